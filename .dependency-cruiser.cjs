@@ -1,0 +1,60 @@
+// The rooms of CONTRIBUTING.md and what each may import. Anything not listed here is refused, so a new import
+// between rooms needs a line here and a reason in the commit.
+const rooms = {
+  'src/api': [],
+  'src/rules': ['src/api'],
+  'src/profile': ['src/api', 'src/rules'],
+  'src/audit': ['src/api'],
+  'src/kube': ['src/api'],
+  'src/enforcer': ['src/api', 'native'],
+  'actors/runtime': [],
+  actors: ['actors/runtime', 'src/api', 'src/profile'],
+}
+const composition = ['src/manager', 'src/agent', 'src/sandbox']
+
+const escape = (path) => path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+const inRoom = (room) => (room === 'actors' ? '^actors/(?!runtime/)' : `^${escape(room)}/`)
+const code = '^(src|actors|native)/'
+
+const forbidden = Object.entries(rooms).map(([room, allowed]) => ({
+  name: `${room.replace('/', '-')}-imports`,
+  comment: `${room} may import only: ${allowed.join(', ') || 'nothing'}`,
+  severity: 'error',
+  from: { path: inRoom(room) },
+  to: { path: code, pathNot: [inRoom(room), ...allowed.map(inRoom)] },
+}))
+
+module.exports = {
+  forbidden: [
+    ...forbidden,
+    {
+      name: 'composition-below-cli',
+      comment: 'The command line is the top: nothing that runs imports it.',
+      severity: 'error',
+      from: { path: composition.map((room) => `^${room}/`) },
+      to: { path: '^src/cli/' },
+    },
+    {
+      name: 'tests-are-leaves',
+      comment: 'Product code imports neither tests nor benchmarks.',
+      severity: 'error',
+      from: { path: code },
+      to: { path: '^(test|bench|deploy)/' },
+    },
+    { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'no-dev-dependencies',
+      comment: 'What ships may use only what is installed with it.',
+      severity: 'error',
+      from: { path: code },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+}

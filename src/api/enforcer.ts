@@ -1,0 +1,31 @@
+import { nearestName } from './field-error.ts'
+
+/** What enforces: three parts of the kernel, and a proxy beside the container. In the order in which they are written. */
+export const enforcers = ['AppArmor', 'BPF', 'Seccomp', 'NetworkProxy'] as const
+
+export type Enforcer = (typeof enforcers)[number]
+
+/** The enforcers that load something into the kernel, the ones that `varmor compile` compiles for. */
+export type KernelEnforcer = Exclude<Enforcer, 'NetworkProxy'>
+
+/**
+ * Reads `spec.policy.enforcer`: any concatenation of enforcer names, in any order and case (`AppArmorBPF`, `bpfseccomp`).
+ * Returns the names in canonical order, each once, or the rest that is no name with the nearest one.
+ */
+export function parseEnforcers(
+  text: string,
+): { ok: true; enforcers: Enforcer[] } | { ok: false; rest: string; nearest?: string } {
+  const found = new Set<Enforcer>()
+  let rest = text
+  while (rest !== '' || found.size === 0) {
+    const lower = rest.toLowerCase()
+    const next = enforcers.find((name) => lower.startsWith(name.toLowerCase()))
+    if (next === undefined) {
+      const nearest = nearestName(rest, enforcers)
+      return nearest === undefined ? { ok: false, rest } : { ok: false, rest, nearest }
+    }
+    found.add(next)
+    rest = rest.slice(next.length)
+  }
+  return { ok: true, enforcers: enforcers.filter((name) => found.has(name)) }
+}

@@ -1,0 +1,76 @@
+import { closest, distance } from 'fastest-levenshtein'
+
+/**
+ * What can be wrong with a field, once each. The message is for people and may change; the code is API.
+ * CONTRIBUTING.md documents each code, and a test holds the two together.
+ */
+export const fieldErrorCodes = {
+  REQUIRED: 'a field that must be there is missing',
+  UNKNOWN_FIELD: 'a field that no schema has',
+  WRONG_TYPE: 'a value of another type than the field takes',
+  NOT_ALLOWED: 'a value outside the set, the range or the pattern that the field takes',
+  CONFLICT: 'fields that exclude each other, or one that another one needs and lacks',
+  IMMUTABLE: 'a change of what cannot be changed after creation',
+  TOO_LONG: 'a value longer than its bound',
+  UNKNOWN_RULE: 'a built-in rule name that the catalogue lacks, or has in another category',
+  BAD_PATTERN: 'a path pattern outside the syntax',
+  BAD_APPARMOR_RULE: 'raw AppArmor text that is no rule, or would leave its place in the profile',
+  BAD_SECCOMP_RULE: 'a raw syscall rule or seccomp profile that a runtime would refuse',
+  BAD_ADDRESS: 'text that is no IP address, block or port',
+  TOO_LARGE: 'rules that compile to more than the kernel side is given room for',
+  MISSING_MODEL: 'a behaviour model that the policy names and that was not given',
+  UNPARSABLE: 'a document that is not YAML or JSON, or not an object of a known kind',
+} as const
+
+export type FieldErrorCode = keyof typeof fieldErrorCodes
+
+/** One thing wrong with an object that a user wrote. */
+export interface FieldError {
+  code: FieldErrorCode
+  /** Where, as `kubectl explain` writes it: `spec.policy.enhanceProtect.hardeningRules[2]`; empty for the whole object. */
+  path: string
+  /** What is wrong, and what to do about it, in one sentence without the path. */
+  problem: string
+  /** What was there, when showing it helps. */
+  given?: unknown
+  /** What would be right: a list of values, a range, a form. */
+  allowed?: string
+  /** The nearest valid name, where the value is a name. */
+  nearest?: string
+}
+
+const SHOWN_CHARACTERS = 80
+
+function shown(given: unknown): string {
+  const text = JSON.stringify(given) ?? String(given)
+  return text.length <= SHOWN_CHARACTERS ? text : `${text.slice(0, SHOWN_CHARACTERS)}…`
+}
+
+/** One line for a person: path, what was given, what is wrong, what is allowed, and the nearest valid name. */
+export function formatFieldError(error: FieldError): string {
+  const parts = [error.path === '' ? '' : `${error.path}: `]
+  if (error.given !== undefined) parts.push(`${shown(error.given)}: `)
+  parts.push(error.problem)
+  if (error.allowed !== undefined) parts.push(`; allowed: ${error.allowed}`)
+  if (error.nearest !== undefined) parts.push(`; did you mean ${JSON.stringify(error.nearest)}?`)
+  return parts.join('')
+}
+
+/**
+ * The name in `names` that a mistyped `given` most likely meant, compared without case and with `_` as `-`;
+ * undefined when none is near (more than a third of its letters differ).
+ */
+export function nearestName(given: string, names: readonly string[]): string | undefined {
+  if (names.length === 0) return undefined
+  const plain = (name: string) => name.toLowerCase().replaceAll('_', '-')
+  const byPlain = new Map(names.map((name) => [plain(name), name]))
+  const best = closest(plain(given), [...byPlain.keys()])
+  const bound = Math.max(1, Math.floor(best.length / 3))
+  return distance(plain(given), best) <= bound ? byPlain.get(best) : undefined
+}
+
+/** Appends a field or an index to a path: `join('spec', 'target')`, `join('rules', 0)`. */
+export function join(path: string, step: string | number): string {
+  if (typeof step === 'number') return `${path}[${step}]`
+  return path === '' ? step : `${path}.${step}`
+}

@@ -1,0 +1,30 @@
+/** What a node's AppArmor can say: the parser's version, and the rule kinds that its kernel and parser both know. */
+export interface AppArmorFeatures {
+  /** apparmor_parser's version as `[major, minor]`; 3.0 is the oldest that is supported. */
+  parser: readonly [number, number]
+  /** `userns,` rules (parser 4.0 and kernel 6.7). */
+  userns: boolean
+  /** `io_uring,` rules (parser 4.0 and kernel 6.7). */
+  ioUring: boolean
+}
+
+/** The least that a supported node has: Debian 12's parser 3.0.8. A profile compiled for it loads everywhere. */
+export const oldestAppArmor: AppArmorFeatures = { parser: [3, 0], userns: false, ioUring: false }
+
+/** Profiles that behaviour modelling made, for the policies whose `profileType` is BehaviorModel. */
+export interface BehaviorModel {
+  /** AppArmor text, as in `ArmorProfileModel.data.profile.appArmor`. */
+  appArmor?: string
+  /** OCI seccomp JSON, as in `ArmorProfileModel.data.profile.seccomp`. */
+  seccomp?: string
+}
+
+/** What a compiler needs to know besides the policy. All of it is a value: compilers do no I/O. */
+export interface CompileContext {
+  /** Name of the profile, from `profileName()`. */
+  profileName: string
+  appArmor: AppArmorFeatures
+  model?: BehaviorModel
+  /** The policy's behaviour modelling has ended: its profile is to allow all, not to record. */
+  modelingComplete?: boolean
+}

@@ -1,0 +1,15 @@
+import type { Enforcer } from '../api/enforcer.ts'
+import type { FieldError } from '../api/field-error.ts'
+
+/** A rule of the policy that an enforcer cannot carry. Never silent: the caller puts it on the policy's status. */
+export interface Skipped {
+  enforcer: Enforcer
+  /** The field that asked for it, as in `FieldError.path`. */
+  path: string
+  /** The built-in rule's name, or the words of a raw rule. */
+  rule: string
+  reason: string
+}
+
+/** What a compiler returns: a value with what had to be left out, or every error at once. */
+export type Result<T> = { ok: true; value: T; skipped: Skipped[] } | { ok: false; errors: FieldError[] }
