@@ -8,7 +8,8 @@ import type { Capability } from './capabilities.ts'
 
 /**
  * `write` is every way to change: open for writing, truncate, create, unlink, rename, link, mkdir, mknod, chmod, chown,
- * shared mapping. `append` is opening with O_APPEND alone (contained in `write`).
+ * shared mapping; for a socket in the file system also connecting to it. `append` is opening with O_APPEND alone
+ * (contained in `write`).
  */
 export type FileAccess = 'read' | 'write' | 'append' | 'exec'
 
@@ -75,6 +76,10 @@ export const socketDomains = [
 export const socketTypeNumbers = { stream: 1, dgram: 2, raw: 3, rdm: 4, seqpacket: 5, dccp: 6, packet: 10 } as const
 export const socketTypes = Object.keys(socketTypeNumbers) as (keyof typeof socketTypeNumbers)[]
 
+/**
+ * What a socket of IPv4 or IPv6 speaks: `icmp` is ICMP and ICMPv6. A socket that is made with protocol 0 speaks the
+ * default of its type, `tcp` for stream and `udp` for dgram (ip(7)).
+ */
 export const socketProtocols = ['icmp', 'tcp', 'udp'] as const
 
 /** A path pattern in the syntax of `src/profile/path-pattern.ts`: exact, `*` within one segment, `**` across segments. */
@@ -142,6 +147,16 @@ export interface Impossible {
   impossible: string
 }
 
+/**
+ * What an enforcer leaves open of a rule that it carries, and which other enforcer closes it. The rule is compiled all
+ * the same; whoever chooses enforcers reads it.
+ */
+export interface Gaps {
+  appArmor?: string
+  bpf?: string
+  seccomp?: string
+}
+
 export function impossible(reason: string): Impossible {
   return { impossible: reason }
 }
@@ -152,6 +167,13 @@ export function isImpossible(meaning: object): meaning is Impossible {
 
 /** Where in a policy a rule is written: `hardeningRules`, `attackProtectionRules` or `vulMitigationRules`. */
 export type RuleCategory = 'hardening' | 'attack-protection' | 'vulnerability-mitigation'
+
+/** The list of `spec.policy.enhanceProtect` that takes the rules of a category. */
+export const listOfCategory: Record<RuleCategory, string> = {
+  hardening: 'hardeningRules',
+  'attack-protection': 'attackProtectionRules[].rules',
+  'vulnerability-mitigation': 'vulMitigationRules',
+}
 
 /** One built-in rule: what it is called, what it stops and why, and what each enforcer makes of it. */
 export interface Rule {
@@ -165,6 +187,7 @@ export interface Rule {
   appArmor: readonly Restriction[] | Impossible
   bpf: readonly Restriction[] | Impossible
   seccomp: readonly SyscallRestriction[] | Impossible
+  gaps?: Gaps
   /** Where it is stricter than the rule of the same name in bytedance/vArmor, and why; where it has a limit. */
   notes?: readonly string[]
   /** CVEs, manual pages, kernel sources. */

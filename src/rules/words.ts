@@ -1,0 +1,113 @@
+import type { Capability } from './capabilities.ts'
+import {
+  type FileAccess,
+  type Impossible,
+  impossible,
+  type MountOperation,
+  type Restriction,
+  type Rule,
+  type SyscallArgument,
+} from './meaning.ts'
+
+// Short words for the restrictions of meaning.ts, so that an entry of the catalogue reads like a sentence.
+
+/** One entry of the catalogue; it only checks the type. */
+export function defineRule(rule: Rule): Rule {
+  return rule
+}
+
+/** The same restrictions for AppArmor and BPF, which see the same kernel objects. */
+export function appArmorAndBpf(...restrictions: readonly Restriction[]): Pick<Rule, 'appArmor' | 'bpf'> {
+  return { appArmor: restrictions, bpf: restrictions }
+}
+
+export function path(pattern: string, ...deny: readonly FileAccess[]): Restriction {
+  return { kind: 'path', pattern, deny }
+}
+
+/** The same access to several paths. */
+export function paths(patterns: readonly string[], ...deny: readonly FileAccess[]): Restriction[] {
+  return patterns.map((pattern) => path(pattern, ...deny))
+}
+
+export function capability(...names: readonly Capability[]): Restriction {
+  return { kind: 'capability', names }
+}
+
+type MountFields = Omit<Extract<Restriction, { kind: 'mount' }>, 'kind' | 'operations'>
+
+export function mount(operations: readonly MountOperation[], fields: MountFields = {}): Restriction {
+  return { kind: 'mount', operations, ...fields }
+}
+
+/**
+ * Mounting a file system of this type anew, anywhere. A rule about a path in /proc or the cgroup tree says it too,
+ * because a second instance of the file system, mounted elsewhere, has the same files under paths that no pattern knows.
+ */
+export function freshMount(fstype: string): Restriction {
+  return mount(['new'], { fstype })
+}
+
+/** Everything that changes where a tree is seen or with which flags: carrying it elsewhere, covering, remounting, uncovering it. */
+export function mountsOf(root: string): Restriction[] {
+  return [root, `${root}/**`].flatMap((place) => [
+    mount(['bind', 'move'], { source: place }),
+    mount(['bind', 'move', 'remount', 'umount'], { target: place }),
+  ])
+}
+
+type SocketFields = Omit<Extract<Restriction, { kind: 'socket' }>, 'kind'>
+
+export function socket(fields: SocketFields = {}): Restriction {
+  return { kind: 'socket', ...fields }
+}
+
+export function egress(...addresses: readonly string[]): Restriction[] {
+  return addresses.map((to) => ({ kind: 'egress', to }))
+}
+
+export function service(namespace: string, name: string): Restriction {
+  return { kind: 'service', namespace, name }
+}
+
+const INT = 0xffffffff
+
+/**
+ * An argument that the kernel takes as an int. A filter compares all 64 bits of the register and the kernel only the
+ * lower 32, so a plain comparison is walked round by setting a bit above them.
+ */
+export function int(index: SyscallArgument['index'], value: number): SyscallArgument {
+  return { index, op: 'SCMP_CMP_MASKED_EQ', value: INT, valueTwo: value }
+}
+
+/** An argument in which this bit is set, whatever the others are. */
+export function bit(index: SyscallArgument['index'], mask: number): SyscallArgument {
+  return { index, op: 'SCMP_CMP_MASKED_EQ', value: mask, valueTwo: mask }
+}
+
+// What a refused call returns when it is not EPERM (include/uapi/asm-generic/errno.h).
+/** "The kernel has no such call": libraries then take the older one, which the rule can judge. */
+export const ENOSYS = 38
+/** "Not with these files": for sendfile(2) the sign to fall back to read and write. */
+export const EINVAL = 22
+
+// Why a filter cannot say it, in the words that the user reads.
+export const filterSeesNoPaths: Impossible = impossible(
+  'A seccomp filter sees the pointer to a path, not the path, and no file behind a descriptor.',
+)
+export const filterSeesNoCapabilities: Impossible = impossible(
+  'Capabilities are checked deep inside many system calls; a seccomp filter sees only that a call begins.',
+)
+export const filterSeesNoAddresses: Impossible = impossible(
+  'The address of a connection is behind a pointer, which a seccomp filter cannot follow.',
+)
+export const appArmorSeesNoAddresses: Impossible = impossible(
+  'AppArmor of the mainline kernel judges the family and type of a socket, not the address it talks to.',
+)
+/** A filter could, but a filter cannot be loosened while the container runs, and it refuses before others can report. */
+export const leftToAppArmorAndBpf: Impossible = impossible(
+  'Left to AppArmor and BPF, which carry it whole: a seccomp filter cannot be changed in a running container, and it refuses before they could report the attempt.',
+)
+export const filterSeesNotEverySocket: Impossible = impossible(
+  'A seccomp filter misses sockets made through io_uring (IORING_OP_SOCKET) and i386 socketcall(2), whose arguments lie in memory; AppArmor and BPF see every socket.',
+)
