@@ -23,7 +23,10 @@ export type SocketDomain = (typeof socketDomains)[number]
 export type SocketType = (typeof socketTypes)[number]
 export type SocketProtocol = (typeof socketProtocols)[number]
 
-/** Address families by the names that AppArmor and upstream's raw rules share, each at the index of its AF_ number (include/linux/socket.h). */
+/**
+ * Address families by the names that AppArmor and upstream's raw rules share, in the order of their AF_ numbers
+ * (include/linux/socket.h), of which 12, AF_DECnet, is left out: Linux 6.1 removed it.
+ */
 export const socketDomains = [
   'unspec',
   'unix',

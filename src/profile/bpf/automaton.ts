@@ -1,0 +1,85 @@
+import type { Marks } from './marks.ts'
+import { minimise } from './minimise.ts'
+import { PatternTrie, ROOT, type TriePattern } from './pattern-trie.ts'
+import { type SubsetBounds, subsetConstruction } from './subset.ts'
+import { leastTableBytes, packTable, type Table } from './table.ts'
+
+/** What an automaton may take up in the kernel: Linux 5.10 takes no larger value in a map (KMALLOC_MAX_SIZE, kernel/bpf/arraymap.c). */
+export const MAX_TABLE_BYTES = 4 * 1024 * 1024
+
+/**
+ * What compiling may take before minimisation, since patterns with several `**` can have exponentially many states: as
+ * many edges as the table could have cells, half as many states, and as many steps as take about a second. Sets of few
+ * patterns with many states are such; `statesPerNode` finds them early.
+ */
+export const compileBounds = {
+  nodes: 1 << 20,
+  states: 1 << 19,
+  edges: 1 << 20,
+  steps: 20_000_000,
+  statesPerNode: 16,
+  /** So many states are never too many for the patterns. */
+  fewStates: 1 << 17,
+}
+
+/** The bounds for so many different places in patterns. */
+function boundsFor(nodes: number, bounds: typeof compileBounds): SubsetBounds {
+  return { ...bounds, states: Math.min(bounds.states, Math.max(bounds.fewStates, nodes * bounds.statesPerNode)) }
+}
+
+export type CompiledAutomaton =
+  | { ok: true; table: Table }
+  /** Too large for a bound; `costs` are shares of the whole by pattern, in the order in which they were given. */
+  | { ok: false; bound: string; costs: number[] }
+
+/**
+ * Compiles patterns to the least deterministic automaton that gives, for a path, `resolve` of the union of the marks of all
+ * patterns that match it and of all ways that it is on. The result depends on the set of patterns, not on their order.
+ */
+export function compileAutomaton(
+  patterns: readonly TriePattern[],
+  marks: Marks,
+  resolve: (marks: number) => number = (same) => same,
+  bounds = compileBounds,
+): CompiledAutomaton {
+  const order = [...patterns.keys()].sort((a, b) => compare(patterns[a]!, patterns[b]!))
+  const trie = new PatternTrie(marks)
+  const tooLarge = (bound: string, visits?: ArrayLike<number>): CompiledAutomaton => {
+    const costs = new Array<number>(patterns.length).fill(0)
+    for (const [i, cost] of costsOf(trie, visits).entries()) costs[order[i]!] = cost
+    return { ok: false, bound, costs }
+  }
+  for (const i of order) {
+    trie.add(patterns[i]!)
+    if (trie.size > bounds.nodes) return tooLarge(`${bounds.nodes} places in patterns`)
+  }
+  const built = subsetConstruction(trie, marks, boundsFor(trie.size, bounds))
+  if ('bound' in built) return tooLarge(built.bound, built.visits)
+  const least = minimise({ ...built.dfa, accept: built.dfa.accept.map(resolve) })
+  const table = leastTableBytes(least) <= MAX_TABLE_BYTES ? packTable(least) : undefined
+  if (table === undefined || table.bytes.length > MAX_TABLE_BYTES) {
+    return tooLarge(`${MAX_TABLE_BYTES} bytes of table`, built.visits)
+  }
+  return { ok: true, table }
+}
+
+function compare(a: TriePattern, b: TriePattern): number {
+  if (a.pattern.text !== b.pattern.text) return a.pattern.text < b.pattern.text ? -1 : 1
+  return a.accept - b.accept || a.way - b.way
+}
+
+/**
+ * By pattern, how often its nodes were visited (each once, without `visits`), as shares of 1; a node that several patterns
+ * share is divided among them.
+ */
+function costsOf(trie: PatternTrie, visits?: ArrayLike<number>): number[] {
+  const endsBelow = new Int32Array(trie.size)
+  for (const end of new Set(trie.ends)) endsBelow[end]!++
+  for (let node = trie.size - 1; node > ROOT; node--) endsBelow[trie.parent[node]!]! += endsBelow[node]!
+  const downTo = new Float64Array(trie.size)
+  for (let node = ROOT + 1; node < trie.size; node++) {
+    downTo[node] = downTo[trie.parent[node]!]! + (visits?.[node] ?? 1) / Math.max(1, endsBelow[node]!)
+  }
+  const all = trie.ends.reduce((sum, end) => sum + downTo[end]!, 0)
+  return trie.ends.map((end) => (all === 0 ? 0 : downTo[end]! / all))
+}

@@ -1,0 +1,89 @@
+import { type FieldError, join } from '../../api/field-error.ts'
+import type { EnhanceProtect, Policy } from '../../api/types.ts'
+import { isImpossible } from '../../rules/meaning.ts'
+import type { CompileContext } from '../context.ts'
+import type { Result, Skipped } from '../result.ts'
+import { type SelectedRule, selectRules } from '../selected-rules.ts'
+import type { BpfProfile, Verdict } from './bpf-profile.ts'
+import { buildProfile } from './build-profile.ts'
+import { type Draft, emptyDraft } from './draft.ts'
+import { addRawRules } from './raw-rules.ts'
+import { addRestriction } from './restrictions.ts'
+import { addRuntimeDefault } from './runtime-default.ts'
+
+export type { BpfProfile } from './bpf-profile.ts'
+
+/**
+ * Compiles the BPF part of `policy`, which stands at `path`. Equal input gives equal JSON, and so does the same set of
+ * rules in another order. `skipped` names the rules that BPF does not carry. Errors: UNKNOWN_RULE, BAD_PATTERN, BAD_ADDRESS,
+ * NOT_ALLOWED, TOO_LARGE with the rules that cost most, REQUIRED, and CONFLICT for the mode DefenseInDepth.
+ */
+export function compileBpf(policy: Policy, path: string, context: CompileContext): Result<BpfProfile> {
+  switch (policy.mode) {
+    case 'AlwaysAllow':
+      return finish(emptyDraft(true), [], [])
+    case 'RuntimeDefault': {
+      const draft = emptyDraft(true)
+      addRuntimeDefault(draft, { deny: true, audit: false }, join(path, 'mode'))
+      return finish(draft, [], [])
+    }
+    case 'EnhanceProtect':
+      if (policy.enhanceProtect === undefined) return required(join(path, 'enhanceProtect'))
+      return enhanceProtectProfile(policy.enhanceProtect, join(path, 'enhanceProtect'))
+    case 'BehaviorModeling':
+      return finish(emptyDraft(true), [], [], context.modelingComplete === true ? 'enforce' : 'complain')
+    case 'DefenseInDepth':
+      return { ok: false, errors: [noDefenseInDepth(path)] }
+  }
+}
+
+function required(path: string): Result<never> {
+  return { ok: false, errors: [{ code: 'REQUIRED', path, problem: 'mode EnhanceProtect needs it' }] }
+}
+
+function noDefenseInDepth(path: string): FieldError {
+  const problem = 'the BPF enforcer has no mode DefenseInDepth: leave BPF out of enforcer, or choose another mode'
+  return { code: 'CONFLICT', path: join(path, 'mode'), given: 'DefenseInDepth', problem }
+}
+
+function finish(
+  draft: Draft,
+  errors: FieldError[],
+  skipped: Skipped[],
+  mode: BpfProfile['mode'] = 'enforce',
+): Result<BpfProfile> {
+  const profile = errors.length === 0 ? buildProfile(draft, errors, skipped) : undefined
+  return errors.length > 0 || profile === undefined
+    ? { ok: false, errors }
+    : { ok: true, value: { ...profile, mode }, skipped }
+}
+
+function verdictOf({ auditViolations = false, allowViolations = false }: EnhanceProtect): Verdict {
+  return { deny: !allowViolations, audit: auditViolations }
+}
+
+function enhanceProtectProfile(enhanceProtect: EnhanceProtect, path: string): Result<BpfProfile> {
+  const draft = emptyDraft(enhanceProtect.protectAncestors ?? true)
+  const verdict = verdictOf(enhanceProtect)
+  const { rules, errors } = selectRules(enhanceProtect, path)
+  const skipped = rules.flatMap((selected) => addBuiltIn(draft, selected, verdict))
+  if (enhanceProtect.privileged !== true) addRuntimeDefault(draft, verdict, join(path, 'privileged'))
+  const raw = enhanceProtect.bpfRawRules
+  if (raw !== undefined) addRawRules(draft, raw, join(path, 'bpfRawRules'), errors)
+  if (!verdict.deny && !verdict.audit && rules.length > 0) skipped.push(nothingToDo(join(path, 'allowViolations')))
+  return finish(draft, errors, skipped)
+}
+
+/** Adds a built-in rule; returns it as skipped where BPF cannot carry it. */
+function addBuiltIn(draft: Draft, { rule, path, targets }: SelectedRule, verdict: Verdict): Skipped[] {
+  const skip = (reason: string): Skipped[] => [{ enforcer: 'BPF', path, rule: rule.name, reason }]
+  if (isImpossible(rule.bpf)) return skip(rule.bpf.impossible)
+  if (targets.length > 0) return skip('rules for some executables only are carried by AppArmor alone')
+  for (const restriction of rule.bpf) addRestriction(draft, restriction, verdict, path)
+  return []
+}
+
+function nothingToDo(path: string): Skipped {
+  const reason = 'violations of built-in rules are let through and not reported, so that these rules do nothing'
+  return { enforcer: 'BPF', path, rule: 'allowViolations', reason }
+}

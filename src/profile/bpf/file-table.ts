@@ -1,0 +1,143 @@
+import type { FieldError } from '../../api/field-error.ts'
+import type { FileAccess } from '../../rules/meaning.ts'
+import { type PathPattern, parsePathPattern } from '../path-pattern.ts'
+import { rootIsOnTheWay } from '../way.ts'
+import { compileAutomaton } from './automaton.ts'
+import { AUDIT_SHIFT, type Automaton, type FileRule, type FileRules, fileFlags } from './bpf-profile.ts'
+import type { Draft, Drafted, DraftFile } from './draft.ts'
+import { bitMarks } from './marks.ts'
+import type { TriePattern } from './pattern-trie.ts'
+import type { Table } from './table.ts'
+import { tooLargeErrors } from './too-large.ts'
+
+const accesses = ['read', 'write', 'append', 'exec'] as const satisfies readonly FileAccess[]
+const WAY_DENY = fileFlags.way
+const WAY_AUDIT = fileFlags.way << AUDIT_SHIFT
+
+/** Each rule with exceptions has two marks while its automaton is made: that it matches, and that it is lifted. */
+const FIRST_SPARED_MARK = 16
+const MOST_SPARED_RULES = 7
+
+/** One rule a pattern, with all that any drafted rule says of it. */
+interface Merged {
+  pattern: PathPattern
+  except: readonly PathPattern[]
+  denied: Set<FileAccess>
+  audited: Set<FileAccess>
+  from: string
+}
+
+function merge(files: readonly Drafted<DraftFile>[]): Merged[] {
+  const merged = new Map<string, Merged>()
+  for (const { pattern, except = [], access, deny, audit, from } of files) {
+    const key = [pattern, ...except].map(({ text }) => text).join('\0')
+    const rule = merged.get(key) ?? { pattern, except, denied: new Set(), audited: new Set(), from }
+    merged.set(key, rule)
+    for (const one of access) {
+      if (deny) rule.denied.add(one)
+      if (audit) rule.audited.add(one)
+    }
+  }
+  const told = [...merged].filter(([, { denied, audited }]) => denied.size + audited.size > 0)
+  return told.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, rule]) => rule)
+}
+
+function flagsOf(access: ReadonlySet<FileAccess>): number {
+  let flags = 0
+  for (const one of access) flags |= fileFlags[one]
+  return access.has('write') ? flags | fileFlags.append : flags
+}
+
+export function accessFlags({
+  deny,
+  audit,
+}: {
+  deny: ReadonlySet<FileAccess>
+  audit: ReadonlySet<FileAccess>
+}): number {
+  return flagsOf(deny) | (flagsOf(audit) << AUDIT_SHIFT)
+}
+
+const acceptOf = ({ denied, audited }: Merged): number => accessFlags({ deny: denied, audit: audited })
+const wayOf = ({ denied, audited }: Merged): number =>
+  (denied.size > 0 ? WAY_DENY : 0) | (audited.size > 0 ? WAY_AUDIT : 0)
+
+const ROOT = '/'
+
+function patternOf(text: string): PathPattern {
+  const parsed = parsePathPattern(text)
+  if (!parsed.ok) throw new Error(parsed.problem)
+  return parsed.pattern
+}
+
+/** What goes into the automaton, and at which field each pattern stands. */
+function patternsOf(rules: readonly Merged[], protectWays: boolean): { patterns: TriePattern[]; from: string[] } {
+  const patterns: TriePattern[] = []
+  const from: string[] = []
+  const add = (pattern: PathPattern, accept: number, way: number, origin: string) => {
+    patterns.push({ pattern, accept, way })
+    from.push(origin)
+  }
+  let mark = FIRST_SPARED_MARK
+  for (const rule of rules) {
+    const way = protectWays ? wayOf(rule) : 0
+    if (rule.except.length === 0) add(rule.pattern, acceptOf(rule), way, rule.from)
+    else {
+      add(rule.pattern, 1 << mark, way, rule.from)
+      for (const spared of rule.except) add(spared, 2 << mark, 0, rule.from)
+      mark += 2
+    }
+    // Whoever binds `/` elsewhere has all of it under other names.
+    if (way !== 0 && rootIsOnTheWay(rule.pattern)) add(patternOf(ROOT), way, 0, rule.from)
+  }
+  return { patterns, from }
+}
+
+/** Turns the marks of rules with exceptions into their flags, where they are not lifted. */
+function resolver(rules: readonly Merged[]): (marks: number) => number {
+  const sparing = rules.filter(({ except }) => except.length > 0)
+  if (sparing.length > MOST_SPARED_RULES) throw new Error(`more than ${MOST_SPARED_RULES} rules with exceptions`)
+  const flags = sparing.map(acceptOf)
+  return (marks) => {
+    let resolved = marks & ((1 << FIRST_SPARED_MARK) - 1)
+    for (const [i, own] of flags.entries()) if (((marks >> (FIRST_SPARED_MARK + 2 * i)) & 3) === 1) resolved |= own
+    return resolved
+  }
+}
+
+export function automatonOf({ states, classes, start, cellCount, bytes }: Table): Automaton {
+  return { states, classes, bytes: bytes.length, start, cells: cellCount, table: Buffer.from(bytes).toString('base64') }
+}
+
+function sorted(access: ReadonlySet<FileAccess>): FileAccess[] {
+  return accesses.filter((one) => access.has(one) && !(one === 'append' && access.has('write')))
+}
+
+function describe(rule: Merged, protectWays: boolean): FileRule {
+  return {
+    pattern: rule.pattern.text,
+    deny: sorted(rule.denied),
+    audit: sorted(rule.audited),
+    way: protectWays,
+    ...(rule.except.length > 0 && { except: rule.except.map(({ text }) => text) }),
+  }
+}
+
+/** Merges the rules about files and makes their automaton; TOO_LARGE errors at the rules that take up most of it. */
+export function fileRules(draft: Draft, errors: FieldError[]): FileRules {
+  const merged = merge(draft.files)
+  const { patterns, from } = patternsOf(merged, draft.protectWays)
+  const described: FileRules = { rules: merged.map((rule) => describe(rule, draft.protectWays)), any: 0 }
+  for (const rule of merged) described.any |= acceptOf(rule) | (draft.protectWays ? wayOf(rule) : 0)
+  if (patterns.length === 0) return described
+  const compiled = compileAutomaton(patterns, bitMarks, resolver(merged))
+  if (compiled.ok) described.automaton = automatonOf(compiled.table)
+  else
+    errors.push(
+      ...tooLargeErrors(
+        compiled,
+        patterns.map(({ pattern }, i) => ({ from: from[i]!, given: pattern.text })),
+      ),
+    )
+  return described
+}

@@ -1,0 +1,65 @@
+/** What is done with a match: bits, so that the flags of several rules unite. */
+export const DENY = 1
+export const AUDIT = 2
+
+export const egressProtocols = ['tcp', 'udp', 'other'] as const
+export type EgressProtocol = (typeof egressProtocols)[number]
+
+export interface Ports {
+  /** All ports when left out. */
+  port?: number
+  /** Last port of a range. */
+  endPort?: number
+  /** All protocols when left out; `other` is SCTP, DCCP, raw IP and the rest. */
+  protocol?: EgressProtocol
+}
+
+/**
+ * Flags by port and protocol: `[first, last, flags]`, ascending, without overlap, neighbours of equal flags joined.
+ * Keys are `egressProtocols.indexOf(protocol) * 65536 + port`, so that the kernel finds its range by bisection.
+ */
+export type PortSet = readonly (readonly [first: number, last: number, flags: number])[]
+
+export function portKey(port: number, protocol: EgressProtocol): number {
+  return egressProtocols.indexOf(protocol) * 65536 + port
+}
+
+function rangesOf({ port = 0, endPort, protocol }: Ports, flags: number): PortSet {
+  const last = port === 0 ? 65535 : (endPort ?? port)
+  const protocols = protocol === undefined ? egressProtocols : [protocol]
+  return protocols.map((name) => [portKey(port, name), portKey(last, name), flags] as const)
+}
+
+/** The union of port sets: each key has the flags of all sets together. */
+export function uniteSets(sets: readonly PortSet[]): PortSet {
+  const changes = sets.flat().flatMap(([first, last, flags]) => [
+    { at: first, flags, by: 1 },
+    { at: last + 1, flags, by: -1 },
+  ])
+  changes.sort((a, b) => a.at - b.at)
+  const depth = { [DENY]: 0, [AUDIT]: 0 }
+  const united: [number, number, number][] = []
+  for (const [i, { at, flags, by }] of changes.entries()) {
+    if (flags & DENY) depth[DENY]! += by
+    if (flags & AUDIT) depth[AUDIT]! += by
+    const next = changes[i + 1]
+    if (next === undefined || next.at === at) continue
+    append(united, at, next.at - 1, (depth[DENY]! > 0 ? DENY : 0) | (depth[AUDIT]! > 0 ? AUDIT : 0))
+  }
+  return united
+}
+
+function append(ranges: [number, number, number][], first: number, last: number, flags: number): void {
+  const before = ranges.at(-1)
+  if (before !== undefined && before[1] === first - 1 && before[2] === flags) before[1] = last
+  else if (flags !== 0) ranges.push([first, last, flags])
+}
+
+/** The set of one rule; without ports, all of them. */
+export function portSetOf(ports: readonly Ports[], flags: number): PortSet {
+  return uniteSets((ports.length === 0 ? [{}] : ports).map((one) => rangesOf(one, flags)))
+}
+
+export function flagsAt(set: PortSet, key: number): number {
+  return set.find(([first, last]) => first <= key && key <= last)?.[2] ?? 0
+}

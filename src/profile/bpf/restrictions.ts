@@ -1,0 +1,79 @@
+import type { Restriction } from '../../rules/meaning.ts'
+import { type PathPattern, parsePathPattern } from '../path-pattern.ts'
+import type { Verdict } from './bpf-profile.ts'
+import type { Draft } from './draft.ts'
+import { blocksOfAddress } from './egress.ts'
+import { ALL_MOUNT_FLAGS } from './mount-flags.ts'
+
+/** A pattern that the program itself wrote; a wrong one is a bug. */
+export function own(text: string): PathPattern {
+  const parsed = parsePathPattern(text)
+  if (!parsed.ok) throw new Error(`pattern ${text}: ${parsed.problem}`)
+  return parsed.pattern
+}
+
+/** Adds what the catalogue says to the draft. */
+export function addRestriction(draft: Draft, restriction: Restriction, verdict: Verdict, from: string): void {
+  const rule = { ...verdict, from }
+  switch (restriction.kind) {
+    case 'path':
+      draft.files.push({ ...rule, pattern: own(restriction.pattern), access: restriction.deny })
+      break
+    case 'capability':
+      draft.capabilities.push({ ...rule, names: restriction.names })
+      break
+    case 'mount':
+      addMount(draft, restriction, verdict, from)
+      break
+    case 'socket': {
+      const { kind: _, ...fields } = restriction
+      draft.sockets.push({ ...rule, ...fields })
+      break
+    }
+    case 'egress':
+      draft.destinations.push({ ...rule, to: restriction.to, blocks: ownBlocks(restriction.to), ports: [] })
+      break
+    case 'service': {
+      const { namespace, name } = restriction
+      draft.references.push({ ...rule, kind: 'service', namespace, name, ports: [] })
+      break
+    }
+    case 'ptrace':
+      draft.ptrace.push({ ...rule, access: restriction.access, scope: restriction.scope })
+      break
+    case 'userns':
+      draft.userns.push(rule)
+      break
+    case 'bpf':
+      for (const command of restriction.commands) draft.bpf.push({ ...rule, command })
+      break
+    case 'block-device':
+      draft.blockDevices.push({ ...rule, access: restriction.deny })
+      break
+  }
+}
+
+function addMount(
+  draft: Draft,
+  { operations, fstype, source, target }: Extract<Restriction, { kind: 'mount' }>,
+  verdict: Verdict,
+  from: string,
+): void {
+  draft.mounts.push({
+    ...verdict,
+    from,
+    // Upstream's flags for it refuse changing the propagation of a mount, too, and so does AppArmor's `mount`.
+    operations: operations.includes('remount') ? [...operations, 'propagation'] : operations,
+    set: ALL_MOUNT_FLAGS,
+    clear: ALL_MOUNT_FLAGS,
+    ...(fstype !== undefined && { fstype }),
+    ...(source !== undefined && { source: own(source) }),
+    ...(target !== undefined && { target: own(target) }),
+  })
+}
+
+function ownBlocks(text: string): string[] {
+  const blocks = blocksOfAddress(text)
+  if (blocks === undefined) throw new Error(`${text} is no address and no block`)
+  return blocks
+}

@@ -1,0 +1,303 @@
+import type { Marks } from './marks.ts'
+import { DIRECTORY_LOOP, NO_LOOP, PATH_LOOP, type PatternTrie, ROOT, SEGMENT_LOOP, SLASH } from './pattern-trie.ts'
+import { factsOf, type TrieFacts } from './trie-facts.ts'
+
+/**
+ * A deterministic automaton with sparse rows. Bytes that a row does not name go to its `fallback`. State `DEAD` matches
+ * nothing any more; NUL is in no row, for no path holds it.
+ */
+export interface Dfa {
+  start: number
+  /** By state. */
+  accept: number[]
+  fallback: number[]
+  /** Row of state s: entries `rowStart[s]` to `rowStart[s + 1]` of `bytes` and `targets`, bytes ascending. */
+  rowStart: number[]
+  bytes: number[]
+  targets: number[]
+}
+
+export const DEAD = 0
+
+export interface SubsetBounds {
+  /** States and explicit edges before minimisation. */
+  states: number
+  edges: number
+  /** Nodes put into sets and edges looked at: what bounds the time. */
+  steps: number
+}
+
+/** By node of the trie, in how many states it stood: which patterns make the states many. */
+type Visits = { visits: Uint32Array }
+
+/** State sets, interned: each is `[always, segment, ...nodes]`, marks that stay for good, or to the segment's end. */
+class StateSets {
+  private readonly start: number[] = []
+  private pool = new Int32Array(1 << 16)
+  private used = 0
+  private slots = new Int32Array(1 << 12)
+
+  get size(): number {
+    return this.start.length
+  }
+
+  get(state: number): Int32Array {
+    return this.pool.subarray(this.start[state]!, this.start[state + 1] ?? this.used)
+  }
+
+  /** The state with these contents, which is made when there is none. */
+  intern(set: number[]): number {
+    let slot = hash(set) & (this.slots.length - 1)
+    for (; this.slots[slot] !== 0; slot = (slot + 1) & (this.slots.length - 1)) {
+      const state = this.slots[slot]! - 1
+      if (equal(this.get(state), set)) return state
+    }
+    const state = this.append(set)
+    this.slots[slot] = state + 1
+    if (this.size * 2 > this.slots.length) this.rehash()
+    return state
+  }
+
+  private append(set: number[]): number {
+    if (this.used + set.length > this.pool.length) {
+      const pool = new Int32Array(Math.max(this.pool.length * 2, this.used + set.length))
+      pool.set(this.pool)
+      this.pool = pool
+    }
+    this.start.push(this.used)
+    this.pool.set(set, this.used)
+    this.used += set.length
+    return this.size - 1
+  }
+
+  private rehash(): void {
+    this.slots = new Int32Array(this.slots.length * 2)
+    for (let state = 0; state < this.size; state++) {
+      let slot = hash(this.get(state)) & (this.slots.length - 1)
+      while (this.slots[slot] !== 0) slot = (slot + 1) & (this.slots.length - 1)
+      this.slots[slot] = state + 1
+    }
+  }
+}
+
+function hash(set: ArrayLike<number>): number {
+  let h = set.length
+  for (let i = 0; i < set.length; i++) h = Math.imul(h ^ set[i]!, 0x9e3779b1) ^ (h >>> 15)
+  return (h ^ (h >>> 16)) >>> 0
+}
+
+function equal(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
+/** Insertion sort: the numbers come nearly sorted, and mostly they are few. */
+function sortNumbers(numbers: number[]): void {
+  if (numbers.length > 64) {
+    numbers.sort((a, b) => a - b)
+    return
+  }
+  for (let i = 1; i < numbers.length; i++) {
+    const number = numbers[i]!
+    let at = i
+    for (; at > 0 && numbers[at - 1]! > number; at--) numbers[at] = numbers[at - 1]!
+    numbers[at] = number
+  }
+}
+
+class Construction {
+  readonly dfa: Dfa = { start: 0, accept: [], fallback: [], rowStart: [0], bytes: [], targets: [] }
+  readonly visits: Uint32Array
+  private readonly trie: PatternTrie
+  private readonly marks: Marks
+  private readonly facts: TrieFacts
+  private readonly bounds: SubsetBounds
+  private readonly sets = new StateSets()
+  private steps = 0
+  /** Marks of the set that is being put together. */
+  private always = 0
+  private segment = 0
+  private nodes: number[] = []
+  /** By node: the set in which it was last put, so that it is put once. */
+  private readonly putIn: Uint32Array
+  private setNumber = 0
+  /** By branch: the deepest loop in the set being put together, in the set of that number. */
+  private readonly deepest: { path: Int32Array; segment: Int32Array; setNumber: Uint32Array }
+  /** By byte: nodes that the state's edges with this byte lead to. */
+  private readonly byByte: number[][] = Array.from({ length: 256 }, () => [])
+
+  constructor(trie: PatternTrie, marks: Marks, bounds: SubsetBounds) {
+    this.trie = trie
+    this.marks = marks
+    this.bounds = bounds
+    this.facts = factsOf(trie, marks)
+    this.visits = new Uint32Array(trie.size)
+    this.putIn = new Uint32Array(trie.size)
+    this.deepest = {
+      path: new Int32Array(trie.size),
+      segment: new Int32Array(trie.size),
+      setNumber: new Uint32Array(trie.size),
+    }
+  }
+
+  /** Returns the bound that was met. */
+  run(): string | undefined {
+    this.begin(0, 0)
+    if (this.finish() !== DEAD) throw new Error('the empty set is not the first state')
+    this.begin(0, 0)
+    this.put(ROOT)
+    this.dfa.start = this.finish()
+    for (let state = 0; state < this.sets.size; state++) {
+      this.expand(state)
+      const { states, edges, steps } = this.bounds
+      if (this.sets.size > states) return `${states} states before minimisation`
+      if (this.dfa.bytes.length > edges) return `${edges} edges before minimisation`
+      if (this.steps > steps) return `${steps} steps of compilation`
+    }
+    return undefined
+  }
+
+  private begin(always: number, segment: number): void {
+    this.always = always
+    this.segment = segment
+    this.nodes = []
+    this.setNumber++
+  }
+
+  /** Puts a node, and all that is reached from it without a byte, into the set. */
+  private put(node: number): void {
+    if (this.putIn[node] === this.setNumber) return
+    this.putIn[node] = this.setNumber
+    this.steps++
+    const { loop, accept, firstChild, nextSibling } = this.trie
+    const kind = loop[node]!
+    if (kind === PATH_LOOP || kind === DIRECTORY_LOOP) this.always = this.marks.union(this.always, accept[node]!)
+    else if (kind === SEGMENT_LOOP) this.segment = this.marks.union(this.segment, accept[node]!)
+    // A `*` or `**` at a pattern's end has said all that it can by its marks.
+    if (kind === NO_LOOP || this.facts.isLeaf[node] === 0) this.nodes.push(node)
+    for (let child = firstChild[node]!; child >= 0; child = nextSibling[child]!) {
+      if (this.trie.loop[child] === NO_LOOP) continue
+      this.put(child)
+      if (this.trie.loop[child] === DIRECTORY_LOOP) this.put(firstChild[child]!)
+    }
+  }
+
+  /** The state of the set that was put together. */
+  private finish(): number {
+    const kept = this.kept()
+    sortNumbers(kept)
+    this.segment = this.marks.covers(this.always, this.segment) ? 0 : this.marks.union(this.always, this.segment)
+    const before = this.sets.size
+    const state = this.sets.intern([this.always, this.segment, ...kept])
+    if (this.sets.size > before) {
+      let accept = this.marks.union(this.always, this.segment)
+      for (const node of kept) {
+        accept = this.marks.union(accept, this.trie.accept[node]!)
+        this.visits[node]!++
+      }
+      this.dfa.accept.push(accept)
+    }
+    return state
+  }
+
+  /** The nodes of the set without the superfluous ones; see trie-facts.ts. */
+  private kept(): number[] {
+    const { loop } = this.trie
+    for (const node of this.nodes) if (loop[node] !== NO_LOOP) this.noteLoop(node)
+    const now = this.marks.union(this.always, this.segment)
+    return this.nodes.filter((node) => {
+      if (this.marks.covers(this.always, this.facts.below[node]!)) return false
+      if (this.facts.local[node] === 1 && this.marks.covers(now, this.facts.below[node]!)) return false
+      return !this.isBehindLoop(node)
+    })
+  }
+
+  private noteLoop(node: number): void {
+    const branch = this.facts.branch[node]!
+    const { path, segment, setNumber } = this.deepest
+    if (setNumber[branch] !== this.setNumber) {
+      setNumber[branch] = this.setNumber
+      path[branch] = ROOT
+      segment[branch] = ROOT
+    }
+    const deepest = this.trie.loop[node] === SEGMENT_LOOP ? segment : path
+    if (deepest[branch] === ROOT || this.facts.depth[node]! > this.facts.depth[deepest[branch]!]!) {
+      deepest[branch] = node
+    }
+  }
+
+  private isBehindLoop(node: number): boolean {
+    const branch = this.facts.branch[node]!
+    if (this.deepest.setNumber[branch] !== this.setNumber) return false
+    return this.isBehind(node, this.deepest.path[branch]!) || this.isBehind(node, this.deepest.segment[branch]!)
+  }
+
+  private isBehind(node: number, loop: number): boolean {
+    const depth = this.facts.depth[node]!
+    return loop !== ROOT && depth < this.facts.depth[loop]! && depth >= this.facts.topOf[loop]!
+  }
+
+  private expand(state: number): void {
+    const [always = 0, segment = 0, ...nodes] = this.sets.get(state)
+    const touched = this.sortEdges(nodes)
+    this.steps += nodes.length * (touched.length + 1)
+    const fallback = this.target(always, segment, nodes, NONE)
+    this.dfa.fallback.push(fallback)
+    for (const byte of touched) {
+      const target = this.target(always, segment, nodes, byte)
+      this.byByte[byte] = []
+      if (target === fallback) continue
+      this.dfa.bytes.push(byte)
+      this.dfa.targets.push(target)
+    }
+    this.dfa.rowStart.push(this.dfa.bytes.length)
+  }
+
+  /** Collects the edges of all nodes in `byByte`; returns the bytes that occur, ascending, `/` always among them. */
+  private sortEdges(nodes: readonly number[]): number[] {
+    const { firstChild, nextSibling, label, loop } = this.trie
+    const touched = [SLASH]
+    for (const node of nodes) {
+      if (loop[node] === DIRECTORY_LOOP) continue
+      for (let child = firstChild[node]!; child >= 0; child = nextSibling[child]!) {
+        const byte = label[child]!
+        this.steps++
+        if (byte < 0) continue
+        const edges = this.byByte[byte]!
+        if (edges.length === 0 && byte !== SLASH) touched.push(byte)
+        edges.push(child)
+      }
+    }
+    return touched.sort((a, b) => a - b)
+  }
+
+  private target(always: number, segment: number, nodes: readonly number[], byte: number): number {
+    const { loop, firstChild } = this.trie
+    this.begin(always, byte === SLASH ? 0 : segment)
+    for (const node of nodes) {
+      const kind = loop[node]!
+      if (kind === PATH_LOOP || kind === DIRECTORY_LOOP || (kind === SEGMENT_LOOP && byte !== SLASH)) this.put(node)
+      if (kind === DIRECTORY_LOOP && byte === SLASH) this.put(firstChild[node]!)
+    }
+    if (byte !== NONE) for (const child of this.byByte[byte]!) this.put(child)
+    return this.finish()
+  }
+}
+
+const NONE = -1
+
+/**
+ * Builds the deterministic automaton whose state after a path is marked with the union of all marks of the path, or
+ * stops as soon as a bound is met and names it.
+ */
+export function subsetConstruction(
+  trie: PatternTrie,
+  marks: Marks,
+  bounds: SubsetBounds,
+): (Visits & { dfa: Dfa }) | (Visits & { bound: string }) {
+  const construction = new Construction(trie, marks, bounds)
+  const bound = construction.run()
+  const { visits, dfa } = construction
+  return bound === undefined ? { visits, dfa } : { visits, bound }
+}

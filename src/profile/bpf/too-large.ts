@@ -1,0 +1,30 @@
+import type { FieldError } from '../../api/field-error.ts'
+
+/** How many of the rules that cost most are named. */
+const NAMED = 5
+
+/** One error at each of the rules that cost most, whose `costs` come in the order of `rules`. */
+export function tooLargeErrors(
+  { bound, costs }: { bound: string; costs: readonly number[] },
+  rules: readonly { from: string; given: string }[],
+): FieldError[] {
+  const all = costs.reduce((sum, cost) => sum + cost, 0)
+  const byField = new Map<string, { cost: number; given: string }>()
+  for (const [i, { from, given }] of rules.entries()) {
+    const entry = byField.get(from) ?? { cost: 0, given }
+    entry.cost += costs[i]!
+    byField.set(from, entry)
+  }
+  const most = [...byField].sort(([, a], [, b]) => b.cost - a.cost).slice(0, NAMED)
+  return most.map(([path, { cost, given }]) => ({
+    code: 'TOO_LARGE',
+    path,
+    given,
+    problem: `the rules compile to more than ${bound}; this one makes up ${share(cost, all)} of it, among the most of all`,
+  }))
+}
+
+function share(cost: number, all: number): string {
+  const percent = all === 0 ? 0 : (100 * cost) / all
+  return percent < 0.1 ? 'less than 0.1 %' : `${percent.toFixed(1)} %`
+}
