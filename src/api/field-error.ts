@@ -56,12 +56,15 @@ export function formatFieldError(error: FieldError): string {
   return parts.join('')
 }
 
+// No name of ours is near to a longer text, and the distance takes the product of the lengths to find.
+const LONGEST_NAME = 200
+
 /**
  * The name in `names` that a mistyped `given` most likely meant, compared without case and with `_` as `-`;
  * undefined when none is near (more than a third of its letters differ).
  */
 export function nearestName(given: string, names: readonly string[]): string | undefined {
-  if (names.length === 0) return undefined
+  if (names.length === 0 || given.length > LONGEST_NAME) return undefined
   const plain = (name: string) => name.toLowerCase().replaceAll('_', '-')
   const byPlain = new Map(names.map((name) => [plain(name), name]))
   const best = closest(plain(given), [...byPlain.keys()])

@@ -21,9 +21,9 @@ export type { BpfProfile } from './bpf-profile.ts'
 export function compileBpf(policy: Policy, path: string, context: CompileContext): Result<BpfProfile> {
   switch (policy.mode) {
     case 'AlwaysAllow':
-      return finish(emptyDraft(true), [], [])
+      return finish(emptyDraft(), [], [])
     case 'RuntimeDefault': {
-      const draft = emptyDraft(true)
+      const draft = emptyDraft()
       addRuntimeDefault(draft, { deny: true, audit: false }, join(path, 'mode'))
       return finish(draft, [], [])
     }
@@ -31,7 +31,7 @@ export function compileBpf(policy: Policy, path: string, context: CompileContext
       if (policy.enhanceProtect === undefined) return required(join(path, 'enhanceProtect'))
       return enhanceProtectProfile(policy.enhanceProtect, join(path, 'enhanceProtect'))
     case 'BehaviorModeling':
-      return finish(emptyDraft(true), [], [], context.modelingComplete === true ? 'enforce' : 'complain')
+      return finish(emptyDraft(), [], [], context.modelingComplete === true ? 'enforce' : 'complain')
     case 'DefenseInDepth':
       return { ok: false, errors: [noDefenseInDepth(path)] }
   }
@@ -63,8 +63,8 @@ function verdictOf({ auditViolations = false, allowViolations = false }: Enhance
 }
 
 function enhanceProtectProfile(enhanceProtect: EnhanceProtect, path: string): Result<BpfProfile> {
-  const draft = emptyDraft(enhanceProtect.protectAncestors ?? true)
   const verdict = verdictOf(enhanceProtect)
+  const draft = emptyDraft(enhanceProtect.protectAncestors, verdict)
   const { rules, errors } = selectRules(enhanceProtect, path)
   const skipped = rules.flatMap((selected) => addBuiltIn(draft, selected, verdict))
   if (enhanceProtect.privileged !== true) addRuntimeDefault(draft, verdict, join(path, 'privileged'))

@@ -57,9 +57,13 @@ export interface Draft {
   blockDevices: Drafted<{ access: readonly FileAccess[] }>[]
   /** Whether the ways to protected paths are protected. */
   protectWays: boolean
+  /** What is done with a match of a rule that does not say so itself. */
+  verdict: Verdict
 }
 
-export function emptyDraft(protectWays: boolean): Draft {
+const denied: Verdict = { deny: true, audit: false }
+
+export function emptyDraft(protectWays = true, verdict = denied): Draft {
   return {
     files: [],
     mounts: [],
@@ -72,5 +76,6 @@ export function emptyDraft(protectWays: boolean): Draft {
     bpf: [],
     blockDevices: [],
     protectWays,
+    verdict,
   }
 }

@@ -21,7 +21,14 @@ export function addRawEgress(draft: Draft, egress: NetworkEgressRule, path: stri
     const from = join(join(path, 'toPods'), i)
     const ports = readPorts(rule.ports ?? [], join(from, 'ports'), errors)
     const { namespace = '', podSelector: selector } = rule
-    draft.references.push({ ...verdictOf(rule.qualifiers), from, kind: 'pods', namespace, selector, ports })
+    draft.references.push({
+      ...verdictOf(rule.qualifiers, draft.verdict),
+      from,
+      kind: 'pods',
+      namespace,
+      selector,
+      ports,
+    })
   }
 }
 
@@ -69,7 +76,7 @@ function addDestination(draft: Draft, rule: Destination, path: string, errors: F
   const blocks = blocksOf(rule, path, errors)
   const ports = readPorts(rule.ports ?? [], join(path, 'ports'), errors)
   if (blocks === undefined) return
-  const verdict = verdictOf(rule.qualifiers)
+  const verdict = verdictOf(rule.qualifiers, draft.verdict)
   const to = rule.ip || rule.cidr || 'anywhere'
   draft.destinations.push({ ...verdict, from: path, to, blocks, ports })
   if (to === 'pod-self') draft.references.push({ ...verdict, from: path, kind: 'pod-self', ports })
@@ -77,7 +84,7 @@ function addDestination(draft: Draft, rule: Destination, path: string, errors: F
 
 function addService(draft: Draft, rule: Service, path: string): void {
   const { namespace = '', name, serviceSelector: selector } = rule
-  const common = { ...verdictOf(rule.qualifiers), from: path, namespace, ports: [] }
+  const common = { ...verdictOf(rule.qualifiers, draft.verdict), from: path, namespace, ports: [] }
   if (selector !== undefined) draft.references.push({ ...common, kind: 'services', selector })
   else draft.references.push({ ...common, kind: 'service', name: name ?? '' })
 }

@@ -36,7 +36,8 @@ function addFileRule(draft: Draft, rule: FileRule, path: string, errors: FieldEr
   const pattern = readPattern(rule.pattern, join(path, 'pattern'), errors)
   const named = readWords(rule.permissions, words.filePermissions, join(path, 'permissions'), errors)
   const access: FileAccess[] = named.includes('all') ? ['read', 'write', 'exec'] : (named as FileAccess[])
-  if (pattern !== undefined) draft.files.push({ ...verdictOf(rule.qualifiers), from: path, pattern, access })
+  if (pattern !== undefined)
+    draft.files.push({ ...verdictOf(rule.qualifiers, draft.verdict), from: path, pattern, access })
 }
 
 /** The words, or undefined where they mean everything. */
@@ -53,7 +54,7 @@ function addSocketRule(draft: Draft, rule: NetworkSocketRule, path: string, erro
   // `all` protocols are still protocols of IPv4 and IPv6, and leave other families alone.
   const protocols = written.includes('all') ? [...socketProtocols] : namesOrAll<SocketProtocol>(written)
   draft.sockets.push({
-    ...verdictOf(rule.qualifiers),
+    ...verdictOf(rule.qualifiers, draft.verdict),
     from: path,
     ...(domains !== undefined && { domains }),
     ...(types !== undefined && { types }),
@@ -69,7 +70,7 @@ function addPtraceRule(draft: Draft, rule: PtraceRule, path: string, errors: Fie
     ? ['read', 'trace', 'readby', 'traceby']
     : (named as PtraceAccess[])
   const scope = rule.strictMode === true ? 'all' : 'outside'
-  draft.ptrace.push({ ...verdictOf(rule.qualifiers), from: path, access, scope })
+  draft.ptrace.push({ ...verdictOf(rule.qualifiers, draft.verdict), from: path, access, scope })
 }
 
 /**
@@ -81,7 +82,7 @@ function addMountRule(draft: Draft, rule: MountRule, path: string, errors: Field
   const named = readWords(rule.flags, words.mountFlags, join(path, 'flags'), errors)
   if (source === undefined) return
   draft.mounts.push({
-    ...verdictOf(rule.qualifiers),
+    ...verdictOf(rule.qualifiers, draft.verdict),
     from: path,
     ...mountCondition(named),
     source,

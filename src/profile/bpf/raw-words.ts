@@ -15,8 +15,9 @@ export function readWords(given: readonly string[], words: Words, path: string, 
   })
 }
 
-/** What the qualifiers of a raw rule ask for. */
-export function verdictOf(qualifiers: readonly string[]): Verdict {
+/** What the qualifiers of a raw rule ask for; without them it is treated as the built-in rules of its policy are. */
+export function verdictOf(qualifiers: readonly string[] | undefined, ofPolicy: Verdict): Verdict {
+  if (qualifiers === undefined) return ofPolicy
   const named = qualifiers.map((text) => text.toLowerCase())
   return { deny: named.includes('deny'), audit: named.includes('audit') }
 }

@@ -240,6 +240,8 @@ describe('built-in rules', () => {
   })
 })
 
+const readKey = { pattern: '/key', permissions: ['read'] }
+
 describe('raw rules', () => {
   it('about files and processes take each access by word or letter, in any case', () => {
     const profile = raw({
@@ -260,6 +262,29 @@ describe('raw rules', () => {
       '| exec',
     ])
   })
+
+  const withoutQualifiers: { auditViolations: boolean; allowViolations: boolean; flags: string }[] = [
+    {
+      auditViolations: false,
+      allowViolations: false,
+      flags: flagsAt(raw({ files: [{ ...readKey, qualifiers: ['deny'] }] }), '/key'),
+    },
+    {
+      auditViolations: true,
+      allowViolations: false,
+      flags: flagsAt(raw({ files: [{ ...readKey, qualifiers: ['deny', 'audit'] }] }), '/key'),
+    },
+    {
+      auditViolations: true,
+      allowViolations: true,
+      flags: flagsAt(raw({ files: [{ ...readKey, qualifiers: ['audit'] }] }), '/key'),
+    },
+  ]
+  for (const { flags, ...mode } of withoutQualifiers) {
+    it(`without qualifiers do what built-in rules do: ${JSON.stringify(mode)}`, () => {
+      expect(flagsAt(raw({ files: [readKey] }, mode), '/key')).to.equal(flags)
+    })
+  }
 
   it('about one path add up, and are written once', () => {
     const { files } = raw({

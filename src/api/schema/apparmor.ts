@@ -1,0 +1,43 @@
+import { choice, list, object, optional, text } from './build.ts'
+
+export const profileTypes = ['BehaviorModel', 'Custom'] as const
+
+export const profileType = () =>
+  choice('Where the profile comes from: what modelling recorded, or `customProfile`.', profileTypes)
+
+/** Executables by absolute path. The same field stands in attackProtectionRules and appArmorRawRules. */
+export const targets = () =>
+  list(
+    'Programs, by absolute path, that the rules are meant for; empty for all. AppArmor only.',
+    text('Absolute path of a program, without wildcards.', {
+      maxLength: 4096,
+      maxBytes: 4096,
+      pattern: '^(/[^/*?{}\\[\\]"\\\\\\x00-\\x1f\\x7f]+)+$',
+      form: 'an absolute path without wildcards (* ? [ ] { }), quotes, backslashes and control characters',
+      check: 'program',
+      code: 'BAD_PATTERN',
+    }),
+    { maxItems: 256 },
+  )
+
+export const appArmorRawRules = object('AppArmor rules as text.', {
+  rules: text('One or more rules in the syntax of apparmor.d(5), each ended by a comma.', {
+    minLength: 1,
+    maxLength: 131_072,
+  }),
+  targets: optional(targets()),
+})
+
+export const appArmorProfile = object(
+  'The AppArmor profile of the DefenseInDepth mode.',
+  {
+    profileType: profileType(),
+    customProfile: optional(
+      text('A whole AppArmor profile, for profileType Custom. Its name must be that of the ArmorProfile object.', {
+        maxLength: 524_288,
+      }),
+    ),
+    appArmorRawRules: optional(list('Rules to add at the end of the profile.', appArmorRawRules, { maxItems: 1024 })),
+  },
+  { rulesAt: 'ownProfile' },
+)

@@ -1,0 +1,194 @@
+import { flag, list, object, optional, text, word } from './build.ts'
+import { dnsLabel, labelSelector, ports, qualifiers } from './common.ts'
+import type { Vocabulary } from './node.ts'
+
+const namesWithout = (names: string): Vocabulary => Object.fromEntries(names.split(/\s+/).map((name) => [name, []]))
+
+export const filePermissions = {
+  all: ['*'],
+  read: ['r'],
+  write: ['w'],
+  // Upstream's enforcer takes x, its documentation says e.
+  exec: ['x', 'e'],
+  append: ['a'],
+} as const satisfies Vocabulary
+
+export const ptracePermissions = {
+  all: ['*'],
+  trace: [],
+  traceby: [],
+  read: [],
+  readby: [],
+} as const satisfies Vocabulary
+
+/** Socket families by the names of socket(2), without AF_. */
+export const socketDomains: Vocabulary = {
+  all: ['*'],
+  ...namesWithout(
+    'unix inet ax25 ipx appletalk netrom bridge atmpvc x25 inet6 rose netbeui security key netlink packet ash econet ' +
+      'atmsvc rds sna irda pppox wanpipe llc ib mpls can tipc bluetooth iucv rxrpc isdn phonet ieee802154 caif alg nfc ' +
+      'vsock kcm qipcrtr smc xdp mctp',
+  ),
+}
+
+export const socketTypes: Vocabulary = { all: ['*'], ...namesWithout('stream dgram raw rdm seqpacket dccp packet') }
+
+export const socketProtocols: Vocabulary = { all: ['*'], ...namesWithout('icmp tcp udp') }
+
+/** Mount flags by the names of apparmor.d(5), and `umount` for umount(2). `R` is rbind and `r` is ro. */
+export const mountFlags: Vocabulary = {
+  all: ['*'],
+  ro: ['r', 'read-only'],
+  rw: ['w'],
+  ...namesWithout(
+    'suid nosuid dev nodev exec noexec sync async mand nomand dirsync atime noatime diratime nodiratime silent loud ' +
+      'relatime norelatime iversion noiversion strictatime nostrictatime remount',
+  ),
+  bind: ['B'],
+  move: ['M'],
+  rbind: ['R'],
+  'make-unbindable': ['unbindable'],
+  'make-private': ['private'],
+  'make-slave': ['slave'],
+  'make-shared': ['shared'],
+  'make-runbindable': ['runbindable'],
+  'make-rprivate': ['rprivate'],
+  'make-rslave': ['rslave'],
+  'make-rshared': ['rshared'],
+  umount: [],
+}
+
+const pattern = (description: string) => text(description, { minLength: 1, maxLength: 4096, maxBytes: 4096 })
+
+export const fileRule = object('A rule about files or programs.', {
+  qualifiers: optional(qualifiers()),
+  pattern: pattern('Which paths: `*` is any text within one component, `**` any text; at most 4,096 bytes.'),
+  permissions: list(
+    'Which accesses.',
+    word('all (*), read (r), write (w), exec (x) or append (a), in any case.', filePermissions),
+    {
+      minItems: 1,
+      maxItems: 16,
+    },
+  ),
+})
+
+const namespace = (what: string) => text(`Namespace of the ${what}; empty for all namespaces.`, dnsLabel('emptyToo'))
+
+export const service = object(
+  'Services, and what is behind them.',
+  {
+    qualifiers: optional(qualifiers()),
+    namespace: optional(namespace('services')),
+    name: optional(text('Name of one service; needs `namespace`, excludes `serviceSelector`.', dnsLabel('emptyToo'))),
+    serviceSelector: optional(labelSelector('Services by label; excludes `name`.')),
+  },
+  { rulesAt: 'service' },
+)
+
+export const pod = object('Pods.', {
+  qualifiers: optional(qualifiers()),
+  namespace: optional(namespace('pods')),
+  podSelector: labelSelector('Pods by label.'),
+  ports: optional(ports('Ports that the rule is about; empty for all.')),
+})
+
+/** Words that `ip` takes besides an address. */
+export const ipEntities = ['pod-self', 'unspecified', 'localhost'] as const
+
+export const destination = object(
+  'An address or a block of addresses.',
+  {
+    qualifiers: optional(qualifiers()),
+    ip: optional(
+      text(
+        'An IPv4 or IPv6 address, or pod-self, unspecified (0.0.0.0 and ::) or localhost (127.0.0.0/8, ::1 and the unspecified addresses, which lead there). Excludes `cidr`.',
+        { maxLength: 64, check: 'ip-or-entity', code: 'BAD_ADDRESS' },
+      ),
+    ),
+    cidr: optional(
+      text('A block of addresses such as 10.0.0.0/8. Excludes `ip`.', {
+        maxLength: 64,
+        check: 'cidr',
+        code: 'BAD_ADDRESS',
+      }),
+    ),
+    ports: optional(ports('Ports that the rule is about; empty for all.')),
+  },
+  { rulesAt: 'destination' },
+)
+
+export const networkEgressRule = object('Rules about outgoing connections. Each entry of each list counts by itself.', {
+  toDestinations: optional(list('Addresses.', destination, { maxItems: 1024 })),
+  toServices: optional(list('Services and their endpoints.', service, { maxItems: 1024 })),
+  toPods: optional(list('Pods.', pod, { maxItems: 1024 })),
+})
+
+export const networkSocketRule = object(
+  'A rule about making sockets. What is left out matches all.',
+  {
+    qualifiers: optional(qualifiers()),
+    domains: optional(
+      list('Address families, in any case.', word('A family such as inet, or all (*).', socketDomains), {
+        maxItems: 64,
+      }),
+    ),
+    types: optional(
+      list('Socket types, in any case. Excludes `protocols`.', word('A type such as raw, or all (*).', socketTypes), {
+        maxItems: 16,
+      }),
+    ),
+    protocols: optional(
+      list('Protocols, in any case. Excludes `types`.', word('icmp, tcp, udp or all (*).', socketProtocols), {
+        maxItems: 16,
+      }),
+    ),
+  },
+  { rulesAt: 'networkSocketRule' },
+)
+
+export const networkRule = object('Rules about the network.', {
+  sockets: optional(list('Rules about making sockets.', networkSocketRule, { maxItems: 256 })),
+  egress: optional(networkEgressRule),
+})
+
+export const ptraceRule = object('A rule about tracing and reading other processes.', {
+  qualifiers: optional(qualifiers()),
+  strictMode: optional(
+    flag('true also forbids it between processes of one container; false leaves those alone.', { default: false }),
+  ),
+  permissions: list(
+    'What is meant: trace and read other processes, traceby and readby being traced and read by them.',
+    word('all (*), trace, traceby, read or readby, in any case.', ptracePermissions),
+    { minItems: 1, maxItems: 16 },
+  ),
+})
+
+export const mountRule = object(
+  'A rule about mounting. It counts for privileged containers; others cannot mount anyway.',
+  {
+    qualifiers: optional(qualifiers()),
+    sourcePattern: pattern('What is mounted, moved or unmounted, as a path pattern; at most 4,096 bytes.'),
+    fstype: text('Type of the filesystem, at most 15 bytes, or * for any.', {
+      minLength: 1,
+      maxLength: 15,
+      maxBytes: 15,
+    }),
+    flags: list(
+      'Mount flags, by the names of apparmor.d(5), and umount.',
+      word('A flag such as ro, bind or all (*).', mountFlags),
+      {
+        minItems: 1,
+        maxItems: 64,
+      },
+    ),
+  },
+)
+
+export const bpfRawRules = object('Rules of your own for the BPF enforcer.', {
+  files: optional(list('Rules about files.', fileRule, { maxItems: 10_000 })),
+  processes: optional(list('Rules about running programs.', fileRule, { maxItems: 10_000 })),
+  network: optional(networkRule),
+  ptrace: optional(ptraceRule),
+  mounts: optional(list('Rules about mounting.', mountRule, { maxItems: 1024 })),
+})

@@ -1,0 +1,122 @@
+import { anything, choice, integer, list, map, object, optional, portNumber, text, word } from './build.ts'
+
+export const labelSelectorOperators = ['In', 'NotIn', 'Exists', 'DoesNotExist'] as const
+
+// Syntax of names, label keys and label values: Kubernetes, "Object Names and IDs" and "Labels and Selectors".
+const labelValuePattern = '^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$'
+const labelKeyPattern =
+  '^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]$'
+const labelKeyForm = 'a label key such as app or example.com/app, its name at most 63 characters'
+
+export const subdomain = {
+  maxLength: 253,
+  pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$',
+  form: 'lower-case letters, digits, - and ., beginning and ending with a letter or digit',
+}
+
+/** As a namespace or a container is called; empty where `emptyToo`. */
+export const dnsLabel = (emptyToo: '' | 'emptyToo' = '') => ({
+  maxLength: 63,
+  pattern: emptyToo === '' ? '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$' : '^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$',
+  form: 'lower-case letters, digits and -, beginning and ending with a letter or digit',
+})
+
+const labelValue = text('A value.', {
+  maxLength: 63,
+  pattern: labelValuePattern,
+  form: 'letters, digits, -, _ and ., beginning and ending with a letter or digit',
+})
+
+const labelSelectorRequirement = object(
+  'One requirement on a label.',
+  {
+    key: text('Key of the label.', { maxLength: 317, pattern: labelKeyPattern, form: labelKeyForm }),
+    operator: choice('How the value of the label relates to `values`.', labelSelectorOperators),
+    values: optional(
+      list('At least one value for In and NotIn, none for Exists and DoesNotExist.', labelValue, {
+        maxItems: 1024,
+        listType: 'atomic',
+      }),
+    ),
+  },
+  { rulesAt: 'labelSelectorRequirement' },
+)
+
+/** Kubernetes' label selector. All requirements must hold; an empty selector selects everything. */
+export const labelSelector = (description: string) =>
+  object(
+    description,
+    {
+      matchLabels: optional(
+        map('Labels that must have exactly these values.', labelValue, {
+          maxProperties: 256,
+          keys: { pattern: labelKeyPattern, form: labelKeyForm },
+        }),
+      ),
+      matchExpressions: optional(
+        list('Requirements on labels, all of which must hold.', labelSelectorRequirement, {
+          maxItems: 256,
+          listType: 'atomic',
+        }),
+      ),
+    },
+    { mapType: 'atomic' },
+  )
+
+/** Kubernetes' object metadata: what we read or write with its type, the rest by name only. An API server checks all of it. */
+export const objectMeta = object('Standard metadata of a Kubernetes object.', {
+  name: text('Name of the object.', subdomain),
+  namespace: optional(text('Namespace of the object.', dnsLabel())),
+  uid: optional(text('Identity given by the API server.')),
+  resourceVersion: optional(text('Version of the stored object.')),
+  generation: optional(integer('Counts the changes of the spec.', { format: 'int64' })),
+  creationTimestamp: optional(anything('When the object was made, RFC 3339.')),
+  deletionTimestamp: optional(anything('When deletion was asked for, RFC 3339.')),
+  labels: optional(map('Labels.', text('A value.'))),
+  annotations: optional(map('Annotations.', text('A value.'))),
+  finalizers: optional(list('What must happen before the object may go.', text('A finalizer.'))),
+  ownerReferences: optional(anything('Objects that this one belongs to.')),
+  managedFields: optional(anything('Which program set which field.')),
+  generateName: optional(text('Beginning of a name that the API server completes.')),
+  deletionGracePeriodSeconds: optional(anything('Time for an orderly end.')),
+  selfLink: optional(anything('Unused.')),
+})
+
+export const port = object(
+  'A port or a range of ports.',
+  {
+    port: portNumber('The port, or the first one of the range; 1 to 65535.'),
+    endPort: optional(portNumber('The last port of the range, at least `port`; without it there is just one port.')),
+  },
+  { rulesAt: 'port' },
+)
+
+export const ports = (description: string) => list(description, port, { maxItems: 256 })
+
+export const ruleQualifiers = { deny: [], audit: [] } as const
+
+/** `deny`, `audit` or both: what a raw rule of the BPF enforcer does with what it matches. */
+export const qualifiers = () =>
+  list(
+    'What is done with a match: `deny` refuses it, `audit` reports it. Without the field, what the policy does with its built-in rules.',
+    word('deny or audit, in any case.', ruleQualifiers),
+    { minItems: 1, maxItems: 8 },
+  )
+
+export const conditionStatuses = ['True', 'False', 'Unknown'] as const
+
+/** The fields that every condition in a status has, besides its type. */
+export const conditionFields = {
+  status: choice('Whether the condition holds.', conditionStatuses),
+  lastTransitionTime: optional(text('When the status last changed, RFC 3339.', { format: 'date-time' })),
+  reason: optional(text('Why, in one word for programs.')),
+  message: optional(text('Why, in words for people.')),
+}
+
+export const apiVersion = 'crd.varmor.org/v1beta1'
+
+/** `apiVersion` and `kind`, as every object has them. */
+export const typeMeta = <K extends string>(kind: K) => ({
+  apiVersion: choice('Group and version of this kind.', [apiVersion] as const),
+  kind: choice('Name of this kind.', [kind] as const),
+})

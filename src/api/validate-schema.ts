@@ -1,0 +1,191 @@
+import { matches, type Problem, textProblem } from './check-text.ts'
+import { type FieldError, join, nearestName } from './field-error.ts'
+import { parseQuantity } from './quantity.ts'
+import type { SchemaNode } from './schema/node.ts'
+import { listWords } from './vocabulary.ts'
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** An object as JSON has it: not null, not a list. */
+export const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** A field of an object itself, never one that it inherits (`constructor`, or what a `__proto__` key brought in). */
+export const fieldOf = (value: Fields, name: string): unknown => (Object.hasOwn(value, name) ? value[name] : undefined)
+
+/**
+ * Everything that is wrong with `value` by its schema, in the order of the document. `value` may be anything at all; the schema
+ * alone decides how deep this looks. Rules about several fields are for `checkRules`.
+ */
+export function validateSchema(node: SchemaNode, value: unknown, path = ''): FieldError[] {
+  const errors: FieldError[] = []
+  visit(node, value, path, errors)
+  return errors
+}
+
+function visit(node: SchemaNode, value: unknown, path: string, errors: FieldError[]): void {
+  const fail = (problem: Problem) => void errors.push({ path, ...problem })
+  if (node.anything) return
+  if (node.quantity) checkQuantity(value, fail)
+  else if (typeOf(value) !== node.type && !(node.type === 'integer' && Number.isInteger(value))) {
+    fail(wrongType(node, value))
+  } else if (typeof value === 'string') {
+    const problem = textProblem(node, value)
+    if (problem !== undefined) fail(problem)
+  } else if (typeof value === 'number') checkRange(node, value, fail)
+  else if (Array.isArray(value)) visitList(node, value, path, errors)
+  else if (isObject(value)) visitObject(node, value, path, errors)
+}
+
+function typeOf(value: unknown): string {
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'array' : typeof value
+}
+
+const typeNames: Record<string, string> = {
+  object: 'an object',
+  array: 'a list',
+  string: 'a text',
+  integer: 'a whole number',
+  number: 'a number',
+  boolean: 'true or false',
+  null: 'empty (null)',
+}
+
+function wrongType(node: SchemaNode, value: unknown): Problem {
+  const allowed = typeNames[node.type ?? ''] ?? 'anything'
+  const is = typeNames[typeOf(value)] ?? `a ${typeof value}`
+  const given = typeof value === 'object' || typeof value === 'bigint' ? {} : { given: value }
+  const hint = value === null ? '; leave the field out' : ''
+  return { code: 'WRONG_TYPE', problem: `this is ${is}${hint}`, allowed, ...given }
+}
+
+type Fail = (problem: Problem) => void
+
+function checkRange({ minimum, maximum, code = 'NOT_ALLOWED' }: SchemaNode, given: number, fail: Fail): void {
+  if (given >= (minimum ?? -Infinity) && given <= (maximum ?? Infinity)) return
+  const allowed = maximum === undefined ? `${minimum} or more` : `${minimum ?? 'any'} to ${maximum}`
+  fail({ code, given, problem: 'this number is out of range', allowed })
+}
+
+function checkQuantity(given: unknown, fail: Fail): void {
+  const allowed = 'a quantity such as 500m, 0.5, 128Mi or 1G'
+  if (typeof given !== 'string' && typeof given !== 'number') {
+    fail({ code: 'WRONG_TYPE', problem: `this is ${typeNames[typeOf(given)] ?? 'no value'}`, allowed })
+  } else if (typeof given === 'number' && !Number.isSafeInteger(given)) {
+    // The API server takes whole numbers and texts here, nothing else.
+    fail({ code: 'WRONG_TYPE', given, problem: 'this number is not whole, or too large; put it in quotes', allowed })
+  } else if (parseQuantity(given) === undefined) {
+    fail({ code: 'NOT_ALLOWED', given, problem: 'this is no quantity', allowed })
+  }
+}
+
+function visitList(node: SchemaNode, value: readonly unknown[], path: string, errors: FieldError[]): void {
+  const { items = {}, minItems = 0, maxItems = Infinity, listType } = node
+  if (value.length < minItems) {
+    errors.push({ code: 'NOT_ALLOWED', path, problem: 'this list must not be empty' })
+  }
+  if (value.length > maxItems) {
+    const problem = `this list has ${value.length} elements`
+    errors.push({ code: 'TOO_LONG', path, problem, allowed: `at most ${maxItems}` })
+    return
+  }
+  const seen = new Set<unknown>()
+  for (const [i, item] of value.entries()) {
+    const at = join(path, i)
+    visit(items, item, at, errors)
+    if (listType === 'set' && seen.has(item)) {
+      errors.push({ code: 'CONFLICT', path: at, given: item, problem: 'this stands in the list twice' })
+    }
+    seen.add(item)
+  }
+}
+
+// Nobody reads an error for each of more than this.
+const MOST_FIELDS = 1000
+
+function visitObject(node: SchemaNode, value: Fields, path: string, errors: FieldError[]): void {
+  const { properties = {}, required = [], additionalProperties } = node
+  if (isObject(additionalProperties)) {
+    visitMap(node, additionalProperties, value, path, errors)
+    return
+  }
+  const entries = Object.entries(value)
+  if (entries.length > MOST_FIELDS) {
+    errors.push({
+      code: 'TOO_LONG',
+      path,
+      problem: `this has ${entries.length} fields`,
+      allowed: Object.keys(properties).join(', '),
+    })
+    return
+  }
+  for (const [name, given] of entries) {
+    const field = Object.hasOwn(properties, name) ? properties[name] : undefined
+    if (field === undefined) errors.push(unknownField(name, path, Object.keys(properties)))
+    else visit(field, given, join(path, name), errors)
+  }
+  for (const name of required) {
+    if (!Object.hasOwn(value, name)) errors.push(missingField(name, path, properties[name] ?? {}))
+  }
+}
+
+function missingField(name: string, path: string, node: SchemaNode): FieldError {
+  return { code: 'REQUIRED', path: join(path, name), problem: 'this field is required', allowed: expected(node) }
+}
+
+/** What a field takes, in a few words. */
+function expected({ type, enum: values, words, items }: SchemaNode): string {
+  if (values !== undefined) return values.join(', ')
+  if (words !== undefined) return listWords(words)
+  if (items !== undefined) return `a list of: ${expected(items)}`
+  return typeNames[type ?? ''] ?? 'any value'
+}
+
+function visitMap(node: SchemaNode, values: SchemaNode, value: Fields, path: string, errors: FieldError[]): void {
+  const { keys, maxProperties = Infinity } = node
+  const entries = Object.entries(value)
+  if (entries.length > maxProperties) {
+    const problem = `this has ${entries.length} entries`
+    errors.push({ code: 'TOO_LONG', path, problem, allowed: `at most ${maxProperties}` })
+    return
+  }
+  for (const [name, given] of entries) {
+    const at = keyPath(path, name)
+    if (keys !== undefined && !matches(keys.pattern, name)) {
+      const nearest = nearestName(name, keys.names ?? [])
+      const problem = {
+        code: 'NOT_ALLOWED',
+        path: at,
+        given: name,
+        problem: 'the key is not allowed',
+        allowed: keys.form,
+      } as const
+      errors.push({ ...problem, ...(nearest !== undefined && { nearest }) })
+    }
+    visit(values, given, at, errors)
+  }
+}
+
+function unknownField(name: string, path: string, known: readonly string[]): FieldError {
+  const nearest = name.length > LONGEST_KEY ? undefined : nearestName(name, known)
+  return {
+    code: 'UNKNOWN_FIELD',
+    path: keyPath(path, name),
+    problem: 'there is no such field',
+    allowed: known.join(', '),
+    ...(nearest !== undefined && { nearest }),
+  }
+}
+
+const LONGEST_KEY = 80
+
+/** The path of a key that the user chose; in brackets where it could be mistaken for more than one step, or would garble a terminal. */
+export function keyPath(path: string, key: string): string {
+  if (/^[\w/-]{1,80}$/.test(key)) return join(path, key)
+  const shown = key.length > LONGEST_KEY ? `${key.slice(0, LONGEST_KEY)}…` : key
+  const plain = JSON.stringify(shown).replace(/[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (c) => {
+    return `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
+  return `${path}[${plain}]`
+}
