@@ -1,0 +1,146 @@
+import type { Clock, Timer } from './clock.ts'
+
+/** Why an ask got no reply. */
+export type AskErrorCode =
+  /** None came in time. The actor may still handle the message. */
+  | 'TIMEOUT'
+  /** The mailbox was full, or a newer message took the place of this one in it. */
+  | 'MAILBOX_FULL'
+  /** The actor has stopped, or did before it came to the message. */
+  | 'STOPPED'
+  /** The actor failed over this message; `cause` is what it threw. */
+  | 'FAILED'
+  /** The actor handled the message and gave no reply. */
+  | 'NO_REPLY'
+  /** No actor has the address. */
+  | 'UNKNOWN_ADDRESS'
+  /** Too many messages are on the way to the actor's thread. */
+  | 'LINK_FULL'
+  /** The actor's thread died. */
+  | 'THREAD_DIED'
+  /** The message, or the reply, can't be sent to another thread. */
+  | 'NOT_CLONABLE'
+
+/** What the promise of an ask is rejected with. */
+export class AskError extends Error {
+  override readonly name = 'AskError'
+  readonly code: AskErrorCode
+  /** The actor that was asked. */
+  readonly address: string
+
+  constructor(code: AskErrorCode, address: string, cause?: unknown) {
+    super(`ask ${address}: ${code}`, cause === undefined ? undefined : { cause })
+    this.code = code
+    this.address = address
+  }
+}
+
+/** An ask of this thread that waits for its reply. It is a link in the list of those with the same time limit. */
+export class PendingAsk {
+  readonly kind = 'ask'
+  settled = false
+  deferred = false
+  due = 0
+  list: DeadlineList | undefined
+  previous: PendingAsk | undefined
+  next: PendingAsk | undefined
+  private readonly address: string
+  private readonly resolve: (value: unknown) => void
+  private readonly reject: (error: AskError) => void
+
+  constructor(address: string, resolve: (value: unknown) => void, reject: (error: AskError) => void) {
+    this.address = address
+    this.resolve = resolve
+    this.reject = reject
+  }
+
+  answer(value: unknown): void {
+    if (this.settled) return
+    this.settle()
+    this.resolve(value)
+  }
+
+  fail(code: AskErrorCode, cause?: unknown): void {
+    if (this.settled) return
+    this.settle()
+    this.reject(new AskError(code, this.address, cause))
+  }
+
+  private settle(): void {
+    this.settled = true
+    this.list?.remove(this)
+  }
+}
+
+/**
+ * Asks with one time limit, oldest first, so the first is always the next to run out and one timer serves all of them.
+ * The timer stays set when the list runs empty: setting one for each ask would cost more than the ask.
+ */
+class DeadlineList {
+  private readonly clock: Clock
+  private readonly limit: number
+  private first: PendingAsk | undefined
+  private last: PendingAsk | undefined
+  private timer: Timer | undefined
+
+  constructor(clock: Clock, limit: number) {
+    this.clock = clock
+    this.limit = limit
+  }
+
+  add(ask: PendingAsk): void {
+    ask.list = this
+    ask.due = this.clock.now() + this.limit
+    ask.previous = this.last
+    if (this.last === undefined) this.first = ask
+    else this.last.next = ask
+    this.last = ask
+    this.timer ??= this.clock.after(this.limit, this.expire)
+  }
+
+  remove(ask: PendingAsk): void {
+    ask.list = undefined
+    if (ask.previous === undefined) this.first = ask.next
+    else ask.previous.next = ask.next
+    if (ask.next === undefined) this.last = ask.previous
+    else ask.next.previous = ask.previous
+    ask.previous = undefined
+    ask.next = undefined
+  }
+
+  cancel(): void {
+    this.timer?.cancel()
+    this.timer = undefined
+  }
+
+  private readonly expire = (): void => {
+    const now = this.clock.now()
+    this.timer = undefined
+    while (this.first !== undefined && this.first.due <= now) this.first.fail('TIMEOUT')
+    if (this.first !== undefined) this.timer = this.clock.after(this.first.due - now, this.expire)
+  }
+}
+
+/** The time limits of all pending asks. */
+export class Deadlines {
+  private readonly clock: Clock
+  private readonly lists = new Map<number, DeadlineList>()
+
+  constructor(clock: Clock) {
+    this.clock = clock
+  }
+
+  add(ask: PendingAsk, limit: number): void {
+    let list = this.lists.get(limit)
+    if (list === undefined) {
+      list = new DeadlineList(this.clock, limit)
+      this.lists.set(limit, list)
+    }
+    list.add(ask)
+  }
+
+  /** Takes back all timers; asks that still wait keep waiting. */
+  cancel(): void {
+    for (const list of this.lists.values()) list.cancel()
+  }
+}

@@ -1,0 +1,85 @@
+import type { Logger } from './logger.ts'
+import type { MailboxOptions } from './mailbox.ts'
+import type { Reference } from './reference.ts'
+import type { ReplyOf, RequestsOf } from './request.ts'
+import type { Supervision } from './supervision.ts'
+import type { Terminated } from './watches.ts'
+
+/**
+ * What an actor does. `receive` gets the state and a message and returns the next state, one message at a time. Throwing
+ * is a failure: supervision reports it, waits, and has `start` build a new state; the message is not handled again.
+ *
+ * A behaviour that returns a promise holds one of the dispatcher's places until it resolves, so what it awaits must have
+ * a time limit of its own.
+ */
+export interface Behaviour<State, Message> {
+  /** Builds the state from what holds the truth: at first, and after each failure. */
+  start(context: ActorContext<Message>): State | Promise<State>
+  receive(state: State, message: Message, context: ActorContext<Message>): State | Promise<State>
+  /** Called when the actor ends in good order, with its last state. Not called after a failure. */
+  stop?(state: State, context: ActorContext<Message>): void | Promise<void>
+}
+
+export interface SpawnOptions<Message> {
+  /** Unique among its siblings, without `/`. Made up unless given. */
+  readonly name?: string
+  readonly mailbox?: MailboxOptions<Message>
+  readonly supervision?: Supervision
+}
+
+/** What an actor has at hand. It stays the same object for the life of the instance. */
+export interface ActorContext<Message> {
+  readonly self: Reference<Message>
+  readonly address: string
+  /** For an actor of a family its key; else its name. */
+  readonly key: string
+  /** What made this actor fail the last time, for `start` to look at; undefined once it has been healthy. */
+  readonly lastFailure: unknown
+  readonly log: Logger
+  /** Milliseconds since the epoch, by the system's clock. */
+  now(): number
+  /** A number in [0, 1), by the system's source of randomness. */
+  random(): number
+
+  /**
+   * Replies to the request in hand.
+   * @returns false if nobody waits for it: it was told, or its time is over
+   */
+  reply<Sent extends RequestsOf<Message>>(message: Sent, value: ReplyOf<Sent>): boolean
+  /**
+   * For a reply that is known only after this message is done: call the result with it. The asker is rejected when this
+   * actor fails or ends before, and the actor is not passivated until then.
+   */
+  replyLater<Sent extends RequestsOf<Message>>(message: Sent): (value: ReplyOf<Sent>) => boolean
+
+  /** Puts the message in hand aside, uncounted and unanswered. It still takes up room in the mailbox. */
+  stash(): void
+  /** Puts all stashed messages back in front of the mailbox, in their order. A failure does the same. */
+  unstash(): void
+
+  /** Sends the message to this actor after `delay` milliseconds. It replaces the timer of the same key. */
+  after(key: string, delay: number, message: Message): void
+  /** Sends the message every `period` milliseconds, unless the one before still waits. It replaces the timer of the same key. */
+  every(key: string, period: number, message: Message): void
+  /** Takes a timer back. If its message waits in the mailbox already it will not be handled. A failure or the end cancels all. */
+  cancel(key: string): void
+
+  /** Sends this actor the message that `toMessage` makes, when the other one has ended. It finds room in a full mailbox. */
+  watch(reference: Reference<never>, toMessage: (terminated: Terminated) => Message): void
+  unwatch(reference: Reference<never>): void
+
+  /** Starts a child: it ends with this actor, and when this actor fails. */
+  spawn<ChildState, ChildMessage>(
+    behaviour: Behaviour<ChildState, ChildMessage>,
+    options?: SpawnOptions<ChildMessage>,
+  ): Reference<ChildMessage>
+  /** The actor of an address, wherever it lives. The caller vouches for the type of its messages. */
+  lookup<Other>(address: string): Reference<Other>
+  /** Ends this actor when the message in hand is done. What is queued then becomes dead letters. */
+  stop(): void
+}
+
+/** For the `default` of a switch over message types: a new message does not compile until it has a case. */
+export function assertNever(message: never): never {
+  throw new TypeError(`A message of an unknown type: ${JSON.stringify(message)}`)
+}

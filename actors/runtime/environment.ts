@@ -1,0 +1,59 @@
+import type { AskErrorCode, Deadlines } from './ask.ts'
+import type { ActorContext, Behaviour } from './behaviour.ts'
+import type { Clock } from './clock.ts'
+import type { Counters } from './counters.ts'
+import type { DeadLetterReason, DeadLetters } from './dead-letters.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { Logger } from './logger.ts'
+import type { MailboxPolicy, MailboxPool } from './mailbox.ts'
+import type { Random } from './random.ts'
+import type { AnyReference } from './reference.ts'
+import type { Failure, Supervision } from './supervision.ts'
+import type { Watches } from './watches.ts'
+
+/** What the parts of one actor system share. */
+export interface Environment {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly dispatcher: Dispatcher
+  readonly deadLetters: DeadLetters
+  readonly deadlines: Deadlines
+  readonly watches: Watches
+  readonly mailboxes: MailboxPool
+  /** Told of every failure of every actor. */
+  failed(failure: Failure): void
+  /** Told when an actor without a parent escalates. */
+  escalated(address: string, error: unknown): void
+  /** The actor of an address; one that takes nothing, if there is none. */
+  lookup(address: string): AnyReference
+}
+
+/** What the actors of one family, or one spawned actor, have in common. */
+export interface Kind {
+  readonly environment: Environment
+  /** What comes before an actor's key in its address. */
+  readonly prefix: string
+  readonly behaviour: Behaviour<unknown, unknown>
+  readonly mailbox: MailboxPolicy
+  readonly supervision: Supervision
+  readonly counters: Counters
+  awaits: boolean | undefined
+  /** Counts sweeps of a family for idle actors; stays 0 for spawned actors. */
+  epoch: number
+  contextOf(actor: unknown): ActorContext<unknown>
+  /** Makes the state of a passivated actor from its compact form. */
+  activate?(compact: unknown, key: string): unknown
+}
+
+/** What an asker is told when its message became a dead letter. */
+export const askErrorCodes: Readonly<Record<DeadLetterReason, AskErrorCode>> = {
+  'mailbox-full': 'MAILBOX_FULL',
+  'dropped-oldest': 'MAILBOX_FULL',
+  stopped: 'STOPPED',
+  'unknown-address': 'UNKNOWN_ADDRESS',
+  abandoned: 'STOPPED',
+  'link-full': 'LINK_FULL',
+  'thread-died': 'THREAD_DIED',
+  'not-clonable': 'NOT_CLONABLE',
+}

@@ -1,0 +1,198 @@
+import type { Behaviour } from './behaviour.ts'
+import { Cell } from './cell.ts'
+import type { Timer } from './clock.ts'
+import { type Counters, copyStats, type Stats } from './counters.ts'
+import { askErrorCodes, type Environment, type Kind } from './environment.ts'
+import type { MailboxOptions } from './mailbox.ts'
+import type { Mark } from './mark.ts'
+import { AnyReference, type Reference, type StopOptions } from './reference.ts'
+import type { Supervision } from './supervision.ts'
+import type { WatchListener } from './watches.ts'
+
+export interface FamilyOptions<State, Message, Compact = never> {
+  /** One behaviour for all; `context.key` tells which of them it is. */
+  readonly behaviour: Behaviour<State, Message>
+  readonly mailbox?: MailboxOptions<Message>
+  readonly supervision?: Supervision
+  /**
+   * An instance without a message for this many milliseconds is passivated, at the latest after twice as many. One that
+   * has timers, children, watches or stashed messages is not idle. 60,000 unless given.
+   */
+  readonly idleAfter?: number
+  /**
+   * What is kept of the state while there is no instance: the smaller the better, a number best. Undefined keeps nothing.
+   * Unless given nothing is kept, and the next message has `start` build the state.
+   */
+  passivate?(state: State): Compact | undefined
+  /** The state of a passivated actor. `start` builds it if there is nothing kept, or after a failure. */
+  activate?(compact: Compact, key: string): State
+}
+
+/** Actors that are addressable without being there. */
+export interface Family<Message> {
+  readonly name: string
+  /** The actor of the key: any text, as short as it can be where there are a million. */
+  of(key: string): Reference<Message>
+}
+
+/** So many instances are looked at before others get the thread. */
+const SWEEP = 5_000
+
+/** The actors of a family on this thread: an instance for those that are busy, the compact form for those that were. */
+export class LocalFamily<Message = unknown> implements Family<Message> {
+  readonly name: string
+  readonly environment: Environment
+  private readonly kind: Kind
+  private readonly idleAfter: number
+  private readonly passivate: ((state: unknown) => unknown) | undefined
+  /** One map for both, so that an actor that comes and goes costs one entry and no second key. */
+  private readonly actors = new Map<string, unknown>()
+  private readonly instances: Cell[] = []
+  private sweep: Timer | undefined
+  private closed = false
+
+  constructor(kind: Kind, name: string, options: FamilyOptions<unknown, unknown, unknown>) {
+    const { idleAfter = 60_000 } = options
+    if (!(idleAfter > 0)) throw new RangeError(`A family needs a time above 0 to be idle, not ${idleAfter}`)
+    this.name = name
+    this.kind = kind
+    this.environment = kind.environment
+    this.idleAfter = idleAfter
+    this.passivate = options.passivate === undefined ? undefined : (state) => options.passivate?.(state)
+  }
+
+  of(key: string): AnyReference<Message> {
+    return new FamilyReference<Message>(this, key)
+  }
+
+  get counters(): Counters {
+    return this.kind.counters
+  }
+
+  get stats(): Stats {
+    return copyStats(this.kind.counters)
+  }
+
+  /** The instance of an actor, made if there is none; undefined once the system stops. */
+  instance(key: string): Cell | undefined {
+    const known = this.actors.get(key)
+    if (known instanceof Cell) return known
+    if (this.closed) return undefined
+    const cell = new Cell(this.kind, key, this.instanceEnded)
+    if (known !== undefined) {
+      this.kind.counters.passivated--
+      cell.wakeFrom(known)
+    }
+    this.actors.set(key, cell)
+    cell.index = this.instances.push(cell) - 1
+    cell.epoch = this.kind.epoch
+    this.sweep ??= this.environment.clock.after(this.idleAfter, this.startSweep)
+    return cell
+  }
+
+  /** Makes a dead letter of a message that comes while the system stops. */
+  refuse(key: string, message: unknown, mark: Mark | undefined): false {
+    this.kind.counters.sent++
+    this.environment.deadLetters.add('stopped', this.kind.prefix + key, message, this.kind.counters)
+    if (mark?.kind === 'ask') mark.fail(askErrorCodes.stopped)
+    return false
+  }
+
+  stopOne(key: string, options: StopOptions | undefined): Promise<void> {
+    const known = this.actors.get(key)
+    if (known instanceof Cell) return known.stop(options)
+    if (this.actors.delete(key)) this.kind.counters.passivated--
+    this.environment.watches.notify({ address: this.kind.prefix + key, why: 'stopped' })
+    return Promise.resolve()
+  }
+
+  /** Makes no more instances; those that are there are the caller's to stop. Compact forms stay. */
+  close(): readonly Cell[] {
+    this.closed = true
+    this.sweep?.cancel()
+    return [...this.instances]
+  }
+
+  private readonly instanceEnded = (cell: Cell): void => {
+    this.actors.delete(cell.key)
+    this.removeInstance(cell)
+  }
+
+  private removeInstance(cell: Cell): void {
+    const last = this.instances.pop()!
+    if (last === cell) return
+    this.instances[cell.index] = last
+    last.index = cell.index
+  }
+
+  /** One timer for all instances. What was not busy since two sweeps has been idle long enough. */
+  private readonly startSweep = (): void => {
+    this.kind.epoch++
+    this.sweepFrom(this.instances.length - 1)
+  }
+
+  private sweepFrom(from: number): void {
+    const to = Math.max(0, from - SWEEP)
+    // From the end, so that what takes the place of a removed instance was looked at already.
+    for (let i = Math.min(from, this.instances.length - 1); i >= to; i--) this.passivateIfIdle(this.instances[i]!)
+    const { clock } = this.environment
+    if (to > 0) this.sweep = clock.after(0, () => this.sweepFrom(to - 1))
+    else this.sweep = this.instances.length > 0 ? clock.after(this.idleAfter, this.startSweep) : undefined
+  }
+
+  private passivateIfIdle(cell: Cell): void {
+    if (cell.epoch > this.kind.epoch - 2 || !cell.idle) return
+    let kept: unknown
+    try {
+      kept = cell.passivate((state) => this.passivate?.(state))
+    } catch (error) {
+      this.environment.log.error({ address: cell.address, error }, 'an actor could not be passivated')
+      return
+    }
+    this.removeInstance(cell)
+    if (kept === undefined) this.actors.delete(cell.key)
+    else {
+      this.actors.set(cell.key, kept)
+      this.kind.counters.passivated++
+    }
+  }
+}
+
+/** A reference to an actor of a family of this thread. */
+class FamilyReference<Message> extends AnyReference<Message> {
+  private readonly family: LocalFamily<Message>
+  private readonly key: string
+  /** The instance that took the last message, to save the search for it. */
+  private cell: Cell | undefined
+
+  constructor(family: LocalFamily<Message>, key: string) {
+    super(family.environment.deadlines)
+    this.family = family
+    this.key = key
+  }
+
+  override get stale(): boolean {
+    return false
+  }
+
+  override get address(): string {
+    return `${this.family.name}/${this.key}`
+  }
+
+  override deliver(message: unknown, mark: Mark | undefined): boolean {
+    if (this.cell === undefined || this.cell.phase === 'ended') this.cell = this.family.instance(this.key)
+    return this.cell?.deliver(message, mark) ?? this.family.refuse(this.key, message, mark)
+  }
+
+  override watch(listener: WatchListener): () => void {
+    const { watches } = this.family.environment
+    watches.add(this.address, listener)
+    return () => {
+      watches.remove(this.address, listener)
+    }
+  }
+
+  override stop(options?: StopOptions): Promise<void> {
+    return this.family.stopOne(this.key, options)
+  }
+}

@@ -1,0 +1,12 @@
+/** What this room writes its log to. A pino logger is one. */
+export interface Logger {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+const nowhere = (): void => undefined
+
+/** Writes nothing. */
+export const noLogger: Logger = { debug: nowhere, info: nowhere, warn: nowhere, error: nowhere }

@@ -1,0 +1,403 @@
+import { inspect } from 'node:util'
+import type { AskErrorCode } from '../ask.ts'
+import { Counters, type Stats } from '../counters.ts'
+import type { DeadLetterReason } from '../dead-letters.ts'
+import { askErrorCodes, type Environment } from '../environment.ts'
+import type { Asker, Mark } from '../mark.ts'
+import type { AnyReference, StopOptions } from '../reference.ts'
+import type { Terminated, WatchListener } from '../watches.ts'
+import { Addresses, type Numbered } from './addresses.ts'
+import { isMessage, Outbox, type Port } from './outbox.ts'
+import { Packer, type Shape, unpack } from './packing.ts'
+import {
+  type Batch,
+  type LogLevel,
+  op,
+  type Receiver,
+  receiveBatch,
+  receiveError,
+  type SentAddress,
+  type SentError,
+  sendError,
+} from './protocol.ts'
+import { RemoteAsk } from './remote-ask.ts'
+
+export interface LinkOptions {
+  /** The thread at the other end, for the log. */
+  readonly name: string
+  readonly environment: Environment
+  /** The most messages that wait here or are on the way. */
+  readonly limit: number
+  /** The actor of an address that the other side names. */
+  resolve(address: string): AnyReference
+  /** The stats to report with what was delivered. Given at the thread's end only. */
+  stats?(): Stats
+  ready?(): void
+  close?(options: StopOptions): void
+}
+
+/** With so many messages delivered, or after so many milliseconds, a thread reports its stats. */
+const REPORT_MESSAGES = 1_024
+const REPORT_INTERVAL = 50
+
+/**
+ * One end of the connection between two threads. It sends messages in their order, keeps the asks that wait for a reply,
+ * and the watches, of both directions. What was sent counts as delivered once the other side has reported stats that
+ * include it, so if the other side dies, all that may be lost is counted as lost.
+ */
+export class Link implements Receiver {
+  readonly counters = new Counters()
+  private readonly options: LinkOptions
+  private readonly outbox: Outbox
+  /** Messages that went out, and those that are known to have arrived. */
+  private posted = 0
+  private arrived = 0
+  /** Messages that went out and are included in the stats that the other side last reported. */
+  private confirmed = 0
+  private lastStats: Stats | undefined
+  private readonly addresses: Addresses
+  private readonly packer = new Packer()
+  /** How many of the packer's shapes the other side knows, and those of the other side. */
+  private shapesSent = 0
+  private readonly shapes: Shape[] = []
+  private asks = new Map<number, Asker>()
+  private askIds = 0
+  private purgeAt = 1_024
+  /** Addresses over there that someone here watches. */
+  private readonly watched = new Set<string>()
+  /** Ends the watch of an actor here that the other side watches, by address. */
+  private readonly watching = new Map<string, () => void>()
+  /** Goes up when the other side dies, so that nobody answers its successor's asks by mistake. */
+  private generation = 0
+  private ended = false
+  private received = 0
+  private unreported = 0
+  private reportSet = false
+  private lastReport = 0
+
+  constructor(options: LinkOptions) {
+    this.options = options
+    this.addresses = new Addresses((address) => options.resolve(address))
+    this.outbox = new Outbox(
+      (messages) => {
+        this.posted += messages
+      },
+      (item, error) => this.notClonable(item, error),
+    )
+  }
+
+  /** What the thread at the other end last reported. */
+  get reported(): Stats | undefined {
+    return this.lastStats
+  }
+
+  /** Messages that wait here or are on the way. */
+  get queued(): number {
+    return this.outbox.messages + this.posted - this.arrived
+  }
+
+  attach(port: Port): void {
+    this.outbox.attach(port)
+  }
+
+  /** The other side is gone. What had not been sent stays, for its successor. */
+  detach(): void {
+    this.generation++
+    const { environment, name } = this.options
+    const lost = this.posted - this.confirmed
+    this.counters.queued -= lost
+    environment.deadLetters.addMany('thread-died', name, lost, this.counters)
+    this.posted = this.confirmed
+    this.arrived = this.confirmed
+    this.lastStats = undefined
+    const waiting = this.outbox.detach((item) => this.plain(item))
+    this.addresses.clear()
+    this.packer.clear()
+    this.shapesSent = 0
+    for (const [id, asker] of this.asks)
+      if (!waiting.has(id)) {
+        this.asks.delete(id)
+        asker.fail('THREAD_DIED')
+      }
+    for (const end of this.watching.values()) end()
+    this.watching.clear()
+    const watched = [...this.watched]
+    this.watched.clear()
+    for (const address of watched) environment.watches.notify({ address, why: 'thread-died' })
+  }
+
+  /** Makes dead letters of everything that waits here, and of all that comes: the other side is gone for good. */
+  end(): void {
+    this.ended = true
+    for (const item of this.outbox.clear()) this.dropItem(item, 'stopped')
+    for (const asker of this.asks.values()) asker.fail('STOPPED')
+    this.asks.clear()
+  }
+
+  /** Sends all that waits, with the last stats: this end is about to close. */
+  finish(): void {
+    this.reportStats()
+    this.outbox.flush()
+  }
+
+  // ---- out
+
+  send(to: Numbered, message: unknown, mark: Mark | undefined): boolean {
+    this.counters.sent++
+    if (this.ended || this.queued >= this.options.limit) {
+      this.refuse(this.ended ? 'stopped' : 'link-full', to.address, message, mark)
+      return false
+    }
+    this.counters.queued++
+    const address = this.short(to)
+    if (mark?.kind === 'ask') this.outbox.ask(address, message, this.expect(mark))
+    else this.sendTell(address, message)
+    return true
+  }
+
+  private sendTell(address: SentAddress, message: unknown): void {
+    // A new thread knows no shapes; until it is there, messages wait as they are.
+    const shape = this.outbox.attached ? this.packer.shapeOf(message) : undefined
+    if (shape === undefined) {
+      this.outbox.tell(address, message)
+      return
+    }
+    if (shape.number === this.shapesSent) {
+      this.outbox.add(op.shape, shape)
+      this.shapesSent++
+    }
+    this.outbox.pack(address, shape, message as object)
+  }
+
+  /** A message that waits, with its full address and in one piece. */
+  private plain(item: unknown[]): unknown[] {
+    const [operation, address, content, id] = item
+    const name = this.addresses.nameOf(address as SentAddress)
+    if (operation === op.ask) return [op.ask, name, content, id]
+    return [op.tell, name, operation === op.packed ? unpack(this.packer.shape(Number(content)), item, 4) : content]
+  }
+
+  /** The number of an address, given to it if need be; without a thread at the other end, the address itself. */
+  private short(to: Numbered): SentAddress {
+    if (!this.outbox.attached) return to.address
+    if (this.addresses.full && this.outbox.empty) this.addresses.clear()
+    if (this.addresses.number(to)) this.outbox.add(op.address, to.number, to.address)
+    return to.number
+  }
+
+  /** Stops an actor over there; the asker is answered when it has ended. */
+  sendStop(address: string, options: StopOptions | undefined, asker: Asker): void {
+    if (this.ended) asker.answer(undefined)
+    else this.outbox.add(op.stop, address, options, this.expect(asker))
+  }
+
+  sendWatch(address: string, listener: WatchListener): () => void {
+    const { watches } = this.options.environment
+    if (watches.add(address, listener)) {
+      this.watched.add(address)
+      this.outbox.add(op.watch, address)
+    }
+    return () => {
+      if (!watches.remove(address, listener)) return
+      this.watched.delete(address)
+      this.outbox.add(op.unwatch, address)
+    }
+  }
+
+  sendLog(level: LogLevel, fields: object, text: string): void {
+    this.outbox.add(op.log, level, plainFields(fields), text)
+  }
+
+  sendReady(): void {
+    this.outbox.add(op.ready)
+  }
+
+  sendClose(options: StopOptions): void {
+    this.outbox.add(op.close, options)
+  }
+
+  /** Replies to an ask of the other side, unless that side is gone. */
+  sendReply(generation: number, id: number, value: unknown): void {
+    if (generation === this.generation) this.outbox.add(op.reply, id, value)
+  }
+
+  sendFailure(generation: number, id: number, code: AskErrorCode, cause: unknown): void {
+    if (generation !== this.generation) return
+    this.outbox.add(op.failure, id, code, cause === undefined ? undefined : sendError(cause))
+  }
+
+  private expect(asker: Asker): number {
+    if (this.asks.size >= this.purgeAt) {
+      for (const [id, { settled }] of this.asks) if (settled) this.asks.delete(id)
+      this.purgeAt = Math.max(1_024, this.asks.size * 2)
+    }
+    this.asks.set(++this.askIds, asker)
+    return this.askIds
+  }
+
+  private refuse(reason: DeadLetterReason, address: string, message: unknown, mark: Mark | undefined): void {
+    this.options.environment.deadLetters.add(reason, address, message, this.counters)
+    if (mark?.kind === 'ask') mark.fail(askErrorCodes[reason])
+  }
+
+  private dropItem(item: unknown[], reason: DeadLetterReason): void {
+    if (!isMessage(item[0])) return
+    const [operation, address, message, id] = this.plain(item)
+    this.counters.queued--
+    this.refuse(reason, String(address), message, operation === op.ask ? this.takeAsk(Number(id)) : undefined)
+  }
+
+  private notClonable(item: unknown[], error: unknown): void {
+    const [operation, id] = item
+    const { log } = this.options.environment
+    log.error({ thread: this.options.name, error }, 'a value can not be sent to another thread')
+    this.dropItem(item, 'not-clonable')
+    if (operation === op.reply) this.outbox.add(op.failure, id, 'NOT_CLONABLE', sendError(error))
+  }
+
+  private takeAsk(id: number): Asker | undefined {
+    const asker = this.asks.get(id)
+    this.asks.delete(id)
+    return asker
+  }
+
+  // ---- in
+
+  receive(batch: Batch): void {
+    receiveBatch(batch, this, (error) =>
+      this.options.environment.log.error({ thread: this.options.name, error }, 'a message from a thread failed'),
+    )
+    if (this.received > 0) this.reportDelivered()
+  }
+
+  tell(address: SentAddress, message: unknown): void {
+    this.received++
+    this.addresses.resolve(address).deliver(message, undefined)
+  }
+
+  ask(address: SentAddress, message: unknown, id: number): void {
+    this.received++
+    this.addresses.resolve(address).deliver(message, new RemoteAsk(this, this.generation, id))
+  }
+
+  address(number: number, address: string): void {
+    this.addresses.learn(number, address)
+  }
+
+  shape(shape: Shape): void {
+    this.shapes[shape.number] = shape
+  }
+
+  packed(address: SentAddress, shape: number, batch: Batch, from: number): void {
+    this.received++
+    this.addresses.resolve(address).deliver(unpack(this.shapes[shape]!, batch, from), undefined)
+  }
+
+  reply(id: number, value: unknown): void {
+    this.takeAsk(id)?.answer(value)
+  }
+
+  failure(id: number, code: AskErrorCode, cause: SentError | undefined): void {
+    this.takeAsk(id)?.fail(code, cause === undefined ? undefined : receiveError(cause))
+  }
+
+  watch(address: string): void {
+    this.watching.get(address)?.()
+    let over = false
+    const end = this.options.resolve(address).watch((terminated) => {
+      over = true
+      this.watching.delete(address)
+      this.outbox.add(op.terminated, withoutClass(terminated))
+    })
+    if (!over) this.watching.set(address, end)
+  }
+
+  unwatch(address: string): void {
+    this.watching.get(address)?.()
+    this.watching.delete(address)
+  }
+
+  terminated(sent: Terminated): void {
+    this.watched.delete(sent.address)
+    const error = sent.error === undefined ? {} : { error: receiveError(sent.error as SentError) }
+    this.options.environment.watches.notify({ ...sent, ...error })
+  }
+
+  stop(address: string, options: StopOptions | undefined, id: number): void {
+    const { generation } = this
+    void this.options
+      .resolve(address)
+      .stop(options)
+      .then(() => this.sendReply(generation, id, undefined))
+  }
+
+  delivered(count: number, stats: Stats | undefined): void {
+    this.arrived += count
+    // The thread's end gets no stats: its process is not going to die before it.
+    if (stats === undefined && this.options.stats === undefined) return
+    this.lastStats = stats
+    this.counters.queued -= this.arrived - this.confirmed
+    this.counters.processed += this.arrived - this.confirmed
+    this.confirmed = this.arrived
+  }
+
+  /** Tells the other side what has arrived, so that it may send more; a thread adds its stats, but not every time. */
+  private reportDelivered(): void {
+    const { stats, environment } = this.options
+    this.unreported += this.received
+    const due = this.unreported >= REPORT_MESSAGES || environment.clock.now() - this.lastReport >= REPORT_INTERVAL
+    if (stats !== undefined && due) {
+      this.reportStats()
+      return
+    }
+    this.outbox.add(op.delivered, this.received, undefined)
+    this.received = 0
+    if (stats !== undefined) this.reportSoon()
+  }
+
+  private reportStats(): void {
+    const { stats, environment } = this.options
+    const reported = stats?.()
+    this.outbox.add(op.delivered, this.received, reported)
+    this.received = 0
+    this.unreported = 0
+    this.lastReport = environment.clock.now()
+    // What is queued now would count as lost, should the thread die after it is done.
+    if (reported !== undefined && reported.queued > 0) this.reportSoon()
+  }
+
+  private reportSoon(): void {
+    if (this.reportSet) return
+    this.reportSet = true
+    this.options.environment.clock.after(REPORT_INTERVAL, () => {
+      this.reportSet = false
+      this.reportStats()
+    })
+  }
+
+  log(level: LogLevel, fields: object, text: string): void {
+    this.options.environment.log[level]({ thread: this.options.name, ...fields }, text)
+  }
+
+  ready(): void {
+    this.options.ready?.()
+  }
+
+  close(options: StopOptions): void {
+    this.options.close?.(options)
+  }
+}
+
+/** News as it can be sent. */
+function withoutClass(terminated: Terminated): Terminated {
+  return terminated.error === undefined ? terminated : { ...terminated, error: sendError(terminated.error) }
+}
+
+/** Log fields as they can be sent, whatever they hold: a value that can't be cloned would have to be logged, and so on. */
+function plainFields(fields: object): object {
+  const plain = (value: unknown): unknown => {
+    if (value instanceof Error) return sendError(value)
+    return typeof value === 'object' || typeof value === 'function' ? inspect(value, { depth: 3 }) : value
+  }
+  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, plain(value)]))
+}

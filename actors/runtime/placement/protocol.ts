@@ -1,0 +1,174 @@
+import type { AskErrorCode } from '../ask.ts'
+import type { Stats } from '../counters.ts'
+import type { StopOptions } from '../reference.ts'
+import type { Terminated } from '../watches.ts'
+import type { Shape } from './packing.ts'
+
+/**
+ * What threads send each other: batches, each one flat array of items, each item its operation and then its operands.
+ * Flat, because the cost of sending is by the object.
+ */
+export type Batch = unknown[]
+
+/** An actor's address, or the number that an `address` item gave it: texts are dear to send, and to look up. */
+export type SentAddress = string | number
+
+/** The operations, and what follows each. Where it says address, a number may stand for it. */
+export const op = {
+  /** address, message */
+  tell: 0,
+  /** address, message, id */
+  ask: 1,
+  /** id, value */
+  reply: 2,
+  /** id, code, cause or undefined */
+  failure: 3,
+  /** address */
+  watch: 4,
+  /** address */
+  unwatch: 5,
+  /** news */
+  terminated: 6,
+  /** address, options, id; replied to with undefined */
+  stop: 7,
+  /** how many messages were delivered, stats of the thread or undefined */
+  delivered: 8,
+  /** level, fields, text */
+  log: 9,
+  /** nothing: the thread's module is loaded */
+  ready: 10,
+  /** options: the thread is to end */
+  close: 11,
+  /** number, address: from now on the number stands for the address */
+  address: 12,
+  /** shape: from now on its number stands for it */
+  shape: 13,
+  /** address, number of the shape, number of values, values: a packed `tell` */
+  packed: 14,
+} as const
+
+export type Op = (typeof op)[keyof typeof op]
+
+/** How many places an item of each operation takes in a batch, the values of a packed one not counted. */
+const itemLengths: readonly number[] = [3, 4, 3, 4, 2, 2, 2, 4, 3, 4, 1, 2, 3, 2, 4]
+
+function endOfItem(batch: Batch, at: number): number {
+  const end = at + itemLengths[batch[at] as number]!
+  return batch[at] === op.packed ? end + (batch[at + 3] as number) : end
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+/** An error as it crosses: its class does not. */
+export interface SentError {
+  readonly name: string
+  readonly message: string
+  readonly stack: string | undefined
+}
+
+/** What a link does with what it receives, an operation each. */
+export interface Receiver {
+  tell(address: SentAddress, message: unknown): void
+  ask(address: SentAddress, message: unknown, id: number): void
+  reply(id: number, value: unknown): void
+  failure(id: number, code: AskErrorCode, cause: SentError | undefined): void
+  watch(address: string): void
+  unwatch(address: string): void
+  terminated(news: Terminated): void
+  stop(address: string, options: StopOptions | undefined, id: number): void
+  delivered(count: number, stats: Stats | undefined): void
+  log(level: LogLevel, fields: object, text: string): void
+  ready(): void
+  close(options: StopOptions): void
+  address(number: number, address: string): void
+  shape(shape: Shape): void
+  packed(address: SentAddress, shape: number, batch: Batch, from: number): void
+}
+
+export function sendError(error: unknown): SentError {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error), stack: undefined }
+  return { name: error.name, message: error.message, stack: error.stack }
+}
+
+export function receiveError(sent: SentError): Error {
+  const error = new Error(sent.message)
+  error.name = sent.name
+  if (sent.stack !== undefined) error.stack = sent.stack
+  return error
+}
+
+/** The items of a batch, each with its operation in front. */
+export function* itemsOf(batch: Batch): Generator<unknown[]> {
+  for (let at = 0; at < batch.length; ) {
+    const end = endOfItem(batch, at)
+    yield batch.slice(at, end)
+    at = end
+  }
+}
+
+/** Hands each item of a batch to the receiver; an item that makes it throw takes no other one with it. */
+export function receiveBatch(batch: Batch, receiver: Receiver, failed: (error: unknown) => void): void {
+  for (let at = 0; at < batch.length; ) {
+    const from = at
+    at = endOfItem(batch, at)
+    try {
+      receiveItem(batch, from, receiver)
+    } catch (error) {
+      failed(error)
+    }
+  }
+}
+
+function receiveItem(batch: Batch, at: number, to: Receiver): void {
+  // The other side is this same module, so the operands have the types that the table says.
+  const a = batch[at + 1] as never
+  const b = batch[at + 2] as never
+  const c = batch[at + 3] as never
+  switch (batch[at] as Op) {
+    case op.tell:
+      to.tell(a, b)
+      break
+    case op.ask:
+      to.ask(a, b, c)
+      break
+    case op.reply:
+      to.reply(a, b)
+      break
+    case op.failure:
+      to.failure(a, b, c)
+      break
+    case op.watch:
+      to.watch(a)
+      break
+    case op.unwatch:
+      to.unwatch(a)
+      break
+    case op.terminated:
+      to.terminated(a)
+      break
+    case op.stop:
+      to.stop(a, b, c)
+      break
+    case op.delivered:
+      to.delivered(a, b)
+      break
+    case op.log:
+      to.log(a, b, c)
+      break
+    case op.ready:
+      to.ready()
+      break
+    case op.close:
+      to.close(a)
+      break
+    case op.address:
+      to.address(a, b)
+      break
+    case op.shape:
+      to.shape(a)
+      break
+    case op.packed:
+      to.packed(a, b, batch, at + 4)
+      break
+  }
+}

@@ -1,0 +1,36 @@
+import type { AskErrorCode } from '../ask.ts'
+import type { Asker } from '../mark.ts'
+
+/** The way back to an asker on another thread. */
+interface WayBack {
+  sendReply(generation: number, id: number, value: unknown): void
+  sendFailure(generation: number, id: number, code: AskErrorCode, cause: unknown): void
+}
+
+/** An ask that came from another thread, where its promise and its time limit are. */
+export class RemoteAsk implements Asker {
+  readonly kind = 'ask'
+  settled = false
+  deferred = false
+  private readonly link: WayBack
+  private readonly generation: number
+  private readonly id: number
+
+  constructor(link: WayBack, generation: number, id: number) {
+    this.link = link
+    this.generation = generation
+    this.id = id
+  }
+
+  answer(value: unknown): void {
+    if (this.settled) return
+    this.settled = true
+    this.link.sendReply(this.generation, this.id, value)
+  }
+
+  fail(code: AskErrorCode, cause?: unknown): void {
+    if (this.settled) return
+    this.settled = true
+    this.link.sendFailure(this.generation, this.id, code, cause)
+  }
+}

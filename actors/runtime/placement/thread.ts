@@ -1,0 +1,167 @@
+import type { Worker } from 'node:worker_threads'
+import { Counters, copyStats, type Stats, sumStats } from '../counters.ts'
+import type { Environment } from '../environment.ts'
+import type { Family } from '../family.ts'
+import type { AnyReference, StopOptions } from '../reference.ts'
+import { backoff, failuresInARow, type Supervision } from '../supervision.ts'
+import { Link } from './link.ts'
+import type { Batch } from './protocol.ts'
+import { RemoteReference } from './remote-reference.ts'
+import { startWorker } from './start-worker.ts'
+
+export interface ThreadOptions {
+  /**
+   * The module that furnishes the thread. Its default export, an `Install`, is called there with the thread's own actor
+   * system: `new URL('./x.ts', import.meta.url)`, or the `.js` that it was compiled to.
+   */
+  readonly module: URL
+  /** The families that the module defines. Their references are had from `family` here, and by `lookup` everywhere. */
+  readonly families: readonly string[]
+  /** What `install` gets beside the system; it is cloned. */
+  readonly data?: unknown
+  /** The most messages that are on the way to the thread, or from it, at once. 100,000 unless given. */
+  readonly limit?: number
+  /** When to start it again after it died: the backoff of `Supervision`. */
+  readonly restart?: Pick<Supervision, 'firstBackoff' | 'longestBackoff' | 'healthyAfter'>
+  /** Its heap in MiB; a thread that needs more dies, and is started again. */
+  readonly heap?: number
+}
+
+/** What a thread is given to start with. */
+export interface ThreadData {
+  readonly name: string
+  readonly module: string
+  readonly data: unknown
+  readonly limit: number
+}
+
+export interface ThreadStats {
+  /** Messages between here and there: `processed` is what arrived, `queued` what is on the way. */
+  readonly link: Stats
+  /** The thread's own actors, as it last reported, and those of its predecessors; what died with those is a dead letter. */
+  readonly inside: Stats
+  readonly restarts: number
+}
+
+/** How long a thread may take to end beyond what its actors are given, in milliseconds. */
+const GRACE = 2_000
+
+/** A worker thread with an actor system of its own, started again when it dies. */
+export class Thread {
+  readonly name: string
+  private readonly environment: Environment
+  private readonly options: ThreadOptions
+  private readonly link: Link
+  private readonly past = new Counters()
+  private worker: Worker
+  private restarts = 0
+  private failures = 0
+  private startedAt = 0
+  private stopping = false
+  private stopped: () => void = () => undefined
+
+  constructor(
+    name: string,
+    options: ThreadOptions,
+    environment: Environment,
+    lookup: (address: string) => AnyReference,
+  ) {
+    this.name = name
+    this.options = options
+    this.environment = environment
+    this.link = new Link({
+      name,
+      environment,
+      limit: this.limit,
+      resolve: lookup,
+      ready: () => this.link.attach(this.worker),
+    })
+    this.worker = this.start()
+  }
+
+  get stats(): ThreadStats {
+    const inside = [this.past, ...(this.link.reported === undefined ? [] : [this.link.reported])]
+    return { link: copyStats(this.link.counters), inside: sumStats(inside), restarts: this.restarts }
+  }
+
+  /** A family of this thread, as seen from here. */
+  family<Message>(name: string): Family<Message> {
+    if (!this.options.families.includes(name)) throw new Error(`Thread ${this.name} has no family ${name}`)
+    return { name, of: (key) => this.reference<Message>(`${name}/${key}`) }
+  }
+
+  reference<Message>(address: string): RemoteReference<Message> {
+    return new RemoteReference<Message>(this.link, address, this.environment.deadlines)
+  }
+
+  /** Stops its actors and ends it; resolves when it has ended. */
+  stop(options: StopOptions = {}): Promise<void> {
+    const { within = 30_000 } = options
+    this.stopping = true
+    return new Promise((resolve) => {
+      const limit = this.environment.clock.after(within + GRACE, () => void this.worker.terminate())
+      this.stopped = () => {
+        limit.cancel()
+        resolve()
+      }
+      this.link.sendClose(options)
+      if (this.worker.threadId === -1) this.ended()
+    })
+  }
+
+  /** Kills it, as a crash would. It is started again. */
+  async kill(): Promise<void> {
+    await this.worker.terminate()
+  }
+
+  private get limit(): number {
+    return this.options.limit ?? 100_000
+  }
+
+  private start(): Worker {
+    const { module, data, heap } = this.options
+    const workerData: ThreadData = { name: this.name, module: module.href, data, limit: this.limit }
+    const worker = startWorker({
+      workerData,
+      ...(heap !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heap } }),
+    })
+    worker.on('message', (batch: Batch) => this.link.receive(batch))
+    worker.on('error', (error) => this.environment.log.error({ thread: this.name, error }, 'a thread failed'))
+    worker.on('exit', (code) => this.exited(code))
+    this.startedAt = this.environment.clock.now()
+    return worker
+  }
+
+  private exited(code: number): void {
+    this.bury()
+    if (this.stopping) {
+      this.ended()
+      return
+    }
+    const { clock, random, log } = this.environment
+    const { restart = {} } = this.options
+    this.failures = failuresInARow(restart, this.failures, clock.now() - this.startedAt)
+    const retryIn = backoff(restart, this.failures, random)
+    log.error({ thread: this.name, code, failures: this.failures, retryIn }, 'a thread died')
+    clock.after(retryIn, () => {
+      if (this.stopping) return
+      this.restarts++
+      this.worker = this.start()
+    })
+  }
+
+  /** Keeps the dead thread's stats; what was queued in it is lost. */
+  private bury(): void {
+    const last = this.link.reported
+    this.link.detach()
+    if (last === undefined) return
+    const sum = sumStats([this.past, { ...last, queued: 0, live: 0, passivated: 0 }])
+    Object.assign(this.past, sum, { deadLetters: { ...sum.deadLetters } })
+    this.environment.deadLetters.addMany('thread-died', this.name, last.queued, this.past)
+  }
+
+  private ended(): void {
+    this.link.end()
+    this.stopped()
+  }
+}

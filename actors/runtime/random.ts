@@ -1,0 +1,24 @@
+/** A source of numbers in [0, 1), evenly spread. `Math.random` is one. */
+export type Random = () => number
+
+/**
+ * A repeatable source: the same seed gives the same numbers on every machine. For tests and jitter, not for secrets.
+ * The generator is sfc32 of PractRand, 32 bits a draw.
+ */
+export function seededRandom(seed: number): Random {
+  let a = seed | 0
+  let b = Math.floor(seed / 2 ** 32) | 0
+  let c = 0x9e3779b9
+  let counter = 1
+  const draw = (): number => {
+    const sum = (((a + b) | 0) + counter) | 0
+    counter = (counter + 1) | 0
+    a = b ^ (b >>> 9)
+    b = (c + (c << 3)) | 0
+    c = (((c << 21) | (c >>> 11)) + sum) | 0
+    return (sum >>> 0) / 2 ** 32
+  }
+  // Seeds that differ in one bit give like numbers at first.
+  for (let i = 0; i < 15; i++) draw()
+  return draw
+}

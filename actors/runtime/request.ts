@@ -1,0 +1,27 @@
+declare const reply: unique symbol
+
+/**
+ * A message that may be asked as well as told, with the type of its reply. The mark exists for the type checker only:
+ * `type Status = Request<{ type: 'status' }, { ready: boolean }>` is sent as plain `{ type: 'status' }`.
+ */
+export type Request<Body extends object, Reply> = Body & { readonly [reply]?: Reply }
+
+/** Those members of a message union that are requests. */
+export type RequestsOf<Message> = Message extends unknown
+  ? typeof reply extends keyof Message
+    ? Message
+    : never
+  : never
+
+/** The type of the reply to a request. */
+export type ReplyOf<Message> = Message extends { readonly [reply]?: infer Reply } ? Reply : never
+
+/** The type of the reply that an actor with these messages gives to what was sent. */
+export type ReplyTo<Message, Sent> =
+  RequestsOf<Message> extends infer Member
+    ? Member extends unknown
+      ? Sent extends Member
+        ? ReplyOf<Member>
+        : never
+      : never
+    : never

@@ -1,0 +1,142 @@
+import type { Clock, Timer } from './clock.ts'
+
+class SimulatedTimer implements Timer {
+  live = true
+  readonly due: number
+  readonly order: number
+  readonly callback: () => void
+  private readonly onCancel: () => void
+
+  constructor(due: number, order: number, callback: () => void, onCancel: () => void) {
+    this.due = due
+    this.order = order
+    this.callback = callback
+    this.onCancel = onCancel
+  }
+
+  cancel(): void {
+    if (!this.live) return
+    this.live = false
+    this.onCancel()
+  }
+}
+
+const before = (a: SimulatedTimer, b: SimulatedTimer): boolean =>
+  a.due < b.due || (a.due === b.due && a.order < b.order)
+
+/**
+ * A clock that stands still until it is moved. Timers fire in the order of their time, and those of one instant in the
+ * order in which they were set, so a run is the same each time. `Simulation` moves it along with an actor system.
+ */
+export class SimulatedClock implements Clock {
+  private time: number
+  private set = 0
+  private cancelled = 0
+  /** A binary heap. Cancelled timers stay until they surface, or until they are the larger part. */
+  private heap: SimulatedTimer[] = []
+
+  /** @param start milliseconds since the Unix epoch */
+  constructor(start = 0) {
+    this.time = start
+  }
+
+  now(): number {
+    return this.time
+  }
+
+  /** How many timers are set. */
+  get timers(): number {
+    return this.heap.length - this.cancelled
+  }
+
+  /** When the next timer fires, in milliseconds since the epoch; undefined when none is set. */
+  get next(): number | undefined {
+    this.dropCancelled()
+    return this.heap[0]?.due
+  }
+
+  after(delay: number, callback: () => void): Timer {
+    if (Number.isNaN(delay)) throw new RangeError('A timer needs a delay in milliseconds')
+    const timer = new SimulatedTimer(this.time + Math.max(0, delay), this.set++, callback, () => {
+      this.cancelled++
+      if (this.cancelled > 1_000 && this.cancelled * 2 > this.heap.length) this.rebuild()
+    })
+    this.heap.push(timer)
+    this.up(this.heap.length - 1)
+    return timer
+  }
+
+  /**
+   * Moves to the next timer, if one is due at or before `limit`, and fires that one alone; otherwise moves to `limit`.
+   * @returns whether a timer fired
+   */
+  step(limit: number): boolean {
+    const due = this.next
+    if (due === undefined || due > limit) {
+      this.time = Math.max(this.time, limit)
+      return false
+    }
+    this.time = Math.max(this.time, due)
+    const timer = this.pop()
+    timer.live = false
+    timer.callback()
+    return true
+  }
+
+  /** Moves time on by `duration` milliseconds and fires what falls due. Promises get no turn in between: see `Simulation`. */
+  advance(duration: number): void {
+    const limit = this.time + duration
+    while (this.step(limit));
+  }
+
+  private dropCancelled(): void {
+    while (this.heap[0]?.live === false) {
+      this.pop()
+      this.cancelled--
+    }
+  }
+
+  private rebuild(): void {
+    // A sorted array is a heap.
+    this.heap = this.heap.filter((timer) => timer.live).sort((a, b) => (before(a, b) ? -1 : 1))
+    this.cancelled = 0
+  }
+
+  private pop(): SimulatedTimer {
+    const top = this.heap[0]!
+    const last = this.heap.pop()!
+    if (last !== top) {
+      this.heap[0] = last
+      this.down(0)
+    }
+    return top
+  }
+
+  private up(from: number): void {
+    const { heap } = this
+    const timer = heap[from]!
+    let at = from
+    while (at > 0) {
+      const parent = (at - 1) >> 1
+      if (!before(timer, heap[parent]!)) break
+      heap[at] = heap[parent]!
+      at = parent
+    }
+    heap[at] = timer
+  }
+
+  private down(from: number): void {
+    const { heap } = this
+    const timer = heap[from]!
+    let at = from
+    for (;;) {
+      let child = at * 2 + 1
+      if (child >= heap.length) break
+      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++
+      if (!before(heap[child]!, timer)) break
+      heap[at] = heap[child]!
+      at = child
+    }
+    heap[at] = timer
+  }
+}

@@ -1,0 +1,74 @@
+import type { Random } from './random.ts'
+import { seededRandom } from './random.ts'
+import { SimulatedClock } from './simulated-clock.ts'
+import { ActorSystem, type SystemOptions } from './system.ts'
+
+export interface SimulationOptions extends Omit<SystemOptions, 'clock' | 'random'> {
+  /** The same seed gives the same run. 1 unless given. */
+  readonly seed?: number
+  /** Milliseconds since the epoch. 0 unless given. */
+  readonly start?: number
+}
+
+/**
+ * An actor system under a clock that is moved by hand and a seeded source of randomness, for tests and for the sandbox.
+ * A run is repeatable as long as behaviours wait for nothing but messages, the clock (`sleep`) and each other; a
+ * promise that real I/O resolves is not waited for.
+ */
+export class Simulation {
+  readonly clock: SimulatedClock
+  readonly random: Random
+  readonly system: ActorSystem
+
+  constructor({ seed = 1, start = 0, ...options }: SimulationOptions = {}) {
+    this.clock = new SimulatedClock(start)
+    this.random = seededRandom(seed)
+    this.system = new ActorSystem({ ...options, clock: this.clock, random: this.random })
+  }
+
+  /** Lets everything happen that can happen at this instant. Time stands still. */
+  async settle(): Promise<void> {
+    // A macrotask comes after all microtasks, so every promise that could resolve by itself has done so.
+    do await new Promise<void>((resolve) => setImmediate(resolve))
+    while (!this.system.environment.dispatcher.quiet)
+  }
+
+  /** Runs for a time, in milliseconds; timers fire one by one, and what follows from each happens before the next. */
+  async runFor(duration: number): Promise<void> {
+    await this.runUntilTime(this.clock.now() + duration)
+  }
+
+  /** Runs up to a point in time, in milliseconds since the epoch. */
+  async runUntilTime(time: number): Promise<void> {
+    await this.settle()
+    while (this.clock.step(time)) await this.settle()
+  }
+
+  /**
+   * Runs until the condition holds.
+   * @returns whether it did before the time was over
+   */
+  async runUntil(condition: () => boolean, within = 3_600_000): Promise<boolean> {
+    const limit = this.clock.now() + within
+    await this.settle()
+    while (!condition()) {
+      if (!this.clock.step(limit)) return condition()
+      await this.settle()
+    }
+    return true
+  }
+
+  /** Runs until no timer is left, or the time is over: after that nothing happens without a message from outside. */
+  async runUntilQuiet(within = 3_600_000): Promise<boolean> {
+    return this.runUntil(() => this.clock.timers === 0, within)
+  }
+
+  /** Stops the system in simulated time. */
+  async stop(): Promise<void> {
+    let stopped = false
+    void this.system.stop().then(() => {
+      stopped = true
+    })
+    await this.runUntil(() => stopped)
+  }
+}

@@ -1,0 +1,55 @@
+import type { Random } from './random.ts'
+
+/** What happens to an actor that failed: it is started anew, it ends, or its parent fails in its stead. */
+export type Decision = 'restart' | 'stop' | 'escalate'
+
+/** How an actor is looked after. One failure concerns one actor: its siblings never notice. */
+export interface Supervision {
+  /** The backoff after the first failure, in milliseconds; it doubles with each further one. 100 unless given. */
+  readonly firstBackoff?: number
+  /** Where the backoff stops growing, in milliseconds. 60,000 unless given. */
+  readonly longestBackoff?: number
+  /** After this many milliseconds without a failure the next one counts as the first. 60,000 unless given. */
+  readonly healthyAfter?: number
+  /** Stop the actor at this many failures in a row. Unless given, nothing is ever given up. */
+  readonly giveUpAfter?: number
+  /** Decides on a failure; `failures` is the number in a row, with this one. Unless given: `restart`, always. */
+  decide?(error: unknown, failures: number): Decision
+  /** Told of each failure, after the decision. */
+  report?(failure: Failure): void
+}
+
+/** One failure of one actor. */
+export interface Failure {
+  readonly address: string
+  /** What was thrown. */
+  readonly error: unknown
+  /** In which function of the behaviour it was thrown; `child` when a child escalated. */
+  readonly during: 'start' | 'activate' | 'receive' | 'stop' | 'child'
+  /** The message in hand, when it was `receive`. It is not handled again. */
+  readonly message?: unknown
+  /** The number of failures in a row, with this one. */
+  readonly failures: number
+  readonly decision: Decision
+  /** In how many milliseconds the actor starts again, when the decision is `restart`. */
+  readonly retryIn?: number
+}
+
+/**
+ * How long to wait before the next start: exponential backoff with full jitter, anywhere between nothing and the bound,
+ * so that a thousand actors that failed together do not come back together.
+ */
+export function backoff(supervision: Supervision, failures: number, random: Random): number {
+  const { firstBackoff = 100, longestBackoff = 60_000 } = supervision
+  return random() * Math.min(longestBackoff, firstBackoff * 2 ** (failures - 1))
+}
+
+/** The number of failures in a row after one more. */
+export function failuresInARow(supervision: Supervision, before: number, upFor: number): number {
+  return upFor >= (supervision.healthyAfter ?? 60_000) ? 1 : before + 1
+}
+
+export function decide(supervision: Supervision, error: unknown, failures: number): Decision {
+  if (failures >= (supervision.giveUpAfter ?? Number.POSITIVE_INFINITY)) return 'stop'
+  return supervision.decide?.(error, failures) ?? 'restart'
+}

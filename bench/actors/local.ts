@@ -1,0 +1,126 @@
+import { EventEmitter } from 'node:events'
+import type { Reference } from '../../actors/runtime/reference.ts'
+import { ActorSystem } from '../../actors/runtime/system.ts'
+import { type CounterMessage, counter, turn } from './messages.ts'
+
+const WINDOW = 1_000
+
+/** Runs `send` until `count` messages are through, a window at a time, and gives messages a second. */
+async function rate(count: number, send: (amount: number) => void, through: () => Promise<void>): Promise<number> {
+  const start = performance.now()
+  for (let sent = 0; sent < count; ) {
+    for (let i = 0; i < WINDOW; i++) send(sent++)
+    await through()
+  }
+  return count / ((performance.now() - start) / 1_000)
+}
+
+/** The best of a few runs: the first ones warm up, and other work on the machine only ever slows one down. */
+async function best(runs: number, run: () => Promise<number>): Promise<number> {
+  let fastest = 0
+  for (let i = 0; i < runs; i++) fastest = Math.max(fastest, await run())
+  return fastest
+}
+
+export async function emitter(): Promise<number> {
+  const bus = new EventEmitter()
+  let state = { total: 0 }
+  bus.on('message', (message: CounterMessage) => {
+    if (message.type === 'add') state = { total: state.total + message.amount }
+  })
+  const result = await best(5, () => rate(2_000_000, (amount) => bus.emit('message', { type: 'add', amount }), turn))
+  if (state.total === 0) throw new Error('nothing was added')
+  return result
+}
+
+export async function promiseQueue(): Promise<number> {
+  let chain = Promise.resolve({ total: 0 })
+  const send = (amount: number): void => {
+    chain = chain.then((state) => ({ total: state.total + amount }))
+  }
+  return best(5, () => rate(1_000_000, send, async () => void (await chain)))
+}
+
+/** All messages are through; more than one turn of the event loop where the dispatcher made a pause. */
+const through = (system: ActorSystem) => async (): Promise<void> => {
+  do await turn()
+  while (!system.environment.dispatcher.quiet)
+}
+
+async function withSystem(run: (system: ActorSystem) => Promise<number>): Promise<number> {
+  const system = new ActorSystem()
+  const result = await run(system)
+  const { deadLetters, processed, sent } = system.stats().total
+  if (Object.values(deadLetters).some((count) => count > 0)) throw new Error('messages were lost')
+  if (processed !== sent) throw new Error(`${sent} sent, ${processed} processed`)
+  await system.stop()
+  return result
+}
+
+export const tellOne = (): Promise<number> =>
+  withSystem(async (system) => {
+    const actor = system.spawn(counter)
+    await turn()
+    return best(5, () => rate(3_000_000, (amount) => actor.tell({ type: 'add', amount }), through(system)))
+  })
+
+/** Each message goes to another actor than the one before. */
+export const tellMany = (): Promise<number> =>
+  withSystem(async (system) => {
+    const actors = Array.from({ length: 1_000 }, () => system.spawn(counter))
+    await turn()
+    return best(5, () =>
+      rate(3_000_000, (amount) => actors[amount % 1_000]!.tell({ type: 'add', amount }), through(system)),
+    )
+  })
+
+/** By name through a family of 100,000, as a watch event finds its actor. */
+export const tellFamily = (): Promise<number> =>
+  withSystem(async (system) => {
+    const family = system.family('counter', { behaviour: counter })
+    const keys = Array.from({ length: 100_000 }, (_, i) => `node-${i}`)
+    return best(3, () =>
+      rate(
+        1_000_000,
+        (amount) => family.of(keys[amount % keys.length]!).tell({ type: 'add', amount }),
+        through(system),
+      ),
+    )
+  })
+
+async function asks(actor: Reference<CounterMessage>, count: number, atOnce: number): Promise<number> {
+  const start = performance.now()
+  for (let done = 0; done < count; done += atOnce)
+    await Promise.all(Array.from({ length: atOnce }, () => actor.ask({ type: 'total' })))
+  return count / ((performance.now() - start) / 1_000)
+}
+
+export const askOne = (): Promise<number> =>
+  withSystem(async (system) => {
+    const actor = system.spawn(counter)
+    return best(5, () => asks(actor, 200_000, 1))
+  })
+
+export const askMany = (): Promise<number> =>
+  withSystem(async (system) => {
+    const actor = system.spawn(counter)
+    return best(5, () => asks(actor, 400_000, 200))
+  })
+
+/** Every message awaits something, so it takes a place in the p-queue. */
+export const tellAwaiting = (): Promise<number> =>
+  withSystem(async (system) => {
+    const actors = Array.from({ length: 1_000 }, () =>
+      system.spawn<number, CounterMessage>({
+        start: () => 0,
+        receive: async (total, message) => {
+          await Promise.resolve()
+          return message.type === 'add' ? total + message.amount : total
+        },
+      }),
+    )
+    await turn()
+    return best(3, () =>
+      rate(500_000, (amount) => actors[amount % 1_000]!.tell({ type: 'add', amount }), through(system)),
+    )
+  })

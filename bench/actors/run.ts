@@ -1,0 +1,91 @@
+import { execFileSync } from 'node:child_process'
+import { cpus } from 'node:os'
+import { fileURLToPath } from 'node:url'
+
+/**
+ * `npm run bench:actors`: every row in a process of its own, so that no row pays for the garbage, the shapes or the
+ * compiled code of another one. With a name as argument it measures that row and prints it as JSON.
+ */
+interface Row {
+  readonly name: string
+  readonly file: './local.ts' | './threads.ts' | './memory.ts'
+  readonly measure: string
+  /** What it is meant to reach, and whether that is a floor or a ceiling. */
+  readonly aim?: { readonly atLeast: number } | { readonly atMost: number }
+}
+
+const rows: readonly Row[] = [
+  { name: 'EventEmitter, bare: events/s', file: './local.ts', measure: 'emitter' },
+  { name: 'promise queue, bare: messages/s', file: './local.ts', measure: 'promiseQueue' },
+  { name: 'tell, one actor: messages/s', file: './local.ts', measure: 'tellOne', aim: { atLeast: 3_000_000 } },
+  {
+    name: 'tell, 1,000 actors in turn: messages/s',
+    file: './local.ts',
+    measure: 'tellMany',
+    aim: { atLeast: 3_000_000 },
+  },
+  { name: 'tell, 100,000 of a family by key: messages/s', file: './local.ts', measure: 'tellFamily' },
+  { name: 'tell, 1,000 actors that await: messages/s', file: './local.ts', measure: 'tellAwaiting' },
+  { name: 'ask, one at a time: round trips/s', file: './local.ts', measure: 'askOne' },
+  { name: 'ask, 200 at a time: round trips/s', file: './local.ts', measure: 'askMany' },
+  {
+    name: 'tell, across a thread, one actor: messages/s',
+    file: './threads.ts',
+    measure: 'tellOneAcross',
+    aim: { atLeast: 1_000_000 },
+  },
+  {
+    name: 'tell, across a thread, 1,000 actors: messages/s',
+    file: './threads.ts',
+    measure: 'tellManyAcross',
+    aim: { atLeast: 1_000_000 },
+  },
+  { name: 'ask, across a thread, one at a time: round trips/s', file: './threads.ts', measure: 'askOneAcross' },
+  { name: 'ask, across a thread, 1,000 at a time: round trips/s', file: './threads.ts', measure: 'askManyAcross' },
+  { name: 'idle actor, 1,000,000 of them: bytes', file: './memory.ts', measure: 'idle' },
+  {
+    name: 'passivated actor, 1,000,000 of them: bytes',
+    file: './memory.ts',
+    measure: 'passivated',
+    aim: { atMost: 200 },
+  },
+  { name: 'the same, each kept as an object: bytes', file: './memory.ts', measure: 'passivatedObject' },
+]
+
+type Result = number | { readonly rss: number; readonly heap: number; readonly total: number }
+
+const run = fileURLToPath(import.meta.url)
+const text = (value: number): string => Math.round(value).toLocaleString('en')
+
+function inOwnProcess({ measure }: Row): Result {
+  const options = [...process.execArgv, '--expose-gc', run, measure]
+  return JSON.parse(execFileSync(process.execPath, options, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }))
+}
+
+function aimed(aim: Row['aim'], value: number): string {
+  if (aim === undefined) return ''
+  const [word, bound, reached] =
+    'atLeast' in aim ? ['at least', aim.atLeast, value >= aim.atLeast] : ['at most', aim.atMost, value <= aim.atMost]
+  return `${word} ${text(bound)}: ${reached ? 'reached' : 'MISSED'}`
+}
+
+function print(row: Row): void {
+  const result = inOwnProcess(row)
+  const value = typeof result === 'number' ? result : result.rss
+  const note =
+    typeof result === 'number' ? '' : `  (${text(result.heap)} of them heap; ${text(result.total)} MiB in all)`
+  console.log(`${row.name.padEnd(54)} ${text(value).padStart(12)}  ${aimed(row.aim, value)}${note}`)
+}
+
+const [only] = process.argv.slice(2)
+if (only === undefined) {
+  console.log(
+    `Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model}; the best of a few passes; memory is resident\n`,
+  )
+  for (const row of rows) print(row)
+} else {
+  const row = rows.find(({ measure }) => measure === only)
+  if (row === undefined) throw new Error(`no row ${only}: ${rows.map(({ measure }) => measure).join(', ')}`)
+  const measures = (await import(row.file)) as Record<string, () => Promise<Result>>
+  console.log(JSON.stringify(await measures[row.measure]!()))
+}

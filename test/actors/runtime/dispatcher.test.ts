@@ -1,0 +1,90 @@
+import { expect } from 'chai'
+import { sleep, systemClock } from '../../../actors/runtime/clock.ts'
+import { Simulation } from '../../../actors/runtime/simulation.ts'
+import { ActorSystem } from '../../../actors/runtime/system.ts'
+
+describe('dispatcher', () => {
+  it('lets no more behaviours await at once than it is told', async () => {
+    const simulation = new Simulation({ concurrency: 4 })
+    let now = 0
+    let most = 0
+    const actors = Array.from({ length: 50 }, () =>
+      simulation.system.spawn<undefined, number>({
+        start: () => undefined,
+        async receive() {
+          most = Math.max(most, ++now)
+          await sleep(simulation.clock, 100)
+          now--
+          return undefined
+        },
+      }),
+    )
+    for (const actor of actors) actor.tell(1)
+    await simulation.runFor(1_200)
+    expect(now).to.be.above(0)
+    await simulation.runFor(100)
+    expect(most).to.equal(4)
+    expect(simulation.system.stats().total.processed).to.equal(50)
+  })
+
+  it('gives actors that never await their turn while all places are taken by others that hang', async () => {
+    const simulation = new Simulation({ concurrency: 2 })
+    const { system } = simulation
+    let handled = 0
+    const prompt = system.spawn<undefined, number>({ start: () => undefined, receive: () => void handled++ })
+    prompt.tell(1)
+    await simulation.settle()
+    for (let i = 0; i < 5; i++)
+      system
+        .spawn<undefined, number>({ start: () => undefined, receive: () => new Promise<never>(() => undefined) })
+        .tell(1)
+    await simulation.settle()
+    prompt.tell(2)
+    await simulation.settle()
+    expect(handled).to.equal(2)
+  })
+
+  it('counts a behaviour that begins to await after a while', async () => {
+    const simulation = new Simulation({ concurrency: 1 })
+    let now = 0
+    let most = 0
+    const actors = Array.from({ length: 3 }, () =>
+      simulation.system.spawn<undefined, boolean>({
+        start: () => undefined,
+        receive: (_, slow) => {
+          if (!slow) return undefined
+          most = Math.max(most, ++now)
+          return sleep(simulation.clock, 10).then(() => void now--)
+        },
+      }),
+    )
+    for (const slow of [false, true]) {
+      for (const actor of actors) actor.tell(slow)
+      await simulation.runFor(100)
+    }
+    // The first promise of each is known only when it is there; from then on they are held back.
+    most = 0
+    for (const actor of actors) actor.tell(true)
+    await simulation.runFor(100)
+    expect(most).to.equal(1)
+    expect(simulation.system.stats().total.processed).to.equal(9)
+  })
+
+  it('leaves time for timers and I/O while messages never end', async () => {
+    const system = new ActorSystem()
+    let rounds = 0
+    const endless = system.spawn<undefined, number>({
+      start: () => undefined,
+      receive(_, message, context) {
+        rounds++
+        context.self.tell(message)
+        return undefined
+      },
+    })
+    endless.tell(1)
+    await sleep(systemClock, 20)
+    expect(rounds).to.be.above(100)
+    await endless.stop({ drain: false })
+    await system.stop()
+  })
+})

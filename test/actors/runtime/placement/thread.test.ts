@@ -1,0 +1,200 @@
+import { expect } from 'chai'
+import type { Family } from '../../../../actors/runtime/family.ts'
+import type { Thread, ThreadOptions } from '../../../../actors/runtime/placement/thread.ts'
+import type { Reference } from '../../../../actors/runtime/reference.ts'
+import { ActorSystem } from '../../../../actors/runtime/system.ts'
+import type { Terminated } from '../../../../actors/runtime/watches.ts'
+import { type Note, notebook } from '../behaviours.ts'
+import type { ThreadMessage } from './furnished-thread.ts'
+
+describe('thread', () => {
+  let system: ActorSystem
+  let thread: Thread
+  let keepers: Family<ThreadMessage>
+  let lines: { text: string; fields: object }[]
+
+  function open(options: Partial<ThreadOptions> = {}): void {
+    lines = []
+    const line = (fields: object, text: string) => void lines.push({ text, fields })
+    system = new ActorSystem({ logger: { debug: line, info: line, warn: line, error: line } })
+    thread = system.thread('t', {
+      module: new URL('./furnished-thread.ts', import.meta.url),
+      families: ['keeper'],
+      data: { greeting: 'hello' },
+      restart: { firstBackoff: 10 },
+      ...options,
+    })
+    keepers = thread.family('keeper')
+  }
+
+  afterEach(() => system.stop({ within: 5_000 }))
+
+  const ended = (reference: Reference<never>): Promise<Terminated> =>
+    new Promise((resolve) => void reference.watch(resolve))
+
+  /** The code of the error that an ask ends with. */
+  const codeOf = (ask: Promise<unknown>): Promise<unknown> =>
+    ask.then(
+      () => 'answered',
+      (error) => error.code,
+    )
+
+  it('hosts a family: its actors are told, asked and found by address as any others', async () => {
+    open()
+    expect(await keepers.of('k').ask({ type: 'where' })).to.deep.equal({ greeting: 'hello', key: 'k' })
+    system.lookup<ThreadMessage>('keeper/k').tell({ type: 'add', n: 1 })
+    expect(await keepers.of('k').ask({ type: 'list' })).to.deep.equal([1])
+  })
+
+  it('keeps the order of each pair, over many batches', async () => {
+    open()
+    const numbers = Array.from({ length: 4_000 }, (_, n) => n)
+    for (const n of numbers) for (const key of ['a', 'b']) keepers.of(key).tell({ type: 'add', n })
+    expect(await keepers.of('a').ask({ type: 'list' })).to.deep.equal(numbers)
+    expect(await keepers.of('b').ask({ type: 'list' })).to.deep.equal(numbers)
+  })
+
+  it('lets its actors tell those of the main thread', async () => {
+    open()
+    const log: string[] = []
+    const book = system.spawn(notebook(log), { name: 'book' })
+    for (const text of ['a', 'b'])
+      keepers.of('k').tell({ type: 'tell', address: 'book', message: { type: 'note', text } })
+    await keepers.of('k').ask({ type: 'list' })
+    expect(await book.ask({ type: 'read' })).to.deep.equal(['a', 'b'])
+  })
+
+  it('sends the cause of a failed ask, and says which values cannot cross', async () => {
+    open()
+    keepers.of('k').tell({ type: 'fail' })
+    expect(await codeOf(keepers.of('k').ask({ type: 'function' }))).to.equal('NOT_CLONABLE')
+    const unsendable = { type: 'add', n: 1, callback: () => undefined } as ThreadMessage
+    keepers.of('k').tell(unsendable)
+    keepers.of('k').tell({ type: 'add', n: 2 })
+    expect(await keepers.of('k').ask({ type: 'list' })).to.deep.equal([2])
+    expect(thread.stats.link.deadLetters['not-clonable']).to.equal(1)
+    const failure = lines.find(({ text }) => text === 'an actor failed')
+    expect(failure?.fields).to.deep.include({ thread: 't', address: 'keeper/k' })
+  })
+
+  it('tells watchers of the end of an actor, on either side', async () => {
+    open()
+    const end = ended(keepers.of('k'))
+    keepers.of('k').tell({ type: 'end' })
+    expect(await end).to.deep.equal({ address: 'keeper/k', why: 'stopped' })
+
+    const log: string[] = []
+    const report = system.spawn(notebook(log), { name: 'report' })
+    const book: Reference<Note> = system.spawn(notebook(), { name: 'book' })
+    keepers.of('w').tell({ type: 'watch', address: 'book', report: 'report' })
+    await keepers.of('w').ask({ type: 'list' })
+    await book.stop()
+    await keepers.of('w').ask({ type: 'list' })
+    await keepers.of('w').ask({ type: 'list' })
+    expect(await report.ask({ type: 'read' })).to.deep.equal(['stopped'])
+  })
+
+  it('stops an actor from afar', async () => {
+    open()
+    keepers.of('k').tell({ type: 'add', n: 1 })
+    await keepers.of('k').stop()
+    expect(await keepers.of('k').ask({ type: 'list' })).to.deep.equal([])
+  })
+
+  it('is started again when it dies: watchers told, asks rejected, messages on the way counted, later ones kept', async () => {
+    open()
+    await keepers.of('k').ask({ type: 'list' })
+    const end = ended(keepers.of('k'))
+    const hanging = codeOf(keepers.of('k').ask({ type: 'hang' }, { timeout: 60_000 }))
+    keepers.of('k').tell({ type: 'crash' })
+    expect(await end).to.deep.equal({ address: 'keeper/k', why: 'thread-died' })
+    expect(await hanging).to.equal('THREAD_DIED')
+    keepers.of('k').tell({ type: 'add', n: 1 })
+    expect(await keepers.of('k').ask({ type: 'list' })).to.deep.equal([1])
+    expect(thread.stats.restarts).to.equal(1)
+    expect(lines.map(({ text }) => text)).to.include('a thread died')
+  })
+
+  it('accounts for every message through deaths in full flight', async () => {
+    open({ limit: 3_000 })
+    const reference = keepers.of('k')
+    let refused = 0
+    let sent = 0
+    for (let round = 0; round < 6; round++) {
+      if ((await codeOf(reference.ask({ type: 'list' }, { timeout: 20_000 }))) === 'LINK_FULL') refused++
+      sent++
+      for (let n = 0; n < 4_000; n++, sent++) if (!reference.tell({ type: 'add', n })) refused++
+      if (round % 2 === 0) {
+        await new Promise((resolve) => setTimeout(resolve, round))
+        await thread.kill()
+      }
+    }
+    // The last death left the link full until the thread is back.
+    for (let up = false; !up; sent++) {
+      const code = await codeOf(reference.ask({ type: 'list' }, { timeout: 20_000 }))
+      up = code === 'answered'
+      if (!up) await new Promise((resolve) => setTimeout(resolve, 10))
+      if (code === 'LINK_FULL') refused++
+    }
+    await system.stop()
+    const { link, inside } = thread.stats
+    const { deadLetters } = link
+    expect(refused).to.be.above(0)
+    expect(deadLetters['link-full']).to.equal(refused)
+    expect(link.sent).to.equal(sent)
+    expect(link.queued).to.equal(0)
+    expect(link.processed + deadLetters['link-full'] + deadLetters['thread-died'] + deadLetters.stopped).to.equal(sent)
+    const insideDead = Object.values(inside.deadLetters).reduce((a, b) => a + b)
+    expect(inside.sent).to.equal(link.processed)
+    expect(inside.sent).to.equal(inside.processed + inside.coalesced + insideDead)
+  })
+
+  it('keeps messages for a thread that is not up yet, up to the limit', async () => {
+    open({ limit: 10 })
+    const taken = Array.from({ length: 12 }, (_, n) => keepers.of('k').tell({ type: 'add', n }))
+    expect(taken.filter(Boolean)).to.have.length(10)
+    expect(await codeOf(keepers.of('k').ask({ type: 'list' }))).to.equal('LINK_FULL')
+    let list: readonly number[] | undefined
+    while (list === undefined) {
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      list = await keepers
+        .of('k')
+        .ask({ type: 'list' })
+        .catch(() => undefined)
+    }
+    expect(list).to.deep.equal([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+  })
+
+  it('tries again when its module cannot be loaded, and says why', async () => {
+    open({ module: new URL('./no-such-module.ts', import.meta.url) })
+    while (thread.stats.restarts < 1) await new Promise((resolve) => setTimeout(resolve, 10))
+    const failure = lines.find(({ text }) => text === 'a thread failed')
+    expect(failure?.fields).to.have.property('error').that.has.property('message').that.includes('no-such-module')
+  })
+
+  it('works off what it has before it stops', async () => {
+    open()
+    await keepers.of('k').ask({ type: 'list' })
+    for (let n = 0; n < 3_000; n++) keepers.of('k').tell({ type: 'add', n })
+    await system.stop()
+    expect(thread.stats.link).to.include({ sent: 3_001, processed: 3_001, queued: 0 })
+    expect(thread.stats.inside).to.include({ sent: 3_001, processed: 3_001, queued: 0 })
+  })
+
+  it('takes nothing more once it has stopped', async () => {
+    open()
+    await keepers.of('k').ask({ type: 'list' })
+    await system.stop()
+    expect(keepers.of('k').tell({ type: 'add', n: 1 })).to.equal(false)
+    expect(await codeOf(keepers.of('k').ask({ type: 'list' }))).to.equal('STOPPED')
+    await keepers.of('k').stop()
+    expect(thread.stats.link.deadLetters.stopped).to.equal(2)
+  })
+
+  it('has the families that it names, and no others', () => {
+    open()
+    expect(() => thread.family('other')).to.throw('other')
+    expect(() => system.family('keeper', { behaviour: notebook() })).to.throw('keeper')
+    expect(() => system.thread('t', { module: new URL('file:///x.js'), families: [] })).to.throw('t')
+  })
+})

@@ -1,0 +1,106 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { sleep } from '../../../actors/runtime/clock.ts'
+import { Simulation } from '../../../actors/runtime/simulation.ts'
+import { Storm, type Weather } from './storm.ts'
+
+const HOUR = 3_600_000
+
+/** The sum of what the runtime counted for receivers, against what the storm saw. */
+function expectAccounted(storm: Storm): void {
+  const { spawned, families } = storm.simulation.system.stats()
+  const stats = [spawned, ...Object.entries(families).flatMap(([name, family]) => (name === 'sender' ? [] : [family]))]
+  const sum = (count: (of: typeof spawned) => number): number => stats.reduce((total, of) => total + count(of), 0)
+  const dead = sum(({ deadLetters }) => Object.values(deadLetters).reduce((a, b) => a + b))
+  const processed = sum((of) => of.processed)
+  const coalesced = sum((of) => of.coalesced)
+  const queued = sum((of) => of.queued)
+  expect(sum((of) => of.sent)).to.equal(storm.parcels)
+  expect(storm.parcels).to.equal(processed + dead + coalesced + queued)
+  expect(processed).to.equal(storm.count('handled'))
+  expect(dead).to.equal(storm.count('dead'))
+  expect(storm.count('on the way')).to.equal(coalesced + queued)
+}
+
+async function weather(weather: Weather): Promise<Storm> {
+  const storm = new Storm(weather)
+  storm.begin()
+  // Looked at in the middle as well: the accounts are to be right at every moment.
+  for (let i = 0; i < 6; i++) {
+    await storm.simulation.runFor(HOUR / 6 + 0.5)
+    expectAccounted(storm)
+  }
+  return storm
+}
+
+const weathers: fc.Arbitrary<Weather> = fc.record({
+  seed: fc.nat(),
+  concurrency: fc.constantFrom(1, 4, 64),
+  batch: fc.constantFrom(1, 3, 64),
+  receivers: fc.constant(400),
+  senders: fc.constantFrom(50, 150),
+  burst: fc.constantFrom(5, 20),
+  crashes: fc.constantFrom(0, 0.01, 0.1),
+})
+
+describe('simulation', () => {
+  it('thousands of actors come through an hour of crashes, slowness and full mailboxes', async function () {
+    this.timeout(120_000)
+    const seen = { refused: 0, dropped: 0, coalesced: 0, failed: 0, passivated: 0 }
+    await fc.assert(
+      fc.asyncProperty(weathers, async (given) => {
+        const storm = await weather(given)
+        const { simulation } = storm
+        storm.calmDown()
+        // No message is lost that was not counted, none is handled twice, and everything comes to rest.
+        await simulation.runFor(HOUR)
+        expectAccounted(storm)
+        expect(simulation.system.stats().total.queued).to.equal(0)
+        // Everything converges: each receiver ends with what it was told last.
+        const last = new Map(storm.addresses.map((address) => [address, storm.send(address, 'last')]))
+        await simulation.runFor(HOUR / 4)
+        expect(new Map([...last.keys()].map((address) => [address, storm.latest.get(address)]))).to.deep.equal(last)
+        expect(storm.wrongs).to.deep.equal([])
+        const { deadLetters, coalesced, failed, passivated } = simulation.system.stats().total
+        seen.refused += deadLetters['mailbox-full']
+        seen.dropped += deadLetters['dropped-oldest']
+        seen.coalesced += coalesced
+        seen.failed += failed
+        seen.passivated += passivated
+      }),
+      { numRuns: 6 },
+    )
+    // The weather was as bad as it was meant to be.
+    for (const count of Object.values(seen)) expect(count).to.be.above(100)
+  })
+
+  it('repeats a run exactly, given the same seed', async () => {
+    const given = { seed: 7, concurrency: 4, batch: 3, receivers: 50, senders: 50, burst: 10, crashes: 0.05 }
+    const traces = []
+    for (const seed of [7, 7, 8]) traces.push((await weather({ ...given, seed })).trace)
+    expect(traces[0]).to.equal(traces[1])
+    expect(traces[0]).to.not.equal(traces[2])
+  })
+
+  it('runs for a time, until a condition, until all is quiet', async () => {
+    const simulation = new Simulation({ start: 1_000 })
+    const seen: number[] = []
+    const actor = simulation.system.spawn<undefined, number>({
+      start: () => undefined,
+      receive: async (_, n, context) => {
+        await sleep(simulation.clock, 100)
+        seen.push(n)
+        if (n > 0) context.self.tell(n - 1)
+        return undefined
+      },
+    })
+    actor.tell(5)
+    await simulation.runFor(250)
+    expect([seen, simulation.clock.now()]).to.deep.equal([[5, 4], 1_250])
+    expect(await simulation.runUntil(() => seen.length === 4)).to.equal(true)
+    expect(simulation.clock.now()).to.equal(1_400)
+    expect(await simulation.runUntil(() => seen.length === 9, 100)).to.equal(false)
+    expect(await simulation.runUntilQuiet()).to.equal(true)
+    expect([seen, simulation.clock.now()]).to.deep.equal([[5, 4, 3, 2, 1, 0], 1_600])
+  })
+})

@@ -1,0 +1,207 @@
+import type { Behaviour } from '../../../actors/runtime/behaviour.ts'
+import { sleep } from '../../../actors/runtime/clock.ts'
+import type { MailboxOptions } from '../../../actors/runtime/mailbox.ts'
+import { seededRandom } from '../../../actors/runtime/random.ts'
+import type { Reference } from '../../../actors/runtime/reference.ts'
+import { Simulation } from '../../../actors/runtime/simulation.ts'
+
+export interface Weather {
+  readonly seed: number
+  readonly concurrency: number
+  readonly batch: number
+  /** Of each kind of receiver. */
+  readonly receivers: number
+  readonly senders: number
+  /** How many messages a sender sends in one go; many of them to the same receiver. */
+  readonly burst: number
+  /** The chance that handling a message, or a start, fails. */
+  readonly crashes: number
+}
+
+interface Parcel {
+  readonly type: 'parcel'
+  readonly id: number
+  readonly from: string
+  /** Level-triggered, if given. */
+  readonly level: string | undefined
+}
+
+type Fate = 'on the way' | 'handled' | 'dead'
+
+/** The kinds of receiver: what their mailbox does when it is full, and whether they await. */
+const kinds: Record<string, { mailbox: MailboxOptions<Parcel>; slow: boolean; family: boolean }> = {
+  reject: { mailbox: { capacity: 8 }, slow: false, family: true },
+  rejectSlow: { mailbox: { capacity: 8 }, slow: true, family: true },
+  drop: { mailbox: { capacity: 8, whenFull: 'drop-oldest' }, slow: false, family: true },
+  dropSlow: { mailbox: { capacity: 8, whenFull: 'drop-oldest' }, slow: true, family: false },
+  level: { mailbox: { capacity: 8, coalesce: ({ level }) => level }, slow: false, family: true },
+  levelSlow: { mailbox: { capacity: 4, coalesce: ({ level }) => level }, slow: true, family: false },
+}
+
+/**
+ * An hour of bad weather: senders with timers throw parcels at receivers of all kinds, everything crashes, some actors
+ * are stopped, the slow ones fall behind and mailboxes overflow. It follows each parcel by itself, so what the runtime
+ * counts can be held against what happened.
+ */
+export class Storm {
+  readonly simulation: Simulation
+  /** What was seen to go wrong; a test expects none. */
+  readonly wrongs: string[] = []
+  /** A fingerprint of everything that happened, in order. */
+  trace = 0
+  /** The last parcel that each receiver has handled: its state, as a new instance finds it in the world. */
+  readonly latest = new Map<string, number>()
+  private readonly weather: Weather
+  private readonly fates: Fate[] = []
+  private readonly inHand = new Map<string, number>()
+  private readonly lastOf = new Map<string, number>()
+  private readonly receivers: { reference: (name: string) => Reference<Parcel>; kind: string }[] = []
+  private calm = false
+  /** Not the system's: the weather must not depend on how often an actor backs off. */
+  private readonly chance: () => number
+
+  constructor(weather: Weather) {
+    this.weather = weather
+    this.chance = seededRandom(weather.seed + 1)
+    this.simulation = new Simulation({
+      ...weather,
+      onDeadLetter: ({ message, address }) => this.settle(message as Parcel, 'dead', address),
+    })
+    for (const kind of Object.keys(kinds)) this.addReceivers(kind)
+    this.simulation.system.family('sender', { behaviour: this.sender(), idleAfter: 600_000 })
+  }
+
+  count(fate: Fate): number {
+    return this.fates.filter((known) => known === fate).length
+  }
+
+  get parcels(): number {
+    return this.fates.length
+  }
+
+  /** All receivers, by address. */
+  get addresses(): string[] {
+    return this.receivers.flatMap(({ kind }) => this.indices.map((i) => this.address(kind, i)))
+  }
+
+  begin(): void {
+    for (let i = 0; i < this.weather.senders; i++)
+      this.simulation.system.lookup<{ type: 'begin' }>(`sender/${i}`).tell({ type: 'begin' })
+  }
+
+  /** No more crashes, and senders stop at their next tick. */
+  calmDown(): void {
+    this.calm = true
+  }
+
+  /** Sends a parcel as someone from outside. */
+  send(address: string, level: string | undefined): number {
+    return this.post('outside', address, level)
+  }
+
+  private get indices(): number[] {
+    return Array.from({ length: this.weather.receivers }, (_, i) => i)
+  }
+
+  private address(kind: string, i: number): string {
+    return kinds[kind]!.family ? `${kind}/${i}` : `${kind}-${i}`
+  }
+
+  private addReceivers(kind: string): void {
+    const { mailbox, slow, family } = kinds[kind]!
+    const { system } = this.simulation
+    const supervision = { longestBackoff: 30_000 }
+    const behaviour = this.receiver(slow)
+    if (family)
+      system.family(kind, {
+        behaviour,
+        mailbox,
+        supervision,
+        idleAfter: 120_000,
+        passivate: (n) => n,
+        activate: (n: number) => n,
+      })
+    else for (const i of this.indices) system.spawn(behaviour, { name: `${kind}-${i}`, mailbox, supervision })
+    this.receivers.push({ kind, reference: (address) => system.lookup<Parcel>(address) })
+  }
+
+  private crash(): void {
+    if (!this.calm && this.chance() < this.weather.crashes) throw new Error('struck')
+  }
+
+  private receiver(slow: boolean): Behaviour<number, Parcel> {
+    return {
+      start: (context) => {
+        this.crash()
+        const known = this.latest.get(context.address) ?? -1
+        return slow ? sleep(this.simulation.clock, 20).then(() => known) : known
+      },
+      receive: (_, parcel, context) => {
+        const { address } = context
+        if (this.inHand.has(address)) this.wrongs.push(`two messages at once in ${address}`)
+        this.checkOrder(parcel, address)
+        const finish = (): number => {
+          // It was stopped for good meanwhile; nobody looks at what comes of it, and there may be a new instance.
+          if (this.inHand.get(address) !== parcel.id) return -1
+          this.inHand.delete(address)
+          this.settle(parcel, 'handled', address)
+          this.crash()
+          this.latest.set(address, parcel.id)
+          return parcel.id
+        }
+        this.inHand.set(address, parcel.id)
+        if (!slow) return finish()
+        return sleep(this.simulation.clock, 1 + this.chance() * 400).then(finish)
+      },
+    }
+  }
+
+  private sender(): Behaviour<undefined, { type: 'begin' } | { type: 'tick' }> {
+    return {
+      start: (context) => {
+        context.every('tick', 20_000 + Math.floor(this.chance() * 20_000), { type: 'tick' })
+        return undefined
+      },
+      receive: (_, message, context) => {
+        if (this.calm) context.cancel('tick')
+        else if (message.type === 'tick') this.burst(context.address)
+        return undefined
+      },
+    }
+  }
+
+  private burst(from: string): void {
+    const { kind, reference } = this.receivers[Math.floor(this.chance() * this.receivers.length)]!
+    const target = this.address(kind, Math.floor(this.chance() * this.weather.receivers))
+    for (let i = 0; i < this.weather.burst; i++) {
+      this.crash()
+      this.post(from, target, this.chance() < 0.5 ? `level-${Math.floor(this.chance() * 3)}` : undefined)
+    }
+    // A spawned actor does not come back; one of a family does.
+    if (kinds[kind]!.family && this.chance() < 0.02) void reference(target).stop({ drain: this.chance() < 0.5 })
+  }
+
+  private post(from: string, to: string, level: string | undefined): number {
+    const id = this.fates.push('on the way') - 1
+    const taken = this.simulation.system.lookup<Parcel>(to).tell({ type: 'parcel', id, from, level })
+    if (taken !== (this.fates[id] === 'on the way')) this.wrongs.push(`parcel ${id}: taken is ${taken}`)
+    return id
+  }
+
+  private checkOrder({ id, from, level }: Parcel, address: string): void {
+    const coalesces = kinds[address.split(/[/-]/)[0]!]!.mailbox.coalesce !== undefined
+    // A replacement takes an older place: there the order is that of each level.
+    const pair = `${from} ${address} ${coalesces ? level : ''}`
+    const last = this.lastOf.get(pair) ?? -1
+    if (last >= id) this.wrongs.push(`${address} got ${id} of ${from} after ${last}`)
+    this.lastOf.set(pair, id)
+  }
+
+  private settle({ id }: Parcel, fate: Fate, address: string): void {
+    if (this.fates[id] !== 'on the way') this.wrongs.push(`parcel ${id} was ${this.fates[id]}, and then ${fate}`)
+    this.fates[id] = fate
+    if (this.inHand.get(address) === id) this.inHand.delete(address)
+    const text = `${this.simulation.clock.now()} ${id} ${fate} ${address}`
+    for (let i = 0; i < text.length; i++) this.trace = (Math.imul(this.trace, 31) + text.charCodeAt(i)) | 0
+  }
+}

@@ -1,0 +1,300 @@
+import { expect } from 'chai'
+import { AskError } from '../../../actors/runtime/ask.ts'
+import type { Behaviour } from '../../../actors/runtime/behaviour.ts'
+import type { Reference } from '../../../actors/runtime/reference.ts'
+import type { Request } from '../../../actors/runtime/request.ts'
+import { Simulation } from '../../../actors/runtime/simulation.ts'
+import { ActorSystem } from '../../../actors/runtime/system.ts'
+import { fail, type Note, note, notebook } from './behaviours.ts'
+
+/** The code that a promise of an ask is rejected with. */
+async function codeOf(ask: Promise<unknown>): Promise<string> {
+  try {
+    await ask
+  } catch (error) {
+    if (error instanceof AskError) return error.code
+    throw error
+  }
+  return 'answered'
+}
+
+describe('ActorSystem', () => {
+  it('handles what an actor is told in order, and never inside tell', async () => {
+    const { system, settle } = bound()
+    const log: string[] = []
+    const actor = system.spawn(notebook(log))
+    for (let i = 0; i < 500; i++) actor.tell(note(`${i}`))
+    expect(log).to.deep.equal([])
+    await settle()
+    expect(log).to.deep.equal(Array.from({ length: 500 }, (_, i) => `${i}`))
+  })
+
+  it('runs under the real clock as well', async () => {
+    const system = new ActorSystem()
+    const actor = system.spawn(notebook())
+    actor.tell(note('a'))
+    expect(await actor.ask({ type: 'read' })).to.deep.equal(['a'])
+    await system.stop()
+  })
+
+  it('waits for a behaviour that awaits before it gives it the next message', async () => {
+    const { system, clock, settle, runFor } = bound()
+    let atOnce = 0
+    const seen: number[] = []
+    const actor = system.spawn<undefined, number>({
+      start: () => undefined,
+      async receive(_, message) {
+        expect(++atOnce).to.equal(1)
+        await new Promise<void>((resolve) => clock.after(100, resolve))
+        atOnce--
+        seen.push(message)
+        return undefined
+      },
+    })
+    for (const i of [1, 2, 3]) actor.tell(i)
+    await settle()
+    expect(seen).to.deep.equal([])
+    await runFor(200)
+    expect(seen).to.deep.equal([1, 2])
+    await runFor(100)
+    expect(seen).to.deep.equal([1, 2, 3])
+  })
+
+  it('gives others their turn while one actor has much to do', async () => {
+    const { system, settle } = bound({ batch: 10 })
+    const order: string[] = []
+    const busy = system.spawn(notebook(order), { name: 'busy' })
+    const other = system.spawn(notebook(order), { name: 'other' })
+    await settle()
+    for (let i = 0; i < 100; i++) busy.tell(note('busy'))
+    other.tell(note('other'))
+    await settle()
+    expect(order.length).to.equal(101)
+    expect(order.indexOf('other')).to.be.at.most(20)
+  })
+
+  describe('ask', () => {
+    it('gives the reply, typed by the request', async () => {
+      const { system } = bound()
+      const actor = system.spawn(notebook())
+      actor.tell(note('x'))
+      const notes: string[] = await actor.ask({ type: 'read' })
+      expect(notes).to.deep.equal(['x'])
+    })
+
+    it('takes requests only: the type checker refuses a message that has no reply', () => {
+      const check = (actor: Reference<Note>): Promise<unknown> =>
+        // @ts-expect-error a note has no reply
+        actor.ask({ type: 'note', text: '' })
+      expect(check).to.be.a('function')
+    })
+
+    it('can be answered later, after other messages', async () => {
+      const { system, settle } = bound()
+      type Messages = Request<{ type: 'wait' }, string> | { type: 'release' }
+      const actor = system.spawn<((value: string) => boolean)[], Messages>({
+        start: () => [],
+        receive(waiting, message, context) {
+          if (message.type === 'wait') return [...waiting, context.replyLater(message)]
+          for (const reply of waiting) reply('done')
+          return []
+        },
+      })
+      const asks = [actor.ask({ type: 'wait' }), actor.ask({ type: 'wait' })]
+      await settle()
+      actor.tell({ type: 'release' })
+      expect(await Promise.all(asks)).to.deep.equal(['done', 'done'])
+    })
+
+    it('is rejected when the actor that owes the reply fails or ends first', async () => {
+      const { system, runFor } = bound()
+      type Messages = Request<{ type: 'wait' }, string> | { type: 'fail' }
+      const actor = system.spawn<undefined, Messages>({
+        start: () => undefined,
+        receive(_, message, context) {
+          if (message.type === 'fail') throw new Error('fail')
+          context.replyLater(message)
+          return undefined
+        },
+      })
+      const first = codeOf(actor.ask({ type: 'wait' }))
+      actor.tell({ type: 'fail' })
+      await runFor(1_000)
+      const second = codeOf(actor.ask({ type: 'wait' }))
+      await runFor(0)
+      void actor.stop()
+      await runFor(0)
+      expect(await Promise.all([first, second])).to.deep.equal(['FAILED', 'STOPPED'])
+    })
+
+    it('is rejected when no reply comes in time', async () => {
+      const { system, clock, runFor } = bound()
+      const actor = system.spawn<undefined, Request<{ type: 'never' }, void>>({
+        start: () => undefined,
+        receive: (_, message, context) => void context.replyLater(message),
+      })
+      const code = codeOf(actor.ask({ type: 'never' }, { timeout: 2_000 }))
+      await runFor(1_999)
+      let settled = false
+      void code.then(() => {
+        settled = true
+      })
+      await Promise.resolve()
+      expect(settled).to.equal(false)
+      await runFor(1)
+      expect(await code).to.equal('TIMEOUT')
+      expect(clock.now()).to.equal(2_000)
+    })
+
+    it('is rejected at once when the actor fails over it, with the cause', async () => {
+      const { system } = bound()
+      const actor = system.spawn<undefined, Request<{ type: 'burst' }, void>>({
+        start: () => undefined,
+        receive: () => {
+          throw new RangeError('burst')
+        },
+      })
+      try {
+        await actor.ask({ type: 'burst' })
+        expect.fail('it was answered')
+      } catch (error) {
+        expect(error).to.include({ code: 'FAILED', address: actor.address })
+        expect((error as AskError).cause).to.be.instanceOf(RangeError)
+      }
+    })
+
+    it('is rejected at once when it is handled without a reply, or cannot be taken', async () => {
+      const { system } = bound()
+      const silent: Behaviour<undefined, Request<{ type: 'x' }, void>> = {
+        start: () => undefined,
+        receive: () => undefined,
+      }
+      const actor = system.spawn(silent, { mailbox: { capacity: 1 } })
+      const [first, second] = [codeOf(actor.ask({ type: 'x' })), codeOf(actor.ask({ type: 'x' }))]
+      expect(await Promise.all([first, second])).to.deep.equal(['NO_REPLY', 'MAILBOX_FULL'])
+      await actor.stop()
+      expect(await codeOf(actor.ask({ type: 'x' }))).to.equal('STOPPED')
+      const unknown = system.lookup<Request<{ type: 'x' }, void>>('who/knows')
+      expect(await codeOf(unknown.ask({ type: 'x' }))).to.equal('UNKNOWN_ADDRESS')
+    })
+
+    it('holds one timer for any number of asks with the same limit', async () => {
+      const { system, clock, settle } = bound()
+      const actor = system.spawn(notebook())
+      const asks = Array.from({ length: 1_000 }, () => actor.ask({ type: 'read' }))
+      expect(clock.timers).to.equal(1)
+      await settle()
+      await Promise.all(asks)
+    })
+  })
+
+  describe('names', () => {
+    it('finds actors, children and families by address', async () => {
+      const { system, settle } = bound()
+      const log: string[] = []
+      const parent: Behaviour<undefined, never> = {
+        start: (context) => void context.spawn(notebook(log), { name: 'child' }),
+        receive: () => undefined,
+      }
+      system.spawn(parent, { name: 'parent' })
+      system.family('book', { behaviour: notebook(log) })
+      await settle()
+      system.lookup<Note>('parent/child').tell(note('child'))
+      system.lookup<Note>('book/a/b').tell(note('family'))
+      await settle()
+      expect(log).to.deep.equal(['child', 'family'])
+      expect(system.lookup('parent/child').address).to.equal('parent/child')
+      expect(system.lookup('book/a/b').address).to.equal('book/a/b')
+    })
+
+    it('refuses a name twice, and frees it with the end of its actor', async () => {
+      const { system } = bound()
+      const actor = system.spawn(notebook(), { name: 'one' })
+      expect(() => system.spawn(notebook(), { name: 'one' })).to.throw('one')
+      expect(() => system.family('one', { behaviour: notebook() })).to.throw('one')
+      expect(() => system.spawn(notebook(), { name: 'a/b' })).to.throw('a/b')
+      await actor.stop()
+      expect(system.spawn(notebook(), { name: 'one' }).address).to.equal('one')
+    })
+  })
+
+  describe('stats', () => {
+    it('account for every message', async () => {
+      const { system, settle } = bound()
+      const actor = system.spawn(notebook(), { mailbox: { capacity: 2 } })
+      const family = system.family('book', { behaviour: notebook() })
+      for (const text of ['a', 'b', 'c']) actor.tell(note(text))
+      family.of('x').tell(fail('f'))
+      system.lookup<Note>('nobody').tell(note('lost'))
+      const before = system.stats()
+      expect(before.total).to.include({ sent: 5, queued: 3, processed: 0, deepest: 2 })
+      await settle()
+      const { total, spawned, families } = system.stats()
+      expect(total).to.include({ sent: 5, queued: 0, processed: 3, failed: 1, live: 2 })
+      expect(total.deadLetters).to.include({ 'mailbox-full': 1, 'unknown-address': 1, stopped: 0 })
+      expect(spawned).to.include({ sent: 3, processed: 2 })
+      expect(families['book']).to.include({ sent: 1, processed: 1, failed: 1 })
+      expect(before.total.queued).to.equal(3)
+    })
+  })
+
+  describe('stop', () => {
+    it('lets every actor finish what it has, and takes nothing new', async () => {
+      const { system, runUntilStopped } = bound()
+      const log: string[] = []
+      const actor = system.spawn(notebook(log))
+      const family = system.family('book', { behaviour: notebook(log) })
+      actor.tell(note('a'))
+      family.of('x').tell(note('b'))
+      await runUntilStopped()
+      expect(log).to.have.members(['a', 'b'])
+      expect(actor.tell(note('c'))).to.equal(false)
+      expect(family.of('y').tell(note('d'))).to.equal(false)
+      expect(() => system.spawn(notebook())).to.throw('stops')
+      expect(system.stats().total.deadLetters.stopped).to.equal(2)
+    })
+
+    it('ends in time though a behaviour hangs', async () => {
+      const { system, runFor } = bound()
+      system.spawn<undefined, never>({ start: () => new Promise<never>(() => undefined), receive: () => undefined })
+      await runFor(0)
+      let stopped = false
+      void system.stop({ within: 1_000 }).then(() => {
+        stopped = true
+      })
+      await runFor(999)
+      expect(stopped).to.equal(false)
+      await runFor(1)
+      expect(stopped).to.equal(true)
+    })
+  })
+
+  it('logs a failing actor and tells the listener', async () => {
+    const failures: unknown[] = []
+    const lines: unknown[] = []
+    const line = (level: string) => (fields: object, text: string) => void lines.push({ level, text, ...fields })
+    const logger = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
+    const { system, settle } = bound({ logger, onFailure: (failure) => failures.push(failure) })
+    system.spawn(notebook(), { name: 'book' }).tell(fail('ink'))
+    await settle()
+    expect(failures).to.have.length(1)
+    expect(failures[0]).to.include({ address: 'book', during: 'receive', failures: 1, decision: 'restart' })
+    expect(failures[0]).to.have.property('message').that.deep.equals(fail('ink'))
+    expect(lines[0])
+      .to.include({ level: 'warn', text: 'an actor failed', address: 'book' })
+      .and.not.have.property('message')
+  })
+})
+
+/** A simulation with its methods bound, for tests that take it apart. */
+function bound(options?: ConstructorParameters<typeof Simulation>[0]) {
+  const simulation = new Simulation(options)
+  const { system, clock } = simulation
+  return {
+    system,
+    clock,
+    settle: () => simulation.settle(),
+    runFor: (duration: number) => simulation.runFor(duration),
+    runUntilStopped: () => simulation.stop(),
+  }
+}
