@@ -1,0 +1,110 @@
+import type { AppArmorFeatures } from '../context.ts'
+import type { Section } from './profile-text.ts'
+import { exec, forbid, type Verdict } from './verdict.ts'
+
+/** Who a profile's processes may meet: itself, and the profiles of its parent or children. */
+export interface Family {
+  name: string
+  parent?: string
+  children: readonly string[]
+}
+
+/** Where a node has it; containerd includes it likewise. It allows what every program needs, and signals from outside. */
+const abstraction: Section = {
+  why: ['What every program needs, as this node has it.'],
+  rules: ['include if exists <abstractions/base>'],
+}
+
+/** From AppArmor 4.0 on these are judged too, and refused unless they are allowed. Only the ABI of 4.0 says so. */
+function newer({ userns, ioUring }: AppArmorFeatures, abi: string): string[] {
+  if (abi === '3.0') return []
+  return ['mqueue,', ...(userns ? ['userns,'] : []), ...(ioUring ? ['io_uring,'] : [])]
+}
+
+/** All that AppArmor judges, but for leaving the profile. */
+export function alwaysAllow(features: AppArmorFeatures, abi: string): Section[] {
+  const rules = [
+    'file,',
+    'capability,',
+    'network,',
+    'mount,',
+    'remount,',
+    'umount,',
+    'pivot_root,',
+    'ptrace,',
+    'signal,',
+    'dbus,',
+    'unix,',
+  ]
+  return [abstraction, { why: ['Everything is allowed.'], rules: [...rules, ...newer(features, abi)] }]
+}
+
+function signals({ name, parent, children }: Family): string[] {
+  return [
+    ...['unconfined', 'runc', 'crun'].map((peer) => `signal (receive) peer=${peer},`),
+    `signal (send,receive) peer=${name},`,
+    ...(parent === undefined ? [] : [`signal (receive) peer=${parent},`]),
+    ...children.map((child) => `signal (send) peer=${child},`),
+  ]
+}
+
+function traces({ name, parent, children }: Family): string[] {
+  return [
+    `ptrace (trace,read,tracedby,readby) peer=${name},`,
+    ...(parent === undefined ? [] : [`ptrace (tracedby,readby) peer=${parent},`]),
+    ...children.map((child) => `ptrace (trace,read) peer=${child},`),
+  ]
+}
+
+/** Files of /proc and /sys that containerd's default profile refuses, with its letters (contrib/apparmor/template.go). */
+function refusedFiles(verdict: Verdict): [why: string, rules: [glob: string, letters: string][]][] {
+  const all = `wkl${exec(verdict)}`
+  return [
+    [
+      'Writing in /proc: files of its own processes and shared memory settings only.',
+      [
+        ['/proc/*', 'w'],
+        ['/proc/{[^1-9/],[^1-9/][^0-9/],[^1-9s/][^0-9y/][^0-9s/],[^1-9/][^0-9/][^0-9/][^0-9/]*}/**', 'w'],
+        ['/proc/sys/[^k]**', 'w'],
+        ['/proc/sys/kernel/{?,??,[^s][^h][^m]**}', 'w'],
+        ['/proc/sysrq-trigger', `r${all}`],
+        ['/proc/kcore', `r${all}`],
+      ],
+    ],
+    [
+      'Writing in /sys: cgroups only.',
+      [
+        ['/sys/[^f]*/**', all],
+        ['/sys/f[^s]*/**', all],
+        ['/sys/fs/[^c]*/**', all],
+        ['/sys/fs/c[^g]*/**', all],
+        ['/sys/fs/cg[^r]*/**', all],
+        ['/sys/firmware/**', `r${all}`],
+        ['/sys/devices/virtual/powercap/**', `r${all}`],
+        ['/sys/kernel/security/**', `r${all}`],
+      ],
+    ],
+  ]
+}
+
+/**
+ * Equal in effect to the profile that containerd gives by default, which has no file of its own on a node. The rules about
+ * /proc and /sys refuse, or with `verdict` observe only report. When violations pass in silence nothing is left to refuse.
+ */
+export function runtimeDefault(family: Family, verdict: Verdict, features: AppArmorFeatures, abi: string): Section[] {
+  if (verdict === 'ignore') return alwaysAllow(features, abi)
+  return [
+    abstraction,
+    {
+      why: ['What containers may do by default.'],
+      rules: ['network,', 'capability,', 'file,', 'umount,', ...newer(features, abi)],
+    },
+    { why: ['Signals from the node and the runtime, and among these processes.'], rules: signals(family) },
+    { why: ['Tracing among these processes.'], rules: traces(family) },
+    ...refusedFiles(verdict).map(([why, rules]) => ({
+      why: [why],
+      rules: rules.flatMap(([glob, letters]) => forbid(verdict, `${glob} ${letters}`)),
+    })),
+    { why: ['Mounting.'], rules: forbid(verdict, 'mount') },
+  ]
+}

@@ -1,0 +1,297 @@
+import type { FieldError } from '../../api/field-error.ts'
+import type { AppArmorFeatures } from '../context.ts'
+import type { Skipped } from '../result.ts'
+import type { Transitions } from './file-grammar.ts'
+import { comment } from './quoted.ts'
+import { takeRule, textError } from './raw-rules.ts'
+import { atLeast, type ParsedRule, parseRule, refused } from './rule-grammar.ts'
+import { BadText, type Token, tokensOf } from './tokens.ts'
+import { expanded } from './transition-conflicts.ts'
+import { hasWildcard, pathOf } from './value.ts'
+
+/** A profile that a user or behaviour modelling wrote, understood and written anew. */
+export interface CustomBlock {
+  /** What stands before the brace, but for the flags: `profile NAME`, `hat NAME`. */
+  head: string
+  name: string
+  flags: readonly string[]
+  lines: readonly string[]
+  rules: readonly ParsedRule[]
+  children: readonly CustomBlock[]
+}
+
+export type CustomProfile =
+  | { ok: true; abi: string; block: CustomBlock; skipped: Skipped[] }
+  | { ok: false; errors: FieldError[] }
+
+// biome-ignore format: a table reads better
+const knownFlags: readonly string[] = [
+  'attach_disconnected', 'no_attach_disconnected', 'mediate_deleted', 'delegate_deleted', 'chroot_relative', 'namespace_relative',
+  'chroot_attach', 'chroot_no_attach', 'audit', 'enforce', 'complain', 'kill',
+]
+const opposites = [
+  ['attach_disconnected', 'no_attach_disconnected'],
+  ['mediate_deleted', 'delegate_deleted'],
+  ['chroot_relative', 'namespace_relative'],
+  ['chroot_attach', 'chroot_no_attach'],
+]
+export const modes: readonly string[] = ['enforce', 'complain', 'kill']
+
+/** Abstractions of AppArmor 3 that hold transitions out of the profile (`Ux`, `PUx`). */
+const leaving =
+  /^(?:ubuntu-|snap_browsers|kde-open5|gvfs-open|exo-open|xdg-open|gio-open|opencl-nvidia|opencl-pocl|launchpad-integration)/
+
+function outermostName(tokens: readonly Token[]): string | undefined {
+  return tokens[tokens.findIndex(({ kind, text }) => kind === 'word' && text === 'profile') + 1]?.text
+}
+
+/**
+ * What stays within the profile. A label without `//` is that of a profile of the node, so a child's name alone is taken
+ * with `cx` only.
+ */
+function ownTransitions(tokens: readonly Token[], names: readonly string[]): Transitions {
+  const children = new Set(
+    tokens.flatMap(({ text }, i) => (/^(?:profile|hat)$/.test(text) ? (tokens[i + 1]?.text ?? []) : [])),
+  )
+  return {
+    hasChild: (name) => children.has(name),
+    isOwnLabel: (label) => {
+      const [name, child, ...more] = label.split('//')
+      return names.includes(name!) && (child === undefined || /^[\w.-]+$/.test(child)) && more.length === 0
+    },
+  }
+}
+
+class Parser {
+  private at = 0
+  abi = '3.0'
+  readonly skipped: Skipped[] = []
+  private readonly tokens: readonly Token[]
+  private readonly name: string
+  /** The name that the text gives to the profile. */
+  private readonly given: string
+  private readonly path: string
+  private readonly features: AppArmorFeatures
+  private readonly transitions: Transitions
+
+  constructor(tokens: readonly Token[], name: string, path: string, features: AppArmorFeatures) {
+    this.tokens = tokens
+    this.name = name
+    this.path = path
+    this.features = features
+    this.given = outermostName(tokens) ?? name
+    this.transitions = ownTransitions(tokens, [name, this.given])
+  }
+
+  private fail(problem: string, token = this.tokens[this.at] ?? this.tokens.at(-1)): never {
+    throw new BadText(token?.line ?? 1, problem)
+  }
+
+  private take(): Token {
+    return this.tokens[this.at++] ?? this.fail('the text ends within the profile: a "}" is missing')
+  }
+
+  private takes(kind: Token['kind'], text?: string): boolean {
+    const token = this.tokens[this.at]
+    if (token?.kind !== kind || (text !== undefined && token.text !== text)) return false
+    this.at += 1
+    return true
+  }
+
+  parse(): CustomBlock {
+    while (this.preamble());
+    if (!this.takes('word', 'profile')) this.fail('the profile begins with "profile NAME"')
+    const block = this.block('profile', true)
+    while (this.takes('comment'));
+    if (this.at < this.tokens.length) this.fail('the text holds one profile; children stand within it')
+    return block
+  }
+
+  private preamble(): boolean {
+    const token = this.tokens[this.at]
+    if (token === undefined) return this.fail('there is no profile in the text')
+    if (token.kind === 'comment') this.at += 1
+    else if (token.kind === 'include' || (token.kind === 'word' && token.text === 'include')) {
+      if (this.include() !== 'tunables/global')
+        this.fail('before the profile only <tunables/global> is included', token)
+    } else if (this.takes('word', 'abi')) this.readAbi()
+    else if (token.kind === 'word' && /^[@$]/.test(token.text))
+      return this.fail('variables are not set: write the value where it is used')
+    else return false
+    return true
+  }
+
+  private readAbi(): void {
+    const token = this.take()
+    if (token.kind !== 'angle' || !/^abi\/(?:3\.0|4\.0)$/.test(token.text))
+      this.fail('the ABI is <abi/3.0> or <abi/4.0>', token)
+    if (!this.takes(',')) this.fail('the ABI is ended by a comma', token)
+    if (token.text === 'abi/4.0' && atLeast(this.features, 4, 0)) this.abi = '4.0'
+    else if (token.text === 'abi/4.0') {
+      this.skipped.push({
+        enforcer: 'AppArmor',
+        path: this.path,
+        rule: 'abi <abi/4.0>',
+        reason: 'needs AppArmor 4.0; <abi/3.0> is used',
+      })
+    }
+  }
+
+  /** The name of the included file, or undefined when it is one that may be missing. */
+  private include(): string {
+    const token = this.take()
+    const parts = token.kind === 'include' ? includeOf(token) : this.includeWords(token)
+    if (parts === undefined) this.fail('files are included as <abstractions/NAME> or <tunables/global>', token)
+    return parts
+  }
+
+  private includeWords(token: Token): string | undefined {
+    if (this.takes('word', 'if') && !this.takes('word', 'exists')) this.fail('"include if exists <…>"', token)
+    return this.takes('angle') ? this.tokens[this.at - 1]!.text : undefined
+  }
+
+  private block(kind: 'profile' | 'hat', outermost = false): CustomBlock {
+    const written = this.nameOf(this.take())
+    const name = outermost ? this.name : written
+    if (written !== name) this.renamed(written)
+    const attachment = this.attachment(outermost)
+    const flags = this.flags()
+    if (!this.takes('{')) this.fail('"{" opens the profile')
+    const body = this.body()
+    return { head: `${kind} ${name}${attachment}`, name, flags, ...body }
+  }
+
+  /** Workloads are given the name of the policy's profile, so that is what a profile of another name is loaded as. */
+  private renamed(written: string): void {
+    const reason = `loaded as ${this.name}, the name that workloads of the policy are given`
+    this.skipped.push({ enforcer: 'AppArmor', path: this.path, rule: `profile ${written}`, reason })
+  }
+
+  /** Labels in a rule that name the profile follow it; paths start with a slash and are never meant. */
+  private relabelled(rule: ParsedRule): ParsedRule {
+    if (this.given === this.name) return rule
+    const follow = (text: string) =>
+      text.replaceAll(`"${this.given}"`, `"${this.name}"`).replaceAll(`"${this.given}//`, `"${this.name}//`)
+    return { ...rule, text: follow(rule.text) }
+  }
+
+  private nameOf(token: Token): string {
+    if ((token.kind === 'word' || token.kind === 'quoted') && /^[A-Za-z0-9][\w.-]*$/.test(token.text)) return token.text
+    return this.fail('a name of a profile is of letters, digits and ._-', token)
+  }
+
+  /** A path that the profile attaches itself to: on the whole node, were it not that of a child. */
+  private attachment(outermost: boolean): string {
+    const token = this.tokens[this.at]
+    if (token === undefined || token.kind === '{' || token.text === 'flags' || token.kind === '(') return ''
+    if (outermost) this.fail('a profile with a path would confine that program on the whole node')
+    this.at += 1
+    return ` ${pathOf(token)}`
+  }
+
+  private flags(): string[] {
+    if (this.takes('word', 'flags') && !this.takes('=')) this.fail('"flags=(…)"')
+    const flags = new Set<string>()
+    if (!this.takes('(')) return []
+    while (!this.takes(')')) {
+      if (this.takes(',')) continue
+      const token = this.take()
+      if (!knownFlags.includes(token.text))
+        this.fail(
+          `${JSON.stringify(token.text)} is no flag that is taken here; flags are ${knownFlags.join(', ')}`,
+          token,
+        )
+      flags.add(token.text)
+    }
+    const both = opposites.find((pair) => pair.every((flag) => flags.has(flag)))
+    if (both !== undefined) this.fail(`${both.join(' and ')} exclude each other`)
+    if (modes.filter((mode) => flags.has(mode)).length > 1)
+      this.fail(`the flags ${modes.join(', ')} exclude each other`)
+    return [...flags]
+  }
+
+  private body(): Pick<CustomBlock, 'lines' | 'rules' | 'children'> {
+    const body = { lines: [] as string[], rules: [] as ParsedRule[], children: [] as CustomBlock[] }
+    while (!this.takes('}')) this.item(body)
+    checkTransitions(body.rules)
+    const twice = body.children.find(({ name }, i) => body.children.some((other, j) => j < i && other.name === name))
+    if (twice !== undefined) this.fail(`there are two children called ${twice.name}`, this.tokens[this.at - 1])
+    return body
+  }
+
+  private item({ lines, rules, children }: { lines: string[]; rules: ParsedRule[]; children: CustomBlock[] }): void {
+    const token = this.tokens[this.at] ?? this.take()
+    if (token.kind === 'comment') lines.push(comment(this.take().text.trim()))
+    else if (token.kind === 'include' || (token.kind === 'word' && token.text === 'include'))
+      lines.push(this.abstraction(token))
+    else if (token.kind === 'word' && (token.text === 'profile' || token.text === 'hat')) {
+      this.at += 1
+      children.push(this.block(token.text))
+    } else this.rule(lines, rules)
+  }
+
+  private abstraction(token: Token): string {
+    const name = this.include()
+    if (!/^abstractions\/[\w.+-]+(?:\/[\w.+-]+)*$/.test(name) || name.includes('..')) {
+      this.fail('a profile includes <abstractions/NAME> alone: other files of the node are not its own', token)
+    }
+    if (leaving.test(name.slice('abstractions/'.length)))
+      this.fail(`<${name}> lets programs run outside of the profile`, token)
+    return `include if exists <${name}>`
+  }
+
+  private rule(lines: string[], rules: ParsedRule[]): void {
+    const refusal = this.tokens[this.at]?.kind === 'word' ? refused.get(this.tokens[this.at]!.text) : undefined
+    if (refusal !== undefined) this.fail(refusal)
+    const { rule, next } = takeRule(this.tokens, this.at)
+    if (rule.length === 0) this.fail('a comma without a rule before it')
+    const parsed = this.relabelled(parseRule(rule, this.features, this.transitions))
+    this.at = next
+    rules.push(parsed)
+    lines.push(parsed.needs === undefined ? `${parsed.text},` : comment(`left out: ${parsed.text} (${parsed.needs})`))
+    if (parsed.needs !== undefined) {
+      this.skipped.push({ enforcer: 'AppArmor', path: this.path, rule: parsed.text, reason: parsed.needs })
+    }
+  }
+}
+
+/** The parser takes one way to execute a path; where both rules have wildcards it will say itself that they clash. */
+function checkTransitions(rules: readonly ParsedRule[]): void {
+  const ways = new Map<string, string>()
+  for (const { line, executes } of rules) {
+    if (executes === undefined || hasWildcard(executes.path)) continue
+    for (const path of expanded(executes.path)) {
+      const other = ways.get(path) ?? executes.transition
+      if (other !== executes.transition) throw new BadText(line, `${path} is executed with ${other} by another rule`)
+      ways.set(path, other)
+    }
+  }
+}
+
+function includeOf({ text }: Token): string | undefined {
+  return /^include\s+(?:if\s+exists\s+)?<([^<>"]+)>\s*$/.exec(text)?.[1]
+}
+
+/**
+ * Reads a whole profile, which is loaded as `name` whatever it is called in the text. It may hold children and hats, include abstractions and change to
+ * its own children, and nothing that reaches beyond itself: no second profile, no path to attach to, no variable, no
+ * other file of the node, no program that runs outside of it. The first mistake is reported, with its line.
+ */
+export function readCustomProfile(text: string, name: string, path: string, features: AppArmorFeatures): CustomProfile {
+  try {
+    const parser = new Parser(tokensOf(text), name, path, features)
+    const block = parser.parse()
+    return { ok: true, abi: parser.abi, block, skipped: parser.skipped }
+  } catch (problem) {
+    if (!(problem instanceof BadText)) throw problem
+    return { ok: false, errors: [textError(path, text, problem)] }
+  }
+}
+
+/** The lines of the profile, with `more` at its end; `complain` lets everything pass, whatever the profile says. */
+export function customLines(block: CustomBlock, complain: boolean, more: readonly string[] = []): string[] {
+  const flags = complain ? [...block.flags.filter((flag) => !modes.includes(flag)), 'complain'] : block.flags
+  const body = [...block.lines, ...block.children.flatMap((child) => ['', ...customLines(child, complain)]), ...more]
+  const head = flags.length === 0 ? block.head : `${block.head} flags=(${flags.join(',')})`
+  return [`${head} {`, ...body.map((line) => (line === '' ? '' : `  ${line}`)), '}']
+}

@@ -1,0 +1,141 @@
+import { type FieldError, join } from '../../api/field-error.ts'
+import type { AppArmorProfile, DefenseInDepth } from '../../api/types.ts'
+import type { CompileContext } from '../context.ts'
+import type { Result } from '../result.ts'
+import { bounded, childrenBound } from './bounds.ts'
+import { type CustomBlock, type CustomProfile, customLines, readCustomProfile } from './custom-profile.ts'
+import { comment, literal, quoted } from './quoted.ts'
+import { readRawRules } from './raw-rules.ts'
+import { type TargetedRaw, type TargetGroup, targetErrors, targetGroups, withTwins } from './targets.ts'
+import { transitionConflicts } from './transition-conflicts.ts'
+import { exactMatcher, hasWildcard } from './value.ts'
+
+type Errors = { ok: false; errors: FieldError[] }
+
+function error(code: FieldError['code'], path: string, problem: string): Errors {
+  return { ok: false, errors: [{ code, path, problem }] }
+}
+
+/** The field that says which profile it is. */
+function fieldOf({ profileType }: AppArmorProfile): string {
+  return profileType === 'Custom' ? 'customProfile' : 'profileType'
+}
+
+/** The profile that the policy names: its own, or the one that modelling made. */
+function source(profile: AppArmorProfile, path: string, context: CompileContext): CustomProfile {
+  const { profileName, appArmor, model } = context
+  const at = join(path, fieldOf(profile))
+  if (profile.profileType === 'Custom') {
+    const { customProfile = '' } = profile
+    if (customProfile === '') return error('REQUIRED', at, 'profileType Custom needs the text of a profile')
+    return readCustomProfile(customProfile, profileName, at, appArmor)
+  }
+  if (model?.appArmor === undefined || model.appArmor === '') {
+    return error('MISSING_MODEL', at, `there is no AppArmor profile in the ArmorProfileModel ${profileName}`)
+  }
+  return readCustomProfile(model.appArmor, profileName, at, appArmor)
+}
+
+function rawRulesOf(profile: AppArmorProfile, path: string, context: CompileContext): TargetedRaw[] {
+  return (profile.appArmorRawRules ?? []).map(({ rules, targets = [] }, i) => ({
+    ...readRawRules(join(join(join(path, 'appArmorRawRules'), i), 'rules'), rules, context.appArmor),
+    targets,
+  }))
+}
+
+/** What the profile and its parent may do to each other: the parent signals and traces the child, not vice versa. */
+function childLines(group: TargetGroup, name: string, parent: string, complain: boolean): string[] {
+  const label = `${parent}//${name}`
+  const lines = [
+    'include if exists <abstractions/base>',
+    ...group.targets.map((target) => `${quoted(literal(target))} rmix,`),
+    `signal (receive) peer=${parent},`,
+    `signal (send,receive) peer=${label},`,
+    `ptrace (tracedby,readby) peer=${parent},`,
+    `ptrace (trace,read,tracedby,readby) peer=${label},`,
+    ...group.raw.flatMap(({ path, lines }) => [comment(`Rules of the policy: ${path}.`), ...lines]),
+  ]
+  const flags = `flags=(attach_disconnected,mediate_deleted${complain ? ',complain' : ''})`
+  return [`profile ${name} ${flags} {`, ...lines.map((line) => `  ${line}`), '}']
+}
+
+/** What the policy adds at the end of the profile: rules for all of it, then a child for each group of programs. */
+function additions(
+  raw: readonly TargetedRaw[],
+  groups: readonly TargetGroup[],
+  parent: string,
+  complain: boolean,
+): string[] {
+  const global = raw.filter(({ targets }) => targets.length === 0)
+  return [
+    ...global.flatMap(({ path, lines }) => ['', comment(`Rules of the policy: ${path}.`), ...lines]),
+    ...groups.flatMap((group, i) => [
+      '',
+      comment('Programs with rules of their own.'),
+      ...group.targets.map((target) => `${quoted(literal(target))} cx -> child_${i},`),
+      `signal (send) peer=${parent}//child_${i},`,
+      `ptrace (trace,read) peer=${parent}//child_${i},`,
+      '',
+      ...childLines(group, `child_${i}`, parent, complain),
+    ]),
+  ]
+}
+
+/** A program with rules of its own is executed in one way, which the policy says; the profile must not say another. */
+function profileConflicts(block: CustomBlock, groups: readonly TargetGroup[], path: string): FieldError[] {
+  const targets = new Set(groups.flatMap((group) => group.targets.map((target) => quoted(literal(target)))))
+  const clashes = block.rules.flatMap(({ line, executes }): FieldError[] => {
+    if (executes === undefined || hasWildcard(executes.path)) return []
+    const matcher = exactMatcher(executes.path)
+    const target = [...targets].find((each) => matcher.test(each))
+    if (target === undefined) return []
+    const problem = `line ${line}: ${target} has rules of its own in appArmorRawRules, and so is not executed with "${executes.transition}"`
+    return [{ code: 'CONFLICT', path, problem }]
+  })
+  const children = block.children.filter(({ name }) => /^child_\d+$/.test(name) && groups.length > 0)
+  const names = children.map(({ name }): FieldError => {
+    return {
+      code: 'CONFLICT',
+      path,
+      given: name,
+      problem: 'programs with rules of their own run in children of this name: choose another',
+    }
+  })
+  return [...clashes, ...names]
+}
+
+/**
+ * The DefenseInDepth mode: all is forbidden but what the profile and the raw rules allow. A program that raw rules are
+ * meant for runs in a child of its own, which may do nothing but what these say, as upstream has it.
+ */
+export function compileDefenseInDepth(defense: DefenseInDepth, path: string, context: CompileContext): Result<string> {
+  const section = join(path, 'appArmor')
+  if (defense.appArmor === undefined) return error('REQUIRED', section, 'the enforcer AppArmor needs this section')
+  const profile = source(defense.appArmor, section, context)
+  const raw = rawRulesOf(defense.appArmor, section, context)
+  const groups = withTwins(targetGroups([], raw))
+  const errors = [
+    ...(profile.ok
+      ? profileConflicts(profile.block, groups, join(section, fieldOf(defense.appArmor)))
+      : profile.errors),
+    ...targetErrors(defense.appArmor.appArmorRawRules, join(section, 'appArmorRawRules')),
+    ...raw.flatMap((each) => each.errors),
+    ...childrenBound(groups, section),
+    ...transitionConflicts(
+      raw.filter(({ targets }) => targets.length === 0),
+      groups,
+    ),
+  ]
+  if (!profile.ok || errors.length > 0) return { ok: false, errors }
+  const complain = defense.allowViolations ?? false
+  const lines = customLines(profile.block, complain, additions(raw, groups, context.profileName, complain))
+  const head = [
+    comment(`${context.profileName}: written by vArmor; changes made here are lost.`),
+    comment(`DefenseInDepth. What no rule allows is ${complain ? 'let through' : 'refused'} and reported.`),
+    `abi <abi/${profile.abi}>,`,
+    'include if exists <tunables/global>',
+    '',
+  ]
+  const value = `${[...head, ...lines].map((line) => line.trimEnd()).join('\n')}\n`
+  return bounded({ ok: true, value, skipped: [...profile.skipped, ...raw.flatMap((each) => each.skipped)] }, section)
+}

@@ -1,0 +1,187 @@
+import { type FieldError, join } from '../../api/field-error.ts'
+import type { EnhanceProtect } from '../../api/types.ts'
+import { isImpossible, type Restriction } from '../../rules/meaning.ts'
+import type { CompileContext } from '../context.ts'
+import type { Result, Skipped } from '../result.ts'
+import { type SelectedRule, selectRules } from '../selected-rules.ts'
+import { alwaysAllow, type Family, runtimeDefault } from './base-rules.ts'
+import { bounded, childrenBound } from './bounds.ts'
+import { wayRules } from './file-rules.ts'
+import { type ProfileBlock, profileText, type Section } from './profile-text.ts'
+import { literal, quoted } from './quoted.ts'
+import { type RawRules, readRawRules } from './raw-rules.ts'
+import { type RestrictionContext, restrictionRules } from './restriction-rules.ts'
+import { enhanceProtectTargetErrors, type TargetedRaw, type TargetGroup, targetGroups, withTwins } from './targets.ts'
+import { transitionConflicts } from './transition-conflicts.ts'
+import { type Verdict, verdictOf } from './verdict.ts'
+
+interface Protection {
+  privileged: boolean
+  verdict: Verdict
+  context: RestrictionContext
+  /** AppArmor's ABI that the text is written for: 4.0 only where a rule needs it, since more is judged then. */
+  abi: string
+  complain: boolean
+}
+
+function rawRulesOf(protect: EnhanceProtect, path: string, context: CompileContext): TargetedRaw[] {
+  return (protect.appArmorRawRules ?? []).map(({ rules, targets = [] }, i) => ({
+    ...readRawRules(join(join(join(path, 'appArmorRawRules'), i), 'rules'), rules, context.appArmor),
+    targets,
+  }))
+}
+
+function restrictionsOf({ rule }: SelectedRule): readonly Restriction[] {
+  return isImpossible(rule.appArmor) ? [] : rule.appArmor
+}
+
+/** The section of a built-in rule: what it is, why it is there, and what AppArmor is told. */
+function ruleSection(selected: SelectedRule, context: RestrictionContext): Section[] {
+  const { rule } = selected
+  const { rules } = restrictionRules(restrictionsOf(selected), context)
+  return rules.length === 0 ? [] : [{ why: [`${rule.name}: ${rule.stops}`, rule.why], rules }]
+}
+
+/** The way to all paths that the rules protect, once for all of them: many lie in the same directories. */
+function waySection(selected: readonly SelectedRule[], context: RestrictionContext): Section[] {
+  const paths = selected
+    .flatMap(restrictionsOf)
+    .flatMap((restriction) => (restriction.kind === 'path' && restriction.deny.length > 0 ? [restriction.pattern] : []))
+  const rules = wayRules([...new Set(paths)], context)
+  if (rules.length === 0) return []
+  const why = 'The way to these paths: their directories are not renamed, removed, mounted elsewhere or covered.'
+  return [{ why: [why], rules: [...new Set(rules)] }]
+}
+
+function rawSection({ path, lines }: RawRules): Section {
+  return { why: [`Rules of the policy: ${path}.`], rules: lines }
+}
+
+/** What an executable is confined by instead: its own profile, which holds the rules of this one too. */
+function transitions(groups: readonly TargetGroup[]): Section[] {
+  if (groups.length === 0) return []
+  const rules = groups.flatMap(({ targets }, i) =>
+    targets.map((target) => `${quoted(literal(target))} cx -> child_${i},`),
+  )
+  return [{ why: ['Programs with rules of their own.'], rules }]
+}
+
+function base({ privileged, verdict, context, abi }: Protection, family: Family): Section[] {
+  return privileged ? alwaysAllow(context.features, abi) : runtimeDefault(family, verdict, context.features, abi)
+}
+
+function rulesSections(
+  selected: readonly SelectedRule[],
+  raw: readonly RawRules[],
+  context: RestrictionContext,
+): Section[] {
+  return [
+    ...selected.flatMap((each) => ruleSection(each, context)),
+    ...waySection(selected, context),
+    ...raw.map(rawSection),
+  ]
+}
+
+function blockOf(
+  name: string,
+  global: { rules: readonly SelectedRule[]; raw: readonly RawRules[] },
+  groups: readonly TargetGroup[],
+  protection: Protection,
+): ProfileBlock {
+  const childNames = groups.map((_, i) => `${name}//child_${i}`)
+  const children = groups.map(({ rules, raw }, i): ProfileBlock => {
+    const own = rules.filter((each) => !global.rules.some(({ rule }) => rule.name === each.rule.name))
+    return {
+      name: `child_${i}`,
+      complain: protection.complain,
+      sections: [
+        ...base(protection, { name: childNames[i]!, parent: name, children: [] }),
+        ...rulesSections([...global.rules, ...own], [...global.raw, ...raw], protection.context),
+      ],
+      children: [],
+    }
+  })
+  return {
+    name,
+    complain: protection.complain,
+    sections: [
+      ...base(protection, { name, children: childNames }),
+      ...rulesSections(global.rules, global.raw, protection.context),
+      ...transitions(groups),
+    ],
+    children,
+  }
+}
+
+/** What AppArmor cannot say of the rules. Nothing is missing where violations are let through in silence. */
+function skippedOf(selected: readonly SelectedRule[], context: RestrictionContext): Skipped[] {
+  if (context.verdict === 'ignore') return []
+  return selected.flatMap(({ rule, path }): Skipped[] => {
+    const reasons = isImpossible(rule.appArmor)
+      ? [rule.appArmor.impossible]
+      : restrictionRules(rule.appArmor, context).missing
+    return [...new Set(reasons)].map((reason) => ({ enforcer: 'AppArmor', path, rule: rule.name, reason }))
+  })
+}
+
+const outcomes: Record<Verdict, string> = {
+  deny: 'Violations are refused.',
+  'deny-and-audit': 'Violations are refused and reported.',
+  observe: 'Violations are let through and reported.',
+  ignore: 'Violations are let through.',
+}
+
+function protectionOf(
+  protect: EnhanceProtect,
+  selected: readonly SelectedRule[],
+  groups: readonly TargetGroup[],
+  context: CompileContext,
+): Protection {
+  const verdict = verdictOf(protect)
+  const privileged = protect.privileged ?? false
+  const { appArmor: features } = context
+  const saysUserns = selected.some((each) => restrictionsOf(each).some(({ kind }) => kind === 'userns'))
+  return {
+    privileged,
+    verdict,
+    abi: features.userns && saysUserns && verdict !== 'ignore' ? '4.0' : '3.0',
+    complain: protect.allowViolations ?? false,
+    context: {
+      verdict,
+      features,
+      mountsAllowed: privileged,
+      protectAncestors: protect.protectAncestors ?? true,
+      targets: new Set(groups.flatMap(({ targets }) => targets)),
+    },
+  }
+}
+
+/** The EnhanceProtect mode: all is allowed but what the rules of the policy forbid. `path` is that of the section. */
+export function compileEnhanceProtect(protect: EnhanceProtect, path: string, context: CompileContext): Result<string> {
+  const { rules: selected, errors: unknown } = selectRules(protect, path)
+  const raw = rawRulesOf(protect, path, context)
+  const groups = withTwins(targetGroups(selected, raw))
+  const global = {
+    rules: selected.filter(({ targets }) => targets.length === 0),
+    raw: raw.filter(({ targets }) => targets.length === 0),
+  }
+  const errors: FieldError[] = [
+    ...unknown,
+    ...enhanceProtectTargetErrors(protect, path),
+    ...raw.flatMap((each) => each.errors),
+    ...transitionConflicts(global.raw, groups),
+    ...childrenBound(groups, path),
+  ]
+  if (errors.length > 0) return { ok: false, errors }
+  const protection = protectionOf(protect, selected, groups, context)
+  const about = [
+    `${context.profileName}: written by vArmor; changes made here are lost.`,
+    `EnhanceProtect on ${protection.privileged ? 'AlwaysAllow' : 'RuntimeDefault'}. ${outcomes[protection.verdict]}`,
+  ]
+  const result = {
+    ok: true as const,
+    value: profileText(about, protection.abi, blockOf(context.profileName, global, groups, protection)),
+    skipped: [...skippedOf(selected, protection.context), ...raw.flatMap((each) => each.skipped)],
+  }
+  return bounded(result, path)
+}

@@ -1,0 +1,98 @@
+import type { Statement } from './statement.ts'
+import type { Token } from './tokens.ts'
+import { pathOf, valueText } from './value.ts'
+
+/** A file rule as far as others must know it: which path, and how a program there is executed. */
+export interface FileRule {
+  text: string
+  path: string
+  /** `ix`, `cx -> "child"` and the like; empty when it is not executed, or must not be. */
+  transition: string
+}
+
+/** Which transitions a text may name. Raw rules stay in their profile; a whole profile has children of its own. */
+export interface Transitions {
+  /** Whether this is the whole label of the profile or of one of its children, for `px` and change_profile. */
+  isOwnLabel?: (label: string) => boolean
+  /** Whether the profile has a child of this name, for `cx`. */
+  hasChild?: (name: string) => boolean
+}
+
+const permissions = /^(?:[rwalkm]|x|ix|[pc]i?x|[pc]?ux)+$/i
+const LEAVES =
+  'would run the program outside of this profile; use "ix", or give the program rules of its own with `targets`'
+
+interface Permissions {
+  letters: string
+  transition: string
+}
+
+function permissionsOf(token: Token, statement: Statement, deny: boolean): Permissions {
+  if (token.kind !== 'word' || !permissions.test(token.text)) {
+    statement.fail(`${JSON.stringify(token.text)} are no permissions; they are of r, w, a, l, k, m, x and ix`)
+  }
+  const lower = token.text.toLowerCase()
+  const transitions = new Set(lower.match(/[pciu]*x/g) ?? [])
+  const letters = [...new Set(lower.replace(/[pciu]*x/g, ''))].sort((a, b) => 'rwalkm'.indexOf(a) - 'rwalkm'.indexOf(b))
+  if (letters.includes('w') && letters.includes('a'))
+    statement.fail('"w" and "a" exclude each other: "w" is all writing')
+  if (transitions.size > 1) statement.fail(`${[...transitions].join(' and ')} exclude each other`)
+  const [transition = ''] = transitions
+  checkTransition(transition, statement, deny)
+  // The case of the first letter says whether the environment is cleaned, which matters for transitions alone.
+  const written = /[PCU][iu]?x/i.exec(token.text)?.[0] ?? transition
+  return { letters: letters.join(''), transition: written }
+}
+
+function checkTransition(transition: string, statement: Statement, deny: boolean): void {
+  if (deny && transition !== '' && transition !== 'x') statement.fail(`a deny rule says "x", not "${transition}"`)
+  if (!deny && transition === 'x') statement.fail('"x" says not how the program is confined: use "ix"')
+}
+
+function checkTarget(transition: string, target: Token | undefined, statement: Statement, allowed: Transitions): void {
+  const kind = transition.toLowerCase()
+  if (kind === '' || kind === 'x' || kind === 'ix') {
+    if (target !== undefined) statement.fail('"->" names the profile of a transition, and there is none')
+    return
+  }
+  const stays =
+    kind.startsWith('c') && !kind.includes('u')
+      ? allowed.hasChild !== undefined
+      : kind === 'px' && target !== undefined && allowed.isOwnLabel?.(target.text) === true
+  if (!stays) statement.fail(`"${transition}" ${LEAVES}`)
+  if (kind.startsWith('c') && target !== undefined && allowed.hasChild?.(target.text) !== true) {
+    statement.fail(`${JSON.stringify(target.text)} is no child of this profile`)
+  }
+}
+
+function isPath(token: Token | undefined): boolean {
+  return token?.kind === 'quoted' || (token?.kind === 'word' && /^[/@]/.test(token.text))
+}
+
+/** `link [subset] FROM -> TO`: a hard link by this name may be made to that file. */
+export function linkRule(statement: Statement): string {
+  const subset = statement.takesWord('subset') || statement.takes('<=') ? 'subset ' : ''
+  const from = pathOf(statement.take())
+  statement.expect('->')
+  return `link ${subset}${from} -> ${pathOf(statement.take())}`
+}
+
+/** `PATH PERMISSIONS [-> PROFILE]`, or the permissions first. */
+export function fileRule(statement: Statement, deny: boolean, allowed: Transitions): FileRule {
+  const first = isPath(statement.next) ? pathOf(statement.take()) : undefined
+  const { letters, transition } = permissionsOf(statement.take(), statement, deny)
+  if (first === undefined && (statement.takesWord('subset') || statement.takes('<='))) {
+    statement.fail('write a link with a subset of permissions as "link subset FROM -> TO"')
+  }
+  const path = first ?? pathOf(statement.take())
+  const target = statement.takes('->') ? statement.take() : undefined
+  if (target !== undefined && transition === '' && letters === 'l') return link(path, target)
+  checkTarget(transition, target, statement, allowed)
+  const to = target === undefined ? '' : ` -> ${valueText(target)}`
+  const executed = transition === '' || transition === 'x' ? '' : `${transition}${to}`
+  return { text: `${path} ${letters}${transition}${to}`, path, transition: executed }
+}
+
+function link(path: string, target: Token): FileRule {
+  return { text: `link ${path} -> ${pathOf(target)}`, path, transition: '' }
+}

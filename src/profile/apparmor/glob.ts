@@ -1,0 +1,128 @@
+import type { PathPattern, Token } from '../path-pattern.ts'
+import { literal, quoted } from './quoted.ts'
+
+/** Whether the path is at the start of a segment after `token`. */
+function endsAtSlash(token: Token | undefined): boolean {
+  return token?.kind === 'slash-globstar-slash' || (token?.kind === 'bytes' && token.bytes.endsWith('/'))
+}
+
+/** Whether the segment ends before `token`: at a slash or at the end of the pattern. */
+function endsBefore(token: Token | undefined): boolean {
+  return (
+    token === undefined ||
+    token.kind === 'slash-globstar-slash' ||
+    (token.kind === 'bytes' && token.bytes.startsWith('/'))
+  )
+}
+
+/**
+ * `*` alone in a segment stands for no empty name, or `/a/*` would match the directory `/a/`. The root is the exception:
+ * its path is a slash and nothing, which `/*` matches.
+ */
+function star(i: number, tokens: readonly Token[]): string {
+  if (!endsAtSlash(tokens[i - 1]) || !endsBefore(tokens[i + 1])) return '*'
+  const previous = tokens[i - 1]
+  return i === 1 && i + 1 === tokens.length && previous?.kind === 'bytes' && previous.bytes === '/' ? '*' : '?*'
+}
+
+/** A pattern that starts with `**`: every path starts with a slash, and so must every AppArmor glob. */
+function leadingGlobstar(next: Token | undefined): string {
+  if (next === undefined) return '/{,**}'
+  if (next.kind === 'slash-globstar-slash') return ''
+  return next.kind === 'bytes' && next.bytes.startsWith('/') ? '/{,**' : '/**'
+}
+
+function globOf(token: Token, i: number, tokens: readonly Token[]): string {
+  switch (token.kind) {
+    case 'star':
+      return star(i, tokens)
+    case 'globstar':
+      return i === 0 ? leadingGlobstar(tokens[1]) : '**'
+    case 'slash-globstar-slash':
+      return '/{,**/}'
+    case 'bytes':
+      return afterLeadingGlobstar(token.bytes, i, tokens) ? `/}${literal(token.bytes.slice(1))}` : literal(token.bytes)
+  }
+}
+
+function afterLeadingGlobstar(bytes: string, i: number, tokens: readonly Token[]): boolean {
+  return i === 1 && tokens[0]?.kind === 'globstar' && bytes.startsWith('/')
+}
+
+/** The glob without quotes and without what a directory adds to it. `/**` is all paths, the root too. */
+function body(pattern: PathPattern): string {
+  if (pattern.text === '/**') return '/{,**}'
+  return pattern.tokens.map(globOf).join('')
+}
+
+// A glob ends in a name after a slash or after `{,**/}`.
+const lastSegment = /^(.*(?:\/|\{,\*\*\/\}))([^/{}]+)$/s
+
+interface Split {
+  directory: string
+  /** As it can stand among alternatives, where AppArmor takes `**` for nothing as well: `?**`. */
+  name: string
+}
+
+function split(glob: string): Split | undefined {
+  const match = lastSegment.exec(glob)
+  return match === null ? undefined : { directory: match[1]!, name: match[2] === '**' ? '?**' : match[2]! }
+}
+
+function alternatives(texts: readonly string[]): string {
+  return texts.length === 1 ? texts[0]! : `{${texts.join(',')}}`
+}
+
+/** `/bin/` and `/usr/bin/` are `/{bin,usr/bin}/`; directories with alternatives of their own stay alone. */
+function directories(texts: readonly string[]): string[] {
+  const plain = texts.filter((text) => text !== '/' && !text.includes('{'))
+  const rest = texts.filter((text) => !plain.includes(text))
+  return plain.length < 2 ? [...texts] : [`/${alternatives(plain.map((text) => text.slice(1, -1)))}/`, ...rest]
+}
+
+/**
+ * The same globs, as few as may be: names of one directory are alternatives, and so are directories with the same names.
+ * The parser builds its tables much faster from alternatives than from as many rules, and a person reads them faster.
+ */
+function merged(globs: readonly string[]): string[] {
+  const names = new Map<string, Set<string>>()
+  const whole: string[] = []
+  for (const glob of new Set(globs)) {
+    const parts = split(glob)
+    if (parts === undefined) whole.push(glob)
+    else names.set(parts.directory, (names.get(parts.directory) ?? new Set()).add(parts.name))
+  }
+  const byNames = new Map<string, string[]>()
+  for (const [directory, set] of names) {
+    const key = alternatives([...set])
+    byNames.set(key, [...(byNames.get(key) ?? []), directory])
+  }
+  const grouped = [...byNames].flatMap(([key, group]) => directories(group).map((directory) => directory + native(key)))
+  return [...whole, ...grouped]
+}
+
+/** Alone in its segment `**` says what `?**` says, in AppArmor's usual spelling. */
+function native(name: string): string {
+  return name === '?**' ? '**' : name
+}
+
+/**
+ * The patterns as quoted AppArmor globs that match the same files and directories. The kernel shows AppArmor a
+ * directory with a slash at its end (PATH_IS_DIR in security/apparmor/path.c), so `/a` is `"/a{,/}"`.
+ */
+export function pathGlobs(patterns: readonly PathPattern[]): string[] {
+  const covers = ({ text }: PathPattern) => text === '/' || text.endsWith('**')
+  const covering = merged(patterns.filter(covers).map(body))
+  const others = merged(patterns.filter((pattern) => !covers(pattern)).map(body))
+  return [...covering, ...others.map((glob) => `${glob}{,/}`)].map(quoted)
+}
+
+/** One pattern as a quoted glob. */
+export function pathGlob(pattern: PathPattern): string {
+  return pathGlobs([pattern])[0]!
+}
+
+/** The directories of these paths alone, as in `"/etc/"`: files of the name are not meant. */
+export function directoryGlobs(patterns: readonly PathPattern[]): string[] {
+  return merged(patterns.map(body)).map((glob) => quoted(glob === '/' ? glob : `${glob}/`))
+}

@@ -1,0 +1,123 @@
+import type { Statement } from './statement.ts'
+import { pathOf } from './value.ts'
+
+/** Mount flags that name an operation of their own (MS_CMDS in mount.h); all others say how it is done. */
+// biome-ignore format: a table reads better
+const commands: ReadonlyMap<string, 'remount' | 'bind' | 'move' | 'propagation'> = new Map(Object.entries({
+  remount: 'remount', bind: 'bind', B: 'bind', rbind: 'bind', R: 'bind', move: 'move', M: 'move',
+  unbindable: 'propagation', 'make-unbindable': 'propagation', runbindable: 'propagation', 'make-runbindable': 'propagation',
+  private: 'propagation', 'make-private': 'propagation', rprivate: 'propagation', 'make-rprivate': 'propagation',
+  slave: 'propagation', 'make-slave': 'propagation', rslave: 'propagation', 'make-rslave': 'propagation',
+  shared: 'propagation', 'make-shared': 'propagation', rshared: 'propagation', 'make-rshared': 'propagation',
+} as const))
+// biome-ignore format: a table reads better
+const flags: readonly string[] = [
+  ...commands.keys(), 'ro', 'r', 'read-only', 'rw', 'w', 'suid', 'nosuid', 'dev', 'nodev', 'exec', 'noexec', 'sync', 'async',
+  'mand', 'nomand', 'dirsync', 'atime', 'noatime', 'diratime', 'nodiratime', 'verbose', 'silent', 'loud', 'acl', 'noacl',
+  'relatime', 'norelatime', 'iversion', 'noiversion', 'strictatime', 'user', 'nouser',
+]
+
+/** Flags that are the absence of a bit, and so ask for nothing beside a command. */
+// biome-ignore format: a table reads better
+const clearing: ReadonlySet<string> = new Set([
+  'rw', 'w', 'suid', 'dev', 'exec', 'async', 'nomand', 'atime', 'diratime', 'loud', 'noacl', 'norelatime', 'noiversion', 'user',
+])
+
+/** Flags of which one undoes the other; `options in` takes both, and means either. */
+const opposites: readonly (readonly [readonly string[], readonly string[]])[] = [
+  [
+    ['ro', 'r', 'read-only'],
+    ['rw', 'w'],
+  ],
+  [['silent', 'verbose'], ['loud']],
+  ...['suid', 'dev', 'exec', 'atime', 'diratime', 'mand', 'acl', 'relatime', 'iversion', 'user'].map(
+    (flag) => [[flag], [`no${flag}`]] as const,
+  ),
+  [['sync'], ['async']],
+]
+
+function checkOpposites(options: readonly string[], statement: Statement): void {
+  for (const [some, others] of opposites) {
+    const [one, other] = [some, others].map((words) => options.find((option) => words.includes(option)))
+    if (one !== undefined && other !== undefined) {
+      statement.fail(`"${one}" and "${other}" exclude each other; either is "options in (${one},${other})"`)
+    }
+  }
+}
+
+interface Conditions {
+  texts: string[]
+  options: string[]
+  /** Those of `options in`. */
+  optional: string[]
+  hasType: boolean
+}
+
+function conditions(statement: Statement): Conditions {
+  const found: Conditions = { texts: [], options: [], optional: [], hasType: false }
+  while (statement.next?.kind === 'word' && (statement.following?.kind === '=' || statement.following?.text === 'in')) {
+    const name = statement.oneOf(['fstype', 'vfstype', 'options', 'option'], 'condition of a mount')
+    const within = !statement.takes('=')
+    if (within) statement.take()
+    if (within && name.includes('fstype')) statement.fail('a type is given with "="')
+    const isOption = name.startsWith('option')
+    const values = statement.listOf(() => (isOption ? statement.oneOf(flags, 'mount option') : statement.value()))
+    if (isOption && !within) checkOpposites(values, statement)
+    if (isOption) (within ? found.optional : found.options).push(...values)
+    else found.hasType = true
+    found.texts.push(`${name}${within ? ' in ' : '='}(${values.join(',')})`)
+  }
+  return found
+}
+
+/**
+ * Whether the parser can encode the rule at all (gen_policy_re() in mount.cc, and gen_flag_rules() of AppArmor 4): binds,
+ * moves and changes of propagation have no type, and the last no source. What is asked for decides before what may be.
+ */
+function checkEncodable(conds: Conditions, hasSource: boolean, statement: Statement): void {
+  const kinds = (options: readonly string[]) => new Set(options.map((option) => commands.get(option) ?? 'plain'))
+  const { options, optional, hasType } = conds
+  const asked = kinds(options.length > 0 ? options : optional)
+  const commanded = options.some((option) => commands.has(option))
+  const plain = [...(commanded ? options.filter((option) => !clearing.has(option)) : options), ...optional]
+  const possible =
+    asked.size === 0 ||
+    kinds(plain).has('plain') ||
+    (!hasType && (asked.has('bind') || asked.has('move'))) ||
+    (!hasType && !hasSource && (asked.has('remount') || asked.has('propagation')))
+  if (!possible) statement.fail('no mount has these options with that type or source')
+}
+
+export function mountRule(statement: Statement): string {
+  const conds = conditions(statement)
+  const source = statement.next === undefined || statement.next.kind === '->' ? undefined : statement.value()
+  const target = statement.takes('->') ? pathOf(statement.take()) : undefined
+  checkEncodable(conds, source !== undefined, statement)
+  return words('mount', conds.texts, source, target === undefined ? undefined : `-> ${target}`)
+}
+
+export function remountRule(statement: Statement): string {
+  const conds = conditions(statement)
+  if (conds.hasType) statement.fail('a remount has no type')
+  return words('remount', conds.texts, statement.next === undefined ? undefined : pathOf(statement.take()))
+}
+
+export function umountRule(statement: Statement): string {
+  return words('umount', [], statement.next === undefined ? undefined : pathOf(statement.take()))
+}
+
+/** `pivot_root [oldroot=OLD] [NEW]`; a transition to another profile is not taken. */
+export function pivotRootRule(statement: Statement): string {
+  const old: string[] = []
+  if (statement.takesWord('oldroot')) {
+    statement.expect('=')
+    old.push(`oldroot=${pathOf(statement.take())}`)
+  }
+  const root = statement.next === undefined || statement.next.kind === '->' ? undefined : pathOf(statement.take())
+  if (statement.next?.kind === '->') statement.fail('a new root with another profile would leave this one')
+  return words('pivot_root', old, root)
+}
+
+function words(keyword: string, conds: readonly string[], ...rest: (string | undefined)[]): string {
+  return [keyword, ...conds, ...rest.filter((part) => part !== undefined)].join(' ')
+}

@@ -1,0 +1,61 @@
+import type { AppArmorFeatures } from '../context.ts'
+import type { Statement } from './statement.ts'
+
+// Rules that apparmor_parser takes from 4.0 on. What an older node can't say is named to the user, not guessed.
+
+export const newerRules: ReadonlySet<string> = new Set(['userns', 'io_uring', 'mqueue', 'all'])
+
+/** Accesses and conditions of each kind (apparmor.d(5) of AppArmor 4). */
+const forms: Record<string, { accesses: readonly string[]; conditions: readonly string[] }> = {
+  userns: { accesses: ['create'], conditions: [] },
+  io_uring: { accesses: ['sqpoll', 'override_creds'], conditions: ['label'] },
+  mqueue: {
+    accesses: ['create', 'open', 'delete', 'read', 'write', 'getattr', 'setattr', 'r', 'w', 'rw', 'wr'],
+    conditions: ['type', 'label'],
+  },
+  all: { accesses: [], conditions: [] },
+}
+
+function accessesOf(statement: Statement, keyword: string): string[] {
+  const { next, following } = statement
+  const { accesses } = forms[keyword]!
+  if (next === undefined || accesses.length === 0 || following?.kind === '=') return []
+  if (next.kind !== '(' && !accesses.includes(next.text)) return []
+  const taken = statement.listOf(() => statement.oneOf(accesses, `access of a ${keyword} rule`))
+  // The parser takes no list after `userns`: it has one access.
+  return keyword === 'userns' ? ['create'] : [`(${taken.join(',')})`]
+}
+
+function conditionsOf(statement: Statement, keyword: string): string[] {
+  const texts: string[] = []
+  while (statement.following?.kind === '=') {
+    const name = statement.oneOf(forms[keyword]!.conditions, `condition of a ${keyword} rule`)
+    statement.take()
+    texts.push(
+      name === 'type' ? `type=${statement.oneOf(['posix', 'sysv'], 'type of queue')}` : `${name}=${statement.value()}`,
+    )
+  }
+  return texts
+}
+
+function nameOf(statement: Statement, keyword: string): string[] {
+  return keyword === 'mqueue' && statement.next !== undefined ? [statement.value()] : []
+}
+
+/** A rule of a newer kind; `needs` says what the node lacks for it. */
+export function newerRule(
+  statement: Statement,
+  keyword: string,
+  features: AppArmorFeatures,
+): { text: string; needs?: string } {
+  const parts = [
+    keyword,
+    ...accessesOf(statement, keyword),
+    ...conditionsOf(statement, keyword),
+    ...nameOf(statement, keyword),
+  ]
+  const known =
+    keyword === 'userns' ? features.userns : keyword === 'io_uring' ? features.ioUring : features.parser[0] >= 4
+  const kernel = keyword === 'userns' || keyword === 'io_uring' ? ' and Linux 6.7' : ''
+  return { text: parts.join(' '), ...(!known && { needs: `"${keyword}" rules need AppArmor 4.0${kernel}` }) }
+}

@@ -1,0 +1,57 @@
+import { comment } from './quoted.ts'
+
+/** Rules that belong together, and why they are there: a person reads the file on the node. */
+export interface Section {
+  why: readonly string[]
+  rules: readonly string[]
+}
+
+export interface ProfileBlock {
+  name: string
+  complain: boolean
+  sections: readonly Section[]
+  children: readonly ProfileBlock[]
+}
+
+const WIDTH = 116
+
+/** Comment lines of at most 120 columns. */
+function wrapped(text: string): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + word.length >= WIDTH) {
+      lines.push(line)
+      line = ''
+    }
+    line = line === '' ? word : `${line} ${word}`
+  }
+  return [...lines, line].map(comment)
+}
+
+function sectionLines({ why, rules }: Section): string[] {
+  return ['', ...why.flatMap(wrapped), ...rules]
+}
+
+/**
+ * Paths of the runtime's mounts may lie outside of what the process sees as its root (attach_disconnected), and files may
+ * be deleted and still open (mediate_deleted): containerd's profile has both flags.
+ */
+function flags(complain: boolean): string {
+  return `flags=(attach_disconnected,mediate_deleted${complain ? ',complain' : ''})`
+}
+
+function blockLines({ name, complain, sections, children }: ProfileBlock): string[] {
+  const lines = [...sections.flatMap(sectionLines), ...children.flatMap((child) => ['', ...blockLines(child)])]
+  return [
+    `profile ${name} ${flags(complain)} {`,
+    ...lines.slice(1).map((line) => (line === '' ? '' : `  ${line}`)),
+    '}',
+  ]
+}
+
+/** The file: what it is, which ABI it is written for, and the profile. */
+export function profileText(about: readonly string[], abi: string, block: ProfileBlock): string {
+  const head = [...about.flatMap(wrapped), `abi <abi/${abi}>,`, 'include if exists <tunables/global>', '']
+  return `${[...head, ...blockLines(block)].join('\n')}\n`
+}

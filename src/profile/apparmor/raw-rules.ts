@@ -1,0 +1,139 @@
+import type { FieldError } from '../../api/field-error.ts'
+import type { AppArmorFeatures } from '../context.ts'
+import type { Skipped } from '../result.ts'
+import type { Transitions } from './file-grammar.ts'
+import { comment } from './quoted.ts'
+import { type ParsedRule, parseRule, refused } from './rule-grammar.ts'
+import { BadText, type Token, tokensOf } from './tokens.ts'
+
+/** Rules that a user wrote, understood and written anew. */
+export interface RawRules {
+  /** Where they stand in the policy. */
+  path: string
+  rules: readonly ParsedRule[]
+  /** Rules and comments in their order, each one line. */
+  lines: readonly string[]
+  skipped: readonly Skipped[]
+  errors: readonly FieldError[]
+}
+
+const EXCERPT = 60
+
+/** The error for a mistake in the text at `path`; `given` is the line that it stands in. */
+export function textError(path: string, text: string, { line, message }: BadText): FieldError {
+  const given = (text.split('\n')[line - 1] ?? '').trim()
+  const shown = given.length > EXCERPT ? `${given.slice(0, EXCERPT)}…` : given
+  return { code: 'BAD_APPARMOR_RULE', path, given: shown, problem: `line ${line}: ${message}` }
+}
+
+/** Where a rule would reach out of its place by a brace alone, in the words of the user. */
+const braces = {
+  '{': 'a "{" opens a block here: write the qualifiers before each rule, and a path with its slash first',
+  '}': 'this "}" would close the profile that the rules stand in',
+}
+
+/** Tokens up to the comma that ends the rule; `next` is behind it. */
+export function takeRule(tokens: readonly Token[], start: number): { rule: Token[]; next: number } {
+  let parentheses = 0
+  for (let at = start; at < tokens.length; at++) {
+    const token = tokens[at]!
+    if (token.kind === '(') parentheses += 1
+    if (token.kind === ')') parentheses -= 1
+    if (token.kind === '}' && at > start)
+      throw new BadText(tokens[at - 1]!.line, 'the rule is not ended by a comma before "}"')
+    if (token.kind === '{' || token.kind === '}') throw new BadText(token.line, braces[token.kind])
+    if (token.kind === ',' && parentheses <= 0) return { rule: withoutComments(tokens.slice(start, at)), next: at + 1 }
+  }
+  throw new BadText(tokens.at(-1)!.line, 'the last rule is not ended by a comma')
+}
+
+function withoutComments(tokens: readonly Token[]): Token[] {
+  return tokens.filter(({ kind }) => kind !== 'comment')
+}
+
+/** After a mistake: the token behind the next comma, so that the mistakes after it are found too. */
+function afterMistake(tokens: readonly Token[], start: number): number {
+  let at = start
+  while (at < tokens.length && tokens[at]!.kind !== ',') at += 1
+  return at + 1
+}
+
+/** More mistakes in one text than these help nobody. */
+const MAX_MISTAKES = 50
+
+class Reader {
+  readonly rules: ParsedRule[] = []
+  readonly lines: string[] = []
+  readonly errors: FieldError[] = []
+  private readonly path: string
+  private readonly text: string
+  private readonly features: AppArmorFeatures
+  private readonly transitions: Transitions
+
+  constructor(path: string, text: string, features: AppArmorFeatures, transitions: Transitions) {
+    this.path = path
+    this.text = text
+    this.features = features
+    this.transitions = transitions
+  }
+
+  read(): void {
+    const tokens = this.guarded(() => tokensOf(this.text)) ?? []
+    for (let at = 0; at < tokens.length && this.errors.length < MAX_MISTAKES; ) {
+      at = this.guarded(() => this.one(tokens, at)) ?? afterMistake(tokens, at)
+    }
+    if (this.rules.length === 0 && this.errors.length === 0) {
+      this.errors.push({ code: 'BAD_APPARMOR_RULE', path: this.path, problem: 'there is no rule in the text' })
+    }
+  }
+
+  private one(tokens: readonly Token[], at: number): number {
+    const token = tokens[at]!
+    if (token.kind === 'include')
+      throw new BadText(token.line, '"#include" is no comment; files are not included into raw rules')
+    const refusal = token.kind === 'word' ? refused.get(token.text) : undefined
+    if (refusal !== undefined) throw new BadText(token.line, refusal)
+    if (token.kind === 'comment') {
+      this.lines.push(comment(token.text.trim()))
+      return at + 1
+    }
+    const { rule, next } = takeRule(tokens, at)
+    if (rule.length === 0) throw new BadText(token.line, 'a comma without a rule before it')
+    const parsed = parseRule(rule, this.features, this.transitions)
+    this.rules.push(parsed)
+    this.lines.push(
+      parsed.needs === undefined ? `${parsed.text},` : comment(`left out: ${parsed.text} (${parsed.needs})`),
+    )
+    return next
+  }
+
+  private guarded<T>(read: () => T): T | undefined {
+    try {
+      return read()
+    } catch (problem) {
+      if (!(problem instanceof BadText)) throw problem
+      this.errors.push(textError(this.path, this.text, problem))
+      return undefined
+    }
+  }
+}
+
+/**
+ * Reads AppArmor rules as a user writes them in a policy. The text stands inside a profile that is not his, so rules may
+ * end nowhere but where he ends them: braces, includes, profiles, hats, variables, conditions and flags are refused, and
+ * so is every transition out of the profile (`px`, `cx`, `ux`, change_profile): a policy confines workloads, and whoever
+ * may write one for his namespace must not set them free on the node. The mistakes are reported, each with its line.
+ */
+export function readRawRules(
+  path: string,
+  text: string,
+  features: AppArmorFeatures,
+  transitions: Transitions = {},
+): RawRules {
+  const reader = new Reader(path, text, features, transitions)
+  reader.read()
+  const skipped = reader.rules.flatMap(({ text: rule, needs }): Skipped[] =>
+    needs === undefined ? [] : [{ enforcer: 'AppArmor', path, rule, reason: needs }],
+  )
+  return { path, rules: reader.rules, lines: reader.lines, skipped, errors: reader.errors }
+}

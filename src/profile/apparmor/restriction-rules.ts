@@ -1,0 +1,116 @@
+import type { Restriction, SocketDomain, SocketType } from '../../rules/meaning.ts'
+import type { AppArmorFeatures } from '../context.ts'
+import { type FileContext, fileRules } from './file-rules.ts'
+import { mountRules } from './mount-rules.ts'
+import { forbid } from './verdict.ts'
+
+/** What a restriction depends on besides itself. */
+export interface RestrictionContext extends FileContext {
+  features: AppArmorFeatures
+}
+
+/** AppArmor rules for a restriction, and what of it has none, in words for the user. */
+export interface RestrictionRules {
+  rules: readonly string[]
+  missing: readonly string[]
+}
+
+type Socket = Extract<Restriction, { kind: 'socket' }>
+
+/**
+ * AppArmor judges family and type, never the protocol: TCP is every stream of both families. ICMP is raw sockets; the ping
+ * sockets of icmp(7) are datagrams as those of UDP and can't be told from them. Upstream's `network tcp` is IPv4 alone.
+ */
+const protocolSockets: Record<NonNullable<Socket['protocols']>[number], readonly SocketType[]> = {
+  tcp: ['stream'],
+  udp: ['dgram'],
+  icmp: ['raw'],
+}
+const internet: readonly SocketDomain[] = ['inet', 'inet6']
+
+/** Types that apparmor_parser has words for (network.c); a family as a whole takes in the others. */
+const spokenTypes: ReadonlySet<SocketType> = new Set(['stream', 'dgram', 'raw', 'rdm', 'seqpacket', 'packet'])
+
+function socketRules({ domains, types, protocols }: Socket): string[] {
+  if (protocols !== undefined) {
+    const within = (domains ?? internet).filter((domain) => internet.includes(domain))
+    return within.flatMap((domain) =>
+      [...new Set(protocols.flatMap((protocol) => protocolSockets[protocol]))].map(
+        (type) => `network ${domain} ${type}`,
+      ),
+    )
+  }
+  const spoken = types?.filter((type) => spokenTypes.has(type))
+  if (domains === undefined) return spoken === undefined ? ['network'] : spoken.map((type) => `network ${type}`)
+  return domains.flatMap((domain) => spoken?.map((type) => `network ${domain} ${type}`) ?? [`network ${domain}`])
+}
+
+/** With the words of AppArmor: `traceby` is `tracedby`. */
+function ptraceRule({ access }: Extract<Restriction, { kind: 'ptrace' }>): string {
+  return `ptrace (${access.map((each) => (each === 'traceby' ? 'tracedby' : each)).join(',')})`
+}
+
+function says(rules: readonly string[]): RestrictionRules {
+  return { rules, missing: [] }
+}
+
+function cannot(missing: string): RestrictionRules {
+  return { rules: [], missing: [missing] }
+}
+
+function unspoken({ types = [] }: Socket): Pick<RestrictionRules, 'missing'> {
+  const lost = types.filter((type) => !spokenTypes.has(type))
+  return { missing: lost.map((type) => `AppArmor has no word for sockets of type ${type}`) }
+}
+
+/** What AppArmor makes of restrictions other than those about paths and mounts, which are joined. */
+function otherRules(
+  restriction: Exclude<Restriction, { kind: 'path' | 'mount' }>,
+  context: RestrictionContext,
+): RestrictionRules {
+  const { verdict } = context
+  switch (restriction.kind) {
+    case 'capability':
+      return says(forbid(verdict, `capability ${restriction.names.join(' ')}`))
+    case 'socket':
+      return { rules: socketRules(restriction).flatMap((rule) => forbid(verdict, rule)), ...unspoken(restriction) }
+    case 'ptrace':
+      if (restriction.scope === 'outside') return cannot('AppArmor cannot name all processes outside of a container')
+      return says(forbid(verdict, ptraceRule(restriction)))
+    case 'userns':
+      if (!context.features.userns) return cannot('rules about user namespaces need AppArmor 4.0 and Linux 6.7')
+      return says(forbid(verdict, 'userns'))
+    case 'egress':
+    case 'service':
+      return cannot('AppArmor sees families and types of sockets, not addresses')
+    case 'bpf':
+      return cannot('AppArmor does not see bpf(2)')
+    case 'block-device':
+      return cannot('AppArmor knows devices by their paths, not by their inodes')
+  }
+}
+
+function ofKind<K extends Restriction['kind']>(restrictions: readonly Restriction[], kind: K) {
+  return restrictions.filter((each): each is Extract<Restriction, { kind: K }> => each.kind === kind)
+}
+
+/** Where all mounts are refused anyway, unmounting is all that is left to say. */
+function mountsOf(restrictions: readonly Restriction[], { mountsAllowed }: RestrictionContext) {
+  const mounts = ofKind(restrictions, 'mount')
+  return mountsAllowed
+    ? mounts
+    : mounts.map((each) => ({ ...each, operations: each.operations.filter((one) => one === 'umount') }))
+}
+
+/** The rules for the restrictions of one built-in rule, and what of them AppArmor cannot say. */
+export function restrictionRules(restrictions: readonly Restriction[], context: RestrictionContext): RestrictionRules {
+  const others = restrictions.flatMap((each) =>
+    each.kind === 'path' || each.kind === 'mount' ? [] : [otherRules(each, context)],
+  )
+  const rules = [
+    ...fileRules(ofKind(restrictions, 'path'), context),
+    ...mountRules(mountsOf(restrictions, context), context.verdict),
+    ...others.flatMap((each) => each.rules),
+  ]
+  return { rules: [...new Set(rules)], missing: [...new Set(others.flatMap(({ missing }) => missing))] }
+}

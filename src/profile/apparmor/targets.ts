@@ -1,0 +1,83 @@
+import { type FieldError, join } from '../../api/field-error.ts'
+import type { EnhanceProtect } from '../../api/types.ts'
+import { parsePathPattern } from '../path-pattern.ts'
+import type { SelectedRule } from '../selected-rules.ts'
+import type { RawRules } from './raw-rules.ts'
+
+/** Executables that have the same rules of their own, and so share a child profile. */
+export interface TargetGroup {
+  targets: readonly string[]
+  rules: readonly SelectedRule[]
+  raw: readonly RawRules[]
+}
+
+export type TargetedRaw = RawRules & { targets: readonly string[] }
+
+/** What is wrong with the path of an executable. A wildcard would match nothing: the kernel picks the child by one path. */
+export function targetProblem(target: string): string | undefined {
+  if (!target.startsWith('/')) return 'a target is an absolute path'
+  if (target.includes('*')) return 'a target is one executable: "*" is not expanded'
+  if (target === '/') return 'a target is an executable, not a directory'
+  const parsed = parsePathPattern(target)
+  return parsed.ok ? undefined : parsed.problem
+}
+
+/** BAD_PATTERN for each target of the lists at `path`. */
+export function targetErrors(
+  groups: readonly { targets?: readonly string[] }[] | undefined,
+  path: string,
+): FieldError[] {
+  return (groups ?? []).flatMap(({ targets = [] }, i) =>
+    targets.flatMap((target, j): FieldError[] => {
+      const problem = targetProblem(target)
+      const at = join(join(join(path, i), 'targets'), j)
+      return problem === undefined ? [] : [{ code: 'BAD_PATTERN', path: at, given: target, problem }]
+    }),
+  )
+}
+
+export function enhanceProtectTargetErrors(protect: EnhanceProtect, path: string): FieldError[] {
+  return [
+    ...targetErrors(protect.attackProtectionRules, join(path, 'attackProtectionRules')),
+    ...targetErrors(protect.appArmorRawRules, join(path, 'appArmorRawRules')),
+  ]
+}
+
+/** Rules by executable, in the order in which executables are first named. Global rules are not among them. */
+export function targetGroups(selected: readonly SelectedRule[], raw: readonly TargetedRaw[]): TargetGroup[] {
+  const byTarget = new Map<string, { rules: Map<string, SelectedRule>; raw: Set<RawRules> }>()
+  const of = (target: string) => {
+    const found = byTarget.get(target) ?? { rules: new Map(), raw: new Set() }
+    byTarget.set(target, found)
+    return found
+  }
+  for (const each of selected) for (const target of each.targets) of(target).rules.set(each.rule.name, each)
+  for (const each of raw) for (const target of each.targets) of(target).raw.add(each)
+  const groups = new Map<string, { targets: string[]; rules: SelectedRule[]; raw: RawRules[] }>()
+  for (const [target, { rules, raw: texts }] of byTarget) {
+    const key = JSON.stringify([[...rules.keys()], [...texts].map(({ path }) => path)])
+    const group = groups.get(key) ?? { targets: [], rules: [...rules.values()], raw: [...texts] }
+    group.targets.push(target)
+    groups.set(key, group)
+  }
+  return [...groups.values()]
+}
+
+/**
+ * The other path that an executable of /bin or /sbin has where these are links into /usr (or the other way round): the
+ * kernel judges the path after links, so a rule for /bin/bash alone would never apply on a merged /usr.
+ */
+export function mergedUsrTwin(target: string): string | undefined {
+  const match = /^(\/usr)?(\/s?bin\/.+)$/.exec(target)
+  if (match === null) return undefined
+  return match[1] === undefined ? `/usr${match[2]}` : match[2]
+}
+
+/** Each executable of the groups with the twins that no policy names, in the groups' order. */
+export function withTwins(groups: readonly TargetGroup[]): TargetGroup[] {
+  const named = new Set(groups.flatMap(({ targets }) => targets))
+  return groups.map((group) => {
+    const twins = group.targets.map(mergedUsrTwin).filter((twin) => twin !== undefined && !named.has(twin))
+    return { ...group, targets: [...group.targets, ...(twins as string[])] }
+  })
+}
