@@ -51,7 +51,7 @@ export const linuxSyscall = object('A seccomp rule, as in the OCI runtime specif
       format: 'int32',
     }),
   ),
-  args: optional(list('Conditions that must all hold.', linuxSeccompArg, { maxItems: 6 })),
+  args: optional(list('Conditions that must all hold.', linuxSeccompArg, { maxItems: 64 })),
 })
 
 export const syscallRawRules = (description: string) => list(description, linuxSyscall, { maxItems: 1024 })

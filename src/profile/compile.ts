@@ -1,0 +1,161 @@
+import { type Enforcer, enforcers, type KernelEnforcer, parseEnforcers } from '../api/enforcer.ts'
+import type { FieldError } from '../api/field-error.ts'
+import { profileName } from '../api/profile-name.ts'
+import type { LinuxSeccomp, Policy, PolicyMode, VarmorClusterPolicy, VarmorPolicy } from '../api/types.ts'
+import { validatePolicy } from '../api/validate.ts'
+import { compileAppArmor } from './apparmor/compile-apparmor.ts'
+import { type BpfProfile, compileBpf } from './bpf/compile-bpf.ts'
+import { type AppArmorFeatures, type BehaviorModel, type CompileContext, oldestAppArmor } from './context.ts'
+import type { Result, Skipped } from './result.ts'
+import { compileSeccomp } from './seccomp/compile-seccomp.ts'
+import { withoutFaults } from './without-faults.ts'
+
+export interface CompileOptions {
+  /** What the node's AppArmor can say; the oldest supported when left out. */
+  appArmor?: AppArmorFeatures
+  /** Where vArmor itself is installed; part of the profile names of cluster policies. */
+  installNamespace?: string
+  /** For a policy whose `profileType` is BehaviorModel. */
+  model?: BehaviorModel
+  /** Compile for these, whatever `spec.policy.enforcer` says. */
+  enforcers?: readonly KernelEnforcer[]
+}
+
+/** What each enforcer loads for one policy. */
+export interface CompiledPolicy {
+  kind: 'VarmorPolicy' | 'VarmorClusterPolicy'
+  /** Absent for a cluster policy. */
+  namespace?: string
+  name: string
+  profileName: string
+  mode: PolicyMode
+  enforcers: {
+    AppArmor?: { profile: string }
+    BPF?: { profile: BpfProfile }
+    Seccomp?: { profile: LinuxSeccomp }
+  }
+  skipped: Skipped[]
+}
+
+const PATH = 'spec.policy'
+
+/**
+ * Compiles a policy for each of its enforcers. `object` may be anything: it is validated first. All errors come at once,
+ * those of the schema and those of every compiler, which then see the parts of the policy that are sound.
+ */
+export function compilePolicy(object: unknown, options: CompileOptions = {}): Result<CompiledPolicy> {
+  const faults = validatePolicy(object)
+  if (faults.length > 0) return { ok: false, errors: unique([...faults, ...errorsInTheRest(object, faults, options)]) }
+
+  const policy = object as VarmorPolicy | VarmorClusterPolicy
+  const compiled = compileWanted(policy, options)
+  if (compiled.errors.length > 0) return { ok: false, errors: unique(compiled.errors) }
+  const skipped = [...compiled.skipped, ...notes(policy.spec.policy, options.enforcers)]
+  return { ok: true, value: describe(policy, compiled.enforcers, skipped, options), skipped }
+}
+
+/** What the compilers find in the sound parts of an unsound policy. */
+function errorsInTheRest(object: unknown, faults: readonly FieldError[], options: CompileOptions): FieldError[] {
+  const rest = withoutFaults(object, faults)
+  return rest === undefined ? [] : compileWanted(rest.policy, options).errors.filter(rest.isReal)
+}
+
+function compileWanted(policy: VarmorPolicy | VarmorClusterPolicy, options: CompileOptions) {
+  const wanted = wantedEnforcers(policy.spec.policy, options.enforcers)
+  return compileAll(policy.spec.policy, wanted, contextOf(policy, options))
+}
+
+function wantedEnforcers(policy: Policy, chosen: readonly KernelEnforcer[] | undefined): readonly Enforcer[] {
+  if (chosen !== undefined) return enforcers.filter((name) => chosen.some((one) => one === name))
+  const parsed = parseEnforcers(policy.enforcer)
+  return parsed.ok ? parsed.enforcers : []
+}
+
+function contextOf(policy: VarmorPolicy | VarmorClusterPolicy, options: CompileOptions): CompileContext {
+  const { appArmor = oldestAppArmor, installNamespace, model } = options
+  return { profileName: profileName(policy, installNamespace), appArmor, ...(model !== undefined && { model }) }
+}
+
+const compilers: { [E in KernelEnforcer]: (policy: Policy, path: string, context: CompileContext) => Result<unknown> } =
+  {
+    AppArmor: compileAppArmor,
+    BPF: compileBpf,
+    Seccomp: compileSeccomp,
+  }
+
+function compileAll(policy: Policy, wanted: readonly Enforcer[], context: CompileContext) {
+  const all = { enforcers: {} as CompiledPolicy['enforcers'], errors: [] as FieldError[], skipped: [] as Skipped[] }
+  for (const enforcer of wanted) {
+    if (enforcer === 'NetworkProxy') continue
+    const result = compilers[enforcer](policy, PATH, context)
+    if (result.ok) {
+      Object.assign(all.enforcers, { [enforcer]: { profile: result.value } })
+      all.skipped.push(...result.skipped)
+    } else all.errors.push(...result.errors)
+  }
+  return all
+}
+
+/** Of errors of one kind at one place, the first: two compilers read one field, and the schema has seen it before both. */
+function unique(errors: readonly FieldError[]): FieldError[] {
+  const byPlace = new Map<string, FieldError>()
+  for (const error of errors) {
+    const key = `${error.path} ${error.code === 'BAD_SECCOMP_RULE' ? error.problem : error.code}`
+    if (!byPlace.has(key)) byPlace.set(key, error)
+  }
+  return [...byPlace.values()]
+}
+
+/** Fields that speak to one enforcer only. */
+const ownFields: [enforcer: Enforcer, section: 'enhanceProtect' | 'defenseInDepth', field: string][] = [
+  ['AppArmor', 'enhanceProtect', 'appArmorRawRules'],
+  ['BPF', 'enhanceProtect', 'bpfRawRules'],
+  ['Seccomp', 'enhanceProtect', 'syscallRawRules'],
+  ['NetworkProxy', 'enhanceProtect', 'networkProxyRawRules'],
+  ['AppArmor', 'defenseInDepth', 'appArmor'],
+  ['Seccomp', 'defenseInDepth', 'seccomp'],
+  ['NetworkProxy', 'defenseInDepth', 'networkProxy'],
+]
+
+const sectionOf: Partial<Record<PolicyMode, string>> = {
+  EnhanceProtect: 'enhanceProtect',
+  DefenseInDepth: 'defenseInDepth',
+}
+
+/** Parts of the policy that nobody compiles: rules for an enforcer that it does not name, and the proxy's. */
+function notes(policy: Policy, chosen: readonly KernelEnforcer[] | undefined): Skipped[] {
+  if (chosen !== undefined) return []
+  const named = wantedEnforcers(policy, undefined)
+  const found: Skipped[] = ownFields
+    .filter(([enforcer, section, field]) => {
+      const present = policy[section] !== undefined && field in policy[section]
+      return section === sectionOf[policy.mode] && present && !named.includes(enforcer)
+    })
+    .map(([enforcer, section, field]) => ({
+      enforcer,
+      path: `${PATH}.${section}.${field}`,
+      rule: field,
+      reason: `${PATH}.enforcer does not name ${enforcer}, so that nothing enforces it`,
+    }))
+  if (!named.includes('NetworkProxy')) return found
+  const reason = 'its rules are checked, but this version has no compiler for them'
+  return [...found, { enforcer: 'NetworkProxy', path: `${PATH}.enforcer`, rule: 'NetworkProxy', reason }]
+}
+
+function describe(
+  policy: VarmorPolicy | VarmorClusterPolicy,
+  compiled: CompiledPolicy['enforcers'],
+  skipped: Skipped[],
+  { installNamespace }: CompileOptions,
+): CompiledPolicy {
+  const { kind, metadata } = policy
+  return {
+    kind,
+    ...(kind === 'VarmorPolicy' && { namespace: metadata.namespace ?? 'default' }),
+    name: metadata.name,
+    profileName: profileName(policy, installNamespace),
+    mode: policy.spec.policy.mode,
+    enforcers: compiled,
+    skipped,
+  }
+}

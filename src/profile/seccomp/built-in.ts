@@ -1,0 +1,40 @@
+import { isImpossible, type SyscallRestriction } from '../../rules/meaning.ts'
+import type { Skipped } from '../result.ts'
+import type { SelectedRule } from '../selected-rules.ts'
+import { type Comparison, readComparison } from './comparison.ts'
+import type { SyscallRule } from './syscall-rule.ts'
+import type { Action } from './vocabulary.ts'
+
+/** What becomes of a call that a built-in rule is against. */
+export type Violations = { audit: boolean; allow: boolean }
+
+/** The system calls of a built-in rule, or why there are none. */
+export function builtInRules(
+  { rule, path, targets }: SelectedRule,
+  violations: Violations,
+): { rules: SyscallRule[]; skipped: Skipped[] } {
+  const skip = (reason: string) => ({
+    rules: [],
+    skipped: [{ enforcer: 'Seccomp' as const, path, rule: rule.name, reason }],
+  })
+  if (isImpossible(rule.seccomp)) return skip(rule.seccomp.impossible)
+  if (targets.length > 0) return skip('a seccomp filter holds for all programs of a container; targets need AppArmor')
+  if (violations.allow && !violations.audit) {
+    return skip('allowViolations without auditViolations: calls are neither refused nor logged')
+  }
+  const observed = rule.seccomp.filter(({ observe }) => !violations.allow || observe !== 'omit')
+  if (observed.length === 0) return skip('its calls are too common to be logged')
+  const action = violations.allow ? 'SCMP_ACT_LOG' : 'SCMP_ACT_ERRNO'
+  return { rules: observed.flatMap((restriction) => rulesOf(restriction, action, rule.name)), skipped: [] }
+}
+
+function rulesOf({ names, args = [], errno }: SyscallRestriction, action: Action, rule: string): SyscallRule[] {
+  const when = args.map((argument) => {
+    const comparison = readComparison(argument)
+    if (comparison === 'never') throw new Error(`${rule}: a comparison that never holds`)
+    return comparison
+  })
+  if (new Set(when.map(({ index }) => index)).size < when.length) throw new Error(`${rule}: an argument compared twice`)
+  const withErrno = errno === undefined || action !== 'SCMP_ACT_ERRNO' ? {} : { errno }
+  return names.map((name) => ({ name, action, when: when as readonly Comparison[], ...withErrno }))
+}

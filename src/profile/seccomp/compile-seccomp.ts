@@ -1,0 +1,59 @@
+import { join } from '../../api/field-error.ts'
+import type { LinuxSeccomp, Policy } from '../../api/types.ts'
+import type { CompileContext } from '../context.ts'
+import type { Result, Skipped } from '../result.ts'
+import { defenseInDepthProfile } from './defense-in-depth.ts'
+import { enhanceProtectProfile } from './enhance-protect.ts'
+import { ownProfile } from './own-profile.ts'
+
+/** What no container does without. Known beforehand, it need not fill the log from which a model is made. */
+const alwaysNeeded = ['open', 'openat', 'openat2', 'close', 'read', 'write']
+
+/**
+ * Compiles the seccomp part of `policy`, which stands at `path`, to a profile of the OCI runtime specification
+ * (config-linux.md, "Seccomp"), as the kubelet hands it to the container runtime. Equal input gives equal output.
+ * `skipped` names what the profile does not carry. Errors: UNKNOWN_RULE, BAD_SECCOMP_RULE, MISSING_MODEL, REQUIRED.
+ */
+export function compileSeccomp(policy: Policy, path: string, context: CompileContext): Result<LinuxSeccomp> {
+  switch (policy.mode) {
+    case 'AlwaysAllow':
+      return { ok: true, value: ownProfile('SCMP_ACT_ALLOW'), skipped: [] }
+    case 'RuntimeDefault':
+      return { ok: true, value: ownProfile('SCMP_ACT_ALLOW'), skipped: [standIn(join(path, 'mode'))] }
+    case 'BehaviorModeling':
+      return { ok: true, value: modelingProfile(context.modelingComplete ?? false), skipped: [] }
+    case 'EnhanceProtect':
+      if (policy.enhanceProtect === undefined) return required(join(path, 'enhanceProtect'), policy.mode)
+      return enhanceProtectProfile(policy.enhanceProtect, join(path, 'enhanceProtect'))
+    case 'DefenseInDepth': {
+      const at = join(join(path, 'defenseInDepth'), 'seccomp')
+      const { seccomp, allowViolations = false } = policy.defenseInDepth ?? {}
+      if (seccomp === undefined) return required(at, 'DefenseInDepth with the Seccomp enforcer')
+      return defenseInDepthProfile(seccomp, allowViolations, at, context.model?.seccomp)
+    }
+  }
+}
+
+function required(path: string, mode: string): Result<never> {
+  return { ok: false, errors: [{ code: 'REQUIRED', path, problem: `mode ${mode} needs it` }] }
+}
+
+/**
+ * In RuntimeDefault mode the webhook gives containers the container runtime's profile. A pod's seccomp settings cannot be
+ * changed, so that containers from before a change of mode still name our file when they are restarted.
+ */
+function standIn(path: string): Skipped {
+  const reason =
+    "containers get the container runtime's own profile from the webhook; this one allows all, and is only for those " +
+    'that were started under another mode of the policy and still name it'
+  return { enforcer: 'Seccomp', path, rule: 'RuntimeDefault', reason }
+}
+
+/** Logs every call, for the modeller to read. */
+function modelingProfile(complete: boolean): LinuxSeccomp {
+  if (complete) return ownProfile('SCMP_ACT_ALLOW')
+  return ownProfile(
+    'SCMP_ACT_LOG',
+    alwaysNeeded.map((name) => ({ name, action: 'SCMP_ACT_ALLOW', when: [] })),
+  )
+}

@@ -1,0 +1,116 @@
+import { type FieldError, join } from '../../api/field-error.ts'
+import type { LinuxSeccomp, SeccompProfile } from '../../api/types.ts'
+import type { Result, Skipped } from '../result.ts'
+import { type CustomProfile, readCustomProfile } from './custom-profile.ts'
+import { clash, misbuilt } from './enhance-protect.ts'
+import { badRule, readRules } from './read-rules.ts'
+import { entriesOf, isBuiltRight, outcome, RuleSet, type SyscallRule } from './syscall-rule.ts'
+import { type Action, isRefusing } from './vocabulary.ts'
+
+/**
+ * The user's or the model's profile, with the raw rules before it. What neither names is refused. With
+ * `allowViolations` it is logged, and what they refuse is, too. `path` is that of `defenseInDepth.seccomp`.
+ */
+export function defenseInDepthProfile(
+  seccomp: SeccompProfile,
+  allowViolations: boolean,
+  path: string,
+  model: string | undefined,
+): Result<LinuxSeccomp> {
+  const base = baseProfile(seccomp, path, model)
+  const notify = base.rest.listenerPath !== undefined
+  const raw = readRules(seccomp.syscallRawRules ?? [], join(path, 'syscallRawRules'), badRule, notify)
+  const errors = [...base.errors, ...raw.errors]
+  if (errors.length > 0) return { ok: false, errors }
+
+  const seen = (rule: SyscallRule) => (allowViolations ? observed(rule) : rule)
+  const first = new RuleSet()
+  for (const { rule, path: at } of raw.rules)
+    if (first.add(seen(rule)) === 'inexpressible') errors.push(clash(rule, at))
+  const rest = asLoaded(base).flatMap((rule) => {
+    const parts = first.rest(seen(rule))
+    if (parts === undefined) errors.push(clash(rule, join(path, 'syscallRawRules')))
+    return parts ?? []
+  })
+  // A runtime passes over rules that do what the default does.
+  const standard = defaultOf(base, allowViolations)
+  const rules = [...first.rules, ...rest].filter((rule) => outcome(rule) !== outcome(standard))
+  for (const name of wronglyBuilt(rules)) errors.push(misbuilt(name, path))
+  if (errors.length > 0) return { ok: false, errors }
+
+  const skipped = [...base.skipped, ...raw.skipped, ...notes(base, standard, rules, path)]
+  return { ok: true, value: profileOf(base, standard, rules), skipped }
+}
+
+type Standard = { action: Action; errno?: number }
+
+function baseProfile({ profileType, customProfile = '' }: SeccompProfile, path: string, model = ''): CustomProfile {
+  if (profileType === 'Custom') {
+    const at = join(path, 'customProfile')
+    if (customProfile !== '') return readCustomProfile(customProfile, at)
+    return without({ code: 'REQUIRED', path: at, problem: 'profileType Custom needs the JSON of a seccomp profile' })
+  }
+  const at = join(path, 'profileType')
+  if (model !== '') return readCustomProfile(model, at)
+  const problem = 'needs the seccomp profile of the ArmorProfileModel that bears the name of this profile'
+  return without({ code: 'MISSING_MODEL', path: at, given: profileType, problem })
+}
+
+function without(error: FieldError): CustomProfile {
+  return { defaultAction: 'SCMP_ACT_ERRNO', rest: {}, rules: [], errors: [error], skipped: [] }
+}
+
+/** A default that lets calls pass would make no defence in depth; one that refuses harder than by an error is kept. */
+function defaultOf({ defaultAction, rest }: CustomProfile, allowViolations: boolean): Standard {
+  if (allowViolations) return { action: 'SCMP_ACT_LOG' }
+  if (!isRefusing(defaultAction)) return { action: 'SCMP_ACT_ERRNO' }
+  return { action: defaultAction, ...(rest.defaultErrnoRet !== undefined && { errno: rest.defaultErrnoRet }) }
+}
+
+function observed({ errno, ...rule }: SyscallRule): SyscallRule {
+  if (isRefusing(rule.action)) return { ...rule, action: 'SCMP_ACT_LOG' }
+  return { ...rule, ...(errno !== undefined && { errno }) }
+}
+
+/**
+ * The rules as they would be loaded: runc passes over those that do what the default does, and of the others for one call
+ * libseccomp lets the first without arguments make the rest void (db.c, `db_rule_add`).
+ */
+function asLoaded(base: CustomProfile): SyscallRule[] {
+  const standard = outcome(defaultOf(base, false))
+  const rules = base.rules.map(({ rule }) => rule).filter((rule) => outcome(rule) !== standard)
+  const whole = new Map<string, SyscallRule>()
+  for (const rule of rules) if (rule.when.length === 0 && !whole.has(rule.name)) whole.set(rule.name, rule)
+  return rules.filter((rule) => (whole.get(rule.name) ?? rule) === rule)
+}
+
+function wronglyBuilt(rules: readonly SyscallRule[]): string[] {
+  const byName = new Map<string, SyscallRule[]>()
+  for (const rule of rules) byName.set(rule.name, [...(byName.get(rule.name) ?? []), rule])
+  return [...byName].filter(([, named]) => !isBuiltRight(named)).map(([name]) => name)
+}
+
+function profileOf({ rest }: CustomProfile, standard: Standard, rules: readonly SyscallRule[]): LinuxSeccomp {
+  const { defaultErrnoRet: _, ...others } = rest
+  const syscalls = entriesOf(rules)
+  return {
+    defaultAction: standard.action,
+    ...(standard.errno !== undefined && { defaultErrnoRet: standard.errno }),
+    ...others,
+    ...(syscalls.length > 0 && { syscalls }),
+  }
+}
+
+function notes(base: CustomProfile, standard: Standard, rules: readonly SyscallRule[], path: string): Skipped[] {
+  const note = (rule: string, reason: string): Skipped => ({ enforcer: 'Seccomp', path, rule, reason })
+  const found: Skipped[] = []
+  if (!isRefusing(base.defaultAction) && isRefusing(standard.action)) {
+    const reason = `its defaultAction ${base.defaultAction} is replaced by ${standard.action}: DefenseInDepth refuses what is not allowed`
+    found.push(note('defaultAction', reason))
+  }
+  const starts = rules.some(({ name, action }) => /^execve(at)?$/.test(name) && !isRefusing(action))
+  if (isRefusing(standard.action) && !starts) {
+    found.push(note('execve', 'is not allowed, so that no container can start under this profile'))
+  }
+  return found
+}

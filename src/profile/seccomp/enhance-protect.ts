@@ -1,0 +1,115 @@
+import { type FieldError, join } from '../../api/field-error.ts'
+import type { EnhanceProtect, LinuxSeccomp } from '../../api/types.ts'
+import type { Result, Skipped } from '../result.ts'
+import { type SelectedRule, selectRules } from '../selected-rules.ts'
+import { builtInRules } from './built-in.ts'
+import { isWide } from './comparison.ts'
+import { multiplexedWay } from './multiplexed.ts'
+import { ownProfile } from './own-profile.ts'
+import { badRule, type ReadRules, readRules } from './read-rules.ts'
+import { RuleSet, type SyscallRule } from './syscall-rule.ts'
+
+/** Everything is allowed but what a built-in or raw rule of `enhanceProtect`, at `path`, is against. */
+export function enhanceProtectProfile(enhanceProtect: EnhanceProtect, path: string): Result<LinuxSeccomp> {
+  const { rules: selected, errors } = selectRules(enhanceProtect, path)
+  const raw = readRules(enhanceProtect.syscallRawRules ?? [], join(path, 'syscallRawRules'), badRule, false)
+  errors.push(...raw.errors)
+  const skipped = [...notes(enhanceProtect, path), ...raw.skipped]
+  const set = new RuleSet()
+  // Raw rules go first, as the more exact word: a built-in rule applies where they say nothing.
+  addRawRules(raw, set, errors, skipped)
+  addBuiltInRules(selected, enhanceProtect, set, errors, skipped)
+  return errors.length > 0
+    ? { ok: false, errors }
+    : { ok: true, value: ownProfile('SCMP_ACT_ALLOW', set.rules), skipped }
+}
+
+function addRawRules(raw: ReadRules, set: RuleSet, errors: FieldError[], skipped: Skipped[]): void {
+  const refused = raw.rules.filter(({ rule }) => rule.action !== 'SCMP_ACT_ALLOW')
+  for (const { rule, path } of raw.rules) if (rule.action === 'SCMP_ACT_ALLOW') skipped.push(allowed(rule, path))
+  for (const { rule, path } of refused) {
+    add(set, rule, path, rule.name, errors, skipped)
+    if (rule.when.some(isWide)) skipped.push(cut(rule, path))
+  }
+  // The second ways are ours, not the user's: after his own rules, they change none of them.
+  for (const { rule } of refused) for (const way of multiplexedWay(rule)) set.add(way)
+}
+
+function addBuiltInRules(
+  selected: readonly SelectedRule[],
+  { auditViolations: audit = false, allowViolations: allow = false }: EnhanceProtect,
+  set: RuleSet,
+  errors: FieldError[],
+  skipped: Skipped[],
+): void {
+  for (const one of selected) {
+    const built = builtInRules(one, { audit, allow })
+    skipped.push(...built.skipped)
+    for (const rule of built.rules) {
+      add(set, rule, one.path, one.rule.name, errors, skipped)
+      for (const way of multiplexedWay(rule)) set.add(way)
+    }
+  }
+}
+
+function add(
+  set: RuleSet,
+  rule: SyscallRule,
+  path: string,
+  name: string,
+  errors: FieldError[],
+  skipped: Skipped[],
+): void {
+  const added = set.add(rule)
+  if (added === 'inexpressible') errors.push(clash(rule, path))
+  if (added === 'misbuilt') errors.push(misbuilt(rule.name, path))
+  if (added === 'covered') {
+    const reason = `${rule.action} for ${rule.name} never applies: syscallRawRules decide every such call otherwise`
+    skipped.push({ enforcer: 'Seccomp', path, rule: name, reason })
+  }
+}
+
+/** Two rules that overlap, and what is left of the second cannot be said. */
+export function clash({ name, action }: SyscallRule, path: string): FieldError {
+  const problem =
+    `${action} for ${name} overlaps with another action of syscallRawRules on the same argument, ` +
+    'and seccomp has no words for what is left of it'
+  return badRule(path, problem)
+}
+
+export function misbuilt(name: string, path: string): FieldError {
+  const problem =
+    `${name}: of several rules for one call that compare more than equality, libseccomp before 2.6.1 builds wrong filters ` +
+    '(GHSA-4q85-33p6-j5g6)'
+  const allowed =
+    'SCMP_CMP_EQ and SCMP_CMP_MASKED_EQ; or one rule; or rules with one comparison each, of at most 32 bits'
+  return badRule(path, problem, { allowed })
+}
+
+function cut({ name }: SyscallRule, path: string): Skipped {
+  const reason = 'on the 32-bit ABIs an argument has 32 bits, and libseccomp cuts the numbers that it is compared with'
+  return { enforcer: 'Seccomp', path, rule: name, reason }
+}
+
+function allowed({ name }: SyscallRule, path: string): Skipped {
+  const reason = 'EnhanceProtect allows what no rule is against; SCMP_ACT_ALLOW adds nothing and lifts no built-in rule'
+  return { enforcer: 'Seccomp', path, rule: name, reason }
+}
+
+function notes({ privileged, auditViolations, allowViolations }: EnhanceProtect, path: string): Skipped[] {
+  const note = (rule: string, reason: string) => ({
+    enforcer: 'Seccomp' as const,
+    path: join(path, rule),
+    rule,
+    reason,
+  })
+  const found: Skipped[] = []
+  if (privileged) {
+    const reason = 'privileged containers get no seccomp profile; this one is for the other containers of the target'
+    found.push(note('privileged', reason))
+  }
+  if (auditViolations && !allowViolations) {
+    found.push(note('auditViolations', 'a call that seccomp refuses leaves no record; one that it allows does'))
+  }
+  return found
+}

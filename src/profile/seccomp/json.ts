@@ -1,0 +1,129 @@
+/** JSON text that is none: what is wrong, and where (lines and columns count from 1). */
+export interface JsonProblem {
+  problem: string
+  line: number
+  column: number
+}
+
+/** Nobody nests a seccomp profile deeper; the bound keeps hostile text off the stack. */
+const MAX_DEPTH = 64
+
+class Failure extends Error {
+  readonly at: number
+  constructor(message: string, at: number) {
+    super(message)
+    this.at = at
+  }
+}
+
+/**
+ * Reads JSON (RFC 8259) as `JSON.parse` does, and stricter: a key that comes twice is refused, for programs differ in which
+ * one they take. Says where the text is wrong in a way that does not depend on the engine's version.
+ */
+export function parseJson(text: string): { ok: true; value: unknown } | ({ ok: false } & JsonProblem) {
+  try {
+    return { ok: true, value: new Reader(text).read() }
+  } catch (failure) {
+    if (!(failure instanceof Failure)) throw failure
+    const before = text.slice(0, failure.at).split('\n')
+    return { ok: false, problem: failure.message, line: before.length, column: (before.at(-1) ?? '').length + 1 }
+  }
+}
+
+const literals = new Map<string, unknown>([
+  ['true', true],
+  ['false', false],
+  ['null', null],
+])
+
+class Reader {
+  readonly #text: string
+  #at = 0
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  read(): unknown {
+    const value = this.#value(0)
+    this.#space()
+    if (this.#at < this.#text.length) this.#fail('nothing may follow the value')
+    return value
+  }
+
+  #value(depth: number): unknown {
+    this.#space()
+    if (depth > MAX_DEPTH) this.#fail(`nested more than ${MAX_DEPTH} deep`)
+    const character = this.#text[this.#at]
+    if (character === '{') return this.#object(depth)
+    if (character === '[') return this.#array(depth)
+    if (character === '"') return this.#string()
+    const literal = this.#take(/true|false|null/y)
+    if (literal !== undefined) return literals.get(literal)
+    const number = this.#take(/-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y)
+    if (number !== undefined) return Number(number)
+    return this.#fail(character === undefined ? 'the text ends where a value must follow' : 'a value must stand here')
+  }
+
+  #object(depth: number): Record<string, unknown> {
+    const entries = new Map<string, unknown>()
+    this.#at++
+    if (this.#skip('}')) return {}
+    do {
+      this.#space()
+      const at = this.#at
+      if (this.#text[at] !== '"') this.#fail('a key in double quotes must stand here')
+      const key = this.#string()
+      if (entries.has(key)) throw new Failure(`the key ${JSON.stringify(key)} comes twice`, at)
+      if (!this.#skip(':')) this.#fail('a colon must stand here')
+      entries.set(key, this.#value(depth + 1))
+    } while (this.#skip(','))
+    if (!this.#skip('}')) this.#fail('a comma or a closing brace must stand here')
+    return Object.fromEntries(entries)
+  }
+
+  #array(depth: number): unknown[] {
+    const values: unknown[] = []
+    this.#at++
+    if (this.#skip(']')) return values
+    do values.push(this.#value(depth + 1))
+    while (this.#skip(','))
+    if (!this.#skip(']')) this.#fail('a comma or a closing bracket must stand here')
+    return values
+  }
+
+  #string(): string {
+    const start = this.#at
+    let end = start + 1
+    while (end < this.#text.length && this.#text[end] !== '"') end += this.#text[end] === '\\' ? 2 : 1
+    if (end >= this.#text.length) this.#fail('the text in quotes does not end')
+    this.#at = end + 1
+    try {
+      return JSON.parse(this.#text.slice(start, end + 1))
+    } catch {
+      throw new Failure('the text in quotes holds a control character or a broken escape', start)
+    }
+  }
+
+  #space(): void {
+    this.#take(/[ \t\n\r]*/y)
+  }
+
+  #skip(character: string): boolean {
+    this.#space()
+    if (this.#text[this.#at] !== character) return false
+    this.#at++
+    return true
+  }
+
+  #take(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.#at
+    const taken = pattern.exec(this.#text)?.[0]
+    if (taken !== undefined) this.#at += taken.length
+    return taken
+  }
+
+  #fail(message: string): never {
+    throw new Failure(message, this.#at)
+  }
+}

@@ -1,0 +1,82 @@
+import { seccompActions, seccompOperators } from '../../api/schema/seccomp.ts'
+import type { LinuxSeccompAction, LinuxSeccompOperator } from '../../api/types.ts'
+
+/**
+ * The words of a seccomp profile: what the OCI runtime specification (config-linux.md, "Seccomp") names and runc knows
+ * (libcontainer/seccomp/config.go). A word that runc does not know stops the container from starting, so none gets by.
+ */
+
+export const actions = seccompActions
+
+export type Action = LinuxSeccompAction
+
+/** Actions after which the call has not been made. */
+export function isRefusing(action: Action): boolean {
+  return action === 'SCMP_ACT_ERRNO' || action === 'SCMP_ACT_TRAP' || action.startsWith('SCMP_ACT_KILL')
+}
+
+/** The specification: an action that takes no errno MUST be refused with one. */
+export function takesErrno(action: Action): boolean {
+  return action === 'SCMP_ACT_ERRNO' || action === 'SCMP_ACT_TRACE'
+}
+
+/** The largest `errnoRet`: the kernel caps an errno at MAX_ERRNO; a tracer gets 16 bits (kernel/seccomp.c, SECCOMP_RET_DATA). */
+export function maxErrno(action: Action): number {
+  return action === 'SCMP_ACT_TRACE' ? 0xffff : 4095
+}
+
+/** A system call has six arguments, 0 to 5. */
+export const MAX_ARGUMENT = 5
+
+export const operators = seccompOperators
+
+export type Operator = LinuxSeccompOperator
+
+const littleEndian = [
+  'SCMP_ARCH_X86',
+  'SCMP_ARCH_X86_64',
+  'SCMP_ARCH_X32',
+  'SCMP_ARCH_ARM',
+  'SCMP_ARCH_AARCH64',
+  'SCMP_ARCH_MIPSEL',
+  'SCMP_ARCH_MIPSEL64',
+  'SCMP_ARCH_MIPSEL64N32',
+  'SCMP_ARCH_PPC64LE',
+  'SCMP_ARCH_RISCV64',
+  'SCMP_ARCH_LOONGARCH64',
+]
+
+/** A filter for architectures of both byte orders cannot be built (libseccomp `db_col_db_add`: EDOM). */
+export const bigEndian = [
+  'SCMP_ARCH_MIPS',
+  'SCMP_ARCH_MIPS64',
+  'SCMP_ARCH_MIPS64N32',
+  'SCMP_ARCH_PPC',
+  'SCMP_ARCH_PPC64',
+  'SCMP_ARCH_S390',
+  'SCMP_ARCH_S390X',
+]
+
+export const architectures: readonly string[] = [...littleEndian, ...bigEndian]
+
+/**
+ * The architectures of every profile that we write ourselves: x86-64 and arm64 with the 32-bit ABIs that their kernels
+ * also serve. One list does for both kinds of node: runc adds all of them to the filter and always its own, libseccomp
+ * translates each rule's number for each, and a foreign one is never asked for. A compatible ABI must be listed, for
+ * libseccomp kills a process that calls by an ABI that is not; a 32-bit program would die in a profile that allows all.
+ * riscv64 is not listed because runc before 1.1 refuses the name; on such a node runc adds it as its own.
+ */
+export const nodeArchitectures: readonly string[] = [
+  'SCMP_ARCH_X86_64',
+  'SCMP_ARCH_X86',
+  'SCMP_ARCH_X32',
+  'SCMP_ARCH_AARCH64',
+  'SCMP_ARCH_ARM',
+]
+
+export const flags = [
+  'SECCOMP_FILTER_FLAG_TSYNC',
+  'SECCOMP_FILTER_FLAG_SPEC_ALLOW',
+  'SECCOMP_FILTER_FLAG_LOG',
+  'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV',
+]

@@ -1,0 +1,27 @@
+import type { LinuxSeccomp, LinuxSyscall } from '../../../src/api/types.ts'
+import { holds, readComparison } from '../../../src/profile/seccomp/comparison.ts'
+
+/**
+ * What a profile does to one call, by the words of the OCI runtime specification: the entry whose arguments all match.
+ * Throws when two entries with different outcomes match, for the specification does not say which one wins.
+ */
+export function outcomeOf(profile: LinuxSeccomp, name: string, args: readonly bigint[] = []): string {
+  const outcomes = new Set(matching(profile, name, args).map((entry) => outcome(entry.action, entry.errnoRet)))
+  if (outcomes.size > 1) throw new Error(`${name}(${args.join()}) is ${[...outcomes].join(' and ')}`)
+  return [...outcomes][0] ?? outcome(profile.defaultAction, profile.defaultErrnoRet)
+}
+
+function matching(profile: LinuxSeccomp, name: string, args: readonly bigint[]): LinuxSyscall[] {
+  return (profile.syscalls ?? []).filter(
+    (entry) =>
+      entry.names.includes(name) &&
+      (entry.args ?? []).every((arg) => {
+        const comparison = readComparison(arg)
+        return comparison !== 'never' && holds(comparison, args[arg.index] ?? 0n)
+      }),
+  )
+}
+
+function outcome(action: string, errno = 1): string {
+  return action === 'SCMP_ACT_ERRNO' ? `ERRNO ${errno}` : action.replace('SCMP_ACT_', '')
+}
