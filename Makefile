@@ -1,0 +1,33 @@
+# On a fresh Debian or Ubuntu machine with Node.js 20.19 or later, each of these does all the set-up it needs.
+.PHONY: demo test build lint bench clean
+
+addon := native/addon/build/Release/audit.node
+
+demo: build
+	node --import tsx test/demo/demo.ts
+
+test: node_modules/.installed $(addon)
+	npm test
+
+build: node_modules/.installed $(addon)
+	npm run --silent build
+
+lint: node_modules/.installed
+	npm run --silent lint
+	npm run --silent typecheck
+
+bench: node_modules/.installed
+	npm run --silent bench:actors
+
+# Set-up is done again when what it depends on has changed.
+node_modules/.installed: package.json package-lock.json .ci/setup
+	.ci/setup
+	npm ci
+	@touch $@
+
+# Without a compiler this says so and goes on: what needs the addon is skipped by name.
+$(addon): node_modules/.installed native/addon/binding.gyp $(wildcard native/addon/*.c native/addon/*.h)
+	npm run --silent build:addon -- --optional
+
+clean:
+	rm -rf dist node_modules native/addon/build

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "audit-control.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+/* The kernel answers within microseconds unless somebody loads rules; then it waits, and we go on without. */
+#define ANSWER_TIMEOUT_US 250000
+/* Late answers to earlier questions are skipped; more than this many strangers and we give up. */
+#define MAX_STRANGERS 64
+
+struct request {
+	struct nlmsghdr header;
+	struct audit_status status;
+};
+
+union answer {
+	struct nlmsghdr header;
+	char bytes[2048];
+};
+
+/* One claim for all listeners of this process, on all its threads. */
+static struct {
+	pthread_mutex_t lock;
+	unsigned int users;
+	uint32_t before;
+	uint32_t set; /* 0: the limit was never changed */
+} backlog = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+int audit_control_open(struct audit_control *control)
+{
+	struct timeval timeout = { .tv_usec = ANSWER_TIMEOUT_US };
+
+	control->seq = 0;
+	control->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_AUDIT);
+	if (control->fd < 0)
+		return -errno;
+	if (setsockopt(control->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0) {
+		int error = errno;
+
+		audit_control_close(control);
+		return -error;
+	}
+	return 0;
+}
+
+void audit_control_close(struct audit_control *control)
+{
+	if (control->fd >= 0)
+		close(control->fd);
+	control->fd = -1;
+}
+
+static int ask(struct audit_control *control, struct request *request, uint16_t type, uint16_t flags, size_t payload)
+{
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+
+	request->header.nlmsg_len = NLMSG_LENGTH(payload);
+	request->header.nlmsg_type = type;
+	request->header.nlmsg_flags = NLM_F_REQUEST | flags;
+	request->header.nlmsg_seq = ++control->seq;
+	request->header.nlmsg_pid = 0;
+	if (sendto(control->fd, request, request->header.nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof(kernel)) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Waits for the answer to the last question. Returns its length, or -errno. */
+static ssize_t hear(struct audit_control *control, union answer *answer)
+{
+	int strangers;
+
+	for (strangers = 0; strangers < MAX_STRANGERS; strangers++) {
+		struct sockaddr_nl from = { 0 };
+		socklen_t from_len = sizeof(from);
+		ssize_t n;
+
+		n = recvfrom(control->fd, answer, sizeof(*answer), 0, (struct sockaddr *)&from, &from_len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+		if (from_len != sizeof(from) || from.nl_pid != 0)
+			continue;
+		if ((size_t)n < NLMSG_HDRLEN || answer->header.nlmsg_seq != control->seq)
+			continue;
+		return n;
+	}
+	return -ETIMEDOUT;
+}
+
+/* The errno that an NLMSG_ERROR carries, 0 for an acknowledgement. */
+static int verdict(const union answer *answer, size_t len)
+{
+	struct nlmsgerr error;
+
+	if (len < NLMSG_LENGTH(sizeof(error.error)))
+		return -EBADMSG;
+	memcpy(&error.error, NLMSG_DATA(&answer->header), sizeof(error.error));
+	return error.error;
+}
+
+int audit_control_status(struct audit_control *control, struct audit_status *status)
+{
+	struct request request = { 0 };
+	union answer answer;
+	ssize_t n;
+	size_t payload;
+	int error;
+
+	error = ask(control, &request, AUDIT_GET, 0, 0);
+	if (error)
+		return error;
+	n = hear(control, &answer);
+	if (n < 0)
+		return (int)n;
+	if (answer.header.nlmsg_type == NLMSG_ERROR) {
+		error = verdict(&answer, (size_t)n);
+		return error ? error : -EBADMSG;
+	}
+	if (answer.header.nlmsg_type != AUDIT_GET)
+		return -EBADMSG;
+	/* Kernels differ in how many fields they know; what is missing stays 0. */
+	payload = (size_t)n - NLMSG_HDRLEN;
+	memset(status, 0, sizeof(*status));
+	memcpy(status, NLMSG_DATA(&answer.header), payload < sizeof(*status) ? payload : sizeof(*status));
+	return 0;
+}
+
+static int set_backlog_limit(struct audit_control *control, uint32_t limit)
+{
+	struct request request = { .status = { .mask = AUDIT_STATUS_BACKLOG_LIMIT, .backlog_limit = limit } };
+	union answer answer;
+	ssize_t n;
+	int error;
+
+	error = ask(control, &request, AUDIT_SET, NLM_F_ACK, sizeof(request.status));
+	if (error)
+		return error;
+	n = hear(control, &answer);
+	if (n < 0)
+		return (int)n;
+	return answer.header.nlmsg_type == NLMSG_ERROR ? verdict(&answer, (size_t)n) : -EBADMSG;
+}
+
+static void raise_limit(struct audit_control *control, uint32_t wanted, struct backlog_limit *limit)
+{
+	struct audit_status status;
+
+	/* 0 is "no limit" to the kernel, and not lower than anything. */
+	if (limit->before != 0 && limit->before < wanted) {
+		limit->error = -set_backlog_limit(control, wanted);
+		if (!limit->error) {
+			if (!backlog.set)
+				backlog.before = limit->before;
+			backlog.set = wanted;
+		}
+	}
+	if (audit_control_status(control, &status) == 0)
+		limit->after = status.backlog_limit;
+	limit->claimed = true;
+	backlog.users++;
+}
+
+void backlog_limit_claim(struct audit_control *control, uint32_t wanted, struct backlog_limit *limit)
+{
+	struct audit_status status;
+
+	memset(limit, 0, sizeof(*limit));
+	pthread_mutex_lock(&backlog.lock);
+	limit->error = -audit_control_status(control, &status);
+	if (!limit->error) {
+		limit->known = true;
+		limit->before = status.backlog_limit;
+		limit->after = status.backlog_limit;
+		if (wanted)
+			raise_limit(control, wanted, limit);
+	}
+	pthread_mutex_unlock(&backlog.lock);
+}
+
+static void put_back(struct audit_control *control)
+{
+	struct audit_status status;
+
+	if (audit_control_status(control, &status) == 0 && status.backlog_limit == backlog.set)
+		set_backlog_limit(control, backlog.before);
+	backlog.set = 0;
+}
+
+void backlog_limit_release(struct audit_control *control, struct backlog_limit *limit)
+{
+	if (!limit->claimed)
+		return;
+	limit->claimed = false;
+	pthread_mutex_lock(&backlog.lock);
+	if (--backlog.users == 0 && backlog.set)
+		put_back(control);
+	pthread_mutex_unlock(&backlog.lock);
+}
+
+/*
+ * Node.js leaves by exit() without taking down the main thread's environment (process.exit, an uncaught error), so no
+ * listener is closed then. Sockets close by themselves; the limit would stay. A claim under way on another thread keeps
+ * the lock, and then there is nothing safe to do.
+ */
+__attribute__((destructor)) static void put_back_at_exit(void)
+{
+	struct audit_control control;
+
+	if (pthread_mutex_trylock(&backlog.lock))
+		return;
+	if (backlog.users && backlog.set && audit_control_open(&control) == 0) {
+		put_back(&control);
+		audit_control_close(&control);
+	}
+	pthread_mutex_unlock(&backlog.lock);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VARMOR_AUDIT_LISTENER_H
+#define VARMOR_AUDIT_LISTENER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "audit-control.h"
+#include "audit-socket.h"
+#include "batch-ring.h"
+#include "intake.h"
+
+/* A batch must hold the longest record with its frame. */
+#define MIN_BATCH_BYTES (2 * MAX_RECORD)
+
+struct listener_options {
+	uint32_t batch_bytes; /* at least MIN_BATCH_BYTES */
+	uint32_t batches; /* at least 2: one is filled while others are read */
+	uint32_t flush_ms; /* a record waits at most about this long for its batch to fill */
+	/*
+	 * Once the socket is read empty the thread sleeps this long before it looks again, at most 1000. With 0 every
+	 * record costs a wake-up of its own: bench/audit/multicast.bench.ts has both figures.
+	 */
+	uint32_t nap_ms;
+	uint32_t sample_ms; /* how often the kernel's lost counter is read; 0: only at the end */
+	uint32_t receive_buffer; /* bytes */
+	uint32_t backlog_limit; /* raised to this if lower; 0: left alone */
+	struct type_set types; /* what is handed on */
+	void (*wake)(void *context); /* from the listener's thread: a batch is ready, or the end is reached */
+	void *context;
+};
+
+/* Written by the listener's thread, read by any. received = passed + filtered + foreign + malformed + truncated + discarded. */
+struct listener_counts {
+	_Atomic uint64_t received; /* messages taken from the socket */
+	_Atomic uint64_t passed; /* put into a batch */
+	_Atomic uint64_t filtered; /* of a type nobody asked for */
+	_Atomic uint64_t foreign; /* sent by a process, not by the kernel: forged */
+	_Atomic uint64_t malformed; /* no netlink header, or one that lies about the length */
+	_Atomic uint64_t truncated; /* longer than MAX_RECORD */
+	_Atomic uint64_t discarded; /* read or framed after the reader had gone */
+	_Atomic uint64_t overruns; /* times the socket said ENOBUFS */
+	_Atomic uint64_t kernel_lost; /* what the kernel's lost counter grew by */
+	_Atomic uint64_t stalls; /* times the thread waited because every batch was full */
+	_Atomic uint64_t samples; /* answers to AUDIT_GET */
+	_Atomic uint32_t kernel_backlog; /* records that waited in the kernel at the last sample */
+	_Atomic uint32_t audit_enabled;
+	_Atomic uint32_t auditd; /* PID of the audit daemon, 0 if there is none */
+	_Atomic int error; /* errno that ended the listener, 0 if none did */
+};
+
+struct listener {
+	struct listener_options options;
+	struct listener_counts counts;
+	struct batch_ring ring;
+	struct audit_control control;
+	struct backlog_limit backlog;
+	uint32_t socket_buffer;
+	uint32_t last_lost;
+	uint64_t born; /* when the batch being filled got its first record, in ms; 0: it is empty */
+	uint64_t final_drops; /* of the closed socket */
+	int fd;
+	int wake_fd;
+	pthread_t thread;
+	_Atomic int wanted; /* enum listener_phase, set by the owner */
+	_Atomic bool ended;
+	bool running;
+};
+
+/* Opens the socket and starts the thread. Returns NULL with the failure; nothing is left behind then. */
+struct listener *listener_start(const struct listener_options *options, struct failure *failure);
+
+/* Leaves the group; what the socket holds is still read, then the end is reached. Returns at once. */
+void listener_stop(struct listener *listener);
+
+/* The oldest full batch or NULL; listener_release gives it back. */
+struct batch *listener_oldest(struct listener *listener);
+void listener_release(struct listener *listener);
+
+/* Nothing will come any more. */
+bool listener_ended(struct listener *listener);
+
+/* Messages that found the receive buffer full so far; UINT64_MAX if the kernel cannot say. */
+uint64_t listener_socket_drops(struct listener *listener);
+
+/*
+ * Ends the thread now, joins it, puts the backlog limit back, closes and frees everything but the counts. What nobody
+ * has read is counted as discarded. A second call does nothing. listener_free is for a closed listener.
+ */
+void listener_close(struct listener *listener);
+void listener_free(struct listener *listener);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VARMOR_FRAME_RECORD_H
+#define VARMOR_FRAME_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What frame_record adds to a payload at most: "type=65535 " and the newline. */
+#define FRAME_OVERHEAD 12
+
+/*
+ * Writes one audit record as the line "type=N payload\n", the form of audit.log. The line is one line whatever the
+ * payload holds: a user space record (AUDIT_USER_AVC) carries bytes that any process with CAP_AUDIT_WRITE chose, and a
+ * newline among them would otherwise forge a second record. Newlines and NULs become spaces; NULs at the end go.
+ *
+ * Returns the number of bytes written, at most len + FRAME_OVERHEAD; 0 if room is smaller than that.
+ */
+size_t frame_record(char *out, size_t room, uint16_t type, const char *payload, size_t len);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VARMOR_INTAKE_H
+#define VARMOR_INTAKE_H
+
+#include <linux/netlink.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define INTAKE_MESSAGES 64
+/* The longest message that is taken whole. The kernel's own records end well below it. */
+#define MAX_RECORD 65536
+
+/* One bit a message type. */
+struct type_set {
+	uint64_t words[65536 / 64];
+};
+
+static inline void type_set_add(struct type_set *set, uint16_t type)
+{
+	set->words[type / 64] |= UINT64_C(1) << (type % 64);
+}
+
+static inline bool type_set_has(const struct type_set *set, uint16_t type)
+{
+	return set->words[type / 64] >> (type % 64) & 1;
+}
+
+/* What one recvmmsg took, and how far its owner has got with it. */
+struct intake {
+	struct mmsghdr headers[INTAKE_MESSAGES];
+	struct iovec vectors[INTAKE_MESSAGES];
+	struct sockaddr_nl senders[INTAKE_MESSAGES];
+	char (*messages)[MAX_RECORD];
+	unsigned int count;
+	unsigned int next;
+};
+
+enum verdict { VERDICT_PASS, VERDICT_FOREIGN, VERDICT_TRUNCATED, VERDICT_MALFORMED, VERDICT_FILTERED };
+
+/* Returns 0 or -errno. */
+int intake_init(struct intake *in);
+void intake_free(struct intake *in);
+
+/*
+ * Takes what the socket holds now, without waiting. Returns the number of messages, 0 if there are none, -errno if there
+ * will never be any. Adds the times that the socket's buffer had been full to overruns.
+ */
+int intake_receive(struct intake *in, int fd, unsigned int *overruns);
+
+/* What the message at next is: to be handed on, or why not. */
+enum verdict intake_verdict(const struct intake *in, const struct type_set *types);
+
+/* Frames the message at next, which must have passed. As frame_record. */
+size_t intake_frame(const struct intake *in, char *out, size_t room);
+
+#endif

@@ -1,0 +1,45 @@
+import type { CompiledPolicy } from '../profile/compile.ts'
+import type { Skipped } from '../profile/result.ts'
+import { bpfText } from './bpf-text.ts'
+import { printable } from './output.ts'
+
+type Paint = (style: 'bold' | 'dim' | 'yellow', text: string) => string
+
+/** A compiled policy for a person: what each enforcer loads, word by word, then what was skipped and why. */
+export function compiledText(policy: CompiledPolicy, paint: Paint): string {
+  const { AppArmor, BPF, Seccomp } = policy.enforcers
+  const parts = [heading(policy, paint)]
+  if (AppArmor !== undefined) parts.push(section('AppArmor', AppArmor.profile, paint))
+  if (BPF !== undefined) parts.push(section('BPF', bpfText(BPF.profile), paint))
+  if (Seccomp !== undefined) parts.push(section('Seccomp', JSON.stringify(Seccomp.profile, null, 2), paint))
+  if (policy.skipped.length > 0) parts.push(section('Skipped', skippedText(policy, paint), paint))
+  return parts.join('\n')
+}
+
+function heading({ kind, namespace, name, profileName, mode }: CompiledPolicy, paint: Paint): string {
+  const full = namespace === undefined ? name : `${namespace}/${name}`
+  return `${paint('bold', printable(`${kind} ${full}`))}  profile ${printable(profileName)}  mode ${mode}\n`
+}
+
+function section(title: string, text: string, paint: Paint): string {
+  return `${paint('bold', `--- ${title} ---`)}\n${text.trimEnd()}\n`
+}
+
+/** One paragraph a rule: who skips it and why; marked where nobody of the policy's enforcers carries it. */
+function skippedText({ skipped, enforcers }: CompiledPolicy, paint: Paint): string {
+  const byRule = new Map<string, Skipped[]>()
+  for (const skip of skipped) {
+    const key = `${skip.rule}  (${skip.path})`
+    byRule.set(key, [...(byRule.get(key) ?? []), skip])
+  }
+  const all = Object.keys(enforcers)
+  return [...byRule].map(([rule, skips]) => paragraph(rule, skips, all, paint)).join('\n')
+}
+
+function paragraph(rule: string, skips: readonly Skipped[], all: readonly string[], paint: Paint): string {
+  const reasons = skips.map(({ enforcer, reason }) => `  ${enforcer}: ${printable(reason)}`)
+  const by = new Set<string>(skips.map(({ enforcer }) => enforcer))
+  const nobody = all.length > 1 && all.every((enforcer) => by.has(enforcer))
+  const mark = nobody ? `  ${paint('yellow', 'no enforcer of this policy carries it')}` : ''
+  return [`${printable(rule)}${mark}`, ...reasons].join('\n')
+}

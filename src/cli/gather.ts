@@ -1,0 +1,99 @@
+import { type FieldError, nearestName } from '../api/field-error.ts'
+import { readDocuments, type SourceObject } from './documents.ts'
+import { InputError, readText } from './input.ts'
+
+/** An error and the place in the input that it is about. */
+export interface Finding {
+  file: string
+  /** Absent where the file as a whole could not be read. */
+  document?: number
+  item?: number
+  line?: number
+  column?: number
+  /** The object, as `VarmorPolicy demo/web`. */
+  object?: string
+  error: FieldError
+}
+
+/** What the input files hold, by what is to be done with it. */
+export interface Gathered {
+  policies: SourceObject[]
+  /** ArmorProfileModel objects, for the policies that build on them. */
+  models: SourceObject[]
+  /** Objects of other kinds, which is nothing wrong. */
+  ignored: SourceObject[]
+  findings: Finding[]
+}
+
+const policyKinds = ['VarmorPolicy', 'VarmorClusterPolicy']
+const kinds = [...policyKinds, 'ArmorProfileModel', 'ArmorProfile']
+
+/** Reads all files, `-` being standard input. What cannot be read is a finding; the rest is still gathered. */
+export async function gather(files: readonly string[]): Promise<Gathered> {
+  const gathered: Gathered = { policies: [], models: [], ignored: [], findings: [] }
+  for (const file of new Set(files)) {
+    try {
+      sort(file, await readText(file), gathered)
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error
+      gathered.findings.push({ file: shown(file), error: unparsable(error.message) })
+    }
+  }
+  if (gathered.policies.length === 0 && gathered.findings.length === 0) {
+    const problem = 'holds no VarmorPolicy or VarmorClusterPolicy'
+    gathered.findings.push({ file: files.map(shown).join(', '), error: unparsable(problem) })
+  }
+  return gathered
+}
+
+function shown(file: string): string {
+  return file === '-' ? 'standard input' : file
+}
+
+function unparsable(problem: string): FieldError {
+  return { code: 'UNPARSABLE', path: '', problem }
+}
+
+function sort(file: string, text: string, gathered: Gathered): void {
+  const { objects, errors } = readDocuments(shown(file), text)
+  for (const { problem, ...place } of errors) gathered.findings.push({ ...place, error: unparsable(problem) })
+  for (const object of objects) {
+    const { kind } = object.value
+    if (typeof kind === 'string' && policyKinds.includes(kind)) gathered.policies.push(object)
+    else if (kind === 'ArmorProfileModel') gathered.models.push(object)
+    else if (isForeign(object.value) || kind === 'ArmorProfile') gathered.ignored.push(object)
+    else gathered.findings.push(finding(object, unknownKind(kind)))
+  }
+}
+
+/** An object of another API group, as manifests are full of. */
+function isForeign({ apiVersion, kind }: Record<string, unknown>): boolean {
+  return typeof kind === 'string' && typeof apiVersion === 'string' && !apiVersion.startsWith('crd.varmor.org/')
+}
+
+function unknownKind(kind: unknown): FieldError {
+  if (kind === undefined) return { code: 'REQUIRED', path: 'kind', problem: 'an object needs a kind' }
+  const nearest = typeof kind === 'string' ? nearestName(kind, kinds) : undefined
+  const problem = 'is no kind of crd.varmor.org'
+  return {
+    code: 'NOT_ALLOWED',
+    path: 'kind',
+    given: kind,
+    problem,
+    allowed: kinds.join(', '),
+    ...(nearest && { nearest }),
+  }
+}
+
+/** The error with the place of its field, or of what is around it. */
+export function finding(source: SourceObject, error: FieldError): Finding {
+  const { file, document, item, place } = source
+  return { file, document, ...(item !== undefined && { item }), ...place(error.path), object: nameOf(source), error }
+}
+
+/** `VarmorPolicy demo/web`, as far as the object says. */
+export function nameOf({ value }: SourceObject): string {
+  const { kind, metadata } = value as { kind?: unknown; metadata?: { name?: unknown; namespace?: unknown } | null }
+  const names = [metadata?.namespace, metadata?.name].filter((name) => typeof name === 'string' && name !== '')
+  return [typeof kind === 'string' ? kind : 'object', names.join('/')].filter((part) => part !== '').join(' ')
+}

@@ -1,0 +1,69 @@
+import { createReadStream } from 'node:fs'
+import type { Readable } from 'node:stream'
+
+/** Some thousand policies. It bounds the time and memory that a wrong file name costs. */
+export const MAX_INPUT_BYTES = 4 * 1024 * 1024
+
+/** Input that cannot be read as text; the message says why, without the file's name. */
+export class InputError extends Error {}
+
+/** The text of a file, or of standard input for `-`. @throws {InputError} */
+export async function readText(file: string): Promise<string> {
+  const stream = file === '-' ? process.stdin : createReadStream(file)
+  return decode(await readBytes(stream))
+}
+
+async function readBytes(stream: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of stream) {
+      chunks.push(chunk)
+      size += chunk.length
+      if (size > MAX_INPUT_BYTES) throw new InputError(`is larger than ${MAX_INPUT_BYTES / 1024 / 1024} MiB`)
+    }
+  } catch (error) {
+    throw error instanceof InputError ? error : new InputError(reasonOf(error))
+  }
+  return Buffer.concat(chunks)
+}
+
+const reasons: Record<string, string> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'is a directory; name the files in it',
+  EACCES: 'may not be read',
+}
+
+/** What a person reads of a system error. */
+export function reasonOf(error: unknown): string {
+  const { code = '', message } = error as NodeJS.ErrnoException
+  return reasons[code] ?? `cannot be read: ${message}`
+}
+
+function decode(bytes: Buffer): string {
+  if (bytes.length >= 2 && ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff))) {
+    throw new InputError('is UTF-16; save it as UTF-8')
+  }
+  const nul = bytes.indexOf(0)
+  if (nul >= 0)
+    throw new InputError(`line ${lineAt(bytes, nul)} holds a NUL byte, as no YAML does: is it a binary file?`)
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes) // drops a byte order mark
+  } catch {
+    throw new InputError(`line ${lineAt(bytes, firstBroken(bytes))} is not UTF-8`)
+  }
+}
+
+function lineAt(bytes: Buffer, offset: number): number {
+  let line = 1
+  for (let at = bytes.indexOf(10); at >= 0 && at < offset; at = bytes.indexOf(10, at + 1)) line++
+  return line
+}
+
+/** Where the text differs from its own decoding and encoding, which replaces what is broken. */
+function firstBroken(bytes: Buffer): number {
+  const repaired = Buffer.from(bytes.toString('utf8'))
+  let at = 0
+  while (at < bytes.length && bytes[at] === repaired[at]) at++
+  return at
+}

@@ -1,0 +1,39 @@
+import { profileName } from '../api/profile-name.ts'
+import type { BehaviorModel } from '../profile/context.ts'
+import type { SourceObject } from './documents.ts'
+
+/**
+ * Finds the model of a policy among the given ArmorProfileModel objects: the one that bears the name of its profile, in
+ * its namespace; for a cluster policy in the namespace where vArmor is installed.
+ */
+export function modelOf(
+  policy: unknown,
+  models: readonly SourceObject[],
+  installNamespace: string,
+): BehaviorModel | undefined {
+  const { kind, metadata } = policy as { kind: 'VarmorPolicy' | 'VarmorClusterPolicy'; metadata?: Metadata | null }
+  if (typeof metadata?.name !== 'string') return undefined
+  const { name, namespace = 'default' } = metadata
+  const wanted = profileName({ kind, metadata: { name, namespace } }, installNamespace)
+  const home = kind === 'VarmorClusterPolicy' ? installNamespace : namespace
+  const found = models.map(({ value }) => value as Model).find((model) => isNamed(model, wanted, home))
+  return found === undefined ? undefined : contentOf(found)
+}
+
+type Metadata = { name: string; namespace?: string }
+type Model = {
+  metadata?: Partial<Metadata> | null
+  data?: { profile?: { appArmor?: unknown; seccomp?: unknown } | null } | null
+}
+
+function isNamed({ metadata }: Model, name: string, namespace: string): boolean {
+  return metadata?.name === name && (metadata.namespace ?? 'default') === namespace
+}
+
+function contentOf({ data }: Model): BehaviorModel {
+  const { appArmor, seccomp } = data?.profile ?? {}
+  return {
+    ...(typeof appArmor === 'string' && { appArmor }),
+    ...(typeof seccomp === 'string' && { seccomp }),
+  }
+}

@@ -1,0 +1,73 @@
+import { styleText } from 'node:util'
+import { formatFieldError } from '../api/field-error.ts'
+import type { Finding } from './gather.ts'
+
+export const formats = ['text', 'json', 'yaml'] as const
+
+export type Format = (typeof formats)[number]
+
+/** Ends quietly when the reader of our output has seen enough (`| head`), and aloud when the output cannot be written. */
+export function endWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') {
+      process.stderr.write(`varmor: cannot write the output: ${error.message}\n`)
+      process.exit(1)
+    }
+    process.exit(process.exitCode ?? 0)
+  })
+  process.stderr.on('error', () => process.exit(process.exitCode ?? 0))
+}
+
+export function print(text: string): void {
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
+}
+
+/** Prints a value that programs read. The yaml library is loaded only for those who ask for it. */
+export async function printData(value: unknown, format: 'json' | 'yaml'): Promise<void> {
+  if (format === 'json') return print(JSON.stringify(value, null, 2))
+  const { stringify } = await import('yaml')
+  print(stringify(value, { aliasDuplicateObjects: false, lineWidth: 0 }))
+}
+
+type Style = Parameters<typeof styleText>[0]
+
+/** Colours for a stream that a person looks at: a terminal, and NO_COLOR is not set (https://no-color.org). */
+export function paint(stream: NodeJS.WriteStream): (style: Style, text: string) => string {
+  const wanted = stream.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
+  return (style, text) => (wanted ? styleText(style, text, { validateStream: false }) : text)
+}
+
+/** One line for each finding on standard error: `file:line:column: document 2, VarmorPolicy demo/web: what is wrong`. */
+export function printFindings(findings: readonly Finding[]): void {
+  const colour = paint(process.stderr)
+  const files = [...new Set(findings.map(({ file }) => file))]
+  const inOrder = findings.toSorted(
+    (a, b) =>
+      files.indexOf(a.file) - files.indexOf(b.file) ||
+      (a.line ?? 0) - (b.line ?? 0) ||
+      (a.column ?? 0) - (b.column ?? 0),
+  )
+  for (const finding of inOrder) {
+    const { file, line, column, document, item, object, error } = finding
+    const place = [file, line, column].filter((part) => part !== undefined).join(':')
+    const within = [
+      document !== undefined && `document ${document}`,
+      item !== undefined && `item ${item}`,
+      object,
+    ].filter(Boolean)
+    const where = within.length > 0 ? `${within.join(', ')}: ` : ''
+    process.stderr.write(`${colour('bold', `${printable(place)}:`)} ${printable(where + formatFieldError(error))}\n`)
+  }
+}
+
+/** A name from a manifest cannot move the cursor or start a line of its own. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, (character) => {
+    return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`
+  })
+}
+
+/** Names on standard error what was not looked at. */
+export function printIgnored(names: readonly string[]): void {
+  for (const name of names) process.stderr.write(`ignored: ${printable(name)}\n`)
+}

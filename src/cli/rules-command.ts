@@ -1,0 +1,25 @@
+import { nearestName } from '../api/field-error.ts'
+import { catalogue, findRule, ruleNames } from '../rules/catalogue.ts'
+import { describeRule, ruleAsData, ruleTable } from '../rules/describe.ts'
+import type { Rule } from '../rules/meaning.ts'
+import { type Format, print, printable, printData } from './output.ts'
+
+/** Prints a table of all rules, or everything about the named ones. Returns the exit status: 1 for an unknown name. */
+export async function rulesCommand(names: readonly string[], { output }: { output: Format }): Promise<number> {
+  const unknown = names.filter((name) => findRule(name) === undefined)
+  for (const name of unknown) process.stderr.write(`${printable(unknownRule(name))}\n`)
+  if (unknown.length > 0) return 1
+
+  const named = new Set(names.map(findRule).filter((rule): rule is Rule => rule !== undefined))
+  const rules = names.length === 0 ? catalogue : [...named]
+  if (output !== 'text') await printData(rules.map(ruleAsData), output)
+  else if (names.length === 0) print(ruleTable(rules))
+  else print(rules.map(describeRule).join('\n\n\n'))
+  return 0
+}
+
+function unknownRule(name: string): string {
+  const nearest = nearestName(name, ruleNames())
+  const hint = nearest === undefined ? 'varmor rules lists them' : `did you mean ${JSON.stringify(nearest)}?`
+  return `${JSON.stringify(name)}: no built-in rule has this name; ${hint}`
+}

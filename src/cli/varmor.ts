@@ -1,0 +1,108 @@
+#!/usr/bin/env node
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { type KernelEnforcer, parseEnforcers } from '../api/enforcer.ts'
+import { endWithReader, formats } from './output.ts'
+import { packageVersion } from './package-version.ts'
+
+// Each command loads its own code, so that none waits for another's.
+
+const MISUSE = 2
+
+function program(): Command {
+  const varmor = new Command('varmor')
+    .description('Container hardening for Kubernetes: AppArmor, BPF and Seccomp profiles from policies.')
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureHelp({ showGlobalOptions: false })
+  for (const add of [addCompile, addValidate, addRules, addVersion]) add(varmor)
+  return varmor
+}
+
+function fileOption(): Option {
+  return new Option('-f, --file <file...>', 'manifest to read, YAML or JSON; - is standard input').makeOptionMandatory()
+}
+
+function outputOption(): Option {
+  return new Option('-o, --output <format>', 'how to print').choices(formats).default('text')
+}
+
+function installNamespaceOption(): Option {
+  const description = 'where vArmor is installed; part of the profile names of cluster policies'
+  return new Option('--install-namespace <namespace>', description).default('varmor')
+}
+
+function addCompile(varmor: Command): void {
+  varmor
+    .command('compile')
+    .description('print exactly what each enforcer loads for the policies of a manifest, and what is skipped and why')
+    .addOption(fileOption())
+    .addOption(
+      new Option('--enforcer <enforcer...>', "compile for these instead of the policy's own").argParser(readEnforcers),
+    )
+    .addOption(new Option('--apparmor-parser <version>', 'for which AppArmor').choices(['3.0', '4.0']).default('3.0'))
+    .addOption(installNamespaceOption())
+    .addOption(outputOption())
+    .addHelpText('after', '\nExit status: 0 done; 1 the input has errors, all of which are listed; 2 misuse.')
+    .action(async (given) => {
+      const { compileCommand } = await import('./compile-command.ts')
+      process.exitCode = await compileCommand(given)
+    })
+}
+
+function addValidate(varmor: Command): void {
+  varmor
+    .command('validate')
+    .description('check the policies of a manifest, and list every error with its place')
+    .addOption(fileOption())
+    .addOption(installNamespaceOption())
+    .addOption(outputOption())
+    .addHelpText('after', '\nExit status: 0 all are valid; 1 one is not; 2 misuse.')
+    .action(async (given) => {
+      const { validateCommand } = await import('./validate-command.ts')
+      process.exitCode = await validateCommand(given)
+    })
+}
+
+function addRules(varmor: Command): void {
+  varmor
+    .command('rules')
+    .description('list the built-in rules, or explain some of them')
+    .argument('[name...]', 'names of rules, in any case, with - or _')
+    .addOption(outputOption())
+    .action(async (names, given) => {
+      const { rulesCommand } = await import('./rules-command.ts')
+      process.exitCode = await rulesCommand(names, given)
+    })
+}
+
+function addVersion(varmor: Command): void {
+  const printVersion = () => {
+    process.stdout.write(`varmor ${packageVersion()}\n`)
+  }
+  varmor.command('version').description('print the version').action(printVersion)
+  varmor.option('-V, --version', 'print the version').on('option:version', () => {
+    printVersion()
+    process.exit(0)
+  })
+}
+
+/** Takes names one by one, with commas, and written together as in a policy. */
+function readEnforcers(text: string, before: KernelEnforcer[] = []): KernelEnforcer[] {
+  const named = text.split(',').flatMap((part) => {
+    const parsed = parseEnforcers(part.trim())
+    if (parsed.ok) return parsed.enforcers
+    const hint = parsed.nearest === undefined ? '' : ` Did you mean ${parsed.nearest}?`
+    throw new InvalidArgumentError(`${JSON.stringify(parsed.rest)} is no enforcer.${hint}`)
+  })
+  const kernel = named.filter((name) => name !== 'NetworkProxy')
+  if (kernel.length < named.length) throw new InvalidArgumentError('NetworkProxy loads nothing into the kernel.')
+  return [...before, ...kernel]
+}
+
+endWithReader()
+try {
+  await program().parseAsync()
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error
+  process.exitCode = error.exitCode === 0 ? 0 : MISUSE
+}

@@ -1,0 +1,40 @@
+import type { DocumentOptions, ParseOptions, ScalarTag, SchemaOptions, Tags } from 'yaml'
+
+const yes = /^(?:y|Y|yes|Yes|YES|on|On|ON|true|True|TRUE)$/
+const no = /^(?:n|N|no|No|NO|off|Off|OFF|false|False|FALSE)$/
+
+/** kubectl's YAML 1.1 booleans: `on` is true, in a field for text as well. */
+const bool: ScalarTag = {
+  tag: 'tag:yaml.org,2002:bool',
+  default: true,
+  test: new RegExp(`${yes.source}|${no.source}`),
+  resolve: (text) => yes.test(text),
+}
+
+/** `0100` is octal for kubectl, and a hundred in YAML 1.2: not the number one wants to get wrong in a chmod rule. */
+const octal: ScalarTag = {
+  tag: 'tag:yaml.org,2002:int',
+  default: true,
+  test: /^[-+]?0[0-7]+$/,
+  resolve: (text) => Number.parseInt(text, 8),
+}
+
+const binary: ScalarTag = {
+  tag: 'tag:yaml.org,2002:int',
+  default: true,
+  test: /^0b[01]+$/,
+  resolve: (text) => Number.parseInt(text.slice(2), 2),
+}
+
+/**
+ * YAML as kubectl reads it, so that a policy means here what it means in a cluster: YAML 1.2 with the booleans, the octal
+ * numbers and the merge keys of 1.1 (sigs.k8s.io/yaml, goyaml.v2 resolve.go). A key that comes twice is an error.
+ */
+export const likeKubectl: ParseOptions & DocumentOptions & SchemaOptions = {
+  version: '1.2',
+  merge: true,
+  uniqueKeys: true,
+  strict: true,
+  prettyErrors: false,
+  customTags: (tags: Tags) => [bool, octal, binary, ...tags],
+}

@@ -1,0 +1,51 @@
+import { type CST, Lexer } from 'yaml'
+
+/** Deeper than any policy is nested. */
+const MAX_DEPTH = 100
+
+/** Words of YAML in a file: names, values, and each indent and mark. A policy has some hundred. */
+const MAX_WORDS = 2_000_000
+
+/** Documents in a file. */
+const MAX_DOCUMENTS = 10_000
+
+/** More keys in a map, or items in a list, than any policy has. */
+const MAX_ITEMS = 20_000
+
+/** A look at the bare words of the text, before a tree is made of them that takes a hundred times their room. */
+export function tooLarge(text: string): string | undefined {
+  let words = 0
+  let depth = 0
+  for (const word of new Lexer().lex(text)) {
+    if (word === '[' || word === '{') depth++
+    else if (word === ']' || word === '}') depth--
+    if (depth > MAX_DEPTH) return `is nested more than ${MAX_DEPTH} deep`
+    if (++words > MAX_WORDS) return `has more than ${MAX_WORDS} words of YAML; split the file`
+  }
+  return undefined
+}
+
+/**
+ * What no policy is like. Looked for before anything is composed: the composer is recursive, and text that is nested by the
+ * thousand ends the stack and with it the process; and it compares every key of a map with every other.
+ */
+export function findUnfit(tokens: readonly CST.Token[]): { at: number; problem: string } | undefined {
+  const last = tokens.filter(({ type }) => type === 'document')[MAX_DOCUMENTS]
+  if (last !== undefined)
+    return { at: last.offset, problem: `holds more than ${MAX_DOCUMENTS} documents; split the file` }
+  const open = tokens.map((token) => ({ token, depth: 0 }))
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { token, depth } = next
+    if (depth > MAX_DEPTH) return { at: token.offset, problem: `is nested more than ${MAX_DEPTH} deep` }
+    if ('items' in token) {
+      if (token.items.length > MAX_ITEMS)
+        return { at: token.offset, problem: `has more than ${MAX_ITEMS} items in one place` }
+      for (const { key, value } of token.items) {
+        if (key != null) open.push({ token: key, depth: depth + 1 })
+        if (value != null) open.push({ token: value, depth: depth + 1 })
+      }
+    }
+    if (token.type === 'document' && token.value !== undefined) open.push({ token: token.value, depth: depth + 1 })
+  }
+  return undefined
+}

@@ -1,0 +1,36 @@
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+
+export const ROOT = join(import.meta.dirname, '../..')
+export const FIXTURES = join(ROOT, 'test/fixtures/policies')
+
+export interface Run {
+  status: number | null
+  stdout: string
+  stderr: string
+}
+
+/** Runs `varmor` from the sources, as a person would. */
+export function varmor(
+  args: readonly string[],
+  stdin: string | Buffer = '',
+  env: NodeJS.ProcessEnv = {},
+): Promise<Run> {
+  const child = spawn(process.execPath, ['--import', 'tsx', join(ROOT, 'src/cli/varmor.ts'), ...args], {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+  })
+  const run: Run = { status: null, stdout: '', stderr: '' }
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    run.stdout += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    run.stderr += text
+  })
+  child.stdin.on('error', () => undefined) // it may end before it has read all
+  child.stdin.end(stdin)
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (status) => resolve({ ...run, status }))
+  })
+}
