@@ -12,8 +12,8 @@ const rooms = {
 }
 const composition = ['src/manager', 'src/agent', 'src/sandbox']
 
-const escape = (path) => path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-const inRoom = (room) => (room === 'actors' ? '^actors/(?!runtime/)' : `^${escape(room)}/`)
+const quoted = (path) => path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+const inRoom = (room) => (room === 'actors' ? '^actors/(?!runtime/)' : `^${quoted(room)}/`)
 const code = '^(src|actors|native)/'
 
 const forbidden = Object.entries(rooms).map(([room, allowed]) => ({

@@ -106,5 +106,7 @@ try {
 
 console.log(`\n${paint('bold', 'Times')}`)
 for (const [title, milliseconds] of times) console.log(`${milliseconds.toFixed(0).padStart(7)} ms  ${title}`)
-console.log(failures === 0 ? paint('green', '\nEvery step was as promised.') : paint('red', `\n${failures} step(s) failed.`))
+console.log(
+  failures === 0 ? paint('green', '\nEvery step was as promised.') : paint('red', `\n${failures} step(s) failed.`),
+)
 process.exitCode = failures === 0 ? 0 : 1
