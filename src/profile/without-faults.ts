@@ -1,5 +1,7 @@
 import type { FieldError } from '../api/field-error.ts'
+import { apiVersion } from '../api/schema/common.ts'
 import type { VarmorClusterPolicy, VarmorPolicy } from '../api/types.ts'
+import { validatePolicy } from '../api/validate.ts'
 
 type AnyPolicy = VarmorPolicy | VarmorClusterPolicy
 type Json = Record<string, unknown>
@@ -12,26 +14,25 @@ export interface SoundRest {
   isReal(error: FieldError): boolean
 }
 
+/** What is repaired can lay a fault bare (an item without its only list), but each time a level further out. */
+const ROUNDS = 8
+
 /**
  * A copy of an unsound policy in which something harmless stands in for each part that `faults` are in, so that the
  * compilers can look at the rest and the user sees what is wrong with that, too. Places in lists stay what they are.
- * Undefined when there is nothing to look at.
+ * Undefined when there is nothing to look at. A compiler never sees an object that is not valid.
  */
 export function withoutFaults(object: unknown, faults: readonly FieldError[]): SoundRest | undefined {
   const copy = structuredClone(object)
   if (!isObject(copy) || !isObject(copy['spec']) || !isObject(copy['spec']['policy'])) return undefined
-  const policy = copy['spec']['policy']
-  const faulty = new Set(faults.filter(({ code }) => code !== 'UNKNOWN_FIELD').map(({ path }) => path))
-  const replaced = [...faulty].flatMap((path) => (path.startsWith('spec.policy.') ? repair(copy, path, faulty) : []))
-  if ([...faulty].some((path) => path.startsWith('metadata'))) copy['metadata'] = { name: 'unnamed' }
-  if (faulty.has('spec.policy.mode')) {
-    const mode = modeOf(policy)
-    if (mode === undefined) return undefined
-    policy['mode'] = mode
+  const replaced: string[] = []
+  let remaining = seriousOf(faults)
+  for (let round = 0; round < ROUNDS && remaining.size > 0; round++) {
+    if (!isObject(copy['spec']['policy'])) return undefined
+    replaced.push(...repairAll(copy, copy['spec'], copy['spec']['policy'], remaining))
+    remaining = seriousOf(validatePolicy(copy))
   }
-  if (faulty.has('spec.policy.enforcer')) {
-    policy['enforcer'] = policy['mode'] === 'DefenseInDepth' ? 'AppArmorSeccomp' : 'AppArmorBPFSeccomp'
-  }
+  if (remaining.size > 0) return undefined
   return {
     policy: copy as unknown as AnyPolicy,
     // What was taken out is missing now, and its fault is told already.
@@ -39,14 +40,36 @@ export function withoutFaults(object: unknown, faults: readonly FieldError[]): S
   }
 }
 
+/** The places of faults that a compiler could stumble over. */
+function seriousOf(faults: readonly FieldError[]): Set<string> {
+  return new Set(faults.filter(({ code }) => code !== 'UNKNOWN_FIELD').map(({ path }) => path))
+}
+
+/** Repairs each part that a fault is in. Returns the places where something stands in. */
+function repairAll(object: Json, spec: Json, policy: Json, faulty: ReadonlySet<string>): string[] {
+  const any = (start: string) => [...faulty].some((path) => path.startsWith(start))
+  if (any('apiVersion')) object['apiVersion'] = apiVersion
+  if (any('kind')) object['kind'] = 'VarmorPolicy'
+  if (any('metadata')) object['metadata'] = { name: 'unnamed' }
+  if (any('status')) delete object['status']
+  if (any('spec.target')) spec['target'] = { kind: 'Deployment', name: 'unnamed' }
+  if (any('spec.updateExistingWorkloads')) delete spec['updateExistingWorkloads']
+  const replaced = [...faulty].flatMap((path) => (path.startsWith('spec.policy.') ? repair(object, path, faulty) : []))
+  if (faulty.has('spec.policy.mode')) policy['mode'] = modeOf(policy)
+  if (faulty.has('spec.policy.enforcer')) {
+    policy['enforcer'] = policy['mode'] === 'DefenseInDepth' ? 'AppArmorSeccomp' : 'AppArmorBPFSeccomp'
+  }
+  return replaced
+}
+
 function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** The mode that a policy with a wrong one most likely means: the one whose section it has. */
-function modeOf(policy: Json): string | undefined {
+function modeOf(policy: Json): string {
   if (isObject(policy['enhanceProtect'])) return 'EnhanceProtect'
-  return isObject(policy['defenseInDepth']) ? 'DefenseInDepth' : undefined
+  return isObject(policy['defenseInDepth']) ? 'DefenseInDepth' : 'AlwaysAllow'
 }
 
 function stepsOf(path: string): Step[] {

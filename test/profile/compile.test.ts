@@ -163,6 +163,12 @@ describe('the errors of a policy', () => {
       paths: [`${rules}.attackProtectionRules[0].rules[0]`, `${rules}.attackProtectionRules[0].targets[0]`],
     },
   ]
+  const oneWrongWord = { files: [{ pattern: '/a', permissions: ['red'] }] }
+  beside.push({
+    fault: 'a list in which nothing is right',
+    object: policy({ enhanceProtect: { ...wrongRule, bpfRawRules: oneWrongWord } }, 'BPF'),
+    paths: [`${rules}.bpfRawRules.files[0].permissions[0]`, `${rules}.hardeningRules[0]`],
+  })
   for (const { fault, object, paths } of beside) {
     it(`come with ${fault}, each once`, () => {
       const found = errorsOf(object).map(({ path }) => path)
@@ -179,6 +185,40 @@ describe('the errors of a policy', () => {
       ).to.deep.equal(['spec.policy.enhanceProtect'])
     }
   })
+
+  const fixtures = readdirSync(FIXTURES).map((file) => parse(readFileSync(join(FIXTURES, file), 'utf8')) as object)
+  const junk = fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.constantFrom(undefined, Number.NaN, '__proto__', '/**', '"'))
+  const damage = fc.record({ at: fc.nat(), how: fc.constantFrom('delete', 'replace', 'rename'), value: junk })
+
+  /** Every field and item of a value, as what holds it and its key. */
+  function* places(value: unknown): Generator<[holder: Record<string, unknown>, key: string]> {
+    if (typeof value !== 'object' || value === null) return
+    for (const key of Object.keys(value)) {
+      yield [value as Record<string, unknown>, key]
+      yield* places((value as Record<string, unknown>)[key])
+    }
+  }
+
+  it('are found in damaged policies of every kind, which never throw', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...fixtures), fc.array(damage, { minLength: 1, maxLength: 3 }), (fixture, wounds) => {
+        const object = structuredClone(fixture)
+        for (const { at, how, value } of wounds) {
+          const all = [...places(object)]
+          const [holder, key] = all[at % Math.max(all.length, 1)] ?? [{}, '']
+          if (how === 'replace') holder[key] = value
+          else if (Array.isArray(holder)) holder.splice(Number(key), 1)
+          else {
+            if (how === 'rename') holder[`${key}x`] = holder[key]
+            delete holder[key]
+          }
+        }
+        const result = compilePolicy(object)
+        if (!result.ok) expect(result.errors).to.not.be.empty
+      }),
+      { numRuns: 1_000 },
+    )
+  }).timeout(120_000)
 
   it('are found in anything, which never throws', () => {
     const sound = policy(
