@@ -1,7 +1,9 @@
 import { nearestName } from '../api/field-error.ts'
+import { parsePathPattern } from '../profile/path-pattern.ts'
+import { pathsOnTheWay } from '../profile/way.ts'
 import { catalogue, findRule, ruleNames } from '../rules/catalogue.ts'
 import { describeRule, ruleAsData, ruleTable } from '../rules/describe.ts'
-import type { Rule } from '../rules/meaning.ts'
+import { isImpossible, type Rule } from '../rules/meaning.ts'
 import { type Format, print, printable, printData } from './output.ts'
 
 /** Prints a table of all rules, or everything about the named ones. Returns the exit status: 1 for an unknown name. */
@@ -12,10 +14,25 @@ export async function rulesCommand(names: readonly string[], { output }: { outpu
 
   const named = new Set(names.map(findRule).filter((rule): rule is Rule => rule !== undefined))
   const rules = names.length === 0 ? catalogue : [...named]
-  if (output !== 'text') await printData(rules.map(ruleAsData), output)
+  if (output !== 'text')
+    await printData(
+      rules.map((rule) => ({ ...ruleAsData(rule), way: wayOf(rule) })),
+      output,
+    )
   else if (names.length === 0) print(ruleTable(rules))
-  else print(rules.map(describeRule).join('\n\n\n'))
+  else print(rules.map((rule) => describeRule(rule, wayOf(rule))).join('\n\n\n'))
   return 0
+}
+
+/** The directories that are protected with the paths of a rule. */
+function wayOf({ appArmor, bpf }: Rule): string[] {
+  const restrictions = [appArmor, bpf].flatMap((meaning) => (isImpossible(meaning) ? [] : meaning))
+  const patterns = restrictions.flatMap((one) => (one.kind === 'path' ? [one.pattern] : []))
+  const ways = patterns.flatMap((text) => {
+    const parsed = parsePathPattern(text)
+    return parsed.ok ? pathsOnTheWay(parsed.pattern).map((directory) => directory.text) : []
+  })
+  return [...new Set(ways)]
 }
 
 function unknownRule(name: string): string {

@@ -85,8 +85,11 @@ function gapLines(gaps: Gaps = {}): string[] {
   return enforcers.flatMap(({ key, title }) => (gaps[key] === undefined ? [] : [`by ${title}: ${gaps[key]}`]))
 }
 
-/** All about one rule, for a person: what it stops and why, what each enforcer makes of it, its limits, its sources. */
-export function describeRule(rule: Rule): string {
+/**
+ * All about one rule, for a person: what it stops and why, what each enforcer makes of it, its limits, its sources.
+ * `way` are the directories that the compilers protect with it, so that nobody is surprised by them.
+ */
+export function describeRule(rule: Rule, way: readonly string[] = []): string {
   const aliases = rule.aliases === undefined ? [] : [`Also called ${rule.aliases.join(', ')}`]
   return [
     rule.name,
@@ -96,9 +99,16 @@ export function describeRule(rule: Rule): string {
     wrapped(rule.stops, 'Stops  '),
     wrapped(rule.why, 'Why    '),
     ...enforcerSections(rule),
-    ...section('Good to know', rule.notes ?? []),
+    ...section('Good to know', [...(rule.notes ?? []), ...wayNote(way)]),
     ...section('Sources', rule.sources),
   ].join('\n')
+}
+
+function wayNote(way: readonly string[]): string[] {
+  if (way.length === 0) return []
+  return [
+    `The way to these paths is protected too: ${way.join(', ')} cannot be renamed, removed, bound elsewhere or mounted over. To AppArmor changing the mode or owner of such a directory is the same. protectAncestors: false in the policy leaves them alone.`,
+  ]
 }
 
 /** The rule as data for JSON or YAML: the entry itself, with every field there, and a word on each enforcer. */

@@ -100,4 +100,10 @@ describe('a rule as data', () => {
       bpf: 'yes',
       seccomp: 'no',
     }))
+
+  it('names the directories that are protected with its paths, and how to leave them alone', () => {
+    const text = words(describeRule(ruleOf('disable-write-etc'), ['/etc']))
+    expect(text).to.include('/etc cannot be renamed').and.include('protectAncestors: false')
+    expect(words(describeRule(ruleOf('disable-write-etc')))).to.not.include('protectAncestors')
+  })
 })
