@@ -10,6 +10,9 @@ export const disableWriteEtc = defineRule({
   why: 'Accounts, start-up files of shells, ld.so.preload and configurations of servers are there: the usual places to stay, or to become root.',
   ...appArmorAndBpf(path('/etc/**', 'write')),
   seccomp: filterSeesNoPaths,
+  notes: [
+    'Start scripts that write their configuration (the templates of the nginx image, update-ca-certificates, ldconfig, useradd, package managers) fail: do it when the image is built, or limit the rule to some executables with targets.',
+  ],
   sources: ['man 5 passwd, man 8 ld.so', 'MITRE ATT&CK T1546.004, T1574.006'],
 })
 
@@ -52,11 +55,14 @@ export const disableAccessSshDir = defineRule({
 export const disableWriteSkills = defineRule({
   name: 'disable-write-skills',
   category: 'attack-protection',
-  stops: 'Every change below a directory called skills, wherever it is.',
+  stops: 'Every change of a directory called skills and of all that is below it, wherever it is.',
   why: 'Agents load skills and plug-ins from there and do what they say, so whoever writes one steers the agent.',
-  ...appArmorAndBpf(path('/**/skills/**', 'write')),
+  ...appArmorAndBpf(path('/**/skills', 'write'), path('/**/skills/**', 'write')),
   seccomp: filterSeesNoPaths,
-  notes: ['BPF is an addition: upstream has this rule for AppArmor alone.'],
+  notes: [
+    'BPF is an addition: upstream has this rule for AppArmor alone.',
+    'Stricter than upstream: a directory (or file) called skills cannot be made, renamed or removed either, or what is in it would be changed under another name.',
+  ],
   sources: ['bytedance/vArmor docs/guides/policies_and_rules/built_in_rules.md'],
 })
 

@@ -95,6 +95,8 @@ const paths: [rule: string, enforcers: readonly LsmKey[], access: FileAccess, pa
   ['disable-write-etc', both, 'read', '/etc/hosts', false],
   ['disable-write-etc', both, 'write', '/etcetera', false],
   ['disable-write-skills', ['bpf'], 'write', '/app/skills/a', true],
+  ['disable-write-skills', both, 'write', '/app/skills', true],
+  ['disable-write-skills', both, 'write', '/app/skillset', false],
   ['disable-write-skills', both, 'read', '/app/skills/a', false],
   ['disable-shell', both, 'exec', '/bin/ash', true],
   ['disable-shell', both, 'exec', '/usr/bin/zsh', true],

@@ -1,10 +1,10 @@
-import type { FieldError } from '../../api/field-error.ts'
+import { type FieldError, nearestName } from '../../api/field-error.ts'
 import type { AppArmorFeatures } from '../context.ts'
 import type { Skipped } from '../result.ts'
-import type { Transitions } from './file-grammar.ts'
+import { abstractions, quietAbstractions } from './abstractions.ts'
 import { comment } from './quoted.ts'
 import { takeRule, textError } from './raw-rules.ts'
-import { atLeast, type ParsedRule, parseRule, refused } from './rule-grammar.ts'
+import { atLeast, audited, type ParsedRule, parseRule, refused } from './rule-grammar.ts'
 import { BadText, type Token, tokensOf } from './tokens.ts'
 import { expanded } from './transition-conflicts.ts'
 import { hasWildcard, pathOf } from './value.ts'
@@ -21,7 +21,7 @@ export interface CustomBlock {
 }
 
 export type CustomProfile =
-  | { ok: true; abi: string; block: CustomBlock; skipped: Skipped[] }
+  | { ok: true; abi: string; block: CustomBlock; skipped: Skipped[]; quiet: readonly string[] }
   | { ok: false; errors: FieldError[] }
 
 // biome-ignore format: a table reads better
@@ -37,50 +37,52 @@ const opposites = [
 ]
 export const modes: readonly string[] = ['enforce', 'complain', 'kill']
 
-/** Abstractions of AppArmor 3 that hold transitions out of the profile (`Ux`, `PUx`). */
-const leaving =
-  /^(?:ubuntu-|snap_browsers|kde-open5|gvfs-open|exo-open|xdg-open|gio-open|opencl-nvidia|opencl-pocl|launchpad-integration)/
-
 function outermostName(tokens: readonly Token[]): string | undefined {
   return tokens[tokens.findIndex(({ kind, text }) => kind === 'word' && text === 'profile') + 1]?.text
 }
 
 /**
  * What stays within the profile. A label without `//` is that of a profile of the node, so a child's name alone is taken
- * with `cx` only.
+ * with `cx` only, and in the outermost block only: within the child `a`, apparmor_parser makes `a//b` of `cx -> b`, which
+ * is a profile of the node. `children` are those that were parsed; before they are known, every name may be one.
  */
-function ownTransitions(tokens: readonly Token[], names: readonly string[]): Transitions {
-  const children = new Set(
-    tokens.flatMap(({ text }, i) => (/^(?:profile|hat)$/.test(text) ? (tokens[i + 1]?.text ?? []) : [])),
-  )
-  return {
-    hasChild: (name) => children.has(name),
-    isOwnLabel: (label) => {
-      const [name, child, ...more] = label.split('//')
-      return names.includes(name!) && (child === undefined || /^[\w.-]+$/.test(child)) && more.length === 0
-    },
+function ownTransitions(names: readonly string[], children?: ReadonlySet<string>) {
+  const known = (name: string) => children?.has(name) ?? true
+  const isOwnLabel = (label: string) => {
+    const [name, child, ...more] = label.split('//')
+    return names.includes(name!) && (child === undefined || known(child)) && more.length === 0
   }
+  return { outermost: { isOwnLabel, hasChild: known }, child: { isOwnLabel, hasChild: () => false } }
 }
 
 class Parser {
   private at = 0
   abi = '3.0'
   readonly skipped: Skipped[] = []
+  /** Included files that refuse in silence. */
+  readonly quiet: string[] = []
   private readonly tokens: readonly Token[]
   private readonly name: string
   /** The name that the text gives to the profile. */
   private readonly given: string
   private readonly path: string
   private readonly features: AppArmorFeatures
-  private readonly transitions: Transitions
+  private readonly transitions: ReturnType<typeof ownTransitions>
+  private within: 'outermost' | 'child' = 'outermost'
 
-  constructor(tokens: readonly Token[], name: string, path: string, features: AppArmorFeatures) {
+  constructor(
+    tokens: readonly Token[],
+    name: string,
+    path: string,
+    features: AppArmorFeatures,
+    children?: ReadonlySet<string>,
+  ) {
     this.tokens = tokens
     this.name = name
     this.path = path
     this.features = features
     this.given = outermostName(tokens) ?? name
-    this.transitions = ownTransitions(tokens, [name, this.given])
+    this.transitions = ownTransitions([name, this.given], children)
   }
 
   private fail(problem: string, token = this.tokens[this.at] ?? this.tokens.at(-1)): never {
@@ -226,17 +228,28 @@ class Parser {
       lines.push(this.abstraction(token))
     else if (token.kind === 'word' && (token.text === 'profile' || token.text === 'hat')) {
       this.at += 1
-      children.push(this.block(token.text))
+      children.push(this.child(token.text, token))
     } else this.rule(lines, rules)
+  }
+
+  /** Of a child's children apparmor_parser makes profiles of the node: `b` within `a` within `p` is loaded as `a//b`. */
+  private child(kind: 'profile' | 'hat', token: Token): CustomBlock {
+    if (this.within === 'child')
+      this.fail('a child has no children: they would be loaded as profiles of the node', token)
+    this.within = 'child'
+    const block = this.block(kind)
+    this.within = 'outermost'
+    return block
   }
 
   private abstraction(token: Token): string {
     const name = this.include()
-    if (!/^abstractions\/[\w.+-]+(?:\/[\w.+-]+)*$/.test(name) || name.includes('..')) {
+    const match = /^abstractions\/([\w.+-]*\w)$/.exec(name)
+    if (match === null) {
       this.fail('a profile includes <abstractions/NAME> alone: other files of the node are not its own', token)
     }
-    if (leaving.test(name.slice('abstractions/'.length)))
-      this.fail(`<${name}> lets programs run outside of the profile`, token)
+    if (!abstractions.includes(match[1]!)) this.fail(strange(match[1]!), token)
+    if (quietAbstractions.includes(match[1]!)) this.quiet.push(name)
     return `include if exists <${name}>`
   }
 
@@ -245,7 +258,7 @@ class Parser {
     if (refusal !== undefined) this.fail(refusal)
     const { rule, next } = takeRule(this.tokens, this.at)
     if (rule.length === 0) this.fail('a comma without a rule before it')
-    const parsed = this.relabelled(parseRule(rule, this.features, this.transitions))
+    const parsed = this.relabelled(parseRule(rule, this.features, this.transitions[this.within]))
     this.at = next
     rules.push(parsed)
     lines.push(parsed.needs === undefined ? `${parsed.text},` : comment(`left out: ${parsed.text} (${parsed.needs})`))
@@ -268,30 +281,43 @@ function checkTransitions(rules: readonly ParsedRule[]): void {
   }
 }
 
+function strange(name: string): string {
+  const nearest = nearestName(name, abstractions)
+  const meant = nearest === undefined ? '' : `did you mean <abstractions/${nearest}>? `
+  return `<abstractions/${name}> is not known to keep programs from running outside of the profile; ${meant}known are ${abstractions.join(', ')}`
+}
+
 function includeOf({ text }: Token): string | undefined {
   return /^include\s+(?:if\s+exists\s+)?<([^<>"]+)>\s*$/.exec(text)?.[1]
 }
 
 /**
- * Reads a whole profile, which is loaded as `name` whatever it is called in the text. It may hold children and hats, include abstractions and change to
- * its own children, and nothing that reaches beyond itself: no second profile, no path to attach to, no variable, no
+ * Reads a whole profile, which is loaded as `name` whatever it is called in the text. It may hold children and hats,
+ * include abstractions that are known and change to its own children, and nothing that reaches beyond itself: no second profile, no path to attach to, no variable, no
  * other file of the node, no program that runs outside of it. The first mistake is reported, with its line.
  */
 export function readCustomProfile(text: string, name: string, path: string, features: AppArmorFeatures): CustomProfile {
   try {
-    const parser = new Parser(tokensOf(text), name, path, features)
+    const tokens = tokensOf(text)
+    const children = new Parser(tokens, name, path, features).parse().children.map((child) => child.name)
+    const parser = new Parser(tokens, name, path, features, new Set(children))
     const block = parser.parse()
-    return { ok: true, abi: parser.abi, block, skipped: parser.skipped }
+    return { ok: true, abi: parser.abi, block, skipped: parser.skipped, quiet: parser.quiet }
   } catch (problem) {
     if (!(problem instanceof BadText)) throw problem
     return { ok: false, errors: [textError(path, text, problem)] }
   }
 }
 
-/** The lines of the profile, with `more` at its end; `complain` lets everything pass, whatever the profile says. */
+/**
+ * The lines of the profile, with `more` at its end. `complain` lets pass what no rule allows, and what a rule refuses
+ * aloud; the kernel keeps refusing what a `deny` without `audit` says (aa_audit_file() in security/apparmor/file.c), so
+ * with `complain` each of these is written as `audit deny`.
+ */
 export function customLines(block: CustomBlock, complain: boolean, more: readonly string[] = []): string[] {
   const flags = complain ? [...block.flags.filter((flag) => !modes.includes(flag)), 'complain'] : block.flags
-  const body = [...block.lines, ...block.children.flatMap((child) => ['', ...customLines(child, complain)]), ...more]
+  const lines = complain ? block.lines.map(audited) : block.lines
+  const body = [...lines, ...block.children.flatMap((child) => ['', ...customLines(child, complain)]), ...more]
   const head = flags.length === 0 ? block.head : `${block.head} flags=(${flags.join(',')})`
   return [`${head} {`, ...body.map((line) => (line === '' ? '' : `  ${line}`)), '}']
 }

@@ -1,11 +1,12 @@
 import { type FieldError, join } from '../../api/field-error.ts'
 import type { AppArmorProfile, DefenseInDepth } from '../../api/types.ts'
 import type { CompileContext } from '../context.ts'
-import type { Result } from '../result.ts'
+import type { Result, Skipped } from '../result.ts'
 import { bounded, childrenBound } from './bounds.ts'
 import { type CustomBlock, type CustomProfile, customLines, readCustomProfile } from './custom-profile.ts'
 import { comment, literal, quoted } from './quoted.ts'
 import { readRawRules } from './raw-rules.ts'
+import { audited } from './rule-grammar.ts'
 import { type TargetedRaw, type TargetGroup, targetErrors, targetGroups, withTwins } from './targets.ts'
 import { transitionConflicts } from './transition-conflicts.ts'
 import { exactMatcher, hasWildcard } from './value.ts'
@@ -36,10 +37,20 @@ function source(profile: AppArmorProfile, path: string, context: CompileContext)
   return readCustomProfile(model.appArmor, profileName, at, appArmor)
 }
 
-function rawRulesOf(profile: AppArmorProfile, path: string, context: CompileContext): TargetedRaw[] {
-  return (profile.appArmorRawRules ?? []).map(({ rules, targets = [] }, i) => ({
-    ...readRawRules(join(join(join(path, 'appArmorRawRules'), i), 'rules'), rules, context.appArmor),
-    targets,
+function rawRulesOf(profile: AppArmorProfile, path: string, context: CompileContext, complain: boolean): TargetedRaw[] {
+  return (profile.appArmorRawRules ?? []).map(({ rules, targets = [] }, i) => {
+    const raw = readRawRules(join(join(join(path, 'appArmorRawRules'), i), 'rules'), rules, context.appArmor)
+    return { ...raw, lines: complain ? raw.lines.map(audited) : raw.lines, targets }
+  })
+}
+
+/** What of `allowViolations` cannot be had: refusals of included files are not written anew. */
+function stillRefused(quiet: readonly string[], path: string): Skipped[] {
+  return [...new Set(quiet)].map((name) => ({
+    enforcer: 'AppArmor',
+    path,
+    rule: `include <${name}>`,
+    reason: 'what this file of the node refuses in silence stays refused, in spite of allowViolations',
   }))
 }
 
@@ -106,13 +117,15 @@ function profileConflicts(block: CustomBlock, groups: readonly TargetGroup[], pa
 
 /**
  * The DefenseInDepth mode: all is forbidden but what the profile and the raw rules allow. A program that raw rules are
- * meant for runs in a child of its own, which may do nothing but what these say, as upstream has it.
+ * meant for runs in a child of its own, which may do nothing but what these say, as upstream has it. With allowViolations
+ * nothing is refused, and what would be is reported, that which a `deny` rule names as well.
  */
 export function compileDefenseInDepth(defense: DefenseInDepth, path: string, context: CompileContext): Result<string> {
   const section = join(path, 'appArmor')
   if (defense.appArmor === undefined) return error('REQUIRED', section, 'the enforcer AppArmor needs this section')
   const profile = source(defense.appArmor, section, context)
-  const raw = rawRulesOf(defense.appArmor, section, context)
+  const complain = defense.allowViolations ?? false
+  const raw = rawRulesOf(defense.appArmor, section, context, complain)
   const groups = withTwins(targetGroups([], raw))
   const errors = [
     ...(profile.ok
@@ -127,7 +140,6 @@ export function compileDefenseInDepth(defense: DefenseInDepth, path: string, con
     ),
   ]
   if (!profile.ok || errors.length > 0) return { ok: false, errors }
-  const complain = defense.allowViolations ?? false
   const lines = customLines(profile.block, complain, additions(raw, groups, context.profileName, complain))
   const head = [
     comment(`${context.profileName}: written by vArmor; changes made here are lost.`),
@@ -137,5 +149,7 @@ export function compileDefenseInDepth(defense: DefenseInDepth, path: string, con
     '',
   ]
   const value = `${[...head, ...lines].map((line) => line.trimEnd()).join('\n')}\n`
-  return bounded({ ok: true, value, skipped: [...profile.skipped, ...raw.flatMap((each) => each.skipped)] }, section)
+  const refusing = complain ? stillRefused(profile.quiet, join(section, fieldOf(defense.appArmor))) : []
+  const skipped = [...profile.skipped, ...refusing, ...raw.flatMap((each) => each.skipped)]
+  return bounded({ ok: true, value, skipped }, section)
 }

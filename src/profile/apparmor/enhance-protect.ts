@@ -21,6 +21,7 @@ interface Protection {
   context: RestrictionContext
   /** AppArmor's ABI that the text is written for: 4.0 only where a rule needs it, since more is judged then. */
   abi: string
+  /** Whether what no rule allows is let through. */
   complain: boolean
 }
 
@@ -124,6 +125,17 @@ function skippedOf(selected: readonly SelectedRule[], context: RestrictionContex
   })
 }
 
+/**
+ * Raw rules do what they say, as upstream has it. In complain mode the kernel lets through what `audit deny` says, so a
+ * profile with refusals of the policy's own is not in that mode, and what no rule allows is refused with them.
+ */
+function rawRefusal(protect: EnhanceProtect, raw: readonly RawRules[], path: string): Skipped[] {
+  const denies = raw.some(({ rules }) => rules.some((rule) => rule.denies && rule.needs === undefined))
+  if (protect.allowViolations !== true || !denies) return []
+  const reason = 'raw rules keep refusing what they deny, and so what no rule allows is refused too'
+  return [{ enforcer: 'AppArmor', path: join(path, 'allowViolations'), rule: 'allowViolations', reason }]
+}
+
 const outcomes: Record<Verdict, string> = {
   deny: 'Violations are refused.',
   'deny-and-audit': 'Violations are refused and reported.',
@@ -136,6 +148,7 @@ function protectionOf(
   selected: readonly SelectedRule[],
   groups: readonly TargetGroup[],
   context: CompileContext,
+  refusing: boolean,
 ): Protection {
   const verdict = verdictOf(protect)
   const privileged = protect.privileged ?? false
@@ -145,7 +158,7 @@ function protectionOf(
     privileged,
     verdict,
     abi: features.userns && saysUserns && verdict !== 'ignore' ? '4.0' : '3.0',
-    complain: protect.allowViolations ?? false,
+    complain: protect.allowViolations === true && !refusing,
     context: {
       verdict,
       features,
@@ -173,15 +186,17 @@ export function compileEnhanceProtect(protect: EnhanceProtect, path: string, con
     ...childrenBound(groups, path),
   ]
   if (errors.length > 0) return { ok: false, errors }
-  const protection = protectionOf(protect, selected, groups, context)
+  const refusal = rawRefusal(protect, raw, path)
+  const protection = protectionOf(protect, selected, groups, context, refusal.length > 0)
   const about = [
     `${context.profileName}: written by vArmor; changes made here are lost.`,
     `EnhanceProtect on ${protection.privileged ? 'AlwaysAllow' : 'RuntimeDefault'}. ${outcomes[protection.verdict]}`,
+    ...refusal.map(({ reason }) => `But ${reason}.`),
   ]
   const result = {
     ok: true as const,
     value: profileText(about, protection.abi, blockOf(context.profileName, global, groups, protection)),
-    skipped: [...skippedOf(selected, protection.context), ...raw.flatMap((each) => each.skipped)],
+    skipped: [...skippedOf(selected, protection.context), ...refusal, ...raw.flatMap((each) => each.skipped)],
   }
   return bounded(result, path)
 }

@@ -1,7 +1,7 @@
 import type { FileAccess, Restriction } from '../../rules/meaning.ts'
 import { type PathPattern, parsePathPattern } from '../path-pattern.ts'
 import { pathsOnTheWay, rootIsOnTheWay } from '../way.ts'
-import { directoryGlobs, pathGlobs } from './glob.ts'
+import { directoryGlobs, fileGlobs, pathGlobs } from './glob.ts'
 import { exec, forbid, type Verdict } from './verdict.ts'
 
 /** What a rule about files depends on besides the rule itself. */
@@ -35,24 +35,27 @@ type PathRestriction = Extract<Restriction, { kind: 'path' }>
 
 /**
  * The rules for the paths themselves, one for all paths with the same letters. Two rules for one path that say differently
- * how it is executed would not load.
+ * how it is executed would not load. What is executed is a file: a package's directory called `curl` may be listed.
  */
 export function fileRules(restrictions: readonly PathRestriction[], context: FileContext): string[] {
-  const byLetters = new Map<string, PathPattern[]>()
+  const byLetters = new Map<string, { patterns: PathPattern[]; programs: boolean }>()
   for (const { pattern, deny } of restrictions) {
     const execute = context.verdict !== 'observe' || !context.targets.has(pattern)
     const key = letters(deny, context.verdict, execute)
-    byLetters.set(key, [...(byLetters.get(key) ?? []), patternOf(pattern)])
+    const patterns = [...(byLetters.get(key)?.patterns ?? []), patternOf(pattern)]
+    byLetters.set(key, { patterns, programs: deny.includes('exec') })
   }
-  return [...byLetters].flatMap(([key, patterns]) =>
-    pathGlobs(patterns).flatMap((glob) => forbid(context.verdict, `${glob} ${key}`)),
+  return [...byLetters].flatMap(([key, { patterns, programs }]) =>
+    (programs ? fileGlobs(patterns) : pathGlobs(patterns)).flatMap((glob) => forbid(context.verdict, `${glob} ${key}`)),
   )
 }
 
 /**
  * Rules for the way to the paths: each directory that they lie in keeps its name. `w` on a directory is also making it
  * and changing its mode; entries in it are not meant. A way that ends in a wildcard (`/proc/**`) is left out here, since
- * AppArmor has one letter for renaming a directory and for making one: nobody could make any directory there.
+ * AppArmor has one letter for renaming a directory and for making one: nobody could make any directory there. So is a way
+ * that begins with one (`**` before `/devices`): no directory of that name could be made, removed or changed anywhere. Rules that
+ * protect such a directory name it themselves, as those of `.ssh` do.
  *
  * Hard links need no rule: `file,` allows a link only to what may be done no less with than with its new name
  * (LINK_SUBSET in profile_path_link(), security/apparmor/file.c), so what is forbidden stays so under another name.
@@ -61,7 +64,7 @@ export function wayRules(texts: readonly string[], context: FileContext): string
   if (!context.protectAncestors) return []
   const patterns = unique(texts.map(patternOf))
   const ways = unique(patterns.flatMap(pathsOnTheWay))
-  const renamed = ways.filter((way) => !/(?:^|\/)\*+$/.test(way.text))
+  const renamed = ways.filter(({ text }) => !/(?:^|\/)\*+$/.test(text) && !/^\/?\*+(?:\/|$)/.test(text))
   const rules = [
     ...directoryGlobs(renamed).map((glob) => `${glob} w`),
     ...(context.mountsAllowed ? mountRules(patterns, ways) : []),

@@ -12,6 +12,7 @@ import { valueText } from './value.ts'
 export interface ParsedRule {
   text: string
   line: number
+  denies: boolean
   /** Set for a file rule that says how a program is executed. */
   executes?: { path: string; transition: string }
   /** Why a parser of these features cannot take it. */
@@ -85,7 +86,7 @@ const kinds: ReadonlyMap<string, (statement: Statement) => string> = new Map(
 
 const beginnings = [...words, ...kinds.keys(), ...newerRules, 'file', 'link', 'set']
 
-type Body = Omit<ParsedRule, 'line' | 'text'> & { text: string; isFile?: boolean }
+type Body = Omit<ParsedRule, 'line' | 'text' | 'denies'> & { text: string; isFile?: boolean }
 
 function fileBody(statement: Statement, deny: boolean, transitions: Transitions): Body {
   const { text, path, transition } = fileRule(statement, deny, transitions)
@@ -159,12 +160,18 @@ export function parseRule(tokens: readonly Token[], features: AppArmorFeatures, 
   const needs =
     rest.needs ??
     (qualifiers.priority === undefined || atLeast(features, 4, 1) ? undefined : 'a priority needs AppArmor 4.1')
-  return { ...rest, text: written(qualifiers, text), line: statement.line, ...(needs !== undefined && { needs }) }
+  const rule = { text: written(qualifiers, text), line: statement.line, denies: qualifiers.deny }
+  return { ...rest, ...rule, ...(needs !== undefined && { needs }) }
 }
 
 function written({ priority, audit, deny, owner }: Qualifiers, text: string): string {
   const prefix = [priority === undefined ? '' : `priority=${priority}`, audit ? 'audit' : '', deny ? 'deny' : '', owner]
   return [...prefix.filter((word) => word !== ''), text].join(' ')
+}
+
+/** A line of `ParsedRule.text`, where a refusal in silence is now one that is reported. Other lines stay as they are. */
+export function audited(line: string): string {
+  return line.replace(/^((?:priority=-?\d+ )?)deny /, '$1audit deny ')
 }
 
 export function atLeast(

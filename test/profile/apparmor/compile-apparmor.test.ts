@@ -164,6 +164,55 @@ describe('compileAppArmor', () => {
       })
     }
 
+    for (const auditViolations of [false, true]) {
+      it(`keeps refusing what raw rules deny when violations are let through, audit ${auditViolations}`, function () {
+        needsParser(this)
+        const flags = { auditViolations, allowViolations: true }
+        const targeted = { rules: 'deny /b r,', targets: ['/opt/t'] }
+        for (const raw of [{ rules: 'deny /a r,' }, { rules: 'audit deny /a r,' }, targeted]) {
+          const policy = enhance({ appArmorRawRules: [raw], ...flags })
+          expect(compiled(policy)).not.to.include('complain')
+          expect(skippedOf(policy)).to.deep.equal([
+            {
+              enforcer: 'AppArmor',
+              path: 'spec.policy.enhanceProtect.allowViolations',
+              rule: 'allowViolations',
+              reason: 'raw rules keep refusing what they deny, and so what no rule allows is refused too',
+            },
+          ])
+        }
+        expect(
+          loaded(enhance({ appArmorRawRules: [{ rules: 'deny /a r,' }], ...flags })).file('/a').allow,
+        ).not.to.include('r')
+        const allowing = enhance({ appArmorRawRules: [{ rules: 'audit /a r,\npriority=1 deny /b r,' }], ...flags })
+        expect(compiled(allowing)).to.include(',complain)')
+        expect(skippedOf(allowing).map(({ rule }) => rule)).to.deep.equal(['priority=1 deny "/b" r'])
+        expect(compiled(enhance({ appArmorRawRules: [{ rules: 'deny /a r,' }] }))).not.to.include('complain')
+      })
+    }
+
+    const programRules = ['curl', 'wget', 'shell', 'su-sudo', 'chmod', 'busybox']
+    for (const [name, program] of programRules.map((each) => [each, { shell: 'sh', 'su-sudo': 'su' }[each] ?? each])) {
+      it(`disable-${name} stops the program ${program} and no directory of that name`, function () {
+        needsParser(this)
+        const profile = loaded(enhance({ attackProtectionRules: [{ rules: [`disable-${name}`] }] }))
+        expect(profile.file(`/opt/${program}`).allow).to.equal('wak')
+        expect(profile.file(`/app/vendor/${program}/`).allow).to.equal('xwrakm')
+        expect(profile.file(`/app/vendor/${program}/index.js`).allow).to.equal('xwrakm')
+      })
+    }
+
+    it('protects directories of a name anywhere only where a rule names them', function () {
+      needsParser(this)
+      const devices = loaded(enhance({ vulMitigationRules: ['cgroups-lxcfs-escape-mitigation'] }))
+      expect(devices.file('/srv/devices/').allow).to.equal('xwrakm')
+      expect(devices.file('/cg/devices/a/tasks').allow).to.equal('xrkm')
+      const skills = loaded(enhance({ attackProtectionRules: [{ rules: ['disable-write-skills'] }] }))
+      expect([skills.file('/app/skills/').allow, skills.file('/app/skills/x').allow]).to.deep.equal(['xrkm', 'xrkm'])
+      const ssh = loaded(enhance({ attackProtectionRules: [{ rules: ['disable-access-ssh-dir'] }] }))
+      expect(ssh.file('/root/.ssh/').allow).to.equal('xkm')
+    })
+
     it('refuses TCP of both families, and no UDP with it', function () {
       needsParser(this)
       const profile = loaded(enhance({ attackProtectionRules: [{ rules: ['disable-tcp'] }] }))

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import type { AppArmorProfile } from '../../../src/api/types.ts'
+import { abstractions } from '../../../src/profile/apparmor/abstractions.ts'
 import { load, needsParser, parse } from './loaded-profile.ts'
 import { compiled, defend, errorsOf, loaded, newAppArmor, skippedOf } from './policies.ts'
 
@@ -78,6 +79,44 @@ describe('DefenseInDepth', () => {
     expect(compiled(custom(enforced, {}, true))).not.to.include('enforce')
   })
 
+  it('reports and lets pass what deny rules name, in each part of the profile, when the policy says so', function () {
+    needsParser(this)
+    const text = bare('file,\ndeny /a r,\ndeny capability sys_admin,\nprofile helper { deny /b r, }\n/h cx -> helper,')
+    const more = {
+      appArmorRawRules: [{ rules: 'deny /c w,\naudit deny /d r,' }, { rules: 'deny /e r,', targets: ['/opt/t'] }],
+    }
+    const observed = compiled(custom(text, more, true))
+    expect(observed.match(/^ *deny .*$/gm)).to.equal(null)
+    expect(observed.match(/audit deny /g)).to.have.length(6)
+    expect(loaded(custom(text, more, true)).file('/a').quiet).to.equal('')
+    expect(loaded(custom(text, more)).file('/a').quiet).to.equal('r')
+    const model = defend({ appArmor: { profileType: 'BehaviorModel' }, allowViolations: true })
+    expect(compiled(model, { model: { appArmor: text } })).to.include('audit deny "/a" r,')
+  })
+
+  it('says what an included file keeps refusing when violations are let through', () => {
+    const text = bare('include <abstractions/private-files>')
+    expect(skippedOf(custom(text))).to.deep.equal([])
+    expect(skippedOf(custom(text, {}, true))[0]).to.include({
+      path: `${FIELD}.customProfile`,
+      rule: 'include <abstractions/private-files>',
+    })
+  })
+
+  it('includes abstractions that hold no transition out of the profile, on this node', function () {
+    needsParser(this)
+    const text = compiled(custom(bare(abstractions.map((name) => `include <abstractions/${name}>`).join('\n'))))
+    const { status, stdout, stderr } = parse([text], ['-p'])
+    expect(status, stderr).to.equal(0)
+    const flat = stdout.toString().replace(/#.*$/gm, '')
+    expect(flat).to.match(/ld\.so\.cache/, 'the files were included')
+    expect(
+      flat.match(
+        /^.*(?:\s[rwmlka]*(?:[PCUpcu]+i?|[pPcC]u|[pPcC]U)x\b|change_profile|^\s*(?:profile|hat)\s+(?!varmor)).*$/gm,
+      ),
+    ).to.equal(null)
+  })
+
   it('takes the profile of a behaviour model, and says when there is none', () => {
     const policy = defend({ appArmor: { profileType: 'BehaviorModel' } })
     expect(compiled(policy, { model: { appArmor: profile } })).to.include('"/srv/**" r,')
@@ -124,6 +163,28 @@ describe('DefenseInDepth', () => {
     [bare('include <abstractions/../../passwd>'), 2, '<abstractions/NAME>'],
     [bare('include <local/x>'), 2, '<abstractions/NAME>'],
     [bare('include <abstractions/ubuntu-browsers>'), 2, 'outside of the profile'],
+    [bare('include <abstractions/opencl>'), 2, 'outside of the profile'],
+    [bare('include <abstractions/opencl-nvidia>'), 2, 'outside of the profile'],
+    [bare('include <abstractions/base.d>'), 2, 'outside of the profile'],
+    [bare('include <abstractions/bass>'), 2, 'did you mean <abstractions/base>?'],
+    [bare('include <abstractions/./ubuntu-helpers>'), 2, '<abstractions/NAME>'],
+    [bare('#include <abstractions/./ubuntu-helpers>'), 2, '<abstractions/NAME>'],
+    [bare('include <abstractions/.>'), 2, '<abstractions/NAME>'],
+    [bare('include <abstractions/..>'), 2, '<abstractions/NAME>'],
+    [bare('include <abstractions/>'), 2, '<abstractions/NAME>'],
+    [bare('include <abstractions//base>'), 2, '<abstractions/NAME>'],
+    [bare('include <abstractions/ubuntu-browsers.d/java>'), 2, '<abstractions/NAME>'],
+    [bare('/bin/x cx -> helper,\n#profile\n#helper'), 2, 'no child of this profile'],
+    [bare('/bin/x px -> varmor-demo-web//helper,\n#profile\n#helper'), 2, 'outside of this profile'],
+    [bare('change_profile -> varmor-demo-web//helper,\n#hat\n#helper'), 2, 'leaves this one'],
+    [
+      bare('/profile r,\n/bin/x cx -> helper,\n/bin/y px -> profile,\n/profile//helper r,'),
+      4,
+      'outside of this profile',
+    ],
+    [bare('profile a { /bin/x cx -> b, }\nprofile b { }'), 2, 'no child of this profile'],
+    [bare('profile a { profile b { } }'), 2, 'a child has no children'],
+    [bare('profile a { hat b { } }'), 2, 'a child has no children'],
     [bare('/bin/x ux,'), 2, 'outside of this profile'],
     [bare('/bin/x px,'), 2, 'outside of this profile'],
     [bare('/bin/x px -> unconfined,'), 2, 'outside of this profile'],

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { directoryGlobs, pathGlob } from '../../../src/profile/apparmor/glob.ts'
+import { directoryGlobs, fileGlobs, pathGlob } from '../../../src/profile/apparmor/glob.ts'
 import { matchesPath, type PathPattern, parsePathPattern } from '../../../src/profile/path-pattern.ts'
 import { load, needsParser } from './loaded-profile.ts'
 
@@ -65,6 +65,16 @@ describe('AppArmor globs', () => {
       }
     }
     expect(matched).to.be.greaterThan(1000)
+  })
+
+  it('of files match no directory', function () {
+    needsParser(this)
+    const texts = ['/**/sh', '/opt/**', '/**', '**x', '/bin/*']
+    const matches = matcher(texts.map((text) => fileGlobs([parsed(text)])[0]!))
+    for (const [i, file] of ['/usr/sh', '/opt/a/b', '/a', '/usr/box', '/bin/cat'].entries()) {
+      expect(matches(i, file), file).to.equal(true)
+      expect(matches(i, `${file}/`), `${file}/`).to.equal(false)
+    }
   })
 
   it('of directories match no file', function () {
