@@ -57,9 +57,12 @@ export interface ActorContext<Message> {
   /** Puts all stashed messages back in front of the mailbox, in their order. A failure does the same. */
   unstash(): void
 
-  /** Sends the message to this actor after `delay` milliseconds. It replaces the timer of the same key. */
+  /** Sends the message to this actor after `delay` milliseconds, from 0. It replaces the timer of the same key. */
   after(key: string, delay: number, message: Message): void
-  /** Sends the message every `period` milliseconds, unless the one before still waits. It replaces the timer of the same key. */
+  /**
+   * Sends the message every `period` milliseconds, above 0, unless the one before still waits. It replaces the timer of
+   * the same key.
+   */
   every(key: string, period: number, message: Message): void
   /** Takes a timer back. If its message waits in the mailbox already it will not be handled. A failure or the end cancels all. */
   cancel(key: string): void

@@ -219,7 +219,7 @@ export class Cell extends Inbox implements Runnable {
     try {
       return decide(this.kind.supervision, error, failures)
     } catch (thrown) {
-      this.kind.environment.log.error({ address: this.address, error: thrown }, 'a supervision decision failed')
+      this.kind.environment.log.error({ address: this.address, err: thrown }, 'a supervision decision failed')
       return 'restart'
     }
   }
@@ -228,7 +228,7 @@ export class Cell extends Inbox implements Runnable {
     try {
       this.kind.supervision.report?.(failure)
     } catch (error) {
-      this.kind.environment.log.error({ address: this.address, error }, 'a supervision report failed')
+      this.kind.environment.log.error({ address: this.address, err: error }, 'a supervision report failed')
     }
     this.kind.environment.failed(failure)
   }

@@ -1,3 +1,5 @@
+import { checkFromZero } from './limits.ts'
+
 /** A timer that was set and may be taken back. */
 export interface Timer {
   /** Takes the timer back. After it fired, or a second time, nothing happens. */
@@ -37,11 +39,18 @@ class SystemTimer implements Timer {
 /** The machine's clock: monotonic, so a changed wall clock moves no timer. */
 export const systemClock: Clock = {
   now: () => performance.timeOrigin + performance.now(),
-  after: (delay, callback) => new SystemTimer(delay, callback),
+  after(delay, callback) {
+    if (Number.isNaN(delay)) throw new RangeError('A timer needs a delay in milliseconds, not NaN')
+    return new SystemTimer(delay, callback)
+  },
 }
 
-/** Resolves after `delay` milliseconds of the given clock. */
+/**
+ * Resolves after `delay` milliseconds of the given clock.
+ * @throws {RangeError} unless it is a finite number from 0
+ */
 export function sleep(clock: Clock, delay: number): Promise<void> {
+  checkFromZero('The delay', delay)
   return new Promise((resolve) => {
     clock.after(delay, resolve)
   })

@@ -81,7 +81,7 @@ export class DeadLetters {
       this.listener({ reason, address, message })
     } catch (error) {
       // Whoever sent the message is on the stack: the listener's bug is not the sender's.
-      this.log.error({ error }, 'a listener for dead letters failed')
+      this.log.error({ err: error }, 'a listener for dead letters failed')
     }
   }
 

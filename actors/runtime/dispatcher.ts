@@ -1,5 +1,6 @@
 import PQueue from 'p-queue'
 import type { Clock } from './clock.ts'
+import { checkCount } from './limits.ts'
 import { Ring } from './ring.ts'
 
 /** What actors of one behaviour have in common for the dispatcher. */
@@ -52,6 +53,8 @@ export class Dispatcher {
   private activeLanes = 0
 
   constructor(clock: Clock, { concurrency = 64, batch = 64 }: DispatcherOptions = {}) {
+    checkCount('The number of behaviours that await at once', concurrency)
+    checkCount('The number of messages in a turn', batch)
     this.clock = clock
     this.batch = batch
     this.queue = new PQueue({ concurrency })

@@ -3,6 +3,7 @@ import { Cell } from './cell.ts'
 import type { Timer } from './clock.ts'
 import { type Counters, copyStats, type Stats } from './counters.ts'
 import { askErrorCodes, type Environment, type Kind } from './environment.ts'
+import { checkAboveZero } from './limits.ts'
 import type { MailboxOptions } from './mailbox.ts'
 import type { Mark } from './mark.ts'
 import { AnyReference, type Reference, type StopOptions } from './reference.ts'
@@ -16,7 +17,7 @@ export interface FamilyOptions<State, Message, Compact = never> {
   readonly supervision?: Supervision
   /**
    * An instance without a message for this many milliseconds is passivated, at the latest after twice as many. One that
-   * has timers, children, watches or stashed messages is not idle. 60,000 unless given.
+   * has timers, children, watches or stashed messages is not idle. Above 0; Infinity keeps all. 60,000 unless given.
    */
   readonly idleAfter?: number
   /**
@@ -53,7 +54,7 @@ export class LocalFamily<Message = unknown> implements Family<Message> {
 
   constructor(kind: Kind, name: string, options: FamilyOptions<unknown, unknown, unknown>) {
     const { idleAfter = 60_000 } = options
-    if (!(idleAfter > 0)) throw new RangeError(`A family needs a time above 0 to be idle, not ${idleAfter}`)
+    if (idleAfter !== Number.POSITIVE_INFINITY) checkAboveZero('The time after which an actor is idle', idleAfter)
     this.name = name
     this.kind = kind
     this.environment = kind.environment
@@ -86,7 +87,7 @@ export class LocalFamily<Message = unknown> implements Family<Message> {
     this.actors.set(key, cell)
     cell.index = this.instances.push(cell) - 1
     cell.epoch = this.kind.epoch
-    this.sweep ??= this.environment.clock.after(this.idleAfter, this.startSweep)
+    if (this.sweep === undefined) this.sweepLater()
     return cell
   }
 
@@ -137,7 +138,15 @@ export class LocalFamily<Message = unknown> implements Family<Message> {
     for (let i = Math.min(from, this.instances.length - 1); i >= to; i--) this.passivateIfIdle(this.instances[i]!)
     const { clock } = this.environment
     if (to > 0) this.sweep = clock.after(0, () => this.sweepFrom(to - 1))
-    else this.sweep = this.instances.length > 0 ? clock.after(this.idleAfter, this.startSweep) : undefined
+    else {
+      this.sweep = undefined
+      if (this.instances.length > 0) this.sweepLater()
+    }
+  }
+
+  private sweepLater(): void {
+    if (this.idleAfter < Number.POSITIVE_INFINITY)
+      this.sweep = this.environment.clock.after(this.idleAfter, this.startSweep)
   }
 
   private passivateIfIdle(cell: Cell): void {
@@ -146,7 +155,7 @@ export class LocalFamily<Message = unknown> implements Family<Message> {
     try {
       kept = cell.passivate((state) => this.passivate?.(state))
     } catch (error) {
-      this.environment.log.error({ address: cell.address, error }, 'an actor could not be passivated')
+      this.environment.log.error({ address: cell.address, err: error }, 'an actor could not be passivated')
       return
     }
     this.removeInstance(cell)
@@ -192,7 +201,7 @@ class FamilyReference<Message> extends AnyReference<Message> {
     }
   }
 
-  override stop(options?: StopOptions): Promise<void> {
+  protected override end(options: StopOptions | undefined): Promise<void> {
     return this.family.stopOne(this.key, options)
   }
 }

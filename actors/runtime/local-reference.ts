@@ -39,7 +39,7 @@ export class LocalReference<Message> extends AnyReference<Message> {
     }
   }
 
-  override stop(options?: StopOptions): Promise<void> {
+  protected override end(options: StopOptions | undefined): Promise<void> {
     return this.cell.stop(options)
   }
 }

@@ -1,7 +1,8 @@
+import { checkCount } from './limits.ts'
 import type { Mark } from './mark.ts'
 
 export interface MailboxOptions<Message = unknown> {
-  /** The most messages that wait at once, stashed ones included. 1,000 unless given. */
+  /** The most messages that wait at once, stashed ones included: a whole number from 1. 1,000 unless given. */
   readonly capacity?: number
   /**
    * What becomes of a message that finds the mailbox full. `reject`: it is not taken, and its sender is told.
@@ -26,7 +27,7 @@ export interface MailboxPolicy {
 
 export function mailboxPolicy<Message>(options: MailboxOptions<Message> = {}): MailboxPolicy {
   const { capacity = 1_000, whenFull = 'reject' } = options
-  if (!(capacity >= 1)) throw new RangeError(`A mailbox holds at least one message, not ${capacity}`)
+  checkCount('The capacity of a mailbox', capacity)
   const untyped = options as MailboxOptions
   return {
     capacity,

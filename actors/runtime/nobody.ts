@@ -31,7 +31,7 @@ export class Nobody extends AnyReference {
     return () => undefined
   }
 
-  override stop(): Promise<void> {
+  protected override end(): Promise<void> {
     return Promise.resolve()
   }
 }

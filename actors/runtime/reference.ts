@@ -1,17 +1,21 @@
 import { type Deadlines, PendingAsk } from './ask.ts'
+import { checkAboveZero, checkFromZeroOrForever } from './limits.ts'
 import type { Mark } from './mark.ts'
 import type { ReplyTo, RequestsOf } from './request.ts'
 import type { WatchListener } from './watches.ts'
 
 export interface AskOptions {
-  /** How long to wait for the reply, in milliseconds. 5,000 unless given. */
+  /** How long to wait for the reply, in milliseconds: a finite number above 0. 5,000 unless given. */
   readonly timeout?: number
 }
 
 export interface StopOptions {
   /** Handle what is in the mailbox first. True unless given; false makes dead letters of it. */
   readonly drain?: boolean
-  /** After this many milliseconds the actor ends even in the middle of a message. 30,000 unless given. */
+  /**
+   * After this many milliseconds the actor ends even in the middle of a message; with Infinity it is waited for without
+   * end. 30,000 unless given.
+   */
   readonly within?: number
 }
 
@@ -28,6 +32,7 @@ export interface Reference<Message> {
    * Sends a request and waits for its reply. An actor that awaits another one's reply takes no message meanwhile; two
    * that do so to each other wait until the time limit. Rather let the other actor tell back.
    * @throws {AskError} (as rejection)
+   * @throws {RangeError} (as rejection) if the time limit is none; nothing is sent then
    */
   ask<Sent extends RequestsOf<Message>>(message: Sent, options?: AskOptions): Promise<ReplyTo<Message, Sent>>
   /**
@@ -36,7 +41,11 @@ export interface Reference<Message> {
    * @returns a function that ends the watch
    */
   watch(listener: WatchListener): () => void
-  /** Ends the actor. Resolves when it has ended; watchers are told then. An actor of a family starts anew with its next message. */
+  /**
+   * Ends the actor. Resolves when it has ended; watchers are told then. An actor of a family starts anew with its next
+   * message.
+   * @throws {RangeError} (as rejection) if `within` is no time; nothing is stopped then
+   */
   stop(options?: StopOptions): Promise<void>
 }
 
@@ -54,7 +63,8 @@ export abstract class AnyReference<Message = unknown> implements Reference<Messa
   /** Takes a message, or makes a dead letter of it and returns false; an ask's mark is settled then. */
   abstract deliver(message: unknown, mark: Mark | undefined): boolean
   abstract watch(listener: WatchListener): () => void
-  abstract stop(options?: StopOptions): Promise<void>
+  /** `stop`, with options that are in order. */
+  protected abstract end(options: StopOptions | undefined): Promise<void>
 
   tell(message: Message): boolean {
     return this.deliver(message, undefined)
@@ -62,9 +72,16 @@ export abstract class AnyReference<Message = unknown> implements Reference<Messa
 
   ask<Sent extends RequestsOf<Message>>(message: Sent, options?: AskOptions): Promise<ReplyTo<Message, Sent>> {
     return new Promise<unknown>((resolve, reject) => {
+      const timeout = options?.timeout ?? 5_000
+      checkAboveZero('The time limit of an ask', timeout)
       const ask = new PendingAsk(this.address, resolve, reject)
-      this.deadlines.add(ask, options?.timeout ?? 5_000)
+      this.deadlines.add(ask, timeout)
       this.deliver(message, ask)
     }) as Promise<ReplyTo<Message, Sent>>
+  }
+
+  async stop(options?: StopOptions): Promise<void> {
+    if (options?.within !== undefined) checkFromZeroOrForever('The time to stop', options.within)
+    await this.end(options)
   }
 }

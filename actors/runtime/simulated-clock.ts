@@ -1,4 +1,5 @@
 import type { Clock, Timer } from './clock.ts'
+import { checkFromZero, checkTime } from './limits.ts'
 
 class SimulatedTimer implements Timer {
   live = true
@@ -37,6 +38,7 @@ export class SimulatedClock implements Clock {
 
   /** @param start milliseconds since the Unix epoch */
   constructor(start = 0) {
+    checkTime('The time of a clock', start)
     this.time = start
   }
 
@@ -56,7 +58,7 @@ export class SimulatedClock implements Clock {
   }
 
   after(delay: number, callback: () => void): Timer {
-    if (Number.isNaN(delay)) throw new RangeError('A timer needs a delay in milliseconds')
+    if (Number.isNaN(delay)) throw new RangeError('A timer needs a delay in milliseconds, not NaN')
     const timer = new SimulatedTimer(this.time + Math.max(0, delay), this.set++, callback, () => {
       this.cancelled++
       if (this.cancelled > 1_000 && this.cancelled * 2 > this.heap.length) this.rebuild()
@@ -85,6 +87,7 @@ export class SimulatedClock implements Clock {
 
   /** Moves time on by `duration` milliseconds and fires what falls due. Promises get no turn in between: see `Simulation`. */
   advance(duration: number): void {
+    checkFromZero('The time to advance', duration)
     const limit = this.time + duration
     while (this.step(limit));
   }

@@ -1,3 +1,4 @@
+import { checkFromZero, checkTime } from './limits.ts'
 import type { Random } from './random.ts'
 import { seededRandom } from './random.ts'
 import { SimulatedClock } from './simulated-clock.ts'
@@ -35,11 +36,13 @@ export class Simulation {
 
   /** Runs for a time, in milliseconds; timers fire one by one, and what follows from each happens before the next. */
   async runFor(duration: number): Promise<void> {
+    checkFromZero('The time to run', duration)
     await this.runUntilTime(this.clock.now() + duration)
   }
 
   /** Runs up to a point in time, in milliseconds since the epoch. */
   async runUntilTime(time: number): Promise<void> {
+    checkTime('The time to run until', time)
     await this.settle()
     while (this.clock.step(time)) await this.settle()
   }
@@ -49,6 +52,7 @@ export class Simulation {
    * @returns whether it did before the time was over
    */
   async runUntil(condition: () => boolean, within = 3_600_000): Promise<boolean> {
+    checkFromZero('The time to run', within)
     const limit = this.clock.now() + within
     await this.settle()
     while (!condition()) {

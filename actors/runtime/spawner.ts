@@ -5,6 +5,7 @@ import { Counters } from './counters.ts'
 import type { Environment, Kind } from './environment.ts'
 import { LocalReference } from './local-reference.ts'
 import { mailboxPolicy } from './mailbox.ts'
+import { checkSupervision } from './supervision.ts'
 
 /** What a kind is made of, beside the environment. */
 interface KindOptions {
@@ -27,12 +28,14 @@ export class Spawner {
   }
 
   kind(options: KindOptions, prefix: string, counters: Counters): Kind {
+    const { supervision = {} } = options
+    checkSupervision(supervision)
     return {
       environment: this.environment,
       prefix,
       behaviour: options.behaviour,
       mailbox: mailboxPolicy(options.mailbox),
-      supervision: options.supervision ?? {},
+      supervision,
       counters,
       awaits: undefined,
       epoch: 0,

@@ -1,3 +1,4 @@
+import { checkCount, checkFromZero, checkFromZeroOrForever } from './limits.ts'
 import type { Random } from './random.ts'
 
 /** What happens to an actor that failed: it is started anew, it ends, or its parent fails in its stead. */
@@ -9,7 +10,7 @@ export interface Supervision {
   readonly firstBackoff?: number
   /** Where the backoff stops growing, in milliseconds. 60,000 unless given. */
   readonly longestBackoff?: number
-  /** After this many milliseconds without a failure the next one counts as the first. 60,000 unless given. */
+  /** After this many milliseconds without a failure the next one counts as the first; with Infinity never. 60,000 unless given. */
   readonly healthyAfter?: number
   /** Stop the actor at this many failures in a row. Unless given, nothing is ever given up. */
   readonly giveUpAfter?: number
@@ -42,6 +43,15 @@ export interface Failure {
 export function backoff(supervision: Supervision, failures: number, random: Random): number {
   const { firstBackoff = 100, longestBackoff = 60_000 } = supervision
   return random() * Math.min(longestBackoff, firstBackoff * 2 ** (failures - 1))
+}
+
+/** @throws {RangeError} if a time or the count is none */
+export function checkSupervision(supervision: Supervision): void {
+  const { firstBackoff = 0, longestBackoff = 0, healthyAfter = 0, giveUpAfter = Number.POSITIVE_INFINITY } = supervision
+  checkFromZero('The first backoff', firstBackoff)
+  checkFromZero('The longest backoff', longestBackoff)
+  checkFromZeroOrForever('The time after which an actor counts as healthy', healthyAfter)
+  if (giveUpAfter !== Number.POSITIVE_INFINITY) checkCount('The number of failures to give up at', giveUpAfter)
 }
 
 /** The number of failures in a row after one more. */

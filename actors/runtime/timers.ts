@@ -1,4 +1,5 @@
 import type { Clock, Timer } from './clock.ts'
+import { checkAboveZero, checkFromZero } from './limits.ts'
 import type { DueTimer } from './mark.ts'
 
 type Send = (message: unknown, mark: DueTimer) => void
@@ -34,7 +35,8 @@ export class Timers {
   }
 
   set(key: string, delay: number, message: unknown, repeat: boolean): void {
-    if (repeat && !(delay > 0)) throw new RangeError(`A repeating timer needs a period above 0, not ${delay}`)
+    if (repeat) checkAboveZero('The period of a timer', delay)
+    else checkFromZero('The delay of a timer', delay)
     this.cancel(key)
     const timer = new KeyedTimer(key, repeat ? delay : undefined)
     this.timers.set(key, timer)

@@ -250,7 +250,7 @@ export class Link implements Receiver {
   private notClonable(item: unknown[], error: unknown): void {
     const [operation, id] = item
     const { log } = this.options.environment
-    log.error({ thread: this.options.name, error }, 'a value can not be sent to another thread')
+    log.error({ thread: this.options.name, err: error }, 'a value can not be sent to another thread')
     this.dropItem(item, 'not-clonable')
     if (operation === op.reply) this.outbox.add(op.failure, id, 'NOT_CLONABLE', sendError(error))
   }
@@ -265,7 +265,7 @@ export class Link implements Receiver {
 
   receive(batch: Batch): void {
     receiveBatch(batch, this, (error) =>
-      this.options.environment.log.error({ thread: this.options.name, error }, 'a message from a thread failed'),
+      this.options.environment.log.error({ thread: this.options.name, err: error }, 'a message from a thread failed'),
     )
     if (this.received > 0) this.reportDelivered()
   }
@@ -376,7 +376,7 @@ export class Link implements Receiver {
   }
 
   log(level: LogLevel, fields: object, text: string): void {
-    this.options.environment.log[level]({ thread: this.options.name, ...fields }, text)
+    this.options.environment.log[level]({ thread: this.options.name, ...withErrors(fields) }, text)
   }
 
   ready(): void {
@@ -400,4 +400,10 @@ function plainFields(fields: object): object {
     return typeof value === 'object' || typeof value === 'function' ? inspect(value, { depth: 3 }) : value
   }
   return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, plain(value)]))
+}
+
+/** Log fields as they were before `plainFields`: what is still an object there is an error, and loggers treat errors apart. */
+function withErrors(fields: object): object {
+  const whole = (value: unknown): unknown => (typeof value === 'object' ? receiveError(value as SentError) : value)
+  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, whole(value)]))
 }

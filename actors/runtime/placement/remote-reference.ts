@@ -48,7 +48,7 @@ export class RemoteReference<Message> extends AnyReference<Message> {
     return this.link.sendWatch(this.address, listener)
   }
 
-  override stop(options?: StopOptions): Promise<void> {
+  protected override end(options: StopOptions | undefined): Promise<void> {
     return new Promise((resolve) => {
       this.link.sendStop(this.address, options, new PendingStop(resolve))
     })

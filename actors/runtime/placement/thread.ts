@@ -2,8 +2,9 @@ import type { Worker } from 'node:worker_threads'
 import { Counters, copyStats, type Stats, sumStats } from '../counters.ts'
 import type { Environment } from '../environment.ts'
 import type { Family } from '../family.ts'
+import { checkAboveZero, checkCount, checkFromZeroOrForever } from '../limits.ts'
 import type { AnyReference, StopOptions } from '../reference.ts'
-import { backoff, failuresInARow, type Supervision } from '../supervision.ts'
+import { backoff, checkSupervision, failuresInARow, type Supervision } from '../supervision.ts'
 import { Link } from './link.ts'
 import type { Batch } from './protocol.ts'
 import { RemoteReference } from './remote-reference.ts'
@@ -43,8 +44,8 @@ export interface ThreadStats {
   readonly restarts: number
 }
 
-/** How long a thread may take to end beyond what its actors are given, in milliseconds. */
-const GRACE = 2_000
+/** How long a thread may take to end beyond what its actors are given: a tenth of it, within bounds, in milliseconds. */
+const grace = (within: number): number => Math.min(2_000, Math.max(250, within / 10))
 
 /** A worker thread with an actor system of its own, started again when it dies. */
 export class Thread {
@@ -66,6 +67,7 @@ export class Thread {
     environment: Environment,
     lookup: (address: string) => AnyReference,
   ) {
+    checkOptions(options)
     this.name = name
     this.options = options
     this.environment = environment
@@ -94,19 +96,20 @@ export class Thread {
     return new RemoteReference<Message>(this.link, address, this.environment.deadlines)
   }
 
-  /** Stops its actors and ends it; resolves when it has ended. */
-  stop(options: StopOptions = {}): Promise<void> {
+  /** Stops its actors and ends it; resolves when it has ended: see `ActorSystem.stop` for when that is. */
+  async stop(options: StopOptions = {}): Promise<void> {
     const { within = 30_000 } = options
+    checkFromZeroOrForever('The time to stop', within)
     this.stopping = true
-    return new Promise((resolve) => {
-      const limit = this.environment.clock.after(within + GRACE, () => void this.worker.terminate())
-      this.stopped = () => {
-        limit.cancel()
-        resolve()
-      }
+    const kill = (): void => void this.worker.terminate()
+    const limit =
+      within < Number.POSITIVE_INFINITY ? this.environment.clock.after(within + grace(within), kill) : undefined
+    await new Promise<void>((resolve) => {
+      this.stopped = resolve
       this.link.sendClose(options)
       if (this.worker.threadId === -1) this.ended()
     })
+    limit?.cancel()
   }
 
   /** Kills it, as a crash would. It is started again. */
@@ -126,7 +129,7 @@ export class Thread {
       ...(heap !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heap } }),
     })
     worker.on('message', (batch: Batch) => this.link.receive(batch))
-    worker.on('error', (error) => this.environment.log.error({ thread: this.name, error }, 'a thread failed'))
+    worker.on('error', (error) => this.environment.log.error({ thread: this.name, err: error }, 'a thread failed'))
     worker.on('exit', (code) => this.exited(code))
     this.startedAt = this.environment.clock.now()
     return worker
@@ -164,4 +167,10 @@ export class Thread {
     this.link.end()
     this.stopped()
   }
+}
+
+function checkOptions({ limit, heap, restart = {} }: ThreadOptions): void {
+  if (limit !== undefined) checkCount("The limit of a thread's link", limit)
+  if (heap !== undefined) checkAboveZero("A thread's heap", heap)
+  checkSupervision(restart)
 }

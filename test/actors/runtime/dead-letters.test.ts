@@ -43,7 +43,7 @@ describe('dead letters', () => {
     })
     add(1)
     expect(lines).to.have.length(2)
-    expect(lines[1]).to.have.property('error').that.has.property('message', 'listener')
+    expect(lines[1]).to.have.property('err').that.has.property('message', 'listener')
   })
 
   it('have a count for each reason', () => {

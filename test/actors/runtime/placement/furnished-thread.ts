@@ -7,6 +7,7 @@ export type ThreadMessage =
   | { type: 'fail' }
   | { type: 'crash' }
   | { type: 'end' }
+  | { type: 'spin' }
   | { type: 'tell'; address: string; message: unknown }
   | { type: 'watch'; address: string; report: string }
   | { type: 'ended'; why: string; report: string }
@@ -27,6 +28,8 @@ const keeper = (greeting: string): Behaviour<readonly number[], ThreadMessage> =
       case 'crash':
         setImmediate(() => process.exit(3))
         return numbers
+      case 'spin':
+        for (;;);
       case 'end':
         context.stop()
         return numbers

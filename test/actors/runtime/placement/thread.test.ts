@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import type { Family } from '../../../../actors/runtime/family.ts'
 import type { Thread, ThreadOptions } from '../../../../actors/runtime/placement/thread.ts'
 import type { Reference } from '../../../../actors/runtime/reference.ts'
+import { SimulatedClock } from '../../../../actors/runtime/simulated-clock.ts'
 import { ActorSystem } from '../../../../actors/runtime/system.ts'
 import type { Terminated } from '../../../../actors/runtime/watches.ts'
 import { type Note, notebook } from '../behaviours.ts'
@@ -169,7 +170,7 @@ describe('thread', () => {
     open({ module: new URL('./no-such-module.ts', import.meta.url) })
     while (thread.stats.restarts < 1) await new Promise((resolve) => setTimeout(resolve, 10))
     const failure = lines.find(({ text }) => text === 'a thread failed')
-    expect(failure?.fields).to.have.property('error').that.has.property('message').that.includes('no-such-module')
+    expect(failure?.fields).to.have.property('err').that.has.property('message').that.includes('no-such-module')
   })
 
   it('works off what it has before it stops', async () => {
@@ -179,6 +180,41 @@ describe('thread', () => {
     await system.stop()
     expect(thread.stats.link).to.include({ sent: 3_001, processed: 3_001, queued: 0 })
     expect(thread.stats.inside).to.include({ sent: 3_001, processed: 3_001, queued: 0 })
+  })
+
+  describe('that spins', () => {
+    /** Stops a system whose thread never comes back, after `hanging` ms for an actor of the main thread. */
+    async function stopSpinning(within: number, hanging: number): Promise<number | undefined> {
+      const clock = new SimulatedClock()
+      system = new ActorSystem({ clock })
+      const module = new URL('./furnished-thread.ts', import.meta.url)
+      keepers = system.thread('t', { module, families: ['keeper'], data: { greeting: '' } }).family('keeper')
+      // Its timer stays set, and must not be the next one.
+      await keepers.of('k').ask({ type: 'list' }, { timeout: 1e9 })
+      const stop = (): Promise<void> => new Promise((resolve) => void clock.after(hanging, resolve))
+      const slow = system.spawn<undefined, string>({ start: () => undefined, receive: () => undefined, stop })
+      slow.tell('start')
+      keepers.of('k').tell({ type: 'spin' })
+      await new Promise((resolve) => setImmediate(resolve))
+      const stopped = system.stop({ within })
+      await new Promise((resolve) => setImmediate(resolve))
+      clock.advance(hanging)
+      await new Promise((resolve) => setImmediate(resolve))
+      const end = clock.next
+      clock.advance(within * 2 + 2_000)
+      await stopped
+      return end
+    }
+
+    it('is killed a tenth of the time to stop after it, but 250 ms at the least and 2 s at the most', async () => {
+      expect(await stopSpinning(300, 0)).to.equal(550)
+      expect(await stopSpinning(5_000, 0)).to.equal(5_500)
+      expect(await stopSpinning(60_000, 0)).to.equal(62_000)
+    })
+
+    it('gets no more time than what the actors of the main thread left', async () => {
+      expect(await stopSpinning(300, 200)).to.equal(550)
+    })
   })
 
   it('takes nothing more once it has stopped', async () => {
