@@ -79,13 +79,15 @@ export class PendingAsk {
 class DeadlineList {
   private readonly clock: Clock
   private readonly limit: number
+  private readonly emptied: () => void
   private first: PendingAsk | undefined
   private last: PendingAsk | undefined
   private timer: Timer | undefined
 
-  constructor(clock: Clock, limit: number) {
+  constructor(clock: Clock, limit: number, emptied: () => void) {
     this.clock = clock
     this.limit = limit
+    this.emptied = emptied
   }
 
   add(ask: PendingAsk): void {
@@ -117,7 +119,8 @@ class DeadlineList {
     const now = this.clock.now()
     this.timer = undefined
     while (this.first !== undefined && this.first.due <= now) this.first.fail('TIMEOUT')
-    if (this.first !== undefined) this.timer = this.clock.after(this.first.due - now, this.expire)
+    if (this.first === undefined) this.emptied()
+    else this.timer = this.clock.after(this.first.due - now, this.expire)
   }
 }
 
@@ -133,10 +136,16 @@ export class Deadlines {
   add(ask: PendingAsk, limit: number): void {
     let list = this.lists.get(limit)
     if (list === undefined) {
-      list = new DeadlineList(this.clock, limit)
+      // A list that ran out empty goes, so that time limits that are computed do not pile up.
+      list = new DeadlineList(this.clock, limit, () => this.lists.delete(limit))
       this.lists.set(limit, list)
     }
     list.add(ask)
+  }
+
+  /** How many different time limits are being kept. */
+  get size(): number {
+    return this.lists.size
   }
 
   /** Takes back all timers; asks that still wait keep waiting. */
