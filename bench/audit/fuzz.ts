@@ -1,0 +1,84 @@
+/**
+ * Changed records by the million: nothing throws, every line of output is JSON, every record is accounted for.
+ *
+ *     node --import tsx bench/audit/fuzz.ts [records, default 10000000] [seed]
+ */
+import { Buffer } from 'node:buffer'
+import { readFileSync } from 'node:fs'
+import type { BatchFormat, BatchResult } from '../../src/audit/batch.ts'
+import { noProcesses } from '../../src/audit/enrich/pid-resolver.ts'
+import { Snapshot } from '../../src/audit/enrich/snapshot.ts'
+import { processBatch } from '../../src/audit/process-batch.ts'
+import { Scratch } from '../../src/audit/scratch.ts'
+import { appArmorLine, bpfRecord, node, random, residents, seccompLine } from './made-up.ts'
+import { mutate } from './mutate.ts'
+
+const records = Number(process.argv[2] ?? 10_000_000)
+const next = random(Number(process.argv[3] ?? 1))
+const data = node(5)
+const snapshot = new Snapshot(data)
+const known = residents(data)
+const scratches = [new Scratch(), new Scratch({ everything: true })]
+const made = { containers: 5, classes: true }
+
+interface Seed {
+  format: BatchFormat
+  line: string
+}
+const seeds = ['apparmor', 'seccomp'].flatMap(
+  (name) =>
+    JSON.parse(readFileSync(new URL(`../../test/fixtures/audit/${name}.json`, import.meta.url), 'utf8')) as Seed[],
+)
+
+function record(serial: number): { format: BatchFormat; bytes: Uint8Array } {
+  const kind = next()
+  if (kind < 0.25) return { format: 'record', bytes: bpfRecord(next, serial, made) }
+  if (kind < 0.5) return { format: 'auditlog', bytes: Buffer.from(appArmorLine(next, serial, made)) }
+  if (kind < 0.6) return { format: 'auditlog', bytes: Buffer.from(seccompLine(next, serial, made)) }
+  const { format, line } = seeds[Math.floor(next() * seeds.length)]!
+  return { format, bytes: Buffer.from(`${line}\n`) }
+}
+
+const totals = { read: 0, written: 0, filtered: 0, deferred: 0, undecodable: 0 }
+
+function check(result: BatchResult): void {
+  const deferred = result.deferred.reduce((sum, part) => sum + part.records, 0)
+  const { read, written, filtered, undecodable } = result
+  if (read !== written + filtered + deferred + undecodable)
+    throw new Error(`${read} records, but ${JSON.stringify(result)}`)
+  const text = Buffer.from(result.output).toString('utf8')
+  if (!Buffer.from(text).equals(result.output)) throw new Error(`not UTF-8: ${text}`)
+  const lines = text.split('\n')
+  if (lines.pop() !== '' || lines.length !== written + undecodable) throw new Error(`${lines.length} lines`)
+  for (const line of lines) JSON.parse(line)
+  totals.read += read
+  totals.written += written
+  totals.filtered += filtered
+  totals.deferred += deferred
+  totals.undecodable += undecodable
+}
+
+const started = performance.now()
+const batch: Record<BatchFormat, Uint8Array[]> = { auditlog: [], netlink: [], kmsg: [], record: [] }
+
+function flush(format: BatchFormat): void {
+  const bytes = new Uint8Array(Buffer.concat(batch[format]))
+  batch[format] = []
+  const scratch = scratches[Math.floor(next() * 2)]!
+  const resolver = next() < 0.8 ? known : noProcesses
+  try {
+    check(processBatch({ source: 'fuzz', seq: 0, format, bytes, final: next() < 0.5 }, snapshot, resolver, scratch))
+  } catch (error) {
+    console.error(format, Buffer.from(bytes).toString('latin1'))
+    throw error
+  }
+}
+
+for (let serial = 0; serial < records; serial++) {
+  const { format, bytes } = record(serial)
+  // Every tenth is left as it is, so that good records stand among the bad.
+  batch[format].push(next() < 0.1 ? bytes : mutate(bytes, next))
+  if (batch[format].length >= 64) flush(format)
+}
+for (const format of Object.keys(batch) as BatchFormat[]) flush(format)
+console.log(`${records} changed records in ${((performance.now() - started) / 1000).toFixed(0)} s:`, totals)

@@ -1,0 +1,125 @@
+/**
+ * The records that our BPF programs put into the ring buffer: one table, from which the decoder (decode/bpf.ts) takes
+ * its offsets and native/bpf/varmor_event.h is generated (`npm run generate`), so that the two cannot part.
+ *
+ * A record is `header | body of its kind | exe | path | type`, packed one after the other, little-endian, without padding behind it:
+ * the fixed header, the few numbers of this event, and only the bytes that its texts have (no terminating NUL).
+ */
+
+/** C types by their size in bytes; all of them little-endian. */
+const sizes = { u8: 1, u16: 2, u32: 4, u64: 8 } as const
+
+export interface RecordField {
+  name: string
+  type: keyof typeof sizes
+  /** Number of elements, for arrays. */
+  count?: number
+  what: string
+}
+
+/** Raised whenever the meaning or place of a field changes; a record of another version is not decoded. */
+export const recordVersion = 1
+
+/** Texts that are longer are cut and say so in `flags`. */
+export const maximalText = 4096
+
+export const headerFields = [
+  { name: 'size', type: 'u32', what: 'bytes of the whole record, this field included' },
+  { name: 'version', type: 'u8', what: 'VARMOR_EVENT_VERSION' },
+  { name: 'kind', type: 'u8', what: 'enum varmor_event_kind' },
+  { name: 'action', type: 'u8', what: 'enum varmor_event_action' },
+  { name: 'flags', type: 'u8', what: 'enum varmor_event_flag' },
+  { name: 'time', type: 'u64', what: 'bpf_ktime_get_boot_ns()' },
+  { name: 'cgroup', type: 'u64', what: 'bpf_get_current_cgroup_id()' },
+  { name: 'profile', type: 'u32', what: 'id of the profile that the task carries' },
+  { name: 'mnt_ns', type: 'u32', what: 'inode number of the mount namespace at the time of the event' },
+  { name: 'tgid', type: 'u32', what: 'process id, in the initial pid namespace' },
+  { name: 'tid', type: 'u32', what: 'thread id, likewise' },
+  { name: 'ppid', type: 'u32', what: 'process id of the parent, likewise' },
+  { name: 'uid', type: 'u32', what: 'real user id, in the initial user namespace' },
+  { name: 'gid', type: 'u32', what: 'real group id, likewise' },
+  { name: 'exe_size', type: 'u16', what: 'bytes of the path of the executable' },
+  { name: 'path_size', type: 'u16', what: 'bytes of the path of a file, exec or mount event' },
+  { name: 'type_size', type: 'u16', what: 'bytes of the file system type of a mount event' },
+  { name: 'reserved', type: 'u16', count: 3, what: 'zero' },
+  { name: 'comm', type: 'u8', count: 16, what: 'name of the thread, padded with NUL' },
+] as const satisfies readonly RecordField[]
+
+/** Kinds of events with their number, the word in the event's `operation` (upstream's for the first six) and their body. */
+export const recordKinds = {
+  capability: {
+    number: 1,
+    operation: 'Capability',
+    body: [{ name: 'capability', type: 'u32', what: 'CAP_…' }],
+  },
+  file: {
+    number: 2,
+    operation: 'File',
+    body: [{ name: 'permissions', type: 'u32', what: 'bits of what was asked for, as AppArmor numbers them' }],
+  },
+  exec: {
+    number: 3,
+    operation: 'Bprm',
+    body: [{ name: 'permissions', type: 'u32', what: 'likewise' }],
+  },
+  socket: {
+    number: 4,
+    operation: 'Network',
+    body: [
+      { name: 'domain', type: 'u32', what: 'AF_…' },
+      { name: 'type', type: 'u32', what: 'SOCK_…, without its flags' },
+      { name: 'protocol', type: 'u32', what: 'IPPROTO_…' },
+    ],
+  },
+  address: {
+    number: 5,
+    operation: 'Network',
+    body: [
+      { name: 'call', type: 'u16', what: 'enum varmor_event_call' },
+      { name: 'port', type: 'u16', what: 'host byte order' },
+      { name: 'family', type: 'u32', what: 'AF_INET or AF_INET6' },
+      { name: 'address', type: 'u8', count: 16, what: 'network byte order; IPv4 in the first four bytes' },
+    ],
+  },
+  ptrace: {
+    number: 6,
+    operation: 'Ptrace',
+    body: [
+      { name: 'permission', type: 'u32', what: 'bits, as AppArmor numbers them' },
+      { name: 'external', type: 'u32', what: '1 when the other process is outside of the container' },
+    ],
+  },
+  mount: {
+    number: 7,
+    operation: 'Mount',
+    body: [{ name: 'flags', type: 'u32', what: 'MS_…, and 0x200 for umount' }],
+  },
+  userns: { number: 8, operation: 'Userns', body: [] },
+  bpf: { number: 9, operation: 'Bpf', body: [{ name: 'command', type: 'u32', what: 'BPF_… (enum bpf_cmd)' }] },
+} as const satisfies Record<string, { number: number; operation: string; body: readonly RecordField[] }>
+
+export type RecordKind = keyof typeof recordKinds
+
+export const recordActions = { DENIED: 1, AUDIT: 2, ALLOWED: 4 } as const
+
+export const recordFlags = { PATH_CUT: 1, EXE_CUT: 2, PATH_UNKNOWN: 4 } as const
+
+/** What was done with an address; the word is the event's `type`. The first two numbers are upstream's. */
+export const recordCalls = { connect: 1, bind: 3, sendmsg: 4, listen: 5, accept: 6 } as const
+
+export const sizeOf = (field: RecordField): number => sizes[field.type] * (field.count ?? 1)
+
+/** Offset of each field from the first one, and the size of all. Fields lie one behind the other. */
+export function layOut<const Fields extends readonly RecordField[]>(
+  fields: Fields,
+): { at: Record<Fields[number]['name'], number>; size: number } {
+  let size = 0
+  const at: Partial<Record<Fields[number]['name'], number>> = {}
+  for (const field of fields) {
+    at[field.name as Fields[number]['name']] = size
+    size += sizeOf(field)
+  }
+  return { at: at as Record<Fields[number]['name'], number>, size }
+}
+
+export const header = layOut(headerFields)

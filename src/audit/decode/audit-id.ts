@@ -1,0 +1,71 @@
+/** The `1740366282.121:674` of `audit(1740366282.121:674)`: seconds, milliseconds and the serial number of the record. */
+export class AuditId {
+  /** The text between the brackets. */
+  start = 0
+  end = 0
+  /** Unix seconds. */
+  epoch = 0
+  /** The digits of the serial number reach from here to `end`, without leading zeros. */
+  serialStart = 0
+
+  /** As of a record without an id: an empty text at `at`. */
+  clear(at: number, epoch: number): void {
+    this.start = at
+    this.end = at
+    this.epoch = epoch
+    this.serialStart = at
+  }
+}
+
+const space = 0x20
+const zero = 0x30
+const dot = 0x2e
+const colon = 0x3a
+const openBracket = 0x28
+const closeBracket = 0x29
+
+/** Beyond this a number of seconds is a broken line: the year 5138. */
+const mostSeconds = 99_999_999_999
+/** The kernel's serial is an unsigned int; a long would have as many as this. */
+const mostSerialDigits = 20
+
+/** `audit(` begins at `at`. */
+export function isAuditId(bytes: Uint8Array, at: number, end: number): boolean {
+  return (
+    at + 6 <= end &&
+    bytes[at] === 0x61 &&
+    bytes[at + 1] === 0x75 &&
+    bytes[at + 2] === 0x64 &&
+    bytes[at + 3] === 0x69 &&
+    bytes[at + 4] === 0x74 &&
+    bytes[at + 5] === openBracket
+  )
+}
+
+/**
+ * Reads the id whose `audit(` begins at `at`.
+ * @returns the offset behind its `): `, or -1 when it is none.
+ */
+export function readAuditId(bytes: Uint8Array, at: number, end: number, id: AuditId): number {
+  const start = at + 6
+  let i = start
+  let epoch = 0
+  for (; i < end && isDigit(bytes[i]!); i++) epoch = epoch * 10 + bytes[i]! - 0x30
+  if (i === start || i >= end || bytes[i] !== dot || epoch > mostSeconds) return -1
+  const fraction = ++i
+  while (i < end && isDigit(bytes[i]!)) i++
+  if (i === fraction || i >= end || bytes[i] !== colon) return -1
+  let serial = ++i
+  while (i < end && isDigit(bytes[i]!)) i++
+  if (i === serial || i >= end || bytes[i] !== closeBracket) return -1
+  while (serial < i - 1 && bytes[serial] === zero) serial++
+  if (i - serial > mostSerialDigits) return -1
+  id.start = start
+  id.end = i
+  id.epoch = epoch
+  id.serialStart = serial
+  if (++i < end && bytes[i] === colon) i++
+  return i < end && bytes[i] === space ? i + 1 : i
+}
+
+const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39

@@ -1,0 +1,141 @@
+/** Names of the numbers in BPF records, as upstream's enforcer prints them (vArmor-ebpf, pkg/bpfenforcer/const.go) and on. */
+
+/** Capabilities by number (include/uapi/linux/capability.h). */
+// biome-ignore format: a table reads better
+const capabilities = [
+  'chown', 'dac_override', 'dac_read_search', 'fowner', 'fsetid', 'kill', 'setgid', 'setuid', 'setpcap',
+  'linux_immutable', 'net_bind_service', 'net_broadcast', 'net_admin', 'net_raw', 'ipc_lock', 'ipc_owner', 'sys_module',
+  'sys_rawio', 'sys_chroot', 'sys_ptrace', 'sys_pacct', 'sys_admin', 'sys_boot', 'sys_nice', 'sys_resource', 'sys_time',
+  'sys_tty_config', 'mknod', 'lease', 'audit_write', 'audit_control', 'setfcap', 'mac_override', 'mac_admin', 'syslog',
+  'wake_alarm', 'block_suspend', 'audit_read', 'perfmon', 'bpf', 'checkpoint_restore',
+]
+
+export const capabilityName = (number: number): string => capabilities[number] ?? 'unknown'
+
+/** AppArmor's permission bits (security/apparmor/include/perms.h). Upstream knows exec to create, rename and link. */
+const permissions: readonly (readonly [number, string])[] = [
+  [0x1, 'exec'],
+  [0x2, 'write'],
+  [0x4, 'read'],
+  [0x8, 'append'],
+  [0x10, 'create'],
+  [0x20, 'delete'],
+  [0x80, 'rename'],
+  [0x100, 'setattr'],
+  [0x200, 'getattr'],
+  [0x1000, 'chmod'],
+  [0x2000, 'chown'],
+  [0x4_0000, 'link'],
+]
+
+/** Names of the bits that are set, in the order of the table, and one `0x…` for all bits without a name. */
+function bitNames(bits: number, table: readonly (readonly [number, string])[]): string[] {
+  let rest = bits
+  const names: string[] = []
+  for (const [bit, name] of table) {
+    if ((bits & bit) === 0) continue
+    names.push(name)
+    rest &= ~bit
+  }
+  if (rest !== 0) names.push(`0x${(rest >>> 0).toString(16)}`)
+  return names
+}
+
+export const permissionNames = (bits: number): string[] => bitNames(bits, permissions)
+
+const ptracePermissions: readonly (readonly [number, string])[] = [
+  [0x2, 'trace'],
+  [0x4, 'read'],
+  [0x8, 'traceby'],
+  [0x10, 'readby'],
+]
+
+/** Upstream has one bit in an event; several are joined. */
+export const ptracePermissionName = (bits: number): string => bitNames(bits, ptracePermissions).join(' ')
+
+const MS_BIND = 0x1000
+const MS_REC = 0x4000
+
+/** MS_… (include/uapi/linux/mount.h) by mount(8)'s words; 0x200 is no mount flag and stands for umount. */
+const mountFlags: readonly (readonly [number, string])[] = [
+  [0x1, 'ro'],
+  [0x2, 'nosuid'],
+  [0x4, 'nodev'],
+  [0x8, 'noexec'],
+  [0x10, 'sync'],
+  [0x20, 'remount'],
+  [0x40, 'mand'],
+  [0x80, 'dirsync'],
+  [0x100, 'nosymfollow'],
+  [0x200, 'umount'],
+  [0x400, 'noatime'],
+  [0x800, 'nodiratime'],
+  [0x2000, 'move'],
+  [0x8000, 'silent'],
+  [0x2_0000, 'make-unbindable'],
+  [0x4_0000, 'make-private'],
+  [0x8_0000, 'make-slave'],
+  [0x10_0000, 'make-shared'],
+  [0x20_0000, 'relatime'],
+  [0x80_0000, 'iversion'],
+  [0x100_0000, 'strictatime'],
+]
+
+/** Combinations with bind, of which the first that is wholly set counts. */
+const bindFlags: readonly (readonly [number, string])[] = [
+  [MS_BIND | MS_REC | 0x2_0000, 'make-runbindable'],
+  [MS_BIND | MS_REC | 0x4_0000, 'make-rprivate'],
+  [MS_BIND | MS_REC | 0x8_0000, 'make-rslave'],
+  [MS_BIND | MS_REC | 0x10_0000, 'make-rshared'],
+  [MS_BIND | MS_REC, 'rbind'],
+  [MS_BIND, 'bind'],
+]
+
+export function mountFlagNames(flags: number): string[] {
+  const names = bitNames(flags & ~(MS_BIND | MS_REC), mountFlags)
+  const bind = bindFlags.find(([bits]) => (flags & bits) === bits)
+  if (bind !== undefined) names.push(bind[1])
+  else if ((flags & MS_REC) !== 0) names.push('rec')
+  return names
+}
+
+/** AF_… by number (include/linux/socket.h). */
+// biome-ignore format: a table reads better
+const domains = [
+  'UNSPEC', 'UNIX', 'INET', 'AX25', 'IPX', 'APPLETALK', 'NETROM', 'BRIDGE', 'ATMPVC', 'X25', 'INET6', 'ROSE', 'DECnet',
+  'NETBEUI', 'SECURITY', 'KEY', 'NETLINK', 'PACKET', 'ASH', 'ECONET', 'ATMSVC', 'RDS', 'SNA', 'IRDA', 'PPPOX', 'WANPIPE',
+  'LLC', 'IB', 'MPLS', 'CAN', 'TIPC', 'BLUETOOTH', 'IUCV', 'RXRPC', 'ISDN', 'PHONET', 'IEEE802154', 'CAIF', 'ALG', 'NFC',
+  'VSOCK', 'KCM', 'QIPCRTR', 'SMC', 'XDP', 'MCTP',
+]
+
+export const domainName = (number: number): string =>
+  domains[number] === undefined ? `unknown(${number})` : `AF_${domains[number]}`
+
+// biome-ignore format: a table reads better
+const socketTypes: Readonly<Record<number, string>> = {
+  1: 'STREAM', 2: 'DGRAM', 3: 'RAW', 4: 'RDM', 5: 'SEQPACKET', 6: 'DCCP', 10: 'PACKET',
+}
+
+export const socketTypeName = (number: number): string =>
+  socketTypes[number] === undefined ? `unknown(${number})` : `SOCK_${socketTypes[number]}`
+
+/** IPPROTO_… by number (include/uapi/linux/in.h). */
+// biome-ignore format: a table reads better
+const protocols: Readonly<Record<number, string>> = {
+  0: 'IP', 1: 'ICMP', 2: 'IGMP', 4: 'IPIP', 6: 'TCP', 8: 'EGP', 12: 'PUP', 17: 'UDP', 22: 'IDP', 29: 'TP', 33: 'DCCP',
+  41: 'IPV6', 46: 'RSVP', 47: 'GRE', 50: 'ESP', 51: 'AH', 58: 'ICMPV6', 92: 'MTP', 94: 'BEETPH', 98: 'ENCAP', 103: 'PIM',
+  108: 'COMP', 115: 'L2TP', 132: 'SCTP', 136: 'UDPLITE', 137: 'MPLS', 143: 'ETHERNET', 255: 'RAW', 256: 'SMC', 262: 'MPTCP',
+}
+
+export const ipProtocolName = (number: number): string =>
+  protocols[number] === undefined ? `unknown(${number})` : `IPPROTO_${protocols[number]}`
+
+/** enum bpf_cmd (include/uapi/linux/bpf.h), as far as rules can name them. */
+const bpfCommands: Readonly<Record<number, string>> = {
+  0: 'map_create',
+  5: 'prog_load',
+  18: 'btf_load',
+  28: 'link_create',
+}
+
+export const bpfCommandName = (number: number): string => bpfCommands[number] ?? `unknown(${number})`

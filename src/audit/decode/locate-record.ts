@@ -1,0 +1,212 @@
+import { isAuditId } from './audit-id.ts'
+
+/** Types of audit records that can hold violations (include/uapi/linux/audit.h); everything else is `other`. */
+export const recordType = { other: 0, userAvc: 1107, seccomp: 1326, avc: 1400 } as const
+
+/** AppArmor's own types of before Linux 2.6.36, 1501 (audit) to 1506 (error). */
+export const isOldAppArmor = (type: number): boolean => type >= 1501 && type <= 1506
+
+/** Names of types that are rare; the others are told by their bytes. */
+const names: Readonly<Record<string, number>> = {
+  APPARMOR_AUDIT: 1501,
+  APPARMOR_ALLOWED: 1502,
+  APPARMOR_DENIED: 1503,
+  APPARMOR_HINT: 1504,
+  APPARMOR_STATUS: 1505,
+  APPARMOR_ERROR: 1506,
+}
+
+const space = 0x20
+const quote = 0x22
+const colon = 0x3a
+const semicolon = 0x3b
+const equals = 0x3d
+const openSquare = 0x5b
+const closeSquare = 0x5d
+
+/** Where a record is in its line. */
+export class RecordPlace {
+  type: number = recordType.other
+  /** Offset of its `audit(`; -1 when it has none. */
+  audit = -1
+  /** Offset of its pairs, for a record without `audit(`. */
+  body = -1
+}
+
+function startsWith(bytes: Uint8Array, at: number, end: number, text: string): boolean {
+  if (at + text.length > end) return false
+  for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text.charCodeAt(i)) return false
+  return true
+}
+
+const isTypeKey = (bytes: Uint8Array, at: number, end: number): boolean =>
+  at + 5 <= end &&
+  bytes[at] === 0x74 &&
+  bytes[at + 1] === 0x79 &&
+  bytes[at + 2] === 0x70 &&
+  bytes[at + 3] === 0x65 &&
+  bytes[at + 4] === equals
+
+/** Finds the record in a line of audit.log, kern.log, syslog or dmesg, or in a line that the netlink addon has made. */
+export function locateRecord(bytes: Uint8Array, start: number, end: number, place: RecordPlace): void {
+  place.type = recordType.other
+  place.audit = -1
+  place.body = -1
+  if (isTypeKey(bytes, start, end)) readType(bytes, start, end, place)
+  else if (startsWith(bytes, start, end, 'node=')) readType(bytes, afterBlank(bytes, start, end), end, place)
+  else if (bytes[start] === openSquare) locateInKernelText(bytes, start, end, place)
+  else locateBehindTag(bytes, start, end, place)
+}
+
+/** Finds the record in a line of /dev/kmsg, `priority,sequence,usec,flags;text`: only the kernel itself has facility 0 (a priority below 8). */
+export function locateKmsgRecord(bytes: Uint8Array, start: number, end: number, place: RecordPlace): void {
+  place.type = recordType.other
+  place.audit = -1
+  place.body = -1
+  if (bytes[start]! < 0x30 || bytes[start]! > 0x37 || bytes[start + 1] !== 0x2c) return
+  const text = bytes.indexOf(semicolon, start)
+  if (text !== -1 && text < end) locateInKernelText(bytes, text + 1, end, place)
+}
+
+/**
+ * A line of syslog: date, host and tag come first. Only the kernel's tag counts, so that another program's log line
+ * that quotes a record is not taken for one.
+ */
+function locateBehindTag(bytes: Uint8Array, start: number, end: number, place: RecordPlace): void {
+  let tag = start
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at]!
+    if (byte === space) tag = at + 1
+    else if (byte === colon && isTagEnd(bytes, at, end)) {
+      locateBehind(bytes, tag, at + 1, end, place)
+      return
+    } else if (byte === equals && isTypeKey(bytes, at - 4, end)) {
+      locateAfterFileName(bytes, at - 4, end, place)
+      return
+    }
+  }
+}
+
+const isTagEnd = (bytes: Uint8Array, at: number, end: number): boolean => at + 1 === end || bytes[at + 1] === space
+
+/** grep puts the name of the file and a colon before a line. */
+function locateAfterFileName(bytes: Uint8Array, at: number, end: number, place: RecordPlace): void {
+  if (bytes[at - 1] === colon) readType(bytes, at, end, place)
+}
+
+function locateBehind(bytes: Uint8Array, tag: number, behind: number, end: number, place: RecordPlace): void {
+  if (startsWith(bytes, tag, end, 'kernel:') || startsWith(bytes, tag, end, 'kern.notice:'))
+    locateInKernelText(bytes, behind, end, place)
+  else if (startsWith(bytes, tag, end, 'audit:') || endsWith(bytes, behind, '>audit:'))
+    locateInKernelText(bytes, behind, end, place)
+  else if (startsWith(bytes, tag, end, 'dbus')) locateDbus(bytes, behind, end, place)
+}
+
+function endsWith(bytes: Uint8Array, end: number, text: string): boolean {
+  return startsWith(bytes, end - text.length, end, text)
+}
+
+/** dbus-daemon without auditd logs its own denials, with neither type nor audit id. */
+function locateDbus(bytes: Uint8Array, at: number, end: number, place: RecordPlace): void {
+  while (at < end && bytes[at] === space) at++
+  if (!startsWith(bytes, at, end, 'apparmor=')) return
+  place.type = recordType.userAvc
+  place.body = at
+}
+
+/** The text of a message of the kernel: time stamps and thread ids in square brackets, `audit:`, then type and id. */
+function locateInKernelText(bytes: Uint8Array, start: number, end: number, place: RecordPlace): void {
+  let at = start
+  while (at < end) {
+    const byte = bytes[at]!
+    if (byte === space) at++
+    else if (byte === openSquare) at = behindByte(bytes, at, end, closeSquare)
+    else if (startsWith(bytes, at, end, 'audit: ')) at += 7
+    else break
+  }
+  if (isTypeKey(bytes, at, end)) readType(bytes, at, end, place)
+  else if (isAuditId(bytes, at, end)) {
+    place.type = recordType.avc
+    place.audit = at
+  }
+}
+
+/** Reads `type=1400 audit(`, `type=AVC msg=audit(` or `type=UNKNOWN[1503] msg=audit(` at `at`. */
+function readType(bytes: Uint8Array, at: number, end: number, place: RecordPlace): void {
+  if (!isTypeKey(bytes, at, end)) return
+  const start = at + 5
+  let value = 0
+  let i = start
+  for (; i < end && bytes[i]! >= 0x30 && bytes[i]! <= 0x39 && value < 10_000; i++) value = value * 10 + bytes[i]! - 0x30
+  if (i === start) i = behindName(bytes, start, end)
+  const type = bytes[start]! <= 0x39 ? value : typeOfName(bytes, start, i)
+  if (!isViolationType(type) || i >= end || bytes[i] !== space) return
+  if (startsWith(bytes, ++i, end, 'msg=')) i += 4
+  place.type = type
+  if (isAuditId(bytes, i, end)) place.audit = i
+}
+
+const isViolationType = (type: number): boolean =>
+  type === recordType.avc || type === recordType.seccomp || type === recordType.userAvc || isOldAppArmor(type)
+
+function behindName(bytes: Uint8Array, at: number, end: number): number {
+  let i = at
+  while (i < end && bytes[i] !== space && bytes[i] !== quote) i++
+  return i
+}
+
+/** The frequent types are told by their bytes; a text is made only of names that begin like one of the rare ones. */
+function typeOfName(bytes: Uint8Array, start: number, end: number): number {
+  const length = end - start
+  const first = bytes[start]
+  if (length === 3) return isAvc(bytes, start) ? recordType.avc : recordType.other
+  if (first === 0x53) return startsWith(bytes, start, end, 'SECCOMP') ? recordType.seccomp : recordType.other
+  const second = bytes[start + 1]
+  if (length > 16 || !((first === 0x41 && second === 0x50) || (first === 0x55 && second !== 0x53)))
+    return startsWith(bytes, start, end, 'USER_AVC') ? recordType.userAvc : recordType.other
+  const name = String.fromCharCode(...bytes.subarray(start, end))
+  return names[name] ?? unknownType(name)
+}
+
+const isAvc = (bytes: Uint8Array, at: number): boolean =>
+  bytes[at] === 0x41 && bytes[at + 1] === 0x56 && bytes[at + 2] === 0x43
+
+/** auditd writes `UNKNOWN[1503]` for types that it does not know. */
+function unknownType(name: string): number {
+  return name.startsWith('UNKNOWN[') && name.endsWith(']') ? Number(name.slice(8, -1)) : recordType.other
+}
+
+function afterBlank(bytes: Uint8Array, at: number, end: number): number {
+  return behindByte(bytes, at, end, space)
+}
+
+function behindByte(bytes: Uint8Array, at: number, end: number, byte: number): number {
+  let i = at
+  while (i < end && bytes[i] !== byte) i++
+  return i + 1
+}
+
+const wordOf = (text: string): number => new DataView(new TextEncoder().encode(text).buffer).getInt32(0, true)
+const [typeWord, avcWord, msgWord, equalsAudit, numberWord, blankAudit] = [
+  'type',
+  '=AVC',
+  ' msg',
+  '=aud',
+  '=140',
+  '0 au',
+].map(wordOf)
+
+/** Offset of `audit(` in a line that begins `type=AVC msg=audit(` or `type=1400 audit(`, which most do; else -1. */
+export function appArmorAudit(bytes: Uint8Array, view: DataView, start: number): number {
+  if (start + 24 > bytes.length || view.getInt32(start, true) !== typeWord) return -1
+  const value = view.getInt32(start + 4, true)
+  let audit = -1
+  if (
+    value === avcWord &&
+    view.getInt32(start + 8, true) === msgWord &&
+    view.getInt32(start + 12, true) === equalsAudit
+  )
+    audit = start + 13
+  else if (value === numberWord && view.getInt32(start + 8, true) === blankAudit) audit = start + 10
+  return audit !== -1 && isAuditId(bytes, audit, bytes.length) ? audit : -1
+}

@@ -1,0 +1,145 @@
+import { isSpecial } from './byte-kinds.ts'
+import { form, type RecordFields } from './record-fields.ts'
+import { noSlot, type RecordSchema } from './record-schema.ts'
+
+const space = 0x20
+const quote = 0x22
+const apostrophe = 0x27
+const minus = 0x2d
+const equals = 0x3d
+/** What auditd puts between a record and its own reading of it (`AUID="root" …`), which repeats the record in words. */
+const enrichment = 0x1d
+
+const digit = 1
+const upperHex = 2
+const kinds = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte >= 0x30 && byte <= 0x39 ? digit | upperHex : byte >= 0x41 && byte <= 0x46 ? upperHex : 0,
+)
+
+const isUpper = (byte: number): boolean => byte >= 0x41 && byte <= 0x5a
+
+/**
+ * Reads `key=value` pairs from `start` to `end` into `fields`. The rules are the kernel's, which escapes nothing: a
+ * quoted value ends at the next quote (a name with a quote in it is written as hex), any other at the next blank.
+ * A record inside of `msg='…'` replaces what was read before it: those were the pairs of the daemon that sent it.
+ */
+export function scanFields(
+  schema: RecordSchema,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  fields: RecordFields,
+): void {
+  fields.clear()
+  let at = start
+  while (at < end) {
+    const first = bytes[at]!
+    if (first <= space || first === apostrophe) {
+      if (first === enrichment) return
+      at++
+      continue
+    }
+    const keyStart = at
+    let hash = 0
+    let byte = first
+    while (byte > space && byte !== equals) {
+      hash = (Math.imul(hash, 31) + byte) | 0
+      byte = ++at < end ? bytes[at]! : space
+    }
+    if (byte !== equals) continue // a word without a value
+    const keyEnd = at++
+    const slot = schema.slotOf(hash, bytes, keyStart, keyEnd)
+    if (at < end && bytes[at] === quote) {
+      const valueStart = ++at
+      let odd = 0
+      // A loop, not indexOf: it sees the odd bytes on the way, and values are short.
+      for (; at < end; at++) {
+        byte = bytes[at]!
+        if (byte === quote) break
+        odd |= isSpecial[byte]!
+      }
+      if (at === end) fields.truncated = true
+      const written = odd === 0 && at < end ? form.plain : form.quoted
+      if (slot === noSlot || schema.isNumber[slot] === 1)
+        addExtra(bytes, keyStart, keyEnd, valueStart, at, written, fields)
+      else fields.set(slot, valueStart, at, written)
+      at++
+    } else if (slot !== noSlot && slot === schema.nested) fields.clear()
+    else if (slot !== noSlot && slot === schema.subject) at = readSubject(bytes, at, end, slot, fields)
+    else at = readBare(schema, bytes, keyStart, at, end, slot, fields)
+  }
+}
+
+/** Upper-case keys are auditd's own reading, from a log that has lost the byte before it. */
+function addExtra(
+  bytes: Uint8Array,
+  keyStart: number,
+  keyEnd: number,
+  start: number,
+  end: number,
+  written: number,
+  fields: RecordFields,
+): void {
+  if (!isUpper(bytes[keyStart]!)) fields.addExtra(keyStart, keyEnd, start, end, written)
+}
+
+/**
+ * A security context, which may hold blanks: `varmor-demo (enforce)`. It ends before the last ` pid=` of the record,
+ * because what follows that is quoted or hex and cannot hold one. Some kernels double the `=`; quotes come from auditd.
+ */
+function readSubject(bytes: Uint8Array, valueStart: number, end: number, slot: number, fields: RecordFields): number {
+  const start = bytes[valueStart] === equals ? valueStart + 1 : valueStart
+  let stop = end - 5
+  while (stop >= start && !(bytes[stop] === space && isPid(bytes, stop + 1))) stop--
+  if (stop < start) for (stop = start; stop < end && bytes[stop]! > space; ) stop++
+  fields.set(slot, start, stop, form.bare)
+  return stop
+}
+
+const isPid = (bytes: Uint8Array, at: number): boolean =>
+  bytes[at] === 0x70 && bytes[at + 1] === 0x69 && bytes[at + 2] === 0x64 && bytes[at + 3] === equals
+
+/** More are no number that a kernel prints. */
+const mostDigits = 20
+
+function readBare(
+  schema: RecordSchema,
+  bytes: Uint8Array,
+  keyStart: number,
+  valueStart: number,
+  end: number,
+  slot: number,
+  fields: RecordFields,
+): number {
+  let at = valueStart
+  const isNumber = slot !== noSlot && schema.isNumber[slot] === 1
+  if (isNumber) {
+    if (slot === schema.signed && bytes[at] === minus) at++
+    const start = at
+    while (at < end && (kinds[bytes[at]!]! & digit) !== 0) at++
+    if (at > start && at - start <= mostDigits) {
+      fields.set(slot, withoutZeros(bytes, start, at), at, form.digits)
+      return at
+    }
+    at = valueStart
+  }
+  let common = digit | upperHex
+  for (; at < end; at++) {
+    const byte = bytes[at]!
+    if (byte <= space || byte === apostrophe) break
+    common &= kinds[byte]!
+  }
+  if (slot === noSlot || isNumber) addExtra(bytes, keyStart, valueStart - 1, valueStart, at, form.bare, fields)
+  else fields.set(slot, valueStart, at, bareForm(schema, common, at - valueStart, slot))
+  return at
+}
+
+/** JSON allows no leading zero. */
+function withoutZeros(bytes: Uint8Array, start: number, end: number): number {
+  let at = start
+  while (at < end - 1 && bytes[at] === 0x30) at++
+  return at
+}
+
+const bareForm = (schema: RecordSchema, common: number, length: number, slot: number): number =>
+  common !== 0 && length > 0 && length % 2 === 0 && schema.isUntrusted[slot] === 1 ? form.hex : form.bare

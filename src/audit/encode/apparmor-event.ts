@@ -1,0 +1,243 @@
+import { Buffer } from 'node:buffer'
+import { eventFields, slotOf, zeroValue } from '../decode/apparmor-fields.ts'
+import type { AuditId } from '../decode/audit-id.ts'
+import { form } from '../decode/record-fields.ts'
+import type { RecordTemplates } from '../decode/record-templates.ts'
+import type { EventTime } from './event-time.ts'
+import type { Label } from './labels.ts'
+import {
+  type Fragment,
+  fragment,
+  type Output,
+  putFragment,
+  putNumber,
+  putRange,
+  writeFragment,
+  writeRange,
+} from './output.ts'
+import { noteBroken, putProtocol, putValue, type Values } from './values.ts'
+
+/**
+ * `event` of an AppArmor violation: every field of libapparmor's record in the seed's order, with `auditSubId` (the
+ * seed's spelling) and `auditSubID` (upstream's) one after the other. Most fields of a record are absent, so all
+ * that lies between two present fields is one fragment: a plan, made once for each set of present fields.
+ */
+interface EventPlan {
+  present: number
+  /** What comes before the slot of the same index. */
+  before: Fragment[]
+  slots: number[]
+  rest: Fragment
+}
+
+const versionOfSyntax = 1
+
+/**
+ * How the event begins.
+ * @param event the number of libapparmor's aa_record_event_type.
+ */
+export const appArmorOpening = (event: number): string => openings[event]!
+
+const openings = Array.from({ length: 8 }, (_, event) => `{"version":${versionOfSyntax},"event":${event},"pid":`)
+
+const taskKeys = [
+  [slotOf.peerPID, fragment(',"peerPID":')],
+  [slotOf.task, fragment(',"task":')],
+  [slotOf.magicToken, fragment(',"magicToken":')],
+] as const
+const epochKey = fragment(',"epoch":')
+const subIdKey = fragment(',"auditSubId":')
+const subIdKeyOfUpstream = fragment(',"auditSubID":')
+const auditIdKey = fragment(',"bitMask":0,"auditID":"')
+const zero = fragment('0')
+
+function makePlan(present: number): EventPlan {
+  const plan: EventPlan = { present, before: [], slots: [], rest: fragment('') }
+  let text = '"'
+  for (const [slot, name] of eventFields.entries()) {
+    text += `,"${name}":`
+    if ((present & (1 << slot)) === 0) text += zeroValue(name)
+    else {
+      plan.before.push(fragment(text))
+      plan.slots.push(slot)
+      text = ''
+    }
+    // libapparmor never fills it; it has no slot because then there were more than 32.
+    if (name === 'errorCode') text += ',"activeHat":""'
+  }
+  plan.rest = fragment(`${text}}`)
+  return plan
+}
+
+const plans = new Map<number, EventPlan>()
+/** Any number of sets can be made up by whoever writes lines. */
+const mostPlans = 1024
+let lastPlan = makePlan(0)
+
+function planOf(present: number): EventPlan {
+  if (lastPlan.present === present) return lastPlan
+  let plan = plans.get(present)
+  if (plan === undefined) {
+    if (plans.size >= mostPlans) plans.clear()
+    plan = makePlan(present)
+    plans.set(present, plan)
+  }
+  lastPlan = plan
+  return plan
+}
+
+/** The event of all records that differ only in profile, process, command and name (decode/record-templates.ts). */
+export interface EventShape {
+  opening: string
+  /** From behind the audit id to the profile, from there to the command, and from there to the name where that is open. */
+  profileKey: Fragment
+  commKey: Fragment
+  nameKey: Fragment | undefined
+  /** From the last of these to the end. */
+  rest: Fragment
+}
+
+/** What all records of one template have in common. */
+export interface AppArmorShape extends EventShape {
+  kind: number
+  /** The fields of ours that follow the standard ones, and the end of the line. */
+  ownFields: string
+  /** From the event's rest to the end of the line, for events of one second. */
+  ending: Fragment
+  endingEpoch: number
+}
+
+/** Makes the shape of the record that `values` are of. */
+export function eventShape(values: Values, event: number, hasName: boolean): EventShape {
+  const { before, slots, rest } = planOf(values.fields.present)
+  const { output } = values
+  const parts: Fragment[] = []
+  output.length = 0
+  for (const [i, slot] of slots.entries()) {
+    output.room(fixedTexts)
+    putFragment(output, before[i]!)
+    if (slot === slotOf.profile || slot === slotOf.comm || (slot === slotOf.name && hasName))
+      parts.push(takeFragment(output))
+    else putValue(values, slot, eventFields[slot]!)
+  }
+  output.room(fixedTexts)
+  putFragment(output, rest)
+  const [profileKey, commKey, nameKey] = parts
+  return {
+    opening: appArmorOpening(event),
+    profileKey: profileKey!,
+    commKey: commKey!,
+    nameKey,
+    rest: takeFragment(output),
+  }
+}
+
+/** Room that the fixed texts of an event need at most. */
+const fixedTexts = 4096
+
+function takeFragment(output: Output): Fragment {
+  const text = Buffer.from(output.take()).toString('latin1')
+  output.length = 0
+  return fragment(text)
+}
+
+/**
+ * Puts the line of a record that a template has matched, up to the shape's `rest`: the same bytes as putLineStart() and
+ * putAppArmorEvent() put there.
+ */
+export function putShapedEvent<Shape>(
+  { output, bytes, view }: Values,
+  start: Fragment,
+  middle: Fragment,
+  shape: EventShape,
+  found: RecordTemplates<Shape>,
+  id: AuditId,
+  label: Label,
+  time: EventTime,
+): void {
+  const { nameKey } = shape
+  let at = writeFragment(output, output.length, start)
+  at = writeRange(output, at, bytes, view, found.pidStart, found.pidEnd)
+  at = writeFragment(output, at, middle)
+  at = writeRange(output, at, bytes, view, found.pidStart, found.pidEnd)
+  at = writeFragment(output, at, time.idsKey(id.epoch))
+  at = writeRange(output, at, bytes, view, id.serialStart, id.end)
+  at = writeFragment(output, at, subIdKeyOfUpstream)
+  at = writeRange(output, at, bytes, view, id.serialStart, id.end)
+  at = writeFragment(output, at, auditIdKey)
+  at = writeRange(output, at, bytes, view, id.start, id.end)
+  at = writeFragment(output, at, shape.profileKey)
+  at = writeFragment(output, at, label.json)
+  at = writeFragment(output, at, shape.commKey)
+  at = writeRange(output, at, bytes, view, found.commStart - 1, found.commEnd + 1)
+  if (nameKey !== undefined) {
+    at = writeFragment(output, at, nameKey)
+    at = writeRange(output, at, bytes, view, found.nameStart - 1, found.nameEnd + 1)
+  }
+  output.length = at
+}
+
+/**
+ * Puts the event from behind its opening. There must be room for it: twice the record and 4 KB are enough, odd values
+ * ask for their own.
+ */
+export function putAppArmorEvent(
+  values: Values,
+  id: AuditId,
+  pid: number,
+  label: Label | undefined,
+  time: EventTime,
+): void {
+  const { output, fields } = values
+  putNumber(output, pid)
+  putTasks(values, time.idsKey(id.epoch), time.seconds(id.epoch))
+  putIds(values, id)
+  const { before, slots, rest } = planOf(fields.present)
+  for (let i = 0; i < slots.length; i++) {
+    putFragment(output, before[i]!)
+    const slot = slots[i]!
+    if (slot === slotOf.profile && label !== undefined) putLabel(values, label)
+    else if (slot === slotOf.netProtocol) putProtocol(values, slot)
+    else putValue(values, slot, eventFields[slot]!)
+  }
+  putFragment(output, rest)
+}
+
+/** From the value of `auditSubId` to the text of `auditID`, without its closing quote. */
+function putIds(values: Values, id: AuditId): void {
+  const { output, bytes, view } = values
+  putSerial(values, id)
+  putFragment(output, subIdKeyOfUpstream)
+  putSerial(values, id)
+  putFragment(output, auditIdKey)
+  putRange(output, bytes, view, id.start, id.end)
+}
+
+/** A record without an id has the number 0. */
+function putSerial({ output, bytes, view }: Values, id: AuditId): void {
+  if (id.serialStart === id.end) putFragment(output, zero)
+  else putRange(output, bytes, view, id.serialStart, id.end)
+}
+
+function putTasks(values: Values, idsKey: Fragment, seconds: Fragment): void {
+  const { output, fields } = values
+  const { forms } = fields
+  if ((forms[slotOf.peerPID]! | forms[slotOf.task]! | forms[slotOf.magicToken]!) === form.absent) {
+    putFragment(output, idsKey)
+    return
+  }
+  for (const [slot, key] of taskKeys) {
+    putFragment(output, key)
+    if (forms[slot] === form.absent) putFragment(output, zero)
+    else putRange(output, values.bytes, values.view, fields.starts[slot]!, fields.ends[slot]!)
+  }
+  putFragment(output, epochKey)
+  putFragment(output, seconds)
+  putFragment(output, subIdKey)
+}
+
+function putLabel(values: Values, label: Label): void {
+  values.output.room(label.json.length + values.reserve)
+  putFragment(values.output, label.json)
+  if (label.broken) noteBroken(values, slotOf.profile, 'profile')
+}

@@ -1,0 +1,143 @@
+import { layOut, recordCalls, recordKinds } from '../bpf-record.ts'
+import {
+  bpfCommandName,
+  capabilityName,
+  domainName,
+  ipProtocolName,
+  mountFlagNames,
+  permissionNames,
+  ptracePermissionName,
+  socketTypeName,
+} from '../decode/bpf-names.ts'
+import { ipAddress } from '../decode/ip-address.ts'
+import { asciiJson } from './json-text.ts'
+import { type Fragment, fragment, putFragment } from './output.ts'
+import { putBytes, type Values } from './values.ts'
+
+/** A record whose header and sizes have been checked, by the offsets of its parts. */
+export interface RecordParts {
+  /** The numbers of its kind. */
+  body: number
+  path: number
+  /** Behind the path; the file system type follows. */
+  type: number
+  end: number
+}
+
+/** Puts `event` of one kind, from its brace to its brace. */
+type PutEvent = (values: Values, parts: RecordParts) => void
+
+const mostTexts = 4096
+
+/** Texts that are made once for each number and kept. */
+function cached(make: (number: number) => string): (number: number) => Fragment {
+  const texts = new Map<number, Fragment>()
+  return (number) => {
+    let text = texts.get(number)
+    if (text === undefined) {
+      if (texts.size >= mostTexts) texts.clear()
+      text = fragment(make(number))
+      texts.set(number, text)
+    }
+    return text
+  }
+}
+
+const callNames = new Map<number, string>(Object.entries(recordCalls).map(([name, number]) => [number, name]))
+const callName = (number: number): string => callNames.get(number) ?? `unknown(${number})`
+
+const operation = (kind: keyof typeof recordKinds): string => `{"operation":"${recordKinds[kind].operation}"`
+const at = {
+  capability: layOut(recordKinds.capability.body).at,
+  file: layOut(recordKinds.file.body).at,
+  socket: layOut(recordKinds.socket.body).at,
+  address: layOut(recordKinds.address.body).at,
+  ptrace: layOut(recordKinds.ptrace.body).at,
+  mount: layOut(recordKinds.mount.body).at,
+  bpf: layOut(recordKinds.bpf.body).at,
+}
+
+const capabilityText = cached((number) => `${operation('capability')},"capability":"${capabilityName(number)}"}`)
+
+const pathText = (kind: 'file' | 'exec') =>
+  cached((bits) => `${operation(kind)},"permissions":${asciiJson(permissionNames(bits))},"path":`)
+
+const bpfText = cached((number) => `${operation('bpf')},"command":"${bpfCommandName(number)}"}`)
+const usernsText = fragment(`${operation('userns')}}`)
+const mountStart = fragment(`${operation('mount')},"path":`)
+const typeKey = fragment(',"type":')
+const flagsText = cached((flags) => `,"flags":${asciiJson(mountFlagNames(flags))}}`)
+const closing = fragment('}')
+
+/** Upstream always prints both; what an event does not have is empty. */
+const emptySocket = '"socket":{"domain":"","type":"","protocol":""}'
+const emptyAddress = '"address":{"ip":"","port":0}'
+
+const putPath =
+  (text: (number: number) => Fragment): PutEvent =>
+  (values, parts) => {
+    putFragment(values.output, text(values.view.getUint32(parts.body + at.file.permissions, true)))
+    putBytes(values, parts.path, parts.type, 'path')
+    putFragment(values.output, closing)
+  }
+
+function putSocket({ output, view }: Values, { body }: RecordParts): void {
+  const domain = domainName(view.getUint32(body + at.socket.domain, true))
+  const type = socketTypeName(view.getUint32(body + at.socket.type, true))
+  const protocol = ipProtocolName(view.getUint32(body + at.socket.protocol, true))
+  const socket = `"socket":${JSON.stringify({ domain, type, protocol })}`
+  putFragment(output, fragment(`${operation('socket')},"type":"socket",${socket},${emptyAddress}}`))
+}
+
+function putAddress({ output, view, bytes }: Values, { body }: RecordParts): void {
+  const type = callName(view.getUint16(body + at.address.call, true))
+  const ip = ipAddress(view.getUint32(body + at.address.family, true), bytes, body + at.address.address)
+  const port = view.getUint16(body + at.address.port, true)
+  putFragment(
+    output,
+    fragment(`${operation('address')},"type":"${type}",${emptySocket},"address":${JSON.stringify({ ip, port })}}`),
+  )
+}
+
+function putPtrace({ output, view }: Values, { body }: RecordParts): void {
+  const permission = ptracePermissionName(view.getUint32(body + at.ptrace.permission, true))
+  const external = view.getUint32(body + at.ptrace.external, true) !== 0
+  putFragment(output, fragment(`${operation('ptrace')},"permission":"${permission}","external":${external}}`))
+}
+
+function putMount(values: Values, parts: RecordParts): void {
+  const { output } = values
+  putFragment(output, mountStart)
+  putBytes(values, parts.path, parts.type, 'path')
+  putFragment(output, typeKey)
+  putBytes(values, parts.type, parts.end, 'type')
+  putFragment(output, flagsText(values.view.getUint32(parts.body + at.mount.flags, true)))
+}
+
+/** How the event of each kind is put. */
+const puts: Record<keyof typeof recordKinds, PutEvent> = {
+  capability: ({ output, view }, { body }) =>
+    putFragment(output, capabilityText(view.getUint32(body + at.capability.capability, true))),
+  file: putPath(pathText('file')),
+  exec: putPath(pathText('exec')),
+  socket: putSocket,
+  address: putAddress,
+  ptrace: putPtrace,
+  mount: putMount,
+  userns: ({ output }) => putFragment(output, usernsText),
+  bpf: ({ output, view }, { body }) => putFragment(output, bpfText(view.getUint32(body + at.bpf.command, true))),
+}
+
+export interface KindOfRecord {
+  bodySize: number
+  put: PutEvent
+}
+
+/** By the number of the kind. */
+export const kindsOfRecords: readonly (KindOfRecord | undefined)[] = Object.entries(recordKinds).reduce<KindOfRecord[]>(
+  (kinds, [name, { number, body }]) => {
+    kinds[number] = { bodySize: layOut(body).size, put: puts[name as keyof typeof recordKinds] }
+    return kinds
+  },
+  [],
+)

@@ -1,0 +1,59 @@
+/** Entries that a ByteMap holds before it starts again: names in records come from processes, which may make up any number. */
+const limit = 4096
+const buckets = 2048
+
+interface Entry<Value> {
+  hash: number
+  key: Uint8Array
+  value: Value
+  next: Entry<Value> | undefined
+}
+
+/** A bounded cache whose keys are ranges of bytes, found without making a string or a copy of them. */
+export class ByteMap<Value> {
+  #buckets: (Entry<Value> | undefined)[] = new Array(buckets).fill(undefined)
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  clear(): void {
+    this.#buckets.fill(undefined)
+    this.#size = 0
+  }
+
+  /** @param hash of the range, from `hashRange`. */
+  get(bytes: Uint8Array, start: number, end: number, hash: number): Value | undefined {
+    let entry = this.#buckets[hash & (buckets - 1)]
+    while (entry !== undefined) {
+      if (entry.hash === hash && isSame(entry.key, bytes, start, end)) return entry.value
+      entry = entry.next
+    }
+    return undefined
+  }
+
+  /** Keeps a copy of the range. The caller has looked before: a key that is there already would be kept twice. */
+  set(bytes: Uint8Array, start: number, end: number, hash: number, value: Value): void {
+    if (this.#size >= limit) this.clear()
+    const bucket = hash & (buckets - 1)
+    this.#buckets[bucket] = { hash, key: bytes.slice(start, end), value, next: this.#buckets[bucket] }
+    this.#size++
+  }
+}
+
+function isSame(key: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  if (key.length !== end - start) return false
+  for (let i = 0; i < key.length; i++) if (key[i] !== bytes[start + i]) return false
+  return true
+}
+
+/** A hash of the range, in words of four where it can. */
+export function hashRange(view: DataView, start: number, end: number): number {
+  let hash = end - start
+  let at = start
+  for (; at + 4 <= end; at += 4) hash = Math.imul(hash ^ view.getInt32(at, true), 0x9e3779b1)
+  for (; at < end; at++) hash = Math.imul(hash ^ view.getUint8(at), 0x85ebca6b)
+  hash ^= hash >>> 15
+  return hash
+}

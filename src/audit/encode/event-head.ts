@@ -1,0 +1,102 @@
+import type { Action, Enforcer, EventCount } from '../batch.ts'
+import type { PolicyIdentity, Snapshot } from '../enrich/snapshot.ts'
+import { asciiJson } from './json-text.ts'
+
+/** What violations.log tells events by. The index is the `kind` of the functions below. */
+export const eventKinds = [
+  { enforcer: 'AppArmor', action: 'DENIED' },
+  { enforcer: 'AppArmor', action: 'AUDIT' },
+  { enforcer: 'AppArmor', action: 'ALLOWED' },
+  { enforcer: 'Seccomp', action: 'DENIED' },
+  { enforcer: 'Seccomp', action: 'AUDIT' },
+  { enforcer: 'Seccomp', action: 'AUDIT|ALLOWED' },
+  { enforcer: 'BPF', action: 'DENIED' },
+  { enforcer: 'BPF', action: 'AUDIT' },
+  { enforcer: 'BPF', action: 'ALLOWED' },
+] as const satisfies readonly { enforcer: Enforcer; action: Action }[]
+
+export function eventKind(enforcer: Enforcer, action: Action): number {
+  return eventKinds.findIndex((kind) => kind.enforcer === enforcer && kind.action === action)
+}
+
+/** `warn` where the kernel refused, `debug` where it only reported. */
+export const isRefused = (kind: number): boolean => refused[kind]!
+
+const refused = eventKinds.map(({ action }) => action === 'DENIED')
+
+/** The middle of a line, from `eventType` to `"event":`: the same for every event of a profile, kind by kind. */
+export class ProfileHead {
+  readonly profileName: string
+  readonly counts = new Uint32Array(eventKinds.length)
+  #policy: PolicyIdentity | undefined
+  #texts: (string | undefined)[] = eventKinds.map(() => undefined)
+
+  constructor(profileName: string, policy: PolicyIdentity | undefined) {
+    this.profileName = profileName
+    this.#policy = policy
+  }
+
+  text(kind: number): string {
+    let text = this.#texts[kind]
+    if (text === undefined) {
+      text = this.#make(kind)
+      this.#texts[kind] = text
+    }
+    return text
+  }
+
+  #make(kind: number): string {
+    const { enforcer, action } = eventKinds[kind]!
+    const values = {
+      eventType: enforcer,
+      enforcer,
+      action,
+      profileName: this.profileName,
+      policyKind: this.#policy?.kind ?? '',
+      policyName: this.#policy?.name ?? '',
+      policyNamespace: this.#policy?.namespace ?? '',
+    }
+    return `,${asciiJson(values).slice(1, -1)},"event":`
+  }
+}
+
+/** Names of profiles come from records: with `everything`, any number. */
+const mostHeads = 4096
+
+/** Heads by profile name, and the counts of the events that were written with them. */
+export class ProfileHeads {
+  #heads = new Map<string, ProfileHead>()
+  #counted: { head: ProfileHead; kind: number }[] = []
+
+  clear(): void {
+    this.#heads.clear()
+  }
+
+  get(profileName: string, snapshot: Snapshot): ProfileHead {
+    let head = this.#heads.get(profileName)
+    if (head === undefined) {
+      if (this.#heads.size >= mostHeads) this.#heads.clear()
+      head = new ProfileHead(profileName, snapshot.policy(profileName))
+      this.#heads.set(profileName, head)
+    }
+    return head
+  }
+
+  /** Notes an event that was written with `head`. */
+  count(head: ProfileHead, kind: number): void {
+    if (head.counts[kind] === 0) this.#counted.push({ head, kind })
+    head.counts[kind]! += 1
+  }
+
+  /** The counts since the last call. */
+  takeCounts(): EventCount[] {
+    const counts = this.#counted.map(({ head, kind }) => {
+      const events = head.counts[kind]!
+      head.counts[kind] = 0
+      const { enforcer, action } = eventKinds[kind]!
+      return { enforcer, action, profileName: head.profileName, events }
+    })
+    this.#counted.length = 0
+    return counts
+  }
+}

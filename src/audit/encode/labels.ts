@@ -1,0 +1,71 @@
+import { Buffer } from 'node:buffer'
+import { type ValueBytes, valueBytes } from '../decode/field-bytes.ts'
+import { Literal } from '../decode/literal.ts'
+import { form } from '../decode/record-fields.ts'
+import { profileOfLabel } from '../enrich/profile-of-label.ts'
+import type { Snapshot } from '../enrich/snapshot.ts'
+import { ByteMap, hashRange } from './byte-map.ts'
+import type { ProfileHead, ProfileHeads } from './event-head.ts'
+import { asciiJson, putText } from './json-text.ts'
+import { type Fragment, fragment, Output } from './output.ts'
+
+/** A label as records write it, with all that follows from it. */
+export interface Label {
+  ours: boolean
+  profileName: string
+  /** As a JSON string, quotes included. */
+  json: Fragment
+  /** It has bytes that are no UTF-8, for which `json` has U+FFFD. */
+  broken: boolean
+  head: ProfileHead
+  /** The bytes in the record, where they make one. */
+  literal: Literal | undefined
+}
+
+function isLiteral(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (bytes[at]! === 0 || bytes[at]! > 0x7f) return false
+  return end - start >= Literal.shortest
+}
+
+/** Labels by the bytes that stand in the record: there are few, and each is in many records. */
+export class Labels {
+  #byBytes = new ByteMap<Label>()
+  #heads: ProfileHeads
+
+  constructor(heads: ProfileHeads) {
+    this.#heads = heads
+  }
+
+  clear(): void {
+    this.#byBytes.clear()
+  }
+
+  /** @param written the form of the value; a label in hex and one in quotes never have equal bytes. */
+  get(
+    bytes: Uint8Array,
+    view: DataView,
+    start: number,
+    end: number,
+    written: number,
+    kmsg: boolean,
+    snapshot: Snapshot,
+  ): Label {
+    const hash = hashRange(view, start, end) ^ (written === form.hex ? 1 : 0) ^ (kmsg ? 2 : 0)
+    let label = this.#byBytes.get(bytes, start, end, hash)
+    if (label === undefined) {
+      const literal = isLiteral(bytes, start, end) ? new Literal(view, start, end) : undefined
+      label = this.#make(valueBytes(bytes, start, end, written, kmsg), snapshot, literal)
+      this.#byBytes.set(bytes, start, end, hash, label)
+    }
+    return label
+  }
+
+  #make(value: ValueBytes, snapshot: Snapshot, literal: Literal | undefined): Label {
+    const output = new Output(64)
+    const broken = putText(output, value.bytes, value.start, value.end)
+    const text = JSON.parse(Buffer.from(output.take()).toString('utf8')) as string
+    const { name, ours } = profileOfLabel(text)
+    const head = this.#heads.get(name, snapshot)
+    return { ours, profileName: name, json: fragment(asciiJson(text)), broken, head, literal }
+  }
+}

@@ -1,0 +1,122 @@
+import { type SyscallArchitecture, syscallName } from '../../api/linux-syscalls.ts'
+import type { AuditId } from '../decode/audit-id.ts'
+import { readDecimal, readHex } from '../decode/numbers.ts'
+import { form, type RecordFields } from '../decode/record-fields.ts'
+import { seccompSlotOf as slotOf } from '../decode/seccomp-fields.ts'
+import type { EventTime } from './event-time.ts'
+import { asciiJson } from './json-text.ts'
+import type { Label } from './labels.ts'
+import { type Fragment, fragment, putFragment, putNumber, putRange } from './output.ts'
+import { noteBroken, putValue, type Values } from './values.ts'
+
+/** AUDIT_ARCH_… (include/uapi/linux/audit.h) by the name that syscall tables use. */
+const architectures: ReadonlyMap<number, SyscallArchitecture> = new Map([
+  [0xc000_003e, 'x86_64'],
+  [0x4000_0003, 'i386'],
+  [0xc000_00b7, 'aarch64'],
+  [0x4000_0028, 'arm'],
+  [0xc000_00f3, 'riscv64'],
+])
+
+/** Set in the numbers of the x32 interface (__X32_SYSCALL_BIT); below 512 they mean the same calls as x86-64's. */
+const x32Bit = 0x4000_0000
+
+/**
+ * The name of a call for the architecture of its record, e.g. `unshare` for 272 on c000003e; `unknown(9999)` where Linux
+ * has none or the architecture is not one of ours.
+ */
+export function nameOfCall(arch: number, number: number): string {
+  const architecture = architectures.get(arch)
+  const plain = architecture === 'x86_64' && number >= x32Bit ? number - x32Bit : number
+  const name = architecture === undefined ? undefined : syscallName(plain, architecture)
+  return name ?? `unknown(${number})`
+}
+
+/** Texts by number, for each architecture; numbers beyond are rare. */
+const mostNumbers = 1024
+const namesOfArch = new Map<number, (Fragment | undefined)[]>([...architectures.keys()].map((arch) => [arch, []]))
+
+const callText = (name: string): Fragment => fragment(`,"syscall":${asciiJson(name)}}`)
+
+function callOf({ bytes, fields: { starts, ends, forms } }: Values): Fragment {
+  const arch = forms[slotOf.arch] === form.absent ? -1 : readHex(bytes, starts[slotOf.arch]!, ends[slotOf.arch]!)
+  const number = readDecimal(bytes, starts[slotOf.syscall]!, ends[slotOf.syscall]!)
+  // A call that a tracer or its caller has given the number -1.
+  if (number === -1) return callText('unknown(-1)')
+  const names = namesOfArch.get(arch)
+  if (names === undefined || number >= mostNumbers) return callText(nameOfCall(arch, number))
+  let text = names[number]
+  if (text === undefined) {
+    text = callText(nameOfCall(arch, number))
+    names[number] = text
+  }
+  return text
+}
+
+/** How the event begins. */
+export const seccompOpening = '{"auditID":"'
+
+const epochKey = fragment('","epoch":')
+const subjKey = fragment(',"subj":')
+const pidKey = fragment(',"pid":')
+const commKey = fragment(',"comm":')
+const exeKey = fragment(',"exe":')
+const empty = fragment('""')
+
+/** Puts `event` of a seccomp violation from behind its opening, with the keys and zero values of upstream's. */
+export function putSeccompEvent(
+  values: Values,
+  id: AuditId,
+  pid: number,
+  label: Label | undefined,
+  time: EventTime,
+): void {
+  const { output } = values
+  putRange(output, values.bytes, values.view, id.start, id.end)
+  putFragment(output, epochKey)
+  putFragment(output, time.seconds(id.epoch))
+  putFragment(output, subjKey)
+  putSubject(values, label)
+  putFragment(output, pidKey)
+  putNumber(output, pid)
+  putFragment(output, commKey)
+  putNamed(values, slotOf.comm, 'comm')
+  putFragment(output, exeKey)
+  putNamed(values, slotOf.exe, 'exe')
+  putFragment(output, callOf(values))
+}
+
+function putSubject(values: Values, label: Label | undefined): void {
+  const json = label?.json ?? empty
+  values.output.room(json.length + values.reserve)
+  putFragment(values.output, json)
+  if (label?.broken) noteBroken(values, slotOf.subj, 'subj')
+}
+
+function putNamed(values: Values, slot: number, name: string): void {
+  if (values.fields.forms[slot] === form.absent) putFragment(values.output, empty)
+  else putValue(values, slot, name)
+}
+
+/** SECCOMP_RET_… (include/uapi/linux/seccomp.h), without the data in the lower half. */
+const returns = { KILL_PROCESS: 0x8000_0000, KILL_THREAD: 0, TRAP: 0x3_0000, ERRNO: 0x5_0000, LOG: 0x7ffc_0000 }
+
+/**
+ * What the kernel did, told by `code`. Upstream calls every record AUDIT|ALLOWED; we keep that word for calls that were
+ * logged and let through (SECCOMP_RET_LOG), and say DENIED for those that were refused or killed. For a call that was
+ * handed to a tracer or supervisor nobody but that one knows: AUDIT.
+ */
+export function seccompAction(code: number, signal: number): 'DENIED' | 'AUDIT' | 'AUDIT|ALLOWED' {
+  if (Number.isNaN(code)) return signal === 0 ? 'AUDIT|ALLOWED' : 'DENIED'
+  const action = code - (code % 0x1_0000)
+  if (action === returns.LOG) return 'AUDIT|ALLOWED'
+  const refused = [returns.KILL_PROCESS, returns.KILL_THREAD, returns.TRAP, returns.ERRNO]
+  return refused.includes(action) ? 'DENIED' : 'AUDIT'
+}
+
+/** The number of `code=0x7ffc0000`; NaN where the record has none. */
+export function codeOf({ forms, starts, ends }: RecordFields, bytes: Uint8Array): number {
+  if (forms[slotOf.code] === form.absent) return Number.NaN
+  const code = readHex(bytes, starts[slotOf.code]! + 2, ends[slotOf.code]!)
+  return code === -1 ? Number.NaN : code
+}

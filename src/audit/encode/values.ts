@@ -1,0 +1,116 @@
+import { Buffer } from 'node:buffer'
+import { isSpecial } from '../decode/byte-kinds.ts'
+import { valueBytes } from '../decode/field-bytes.ts'
+import { readDecimal } from '../decode/numbers.ts'
+import { protocolName } from '../decode/protocol-names.ts'
+import { form, type RecordFields } from '../decode/record-fields.ts'
+import { putHex, putText } from './json-text.ts'
+import { fragment, type Output, putByte, putFragment, putRange } from './output.ts'
+
+/** A value whose bytes are no UTF-8: its text has U+FFFD for them, so its bytes are told beside it, in `raw`. */
+export interface BrokenValue {
+  name: string
+  bytes: Uint8Array
+}
+
+/** Where values are read from and put to. A class, because objects of several shapes would make the hot path slow. */
+export class Values {
+  readonly output: Output
+  readonly bytes: Uint8Array
+  readonly view: DataView
+  readonly kmsg: boolean
+  readonly fields: RecordFields
+  /** Bytes that the rest of the line may need: whatever asks for room asks for these too, because fixed texts do not ask. */
+  reserve = 0
+  /** Values of this line that need `raw`. */
+  readonly broken: BrokenValue[] = []
+
+  constructor(output: Output, bytes: Uint8Array, view: DataView, kmsg: boolean, fields: RecordFields) {
+    this.output = output
+    this.bytes = bytes
+    this.view = view
+    this.kmsg = kmsg
+    this.fields = fields
+  }
+}
+
+/** Puts a value that the record has as JSON; `name` is its key in `event`. */
+export function putValue(values: Values, slot: number, name: string): void {
+  const { fields } = values
+  const written = fields.forms[slot]!
+  // The quotes of the record are the quotes of the JSON string.
+  if (written === form.plain)
+    putRange(values.output, values.bytes, values.view, fields.starts[slot]! - 1, fields.ends[slot]! + 1)
+  else if (written === form.digits)
+    putRange(values.output, values.bytes, values.view, fields.starts[slot]!, fields.ends[slot]!)
+  else if (written === form.bare) putBytes(values, fields.starts[slot]!, fields.ends[slot]!, name)
+  else putOddValue(values, fields.starts[slot]!, fields.ends[slot]!, written, name)
+}
+
+/** Puts a value that needs decoding, checking or quotes. */
+export function putOddValue(values: Values, start: number, end: number, written: number, name: string): void {
+  const value = valueBytes(values.bytes, start, end, written, values.kmsg)
+  if (!putText(values.output, value.bytes, value.start, value.end, values.reserve)) return
+  values.broken.push({ name, bytes: value.bytes.slice(value.start, value.end) })
+}
+
+/** Notes a value for `raw` whose text was put from a cache. */
+export function noteBroken(values: Values, slot: number, name: string): void {
+  const { bytes, fields, kmsg, broken } = values
+  const value = valueBytes(bytes, fields.starts[slot]!, fields.ends[slot]!, fields.forms[slot]!, kmsg)
+  broken.push({ name, bytes: value.bytes.slice(value.start, value.end) })
+}
+
+/** Puts bytes as a JSON string, by the shortest way for what they hold. */
+export function putBytes(values: Values, start: number, end: number, name: string): void {
+  let odd = 0
+  for (let at = start; at < end; at++) {
+    const byte = values.bytes[at]!
+    odd |= isSpecial[byte]! | (byte === 0x22 ? 1 : 0)
+  }
+  if (odd !== 0) {
+    putOddValue(values, start, end, form.quoted, name)
+    return
+  }
+  putByte(values.output, 0x22)
+  putRange(values.output, values.bytes, values.view, start, end)
+  putByte(values.output, 0x22)
+}
+
+/** Puts a protocol, which the kernel gives by number, by libapparmor's name for it, e.g. `tcp` for 6. */
+export function putProtocol(values: Values, slot: number): void {
+  const { fields, bytes, output } = values
+  const number = fields.forms[slot] === form.bare ? readDecimal(bytes, fields.starts[slot]!, fields.ends[slot]!) : -1
+  if (number === -1) putValue(values, slot, 'netProtocol')
+  else putFragment(output, protocolJson(number))
+}
+
+const protocols = new Map<number, ReturnType<typeof fragment>>()
+
+function protocolJson(number: number): ReturnType<typeof fragment> {
+  const known = protocols.get(number)
+  if (known !== undefined) return known
+  const made = fragment(`"${protocolName(number)}"`)
+  if (protocols.size < 1024) protocols.set(number, made)
+  return made
+}
+
+const rawStart = fragment(',"raw":{')
+const rawEnd = fragment('}')
+const comma = fragment(',')
+const colon = fragment(':')
+
+/** Puts `raw`: the bytes of the broken values of this line, in hex, by their names. */
+export function putRaw(values: Values): void {
+  const { output, broken, reserve } = values
+  putFragment(output, rawStart)
+  for (const [index, { name, bytes }] of broken.entries()) {
+    if (index > 0) putFragment(output, comma)
+    const key = Buffer.from(name)
+    putText(output, key, 0, key.length, reserve)
+    putFragment(output, colon)
+    putHex(output, bytes, 0, bytes.length, reserve)
+  }
+  putFragment(output, rawEnd)
+  broken.length = 0
+}

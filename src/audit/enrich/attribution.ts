@@ -1,0 +1,67 @@
+import type { UnresolvedReason } from '../batch.ts'
+import type { PidResolver } from './pid-resolver.ts'
+import type { KnownContainer, Snapshot } from './snapshot.ts'
+
+/** Whose event it is: a container, or the reason why none could be found. */
+export interface Attribution {
+  container: KnownContainer | undefined
+  reason: UnresolvedReason | undefined
+  /** Inode number of the mount namespace of the process; 0 where nobody knows it. */
+  mntNsID: number
+  /** Unix seconds from which it holds: the pid was another process's before. */
+  since: number
+}
+
+const found = (container: KnownContainer, mntNsID: number, since: number): Attribution => ({
+  container,
+  reason: undefined,
+  mntNsID: mntNsID === 0 ? container.info.mntNsID : mntNsID,
+  since,
+})
+
+const lost = (reason: UnresolvedReason, mntNsID = 0, since = 0): Attribution => ({
+  container: undefined,
+  reason,
+  mntNsID,
+  since,
+})
+
+/** Late news can still help with these; `not-in-container` and `no-pid` stay so. */
+export function mayResolveLater(reason: UnresolvedReason): boolean {
+  return reason !== 'not-in-container' && reason !== 'no-pid'
+}
+
+/**
+ * Finds the container of a process by its cgroup, else by its mount namespace, else as the container's first process.
+ * The cgroup comes first because a container can leave its mount namespace.
+ * @param eventTime unix seconds.
+ */
+export function attribute(pid: number, eventTime: number, snapshot: Snapshot, resolver: PidResolver): Attribution {
+  if (pid === 0) return lost('no-pid')
+  const residence = resolver.resolve(pid, eventTime)
+  if (typeof residence === 'string') {
+    const first = residence === 'process-gone' ? snapshot.withInitPid(pid) : undefined
+    return first === undefined ? lost(residence) : found(first, 0, 0)
+  }
+  const { containerID, mntNsID, since } = residence
+  const container = snapshot.container(containerID) ?? snapshot.inMountNamespace(mntNsID)
+  if (container !== undefined) return found(container, mntNsID, since)
+  return lost(containerID === '' ? 'not-in-container' : 'container-unknown', mntNsID, since)
+}
+
+/**
+ * Finds the container of a BPF record: by the cgroup or the mount namespace that the program has seen, which need no
+ * living process, else as above.
+ */
+export function attributeRecord(
+  record: { cgroup: bigint; mntNsID: number; pid: number },
+  eventTime: number,
+  snapshot: Snapshot,
+  resolver: PidResolver,
+): Attribution {
+  const { cgroup, mntNsID, pid } = record
+  const container = snapshot.inCgroup(cgroup) ?? snapshot.inMountNamespace(mntNsID)
+  if (container !== undefined) return found(container, mntNsID, 0)
+  const attribution = attribute(pid, eventTime, snapshot, resolver)
+  return { ...attribution, mntNsID }
+}

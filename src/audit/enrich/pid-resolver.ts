@@ -1,0 +1,25 @@
+import type { UnresolvedReason } from '../batch.ts'
+
+/** Where a process is or was. */
+export interface Residence {
+  /** Id of its container; empty where its cgroup names none. */
+  containerID: string
+  /** Inode number of its mount namespace; 0 where it could not be read. */
+  mntNsID: number
+  /** Unix seconds of the start of the process: earlier events of this pid are another process's. */
+  since: number
+}
+
+/** The way from a process to its container: asked once per process and batch, so it may be slow, but not asynchronous. */
+export interface PidResolver {
+  /** Answers that named a place hold while this number stays the same. */
+  readonly generation: number
+  /**
+   * @param pid in the node's pid namespace.
+   * @param eventTime unix seconds of the event; the process that is asked for lived then.
+   */
+  resolve(pid: number, eventTime: number): Residence | Extract<UnresolvedReason, 'process-gone' | 'pid-reused'>
+}
+
+/** Knows nobody: for old logs, whose processes are long gone. */
+export const noProcesses: PidResolver = { generation: 0, resolve: () => 'process-gone' }

@@ -1,0 +1,144 @@
+import { readFileSync, readlinkSync } from 'node:fs'
+import type { PidResolver, Residence } from './pid-resolver.ts'
+
+/** What /proc tells of a process at this moment; undefined when there is no such process. */
+export type ReadProcess = (pid: number) => Residence | undefined
+
+export interface ProcPidResolverOptions {
+  readProcess: ReadProcess
+  /** Milliseconds of a clock that never goes back. */
+  now: () => number
+  /** Milliseconds for which an answer is believed without asking again. Default 1,000. */
+  fresh?: number
+  /** Milliseconds for which a process that is gone is remembered. Default 60,000. */
+  remember?: number
+  /** Most processes that are remembered; the longest known go first. Default 65,536. */
+  limit?: number
+}
+
+interface Known {
+  residence: Residence
+  /** When /proc confirmed it last. */
+  confirmed: number
+  /** The process that had this pid before, if that is remembered still. */
+  before: Known | undefined
+}
+
+/** A process starts within this many seconds of what /proc says: `btime` and clock ticks are both rounded. */
+const rounding = 1
+
+/**
+ * Resolves over /proc and remembers: a process that is gone is found for a while, and an event that is older than the
+ * process of its pid goes to the one before it or to nobody.
+ */
+export class ProcPidResolver implements PidResolver {
+  #known = new Map<number, Known>()
+  #readProcess: ReadProcess
+  #now: () => number
+  #fresh: number
+  #remember: number
+  #limit: number
+  /** How often something was learnt, which may put another process in the place of one that was answered for. */
+  #news = 0
+
+  constructor({ readProcess, now, fresh = 1000, remember = 60_000, limit = 65_536 }: ProcPidResolverOptions) {
+    this.#readProcess = readProcess
+    this.#now = now
+    this.#fresh = fresh
+    this.#remember = remember
+    this.#limit = limit
+  }
+
+  get generation(): number {
+    return Math.floor(this.#now() / this.#fresh) + this.#news
+  }
+
+  get size(): number {
+    return this.#known.size
+  }
+
+  resolve(pid: number, eventTime: number): Residence | 'process-gone' | 'pid-reused' {
+    const now = this.#now()
+    let known = this.#known.get(pid)
+    if (known === undefined || now - known.confirmed > this.#fresh) known = this.#ask(pid, known, now)
+    if (known === undefined) return 'process-gone'
+    for (let holder: Known | undefined = known; holder !== undefined; holder = holder.before)
+      if (eventTime + rounding >= holder.residence.since) return holder.residence
+    return 'pid-reused'
+  }
+
+  /** Takes news from elsewhere, e.g. from the kernel's fork and exec events: for processes that may die before anybody asks. */
+  learn(pid: number, residence: Residence): void {
+    this.#news++
+    this.#store(pid, residence, this.#known.get(pid), this.#now())
+  }
+
+  #ask(pid: number, known: Known | undefined, now: number): Known | undefined {
+    const residence = this.#readProcess(pid)
+    if (residence !== undefined) return this.#store(pid, residence, known, now)
+    if (known === undefined || now - known.confirmed <= this.#remember) return known
+    this.#known.delete(pid)
+    return undefined
+  }
+
+  #store(pid: number, residence: Residence, known: Known | undefined, now: number): Known {
+    const same = known !== undefined && Math.abs(known.residence.since - residence.since) <= rounding
+    const before = same ? known.before : known
+    const remembered = before !== undefined && now - before.confirmed <= this.#remember
+    const next: Known = { residence, confirmed: now, before: remembered ? before : undefined }
+    if (next.before !== undefined) next.before.before = undefined
+    this.#known.delete(pid)
+    this.#known.set(pid, next)
+    if (this.#known.size > this.#limit) this.#known.delete(this.#known.keys().next().value!)
+    return next
+  }
+}
+
+const containerId = /[0-9a-f]{64}/g
+
+/** The last container id in the text of /proc/<pid>/cgroup: the innermost one, whatever runtime and cgroup driver. */
+export function containerIdOfCgroup(text: string): string {
+  return text.match(containerId)?.at(-1) ?? ''
+}
+
+/** Ticks of /proc/<pid>/stat are 1/100 s on every architecture that we know (USER_HZ, include/asm-generic/param.h). */
+const ticksPerSecond = 100
+
+/** Seconds between boot and the start of the process: field 22; the second one may hold spaces and brackets (proc_pid_stat(5)). */
+export function startOfStat(stat: string): number {
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]) / ticksPerSecond
+}
+
+/**
+ * Reads processes from a proc file system that shows the node's pid namespace.
+ * @param bootTime unix seconds, `btime` in /proc/stat.
+ */
+export function procReader(bootTime: number, root = '/proc'): ReadProcess {
+  return (pid) => {
+    try {
+      const stat = readFileSync(`${root}/${pid}/stat`, 'latin1')
+      const cgroup = readFileSync(`${root}/${pid}/cgroup`, 'latin1')
+      const namespace = mountNamespace(`${root}/${pid}/ns/mnt`)
+      return { containerID: containerIdOfCgroup(cgroup), mntNsID: namespace, since: bootTime + startOfStat(stat) }
+    } catch (error) {
+      if (isGone(error)) return undefined
+      throw error
+    }
+  }
+}
+
+/** 0 where it may not be read: that of kernel threads and of processes that are ending is ENOENT, a stranger's EACCES. */
+function mountNamespace(path: string): number {
+  try {
+    return Number(readlinkSync(path).slice('mnt:['.length, -1))
+  } catch (error) {
+    if (isGone(error) || (error as NodeJS.ErrnoException).code === 'EACCES') return 0
+    throw error
+  }
+}
+
+/** ESRCH: the process ended between open and read. */
+function isGone(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'ENOENT' || code === 'ESRCH'
+}

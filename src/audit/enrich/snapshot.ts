@@ -1,0 +1,174 @@
+import { asciiJson } from '../encode/json-text.ts'
+import type { LineOwner } from '../encode/line-owner.ts'
+import { fragment } from '../encode/output.ts'
+
+/** A container as the runtime knows it. Names as in a violation line. */
+export interface ContainerInfo {
+  containerID: string
+  containerName: string
+  image: string
+  podName: string
+  podNamespace: string
+  podUID: string
+  /** Of its first process, in the node's pid namespace. */
+  initPid: number
+  /** Inode number of its mount namespace. */
+  mntNsID: number
+  /** Id of its cgroup (v2), where known: what BPF records carry. */
+  cgroupID?: bigint
+  /** Of the policy that protects it; empty for a container that no policy of ours protects. */
+  profileName: string
+}
+
+/** The policy that owns a profile, taken from the ArmorProfile's owner and never from the profile's name. */
+export interface PolicyIdentity {
+  profileName: string
+  kind: 'VarmorPolicy' | 'VarmorClusterPolicy'
+  name: string
+  /** Empty for a VarmorClusterPolicy. */
+  namespace: string
+  /** The number by which BPF records name the profile. */
+  bpfId?: number
+}
+
+/** What the node knows, as a plain value that is sent to the workers. */
+export interface SnapshotData {
+  /** Counts up by one with every delta. */
+  version: number
+  nodeName: string
+  /** Added to every line as it is (Helm value `auditEventMetadata`). */
+  metadata: Record<string, unknown>
+  /** Unix seconds of the boot (`btime` in /proc/stat): the zero of the times in BPF records. */
+  bootTime: number
+  containers: readonly ContainerInfo[]
+  policies: readonly PolicyIdentity[]
+}
+
+/**
+ * A step from one version to the next. Whoever makes deltas removes a container or policy only some time after it is
+ * gone, so that events still on their way find it.
+ */
+export interface SnapshotDelta {
+  version: number
+  containers?: readonly ContainerInfo[]
+  /** Ids of containers to forget. */
+  withoutContainers?: readonly string[]
+  policies?: readonly PolicyIdentity[]
+  /** Profile names to forget. */
+  withoutPolicies?: readonly string[]
+}
+
+/** A container with its part of a line. */
+export interface KnownContainer extends LineOwner {
+  readonly info: ContainerInfo
+}
+
+/** Snapshot, indexed for lookups, with what is constant for a container encoded once. */
+export class Snapshot {
+  version: number
+  readonly bootTime: number
+  /** Of lines whose container is not known. */
+  readonly nobody: LineOwner
+  #head: string
+  #byId = new Map<string, KnownContainer>()
+  #byMountNamespace = new Map<number, KnownContainer>()
+  #byInitPid = new Map<number, KnownContainer>()
+  #byCgroup = new Map<bigint, KnownContainer>()
+  #policies = new Map<string, PolicyIdentity>()
+  #byBpfId = new Map<number, PolicyIdentity>()
+
+  constructor(data: SnapshotData) {
+    this.version = data.version
+    this.bootTime = data.bootTime
+    this.#head = `"metadata":${asciiJson(data.metadata)},"nodeName":${asciiJson(data.nodeName)},`
+    this.nobody = this.#owner(nobody)
+    for (const info of data.containers) this.#add(info)
+    for (const policy of data.policies) this.#addPolicy(policy)
+  }
+
+  /**
+   * Takes one step. A delta that is not the next one changes nothing.
+   * @returns whether it was taken; if not, the owner has to send a whole snapshot.
+   */
+  apply(delta: SnapshotDelta): boolean {
+    if (delta.version !== this.version + 1) return false
+    for (const id of delta.withoutContainers ?? []) this.#remove(id)
+    for (const info of delta.containers ?? []) this.#add(info)
+    for (const name of delta.withoutPolicies ?? []) this.#removePolicy(name)
+    for (const policy of delta.policies ?? []) this.#addPolicy(policy)
+    this.version = delta.version
+    return true
+  }
+
+  container(id: string): KnownContainer | undefined {
+    return this.#byId.get(id)
+  }
+
+  inMountNamespace(inode: number): KnownContainer | undefined {
+    return this.#byMountNamespace.get(inode)
+  }
+
+  withInitPid(pid: number): KnownContainer | undefined {
+    return this.#byInitPid.get(pid)
+  }
+
+  inCgroup(id: bigint): KnownContainer | undefined {
+    return this.#byCgroup.get(id)
+  }
+
+  policy(profileName: string): PolicyIdentity | undefined {
+    return this.#policies.get(profileName)
+  }
+
+  policyOfBpfProfile(id: number): PolicyIdentity | undefined {
+    return this.#byBpfId.get(id)
+  }
+
+  #owner(info: typeof nobody): LineOwner {
+    const text = `${this.#head}${containerJson(info)}`
+    return {
+      refused: fragment(`{"level":"warn",${text}`),
+      reported: fragment(`{"level":"debug",${text}`),
+      middle: undefined,
+    }
+  }
+
+  #add(info: ContainerInfo): void {
+    this.#remove(info.containerID)
+    const known: KnownContainer = { info, ...this.#owner(info) }
+    this.#byId.set(info.containerID, known)
+    this.#byMountNamespace.set(info.mntNsID, known)
+    this.#byInitPid.set(info.initPid, known)
+    if (info.cgroupID !== undefined) this.#byCgroup.set(info.cgroupID, known)
+  }
+
+  #remove(id: string): void {
+    const known = this.#byId.get(id)
+    if (known === undefined) return
+    this.#byId.delete(id)
+    const { mntNsID, initPid, cgroupID } = known.info
+    // A namespace or pid number may have gone to a newer container by now.
+    if (this.#byMountNamespace.get(mntNsID) === known) this.#byMountNamespace.delete(mntNsID)
+    if (this.#byInitPid.get(initPid) === known) this.#byInitPid.delete(initPid)
+    if (cgroupID !== undefined && this.#byCgroup.get(cgroupID) === known) this.#byCgroup.delete(cgroupID)
+  }
+
+  #addPolicy(policy: PolicyIdentity): void {
+    this.#removePolicy(policy.profileName)
+    this.#policies.set(policy.profileName, policy)
+    if (policy.bpfId !== undefined) this.#byBpfId.set(policy.bpfId, policy)
+  }
+
+  #removePolicy(profileName: string): void {
+    const policy = this.#policies.get(profileName)
+    this.#policies.delete(profileName)
+    if (policy?.bpfId !== undefined && this.#byBpfId.get(policy.bpfId) === policy) this.#byBpfId.delete(policy.bpfId)
+  }
+}
+
+const nobody = { containerID: '', containerName: '', image: '', podName: '', podNamespace: '', podUID: '' }
+
+function containerJson(info: typeof nobody): string {
+  const keys = ['containerID', 'containerName', 'image', 'podName', 'podNamespace', 'podUID'] as const
+  return `${keys.map((key) => `"${key}":${asciiJson(info[key])}`).join(',')},"pid":`
+}

@@ -1,0 +1,117 @@
+import { Buffer } from 'node:buffer'
+import { readFileSync } from 'node:fs'
+import type { Action, BatchFormat, BatchResult, Enforcer, SourceBatch } from '../../src/audit/batch.ts'
+import type { PidResolver } from '../../src/audit/enrich/pid-resolver.ts'
+import { Snapshot, type SnapshotData } from '../../src/audit/enrich/snapshot.ts'
+import { processBatch } from '../../src/audit/process-batch.ts'
+import { Scratch } from '../../src/audit/scratch.ts'
+
+export const demoPid = 3811300
+
+/** One container, `demo`, of the seed's example, with a policy in each of two kinds; and one that no policy protects. */
+export const demo: SnapshotData = {
+  version: 1,
+  nodeName: '192.168.0.8',
+  metadata: { cluster: 'c-1' },
+  bootTime: 1_740_000_000,
+  containers: [
+    {
+      containerID: '5b24d520534b9ad2b618cd9f014a7cca045e5d217718852af6d12d587ef2b6c6',
+      containerName: 'c1',
+      image: 'docker.io/library/debian:12',
+      podName: 'demo-1-5bccf6777c-c8lzr',
+      podNamespace: 'demo',
+      podUID: '7efce0ca-5609-4cf5-aba4-eba24036cc6c',
+      initPid: demoPid - 1,
+      mntNsID: 4026532725,
+      cgroupID: 7001n,
+      profileName: 'varmor-demo-demo-1',
+    },
+    {
+      containerID: 'a'.repeat(64),
+      containerName: 'bystander',
+      image: '',
+      podName: 'bystander',
+      podNamespace: 'demo',
+      podUID: '',
+      initPid: 77,
+      mntNsID: 4026532900,
+      profileName: '',
+    },
+  ],
+  policies: [
+    { profileName: 'varmor-demo-demo-1', kind: 'VarmorPolicy', name: 'demo-1', namespace: 'demo', bpfId: 11 },
+    { profileName: 'varmor-cluster-varmor-all', kind: 'VarmorClusterPolicy', name: 'all', namespace: '' },
+  ],
+}
+
+/** Process `demoPid` is in the container `demo`, 77 in the bystander, 1 in none; of others nothing is known. */
+export const demoProcesses: PidResolver = {
+  generation: 0,
+  resolve: (pid) => {
+    if (pid === demoPid) return { containerID: demo.containers[0]!.containerID, mntNsID: 4026532725, since: 0 }
+    if (pid === 77) return { containerID: 'a'.repeat(64), mntNsID: 4026532900, since: 0 }
+    return pid === 1 ? { containerID: '', mntNsID: 4026531841, since: 0 } : 'process-gone'
+  },
+}
+
+export const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text))
+
+export function run(
+  format: BatchFormat,
+  bytes: Uint8Array | string,
+  more: Partial<SourceBatch> = {},
+  scratch = new Scratch(),
+): BatchResult {
+  const batch = { source: 'test', seq: 1, format, bytes: typeof bytes === 'string' ? bytesOf(bytes) : bytes, ...more }
+  return processBatch(batch, new Snapshot(demo), demoProcesses, scratch)
+}
+
+export const linesOf = (output: Uint8Array): string[] => Buffer.from(output).toString('utf8').split('\n').slice(0, -1)
+
+export interface Fixture {
+  name: string
+  format: BatchFormat
+  line: string
+  action: Action
+  event: Record<string, unknown>
+  own?: Record<string, unknown>
+}
+
+export const fixtures = (name: string): Fixture[] =>
+  JSON.parse(readFileSync(new URL(`../fixtures/audit/${name}.json`, import.meta.url), 'utf8')) as Fixture[]
+
+/** The text of a line of the demo container, from its parts in contract.md's order. `event` is JSON text. */
+export function demoLine(
+  enforcer: Enforcer,
+  action: Action,
+  epoch: number,
+  event: string,
+  own: Record<string, unknown> = {},
+): string {
+  const { containerID, containerName, image, podName, podNamespace, podUID } = demo.containers[0]!
+  const head = {
+    level: action === 'DENIED' ? 'warn' : 'debug',
+    metadata: demo.metadata,
+    nodeName: demo.nodeName,
+    containerID,
+    containerName,
+    image,
+    podName,
+    podNamespace,
+    podUID,
+    pid: demoPid,
+    mntNsID: 4026532725,
+    eventTimestamp: epoch,
+    eventType: enforcer,
+    enforcer,
+    action,
+    profileName: 'varmor-demo-demo-1',
+    policyKind: 'VarmorPolicy',
+    policyName: 'demo-1',
+    policyNamespace: 'demo',
+  }
+  const time = new Date(epoch * 1000).toISOString().replace('.000', '')
+  const tail = JSON.stringify({ time, message: 'violation event', ...own })
+  return `${JSON.stringify(head).slice(0, -1)},"event":${event},${tail.slice(1)}`
+}

@@ -1,0 +1,11 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** Makes a process of a container in a folder that stands for /proc. */
+export function makeProcess(root: string, pid: number, container: { containerID: string; mntNsID: number }): void {
+  const folder = join(root, String(pid))
+  mkdirSync(join(folder, 'ns'), { recursive: true })
+  writeFileSync(join(folder, 'stat'), `${pid} (x) S ${'0 '.repeat(18)}100 0 0\n`)
+  writeFileSync(join(folder, 'cgroup'), `0::/kubepods.slice/cri-containerd-${container.containerID}.scope\n`)
+  symlinkSync(`mnt:[${container.mntNsID}]`, join(folder, 'ns', 'mnt'))
+}
