@@ -1,0 +1,136 @@
+import { constants } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { getSystemErrorName } from 'node:util'
+import bindings from 'bindings'
+import { AuditSourceError } from './audit-source-error.ts'
+
+declare const listener: unique symbol
+
+/** A listener that lives in native memory. Its thread ends with `close`, or with the thread that opened it. */
+export interface AuditListener {
+  readonly [listener]: true
+}
+
+/** Every field is required: the native side has no defaults. */
+export interface ListenerOptions {
+  /** Size of one batch in bytes, at least 131,072 (twice the longest record that is taken whole). */
+  batchBytes: number
+  /** How many batches may wait to be read, at least 2. `batches * batchBytes` is all that a listener holds. */
+  batches: number
+  /** A record waits about this long for its batch to fill. */
+  flushMs: number
+  /**
+   * After reading the socket empty the thread sleeps this long, at most 1,000 ms, so that records come in bunches. 0: it
+   * wakes for every record.
+   */
+  napMs: number
+  /** How often the kernel's counter of lost records is read. 0: only at the start and the end. */
+  sampleMs: number
+  /** Bytes of the socket's receive buffer. Without CAP_NET_ADMIN the kernel caps it at net.core.rmem_max. */
+  receiveBuffer: number
+  /** The kernel's limit of waiting records is raised to this if it is lower. 0: it is left alone. */
+  backlogLimit: number
+  /** Pairs of the first and last message type to hand on. */
+  types: Uint16Array
+}
+
+/**
+ * Counts since `open`; they stay readable after `close`.
+ * received = passed + filtered + foreign + malformed + truncated + discarded, once the listener has ended.
+ */
+export interface ListenerStats {
+  received: number
+  passed: number
+  filtered: number
+  /** Sent by a process that has CAP_NET_ADMIN, not by the kernel. */
+  foreign: number
+  malformed: number
+  truncated: number
+  /** Taken from the kernel, then thrown away because `close` came before they were read. */
+  discarded: number
+  /** Times that the socket reported ENOBUFS. */
+  overruns: number
+  /** Times that the thread had to wait for `read`. */
+  stalls: number
+  samples: number
+  /** The errno that ended the listener, or 0. */
+  error: number
+  /** As the kernel accounts it: twice the bytes asked for. */
+  receiveBuffer: number
+  /** Records that found the receive buffer full. null: kernels before 4.12 do not say. */
+  socketDrops: number | null
+  /** What follows is null where the kernel does not answer: CAP_AUDIT_CONTROL and the host's PID namespace are needed. */
+  kernelLost: number | null
+  kernelBacklog: number | null
+  /** 0 off, 1 on, 2 on and locked. */
+  auditEnabled: number | null
+  /** PID of the running audit daemon, or 0. */
+  auditd: number | null
+  backlogLimitBefore: number | null
+  backlogLimitAfter: number | null
+  /** The errno with which the kernel refused to tell or to raise the limit, or 0. */
+  backlogError: number
+}
+
+/** The native module. Its functions never block for longer than 250 ms. */
+export interface AuditAddon {
+  /**
+   * Joins the multicast group in the network namespace of the calling thread and starts the listener's thread. `wake`
+   * is called on the calling thread whenever there may be something to read, and at the end.
+   * @throws an Error with `errno` and `step`
+   */
+  open(options: ListenerOptions, wake: () => void): AuditListener
+  /** The oldest batch: lines `type=<number> <payload>\n` in an ArrayBuffer of their own; null if there is none now. */
+  read(listener: AuditListener): ArrayBuffer | null
+  /** Leaves the group at once. What the socket holds by then can still be read; after it comes the end. */
+  stop(listener: AuditListener): void
+  /** Nothing will come any more. */
+  ended(listener: AuditListener): boolean
+  /** Ends the thread, puts the kernel's backlog limit back, closes the sockets. A second call does nothing. */
+  close(listener: AuditListener): void
+  stats(listener: AuditListener): ListenerStats
+}
+
+/**
+ * Loads the addon that `npm run build:addon` makes.
+ * @throws {AuditSourceError} ADDON_MISSING
+ */
+export function loadAuditAddon(): AuditAddon {
+  const root = bindings.getRoot(fileURLToPath(import.meta.url))
+  try {
+    return bindings({ bindings: 'audit', module_root: join(root, 'native', 'addon') }) as AuditAddon
+  } catch (cause) {
+    throw new AuditSourceError(
+      'ADDON_MISSING',
+      'load the native audit addon',
+      'build it with `npm run build:addon`, which needs gcc, g++, make and python3',
+      {},
+      { cause },
+    )
+  }
+}
+
+/** The reason of a failed `open` in words of this project; anything else is returned as it is. */
+export function explainOpenError(error: unknown): unknown {
+  if (!(error instanceof Error) || !('errno' in error) || !('step' in error)) return error
+  const { errno, step } = error
+  if (typeof errno !== 'number' || typeof step !== 'string') return error
+  return systemError(errno, step, error)
+}
+
+/** A failed system call of the listener as a typed error. `errno` is positive, as in C. */
+export function systemError(errno: number, step: string, cause?: Error): AuditSourceError {
+  const context = { step, errno: getSystemErrorName(-errno) }
+  const options = cause === undefined ? undefined : { cause }
+  const { EPROTONOSUPPORT, EPERM } = constants.errno
+  if (step === 'socket' && errno === EPROTONOSUPPORT) {
+    const remedy = 'start the kernel without audit=0; until then nothing reports denials'
+    return new AuditSourceError('AUDIT_OFF', 'open an audit socket', remedy, context, options)
+  }
+  if (step === 'join' && errno === EPERM) {
+    const remedy = 'give the process the capability AUDIT_READ, in the initial user namespace'
+    return new AuditSourceError('NOT_PERMITTED', "join the audit log's multicast group", remedy, context, options)
+  }
+  return new AuditSourceError('SYSTEM', `listen to audit records: ${step}`, 'see errno', context, options)
+}

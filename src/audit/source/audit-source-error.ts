@@ -1,0 +1,35 @@
+/**
+ * Why an audit source cannot be opened.
+ * - ADDON_MISSING: the native addon is not built, or not for this Node.js
+ * - AUDIT_OFF: the kernel has no audit subsystem, or was started with audit=0
+ * - NOT_PERMITTED: a capability is missing
+ * - WRONG_NETWORK: not in the host's network namespace, where alone the kernel sends records
+ * - MISSING: there is no such file
+ * - SYSTEM: any other failed system call
+ */
+export type AuditSourceCode = 'ADDON_MISSING' | 'AUDIT_OFF' | 'NOT_PERMITTED' | 'WRONG_NETWORK' | 'MISSING' | 'SYSTEM'
+
+/**
+ * Thrown when an audit source cannot be opened or breaks. The caller falls back to another source and logs `remedy`.
+ */
+export class AuditSourceError extends Error {
+  override readonly name = 'AuditSourceError'
+  readonly code: AuditSourceCode
+  /** What the person who runs the agent can do about it. */
+  readonly remedy: string
+  /** Values of the failed step: its name, the errno. */
+  readonly context: Readonly<Record<string, string | number>>
+
+  constructor(
+    code: AuditSourceCode,
+    message: string,
+    remedy: string,
+    context: Record<string, string | number> = {},
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+    this.code = code
+    this.remedy = remedy
+    this.context = context
+  }
+}

@@ -1,0 +1,168 @@
+import { constants } from 'node:fs'
+import { open, readFile, rename } from 'node:fs/promises'
+import { type Notify, type SourceClock, systemClock } from './source.ts'
+
+export interface CheckpointOptions {
+  /** Milliseconds between two writes, at least. Default 1,000. */
+  everyMs?: number
+  clock?: SourceClock
+  notify?: Notify
+}
+
+/**
+ * What an earlier run left.
+ * - none: it is the first start here
+ * - other: the run before used another source, so what it had read of this one is not known
+ * - unreadable: the checkpoint is there and cannot be used
+ */
+export type Saved = { kind: 'found'; position: unknown } | { kind: 'none' | 'other' | 'unreadable' }
+
+interface Content {
+  version: 1
+  source: string
+  position: unknown
+}
+
+/**
+ * Keeps on disk how far the output has got. One source at a time is in use, and the file names it: a position of
+ * another source is never taken up again, or what came through this one meanwhile would come twice.
+ */
+export class Checkpoint {
+  readonly path: string
+  readonly #everyMs: number
+  readonly #clock: SourceClock
+  readonly #notify: Notify
+  #source: string | undefined
+  #wanted: unknown
+  #dirty = false
+  #timer: { cancel(): void } | undefined
+  #writing: Promise<void> = Promise.resolve()
+  #trouble = ''
+  #failures = 0
+  #writes = 0
+
+  constructor(
+    path: string,
+    { everyMs = 1_000, clock = systemClock, notify = () => undefined }: CheckpointOptions = {},
+  ) {
+    this.path = path
+    this.#everyMs = everyMs
+    this.#clock = clock
+    this.#notify = notify
+  }
+
+  /** What the last run left for `source`. Never throws: what cannot be read is reported. */
+  async read(source: string): Promise<Saved> {
+    try {
+      const content = parseContent(await readFile(this.path, 'utf8'))
+      if (content === undefined) return this.#unreadable('is no checkpoint', null)
+      return content.source === source ? { kind: 'found', position: content.position } : { kind: 'other' }
+    } catch (error) {
+      const code = codeOf(error)
+      return code === 'ENOENT' ? { kind: 'none' } : this.#unreadable('cannot be read', code)
+    }
+  }
+
+  /**
+   * From now on `source` is in use, beginning at `position`; undefined for sources that cannot go back. On disk when
+   * this returns.
+   */
+  async begin(source: string, position: unknown): Promise<void> {
+    this.#source = source
+    this.commit(position)
+    await this.flush()
+  }
+
+  /** The output of everything up to `position` is on disk. Cheap: written later, and only the last one. */
+  commit(position: unknown): void {
+    this.#wanted = position
+    this.#dirty = true
+    this.#timer ??= this.#clock.after(this.#everyMs, () => {
+      this.#timer = undefined
+      void this.flush()
+    })
+  }
+
+  /** Writes what was committed, now. Never throws: a failure is reported once, and tried again with the next commit. */
+  flush(): Promise<void> {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#writing = this.#writing.then(() => this.#write())
+    return this.#writing
+  }
+
+  stats(): { writes: number; failures: number } {
+    return { writes: this.#writes, failures: this.#failures }
+  }
+
+  async #write(): Promise<void> {
+    if (!this.#dirty || this.#source === undefined) return
+    this.#dirty = false
+    const content: Content = { version: 1, source: this.#source, position: this.#wanted ?? null }
+    try {
+      await writeWhole(this.path, `${JSON.stringify(content)}\n`)
+      this.#writes++
+      this.#trouble = ''
+    } catch (error) {
+      this.#dirty = true
+      this.#failures++
+      this.#unwritable(codeOf(error))
+    }
+  }
+
+  #unreadable(what: string, errno: string | null): Saved {
+    this.#notify({
+      level: 'warn',
+      code: 'checkpoint-unreadable',
+      message: `the checkpoint ${what}: reading begins anew, and what was logged since the last run may be missing`,
+      remedy: 'nothing is to be done for the future; what is missing: varmor decode FILE',
+      context: { file: this.path, errno },
+    })
+    return { kind: 'unreadable' }
+  }
+
+  #unwritable(errno: string): void {
+    if (errno === this.#trouble) return
+    this.#trouble = errno
+    this.#notify({
+      level: 'warn',
+      code: 'checkpoint-unwritable',
+      message: 'the checkpoint cannot be written: after a restart events may come twice',
+      remedy: 'see errno; it is tried again',
+      context: { file: this.path, errno },
+    })
+  }
+}
+
+/** The system's word for what went wrong; a bug is thrown on. */
+function codeOf(error: unknown): string {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
+  throw error
+}
+
+function parseContent(text: string): Content | undefined {
+  let content: unknown
+  try {
+    content = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  const { version, source, position } = Object(content)
+  return version === 1 && typeof source === 'string' ? { version, source, position } : undefined
+}
+
+const writeFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
+
+/** The file has either its old content or its new one, whatever happens in between, a power cut included. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  const temporary = `${path}.new`
+  const handle = await open(temporary, writeFlags, 0o600)
+  try {
+    await handle.chmod(0o600)
+    await handle.writeFile(text)
+    await handle.datasync()
+  } finally {
+    await handle.close()
+  }
+  await rename(temporary, path)
+}

@@ -1,0 +1,161 @@
+import { basename } from 'node:path'
+import { type AuditSourceCode, AuditSourceError } from './audit-source-error.ts'
+import type { SourceNotice } from './source.ts'
+
+export const sourceKinds = ['multicast', 'file', 'kmsg'] as const
+export type SourceKind = (typeof sourceKinds)[number]
+
+/** In the order of contract.md, behind the multicast and before /dev/kmsg. */
+export const defaultLogPaths = ['/var/log/audit/audit.log', '/var/log/kern.log'] as const
+
+/** What the flags ask for: nothing, or one kind of source alone. */
+export interface SourceRequest {
+  kind?: SourceKind
+  /** With kind `file`. */
+  paths?: readonly string[]
+}
+
+export interface Candidate {
+  kind: SourceKind
+  /** The source's name: a path, or `multicast`. */
+  name: string
+  /** A file that need not exist yet. */
+  wait: boolean
+}
+
+export interface Refused {
+  kind: SourceKind
+  name: string
+  code: AuditSourceCode
+  why: string
+  remedy: string
+}
+
+/** Why a source is in use; for a metric. */
+export type ChoiceReason = 'first-choice' | 'fallback' | 'forced'
+
+/** The one audit source in use: with two of them at a time every event would come twice. */
+export interface Choice<Source> {
+  /** undefined: none can be used; `refused` says why. */
+  source: Source | undefined
+  chosen: { kind: SourceKind; name: string; reason: ChoiceReason; why: string } | undefined
+  /** What was tried before it, in order. */
+  refused: Refused[]
+  /** To be logged, once. */
+  notices: SourceNotice[]
+}
+
+/**
+ * Reads the two flags that force a source.
+ * @param source a kind of source
+ * @param auditLogPaths paths with `|` between them; implies the kind `file`
+ */
+export function parseRequest(
+  source: string | undefined,
+  auditLogPaths: string | undefined,
+): { ok: true; request: SourceRequest } | { ok: false; problems: string[] } {
+  const problems: string[] = []
+  const kind = sourceKinds.find((known) => known === source)
+  if (source !== undefined && kind === undefined)
+    problems.push(`no audit source "${source}"; there are: ${sourceKinds.join(', ')}`)
+  const paths = auditLogPaths?.split('|').map((path) => path.trim())
+  for (const path of paths ?? [])
+    if (!path.startsWith('/')) problems.push(`not an absolute path in the audit log paths: "${path}"`)
+  if (paths !== undefined && kind !== undefined && kind !== 'file')
+    problems.push(`audit log paths were given, and "${kind}" as the audit source, which reads none`)
+  if (problems.length > 0) return { ok: false, problems }
+  if (paths !== undefined) return { ok: true, request: { kind: 'file', paths } }
+  return { ok: true, request: kind === undefined ? {} : { kind } }
+}
+
+/** What may be tried, the best first. A forced source stands alone; forced files that do not exist are waited for. */
+export function candidates({ kind, paths = defaultLogPaths }: SourceRequest): Candidate[] {
+  const files = paths.map((name): Candidate => ({ kind: 'file', name, wait: false }))
+  const multicast: Candidate = { kind: 'multicast', name: 'multicast', wait: false }
+  const kmsg: Candidate = { kind: 'kmsg', name: '/dev/kmsg', wait: false }
+  if (kind === 'multicast') return [multicast]
+  if (kind === 'kmsg') return [kmsg]
+  if (kind === undefined) return [multicast, ...files, kmsg]
+  const [first] = files
+  return first === undefined ? [] : [...files, { ...first, wait: true }]
+}
+
+/**
+ * Takes the first candidate that can be opened.
+ * @param open throws AuditSourceError for what cannot be used; any other error is a bug and goes on
+ */
+export async function chooseSource<Source>(
+  request: SourceRequest,
+  open: (candidate: Candidate) => Promise<Source>,
+): Promise<Choice<Source>> {
+  const refused: Refused[] = []
+  for (const candidate of candidates(request)) {
+    try {
+      const source = await open(candidate)
+      const chosen = describe(request, candidate, refused)
+      return { source, chosen, refused, notices: noticesOf(chosen, refused) }
+    } catch (error) {
+      if (!(error instanceof AuditSourceError)) throw error
+      refused.push(refusal(candidate, error))
+    }
+  }
+  return { source: undefined, chosen: undefined, refused, notices: noticesOf(undefined, refused) }
+}
+
+function refusal({ kind, name }: Candidate, { code, message, remedy, context }: AuditSourceError): Refused {
+  const errno = context['errno']
+  const why = errno === undefined ? `cannot ${message}` : `cannot ${message} (${errno})`
+  return { kind, name, code, why, remedy }
+}
+
+type Chosen = NonNullable<Choice<unknown>['chosen']>
+
+function describe(request: SourceRequest, { kind, name, wait }: Candidate, refused: readonly Refused[]): Chosen {
+  if (request.kind !== undefined) {
+    const why = wait ? 'forced by a flag; it does not exist yet and is waited for' : 'forced by a flag'
+    return { kind, name, reason: 'forced', why }
+  }
+  if (refused.length === 0) return { kind, name, reason: 'first-choice', why: 'the first choice, and permitted here' }
+  const why = `the first that can be used; not: ${refused.map((other) => `${other.name}, ${other.why}`).join('; ')}`
+  return { kind, name, reason: 'fallback', why }
+}
+
+function noticesOf(chosen: Chosen | undefined, refused: readonly Refused[]): SourceNotice[] {
+  const notices: SourceNotice[] = refused.map(({ kind, name, code, why, remedy }) => ({
+    // A file that is not there is no trouble where another source is; the best source refused is.
+    level: code === 'MISSING' && chosen !== undefined ? 'info' : 'warn',
+    code: 'audit-source-refused',
+    message: `audit source not used: ${why}`,
+    remedy,
+    context: { kind, name, reason: code },
+  }))
+  if (chosen === undefined) return [...notices, noSource]
+  const { kind, name, reason, why } = chosen
+  const context = { kind, name, reason }
+  notices.push({ level: 'info', code: 'audit-source', message: `audit source in use: ${why}`, context })
+  return isLimitedByPrintk(chosen) ? [...notices, { ...printkLimit, context }] : notices
+}
+
+const noSource: SourceNotice = {
+  level: 'warn',
+  code: 'audit-source-none',
+  message: 'no audit source can be used: AppArmor and Seccomp still enforce, but nothing of it is reported',
+  remedy: 'one of the remedies above',
+  context: {},
+}
+
+const printkLimit = {
+  level: 'warn',
+  code: 'printk-limit',
+  message: 'this audit source loses most events: they go through printk, which lets about 10 pass in 5 seconds',
+  remedy:
+    'let the agent listen to the multicast (capability AUDIT_READ, hostNetwork: true, the native addon built), ' +
+    'or run auditd; with neither, sysctl kernel.printk_ratelimit=0 loses fewer',
+} as const
+
+/** Files that syslog daemons write from the kernel's log; auditd's own gets its records another way. */
+const kernelLogs = /^(kern|kernel|syslog|messages|dmesg|debug)\b/
+
+export function isLimitedByPrintk({ kind, name }: { kind: SourceKind; name: string }): boolean {
+  return kind === 'kmsg' || (kind === 'file' && kernelLogs.test(basename(name)))
+}

@@ -1,0 +1,58 @@
+import { hash } from 'node:crypto'
+
+/** How many bytes of a file tell it from others: its first ones, and those right before a position. */
+export const markBytes = 1_024
+
+/** A digest of some bytes of a file, so that the checkpoint holds none of its text. */
+export interface Sum {
+  length: number
+  sum: string
+}
+
+export const noSum: Sum = { length: 0, sum: '' }
+
+export function sumOf(bytes: Uint8Array): Sum {
+  return bytes.length === 0 ? noSum : { length: bytes.length, sum: hash('sha256', bytes, 'base64') }
+}
+
+/** Nothing but NULs: a hole, which looks like every other one. */
+export function isBlank(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0)
+}
+
+/**
+ * The first bytes of a file and the last ones before the position reached. The kernel reuses inode numbers, and a file
+ * that was truncated in place keeps its own; what was read before is proof that a file is still the same.
+ */
+export class FileMark {
+  #head: Buffer
+  #tail: Buffer
+  #headSum: Sum | undefined
+
+  constructor(head: Uint8Array, tail: Uint8Array) {
+    this.#head = Buffer.from(head)
+    this.#tail = Buffer.from(tail)
+  }
+
+  /** The last bytes before the position, at most `markBytes`. */
+  get tail(): Buffer {
+    return this.#tail
+  }
+
+  /** Moves on by `bytes`, which are copied. */
+  advance(bytes: Uint8Array): void {
+    if (this.#head.length < markBytes) {
+      this.#head = Buffer.concat([this.#head, bytes.subarray(0, markBytes - this.#head.length)])
+      this.#headSum = undefined
+    }
+    const last = bytes.subarray(-markBytes)
+    this.#tail = last.length === markBytes ? Buffer.from(last) : lastOf(Buffer.concat([this.#tail, last]))
+  }
+
+  sums(): { head: Sum; tail: Sum } {
+    this.#headSum ??= isBlank(this.#head) ? noSum : sumOf(this.#head)
+    return { head: this.#headSum, tail: sumOf(this.#tail) }
+  }
+}
+
+const lastOf = (bytes: Buffer): Buffer => Buffer.from(bytes.subarray(-markBytes))

@@ -1,0 +1,196 @@
+import type { FilePosition } from './file-position.ts'
+import { LogFile } from './log-file.ts'
+import { type ListedFile, listFiles, look, unpackedSize } from './rotated-files.ts'
+
+/**
+ * Why lines of a followed file may be missing.
+ * - vanished: the file that was being read is neither there nor among its rotated successors
+ * - truncated: it was cut in place, and no copy has what it held last
+ * - compressed: it was compressed before it was read to its end
+ * - checkpoint: the checkpoint could not be used, so reading began anew
+ */
+export type GapReason = 'vanished' | 'truncated' | 'compressed' | 'checkpoint'
+
+export interface Gap {
+  reason: GapReason
+  path: string
+  /** Bytes that were not read; null: unknown, possibly none. */
+  bytes: number | null
+}
+
+/** Where to read on. */
+export interface Place {
+  /** undefined: there is no file yet. */
+  file: LogFile | undefined
+  gaps: Gap[]
+}
+
+/** The file to read after another one. */
+export interface NextFile {
+  next: ListedFile
+  gaps: Gap[]
+}
+
+/**
+ * Finds what a position stands for among the file at `path` and its rotated predecessors: the same file under whatever
+ * name, or the copy that was made before it was truncated. Bytes that were read are the proof, not the inode number
+ * alone, which is reused. Where nothing fits, everything that was written later than the last read is unread.
+ */
+export async function findPlace(position: FilePosition, path: string): Promise<Place> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await findPlaceNow(position, path)
+    } catch (error) {
+      if (!(error instanceof RenamedMeanwhile) || attempt === mostAttempts) throw error
+    }
+  }
+}
+
+const mostAttempts = 20
+
+/** A file had another name when it was opened than when it was listed: the list is to be made anew. */
+class RenamedMeanwhile extends Error {
+  override readonly name = 'RenamedMeanwhile'
+  readonly code = 'EAGAIN'
+}
+
+async function findPlaceNow(position: FilePosition, path: string): Promise<Place> {
+  const files = await listFiles(path)
+  if (position.offset === 0 && position.ahead.length === 0) return placeOfUnread(position, files)
+  let copy: ListedFile | undefined
+  for (const listed of likelyFirst(files, position.id)) {
+    const found = await compare(listed, position)
+    if (found instanceof LogFile) return { file: found, gaps: [] }
+    if (found === 'shorter') copy ??= listed
+  }
+  return copy === undefined ? placeElsewhere(position, files) : placeAfterCopy(copy, files)
+}
+
+/** Files that can be read: the one with this identity first, then from the newest to the oldest. */
+function likelyFirst(files: readonly ListedFile[], id: string): ListedFile[] {
+  const plain = files.filter(({ compressed }) => !compressed).toReversed()
+  return [...plain.filter((file) => file.id === id), ...plain.filter((file) => file.id !== id)]
+}
+
+/** Opens the file at the position if it is that one; `shorter`: it begins so, but ends before the position. */
+async function compare(listed: ListedFile, position: FilePosition): Promise<LogFile | 'shorter' | 'other'> {
+  const file = await openListed(listed)
+  let kept = false
+  try {
+    const { begins, same } = await file.compare(position)
+    kept = same
+    if (kept) {
+      await file.seek(position.offset, position.skipping)
+      return file
+    }
+    return begins && listed.size < position.offset ? 'shorter' : 'other'
+  } finally {
+    if (!kept) await file.close()
+  }
+}
+
+/**
+ * Copy and truncation are two steps; what came between was read from the file itself, if it was read. The copy has
+ * nothing new, and the files after it are unread.
+ */
+async function placeAfterCopy(copy: ListedFile, files: readonly ListedFile[]): Promise<Place> {
+  const gaps: Gap[] = [{ reason: 'truncated', path: copy.path, bytes: null }]
+  if (!copy.live) return openFirst(files.slice(files.indexOf(copy) + 1), gaps)
+  const file = await openListed(copy)
+  await file.seekEnd()
+  return { file, gaps }
+}
+
+/**
+ * Nothing was read yet: the file is the one with the identity. If that is the live one, or there was none, files may
+ * have been filled and copied or renamed since, which shows in their time of birth. That of modification will not do:
+ * into an old file, too, a daemon writes for a while after its rotation.
+ */
+function placeOfUnread(position: FilePosition, files: readonly ListedFile[]): Promise<Place> {
+  const same = files.find(({ id, compressed }) => id === position.id && !compressed)
+  if (same === undefined && position.id !== '') return openFirst(writtenSince(position, files), [])
+  const since = BigInt(position.modified)
+  const isFirst = (file: ListedFile) => file.live || (file.born > since && !file.compressed)
+  const first = same === undefined || same.live ? files.findIndex(isFirst) : files.indexOf(same)
+  return openFirst(first === -1 ? [] : files.slice(first), [])
+}
+
+async function placeElsewhere(position: FilePosition, files: readonly ListedFile[]): Promise<Place> {
+  const unread = writtenSince(position, files)
+  const [first, ...others] = unread
+  const size = first?.compressed ? await unpackedSize(first) : undefined
+  if (first === undefined || size === undefined || (size !== null && size < position.offset)) {
+    const reason = files.some(({ id, live }) => live && id === position.id) ? 'truncated' : 'vanished'
+    return openFirst(unread, [{ reason, path: position.path, bytes: null }])
+  }
+  // The oldest of the compressed ones is the file itself; perhaps it was read to its end.
+  const left = size === null ? null : size - position.offset
+  return openFirst(others, left === 0 ? [] : [{ reason: 'compressed', path: first.path, bytes: left }])
+}
+
+/** A compressed file has its time in whole seconds. */
+const second = 1_000_000_000n
+
+function writtenSince(position: FilePosition, files: readonly ListedFile[]): ListedFile[] {
+  const since = BigInt(position.modified)
+  return files.filter(({ live, compressed, modified }) =>
+    compressed ? modified / second >= since / second : live || modified > since,
+  )
+}
+
+/** Opens the first file that can be read, at its beginning; those before it are gaps. */
+async function openFirst(files: readonly ListedFile[], gaps: Gap[]): Promise<Place> {
+  for (const listed of files) {
+    if (listed.compressed) gaps.push(await compressedGap(listed))
+    else return { file: await openListed(listed), gaps }
+  }
+  return { file: undefined, gaps }
+}
+
+async function compressedGap(listed: ListedFile): Promise<Gap> {
+  return { reason: 'compressed', path: listed.path, bytes: await unpackedSize(listed) }
+}
+
+async function openListed(listed: ListedFile): Promise<LogFile> {
+  const file = await openIfThere(listed)
+  if (file === undefined) throw new RenamedMeanwhile(`renamed meanwhile: ${listed.path}`)
+  return file
+}
+
+/** Opens a listed file, unless another one has its name by now. */
+export async function openIfThere({ path, id }: ListedFile): Promise<LogFile | undefined> {
+  try {
+    const file = await LogFile.open(path)
+    if (file.id === id) return file
+    await file.close()
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+  }
+  return undefined
+}
+
+/**
+ * The file that follows `file`, which has been read to its end: undefined as long as `file` is the live one, or its
+ * writer has not moved on, which shows in the first bytes of the new live file.
+ */
+export async function findNext(file: LogFile, path: string): Promise<NextFile | undefined> {
+  const live = await look(path)
+  if (live?.id === file.id) return undefined
+  const files = await listFiles(path)
+  const at = files.findIndex(({ id }) => id === file.id)
+  const later = at === -1 ? files.filter((other) => other.live || other.modified > file.modified) : files.slice(at + 1)
+  const gaps: Gap[] = []
+  for (const next of later) {
+    if (next.live && next.size === 0) return undefined
+    if (!next.compressed) return { next, gaps }
+    gaps.push(await compressedGap(next))
+  }
+  return undefined
+}
+
+/** The oldest copy of `file` that was made since this was opened, and before anything was seen in it. */
+export async function findCopySince(file: LogFile, path: string): Promise<LogFile | undefined> {
+  const copies = await listFiles(path)
+  const copy = copies.find(({ live, compressed, born }) => !live && !compressed && born > file.modifiedBefore)
+  return copy === undefined ? undefined : openListed(copy)
+}

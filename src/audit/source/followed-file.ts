@@ -1,0 +1,246 @@
+import type { SourceBatch } from '../batch.ts'
+import { AuditSourceError } from './audit-source-error.ts'
+import { type ChangeHint, InotifyHint } from './change-hint.ts'
+import { type FilePosition, noPosition } from './file-position.ts'
+import { FileTrail, type TrailCounts } from './file-trail.ts'
+import type { Gap, GapReason } from './find-place.ts'
+import { type AuditSource, type Notify, Pause, type SourceClock, type SourceStats, systemClock } from './source.ts'
+
+export interface FollowOptions {
+  /**
+   * Where to begin: at what a checkpoint says, or in the live file. `end`, the default, is what tail does: only what
+   * is written from now on. A file that does not exist yet is read from its beginning.
+   */
+  from?: FilePosition | 'beginning' | 'end'
+  /** Refuse a file that does not exist, instead of waiting for it. */
+  mustExist?: boolean
+  /** Bytes of one batch, at most; a longer line is cut. Default 262,144. */
+  chunkBytes?: number
+  /** Milliseconds between two looks at a quiet file. Default 250. */
+  pollMs?: number
+  /** Milliseconds to wait at the end of a file, so that lines come in bunches. Default 5. */
+  napMs?: number
+  clock?: SourceClock
+  notify?: Notify
+  hint?: ChangeHint
+}
+
+export interface FollowStats extends SourceStats, TrailCounts {
+  /** Times that lines may be missing, by reason; how many lines nobody can tell. */
+  readonly dropped: Readonly<Record<GapReason, number>>
+  batches: number
+  bytes: number
+  /** Bytes of the file at hand that wait to be read. */
+  behind: number
+  /** Times that the file system refused something; tried again each time. */
+  failures: number
+}
+
+const defaults = { chunkBytes: 262_144, pollMs: 250, napMs: 5 }
+
+const remedies: Record<GapReason, string> = {
+  vanished: 'keep at least one rotated file, beside the log, for longer than the agent may be down',
+  truncated: 'rotate by renaming (no copytruncate), which loses nothing',
+  compressed: 'set delaycompress; what is missing: zcat FILE | varmor decode -',
+  checkpoint: 'what is missing: varmor decode FILE',
+}
+
+/**
+ * A log file that is followed over rotation (by renaming, or by copying and truncating) and restarts. The file is the
+ * buffer: while nobody asks for the next batch, at most one chunk is read ahead. Every batch carries the position
+ * behind it; whoever commits that once the output is on disk loses nothing, and doubles at most what was not
+ * committed.
+ */
+export class FollowedFile implements AuditSource<FollowStats> {
+  readonly name: string
+  readonly #options: Required<Omit<FollowOptions, 'from' | 'mustExist'>>
+  readonly #pause: Pause
+  readonly #trail: FileTrail
+  readonly #gaps: Record<GapReason, number> = { vanished: 0, truncated: 0, compressed: 0, checkpoint: 0 }
+  #position: FilePosition
+  #batches = 0
+  #bytes = 0
+  #failures = 0
+  /** The last trouble that was reported. */
+  #trouble = ''
+  /** Truncation was warned of. */
+  #warned = false
+  #reading = false
+  #stopping = false
+  #closed = false
+  /** How often in a row there was nothing to read. */
+  #quiet = 0
+
+  private constructor(path: string, options: FollowOptions) {
+    const { from: _, mustExist: __, ...others } = options
+    this.name = path
+    this.#options = { ...defaults, clock: systemClock, notify: () => undefined, hint: new InotifyHint(), ...others }
+    this.#pause = new Pause(this.#options.clock)
+    this.#trail = new FileTrail(path, this.#options.chunkBytes, (gap) => this.report(gap))
+    this.#position = noPosition(path, this.#options.clock.now())
+  }
+
+  /**
+   * Finds the place to begin. A file that does not exist is waited for.
+   * @throws {AuditSourceError} MISSING, NOT_PERMITTED, SYSTEM
+   */
+  static async open(path: string, options: FollowOptions = {}): Promise<FollowedFile> {
+    const source = new FollowedFile(path, options)
+    try {
+      await source.#trail.begin(options.from ?? 'end')
+    } catch (error) {
+      await source.close()
+      throw explainFileError(error, path)
+    }
+    const { position } = source.#trail
+    if (position === undefined && options.mustExist) {
+      await source.close()
+      const remedy = 'run the daemon that writes it, and mount its directory into the container'
+      throw new AuditSourceError('MISSING', 'find the audit log', remedy, { file: path })
+    }
+    source.#position = position ?? source.#position
+    return source
+  }
+
+  /** Behind the last batch; before the first one, where reading begins. */
+  get position(): FilePosition {
+    return this.#position
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<SourceBatch, void, void> {
+    if (this.#reading) throw new Error('a followed file has one reader')
+    this.#reading = true
+    try {
+      while (!this.#closed && !this.#stopping) {
+        const step = await this.#tried(() => this.#trail.step())
+        if (this.#closed) return
+        if (step === 'nothing') await this.#idle()
+        else if (step === 'moved') this.#moved()
+        else if (step !== undefined) yield this.#batch(step, !this.#stopping)
+      }
+      yield* this.#drain()
+    } finally {
+      await this.close()
+    }
+  }
+
+  /** Reads what the file at hand has now, and then ends. What rotation has put behind it is left to the next start. */
+  stop(): void {
+    this.#stopping = true
+    this.#pause.wake()
+  }
+
+  giveBack({ bytes }: SourceBatch): void {
+    this.#trail.giveBack(bytes.buffer)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#options.hint.disarm()
+    this.#pause.wake()
+    await this.#trail.close()
+  }
+
+  stats(): FollowStats {
+    const [batches, bytes, failures] = [this.#batches, this.#bytes, this.#failures]
+    const { behind, counts } = this.#trail
+    return { ...counts, batches, bytes, behind, failures, dropped: { ...this.#gaps } }
+  }
+
+  /** Counts that lines may be missing, and says so. */
+  report({ reason, path, bytes }: Gap): void {
+    this.#gaps[reason]++
+    const message = 'lines of the audit log may be missing'
+    const context = { file: path, reason, bytes }
+    this.#options.notify({ level: 'warn', code: `gap-${reason}`, message, remedy: remedies[reason], context })
+  }
+
+  #moved(): void {
+    this.#quiet = 0
+    if (this.#warned || this.#trail.counts.truncations === 0) return
+    this.#warned = true
+    const message =
+      'the audit log was truncated in place: what was written to it just before may be lost, and no reader can tell'
+    const context = { file: this.name }
+    this.#options.notify({ level: 'warn', code: 'truncated-in-place', message, remedy: remedies.truncated, context })
+  }
+
+  #batch(bytes: Uint8Array, ahead: boolean): SourceBatch {
+    this.#quiet = 0
+    this.#position = this.#trail.position ?? this.#position
+    this.#bytes += bytes.length
+    if (ahead) this.#trail.readAhead()
+    const readAt = Math.floor(this.#options.clock.now() / 1_000)
+    return { source: this.name, seq: this.#batches++, format: 'auditlog', bytes, position: this.#position, readAt }
+  }
+
+  async *#drain(): AsyncGenerator<SourceBatch, void, void> {
+    const end = await this.#tried(() => this.#trail.end())
+    if (end === undefined || this.#closed) return
+    const done = () => this.#closed || this.#position.id !== end.id || this.#position.offset >= end.size
+    while (!done()) {
+      const step = await this.#tried(() => this.#trail.step())
+      if (step === undefined || step === 'nothing') break
+      if (step !== 'moved') yield this.#batch(step, false)
+    }
+    const rest = end.deleted && !this.#closed ? await this.#tried(() => this.#trail.rest()) : undefined
+    if (rest !== undefined) yield this.#batch(rest, false)
+  }
+
+  /** Waits: first for a bunch to gather, then for the system's hint or the next look. */
+  async #idle(): Promise<void> {
+    const { hint, napMs, pollMs } = this.#options
+    const quiet = this.#quiet++
+    if (quiet === 0) return this.#pause.wait(napMs)
+    if ((await this.#tried(() => this.#trail.lookForNext())) === true || this.#closed) return
+    if (quiet > 1) return this.#pause.wait(pollMs)
+    hint.arm(this.name, () => {
+      this.#quiet = 1 // what comes after the hint is looked at, then it is armed again
+      this.#pause.wake()
+    })
+  }
+
+  /** Does `what`. If the system refuses, says so once, waits and gives undefined, so that it is tried again. */
+  async #tried<T>(what: () => Promise<T>): Promise<T | undefined> {
+    try {
+      const done = await what()
+      this.#trouble = ''
+      return done
+    } catch (error) {
+      if (this.#closed) return undefined
+      const { code, message } = systemErrorOf(error)
+      this.#failures++
+      if (code !== this.#trouble) {
+        const context = { file: this.name, errno: code }
+        this.#options.notify({ level: 'warn', code: 'file-unreadable', message, remedy: 'see errno', context })
+      }
+      this.#trouble = code
+      if (!this.#stopping) await this.#pause.wait(this.#options.pollMs)
+      return undefined
+    }
+  }
+}
+
+/** A bug is thrown on; what the system refused has a code. */
+function systemErrorOf(error: unknown): { code: string; message: string } {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string' && /^E[A-Z0-9]+$/.test(error.code))
+    return { code: error.code, message: error.message }
+  throw error
+}
+
+function explainFileError(error: unknown, path: string): AuditSourceError {
+  const { code } = systemErrorOf(error)
+  const context = { file: path, errno: code }
+  if (code === 'EACCES' || code === 'EPERM')
+    return new AuditSourceError(
+      'NOT_PERMITTED',
+      'read the audit log',
+      `let the agent read ${path} (run it as root)`,
+      context,
+      {
+        cause: error,
+      },
+    )
+  const remedy = code === 'ENOTFILE' ? 'name a regular file' : 'see errno'
+  return new AuditSourceError('SYSTEM', 'read the audit log', remedy, context, { cause: error })
+}

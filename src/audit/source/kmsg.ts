@@ -1,0 +1,243 @@
+import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs'
+import type { SourceBatch } from '../batch.ts'
+import { AuditSourceError } from './audit-source-error.ts'
+import { type AuditSource, Pause, type SourceClock, type SourceStats, systemClock } from './source.ts'
+
+/** How far the kernel's log was read. Its numbers begin anew with every boot. */
+export interface KmsgPosition {
+  boot: string
+  sequence: number
+}
+
+/** One read(2): the bytes of one record, or why there is none. A test gives its own. */
+export interface KmsgDevice {
+  /**
+   * @returns bytes put at `offset` of `buffer`; 'empty' when there is none now; 'overwritten' when the next one is gone
+   */
+  read(buffer: Buffer, offset: number): number | 'empty' | 'overwritten'
+  close(): void
+}
+
+export interface KmsgOptions {
+  /**
+   * `now`, the default: only records from now on. A position is continued if the kernel is still the same, else from
+   * its first record.
+   */
+  from?: 'now' | 'beginning' | KmsgPosition
+  /** Bytes of one batch, at most. Default 131,072. */
+  chunkBytes?: number
+  /**
+   * Milliseconds between two looks when nothing came. Default 100: the smallest ring of 128 KiB lasts for about 8,000
+   * records a second.
+   */
+  pollMs?: number
+  /** Milliseconds until the next look when something came. Default 10. */
+  napMs?: number
+  clock?: SourceClock
+  device?: KmsgDevice
+  boot?: string
+}
+
+export interface KmsgStats extends SourceStats {
+  /** Records passed on. */
+  received: number
+  readonly dropped: {
+    /** Records that the kernel overwrote before they were read: gaps in the sequence of their numbers. */
+    readonly overwritten: number
+    /** Without a number that can be read. */
+    readonly malformed: number
+  }
+  batches: number
+  bytes: number
+}
+
+/**
+ * A record and its continuation lines fit in this (the kernel's PRINTK_MESSAGE_MAX, 8,192 until Linux 6.4); else read
+ * fails with EINVAL.
+ */
+const longestRecord = 16_384
+const comma = 0x2c
+const newline = 0x0a
+/**
+ * Most bytes that are read after `stop`: more than a ring holds; a kernel that never stops talking must not hold up the
+ * end.
+ */
+const mostAfterStop = 16 * 1_048_576
+const defaults = { chunkBytes: 131_072, pollMs: 100, napMs: 10, from: 'now' } as const
+
+/**
+ * The kernel's log. It is read without blocking, on a timer: a read that waits would hold a thread of Node.js for
+ * ever, and with it the end of the process. Nearly everything is lost on the way here, in the kernel, to printk's rate
+ * limit.
+ */
+export class KmsgSource implements AuditSource<KmsgStats> {
+  readonly name = '/dev/kmsg'
+  readonly #options: Required<Pick<KmsgOptions, 'chunkBytes' | 'pollMs' | 'napMs'>>
+  readonly #clock: SourceClock
+  readonly #pause: Pause
+  readonly #device: KmsgDevice
+  readonly #boot: string
+  /** Records are gathered here and copied out, because a look that finds nothing should make no garbage. */
+  readonly #buffer: Buffer
+  readonly #counts = { received: 0, batches: 0, bytes: 0 }
+  readonly #dropped = { overwritten: 0, malformed: 0 }
+  /** Number of the next record; -1 before the first one. */
+  #expected = -1
+  /** Records in the buffer. */
+  #records = 0
+  #reading = false
+  #stopping = false
+  #closed = false
+  #leftAfterStop = mostAfterStop
+
+  /** @throws {AuditSourceError} NOT_PERMITTED, SYSTEM */
+  constructor(options: KmsgOptions = {}) {
+    const { clock = systemClock, device, boot, from, ...others } = { ...defaults, ...options }
+    this.#options = others
+    this.#buffer = Buffer.allocUnsafeSlow(Math.max(others.chunkBytes, 2 * longestRecord))
+    this.#clock = clock
+    this.#pause = new Pause(clock)
+    this.#boot = boot ?? bootId()
+    this.#device = device ?? openKmsg(this.name)
+    if (from === 'now') this.#skipAll()
+    else if (from !== 'beginning' && from.boot === this.#boot) this.#expected = from.sequence + 1
+  }
+
+  /** Behind the last batch. */
+  get position(): KmsgPosition {
+    return { boot: this.#boot, sequence: this.#expected - 1 }
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<SourceBatch, void, void> {
+    if (this.#reading) throw new Error('a kmsg source has one reader')
+    this.#reading = true
+    const { napMs, pollMs } = this.#options
+    try {
+      while (!this.#closed) {
+        const length = this.#gather()
+        if (length > 0) yield this.#batch(length)
+        else if (this.#stopping) break
+        if (this.#stopping) this.#leftAfterStop -= length
+        if (this.#leftAfterStop < 0) break
+        if (!this.#stopping && length < this.#buffer.length / 2) await this.#pause.wait(length > 0 ? napMs : pollMs)
+      }
+    } finally {
+      this.close()
+    }
+  }
+
+  stop(): void {
+    this.#stopping = true
+    this.#pause.wake()
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#pause.wake()
+    this.#device.close()
+  }
+
+  stats(): KmsgStats {
+    return { ...this.#counts, dropped: { ...this.#dropped } }
+  }
+
+  #skipAll(): void {
+    while (this.#gather() > 0);
+    this.#records = 0
+    this.#dropped.overwritten = 0
+    this.#dropped.malformed = 0
+  }
+
+  /** Reads records until there is none or the buffer is full. @returns bytes gathered */
+  #gather(): number {
+    const buffer = this.#buffer
+    let at = 0
+    while (at + longestRecord <= buffer.length) {
+      const read = this.#device.read(buffer, at)
+      if (read === 'empty') break
+      if (read !== 'overwritten' && this.#isNew(buffer, at, read)) at += read
+    }
+    return at
+  }
+
+  /** Minds the number of a record. The ones between it and the one before are lost. */
+  #isNew(buffer: Buffer, at: number, length: number): boolean {
+    const sequence = sequenceOf(buffer, at, at + length)
+    if (sequence === -1) {
+      this.#dropped.malformed++
+      return false
+    }
+    if (sequence < this.#expected) return false
+    if (this.#expected !== -1) this.#dropped.overwritten += sequence - this.#expected
+    this.#expected = sequence + 1
+    this.#records++
+    return true
+  }
+
+  #batch(length: number): SourceBatch {
+    const bytes = new Uint8Array(this.#buffer.subarray(0, length))
+    this.#counts.received += this.#records
+    this.#records = 0
+    this.#counts.bytes += length
+    const readAt = Math.floor(this.#clock.now() / 1_000)
+    const { name: source, position } = this
+    return { source, seq: this.#counts.batches++, format: 'kmsg', bytes, position, readAt }
+  }
+}
+
+/** The second number of `priority,sequence,usec,flags;text`, or -1. A record ends with a newline. */
+function sequenceOf(buffer: Buffer, start: number, end: number): number {
+  if (buffer[end - 1] !== newline) return -1
+  const first = buffer.indexOf(comma, start) + 1
+  if (first === 0 || first >= end) return -1
+  let [sequence, at] = [0, first]
+  for (; buffer[at]! >= 0x30 && buffer[at]! <= 0x39; at++) sequence = sequence * 10 + buffer[at]! - 0x30
+  return at > first && buffer[at] === comma ? sequence : -1
+}
+
+/** A position as it comes out of a checkpoint, or undefined when it is none. */
+export function parseKmsgPosition(value: unknown): KmsgPosition | undefined {
+  const { boot, sequence } = Object(value)
+  return typeof boot === 'string' && Number.isSafeInteger(sequence) ? { boot, sequence } : undefined
+}
+
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
+  } catch (cause) {
+    throw explainKmsgError(cause, 'read the id of this boot')
+  }
+}
+
+function openKmsg(path: string): KmsgDevice {
+  let fd: number
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  } catch (cause) {
+    throw explainKmsgError(cause, 'open the log of the kernel')
+  }
+  return {
+    read(buffer, offset) {
+      try {
+        return readSync(fd, buffer, offset, buffer.length - offset, null) || 'empty'
+      } catch (error) {
+        const code = error instanceof Error && 'code' in error ? error.code : undefined
+        if (code === 'EAGAIN') return 'empty'
+        if (code === 'EPIPE') return 'overwritten'
+        throw explainKmsgError(error, 'read the log of the kernel')
+      }
+    },
+    close: () => closeSync(fd),
+  }
+}
+
+function explainKmsgError(cause: unknown, message: string): AuditSourceError {
+  const errno = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown'
+  if (errno === 'EPERM' || errno === 'EACCES') {
+    const remedy = 'run as root with CAP_SYSLOG, and mount /dev/kmsg into the container'
+    return new AuditSourceError('NOT_PERMITTED', message, remedy, { errno }, { cause })
+  }
+  const remedy = errno === 'ENOENT' ? 'mount /dev/kmsg into the container' : 'see errno'
+  return new AuditSourceError('SYSTEM', message, remedy, { errno }, { cause })
+}

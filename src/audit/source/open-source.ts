@@ -1,0 +1,61 @@
+import type { Checkpoint, Saved } from './checkpoint.ts'
+import { type Candidate, type Choice, chooseSource, type SourceRequest } from './choose-source.ts'
+import { parseFilePosition } from './file-position.ts'
+import { FollowedFile, type FollowOptions } from './followed-file.ts'
+import { KmsgSource, parseKmsgPosition } from './kmsg.ts'
+import { MulticastSource } from './multicast.ts'
+import { type AuditSource, type SourceClock, systemClock } from './source.ts'
+
+export interface OpenOptions {
+  checkpoint?: Checkpoint
+  /** On the very first start, read what the log already holds. Otherwise it begins with what comes. */
+  fromStart?: boolean
+  follow?: Omit<FollowOptions, 'from'>
+  clock?: SourceClock
+  /** Opens the multicast; a test gives its own. */
+  multicast?: () => AuditSource
+}
+
+/**
+ * Chooses the audit source, opens it where the last run has left off, and notes in the checkpoint that it is in use.
+ * The caller logs `notices` and commits the positions of the batches.
+ */
+export async function openAuditSource(request: SourceRequest, options: OpenOptions = {}): Promise<Choice<AuditSource>> {
+  const choice = await chooseSource(request, (candidate) => open(candidate, options))
+  const { source } = choice
+  if (source !== undefined) await options.checkpoint?.begin(source.name, positionOf(source))
+  return choice
+}
+
+const positionOf = (source: AuditSource): unknown =>
+  source instanceof FollowedFile || source instanceof KmsgSource ? source.position : undefined
+
+async function open(candidate: Candidate, options: OpenOptions): Promise<AuditSource> {
+  const { kind, name } = candidate
+  if (kind === 'multicast') return (options.multicast ?? (() => new MulticastSource()))()
+  if (kind === 'file') return openFile(candidate, options)
+  const saved = await savedFor(name, options)
+  const position = saved.kind === 'found' ? parseKmsgPosition(saved.position) : undefined
+  const clock = options.clock ?? systemClock
+  return new KmsgSource({ from: position ?? (beginsAnew(saved, options) ? 'beginning' : 'now'), clock })
+}
+
+async function openFile({ name, wait }: Candidate, options: OpenOptions): Promise<AuditSource> {
+  const saved = await savedFor(name, options)
+  const position = saved.kind === 'found' ? parseFilePosition(saved.position) : undefined
+  const from = position ?? (beginsAnew(saved, options) ? 'beginning' : 'end')
+  const source = await FollowedFile.open(name, {
+    clock: options.clock ?? systemClock,
+    ...options.follow,
+    from,
+    mustExist: !wait,
+  })
+  if (position === undefined && saved.kind !== 'none') source.report({ reason: 'checkpoint', path: name, bytes: null })
+  return source
+}
+
+const savedFor = (name: string, { checkpoint }: OpenOptions): Promise<Saved> =>
+  checkpoint?.read(name) ?? Promise.resolve({ kind: 'none' })
+
+/** Only the first start may read from the beginning: after a broken checkpoint it would give again what came before. */
+const beginsAnew = (saved: Saved, { fromStart = false }: OpenOptions): boolean => fromStart && saved.kind === 'none'

@@ -1,0 +1,112 @@
+import { type BigIntStats, constants } from 'node:fs'
+import { open, readdir, realpath, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+
+/** A log file or one of its rotated predecessors, as its directory shows it. */
+export interface ListedFile {
+  path: string
+  /** `device:inode`. */
+  id: string
+  size: number
+  /** Time of modification, nanoseconds since the epoch. */
+  modified: bigint
+  /** Time of creation, likewise. */
+  born: bigint
+  compressed: boolean
+  /** The one that is being written, under the name that is followed. */
+  live: boolean
+}
+
+/** Behind the name of a log: `.1`, `-20240101`, `.2.gz`, … */
+const rotated = /^[.-](\d[\d.-]*?)(\.(?:gz|bz2|xz|zst|lz4|Z))?$/
+/** Longer numbers are dates. */
+const longestCount = 5
+
+interface Suffix {
+  text: string
+  compressed: boolean
+}
+
+export function parseSuffix(name: string, base: string): Suffix | undefined {
+  if (!name.startsWith(base)) return undefined
+  const match = rotated.exec(name.slice(base.length))
+  return match === null ? undefined : { text: match[1]!, compressed: match[2] !== undefined }
+}
+
+type Aged = ListedFile & { suffix: string }
+
+const isCount = ({ suffix }: Aged): boolean => suffix.length <= longestCount && !/\D/.test(suffix)
+
+/**
+ * Sorts rotated files, the oldest first. A number says a file's age (the greater the older), a date does too; only
+ * when a directory has both, the time of modification has to do.
+ */
+export function byAge(files: readonly Aged[]): Aged[] {
+  const byDate = (a: Aged, b: Aged) => (a.suffix < b.suffix ? -1 : a.suffix > b.suffix ? 1 : 0)
+  if (files.every(isCount)) return files.toSorted((a, b) => Number(b.suffix) - Number(a.suffix))
+  if (!files.some(isCount)) return files.toSorted(byDate)
+  return files.toSorted((a, b) => Number(a.modified - b.modified) || byDate(a, b))
+}
+
+/**
+ * The file at `path` and its rotated predecessors, the oldest first, the live one last. Taken until two looks agree:
+ * in the middle of a rotation a file can be missed, or seen twice.
+ */
+export async function listFiles(path: string): Promise<ListedFile[]> {
+  let before = await listOnce(path)
+  for (let look = 1; look < mostLooks; look++) {
+    const now = await listOnce(path)
+    if (sameFiles(before, now)) return now
+    before = now
+  }
+  return before
+}
+
+const mostLooks = 20
+
+const sameFiles = (a: readonly ListedFile[], b: readonly ListedFile[]): boolean =>
+  a.length === b.length && a.every(({ path, id }, i) => path === b[i]!.path && id === b[i]!.id)
+
+async function listOnce(path: string): Promise<ListedFile[]> {
+  // The predecessors of a symbolic link's target lie beside the target.
+  const target = await unlessMissing(realpath(path), path)
+  const [folder, base] = [dirname(target), basename(target)]
+  const found: Aged[] = []
+  for (const name of await unlessMissing(readdir(folder), [])) {
+    const suffix = parseSuffix(name, base)
+    const file = suffix === undefined ? undefined : await look(join(folder, name), false, suffix.compressed)
+    if (file !== undefined) found.push({ ...file, suffix: suffix!.text })
+  }
+  const live = await look(target, true)
+  return live === undefined ? byAge(found) : [...byAge(found), live]
+}
+
+/** The file under the name that is followed, or undefined when there is none. */
+export async function look(path: string, live = true, compressed = false): Promise<ListedFile | undefined> {
+  const found = await unlessMissing<BigIntStats | undefined>(stat(path, { bigint: true }), undefined)
+  if (found === undefined || !found.isFile()) return undefined
+  const { dev, ino, size, mtimeNs, birthtimeNs } = found
+  return { path, id: `${dev}:${ino}`, size: Number(size), modified: mtimeNs, born: birthtimeNs, compressed, live }
+}
+
+async function unlessMissing<T>(promise: Promise<T>, instead: T): Promise<T> {
+  try {
+    return await promise
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
+      return instead
+    throw error
+  }
+}
+
+/** How many bytes a .gz file holds, below 4 GiB, as its last four bytes say; null for other kinds and broken files. */
+export async function unpackedSize({ path, size }: ListedFile): Promise<number | null> {
+  if (!path.endsWith('.gz') || size < 18) return null
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(4), 0, 4, size - 4)
+    return bytesRead === 4 ? buffer.readUInt32LE() : null
+  } finally {
+    await handle.close()
+  }
+}

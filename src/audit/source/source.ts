@@ -1,0 +1,88 @@
+import type { SourceBatch } from '../batch.ts'
+
+/** Counts that every source has; each source adds its own. Metrics take every number of `dropped` under its name. */
+export interface SourceStats {
+  /** Records that were lost before they got into a batch, by reason. null: this node cannot tell. */
+  readonly dropped: Readonly<Record<string, number | null>>
+}
+
+/**
+ * Where batches come from. Iterating sets the pace: a source that is not asked waits, and what then happens to the
+ * events is its own matter (a file keeps them, a ring loses and counts them).
+ *
+ * One reader, once. The iteration ends after `stop`, or with `close`; leaving the loop closes the source. It throws
+ * AuditSourceError when the source broke for good.
+ */
+export interface AuditSource<Stats extends SourceStats = SourceStats> extends AsyncIterable<SourceBatch> {
+  /** The `source` of its batches: a path, or a word such as `multicast`. */
+  readonly name: string
+  /** Counts so far; also after the end. */
+  stats(): Stats
+  /** Takes nothing new. The reader gets what is there already, and then the end. */
+  stop(): void
+  /**
+   * The bytes of a batch are needed no longer, and their memory serves for another one: making it anew costs a file source a third of
+   * its work. Whoever transferred them, or keeps them, does not call this.
+   */
+  giveBack?(batch: SourceBatch): void
+  /** Ends at once and gives back what the source holds. A second call does nothing. */
+  close(): void | Promise<void>
+}
+
+/** Something that the person who runs the agent should read in its log. */
+export interface SourceNotice {
+  level: 'info' | 'warn'
+  /** For metrics and searches; does not change. */
+  code: string
+  message: string
+  /** What can be done about it. */
+  remedy?: string
+  context: Readonly<Record<string, string | number | null>>
+}
+
+export type Notify = (notice: SourceNotice) => void
+
+/** Where a source's time comes from; a test moves it by hand. The clock of the actors fits. */
+export interface SourceClock {
+  /** Milliseconds since the Unix epoch. */
+  now(): number
+  /** Calls back once, `delay` milliseconds from now. */
+  after(delay: number, callback: () => void): { cancel(): void }
+}
+
+export const systemClock: SourceClock = {
+  now: () => Date.now(),
+  after(delay, callback) {
+    const timer = setTimeout(callback, delay)
+    return { cancel: () => clearTimeout(timer) }
+  },
+}
+
+/** A pause that can be cut short. One waits at a time; a `wake` while nobody waits cuts the next pause short. */
+export class Pause {
+  readonly #clock: SourceClock
+  #woken = false
+  #end: (() => void) | undefined
+
+  constructor(clock: SourceClock) {
+    this.#clock = clock
+  }
+
+  async wait(ms: number): Promise<void> {
+    if (!this.#woken)
+      await new Promise<void>((resolve) => {
+        const timer = this.#clock.after(ms, resolve)
+        this.#end = () => {
+          timer.cancel()
+          resolve()
+        }
+      })
+    this.#end = undefined
+    this.#woken = false
+  }
+
+  wake(): void {
+    this.#woken = true
+    this.#end?.()
+  }
+}

@@ -1,0 +1,86 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
+import { type MulticastOptions, MulticastSource, type MulticastStats } from '../../../src/audit/source/multicast.ts'
+import { hasCompiler } from '../../native/c-program.ts'
+
+/** Why the tests with real records cannot run here, or undefined. */
+export function whyNotHere(): string | undefined {
+  if (!hasCompiler) return 'no gcc'
+  try {
+    const source = new MulticastSource()
+    source.close()
+    if (source.stats().backlogLimit.before === null) return 'CAP_AUDIT_CONTROL in the host PID namespace is needed'
+    return undefined
+  } catch (error) {
+    if (error instanceof AuditSourceError) return `${error.code}: ${error.remedy}`
+    throw error
+  }
+}
+
+export interface Run {
+  /** Calls that the filter answered, each of which made a record. */
+  made: number
+  /** Lines of the program's own records, and of everybody else's. */
+  own: number
+  others: number
+  /** Some lines, for a look at their form. */
+  lines: string[]
+  /** Sequence numbers and sizes of the batches. */
+  batches: { seq: number; bytes: number }[]
+  stats: MulticastStats
+}
+
+/**
+ * Runs `make-records` beside a source until nothing comes any more. `pace` is waited for after each batch and gets
+ * its number and the end of the program.
+ */
+export async function listenTo(
+  program: string,
+  mode: 'log' | 'errno',
+  count: number,
+  options: MulticastOptions = {},
+  pace: (batch: number, made: Promise<number>) => Promise<unknown> = async () => undefined,
+): Promise<Run> {
+  const source = new MulticastSource(options)
+  const child = spawn(program, [mode, `${count}`], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const made = answered(child)
+  void made.then(() => stopWhenQuiet(source))
+  const run = { made: 0, own: 0, others: 0, lines: [] as string[], batches: [] as Run['batches'] }
+  for await (const { seq, bytes } of source) {
+    run.batches.push({ seq, bytes: bytes.length })
+    for (const line of Buffer.from(bytes.buffer).toString('latin1').split('\n').slice(0, -1)) {
+      if (line.includes(` pid=${child.pid} `)) run.own++
+      else run.others++
+      if (run.lines.length < 3) run.lines.push(line)
+    }
+    await pace(seq, made)
+  }
+  return { ...run, made: await made, stats: source.stats() }
+}
+
+async function answered(child: ChildProcess): Promise<number> {
+  let text = ''
+  child.stdout!.on('data', (chunk) => {
+    text += chunk
+  })
+  await once(child, 'close')
+  return Number(text)
+}
+
+/** Records may still wait in the kernel when the program has ended; they come within milliseconds. */
+async function stopWhenQuiet(source: MulticastSource): Promise<void> {
+  for (let before = -1, quiet = 0; quiet < 5; await sleep(60)) {
+    const { received, dropped } = source.stats()
+    const now = received + (dropped.socketFull ?? 0) + (dropped.kernelLost ?? 0)
+    quiet = now === before ? quiet + 1 : 0
+    before = now
+  }
+  source.stop()
+}
+
+/** All records that are known not to have arrived. */
+export function dropped({ dropped: d }: MulticastStats): number {
+  return (d.socketFull ?? 0) + (d.kernelLost ?? 0) + d.forged + d.malformed + d.tooLong + d.discarded
+}

@@ -1,0 +1,284 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'chai'
+import type { SourceBatch } from '../../../src/audit/batch.ts'
+import type { AuditAddon, AuditListener, ListenerStats } from '../../../src/audit/source/audit-addon.ts'
+import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
+import { type MulticastPorts, MulticastSource } from '../../../src/audit/source/multicast.ts'
+import { compile } from '../../native/c-program.ts'
+import { dropped, listenTo, type Run, whyNotHere } from './kernel-records.ts'
+
+const missing = whyNotHere()
+const fixture = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+const tsx = ['--import', 'tsx']
+
+/** Runs a script of this folder as a child; `conditions` is a command that runs another one. */
+function child(script: string, args: string[] = [], conditions: string[] = []) {
+  const [command = '', ...rest] = [...conditions, process.execPath, ...tsx, fixture(script), ...args]
+  return spawnSync(command, rest, { encoding: 'utf8' })
+}
+
+function backlogLimit(): number | null {
+  const source = new MulticastSource({ backlogLimit: 0 })
+  source.close()
+  return source.stats().backlogLimit.before
+}
+
+/** Exactly, unless somebody else's records came between: then some of those may be among the dropped. */
+function expectAccounted(run: Run) {
+  expect(run.own + dropped(run.stats)).to.be.at.least(run.made)
+  if (run.others === 0) expect(run.own + dropped(run.stats)).to.equal(run.made)
+}
+
+describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not here: ${missing})`}`, function () {
+  this.timeout(60_000)
+  let program = ''
+
+  before(function () {
+    if (missing !== undefined) this.skip()
+    program = compile('make-records')
+  })
+
+  for (const mode of ['log', 'errno'] as const)
+    it(`delivers 100,000 records of a seccomp filter (${mode}), each once`, async () => {
+      const run = await listenTo(program, mode, 100_000)
+      expect(run.made).to.equal(100_000)
+      expect(run.own + dropped(run.stats)).to.equal(run.made)
+      expect(run.own).to.equal(100_000)
+      expect(run.lines[0]).to.match(/^type=1326 audit\(\d+\.\d{3}:\d+\): .* comm="make-records" .* syscall=\d+ /)
+      expect(run.batches.map(({ seq }) => seq)).to.deep.equal(run.batches.map((_, index) => index))
+    })
+
+  it('counts what a reader loses that stands still: delivered and dropped make up all', async () => {
+    const options = { batches: 2, batchBytes: 131_072, receiveBuffer: 1_048_576 }
+    const run = await listenTo(program, 'log', 100_000, options, (batch, made) => (batch === 0 ? made : sleep(0)))
+    expectAccounted(run)
+    expect(run.stats.dropped.socketFull).to.be.greaterThan(0)
+    expect(run.stats.stalls).to.be.greaterThan(0)
+    expect(Math.max(...run.batches.map(({ bytes }) => bytes))).to.be.at.most(131_072)
+  })
+
+  for (const ms of [1, 4, 16])
+    it(`accounts for every record when a batch takes ${ms} ms`, async () => {
+      const options = { batches: 2, batchBytes: 131_072, receiveBuffer: 1_048_576 }
+      expectAccounted(await listenTo(program, 'errno', 50_000, options, () => sleep(ms)))
+    })
+
+  it('loses nothing to a reader that pauses, while the buffers hold', async () => {
+    const run = await listenTo(program, 'log', 5_000, {}, (batch) => sleep(batch === 0 ? 500 : 0))
+    expect(run.own).to.equal(5_000)
+    // What the kernel lost of somebody else's records, meant for every listener, counts here too.
+    if (run.others === 0) expect(dropped(run.stats)).to.equal(0)
+  })
+
+  it('hands on only the types asked for, and counts the others', async () => {
+    const run = await listenTo(program, 'log', 1_000, { types: [[1400, 1499]] })
+    expect(run.own).to.equal(0)
+    expect(run.stats.filtered).to.be.at.least(1_000)
+  })
+
+  it('gives every listener every record', async () => {
+    const other = new MulticastSource()
+    let seen = 0
+    const reading = (async () => {
+      for await (const { bytes } of other) seen += Buffer.from(bytes).filter((byte) => byte === 10).length
+    })()
+    const run = await listenTo(program, 'log', 20_000)
+    other.stop()
+    await reading
+    expect(run.own).to.equal(20_000)
+    expect(seen).to.equal(run.own + run.others)
+  })
+
+  it('raises the backlog limit while anybody listens, and then puts it back', () => {
+    const before = backlogLimit()
+    const [first, second] = [new MulticastSource({ backlogLimit: 9_001 }), new MulticastSource({ backlogLimit: 9_001 })]
+    expect(first.stats().backlogLimit).to.deep.equal({ before, after: 9_001, refused: null })
+    first.close()
+    expect(backlogLimit()).to.equal(9_001)
+    second.close()
+    second.close()
+    expect(backlogLimit()).to.equal(before)
+  })
+
+  it('leaves a higher backlog limit alone', () => {
+    const before = backlogLimit()
+    const source = new MulticastSource({ backlogLimit: 1 })
+    source.close()
+    expect(source.stats().backlogLimit).to.deep.equal({ before, after: before, refused: null })
+  })
+
+  it('neither switches auditing on nor becomes the audit daemon', async () => {
+    const look = () => {
+      const source = new MulticastSource()
+      source.close()
+      return source.stats().auditd
+    }
+    const before = look()
+    const run = await listenTo(program, 'log', 10)
+    expect(run.stats.auditd).to.equal(before)
+    expect(look()).to.equal(before)
+  })
+
+  it('refuses a record that a process sent to the group', async () => {
+    const source = new MulticastSource()
+    const forged = spawnSync(compile('forge-records'), ['group', 'audit(1.000:1): apparmor="DENIED" profile="forged"'])
+    source.stop()
+    let text = ''
+    for await (const { bytes } of source) text += Buffer.from(bytes).toString()
+    expect(forged.status).to.equal(0)
+    expect(text).to.not.include('forged')
+    expect(source.stats().dropped.forged).to.equal(1)
+  })
+
+  it('keeps a user space record with a newline in it on one line', async () => {
+    const source = new MulticastSource()
+    spawnSync(compile('forge-records'), ['user', 'varmor test\\ntype=1400 audit(1.000:1): apparmor="DENIED"'])
+    while (source.stats().received === 0) await sleep(5)
+    source.stop()
+    let text = ''
+    for await (const { bytes } of source) text += Buffer.from(bytes).toString()
+    const line = text.split('\n').find((candidate) => candidate.includes('varmor test'))
+    expect(line).to.match(/^type=1107 .*msg='varmor test type=1400 audit\(1\.000:1\): apparmor="DENIED"/)
+  })
+
+  it('ends the reader when it is closed while the reader waits', async () => {
+    const source = new MulticastSource()
+    setTimeout(() => source.close(), 20)
+    for await (const _batch of source);
+    expect(source.stats().dropped.discarded).to.equal(0)
+  })
+
+  it('closes when the reader leaves, and counts what nobody read', async () => {
+    const source = new MulticastSource({ flushMs: 0 })
+    spawnSync(program, ['log', '5000'])
+    for await (const _batch of source) break
+    const { received, passed, filtered, dropped: d } = source.stats()
+    expect(d.discarded).to.be.greaterThan(0)
+    expect(received).to.equal(passed + filtered + d.forged + d.malformed + d.tooLong + d.discarded)
+  })
+
+  for (const ending of ['exit', 'terminate', 'throw'])
+    it(`leaves nothing behind when the process or its worker ends (${ending})`, () => {
+      const before = backlogLimit()
+      const { status, stdout } = child('end-while-listening.ts', [ending, program])
+      expect(stdout).to.include('listening')
+      expect(status).to.equal(ending === 'throw' ? 1 : 0)
+      expect(backlogLimit()).to.equal(before)
+    })
+
+  it('opens and closes many times without growing', () => {
+    const { status, stdout } = child('open-and-close.ts', ['300'])
+    expect(status).to.equal(0)
+    const { before, after } = JSON.parse(stdout) as { before: Usage; after: Usage }
+    expect(after.files).to.equal(before.files)
+    expect(after.threads).to.equal(before.threads)
+    expect(after.megabytes - before.megabytes).to.be.below(16)
+  })
+
+  const conditions = [
+    { where: 'in a network namespace of its own', run: ['unshare', '-n'], code: 'WRONG_NETWORK' },
+    { where: 'without CAP_AUDIT_READ', run: ['setpriv', '--bounding-set=-audit_read'], code: 'NOT_PERMITTED' },
+    { where: 'on a kernel with audit=0', run: () => [compile('without-audit')], code: 'AUDIT_OFF' },
+  ]
+  for (const { where, run, code } of conditions)
+    it(`says why it cannot listen ${where}`, () => {
+      const { stdout } = child('try-to-listen.ts', [], typeof run === 'function' ? run() : run)
+      expect(JSON.parse(stdout)).to.include({ code })
+    })
+
+  it('listens without CAP_AUDIT_CONTROL, and says what it cannot know', () => {
+    const { stdout } = child('try-to-listen.ts', [], ['setpriv', '--bounding-set=-audit_control'])
+    const { code, stats } = JSON.parse(stdout)
+    expect(code).to.equal('OPEN')
+    expect(stats.dropped.kernelLost).to.equal(null)
+    expect(stats.backlogLimit).to.deep.equal({ before: null, after: null, refused: 'EPERM' })
+  })
+
+  it('reports the receive buffer that it got without CAP_NET_ADMIN', () => {
+    const { stdout } = child('try-to-listen.ts', [], ['setpriv', '--bounding-set=-net_admin'])
+    const most = Number(readFileSync('/proc/sys/net/core/rmem_max', 'utf8'))
+    expect(JSON.parse(stdout).stats.socketBuffer).to.equal(2 * Math.min(most, 8 * 1024 * 1024))
+  })
+})
+
+describe('multicast source', () => {
+  const idle = { received: 0, error: 0 } as ListenerStats
+  const fake = (part: Partial<AuditAddon>): Partial<MulticastPorts> => ({
+    network: 'initial',
+    addon: {
+      open: () => ({}) as AuditListener,
+      read: () => null,
+      stop: () => undefined,
+      ended: () => true,
+      close: () => undefined,
+      stats: () => idle,
+      ...part,
+    },
+  })
+
+  it('numbers its batches and frames them as netlink', async () => {
+    const buffers = [new ArrayBuffer(3), new ArrayBuffer(2)]
+    const source = new MulticastSource({}, fake({ read: () => buffers.shift() ?? null }))
+    const batches: SourceBatch[] = []
+    for await (const batch of source) batches.push(batch)
+    expect(batches.map(({ seq, format, bytes }) => [seq, format, bytes.length])).to.deep.equal([
+      [0, 'netlink', 3],
+      [1, 'netlink', 2],
+    ])
+  })
+
+  it('passes the types on as pairs', () => {
+    let given: Uint16Array | undefined
+    const ports = fake({
+      open(options) {
+        given = options.types
+        return {} as AuditListener
+      },
+    })
+    new MulticastSource({ types: [1326, [1400, 1499]] }, ports)
+    expect([...given!]).to.deep.equal([1326, 1326, 1400, 1499])
+  })
+
+  for (const bad of [-1, 1.5, 65_536, Number.NaN])
+    it(`refuses ${bad} as a type`, () => {
+      expect(() => new MulticastSource({ types: [bad] }, fake({}))).to.throw(RangeError)
+    })
+
+  it('tells its reader when the socket breaks, after everything that came before', async () => {
+    const buffers = [new ArrayBuffer(1)]
+    const broken = { ...idle, error: constants.errno.ENOMEM }
+    let closed = 0
+    const ports = fake({ read: () => buffers.shift() ?? null, stats: () => broken, close: () => void closed++ })
+    let read = 0
+    const error = await (async () => {
+      for await (const _batch of new MulticastSource({}, ports)) read++
+    })().catch((thrown: unknown) => thrown)
+    expect(read).to.equal(1)
+    expect(error).to.be.instanceOf(AuditSourceError)
+    expect(error).to.deep.include({ code: 'SYSTEM', context: { step: 'receive', errno: 'ENOMEM' } })
+    expect(closed).to.equal(1)
+  })
+
+  it('has one reader', async () => {
+    const source = new MulticastSource({}, fake({}))
+    for await (const _batch of source);
+    const second = await source[Symbol.asyncIterator]()
+      .next()
+      .catch((thrown: unknown) => thrown)
+    expect(second).to.be.instanceOf(Error)
+  })
+
+  it('does not even try outside the host network', () => {
+    expect(() => new MulticastSource({}, { ...fake({}), network: 'other' })).to.throw(AuditSourceError)
+  })
+})
+
+interface Usage {
+  files: number
+  threads: number
+  megabytes: number
+}

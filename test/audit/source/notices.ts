@@ -1,0 +1,42 @@
+import type { SourceBatch } from '../../../src/audit/batch.ts'
+import type { AuditSource, SourceNotice } from '../../../src/audit/source/source.ts'
+
+/** Keeps what a source says, for a look at it. */
+export function notices(): { said: SourceNotice[]; codes: () => string[]; notify: (notice: SourceNotice) => void } {
+  const said: SourceNotice[] = []
+  return { said, codes: () => said.map(({ code }) => code), notify: (notice) => void said.push(notice) }
+}
+
+export const textOf = ({ bytes }: SourceBatch): string => Buffer.from(bytes).toString('latin1')
+
+/** Everything that a stopped source still has. */
+export async function rest(source: AuditSource): Promise<SourceBatch[]> {
+  source.stop()
+  const batches: SourceBatch[] = []
+  for await (const batch of source) batches.push(batch)
+  return batches
+}
+
+/** A reader that runs beside the test. */
+export class Reading {
+  readonly batches: SourceBatch[] = []
+  readonly ended: Promise<void>
+
+  constructor(source: AuditSource) {
+    this.ended = this.#read(source)
+  }
+
+  get text(): string {
+    return this.batches.map(textOf).join('')
+  }
+
+  /** Waits until the text is there, or long enough to say that it does not come. */
+  async until(condition: (text: string) => boolean): Promise<string> {
+    for (let i = 0; i < 1_000 && !condition(this.text); i++) await new Promise((resolve) => setTimeout(resolve, 5))
+    return this.text
+  }
+
+  async #read(source: AuditSource): Promise<void> {
+    for await (const batch of source) this.batches.push(batch)
+  }
+}

@@ -1,0 +1,32 @@
+// Run as a child: open-and-close TIMES. Prints what the process holds before and after.
+import { readdirSync } from 'node:fs'
+import { MulticastSource } from '../../../src/audit/source/multicast.ts'
+
+async function openAndClose(times: number) {
+  for (let i = 0; i < times; i++) {
+    const source = new MulticastSource({ sampleMs: 1 })
+    if (i % 3 === 0) source.close()
+    else if (i % 3 === 1) for await (const _batch of stopped(source));
+    else {
+      setImmediate(() => source.close())
+      for await (const _batch of source);
+    }
+  }
+}
+
+function stopped(source: MulticastSource) {
+  source.stop()
+  return source
+}
+
+const held = () => ({
+  files: readdirSync('/proc/self/fd').length,
+  threads: readdirSync('/proc/self/task').length,
+  megabytes: process.memoryUsage().rss / 2 ** 20,
+})
+
+const times = Number(process.argv[2])
+await openAndClose(times)
+const before = held()
+await openAndClose(times)
+console.log(JSON.stringify({ before, after: held() }))

@@ -1,0 +1,110 @@
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
+import { Checkpoint } from '../../../src/audit/source/checkpoint.ts'
+import { FollowedFile } from '../../../src/audit/source/followed-file.ts'
+import { type OpenOptions, openAuditSource } from '../../../src/audit/source/open-source.ts'
+import { RecordSource } from '../../../src/audit/source/records.ts'
+import { notices, rest, textOf } from './notices.ts'
+
+describe('an audit source that is opened', () => {
+  let folder = ''
+  let path = ''
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'varmor-open-'))
+    path = join(folder, 'audit.log')
+    writeFileSync(path, 'old\n')
+  })
+  afterEach(() => rmSync(folder, { recursive: true }))
+
+  const checkpoint = () => new Checkpoint(join(folder, 'position.json'))
+  const saved = () => JSON.parse(readFileSync(join(folder, 'position.json'), 'utf8'))
+
+  /** One run of the agent with the file: what it reads, all of it committed. */
+  async function run(options: OpenOptions = {}): Promise<string> {
+    const kept = checkpoint()
+    const { source } = await openAuditSource({ kind: 'file', paths: [path] }, { checkpoint: kept, ...options })
+    const batches = await rest(source!)
+    for (const { position } of batches) kept.commit(position)
+    await kept.flush()
+    return batches.map(textOf).join('')
+  }
+
+  it('begins at the end the first time, and then where it was', async () => {
+    expect(await run()).to.equal('')
+    appendFileSync(path, 'one\n')
+    expect(await run()).to.equal('one\n')
+    appendFileSync(path, 'two\n')
+    expect(await run()).to.equal('two\n')
+    expect(await run()).to.equal('')
+  })
+
+  it('begins at the beginning the first time when asked to, and only then', async () => {
+    expect(await run({ fromStart: true })).to.equal('old\n')
+    expect(await run({ fromStart: true })).to.equal('')
+  })
+
+  it('knows where it began even if it read nothing before it was killed', async () => {
+    const { source } = await openAuditSource({ kind: 'file', paths: [path] }, { checkpoint: checkpoint() })
+    await source!.close()
+    appendFileSync(path, 'one\n')
+    expect(await run()).to.equal('one\n')
+  })
+
+  it('waits for a forced file, and reads it from its beginning, also after a restart', async () => {
+    rmSync(path)
+    expect(await run()).to.equal('')
+    writeFileSync(path, 'one\n')
+    const { source } = await openAuditSource({ kind: 'file', paths: [path] }, { checkpoint: checkpoint() })
+    expect((await rest(source!)).map(textOf)).to.deep.equal(['one\n'])
+  })
+
+  it('begins at the end after a broken checkpoint, and says that lines may be missing', async () => {
+    writeFileSync(join(folder, 'position.json'), '{"vers')
+    const log = notices()
+    expect(await run({ fromStart: true, follow: { notify: log.notify } })).to.equal('')
+    expect(log.codes()).to.deep.equal(['gap-checkpoint'])
+  })
+
+  it('begins at the end after a position that is none', async () => {
+    await checkpoint().begin(path, { path, offset: 'four' })
+    const log = notices()
+    expect(await run({ follow: { notify: log.notify } })).to.equal('')
+    expect(log.codes()).to.deep.equal(['gap-checkpoint'])
+  })
+
+  it('gives nothing again that came through another source meanwhile', async () => {
+    await run()
+    appendFileSync(path, 'came by multicast too\n')
+    const multicast = () => new RecordSource({ name: 'multicast' })
+    const { source, chosen } = await openAuditSource({}, { checkpoint: checkpoint(), multicast })
+    source!.close()
+    expect(chosen).to.include({ kind: 'multicast', reason: 'first-choice' })
+    expect(saved()).to.deep.equal({ version: 1, source: 'multicast', position: null })
+    const log = notices()
+    expect(await run({ follow: { notify: log.notify } })).to.equal('')
+    expect(log.codes()).to.deep.equal(['gap-checkpoint'])
+  })
+
+  it('is the next path where the first is missing or no file', async () => {
+    mkdirSync(join(folder, 'directory'))
+    const paths = [join(folder, 'missing'), join(folder, 'directory'), join(folder, 'none', 'x'), path]
+    const { source, refused } = await openAuditSource({ kind: 'file', paths })
+    expect(source!.name).to.equal(path)
+    expect(source).to.be.instanceOf(FollowedFile)
+    expect(refused.map(({ code }) => code)).to.deep.equal(['MISSING', 'MISSING', 'MISSING'])
+    await source!.close()
+  })
+
+  it('is none where the only one asked for is refused, and the checkpoint stays as it is', async () => {
+    await run()
+    const multicast = () => {
+      throw new AuditSourceError('NOT_PERMITTED', 'join', 'give CAP_AUDIT_READ')
+    }
+    const choice = await openAuditSource({ kind: 'multicast' }, { checkpoint: checkpoint(), multicast })
+    expect(choice.source).to.equal(undefined)
+    expect(saved().source).to.equal(path)
+  })
+})
