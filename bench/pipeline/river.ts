@@ -1,0 +1,117 @@
+import { createReadStream, mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { Pipeline } from '../../src/audit/pipeline.ts'
+import { DecodePool } from '../../src/audit/pool.ts'
+import { Sink, type SinkOptions } from '../../src/audit/sink.ts'
+import { SnapshotFeed } from '../../src/audit/snapshot-feed.ts'
+import { FollowedFile } from '../../src/audit/source/followed-file.ts'
+import { type AuditSource, systemClock } from '../../src/audit/source/source.ts'
+import { streamBatches } from '../../src/audit/stream-batches.ts'
+import { world } from './world.ts'
+
+export interface RiverRun {
+  /** Where the fake proc file system and the output are. */
+  folder: string
+  input: string
+  format: 'auditlog' | 'record'
+  threads: number
+  /** How many times the input is read. */
+  rounds?: number
+  sink?: Partial<SinkOptions>
+  /** Bytes of a batch; by default as many as the agent asks for. */
+  chunkBytes?: number
+}
+
+/** A river over made-up input, ready to run: workers started, file opened. */
+export async function makeRiver(
+  { folder, threads, sink: given }: Pick<RiverRun, 'folder' | 'threads' | 'sink'>,
+  source: AuditSource,
+) {
+  const feed = new SnapshotFeed(world())
+  const output = join(folder, 'out')
+  rmSync(output, { recursive: true, force: true })
+  mkdirSync(output, { recursive: true })
+  const settings = { everything: false, procRoot: join(folder, 'proc') }
+  const failures: unknown[] = []
+  const pool = new DecodePool({
+    feed,
+    settings,
+    clock: systemClock,
+    threads,
+    onFailure: (failure) => failures.push(failure),
+  })
+  const sink = new Sink({
+    path: join(output, 'violations.log'),
+    clock: systemClock,
+    random: Math.random,
+    writer: feed,
+    ...given,
+  })
+  await Promise.all([pool.ready(), sink.ready()])
+  const pressure = 'waits'
+  const pipeline = new Pipeline({
+    sources: [{ source, pressure }],
+    pool,
+    sink,
+    feed,
+    clock: systemClock,
+    stopPatience: 3_600_000,
+  })
+  return { pipeline, pool, sink, failures }
+}
+
+/** A file of records, read as a ring buffer's batches come; or any file several times. */
+export function repeated(path: string, format: 'auditlog' | 'record', rounds: number): AuditSource {
+  let stopped = false
+  return {
+    name: path,
+    stats: () => ({ dropped: {} }),
+    stop: () => {
+      stopped = true
+    },
+    close: () => undefined,
+    async *[Symbol.asyncIterator]() {
+      for (let round = 0; round < rounds && !stopped; round++)
+        yield* streamBatches(createReadStream(path, { highWaterMark: 256 * 1024 }), { source: path, format })
+    },
+  }
+}
+
+/** Reads the input to its end, in this process. */
+export async function runRiver(run: RiverRun) {
+  const followed = run.format === 'auditlog' && run.rounds === undefined
+  const source = followed
+    ? await FollowedFile.open(run.input, {
+        from: 'beginning',
+        chunkBytes: run.chunkBytes ?? 512 * 1024,
+      })
+    : repeated(run.input, run.format, run.rounds ?? 1)
+  const { pipeline, pool, failures } = await makeRiver(run, source)
+  const cpu = process.cpuUsage()
+  const [start, busy] = [performance.now(), performance.eventLoopUtilization()]
+  const ended = pipeline.run()
+  if (followed) pipeline.stop()
+  const resident: number[] = []
+  const sampling = setInterval(() => resident.push(process.memoryUsage.rss()), 250)
+  await ended
+  clearInterval(sampling)
+  const seconds = (performance.now() - start) / 1000
+  const { user, system } = process.cpuUsage(cpu)
+  const main = performance.eventLoopUtilization(busy).utilization
+  await pool.close()
+  const { totals, balanced, undecodable, unresolved } = pipeline.accounting
+  if (!balanced || failures.length > 0) throw new Error(`wrong: ${JSON.stringify({ totals, failures })}`)
+  const { maxRSS } = process.resourceUsage()
+  return {
+    seconds,
+    cpuSeconds: (user + system) / 1e6,
+    user: user / 1e6,
+    system: system / 1e6,
+    main,
+    totals,
+    undecodable,
+    unresolved,
+    resident,
+    maxRSS,
+  }
+}

@@ -1,0 +1,93 @@
+import { unwatchFile, watchFile } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { isDeepStrictEqual } from 'node:util'
+import { formatFieldError } from '../api/field-error.ts'
+import { type NodeContents, readContents } from '../audit/containers-file.ts'
+import type { SnapshotFeed } from '../audit/snapshot-feed.ts'
+import type { Logger } from './logger.ts'
+
+/** Milliseconds between two looks at the file; by polling, because an editor or a mount replaces the file. */
+const lookEvery = 500
+
+/** Milliseconds for which a container or a policy that is gone is remembered: its last events are still on their way. */
+const farewell = 60_000
+
+/** Container information from a file that somebody else keeps up to date. */
+export class ContainersFile {
+  contents: NodeContents
+  #path: string
+  #logger: Logger
+  #leaving = new Map<string, NodeJS.Timeout>()
+  #reading: Promise<void> = Promise.resolve()
+  #closed = false
+
+  private constructor(path: string, contents: NodeContents, logger: Logger) {
+    this.#path = path
+    this.contents = contents
+    this.#logger = logger
+  }
+
+  /** Undefined when the file cannot be used; why is logged. */
+  static async open(path: string, logger: Logger): Promise<ContainersFile | undefined> {
+    const contents = await read(path, logger)
+    return contents === undefined ? undefined : new ContainersFile(path, contents, logger)
+  }
+
+  /** From now on each change goes to `feed`. A file that cannot be used leaves what was known. */
+  follow(feed: SnapshotFeed): void {
+    watchFile(this.#path, { interval: lookEvery, persistent: false }, () => {
+      this.#reading = this.#reading.then(() => this.#update(feed))
+    })
+  }
+
+  close(): void {
+    this.#closed = true
+    unwatchFile(this.#path)
+    for (const timer of this.#leaving.values()) clearTimeout(timer)
+  }
+
+  async #update(feed: SnapshotFeed): Promise<void> {
+    const contents = await read(this.#path, this.#logger)
+    if (contents === undefined || this.#closed) return
+    this.contents = contents
+    const containers = contents.containers.filter(
+      (one) => !isDeepStrictEqual(feed.containers.get(one.containerID), one),
+    )
+    const policies = contents.policies.filter((one) => !isDeepStrictEqual(feed.policies.get(one.profileName), one))
+    if (containers.length + policies.length > 0) feed.update({ containers, policies })
+    const ids = new Set(contents.containers.map(({ containerID }) => containerID))
+    const names = new Set(contents.policies.map(({ profileName }) => profileName))
+    for (const id of feed.containers.keys())
+      this.#see(`container ${id}`, ids.has(id), () => feed.update({ withoutContainers: [id] }))
+    for (const name of feed.policies.keys())
+      this.#see(`policy ${name}`, names.has(name), () => feed.update({ withoutPolicies: [name] }))
+  }
+
+  /** Forgets what is not here any more, unless it comes back before its time is up. */
+  #see(key: string, here: boolean, forget: () => void): void {
+    const leaving = this.#leaving.get(key)
+    if (here) {
+      clearTimeout(leaving)
+      this.#leaving.delete(key)
+    } else if (leaving === undefined) {
+      const timer = setTimeout(() => {
+        this.#leaving.delete(key)
+        forget()
+      }, farewell)
+      this.#leaving.set(key, timer.unref())
+    }
+  }
+}
+
+async function read(path: string, logger: Logger): Promise<NodeContents | undefined> {
+  try {
+    const contents = readContents(await readFile(path, 'utf8'))
+    if (contents.ok) return contents.value
+    logger.error({ file: path, errors: contents.errors.map(formatFieldError) }, 'the containers file has errors')
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === undefined) throw error
+    logger.error({ file: path, code }, `the containers file cannot be read: ${message}`)
+  }
+  return undefined
+}

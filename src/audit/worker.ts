@@ -1,0 +1,74 @@
+import { workerData } from 'node:worker_threads'
+import { move, transferableSymbol, valueSymbol } from 'piscina'
+import type { BatchResult } from './batch.ts'
+import { noProcesses, type PidResolver } from './enrich/pid-resolver.ts'
+import { ProcPidResolver, procReader } from './enrich/proc-pid-resolver.ts'
+import { Snapshot } from './enrich/snapshot.ts'
+import { processBatch } from './process-batch.ts'
+import type { Sighting } from './resident-log.ts'
+import { Scratch } from './scratch.ts'
+import { SightingNotes } from './sighting-notes.ts'
+import type { SnapshotNews } from './snapshot-feed.ts'
+import type { WorkerReply, WorkerSettings, WorkerTask } from './worker-task.ts'
+
+/** What one thread keeps from batch to batch. */
+class DecodeWorker {
+  #scratch: Scratch
+  #procRoot: string | undefined
+  #notes = new SightingNotes()
+  #resolver: PidResolver = noProcesses
+  #proc: ProcPidResolver | undefined
+  #snapshot: Snapshot | undefined
+
+  constructor({ everything, procRoot }: WorkerSettings) {
+    this.#scratch = new Scratch({ everything })
+    this.#procRoot = procRoot
+  }
+
+  work({ batch, news, sightings }: WorkerTask): WorkerReply {
+    if (news !== undefined) this.#learn(news)
+    if (this.#snapshot === undefined) throw new Error('the first task of a worker brings the snapshot')
+    this.#meet(sightings ?? [])
+    const result = processBatch(batch, this.#snapshot, this.#resolver, this.#scratch)
+    return { ok: true, result, carrier: batch.bytes.buffer, sightings: this.#notes.take() }
+  }
+
+  #learn(news: SnapshotNews): void {
+    if ('whole' in news) {
+      this.#snapshot = new Snapshot(news.whole)
+      this.#openProc(news.whole.bootTime)
+    } else
+      for (const delta of news.deltas)
+        if (!(this.#snapshot?.apply(delta) ?? false)) throw new Error(`snapshot ${delta.version} does not follow`)
+  }
+
+  #openProc(bootTime: number): void {
+    if (this.#procRoot === undefined || this.#proc !== undefined) return
+    const readProcess = this.#notes.watch(procReader(bootTime, this.#procRoot))
+    this.#proc = new ProcPidResolver({ readProcess, now: () => performance.now() })
+    this.#resolver = this.#proc
+  }
+
+  #meet(sightings: readonly Sighting[]): void {
+    for (const [pid, residence] of sightings) if (this.#notes.isNews(pid, residence)) this.#proc?.learn(pid, residence)
+  }
+}
+
+let worker: DecodeWorker | undefined
+
+/** The task handler that piscina calls. */
+export default function handle(task: WorkerTask): WorkerReply {
+  try {
+    worker ??= new DecodeWorker(workerData as WorkerSettings)
+    const reply = worker.work(task)
+    return reply.ok ? moved(reply, reply.carrier, reply.result) : reply
+  } catch (error) {
+    return { ok: false, problem: error instanceof Error ? (error.stack ?? error.message) : String(error) }
+  }
+}
+
+/** The reply with its bytes handed over instead of copied. */
+function moved(reply: WorkerReply, carrier: ArrayBufferLike, { output, deferred }: BatchResult): WorkerReply {
+  const buffers = [carrier, output.buffer, ...deferred.map(({ bytes }) => bytes.buffer)]
+  return move({ [transferableSymbol]: buffers, [valueSymbol]: reply }) as unknown as WorkerReply
+}

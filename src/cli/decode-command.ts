@@ -1,0 +1,134 @@
+import { createReadStream } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { formatFieldError } from '../api/field-error.ts'
+import type { BatchFormat, SourceBatch } from '../audit/batch.ts'
+import { type NodeContents, readContents } from '../audit/containers-file.ts'
+import { noProcesses } from '../audit/enrich/pid-resolver.ts'
+import { Snapshot } from '../audit/enrich/snapshot.ts'
+import { recordsOf } from '../audit/own-lines.ts'
+import { processBatch } from '../audit/process-batch.ts'
+import { Scratch } from '../audit/scratch.ts'
+import { streamBatches } from '../audit/stream-batches.ts'
+import { reasonOf } from './input.ts'
+import { printable } from './output.ts'
+
+export const decodeSources = ['auditlog', 'kmsg', 'record'] as const
+
+export interface DecodeArguments {
+  source: (typeof decodeSources)[number]
+  containers?: string
+  all: boolean
+  bootTime?: number
+}
+
+/**
+ * Prints the violations of a log as the agent would have written them, one JSON object a line; what cannot be decoded goes
+ * to standard error, with its number. Returns the exit status: 1 when there was such a line or the input cannot be read.
+ */
+export async function decodeCommand(file: string, given: DecodeArguments): Promise<number> {
+  const contents = given.containers === undefined ? nothing : await contentsOf(given.containers)
+  if (contents === undefined) return 1
+  const decoder = new Decoder(file === '-' ? 'standard input' : file, contents, given)
+  const stream = file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 256 * 1024 })
+  try {
+    for await (const batch of streamBatches(stream, { source: file, format: given.source })) await decoder.decode(batch)
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+    process.stderr.write(`${printable(decoder.name)}: ${reasonOf(error)}\n`)
+    return 1
+  }
+  return decoder.undecodable > 0 ? 1 : 0
+}
+
+const isSystemError = (error: unknown): boolean => error instanceof Error && 'code' in error
+
+const nothing: NodeContents = { containers: [], policies: [] }
+
+async function contentsOf(file: string): Promise<NodeContents | undefined> {
+  try {
+    const read = readContents(await readFile(file, 'utf8'))
+    if (read.ok) return read.value
+    for (const error of read.errors) process.stderr.write(`${printable(file)}: ${printable(formatFieldError(error))}\n`)
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+    process.stderr.write(`${printable(file)}: ${reasonOf(error)}\n`)
+  }
+  return undefined
+}
+
+/** No violation has an empty enforcer, and within a JSON string a quote is escaped: only a line of ours can hold this. */
+const undecodedMark = Buffer.from(',"eventType":"","enforcer":"","action":""')
+
+const newline = 0x0a
+const longestShown = 200
+
+class Decoder {
+  readonly name: string
+  undecodable = 0
+  #format: BatchFormat
+  #snapshot: Snapshot
+  #scratch: Scratch
+  #before = 0
+
+  constructor(name: string, contents: NodeContents, { source, all, bootTime = 0 }: DecodeArguments) {
+    this.name = name
+    this.#format = source
+    this.#snapshot = new Snapshot({ version: 1, nodeName: '', metadata: {}, bootTime, ...contents })
+    this.#scratch = new Scratch({ everything: all })
+  }
+
+  /** Prints a batch, and waits while the reader of the output does not keep up. */
+  async decode(batch: SourceBatch): Promise<void> {
+    // Nothing is waited for: the processes of an old log are gone.
+    const result = processBatch({ ...batch, final: true }, this.#snapshot, noProcesses, this.#scratch)
+    const { undecodableAt } = result
+    const output = undecodableAt.length === 0 ? result.output : withoutUndecoded(result.output)
+    if (undecodableAt.length > 0) await put(process.stderr, this.#complaints(batch.bytes, undecodableAt))
+    this.#before += countOf(batch.bytes, this.#format, result.read)
+    if (output.length > 0) await put(process.stdout, output)
+  }
+
+  #complaints(bytes: Uint8Array, undecodableAt: readonly number[]): string {
+    this.undecodable += undecodableAt.length
+    const wanted = new Set(undecodableAt)
+    const word = this.#format === 'record' ? 'record' : 'line'
+    const lines: string[] = []
+    let [record, number] = [0, this.#before + 1]
+    for (const one of recordsOf(bytes, this.#format)) {
+      if (wanted.has(record++))
+        lines.push(`${printable(this.name)}: ${word} ${number} cannot be decoded: ${shown(one, this.#format)}\n`)
+      number += countOf(one, this.#format, 1)
+    }
+    return lines.join('')
+  }
+}
+
+/** Lines in the bytes of one or more records: a record of kmsg may have several. */
+function countOf(bytes: Uint8Array, format: BatchFormat, records: number): number {
+  if (format !== 'kmsg') return records
+  let lines = bytes.at(-1) === newline || bytes.length === 0 ? 0 : 1
+  for (let at = bytes.indexOf(newline); at !== -1; at = bytes.indexOf(newline, at + 1)) lines++
+  return lines
+}
+
+function shown(record: Uint8Array, format: BatchFormat): string {
+  const text = Buffer.from(record).toString(format === 'record' ? 'hex' : 'utf8')
+  return printable(text.length <= longestShown ? text : `${text.slice(0, longestShown)}…`)
+}
+
+function withoutUndecoded(output: Uint8Array): Uint8Array {
+  const all = Buffer.from(output.buffer, output.byteOffset, output.length)
+  const kept: Uint8Array[] = []
+  for (let start = 0; start < all.length; ) {
+    const end = all.indexOf(newline, start) + 1
+    const line = all.subarray(start, end)
+    if (!line.includes(undecodedMark)) kept.push(line)
+    start = end
+  }
+  return Buffer.concat(kept)
+}
+
+/** Writes, and waits while the reader does not keep up. A closed pipe ends the process elsewhere. */
+async function put(stream: NodeJS.WriteStream, data: Uint8Array | string): Promise<void> {
+  if (!stream.write(data)) await new Promise<void>((resolve) => stream.once('drain', resolve))
+}

@@ -1,0 +1,113 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { denial, namesIn } from '../audit/river-world.ts'
+
+export interface CrashRun {
+  lines: number
+  kills: number
+  /** Lines that came more than once. */
+  doubles: number
+  /** The most lines that came again after one kill. */
+  mostDoubles: number
+  missing: number
+  /** Lines that were no JSON. */
+  torn: number
+}
+
+const root = join(import.meta.dirname, '../..')
+
+/** Starts the agent over `folder/audit.log`, and waits until it says that it runs. */
+export async function startAgent(folder: string, args: readonly string[] = []): Promise<ChildProcess> {
+  const containers = join(folder, 'containers.json')
+  if (!existsSync(containers)) writeFileSync(containers, '{}')
+  const paths = ['--containers', containers, '--log', join(folder, 'log', 'violations.log')]
+  const input = [
+    '--auditLogPaths',
+    join(folder, 'audit.log'),
+    '--checkpoint',
+    join(folder, 'checkpoint'),
+    '--from-start',
+  ]
+  const program = ['--import', 'tsx', join(root, 'src/cli/varmor.ts'), 'agent', '--audit-only']
+  const agent = spawn(process.execPath, [...program, ...paths, ...input, ...args], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let said = ''
+  await new Promise<void>((resolve, reject) => {
+    agent.stderr?.on('data', (data) => {
+      said += String(data)
+      if (said.includes('the agent is running')) resolve()
+    })
+    agent.on('exit', () => reject(new Error(`the agent did not start: ${said}`)))
+  })
+  return agent
+}
+
+/** Ends the agent as Kubernetes does. @returns its exit status */
+export async function stopAgent(agent: ChildProcess): Promise<number | null> {
+  if (agent.exitCode !== null) return agent.exitCode
+  agent.kill('SIGTERM')
+  await once(agent, 'exit')
+  return agent.exitCode
+}
+
+/** All lines that the agent has written, the oldest first. */
+export function logOf(folder: string): string {
+  const log = join(folder, 'log')
+  const files = existsSync(log) ? readdirSync(log).sort((a, b) => b.localeCompare(a)) : []
+  return files.map((file) => readFileSync(join(log, file), 'utf8')).join('')
+}
+
+/** Kills the agent again and again while its audit log grows, then lets it come to its end. */
+export async function crashRun(folder: string, kills: number, random: () => number): Promise<CrashRun> {
+  mkdirSync(folder, { recursive: true })
+  const audit = join(folder, 'audit.log')
+  writeFileSync(audit, '')
+  let lines = 0
+  const write = (): void => {
+    const count = Math.floor(random() * 4)
+    // Of this process, which is in no container: such an event waits for nothing.
+    const now = Math.floor(Date.now() / 1000)
+    for (let i = 0; i < count; i++) appendFileSync(audit, denial(`/n/${lines++}`, process.pid, now))
+  }
+  // Slowly enough that 100 kills fit into what the log keeps.
+  const writing = setInterval(write, 20)
+  let before: string[] = []
+  let mostDoubles = 0
+  for (let kill = 0; kill < kills; kill++) {
+    const agent = await startAgent(folder)
+    await pause(random() * 600)
+    agent.kill('SIGKILL')
+    await once(agent, 'exit')
+    const names = namesIn(withoutTorn(logOf(folder)))
+    const again = new Set(before)
+    mostDoubles = Math.max(mostDoubles, names.slice(before.length).filter((name) => again.has(name)).length)
+    before = names
+  }
+  const agent = await startAgent(folder)
+  await pause(300)
+  clearInterval(writing)
+  await stopAgent(agent)
+  const log = logOf(folder)
+  const names = namesIn(withoutTorn(log))
+  const there = new Set(names)
+  let missing = 0
+  for (let i = 0; i < lines; i++) if (!there.has(`/n/${i}`)) missing++
+  const torn = log.split('\n').filter((line) => line !== '' && !isJson(line)).length
+  return { lines, kills, doubles: names.length - there.size, mostDoubles, missing, torn }
+}
+
+const withoutTorn = (log: string): string => log.slice(0, log.lastIndexOf('\n') + 1)
+
+function isJson(line: string): boolean {
+  try {
+    JSON.parse(line)
+    return true
+  } catch {
+    return false
+  }
+}

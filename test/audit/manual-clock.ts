@@ -1,0 +1,44 @@
+import type { SourceClock } from '../../src/audit/source/source.ts'
+
+/** A clock that a test moves by hand. */
+export class ManualClock implements SourceClock {
+  #now = 1_740_000_000_000
+  #timers: { at: number; callback: () => void }[] = []
+
+  now(): number {
+    return this.#now
+  }
+
+  /** Timers that are set. */
+  get waiting(): number {
+    return this.#timers.length
+  }
+
+  after(delay: number, callback: () => void): { cancel(): void } {
+    const timer = { at: this.#now + delay, callback }
+    this.#timers.push(timer)
+    return {
+      cancel: () => {
+        this.#timers = this.#timers.filter((other) => other !== timer)
+      },
+    }
+  }
+
+  /** Moves time on, firing what is due in its order, with a turn of the event loop after each. */
+  async advance(milliseconds: number): Promise<void> {
+    const end = this.#now + milliseconds
+    for (;;) {
+      await turn()
+      const next = this.#timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0]
+      if (next === undefined) break
+      this.#timers = this.#timers.filter((other) => other !== next)
+      this.#now = next.at
+      next.callback()
+    }
+    this.#now = end
+    await turn()
+  }
+}
+
+/** Lets everything happen that needs no time. */
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
