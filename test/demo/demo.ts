@@ -25,9 +25,9 @@ interface Outcome {
   stderr: string
 }
 
-function run(command: string, args: string[]): Outcome {
+function run(command: string, args: string[], input = ''): Outcome {
   console.log(paint('dim', `$ ${[command, ...args].join(' ')}`))
-  const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 64 << 20 })
+  const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 64 << 20, input })
   return { status, stdout, stderr }
 }
 
@@ -99,6 +99,21 @@ try {
     const compiled = run('node', [varmor, 'compile', '-f', policy, '--enforcer', 'BPFSeccomp', '-o', 'text'])
     show(compiled.stdout, 60)
     expectThat('they compile, and what an enforcer cannot carry is named', compiled.status === 0)
+  })
+
+  step('What a kernel says when it refuses, as one line for a SIEM', () => {
+    const record = `type=AVC msg=audit(1740366282.121:674): apparmor="DENIED" operation="mknod" class="file" profile="${profileName}//child_0" name="/etc/5" pid=3811300 comm="bash" requested_mask="c" denied_mask="c" fsuid=0 ouid=0`
+    show(record, 1)
+    const decoded = run('node', [varmor, 'decode', '-'], `${record}\n`)
+    show(decoded.stdout, 3)
+    const violation = JSON.parse(decoded.stdout || '{}') as { action?: string; profileName?: string; event?: object }
+    expectThat(
+      'the violation names the profile, the operation and the path',
+      decoded.status === 0 &&
+        violation.action === 'DENIED' &&
+        violation.profileName === profileName &&
+        JSON.stringify(violation.event).includes('"name":"/etc/5"'),
+    )
   })
 } finally {
   rmSync(scratch, { recursive: true, force: true })
