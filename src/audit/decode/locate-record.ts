@@ -4,7 +4,7 @@ import { isAuditId } from './audit-id.ts'
 export const recordType = { other: 0, userAvc: 1107, seccomp: 1326, avc: 1400 } as const
 
 /** AppArmor's own types of before Linux 2.6.36, 1501 (audit) to 1506 (error). */
-export const isOldAppArmor = (type: number): boolean => type >= 1501 && type <= 1506
+const isOldAppArmor = (type: number): boolean => type >= 1501 && type <= 1506
 
 /** Names of types that are rare; the others are told by their bytes. */
 const names: Readonly<Record<string, number>> = {

@@ -1,7 +1,7 @@
 const newline = 0x0a
 
 /** Bytes that are passed on of a line longer than a chunk; the kernel's longest audit record has 8,970. */
-export const keptOfLongLine = 16_384
+const keptOfLongLine = 16_384
 /** Ends a line that was cut for its length. */
 export const cutMarker = Buffer.from(' [cut by varmor]\n')
 const lineEnd = Buffer.from('\n')

@@ -41,7 +41,7 @@ const isCount = ({ suffix }: Aged): boolean => suffix.length <= longestCount && 
  * Sorts rotated files, the oldest first. A number says a file's age (the greater the older), a date does too; only
  * when a directory has both, the time of modification has to do.
  */
-export function byAge(files: readonly Aged[]): Aged[] {
+function byAge(files: readonly Aged[]): Aged[] {
   const byDate = (a: Aged, b: Aged) => (a.suffix < b.suffix ? -1 : a.suffix > b.suffix ? 1 : 0)
   if (files.every(isCount)) return files.toSorted((a, b) => Number(b.suffix) - Number(a.suffix))
   if (!files.some(isCount)) return files.toSorted(byDate)

@@ -24,7 +24,7 @@ export function compileBpf(policy: Policy, path: string, context: CompileContext
       return finish(emptyDraft(), [], [])
     case 'RuntimeDefault': {
       const draft = emptyDraft()
-      addRuntimeDefault(draft, { deny: true, audit: false }, join(path, 'mode'))
+      addRuntimeDefault(draft, join(path, 'mode'))
       return finish(draft, [], [])
     }
     case 'EnhanceProtect':
@@ -66,8 +66,8 @@ function enhanceProtectProfile(enhanceProtect: EnhanceProtect, path: string): Re
   const verdict = verdictOf(enhanceProtect)
   const draft = emptyDraft(enhanceProtect.protectAncestors, verdict)
   const { rules, errors } = selectRules(enhanceProtect, path)
-  const skipped = rules.flatMap((selected) => addBuiltIn(draft, selected, verdict))
-  if (enhanceProtect.privileged !== true) addRuntimeDefault(draft, verdict, join(path, 'privileged'))
+  const skipped = rules.flatMap((selected) => addBuiltIn(draft, selected))
+  if (enhanceProtect.privileged !== true) addRuntimeDefault(draft, join(path, 'privileged'))
   const raw = enhanceProtect.bpfRawRules
   if (raw !== undefined) addRawRules(draft, raw, join(path, 'bpfRawRules'), errors)
   if (!verdict.deny && !verdict.audit && rules.length > 0) skipped.push(nothingToDo(join(path, 'allowViolations')))
@@ -75,11 +75,11 @@ function enhanceProtectProfile(enhanceProtect: EnhanceProtect, path: string): Re
 }
 
 /** Adds a built-in rule; returns it as skipped where BPF cannot carry it. */
-function addBuiltIn(draft: Draft, { rule, path, targets }: SelectedRule, verdict: Verdict): Skipped[] {
+function addBuiltIn(draft: Draft, { rule, path, targets }: SelectedRule): Skipped[] {
   const skip = (reason: string): Skipped[] => [{ enforcer: 'BPF', path, rule: rule.name, reason }]
   if (isImpossible(rule.bpf)) return skip(rule.bpf.impossible)
   if (targets.length > 0) return skip('rules for some executables only are carried by AppArmor alone')
-  for (const restriction of rule.bpf) addRestriction(draft, restriction, verdict, path)
+  for (const restriction of rule.bpf) addRestriction(draft, restriction, path)
   return []
 }
 

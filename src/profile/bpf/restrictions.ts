@@ -1,6 +1,5 @@
 import type { Restriction } from '../../rules/meaning.ts'
 import { type PathPattern, parsePathPattern } from '../path-pattern.ts'
-import type { Verdict } from './bpf-profile.ts'
 import type { Draft } from './draft.ts'
 import { blocksOfAddress } from './egress.ts'
 import { ALL_MOUNT_FLAGS } from './mount-flags.ts'
@@ -13,8 +12,8 @@ export function own(text: string): PathPattern {
 }
 
 /** Adds what the catalogue says to the draft. */
-export function addRestriction(draft: Draft, restriction: Restriction, verdict: Verdict, from: string): void {
-  const rule = { ...verdict, from }
+export function addRestriction(draft: Draft, restriction: Restriction, from: string): void {
+  const rule = { ...draft.verdict, from }
   switch (restriction.kind) {
     case 'path':
       draft.files.push({ ...rule, pattern: own(restriction.pattern), access: restriction.deny })
@@ -23,7 +22,7 @@ export function addRestriction(draft: Draft, restriction: Restriction, verdict: 
       draft.capabilities.push({ ...rule, names: restriction.names })
       break
     case 'mount':
-      addMount(draft, restriction, verdict, from)
+      addMount(draft, restriction, from)
       break
     case 'socket': {
       const { kind: _, ...fields } = restriction
@@ -56,11 +55,10 @@ export function addRestriction(draft: Draft, restriction: Restriction, verdict: 
 function addMount(
   draft: Draft,
   { operations, fstype, source, target }: Extract<Restriction, { kind: 'mount' }>,
-  verdict: Verdict,
   from: string,
 ): void {
   draft.mounts.push({
-    ...verdict,
+    ...draft.verdict,
     from,
     // Upstream's flags for it refuse changing the propagation of a mount, too, and so does AppArmor's `mount`.
     operations: operations.includes('remount') ? [...operations, 'propagation'] : operations,

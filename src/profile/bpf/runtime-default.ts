@@ -1,5 +1,4 @@
 import type { FileAccess } from '../../rules/meaning.ts'
-import type { Verdict } from './bpf-profile.ts'
 import type { Draft } from './draft.ts'
 import { addRestriction, own } from './restrictions.ts'
 
@@ -30,14 +29,14 @@ const readOnly: { pattern: string; except: string[] }[] = [
  * Adds what containers may not do by default. Of containerd's profile it leaves out signals to processes outside, for
  * which there is no hook program: they need the node's PID namespace.
  */
-export function addRuntimeDefault(draft: Draft, verdict: Verdict, from: string): void {
+export function addRuntimeDefault(draft: Draft, from: string): void {
   const changes: FileAccess[] = ['write', 'append']
   for (const pattern of closed) {
-    draft.files.push({ ...verdict, from, pattern: own(pattern), access: ['read', ...changes] })
+    draft.files.push({ ...draft.verdict, from, pattern: own(pattern), access: ['read', ...changes] })
   }
   for (const { pattern, except } of readOnly) {
-    draft.files.push({ ...verdict, from, pattern: own(pattern), access: changes, except: except.map(own) })
+    draft.files.push({ ...draft.verdict, from, pattern: own(pattern), access: changes, except: except.map(own) })
   }
-  addRestriction(draft, { kind: 'mount', operations: ['new', 'bind', 'move', 'remount'] }, verdict, from)
-  addRestriction(draft, { kind: 'ptrace', access: ['read', 'trace'], scope: 'outside' }, verdict, from)
+  addRestriction(draft, { kind: 'mount', operations: ['new', 'bind', 'move', 'remount'] }, from)
+  addRestriction(draft, { kind: 'ptrace', access: ['read', 'trace'], scope: 'outside' }, from)
 }
