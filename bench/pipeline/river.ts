@@ -83,7 +83,7 @@ export async function runRiver(run: RiverRun) {
   const source = followed
     ? await FollowedFile.open(run.input, {
         from: 'beginning',
-        chunkBytes: run.chunkBytes ?? 512 * 1024,
+        chunkBytes: run.chunkBytes ?? 1024 * 1024,
       })
     : repeated(run.input, run.format, run.rounds ?? 1)
   const { pipeline, pool, failures } = await makeRiver(run, source)

@@ -57,7 +57,7 @@ export async function runAuditOnly(options: AuditOnlyOptions): Promise<number> {
 }
 
 /** Larger batches cost less (npm run bench:pipeline), and a crash doubles at most the last one. */
-const chunkBytes = 512 * 1024
+const chunkBytes = 1024 * 1024
 
 interface Opened {
   audit: AuditSource

@@ -18,7 +18,10 @@ export interface SourceBatch {
   /** Counts up by one per source. */
   seq: number
   format: BatchFormat
-  /** Ends on a record boundary and owns its ArrayBuffer, so that it can be transferred. */
+  /**
+   * Ends on a record boundary. Nobody writes to this memory before the source has it back: in a SharedArrayBuffer it goes to
+   * the workers as it is, else it is copied into one.
+   */
   bytes: Uint8Array
   /** The source's own checkpoint after this batch; nobody else looks inside. */
   position?: unknown

@@ -15,8 +15,9 @@ export interface Offer {
   settle: (fate: Fate) => void
 }
 
-/** Below this, pieces are gathered; above the second, they are cut (measured: bench/pipeline). */
+/** Below this, pieces are gathered, because a write of its own costs more (measured: bench/pipeline). */
 const small = 64 * 1024
+/** Bytes of what is gathered, at most. */
 const large = 512 * 1024
 
 const newline = 0x0a
@@ -40,14 +41,18 @@ export class LineQueue {
     this.lines += offer.lines
   }
 
-  /** The next whole lines, valid until the next call; the same again until `landed` moves on. */
-  next(): Uint8Array | undefined {
+  /**
+   * The next whole lines, valid until the next call; the same again until `landed` moves on.
+   * @param most bytes that are asked for. Somewhat more may come: too small a piece is not worth a write, and a line stays whole.
+   */
+  next(most: number): Uint8Array | undefined {
     const [first, second] = this.#waiting
     if (first === undefined) return undefined
     const rest = first.bytes.length - first.at
-    if (rest > large) return first.bytes.subarray(first.at, endOfPiece(first.bytes, first.at))
+    const wanted = Math.max(most, small)
+    if (rest > wanted) return first.bytes.subarray(first.at, endOfPiece(first.bytes, first.at, wanted))
     if (rest >= small || second === undefined) return first.bytes.subarray(first.at)
-    return this.#gather()
+    return this.#gather(Math.min(wanted, large))
   }
 
   /** Takes note that so many bytes of the last piece, up to the end of a line, are written. */
@@ -77,10 +82,10 @@ export class LineQueue {
     return all
   }
 
-  #gather(): Uint8Array {
+  #gather(most: number): Uint8Array {
     let length = 0
     for (const { bytes, at } of this.#waiting) {
-      if (length + bytes.length - at > large) break
+      if (length + bytes.length - at > most) break
       this.#gathered.set(bytes.subarray(at), length)
       length += bytes.length - at
     }
@@ -94,8 +99,8 @@ function countLines({ bytes, at, lines }: Waiting): number {
   return Math.min(count, lines)
 }
 
-/** The end of the last line within a large piece, or of the first one if that is longer. */
-function endOfPiece(bytes: Uint8Array, start: number): number {
-  const last = bytes.lastIndexOf(newline, start + large - 1)
+/** The end of the last line within a piece of so many bytes, or of the first one if that is longer. */
+function endOfPiece(bytes: Uint8Array, start: number, length: number): number {
+  const last = bytes.lastIndexOf(newline, start + length - 1)
   return (last >= start ? last : bytes.indexOf(newline, start)) + 1
 }

@@ -155,6 +155,7 @@ export class Pipeline {
 
   #deliver(job: Job, result: BatchResult): void {
     const { river, passage, deadline } = job
+    river.source.giveBack?.(job.batch)
     this.accounting.processed(result, deadline !== undefined)
     for (const deferred of result.deferred) this.#hold(job, deferred)
     const settle = ({ written, dropped, reason }: Fate): void => {

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { Piscina, queueOptionsSymbol } from 'piscina'
 import type { BatchResult, SourceBatch } from './batch.ts'
-import { BufferStore } from './buffer-store.ts'
+import { BufferStore, ownMemory, sharedMemory } from './buffer-store.ts'
 import { undecodedLines } from './own-lines.ts'
 import { Attempt, Placement } from './placement.ts'
 import { ResidentLog } from './resident-log.ts'
@@ -14,7 +14,7 @@ export interface DecodePoolOptions {
   feed: SnapshotFeed
   settings: WorkerSettings
   clock: SourceClock
-  /** Default: one thread for each core, at most two. */
+  /** Default: two, or as many as leave a core to the rest of the river. */
   threads?: number
   /** Milliseconds that a worker may take for a batch before its thread is ended. Default 10,000. */
   timeLimit?: number
@@ -54,10 +54,10 @@ export class DecodePool {
   #clock: SourceClock
   #piscina: Piscina<WorkerTask, WorkerReply>
   #placement: Placement
-  /** Bytes of batches on their way to a worker. What the source has read stays here, for the case that one does not come back. */
-  #carriers: BufferStore
+  /** Bytes of batches on their way to a worker, of sources that have no shared memory of their own. */
+  #carriers: BufferStore<SharedArrayBuffer>
   /** Memory for the output of the next batches. */
-  #outputs: BufferStore
+  #outputs: BufferStore<ArrayBuffer>
   #onFailure: (failure: WorkerFailure) => void
 
   constructor(options: DecodePoolOptions) {
@@ -70,9 +70,9 @@ export class DecodePool {
       heapLimit = 256,
       onFailure = () => undefined,
     } = options
-    this.threads = options.threads ?? Math.min(2, availableParallelism())
-    this.#carriers = new BufferStore(this.capacity, 4 * mebibyte)
-    this.#outputs = new BufferStore(2 * this.capacity, 16 * mebibyte)
+    this.threads = options.threads ?? Math.max(1, Math.min(2, availableParallelism() - 1))
+    this.#carriers = new BufferStore(sharedMemory, this.capacity, 4 * mebibyte)
+    this.#outputs = new BufferStore(ownMemory, 2 * this.capacity, 16 * mebibyte)
     this.#feed = feed
     this.#clock = clock
     this.#onFailure = onFailure
@@ -141,7 +141,7 @@ export class DecodePool {
 
   /** Takes back the memory of a result's output. */
   recycle({ buffer }: Uint8Array): void {
-    this.#outputs.give(buffer)
+    if (buffer instanceof ArrayBuffer) this.#outputs.give(buffer)
   }
 
   /** Ends the threads. Nothing may be in flight any more. */
@@ -150,9 +150,7 @@ export class DecodePool {
   }
 
   async #attempt(batch: WorkerTask['batch'], alone: boolean): Promise<WorkerReply & { kind?: WorkerFailure['kind'] }> {
-    const carrier = this.#carriers.atLeast(batch.bytes.length)
-    const bytes = new Uint8Array(carrier, 0, batch.bytes.length)
-    bytes.set(batch.bytes)
+    const bytes = this.#shared(batch.bytes)
     const spare = this.#outputs.any()
     const task: WorkerTask = { batch: { ...batch, bytes, ...(spare !== undefined && { spare }) } }
     const attempt = new Attempt(task, alone)
@@ -161,11 +159,12 @@ export class DecodePool {
     try {
       const run = Object.assign(task, { [queueOptionsSymbol]: attempt })
       const { signal } = attempt.abort
-      const transferList = spare === undefined ? [carrier] : [carrier, spare]
+      const transferList = spare === undefined ? [] : [spare]
       const reply = await this.#piscina.run(run, { transferList, signal })
       replied = true
       if (!reply.ok) return { ...reply, kind: 'threw' }
-      this.#carriers.give(reply.carrier)
+      // Of a worker that did not answer nobody knows whether it reads it still.
+      if (bytes !== batch.bytes && bytes.buffer instanceof SharedArrayBuffer) this.#carriers.give(bytes.buffer)
       this.sightings.add(reply.sightings)
       return reply
     } catch (error) {
@@ -174,6 +173,14 @@ export class DecodePool {
     } finally {
       this.#placement.settle(attempt, replied)
     }
+  }
+
+  /** The same bytes where workers see them too: whatever happens to one of them, they are there for the next. */
+  #shared(bytes: Uint8Array): Uint8Array {
+    if (bytes.buffer instanceof SharedArrayBuffer) return bytes
+    const copy = new Uint8Array(this.#carriers.atLeast(bytes.length), 0, bytes.length)
+    copy.set(bytes)
+    return copy
   }
 
   #count(

@@ -1,4 +1,15 @@
-import { closeSync, fdatasync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
+import {
+  close,
+  closeSync,
+  fdatasync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { createStream, type FileSize, type RotatingFileStream } from 'rotating-file-stream'
@@ -46,6 +57,7 @@ interface Held {
 export class SinkFile {
   #path: string
   #keep: number
+  #size: number
   #stream: RotatingFileStream
   #held: Held | undefined
   /** Rotated files that are not synced yet, the oldest first. */
@@ -60,6 +72,7 @@ export class SinkFile {
   private constructor({ path, size = '10M', rotate = 3, mode = 0o640 }: SinkFileOptions) {
     this.#path = resolve(path)
     this.#keep = rotate
+    this.#size = bytesOf(size)
     mkdirSync(dirname(this.#path), { recursive: true, mode: 0o750 })
     cutTornLine(this.#path)
     this.#stream = createStream(basename(this.#path), { path: dirname(this.#path), size, rotate, mode })
@@ -78,6 +91,11 @@ export class SinkFile {
       file.#stream.once('error', failed)
     })
     return file
+  }
+
+  /** Bytes until the file is rotated. What is written beyond goes into the same file. */
+  get room(): number {
+    return Math.max(0, this.#size - (this.#held?.size ?? 0))
   }
 
   /** Writes whole lines. One call at a time; the next one only when there was no trouble. */
@@ -130,8 +148,25 @@ export class SinkFile {
     if (this.#writing !== undefined) this.#measured = this.#measure()
     if (this.#held !== undefined) this.#rotated.push(this.#held.fd)
     this.#held = undefined
-    // What is older has been removed by the rotation.
-    while (this.#rotated.length > this.#keep) closeSync(this.#rotated.shift()!)
+    // What is older is removed by the rotation.
+    while (this.#rotated.length > this.#keep) closeLater(this.#rotated.shift()!)
+    this.#removeOldest()
+  }
+
+  /**
+   * A rename onto the oldest file would do it too. But then ext4 writes the data of the renamed file to the disk before
+   * anything else happens (its `auto_da_alloc`), and here nobody waits for that.
+   */
+  #removeOldest(): void {
+    const oldest = `${this.#path}.${this.#keep}`
+    try {
+      const fd = openSync(oldest, 'r')
+      unlinkSync(oldest)
+      // The file ends with its last handle, which takes milliseconds: not on this thread.
+      closeLater(fd)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#error ??= error as Error
+    }
   }
 
   /** How much of the write at hand is in the file, after cutting off what is no whole line. */
@@ -167,6 +202,14 @@ export function troubleOf(error: unknown): Trouble {
   const { code, message } = error as NodeJS.ErrnoException
   return { reason: code ?? 'error', problem: message }
 }
+
+const units: Record<string, number> = { B: 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 }
+
+/** Of a size as rotating-file-stream takes it. */
+const bytesOf = (size: FileSize): number => Number.parseInt(size, 10) * (units[size.at(-1) ?? ''] ?? 1)
+
+/** A file that was only read or is synced has nothing to say when it is closed. */
+const closeLater = (fd: number): void => close(fd)
 
 const longestTornLine = 1024 * 1024
 

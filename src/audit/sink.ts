@@ -14,7 +14,7 @@ export interface SinkOptions extends SinkFileOptions {
   /** Told when the file cannot be written, and when it can again. */
   onTrouble?: (trouble: Trouble | undefined) => void
   /** How the file is opened; a test gives one that fails. */
-  open?: (options: SinkFileOptions) => Promise<Pick<SinkFile, 'write' | 'sync' | 'close' | 'rotations'>>
+  open?: (options: SinkFileOptions) => Promise<Pick<SinkFile, 'write' | 'sync' | 'close' | 'rotations' | 'room'>>
 }
 
 type OpenFile = Awaited<ReturnType<NonNullable<SinkOptions['open']>>>
@@ -147,7 +147,7 @@ export class Sink {
       const file = this.#file ?? (await this.#open())
       if (file === undefined) continue
       this.#report()
-      const piece = this.#queue.next()
+      const piece = this.#queue.next(file.room)
       if (piece === undefined) break
       const { landed, trouble } = await file.write(piece)
       this.#queue.landed(landed)

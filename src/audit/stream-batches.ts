@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import type { BatchFormat, SourceBatch } from './batch.ts'
 import { header } from './bpf-record.ts'
+import { sharedMemory } from './buffer-store.ts'
 
 export interface StreamOptions {
   source: string
@@ -38,8 +39,12 @@ export async function* streamBatches(
   if (length > 0) yield { source, seq, format, bytes: own(Buffer.concat(pieces)) }
 }
 
-/** With an ArrayBuffer of its own, to be transferred. */
-const own = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes)
+/** In memory of its own, which the workers see too. */
+function own(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(sharedMemory(bytes.length))
+  copy.set(bytes)
+  return copy
+}
 
 /** The end of the last record that is known to be whole; 0 when there is none. */
 export function lastBoundary(bytes: Uint8Array, format: BatchFormat): number {

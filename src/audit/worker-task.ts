@@ -18,6 +18,4 @@ export interface WorkerTask {
 }
 
 /** Failures are values: of an error that is thrown across threads only the message arrives. */
-export type WorkerReply =
-  /** `carrier` is the memory of the batch's bytes, to be used again. */
-  { ok: true; result: BatchResult; carrier: ArrayBufferLike; sightings: Sighting[] } | { ok: false; problem: string }
+export type WorkerReply = { ok: true; result: BatchResult; sightings: Sighting[] } | { ok: false; problem: string }

@@ -30,7 +30,7 @@ class DecodeWorker {
     if (this.#snapshot === undefined) throw new Error('the first task of a worker brings the snapshot')
     this.#meet(sightings ?? [])
     const result = processBatch(batch, this.#snapshot, this.#resolver, this.#scratch)
-    return { ok: true, result, carrier: batch.bytes.buffer, sightings: this.#notes.take() }
+    return { ok: true, result, sightings: this.#notes.take() }
   }
 
   #learn(news: SnapshotNews): void {
@@ -61,14 +61,14 @@ export default function handle(task: WorkerTask): WorkerReply {
   try {
     worker ??= new DecodeWorker(workerData as WorkerSettings)
     const reply = worker.work(task)
-    return reply.ok ? moved(reply, reply.carrier, reply.result) : reply
+    return reply.ok ? moved(reply, reply.result) : reply
   } catch (error) {
     return { ok: false, problem: error instanceof Error ? (error.stack ?? error.message) : String(error) }
   }
 }
 
 /** The reply with its bytes handed over instead of copied. */
-function moved(reply: WorkerReply, carrier: ArrayBufferLike, { output, deferred }: BatchResult): WorkerReply {
-  const buffers = [carrier, output.buffer, ...deferred.map(({ bytes }) => bytes.buffer)]
+function moved(reply: WorkerReply, { output, deferred }: BatchResult): WorkerReply {
+  const buffers = [output.buffer, ...deferred.map(({ bytes }) => bytes.buffer)]
   return move({ [transferableSymbol]: buffers, [valueSymbol]: reply }) as unknown as WorkerReply
 }

@@ -106,7 +106,11 @@ function addAgent(varmor: Command): void {
     .option('--metadata <k=v,...>', 'added to each line')
     .option('--checkpoint <file>', 'remembers how far a source was read, so that a restart loses nothing')
     .option('--from-start', 'on the first start, read what the audit log already holds', false)
-    .option('--workers <count>', 'threads that decode; default: one for each core, at most two', readCount)
+    .option(
+      '--workers <count>',
+      'threads that decode; default: one, or two where there are three cores and more',
+      readCount,
+    )
     .option('--status-every <seconds>', 'log the counters this often; they are also logged on SIGUSR1', readCount)
     .addHelpText(
       'after',

@@ -16,7 +16,8 @@ describe('the line queue', () => {
       fc.property(
         offers,
         fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 9 }),
-        (all, parts) => {
+        fc.array(fc.nat(700_000), { minLength: 1, maxLength: 9 }),
+        (all, parts, rooms) => {
           const queue = new LineQueue()
           const fates: Fate[] = []
           let [lines, text, turn] = [0, '', 0]
@@ -25,7 +26,8 @@ describe('the line queue', () => {
             lines += widths.length
           }
           const given = all.flat().length
-          for (let piece = queue.next(); piece !== undefined; piece = queue.next()) {
+          const next = () => queue.next(rooms[turn % rooms.length]!)
+          for (let piece = next(); piece !== undefined; piece = next()) {
             const bytes = Buffer.from(piece)
             expect(bytes.at(-1)).to.equal(0x0a)
             const some = bytes.subarray(0, Math.ceil(bytes.length * parts[turn++ % parts.length]!))
@@ -50,7 +52,7 @@ describe('the line queue', () => {
   it('gathers small pieces and cuts large ones', () => {
     const queue = new LineQueue()
     for (let i = 0; i < 100; i++) queue.push(offerOf(i, [10], []))
-    expect(queue.next()?.length).to.equal(queue.bytes)
+    expect(queue.next(1_000_000)?.length).to.equal(queue.bytes)
     queue.landed(queue.bytes)
     queue.push(
       offerOf(
@@ -59,7 +61,9 @@ describe('the line queue', () => {
         [],
       ),
     )
-    expect(queue.next()?.length).to.be.within(517_000, 524_288)
+    expect(queue.next(524_288)?.length).to.be.within(517_000, 524_288)
+    expect(queue.next(0)?.length).to.be.within(60_000, 65_536)
+    expect(queue.next(2_000_000)?.length).to.equal(queue.bytes)
   })
 
   it('knows how many lines of an offer are written when it gives up', () => {
@@ -70,6 +74,6 @@ describe('the line queue', () => {
     expect(queue.takeAll().map(({ lines, writtenLines }) => ({ lines, writtenLines }))).to.deep.equal([
       { lines: 3, writtenLines: 1 },
     ])
-    expect(queue.next()).to.equal(undefined)
+    expect(queue.next(1)).to.equal(undefined)
   })
 })

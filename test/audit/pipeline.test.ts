@@ -57,6 +57,7 @@ function fakeFile(faults: () => number): { open: NonNullable<SinkOptions['open']
       if (faults() < 0.2) throw Object.assign(new Error('refused'), { code: 'EROFS' })
       return {
         rotations: 0,
+        room: 1_000_000,
         sync: async () => undefined,
         close: async () => undefined,
         async write(bytes) {

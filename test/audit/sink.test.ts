@@ -83,6 +83,7 @@ describe('the sink', () => {
       .map((i) => 60 - i)
       .filter((i) => statSync(`${path}.${i}`, { throwIfNoEntry: false }))
     expect(rotated.length).to.be.greaterThan(1)
+    for (const i of rotated) expect(statSync(`${path}.${i}`).size).to.be.within(100 * 1024, 168 * 1024)
     expect(numbersIn(logged(...rotated))).to.deep.equal(upTo(given))
     expect(fates).to.have.length(9)
     expect(fates.reduce((sum, { written }) => sum + written, 0)).to.equal(given)
@@ -172,6 +173,7 @@ describe('the sink', () => {
       }
       return {
         rotations: 0,
+        room: 1_000_000,
         sync: async () => undefined,
         close: async () => undefined,
         async write(bytes) {

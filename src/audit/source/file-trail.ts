@@ -1,4 +1,4 @@
-import { BufferStore } from '../buffer-store.ts'
+import { BufferStore, sharedMemory } from '../buffer-store.ts'
 import type { FilePosition } from './file-position.ts'
 import { findCopySince, findNext, findPlace, type Gap, type NextFile, openIfThere } from './find-place.ts'
 import { type LineCounts, LogFile, type Piece, type ReadContext } from './log-file.ts'
@@ -39,7 +39,11 @@ export class FileTrail {
 
   constructor(path: string, chunkBytes: number, report: (gap: Gap) => void) {
     this.#path = path
-    this.#context = { chunkBytes, counts: this.counts, memory: new BufferStore(mostSpare, 2 * chunkBytes) }
+    this.#context = {
+      chunkBytes,
+      counts: this.counts,
+      memory: new BufferStore(sharedMemory, mostSpare, 2 * chunkBytes),
+    }
     this.#report = report
   }
 
@@ -123,7 +127,7 @@ export class FileTrail {
 
   /** Memory of lines that were given, for the next ones. */
   giveBack(buffer: ArrayBufferLike): void {
-    this.#context.memory.give(buffer)
+    if (buffer instanceof SharedArrayBuffer) this.#context.memory.give(buffer)
   }
 
   async close(): Promise<void> {

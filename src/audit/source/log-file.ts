@@ -7,7 +7,7 @@ import type { FilePosition } from './file-position.ts'
 
 /** What reading on gave. */
 export type Piece =
-  /** Whole lines, in an ArrayBuffer of their own. */
+  /** Whole lines, in memory of their own that threads share. */
   | { kind: 'lines'; bytes: Uint8Array }
   /** Only bytes that are thrown away; there may be more. */
   | { kind: 'skipped' }
@@ -32,7 +32,7 @@ export interface ReadContext {
   /** Bytes of one chunk, at most. */
   chunkBytes: number
   counts: LineCounts
-  memory: BufferStore
+  memory: BufferStore<SharedArrayBuffer>
 }
 
 const readFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY

@@ -22,7 +22,7 @@ export interface AuditSource<Stats extends SourceStats = SourceStats> extends As
   stop(): void
   /**
    * The bytes of a batch are needed no longer, and their memory serves for another one: making it anew costs a file source a third of
-   * its work. Whoever transferred them, or keeps them, does not call this.
+   * its work. Whoever keeps them does not call this.
    */
   giveBack?(batch: SourceBatch): void
   /** Ends at once and gives back what the source holds. A second call does nothing. */
