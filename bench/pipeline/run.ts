@@ -1,10 +1,12 @@
 /**
  * The upward river from a file to violations.log, beside a copy of the same bytes and beside the plain way, in one run:
- *   npm run bench:pipeline -- [--lines 1000000] [--folder /dev/shm/varmor-bench] [--soak]
+ *   npm run bench:pipeline -- [--lines 4000000] [--folder FOLDER] [--soak]
+ * The folder should be on a disk such as /var/log is on; tmpfs, where each page is made and zeroed anew, is slower.
  * `--soak` also sends 20 million lines through it and looks at the memory. Every row is a process of its own.
  */
 import { execFile } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
 import type { RiverRun } from './river.ts'
@@ -12,8 +14,8 @@ import { type Kind, kinds, makeProc, maker, world } from './world.ts'
 
 const { values } = parseArgs({
   options: {
-    lines: { type: 'string', default: '1000000' },
-    folder: { type: 'string', default: '/dev/shm/varmor-bench' },
+    lines: { type: 'string', default: '4000000' },
+    folder: { type: 'string', default: join(tmpdir(), 'varmor-bench') },
     soak: { type: 'boolean', default: false },
   },
 })
