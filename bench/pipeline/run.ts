@@ -40,7 +40,7 @@ async function run<T>(script: string, ...args: string[]): Promise<T> {
   return JSON.parse(stdout) as T
 }
 
-function makeInput(kind: Kind): string {
+function makeInput(kind: Kind, count: number): string {
   const path = join(folder, `${kind}.in`)
   const fd = openSync(path, 'w')
   const make = maker(kind)
@@ -61,7 +61,7 @@ mkdirSync(folder, { recursive: true })
 makeProc(join(folder, 'proc'), world())
 const rows: Record<string, Record<string, number | string>> = {}
 for (const kind of kinds) {
-  const input = makeInput(kind)
+  const input = makeInput(kind, count)
   const format = kind === 'BPF' ? 'record' : 'auditlog'
   const river = (threads: number, more: Partial<RiverRun> = {}) =>
     run<River & { bytes: number }>(
@@ -72,7 +72,7 @@ for (const kind of kinds) {
   // The same output once more, in one file that nothing is deleted from, to copy it.
   await river(1, { sink: { size: '100G' } })
   const copy = await run<Cost & { bytes: number }>('run-copy.ts', join(folder, 'out', 'violations.log'), folder)
-  const plain = format === 'record' ? undefined : await run<Cost>('run-plain.ts', input, folder)
+  const plain = format === 'record' ? undefined : await run<Cost & { read: number }>('run-plain.ts', input, folder)
   rows[kind] = {
     'output bytes/event': Math.round(copy.bytes / one.totals.written),
     'k events/s, 1 worker': thousands(count / one.seconds),
@@ -82,8 +82,9 @@ for (const kind of kinds) {
     'copy: k events/CPU-s': thousands(count / copy.cpuSeconds),
     'CPU, times the copy': ratio(one.cpuSeconds, copy.cpuSeconds),
     'time, times the copy': ratio(Math.min(one.seconds, two.seconds), copy.seconds),
-    'plain: k events/CPU-s': plain === undefined ? '' : thousands(count / plain.cpuSeconds),
-    'CPU of the plain way, times ours': plain === undefined ? '' : ratio(plain.cpuSeconds, one.cpuSeconds),
+    'plain: k events/CPU-s': plain === undefined ? '' : thousands(plain.read / plain.cpuSeconds),
+    'CPU of the plain way, times ours':
+      plain === undefined ? '' : ratio(plain.cpuSeconds / plain.read, one.cpuSeconds / count),
     'main thread busy': one.main.toFixed(2),
   }
   rmSync(input)
@@ -95,8 +96,8 @@ for (const [rate, seconds] of [
 ] as const)
   console.log('ms from append to written', await run('run-latency.ts', folder, String(rate), String(seconds)))
 if (values.soak) {
-  const input = makeInput('AppArmor')
-  const soak: RiverRun = { folder, input, format: 'auditlog', threads: 2, rounds: Math.ceil(20_000_000 / count) }
+  const input = makeInput('AppArmor', 20_000_000)
+  const soak: RiverRun = { folder, input, format: 'auditlog', threads: 1 }
   const { totals, resident } = await run<River>('run-river.ts', JSON.stringify(soak))
   const tenth = Math.floor(resident.length / 10)
   const mebibytes = (from: number): number =>
