@@ -15,8 +15,6 @@ export interface RiverRun {
   input: string
   format: 'auditlog' | 'record'
   threads: number
-  /** How many times the input is read. */
-  rounds?: number
   sink?: Partial<SinkOptions>
   /** Bytes of a batch; by default as many as the agent asks for. */
   chunkBytes?: number
@@ -60,32 +58,27 @@ export async function makeRiver(
   return { pipeline, pool, sink, failures }
 }
 
-/** A file of records, read as a ring buffer's batches come; or any file several times. */
-export function repeated(path: string, format: 'auditlog' | 'record', rounds: number): AuditSource {
-  let stopped = false
+/** A file of BPF records, read as a ring buffer's batches come. */
+function recordsOf(path: string): AuditSource {
   return {
     name: path,
     stats: () => ({ dropped: {} }),
-    stop: () => {
-      stopped = true
-    },
+    stop: () => undefined,
     close: () => undefined,
-    async *[Symbol.asyncIterator]() {
-      for (let round = 0; round < rounds && !stopped; round++)
-        yield* streamBatches(createReadStream(path, { highWaterMark: 256 * 1024 }), { source: path, format })
-    },
+    [Symbol.asyncIterator]: () =>
+      streamBatches(createReadStream(path, { highWaterMark: 256 * 1024 }), { source: path, format: 'record' }),
   }
 }
 
 /** Reads the input to its end, in this process. */
 export async function runRiver(run: RiverRun) {
-  const followed = run.format === 'auditlog' && run.rounds === undefined
+  const followed = run.format === 'auditlog'
   const source = followed
     ? await FollowedFile.open(run.input, {
         from: 'beginning',
         chunkBytes: run.chunkBytes ?? 1024 * 1024,
       })
-    : repeated(run.input, run.format, run.rounds ?? 1)
+    : recordsOf(run.input)
   const { pipeline, pool, failures } = await makeRiver(run, source)
   const cpu = process.cpuUsage()
   const [start, busy] = [performance.now(), performance.eventLoopUtilization()]
