@@ -1,0 +1,101 @@
+import type { Status } from './objects.ts'
+
+/** What was asked when it failed. */
+export interface RequestContext {
+  verb: string
+  path: string
+}
+
+/** The server answered, and the answer is a refusal. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError'
+  /** The HTTP status, or the code of an error inside a watch. */
+  readonly code: number
+  /** meta/v1 StatusReason, such as `NotFound`; made from the code where the server gave none. */
+  readonly reason: string
+  readonly status: Status
+  readonly context: Readonly<RequestContext>
+  /** Seconds after which the server wants to be asked again. */
+  readonly retryAfter: number | undefined
+
+  constructor(code: number, status: Status, context: RequestContext, retryAfter?: number) {
+    const reason = status.reason || (reasons[code] ?? 'Unknown')
+    super(`${context.verb} ${context.path}: ${code} ${reason}: ${status.message || 'the server gave no message'}`)
+    this.code = code
+    this.reason = reason
+    this.status = status
+    this.context = context
+    this.retryAfter = retryAfter ?? status.details?.retryAfterSeconds
+  }
+}
+
+/** Why no answer came, or none that can be used. */
+export const connectionErrorCodes = {
+  NOT_SENT: 'no connection came about, so the server has seen nothing of the request',
+  BROKEN: 'the connection broke, and the server may have acted on the request or not',
+  DEADLINE: 'the time for the request was over',
+  TOO_LARGE: 'the answer, or a line of it, is longer than its bound',
+  NOT_JSON: 'the answer is not the JSON that was expected',
+} as const
+
+export type ConnectionErrorCode = keyof typeof connectionErrorCodes
+
+/** There is no answer. */
+export class ConnectionError extends Error {
+  override readonly name = 'ConnectionError'
+  readonly code: ConnectionErrorCode
+  readonly context: Readonly<RequestContext>
+
+  constructor(code: ConnectionErrorCode, context: RequestContext, detail: string, options?: ErrorOptions) {
+    super(`${context.verb} ${context.path}: ${connectionErrorCodes[code]}: ${detail}`, options)
+    this.code = code
+    this.context = context
+  }
+}
+
+/** Reasons of apimachinery for answers of proxies and handlers that send no Status (api/errors, NewGenericServerResponse). */
+const reasons: Record<number, string> = {
+  400: 'BadRequest',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'NotFound',
+  405: 'MethodNotAllowed',
+  406: 'NotAcceptable',
+  409: 'Conflict',
+  410: 'Gone',
+  413: 'RequestEntityTooLarge',
+  415: 'UnsupportedMediaType',
+  422: 'Invalid',
+  429: 'TooManyRequests',
+  500: 'InternalError',
+  503: 'ServiceUnavailable',
+  504: 'Timeout',
+}
+
+// Not type guards: one that says no would say that it is no ApiError at all.
+const hasReason =
+  (...wanted: string[]) =>
+  (error: unknown): boolean =>
+    error instanceof ApiError && wanted.includes(error.reason)
+
+export const isNotFound = hasReason('NotFound')
+export const isAlreadyExists = hasReason('AlreadyExists')
+/** Another writer was first: read again and repeat. Not for a name that is taken, which is 409 as well. */
+export const isConflict = hasReason('Conflict')
+export const isInvalid = hasReason('Invalid')
+export const isForbidden = hasReason('Forbidden')
+export const isUnauthorized = hasReason('Unauthorized')
+export const isTooManyRequests = hasReason('TooManyRequests')
+export const isServiceUnavailable = hasReason('ServiceUnavailable')
+/** The version asked for is compacted away: list anew. */
+export const isExpired = hasReason('Expired', 'Gone')
+
+/** A server, behind the others, has not yet seen the version asked for (a Timeout with this cause, or its text before 1.17). */
+export function isTooLargeVersion(error: unknown): boolean {
+  if (!(error instanceof ApiError)) return false
+  const causes = error.status.details?.causes ?? []
+  return (
+    causes.some(({ reason }) => reason === 'ResourceVersionTooLarge') ||
+    /too large resource version/i.test(error.message)
+  )
+}

@@ -1,0 +1,319 @@
+import { ApiError, ConnectionError, type RequestContext } from './api-error.ts'
+import { Backoff } from './backoff.ts'
+import { type Clock, linkedController, type Random, sleep, systemClock, untilAborted } from './clock.ts'
+import type { Connection, Credentials } from './connection.ts'
+import { ExchangeFailure, type ExchangeSink, exchange, type ResponseHeaders } from './exchange.ts'
+import { type Fence, FencedError } from './fence.ts'
+import { type Limiter, PriorityLimiter, type RequestClass } from './limiter.ts'
+import type { Status } from './objects.ts'
+import type { ApiRequest, Verb } from './requests.ts'
+import { parseRetryAfter, retryDelay } from './retry.ts'
+
+/** How one call differs from others, whatever it asks. */
+export interface CallOptions {
+  signal?: AbortSignal | undefined
+  /** Milliseconds for all of it: waiting for a turn, every attempt, and the time between them. Default 30,000. */
+  deadline?: number | undefined
+  /** Attempts at most. Default: those of the caller. */
+  attempts?: number | undefined
+  /** Default: `read` for get and list, `status` for the subresource of this name, `policy` for other writes. */
+  class?: RequestClass | undefined
+  /** Only for requests that write. */
+  fence?: Fence | undefined
+}
+
+/** What is known of one attempt. */
+export interface Attempt {
+  verb: Verb
+  group: string
+  resource: string
+  subresource: string | undefined
+  class: RequestClass
+  /** 1 for the first. */
+  attempt: number
+}
+
+/** Where metrics come in. What it throws is thrown at whoever made the request: it must not throw. */
+export interface RequestObserver {
+  started?(attempt: Attempt): void
+  /** `code`: the HTTP status, or a word of ConnectionErrorCode. `seconds` without `waited`, which is the time in the limiter. */
+  ended?(attempt: Attempt, outcome: { code: number | string; seconds: number; waited: number }): void
+}
+
+export interface CallerOptions {
+  connection: Connection
+  limiter?: Limiter
+  clock?: Clock
+  random?: Random
+  observer?: RequestObserver
+  /** Bytes of an answer other than a watch; a longer one is an error. Default 64 MiB. The server bounds what we send, at 3 MiB. */
+  longestAnswer?: number
+  /** Attempts of one call at most. Default 8; the deadline usually ends it before. */
+  attempts?: number
+}
+
+interface Ways {
+  pool(credentials: Credentials): Credentials['requests']
+  waited: number
+  class: RequestClass
+  attempt: number
+  fence: Fence | undefined
+  signal: AbortSignal
+}
+
+/** Sends requests of the API, again and again where its rules allow it. */
+export class Caller {
+  readonly clock: Clock
+  readonly random: Random
+  #options: Required<Omit<CallerOptions, 'observer'>> & { observer: RequestObserver }
+
+  constructor(options: CallerOptions) {
+    const defaults = {
+      clock: systemClock,
+      random: Math.random,
+      observer: {},
+      longestAnswer: 64 * 1024 * 1024,
+      attempts: 8,
+    }
+    const limiter = options.limiter ?? new PriorityLimiter()
+    this.#options = { ...defaults, ...options, limiter }
+    this.clock = this.#options.clock
+    this.random = this.#options.random
+  }
+
+  /**
+   * The parsed answer.
+   * @throws {ApiError} the server refused
+   * @throws {ConnectionError} no answer came
+   * @throws {FencedError} the fence does not let it through
+   */
+  async call(request: ApiRequest, options: CallOptions = {}): Promise<unknown> {
+    const { clock, random } = this
+    const fence = isWrite(request.verb) ? options.fence : undefined
+    const { controller, release } = linkedController(options.signal, fence?.signal)
+    const deadline = options.deadline ?? 30_000
+    const end = clock.now() + deadline
+    const context = { verb: request.verb, path: request.path }
+    const timer = clock.after(deadline, () =>
+      controller.abort(new ConnectionError('DEADLINE', context, `${deadline} ms`)),
+    )
+    const backoff = new Backoff({ first: 200, longest: 10_000, random })
+    try {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await this.#once(request, options, { fence, signal: controller.signal, attempt })
+        } catch (error) {
+          const delay = retryDelay(error, request.repeatable, backoff, random)
+          if (
+            delay === undefined ||
+            attempt >= (options.attempts ?? this.#options.attempts) ||
+            clock.now() + delay >= end
+          )
+            throw error
+          await sleep(clock, delay, controller.signal)
+        }
+      }
+    } finally {
+      timer.cancel()
+      release()
+    }
+  }
+
+  async #once(
+    request: ApiRequest,
+    options: CallOptions,
+    { fence, signal, attempt }: Pick<Ways, 'fence' | 'signal' | 'attempt'>,
+  ): Promise<unknown> {
+    fence?.check()
+    const of = options.class ?? classOf(request)
+    const waited = await this.#options.limiter.turn(of, signal)
+    const chunks: Uint8Array[] = []
+    let length = 0
+    const context = { verb: request.verb, path: request.path }
+    await this.#authenticated(
+      request,
+      { pool: ({ requests }) => requests, waited, class: of, attempt, fence, signal },
+      () => ({
+        head: () => {
+          chunks.length = 0
+          length = 0
+        },
+        data: (chunk) => {
+          length += chunk.length
+          const bound = this.#options.longestAnswer
+          if (length > bound) throw new ConnectionError('TOO_LARGE', context, `more than ${bound} bytes`)
+          chunks.push(chunk)
+        },
+      }),
+    )
+    return parseAnswer(Buffer.concat(chunks).toString('utf8'), context)
+  }
+
+  /**
+   * A request whose answer is passed on as it comes, without limiter, deadline or second attempt. Resolves when the server
+   * ended it.
+   */
+  async stream(request: ApiRequest, sink: ExchangeSink, signal: AbortSignal): Promise<void> {
+    const ways: Ways = {
+      pool: ({ watches }) => watches,
+      waited: 0,
+      class: 'read',
+      attempt: 1,
+      fence: undefined,
+      signal,
+    }
+    await this.#authenticated(request, ways, () => sink)
+  }
+
+  /** Ends all requests, the limiter and the connections. */
+  async close(): Promise<void> {
+    this.#options.limiter.close()
+    await this.#options.connection.close()
+  }
+
+  /** Credentials that the server does not know any more are loaded anew, once; it has not acted on the request. */
+  async #authenticated(request: ApiRequest, ways: Ways, sink: () => ExchangeSink): Promise<void> {
+    const credentials = await this.#credentials(request, ways.signal)
+    try {
+      return await this.#send(request, ways, credentials, sink())
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== 401) throw error
+      this.#options.connection.renew(credentials.serial)
+    }
+    return this.#send(request, ways, await this.#credentials(request, ways.signal), sink())
+  }
+
+  /** An exec plugin may wait for a person, or for ever. */
+  async #credentials({ verb, path }: ApiRequest, signal: AbortSignal): Promise<Credentials> {
+    try {
+      return await untilAborted(this.#options.connection.credentials(), signal)
+    } catch (cause) {
+      if (signal.aborted) throw signal.reason
+      throw new ConnectionError('NOT_SENT', { verb, path }, `no credentials: ${(cause as Error).message}`, { cause })
+    }
+  }
+
+  async #send(request: ApiRequest, ways: Ways, credentials: Credentials, sink: ExchangeSink): Promise<void> {
+    const { connection, observer } = this.#options
+    const { resource, subresource, verb } = request
+    const { fence, signal, waited, attempt } = ways
+    const about = { verb, group: resource.group, resource: resource.plural, subresource, class: ways.class, attempt }
+    const answer = new Answer(request, sink)
+    const start = this.clock.now()
+    let code: number | string = 0
+    observer.started?.(about)
+    try {
+      await exchange(
+        {
+          dispatcher: ways.pool(credentials),
+          origin: connection.origin,
+          method: request.method,
+          path: connection.basePath + request.path,
+          headers: headersOf(request, credentials),
+          body: request.body,
+          signal,
+          beforeSend: fence && (() => fence.check()),
+        },
+        answer,
+      )
+      code = answer.code
+      answer.throwIfRefused()
+    } catch (failure) {
+      const error = failure instanceof ExchangeFailure ? toError(failure, answer.context, signal) : failure
+      code = codeOf(error)
+      throw error
+    } finally {
+      observer.ended?.(about, { code, seconds: (this.clock.now() - start) / 1000, waited })
+    }
+  }
+}
+
+/** Bytes of a refusal that are kept: a Status is short, and a proxy's page of HTML need not be read to its end. */
+const LONGEST_REFUSAL = 64 * 1024
+
+/** Sends what is good on, and keeps what is not to make an error of. */
+class Answer implements ExchangeSink {
+  code = 0
+  readonly context: RequestContext
+  #sink: ExchangeSink
+  #refusal: Uint8Array[] = []
+  #length = 0
+  #retryAfter: number | undefined
+
+  constructor({ verb, path }: ApiRequest, sink: ExchangeSink) {
+    this.context = { verb, path }
+    this.#sink = sink
+  }
+
+  head(status: number, headers: ResponseHeaders): void {
+    this.code = status
+    this.#retryAfter = parseRetryAfter(headers['retry-after'])
+    if (this.#good) this.#sink.head(status, headers)
+  }
+
+  data(chunk: Uint8Array): void {
+    if (this.#good) this.#sink.data(chunk)
+    else {
+      this.#length += chunk.length
+      if (this.#length <= LONGEST_REFUSAL) this.#refusal.push(chunk)
+    }
+  }
+
+  get #good(): boolean {
+    return this.code >= 200 && this.code < 300
+  }
+
+  throwIfRefused(): void {
+    if (this.#good) return
+    throw new ApiError(
+      this.code,
+      parseStatus(Buffer.concat(this.#refusal).toString('utf8')),
+      this.context,
+      this.#retryAfter,
+    )
+  }
+}
+
+const isWrite = (verb: Verb): boolean => verb !== 'get' && verb !== 'list' && verb !== 'watch'
+
+function classOf({ verb, subresource }: ApiRequest): RequestClass {
+  if (!isWrite(verb)) return 'read'
+  return subresource === 'status' ? 'status' : 'policy'
+}
+
+function headersOf(request: ApiRequest, credentials: Credentials): Record<string, string> {
+  const headers: Record<string, string> = { ...credentials.headers, accept: 'application/json' }
+  if (request.contentType !== undefined) headers['content-type'] = request.contentType
+  return headers
+}
+
+/** Errors of ours that ended an exchange stay as they are; all others say whether the server can have seen the request. */
+function toError(failure: ExchangeFailure, context: RequestContext, signal: AbortSignal): unknown {
+  if (signal.aborted) return signal.reason
+  const { cause, message, sent, own } = failure
+  if (own) return cause
+  return new ConnectionError(sent ? 'BROKEN' : 'NOT_SENT', context, message, { cause })
+}
+
+function codeOf(error: unknown): number | string {
+  if (error instanceof ApiError || error instanceof ConnectionError) return error.code
+  return error instanceof FencedError ? 'FENCED' : 'ABORTED'
+}
+
+function parseAnswer(text: string, context: RequestContext): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new ConnectionError('NOT_JSON', context, JSON.stringify(text.slice(0, 80)), { cause })
+  }
+}
+
+function parseStatus(text: string): Status {
+  try {
+    const parsed: unknown = JSON.parse(text)
+    if (typeof parsed === 'object' && parsed !== null && (parsed as Status).kind === 'Status') return parsed
+  } catch {
+    // A proxy, or a handler that speaks plain text: its words are the message.
+  }
+  return { message: text.trim().slice(0, 500) }
+}

@@ -1,0 +1,218 @@
+import { isConflict } from './api-error.ts'
+import { Caller, type CallerOptions, type CallOptions } from './caller.ts'
+import type { Fence } from './fence.ts'
+import { apiVersionOf, type KubeObject, type ObjectList, type ResourceRef, type Status } from './objects.ts'
+import {
+  createRequest,
+  type DeleteOptions,
+  deleteCollectionRequest,
+  deleteRequest,
+  getRequest,
+  type ListOptions,
+  listRequest,
+  type Patch,
+  patchRequest,
+  type Target,
+  updateRequest,
+  type WatchOptions,
+  type WriteOptions,
+} from './requests.ts'
+import { runWatch, type WatchSink } from './watch-stream.ts'
+
+/**
+ * Everything that the API does with objects of a kind. Every method throws ApiError when the server refuses,
+ * ConnectionError when no answer comes, and FencedError when the fence of a write does not let it through.
+ */
+export class ApiClient {
+  readonly caller: Caller
+  #fence: Fence | undefined
+
+  constructor(options: CallerOptions | Caller, fence?: Fence) {
+    this.caller = options instanceof Caller ? options : new Caller(options)
+    this.#fence = fence
+  }
+
+  /** Ends all requests, the limiter and the connections. Stop reflectors before, or they see failures. */
+  close(): Promise<void> {
+    return this.caller.close()
+  }
+
+  /** The same client, whose writes all go through the fence. */
+  fenced(fence: Fence): ApiClient {
+    return new ApiClient(this.caller, fence)
+  }
+
+  get<T extends KubeObject>(
+    ref: ResourceRef<T>,
+    target: Target,
+    options: CallOptions & { subresource?: string } = {},
+  ): Promise<T> {
+    return this.#call(getRequest(ref, target, options), options)
+  }
+
+  /** One page: `metadata.continue` is the token of the next. Objects get the apiVersion and kind that a list leaves out. */
+  async list<T extends KubeObject>(
+    ref: ResourceRef<T>,
+    options: ListOptions & CallOptions = {},
+  ): Promise<ObjectList<T>> {
+    const list = await this.#call<ObjectList<T>>(listRequest(ref, options), options)
+    const items = list.items ?? []
+    const apiVersion = apiVersionOf(ref)
+    for (const item of items) {
+      item.apiVersion ??= apiVersion
+      item.kind ??= ref.kind
+    }
+    return { ...list, metadata: list.metadata ?? {}, items }
+  }
+
+  /**
+   * All pages, one after the other, of one moment. `limit` defaults to 500.
+   * @throws {ApiError} isExpired, when the moment was compacted away between two pages: begin again
+   */
+  async *listPages<T extends KubeObject>(
+    ref: ResourceRef<T>,
+    options: ListOptions & CallOptions = {},
+  ): AsyncGenerator<ObjectList<T>, void, undefined> {
+    let page = await this.list(ref, { limit: 500, ...options })
+    for (;;) {
+      yield page
+      const next = page.metadata.continue
+      if (next === undefined || next === '') return
+      // The token says which version the list is of; naming it as well is refused.
+      page = await this.list(ref, {
+        limit: 500,
+        ...options,
+        continue: next,
+        resourceVersion: undefined,
+        resourceVersionMatch: undefined,
+      })
+    }
+  }
+
+  create<T extends KubeObject>(ref: ResourceRef<T>, object: T, options: WriteOptions & CallOptions = {}): Promise<T> {
+    const namespace = ref.namespaced ? requireNamespace(ref, object.metadata?.namespace) : undefined
+    return this.#call(createRequest(ref, { namespace }, typed(ref, object), options), options)
+  }
+
+  /** Makes something on an object, such as an `eviction` of a pod or a `token` of a service account. */
+  createSubresource<R>(
+    ref: ResourceRef,
+    target: Target & { subresource: string },
+    body: object,
+    options: WriteOptions & CallOptions = {},
+  ): Promise<R> {
+    const { subresource, ...place } = target
+    return this.#call(createRequest(ref, place, body, { ...options, subresource }), options)
+  }
+
+  /** Replaces. With a `metadata.resourceVersion` only that very version. */
+  update<T extends KubeObject>(ref: ResourceRef<T>, object: T, options: WriteOptions & CallOptions = {}): Promise<T> {
+    return this.#call(updateRequest(ref, targetOf(ref, object), typed(ref, object), options), options)
+  }
+
+  updateStatus<T extends KubeObject>(
+    ref: ResourceRef<T>,
+    object: T,
+    options: WriteOptions & CallOptions = {},
+  ): Promise<T> {
+    return this.update(ref, object, { ...options, subresource: 'status' })
+  }
+
+  patch<T extends KubeObject>(
+    ref: ResourceRef<T>,
+    target: Target,
+    patch: Patch,
+    options: WriteOptions & CallOptions & { force?: boolean } = {},
+  ): Promise<T> {
+    return this.#call(patchRequest(ref, target, patch, options), options)
+  }
+
+  /** Server-side apply of the fields that `object` has. With `force` they become ours even where others manage them. */
+  apply<T extends KubeObject>(
+    ref: ResourceRef<T>,
+    object: T,
+    options: WriteOptions & CallOptions & { fieldManager: string; force?: boolean },
+  ): Promise<T> {
+    return this.patch(ref, targetOf(ref, object), { type: 'apply', patch: typed(ref, object) }, options)
+  }
+
+  /** The object as it was, where the server sends it (finalizers keep it), or a Status. */
+  delete<T extends KubeObject>(
+    ref: ResourceRef<T>,
+    target: Target,
+    options: DeleteOptions & CallOptions = {},
+  ): Promise<T | Status> {
+    return this.#call(deleteRequest(ref, target, options), options)
+  }
+
+  deleteCollection(
+    ref: ResourceRef,
+    which: ListOptions,
+    options: DeleteOptions & CallOptions = {},
+  ): Promise<KubeObject> {
+    return this.#call(deleteCollectionRequest(ref, which, options), options)
+  }
+
+  /**
+   * Watches until the server ends it, passing each event to the sink. Not limited, not repeated: Reflector does that.
+   * @throws {ApiError} the server refused, also with an ERROR event
+   * @throws {ConnectionError} the connection broke, or what came was no watch
+   */
+  watch<T extends KubeObject>(
+    ref: ResourceRef<T>,
+    options: WatchOptions,
+    sink: WatchSink<T>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    return runWatch(this.caller, ref, options, sink, signal)
+  }
+
+  /**
+   * Reads, changes, writes; on a conflict again, with what is there then. `mutate` may change the object it gets or return
+   * another one; with undefined nothing is written, and the object is returned as it was read.
+   */
+  async updateWithRetry<T extends KubeObject>(
+    ref: ResourceRef<T>,
+    target: Target,
+    mutate: (object: T) => T | undefined,
+    options: WriteOptions & CallOptions & { conflicts?: number } = {},
+  ): Promise<T> {
+    for (let left = options.conflicts ?? 5; ; left--) {
+      const read = await this.get(ref, target, {
+        ...callOptions(options),
+        ...(options.subresource === undefined ? {} : { subresource: options.subresource }),
+      })
+      const changed = mutate(read)
+      if (changed === undefined) return read
+      try {
+        return await this.update(ref, changed, options)
+      } catch (error) {
+        if (!isConflict(error) || left <= 0) throw error
+      }
+    }
+  }
+
+  async #call<R>(request: Parameters<Caller['call']>[0], options: CallOptions): Promise<R> {
+    return (await this.caller.call(request, { fence: this.#fence, ...callOptions(options) })) as R
+  }
+}
+
+function callOptions({ signal, deadline, attempts, class: of, fence }: CallOptions): CallOptions {
+  return { signal, deadline, attempts, class: of, ...(fence === undefined ? {} : { fence }) }
+}
+
+function typed<T extends KubeObject>(ref: ResourceRef<T>, object: T): T {
+  return { apiVersion: apiVersionOf(ref), kind: ref.kind, ...object }
+}
+
+function requireNamespace(ref: ResourceRef, namespace: string | undefined): string {
+  if (namespace === undefined || namespace === '') throw new TypeError(`${ref.kind} needs metadata.namespace`)
+  return namespace
+}
+
+function targetOf(ref: ResourceRef, { metadata }: KubeObject): Target {
+  if (!metadata?.name) throw new TypeError(`${ref.kind} needs metadata.name`)
+  return ref.namespaced
+    ? { name: metadata.name, namespace: requireNamespace(ref, metadata.namespace) }
+    : { name: metadata.name }
+}

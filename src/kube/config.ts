@@ -1,0 +1,120 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { delimiter, dirname, join, resolve } from 'node:path'
+import { KubeConfig } from '@kubernetes/client-node'
+import { parse } from 'yaml'
+
+export interface ConfigOptions {
+  /** A kubeconfig file that comes before everything else. */
+  kubeconfig?: string
+  /** A context of it, instead of its current one. */
+  context?: string
+  env?: NodeJS.ProcessEnv
+  /** For tests: where the folder `/var/run/secrets` of a pod is. */
+  root?: string
+}
+
+/** There is no usable configuration. The message says where was looked and what to do. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/**
+ * Where the API server is and who we are, in the order of controller-runtime: the given file, $KUBECONFIG, the service
+ * account of the pod, ~/.kube/config. Unlike KubeConfig.loadFromDefault this never guesses http://localhost:8080.
+ * @throws {ConfigError}
+ */
+export function loadConfig({ kubeconfig, context, env = process.env, root = '' }: ConfigOptions = {}): KubeConfig {
+  const config = new KubeConfig()
+  const files = kubeconfigFiles(kubeconfig, env)
+  if (files !== undefined) loadFiles(config, files)
+  else if (env['KUBERNETES_SERVICE_HOST']) config.loadFromCluster(root)
+  else loadFiles(config, [homeConfig(env)])
+  if (context !== undefined) config.setCurrentContext(context)
+  checkCurrent(config)
+  return config
+}
+
+function kubeconfigFiles(given: string | undefined, env: NodeJS.ProcessEnv): string[] | undefined {
+  if (given !== undefined) return [given]
+  const files = (env['KUBECONFIG'] ?? '').split(delimiter).filter((file) => file !== '')
+  return files.length > 0 ? files : undefined
+}
+
+function homeConfig(env: NodeJS.ProcessEnv): string {
+  const file = join(env['HOME'] ?? homedir(), '.kube', 'config')
+  if (existsSync(file)) return file
+  throw new ConfigError(
+    `no cluster to talk to: neither --kubeconfig, nor $KUBECONFIG, nor a service account of a pod, nor ${file}; ` +
+      'name a kubeconfig file with one of the first two',
+  )
+}
+
+function loadFiles(config: KubeConfig, files: string[]): void {
+  for (const file of files) {
+    const one = new KubeConfig()
+    try {
+      one.loadFromFile(file)
+      takeWhatIsLeftOut(one, file)
+      // As kubectl does: of a name that is there twice the first one counts.
+      for (const cluster of one.clusters) if (!config.getCluster(cluster.name)) config.addCluster(cluster)
+      for (const user of one.users) if (!config.getUser(user.name)) config.addUser(user)
+      for (const each of one.contexts) if (!config.getContextObject(each.name)) config.addContext(each)
+    } catch (cause) {
+      throw new ConfigError(`kubeconfig ${file}: ${(cause as Error).message}`, { cause })
+    }
+    if (!config.currentContext && one.currentContext) config.setCurrentContext(one.currentContext)
+  }
+}
+
+interface RawUser {
+  tokenFile?: string
+  'as-groups'?: unknown[]
+  'as-uid'?: string
+  'as-user-extra'?: object
+}
+
+/**
+ * What client-node does not read: it looks for `token-file`, while the field is called `tokenFile`, and it leaves out
+ * whom to impersonate beyond the user. Acting with other rights than those asked for is worse than not acting.
+ */
+function takeWhatIsLeftOut(config: KubeConfig, file: string): void {
+  const document = parse(readFileSync(file, 'utf8')) as { users?: { name: string; user?: RawUser }[] } | null
+  for (const { name, user: raw } of document?.users ?? []) {
+    if (raw == null) continue
+    if (raw['as-groups']?.length || raw['as-uid'] || raw['as-user-extra'])
+      throw new Error(
+        `users[${name}]: as-groups, as-uid and as-user-extra are not supported; leave them out, or use a user that needs none`,
+      )
+    const user = config.getUser(name)
+    if (user === null || raw.tokenFile === undefined) continue
+    // KubeConfig reads the file of this provider again every minute, and that of a user's token never.
+    const tokenFile = resolve(dirname(file), raw.tokenFile)
+    Object.assign(user, { authProvider: { name: 'tokenFile', config: { tokenFile } }, token: undefined })
+  }
+}
+
+function checkCurrent(config: KubeConfig): void {
+  const name = config.getCurrentContext()
+  const known = config.contexts.map((each) => each.name).join(', ') || 'none'
+  if (!name) throw new ConfigError(`no current context; set one with kubectl config use-context, of: ${known}`)
+  if (config.getContextObject(name) === null) throw new ConfigError(`there is no context ${name}; there are: ${known}`)
+  const cluster = config.getCurrentCluster()
+  if (cluster === null) throw new ConfigError(`context ${name} names a cluster that is not in the configuration`)
+  if (config.getCurrentUser() === null)
+    throw new ConfigError(`context ${name} names a user that is not in the configuration`)
+  if (cluster.server.startsWith('http:')) checkPlain(config)
+}
+
+const loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/
+
+/** client-node refuses plain HTTP unless the cluster says so; on this machine's own address nobody else listens in. */
+function checkPlain(config: KubeConfig): void {
+  const cluster = config.getCurrentCluster()!
+  if (cluster.skipTLSVerify) return
+  if (!loopback.test(new URL(cluster.server).hostname))
+    throw new ConfigError(
+      `cluster ${cluster.name}: ${cluster.server} would send credentials unencrypted; use https, or set insecure-skip-tls-verify`,
+    )
+  Object.assign(cluster, { skipTLSVerify: true })
+}

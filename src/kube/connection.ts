@@ -1,0 +1,193 @@
+import type { RequestOptions } from 'node:https'
+import { KubeConfig } from '@kubernetes/client-node'
+import { Agent, type buildConnector, type Dispatcher } from 'undici'
+import { type Clock, systemClock } from './clock.ts'
+import { proxyConnector } from './proxy-connector.ts'
+
+/** What a request needs besides itself. */
+export interface Credentials {
+  /** Goes up by one each time they were loaded from their sources anew. */
+  readonly serial: number
+  readonly headers: Readonly<Record<string, string>>
+  /** For requests with a short answer: so many connections, that many requests cannot flood the server. */
+  readonly requests: Dispatcher
+  /** For watches, which keep a connection each for minutes. */
+  readonly watches: Dispatcher
+}
+
+/** An API server and who we are to it. */
+export interface Connection {
+  /** Scheme, host and port. */
+  readonly origin: string
+  /** What comes before `/api` and `/apis`, without a slash at the end; usually empty. */
+  readonly basePath: string
+  /** The namespace of the kubeconfig's context, or of our pod. */
+  readonly namespace: string
+  /** As they are now: files are read again and exec plugins run again when they are due. */
+  credentials(): Promise<Credentials>
+  /** The server refused those of this serial: the next are loaded from their sources, whatever was remembered. */
+  renew(serial: number): void
+  /** Ends all connections at once. */
+  close(): Promise<void>
+}
+
+export interface ConnectionOptions {
+  clock?: Clock
+  /** Milliseconds for which headers are used before KubeConfig is asked again, which reads files. Default 10,000. */
+  reload?: number
+  /** Connections for requests other than watches. Default 32. */
+  connections?: number
+}
+
+interface Pools {
+  requests: Dispatcher
+  watches: Dispatcher
+  /** What they were made from, to see when a certificate was replaced. */
+  material: string
+}
+
+/**
+ * Connects with a KubeConfig: its authenticators give headers and TLS material (exec plugins, token files, client
+ * certificates, OIDC), undici carries the requests.
+ *
+ * A token file is read again after a minute (KubeConfig's FileAuth), long before a projected token expires: the kubelet
+ * replaces it at 80 % of its life, which is 10 minutes at least. New certificates get new pools; what runs on the old ones ends there.
+ */
+export class KubeConnection implements Connection {
+  readonly origin: string
+  readonly basePath: string
+  readonly namespace: string
+  #config: KubeConfig
+  #options: Required<ConnectionOptions>
+  #current: Credentials | undefined
+  #loadedAt = 0
+  #loading: Promise<Credentials> | undefined
+  #pools: Pools | undefined
+  #retired = new Set<Dispatcher>()
+  #serial = 0
+  #closed = false
+
+  constructor(config: KubeConfig, options: ConnectionOptions = {}) {
+    const cluster = config.getCurrentCluster()
+    if (cluster === null) throw new TypeError('The configuration has no current cluster')
+    const url = new URL(cluster.server)
+    this.origin = url.origin
+    this.basePath = url.pathname.replace(/\/+$/, '')
+    this.namespace = config.getContextObject(config.getCurrentContext())?.namespace?.trim() || 'default'
+    this.#config = config
+    this.#options = { clock: systemClock, reload: 10_000, connections: 32, ...options }
+  }
+
+  async credentials(): Promise<Credentials> {
+    const { clock, reload } = this.#options
+    if (this.#current !== undefined && clock.now() - this.#loadedAt < reload) return this.#current
+    return this.#load()
+  }
+
+  renew(serial: number): void {
+    if (serial !== this.#serial) return
+    // A KubeConfig remembers what plugins and files said; a new one has nothing to remember.
+    const { clusters, users, contexts, currentContext } = this.#config
+    const config = new KubeConfig()
+    config.loadFromOptions({ clusters, users, contexts, currentContext })
+    this.#config = config
+    this.#serial++
+    this.#current = undefined
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    const { requests, watches } = this.#pools ?? {}
+    await Promise.all([requests, watches, ...this.#retired].map((pool) => pool?.destroy()))
+  }
+
+  #load(): Promise<Credentials> {
+    this.#loading ??= this.#loadNow().finally(() => {
+      this.#loading = undefined
+    })
+    return this.#loading
+  }
+
+  async #loadNow(): Promise<Credentials> {
+    if (this.#closed) throw new Error('The connection is closed')
+    for (;;) {
+      const serial = this.#serial
+      const options: RequestOptions & { auth?: string } = {}
+      await this.#config.applyToHTTPSOptions(options)
+      // Renewed meanwhile: these are the ones that were refused.
+      if (serial !== this.#serial) continue
+      const { requests, watches } = await this.#poolsFor(options)
+      this.#current = { serial, headers: headersOf(options), requests, watches }
+      this.#loadedAt = this.#options.clock.now()
+      return this.#current
+    }
+  }
+
+  async #poolsFor(options: RequestOptions): Promise<Pools> {
+    const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = options as RequestOptions & {
+      servername?: string
+    }
+    const tls = { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername }
+    const material = JSON.stringify(tls)
+    if (this.#pools?.material === material) return this.#pools
+    const old = this.#pools
+    const make = (connections: number | null) => makePool(this.#config, tls, connections)
+    this.#pools = { material, requests: await make(this.#options.connections), watches: await make(null) }
+    if (old !== undefined) for (const pool of [old.requests, old.watches]) this.#retire(pool)
+    return this.#pools
+  }
+
+  #retire(pool: Dispatcher): void {
+    this.#retired.add(pool)
+    const done = () => this.#retired.delete(pool)
+    pool.close().then(done, done)
+  }
+}
+
+/** As KubeConfig writes them, but for the end of line with which most tools end a token file: no header may hold one. */
+function headersOf(options: RequestOptions & { auth?: string | null }): Record<string, string> {
+  const headers: Record<string, string> = { 'user-agent': 'varmor' }
+  if (options.auth) headers['authorization'] = `Basic ${Buffer.from(options.auth).toString('base64')}`
+  for (const [name, value] of Object.entries(options.headers ?? {})) headers[name.toLowerCase()] = String(value).trim()
+  return headers
+}
+
+type BuildOptions = buildConnector.BuildOptions
+
+// undici's own limits of time are off: every request has a deadline, and every watch an inactivity timer.
+const timeouts = { headersTimeout: 0, bodyTimeout: 0 }
+const connect = { keepAlive: true, keepAliveInitialDelay: 30_000, timeout: 10_000 }
+
+async function makePool(config: KubeConfig, tls: object, connections: number | null): Promise<Dispatcher> {
+  const options = config.createDispatcherOptions(config.getCurrentCluster(), tls)
+  switch (options.type) {
+    case 'none':
+      return new Agent({ ...timeouts, connections, connect })
+    case 'agent':
+      return new Agent({ ...timeouts, connections, connect: { ...connect, ...(options.connect as BuildOptions) } })
+    case 'proxy':
+      return new Agent({
+        ...timeouts,
+        connections,
+        connect: proxyConnector(options.uri, options.requestTls as BuildOptions),
+      })
+    case 'socks':
+      return socksPool(config)
+  }
+}
+
+/** Only KubeConfig knows how to speak SOCKS, and it gives away the pool alone. */
+async function socksPool(config: KubeConfig): Promise<Dispatcher> {
+  let pool: Dispatcher | undefined
+  const context = {
+    setHeaderParam: () => undefined,
+    setDispatcher: (dispatcher: unknown) => {
+      pool = dispatcher as Dispatcher
+    },
+  }
+  await config.applySecurityAuthentication(
+    context as unknown as Parameters<KubeConfig['applySecurityAuthentication']>[0],
+  )
+  if (pool === undefined) throw new Error('The configuration names a SOCKS proxy, and gave no way through it')
+  return pool
+}

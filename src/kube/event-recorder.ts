@@ -1,0 +1,275 @@
+import { randomBytes } from 'node:crypto'
+import { ConnectionError, isAlreadyExists, isNotFound } from './api-error.ts'
+import type { ApiClient } from './client.ts'
+import { type Clock, sleep, systemClock, type Timer } from './clock.ts'
+import { RecentMap } from './recent-map.ts'
+import { events, type KubeEvent, microTime, type ObjectReference } from './resources.ts'
+import { TokenBucket } from './token-bucket.ts'
+
+/** Something that users should see in `kubectl describe`. */
+export interface EventNote {
+  regarding: ObjectReference
+  related?: ObjectReference
+  type: 'Normal' | 'Warning'
+  /** One word in CamelCase: why. At most 128 characters. */
+  reason: string
+  /** One word in CamelCase: what we did. At most 128 characters. */
+  action: string
+  /** A sentence for people. At most 1,024 bytes; what is longer is cut. */
+  note: string
+}
+
+/** Why events did not reach the server. */
+export interface EventLoss {
+  /** Too many about one object. */
+  rateLimited: number
+  /** Too many at once. */
+  queueFull: number
+  /** The server refused, or could not be reached, several times. */
+  failed: number
+  /** They were not events, because a field was missing, or came after the end. A bug of the caller. */
+  invalid: number
+}
+
+export interface EventRecorderOptions {
+  client: ApiClient
+  /** Such as `varmor.org/manager`. */
+  reportingController: string
+  /** Which of them: the name of the pod. */
+  reportingInstance: string
+  clock?: Clock
+  wallClock?: () => number
+  observer?: { lost?(why: keyof EventLoss, error?: unknown): void }
+  /** Events that wait, beside the counts of series, of which there is one a key. Default 1,000. */
+  bound?: number
+  /** New events about one object at once, and the milliseconds in which one more is allowed. Defaults 25 and 300,000, as client-go. */
+  burst?: number
+  refill?: number
+  /** Milliseconds between two updates of the count of a series. Default 30,000. */
+  seriesInterval?: number
+}
+
+/** An event of the same key within this time continues the series, as in client-go. */
+const SERIES_ENDS = 6 * 60_000
+const KEYS = 4096
+const ATTEMPTS = 3
+
+interface Series {
+  event: KubeEvent
+  count: number
+  lastAt: number
+  /** Times of the wall clock, as written. */
+  lastObservedTime: string
+  written: number
+  queued: boolean
+}
+
+/**
+ * Sends events in the background. The same event again is not another object: its count goes up, and is written once in
+ * a while. Nothing here ever throws at the caller or makes it wait, and what gets lost is counted by reason.
+ */
+export class EventRecorder {
+  readonly lost: EventLoss = { rateLimited: 0, queueFull: 0, failed: 0, invalid: 0 }
+  #options: Required<Omit<EventRecorderOptions, 'observer'>> & Pick<EventRecorderOptions, 'observer'>
+  #series: RecentMap<string, Series>
+  #buckets = new RecentMap<string, TokenBucket>(KEYS)
+  #queue: Series[] = []
+  #working: Promise<void> | undefined
+  #timer: Timer | undefined
+  #stop = new AbortController()
+
+  constructor(options: EventRecorderOptions) {
+    const defaults = { bound: 1000, burst: 25, refill: 300_000, seriesInterval: 30_000 }
+    this.#options = { ...defaults, clock: systemClock, wallClock: Date.now, ...options }
+    this.#series = new RecentMap(KEYS, (_, series) => this.#enqueueCount(series))
+  }
+
+  /** Events, and counts of series, that wait to be sent. */
+  get depth(): number {
+    return this.#queue.length
+  }
+
+  record(note: EventNote): void {
+    try {
+      this.#record(note)
+    } catch (error) {
+      this.#lose('invalid', error)
+    }
+  }
+
+  /** Sends what waits, for so many milliseconds at most, and ends. What is left is counted as lost. */
+  async stop(within = 5_000): Promise<void> {
+    this.#timer?.cancel()
+    for (const series of this.#series.values()) this.#enqueueCount(series)
+    const { clock } = this.#options
+    const limit = clock.after(within, () => this.#stop.abort(new Error('The event recorder was stopped')))
+    await this.#working
+    limit.cancel()
+    this.#stop.abort(new Error('The event recorder was stopped'))
+    this.#timer?.cancel()
+  }
+
+  #record(note: EventNote): void {
+    checkNote(note)
+    if (this.#stop.signal.aborted) throw new Error('The event recorder is stopped')
+    const { clock, wallClock } = this.#options
+    const now = clock.now()
+    const key = JSON.stringify([note.regarding, note.related, note.type, note.reason, note.action])
+    const known = this.#series.get(key)
+    if (known !== undefined && now - known.lastAt < SERIES_ENDS) {
+      known.count++
+      known.lastAt = now
+      known.lastObservedTime = microTime(wallClock())
+      this.#arm()
+      return
+    }
+    if (known !== undefined) this.#enqueueCount(known)
+    if (!this.#bucketOf(note.regarding, now).take(now)) this.#lose('rateLimited')
+    else if (this.#queue.length >= this.#options.bound) this.#lose('queueFull')
+    else this.#begin(key, this.#event(note), now)
+  }
+
+  #bucketOf(regarding: ObjectReference, now: number): TokenBucket {
+    const about = JSON.stringify(regarding)
+    const { burst, refill } = this.#options
+    const bucket = this.#buckets.get(about) ?? new TokenBucket(burst, refill, now)
+    this.#buckets.set(about, bucket)
+    return bucket
+  }
+
+  #begin(key: string, event: KubeEvent, now: number): void {
+    const series = { event, count: 1, lastAt: now, lastObservedTime: event.eventTime, written: 0, queued: false }
+    this.#series.set(key, series)
+    this.#enqueue(series)
+  }
+
+  #event({ regarding, related, type, reason, action, note }: EventNote): KubeEvent {
+    const { reportingController, reportingInstance, wallClock } = this.#options
+    return {
+      // 8 bytes at the end keep names of objects with the same name apart; a name has 253 characters at most.
+      metadata: {
+        name: `${(regarding.name ?? 'unnamed').slice(0, 230)}.${randomBytes(8).toString('hex')}`,
+        namespace: regarding.namespace || 'default',
+      },
+      eventTime: microTime(wallClock()),
+      reportingController,
+      reportingInstance: reportingInstance.slice(0, 128),
+      action,
+      reason,
+      regarding,
+      ...(related === undefined ? {} : { related }),
+      note: cutBytes(note, 1024),
+      type,
+    }
+  }
+
+  #enqueueCount(series: Series): void {
+    if (series.count > Math.max(1, series.written)) this.#enqueue(series)
+  }
+
+  #enqueue(series: Series): void {
+    if (series.queued) return
+    series.queued = true
+    this.#queue.push(series)
+    this.#working ??= this.#work().finally(() => {
+      this.#working = undefined
+    })
+  }
+
+  /** One timer for all series whose count has changed. */
+  #arm(): void {
+    if (this.#timer !== undefined || this.#stop.signal.aborted) return
+    const { clock, seriesInterval } = this.#options
+    this.#timer = clock.after(seriesInterval, () => {
+      this.#timer = undefined
+      for (const series of this.#series.values()) this.#enqueueCount(series)
+    })
+  }
+
+  async #work(): Promise<void> {
+    for (let series = this.#queue.shift(); series !== undefined; series = this.#queue.shift()) {
+      series.queued = false
+      try {
+        await this.#send(series)
+      } catch (error) {
+        this.#lose('failed', error)
+      }
+    }
+  }
+
+  async #send(series: Series): Promise<void> {
+    const { clock, seriesInterval } = this.#options
+    for (let attempt = 1; ; attempt++) {
+      this.#stop.signal.throwIfAborted()
+      try {
+        return await this.#write(series)
+      } catch (error) {
+        // An event has a name of its own, so the answer to a second one says whether the first arrived.
+        if (attempt > 1 && isAlreadyExists(error)) return
+        if (attempt >= ATTEMPTS || !(error instanceof ConnectionError)) throw error
+        await sleep(clock, (seriesInterval / 10) * attempt, this.#stop.signal)
+      }
+    }
+  }
+
+  async #write(series: Series): Promise<void> {
+    const { client } = this.#options
+    const { event, count, lastObservedTime } = series
+    const options = { class: 'event', signal: this.#stop.signal, deadline: 60_000 } as const
+    const { name = '', namespace } = event.metadata
+    const whole = count > 1 ? { ...event, series: { count, lastObservedTime } } : event
+    // Set before the answer: what is counted meanwhile is news again.
+    const before = series.written
+    series.written = count
+    try {
+      if (before === 0) await client.create(events, whole, options)
+      else await this.#patchCount(whole, { name, namespace }, options)
+    } catch (error) {
+      series.written = before
+      throw error
+    }
+  }
+
+  /** The server forgets events after an hour by default; a series that lives longer is written anew. */
+  async #patchCount(
+    event: KubeEvent,
+    target: { name: string; namespace: string | undefined },
+    options: { class: 'event'; signal: AbortSignal; deadline: number },
+  ): Promise<void> {
+    const { client } = this.#options
+    try {
+      await client.patch(events, target, { type: 'merge', patch: { series: event.series } }, options)
+    } catch (error) {
+      if (!isNotFound(error)) throw error
+      await client.create(events, event, options)
+    }
+  }
+
+  #lose(why: keyof EventLoss, error?: unknown): void {
+    this.lost[why]++
+    try {
+      this.#options.observer?.lost?.(why, error)
+    } catch (thrown) {
+      process.emitWarning(`An observer of events threw: ${thrown}`)
+    }
+  }
+}
+
+function checkNote({ regarding, reason, action, type }: EventNote): void {
+  if (!regarding?.name) throw new TypeError('An event needs regarding.name')
+  for (const [field, text] of Object.entries({ reason, action }))
+    if (typeof text !== 'string' || text === '' || text.length > 128)
+      throw new TypeError(`An event needs a ${field} of 1 to 128 characters`)
+  if (type !== 'Normal' && type !== 'Warning') throw new TypeError(`An event is Normal or Warning, not ${type}`)
+}
+
+/** Cuts at a whole character. */
+function cutBytes(text: string, longest: number): string {
+  const bytes = Buffer.from(text)
+  if (bytes.length <= longest) return text
+  return bytes
+    .subarray(0, longest - 3)
+    .toString('utf8')
+    .replace(/\uFFFD$/, '')
+    .concat('…')
+}

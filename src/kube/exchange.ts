@@ -1,0 +1,93 @@
+import type { Dispatcher } from 'undici'
+
+export type ResponseHeaders = Record<string, string | string[] | undefined>
+
+/** One HTTP request, ready to be sent. */
+export interface Exchange {
+  dispatcher: Dispatcher
+  origin: string
+  method: Dispatcher.HttpMethod
+  path: string
+  headers: Record<string, string>
+  body?: string | undefined
+  /** Gives up at once, also while the request waits for a connection. */
+  signal: AbortSignal
+  /** Called in the same turn in which the bytes are written to the socket, and before. What it throws keeps them from being written. */
+  beforeSend?: (() => void) | undefined
+}
+
+export interface ExchangeSink {
+  head(status: number, headers: ResponseHeaders): void
+  /** What it throws ends the exchange. */
+  data(chunk: Uint8Array): void
+}
+
+/** There was no complete answer. */
+export class ExchangeFailure extends Error {
+  override readonly name = 'ExchangeFailure'
+  /** Bytes of the request may have reached the server. */
+  readonly sent: boolean
+  /** The cause was thrown by `beforeSend` or the sink. */
+  readonly own: boolean
+
+  constructor(cause: unknown, { sent, own }: { sent: boolean; own: boolean }) {
+    super(cause instanceof Error ? cause.message || cause.name : String(cause), { cause })
+    this.sent = sent
+    this.own = own
+  }
+}
+
+/**
+ * Sends, and passes on the answer as it comes. Built on `dispatch`, which tells what `request` hides: whether anything
+ * was written when it failed.
+ * @throws {ExchangeFailure}
+ */
+export function exchange(what: Exchange, sink: ExchangeSink): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const { dispatcher, origin, method, path, headers, body, signal, beforeSend } = what
+    let sent = false
+    let over = false
+    let controller: Dispatcher.DispatchController | undefined
+    const end = (failure?: { cause: unknown; own?: boolean }) => {
+      if (over) return
+      over = true
+      signal.removeEventListener('abort', onAbort)
+      if (failure === undefined) resolve()
+      else reject(new ExchangeFailure(failure.cause, { sent, own: failure.own ?? false }))
+    }
+    const abort = (cause: unknown, own: boolean) => {
+      end({ cause, own })
+      controller?.abort(cause instanceof Error ? cause : new Error(String(cause)))
+    }
+    const onAbort = () => abort(signal.reason, false)
+    const attempt = (step: () => void) => {
+      try {
+        if (!over) step()
+      } catch (error) {
+        abort(error, true)
+      }
+    }
+    if (signal.aborted) return end({ cause: signal.reason })
+    signal.addEventListener('abort', onAbort, { once: true })
+    const handler: Dispatcher.DispatchHandler = {
+      onRequestStart(given) {
+        controller = given
+        if (over) return given.abort(new Error('given up while waiting for a connection'))
+        attempt(() => beforeSend?.())
+        sent = !over
+      },
+      onResponseStart: (_, status, answered) => {
+        if (status >= 200) attempt(() => sink.head(status, answered as ResponseHeaders))
+      },
+      onResponseData: (_, chunk) => attempt(() => sink.data(chunk)),
+      onResponseEnd: () => end(),
+      onResponseError: (_, cause) => end({ cause }),
+    }
+    attempt(() => {
+      dispatcher.dispatch(
+        { origin, method, path, headers, body: body ?? null, headersTimeout: 0, bodyTimeout: 0 },
+        handler,
+      )
+    })
+  })
+}

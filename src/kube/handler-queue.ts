@@ -1,0 +1,111 @@
+import { type Change, mergeChanges } from './change.ts'
+
+/** Somebody who wants to know of changes. Called for one change at a time; a promise that it returns is waited for. */
+export interface Handler<T> {
+  /** For metrics and logs. */
+  name: string
+  /**
+   * `level`: acts on the state, so changes of one object that wait are merged into one. `edge`: wants every single change;
+   * merged only when more than `bound` wait, which is counted. Default `level`.
+   */
+  mode?: 'level' | 'edge'
+  /** Changes that wait for an `edge` handler before they are merged. Default 10,000. More than this and one an object never wait. */
+  bound?: number
+  handle(change: Change<T>): void | Promise<void>
+}
+
+export interface HandlerObserver {
+  /** A handler threw. The change is not given to it again. */
+  handlerFailed?(handler: string, change: Change<unknown>, error: unknown): void
+  /** A change of an `edge` handler was merged with the one before it of the same object. */
+  changeMerged?(handler: string, key: string): void
+}
+
+/** Calls without a turn of the event loop in between: a fast handler with a long queue must not stop everything else. */
+const CALLS_A_TURN = 256
+
+/** The changes that wait for one handler, which neither throws at, nor keeps waiting, whoever brings them. */
+export class HandlerQueue<T> {
+  readonly handler: Handler<T>
+  #observer: HandlerObserver
+  #bound: number
+  #waiting = new Map<number, Change<T>>()
+  /** The last change of each key that waits. */
+  #last = new Map<string, number>()
+  #next = 0
+  #running = false
+  #turn: NodeJS.Immediate | undefined
+  #stopped = false
+
+  constructor(handler: Handler<T>, observer: HandlerObserver) {
+    this.handler = handler
+    this.#observer = observer
+    this.#bound = handler.mode === 'edge' ? (handler.bound ?? 10_000) : 0
+  }
+
+  /** Changes that wait. */
+  get depth(): number {
+    return this.#waiting.size
+  }
+
+  push(change: Change<T>): void {
+    if (this.#stopped) return
+    const last = this.#last.get(change.key)
+    if (last !== undefined && this.#waiting.size >= this.#bound) this.#merge(last, change)
+    else this.#append(change)
+    this.#schedule()
+  }
+
+  /** What waits is dropped, and nothing is called any more. A call under way is not waited for. */
+  stop(): void {
+    this.#stopped = true
+    this.#waiting.clear()
+    this.#last.clear()
+    clearImmediate(this.#turn)
+  }
+
+  #append(change: Change<T>): void {
+    this.#last.set(change.key, this.#next)
+    this.#waiting.set(this.#next++, change)
+  }
+
+  #merge(last: number, change: Change<T>): void {
+    const merged = mergeChanges(this.#waiting.get(last)!, change)
+    if (merged !== undefined) this.#waiting.set(last, merged)
+    else {
+      this.#waiting.delete(last)
+      this.#last.delete(change.key)
+    }
+    if (this.handler.mode === 'edge') this.#observer.changeMerged?.(this.handler.name, change.key)
+  }
+
+  #schedule(): void {
+    if (this.#running || this.#waiting.size === 0) return
+    this.#running = true
+    this.#turn = setImmediate(() => void this.#run())
+  }
+
+  async #run(): Promise<void> {
+    for (let left = CALLS_A_TURN; left > 0 && !this.#stopped; left--) {
+      const change = this.#take()
+      if (change === undefined) break
+      try {
+        const done = this.handler.handle(change)
+        if (done !== undefined) await done
+      } catch (error) {
+        this.#observer.handlerFailed?.(this.handler.name, change, error)
+      }
+    }
+    this.#running = false
+    if (!this.#stopped) this.#schedule()
+  }
+
+  #take(): Change<T> | undefined {
+    for (const [id, change] of this.#waiting) {
+      this.#waiting.delete(id)
+      if (this.#last.get(change.key) === id) this.#last.delete(change.key)
+      return change
+    }
+    return undefined
+  }
+}

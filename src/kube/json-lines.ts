@@ -1,0 +1,55 @@
+const NEWLINE = 0x0a
+
+/** A line is longer than its bound. */
+export class LineTooLong extends Error {
+  override readonly name = 'LineTooLong'
+}
+
+/**
+ * Cuts a stream of bytes into lines, wherever the stream itself is cut. A line becomes text only when it is complete, so
+ * a character may come in pieces. Holds at most `longest` bytes.
+ */
+export class LineCutter {
+  #longest: number
+  #onLine: (line: string) => void
+  #pieces: Uint8Array[] = []
+  #held = 0
+
+  constructor(longest: number, onLine: (line: string) => void) {
+    this.#longest = longest
+    this.#onLine = onLine
+  }
+
+  /** Bytes of a line whose end has not come. */
+  get held(): number {
+    return this.#held
+  }
+
+  /** @throws {LineTooLong} and whatever the taker of lines throws */
+  push(chunk: Uint8Array): void {
+    // Views of one kind, so that one class of text decoding serves all.
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+    let start = 0
+    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
+      this.#check(end - start)
+      const line = this.#held === 0 ? bytes.toString('utf8', start, end) : this.#joined(bytes.subarray(start, end))
+      start = end + 1
+      if (line !== '') this.#onLine(line)
+    }
+    if (start === bytes.length) return
+    this.#check(bytes.length - start)
+    this.#pieces.push(bytes.subarray(start))
+    this.#held += bytes.length - start
+  }
+
+  #joined(last: Uint8Array): string {
+    const line = Buffer.concat([...this.#pieces, last]).toString('utf8')
+    this.#pieces = []
+    this.#held = 0
+    return line
+  }
+
+  #check(more: number): void {
+    if (this.#held + more > this.#longest) throw new LineTooLong(`a line of more than ${this.#longest} bytes`)
+  }
+}

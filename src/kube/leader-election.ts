@@ -1,0 +1,279 @@
+import { randomUUID } from 'node:crypto'
+import { isAlreadyExists, isConflict, isNotFound } from './api-error.ts'
+import type { ApiClient } from './client.ts'
+import { type Clock, linkedController, type Random, sleep, systemClock } from './clock.ts'
+import { type Lease, leases, microTime } from './resources.ts'
+import { Term } from './term.ts'
+
+export interface LeaderElectionOptions {
+  client: ApiClient
+  lease: { namespace: string; name: string }
+  /** Who we are, for people: the name of the pod. A uuid is added, so that a process started anew is somebody else. */
+  identity: string
+  /** Milliseconds for which others leave a lease alone that they saw renewed. Default 15,000, as client-go. Whole seconds. */
+  leaseDuration?: number
+  /** Milliseconds after which a leader that cannot renew gives up. Default 10,000. */
+  renewDeadline?: number
+  /** Milliseconds between two tries. Default 2,000. */
+  retryPeriod?: number
+  /** We lead: write through this term's fence, with `client.fenced(term)`, until its signal is aborted. The term ends when it throws. */
+  leading: (term: Term) => void
+  /** We do not lead any more. Called once for each `leading`. */
+  ended?: (term: Term, reason: unknown) => void
+  observer?: LeaderElectionObserver
+  clock?: Clock
+  wallClock?: () => number
+  random?: Random
+}
+
+export interface LeaderElectionObserver {
+  /** Somebody else holds the lease; an empty string: nobody. */
+  leader?(holder: string): void
+  /** The lease could not be read or written, and is tried again; or `leading` or `ended` threw. */
+  failed?(error: unknown): void
+}
+
+interface Seen {
+  lease: Lease
+  /** Our own time when the lease was first seen in this state. */
+  at: number
+  record: string
+}
+
+/**
+ * Takes part in the election of a leader by a Lease, compatible with client-go's. Times in the lease are for people:
+ * whether another holder is still there is judged by how long we ourselves have seen no change, so clocks need not agree.
+ */
+export class LeaderElector {
+  readonly identity: string
+  #options: Required<Omit<LeaderElectionOptions, 'ended' | 'observer'>> & Pick<LeaderElectionOptions, 'ended'>
+  #observer: LeaderElectionObserver
+  #seen: Seen | undefined
+  #reported: string | undefined
+  #term: Term | undefined
+  #stop = new AbortController()
+  #running: Promise<void> | undefined
+
+  constructor(options: LeaderElectionOptions) {
+    const defaults = { leaseDuration: 15_000, renewDeadline: 10_000, retryPeriod: 2_000, random: Math.random }
+    this.#options = { ...defaults, clock: systemClock, wallClock: Date.now, observer: {}, ...options }
+    this.#observer = options.observer ?? {}
+    const { leaseDuration, renewDeadline, retryPeriod, identity } = this.#options
+    if (leaseDuration % 1000 !== 0) throw new RangeError(`leaseDuration must be whole seconds, not ${leaseDuration} ms`)
+    if (leaseDuration <= renewDeadline) throw new RangeError('leaseDuration must be above renewDeadline')
+    if (renewDeadline <= retryPeriod * 1.2) throw new RangeError('renewDeadline must be above 1.2 times retryPeriod')
+    this.identity = `${identity}_${randomUUID()}`
+  }
+
+  /** The term in which we lead, while we do. */
+  get term(): Term | undefined {
+    return this.#term?.holds ? this.#term : undefined
+  }
+
+  isLeader(): boolean {
+    return this.term !== undefined
+  }
+
+  /** Takes part until `stop`, also after a term was lost. */
+  start(): void {
+    if (this.#running !== undefined) throw new Error('The election was started already')
+    this.#running = this.#run()
+  }
+
+  /**
+   * Ends our term, if there is one, and gives the lease back, so that another takes over at once instead of after its
+   * duration. Stop what writes first: what is under way is aborted, and may have been carried out.
+   */
+  async stop(): Promise<void> {
+    this.#stop.abort(new Error('The election was stopped'))
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      const term = await this.#acquire()
+      if (term === undefined) {
+        await this.#pause(this.#options.retryPeriod * (1 + 1.2 * this.#options.random()), signal)
+        continue
+      }
+      this.#term = term
+      this.#began(term)
+      while (!signal.aborted && term.holds) {
+        await this.#pause(this.#options.retryPeriod, term.signal)
+        if (!signal.aborted && term.holds) await this.#renew(term)
+      }
+      await this.#finish(term)
+    }
+  }
+
+  #began(term: Term): void {
+    try {
+      this.#options.leading(term)
+    } catch (error) {
+      this.#observer.failed?.(error)
+      term.end(`leading threw: ${error}`)
+    }
+  }
+
+  async #finish(term: Term): Promise<void> {
+    const held = term.holds
+    term.end('the election was stopped')
+    this.#term = undefined
+    try {
+      this.#options.ended?.(term, term.signal.reason)
+    } catch (error) {
+      this.#observer.failed?.(error)
+    }
+    if (held) await this.#release(term)
+  }
+
+  async #pause(delay: number, also: AbortSignal): Promise<void> {
+    const { controller, release } = linkedController(this.#stop.signal, also)
+    await sleep(this.#options.clock, delay, controller.signal).catch((error) => {
+      if (!controller.signal.aborted) throw error
+    })
+    release()
+  }
+
+  async #acquire(): Promise<Term | undefined> {
+    const { clock, wallClock, renewDeadline } = this.#options
+    try {
+      const lease = await this.#read()
+      const [at, wall] = [clock.now(), wallClock()]
+      const taken = lease === undefined ? await this.#create() : await this.#takeOver(lease)
+      if (taken === undefined) return undefined
+      const transitions = taken.spec?.leaseTransitions ?? 0
+      return new Term({ clock, wallClock, renewDeadline, transitions, holder: this.identity }, { at, wall })
+    } catch (error) {
+      if (!this.#stop.signal.aborted) this.#observer.failed?.(error)
+      return undefined
+    }
+  }
+
+  async #read(): Promise<Lease | undefined> {
+    const { client, lease, retryPeriod } = this.#options
+    try {
+      return this.#saw(
+        await client.get(leases, lease, { deadline: retryPeriod, signal: this.#stop.signal, class: 'lease' }),
+      )
+    } catch (error) {
+      if (isNotFound(error)) return undefined
+      throw error
+    }
+  }
+
+  async #create(): Promise<Lease | undefined> {
+    const { client, lease: metadata, retryPeriod } = this.#options
+    const spec = { ...this.#record(), acquireTime: this.#time(), leaseTransitions: 0 }
+    try {
+      return this.#saw(
+        await client.create(
+          leases,
+          { metadata, spec },
+          { deadline: retryPeriod, signal: this.#stop.signal, class: 'lease' },
+        ),
+      )
+    } catch (error) {
+      if (isAlreadyExists(error)) return undefined
+      throw error
+    }
+  }
+
+  /** Transitions go up with every term, also with one of ours after another: they are what tells terms from each other. */
+  async #takeOver(lease: Lease): Promise<Lease | undefined> {
+    const holder = lease.spec?.holderIdentity ?? ''
+    if (holder !== '' && holder !== this.identity && this.#isFresh()) return undefined
+    const leaseTransitions = (lease.spec?.leaseTransitions ?? 0) + 1
+    return this.#write(lease, { ...this.#record(), acquireTime: this.#time(), leaseTransitions })
+  }
+
+  /** Whether the lease we saw has to be left alone, by our own time. */
+  #isFresh(): boolean {
+    const { lease, at } = this.#seen!
+    const duration = (lease.spec?.leaseDurationSeconds ?? this.#options.leaseDuration / 1000) * 1000
+    return this.#options.clock.now() - at < duration
+  }
+
+  async #renew(term: Term): Promise<void> {
+    const { clock, wallClock } = this.#options
+    const [at, wall] = [clock.now(), wallClock()]
+    try {
+      if (await this.#writeRenewal(this.#seen!.lease, term)) return term.renewed(at, wall)
+      const read = await this.#read()
+      const holder = read?.spec?.holderIdentity ?? ''
+      if (read === undefined || holder !== this.identity) return term.end(`the lease is held by ${holder || 'nobody'}`)
+      // Somebody changed the lease and left us its holder, such as a person with kubectl.
+      if (await this.#writeRenewal(read, term)) term.renewed(at, wall)
+    } catch (error) {
+      if (!this.#stop.signal.aborted) this.#observer.failed?.(error)
+    }
+  }
+
+  #writeRenewal(lease: Lease, term: Term): Promise<Lease | undefined> {
+    const { acquireTime, leaseTransitions = 0 } = lease.spec ?? {}
+    const kept = { leaseTransitions, ...(acquireTime === undefined ? {} : { acquireTime }) }
+    return this.#write(lease, { ...this.#record(), ...kept }, term)
+  }
+
+  /** Undefined when somebody else wrote meanwhile. */
+  async #write(lease: Lease, spec: Lease['spec'], fence?: Term): Promise<Lease | undefined> {
+    const { client, retryPeriod } = this.#options
+    try {
+      const options = {
+        deadline: retryPeriod,
+        signal: this.#stop.signal,
+        class: 'lease',
+        ...(fence === undefined ? {} : { fence }),
+      } as const
+      return this.#saw(await client.update(leases, { ...lease, spec: spec! }, options))
+    } catch (error) {
+      if (isConflict(error)) return undefined
+      throw error
+    }
+  }
+
+  /** The lease without a holder, and for so short a time that nobody waits for it. No fence and no stop: it is the last thing we do. */
+  async #release({ token }: Term): Promise<void> {
+    const { client, lease: target, retryPeriod: deadline } = this.#options
+    const now = this.#time()
+    try {
+      await client.updateWithRetry(
+        leases,
+        target,
+        (lease) => {
+          if (lease.spec?.holderIdentity !== this.identity) return undefined
+          const spec = {
+            leaseDurationSeconds: 1,
+            acquireTime: now,
+            renewTime: now,
+            leaseTransitions: token.transitions,
+          }
+          return { ...lease, spec }
+        },
+        { deadline, class: 'lease' },
+      )
+    } catch (error) {
+      this.#observer.failed?.(error)
+    }
+  }
+
+  #record() {
+    const { leaseDuration } = this.#options
+    return { holderIdentity: this.identity, leaseDurationSeconds: leaseDuration / 1000, renewTime: this.#time() }
+  }
+
+  #time(): string {
+    return microTime(this.#options.wallClock())
+  }
+
+  #saw(lease: Lease): Lease {
+    const record = JSON.stringify(lease.spec ?? {})
+    const at = this.#seen?.record === record ? this.#seen.at : this.#options.clock.now()
+    this.#seen = { lease, at, record }
+    const holder = lease.spec?.holderIdentity ?? ''
+    if (holder !== this.#reported) this.#observer.leader?.(holder)
+    this.#reported = holder
+    return lease
+  }
+}

@@ -1,0 +1,155 @@
+import Bottleneck from 'bottleneck'
+import { ClassQueue } from './class-queue.ts'
+import { type Clock, systemClock } from './clock.ts'
+
+/**
+ * Why a request is made, from the most urgent down. A lease that is not renewed in time ends everything else; policies are
+ * what users wait for, so nothing may be in their way.
+ */
+export const requestClasses = ['lease', 'policy', 'read', 'status', 'restart', 'event'] as const
+
+export type RequestClass = (typeof requestClasses)[number]
+
+/** Where requests other than watches wait for their turn. */
+export interface Limiter {
+  /**
+   * Resolves when the request may be sent, with the seconds that it waited.
+   * @throws the reason of the signal, as soon as it is aborted
+   */
+  turn(of: RequestClass, signal: AbortSignal): Promise<number>
+  /** Requests that wait. */
+  readonly waiting: number
+  /** Ends the limiter's timers. Who waits is refused. */
+  close(): void
+}
+
+/** What gives turns, one after the other, at some rate. */
+export interface Pace {
+  /** Calls back when the next turn comes. */
+  next(callback: () => void): void
+  close(): void
+}
+
+export interface LimiterOptions {
+  /** Requests a second in the long run. Default 100. */
+  qps?: number
+  /** Requests at once after a time of rest. Default 200. */
+  burst?: number
+  /** Turns that go to higher classes while a lower one waits, before the lower one gets one. Default 20. */
+  patience?: number
+  clock?: Clock
+  /** For tests. Default: a bottleneck of this rate. */
+  pace?: Pace
+}
+
+/** Milliseconds between two additions to the reservoir. */
+const tick = 250
+
+/**
+ * A bottleneck as a token bucket. It is set up once: `updateSettings` would end the refill for ever, and a job costs it
+ * two timers, about 2.4 ms, which is nothing for a request and too much for an event.
+ */
+function bottleneckPace(qps: number, burst: number): Pace {
+  const share = (qps * tick) / 1000
+  const limiter = new Bottleneck({
+    reservoir: burst,
+    reservoirIncreaseAmount: Math.max(1, share),
+    reservoirIncreaseInterval: share < 1 ? 1000 / qps : tick,
+    reservoirIncreaseMaximum: burst,
+    heartbeatInterval: Math.min(tick, share < 1 ? 1000 / qps : tick),
+  })
+  return {
+    next: (callback) => {
+      // The only refusal is that of jobs that wait when it is closed, and by then nobody waits for them.
+      limiter.schedule(async () => callback()).catch(() => undefined)
+    },
+    close: () => {
+      limiter.stop({ dropWaitingJobs: true }).catch(() => undefined)
+      limiter.disconnect(false).catch(() => undefined)
+    },
+  }
+}
+
+interface Waiter {
+  of: RequestClass
+  grant(): void
+  leave(reason: unknown): void
+}
+
+/**
+ * Turns come at the pace of the bottleneck; whose turn it is gets decided when it comes, not when a request arrives, so
+ * a request that was given up takes no turn, and an urgent one waits for no other but those already sent.
+ */
+export class PriorityLimiter implements Limiter {
+  #queue: ClassQueue<RequestClass, Waiter>
+  #pace: Pace
+  #clock: Clock
+  /** Turns asked for, and not yet come. */
+  #tickets = 0
+  #closed: Error | undefined
+
+  constructor({ qps = 100, burst = 200, patience = 20, clock = systemClock, pace }: LimiterOptions = {}) {
+    if (!(qps > 0)) throw new RangeError(`qps must be above 0, not ${qps}`)
+    if (!(burst >= 1)) throw new RangeError(`burst must be from 1, not ${burst}`)
+    this.#queue = new ClassQueue(requestClasses, patience)
+    this.#pace = pace ?? bottleneckPace(qps, burst)
+    this.#clock = clock
+  }
+
+  get waiting(): number {
+    return this.#queue.size
+  }
+
+  turn(of: RequestClass, signal: AbortSignal): Promise<number> {
+    const start = this.#clock.now()
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason)
+      if (this.#closed !== undefined) return reject(this.#closed)
+      const onAbort = () => {
+        this.#queue.delete(of, waiter)
+        waiter.leave(signal.reason)
+      }
+      const release = () => signal.removeEventListener('abort', onAbort)
+      const waiter: Waiter = {
+        of,
+        leave: (reason) => {
+          release()
+          reject(reason)
+        },
+        grant: () => {
+          release()
+          resolve((this.#clock.now() - start) / 1000)
+        },
+      }
+      signal.addEventListener('abort', onAbort, { once: true })
+      this.#queue.add(of, waiter)
+      this.#ask()
+    })
+  }
+
+  close(): void {
+    this.#closed ??= new Error('The limiter is closed')
+    for (let waiter = this.#queue.take(); waiter !== undefined; waiter = this.#queue.take()) waiter.leave(this.#closed)
+    this.#pace.close()
+  }
+
+  /** Asks for a turn, unless one is on its way whose waiter has left. */
+  #ask(): void {
+    if (this.#tickets >= this.#queue.size) return
+    this.#tickets++
+    this.#pace.next(() => {
+      this.#tickets--
+      this.#queue.take()?.grant()
+    })
+  }
+}
+
+/** No limit at all, for tests and for tools that a person runs. */
+export const unlimited: Limiter = {
+  turn: async (_, signal) => {
+    signal.throwIfAborted()
+    return 0
+  },
+  waiting: 0,
+  close: () => undefined,
+}

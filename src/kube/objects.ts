@@ -1,0 +1,93 @@
+/** What these files know of Kubernetes' own types: the fields that they use. Everything else passes through untouched. */
+
+/** `metadata` of every object (meta/v1 ObjectMeta). */
+export interface ObjectMeta {
+  name?: string
+  generateName?: string
+  namespace?: string
+  uid?: string
+  resourceVersion?: string
+  generation?: number
+  creationTimestamp?: string
+  deletionTimestamp?: string
+  labels?: Record<string, string>
+  annotations?: Record<string, string>
+  finalizers?: string[]
+  ownerReferences?: OwnerReference[]
+  managedFields?: unknown[]
+}
+
+export interface OwnerReference {
+  apiVersion: string
+  kind: string
+  name: string
+  uid: string
+  controller?: boolean
+  blockOwnerDeletion?: boolean
+}
+
+export interface KubeObject {
+  apiVersion?: string
+  kind?: string
+  metadata?: ObjectMeta
+}
+
+/** One page of a list, or all of it. */
+export interface ObjectList<T> {
+  apiVersion?: string
+  kind?: string
+  metadata: { resourceVersion?: string; continue?: string; remainingItemCount?: number }
+  items: T[]
+}
+
+/** What the server says when a request did not give an object (meta/v1 Status). */
+export interface Status {
+  kind?: string
+  apiVersion?: string
+  status?: string
+  message?: string
+  reason?: string
+  code?: number
+  details?: {
+    name?: string
+    group?: string
+    kind?: string
+    uid?: string
+    causes?: { reason?: string; message?: string; field?: string }[]
+    retryAfterSeconds?: number
+  }
+}
+
+/** Names a kind of object to the API, and carries its type. The field `of` never holds anything. */
+export interface ResourceRef<T extends KubeObject = KubeObject> {
+  /** Empty for the core group. */
+  readonly group: string
+  readonly version: string
+  readonly plural: string
+  readonly kind: string
+  readonly namespaced: boolean
+  readonly of?: T
+}
+
+/** `v1`, or `apps/v1`. */
+export const apiVersionOf = ({ group, version }: ResourceRef): string =>
+  group === '' ? version : `${group}/${version}`
+
+/** `namespace/name`, or the name alone for what has no namespace: the key of stores and queues. */
+export function keyOf(object: KubeObject): string {
+  const { namespace, name = '' } = object.metadata ?? {}
+  return namespace === undefined || namespace === '' ? name : `${namespace}/${name}`
+}
+
+const decimal = /^(0|[1-9][0-9]*)$/
+
+/**
+ * Negative when the version `one` is older than `other`, 0 when they are the same, positive when it is newer. Versions
+ * are decimal numbers of any length that may be compared for one resource (Kubernetes 1.35, KEP-5504; true of etcd since
+ * ever). What is no such number, of a server that is not Kubernetes, counts as newer, unless it is equal.
+ */
+export function compareVersions(one: string, other: string): number {
+  if (one === other) return 0
+  if (!decimal.test(one) || !decimal.test(other)) return 1
+  return one.length - other.length || (one < other ? -1 : 1)
+}

@@ -1,0 +1,33 @@
+import type { FieldError } from '../api/field-error.ts'
+
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** JSON of an object of one kind, or what is wrong with it. */
+export function readObject(
+  text: string,
+  apiVersion: string,
+  kind: string,
+): { object: Record<string, unknown> } | { errors: FieldError[] } {
+  let object: unknown
+  try {
+    object = JSON.parse(text)
+  } catch (error) {
+    return { errors: [{ code: 'UNPARSABLE', path: '', problem: `this is not JSON: ${(error as Error).message}` }] }
+  }
+  if (!isRecord(object)) return { errors: [{ code: 'UNPARSABLE', path: '', problem: 'this is not an object' }] }
+  const errors: FieldError[] = []
+  for (const [path, allowed] of [
+    ['apiVersion', apiVersion],
+    ['kind', kind],
+  ] as const)
+    if (object[path] !== allowed)
+      errors.push({
+        code: 'NOT_ALLOWED',
+        path,
+        problem: 'only one value can be read here',
+        given: object[path],
+        allowed,
+      })
+  return errors.length > 0 ? { errors } : { object }
+}

@@ -1,0 +1,393 @@
+import { ApiError, ConnectionError, isExpired } from './api-error.ts'
+import { Backoff } from './backoff.ts'
+import type { Change } from './change.ts'
+import type { ApiClient } from './client.ts'
+import { type Clock, linkedController, type Random, sleep, systemClock } from './clock.ts'
+import { type Handler, type HandlerObserver, HandlerQueue } from './handler-queue.ts'
+import { type ListWay, listOptions, nextWay, PAGE } from './list-plan.ts'
+import { type KubeObject, keyOf, type ObjectList, type ResourceRef } from './objects.ts'
+import { checkTransition, type ReflectorState } from './reflector-state.ts'
+import { BadEvent, Replica } from './replica.ts'
+import type { ListOptions, WatchOptions } from './requests.ts'
+import { type IndexFunction, Store, type StoreView } from './store.ts'
+import type { WatchSink } from './watch-stream.ts'
+
+/** Where a reflector gets its objects from. */
+export interface ReflectorSource<T> {
+  list(options: ListOptions, signal: AbortSignal): Promise<ObjectList<T>>
+  watch(options: WatchOptions, sink: WatchSink<T>, signal: AbortSignal): Promise<void>
+}
+
+/** The objects of a kind, of one namespace or all, that the selectors let through. */
+export function clientSource<T extends KubeObject>(
+  client: ApiClient,
+  ref: ResourceRef<T>,
+  which: Pick<ListOptions, 'namespace' | 'labelSelector' | 'fieldSelector'> = {},
+): ReflectorSource<T> {
+  return {
+    // A first page is asked for once, because the reflector has its own way of trying again; later ones are not worth
+    // beginning anew for.
+    list: (options, signal) => {
+      const attempts = options.continue === undefined ? 1 : undefined
+      return client.list(ref, { ...which, ...options, signal, deadline: 60_000, attempts })
+    },
+    watch: (options, sink, signal) => client.watch(ref, { ...which, ...options }, sink, signal),
+  }
+}
+
+/** Where metrics and logs come in. What it throws becomes a warning of the process. */
+export interface ReflectorObserver extends HandlerObserver {
+  state?(state: ReflectorState, before: ReflectorState): void
+  /** A list or a watch failed, and what it does next waits for `delay` milliseconds. */
+  failed?(error: unknown, delay: number): void
+  /** A list was taken over: how many objects it had, and how many of them were news. */
+  listed?(list: { way: ListWay; objects: number; changes: number }): void
+  /** An event told nothing new. */
+  ignored?(key: string): void
+  indexFailed?(index: string, key: string, error: unknown): void
+  /** The object was kept as it came. */
+  transformFailed?(key: string, error: unknown): void
+}
+
+export interface ReflectorOptions<T> {
+  source: ReflectorSource<T>
+  clock?: Clock
+  random?: Random
+  observer?: ReflectorObserver
+  indexes?: Readonly<Record<string, IndexFunction<T>>>
+  /** Makes objects smaller before they are kept, such as withoutManagedFields. Name, namespace, uid and version must stay. */
+  transform?: (object: T) => T
+  timing?: Partial<ReflectorTiming>
+}
+
+/** All in milliseconds. */
+export interface ReflectorTiming {
+  /** First and longest delay after a failure: 800 and 30,000, as client-go. */
+  backoffFirst: number
+  backoffLongest: number
+  /** A watch that lasted so long shows that the server is well: the delays begin anew. Default 5,000. */
+  healthyAfter: number
+  /** Time for the answer to a watch to begin. Default 30,000. */
+  opensWithin: number
+  /**
+   * A watch without a byte for so long is half open. A server sends a bookmark a minute; this is two of them and a half.
+   * Where one sends none, because it has seen no change at all, it costs a request in this time, and no list. Default 150,000.
+   */
+  inactivity: number
+  /** The server is asked to end a watch after a random time in [1, 2] times this, as client-go does. Default 300,000. */
+  watchTime: number
+}
+
+const defaultTiming: ReflectorTiming = {
+  backoffFirst: 800,
+  backoffLongest: 30_000,
+  healthyAfter: 5_000,
+  opensWithin: 30_000,
+  inactivity: 150_000,
+  watchTime: 300_000,
+}
+
+/** Nothing came for too long. The other side may be gone without a word. */
+export class InactiveWatch extends Error {
+  override readonly name = 'InactiveWatch'
+}
+
+/** The server's history is not the one that we know. */
+class OtherHistory extends Error {
+  override readonly name = 'OtherHistory'
+}
+
+/**
+ * Keeps a store equal to what the server has, and tells handlers of every change. It goes on whatever happens: after each
+ * failure it waits (longer each time, 30 s at most) and goes on where it was. A list is taken only at first, and when the
+ * server no longer knows the version where it was, or sends what cannot be read.
+ */
+export class Reflector<T extends KubeObject> {
+  readonly store: StoreView<T>
+  /** Settles once: true when the store holds the first list, false when the reflector was stopped before. */
+  readonly synced: Promise<boolean>
+  #source: ReflectorSource<T>
+  #clock: Clock
+  #random: Random
+  #observer: ReflectorObserver
+  #transform: ((object: T) => T) | undefined
+  #timing: ReflectorTiming
+  #store: Store<T>
+  #replica: Replica<T>
+  #queues = new Set<HandlerQueue<T>>()
+  #backoff: Backoff
+  #state: ReflectorState = 'idle'
+  #mustList = true
+  #way: ListWay = 'cache'
+  #settle!: (synced: boolean) => void
+  #stop = new AbortController()
+  #running: Promise<void> | undefined
+
+  constructor(options: ReflectorOptions<T>) {
+    const { source, clock = systemClock, random = Math.random, observer = {}, indexes, transform, timing } = options
+    this.#source = source
+    this.#clock = clock
+    this.#random = random
+    this.#observer = guarded(observer)
+    this.#transform = transform
+    this.#timing = { ...defaultTiming, ...timing }
+    this.#store = new Store<T>(indexes, (index, key, error) => this.#observer.indexFailed?.(index, key, error))
+    this.store = this.#store
+    this.#replica = new Replica(this.#store)
+    const { backoffFirst: first, backoffLongest: longest } = this.#timing
+    this.#backoff = new Backoff({ first, longest, random })
+    this.synced = new Promise((resolve) => {
+      this.#settle = resolve
+    })
+  }
+
+  get state(): ReflectorState {
+    return this.#state
+  }
+
+  /** The version up to which everything is known. */
+  get resourceVersion(): string | undefined {
+    return this.#replica.version
+  }
+
+  /** Changes that wait, by handler. */
+  get depths(): Record<string, number> {
+    return Object.fromEntries(Array.from(this.#queues, ({ handler, depth }) => [handler.name, depth]))
+  }
+
+  /** Tells the handler of everything that is there, as added, and of every change from now on. Call what it returns to end that. */
+  subscribe(handler: Handler<T>): () => void {
+    if (this.#state === 'stopped') throw new Error(`The reflector is stopped; ${handler.name} would wait for ever`)
+    const queue = new HandlerQueue(handler, this.#observer)
+    this.#queues.add(queue)
+    for (const [key, object] of entries(this.#store)) queue.push({ type: 'added', key, object })
+    return () => {
+      queue.stop()
+      this.#queues.delete(queue)
+    }
+  }
+
+  start(): void {
+    if (this.#state !== 'idle') throw new Error(`The reflector is ${this.#state}; it can be started once`)
+    this.#running = this.#run()
+  }
+
+  /** Afterwards there is no timer, no listener and no connection left, and no handler is called. The store stays as it is. */
+  async stop(): Promise<void> {
+    this.#stop.abort(new Error('The reflector was stopped'))
+    for (const queue of this.#queues) queue.stop()
+    await this.#running
+    if (this.#state !== 'stopped') this.#become('stopped')
+    this.#settle(false)
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      const delay = this.#mustList ? await this.#list() : await this.#watch()
+      if (delay === undefined || signal.aborted) continue
+      this.#become('waiting')
+      await sleep(this.#clock, delay, signal).catch(onlyAbort(signal))
+    }
+    this.#become('stopped')
+  }
+
+  /** Milliseconds to wait, or undefined to go on at once. */
+  async #list(): Promise<number | undefined> {
+    this.#become('listing')
+    const way = this.#way
+    try {
+      const { objects, version } = await this.#readList(way)
+      const changes = this.#replica.replace(objects, version)
+      for (const change of changes) this.#deliver(change)
+      this.#observer.listed?.({ way, objects: objects.size, changes: changes.length })
+    } catch (error) {
+      this.#way = nextWay(way, error)
+      return this.#delayAfter(error)
+    }
+    this.#mustList = false
+    this.#way = 'known'
+    this.#settle(true)
+    return undefined
+  }
+
+  async #readList(way: ListWay): Promise<{ objects: Map<string, T>; version: string }> {
+    const objects = new Map<string, T>()
+    let options = listOptions(way, this.#replica.version)
+    for (;;) {
+      const page = await this.#source.list(options, this.#stop.signal)
+      for (const item of page.items) {
+        const key = keyOf(item)
+        if (key === '' || !item.metadata?.resourceVersion)
+          throw new BadEvent(`a list has an object without ${key ? 'version' : 'name'}: ${key}`)
+        objects.set(key, this.#made(item))
+      }
+      const { continue: next, resourceVersion: version } = page.metadata
+      if (next) options = { limit: PAGE, continue: next }
+      else if (version) return { objects, version }
+      else throw new BadEvent('a list has no version to watch from')
+    }
+  }
+
+  /** Milliseconds to wait before what comes next. */
+  async #watch(): Promise<number> {
+    this.#become('connecting')
+    const { controller, release } = linkedController(this.#stop.signal)
+    const guard = new InactivityGuard(this.#clock, this.#timing, (error) => controller.abort(error))
+    try {
+      await this.#source.watch(this.#watchOptions(), this.#sink(guard), controller.signal)
+      return this.#delayAfterWatch(guard.lasted)
+    } catch (error) {
+      this.#mustList = losesPlace(error)
+      return this.#delayAfterWatch(guard.lasted, error)
+    } finally {
+      guard.end()
+      release()
+    }
+  }
+
+  #watchOptions(): WatchOptions {
+    const timeoutSeconds = Math.round((this.#timing.watchTime * (1 + this.#random())) / 1000)
+    return { resourceVersion: this.#replica.version, allowWatchBookmarks: true, timeoutSeconds }
+  }
+
+  #sink(guard: InactivityGuard): WatchSink<T> {
+    return {
+      opened: () => {
+        guard.opened()
+        this.#become('watching')
+      },
+      alive: () => guard.alive(),
+      changed: (type, object) => {
+        const made = this.#made(object)
+        const change = this.#replica.event(type, made)
+        if (change === undefined) this.#observer.ignored?.(keyOf(made))
+        else this.#deliver(change)
+      },
+      bookmark: (version) => {
+        if (this.#replica.bookmark(version)) return
+        throw new OtherHistory(`a bookmark of version ${version}, while ${this.#replica.version} is known`)
+      },
+    }
+  }
+
+  #delayAfterWatch(lasted: number, error?: unknown): number {
+    if (lasted < this.#timing.healthyAfter) return this.#delayAfter(error)
+    this.#backoff.reset()
+    // All watches of a server that restarts end in the same moment.
+    const delay = Math.max(this.#timing.backoffFirst * this.#random(), retryAfter(error))
+    if (error !== undefined && !this.#stop.signal.aborted) this.#observer.failed?.(error, delay)
+    return delay
+  }
+
+  #delayAfter(error: unknown): number {
+    const delay = Math.max(this.#backoff.next(), retryAfter(error))
+    if (error !== undefined && !this.#stop.signal.aborted) this.#observer.failed?.(error, delay)
+    return delay
+  }
+
+  #made(object: T): T {
+    if (this.#transform === undefined) return object
+    const before = { ...object, metadata: { ...object.metadata } }
+    try {
+      const made = this.#transform(object)
+      for (const field of ['name', 'namespace', 'uid', 'resourceVersion'] as const)
+        if (made.metadata?.[field] !== before.metadata[field]) throw new TypeError(`the transform changed ${field}`)
+      return made
+    } catch (error) {
+      this.#observer.transformFailed?.(keyOf(before), error)
+      return before
+    }
+  }
+
+  #deliver(change: Change<T>): void {
+    for (const queue of this.#queues) queue.push(change)
+  }
+
+  #become(state: ReflectorState): void {
+    const before = this.#state
+    checkTransition(before, state)
+    this.#state = state
+    this.#observer.state?.(state, before)
+  }
+}
+
+/** Aborts a watch that does not open, or from which nothing comes. One timer, whatever the number of bytes. */
+class InactivityGuard {
+  #clock: Clock
+  #timing: ReflectorTiming
+  #abort: (error: InactiveWatch) => void
+  #timer: { cancel(): void }
+  #openedAt: number | undefined
+  #aliveAt = 0
+
+  constructor(clock: Clock, timing: ReflectorTiming, abort: (error: InactiveWatch) => void) {
+    this.#clock = clock
+    this.#timing = timing
+    this.#abort = abort
+    this.#timer = clock.after(timing.opensWithin, () =>
+      abort(new InactiveWatch(`no answer to a watch within ${timing.opensWithin} ms`)),
+    )
+  }
+
+  /** Milliseconds since the watch opened; 0 before. */
+  get lasted(): number {
+    return this.#openedAt === undefined ? 0 : this.#clock.now() - this.#openedAt
+  }
+
+  opened(): void {
+    this.#timer.cancel()
+    this.#openedAt = this.#clock.now()
+    this.alive()
+    this.#arm(this.#timing.inactivity)
+  }
+
+  alive(): void {
+    this.#aliveAt = this.#clock.now()
+  }
+
+  end(): void {
+    this.#timer.cancel()
+  }
+
+  #arm(delay: number): void {
+    this.#timer = this.#clock.after(delay, () => {
+      const left = this.#aliveAt + this.#timing.inactivity - this.#clock.now()
+      if (left > 0) this.#arm(left)
+      else this.#abort(new InactiveWatch(`nothing came from a watch for ${this.#timing.inactivity} ms`))
+    })
+  }
+}
+
+/** Going on from the last version would bring nothing, or the same again. */
+function losesPlace(error: unknown): boolean {
+  if (isExpired(error) || error instanceof BadEvent || error instanceof OtherHistory) return true
+  return error instanceof ConnectionError && (error.code === 'NOT_JSON' || error.code === 'TOO_LARGE')
+}
+
+const retryAfter = (error: unknown): number => (error instanceof ApiError ? (error.retryAfter ?? 0) * 1000 : 0)
+
+const onlyAbort = (signal: AbortSignal) => (error: unknown) => {
+  if (!signal.aborted) throw error
+}
+
+function* entries<T extends KubeObject>(store: StoreView<T>): Iterable<[string, T]> {
+  for (const key of store.keys()) yield [key, store.get(key)!]
+}
+
+/** Metrics must not end what they measure. */
+function guarded(observer: ReflectorObserver): ReflectorObserver {
+  return new Proxy(observer, {
+    get(target, name) {
+      const method: unknown = Reflect.get(target, name)
+      if (typeof method !== 'function') return method
+      return (...given: unknown[]) => {
+        try {
+          return method.apply(target, given)
+        } catch (error) {
+          process.emitWarning(`An observer of a reflector threw in ${String(name)}: ${error}`)
+        }
+      }
+    },
+  })
+}

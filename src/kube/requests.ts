@@ -1,0 +1,239 @@
+import type { Dispatcher } from 'undici'
+import type { ResourceRef } from './objects.ts'
+
+/** The verbs of the API, as RBAC and audit logs name them. */
+export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection'
+
+/** Which object. `namespace` is required for what has one. */
+export interface Target {
+  name: string
+  namespace?: string | undefined
+}
+
+export interface ListOptions {
+  /** Leaves out: all namespaces. */
+  namespace?: string | undefined
+  labelSelector?: string | undefined
+  fieldSelector?: string | undefined
+  /** Objects on a page. */
+  limit?: number | undefined
+  /** The token of the page before. */
+  continue?: string | undefined
+  /** `0`: whatever the server's cache has. Left out: the most recent. */
+  resourceVersion?: string | undefined
+  resourceVersionMatch?: 'Exact' | 'NotOlderThan' | undefined
+}
+
+export interface WriteOptions {
+  /** Who writes, for managedFields; at most 128 characters. Required by server-side apply. */
+  fieldManager?: string | undefined
+  fieldValidation?: 'Ignore' | 'Warn' | 'Strict' | undefined
+  /** The server does everything except storing. */
+  dryRun?: boolean | undefined
+  /** Such as `status`, `scale`, `eviction` or `token`. */
+  subresource?: string | undefined
+}
+
+export interface DeleteOptions {
+  dryRun?: boolean | undefined
+  /** Deletes only this very object, in this very version. */
+  preconditions?: { uid?: string; resourceVersion?: string } | undefined
+  propagationPolicy?: 'Orphan' | 'Background' | 'Foreground' | undefined
+  gracePeriodSeconds?: number | undefined
+}
+
+/** The four ways to change an object in part. */
+export type Patch =
+  | { type: 'json'; patch: readonly object[] }
+  | { type: 'merge' | 'strategic' | 'apply'; patch: object }
+
+/** A request to the API, before credentials and sockets. */
+export interface ApiRequest {
+  verb: Verb
+  resource: ResourceRef
+  subresource?: string | undefined
+  method: Dispatcher.HttpMethod
+  /** From `/api` or `/apis` on, with the query. */
+  path: string
+  contentType?: string
+  body?: string
+  /**
+   * Sent twice it does what it does sent once, or the second time is refused: so it is sent again when nobody knows
+   * whether the server acted on it. A refusal of the second may then hide that the first one did its work.
+   */
+  repeatable: boolean
+}
+
+const contentTypes: Record<Patch['type'], string> = {
+  json: 'application/json-patch+json',
+  merge: 'application/merge-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+  // JSON is YAML; the server has no other name for it before 1.33.
+  apply: 'application/apply-patch+yaml',
+}
+
+type Query = Record<string, string | number | boolean | undefined>
+
+const segment = (what: string, text: string): string => {
+  // A name of `..` or with a slash would ask for another resource: clients of the API refuse it (path segment validation).
+  if (text === '' || text === '.' || text === '..' || /[/%]/.test(text))
+    throw new TypeError(
+      `${what} ${JSON.stringify(text)} is no part of a path: it is empty, a dot or two, or has a / or % in it`,
+    )
+  return encodeURIComponent(text)
+}
+
+function pathOf(
+  resource: ResourceRef,
+  parts: { namespace?: string | undefined; name?: string; subresource?: string | undefined },
+): string {
+  const { group, version, plural, namespaced, kind } = resource
+  const segments = group === '' ? ['api', version] : ['apis', group, version]
+  if (parts.namespace !== undefined) {
+    if (!namespaced) throw new TypeError(`${kind} has no namespace, and ${parts.namespace} was given`)
+    segments.push('namespaces', segment('The namespace', parts.namespace))
+  } else if (namespaced && parts.name !== undefined) {
+    throw new TypeError(`${kind} ${parts.name} needs a namespace, and none was given`)
+  }
+  segments.push(plural)
+  if (parts.name !== undefined) segments.push(segment('The name', parts.name))
+  if (parts.subresource !== undefined) segments.push(parts.subresource)
+  return `/${segments.join('/')}`
+}
+
+function withQuery(path: string, query: Query): string {
+  const parameters = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) parameters.set(name, String(value))
+  const text = parameters.toString()
+  return text === '' ? path : `${path}?${text}`
+}
+
+const writeQuery = ({ fieldManager, fieldValidation, dryRun }: WriteOptions): Query => ({
+  fieldManager,
+  fieldValidation,
+  dryRun: dryRun ? 'All' : undefined,
+})
+
+const listQuery = (options: ListOptions): Query => ({
+  labelSelector: options.labelSelector || undefined,
+  fieldSelector: options.fieldSelector || undefined,
+  limit: options.limit,
+  continue: options.continue,
+  resourceVersion: options.resourceVersion,
+  resourceVersionMatch: options.resourceVersionMatch,
+})
+
+export function getRequest(
+  resource: ResourceRef,
+  target: Target,
+  options: { subresource?: string | undefined } = {},
+): ApiRequest {
+  const { subresource } = options
+  const path = pathOf(resource, { ...target, subresource })
+  return { verb: 'get', resource, subresource, method: 'GET', path, repeatable: true }
+}
+
+export function listRequest(resource: ResourceRef, options: ListOptions): ApiRequest {
+  const path = withQuery(pathOf(resource, { namespace: options.namespace }), listQuery(options))
+  return { verb: 'list', resource, method: 'GET', path, repeatable: true }
+}
+
+export interface WatchOptions extends ListOptions {
+  allowWatchBookmarks?: boolean | undefined
+  /** The server ends the watch after so many seconds. */
+  timeoutSeconds?: number | undefined
+}
+
+export function watchRequest(resource: ResourceRef, options: WatchOptions): ApiRequest {
+  const { allowWatchBookmarks, timeoutSeconds } = options
+  const query = { ...listQuery(options), watch: true, allowWatchBookmarks, timeoutSeconds }
+  const path = withQuery(pathOf(resource, { namespace: options.namespace }), query)
+  return { verb: 'watch', resource, method: 'GET', path, repeatable: true }
+}
+
+/** `name` only for a subresource such as `eviction` or `token`, which is made on an object. */
+export function createRequest(
+  resource: ResourceRef,
+  place: { namespace?: string | undefined; name?: string },
+  object: object,
+  options: WriteOptions,
+): ApiRequest {
+  const { subresource } = options
+  const path = withQuery(pathOf(resource, { ...place, subresource }), writeQuery(options))
+  return {
+    verb: 'create',
+    resource,
+    subresource,
+    method: 'POST',
+    path,
+    ...json(object),
+    repeatable: options.dryRun === true,
+  }
+}
+
+export function updateRequest(
+  resource: ResourceRef,
+  target: Target,
+  object: object,
+  options: WriteOptions,
+): ApiRequest {
+  const { subresource } = options
+  const version = (object as { metadata?: { resourceVersion?: string } }).metadata?.resourceVersion
+  const path = withQuery(pathOf(resource, { ...target, subresource }), writeQuery(options))
+  const repeatable = options.dryRun === true || (version !== undefined && version !== '')
+  return { verb: 'update', resource, subresource, method: 'PUT', path, ...json(object), repeatable }
+}
+
+export function patchRequest(
+  resource: ResourceRef,
+  target: Target,
+  { type, patch }: Patch,
+  options: WriteOptions & { force?: boolean | undefined },
+): ApiRequest {
+  const { subresource, force, dryRun } = options
+  if (type === 'apply' && !options.fieldManager)
+    throw new TypeError(`Server-side apply of ${resource.kind} ${target.name} needs a fieldManager`)
+  const query = { ...writeQuery(options), force: type === 'apply' ? force : undefined }
+  return {
+    verb: 'patch',
+    resource,
+    subresource,
+    method: 'PATCH',
+    path: withQuery(pathOf(resource, { ...target, subresource }), query),
+    body: JSON.stringify(patch),
+    contentType: contentTypes[type],
+    repeatable: dryRun === true || type === 'apply',
+  }
+}
+
+export function deleteRequest(resource: ResourceRef, target: Target, options: DeleteOptions): ApiRequest {
+  const repeatable = options.dryRun === true || options.preconditions?.uid !== undefined
+  return {
+    verb: 'delete',
+    resource,
+    method: 'DELETE',
+    path: pathOf(resource, target),
+    ...deleteBody(options),
+    repeatable,
+  }
+}
+
+export function deleteCollectionRequest(resource: ResourceRef, which: ListOptions, options: DeleteOptions): ApiRequest {
+  const path = withQuery(pathOf(resource, { namespace: which.namespace }), listQuery(which))
+  // A second time it would also delete what came after the first.
+  return {
+    verb: 'deletecollection',
+    resource,
+    method: 'DELETE',
+    path,
+    ...deleteBody(options),
+    repeatable: options.dryRun === true,
+  }
+}
+
+const json = (object: object) => ({ body: JSON.stringify(object), contentType: 'application/json' })
+
+function deleteBody({ dryRun, preconditions, propagationPolicy, gracePeriodSeconds }: DeleteOptions) {
+  const dry = dryRun ? { dryRun: ['All'] } : {}
+  return json({ apiVersion: 'v1', kind: 'DeleteOptions', ...dry, preconditions, propagationPolicy, gracePeriodSeconds })
+}

@@ -1,0 +1,65 @@
+import type { KubeObject, ObjectMeta, ResourceRef } from './objects.ts'
+
+/** A reference that carries the type of its objects: `defineResource<Lease>({ … })`. */
+export function defineResource<T extends KubeObject>(ref: Omit<ResourceRef, 'of'>): ResourceRef<T> {
+  return ref
+}
+
+/** coordination.k8s.io/v1 Lease: the fields of leader election. */
+export interface Lease extends KubeObject {
+  spec?: {
+    holderIdentity?: string
+    leaseDurationSeconds?: number
+    /** RFC 3339 with microseconds. */
+    acquireTime?: string
+    renewTime?: string
+    leaseTransitions?: number
+  }
+}
+
+/** core/v1 ObjectReference. */
+export interface ObjectReference {
+  apiVersion?: string
+  kind?: string
+  namespace?: string
+  name?: string
+  uid?: string
+  resourceVersion?: string
+  fieldPath?: string
+}
+
+/** events.k8s.io/v1 Event, without what it keeps of the older core/v1 Event. */
+export interface KubeEvent extends KubeObject {
+  metadata: ObjectMeta
+  /** RFC 3339 with microseconds: when it happened first. */
+  eventTime: string
+  /** Happened more than once: how often, and when last. */
+  series?: { count: number; lastObservedTime: string }
+  reportingController: string
+  reportingInstance: string
+  action: string
+  reason: string
+  regarding: ObjectReference
+  related?: ObjectReference
+  note?: string
+  type: 'Normal' | 'Warning'
+}
+
+export const leases = defineResource<Lease>({
+  group: 'coordination.k8s.io',
+  version: 'v1',
+  plural: 'leases',
+  kind: 'Lease',
+  namespaced: true,
+})
+
+export const events = defineResource<KubeEvent>({
+  group: 'events.k8s.io',
+  version: 'v1',
+  plural: 'events',
+  kind: 'Event',
+  namespaced: true,
+})
+
+/** meta/v1 MicroTime of milliseconds since the Unix epoch. */
+export const microTime = (milliseconds: number): string => new Date(milliseconds).toISOString().replace('Z', '000Z')

@@ -1,0 +1,44 @@
+import { ApiError, ConnectionError } from './api-error.ts'
+import type { Backoff } from './backoff.ts'
+
+/** An answer that leaves open what the server did: it may have acted, and then failed or run out of time. */
+const unclear = new Set([500, 502, 503, 504])
+
+/**
+ * Milliseconds after which a request is sent again, or undefined when it is not.
+ *
+ * - Nothing was sent: any request.
+ * - 429: any request. The server turns it away before it acts (API priority and fairness, eviction budgets).
+ * - 503 with Retry-After, and 500 with Retry-After from the server's own timeouts: only what may be repeated. client-go
+ *   repeats everything on Retry-After; but a proxy in between may send 503 for what it passed on.
+ * - 500, 502, 503, 504, and a connection that broke: only what may be repeated.
+ *
+ * A Retry-After is waited for in full, and up to a quarter more, so that not all who were sent away come back at once.
+ */
+export function retryDelay(
+  error: unknown,
+  repeatable: boolean,
+  backoff: Backoff,
+  random: () => number,
+): number | undefined {
+  if (error instanceof ConnectionError) {
+    if (error.code === 'NOT_SENT' || (error.code === 'BROKEN' && repeatable)) return backoff.next()
+    return undefined
+  }
+  if (!(error instanceof ApiError)) return undefined
+  if (error.code !== 429 && !(repeatable && unclear.has(error.code))) return undefined
+  if (error.retryAfter === undefined) return backoff.next()
+  return error.retryAfter * 1000 * (1 + random() / 4)
+}
+
+/** Seconds in a Retry-After header, which may hold a date instead (RFC 9110, 10.2.3). */
+export function parseRetryAfter(
+  header: string | string[] | undefined,
+  wallClock: () => number = Date.now,
+): number | undefined {
+  const text = (Array.isArray(header) ? header[0] : header)?.trim()
+  if (text === undefined || text === '') return undefined
+  if (/^\d+$/.test(text)) return Number(text)
+  const date = Date.parse(text)
+  return Number.isNaN(date) ? undefined : Math.max(0, (date - wallClock()) / 1000)
+}

@@ -1,0 +1,125 @@
+import { type KubeObject, keyOf } from './objects.ts'
+
+/** The values under which an index finds an object: none, one or several. */
+export type IndexFunction<T> = (object: T) => readonly string[]
+
+/** What can be read from a store. Objects are shared: whoever changes one changes it for all, so nobody does. */
+export interface StoreView<T> {
+  readonly size: number
+  /** `key`: `namespace/name`, or the name of what has no namespace. */
+  get(key: string): T | undefined
+  keys(): Iterable<string>
+  values(): Iterable<T>
+  /** @throws {RangeError} there is no such index */
+  byIndex(index: string, value: string): readonly T[]
+  /** All values that an index has, each with one object at least. */
+  indexValues(index: string): Iterable<string>
+}
+
+interface Index<T> {
+  of: IndexFunction<T>
+  keys: Map<string, Set<string>>
+  /** What each object is found under: asked again of an object that changed, the function could say something else. */
+  values: Map<string, readonly string[]>
+}
+
+/** The index by namespace, which a store always has. */
+export const namespaceIndex = 'namespace'
+
+/** The last known state of all objects of a kind, found by key and by named indexes. */
+export class Store<T extends KubeObject> implements StoreView<T> {
+  #objects = new Map<string, T>()
+  #indexes = new Map<string, Index<T>>()
+  #onIndexError: (index: string, key: string, error: unknown) => void
+
+  /** An index function that throws leaves its object out of its index, and is reported. */
+  constructor(
+    indexes: Readonly<Record<string, IndexFunction<T>>> = {},
+    onIndexError: (index: string, key: string, error: unknown) => void = (_index, _key, error) => {
+      throw error
+    },
+  ) {
+    this.#onIndexError = onIndexError
+    const all: Record<string, IndexFunction<T>> = { [namespaceIndex]: namespaceOf, ...indexes }
+    for (const [name, of] of Object.entries(all)) this.#indexes.set(name, { of, keys: new Map(), values: new Map() })
+  }
+
+  get size(): number {
+    return this.#objects.size
+  }
+
+  get(key: string): T | undefined {
+    return this.#objects.get(key)
+  }
+
+  keys(): Iterable<string> {
+    return this.#objects.keys()
+  }
+
+  values(): Iterable<T> {
+    return this.#objects.values()
+  }
+
+  byIndex(index: string, value: string): readonly T[] {
+    const keys = this.#index(index).keys.get(value)
+    return keys === undefined ? [] : Array.from(keys, (key) => this.#objects.get(key)!)
+  }
+
+  indexValues(index: string): Iterable<string> {
+    return this.#index(index).keys.keys()
+  }
+
+  /** Adds, or replaces the object of the same key. */
+  set(object: T): void {
+    const key = keyOf(object)
+    this.#objects.set(key, object)
+    for (const [name, index] of this.#indexes) reindex(index, key, this.#valuesOf(name, index, key, object))
+  }
+
+  delete(key: string): void {
+    if (!this.#objects.delete(key)) return
+    for (const index of this.#indexes.values()) reindex(index, key, [])
+  }
+
+  #valuesOf(name: string, index: Index<T>, key: string, object: T): readonly string[] {
+    try {
+      return index.of(object)
+    } catch (error) {
+      this.#onIndexError(name, key, error)
+      return []
+    }
+  }
+
+  #index(name: string): Index<T> {
+    const index = this.#indexes.get(name)
+    if (index === undefined)
+      throw new RangeError(`There is no index ${name}; there are: ${[...this.#indexes.keys()].join(', ')}`)
+    return index
+  }
+}
+
+const namespaceOf = ({ metadata }: KubeObject): readonly string[] => (metadata?.namespace ? [metadata.namespace] : [])
+
+function reindex<T>(index: Index<T>, key: string, values: readonly string[]): void {
+  const before = index.values.get(key) ?? []
+  if (before.length === values.length && before.every((value, i) => value === values[i])) return
+  for (const value of before) {
+    const keys = index.keys.get(value)
+    keys?.delete(key)
+    if (keys?.size === 0) index.keys.delete(value)
+  }
+  for (const value of values) {
+    const keys = index.keys.get(value)
+    if (keys === undefined) index.keys.set(value, new Set([key]))
+    else keys.add(key)
+  }
+  if (values.length === 0) index.values.delete(key)
+  else index.values.set(key, values)
+}
+
+/** A transform for reflectors: managedFields are often half of an object, and only the server needs them. */
+export function withoutManagedFields<T extends KubeObject>(object: T): T {
+  if (object.metadata?.managedFields === undefined) return object
+  delete object.metadata.managedFields
+  return object
+}

@@ -1,0 +1,92 @@
+import type { Clock, Timer } from './clock.ts'
+import { type Fence, FencedError } from './fence.ts'
+
+export interface TermOptions {
+  clock: Clock
+  /** Milliseconds since the Unix epoch; may jump. */
+  wallClock: () => number
+  /** Milliseconds after the last renewal for which we may write. */
+  renewDeadline: number
+  transitions: number
+  holder: string
+}
+
+/**
+ * One time of being the leader, from one acquisition to its end; an end is final. It is the fence that every write of the
+ * leader goes through.
+ *
+ * Guaranteed. A renewal counts from the moment before it was sent, others count from when they saw it, which is later. We
+ * write until `renewDeadline` after that moment, others take over no earlier than the lease's duration after theirs. So
+ * with a duration of 15 s and a deadline of 10 s there are 5 s between our last byte and the first byte of a successor,
+ * however the clocks of the machines are set; only their speeds must agree to within that margin. `check` is called in the turn of the
+ * event loop in which the bytes go to the socket, so no other code runs in between, and it compares times itself: after
+ * SIGSTOP, a long garbage collection or the sleep of the machine the first check says that the term is over, whichever
+ * timer was to fire first. Both clocks are asked, and the one that says more counts, because the monotonic one of Linux
+ * stands still while a machine sleeps or a virtual one is paused. At the deadline `signal` ends requests under way.
+ *
+ * Not guaranteed. A process that is stopped between the check and the write to the socket (microseconds), or whose bytes
+ * wait in the kernel, in a proxy or at the server, writes late; an aborted request may have been carried out. No clock
+ * can help, and the API server does not check tokens. What covers it: the writes themselves name what they saw. An
+ * update with a resourceVersion, a delete with uid and resourceVersion, and a create of a fixed name are refused when a successor
+ * has written meanwhile. So the leader sends no writes but these, and server-side apply only with a resourceVersion in the object.
+ */
+export class Term implements Fence {
+  /** Tells this term from every other one of this lease. For logs, and for annotations of what was written. */
+  readonly token: { readonly transitions: number; readonly holder: string }
+  #options: TermOptions
+  #controller = new AbortController()
+  #renewed: { at: number; wall: number }
+  #timer: Timer | undefined
+
+  constructor(options: TermOptions, renewed: { at: number; wall: number }) {
+    this.token = { transitions: options.transitions, holder: options.holder }
+    this.#options = options
+    this.#renewed = renewed
+    this.#arm()
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  /** Milliseconds for which we may write, if nothing is renewed; 0 or less: none. */
+  get remaining(): number {
+    const { clock, wallClock, renewDeadline } = this.#options
+    const elapsed = Math.max(clock.now() - this.#renewed.at, wallClock() - this.#renewed.wall)
+    return renewDeadline - elapsed
+  }
+
+  /** Whether we may write now. Writes ask by themselves. */
+  get holds(): boolean {
+    if (this.signal.aborted) return false
+    if (this.remaining > 0) return true
+    this.end(`the lease was not renewed within ${this.#options.renewDeadline} ms`)
+    return false
+  }
+
+  check(): void {
+    if (!this.holds) throw this.signal.reason
+  }
+
+  /** The lease was renewed by a request that began at these times. A term that is over stays over. */
+  renewed(at: number, wall: number): void {
+    if (!this.holds) return
+    this.#renewed = { at, wall }
+    this.#arm()
+  }
+
+  end(reason: string): void {
+    this.#timer?.cancel()
+    if (this.signal.aborted) return
+    const { holder, transitions } = this.token
+    this.#controller.abort(new FencedError(`${holder} does not lead any more (term ${transitions}): ${reason}`))
+  }
+
+  #arm(): void {
+    this.#timer?.cancel()
+    this.#timer = this.#options.clock.after(Math.max(0, this.remaining), () => {
+      // A timer may come a little early, and the wall clock may have been set back.
+      if (this.holds) this.#arm()
+    })
+  }
+}

@@ -1,0 +1,78 @@
+import type { FieldError } from '../api/field-error.ts'
+import type { UserInfo } from './admission.ts'
+import type { CallOptions } from './caller.ts'
+import type { ApiClient } from './client.ts'
+import type { KubeObject } from './objects.ts'
+import { isRecord, readObject } from './read-object.ts'
+import { defineResource } from './resources.ts'
+
+/** authentication.k8s.io/v1 TokenReview: asks the server whose token this is. */
+export interface TokenReview extends KubeObject {
+  spec: { token: string; audiences?: string[] }
+  status?: TokenReviewStatus
+}
+
+export interface TokenReviewStatus {
+  authenticated?: boolean
+  user?: UserInfo
+  /** Of the audiences asked for, those that the token is for. */
+  audiences?: string[]
+  error?: string
+}
+
+export const tokenReviews = defineResource<TokenReview>({
+  group: 'authentication.k8s.io',
+  version: 'v1',
+  plural: 'tokenreviews',
+  kind: 'TokenReview',
+  namespaced: false,
+})
+
+/** Whose token it is, or why it is nobody's. */
+export type TokenVerdict = { user: UserInfo & { username: string } } | { refused: string }
+
+/**
+ * Asks the server. With audiences, a token that is for none of them is refused here as well: a server whose authenticator
+ * knows no audiences says authenticated, and leaves `status.audiences` out.
+ * @throws {ApiError} and {ConnectionError} of the client: nobody knows then
+ */
+export async function reviewToken(
+  client: ApiClient,
+  token: string,
+  audiences: readonly string[] = [],
+  options: CallOptions = {},
+): Promise<TokenVerdict> {
+  const spec = { token, ...(audiences.length === 0 ? {} : { audiences: [...audiences] }) }
+  const review = await client.create(tokenReviews, { spec }, { ...options, class: options.class ?? 'read' })
+  return verdictOf(review.status, audiences)
+}
+
+export function verdictOf(status: TokenReviewStatus | undefined, audiences: readonly string[]): TokenVerdict {
+  if (status?.authenticated !== true) return { refused: status?.error || 'the token is not valid' }
+  const { user } = status
+  if (!user?.username) return { refused: 'the server says that the token is valid, and not whose it is' }
+  const granted = status.audiences ?? []
+  if (audiences.length > 0 && !audiences.some((audience) => granted.includes(audience)))
+    return { refused: `the token is for none of the audiences ${audiences.join(', ')}` }
+  return { user: { ...user, username: user.username } }
+}
+
+/** A review in the body of a request, for whoever plays the server, or everything that is wrong with it. */
+export function parseTokenReview(body: string): { review: TokenReview } | { errors: FieldError[] } {
+  const read = readObject(body, 'authentication.k8s.io/v1', 'TokenReview')
+  if ('errors' in read) return read
+  const { spec } = read.object
+  if (!isRecord(spec)) return { errors: [{ code: 'REQUIRED', path: 'spec', problem: 'an object is needed here' }] }
+  const errors: FieldError[] = []
+  const { token, audiences } = spec
+  if (typeof token !== 'string' || token === '')
+    errors.push({ code: 'REQUIRED', path: 'spec.token', problem: 'a text that is not empty is needed here' })
+  if (audiences !== undefined && !(Array.isArray(audiences) && audiences.every((each) => typeof each === 'string')))
+    errors.push({
+      code: 'WRONG_TYPE',
+      path: 'spec.audiences',
+      problem: 'a list of texts is needed here',
+      given: audiences,
+    })
+  return errors.length > 0 ? { errors } : { review: read.object as unknown as TokenReview }
+}

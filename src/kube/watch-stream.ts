@@ -1,0 +1,72 @@
+import { ApiError, ConnectionError } from './api-error.ts'
+import type { Caller } from './caller.ts'
+import { LineCutter, LineTooLong } from './json-lines.ts'
+import { apiVersionOf, type KubeObject, type ResourceRef, type Status } from './objects.ts'
+import { type WatchOptions, watchRequest } from './requests.ts'
+
+export interface WatchSink<T> {
+  /** The server took the watch. */
+  opened?(): void
+  /** Bytes came, of whatever kind. */
+  alive?(): void
+  /** What it throws ends the watch, and is thrown from it. */
+  changed(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: T): void
+  /** The server has nothing up to this version that was not sent. */
+  bookmark?(resourceVersion: string): void
+}
+
+/** Bytes of a line. An object in etcd has 1.5 MiB at most by default, and JSON escapes it to no more than six times as much. */
+export const LONGEST_LINE = 16 * 1024 * 1024
+
+/** See ApiClient.watch. An ERROR event is thrown as the ApiError that it is. */
+export async function runWatch<T extends KubeObject>(
+  caller: Caller,
+  ref: ResourceRef<T>,
+  options: WatchOptions & { longestLine?: number },
+  sink: WatchSink<T>,
+  signal: AbortSignal,
+): Promise<void> {
+  const request = watchRequest(ref, options)
+  const context = { verb: request.verb, path: request.path }
+  const apiVersion = apiVersionOf(ref)
+  const take = (line: string) => {
+    const event = parseEvent<T>(line, context)
+    if (event.type === 'ERROR') throw new ApiError(event.object.code ?? 500, event.object, context)
+    if (event.type === 'BOOKMARK') return sink.bookmark?.(event.object.metadata?.resourceVersion ?? '')
+    event.object.apiVersion ??= apiVersion
+    event.object.kind ??= ref.kind
+    sink.changed(event.type, event.object)
+  }
+  const lines = new LineCutter(options.longestLine ?? LONGEST_LINE, take)
+  const push = (chunk: Uint8Array) => {
+    sink.alive?.()
+    try {
+      lines.push(chunk)
+    } catch (error) {
+      throw error instanceof LineTooLong ? new ConnectionError('TOO_LARGE', context, error.message) : error
+    }
+  }
+  await caller.stream(request, { head: () => sink.opened?.(), data: push }, signal)
+  if (lines.held > 0)
+    throw new ConnectionError('BROKEN', context, `the watch ended after ${lines.held} bytes of a line`)
+}
+
+type ParsedEvent<T> =
+  | { type: 'ADDED' | 'MODIFIED' | 'DELETED'; object: T }
+  | { type: 'BOOKMARK'; object: KubeObject }
+  | { type: 'ERROR'; object: Status }
+
+const types = new Set(['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK', 'ERROR'])
+
+function parseEvent<T>(line: string, context: { verb: string; path: string }): ParsedEvent<T> {
+  let event: unknown
+  try {
+    event = JSON.parse(line)
+  } catch (cause) {
+    throw new ConnectionError('NOT_JSON', context, JSON.stringify(line.slice(0, 80)), { cause })
+  }
+  const { type, object } = (event ?? {}) as { type?: unknown; object?: unknown }
+  if (typeof type !== 'string' || !types.has(type) || typeof object !== 'object' || object === null)
+    throw new ConnectionError('NOT_JSON', context, `no event of a watch: ${JSON.stringify(line.slice(0, 80))}`)
+  return event as ParsedEvent<T>
+}

@@ -1,0 +1,272 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { stringify } from 'yaml'
+import { loadConfig } from '../../src/kube/config.ts'
+import { KubeConnection } from '../../src/kube/connection.ts'
+import { failure, ManualClock, type Thing, target, testClient, thing, things } from './harness.ts'
+import { json, ScriptedServer, status, until } from './scripted-server.ts'
+
+describe('kube config', () => {
+  let folder: string
+  let server: ScriptedServer
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'varmor-config-'))
+    server = await ScriptedServer.start()
+    server.otherwise = json(thing('one', 1))
+  })
+  afterEach(async () => {
+    await server.stop()
+    rmSync(folder, { recursive: true })
+  })
+
+  const write = (name: string, user: object, cluster: object = {}, more: object = {}): string => {
+    const path = join(folder, name)
+    const document = {
+      apiVersion: 'v1',
+      kind: 'Config',
+      'current-context': name,
+      contexts: [{ name, context: { cluster: name, user: name, namespace: 'team' } }],
+      clusters: [{ name, cluster: { server: server.url, ...cluster } }],
+      users: [{ name, user }],
+      ...more,
+    }
+    writeFileSync(path, stringify(document))
+    return path
+  }
+
+  /** Headers of the one request that is sent with a configuration. */
+  const headersWith = async (path: string) => {
+    const connection = new KubeConnection(loadConfig({ kubeconfig: path, env: {} }))
+    await testClient(server.url, { connection }).client.get(things, target)
+    await connection.close()
+    return server.seen.at(-1)!.headers
+  }
+
+  const plugin = (...tokens: string[]): object => {
+    const script = join(folder, 'plugin')
+    const count = join(folder, 'count')
+    writeFileSync(count, '0')
+    const answers = tokens.map((token, i) => `${i}) t=${token};;`).join(' ')
+    writeFileSync(
+      script,
+      `#!/bin/sh\nn=$(cat ${count}); echo $((n + 1)) > ${count}\ncase $n in ${answers} *) t=${tokens.at(-1)};; esac\n` +
+        `echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"'$t'"}}'\n`,
+    )
+    chmodSync(script, 0o755)
+    return { exec: { apiVersion: 'client.authentication.k8s.io/v1', command: script, interactiveMode: 'Never' } }
+  }
+
+  const rows: { title: string; user: () => object; authorization: string | undefined }[] = [
+    { title: 'a token', user: () => ({ token: 'secret' }), authorization: 'Bearer secret' },
+    {
+      title: 'a token in a file that ends with a line',
+      user: () => {
+        writeFileSync(join(folder, 'token'), 'from-file\n')
+        return { tokenFile: 'token' }
+      },
+      authorization: 'Bearer from-file',
+    },
+    { title: 'an exec plugin', user: () => plugin('from-plugin'), authorization: 'Bearer from-plugin' },
+    {
+      title: 'a user name and a password',
+      user: () => ({ username: 'me', password: 'pw' }),
+      authorization: 'Basic bWU6cHc=',
+    },
+    { title: 'nothing', user: () => ({}), authorization: undefined },
+  ]
+  for (const { title, user, authorization } of rows)
+    it(`signs in with ${title}`, async () => {
+      expect((await headersWith(write('one', user()))).authorization).to.equal(authorization)
+    })
+
+  it('acts for the user that `as` names', async () => {
+    expect((await headersWith(write('one', { token: 't', as: 'bob' })))['impersonate-user']).to.equal('bob')
+  })
+
+  describe('behind a proxy', () => {
+    /** A proxy that does with each CONNECT what it is told, and how often it was asked. */
+    const proxied = async (onConnect: (socket: Socket, target: string) => void) => {
+      let asked = 0
+      const proxy = createServer()
+      proxy.on('connect', ({ url = '' }, socket) => {
+        asked++
+        onConnect(socket as Socket, url)
+      })
+      await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+      const path = write(
+        'one',
+        { token: 't' },
+        { 'proxy-url': `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` },
+      )
+      const connection = new KubeConnection(loadConfig({ kubeconfig: path, env: {} }))
+      const { client } = testClient(server.url, { connection, attempts: 1 })
+      const result = await client.get(things, target).catch((error: unknown) => error)
+      await connection.close()
+      await new Promise((resolve) => proxy.close(resolve))
+      return { asked, result }
+    }
+    it('sends requests through its tunnel', async () => {
+      const { asked, result } = await proxied((socket, to) => {
+        const upstream = connect(Number(to.split(':')[1]), '127.0.0.1', () => {
+          socket.write('HTTP/1.1 200 OK\r\n\r\n')
+          upstream.pipe(socket).pipe(upstream)
+        })
+        upstream.on('error', () => socket.destroy())
+        socket.on('error', () => upstream.destroy())
+      })
+      expect([asked, (result as Thing).kind]).to.deep.equal([1, 'Thing'])
+    })
+    it('says that it refused', async () => {
+      const { result } = await proxied((socket) => socket.end('HTTP/1.1 403 Forbidden\r\n\r\n'))
+      expect(result).to.have.property('code', 'NOT_SENT')
+      expect((result as Error).message).to.match(/answered 403 to CONNECT/)
+    })
+    it('asks it once an attempt, also when it drops the connection', async () => {
+      const { asked, result } = await proxied((socket) => socket.destroy())
+      expect([asked, (result as { code: string }).code]).to.deep.equal([1, 'NOT_SENT'])
+    })
+  })
+
+  it('puts the path of a server before the path of a request', async () => {
+    const path = write('one', {}, { server: `${server.url}/k8s/clusters/c-1` })
+    await headersWith(path)
+    expect(server.seen[0]!.path).to.equal('/k8s/clusters/c-1/apis/example.org/v1/namespaces/default/things/one')
+  })
+
+  describe('credentials that the server refuses', () => {
+    it('are loaded anew, once, and the request is sent again whatever it is', async () => {
+      const connection = new KubeConnection(loadConfig({ kubeconfig: write('one', plugin('old', 'new')), env: {} }))
+      const { client } = testClient(server.url, { connection })
+      server.script = [status(401, 'Unauthorized')]
+      await client.create(things, thing('one', ''))
+      expect(server.seen.map(({ headers }) => headers.authorization)).to.deep.equal(['Bearer old', 'Bearer new'])
+      await connection.close()
+    })
+
+    it('and refused again are an error, after two requests', async () => {
+      const connection = new KubeConnection(loadConfig({ kubeconfig: write('one', plugin('old', 'older')), env: {} }))
+      const { client } = testClient(server.url, { connection })
+      server.otherwise = status(401, 'Unauthorized')
+      const error = await client.get(things, target).catch((each: unknown) => each)
+      expect(error).to.have.property('code', 401)
+      expect(server.seen).to.have.length(2)
+      await connection.close()
+    })
+
+    it('by many requests at once are loaded anew once', async () => {
+      const connection = new KubeConnection(
+        loadConfig({ kubeconfig: write('one', plugin('t0', 't1', 't2', 't3')), env: {} }),
+      )
+      const { client } = testClient(server.url, { connection })
+      server.otherwise = (response, seen) => {
+        const answer = seen.headers.authorization === 'Bearer t0' ? status(401, 'Unauthorized') : json(thing('one', 1))
+        answer(response, seen)
+      }
+      await Promise.all(Array.from({ length: 10 }, () => client.get(things, target)))
+      expect(new Set(server.seen.map(({ headers }) => headers.authorization))).to.deep.equal(
+        new Set(['Bearer t0', 'Bearer t1']),
+      )
+      await connection.close()
+    })
+  })
+
+  describe('an exec plugin', () => {
+    const script = (text: string): object => {
+      const path = join(folder, 'broken-plugin')
+      writeFileSync(path, `#!/bin/sh\n${text}\n`)
+      chmodSync(path, 0o755)
+      return { exec: { apiVersion: 'client.authentication.k8s.io/v1', command: path, interactiveMode: 'Never' } }
+    }
+    it('that fails is asked again, and its words are in the error', async () => {
+      const connection = new KubeConnection(
+        loadConfig({ kubeconfig: write('one', script('echo no ticket >&2; exit 1')), env: {} }),
+      )
+      const { client, clock } = testClient(server.url, { connection, attempts: 2 })
+      const result = failure(client.create(things, thing('one', '')))
+      await until('a wait', () => clock.waiting === 2)
+      await clock.advance(100)
+      expect(await result).to.match(/NOT_SENT|no credentials: no ticket/)
+      expect(server.seen).to.have.length(0)
+      await connection.close()
+    })
+  })
+
+  it('reads a token file again when its time has come', async () => {
+    const path = write('one', { tokenFile: 'token' })
+    writeFileSync(join(folder, 'token'), 'first')
+    const clock = new ManualClock()
+    const connection = new KubeConnection(loadConfig({ kubeconfig: path, env: {} }), { clock })
+    const { client } = testClient(server.url, { connection })
+    await client.get(things, target)
+    writeFileSync(join(folder, 'token'), 'second')
+    server.script = [status(401, 'Unauthorized')]
+    await client.get(things, target)
+    expect(server.seen.map(({ headers }) => headers.authorization)).to.deep.equal([
+      'Bearer first',
+      'Bearer first',
+      'Bearer second',
+    ])
+    await connection.close()
+  })
+
+  describe('says what is missing', () => {
+    const wrong: { title: string; load: () => unknown; says: RegExp }[] = [
+      {
+        title: 'no configuration at all',
+        load: () => loadConfig({ env: { HOME: folder } }),
+        says: /no cluster to talk to.*kubeconfig/,
+      },
+      { title: 'no such file', load: () => loadConfig({ kubeconfig: join(folder, 'nope') }), says: /nope.*ENOENT/ },
+      {
+        title: 'no such context',
+        load: () => loadConfig({ kubeconfig: write('one', {}), context: 'two' }),
+        says: /no context two; there are: one/,
+      },
+      {
+        title: 'no such cluster',
+        load: () => loadConfig({ kubeconfig: write('one', {}, {}, { clusters: [] }) }),
+        says: /names a cluster/,
+      },
+      {
+        title: 'no such user',
+        load: () => loadConfig({ kubeconfig: write('one', {}, {}, { users: [] }) }),
+        says: /names a user/,
+      },
+      {
+        title: 'secrets in the open',
+        load: () => loadConfig({ kubeconfig: write('one', {}, { server: 'http://example.org' }) }),
+        says: /unencrypted/,
+      },
+      {
+        title: 'groups to impersonate',
+        load: () => loadConfig({ kubeconfig: write('one', { as: 'a', 'as-groups': ['b'] }) }),
+        says: /as-groups.*not supported/,
+      },
+    ]
+    for (const { title, load, says } of wrong) it(title, () => expect(load).to.throw(says))
+  })
+
+  it('takes the first of each name of several files in KUBECONFIG', async () => {
+    const first = write('one', { token: 'first' })
+    const second = write(
+      'two',
+      { token: 'second' },
+      {},
+      {
+        users: [
+          { name: 'one', user: { token: 'hidden' } },
+          { name: 'two', user: { token: 'second' } },
+        ],
+      },
+    )
+    const env = { KUBECONFIG: `${first}:${second}` }
+    expect(loadConfig({ env }).getCurrentUser()?.token).to.equal('first')
+    expect(loadConfig({ env, context: 'two' }).getCurrentUser()?.token).to.equal('second')
+    expect(new KubeConnection(loadConfig({ env })).namespace).to.equal('team')
+  })
+})

@@ -1,0 +1,118 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { ClassQueue } from '../../src/kube/class-queue.ts'
+import { type Pace, PriorityLimiter, type RequestClass, requestClasses } from '../../src/kube/limiter.ts'
+import { failure, ManualClock, turn } from './harness.ts'
+
+/** Turns that a test gives by hand. */
+class HandPace implements Pace {
+  waiting: (() => void)[] = []
+  closed = false
+  next(callback: () => void): void {
+    this.waiting.push(callback)
+  }
+  close(): void {
+    this.closed = true
+  }
+  give(turns: number): void {
+    for (let i = 0; i < turns; i++) this.waiting.shift()?.()
+  }
+}
+
+const never = () => new AbortController().signal
+
+describe('kube limiter', () => {
+  const made = (patience = 20) => {
+    const pace = new HandPace()
+    const clock = new ManualClock()
+    const limiter = new PriorityLimiter({ pace, clock, patience })
+    const order: string[] = []
+    const ask = (of: RequestClass, signal = never()) => limiter.turn(of, signal).then(() => order.push(of))
+    return { pace, clock, limiter, order, ask }
+  }
+
+  it('gives turns to the highest class, however late it comes', async () => {
+    const { pace, order, ask } = made()
+    for (const of of [...requestClasses].reverse()) void ask(of)
+    pace.give(requestClasses.length)
+    await turn()
+    expect(order).to.deep.equal(requestClasses)
+  })
+
+  it('starves no class: each gets a turn after its patience', async () => {
+    const { pace, order, ask } = made(5)
+    for (const of of ['event', 'restart'] as const) void ask(of)
+    for (let i = 0; i < 30; i++) void ask('policy')
+    pace.give(14)
+    await turn()
+    expect(order.indexOf('event')).to.equal(5)
+    expect(order.indexOf('restart')).to.be.within(6, 8)
+  })
+
+  it('never lets a higher class wait for two turns of lower ones in a row', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom(...requestClasses), { minLength: 1, maxLength: 200 }),
+        fc.integer({ min: 1, max: 4 }),
+        (asked, patience) => {
+          const queue = new ClassQueue<RequestClass, { of: RequestClass }>(requestClasses, patience)
+          const left = new Map<RequestClass, number>()
+          for (const of of asked) {
+            queue.add(of, { of })
+            left.set(of, (left.get(of) ?? 0) + 1)
+          }
+          let lower = 0
+          for (let item = queue.take(); item !== undefined; item = queue.take()) {
+            const highest = requestClasses.find((of) => (left.get(of) ?? 0) > 0)!
+            lower = item.of === highest ? 0 : lower + 1
+            expect(lower).to.be.below(2)
+            left.set(item.of, left.get(item.of)! - 1)
+          }
+          expect([...left.values()].every((count) => count === 0)).to.equal(true)
+        },
+      ),
+    )
+  })
+
+  it('gives no turn to a request that was given up, and its turn to the next', async () => {
+    const { pace, limiter, order, ask } = made()
+    const controller = new AbortController()
+    const given = failure(ask('policy', controller.signal))
+    controller.abort(new Error('no more'))
+    expect(await given).to.have.property('message', 'no more')
+    void ask('event')
+    expect([pace.waiting.length, limiter.waiting]).to.deep.equal([1, 1])
+    pace.give(1)
+    await turn()
+    expect(order).to.deep.equal(['event'])
+  })
+
+  it('says how long a request waited', async () => {
+    const { pace, clock, limiter } = made()
+    const waited = limiter.turn('read', never())
+    await clock.advance(2500)
+    pace.give(1)
+    expect(await waited).to.equal(2.5)
+  })
+
+  it('refuses who waits when it is closed, and who comes later', async () => {
+    const { pace, limiter } = made()
+    const waiting = failure(limiter.turn('read', never()))
+    limiter.close()
+    expect(await waiting).to.match(/closed/)
+    expect(await failure(limiter.turn('read', never()))).to.match(/closed/)
+    expect(pace.closed).to.equal(true)
+  })
+
+  it('gives a burst at once, the rest as the bucket fills, and leaves no timer', async () => {
+    const limiter = new PriorityLimiter({ qps: 40, burst: 20 })
+    let given = 0
+    const all = Array.from({ length: 30 }, () => limiter.turn('read', never()).then(() => given++))
+    await Promise.all(all.slice(0, 20))
+    expect(given).to.equal(20)
+    expect(limiter.waiting).to.equal(10)
+    await Promise.all(all)
+    expect([given, limiter.waiting]).to.deep.equal([30, 0])
+    limiter.close()
+  })
+})

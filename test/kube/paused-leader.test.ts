@@ -1,0 +1,67 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { LeaseServer } from './lease-server.ts'
+import { until } from './scripted-server.ts'
+
+describe('kube leader that is stopped by SIGSTOP past its lease', () => {
+  let server: LeaseServer
+  const children: ChildProcess[] = []
+
+  beforeEach(async () => {
+    server = await LeaseServer.start()
+  })
+  afterEach(async () => {
+    for (const child of children.splice(0)) child.kill('SIGKILL')
+    await server.stop()
+  })
+
+  const leader = (identity: string) => {
+    const child = spawn(
+      process.execPath,
+      ['--import', 'tsx', join(import.meta.dirname, 'paused-leader.ts'), server.url, identity],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    )
+    children.push(child)
+    let output = ''
+    child.stdout?.on('data', (chunk: Buffer) => (output += chunk))
+    return { child, said: (word: string) => output.includes(word) }
+  }
+  const writesOf = (identity: string) =>
+    server.server.seen.filter(({ method, path }) => method === 'PUT' && path.endsWith(`/things/${identity}`)).length
+  const forMs = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+  it('writes nothing more after SIGCONT, while another leads', async function () {
+    this.timeout(100_000)
+    const first = leader('first')
+    await until('the first to write', () => writesOf('first') > 50, 30)
+    first.child.kill('SIGSTOP')
+    // What was on its way arrives; a stopped process sends nothing.
+    await forMs(300)
+    const atPause = writesOf('first')
+    const second = leader('second')
+    await until('the second to write', () => writesOf('second') > 50, 30)
+    first.child.kill('SIGCONT')
+    await until('the first to notice', () => first.said('fenced'), 30)
+    await forMs(500)
+    expect(writesOf('first')).to.equal(atPause)
+    expect(second.said('fenced')).to.equal(false)
+    expect(server.lease?.spec?.holderIdentity).to.match(/^second_/)
+  })
+
+  it('writes nothing more after SIGCONT, also when nobody else writes', async function () {
+    this.timeout(100_000)
+    const only = leader('only')
+    await until('it to write', () => writesOf('only') > 50, 30)
+    only.child.kill('SIGSTOP')
+    await forMs(1500)
+    const atPause = writesOf('only')
+    server.change((spec) => ({ ...spec, holderIdentity: 'somebody' }))
+    only.child.kill('SIGCONT')
+    await until('it to notice', () => only.said('fenced'), 30)
+    await forMs(500)
+    expect(writesOf('only')).to.equal(atPause)
+  })
+})

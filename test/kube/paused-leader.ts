@@ -1,0 +1,36 @@
+/**
+ * A leader that writes as fast as it can, for the test that stops it: leads over the server of argv[2], prints a line a
+ * write, and goes on after its term as well, because it is the fence and not good behaviour that the test is about.
+ */
+
+import { ApiClient } from '../../src/kube/client.ts'
+import { KubeConnection } from '../../src/kube/connection.ts'
+import { FencedError } from '../../src/kube/fence.ts'
+import { LeaderElector } from '../../src/kube/leader-election.ts'
+import { unlimited } from '../../src/kube/limiter.ts'
+import { configFor, thing, things } from './harness.ts'
+
+const [url = '', identity = ''] = process.argv.slice(2)
+const client = new ApiClient({ connection: new KubeConnection(configFor(url)), limiter: unlimited })
+const elector = new LeaderElector({
+  client,
+  lease: { namespace: 'varmor', name: 'manager' },
+  identity,
+  leaseDuration: 2000,
+  renewDeadline: 1200,
+  retryPeriod: 200,
+  leading: async (term) => {
+    console.log('leads')
+    const fenced = client.fenced(term)
+    for (;;) {
+      try {
+        await fenced.update(things, thing(identity, 1))
+      } catch (error) {
+        if (!(error instanceof FencedError)) throw error
+        console.log('fenced')
+        return
+      }
+    }
+  },
+})
+elector.start()
