@@ -1,0 +1,82 @@
+/**
+ * Writes src/sandbox/api-server/schema/built-in-kinds-data.ts: the schemas of Kubernetes' own kinds, from the OpenAPI
+ * that Kubernetes publishes with its source. Needs Go, whose module proxy has that source.
+ */
+import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { argv } from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
+
+/** The release that test/cluster runs, too. */
+export const KUBERNETES_VERSION = 'v1.37.2'
+export const KUBERNETES_MODULE = 'k8s.io/kubernetes'
+
+/** The served groups and versions, named as the files of api/openapi-spec/v3. */
+const documents = [
+  'api__v1',
+  'apis__admissionregistration.k8s.io__v1',
+  'apis__apiextensions.k8s.io__v1',
+  'apis__apps__v1',
+  'apis__authentication.k8s.io__v1',
+  'apis__authorization.k8s.io__v1',
+  'apis__autoscaling__v1',
+  'apis__batch__v1',
+  'apis__coordination.k8s.io__v1',
+  'apis__discovery.k8s.io__v1',
+  'apis__events.k8s.io__v1',
+  'apis__networking.k8s.io__v1',
+  'apis__node.k8s.io__v1',
+  'apis__policy__v1',
+  'apis__rbac.authorization.k8s.io__v1',
+  'apis__scheduling.k8s.io__v1',
+  'apis__storage.k8s.io__v1',
+]
+
+type Definitions = Record<string, Record<string, unknown>>
+
+const kinds = 'x-kubernetes-group-version-kind'
+
+/** Kinds that every group serves (DeleteOptions) list only their own group in each document; here they list all. */
+function addDefinitions(all: Definitions, more: Definitions): void {
+  for (const [name, definition] of Object.entries(more)) {
+    const listed = [...((all[name]?.[kinds] as object[]) ?? []), ...((definition[kinds] as object[]) ?? [])]
+    const distinct = [...new Set(listed.map((kind) => JSON.stringify(kind, Object.keys(kind).sort())))].sort()
+    all[name] = { ...definition, ...(listed.length === 0 ? {} : { [kinds]: distinct.map((text) => JSON.parse(text)) }) }
+  }
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(entries.map(([name, field]) => [name, sorted(field)]))
+}
+
+/** The definitions as compact JSON: equal sources give equal bytes. */
+export function builtInDefinitions(moduleDirectory: string): string {
+  const all: Definitions = {}
+  for (const document of documents) {
+    const file = join(moduleDirectory, 'api/openapi-spec/v3', `${document}_openapi.json`)
+    addDefinitions(all, JSON.parse(readFileSync(file, 'utf8')).components.schemas)
+  }
+  return JSON.stringify(sorted(all))
+}
+
+function dataFile(definitions: string): string {
+  return `// Written by deploy/generate-built-in-kinds.ts.
+
+/** The release of Kubernetes that the definitions come from. */
+export const kubernetes = '${KUBERNETES_VERSION}'
+/** The definitions of Kubernetes' OpenAPI v3 by name: JSON, gzip, base64. */
+export const definitions =
+  '${gzipSync(definitions, { level: 9 }).toString('base64')}'
+`
+}
+
+if (argv[1] === fileURLToPath(import.meta.url)) {
+  const found = execFileSync('go', ['mod', 'download', '-json', `${KUBERNETES_MODULE}@${KUBERNETES_VERSION}`])
+  const target = new URL('../src/sandbox/api-server/schema/built-in-kinds-data.ts', import.meta.url)
+  writeFileSync(target, dataFile(builtInDefinitions(JSON.parse(found.toString()).Dir)))
+}

@@ -1,0 +1,26 @@
+import type { KubeObject } from '../kube-object.ts'
+import type { Resource } from '../registry/resource.ts'
+import type { UserInfo } from '../request.ts'
+import type { JsonObject } from '../schema/json.ts'
+
+export type Operation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT'
+
+/** One write, as admission sees it. */
+export interface AdmissionRequest {
+  readonly operation: Operation
+  readonly resource: Resource
+  /** Empty for the resource itself. */
+  readonly subresource: string
+  /** The kind of what is written: that of the subresource where it has one of its own. */
+  readonly objectType: { readonly apiVersion: string; readonly kind: string }
+  readonly namespace: string
+  readonly name: string
+  /** Undefined for a deletion. */
+  readonly object: KubeObject | undefined
+  readonly oldObject: KubeObject | undefined
+  readonly options: JsonObject
+  readonly dryRun: boolean
+  readonly user: UserInfo
+  /** Texts for `Warning` headers. */
+  readonly warnings: string[]
+}

@@ -1,0 +1,68 @@
+import type { Clock } from '../../../actors/runtime/clock.ts'
+import type { Random } from '../../../actors/runtime/random.ts'
+import type { AdmissionChain } from './admission/admission-chain.ts'
+import type { Authenticator } from './auth/authenticator.ts'
+import type { Authorizer } from './auth/authorizer.ts'
+import type { TokenIssuer } from './auth/token-issuer.ts'
+import type { WriteHooks } from './handlers/hooks.ts'
+import type { RequestInfo } from './http/request-info.ts'
+import type { NodeProxy } from './node-proxy.ts'
+import type { Registry } from './registry/registry.ts'
+import type { Resource, SubresourceSpec } from './registry/resource.ts'
+import type { ApiRequest, UserInfo } from './request.ts'
+import type { Store } from './store/store.ts'
+import type { WatchHub } from './watch/watch-hub.ts'
+
+/** The parts of a server that its request handlers work with. */
+export interface ApiContext {
+  readonly store: Store
+  readonly registry: Registry
+  readonly hub: WatchHub
+  readonly clock: Clock
+  readonly random: Random
+  readonly admission: AdmissionChain
+  readonly authorizer: Authorizer
+  readonly authenticator: Authenticator
+  readonly tokens: TokenIssuer
+  readonly nodes: NodeProxy
+  /** Whether `metadata.managedFields` are kept. Without them a simulation of many nodes needs much less memory. */
+  readonly managedFields: boolean
+  /** By resource of the store. */
+  readonly hooks: ReadonlyMap<string, WriteHooks>
+  /** What every namespace holds as `kube-root-ca.crt`. */
+  readonly caPem: string
+  /** A random UUID. */
+  uuid(): string
+}
+
+/** One request that is being answered. */
+export interface Call {
+  readonly context: ApiContext
+  readonly request: ApiRequest
+  readonly info: RequestInfo
+  readonly user: UserInfo
+  readonly query: URLSearchParams
+  /** Texts for `Warning` headers. */
+  readonly warnings: string[]
+}
+
+/** A request for a resource that the server has. */
+export interface ResourceCall extends Call {
+  readonly resource: Resource
+  readonly subresource: SubresourceSpec | undefined
+}
+
+/** The time as objects carry it: whole seconds. */
+export const timestamp = (milliseconds: number): string => `${new Date(milliseconds).toISOString().slice(0, 19)}Z`
+
+/** The time as Leases and new Events carry it. */
+export const microTimestamp = (milliseconds: number): string =>
+  `${new Date(milliseconds).toISOString().slice(0, 23)}000Z`
+
+/** What error texts name a resource by. */
+export const groupResource = ({ group, plural }: Resource): { group: string; resource: string } => ({
+  group,
+  resource: plural,
+})
+
+export const namespaceOf = (call: ResourceCall): string => (call.resource.namespaced ? call.info.namespace : '')

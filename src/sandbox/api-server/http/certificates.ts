@@ -1,0 +1,113 @@
+import 'reflect-metadata'
+import { createPrivateKey, webcrypto, type X509Certificate } from 'node:crypto'
+import * as x509 from '@peculiar/x509'
+
+type CryptoKey = webcrypto.CryptoKey
+
+x509.cryptoProvider.set(webcrypto as unknown as NonNullable<Parameters<typeof x509.cryptoProvider.set>[1]>)
+
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
+/** Ten years. */
+const lifetime = 10 * 365 * 86_400_000
+
+/** A certificate with its key, PEM. */
+export interface Identity {
+  readonly certificatePem: string
+  readonly keyPem: string
+}
+
+/** Signs certificates for one server: its own, and those of clients. */
+export class CertificateAuthority {
+  readonly certificatePem: string
+  readonly keyPem: string
+  private readonly certificate: x509.X509Certificate
+  private readonly key: CryptoKey
+
+  private constructor(certificate: x509.X509Certificate, key: CryptoKey, keyPem: string) {
+    this.certificate = certificate
+    this.key = key
+    this.certificatePem = `${certificate.toString('pem')}\n`
+    this.keyPem = keyPem
+  }
+
+  /** @param now milliseconds since 1970: certificates are valid from an hour before */
+  static async create(name: string, now: number): Promise<CertificateAuthority> {
+    const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+    const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+      name: `CN=${name}`,
+      serialNumber: serialNumber(),
+      keys,
+      signingAlgorithm: algorithm,
+      notBefore: new Date(now - 3_600_000),
+      notAfter: new Date(now + lifetime),
+      extensions: [
+        new x509.BasicConstraintsExtension(true, undefined, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.digitalSignature, true),
+        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      ],
+    })
+    return new CertificateAuthority(certificate, keys.privateKey, await pemOf(keys.privateKey))
+  }
+
+  /** One that was made before. */
+  static async restore({ certificatePem, keyPem }: Identity): Promise<CertificateAuthority> {
+    const der = createPrivateKey(keyPem).export({ type: 'pkcs8', format: 'der' })
+    const key = await webcrypto.subtle.importKey('pkcs8', der, algorithm, true, ['sign'])
+    return new CertificateAuthority(new x509.X509Certificate(certificatePem), key, keyPem)
+  }
+
+  /** For a client: `commonName` is the user, `organizations` are the groups. */
+  client(commonName: string, organizations: readonly string[], now: number): Promise<Identity> {
+    const subject = new x509.Name([{ CN: [commonName] }, ...organizations.map((name) => ({ O: [name] }))])
+    return this.issue(subject.toString(), now, [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])])
+  }
+
+  /** For a server with these names and addresses. */
+  server(commonName: string, names: readonly string[], addresses: readonly string[], now: number): Promise<Identity> {
+    const alternatives: x509.JsonGeneralNames = [
+      ...names.map((value) => ({ type: 'dns' as const, value })),
+      ...addresses.map((value) => ({ type: 'ip' as const, value })),
+    ]
+    return this.issue(`CN=${commonName}`, now, [
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.SubjectAlternativeNameExtension(alternatives),
+    ])
+  }
+
+  private async issue(subject: string, now: number, extensions: x509.Extension[]): Promise<Identity> {
+    const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+    const certificate = await x509.X509CertificateGenerator.create({
+      subject,
+      issuer: this.certificate.subject,
+      serialNumber: serialNumber(),
+      publicKey: keys.publicKey,
+      signingKey: this.key,
+      signingAlgorithm: algorithm,
+      notBefore: new Date(now - 3_600_000),
+      notAfter: new Date(now + lifetime),
+      extensions: [
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        ...extensions,
+        await x509.AuthorityKeyIdentifierExtension.create(this.certificate.publicKey),
+      ],
+    })
+    return { certificatePem: `${certificate.toString('pem')}\n`, keyPem: await pemOf(keys.privateKey) }
+  }
+}
+
+async function pemOf(key: CryptoKey): Promise<string> {
+  const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key))
+  return createPrivateKey({ key: der, type: 'pkcs8', format: 'der' })
+    .export({ type: 'pkcs8', format: 'pem' })
+    .toString()
+}
+
+const serialNumber = (): string => Buffer.from(webcrypto.getRandomValues(new Uint8Array(8))).toString('hex')
+
+/** User and groups of a client certificate. */
+export function certificateUser(certificate: X509Certificate): { commonName: string; organizations: string[] } {
+  const fields = certificate.subject.split('\n').map((line) => line.split('=') as [string, string])
+  const values = (name: string): string[] => fields.filter(([key]) => key === name).map(([, value]) => value)
+  return { commonName: values('CN')[0] ?? '', organizations: values('O') }
+}

@@ -1,0 +1,42 @@
+import { isObject, type JsonObject, type JsonValue } from '../schema/json.ts'
+import { atomOf, type ListAtom } from './atom.ts'
+import { keyElement, type PathElement, valueElement } from './field-set.ts'
+
+function keyedElement(list: ListAtom, item: JsonValue): PathElement | Error {
+  if (item === null) return new Error('associative list with keys may not have a null element')
+  if (!isObject(item)) return new Error('associative list with keys may not have non-map elements')
+  const keys: JsonObject = {}
+  for (const name of list.keys) {
+    const value = item[name] ?? atomOf(list.element).map?.fields[name]?.default
+    if (value !== undefined) keys[name] = value
+  }
+  if (Object.keys(keys).length > 0) return keyElement(keys)
+  const names = list.keys.map((name) => JSON.stringify(name)).join(' ')
+  return new Error(
+    `associative list with keys has an element that omits all key fields [${names}] (and doesn't have default values for any key fields)`,
+  )
+}
+
+function setElement(item: JsonValue): PathElement | Error {
+  if (isObject(item)) return new Error("associative list without keys has an element that's a map type")
+  if (Array.isArray(item)) return new Error('not supported: associative list with lists as elements')
+  if (item === null) return new Error("associative list without keys has an element that's an explicit null")
+  return valueElement(item)
+}
+
+/** The step that leads to an item of a set or map list; an error for an item that has none. */
+export const listElement = (list: ListAtom, item: JsonValue): PathElement | Error =>
+  list.kind === 'map' ? keyedElement(list, item) : setElement(item)
+
+/** The items of a list by their step; those of equal steps together. Items without a step are left out. */
+export function itemsByElement(list: ListAtom, items: readonly JsonValue[]): Map<PathElement, JsonValue[]> {
+  const byElement = new Map<PathElement, JsonValue[]>()
+  for (const item of items) {
+    const element = listElement(list, item)
+    if (element instanceof Error) continue
+    const equal = byElement.get(element)
+    if (equal === undefined) byElement.set(element, [item])
+    else equal.push(item)
+  }
+  return byElement
+}

@@ -1,0 +1,113 @@
+import { byCodePoint } from '../go-text.ts'
+import { at, clone, isObject, type JsonObject, type JsonValue, listOf, textOf } from '../schema/json.ts'
+import { EMPTY, FieldSet } from './field-set.ts'
+
+export type Operation = 'Apply' | 'Update'
+
+/** An entry of `metadata.managedFields`: which paths a manager owns, since when. */
+export interface ManagedEntry {
+  manager: string
+  operation: Operation
+  apiVersion: string
+  /** Empty for the main resource. */
+  subresource: string
+  /** RFC 3339; undefined when the manager never changed a value (it applied what was there). */
+  time: string | undefined
+  set: FieldSet
+}
+
+/** Entries of one identity are one: an applier's version may change, an updater's makes another entry. */
+export const identity = (entry: Pick<ManagedEntry, 'manager' | 'operation' | 'apiVersion' | 'subresource'>): string =>
+  JSON.stringify([
+    entry.manager,
+    entry.operation,
+    entry.operation === 'Apply' ? '' : entry.apiVersion,
+    entry.subresource,
+  ])
+
+export type Managers = ReadonlyMap<string, ManagedEntry>
+
+function decodeEntry(entry: JsonValue): ManagedEntry | undefined {
+  if (!isObject(entry) || entry.fieldsType !== 'FieldsV1') return undefined
+  const { operation } = entry
+  if (operation !== 'Apply' && operation !== 'Update') return undefined
+  const set = entry.fieldsV1 === undefined ? EMPTY : FieldSet.fromFieldsV1(entry.fieldsV1)
+  const apiVersion = textOf(entry.apiVersion)
+  if (set === undefined || apiVersion === '') return undefined
+  const time = typeof entry.time === 'string' ? entry.time : undefined
+  return { manager: textOf(entry.manager), operation, apiVersion, subresource: textOf(entry.subresource), time, set }
+}
+
+/** The entries of an object; undefined when one of them is malformed. */
+export function decodeManagedFields(object: JsonObject | undefined): Managers | undefined {
+  const entries = listOf(at(object, 'metadata', 'managedFields')).map(decodeEntry)
+  if (entries.includes(undefined)) return undefined
+  return new Map((entries as ManagedEntry[]).map((entry) => [identity(entry), entry]))
+}
+
+/** A client resets the owners by sending an empty list, or a list of one empty entry. */
+export function asksForReset(object: JsonObject): boolean {
+  const entries = at(object, 'metadata', 'managedFields')
+  if (!Array.isArray(entries)) return false
+  return entries.length === 0 || (entries.length === 1 && isObject(entries[0]) && Object.keys(entries[0]).length === 0)
+}
+
+const seconds = (time: string | undefined): number => (time === undefined ? 0 : Math.floor(Date.parse(time) / 1000))
+
+const inOrder = (a: ManagedEntry, b: ManagedEntry): number =>
+  byCodePoint(a.operation, b.operation) ||
+  seconds(a.time) - seconds(b.time) ||
+  byCodePoint(a.manager, b.manager) ||
+  byCodePoint(a.apiVersion, b.apiVersion) ||
+  byCodePoint(a.subresource, b.subresource)
+
+const encodeEntry = (entry: ManagedEntry): JsonObject => ({
+  ...(entry.manager === '' ? {} : { manager: entry.manager }),
+  operation: entry.operation,
+  apiVersion: entry.apiVersion,
+  ...(entry.time === undefined ? {} : { time: entry.time }),
+  fieldsType: 'FieldsV1',
+  fieldsV1: entry.set.toFieldsV1(),
+  ...(entry.subresource === '' ? {} : { subresource: entry.subresource }),
+})
+
+export function withoutManagedFields(object: JsonObject): JsonObject {
+  if (!isObject(object.metadata)) return object
+  const { managedFields: _, ...metadata } = object.metadata
+  return { ...object, metadata }
+}
+
+/** A copy of the object that says who owns what. */
+export function encodeManagedFields(object: JsonObject, managers: Managers): JsonObject {
+  const bare = withoutManagedFields(clone(object))
+  if (managers.size === 0) return bare
+  const managedFields = [...managers.values()].sort(inOrder).map(encodeEntry)
+  return { ...bare, metadata: { ...(isObject(bare.metadata) ? bare.metadata : {}), managedFields } }
+}
+
+const MOST_UPDATERS = 10
+
+/** Merges the oldest updaters into one entry per version, so that writers under ever new names cannot fill the object. */
+export function capUpdaters(managers: Managers): Managers {
+  const updaters = [...managers.values()]
+    .filter((entry) => entry.operation === 'Update')
+    .sort((a, b) => seconds(a.time) - seconds(b.time) || byCodePoint(identity(a), identity(b)))
+  const kept = new Map(managers)
+  const firsts = new Map<string, ManagedEntry>()
+  let count = updaters.length
+  for (const entry of updaters) {
+    if (count <= MOST_UPDATERS) break
+    const first = firsts.get(entry.apiVersion)
+    if (first === undefined) {
+      firsts.set(entry.apiVersion, entry)
+      continue
+    }
+    const bucket: ManagedEntry = { ...entry, manager: 'ancient-changes', subresource: '' }
+    const present = kept.get(identity(bucket)) ?? first
+    kept.delete(identity(first))
+    kept.delete(identity(entry))
+    kept.set(identity(bucket), { ...bucket, set: entry.set.union(present.set) })
+    count--
+  }
+  return kept
+}

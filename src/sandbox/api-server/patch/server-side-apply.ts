@@ -1,0 +1,286 @@
+import { goJson } from '../go-text.ts'
+import { zeroObject } from '../schema/defaults/apply-defaults.ts'
+import { at, clone, isObject, type JsonObject, objectOf, sameJson, textOf } from '../schema/json.ts'
+import type { OpenApiSchema } from '../schema/open-api-schema.ts'
+import { badRequest, internalFailure } from '../status.ts'
+import { type Conflict, conflictError } from './apply-conflicts.ts'
+import type { TypeRef } from './atom.ts'
+import { EMPTY, FieldSet, fieldPath } from './field-set.ts'
+import {
+  asksForReset,
+  capUpdaters,
+  decodeManagedFields,
+  encodeManagedFields,
+  identity,
+  type ManagedEntry,
+  type Managers,
+  type Operation,
+  withoutManagedFields,
+} from './managed-fields.ts'
+import {
+  type Comparison,
+  compareTyped,
+  mergeTyped,
+  removeItems,
+  toFieldSet,
+  typeProblem,
+  withNamedFields,
+} from './typed-value.ts'
+
+/** Who writes, and what: what an entry of `metadata.managedFields` says about a write. */
+export interface FieldWriter {
+  /** `fieldManager`, else what the user agent starts with; at most 128 characters. */
+  manager: string
+  /** Of the version written with, `apps/v1`. */
+  apiVersion: string
+  /** `status` and the like; left out for the main resource. */
+  subresource?: string
+  /** RFC 3339 with seconds: `2026-01-02T03:04:05Z`. */
+  time: string
+  /** Paths that this endpoint resets and so no writer comes to own (`status` on the main resource), as `[['status']]`. */
+  resetFields?: readonly (readonly string[])[]
+}
+
+export interface ApplyRequest extends FieldWriter {
+  /** The kind of the endpoint, where the caller has not checked it. */
+  kind?: string
+  /** Undefined when nothing has the name yet. */
+  live: JsonObject | undefined
+  /** What the user applied, as sent (decoded, not defaulted). */
+  applied: JsonObject
+  /** The schema of the kind, with metadata (`typeSchema` of a custom resource). */
+  schema: OpenApiSchema
+  /** Takes fields from other managers instead of a conflict. */
+  force: boolean
+}
+
+export interface UpdateRequest extends FieldWriter {
+  /** Undefined for a creation. */
+  live: JsonObject | undefined
+  /** What is about to be stored: patched, defaulted, admitted. */
+  updated: JsonObject
+  schema: OpenApiSchema
+}
+
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
+
+// What says which object it is, or is the server's own, is nobody's (apimachinery, managedfields/internal/stripmeta.go).
+const nobodys = FieldSet.of(
+  ...[['apiVersion'], ['kind'], ['metadata']].map(fieldPath),
+  ...[
+    'name',
+    'namespace',
+    'creationTimestamp',
+    'selfLink',
+    'uid',
+    'clusterName',
+    'generation',
+    'managedFields',
+    'resourceVersion',
+  ].map((name) => fieldPath(['metadata', name])),
+)
+
+const resetSet = ({ resetFields = [] }: FieldWriter): FieldSet => FieldSet.of(...resetFields.map(fieldPath))
+
+const without = (comparison: Comparison, gone: FieldSet): Comparison => ({
+  removed: comparison.removed.recursiveDifference(gone),
+  modified: comparison.modified.recursiveDifference(gone),
+  added: comparison.added.recursiveDifference(gone),
+})
+
+const entryOf = (writer: FieldWriter, operation: Operation, set: FieldSet): ManagedEntry => ({
+  manager: writer.manager === '' ? 'unknown' : writer.manager,
+  operation,
+  apiVersion: writer.apiVersion,
+  subresource: writer.subresource ?? '',
+  time: undefined,
+  set,
+})
+
+const kept = (managers: Managers): Managers => new Map([...managers].filter(([, entry]) => !entry.set.isEmpty))
+
+const changedSets = (managers: Managers, change: (entry: ManagedEntry, id: string) => FieldSet): Managers =>
+  kept(new Map([...managers].map(([id, entry]) => [id, { ...entry, set: change(entry, id) }])))
+
+/** Takes from every manager but `self` what a write changed or removed. Managers of all versions share one schema here. */
+function takeFrom(managers: Managers, self: string, comparison: Comparison): Managers {
+  const taken = comparison.modified.union(comparison.added).union(comparison.removed)
+  return changedSets(managers, (entry, id) => (id === self ? entry.set : entry.set.difference(taken)))
+}
+
+function conflictsOf(managers: Managers, self: string, comparison: Comparison): Conflict[] {
+  const changed = comparison.modified.union(comparison.added)
+  return [...managers].flatMap(([id, entry]) =>
+    id === self
+      ? []
+      : entry.set
+          .intersection(changed)
+          .paths()
+          .map((path) => ({ entry, path })),
+  )
+}
+
+/** Removes what the manager applied before, does not apply now, and nobody else owns. */
+function prune(type: TypeRef, merged: JsonObject, managers: Managers, last: FieldSet): JsonObject {
+  if (last.isEmpty) return merged
+  const named = (set: FieldSet) => withNamedFields(type, set)
+  const without = (set: FieldSet): JsonObject => objectOf(removeItems(type, merged, set))
+  const mergedSet = named(toFieldSet(type, merged))
+  const pruned = without(named(last))
+  const owned = [...managers.values()].reduce((all, entry) => all.union(entry.set), EMPTY)
+  const withOwned = without(mergedSet.difference(named(toFieldSet(type, pruned)).union(named(owned))))
+  const gone = mergedSet.difference(named(toFieldSet(type, withOwned)))
+  return without(gone.intersection(named(last)))
+}
+
+interface Applied {
+  object: JsonObject
+  managers: Managers
+  conflicts: Conflict[]
+}
+
+function applyMerge(request: ApplyRequest, live: JsonObject, managers: Managers): Applied {
+  const type: TypeRef = { schema: request.schema, preserve: false }
+  const merged = objectOf(mergeTyped(type, live, request.applied))
+  const set = toFieldSet(type, request.applied).recursiveDifference(resetSet(request))
+  const mine = entryOf(request, 'Apply', set)
+  const self = identity(mine)
+  const last = managers.get(self)
+  const withMine = new Map(managers).set(self, { ...mine, time: last?.time })
+  const object = prune(type, merged, withMine, last?.set ?? EMPTY)
+  const comparison = without(compareTyped(type, live, object), resetSet(request))
+  const conflicts = conflictsOf(withMine, self, comparison)
+  const changed = !sameJson(live, object)
+  const stripped = changedSets(takeFrom(withMine, self, comparison), (entry, id) =>
+    id === self ? entry.set.difference(nobodys) : entry.set,
+  )
+  const mineNow = stripped.get(self)
+  if (changed && mineNow !== undefined)
+    return { object, managers: new Map(stripped).set(self, { ...mineNow, time: request.time }), conflicts }
+  return { object, managers: stripped, conflicts }
+}
+
+function updateMerge(request: UpdateRequest, live: JsonObject, updated: JsonObject, managers: Managers): Managers {
+  const type: TypeRef = { schema: request.schema, preserve: false }
+  const comparison = without(compareTyped(type, live, updated), resetSet(request))
+  const set = comparison.modified.union(comparison.added).difference(nobodys)
+  // No manager is spared: the writer's own entry loses what changed and gets it back with the union below.
+  const others = takeFrom(managers, '', comparison)
+  if (set.isEmpty) return capUpdaters(others)
+  const mine = entryOf(request, 'Update', set)
+  const previous = others.get(identity(mine))
+  const all = previous === undefined ? set : set.union(previous.set)
+  return capUpdaters(new Map(others).set(identity(mine), { ...mine, set: all, time: request.time }))
+}
+
+const identified = (object: JsonObject): string => {
+  const [group = '', version = group] = textOf(object.apiVersion).split('/')
+  const gv = textOf(object.apiVersion).includes('/') ? `${group}/${version}` : `/${version}`
+  return `${gv}, Kind=${textOf(object.kind)}`
+}
+
+function checkApplied({ applied, apiVersion, kind, schema }: ApplyRequest): void {
+  if (applied.apiVersion !== apiVersion || (kind !== undefined && applied.kind !== kind))
+    throw badRequest(`invalid object type: ${identified(applied)}`)
+  if (at(applied, 'metadata', 'managedFields') !== undefined && at(applied, 'metadata', 'managedFields') !== null)
+    throw badRequest('metadata.managedFields must be nil')
+  const problem = typeProblem({ schema, preserve: false }, applied)
+  if (problem === undefined) return
+  const name = `${textOf(at(applied, 'metadata', 'namespace'))}/${textOf(at(applied, 'metadata', 'name'))}`
+  throw internalFailure(`failed to create typed patch object (${name}; ${identified(applied)}): ${problem}`)
+}
+
+/** What `kubectl apply` on the client side wrote and still stands: `kubectl` may take it over without a conflict. */
+function lastAppliedSet({ schema, apiVersion }: ApplyRequest, live: JsonObject): FieldSet {
+  const text = at(live, 'metadata', 'annotations', LAST_APPLIED)
+  const object = typeof text === 'string' ? parsed(text) : undefined
+  if (object === undefined || object.apiVersion !== apiVersion) return EMPTY
+  const type: TypeRef = { schema, preserve: false }
+  const { modified, added, removed } = compareTyped(type, object, live)
+  return toFieldSet(type, object).difference(modified).difference(added).difference(removed)
+}
+
+function parsed(text: string): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : undefined
+  } catch (error) {
+    // A user can write anything into an annotation; what is no JSON was not written by kubectl.
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
+
+/** Keeps the annotation of client-side apply in step, so that a user can go back to it. */
+function withLastApplied({ manager, applied }: ApplyRequest, object: JsonObject): JsonObject {
+  const present = at(object, 'metadata', 'annotations', LAST_APPLIED)
+  if (manager !== 'kubectl' || typeof present !== 'string' || present === '') return object
+  const copy = clone(applied)
+  const annotations = at(copy, 'metadata', 'annotations')
+  if (isObject(annotations)) delete annotations[LAST_APPLIED]
+  const metadata = objectOf(object.metadata)
+  return {
+    ...object,
+    metadata: { ...metadata, annotations: { ...objectOf(metadata.annotations), [LAST_APPLIED]: `${goJson(copy)}\n` } },
+  }
+}
+
+/** An object that was written before anyone applied has one owner for all of it. */
+function firstManagers(request: ApplyRequest, live: JsonObject): Managers {
+  const before = { ...request, manager: 'before-first-apply', updated: live }
+  return updateMerge(before, nothingYet(request.schema), live, new Map())
+}
+
+/**
+ * Server-side apply: the live object with what was applied merged in, fields that the manager owned and no longer
+ * applies removed, and `metadata.managedFields` brought up to date. The caller defaults and validates the answer, and
+ * compares it with `live` to see whether anything changed.
+ * @throws {ApiStatusError} 409 with a cause for each field that another manager owns, unless `force`; 400 when
+ *   `metadata.managedFields` is applied, or another kind; 500 with `failed to create typed patch object (...)` for what
+ *   does not fit the schema.
+ */
+export function applyServerSide(request: ApplyRequest): JsonObject {
+  checkApplied(request)
+  const live = withoutManagedFields(request.live ?? {})
+  const known = decodeManagedFields(request.live)
+  if (known === undefined) throw internalFailure('failed to decode managed fields: metadata.managedFields is malformed')
+  const managers = known.size === 0 && request.live !== undefined ? firstManagers(request, live) : known
+  const result = applyMerge(request, live, managers)
+  if (!request.force && result.conflicts.length > 0) {
+    const allowed = request.manager === 'kubectl' ? lastAppliedSet(request, live) : EMPTY
+    const conflicts = result.conflicts.filter(({ path }) => !allowed.has(path))
+    if (conflicts.length > 0) throw conflictError(conflicts)
+  }
+  return encodeManagedFields(withLastApplied(request, result.object), result.managers)
+}
+
+/**
+ * What a creation starts from: of built-in kinds, an object of the Go type, whose structs are there before anyone writes
+ * into them, so that nobody comes to own them.
+ */
+const nothingYet = (schema: OpenApiSchema): JsonObject =>
+  schema['x-kubernetes-group-version-kind'] === undefined ? {} : zeroObject(schema)
+
+/** The owners that an update starts from: what it sends, else what is stored. A subresource cannot change them. */
+function startingManagers({ live, updated, subresource }: UpdateRequest): Managers {
+  const stored = decodeManagedFields(live) ?? new Map()
+  if (subresource !== undefined && subresource !== '') return stored
+  if (asksForReset(updated)) return new Map()
+  const sent = decodeManagedFields(updated)
+  return sent === undefined || sent.size === 0 ? stored : sent
+}
+
+/**
+ * The object with its `metadata.managedFields` brought up to date for a write other than apply: the writer owns what it
+ * changed, others lose it, entries that are empty go. A writer that sends `managedFields: [{}]` or `[]` resets them, and
+ * an object without owners stays without, until someone applies.
+ */
+export function trackUpdate(request: UpdateRequest): JsonObject {
+  const managers = startingManagers(request)
+  const updated = withoutManagedFields(request.updated)
+  if (managers.size === 0 && request.live !== undefined) return clone(updated)
+  return encodeManagedFields(
+    updated,
+    updateMerge(request, withoutManagedFields(request.live ?? nothingYet(request.schema)), updated, managers),
+  )
+}

@@ -1,0 +1,106 @@
+import { gunzipSync } from 'node:zlib'
+import { kubernetes, definitions as packed } from './built-in-kinds-data.ts'
+import { isObject, type JsonObject, type JsonValue } from './json.ts'
+import type { OpenApiSchema } from './open-api-schema.ts'
+
+export interface BuiltInKind {
+  group: string
+  version: string
+  kind: string
+  /** Its name in the published OpenAPI, `io.k8s.api.core.v1.Pod`. */
+  definition: string
+}
+
+/** The release of Kubernetes that the schemas come from, `v1.37.2`. */
+export const kubernetesVersion = (): string => kubernetes
+
+/** A value that is made when it is first asked for: unpacking takes tens of milliseconds, which few commands need. */
+function lazily<T extends object>(make: () => T): () => T {
+  let made: T | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}
+
+/** The definitions as published, `io.k8s.api.core.v1.Pod` to schema, references as `#/components/schemas/...`. */
+export const publishedDefinitions: () => Readonly<Record<string, JsonObject>> = lazily(
+  () => JSON.parse(gunzipSync(Buffer.from(packed, 'base64')).toString()) as Record<string, JsonObject>,
+)
+
+/** Every kind that has a schema here, lists and options included. */
+export const builtInKinds: () => readonly BuiltInKind[] = lazily(() =>
+  Object.entries(publishedDefinitions()).flatMap(([definition, schema]) =>
+    ((schema['x-kubernetes-group-version-kind'] ?? []) as unknown as Omit<BuiltInKind, 'definition'>[]).map((kind) => ({
+      ...kind,
+      definition,
+    })),
+  ),
+)
+
+/** The name of a definition in a reference. */
+export const referenced = (reference: string): string => reference.slice(reference.lastIndexOf('/') + 1)
+
+interface Link {
+  node: Record<string, unknown>
+  definition: string
+}
+
+function copyNode(value: JsonValue, links: Link[]): unknown {
+  if (Array.isArray(value)) return value.map((entry) => copyNode(entry, links))
+  if (!isObject(value)) return value
+  const { $ref, allOf } = value
+  const wrapped = Array.isArray(allOf) && allOf.length === 1 && isObject(allOf[0]) ? allOf[0].$ref : undefined
+  // JSONSchemaProps has properties of these names: only a text is a reference.
+  const reference = typeof $ref === 'string' ? $ref : wrapped
+  const kept = { ...value }
+  if (typeof reference === 'string') {
+    delete kept.$ref
+    delete kept.allOf
+  }
+  const node = Object.fromEntries(
+    Object.entries(kept).map(([name, field]) => [name, copyNode(field as JsonValue, links)]),
+  )
+  if (typeof reference === 'string') links.push({ node, definition: referenced(reference) })
+  return node
+}
+
+/**
+ * Follows all references: a node that has one gets what it refers to, under its own description and default. What is
+ * below is shared, so a definition that contains itself becomes a circle. The title is the name of the Go type.
+ */
+const linkedDefinitions: () => Readonly<Record<string, OpenApiSchema>> = lazily(() => {
+  const links: Link[] = []
+  const linked: Record<string, Record<string, unknown>> = {}
+  for (const [name, definition] of Object.entries(publishedDefinitions()))
+    linked[name] = { title: name.slice(name.lastIndexOf('.') + 1), ...(copyNode(definition, links) as object) }
+  for (const { node, definition } of links) Object.assign(node, { ...linked[definition], ...node })
+  return linked as Record<string, OpenApiSchema>
+})
+
+/** A definition by its published name, with its references followed. */
+export const linkedDefinition = (definition: string): OpenApiSchema | undefined => linkedDefinitions()[definition]
+
+const definitionsByKind: () => ReadonlyMap<string, string> = lazily(
+  () =>
+    new Map(
+      builtInKinds().map(({ group, version, kind, definition }) => [
+        `${group === '' ? version : `${group}/${version}`} ${kind}`,
+        definition,
+      ]),
+    ),
+)
+
+/** The published name of a built-in kind, `io.k8s.api.core.v1.Pod`; undefined for what is none. */
+export const definitionOf = (apiVersion: string, kind: string): string | undefined =>
+  definitionsByKind().get(`${apiVersion} ${kind}`)
+
+/** The schema of a built-in kind with its references followed; undefined for what is none. The same object every time. */
+export function builtInSchema(apiVersion: string, kind: string): OpenApiSchema | undefined {
+  const definition = definitionOf(apiVersion, kind)
+  return definition === undefined ? undefined : linkedDefinition(definition)
+}
+
+/** The schema of `metadata` of every object. */
+export const objectMetaSchema = (): OpenApiSchema =>
+  linkedDefinition('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta') as OpenApiSchema

@@ -1,0 +1,98 @@
+import { TypeError as CelTypeError, Environment, EvaluationError, Optional, ParseError } from '@marcbachmann/cel-js'
+import type { OpenApiSchema } from '../open-api-schema.ts'
+import { registerListFunctions, registerListNamespaces } from './list-functions.ts'
+import { registerNetworkFunctions } from './network-functions.ts'
+import { registerQuantityFunctions } from './quantity-functions.ts'
+import { registerTextFunctions } from './text-functions.ts'
+import { undefinedField } from './undefined-fields.ts'
+import type { CelValue } from './values.ts'
+
+function environment(): Environment {
+  const bare = new Environment({ enableOptionalTypes: true, homogeneousAggregateLiterals: false })
+    .registerVariable('self', 'dyn')
+    .registerVariable('oldSelf', 'dyn')
+  return [
+    registerListNamespaces,
+    registerListFunctions,
+    registerTextFunctions,
+    registerNetworkFunctions,
+    registerQuantityFunctions,
+  ].reduce((extended, register) => register(extended), bare)
+}
+let shared: Environment | undefined
+
+/** An expression of a rule, ready to run. */
+export interface CelProgram {
+  usesOldSelf: boolean
+  /** Of its value, as far as the expression alone tells: `bool`, `string`; `dyn` when it does not. */
+  type: string
+  /** The value of the expression, or what went wrong, in cel-go's words. */
+  run(self: CelValue, oldSelf: CelValue | Optional | undefined): { value: unknown } | { problem: string }
+}
+
+const isCelError = (error: unknown): error is ParseError | EvaluationError | CelTypeError =>
+  error instanceof ParseError || error instanceof EvaluationError || error instanceof CelTypeError
+
+/** cel-go's words for what the library found. */
+function problemText(error: unknown): string {
+  if (!isCelError(error)) return error instanceof Error ? error.message : String(error)
+  const { summary } = error
+  if (error.code === 'index_out_of_bounds') return `index out of bounds: ${/index (-?\d+)/.exec(summary)?.[1] ?? ''}`
+  if (error.code === 'no_such_key') return `no such key: ${summary.replace(/^No such key: /, '')}`
+  if (error.code === 'no_such_overload' || error.code === 'no_matching_overload') return 'no such overload'
+  return summary
+}
+
+function names(node: unknown, wanted: string): boolean {
+  if (Array.isArray(node)) return node.some((part) => names(part, wanted))
+  if (typeof node !== 'object' || node === null) return false
+  const { op, args } = node as { op?: unknown; args?: unknown }
+  if (op === 'id') return args === wanted
+  return names(args, wanted)
+}
+
+/**
+ * Compiles an expression over `self` and `oldSelf`. Types are those of the values at run time, so a mistake of types
+ * shows when a rule runs; syntax, unknown names and functions without a fit show here.
+ * @param schema that of `self`, whose fields are then the only ones that there are.
+ * @returns the program, or the compiler's complaint.
+ */
+export function compileCel(expression: string, schema?: OpenApiSchema): CelProgram | { complaint: string } {
+  shared ??= environment()
+  try {
+    const parsed = shared.parse(expression)
+    const checked = parsed.check()
+    if (!checked.valid) return { complaint: complaintText(checked.error, expression) }
+    const missing = schema === undefined ? undefined : undefinedField(parsed.ast, schema)
+    if (missing !== undefined)
+      return { complaint: marked(missing.dot + 1, `undefined field '${missing.name}'`, expression) }
+    return {
+      usesOldSelf: names(parsed.ast, 'oldSelf'),
+      type: checked.type ?? 'dyn',
+      run(self, oldSelf) {
+        try {
+          return { value: parsed(oldSelf === undefined ? { self } : { self, oldSelf }) }
+        } catch (error) {
+          return { problem: problemText(error) }
+        }
+      },
+    }
+  } catch (error) {
+    if (isCelError(error)) return { complaint: complaintText(error, expression) }
+    throw error
+  }
+}
+
+const marked = (place: number, text: string, expression: string): string =>
+  `ERROR: <input>:1:${place}: ${text}\n | ${expression}\n | ${'.'.repeat(place - 1)}^`
+
+/** cel-go's form: `ERROR: <input>:1:6: <problem>`, with the place counted from 1, and the expression with a mark. */
+function complaintText(error: unknown, expression: string): string {
+  const place = isCelError(error) ? (error.range?.start ?? 0) + 1 : 1
+  const summary = isCelError(error) ? error.summary : problemText(error)
+  const unknown = /^Unknown variable: (.*)$/.exec(summary)
+  const text = unknown === null ? summary : `undeclared reference to '${unknown[1]}' (in container '')`
+  return marked(place, text, expression)
+}
+
+export { Optional }

@@ -1,0 +1,168 @@
+import { Optional } from '@marcbachmann/cel-js'
+import { duplicate, type FieldIssue, forbiddenField, invalidValue, item, key, required } from '../../field-issue.ts'
+import { isObject, type JsonObject, type JsonValue, sameJson } from '../json.ts'
+import type { CelRule, OpenApiSchema } from '../open-api-schema.ts'
+import { type CelProgram, compileCel } from './program.ts'
+import { type CelValue, celValue, withTypeAndMeta } from './values.ts'
+
+interface CompiledRule {
+  rule: CelRule
+  program: CelProgram
+  message: CelProgram | undefined
+}
+
+/** The rules of a schema and of all below it, compiled; undefined where there are none. */
+export interface CompiledRules {
+  schema: OpenApiSchema
+  rules: CompiledRule[]
+  items: CompiledRules | undefined
+  others: CompiledRules | undefined
+  properties: ReadonlyMap<string, CompiledRules>
+}
+
+function compileExpression(expression: string): CelProgram {
+  const program = compileCel(expression)
+  if ('complaint' in program) throw new Error(`CEL rule does not compile: ${program.complaint}`)
+  return program
+}
+
+const compileRule = (rule: CelRule): CompiledRule => ({
+  rule,
+  program: compileExpression(rule.rule),
+  message:
+    rule.messageExpression === undefined || rule.messageExpression === ''
+      ? undefined
+      : compileExpression(rule.messageExpression),
+})
+
+/** @throws {Error} for a rule that does not compile; validation of the CRD tells of it before. */
+export function compileRules(schema: OpenApiSchema, isRoot = true): CompiledRules | undefined {
+  const properties = Object.entries(schema.properties ?? {}).flatMap(([name, below]) => {
+    const compiled = compileRules(below, false)
+    return compiled === undefined ? [] : [[name, compiled] as const]
+  })
+  const others =
+    typeof schema.additionalProperties === 'object' ? compileRules(schema.additionalProperties, false) : undefined
+  const items = schema.items === undefined ? undefined : compileRules(schema.items, false)
+  const rules = (schema['x-kubernetes-validations'] ?? []).map(compileRule)
+  if (rules.length === 0 && properties.length === 0 && others === undefined && items === undefined) return undefined
+  return { schema: isRoot ? withTypeAndMeta(schema) : schema, rules, items, others, properties: new Map(properties) }
+}
+
+const ruleText = ({ message, rule }: CelRule): string =>
+  (message === undefined || message === '' ? rule : message).trim()
+const defaultMessage = (rule: CelRule): string =>
+  rule.message === undefined || rule.message === '' ? `failed rule: ${ruleText(rule)}` : rule.message.trim()
+
+const LONGEST_MESSAGE = 5 * 1024
+
+function messageOf({ rule, message }: CompiledRule, self: CelValue, oldSelf: CelValue | undefined): string {
+  const result = message?.run(self, oldSelf)
+  const text = result !== undefined && 'value' in result && typeof result.value === 'string' ? result.value.trim() : ''
+  return text === '' || text.includes('\n') || text.length > LONGEST_MESSAGE ? defaultMessage(rule) : text
+}
+
+function issueOf(rule: CelRule, field: string, value: JsonValue | undefined, detail: string): FieldIssue {
+  switch (rule.reason) {
+    case 'FieldValueForbidden':
+      return forbiddenField(field, detail)
+    case 'FieldValueRequired':
+      return required(field, detail)
+    case 'FieldValueDuplicate':
+      return value === undefined
+        ? { type: 'FieldValueDuplicate', field, detail }
+        : { ...duplicate(field, value), detail }
+    default:
+      return value === undefined ? { type: 'FieldValueInvalid', field, detail } : invalidValue(field, value, detail)
+  }
+}
+
+/** `.spec.a['b.c']` below a field, as field.Path writes it. */
+function below(field: string, path: string | undefined): string {
+  if (path === undefined || path === '') return field
+  const steps = path.replace(/\['((?:[^'\\]|\\.)*)'\]/g, (_, name: string) => `.${name.replace(/\\(.)/g, '$1')}`)
+  return field === '<nil>' ? steps.replace(/^\./, '') : field + steps
+}
+
+const typeShown = (schema: OpenApiSchema): string => schema.type ?? ''
+const optional = (old: CelValue | undefined): Optional => (old === undefined ? Optional.none() : Optional.of(old))
+
+/** A value and the one that it replaces, at a place. */
+interface Place {
+  field: string
+  value: JsonValue
+  old: JsonValue | undefined
+  /** Nothing changed here or above: failures that were there before are let through. */
+  unchanged: boolean
+}
+
+function ruleIssues(compiled: CompiledRules, place: Place): FieldIssue[] {
+  const { schema } = compiled
+  const self = celValue(place.value, schema)
+  const oldSelf = place.old === undefined || place.old === null ? undefined : celValue(place.old, schema)
+  const shown = schema.type === 'object' || schema.type === 'array' ? undefined : place.value
+  return compiled.rules.flatMap((compiledRule) => {
+    const { rule, program } = compiledRule
+    const takesNone = rule.optionalOldSelf === true
+    if (program.usesOldSelf && oldSelf === undefined && !takesNone) return []
+    const result = program.run(self, takesNone ? optional(oldSelf) : oldSelf)
+    if ('problem' in result) return [invalidValue(place.field, typeShown(schema), problemText(result.problem, rule))]
+    if (result.value === true || (place.unchanged && !program.usesOldSelf)) return []
+    return [issueOf(rule, below(place.field, rule.fieldPath), shown, messageOf(compiledRule, self, oldSelf))]
+  })
+}
+
+const problemText = (problem: string, rule: CelRule): string =>
+  problem.startsWith('no such overload')
+    ? `'${problem}': call arguments did not match a supported operator, function or macro signature for rule: ${ruleText(rule)}`
+    : `${problem} evaluating rule: ${ruleText(rule)}`
+
+function placeBelow(
+  place: Place,
+  field: string,
+  value: JsonValue,
+  old: JsonValue | undefined,
+  comparable: boolean,
+): Place {
+  const same = comparable && old !== undefined && sameJson(old, value)
+  return { field, value, old, unchanged: old === undefined ? place.unchanged : same }
+}
+
+/** Only map lists say which item an item was before; rules with oldSelf run on no others. */
+function oldItem(schema: OpenApiSchema, value: JsonValue, old: JsonValue | undefined): JsonValue | undefined {
+  if (!Array.isArray(old) || !isObject(value) || schema['x-kubernetes-list-type'] !== 'map') return undefined
+  const keys = schema['x-kubernetes-list-map-keys'] ?? []
+  return old.find((other) => isObject(other) && keys.every((name) => sameJson(other[name], value[name])))
+}
+
+function entryIssues(compiled: CompiledRules, place: Place, value: JsonObject): FieldIssue[] {
+  const old = isObject(place.old) ? place.old : {}
+  const parent = place.field === '<nil>' ? '' : place.field
+  return Object.entries(value).flatMap(([name, field]) => {
+    const property = compiled.properties.get(name)
+    const rules = property ?? (Object.hasOwn(compiled.schema.properties ?? {}, name) ? undefined : compiled.others)
+    if (rules === undefined || field === undefined || field === null) return []
+    const here = property === undefined ? key(parent, name) : parent === '' ? name : `${parent}.${name}`
+    const before = Object.hasOwn(old, name) ? old[name] : undefined
+    return evaluate(rules, placeBelow(place, here, field, before, true))
+  })
+}
+
+function evaluate(compiled: CompiledRules, place: Place): FieldIssue[] {
+  const { value } = place
+  const here = compiled.rules.length === 0 ? [] : ruleIssues(compiled, place)
+  if (isObject(value)) return [...here, ...entryIssues(compiled, place, value)]
+  const { items } = compiled
+  if (!Array.isArray(value) || items === undefined) return here
+  const below = value.flatMap((entry, index) => {
+    if (entry === null) return []
+    const before = oldItem(compiled.schema, entry, place.old)
+    return evaluate(items, placeBelow(place, item(place.field, index), entry, before, true))
+  })
+  return [...here, ...below]
+}
+
+/** The rules that an object breaks. Costs are not counted: the server's budget has no counterpart here. */
+export function evaluateRules(compiled: CompiledRules, object: JsonObject, old: JsonObject | undefined): FieldIssue[] {
+  return evaluate(compiled, { field: '<nil>', value: object, old, unchanged: false })
+}

@@ -1,0 +1,110 @@
+import { Duration } from '@marcbachmann/cel-js/evaluator'
+import { isObject, type JsonObject, type JsonValue } from '../json.ts'
+import type { OpenApiSchema } from '../open-api-schema.ts'
+
+// Names that are words of CEL are escaped as whole words (apiserver, pkg/cel/escaping.go).
+const reserved = new Set(
+  'true false null in as break const continue else for function if import let loop package namespace return var void while'.split(
+    ' ',
+  ),
+)
+const escapes: [RegExp, string][] = [
+  [/__/g, '__underscores__'],
+  [/\./g, '__dot__'],
+  [/-/g, '__dash__'],
+  [/\//g, '__slash__'],
+]
+
+/** A property's name as CEL has it; undefined for one that CEL cannot name. */
+export function celName(name: string): string | undefined {
+  if (reserved.has(name)) return `__${name}__`
+  if (!/^[A-Za-z_./-][\w./-]*$/.test(name)) return undefined
+  return escapes.reduce((text, [found, replacement]) => text.replace(found, replacement), name)
+}
+
+// Words of CEL's grammar: the only ones that cannot stand behind a dot as they are.
+const grammar = new Set(['true', 'false', 'null', 'in'])
+
+/** All the names that rules may call a property by: reserved words go escaped and, since CEL takes them there, plain. */
+export function celNames(name: string): string[] {
+  const escaped = celName(name)
+  if (escaped === undefined) return []
+  return reserved.has(name) && !grammar.has(name) ? [escaped, name] : [escaped]
+}
+
+/** Values as the CEL library takes them: bigint is int, number is double, Date is timestamp. */
+export type CelValue =
+  | null
+  | boolean
+  | bigint
+  | number
+  | string
+  | Date
+  | Uint8Array
+  | Duration
+  | CelValue[]
+  | { [name: string]: CelValue }
+
+const DURATION = /^([+-]?)(\d+(?:\.\d+)?(?:h|m|s|ms|us|µs|ns))+$/
+const unitSeconds: Record<string, number> = { h: 3600, m: 60, s: 1, ms: 1e-3, us: 1e-6, µs: 1e-6, ns: 1e-9 }
+
+function duration(text: string): Duration | string {
+  if (!DURATION.test(text)) return text
+  let nanos = 0n
+  for (const [, count, unit] of text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)/g))
+    nanos += BigInt(Math.round(Number(count) * (unitSeconds[unit as string] as number) * 1e9))
+  const signed = text.startsWith('-') ? -nanos : nanos
+  return new Duration(signed / 1_000_000_000n, Number(signed % 1_000_000_000n))
+}
+
+function celText(text: string, format: string | undefined): CelValue {
+  if (format === 'byte') return new Uint8Array(Buffer.from(text, 'base64'))
+  if (format === 'duration') return duration(text)
+  if (format !== 'date' && format !== 'date-time') return text
+  const date = new Date(text)
+  return Number.isNaN(date.getTime()) ? text : date
+}
+
+function celNumber(value: number, schema: OpenApiSchema | undefined): CelValue {
+  return Number.isInteger(value) && schema?.type !== 'number' ? BigInt(value) : value
+}
+
+/** Fields that every object with metadata has, when the schema says nothing of them. */
+const metadata: OpenApiSchema = {
+  type: 'object',
+  properties: { name: { type: 'string' }, generateName: { type: 'string' } },
+}
+const root: Record<string, OpenApiSchema> = { apiVersion: { type: 'string' }, kind: { type: 'string' }, metadata }
+
+/** Of the metadata of an object, rules see the name and generateName, nothing else. */
+export const withTypeAndMeta = (schema: OpenApiSchema): OpenApiSchema => ({
+  ...schema,
+  properties: { ...schema.properties, ...root },
+})
+
+function celEntries(value: JsonObject, schema: OpenApiSchema): CelValue {
+  const entries: [string, CelValue][] = []
+  const properties =
+    schema['x-kubernetes-embedded-resource'] === true ? { ...schema.properties, ...root } : schema.properties
+  const others = typeof schema.additionalProperties === 'object' ? schema.additionalProperties : undefined
+  const keepsAll = schema['x-kubernetes-preserve-unknown-fields'] === true && properties === undefined
+  for (const [name, field] of Object.entries(value)) {
+    if (field === undefined) continue
+    const below = properties !== undefined && Object.hasOwn(properties, name) ? properties[name] : undefined
+    if (below !== undefined) {
+      for (const called of celNames(name)) entries.push([called, celValue(field, below)])
+    } else if (others !== undefined) entries.push([name, celValue(field, others)])
+    else if (keepsAll) entries.push([name, celValue(field, undefined)])
+  }
+  return Object.fromEntries(entries)
+}
+
+/** A JSON value as CEL sees it through its schema; what the schema does not name is not there. */
+export function celValue(value: JsonValue, schema: OpenApiSchema | undefined): CelValue {
+  if (typeof value === 'number') return celNumber(value, schema)
+  if (typeof value === 'string') return celText(value, schema?.format)
+  if (Array.isArray(value)) return value.map((item) => celValue(item, schema?.items))
+  if (!isObject(value)) return value
+  if (schema !== undefined) return celEntries(value, schema)
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, celValue(field ?? null, undefined)]))
+}

@@ -1,0 +1,75 @@
+import { type FieldIssue, type FieldIssueType, invalidValue } from '../field-issue.ts'
+import { objectMetaSchema } from './built-in-kinds.ts'
+import { compileRules, evaluateRules } from './cel/rules.ts'
+import { applySchemaDefaults } from './defaulting.ts'
+import { clone, type JsonObject } from './json.ts'
+import { validateListTypes } from './list-types.ts'
+import type { OpenApiSchema } from './open-api-schema.ts'
+import { prune } from './pruning.ts'
+import { validateValue } from './value-validation.ts'
+
+/** One version of a CRD, ready to handle its objects. Make it once for each version and keep it. */
+export interface CustomResourceSchema {
+  /** As the CRD has it. */
+  readonly schema: OpenApiSchema
+  /** The schema with apiVersion, kind and ObjectMeta, for server-side apply and for OpenAPI. */
+  readonly typeSchema: OpenApiSchema
+  /** A copy without what the schema does not name, and what went, as `unknown field "spec.foo"`, for `strictDecodingError`. */
+  prune(object: JsonObject): { object: JsonObject; problems: string[] }
+  /** A copy with the defaults of the schema. */
+  applyDefaults(object: JsonObject): JsonObject
+  /**
+   * What the server would refuse: schema, list types, CEL. `old` is what is stored, for transition rules; what is wrong
+   * and unchanged since then is let through (ratcheting), as the server does. Metadata is checked apart (`validateObjectMeta`).
+   */
+  validate(object: JsonObject, old?: JsonObject): FieldIssue[]
+}
+
+/** The fields that every object has, which a CRD does not name or names only in part. */
+export const withObjectMeta = (schema: OpenApiSchema): OpenApiSchema => ({
+  ...schema,
+  properties: {
+    ...schema.properties,
+    apiVersion: { type: 'string' },
+    kind: { type: 'string' },
+    metadata: objectMetaSchema(),
+  },
+})
+
+const blocking: ReadonlySet<FieldIssueType> = new Set<FieldIssueType>([
+  'FieldValueNotSupported',
+  'FieldValueRequired',
+  'FieldValueTooLong',
+  'FieldValueTooMany',
+  'FieldValueTypeInvalid',
+])
+
+const unchecked = invalidValue(
+  '<nil>',
+  null,
+  'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation',
+)
+
+/**
+ * @param preserveUnknownFields the CRD's `spec.preserveUnknownFields`: nothing is pruned.
+ * @throws {Error} for a schema that `validateCustomResourceDefinition` refuses.
+ */
+export function compileCustomResource(schema: OpenApiSchema, preserveUnknownFields = false): CustomResourceSchema {
+  const rules = compileRules(schema)
+  return {
+    schema,
+    typeSchema: withObjectMeta(schema),
+    prune(object) {
+      if (preserveUnknownFields) return { object: clone(object), problems: [] }
+      const { object: kept, unknown } = prune(object, schema)
+      return { object: kept, problems: unknown.map((path) => `unknown field "${path}"`) }
+    },
+    applyDefaults: (object) => applySchemaDefaults(object, schema),
+    validate(object, old) {
+      const issues = [...validateValue(schema, object, '', old), ...validateListTypes(schema, object)]
+      if (rules === undefined) return issues
+      if (issues.some(({ type }) => blocking.has(type))) return [...issues, unchecked]
+      return [...issues, ...evaluateRules(rules, object, old)]
+    },
+  }
+}

@@ -1,0 +1,209 @@
+import { child, type FieldIssue, forbiddenField, invalidValue, item, required } from '../field-issue.ts'
+import { goQuote } from '../go-text.ts'
+import { at, isObject, type JsonObject, type JsonValue, listOf, numberOf, objectOf, sameJson, textOf } from './json.ts'
+import {
+  label1035Problems,
+  labelProblems,
+  labelValueProblems,
+  pathSegmentProblems,
+  qualifiedNameProblems,
+  subdomainProblems,
+} from './names.ts'
+
+/** Which names a kind takes: DNS-1123 subdomains (most), DNS-1123 labels (namespaces), DNS-1035 labels, path segments (RBAC). */
+export type NameRule = 'subdomain' | 'label' | 'dns1035' | 'path-segment'
+
+const METADATA = 'metadata'
+export const IMMUTABLE = 'field is immutable'
+
+const nameChecks: Record<NameRule, (name: string) => string[]> = {
+  subdomain: subdomainProblems,
+  label: labelProblems,
+  dns1035: label1035Problems,
+  'path-segment': (name) => pathSegmentProblems(name),
+}
+
+/** A prefix may end in a dash: something follows it. */
+const withoutDash = (prefix: string): string =>
+  prefix.length > 1 && prefix.endsWith('-') ? `${prefix.slice(0, -2)}a` : prefix
+
+const invalids = (field: string, value: JsonValue, problems: readonly string[]): FieldIssue[] =>
+  problems.map((problem) => invalidValue(field, value, problem))
+
+function nameIssues(metadata: JsonObject, rule: NameRule): FieldIssue[] {
+  const [name, prefix] = [textOf(metadata.name), textOf(metadata.generateName)]
+  const prefixProblems =
+    rule === 'path-segment' ? pathSegmentProblems(prefix, true) : nameChecks[rule](withoutDash(prefix))
+  const inPrefix = prefix === '' ? [] : invalids(child(METADATA, 'generateName'), prefix, prefixProblems)
+  const field = child(METADATA, 'name')
+  if (name === '') return [...inPrefix, required(field, 'name or generateName is required')]
+  return [...inPrefix, ...invalids(field, name, nameChecks[rule](name))]
+}
+
+function namespaceIssues(metadata: JsonObject, namespaced: boolean): FieldIssue[] {
+  const namespace = textOf(metadata.namespace)
+  const field = child(METADATA, 'namespace')
+  if (!namespaced) return namespace === '' ? [] : [forbiddenField(field, 'not allowed on this type')]
+  return namespace === '' ? [required(field)] : invalids(field, namespace, labelProblems(namespace))
+}
+
+/** Labels of an object or a selector: keys and values. */
+export function labelIssues(labels: JsonValue | undefined, field: string): FieldIssue[] {
+  return Object.entries(objectOf(labels)).flatMap(([name, value]) => [
+    ...invalids(field, name, qualifiedNameProblems(name)),
+    ...invalids(field, value ?? null, labelValueProblems(textOf(value))),
+  ])
+}
+
+const LARGEST_ANNOTATIONS = 256 * 1024
+
+function annotationIssues(annotations: JsonValue | undefined): FieldIssue[] {
+  const field = child(METADATA, 'annotations')
+  const entries = Object.entries(objectOf(annotations))
+  const size = entries.reduce(
+    (sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(textOf(value)),
+    0,
+  )
+  const issues = entries.flatMap(([name]) => invalids(field, name, qualifiedNameProblems(name.toLowerCase())))
+  if (size <= LARGEST_ANNOTATIONS) return issues
+  return [...issues, { type: 'FieldValueTooLong', field, detail: `may not be more than ${LARGEST_ANNOTATIONS} bytes` }]
+}
+
+function ownerIssues(owner: JsonValue, field: string): FieldIssue[] {
+  const names = ['apiVersion', 'kind', 'name', 'uid']
+  const empty = names.filter((name) => textOf(at(owner, name)) === '')
+  const version = textOf(at(owner, 'apiVersion'))
+  const malformed = version !== '' && (version.split('/').length > 2 || version.endsWith('/'))
+  return [
+    ...empty.map((name) => required(child(field, name), 'must not be empty')),
+    ...(malformed ? [invalidValue(child(field, 'apiVersion'), version, 'must be <group>/<version> or <version>')] : []),
+    ...(version === 'v1' && at(owner, 'kind') === 'Event'
+      ? [invalidValue(field, owner, '/v1, Kind=Event is disallowed from being an owner')]
+      : []),
+  ]
+}
+
+function ownersIssues(owners: JsonValue | undefined): FieldIssue[] {
+  const field = child(METADATA, 'ownerReferences')
+  const issues = listOf(owners).flatMap((owner, index) => ownerIssues(owner, item(field, index)))
+  const controllers = listOf(owners)
+    .filter((owner) => at(owner, 'controller') === true)
+    .map((owner) => `${textOf(at(owner, 'kind'))}/${textOf(at(owner, 'name'))}`)
+  const [first, ...others] = controllers
+  const several = others.map((other) =>
+    invalidValue(
+      field,
+      owners ?? null,
+      `Only one reference can have Controller set to true. Found "true" in references for ${first} and ${other}`,
+    ),
+  )
+  return [...issues, ...several]
+}
+
+function finalizerIssues(finalizers: JsonValue | undefined): FieldIssue[] {
+  const field = child(METADATA, 'finalizers')
+  const names = listOf(finalizers).map(textOf)
+  const issues = names.flatMap((name) => invalids(field, name, qualifiedNameProblems(name)))
+  if (!names.includes('orphan') || !names.includes('foregroundDeletion')) return issues
+  return [...issues, invalidValue(field, names, 'finalizer orphan and foregroundDeletion cannot be both set')]
+}
+
+const commonIssues = (metadata: JsonObject): FieldIssue[] => [
+  ...(numberOf(metadata.generation) < 0
+    ? [invalidValue(child(METADATA, 'generation'), numberOf(metadata.generation), 'must be greater than or equal to 0')]
+    : []),
+  ...labelIssues(metadata.labels, child(METADATA, 'labels')),
+  ...annotationIssues(metadata.annotations),
+  ...ownersIssues(metadata.ownerReferences),
+]
+
+/** What is wrong with `metadata` of a new object: name, generateName, namespace, labels, annotations, finalizers, owners. */
+export function validateObjectMeta(object: JsonObject, namespaced: boolean, names: NameRule): FieldIssue[] {
+  const metadata = objectOf(object.metadata)
+  return [
+    ...nameIssues(metadata, names),
+    ...namespaceIssues(metadata, namespaced),
+    ...commonIssues(metadata),
+    ...finalizerIssues(metadata.finalizers),
+  ]
+}
+
+/** Fields that the server or the creation sets once. */
+const fixed = [
+  'name',
+  'namespace',
+  'uid',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+] as const
+
+function newFinalizerIssues(metadata: JsonObject, old: JsonObject): FieldIssue[] {
+  if (old.deletionTimestamp === undefined || old.deletionTimestamp === null) return []
+  const before = new Set(listOf(old.finalizers).map(textOf))
+  const added = [...new Set(listOf(metadata.finalizers).map(textOf))].filter((name) => !before.has(name)).sort()
+  if (added.length === 0) return []
+  const shown = `[]string{${added.map(goQuote).join(', ')}}`
+  return [
+    forbiddenField(
+      child(METADATA, 'finalizers'),
+      `no new finalizers can be added if the object is being deleted, found new finalizers ${shown}`,
+    ),
+  ]
+}
+
+/** What is wrong with `metadata` of an update: also changes of what cannot change (uid, creationTimestamp, ...). */
+export function validateObjectMetaUpdate(object: JsonObject, old: JsonObject): FieldIssue[] {
+  const [metadata, before] = [objectOf(object.metadata), objectOf(old.metadata)]
+  const version = textOf(metadata.resourceVersion)
+  const changed = fixed.filter((name) => !sameJson(metadata[name] ?? '', before[name] ?? ''))
+  return [
+    ...newFinalizerIssues(metadata, before),
+    ...(version === ''
+      ? [invalidValue(child(METADATA, 'resourceVersion'), '', 'must be specified for an update')]
+      : []),
+    ...(numberOf(metadata.generation) < numberOf(before.generation)
+      ? [invalidValue(child(METADATA, 'generation'), numberOf(metadata.generation), 'must not be decremented')]
+      : []),
+    ...changed.map((name) =>
+      invalidValue(child(METADATA, name), metadata[name] ?? (isText(name) ? '' : null), IMMUTABLE),
+    ),
+    ...commonIssues(metadata),
+  ]
+}
+
+const isText = (name: (typeof fixed)[number]): boolean => ['name', 'namespace', 'uid'].includes(name)
+
+/** A label selector: its labels and its expressions. */
+export function selectorIssues(selector: JsonValue | undefined, field: string): FieldIssue[] {
+  if (!isObject(selector)) return []
+  const expressions = listOf(selector.matchExpressions)
+  return [
+    ...labelIssues(selector.matchLabels, child(field, 'matchLabels')),
+    ...expressions.flatMap((expression, index) =>
+      expressionIssues(objectOf(expression), item(child(field, 'matchExpressions'), index)),
+    ),
+  ]
+}
+
+function expressionIssues(expression: JsonObject, field: string): FieldIssue[] {
+  const operator = textOf(expression.operator)
+  const values = listOf(expression.values)
+  const inValues: FieldIssue[] = []
+  if (operator === 'In' || operator === 'NotIn') {
+    if (values.length === 0)
+      inValues.push(required(child(field, 'values'), "must be specified when `operator` is 'In' or 'NotIn'"))
+  } else if (operator === 'Exists' || operator === 'DoesNotExist') {
+    if (values.length > 0)
+      inValues.push(
+        forbiddenField(child(field, 'values'), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"),
+      )
+  } else inValues.push(invalidValue(child(field, 'operator'), operator, 'not a valid selector operator'))
+  return [
+    ...inValues,
+    ...invalids(child(field, 'key'), textOf(expression.key), qualifiedNameProblems(textOf(expression.key))),
+    ...values.flatMap((value, index) =>
+      invalids(item(child(field, 'values'), index), value, labelValueProblems(textOf(value))),
+    ),
+  ]
+}

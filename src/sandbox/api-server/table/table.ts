@@ -1,0 +1,57 @@
+import { type JsonObject, type JsonValue, objectOf } from '../schema/json.ts'
+
+/** A column of a Table: `TableColumnDefinition` of meta/v1. Priority 0 is always shown, others with `-o wide`. */
+export interface TableColumn {
+  name: string
+  type: string
+  format: string
+  description: string
+  priority: number
+}
+
+/** How the objects of one kind are shown. */
+export interface TableLayout {
+  columns: readonly TableColumn[]
+  /** The cells of an object, one a column. `now` is in milliseconds since 1970. */
+  cells(object: JsonObject, now: number): JsonValue[]
+  /** What the row as a whole is, where that matters: kubectl leaves completed pods out of some lists. */
+  conditions?(object: JsonObject): JsonObject[]
+}
+
+/** What each row carries besides its cells: `?includeObject=`. */
+export type IncludeObject = 'None' | 'Metadata' | 'Object'
+
+export interface TableOptions {
+  now: number
+  includeObject: IncludeObject
+  /** Of the list, or of the one object: resourceVersion, continue, remainingItemCount. */
+  metadata: JsonObject
+  /** `meta.k8s.io/v1` (default) or `meta.k8s.io/v1beta1`, as the client asked. */
+  apiVersion?: string
+}
+
+function rowObject(object: JsonObject, include: IncludeObject, apiVersion: string): JsonValue {
+  if (include === 'None') return null
+  if (include === 'Object') return object
+  return { kind: 'PartialObjectMetadata', apiVersion, metadata: objectOf(object.metadata) }
+}
+
+/** The Table of a list (or of one object) with the metadata of the list. */
+export function toTable(layout: TableLayout, objects: readonly JsonObject[], options: TableOptions): JsonObject {
+  const apiVersion = options.apiVersion ?? 'meta.k8s.io/v1'
+  const rows = objects.map((object) => {
+    const conditions = layout.conditions?.(object) ?? []
+    return {
+      cells: layout.cells(object, options.now),
+      ...(conditions.length === 0 ? {} : { conditions }),
+      object: rowObject(object, options.includeObject, apiVersion),
+    }
+  })
+  return {
+    kind: 'Table',
+    apiVersion,
+    metadata: options.metadata,
+    columnDefinitions: layout.columns.map((column) => ({ ...column })),
+    rows,
+  }
+}

@@ -1,0 +1,104 @@
+import { expect } from 'chai'
+import { eventually } from '../cluster/wait.ts'
+import type { Json } from './api.ts'
+import { expectFailure } from './expect-failure.ts'
+import { definition, definitions, useScope } from './scope.ts'
+import type { Target } from './target.ts'
+
+const group = 'definitions.varmor.test'
+const text = { type: 'string' }
+const object = (properties: Json, rest: Json = {}): Json => ({ type: 'object', properties, ...rest })
+
+/** What a definition may say, what it brings, and what goes with it. */
+export function customResourceDefinitions(target: Target): void {
+  describe('custom resource definitions', () => {
+    const scope = useScope(target)
+
+    it('take their objects with them', async () => {
+      const short = { kind: 'Brief', plural: 'briefs', group, schema: { type: 'object' } }
+      const reply = await scope.api.post(definitions, definition(short))
+      expect(reply.status, reply.text).to.equal(201)
+      const path = scope.group(`${group}/v1`, 'briefs')
+      await eventually('it to be served', async () => (await scope.api.get(path)).status === 200)
+      await scope.api.create(path, { apiVersion: `${group}/v1`, kind: 'Brief', metadata: { name: 'a' } })
+      await scope.api.delete(`${definitions}/briefs.${group}`)
+      await eventually('it to be served no more', async () => (await scope.api.get(path)).status === 404)
+    })
+
+    it('name the fields by which objects can be selected', async () => {
+      const selectable = {
+        kind: 'Selected',
+        plural: 'selecteds',
+        group,
+        version: { selectableFields: [{ jsonPath: '.spec.colour' }] },
+        schema: object({ spec: object({ colour: text }) }),
+      }
+      scope.atEnd(() => scope.api.delete(`${definitions}/selecteds.${group}`))
+      await scope.api.create(definitions, definition(selectable))
+      const path = scope.group(`${group}/v1`, 'selecteds')
+      await eventually('it to be served', async () => (await scope.api.get(path)).status === 200)
+      for (const colour of ['red', 'blue']) {
+        await scope.api.create(path, {
+          apiVersion: `${group}/v1`,
+          kind: 'Selected',
+          metadata: { name: colour },
+          spec: { colour },
+        })
+      }
+      const { items } = await scope.api.read(`${path}?fieldSelector=spec.colour%3Dred`)
+      expect(items.map(({ metadata }: Json) => metadata.name)).to.deep.equal(['red'])
+    })
+
+    describe('are refused', () => {
+      const base = { kind: 'Refused', plural: 'refuseds', group, schema: { type: 'object' } }
+      const refused: [string, Json, RegExp][] = [
+        [
+          'whose name is not plural and group',
+          { ...definition(base), metadata: { name: 'wrong' } },
+          /metadata\.name: Invalid value: "wrong": must be spec\.names\.plural\+"\."\+spec\.group/,
+        ],
+        [
+          'without a schema',
+          definition({ ...base, version: { schema: undefined } }),
+          /spec\.versions\[0\]\.schema\.openAPIV3Schema: Required value$/,
+        ],
+        [
+          'whose schema has no type',
+          definition({ ...base, schema: object({ spec: {} }) }),
+          /openAPIV3Schema\.properties\[spec\]\.type: Required value: must not be empty for specified object fields/,
+        ],
+        [
+          'whose rule is no CEL',
+          definition({
+            ...base,
+            schema: object({ a: text }, { 'x-kubernetes-validations': [{ rule: 'self.nothing ==' }] }),
+          }),
+          /x-kubernetes-validations\[0\]\.rule: Invalid value: .*compilation failed: ERROR: <input>:1:16: Syntax error: mismatched input '<EOF>'/s,
+        ],
+        [
+          'whose rule uses a field that is not there',
+          definition({
+            ...base,
+            schema: object({ a: text }, { 'x-kubernetes-validations': [{ rule: 'self.nothing == 1' }] }),
+          }),
+          /compilation failed: ERROR: <input>:1:5: undefined field 'nothing'/,
+        ],
+        [
+          'whose default does not fit',
+          definition({ ...base, schema: object({ a: { ...text, default: 5 } }) }),
+          /properties\[a\]\.default: Invalid value: "integer": .*must be of type string: "integer"/,
+        ],
+        [
+          'of a group without a dot',
+          definition({ ...base, group: 'single' }),
+          /spec\.group: Invalid value: "single": should be a domain with at least one dot/,
+        ],
+      ]
+      for (const [title, body, message] of refused) {
+        it(title, async () =>
+          expectFailure(await scope.api.post(definitions, body), { code: 422, reason: 'Invalid', message }),
+        )
+      }
+    })
+  })
+}

@@ -1,0 +1,74 @@
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Json } from './api.ts'
+
+export interface WatchEvent {
+  type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'
+  object: Json
+}
+
+const patience = 15_000
+
+/** The lines of a watch as they come: one JSON document each. */
+export class WatchStream {
+  readonly status: number
+  #lines: AsyncIterator<string>
+  #stop: AbortController
+  #body: Readable
+
+  constructor(status: number, body: Readable, stop: AbortController) {
+    this.status = status
+    this.#body = body
+    // Closing a watch aborts it, which is no failure.
+    body.on('error', () => undefined)
+    this.#lines = createInterface({ input: body })[Symbol.asyncIterator]()
+    this.#stop = stop
+  }
+
+  /** @returns the next event, or undefined at the end. @throws if neither comes in 15 s */
+  async next(): Promise<WatchEvent | undefined> {
+    const late = new AbortController()
+    const nothing = pause(patience, undefined, { signal: late.signal }).then(() => {
+      throw new Error(`no event of the watch in ${patience / 1000} s`)
+    })
+    nothing.catch(() => undefined)
+    try {
+      const line = await Promise.race([this.#lines.next(), nothing])
+      return line.done ? undefined : (JSON.parse(line.value) as WatchEvent)
+    } finally {
+      late.abort()
+    }
+  }
+
+  /** That many events. */
+  async take(count: number): Promise<WatchEvent[]> {
+    const events: WatchEvent[] = []
+    while (events.length < count) {
+      const event = await this.next()
+      if (event === undefined) break
+      events.push(event)
+    }
+    return events
+  }
+
+  /** The events up to the first that is wanted, which is the last of them. */
+  async until(wanted: (event: WatchEvent) => boolean): Promise<WatchEvent[]> {
+    const events: WatchEvent[] = []
+    for (;;) {
+      const event = await this.next()
+      if (event === undefined) throw new Error(`the watch ended after ${events.length} events`)
+      events.push(event)
+      if (wanted(event)) return events
+    }
+  }
+
+  close(): void {
+    this.#stop.abort()
+    this.#body.destroy()
+  }
+}
+
+/** An event in a few words: `ADDED name`. */
+export const brief = ({ type, object }: WatchEvent): string =>
+  type === 'BOOKMARK' || type === 'ERROR' ? type : `${type} ${object.metadata.name}`

@@ -1,0 +1,268 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Binaries, ensureBinaries } from './binaries/build.ts'
+import { type ClusterPki, createClusterPki } from './cluster-pki.ts'
+import { type CommandOptions, type CommandResult, output, result } from './command.ts'
+import * as plane from './control-plane.ts'
+import { HttpsClient } from './https-client.ts'
+import { kubeconfig, type Login } from './kubeconfig.ts'
+import { ManagedProcess } from './managed-process.ts'
+import type { Subject } from './pki.ts'
+import { PodNetwork } from './pod-network.ts'
+import { freePorts } from './ports.ts'
+import { abandonedFolders, createRunFolder, markName, type RunFolder } from './run-folder.ts'
+import { measured, printSteps, type StepLog } from './steps.ts'
+import { sweep } from './sweep.ts'
+import { eventually } from './wait.ts'
+import { watchOver } from './watchdog.ts'
+
+export interface ClusterOptions {
+  /** Real nodes will join (`startNode`), so the API server listens where pods reach it. Needs root. */
+  nodes?: boolean
+  /** Runs kwok, which keeps the nodes ready that carry its annotation (`addFakeNode`). */
+  kwok?: boolean
+  /** Is told how long each step took. Prints by default. */
+  log?: StepLog
+}
+
+export type ComponentName = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler' | 'kwok'
+
+/** A control plane of Kubernetes on this machine, with an authority, ports and a folder of its own. */
+export class Cluster {
+  readonly folder: RunFolder
+  readonly binaries: Binaries
+  readonly pki: ClusterPki
+  /** The URL of the API server. */
+  readonly server: string
+  /** Path of the kubeconfig of an administrator. */
+  readonly kubeconfig: string
+  /** As an administrator. */
+  readonly client: HttpsClient
+  readonly components = new Map<ComponentName, ManagedProcess>()
+  readonly network: PodNetwork | undefined
+  readonly log: StepLog
+  #layout: plane.ControlPlane
+  #node: ReturnType<PodNetwork['addNode']> | undefined
+  /** What has to end before the control plane does, the last first. */
+  #attached: (() => Promise<void>)[] = []
+  #dismiss: () => void
+
+  private constructor(parts: Parts) {
+    this.folder = parts.folder
+    this.binaries = parts.layout.binaries
+    this.pki = parts.pki
+    this.network = parts.network
+    this.log = parts.log
+    this.#node = parts.firstNode
+    this.#layout = parts.layout
+    this.#dismiss = parts.dismiss
+    this.server = `https://${parts.layout.address}:${parts.layout.ports.api}`
+    const { certificate, key } = parts.pki.users.admin
+    this.client = new HttpsClient(this.server, { ca: parts.pki.authority.certificate, cert: certificate, key })
+    for (const user of ['admin', 'controller-manager', 'scheduler'] as const) {
+      this.writeKubeconfig(user, parts.pki.users[user])
+    }
+    this.kubeconfig = this.#layout.kubeconfig('admin')
+  }
+
+  /** @throws if a program is missing, or a server does not come up; then nothing is left running */
+  static async start(options: ClusterOptions = {}): Promise<Cluster> {
+    const log = options.log ?? printSteps
+    const abandoned = abandonedFolders()
+    if (abandoned.length > 0) await measured(log, 'removal of what killed runs left', () => sweepAll(abandoned))
+    const cluster = new Cluster(await prepare(await ensureBinaries(log), options, log))
+    try {
+      await measured(log, 'control plane', () => cluster.#boot(options))
+    } catch (error) {
+      await cluster.stop()
+      throw error
+    }
+    return cluster
+  }
+
+  component(name: ComponentName): ManagedProcess {
+    const found = this.components.get(name)
+    if (found === undefined) throw new Error(`this cluster has no ${name}`)
+    return found
+  }
+
+  /** Files of everything that runs here, one a process. */
+  get logs(): string {
+    return join(this.folder.path, 'logs')
+  }
+
+  get ca(): string {
+    return this.pki.authority.certificate
+  }
+
+  /** Writes a kubeconfig into the cluster's folder. @returns its path */
+  writeKubeconfig(user: string, login: Login): string {
+    const path = this.#layout.kubeconfig(user)
+    writeFileSync(path, kubeconfig(this.server, this.ca, login), { mode: 0o600 })
+    return path
+  }
+
+  /** A client with a certificate of its own: `{ name: 'jane', organization: 'developers' }`. The caller closes it. */
+  async clientOf(subject: Omit<Subject, 'use'>): Promise<HttpsClient> {
+    const { certificate, key } = await this.pki.authority.issue({ ...subject, use: 'client' })
+    return new HttpsClient(this.server, { ca: this.ca, cert: certificate, key })
+  }
+
+  /** What kubectl prints as an administrator. @throws if it fails */
+  kubectl(args: readonly string[], options: CommandOptions = {}): Promise<string> {
+    return output(this.binaries.kubectl, ['--kubeconfig', this.kubeconfig, ...args], options)
+  }
+
+  /** Runs kubectl as an administrator, whatever its exit status. */
+  tryKubectl(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+    return result(this.binaries.kubectl, ['--kubeconfig', this.kubeconfig, ...args], options)
+  }
+
+  /** The network of the next real node; the first one's is that of the API server. */
+  async nextNode(): ReturnType<PodNetwork['addNode']> {
+    if (this.network === undefined) throw new Error('this cluster was started without `nodes: true`')
+    const first = this.#node
+    this.#node = undefined
+    return first ?? this.network.addNode()
+  }
+
+  /** Makes `end` part of `stop`. */
+  attach(end: () => Promise<void>): void {
+    this.#attached.push(end)
+  }
+
+  /** A node that kwok keeps ready and whose pods kwok says are running. */
+  async addFakeNode(name: string): Promise<void> {
+    const [annotation, value] = plane.fakeNodeAnnotation.split('=') as [string, string]
+    const capacity = { cpu: '64', memory: '256Gi', pods: '1000' }
+    const node = {
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name, annotations: { [annotation]: value }, labels: { 'kubernetes.io/hostname': name } },
+      status: { capacity, allocatable: capacity },
+    }
+    await this.kubectl(['create', '-f', '-'], { input: JSON.stringify(node) })
+    await this.nodeReady(name)
+  }
+
+  async nodeReady(name: string): Promise<void> {
+    const path = '{.status.conditions[?(@.type=="Ready")].status}'
+    const get = ['get', 'node', name, '-o', `jsonpath=${path}`]
+    await eventually(`node ${name} to be ready`, async () => (await this.kubectl(get)) === 'True')
+  }
+
+  /**
+   * Makes etcd forget all but the newest state. The API server still answers a watch from what it has in memory: restart
+   * it after this, and every older resource version is 410 Gone.
+   */
+  async compact(): Promise<void> {
+    const post = async (path: string, body: object): Promise<{ header?: { revision?: string } }> => {
+      const url = `${plane.etcdUrl(this.#layout)}${path}`
+      const answer = await fetch(url, { method: 'POST', body: JSON.stringify(body) })
+      if (!answer.ok) throw new Error(`etcd ${path}: ${answer.status} ${await answer.text()}`)
+      return (await answer.json()) as { header?: { revision?: string } }
+    }
+    const { header } = await post('/v3/kv/range', { key: Buffer.from('\0').toString('base64'), limit: 1 })
+    await post('/v3/kv/compaction', { revision: header?.revision, physical: true })
+  }
+
+  /** Ends everything and removes its folder. */
+  async stop(): Promise<void> {
+    for (const end of this.#attached.splice(0).reverse()) await end()
+    await this.client.close()
+    // Each is a client of the one before it.
+    for (const component of [...this.components.values()].reverse()) await component.stop()
+    await sweep(this.folder)
+    this.#dismiss()
+  }
+
+  async #boot({ kwok = false }: ClusterOptions): Promise<void> {
+    const { log } = this
+    const layout = this.#layout
+    // The API server itself waits for etcd.
+    await this.#launch(
+      'etcd',
+      plane.etcdCommand(layout),
+      async () => (await fetch(`${plane.etcdUrl(layout)}/health`)).ok,
+    )
+    const ready = async (): Promise<boolean> => (await this.client.call('GET', '/readyz')).status === 200
+    await this.#launch('kube-apiserver', plane.apiServerCommand(layout), ready)
+    await measured(log, '  kube-apiserver ready', () => this.component('kube-apiserver').ready())
+    const healthy = (port: number) => () => this.#healthy(port)
+    const { controllerManager, scheduler } = layout.ports
+    await this.#launch('kube-controller-manager', plane.controllerManagerCommand(layout), healthy(controllerManager))
+    await this.#launch('kube-scheduler', plane.schedulerCommand(layout), healthy(scheduler))
+    const kwokServes = async (): Promise<boolean> => (await fetch(`http://127.0.0.1:${layout.ports.kwok}/healthz`)).ok
+    if (kwok) await this.#launch('kwok', plane.kwokCommand(layout), kwokServes)
+    await measured(log, '  all components serve', () =>
+      Promise.all([...this.components.values()].map((component) => component.ready())),
+    )
+    // Without it no pod can be created.
+    const account = '/api/v1/namespaces/default/serviceaccounts/default'
+    await measured(log, '  first ServiceAccount', () =>
+      eventually('the first ServiceAccount', async () => (await this.client.call('GET', account)).status === 200),
+    )
+  }
+
+  async #healthy(port: number): Promise<boolean> {
+    const client = new HttpsClient(`https://127.0.0.1:${port}`, { ca: this.ca })
+    try {
+      return (await client.call('GET', '/healthz')).status === 200
+    } finally {
+      await client.close()
+    }
+  }
+
+  async #launch(name: ComponentName, command: string[], serves: () => Promise<boolean>): Promise<void> {
+    const mark = { [markName]: this.folder.path }
+    const component = new ManagedProcess({ name, command, logs: this.logs, mark, serves })
+    this.components.set(name, component)
+    await component.start()
+  }
+}
+
+interface Parts {
+  folder: RunFolder
+  layout: plane.ControlPlane
+  pki: ClusterPki
+  network: PodNetwork | undefined
+  firstNode: ReturnType<PodNetwork['addNode']> | undefined
+  log: StepLog
+  dismiss: () => void
+}
+
+async function prepare(binaries: Binaries, options: ClusterOptions, log: StepLog): Promise<Parts> {
+  const folder = createRunFolder()
+  const dismiss = watchOver(folder)
+  const network = options.nodes ? new PodNetwork(folder) : undefined
+  const firstNode = network?.addNode()
+  const address = (await firstNode)?.address ?? '127.0.0.1'
+  const pki = await measured(log, 'certificates', () => createClusterPki(join(folder.path, 'pki'), address))
+  const [etcd, peer, api, controllerManager, scheduler, kwok] = (await freePorts(6)) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
+  const layout: plane.ControlPlane = {
+    binaries,
+    data: join(folder.path, 'etcd'),
+    pki: (file) => join(folder.path, 'pki', file),
+    kubeconfig: (user) => join(folder.path, `${user}.kubeconfig`),
+    address,
+    ports: { etcd, peer, api, controllerManager, scheduler, kwok },
+  }
+  return { folder, layout, pki, network, firstNode, log, dismiss }
+}
+
+/** What cannot be removed, as with another user's, is said and keeps nobody from starting. */
+async function sweepAll(folders: readonly RunFolder[]): Promise<void> {
+  for (const folder of folders) {
+    await sweep(folder).catch((error: Error) => console.warn(`${folder.path} stays: ${error.message}`))
+  }
+}
+
+/** Starts a control plane. @throws if a program is missing, or a server does not come up */
+export const startCluster = (options: ClusterOptions = {}): Promise<Cluster> => Cluster.start(options)

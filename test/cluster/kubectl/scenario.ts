@@ -1,0 +1,26 @@
+/** One command line of a shell in a folder of its own, where `kubectl` is the one of the target's version. */
+export interface Step {
+  line: string
+  /** Exit status; 0 if left out. */
+  status?: number
+  /** What has to be in its output, to see that the step does what it is for. */
+  says?: string | RegExp
+}
+
+/** Command lines that build on each other, in a namespace of their own. */
+export interface Scenario {
+  title: string
+  /** Needs more than the API server: the controllers of workloads. */
+  needs?: 'controllers'
+  /** Files in the folder, by name. */
+  files?: Record<string, string>
+  steps: Step[]
+}
+
+/** What a step printed, without what differs between two runs that do the same. */
+export interface StepResult {
+  line: string
+  status: number
+  stdout: string
+  stderr: string
+}

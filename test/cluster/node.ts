@@ -1,0 +1,134 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ensureImages } from './binaries/images.ts'
+import { createCgroup } from './cgroups.ts'
+import type { Cluster } from './cluster.ts'
+import { output, probe } from './command.ts'
+import { kubeconfig } from './kubeconfig.ts'
+import { ManagedProcess } from './managed-process.ts'
+import { cniConfiguration, containerdConfiguration, kubeletConfiguration, type NodeLayout } from './node-files.ts'
+import { cgroupPrefix, markName } from './run-folder.ts'
+import { measured } from './steps.ts'
+
+/** A real node on this machine: containerd, runc, the bridge plugin, kubelet. */
+export interface Node {
+  name: string
+  /** Where its kubelet, and the host, are reached from pods. */
+  address: string
+  folder: string
+  containerd: ManagedProcess
+  kubelet: ManagedProcess
+  /** Path of the socket of containerd. */
+  socket: string
+  /** Ends its containers, kubelet and containerd, and takes it out of the cluster. */
+  stop(): Promise<void>
+}
+
+/** Starts one more node and waits until it is ready. `cluster` has to be started with `nodes: true`. */
+export async function startNode(cluster: Cluster, name: string): Promise<Node> {
+  const { archives } = await ensureImages(cluster.binaries, cluster.log)
+  return measured(cluster.log, `node ${name}`, async () => {
+    const layout = await prepare(cluster, name)
+    const containerd = containerdOf(cluster, layout)
+    const kubelet = kubeletOf(cluster, layout)
+    const stop = once(() => stopNode(cluster, layout, containerd, kubelet))
+    cluster.attach(stop)
+    await containerd.start()
+    await containerd.ready()
+    await Promise.all(archives.map((archive) => ctr(layout, 'image', 'import', archive)))
+    await kubelet.start()
+    await kubelet.ready()
+    await cluster.nodeReady(name)
+    const { address, folder, socket } = layout
+    return { name, address, folder, containerd, kubelet, socket, stop }
+  })
+}
+
+const once = (work: () => Promise<void>): (() => Promise<void>) => {
+  let done: Promise<void> | undefined
+  return () => {
+    done ??= work()
+    return done
+  }
+}
+
+const ctr = ({ socket }: NodeLayout, ...args: string[]): Promise<string> =>
+  output('ctr', ['--address', socket, '--namespace', 'k8s.io', ...args])
+
+async function prepare(cluster: Cluster, name: string): Promise<NodeLayout> {
+  const network = await cluster.nextNode()
+  const folder = join(cluster.folder.path, name)
+  const pki = join(cluster.folder.path, 'pki')
+  for (const part of ['cni', 'manifests', 'plugins']) mkdirSync(join(folder, part), { recursive: true })
+  const layout: NodeLayout = {
+    name,
+    ...network,
+    folder,
+    pki,
+    socket: join(folder, 'c.sock'),
+    cgroup: `${cgroupPrefix(cluster.folder)}${name}`,
+  }
+  createCgroup(layout.cgroup)
+  const { authority } = cluster.pki
+  const user = `system:node:${name}`
+  const client = await authority.issue({ name: user, organization: 'system:nodes', use: 'client' })
+  const server = await authority.issue({ name: user, use: 'server', addresses: [network.address], hosts: [name] })
+  writeFileSync(join(folder, 'kubeconfig'), kubeconfig(cluster.server, cluster.ca, client), { mode: 0o600 })
+  writeFileSync(join(folder, 'server.crt'), server.certificate)
+  writeFileSync(join(folder, 'server.key'), server.key, { mode: 0o600 })
+  writeFileSync(join(folder, 'containerd.toml'), containerdConfiguration(layout))
+  writeFileSync(join(folder, 'cni', '10-bridge.conflist'), cniConfiguration(layout))
+  writeFileSync(join(folder, 'kubelet.json'), kubeletConfiguration(layout))
+  return layout
+}
+
+function containerdOf(cluster: Cluster, layout: NodeLayout): ManagedProcess {
+  return new ManagedProcess({
+    name: `${layout.name}-containerd`,
+    command: ['containerd', '--config', join(layout.folder, 'containerd.toml')],
+    logs: cluster.logs,
+    mark: { [markName]: cluster.folder.path },
+    serves: async () => probe('ctr', '--address', layout.socket, 'version') !== undefined,
+  })
+}
+
+function kubeletOf(cluster: Cluster, layout: NodeLayout): ManagedProcess {
+  const { name, address, folder } = layout
+  const flags = {
+    config: join(folder, 'kubelet.json'),
+    kubeconfig: join(folder, 'kubeconfig'),
+    'hostname-override': name,
+    'node-ip': address,
+    'root-dir': join(folder, 'kubelet'),
+    'cert-dir': folder,
+  }
+  return new ManagedProcess({
+    name: `${name}-kubelet`,
+    command: [cluster.binaries.kubelet, ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)],
+    logs: cluster.logs,
+    mark: { [markName]: cluster.folder.path },
+    serves: async () => (await fetch(`http://${address}:10248/healthz`)).ok,
+  })
+}
+
+async function stopNode(
+  cluster: Cluster,
+  layout: NodeLayout,
+  containerd: ManagedProcess,
+  kubelet: ManagedProcess,
+): Promise<void> {
+  await kubelet.stop()
+  if (containerd.running) await endContainers(layout)
+  await containerd.stop()
+  await cluster.tryKubectl(['delete', 'node', layout.name, '--ignore-not-found', '--wait=false'])
+}
+
+/** So that shims leave by themselves; what stays for any reason, the sweep of the cluster ends. */
+async function endContainers(layout: NodeLayout): Promise<void> {
+  const tasks = (await ctr(layout, 'task', 'list', '--quiet')).split('\n').filter((line) => line !== '')
+  await Promise.all(
+    tasks.map((task) =>
+      probe('ctr', '--address', layout.socket, '--namespace', 'k8s.io', 'task', 'delete', '--force', task),
+    ),
+  )
+}

@@ -1,0 +1,32 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type RunningApiServer, startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
+import { apiSuite } from '../api-suite/suite.ts'
+
+describe('the API of the embedded server', () => {
+  let running: RunningApiServer
+  let folder = ''
+
+  before(async () => {
+    running = await startApiServer()
+    folder = await mkdtemp(join(tmpdir(), 'varmor-api-'))
+    await writeFile(join(folder, 'kubeconfig'), running.kubeconfig, { mode: 0o600 })
+  })
+
+  after(async () => {
+    await running?.close()
+    if (folder !== '') await rm(folder, { recursive: true })
+  })
+
+  apiSuite(() => ({
+    name: 'embedded',
+    server: running.url,
+    ca: running.caPem,
+    kubeconfig: join(folder, 'kubeconfig'),
+    admin: { certificate: running.adminCertificate.certificatePem, key: running.adminCertificate.keyPem },
+    forgetHistory: async () => {
+      running.server.context.store.compact()
+    },
+  }))
+})

@@ -1,0 +1,104 @@
+import { expect } from 'chai'
+import { duplicateFields } from '../../src/sandbox/api-server/http/json-duplicates.ts'
+import { requestInfo } from '../../src/sandbox/api-server/http/request-info.ts'
+import { decodeProtobuf, ProtobufError } from '../../src/sandbox/api-server/protobuf/decode.ts'
+import { matchesLabels } from '../../src/sandbox/api-server/selectors/label-requirement.ts'
+import { parseLabelSelector } from '../../src/sandbox/api-server/selectors/parse-label-selector.ts'
+
+describe('label selectors', () => {
+  const rows: { selector: string; matches: boolean }[] = [
+    { selector: '', matches: true },
+    { selector: 'a=1', matches: true },
+    { selector: 'a == 1, b!=1', matches: true },
+    { selector: 'a in (1, 2)', matches: true },
+    { selector: 'a notin (1)', matches: false },
+    { selector: 'c notin (1)', matches: true },
+    { selector: 'a,!c', matches: true },
+    { selector: '!a', matches: false },
+    { selector: 'n>4,n<6', matches: true },
+    { selector: 'n>5', matches: false },
+    { selector: 'in in (in,notin)', matches: true },
+    { selector: 'e=', matches: true },
+  ]
+  for (const { selector, matches } of rows)
+    it(`${JSON.stringify(selector)} ${matches ? 'selects' : 'leaves out'} the object`, () => {
+      const labels = { a: '1', n: '5', in: 'in', e: '' }
+      expect(matchesLabels(parseLabelSelector(selector), labels)).to.equal(matches)
+    })
+
+  const refused: { selector: string; text: string }[] = [
+    { selector: 'a in b', text: "unable to parse requirement: found 'b' expected: '('" },
+    { selector: 'a=1,', text: "found '', expected: identifier after ','" },
+    { selector: '(a)', text: "found '(', expected: !, identifier, or 'end of string'" },
+    { selector: 'a b', text: "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt" },
+  ]
+  for (const { selector, text } of refused)
+    it(`${JSON.stringify(selector)} is refused as Kubernetes does`, () => {
+      expect(() => parseLabelSelector(selector)).to.throw(text)
+    })
+})
+
+describe('paths of requests', () => {
+  const rows: { method: string; path: string; query?: string; info: Record<string, unknown> }[] = [
+    {
+      method: 'GET',
+      path: '/api/v1/namespaces/a',
+      info: { verb: 'get', resource: 'namespaces', name: 'a', namespace: 'a' },
+    },
+    { method: 'PUT', path: '/api/v1/namespaces/a/finalize', info: { resource: 'namespaces', subresource: 'finalize' } },
+    {
+      method: 'GET',
+      path: '/api/v1/namespaces/a/pods',
+      info: { verb: 'list', resource: 'pods', namespace: 'a', name: '' },
+    },
+    { method: 'GET', path: '/api/v1/pods', query: 'watch=1', info: { verb: 'watch', resource: 'pods', namespace: '' } },
+    {
+      method: 'GET',
+      path: '/api/v1/pods',
+      query: 'fieldSelector=metadata.name%3Dx',
+      info: { verb: 'list', name: 'x' },
+    },
+    {
+      method: 'DELETE',
+      path: '/apis/apps/v1/namespaces/a/deployments',
+      info: { verb: 'deletecollection', group: 'apps' },
+    },
+    { method: 'GET', path: '/version', info: { isResource: false, verb: 'get' } },
+  ]
+  for (const { method, path, query = '', info } of rows)
+    it(`${method} ${path}${query && '?'}${query} is understood`, () => {
+      expect(requestInfo({ method, path, query: new URLSearchParams(query) })).to.include(info)
+    })
+})
+
+describe('bodies', () => {
+  const rows: { text: string; found: string[] }[] = [
+    { text: '{"a":1,"b":{"c":1,"c":2},"a":2}', found: ['duplicate field "b.c"', 'duplicate field "a"'] },
+    { text: '{"a":[{"x":1},{"x":1,"x":2}]}', found: ['duplicate field "a[1].x"'] },
+    { text: '{"a":"{\\"b\\":1,\\"b\\":2}","b":{"a":1}}', found: [] },
+  ]
+  for (const { text, found } of rows)
+    it(`${text} has ${found.length === 0 ? 'no field twice' : found.join(' and ')}`, () => {
+      expect(duplicateFields(text)).to.deep.equal(found)
+    })
+
+  it('in protobuf are read as JSON would have them', () => {
+    // What kubectl 1.37 sends for `kubectl create configmap a --from-literal=x=y`.
+    const sent =
+      '6b3873000a0f0a0276311209436f6e6669674d6170121b0a110a01611200' +
+      '1a0022002a00320038004200' +
+      '12060a01781201791a002200'
+    expect(decodeProtobuf(Buffer.from(sent, 'hex'))).to.deep.equal({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'a' },
+      data: { x: 'y' },
+    })
+  })
+
+  it('in protobuf that end too early, or are something else, are refused', () => {
+    const whole = Buffer.from('6b3873000a0f0a0276311209436f6e6669674d6170121b0a110a0161', 'hex')
+    for (const bytes of [whole, Buffer.from('{}'), Buffer.from('6b387300', 'hex')])
+      expect(() => decodeProtobuf(bytes)).to.throw(ProtobufError)
+  })
+})

@@ -1,0 +1,107 @@
+import { existsSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { env } from 'node:process'
+import { expect } from 'chai'
+import { builtInDefinitions, KUBERNETES_MODULE, KUBERNETES_VERSION } from '../../../deploy/generate-built-in-kinds.ts'
+import {
+  builtInKinds,
+  builtInSchema,
+  kubernetesVersion,
+  publishedDefinitions,
+} from '../../../src/sandbox/api-server/schema/built-in-kinds.ts'
+import { at, type JsonObject, listOf, objectOf } from '../../../src/sandbox/api-server/schema/json.ts'
+import { openApiDocument, openApiIndex } from '../../../src/sandbox/api-server/schema/open-api-documents.ts'
+
+const verbs = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection']
+
+function unresolved(document: JsonObject): string[] {
+  const schemas = objectOf(at(document, 'components', 'schemas'))
+  const names = JSON.stringify(document).matchAll(/"#\/components\/schemas\/([^"]+)"/g)
+  return [...new Set([...names].map(([, name]) => name as string))].filter((name) => schemas[name] === undefined)
+}
+
+describe('sandbox/schema/open-api', () => {
+  const modules = env.GOMODCACHE ?? join(env.GOPATH ?? join(homedir(), 'go'), 'pkg/mod')
+  const source = join(modules, `${KUBERNETES_MODULE}@${KUBERNETES_VERSION}`)
+
+  it('the data of the built-in kinds is what deploy/generate-built-in-kinds.ts would write', function () {
+    if (!existsSync(source)) return this.skip()
+    expect(kubernetesVersion()).to.equal(KUBERNETES_VERSION)
+    expect(publishedDefinitions()).to.deep.equal(JSON.parse(builtInDefinitions(source)))
+  }).timeout(60_000)
+
+  it('knows merge keys, list types, defaults and descriptions', () => {
+    const containers = builtInSchema('apps/v1', 'Deployment')?.properties?.spec?.properties?.template?.properties?.spec
+      ?.properties?.containers
+    expect(containers).to.include({ 'x-kubernetes-patch-merge-key': 'name', 'x-kubernetes-list-type': 'map' })
+    expect(containers?.description).to.match(/^List of containers belonging to the pod/)
+    expect(containers?.items?.properties?.ports?.items?.properties?.protocol?.default).to.equal('TCP')
+  })
+
+  it('follows a definition that contains itself', () => {
+    const schema = builtInSchema('apiextensions.k8s.io/v1', 'CustomResourceDefinition')?.properties?.spec?.properties
+      ?.versions?.items
+    const props = schema?.properties?.schema?.properties?.openAPIV3Schema
+    expect(props?.properties?.not?.properties?.not?.properties?.not?.properties).to.equal(props?.properties)
+  })
+
+  it('points from the index to the documents', () => {
+    expect(
+      openApiIndex([
+        { group: '', version: 'v1', hash: 'A' },
+        { group: 'apps', version: 'v1', hash: 'B' },
+      ]),
+    ).to.deep.equal({
+      paths: {
+        'api/v1': { serverRelativeURL: '/openapi/v3/api/v1?hash=A' },
+        'apis/apps/v1': { serverRelativeURL: '/openapi/v3/apis/apps/v1?hash=B' },
+      },
+    })
+  })
+
+  it('says of each kind that it takes fieldValidation, as kubectl asks', () => {
+    const document = openApiDocument('apps', 'v1', [
+      { resource: 'deployments', kind: 'Deployment', namespaced: true, verbs, subresources: ['status'] },
+    ])
+    const patch = objectOf(at(document, 'paths', '/apis/apps/v1/namespaces/{namespace}/deployments/{name}', 'patch'))
+    expect(patch['x-kubernetes-group-version-kind']).to.deep.equal({ group: 'apps', version: 'v1', kind: 'Deployment' })
+    expect(listOf(patch.parameters).map((parameter) => at(parameter, 'name'))).to.include('fieldValidation')
+    expect(Object.keys(objectOf(document.paths))).to.include(
+      '/apis/apps/v1/namespaces/{namespace}/deployments/{name}/status',
+    )
+  })
+
+  it('has every schema that it refers to, for every group', () => {
+    const groups = new Map<string, { group: string; version: string; kinds: string[] }>()
+    for (const { group, version, kind } of builtInKinds()) {
+      const entry = groups.get(`${group}/${version}`) ?? { group, version, kinds: [] }
+      entry.kinds.push(kind)
+      groups.set(`${group}/${version}`, entry)
+    }
+    for (const { group, version, kinds } of groups.values()) {
+      const resources = kinds.map((kind) => ({ resource: kind.toLowerCase(), kind, namespaced: false, verbs }))
+      expect(
+        unresolved(openApiDocument(group, version, resources)).filter((name) => !name.endsWith('List')),
+        `${group}/${version}`,
+      ).to.deep.equal([])
+    }
+  })
+
+  it('describes custom resources under their reversed group, with metadata and a list', () => {
+    const schema = {
+      type: 'object',
+      description: 'A Foo.',
+      properties: { spec: { type: 'object', description: 'Its spec.' } },
+    }
+    const document = openApiDocument('x.io', 'v1', [{ resource: 'foos', kind: 'Foo', namespaced: true, verbs, schema }])
+    const definition = objectOf(at(document, 'components', 'schemas', 'io.x.v1.Foo'))
+    expect(definition['x-kubernetes-group-version-kind']).to.deep.equal([{ group: 'x.io', version: 'v1', kind: 'Foo' }])
+    expect(at(definition, 'properties', 'spec', 'description')).to.equal('Its spec.')
+    expect(at(definition, 'properties', 'metadata', 'allOf', 0, '$ref')).to.match(/ObjectMeta$/)
+    expect(at(document, 'components', 'schemas', 'io.x.v1.FooList', 'properties', 'items', 'items')).to.deep.equal({
+      $ref: '#/components/schemas/io.x.v1.Foo',
+    })
+    expect(unresolved(document)).to.deep.equal([])
+  })
+})
