@@ -2,16 +2,13 @@
  * Writes src/sandbox/api-server/schema/built-in-kinds-data.ts: the schemas of Kubernetes' own kinds, from the OpenAPI
  * that Kubernetes publishes with its source. Needs Go, whose module proxy has that source.
  */
-import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { argv } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
-
-/** The release that test/cluster runs, too. */
-export const KUBERNETES_VERSION = 'v1.37.2'
-export const KUBERNETES_MODULE = 'k8s.io/kubernetes'
+import { kubernetesModule, kubernetesSource, kubernetesVersion } from './kubernetes-source.ts'
+import { type EnumField, enumFields } from './read-open-api-enums.ts'
 
 /** The served groups and versions, named as the files of api/openapi-spec/v3. */
 const documents = [
@@ -54,6 +51,20 @@ function sorted(value: unknown): unknown {
   return Object.fromEntries(entries.map(([name, field]) => [name, sorted(field)]))
 }
 
+/**
+ * What is published leaves out which values a field takes; a server tells of them, and so does `kubectl explain`. They are
+ * in the Go code that the server's own document is made from.
+ */
+function addEnum(all: Definitions, { definition, property, part, description, values }: EnumField): void {
+  const name = Object.keys(all).find((one) => one.endsWith(`.${definition}`))
+  const properties = all[name ?? '']?.['properties'] as Definitions | undefined
+  const field = properties?.[property]
+  if (field === undefined) return
+  if (description !== undefined) field['description'] = description
+  const target = part === undefined ? field : (field[part] as Record<string, unknown>)
+  target['enum'] = values
+}
+
 /** The definitions as compact JSON: equal sources give equal bytes. */
 export function builtInDefinitions(moduleDirectory: string): string {
   const all: Definitions = {}
@@ -61,6 +72,8 @@ export function builtInDefinitions(moduleDirectory: string): string {
     const file = join(moduleDirectory, 'api/openapi-spec/v3', `${document}_openapi.json`)
     addDefinitions(all, JSON.parse(readFileSync(file, 'utf8')).components.schemas)
   }
+  const source = readFileSync(join(moduleDirectory, 'pkg/generated/openapi/zz_generated.openapi.go'), 'utf8')
+  for (const field of enumFields(source)) addEnum(all, field)
   return JSON.stringify(sorted(all))
 }
 
@@ -68,7 +81,7 @@ function dataFile(definitions: string): string {
   return `// Written by deploy/generate-built-in-kinds.ts.
 
 /** The release of Kubernetes that the definitions come from. */
-export const kubernetes = '${KUBERNETES_VERSION}'
+export const kubernetes = '${kubernetesVersion()}'
 /** The definitions of Kubernetes' OpenAPI v3 by name: JSON, gzip, base64. */
 export const definitions =
   '${gzipSync(definitions, { level: 9 }).toString('base64')}'
@@ -76,7 +89,6 @@ export const definitions =
 }
 
 if (argv[1] === fileURLToPath(import.meta.url)) {
-  const found = execFileSync('go', ['mod', 'download', '-json', `${KUBERNETES_MODULE}@${KUBERNETES_VERSION}`])
   const target = new URL('../src/sandbox/api-server/schema/built-in-kinds-data.ts', import.meta.url)
-  writeFileSync(target, dataFile(builtInDefinitions(JSON.parse(found.toString()).Dir)))
+  writeFileSync(target, dataFile(builtInDefinitions(kubernetesSource(kubernetesModule))))
 }

@@ -42,6 +42,14 @@ export class ApiClient {
     return new ApiClient(this.caller, fence)
   }
 
+  /** What `/version` says of the server; providers write such as `29+` for `minor`. */
+  version(options: CallOptions = {}): Promise<{ major: string; minor: string; gitVersion: string }> {
+    return this.#call(
+      { verb: 'get', resource: versionPath, method: 'GET', path: '/version', repeatable: true },
+      { class: 'read', ...options },
+    )
+  }
+
   get<T extends KubeObject>(
     ref: ResourceRef<T>,
     target: Target,
@@ -196,6 +204,9 @@ export class ApiClient {
     return (await this.caller.call(request, { fence: this.#fence, ...callOptions(options) })) as R
   }
 }
+
+/** No object of the API; for metrics it is called so. */
+const versionPath: ResourceRef = { group: '', version: '', plural: 'version', kind: 'Version', namespaced: false }
 
 function callOptions({ signal, deadline, attempts, class: of, fence }: CallOptions): CallOptions {
   return { signal, deadline, attempts, class: of, ...(fence === undefined ? {} : { fence }) }

@@ -17,6 +17,8 @@ export interface CompileOptions {
   installNamespace?: string
   /** For a policy whose `profileType` is BehaviorModel. */
   model?: BehaviorModel
+  /** The behaviour modelling of the policy has ended: nothing is recorded any more. */
+  modelingComplete?: boolean
   /** Compile for these, whatever `spec.policy.enforcer` says. */
   enforcers?: readonly KernelEnforcer[]
 }
@@ -72,8 +74,9 @@ function wantedEnforcers(policy: Policy, chosen: readonly KernelEnforcer[] | und
 }
 
 function contextOf(policy: VarmorPolicy | VarmorClusterPolicy, options: CompileOptions): CompileContext {
-  const { appArmor = oldestAppArmor, installNamespace, model } = options
-  return { profileName: profileName(policy, installNamespace), appArmor, ...(model !== undefined && { model }) }
+  const { appArmor = oldestAppArmor, installNamespace, model, modelingComplete = false } = options
+  const name = profileName(policy, installNamespace)
+  return { profileName: name, appArmor, modelingComplete, ...(model !== undefined && { model }) }
 }
 
 const compilers: { [E in KernelEnforcer]: (policy: Policy, path: string, context: CompileContext) => Result<unknown> } =

@@ -1,20 +1,28 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { systemClock } from '../../actors/runtime/clock.ts'
+import { seededRandom } from '../../actors/runtime/random.ts'
 import { type RunningApiServer, startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
+import { type RunningControllers, startControllers } from '../../src/sandbox/controllers/start-controllers.ts'
 import { apiSuite } from '../api-suite/suite.ts'
 
 describe('the API of the embedded server', () => {
   let running: RunningApiServer
+  let controllers: RunningControllers
   let folder = ''
 
   before(async () => {
     running = await startApiServer()
+    const client = running.client({ name: 'system:admin', groups: ['system:masters', 'system:authenticated'] })
+    controllers = startControllers({ client, clock: systemClock, random: seededRandom(1) })
+    await controllers.synced()
     folder = await mkdtemp(join(tmpdir(), 'varmor-api-'))
     await writeFile(join(folder, 'kubeconfig'), running.kubeconfig, { mode: 0o600 })
   })
 
   after(async () => {
+    controllers?.stop()
     await running?.close()
     if (folder !== '') await rm(folder, { recursive: true })
   })

@@ -100,6 +100,7 @@ export const armorProfileStatus = object('What the nodes have loaded.', {
   desiredNumberLoaded: integer('Number of nodes that are to load the profile.', { format: 'int32' }),
   currentNumberLoaded: integer('Number of nodes that have loaded it.', { format: 'int32' }),
   conditions: optional(list('Nodes that failed, and why.', armorProfileCondition)),
+  observedGeneration: optional(integer('The metadata.generation that this is about.', { format: 'int64' })),
 })
 
 export const armorProfile = object('The compiled form of one policy. Made by the manager; not for people to edit.', {

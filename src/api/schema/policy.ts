@@ -111,7 +111,8 @@ export const varmorPolicySpec = object('What is wanted.', {
   ),
 })
 
-export const policyConditionTypes = ['Created', 'Updated', 'Ready'] as const
+/** The last two are not of upstream's: rules that an enforcer cannot carry, and how far restarts of workloads are. */
+export const policyConditionTypes = ['Created', 'Updated', 'Ready', 'RulesSkipped', 'Restarting'] as const
 export const policyPhases = [
   'Pending',
   'Protecting',
@@ -128,11 +129,19 @@ export const varmorPolicyCondition = object('One thing that is or is not so.', {
   ...conditionFields,
 })
 
+export const restartStatus = object('The restart of the workloads that were there before.', {
+  change: text('What the workloads are to pick up; their pod templates carry it in an annotation.'),
+  since: text('When it began, RFC 3339. Workloads made later are not restarted.', { format: 'date-time' }),
+  done: flag('All of them were restarted.'),
+})
+
 export const varmorPolicyStatus = object('What has been done.', {
   profileName: text('Name of the profiles, and of the ArmorProfile object.'),
   conditions: optional(list('How creation, update and loading went.', varmorPolicyCondition)),
   ready: flag('Every node has loaded the profile.'),
   phase: optional(choice('Where the policy stands.', policyPhases)),
+  observedGeneration: optional(integer('The metadata.generation that this is about.', { format: 'int64' })),
+  restart: optional(restartStatus),
 })
 
 export const varmorPolicy = object(

@@ -145,7 +145,7 @@ describe('sandbox/schema/custom-resource-definition', () => {
       'a rule that does not parse',
       withSpec({ type: 'object', 'x-kubernetes-validations': [{ rule: 'self.' }] }),
       [
-        `${inSpec}.x-kubernetes-validations[0].rule: Invalid value: {"Rule":"self.","Message":"","MessageExpression":"","Reason":null,"FieldPath":"","OptionalOldSelf":null}: compilation failed: ERROR: <input>:1:6: Expected IDENTIFIER, got EOF\n | self.\n | .....^`,
+        `${inSpec}.x-kubernetes-validations[0].rule: Invalid value: {"Rule":"self.","Message":"","MessageExpression":"","Reason":null,"FieldPath":"","OptionalOldSelf":null}: compilation failed: ERROR: <input>:1:6: Syntax error: no viable alternative at input '.'\n | self.\n | .....^`,
       ],
     ],
     [

@@ -1,4 +1,5 @@
 import type { KubeObject } from '../kube-object.ts'
+import { managedFieldsProblem } from '../patch/managed-fields.ts'
 import type { AdmissionRequest } from './admission-request.ts'
 
 /** One step of admission. What it does not do, it leaves out. */
@@ -29,11 +30,23 @@ export class AdmissionChain {
       plugin.admit?.({ ...request, object })
       if (plugin.mutate) object = (await plugin.mutate({ ...request, object })) ?? object
     }
-    return object ?? request.oldObject!
+    return withSoundManagers(request, object ?? request.oldObject!)
   }
 
   /** @throws {ApiStatusError} */
   async validate(request: AdmissionRequest): Promise<void> {
     for (const plugin of this.plugins) await plugin.validate?.(request)
   }
+}
+
+/** A webhook that works on an older form of the object may garble who owns what; then that stays as it was. */
+function withSoundManagers({ object: before, warnings }: AdmissionRequest, object: KubeObject): KubeObject {
+  const problem = managedFieldsProblem(object)
+  if (problem === undefined) return object
+  warnings.push(
+    `.metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: ${problem}`,
+  )
+  const { managedFields: _, ...metadata } = object.metadata
+  const kept = before?.metadata.managedFields
+  return { ...object, metadata: { ...metadata, ...(kept ? { managedFields: kept } : {}) } }
 }

@@ -10,7 +10,7 @@ import type { WriteOptions } from './options.ts'
 import { prepareForCreate, withoutSystemFields } from './prepare-object.ts'
 import { afterWrite, beforeWrite } from './run-hooks.ts'
 import { withManagedFields } from './track-managed-fields.ts'
-import { checkValid } from './validate-object.ts'
+import { checkValid, warnOfFinalizers } from './validate-object.ts'
 
 /** How often another random name is tried when one is taken. */
 const nameAttempts = 8
@@ -20,7 +20,9 @@ const nameAttempts = 8
  * @throws {ApiStatusError}
  */
 export async function createObject(call: ResourceCall, sent: KubeObject, options: WriteOptions): Promise<KubeObject> {
-  const draft = withDefaults(call.resource, placed(call, withoutSystemFields(sent)))
+  const wanted = withDefaults(call.resource, placed(call, withoutSystemFields(sent)))
+  // Before admission: what a webhook adds belongs to nobody.
+  const draft = withManagedFields(call, undefined, wanted, options)
   const admitted = await call.context.admission.mutate(
     admissionFor(call, 'CREATE', { name: draft.metadata.name, object: draft, options }),
   )
@@ -28,18 +30,13 @@ export async function createObject(call: ResourceCall, sent: KubeObject, options
 }
 
 /** The same from after mutating admission on: a PUT or an apply of a name that is not there comes in here. */
-export async function storeNew(
-  call: ResourceCall,
-  admitted: KubeObject,
-  options: WriteOptions,
-  fieldsTracked = false,
-): Promise<KubeObject> {
+export async function storeNew(call: ResourceCall, admitted: KubeObject, options: WriteOptions): Promise<KubeObject> {
   const { generateName, name } = admitted.metadata
-  if (name || !generateName) return storeNamed(call, admitted, options, fieldsTracked)
+  if (name || !generateName) return storeNamed(call, admitted, options)
   for (let attempt = 1; ; attempt++) {
     const named = { ...admitted.metadata, name: generatedName(generateName, call.context.random) }
     try {
-      return await storeNamed(call, { ...admitted, metadata: named }, options, fieldsTracked)
+      return await storeNamed(call, { ...admitted, metadata: named }, options)
     } catch (error) {
       if (!(error instanceof ApiStatusError) || error.status.reason !== 'AlreadyExists') throw error
       if (attempt === nameAttempts) throw generateNameConflict(groupResource(call.resource), named.name, 1)
@@ -47,22 +44,18 @@ export async function storeNew(
   }
 }
 
-async function storeNamed(
-  call: ResourceCall,
-  admitted: KubeObject,
-  options: WriteOptions,
-  fieldsTracked: boolean,
-): Promise<KubeObject> {
+async function storeNamed(call: ResourceCall, admitted: KubeObject, options: WriteOptions): Promise<KubeObject> {
   const { context, resource } = call
   const draft = clone(admitted)
   prepareForCreate(resource, draft, context.uuid(), timestamp(context.clock.now()))
   const release = beforeWrite(call, draft, undefined)
   try {
-    checkValid(resource, draft, undefined)
+    checkValid(resource, draft, undefined, '')
+    warnOfFinalizers(call, draft, undefined)
     await context.admission.validate(
       admissionFor(call, 'CREATE', { name: draft.metadata.name, object: draft, options }),
     )
-    return commit(call, fieldsTracked ? draft : withManagedFields(call, undefined, draft, options), options)
+    return commit(call, draft, options)
   } catch (error) {
     release()
     throw error

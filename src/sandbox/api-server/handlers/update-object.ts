@@ -13,7 +13,7 @@ import { prepareForStatusUpdate, prepareForUpdate, sameContent } from './prepare
 import { afterWrite, beforeWrite } from './run-hooks.ts'
 import { preparePodPart } from './subresources/pod-spec-part.ts'
 import { withManagedFields } from './track-managed-fields.ts'
-import { checkValid } from './validate-object.ts'
+import { checkValid, warnOfFinalizers } from './validate-object.ts'
 
 export interface Update {
   readonly name: string
@@ -60,23 +60,26 @@ async function tryUpdate(call: ResourceCall, update: Update, options: WriteOptio
   const stored = context.store.get(resource.storage, namespaceOf(call), update.name)
   if (!stored && !update.createMissing) throw notFound(groupResource(resource), update.name)
   const current = stored && fromStorage(resource, stored)
-  const wanted = await update.produce(current)
-  const operation = current ? 'UPDATE' : 'CREATE'
+  const produced = await update.produce(current)
   const seen = update.seenByAdmission
+  // Before admission: what a webhook changes belongs to nobody.
+  const tracked = update.tracksFields || seen
+  const wanted = tracked ? produced : withManagedFields(call, current, produced, options)
+  const operation = current ? 'UPDATE' : 'CREATE'
   const admitted = seen
     ? wanted
     : await context.admission.mutate(
         admissionFor(call, operation, { name: update.name, object: wanted, oldObject: current, options }),
       )
-  if (!stored || !current)
-    return { object: await storeNew(call, admitted, options, update.tracksFields ?? false), created: true }
+  if (!stored || !current) return { object: await storeNew(call, admitted, options), created: true }
   checkPreconditions(call, admitted, current)
   const draft = clone(admitted)
   draft.metadata.resourceVersion = current.metadata.resourceVersion!
   prepare(call, update, draft, current)
   const release = beforeWrite(call, draft, current)
   try {
-    checkValid(resource, draft, current)
+    checkValid(resource, draft, current, call.subresource?.name ?? '')
+    warnOfFinalizers(call, draft, current)
     const asked = {
       name: update.name,
       object: seen ? seen(draft) : draft,
@@ -84,8 +87,8 @@ async function tryUpdate(call: ResourceCall, update: Update, options: WriteOptio
       options,
     }
     await context.admission.validate(admissionFor(call, 'UPDATE', asked))
-    const tracked = update.tracksFields ? draft : withManagedFields(call, current, draft, options)
-    return { object: commit(call, stored, current, tracked, options), created: false }
+    const owned = seen ? withManagedFields(call, current, draft, options) : draft
+    return { object: commit(call, stored, current, owned, options), created: false }
   } catch (error) {
     release()
     throw error

@@ -1,13 +1,24 @@
+import type { ResourceCall } from '../context.ts'
 import type { FieldIssue } from '../field-issue.ts'
 import type { KubeObject } from '../kube-object.ts'
 import type { Resource } from '../registry/resource.ts'
 import { validateBuiltIn } from '../schema/built-in.ts'
-import { validateObjectMeta, validateObjectMetaUpdate } from '../schema/metadata.ts'
+import { finalizerWarnings, validateObjectMeta, validateObjectMetaUpdate } from '../schema/metadata.ts'
 import { invalid } from '../status.ts'
 
-/** @throws {ApiStatusError} 422 with everything that is wrong with the object */
-export function checkValid(resource: Resource, object: KubeObject, old: KubeObject | undefined): void {
-  const issues = resource.custom ? customIssues(resource, object, old) : builtInIssues(resource, object, old)
+/**
+ * @param subresource that was written to; the empty text for the object itself
+ * @throws {ApiStatusError} 422 with everything that is wrong with the object
+ */
+export function checkValid(
+  resource: Resource,
+  object: KubeObject,
+  old: KubeObject | undefined,
+  subresource: string,
+): void {
+  const issues = resource.custom
+    ? customIssues(resource, object, old, subresource)
+    : builtInIssues(resource, object, old)
   if (issues.length > 0)
     throw invalid({ group: resource.group, kind: resource.kind }, object.metadata.name ?? '', issues)
 }
@@ -15,9 +26,21 @@ export function checkValid(resource: Resource, object: KubeObject, old: KubeObje
 const builtInIssues = (resource: Resource, object: KubeObject, old: KubeObject | undefined): FieldIssue[] =>
   validateBuiltIn(resource.apiVersion, resource.kind, object, old)
 
-function customIssues(resource: Resource, object: KubeObject, old: KubeObject | undefined): FieldIssue[] {
+function customIssues(
+  resource: Resource,
+  object: KubeObject,
+  old: KubeObject | undefined,
+  subresource: string,
+): FieldIssue[] {
+  const { schema } = resource.custom!
   const metadata = old
     ? validateObjectMetaUpdate(object, old)
     : validateObjectMeta(object, resource.namespaced, resource.names)
-  return [...metadata, ...resource.custom!.schema.validate(object, old)]
+  const values = old && subresource === 'status' ? schema.validateStatus(object, old) : schema.validate(object, old)
+  return [...metadata, ...values]
+}
+
+/** Writers of custom resources are warned of finalizers that others would refuse. */
+export function warnOfFinalizers(call: ResourceCall, object: KubeObject, old: KubeObject | undefined): void {
+  if (call.resource.custom && !call.subresource) call.warnings.push(...finalizerWarnings(object, old))
 }

@@ -1,4 +1,4 @@
-import { byCodePoint } from '../go-text.ts'
+import { byCodePoint, goQuote } from '../go-text.ts'
 import { at, clone, isObject, type JsonObject, type JsonValue, listOf, textOf } from '../schema/json.ts'
 import { EMPTY, FieldSet } from './field-set.ts'
 
@@ -36,6 +36,23 @@ function decodeEntry(entry: JsonValue): ManagedEntry | undefined {
   if (set === undefined || apiVersion === '') return undefined
   const time = typeof entry.time === 'string' ? entry.time : undefined
   return { manager: textOf(entry.manager), operation, apiVersion, subresource: textOf(entry.subresource), time, set }
+}
+
+/** What keeps the entries of an object from being read (apimachinery, util/managedfields); undefined when nothing does. */
+export function managedFieldsProblem(object: JsonObject): string | undefined {
+  const entries = listOf(at(object, 'metadata', 'managedFields'))
+  const bad = entries.findIndex((entry) => decodeEntry(entry) === undefined)
+  return bad < 0 ? undefined : entryProblem(entries[bad]!, bad)
+}
+
+function entryProblem(entry: JsonValue, index: number): string {
+  const operation = textOf(at(entry, 'operation'))
+  const type = textOf(at(entry, 'fieldsType'))
+  if (operation !== 'Apply' && operation !== 'Update') return 'operation must be `Apply` or `Update`'
+  if (textOf(at(entry, 'apiVersion')) === '') return 'apiVersion must not be empty'
+  if (type === '') return `missing fieldsType in managed fields entry ${index}`
+  if (type !== 'FieldsV1') return `invalid fieldsType ${goQuote(type)} in managed fields entry ${index}`
+  return 'error decoding set: the fields are no FieldsV1'
 }
 
 /** The entries of an object; undefined when one of them is malformed. */

@@ -4,7 +4,7 @@ import { validateCustomResourceDefinition } from './custom-resource-definition.t
 import { withTypeDefaults } from './defaults/apply-defaults.ts'
 import { checkGoDecoding, throughGo } from './go-decoding.ts'
 import { type JsonObject, objectOf } from './json.ts'
-import { type NameRule, validateObjectMeta, validateObjectMetaUpdate } from './metadata.ts'
+import { type NameRule, plainFinalizerIssues, validateObjectMeta, validateObjectMetaUpdate } from './metadata.ts'
 import type { OpenApiSchema } from './open-api-schema.ts'
 import {
   bindingIssues,
@@ -100,9 +100,15 @@ const checks: Record<string, Check> = {
 
 const RBAC_BINDING = /^(Cluster)?RoleBinding$/
 
+/** Kinds whose finalizers may do without a domain: their validation is apimachinery's alone, not that of the core group. */
+const freeFinalizers =
+  /^(Lease|LeaseCandidate|PodDisruptionBudget|Event|(Mutating|Validating)(WebhookConfiguration|AdmissionPolicy(Binding)?))$/
+
 function metadataIssues(kind: string, object: JsonObject, old: JsonObject | undefined): FieldIssue[] {
-  if (old !== undefined) return validateObjectMetaUpdate(object, old)
-  return validateObjectMeta(object, !clusterScoped.has(kind), nameRules[kind] ?? 'subdomain')
+  const issues = old
+    ? validateObjectMetaUpdate(object, old)
+    : validateObjectMeta(object, !clusterScoped.has(kind), nameRules[kind] ?? 'subdomain')
+  return freeFinalizers.test(kind) ? issues : [...issues, ...plainFinalizerIssues(object)]
 }
 
 /**

@@ -1,4 +1,4 @@
-import { type FieldIssue, type FieldIssueType, invalidValue } from '../field-issue.ts'
+import { child, type FieldIssue, type FieldIssueType, invalidValue } from '../field-issue.ts'
 import { objectMetaSchema } from './built-in-kinds.ts'
 import { compileRules, evaluateRules } from './cel/rules.ts'
 import { applySchemaDefaults } from './defaulting.ts'
@@ -23,6 +23,8 @@ export interface CustomResourceSchema {
    * and unchanged since then is let through (ratcheting), as the server does. Metadata is checked apart (`validateObjectMeta`).
    */
   validate(object: JsonObject, old?: JsonObject): FieldIssue[]
+  /** The same for a write to the status: of the schema only its part for the status counts, of the rules all. */
+  validateStatus(object: JsonObject, old: JsonObject): FieldIssue[]
 }
 
 /** The fields that every object has, which a CRD does not name or names only in part. */
@@ -65,11 +67,31 @@ export function compileCustomResource(schema: OpenApiSchema, preserveUnknownFiel
       return { object: kept, problems: unknown.map((path) => `unknown field "${path}"`) }
     },
     applyDefaults: (object) => applySchemaDefaults(object, schema),
-    validate(object, old) {
-      const issues = [...validateValue(schema, object, '', old), ...validateListTypes(schema, object)]
-      if (rules === undefined) return issues
-      if (issues.some(({ type }) => blocking.has(type))) return [...issues, unchecked]
-      return [...issues, ...evaluateRules(rules, object, old)]
-    },
+    validate: (object, old) => completed(validateValue(schema, object, '', old), object, old),
+    validateStatus: (object, old) => completed(statusIssues(schema, object, old), object, old),
   }
+
+  function completed(values: FieldIssue[], object: JsonObject, old: JsonObject | undefined): FieldIssue[] {
+    const issues = [...values, ...newListIssues(schema, object, old)]
+    if (rules === undefined) return issues
+    if (issues.some(({ type }) => blocking.has(type))) return [...issues, unchecked]
+    return [...issues, ...evaluateRules(rules, object, old)]
+  }
+}
+
+/** Fields are named from the object, but the texts speak of places below the status. */
+function statusIssues(schema: OpenApiSchema, object: JsonObject, old: JsonObject): FieldIssue[] {
+  const part = schema.properties?.['status']
+  if (part === undefined || object['status'] === undefined) return []
+  return validateValue(part, object['status'], '', old['status']).map((issue) => ({
+    ...issue,
+    field: issue.field === '<nil>' ? 'status' : child('status', issue.field),
+  }))
+}
+
+/** A list that was wrong before does not keep anybody from writing. */
+function newListIssues(schema: OpenApiSchema, object: JsonObject, old: JsonObject | undefined): FieldIssue[] {
+  const issues = validateListTypes(schema, object)
+  if (issues.length === 0 || old === undefined || validateListTypes(schema, old).length === 0) return issues
+  return []
 }

@@ -108,6 +108,35 @@ function finalizerIssues(finalizers: JsonValue | undefined): FieldIssue[] {
   return [...issues, invalidValue(field, names, 'finalizer orphan and foregroundDeletion cannot be both set')]
 }
 
+/** Finalizers that need no domain. */
+const standardFinalizers = new Set(['kubernetes', 'orphan', 'foregroundDeletion'])
+
+/** Most built-in kinds refuse a finalizer of nobody's; custom resources only warn of it. */
+export const plainFinalizerIssues = (object: JsonObject): FieldIssue[] =>
+  listOf(objectOf(object.metadata).finalizers).flatMap((entry, index) => {
+    const name = textOf(entry)
+    if (name.includes('/') || standardFinalizers.has(name)) return []
+    const field = item(child(METADATA, 'finalizers'), index)
+    return [invalidValue(field, name, 'name is neither a standard finalizer name nor is it fully qualified')]
+  })
+
+/** What is said of the finalizers that a write adds to a custom resource (apiextensions-apiserver, registry/customresource). */
+export function finalizerWarnings(object: JsonObject, old: JsonObject | undefined): string[] {
+  const namesOf = (one: JsonObject | undefined): string[] => listOf(at(one, 'metadata', 'finalizers')).map(textOf)
+  const before = namesOf(old)
+  const added = [...new Set(namesOf(object))].filter((name) => !before.includes(name)).sort()
+  return added.flatMap((name) => {
+    const say = (problem: string): string => `metadata.finalizers: ${goQuote(name)}: ${problem}`
+    const form = qualifiedNameProblems(name).map(say)
+    if (name.includes('/') || standardFinalizers.has(name)) return form
+    const path = name.includes('.') ? ' including a path (/)' : ''
+    return [
+      ...form,
+      say(`prefer a domain-qualified finalizer name${path} to avoid accidental conflicts with other finalizer writers`),
+    ]
+  })
+}
+
 const commonIssues = (metadata: JsonObject): FieldIssue[] => [
   ...(numberOf(metadata.generation) < 0
     ? [invalidValue(child(METADATA, 'generation'), numberOf(metadata.generation), 'must be greater than or equal to 0')]

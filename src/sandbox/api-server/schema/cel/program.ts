@@ -3,14 +3,17 @@ import type { OpenApiSchema } from '../open-api-schema.ts'
 import { registerListFunctions, registerListNamespaces } from './list-functions.ts'
 import { registerNetworkFunctions } from './network-functions.ts'
 import { registerQuantityFunctions } from './quantity-functions.ts'
+import { syntaxErrors } from './syntax-errors.ts'
 import { registerTextFunctions } from './text-functions.ts'
 import { undefinedField } from './undefined-fields.ts'
 import type { CelValue } from './values.ts'
 
-function environment(): Environment {
-  const bare = new Environment({ enableOptionalTypes: true, homogeneousAggregateLiterals: false })
-    .registerVariable('self', 'dyn')
-    .registerVariable('oldSelf', 'dyn')
+/** What the server's expressions are made of, over some variables of any type. */
+export function celEnvironment(variables: readonly string[]): Environment {
+  const bare = variables.reduce(
+    (extended, name) => extended.registerVariable(name, 'dyn'),
+    new Environment({ enableOptionalTypes: true, homogeneousAggregateLiterals: false }),
+  )
   return [
     registerListNamespaces,
     registerListFunctions,
@@ -20,6 +23,17 @@ function environment(): Environment {
   ].reduce((extended, register) => register(extended), bare)
 }
 let shared: Environment | undefined
+
+/** What cel-go's compiler would say of an expression; undefined where it is well made. */
+export function celComplaint(environment: Environment, expression: string): string | undefined {
+  try {
+    const { valid, error } = environment.parse(expression).check()
+    return valid ? undefined : complaintText(error, expression)
+  } catch (error) {
+    if (isCelError(error)) return complaintText(error, expression)
+    throw error
+  }
+}
 
 /** An expression of a rule, ready to run. */
 export interface CelProgram {
@@ -58,14 +72,14 @@ function names(node: unknown, wanted: string): boolean {
  * @returns the program, or the compiler's complaint.
  */
 export function compileCel(expression: string, schema?: OpenApiSchema): CelProgram | { complaint: string } {
-  shared ??= environment()
+  shared ??= celEnvironment(['self', 'oldSelf'])
   try {
     const parsed = shared.parse(expression)
     const checked = parsed.check()
     if (!checked.valid) return { complaint: complaintText(checked.error, expression) }
     const missing = schema === undefined ? undefined : undefinedField(parsed.ast, schema)
     if (missing !== undefined)
-      return { complaint: marked(missing.dot + 1, `undefined field '${missing.name}'`, expression) }
+      return { complaint: marked(missing.dot, `undefined field '${missing.name}'`, expression) }
     return {
       usesOldSelf: names(parsed.ast, 'oldSelf'),
       type: checked.type ?? 'dyn',
@@ -83,12 +97,20 @@ export function compileCel(expression: string, schema?: OpenApiSchema): CelProgr
   }
 }
 
-const marked = (place: number, text: string, expression: string): string =>
-  `ERROR: <input>:1:${place}: ${text}\n | ${expression}\n | ${'.'.repeat(place - 1)}^`
+/** cel-go's form: `ERROR: <input>:1:6: <problem>`, lines and columns from 1, and the line with a mark. */
+function marked(offset: number, text: string, expression: string): string {
+  const before = expression.slice(0, offset).split('\n')
+  const column = before.at(-1)!.length
+  // Nothing has no columns, nor a line to show.
+  if (expression === '') return `ERROR: <input>:1:0: ${text}`
+  const line = expression.split('\n')[before.length - 1]!
+  return `ERROR: <input>:${before.length}:${column + 1}: ${text}\n | ${line}\n | ${'.'.repeat(column)}^`
+}
 
-/** cel-go's form: `ERROR: <input>:1:6: <problem>`, with the place counted from 1, and the expression with a mark. */
 function complaintText(error: unknown, expression: string): string {
-  const place = isCelError(error) ? (error.range?.start ?? 0) + 1 : 1
+  const syntax = error instanceof ParseError ? syntaxErrors(expression) : []
+  if (syntax.length > 0) return syntax.map(({ offset, text }) => marked(offset, text, expression)).join('\n')
+  const place = isCelError(error) ? (error.range?.start ?? 0) : 0
   const summary = isCelError(error) ? error.summary : problemText(error)
   const unknown = /^Unknown variable: (.*)$/.exec(summary)
   const text = unknown === null ? summary : `undeclared reference to '${unknown[1]}' (in container '')`

@@ -8,7 +8,10 @@ import {
   key,
   notSupported,
   required,
+  tooMany,
 } from '../../field-issue.ts'
+import { matchEnvironment } from '../cel/match-environment.ts'
+import { celComplaint } from '../cel/program.ts'
 import { isObject, type JsonObject, type JsonValue, listOf, numberOf, objectOf, sameJson, textOf } from '../json.ts'
 import { labelIssues, selectorIssues } from '../metadata.ts'
 import {
@@ -17,6 +20,7 @@ import {
   pathSegmentProblems,
   portNameProblems,
   portProblems,
+  qualifiedNameProblems,
   subdomainProblems,
 } from '../names.ts'
 import { choice } from './pod.ts'
@@ -295,6 +299,36 @@ function webhookNameIssues(name: string, field: string): FieldIssue[] {
     : []
 }
 
+const MOST_CONDITIONS = 64
+
+function conditionIssues(condition: JsonObject, field: string): FieldIssue[] {
+  const [name, expression] = [textOf(condition.name), textOf(condition.expression).trim()]
+  const place = child(field, 'expression')
+  const complaint = expression === '' ? undefined : celComplaint(matchEnvironment, expression)
+  return [
+    ...(expression === '' ? [required(place)] : []),
+    ...(complaint === undefined ? [] : [invalidValue(place, expression, `compilation failed: ${complaint}`)]),
+    ...(name === ''
+      ? [required(child(field, 'name'))]
+      : qualifiedNameProblems(name).map((problem) => invalidValue(child(field, 'name'), name, problem))),
+  ]
+}
+
+function conditionsIssues(conditions: JsonValue | undefined, field: string): FieldIssue[] {
+  const names = new Set<string>()
+  const all = listOf(conditions)
+  return [
+    ...(all.length > MOST_CONDITIONS ? [tooMany(field, all.length, MOST_CONDITIONS)] : []),
+    ...all.flatMap((entry, index) => {
+      const place = item(field, index)
+      const name = textOf(objectOf(entry).name)
+      const repeated = name !== '' && names.has(name)
+      names.add(name)
+      return [...conditionIssues(objectOf(entry), place), ...(repeated ? [duplicate(child(place, 'name'), name)] : [])]
+    }),
+  ]
+}
+
 const noSideEffects = ['None', 'NoneOnDryRun']
 
 function oneWebhookIssues(hook: JsonObject, field: string): FieldIssue[] {
@@ -325,6 +359,7 @@ function oneWebhookIssues(hook: JsonObject, field: string): FieldIssue[] {
       : versions.some((version) => version === 'v1' || version === 'v1beta1')
         ? []
         : [invalidValue(place, versions, 'must include at least one of v1, v1beta1')]),
+    ...conditionsIssues(hook.matchConditions, child(field, 'matchConditions')),
   ]
 }
 

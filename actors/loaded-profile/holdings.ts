@@ -1,0 +1,110 @@
+import type { KernelEnforcer } from '../../src/api/enforcer.ts'
+import type { Loader, WantedContent } from './ports.ts'
+
+/** Digests by name: empty for what is there and is not, or not certainly, what was loaded. */
+export type Listing = ReadonlyMap<string, string>
+
+/**
+ * What the enforcers of a node hold, listed once for all its actors and kept up to date with what they do. What happens
+ * behind their back shows after `refresh`.
+ */
+export class Holdings {
+  readonly #shelves: ReadonlyMap<KernelEnforcer, Shelf>
+
+  constructor(loaders: Readonly<Record<KernelEnforcer, Loader>>) {
+    const entries = Object.entries(loaders) as [KernelEnforcer, Loader][]
+    this.#shelves = new Map(entries.map(([enforcer, loader]) => [enforcer, new Shelf(loader)]))
+  }
+
+  get enforcers(): KernelEnforcer[] {
+    return [...this.#shelves.keys()]
+  }
+
+  /** @throws {LoadFailure} as a rejection, when the enforcer could not be listed yet */
+  listing(enforcer: KernelEnforcer): Promise<Listing> {
+    return this.#of(enforcer).listing()
+  }
+
+  load(enforcer: KernelEnforcer, name: string, wanted: WantedContent): Promise<void> {
+    return this.#of(enforcer).load(name, wanted)
+  }
+
+  unload(enforcer: KernelEnforcer, name: string): Promise<void> {
+    return this.#of(enforcer).unload(name)
+  }
+
+  /** Lists all enforcers anew. @returns what went wrong; the listing of before stays then */
+  async refresh(): Promise<{ enforcer: KernelEnforcer; error: unknown }[]> {
+    const results = await Promise.allSettled(Array.from(this.#shelves.values(), (shelf) => shelf.refresh()))
+    return results.flatMap((result, i) =>
+      result.status === 'rejected' ? [{ enforcer: this.enforcers[i]!, error: result.reason as unknown }] : [],
+    )
+  }
+
+  #of(enforcer: KernelEnforcer): Shelf {
+    return this.#shelves.get(enforcer)!
+  }
+}
+
+class Shelf {
+  readonly #loader: Loader
+  #names: Map<string, string> | undefined
+  #listing: Promise<void> | undefined
+  /** Names whose state changed since the listing under way began: what it says of them may be older. */
+  #touched = new Set<string>()
+
+  constructor(loader: Loader) {
+    this.#loader = loader
+  }
+
+  async listing(): Promise<Listing> {
+    while (this.#names === undefined) await this.refresh()
+    return this.#names
+  }
+
+  refresh(): Promise<void> {
+    this.#listing ??= this.#list().finally(() => {
+      this.#listing = undefined
+    })
+    return this.#listing
+  }
+
+  async load(name: string, { content, digest }: WantedContent): Promise<void> {
+    await this.#change(name, () => this.#loader.load(name, content), digest)
+  }
+
+  async unload(name: string): Promise<void> {
+    await this.#change(name, () => this.#loader.unload(name), undefined)
+  }
+
+  async #list(): Promise<void> {
+    this.#touched.clear()
+    const names = new Map(await this.#loader.list())
+    for (const name of this.#touched) {
+      const known = this.#names?.get(name)
+      if (known === undefined) names.delete(name)
+      else names.set(name, known)
+    }
+    this.#names = names
+  }
+
+  async #change(name: string, work: () => Promise<void>, after: string | undefined): Promise<void> {
+    this.#touched.add(name)
+    try {
+      await work()
+      this.#set(name, after)
+    } catch (error) {
+      // It may have come half the way.
+      this.#set(name, '')
+      throw error
+    } finally {
+      // A listing that began meanwhile has seen either.
+      this.#touched.add(name)
+    }
+  }
+
+  #set(name: string, digest: string | undefined): void {
+    if (digest === undefined) this.#names?.delete(name)
+    else this.#names?.set(name, digest)
+  }
+}

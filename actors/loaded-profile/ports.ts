@@ -1,0 +1,55 @@
+import type { KernelEnforcer } from '../../src/api/enforcer.ts'
+
+/** What one enforcer is to load. */
+export interface WantedContent {
+  content: string
+  /** Equal for equal content only. */
+  digest: string
+}
+
+/** What this node is to hold of one ArmorProfile. */
+export interface WantedProfile {
+  uid: string
+  generation: number
+  /** Name of the profile in the kernel and on the disk. */
+  profile: string
+  /** It is being deleted: nothing of it is to stay. */
+  leaving: boolean
+  /** Enforcers that the ArmorProfile names, each with its content; undefined where the ArmorProfile has none for it. */
+  contents: ReadonlyMap<KernelEnforcer, WantedContent | undefined>
+  /** Why it cannot be loaded, whatever the node can do: the name of its profile is another ArmorProfile's. */
+  conflict?: string
+}
+
+/** How one ArmorProfile stands on this node. */
+export interface ProfileStanding {
+  /** `namespace/name` of the ArmorProfile. */
+  key: string
+  uid: string
+  generation: number
+  state: 'loaded' | 'failed' | 'unloaded'
+  /** Enforcers that hold it. */
+  enforcers: readonly KernelEnforcer[]
+  /** Why it failed, or what stands in the way. */
+  message?: string
+  /** A failure that passes by itself, so that it is tried again soon; not one of the profile or of the node's equipment. */
+  passing?: boolean
+}
+
+/** One enforcer as the holdings see it. It rejects with a LoadFailure. */
+export interface Loader {
+  load(name: string, content: string): Promise<void>
+  unload(name: string): Promise<void>
+  list(): Promise<ReadonlyMap<string, string>>
+}
+
+/** What an enforcer could not do. Any other error is a bug, and the actor fails with it. */
+export interface LoadFailure extends Error {
+  readonly retryable: boolean
+  /** One line for people. */
+  readonly reason: string
+}
+
+export function isLoadFailure(error: unknown): error is LoadFailure {
+  return error instanceof Error && typeof (error as Partial<LoadFailure>).retryable === 'boolean' && 'reason' in error
+}

@@ -1,0 +1,255 @@
+import type { ReportState } from '../../src/api/agent-report.ts'
+import type { NodeFacts, NodeTable } from './node-table.ts'
+
+/** What a node said last of one ArmorProfile. */
+export interface Acknowledgement {
+  uid: string
+  generation: number
+  state: ReportState
+  message: string
+}
+
+export interface NodeFailure {
+  node: string
+  message: string
+}
+
+/** How many nodes stand where, for the generation that is wanted. */
+export interface Summary {
+  desired: number
+  loaded: number
+  failed: number
+  /** Nodes where pods can land, and the profile is not loaded. */
+  blocking: number
+}
+
+const NONE = 0
+const LOADED = 1
+const FAILED = 2
+const UNLOADED = 3
+const stateNumbers: Record<ReportState, number> = { loaded: LOADED, failed: FAILED, unloaded: UNLOADED }
+
+/** So many failures keep their message; of more, only the nodes are known. */
+const MOST_MESSAGES = 200
+/** Uids that are told apart: an ArmorProfile that is made anew has another one. 0 stands for none of them. */
+const MOST_UIDS = 16
+
+/**
+ * What all nodes said of one ArmorProfile: nine bytes a node. A report costs the same however many nodes there are; that another
+ * generation is wanted costs a look at each.
+ */
+export class Aggregate {
+  #nodes: NodeTable
+  #onChange: () => void
+  #states: Uint8Array
+  #generations: Float64Array
+  #uids: Uint8Array
+  #uidNames: string[] = ['']
+  #messages = new Map<number, string>()
+  #wantedUid = 0
+  #wantedGeneration = 0
+  #loaded = 0
+  #failed = 0
+  #blocking = 0
+  #holders = 0
+
+  /** `onChange` is called when the summary, or what else a status shows, may have changed. */
+  constructor(nodes: NodeTable, onChange: () => void) {
+    this.#nodes = nodes
+    this.#onChange = onChange
+    this.#states = new Uint8Array(nodes.size)
+    this.#generations = new Float64Array(nodes.size)
+    this.#uids = new Uint8Array(nodes.size)
+    this.#recount()
+  }
+
+  get summary(): Summary {
+    return { desired: this.#nodes.desired, loaded: this.#loaded, failed: this.#failed, blocking: this.#blocking }
+  }
+
+  /** The generation that counts from now on. */
+  want(uid: string, generation: number): void {
+    const number = this.#uidNumber(uid)
+    if (number === this.#wantedUid && generation === this.#wantedGeneration) return
+    this.#wantedUid = number
+    this.#wantedGeneration = generation
+    this.#recount()
+  }
+
+  /** @returns whether it was news */
+  report(index: number, { uid, generation, state, message }: Acknowledgement): boolean {
+    this.#reach(index)
+    const [uidNumber, stateNumber] = [this.#uidNumber(uid), stateNumbers[state]]
+    const same =
+      this.#uids[index] === uidNumber && this.#generations[index] === generation && this.#states[index] === stateNumber
+    if (same && (state !== 'failed' || this.#messages.get(index) === message)) return false
+    this.#replace(index, () => {
+      this.#clear(index)
+      this.#uids[index] = uidNumber
+      this.#generations[index] = generation
+      this.#states[index] = stateNumber
+      if (this.#holds(index)) this.#holders++
+      if (state === 'failed' && this.#messages.size < MOST_MESSAGES) this.#messages.set(index, message)
+    })
+    return true
+  }
+
+  /** The node does not have the profile, so far as it said. */
+  isFree(index: number): boolean {
+    return index >= this.#states.length || !this.#holds(index)
+  }
+
+  /** No node has the profile, so far as they said. */
+  get isEmpty(): boolean {
+    return this.#holders === 0
+  }
+
+  /** The node said all that it has, and the profile is not among it. */
+  absent(index: number): void {
+    this.#reach(index)
+    if (this.#states[index] !== NONE) this.#replace(index, () => this.#clear(index))
+  }
+
+  /** Every node that said something. */
+  *heard(): Iterable<string> {
+    for (let index = 0; index < this.#states.length; index++)
+      if (this.#states[index] !== NONE) yield this.#nodes.name(index)
+  }
+
+  nodeChanged(index: number, before: NodeFacts): void {
+    this.#reach(index)
+    this.#add(index, before, -1)
+    this.#add(index, this.#nodes.facts(index), 1)
+    this.#onChange()
+  }
+
+  nodeRemoved(index: number, before: NodeFacts): void {
+    this.#reach(index)
+    this.#add(index, before, -1)
+    this.#clear(index)
+    this.#onChange()
+  }
+
+  /** Nodes that failed, by name, at most so many. */
+  failures(most: number): NodeFailure[] {
+    if (this.#failed === 0) return []
+    return this.#named((index) => this.#counts(index, FAILED), most).map(({ node, index }) => ({
+      node,
+      message: this.#messages.get(index) ?? 'see the log of its agent',
+    }))
+  }
+
+  /** Nodes that have not loaded the profile, did not fail, and were not heard of since `time`; by name, at most so many. */
+  silent(time: number, most: number): { nodes: string[]; count: number } {
+    const isSilent = (index: number) =>
+      !this.#counts(index, LOADED) && !this.#counts(index, FAILED) && this.#nodes.heardAt(index) < time
+    return this.#listed(isSilent, most)
+  }
+
+  /** Nodes where pods can land and the profile is not loaded; by name, at most so many. */
+  blockers(most: number): string[] {
+    if (this.#blocking === 0) return []
+    return this.#listed((index) => this.#nodes.facts(index).schedulable && !this.#counts(index, LOADED), most).nodes
+  }
+
+  /**
+   * Nodes that may still have the profile, while it is removed. A node is free of it when it said so; when all that it has was heard
+   * of after `since`, and the profile is not among it; or when it was silent since `silentSince`.
+   */
+  holding(since: number, silentSince: number, most: number): { nodes: string[]; count: number } {
+    return this.#listed((index) => {
+      const heardAt = this.#nodes.heardAt(index)
+      if (this.#states[index] === UNLOADED && this.#uids[index] === this.#wantedUid) return false
+      if (this.#states[index] === NONE && this.#nodes.isKnown(index) && heardAt > since) return false
+      return heardAt > silentSince
+    }, most)
+  }
+
+  #holds(index: number): boolean {
+    return this.#states[index] === LOADED || this.#states[index] === FAILED
+  }
+
+  #clear(index: number): void {
+    if (this.#holds(index)) this.#holders--
+    this.#states[index] = NONE
+    this.#uids[index] = 0
+    this.#messages.delete(index)
+  }
+
+  #listed(matches: (index: number) => boolean, most: number): { nodes: string[]; count: number } {
+    const nodes = this.#named(matches, Number.POSITIVE_INFINITY).map(({ node }) => node)
+    return { nodes: nodes.slice(0, most), count: nodes.length }
+  }
+
+  #named(matches: (index: number) => boolean, most: number): { node: string; index: number }[] {
+    const found: { node: string; index: number }[] = []
+    this.#reach(this.#nodes.size - 1)
+    for (let index = 0; index < this.#nodes.size; index++)
+      if (this.#nodes.facts(index).desired && matches(index)) found.push({ node: this.#nodes.name(index), index })
+    return found.sort((a, b) => (a.node < b.node ? -1 : 1)).slice(0, most)
+  }
+
+  #counts(index: number, state: number): boolean {
+    return (
+      this.#states[index] === state &&
+      this.#uids[index] === this.#wantedUid &&
+      this.#generations[index] === this.#wantedGeneration
+    )
+  }
+
+  #replace(index: number, change: () => void): void {
+    const facts = this.#nodes.facts(index)
+    this.#add(index, facts, -1)
+    change()
+    this.#add(index, facts, 1)
+    this.#onChange()
+  }
+
+  #add(index: number, { desired, schedulable }: NodeFacts, by: number): void {
+    if (!desired) return
+    const isLoaded = this.#counts(index, LOADED)
+    if (isLoaded) this.#loaded += by
+    else if (schedulable) this.#blocking += by
+    if (this.#counts(index, FAILED)) this.#failed += by
+  }
+
+  #recount(): void {
+    this.#reach(this.#nodes.size - 1)
+    this.#loaded = 0
+    this.#failed = 0
+    this.#blocking = 0
+    for (let index = 0; index < this.#nodes.size; index++) this.#add(index, this.#nodes.facts(index), 1)
+    this.#onChange()
+  }
+
+  #uidNumber(uid: string): number {
+    const known = this.#uidNames.indexOf(uid)
+    if (known >= 0) return known
+    if (this.#uidNames.length >= MOST_UIDS) this.#forgetUids()
+    return this.#uidNames.push(uid) - 1
+  }
+
+  /** Keeps the uid that is wanted; what nodes said of others will not count again. */
+  #forgetUids(): void {
+    const wanted = this.#uidNames[this.#wantedUid]!
+    for (let index = 0; index < this.#uids.length; index++) {
+      const isWanted = this.#wantedUid !== 0 && this.#uids[index] === this.#wantedUid
+      if (isWanted) this.#uids[index] = 1
+      else this.#clear(index)
+    }
+    this.#uidNames = this.#wantedUid === 0 ? [''] : ['', wanted]
+    this.#wantedUid = this.#uidNames.length - 1
+  }
+
+  #reach(index: number): void {
+    if (index < this.#states.length) return
+    const size = Math.max(64, this.#states.length * 2, index + 1)
+    const grown = <T extends Uint8Array | Float64Array>(from: T, to: T): T => {
+      to.set(from)
+      return to
+    }
+    this.#states = grown(this.#states, new Uint8Array(size))
+    this.#generations = grown(this.#generations, new Float64Array(size))
+    this.#uids = grown(this.#uids, new Uint8Array(size))
+  }
+}

@@ -1,0 +1,19 @@
+import type { FieldError } from '../../src/api/field-error.ts'
+import type { ArmorProfile } from '../../src/api/types.ts'
+import { validatePolicyUpdate } from '../../src/api/validate.ts'
+import type { AnyPolicy } from '../ports.ts'
+
+/**
+ * Changes that a policy may not make to the profile that is in force: admission refuses them, unless it was not asked (failure
+ * policy Ignore). `isRecording`: behaviour modelling has not ended, so its mode may not be left.
+ */
+export function forbiddenChanges(policy: AnyPolicy, profile: ArmorProfile, isRecording: boolean): FieldError[] {
+  const { target = policy.spec.target, profile: inForce } = profile.spec
+  const rules = { ...policy.spec.policy, enforcer: inForce.enforcer }
+  const before = {
+    ...policy,
+    spec: { ...policy.spec, target, policy: isRecording ? { ...rules, mode: 'BehaviorModeling' } : rules },
+    status: { profileName: inForce.name, ready: false, phase: isRecording ? 'Modeling' : 'Protecting' },
+  }
+  return validatePolicyUpdate(before, policy).filter(({ code }) => code === 'IMMUTABLE')
+}

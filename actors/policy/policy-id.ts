@@ -1,0 +1,34 @@
+import { type PolicyIdentity, profileName } from '../../src/api/profile-name.ts'
+import type { AnyPolicy, PolicyId } from '../ports.ts'
+
+/** What the actors of a policy are called: `VarmorPolicy/<namespace>/<name>`, `VarmorClusterPolicy//<name>`. */
+export const keyOfPolicy = ({ kind, namespace, name }: PolicyId): string => `${kind}/${namespace}/${name}`
+
+export function idOf({ kind, metadata }: AnyPolicy): PolicyId {
+  const { namespace = '', name } = metadata
+  return { kind, namespace: kind === 'VarmorPolicy' ? namespace : '', name }
+}
+
+/** @throws {RangeError} for a text that `keyOfPolicy` did not make */
+export function parsePolicyKey(key: string): PolicyId {
+  const [kind, namespace, name, ...rest] = key.split('/')
+  const isOne = kind === 'VarmorPolicy' ? namespace !== '' : kind === 'VarmorClusterPolicy' && namespace === ''
+  if (!isOne || namespace === undefined || !name || rest.length > 0) throw new RangeError(`No key of a policy: ${key}`)
+  return { kind: kind as PolicyId['kind'], namespace, name }
+}
+
+export interface ProfileId {
+  namespace: string
+  name: string
+}
+
+/** Where the ArmorProfile of a policy is. */
+export function profileIdOf({ kind, namespace, name }: PolicyId, installNamespace: string): ProfileId {
+  const identity = { kind, metadata: kind === 'VarmorPolicy' ? { name, namespace } : { name } } as PolicyIdentity
+  return {
+    namespace: kind === 'VarmorPolicy' ? namespace : installNamespace,
+    name: profileName(identity, installNamespace),
+  }
+}
+
+export const keyOfProfile = ({ namespace, name }: ProfileId): string => `${namespace}/${name}`

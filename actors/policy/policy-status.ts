@@ -1,0 +1,179 @@
+import type { VarmorPolicyCondition, VarmorPolicyPhase, VarmorPolicyStatus } from '../../src/api/types.ts'
+import type { RolloutNews } from '../rollout/wanted.ts'
+import { timeText, withTransition } from './conditions.ts'
+import { listing } from './listing.ts'
+import type { Modeling } from './modeling.ts'
+import type { NodesView } from './profile-status.ts'
+
+/** What came of the policy as it stands: its profile is in force, or why not. */
+export type Verdict =
+  | { kind: 'accepted' }
+  /** A change that may not be made; what is in force stays. */
+  | { kind: 'forbidden'; message: string }
+  /** It does not compile, or the API server does not take what it compiles to. */
+  | { kind: 'error'; message: string }
+
+/** The restart of the workloads that were there before the policy. */
+export type RestartView =
+  | { state: 'none' }
+  /** For the nodes where pods can land; `message` names them. */
+  | { state: 'waiting'; message: string }
+  | { state: 'begun'; change: string; since: number; news: RolloutNews | undefined }
+
+export interface PolicyView {
+  profileName: string
+  /** metadata.generation of the policy. */
+  generation: number
+  /** Of the ArmorProfile; undefined while there is none. */
+  profileGeneration: number | undefined
+  verdict: Verdict
+  modeling: Modeling
+  nodes: NodesView
+  /** Rules that an enforcer cannot carry; empty for none. */
+  skipped: string
+  restart: RestartView
+  /** What the profile, or the policy, is being removed for, and who holds it up; empty otherwise. */
+  removing: string
+}
+
+/** The status of a policy. Equal views give an equal status, so that it is written when something changed. */
+export function policyStatus(
+  before: VarmorPolicyStatus | undefined,
+  view: PolicyView,
+  now: number,
+): VarmorPolicyStatus {
+  const ready = isReady(view)
+  const conditions = [
+    madeCondition(view),
+    updatedCondition(view),
+    readyCondition(view, ready),
+    ...ownConditions(before, view),
+  ]
+  const restart = restartStatus(before, view)
+  return {
+    profileName: view.profileName,
+    conditions: conditions
+      .filter((condition) => condition !== undefined)
+      .map((condition) =>
+        withTransition(
+          condition,
+          before?.conditions?.find(({ type }) => type === condition.type),
+          now,
+        ),
+      ),
+    ready,
+    phase: phaseOf(view, ready),
+    observedGeneration: view.generation,
+    ...(restart !== undefined && { restart }),
+  }
+}
+
+type Condition = Omit<VarmorPolicyCondition, 'lastTransitionTime'>
+
+/** All nodes that are to load the profile have acknowledged this generation. */
+function isReady({ verdict, removing, nodes: { summary }, profileGeneration }: PolicyView): boolean {
+  if (verdict.kind !== 'accepted' || removing !== '' || profileGeneration === undefined) return false
+  return summary.desired > 0 && summary.loaded === summary.desired
+}
+
+function phaseOf({ verdict, removing, nodes, modeling }: PolicyView, ready: boolean): VarmorPolicyPhase {
+  if (verdict.kind !== 'accepted') return 'Error'
+  if (removing !== '') return 'Pending'
+  if (nodes.summary.failed > 0) return 'Error'
+  if (modeling.state === 'recording') return 'Modeling'
+  if (!ready) return 'Pending'
+  return modeling.state === 'complete' ? 'Completed' : 'Protecting'
+}
+
+const reasons = { forbidden: 'Forbidden', error: 'Error' } as const
+
+const refusal = (type: 'Created' | 'Updated', verdict: Exclude<Verdict, { kind: 'accepted' }>): Condition => ({
+  type,
+  status: 'False',
+  reason: reasons[verdict.kind],
+  message: verdict.message,
+})
+
+function madeCondition({ verdict, profileGeneration }: PolicyView): Condition | undefined {
+  if (profileGeneration !== undefined) return { type: 'Created', status: 'True', reason: 'ProfileCreated', message: '' }
+  return verdict.kind === 'accepted' ? undefined : refusal('Created', verdict)
+}
+
+/** There is one once the profile has changed, or was to be changed. */
+function updatedCondition({ verdict, profileGeneration }: PolicyView): Condition | undefined {
+  if (profileGeneration === undefined) return undefined
+  if (verdict.kind !== 'accepted') return refusal('Updated', verdict)
+  return profileGeneration > 1 ? { type: 'Updated', status: 'True', reason: 'ProfileUpdated', message: '' } : undefined
+}
+
+function readyCondition(view: PolicyView, ready: boolean): Condition {
+  if (ready) return { type: 'Ready', status: 'True', reason: 'AllAgentsReady', message: '' }
+  return { type: 'Ready', status: 'False', ...whyNotReady(view) }
+}
+
+/** How many nodes a message names; the status of the ArmorProfile names more. */
+const NAMED = 5
+
+function whyNotReady({ verdict, removing, nodes, profileGeneration }: PolicyView): { reason: string; message: string } {
+  if (removing !== '') return { reason: 'Removing', message: removing }
+  if (verdict.kind !== 'accepted') {
+    const message = profileGeneration === undefined ? 'there is no profile' : 'the profile of before stays in force'
+    return { reason: reasons[verdict.kind], message }
+  }
+  const { failures, summary, silent } = nodes
+  if (summary.failed > 0) {
+    const named = failures.map(({ node, message }) => `${node}: ${message}`)
+    const rest = summary.failed > NAMED ? `; ${summary.failed} nodes in all` : ''
+    return { reason: 'Error', message: `nodes that failed: ${listing(named.slice(0, NAMED), '; ', NAMED)}${rest}` }
+  }
+  if (summary.desired === 0) return { reason: 'Processing', message: 'there is no node that is to load the profile' }
+  if (silent.count === 0) return { reason: 'Processing', message: '' }
+  const rest = silent.count > NAMED ? ` and ${silent.count - NAMED} more` : ''
+  return {
+    reason: 'NotReported',
+    message: `no agent has reported for ${silent.nodes.slice(0, NAMED).join(', ')}${rest}`,
+  }
+}
+
+function ownConditions(before: VarmorPolicyStatus | undefined, view: PolicyView): (Condition | undefined)[] {
+  const skipped: Condition | undefined =
+    view.skipped === ''
+      ? undefined
+      : { type: 'RulesSkipped', status: 'True', reason: 'NotSupported', message: view.skipped }
+  return [skipped, restartCondition(before, view.restart)]
+}
+
+function restartCondition(before: VarmorPolicyStatus | undefined, restart: RestartView): Condition | undefined {
+  const condition = (status: 'True' | 'False', reason: string, message: string): Condition => ({
+    type: 'Restarting',
+    status,
+    reason,
+    message,
+  })
+  const known = before?.conditions?.find(({ type }) => type === 'Restarting')
+  switch (restart.state) {
+    case 'none':
+      if (known?.status !== 'True') return known
+      return condition('False', 'Stopped', 'the restarts were stopped')
+    case 'waiting':
+      return condition('False', 'WaitingForNodes', restart.message)
+    case 'begun': {
+      const { news } = restart
+      if (news === undefined) return known?.status === 'True' ? known : condition('True', 'InProgress', '')
+      const count = `${news.restarted} of ${news.total} workloads were restarted`
+      if (news.state === 'done') return condition('False', 'Done', count)
+      return news.state === 'paused'
+        ? condition('True', 'Paused', `${count}; ${news.message}`)
+        : condition('True', 'InProgress', count)
+    }
+  }
+}
+
+function restartStatus(
+  before: VarmorPolicyStatus | undefined,
+  { restart }: PolicyView,
+): VarmorPolicyStatus['restart'] | undefined {
+  if (restart.state !== 'begun') return before?.restart
+  const { change, since, news } = restart
+  return { change, since: timeText(since), done: news?.change === change && news.state === 'done' }
+}

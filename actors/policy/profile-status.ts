@@ -1,0 +1,48 @@
+import type { ArmorProfileCondition, ArmorProfileStatus } from '../../src/api/types.ts'
+import type { NodeFailure, Summary } from './aggregate.ts'
+import { withTransition } from './conditions.ts'
+
+/** So many nodes are named; of more, the number. */
+export const MOST_NODES = 50
+
+export interface NodesView {
+  summary: Summary
+  /** At most MOST_NODES, by name. */
+  failures: readonly NodeFailure[]
+  /** Nodes that no agent has reported for: at most MOST_NODES, by name, and how many there are. */
+  silent: { nodes: readonly string[]; count: number }
+}
+
+interface Trouble {
+  nodeName: string
+  reason: string
+  message: string
+}
+
+/** The status of the ArmorProfile of `generation`: a condition for each node that failed, or was not heard of. */
+export function profileStatus(
+  before: ArmorProfileStatus | undefined,
+  view: NodesView,
+  generation: number,
+  now: number,
+): ArmorProfileStatus {
+  const conditions = troubles(view).map((trouble): ArmorProfileCondition => {
+    const known = before?.conditions?.find(({ nodeName }) => nodeName === trouble.nodeName)
+    return withTransition({ type: 'Ready', status: 'False' as const, ...trouble }, known, now)
+  })
+  return {
+    desiredNumberLoaded: view.summary.desired,
+    currentNumberLoaded: view.summary.loaded,
+    ...(conditions.length > 0 && { conditions }),
+    observedGeneration: generation,
+  }
+}
+
+function troubles({ summary, failures, silent }: NodesView): Trouble[] {
+  const failed = failures.map(({ node, message }) => ({ nodeName: node, reason: 'LoadFailed', message }))
+  const message = 'no agent has reported; see whether the agent runs on this node'
+  const unheard = silent.nodes.map((node) => ({ nodeName: node, reason: 'NotReported', message }))
+  const named = [...failed, ...unheard].slice(0, MOST_NODES)
+  const more = summary.failed + silent.count - named.length
+  return more === 0 ? named : [...named, { nodeName: '', reason: 'More', message: `and ${more} more nodes` }]
+}

@@ -1,0 +1,77 @@
+import type { KernelEnforcer } from '../../src/api/enforcer.ts'
+import type { ContainerSpec, PatchOperation, Workload } from '../ports.ts'
+import type { WantedRollout } from './wanted.ts'
+
+// What a pod template says of its containers' profiles. The names are upstream's, and the admission webhook's, which writes them.
+const OPTED_OUT = 'unconfined'
+const keys: Record<KernelEnforcer, readonly string[]> = {
+  AppArmor: ['container.apparmor.security.beta.varmor.org/', 'container.apparmor.security.beta.kubernetes.io/'],
+  BPF: ['container.bpf.security.beta.varmor.org/'],
+  Seccomp: ['container.seccomp.security.beta.varmor.org/'],
+}
+
+const annotationsOf = (workload: Workload) => workload.spec.template.metadata?.annotations ?? {}
+
+/** The containers that the policy is about. */
+function selected(workload: Workload, { target }: WantedRollout): readonly ContainerSpec[] {
+  const containers = workload.spec.template.spec?.containers ?? []
+  const named = target.containers ?? []
+  return named.length === 0 ? containers : containers.filter(({ name }) => named.includes(name))
+}
+
+/** Whether the enforcer is to confine the container: no user said otherwise. */
+function isConfined(workload: Workload, { name, securityContext }: ContainerSpec, enforcer: KernelEnforcer): boolean {
+  if (keys[enforcer].some((key) => annotationsOf(workload)[key + name] === OPTED_OUT)) return false
+  if (enforcer === 'Seccomp')
+    return securityContext?.privileged !== true && securityContext?.seccompProfile?.type !== 'Unconfined'
+  return enforcer === 'BPF' || securityContext?.appArmorProfile?.type !== 'Unconfined'
+}
+
+const each = (workload: Workload, wanted: WantedRollout) =>
+  selected(workload, wanted).flatMap((container) =>
+    wanted.enforcers
+      .filter((enforcer) => isConfined(workload, container, enforcer))
+      .map((enforcer) => ({ container, enforcer })),
+  )
+
+/** Whether the policy confines nothing in the workload: every container is opted out, or is not meant. */
+export const isOptedOut = (workload: Workload, wanted: WantedRollout): boolean => each(workload, wanted).length === 0
+
+/** Whether the template names the profile wherever the policy wants it: its pods are in it, or wait for it. */
+export const isInProfile = (workload: Workload, wanted: WantedRollout): boolean =>
+  each(workload, wanted).every(({ container: { name }, enforcer }) =>
+    keys[enforcer].some((key) => annotationsOf(workload)[key + name] === `localhost/${wanted.profileName}`),
+  )
+
+const escaped = (step: string): string => step.replaceAll('~', '~0').replaceAll('/', '~1')
+
+/**
+ * Takes a profile out of a template, in case the webhook does not: it may not have been asked. What users or other policies put
+ * there stays.
+ */
+export function takeOut(workload: Workload, profileName: string): PatchOperation[] {
+  const annotations = annotationsOf(workload)
+  const ours = Object.keys(annotations).filter(
+    (key) =>
+      Object.values(keys).some((prefixes) => prefixes.some((prefix) => key.startsWith(prefix))) &&
+      annotations[key] === `localhost/${profileName}`,
+  )
+  const fields = (['containers', 'initContainers'] as const).flatMap((list) =>
+    (workload.spec.template.spec?.[list] ?? []).flatMap(({ name, securityContext }, i) => {
+      const at = `/spec/template/spec/${list}/${i}/securityContext`
+      const marked = ours.includes(keys.Seccomp[0] + name)
+      return (['appArmorProfile', 'seccompProfile'] as const).flatMap((field) => {
+        const value = securityContext?.[field]
+        const isOurs =
+          value?.localhostProfile === profileName ||
+          (field === 'seccompProfile' && marked && value?.type === 'RuntimeDefault')
+        return isOurs ? [{ op: 'remove' as const, path: `${at}/${field}` }] : []
+      })
+    }),
+  )
+  const marks = ours.map((key) => ({
+    op: 'remove' as const,
+    path: `/spec/template/metadata/annotations/${escaped(key)}`,
+  }))
+  return [...fields, ...marks]
+}

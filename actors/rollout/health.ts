@@ -1,0 +1,28 @@
+import type { Workload } from '../ports.ts'
+
+/** Undefined when all pods are of the newest template and available; else what is missing, as `kubectl rollout status` says it. */
+export function unhealthy(workload: Workload): string | undefined {
+  const { metadata, status = {}, kind, spec } = workload
+  if ((status.observedGeneration ?? 0) < (metadata.generation ?? 0)) return 'its controller has not seen the change yet'
+  // Pods of such a one are replaced when somebody deletes them.
+  if (kind !== 'Deployment' && spec.updateStrategy?.type === 'OnDelete') return undefined
+  return kind === 'DaemonSet' ? unhealthyDaemonSet(workload) : unhealthyReplicas(workload)
+}
+
+function unhealthyDaemonSet({ status = {} }: Workload): string | undefined {
+  const { desiredNumberScheduled: desired = 0, updatedNumberScheduled: updated = 0, numberAvailable = 0 } = status
+  if (updated < desired) return `${updated} of ${desired} pods are updated`
+  return numberAvailable < desired ? `${numberAvailable} of ${desired} pods are available` : undefined
+}
+
+function unhealthyReplicas({ kind, spec, status = {} }: Workload): string | undefined {
+  const replicas = spec.replicas ?? 1
+  const { updatedReplicas: updated = 0, availableReplicas: available = 0 } = status
+  // A StatefulSet with a partition updates the pods above it only.
+  const partition = kind === 'StatefulSet' ? (spec.updateStrategy?.rollingUpdate?.partition ?? 0) : 0
+  const wanted = Math.max(0, replicas - partition)
+  if (updated < wanted) return `${updated} of ${wanted} pods are updated`
+  const old = kind === 'Deployment' ? (status.replicas ?? 0) - updated : 0
+  if (old > 0) return `${old} old pods are still there`
+  return available < replicas ? `${available} of ${replicas} pods are available` : undefined
+}

@@ -1,0 +1,27 @@
+import type { Workload } from '../ports.ts'
+
+/**
+ * The annotation of a pod template that makes it another one, as `kubectl rollout restart` does, and says what was restarted for:
+ * `<change>@<RFC 3339>`, one entry for each change, newest last, so that several policies do not forget each other's.
+ */
+export const RESTARTED_AT = 'sandbox.varmor.org/restartedAt'
+
+/** Entries that are kept; a change that old is done. */
+const MOST_ENTRIES = 16
+
+const entriesOf = (workload: Workload): string[] =>
+  (workload.spec.template.metadata?.annotations?.[RESTARTED_AT] ?? '').split(',').filter((entry) => entry !== '')
+
+/** When the workload was restarted for the change, in milliseconds since the epoch; undefined if it was not. */
+export function restartedAt(workload: Workload, change: string): number | undefined {
+  const entry = entriesOf(workload).find((one) => one.startsWith(`${change}@`))
+  if (entry === undefined) return undefined
+  const time = Date.parse(entry.slice(change.length + 1))
+  return Number.isNaN(time) ? 0 : time
+}
+
+/** The annotation after a restart for the change at `now`. */
+export function withRestart(workload: Workload, change: string, now: number): string {
+  const others = entriesOf(workload).filter((one) => !one.startsWith(`${change}@`))
+  return [...others, `${change}@${new Date(now).toISOString()}`].slice(-MOST_ENTRIES).join(',')
+}

@@ -1,0 +1,69 @@
+import type { ControlPlaneStores, Workload } from '../ports.ts'
+import { isInProfile, isOptedOut } from './confinement.ts'
+import { unhealthy } from './health.ts'
+import { selects } from './label-selector.ts'
+import { restartedAt } from './marker.ts'
+import type { WantedRollout } from './wanted.ts'
+
+/** A workload that was restarted for the change and is not well yet. */
+export interface Rolling {
+  workload: Workload
+  /** Milliseconds since the epoch. */
+  since: number
+  missing: string
+}
+
+/** Where the workloads of a rollout stand. The objects say it all: a manager that crashed goes on from here. */
+export interface Survey {
+  /** To be restarted, in order of namespace and name. */
+  waiting: Workload[]
+  rolling: Rolling[]
+  finished: number
+}
+
+export interface SurveyOptions {
+  /** The label that opts a workload in; undefined: none is needed. */
+  optIn: { key: string; value: string } | undefined
+}
+
+export const nameOf = ({ kind, metadata }: Workload): string => `${kind} ${metadata.namespace}/${metadata.name}`
+
+/** `fresh` is what the last patch resolved to, which the stores may not have yet. */
+export function survey(
+  stores: Pick<ControlPlaneStores, 'workloads'>,
+  wanted: WantedRollout,
+  options: SurveyOptions,
+  fresh: (workload: Workload) => Workload = (workload) => workload,
+): Survey {
+  const found: Survey = { waiting: [], rolling: [], finished: 0 }
+  if (wanted.target.kind === 'Pod') return found
+  for (const stored of stores.workloads(wanted.target.kind, wanted.namespace)) {
+    const workload = fresh(stored)
+    if (isMeant(workload, wanted, options)) place(workload, wanted, found)
+  }
+  found.waiting.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
+  return found
+}
+
+function isMeant({ kind, metadata }: Workload, { target }: WantedRollout, { optIn }: SurveyOptions): boolean {
+  const { labels = {}, name, deletionTimestamp } = metadata
+  if (kind !== target.kind || deletionTimestamp !== undefined) return false
+  if (optIn !== undefined && (!Object.hasOwn(labels, optIn.key) || labels[optIn.key] !== optIn.value)) return false
+  if (target.selector !== undefined) return selects(target.selector, labels)
+  return target.name === name
+}
+
+function place(workload: Workload, wanted: WantedRollout, found: Survey): void {
+  const at = restartedAt(workload, wanted.change)
+  if (at !== undefined) {
+    const missing = unhealthy(workload)
+    if (missing === undefined) found.finished++
+    else found.rolling.push({ workload, since: at, missing })
+  } else if (needsRestart(workload, wanted)) found.waiting.push(workload)
+}
+
+function needsRestart(workload: Workload, wanted: WantedRollout): boolean {
+  const created = Date.parse(workload.metadata.creationTimestamp ?? '')
+  if (created > wanted.since || isOptedOut(workload, wanted)) return false
+  return wanted.removing || !isInProfile(workload, wanted)
+}

@@ -1,0 +1,29 @@
+import type { KernelEnforcer } from '../../src/api/enforcer.ts'
+import type { Target } from '../../src/api/types.ts'
+
+/** One change that the workloads of a policy are to pick up by a restart. */
+export interface WantedRollout {
+  /** Names the change: the same text, the same change. Letters, digits and `-`. */
+  change: string
+  /** Milliseconds since the epoch: workloads made later have picked it up already. */
+  since: number
+  /** The policy goes: its profile is to leave the pod templates. */
+  removing: boolean
+  /** Undefined for a policy of the whole cluster. */
+  namespace: string | undefined
+  target: Target
+  profileName: string
+  enforcers: readonly KernelEnforcer[]
+}
+
+/** How far it is. Level-triggered: the newest counts. */
+export interface RolloutNews {
+  change: string
+  state: 'running' | 'paused' | 'done'
+  /** Workloads that were restarted for the change, and are well. */
+  restarted: number
+  /** Those, and the ones that are to follow. */
+  total: number
+  /** While it is paused: why, and what to do. */
+  message: string
+}

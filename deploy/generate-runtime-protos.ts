@@ -1,0 +1,145 @@
+/**
+ * Writes src/agent/containers/runtime-protos.ts: what the agent needs of the gRPC interfaces of containerd and CRI, from the
+ * .proto files that both publish as Go modules (Apache-2.0). Needs Go, whose module proxy has them.
+ */
+import { execFileSync } from 'node:child_process'
+import { existsSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { argv } from 'node:process'
+import { fileURLToPath } from 'node:url'
+import protobuf from 'protobufjs'
+
+/** Versions of the modules. Fields are only ever added to these files, so older and newer runtimes understand them. */
+export const modules = { 'github.com/containerd/containerd/api': 'v1.12.0', 'k8s.io/cri-api': 'v0.37.2' } as const
+
+const files: [module: keyof typeof modules, path: string][] = [
+  ['github.com/containerd/containerd/api', 'services/containers/v1/containers.proto'],
+  ['github.com/containerd/containerd/api', 'services/tasks/v1/tasks.proto'],
+  ['github.com/containerd/containerd/api', 'services/events/v1/events.proto'],
+  ['github.com/containerd/containerd/api', 'services/version/v1/version.proto'],
+  ['github.com/containerd/containerd/api', 'events/task.proto'],
+  ['github.com/containerd/containerd/api', 'events/container.proto'],
+  ['k8s.io/cri-api', 'pkg/apis/runtime/v1/api.proto'],
+]
+
+/** Methods and messages that the agent uses; what they refer to comes with them. */
+const methods = [
+  'containerd.services.containers.v1.Containers.Get',
+  'containerd.services.containers.v1.Containers.List',
+  'containerd.services.tasks.v1.Tasks.Get',
+  'containerd.services.tasks.v1.Tasks.List',
+  'containerd.services.events.v1.Events.Subscribe',
+  'containerd.services.version.v1.Version.Version',
+  'runtime.v1.RuntimeService.ListPodSandbox',
+]
+const messages = [
+  'containerd.events.TaskStart',
+  'containerd.events.TaskExit',
+  'containerd.events.TaskDelete',
+  'containerd.events.ContainerCreate',
+  'containerd.events.ContainerUpdate',
+  'containerd.events.ContainerDelete',
+]
+
+/** @param directories where the modules are */
+export function runtimeProtos(directories: Readonly<Record<keyof typeof modules, string>>): string {
+  const root = new protobuf.Root()
+  root.resolvePath = (_origin, target) => {
+    // protobuf.js knows the common types by itself, and brings descriptor.proto along.
+    const found = [...Object.values(directories), dirname(createRequire(import.meta.url).resolve('protobufjs'))].map(
+      (directory) => join(directory, target),
+    )
+    return found.find(existsSync) ?? target
+  }
+  root.loadSync(files.map(([module, path]) => join(directories[module], path)))
+  root.resolveAll()
+  const kept = new protobuf.Root()
+  for (const name of methods) keepMethod(kept, root, name)
+  for (const name of messages) keepType(kept, root.lookupType(name))
+  return JSON.stringify(sorted(kept.toJSON()))
+}
+
+function keepMethod(kept: protobuf.Root, root: protobuf.Root, name: string): void {
+  const [serviceName, methodName] = [name.slice(0, name.lastIndexOf('.')), name.slice(name.lastIndexOf('.') + 1)]
+  const method = root.lookupService(serviceName).methods[methodName]
+  if (method === undefined) throw new Error(`there is no method ${name}`)
+  method.resolve()
+  const { type, resolvedRequestType, resolvedResponseType, requestStream, responseStream } = method
+  if (resolvedRequestType === null || resolvedResponseType === null) throw new Error(`${name} refers to unknown types`)
+  const parent = kept.define(serviceName.slice(0, serviceName.lastIndexOf('.')))
+  const own = serviceName.slice(serviceName.lastIndexOf('.') + 1)
+  const service = (parent.get(own) as protobuf.Service | null) ?? new protobuf.Service(own)
+  if (service.parent === null) parent.add(service)
+  const [request, response] = [resolvedRequestType.fullName.slice(1), resolvedResponseType.fullName.slice(1)]
+  service.add(new protobuf.Method(methodName, type, request, response, requestStream, responseStream))
+  keepType(kept, resolvedRequestType)
+  keepType(kept, resolvedResponseType)
+}
+
+function keepType(kept: protobuf.Root, type: protobuf.Type | protobuf.Enum): void {
+  const path = type.fullName.slice(1).split('.')
+  const name = path.pop()!
+  const parent = path.length === 0 ? kept : kept.define(path)
+  if (parent.get(name) !== null && !isPlaceholder(parent.get(name)!)) return
+  if (type instanceof protobuf.Enum) {
+    parent.add(new protobuf.Enum(name, { ...type.values }))
+    return
+  }
+  const copy = new protobuf.Type(name)
+  for (const { name: field, id, type: of, rule, resolvedType, ...rest } of type.fieldsArray.map(describe)) {
+    const named = resolvedType?.fullName.slice(1) ?? of
+    copy.add(
+      rest.keyType === undefined
+        ? new protobuf.Field(field, id, named, rule)
+        : new protobuf.MapField(field, id, rest.keyType, named),
+    )
+  }
+  // A type that was made as the place of another one gives way to itself.
+  const before = parent.get(name)
+  if (before !== null) {
+    for (const nested of (before as protobuf.Namespace).nestedArray) copy.add(nested)
+    parent.remove(before)
+  }
+  parent.add(copy)
+  for (const { resolvedType } of type.fieldsArray.map(describe)) if (resolvedType !== null) keepType(kept, resolvedType)
+}
+
+const isPlaceholder = (object: protobuf.ReflectionObject): boolean =>
+  object instanceof protobuf.Namespace && !(object instanceof protobuf.Type) && !(object instanceof protobuf.Service)
+
+function describe(field: protobuf.Field) {
+  field.resolve()
+  const { name, id, type, resolvedType } = field
+  const keyType = field instanceof protobuf.MapField ? field.keyType : undefined
+  const rule = field.repeated ? 'repeated' : undefined
+  return { name, id, type, rule, resolvedType, keyType }
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(entries.map(([name, field]) => [name, sorted(field)]))
+}
+
+export const moduleDirectory = (module: keyof typeof modules): string =>
+  JSON.parse(execFileSync('go', ['mod', 'download', '-json', `${module}@${modules[module]}`]).toString()).Dir
+
+export const dataFile = (
+  protos: string,
+): string => `// Written by deploy/generate-runtime-protos.ts, from ${Object.entries(modules)
+  .map((module) => module.join(' '))
+  .join(' and ')}.
+
+/** Services and messages of containerd and CRI: a protobuf.js descriptor as JSON. */
+export const runtimeProtos =
+  '${protos}'
+`
+
+if (argv[1] === fileURLToPath(import.meta.url)) {
+  const target = new URL('../src/agent/containers/runtime-protos.ts', import.meta.url)
+  const names = Object.keys(modules) as (keyof typeof modules)[]
+  const directories = Object.fromEntries(names.map((module) => [module, moduleDirectory(module)]))
+  writeFileSync(target, dataFile(runtimeProtos(directories as Record<keyof typeof modules, string>)))
+}

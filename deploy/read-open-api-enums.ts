@@ -1,0 +1,46 @@
+/** A field of a definition that takes only some values. */
+export interface EnumField {
+  /** The end of the definition's name: `apps.v1.DeploymentStrategy`. */
+  definition: string
+  property: string
+  /** Where the values are those of the items of a list or of the entries of a map. */
+  part?: 'items' | 'additionalProperties'
+  /** Of the field, where it tells of the values. */
+  description?: string
+  values: string[]
+}
+
+const goText = (literal: string): string => JSON.parse(literal) as string
+
+/** Depths of indentation, in tabs, as gofmt writes the generated file. */
+const propertyDepth = 5
+const ownDepth = 7
+
+/**
+ * Reads the fields with `Enum:` out of Kubernetes' pkg/generated/openapi/zz_generated.openapi.go, line by line: gofmt and
+ * the generator leave no choice in how it is written.
+ */
+export function enumFields(source: string): EnumField[] {
+  const found: EnumField[] = []
+  let [definition, property, description, part] = ['', '', '', undefined as EnumField['part']]
+  for (const line of source.split('\n')) {
+    const depth = /^\t*/.exec(line)![0].length
+    const text = line.slice(depth)
+    const name = /^func schema_\w*?([a-z0-9]+_v[0-9a-z]+_[A-Z]\w*)\(/.exec(text)?.[1]
+    if (name !== undefined) definition = name.replace('_', '.').replace('_', '.')
+    if (depth === propertyDepth && text.endsWith(': {')) {
+      property = goText(text.slice(0, -': {'.length))
+      part = undefined
+      description = ''
+    }
+    if (text.startsWith('Items:')) part = 'items'
+    if (text.startsWith('AdditionalProperties:')) part = 'additionalProperties'
+    if (depth === ownDepth && text.startsWith('Description:'))
+      description = goText(text.slice('Description:'.length, -1).trim())
+    if (!text.startsWith('Enum:')) continue
+    const values = JSON.parse(`[${/\{(?!\})(.*)\}/.exec(text.replace('interface{}', ''))![1]}]`) as string[]
+    const parts = part === undefined ? {} : { part }
+    found.push({ definition, property, values, ...parts, ...(description === '' ? {} : { description }) })
+  }
+  return found
+}

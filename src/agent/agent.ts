@@ -1,0 +1,143 @@
+import { randomUUID } from 'node:crypto'
+import type { Server } from 'node:http'
+import { setImmediate as turn } from 'node:timers/promises'
+import { ActorSystem, type Logger } from '../../actors/runtime/index.ts'
+import { group, version } from '../api/crds.ts'
+import type { ArmorProfile } from '../api/types.ts'
+import type { Loaders } from '../enforcer/ports.ts'
+import { ApiClient } from '../kube/client.ts'
+import { systemClock } from '../kube/clock.ts'
+import type { Connection } from '../kube/connection.ts'
+import type { Handler } from '../kube/handler-queue.ts'
+import { PriorityLimiter } from '../kube/limiter.ts'
+import type { KubeObject } from '../kube/objects.ts'
+import { clientSource, Reflector, type ReflectorTiming } from '../kube/reflector.ts'
+import { defineResource } from '../kube/resources.ts'
+import { withoutManagedFields } from '../kube/store.ts'
+import { NodeProfiles } from './node-profiles.ts'
+import { serveHealth } from './readiness.ts'
+import { Reporter, type SendReport } from './reporter.ts'
+
+const armorProfiles = defineResource<ArmorProfile & KubeObject>({
+  group,
+  version,
+  plural: 'armorprofiles',
+  kind: 'ArmorProfile',
+  namespaced: true,
+})
+
+export interface AgentOptions {
+  connection: Connection
+  /** Name of the Node object. */
+  node: string
+  loaders: Loaders
+  /** Origins of managers' status servers. */
+  managers: readonly [string, ...string[]]
+  send: SendReport
+  logger: Logger
+  /** Where the kubelet asks whether the node is ready; left out: nowhere. 0: any port that is free. */
+  health?: { port: number; host?: string }
+  /** Names of the AppArmor profiles that confine a process now; see LeftoverOptions. */
+  confining?: () => Promise<ReadonlySet<string>>
+  /** Names of the profiles of containers, so far as a runtime is asked. */
+  ofContainers?: () => ReadonlySet<string> | undefined
+  /** Ready only when no profile is refused, either. */
+  strict?: boolean
+  /** Milliseconds between two looks at what is really loaded. */
+  period?: number
+  /** Also told of each change of an ArmorProfile, such as for what violations are to say of policies. */
+  profiles?: Handler<ArmorProfile & KubeObject>
+  timing?: Partial<ReflectorTiming>
+}
+
+/** The downward half of an agent: it has this node hold what the ArmorProfiles say, and tells the manager how that went. */
+export class Agent {
+  readonly #options: AgentOptions
+  readonly #limiter = new PriorityLimiter({ qps: 20, burst: 40 })
+  readonly #system: ActorSystem
+  readonly #reporter: Reporter
+  readonly #profiles: NodeProfiles
+  readonly #reflector: Reflector<ArmorProfile & KubeObject>
+  #health: Server | undefined
+  #listing: Promise<void> | undefined
+  #stopped = false
+
+  constructor(options: AgentOptions) {
+    this.#options = options
+    const { connection, node, loaders, managers, send, logger } = options
+    const { confining = nobody, ofContainers = () => undefined, strict = false, period, timing = {} } = options
+    const time = { clock: systemClock, random: Math.random }
+    this.#system = new ActorSystem({ logger })
+    this.#reporter = new Reporter({
+      ...{ node, agent: randomUUID(), managers, send, logger, ...time },
+      whole: () => this.#profiles.readiness.whole,
+    })
+    this.#profiles = new NodeProfiles({
+      ...{ system: this.#system, loaders, reporter: this.#reporter, confining, ofContainers, strict, logger, ...time },
+      ...(period !== undefined && { period }),
+    })
+    const client = new ApiClient({ connection, limiter: this.#limiter })
+    this.#reflector = new Reflector({
+      source: clientSource(client, armorProfiles),
+      transform: withoutManagedFields,
+      timing,
+      observer: {
+        failed: (err, delay) => logger.warn({ err, delay }, 'ArmorProfiles cannot be watched; it is tried again'),
+        handlerFailed: (handler, { key }, err) => logger.error({ err, handler, key }, 'a handler of changes failed'),
+      },
+    })
+  }
+
+  get readiness() {
+    return this.#profiles.readiness
+  }
+
+  /** The port of the health server; 0 without one. */
+  get healthPort(): number {
+    const address = this.#health?.address()
+    return typeof address === 'object' && address !== null ? address.port : 0
+  }
+
+  /** Looks now at what is really loaded, and has put back what is not. @returns keys of those ArmorProfiles */
+  check(): Promise<string[]> {
+    return this.#profiles.check()
+  }
+
+  /** Resolves when it answers the kubelet; the rest comes by itself. */
+  async start(): Promise<void> {
+    const { health, profiles, logger, node } = this.#options
+    if (health !== undefined) this.#health = await serveHealth(this.readiness, health.port, health.host)
+    this.#reflector.subscribe(this.#profiles.handler)
+    if (profiles !== undefined) this.#reflector.subscribe(profiles)
+    this.#reflector.start()
+    this.#reporter.start()
+    this.#listing = this.#whenListed()
+    logger.info({ node }, 'the agent is running')
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#profiles.stop()
+    await this.#reflector.stop()
+    await this.#listing
+    await this.#system.stop({ within: 5_000 })
+    await this.#reporter.stop()
+    this.#limiter.close()
+    const health = this.#health
+    if (health === undefined) return
+    await new Promise<void>((resolve) => {
+      health.close(() => resolve())
+      health.closeAllConnections()
+    })
+  }
+
+  /** What was listed has to have gone through the handler before anything is a leftover. */
+  async #whenListed(): Promise<void> {
+    if (!(await this.#reflector.synced)) return
+    const { name } = this.#profiles.handler
+    while (!this.#stopped && (this.#reflector.depths[name] ?? 0) > 0) await turn()
+    if (!this.#stopped) await this.#profiles.listed()
+  }
+}
+
+const nobody = (): Promise<ReadonlySet<string>> => Promise.resolve(new Set<string>())

@@ -1,0 +1,215 @@
+import { Pause } from '../../audit/source/source.ts'
+import { Backoff } from '../../kube/backoff.ts'
+import { type Clock, linkedController, type Random, sleep } from '../../kube/clock.ts'
+import { describeContainer, sandboxOf } from './describe-container.ts'
+import type { ReadProcessFacts } from './process-facts.ts'
+import {
+  type ContainerChange,
+  type ContainerRuntime,
+  type NodeContainer,
+  type RuntimeContainer,
+  RuntimeError,
+  type RuntimeEvent,
+  type Sandbox,
+} from './runtime.ts'
+
+export interface ContainerWatchOptions {
+  runtime: ContainerRuntime
+  facts: ReadProcessFacts
+  /** Told of what is news, in order. */
+  onChange(changes: readonly ContainerChange[]): void
+  /** The runtime cannot be asked, and is asked again after `delay` milliseconds. */
+  onLost?(error: RuntimeError, delay: number): void
+  /** All is known (again). */
+  onListed?(containers: number): void
+  clock: Clock
+  random: Random
+}
+
+/** All in milliseconds. */
+const backoff = { first: 250, longest: 10_000 }
+/** Nothing tells when a subscription has begun, so what starts around the first list is caught by a second one. */
+const secondLook = 2_000
+const period = 60_000
+
+/**
+ * Follows the running containers of the node: the runtime's events, and its full list at first, after each gap, and every
+ * minute, so that neither a lost event nor a runtime that hangs stays unnoticed.
+ */
+export class ContainerWatch {
+  readonly #options: ContainerWatchOptions
+  readonly #known = new Map<string, NodeContainer>()
+  readonly #sandboxes = new Map<string, Sandbox>()
+  /** What events said since the list under way began: it may be older. */
+  readonly #sinceList = new Map<string, RuntimeEvent>()
+  readonly #stop = new AbortController()
+  readonly #backoff: Backoff
+  /** Begun by an event, and not found out yet. */
+  readonly #starting = new Map<string, RuntimeEvent>()
+  #look: Pause
+  #listed = false
+  #running: Promise<void> | undefined
+
+  constructor(options: ContainerWatchOptions) {
+    this.#options = options
+    this.#backoff = new Backoff({ ...backoff, random: options.random })
+    this.#look = new Pause(options.clock)
+  }
+
+  /** Whether all running containers are known. What was known stays while the runtime is away. */
+  get listed(): boolean {
+    return this.#listed
+  }
+
+  get containers(): ReadonlyMap<string, NodeContainer> {
+    return this.#known
+  }
+
+  /** Profiles of ours that running containers were made with; undefined while the containers are not known. */
+  get profiles(): ReadonlySet<string> | undefined {
+    if (!this.#listed) return undefined
+    return new Set(Array.from(this.#known.values(), ({ profileName }) => profileName).filter((name) => name !== ''))
+  }
+
+  /** @returns what resolves after `stop`, and rejects for an error that is not the runtime's */
+  start(): Promise<void> {
+    this.#running ??= this.#run()
+    return this.#running
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort(new Error('The watch was stopped'))
+    this.#look.wake()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      const error = await this.#session()
+      if (signal.aborted) return
+      if (!(error instanceof RuntimeError)) throw error
+      const delay = this.#backoff.next()
+      this.#options.onLost?.(error, delay)
+      await sleep(this.#options.clock, delay, signal).catch(() => undefined)
+    }
+  }
+
+  /** From a subscription to its end. @returns why it ended */
+  async #session(): Promise<unknown> {
+    const { runtime, clock } = this.#options
+    const { controller, release } = linkedController(this.#stop.signal)
+    const { signal } = controller
+    this.#look = new Pause(clock)
+    this.#starting.clear()
+    let fail: (error: unknown) => void = () => undefined
+    const failed = new Promise<never>((_resolve, reject) => {
+      fail = reject
+    })
+    const events = runtime.subscribe((event) => this.#take(event, signal, fail), signal)
+    const lists = this.#keepListing(signal)
+    try {
+      return await Promise.race([events, lists, failed])
+    } catch (error) {
+      return error
+    } finally {
+      controller.abort(new Error('The session is over'))
+      this.#look.wake()
+      release()
+      failed.catch(() => undefined)
+      await Promise.allSettled([events, lists])
+    }
+  }
+
+  async #keepListing(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    const settledAt = clock.now() + secondLook
+    while (!signal.aborted) {
+      // A timer of Node.js may fire a millisecond early.
+      const settled = clock.now() + 1 >= settledAt
+      await this.#list(signal)
+      if (signal.aborted) return
+      if (settled) this.#backoff.reset()
+      await this.#look.wait(settled ? period : Math.max(0, settledAt - clock.now()))
+    }
+  }
+
+  async #list(signal: AbortSignal): Promise<void> {
+    const { runtime, onListed } = this.#options
+    this.#sinceList.clear()
+    const [containers, tasks, sandboxes] = await Promise.all([
+      runtime.containers(),
+      runtime.tasks(),
+      runtime.sandboxes(),
+    ])
+    if (signal.aborted) return
+    this.#sandboxes.clear()
+    for (const sandbox of sandboxes) this.#sandboxes.set(sandbox.id, sandbox)
+    const byId = new Map(containers.map((container) => [container.id, container]))
+    const running = new Map(tasks.filter((task) => task.running).map(({ containerID, pid }) => [containerID, pid]))
+    const changes: ContainerChange[] = []
+    for (const [id, pid] of running) {
+      const container = byId.get(id)
+      const isNews = this.#known.get(id)?.initPid !== pid && !this.#sinceList.has(id)
+      const described = container && isNews ? await this.#describe(container, pid) : undefined
+      // An event may have come meanwhile.
+      if (described !== undefined && !this.#sinceList.has(id)) changes.push({ type: 'started', container: described })
+    }
+    for (const id of this.#known.keys())
+      if (!running.has(id) && this.#sinceList.get(id)?.type !== 'started')
+        changes.push({ type: 'ended', containerID: id })
+    if (signal.aborted) return
+    this.#apply(changes)
+    this.#listed = true
+    onListed?.(this.#known.size)
+  }
+
+  #take(event: RuntimeEvent, signal: AbortSignal, fail: (error: unknown) => void): void {
+    const { containerID } = event
+    this.#sinceList.set(containerID, event)
+    if (event.type === 'started') {
+      this.#starting.set(containerID, event)
+      this.#begin(event, signal).catch(fail)
+      return
+    }
+    this.#starting.delete(containerID)
+    if (this.#known.has(containerID)) this.#apply([{ type: 'ended', containerID }])
+  }
+
+  /** What cannot be found out now is found out by the next list, which comes at once. */
+  async #begin(event: RuntimeEvent & { type: 'started' }, signal: AbortSignal): Promise<void> {
+    const { containerID, pid } = event
+    try {
+      const container = await this.#options.runtime.container(containerID)
+      const described = container && (await this.#describe(container, pid))
+      if (signal.aborted || this.#starting.get(containerID) !== event) return
+      this.#starting.delete(containerID)
+      if (described !== undefined && this.#known.get(containerID)?.initPid !== pid)
+        this.#apply([{ type: 'started', container: described }])
+    } catch (error) {
+      if (!(error instanceof RuntimeError)) throw error
+      if (this.#sinceList.get(containerID) === event) this.#sinceList.delete(containerID)
+      this.#look.wake()
+    }
+  }
+
+  async #describe(container: RuntimeContainer, pid: number): Promise<NodeContainer | undefined> {
+    const facts = await this.#options.facts(pid, container.id)
+    if (facts === undefined) return undefined
+    return describeContainer(container, pid, facts, await this.#sandbox(sandboxOf(container)))
+  }
+
+  async #sandbox(id: string): Promise<Sandbox | undefined> {
+    if (id === '' || this.#sandboxes.has(id)) return this.#sandboxes.get(id)
+    const [sandbox] = await this.#options.runtime.sandboxes(id)
+    if (sandbox !== undefined) this.#sandboxes.set(id, sandbox)
+    return sandbox
+  }
+
+  #apply(changes: readonly ContainerChange[]): void {
+    for (const change of changes)
+      if (change.type === 'started') this.#known.set(change.container.containerID, change.container)
+      else this.#known.delete(change.containerID)
+    if (changes.length > 0) this.#options.onChange(changes)
+  }
+}

@@ -1,0 +1,261 @@
+import {
+  type CallOptions,
+  Client,
+  type ClientReadableStream,
+  credentials,
+  Metadata,
+  type MethodDefinition,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js'
+import {
+  fromJSON,
+  type MessageTypeDefinition,
+  type PackageDefinition,
+  type ServiceDefinition,
+} from '@grpc/proto-loader'
+import {
+  type ContainerRuntime,
+  type RuntimeContainer,
+  RuntimeError,
+  type RuntimeEvent,
+  type RuntimeTask,
+  type Sandbox,
+} from './runtime.ts'
+import { runtimeProtos } from './runtime-protos.ts'
+
+export const containerdSocket = '/run/containerd/containerd.sock'
+
+export interface ContainerdOptions {
+  socket?: string
+  /** containerd's namespace of the containers. Default `k8s.io`, the kubelet's. */
+  namespace?: string
+  /** Milliseconds for a call. Default 5,000. */
+  deadline?: number
+}
+
+interface AnyValue {
+  // protobuf.js brings this type along, and with its name as in the .proto file.
+  type_url: string
+  value: Buffer
+}
+
+interface WireContainer {
+  id: string
+  image: string
+  labels: Record<string, string>
+  spec: AnyValue | null
+}
+
+interface WireProcess {
+  containerId: string
+  id: string
+  pid: number
+  status: string
+}
+
+interface WireSandbox {
+  id: string
+  metadata: { name: string; namespace: string; uid: string } | null
+  labels: Record<string, string>
+  annotations: Record<string, string>
+}
+
+/** What CRI's own containers are marked with; the other kind is `sandbox`. */
+const kindLabel = 'io.cri-containerd.kind'
+
+/** As the runtime's own limit for messages. */
+const largestMessage = 16 * 1024 * 1024
+
+const topics = ['/tasks/start', '/tasks/exit', '/tasks/delete']
+
+const definitions: PackageDefinition = fromJSON(JSON.parse(runtimeProtos), {
+  longs: String,
+  enums: String,
+  defaults: true,
+})
+
+type Method = MethodDefinition<object, object>
+
+const method = (service: string, name: string): Method => (definitions[service] as ServiceDefinition)[name] as Method
+
+/** containerd over its socket: its own services, and CRI's for what a pod was made from. */
+export class Containerd implements ContainerRuntime {
+  readonly #client: Client
+  readonly #options: Required<ContainerdOptions>
+  readonly #metadata = new Metadata()
+
+  constructor(options: ContainerdOptions = {}) {
+    this.#options = { socket: containerdSocket, namespace: 'k8s.io', deadline: 5_000, ...options }
+    this.#metadata.set('containerd-namespace', this.#options.namespace)
+    this.#client = new Client(`unix:${this.#options.socket}`, credentials.createInsecure(), {
+      'grpc.max_receive_message_length': largestMessage,
+      // A runtime that is started anew is found soon; how long to wait between tries is the watch's own matter.
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': 1_000,
+    })
+  }
+
+  close(): void {
+    this.#client.close()
+  }
+
+  async version(): Promise<string> {
+    const { version } = await this.#call<{ version: string }>('containerd.services.version.v1.Version', 'Version', {})
+    return version
+  }
+
+  subscribe(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never> {
+    const { path, requestSerialize, responseDeserialize } = method('containerd.services.events.v1.Events', 'Subscribe')
+    const filters = topics.map((topic) => `topic=="${topic}",namespace==${this.#options.namespace}`)
+    const stream: ClientReadableStream<object> = this.#client.makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      { filters },
+      this.#metadata,
+    )
+    const cancel = (): void => stream.cancel()
+    signal.addEventListener('abort', cancel)
+    if (signal.aborted) cancel()
+    return new Promise<never>((_resolve, reject) => {
+      stream.on('data', (envelope: { topic: string; event: AnyValue | null }) => {
+        try {
+          const event = eventOf(envelope.event)
+          if (event !== undefined) sink(event)
+        } catch (error) {
+          reject(new RuntimeError('UNDECODABLE', `an event of ${envelope.topic}`, { cause: error }))
+          cancel()
+        }
+      })
+      stream.on('error', (error) => reject(runtimeError('the event stream', error)))
+      stream.on('end', () => reject(new RuntimeError('ENDED', 'the event stream')))
+    }).finally(() => signal.removeEventListener('abort', cancel))
+  }
+
+  async containers(): Promise<RuntimeContainer[]> {
+    const request = { filters: [`labels."${kindLabel}"==container`] }
+    const answer = await this.#call<{ containers?: WireContainer[] }>(...containersMethod('List'), request)
+    return (answer.containers ?? []).map(containerOf)
+  }
+
+  async container(id: string): Promise<RuntimeContainer | undefined> {
+    const answer = await this.#found<{ container: WireContainer | null }>(...containersMethod('Get'), { id })
+    const container = answer?.container
+    return container?.labels[kindLabel] === 'container' ? containerOf(container) : undefined
+  }
+
+  async tasks(): Promise<RuntimeTask[]> {
+    const { tasks = [] } = await this.#call<{ tasks?: WireProcess[] }>('containerd.services.tasks.v1.Tasks', 'List', {})
+    return tasks.map(({ containerId, id, pid, status: state }) => ({
+      containerID: containerId || id,
+      pid,
+      running: state === 'RUNNING' || state === 'PAUSED' || state === 'PAUSING',
+    }))
+  }
+
+  async sandboxes(id?: string): Promise<Sandbox[]> {
+    const request = id === undefined ? {} : { filter: { id } }
+    try {
+      const { items = [] } = await this.#call<{ items?: WireSandbox[] }>(
+        'runtime.v1.RuntimeService',
+        'ListPodSandbox',
+        request,
+      )
+      return items.map(sandboxOf)
+    } catch (error) {
+      // A containerd without its CRI part has no pods.
+      if (error instanceof RuntimeError && error.code === 'UNIMPLEMENTED') return []
+      throw error
+    }
+  }
+
+  async #found<Answer>(service: string, name: string, request: object): Promise<Answer | undefined> {
+    try {
+      return await this.#call<Answer>(service, name, request)
+    } catch (error) {
+      if (error instanceof RuntimeError && error.code === 'NOT_FOUND') return undefined
+      throw error
+    }
+  }
+
+  #call<Answer>(service: string, name: string, request: object): Promise<Answer> {
+    const { path, requestSerialize, responseDeserialize } = method(service, name)
+    const options: CallOptions = { deadline: Date.now() + this.#options.deadline }
+    return new Promise((resolve, reject) => {
+      this.#client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        this.#metadata,
+        options,
+        (error, answer) => {
+          if (error !== null) reject(runtimeError(name, error))
+          else resolve(answer as Answer)
+        },
+      )
+    })
+  }
+}
+
+const containersMethod = (name: string): [string, string] => ['containerd.services.containers.v1.Containers', name]
+
+function runtimeError(what: string, error: ServiceError | Error): RuntimeError {
+  const { code } = error as Partial<ServiceError>
+  return new RuntimeError(code === undefined ? 'UNKNOWN' : status[code], `${what}: ${error.message}`, { cause: error })
+}
+
+/** The type of an event is its full name, without the host that a URL of Any usually begins with (containerd's typeurl). */
+function eventOf(event: AnyValue | null): RuntimeEvent | undefined {
+  if (event === null) return undefined
+  const type = event.type_url.slice(event.type_url.lastIndexOf('/') + 1)
+  const known = definitions[type] as MessageTypeDefinition<object, object> | undefined
+  if (known === undefined) return undefined
+  const {
+    containerId,
+    id = '',
+    pid,
+  } = known.deserialize(event.value) as { containerId: string; id?: string; pid: number }
+  switch (type) {
+    case 'containerd.events.TaskStart':
+      return { type: 'started', containerID: containerId, pid }
+    case 'containerd.events.TaskExit':
+    case 'containerd.events.TaskDelete':
+      // Other processes that were started in the container have an id of their own.
+      return id === '' || id === containerId ? { type: 'ended', containerID: containerId } : undefined
+    default:
+      return undefined
+  }
+}
+
+/** The parts that we use of an OCI runtime spec (config.md), which containerd keeps as JSON. */
+interface OciSpec {
+  annotations?: Record<string, string>
+  process?: { apparmorProfile?: string }
+}
+
+function containerOf({ id, image, labels, spec }: WireContainer): RuntimeContainer {
+  const { annotations = {}, process = {} } = readSpec(spec)
+  return { id, image, labels, annotations, appArmorProfile: process.apparmorProfile ?? '' }
+}
+
+/** A container without a spec that can be read is described by its labels alone. */
+function readSpec(spec: AnyValue | null): OciSpec {
+  if (spec === null) return {}
+  try {
+    return (JSON.parse(spec.value.toString('utf8')) as OciSpec | null) ?? {}
+  } catch (error) {
+    if (error instanceof SyntaxError) return {}
+    throw error
+  }
+}
+
+const sandboxOf = ({ id, metadata, labels, annotations }: WireSandbox): Sandbox => ({
+  id,
+  name: metadata?.name ?? '',
+  namespace: metadata?.namespace ?? '',
+  uid: metadata?.uid ?? '',
+  labels,
+  annotations,
+})

@@ -1,0 +1,63 @@
+import { ownPrefix } from '../../enforcer/ports.ts'
+import type { ProcessFacts } from './process-facts.ts'
+import type { NodeContainer, RuntimeContainer, Sandbox } from './runtime.ts'
+
+/** Annotations of a pod that say what protects a container, in the order in which upstream asks them. */
+const protectionKeys = [
+  'container.bpf.security.beta.varmor.org',
+  'container.apparmor.security.beta.kubernetes.io',
+  'container.apparmor.security.beta.varmor.org',
+  'container.seccomp.security.beta.varmor.org',
+]
+
+const localhost = 'localhost/'
+
+/** Id of the sandbox that a container is in; containerd's CRI part writes it into the OCI spec. */
+export const sandboxOf = ({ annotations }: RuntimeContainer): string =>
+  annotations['io.kubernetes.cri.sandbox-id'] ?? ''
+
+/** All that is known of a running container. The kubelet's labels come first: they are there without CRI, too. */
+export function describeContainer(
+  container: RuntimeContainer,
+  pid: number,
+  facts: ProcessFacts,
+  sandbox: Sandbox | undefined,
+): NodeContainer {
+  const { labels, annotations } = container
+  const containerName = labels['io.kubernetes.container.name'] ?? annotations['io.kubernetes.cri.container-name'] ?? ''
+  const podAnnotations = sandbox?.annotations ?? {}
+  return {
+    containerID: container.id,
+    containerName,
+    image: container.image,
+    podName: labels['io.kubernetes.pod.name'] ?? annotations['io.kubernetes.cri.sandbox-name'] ?? sandbox?.name ?? '',
+    podNamespace:
+      labels['io.kubernetes.pod.namespace'] ??
+      annotations['io.kubernetes.cri.sandbox-namespace'] ??
+      sandbox?.namespace ??
+      '',
+    podUID: labels['io.kubernetes.pod.uid'] ?? annotations['io.kubernetes.cri.sandbox-uid'] ?? sandbox?.uid ?? '',
+    initPid: pid,
+    mntNsID: facts.mntNsID,
+    ...(facts.cgroupID !== undefined && { cgroupID: facts.cgroupID }),
+    profileName: protectedBy(containerName, podAnnotations) ?? ownProfile(container.appArmorProfile) ?? '',
+    sandboxID: sandboxOf(container),
+    podLabels: sandbox?.labels ?? {},
+    podAnnotations,
+    annotations,
+  }
+}
+
+/**
+ * Profile of ours that the pod's annotations name for the container. Where there is none, AppArmor's profile tells: since
+ * Kubernetes 1.30 a field of the pod names it, and no annotation need.
+ */
+function protectedBy(containerName: string, podAnnotations: Readonly<Record<string, string>>): string | undefined {
+  for (const key of protectionKeys) {
+    const value = podAnnotations[`${key}/${containerName}`]
+    if (value?.startsWith(localhost + ownPrefix)) return value.slice(localhost.length)
+  }
+  return undefined
+}
+
+const ownProfile = (name: string): string | undefined => (name.startsWith(ownPrefix) ? name : undefined)

@@ -1,0 +1,63 @@
+import type { PolicyIdentity } from '../../audit/enrich/snapshot.ts'
+import type { SnapshotFeed } from '../../audit/snapshot-feed.ts'
+import type { Clock, Timer } from '../../kube/clock.ts'
+import type { ContainerChange, NodeContainer } from './runtime.ts'
+
+/** Milliseconds for which a container or a policy that is gone is remembered: its last events are still on their way. */
+const farewell = 60_000
+
+/** Brings what the agent learns of containers and policies to the river's feed. */
+export class FeedWriter {
+  readonly #feed: SnapshotFeed
+  readonly #clock: Clock
+  readonly #leaving = new Map<string, Timer>()
+
+  constructor(feed: SnapshotFeed, clock: Clock) {
+    this.#feed = feed
+    this.#clock = clock
+  }
+
+  containers(changes: readonly ContainerChange[]): void {
+    const containers = changes.flatMap((change) => (change.type === 'started' ? [change.container] : []))
+    for (const { containerID } of containers) this.#stay(`container ${containerID}`)
+    if (containers.length > 0) this.#feed.update({ containers: containers.map(infoOf) })
+    for (const change of changes) {
+      if (change.type !== 'ended') continue
+      const { containerID } = change
+      this.#leave(`container ${containerID}`, () => this.#feed.update({ withoutContainers: [containerID] }))
+    }
+  }
+
+  policy(policy: PolicyIdentity): void {
+    this.#stay(`policy ${policy.profileName}`)
+    this.#feed.update({ policies: [policy] })
+  }
+
+  withoutPolicy(profileName: string): void {
+    this.#leave(`policy ${profileName}`, () => this.#feed.update({ withoutPolicies: [profileName] }))
+  }
+
+  close(): void {
+    for (const timer of this.#leaving.values()) timer.cancel()
+    this.#leaving.clear()
+  }
+
+  #stay(key: string): void {
+    this.#leaving.get(key)?.cancel()
+    this.#leaving.delete(key)
+  }
+
+  #leave(key: string, forget: () => void): void {
+    if (this.#leaving.has(key)) return
+    const timer = this.#clock.after(farewell, () => {
+      this.#leaving.delete(key)
+      forget()
+    })
+    this.#leaving.set(key, timer)
+  }
+}
+
+/** The workers get only what a line needs. */
+function infoOf({ sandboxID, podLabels, podAnnotations, annotations, ...info }: NodeContainer) {
+  return info
+}

@@ -1,0 +1,45 @@
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { containerIdOfCgroup } from '../../audit/enrich/proc-pid-resolver.ts'
+
+/** What /proc tells of a container's first process. */
+export interface ProcessFacts {
+  mntNsID: number
+  /** Inode number of its cgroup (v2), where that can be seen. */
+  cgroupID?: bigint
+}
+
+/** Undefined when there is no such process, or it is of another container by now. */
+export type ReadProcessFacts = (pid: number, containerID: string) => Promise<ProcessFacts | undefined>
+
+const gone = new Set(['ENOENT', 'ESRCH', 'EACCES'])
+
+/** @param root a folder with the node's `proc` and `sys/fs/cgroup` */
+export function processFacts(root = '/'): ReadProcessFacts {
+  return async (pid, containerID) => {
+    const folder = join(root, 'proc', String(pid))
+    try {
+      const cgroup = await readFile(join(folder, 'cgroup'), 'latin1')
+      const inside = containerIdOfCgroup(cgroup)
+      if (inside !== '' && /^[0-9a-f]{64}$/.test(containerID) && inside !== containerID) return undefined
+      const { ino } = await stat(join(folder, 'ns/mnt'))
+      const cgroupID = await inodeOf(join(root, 'sys/fs/cgroup'), cgroup)
+      return { mntNsID: ino, ...(cgroupID !== undefined && { cgroupID }) }
+    } catch (error) {
+      if (gone.has((error as NodeJS.ErrnoException).code ?? '')) return undefined
+      throw error
+    }
+  }
+}
+
+/** The line `0::PATH` is cgroup v2's. */
+async function inodeOf(mount: string, cgroup: string): Promise<bigint | undefined> {
+  const path = /^0::(\/.*)$/m.exec(cgroup)?.[1]
+  if (path === undefined) return undefined
+  try {
+    return (await stat(join(mount, path), { bigint: true })).ino
+  } catch (error) {
+    if (gone.has((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw error
+  }
+}

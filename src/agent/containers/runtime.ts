@@ -1,0 +1,69 @@
+import type { ContainerInfo } from '../../audit/enrich/snapshot.ts'
+
+/** A container as the runtime has it, running or not. */
+export interface RuntimeContainer {
+  id: string
+  image: string
+  labels: Readonly<Record<string, string>>
+  /** Of its OCI spec; containerd's CRI part says there what it made the container from. */
+  annotations: Readonly<Record<string, string>>
+  /** The AppArmor profile of its first process. */
+  appArmorProfile: string
+}
+
+export interface RuntimeTask {
+  containerID: string
+  /** Of the first process, in the node's pid namespace. */
+  pid: number
+  running: boolean
+}
+
+/** What the pod of containers was made from, as CRI has it. */
+export interface Sandbox {
+  id: string
+  name: string
+  namespace: string
+  uid: string
+  labels: Readonly<Record<string, string>>
+  annotations: Readonly<Record<string, string>>
+}
+
+export type RuntimeEvent =
+  | { type: 'started'; containerID: string; pid: number }
+  /** Its first process ended. */
+  | { type: 'ended'; containerID: string }
+
+/** The container runtime of the node. Every call has a time limit of its own, and rejects with a RuntimeError. */
+export interface ContainerRuntime {
+  /** Hands on events from now on, or from soon: nothing tells when it has begun. Rejects when the stream breaks or the signal is aborted. */
+  subscribe(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never>
+  /** Containers of pods, without the sandboxes' own. */
+  containers(): Promise<RuntimeContainer[]>
+  /** Undefined for one that is gone, or is a sandbox. */
+  container(id: string): Promise<RuntimeContainer | undefined>
+  tasks(): Promise<RuntimeTask[]>
+  /** All, or that of the id. */
+  sandboxes(id?: string): Promise<Sandbox[]>
+}
+
+/** The runtime could not be asked. It may be well again later. */
+export class RuntimeError extends Error {
+  override readonly name = 'RuntimeError'
+  /** Name of the gRPC status, such as UNAVAILABLE. */
+  readonly code: string
+
+  constructor(code: string, what: string, options?: ErrorOptions) {
+    super(`${what}: ${code}`, options)
+    this.code = code
+  }
+}
+
+/** A running container of a pod, with what enforcers want to know beyond what a line says. */
+export interface NodeContainer extends ContainerInfo {
+  sandboxID: string
+  podLabels: Readonly<Record<string, string>>
+  podAnnotations: Readonly<Record<string, string>>
+  annotations: Readonly<Record<string, string>>
+}
+
+export type ContainerChange = { type: 'started'; container: NodeContainer } | { type: 'ended'; containerID: string }

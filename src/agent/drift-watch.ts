@@ -1,0 +1,71 @@
+import type { Holdings } from '../../actors/loaded-profile/holdings.ts'
+import type { WantedProfile } from '../../actors/loaded-profile/ports.ts'
+import type { KernelEnforcer } from '../api/enforcer.ts'
+import type { Clock, Random, Timer } from '../kube/clock.ts'
+
+export interface DriftWatchOptions {
+  holdings: Holdings
+  wanted: { entries(): Iterable<[key: string, wanted: WantedProfile]> }
+  /** Told of each ArmorProfile of which not all is there. */
+  tell(key: string): void
+  /** An enforcer could not be listed; the next look tries again. */
+  onError(enforcer: KernelEnforcer, error: unknown): void
+  /** Each periodic look is followed by this. */
+  onLook?(): Promise<void>
+  clock: Clock
+  random: Random
+  /** Milliseconds between two looks, about. Default 60,000. */
+  period?: number
+}
+
+/** Looks, time and again, whether kernel and disk still hold what they should: one listing for all profiles of the node. */
+export class DriftWatch {
+  readonly #options: DriftWatchOptions
+  #timer: Timer | undefined
+  #stopped = false
+
+  constructor(options: DriftWatchOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    const { clock, random, period = 60_000 } = this.#options
+    // Not all nodes at once, where all began at once.
+    this.#timer = clock.after(period * (0.75 + 0.5 * random()), () => void this.#round())
+  }
+
+  /** @returns keys of the ArmorProfiles whose actors were told */
+  async check(): Promise<string[]> {
+    const { holdings, wanted, tell, onError } = this.#options
+    for (const { enforcer, error } of await holdings.refresh()) onError(enforcer, error)
+    const drifted: string[] = []
+    for (const [key, one] of wanted.entries()) if (await this.#differs(one)) drifted.push(key)
+    for (const key of drifted) tell(key)
+    return drifted
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#timer?.cancel()
+  }
+
+  async #round(): Promise<void> {
+    await this.check()
+    await this.#options.onLook?.()
+    if (!this.#stopped) this.start()
+  }
+
+  async #differs({ profile, leaving, contents, conflict }: WantedProfile): Promise<boolean> {
+    if (conflict !== undefined) return false
+    const { holdings, onError } = this.#options
+    for (const enforcer of holdings.enforcers) {
+      try {
+        const found = (await holdings.listing(enforcer)).get(profile)
+        if (found !== (leaving ? undefined : contents.get(enforcer)?.digest)) return true
+      } catch (error) {
+        onError(enforcer, error)
+      }
+    }
+    return false
+  }
+}

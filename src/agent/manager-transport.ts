@@ -1,0 +1,118 @@
+import { readFile } from 'node:fs/promises'
+import { Agent, request } from 'undici'
+import { type AgentReport, REPORT_PATH, type ReportAnswer } from '../api/agent-report.ts'
+import { linkedController } from '../kube/clock.ts'
+import type { Reply, SendReport } from './reporter.ts'
+
+export interface ManagerTransportOptions {
+  /** File with the CA that the managers' certificates come from; read anew for each report, for CAs are renewed. */
+  caFile: string
+  /** File with our service account's token; read anew for each report, for the kubelet replaces it. */
+  tokenFile: string
+  /** The name that the managers' certificates are for, where the URLs have addresses or other names. */
+  serverName?: string
+  /** Milliseconds for one report. Default 20,000. */
+  deadline?: number
+}
+
+const longestAnswer = 64 * 1024
+
+/** Reports over TLS, verified both ways: the manager by our CA, we by our token. */
+export class ManagerTransport {
+  readonly #options: ManagerTransportOptions
+  #agent: Agent | undefined
+  #ca = ''
+
+  constructor(options: ManagerTransportOptions) {
+    this.#options = options
+  }
+
+  readonly send: SendReport = async (url, report, signal) => {
+    try {
+      const reply = await this.#post(url, report, signal)
+      // Behind one address there may be several managers: a new connection may come to another one.
+      if (reply.kind === 'refused' && reply.status >= 500) await this.#disconnect()
+      return reply
+    } catch (error) {
+      await this.#disconnect()
+      return { kind: 'unreachable', message: wordsOf(error) }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#disconnect()
+  }
+
+  async #post(url: string, report: AgentReport, signal: AbortSignal): Promise<Reply> {
+    const { tokenFile, deadline = 20_000 } = this.#options
+    const token = (await readFile(tokenFile, 'utf8')).trim()
+    const dispatcher = await this.#connected()
+    const { controller, release } = linkedController(signal, AbortSignal.timeout(deadline))
+    try {
+      const response = await request(new URL(REPORT_PATH, url), {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify(report),
+        dispatcher,
+        signal: controller.signal,
+      })
+      return replyOf(response.statusCode, response.headers['retry-after'], await limited(response.body))
+    } finally {
+      release()
+    }
+  }
+
+  async #connected(): Promise<Agent> {
+    const { caFile, serverName: servername, deadline: timeout = 20_000 } = this.#options
+    const ca = await readFile(caFile, 'utf8')
+    // Without a certificate Node.js would trust the public ones.
+    if (!ca.includes('-----BEGIN CERTIFICATE-----')) throw new Error(`${caFile} holds no certificate yet`)
+    if (ca !== this.#ca) await this.#disconnect()
+    this.#ca = ca
+    this.#agent ??= new Agent({
+      connections: 1,
+      connect: { ca, timeout, ...(servername !== undefined && { servername }) },
+      headersTimeout: timeout,
+      bodyTimeout: timeout,
+    })
+    return this.#agent
+  }
+
+  async #disconnect(): Promise<void> {
+    const agent = this.#agent
+    this.#agent = undefined
+    await agent?.destroy()
+  }
+}
+
+function replyOf(status: number, retryAfter: unknown, text: string): Reply {
+  if (status === 200) return { kind: 'answer', answer: answerOf(text) }
+  const seconds = Number(retryAfter)
+  return { kind: 'refused', status, message: text.slice(0, 1000), ...(seconds > 0 && { retryAfter: seconds }) }
+}
+
+async function limited(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of body) {
+    length += chunk.length
+    if (length > longestAnswer) throw new Error(`the answer is longer than ${longestAnswer} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function answerOf(text: string): ReportAnswer {
+  const { epoch, complete, intervalSeconds } = JSON.parse(text) as Partial<ReportAnswer>
+  if (typeof epoch !== 'string' || typeof complete !== 'boolean' || typeof intervalSeconds !== 'number')
+    throw new Error(`the answer is none of a manager: ${text.slice(0, 200)}`)
+  return { epoch, complete, intervalSeconds }
+}
+
+/** With the errno of the socket, or the words of TLS, which undici has in the cause. */
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const { code } = error as NodeJS.ErrnoException
+  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : ''
+  return `${code === undefined || error.message.includes(code) ? '' : `${code}: `}${error.message}${cause}`
+}

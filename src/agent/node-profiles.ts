@@ -1,0 +1,125 @@
+import { Holdings } from '../../actors/loaded-profile/holdings.ts'
+import type { ProfileStanding } from '../../actors/loaded-profile/ports.ts'
+import { type LoadedProfileMessage, type LoadedProfilePorts, loadedProfileFamily } from '../../actors/loaded-profile.ts'
+import type { ActorSystem, Family } from '../../actors/runtime/index.ts'
+import type { ArmorProfile } from '../api/types.ts'
+import { EnforcerError } from '../enforcer/enforcer-error.ts'
+import type { Loaders } from '../enforcer/ports.ts'
+import type { Clock, Random } from '../kube/clock.ts'
+import type { Handler } from '../kube/handler-queue.ts'
+import { DriftWatch } from './drift-watch.ts'
+import { type LeftoverReport, removeLeftovers } from './leftovers.ts'
+import type { Logger } from './logger.ts'
+import { Readiness } from './readiness.ts'
+import { WantedProfiles } from './wanted-profiles.ts'
+
+export interface NodeProfilesOptions {
+  system: ActorSystem
+  loaders: Loaders
+  /** Takes each standing to the manager: the Reporter's `set` and `forget`. */
+  reporter: { set(standing: ProfileStanding): void; forget(key: string): void }
+  /** See LeftoverOptions. */
+  confining(): Promise<ReadonlySet<string>>
+  ofContainers(): ReadonlySet<string> | undefined
+  /** Ready only when no profile is refused, either. */
+  strict?: boolean
+  clock: Clock
+  random: Random
+  logger: Logger
+  timing?: LoadedProfilePorts['timing']
+  /** Milliseconds between two looks at what is really loaded. Default 60,000. */
+  period?: number
+}
+
+/** The downward river's end on a node: one actor for each ArmorProfile, and what they share. */
+export class NodeProfiles {
+  readonly wanted = new WantedProfiles()
+  readonly readiness: Readiness
+  /** For the reflector of ArmorProfiles. */
+  readonly handler: Handler<ArmorProfile>
+  readonly #options: NodeProfilesOptions
+  readonly #holdings: Holdings
+  readonly #family: Family<LoadedProfileMessage>
+  readonly #watch: DriftWatch
+  #listed = false
+
+  constructor(options: NodeProfilesOptions) {
+    this.#options = options
+    const { wanted } = this
+    this.readiness = new Readiness({ wanted, strict: options.strict ?? false })
+    this.#holdings = new Holdings(options.loaders)
+    this.#family = options.system.family('loaded-profile', loadedProfileFamily(this.#ports()))
+    this.handler = wanted.handler((key) => this.#family.of(key).tell({ type: 'changed' }))
+    const { clock, random, period } = options
+    this.#watch = new DriftWatch({
+      holdings: this.#holdings,
+      wanted,
+      tell: (key) => this.#family.of(key).tell({ type: 'check' }),
+      onError: (enforcer, error) => this.#cannotList(enforcer, error),
+      onLook: () => this.#sweep(),
+      ...{ clock, random, ...(period !== undefined && { period }) },
+    })
+  }
+
+  /** All ArmorProfiles have gone through `handler`: from now on what nobody wants is a leftover, and the node may be ready. */
+  async listed(): Promise<void> {
+    this.#listed = true
+    this.readiness.listed()
+    this.#watch.start()
+    await this.#sweep()
+  }
+
+  /** Looks now at what is really loaded. @returns keys of the ArmorProfiles of which not all was there */
+  check(): Promise<string[]> {
+    return this.#watch.check()
+  }
+
+  /** The actors end with their system. */
+  stop(): void {
+    this.#watch.stop()
+  }
+
+  #ports(): LoadedProfilePorts {
+    const { reporter, timing } = this.#options
+    return {
+      wanted: (key) => this.wanted.get(key),
+      wantedByOthers: (key, profile) => this.wanted.wantedByOthers(key, profile),
+      holdings: this.#holdings,
+      report: (standing) => {
+        this.readiness.set(standing)
+        reporter.set(standing)
+      },
+      forget: (key) => {
+        this.readiness.forget(key)
+        reporter.forget(key)
+      },
+      ...(timing !== undefined && { timing }),
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    if (!this.#listed) return
+    const { confining, ofContainers } = this.#options
+    try {
+      const report = await removeLeftovers({ holdings: this.#holdings, wanted: this.wanted, confining, ofContainers })
+      this.#say(report)
+      // One that came to be wanted while it was being removed is put back.
+      if (report.removed.some(({ profile }) => this.wanted.has(profile))) await this.check()
+    } catch (error) {
+      this.#options.logger.warn(fieldsOf(error), 'leftovers cannot be looked for; it is tried again')
+    }
+  }
+
+  #say({ removed, failed }: LeftoverReport): void {
+    const { logger } = this.#options
+    if (removed.length > 0) logger.info({ removed }, 'profiles of removed policies are gone')
+    if (failed.length > 0) logger.warn({ failed }, 'profiles of removed policies cannot be removed; it is tried again')
+  }
+
+  #cannotList(enforcer: string, error: unknown): void {
+    this.#options.logger.warn({ enforcer, ...fieldsOf(error) }, 'what is loaded cannot be listed; it is tried again')
+  }
+}
+
+const fieldsOf = (error: unknown): object =>
+  error instanceof EnforcerError ? { code: error.code, reason: error.reason } : { err: error }

@@ -1,0 +1,121 @@
+import { createServer, type Server } from 'node:http'
+import type { ProfileStanding, WantedProfile } from '../../actors/loaded-profile/ports.ts'
+
+export interface ReadinessReport {
+  ready: boolean
+  /** Whether all ArmorProfiles are known. */
+  listed: boolean
+  wanted: number
+  loaded: number
+  /** Not loaded yet, or being tried again. */
+  pending: string[]
+  /** Cannot be loaded here, as the manager was told: a profile that is refused, or a feature that this node lacks. */
+  failed: { profile: string; message: string }[]
+}
+
+export interface ReadinessOptions {
+  wanted: { entries(): Iterable<[key: string, wanted: WantedProfile]> }
+  /**
+   * Not ready either while a profile is refused. Default false: one bad policy, or a node without AppArmor, would hold up
+   * the rollout of the agents of the whole cluster, and the policy says on its status that the node failed.
+   */
+  strict?: boolean
+}
+
+/** The most names of each kind in a report. */
+const shown = 100
+
+/**
+ * Whether this node is as the policies want it. Ready: the ArmorProfiles are known, and each one is loaded in its newest
+ * generation or has failed for a reason that does not pass by itself.
+ */
+export class Readiness {
+  readonly #options: ReadinessOptions
+  readonly #standings = new Map<string, ProfileStanding>()
+  #listed = false
+
+  constructor(options: ReadinessOptions) {
+    this.#options = options
+  }
+
+  set(standing: ProfileStanding): void {
+    this.#standings.set(standing.key, standing)
+  }
+
+  forget(key: string): void {
+    this.#standings.delete(key)
+  }
+
+  /** All ArmorProfiles are known from now on. */
+  listed(): void {
+    this.#listed = true
+  }
+
+  /** Whether each ArmorProfile has a standing, however old: then a report can be complete. */
+  get whole(): boolean {
+    if (!this.#listed) return false
+    for (const [key, { uid }] of this.#options.wanted.entries()) if (this.#standings.get(key)?.uid !== uid) return false
+    return true
+  }
+
+  report(): ReadinessReport {
+    const report: ReadinessReport = {
+      ready: false,
+      listed: this.#listed,
+      wanted: 0,
+      loaded: 0,
+      pending: [],
+      failed: [],
+    }
+    let [pending, failed] = [0, 0]
+    for (const [key, wanted] of this.#options.wanted.entries()) {
+      if (wanted.leaving) continue
+      report.wanted++
+      const standing = this.#current(key, wanted)
+      if (standing?.state === 'loaded') report.loaded++
+      else if (standing?.state === 'failed' && standing.passing !== true) {
+        if (failed++ < shown) report.failed.push({ profile: key, message: standing.message ?? '' })
+      } else if (pending++ < shown) report.pending.push(key)
+    }
+    report.ready = this.#listed && pending === 0 && (failed === 0 || this.#options.strict !== true)
+    return report
+  }
+
+  #current(key: string, { uid, generation }: WantedProfile): ProfileStanding | undefined {
+    const standing = this.#standings.get(key)
+    return standing?.uid === uid && standing.generation === generation ? standing : undefined
+  }
+}
+
+export const READINESS_PATH = '/health/readiness'
+export const LIVENESS_PATH = '/health/liveness'
+export const READINESS_PORT = 9580
+
+/** Serves both probes. Liveness says only that the process answers. Resolves once it listens. */
+export function serveHealth(readiness: Readiness, port: number = READINESS_PORT, host?: string): Promise<Server> {
+  const server = createServer((request, response) => {
+    const path = (request.url ?? '').split('?')[0]
+    const [status, body] = answer(readiness, request.method ?? '', path ?? '')
+    response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' })
+    response.end(request.method === 'HEAD' ? undefined : `${JSON.stringify(body)}\n`)
+  })
+  // A probe is one short request.
+  server.requestTimeout = 10_000
+  server.maxConnections = 100
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve(server)
+    })
+  })
+}
+
+function answer(readiness: Readiness, method: string, path: string): [status: number, body: object] {
+  if (path !== READINESS_PATH && path !== LIVENESS_PATH)
+    return [404, { error: `only ${READINESS_PATH} and ${LIVENESS_PATH} are here` }]
+  if (method !== 'GET' && method !== 'HEAD') return [405, { error: 'only GET' }]
+  if (path === LIVENESS_PATH) return [200, { alive: true }]
+  const report = readiness.report()
+  return [report.ready ? 200 : 503, report]
+}

@@ -1,0 +1,240 @@
+import type { ProfileStanding } from '../../actors/loaded-profile/ports.ts'
+import {
+  type AgentReport,
+  cutMessage,
+  MAX_REPORT_BYTES,
+  MAX_REPORT_PROFILES,
+  type ProfileReport,
+  type ReportAnswer,
+} from '../api/agent-report.ts'
+import { Pause } from '../audit/source/source.ts'
+import { Backoff } from '../kube/backoff.ts'
+import type { Clock, Random } from '../kube/clock.ts'
+import type { Logger } from './logger.ts'
+
+/** What became of a report. */
+export type Reply =
+  | { kind: 'answer'; answer: ReportAnswer }
+  /** `retryAfter`: seconds. */
+  | { kind: 'refused'; status: number; message: string; retryAfter?: number }
+  | { kind: 'unreachable'; message: string }
+
+/** Takes a report to a manager. Never rejects; an aborted one is unreachable. */
+export type SendReport = (url: string, report: AgentReport, signal: AbortSignal) => Promise<Reply>
+
+export interface ReporterOptions {
+  node: string
+  /** Of this start of the agent. */
+  agent: string
+  /** Origins of managers, such as `https://varmor-status-svc.varmor:8080`: the first is tried first. */
+  managers: readonly [string, ...string[]]
+  send: SendReport
+  /** Whether each ArmorProfile has a standing: before that no report is complete. */
+  whole(): boolean
+  clock: Clock
+  random: Random
+  logger: Logger
+}
+
+interface Entry {
+  report: ProfileReport
+  /** Told, and acknowledged. */
+  told: boolean
+}
+
+/** All in milliseconds. */
+const coalesceFor = { least: 100, most: 300 }
+const backoff = { first: 1_000, longest: 30_000 }
+const firstInterval = 15_000
+const intervals = { least: 1_000, most: 300_000 }
+
+/**
+ * Tells the manager how each profile stands: changes at once, and that we are here every now and then. Level-triggered: it
+ * keeps the newest state of each profile until a manager has acknowledged it, so that nothing newest is ever lost, whatever
+ * becomes of managers and connections.
+ */
+export class Reporter {
+  readonly #options: ReporterOptions
+  readonly #entries = new Map<string, Entry>()
+  readonly #pause: Pause
+  readonly #backoff: Backoff
+  readonly #stop = new AbortController()
+  #running: Promise<void> | undefined
+  #epoch = ''
+  #complete = true
+  #manager = 0
+  #interval = firstInterval
+  #longestBody = MAX_REPORT_BYTES
+  #failedInARow = 0
+
+  constructor(options: ReporterOptions) {
+    this.#options = options
+    this.#pause = new Pause(options.clock)
+    this.#backoff = new Backoff({ ...backoff, random: options.random })
+  }
+
+  /** Profiles whose newest state no manager has acknowledged. */
+  get untold(): number {
+    let untold = 0
+    for (const { told } of this.#entries.values()) if (!told) untold++
+    return untold
+  }
+
+  set(standing: ProfileStanding): void {
+    const report = reportOf(standing)
+    const known = this.#entries.get(standing.key)
+    if (known !== undefined && JSON.stringify(known.report) === JSON.stringify(report)) return
+    this.#entries.set(standing.key, { report, told: false })
+    this.#pause.wake()
+  }
+
+  /** The ArmorProfile is gone, and with it whoever would want to know. */
+  forget(key: string): void {
+    this.#entries.delete(key)
+  }
+
+  start(): void {
+    this.#running ??= this.#run()
+  }
+
+  /** Afterwards nothing is under way. */
+  async stop(): Promise<void> {
+    this.#stop.abort(new Error('The reporter was stopped'))
+    this.#pause.wake()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      const delay = await this.#round(signal)
+      if (signal.aborted) return
+      if (this.#failedInARow > 0) await this.#sleep(delay)
+      else {
+        await this.#waitForNews(delay)
+        // What changes now goes together.
+        if (this.untold > 0 && !signal.aborted) await this.#sleep(this.#between(coalesceFor))
+      }
+    }
+  }
+
+  async #waitForNews(delay: number): Promise<void> {
+    const { clock } = this.#options
+    const end = clock.now() + delay
+    // What woke us may have been told already.
+    do await this.#pause.wait(Math.max(0, end - clock.now()))
+    while (this.untold === 0 && clock.now() < end && !this.#stop.signal.aborted)
+  }
+
+  /** @returns milliseconds until the next round, unless something changes before */
+  async #round(signal: AbortSignal): Promise<number> {
+    const { send, managers } = this.#options
+    const { report, sent } = this.#next()
+    const reply = await send(managers[this.#manager % managers.length]!, report, signal)
+    if (signal.aborted) return 0
+    if (reply.kind !== 'answer') return this.#failed(reply)
+    this.#failedInARow = 0
+    this.#backoff.reset()
+    for (const entry of sent) entry.told = true
+    return this.#answered(report, reply.answer)
+  }
+
+  #answered(report: AgentReport, { epoch, complete, intervalSeconds }: ReportAnswer): number {
+    const news = epoch !== this.#epoch
+    this.#epoch = epoch
+    this.#complete = complete || (news && !report.complete)
+    if (Number.isFinite(intervalSeconds))
+      this.#interval = Math.min(intervals.most, Math.max(intervals.least, intervalSeconds * 1000))
+    if (this.untold > 0) return 0
+    // A manager that is never content gets its complete reports by the interval.
+    if (this.#complete && !report.complete && this.#options.whole()) return this.#between(coalesceFor)
+    return this.#interval * (0.7 + 0.3 * this.#options.random())
+  }
+
+  #failed(reply: Exclude<Reply, { kind: 'answer' }>): number {
+    const { managers, logger } = this.#options
+    const manager = managers[this.#manager % managers.length]
+    this.#failedInARow++
+    const elsewhere = reply.kind === 'unreachable' || reply.status >= 500
+    if (elsewhere) this.#manager++
+    const lasting = reply.kind === 'refused' && !elsewhere && reply.status !== 429
+    // Once for a change of fortune, not for each try; what a person has to mend, each time.
+    if (this.#failedInARow === managers.length + 1 || lasting)
+      logger.warn({ manager, ...reply, untold: this.untold }, 'the manager does not take reports; it is tried again')
+    if (reply.kind === 'refused' && reply.status === 413) this.#longestBody = Math.max(65_536, this.#longestBody >> 1)
+    const after = reply.kind === 'refused' ? (reply.retryAfter ?? 0) * 1000 : 0
+    // One of the others may lead: they are asked at once, each one once.
+    if (elsewhere && this.#failedInARow < managers.length) return Math.max(after, this.#between(coalesceFor))
+    return Math.max(after, this.#backoff.next())
+  }
+
+  #next(): { report: AgentReport; sent: Entry[] } {
+    const { node, agent, whole } = this.#options
+    const complete = this.#complete && whole()
+    const all = [...this.#entries.values()]
+    const due = complete ? all : all.filter(({ told }) => !told)
+    const head = { node, agent, epoch: this.#epoch, complete }
+    const { taken, profiles } = fitting(due, this.#longestBody - 1024, complete)
+    return { report: { ...head, profiles }, sent: taken }
+  }
+
+  #between({ least, most }: { least: number; most: number }): number {
+    return least + (most - least) * this.#options.random()
+  }
+
+  #sleep(delay: number): Promise<void> {
+    return new Promise((resolve) => {
+      const { signal } = this.#stop
+      const end = (): void => {
+        timer.cancel()
+        signal.removeEventListener('abort', end)
+        resolve()
+      }
+      const timer = this.#options.clock.after(delay, end)
+      signal.addEventListener('abort', end)
+    })
+  }
+}
+
+function reportOf({ key, uid, generation, state, enforcers, message }: ProfileStanding): ProfileReport {
+  const slash = key.indexOf('/')
+  return {
+    namespace: key.slice(0, slash),
+    name: key.slice(slash + 1),
+    uid,
+    generation,
+    state,
+    ...(enforcers.length > 0 && { enforcers: [...enforcers] }),
+    ...(message !== undefined && { message: cutMessage(message) }),
+  }
+}
+
+/** Lengths of messages that a complete report tries, as it cannot be cut in two. */
+const messageLengths = [Number.POSITIVE_INFINITY, 200, 0]
+
+function fitting(
+  due: readonly Entry[],
+  room: number,
+  complete: boolean,
+): { taken: Entry[]; profiles: ProfileReport[] } {
+  if (complete)
+    for (const length of messageLengths) {
+      const profiles = due.map(({ report }) => shortened(report, length))
+      if (length === 0 || sizeOf(profiles) <= room) return { taken: [...due], profiles }
+    }
+  const taken: Entry[] = []
+  let size = 0
+  for (const entry of due) {
+    size += sizeOf(entry.report) + 1
+    if (taken.length > 0 && (size > room || taken.length === MAX_REPORT_PROFILES)) break
+    taken.push(entry)
+  }
+  return { taken, profiles: taken.map(({ report }) => report) }
+}
+
+const sizeOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value))
+
+function shortened(report: ProfileReport, length: number): ProfileReport {
+  if (report.message === undefined || report.message.length <= length) return report
+  return { ...report, message: Array.from(report.message).slice(0, length).join('') }
+}

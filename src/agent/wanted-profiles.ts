@@ -1,0 +1,129 @@
+import type { WantedContent, WantedProfile } from '../../actors/loaded-profile/ports.ts'
+import { type KernelEnforcer, parseEnforcers } from '../api/enforcer.ts'
+import type { ArmorProfile, Profile } from '../api/types.ts'
+import type { PolicyIdentity } from '../audit/enrich/snapshot.ts'
+import { contentDigest } from '../enforcer/ports.ts'
+import type { Change } from '../kube/change.ts'
+import type { Handler } from '../kube/handler-queue.ts'
+import type { OwnerReference } from '../kube/objects.ts'
+
+interface Entry {
+  wanted: WantedProfile
+  /** RFC 3339, which compares as text. */
+  since: string
+}
+
+/**
+ * What the node is to hold, by the key of the ArmorProfile. Two policies may come to one name of a profile
+ * (`a-b`/`c` and `a`/`b-c`): it belongs to the ArmorProfile that was there first, and the other one is told so.
+ */
+export class WantedProfiles {
+  readonly #entries = new Map<string, Entry>()
+  readonly #byName = new Map<string, Set<string>>()
+
+  get(key: string): WantedProfile | undefined {
+    const wanted = this.#entries.get(key)?.wanted
+    if (wanted === undefined) return undefined
+    const owner = this.#ownerOf(wanted.profile)
+    if (owner === undefined || owner === key || wanted.leaving) return wanted
+    return { ...wanted, conflict: `the name of its profile, ${wanted.profile}, is that of the ArmorProfile ${owner}` }
+  }
+
+  wantedByOthers(key: string, profile: string): boolean {
+    return this.#holders(profile).some((other) => other !== key)
+  }
+
+  /** Whether any ArmorProfile has the profile, be it on its way out: then it is the actor's to remove, not a leftover. */
+  has(profile: string): boolean {
+    return this.#byName.has(profile)
+  }
+
+  *entries(): Iterable<[key: string, wanted: WantedProfile]> {
+    for (const key of this.#entries.keys()) yield [key, this.get(key)!]
+  }
+
+  /** @returns keys of the ArmorProfiles for which something may be otherwise now */
+  set(key: string, armorProfile: ArmorProfile): string[] {
+    const before = this.#remove(key)
+    const wanted = wantedOf(armorProfile, this.#entries.get(key)?.wanted)
+    this.#entries.set(key, { wanted, since: String(armorProfile.metadata.creationTimestamp ?? '') })
+    const keys = this.#byName.get(wanted.profile)
+    if (keys === undefined) this.#byName.set(wanted.profile, new Set([key]))
+    else keys.add(key)
+    return [...new Set([key, ...before, ...this.#byName.get(wanted.profile)!])]
+  }
+
+  delete(key: string): string[] {
+    const others = this.#remove(key)
+    this.#entries.delete(key)
+    return [...new Set([key, ...others])]
+  }
+
+  /** Follows a reflector of ArmorProfiles. @param tell called with each key of which the actor has to look again */
+  handler(tell: (key: string) => void): Handler<ArmorProfile> {
+    return {
+      name: 'loaded-profile',
+      handle: (change: Change<ArmorProfile>) => {
+        const keys = change.type === 'deleted' ? this.delete(change.key) : this.set(change.key, change.object)
+        for (const key of keys) tell(key)
+      },
+    }
+  }
+
+  /** Takes the key from its name. @returns the others that have the name */
+  #remove(key: string): string[] {
+    const name = this.#entries.get(key)?.wanted.profile
+    const keys = name === undefined ? undefined : this.#byName.get(name)
+    if (name === undefined || keys === undefined) return []
+    keys.delete(key)
+    if (keys.size === 0) this.#byName.delete(name)
+    return [...keys]
+  }
+
+  #holders(profile: string): string[] {
+    return [...(this.#byName.get(profile) ?? [])].filter((key) => !this.#entries.get(key)!.wanted.leaving)
+  }
+
+  #ownerOf(profile: string): string | undefined {
+    const rank = (key: string): string => `${this.#entries.get(key)!.since} ${key}`
+    return this.#holders(profile).sort((a, b) => (rank(a) < rank(b) ? -1 : 1))[0]
+  }
+}
+
+/** @param before what was wanted until now: contents that are equal keep their digests, which take time for long ones */
+function wantedOf({ metadata, spec: { profile } }: ArmorProfile, before: WantedProfile | undefined): WantedProfile {
+  const parsed = parseEnforcers(profile.enforcer)
+  const contents = new Map<KernelEnforcer, WantedContent | undefined>()
+  for (const enforcer of parsed.ok ? parsed.enforcers : []) {
+    if (enforcer === 'NetworkProxy') continue
+    const content = contentOf(profile, enforcer)
+    const known = before?.contents.get(enforcer)
+    if (content === undefined || content === known?.content)
+      contents.set(enforcer, content === undefined ? undefined : known)
+    else contents.set(enforcer, { content, digest: contentDigest(content) })
+  }
+  return {
+    uid: metadata.uid ?? '',
+    generation: metadata.generation ?? 0,
+    profile: profile.name,
+    leaving: metadata.deletionTimestamp !== undefined,
+    contents,
+    ...(!parsed.ok && { conflict: `spec.profile.enforcer: ${JSON.stringify(parsed.rest)} is no enforcer` }),
+  }
+}
+
+function contentOf(profile: Profile, enforcer: KernelEnforcer): string | undefined {
+  if (enforcer === 'AppArmor') return profile.appArmor
+  if (enforcer === 'Seccomp') return profile.seccomp
+  return profile.bpf === undefined ? undefined : JSON.stringify(profile.bpf)
+}
+
+/** The policy that owns the ArmorProfile, by its controller reference; undefined for one that nobody owns. */
+export function policyOf({ metadata, spec }: ArmorProfile): PolicyIdentity | undefined {
+  const owners = (metadata.ownerReferences ?? []) as OwnerReference[]
+  const owner = owners.find(({ controller }) => controller === true)
+  const kind = owner?.kind
+  if (owner === undefined || (kind !== 'VarmorPolicy' && kind !== 'VarmorClusterPolicy')) return undefined
+  const namespace = kind === 'VarmorPolicy' ? (metadata.namespace ?? 'default') : ''
+  return { profileName: spec.profile.name, kind, name: owner.name, namespace }
+}

@@ -1,0 +1,78 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { enforcers } from './enforcer.ts'
+import type { FieldError } from './field-error.ts'
+import { choice, flag, integer, list, object, optional, text } from './schema/build.ts'
+import { nodeOf } from './schema/node.ts'
+import { validateSchema } from './validate-schema.ts'
+
+/** Where agents report to; upstream's path. */
+export const REPORT_PATH = '/apis/v1/status'
+/** The largest body of a report, in bytes. */
+export const MAX_REPORT_BYTES = 4 * 1024 * 1024
+/** The longest message about a profile, in bytes; agents cut theirs to it (`cutMessage`). */
+export const MAX_REPORT_MESSAGE_BYTES = 1024
+export const MAX_REPORT_PROFILES = 10_000
+/** Sent where the request comes to a manager that does not lead. */
+export interface NotLeading {
+  /** Identity of the manager that does, if any is known. */
+  leader: string | null
+}
+
+/** What a node did with a profile: it is in force, could not be loaded, or is gone from the node. */
+export const reportStates = ['loaded', 'failed', 'unloaded'] as const
+
+const name = (description: string) => text(description, { minLength: 1, maxLength: 253 })
+const instance = (description: string) => text(description, { maxLength: 128 })
+
+const profileReport = object('What the node did with one ArmorProfile.', {
+  namespace: name('Namespace of the ArmorProfile.'),
+  name: name('Name of the ArmorProfile.'),
+  uid: text('Its uid: one that was made again under the same name is another.', { minLength: 1, maxLength: 128 }),
+  generation: integer('Its metadata.generation that the state is about.', { minimum: 0, format: 'int64' }),
+  state: choice('How it went.', reportStates),
+  enforcers: optional(list('Enforcers that hold the profile.', choice('An enforcer.', enforcers), { maxItems: 16 })),
+  message: optional(text('Why it failed, in words for people.', { maxBytes: MAX_REPORT_MESSAGE_BYTES })),
+})
+
+const agentReport = object('What an agent tells the manager.', {
+  node: name('Name of the Node.'),
+  agent: text('Identity of this start of the agent.', { minLength: 1, maxLength: 128 }),
+  epoch: instance('The epoch of the last answer; empty before the first.'),
+  complete: flag('All profiles of the node are listed: what is not listed is not there.'),
+  profiles: list('Profiles that changed, or all of them.', profileReport, { maxItems: MAX_REPORT_PROFILES }),
+})
+
+const reportAnswer = object('What the manager says to a report.', {
+  epoch: instance('Changes with each manager that takes the lead.'),
+  complete: flag('The next report is to be a complete one.'),
+  intervalSeconds: Type.Number({ description: 'How often to report when nothing changes.' }),
+})
+
+export type ReportState = (typeof reportStates)[number]
+export type ProfileReport = Static<typeof profileReport>
+export type AgentReport = Static<typeof agentReport>
+export type ReportAnswer = Static<typeof reportAnswer>
+
+export type ReportResult = { ok: true; report: AgentReport } | { ok: false; errors: FieldError[] }
+
+const MOST_ERRORS = 100
+
+/**
+ * A report out of the body of a request, or everything that is wrong with it (the first 100 mistakes of very many). Fields that are
+ * not known are passed over: while a cluster is updated agents may be newer than their manager.
+ */
+export function checkReport(body: unknown): ReportResult {
+  const errors = validateSchema(nodeOf(agentReport), body).filter(({ code }) => code !== 'UNKNOWN_FIELD')
+  if (errors.length === 0) return { ok: true, report: body as AgentReport }
+  return { ok: false, errors: errors.slice(0, MOST_ERRORS) }
+}
+
+/** The text, cut at a character's end so that it takes at most MAX_REPORT_MESSAGE_BYTES; what is cut ends with `…`. */
+export function cutMessage(message: string): string {
+  const bytes = Buffer.from(message)
+  if (bytes.length <= MAX_REPORT_MESSAGE_BYTES) return message
+  const mark = '…'
+  let end = MAX_REPORT_MESSAGE_BYTES - Buffer.byteLength(mark)
+  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--
+  return bytes.toString('utf8', 0, end) + mark
+}

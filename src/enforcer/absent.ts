@@ -1,0 +1,26 @@
+import type { KernelEnforcer } from '../api/enforcer.ts'
+import { EnforcerError } from './enforcer-error.ts'
+import type { ProfileLoader } from './ports.ts'
+
+/** An enforcer that this node does not have: it holds nothing, and says why it can load nothing. */
+export class AbsentLoader implements ProfileLoader {
+  readonly enforcer: KernelEnforcer
+  readonly #reason: string
+
+  constructor(enforcer: KernelEnforcer, reason: string) {
+    this.enforcer = enforcer
+    this.#reason = reason
+  }
+
+  async load(name: string): Promise<void> {
+    throw new EnforcerError('FEATURE_ABSENT', 'load the profile', { profile: name, reason: this.#reason })
+  }
+
+  async unload(): Promise<void> {
+    // Nothing is ever there.
+  }
+
+  async list(): Promise<Map<string, string>> {
+    return new Map()
+  }
+}

@@ -1,0 +1,90 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ioError } from './enforcer-error.ts'
+import { ownPrefix } from './ports.ts'
+
+export const appArmorFolder = '/sys/kernel/security/apparmor'
+
+/** Reads the set of loaded profiles. */
+export interface AppArmorKernel {
+  /**
+   * A fingerprint of each profile of ours that is loaded, by name: its and its children's modes, and the kernel's hashes of
+   * them where it has those (CONFIG_SECURITY_APPARMOR_HASH). Profiles that differ have other fingerprints where there are
+   * hashes; without them, only another mode or other children show.
+   */
+  fingerprints(): Promise<Map<string, string>>
+}
+
+/** `NAME (MODE)`, with children as `NAME//CHILD`. */
+const loadedLine = /^(.+) \(([a-z]+)\)$/
+
+const gone = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM'])
+
+/** @param folder where securityfs shows AppArmor */
+export function securityfs(folder = appArmorFolder): AppArmorKernel {
+  return {
+    async fingerprints() {
+      const path = join(folder, 'profiles')
+      const text = await readFile(path, 'utf8').catch((error: unknown) => {
+        throw ioError('list the loaded AppArmor profiles', path, error)
+      })
+      const parts = ownParts(text)
+      if (parts.size > 0) await addHashes(join(folder, 'policy', 'profiles'), parts)
+      return new Map(Array.from(parts, ([name, lines]) => [name, lines.sort().join('\n')]))
+    },
+  }
+}
+
+function ownParts(text: string): Map<string, string[]> {
+  const parts = new Map<string, string[]>()
+  for (const line of text.split('\n')) {
+    const [, full, mode] = loadedLine.exec(line) ?? []
+    if (full === undefined || !full.startsWith(ownPrefix)) continue
+    const [name = ''] = full.split('//')
+    const lines = parts.get(name)
+    if (lines === undefined) parts.set(name, [`${full} ${mode}`])
+    else lines.push(`${full} ${mode}`)
+  }
+  // What is left of a child whose profile is not loaded is not ours to judge.
+  for (const [name, lines] of parts) if (!lines.some((line) => line.startsWith(`${name} `))) parts.delete(name)
+  return parts
+}
+
+/** A folder a profile, `NAME.NUMBER`, with its children's in `profiles`; the number goes up with each load. */
+async function addHashes(folder: string, parts: Map<string, string[]>): Promise<void> {
+  for (const entry of await names(folder)) {
+    const lines = parts.get(entry.slice(0, entry.lastIndexOf('.')))
+    if (lines !== undefined) await addTree(join(folder, entry), '', lines)
+  }
+}
+
+async function addTree(folder: string, path: string, lines: string[]): Promise<void> {
+  // sha256 from Linux 6.8 on, sha1 before.
+  const hash = (await content(join(folder, 'sha256'))) ?? (await content(join(folder, 'sha1')))
+  if (hash !== undefined) lines.push(`hash ${path} ${hash.trim()}`)
+  for (const child of await names(join(folder, 'profiles')))
+    await addTree(join(folder, 'profiles', child), `${path}//${child.slice(0, child.lastIndexOf('.'))}`, lines)
+}
+
+async function names(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    return missing(folder, error) ?? []
+  }
+}
+
+async function content(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    return missing(path, error)
+  }
+}
+
+/** A profile may go while it is looked at, and old kernels lack the files. */
+function missing(path: string, error: unknown): undefined {
+  if (!gone.has((error as NodeJS.ErrnoException).code ?? ''))
+    throw ioError('list the loaded AppArmor profiles', path, error)
+  return undefined
+}

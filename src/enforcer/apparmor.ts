@@ -1,0 +1,225 @@
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type AppArmorKernel, securityfs } from './apparmor-kernel.ts'
+import { parserError, parserProgram, type RunParser } from './apparmor-parser.ts'
+import { EnforcerError, errnoOf, ioError } from './enforcer-error.ts'
+import type { FileSystem } from './file-system.ts'
+import { checkName, contentDigest, type ProfileLoader } from './ports.ts'
+import { ProfileFolder } from './profile-folder.ts'
+
+export interface AppArmorOptions {
+  /** Where profiles are kept, and loaded from at boot. Default /etc/apparmor.d. */
+  folder?: string
+  /** What the parser made of them before, so that a start need not compile. Default /var/cache/apparmor. */
+  cache?: string
+  kernel?: AppArmorKernel
+  runParser?: RunParser
+  fs?: FileSystem
+}
+
+interface Load {
+  name: string
+  content: string
+  /** The file to compile. */
+  path: string
+  /** The file is not in its place yet. */
+  staged: boolean
+  resolve(): void
+  reject(error: unknown): void
+}
+
+interface Loaded {
+  digest: string
+  fingerprint: string
+}
+
+/** The most profiles in one run of the parser: its command line has a bound, and all of them wait for its end. */
+const largestBatch = 200
+
+/**
+ * Compiles and loads with apparmor_parser. Loads that come while it runs go together into its next run. A text is compiled
+ * beside its place and put there once the kernel has it, so that a refused one leaves file and kernel as they were.
+ */
+export class AppArmorLoader implements ProfileLoader {
+  readonly enforcer = 'AppArmor'
+  readonly #files: ProfileFolder
+  readonly #kernel: AppArmorKernel
+  readonly #run: RunParser
+  readonly #cache: string
+  /** What the kernel showed right after each load by this process. */
+  readonly #loaded = new Map<string, Loaded>()
+  #waiting: Load[] = []
+  #turn: Promise<void> = Promise.resolve()
+  #scheduled = false
+
+  constructor({ folder = '/etc/apparmor.d', cache = '/var/cache/apparmor', ...options }: AppArmorOptions = {}) {
+    const { kernel = securityfs(), runParser = parserProgram(), fs } = options
+    this.#files = new ProfileFolder(folder, { ...(fs !== undefined && { fs }) })
+    this.#kernel = kernel
+    this.#run = runParser
+    this.#cache = cache
+  }
+
+  /** Why apparmor_parser cannot be used; undefined if it can. */
+  async parserAbsent(): Promise<string | undefined> {
+    const { status, stderr } = await this.#run(['--version'])
+    return status === 0 ? undefined : `apparmor_parser cannot be run: ${stderr.trim() || `exit status ${status}`}`
+  }
+
+  /** Removes what a crash left behind. Call it once, before all else. */
+  start(): Promise<void> {
+    return this.#files.removeStaged()
+  }
+
+  async load(name: string, content: string): Promise<void> {
+    checkName('load the AppArmor profile', name)
+    await new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ name, content, path: '', staged: false, resolve, reject })
+      this.#schedule()
+    })
+  }
+
+  async unload(name: string): Promise<void> {
+    checkName('unload the AppArmor profile', name)
+    await this.#inTurn(() => this.#unload(name))
+  }
+
+  async list(): Promise<Map<string, string>> {
+    const [loaded, files] = [await this.#kernel.fingerprints(), await this.#files.list()]
+    const found = new Map<string, string>()
+    for (const name of new Set([...loaded.keys(), ...files.keys()])) {
+      const known = this.#loaded.get(name)
+      const intact = known !== undefined && loaded.get(name) === known.fingerprint && files.get(name) === known.digest
+      found.set(name, intact ? known.digest : '')
+    }
+    return found
+  }
+
+  /** The parser locks its cache for itself only, and an unload between stage and commit would leave the file: one thing at a time. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(work)
+    this.#turn = done.catch(() => undefined)
+    return done
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    void this.#inTurn(async () => {
+      this.#scheduled = false
+      const batch = takeBatch(this.#waiting)
+      if (this.#waiting.length > 0) this.#schedule()
+      await this.#loadBatch(batch)
+    })
+  }
+
+  async #loadBatch(batch: readonly Load[]): Promise<void> {
+    try {
+      const ready = await this.#prepare(batch)
+      const accepted = [
+        ...(await this.#compile(ready.filter(({ staged }) => !staged))),
+        ...(await this.#compile(ready.filter(({ staged }) => staged))),
+      ]
+      await this.#finish(accepted)
+    } catch (error) {
+      // Those that were answered already take no notice.
+      for (const load of batch) load.reject(error)
+    }
+  }
+
+  async #prepare(batch: readonly Load[]): Promise<Load[]> {
+    const ready: Load[] = []
+    for (const load of batch)
+      await each(load, async () => {
+        load.staged = (await this.#files.read(load.name)) !== load.content
+        load.path = load.staged ? await this.#files.stage(load.name, load.content) : this.#files.pathOf(load.name)
+        ready.push(load)
+      })
+    return ready
+  }
+
+  /** One run for all; where it fails, one for each half, down to the profiles that are at fault. @returns those that the kernel took */
+  async #compile(loads: readonly Load[]): Promise<readonly Load[]> {
+    const [first] = loads
+    if (first === undefined) return []
+    // A new text may have an older time than what the cache made of the last one, when the clock was set back.
+    const useCache = first.staged ? ['--skip-read-cache'] : []
+    const options = ['--replace', '--write-cache', ...useCache, '--cache-loc', this.#cache]
+    const run = await this.#run([...options, ...loads.map(({ path }) => path)])
+    if (run.status === 0) return loads
+    if (loads.length > 1 && run.status !== undefined) {
+      const half = loads.length >> 1
+      return [...(await this.#compile(loads.slice(0, half))), ...(await this.#compile(loads.slice(half)))]
+    }
+    for (const load of loads)
+      await each(load, async () => {
+        if (load.staged) await this.#files.discard(load.name)
+        throw parserError('load the AppArmor profile', load.name, run)
+      })
+    return []
+  }
+
+  async #finish(accepted: readonly Load[]): Promise<void> {
+    if (accepted.length === 0) return
+    const fingerprints = await this.#kernel.fingerprints()
+    for (const load of accepted)
+      await each(load, async () => {
+        const { name, content, staged } = load
+        const fingerprint = fingerprints.get(name)
+        if (fingerprint === undefined) {
+          if (staged) await this.#files.discard(name)
+          const reason = `after a load without an error the kernel has no profile of this name; the text names another one`
+          throw new EnforcerError('PROFILE_REJECTED', 'load the AppArmor profile', { profile: name, reason })
+        }
+        if (staged) await this.#files.commit(name)
+        this.#loaded.set(name, { digest: contentDigest(content), fingerprint })
+        load.resolve()
+      })
+  }
+
+  /** From the kernel first: after a crash in between the file shows that something is left to remove. */
+  async #unload(name: string): Promise<void> {
+    if ((await this.#kernel.fingerprints()).has(name)) {
+      // By a text of ours: what the file says now need not be what it said when it was loaded.
+      const run = await this.#run(['--remove'], `profile ${name} {\n}\n`)
+      const left = run.status !== 0 && (await this.#kernel.fingerprints()).has(name)
+      if (left) throw parserError('unload the AppArmor profile', name, run)
+    }
+    this.#loaded.delete(name)
+    await this.#files.remove(name)
+    await this.#uncache(name)
+  }
+
+  /** The cache has a folder for each set of kernel features, with a file called as the profile's. */
+  async #uncache(name: string): Promise<void> {
+    try {
+      for (const entry of await readdir(this.#cache, { withFileTypes: true }))
+        if (entry.isDirectory()) await rm(join(this.#cache, entry.name, name), { force: true })
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw ioError('remove the compiled AppArmor profile', this.#cache, error)
+    }
+  }
+}
+
+/** Not two of one name: the later one has to find the first one's file. */
+function takeBatch(waiting: Load[]): Load[] {
+  const batch = new Map<string, Load>()
+  for (let i = 0; i < waiting.length && batch.size < largestBatch; ) {
+    const load = waiting[i]!
+    if (batch.has(load.name)) i++
+    else {
+      batch.set(load.name, load)
+      waiting.splice(i, 1)
+    }
+  }
+  return [...batch.values()]
+}
+
+/** What goes wrong with one profile is told to whoever loads it; the others go on. */
+async function each(load: Load, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    load.reject(error)
+  }
+}

@@ -1,0 +1,40 @@
+import type { KernelEnforcer } from '../api/enforcer.ts'
+import type { NodeRoot } from './node-root.ts'
+
+/** Why the node lacks an enforcer, with what to do about it; undefined for one that it has. */
+export type NodeFeatures = Readonly<Record<KernelEnforcer, string | undefined>>
+
+/** Actions of the filters that we write (seccomp(2)); kernels before 4.14 have no file that lists them, and no SCMP_ACT_LOG. */
+const neededActions = ['allow', 'errno', 'log', 'kill_process']
+
+/**
+ * What this node can enforce, as the kernel tells it:
+ * /sys/module/apparmor/parameters/enabled and securityfs, /sys/kernel/security/lsm, /proc/sys/kernel/seccomp/actions_avail.
+ */
+export function nodeFeatures(root: NodeRoot): NodeFeatures {
+  return { AppArmor: appArmorAbsent(root), BPF: bpfAbsent(root), Seccomp: seccompAbsent(root) }
+}
+
+function appArmorAbsent(root: NodeRoot): string | undefined {
+  const enabled = root.read('sys/module/apparmor/parameters/enabled')
+  if (enabled === undefined) return "this node's kernel has no AppArmor"
+  if (enabled !== 'Y')
+    return 'AppArmor is switched off on this node; boot it with apparmor=1 and apparmor in the parameter lsm='
+  if (root.read('sys/kernel/security/apparmor/profiles') === undefined)
+    return 'AppArmor is on, but /sys/kernel/security/apparmor cannot be read; mount securityfs into the agent'
+  return undefined
+}
+
+function bpfAbsent(root: NodeRoot): string | undefined {
+  const modules = root.read('sys/kernel/security/lsm')
+  if (modules === undefined) return '/sys/kernel/security/lsm cannot be read; mount securityfs into the agent'
+  if (modules.split(',').includes('bpf')) return undefined
+  return `BPF is not among the security modules of this node (${modules}); boot it with bpf in the parameter lsm=`
+}
+
+function seccompAbsent(root: NodeRoot): string | undefined {
+  const available = root.read('proc/sys/kernel/seccomp/actions_avail')
+  if (available === undefined) return "this node's kernel has no seccomp filters, or is older than Linux 4.14"
+  const missing = neededActions.filter((action) => !available.split(/\s+/).includes(action))
+  return missing.length === 0 ? undefined : `this node's kernel lacks the seccomp actions ${missing.join(', ')}`
+}

@@ -1,0 +1,23 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** The files of a node that tell what its kernel can do; a folder in tests. */
+export interface NodeRoot {
+  /** Text of the file, without the line end; undefined if there is none, or it may not be read. */
+  read(path: string): string | undefined
+}
+
+const unreadable = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'EINVAL'])
+
+export function nodeRoot(root = '/'): NodeRoot {
+  return {
+    read(path) {
+      try {
+        return readFileSync(join(root, path), 'utf8').trim()
+      } catch (error) {
+        if (unreadable.has((error as NodeJS.ErrnoException).code ?? '')) return undefined
+        throw error
+      }
+    },
+  }
+}

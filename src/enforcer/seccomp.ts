@@ -1,0 +1,60 @@
+import { EnforcerError } from './enforcer-error.ts'
+import type { FileSystem } from './file-system.ts'
+import { checkName, type ProfileLoader } from './ports.ts'
+import { ProfileFolder } from './profile-folder.ts'
+
+/** Where the kubelet looks for `localhostProfile`: `seccomp` in its root folder. */
+export const kubeletSeccompFolder = '/var/lib/kubelet/seccomp'
+
+export interface SeccompOptions {
+  folder?: string
+  fs?: FileSystem
+}
+
+/**
+ * Seccomp filters are files: the runtime reads one whenever it creates a container that names it. So the file is all that
+ * is loaded, and changes reach only containers that are created later.
+ */
+export class SeccompLoader implements ProfileLoader {
+  readonly enforcer = 'Seccomp'
+  readonly #files: ProfileFolder
+
+  constructor({ folder = kubeletSeccompFolder, fs }: SeccompOptions = {}) {
+    this.#files = new ProfileFolder(folder, { ...(fs !== undefined && { fs }) })
+  }
+
+  /** Removes what a crash left behind. Call it once, before all else. */
+  start(): Promise<void> {
+    return this.#files.removeStaged()
+  }
+
+  async load(name: string, content: string): Promise<void> {
+    checkName('load the seccomp profile', name)
+    checkFilter(name, content)
+    if ((await this.#files.read(name)) === content) return
+    await this.#files.stage(name, content)
+    await this.#files.commit(name)
+  }
+
+  unload(name: string): Promise<void> {
+    return this.#files.remove(name)
+  }
+
+  list(): Promise<Map<string, string>> {
+    return this.#files.list()
+  }
+}
+
+/** The runtime would refuse every container of the profile, so a text that is no filter is refused here. */
+function checkFilter(name: string, content: string): void {
+  const refuse = (reason: string): EnforcerError =>
+    new EnforcerError('BAD_CONTENT', 'load the seccomp profile', { profile: name, reason })
+  let value: unknown
+  try {
+    value = JSON.parse(content)
+  } catch (error) {
+    throw refuse(`it is no JSON: ${(error as Error).message}`)
+  }
+  if (typeof value !== 'object' || value === null || !('defaultAction' in value))
+    throw refuse('it is no seccomp filter: it has no defaultAction')
+}

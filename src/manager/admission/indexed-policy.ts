@@ -1,0 +1,70 @@
+import { type Enforcer, parseEnforcers } from '../../api/enforcer.ts'
+import { profileName } from '../../api/profile-name.ts'
+import { targetKinds } from '../../api/schema/policy.ts'
+import type { PolicyMode, TargetKind, VarmorClusterPolicy, VarmorPolicy } from '../../api/types.ts'
+import { CompiledSelector } from './label-selector.ts'
+
+/** What admission needs to know of a policy. */
+export interface IndexedPolicy {
+  /** `VarmorPolicy/<namespace>/<name>` or `VarmorClusterPolicy//<name>`. */
+  readonly key: string
+  readonly kind: 'VarmorPolicy' | 'VarmorClusterPolicy'
+  /** Empty for a cluster policy. */
+  readonly namespace: string
+  readonly name: string
+  readonly createdAt: number
+  readonly profile: string
+  readonly enforcers: ReadonlySet<Enforcer>
+  readonly mode: PolicyMode
+  readonly targetKind: TargetKind
+  readonly targetName: string | undefined
+  readonly selector: CompiledSelector | undefined
+  /** Names of the containers; empty: what `spec.target.containers` says of an empty list. */
+  readonly containers: ReadonlySet<string>
+}
+
+export type AnyPolicy = VarmorPolicy | VarmorClusterPolicy
+
+export function policyKey({ kind, metadata }: Pick<AnyPolicy, 'kind' | 'metadata'>): string {
+  return kind === 'VarmorClusterPolicy'
+    ? `${kind}//${metadata.name}`
+    : `${kind}/${metadata.namespace ?? 'default'}/${metadata.name}`
+}
+
+/**
+ * Undefined where the policy cannot confine anything: it is being deleted, or its target or its enforcers make no sense (it was
+ * stored while nobody validated; its own status says so).
+ */
+export function indexedPolicy(policy: AnyPolicy, installNamespace?: string): IndexedPolicy | undefined {
+  const { kind, metadata, spec } = policy
+  const target = spec?.target
+  const parsed = parseEnforcers(String(spec?.policy?.enforcer ?? ''))
+  if (metadata.deletionTimestamp !== undefined || target === undefined || !parsed.ok) return undefined
+  if (!targetKinds.includes(target.kind) || !target.name === (target.selector === undefined)) return undefined
+  return {
+    key: policyKey(policy),
+    kind,
+    namespace: kind === 'VarmorClusterPolicy' ? '' : (metadata.namespace ?? 'default'),
+    name: metadata.name,
+    createdAt: timeOf(metadata.creationTimestamp),
+    profile: profileName(policy, installNamespace),
+    enforcers: new Set(parsed.enforcers),
+    mode: spec.policy.mode,
+    targetKind: target.kind,
+    targetName: target.name || undefined,
+    selector: target.selector === undefined ? undefined : new CompiledSelector(target.selector),
+    containers: new Set(target.containers ?? []),
+  }
+}
+
+/** One without a time was not stored yet, so it is the youngest. */
+function timeOf(timestamp: unknown): number {
+  const time = typeof timestamp === 'string' ? Date.parse(timestamp) : Number.NaN
+  return Number.isNaN(time) ? Number.POSITIVE_INFINITY : time
+}
+
+/** Which of two policies of one scope confines what both match: the older one, then the one whose name comes first. */
+export function byPrecedence(one: IndexedPolicy, other: IndexedPolicy): number {
+  if (one.createdAt !== other.createdAt) return one.createdAt < other.createdAt ? -1 : 1
+  return one.name < other.name ? -1 : one.name > other.name ? 1 : 0
+}

@@ -1,0 +1,83 @@
+import type { LabelSelector, LabelSelectorRequirement } from '../../api/types.ts'
+
+export type Labels = Readonly<Record<string, string>>
+
+/** One condition on one label. `matchLabels` become `In` with one value, so that there is only one form. */
+type Requirement =
+  | { key: string; operator: 'In' | 'NotIn'; values: ReadonlySet<string> }
+  | { key: string; operator: 'Exists' | 'DoesNotExist' }
+
+const labelOf = (labels: Labels, key: string): string | undefined =>
+  Object.hasOwn(labels, key) ? labels[key] : undefined
+
+/** What a matching object must have on one label: one of these values, or any value when `values` is undefined. */
+export interface Anchor {
+  key: string
+  values?: ReadonlySet<string>
+}
+
+/** A label selector of Kubernetes, ready to be asked often (meta/v1 LabelSelector). Without requirements it matches everything. */
+export class CompiledSelector {
+  readonly #requirements: readonly Requirement[]
+
+  constructor({ matchLabels = {}, matchExpressions = [] }: LabelSelector) {
+    const equal = Object.entries(matchLabels).map(
+      ([key, value]): Requirement => ({ key, operator: 'In', values: new Set([value]) }),
+    )
+    this.#requirements = [...equal, ...matchExpressions.map(requirementOf)]
+  }
+
+  matches(labels: Labels): boolean {
+    return this.#requirements.every((requirement) => holds(requirement, labelOf(labels, requirement.key)))
+  }
+
+  /** The requirements that only an object with some label can meet. None: the selector has to be asked itself. */
+  anchors(): Anchor[] {
+    return this.#requirements.flatMap((requirement): Anchor[] => {
+      if (requirement.operator === 'In') return [{ key: requirement.key, values: requirement.values }]
+      return requirement.operator === 'Exists' ? [{ key: requirement.key }] : []
+    })
+  }
+
+  /**
+   * Whether every object that this one matches is matched by `other` as well. True is certain; false may be wrong where
+   * several requirements only together say so.
+   */
+  implies(other: CompiledSelector): boolean {
+    return other.#requirements.every((wanted) => this.#requirements.some((given) => requirementImplies(given, wanted)))
+  }
+}
+
+function requirementOf({ key, operator, values = [] }: LabelSelectorRequirement): Requirement {
+  return operator === 'In' || operator === 'NotIn' ? { key, operator, values: new Set(values) } : { key, operator }
+}
+
+function holds(requirement: Requirement, value: string | undefined): boolean {
+  switch (requirement.operator) {
+    case 'In':
+      return value !== undefined && requirement.values.has(value)
+    case 'NotIn':
+      // An object without the label is matched as well (labels.Requirement of apimachinery).
+      return value === undefined || !requirement.values.has(value)
+    case 'Exists':
+      return value !== undefined
+    case 'DoesNotExist':
+      return value === undefined
+  }
+}
+
+function requirementImplies(given: Requirement, wanted: Requirement): boolean {
+  if (given.key !== wanted.key) return false
+  switch (wanted.operator) {
+    case 'In':
+      return given.operator === 'In' && [...given.values].every((value) => wanted.values.has(value))
+    case 'NotIn':
+      if (given.operator === 'In') return [...given.values].every((value) => !wanted.values.has(value))
+      if (given.operator === 'NotIn') return [...wanted.values].every((value) => given.values.has(value))
+      return given.operator === 'DoesNotExist'
+    case 'Exists':
+      return given.operator === 'Exists' || given.operator === 'In'
+    case 'DoesNotExist':
+      return given.operator === 'DoesNotExist'
+  }
+}

@@ -1,0 +1,183 @@
+import type { AdmissionRequest } from '../../kube/admission.ts'
+import { type ConfinementOptions, confine } from './confinement.ts'
+import type { IndexedPolicy } from './indexed-policy.ts'
+import { type PatchOperation, patchFields, pointer } from './json-patch.ts'
+import type { Labels } from './label-selector.ts'
+import { marks, mutatedAt, orphanedMarks, profileOfMark } from './marks.ts'
+import { type ContainerPart, type PodParts, podParts } from './pod-parts.ts'
+import type { PolicyIndex, Workload } from './policy-index.ts'
+
+export interface MutateOptions extends ConfinementOptions {
+  /** The label that a workload is considered by; without it every workload is. */
+  optIn?: { key: string; value: string } | undefined
+  /**
+   * Which containers a policy means that names none. `running`: all but init and ephemeral ones, as the field is documented;
+   * sidecars run beside the others and count as such. `all`: init and ephemeral ones too.
+   */
+  unnamedContainers: 'running' | 'all'
+  /** Milliseconds since the Unix epoch. */
+  now: () => number
+}
+
+export interface Mutation {
+  patch: PatchOperation[]
+  /** Key of the policy that confines the workload. */
+  policy?: string
+  warnings: string[]
+}
+
+/** The parts of a request that decide what happens to its object. */
+export type MutateRequest = Pick<
+  AdmissionRequest,
+  'kind' | 'operation' | 'subResource' | 'namespace' | 'object' | 'oldObject'
+>
+
+const nothing: Mutation = { patch: [], warnings: [] }
+
+const groupOf: Record<Workload['kind'], string> = {
+  Deployment: 'apps',
+  StatefulSet: 'apps',
+  DaemonSet: 'apps',
+  Pod: '',
+}
+
+/**
+ * The patch that brings a workload into the profile of the policy that matches it, or out of the profile of one that does not
+ * match it any more. A running pod is left alone, except for the ephemeral containers that are put into it.
+ */
+export function mutate(request: MutateRequest, index: PolicyIndex, options: MutateOptions): Mutation {
+  const { kind, object, operation, subResource = '' } = request
+  if (object === null || !isWorkload(kind) || (operation !== 'CREATE' && operation !== 'UPDATE')) return nothing
+  if (object.metadata?.deletionTimestamp !== undefined) return nothing
+  const parts = podParts(object, kind.kind === 'Pod' ? '' : '/spec/template')
+  if (parts === undefined || parts.windows) return nothing
+  const workload = workloadOf(request, kind.kind)
+
+  if (kind.kind === 'Pod' && operation === 'UPDATE')
+    return subResource === 'ephemeralcontainers' ? mutateEphemeral(request, workload, parts, index, options) : nothing
+  return subResource === '' ? mutateWhole(request, workload, parts, index, options) : nothing
+}
+
+function isWorkload(kind: MutateRequest['kind']): kind is MutateRequest['kind'] & { kind: Workload['kind'] } {
+  return Object.hasOwn(groupOf, kind.kind) && groupOf[kind.kind as Workload['kind']] === kind.group
+}
+
+function workloadOf({ object, namespace }: MutateRequest, kind: Workload['kind']): Workload {
+  const { name = '', namespace: own = '', labels } = object?.metadata ?? {}
+  return { kind, namespace: namespace ?? own, name, labels: labels ?? {} }
+}
+
+const isOptedIn = (labels: Labels, optIn: MutateOptions['optIn']): boolean =>
+  optIn === undefined || (Object.hasOwn(labels, optIn.key) && labels[optIn.key] === optIn.value)
+
+/** A policy that names containers means those, of whatever kind. */
+function isSelected({ containers }: IndexedPolicy, { name, role }: ContainerPart, options: MutateOptions): boolean {
+  if (containers.size > 0) return containers.has(name)
+  return options.unnamedContainers === 'all' || role === 'regular' || role === 'sidecar'
+}
+
+function mutateWhole(
+  { object }: MutateRequest,
+  workload: Workload,
+  parts: PodParts,
+  index: PolicyIndex,
+  options: MutateOptions,
+): Mutation {
+  const policy = isOptedIn(workload.labels, options.optIn) ? index.find(workload) : undefined
+  const isStale = (profile: string): boolean => {
+    const owner = index.byProfile(profile, workload.namespace)
+    // What the policy of another kind put here, such as that of the Deployment that made this pod, is its own affair.
+    return owner === undefined || owner.targetKind === workload.kind
+  }
+  const names = new Set(parts.containers.map(({ name }) => name))
+  const annotations = new Map<string, string | undefined>(
+    orphanedMarks(parts.annotations ?? {}, names).map((key) => [key, undefined]),
+  )
+  const patch: PatchOperation[] = []
+  for (const container of parts.containers) {
+    const selecting = policy !== undefined && isSelected(policy, container, options) ? policy : undefined
+    const changes = confine(
+      { container, pod: parts.pod, annotations: parts.annotations ?? {}, policy: selecting, isStale },
+      options,
+    )
+    for (const [key, value] of changes.annotations) annotations.set(key, value)
+    patch.push(...patchFields(container.path, container.hasSecurityContext, changes.securityContext))
+  }
+  if (patch.length > 0 || annotations.size > 0) {
+    const now = new Date(options.now()).toISOString()
+    if (workload.kind === 'Pod') annotations.set(mutatedAt, now)
+    else
+      patch.push(
+        ...patchFields('/metadata/annotations', object?.metadata?.annotations != null, new Map([[mutatedAt, now]])),
+      )
+  }
+  patch.unshift(...annotationPatch(parts, annotations))
+  return { patch, warnings: [], ...(policy !== undefined && { policy: policy.key }) }
+}
+
+function annotationPatch(parts: PodParts, changes: ReadonlyMap<string, string | undefined>): PatchOperation[] {
+  const { metadataPath, hasMetadata, annotations } = parts
+  if (changes.size === 0) return []
+  if (!hasMetadata) return [{ op: 'add', path: metadataPath, value: { annotations: Object.fromEntries(changes) } }]
+  return patchFields(pointer(metadataPath, 'annotations'), annotations !== undefined, changes)
+}
+
+/**
+ * Of a running pod only the ephemeral containers that are new may be set, and no annotation: the API server drops every
+ * other change of this subresource.
+ */
+function mutateEphemeral(
+  { oldObject }: MutateRequest,
+  workload: Workload,
+  parts: PodParts,
+  index: PolicyIndex,
+  options: MutateOptions,
+): Mutation {
+  const policy = policyOfPod(workload, parts, index, options)
+  if (policy === undefined) return nothing
+  const before = new Set(
+    podParts(oldObject, '')?.containers.flatMap(({ role, name }) => (role === 'ephemeral' ? [name] : [])),
+  )
+  const patch: PatchOperation[] = []
+  const warnings: string[] = []
+  for (const container of parts.containers) {
+    if (container.role !== 'ephemeral' || before.has(container.name)) continue
+    if (!isSelected(policy, container, options)) continue
+    const situation = { container, pod: parts.pod, annotations: parts.annotations ?? {}, policy, isStale: () => false }
+    const changes = confine(situation, options)
+    patch.push(...patchFields(container.path, container.hasSecurityContext, changes.securityContext))
+    warnings.push(...outOfReach(container.name, policy, changes.annotations, options))
+  }
+  return { patch, warnings, policy: policy.key }
+}
+
+/** The policy that matches the pod itself, or the one whose profile its containers were started with. */
+function policyOfPod(workload: Workload, parts: PodParts, index: PolicyIndex, options: MutateOptions) {
+  const own = isOptedIn(workload.labels, options.optIn) ? index.find(workload) : undefined
+  if (own !== undefined) return own
+  for (const value of Object.values(parts.annotations ?? {})) {
+    const profile = profileOfMark(value)
+    const policy = profile === undefined ? undefined : index.byProfile(profile, workload.namespace)
+    if (policy !== undefined) return policy
+  }
+  return undefined
+}
+
+/** Enforcers that know a container by an annotation, which a running pod cannot be given. */
+function outOfReach(
+  name: string,
+  policy: IndexedPolicy,
+  wanted: ReadonlyMap<string, string | undefined>,
+  { appArmorField }: MutateOptions,
+): string[] {
+  const lost = [
+    ...(wanted.has(marks.bpf(name)) ? ['BPF'] : []),
+    ...(!appArmorField && wanted.has(marks.kubernetesAppArmor(name)) && policy.enforcers.has('AppArmor')
+      ? ['AppArmor']
+      : []),
+  ]
+  return lost.map(
+    (enforcer) =>
+      `${name} runs without the ${enforcer} profile of ${policy.key}: a running pod takes no new annotation`,
+  )
+}

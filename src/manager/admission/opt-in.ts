@@ -1,0 +1,13 @@
+export const defaultOptIn = 'sandbox.varmor.org/enable=true'
+
+/**
+ * The label of `--webhookMatchLabel`: `key=value`, or nothing for all workloads.
+ * @throws {TypeError} when it is neither
+ */
+export function parseOptIn(text: string): { key: string; value: string } | undefined {
+  if (text === '') return undefined
+  const [key = '', value = '', ...rest] = text.split('=')
+  if (key === '' || value === '' || rest.length > 0)
+    throw new TypeError(`--webhookMatchLabel takes KEY=VALUE, or nothing to consider all workloads, and not ${text}`)
+  return { key, value }
+}

@@ -1,0 +1,36 @@
+import { type FieldError, formatFieldError } from '../../api/field-error.ts'
+
+const MOST_ERRORS = 50
+const LONGEST_MESSAGE = 16 * 1024
+/** The API server cuts a warning at 256 characters, and drops what goes beyond 4,096 in all (its warning recorder). */
+const LONGEST_WARNING = 256
+const MOST_WARNINGS = 4096
+
+function cut(text: string, longest: number): string {
+  const characters = Array.from(text)
+  return characters.length <= longest ? text : `${characters.slice(0, longest - 1).join('')}…`
+}
+
+/** What a user reads who was refused: one line an error, and how many more there are. */
+export function refusalMessage(subject: string, errors: readonly FieldError[]): string {
+  const count = errors.length === 1 ? 'one error' : `${errors.length} errors`
+  const lines = errors.slice(0, MOST_ERRORS).map((error) => `- ${formatFieldError(error)}`)
+  if (errors.length > MOST_ERRORS) lines.push(`- and ${errors.length - MOST_ERRORS} more`)
+  return cut(`${subject} has ${count}:\n${lines.join('\n')}`, LONGEST_MESSAGE)
+}
+
+/** As many warnings as the API server passes on, each on one line; the last one says what was left out. */
+export function boundedWarnings(warnings: readonly string[]): string[] {
+  const kept: string[] = []
+  let left = MOST_WARNINGS - LONGEST_WARNING
+  for (const warning of new Set(warnings)) {
+    const line = cut(warning.replaceAll(/\s+/g, ' '), LONGEST_WARNING)
+    if (line.length > left) {
+      kept.push(`${new Set(warnings).size - kept.length} more warnings are not shown; \`varmor validate\` shows all`)
+      break
+    }
+    left -= line.length
+    kept.push(line)
+  }
+  return kept
+}

@@ -1,0 +1,82 @@
+import { type FieldError, formatFieldError } from '../../api/field-error.ts'
+import { type AdmissionRequest, type AdmissionReview, allow, deny, parseAdmissionReview } from '../../kube/admission.ts'
+import { type Clock, systemClock } from '../../kube/clock.ts'
+import { type MutateOptions, mutate } from './mutate.ts'
+import type { PolicyIndex } from './policy-index.ts'
+import { boundedWarnings, refusalMessage } from './review-text.ts'
+import { type ValidateOptions, validate } from './validate.ts'
+
+/** What happened to a request; for metrics and logs. */
+export interface ReviewOutcome {
+  request: AdmissionRequest
+  allowed: boolean
+  mutated: boolean
+  /** The policy that confines the workload. */
+  policy?: string
+}
+
+export interface ReviewerOptions {
+  index: PolicyIndex
+  /** Whether the index holds all policies. Before that nobody can say that no policy matches. */
+  isSynced: () => boolean
+  mutate: MutateOptions
+  validate: Omit<ValidateOptions, 'index'>
+  /** Not for dry runs: these leave no trace. `seconds` from the body to the answer. Must not throw. */
+  observe?: (outcome: ReviewOutcome, seconds: number) => void
+  clock?: Clock
+}
+
+export type ReviewAnswer =
+  | { status: 200; review: AdmissionReview }
+  /** 400: what came is no review. 503: ask again, or let the webhook's failurePolicy decide. */
+  | { status: 400 | 503; message: string }
+
+/** Answers the API server's admission reviews (admission.k8s.io/v1). Changes nothing, so a dry run is like any other run. */
+export class Reviewer {
+  #options: ReviewerOptions
+
+  constructor(options: ReviewerOptions) {
+    this.#options = options
+  }
+
+  mutate(body: string): ReviewAnswer {
+    return this.#answer(body, (request) => {
+      const { patch, policy, warnings } = mutate(request, this.#options.index, this.#options.mutate)
+      const review = allow(request.uid, patch, boundedWarnings(warnings))
+      const outcome = { request, allowed: true, mutated: patch.length > 0, ...(policy !== undefined && { policy }) }
+      return { review, outcome }
+    })
+  }
+
+  validate(body: string): ReviewAnswer {
+    return this.#answer(body, (request) => {
+      const { errors, warnings } = validate(request, { ...this.#options.validate, index: this.#options.index })
+      const outcome = { request, allowed: errors.length === 0, mutated: false }
+      if (outcome.allowed) return { review: allow(request.uid, [], boundedWarnings(warnings)), outcome }
+      return { review: deny(request.uid, refusalMessage(subjectOf(request), errors)), outcome }
+    })
+  }
+
+  #answer(
+    body: string,
+    judge: (request: AdmissionRequest) => { review: AdmissionReview; outcome: ReviewOutcome },
+  ): ReviewAnswer {
+    const { isSynced, observe, clock = systemClock } = this.#options
+    const start = clock.now()
+    const parsed = parseAdmissionReview(body)
+    if ('errors' in parsed) return { status: 400, message: badReview(parsed.errors) }
+    if (!isSynced())
+      return { status: 503, message: 'The policies are not all known yet; this manager has only just started' }
+    const { review, outcome } = judge(parsed.request)
+    if (parsed.request.dryRun !== true) observe?.(outcome, (clock.now() - start) / 1000)
+    return { status: 200, review }
+  }
+}
+
+const badReview = (errors: readonly FieldError[]): string =>
+  `This is no AdmissionReview of admission.k8s.io/v1: ${errors.map(formatFieldError).join('; ')}`
+
+function subjectOf({ kind, namespace, name, object }: AdmissionRequest): string {
+  const called = name || object?.metadata?.name || object?.metadata?.generateName || 'without a name'
+  return namespace ? `${kind.kind} ${namespace}/${called}` : `${kind.kind} ${called}`
+}

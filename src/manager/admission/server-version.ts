@@ -1,0 +1,11 @@
+/**
+ * Whether a server of this version has `securityContext.appArmorProfile`: Kubernetes 1.30. `major` and `minor` are those of
+ * `/version`; providers write such as `29+`.
+ * @throws {TypeError} when they are no numbers
+ */
+export function hasAppArmorField({ major, minor }: { major: string; minor: string }): boolean {
+  const [majorNumber, minorNumber] = [major, minor].map((text) => Number.parseInt(text, 10)) as [number, number]
+  if (Number.isNaN(majorNumber) || Number.isNaN(minorNumber))
+    throw new TypeError(`The server calls its version ${major}.${minor}, which cannot be compared with 1.30`)
+  return majorNumber > 1 || (majorNumber === 1 && minorNumber >= 30)
+}

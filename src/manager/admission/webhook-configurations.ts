@@ -1,0 +1,121 @@
+import { apiVersion } from '../../api/schema/common.ts'
+import type { KubeObject } from '../../kube/objects.ts'
+import { defineResource } from '../../kube/resources.ts'
+
+/** admissionregistration.k8s.io/v1, as far as a manager sets it. */
+export interface Webhook {
+  name: string
+  clientConfig: {
+    service?: { namespace: string; name: string; path: string; port?: number }
+    url?: string
+    caBundle?: string
+  }
+  [field: string]: unknown
+}
+
+export interface WebhookConfiguration extends KubeObject {
+  webhooks?: Webhook[]
+}
+
+const group = { group: 'admissionregistration.k8s.io', version: 'v1', namespaced: false }
+
+export const mutatingWebhookConfigurations = defineResource<WebhookConfiguration>({
+  ...group,
+  plural: 'mutatingwebhookconfigurations',
+  kind: 'MutatingWebhookConfiguration',
+})
+
+export const validatingWebhookConfigurations = defineResource<WebhookConfiguration>({
+  ...group,
+  plural: 'validatingwebhookconfigurations',
+  kind: 'ValidatingWebhookConfiguration',
+})
+
+/** Upstream's names. */
+export const mutatingName = 'varmor-resource-mutating-webhook-cfg'
+export const validatingName = 'varmor-policy-validating-webhook-cfg'
+
+export interface WebhookOptions {
+  /** Where the API server reaches the webhooks: the Service in the cluster, or for a manager outside of it a base URL. */
+  reach: { namespace: string; service: string; port?: number } | { url: string }
+  optIn?: { key: string; value: string } | undefined
+  failurePolicy?: 'Ignore' | 'Fail'
+  timeoutSeconds?: number
+  labels?: Record<string, string>
+}
+
+/**
+ * The two configurations, still without the CA. With the policy `Fail` vArmor's own namespace and kube-system are left
+ * out of mutation, or else a cluster whose managers are down could not start them.
+ */
+export function webhookConfigurations(options: WebhookOptions): {
+  mutating: WebhookConfiguration
+  validating: WebhookConfiguration
+} {
+  const metadata = (name: string) => ({ name, ...(options.labels !== undefined && { labels: options.labels }) })
+  return {
+    mutating: {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'MutatingWebhookConfiguration',
+      metadata: metadata(mutatingName),
+      webhooks: [
+        mutatingWebhook('mutateworkload.varmor.org', workloadRules, options),
+        mutatingWebhook('mutatepod.varmor.org', podRules, options),
+      ],
+    },
+    validating: {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'ValidatingWebhookConfiguration',
+      metadata: metadata(validatingName),
+      webhooks: [
+        { name: 'validatepolicy.varmor.org', ...common('/validate', options), sideEffects: 'None', rules: policyRules },
+      ],
+    },
+  }
+}
+
+const rule = (apiGroup: string, version: string, resources: string[], operations: string[]) => ({
+  apiGroups: [apiGroup],
+  apiVersions: [version],
+  resources,
+  operations,
+  scope: '*',
+})
+
+const workloadRules = [rule('apps', 'v1', ['deployments', 'statefulsets', 'daemonsets'], ['CREATE', 'UPDATE'])]
+const podRules = [rule('', 'v1', ['pods'], ['CREATE']), rule('', 'v1', ['pods/ephemeralcontainers'], ['UPDATE'])]
+const [policyGroup = '', policyVersion = ''] = apiVersion.split('/')
+const policyRules = [
+  rule(policyGroup, policyVersion, ['varmorpolicies', 'varmorclusterpolicies'], ['CREATE', 'UPDATE']),
+]
+
+function mutatingWebhook(name: string, rules: object[], options: WebhookOptions): Webhook {
+  const { optIn, reach, failurePolicy } = options
+  const own = 'namespace' in reach ? [reach.namespace] : []
+  const exempt = { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: [...own, 'kube-system'] }
+  return {
+    name,
+    ...common('/mutate', options),
+    rules,
+    // Another webhook may add containers after us.
+    reinvocationPolicy: 'IfNeeded',
+    sideEffects: 'None',
+    objectSelector: optIn === undefined ? {} : { matchLabels: { [optIn.key]: optIn.value } },
+    ...(failurePolicy === 'Fail' && { namespaceSelector: { matchExpressions: [exempt] } }),
+  }
+}
+
+function common(path: string, { reach, failurePolicy = 'Ignore', timeoutSeconds = 10 }: WebhookOptions) {
+  const clientConfig =
+    'url' in reach
+      ? { url: reach.url + path }
+      : {
+          service: {
+            namespace: reach.namespace,
+            name: reach.service,
+            path,
+            ...(reach.port !== undefined && { port: reach.port }),
+          },
+        }
+  return { clientConfig, failurePolicy, timeoutSeconds, admissionReviewVersions: ['v1'], matchPolicy: 'Equivalent' }
+}

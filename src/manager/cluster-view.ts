@@ -1,0 +1,106 @@
+import {
+  type AnyPolicy,
+  type ControlPlaneStores,
+  type PolicyId,
+  type Workload,
+  type WorkloadKind,
+  workloadKinds,
+} from '../../actors/ports.ts'
+import type { ArmorProfile } from '../api/types.ts'
+import type { ApiClient } from '../kube/client.ts'
+import type { KubeObject, ResourceRef } from '../kube/objects.ts'
+import { clientSource, Reflector, type ReflectorObserver, type ReflectorTiming } from '../kube/reflector.ts'
+import { namespaceIndex, withoutManagedFields } from '../kube/store.ts'
+import {
+  armorProfiles,
+  type Node,
+  nodes,
+  varmorClusterPolicies,
+  varmorPolicies,
+  workloadResources,
+} from './cluster-resources.ts'
+
+export interface ClusterViewOptions {
+  client: ApiClient
+  /** Told of what goes wrong with the watches of one kind. */
+  observer?: (plural: string) => ReflectorObserver
+  timing?: Partial<ReflectorTiming>
+}
+
+/** What the manager knows of the cluster: one reflector a kind. */
+export class ClusterView implements ControlPlaneStores {
+  readonly policies: Reflector<AnyPolicy & KubeObject>
+  readonly clusterPolicies: Reflector<AnyPolicy & KubeObject>
+  readonly profiles: Reflector<ArmorProfile & KubeObject>
+  readonly nodes: Reflector<Node>
+  readonly workloadsOf: Readonly<Record<WorkloadKind, Reflector<Workload & KubeObject>>>
+  #all: Reflector<KubeObject>[] = []
+
+  constructor({ client, observer, timing = {} }: ClusterViewOptions) {
+    const reflect = <T extends KubeObject>(ref: ResourceRef<T>): Reflector<T> => {
+      const reflector = new Reflector<T>({
+        source: clientSource(client, ref),
+        transform: withoutManagedFields,
+        timing,
+        ...(observer !== undefined && { observer: observer(ref.plural) }),
+      })
+      this.#all.push(reflector as unknown as Reflector<KubeObject>)
+      return reflector
+    }
+    this.policies = reflect(varmorPolicies as ResourceRef<AnyPolicy & KubeObject>)
+    this.clusterPolicies = reflect(varmorClusterPolicies as ResourceRef<AnyPolicy & KubeObject>)
+    this.profiles = reflect(armorProfiles)
+    this.nodes = reflect(nodes)
+    const workload = (kind: WorkloadKind) => reflect(workloadResources[kind])
+    this.workloadsOf = {
+      Deployment: workload('Deployment'),
+      StatefulSet: workload('StatefulSet'),
+      DaemonSet: workload('DaemonSet'),
+    }
+  }
+
+  /** Changes that wait for handlers, by kind and handler. */
+  get depths(): Record<string, number> {
+    const of = {
+      policies: this.policies,
+      clusterPolicies: this.clusterPolicies,
+      profiles: this.profiles,
+      nodes: this.nodes,
+    }
+    return Object.fromEntries(
+      Object.entries({ ...of, ...this.workloadsOf }).flatMap(([kind, { depths }]) =>
+        Object.entries(depths).map(([handler, depth]) => [`${kind}/${handler}`, depth]),
+      ),
+    )
+  }
+
+  start(): void {
+    for (const reflector of this.#all) reflector.start()
+  }
+
+  /** Resolves when all that there is has been listed once; false when it was stopped before. */
+  async synced(): Promise<boolean> {
+    return (await Promise.all(this.#all.map(({ synced }) => synced))).every((each) => each)
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#all.map((reflector) => reflector.stop()))
+  }
+
+  policy({ kind, namespace, name }: PolicyId): AnyPolicy | undefined {
+    return kind === 'VarmorPolicy'
+      ? this.policies.store.get(`${namespace}/${name}`)
+      : this.clusterPolicies.store.get(name)
+  }
+
+  profile(namespace: string, name: string): ArmorProfile | undefined {
+    return this.profiles.store.get(`${namespace}/${name}`)
+  }
+
+  workloads(kind: WorkloadKind, namespace: string | undefined): Iterable<Workload> {
+    const { store } = this.workloadsOf[kind]
+    return namespace === undefined ? store.values() : store.byIndex(namespaceIndex, namespace)
+  }
+}
+
+export { workloadKinds }

@@ -1,0 +1,111 @@
+import {
+  type AnyPolicy,
+  type ControlPlaneApi,
+  type ControlPlaneStores,
+  type PatchOperation,
+  PortError,
+  type PortErrorCode,
+  type ProfileDocument,
+  type Workload,
+} from '../../actors/ports.ts'
+import type { ArmorProfile, ArmorProfileStatus, VarmorPolicyStatus } from '../api/types.ts'
+import { ApiError, isAlreadyExists, isConflict, isNotFound, isTooManyRequests } from '../kube/api-error.ts'
+import type { ApiClient } from '../kube/client.ts'
+import type { KubeObject, ResourceRef } from '../kube/objects.ts'
+import { armorProfiles, varmorClusterPolicies, varmorPolicies, workloadResources } from './cluster-resources.ts'
+
+/** Who writes, in managedFields. */
+export const fieldManager = 'varmor-manager'
+
+/** Milliseconds for one write, with all its attempts: an actor waits for it. */
+const DEADLINE = 15_000
+
+/** What the manager's actors write, through a client whose fence closes with the term of a leader. */
+export class ClusterWrites implements ControlPlaneApi {
+  readonly #client: ApiClient
+  readonly #known: Pick<ControlPlaneStores, 'profile'>
+
+  constructor(client: ApiClient, known: Pick<ControlPlaneStores, 'profile'>) {
+    this.#client = client
+    this.#known = known
+  }
+
+  setPolicyFinalizers(policy: AnyPolicy, finalizers: string[]): Promise<AnyPolicy> {
+    return this.#setFinalizers(refOf(policy), object(policy), finalizers)
+  }
+
+  async setProfileFinalizers(profile: ArmorProfile, finalizers: string[]): Promise<void> {
+    await this.#setFinalizers(armorProfiles, object(profile), finalizers)
+  }
+
+  writePolicyStatus(policy: AnyPolicy, status: VarmorPolicyStatus): Promise<AnyPolicy> {
+    return told(this.#client.updateStatus(refOf(policy), object({ ...policy, status }), { ...write, class: 'status' }))
+  }
+
+  writeProfileStatus(profile: ArmorProfile, status: ArmorProfileStatus): Promise<ArmorProfile> {
+    return told(this.#client.updateStatus(armorProfiles, object({ ...profile, status }), { ...write, class: 'status' }))
+  }
+
+  applyProfile({ metadata, spec }: ProfileDocument): Promise<ArmorProfile> {
+    // With the version that we know of, a successor's write is not overwritten by one of ours that comes late.
+    const resourceVersion = this.#known.profile(metadata.namespace, metadata.name)?.metadata.resourceVersion
+    const document = {
+      kind: 'ArmorProfile',
+      metadata: { ...metadata, ...(resourceVersion !== undefined && { resourceVersion }) },
+      spec,
+    }
+    return told(this.#client.apply(armorProfiles, object(document as ArmorProfile), { ...write, force: true }))
+  }
+
+  async deleteProfile({ metadata }: ArmorProfile): Promise<void> {
+    const { name, namespace, uid } = metadata
+    await told(
+      this.#client.delete(
+        armorProfiles,
+        { name, namespace },
+        { ...(uid !== undefined && { preconditions: { uid } }), propagationPolicy: 'Background', deadline: DEADLINE },
+      ),
+    )
+  }
+
+  patchWorkload({ kind, metadata }: Workload, operations: PatchOperation[]): Promise<Workload> {
+    const { name, namespace, resourceVersion } = metadata
+    const patch = [{ op: 'replace', path: '/metadata/resourceVersion', value: resourceVersion }, ...operations]
+    const target = { name, namespace }
+    return told(
+      this.#client.patch(workloadResources[kind], target, { type: 'json', patch }, { ...write, class: 'restart' }),
+    )
+  }
+
+  #setFinalizers<T extends KubeObject>(ref: ResourceRef<T>, object: KubeObject, finalizers: string[]): Promise<T> {
+    const { name = '', namespace, resourceVersion } = object.metadata ?? {}
+    const patch = { metadata: { resourceVersion, finalizers } }
+    const target = ref.namespaced ? { name, namespace } : { name }
+    return told(this.#client.patch(ref, target, { type: 'merge', patch }, write))
+  }
+}
+
+const write = { fieldManager, deadline: DEADLINE }
+
+/** Our types say more of metadata than the client's do, which compilers take for another type. */
+const object = <T>(value: T): T & KubeObject => value as T & KubeObject
+
+const refOf = ({ kind }: AnyPolicy): ResourceRef<AnyPolicy & KubeObject> =>
+  (kind === 'VarmorPolicy' ? varmorPolicies : varmorClusterPolicies) as ResourceRef<AnyPolicy & KubeObject>
+
+/** The answer, or a PortError that says whether to try again. */
+async function told<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    const { message } = error as Error
+    throw new PortError(codeOf(error), message, { cause: error })
+  }
+}
+
+function codeOf(error: unknown): PortErrorCode {
+  if (isConflict(error) || isAlreadyExists(error)) return 'CONFLICT'
+  if (isNotFound(error)) return 'NOT_FOUND'
+  const refused = error instanceof ApiError && error.code >= 400 && error.code < 500 && !isTooManyRequests(error)
+  return refused && error.code !== 401 ? 'REFUSED' : 'UNAVAILABLE'
+}

@@ -1,0 +1,185 @@
+import { randomUUID } from 'node:crypto'
+import { distribute, forgetNode, needsComplete, type Reporting } from '../../actors/node-profile/distribute.ts'
+import { type NodeProfileMessage, nodeProfileFamily, nodeProfileKey } from '../../actors/node-profile.ts'
+import { Acknowledgements } from '../../actors/policy/acknowledgements.ts'
+import { ownerOf } from '../../actors/policy/desired-profile.ts'
+import { idOf, keyOfPolicy } from '../../actors/policy/policy-id.ts'
+import { defaultPolicySettings, type PolicyMessage, type PolicySettings, policyFamily } from '../../actors/policy.ts'
+import type { AnyPolicy, ControlPlaneApi, CounterName, RecordEvent, RestartLimiter } from '../../actors/ports.ts'
+import {
+  defaultRolloutSettings,
+  type RolloutMessage,
+  type RolloutSettings,
+  rolloutFamily,
+} from '../../actors/rollout.ts'
+import { ActorSystem, type Family, type Logger, type SystemStats } from '../../actors/runtime/index.ts'
+import type { AgentReport, ReportAnswer } from '../api/agent-report.ts'
+import type { ArmorProfile } from '../api/types.ts'
+import type { Change } from '../kube/change.ts'
+import type { Node } from './cluster-resources.ts'
+import type { ClusterView } from './cluster-view.ts'
+
+export interface ControlPlaneOptions {
+  view: ClusterView
+  api: ControlPlaneApi
+  limiter: RestartLimiter
+  event: RecordEvent
+  count: (name: CounterName) => void
+  logger: Logger
+  policy: Partial<PolicySettings> & Pick<PolicySettings, 'installNamespace'>
+  rollout?: Partial<RolloutSettings>
+  /** Whether the agent runs on a node, so that profiles are to be loaded there. */
+  hasAgent?: (node: Node) => boolean
+}
+
+/** Linux nodes that a kubelet stands behind. */
+export const runsAgents = ({ metadata }: Node): boolean => {
+  const labels = metadata?.labels ?? {}
+  return (labels['kubernetes.io/os'] ?? 'linux') === 'linux' && labels['type'] !== 'virtual-kubelet'
+}
+
+/** The actors of a manager that leads, for one term. Their state is a cache: a new term begins with nothing but what the API server holds. */
+export class ControlPlane {
+  /** Tells agents that another manager leads now, which knows nothing of them. */
+  readonly epoch = randomUUID()
+  readonly #options: ControlPlaneOptions
+  readonly #system: ActorSystem
+  readonly #acknowledgements = new Acknowledgements(Date.now())
+  readonly #policies: Family<PolicyMessage>
+  readonly #nodeProfiles: Family<NodeProfileMessage>
+  readonly #rollouts: Family<RolloutMessage>
+  readonly #reporting: Reporting
+  readonly #unsubscribe: (() => void)[] = []
+  /** Rollouts that are under way, to be told of changed workloads. */
+  readonly #rolling = new Set<string>()
+
+  constructor(options: ControlPlaneOptions) {
+    this.#options = options
+    const { logger } = options
+    this.#system = new ActorSystem({
+      logger,
+      onFailure: ({ address, error }) => logger.warn({ actor: address, err: error }, 'an actor failed and starts anew'),
+    })
+    this.#nodeProfiles = this.#nodeProfileFamily()
+    this.#rollouts = this.#rolloutFamily()
+    this.#policies = this.#policyFamily()
+    this.#reporting = { acknowledgements: this.#acknowledgements, nodeProfiles: this.#nodeProfiles, now: Date.now }
+  }
+
+  get stats(): SystemStats {
+    return this.#system.stats()
+  }
+
+  /** Begins with all that the view has; from then on with each change. Call it when the view is synced. */
+  start(): void {
+    const { view } = this.#options
+    this.#follow(view.nodes.subscribe({ name: 'control-plane', handle: (change) => this.#nodeChanged(change) }))
+    const policyChanged = ({ object }: Change<AnyPolicy>): void => this.#look(keyOfPolicy(idOf(object)))
+    this.#follow(view.policies.subscribe({ name: 'control-plane', handle: policyChanged }))
+    this.#follow(view.clusterPolicies.subscribe({ name: 'control-plane', handle: policyChanged }))
+    const profileChanged = ({ object }: Change<ArmorProfile>): void => this.#profileChanged(object)
+    this.#follow(view.profiles.subscribe({ name: 'control-plane', handle: profileChanged }))
+    for (const reflector of Object.values(view.workloadsOf))
+      this.#follow(reflector.subscribe({ name: 'control-plane', handle: () => this.#workloadsChanged() }))
+  }
+
+  /** Takes what an agent says. */
+  report(report: AgentReport): Pick<ReportAnswer, 'epoch' | 'complete'> {
+    distribute(report, this.#reporting)
+    const complete = report.epoch !== this.epoch || needsComplete(report.node, this.#reporting)
+    return { epoch: this.epoch, complete }
+  }
+
+  async stop(within: number): Promise<void> {
+    for (const end of this.#unsubscribe.splice(0)) end()
+    await this.#system.stop({ within })
+  }
+
+  #follow(end: () => void): void {
+    this.#unsubscribe.push(end)
+  }
+
+  #look(policyKey: string): void {
+    this.#policies.of(policyKey).tell({ type: 'changed' })
+  }
+
+  #nodeChanged({ type, key, object }: Change<Node>): void {
+    const { hasAgent = runsAgents } = this.#options
+    if (type === 'deleted') {
+      forgetNode(key, this.#reporting)
+      return
+    }
+    const facts = hasAgent(object) ? { schedulable: object.spec?.unschedulable !== true } : undefined
+    this.#acknowledgements.nodes.set(key, facts, Date.now())
+  }
+
+  #profileChanged(profile: ArmorProfile): void {
+    const owner = ownerOf(profile)
+    if (owner === undefined) return
+    const kind = owner.kind as AnyPolicy['kind']
+    const namespace = kind === 'VarmorPolicy' ? (profile.metadata.namespace ?? '') : ''
+    this.#look(keyOfPolicy({ kind, namespace, name: owner.name }))
+  }
+
+  #workloadsChanged(): void {
+    for (const key of this.#rolling) this.#rollouts.of(key).tell({ type: 'workloads' })
+  }
+
+  #tellRollout(key: string, message: RolloutMessage): void {
+    if (message.type === 'wanted') this.#rolling.add(key)
+    else if (message.type === 'unwanted') this.#rolling.delete(key)
+    this.#rollouts.of(key).tell(message)
+  }
+
+  #nodeProfileFamily(): Family<NodeProfileMessage> {
+    const acknowledgements = this.#acknowledgements
+    return this.#system.family(
+      'node-profile',
+      nodeProfileFamily({
+        acknowledge: (profile, node, acknowledgement) =>
+          void acknowledgements.report(profile, node, acknowledgement, Date.now()),
+        absent: (profile, node) => acknowledgements.absent(profile, node, Date.now()),
+      }),
+    )
+  }
+
+  #rolloutFamily(): Family<RolloutMessage> {
+    const { view, api, limiter, count, rollout } = this.#options
+    return this.#system.family(
+      'rollout',
+      rolloutFamily({
+        stores: view,
+        api,
+        limiter,
+        count,
+        tell: (key, news) => {
+          if (news.state === 'done') this.#rolling.delete(key)
+          this.#policies.of(key).tell({ type: 'rollout', news })
+        },
+        askAgain: (key) => this.#look(key),
+        settings: { ...defaultRolloutSettings, ...rollout },
+      }),
+    )
+  }
+
+  #policyFamily(): Family<PolicyMessage> {
+    const { view, api, event, count, policy } = this.#options
+    return this.#system.family(
+      'policy',
+      policyFamily({
+        stores: view,
+        api,
+        event,
+        count,
+        acknowledgements: this.#acknowledgements,
+        nodesChanged: (key) => this.#policies.of(key).tell({ type: 'nodes' }),
+        tellRollout: (key, message) => this.#tellRollout(key, message),
+        dropNodeProfile: (node, profile) =>
+          this.#nodeProfiles.of(nodeProfileKey(node, profile)).tell({ type: 'node-gone' }),
+        // No behaviour is modelled yet, so no policy finds a model.
+        model: () => undefined,
+        settings: { ...defaultPolicySettings, ...policy },
+      }),
+    )
+  }
+}

@@ -1,0 +1,227 @@
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
+import type { ServingCredentials } from '../tls/certificate-keeper.ts'
+import { BodyError, readBody } from './read-body.ts'
+import { type Exchange, type Reply, type Route, type Routes, text } from './routes.ts'
+
+export interface ServerLimits {
+  /** Bytes of a body; a longer one is 413. Default 4 MiB. */
+  longestBody: number
+  /** Connections at a time; more are closed at once. Default 20,000: every agent keeps one. */
+  connections: number
+  /** Milliseconds for the head of a request, for all of it, and for a handler to answer. */
+  headTimeout: number
+  requestTimeout: number
+  /**
+   * Milliseconds without a request after which a connection is closed. Longer than the 90 s of Go's clients, so that it is they who
+   * close, and no request runs into a closing connection.
+   */
+  keepAlive: number
+}
+
+export const defaultLimits: ServerLimits = {
+  longestBody: 4 * 1024 * 1024,
+  connections: 20_000,
+  headTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAlive: 120_000,
+}
+
+export interface ServerOptions {
+  /** For logs. */
+  name: string
+  routes: Routes
+  host?: string
+  /** 0: any that is free. */
+  port: number
+  /** Leaves out: plain HTTP. Without a certificate nobody gets in until `setCredentials`. `clientCa`: who has a certificate of it is `authorized`; others may connect as well. */
+  tls?: Partial<ServingCredentials> & { clientCa?: string }
+  limits?: Partial<ServerLimits>
+  log: ServerLog
+}
+
+/** The part of pino that is used. */
+export interface ServerLog {
+  warn(context: object, message: string): void
+  error(context: object, message: string): void
+}
+
+/** A server that listens. */
+export class HttpServer {
+  readonly port: number
+  #server: Server | HttpsServer
+  #options: ServerOptions
+  #traffic: Traffic
+
+  constructor(server: Server | HttpsServer, options: ServerOptions, traffic: Traffic) {
+    this.#server = server
+    this.#options = options
+    this.#traffic = traffic
+    this.port = (server.address() as AddressInfo).port
+  }
+
+  /** Connections from now on get this certificate; those that are there go on. */
+  setCredentials({ cert, key }: ServingCredentials): void {
+    if ('setSecureContext' in this.#server)
+      this.#server.setSecureContext(contextOf({ ...this.#options.tls, cert, key }))
+  }
+
+  /** Takes nothing new, lets what is under way end, and closes what is left after `within` milliseconds. */
+  async drain(within: number): Promise<void> {
+    this.#traffic.draining = true
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#server.closeIdleConnections()
+    const timer = setTimeout(() => {
+      this.#server.closeAllConnections()
+      // Those that never got through their handshake are not known to the HTTP server.
+      for (const socket of this.#traffic.sockets) socket.destroy()
+    }, within)
+    await closed
+    clearTimeout(timer)
+  }
+}
+
+interface Traffic {
+  draining: boolean
+  sockets: Set<Socket>
+}
+
+/** Only what a certificate and its check need: the defaults of Node.js for ciphers are good ones. */
+const contextOf = ({ cert, key, clientCa }: Partial<ServingCredentials> & { clientCa?: string }) => ({
+  ...(cert !== undefined && { cert }),
+  ...(key !== undefined && { key }),
+  minVersion: 'TLSv1.2' as const,
+  ...(clientCa !== undefined && { ca: clientCa }),
+})
+
+/**
+ * Starts to listen.
+ * @throws the error of the socket, such as EADDRINUSE
+ */
+export async function startServer(options: ServerOptions): Promise<HttpServer> {
+  const limits = { ...defaultLimits, ...options.limits }
+  const traffic: Traffic = { draining: false, sockets: new Set() }
+  const common = {
+    headersTimeout: limits.headTimeout,
+    requestTimeout: limits.requestTimeout,
+    keepAliveTimeout: limits.keepAlive,
+    maxHeaderSize: 16 * 1024,
+    connectionsCheckingInterval: 5_000,
+  }
+  const { tls, log, name } = options
+  const server =
+    tls === undefined
+      ? createHttpServer(common)
+      : createHttpsServer({
+          ...common,
+          ...contextOf(tls),
+          handshakeTimeout: limits.headTimeout,
+          // Asked for, not insisted on: probes of the kubelet have none. Handlers look at `authorized`.
+          ...(tls.clientCa !== undefined && { requestCert: true, rejectUnauthorized: false }),
+        })
+  server.maxConnections = limits.connections
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    respond(request, response, { options, limits, traffic }).catch((error) => {
+      log.error({ err: error, server: name }, 'an answer could not be sent')
+      request.socket.destroy()
+    })
+  })
+  server.on('connection', (socket: Socket) => {
+    traffic.sockets.add(socket)
+    socket.once('close', () => traffic.sockets.delete(socket))
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options.port, options.host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  server.on('error', (error) => log.error({ err: error, server: name }, 'the server has an error'))
+  return new HttpServer(server, options, traffic)
+}
+
+interface Scope {
+  options: ServerOptions
+  limits: ServerLimits
+  traffic: Traffic
+}
+
+async function respond(request: IncomingMessage, response: ServerResponse, scope: Scope): Promise<void> {
+  const { log, name } = scope.options
+  // A client that goes away in the middle is its own affair; without a listener it would end the process.
+  request.on('error', () => response.destroy())
+  response.on('error', () => request.socket.destroy())
+  let reply: Reply
+  try {
+    reply = await replyTo(request, scope)
+  } catch (error) {
+    if (request.destroyed && !request.complete) return
+    if (error instanceof BodyError) reply = { ...text(error.status, error.message), close: true }
+    else {
+      log.error({ err: error, server: name, path: request.url }, 'a handler failed')
+      reply = text(500, 'This request met an error of the server, which its log tells more about')
+    }
+  }
+  send(request, response, reply, scope.traffic.draining)
+}
+
+async function replyTo(request: IncomingMessage, { options, limits }: Scope): Promise<Reply> {
+  const path = (request.url ?? '/').split('?', 1)[0]!
+  const route = routeFor(options.routes, path)
+  if (route === undefined) return text(404, `There is nothing at ${path}`)
+  const method = request.method === 'HEAD' ? 'GET' : request.method
+  const handler = route[method as keyof Route]
+  if (handler === undefined) {
+    const allowed = Object.keys(route).join(', ')
+    return { ...text(405, `${path} takes ${allowed}`), headers: { allow: allowed } }
+  }
+  const exchange: Exchange = { path, headers: request.headers, socket: request.socket }
+  // Before the body: whoever may not ask cannot make us hold megabytes.
+  const refusal = await handler.admit?.(exchange)
+  if (refusal !== undefined) return { ...refusal, close: true }
+  const body = method === 'GET' ? Buffer.alloc(0) : await readBody(request, limits.longestBody)
+  return handler.handle(body, exchange)
+}
+
+function routeFor(routes: Routes, path: string): Route | undefined {
+  if (Object.hasOwn(routes.exact, path)) return routes.exact[path]
+  return routes.under?.find(({ prefix }) => path.startsWith(prefix))?.route
+}
+
+function send(request: IncomingMessage, response: ServerResponse, reply: Reply, draining: boolean): void {
+  const { body } = reply
+  // A body that was not read would be taken for the next request.
+  const close = draining || reply.close === true || !request.complete
+  response.writeHead(reply.status, {
+    'content-type': reply.type ?? 'text/plain; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+    'x-content-type-options': 'nosniff',
+    ...reply.headers,
+    ...(close && { connection: 'close' }),
+  })
+  if (request.method === 'HEAD') response.end()
+  // A text goes out in one write with the head; a buffer takes a second one, which costs more than the review.
+  else if (request.complete) response.end(body)
+  else linger(request, response, body)
+}
+
+/** Milliseconds for which the rest of a body that nobody wants is read and thrown away. */
+const LINGER = 1000
+
+/**
+ * Ends an answer that comes before the request's end. Closed at once, with bytes still on their way here, the connection would be
+ * reset, and the client would not see why it was refused.
+ */
+function linger(request: IncomingMessage, response: ServerResponse, body: string | Buffer): void {
+  response.write(body)
+  const timer = setTimeout(() => response.end(), LINGER)
+  const end = () => {
+    clearTimeout(timer)
+    response.end()
+  }
+  request.once('end', end)
+  request.once('close', end)
+  request.resume()
+}

@@ -1,0 +1,57 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import type { Attempt, RequestObserver } from '../../kube/caller.ts'
+import type { Limiter } from '../../kube/limiter.ts'
+import { gathered } from './gathered.ts'
+
+/** Calls to the API server: the observer of a Caller, and what waits in its limiter. */
+export function apiMetrics(registry: Registry, limiter?: Limiter): RequestObserver {
+  const registers = [registry]
+  const labelNames = ['verb', 'resource', 'code'] as const
+  const calls = new Counter({
+    name: 'varmor_api_requests_total',
+    help: 'Requests to the API server',
+    labelNames,
+    registers,
+  })
+  const running = new Gauge({
+    name: 'varmor_api_requests_running',
+    help: 'Requests without an answer so far',
+    registers,
+  })
+  const seconds = new Histogram({
+    name: 'varmor_api_request_seconds',
+    help: 'Seconds to the answer, without the time in the limiter',
+    labelNames: ['verb'],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    registers,
+  })
+  const waited = new Histogram({
+    name: 'varmor_api_limiter_seconds',
+    help: 'Seconds that requests waited for their turn',
+    labelNames: ['class'],
+    buckets: [0.001, 0.01, 0.1, 0.5, 1, 5, 10, 30],
+    registers,
+  })
+  if (limiter !== undefined)
+    gathered(
+      registry,
+      { name: 'varmor_api_limiter_waiting', type: 'gauge', help: 'Requests that wait for their turn' },
+      () => [{ labels: {}, value: limiter.waiting }],
+    )
+  return {
+    started: () => running.inc(),
+    ended(attempt, outcome) {
+      running.dec()
+      calls.inc({ verb: attempt.verb, resource: resourceText(attempt), code: String(outcome.code) })
+      // A watch lasts as long as it lasts.
+      if (attempt.verb !== 'watch') seconds.observe({ verb: attempt.verb }, outcome.seconds)
+      waited.observe({ class: attempt.class }, outcome.waited)
+    },
+  }
+}
+
+/** `varmorpolicies/status.crd.varmor.org`, as `kubectl` and RBAC spell it. */
+function resourceText({ group, resource, subresource }: Attempt): string {
+  const full = subresource === undefined ? resource : `${resource}/${subresource}`
+  return group === '' ? full : `${full}.${group}`
+}

@@ -1,0 +1,71 @@
+import { Counter, collectDefaultMetrics, Registry } from 'prom-client'
+import type { CounterName } from '../../../actors/ports.ts'
+import type { SystemStats } from '../../../actors/runtime/index.ts'
+import type { RequestObserver } from '../../kube/caller.ts'
+import type { Limiter } from '../../kube/limiter.ts'
+import { actorMetrics } from './actor-metrics.ts'
+import { apiMetrics } from './api-metrics.ts'
+import { gathered, type Sample } from './gathered.ts'
+import { ReportMetrics } from './report-metrics.ts'
+import { WebhookMetrics } from './webhook-metrics.ts'
+
+/** Where the values come from that are read when somebody asks. Each may come later than the registry. */
+export interface MetricSources {
+  actors?: () => SystemStats
+  /** Milliseconds since the Unix epoch. */
+  certificates?: () => { authority: number; serving: number } | undefined
+  isLeader?: () => boolean
+  /** Depths of queues, by name. */
+  queues?: () => Readonly<Record<string, number>>
+  /** Policies that admission knows. */
+  policies?: () => number
+  limiter?: Limiter
+}
+
+/** All metrics of a manager, in a registry of its own: two managers in one process do not mix. */
+export class ManagerMetrics {
+  readonly registry = new Registry()
+  readonly webhook = new WebhookMetrics(this.registry)
+  readonly reports = new ReportMetrics(this.registry)
+  readonly api: RequestObserver
+  readonly #actions = new Counter({
+    name: 'varmor_policy_actions_total',
+    help: 'What the actors of policies did',
+    labelNames: ['action'] as const,
+    registers: [this.registry],
+  })
+
+  constructor(sources: MetricSources, { process = true }: { process?: boolean } = {}) {
+    const { registry } = this
+    if (process) collectDefaultMetrics({ register: registry })
+    this.api = apiMetrics(registry, sources.limiter)
+    if (sources.actors !== undefined) actorMetrics(registry, sources.actors)
+    const gauge = (name: string, help: string, read: () => readonly Sample[], labelNames: readonly string[] = []) =>
+      gathered(registry, { name, type: 'gauge', help, labelNames }, read)
+    const { certificates, isLeader, queues, policies } = sources
+    if (certificates !== undefined)
+      gauge('varmor_certificate_expiry_seconds', 'When a certificate ends, Unix time', () => expiries(certificates()), [
+        'certificate',
+      ])
+    if (isLeader !== undefined)
+      gauge('varmor_leader', '1 while this manager leads', () => [{ labels: {}, value: isLeader() ? 1 : 0 }])
+    if (policies !== undefined)
+      gauge('varmor_indexed_policies', 'Policies that admission knows', () => [{ labels: {}, value: policies() }])
+    if (queues !== undefined)
+      gauge(
+        'varmor_queue_depth',
+        'What waits in a queue',
+        () => Object.entries(queues()).map(([queue, value]) => ({ labels: { queue }, value })),
+        ['queue'],
+      )
+  }
+
+  /** The actors of a policy did something. */
+  counted(action: CounterName): void {
+    this.#actions.inc({ action })
+  }
+}
+
+function expiries(ends: { authority: number; serving: number } | undefined): Sample[] {
+  return Object.entries(ends ?? {}).map(([certificate, end]) => ({ labels: { certificate }, value: end / 1000 }))
+}

@@ -1,0 +1,48 @@
+import { Counter, type Registry } from 'prom-client'
+import type { AgentReport } from '../../api/agent-report.ts'
+
+/** Upstream's metrics of what agents report, by node; see WebhookMetrics on their names. And how reports were answered. */
+export class ReportMetrics {
+  #success: Counter<'node_name'>
+  #failure: Counter<'node_name'>
+  #changes: Counter<'node_name'>
+  #reports: Counter<'code'>
+  #profiles: Counter
+
+  constructor(registry: Registry) {
+    const registers = [registry]
+    const byNode = (name: string, help: string) =>
+      new Counter({ name, help, labelNames: ['node_name'] as const, registers })
+    this.#success = byNode('varmor_profile_processing_success_total', 'Profiles that a node loaded')
+    this.#failure = byNode('varmor_profile_processing_failure_total', 'Profiles that a node failed to load')
+    this.#changes = byNode('varmor_profile_change_count_total', 'Changes of profiles that a node reported')
+    this.#reports = new Counter({
+      name: 'varmor_agent_reports_total',
+      help: 'Reports of agents, by the answer',
+      labelNames: ['code'],
+      registers,
+    })
+    this.#profiles = new Counter({ name: 'varmor_agent_report_profiles_total', help: 'Profiles in reports', registers })
+  }
+
+  /** A report was taken. What a complete one repeats is no change, so only those of changes are counted by their outcome. */
+  taken({ node, profiles, complete }: AgentReport): void {
+    if (complete) return
+    let failed = 0
+    for (const { state } of profiles) if (state === 'failed') failed++
+    const labels = { node_name: node }
+    if (failed > 0) this.#failure.inc(labels, failed)
+    if (profiles.length > failed) this.#success.inc(labels, profiles.length - failed)
+    if (profiles.length > 0) this.#changes.inc(labels, profiles.length)
+  }
+
+  answered({ status, profiles }: { status: number; profiles: number }): void {
+    this.#reports.inc({ code: String(status) })
+    this.#profiles.inc(profiles)
+  }
+
+  /** The node is gone: its series end. */
+  forget(node: string): void {
+    for (const counter of [this.#success, this.#failure, this.#changes]) counter.remove(node)
+  }
+}

@@ -1,0 +1,209 @@
+import { isAlreadyExists, isConflict } from '../../kube/api-error.ts'
+import { Backoff, type BackoffOptions } from '../../kube/backoff.ts'
+import { type Clock, type Random, systemClock, type Timer } from '../../kube/clock.ts'
+import type { WebhookConfiguration } from '../admission/webhook-configurations.ts'
+import { bundleOf, type CertificateState, fromData, toData } from './certificate-state.ts'
+import type { ConfigMap, Secret } from './core-objects.ts'
+import type { ObjectPort } from './object-port.ts'
+import { type CertificatePolicy, checkCertificatePolicy, defaultCertificatePolicy, nextState } from './plan.ts'
+import { settle, withBundle, withCaBundle } from './publish.ts'
+
+/** What a server needs to take connections. Both in PEM. */
+export interface ServingCredentials {
+  cert: string
+  key: string
+}
+
+export interface CertificateKeeperOptions {
+  /** Of the Secret; the ConfigMap is called so with `-ca` behind it. */
+  name: string
+  /** DNS names and addresses by which clients reach this manager. */
+  names: readonly string[]
+  secrets: ObjectPort<Secret>
+  configMaps: ObjectPort<ConfigMap>
+  /** Webhook configurations that are to trust us. One with `fresh` is made where there is none. */
+  webhooks?: readonly { port: ObjectPort<WebhookConfiguration>; name: string; fresh?: WebhookConfiguration }[]
+  /** Called with each new certificate, at first before `start` resolves. */
+  serve: (credentials: ServingCredentials) => void
+  log: CertificateLog
+  policy?: CertificatePolicy
+  /** Milliseconds between two looks. Default an hour. */
+  every?: number
+  /** Delays after a failure. Default from 1,000 to 60,000. */
+  backoff?: Omit<BackoffOptions, 'random'>
+  clock?: Clock
+  /** Milliseconds since the Unix epoch. */
+  wallClock?: () => number
+  random?: Random
+}
+
+/** The part of pino that is used. */
+export interface CertificateLog {
+  info(context: object, message: string): void
+  error(context: object, message: string): void
+}
+
+/** Milliseconds after a change that was seen before it is looked at: changes come in groups. */
+const SETTLING = 200
+const ATTEMPTS = 10
+
+/**
+ * Keeps the manager's authority and serving certificate in a Secret, renews both in time, and puts the authority where clients
+ * look for it. Any number of managers may do so at once: a write goes through only on what was read, and whoever was
+ * second takes what the first one made.
+ */
+export class CertificateKeeper {
+  #options: Required<Omit<CertificateKeeperOptions, 'webhooks'>> & Pick<CertificateKeeperOptions, 'webhooks'>
+  #state: CertificateState | undefined
+  #served: string | undefined
+  /** The bundle that everyone is known to have. */
+  #published: string | undefined
+  #timer: Timer | undefined
+  #running: Promise<void> | undefined
+  #again = false
+  #stopped = false
+  #backoff: Backoff
+  #ready: () => void = () => undefined
+  #started = new Promise<void>((resolve) => {
+    this.#ready = resolve
+  })
+
+  constructor(options: CertificateKeeperOptions) {
+    const defaults = {
+      policy: defaultCertificatePolicy,
+      every: 3_600_000,
+      backoff: { first: 1000, longest: 60_000 },
+      clock: systemClock,
+      wallClock: Date.now,
+      random: Math.random,
+    }
+    this.#options = { ...defaults, ...options }
+    checkCertificatePolicy(this.#options.policy)
+    this.#backoff = new Backoff({ ...this.#options.backoff, random: this.#options.random })
+  }
+
+  /** Resolves when there is a certificate to serve with. Goes on trying until then. */
+  start(): Promise<void> {
+    this.#run()
+    return this.#started
+  }
+
+  /** The Secret, the ConfigMap or a webhook configuration has changed: look soon. */
+  changed(): void {
+    if (this.#stopped) return
+    if (this.#running === undefined) this.#arm(SETTLING)
+    else this.#again = true
+  }
+
+  /** Resolves when nothing is under way any more. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#timer?.cancel()
+    await this.#running
+  }
+
+  /** When the certificates end, in milliseconds since the Unix epoch; undefined before there are any. */
+  get expiries(): { authority: number; serving: number } | undefined {
+    const { authorities = [], serving } = this.#state ?? {}
+    if (authorities[0] === undefined || serving === undefined) return undefined
+    return { authority: authorities[0].notAfter, serving: serving.notAfter }
+  }
+
+  /** Whether every client is known to have what it needs to trust us. */
+  get isPublished(): boolean {
+    return this.#state !== undefined && this.#published === bundleOf(this.#state)
+  }
+
+  /** Resolves when no look is under way. */
+  async settled(): Promise<void> {
+    await this.#running
+  }
+
+  #arm(delay: number): void {
+    this.#timer?.cancel()
+    this.#timer = this.#options.clock.after(delay, () => this.#run())
+  }
+
+  #run(): void {
+    if (this.#stopped || this.#running !== undefined) return
+    this.#timer?.cancel()
+    this.#again = false
+    this.#running = this.#look().then((delay) => {
+      this.#running = undefined
+      if (!this.#stopped) this.#arm(this.#again ? Math.min(delay, SETTLING) : delay)
+    })
+  }
+
+  /** Milliseconds until the next look. */
+  async #look(): Promise<number> {
+    const { log, every, random } = this.#options
+    try {
+      const state = await this.#agree()
+      this.#take(state)
+      await this.#publish(state)
+      this.#backoff.reset()
+      return every * (0.9 + random() * 0.2)
+    } catch (error) {
+      const delay = this.#backoff.next()
+      log.error({ err: error, delay }, 'the certificates could not be looked after; it is tried again')
+      return delay
+    }
+  }
+
+  /** What all managers agree on: what is in the Secret, after what is due was done to it. */
+  async #agree(): Promise<CertificateState> {
+    const { name, names, secrets, policy, wallClock, log } = this.#options
+    for (let attempt = 1; ; attempt++) {
+      const found = await secrets.get(name)
+      // Where the Secret was deleted, what is served now goes on: everyone trusts it.
+      const state = found === undefined ? (this.#state ?? fromData({})) : fromData(decoded(found))
+      const isPublished = this.#published === bundleOf(state)
+      const next = await nextState(state, { now: wallClock(), names, isPublished }, policy)
+      if (next === state && found !== undefined) return state
+      try {
+        const data = encoded(toData(next))
+        if (found === undefined) await secrets.create({ metadata: { name }, type: 'Opaque', data })
+        else await secrets.update({ ...found, data: { ...found.data, ...data } })
+        log.info(
+          { secret: name, authorities: next.authorities.length, end: next.serving?.notAfter },
+          'certificates renewed',
+        )
+        return next
+      } catch (error) {
+        // Somebody else was first: what they made is as good.
+        if (attempt >= ATTEMPTS || !(isConflict(error) || isAlreadyExists(error))) throw error
+      }
+    }
+  }
+
+  #take(state: CertificateState): void {
+    this.#state = state
+    const { serving } = state
+    if (serving === undefined) throw new Error('There is no serving certificate')
+    if (serving.certificate !== this.#served) {
+      this.#options.serve({ cert: serving.certificate, key: serving.key })
+      this.#served = serving.certificate
+    }
+    this.#ready()
+  }
+
+  /** Tries each place, also after another one failed. */
+  async #publish(state: CertificateState): Promise<void> {
+    const { name, configMaps, webhooks = [] } = this.#options
+    const bundle = bundleOf(state)
+    const results = await Promise.allSettled([
+      settle(configMaps, `${name}-ca`, withBundle(`${name}-ca`, bundle)),
+      ...webhooks.map((each) => settle(each.port, each.name, withCaBundle(each.fresh, each.name, bundle))),
+    ])
+    const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
+    if (failures.length === 1) throw failures[0]
+    if (failures.length > 1) throw new AggregateError(failures, 'The authority could not be made known everywhere')
+    this.#published = bundle
+  }
+}
+
+const encoded = (data: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(Object.entries(data).map(([key, text]) => [key, Buffer.from(text).toString('base64')]))
+
+const decoded = ({ data = {} }: Secret): Record<string, string> =>
+  Object.fromEntries(Object.entries(data).map(([key, text]) => [key, Buffer.from(text, 'base64').toString()]))

@@ -1,0 +1,29 @@
+import type { KubeObject } from '../../kube/objects.ts'
+import { defineResource } from '../../kube/resources.ts'
+
+/** core/v1 Secret; `data` is base64. */
+export interface Secret extends KubeObject {
+  type?: string
+  data?: Record<string, string>
+}
+
+/** core/v1 ConfigMap. */
+export interface ConfigMap extends KubeObject {
+  data?: Record<string, string>
+}
+
+export const secrets = defineResource<Secret>({
+  group: '',
+  version: 'v1',
+  plural: 'secrets',
+  kind: 'Secret',
+  namespaced: true,
+})
+
+export const configMaps = defineResource<ConfigMap>({
+  group: '',
+  version: 'v1',
+  plural: 'configmaps',
+  kind: 'ConfigMap',
+  namespaced: true,
+})

@@ -1,0 +1,145 @@
+import {
+  type Authority,
+  type CertificateState,
+  isTrusted,
+  namesOf,
+  readServing,
+  type Serving,
+  serves,
+} from './certificate-state.ts'
+import { issueServing, newAuthority } from './issue.ts'
+
+/** All in milliseconds. */
+export interface CertificatePolicy {
+  authorityValidity: number
+  /** A new authority is made when the newest has so much time left. Must be well above `publishDelay`. */
+  authorityRenewBefore: number
+  /** So long a new authority is only made known: everyone trusts it by the time it signs. */
+  publishDelay: number
+  servingValidity: number
+  servingRenewBefore: number
+  /** Certificates are valid from so long before they are made, for clocks that are behind. */
+  backdate: number
+}
+
+const hour = 3_600_000
+const day = 24 * hour
+
+export const defaultCertificatePolicy: CertificatePolicy = {
+  authorityValidity: 5 * 365 * day,
+  authorityRenewBefore: 365 * day,
+  publishDelay: day,
+  servingValidity: 90 * day,
+  servingRenewBefore: 30 * day,
+  backdate: hour,
+}
+
+/** @throws {RangeError} when the times do not go together */
+export function checkCertificatePolicy(policy: CertificatePolicy): CertificatePolicy {
+  const { authorityValidity, authorityRenewBefore, publishDelay, servingValidity, servingRenewBefore } = policy
+  if (!(authorityRenewBefore < authorityValidity && servingRenewBefore < servingValidity))
+    throw new RangeError('A certificate must be valid for longer than the time before its end at which it is renewed')
+  if (publishDelay + servingRenewBefore >= authorityRenewBefore)
+    throw new RangeError(
+      'authorityRenewBefore must be more than publishDelay and servingRenewBefore together, so that the old authority lasts until the new one signs',
+    )
+  return policy
+}
+
+export interface Circumstances {
+  now: number
+  /** Names and addresses by which clients reach the server. */
+  names: readonly string[]
+  /** Everyone is known to have the bundle of `state`, the newest authority included. */
+  isPublished: boolean
+}
+
+/**
+ * What the state has to become at this time: itself, unless something is due. A new authority is made known well before it signs,
+ * and an old one stays known until its end, so that there is no moment at which a client trusts nothing that is served.
+ */
+export async function nextState(
+  state: CertificateState,
+  { now, names, isPublished }: Circumstances,
+  policy: CertificatePolicy,
+): Promise<CertificateState> {
+  const living = state.authorities.filter(({ notAfter }) => notAfter > now)
+  const newest = living[0]
+  const isDue = newest === undefined || newest.notAfter - now <= policy.authorityRenewBefore
+  let authorities = isDue ? [await makeAuthority(now, policy), ...living] : living
+  const { serving } = state
+  const needs = serving === undefined ? 'none' : fault(serving, authorities, names, now, policy)
+  if (needs === undefined && !isDue && living.length === state.authorities.length) {
+    return withoutOldKeys(state, signerOf(authorities, now, isPublished, policy))
+  }
+  let next = serving
+  if (needs !== undefined) {
+    let signer = signerOf(authorities, now, isPublished, policy)
+    if (signer === undefined) {
+      // Somebody else's authorities, whose keys we do not have: theirs stay known, ours signs.
+      signer = await makeAuthority(now, policy)
+      authorities = [signer, ...authorities]
+    }
+    // Another manager may be reached by names that we do not know of; at the next renewal they go.
+    const kept = needs === 'names' ? namesOf(serving!) : []
+    next = await makeServing(signer, [...new Set([...names, ...kept])], now, policy)
+  }
+  return withoutOldKeys({ authorities, serving: next }, signerOf(authorities, now, isPublished, policy))
+}
+
+/** What is wrong with a serving certificate, if anything. */
+function fault(
+  serving: Serving,
+  authorities: readonly Authority[],
+  names: readonly string[],
+  now: number,
+  policy: CertificatePolicy,
+): 'time' | 'trust' | 'names' | undefined {
+  if (!isTrusted(serving, authorities)) return 'trust'
+  if (serving.notAfter - now <= policy.servingRenewBefore) return 'time'
+  return names.every((name) => serves(serving, name)) ? undefined : 'names'
+}
+
+/** The newest that has been known for long enough, else the one before it while that lasts. */
+function signerOf(
+  authorities: readonly Authority[],
+  now: number,
+  isPublished: boolean,
+  { publishDelay, backdate, servingRenewBefore }: CertificatePolicy,
+): Authority | undefined {
+  const able = authorities.filter(({ key }) => key !== undefined)
+  const [newest, before] = able
+  if (newest === undefined || before === undefined) return newest
+  const isKnown = isPublished && now - (newest.notBefore + backdate) >= publishDelay
+  // A certificate that would be due at once helps nobody.
+  return isKnown || before.notAfter - now <= servingRenewBefore ? newest : before
+}
+
+function withoutOldKeys(state: CertificateState, signer: Authority | undefined): CertificateState {
+  const at = signer === undefined ? -1 : state.authorities.indexOf(signer)
+  if (at < 0 || !state.authorities.slice(at + 1).some(({ key }) => key !== undefined)) return state
+  const authorities = state.authorities.map((each, i) => (i > at ? { ...each, key: undefined } : each))
+  return { ...state, authorities }
+}
+
+const wholeSeconds = (time: number): number => Math.floor(time / 1000) * 1000
+
+async function makeAuthority(now: number, policy: CertificatePolicy): Promise<Authority> {
+  const notBefore = wholeSeconds(now - policy.backdate)
+  const notAfter = wholeSeconds(now + policy.authorityValidity)
+  return { ...(await newAuthority({ notBefore, notAfter })), notBefore, notAfter }
+}
+
+async function makeServing(
+  { certificate, key = '', notAfter: end }: Authority,
+  names: readonly string[],
+  now: number,
+  policy: CertificatePolicy,
+): Promise<Serving> {
+  const validity = {
+    notBefore: wholeSeconds(now - policy.backdate),
+    notAfter: Math.min(wholeSeconds(now + policy.servingValidity), end),
+  }
+  const pair = await issueServing({ certificate, key }, names, validity)
+  return readServing(pair.certificate, pair.key)!
+}

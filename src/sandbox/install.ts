@@ -1,0 +1,81 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { customResourceDefinition, group, kinds } from '../api/crds.ts'
+import { isAlreadyExists } from '../kube/api-error.ts'
+import type { ApiClient } from '../kube/client.ts'
+import type { KubeObject } from '../kube/objects.ts'
+import { defineResource } from '../kube/resources.ts'
+
+interface Definition extends KubeObject {
+  status?: { conditions?: { type: string; status: string }[] }
+}
+
+const definitions = defineResource<Definition>({
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  plural: 'customresourcedefinitions',
+  kind: 'CustomResourceDefinition',
+  namespaced: false,
+})
+const namespaces = defineResource({
+  group: '',
+  version: 'v1',
+  plural: 'namespaces',
+  kind: 'Namespace',
+  namespaced: false,
+})
+const serviceAccounts = defineResource({
+  group: '',
+  version: 'v1',
+  plural: 'serviceaccounts',
+  kind: 'ServiceAccount',
+  namespaced: true,
+})
+
+const fieldManager = 'varmor-sandbox'
+
+/** What a chart would bring: our kinds, the namespace and the service account of the agents. Again, it changes nothing. */
+export async function install(client: ApiClient, namespace: string): Promise<void> {
+  for (const kind of kinds) {
+    const definition = customResourceDefinition(kind) as Definition
+    await client.apply(definitions, definition, { fieldManager, force: true })
+  }
+  await create(client.create(namespaces, { metadata: { name: namespace } }))
+  await create(client.create(serviceAccounts, { metadata: { name: 'varmor-agent', namespace } }))
+  for (const { plural } of kinds) await established(client, `${plural}.${group}`)
+}
+
+async function create(made: Promise<KubeObject>): Promise<void> {
+  await made.catch((error: unknown) => {
+    if (!isAlreadyExists(error)) throw error
+  })
+}
+
+/** The server takes objects of a kind a moment after its definition. */
+async function established(client: ApiClient, name: string): Promise<void> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const { status } = await client.get(definitions, { name })
+    if (status?.conditions?.some(({ type, status }) => type === 'Established' && status === 'True')) return
+    await pause(50)
+  }
+  throw new Error(`The server did not establish ${name} within 10 s; see its conditions`)
+}
+
+/** A token of the agents' service account that says for which node it is, as the kubelet projects it into the agent's pod. */
+export async function agentToken(
+  client: ApiClient,
+  namespace: string,
+  node: { name: string; uid: string },
+  seconds = 24 * 3600,
+): Promise<string> {
+  const boundObjectRef = { apiVersion: 'v1', kind: 'Node', ...node }
+  const { status } = await client.createSubresource<{ status: { token: string } }>(
+    serviceAccounts,
+    { name: 'varmor-agent', namespace, subresource: 'token' },
+    {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: { expirationSeconds: seconds, boundObjectRef },
+    },
+  )
+  return status.token
+}

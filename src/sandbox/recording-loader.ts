@@ -1,0 +1,35 @@
+import type { KernelEnforcer } from '../api/enforcer.ts'
+import { checkName, contentDigest, type Loaders, type ProfileLoader } from '../enforcer/ports.ts'
+
+/** An enforcer that only remembers: a sandbox has no kernel of its own. */
+export class RecordingLoader implements ProfileLoader {
+  readonly enforcer: KernelEnforcer
+  /** What would be in force, by the name of the profile. */
+  readonly loaded = new Map<string, string>()
+
+  constructor(enforcer: KernelEnforcer) {
+    this.enforcer = enforcer
+  }
+
+  async load(name: string, content: string): Promise<void> {
+    checkName('load the profile', name)
+    this.loaded.set(name, content)
+  }
+
+  async unload(name: string): Promise<void> {
+    checkName('unload the profile', name)
+    this.loaded.delete(name)
+  }
+
+  async list(): Promise<Map<string, string>> {
+    return new Map(Array.from(this.loaded, ([name, content]) => [name, contentDigest(content)] as const))
+  }
+}
+
+export type RecordingLoaders = Loaders & Readonly<Record<KernelEnforcer, RecordingLoader>>
+
+export const recordingLoaders = (): RecordingLoaders => ({
+  AppArmor: new RecordingLoader('AppArmor'),
+  BPF: new RecordingLoader('BPF'),
+  Seccomp: new RecordingLoader('Seccomp'),
+})

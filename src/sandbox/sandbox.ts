@@ -1,0 +1,237 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { KubeConfig } from '@kubernetes/client-node'
+import type { Logger } from '../../actors/runtime/index.ts'
+import { Agent } from '../agent/agent.ts'
+import { ManagerTransport } from '../agent/manager-transport.ts'
+import { ApiClient } from '../kube/client.ts'
+import { systemClock } from '../kube/clock.ts'
+import { KubeConnection } from '../kube/connection.ts'
+import { PriorityLimiter } from '../kube/limiter.ts'
+import { nodes } from '../manager/cluster-resources.ts'
+import { Manager, type ManagerOptions } from '../manager/manager.ts'
+import { configMaps } from '../manager/tls/core-objects.ts'
+import {
+  type RunningApiServer,
+  type Snapshot,
+  type StartOptions,
+  startApiServer,
+} from './api-server/start-api-server.ts'
+import { FakeNodes } from './controllers/node/fake-nodes.ts'
+import { RecordingRuntime } from './controllers/node/recording-runtime.ts'
+import { type RunningControllers, startControllers } from './controllers/start-controllers.ts'
+import { agentToken, install } from './install.ts'
+import { type RecordingLoaders, recordingLoaders } from './recording-loader.ts'
+
+export interface SandboxOptions {
+  /** How many nodes, called `node-1` and so on. */
+  nodes: number
+  /** Of the API server; 0: any that is free. */
+  port?: number
+  /** A folder that keeps the objects over restarts. Made if it is not there. */
+  data?: string
+  logger: Logger
+  manager?: Partial<ManagerOptions>
+  api?: StartOptions
+}
+
+/** vArmor's namespace in a sandbox. */
+export const sandboxNamespace = 'varmor'
+
+const everything = { name: 'sandbox', uid: 'sandbox', groups: ['system:masters'], extra: {} }
+/** Milliseconds between two writes of what `data` keeps. */
+const saveEvery = 5_000
+
+export interface SandboxNode {
+  name: string
+  agent: Agent
+  loaders: RecordingLoaders
+  transport: ManagerTransport
+  connection: KubeConnection
+}
+
+/** An API server, a manager and nodes in one process: a cluster on a laptop, without a kernel that enforces anything. */
+export class Sandbox {
+  readonly api: RunningApiServer
+  readonly runtime: RecordingRuntime
+  readonly nodes: SandboxNode[] = []
+  readonly #options: SandboxOptions
+  readonly #folder = mkdtempSync(join(tmpdir(), 'varmor-sandbox-'))
+  #manager: Manager | undefined
+  readonly #limiter = new PriorityLimiter({ qps: 1_000, burst: 1_000 })
+  #client: ApiClient | undefined
+  #controllers: RunningControllers | undefined
+  #kubelets: FakeNodes | undefined
+  #connections: KubeConnection[] = []
+  #saving: NodeJS.Timeout | undefined
+  #saved = ''
+
+  private constructor(options: SandboxOptions, api: RunningApiServer) {
+    this.#options = options
+    this.api = api
+    this.runtime = new RecordingRuntime({ clock: systemClock, random: Math.random })
+  }
+
+  /** Resolves when `kubectl apply` of a policy will have it loaded on all nodes. */
+  static async start(options: SandboxOptions): Promise<Sandbox> {
+    const restore = options.data === undefined ? undefined : await readSnapshot(options.data)
+    const api = await startApiServer({
+      ...options.api,
+      ...(options.port !== undefined && { port: options.port }),
+      ...(restore !== undefined && { restore }),
+    })
+    const sandbox = new Sandbox(options, api)
+    try {
+      await sandbox.#start()
+      return sandbox
+    } catch (error) {
+      await sandbox.stop()
+      throw error
+    }
+  }
+
+  get manager(): Manager {
+    if (this.#manager === undefined) throw new Error('The sandbox has no manager now')
+    return this.#manager
+  }
+
+  /** As an administrator. */
+  get client(): ApiClient {
+    this.#client ??= new ApiClient({ connection: this.#connect(), limiter: this.#limiter })
+    return this.#client
+  }
+
+  /** The file that `kubectl --kubeconfig` takes. */
+  get kubeconfigPath(): string {
+    return join(this.#folder, 'kubeconfig')
+  }
+
+  async #start(): Promise<void> {
+    await writeFile(this.kubeconfigPath, this.api.kubeconfig, { mode: 0o600 })
+    await install(this.client, sandboxNamespace)
+    const client = this.api.client(everything)
+    const time = { clock: systemClock, random: Math.random }
+    const failed = (what: string, key: unknown, error?: unknown): void =>
+      this.#options.logger.warn({ err: error ?? key, what, key }, 'work of the sandbox failed; it is tried again')
+    this.#controllers = startControllers({ client, ...time, failed })
+    await this.#controllers.synced()
+    const names = Array.from({ length: this.#options.nodes }, (_, i) => `node-${i + 1}`)
+    this.#kubelets = await FakeNodes.start({
+      ...{ client, ...time, runtime: this.runtime, failed },
+      nodes: names.map((name) => ({ name })),
+    })
+    await this.startManager()
+    await Promise.all(names.map((name) => this.#addNode(name)))
+    if (this.#options.data !== undefined) {
+      await this.#save()
+      this.#saving = setInterval(() => void this.#save().catch((err) => this.#cannotSave(err)), saveEvery)
+    }
+  }
+
+  /** Starts the manager that `stopManager` has stopped. */
+  async startManager(): Promise<void> {
+    const { logger, manager } = this.#options
+    this.#manager = new Manager({
+      connection: this.#connect(),
+      namespace: sandboxNamespace,
+      identity: 'sandbox',
+      logger,
+      host: '127.0.0.1',
+      ports: { webhook: 0, status: 0, metrics: 0 },
+      names: ['127.0.0.1', 'localhost'],
+      reach: (port) => ({ url: `https://127.0.0.1:${port}` }),
+      ...manager,
+    })
+    await this.#manager.start()
+    await this.#writeAuthority()
+  }
+
+  async stopManager(): Promise<void> {
+    await this.#manager?.stop()
+    this.#manager = undefined
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#saving)
+    await Promise.all(this.nodes.map(({ agent }) => agent.stop()))
+    await Promise.all(this.nodes.map(({ transport }) => transport.close()))
+    await this.stopManager()
+    this.#kubelets?.stop()
+    this.#controllers?.stop()
+    if (this.#options.data !== undefined) await this.#save().catch((err: unknown) => this.#cannotSave(err))
+    await Promise.all(this.#connections.map((connection) => connection.close()))
+    this.#limiter.close()
+    await this.api.close()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  #connect(): KubeConnection {
+    const config = new KubeConfig()
+    config.loadFromString(this.api.kubeconfig)
+    const connection = new KubeConnection(config)
+    this.#connections.push(connection)
+    return connection
+  }
+
+  async #addNode(name: string): Promise<void> {
+    const { metadata } = await this.client.get(nodes, { name })
+    const token = await agentToken(this.client, sandboxNamespace, { name, uid: metadata?.uid ?? '' })
+    const tokenFile = join(this.#folder, `token-${name}`)
+    await writeFile(tokenFile, token, { mode: 0o600 })
+    const transport = new ManagerTransport({ caFile: this.#caFile, tokenFile })
+    const loaders = recordingLoaders()
+    const connection = this.#connect()
+    const agent = new Agent({
+      connection,
+      node: name,
+      loaders,
+      managers: [`https://127.0.0.1:${this.manager.ports.status}`],
+      // A manager that was started again listens elsewhere.
+      send: (_url, report, signal) =>
+        transport.send(`https://127.0.0.1:${this.#manager?.ports.status ?? 0}`, report, signal),
+      logger: this.#options.logger,
+    })
+    this.nodes.push({ name, agent, loaders, transport, connection })
+    await agent.start()
+  }
+
+  get #caFile(): string {
+    return join(this.#folder, 'manager-ca.crt')
+  }
+
+  async #writeAuthority(): Promise<void> {
+    const { data } = await this.client.get(configMaps, { name: 'varmor-manager-tls-ca', namespace: sandboxNamespace })
+    await writeFile(this.#caFile, data?.['ca.crt'] ?? '')
+  }
+
+  async #save(): Promise<void> {
+    const { data } = this.#options
+    if (data === undefined) return
+    const text = JSON.stringify(this.api.snapshot())
+    if (text === this.#saved) return
+    const path = snapshotPath(data)
+    // Keys of the authority are in it.
+    await writeFile(`${path}.new`, text, { mode: 0o600 })
+    await rename(`${path}.new`, path)
+    this.#saved = text
+  }
+
+  #cannotSave(err: unknown): void {
+    this.#options.logger.error({ err, folder: this.#options.data }, 'the objects cannot be saved; it is tried again')
+  }
+}
+
+const snapshotPath = (folder: string): string => join(folder, 'objects.json')
+
+async function readSnapshot(folder: string): Promise<Snapshot | undefined> {
+  try {
+    return JSON.parse(await readFile(snapshotPath(folder), 'utf8')) as Snapshot
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new Error(`${snapshotPath(folder)} is not what a sandbox has saved; remove it to begin anew`, {
+      cause: error,
+    })
+  }
+}

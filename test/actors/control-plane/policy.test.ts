@@ -1,0 +1,297 @@
+import { expect } from 'chai'
+import { POLICY_FINALIZER } from '../../../actors/policy.ts'
+import { keyFor } from '../fake-api.ts'
+import { policySpec, World } from './world.ts'
+
+const AP = 'varmor-demo-web'
+
+async function ready(world: World, key: string): Promise<void> {
+  const isReady = await world.runUntil(() => world.getPolicy(key)?.status?.ready === true, 60_000)
+  expect(isReady, JSON.stringify(world.getPolicy(key)?.status)).to.equal(true)
+  expect(world.manager?.failures).to.deep.equal([])
+}
+
+function worldOf(nodes: number, options = {}): World {
+  const world = new World(options)
+  for (let i = 0; i < nodes; i++) world.addNode(`node-${i}`)
+  world.startManager()
+  return world
+}
+
+describe('a policy', () => {
+  it('becomes an ArmorProfile that it owns, and is ready when all nodes have loaded it', async () => {
+    const world = worldOf(3)
+    const key = world.policy('web', policySpec())
+    await ready(world, key)
+    const profile = world.getProfile(AP)!
+    const policy = world.getPolicy(key)!
+    expect(profile.metadata).to.deep.include({
+      finalizers: ['varmor.org/ap-protection'],
+      ownerReferences: [
+        {
+          apiVersion: 'crd.varmor.org/v1beta1',
+          kind: 'VarmorPolicy',
+          name: 'web',
+          uid: policy.metadata.uid,
+          controller: true,
+        },
+      ],
+    })
+    expect(profile.spec.profile.appArmor).to.contain(AP)
+    await world.runFor(2_000)
+    expect(world.getProfile(AP)?.status).to.deep.equal({
+      desiredNumberLoaded: 3,
+      currentNumberLoaded: 3,
+      observedGeneration: 1,
+    })
+    expect(policy.status).to.deep.include({ profileName: AP, phase: 'Protecting', ready: true, observedGeneration: 1 })
+    expect(world.condition(key, 'Created')?.status).to.equal('True')
+    expect(world.condition(key, 'Ready')).to.deep.include({ status: 'True', reason: 'AllAgentsReady' })
+    expect(world.manager?.events.map(({ reason }) => reason)).to.deep.equal(['ProfileCreated'])
+  })
+
+  it('of the whole cluster has its ArmorProfile in the install namespace', async () => {
+    const world = worldOf(1)
+    const key = world.clusterPolicy('web', policySpec())
+    await ready(world, key)
+    expect(world.getProfile('varmor-cluster-varmor-web', 'varmor')?.metadata.ownerReferences).to.have.length(1)
+  })
+
+  it('costs no write when nothing changes, and none when the manager starts again', async () => {
+    const world = worldOf(3)
+    const key = world.policy('web', policySpec())
+    await ready(world, key)
+    await world.runFor(10_000)
+    const before = { ...world.api.writes }
+    await world.runFor(120_000)
+    world.crashManager()
+    await world.runFor(5_000)
+    world.startManager()
+    await world.runFor(120_000)
+    expect(world.api.writes).to.deep.equal(before)
+    expect(before).to.deep.equal({ 'policy-finalizers': 1, profile: 1, 'policy-status': 2, 'profile-status': 1 })
+  })
+
+  it('is not ready while a node has the generation of before', async () => {
+    const world = worldOf(2)
+    const key = world.policy('web', policySpec())
+    await ready(world, key)
+    world.agents.get('node-1')!.setFailing('no room')
+    world.api.update(key, (policy) => {
+      policy.spec = policySpec({ rules: ['disallow-umount'] })
+    })
+    await world.runFor(10_000)
+    expect(world.getPolicy(key)?.status).to.deep.include({ ready: false, phase: 'Error' })
+    expect(world.condition(key, 'Ready')?.message).to.contain('node-1: no room')
+    expect(world.getProfile(AP)?.status?.conditions).to.have.length(1)
+    expect(world.getProfile(AP)?.status).to.deep.include({ currentNumberLoaded: 1, observedGeneration: 2 })
+    world.agents.get('node-1')!.setFailing('')
+    await ready(world, key)
+    await world.runFor(2_000)
+    expect(world.getProfile(AP)?.status?.conditions).to.equal(undefined)
+    expect(world.condition(key, 'Updated')?.status).to.equal('True')
+    const reasons = world.manager?.events.map(({ reason }) => reason)
+    expect(reasons).to.deep.equal(['ProfileCreated', 'ProfileUpdated', 'NodeFailed'])
+  })
+
+  it('names the node for which no agent reports', async () => {
+    const world = worldOf(2)
+    world.agents.get('node-1')!.down = true
+    const key = world.policy('web', policySpec())
+    await world.runFor(120_000)
+    expect(world.getPolicy(key)?.status).to.deep.include({ ready: false, phase: 'Pending' })
+    expect(world.condition(key, 'Ready')).to.deep.include({ reason: 'NotReported' })
+    expect(world.getProfile(AP)?.status?.conditions?.[0]).to.deep.include({ nodeName: 'node-1', reason: 'NotReported' })
+    world.removeNode('node-1')
+    await ready(world, key)
+  })
+
+  it('is not ready any more when a node joins, until that has loaded the profile', async () => {
+    const world = worldOf(1)
+    const key = world.policy('web', policySpec())
+    await ready(world, key)
+    world.addNode('late').down = true
+    await world.runFor(3_000)
+    expect(world.getPolicy(key)?.status?.ready).to.equal(false)
+    world.agents.get('late')!.down = false
+    await ready(world, key)
+  })
+
+  it('keeps its status over a restart of the manager, until the nodes had the time to report', async () => {
+    const world = worldOf(2)
+    const key = world.policy('web', policySpec())
+    await ready(world, key)
+    world.crashManager()
+    world.agents.get('node-1')!.down = true
+    world.startManager()
+    await world.runFor(50_000)
+    expect(world.getPolicy(key)?.status?.ready).to.equal(true)
+    await world.runFor(30_000)
+    expect(world.getPolicy(key)?.status?.ready).to.equal(false)
+  })
+
+  it('names the rules that an enforcer cannot carry', async () => {
+    const world = worldOf(1)
+    const key = world.policy('web', policySpec({ rules: ['disallow-write-core-pattern'], enforcer: 'AppArmorSeccomp' }))
+    await ready(world, key)
+    expect(world.condition(key, 'RulesSkipped')?.message).to.contain('disallow-write-core-pattern')
+  })
+
+  describe('that is not valid', () => {
+    const rows: {
+      title: string
+      change: (spec: ReturnType<typeof policySpec>) => void
+      reason: string
+      says: string
+    }[] = [
+      {
+        title: 'names an unknown rule',
+        change: (spec) => spec.policy.enhanceProtect!.hardeningRules!.push('disallow-mont'),
+        reason: 'Error',
+        says: 'disallow-mount',
+      },
+      {
+        title: 'changes its target',
+        change: (spec) => {
+          spec.target = { kind: 'Deployment', name: 'other' }
+        },
+        reason: 'Forbidden',
+        says: 'the target cannot be changed',
+      },
+      {
+        title: 'gives up AppArmor',
+        change: (spec) => {
+          spec.policy.enforcer = 'BPF'
+        },
+        reason: 'Forbidden',
+        says: 'AppArmor cannot be taken',
+      },
+    ]
+    for (const { title, change, reason, says } of rows)
+      it(`because it ${title} keeps the profile of before, and says why`, async () => {
+        const world = worldOf(1)
+        const key = world.policy('web', policySpec())
+        await ready(world, key)
+        const { spec } = world.getProfile(AP)!
+        world.api.update(key, (policy) => change(policy.spec as ReturnType<typeof policySpec>))
+        await world.runFor(5_000)
+        expect(world.getProfile(AP)?.spec).to.deep.equal(spec)
+        expect(world.getPolicy(key)?.status).to.deep.include({ phase: 'Error', ready: false })
+        expect(world.condition(key, 'Updated')).to.deep.include({ status: 'False', reason })
+        expect(world.condition(key, 'Updated')?.message).to.contain(says)
+        expect(world.manager?.events.at(-1)?.reason).to.equal('ProfileRefused')
+        world.api.update(key, (policy) => {
+          policy.spec = policySpec()
+        })
+        await ready(world, key)
+      })
+
+    it('from the beginning has no profile, and every error in its status', async () => {
+      const world = worldOf(1)
+      const key = world.policy('web', policySpec({ rules: ['nonsense-1', 'nonsense-2'] }))
+      await world.runFor(5_000)
+      expect(world.getProfile(AP)).to.equal(undefined)
+      const message = world.condition(key, 'Created')?.message
+      expect(message).to.contain('nonsense-1').and.to.contain('nonsense-2')
+      expect(world.getPolicy(key)?.status?.phase).to.equal('Error')
+    })
+  })
+
+  it('that models behaviour may not be left before its time, and is completed then', async () => {
+    const world = worldOf(1)
+    const spec = policySpec()
+    const modeling = policySpec()
+    modeling.policy = { enforcer: 'AppArmor', mode: 'BehaviorModeling', modelingOptions: { duration: 10 } }
+    const key = world.policy('web', modeling)
+    await ready(world, key)
+    expect(world.getPolicy(key)?.status?.phase).to.equal('Modeling')
+    expect(world.getProfile(AP)?.spec.behaviorModeling).to.deep.equal({ enable: true, duration: 10 })
+    world.api.update(key, (policy) => {
+      policy.spec = spec
+    })
+    await world.runFor(5_000)
+    expect(world.condition(key, 'Updated')).to.deep.include({ status: 'False', reason: 'Forbidden' })
+    world.api.update(key, (policy) => {
+      policy.spec = modeling
+    })
+    await world.runFor(600_000)
+    await world.runUntil(() => world.getPolicy(key)?.status?.phase === 'Completed', 60_000)
+    expect(world.getPolicy(key)?.status?.phase).to.equal('Completed')
+    expect(world.getProfile(AP)?.spec.behaviorModeling.enable).to.equal(false)
+    world.api.update(key, (policy) => {
+      policy.spec = spec
+    })
+    await world.runUntil(() => world.getPolicy(key)?.status?.phase === 'Protecting', 60_000)
+    expect(world.getPolicy(key)?.status).to.deep.include({ phase: 'Protecting', ready: true })
+  })
+
+  describe('that is deleted', () => {
+    it('goes when every node has unloaded its profile', async () => {
+      const world = worldOf(3)
+      const key = world.policy('web', policySpec())
+      await ready(world, key)
+      world.api.delete(key)
+      expect(world.getPolicy(key)?.metadata.finalizers).to.deep.equal([POLICY_FINALIZER])
+      await world.runUntil(() => world.getPolicy(key) === undefined, 30_000)
+      expect(world.getPolicy(key)).to.equal(undefined)
+      expect(world.getProfile(AP)).to.equal(undefined)
+      for (const agent of world.agents.values()) expect(agent.loaded.size).to.equal(0)
+    })
+
+    it('is not held up by a node that is gone, but by one that is silent for a minute', async () => {
+      const world = worldOf(3)
+      const key = world.policy('web', policySpec())
+      await ready(world, key)
+      world.agents.get('node-0')!.down = true
+      world.removeNode('node-1')
+      world.api.delete(key)
+      await world.runFor(20_000)
+      expect(world.getPolicy(key)?.metadata.deletionTimestamp).to.be.a('string')
+      expect(world.condition(key, 'Ready')?.message).to.contain('node-0')
+      await world.runUntil(() => world.getPolicy(key) === undefined, 90_000)
+      expect(world.getPolicy(key)).to.equal(undefined)
+    })
+
+    it('goes at once when it never had a profile', async () => {
+      const world = worldOf(1)
+      const key = world.policy('web', policySpec({ rules: ['nonsense'] }))
+      await world.runFor(5_000)
+      world.api.delete(key)
+      await world.runFor(2_000)
+      expect(world.getPolicy(key)).to.equal(undefined)
+    })
+  })
+
+  it('has its ArmorProfile made again when someone deletes that', async () => {
+    const world = worldOf(2)
+    const key = world.policy('web', policySpec())
+    await ready(world, key)
+    const { uid } = world.getProfile(AP)!.metadata
+    world.api.delete(keyFor('ArmorProfile', 'demo', AP))
+    await world.runUntil(() => ![undefined, uid].includes(world.getProfile(AP)?.metadata.uid), 60_000)
+    await ready(world, key)
+    expect(world.getProfile(AP)?.metadata.uid).to.not.equal(uid)
+  })
+
+  it('takes back what someone changed in its ArmorProfile', async () => {
+    const world = worldOf(1)
+    const key = world.policy('web', policySpec())
+    await ready(world, key)
+    const { spec } = world.getProfile(AP)!
+    world.api.update(keyFor('ArmorProfile', 'demo', AP), (profile) => {
+      ;(profile.spec as typeof spec).profile.appArmor = 'nothing'
+    })
+    await world.runFor(5_000)
+    expect(world.getProfile(AP)?.spec).to.deep.equal(spec)
+    await ready(world, key)
+  })
+
+  it('comes through when the API server fails every second time', async () => {
+    const world = worldOf(2)
+    world.api.faults = { rate: 0.5, latency: 100 }
+    const key = world.policy('web', policySpec())
+    await world.runUntil(() => world.getPolicy(key)?.status?.ready === true, 600_000)
+    expect(world.getPolicy(key)?.status?.ready).to.equal(true)
+    expect(world.manager?.counts['api-error']).to.be.above(0)
+  })
+})

@@ -1,0 +1,248 @@
+import { expect } from 'chai'
+import type { Workload } from '../../../actors/ports.ts'
+import { RESTARTED_AT } from '../../../actors/rollout/marker.ts'
+import type { Stored } from '../fake-api.ts'
+import { policySpec, World, type WorldOptions } from './world.ts'
+
+const PROFILE = 'localhost/varmor-demo-web'
+const labels = (more: Record<string, string> = {}) => ({ app: 'web', 'sandbox.varmor.org/enable': 'true', ...more })
+const restarting = (more = {}) => policySpec({ updateExistingWorkloads: true, ...more })
+
+function worldOf(workloads: number, options: WorldOptions = {}): { world: World; names: string[] } {
+  const world = new World(options)
+  world.addNode('node-0')
+  world.addNode('node-1')
+  const names = Array.from({ length: workloads }, (_, i) =>
+    world.workload('Deployment', `web-${i}`, { labels: labels() }),
+  )
+  world.startManager()
+  return { world, names }
+}
+
+async function done(world: World, key: string): Promise<void> {
+  const isDone = await world.runUntil(() => world.getPolicy(key)?.status?.restart?.done === true, 600_000)
+  expect(isDone, JSON.stringify(world.getPolicy(key)?.status)).to.equal(true)
+}
+
+const annotated = (annotations: Record<string, string>) => ({
+  template: { metadata: { labels: { app: 'web' }, annotations }, spec: { containers: [{ name: 'main' }] } },
+})
+
+describe('the restart of workloads that were there before', () => {
+  it('restarts each that matches once, one after the other, and says so', async () => {
+    const { world, names } = worldOf(5)
+    await world.runFor(10_000)
+    const key = world.policy('web', restarting())
+    await done(world, key)
+    expect(world.restarts.map(({ workload }) => workload)).to.have.members(names)
+    const gaps = world.restarts.slice(1).map(({ at }, i) => at - world.restarts[i]!.at)
+    // A fake controller needs half a second at the least.
+    expect(Math.min(...gaps)).to.be.at.least(500)
+    expect(world.condition(key, 'Restarting')).to.deep.include({ status: 'False', reason: 'Done' })
+    expect(world.condition(key, 'Restarting')?.message).to.equal('5 of 5 workloads were restarted')
+    const reasons = world.manager!.events.map(({ reason }) => reason)
+    expect(reasons).to.deep.equal(['ProfileCreated', 'RestartBegun', 'RestartDone'])
+    await world.runFor(300_000)
+    expect(world.restarts).to.have.length(5)
+  })
+
+  it('waits until the profile is loaded on every node where pods can land, and names those that lack it', async () => {
+    const { world } = worldOf(1)
+    world.agents.get('node-1')!.setFailing('no AppArmor')
+    const key = world.policy('web', restarting())
+    await world.runFor(60_000)
+    expect(world.restarts).to.deep.equal([])
+    expect(world.condition(key, 'Restarting')).to.deep.include({ status: 'False', reason: 'WaitingForNodes' })
+    expect(world.condition(key, 'Restarting')?.message).to.contain('node-1')
+    world.manager!.nodeJoined('node-1', { schedulable: false })
+    await done(world, key)
+    expect(world.restarts).to.have.length(1)
+  })
+
+  const rows: {
+    title: string
+    kind?: 'StatefulSet' | 'DaemonSet'
+    more: Parameters<World['workload']>[2]
+    restarts: number
+  }[] = [
+    { title: 'restarts one that opts in', more: { labels: labels() }, restarts: 1 },
+    { title: 'leaves one without the label that opts in', more: { labels: { app: 'web' } }, restarts: 0 },
+    { title: 'leaves one that the selector does not select', more: { labels: labels({ app: 'db' }) }, restarts: 0 },
+    { title: 'leaves one of another kind', kind: 'StatefulSet', more: { labels: labels() }, restarts: 0 },
+    {
+      title: 'leaves one whose containers are opted out',
+      more: { labels: labels(), ...annotated({ 'container.apparmor.security.beta.varmor.org/main': 'unconfined' }) },
+      restarts: 0,
+    },
+    {
+      title: 'leaves one that is in its profile',
+      more: { labels: labels(), ...annotated({ 'container.apparmor.security.beta.varmor.org/main': PROFILE }) },
+      restarts: 0,
+    },
+    { title: 'restarts one without pods', more: { labels: labels(), replicas: 0 }, restarts: 1 },
+  ]
+  for (const { title, kind = 'Deployment', more, restarts } of rows)
+    it(title, async () => {
+      const { world } = worldOf(0)
+      world.workload(kind, 'one', more)
+      await world.runFor(5_000)
+      const key = world.policy('web', restarting())
+      await done(world, key)
+      await world.runFor(10_000)
+      expect(world.restarts).to.have.length(restarts)
+    })
+
+  for (const kind of ['StatefulSet', 'DaemonSet'] as const)
+    it(`restarts a ${kind}, too`, async () => {
+      const { world } = worldOf(0)
+      const name = world.workload(kind, 'one', { labels: labels() })
+      await world.runFor(5_000)
+      const key = world.policy('web', restarting({ target: { kind, name: 'one' } }))
+      await done(world, key)
+      expect(world.restarts.map(({ workload }) => workload)).to.deep.equal([name])
+    })
+
+  it('leaves workloads that were made after it began', async () => {
+    const { world } = worldOf(2)
+    const key = world.policy('web', restarting())
+    await world.runUntil(() => world.getPolicy(key)?.status?.restart !== undefined, 60_000)
+    await world.runFor(1_500)
+    const late = world.workload('Deployment', 'late', { labels: labels() })
+    await done(world, key)
+    expect(world.restarts.map(({ workload }) => workload)).to.not.contain(late)
+  })
+
+  it('pauses at a workload that does not become well, says why, and goes on when it does', async () => {
+    const { world, names } = worldOf(3, { rollout: { deadline: 60_000 } })
+    await world.runFor(10_000)
+    world.broken.add(names[0]!)
+    const key = world.policy('web', restarting())
+    await world.runUntil(() => world.condition(key, 'Restarting')?.reason === 'Paused', 120_000)
+    expect(world.condition(key, 'Restarting')).to.deep.include({ status: 'True', reason: 'Paused' })
+    expect(world.condition(key, 'Restarting')?.message)
+      .to.contain('Deployment demo/web-0')
+      .and.to.contain('0 of 2 pods')
+    expect(world.manager!.limiter.inFlight).to.equal(0)
+    await world.runFor(300_000)
+    expect(world.restarts).to.have.length(1)
+    world.repair(names[0]!)
+    await done(world, key)
+    expect(world.restarts).to.have.length(3)
+    expect(world.manager!.events.map(({ reason }) => reason)).to.contain('RestartPaused')
+  })
+
+  it('does not touch a paused Deployment before it is resumed', async () => {
+    const { world, names } = worldOf(2)
+    await world.runFor(5_000)
+    const setPaused = (paused: boolean) =>
+      world.api.update(names[0]!, (object) => {
+        ;(object.spec as Workload['spec']).paused = paused
+      })
+    setPaused(true)
+    await world.runFor(10_000)
+    const key = world.policy('web', restarting())
+    await world.runUntil(() => world.condition(key, 'Restarting')?.reason === 'Paused', 120_000)
+    expect(world.restarts.map(({ workload }) => workload)).to.deep.equal([names[1]])
+    setPaused(false)
+    await done(world, key)
+    expect(world.restarts).to.have.length(2)
+  })
+
+  it('stops when updateExistingWorkloads is taken back', async () => {
+    const { world } = worldOf(20)
+    await world.runFor(10_000)
+    const key = world.policy('web', restarting())
+    await world.runUntil(() => world.restarts.length === 3, 120_000)
+    world.api.update(key, (policy) => {
+      policy.spec = policySpec()
+    })
+    await world.runFor(60_000)
+    expect(world.restarts.length).to.be.below(6)
+    expect(world.condition(key, 'Restarting')).to.deep.include({ status: 'False', reason: 'Stopped' })
+    expect(world.manager!.limiter.inFlight).to.equal(0)
+  })
+
+  it('restarts for another enforcer, and not for other rules', async () => {
+    const { world, names } = worldOf(1)
+    await world.runFor(5_000)
+    const key = world.policy('web', restarting())
+    await done(world, key)
+    world.api.update(key, (policy) => {
+      policy.spec = restarting({ rules: ['disallow-umount'] })
+    })
+    await world.runFor(60_000)
+    expect(world.restarts).to.have.length(1)
+    world.api.update(key, (policy) => {
+      policy.spec = restarting({ rules: ['disallow-umount'], enforcer: 'AppArmorBPF' })
+    })
+    await world.runFor(60_000)
+    expect(world.restarts).to.have.length(2)
+    expect(new Set(world.changesOf(names[0]!)).size).to.equal(2)
+  })
+
+  it('never has more in flight than the limits allow', async () => {
+    const limits = { inFlight: 3, inFlightPerNamespace: 2, perMinute: 1_000, perMinutePerNamespace: 1_000 }
+    const { world } = worldOf(0, { limits })
+    for (let i = 0; i < 12; i++) world.workload('Deployment', `app-${i}`)
+    await world.runFor(10_000)
+    for (let i = 0; i < 12; i++) world.policy(`p${i}`, restarting({ target: { kind: 'Deployment', name: `app-${i}` } }))
+    let most = 0
+    await world.runUntil(() => {
+      most = Math.max(most, world.manager!.limiter.inFlight)
+      return world.restarts.length === 12
+    }, 600_000)
+    expect(world.restarts).to.have.length(12)
+    expect(most).to.equal(2)
+  })
+
+  it('takes the workloads out of the profile before the policy goes', async () => {
+    const { world, names } = worldOf(2)
+    world.api.admit = inProfile
+    await world.runFor(5_000)
+    const key = world.policy('web', restarting())
+    await done(world, key)
+    expect(world.getWorkload(names[0]!).spec.template.metadata?.annotations).to.include({
+      'container.apparmor.security.beta.varmor.org/main': PROFILE,
+    })
+    world.api.admit = () => undefined
+    world.api.delete(key)
+    await world.runFor(1_000)
+    expect(world.getProfile('varmor-demo-web')?.metadata.deletionTimestamp).to.equal(undefined)
+    await world.runUntil(() => world.getPolicy(key) === undefined, 300_000)
+    expect(world.getPolicy(key)).to.equal(undefined)
+    for (const name of names) {
+      const { template } = world.getWorkload(name).spec
+      expect(Object.keys(template.metadata!.annotations!)).to.deep.equal([RESTARTED_AT])
+      expect(template.spec?.containers?.[0]?.securityContext).to.deep.equal({})
+    }
+    expect(world.restarts).to.have.length(4)
+  })
+
+  it('lets a policy go without its workloads when that is asked for meanwhile', async () => {
+    const { world, names } = worldOf(1, { rollout: { deadline: 30_000 } })
+    await world.runFor(5_000)
+    const key = world.policy('web', restarting())
+    await done(world, key)
+    world.broken.add(names[0]!)
+    world.api.delete(key)
+    await world.runFor(120_000)
+    expect(world.condition(key, 'Ready')?.message).to.contain('without updateExistingWorkloads it is not waited for')
+    world.api.update(key, (policy) => {
+      policy.spec = policySpec()
+    })
+    await world.runUntil(() => world.getPolicy(key) === undefined, 60_000)
+    expect(world.getPolicy(key)).to.equal(undefined)
+  })
+})
+
+/** As the webhook: an update of a template with our annotation puts it into the profile. */
+function inProfile({ kind, spec }: Stored): void {
+  if (kind !== 'Deployment') return
+  const { template } = spec as Workload['spec']
+  const annotations = template.metadata?.annotations
+  if (annotations?.[RESTARTED_AT] === undefined) return
+  annotations['container.apparmor.security.beta.varmor.org/main'] = PROFILE
+  template.spec!.containers![0]!.securityContext = {
+    appArmorProfile: { type: 'Localhost', localhostProfile: 'varmor-demo-web' },
+  }
+}

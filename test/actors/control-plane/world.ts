@@ -1,0 +1,425 @@
+import { distribute, forgetNode, needsComplete, type Reporting } from '../../../actors/node-profile/distribute.ts'
+import { type NodeProfileMessage, nodeProfileFamily, nodeProfileKey } from '../../../actors/node-profile.ts'
+import { Acknowledgements } from '../../../actors/policy/acknowledgements.ts'
+import { ownerOf } from '../../../actors/policy/desired-profile.ts'
+import { keyOfPolicy } from '../../../actors/policy/policy-id.ts'
+import { defaultPolicySettings, type PolicyMessage, type PolicySettings, policyFamily } from '../../../actors/policy.ts'
+import type { AnyPolicy, CounterName, PolicyEvent, Workload } from '../../../actors/ports.ts'
+import { restartedAt } from '../../../actors/rollout/marker.ts'
+import {
+  defaultRolloutSettings,
+  type RolloutMessage,
+  type RolloutSettings,
+  rolloutFamily,
+} from '../../../actors/rollout.ts'
+import {
+  ActorSystem,
+  type Failure,
+  type Family,
+  type Random,
+  SimulatedClock,
+  seededRandom,
+} from '../../../actors/runtime/index.ts'
+import type { AgentReport, ProfileReport, ReportAnswer } from '../../../src/api/agent-report.ts'
+import type { ArmorProfile, VarmorPolicySpec } from '../../../src/api/types.ts'
+import { defaultRestartLimits, type RestartLimits } from '../../../src/manager/restart-limiter.ts'
+import { FakeApi, type Kind, keyFor, Session, type Stored } from '../fake-api.ts'
+import { SimulatedRestartLimiter } from './simulated-limiter.ts'
+
+export const START = Date.UTC(2026, 0, 1)
+export const INSTALL_NAMESPACE = 'varmor'
+const HEARTBEAT = 15_000
+
+export interface WorldOptions {
+  seed?: number
+  lag?: number
+  limits?: RestartLimits
+  policy?: Partial<PolicySettings>
+  rollout?: Partial<RolloutSettings>
+}
+
+/** A manager with all its actors. Killed, it leaves nothing but what it wrote. */
+export class Manager {
+  readonly session: Session
+  readonly system: ActorSystem
+  readonly acknowledgements: Acknowledgements
+  readonly policies: Family<PolicyMessage>
+  readonly nodeProfiles: Family<NodeProfileMessage>
+  readonly rollouts: Family<RolloutMessage>
+  readonly limiter: SimulatedRestartLimiter
+  readonly epoch: string
+  readonly events: PolicyEvent[] = []
+  readonly counts: Partial<Record<CounterName, number>> = {}
+  readonly failures: Failure[] = []
+  readonly #reporting: Reporting
+
+  constructor(world: World, epoch: string) {
+    const { clock, api, options, random } = world
+    this.epoch = epoch
+    this.session = new Session(api, options.lag ?? 50, (key, object) => this.#changed(key, object))
+    this.system = new ActorSystem({ clock, random, onFailure: (failure) => this.failures.push(failure) })
+    this.acknowledgements = new Acknowledgements(clock.now())
+    this.limiter = new SimulatedRestartLimiter(clock, options.limits ?? defaultRestartLimits)
+    const count = (name: CounterName) => {
+      this.counts[name] = (this.counts[name] ?? 0) + 1
+    }
+    this.nodeProfiles = this.system.family(
+      'node-profile',
+      nodeProfileFamily({
+        acknowledge: (profile, node, acknowledgement) =>
+          void this.acknowledgements.report(profile, node, acknowledgement, clock.now()),
+        absent: (profile, node) => this.acknowledgements.absent(profile, node, clock.now()),
+      }),
+    )
+    this.rollouts = this.system.family(
+      'rollout',
+      rolloutFamily({
+        stores: this.session,
+        api: this.session,
+        limiter: this.limiter,
+        count,
+        tell: (key, news) => this.policies.of(key).tell({ type: 'rollout', news }),
+        askAgain: (key) => this.policies.of(key).tell({ type: 'rollout-lost' }),
+        settings: { ...defaultRolloutSettings, ...options.rollout },
+      }),
+    )
+    this.policies = this.system.family(
+      'policy',
+      policyFamily({
+        stores: this.session,
+        api: this.session,
+        event: (event) => void this.events.push(event),
+        count,
+        acknowledgements: this.acknowledgements,
+        nodesChanged: (key) => this.policies.of(key).tell({ type: 'nodes' }),
+        tellRollout: (key, message) => this.rollouts.of(key).tell(message),
+        dropNodeProfile: (node, profile) =>
+          this.nodeProfiles.of(nodeProfileKey(node, profile)).tell({ type: 'node-gone' }),
+        model: () => undefined,
+        settings: { ...defaultPolicySettings, installNamespace: INSTALL_NAMESPACE, ...options.policy },
+      }),
+    )
+    this.#reporting = {
+      acknowledgements: this.acknowledgements,
+      nodeProfiles: this.nodeProfiles,
+      now: () => clock.now(),
+    }
+  }
+
+  /** As a manager does when its reflectors have listed everything: nodes first, then each policy and each ArmorProfile. */
+  begin(nodes: Iterable<[string, { schedulable: boolean }]>): void {
+    for (const [name, facts] of nodes) this.nodeJoined(name, facts)
+    for (const kind of ['VarmorPolicy', 'VarmorClusterPolicy'] as const)
+      for (const key of this.session.keys(kind)) this.policies.of(key).tell({ type: 'changed' })
+    for (const key of this.session.keys('ArmorProfile')) {
+      const [, namespace = '', name = ''] = key.split('/')
+      this.#profileChanged(this.session.profile(namespace, name))
+    }
+  }
+
+  nodeJoined(name: string, facts: { schedulable: boolean }): void {
+    this.acknowledgements.nodes.set(name, facts, this.system.environment.clock.now())
+  }
+
+  nodeLeft(name: string): void {
+    forgetNode(name, this.#reporting)
+  }
+
+  report(report: AgentReport): ReportAnswer {
+    distribute(report, this.#reporting)
+    const complete = report.epoch !== this.epoch || needsComplete(report.node, this.#reporting)
+    return { epoch: this.epoch, complete, intervalSeconds: HEARTBEAT / 1000 }
+  }
+
+  readonly #owners = new Map<string, string>()
+
+  #changed(key: string, object: Stored | undefined): void {
+    if (key.startsWith('Varmor')) this.policies.of(key).tell({ type: 'changed' })
+    else if (key.startsWith('ArmorProfile/')) {
+      if (object !== undefined) this.#profileChanged(object as unknown as ArmorProfile)
+      const owner = this.#owners.get(key)
+      if (object === undefined && owner !== undefined) this.policies.of(owner).tell({ type: 'changed' })
+    }
+  }
+
+  #profileChanged(profile: ArmorProfile | undefined): void {
+    const owner = profile === undefined ? undefined : ownerOf(profile)
+    if (profile === undefined || owner === undefined) return
+    const kind = owner.kind as AnyPolicy['kind']
+    const namespace = kind === 'VarmorPolicy' ? (profile.metadata.namespace ?? '') : ''
+    const key = keyOfPolicy({ kind, namespace, name: owner.name })
+    this.#owners.set(keyFor('ArmorProfile', profile.metadata.namespace, profile.metadata.name), key)
+    this.policies.of(key).tell({ type: 'changed' })
+  }
+}
+
+/** An agent: loads what it sees, after a while, and says so. */
+export class Agent {
+  readonly node: string
+  readonly loaded = new Map<string, ProfileReport>()
+  failing = ''
+  /** The node is off: nothing is loaded, nothing is said. */
+  down = false
+  #world: World
+  #epoch = ''
+  #complete = true
+  #news = new Map<string, ProfileReport>()
+  #flushing = false
+  #gone = false
+
+  constructor(world: World, node: string) {
+    this.#world = world
+    this.node = node
+    for (const object of world.api.of('ArmorProfile')) this.see(object)
+    this.#beat()
+  }
+
+  leave(): void {
+    this.#gone = true
+    this.loaded.clear()
+  }
+
+  see(
+    object: Stored | undefined,
+    key = object && keyFor('ArmorProfile', object.metadata.namespace, object.metadata.name),
+  ): void {
+    const { clock, random } = this.#world
+    clock.after(random() * 500, () => {
+      if (this.#gone || key === undefined) return
+      this.#act(key)
+    })
+  }
+
+  /** Looks at what the server holds now, as a watch that caught up. */
+  #act(key: string): void {
+    const { api } = this.#world
+    const object = api.get(key)
+    const [, namespace = '', name = ''] = key.split('/')
+    const before = this.loaded.get(key)
+    if (object === undefined || object.metadata.deletionTimestamp !== undefined) {
+      this.loaded.delete(key)
+      const of = object === undefined ? before : { uid: object.metadata.uid, generation: object.metadata.generation }
+      if (of !== undefined)
+        this.#say(key, { namespace, name, uid: of.uid, generation: of.generation, state: 'unloaded' })
+      return
+    }
+    const { uid, generation } = object.metadata
+    const how = this.failing === '' ? { state: 'loaded' as const } : { state: 'failed' as const, message: this.failing }
+    if (before?.uid === uid && before.generation === generation && before.state === how.state) return
+    const report: ProfileReport = { namespace, name, uid, generation, ...how }
+    this.loaded.set(key, report)
+    this.#say(key, report)
+  }
+
+  setFailing(message: string): void {
+    this.failing = message
+    for (const object of this.#world.api.of('ArmorProfile')) this.see(object)
+  }
+
+  #say(key: string, report: ProfileReport): void {
+    this.#news.set(key, report)
+    if (this.#flushing) return
+    this.#flushing = true
+    const { clock, random } = this.#world
+    clock.after(100 + random() * 200, () => {
+      this.#flushing = false
+      this.#send()
+    })
+  }
+
+  #send(): void {
+    const { manager } = this.#world
+    if (this.#gone || this.down || manager === undefined) return
+    const complete = this.#complete
+    const profiles = complete ? [...this.loaded.values()] : [...this.#news.values()]
+    // Of a complete report, what is not there any more is left out.
+    this.#news.clear()
+    const answer = manager.report({ node: this.node, agent: 'a', epoch: this.#epoch, complete, profiles })
+    this.#epoch = answer.epoch
+    this.#complete = answer.complete && !complete
+    if (this.#complete) this.#world.clock.after(50, () => this.#send())
+  }
+
+  #beat(): void {
+    const { clock, random } = this.#world
+    clock.after(HEARTBEAT * (0.8 + random() * 0.4), () => {
+      if (this.#gone) return
+      this.#send()
+      this.#beat()
+    })
+  }
+}
+
+/** An API server, agents, controllers and a manager, under one clock. */
+export class World {
+  readonly clock = new SimulatedClock(START)
+  readonly random: Random
+  readonly api: FakeApi
+  readonly options: WorldOptions
+  readonly agents = new Map<string, Agent>()
+  readonly facts = new Map<string, { schedulable: boolean }>()
+  manager: Manager | undefined
+  readonly managers: Manager[] = []
+  /** Each time that a pod template changed: the workload and the annotation by which we restart. */
+  readonly restarts: { workload: string; at: number }[] = []
+  /** Workloads whose pods do not become available. */
+  readonly broken = new Set<string>()
+
+  constructor(options: WorldOptions = {}) {
+    this.options = options
+    this.random = seededRandom(options.seed ?? 1)
+    this.api = new FakeApi(this.clock, this.random)
+    this.api.watchers.add((key, object) => {
+      if (key.startsWith('ArmorProfile/')) for (const agent of this.agents.values()) agent.see(object, key)
+      if (/^(Deployment|StatefulSet|DaemonSet)\//.test(key) && object !== undefined) this.#controlWorkload(key, object)
+    })
+  }
+
+  addNode(name: string, facts = { schedulable: true }): Agent {
+    this.facts.set(name, facts)
+    const agent = new Agent(this, name)
+    this.agents.set(name, agent)
+    this.manager?.nodeJoined(name, facts)
+    return agent
+  }
+
+  removeNode(name: string): void {
+    this.agents.get(name)?.leave()
+    this.agents.delete(name)
+    this.facts.delete(name)
+    this.manager?.nodeLeft(name)
+  }
+
+  startManager(): Manager {
+    this.manager = new Manager(this, `epoch-${this.managers.length + 1}`)
+    this.managers.push(this.manager)
+    this.manager.begin(this.facts)
+    return this.manager
+  }
+
+  crashManager(): void {
+    this.manager?.session.die()
+    void this.manager?.system.stop({ drain: false, within: 0 })
+    this.manager = undefined
+  }
+
+  policy(name: string, spec: VarmorPolicySpec, namespace = 'demo'): string {
+    this.api.create('VarmorPolicy', { name, namespace }, spec)
+    return keyFor('VarmorPolicy', namespace, name)
+  }
+
+  clusterPolicy(name: string, spec: VarmorPolicySpec): string {
+    this.api.create('VarmorClusterPolicy', { name }, spec)
+    return keyFor('VarmorClusterPolicy', '', name)
+  }
+
+  workload(
+    kind: Kind,
+    name: string,
+    more: Partial<Workload['spec']> & { labels?: Record<string, string> } = {},
+  ): string {
+    const { labels = { app: name, 'sandbox.varmor.org/enable': 'true' }, ...spec } = more
+    const template = { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'main' }] } }
+    this.api.create(kind, { name, namespace: 'demo', labels }, { replicas: 2, template, ...spec })
+    return keyFor(kind, 'demo', name)
+  }
+
+  getPolicy(key: string): AnyPolicy | undefined {
+    return this.api.get<AnyPolicy>(key)
+  }
+
+  getProfile(name: string, namespace = 'demo'): ArmorProfile | undefined {
+    return this.api.get<ArmorProfile>(keyFor('ArmorProfile', namespace, name))
+  }
+
+  getWorkload(key: string): Workload {
+    return this.api.get<Workload>(key)!
+  }
+
+  condition(key: string, type: string) {
+    return this.getPolicy(key)?.status?.conditions?.find((condition) => condition.type === type)
+  }
+
+  /** Restarts of ours that a workload had, by change. */
+  changesOf(key: string): string[] {
+    const annotation =
+      this.getWorkload(key).spec.template.metadata?.annotations?.['sandbox.varmor.org/restartedAt'] ?? ''
+    return annotation
+      .split(',')
+      .filter((entry) => entry !== '')
+      .map((entry) => entry.split('@')[0]!)
+  }
+
+  isRestartedFor(key: string, change: string): boolean {
+    return restartedAt(this.getWorkload(key), change) !== undefined
+  }
+
+  async runFor(duration: number): Promise<void> {
+    const limit = this.clock.now() + duration
+    await this.#settle()
+    while (this.clock.step(limit)) await this.#settle()
+  }
+
+  /** @returns whether the condition came to hold within the time */
+  async runUntil(condition: () => boolean, within = 600_000): Promise<boolean> {
+    const limit = this.clock.now() + within
+    await this.#settle()
+    while (!condition()) {
+      if (!this.clock.step(limit)) return condition()
+      await this.#settle()
+    }
+    return true
+  }
+
+  async #settle(): Promise<void> {
+    do await new Promise<void>((resolve) => setImmediate(resolve))
+    while (this.manager !== undefined && !this.manager.system.environment.dispatcher.quiet)
+  }
+
+  #seenTemplates = new Map<string, string>()
+
+  /** The controllers of apps/v1: a new template makes new pods, which become available after a while. */
+  #controlWorkload(key: string, object: Stored): void {
+    const workload = object as unknown as Workload
+    const template = JSON.stringify(workload.spec.template)
+    const before = this.#seenTemplates.get(key)
+    if (before !== undefined && before !== template) this.restarts.push({ workload: key, at: this.clock.now() })
+    this.#seenTemplates.set(key, template)
+    if (workload.status?.observedGeneration === workload.metadata.generation) return
+    this.clock.after(500 + this.random() * 4_000, () => this.#rollOut(key))
+  }
+
+  #rollOut(key: string): void {
+    this.api.update(key, (object) => {
+      const { spec, metadata } = object as unknown as Workload
+      const replicas = spec.replicas ?? 1
+      const available = this.broken.has(key) ? 0 : replicas
+      object.status = {
+        observedGeneration: metadata.generation,
+        replicas,
+        updatedReplicas: replicas,
+        availableReplicas: available,
+        desiredNumberScheduled: replicas,
+        updatedNumberScheduled: replicas,
+        numberAvailable: available,
+      }
+    })
+  }
+
+  repair(key: string): void {
+    this.broken.delete(key)
+    this.#rollOut(key)
+  }
+}
+
+/** The spec of a policy; `rules` are hardening rules. */
+export function policySpec(
+  more: Partial<VarmorPolicySpec> & { rules?: string[]; enforcer?: string } = {},
+): VarmorPolicySpec {
+  const { rules = ['disallow-mount'], enforcer = 'AppArmor', ...rest } = more
+  return {
+    target: { kind: 'Deployment', selector: { matchLabels: { app: 'web' } } },
+    policy: { enforcer, mode: 'EnhanceProtect', enhanceProtect: { hardeningRules: rules } },
+    ...rest,
+  }
+}

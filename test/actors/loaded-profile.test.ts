@@ -1,0 +1,459 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { Holdings } from '../../actors/loaded-profile/holdings.ts'
+import type { ProfileStanding } from '../../actors/loaded-profile/ports.ts'
+import { type LoadedProfileMessage, loadedProfileFamily } from '../../actors/loaded-profile.ts'
+import { type Family, Simulation } from '../../actors/runtime/index.ts'
+import { DriftWatch } from '../../src/agent/drift-watch.ts'
+import { WantedProfiles } from '../../src/agent/wanted-profiles.ts'
+import type { KernelEnforcer } from '../../src/api/enforcer.ts'
+import type { ArmorProfile } from '../../src/api/types.ts'
+import { AbsentLoader } from '../../src/enforcer/absent.ts'
+import { EnforcerError, type EnforcerErrorCode } from '../../src/enforcer/enforcer-error.ts'
+import type { ProfileLoader } from '../../src/enforcer/ports.ts'
+import { FakeProfileLoader } from '../fakes/profile-loader.ts'
+
+interface Spec {
+  namespace?: string
+  name?: string
+  uid?: string
+  generation?: number
+  enforcer?: string
+  text?: string
+  leaving?: boolean
+  created?: string
+}
+
+function armorProfile(spec: Spec = {}): ArmorProfile {
+  const {
+    namespace = 'demo',
+    name = 'varmor-demo-web',
+    uid = 'u1',
+    generation = 1,
+    enforcer = 'AppArmorSeccomp',
+  } = spec
+  const { text = 'rules', leaving = false, created = '2026-01-01T00:00:00Z' } = spec
+  return {
+    apiVersion: 'crd.varmor.org/v1beta1',
+    kind: 'ArmorProfile',
+    metadata: {
+      namespace,
+      name,
+      uid,
+      generation,
+      creationTimestamp: created,
+      ...(leaving && { deletionTimestamp: '2026-01-02T00:00:00Z' }),
+    },
+    spec: {
+      profile: {
+        name,
+        enforcer,
+        mode: 'enforce',
+        ...(/apparmor/i.test(enforcer) && { appArmor: text }),
+        ...(/seccomp/i.test(enforcer) && { seccomp: text }),
+        ...(/bpf/i.test(enforcer) && { bpf: {} }),
+      },
+      behaviorModeling: { enable: false, duration: 0 },
+      updateExistingWorkloads: false,
+    },
+  } as ArmorProfile
+}
+
+const key = 'demo/varmor-demo-web'
+const fault = (code: EnforcerErrorCode, reason = 'why') => new EnforcerError(code, 'load the profile', { reason })
+
+/** A node with its agent's half of the downward river, under simulated time. */
+class Node {
+  readonly appArmor = new FakeProfileLoader('AppArmor')
+  readonly bpf = new FakeProfileLoader('BPF')
+  readonly seccomp = new FakeProfileLoader('Seccomp')
+  readonly wanted = new WantedProfiles()
+  readonly standings = new Map<string, ProfileStanding>()
+  readonly reports: ProfileStanding[] = []
+  readonly errors: unknown[] = []
+  readonly simulation: Simulation
+  readonly family: Family<LoadedProfileMessage>
+  readonly watch: DriftWatch
+
+  constructor(seed = 1, lacking: Partial<Record<KernelEnforcer, string>> = {}) {
+    this.simulation = new Simulation({ seed, concurrency: 64 })
+    const loader = (fake: FakeProfileLoader): ProfileLoader => {
+      const reason = lacking[fake.enforcer]
+      return reason === undefined ? fake : new AbsentLoader(fake.enforcer, reason)
+    }
+    const holdings = new Holdings({
+      AppArmor: loader(this.appArmor),
+      BPF: loader(this.bpf),
+      Seccomp: loader(this.seccomp),
+    })
+    const { wanted } = this
+    const ports = {
+      wanted: (one: string) => wanted.get(one),
+      wantedByOthers: (one: string, profile: string) => wanted.wantedByOthers(one, profile),
+      holdings,
+      report: (standing: ProfileStanding) => {
+        this.reports.push(standing)
+        this.standings.set(standing.key, standing)
+      },
+      forget: (one: string) => this.standings.delete(one),
+    }
+    this.family = this.simulation.system.family('loaded-profile', loadedProfileFamily(ports))
+    const { clock, random } = this.simulation
+    const tell = (one: string) => void this.family.of(one).tell({ type: 'check' })
+    this.watch = new DriftWatch({
+      holdings,
+      wanted,
+      tell,
+      clock,
+      random,
+      onError: (_, error) => this.errors.push(error),
+    })
+  }
+
+  get fakes(): FakeProfileLoader[] {
+    return [this.appArmor, this.bpf, this.seccomp]
+  }
+
+  apply(spec: Spec = {}): void {
+    const object = armorProfile(spec)
+    this.#tell(this.wanted.set(`${object.metadata.namespace}/${object.metadata.name}`, object))
+  }
+
+  remove(one = key): void {
+    this.#tell(this.wanted.delete(one))
+  }
+
+  async is(standing: Partial<ProfileStanding>, one = key): Promise<void> {
+    await this.simulation.settle()
+    expect(this.standings.get(one)).to.deep.include(standing)
+  }
+
+  #tell(keys: string[]): void {
+    for (const one of keys) this.family.of(one).tell({ type: 'changed' })
+  }
+}
+
+describe('a profile on a node', () => {
+  let node: Node
+  beforeEach(() => {
+    node = new Node()
+  })
+  afterEach(() => node.simulation.stop())
+
+  it('is loaded by each enforcer that the policy names, and acknowledged with its generation', async () => {
+    node.apply({ generation: 3 })
+    await node.is({ uid: 'u1', generation: 3, state: 'loaded', enforcers: ['AppArmor', 'Seccomp'] })
+    expect(node.appArmor.texts.get('varmor-demo-web')).to.equal('rules')
+    expect(node.seccomp.texts.get('varmor-demo-web')).to.equal('rules')
+    expect(node.bpf.texts.size).to.equal(0)
+  })
+
+  it('of equal content is acknowledged, and not loaded again', async () => {
+    node.apply()
+    await node.is({ generation: 1 })
+    node.apply({ generation: 2 })
+    await node.is({ generation: 2, state: 'loaded' })
+    expect(node.appArmor.count('load')).to.equal(1)
+  })
+
+  it('is replaced when it changes', async () => {
+    node.apply()
+    await node.simulation.settle()
+    node.apply({ generation: 2, text: 'others' })
+    await node.is({ generation: 2, state: 'loaded' })
+    expect(node.appArmor.texts.get('varmor-demo-web')).to.equal('others')
+  })
+
+  it('leaves the enforcer that the policy names no more', async () => {
+    node.apply({ enforcer: 'AppArmorBPF' })
+    await node.is({ enforcers: ['AppArmor', 'BPF'] })
+    node.apply({ enforcer: 'AppArmor', generation: 2 })
+    await node.is({ generation: 2, enforcers: ['AppArmor'], state: 'loaded' })
+    expect(node.bpf.texts.size).to.equal(0)
+  })
+
+  it('goes with its policy: unloaded, acknowledged, and forgotten when the object is gone', async () => {
+    node.apply()
+    await node.simulation.settle()
+    node.apply({ generation: 2, leaving: true })
+    await node.is({ uid: 'u1', generation: 2, state: 'unloaded', enforcers: [] })
+    expect(node.fakes.map(({ texts }) => texts.size)).to.deep.equal([0, 0, 0])
+    node.remove()
+    await node.simulation.settle()
+    expect(node.standings.size).to.equal(0)
+  })
+
+  it('goes also when nobody saw its object leave', async () => {
+    node.apply()
+    await node.simulation.settle()
+    node.remove()
+    await node.simulation.settle()
+    expect(node.appArmor.texts.size).to.equal(0)
+  })
+
+  it('that cannot be unloaded yet is tried again until it is gone', async () => {
+    node.apply()
+    await node.simulation.settle()
+    node.appArmor.unloadFaults = Array.from({ length: 5 }, () => fault('KERNEL_REFUSED', 'busy'))
+    node.apply({ generation: 2, leaving: true })
+    await node.is({ state: 'failed', message: 'AppArmor: load the profile: busy', passing: true })
+    await node.simulation.runFor(120_000)
+    await node.is({ state: 'unloaded' })
+  })
+
+  describe('that an enforcer cannot load', () => {
+    it('is loaded by the others, and says which one lacks what', async () => {
+      node = new Node(1, { BPF: 'BPF is not among the security modules' })
+      node.apply({ enforcer: 'AppArmorBPFSeccomp' })
+      await node.is({
+        state: 'failed',
+        enforcers: ['AppArmor', 'Seccomp'],
+        message: 'BPF: load the profile: BPF is not among the security modules (profile varmor-demo-web)',
+        passing: false,
+      })
+    })
+
+    it('has all reasons in one message', async () => {
+      node = new Node(1, { AppArmor: 'no AppArmor', Seccomp: 'no filters' })
+      node.apply()
+      await node.is({ state: 'failed', enforcers: [] })
+      expect(node.standings.get(key)?.message).to.match(/^AppArmor: .*no AppArmor.*; Seccomp: .*no filters/)
+    })
+
+    it('says so when the object has nothing for an enforcer that it names', async () => {
+      const object = armorProfile()
+      delete object.spec.profile.seccomp
+      for (const one of node.wanted.set(key, object)) node.family.of(one).tell({ type: 'changed' })
+      await node.is({
+        state: 'failed',
+        enforcers: ['AppArmor'],
+        message: 'Seccomp: the ArmorProfile has no content for it',
+      })
+    })
+
+    it('is tried again with growing pauses when the reason may pass', async () => {
+      node.seccomp.faults = Array.from({ length: 6 }, () => fault('IO', 'no space'))
+      node.apply()
+      await node.is({ state: 'failed', passing: true, enforcers: ['AppArmor'] })
+      await node.simulation.runFor(1_000)
+      expect(node.seccomp.count('load')).to.be.within(2, 3)
+      await node.simulation.runFor(60_000)
+      await node.is({ state: 'loaded', enforcers: ['AppArmor', 'Seccomp'] })
+      expect(node.seccomp.count('load')).to.equal(7)
+      expect(node.appArmor.count('load')).to.equal(1)
+    })
+
+    it('is not tried with the same content when it was refused, but with another, and at last again nevertheless', async () => {
+      node.appArmor.faults = [fault('PROFILE_REJECTED', 'syntax error')]
+      node.apply()
+      await node.is({ state: 'failed', passing: false, enforcers: ['Seccomp'] })
+      node.apply({ generation: 2 })
+      await node.is({ state: 'failed', generation: 2 })
+      // The looks in between must not put the last try off.
+      node.watch.start()
+      await node.simulation.runFor(200_000)
+      expect(node.appArmor.count('load')).to.equal(1)
+      await node.simulation.runFor(600_000)
+      await node.is({ state: 'loaded' })
+      node.appArmor.faults = [fault('PROFILE_REJECTED', 'syntax error')]
+      node.apply({ generation: 3, text: 'bad' })
+      await node.is({ state: 'failed' })
+      node.apply({ generation: 4, text: 'good' })
+      await node.is({ state: 'loaded', generation: 4 })
+      node.watch.stop()
+    })
+
+    it('does not keep what others lost from being put back', async () => {
+      node.appArmor.faults = [fault('PROFILE_REJECTED')]
+      node.apply()
+      await node.simulation.settle()
+      node.seccomp.texts.clear()
+      await node.watch.check()
+      await node.is({ state: 'failed', enforcers: ['Seccomp'] })
+      expect(node.seccomp.texts.size).to.equal(1)
+      expect(node.appArmor.count('load')).to.equal(1)
+    })
+  })
+
+  describe('whose name another policy has, too', () => {
+    const first = { namespace: 'a', name: 'varmor-a-b-c', uid: 'u1', text: 'first', created: '2026-01-01T00:00:00Z' }
+    const second = {
+      namespace: 'a-b',
+      name: 'varmor-a-b-c',
+      uid: 'u2',
+      text: 'second',
+      created: '2026-01-02T00:00:00Z',
+    }
+
+    for (const [order, specs] of [
+      ['first to last', [first, second]],
+      ['last to first', [second, first]],
+    ] as const)
+      it(`is that of the older one, learnt from ${order}, until that one goes`, async () => {
+        for (const spec of specs) {
+          node.apply(spec)
+          await node.simulation.settle()
+        }
+        await node.is({ state: 'loaded' }, 'a/varmor-a-b-c')
+        await node.is({ state: 'failed', enforcers: [] }, 'a-b/varmor-a-b-c')
+        expect(node.standings.get('a-b/varmor-a-b-c')?.message).to.include('ArmorProfile a/varmor-a-b-c')
+        expect(node.appArmor.texts.get('varmor-a-b-c')).to.equal('first')
+        node.apply({ ...first, leaving: true })
+        await node.is({ state: 'unloaded' }, 'a/varmor-a-b-c')
+        await node.is({ state: 'loaded' }, 'a-b/varmor-a-b-c')
+        expect(node.appArmor.texts.get('varmor-a-b-c')).to.equal('second')
+      })
+  })
+
+  describe('that was lost behind the agent’s back', () => {
+    it('is put back by the periodic look, without a word to the manager', async () => {
+      node.watch.start()
+      node.apply()
+      await node.simulation.settle()
+      node.appArmor.texts.clear()
+      node.seccomp.damaged.add('varmor-demo-web')
+      await node.simulation.runFor(90_000)
+      node.watch.stop()
+      expect(node.appArmor.texts.get('varmor-demo-web')).to.equal('rules')
+      expect(node.seccomp.damaged.size).to.equal(0)
+      await node.is({ state: 'loaded' })
+    })
+
+    it('is found by one listing an enforcer, however many profiles there are, and only its actor is woken', async () => {
+      for (let i = 0; i < 300; i++) node.apply({ name: `varmor-demo-p${i}` })
+      await node.simulation.settle()
+      expect(node.fakes.map((fake) => fake.count('list'))).to.deep.equal([1, 1, 1])
+      node.appArmor.texts.delete('varmor-demo-p7')
+      expect(await node.watch.check()).to.deep.equal(['demo/varmor-demo-p7'])
+      await node.simulation.settle()
+      expect(node.fakes.map((fake) => fake.count('list'))).to.deep.equal([2, 2, 2])
+      expect(node.appArmor.texts.size).to.equal(300)
+      expect(node.appArmor.count('load')).to.equal(301)
+    })
+
+    it('is told from what the actors do while the listing is under way', async () => {
+      const slow = new FakeProfileLoader('Seccomp')
+      const holdings = new Holdings({ AppArmor: node.appArmor, BPF: node.bpf, Seccomp: slow })
+      for (const name of ['varmor-a', 'varmor-b']) await slow.load(name, 'old')
+      await holdings.refresh()
+      const { list } = slow
+      slow.list = async () => {
+        const before = await list.call(slow)
+        await holdings.load('Seccomp', 'varmor-a', { content: 'new', digest: 'digest of new' })
+        await holdings.unload('Seccomp', 'varmor-b')
+        return before
+      }
+      await holdings.refresh()
+      expect([...(await holdings.listing('Seccomp'))]).to.deep.equal([['varmor-a', 'digest of new']])
+    })
+
+    it('is not missed because one enforcer cannot be listed', async () => {
+      node.apply()
+      await node.simulation.settle()
+      node.appArmor.listFaults = [fault('IO', 'EACCES')]
+      node.seccomp.texts.clear()
+      await node.watch.check()
+      await node.simulation.settle()
+      expect(node.errors).to.have.length(1)
+      expect(node.seccomp.texts.size).to.equal(1)
+    })
+  })
+
+  it('waits for the first listing when that fails', async () => {
+    node.appArmor.listFaults = [fault('IO', 'EACCES')]
+    node.apply()
+    await node.is({ state: 'failed', passing: true })
+    await node.simulation.runFor(5_000)
+    await node.is({ state: 'loaded' })
+  })
+
+  it('is loaded with 1,000 others in bounded parallelism', async () => {
+    for (const fake of node.fakes) fake.pause = () => new Promise((done) => void node.simulation.clock.after(10, done))
+    for (let i = 0; i < 1_000; i++) node.apply({ name: `varmor-demo-p${i}` })
+    await node.simulation.runFor(10_000)
+    expect(node.appArmor.texts.size).to.equal(1_000)
+    expect(node.seccomp.texts.size).to.equal(1_000)
+    expect([...node.standings.values()].filter(({ state }) => state === 'loaded')).to.have.length(1_000)
+    expect(node.appArmor.mostAtOnce).to.be.within(2, 64)
+  })
+
+  it('takes no memory for a timer once it is loaded, and converges from the truth when it wakes', async () => {
+    node.apply()
+    await node.simulation.runFor(600_000)
+    expect(node.simulation.system.stats().families['loaded-profile']).to.deep.include({ passivated: 0 })
+    expect(node.simulation.clock.timers).to.equal(0)
+    node.apply({ generation: 2 })
+    await node.is({ generation: 2, state: 'loaded' })
+    expect(node.appArmor.count('load')).to.equal(1)
+  })
+
+  it('converges after a bug in an enforcer, and the manager hears of it', async () => {
+    const { load } = node.appArmor
+    let bugs = 3
+    node.appArmor.load = async (name, content) => {
+      if (bugs-- > 0) throw new TypeError('a bug')
+      return load.call(node.appArmor, name, content)
+    }
+    node.apply()
+    await node.is({ state: 'failed', passing: true })
+    expect(node.standings.get(key)?.message).to.match(/the agent failed .*: TypeError: a bug/)
+    await node.simulation.runFor(30_000)
+    await node.is({ state: 'loaded', generation: 1 })
+  })
+
+  it('is in the end what the newest object says, whatever node and kernel do meanwhile', async () => {
+    type Step = {
+      kind: 'apply' | 'leave' | 'remove' | 'lose' | 'damage' | 'fail' | 'bug' | 'wait' | 'check'
+      who: number
+      of: number
+      text: string
+    }
+    const step: fc.Arbitrary<Step> = fc.record({
+      kind: fc.constantFrom('apply', 'apply', 'leave', 'remove', 'lose', 'damage', 'fail', 'bug', 'wait', 'check'),
+      who: fc.nat(2),
+      of: fc.nat(2),
+      text: fc.constantFrom('a', 'b', 'c'),
+    })
+    const property = fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.nat(), async (steps, seed) => {
+      const world = new Node(seed)
+      world.watch.start()
+      const last = new Map<string, Spec>()
+      let generation = 0
+      for (const { kind, who, of, text } of steps) {
+        const name = `varmor-demo-p${who}`
+        const loader = world.fakes[of]!
+        const spec = { name, text, generation: ++generation, enforcer: ['AppArmor', 'AppArmorSeccomp', 'BPF'][of]! }
+        if (kind === 'apply' || (kind === 'leave' && last.has(name))) {
+          last.set(name, { ...spec, leaving: kind === 'leave' })
+          world.apply(last.get(name))
+        } else if (kind === 'remove') {
+          last.delete(name)
+          world.remove(`demo/${name}`)
+        } else if (kind === 'lose') loader.texts.delete(name)
+        else if (kind === 'damage') loader.damaged.add(name)
+        else if (kind === 'fail') loader.faults.push(fault(who === 0 ? 'PROFILE_REJECTED' : 'IO'))
+        else if (kind === 'bug') loader.faults.push(new TypeError('a bug') as unknown as EnforcerError)
+        else if (kind === 'check') await world.watch.check()
+        else await world.simulation.runFor(who * 700)
+      }
+      for (const fake of world.fakes) fake.faults = []
+      await world.simulation.runFor(1_800_000)
+      for (let who = 0; who <= 2; who++) {
+        const name = `varmor-demo-p${who}`
+        const spec = last.get(name)
+        const held = world.fakes
+          .filter(({ texts, damaged }) => texts.has(name) && !damaged.has(name))
+          .map((f) => f.enforcer)
+        const wanted = world.wanted.get(`demo/${name}`)
+        expect(held).to.deep.equal(wanted === undefined || wanted.leaving ? [] : [...wanted.contents.keys()])
+        const standing = world.standings.get(`demo/${name}`)
+        if (spec === undefined) expect(standing).to.equal(undefined)
+        else
+          expect(standing).to.deep.include({ generation: spec.generation, state: spec.leaving ? 'unloaded' : 'loaded' })
+      }
+      world.watch.stop()
+      await world.simulation.stop()
+    })
+    await fc.assert(property, { numRuns: 100 })
+  }).timeout(120_000)
+})

@@ -1,0 +1,378 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { Simulation } from '../../../actors/runtime/index.ts'
+import { ContainerWatch } from '../../../src/agent/containers/container-watch.ts'
+import { describeContainer } from '../../../src/agent/containers/describe-container.ts'
+import { FeedWriter } from '../../../src/agent/containers/feed-writer.ts'
+import {
+  type ContainerChange,
+  type ContainerRuntime,
+  type RuntimeContainer,
+  RuntimeError,
+  type RuntimeEvent,
+  type Sandbox,
+} from '../../../src/agent/containers/runtime.ts'
+import { SnapshotFeed } from '../../../src/audit/snapshot-feed.ts'
+
+const made = (id: string, more: Partial<RuntimeContainer> = {}): RuntimeContainer => ({
+  id,
+  image: 'img',
+  labels: { 'io.kubernetes.container.name': 'web', 'io.kubernetes.pod.name': `${id}-pod` },
+  annotations: { 'io.kubernetes.cri.sandbox-id': 's1' },
+  appArmorProfile: '',
+  ...more,
+})
+const sandbox: Sandbox = {
+  id: 's1',
+  name: 'pod',
+  namespace: 'demo',
+  uid: 'u',
+  labels: { app: 'web' },
+  annotations: { 'container.seccomp.security.beta.varmor.org/web': 'localhost/varmor-demo-web' },
+}
+
+/** A runtime under simulated time, which loses events and goes away. */
+class FakeRuntime implements ContainerRuntime {
+  readonly running = new Map<string, number>()
+  readonly calls: string[] = []
+  down = false
+  /** Milliseconds that each call takes. */
+  latency = 0
+  silent = false
+  #subscribers = new Set<{ sink: (event: RuntimeEvent) => void; fail: (error: Error) => void }>()
+  #pid = 100
+  readonly #simulation: Simulation
+
+  constructor(simulation: Simulation) {
+    this.#simulation = simulation
+  }
+
+  run(id: string): void {
+    this.running.set(id, ++this.#pid)
+    this.#publish({ type: 'started', containerID: id, pid: this.#pid })
+  }
+
+  end(id: string): void {
+    if (this.running.delete(id)) this.#publish({ type: 'ended', containerID: id })
+  }
+
+  goDown(): void {
+    this.down = true
+    for (const { fail } of this.#subscribers) fail(new RuntimeError('UNAVAILABLE', 'the event stream'))
+  }
+
+  async subscribe(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never> {
+    await this.#call('subscribe')
+    return new Promise<never>((_resolve, fail) => {
+      const one = { sink, fail }
+      this.#subscribers.add(one)
+      const end = (): void => {
+        this.#subscribers.delete(one)
+        fail(new RuntimeError('CANCELLED', 'the event stream'))
+      }
+      if (signal.aborted) end()
+      else signal.addEventListener('abort', end)
+    })
+  }
+
+  async containers(): Promise<RuntimeContainer[]> {
+    const found = [...this.running.keys()].map((id) => made(id))
+    await this.#call('containers')
+    return found
+  }
+
+  async container(id: string): Promise<RuntimeContainer | undefined> {
+    await this.#call('container')
+    return this.running.has(id) ? made(id) : undefined
+  }
+
+  async tasks() {
+    const found = Array.from(this.running, ([containerID, pid]) => ({ containerID, pid, running: true }))
+    await this.#call('tasks')
+    return found
+  }
+
+  async sandboxes(): Promise<Sandbox[]> {
+    await this.#call('sandboxes')
+    return [sandbox]
+  }
+
+  #publish(event: RuntimeEvent): void {
+    if (!this.silent) for (const { sink } of this.#subscribers) sink(event)
+  }
+
+  async #call(name: string): Promise<void> {
+    this.calls.push(name)
+    const { clock, random } = this.#simulation
+    if (this.latency > 0) await new Promise<void>((done) => void clock.after(this.latency * random(), done))
+    if (this.down) throw new RuntimeError('UNAVAILABLE', name)
+  }
+}
+
+class World {
+  readonly simulation: Simulation
+  readonly runtime: FakeRuntime
+  readonly watch: ContainerWatch
+  readonly changes: ContainerChange[] = []
+  readonly delays: number[] = []
+  readonly running: Promise<void>
+
+  constructor(seed = 1, arrange: (runtime: FakeRuntime) => void = () => undefined) {
+    this.simulation = new Simulation({ seed })
+    const { clock, random } = this.simulation
+    this.runtime = new FakeRuntime(this.simulation)
+    arrange(this.runtime)
+    this.watch = new ContainerWatch({
+      runtime: this.runtime,
+      facts: async (pid, id) => (this.runtime.running.get(id) === pid ? { mntNsID: pid * 10 } : undefined),
+      onChange: (changes) => this.changes.push(...changes),
+      onLost: (_error, delay) => this.delays.push(delay),
+      clock,
+      random,
+    })
+    this.running = this.watch.start()
+  }
+
+  get known(): [string, number][] {
+    return Array.from(this.watch.containers.values(), ({ containerID, initPid }): [string, number] => [
+      containerID,
+      initPid,
+    ]).sort()
+  }
+
+  get truth(): [string, number][] {
+    return [...this.runtime.running].sort()
+  }
+
+  async stop(): Promise<void> {
+    const stopped = this.watch.stop()
+    await this.simulation.runFor(60_000)
+    await stopped
+    await this.running
+    expect(this.simulation.clock.timers).to.equal(0)
+  }
+}
+
+describe('the containers of a node', () => {
+  let world: World
+  afterEach(() => world.stop())
+
+  it('are known from the start, with pod, annotations and the policy’s profile', async () => {
+    world = new World(1, (runtime) => runtime.run('c1'))
+    expect(world.watch.profiles).to.equal(undefined)
+    await world.simulation.runFor(1)
+    expect(world.watch.containers.get('c1')).to.deep.include({
+      podName: 'c1-pod',
+      podNamespace: 'demo',
+      podUID: 'u',
+      containerName: 'web',
+      profileName: 'varmor-demo-web',
+      mntNsID: 1010,
+      podLabels: { app: 'web' },
+    })
+    expect(world.watch.profiles).to.deep.equal(new Set(['varmor-demo-web']))
+  })
+
+  it('come and go with events, at once, without another list', async () => {
+    world = new World()
+    await world.simulation.runFor(10_000)
+    const lists = world.runtime.calls.filter((call) => call === 'tasks').length
+    world.runtime.run('c1')
+    await world.simulation.settle()
+    expect(world.known).to.deep.equal(world.truth)
+    world.runtime.end('c1')
+    await world.simulation.settle()
+    expect(world.known).to.deep.equal([])
+    expect(world.runtime.calls.filter((call) => call === 'tasks')).to.have.length(lists)
+    expect(world.changes.map(({ type }) => type)).to.deep.equal(['started', 'ended'])
+  })
+
+  it('that come and go while a list is under way are not undone by it', async () => {
+    world = new World()
+    world.runtime.run('c1')
+    await world.simulation.runFor(10_000)
+    world.runtime.calls.length = 0
+    world.runtime.latency = 500
+    await world.simulation.runUntil(() => world.runtime.calls.includes('tasks'))
+    world.runtime.end('c1')
+    world.runtime.latency = 0
+    world.runtime.run('c2')
+    await world.simulation.runFor(5_000)
+    expect(world.known).to.deep.equal(world.truth)
+    expect(world.changes.map(({ type }) => type)).to.deep.equal(['started', 'ended', 'started'])
+  })
+
+  it('that start around the first list are found by the second', async () => {
+    world = new World(1, (runtime) => {
+      runtime.silent = true
+    })
+    await world.simulation.runFor(10)
+    world.runtime.run('c1')
+    await world.simulation.runFor(2_500)
+    expect(world.known).to.deep.equal(world.truth)
+  })
+
+  it('of which events were lost are found within a minute', async () => {
+    world = new World()
+    await world.simulation.runFor(10_000)
+    world.runtime.silent = true
+    world.runtime.run('c1')
+    await world.simulation.runFor(61_000)
+    expect(world.known).to.deep.equal(world.truth)
+  })
+
+  it('stay known while the runtime is away, which is asked with growing pauses', async () => {
+    world = new World()
+    world.runtime.run('c1')
+    await world.simulation.runFor(10_000)
+    world.runtime.goDown()
+    await world.simulation.runFor(120_000)
+    expect(world.known).to.deep.equal(world.truth)
+    expect(world.delays.length).to.be.within(10, 25)
+    world.runtime.end('c1')
+    world.runtime.run('c2')
+    world.runtime.down = false
+    await world.simulation.runFor(11_000)
+    expect(world.known).to.deep.equal(world.truth)
+  })
+
+  it('are in the end what the runtime has, whatever it does and however long it takes', async () => {
+    world = new World()
+    const step = fc.record({
+      kind: fc.constantFrom('run', 'run', 'end', 'end', 'down', 'up', 'silent', 'wait', 'wait'),
+      who: fc.nat(3),
+    })
+    const property = fc.asyncProperty(
+      fc.array(step, { maxLength: 40 }),
+      fc.nat(),
+      fc.nat(400),
+      async (steps, seed, latency) => {
+        const run = new World(seed, (runtime) => {
+          runtime.latency = latency
+        })
+        for (const { kind, who } of steps) {
+          if (kind === 'run') {
+            run.runtime.end(`c${who}`)
+            run.runtime.run(`c${who}`)
+          } else if (kind === 'end') run.runtime.end(`c${who}`)
+          else if (kind === 'down') run.runtime.goDown()
+          else if (kind === 'silent') run.runtime.silent = who > 1
+          else if (kind === 'up') run.runtime.down = false
+          else await run.simulation.runFor(who * 150)
+        }
+        run.runtime.down = false
+        await run.simulation.runFor(140_000)
+        expect(run.known).to.deep.equal(run.truth)
+        // Whoever follows the changes knows the same.
+        const followed = new Map<string, number>()
+        for (const change of run.changes)
+          if (change.type === 'started') followed.set(change.container.containerID, change.container.initPid)
+          else followed.delete(change.containerID)
+        expect([...followed].sort()).to.deep.equal(run.truth)
+        await run.stop()
+      },
+    )
+    await fc.assert(property, { numRuns: 150 })
+  }).timeout(120_000)
+})
+
+describe('the profile of a container', () => {
+  const rows: [title: string, annotations: Record<string, string>, appArmor: string, profile: string][] = [
+    ['nothing', {}, '', ''],
+    ['the BPF annotation', { 'container.bpf.security.beta.varmor.org/web': 'localhost/varmor-a' }, '', 'varmor-a'],
+    [
+      'Kubernetes’ AppArmor annotation',
+      { 'container.apparmor.security.beta.kubernetes.io/web': 'localhost/varmor-b' },
+      '',
+      'varmor-b',
+    ],
+    [
+      'an annotation of another container',
+      { 'container.bpf.security.beta.varmor.org/db': 'localhost/varmor-a' },
+      '',
+      '',
+    ],
+    [
+      'a profile that is not ours',
+      { 'container.apparmor.security.beta.kubernetes.io/web': 'localhost/own' },
+      'own',
+      '',
+    ],
+    [
+      'opting out of one enforcer',
+      {
+        'container.bpf.security.beta.varmor.org/web': 'unconfined',
+        'container.seccomp.security.beta.varmor.org/web': 'localhost/varmor-c',
+      },
+      '',
+      'varmor-c',
+    ],
+    ['only the field of the pod', {}, 'varmor-d', 'varmor-d'],
+  ]
+  for (const [title, annotations, appArmorProfile, profile] of rows)
+    it(`is ${profile || 'none'} by ${title}`, () => {
+      const described = describeContainer(
+        made('c1', { appArmorProfile }),
+        7,
+        { mntNsID: 1 },
+        { ...sandbox, annotations },
+      )
+      expect(described.profileName).to.equal(profile)
+    })
+
+  it('and its pod are known from labels and spec alone, where CRI has no sandbox', () => {
+    const container = made('c1', {
+      labels: {},
+      annotations: {
+        'io.kubernetes.cri.container-name': 'web',
+        'io.kubernetes.cri.sandbox-name': 'p',
+        'io.kubernetes.cri.sandbox-namespace': 'n',
+        'io.kubernetes.cri.sandbox-uid': 'u',
+      },
+    })
+    expect(describeContainer(container, 7, { mntNsID: 1, cgroupID: 5n }, undefined)).to.deep.include({
+      containerName: 'web',
+      podName: 'p',
+      podNamespace: 'n',
+      podUID: 'u',
+      cgroupID: 5n,
+    })
+  })
+})
+
+describe('the river’s feed', () => {
+  const feed = () =>
+    new SnapshotFeed({ containers: [], policies: [], version: 1, nodeName: 'n', metadata: {}, bootTime: 0 })
+  const container = describeContainer(made('c1'), 7, { mntNsID: 1 }, sandbox)
+  const policy = { profileName: 'varmor-demo-web', kind: 'VarmorPolicy', name: 'web', namespace: 'demo' } as const
+
+  it('has containers and policies at once, and a minute longer than they are there', async () => {
+    const simulation = new Simulation()
+    const to = feed()
+    const writer = new FeedWriter(to, simulation.clock)
+    writer.containers([{ type: 'started', container }])
+    writer.policy(policy)
+    expect(to.containers.get('c1')).to.not.have.any.keys('podLabels', 'podAnnotations', 'annotations', 'sandboxID')
+    writer.containers([{ type: 'ended', containerID: 'c1' }])
+    writer.withoutPolicy(policy.profileName)
+    await simulation.runFor(59_000)
+    expect([to.containers.size, to.policies.size]).to.deep.equal([1, 1])
+    await simulation.runFor(2_000)
+    expect([to.containers.size, to.policies.size]).to.deep.equal([0, 0])
+  })
+
+  it('keeps what came back before its time was up', async () => {
+    const simulation = new Simulation()
+    const to = feed()
+    const writer = new FeedWriter(to, simulation.clock)
+    writer.policy(policy)
+    writer.withoutPolicy(policy.profileName)
+    await simulation.runFor(30_000)
+    writer.policy(policy)
+    await simulation.runFor(120_000)
+    expect(to.policies.size).to.equal(1)
+    writer.withoutPolicy(policy.profileName)
+    writer.close()
+    expect(simulation.clock.timers).to.equal(0)
+  })
+})

@@ -1,0 +1,100 @@
+import { statSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect } from 'chai'
+import { ContainerWatch } from '../../../src/agent/containers/container-watch.ts'
+import { Containerd } from '../../../src/agent/containers/containerd.ts'
+import { processFacts } from '../../../src/agent/containers/process-facts.ts'
+import type { RuntimeError } from '../../../src/agent/containers/runtime.ts'
+import { systemClock } from '../../../src/kube/clock.ts'
+import { thrownBy } from '../../enforcer/loader-contract.ts'
+import { needsContainerd, RealContainerd } from './real-containerd.ts'
+
+const labels = (pod: string): Record<string, string> => ({
+  'io.kubernetes.pod.name': pod,
+  'io.kubernetes.pod.namespace': 'demo',
+  'io.kubernetes.pod.uid': `uid-${pod}`,
+  'io.kubernetes.container.name': 'web',
+})
+
+describe('containers of a real containerd', function () {
+  this.timeout(120_000)
+  let real: RealContainerd
+  let runtime: Containerd
+  let watch: ContainerWatch
+  let lost: RuntimeError[]
+  let lists: number
+  const until = async (what: () => boolean): Promise<void> => {
+    for (let i = 0; i < 1_500 && !what(); i++) await pause(20)
+    const state = `waited; known ${known()}, lists ${lists}, lost ${lost.map(({ message }) => message).join(' | ')}`
+    expect(what(), state).to.equal(true)
+  }
+  const known = (): string[] => [...watch.containers.keys()].sort()
+
+  beforeEach(async function () {
+    needsContainerd(this)
+    real = new RealContainerd()
+    await real.start()
+    runtime = new Containerd({ socket: real.socket })
+    lost = []
+    lists = 0
+    watch = new ContainerWatch({
+      runtime,
+      facts: processFacts(),
+      onChange: () => undefined,
+      onLost: (error) => lost.push(error),
+      onListed: () => lists++,
+      clock: systemClock,
+      random: Math.random,
+    })
+  })
+  afterEach(async () => {
+    if (real === undefined) return
+    await watch.stop()
+    runtime.close()
+    await real.dispose()
+  })
+
+  it('are found at the start, by events, and after it was down; those that went meanwhile are gone', async () => {
+    real.run('before', labels('before-1'))
+    real.run('pause', { ...labels('before-1'), 'io.cri-containerd.kind': 'sandbox' })
+    const running = watch.start()
+    await until(() => known().join() === 'before')
+    const before = watch.containers.get('before')!
+    expect(before).to.deep.include({
+      containerName: 'web',
+      podName: 'before-1',
+      podNamespace: 'demo',
+      podUID: 'uid-before-1',
+      profileName: '',
+    })
+    expect(before.mntNsID).to.equal(statSync(`/proc/${before.initPid}/ns/mnt`).ino)
+    // From here on only events tell: the next list is a minute away.
+    await until(() => lists === 2)
+    real.run('during', labels('during-1'))
+    await until(() => known().join() === 'before,during')
+    real.exec('during')
+    real.remove('before')
+    await until(() => known().join() === 'during')
+    expect(lists).to.equal(2)
+
+    await real.kill()
+    await until(() => lost.length > 0)
+    expect(known()).to.deep.equal(['during'])
+    await real.start()
+    real.remove('during')
+    real.run('after', labels('after-1'))
+    await until(() => known().join() === 'after')
+    expect(lost[0]).to.include({ name: 'RuntimeError' })
+    await watch.stop()
+    await running
+  })
+
+  it('are asked for with a time limit, and what is not there is no error', async () => {
+    expect(await runtime.version()).to.match(/^v?\d+\.\d+/)
+    expect(await runtime.container('none')).to.equal(undefined)
+    expect(await runtime.sandboxes()).to.deep.equal([])
+    await real.kill()
+    const error = (await thrownBy(runtime.containers())) as unknown as RuntimeError
+    expect(error).to.include({ name: 'RuntimeError', code: 'UNAVAILABLE' })
+  })
+})

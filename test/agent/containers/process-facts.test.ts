@@ -1,0 +1,44 @@
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { processFacts } from '../../../src/agent/containers/process-facts.ts'
+
+const id = 'a'.repeat(64)
+
+describe('what /proc tells of a container', () => {
+  let root: string
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'varmor-facts-'))
+    mkdirSync(join(root, 'proc/7/ns'), { recursive: true })
+    mkdirSync(join(root, 'sys/fs/cgroup/kubepods', id), { recursive: true })
+    writeFileSync(join(root, 'proc/7/ns/mnt'), '')
+    writeFileSync(join(root, 'proc/7/cgroup'), `0::/kubepods/${id}\n`)
+  })
+  afterEach(() => rmSync(root, { recursive: true }))
+
+  it('are its mount namespace and its cgroup', async () => {
+    expect(await processFacts(root)(7, id)).to.deep.equal({
+      mntNsID: statSync(join(root, 'proc/7/ns/mnt')).ino,
+      cgroupID: statSync(join(root, 'sys/fs/cgroup/kubepods', id), { bigint: true }).ino,
+    })
+  })
+
+  it('is nothing of a process that is gone, or of another container by now', async () => {
+    expect(await processFacts(root)(8, id)).to.equal(undefined)
+    expect(await processFacts(root)(7, 'b'.repeat(64))).to.equal(undefined)
+  })
+
+  for (const [what, cgroup] of [
+    ['that cannot be seen from here', `0::/../other/${id}\n`],
+    ['of version 1', `12:devices:/kubepods/${id}\n`],
+  ])
+    it(`is no cgroup where it is one ${what}`, async () => {
+      writeFileSync(join(root, 'proc/7/cgroup'), cgroup!)
+      expect(await processFacts(root)(7, id)).to.have.all.keys('mntNsID')
+    })
+
+  it('of this process is as the kernel says', async () => {
+    expect((await processFacts()(process.pid, 'c1'))?.mntNsID).to.equal(statSync('/proc/self/ns/mnt').ino)
+  })
+})

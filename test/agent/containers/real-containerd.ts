@@ -1,0 +1,102 @@
+import {
+  type ChildProcess,
+  execFileSync,
+  type SpawnSyncOptionsWithStringEncoding,
+  spawn,
+  spawnSync,
+} from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+
+const missing = (): string | undefined => {
+  if (process.getuid?.() !== 0) return 'only root can start containerd'
+  const absent = ['containerd', 'runc', 'ctr'].filter(
+    (program) => spawnSync(program, ['--version']).error !== undefined,
+  )
+  return absent.length === 0 ? undefined : `${absent.join(', ')} not installed (Debian packages containerd, runc)`
+}
+
+/** Skips by name where no containerd can be started. */
+export function needsContainerd(test: Mocha.Context): void {
+  const why = missing()
+  if (why === undefined) return
+  console.log(`      ${why}`)
+  test.skip()
+}
+
+/** A containerd of its own, with its folders and its socket below one that is removed with it. */
+export class RealContainerd {
+  readonly folder = mkdtempSync(join(tmpdir(), 'varmor-containerd-'))
+  readonly socket = join(this.folder, 'c.sock')
+  #process: ChildProcess | undefined
+
+  constructor() {
+    const config = [
+      'version = 2',
+      `root = "${join(this.folder, 'root')}"`,
+      `state = "${join(this.folder, 'state')}"`,
+      `[grpc]\naddress = "${this.socket}"`,
+      `[ttrpc]\naddress = "${this.socket}.ttrpc"`,
+      // Its CRI part would look for the machine's networks.
+      'disabled_plugins = ["io.containerd.grpc.v1.cri"]',
+    ]
+    writeFileSync(join(this.folder, 'config.toml'), `${[config[5], ...config.slice(0, 5)].join('\n')}\n`)
+    const rootfs = join(this.folder, 'rootfs')
+    for (const name of ['usr', 'proc', 'dev', 'sys']) mkdirSync(join(rootfs, name), { recursive: true })
+    for (const name of ['bin', 'lib', 'lib64']) symlinkSync(`usr/${name}`, join(rootfs, name))
+  }
+
+  async start(): Promise<void> {
+    this.#process = spawn('containerd', ['-c', join(this.folder, 'config.toml')], { stdio: 'ignore' })
+    for (let i = 0; i < 200; i++) {
+      if (spawnSync('ctr', ['-a', this.socket, 'version'], { timeout: 2_000 }).status === 0) return
+      await pause(50)
+    }
+    throw new Error('containerd does not answer')
+  }
+
+  /** Containers go on running without it. */
+  async kill(): Promise<void> {
+    const child = this.#process
+    this.#process = undefined
+    if (child === undefined || child.exitCode !== null) return
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+
+  run(id: string, labels: Record<string, string>): void {
+    const flags = Object.entries({ 'io.cri-containerd.kind': 'container', ...labels }).flatMap(([key, value]) => [
+      '--label',
+      `${key}=${value}`,
+    ])
+    const mount = ['--mount', 'type=bind,src=/usr,dst=/usr,options=rbind:ro']
+    this.#ctr('run', '-d', '--rootfs', ...flags, ...mount, join(this.folder, 'rootfs'), id, '/usr/bin/sleep', '1000')
+  }
+
+  exec(id: string): void {
+    this.#ctr('task', 'exec', '--exec-id', 'other', id, '/usr/bin/true')
+  }
+
+  remove(id: string): void {
+    this.#ctr('task', 'rm', '-f', id)
+    this.#ctr('container', 'rm', id)
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#process === undefined) await this.start()
+    for (const id of this.#ctr('task', 'ls', '-q').split('\n')) if (id !== '') this.remove(id)
+    await this.kill()
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+
+  #ctr(...args: string[]): string {
+    // A task that was killed makes ctr say so, and end with the task's status.
+    const options: SpawnSyncOptionsWithStringEncoding = { timeout: 20_000, encoding: 'utf8' }
+    const all = ['-a', this.socket, '-n', 'k8s.io', ...args]
+    if (args[0] === 'task' && args[1] === 'rm') return spawnSync('ctr', all, options).stdout
+    return execFileSync('ctr', all, options)
+  }
+}

@@ -1,0 +1,79 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { Holdings } from '../../actors/loaded-profile/holdings.ts'
+import { confiningProfiles, removeLeftovers } from '../../src/agent/leftovers.ts'
+import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
+import { FakeProfileLoader } from '../fakes/profile-loader.ts'
+
+describe('profiles of policies that went while no agent was there', () => {
+  let appArmor: FakeProfileLoader
+  let seccomp: FakeProfileLoader
+  let holdings: Holdings
+  beforeEach(() => {
+    appArmor = new FakeProfileLoader('AppArmor')
+    seccomp = new FakeProfileLoader('Seccomp')
+    holdings = new Holdings({ AppArmor: appArmor, BPF: new FakeProfileLoader('BPF'), Seccomp: seccomp })
+    for (const loader of [appArmor, seccomp])
+      for (const name of ['varmor-demo-wanted', 'varmor-demo-old', 'varmor-demo-confines', 'varmor-demo-made'])
+        loader.texts.set(name, 'rules')
+  })
+  const sweep = (ofContainers: ReadonlySet<string> | undefined) =>
+    removeLeftovers({
+      holdings,
+      wanted: { has: (profile) => profile === 'varmor-demo-wanted' },
+      confining: async () => new Set(['varmor-demo-confines']),
+      ofContainers: () => ofContainers,
+    })
+
+  it('go, unless a process or a container still has them', async () => {
+    const report = await sweep(new Set(['varmor-demo-made']))
+    expect(report.removed).to.deep.equal([
+      { enforcer: 'AppArmor', profile: 'varmor-demo-old' },
+      { enforcer: 'Seccomp', profile: 'varmor-demo-old' },
+    ])
+    expect(report.kept).to.have.length(4)
+    for (const loader of [appArmor, seccomp])
+      expect([...loader.texts.keys()]).to.deep.equal(['varmor-demo-wanted', 'varmor-demo-confines', 'varmor-demo-made'])
+  })
+
+  it('stay while the containers are not known, and go later', async () => {
+    expect((await sweep(undefined)).kept).to.have.length(6)
+    expect(appArmor.texts.size).to.equal(4)
+    expect((await sweep(new Set())).removed).to.have.length(4)
+  })
+
+  it('that cannot go are named, and do not keep the others', async () => {
+    appArmor.unloadFaults = [new EnforcerError('KERNEL_REFUSED', 'unload', { reason: 'busy' })]
+    const report = await sweep(new Set())
+    expect(report.failed).to.deep.equal([{ enforcer: 'AppArmor', profile: 'varmor-demo-old', reason: 'unload: busy' }])
+    expect(report.removed).to.have.length(3)
+  })
+
+  it('are found by the labels of processes', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'varmor-proc-'))
+    try {
+      const labels: [pid: string, file: string, label: string][] = [
+        ['1', 'attr/current', 'unconfined\n'],
+        ['7', 'attr/current', 'varmor-demo-a (enforce)\n'],
+        ['8', 'attr/current', 'varmor-demo-b//child_0 (complain)\0'],
+        ['9', 'attr/apparmor/current', 'cri-containerd.apparmor.d//&varmor-demo-c (enforce)'],
+        ['self', 'attr/current', 'varmor-demo-no (enforce)'],
+      ]
+      for (const [pid, file, label] of labels) {
+        mkdirSync(join(root, pid, file, '..'), { recursive: true })
+        writeFileSync(join(root, pid, file), label)
+      }
+      mkdirSync(join(root, '10'))
+      expect([...(await confiningProfiles(root))].sort()).to.deep.equal([
+        'varmor-demo-a',
+        'varmor-demo-b',
+        'varmor-demo-c',
+      ])
+      await confiningProfiles()
+    } finally {
+      rmSync(root, { recursive: true })
+    }
+  })
+})

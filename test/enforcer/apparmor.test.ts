@@ -1,0 +1,256 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { AppArmorLoader, type AppArmorOptions } from '../../src/enforcer/apparmor.ts'
+import { securityfs } from '../../src/enforcer/apparmor-kernel.ts'
+import { parserError, parserProgram, type RunParser } from '../../src/enforcer/apparmor-parser.ts'
+import { contentDigest } from '../../src/enforcer/ports.ts'
+import { AppArmorNode } from '../fakes/apparmor-node.ts'
+import { needsParser } from '../profile/apparmor/loaded-profile.ts'
+import { loaderContract, thrownBy } from './loader-contract.ts'
+
+const name = 'varmor-demo-web'
+const text = (profile: string, number: number): string => `# ${number}\nprofile ${profile} {\n  file,\n}\n`
+
+describe('AppArmor profiles', () => {
+  let root: string
+  let folder: string
+  let node: AppArmorNode
+  const options = (): AppArmorOptions => ({
+    folder,
+    cache: join(root, 'cache'),
+    kernel: securityfs(node.folder),
+    runParser: node.run,
+  })
+  const loader = (): AppArmorLoader => new AppArmorLoader(options())
+  const onDisk = (profile = name): string | undefined =>
+    existsSync(join(folder, profile)) ? readFileSync(join(folder, profile), 'utf8') : undefined
+
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'varmor-apparmor-'))
+    folder = join(root, 'apparmor.d')
+    node = new AppArmorNode(join(root, 'securityfs'))
+  })
+  afterEach(() => rmSync(root, { recursive: true }))
+
+  describe('keep the contract', () => {
+    loaderContract(() => ({
+      loader: loader(),
+      content: text,
+      lose: (lost) => node.lose(lost),
+      damage: (damaged) => node.replace(damaged, 'other rules'),
+      inForce: (one) => (node.textOf(one) === onDisk(one) ? node.textOf(one) : undefined),
+    }))
+  })
+
+  it('are put back when their file is lost or changed, for they load from it at boot', async () => {
+    const one = loader()
+    await one.load(name, text(name, 1))
+    for (const harm of [
+      () => rmSync(join(folder, name)),
+      () => writeFileSync(join(folder, name), 'profile other {}'),
+    ]) {
+      harm()
+      expect((await one.list()).get(name)).to.equal('')
+      await one.load(name, text(name, 1))
+      expect((await one.list()).get(name)).to.equal(contentDigest(text(name, 1)))
+      expect(onDisk()).to.equal(text(name, 1))
+    }
+  })
+
+  it('stay in force, on disk too, when the new text is refused, and the error names the line', async () => {
+    const one = loader()
+    await one.load(name, text(name, 1))
+    const error = await thrownBy(one.load(name, `profile ${name} {\n  file,\n  BAD rule,\n}\n`))
+    expect(error).to.include({ code: 'PROFILE_REJECTED', retryable: false })
+    expect(error.context).to.deep.equal({ profile: name, line: 3, reason: 'syntax error, unexpected TOK_ID' })
+    expect(node.textOf(name)).to.equal(text(name, 1))
+    expect(onDisk()).to.equal(text(name, 1))
+    expect((await one.list()).get(name)).to.equal(contentDigest(text(name, 1)))
+    expect(readdirSync(join(folder, '.varmor'))).to.deep.equal([])
+  })
+
+  it('that name another profile are refused, and not kept', async () => {
+    const error = await thrownBy(loader().load(name, text('varmor-demo-other', 1)))
+    expect(error.code).to.equal('PROFILE_REJECTED')
+    expect(onDisk()).to.equal(undefined)
+  })
+
+  it('that the kernel does not take are tried again later', async () => {
+    node.refusal =
+      'apparmor_parser: Unable to replace "varmor-demo-web".  Permission denied; attempted to load a profile while confined?'
+    const error = await thrownBy(loader().load(name, text(name, 1)))
+    expect(error).to.include({ code: 'KERNEL_REFUSED', retryable: true })
+    expect(onDisk()).to.equal(undefined)
+  })
+
+  it('go to the parser in few runs, many at once', async () => {
+    const one = loader()
+    const names = Array.from({ length: 450 }, (_, i) => `varmor-demo-p${i}`)
+    await Promise.all(names.map((profile) => one.load(profile, text(profile, 1))))
+    expect(node.runs).to.have.length(3)
+    expect(node.loaded.sort()).to.deep.equal([...names].sort())
+  })
+
+  it('are loaded though others of the same run are refused, each told its own fate', async () => {
+    const one = loader()
+    const names = Array.from({ length: 40 }, (_, i) => `varmor-demo-p${i}`)
+    const bad = (i: number): boolean => i % 13 === 5
+    const results = await Promise.allSettled(
+      names.map((profile, i) => one.load(profile, text(profile, i) + (bad(i) ? 'BAD\n' : ''))),
+    )
+    expect(results.map(({ status }) => status)).to.deep.equal(names.map((_, i) => (bad(i) ? 'rejected' : 'fulfilled')))
+    for (const [i, result] of results.entries())
+      if (result.status === 'rejected') expect(result.reason.context).to.include({ profile: names[i]!, line: 5 })
+    expect(node.loaded.sort()).to.deep.equal(names.filter((_, i) => !bad(i)).sort())
+  })
+
+  it('come from the cache where the file is as it was, and never where the text is new', async () => {
+    await loader().load(name, text(name, 1))
+    await loader().load(name, text(name, 1))
+    await loader().load(name, text(name, 2))
+    expect(node.runs.map((args) => args.includes('--skip-read-cache'))).to.deep.equal([true, false, true])
+    for (const args of node.runs) expect(args).to.include.members(['--replace', '--write-cache', '--cache-loc'])
+  })
+
+  it('of an agent before this one are not taken for intact', async () => {
+    await loader().load(name, text(name, 1))
+    expect([...(await loader().list())]).to.deep.equal([[name, '']])
+  })
+
+  it('show other modes and other children where the kernel has no hashes', async () => {
+    node.hashes = false
+    const one = loader()
+    await one.load(name, text(name, 1))
+    expect((await one.list()).get(name)).to.equal(contentDigest(text(name, 1)))
+    await node.run(['--replace'], `profile ${name} flags=(complain) {\n`)
+    expect((await one.list()).get(name)).to.equal('')
+  })
+
+  it('leave their compiled form with them', async () => {
+    const one = loader()
+    await one.load(name, text(name, 1))
+    mkdirSync(join(root, 'cache', 'abcd.0'), { recursive: true })
+    for (const file of [name, 'usr.bin.man']) writeFileSync(join(root, 'cache', 'abcd.0', file), '')
+    await one.unload(name)
+    expect(readdirSync(join(root, 'cache', 'abcd.0'))).to.deep.equal(['usr.bin.man'])
+  })
+
+  it('are listed with their children as one', async () => {
+    mkdirSync(join(node.folder, 'policy', 'profiles', `${name}.7`, 'profiles', 'child_0.8'), { recursive: true })
+    const hash = join(node.folder, 'policy', 'profiles', `${name}.7`, 'profiles', 'child_0.8', 'sha256')
+    writeFileSync(
+      join(node.folder, 'profiles'),
+      `${name} (enforce)\n${name}//child_0 (complain)\nvarmor-x//left (enforce)\n`,
+    )
+    writeFileSync(hash, 'aa\n')
+    const before = await securityfs(node.folder).fingerprints()
+    expect([...before.keys()]).to.deep.equal([name])
+    writeFileSync(hash, 'bb\n')
+    expect((await securityfs(node.folder).fingerprints()).get(name)).to.not.equal(before.get(name))
+  })
+
+  describe('and the program', () => {
+    it('is called without a shell; its status and words come back', async () => {
+      const program = join(root, 'parser')
+      writeFileSync(program, '#!/bin/sh\ncat >&2\necho " $# $1" >&2\nexit 3\n')
+      chmodSync(program, 0o755)
+      expect(await parserProgram(program)(['$(reboot)'], 'text')).to.deep.equal({
+        status: 3,
+        stderr: 'text 1 $(reboot)\n',
+      })
+    })
+
+    it('is absent with the reason where there is none', async () => {
+      const absent = new AppArmorLoader({ ...options(), runParser: parserProgram(join(root, 'none')) })
+      expect(await absent.parserAbsent()).to.match(/apparmor_parser cannot be run: .*ENOENT/)
+      expect(await thrownBy(absent.load(name, text(name, 1)))).to.include({ code: 'PARSER_FAILED', retryable: true })
+    })
+
+    it('takes the options that we use, and its words about a mistake are understood', async function () {
+      needsParser(this)
+      const real = parserProgram()
+      // This kernel need not have AppArmor: the last step is left out.
+      const compileOnly: RunParser = (args, stdin) => real(['--skip-kernel-load', '--skip-cache', ...args], stdin)
+      const profile = (rule: string): string => `abi <abi/3.0>,\nprofile ${name} {\n  file,\n  ${rule}\n}\n`
+      const run = async (rule: string) => {
+        writeFileSync(join(root, name), profile(rule))
+        const args = ['--replace', '--write-cache', '--skip-read-cache', '--cache-loc', join(root, 'cache')]
+        return compileOnly([...args, join(root, name)])
+      }
+      expect((await run('network,')).status).to.equal(0)
+      const wrong = parserError('load', name, await run('network bar baz foo,'))
+      expect(wrong).to.include({ code: 'PROFILE_REJECTED' })
+      expect(wrong.context).to.include({ line: 4, profile: name })
+      expect(wrong.context['reason']).to.match(/^syntax error/)
+    })
+
+    it('loads what we wrote, from its cache the second time, and unloads by name', async function () {
+      needsParser(this)
+      // Files in the place of the kernel's: what the parser would tell it is in them afterwards.
+      const kernel = join(root, 'kernel')
+      mkdirSync(join(kernel, 'policy'), { recursive: true })
+      for (const file of ['.load', '.replace', '.remove']) writeFileSync(join(kernel, file), '')
+      const real = parserProgram()
+      const there = ['--subdomainfs', kernel, '--kernel-features', '/etc/apparmor.d/abi/3.0', '--show-cache']
+      const said: string[] = []
+      const loaded = new Map<string, string>()
+      const runParser: RunParser = async (args, stdin) => {
+        const run = await real([...there, ...args], stdin)
+        said.push(run.stderr)
+        if (args.includes('--remove')) loaded.delete(readFileSync(join(kernel, '.remove'), 'utf8').replaceAll('\0', ''))
+        else if (run.status === 0) loaded.set(name, String(readFileSync(join(kernel, '.replace')).length))
+        return run
+      }
+      const one = new AppArmorLoader({ ...options(), runParser, kernel: { fingerprints: async () => new Map(loaded) } })
+      const content = `abi <abi/3.0>,\nprofile ${name} flags=(attach_disconnected) {\n  file,\n}\n`
+      await one.load(name, content)
+      expect(readFileSync(join(kernel, '.replace')).includes(name)).to.equal(true)
+      await one.load(name, content)
+      expect(said[1]).to.match(/Cache hit/)
+      const error = await thrownBy(one.load(name, content.replace('file,', 'no such rule')))
+      expect(error.context).to.include({ profile: name, line: 3 })
+      expect(onDisk()).to.equal(content)
+      await one.unload(name)
+      expect([loaded.size, onDisk()]).to.deep.equal([0, undefined])
+      const cached = readdirSync(join(root, 'cache'), { recursive: true }).map(String)
+      expect(cached.filter((file) => file.endsWith(name))).to.deep.equal([])
+    })
+  })
+
+  const words: [stderr: string, code: string, context: object][] = [
+    [
+      'AppArmor parser error for /d/varmor-demo-web in profile /etc/apparmor.d/abstractions/base at line 9: syntax error',
+      'PROFILE_REJECTED',
+      { line: 9, file: '/etc/apparmor.d/abstractions/base' },
+    ],
+    [
+      "Warning: x\nAppArmor parser error at line 2: Could not open 'abstractions/none'",
+      'PROFILE_REJECTED',
+      { line: 2, reason: "Could not open 'abstractions/none'" },
+    ],
+    [
+      'profile has merged rule with conflicting x modifiers\nERROR processing regexs for profile varmor-demo-web, failed to load',
+      'PROFILE_REJECTED',
+      {},
+    ],
+    ['Warning: unable to find a suitable fs in /proc/mounts, is it mounted?', 'KERNEL_REFUSED', {}],
+    ['', 'PROFILE_REJECTED', { reason: 'exit status 1' }],
+  ]
+  for (const [stderr, code, context] of words)
+    it(`gives ${code} for: ${stderr.slice(0, 60) || 'no words'}`, () => {
+      const error = parserError('load', name, { status: 1, stderr })
+      expect(error.code).to.equal(code)
+      expect(error.context).to.include(context)
+    })
+})

@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ParserRun } from '../../src/enforcer/apparmor-parser.ts'
+
+interface Parsed {
+  name: string
+  mode: string
+  text: string
+}
+
+const heading = /^profile (\S+)(?: flags=\(([^)]*)\))? \{$/
+
+/**
+ * AppArmor of a node in a folder: securityfs as the kernel shows it, and a parser that "compiles" text with one `profile NAME {`
+ * a profile, refuses any line with the word BAD, and records how it was called.
+ */
+export class AppArmorNode {
+  readonly folder: string
+  /** Arguments of each run. */
+  readonly runs: string[][] = []
+  /** Words of the kernel with which it refuses what it is given. */
+  refusal: string | undefined
+  /** Kernels without CONFIG_SECURITY_APPARMOR_HASH. */
+  hashes = true
+  readonly #profiles = new Map<string, Parsed>()
+  #serial = 0
+
+  constructor(folder: string) {
+    this.folder = folder
+    this.#show()
+  }
+
+  get loaded(): string[] {
+    return [...this.#profiles.keys()]
+  }
+
+  textOf(name: string): string | undefined {
+    return this.#profiles.get(name)?.text
+  }
+
+  readonly run = async (args: readonly string[], stdin = ''): Promise<ParserRun> => {
+    this.runs.push([...args])
+    if (args.includes('--version')) return { status: 0, stderr: '' }
+    const files = args.filter((arg, i) => arg.startsWith('/') && args[i - 1] !== '--cache-loc')
+    const texts =
+      files.length === 0
+        ? [['stdin', stdin] as const]
+        : files.map((file) => [file, readFileSync(file, 'utf8')] as const)
+    const errors: string[] = []
+    for (const [file, text] of texts) {
+      const error = args.includes('--remove') ? this.#remove(text) : this.#replace(file, text)
+      if (error !== undefined) errors.push(error)
+    }
+    this.#show()
+    return { status: errors.length === 0 ? 0 : 1, stderr: errors.join('\n') }
+  }
+
+  /** The kernel loses a profile. */
+  lose(name: string): void {
+    this.#profiles.delete(name)
+    this.#show()
+  }
+
+  /** Somebody else loads other rules under the name. */
+  replace(name: string, text: string): void {
+    this.#profiles.set(name, { name, mode: 'enforce', text })
+    this.#show()
+  }
+
+  #replace(file: string, text: string): string | undefined {
+    const lines = text.split('\n')
+    const bad = lines.findIndex((line) => line.includes('BAD'))
+    if (bad >= 0)
+      return `AppArmor parser error for ${file} in profile ${file} at line ${bad + 1}: syntax error, unexpected TOK_ID`
+    if (this.refusal !== undefined) return this.refusal
+    for (const line of lines) {
+      const [, name, flags = ''] = heading.exec(line) ?? []
+      if (name !== undefined)
+        this.#profiles.set(name, { name, mode: flags.includes('complain') ? 'complain' : 'enforce', text })
+    }
+    return undefined
+  }
+
+  #remove(text: string): string | undefined {
+    const [, name = ''] = heading.exec(text.split('\n')[0] ?? '') ?? []
+    if (this.#profiles.delete(name)) return undefined
+    return `AppArmor parser error: Unable to remove "${name}".  Profile doesn't exist`
+  }
+
+  #show(): void {
+    rmSync(this.folder, { recursive: true, force: true })
+    const policy = join(this.folder, 'policy', 'profiles')
+    mkdirSync(policy, { recursive: true })
+    const lines = Array.from(this.#profiles.values(), ({ name, mode }) => `${name} (${mode})\n`)
+    writeFileSync(join(this.folder, 'profiles'), `cri-containerd.apparmor.d (enforce)\n${lines.join('')}`)
+    for (const { name, text } of this.#profiles.values()) {
+      const own = join(policy, `${name}.${++this.#serial}`)
+      mkdirSync(own)
+      if (this.hashes) writeFileSync(join(own, 'sha1'), `${createHash('sha1').update(text).digest('hex')}\n`)
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import type { KernelEnforcer } from '../../src/api/enforcer.ts'
+import type { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
+import { checkName, contentDigest, type ProfileLoader } from '../../src/enforcer/ports.ts'
+
+/** An enforcer in memory. It is held to the same contract as the real ones (test/enforcer/loader-contract.ts). */
+export class FakeProfileLoader implements ProfileLoader {
+  readonly enforcer: KernelEnforcer
+  /** What is in force. */
+  readonly texts = new Map<string, string>()
+  readonly damaged = new Set<string>()
+  /** Each load takes one and throws it. */
+  faults: EnforcerError[] = []
+  unloadFaults: EnforcerError[] = []
+  listFaults: EnforcerError[] = []
+  readonly calls: string[] = []
+  running = 0
+  mostAtOnce = 0
+  /** What each call waits for. */
+  pause: () => Promise<void> = async () => undefined
+
+  constructor(enforcer: KernelEnforcer) {
+    this.enforcer = enforcer
+  }
+
+  async load(name: string, content: string): Promise<void> {
+    await this.#call(`load ${name}`)
+    checkName('load the profile', name)
+    const fault = this.faults.shift()
+    if (fault !== undefined) throw fault
+    this.texts.set(name, content)
+    this.damaged.delete(name)
+  }
+
+  async unload(name: string): Promise<void> {
+    await this.#call(`unload ${name}`)
+    checkName('unload the profile', name)
+    const fault = this.unloadFaults.shift()
+    if (fault !== undefined) throw fault
+    this.texts.delete(name)
+    this.damaged.delete(name)
+  }
+
+  async list(): Promise<Map<string, string>> {
+    await this.#call('list')
+    const fault = this.listFaults.shift()
+    if (fault !== undefined) throw fault
+    return new Map(
+      Array.from(this.texts, ([name, text]) => [name, this.damaged.has(name) ? '' : contentDigest(text)] as const),
+    )
+  }
+
+  count(call: string): number {
+    return this.calls.filter((one) => one.startsWith(call)).length
+  }
+
+  async #call(name: string): Promise<void> {
+    this.calls.push(name)
+    this.mostAtOnce = Math.max(this.mostAtOnce, ++this.running)
+    await this.pause()
+    this.running--
+  }
+}

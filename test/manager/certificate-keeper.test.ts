@@ -1,0 +1,383 @@
+import { X509Certificate } from 'node:crypto'
+import { createServer, type Server } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { connect } from 'node:tls'
+import { expect } from 'chai'
+import { seededRandom } from '../../actors/runtime/index.ts'
+import { type WebhookConfiguration, webhookConfigurations } from '../../src/manager/admission/webhook-configurations.ts'
+import {
+  CertificateKeeper,
+  type CertificateKeeperOptions,
+  type ServingCredentials,
+} from '../../src/manager/tls/certificate-keeper.ts'
+import type { ConfigMap, Secret } from '../../src/manager/tls/core-objects.ts'
+import { pemBlocks } from '../../src/manager/tls/pem.ts'
+import { checkCertificatePolicy, defaultCertificatePolicy } from '../../src/manager/tls/plan.ts'
+import { ManualClock } from '../kube/harness.ts'
+import { ObjectStore } from './object-store.ts'
+
+const hour = 3_600_000
+const day = 24 * hour
+const start = Date.UTC(2026, 0, 1)
+
+/** Shorter than the defaults, in the same proportions. */
+const policy = {
+  authorityValidity: 365 * day,
+  authorityRenewBefore: 73 * day,
+  publishDelay: day,
+  servingValidity: 30 * day,
+  servingRenewBefore: 10 * day,
+  backdate: hour,
+}
+const names = ['varmor-webhook-svc.varmor.svc', 'varmor-status-svc.varmor.svc', '127.0.0.1']
+const reach = { namespace: 'varmor', service: 'varmor-webhook-svc' }
+const configurations = webhookConfigurations({ reach })
+
+/** An API server, managers that use it, and a clock that stands until it is moved. */
+class World {
+  readonly clock = new ManualClock()
+  readonly secrets = new ObjectStore<Secret>()
+  readonly configMaps = new ObjectStore<ConfigMap>()
+  readonly webhooks = new ObjectStore<WebhookConfiguration>()
+  readonly errors: unknown[] = []
+  readonly random = seededRandom(7)
+  #origin = this.clock.now()
+
+  get now(): number {
+    return start + this.clock.now() - this.#origin
+  }
+
+  manager(options: Partial<CertificateKeeperOptions> = {}): Manager {
+    return new Manager(this, options)
+  }
+
+  get bundle(): string {
+    return this.configMaps.objects.get('varmor-ca')?.data?.['ca.crt'] ?? ''
+  }
+
+  get caBundles(): string[] {
+    return [...this.webhooks.objects.values()].flatMap(({ webhooks = [] }) =>
+      webhooks.map(({ clientConfig }) => Buffer.from(clientConfig.caBundle ?? '', 'base64').toString()),
+    )
+  }
+
+  secretText(key: string): string {
+    return Buffer.from(this.secrets.objects.get('varmor')?.data?.[key] ?? '', 'base64').toString()
+  }
+}
+
+class Manager {
+  readonly keeper: CertificateKeeper
+  readonly served: ServingCredentials[] = []
+
+  constructor(world: World, options: Partial<CertificateKeeperOptions>) {
+    this.keeper = new CertificateKeeper({
+      name: 'varmor',
+      names,
+      secrets: world.secrets.port,
+      configMaps: world.configMaps.port,
+      webhooks: [
+        { port: world.webhooks.port, name: configurations.mutating.metadata!.name!, fresh: configurations.mutating },
+        {
+          port: world.webhooks.port,
+          name: configurations.validating.metadata!.name!,
+          fresh: configurations.validating,
+        },
+      ],
+      serve: (credentials) => this.served.push(credentials),
+      log: { info: () => undefined, error: ({ err }: { err?: unknown }) => world.errors.push(err) },
+      policy,
+      every: 12 * hour,
+      clock: world.clock,
+      wallClock: () => world.now,
+      random: world.random,
+      ...options,
+    })
+  }
+
+  get certificate(): string {
+    return this.served.at(-1)!.cert
+  }
+}
+
+const signers = new Map<string, X509Certificate[]>()
+
+/** Those of a bundle that signed a certificate. */
+function signersOf(bundle: string, certificate: string): X509Certificate[] {
+  const key = bundle + certificate
+  const known = signers.get(key)
+  if (known !== undefined) return known
+  const leaf = new X509Certificate(certificate)
+  const found = pemBlocks(bundle, 'CERTIFICATE')
+    .map((pem) => new X509Certificate(pem))
+    .filter((authority) => leaf.checkIssued(authority) && leaf.verify(authority.publicKey))
+  signers.set(key, found.length === 0 ? [] : [leaf, ...found])
+  return signers.get(key)!
+}
+
+/** As a TLS client decides: somebody that it trusts signed it, and both are valid now. */
+function trusts(bundle: string, certificate: string, now: number): boolean {
+  const isValid = (each: X509Certificate) => Date.parse(each.validFrom) <= now && now < Date.parse(each.validTo)
+  const [leaf, ...authorities] = signersOf(bundle, certificate)
+  return leaf !== undefined && isValid(leaf) && authorities.some(isValid)
+}
+
+async function started(...managers: Manager[]): Promise<void> {
+  await Promise.all(managers.map(({ keeper }) => keeper.start()))
+  await settled(...managers)
+}
+
+async function settled(...managers: Manager[]): Promise<void> {
+  for (const { keeper } of managers) await keeper.settled()
+}
+
+describe('certificates of the manager', () => {
+  it('are made, served and made known when there are none', async () => {
+    const world = new World()
+    const manager = world.manager()
+    await started(manager)
+    const leaf = new X509Certificate(manager.certificate)
+    for (const name of names.slice(0, 2)) expect(leaf.checkHost(name)).to.equal(name)
+    expect(leaf.checkIP('127.0.0.1')).to.equal('127.0.0.1')
+    expect(trusts(world.bundle, manager.certificate, world.now)).to.equal(true)
+    expect(world.caBundles).to.deep.equal([world.bundle, world.bundle, world.bundle])
+    expect([...world.webhooks.objects.keys()]).to.deep.equal([
+      'varmor-resource-mutating-webhook-cfg',
+      'varmor-policy-validating-webhook-cfg',
+    ])
+    expect(world.configMaps.objects.get('varmor-ca')!.data).to.have.all.keys('ca.crt')
+    expect(manager.keeper.isPublished).to.equal(true)
+    await manager.keeper.stop()
+  })
+
+  it('are the same for managers that start at once', async () => {
+    const world = new World()
+    // All see that there is none, before one writes.
+    let reading = 3
+    let release: () => void = () => undefined
+    const all = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    world.secrets.before = async (verb) => {
+      if (verb !== 'get' || reading === 0) return
+      if (--reading === 0) release()
+      await all
+    }
+    const managers = [world.manager(), world.manager(), world.manager()]
+    await started(...managers)
+    expect(new Set(managers.map(({ certificate }) => certificate)).size).to.equal(1)
+    expect(world.secrets.writes).to.equal(1)
+    expect(world.errors).to.deep.equal([])
+    for (const { keeper } of managers) await keeper.stop()
+  })
+
+  it('go on for years without a moment at which somebody trusts nothing that is served', async function () {
+    this.timeout(120_000)
+    const world = new World()
+    const managers = [world.manager(), world.manager()]
+    await started(...managers)
+    const authorities = new Set<string>()
+    let known = world.bundle
+    let restarts = 0
+    while (world.now < start + 3 * 365 * day) {
+      const before = known
+      known = world.bundle
+      await world.clock.advance(6 * hour)
+      await settled(...managers)
+      for (const pem of pemBlocks(world.bundle, 'CERTIFICATE')) authorities.add(pem)
+      for (const { certificate } of managers) {
+        // Clients may be half a day behind.
+        for (const bundle of [before, known, world.bundle, ...world.caBundles])
+          if (!trusts(bundle, certificate, world.now))
+            throw new Error(`untrusted at ${new Date(world.now).toISOString()}`)
+      }
+      if (world.random() < 0.02) {
+        const at = restarts++ % 2
+        await managers[at]!.keeper.stop()
+        managers[at] = world.manager()
+        await started(managers[at]!)
+      }
+    }
+    expect(authorities.size).to.be.within(4, 5)
+    expect(restarts).to.be.greaterThan(20)
+    expect(world.errors).to.deep.equal([])
+    // Nothing is written without need: so many renewals, each once.
+    expect(world.secrets.writes).to.be.lessThan(90)
+    expect(pemBlocks(world.secretText('ca.key'), 'PRIVATE KEY').length).to.be.at.most(2)
+    for (const { keeper } of managers) await keeper.stop()
+  })
+
+  it('begin anew after the cluster was off for longer than they last', async () => {
+    const world = new World()
+    const first = world.manager()
+    await started(first)
+    await first.keeper.stop()
+    world.clock.jump(3 * 365 * day)
+    const second = world.manager()
+    await started(second)
+    expect(trusts(world.bundle, second.certificate, world.now)).to.equal(true)
+    expect(pemBlocks(world.bundle, 'CERTIFICATE')).to.have.length(1)
+    await second.keeper.stop()
+  })
+
+  it('let a new authority sign only when it is known everywhere', async () => {
+    const world = new World()
+    const manager = world.manager({ backoff: { first: hour, longest: 12 * hour } })
+    await started(manager)
+    const firstCa = pemBlocks(world.bundle, 'CERTIFICATE')[0]!
+    world.webhooks.before = (verb) => {
+      if (verb === 'update') throw new Error('forbidden')
+    }
+    for (let i = 0; i < 305 * 2 && pemBlocks(world.secretText('ca.crt'), 'CERTIFICATE').length < 3; i++) {
+      await world.clock.advance(12 * hour)
+      await settled(manager)
+    }
+    expect(world.errors.length).to.be.greaterThan(0)
+    expect(manager.keeper.isPublished).to.equal(false)
+    // Served until near the end of the first authority, whose bundle is all that the API server knows.
+    expect(trusts(firstCa, manager.certificate, world.now)).to.equal(true)
+    for (const caBundle of world.caBundles) expect(trusts(caBundle, manager.certificate, world.now)).to.equal(true)
+    world.webhooks.before = () => undefined
+    for (let i = 0; i < 60; i++) {
+      await world.clock.advance(12 * hour)
+      await settled(manager)
+    }
+    for (const caBundle of world.caBundles) expect(trusts(caBundle, manager.certificate, world.now)).to.equal(true)
+    expect(manager.keeper.isPublished).to.equal(true)
+    await manager.keeper.stop()
+  })
+
+  it('are put back where somebody changed them', async () => {
+    const world = new World()
+    const manager = world.manager()
+    await started(manager)
+    const bundle = world.bundle
+    world.configMaps.put({ metadata: { name: 'varmor-ca' }, data: { 'ca.crt': 'x', note: 'mine' } })
+    for (const [name, configuration] of world.webhooks.objects) {
+      const webhooks = configuration.webhooks!.map((each) => ({
+        ...each,
+        failurePolicy: 'Fail',
+        clientConfig: { ...each.clientConfig, caBundle: '' },
+      }))
+      world.webhooks.put({ ...configuration, metadata: { name }, webhooks })
+    }
+    manager.keeper.changed()
+    manager.keeper.changed()
+    await world.clock.advance(1000)
+    await settled(manager)
+    expect(world.caBundles).to.deep.equal([bundle, bundle, bundle])
+    expect(world.configMaps.objects.get('varmor-ca')!.data).to.deep.equal({ 'ca.crt': bundle, note: 'mine' })
+    // What is the user's to choose stays.
+    expect(
+      [...world.webhooks.objects.values()].flatMap(({ webhooks }) => webhooks!.map((each) => each.failurePolicy)),
+    ).to.deep.equal(['Fail', 'Fail', 'Fail'])
+    await manager.keeper.stop()
+  })
+
+  it('outlive a Secret that is deleted', async () => {
+    const world = new World()
+    const manager = world.manager()
+    await started(manager)
+    const { certificate } = manager
+    world.secrets.objects.clear()
+    manager.keeper.changed()
+    await world.clock.advance(1000)
+    await settled(manager)
+    expect(world.secretText('tls.crt')).to.equal(certificate)
+    expect(manager.served).to.have.length(1)
+    await manager.keeper.stop()
+  })
+
+  const broken: { title: string; keep: (data: Record<string, string>) => Record<string, string> }[] = [
+    { title: 'no PEM', keep: (data) => Object.fromEntries(Object.keys(data).map((key) => [key, 'eHg='])) },
+    { title: 'no key', keep: ({ 'tls.key': _, ...data }) => data },
+    { title: 'no authority', keep: ({ 'ca.crt': _, ...data }) => data },
+    { title: 'no data', keep: () => ({}) },
+    { title: 'the key of another', keep: (data) => ({ ...data, 'tls.key': data['ca.key']! }) },
+  ]
+  for (const { title, keep } of broken)
+    it(`are made anew where the Secret holds ${title}`, async () => {
+      const world = new World()
+      const first = world.manager()
+      await started(first)
+      await first.keeper.stop()
+      const secret = structuredClone(world.secrets.objects.get('varmor')!)
+      world.secrets.put({ ...secret, data: keep(secret.data!) })
+      const second = world.manager()
+      await started(second)
+      expect(trusts(world.bundle, second.certificate, world.now)).to.equal(true)
+      expect(world.secretText('tls.crt')).to.equal(second.certificate)
+      await second.keeper.stop()
+    })
+
+  it('gain a name that a manager is reached by, and keep those of the others', async () => {
+    const world = new World()
+    const first = world.manager()
+    await started(first)
+    const second = world.manager({ names: ['elsewhere.example', 'fd00::1'] })
+    await started(second)
+    const leaf = new X509Certificate(second.certificate)
+    expect(leaf.checkHost('elsewhere.example')).to.equal('elsewhere.example')
+    expect(leaf.checkIP('fd00::1')).to.equal('fd00::1')
+    expect(leaf.checkHost(names[0]!)).to.equal(names[0])
+    const { writes } = world.secrets
+    first.keeper.changed()
+    await world.clock.advance(1000)
+    await settled(first)
+    expect(world.secrets.writes).to.equal(writes)
+    expect(first.certificate).to.equal(second.certificate)
+    for (const { keeper } of [first, second]) await keeper.stop()
+  })
+
+  it('wait for an API server that is away', async () => {
+    const world = new World()
+    let failures = 3
+    world.secrets.before = () => {
+      if (failures-- > 0) throw new Error('connection refused')
+    }
+    const manager = world.manager()
+    const running = manager.keeper.start()
+    for (let i = 0; i < 10; i++) {
+      await settled(manager)
+      await world.clock.advance(2000)
+    }
+    await running
+    expect(world.errors).to.have.length(3)
+    expect(manager.served).to.have.length(1)
+    await settled(manager)
+    await manager.keeper.stop()
+  })
+
+  it('refuse times that leave a gap', () => {
+    expect(() => checkCertificatePolicy(defaultCertificatePolicy)).to.not.throw()
+    expect(() => checkCertificatePolicy({ ...policy, authorityRenewBefore: 5 * day })).to.throw(RangeError)
+    expect(() => checkCertificatePolicy({ ...policy, servingRenewBefore: 31 * day })).to.throw(RangeError)
+  })
+
+  it('convince a TLS client, also in the middle of a change of authorities', async () => {
+    const world = new World()
+    const manager = world.manager()
+    await started(manager)
+    const old = world.bundle
+    for (let i = 0; i < 305; i++) {
+      await world.clock.advance(day)
+      await settled(manager)
+    }
+    expect(pemBlocks(world.bundle, 'CERTIFICATE')).to.have.length(2)
+    const server: Server = createServer(manager.served.at(-1)!)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    // The clock of the TLS library is the machine's: only who signed is asked here.
+    const verdict = (ca: string) =>
+      new Promise<string>((resolve) => {
+        const socket = connect({ port, host: '127.0.0.1', ca, rejectUnauthorized: false }, () => {
+          resolve(String(socket.authorizationError ?? 'authorized'))
+          socket.destroy()
+        })
+      })
+    expect(await verdict(world.bundle)).to.be.oneOf(['authorized', 'CERT_NOT_YET_VALID', 'CERT_HAS_EXPIRED'])
+    expect(await verdict(old)).to.be.oneOf(['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'])
+    await manager.keeper.stop()
+    await new Promise((resolve) => server.close(resolve))
+  })
+})

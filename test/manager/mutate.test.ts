@@ -1,0 +1,500 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { applyPatch } from 'rfc6902'
+import type { KubeObject } from '../../src/kube/objects.ts'
+import { type MutateOptions, type MutateRequest, type Mutation, mutate } from '../../src/manager/admission/mutate.ts'
+import { parseOptIn } from '../../src/manager/admission/opt-in.ts'
+import { PolicyIndex } from '../../src/manager/admission/policy-index.ts'
+import { hasAppArmorField } from '../../src/manager/admission/server-version.ts'
+import {
+  arbitraryPolicy,
+  deployment,
+  enabled,
+  modern,
+  type PodShape,
+  type PolicyParts,
+  pod,
+  policy,
+  requestFor,
+} from './made-up.ts'
+
+const old: MutateOptions = { ...modern, appArmorField: false }
+
+function indexOf(...policies: PolicyParts[]): PolicyIndex {
+  const index = new PolicyIndex()
+  for (const parts of policies) index.set(policy(parts))
+  return index
+}
+
+/** Applies as an API server does: a step that cannot be made is an error. */
+function patched<T extends KubeObject>(object: T, { patch }: Mutation): T {
+  const copy = structuredClone(object)
+  const failures = applyPatch(copy, structuredClone(patch) as never).filter((result) => result !== null)
+  expect(failures, JSON.stringify(patch)).to.deep.equal([])
+  return copy
+}
+
+interface Template {
+  metadata: { annotations?: Record<string, string> }
+  spec: { containers: Container[]; initContainers?: Container[]; ephemeralContainers?: Container[] }
+}
+interface Container {
+  name: string
+  securityContext?: { appArmorProfile?: object; seccompProfile?: object }
+}
+
+const templateOf = (object: KubeObject): Template =>
+  object.kind === 'Pod' ? (object as unknown as Template) : (object as { spec: { template: Template } }).spec.template
+
+const mutated = (object: KubeObject, index: PolicyIndex, options = modern, more: Partial<MutateRequest> = {}) =>
+  templateOf(patched(object, mutate(requestFor(object, more), index, options)))
+
+const own = (kind: string, container = 'c') => `container.${kind}.security.beta.varmor.org/${container}`
+const kubernetes = 'container.apparmor.security.beta.kubernetes.io/c'
+const local = { type: 'Localhost', localhostProfile: 'varmor-demo-web' }
+const mark = 'localhost/varmor-demo-web'
+
+interface Row {
+  title: string
+  enforcer?: string
+  mode?: string
+  options?: Partial<MutateOptions>
+  given?: PodShape
+  annotations: Record<string, string>
+  securityContext?: object
+}
+
+const unconfined = { type: 'Unconfined' }
+const rows: Row[] = [
+  {
+    title: 'every enforcer, by field',
+    annotations: { [own('bpf')]: mark, [own('apparmor')]: mark, [own('seccomp')]: mark },
+    securityContext: { appArmorProfile: local, seccompProfile: local },
+  },
+  {
+    title: 'every enforcer, before 1.30',
+    options: old,
+    annotations: { [own('bpf')]: mark, [kubernetes]: mark, [own('seccomp')]: mark },
+    securityContext: { seccompProfile: local },
+  },
+  { title: 'BPF alone is an annotation', enforcer: 'BPF', annotations: { [own('bpf')]: mark } },
+  {
+    title: 'a profile that the user chose gives way to the policy',
+    enforcer: 'AppArmorSeccomp',
+    given: {
+      spec: {
+        containers: [
+          {
+            name: 'c',
+            securityContext: {
+              runAsUser: 1,
+              appArmorProfile: { type: 'RuntimeDefault' },
+              seccompProfile: { type: 'Localhost', localhostProfile: 'x' },
+            },
+          },
+        ],
+      },
+    },
+    annotations: { [own('apparmor')]: mark, [own('seccomp')]: mark },
+    securityContext: { runAsUser: 1, appArmorProfile: local, seccompProfile: local },
+  },
+  ...(['bpf', 'apparmor', 'seccomp'] as const).map(
+    (kind): Row => ({
+      title: `${kind}: unconfined by annotation wins`,
+      enforcer: { bpf: 'BPF', apparmor: 'AppArmor', seccomp: 'Seccomp' }[kind],
+      given: { annotations: { [own(kind)]: 'unconfined' } },
+      annotations: { [own(kind)]: 'unconfined' },
+    }),
+  ),
+  {
+    title: 'unconfined by the annotation of Kubernetes wins, before 1.30',
+    enforcer: 'AppArmor',
+    options: old,
+    given: { annotations: { [kubernetes]: 'unconfined' } },
+    annotations: { [kubernetes]: 'unconfined' },
+  },
+  {
+    title: 'unconfined by the annotation of Kubernetes wins, from 1.30 on too',
+    enforcer: 'AppArmor',
+    given: { annotations: { [kubernetes]: 'unconfined' } },
+    annotations: { [kubernetes]: 'unconfined' },
+  },
+  {
+    title: 'an old annotation follows the field, or the API server refuses both',
+    enforcer: 'AppArmor',
+    given: { annotations: { [kubernetes]: 'runtime/default' } },
+    annotations: { [kubernetes]: mark, [own('apparmor')]: mark },
+    securityContext: { appArmorProfile: local },
+  },
+  {
+    title: 'Unconfined by field wins',
+    enforcer: 'AppArmorSeccomp',
+    given: {
+      spec: {
+        containers: [{ name: 'c', securityContext: { appArmorProfile: unconfined, seccompProfile: unconfined } }],
+      },
+    },
+    annotations: {},
+    securityContext: { appArmorProfile: unconfined, seccompProfile: unconfined },
+  },
+  {
+    title: 'Unconfined for the whole pod wins',
+    enforcer: 'AppArmorSeccomp',
+    given: { spec: { securityContext: { appArmorProfile: unconfined, seccompProfile: unconfined } } },
+    annotations: {},
+  },
+  {
+    title: 'a privileged container gets no seccomp profile',
+    enforcer: 'AppArmorSeccomp',
+    given: { spec: { containers: [{ name: 'c', securityContext: { privileged: true } }] } },
+    annotations: { [own('apparmor')]: mark },
+    securityContext: { privileged: true, appArmorProfile: local },
+  },
+  {
+    title: 'the RuntimeDefault mode uses the profile of the runtime',
+    enforcer: 'Seccomp',
+    mode: 'RuntimeDefault',
+    annotations: { [own('seccomp')]: mark },
+    securityContext: { seccompProfile: { type: 'RuntimeDefault' } },
+  },
+  {
+    title: 'a RuntimeDefault of the user stays the user’s',
+    enforcer: 'Seccomp',
+    mode: 'RuntimeDefault',
+    given: { spec: { containers: [{ name: 'c', securityContext: { seccompProfile: { type: 'RuntimeDefault' } } }] } },
+    annotations: {},
+    securityContext: { seccompProfile: { type: 'RuntimeDefault' } },
+  },
+  {
+    title: 'bpfExclusiveMode frees a container from AppArmor',
+    enforcer: 'BPF',
+    options: { bpfExclusive: true },
+    annotations: { [own('bpf')]: mark, [own('apparmor')]: 'bpf-exclusive/varmor-demo-web' },
+    securityContext: { appArmorProfile: unconfined },
+  },
+  {
+    title: 'bpfExclusiveMode does not hide that the user said unconfined',
+    enforcer: 'AppArmorBPF',
+    options: { bpfExclusive: true },
+    given: { annotations: { [kubernetes]: 'unconfined' } },
+    annotations: { [kubernetes]: 'unconfined', [own('bpf')]: mark },
+  },
+  {
+    title: 'bpfExclusiveMode before 1.30',
+    enforcer: 'BPF',
+    options: { ...old, bpfExclusive: true },
+    annotations: {
+      [own('bpf')]: mark,
+      [own('apparmor')]: 'bpf-exclusive/varmor-demo-web',
+      [kubernetes]: 'unconfined',
+    },
+  },
+  {
+    title: 'bpfExclusiveMode leaves AppArmor to a policy that names it',
+    enforcer: 'AppArmorBPF',
+    options: { bpfExclusive: true },
+    annotations: { [own('bpf')]: mark, [own('apparmor')]: mark },
+    securityContext: { appArmorProfile: local },
+  },
+]
+
+describe('mutation', () => {
+  for (const kind of ['Deployment', 'Pod'] as const)
+    for (const { title, enforcer, mode, options, given, annotations, securityContext } of rows)
+      it(`${kind}: ${title}`, () => {
+        const index = indexOf({
+          ...(enforcer !== undefined && { enforcer }),
+          ...(mode !== undefined && { mode }),
+          target: { kind, selector: { matchLabels: { app: 'web' } } },
+        })
+        const object = kind === 'Pod' ? pod(given) : deployment(given)
+        const { metadata, spec } = mutated(object, index, { ...modern, ...options })
+        const { 'webhook.varmor.org/mutatedAt': _, ...rest } = metadata.annotations ?? {}
+        expect(rest).to.deep.equal(annotations)
+        expect(spec.containers[0]!.securityContext).to.deep.equal(securityContext)
+      })
+
+  const containers = {
+    containers: [{ name: 'c' }, { name: 'd' }],
+    initContainers: [{ name: 'i' }, { name: 's', restartPolicy: 'Always' }],
+  }
+  const confined = ({ spec }: Template): string[] =>
+    [...spec.containers, ...(spec.initContainers ?? []), ...(spec.ephemeralContainers ?? [])]
+      .filter(({ securityContext }) => securityContext?.seccompProfile !== undefined)
+      .map(({ name }) => name)
+  const selections: { title: string; named: string[]; options?: Partial<MutateOptions>; confined: string[] }[] = [
+    { title: 'those that run, where none is named', named: [], confined: ['c', 'd', 's'] },
+    {
+      title: 'all, where that is wanted',
+      named: [],
+      options: { unnamedContainers: 'all' },
+      confined: ['c', 'd', 'i', 's'],
+    },
+    { title: 'only those that are named', named: ['d'], confined: ['d'] },
+    { title: 'init containers and sidecars that are named', named: ['i', 's'], confined: ['i', 's'] },
+  ]
+  for (const { title, named, options, confined: wanted } of selections)
+    it(`confines ${title}`, () => {
+      const target = { kind: 'Deployment' as const, name: 'web', containers: named }
+      const index = indexOf({ enforcer: 'Seccomp', target })
+      expect(confined(mutated(deployment({ spec: containers }), index, { ...modern, ...options }))).to.deep.equal(
+        wanted,
+      )
+    })
+
+  describe('ephemeral containers', () => {
+    const debugged = (name: string) => pod({ spec: { ephemeralContainers: [{ name: 'first' }, { name }] } })
+    const before = pod({ spec: { ephemeralContainers: [{ name: 'first' }] } })
+    const request = { operation: 'UPDATE' as const, subResource: 'ephemeralcontainers', oldObject: before }
+
+    it('confines the new one by its fields and touches nothing else', () => {
+      const index = indexOf({ target: { kind: 'Pod', name: 'web-1', containers: ['debug'] } })
+      const { patch, warnings } = mutate(requestFor(debugged('debug'), request), index, modern)
+      expect(patch.map(({ path }) => path)).to.deep.equal(['/spec/ephemeralContainers/1/securityContext'])
+      expect(warnings).to.have.length(1)
+      expect(warnings[0]).to.match(/debug runs without the BPF profile of VarmorPolicy\/demo\/web/)
+    })
+
+    it('knows the policy of a Deployment by the profiles of its pod', () => {
+      const index = indexOf({ enforcer: 'Seccomp' })
+      const object = debugged('debug')
+      object.metadata!.annotations = { [own('seccomp')]: mark }
+      const all: MutateOptions = { ...modern, unnamedContainers: 'all' }
+      expect(mutate(requestFor(object, request), index, all).patch).to.have.length(1)
+      expect(mutate(requestFor(object, request), index, modern).patch).to.deep.equal([])
+    })
+  })
+
+  const untouched: {
+    title: string
+    object: KubeObject
+    more?: Partial<MutateRequest>
+    options?: Partial<MutateOptions>
+  }[] = [
+    { title: 'a workload without the label', object: deployment({}, { app: 'web' }) },
+    {
+      title: 'a workload with another value of the label',
+      object: deployment({}, { app: 'web', 'sandbox.varmor.org/enable': 'false' }),
+    },
+    { title: 'a workload of another namespace', object: deployment(), more: { namespace: 'other' } },
+    { title: 'a workload that the selector misses', object: deployment({}, { app: 'db', ...enabled }) },
+    { title: 'an update of a running pod', object: pod(), more: { operation: 'UPDATE' } },
+    { title: 'a change of scale', object: deployment(), more: { operation: 'UPDATE', subResource: 'scale' } },
+    {
+      title: 'a Deployment of another group',
+      object: deployment(),
+      more: { kind: { group: 'x', version: 'v1', kind: 'Deployment' } },
+    },
+    {
+      title: 'a kind that no policy targets',
+      object: deployment(),
+      more: { kind: { group: 'apps', version: 'v1', kind: 'ReplicaSet' } },
+    },
+    { title: 'a pod for Windows', object: deployment({ spec: { os: { name: 'windows' } } }) },
+    { title: 'an object without a pod', object: { ...deployment(), spec: {} } as KubeObject },
+    { title: 'a deletion', object: deployment(), more: { operation: 'DELETE' } },
+  ]
+  for (const { title, object, more, options } of untouched)
+    it(`leaves alone: ${title}`, () => {
+      const index = indexOf({}, { name: 'pods', target: { kind: 'Pod', selector: {} } })
+      expect(mutate(requestFor(object, more), index, { ...modern, ...options }).patch).to.deep.equal([])
+    })
+
+  it('considers every workload where no label is asked for', () => {
+    const object = deployment({}, { app: 'web' })
+    expect(mutate(requestFor(object), indexOf({}), { ...modern, optIn: undefined }).patch).to.not.deep.equal([])
+    expect(parseOptIn('')).to.equal(undefined)
+    expect(parseOptIn('a/b=c')).to.deep.equal({ key: 'a/b', value: 'c' })
+    for (const wrong of ['a', '=b', 'a=', 'a=b=c']) expect(() => parseOptIn(wrong)).to.throw(TypeError)
+  })
+
+  it('lets a cluster policy win', () => {
+    const index = indexOf({ enforcer: 'BPF' }, { cluster: true, name: 'all', enforcer: 'BPF' })
+    expect(mutated(deployment(), index).metadata.annotations).to.deep.equal({
+      [own('bpf')]: 'localhost/varmor-cluster-varmor-all',
+    })
+  })
+
+  it('says when it changed a workload, on the workload', () => {
+    const result = patched(deployment(), mutate(requestFor(deployment()), indexOf({}), modern))
+    expect(result.metadata!.annotations).to.deep.equal({ 'webhook.varmor.org/mutatedAt': '2026-01-02T00:00:00.000Z' })
+  })
+
+  it('makes what is missing on the way, and takes null for missing', () => {
+    const bare = {
+      ...deployment(),
+      spec: { template: { spec: { containers: [{ name: 'c', securityContext: null }] } } },
+    }
+    const nulls = { ...deployment(), metadata: { ...deployment().metadata, annotations: null } }
+    for (const object of [bare, nulls] as unknown as KubeObject[])
+      expect(mutated(object, indexOf({ enforcer: 'Seccomp' })).spec.containers[0]!.securityContext).to.deep.equal({
+        seccompProfile: local,
+      })
+  })
+
+  describe('what an earlier policy left', () => {
+    const left = (index: PolicyIndex, options = modern) =>
+      patched(deployment(), mutate(requestFor(deployment()), index, options))
+    const update = { operation: 'UPDATE' as const }
+
+    for (const options of [modern, old, { ...modern, bpfExclusive: true }, { ...old, bpfExclusive: true }])
+      for (const enforcer of ['AppArmorBPFSeccomp', 'BPF'])
+        it(`goes with it (${enforcer}, ${JSON.stringify(options)})`, () => {
+          const object = left(indexOf({ enforcer }), options)
+          const { metadata, spec } = mutated(object, new PolicyIndex(), options, update)
+          expect(metadata.annotations).to.deep.equal({})
+          expect(spec.containers[0]!.securityContext ?? {}).to.deep.equal({})
+        })
+
+    it('goes when the workload leaves the selection, or is opted out', () => {
+      const index = indexOf({})
+      for (const labels of [{ app: 'db', ...enabled }, { app: 'web' }] as Record<string, string>[]) {
+        const object = left(index)
+        object.metadata!.labels = labels
+        expect(mutated(object, index, modern, update).metadata.annotations).to.deep.equal({})
+      }
+    })
+
+    it('goes for an enforcer that the policy dropped, and for a container that is gone', () => {
+      const object = left(indexOf({}))
+      const template = templateOf(object)
+      template.metadata.annotations![own('bpf', 'gone')] = mark
+      expect(
+        mutated(object, indexOf({ enforcer: 'AppArmorSeccomp' }), modern, update).metadata.annotations,
+      ).to.deep.equal({
+        [own('apparmor')]: mark,
+        [own('seccomp')]: mark,
+      })
+    })
+
+    it('makes room for AppArmor, when a BPF policy gets it later', () => {
+      for (const base of [modern, old]) {
+        const options = { ...base, bpfExclusive: true }
+        const object = left(indexOf({ enforcer: 'BPF' }), options)
+        const fresh = left(indexOf({ enforcer: 'AppArmorBPF' }), options)
+        expect(mutated(object, indexOf({ enforcer: 'AppArmorBPF' }), options, update)).to.deep.equal(templateOf(fresh))
+      }
+    })
+
+    it('stays in a pod that the Deployment of a living policy made', () => {
+      const { metadata, spec } = templateOf(left(indexOf({})))
+      const object = pod({ annotations: metadata.annotations!, spec: spec as never }, {})
+      expect(mutate(requestFor(object), indexOf({}), modern).patch).to.deep.equal([])
+      expect(mutated(object, new PolicyIndex()).spec.containers[0]!.securityContext).to.deep.equal({})
+    })
+
+    it('goes also where it is from before the server had the field', () => {
+      const object = left(indexOf({ enforcer: 'AppArmor' }), old)
+      expect(mutated(object, new PolicyIndex(), modern, update).metadata.annotations).to.deep.equal({})
+    })
+
+    it('does not take what a user wrote with it', () => {
+      const annotations = { [kubernetes]: 'localhost/mine', [own('bpf')]: 'unconfined' }
+      const object = deployment({
+        annotations,
+        spec: {
+          containers: [
+            { name: 'c', securityContext: { seccompProfile: { type: 'Localhost', localhostProfile: 'mine' } } },
+          ],
+        },
+      })
+      for (const options of [modern, old])
+        expect(mutate(requestFor(object), new PolicyIndex(), options).patch).to.deep.equal([])
+    })
+  })
+
+  const profileField = fc.constantFrom(
+    undefined,
+    { type: 'Unconfined' },
+    { type: 'RuntimeDefault' },
+    { type: 'Localhost', localhostProfile: 'mine' },
+    local,
+  )
+  const arbitraryContext = fc.option(
+    fc.record(
+      { appArmorProfile: profileField, seccompProfile: profileField, privileged: fc.boolean() },
+      { requiredKeys: [] },
+    ),
+    { nil: undefined },
+  )
+  const arbitraryContainer = (name: string) => fc.record({ name: fc.constant(name), securityContext: arbitraryContext })
+  const arbitraryShape = fc.record({
+    annotations: fc.dictionary(
+      fc.constantFrom(
+        own('bpf'),
+        own('apparmor'),
+        own('seccomp'),
+        kubernetes,
+        own('bpf', 'd'),
+        own('seccomp', 'x'),
+        'a~b/c',
+      ),
+      fc.constantFrom('unconfined', mark, 'localhost/mine', 'bpf-exclusive/varmor-demo-p', 'localhost/varmor-demo-p'),
+    ),
+    spec: fc.record({
+      containers: fc.tuple(arbitraryContainer('c'), arbitraryContainer('d')),
+      initContainers: fc.tuple(arbitraryContainer('i')),
+      securityContext: arbitraryContext,
+    }),
+  })
+  const clean = (value: unknown) => JSON.parse(JSON.stringify(value))
+
+  it('changes nothing the second time, whatever was there, and can always be applied', () => {
+    fc.assert(
+      fc.property(
+        fc.array(arbitraryPolicy, { maxLength: 4 }),
+        fc.constantFrom('Deployment', 'Pod'),
+        arbitraryShape,
+        fc.boolean(),
+        fc.boolean(),
+        (policies, kind, shape, appArmorField, bpfExclusive) => {
+          const index = new PolicyIndex()
+          for (const each of policies) index.set(each)
+          const options = { ...modern, appArmorField, bpfExclusive, optIn: undefined }
+          const object = kind === 'Pod' ? pod(clean(shape), { app: 'a' }) : deployment(clean(shape), { app: 'a' })
+          const once = patched(object, mutate(requestFor(object), index, options))
+          expect(mutate(requestFor(once), index, options).patch).to.deep.equal([])
+        },
+      ),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('never confines a container that says unconfined', () => {
+    fc.assert(
+      fc.property(arbitraryPolicy, arbitraryShape, fc.boolean(), (some, shape, appArmorField) => {
+        const index = new PolicyIndex()
+        index.set({ ...some, spec: { ...some.spec, target: { kind: 'Deployment', selector: {} } } })
+        const annotations = {
+          ...shape.annotations,
+          [own('bpf')]: 'unconfined',
+          [own('apparmor')]: 'unconfined',
+          [own('seccomp')]: 'unconfined',
+        }
+        const object = deployment(
+          clean({
+            ...shape,
+            annotations: Object.fromEntries(Object.entries(annotations).filter(([key]) => key !== kubernetes)),
+          }),
+        )
+        const before = clean(templateOf(object).spec.containers[0]!.securityContext ?? {})
+        const { metadata, spec } = mutated(object, index, { ...modern, appArmorField })
+        expect(spec.containers[0]!.securityContext ?? {}).to.deep.equal(before)
+        for (const kind of ['bpf', 'apparmor', 'seccomp'])
+          expect(metadata.annotations![own(kind)]).to.equal('unconfined')
+      }),
+    )
+  })
+
+  const versions: [string, string, boolean][] = [
+    ['1', '29', false],
+    ['1', '29+', false],
+    ['1', '30', true],
+    ['1', '31-gke', true],
+    ['2', '0', true],
+  ]
+  for (const [major, minor, has] of versions)
+    it(`a server of ${major}.${minor} ${has ? 'has' : 'lacks'} the field for AppArmor`, () => {
+      expect(hasAppArmorField({ major, minor })).to.equal(has)
+    })
+})

@@ -1,0 +1,236 @@
+import { expect } from 'chai'
+import type { AgentReport } from '../../src/api/agent-report.ts'
+import type { TokenVerdict } from '../../src/kube/token-review.ts'
+import { type ReportHandlerOptions, reportHandler } from '../../src/manager/http/report-handler.ts'
+import type { Exchange, Reply } from '../../src/manager/http/routes.ts'
+import { statusRoutes } from '../../src/manager/http/status-routes.ts'
+import { TokenVerifier } from '../../src/manager/http/token-verifier.ts'
+import { ManualClock } from '../kube/harness.ts'
+
+const agentUser = 'system:serviceaccount:varmor:varmor-agent'
+const nodeKey = 'authentication.kubernetes.io/node-name'
+const user = (node: string | undefined, username = agentUser): TokenVerdict => ({
+  user: { username, ...(node !== undefined && { extra: { [nodeKey]: [node] } }) },
+})
+
+function setUp(options: Partial<ReportHandlerOptions> = {}) {
+  const clock = new ManualClock()
+  const taken: AgentReport[] = []
+  const outcomes: { status: number; profiles: number }[] = []
+  const handler = reportHandler({
+    verify: async (token) => (token === 'bad' ? { refused: 'the token is not valid' } : user(token)),
+    agentUser,
+    allowUnboundTokens: false,
+    leadership: () => ({ leads: true, leader: 'me' }),
+    take: (report) => {
+      taken.push(report)
+      return { epoch: 'e1', complete: false }
+    },
+    intervalSeconds: 15,
+    clock,
+    observe: (outcome) => outcomes.push(outcome),
+    ...options,
+  })
+  return { clock, taken, outcomes, handler }
+}
+
+const report = (more: Partial<AgentReport> = {}): AgentReport => ({
+  node: 'n1',
+  agent: 'a',
+  epoch: '',
+  complete: true,
+  profiles: [{ namespace: 'demo', name: 'varmor-demo-web', uid: 'u', generation: 1, state: 'loaded' }],
+  ...more,
+})
+
+async function post(
+  { handler }: ReturnType<typeof setUp>,
+  body: unknown = report(),
+  headers: Record<string, string | undefined> = {},
+): Promise<Reply & { value: unknown }> {
+  const exchange = {
+    path: '/apis/v1/status',
+    headers: { 'content-type': 'application/json', authorization: 'Bearer n1', ...headers },
+    socket: undefined as never,
+  } satisfies Exchange
+  const reply =
+    (await handler.admit!(exchange)) ??
+    (await handler.handle(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), exchange))
+  return { ...reply, value: JSON.parse(String(reply.body).startsWith('{') ? String(reply.body) : 'null') }
+}
+
+describe('reports of agents', () => {
+  it('are taken and answered', async () => {
+    const set = setUp()
+    const { status, value } = await post(set)
+    expect({ status, value }).to.deep.equal({
+      status: 200,
+      value: { epoch: 'e1', complete: false, intervalSeconds: 15 },
+    })
+    expect(set.taken).to.deep.equal([report()])
+    expect(set.outcomes).to.deep.equal([{ status: 200, profiles: 1 }])
+  })
+
+  const rows: {
+    title: string
+    options?: Partial<ReportHandlerOptions>
+    headers?: Record<string, string | undefined>
+    body?: unknown
+    status: number
+    says: RegExp
+  }[] = [
+    { title: 'without a token', headers: { authorization: undefined }, status: 401, says: /Authorization: Bearer/ },
+    { title: 'with other credentials', headers: { authorization: 'Basic abc' }, status: 401, says: /Bearer/ },
+    {
+      title: 'with a token that is not valid',
+      headers: { authorization: 'Bearer bad' },
+      status: 401,
+      says: /not valid/,
+    },
+    {
+      title: 'of another user',
+      options: { verify: async () => user('n1', 'system:serviceaccount:demo:default') },
+      status: 403,
+      says: /demo:default may not report/,
+    },
+    {
+      title: 'for another node than that of the token',
+      headers: { authorization: 'Bearer n2' },
+      status: 403,
+      says: /node n2.*for n1/,
+    },
+    {
+      title: 'with a token that is bound to no node',
+      options: { verify: async () => user(undefined) },
+      status: 403,
+      says: /bound to no node/,
+    },
+    { title: 'that are no JSON', body: '{', status: 400, says: /not JSON/ },
+    {
+      title: 'with every error at once',
+      body: { ...report(), node: 1, profiles: [{ state: 'gone' }] },
+      status: 400,
+      says: /node.*profiles\[0\]/s,
+    },
+    { title: 'of another type', headers: { 'content-type': 'text/plain' }, status: 415, says: /application\/json/ },
+    {
+      title: 'at a manager that does not lead, naming who does',
+      options: { leadership: () => ({ leads: false, leader: 'other' }) },
+      status: 503,
+      says: /^\{"leader":"other"\}$/,
+    },
+  ]
+  for (const { title, options, headers, body, status, says } of rows)
+    it(`are refused ${title}`, async () => {
+      const set = setUp(options)
+      const reply = await post(set, body, headers)
+      expect(reply.status, String(reply.body)).to.equal(status)
+      expect(String(reply.body)).to.match(says)
+      expect(set.taken).to.deep.equal([])
+      expect(set.outcomes).to.deep.equal([{ status, profiles: 0 }])
+    })
+
+  it('are not taken when the lead was lost on the way', async () => {
+    let leads = true
+    const set = setUp({
+      leadership: () => ({ leads, leader: null }),
+      verify: async () => {
+        leads = false
+        return user('n1')
+      },
+    })
+    expect((await post(set)).value).to.deep.equal({ leader: null })
+    expect(set.taken).to.deep.equal([])
+  })
+
+  it('with unbound tokens are taken from servers that know no others', async () => {
+    const set = setUp({ verify: async () => user(undefined), allowUnboundTokens: true })
+    expect((await post(set)).status).to.equal(200)
+  })
+
+  it('are limited for each node, and let in again later', async () => {
+    const set = setUp({ rate: { burst: 3, refill: 500 } })
+    const statuses = async (count: number, node: string) => {
+      const found: number[] = []
+      for (let i = 0; i < count; i++)
+        found.push((await post(set, report({ node }), { authorization: `Bearer ${node}` })).status)
+      return found
+    }
+    expect(await statuses(4, 'n1')).to.deep.equal([200, 200, 200, 429])
+    expect(await statuses(1, 'n2')).to.deep.equal([200])
+    const { headers } = await post(set)
+    expect(headers).to.deep.equal({ 'retry-after': '1' })
+    await set.clock.advance(1000)
+    expect(await statuses(3, 'n1')).to.deep.equal([200, 200, 429])
+  })
+
+  it('of 1,000 profiles are handed on in one piece', async () => {
+    const set = setUp()
+    const [one] = report().profiles
+    const profiles = Array.from({ length: 1000 }, (_, i) => ({ ...one!, name: `varmor-demo-${i}` }))
+    expect((await post(set, report({ profiles }))).status).to.equal(200)
+    expect(set.taken).to.have.length(1)
+    expect(set.taken[0]!.profiles).to.have.length(1000)
+  })
+
+  for (const path of ['/apis/v1/data', '/apis/crd.varmor.org/v1beta1/namespaces/demo/armorprofilemodels/x'])
+    it(`${path} says that there are no models`, async () => {
+      const routes = statusRoutes({ report: setUp().handler, isAlive: () => true, isReady: () => true })
+      const route = routes.exact[path] ?? routes.under!.find(({ prefix }) => path.startsWith(prefix))!.route
+      const reply = await route.POST!.admit!({ path, headers: {}, socket: undefined as never })
+      expect(reply).to.include({ status: 404 })
+      expect(String(reply?.body)).to.match(/behaviour models/)
+    })
+})
+
+describe('the verifier of tokens', () => {
+  function verifier(review: (token: string) => Promise<TokenVerdict>, entries = 100) {
+    const clock = new ManualClock()
+    return { clock, tokens: new TokenVerifier({ review, clock, entries }) }
+  }
+
+  it('asks once for a token at a time and once a minute', async () => {
+    let asked = 0
+    const { clock, tokens } = verifier(async () => {
+      asked++
+      return user('n1')
+    })
+    await Promise.all(Array.from({ length: 50 }, () => tokens.verify('a')))
+    expect(asked).to.equal(1)
+    await tokens.verify('b')
+    expect(asked).to.equal(2)
+    await clock.advance(59_999)
+    await tokens.verify('a')
+    expect(asked).to.equal(2)
+    await clock.advance(1)
+    await tokens.verify('a')
+    expect(asked).to.equal(3)
+  })
+
+  it('remembers a refusal for a shorter time, and a failure not at all', async () => {
+    const answers: (TokenVerdict | Error)[] = [new Error('no connection'), { refused: 'no' }, user('n1')]
+    let asked = 0
+    const { clock, tokens } = verifier(async () => {
+      const answer = answers[asked++]!
+      if (answer instanceof Error) throw answer
+      return answer
+    })
+    const failed = await Promise.allSettled([tokens.verify('a'), tokens.verify('a')])
+    expect(failed.map(({ status }) => status)).to.deep.equal(['rejected', 'rejected'])
+    expect(await tokens.verify('a')).to.deep.equal({ refused: 'no' })
+    expect(await tokens.verify('a')).to.deep.equal({ refused: 'no' })
+    expect(asked).to.equal(2)
+    await clock.advance(10_000)
+    expect(await tokens.verify('a')).to.deep.equal(user('n1'))
+  })
+
+  it('keeps so many answers and no more', async () => {
+    let asked = 0
+    const { tokens } = verifier(async () => {
+      asked++
+      return user('n')
+    }, 2)
+    for (const token of ['a', 'b', 'c', 'b', 'c', 'a']) await tokens.verify(token)
+    expect(asked).to.equal(4)
+  })
+})

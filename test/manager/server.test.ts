@@ -1,0 +1,364 @@
+import 'reflect-metadata'
+import { webcrypto } from 'node:crypto'
+import { once } from 'node:events'
+import { request as plainRequest } from 'node:http'
+import { Agent, type RequestOptions, request } from 'node:https'
+import { connect as connectTcp } from 'node:net'
+import { connect } from 'node:tls'
+import * as x509 from '@peculiar/x509'
+import { expect } from 'chai'
+import { Registry } from 'prom-client'
+import { metricsRoutes } from '../../src/manager/http/metrics-routes.ts'
+import { type Handler, json, type Routes, text } from '../../src/manager/http/routes.ts'
+import { type HttpServer, type ServerOptions, startServer } from '../../src/manager/http/server.ts'
+import { webhookRoutes } from '../../src/manager/http/webhook-routes.ts'
+import { issueServing, type KeyPair, newAuthority } from '../../src/manager/tls/issue.ts'
+
+const validity = { notBefore: Date.now() - 60_000, notAfter: Date.now() + 3_600_000 }
+const logged: { err?: unknown; message: string }[] = []
+const log = {
+  warn: (context: object, message: string) => logged.push({ ...context, message }),
+  error: (context: object, message: string) => logged.push({ ...context, message }),
+}
+
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+
+/** As an API server has one for its webhooks. */
+async function clientCertificate(authority: KeyPair, name: string): Promise<{ cert: string; key: string }> {
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  const der = x509.PemConverter.decode(authority.key)[0]!
+  const certificate = await x509.X509CertificateGenerator.create({
+    subject: `CN=${name}`,
+    issuer: new x509.X509Certificate(authority.certificate).subject,
+    notBefore: new Date(validity.notBefore),
+    notAfter: new Date(validity.notAfter),
+    publicKey: keys.publicKey,
+    signingKey: await webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign']),
+    signingAlgorithm: algorithm,
+    extensions: [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])],
+  })
+  const key = x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY')
+  return { cert: certificate.toString('pem'), key }
+}
+
+interface Answer {
+  status: number
+  body: string
+  headers: Record<string, string | string[] | undefined>
+  reused: boolean
+}
+
+describe('an HTTPS server of the manager', () => {
+  let authority: KeyPair
+  let other: KeyPair
+  let pair: { cert: string; key: string }
+  const servers: HttpServer[] = []
+
+  const serving = async (from = authority) => {
+    const { certificate, key } = await issueServing(from, ['localhost', '127.0.0.1'], validity)
+    return { cert: certificate, key }
+  }
+  before(async () => {
+    authority = await newAuthority(validity)
+    other = await newAuthority(validity)
+    pair = await serving()
+  })
+  afterEach(async () => {
+    await Promise.all(servers.splice(0).map((server) => server.drain(0)))
+    logged.length = 0
+  })
+
+  const listen = async (routes: Routes, options: Partial<ServerOptions> = {}): Promise<HttpServer> => {
+    const server = await startServer({ name: 'test', routes, host: '127.0.0.1', port: 0, tls: pair, log, ...options })
+    servers.push(server)
+    return server
+  }
+
+  const ask = (server: HttpServer, options: RequestOptions & { body?: string | Buffer } = {}): Promise<Answer> =>
+    new Promise((resolve, reject) => {
+      const { body, ...rest } = options
+      const method = body === undefined ? 'GET' : 'POST'
+      const asked = request(
+        { host: '127.0.0.1', port: server.port, ca: authority.certificate, path: '/', method, agent: false, ...rest },
+        (response) => {
+          const chunks: Buffer[] = []
+          response.on('data', (chunk) => chunks.push(chunk))
+          response.on('end', () =>
+            resolve({
+              status: response.statusCode!,
+              body: Buffer.concat(chunks).toString(),
+              headers: response.headers,
+              reused: asked.reusedSocket,
+            }),
+          )
+        },
+      )
+      asked.on('error', reject)
+      asked.end(body)
+    })
+
+  const echo: Handler = { handle: (body) => ({ status: 200, body }) }
+  const routes: Routes = {
+    exact: { '/echo': { POST: echo }, '/hello': { GET: { handle: () => json(200, { hello: true }) } } },
+    under: [{ prefix: '/under/', route: { GET: { handle: (_, { path }) => text(200, path) } } }],
+  }
+
+  const rows: { title: string; options: RequestOptions & { body?: string | Buffer }; status: number; says: RegExp }[] =
+    [
+      { title: 'gives a body back', options: { path: '/echo', body: 'abc' }, status: 200, says: /^abc$/ },
+      {
+        title: 'takes a body of just the bound',
+        options: { path: '/echo', body: Buffer.alloc(1000, 97) },
+        status: 200,
+        says: /^a{1000}$/,
+      },
+      {
+        title: 'refuses a body over the bound',
+        options: { path: '/echo', body: Buffer.alloc(1001) },
+        status: 413,
+        says: /longer than 1000/,
+      },
+      {
+        title: 'refuses a body over the bound that does not say its length',
+        options: { path: '/echo', body: Buffer.alloc(200_000), headers: { 'transfer-encoding': 'chunked' } },
+        status: 413,
+        says: /longer/,
+      },
+      { title: 'passes over a query', options: { path: '/hello?timeout=10s' }, status: 200, says: /hello/ },
+      { title: 'answers HEAD without a body', options: { path: '/hello', method: 'HEAD' }, status: 200, says: /^$/ },
+      { title: 'knows no other path', options: { path: '/none' }, status: 404, says: /nothing at \/none/ },
+      { title: 'knows no path of objects', options: { path: '/__proto__' }, status: 404, says: /nothing/ },
+      { title: 'knows the methods of a path', options: { path: '/hello', body: 'x' }, status: 405, says: /takes GET/ },
+      { title: 'finds what is under a prefix', options: { path: '/under/a/b' }, status: 200, says: /a\/b/ },
+      {
+        title: 'refuses a head that is too long',
+        options: { path: '/hello', headers: { x: 'y'.repeat(20_000) } },
+        status: 431,
+        says: /^$/,
+      },
+    ]
+  for (const { title, options, status, says } of rows)
+    it(title, async () => {
+      const server = await listen(routes, { limits: { longestBody: 1000 } })
+      const answer = await ask(server, options)
+      expect(answer.status, answer.body).to.equal(status)
+      expect(answer.body).to.match(says)
+      // It is still there for the next one.
+      expect((await ask(server, { path: '/hello' })).status).to.equal(200)
+    })
+
+  it('turns a failure of a handler into 500, and says the reason only in its log', async () => {
+    const server = await listen({
+      exact: {
+        '/fail': {
+          GET: {
+            handle: () => {
+              throw new Error('secret')
+            },
+          },
+        },
+      },
+    })
+    const { status, body } = await ask(server, { path: '/fail' })
+    expect(status).to.equal(500)
+    expect(body).to.not.match(/secret/)
+    expect(String(logged[0]?.err)).to.match(/secret/)
+  })
+
+  it('does not read the body of one who may not ask', async () => {
+    let handled = 0
+    const server = await listen({
+      exact: {
+        '/guarded': {
+          POST: {
+            admit: async () => text(401, 'who are you'),
+            handle: () => {
+              handled++
+              return text(200, '')
+            },
+          },
+        },
+      },
+    })
+    const { status, headers } = await ask(server, { path: '/guarded', body: Buffer.alloc(1_000_000) })
+    expect({ status, handled, connection: headers.connection }).to.deep.equal({
+      status: 401,
+      handled: 0,
+      connection: 'close',
+    })
+  })
+
+  it('serves many requests on one connection', async () => {
+    const server = await listen(routes)
+    const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: authority.certificate })
+    const answers: Answer[] = []
+    for (let i = 0; i < 3; i++) answers.push(await ask(server, { path: '/echo', body: String(i), agent }))
+    expect(answers.map(({ reused }) => reused)).to.deep.equal([false, true, true])
+    agent.destroy()
+  })
+
+  it('takes no TLS before 1.2', async () => {
+    const server = await listen(routes)
+    const socket = connect({
+      port: server.port,
+      host: '127.0.0.1',
+      ca: authority.certificate,
+      minVersion: 'TLSv1',
+      maxVersion: 'TLSv1.1',
+      ciphers: 'DEFAULT@SECLEVEL=0',
+    })
+    const [error] = await once(socket, 'error')
+    expect(String(error)).to.match(/protocol|alert|unsupported|handshake/i)
+  })
+
+  it('changes its certificate while connections go on', async () => {
+    const server = await listen(routes)
+    const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: authority.certificate })
+    const first = await ask(server, { path: '/hello', agent })
+    server.setCredentials(await serving(other))
+    const second = await ask(server, { path: '/hello', agent })
+    expect([first.status, second.status, second.reused]).to.deep.equal([200, 200, true])
+    const refused = await ask(server, { path: '/hello' }).catch((error: Error) => error)
+    expect(String(refused)).to.match(/signature|issuer|self-signed|verify/i)
+    expect((await ask(server, { path: '/hello', ca: other.certificate })).status).to.equal(200)
+    agent.destroy()
+  })
+
+  it('lets what is under way end, and takes nothing new', async () => {
+    let release: () => void = () => undefined
+    let entered: () => void = () => undefined
+    const inside = new Promise<void>((resolve) => {
+      entered = resolve
+    })
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const server = await listen({
+      exact: {
+        '/slow': {
+          GET: {
+            handle: async () => {
+              entered()
+              await held
+              return text(200, 'done')
+            },
+          },
+        },
+      },
+    })
+    const agent = new Agent({ keepAlive: true, ca: authority.certificate })
+    const slow = ask(server, { path: '/slow', agent })
+    await inside
+    const drained = server.drain(30_000)
+    const refused = await ask(server, { path: '/slow' }).catch((error: NodeJS.ErrnoException) => error.code)
+    expect(refused).to.equal('ECONNREFUSED')
+    release()
+    const { status, headers } = await slow
+    expect({ status, connection: headers.connection }).to.deep.equal({ status: 200, connection: 'close' })
+    await drained
+    agent.destroy()
+  })
+
+  it('closes what does not end in time, also connections that never spoke', async () => {
+    const server = await listen({ exact: { '/never': { GET: { handle: () => new Promise(() => undefined) } } } })
+    const never = ask(server, { path: '/never' }).catch((error: NodeJS.ErrnoException) => error.code)
+    const silent = connectTcp(server.port, '127.0.0.1')
+    await once(silent, 'connect')
+    // It may be reset or ended; gone it is either way.
+    silent.on('error', () => undefined)
+    const closed = new Promise((resolve) => silent.once('close', resolve))
+    await server.drain(50)
+    await closed
+    expect(await never).to.be.oneOf(['ECONNRESET', 'ECONNREFUSED'])
+  })
+
+  it('survives clients that leave in the middle, or speak something else', async () => {
+    const server = await listen(routes)
+    const half = connect({ port: server.port, host: '127.0.0.1', ca: authority.certificate })
+    await once(half, 'secureConnect')
+    half.write('POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nabc')
+    half.destroy()
+    const garbage = connectTcp(server.port, '127.0.0.1')
+    await once(garbage, 'connect')
+    garbage.end('GET / HTTP/1.0\r\n\r\n')
+    garbage.on('error', () => undefined)
+    await once(garbage, 'close')
+    expect((await ask(server, { path: '/hello' })).status).to.equal(200)
+    expect(logged).to.deep.equal([])
+  })
+
+  it('says when its port is taken', async () => {
+    const { port } = await listen(routes)
+    const failed = await listen(routes, { port }).catch((error: NodeJS.ErrnoException) => error.code)
+    expect(failed).to.equal('EADDRINUSE')
+  })
+
+  describe('the webhook server', () => {
+    const reviewer = {
+      mutate: (body: string) => ({ status: 400 as const, message: `mutate ${body}` }),
+      validate: (body: string) => ({ status: 503 as const, message: `validate ${body}` }),
+    }
+    const states = { isAlive: () => true, isReady: () => false }
+    const post = (path: string, more: RequestOptions = {}) => ({
+      path,
+      body: 'x',
+      headers: { 'content-type': 'application/json' },
+      ...more,
+    })
+
+    it('has its paths, and wants JSON', async () => {
+      const server = await listen(webhookRoutes({ reviewer, ...states }))
+      expect(await ask(server, post('/mutate'))).to.include({ status: 400, body: 'mutate x\n' })
+      expect(await ask(server, post('/validate'))).to.include({ status: 503, body: 'validate x\n' })
+      expect((await ask(server, { path: '/health/liveness' })).status).to.equal(200)
+      expect((await ask(server, { path: '/health/readiness' })).status).to.equal(503)
+      for (const headers of [
+        {},
+        { 'content-type': 'text/plain' },
+        { 'content-type': 'application/json', 'content-encoding': 'gzip' },
+      ])
+        expect((await ask(server, post('/mutate', { headers }))).status).to.equal(415)
+      expect(
+        (await ask(server, post('/mutate', { headers: { 'content-type': 'application/json; charset=utf-8' } }))).status,
+      ).to.equal(400)
+    })
+
+    it('lets only API servers in that it knows, where it is told to', async () => {
+      const server = await listen(webhookRoutes({ reviewer, ...states, callers: { names: ['apiserver'] } }), {
+        tls: { ...pair, clientCa: authority.certificate },
+      })
+      const statusFor = async (more: RequestOptions = {}) => (await ask(server, post('/mutate', more))).status
+      const verdicts = async () => [
+        await statusFor(),
+        await statusFor(await clientCertificate(other, 'apiserver')),
+        await statusFor(await clientCertificate(authority, 'somebody')),
+        await statusFor(await clientCertificate(authority, 'apiserver')),
+      ]
+      expect(await verdicts()).to.deep.equal([401, 401, 403, 400])
+      expect((await ask(server, { path: '/health/liveness' })).status).to.equal(200)
+      server.setCredentials(await serving())
+      expect(await verdicts()).to.deep.equal([401, 401, 403, 400])
+    })
+  })
+
+  it('gives metrics over plain HTTP', async () => {
+    const registry = new Registry()
+    const { tls: _, ...plain } = {
+      name: 'metrics',
+      routes: metricsRoutes(registry),
+      host: '127.0.0.1',
+      port: 0,
+      log,
+      tls: pair,
+    }
+    const server = await startServer(plain)
+    servers.push(server)
+    const [response] = await once(
+      plainRequest({ port: server.port, host: '127.0.0.1', path: '/metrics' }).end(),
+      'response',
+    )
+    expect(response.statusCode).to.equal(200)
+    expect(response.headers['content-type']).to.match(/^text\/plain; version=0\.0\.4/)
+    response.resume()
+  })
+})

@@ -1,0 +1,166 @@
+import { randomUUID } from 'node:crypto'
+import type { Random } from '../../../actors/runtime/random.ts'
+import { seededRandom } from '../../../actors/runtime/random.ts'
+import { SimulatedClock } from '../../../actors/runtime/simulated-clock.ts'
+import { httpsTransport } from '../../../src/sandbox/api-server/admission/webhooks/webhook-transport.ts'
+import type { KubeObject } from '../../../src/sandbox/api-server/kube-object.ts'
+import { ApiServer } from '../../../src/sandbox/api-server/server.ts'
+import { ClusterClient, type NewObject, type Requests } from '../../../src/sandbox/controllers/cluster-client.ts'
+import { FakeNodes, type FakeNodesOptions } from '../../../src/sandbox/controllers/node/fake-nodes.ts'
+import type { NodeDescription } from '../../../src/sandbox/controllers/node/node-object.ts'
+import {
+  RecordingRuntime,
+  type RecordingRuntimeOptions,
+} from '../../../src/sandbox/controllers/node/recording-runtime.ts'
+import type { Resource } from '../../../src/sandbox/controllers/resources.ts'
+import { type RunningControllers, startControllers } from '../../../src/sandbox/controllers/start-controllers.ts'
+
+export interface SmallClusterOptions {
+  readonly nodes?: number | readonly NodeDescription[]
+  readonly seed?: number
+  readonly behaviour?: RecordingRuntimeOptions['behaviour']
+  readonly record?: boolean
+  readonly leases?: boolean
+  readonly events?: boolean
+}
+
+const administrator = { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] }
+const start = Date.parse('2026-01-01T00:00:00Z')
+
+/** An API server, controllers and nodes in this process, under a clock that a test moves. */
+export class SmallCluster {
+  readonly clock = new SimulatedClock(start)
+  readonly random: Random
+  readonly server: ApiServer
+  readonly requests: Requests
+  readonly client: ClusterClient
+  readonly runtime: RecordingRuntime
+  readonly problems: string[] = []
+  nodes!: FakeNodes
+  private controllers: RunningControllers | undefined
+  private readonly options: SmallClusterOptions
+  private readonly listeners: (() => void)[] = []
+
+  private constructor(options: SmallClusterOptions) {
+    this.options = options
+    this.random = seededRandom(options.seed ?? 1)
+    this.server = new ApiServer({
+      clock: this.clock,
+      random: this.random,
+      uuid: randomUUID,
+      caPem: '',
+      transport: httpsTransport(() => undefined),
+      managedFields: false,
+    })
+    this.requests = this.server.client(administrator)
+    this.client = new ClusterClient(this.requests)
+    const { behaviour, record } = options
+    this.runtime = new RecordingRuntime({
+      clock: this.clock,
+      random: this.random,
+      ...(behaviour ? { behaviour } : {}),
+      ...(record === undefined ? {} : { record }),
+    })
+    this.server.context.store.listen(() => {
+      for (const listener of this.listeners) listener()
+    })
+  }
+
+  static async start(options: SmallClusterOptions = {}): Promise<SmallCluster> {
+    const cluster = new SmallCluster(options)
+    await cluster.settle()
+    cluster.startControllers()
+    await cluster.startNodes()
+    await cluster.settle()
+    return cluster
+  }
+
+  startControllers(): void {
+    this.controllers?.stop()
+    const failed = (controller: string, key: string, error: unknown): void => {
+      this.problems.push(`${controller} ${key}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+    this.controllers = startControllers({ client: this.requests, clock: this.clock, random: this.random, failed })
+  }
+
+  async startNodes(): Promise<void> {
+    this.nodes?.stop()
+    const { nodes = 3, leases = false, events = true } = this.options
+    const descriptions =
+      typeof nodes === 'number' ? Array.from({ length: nodes }, (_, index) => ({ name: `node-${index + 1}` })) : nodes
+    const options: FakeNodesOptions = {
+      client: this.requests,
+      clock: this.clock,
+      random: this.random,
+      runtime: this.runtime,
+      nodes: descriptions,
+      leases,
+      events,
+      failed: (what, error) =>
+        this.problems.push(`node ${what}: ${error instanceof Error ? error.message : String(error)}`),
+    }
+    this.nodes = await FakeNodes.start(options)
+  }
+
+  /** Is called after each change of any object. */
+  onChange(listener: () => void): void {
+    this.listeners.push(listener)
+  }
+
+  /** Lets everything happen that can happen at this instant. */
+  async settle(): Promise<void> {
+    const { store } = this.server.context
+    let quiet = 0
+    let revision = store.revision
+    // Work that waits for a watch which a fault keeps silent is never idle: only time helps.
+    while (quiet < (this.controllers?.idle === false ? 50 : 2)) {
+      await new Promise<void>((resolve) => setImmediate(resolve))
+      quiet = store.revision === revision ? quiet + 1 : 0
+      revision = store.revision
+    }
+  }
+
+  /** Milliseconds. */
+  async runFor(duration: number): Promise<void> {
+    await this.settle()
+    const limit = this.clock.now() + duration
+    while (this.clock.step(limit)) await this.settle()
+  }
+
+  /** @returns whether it came true within so many milliseconds */
+  async runUntil(condition: () => boolean, within = 600_000): Promise<boolean> {
+    await this.settle()
+    const limit = this.clock.now() + within
+    while (!condition()) {
+      if (!this.clock.step(limit)) return condition()
+      await this.settle()
+    }
+    return true
+  }
+
+  apply<T extends KubeObject>(resource: Resource<T>, object: NewObject): Promise<T> {
+    return this.client.create(resource, { ...object, metadata: { namespace: 'default', ...object.metadata } })
+  }
+
+  /** What is stored, without a request. */
+  all<T extends KubeObject>({ apiVersion, plural }: Resource<T>): T[] {
+    const group = apiVersion.includes('/') ? apiVersion.split('/')[0]! : ''
+    return [...this.server.context.store.walk(`${group}/${plural}`)] as T[]
+  }
+
+  one<T extends KubeObject>(resource: Resource<T>, name: string): T | undefined {
+    return this.all(resource).find(({ metadata }) => metadata.name === name)
+  }
+
+  stop(): void {
+    this.controllers?.stop()
+    this.nodes?.stop()
+    this.server.close()
+  }
+}
+
+/** A pod template with one container. */
+export const template = (labels: Record<string, string>, image = 'web:1', more: object = {}) => ({
+  metadata: { labels },
+  spec: { containers: [{ name: 'web', image }], ...more },
+})
