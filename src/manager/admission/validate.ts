@@ -58,8 +58,7 @@ function judge(object: object, before: object | undefined, { appArmor, installNa
     return { errors, skipped }
   }
   const known = new Set(errors.map(place))
-  // The length of a name was judged above, with the namespace that this installation is in.
-  const further = compiled.errors.filter((error) => !known.has(place(error)) && error.code !== 'TOO_LONG')
+  const further = compiled.errors.filter((error) => !known.has(place(error)))
   return { errors: [...errors, ...further], skipped: [] }
 }
 
