@@ -4,7 +4,8 @@ import type { BpfProfile, FileRule, Mask64, ptraceAccess, Verdict } from '../../
 // Bits of upstream's ArmorProfile (pkg/lsm/bpfenforcer/const.go, commit 82baa15), which an ArmorProfile of ours keeps to.
 const DENY = 1
 const AUDIT = 2
-const permissionBits = { exec: 1, write: 2, read: 4, append: 8 } as const
+// Writing contains appending.
+const permissionBits = { exec: 1, write: 2 | 8, read: 4, append: 8 } as const
 const MAY_UMOUNT = 0x200
 const ptraceBits: Record<keyof typeof ptraceAccess, number> = { trace: 2, read: 4, traceby: 8, readby: 16 }
 const matching = {

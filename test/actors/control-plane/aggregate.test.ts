@@ -1,0 +1,127 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { Acknowledgements } from '../../../actors/policy/acknowledgements.ts'
+import { MOST_NODES, profileStatus } from '../../../actors/policy/profile-status.ts'
+import { type ReportState, reportStates } from '../../../src/api/agent-report.ts'
+
+const node = fc.nat(4).map((i) => `n${i}`)
+const uid = fc.constantFrom('u1', 'u2')
+const generation = fc.integer({ min: 1, max: 2 })
+const step = fc.oneof(
+  fc.record({ do: fc.constant('set' as const), node, schedulable: fc.boolean(), desired: fc.boolean() }),
+  fc.record({ do: fc.constant('remove' as const), node }),
+  fc.record({ do: fc.constant('want' as const), uid, generation }),
+  fc.record({ do: fc.constant('absent' as const), node }),
+  fc.record({ do: fc.constant('heard' as const), node, complete: fc.boolean() }),
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('report' as const),
+      node,
+      uid,
+      generation,
+      state: fc.constantFrom(...reportStates),
+    }),
+  },
+)
+
+describe('what nodes said of a profile', () => {
+  it('adds up as a count over all nodes does', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const acknowledgements = new Acknowledgements(0)
+        const { nodes } = acknowledgements
+        const aggregate = acknowledgements.of('demo/p', () => undefined)
+        const facts = new Map<string, { schedulable: boolean }>()
+        const said = new Map<string, { uid: string; generation: number; state: ReportState }>()
+        const known = new Set<string>()
+        let wanted = { uid: '', generation: 0 }
+        for (const one of steps)
+          switch (one.do) {
+            case 'set':
+              nodes.set(one.node, one.desired ? { schedulable: one.schedulable } : undefined, 0)
+              if (one.desired) facts.set(one.node, { schedulable: one.schedulable })
+              else facts.delete(one.node)
+              break
+            case 'remove':
+              nodes.remove(one.node)
+              for (const each of [facts, said, known]) each.delete(one.node)
+              break
+            case 'want':
+              wanted = one
+              aggregate.want(one.uid, one.generation)
+              break
+            case 'absent':
+              acknowledgements.absent('demo/p', one.node, 0)
+              said.delete(one.node)
+              break
+            case 'heard':
+              nodes.heard(nodes.indexOf(one.node, 0), 0, one.complete)
+              if (one.complete) known.add(one.node)
+              break
+            case 'report':
+              acknowledgements.report('demo/p', one.node, { ...one, message: 'm' }, 0)
+              said.set(one.node, one)
+          }
+        const is = (name: string, state: ReportState) => {
+          const one = said.get(name)
+          return one?.state === state && one.uid === wanted.uid && one.generation === wanted.generation
+        }
+        const all = [...facts.keys()].sort()
+        expect(aggregate.summary).to.deep.equal({
+          desired: all.length,
+          loaded: all.filter((name) => is(name, 'loaded')).length,
+          failed: all.filter((name) => is(name, 'failed')).length,
+          blocking: all.filter((name) => !is(name, 'loaded') && facts.get(name)?.schedulable).length,
+        })
+        expect(aggregate.failures(9).map((failure) => failure.node)).to.deep.equal(
+          all.filter((name) => is(name, 'failed')),
+        )
+        expect(nodes.unknown).to.equal(all.filter((name) => !known.has(name)).length)
+        expect(aggregate.isEmpty).to.equal([...said.values()].every(({ state }) => state === 'unloaded'))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('is told once until it was looked at', () => {
+    const acknowledgements = new Acknowledgements(0)
+    let told = 0
+    const tell = () => void told++
+    acknowledgements.nodes.set('a', { schedulable: true }, 0)
+    acknowledgements.of('demo/p', tell)
+    const loaded = (generation: number) =>
+      acknowledgements.report('demo/p', 'a', { uid: 'u', generation, state: 'loaded', message: '' }, 0)
+    loaded(1)
+    loaded(2)
+    expect(told).to.equal(1)
+    acknowledgements.of('demo/p', tell)
+    expect(loaded(2)).to.equal(false)
+    expect(told).to.equal(1)
+    loaded(3)
+    expect(told).to.equal(2)
+  })
+
+  it('names 50 of the nodes that failed, and says how many there are besides', () => {
+    const failures = Array.from({ length: MOST_NODES }, (_, i) => ({ node: `n${i}`, message: 'no' }))
+    const nodes = {
+      summary: { desired: 9_000, loaded: 0, failed: 8_000, blocking: 9_000 },
+      failures,
+      silent: { nodes: ['s'], count: 1 },
+    }
+    const { conditions = [] } = profileStatus(undefined, nodes, 1, 0)
+    expect(conditions).to.have.length(MOST_NODES + 1)
+    expect(conditions.at(-1)?.message).to.equal('and 7951 more nodes')
+  })
+
+  it('keeps the time since when a node has failed', () => {
+    const nodes = (message: string) => ({
+      summary: { desired: 1, loaded: 0, failed: 1, blocking: 1 },
+      failures: [{ node: 'n', message }],
+      silent: { nodes: [], count: 0 },
+    })
+    const first = profileStatus(undefined, nodes('one'), 1, 1_000)
+    const second = profileStatus(first, nodes('other'), 2, 9_000)
+    expect(second.conditions?.[0]).to.deep.include({ message: 'other', lastTransitionTime: '1970-01-01T00:00:01Z' })
+  })
+})
