@@ -1,0 +1,80 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect } from 'chai'
+import { BottleneckRestartLimiter } from '../../src/manager/restart-limiter.ts'
+
+const limits = { inFlight: 3, inFlightPerNamespace: 2, perMinute: 100, perMinutePerNamespace: 100 }
+
+/** Asks for all, and gives back each turn a moment later. */
+async function run(limiter: BottleneckRestartLimiter, callers: readonly [caller: string, namespace: string][]) {
+  const held = new Map<string, string>()
+  const seen = { most: 0, mostInOne: 0, granted: [] as string[] }
+  await Promise.all(
+    callers.map(
+      ([caller, namespace]) =>
+        new Promise<void>((resolve) => {
+          limiter.ask(caller, namespace, () => {
+            held.set(caller, namespace)
+            seen.granted.push(caller)
+            seen.most = Math.max(seen.most, held.size)
+            seen.mostInOne = Math.max(seen.mostInOne, [...held.values()].filter((one) => one === namespace).length)
+            void pause(5).then(() => {
+              held.delete(caller)
+              limiter.done(caller)
+              resolve()
+            })
+          })
+        }),
+    ),
+  )
+  return seen
+}
+
+describe('the limiter of restarts', () => {
+  let limiter: BottleneckRestartLimiter
+
+  beforeEach(() => {
+    limiter = new BottleneckRestartLimiter(limits)
+  })
+
+  afterEach(() => limiter.close())
+
+  it('gives everyone a turn, and never more at once than it may', async () => {
+    const callers = Array.from({ length: 20 }, (_, i): [string, string] => [`c${i}`, `ns${i % 3}`])
+    const seen = await run(limiter, callers)
+    expect(seen.granted).to.have.members(callers.map(([caller]) => caller))
+    expect(seen.most).to.be.at.most(3)
+    expect(seen.mostInOne).to.be.at.most(2)
+  })
+
+  it('fills its limit, and no more', async () => {
+    const granted: string[] = []
+    for (const name of ['a', 'b', 'c', 'd', 'e']) limiter.ask(name, name, () => void granted.push(name))
+    while (granted.length < 3) await pause(1)
+    await pause(30)
+    expect(granted).to.have.length(3)
+    limiter.done(granted[0]!)
+    while (granted.length < 4) await pause(1)
+  })
+
+  it('counts what is in flight from before', async () => {
+    limiter.resume('old', 'ns')
+    await pause(20)
+    const seen = await run(limiter, [
+      ['a', 'ns'],
+      ['b', 'ns'],
+    ])
+    expect(seen.mostInOne).to.equal(1)
+  })
+
+  it('gives no turn to one that has withdrawn', async () => {
+    let granted = 0
+    limiter.ask('a', 'ns', () => granted++)
+    limiter.done('a')
+    await run(limiter, [['b', 'ns']])
+    expect(granted).to.equal(0)
+  })
+
+  it('says which limit is none', () => {
+    expect(() => new BottleneckRestartLimiter({ ...limits, perMinute: 0 })).to.throw(RangeError, 'perMinute')
+  })
+})
