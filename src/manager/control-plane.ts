@@ -38,6 +38,11 @@ export const runsAgents = ({ metadata }: Node): boolean => {
   return (labels['kubernetes.io/os'] ?? 'linux') === 'linux' && labels['type'] !== 'virtual-kubelet'
 }
 
+/** Whether new pods may come to the node. */
+const takesPods = ({ spec, status }: Node): boolean =>
+  spec?.unschedulable !== true &&
+  status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
+
 /** The actors of a manager that leads, for one term. Their state is a cache: a new term begins with nothing but what the API server holds. */
 export class ControlPlane {
   /** Tells agents that another manager leads now, which knows nothing of them. */
@@ -109,7 +114,7 @@ export class ControlPlane {
       forgetNode(key, this.#reporting)
       return
     }
-    const facts = hasAgent(object) ? { schedulable: object.spec?.unschedulable !== true } : undefined
+    const facts = hasAgent(object) ? { schedulable: takesPods(object) } : undefined
     this.#acknowledgements.nodes.set(key, facts, Date.now())
   }
 
@@ -156,7 +161,7 @@ export class ControlPlane {
           if (news.state === 'done') this.#rolling.delete(key)
           this.#policies.of(key).tell({ type: 'rollout', news })
         },
-        askAgain: (key) => this.#look(key),
+        askAgain: (key) => this.#policies.of(key).tell({ type: 'rollout-lost' }),
         settings: { ...defaultRolloutSettings, ...rollout },
       }),
     )
