@@ -83,13 +83,19 @@ function hasNews({ settings }: PolicyPorts, state: PolicyState, context: Context
   return wait <= 0
 }
 
+/** News of a rollout become Events, unless there was nothing to restart. */
 function hear(ports: PolicyPorts, state: PolicyState, news: RolloutNews, context: Context): void {
   const before = state.news
   state.news = news
   const about = ports.stores.policy(parsePolicyKey(context.key))
-  const same = before?.change === news.change && before.state === news.state
-  if (about === undefined || same || news.state === 'running') return
+  if (about === undefined || news.total === 0) return
   const count = `${news.restarted} of ${news.total} workloads were restarted`
+  if (state.beginning?.change === news.change) {
+    const note = `workloads that match ${JSON.stringify(about.spec.target)} are restarted, one after the other`
+    ports.event({ policy: about, type: 'Normal', reason: 'RestartBegun', note })
+    state.beginning = undefined
+  }
+  if ((before?.change === news.change && before.state === news.state) || news.state === 'running') return
   if (news.state === 'done') ports.event({ policy: about, type: 'Normal', reason: 'RestartDone', note: count })
   else
     ports.event({

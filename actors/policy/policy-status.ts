@@ -159,7 +159,9 @@ function restartCondition(before: VarmorPolicyStatus | undefined, restart: Resta
       return condition('False', 'WaitingForNodes', restart.message)
     case 'begun': {
       const { news } = restart
-      if (news === undefined) return known?.status === 'True' ? known : condition('True', 'InProgress', '')
+      // Whether anything is to be restarted shows with the first news.
+      if (news === undefined) return known?.status === 'True' ? known : undefined
+      if (news.total === 0) return undefined
       const count = `${news.restarted} of ${news.total} workloads were restarted`
       if (news.state === 'done') return condition('False', 'Done', count)
       return news.state === 'paused'

@@ -47,7 +47,7 @@ export function restartView(run: Run, policy: AnyPolicy): RestartView {
 
 /** Tells the rollout actor what is wanted. What the status does not say yet has not begun: after a crash nobody would know. */
 export function tellRollout(run: Run, policy: AnyPolicy, view: RestartView): void {
-  const { state, ports, aggregate } = run
+  const { state, aggregate } = run
   if (view.state !== 'begun') {
     stopRollout(run)
     return
@@ -56,11 +56,6 @@ export function tellRollout(run: Run, policy: AnyPolicy, view: RestartView): voi
   if (isTold || policy.status?.restart?.change !== view.change || aggregate.summary.blocking > 0) return
   // The one that ended needs no more.
   if (state.news?.change === view.change && state.news.state === 'done') return
-  if (state.beginning?.change === view.change) {
-    const note = `workloads that match ${JSON.stringify(policy.spec.target)} are restarted, one after the other`
-    ports.event({ policy, type: 'Normal', reason: 'RestartBegun', note })
-    state.beginning = undefined
-  }
   tell(run, wantedBy(policy.spec, run, view.change, view.since, false))
 }
 

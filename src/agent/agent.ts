@@ -16,7 +16,7 @@ import { defineResource } from '../kube/resources.ts'
 import { withoutManagedFields } from '../kube/store.ts'
 import { NodeProfiles } from './node-profiles.ts'
 import { serveHealth } from './readiness.ts'
-import { Reporter, type SendReport } from './reporter.ts'
+import { Reporter, type ReportTiming, type SendReport } from './reporter.ts'
 
 const armorProfiles = defineResource<ArmorProfile & KubeObject>({
   group,
@@ -48,6 +48,7 @@ export interface AgentOptions {
   /** Also told of each change of an ArmorProfile, such as for what violations are to say of policies. */
   profiles?: Handler<ArmorProfile & KubeObject>
   timing?: Partial<ReflectorTiming>
+  reports?: Partial<ReportTiming>
 }
 
 /** The downward half of an agent: it has this node hold what the ArmorProfiles say, and tells the manager how that went. */
@@ -65,12 +66,13 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options
     const { connection, node, loaders, managers, send, logger } = options
-    const { confining = nobody, ofContainers = () => undefined, strict = false, period, timing = {} } = options
+    const { confining = nobody, ofContainers = () => undefined, strict = false, period, timing = {}, reports } = options
     const time = { clock: systemClock, random: Math.random }
     this.#system = new ActorSystem({ logger })
     this.#reporter = new Reporter({
       ...{ node, agent: randomUUID(), managers, send, logger, ...time },
       whole: () => this.#profiles.readiness.whole,
+      ...(reports !== undefined && { timing: reports }),
     })
     this.#profiles = new NodeProfiles({
       ...{ system: this.#system, loaders, reporter: this.#reporter, confining, ofContainers, strict, logger, ...time },

@@ -4,9 +4,15 @@ import { type AgentReport, REPORT_PATH, type ReportAnswer } from '../api/agent-r
 import { linkedController } from '../kube/clock.ts'
 import type { Reply, SendReport } from './reporter.ts'
 
+/**
+ * Gives certificates as PEM.
+ * @param doubted the last report brought no answer, perhaps because there is a newer CA
+ */
+export type ReadAuthority = (doubted: boolean) => Promise<string>
+
 export interface ManagerTransportOptions {
-  /** File with the CA that the managers' certificates come from; read anew for each report, for CAs are renewed. */
-  caFile: string
+  /** The CA that the managers' certificates come from: a file, or what gives it. Read anew for each report, for CAs are renewed. */
+  authority: string | ReadAuthority
   /** File with our service account's token; read anew for each report, for the kubelet replaces it. */
   tokenFile: string
   /** The name that the managers' certificates are for, where the URLs have addresses or other names. */
@@ -22,6 +28,7 @@ export class ManagerTransport {
   readonly #options: ManagerTransportOptions
   #agent: Agent | undefined
   #ca = ''
+  #doubted = false
 
   constructor(options: ManagerTransportOptions) {
     this.#options = options
@@ -30,10 +37,12 @@ export class ManagerTransport {
   readonly send: SendReport = async (url, report, signal) => {
     try {
       const reply = await this.#post(url, report, signal)
+      this.#doubted = false
       // Behind one address there may be several managers: a new connection may come to another one.
       if (reply.kind === 'refused' && reply.status >= 500) await this.#disconnect()
       return reply
     } catch (error) {
+      this.#doubted = true
       await this.#disconnect()
       return { kind: 'unreachable', message: wordsOf(error) }
     }
@@ -63,10 +72,12 @@ export class ManagerTransport {
   }
 
   async #connected(): Promise<Agent> {
-    const { caFile, serverName: servername, deadline: timeout = 20_000 } = this.#options
-    const ca = await readFile(caFile, 'utf8')
+    const { authority, serverName: servername, deadline: timeout = 20_000 } = this.#options
+    const isFile = typeof authority === 'string'
+    const ca = isFile ? await readFile(authority, 'utf8') : await authority(this.#doubted)
     // Without a certificate Node.js would trust the public ones.
-    if (!ca.includes('-----BEGIN CERTIFICATE-----')) throw new Error(`${caFile} holds no certificate yet`)
+    if (!ca.includes('-----BEGIN CERTIFICATE-----'))
+      throw new Error(`${isFile ? authority : 'what the managers publish'} holds no certificate yet`)
     if (ca !== this.#ca) await this.#disconnect()
     this.#ca = ca
     this.#agent ??= new Agent({

@@ -34,6 +34,17 @@ export interface ReporterOptions {
   clock: Clock
   random: Random
   logger: Logger
+  timing?: Partial<ReportTiming>
+}
+
+/** All in milliseconds. */
+export interface ReportTiming {
+  /** What changes within a time between these goes into one report. Default 100 and 300. */
+  coalesceLeast: number
+  coalesceMost: number
+  /** First and longest delay after a failure. Default 1,000 and 30,000. */
+  backoffFirst: number
+  backoffLongest: number
 }
 
 interface Entry {
@@ -42,9 +53,13 @@ interface Entry {
   told: boolean
 }
 
-/** All in milliseconds. */
-const coalesceFor = { least: 100, most: 300 }
-const backoff = { first: 1_000, longest: 30_000 }
+const defaultTiming: ReportTiming = {
+  coalesceLeast: 100,
+  coalesceMost: 300,
+  backoffFirst: 1_000,
+  backoffLongest: 30_000,
+}
+/** Milliseconds, as are these. */
 const firstInterval = 15_000
 const intervals = { least: 1_000, most: 300_000 }
 
@@ -58,6 +73,7 @@ export class Reporter {
   readonly #entries = new Map<string, Entry>()
   readonly #pause: Pause
   readonly #backoff: Backoff
+  readonly #timing: ReportTiming
   readonly #stop = new AbortController()
   #running: Promise<void> | undefined
   #epoch = ''
@@ -70,7 +86,9 @@ export class Reporter {
   constructor(options: ReporterOptions) {
     this.#options = options
     this.#pause = new Pause(options.clock)
-    this.#backoff = new Backoff({ ...backoff, random: options.random })
+    this.#timing = { ...defaultTiming, ...options.timing }
+    const { backoffFirst: first, backoffLongest: longest } = this.#timing
+    this.#backoff = new Backoff({ first, longest, random: options.random })
   }
 
   /** Profiles whose newest state no manager has acknowledged. */
@@ -113,7 +131,7 @@ export class Reporter {
       else {
         await this.#waitForNews(delay)
         // What changes now goes together.
-        if (this.untold > 0 && !signal.aborted) await this.#sleep(this.#between(coalesceFor))
+        if (this.untold > 0 && !signal.aborted) await this.#sleep(this.#aMoment())
       }
     }
   }
@@ -147,7 +165,7 @@ export class Reporter {
       this.#interval = Math.min(intervals.most, Math.max(intervals.least, intervalSeconds * 1000))
     if (this.untold > 0) return 0
     // A manager that is never content gets its complete reports by the interval.
-    if (this.#complete && !report.complete && this.#options.whole()) return this.#between(coalesceFor)
+    if (this.#complete && !report.complete && this.#options.whole()) return this.#aMoment()
     return this.#interval * (0.7 + 0.3 * this.#options.random())
   }
 
@@ -164,7 +182,7 @@ export class Reporter {
     if (reply.kind === 'refused' && reply.status === 413) this.#longestBody = Math.max(65_536, this.#longestBody >> 1)
     const after = reply.kind === 'refused' ? (reply.retryAfter ?? 0) * 1000 : 0
     // One of the others may lead: they are asked at once, each one once.
-    if (elsewhere && this.#failedInARow < managers.length) return Math.max(after, this.#between(coalesceFor))
+    if (elsewhere && this.#failedInARow < managers.length) return Math.max(after, this.#aMoment())
     return Math.max(after, this.#backoff.next())
   }
 
@@ -178,7 +196,8 @@ export class Reporter {
     return { report: { ...head, profiles }, sent: taken }
   }
 
-  #between({ least, most }: { least: number; most: number }): number {
+  #aMoment(): number {
+    const { coalesceLeast: least, coalesceMost: most } = this.#timing
     return least + (most - least) * this.#options.random()
   }
 

@@ -3,6 +3,8 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { type KernelEnforcer, parseEnforcers } from '../api/enforcer.ts'
 import { endWithReader, formats } from './output.ts'
 import { packageVersion } from './package-version.ts'
+import { readCount } from './read-option.ts'
+import { addAgent, addManager, addSandbox } from './roles.ts'
 
 // Each command loads its own code, so that none waits for another's.
 
@@ -14,7 +16,8 @@ function program(): Command {
     .exitOverride()
     .showSuggestionAfterError()
     .configureHelp({ showGlobalOptions: false })
-  for (const add of [addCompile, addValidate, addRules, addDecode, addAgent, addVersion]) add(varmor)
+  for (const add of [addCompile, addValidate, addRules, addDecode, addManager, addAgent, addSandbox, addVersion])
+    add(varmor)
   return varmor
 }
 
@@ -93,35 +96,6 @@ function addDecode(varmor: Command): void {
     })
 }
 
-function addAgent(varmor: Command): void {
-  varmor
-    .command('agent')
-    .description('write the violations of this node to a log')
-    .addOption(new Option('--audit-only', 'only report: load no profiles, talk to no cluster').makeOptionMandatory())
-    .requiredOption('--containers <file>', 'containers and policies of the node, as JSON; read again when it changes')
-    .option('--audit-source <kind>', 'multicast, file or kmsg instead of the best that can be used')
-    .option('--auditLogPaths <paths>', 'audit logs to follow, the first that exists, with | between them')
-    .option('--log <file>', 'where to write', '/var/log/varmor/violations.log')
-    .option('--node-name <name>', 'name of this node in each line; default: the host name')
-    .option('--metadata <k=v,...>', 'added to each line')
-    .option('--checkpoint <file>', 'remembers how far a source was read, so that a restart loses nothing')
-    .option('--from-start', 'on the first start, read what the audit log already holds', false)
-    .option(
-      '--workers <count>',
-      'threads that decode; default: one, or two where there are three cores and more',
-      readCount,
-    )
-    .option('--status-every <seconds>', 'log the counters this often; they are also logged on SIGUSR1', readCount)
-    .addHelpText(
-      'after',
-      '\nSIGTERM writes what was read and ends. Exit status: 0 done; 1 it could not start or go on; 2 misuse.',
-    )
-    .action(async (given) => {
-      const { agentCommand } = await import('./agent-command.ts')
-      process.exitCode = await agentCommand(given)
-    })
-}
-
 function addVersion(varmor: Command): void {
   const printVersion = () => {
     process.stdout.write(`varmor ${packageVersion()}\n`)
@@ -131,11 +105,6 @@ function addVersion(varmor: Command): void {
     printVersion()
     process.exit(0)
   })
-}
-
-function readCount(text: string): number {
-  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 on.')
-  return Number(text)
 }
 
 /** Takes names one by one, with commas, and written together as in a policy. */

@@ -9,7 +9,7 @@ import type { Connection } from '../kube/connection.ts'
 import { EventRecorder } from '../kube/event-recorder.ts'
 import { LeaderElector } from '../kube/leader-election.ts'
 import { PriorityLimiter } from '../kube/limiter.ts'
-import type { ReflectorObserver } from '../kube/reflector.ts'
+import type { ReflectorObserver, ReflectorTiming } from '../kube/reflector.ts'
 import type { Term } from '../kube/term.ts'
 import { reviewToken } from '../kube/token-review.ts'
 import { policyKey } from './admission/indexed-policy.ts'
@@ -36,9 +36,10 @@ import { TokenVerifier } from './http/token-verifier.ts'
 import { webhookRoutes } from './http/webhook-routes.ts'
 import { ManagerMetrics } from './metrics/manager-metrics.ts'
 import { BottleneckRestartLimiter, type RestartLimits } from './restart-limiter.ts'
-import { CertificateKeeper } from './tls/certificate-keeper.ts'
+import { CertificateKeeper, type CertificateKeeperOptions } from './tls/certificate-keeper.ts'
 import { configMaps, secrets } from './tls/core-objects.ts'
 import { objectPort } from './tls/object-port.ts'
+import { watchObjects } from './tls/watched-objects.ts'
 
 export interface ManagerOptions {
   connection: Connection
@@ -51,6 +52,8 @@ export interface ManagerOptions {
   host?: string
   /** Upstream's are the default; 0: any that is free. */
   ports?: { webhook?: number; status?: number; metrics?: number }
+  /** Whether metrics are served. Default true. */
+  serveMetrics?: boolean
   /** DNS names and addresses by which the API server and the agents reach this manager. */
   names: readonly string[]
   /** Where the API server reaches the webhooks. A function gets the port, for a manager outside of the cluster. */
@@ -58,6 +61,8 @@ export interface ManagerOptions {
   /** `KEY=VALUE` of the label that opts a workload in; empty: all workloads. */
   optIn?: string
   failurePolicy?: 'Ignore' | 'Fail'
+  /** Seconds that the API server waits for a webhook. Default 10. */
+  webhookTimeout?: number
   bpfExclusive?: boolean
   /** Seconds between two reports of an agent that has no news. Default 15. */
   reportSeconds?: number
@@ -72,10 +77,16 @@ export interface ManagerOptions {
   rollout?: Partial<RolloutSettings>
   /** Milliseconds of the election; for tests. */
   election?: { leaseDuration: number; renewDeadline: number; retryPeriod: number }
+  /** Milliseconds of the watches. */
+  watches?: Partial<ReflectorTiming>
+  /** How long certificates last, and how often they are looked at. */
+  certificates?: Pick<CertificateKeeperOptions, 'policy' | 'every' | 'backoff'>
   /** Requests a second to the API server. */
   pace?: { qps: number; burst: number }
 }
 
+/** Of the Secret with the manager's authority and certificate. */
+const certificateName = 'varmor-manager-tls'
 /** Milliseconds that a graceful stop may take for each of its steps. */
 const PATIENCE = 5_000
 
@@ -96,6 +107,7 @@ export class Manager {
   readonly #restarts: BottleneckRestartLimiter
   #certificates: CertificateKeeper | undefined
   #endWatches: (() => void)[] = []
+  #endCertificateWatch: () => Promise<void> = async () => undefined
   #leader: string | null = null
   #synced = false
   #stopping = false
@@ -105,7 +117,7 @@ export class Manager {
 
   constructor(options: ManagerOptions) {
     this.#options = options
-    const { connection, namespace, identity, election, logger, pace } = options
+    const { connection, namespace, identity, election, logger, pace, watches } = options
     this.#limiter = new PriorityLimiter(pace)
     this.metrics = new ManagerMetrics(
       {
@@ -119,7 +131,11 @@ export class Manager {
       { process: true },
     )
     this.#client = new ApiClient({ connection, limiter: this.#limiter, observer: this.metrics.api })
-    this.#view = new ClusterView({ client: this.#client, observer: (plural) => watchObserver(logger, plural) })
+    this.#view = new ClusterView({
+      client: this.#client,
+      observer: (plural) => watchObserver(logger, plural),
+      ...(watches !== undefined && { timing: watches }),
+    })
     this.#index = new PolicyIndex({ installNamespace: namespace })
     this.#elector = new LeaderElector({
       client: this.#client,
@@ -162,6 +178,7 @@ export class Manager {
     this.#certificates = this.#certificateKeeper()
     await this.#certificates.start()
     await this.#certificates.settled()
+    this.#endCertificateWatch = this.#watchCertificates(this.#certificates)
     this.#synced = await this.#view.synced()
     this.#elector.start()
     logger.info({ ...this.ports, namespace: this.#options.namespace }, 'the manager is running')
@@ -175,6 +192,7 @@ export class Manager {
     await this.#elector.stop()
     await this.#windingUp
     await Promise.all(Object.values(this.#servers).map((server) => server.drain(PATIENCE)))
+    await this.#endCertificateWatch()
     await this.#certificates?.stop()
     for (const end of this.#endWatches.splice(0)) end()
     await this.#view.stop()
@@ -184,7 +202,7 @@ export class Manager {
   }
 
   async #listen(version: { major: string; minor: string }): Promise<void> {
-    const { logger, ports = {}, host } = this.#options
+    const { logger, ports = {}, host, serveMetrics = true } = this.#options
     const common = { log: logger, ...(host !== undefined && { host }) }
     const probes = { isAlive: () => true, isReady: () => this.isReady() }
     // Certificates name the port where the API server finds the webhooks outside of the cluster, so they come after it.
@@ -202,6 +220,7 @@ export class Manager {
       tls: {},
       routes: statusRoutes({ report: this.#reports(), ...probes }),
     })
+    if (!serveMetrics) return
     this.#servers.metrics = await startServer({
       ...common,
       name: 'metrics',
@@ -264,15 +283,17 @@ export class Manager {
   }
 
   #certificateKeeper(): CertificateKeeper {
-    const { namespace, names, reach, failurePolicy, optIn = defaultOptIn, logger } = this.#options
+    const { namespace, names, reach, failurePolicy, optIn = defaultOptIn, logger, certificates } = this.#options
+    const { webhookTimeout } = this.#options
     const { mutating, validating } = webhookConfigurations({
       reach: typeof reach === 'function' ? reach(this.ports.webhook) : reach,
       optIn: parseOptIn(optIn),
       ...(failurePolicy !== undefined && { failurePolicy }),
+      ...(webhookTimeout !== undefined && { timeoutSeconds: webhookTimeout }),
     })
     const client = this.#client
     return new CertificateKeeper({
-      name: 'varmor-manager-tls',
+      name: certificateName,
       names,
       secrets: objectPort(client, secrets, namespace),
       configMaps: objectPort(client, configMaps, namespace),
@@ -285,11 +306,31 @@ export class Manager {
         this.#servers.status?.setCredentials(credentials)
       },
       log: logger,
+      ...certificates,
     })
   }
 
+  /** What somebody deletes or spoils is put right at once, and what another manager renews is served at once. */
+  #watchCertificates(keeper: CertificateKeeper): () => Promise<void> {
+    const { namespace, logger, watches } = this.#options
+    return watchObjects(
+      this.#client,
+      [
+        { ref: secrets, namespace, name: certificateName },
+        { ref: configMaps, namespace, name: `${certificateName}-ca` },
+        { ref: mutatingWebhookConfigurations, name: mutatingName },
+        { ref: validatingWebhookConfigurations, name: validatingName },
+      ],
+      () => keeper.changed(),
+      {
+        ...(watches !== undefined && { timing: watches }),
+        failed: (resource, err) => logger.warn({ err, resource }, 'an object cannot be watched; it is tried again'),
+      },
+    )
+  }
+
   #lead(term: Term): void {
-    const { logger, namespace, policy, rollout } = this.#options
+    const { logger, namespace, policy, rollout, optIn = defaultOptIn } = this.#options
     const controlPlane = new ControlPlane({
       view: this.#view,
       api: new ClusterWrites(this.#client.fenced(term), this.#view),
@@ -298,7 +339,8 @@ export class Manager {
       count: (name) => this.metrics.counted(name),
       logger,
       policy: { ...policy, installNamespace: namespace },
-      ...(rollout !== undefined && { rollout }),
+      // Who is not put into profiles need not be restarted for them.
+      rollout: { optIn: parseOptIn(optIn), ...rollout },
     })
     let ended: Promise<void> | undefined
     const end = (): Promise<void> => {

@@ -1,13 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs'
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KubeConfig } from '@kubernetes/client-node'
-import type { Logger } from '../../actors/runtime/index.ts'
+import { type Logger, systemClock } from '../../actors/runtime/index.ts'
 import { Agent } from '../agent/agent.ts'
 import { ManagerTransport } from '../agent/manager-transport.ts'
 import { ApiClient } from '../kube/client.ts'
-import { systemClock } from '../kube/clock.ts'
 import { KubeConnection } from '../kube/connection.ts'
 import { PriorityLimiter } from '../kube/limiter.ts'
 import { nodes } from '../manager/cluster-resources.ts'
@@ -30,7 +29,7 @@ export interface SandboxOptions {
   nodes: number
   /** Of the API server; 0: any that is free. */
   port?: number
-  /** A folder that keeps the objects over restarts. Made if it is not there. */
+  /** A folder that keeps the objects, the port and the kubeconfig over restarts. Made if it is not there. */
   data?: string
   logger: Logger
   manager?: Partial<ManagerOptions>
@@ -58,7 +57,8 @@ export class Sandbox {
   readonly runtime: RecordingRuntime
   readonly nodes: SandboxNode[] = []
   readonly #options: SandboxOptions
-  readonly #folder = mkdtempSync(join(tmpdir(), 'varmor-sandbox-'))
+  /** Of the kubeconfig and of what agents read. */
+  readonly #folder: string
   #manager: Manager | undefined
   readonly #limiter = new PriorityLimiter({ qps: 1_000, burst: 1_000 })
   #client: ApiClient | undefined
@@ -71,16 +71,22 @@ export class Sandbox {
   private constructor(options: SandboxOptions, api: RunningApiServer) {
     this.#options = options
     this.api = api
+    this.#folder = options.data ?? mkdtempSync(join(tmpdir(), 'varmor-sandbox-'))
     this.runtime = new RecordingRuntime({ clock: systemClock, random: Math.random })
   }
 
   /** Resolves when `kubectl apply` of a policy will have it loaded on all nodes. */
   static async start(options: SandboxOptions): Promise<Sandbox> {
-    const restore = options.data === undefined ? undefined : await readSnapshot(options.data)
+    const { data } = options
+    if (data !== undefined) await mkdir(data, { recursive: true, mode: 0o700 })
+    const restore = data === undefined ? undefined : await readSnapshot(data)
+    const port = options.port ?? (data === undefined ? undefined : await lastPort(data))
     const api = await startApiServer({
       ...options.api,
-      ...(options.port !== undefined && { port: options.port }),
+      ...(port !== undefined && { port }),
       ...(restore !== undefined && { restore }),
+    }).catch((error: unknown) => {
+      throw portError(error, port)
     })
     const sandbox = new Sandbox(options, api)
     try {
@@ -105,7 +111,7 @@ export class Sandbox {
 
   /** The file that `kubectl --kubeconfig` takes. */
   get kubeconfigPath(): string {
-    return join(this.#folder, 'kubeconfig')
+    return kubeconfigIn(this.#folder)
   }
 
   async #start(): Promise<void> {
@@ -164,7 +170,7 @@ export class Sandbox {
     await Promise.all(this.#connections.map((connection) => connection.close()))
     this.#limiter.close()
     await this.api.close()
-    rmSync(this.#folder, { recursive: true, force: true })
+    if (this.#options.data === undefined) rmSync(this.#folder, { recursive: true, force: true })
   }
 
   #connect(): KubeConnection {
@@ -180,7 +186,7 @@ export class Sandbox {
     const token = await agentToken(this.client, sandboxNamespace, { name, uid: metadata?.uid ?? '' })
     const tokenFile = join(this.#folder, `token-${name}`)
     await writeFile(tokenFile, token, { mode: 0o600 })
-    const transport = new ManagerTransport({ caFile: this.#caFile, tokenFile })
+    const transport = new ManagerTransport({ authority: this.#caFile, tokenFile })
     const loaders = recordingLoaders()
     const connection = this.#connect()
     const agent = new Agent({
@@ -221,6 +227,27 @@ export class Sandbox {
   #cannotSave(err: unknown): void {
     this.#options.logger.error({ err, folder: this.#options.data }, 'the objects cannot be saved; it is tried again')
   }
+}
+
+const kubeconfigIn = (folder: string): string => join(folder, 'kubeconfig')
+
+/** The port that the kubeconfig of the last run names, so that who has it need not take a new one. */
+async function lastPort(folder: string): Promise<number | undefined> {
+  const config = new KubeConfig()
+  try {
+    config.loadFromString(await readFile(kubeconfigIn(folder), 'utf8'))
+    return Number(new URL(config.getCurrentCluster()?.server ?? '').port)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new Error(`${kubeconfigIn(folder)} is not what a sandbox has written; remove it`, { cause: error })
+  }
+}
+
+function portError(error: unknown, port: number | undefined): unknown {
+  const { code } = error as NodeJS.ErrnoException
+  if (code !== 'EADDRINUSE' && code !== 'EACCES') return error
+  const why = code === 'EACCES' ? 'may not be used' : 'is taken: perhaps this sandbox runs already'
+  return Object.assign(new Error(`port ${port} ${why}; choose another one with --port`, { cause: error }), { code })
 }
 
 const snapshotPath = (folder: string): string => join(folder, 'objects.json')

@@ -92,8 +92,8 @@ describe('the way to the manager', () => {
     requests.length = 0
     connections = 0
     answer(200, JSON.stringify({ epoch: 'e1', complete: false, intervalSeconds: 15, more: 1 }))
-    const [caFile, tokenFile] = [join(folder, 'ca.crt'), join(folder, 'token')]
-    transport = new ManagerTransport({ caFile, tokenFile, serverName: 'manager.varmor', deadline: 1_500 })
+    const [file, tokenFile] = [join(folder, 'ca.crt'), join(folder, 'token')]
+    transport = new ManagerTransport({ authority: file, tokenFile, serverName: 'manager.varmor', deadline: 1_500 })
   })
   afterEach(async () => {
     await transport.close()
@@ -128,7 +128,7 @@ describe('the way to the manager', () => {
   })
 
   it('tells nothing to one with a certificate for another name', async () => {
-    const other = new ManagerTransport({ caFile: join(folder, 'ca.crt'), tokenFile: join(folder, 'token') })
+    const other = new ManagerTransport({ authority: join(folder, 'ca.crt'), tokenFile: join(folder, 'token') })
     const reply = await other.send(url, report, never)
     expect(reply).to.include({ kind: 'unreachable' })
     expect((reply as { message: string }).message).to.match(/ERR_TLS_CERT_ALTNAME_INVALID|altnames/)

@@ -68,7 +68,13 @@ export function webhookConfigurations(options: WebhookOptions): {
       kind: 'ValidatingWebhookConfiguration',
       metadata: metadata(validatingName),
       webhooks: [
-        { name: 'validatepolicy.varmor.org', ...common('/validate', options), sideEffects: 'None', rules: policyRules },
+        {
+          name: 'validatepolicy.varmor.org',
+          ...common('/validate', options),
+          sideEffects: 'None',
+          rules: policyRules,
+          matchConditions: [specChanged],
+        },
       ],
     },
   }
@@ -88,6 +94,12 @@ const [policyGroup = '', policyVersion = ''] = apiVersion.split('/')
 const policyRules = [
   rule(policyGroup, policyVersion, ['varmorpolicies', 'varmorclusterpolicies'], ['CREATE', 'UPDATE']),
 ]
+
+/** A finalizer or a label is no matter for us: the manager's own changes of metadata cost no call. Servers before 1.27 drop it, and ask. */
+const specChanged = {
+  name: 'spec-changed',
+  expression: "request.operation == 'CREATE' || object.spec != oldObject.spec",
+}
 
 function mutatingWebhook(name: string, rules: object[], options: WebhookOptions): Webhook {
   const { optIn, reach, failurePolicy } = options

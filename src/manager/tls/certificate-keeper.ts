@@ -191,9 +191,15 @@ export class CertificateKeeper {
   async #publish(state: CertificateState): Promise<void> {
     const { name, configMaps, webhooks = [] } = this.#options
     const bundle = bundleOf(state)
+    // What this manager was told of the webhooks counts once, or two that were told otherwise would go on for ever.
+    const isFirst = this.#published === undefined
     const results = await Promise.allSettled([
       settle(configMaps, `${name}-ca`, withBundle(`${name}-ca`, bundle)),
-      ...webhooks.map((each) => settle(each.port, each.name, withCaBundle(each.fresh, each.name, bundle))),
+      ...webhooks.map(({ port, name, fresh }) =>
+        settle(port, name, (found) =>
+          withCaBundle(isFirst || found === undefined ? fresh : undefined, name, bundle)(found),
+        ),
+      ),
     ])
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
     if (failures.length === 1) throw failures[0]

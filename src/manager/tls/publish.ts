@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util'
 import { isAlreadyExists, isConflict } from '../../kube/api-error.ts'
 import type { KubeObject } from '../../kube/objects.ts'
-import type { WebhookConfiguration } from '../admission/webhook-configurations.ts'
+import type { Webhook, WebhookConfiguration } from '../admission/webhook-configurations.ts'
 import { dataKeys } from './certificate-state.ts'
 import type { ConfigMap } from './core-objects.ts'
 import type { ObjectPort } from './object-port.ts'
@@ -38,8 +39,9 @@ export function withBundle(name: string, bundle: string): (found: ConfigMap | un
 }
 
 /**
- * A webhook configuration whose every webhook trusts the bundle. Made from `fresh` where there is none; without it that is an error,
- * because nothing is confined then.
+ * A webhook configuration whose every webhook trusts the bundle. With `fresh` it also is as that says, made if there is none: what a
+ * manager was told at its start counts, not what another one wrote. Without `fresh` there has to be one, because nothing is confined
+ * else.
  */
 export function withCaBundle(
   fresh: WebhookConfiguration | undefined,
@@ -47,16 +49,32 @@ export function withCaBundle(
   bundle: string,
 ): (found: WebhookConfiguration | undefined) => WebhookConfiguration | undefined {
   const caBundle = Buffer.from(bundle).toString('base64')
+  const trusting = (webhooks: Webhook[] = []): Webhook[] =>
+    webhooks.map((webhook) => ({ ...webhook, clientConfig: { ...webhook.clientConfig, caBundle } }))
   return (found) => {
-    const base = found ?? fresh
+    const base = fresh ?? found
     if (base === undefined)
       throw new Error(`There is no webhook configuration ${name}; install it again with the chart`)
-    const { webhooks = [] } = base
-    if (found !== undefined && webhooks.every(({ clientConfig }) => clientConfig.caBundle === caBundle))
-      return undefined
-    return {
-      ...base,
-      webhooks: webhooks.map((webhook) => ({ ...webhook, clientConfig: { ...webhook.clientConfig, caBundle } })),
-    }
+    const webhooks = trusting(base.webhooks)
+    if (found !== undefined && sameWebhooks(found.webhooks ?? [], webhooks)) return undefined
+    return { ...(found ?? base), webhooks }
   }
+}
+
+/** Whether the server holds what is wanted, whatever else it fills in. */
+function sameWebhooks(found: readonly Webhook[], wanted: readonly Webhook[]): boolean {
+  return (
+    found.length === wanted.length &&
+    wanted.every((webhook, index) => {
+      const there = withDefaults(found[index]!)
+      return isDeepStrictEqual(there, { ...there, ...withDefaults(webhook) })
+    })
+  )
+}
+
+/** The server's defaults for what a manager leaves out and another one may have set (admissionregistration/v1 defaults.go). */
+function withDefaults(webhook: Webhook): Webhook {
+  const { service, ...rest } = webhook.clientConfig
+  const clientConfig = { ...rest, ...(service !== undefined && { service: { port: 443, ...service } }) }
+  return { namespaceSelector: {}, objectSelector: {}, ...webhook, clientConfig }
 }

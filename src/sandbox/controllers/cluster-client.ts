@@ -92,7 +92,11 @@ export class ClusterClient {
     try {
       await this.write(resource, 'DELETE', path, { kind: 'DeleteOptions', apiVersion: 'v1', ...body })
     } catch (error) {
-      if (!isStatus(error, 404) && !(uid !== undefined && isStatus(error, 409))) throw error
+      if (isStatus(error, 404)) return
+      // A conflict may also be a passing one: only another uid says that the object is gone.
+      if (uid === undefined || !isStatus(error, 409)) throw error
+      const found = await this.get(resource, metadata.namespace ?? '', metadata.name)
+      if (found?.metadata.uid === uid) throw error
     }
   }
 
@@ -144,6 +148,10 @@ function refusal(response: ApiResponse): Error {
 /** Whether an error is a refusal of the API server with this HTTP status. */
 export const isStatus = (error: unknown, code: number): boolean =>
   error instanceof ApiStatusError && error.status.code === code
+
+/** Whether an object of the name is there already; a conflict of writes has the same HTTP status. */
+export const isAlreadyExists = (error: unknown): boolean =>
+  error instanceof ApiStatusError && error.status.reason === 'AlreadyExists'
 
 /** Whether the server refuses because the namespace is going away: then there is nothing to retry. */
 export const isNamespaceTerminating = (error: unknown): boolean =>

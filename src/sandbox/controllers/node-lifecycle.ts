@@ -193,6 +193,6 @@ async function unlessGone(write: Promise<unknown>): Promise<void> {
   try {
     await write
   } catch (error) {
-    if (!isStatus(error, 404) && !isStatus(error, 409)) throw error
+    if (!isStatus(error, 404)) throw error
   }
 }

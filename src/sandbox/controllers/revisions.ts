@@ -1,6 +1,6 @@
 import type { KubeObject } from '../api-server/kube-object.ts'
 import { clone, type JsonObject, sameJson } from '../api-server/schema/json.ts'
-import { type ClusterClient, isStatus } from './cluster-client.ts'
+import { type ClusterClient, isAlreadyExists } from './cluster-client.ts'
 import type { Environment } from './environment.ts'
 import { BY_CONTROLLER, orphansOf } from './informers.ts'
 import { claim, controllerReference } from './ownership.ts'
@@ -93,7 +93,7 @@ async function createRevision(
     try {
       return { update: await client.create(controllerRevisions, { metadata, data, revision }), collisions: tries }
     } catch (error) {
-      if (!isStatus(error, 409)) throw error
+      if (!isAlreadyExists(error)) throw error
       const found = await client.get(controllerRevisions, namespace, metadata.name)
       // Our own, which the copy does not show yet. Else another template has the name.
       if (found && sameJson(found.data, data)) return { update: found, collisions: tries }

@@ -1,22 +1,24 @@
-import { join } from 'node:path'
 import { expect } from 'chai'
 import { describeCluster } from '../describe-cluster.ts'
 import { compareRuns } from './compare.ts'
+import { installDefinitions, startEmbedded } from './embedded-target.ts'
 import { type KubectlTarget, runScenario } from './run-scenario.ts'
 import type { StepResult } from './scenario.ts'
 import { scenarios } from './scenarios.ts'
-
-const crds = join(import.meta.dirname, '..', '..', '..', 'deploy', 'crds')
+import { record, recording, transcriptOf } from './transcripts.ts'
 
 describeCluster('kubectl against a real Kubernetes', (cluster) => {
+  let embedded: Awaited<ReturnType<typeof startEmbedded>> | undefined
   const target = (): KubectlTarget => {
     const { binaries, kubeconfig, server } = cluster()
     return { kubectl: binaries.kubectl, kubeconfig, server }
   }
-  before(async () => {
-    await cluster().kubectl(['apply', '--server-side', '-f', crds])
-    await cluster().kubectl(['wait', '--for=condition=Established', '--timeout=20s', '-f', crds])
+  before(async function () {
+    this.timeout(60_000)
+    await installDefinitions(target())
+    embedded = await startEmbedded(target().kubectl)
   })
+  after(() => embedded?.stop())
 
   for (const scenario of scenarios) {
     describe(scenario.title, () => {
@@ -24,6 +26,7 @@ describeCluster('kubectl against a real Kubernetes', (cluster) => {
       before(async function () {
         this.timeout(120_000)
         results = await runScenario(target(), scenario)
+        if (recording) record(scenario, results)
       })
 
       for (const [i, { line, status = 0, says }] of scenario.steps.entries()) {
@@ -36,9 +39,13 @@ describeCluster('kubectl against a real Kubernetes', (cluster) => {
         })
       }
 
-      it('and all of that is the same a second time', async function () {
+      it('is what was recorded (RECORD_KUBECTL=1 records it anew)', () => {
+        expect(compareRuns(results, transcriptOf(scenario) ?? [])).to.equal('')
+      })
+
+      it('is what the embedded server says, too', async function () {
         this.timeout(120_000)
-        expect(compareRuns(results, await runScenario(target(), scenario))).to.equal('')
+        expect(compareRuns(results, await runScenario(embedded!, scenario))).to.equal('')
       })
     })
   }

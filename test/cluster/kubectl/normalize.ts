@@ -20,6 +20,7 @@ const rules: [pattern: RegExp, replacement: string][] = [
   [/\b10\.96\.\d+\.\d+\b/g, '<service address>'],
   [/kubectl-edit-\d+\.yaml/g, 'kubectl-edit-<number>.yaml'],
   [/\/tmp\/(LIVE|MERGED)-\d+/g, '/tmp/$1-<number>'],
+  [/X509SHA256=[0-9a-f]{64}/g, 'X509SHA256=<hash>'],
   [new RegExp(`-${random}{8,10}\\b`, 'g'), '-<hash>'],
   [new RegExp(`(pod-template-hash[=:] ?"?)${random}{8,10}`, 'g'), '$1<hash>'],
   [new RegExp(`-${random}{5}\\b`, 'g'), '-<random>'],

@@ -20,7 +20,7 @@ export interface KubectlTarget {
  */
 export async function runScenario(target: KubectlTarget, scenario: Scenario): Promise<StepResult[]> {
   const folder = mkdtempSync(join(tmpdir(), 'varmor-kubectl-'))
-  const env = {
+  const surroundings = {
     PATH: `${dirname(target.kubectl)}${delimiter}${process.env['PATH']}`,
     HOME: folder,
     KUBECONFIG: join(folder, 'kubeconfig'),
@@ -28,6 +28,7 @@ export async function runScenario(target: KubectlTarget, scenario: Scenario): Pr
     LC_ALL: 'C',
   }
   const namespace = await createNamespace(target)
+  const env = { ...surroundings, NAMESPACE: namespace }
   try {
     for (const [name, text] of Object.entries(scenario.files ?? {})) {
       writeFileSync(join(folder, name), text, { mode: 0o755 })

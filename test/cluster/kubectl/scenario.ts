@@ -1,5 +1,6 @@
 /** One command line of a shell in a folder of its own, where `kubectl` is the one of the target's version. */
 export interface Step {
+  /** `$NAMESPACE` is the scenario's own, for names of what is in no namespace. */
   line: string
   /** Exit status; 0 if left out. */
   status?: number

@@ -1,4 +1,8 @@
 import type { Scenario } from './scenario.ts'
+import { creating } from './scenarios/creating.ts'
+import { custom } from './scenarios/custom.ts'
+import { looking } from './scenarios/looking.ts'
+import { refused } from './scenarios/refused.ts'
 
 const map = `apiVersion: v1
 kind: ConfigMap
@@ -227,7 +231,7 @@ const workloads: Scenario = {
     { line: 'kubectl describe deployment web --show-events=false', says: 'StrategyType:' },
     { line: 'kubectl expose deployment web --port=80', says: 'service/web exposed' },
     { line: 'kubectl get service web' },
-    { line: 'kubectl describe service web --show-events=false', says: 'Selector:' },
+    { line: 'kubectl describe service web --show-events=false | grep -v ^Endpoints:', says: 'Selector:' },
     { line: 'kubectl create -f pod.yaml' },
     { line: 'kubectl get pod lonely' },
     { line: 'kubectl get pod lonely -o wide' },
@@ -316,4 +320,16 @@ const policies: Scenario = {
 }
 
 /** What people type, by what it is for. */
-export const scenarios: readonly Scenario[] = [reading, writing, serverSide, watching, workloads, asking, policies]
+export const scenarios: readonly Scenario[] = [
+  reading,
+  writing,
+  serverSide,
+  watching,
+  workloads,
+  asking,
+  policies,
+  creating,
+  refused,
+  custom,
+  looking,
+]

@@ -37,6 +37,7 @@ export class SmallCluster {
   readonly runtime: RecordingRuntime
   readonly problems: string[] = []
   nodes!: FakeNodes
+  private starts = 0
   private controllers: RunningControllers | undefined
   private readonly options: SmallClusterOptions
   private readonly listeners: (() => void)[] = []
@@ -99,7 +100,11 @@ export class SmallCluster {
       failed: (what, error) =>
         this.problems.push(`node ${what}: ${error instanceof Error ? error.message : String(error)}`),
     }
-    this.nodes = await FakeNodes.start(options)
+    const turn = ++this.starts
+    const started = await FakeNodes.start(options)
+    // Two kubelets of one node would undo each other's work for ever: another start came meanwhile.
+    if (turn === this.starts) this.nodes = started
+    else started.stop()
   }
 
   /** Is called after each change of any object. */

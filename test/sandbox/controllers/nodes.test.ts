@@ -192,6 +192,17 @@ describe('nodes of the sandbox', () => {
     expect(conditionOf(other.status?.conditions, 'Ready')?.status).to.equal('True')
   })
 
+  it('register although the server refuses at first', async () => {
+    await start({ nodes: 2 })
+    for (const node of cluster.all(nodes)) await cluster.client.delete(nodes, node)
+    cluster.server.faults.add({ fault: { type: 'status', code: 500 }, verb: 'create', resource: 'nodes', times: 3 })
+    const started = cluster.startNodes()
+    await cluster.runFor(10_000)
+    await started
+    expect(cluster.all(nodes).map(({ spec }) => spec.taints)).to.deep.equal([undefined, undefined])
+    expect(cluster.problems.splice(0)).to.have.length(3)
+  })
+
   it('that are removed take their pods with them', async () => {
     await start({ nodes: 2 })
     await pod(cluster, {})

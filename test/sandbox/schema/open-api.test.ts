@@ -3,7 +3,8 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { env } from 'node:process'
 import { expect } from 'chai'
-import { builtInDefinitions, KUBERNETES_MODULE, KUBERNETES_VERSION } from '../../../deploy/generate-built-in-kinds.ts'
+import { builtInDefinitions } from '../../../deploy/generate-built-in-kinds.ts'
+import { kubernetesModule, kubernetesVersion as sourceVersion } from '../../../deploy/kubernetes-source.ts'
 import {
   builtInKinds,
   builtInSchema,
@@ -23,13 +24,19 @@ function unresolved(document: JsonObject): string[] {
 
 describe('sandbox/schema/open-api', () => {
   const modules = env.GOMODCACHE ?? join(env.GOPATH ?? join(homedir(), 'go'), 'pkg/mod')
-  const source = join(modules, `${KUBERNETES_MODULE}@${KUBERNETES_VERSION}`)
+  const source = join(modules, `${kubernetesModule}@${sourceVersion()}`)
 
   it('the data of the built-in kinds is what deploy/generate-built-in-kinds.ts would write', function () {
     if (!existsSync(source)) return this.skip()
-    expect(kubernetesVersion()).to.equal(KUBERNETES_VERSION)
+    expect(kubernetesVersion()).to.equal(sourceVersion())
     expect(publishedDefinitions()).to.deep.equal(JSON.parse(builtInDefinitions(source)))
   }).timeout(60_000)
+
+  it('tells which values a field takes, as a server does and the published documents do not', () => {
+    const strategy = objectOf(publishedDefinitions()['io.k8s.api.apps.v1.DeploymentStrategy']?.properties)['type']
+    expect(strategy).to.deep.include({ enum: ['Recreate', 'RollingUpdate'] })
+    expect(at(strategy, 'description')).to.match(/Possible enum values:\n - `"Recreate"` Kill all existing pods/)
+  })
 
   it('knows merge keys, list types, defaults and descriptions', () => {
     const containers = builtInSchema('apps/v1', 'Deployment')?.properties?.spec?.properties?.template?.properties?.spec

@@ -1,6 +1,14 @@
 import type { UserInfo } from '../request.ts'
 import type { TokenIssuer, VerifiedToken } from './token-issuer.ts'
 
+/** What a client certificate says of its owner. */
+export interface CertificateUser {
+  commonName: string
+  organizations: readonly string[]
+  /** Of the whole certificate, in hex: it tells which one was used. */
+  sha256: string
+}
+
 /** Finds out who sends a request, by client certificate or bearer token. */
 export class Authenticator {
   private readonly tokens: TokenIssuer
@@ -24,10 +32,17 @@ export class Authenticator {
    */
   request(
     headers: Readonly<Record<string, string | undefined>>,
-    certificate: { commonName: string; organizations: readonly string[] } | undefined,
+    certificate: CertificateUser | undefined,
   ): UserInfo | undefined {
     if (certificate)
-      return withGroup({ name: certificate.commonName, groups: certificate.organizations }, 'system:authenticated')
+      return withGroup(
+        {
+          name: certificate.commonName,
+          groups: certificate.organizations,
+          extra: { 'authentication.kubernetes.io/credential-id': [`X509SHA256=${certificate.sha256}`] },
+        },
+        'system:authenticated',
+      )
     const { authorization } = headers
     if (authorization === undefined) return { name: 'system:anonymous', groups: ['system:unauthenticated'] }
     const bearer = /^bearer +(\S+)$/i.exec(authorization)?.[1]

@@ -3,15 +3,18 @@ import type { UserInfo } from '../request.ts'
 import { type JsonObject, listOf, objectOf, textOf } from '../schema/json.ts'
 import type { Store } from '../store/store.ts'
 import type { AccessAttributes, Authorizer, Decision, PolicyRule } from './authorizer.ts'
+import { BindingIndex } from './binding-index.ts'
 
 const group = 'rbac.authorization.k8s.io'
 
 /** Role-based access, read from the stored roles and bindings. `system:masters` may do everything. */
 export class RbacAuthorizer implements Authorizer {
   private readonly store: Store
+  private readonly bindings: BindingIndex
 
   constructor(store: Store) {
     this.store = store
+    this.bindings = new BindingIndex(store)
   }
 
   authorize(attributes: AccessAttributes): Decision {
@@ -25,9 +28,8 @@ export class RbacAuthorizer implements Authorizer {
   rulesFor(user: UserInfo, namespace: string): { rules: PolicyRule[]; errors: string[] } {
     const errors: string[] = []
     const rules = [...this.grants(user, namespace, errors)].flatMap((grant) => grant.rules)
-    const all = { apiGroups: ['*'], resources: ['*'], resourceNames: [], verbs: ['*'], nonResourceURLs: [] }
-    const everywhere = { apiGroups: [], resources: [], resourceNames: [], verbs: ['*'], nonResourceURLs: ['*'] }
-    return { rules: user.groups.includes('system:masters') ? [all, everywhere, ...rules] : rules, errors }
+    // What `system:masters` may do is said by the role that it has from the start.
+    return { rules, errors }
   }
 
   private *grants(
@@ -35,10 +37,9 @@ export class RbacAuthorizer implements Authorizer {
     namespace: string,
     errors: string[],
   ): Generator<{ rules: PolicyRule[]; reason: string }> {
-    for (const binding of this.store.walk(`${group}/clusterrolebindings`)) yield* this.grant(binding, user, '', errors)
+    for (const binding of this.bindings.find(user, '')) yield* this.grant(binding, user, '', errors)
     if (namespace === '') return
-    for (const binding of this.store.walk(`${group}/rolebindings`, namespace))
-      yield* this.grant(binding, user, namespace, errors)
+    for (const binding of this.bindings.find(user, namespace)) yield* this.grant(binding, user, namespace, errors)
   }
 
   private *grant(

@@ -44,13 +44,13 @@ export function resourceList(registry: Registry, group: string, version: string)
 }
 
 function resourceEntry(resource: Resource): JsonObject {
-  const { plural, singular, namespaced, kind, verbs, shortNames, categories } = resource
+  const { plural, singular, namespaced, kind, shortNames, categories } = resource
   return {
     name: plural,
     singularName: singular,
     namespaced,
     kind,
-    verbs: sorted(verbs),
+    verbs: verbsOf(resource),
     ...(shortNames?.length ? { shortNames: [...shortNames] } : {}),
     ...(categories?.length ? { categories: [...categories] } : {}),
     ...(resource.verbs.includes('watch') ? { storageVersionHash: storageVersionHash(resource) } : {}),
@@ -70,6 +70,12 @@ function subresourceEntry({ plural, namespaced }: Resource, subresource: Subreso
 }
 
 const sorted = (verbs: readonly string[]): string[] => [...verbs].sort()
+
+/** Those of custom resources come in an order of their own. */
+const customVerbs = ['delete', 'deletecollection', 'get', 'list', 'patch', 'create', 'update', 'watch']
+
+const verbsOf = ({ verbs, custom }: Resource): string[] =>
+  custom ? customVerbs.filter((verb) => (verbs as readonly string[]).includes(verb)) : sorted(verbs)
 
 /** Changes when the version does in which objects are stored: base64 of the first 8 bytes of a hash of its name. */
 function storageVersionHash({ group, version, kind, custom }: Resource): string {
@@ -102,7 +108,7 @@ function versionDiscovery(registry: Registry, group: string, version: string): J
 }
 
 function resourceDiscovery(resource: Resource): JsonObject {
-  const { plural, singular, namespaced, kind, verbs, shortNames, categories, subresources, custom } = resource
+  const { plural, singular, namespaced, kind, shortNames, categories, subresources, custom } = resource
   const { group, version } = resource
   // Built-in kinds are of the group and version they are listed under, which the server leaves out.
   const responseKind = custom ? { group, version, kind } : { group: '', version: '', kind }
@@ -111,7 +117,7 @@ function resourceDiscovery(resource: Resource): JsonObject {
     responseKind,
     scope: namespaced ? 'Namespaced' : 'Cluster',
     singularResource: singular,
-    verbs: sorted(verbs),
+    verbs: verbsOf(resource),
     ...(shortNames?.length ? { shortNames: [...shortNames] } : {}),
     ...(categories?.length ? { categories: [...categories] } : {}),
     ...(subresources.length > 0

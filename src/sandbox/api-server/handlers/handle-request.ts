@@ -1,9 +1,9 @@
-import type { ApiContext, Call } from '../context.ts'
+import { type ApiContext, type Call, groupResource } from '../context.ts'
 import { requestInfo } from '../http/request-info.ts'
 import type { Resource } from '../registry/resource.ts'
 import { type ApiRequest, type ApiResponse, json, pageNotFound, queryOf, type UserInfo } from '../request.ts'
 import type { JsonObject } from '../schema/json.ts'
-import { ApiStatusError, forbidden, internalFailure, methodNotAllowed, pathNotFound } from '../status.ts'
+import { ApiStatusError, forbidden, internalFailure, methodNotAllowed, notFound, pathNotFound } from '../status.ts'
 import { handleResource } from './handle-resource.ts'
 
 /** What answers the paths that are no resources: discovery, health. */
@@ -35,7 +35,8 @@ function route(call: Call, paths: PathHandler): ApiResponse | Promise<ApiRespons
   const resource = context.registry.find(group, version, info.resource)
   if (!resource) return isBuiltInGroup(call) ? failure(pathNotFound()) : pageNotFound()
   const subresource = resource.subresources.find(({ name }) => name === info.subresource)
-  if (info.subresource !== '' && !subresource) return resource.custom ? pageNotFound() : failure(pathNotFound())
+  if (info.subresource !== '' && !subresource)
+    return failure(resource.custom ? notFound(groupResource(resource), info.name) : pathNotFound())
   const refused = misrouted(call, resource)
   if (refused) return failure(refused)
   return handleResource({ ...call, resource, subresource })

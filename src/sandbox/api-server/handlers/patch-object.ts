@@ -1,4 +1,6 @@
 import { groupResource, type ResourceCall, timestamp } from '../context.ts'
+import { invalidValue } from '../field-issue.ts'
+import { goValue } from '../go-text.ts'
 import type { KubeObject } from '../kube-object.ts'
 import { applyJsonPatch } from '../patch/json-patch.ts'
 import { applyMergePatch } from '../patch/merge-patch.ts'
@@ -37,7 +39,10 @@ export function readPatch(call: ResourceCall): ReadPatch {
   const name = call.info.name
   if (isApply) return { options, update: applyUpdate(call, name, appliedObject(call, body), options) }
   const patched = patcher(call, type, body ?? null)
-  const produce = (current: KubeObject | undefined): KubeObject => finish(call, patched(current!), current!, options)
+  const produce = (current: KubeObject | undefined): KubeObject => {
+    const result = patched(current!)
+    return finish(call, result, current!, options, type === strategicMergePatch ? body : undefined)
+  }
   return { options, update: { name, createMissing: false, produce } }
 }
 
@@ -52,7 +57,7 @@ function checkType({ resource }: ResourceCall, type: string): void {
 
 function patcher(call: ResourceCall, type: string, body: JsonValue): (current: KubeObject) => JsonObject {
   if (type === jsonPatch && !Array.isArray(body))
-    throw badRequest('error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch')
+    throw badRequest('error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp')
   if (type === jsonPatch) return (current) => applyJsonPatch(current, body)
   if (!isObject(body)) throw badRequest('json: cannot unmarshal array into Go value of type map[string]interface {}')
   if (type === mergePatch) return (current) => applyMergePatch(current, body) as JsonObject
@@ -63,24 +68,50 @@ function patcher(call: ResourceCall, type: string, body: JsonValue): (current: K
 }
 
 /** What a patch made, as if it had been sent: checked for unknown fields, defaulted. */
-function finish(call: ResourceCall, patched: JsonObject, current: KubeObject, options: WriteOptions): KubeObject {
-  const { object, problems } = decodePatched(call, patched)
+function finish(
+  call: ResourceCall,
+  patched: JsonObject,
+  current: KubeObject,
+  options: WriteOptions,
+  strategic: JsonValue | undefined,
+): KubeObject {
+  const { object, problems } = decodePatched(call, patched, strategic)
   reportUnknown(call, expectedType(call), problems, options)
   checkIdentity(object, current)
   return isSubresourceKind(call) ? (object as KubeObject) : withDefaults(call.resource, object as KubeObject)
 }
 
-/** A patch that makes a field of another type is at fault as a patch, not as a body. */
-function decodePatched(call: ResourceCall, patched: JsonObject): ReturnType<typeof knownFields> {
+/**
+ * A patch that makes a field of another type is at fault as a patch, not as a body. A strategic merge patch is not decoded
+ * from text, so that the server tells of it in other words.
+ */
+function decodePatched(
+  call: ResourceCall,
+  patched: JsonObject,
+  strategic: JsonValue | undefined,
+): ReturnType<typeof knownFields> {
   try {
     return knownFields(call.resource, expectedType(call), patched)
   } catch (error) {
     const problem = error instanceof ApiStatusError ? /json: cannot unmarshal .*/s.exec(error.message)?.[0] : undefined
     if (problem === undefined) throw error
-    throw invalid({ group: '', kind: '' }, '', [
-      { type: 'FieldValueInvalid', field: 'patch', value: JSON.stringify(patched), detail: problem },
-    ])
+    const issue =
+      strategic === undefined
+        ? invalidValue('patch', JSON.stringify(patched), problem)
+        : invalidValue('patch', goValue(strategic), conversionProblem(problem))
+    throw invalid({ group: '', kind: '' }, '', [issue])
   }
+}
+
+const convertedFrom: Readonly<Record<string, string>> = { number: 'int64', array: 'slice', object: 'map' }
+
+/** What apimachinery's converter says where encoding/json says `json: cannot unmarshal string into ... of type int32`. */
+function conversionProblem(problem: string): string {
+  const [, found = '', wanted = ''] = /cannot unmarshal (\S+) into .*of type (\S+)$/.exec(problem) ?? []
+  const from = convertedFrom[found] ?? found
+  if (wanted.startsWith('[]')) return `cannot restore slice from ${from}`
+  if (wanted.startsWith('map[')) return `cannot restore map from ${from}`
+  return wanted.includes('.') ? `cannot restore struct from: ${from}` : `unrecognized type: ${wanted}`
 }
 
 const isSubresourceKind = (call: ResourceCall): boolean => expectedType(call).kind !== call.resource.kind

@@ -41,7 +41,11 @@ function answerOf(options: PathOptions, call: Call, [first = '', ...rest]: strin
     case 'apis':
       return discovery(call, rest.slice(1), rest[0], options)
     case 'version':
-      return json(200, options.version)
+      // Indented, as its reader is often a person.
+      return {
+        ...text(200, `${JSON.stringify(options.version, undefined, 2)}`),
+        headers: { 'content-type': 'application/json' },
+      }
     case 'healthz':
     case 'livez':
     case 'readyz':
@@ -113,7 +117,7 @@ function openApi(
   call: Call,
   [version, ...path]: string[],
 ): ApiResponse | undefined {
-  if (version === 'v2') return path.length === 0 ? json(200, openApiV2()) : undefined
+  if (version === 'v2') return path.length === 0 ? olderOpenApi(call) : undefined
   if (version !== 'v3') return undefined
   if (path.length === 0) return json(200, documents.index())
   const document = documents.document(path.join('/'))
@@ -125,6 +129,20 @@ function openApi(
   const caching = wanted === document.hash ? { 'cache-control': 'public, immutable', vary: 'Accept' } : {}
   const headers = { 'content-type': 'application/json', etag, ...caching }
   return { type: 'text', code: 200, headers, text: document.text }
+}
+
+const protobufType = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'
+
+/**
+ * Clients fall back to the older form for kinds that no newer document has, and want it in protobuf. There it is a
+ * document without definitions, which says the same: that there is no such kind. Every byte of it is ASCII.
+ */
+const emptyDocument = '\n\x032.0\x12\x13\n\nKubernetes\x12\x05v1.37B\0'
+
+function olderOpenApi({ request }: Call): ApiResponse {
+  const accept = request.headers?.['accept'] ?? ''
+  if (!accept.includes('proto-openapi')) return json(200, openApiV2())
+  return { type: 'text', code: 200, headers: { 'content-type': protobufType }, text: emptyDocument }
 }
 
 const openIdConfiguration = ({ address }: PathOptions): JsonObject => ({

@@ -1,6 +1,7 @@
 import 'reflect-metadata'
 import { createPrivateKey, webcrypto, type X509Certificate } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
+import type { CertificateUser } from '../auth/authenticator.ts'
 
 type CryptoKey = webcrypto.CryptoKey
 
@@ -106,8 +107,9 @@ async function pemOf(key: CryptoKey): Promise<string> {
 const serialNumber = (): string => Buffer.from(webcrypto.getRandomValues(new Uint8Array(8))).toString('hex')
 
 /** User and groups of a client certificate. */
-export function certificateUser(certificate: X509Certificate): { commonName: string; organizations: string[] } {
+export function certificateUser(certificate: X509Certificate): CertificateUser {
   const fields = certificate.subject.split('\n').map((line) => line.split('=') as [string, string])
   const values = (name: string): string[] => fields.filter(([key]) => key === name).map(([, value]) => value)
-  return { commonName: values('CN')[0] ?? '', organizations: values('O') }
+  const sha256 = certificate.fingerprint256.replaceAll(':', '').toLowerCase()
+  return { commonName: values('CN')[0] ?? '', organizations: values('O'), sha256 }
 }

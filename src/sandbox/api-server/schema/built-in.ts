@@ -3,7 +3,7 @@ import { builtInSchema } from './built-in-kinds.ts'
 import { validateCustomResourceDefinition } from './custom-resource-definition.ts'
 import { withTypeDefaults } from './defaults/apply-defaults.ts'
 import { checkGoDecoding, throughGo } from './go-decoding.ts'
-import { type JsonObject, objectOf } from './json.ts'
+import { isObject, type JsonObject, objectOf } from './json.ts'
 import { type NameRule, plainFinalizerIssues, validateObjectMeta, validateObjectMetaUpdate } from './metadata.ts'
 import type { OpenApiSchema } from './open-api-schema.ts'
 import {
@@ -18,6 +18,7 @@ import {
 } from './validation/others.ts'
 import { podSpecIssues, podUpdateIssues } from './validation/pod.ts'
 import {
+  cronJobIssues,
   daemonSetIssues,
   deploymentIssues,
   jobIssues,
@@ -43,8 +44,17 @@ export function checkDecodable(apiVersion: string, kind: string, body: JsonObjec
 }
 
 /** A copy without the fields that the kind does not have, and without nulls and empty lists: what the server keeps. */
-export const keepKnownFields = (apiVersion: string, kind: string, body: JsonObject): JsonObject =>
-  throughGo(body, schemaOf(apiVersion, kind)) as JsonObject
+export function keepKnownFields(apiVersion: string, kind: string, body: JsonObject): JsonObject {
+  const object = throughGo(body, schemaOf(apiVersion, kind)) as JsonObject
+  return apiVersion === 'v1' && kind === 'Pod' ? withProbeTimes(object) : object
+}
+
+/** The one time that the server's Go types write even where it is not set. */
+function withProbeTimes(pod: JsonObject): JsonObject {
+  if (!isObject(pod.status) || !Array.isArray(pod.status.conditions)) return pod
+  const conditions = pod.status.conditions.map((condition) => ({ lastProbeTime: null, ...objectOf(condition) }))
+  return { ...pod, status: { ...pod.status, conditions } }
+}
 
 /** A copy with the defaults that the server writes. Applying it again changes nothing. */
 export const defaultBuiltIn = (apiVersion: string, kind: string, object: JsonObject): JsonObject =>
@@ -85,6 +95,7 @@ const checks: Record<string, Check> = {
   DaemonSet: daemonSetIssues,
   StatefulSet: statefulSetIssues,
   Job: jobIssues,
+  CronJob: cronJobIssues,
   Service: serviceIssues,
   ConfigMap: configMapIssues,
   Secret: secretIssues,

@@ -1,5 +1,5 @@
 import { definitionOf, publishedDefinitions, referenced } from './built-in-kinds.ts'
-import { clone, isObject, type JsonObject, type JsonValue, objectOf } from './json.ts'
+import { clone, isObject, type JsonObject, type JsonValue, listOf, objectOf, textOf } from './json.ts'
 import type { OpenApiSchema } from './open-api-schema.ts'
 
 /** What a document needs to know of one resource of its group and version. */
@@ -143,14 +143,17 @@ interface Target {
   definition: string
   list: string
   gvk: JsonObject
+  /** Custom resources take no strategic merge patch; kubectl looks here before it sends one. */
+  custom: boolean
 }
 
 const json = (definition: string): JsonObject => ({ 'application/json': { schema: ref(definition) } })
 
-function requestBody(method: string, { definition }: Target): JsonObject {
+function requestBody(method: string, { definition, custom }: Target): JsonObject {
   if (method === 'post' || method === 'put') return { requestBody: { content: json(definition), required: true } }
   if (method !== 'patch') return {}
-  const content = Object.fromEntries(patchTypes.map((type) => [type, { schema: ref(`${META}Patch`) }]))
+  const types = custom ? patchTypes.filter((type) => !type.includes('strategic')) : patchTypes
+  const content = Object.fromEntries(types.map((type) => [type, { schema: ref(`${META}Patch`) }]))
   return { requestBody: { content, required: true } }
 }
 
@@ -222,12 +225,24 @@ export function openApiDocument(group: string, version: string, resources: reado
     if (schema !== undefined) own[definition] = customDefinition(schema, gvk)
     if (schema !== undefined) own[list] = listDefinition(definition, kind, gvk)
     wanted.add(definition).add(list)
-    paths.push(...pathsOf(`/${openApiPath(group, version)}`, described, { definition, list, gvk }))
+    paths.push(
+      ...pathsOf(`/${openApiPath(group, version)}`, described, { definition, list, gvk, custom: schema !== undefined }),
+    )
   }
   return {
     openapi: '3.0.0',
     info: { title: 'Kubernetes', version: 'unversioned' },
     paths: Object.fromEntries(paths),
-    components: { schemas: closure(own, wanted) },
+    components: { schemas: withOwnKinds(closure(own, wanted), group) },
   }
+}
+
+const KINDS = 'x-kubernetes-group-version-kind'
+
+/** What every group serves is listed in a group's document as that group's and as the core's. */
+function withOwnKinds(schemas: JsonObject, group: string): JsonObject {
+  const name = `${META}DeleteOptions`
+  const shared = objectOf(schemas[name])
+  const kinds = listOf(shared[KINDS]).filter((kind) => ['', group].includes(textOf(objectOf(kind).group)))
+  return { ...schemas, [name]: { ...shared, [KINDS]: kinds } }
 }

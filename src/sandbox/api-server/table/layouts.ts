@@ -203,6 +203,46 @@ const customResourceDefinition = layout(
   ],
 )
 
+/** Longer than this, addresses are cut (kubernetes, pkg/printers). */
+const longestAddresses = 16
+
+function ingressAddresses(ingress: JsonObject): string {
+  const entries = listOf(at(ingress, 'status', 'loadBalancer', 'ingress'))
+  const names = entries.map((entry) => textOf(at(entry, 'ip')) || textOf(at(entry, 'hostname')))
+  const text = [...new Set(names.filter((name) => name !== ''))].sort().join(',')
+  return text.length > longestAddresses ? `${text.slice(0, longestAddresses - 3)}...` : text
+}
+
+function ingressHosts(ingress: JsonObject): string {
+  const most = 3
+  const hosts = listOf(at(ingress, 'spec', 'rules')).map((rule) => textOf(at(rule, 'host')))
+  const shown = hosts.filter((host) => host !== '').slice(0, most)
+  if (shown.length === 0) return '*'
+  const more = hosts.filter((host) => host !== '').length - shown.length
+  return more > 0 ? `${shown.join(',')} + ${more} more...` : shown.join(',')
+}
+
+const ingress = layout(
+  'networking.k8s.io/v1',
+  'Ingress',
+  [
+    NAME,
+    ['Class', 'string', 'The name of the IngressClass resource that should be used for additional configuration'],
+    ['Hosts', 'string', 'Hosts that incoming requests are matched against before the ingress rule'],
+    ['Address', 'string', 'Address is a list containing ingress points for the load-balancer'],
+    ['Ports', 'string', 'Ports of TLS configurations that open'],
+    AGE,
+  ],
+  (object, now) => [
+    nameOf(object),
+    textOf(at(object, 'spec', 'ingressClassName')) || '<none>',
+    ingressHosts(object),
+    ingressAddresses(object),
+    listOf(at(object, 'spec', 'tls')).length > 0 ? '80, 443' : '80',
+    ageOf(object, now),
+  ],
+)
+
 const layouts: Readonly<Record<string, () => TableLayout>> = {
   'v1 Pod': podLayout,
   'v1 Service': serviceLayout,
@@ -230,6 +270,7 @@ const layouts: Readonly<Record<string, () => TableLayout>> = {
   'admissionregistration.k8s.io/v1 MutatingWebhookConfiguration': webhooks('MutatingWebhookConfiguration'),
   'admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration': webhooks('ValidatingWebhookConfiguration'),
   'apiextensions.k8s.io/v1 CustomResourceDefinition': customResourceDefinition,
+  'networking.k8s.io/v1 Ingress': ingress,
   'policy/v1 PodDisruptionBudget': podDisruptionBudget,
   'scheduling.k8s.io/v1 PriorityClass': priorityClass,
   'node.k8s.io/v1 RuntimeClass': runtimeClass,

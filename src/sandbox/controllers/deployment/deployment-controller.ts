@@ -18,8 +18,9 @@ export function startDeploymentController(environment: Environment): Controller 
   })
   // A deployment that recreates waits for the last old pod; no replica set changes when that one is gone.
   informers.pods.onChange(({ before, after }) => {
-    const owner = before && !after && controllerOf(before.metadata)
-    if (!owner || owner.kind !== 'ReplicaSet') return
+    if (!before || after) return
+    const owner = controllerOf(before.metadata)
+    if (owner?.kind !== 'ReplicaSet') return
     const set = informers.replicaSets.store.get(`${before.metadata.namespace}/${owner.name}`)
     for (const key of set ? deploymentsOf(environment, set) : [])
       if (informers.deployments.store.get(key)?.spec.strategy.type === 'Recreate') queue.add(key)

@@ -1,5 +1,5 @@
 import { clone, sameJson } from '../../api-server/schema/json.ts'
-import { type ClusterClient, isNamespaceTerminating, isStatus } from '../cluster-client.ts'
+import { type ClusterClient, isAlreadyExists, isNamespaceTerminating } from '../cluster-client.ts'
 import { withCondition } from '../conditions.ts'
 import type { Environment } from '../environment.ts'
 import { BY_CONTROLLER, orphansOf } from '../informers.ts'
@@ -266,7 +266,7 @@ export class DeploymentSync {
       await this.recordNewest(created.metadata.annotations?.[REVISION] ?? '', 'NewReplicaSetCreated', message)
       return created
     } catch (error) {
-      if (isStatus(error, 409)) return this.takeExisting(set, error)
+      if (isAlreadyExists(error)) return this.takeExisting(set, error)
       if (!isNamespaceTerminating(error)) await this.reportCreateFailure(set.metadata.name, error)
       throw error
     }

@@ -1,7 +1,8 @@
-import type { Clock, Timer } from '../../../../actors/runtime/clock.ts'
+import { type Clock, sleep, type Timer } from '../../../../actors/runtime/clock.ts'
 import type { Random } from '../../../../actors/runtime/random.ts'
 import { microTimestamp } from '../../api-server/context.ts'
-import { ClusterClient, isStatus, type Requests } from '../cluster-client.ts'
+import { backoff } from '../backoff.ts'
+import { ClusterClient, isAlreadyExists, isStatus, type Requests } from '../cluster-client.ts'
 import { EventRecorder } from '../event-recorder.ts'
 import { Informer } from '../informer.ts'
 import type { Change } from '../informer-store.ts'
@@ -35,6 +36,8 @@ const leaseDuration = 40
 /** Milliseconds: a quarter of the duration. */
 const leaseRenewal = 10_000
 const leaseNamespace = 'kube-node-lease'
+/** Milliseconds. */
+const registrationRetries = { shortest: 200, longest: 7000 }
 /** How many nodes are registered at a time. */
 const registrations = 32
 
@@ -121,16 +124,30 @@ export class FakeNodes {
     return node
   }
 
+  /** A kubelet is of no use before its node is known: it tries until it is. */
   private async register(name: string): Promise<void> {
+    const { clock, random } = this.options
+    for (let failures = 0; !this.stopped; failures++) {
+      try {
+        await this.createNode(name)
+        break
+      } catch (error) {
+        this.ports.failed(`register node ${name}`, error)
+        await sleep(clock, backoff(failures, registrationRetries, random))
+      }
+    }
+    if (this.options.leases !== false) await this.renew(name)
+  }
+
+  private async createNode(name: string): Promise<void> {
     const { description, place } = this.nodeOf(name)
     try {
       await this.client.create(nodes, newNode(description, place.podCidr))
     } catch (error) {
       // It was there before this kubelet.
-      if (!isStatus(error, 409)) throw error
+      if (!isAlreadyExists(error)) throw error
     }
     await this.setReady(name, true)
-    if (this.options.leases !== false) await this.renew(name)
   }
 
   private async renew(name: string): Promise<void> {

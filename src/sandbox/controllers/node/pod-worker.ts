@@ -97,7 +97,9 @@ export class PodWorker {
         await this.reconcile()
         this.failures = 0
       } catch (error) {
-        this.ports.failed(`pod ${this.pod.metadata.namespace}/${this.pod.metadata.name}`, error)
+        // A conflict is passing, or another pod has the name by now, which the watch says.
+        if (!isStatus(error, 409))
+          this.ports.failed(`pod ${this.pod.metadata.namespace}/${this.pod.metadata.name}`, error)
         this.wakeAfter(backoff(this.failures++, { shortest: 100, longest: 30_000 }, this.ports.random))
       }
     }
@@ -305,8 +307,8 @@ export class PodWorker {
         await client.patch(pods, this.pod, patch, { type: 'strategic-merge', subresource: 'status' }),
       )
     } catch (error) {
-      // Deleted, or deleted and made again: the watch says so.
-      if (!isStatus(error, 404) && !isStatus(error, 409)) throw error
+      // Deleted: the watch says so.
+      if (!isStatus(error, 404)) throw error
     }
   }
 }

@@ -26,7 +26,7 @@ class Scheduler {
   /** Keys of pods that fit nowhere: looked at again when a node changes or room becomes free. */
   private readonly stuck = new Set<string>()
   /** Names of nodes; a search goes on where the last one ended, so that all get their share. */
-  private names: string[] = []
+  private names: string[] | undefined
   private next = 0
 
   constructor(environment: Environment) {
@@ -49,7 +49,8 @@ class Scheduler {
 
   private observeNode({ before, after }: Change<Node>): void {
     if (after) this.room.setNode(after)
-    if (!before || !after) this.names = [...this.environment.informers.nodes.store.keys()]
+    // Made again when it is needed: nodes come in thousands.
+    if (!before || !after) this.names = undefined
     if (after && (!before || fitness(before) !== fitness(after))) this.retryStuck()
   }
 
@@ -77,11 +78,12 @@ class Scheduler {
       if (node) yield node
       return
     }
-    const count = this.names.length
+    this.names ??= store.keys()
+    const { names } = this
     const from = this.next
-    for (let index = 0; index < count; index++) {
-      this.next = (from + index + 1) % count
-      const node = store.get(this.names[(from + index) % count]!)
+    for (let index = 0; index < names.length; index++) {
+      this.next = (from + index + 1) % names.length
+      const node = store.get(names[(from + index) % names.length]!)
       if (node && !node.metadata.deletionTimestamp) yield node
     }
   }
@@ -99,8 +101,7 @@ class Scheduler {
       this.room.removePod(uid)
       const current = this.environment.informers.pods.store.get(keyOf(pod))
       if (current?.metadata.uid === uid) this.room.setPod(current)
-      // Gone, or bound meanwhile: the watch says so.
-      if (isStatus(error, 404) || isStatus(error, 409)) return
+      if (isStatus(error, 404)) return
       throw error
     }
     const message = `Successfully assigned ${namespace}/${name} to ${node}`
@@ -129,7 +130,7 @@ class Scheduler {
     try {
       await client.patch(pods, pod, patch, { type: 'strategic-merge', subresource: 'status' })
     } catch (error) {
-      if (!isStatus(error, 404) && !isStatus(error, 409)) throw error
+      if (!isStatus(error, 404)) throw error
     }
   }
 }

@@ -1,5 +1,5 @@
 import { sameJson } from '../../api-server/schema/json.ts'
-import { type ClusterClient, isStatus } from '../cluster-client.ts'
+import { type ClusterClient, isAlreadyExists } from '../cluster-client.ts'
 import { type Controller, controllerQueue, type Environment } from '../environment.ts'
 import { BY_CONTROLLER, orphansOf } from '../informers.ts'
 import { scaledCount } from '../int-or-percent.ts'
@@ -128,7 +128,7 @@ class StatefulSetSync {
       await this.client.create(claims, claimed)
     } catch (error) {
       // It has outlived an earlier pod.
-      if (!isStatus(error, 409)) throw error
+      if (!isAlreadyExists(error)) throw error
     }
   }
 

@@ -23,10 +23,10 @@ export function namespaceLifecycle(store: Store): AdmissionPlugin {
 
 const isReview = ({ resource }: AdmissionRequest): boolean => resource.plural === 'localsubjectaccessreviews'
 
-function terminating({ resource, namespace, name }: AdmissionRequest): ApiStatusError {
+function terminating({ resource, namespace, name, object }: AdmissionRequest): ApiStatusError {
   const { status } = forbidden(
     { group: resource.group, resource: resource.plural },
-    name,
+    name || object?.metadata.generateName || 'Unknown',
     `unable to create new content in namespace ${namespace} because it is being terminated`,
   )
   const cause = {

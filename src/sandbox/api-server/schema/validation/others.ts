@@ -45,12 +45,10 @@ const servicePortStruct = (port: JsonObject): JsonObject => ({
 
 function servicePortIssues(ports: JsonValue[]): FieldIssue[] {
   const names = new Set<string>()
-  const numbers = new Set<string>()
   return ports.flatMap((entry, index) => {
     const port = objectOf(entry)
     const place = item('spec.ports', index)
     const name = textOf(port.name)
-    const same = `${numberOf(port.port)}/${textOf(port.protocol)}`
     const issues = [
       ...(name === ''
         ? ports.length > 1
@@ -61,11 +59,21 @@ function servicePortIssues(ports: JsonValue[]): FieldIssue[] {
       ...invalids(child(place, 'port'), numberOf(port.port), portProblems(numberOf(port.port))),
       ...choice(child(place, 'protocol'), port.protocol, ['SCTP', 'TCP', 'UDP']),
       ...invalids(child(place, 'targetPort'), port.targetPort ?? 0, targetPortProblems(port.targetPort)),
-      ...(numbers.has(same) ? [duplicate(place, servicePortStruct(port))] : []),
     ]
     names.add(name)
-    numbers.add(same)
     return issues
+  })
+}
+
+/** Two ports of a service may have the same number for different protocols. */
+function repeatedPortIssues(ports: JsonValue[]): FieldIssue[] {
+  const numbers = new Set<string>()
+  return ports.flatMap((entry, index) => {
+    const port = objectOf(entry)
+    const same = `${numberOf(port.port)}/${textOf(port.protocol)}`
+    const repeated = numbers.has(same)
+    numbers.add(same)
+    return repeated ? [duplicate(item('spec.ports', index), servicePortStruct(port))] : []
   })
 }
 
@@ -86,6 +94,7 @@ export function serviceIssues(object: JsonObject, old?: JsonObject): FieldIssue[
     ...labelIssues(spec.selector, 'spec.selector'),
     ...choice('spec.sessionAffinity', spec.sessionAffinity, ['ClientIP', 'None']),
     ...choice('spec.type', type, serviceTypes),
+    ...repeatedPortIssues(ports),
     ...(type !== 'ExternalName'
       ? []
       : external === ''

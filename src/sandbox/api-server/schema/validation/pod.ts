@@ -20,6 +20,7 @@ import {
   subdomainProblems,
 } from '../names.ts'
 import { parseQuantity } from '../quantity.ts'
+import { appArmorIssues, seccompIssues, securityContextStruct } from './security-profiles.ts'
 
 const invalids = (field: string, value: JsonValue, problems: readonly string[]): FieldIssue[] =>
   problems.map((problem) => invalidValue(field, value, problem))
@@ -100,15 +101,26 @@ function resourceIssues(resources: JsonObject, field: string): FieldIssue[] {
 }
 
 function securityIssues(context: JsonObject, field: string): FieldIssue[] {
-  const issues = ['runAsUser', 'runAsGroup'].flatMap((name) => {
+  const ids = ['runAsUser', 'runAsGroup'].flatMap((name) => {
     const id = context[name]
     return typeof id === 'number' && (id < 0 || id > 2147483647)
       ? [invalidValue(child(field, name), id, rangeProblem(0, 2147483647))]
       : []
   })
-  if (context.privileged === true && context.allowPrivilegeEscalation === false)
-    issues.push(invalidValue(field, context, 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true'))
-  return issues
+  const denied = context.allowPrivilegeEscalation === false
+  const added = listOf(objectOf(context.capabilities).add)
+  const contradiction = (detail: string): FieldIssue => invalidValue(field, securityContextStruct(context), detail)
+  return [
+    ...ids,
+    ...seccompIssues(context.seccompProfile, child(field, 'seccompProfile')),
+    ...(denied && context.privileged === true
+      ? [contradiction('cannot set `allowPrivilegeEscalation` to false and `privileged` to true')]
+      : []),
+    ...(denied && added.includes('CAP_SYS_ADMIN')
+      ? [contradiction('cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN')]
+      : []),
+    ...appArmorIssues(context.appArmorProfile, child(field, 'appArmorProfile')),
+  ]
 }
 
 const handlers = ['exec', 'httpGet', 'tcpSocket', 'grpc']
@@ -244,8 +256,14 @@ export function podSpecIssues(spec: JsonObject, field: string): FieldIssue[] {
     ...containersIssues(spec, volumes.names, field),
     ...initContainersIssues(spec, volumes.names, field),
     ...wordIssues(spec, field),
+    ...podSecurityIssues(objectOf(spec.securityContext), child(field, 'securityContext')),
   ]
 }
+
+const podSecurityIssues = (context: JsonObject, field: string): FieldIssue[] => [
+  ...seccompIssues(context.seccompProfile, child(field, 'seccompProfile')),
+  ...appArmorIssues(context.appArmorProfile, child(field, 'appArmorProfile')),
+]
 
 const changeable = [
   'activeDeadlineSeconds',

@@ -264,3 +264,16 @@ export function jobIssues(object: JsonObject, old?: JsonObject): FieldIssue[] {
         ]),
   ]
 }
+
+/** A schedule in the five fields of cron, or a word for one. What is in the fields is not looked at. */
+function scheduleIssues(schedule: string, field: string): FieldIssue[] {
+  if (schedule === '') return [required(field)]
+  if (schedule.startsWith('@')) return []
+  const parts = schedule.trim().split(/\s+/)
+  return parts.length === 5
+    ? []
+    : [invalidValue(field, schedule, `expected exactly 5 fields, found ${parts.length}: [${parts.join(' ')}]`)]
+}
+
+export const cronJobIssues = (object: JsonObject): FieldIssue[] =>
+  scheduleIssues(textOf(objectOf(object.spec).schedule), 'spec.schedule')

@@ -1,0 +1,70 @@
+import type { ApiClient } from '../../src/kube/client.ts'
+import type { KubeObject, ResourceRef } from '../../src/kube/objects.ts'
+import { clientSource, Reflector } from '../../src/kube/reflector.ts'
+
+/** The objects of a kind, as a watch shows them. */
+export class Followed<T extends KubeObject> {
+  readonly #reflector: Reflector<T>
+  #look: (() => void) | undefined
+
+  private constructor(reflector: Reflector<T>, changed: (object: T) => void) {
+    this.#reflector = reflector
+    reflector.subscribe({
+      name: 'bench',
+      mode: 'edge',
+      bound: 1_000_000,
+      handle: ({ object }) => {
+        changed(object)
+        this.#look?.()
+      },
+    })
+  }
+
+  /** @param changed is called with each state of each object */
+  static async start<T extends KubeObject>(
+    client: ApiClient,
+    ref: ResourceRef<T>,
+    changed: (object: T) => void = () => undefined,
+  ): Promise<Followed<T>> {
+    const reflector = new Reflector<T>({ source: clientSource(client, ref) })
+    const followed = new Followed(reflector, changed)
+    reflector.start()
+    await reflector.synced
+    return followed
+  }
+
+  get all(): T[] {
+    return [...this.#reflector.store.values()]
+  }
+
+  count(is: (object: T) => boolean): number {
+    return this.all.filter(is).length
+  }
+
+  /** Looks at each change, at most ten times a second. @throws after `limit` milliseconds, with what is there */
+  until(what: string, holds: (all: T[]) => boolean, limit: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let lookAt = 0
+      const end = performance.now() + limit
+      const done = (error?: Error): void => {
+        clearInterval(timer)
+        this.#look = undefined
+        if (error === undefined) resolve()
+        else reject(error)
+      }
+      const look = (): void => {
+        if (performance.now() < lookAt) return
+        lookAt = performance.now() + 20
+        if (holds(this.all)) done()
+        else if (performance.now() > end)
+          done(new Error(`waited ${limit} ms in vain for ${what} (${this.all.length} objects)`))
+      }
+      const timer = setInterval(look, 25)
+      this.#look = look
+    })
+  }
+
+  stop(): Promise<void> {
+    return this.#reflector.stop()
+  }
+}

@@ -1,0 +1,131 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { Agent, request } from 'undici'
+import { REPORT_PATH, type ReportAnswer } from '../../src/api/agent-report.ts'
+import type { Standings } from './standings.ts'
+
+export interface Shared {
+  standings: Standings
+  manager: string
+  ca: string
+  /** One profile a report. */
+  single: boolean
+  answers: Record<number, number>
+  profiles: number
+}
+
+/** Milliseconds, as of the agent itself. */
+const coalesce = { least: 100, most: 300 }
+const heartbeat = 15_000
+const backoff = { first: 1_000, longest: 30_000 }
+
+/** The reporting of one node, with the same rules as the agent's Reporter and without its memory for each profile. */
+export class LightAgent {
+  readonly #node: string
+  readonly #token: string
+  readonly #shared: Shared
+  readonly #agent: Agent
+  #told = 0
+  #epoch = ''
+  #complete = true
+  #failures = 0
+  #interval = heartbeat
+  #wake: (() => void) | undefined
+  #spread: number | undefined
+
+  constructor(node: string, token: string, shared: Shared) {
+    this.#node = node
+    this.#token = token
+    this.#shared = shared
+    this.#agent = new Agent({ connections: 1, connect: { ca: shared.ca, timeout: 20_000 } })
+  }
+
+  get isIdle(): boolean {
+    return !this.#complete && this.#told === this.#shared.standings.serial && this.#spread === undefined
+  }
+
+  /** Something may have changed. */
+  wake(): void {
+    this.#wake?.()
+  }
+
+  /** The manager is another one: it is told everything, within so many milliseconds. */
+  meet(spread: number): void {
+    this.#spread = spread
+    this.#told = 0
+    this.#wake?.()
+  }
+
+  start(): void {
+    void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    await pause(coalesce.most * Math.random())
+    for (;;) {
+      const spread = this.#spread
+      this.#spread = undefined
+      if (spread !== undefined) await pause(spread * Math.random())
+      const wait = await this.#report()
+      if (wait > 0) await this.#rest(wait)
+    }
+  }
+
+  /** @returns milliseconds until the next report, unless something changes */
+  async #report(): Promise<number> {
+    const { standings, single } = this.#shared
+    const complete = this.#complete && !single
+    const { texts, upTo } = complete ? standings.complete() : standings.since(this.#told, single ? 1 : 5_000)
+    const head = JSON.stringify({ node: this.#node, agent: 'bench', epoch: this.#epoch, complete })
+    const status = await this.#post(`${head.slice(0, -1)},"profiles":[${texts.join(',')}]}`)
+    if (status !== 200) {
+      await pause(Math.min(backoff.longest, backoff.first * 2 ** this.#failures++) * (0.5 + Math.random() / 2))
+      return 0
+    }
+    this.#failures = 0
+    this.#shared.profiles += texts.length
+    this.#told = Math.max(this.#told, upTo)
+    if (single && this.#told < standings.serial) return 0
+    if (this.#complete && !complete && !single) return coalesce.least
+    return this.#interval * (0.7 + 0.3 * Math.random())
+  }
+
+  async #rest(most: number): Promise<void> {
+    if (this.#told === this.#shared.standings.serial && this.#spread === undefined)
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, most)
+        this.#wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    this.#wake = undefined
+    if (this.#told < this.#shared.standings.serial)
+      await pause(coalesce.least + (coalesce.most - coalesce.least) * Math.random())
+  }
+
+  async #post(body: string): Promise<number> {
+    const { answers, manager } = this.#shared
+    let status = 0
+    try {
+      const answer = await request(new URL(REPORT_PATH, manager), {
+        method: 'POST',
+        headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json' },
+        body,
+        dispatcher: this.#agent,
+      })
+      status = answer.statusCode
+      const text = await answer.body.text()
+      if (status === 200) this.#answered(JSON.parse(text) as ReportAnswer)
+    } catch (error) {
+      if (!(error instanceof Error)) throw error
+    }
+    answers[status] = (answers[status] ?? 0) + 1
+    return status
+  }
+
+  #answered({ epoch, complete, intervalSeconds }: ReportAnswer): void {
+    this.#epoch = epoch
+    this.#complete = complete
+    this.#interval = intervalSeconds * 1000
+  }
+}

@@ -1,0 +1,43 @@
+/** A manager in a process of its own, so that its CPU and memory are its own. Talks with `managed.ts`. */
+import { once } from 'node:events'
+import { KubeConfig } from '@kubernetes/client-node'
+import { pino } from 'pino'
+import { KubeConnection } from '../../src/kube/connection.ts'
+import { Manager, type ManagerOptions } from '../../src/manager/manager.ts'
+
+/** What the parent sends first. */
+export interface ManagerSettings {
+  kubeconfig: string
+  namespace: string
+  options: Pick<ManagerOptions, 'pace' | 'restartLimits' | 'reportSeconds'>
+}
+
+export interface ManagerReady {
+  ports: Manager['ports']
+  /** Milliseconds from the start of the process, with its modules loaded. */
+  loaded: number
+  ready: number
+}
+
+const [{ kubeconfig, namespace, options }] = (await once(process, 'message')) as [ManagerSettings]
+const loaded = performance.now()
+const config = new KubeConfig()
+config.loadFromFile(kubeconfig)
+const manager = new Manager({
+  connection: new KubeConnection(config),
+  namespace,
+  identity: `bench-${process.pid}`,
+  logger: pino({ level: 'info' }, pino.destination({ fd: 2, sync: false })),
+  host: '127.0.0.1',
+  ports: { webhook: 0, status: 0, metrics: 0 },
+  names: ['127.0.0.1', 'localhost'],
+  reach: (port) => ({ url: `https://127.0.0.1:${port}` }),
+  ...options,
+})
+process.on('message', (message) => {
+  if (message !== 'stop') return
+  void manager.stop().then(() => process.exit(0))
+})
+process.on('disconnect', () => process.exit(1))
+await manager.start()
+process.send!({ ports: manager.ports, loaded, ready: performance.now() } satisfies ManagerReady)

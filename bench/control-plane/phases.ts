@@ -1,0 +1,26 @@
+import type { BenchCluster } from './bench-cluster.ts'
+import { floor } from './phases/floor.ts'
+import { policiesAlone } from './phases/policies-alone.ts'
+import { reports } from './phases/reports.ts'
+import { restarts } from './phases/restarts.ts'
+import { withFleet } from './phases/with-fleet.ts'
+import type { Table } from './table.ts'
+
+/** What a phase works with. Each leaves no policies behind. */
+export interface Bench {
+  cluster: BenchCluster
+  table: Table
+  scale: { policies: number; nodes: number; pods: number; deployments: number }
+  /** Of the manager's requests; its own default without. */
+  pace?: { qps: number; burst: number }
+  /** Node.js flags of the manager. */
+  flags: readonly string[]
+}
+
+export const phases = {
+  floor,
+  policies: policiesAlone,
+  fleet: withFleet,
+  reports,
+  restarts,
+}

@@ -1,0 +1,43 @@
+import type { Managed } from '../managed.ts'
+import { type Calls, difference, sum } from '../managed.ts'
+import type { Bench } from '../phases.ts'
+
+/** Milliseconds after which a phase is given up. */
+export const limit = 300_000
+
+export const startManager = ({ cluster, pace, flags }: Bench, options: object = {}): Promise<Managed> =>
+  cluster.startManager({ ...options, ...(pace !== undefined && { pace }) }, flags)
+
+export interface Done {
+  calls: Calls
+  count: number
+  /** Seconds of CPU: of the manager, of its first thread, of the API server with etcd. */
+  cpu: number
+  main: number
+  server: number
+}
+
+/** What a manager did, and what it cost, from now on. */
+export async function since({ cluster }: Bench, manager: Managed): Promise<() => Promise<Done>> {
+  const [calls, { cpu, main }, server] = [await manager.calls(), manager.cost, cluster.serverCpu]
+  return async () => {
+    const done = difference(await manager.calls(), calls)
+    const cost = manager.cost
+    return {
+      calls: done,
+      count: sum(done),
+      cpu: cost.cpu - cpu,
+      main: cost.main - main,
+      server: cluster.serverCpu - server,
+    }
+  }
+}
+
+export const cpuText = ({ cpu, main, server }: Done): string =>
+  `${cpu.toFixed(1)} s (${main.toFixed(1)} s JavaScript); API server ${server.toFixed(1)} s`
+
+export const listed = (calls: Calls): string =>
+  Object.entries(calls)
+    .sort(([, a], [, b]) => b - a)
+    .map(([call, count]) => `${count} ${call.replace('.crd.varmor.org', '')}`)
+    .join(', ')

@@ -1,0 +1,49 @@
+import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
+import type { ArmorProfile } from '../../../src/api/types.ts'
+import type { KubeObject } from '../../../src/kube/objects.ts'
+import { armorProfiles } from '../../../src/manager/cluster-resources.ts'
+import { installNamespace } from '../bench-cluster.ts'
+import { benchPolicy } from '../cluster-objects.ts'
+import { inParallel } from '../in-parallel.ts'
+import type { Bench } from '../phases.ts'
+import { seconds } from '../table.ts'
+import { limit } from './common.ts'
+
+const uid = '00000000-0000-4000-8000-000000000000'
+
+/** What the API server takes without any manager: for the same policies, and for ArmorProfiles like those that a manager makes. */
+export async function floor({ cluster, table, scale }: Bench): Promise<void> {
+  const policies = Array.from({ length: scale.policies }, (_, i) => benchPolicy(i))
+  const profiles = policies.map((policy) => {
+    const made = desiredProfile(
+      { ...policy, metadata: { ...policy.metadata, uid } },
+      { installNamespace, modeling: { state: 'none' } },
+    )
+    if (!made.ok) throw new Error('the policy of the benchmark does not compile')
+    const { metadata, spec } = made.document
+    return {
+      kind: 'ArmorProfile',
+      metadata: { ...metadata, finalizers: [], ownerReferences: [] },
+      spec,
+    } as unknown as ArmorProfile & KubeObject
+  })
+  const measure = async (what: string, work: () => Promise<unknown>): Promise<void> => {
+    const [start, cpu] = [performance.now(), cluster.serverCpu]
+    await work()
+    const used = cluster.serverCpu - cpu
+    const each = ((used / scale.policies) * 1000).toFixed(1)
+    table.add(
+      `floor: ${what}`,
+      `${seconds(performance.now() - start)}; API server ${used.toFixed(1)} s CPU, ${each} ms each`,
+    )
+  }
+  await measure('policies applied, no manager', () => cluster.apply(policies))
+  await measure('ArmorProfiles applied, no manager', () =>
+    inParallel(profiles, 32, (one) => cluster.client.apply(armorProfiles, one, { fieldManager: 'bench', force: true })),
+  )
+  await cluster.deletePolicies()
+  await inParallel(profiles, 32, ({ metadata }) =>
+    cluster.client.delete(armorProfiles, { name: metadata.name!, namespace: metadata.namespace! }),
+  )
+  await cluster.gone(limit)
+}

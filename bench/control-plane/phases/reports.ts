@@ -1,0 +1,47 @@
+import { benchPolicy } from '../cluster-objects.ts'
+import type { Bench } from '../phases.ts'
+import { mebibytes, seconds } from '../table.ts'
+import { limit, startManager } from './common.ts'
+
+const PROFILES = 10
+
+/** Agents that report to a manager that has just begun, so that it knows none of their tokens. */
+export async function reports(bench: Bench): Promise<void> {
+  const { cluster, scale } = bench
+  await cluster.addNodes(scale.nodes)
+  const first = await startManager(bench)
+  const fleet = await cluster.startFleet(first)
+  await cluster.apply(Array.from({ length: PROFILES }, (_, i) => benchPolicy(i)))
+  await cluster.profiles.until('the profiles', (all) => all.length === PROFILES, limit)
+  await fleet.idle(limit)
+  await first.stop()
+  for (const single of [false, true]) {
+    const manager = await startManager(bench)
+    await manager.quiet(1_000, limit)
+    const before = manager.cost
+    const start = performance.now()
+    fleet.meet(manager.statusUrl, { single })
+    const taken = async (): Promise<number> => (await manager.metric('varmor_agent_report_profiles_total')).get('') ?? 0
+    while ((await taken()) < scale.nodes * PROFILES) {
+      if (performance.now() > start + limit) throw new Error('the reports were not taken')
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    const time = performance.now() - start
+    const { cpu, peak } = manager.cost
+    const name = single ? 'reports, token check, one a profile' : 'reports, token check'
+    bench.table.add(`${name}: time`, `${seconds(time)} for ${scale.nodes} x ${PROFILES}`)
+    bench.table.add(`${name}: CPU`, `${(cpu - before.cpu).toFixed(1)} s`)
+    bench.table.add(`${name}: peak RSS`, `${mebibytes(peak)} (${mebibytes(before.rss)} before)`)
+    bench.table.add(
+      `${name}: answers`,
+      JSON.stringify(Object.fromEntries(await manager.metric('varmor_agent_reports_total'))),
+    )
+    if (single) {
+      fleet.meet(manager.statusUrl)
+      await cluster.deletePolicies()
+      await cluster.gone(limit)
+    }
+    await manager.stop()
+  }
+  await fleet.stop()
+}

@@ -1,0 +1,49 @@
+import type { ProfileReport } from '../../src/api/agent-report.ts'
+import type { ArmorProfile } from '../../src/api/types.ts'
+
+interface Standing {
+  /** Number of the change that it came with. */
+  serial: number
+  text: string
+  isLoaded: boolean
+}
+
+/** How all profiles stand on every node of a fleet: the nodes are alike, so each text is made once. */
+export class Standings {
+  /** In the order of their serials. */
+  readonly #standings = new Map<string, Standing>()
+  serial = 0
+
+  take(isGone: boolean, { metadata }: ArmorProfile): void {
+    const { namespace = '', name = '', uid = '', generation = 0, deletionTimestamp } = metadata
+    const key = `${namespace}/${name}`
+    const known = this.#standings.get(key)
+    if (isGone) {
+      this.#standings.delete(key)
+      return
+    }
+    const state = deletionTimestamp === undefined ? 'loaded' : 'unloaded'
+    const report: ProfileReport = { namespace, name, uid, generation, state, enforcers: ['Seccomp'] }
+    const text = JSON.stringify(report)
+    // Its status changes too, which is nothing to us.
+    if (known?.text === text) return
+    this.#standings.delete(key)
+    this.#standings.set(key, { serial: ++this.serial, text, isLoaded: state === 'loaded' })
+  }
+
+  /** Texts of what changed after a serial, at most so many, and the serial that they reach. */
+  since(serial: number, most: number): { texts: string[]; upTo: number } {
+    const texts: string[] = []
+    for (const standing of this.#standings.values()) {
+      if (standing.serial <= serial) continue
+      if (texts.length === most) return { texts, upTo: standing.serial - 1 }
+      texts.push(standing.text)
+    }
+    return { texts, upTo: this.serial }
+  }
+
+  complete(): { texts: string[]; upTo: number } {
+    const loaded = [...this.#standings.values()].filter(({ isLoaded }) => isLoaded)
+    return { texts: loaded.map(({ text }) => text), upTo: this.serial }
+  }
+}

@@ -1,0 +1,198 @@
+import type { Logger } from '../../actors/runtime/index.ts'
+import type { ArmorProfile } from '../api/types.ts'
+import { SnapshotFeed } from '../audit/snapshot-feed.ts'
+import { nodeFeatures } from '../enforcer/features.ts'
+import { nodeRoot } from '../enforcer/node-root.ts'
+import { openLoaders } from '../enforcer/open-loaders.ts'
+import type { Loaders } from '../enforcer/ports.ts'
+import { ApiClient } from '../kube/client.ts'
+import { systemClock } from '../kube/clock.ts'
+import type { Connection } from '../kube/connection.ts'
+import type { Handler } from '../kube/handler-queue.ts'
+import { PriorityLimiter } from '../kube/limiter.ts'
+import type { KubeObject } from '../kube/objects.ts'
+import { Agent } from './agent.ts'
+import { ContainerWatch } from './containers/container-watch.ts'
+import { Containerd } from './containers/containerd.ts'
+import { FeedWriter } from './containers/feed-writer.ts'
+import { processFacts } from './containers/process-facts.ts'
+import { KeptRiver } from './kept-river.ts'
+import { confiningProfiles } from './leftovers.ts'
+import { ManagerTransport } from './manager-transport.ts'
+import { publishedAuthority } from './published-authority.ts'
+import { bootTime, type RiverOptions, startRiver } from './river.ts'
+import { type Unloaded, unloadAll } from './unload-all.ts'
+import { policyOf } from './wanted-profiles.ts'
+
+export interface NodeAgentOptions {
+  connection: Connection
+  /** Where vArmor is installed: there the managers publish their CA. */
+  namespace: string
+  /** Name of the Node object. */
+  node: string
+  /** Origins of managers' status servers. */
+  managers: readonly [string, ...string[]]
+  /** File with our service account's token. */
+  tokenFile: string
+  /** File with the managers' CA; without it the ConfigMap that they publish is read. */
+  authorityFile?: string
+  /** The name that the managers' certificates are for, where `managers` have others. */
+  serverName?: string
+  /** The kubelet's folder of seccomp profiles. */
+  seccompFolder: string
+  appArmorFolder: string
+  containerdSocket: string
+  /** Added to each violation. */
+  metadata: Record<string, unknown>
+  river: Omit<RiverOptions, 'feed' | 'logger'>
+  /** Where the kubelet asks whether the node is ready. */
+  health: { port: number; host?: string }
+  /** Ready only when no profile is refused, either. */
+  strict?: boolean
+  /** Whose profiles go with the agent when it is stopped. */
+  unloadAtEnd?: { AppArmor: boolean; Seccomp: boolean }
+  logger: Logger
+  /** Milliseconds between two looks at what is really loaded. */
+  period?: number
+}
+
+/**
+ * All that runs on a node: ArmorProfiles come down to kernel and disk; what the kernel reports goes up to the log, with what
+ * containerd and the ArmorProfiles say of it. Neither containerd nor a manager, nor an audit source, has to be there when it starts.
+ */
+export class NodeAgent {
+  readonly #options: NodeAgentOptions
+  readonly #feed: SnapshotFeed
+  readonly #writer: FeedWriter
+  readonly #runtime: Containerd
+  readonly #watch: ContainerWatch
+  readonly #river: KeptRiver
+  readonly #limiter = new PriorityLimiter({ qps: 5, burst: 10 })
+  readonly #transport: ManagerTransport
+  #loaders: Loaders | undefined
+  #agent: Agent | undefined
+
+  constructor(options: NodeAgentOptions) {
+    this.#options = options
+    const { logger, node: nodeName, metadata, river } = options
+    const { procRoot = '/proc' } = river
+    const time = { clock: systemClock, random: Math.random }
+    const start = { version: 1, bootTime: bootTime(procRoot), containers: [], policies: [] }
+    this.#feed = new SnapshotFeed({ ...start, nodeName, metadata })
+    this.#writer = new FeedWriter(this.#feed, systemClock)
+    this.#runtime = new Containerd({ socket: options.containerdSocket })
+    this.#watch = this.#watchContainers()
+    this.#river = new KeptRiver({ ...time, logger, start: () => startRiver({ ...river, feed: this.#feed, logger }) })
+    this.#transport = this.#newTransport()
+  }
+
+  /** The port of the health server. */
+  get healthPort(): number {
+    return this.#agent?.healthPort ?? 0
+  }
+
+  /** What the agent knows and did, for a line of the log. */
+  get status(): object {
+    const { containers, listed } = this.#watch
+    return {
+      readiness: this.#agent?.readiness.report(),
+      containers: containers.size,
+      containersKnown: listed,
+      violations: this.#river.status ?? 'not followed',
+    }
+  }
+
+  /** Resolves when it answers the kubelet; the rest comes by itself. @throws when the port of the health server is taken */
+  async start(): Promise<void> {
+    const { logger, seccompFolder, appArmorFolder, connection, node, managers, health, strict, period } = this.#options
+    const features = nodeFeatures(nodeRoot())
+    for (const [enforcer, why] of Object.entries(features))
+      if (why !== undefined) logger.warn({ enforcer, why }, 'this node lacks an enforcer')
+    this.#loaders = await openLoaders(features, {
+      appArmor: { folder: appArmorFolder },
+      seccomp: { folder: seccompFolder },
+    })
+    this.#agent = new Agent({
+      ...{ connection, node, managers, logger, health },
+      loaders: this.#loaders,
+      send: this.#transport.send,
+      confining: () => confiningProfiles(this.#options.river.procRoot),
+      ofContainers: () => this.#watch.profiles,
+      profiles: this.#policies(),
+      ...(strict !== undefined && { strict }),
+      ...(period !== undefined && { period }),
+    })
+    await this.#agent.start()
+    this.#river.start()
+    this.#watch.start().catch((err: unknown) => logger.error({ err }, 'containers cannot be followed any more'))
+  }
+
+  /** Ends all of it; what was read of violations is written. */
+  async stop(): Promise<void> {
+    await this.#agent?.stop()
+    if (this.#loaders !== undefined) await this.#unload(this.#loaders)
+    await this.#watch.stop().catch(() => undefined)
+    await this.#river.stop()
+    this.#writer.close()
+    this.#runtime.close()
+    await this.#transport.close()
+    this.#limiter.close()
+  }
+
+  #newTransport(): ManagerTransport {
+    const { tokenFile, authorityFile, serverName, connection, namespace } = this.#options
+    const client = new ApiClient({ connection, limiter: this.#limiter })
+    return new ManagerTransport({
+      authority: authorityFile ?? publishedAuthority(client, namespace, systemClock),
+      tokenFile,
+      ...(serverName !== undefined && { serverName }),
+    })
+  }
+
+  #watchContainers(): ContainerWatch {
+    const { logger, containerdSocket: socket } = this.#options
+    let lost = false
+    let known = false
+    return new ContainerWatch({
+      runtime: this.#runtime,
+      facts: processFacts(),
+      onChange: (changes) => this.#writer.containers(changes),
+      // Once for a change of fortune, not for each try.
+      onLost: ({ message }, delay) => {
+        if (lost) return
+        lost = true
+        const what = known ? 'containerd is away' : 'waiting for containerd'
+        logger.warn({ socket, problem: message, delay }, `${what}; until then violations may lack their containers`)
+      },
+      onListed: (containers) => {
+        if (lost || !known) logger.info({ socket, containers }, 'the containers of the node are known')
+        lost = false
+        known = true
+      },
+      clock: systemClock,
+      random: Math.random,
+    })
+  }
+
+  /** Who owns a profile, for its violations. */
+  #policies(): Handler<ArmorProfile & KubeObject> {
+    return {
+      name: 'policies',
+      handle: ({ type, object }) => {
+        const policy = policyOf(object)
+        if (type === 'deleted') this.#writer.withoutPolicy(object.spec.profile.name)
+        else if (policy !== undefined) this.#writer.policy(policy)
+      },
+    }
+  }
+
+  async #unload(loaders: Loaders): Promise<void> {
+    const { unloadAtEnd = { AppArmor: false, Seccomp: false }, logger } = this.#options
+    for (const enforcer of ['AppArmor', 'Seccomp'] as const) {
+      if (!unloadAtEnd[enforcer]) continue
+      const { removed, failed }: Unloaded = await unloadAll(loaders[enforcer])
+      logger.info({ enforcer, removed }, 'profiles are gone with the agent, as it was told')
+      if (failed.length > 0) logger.warn({ enforcer, failed }, 'profiles could not be removed')
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import type { ApiClient } from '../kube/client.ts'
+import type { Clock } from '../kube/clock.ts'
+import type { KubeObject } from '../kube/objects.ts'
+import { defineResource } from '../kube/resources.ts'
+import type { ReadAuthority } from './manager-transport.ts'
+
+/** core/v1 ConfigMap. */
+interface ConfigMap extends KubeObject {
+  data?: Record<string, string>
+}
+
+const configMaps = defineResource<ConfigMap>({
+  group: '',
+  version: 'v1',
+  plural: 'configmaps',
+  kind: 'ConfigMap',
+  namespaced: true,
+})
+
+/** Where managers publish their CA; this name is theirs. */
+export const authorityName = 'varmor-manager-tls-ca'
+const authorityKey = 'ca.crt'
+
+/** Milliseconds; a new CA is published long before the first certificate of it is used. */
+const freshFor = 600_000
+
+/** The managers' CA as they publish it in a ConfigMap. What was read stays good while the API server cannot be asked. */
+export function publishedAuthority(client: ApiClient, namespace: string, clock: Clock): ReadAuthority {
+  let known: { pem: string; readAt: number } | undefined
+  return async (doubted) => {
+    if (known !== undefined && !doubted && clock.now() - known.readAt < freshFor) return known.pem
+    try {
+      const { data } = await client.get(configMaps, { name: authorityName, namespace })
+      known = { pem: data?.[authorityKey] ?? '', readAt: clock.now() }
+    } catch (error) {
+      if (known === undefined) throw error
+    }
+    return known.pem
+  }
+}

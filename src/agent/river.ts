@@ -1,0 +1,144 @@
+import { readFileSync } from 'node:fs'
+import { Pipeline } from '../audit/pipeline.ts'
+import { DecodePool } from '../audit/pool.ts'
+import { Sink } from '../audit/sink.ts'
+import type { SnapshotFeed } from '../audit/snapshot-feed.ts'
+import { Checkpoint } from '../audit/source/checkpoint.ts'
+import type { SourceRequest } from '../audit/source/choose-source.ts'
+import { openAuditSource } from '../audit/source/open-source.ts'
+import { type AuditSource, type Notify, systemClock } from '../audit/source/source.ts'
+import type { Logger } from './logger.ts'
+
+export interface RiverOptions {
+  /** What the node knows of containers and policies; whoever learns more tells it. */
+  feed: SnapshotFeed
+  /** The log of violations. */
+  log: string
+  request: SourceRequest
+  checkpoint?: string
+  /** On the first start, read what the audit log already holds. */
+  fromStart: boolean
+  workers?: number
+  logger: Logger
+  procRoot?: string
+}
+
+/** The upward river of a node, flowing. */
+export interface River {
+  /** Of the audit source. */
+  source: string
+  /** Counters, for a line of the log. */
+  status(): object
+  /** Lets it end after what was read is written. */
+  stop(): void
+  /** Resolves when all is written and closed; rejects when the source cannot go on. */
+  ended: Promise<void>
+}
+
+/** Starts it. @returns undefined when no audit source can be used; why is logged */
+export async function startRiver(options: RiverOptions): Promise<River | undefined> {
+  const source = await openSource(options)
+  if (source === undefined) return undefined
+  const pool = newPool(options)
+  const close = async (): Promise<void> => {
+    await pool.close()
+    await source.audit.close()
+  }
+  try {
+    const pipeline = await newPipeline(options, source, pool)
+    return {
+      source: source.audit.name,
+      status: () => statusOf(pipeline),
+      stop: () => pipeline.stop(),
+      ended: pipeline.run().finally(close),
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** Larger batches cost less (npm run bench:pipeline), and a crash doubles at most the last one. */
+const chunkBytes = 1024 * 1024
+
+interface Opened {
+  audit: AuditSource
+  waits: boolean
+  checkpoint: Checkpoint | undefined
+}
+
+async function openSource({ request, checkpoint: path, fromStart, logger }: RiverOptions): Promise<Opened | undefined> {
+  const notify: Notify = ({ level, message, code, remedy, context }) =>
+    logger[level]({ code, remedy, ...context }, message)
+  const checkpoint = path === undefined ? undefined : new Checkpoint(path, { notify })
+  const follow = { notify, chunkBytes }
+  const options = checkpoint === undefined ? { fromStart, follow } : { fromStart, follow, checkpoint }
+  const { source: audit, chosen, notices } = await openAuditSource(request, options)
+  for (const notice of notices) notify(notice)
+  return audit === undefined ? undefined : { audit, waits: chosen?.kind === 'file', checkpoint }
+}
+
+function newPool({ feed, logger, workers, procRoot = '/proc' }: RiverOptions): DecodePool {
+  return new DecodePool({
+    feed,
+    settings: { everything: false, procRoot },
+    clock: systemClock,
+    ...(workers !== undefined && { threads: workers }),
+    onFailure: (failure) =>
+      logger.warn(
+        failure,
+        failure.givenUp ? 'records are written undecoded' : 'a worker failed; its batch is tried again',
+      ),
+  })
+}
+
+function newSink({ logger, log, feed: writer }: RiverOptions): Sink {
+  return new Sink({
+    path: log,
+    clock: systemClock,
+    random: Math.random,
+    writer,
+    onTrouble: (trouble) =>
+      trouble === undefined
+        ? logger.info({ log }, 'the log is written again')
+        : logger.warn({ log, ...trouble }, 'the log cannot be written; it is tried again'),
+  })
+}
+
+async function newPipeline(
+  options: RiverOptions,
+  { audit, waits, checkpoint }: Opened,
+  pool: DecodePool,
+): Promise<Pipeline> {
+  const { logger, feed } = options
+  const sink = newSink(options)
+  await pool.ready()
+  await sink
+    .ready()
+    .catch((error: unknown) => logger.warn({ error: problemOf(error) }, 'the log cannot be written yet'))
+  const commit = async (position: unknown): Promise<void> => {
+    checkpoint?.commit(position)
+    await checkpoint?.flush()
+  }
+  return new Pipeline({
+    sources: [{ source: audit, pressure: waits ? 'waits' : 'loses', ...(checkpoint !== undefined && { commit }) }],
+    ...{ pool, sink, feed },
+    clock: systemClock,
+    onError: (error) => logger.warn({ error: problemOf(error) }, 'the position cannot be stored; it is tried again'),
+  })
+}
+
+const statusOf = ({ accounting, stages }: Pipeline): object => ({
+  ...accounting.totals,
+  undecodable: accounting.undecodable,
+  unresolved: accounting.unresolved,
+  stages,
+})
+
+/** Unix seconds. */
+export function bootTime(procRoot: string): number {
+  return Number(/^btime (\d+)$/m.exec(readFileSync(`${procRoot}/stat`, 'latin1'))?.[1] ?? 0)
+}
+
+export const problemOf = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error)

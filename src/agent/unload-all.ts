@@ -1,0 +1,31 @@
+import { EnforcerError } from '../enforcer/enforcer-error.ts'
+import type { ProfileLoader } from '../enforcer/ports.ts'
+
+export interface Unloaded {
+  /** Names of profiles. */
+  removed: string[]
+  failed: { profile: string; reason: string }[]
+}
+
+/** Unloads every profile of ours that the enforcer holds, whoever wants it. What runs in an AppArmor profile is unconfined then. */
+export async function unloadAll(loader: ProfileLoader): Promise<Unloaded> {
+  const result: Unloaded = { removed: [], failed: [] }
+  const attempt = async (profile: string, work: () => Promise<void>): Promise<void> => {
+    try {
+      await work()
+    } catch (error) {
+      if (!(error instanceof EnforcerError)) throw error
+      result.failed.push({ profile, reason: error.reason })
+    }
+  }
+  let names: string[] = []
+  await attempt('', async () => {
+    names = [...(await loader.list()).keys()]
+  })
+  for (const name of names)
+    await attempt(name, async () => {
+      await loader.unload(name)
+      result.removed.push(name)
+    })
+  return result
+}

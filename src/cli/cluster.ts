@@ -1,0 +1,55 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { ApiError } from '../kube/api-error.ts'
+import { ApiClient } from '../kube/client.ts'
+import { ConfigError, type ConfigOptions, loadConfig } from '../kube/config.ts'
+import { type Connection, KubeConnection } from '../kube/connection.ts'
+import { PriorityLimiter } from '../kube/limiter.ts'
+import { printable } from './output.ts'
+
+/** The cluster that the flags, the environment or our pod name; undefined, and the reason on standard error, when there is none. */
+export function connect(options: ConfigOptions): KubeConnection | undefined {
+  try {
+    return new KubeConnection(loadConfig(options))
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    process.stderr.write(`error: ${printable(error.message)}\n`)
+    return undefined
+  }
+}
+
+/** Where vArmor is installed: as told, else our pod's namespace, else upstream's default. */
+export const installNamespace = (given: string | undefined, connection: Connection): string =>
+  given ?? (process.env['POD_NAMESPACE'] || (inPod() ? connection.namespace : 'varmor'))
+
+const inPod = (): boolean => process.env['KUBERNETES_SERVICE_HOST'] !== undefined
+
+/** Milliseconds. */
+const tryAgain = { first: 500, longest: 10_000 }
+
+/**
+ * Resolves when the API server answers, however long that takes.
+ * @throws {ApiError} when it does not know us: time alone does not mend that
+ */
+export async function apiServerThere(
+  connection: Connection,
+  logger: { warn(context: object, message: string): void },
+  signal: AbortSignal,
+): Promise<void> {
+  const limiter = new PriorityLimiter()
+  const client = new ApiClient({ connection, limiter })
+  try {
+    for (let delay = tryAgain.first; ; delay = Math.min(2 * delay, tryAgain.longest)) {
+      const problem = await client.version({ signal }).then(() => undefined, problemOf)
+      if (problem === undefined) return
+      logger.warn({ server: connection.origin, problem, delay }, 'the API server does not answer; it is asked again')
+      await pause(delay, undefined, { signal })
+    }
+  } finally {
+    limiter.close()
+  }
+}
+
+function problemOf(error: unknown): string {
+  if (error instanceof ApiError && (error.code === 401 || error.code === 403)) throw error
+  return error instanceof Error ? error.message : String(error)
+}

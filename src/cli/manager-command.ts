@@ -1,0 +1,132 @@
+import { hostname } from 'node:os'
+import type { Logger } from 'pino'
+import type { KubeConnection } from '../kube/connection.ts'
+import { Manager, type ManagerOptions } from '../manager/manager.ts'
+import { defaultRestartLimits } from '../manager/restart-limiter.ts'
+import { apiServerThere, connect, installNamespace } from './cluster.ts'
+import { type Role, runRole } from './role.ts'
+import { type LogFormat, roleLogger } from './role-logger.ts'
+
+export interface ManagerArguments {
+  kubeconfig?: string
+  context?: string
+  namespace?: string
+  identity?: string
+  host?: string
+  webhookPort: number
+  statusPort: number
+  metricsPort: number
+  enableMetrics: boolean
+  name: string[]
+  webhookService: string
+  statusService: string
+  webhookUrl?: string
+  webhookMatchLabel: string
+  webhookFailurePolicy: 'Ignore' | 'Fail'
+  webhookTimeout: number
+  bpfExclusiveMode: boolean
+  restartExistWorkloads: boolean
+  restartsInFlight: number
+  restartsInFlightPerNamespace: number
+  restartsPerMinute: number
+  restartsPerMinutePerNamespace: number
+  clientRateLimitQPS: number
+  clientRateLimitBurst: number
+  agentUser?: string
+  tokenAudience: string[]
+  allowUnboundTokens: boolean
+  reportInterval: number
+  logFormat: LogFormat
+  verbosity: number
+}
+
+export const restartDefaults = defaultRestartLimits
+
+/** Runs a manager until SIGTERM or SIGINT. Returns the exit status. */
+export async function managerCommand(given: ManagerArguments): Promise<number> {
+  const { kubeconfig, context } = given
+  const connection = connect({
+    ...(kubeconfig !== undefined && { kubeconfig }),
+    ...(context !== undefined && { context }),
+  })
+  if (connection === undefined) return 1
+  const logger = roleLogger({ format: given.logFormat, verbosity: given.verbosity })
+  const role = new ManagerRole(managerOptions(given, connection, logger), connection)
+  return runRole(role, { name: 'manager', logger, signals: process })
+}
+
+class ManagerRole implements Role {
+  readonly #options: ManagerOptions
+  readonly #connection: KubeConnection
+  readonly #stop = new AbortController()
+  #manager: Manager | undefined
+
+  constructor(options: ManagerOptions, connection: KubeConnection) {
+    this.#options = options
+    this.#connection = connection
+  }
+
+  get status(): object {
+    return { ready: this.#manager?.isReady() ?? false, leads: this.#manager?.isLeader() ?? false }
+  }
+
+  async start(): Promise<void> {
+    const { signal } = this.#stop
+    await apiServerThere(this.#connection, this.#options.logger, signal)
+    if (signal.aborted) return
+    this.#manager = new Manager(this.#options)
+    await this.#manager.start()
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort(new Error('The manager was told to end'))
+    await this.#manager?.stop()
+    await this.#connection.close()
+  }
+}
+
+function managerOptions(given: ManagerArguments, connection: KubeConnection, logger: Logger): ManagerOptions {
+  const namespace = installNamespace(given.namespace, connection)
+  const { host, agentUser } = given
+  return {
+    ...{ connection, namespace, logger },
+    identity: given.identity ?? (process.env['POD_NAME'] || `${hostname()}-${process.pid}`),
+    ...(host !== undefined && { host }),
+    ports: { webhook: given.webhookPort, status: given.statusPort, metrics: given.metricsPort },
+    serveMetrics: given.enableMetrics,
+    names: namesOf(given, namespace),
+    reach: reachOf(given, namespace),
+    optIn: given.webhookMatchLabel,
+    failurePolicy: given.webhookFailurePolicy,
+    webhookTimeout: given.webhookTimeout,
+    bpfExclusive: given.bpfExclusiveMode,
+    reportSeconds: given.reportInterval,
+    ...(agentUser !== undefined && { agentUser }),
+    audiences: given.tokenAudience,
+    allowUnboundTokens: given.allowUnboundTokens,
+    restartLimits: {
+      inFlight: given.restartsInFlight,
+      inFlightPerNamespace: given.restartsInFlightPerNamespace,
+      perMinute: given.restartsPerMinute,
+      perMinutePerNamespace: given.restartsPerMinutePerNamespace,
+    },
+    policy: { restartExistingWorkloads: given.restartExistWorkloads },
+    pace: { qps: given.clientRateLimitQPS, burst: given.clientRateLimitBurst },
+  }
+}
+
+/** By which the API server and the agents know us: those of the Services, and what was told. */
+function namesOf({ name, webhookService, statusService, webhookUrl }: ManagerArguments, namespace: string): string[] {
+  const ofServices = [webhookService, statusService].flatMap((service) =>
+    [namespace, `${namespace}.svc`, `${namespace}.svc.cluster.local`].map((suffix) => `${service}.${suffix}`),
+  )
+  const ofUrl = webhookUrl === undefined ? [] : [new URL(webhookUrl).hostname.replace(/^\[|\]$/g, '')]
+  return [...new Set([...ofServices, ...ofUrl, ...name])]
+}
+
+function reachOf({ webhookUrl, webhookService }: ManagerArguments, namespace: string): ManagerOptions['reach'] {
+  if (webhookUrl === undefined) return { namespace, service: webhookService }
+  const base = webhookUrl.replace(/\/+$/, '')
+  // As written: URL leaves out 443.
+  return /:\d+$/.test(base) ? { url: base } : (port) => ({ url: `${base}:${port}` })
+}

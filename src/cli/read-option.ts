@@ -1,0 +1,62 @@
+import { InvalidArgumentError } from 'commander'
+
+// Readers of options for commander, which says what is wrong and ends with the status of misuse.
+
+/** A whole number from 1 on. */
+export function readCount(text: string): number {
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 on.')
+  return Number(text)
+}
+
+export function readVerbosity(text: string): number {
+  if (!/^\d{1,2}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 0 to 99.')
+  return Number(text)
+}
+
+/** 0: any that is free. */
+export function readPort(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
+    throw new InvalidArgumentError('It must be a port from 1 to 65535, or 0 for any that is free.')
+  return Number(text)
+}
+
+/** Requests a second. */
+export function readRate(text: string): number {
+  const rate = Number(text)
+  if (!/^\d+(\.\d+)?$/.test(text) || rate <= 0) throw new InvalidArgumentError('It must be a number above 0.')
+  return rate
+}
+
+/** An origin: `https://HOST[:PORT]`. */
+export function readOrigin(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url?.protocol !== 'https:' || url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '')
+    throw new InvalidArgumentError('It must be https://HOST or https://HOST:PORT, and nothing behind it.')
+  return text.replace(/\/$/, '')
+}
+
+/** For an option that may come several times. */
+export const readOrigins = (text: string, before: string[] = []): string[] => [...before, readOrigin(text)]
+
+/** Names or addresses: several times, or with commas. */
+export const readNames = (text: string, before: string[] = []): string[] => [
+  ...before,
+  ...text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== ''),
+]
+
+/** A name of DNS (RFC 1123), as namespaces and nodes have them. */
+export function readDnsName(text: string): string {
+  if (text.length > 253 || !/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(text))
+    throw new InvalidArgumentError('It must be a DNS name: lower case letters, digits, - and .')
+  return text
+}
+
+/** `KEY=VALUE` of a label, or nothing. */
+export function readLabel(text: string): string {
+  if (text !== '' && !/^[^=\s]+=[^=\s]+$/.test(text))
+    throw new InvalidArgumentError('It must be KEY=VALUE, or nothing for all workloads.')
+  return text
+}

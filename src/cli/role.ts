@@ -1,0 +1,80 @@
+import type { EventEmitter } from 'node:events'
+
+/** What runs until it is told to end. */
+export interface Role {
+  /** Resolves when it runs. @throws when it cannot */
+  start(): Promise<void>
+  /** Ends it; also one that has not started yet, or only in part. */
+  stop(): Promise<void>
+  /** How it stands, for a line of the log. */
+  readonly status?: object
+}
+
+export interface RoleOptions {
+  /** For the log. */
+  name: string
+  logger: RoleLogger
+  /** Emits SIGTERM, SIGINT and SIGUSR1: the process. */
+  signals: EventEmitter
+  /** Milliseconds that a graceful end may take: less than the termination period of the pod, 30 s by default. */
+  patience?: number
+}
+
+/** The part of pino that is used. */
+export interface RoleLogger {
+  info(context: object, message: string): void
+  error(context: object, message: string): void
+}
+
+/** Runs the role until SIGTERM or SIGINT; a second one ends it at once. SIGUSR1 logs how it stands. Returns the exit status. */
+export async function runRole(role: Role, { name, logger, signals, patience = 25_000 }: RoleOptions): Promise<number> {
+  const told = signalled(signals)
+  const tell = (): void => logger.info({ ...role.status }, 'status')
+  signals.on('SIGUSR1', tell)
+  try {
+    await Promise.race([role.start(), told])
+    const signal = await told
+    logger.info({ signal }, `the ${name} is ending`)
+    const late = limit(patience, signalled(signals))
+    const how = await Promise.race([role.stop().then(() => 'done' as const), late.over]).finally(late.cancel)
+    if (how === 'done') logger.info({}, `the ${name} has ended`)
+    else logger.error({ patience }, `the ${name} did not end in time; what was under way is lost`)
+    return how === 'done' ? 0 : 1
+  } catch (error) {
+    logger.error(problemOf(error), `the ${name} cannot go on`)
+    const late = limit(patience, signalled(signals))
+    await Promise.race([role.stop().catch(() => undefined), late.over]).finally(late.cancel)
+    return 1
+  } finally {
+    signals.off('SIGUSR1', tell)
+  }
+}
+
+/** The next SIGTERM or SIGINT. */
+function signalled(signals: EventEmitter): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT']) signals.once(signal, () => resolve(signal))
+  })
+}
+
+function limit(patience: number, again: Promise<unknown>): { over: Promise<'late'>; cancel: () => void } {
+  let timer: NodeJS.Timeout | undefined
+  const over = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), patience)
+    void again.then(() => resolve('late'))
+  })
+  return { over, cancel: () => clearTimeout(timer) }
+}
+
+/** What the system or the configuration says is the user's to mend, and its words are enough; a bug needs its stack. */
+function problemOf(error: unknown): object {
+  if (!(error instanceof Error)) return { problem: String(error) }
+  const { code, message } = error as NodeJS.ErrnoException
+  return code === undefined ? { err: error } : { code, problem: message }
+}
+
+/** Ends the process with this status, also where something that was ended late keeps it alive. */
+export function endWith(status: number): void {
+  process.exitCode = status
+  setTimeout(() => process.exit(), 1_000).unref()
+}

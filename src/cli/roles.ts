@@ -1,0 +1,171 @@
+import { type Command, Option } from 'commander'
+import {
+  readCount,
+  readDnsName,
+  readLabel,
+  readNames,
+  readOrigin,
+  readOrigins,
+  readPort,
+  readRate,
+  readVerbosity,
+} from './read-option.ts'
+
+// Flags that upstream has keep its spelling. Defaults that are also constants of a room are repeated here: reading them would
+// load the room for every command.
+
+const untilSignal = `
+SIGTERM and SIGINT end it in order; a second one at once. SIGUSR1 logs how it stands.
+Exit status: 0 it was told to end; 1 it could not start, go on, or end in time; 2 misuse.`
+
+function clusterOptions(command: Command): Command {
+  return command
+    .option(
+      '--kubeconfig <file>',
+      'of the cluster; default: $KUBECONFIG, the service account of the pod, ~/.kube/config',
+    )
+    .option('--context <name>', 'of the kubeconfig, instead of its current one')
+    .option(
+      '--namespace <namespace>',
+      'where vArmor is installed; default: $POD_NAMESPACE, the namespace of the pod, varmor',
+      readDnsName,
+    )
+}
+
+const logFormatOption = (): Option => new Option('--logFormat <format>', 'of the log').choices(['text', 'json'])
+
+function logOptions(command: Command, format: Option = logFormatOption().default('text')): Command {
+  return command
+    .addOption(format)
+    .option('-v, --verbosity <level>', 'from 1 on the log has what helps to find a mistake', readVerbosity, 0)
+}
+
+/** A port that upstream's chart gives in the environment. */
+const port = (flag: string, what: string, variable: string, fallback: number): Option =>
+  new Option(`${flag} <port>`, what).argParser(readPort).env(variable).default(fallback)
+
+export function addManager(varmor: Command): void {
+  const manager = varmor
+    .command('manager')
+    .description('make policies of a cluster into profiles, follow how nodes load them, and put pods into them')
+  clusterOptions(manager)
+    .option('--identity <name>', 'which manager this is; default: $POD_NAME, host name and process')
+    .option('--host <address>', 'where it listens; default: all addresses')
+    .addOption(port('--webhook-port', 'of the webhooks', 'WEBHOOK_SERVICE_PORT', 3443))
+    .addOption(port('--status-port', "of the agents' reports", 'STATUS_SERVICE_PORT', 8080))
+    .addOption(port('--metrics-port', 'of the metrics', 'METRICS_SERVICE_PORT', 8081))
+    .option('--enableMetrics', 'serve metrics', false)
+    .option(
+      '--webhook-service <name>',
+      'Service by which the API server finds the webhooks',
+      readDnsName,
+      'varmor-webhook-svc',
+    )
+    .option('--status-service <name>', 'Service by which agents find the managers', readDnsName, 'varmor-status-svc')
+    .option(
+      '--webhook-url <url>',
+      'https://HOST[:PORT] instead of the Service, for a manager outside of the cluster',
+      readOrigin,
+    )
+    .option('--name <names>', 'further names and addresses in its certificate', readNames, [])
+    .option(
+      '--webhookMatchLabel <label>',
+      'KEY=VALUE that opts a workload in; empty: all',
+      readLabel,
+      'sandbox.varmor.org/enable=true',
+    )
+    .addOption(
+      new Option(
+        '--webhookFailurePolicy <policy>',
+        'whether workloads come up while no manager answers: Ignore lets them',
+      )
+        .choices(['Ignore', 'Fail'])
+        .default('Ignore'),
+    )
+    .option('--webhookTimeout <seconds>', 'that the API server waits for a webhook', readCount, 10)
+    .option('--bpfExclusiveMode', 'no AppArmor for containers that BPF protects', false)
+    .option('--restartExistWorkloads', 'heed spec.updateExistingWorkloads of policies', false)
+    .option('--restarts-in-flight <count>', 'workloads that are restarted at a time', readCount, 10)
+    .option('--restarts-in-flight-per-namespace <count>', 'the same, of one namespace', readCount, 2)
+    .option('--restarts-per-minute <count>', 'restarts that begin in a minute', readCount, 60)
+    .option('--restarts-per-minute-per-namespace <count>', 'the same, of one namespace', readCount, 20)
+    .option('--clientRateLimitQPS <rate>', 'requests a second to the API server', readRate, 150)
+    .option('--clientRateLimitBurst <count>', 'requests at once', readCount, 300)
+    .option('--agent-user <user>', "of the agents' tokens; default: the service account varmor-agent of the namespace")
+    .option('--token-audience <names>', "that agents' tokens are for; empty: the API server's", readNames)
+    .option('--allow-unbound-tokens', "agents' tokens need not name their node (Kubernetes before 1.30)", false)
+    .option('--report-interval <seconds>', 'between two reports of an agent without news', readCount, 15)
+  logOptions(manager)
+    .addHelpText('after', untilSignal)
+    .action(async (given) => {
+      const { managerCommand } = await import('./manager-command.ts')
+      await end(managerCommand({ tokenAudience: ['varmor-manager'], ...given }))
+    })
+}
+
+export function addAgent(varmor: Command): void {
+  const agent = varmor
+    .command('agent')
+    .description('load the profiles of a cluster on this node, and write its violations to a log')
+  clusterOptions(agent)
+    .option('--audit-only', 'only report: load no profiles, talk to no cluster and no runtime', false)
+    .option('--containers <file>', 'with --audit-only: containers and policies, as JSON; read again when it changes')
+    .option('--node-name <name>', 'of this node; default: $NODE_NAME, the host name')
+    .option(
+      '--manager <url...>',
+      'https://HOST[:PORT] of managers; default: the Service varmor-status-svc',
+      readOrigins,
+      [],
+    )
+    .option('--manager-ca <file>', 'CA of their certificates; default: what they publish in a ConfigMap')
+    .option('--manager-name <name>', 'that their certificates are for, where their URLs have another one')
+    .option('--token-file <file>', 'token that the managers know us by', '/var/run/secrets/tokens/bound-token')
+    .option('--seccomp-dir <folder>', 'where the kubelet looks for profiles', '/var/lib/kubelet/seccomp')
+    .option('--apparmor-dir <folder>', 'where AppArmor profiles are kept', '/etc/apparmor.d')
+    .option('--containerd <socket>', 'of the runtime; it need not be there yet', '/run/containerd/containerd.sock')
+    .option('--readiness-port <port>', 'where the kubelet asks; default: $AGENT_READINESS_PORT, 9580', readPort)
+    .option('--readiness-host <address>', 'where that listens; default: all addresses')
+    .option('--strict-readiness', 'not ready either while a profile is refused', false)
+    .option('--unloadAllAaProfiles', 'unload all AppArmor profiles of vArmor at the end', false)
+    .option('--removeAllSeccompProfiles', 'remove all seccomp profiles of vArmor at the end', false)
+    .option('--audit-source <kind>', 'multicast, file or kmsg instead of the best that can be used')
+    .option('--auditLogPaths <paths>', 'audit logs to follow, the first that exists, with | between them')
+    .option('--log <file>', 'where violations are written', '/var/log/varmor/violations.log')
+    .option('--metadata <k=v,...>', 'added to each violation, over $AUDIT_EVENT_METADATA')
+    .option('--checkpoint <file>', 'remembers how far a source was read, so that a restart loses nothing')
+    .option('--from-start', 'on the first start, read what the audit log already holds', false)
+    .option(
+      '--workers <count>',
+      'threads that decode; default: one, or two where there are three cores and more',
+      readCount,
+    )
+    .option('--status-every <seconds>', 'log the counters this often', readCount)
+  logOptions(agent, logFormatOption())
+    .addHelpText('after', untilSignal)
+    .action(async (given) => {
+      const { agentCommand } = await import('./agent-command.ts')
+      await end(agentCommand(given))
+    })
+}
+
+export function addSandbox(varmor: Command): void {
+  const sandbox = varmor
+    .command('sandbox')
+    .description(
+      'run a cluster with vArmor in this process: an API server for kubectl, a manager, and nodes that record',
+    )
+    .option('--nodes <count>', 'how many nodes', readCount, 3)
+    .option('--port <port>', 'of the API server; default: any that is free, with --data always the same', readPort)
+    .option('--data <folder>', 'keep objects, port and kubeconfig here, so that the next run goes on')
+  logOptions(sandbox)
+    .addHelpText('after', untilSignal)
+    .action(async (given) => {
+      const { sandboxCommand } = await import('./sandbox-command.ts')
+      await end(sandboxCommand(given))
+    })
+}
+
+async function end(running: Promise<number>): Promise<void> {
+  const [status, { endWith }] = [await running, await import('./role.ts')]
+  endWith(status)
+}

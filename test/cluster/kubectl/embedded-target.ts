@@ -1,0 +1,45 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock } from '../../../actors/runtime/clock.ts'
+import { seededRandom } from '../../../actors/runtime/random.ts'
+import { startApiServer } from '../../../src/sandbox/api-server/start-api-server.ts'
+import { startControllers } from '../../../src/sandbox/controllers/start-controllers.ts'
+import { output } from '../command.ts'
+import type { KubectlTarget } from './run-scenario.ts'
+
+const crds = join(import.meta.dirname, '..', '..', '..', 'deploy', 'crds')
+
+/** Gives a server our definitions, and waits until it serves them. */
+export async function installDefinitions({ kubectl, kubeconfig }: KubectlTarget): Promise<void> {
+  const login = ['--kubeconfig', kubeconfig]
+  await output(kubectl, [...login, 'apply', '--server-side', '-f', crds])
+  await output(kubectl, [...login, 'wait', '--for=condition=Established', '--timeout=20s', '-f', crds])
+}
+
+/** The embedded server with its controllers, as something to run kubectl against. */
+export async function startEmbedded(kubectl: string): Promise<KubectlTarget & { stop(): Promise<void> }> {
+  const running = await startApiServer()
+  const client = running.client({ name: 'system:admin', groups: ['system:masters', 'system:authenticated'] })
+  // What goes wrong shows in what kubectl says.
+  const controllers = startControllers({
+    client,
+    clock: systemClock,
+    random: seededRandom(1),
+    failed: () => undefined,
+  })
+  await controllers.synced()
+  const folder = await mkdtemp(join(tmpdir(), 'varmor-embedded-'))
+  const kubeconfig = join(folder, 'kubeconfig')
+  await writeFile(kubeconfig, running.kubeconfig, { mode: 0o600 })
+  const target = { kubectl, kubeconfig, server: running.url }
+  await installDefinitions(target)
+  return {
+    ...target,
+    async stop() {
+      controllers.stop()
+      await running.close()
+      await rm(folder, { recursive: true })
+    },
+  }
+}

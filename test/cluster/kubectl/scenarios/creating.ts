@@ -1,0 +1,57 @@
+import type { Scenario } from '../scenario.ts'
+
+/** What the generators of `kubectl create` and `run` make of the server's kinds. */
+export const creating: Scenario = {
+  title: 'creating',
+  steps: [
+    {
+      line: 'kubectl create deployment made --image=docker.io/varmor/busybox:1 --replicas=0 -o yaml',
+      says: 'replicas: 0',
+    },
+    { line: 'kubectl create job once --image=docker.io/varmor/busybox:1 -- true', says: 'job.batch/once created' },
+    { line: "kubectl create cronjob often --image=docker.io/varmor/busybox:1 --schedule='*/5 * * * *' -o yaml" },
+    { line: 'kubectl get cronjob often' },
+    { line: 'kubectl create cronjob bad --image=x --schedule=sometimes', status: 1 },
+    { line: 'kubectl create namespace $NAMESPACE-more', says: 'namespace/<namespace>-more created' },
+    { line: 'kubectl get namespace $NAMESPACE-more -o yaml' },
+    { line: 'kubectl create namespace Bad_Name', status: 1 },
+    { line: 'kubectl delete namespace $NAMESPACE-more --wait=false' },
+    {
+      line: 'kubectl create secret docker-registry login --docker-username=u --docker-password=p --docker-server=example.com',
+    },
+    { line: 'kubectl get secret login -o yaml' },
+    {
+      line: 'kubectl create clusterrole $NAMESPACE-all --verb=get --resource=pods --non-resource-url=/healthz',
+      status: 1,
+    },
+    { line: 'kubectl create clusterrole $NAMESPACE-all --verb=get --resource=pods,deployments.apps', status: 1 },
+    { line: 'kubectl get clusterrole $NAMESPACE-all -o yaml' },
+    { line: 'kubectl create clusterrolebinding $NAMESPACE-all --clusterrole=$NAMESPACE-all --group=developers' },
+    { line: 'kubectl describe clusterrolebinding $NAMESPACE-all' },
+    { line: 'kubectl delete clusterrole,clusterrolebinding $NAMESPACE-all' },
+    { line: 'kubectl create service clusterip plain --tcp=80:8080' },
+    { line: 'kubectl create service nodeport outside --tcp=80 --node-port=31999 -o yaml' },
+    { line: 'kubectl create service externalname elsewhere --external-name=example.com' },
+    { line: 'kubectl get services' },
+    { line: 'kubectl create service clusterip headless --clusterip=None --tcp=80 -o yaml' },
+    { line: 'kubectl create poddisruptionbudget budget --selector=app=web --min-available=1' },
+    { line: 'kubectl create priorityclass $NAMESPACE-high --value=1000 --description=important' },
+    { line: 'kubectl get priorityclass $NAMESPACE-high' },
+    { line: 'kubectl delete priorityclass $NAMESPACE-high' },
+    { line: "kubectl create ingress entry --rule='example.com/*=plain:80'" },
+    { line: 'kubectl get ingress entry' },
+    {
+      line: 'kubectl run alone --image=docker.io/varmor/busybox:1 --restart=Never --overrides=\'{"spec":{"nodeSelector":{"a":"nowhere"}}}\'',
+    },
+    { line: 'kubectl get pod alone -o yaml --show-managed-fields', says: 'kube-api-access' },
+    { line: 'kubectl describe pod alone --show-events=false' },
+    { line: 'kubectl run alone --image=x', status: 1, says: 'AlreadyExists' },
+    { line: 'kubectl run Bad --image=x', status: 1 },
+    { line: 'kubectl delete pod alone --force --grace-period=0' },
+    { line: 'kubectl create token default --bound-object-kind=Pod --bound-object-name=nobody', status: 1 },
+    { line: 'kubectl create -f /nowhere', status: 1 },
+    { line: 'kubectl create serviceaccount bot -o yaml' },
+    { line: 'kubectl get serviceaccount default -o yaml' },
+    { line: 'kubectl get cm kube-root-ca.crt -o name' },
+  ],
+}

@@ -1,0 +1,20 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Scenario, StepResult } from './scenario.ts'
+
+const folder = join(import.meta.dirname, '..', '..', 'fixtures', 'kubectl')
+const fileOf = ({ title }: Scenario): string => join(folder, `${title.replaceAll(' ', '-')}.json`)
+
+/** Set it to record anew what the real server says, in a run of the cluster tier. */
+export const recording = process.env['RECORD_KUBECTL'] === '1'
+
+/** What the real server said to a scenario when that was last recorded. */
+export function transcriptOf(scenario: Scenario): StepResult[] | undefined {
+  const file = fileOf(scenario)
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as StepResult[]) : undefined
+}
+
+export function record(scenario: Scenario, results: readonly StepResult[]): void {
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(fileOf(scenario), `${JSON.stringify(results, undefined, 2)}\n`)
+}

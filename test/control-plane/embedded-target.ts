@@ -1,0 +1,79 @@
+import { systemClock } from '../../actors/runtime/clock.ts'
+import { type RunningApiServer, startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
+import { ClusterClient } from '../../src/sandbox/controllers/cluster-client.ts'
+import { FakeNodes } from '../../src/sandbox/controllers/node/fake-nodes.ts'
+import { RecordingRuntime } from '../../src/sandbox/controllers/node/recording-runtime.ts'
+import { nodes } from '../../src/sandbox/controllers/resources.ts'
+import { type RunningControllers, startControllers } from '../../src/sandbox/controllers/start-controllers.ts'
+import type { ControlPlaneTarget } from './target.ts'
+
+const administrator = { name: 'sandbox', uid: 'sandbox', groups: ['system:masters'], extra: {} }
+const time = { clock: systemClock, random: Math.random, failed: () => undefined }
+
+/** The embedded API server, with controllers and kubelets in this process. */
+export class EmbeddedTarget implements ControlPlaneTarget {
+  readonly name = 'embedded'
+  readonly runtime = new RecordingRuntime(time)
+  #api: RunningApiServer
+  #controllers: RunningControllers | undefined
+  readonly #kubelets = new Map<string, FakeNodes>()
+
+  private constructor(api: RunningApiServer) {
+    this.#api = api
+  }
+
+  static async start(): Promise<EmbeddedTarget> {
+    const target = new EmbeddedTarget(await startApiServer())
+    await target.#startControllers()
+    return target
+  }
+
+  get kubeconfig(): string {
+    return this.#api.kubeconfig
+  }
+
+  get api(): RunningApiServer {
+    return this.#api
+  }
+
+  get faults() {
+    return this.#api.faults
+  }
+
+  async addNode(name: string): Promise<void> {
+    const client = this.#api.client(administrator)
+    this.#kubelets.set(name, await FakeNodes.start({ ...time, client, runtime: this.runtime, nodes: [{ name }] }))
+  }
+
+  async removeNode(name: string): Promise<void> {
+    this.#kubelets.get(name)?.stop()
+    this.#kubelets.delete(name)
+    const { apiVersion, kind } = nodes
+    const node = { apiVersion, kind, metadata: { name }, spec: {} }
+    await new ClusterClient(this.#api.client(administrator)).delete(nodes, node as never)
+  }
+
+  /** Another server goes on from what this one had in its store, as one does with etcd. */
+  async interrupt(): Promise<void> {
+    const names = [...this.#kubelets.keys()]
+    const port = Number(new URL(this.#api.url).port)
+    this.#controllers?.stop()
+    for (const kubelet of this.#kubelets.values()) kubelet.stop()
+    const restore = this.#api.snapshot()
+    await this.#api.close()
+    this.#api = await startApiServer({ port, restore })
+    await this.#startControllers()
+    for (const name of names) await this.addNode(name)
+  }
+
+  async stop(): Promise<void> {
+    for (const kubelet of this.#kubelets.values()) kubelet.stop()
+    this.#controllers?.stop()
+    await this.#api.close()
+  }
+
+  async #startControllers(): Promise<void> {
+    this.#controllers = startControllers({ ...time, client: this.#api.client(administrator) })
+    await this.#controllers.synced()
+  }
+}

@@ -1,0 +1,248 @@
+import { expect } from 'chai'
+import { desiredProfile } from '../../actors/policy/desired-profile.ts'
+import type { AnyPolicy } from '../../actors/ports.ts'
+import { validatingName, validatingWebhookConfigurations } from '../../src/manager/admission/webhook-configurations.ts'
+import { eventually } from '../cluster/wait.ts'
+import {
+  apply,
+  conditionOf,
+  find,
+  findProfile,
+  gone,
+  holders,
+  isCurrent,
+  policyThat,
+  profileName,
+  ready,
+  refOf,
+  refusal,
+  remove,
+} from './hands.ts'
+import { clusterPolicy, type PolicyParts, policy } from './samples.ts'
+import { installNamespace, type World } from './world.ts'
+
+/** Policies from kubectl to the nodes and back. */
+export function lifecycle(world: () => World): void {
+  const compiledSpec = (found: AnyPolicy): object => {
+    const desired = desiredProfile(found, { installNamespace, modeling: { state: 'none' } })
+    if (!desired.ok) throw new Error(JSON.stringify(desired.errors))
+    return desired.document.spec
+  }
+
+  const kinds: { title: string; make: (namespace: string, parts?: PolicyParts) => AnyPolicy }[] = [
+    { title: 'VarmorPolicy', make: (namespace, parts) => policy(namespace, 'web', parts) },
+    { title: 'VarmorClusterPolicy', make: (namespace, parts) => clusterPolicy(namespace, parts) },
+  ]
+  for (const { title, make } of kinds) {
+    it(`${title}: becomes an ArmorProfile that every node loads, changes with it, and goes without a trace`, async () => {
+      const made = make(await world().namespace('life'), { app: `life-${title}` })
+      await apply(world(), made)
+      const found = await ready(world(), made)
+      const names = [...world().nodes.keys()].sort()
+      expect(found.status).to.deep.include({ phase: 'Protecting', ready: true, profileName: profileName(made) })
+      expect(conditionOf(found, 'Created')).to.include({ status: 'True' })
+      expect(conditionOf(found, 'Ready')).to.include({ status: 'True' })
+      expect(conditionOf(found, 'Updated')).to.equal(undefined)
+      const profile = (await findProfile(world(), made))!
+      expect(profile.spec).to.deep.equal(compiledSpec(found))
+      expect(profile.metadata.finalizers).to.deep.equal(['varmor.org/ap-protection'])
+      expect(profile.metadata.ownerReferences).to.have.length(1)
+      expect((profile.metadata.ownerReferences as object[])[0]).to.deep.include({
+        kind: made.kind,
+        name: made.metadata.name,
+        uid: found.metadata.uid,
+        controller: true,
+      })
+      expect(profile.status).to.include({ desiredNumberLoaded: names.length, currentNumberLoaded: names.length })
+      expect(holders(world(), made)).to.deep.equal(names)
+
+      await apply(
+        world(),
+        make(made.metadata.namespace ?? made.metadata.name, { app: `life-${title}`, rules: ['disallow-umount'] }),
+      )
+      const changed = await ready(world(), made)
+      expect(conditionOf(changed, 'Updated')).to.include({ status: 'True' })
+      const next = (await findProfile(world(), made))!
+      expect(next.spec).to.deep.equal(compiledSpec(changed))
+      expect(next.metadata.generation).to.equal(2)
+      for (const { loaders } of world().nodes.values())
+        expect(loaders.AppArmor.loaded.get(profileName(made))).to.equal(next.spec.profile.appArmor)
+
+      await remove(world(), made)
+      expect(holders(world(), made)).to.deep.equal([])
+    })
+  }
+
+  it('is not ready for a new generation before the last node has acknowledged it', async () => {
+    const made = policy(await world().namespace('slow'), 'web')
+    await apply(world(), made)
+    await ready(world(), made)
+    const slow = [...world().nodes.values()][0]!
+    let open: () => void = () => undefined
+    const gate = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    const { AppArmor } = slow.loaders
+    const load = AppArmor.load.bind(AppArmor)
+    AppArmor.load = async (name, content) => {
+      if (name === profileName(made)) await gate
+      return load(name, content)
+    }
+    await apply(world(), { ...made, spec: policy('', '', { rules: ['disallow-insmod'] }).spec } as AnyPolicy)
+    const waiting = await policyThat(
+      world(),
+      made,
+      'to wait for a node',
+      (found) => isCurrent(found) && found.status?.ready === false,
+    )
+    expect(waiting.status?.phase).to.equal('Pending')
+    const others = world().nodes.size - 1
+    await eventually('the other nodes', async () => {
+      const { status } = (await findProfile(world(), made))!
+      return status?.currentNumberLoaded === others && status.desiredNumberLoaded === others + 1
+    })
+    expect((await find(world(), made))?.status?.ready).to.equal(false)
+    open()
+    AppArmor.load = load
+    await ready(world(), made)
+    await remove(world(), made)
+  })
+
+  it('names the node that cannot load the profile, and why, and recovers with it', async () => {
+    const made = policy(await world().namespace('fail'), 'web')
+    const node = [...world().nodes.values()][1]!
+    node.refusals.set(profileName(made), 'no space left')
+    await apply(world(), made)
+    const failed = await policyThat(world(), made, 'to fail', ({ status }) => status?.phase === 'Error')
+    expect(failed.status?.ready).to.equal(false)
+    expect(conditionOf(failed, 'Ready')?.message).to.include(node.name).and.include('no space left')
+    const profile = await eventually('the failed condition', async () => {
+      const found = (await findProfile(world(), made))!
+      return found.status?.conditions?.length === 1 ? found : undefined
+    })
+    expect(profile.status?.conditions?.[0]).to.deep.include({ nodeName: node.name, status: 'False' })
+    expect(profile.status?.conditions?.[0]?.message).to.include('no space left')
+    node.refusals.clear()
+    const found = await ready(world(), made)
+    expect(found.status?.phase).to.equal('Protecting')
+    const { status } = (await findProfile(world(), made))!
+    expect(status?.conditions ?? []).to.deep.equal([])
+    await remove(world(), made)
+  })
+
+  it('counts a node that joins at once, says that its agent has not reported, and forgets it when it leaves', async () => {
+    const made = policy(await world().namespace('join'), 'web')
+    await apply(world(), made)
+    await ready(world(), made)
+    await world().addNode('late-1')
+    await eventually('the new node', async () => holders(world(), made).includes('late-1'))
+    await ready(world(), made)
+    await world().removeNode('late-1')
+    await world().addNode('silent-1', false)
+    const silent = await policyThat(
+      world(),
+      made,
+      'to miss an agent',
+      (found) => conditionOf(found, 'Ready')?.message?.includes('silent-1') === true,
+    )
+    expect(conditionOf(silent, 'Ready')?.message).to.equal('no agent has reported for silent-1')
+    const profile = (await findProfile(world(), made))!
+    expect(profile.status?.conditions?.[0]).to.deep.include({ nodeName: 'silent-1', status: 'False' })
+    await world().removeNode('silent-1')
+    await ready(world(), made)
+    await remove(world(), made)
+  })
+
+  it('does not wait for ever for a node that is silent, or gone, when a policy is deleted', async () => {
+    const made = policy(await world().namespace('held'), 'web')
+    await apply(world(), made)
+    await world().addNode('held-1')
+    await world().addNode('held-2')
+    await eventually('the new nodes', async () => holders(world(), made).length === world().nodes.size)
+    await ready(world(), made)
+    await world().node('held-1').stop()
+    await world().client.delete(refOf(made), { name: 'web', namespace: made.metadata.namespace! })
+    const held = await policyThat(
+      world(),
+      made,
+      'to wait',
+      (found) => conditionOf(found, 'Ready')?.reason === 'Removing',
+    )
+    expect(conditionOf(held, 'Ready')?.message).to.include('held-1')
+    await world().removeNode('held-2')
+    await gone(world(), made)
+    await world().node('held-1').start()
+    await eventually(
+      'the leftover to go',
+      async () => holders(world(), made).length === 0 || world().node('held-1').agent.check(),
+    )
+    await world().removeNode('held-1')
+  })
+
+  it('refuses a bad policy with everything that is wrong with it at once', async () => {
+    const namespace = await world().namespace('bad')
+    const bad = policy(namespace, 'bad', { rules: ['disallow-mounts', 'disallow-umounts'] })
+    const message = await refusal(apply(world(), bad))
+    expect(message).to.include('disallow-mounts').and.include('disallow-umounts').and.include('did you mean')
+  })
+
+  it('refuses to change the target, and to give up AppArmor or Seccomp; BPF may go', async () => {
+    const made = policy(await world().namespace('fixed'), 'web', { enforcer: 'AppArmorBPFSeccomp' })
+    await apply(world(), made)
+    await ready(world(), made)
+    const as = (parts: PolicyParts): AnyPolicy => policy(made.metadata.namespace!, 'web', parts)
+    expect(await refusal(apply(world(), as({ enforcer: 'AppArmorBPFSeccomp', app: 'other' })))).to.include(
+      'spec.target',
+    )
+    expect(await refusal(apply(world(), as({ enforcer: 'BPFSeccomp' })))).to.include('spec.policy.enforcer')
+    await apply(world(), as({ enforcer: 'AppArmorSeccomp' }))
+    await ready(world(), made)
+    for (const node of world().nodes.values())
+      expect(node.holds(profileName(made))).to.have.members(['AppArmor', 'Seccomp'])
+    await remove(world(), made)
+  })
+
+  it('says Error with every mistake where the webhook let a bad policy in, and keeps what is in force', async () => {
+    const namespace = await world().namespace('let-in')
+    const made = policy(namespace, 'web')
+    await apply(world(), made)
+    await ready(world(), made)
+    const { spec } = (await findProfile(world(), made))!
+    await withoutValidation(world(), namespace, async () => {
+      await apply(world(), policy(namespace, 'web', { rules: ['disallow-mounts', 'disallow-umounts'] }))
+      await apply(world(), policy(namespace, 'fresh', { rules: ['disallow-mounts', 'disallow-umounts'] }))
+    })
+    for (const name of ['web', 'fresh']) {
+      const found = await policyThat(
+        world(),
+        policy(namespace, name),
+        'to say Error',
+        (one) => isCurrent(one) && one.status?.phase === 'Error',
+      )
+      const condition = conditionOf(found, name === 'web' ? 'Updated' : 'Created')
+      expect(condition?.status).to.equal('False')
+      expect(condition?.message).to.include('disallow-mounts').and.include('disallow-umounts')
+    }
+    expect((await findProfile(world(), made))?.spec).to.deep.equal(spec)
+    await apply(world(), made)
+    await ready(world(), made)
+    await remove(world(), made)
+    await remove(world(), policy(namespace, 'fresh'))
+  })
+}
+
+/** Has the server ask nobody about policies of one namespace while the work is done. It may notice late, so the work is tried again. */
+async function withoutValidation(world: World, namespace: string, work: () => Promise<unknown>): Promise<void> {
+  const select = (namespaceSelector: object) =>
+    world.client.updateWithRetry(validatingWebhookConfigurations, { name: validatingName }, (found) => ({
+      ...found,
+      webhooks: found.webhooks!.map((webhook) => ({ ...webhook, namespaceSelector })),
+    }))
+  const names = { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: [namespace] }
+  await select({ matchExpressions: [names] })
+  await eventually('the server to let bad policies in', async () => {
+    await work()
+    return true
+  })
+  await select({})
+}

@@ -1,0 +1,19 @@
+import type { Faults } from '../../src/sandbox/api-server/faults.ts'
+
+/** A cluster that the suite runs against: an API server, what runs workloads, and nodes. Manager and agents are the suite's own. */
+export interface ControlPlaneTarget {
+  readonly name: 'embedded' | 'real'
+  /** Of an administrator, as the text of a file. */
+  readonly kubeconfig: string
+  /** Makes a node that is ready and runs pods. */
+  addNode(name: string): Promise<void>
+  /** Takes a node away, with its Node object. */
+  removeNode(name: string): Promise<void>
+  /** The API server is gone for a while, and with it every connection; resolves when it serves again. */
+  interrupt(): Promise<void>
+  /** What goes wrong on purpose; only the embedded server has it. */
+  readonly faults?: Faults
+}
+
+/** Given as a function, since a suite is declared before its server runs. */
+export type Target = () => ControlPlaneTarget

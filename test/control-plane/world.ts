@@ -1,0 +1,235 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { KubeConfig } from '@kubernetes/client-node'
+import { type Logger, noLogger } from '../../actors/runtime/index.ts'
+import { isAlreadyExists, isNotFound } from '../../src/kube/api-error.ts'
+import { ApiClient } from '../../src/kube/client.ts'
+import { KubeConnection } from '../../src/kube/connection.ts'
+import { PriorityLimiter } from '../../src/kube/limiter.ts'
+import type { KubeObject, ResourceRef } from '../../src/kube/objects.ts'
+import { defineResource, leases } from '../../src/kube/resources.ts'
+import { nodes } from '../../src/manager/cluster-resources.ts'
+import { Manager, type ManagerOptions } from '../../src/manager/manager.ts'
+import { configMaps } from '../../src/manager/tls/core-objects.ts'
+import { agentToken, install } from '../../src/sandbox/install.ts'
+import { eventually } from '../cluster/wait.ts'
+import { type Death, KillSwitch } from './kill-switch.ts'
+import { SimulatedNode } from './simulated-node.ts'
+import type { ControlPlaneTarget } from './target.ts'
+
+export const installNamespace = 'varmor'
+
+/** Everything that takes minutes in a cluster takes a second or two here. */
+export const quick: Partial<ManagerOptions> = {
+  reportSeconds: 1,
+  restartLimits: { inFlight: 8, inFlightPerNamespace: 2, perMinute: 10_000, perMinutePerNamespace: 10_000 },
+  policy: {
+    statusInterval: 50,
+    progressInterval: 100,
+    nodesInterval: 20,
+    silentAfter: 2_500,
+    goneAfter: 2_500,
+    grace: 10_000,
+    settleTime: 300,
+    firstBackoff: 50,
+    longestBackoff: 1_000,
+    refusedInterval: 1_000,
+    watchDelay: 5_000,
+  },
+  rollout: { deadline: 3_000, pollInterval: 100, retryInterval: 100 },
+  election: { leaseDuration: 4_000, renewDeadline: 3_000, retryPeriod: 200 },
+  watches: { backoffFirst: 50, backoffLongest: 500 },
+  certificates: { backoff: { first: 50, longest: 500 } },
+  pace: { qps: 2_000, burst: 2_000 },
+}
+
+const namespaces = defineResource({
+  group: '',
+  version: 'v1',
+  plural: 'namespaces',
+  kind: 'Namespace',
+  namespaced: false,
+})
+
+export interface RunningManager {
+  manager: Manager
+  connection: KillSwitch
+}
+
+/** Managers and agents of a test over a target, and the hands of a user. */
+export class World {
+  readonly target: ControlPlaneTarget
+  readonly nodes = new Map<string, SimulatedNode>()
+  readonly logger: Logger
+  readonly timing = { backoffFirst: 50, backoffLongest: 500 }
+  readonly #folder = mkdtempSync(join(tmpdir(), 'varmor-control-plane-'))
+  readonly #limiter = new PriorityLimiter({ qps: 5_000, burst: 5_000 })
+  readonly #connections: KubeConnection[] = []
+  /** Killed managers on their way out; of the process that they were, only timers and sockets are left. */
+  readonly #ending: Promise<void>[] = []
+  readonly client: ApiClient
+  #running: RunningManager | undefined
+  #namespaces = 0
+  #authority: string | undefined
+
+  private constructor(target: ControlPlaneTarget) {
+    this.target = target
+    this.logger = process.env['VARMOR_TEST_LOG'] === undefined ? noLogger : printing
+    this.client = new ApiClient({ connection: this.connect(), limiter: this.#limiter })
+  }
+
+  static async start(target: ControlPlaneTarget, nodeCount: number): Promise<World> {
+    const world = new World(target)
+    await install(world.client, installNamespace)
+    await world.startManager()
+    await Promise.all(Array.from({ length: nodeCount }, (_, i) => world.addNode(`node-${i + 1}`)))
+    return world
+  }
+
+  get statusUrl(): string {
+    return `https://127.0.0.1:${this.#running?.manager.ports.status ?? 1}`
+  }
+
+  /** What agents trust. */
+  async authority(doubted: boolean): Promise<string> {
+    if (this.#authority === undefined || doubted) {
+      const found = await this.find(configMaps, { name: 'varmor-manager-tls-ca', namespace: installNamespace })
+      this.#authority = found?.data?.['ca.crt']
+    }
+    return this.#authority ?? ''
+  }
+
+  get manager(): Manager {
+    return this.running.manager
+  }
+
+  get running(): RunningManager {
+    if (this.#running === undefined) throw new Error('There is no manager now')
+    return this.#running
+  }
+
+  connect(): KubeConnection {
+    const config = new KubeConfig()
+    config.loadFromString(this.target.kubeconfig)
+    const connection = new KubeConnection(config)
+    this.#connections.push(connection)
+    return connection
+  }
+
+  /** @param death when it is killed, by itself */
+  async startManager(options: Partial<ManagerOptions> = {}, death?: Death): Promise<RunningManager> {
+    const connection = new KillSwitch(this.connect(), death)
+    const manager = new Manager({
+      connection,
+      namespace: installNamespace,
+      identity: 'manager',
+      logger: this.logger,
+      host: '127.0.0.1',
+      ports: { webhook: 0, status: 0, metrics: 0 },
+      names: ['127.0.0.1', 'localhost'],
+      reach: (port) => ({ url: `https://127.0.0.1:${port}` }),
+      ...quick,
+      ...options,
+    })
+    this.#running = { manager, connection }
+    const started = manager.start()
+    // A killed one never ends its start.
+    started.catch(() => undefined)
+    await Promise.race([started, connection.died])
+    return this.#running
+  }
+
+  async stopManager(): Promise<void> {
+    await this.#running?.manager.stop()
+    await this.#running?.connection.close()
+    this.#running = undefined
+  }
+
+  /** As SIGKILL: nothing more of it reaches the server. Its lease is taken away, as if its time had run out. */
+  async killManager(): Promise<void> {
+    const { manager, connection } = this.running
+    this.#running = undefined
+    connection.kill()
+    this.#ending.push(manager.stop())
+    await this.client.delete(leases, { name: 'varmor-manager', namespace: installNamespace }).catch((error) => {
+      if (!isNotFound(error)) throw error
+    })
+  }
+
+  /** Resolves when the manager leads. */
+  async leading(): Promise<void> {
+    await eventually('the manager to lead', async () => this.#running?.manager.isLeader())
+  }
+
+  /** A node with an agent, or without one. */
+  async addNode(name: string, agent = true): Promise<SimulatedNode> {
+    await this.target.addNode(name)
+    const { metadata } = await this.client.get(nodes, { name })
+    const tokenFile = join(this.#folder, `token-${name}`)
+    const token = await agentToken(this.client, installNamespace, { name, uid: metadata?.uid ?? '' })
+    writeFileSync(tokenFile, token, { mode: 0o600 })
+    const node = new SimulatedNode(this, name, tokenFile)
+    if (!agent) return node
+    this.nodes.set(name, node)
+    await node.start()
+    return node
+  }
+
+  async removeNode(name: string): Promise<void> {
+    const node = this.nodes.get(name)
+    this.nodes.delete(name)
+    await node?.stop()
+    await this.target.removeNode(name)
+  }
+
+  node(name: string): SimulatedNode {
+    const found = this.nodes.get(name)
+    if (found === undefined) throw new Error(`There is no node ${name} with an agent`)
+    return found
+  }
+
+  /** A namespace of its own for each test, in which pods can be made. */
+  async namespace(title: string): Promise<string> {
+    const name = `${title}-${++this.#namespaces}`
+    await this.client.create(namespaces, { metadata: { name } }).catch((error) => {
+      if (!isAlreadyExists(error)) throw error
+    })
+    const account = { name: 'default', namespace: name }
+    await eventually('the ServiceAccount', () => this.find(serviceAccounts, account))
+    return name
+  }
+
+  /** The object, or undefined where there is none. */
+  async find<T extends KubeObject>(
+    ref: ResourceRef<T>,
+    target: { name: string; namespace?: string },
+  ): Promise<T | undefined> {
+    try {
+      return await this.client.get(ref, target)
+    } catch (error) {
+      if (isNotFound(error)) return undefined
+      throw error
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.nodes.values()].map((node) => node.stop()))
+    await this.stopManager()
+    await Promise.all(this.#ending)
+    await Promise.all(this.#connections.map((connection) => connection.close()))
+    this.#limiter.close()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
+
+const serviceAccounts = defineResource({
+  group: '',
+  version: 'v1',
+  plural: 'serviceaccounts',
+  kind: 'ServiceAccount',
+  namespaced: true,
+})
+
+const print = (fields: object, message: string): void => console.error(message, fields)
+const printing: Logger = { debug: () => undefined, info: print, warn: print, error: print }
