@@ -26,11 +26,15 @@ export async function publish(run: Run, policy: AnyPolicy, view: PolicyView): Pr
     lookAgain(run, 'held', run.settings.settleTime)
     return policy
   }
-  if (profile !== undefined && view.removing === '') await publishProfile(run, profile, view.nodes)
+  const isProfileShown =
+    profile === undefined || view.removing !== '' || (await publishProfile(run, profile, view.nodes))
   watchSilence(run, view.nodes)
   tellFailures(run, policy, view.nodes)
   const next = policyStatus(policy.status, view, now)
+  // Who reads that all is ready finds the numbers of the ArmorProfile to be so, too.
+  const isEarly = next.ready === true && !isProfileShown
   if (
+    isEarly ||
     isDeepStrictEqual(next, policy.status) ||
     !isDue(run, 'policy-status', state.policyStatusAt, run.settings.statusInterval)
   )
@@ -67,18 +71,20 @@ function isDue(run: Run, reason: string, last: number, interval: number): boolea
   return wait <= 0
 }
 
-async function publishProfile(run: Run, profile: ArmorProfile, view: NodesView): Promise<void> {
+/** @returns whether the status is as the view says */
+async function publishProfile(run: Run, profile: ArmorProfile, view: NodesView): Promise<boolean> {
   const { state, settings, now, ports } = run
   const next = profileStatus(profile.status, view, profile.metadata.generation ?? 0, now)
-  if (isDeepStrictEqual(next, profile.status)) return
+  if (isDeepStrictEqual(next, profile.status)) return true
   const interval = isProgress(profile.status, next) ? settings.progressInterval : settings.statusInterval
-  if (!isDue(run, 'profile-status', state.profileStatusAt, interval)) return
+  if (!isDue(run, 'profile-status', state.profileStatusAt, interval)) return false
   run.profile = await ports.api.writeProfileStatus(profile, next)
   ports.count('status-written')
   state.confirmed = versionOf(run.profile)
   state.profileStatusAt = now
   state.profile = run.profile
   state.profileWrittenAt = now
+  return true
 }
 
 /** Nothing but numbers that are going to change again. */

@@ -10,6 +10,7 @@ import { armorProfiles, nodes, varmorPolicies } from '../../src/manager/cluster-
 import { configMaps } from '../../src/manager/tls/core-objects.ts'
 import { agentToken, install } from '../../src/sandbox/install.ts'
 import { type Cluster, startCluster } from '../../test/cluster/cluster.ts'
+import { freePorts } from '../../test/cluster/ports.ts'
 import { fakeNode, NAMESPACES, namespaceOf, namespaces } from './cluster-objects.ts'
 import { Fleet } from './fleet.ts'
 import { Followed } from './followed.ts'
@@ -28,6 +29,7 @@ export class BenchCluster {
   readonly profiles: Awaited<ReturnType<typeof followProfiles>>
   #nodes: string[] = []
   #managers = 0
+  #webhook: number | undefined
 
   private constructor(
     cluster: Cluster,
@@ -63,7 +65,9 @@ export class BenchCluster {
   async startManager(options: ManagerSettings['options'], flags: readonly string[] = []): Promise<Managed> {
     const { kubeconfig, logs } = this.cluster
     const log = join(logs, `manager-${++this.#managers}.log`)
-    return Managed.start({ kubeconfig, namespace: installNamespace, options }, log, flags)
+    // Always the same, or the webhooks' configuration would have to be written again with each manager.
+    this.#webhook ??= (await freePorts(1))[0]!
+    return Managed.start({ kubeconfig, namespace: installNamespace, webhook: this.#webhook, options }, log, flags)
   }
 
   async addNodes(count: number): Promise<void> {

@@ -29,6 +29,8 @@ export class LightAgent {
   #complete = true
   #failures = 0
   #interval = heartbeat
+  #spacing = 0
+  #answeredAt = Number.NEGATIVE_INFINITY
   #wake: (() => void) | undefined
   #spread: number | undefined
 
@@ -99,8 +101,10 @@ export class LightAgent {
         }
       })
     this.#wake = undefined
-    if (this.#told < this.#shared.standings.serial)
-      await pause(coalesce.least + (coalesce.most - coalesce.least) * Math.random())
+    if (this.#told < this.#shared.standings.serial) {
+      const left = this.#answeredAt + this.#spacing * (0.8 + 0.4 * Math.random()) - performance.now()
+      await pause(Math.max(left, coalesce.least + (coalesce.most - coalesce.least) * Math.random()))
+    }
   }
 
   async #post(body: string): Promise<number> {
@@ -123,7 +127,9 @@ export class LightAgent {
     return status
   }
 
-  #answered({ epoch, complete, intervalSeconds }: ReportAnswer): void {
+  #answered({ epoch, complete, intervalSeconds, spacingSeconds = 0 }: ReportAnswer): void {
+    this.#spacing = spacingSeconds * 1000
+    this.#answeredAt = performance.now()
     this.#epoch = epoch
     this.#complete = complete
     this.#interval = intervalSeconds * 1000

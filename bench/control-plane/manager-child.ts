@@ -9,6 +9,8 @@ import { Manager, type ManagerOptions } from '../../src/manager/manager.ts'
 export interface ManagerSettings {
   kubeconfig: string
   namespace: string
+  /** Port of the webhooks. */
+  webhook: number
   options: Pick<ManagerOptions, 'pace' | 'restartLimits' | 'reportSeconds'>
 }
 
@@ -19,7 +21,7 @@ export interface ManagerReady {
   ready: number
 }
 
-const [{ kubeconfig, namespace, options }] = (await once(process, 'message')) as [ManagerSettings]
+const [{ kubeconfig, namespace, webhook, options }] = (await once(process, 'message')) as [ManagerSettings]
 const loaded = performance.now()
 const config = new KubeConfig()
 config.loadFromFile(kubeconfig)
@@ -29,7 +31,7 @@ const manager = new Manager({
   identity: `bench-${process.pid}`,
   logger: pino({ level: 'info' }, pino.destination({ fd: 2, sync: false })),
   host: '127.0.0.1',
-  ports: { webhook: 0, status: 0, metrics: 0 },
+  ports: { webhook, status: 0, metrics: 0 },
   names: ['127.0.0.1', 'localhost'],
   reach: (port) => ({ url: `https://127.0.0.1:${port}` }),
   ...options,

@@ -114,10 +114,10 @@ async function limited(body: AsyncIterable<Uint8Array>): Promise<string> {
 }
 
 function answerOf(text: string): ReportAnswer {
-  const { epoch, complete, intervalSeconds } = JSON.parse(text) as Partial<ReportAnswer>
+  const { epoch, complete, intervalSeconds, spacingSeconds } = JSON.parse(text) as Partial<ReportAnswer>
   if (typeof epoch !== 'string' || typeof complete !== 'boolean' || typeof intervalSeconds !== 'number')
     throw new Error(`the answer is none of a manager: ${text.slice(0, 200)}`)
-  return { epoch, complete, intervalSeconds }
+  return { epoch, complete, intervalSeconds, ...(typeof spacingSeconds === 'number' && { spacingSeconds }) }
 }
 
 /** With the errno of the socket, or the words of TLS, which undici has in the cause. */

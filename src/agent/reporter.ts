@@ -62,6 +62,7 @@ const defaultTiming: ReportTiming = {
 /** Milliseconds, as are these. */
 const firstInterval = 15_000
 const intervals = { least: 1_000, most: 300_000 }
+const longestSpacing = 30_000
 
 /**
  * Tells the manager how each profile stands: changes at once, and that we are here every now and then. Level-triggered: it
@@ -80,6 +81,9 @@ export class Reporter {
   #complete = true
   #manager = 0
   #interval = firstInterval
+  /** Milliseconds from one report to the next at least, and when the last one was answered. */
+  #spacing = 0
+  #answeredAt = Number.NEGATIVE_INFINITY
   #longestBody = MAX_REPORT_BYTES
   #failedInARow = 0
 
@@ -131,9 +135,16 @@ export class Reporter {
       else {
         await this.#waitForNews(delay)
         // What changes now goes together.
-        if (this.untold > 0 && !signal.aborted) await this.#sleep(this.#aMoment())
+        if (this.untold > 0 && !signal.aborted) await this.#sleep(this.#untilNext())
       }
     }
+  }
+
+  /** A moment for what changes now; longer where the manager has so many agents that each is to speak seldom. */
+  #untilNext(): number {
+    if (this.#spacing === 0) return this.#aMoment()
+    const left = this.#answeredAt + this.#spacing * (0.8 + 0.4 * this.#options.random()) - this.#options.clock.now()
+    return Math.max(this.#aMoment(), left)
   }
 
   async #waitForNews(delay: number): Promise<void> {
@@ -157,12 +168,14 @@ export class Reporter {
     return this.#answered(report, reply.answer)
   }
 
-  #answered(report: AgentReport, { epoch, complete, intervalSeconds }: ReportAnswer): number {
+  #answered(report: AgentReport, { epoch, complete, intervalSeconds, spacingSeconds = 0 }: ReportAnswer): number {
     const news = epoch !== this.#epoch
     this.#epoch = epoch
     this.#complete = complete || (news && !report.complete)
     if (Number.isFinite(intervalSeconds))
       this.#interval = Math.min(intervals.most, Math.max(intervals.least, intervalSeconds * 1000))
+    this.#answeredAt = this.#options.clock.now()
+    this.#spacing = spacingSeconds > 0 ? Math.min(longestSpacing, spacingSeconds * 1000) : 0
     if (this.untold > 0) return 0
     // A manager that is never content gets its complete reports by the interval.
     if (this.#complete && !report.complete && this.#options.whole()) return this.#aMoment()

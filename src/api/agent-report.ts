@@ -46,6 +46,12 @@ const reportAnswer = object('What the manager says to a report.', {
   epoch: instance('Changes with each manager that takes the lead.'),
   complete: flag('The next report is to be a complete one.'),
   intervalSeconds: Type.Number({ description: 'How often to report when nothing changes.' }),
+  spacingSeconds: optional(
+    Type.Number({
+      description:
+        'The least time from one report to the next, so that many nodes do not ask for more than a manager can.',
+    }),
+  ),
 })
 
 export type ReportState = (typeof reportStates)[number]

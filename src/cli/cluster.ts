@@ -25,6 +25,7 @@ const inPod = (): boolean => process.env['KUBERNETES_SERVICE_HOST'] !== undefine
 
 /** Milliseconds. */
 const tryAgain = { first: 500, longest: 10_000 }
+const patience = 5_000
 
 /**
  * Resolves when the API server answers, however long that takes.
@@ -39,7 +40,7 @@ export async function apiServerThere(
   const client = new ApiClient({ connection, limiter })
   try {
     for (let delay = tryAgain.first; ; delay = Math.min(2 * delay, tryAgain.longest)) {
-      const problem = await client.version({ signal }).then(() => undefined, problemOf)
+      const problem = await client.version({ signal, attempts: 1, deadline: patience }).then(() => undefined, problemOf)
       if (problem === undefined) return
       logger.warn({ server: connection.origin, problem, delay }, 'the API server does not answer; it is asked again')
       await pause(delay, undefined, { signal })

@@ -126,26 +126,31 @@ export class Caller {
   ): Promise<unknown> {
     fence?.check()
     const of = options.class ?? classOf(request)
-    const waited = await this.#options.limiter.turn(of, signal)
+    const { limiter } = this.#options
+    const waited = await limiter.turn(of, signal)
     const chunks: Uint8Array[] = []
     let length = 0
     const context = { verb: request.verb, path: request.path }
-    await this.#authenticated(
-      request,
-      { pool: ({ requests }) => requests, waited, class: of, attempt, fence, signal },
-      () => ({
-        head: () => {
-          chunks.length = 0
-          length = 0
-        },
-        data: (chunk) => {
-          length += chunk.length
-          const bound = this.#options.longestAnswer
-          if (length > bound) throw new ConnectionError('TOO_LARGE', context, `more than ${bound} bytes`)
-          chunks.push(chunk)
-        },
-      }),
-    )
+    try {
+      await this.#authenticated(
+        request,
+        { pool: ({ requests }) => requests, waited, class: of, attempt, fence, signal },
+        () => ({
+          head: () => {
+            chunks.length = 0
+            length = 0
+          },
+          data: (chunk) => {
+            length += chunk.length
+            const bound = this.#options.longestAnswer
+            if (length > bound) throw new ConnectionError('TOO_LARGE', context, `more than ${bound} bytes`)
+            chunks.push(chunk)
+          },
+        }),
+      )
+    } finally {
+      limiter.ended?.()
+    }
     return parseAnswer(Buffer.concat(chunks).toString('utf8'), context)
   }
 

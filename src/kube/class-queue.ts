@@ -47,6 +47,11 @@ export class ClassQueue<Class extends string, T> {
     return this.#takeFrom(this.#lanes[chosen]!)
   }
 
+  /** The first of one class, whoever else waits; undefined when nobody waits in it. */
+  takeOf(of: Class): T | undefined {
+    return this.#takeFrom(this.#lane(of))
+  }
+
   #overdue(highest: number): number | undefined {
     if (this.#lastWasFavour) return undefined
     const index = this.#lanes.findLastIndex(

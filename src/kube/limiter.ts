@@ -17,6 +17,8 @@ export interface Limiter {
    * @throws the reason of the signal, as soon as it is aborted
    */
   turn(of: RequestClass, signal: AbortSignal): Promise<number>
+  /** Tells that a request which had its turn has ended, whatever came of it. */
+  ended?(): void
   /** Requests that wait. */
   readonly waiting: number
   /** Ends the limiter's timers. Who waits is refused. */
@@ -37,6 +39,11 @@ export interface LimiterOptions {
   burst?: number
   /** Turns that go to higher classes while a lower one waits, before the lower one gets one. Default 20. */
   patience?: number
+  /**
+   * Requests under way at once, not counting those for the lease. Default 16: fewer than there are connections, so that what a slow
+   * server keeps waiting waits here, where the urgent goes first, and a lease finds a connection that is free.
+   */
+  inFlight?: number
   clock?: Clock
   /** For tests. Default: a bottleneck of this rate. */
   pace?: Pace
@@ -86,11 +93,24 @@ export class PriorityLimiter implements Limiter {
   #clock: Clock
   /** Turns asked for, and not yet come. */
   #tickets = 0
+  /** Turns that have come, and wait until fewer requests are under way. */
+  #turns = 0
+  #running = 0
+  #inFlight: number
   #closed: Error | undefined
 
-  constructor({ qps = 100, burst = 200, patience = 20, clock = systemClock, pace }: LimiterOptions = {}) {
+  constructor({
+    qps = 100,
+    burst = 200,
+    patience = 20,
+    inFlight = 16,
+    clock = systemClock,
+    pace,
+  }: LimiterOptions = {}) {
     if (!(qps > 0)) throw new RangeError(`qps must be above 0, not ${qps}`)
     if (!(burst >= 1)) throw new RangeError(`burst must be from 1, not ${burst}`)
+    if (!(inFlight >= 1)) throw new RangeError(`inFlight must be from 1, not ${inFlight}`)
+    this.#inFlight = inFlight
     this.#queue = new ClassQueue(requestClasses, patience)
     this.#pace = pace ?? bottleneckPace(qps, burst)
     this.#clock = clock
@@ -118,6 +138,7 @@ export class PriorityLimiter implements Limiter {
         },
         grant: () => {
           release()
+          this.#running++
           resolve((this.#clock.now() - start) / 1000)
         },
       }
@@ -127,20 +148,40 @@ export class PriorityLimiter implements Limiter {
     })
   }
 
+  ended(): void {
+    this.#running--
+    this.#give()
+  }
+
   close(): void {
     this.#closed ??= new Error('The limiter is closed')
     for (let waiter = this.#queue.take(); waiter !== undefined; waiter = this.#queue.take()) waiter.leave(this.#closed)
     this.#pace.close()
   }
 
-  /** Asks for a turn, unless one is on its way whose waiter has left. */
+  /** Asks for a turn, unless one is on its way, or has come, whose waiter has left. */
   #ask(): void {
-    if (this.#tickets >= this.#queue.size) return
+    if (this.#tickets + this.#turns >= this.#queue.size) {
+      this.#give()
+      return
+    }
     this.#tickets++
     this.#pace.next(() => {
       this.#tickets--
-      this.#queue.take()?.grant()
+      this.#turns++
+      this.#give()
     })
+  }
+
+  #give(): void {
+    while (this.#turns > 0 && this.#queue.size > 0) {
+      const waiter = this.#running < this.#inFlight ? this.#queue.take() : this.#queue.takeOf('lease')
+      if (waiter === undefined) return
+      this.#turns--
+      waiter.grant()
+    }
+    // Whom a turn was meant for has left.
+    if (this.#queue.size === 0) this.#turns = 0
   }
 }
 

@@ -19,6 +19,8 @@ export const fieldManager = 'varmor-manager'
 
 /** Milliseconds for one write, with all its attempts: an actor waits for it. */
 const DEADLINE = 15_000
+/** Of a status: on a server that has more to do than it can, it waits behind all that matters more, and giving up would only ask for more. */
+const STATUS_DEADLINE = 60_000
 
 /** What the manager's actors write, through a client whose fence closes with the term of a leader. */
 export class ClusterWrites implements ControlPlaneApi {
@@ -39,11 +41,11 @@ export class ClusterWrites implements ControlPlaneApi {
   }
 
   writePolicyStatus(policy: AnyPolicy, status: VarmorPolicyStatus): Promise<AnyPolicy> {
-    return told(this.#client.updateStatus(refOf(policy), object({ ...policy, status }), { ...write, class: 'status' }))
+    return told(this.#client.updateStatus(refOf(policy), object({ ...policy, status }), writeStatus))
   }
 
   writeProfileStatus(profile: ArmorProfile, status: ArmorProfileStatus): Promise<ArmorProfile> {
-    return told(this.#client.updateStatus(armorProfiles, object({ ...profile, status }), { ...write, class: 'status' }))
+    return told(this.#client.updateStatus(armorProfiles, object({ ...profile, status }), writeStatus))
   }
 
   applyProfile({ metadata, spec }: ProfileDocument): Promise<ArmorProfile> {
@@ -86,6 +88,7 @@ export class ClusterWrites implements ControlPlaneApi {
 }
 
 const write = { fieldManager, deadline: DEADLINE }
+const writeStatus = { fieldManager, deadline: STATUS_DEADLINE, class: 'status' } as const
 
 /** Our types say more of metadata than the client's do, which compilers take for another type. */
 const object = <T>(value: T): T & KubeObject => value as T & KubeObject

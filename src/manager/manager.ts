@@ -81,12 +81,18 @@ export interface ManagerOptions {
   watches?: Partial<ReflectorTiming>
   /** How long certificates last, and how often they are looked at. */
   certificates?: Pick<CertificateKeeperOptions, 'policy' | 'every' | 'backoff'>
-  /** Requests a second to the API server. */
+  /** Requests a second to the API server, in the long run and at once. Default 500 and 1,000. */
   pace?: { qps: number; burst: number }
 }
 
 /** Of the Secret with the manager's authority and certificate. */
 const certificateName = 'varmor-manager-tls'
+/**
+ * A policy takes six requests until it is Ready. Upstream's 150 a second would make a thousand of them wait; a server that has other
+ * work is spared by the limit of requests under way, and by its own priorities.
+ */
+const defaultPace = { qps: 500, burst: 1_000 }
+
 /** Milliseconds that a graceful stop may take for each of its steps. */
 const PATIENCE = 5_000
 
@@ -118,7 +124,7 @@ export class Manager {
   constructor(options: ManagerOptions) {
     this.#options = options
     const { connection, namespace, identity, election, logger, pace, watches } = options
-    this.#limiter = new PriorityLimiter(pace)
+    this.#limiter = new PriorityLimiter(pace ?? defaultPace)
     this.metrics = new ManagerMetrics(
       {
         actors: () => this.#term?.controlPlane.stats ?? emptyStats,

@@ -20,6 +20,7 @@ import {
 } from './api-server/start-api-server.ts'
 import { FakeNodes } from './controllers/node/fake-nodes.ts'
 import { RecordingRuntime } from './controllers/node/recording-runtime.ts'
+import { runtimeProxy } from './controllers/node/runtime-proxy.ts'
 import { type RunningControllers, startControllers } from './controllers/start-controllers.ts'
 import { agentToken, install } from './install.ts'
 import { type RecordingLoaders, recordingLoaders } from './recording-loader.ts'
@@ -68,11 +69,11 @@ export class Sandbox {
   #saving: NodeJS.Timeout | undefined
   #saved = ''
 
-  private constructor(options: SandboxOptions, api: RunningApiServer) {
+  private constructor(options: SandboxOptions, api: RunningApiServer, runtime: RecordingRuntime) {
     this.#options = options
     this.api = api
     this.#folder = options.data ?? mkdtempSync(join(tmpdir(), 'varmor-sandbox-'))
-    this.runtime = new RecordingRuntime({ clock: systemClock, random: Math.random })
+    this.runtime = runtime
   }
 
   /** Resolves when `kubectl apply` of a policy will have it loaded on all nodes. */
@@ -81,14 +82,16 @@ export class Sandbox {
     if (data !== undefined) await mkdir(data, { recursive: true, mode: 0o700 })
     const restore = data === undefined ? undefined : await readSnapshot(data)
     const port = options.port ?? (data === undefined ? undefined : await lastPort(data))
+    const runtime = new RecordingRuntime({ clock: systemClock, random: Math.random })
     const api = await startApiServer({
+      nodes: runtimeProxy(runtime),
       ...options.api,
       ...(port !== undefined && { port }),
       ...(restore !== undefined && { restore }),
     }).catch((error: unknown) => {
       throw portError(error, port)
     })
-    const sandbox = new Sandbox(options, api)
+    const sandbox = new Sandbox(options, api, runtime)
     try {
       await sandbox.#start()
       return sandbox

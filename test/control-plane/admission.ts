@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import type { AnyPolicy } from '../../actors/ports.ts'
 import { eventually } from '../cluster/wait.ts'
+import type { Define } from './concurrent.ts'
 import { apply, applyWorkload, profileName, ready, remove } from './hands.ts'
 import {
   type ContainerPart,
@@ -26,7 +27,7 @@ function confinementOf({ securityContext: { appArmorProfile, seccompProfile } = 
 const none = '- -'
 
 /** Pods on their way into the cluster. */
-export function admission(world: () => World): void {
+export function admission(it: Define, world: () => World): void {
   const create = async (namespace: string, name: string, parts: Partial<PodParts>, more = {}): Promise<PodObject> =>
     world().client.create(pods, {
       metadata: { name, namespace, labels: { ...enabled, app: 'web' }, ...more },

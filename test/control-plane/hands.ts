@@ -121,7 +121,7 @@ interface EventObject extends KubeObject {
   regarding?: { name?: string; uid?: string }
 }
 
-const events = defineResource<EventObject>({
+export const events = defineResource<EventObject>({
   group: 'events.k8s.io',
   version: 'v1',
   plural: 'events',

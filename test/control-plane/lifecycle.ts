@@ -3,6 +3,7 @@ import { desiredProfile } from '../../actors/policy/desired-profile.ts'
 import type { AnyPolicy } from '../../actors/ports.ts'
 import { validatingName, validatingWebhookConfigurations } from '../../src/manager/admission/webhook-configurations.ts'
 import { eventually } from '../cluster/wait.ts'
+import type { Define } from './concurrent.ts'
 import {
   apply,
   conditionOf,
@@ -22,7 +23,7 @@ import { clusterPolicy, type PolicyParts, policy } from './samples.ts'
 import { installNamespace, type World } from './world.ts'
 
 /** Policies from kubectl to the nodes and back. */
-export function lifecycle(world: () => World): void {
+export function lifecycle(it: Define, world: () => World): void {
   const compiledSpec = (found: AnyPolicy): object => {
     const desired = desiredProfile(found, { installNamespace, modeling: { state: 'none' } })
     if (!desired.ok) throw new Error(JSON.stringify(desired.errors))
@@ -130,55 +131,6 @@ export function lifecycle(world: () => World): void {
     await remove(world(), made)
   })
 
-  it('counts a node that joins at once, says that its agent has not reported, and forgets it when it leaves', async () => {
-    const made = policy(await world().namespace('join'), 'web')
-    await apply(world(), made)
-    await ready(world(), made)
-    await world().addNode('late-1')
-    await eventually('the new node', async () => holders(world(), made).includes('late-1'))
-    await ready(world(), made)
-    await world().removeNode('late-1')
-    await world().addNode('silent-1', false)
-    const silent = await policyThat(
-      world(),
-      made,
-      'to miss an agent',
-      (found) => conditionOf(found, 'Ready')?.message?.includes('silent-1') === true,
-    )
-    expect(conditionOf(silent, 'Ready')?.message).to.equal('no agent has reported for silent-1')
-    const profile = (await findProfile(world(), made))!
-    expect(profile.status?.conditions?.[0]).to.deep.include({ nodeName: 'silent-1', status: 'False' })
-    await world().removeNode('silent-1')
-    await ready(world(), made)
-    await remove(world(), made)
-  })
-
-  it('does not wait for ever for a node that is silent, or gone, when a policy is deleted', async () => {
-    const made = policy(await world().namespace('held'), 'web')
-    await apply(world(), made)
-    await world().addNode('held-1')
-    await world().addNode('held-2')
-    await eventually('the new nodes', async () => holders(world(), made).length === world().nodes.size)
-    await ready(world(), made)
-    await world().node('held-1').stop()
-    await world().client.delete(refOf(made), { name: 'web', namespace: made.metadata.namespace! })
-    const held = await policyThat(
-      world(),
-      made,
-      'to wait',
-      (found) => conditionOf(found, 'Ready')?.reason === 'Removing',
-    )
-    expect(conditionOf(held, 'Ready')?.message).to.include('held-1')
-    await world().removeNode('held-2')
-    await gone(world(), made)
-    await world().node('held-1').start()
-    await eventually(
-      'the leftover to go',
-      async () => holders(world(), made).length === 0 || world().node('held-1').agent.check(),
-    )
-    await world().removeNode('held-1')
-  })
-
   it('refuses a bad policy with everything that is wrong with it at once', async () => {
     const namespace = await world().namespace('bad')
     const bad = policy(namespace, 'bad', { rules: ['disallow-mounts', 'disallow-umounts'] })
@@ -228,6 +180,58 @@ export function lifecycle(world: () => World): void {
     await ready(world(), made)
     await remove(world(), made)
     await remove(world(), policy(namespace, 'fresh'))
+  })
+}
+
+/** Nodes that join, leave and fall silent. Every policy counts them, so these tests come one after the other. */
+export function comingAndGoing(world: () => World): void {
+  it('counts a node that joins at once, says that its agent has not reported, and forgets it when it leaves', async () => {
+    const made = policy(await world().namespace('join'), 'web')
+    await apply(world(), made)
+    await ready(world(), made)
+    await world().addNode('late-1')
+    await eventually('the new node', async () => holders(world(), made).includes('late-1'))
+    await ready(world(), made)
+    await world().removeNode('late-1')
+    await world().addNode('silent-1', false)
+    const silent = await policyThat(
+      world(),
+      made,
+      'to miss an agent',
+      (found) => conditionOf(found, 'Ready')?.message?.includes('silent-1') === true,
+    )
+    expect(conditionOf(silent, 'Ready')?.message).to.equal('no agent has reported for silent-1')
+    const profile = (await findProfile(world(), made))!
+    expect(profile.status?.conditions?.[0]).to.deep.include({ nodeName: 'silent-1', status: 'False' })
+    await world().removeNode('silent-1')
+    await ready(world(), made)
+    await remove(world(), made)
+  })
+
+  it('does not wait for ever for a node that is silent, or gone, when a policy is deleted', async () => {
+    const made = policy(await world().namespace('held'), 'web')
+    await apply(world(), made)
+    await world().addNode('held-1')
+    await world().addNode('held-2')
+    await eventually('the new nodes', async () => holders(world(), made).length === world().nodes.size)
+    await ready(world(), made)
+    await world().node('held-1').stop()
+    await world().client.delete(refOf(made), { name: 'web', namespace: made.metadata.namespace! })
+    const held = await policyThat(
+      world(),
+      made,
+      'to wait',
+      (found) => conditionOf(found, 'Ready')?.reason === 'Removing',
+    )
+    expect(conditionOf(held, 'Ready')?.message).to.include('held-1')
+    await world().removeNode('held-2')
+    await gone(world(), made)
+    await world().node('held-1').start()
+    await eventually(
+      'the leftover to go',
+      async () => holders(world(), made).length === 0 || world().node('held-1').agent.check(),
+    )
+    await world().removeNode('held-1')
   })
 }
 

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { nodes } from '../../src/manager/cluster-resources.ts'
 import { eventually } from '../cluster/wait.ts'
+import type { Define } from './concurrent.ts'
 import {
   apply,
   applyWorkload,
@@ -24,7 +25,7 @@ import type { World } from './world.ts'
 const isDone = (policy: { status?: { restart?: { done?: boolean } } }): boolean => policy.status?.restart?.done === true
 
 /** Workloads that were there before their policy. */
-export function restarts(world: () => World): void {
+export function restarts(it: Define, world: () => World): void {
   const make = async (namespace: string, count: number, more: Parameters<typeof workload>[2] = {}) => {
     const made = Array.from({ length: count }, (_, i) => workload(namespace, `web-${i}`, { app: 'web', ...more }))
     for (const one of made) await applyWorkload(world(), one)

@@ -1,5 +1,7 @@
 import { admission } from './admission.ts'
-import { lifecycle } from './lifecycle.ts'
+import { concurrently } from './concurrent.ts'
+import { faults } from './faults.ts'
+import { comingAndGoing, lifecycle } from './lifecycle.ts'
 import { restarts } from './restarts.ts'
 import type { Target } from './target.ts'
 import { World } from './world.ts'
@@ -17,7 +19,14 @@ export function controlPlaneSuite(target: Target): void {
     await world?.stop()
   })
   const get = (): World => world
-  describe('policies', () => lifecycle(get))
-  describe('admission', () => admission(get))
-  describe('restarts', () => restarts(get))
+  concurrently('policies, pods and restarts', (it) => {
+    lifecycle(it, get)
+    admission(it, get)
+    restarts(it, get)
+  })
+  describe('nodes', () => comingAndGoing(get))
+  describe('faults', function () {
+    this.timeout(120_000)
+    faults(get, target)
+  })
 }

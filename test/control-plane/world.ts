@@ -5,7 +5,7 @@ import { KubeConfig } from '@kubernetes/client-node'
 import { type Logger, noLogger } from '../../actors/runtime/index.ts'
 import { isAlreadyExists, isNotFound } from '../../src/kube/api-error.ts'
 import { ApiClient } from '../../src/kube/client.ts'
-import { KubeConnection } from '../../src/kube/connection.ts'
+import { type Connection, KubeConnection } from '../../src/kube/connection.ts'
 import { PriorityLimiter } from '../../src/kube/limiter.ts'
 import type { KubeObject, ResourceRef } from '../../src/kube/objects.ts'
 import { defineResource, leases } from '../../src/kube/resources.ts'
@@ -52,6 +52,19 @@ const namespaces = defineResource({
   namespaced: false,
 })
 
+/** A manager of the suite, which writes no log. */
+export const managerOptions = (connection: Connection): ManagerOptions => ({
+  connection,
+  namespace: installNamespace,
+  identity: 'manager',
+  logger: noLogger,
+  host: '127.0.0.1',
+  ports: { webhook: 0, status: 0, metrics: 0 },
+  names: ['127.0.0.1', 'localhost'],
+  reach: (port) => ({ url: `https://127.0.0.1:${port}` }),
+  ...quick,
+})
+
 export interface RunningManager {
   manager: Manager
   connection: KillSwitch
@@ -69,6 +82,8 @@ export class World {
   /** Killed managers on their way out; of the process that they were, only timers and sockets are left. */
   readonly #ending: Promise<void>[] = []
   readonly client: ApiClient
+  /** Of a manager that runs elsewhere, to which agents report. */
+  statusPort: number | undefined
   #running: RunningManager | undefined
   #namespaces = 0
   #authority: string | undefined
@@ -88,7 +103,7 @@ export class World {
   }
 
   get statusUrl(): string {
-    return `https://127.0.0.1:${this.#running?.manager.ports.status ?? 1}`
+    return `https://127.0.0.1:${this.statusPort ?? this.#running?.manager.ports.status ?? 1}`
   }
 
   /** What agents trust. */
@@ -98,6 +113,13 @@ export class World {
       this.#authority = found?.data?.['ca.crt']
     }
     return this.#authority ?? ''
+  }
+
+  /** An authority of which no manager's certificate comes, in base64: the API server's own. */
+  get strangeAuthority(): string {
+    const config = new KubeConfig()
+    config.loadFromString(this.target.kubeconfig)
+    return config.getCurrentCluster()?.caData ?? ''
   }
 
   get manager(): Manager {
@@ -120,18 +142,7 @@ export class World {
   /** @param death when it is killed, by itself */
   async startManager(options: Partial<ManagerOptions> = {}, death?: Death): Promise<RunningManager> {
     const connection = new KillSwitch(this.connect(), death)
-    const manager = new Manager({
-      connection,
-      namespace: installNamespace,
-      identity: 'manager',
-      logger: this.logger,
-      host: '127.0.0.1',
-      ports: { webhook: 0, status: 0, metrics: 0 },
-      names: ['127.0.0.1', 'localhost'],
-      reach: (port) => ({ url: `https://127.0.0.1:${port}` }),
-      ...quick,
-      ...options,
-    })
+    const manager = new Manager({ ...managerOptions(connection), logger: this.logger, ...options })
     this.#running = { manager, connection }
     const started = manager.start()
     // A killed one never ends its start.

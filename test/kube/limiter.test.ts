@@ -21,6 +21,11 @@ class HandPace implements Pace {
 
 const never = () => new AbortController().signal
 
+function leaving(): { signal: AbortSignal; abort: () => void } {
+  const controller = new AbortController()
+  return { signal: controller.signal, abort: () => controller.abort(new Error('left')) }
+}
+
 describe('kube limiter', () => {
   const made = (patience = 20) => {
     const pace = new HandPace()
@@ -37,6 +42,62 @@ describe('kube limiter', () => {
     pace.give(requestClasses.length)
     await turn()
     expect(order).to.deep.equal(requestClasses)
+  })
+
+  it('keeps what is too much for the server to itself, where the urgent goes first, and a lease goes at once', async () => {
+    const pace = new HandPace()
+    const limiter = new PriorityLimiter({ pace, clock: new ManualClock(), inFlight: 2 })
+    const order: string[] = []
+    const ask = (of: RequestClass) => void limiter.turn(of, never()).then(() => order.push(of))
+    for (const of of ['status', 'status', 'status', 'policy', 'lease'] as const) {
+      ask(of)
+      pace.give(1)
+    }
+    await turn()
+    expect(order).to.deep.equal(['status', 'status', 'lease'])
+    for (let i = 0; i < 2; i++) limiter.ended()
+    await turn()
+    expect(order).to.deep.equal(['status', 'status', 'lease', 'policy'])
+    limiter.ended()
+    await turn()
+    expect(order.at(-1)).to.equal('status')
+    expect(limiter.waiting).to.equal(0)
+  })
+
+  it('loses no turn and gives none twice, whoever leaves while requests are under way', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.constantFrom(...requestClasses), fc.boolean()), { minLength: 1, maxLength: 60 }),
+        fc.integer({ min: 1, max: 3 }),
+        async (asked, inFlight) => {
+          const pace = new HandPace()
+          const limiter = new PriorityLimiter({ pace, clock: new ManualClock(), inFlight })
+          let [running, most, done] = [0, 0, 0]
+          const stays = asked.filter(([, leaves]) => !leaves).length
+          for (const [of, leaves] of asked) {
+            const { signal, abort } = leaving()
+            const went = async (): Promise<void> => {
+              if (of !== 'lease') most = Math.max(most, ++running)
+              if (!leaves) done++
+              await turn()
+              if (of !== 'lease') running--
+              limiter.ended()
+            }
+            void limiter.turn(of, signal).then(went, () => undefined)
+            if (leaves) abort()
+            pace.give(1)
+          }
+          for (let i = 0; i < 200; i++) {
+            pace.give(1)
+            await turn()
+          }
+          expect(done).to.equal(stays)
+          expect(most).to.be.at.most(inFlight)
+          expect(limiter.waiting).to.equal(0)
+        },
+      ),
+      { numRuns: 50 },
+    )
   })
 
   it('starves no class: each gets a turn after its patience', async () => {
@@ -105,7 +166,7 @@ describe('kube limiter', () => {
   })
 
   it('gives a burst at once, the rest as the bucket fills, and leaves no timer', async () => {
-    const limiter = new PriorityLimiter({ qps: 40, burst: 20 })
+    const limiter = new PriorityLimiter({ qps: 40, burst: 20, inFlight: 30 })
     let given = 0
     const all = Array.from({ length: 30 }, () => limiter.turn('read', never()).then(() => given++))
     await Promise.all(all.slice(0, 20))

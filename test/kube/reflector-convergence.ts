@@ -40,6 +40,8 @@ export interface ConvergenceTarget<T extends KubeObject = ConfigMap> {
    * 500 for a while. Each resolves when the server is usable again, or will be by itself.
    */
   faults?: Record<string, () => Promise<void> | void>
+  /** Takes back what faults have left behind, before the last comparison. */
+  calm?: () => void
   /** Objects of another kind than ConfigMaps. */
   kind?: { ref: ResourceRef<T>; make: (name: string, value: number) => T }
 }
@@ -108,6 +110,7 @@ class Run<T extends KubeObject> {
     try {
       for (let step = 0; step < steps; step++) await this.#step(direct.client, proxy)
       proxy.refuse(false)
+      this.#target.calm?.()
       await this.#converges(direct.client, reflector, patience)
       checkOrder(this.#changes)
       expect(proxy.open, 'connections left open').to.be.below(6)

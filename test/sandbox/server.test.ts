@@ -65,6 +65,20 @@ describe('the embedded API server in process', () => {
     })
   })
 
+  it('makes one record of a change for all its watchers, so that a change costs each of them next to nothing', async () => {
+    const { call, watch, server } = await startInProcess()
+    await call('POST', maps, map('moving', {}, { pick: 'no' }))
+    const path = `${maps}?watch=true&labelSelector=pick%3Dyes&resourceVersion=${server.context.store.revision}`
+    const watches = await Promise.all(Array.from({ length: 50 }, () => watch(path)))
+    for (const pick of ['yes', 'yes ', 'no']) {
+      const body = map('moving', pick === 'yes ' ? { annotations: { a: 'b' } } : {}, { pick: pick.trim() })
+      await call('PUT', `${maps}/moving`, body)
+    }
+    const seen = await Promise.all(watches.map((response) => take(response, 3)))
+    expect(seen[0]!.map(({ type }) => type)).to.deep.equal(['ADDED', 'MODIFIED', 'DELETED'])
+    for (const i of [0, 1, 2]) expect(new Set(seen.map((records) => records[i]!.object)).size).to.equal(1)
+  })
+
   it('cuts off a watch that falls behind', async () => {
     const { call, watch, server } = await startInProcess({ watchBound: 3 })
     await watch(`${maps}?watch=true&resourceVersion=${server.context.store.revision}`)

@@ -3,7 +3,7 @@ import { type Calls, difference, sum } from '../managed.ts'
 import type { Bench } from '../phases.ts'
 
 /** Milliseconds after which a phase is given up. */
-export const limit = 300_000
+export const limit = 420_000
 
 export const startManager = ({ cluster, pace, flags }: Bench, options: object = {}): Promise<Managed> =>
   cluster.startManager({ ...options, ...(pace !== undefined && { pace }) }, flags)

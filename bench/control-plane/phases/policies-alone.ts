@@ -16,6 +16,7 @@ export async function policiesAlone(bench: Bench): Promise<void> {
   const sent = applied.then(() => performance.now() - start)
   await cluster.profiles.until('all ArmorProfiles', (all) => all.length === count, limit)
   table.add('policies applied: all ArmorProfiles', `${seconds(performance.now() - start)} for ${count}`)
+  table.add('policies applied: CPU until then', cpuText(await made()))
   table.add('policies applied: by the client', seconds(await sent))
   await manager.quiet(2_000, limit)
   const done = await made()

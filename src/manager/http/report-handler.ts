@@ -18,7 +18,7 @@ export interface ReportHandlerOptions {
   /** Whether this manager leads, and who does as far as is known. */
   leadership: () => { leads: boolean; leader: string | null }
   /** Takes a report in one pass, and says which epoch this is and whether a complete one is wanted next. */
-  take: (report: AgentReport) => Pick<ReportAnswer, 'epoch' | 'complete'>
+  take: (report: AgentReport) => Omit<ReportAnswer, 'intervalSeconds'>
   intervalSeconds: number
   clock: Clock
   /** Reports of a node at once, and milliseconds for each further one. Default 20 and 500. */

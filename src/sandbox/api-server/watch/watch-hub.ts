@@ -1,10 +1,10 @@
 import type { Clock, Timer } from '../../../../actors/runtime/clock.ts'
-import { deepFreeze, type KubeObject, withMetadata } from '../kube-object.ts'
+import type { KubeObject } from '../kube-object.ts'
 import type { IndexValues } from '../store/object-table.ts'
 import type { Store } from '../store/store.ts'
 import type { StoreEvent } from '../store/store-event.ts'
 import type { WatchRecord } from './watch-record.ts'
-import { recordFor, Watcher, type WatchSpec } from './watcher.ts'
+import { ChangeRecords, Watcher, type WatchSpec } from './watcher.ts'
 
 /** How long between two bookmarks of a watch, milliseconds: that of the API server's watch cache. */
 const bookmarkInterval = 60_000
@@ -93,7 +93,7 @@ export class WatchHub {
     const events = this.store.changesAfter(spec.resource, revision)
     return events.flatMap((event) => {
       if (spec.namespace !== undefined && event.object.metadata.namespace !== spec.namespace) return []
-      return recordFor(spec, event, () => lastMatching(event)) ?? []
+      return new ChangeRecords(event).for(spec) ?? []
     })
   }
 
@@ -117,15 +117,11 @@ export class WatchHub {
   private dispatch(resource: string, event: StoreEvent): void {
     const audience = this.audiences.get(resource)
     if (!audience) return
-    let gone: KubeObject | undefined
-    const makeGone = (): KubeObject => {
-      gone ??= lastMatching(event)
-      return gone
-    }
+    const records = new ChangeRecords(event)
     for (const watcher of audience.concerned(this.placesOf(resource, event))) {
       const { namespace } = watcher.spec
       if (namespace !== undefined && event.object.metadata.namespace !== namespace) continue
-      const record = recordFor(watcher.spec, event, makeGone)
+      const record = records.for(watcher.spec)
       if (record) watcher.push(record)
     }
   }
@@ -155,8 +151,4 @@ export class WatchHub {
       this.arm()
     })
   }
-}
-
-function lastMatching({ previous, revision }: StoreEvent): KubeObject {
-  return deepFreeze(withMetadata(previous!, { resourceVersion: String(revision) }))
 }

@@ -1,5 +1,5 @@
-import type { KubeObject } from '../kube-object.ts'
-import type { StoreEvent } from '../store/store-event.ts'
+import { deepFreeze, type KubeObject, withMetadata } from '../kube-object.ts'
+import type { ChangeType, StoreEvent } from '../store/store-event.ts'
 import type { WatchRecord } from './watch-record.ts'
 
 /** What a watcher wants to see. */
@@ -70,18 +70,27 @@ export class Watcher implements AsyncIterable<WatchRecord> {
       })
     }
     const record = this.queue[this.head++]!
-    if (this.head === this.queue.length || this.head > 1024) {
+    if (this.head === this.queue.length) {
+      this.queue.length = 0
+      this.head = 0
+    } else if (this.head > 1024) {
       this.queue = this.queue.slice(this.head)
       this.head = 0
     }
     return record
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<WatchRecord> {
-    try {
-      for (let record = await this.next(); record; record = await this.next()) yield record
-    } finally {
-      this.end()
+  // Not a generator: thousands of watchers see each change, and a generator makes several promises of each.
+  [Symbol.asyncIterator](): AsyncIterator<WatchRecord> {
+    return {
+      next: async () => {
+        const value = await this.next()
+        return value === undefined ? { done: true, value } : { done: false, value }
+      },
+      return: async () => {
+        this.end()
+        return { done: true, value: undefined }
+      },
     }
   }
 
@@ -91,14 +100,37 @@ export class Watcher implements AsyncIterable<WatchRecord> {
   }
 }
 
-/**
- * What a change is for a watcher: an object that begins to match is added, one that stops is deleted, with its last
- * matching state at the revision of the change. `gone` makes that state, once for all watchers.
- */
-export function recordFor(spec: WatchSpec, event: StoreEvent, gone: () => KubeObject): WatchRecord | undefined {
-  const matched = event.previous !== undefined && spec.matches(event.previous)
-  const matches = event.type !== 'DELETED' && spec.matches(event.object)
-  if (matches) return { type: matched ? 'MODIFIED' : 'ADDED', object: event.object }
-  if (!matched) return undefined
-  return { type: 'DELETED', object: event.type === 'DELETED' ? event.object : gone() }
+/** What one change is to all its watchers. Each record is made once, by whoever needs it first. */
+export class ChangeRecords {
+  private readonly event: StoreEvent
+  private readonly made = new Map<ChangeType, WatchRecord>()
+
+  constructor(event: StoreEvent) {
+    this.event = event
+  }
+
+  /**
+   * An object that begins to match is added, one that stops is deleted, with its last matching state at the revision of
+   * the change.
+   */
+  for(spec: WatchSpec): WatchRecord | undefined {
+    const { type, object, previous } = this.event
+    const matched = previous !== undefined && spec.matches(previous)
+    const matches = type !== 'DELETED' && spec.matches(object)
+    if (matches) return this.record(matched ? 'MODIFIED' : 'ADDED')
+    return matched ? this.record('DELETED') : undefined
+  }
+
+  private record(type: ChangeType): WatchRecord {
+    const found = this.made.get(type)
+    if (found) return found
+    const record = { type, object: type === 'DELETED' ? lastMatching(this.event) : this.event.object }
+    this.made.set(type, record)
+    return record
+  }
+}
+
+function lastMatching({ type, object, previous, revision }: StoreEvent): KubeObject {
+  if (type === 'DELETED') return object
+  return deepFreeze(withMetadata(previous!, { resourceVersion: String(revision) }))
 }

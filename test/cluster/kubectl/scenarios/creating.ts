@@ -22,7 +22,6 @@ export const creating: Scenario = {
     { line: 'kubectl get secret login -o yaml' },
     {
       line: 'kubectl create clusterrole $NAMESPACE-all --verb=get --resource=pods --non-resource-url=/healthz',
-      status: 1,
     },
     { line: 'kubectl create clusterrole $NAMESPACE-all --verb=get --resource=pods,deployments.apps', status: 1 },
     { line: 'kubectl get clusterrole $NAMESPACE-all -o yaml' },
@@ -43,7 +42,11 @@ export const creating: Scenario = {
     {
       line: 'kubectl run alone --image=docker.io/varmor/busybox:1 --restart=Never --overrides=\'{"spec":{"nodeSelector":{"a":"nowhere"}}}\'',
     },
-    { line: 'kubectl get pod alone -o yaml --show-managed-fields', says: 'kube-api-access' },
+    { line: 'kubectl get pod alone -o yaml', says: 'kube-api-access' },
+    {
+      line: 'kubectl get pod alone --show-managed-fields -o jsonpath=\'{.metadata.managedFields[?(@.manager=="kubectl-run")].fieldsV1}\'',
+      says: 'f:containers',
+    },
     { line: 'kubectl describe pod alone --show-events=false' },
     { line: 'kubectl run alone --image=x', status: 1, says: 'AlreadyExists' },
     { line: 'kubectl run Bad --image=x', status: 1 },

@@ -36,7 +36,10 @@ export const custom: Scenario = {
     { line: 'kubectl get vpol -o wide --show-labels' },
     { line: 'kubectl get varmorpolicy good -o json' },
     { line: 'kubectl get varmorpolicies.v1beta1.crd.varmor.org -o name' },
-    { line: 'kubectl get vpol good -o yaml --show-managed-fields' },
+    {
+      line: 'kubectl get vpol good --show-managed-fields -o jsonpath=\'{.metadata.managedFields[?(@.manager=="kubectl-client-side-apply")].fieldsV1}\'',
+      says: 'f:spec',
+    },
     { line: `kubectl patch vpol good --subresource=status --type=merge -p '${status}'` },
     { line: `kubectl patch vpol good --subresource=status --type=merge -p '{"status":{"ready":"yes"}}'`, status: 1 },
     { line: 'kubectl get vpol good', says: 'Protecting' },
@@ -57,7 +60,10 @@ export const custom: Scenario = {
     { line: 'kubectl apply --server-side -f good.yaml --force-conflicts' },
     { line: 'kubectl apply --server-side --field-manager=other -f changed.yaml', status: 1, says: '.spec.policy.mode' },
     { line: 'kubectl apply --server-side --field-manager=other -f changed.yaml --force-conflicts' },
-    { line: 'kubectl get vpol good -o yaml --show-managed-fields', says: 'manager: other' },
+    {
+      line: 'kubectl get vpol good --show-managed-fields -o jsonpath=\'{.metadata.managedFields[?(@.manager=="other")].fieldsV1}\'',
+      says: 'f:spec',
+    },
     { line: 'kubectl create -f finalizer.yaml', says: 'prefer a domain-qualified finalizer name' },
     { line: 'kubectl delete vpol held --wait=false' },
     { line: 'kubectl get vpol held -o yaml', says: 'deletionTimestamp' },

@@ -9,7 +9,7 @@ export const looking: Scenario = {
     { line: 'kubectl get --raw /version | grep -vE "gitCommit|goVersion|compiler"' },
     { line: 'kubectl get --raw /apis/apps/v1' },
     { line: 'kubectl get --raw /apis/crd.varmor.org' },
-    { line: 'kubectl get --raw /apis/crd.varmor.org/v1beta1' },
+    { line: 'kubectl get --raw /apis/crd.varmor.org/v1beta1 | tr "{}" "\\n" | sort -u' },
     { line: 'kubectl api-resources --api-group="" -o wide | grep -v componentstatuses' },
     { line: 'kubectl api-resources --api-group=apiextensions.k8s.io -o wide' },
     { line: 'kubectl api-resources --api-group=batch -o wide' },

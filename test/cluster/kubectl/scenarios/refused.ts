@@ -99,7 +99,7 @@ export const refused: Scenario = {
     { line: 'kubectl patch deployment bad -p \'{"spec":{"replicass":1}}\'', says: 'unknown field' },
     {
       line: 'kubectl patch deployment bad --type=json -p \'[{"op":"replace","path":"/nothing","value":1}]\'',
-      status: 1,
+      says: 'unknown field',
     },
     { line: 'kubectl patch deployment bad --type=json -p \'{"op":"replace"}\'', status: 1 },
     { line: 'kubectl scale deployment bad --replicas=-1', status: 1 },

@@ -26,6 +26,8 @@ let shared: Environment | undefined
 
 /** What cel-go's compiler would say of an expression; undefined where it is well made. */
 export function celComplaint(environment: Environment, expression: string): string | undefined {
+  const syntax = syntaxComplaint(expression)
+  if (syntax !== undefined) return syntax
   try {
     const { valid, error } = environment.parse(expression).check()
     return valid ? undefined : complaintText(error, expression)
@@ -73,6 +75,8 @@ function names(node: unknown, wanted: string): boolean {
  */
 export function compileCel(expression: string, schema?: OpenApiSchema): CelProgram | { complaint: string } {
   shared ??= celEnvironment(['self', 'oldSelf'])
+  const syntax = syntaxComplaint(expression)
+  if (syntax !== undefined) return { complaint: syntax }
   try {
     const parsed = shared.parse(expression)
     const checked = parsed.check()
@@ -107,9 +111,13 @@ function marked(offset: number, text: string, expression: string): string {
   return `ERROR: <input>:${before.length}:${column + 1}: ${text}\n | ${line}\n | ${'.'.repeat(column)}^`
 }
 
+/** First, as the library lets through some of what cel-go does not, and says everything in other words. */
+function syntaxComplaint(expression: string): string | undefined {
+  const errors = syntaxErrors(expression)
+  return errors.length === 0 ? undefined : errors.map(({ offset, text }) => marked(offset, text, expression)).join('\n')
+}
+
 function complaintText(error: unknown, expression: string): string {
-  const syntax = error instanceof ParseError ? syntaxErrors(expression) : []
-  if (syntax.length > 0) return syntax.map(({ offset, text }) => marked(offset, text, expression)).join('\n')
   const place = isCelError(error) ? (error.range?.start ?? 0) : 0
   const summary = isCelError(error) ? error.summary : problemText(error)
   const unknown = /^Unknown variable: (.*)$/.exec(summary)

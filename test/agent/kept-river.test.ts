@@ -1,0 +1,94 @@
+import { expect } from 'chai'
+import { SimulatedClock } from '../../actors/runtime/index.ts'
+import { KeptRiver } from '../../src/agent/kept-river.ts'
+import type { River } from '../../src/agent/river.ts'
+
+const turns = async (): Promise<void> => {
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve()
+}
+
+class FakeRiver implements River {
+  readonly source = 'fake'
+  stopped = false
+  end: () => void = () => undefined
+  break: (error: Error) => void = () => undefined
+  readonly ended = new Promise<void>((resolve, reject) => {
+    this.end = resolve
+    this.break = reject
+  })
+
+  status(): object {
+    return { read: 1 }
+  }
+
+  stop(): void {
+    this.stopped = true
+    this.end()
+  }
+}
+
+describe('the river of an agent', () => {
+  const setUp = (...starts: (FakeRiver | undefined | Error)[]) => {
+    const clock = new SimulatedClock()
+    const said: string[] = []
+    const say = (_context: object, message: string) => void said.push(message)
+    let started = 0
+    const kept = new KeptRiver({
+      clock,
+      random: () => 0.5,
+      logger: { info: say, warn: say, error: say },
+      start: async () => {
+        const next = starts[started++]
+        if (next instanceof Error) throw next
+        return next
+      },
+    })
+    return { clock, said, kept, started: () => started }
+  }
+
+  it('is tried again, less and less often, where there is no source; then it flows', async () => {
+    const river = new FakeRiver()
+    const { clock, kept, started, said } = setUp(undefined, new Error('no addon'), river)
+    kept.start()
+    await turns()
+    expect([started(), kept.status]).to.deep.equal([1, undefined])
+    clock.advance(749)
+    await turns()
+    expect(started()).to.equal(1)
+    clock.advance(1)
+    await turns()
+    expect(started()).to.equal(2)
+    expect(said).to.include('violations cannot be followed')
+    clock.advance(1_500)
+    await turns()
+    expect(kept.status).to.deep.equal({ read: 1 })
+    expect(said.at(-1)).to.equal('violations are followed')
+    await kept.stop()
+    expect(river.stopped).to.equal(true)
+    expect(clock.timers).to.equal(0)
+  })
+
+  it('flows again after its source broke', async () => {
+    const [first, second] = [new FakeRiver(), new FakeRiver()]
+    const { clock, kept, said } = setUp(first, second)
+    kept.start()
+    await turns()
+    first.break(new Error('the disk is gone'))
+    await turns()
+    expect(kept.status).to.equal(undefined)
+    expect(said.at(-1)).to.match(/tried again/)
+    clock.advance(1_000)
+    await turns()
+    expect(kept.status).to.deep.equal({ read: 1 })
+    await kept.stop()
+    expect(second.stopped).to.equal(true)
+  })
+
+  it('can be stopped while it waits', async () => {
+    const { clock, kept, started } = setUp(undefined)
+    kept.start()
+    await turns()
+    await kept.stop()
+    expect([started(), clock.timers]).to.deep.equal([1, 0])
+  })
+})

@@ -1,0 +1,61 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { ROOT } from './run.ts'
+
+/** `varmor` as a process that runs until it is told to end. */
+export class Child {
+  readonly process: ChildProcess
+  stdout = ''
+  stderr = ''
+
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    this.process = spawn(process.execPath, ['--import', 'tsx', join(ROOT, 'src/cli/varmor.ts'), ...args], {
+      cwd: ROOT,
+      env: { ...process.env, KUBECONFIG: '', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.process.stdout?.setEncoding('utf8').on('data', (text) => {
+      this.stdout += text
+    })
+    this.process.stderr?.setEncoding('utf8').on('data', (text) => {
+      this.stderr += text
+    })
+  }
+
+  get ended(): boolean {
+    return this.process.exitCode !== null || this.process.signalCode !== null
+  }
+
+  /** Waits until it has printed that. @throws with what it printed, when it ends before */
+  async says(words: string | RegExp): Promise<void> {
+    const said = (): boolean => {
+      const all = this.stdout + this.stderr
+      return typeof words === 'string' ? all.includes(words) : words.test(all)
+    }
+    while (!said()) {
+      if (this.ended) throw new Error(`it ended before it said ${words}: ${this.stdout}${this.stderr}`)
+      await pause(20)
+    }
+  }
+
+  /** Ends it as Kubernetes or a terminal does. @returns its exit status */
+  async end(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL' = 'SIGTERM'): Promise<number | null> {
+    if (!this.ended) {
+      const gone = once(this.process, 'exit')
+      this.process.kill(signal)
+      await gone
+    }
+    return this.process.exitCode
+  }
+}
+
+/** Asks until there is an answer; the limit of the test is the limit. */
+export async function until<T>(ask: () => Promise<T | undefined | false>): Promise<T> {
+  for (;;) {
+    const answer = await ask()
+    if (answer !== undefined && answer !== false) return answer
+    await pause(50)
+  }
+}

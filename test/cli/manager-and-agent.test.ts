@@ -1,0 +1,168 @@
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { KubeConfig } from '@kubernetes/client-node'
+import { expect } from 'chai'
+import { ApiClient } from '../../src/kube/client.ts'
+import { KubeConnection } from '../../src/kube/connection.ts'
+import { PriorityLimiter } from '../../src/kube/limiter.ts'
+import { nodes, varmorPolicies } from '../../src/manager/cluster-resources.ts'
+import { type RunningApiServer, startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
+import { agentToken, install } from '../../src/sandbox/install.ts'
+import { denial } from '../audit/river-world.ts'
+import { freePorts } from '../cluster/ports.ts'
+import { Child, until } from './child.ts'
+
+const policy = {
+  metadata: { name: 'web', namespace: 'default' },
+  spec: {
+    target: { kind: 'Deployment', name: 'web' },
+    policy: {
+      enforcer: 'Seccomp',
+      mode: 'EnhanceProtect',
+      enhanceProtect: { hardeningRules: ['disallow-create-user-ns'] },
+    },
+  },
+} as never
+
+describe('varmor manager and varmor agent, each a process', function () {
+  this.timeout(180_000)
+  let folder: string
+  let api: RunningApiServer
+  let client: ApiClient
+  let connection: KubeConnection
+  const limiter = new PriorityLimiter({ qps: 1000, burst: 1000 })
+  const children: Child[] = []
+  const run = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Child => {
+    const child = new Child(args, { POD_NAMESPACE: '', NODE_NAME: '', ...env })
+    children.push(child)
+    return child
+  }
+  const at = (...path: string[]): string => join(folder, ...path)
+
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'varmor-roles-'))
+    api = await startApiServer()
+    writeFileSync(at('kubeconfig'), api.kubeconfig, { mode: 0o600 })
+    const config = new KubeConfig()
+    config.loadFromString(api.kubeconfig)
+    connection = new KubeConnection(config)
+    client = new ApiClient({ connection, limiter })
+    await install(client, 'varmor')
+  })
+  afterEach(async () => {
+    for (const child of children.splice(0)) await child.end('SIGKILL')
+  })
+  after(async () => {
+    await connection.close()
+    limiter.close()
+    await api.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  it('have a policy on the disk of the node, write its violations, and leave in order', async () => {
+    const node = await client.create(nodes, { metadata: { name: 'n1', labels: { 'kubernetes.io/os': 'linux' } } })
+    const token = await agentToken(client, 'varmor', { name: 'n1', uid: node.metadata?.uid ?? '' })
+    writeFileSync(at('token'), token, { mode: 0o600 })
+    writeFileSync(at('audit.log'), '')
+    mkdirSync(at('seccomp'))
+    const [status, readiness] = (await freePorts(2)) as [number, number]
+    const manager = run([
+      ...['manager', '--kubeconfig', at('kubeconfig'), '--host', '127.0.0.1', '--token-audience', ''],
+      ...[
+        '--webhook-url',
+        'https://127.0.0.1',
+        '--webhook-port',
+        '0',
+        '--status-port',
+        `${status}`,
+        '--logFormat',
+        'json',
+      ],
+    ])
+    const agent = run(
+      [
+        ...['agent', '--kubeconfig', at('kubeconfig'), '--manager', `https://127.0.0.1:${status}`],
+        ...['--token-file', at('token'), '--seccomp-dir', at('seccomp'), '--apparmor-dir', at('apparmor')],
+        ...['--containerd', at('none.sock'), '--auditLogPaths', at('audit.log'), '--log', at('log', 'violations.log')],
+        ...['--readiness-host', '127.0.0.1', '--readiness-port', `${readiness}`, '--workers', '1'],
+        ...['--metadata', 'zone=z', '--removeAllSeccompProfiles'],
+      ],
+      { NODE_NAME: 'n1', AUDIT_EVENT_METADATA: '{"clusterID":"c1"}' },
+    )
+    await Promise.all([manager.says('the manager is running'), agent.says('waiting for containerd')])
+    await client.create(varmorPolicies, policy)
+    await until(async () => {
+      const found = await client.get(varmorPolicies, { name: 'web', namespace: 'default' })
+      return found.status?.ready === true
+    })
+    const file = at('seccomp', 'varmor-default-web')
+    expect(statSync(file).mode & 0o777).to.equal(0o600)
+    expect(JSON.parse(readFileSync(file, 'utf8'))).to.have.property('defaultAction', 'SCMP_ACT_ALLOW')
+    const report = await (await fetch(`http://127.0.0.1:${readiness}/health/readiness`)).json()
+    expect(report).to.deep.include({ ready: true, wanted: 1, loaded: 1 })
+
+    await agent.says('violations are followed')
+    appendFileSync(at('audit.log'), denial('/secret', process.pid, Math.floor(Date.now() / 1000)))
+    const log = at('log', 'violations.log')
+    await until(async () => existsSync(log) && readFileSync(log, 'utf8').endsWith('\n'))
+    const line = JSON.parse(readFileSync(log, 'utf8').split('\n')[0] ?? '')
+    expect(line).to.deep.include({
+      nodeName: 'n1',
+      metadata: { clusterID: 'c1', zone: 'z', varmorNamespace: 'varmor' },
+    })
+
+    expect(await agent.end()).to.equal(0)
+    expect(existsSync(file)).to.equal(false)
+    expect(await manager.end()).to.equal(0)
+    // Upstream's roles log to standard output: one as text, one as JSON, as they were told.
+    expect([manager.stderr, agent.stderr]).to.deep.equal(['', ''])
+    const words = manager.stdout
+      .trim()
+      .split('\n')
+      .map((text) => JSON.parse(text).msg)
+    expect(words).to.include('the manager is ending').and.to.include('the manager has ended')
+    expect(agent.stdout).to.match(/ INFO {2}the agent has ended\n$/)
+  })
+
+  it('a manager waits for an API server that does not answer yet, and ends meanwhile when it is told to', async () => {
+    const [port] = (await freePorts(1)) as [number]
+    const config = api.kubeconfig.replaceAll(api.url, `https://127.0.0.1:${port}`)
+    writeFileSync(at('nobody'), config, { mode: 0o600 })
+    const manager = run(['manager', '--kubeconfig', at('nobody')])
+    await manager.says('the API server does not answer; it is asked again')
+    expect(await manager.end()).to.equal(0)
+  })
+
+  it('a manager that the API server does not know ends with status 1, and says so', async () => {
+    const cluster = { server: api.url, 'certificate-authority-data': Buffer.from(api.caPem).toString('base64') }
+    const config = {
+      clusters: [{ name: 'c', cluster }],
+      users: [{ name: 'u', user: { token: 'unknown' } }],
+      contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
+      'current-context': 'x',
+    }
+    writeFileSync(at('stranger'), JSON.stringify(config), { mode: 0o600 })
+    const manager = run(['manager', '--kubeconfig', at('stranger')])
+    await manager.says(/cannot go on.*401/)
+    expect(await manager.end()).to.equal(1)
+  })
+
+  it('a manager whose port is taken ends with status 1, and names it', async () => {
+    const manager = run([
+      ...['manager', '--kubeconfig', at('kubeconfig'), '--host', '127.0.0.1'],
+      ...['--webhook-port', new URL(api.url).port],
+    ])
+    await manager.says(/cannot go on code=EADDRINUSE/)
+    expect(await manager.end()).to.equal(1)
+  })
+})

@@ -1,0 +1,58 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { varmor } from './run.ts'
+
+/** Of flags, environment and home nothing names a cluster. */
+const nowhere = { KUBECONFIG: '', KUBERNETES_SERVICE_HOST: '', HOME: '/nonexistent' }
+
+/** One of each kind; what the readers of options refuse is in read-option.test.ts. */
+const rows: { args: string[]; status: 1 | 2; says: RegExp; env?: NodeJS.ProcessEnv }[] = [
+  { args: ['manager', '--webhook-port', '70000'], status: 2, says: /--webhook-port.*port from 1 to 65535/ },
+  { args: ['manager'], env: { METRICS_SERVICE_PORT: 'x' }, status: 2, says: /METRICS_SERVICE_PORT.*port from 1/s },
+  { args: ['manager', '--webhookFailurePolicy', 'Never'], status: 2, says: /Ignore, Fail/ },
+  { args: ['manager', '--restartExistWorkload'], status: 2, says: /--restartExistWorkloads/ },
+  { args: ['manager'], status: 1, says: /no cluster to talk to.*--kubeconfig/s },
+  { args: ['manager', '--kubeconfig', '/nonexistent/file'], status: 1, says: /kubeconfig \/nonexistent\/file: ENOENT/ },
+  { args: ['agent'], status: 1, says: /no cluster to talk to/ },
+  { args: ['agent', '--audit-only'], status: 2, says: /--audit-only needs --containers/ },
+  { args: ['agent', '--containers', 'x'], status: 2, says: /--containers is for --audit-only/ },
+  { args: ['agent'], env: { AUDIT_EVENT_METADATA: '[1]' }, status: 2, says: /AUDIT_EVENT_METADATA is no JSON object/ },
+  { args: ['sandbox', '--nodes', '0'], status: 2, says: /whole number from 1/ },
+  { args: ['sandbox', 'more'], status: 2, says: /too many arguments/ },
+]
+
+describe('a role that is asked for wrongly, or has no cluster', function () {
+  this.timeout(30_000)
+  for (const { args, status, says, env = {} } of rows)
+    it(`varmor ${args.join(' ')}${Object.entries(env).map(([key, value]) => `, ${key}=${value}`)}: ${status}`, async () => {
+      const run = await varmor(args, '', { ...nowhere, ...env })
+      expect(run.stderr).to.match(says)
+      expect(run.status).to.equal(status)
+      expect(run.stdout).to.equal('')
+    })
+
+  it('names the contexts that there are', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'varmor-cli-'))
+    const file = join(folder, 'config')
+    const config = {
+      clusters: [{ name: 'c', cluster: { server: 'https://127.0.0.1:1' } }],
+      users: [{ name: 'u', user: { token: 't' } }],
+      contexts: [{ name: 'here', context: { cluster: 'c', user: 'u' } }],
+    }
+    writeFileSync(file, JSON.stringify(config))
+    const run = await varmor(['manager', '--kubeconfig', file, '--context', 'there'], '', nowhere)
+    rmSync(folder, { recursive: true })
+    expect(run).to.deep.include({ status: 1, stderr: 'error: there is no context there; there are: here\n' })
+  })
+
+  for (const role of ['manager', 'agent', 'sandbox'])
+    it(`varmor ${role} --help names its flags and exit statuses`, async () => {
+      const run = await varmor([role, '--help'])
+      expect(run.status).to.equal(0)
+      expect(run.stdout)
+        .to.match(/Options:/)
+        .and.to.match(/Exit status: 0/)
+    })
+})

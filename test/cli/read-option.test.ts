@@ -1,0 +1,87 @@
+import { expect } from 'chai'
+import { InvalidArgumentError } from 'commander'
+import * as read from '../../src/cli/read-option.ts'
+
+const rows: { reader: (text: string) => unknown; takes: [text: string, value: unknown][]; refuses: string[] }[] = [
+  {
+    reader: read.readCount,
+    takes: [
+      ['1', 1],
+      ['500', 500],
+    ],
+    refuses: ['0', '-1', '1.5', '', 'x', '1e3'],
+  },
+  {
+    reader: read.readVerbosity,
+    takes: [
+      ['0', 0],
+      ['4', 4],
+    ],
+    refuses: ['-1', '100', 'loud', ''],
+  },
+  {
+    reader: read.readPort,
+    takes: [
+      ['0', 0],
+      ['65535', 65_535],
+    ],
+    refuses: ['65536', '-1', 'http', '', '8080a'],
+  },
+  {
+    reader: read.readRate,
+    takes: [
+      ['0.5', 0.5],
+      ['150', 150],
+    ],
+    refuses: ['0', '-1', '', 'Infinity', '1e400'],
+  },
+  {
+    reader: read.readOrigin,
+    takes: [
+      ['https://10.0.0.1', 'https://10.0.0.1'],
+      ['https://varmor:443/', 'https://varmor:443'],
+      ['https://[::1]:8080', 'https://[::1]:8080'],
+    ],
+    refuses: ['http://a', 'varmor:8080', 'https://', 'https://a/b', 'https://a?b', 'https://u@a', ''],
+  },
+  {
+    reader: (text) => read.readOrigins(text, ['https://a']),
+    takes: [['https://b', ['https://a', 'https://b']]],
+    refuses: ['b'],
+  },
+  {
+    reader: (text) => read.readNames(text, ['a']),
+    takes: [
+      ['b, c', ['a', 'b', 'c']],
+      ['', ['a']],
+    ],
+    refuses: [],
+  },
+  {
+    reader: read.readDnsName,
+    takes: [
+      ['varmor', 'varmor'],
+      ['a-1.b', 'a-1.b'],
+    ],
+    refuses: ['A', '-a', 'a-', 'a b', ''],
+  },
+  {
+    reader: read.readLabel,
+    takes: [
+      ['', ''],
+      ['a/b=c', 'a/b=c'],
+    ],
+    refuses: ['a', 'a=', '=b', 'a=b=c', 'a b=c'],
+  },
+]
+
+describe('options of a role', () => {
+  for (const { reader, takes, refuses } of rows) {
+    const name = reader.name || 'a list'
+    for (const [text, value] of takes)
+      it(`${name} takes ${JSON.stringify(text)}`, () => expect(reader(text)).to.deep.equal(value))
+    for (const text of refuses)
+      it(`${name} refuses ${JSON.stringify(text)}`, () =>
+        expect(() => reader(text)).to.throw(InvalidArgumentError, /It must be/))
+  }
+})

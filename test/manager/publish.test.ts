@@ -1,0 +1,61 @@
+import { expect } from 'chai'
+import { type WebhookOptions, webhookConfigurations } from '../../src/manager/admission/webhook-configurations.ts'
+import { withCaBundle } from '../../src/manager/tls/publish.ts'
+
+const service: WebhookOptions = { reach: { namespace: 'varmor', service: 'varmor-webhook-svc' } }
+const optedIn = { ...service, optIn: { key: 'a', value: 'b' } }
+const written = (options: WebhookOptions, found?: ReturnType<typeof served>, bundle = 'one') =>
+  withCaBundle(webhookConfigurations(options).mutating, 'hooks', bundle)(found)
+
+/** As the API server gives it back: with its defaults, and with fields of its own. */
+function served(options: WebhookOptions, bundle = 'one') {
+  const made = written(options, undefined, bundle)!
+  const webhooks = made.webhooks!.map((webhook) => {
+    const { service: port, ...rest } = webhook.clientConfig
+    const clientConfig = { ...rest, ...(port !== undefined && { service: { port: 443, ...port } }) }
+    return { namespaceSelector: {}, objectSelector: {}, extra: 1, ...webhook, clientConfig }
+  })
+  return { ...made, metadata: { name: 'hooks', uid: 'u', resourceVersion: '7' }, webhooks }
+}
+
+describe('the webhook configuration that a manager keeps', () => {
+  const settings: [what: string, options: WebhookOptions][] = [
+    ['a Service', service],
+    ['a label', optedIn],
+    ['the failure policy', { ...service, failurePolicy: 'Fail' }],
+    ['the timeout', { ...service, timeoutSeconds: 3 }],
+    ['a URL', { reach: { url: 'https://10.0.0.1:3443' } }],
+    ['another port', { reach: { url: 'https://10.0.0.1:3444' } }],
+  ]
+  for (const [what, options] of settings) {
+    it(`is left alone where all is as ${what} says`, () => {
+      expect(written(options, served(options))).to.equal(undefined)
+    })
+    for (const [other, before] of settings.filter(([name]) => name !== what))
+      it(`is brought from ${other} to ${what}, over what the server has`, () => {
+        const next = written(options, served(before))
+        expect(next?.metadata).to.deep.equal({ name: 'hooks', uid: 'u', resourceVersion: '7' })
+        expect(next?.webhooks).to.deep.equal(written(options)?.webhooks)
+      })
+  }
+
+  it('trusts a new authority', () => {
+    const next = written(service, served(service, 'one'), 'two')
+    for (const { clientConfig } of next!.webhooks!)
+      expect(Buffer.from(clientConfig.caBundle!, 'base64').toString()).to.equal('two')
+  })
+
+  it('of a chart gets the authority, and keeps all else', () => {
+    const found = {
+      ...served(service),
+      webhooks: served(service).webhooks.map((one) => ({ ...one, timeoutSeconds: 29 })),
+    }
+    const next = withCaBundle(undefined, 'hooks', 'two')(found)
+    expect(next?.webhooks?.map(({ timeoutSeconds }) => timeoutSeconds)).to.deep.equal([29, 29])
+    expect(withCaBundle(undefined, 'hooks', 'two')(next)).to.equal(undefined)
+  })
+
+  it('is missed where a chart should have brought it', () => {
+    expect(() => withCaBundle(undefined, 'hooks', 'one')(undefined)).to.throw(/install it again with the chart/)
+  })
+})
