@@ -32,12 +32,21 @@ export class Fleet {
   }
 
   /** Resolves when no agent has anything to tell. */
-  async idle(limit: number): Promise<FleetCount> {
+  idle(limit: number): Promise<FleetCount> {
+    return this.#until(({ idle, agents }) => idle === agents, limit)
+  }
+
+  /** Resolves when managers have taken so many standings of profiles since the fleet began. */
+  told(profiles: number, limit: number): Promise<FleetCount> {
+    return this.#until((count) => count.profiles >= profiles, limit)
+  }
+
+  async #until(holds: (count: FleetCount) => boolean, limit: number): Promise<FleetCount> {
     const end = performance.now() + limit
     for (;;) {
       const count = await this.count()
-      if (count.idle === count.agents) return count
-      if (performance.now() > end) throw new Error(`after ${limit} ms, ${JSON.stringify(count)}`)
+      if (holds(count)) return count
+      if (performance.now() > end) throw new Error(`after ${limit} ms the agents stand at ${JSON.stringify(count)}`)
       await pause(50)
     }
   }

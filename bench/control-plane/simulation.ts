@@ -1,6 +1,7 @@
 /**
  * The manager's actors with very many nodes, under simulated time and with an API server in memory, seeded:
- *   node --expose-gc --import tsx bench/control-plane/simulation.ts [--nodes 10000] [--policies 100]
+ *   node --expose-gc --max-old-space-size=160 --max-semi-space-size=8 --import tsx bench/control-plane/simulation.ts [--nodes 10000] [--policies 100]
+ * With the two bounds of memory, garbage is collected when it is to be; without, Node.js takes what the machine has, and more than it needs.
  * Agents are without a state of their own, so the memory is the manager's, with that of the API server's objects. Who is late in
  * simulated time is late by design, not because the machine has other work.
  */

@@ -66,11 +66,13 @@ function limit(patience: number, again: Promise<unknown>): { over: Promise<'late
   return { over, cancel: () => clearTimeout(timer) }
 }
 
-/** What the system or the configuration says is the user's to mend, and its words are enough; a bug needs its stack. */
+/** What the system, the cluster or an enforcer says is the user's to mend, and its words are enough; a bug needs its stack. */
 function problemOf(error: unknown): object {
   if (!(error instanceof Error)) return { problem: String(error) }
-  const { code, message } = error as NodeJS.ErrnoException
-  return code === undefined ? { err: error } : { code, problem: message }
+  const { code, message, reason } = error as NodeJS.ErrnoException & { reason?: string }
+  if (code === undefined) return { err: error }
+  // An EnforcerError has all of it in its reason, an ApiError only a word.
+  return { code, problem: reason !== undefined && reason.length > message.length ? reason : message }
 }
 
 /** Ends the process with this status, also where something that was ended late keeps it alive. */

@@ -45,10 +45,11 @@ const takesPods = ({ spec, status }: Node): boolean =>
   status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
 
 /**
- * Reports that agents may send together. While many policies change, every one of them has news all the time, and each report costs
- * a manager half a millisecond, however little is in it.
+ * Reports a second that all agents together may send, and the longest time between two of one. While many policies change, every
+ * agent has news all the time, and a report costs a manager half a millisecond, however little is in it.
  */
-const REPORTS_A_SECOND = 400
+const REPORTS_A_SECOND = 200
+const LONGEST_SPACING = 15
 
 /** The actors of a manager that leads, for one term. Their state is a cache: a new term begins with nothing but what the API server holds. */
 export class ControlPlane {
@@ -103,7 +104,7 @@ export class ControlPlane {
     // What an agent of another epoch says is taken; only if it left something out must it say more.
     const isNew = report.epoch !== this.epoch && !report.complete
     const complete = isNew || needsComplete(report.node, this.#reporting)
-    const spacingSeconds = this.#acknowledgements.nodes.desired / REPORTS_A_SECOND
+    const spacingSeconds = Math.min(LONGEST_SPACING, this.#acknowledgements.nodes.desired / REPORTS_A_SECOND)
     return { epoch: this.epoch, complete, ...(spacingSeconds >= 0.5 && { spacingSeconds }) }
   }
 

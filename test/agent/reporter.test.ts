@@ -180,6 +180,23 @@ describe('reports to the manager', () => {
     expect(world.manager.reports.length).to.be.within(4, 7)
   })
 
+  it('come no more often than the manager asks, and lose nothing by it', async () => {
+    world = new World()
+    world.manager.script = Array.from({ length: 8 }, () => ({
+      kind: 'answer',
+      answer: { epoch: 'e1', complete: false, intervalSeconds: 15, spacingSeconds: 2 },
+    }))
+    for (let i = 0; i < 100; i++) {
+      world.reporter.set(standing(i))
+      await world.simulation.runFor(100)
+    }
+    const { reports } = world.manager
+    expect(reports.length).to.be.within(4, 8)
+    await world.simulation.runFor(5_000)
+    expect(new Set(reports.flatMap(({ profiles }) => profiles.map(({ name }) => name))).size).to.equal(100)
+    expect(world.reporter.untold).to.equal(0)
+  })
+
   const refusal = (status: number, retryAfter?: number): Reply => ({
     kind: 'refused',
     status,

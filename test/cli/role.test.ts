@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import { parseMetadata } from '../../src/cli/metadata.ts'
 import { type Role, runRole } from '../../src/cli/role.ts'
 import { textLine } from '../../src/cli/role-logger.ts'
+import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
 
 class FakeRole implements Role {
   readonly calls: string[] = []
@@ -61,6 +62,14 @@ describe('a role', () => {
     expect(await running).to.equal(1)
     expect(said).to.deep.equal(['the manager cannot go on {"code":"EADDRINUSE","problem":"port 8080 is taken"}'])
     expect(role.calls).to.deep.equal(['start', 'stop'])
+  })
+
+  it('names the reason that an enforcer gives', async () => {
+    const context = { path: '/x', reason: 'permission denied' }
+    const role = new FakeRole({ start: () => Promise.reject(new EnforcerError('IO', 'list the profiles', context)) })
+    const { running, said } = setUp(role)
+    expect(await running).to.equal(1)
+    expect(said[0]).to.match(/"code":"IO","problem":"list the profiles: permission denied \(path \/x\)"/)
   })
 
   it('does not wait for ever for an end that does not come', async () => {

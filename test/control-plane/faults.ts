@@ -298,7 +298,6 @@ export function faults(world: () => World, target: Target): void {
       await Promise.race([connection.died, living.catch(() => undefined)])
       if (!connection.isDead) break
       killed++
-      if (process.env['DBG']) console.log(killed, death, Date.now())
       await world().killManager()
     }
     await world().stopManager()

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
 import type { Connection, Credentials } from '../../src/kube/connection.ts'
 
@@ -40,7 +41,11 @@ export class KillSwitch implements Connection {
   }
 
   async credentials(): Promise<Credentials> {
-    if (this.#isDead) throw new Error('This process was killed')
+    if (this.#isDead) {
+      // What is left of it tries again and again, and takes the processor from the living.
+      await pause(1_000)
+      throw new Error('This process was killed')
+    }
     const credentials = await this.#inner.credentials()
     return { ...credentials, requests: this.#watched(credentials.requests) }
   }

@@ -1,14 +1,21 @@
 import { expect } from 'chai'
-import { type WebhookOptions, webhookConfigurations } from '../../src/manager/admission/webhook-configurations.ts'
+import {
+  type WebhookConfiguration,
+  type WebhookOptions,
+  webhookConfigurations,
+} from '../../src/manager/admission/webhook-configurations.ts'
 import { withCaBundle } from '../../src/manager/tls/publish.ts'
 
 const service: WebhookOptions = { reach: { namespace: 'varmor', service: 'varmor-webhook-svc' } }
 const optedIn = { ...service, optIn: { key: 'a', value: 'b' } }
-const written = (options: WebhookOptions, found?: ReturnType<typeof served>, bundle = 'one') =>
-  withCaBundle(webhookConfigurations(options).mutating, 'hooks', bundle)(found)
+const written = (
+  options: WebhookOptions,
+  found?: WebhookConfiguration,
+  bundle = 'one',
+): WebhookConfiguration | undefined => withCaBundle(webhookConfigurations(options).mutating, 'hooks', bundle)(found)
 
 /** As the API server gives it back: with its defaults, and with fields of its own. */
-function served(options: WebhookOptions, bundle = 'one') {
+function served(options: WebhookOptions, bundle = 'one'): WebhookConfiguration {
   const made = written(options, undefined, bundle)!
   const webhooks = made.webhooks!.map((webhook) => {
     const { service: port, ...rest } = webhook.clientConfig
@@ -48,7 +55,7 @@ describe('the webhook configuration that a manager keeps', () => {
   it('of a chart gets the authority, and keeps all else', () => {
     const found = {
       ...served(service),
-      webhooks: served(service).webhooks.map((one) => ({ ...one, timeoutSeconds: 29 })),
+      webhooks: served(service).webhooks!.map((one) => ({ ...one, timeoutSeconds: 29 })),
     }
     const next = withCaBundle(undefined, 'hooks', 'two')(found)
     expect(next?.webhooks?.map(({ timeoutSeconds }) => timeoutSeconds)).to.deep.equal([29, 29])

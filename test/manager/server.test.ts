@@ -272,6 +272,38 @@ describe('an HTTPS server of the manager', () => {
     expect(await never).to.be.oneOf(['ECONNRESET', 'ECONNREFUSED'])
   })
 
+  it('lets a handler end whose client has left, before what it uses is closed', async () => {
+    let release = (): void => undefined
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    let entered = (): void => undefined
+    const inside = new Promise<void>((resolve) => {
+      entered = resolve
+    })
+    const handle = async () => {
+      entered()
+      await held
+      return text(200, 'nobody reads it')
+    }
+    const server = await listen({ exact: { '/slow': { GET: { handle } } } })
+    const client = connect({ port: server.port, host: '127.0.0.1', ca: authority.certificate })
+    await once(client, 'secureConnect')
+    client.write('GET /slow HTTP/1.1\r\nhost: x\r\n\r\n')
+    await inside
+    client.destroy()
+    let over = false
+    const drained = server.drain(30_000).then(() => {
+      over = true
+    })
+    // Until the server has seen that the client is gone.
+    const connections = () => new Promise<number>((resolve) => setTimeout(() => resolve(server.connections), 10))
+    while ((await connections()) > 0);
+    expect(over).to.equal(false)
+    release()
+    await drained
+  })
+
   it('survives clients that leave in the middle, or speak something else', async () => {
     const server = await listen(routes)
     const half = connect({ port: server.port, host: '127.0.0.1', ca: authority.certificate })

@@ -19,13 +19,10 @@ export async function reports(bench: Bench): Promise<void> {
     const manager = await startManager(bench)
     await manager.quiet(1_000, limit)
     const before = manager.cost
+    const { profiles: told } = await fleet.count()
     const start = performance.now()
     fleet.meet(manager.statusUrl, { single })
-    const taken = async (): Promise<number> => (await manager.metric('varmor_agent_report_profiles_total')).get('') ?? 0
-    while ((await taken()) < scale.nodes * PROFILES) {
-      if (performance.now() > start + limit) throw new Error('the reports were not taken')
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
+    await fleet.told(told + scale.nodes * PROFILES, limit)
     const time = performance.now() - start
     const { cpu, peak } = manager.cost
     const name = single ? 'reports, token check, one a profile' : 'reports, token check'

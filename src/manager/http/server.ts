@@ -61,23 +61,36 @@ export class HttpServer {
     this.port = (server.address() as AddressInfo).port
   }
 
+  /** How many there are now. */
+  get connections(): number {
+    return this.#traffic.sockets.size
+  }
+
   /** Connections from now on get this certificate; those that are there go on. */
   setCredentials({ cert, key }: ServingCredentials): void {
     if ('setSecureContext' in this.#server)
       this.#server.setSecureContext(contextOf({ ...this.#options.tls, cert, key }))
   }
 
-  /** Takes nothing new, lets what is under way end, and closes what is left after `within` milliseconds. */
+  /**
+   * Takes nothing new, lets what is under way end, and closes what is left after `within` milliseconds. A handler goes on when
+   * its client has left, so it is not the connections alone that are waited for.
+   */
   async drain(within: number): Promise<void> {
     this.#traffic.draining = true
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#server.closeIdleConnections()
-    const timer = setTimeout(() => {
-      this.#server.closeAllConnections()
-      // Those that never got through their handshake are not known to the HTTP server.
-      for (const socket of this.#traffic.sockets) socket.destroy()
-    }, within)
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.#server.closeAllConnections()
+        // Those that never got through their handshake are not known to the HTTP server.
+        for (const socket of this.#traffic.sockets) socket.destroy()
+        resolve()
+      }, within)
+    })
     await closed
+    await Promise.race([Promise.all(this.#traffic.handling), late])
     clearTimeout(timer)
   }
 }
@@ -85,6 +98,8 @@ export class HttpServer {
 interface Traffic {
   draining: boolean
   sockets: Set<Socket>
+  /** Requests that handlers are at work on. None of them rejects. */
+  handling: Set<Promise<void>>
 }
 
 /** Only what a certificate and its check need: the defaults of Node.js for ciphers are good ones. */
@@ -101,7 +116,7 @@ const contextOf = ({ cert, key, clientCa }: Partial<ServingCredentials> & { clie
  */
 export async function startServer(options: ServerOptions): Promise<HttpServer> {
   const limits = { ...defaultLimits, ...options.limits }
-  const traffic: Traffic = { draining: false, sockets: new Set() }
+  const traffic: Traffic = { draining: false, sockets: new Set(), handling: new Set() }
   const common = {
     headersTimeout: limits.headTimeout,
     requestTimeout: limits.requestTimeout,
@@ -122,10 +137,13 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
         })
   server.maxConnections = limits.connections
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    respond(request, response, { options, limits, traffic }).catch((error) => {
-      log.error({ err: error, server: name }, 'an answer could not be sent')
-      request.socket.destroy()
-    })
+    const handling = respond(request, response, { options, limits, traffic })
+      .catch((error) => {
+        log.error({ err: error, server: name }, 'an answer could not be sent')
+        request.socket.destroy()
+      })
+      .finally(() => traffic.handling.delete(handling))
+    traffic.handling.add(handling)
   })
   server.on('connection', (socket: Socket) => {
     traffic.sockets.add(socket)

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash as digest } from 'node:crypto'
 import type { Clock } from '../../kube/clock.ts'
 import { RecentMap } from '../../kube/recent-map.ts'
 import type { TokenVerdict } from '../../kube/token-review.ts'
@@ -33,7 +33,7 @@ export class TokenVerifier {
 
   /** @throws what `review` throws; nothing of it is kept */
   verify(token: string): Promise<TokenVerdict> {
-    const hash = createHash('sha256').update(token).digest('base64')
+    const hash = digest('sha256', token, 'base64')
     const kept = this.#kept.get(hash)
     if (kept !== undefined && this.#options.clock.now() < kept.until) return Promise.resolve(kept.verdict)
     const asking = this.#asking.get(hash) ?? this.#ask(hash, token)
