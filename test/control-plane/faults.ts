@@ -8,7 +8,7 @@ import {
   validatingName,
   validatingWebhookConfigurations,
 } from '../../src/manager/admission/webhook-configurations.ts'
-import { armorProfiles, varmorClusterPolicies, varmorPolicies } from '../../src/manager/cluster-resources.ts'
+import { armorProfiles, varmorPolicies } from '../../src/manager/cluster-resources.ts'
 import { configMaps, secrets } from '../../src/manager/tls/core-objects.ts'
 import { eventually } from '../cluster/wait.ts'
 import {
@@ -29,15 +29,7 @@ import {
   settled,
 } from './hands.ts'
 import { startManagerProcess } from './manager-process.ts'
-import {
-  daemonSets,
-  deployments,
-  type PolicyParts,
-  policy,
-  statefulSets,
-  type WorkloadObject,
-  workload,
-} from './samples.ts'
+import { deployments, type PolicyParts, policy, type WorkloadObject, workload } from './samples.ts'
 import type { Target } from './target.ts'
 import { installNamespace, type World } from './world.ts'
 
@@ -110,23 +102,27 @@ export function faults(world: () => World, target: Target): void {
     }
   }
 
-  /** All that a manager writes, with the versions. */
-  async function versions(): Promise<string[]> {
-    const kinds = [varmorPolicies, varmorClusterPolicies, armorProfiles, deployments, statefulSets, daemonSets]
-    const all = [...kinds, secrets, configMaps, mutatingWebhookConfigurations, validatingWebhookConfigurations, events]
-    const lists = await Promise.all(
-      all.map(async (ref) => {
-        const { items } = await world().client.list(ref as ResourceRef<KubeObject>)
-        return items.map(
-          ({ metadata = {} }) => `${ref.plural} ${metadata.namespace}/${metadata.name} ${metadata.resourceVersion}`,
-        )
+  /** All that a manager writes, with the versions: of a namespace, of its own, and of the whole cluster. */
+  async function versions(namespace: string): Promise<string[]> {
+    const { client } = world()
+    const lists: [ResourceRef<KubeObject>, string?][] = [
+      ...[varmorPolicies, armorProfiles, deployments, events].map(
+        (ref) => [ref as ResourceRef<KubeObject>, namespace] satisfies [ResourceRef<KubeObject>, string],
+      ),
+      [secrets, installNamespace],
+      [configMaps, installNamespace],
+      [mutatingWebhookConfigurations],
+      [validatingWebhookConfigurations],
+    ]
+    const found = await Promise.all(
+      lists.map(async ([ref, namespace]) => {
+        const { items } = await client.list(ref, { ...(namespace !== undefined && { namespace }) })
+        return items
+          .filter(isOurs)
+          .map(({ metadata = {} }) => `${ref.plural} ${metadata.name} ${metadata.resourceVersion}`)
       }),
     )
-    // Other managers of the server write some of these, but not in our namespaces.
-    return lists
-      .flat()
-      .filter((line) => !/ (kube-|default\/)/.test(line))
-      .sort()
+    return found.flat().sort()
   }
 
   const reportsTaken = async (): Promise<number> => {
@@ -148,7 +144,7 @@ export function faults(world: () => World, target: Target): void {
     for (const each of workloads) await settled(world(), each)
     // Events are written a moment later.
     await pause(1_000)
-    const before = await versions()
+    const before = await versions(namespace)
     const { webhook } = world().manager.ports
     await world().stopManager()
     await pause(500)
@@ -157,7 +153,7 @@ export function faults(world: () => World, target: Target): void {
     await eventually('the nodes to have reported', async () => (await reportsTaken()) >= 2 * world().nodes.size)
     await pause(1_500)
     expect(connection.writes).to.equal(0)
-    expect(await versions()).to.deep.equal(before)
+    expect(await versions(namespace)).to.deep.equal(before)
     for (const each of policies) await remove(world(), each)
   })
 
@@ -282,7 +278,7 @@ export function faults(world: () => World, target: Target): void {
     const lives = async (): Promise<void> => {
       while (killed < points) await (await Life.begin()).live()
     }
-    const living = Promise.all(Array.from({ length: 5 }, lives))
+    const living = Promise.all(Array.from({ length: 8 }, lives))
     let isOver = false
     living.then(
       () => {
@@ -426,6 +422,10 @@ export function faults(world: () => World, target: Target): void {
     await remove(world(), made)
   })
 }
+
+/** Events are written by many. */
+const isOurs = (object: KubeObject & { regarding?: { kind?: string } }): boolean =>
+  object.regarding === undefined || object.regarding.kind === 'VarmorPolicy'
 
 /** The suite's own requests fail as well as the manager's: a user would try again. */
 const persistently = <T extends object>(work: () => Promise<T>): Promise<T> => eventually('an answer', work, patience)

@@ -51,7 +51,7 @@ export class SimulatedNode {
       logger: world.logger,
       period: 60_000,
       timing: world.timing,
-      reports: { coalesceLeast: 20, coalesceMost: 60, backoffFirst: 100, backoffLongest: 500 },
+      reports: { coalesceLeast: 20, coalesceMost: 60, backoffFirst: 100, backoffLongest: 200 },
     })
     this.#running = { agent, transport, close: () => connection.close() }
     await agent.start()

@@ -1,0 +1,444 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect } from 'chai'
+import { type Random, seededRandom } from '../../actors/runtime/index.ts'
+import type { KubeObject, ResourceRef } from '../../src/kube/objects.ts'
+import {
+  mutatingName,
+  mutatingWebhookConfigurations,
+  validatingName,
+  validatingWebhookConfigurations,
+} from '../../src/manager/admission/webhook-configurations.ts'
+import { armorProfiles, varmorPolicies } from '../../src/manager/cluster-resources.ts'
+import { configMaps, secrets } from '../../src/manager/tls/core-objects.ts'
+import { eventually } from '../cluster/wait.ts'
+import {
+  apply,
+  applyWorkload,
+  conditionOf,
+  events,
+  findProfile,
+  getWorkload,
+  gone,
+  holders,
+  policyThat,
+  profileName,
+  ready,
+  refOf,
+  refusal,
+  remove,
+  settled,
+} from './hands.ts'
+import { startManagerProcess } from './manager-process.ts'
+import {
+  deployments,
+  type PolicyParts,
+  policy,
+  type WorkloadObject,
+  workload,
+} from './samples.ts'
+import type { Target } from './target.ts'
+import { installNamespace, type World } from './world.ts'
+
+const patience = 60_000
+
+/** What breaks, and how all is as it should be afterwards. Each of these breaks it for everyone, so they come one after the other. */
+export function faults(world: () => World, target: Target): void {
+  /** What a policy with restarts goes through, from its making to its end; each change restarts each workload exactly once. */
+  class Life {
+    readonly #namespace: string
+    readonly #workloads: WorkloadObject[]
+    #generation = 1
+
+    private constructor(namespace: string, workloads: WorkloadObject[]) {
+      this.#namespace = namespace
+      this.#workloads = workloads
+    }
+
+    static async begin(): Promise<Life> {
+      const namespace = await world().namespace('fault')
+      const workloads = ['one', 'two'].map((name) => workload(namespace, name, { app: 'web' }))
+      for (const each of workloads) await applyWorkload(world(), each)
+      for (const each of workloads) await settled(world(), each)
+      return new Life(namespace, workloads)
+    }
+
+    async live(): Promise<void> {
+      await this.#change({ enforcer: 'AppArmor' }, 1)
+      await this.#change({ enforcer: 'AppArmorBPF' }, 1)
+      await this.#change({ enforcer: 'AppArmorBPF', rules: ['disallow-umount'] }, 0)
+      const { metadata } = this.#policy()
+      await persistently(() =>
+        world().client.delete(refOf(this.#policy()), { name: metadata.name, namespace: this.#namespace }),
+      )
+      await gone(world(), this.#policy(), patience)
+      this.#generation++
+      await this.#check()
+      expect(holders(world(), this.#policy())).to.deep.equal([])
+    }
+
+    #policy(parts: PolicyParts = {}) {
+      return policy(this.#namespace, 'web', { ...parts, restart: true })
+    }
+
+    async #change(parts: PolicyParts, restarts: number): Promise<void> {
+      const made = await persistently(() => apply(world(), this.#policy(parts)))
+      const generation = made.metadata.generation ?? 0
+      await policyThat(
+        world(),
+        made,
+        'to be ready, and through with restarts',
+        ({ status }) =>
+          status?.observedGeneration === generation && status.ready === true && status.restart?.done === true,
+        patience,
+      )
+      this.#generation += restarts
+      await this.#check()
+      const profile = (await findProfile(world(), made))!
+      for (const { loaders } of world().nodes.values())
+        expect(loaders.AppArmor.loaded.get(profileName(made))).to.equal(profile.spec.profile.appArmor)
+    }
+
+    async #check(): Promise<void> {
+      for (const each of this.#workloads) {
+        const { metadata } = await persistently(() => getWorkload(world(), each))
+        expect(metadata.generation, `${metadata.namespace}/${metadata.name}: 1 and the restarts`).to.equal(
+          this.#generation,
+        )
+      }
+    }
+  }
+
+  /** All that a manager writes, with the versions: of a namespace, of its own, and of the whole cluster. */
+  async function versions(namespace: string): Promise<string[]> {
+    const { client } = world()
+    const lists: [ResourceRef<KubeObject>, string?][] = [
+      ...[varmorPolicies, armorProfiles, deployments, events].map(
+        (ref) => [ref as ResourceRef<KubeObject>, namespace] satisfies [ResourceRef<KubeObject>, string],
+      ),
+      [secrets, installNamespace],
+      [configMaps, installNamespace],
+      [mutatingWebhookConfigurations],
+      [validatingWebhookConfigurations],
+    ]
+    const found = await Promise.all(
+      lists.map(async ([ref, namespace]) => {
+        const { items } = await client.list(ref, { ...(namespace !== undefined && { namespace }) })
+        return items
+          .filter(isOurs)
+          .map(({ metadata = {} }) => `${ref.plural} ${metadata.name} ${metadata.resourceVersion}`)
+      }),
+    )
+    return found.flat().sort()
+  }
+
+  const reportsTaken = async (): Promise<number> => {
+    const text = await world().manager.metrics.registry.getSingleMetricAsString('varmor_agent_reports_total')
+    return Number(/code="200"\} (\d+)/.exec(text)?.[1] ?? 0)
+  }
+
+  it('writes nothing when a manager starts anew and nothing has changed', async () => {
+    const namespace = await world().namespace('calm')
+    const workloads = ['one', 'two'].map((name) => workload(namespace, name, { app: 'web' }))
+    for (const each of workloads) await applyWorkload(world(), each)
+    for (const each of workloads) await settled(world(), each)
+    const policies = ['web', 'other', 'third'].map((name) =>
+      policy(namespace, name, { app: name, restart: name === 'web' }),
+    )
+    for (const each of policies) await apply(world(), each)
+    for (const each of policies) await ready(world(), each)
+    await policyThat(world(), policies[0]!, 'to be restarted', ({ status }) => status?.restart?.done === true)
+    for (const each of workloads) await settled(world(), each)
+    // Events are written a moment later.
+    await pause(1_000)
+    const before = await versions(namespace)
+    const { webhook } = world().manager.ports
+    await world().stopManager()
+    await pause(500)
+    const { connection } = await world().startManager({ ports: { webhook, status: 0, metrics: 0 } })
+    await world().leading()
+    await eventually('the nodes to have reported', async () => (await reportsTaken()) >= 2 * world().nodes.size)
+    await pause(1_500)
+    expect(connection.writes).to.equal(0)
+    expect(await versions(namespace)).to.deep.equal(before)
+    for (const each of policies) await remove(world(), each)
+  })
+
+  it('puts back what a node has lost, and goes on where an agent was started anew', async () => {
+    const namespace = await world().namespace('lost')
+    const made = policy(namespace, 'web')
+    await apply(world(), made)
+    await ready(world(), made)
+    const [node] = [...world().nodes.values()]
+    node!.loaders.AppArmor.loaded.clear()
+    expect(await node!.agent.check()).to.include(`${namespace}/${profileName(made)}`)
+    await eventually('the lost profile', async () => node!.holds(profileName(made)).length === 2)
+    await node!.stop()
+    node!.loaders.Seccomp.loaded.clear()
+    await apply(world(), policy(namespace, 'web', { rules: ['disallow-umount'] }))
+    await policyThat(
+      world(),
+      made,
+      'to miss the node',
+      ({ status }) => status?.observedGeneration === 2 && !status.ready,
+    )
+    await node!.start()
+    await ready(world(), made)
+    expect(node!.holds(profileName(made))).to.have.members(['AppArmor', 'Seccomp'])
+    await remove(world(), made)
+  })
+
+  it('takes many policies at once', async () => {
+    // The embedded server shares one processor with everything else that happens here.
+    const count = target().name === 'embedded' ? 50 : 200
+    const namespace = await world().namespace('many')
+    const policies = Array.from({ length: count }, (_, i) => policy(namespace, `web-${i}`, { app: `web-${i}` }))
+    await Promise.all(policies.map((each) => apply(world(), each)))
+    const left = async (): Promise<number> => {
+      const { items } = await world().client.list(varmorPolicies, { namespace })
+      return items.filter(({ status }) => status?.ready !== true).length
+    }
+    await eventually('all policies to be ready', async () => (await left()) === 0, patience)
+    for (const node of world().nodes.values())
+      expect(policies.filter((each) => node.holds(profileName(each)).length === 2)).to.have.length(count)
+    await world().client.deleteCollection(varmorPolicies, { namespace })
+    await eventually(
+      'them to go',
+      async () => (await world().client.list(armorProfiles, { namespace })).items.length === 0,
+      patience,
+    )
+    for (const each of policies) expect(holders(world(), each)).to.deep.equal([])
+  })
+
+  it('takes a policy of 1 MB, or says why not, and serves the others as before', async () => {
+    const namespace = await world().namespace('large')
+    const line = (i: number): string => `deny /opt/application/directory-${i}/file-${i} rw,`
+    const appArmorRawRules = Array.from({ length: 22_000 }, (_, i) => ({ rules: line(i) }))
+    const made = policy(namespace, 'large', { enforcer: 'AppArmor' })
+    made.spec.policy.enhanceProtect = { appArmorRawRules }
+    expect(JSON.stringify(made).length).to.be.above(1_000_000)
+    const refused = await apply(world(), made).then(
+      () => undefined,
+      (error: Error) => error.message,
+    )
+    if (refused === undefined) {
+      const found = await policyThat(
+        world(),
+        made,
+        'to be ready, or to say why not',
+        ({ status }) => status?.ready === true || status?.phase === 'Error',
+      )
+      if (found.status?.ready !== true)
+        expect(conditionOf(found, 'Created')?.message).to.match(/too large|limit|bytes/i)
+    } else expect(refused).to.match(/too large|limit|bytes|at most/i)
+    const small = policy(namespace, 'small')
+    await apply(world(), small)
+    await ready(world(), small)
+    await remove(world(), small)
+    if (refused === undefined) await remove(world(), made)
+  })
+
+  it('is whole again after the API server was killed and came back', async () => {
+    const lives = await Promise.all([Life.begin(), Life.begin()])
+    const living = Promise.all(lives.map((life) => life.live()))
+    living.catch(() => undefined)
+    for (const delay of [300, 1_500]) {
+      await pause(delay)
+      await target().interrupt()
+    }
+    await living
+  })
+
+  it('gets through watches that are cut every second and requests that fail', async function () {
+    const { faults } = target()
+    if (faults === undefined) return this.skip()
+    const user = 'kubernetes-admin'
+    const lives = await Promise.all([Life.begin(), Life.begin()])
+    const ends = [
+      faults.add({ user, verb: 'watch', probability: 0.7, fault: { type: 'watch-cut', events: 2 } }),
+      ...([409, 429, 500, 503] as const).flatMap((code) => [
+        faults.add({ user, probability: 0.02, fault: { type: 'status', code } }),
+      ]),
+      faults.add({ user, probability: 0.03, fault: { type: 'reset', after: true } }),
+      faults.add({ user, verb: 'watch', probability: 0.1, fault: { type: 'expired' } }),
+    ]
+    // Watches that are open already are spared.
+    await world().stopManager()
+    await world().startManager()
+    for (const node of world().nodes.values()) {
+      await node.stop()
+      await node.start()
+    }
+    try {
+      await Promise.all(lives.map((life) => life.live()))
+    } finally {
+      for (const end of ends) end()
+    }
+    for (const type of ['watch-cut', 'status', 'reset'] as const) expect(faults.struck.get(type)).to.be.above(0)
+  })
+
+  it('ends the same wherever a manager is killed: everything in its place, and each workload restarted once a change', async () => {
+    const points = target().name === 'embedded' ? 50 : 10
+    await world().stopManager()
+    let killed = 0
+    const random: Random = seededRandom(Number(process.env["SEED"] ?? 20))
+    const lives = async (): Promise<void> => {
+      while (killed < points) await (await Life.begin()).live()
+    }
+    const living = Promise.all(Array.from({ length: 8 }, lives))
+    let isOver = false
+    let last = -1; let n = 0
+    const iv = setInterval(async () => { if (killed !== last) { last = killed; n = 0; return } if (++n !== 12) return; clearInterval(iv)
+      const m = world().manager; console.log('STALL at', killed, m.isLeader(), world().running.connection.writes, world().running.connection.isDead, (world().running.connection as any).death)
+      const t = await m.metrics.registry.metrics(); console.log(t.split('\n').filter((l) => /actor_messages_(sent|processed|queued|failed)|agent_report|waiting|dead|leader|api_requests/.test(l) && !l.startsWith('#')).join('\n'))
+      const { items } = await world().client.list(varmorPolicies); for (const it of items) console.log(JSON.stringify({ ns: it.metadata.namespace, del: it.metadata.deletionTimestamp, gen: it.metadata.generation, st: it.status }))
+      const tc = (m as any).dbgTerm?.(); console.log(tc)
+    }, 1000)
+    living.then(
+      () => {
+        isOver = true
+      },
+      () => {
+        isOver = true
+      },
+    )
+    while (killed < points && !isOver) {
+      const death = { write: 1 + Math.floor(random() * 8), moment: random() < 0.5 ? 'before' : 'after' } as const
+      const { connection } = await world().startManager({}, death)
+      await Promise.race([connection.died, living.catch(() => undefined)])
+      if (!connection.isDead) break
+      killed++
+      await world().killManager()
+    }
+    await world().stopManager()
+    await world().startManager()
+    await living
+    expect(killed).to.equal(points)
+  })
+
+  it('has one writer while a leader sleeps past its lease and wakes up', async () => {
+    await world().stopManager()
+    const sleeper = await startManagerProcess(target().kubeconfig)
+    try {
+      world().statusPort = sleeper.statusPort
+      const life = await Life.begin()
+      const made = policy(await world().namespace('sleep'), 'web')
+      await apply(world(), made)
+      await ready(world(), made)
+      sleeper.signal('SIGSTOP')
+      world().statusPort = undefined
+      await world().startManager()
+      await world().leading()
+      await life.live()
+      await apply(world(), policy(made.metadata.namespace!, 'web', { rules: ['disallow-umount'] }))
+      await ready(world(), made)
+      const before = await findProfile(world(), made)
+      sleeper.signal('SIGCONT')
+      await eventually('the sleeper to see that it does not lead', async () => sleeper.says('does not lead any more'))
+      await pause(500)
+      expect(world().manager.isLeader()).to.equal(true)
+      expect(await findProfile(world(), made)).to.deep.equal(before)
+      await remove(world(), made)
+    } finally {
+      await sleeper.kill()
+    }
+  })
+
+  it('puts right at once what somebody deletes or spoils of its certificates and webhooks', async () => {
+    const { client } = world()
+    const at = (name: string) => ({ name, namespace: installNamespace })
+    await client.delete(secrets, at('varmor-manager-tls'))
+    await client.delete(configMaps, at('varmor-manager-tls-ca'))
+    await client.delete(validatingWebhookConfigurations, { name: validatingName })
+    await client.updateWithRetry(mutatingWebhookConfigurations, { name: mutatingName }, (found) => ({
+      ...found,
+      webhooks: found.webhooks!.map((webhook) => ({
+        ...webhook,
+        clientConfig: { ...webhook.clientConfig, caBundle: world().strangeAuthority },
+      })),
+    }))
+    const secret = await eventually('the Secret', () => world().find(secrets, at('varmor-manager-tls')))
+    const map = await eventually('the ConfigMap', () => world().find(configMaps, at('varmor-manager-tls-ca')))
+    const authority = Buffer.from(secret.data!['ca.crt']!, 'base64').toString()
+    expect(map.data!['ca.crt']).to.equal(authority)
+    for (const [ref, name] of [
+      [mutatingWebhookConfigurations, mutatingName],
+      [validatingWebhookConfigurations, validatingName],
+    ] as const)
+      await eventually(name, async () => {
+        const { webhooks = [] } = (await world().find(ref, { name })) ?? {}
+        const bundles = webhooks.map(({ clientConfig: { caBundle = '' } }) =>
+          Buffer.from(caBundle, 'base64').toString(),
+        )
+        return bundles.length > 0 && bundles.every((bundle) => bundle === authority)
+      })
+    const bad = policy(await world().namespace('again'), 'bad', { rules: ['disallow-mounts'] })
+    await eventually('bad policies to be refused again', async () => {
+      const message = await apply(world(), bad).then(
+        () => '',
+        (error: Error) => error.message,
+      )
+      return message.includes('disallow-mounts')
+    })
+  })
+
+  it('renews authority and certificate without a moment in which nobody trusts it', async () => {
+    const namespace = await world().namespace('renew')
+    const made = policy(namespace, 'web')
+    await world().stopManager()
+    await world().client.delete(secrets, { name: 'varmor-manager-tls', namespace: installNamespace })
+    const seconds = 1_000
+    await world().startManager({
+      certificates: {
+        every: 200,
+        policy: {
+          authorityValidity: 9 * seconds,
+          authorityRenewBefore: 6 * seconds,
+          publishDelay: 1.5 * seconds,
+          servingValidity: 4 * seconds,
+          servingRenewBefore: 2 * seconds,
+          backdate: 60 * seconds,
+        },
+      },
+    })
+    await world().leading()
+    await eventually('the server to trust the new authority', async () => {
+      const message = await apply(world(), policy(namespace, 'probe', { rules: ['disallow-mounts'] })).then(
+        () => '',
+        (error: Error) => error.message,
+      )
+      return message.includes('disallow-mounts')
+    })
+    const authorities = new Set<string>()
+    const certificates = new Set<string>()
+    for (let round = 0; authorities.size < 4 || certificates.size < 4; round++) {
+      expect(
+        await refusal(apply(world(), policy(namespace, `bad-${round}`, { rules: ['disallow-mounts'] }))),
+      ).to.include('disallow-mounts')
+      await apply(
+        world(),
+        policy(namespace, 'web', { rules: [round % 2 === 0 ? 'disallow-mount' : 'disallow-umount'] }),
+      )
+      await ready(world(), made)
+      const { data = {} } = await world().client.get(secrets, {
+        name: 'varmor-manager-tls',
+        namespace: installNamespace,
+      })
+      for (const pem of Buffer.from(data['ca.crt']!, 'base64')
+        .toString()
+        .split(/(?<=-----END CERTIFICATE-----\n)/))
+        authorities.add(pem)
+      certificates.add(data['tls.crt']!)
+    }
+    await world().stopManager()
+    await world().client.delete(secrets, { name: 'varmor-manager-tls', namespace: installNamespace })
+    await world().startManager()
+    await remove(world(), made)
+  })
+}
+
+/** Events are written by many. */
+const isOurs = (object: KubeObject & { regarding?: { kind?: string } }): boolean =>
+  object.regarding === undefined || object.regarding.kind === 'VarmorPolicy'
+
+/** The suite's own requests fail as well as the manager's: a user would try again. */
+const persistently = <T extends object>(work: () => Promise<T>): Promise<T> => eventually('an answer', work, patience)

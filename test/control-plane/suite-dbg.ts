@@ -1,0 +1,32 @@
+import { admission } from './admission.ts'
+import { concurrently } from './concurrent.ts'
+import { faults } from './faults-dbg.ts'
+import { comingAndGoing, lifecycle } from './lifecycle.ts'
+import { restarts } from './restarts.ts'
+import type { Target } from './target.ts'
+import { World } from './world.ts'
+
+/** What a user of vArmor can rely on, from kubectl to the nodes. To be called inside a `describe`; runs unchanged on every target. */
+export function controlPlaneSuite(target: Target): void {
+  let world: World
+  before(async function () {
+    this.timeout(60_000)
+    world = await World.start(target(), 3)
+    await world.leading()
+  })
+  after(async function () {
+    this.timeout(60_000)
+    await world?.stop()
+  })
+  const get = (): World => world
+  concurrently('policies, pods and restarts', (it) => {
+    lifecycle(it, get)
+    admission(it, get)
+    restarts(it, get)
+  })
+  describe('nodes', () => comingAndGoing(get))
+  describe('faults', function () {
+    this.timeout(120_000)
+    faults(get, target)
+  })
+}

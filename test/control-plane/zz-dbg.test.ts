@@ -1,0 +1,11 @@
+import { EmbeddedTarget } from './embedded-target.ts'
+import { controlPlaneSuite } from './suite-dbg.ts'
+
+describe('the control plane on the embedded server', () => {
+  let target: EmbeddedTarget
+  before(async () => {
+    target = await EmbeddedTarget.start()
+  })
+  after(() => target?.stop())
+  controlPlaneSuite(() => target)
+})
