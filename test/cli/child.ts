@@ -40,6 +40,12 @@ export class Child {
     }
   }
 
+  /** Waits until it has ended by itself. @returns its exit status */
+  async exited(): Promise<number | null> {
+    if (!this.ended) await once(this.process, 'exit')
+    return this.process.exitCode
+  }
+
   /** Ends it as Kubernetes or a terminal does. @returns its exit status */
   async end(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL' = 'SIGTERM'): Promise<number | null> {
     if (!this.ended) {

@@ -153,8 +153,8 @@ describe('varmor manager and varmor agent, each a process', function () {
     }
     writeFileSync(at('stranger'), JSON.stringify(config), { mode: 0o600 })
     const manager = run(['manager', '--kubeconfig', at('stranger')])
-    await manager.says(/cannot go on.*401/)
-    expect(await manager.end()).to.equal(1)
+    expect(await manager.exited()).to.equal(1)
+    expect(manager.stdout).to.match(/cannot go on.*401/)
   })
 
   it('a manager whose port is taken ends with status 1, and names it', async () => {
@@ -162,7 +162,7 @@ describe('varmor manager and varmor agent, each a process', function () {
       ...['manager', '--kubeconfig', at('kubeconfig'), '--host', '127.0.0.1'],
       ...['--webhook-port', new URL(api.url).port],
     ])
-    await manager.says(/cannot go on code=EADDRINUSE/)
-    expect(await manager.end()).to.equal(1)
+    expect(await manager.exited()).to.equal(1)
+    expect(manager.stdout).to.match(/cannot go on code=EADDRINUSE/)
   })
 })

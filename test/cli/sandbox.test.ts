@@ -136,15 +136,17 @@ describe('varmor sandbox', function () {
     const server = createServer().listen(0, '127.0.0.1')
     await new Promise((resolve) => server.once('listening', resolve))
     const { port } = server.address() as { port: number }
-    child = new Child(['sandbox', '--port', `${port}`])
-    await child.says('is taken')
-    expect(await child.end()).to.equal(1)
-    expect(child.stderr).to.include('choose another one with --port')
-    server.close()
+    try {
+      child = new Child(['sandbox', '--port', `${port}`])
+      expect(await child.exited()).to.equal(1)
+      expect(child.stderr).to.match(/is taken.*choose another one with --port/)
+    } finally {
+      server.close()
+    }
     writeFileSync(join(folder, 'objects.json'), '{')
     child = new Child(['sandbox', '--data', folder])
-    await child.says('remove it to begin anew')
-    expect(await child.end()).to.equal(1)
+    expect(await child.exited()).to.equal(1)
+    expect(child.stderr).to.include('remove it to begin anew')
     expect(readFileSync(join(folder, 'objects.json'), 'utf8')).to.equal('{')
   })
 })

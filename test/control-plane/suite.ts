@@ -26,7 +26,7 @@ export function controlPlaneSuite(target: Target): void {
   })
   describe('nodes', () => comingAndGoing(get))
   describe('faults', function () {
-    this.timeout(120_000)
+    this.timeout(200_000)
     faults(get, target)
   })
 }
