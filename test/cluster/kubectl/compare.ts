@@ -1,6 +1,10 @@
 import type { StepResult } from './scenario.ts'
 
-const lines = (text: string): string[] => text.replace(/\n$/, '').split('\n')
+/** Errors of one object come in the order of a Go map, which is another one each time. */
+const inOrder = (text: string): string =>
+  text.replace(/(?:^\* .*\n)+/gm, (errors) => `${errors.trimEnd().split('\n').sort().join('\n')}\n`)
+
+const lines = (text: string): string[] => inOrder(text).replace(/\n$/, '').split('\n')
 
 /** Length of the longest common subsequence of the rest of both, for every pair of places. */
 function commonLengths(left: string[], right: string[]): number[][] {
