@@ -1,7 +1,7 @@
+import { CompiledSelector } from '../../src/api/label-selector.ts'
 import type { ControlPlaneStores, Workload } from '../ports.ts'
 import { isInProfile, isOptedOut } from './confinement.ts'
 import { unhealthy } from './health.ts'
-import { selects } from './label-selector.ts'
 import { restartedAt } from './marker.ts'
 import type { WantedRollout } from './wanted.ts'
 
@@ -37,19 +37,25 @@ export function survey(
 ): Survey {
   const found: Survey = { waiting: [], rolling: [], finished: 0 }
   if (wanted.target.kind === 'Pod') return found
+  const selector = wanted.target.selector && new CompiledSelector(wanted.target.selector)
   for (const stored of stores.workloads(wanted.target.kind, wanted.namespace)) {
     const workload = fresh(stored)
-    if (isMeant(workload, wanted, options)) place(workload, wanted, found)
+    if (isMeant(workload, wanted, options, selector)) place(workload, wanted, found)
   }
   found.waiting.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
   return found
 }
 
-function isMeant({ kind, metadata }: Workload, { target }: WantedRollout, { optIn }: SurveyOptions): boolean {
+function isMeant(
+  { kind, metadata }: Workload,
+  { target }: WantedRollout,
+  { optIn }: SurveyOptions,
+  selector: CompiledSelector | undefined,
+): boolean {
   const { labels = {}, name, deletionTimestamp } = metadata
   if (kind !== target.kind || deletionTimestamp !== undefined) return false
   if (optIn !== undefined && (!Object.hasOwn(labels, optIn.key) || labels[optIn.key] !== optIn.value)) return false
-  if (target.selector !== undefined) return selects(target.selector, labels)
+  if (selector !== undefined) return selector.matches(labels)
   return target.name === name
 }
 

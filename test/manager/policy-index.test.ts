@@ -1,9 +1,9 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { CompiledSelector } from '../../src/api/label-selector.ts'
 import { targetKinds } from '../../src/api/schema/policy.ts'
 import type { LabelSelector } from '../../src/api/types.ts'
 import { type AnyPolicy, byPrecedence, indexedPolicy, policyKey } from '../../src/manager/admission/indexed-policy.ts'
-import { CompiledSelector } from '../../src/manager/admission/label-selector.ts'
 import { PolicyIndex, type Workload } from '../../src/manager/admission/policy-index.ts'
 import { arbitraryLabels, arbitraryPolicy, arbitrarySelector, policy } from './made-up.ts'
 

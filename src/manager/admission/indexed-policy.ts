@@ -1,8 +1,8 @@
 import { type Enforcer, parseEnforcers } from '../../api/enforcer.ts'
+import { CompiledSelector } from '../../api/label-selector.ts'
 import { profileName } from '../../api/profile-name.ts'
 import { targetKinds } from '../../api/schema/policy.ts'
 import type { PolicyMode, TargetKind, VarmorClusterPolicy, VarmorPolicy } from '../../api/types.ts'
-import { CompiledSelector } from './label-selector.ts'
 
 /** What admission needs to know of a policy. */
 export interface IndexedPolicy {

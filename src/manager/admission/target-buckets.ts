@@ -1,5 +1,5 @@
+import type { Anchor, Labels } from '../../api/label-selector.ts'
 import { byPrecedence, type IndexedPolicy } from './indexed-policy.ts'
-import type { Anchor, Labels } from './label-selector.ts'
 
 /** In the order of precedence. */
 type Bucket = IndexedPolicy[]
