@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import type { Server } from 'node:http'
 import { setImmediate as turn } from 'node:timers/promises'
 import { ActorSystem, type Logger } from '../../actors/runtime/index.ts'
-import { group, version } from '../api/crds.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import type { Loaders } from '../enforcer/ports.ts'
 import { ApiClient } from '../kube/client.ts'
@@ -11,20 +10,12 @@ import type { Connection } from '../kube/connection.ts'
 import type { Handler } from '../kube/handler-queue.ts'
 import { PriorityLimiter } from '../kube/limiter.ts'
 import type { KubeObject } from '../kube/objects.ts'
+import { armorProfiles } from '../kube/own-kinds.ts'
 import { clientSource, Reflector, type ReflectorTiming } from '../kube/reflector.ts'
-import { defineResource } from '../kube/resources.ts'
 import { withoutManagedFields } from '../kube/store.ts'
 import { NodeProfiles } from './node-profiles.ts'
 import { serveHealth } from './readiness.ts'
 import { Reporter, type ReportTiming, type SendReport } from './reporter.ts'
-
-const armorProfiles = defineResource<ArmorProfile & KubeObject>({
-  group,
-  version,
-  plural: 'armorprofiles',
-  kind: 'ArmorProfile',
-  namespaced: true,
-})
 
 export interface AgentOptions {
   connection: Connection

@@ -1,6 +1,4 @@
 import type { Workload, WorkloadKind } from '../../actors/ports.ts'
-import { group, version } from '../api/crds.ts'
-import type { ArmorProfile, VarmorClusterPolicy, VarmorPolicy } from '../api/types.ts'
 import type { KubeObject, ResourceRef } from '../kube/objects.ts'
 import { defineResource } from '../kube/resources.ts'
 
@@ -9,29 +7,6 @@ export interface Node extends KubeObject {
   spec?: { unschedulable?: boolean }
   status?: { conditions?: { type: string; status: string }[] }
 }
-
-const ours = { group, version }
-
-export const varmorPolicies = defineResource<VarmorPolicy & KubeObject>({
-  ...ours,
-  plural: 'varmorpolicies',
-  kind: 'VarmorPolicy',
-  namespaced: true,
-})
-
-export const varmorClusterPolicies = defineResource<VarmorClusterPolicy & KubeObject>({
-  ...ours,
-  plural: 'varmorclusterpolicies',
-  kind: 'VarmorClusterPolicy',
-  namespaced: false,
-})
-
-export const armorProfiles = defineResource<ArmorProfile & KubeObject>({
-  ...ours,
-  plural: 'armorprofiles',
-  kind: 'ArmorProfile',
-  namespaced: true,
-})
 
 export const nodes = defineResource<Node>({
   group: '',

@@ -9,16 +9,10 @@ import {
 import type { ArmorProfile } from '../api/types.ts'
 import type { ApiClient } from '../kube/client.ts'
 import type { KubeObject, ResourceRef } from '../kube/objects.ts'
+import { armorProfiles, varmorClusterPolicies, varmorPolicies } from '../kube/own-kinds.ts'
 import { clientSource, Reflector, type ReflectorObserver, type ReflectorTiming } from '../kube/reflector.ts'
 import { namespaceIndex, withoutManagedFields } from '../kube/store.ts'
-import {
-  armorProfiles,
-  type Node,
-  nodes,
-  varmorClusterPolicies,
-  varmorPolicies,
-  workloadResources,
-} from './cluster-resources.ts'
+import { type Node, nodes, workloadResources } from './cluster-resources.ts'
 
 export interface ClusterViewOptions {
   client: ApiClient

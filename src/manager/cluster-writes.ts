@@ -12,7 +12,8 @@ import type { ArmorProfile, ArmorProfileStatus, VarmorPolicyStatus } from '../ap
 import { ApiError, isAlreadyExists, isConflict, isNotFound, isTooManyRequests } from '../kube/api-error.ts'
 import type { ApiClient } from '../kube/client.ts'
 import type { KubeObject, ResourceRef } from '../kube/objects.ts'
-import { armorProfiles, varmorClusterPolicies, varmorPolicies, workloadResources } from './cluster-resources.ts'
+import { armorProfiles, varmorClusterPolicies, varmorPolicies } from '../kube/own-kinds.ts'
+import { workloadResources } from './cluster-resources.ts'
 
 /** Who writes, in managedFields. */
 export const fieldManager = 'varmor-manager'

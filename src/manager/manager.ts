@@ -86,7 +86,7 @@ export interface ManagerOptions {
 }
 
 /** Of the Secret with the manager's authority and certificate. */
-const certificateName = 'varmor-manager-tls'
+export const certificateName = 'varmor-manager-tls'
 /**
  * A policy takes six requests until it is Ready. Upstream's 150 a second would make a thousand of them wait; a server that has other
  * work is spared by the limit of requests under way, and by its own priorities.

@@ -10,7 +10,7 @@ import { ApiClient } from '../kube/client.ts'
 import { KubeConnection } from '../kube/connection.ts'
 import { PriorityLimiter } from '../kube/limiter.ts'
 import { nodes } from '../manager/cluster-resources.ts'
-import { Manager, type ManagerOptions } from '../manager/manager.ts'
+import { certificateName, Manager, type ManagerOptions } from '../manager/manager.ts'
 import { configMaps } from '../manager/tls/core-objects.ts'
 import {
   type RunningApiServer,
@@ -211,7 +211,7 @@ export class Sandbox {
   }
 
   async #writeAuthority(): Promise<void> {
-    const { data } = await this.client.get(configMaps, { name: 'varmor-manager-tls-ca', namespace: sandboxNamespace })
+    const { data } = await this.client.get(configMaps, { name: `${certificateName}-ca`, namespace: sandboxNamespace })
     await writeFile(this.#caFile, data?.['ca.crt'] ?? '')
   }
 

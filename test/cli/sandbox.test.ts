@@ -9,8 +9,9 @@ import { systemClock } from '../../src/kube/clock.ts'
 import { KubeConnection } from '../../src/kube/connection.ts'
 import { PriorityLimiter } from '../../src/kube/limiter.ts'
 import type { KubeObject } from '../../src/kube/objects.ts'
+import { armorProfiles, varmorPolicies } from '../../src/kube/own-kinds.ts'
 import { defineResource } from '../../src/kube/resources.ts'
-import { armorProfiles, nodes, varmorPolicies, workloadResources } from '../../src/manager/cluster-resources.ts'
+import { nodes, workloadResources } from '../../src/manager/cluster-resources.ts'
 import { Child, until } from './child.ts'
 
 interface Pod extends KubeObject {

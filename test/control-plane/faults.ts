@@ -2,13 +2,13 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { type Random, seededRandom } from '../../actors/runtime/index.ts'
 import type { KubeObject, ResourceRef } from '../../src/kube/objects.ts'
+import { armorProfiles, varmorPolicies } from '../../src/kube/own-kinds.ts'
 import {
   mutatingName,
   mutatingWebhookConfigurations,
   validatingName,
   validatingWebhookConfigurations,
 } from '../../src/manager/admission/webhook-configurations.ts'
-import { armorProfiles, varmorPolicies } from '../../src/manager/cluster-resources.ts'
 import { configMaps, secrets } from '../../src/manager/tls/core-objects.ts'
 import { eventually } from '../cluster/wait.ts'
 import {

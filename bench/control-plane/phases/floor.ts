@@ -1,7 +1,7 @@
 import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
 import type { ArmorProfile } from '../../../src/api/types.ts'
 import type { KubeObject } from '../../../src/kube/objects.ts'
-import { armorProfiles } from '../../../src/manager/cluster-resources.ts'
+import { armorProfiles } from '../../../src/kube/own-kinds.ts'
 import { installNamespace } from '../bench-cluster.ts'
 import { benchPolicy } from '../cluster-objects.ts'
 import { inParallel } from '../in-parallel.ts'
