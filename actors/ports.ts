@@ -1,17 +1,16 @@
 import type {
+  AnyPolicy,
   ArmorProfile,
   ArmorProfileSpec,
   ArmorProfileStatus,
   TargetKind,
-  VarmorClusterPolicy,
-  VarmorPolicy,
   VarmorPolicyStatus,
 } from '../src/api/types.ts'
 
 // What the manager's actors need of the world. The composition in src/manager implements it over reflectors and the API
 // client; tests implement it in memory. Nothing here waits for ever: every call that returns a promise has a time limit.
 
-export type AnyPolicy = VarmorPolicy | VarmorClusterPolicy
+export type { AnyPolicy }
 
 /** A policy by what its actor is called after; `namespace` is empty for a cluster policy. */
 export interface PolicyId {
@@ -21,7 +20,6 @@ export interface PolicyId {
 }
 
 export type WorkloadKind = Exclude<TargetKind, 'Pod'>
-export const workloadKinds = ['Deployment', 'StatefulSet', 'DaemonSet'] as const satisfies readonly WorkloadKind[]
 
 export interface ContainerSpec {
   name: string

@@ -4,14 +4,6 @@ import type { KubeObject } from '../../src/kube/objects.ts'
 import { defineResource } from '../../src/kube/resources.ts'
 import { fakeNodeAnnotation } from '../../test/cluster/control-plane.ts'
 
-export const namespaces = defineResource({
-  group: '',
-  version: 'v1',
-  plural: 'namespaces',
-  kind: 'Namespace',
-  namespaced: false,
-})
-
 export const pods = defineResource({ group: '', version: 'v1', plural: 'pods', kind: 'Pod', namespaced: true })
 
 /** Policies are spread over so many namespaces. */

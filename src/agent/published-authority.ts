@@ -1,21 +1,7 @@
 import type { ApiClient } from '../kube/client.ts'
 import type { Clock } from '../kube/clock.ts'
-import type { KubeObject } from '../kube/objects.ts'
-import { defineResource } from '../kube/resources.ts'
+import { configMaps } from '../kube/core-objects.ts'
 import type { ReadAuthority } from './manager-transport.ts'
-
-/** core/v1 ConfigMap. */
-interface ConfigMap extends KubeObject {
-  data?: Record<string, string>
-}
-
-const configMaps = defineResource<ConfigMap>({
-  group: '',
-  version: 'v1',
-  plural: 'configmaps',
-  kind: 'ConfigMap',
-  namespaced: true,
-})
 
 /** Where managers publish their CA; this name is theirs. */
 export const authorityName = 'varmor-manager-tls-ca'

@@ -20,6 +20,8 @@ export type Port = Static<typeof common.port>
 
 export type VarmorPolicy = Static<typeof policy.varmorPolicy>
 export type VarmorClusterPolicy = Static<typeof policy.varmorClusterPolicy>
+/** A policy of either scope. */
+export type AnyPolicy = VarmorPolicy | VarmorClusterPolicy
 export type VarmorPolicySpec = Static<typeof policy.varmorPolicySpec>
 export type Target = Static<typeof policy.target>
 export type TargetKind = Target['kind']

@@ -1,11 +1,4 @@
-import {
-  type AnyPolicy,
-  type ControlPlaneStores,
-  type PolicyId,
-  type Workload,
-  type WorkloadKind,
-  workloadKinds,
-} from '../../actors/ports.ts'
+import type { AnyPolicy, ControlPlaneStores, PolicyId, Workload, WorkloadKind } from '../../actors/ports.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import type { ApiClient } from '../kube/client.ts'
 import type { KubeObject, ResourceRef } from '../kube/objects.ts'
@@ -96,5 +89,3 @@ export class ClusterView implements ControlPlaneStores {
     return namespace === undefined ? store.values() : store.byIndex(namespaceIndex, namespace)
   }
 }
-
-export { workloadKinds }

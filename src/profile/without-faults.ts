@@ -1,9 +1,8 @@
 import type { FieldError } from '../api/field-error.ts'
 import { apiVersion } from '../api/schema/common.ts'
-import type { VarmorClusterPolicy, VarmorPolicy } from '../api/types.ts'
+import type { AnyPolicy } from '../api/types.ts'
 import { validatePolicy } from '../api/validate.ts'
 
-type AnyPolicy = VarmorPolicy | VarmorClusterPolicy
 type Json = Record<string, unknown>
 type Step = string | number
 

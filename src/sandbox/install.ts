@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { customResourceDefinition, group, kinds } from '../api/crds.ts'
 import { isAlreadyExists } from '../kube/api-error.ts'
 import type { ApiClient } from '../kube/client.ts'
+import { namespaces, serviceAccounts } from '../kube/core-objects.ts'
 import type { KubeObject } from '../kube/objects.ts'
 import { defineResource } from '../kube/resources.ts'
 
@@ -16,21 +17,6 @@ const definitions = defineResource<Definition>({
   kind: 'CustomResourceDefinition',
   namespaced: false,
 })
-const namespaces = defineResource({
-  group: '',
-  version: 'v1',
-  plural: 'namespaces',
-  kind: 'Namespace',
-  namespaced: false,
-})
-const serviceAccounts = defineResource({
-  group: '',
-  version: 'v1',
-  plural: 'serviceaccounts',
-  kind: 'ServiceAccount',
-  namespaced: true,
-})
-
 const fieldManager = 'varmor-sandbox'
 
 /** What a chart would bring: our kinds, the namespace and the service account of the agents. Again, it changes nothing. */

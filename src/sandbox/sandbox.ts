@@ -8,10 +8,10 @@ import { Agent } from '../agent/agent.ts'
 import { ManagerTransport } from '../agent/manager-transport.ts'
 import { ApiClient } from '../kube/client.ts'
 import { KubeConnection } from '../kube/connection.ts'
+import { configMaps } from '../kube/core-objects.ts'
 import { PriorityLimiter } from '../kube/limiter.ts'
 import { nodes } from '../manager/cluster-resources.ts'
 import { certificateName, Manager, type ManagerOptions } from '../manager/manager.ts'
-import { configMaps } from '../manager/tls/core-objects.ts'
 import {
   type RunningApiServer,
   type Snapshot,

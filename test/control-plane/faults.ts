@@ -1,6 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { type Random, seededRandom } from '../../actors/runtime/index.ts'
+import { isNotFound } from '../../src/kube/api-error.ts'
+import { configMaps, secrets } from '../../src/kube/core-objects.ts'
 import type { KubeObject, ResourceRef } from '../../src/kube/objects.ts'
 import { armorProfiles, varmorPolicies } from '../../src/kube/own-kinds.ts'
 import {
@@ -9,7 +11,6 @@ import {
   validatingName,
   validatingWebhookConfigurations,
 } from '../../src/manager/admission/webhook-configurations.ts'
-import { configMaps, secrets } from '../../src/manager/tls/core-objects.ts'
 import { eventually } from '../cluster/wait.ts'
 import {
   apply,
@@ -62,9 +63,7 @@ export function faults(world: () => World, target: Target): void {
       await this.#change({ enforcer: 'AppArmorBPF' }, 1)
       await this.#change({ enforcer: 'AppArmorBPF', rules: ['disallow-umount'] }, 0)
       const { metadata } = this.#policy()
-      await persistently(() =>
-        world().client.delete(refOf(this.#policy()), { name: metadata.name, namespace: this.#namespace }),
-      )
+      await discard(refOf(this.#policy()), { name: metadata.name, namespace: this.#namespace })
       await gone(world(), this.#policy(), patience)
       this.#generation++
       await this.#check()
@@ -88,7 +87,7 @@ export function faults(world: () => World, target: Target): void {
       )
       this.#generation += restarts
       await this.#check()
-      const profile = (await findProfile(world(), made))!
+      const profile = await persistently(async () => (await findProfile(world(), made))!)
       for (const { loaders } of world().nodes.values())
         expect(loaders.AppArmor.loaded.get(profileName(made))).to.equal(profile.spec.profile.appArmor)
     }
@@ -102,6 +101,17 @@ export function faults(world: () => World, target: Target): void {
       }
     }
   }
+
+  /** Deletes as a user would: tries again, and what is gone already, because an answer was lost, is well. */
+  const discard = (ref: ResourceRef, object: { name: string; namespace?: string }): Promise<true> =>
+    persistently(async () => {
+      await world()
+        .client.delete(ref, object)
+        .catch((error) => {
+          if (!isNotFound(error)) throw error
+        })
+      return true
+    })
 
   /** All that a manager writes, with the versions: of a namespace, of its own, and of the whole cluster. */
   async function versions(namespace: string): Promise<string[]> {
@@ -378,7 +388,7 @@ export function faults(world: () => World, target: Target): void {
     const namespace = await world().namespace('renew')
     const made = policy(namespace, 'web')
     await world().stopManager()
-    await world().client.delete(secrets, { name: 'varmor-manager-tls', namespace: installNamespace })
+    await discard(secrets, { name: 'varmor-manager-tls', namespace: installNamespace })
     const seconds = 1_000
     await world().startManager({
       certificates: {
@@ -423,7 +433,7 @@ export function faults(world: () => World, target: Target): void {
       certificates.add(data['tls.crt']!)
     }
     await world().stopManager()
-    await world().client.delete(secrets, { name: 'varmor-manager-tls', namespace: installNamespace })
+    await discard(secrets, { name: 'varmor-manager-tls', namespace: installNamespace })
     await world().startManager()
     await remove(world(), made)
   })
@@ -434,4 +444,5 @@ const isOurs = (object: KubeObject & { regarding?: { kind?: string } }): boolean
   object.regarding === undefined || object.regarding.kind === 'VarmorPolicy'
 
 /** The suite's own requests fail as well as the manager's: a user would try again. */
-const persistently = <T extends object>(work: () => Promise<T>): Promise<T> => eventually('an answer', work, patience)
+const persistently = <T extends object | true>(work: () => Promise<T>): Promise<T> =>
+  eventually('an answer', work, patience)

@@ -6,12 +6,12 @@ import { type Logger, noLogger } from '../../actors/runtime/index.ts'
 import { isAlreadyExists, isNotFound } from '../../src/kube/api-error.ts'
 import { ApiClient } from '../../src/kube/client.ts'
 import { type Connection, KubeConnection } from '../../src/kube/connection.ts'
+import { configMaps, namespaces, serviceAccounts } from '../../src/kube/core-objects.ts'
 import { PriorityLimiter } from '../../src/kube/limiter.ts'
 import type { KubeObject, ResourceRef } from '../../src/kube/objects.ts'
-import { defineResource, leases } from '../../src/kube/resources.ts'
+import { leases } from '../../src/kube/resources.ts'
 import { nodes } from '../../src/manager/cluster-resources.ts'
 import { Manager, type ManagerOptions } from '../../src/manager/manager.ts'
-import { configMaps } from '../../src/manager/tls/core-objects.ts'
 import { agentToken, install } from '../../src/sandbox/install.ts'
 import { eventually } from '../cluster/wait.ts'
 import { type Death, KillSwitch } from './kill-switch.ts'
@@ -43,14 +43,6 @@ export const quick: Partial<ManagerOptions> = {
   certificates: { backoff: { first: 50, longest: 500 } },
   pace: { qps: 2_000, burst: 2_000 },
 }
-
-const namespaces = defineResource({
-  group: '',
-  version: 'v1',
-  plural: 'namespaces',
-  kind: 'Namespace',
-  namespaced: false,
-})
 
 /** A manager of the suite, which writes no log. */
 export const managerOptions = (connection: Connection): ManagerOptions => ({
@@ -233,14 +225,6 @@ export class World {
     rmSync(this.#folder, { recursive: true, force: true })
   }
 }
-
-const serviceAccounts = defineResource({
-  group: '',
-  version: 'v1',
-  plural: 'serviceaccounts',
-  kind: 'ServiceAccount',
-  namespaced: true,
-})
 
 const print = (fields: object, message: string): void => console.error(message, fields)
 const printing: Logger = { debug: () => undefined, info: print, warn: print, error: print }

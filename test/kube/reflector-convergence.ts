@@ -5,25 +5,13 @@ import { ApiError, isAlreadyExists, isConflict, isNotFound } from '../../src/kub
 import type { Change } from '../../src/kube/change.ts'
 import { ApiClient } from '../../src/kube/client.ts'
 import { KubeConnection } from '../../src/kube/connection.ts'
+import { type ConfigMap, configMaps } from '../../src/kube/core-objects.ts'
 import { unlimited } from '../../src/kube/limiter.ts'
 import { type KubeObject, keyOf, type ResourceRef } from '../../src/kube/objects.ts'
 import { clientSource, Reflector } from '../../src/kube/reflector.ts'
-import { defineResource } from '../../src/kube/resources.ts'
 import { checkOrder } from './check-order.ts'
 import { FaultProxy } from './fault-proxy.ts'
 import { until } from './scripted-server.ts'
-
-interface ConfigMap extends KubeObject {
-  data?: Record<string, string>
-}
-
-const configMaps = defineResource<ConfigMap>({
-  group: '',
-  version: 'v1',
-  plural: 'configmaps',
-  kind: 'ConfigMap',
-  namespaced: true,
-})
 
 /** An API server, embedded or real, on which the reflector has to converge. */
 export interface ConvergenceTarget<T extends KubeObject = ConfigMap> {

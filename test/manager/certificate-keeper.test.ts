@@ -4,13 +4,13 @@ import type { AddressInfo } from 'node:net'
 import { connect } from 'node:tls'
 import { expect } from 'chai'
 import { seededRandom } from '../../actors/runtime/index.ts'
+import type { ConfigMap, Secret } from '../../src/kube/core-objects.ts'
 import { type WebhookConfiguration, webhookConfigurations } from '../../src/manager/admission/webhook-configurations.ts'
 import {
   CertificateKeeper,
   type CertificateKeeperOptions,
   type ServingCredentials,
 } from '../../src/manager/tls/certificate-keeper.ts'
-import type { ConfigMap, Secret } from '../../src/manager/tls/core-objects.ts'
 import { pemBlocks } from '../../src/manager/tls/pem.ts'
 import { checkCertificatePolicy, defaultCertificatePolicy } from '../../src/manager/tls/plan.ts'
 import { ManualClock } from '../kube/harness.ts'

@@ -1,9 +1,8 @@
 import fc from 'fast-check'
 import { apiVersion } from '../../src/api/schema/common.ts'
 import { targetKinds } from '../../src/api/schema/policy.ts'
-import type { LabelSelector, Target } from '../../src/api/types.ts'
+import type { AnyPolicy, LabelSelector, Target } from '../../src/api/types.ts'
 import type { KubeObject } from '../../src/kube/objects.ts'
-import type { AnyPolicy } from '../../src/manager/admission/indexed-policy.ts'
 import type { MutateOptions, MutateRequest } from '../../src/manager/admission/mutate.ts'
 
 export interface PolicyParts {

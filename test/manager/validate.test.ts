@@ -1,6 +1,6 @@
 import { expect } from 'chai'
+import type { AnyPolicy } from '../../src/api/types.ts'
 import type { KubeObject } from '../../src/kube/objects.ts'
-import type { AnyPolicy } from '../../src/manager/admission/indexed-policy.ts'
 import { PolicyIndex } from '../../src/manager/admission/policy-index.ts'
 import { Reviewer, type ReviewerOptions, type ReviewOutcome } from '../../src/manager/admission/reviewer.ts'
 import { deployment, modern, type PolicyParts, policy } from './made-up.ts'

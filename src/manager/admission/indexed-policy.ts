@@ -1,8 +1,9 @@
+import { keyOfPolicy } from '../../../actors/policy/policy-id.ts'
 import { type Enforcer, parseEnforcers } from '../../api/enforcer.ts'
 import { CompiledSelector } from '../../api/label-selector.ts'
 import { profileName } from '../../api/profile-name.ts'
 import { targetKinds } from '../../api/schema/policy.ts'
-import type { PolicyMode, TargetKind, VarmorClusterPolicy, VarmorPolicy } from '../../api/types.ts'
+import type { AnyPolicy, PolicyMode, TargetKind } from '../../api/types.ts'
 
 /** What admission needs to know of a policy. */
 export interface IndexedPolicy {
@@ -23,13 +24,13 @@ export interface IndexedPolicy {
   readonly containers: ReadonlySet<string>
 }
 
-export type AnyPolicy = VarmorPolicy | VarmorClusterPolicy
+/** The key that the policy's actors have, too. */
+export const policyKey = (policy: Pick<AnyPolicy, 'kind' | 'metadata'>): string =>
+  keyOfPolicy({ kind: policy.kind, namespace: namespaceOf(policy), name: policy.metadata.name })
 
-export function policyKey({ kind, metadata }: Pick<AnyPolicy, 'kind' | 'metadata'>): string {
-  return kind === 'VarmorClusterPolicy'
-    ? `${kind}//${metadata.name}`
-    : `${kind}/${metadata.namespace ?? 'default'}/${metadata.name}`
-}
+/** Empty for a cluster policy. */
+const namespaceOf = ({ kind, metadata }: Pick<AnyPolicy, 'kind' | 'metadata'>): string =>
+  kind === 'VarmorClusterPolicy' ? '' : (metadata.namespace ?? 'default')
 
 /**
  * Undefined where the policy cannot confine anything: it is being deleted, or its target or its enforcers make no sense (it was
@@ -44,7 +45,7 @@ export function indexedPolicy(policy: AnyPolicy, installNamespace?: string): Ind
   return {
     key: policyKey(policy),
     kind,
-    namespace: kind === 'VarmorClusterPolicy' ? '' : (metadata.namespace ?? 'default'),
+    namespace: namespaceOf(policy),
     name: metadata.name,
     createdAt: timeOf(metadata.creationTimestamp),
     profile: profileName(policy, installNamespace),

@@ -1,6 +1,6 @@
 import type { Labels } from '../../api/label-selector.ts'
-import type { TargetKind } from '../../api/types.ts'
-import { type AnyPolicy, type IndexedPolicy, indexedPolicy, policyKey } from './indexed-policy.ts'
+import type { AnyPolicy, TargetKind } from '../../api/types.ts'
+import { type IndexedPolicy, indexedPolicy, policyKey } from './indexed-policy.ts'
 import { TargetBuckets } from './target-buckets.ts'
 
 /** A workload, as far as targets are concerned. */

@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { FieldError } from '../../api/field-error.ts'
 import { apiVersion } from '../../api/schema/common.ts'
+import type { AnyPolicy } from '../../api/types.ts'
 import { policyKinds, validatePolicy, validatePolicyUpdate } from '../../api/validate.ts'
 import type { AdmissionRequest } from '../../kube/admission.ts'
 import { isRecord } from '../../kube/read-object.ts'
 import { type CompileOptions, compilePolicy } from '../../profile/compile.ts'
-import type { AnyPolicy } from './indexed-policy.ts'
 import type { PolicyIndex } from './policy-index.ts'
 
 export interface ValidateOptions extends Pick<CompileOptions, 'appArmor' | 'installNamespace'> {

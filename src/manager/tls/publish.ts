@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isAlreadyExists, isConflict } from '../../kube/api-error.ts'
+import type { ConfigMap } from '../../kube/core-objects.ts'
 import type { KubeObject } from '../../kube/objects.ts'
 import type { Webhook, WebhookConfiguration } from '../admission/webhook-configurations.ts'
 import { dataKeys } from './certificate-state.ts'
-import type { ConfigMap } from './core-objects.ts'
 import type { ObjectPort } from './object-port.ts'
 
 const ATTEMPTS = 5

@@ -1,5 +1,5 @@
-import type { KubeObject } from '../../kube/objects.ts'
-import { defineResource } from '../../kube/resources.ts'
+import type { KubeObject } from './objects.ts'
+import { defineResource } from './resources.ts'
 
 /** core/v1 Secret; `data` is base64. */
 export interface Secret extends KubeObject {
@@ -25,5 +25,21 @@ export const configMaps = defineResource<ConfigMap>({
   version: 'v1',
   plural: 'configmaps',
   kind: 'ConfigMap',
+  namespaced: true,
+})
+
+export const namespaces = defineResource({
+  group: '',
+  version: 'v1',
+  plural: 'namespaces',
+  kind: 'Namespace',
+  namespaced: false,
+})
+
+export const serviceAccounts = defineResource({
+  group: '',
+  version: 'v1',
+  plural: 'serviceaccounts',
+  kind: 'ServiceAccount',
   namespaced: true,
 })
