@@ -260,9 +260,13 @@ export function faults(world: () => World, target: Target): void {
     const lives = await Promise.all([Life.begin(), Life.begin()])
     const ends = [
       faults.add({ user, verb: 'watch', probability: 0.7, fault: { type: 'watch-cut', events: 2 } }),
-      ...([409, 429, 500, 503] as const).flatMap((code) => [
+      // No server answers a read with a conflict.
+      ...(['create', 'update', 'patch', 'delete'] as const).map((verb) =>
+        faults.add({ user, verb, probability: 0.02, fault: { type: 'status', code: 409 } }),
+      ),
+      ...([429, 500, 503] as const).map((code) =>
         faults.add({ user, probability: 0.02, fault: { type: 'status', code } }),
-      ]),
+      ),
       faults.add({ user, probability: 0.03, fault: { type: 'reset', after: true } }),
       faults.add({ user, verb: 'watch', probability: 0.1, fault: { type: 'expired' } }),
     ]
