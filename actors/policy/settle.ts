@@ -104,6 +104,8 @@ async function apply(
   state.profile = run.profile
   state.profileWrittenAt = now
   state.profileStatusAt = now
+  // Nodes answer within a second: what they say then is written at once, and not after a status that says nothing.
+  if (isNew) state.policyStatusAt = now
   const name = `ArmorProfile ${keyOfProfile(run.profileId)}`
   if (isNew) ports.event({ policy, type: 'Normal', reason: 'ProfileCreated', note: `${name} was made` })
   else if (run.profile.metadata.generation !== before)

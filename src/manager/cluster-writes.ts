@@ -19,7 +19,7 @@ import { workloadResources } from './cluster-resources.ts'
 export const fieldManager = 'varmor-manager'
 
 /** Milliseconds for one write, with all its attempts: an actor waits for it. */
-const DEADLINE = 15_000
+const DEADLINE = 30_000
 /** Of a status: on a server that has more to do than it can, it waits behind all that matters more, and giving up would only ask for more. */
 const STATUS_DEADLINE = 60_000
 

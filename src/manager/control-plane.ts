@@ -51,6 +51,12 @@ const takesPods = ({ spec, status }: Node): boolean =>
 const REPORTS_A_SECOND = 200
 const LONGEST_SPACING = 15
 
+/**
+ * Actors that wait for the API at once. Who of them goes first is for the limiter to say, which knows what is urgent: with fewer, those
+ * that wait to write a status would keep others from making their ArmorProfile.
+ */
+const MOST_WAITING = 4_096
+
 /** The actors of a manager that leads, for one term. Their state is a cache: a new term begins with nothing but what the API server holds. */
 export class ControlPlane {
   /** Tells agents that another manager leads now, which knows nothing of them. */
@@ -71,6 +77,7 @@ export class ControlPlane {
     const { logger } = options
     this.#system = new ActorSystem({
       logger,
+      concurrency: MOST_WAITING,
       onFailure: ({ address, error }) => logger.warn({ actor: address, err: error }, 'an actor failed and starts anew'),
     })
     this.#nodeProfiles = this.#nodeProfileFamily()

@@ -140,7 +140,7 @@ describe('certificates of the manager', () => {
     for (const name of names.slice(0, 2)) expect(leaf.checkHost(name)).to.equal(name)
     expect(leaf.checkIP('127.0.0.1')).to.equal('127.0.0.1')
     expect(trusts(world.bundle, manager.certificate, world.now)).to.equal(true)
-    expect(world.caBundles).to.deep.equal([world.bundle, world.bundle, world.bundle])
+    expect(world.caBundles).to.deep.equal(Array(4).fill(world.bundle))
     expect([...world.webhooks.objects.keys()]).to.deep.equal([
       'varmor-resource-mutating-webhook-cfg',
       'varmor-policy-validating-webhook-cfg',
@@ -265,12 +265,12 @@ describe('certificates of the manager', () => {
     manager.keeper.changed()
     await world.clock.advance(1000)
     await settled(manager)
-    expect(world.caBundles).to.deep.equal([bundle, bundle, bundle])
+    expect(world.caBundles).to.deep.equal(Array(4).fill(bundle))
     expect(world.configMaps.objects.get('varmor-ca')!.data).to.deep.equal({ 'ca.crt': bundle, note: 'mine' })
     // What is the user's to choose stays.
     expect(
       [...world.webhooks.objects.values()].flatMap(({ webhooks }) => webhooks!.map((each) => each.failurePolicy)),
-    ).to.deep.equal(['Fail', 'Fail', 'Fail'])
+    ).to.deep.equal(['Fail', 'Fail', 'Fail', 'Fail'])
     await manager.keeper.stop()
   })
 

@@ -58,7 +58,7 @@ describe('the webhook configuration that a manager keeps', () => {
       webhooks: served(service).webhooks!.map((one) => ({ ...one, timeoutSeconds: 29 })),
     }
     const next = withCaBundle(undefined, 'hooks', 'two')(found)
-    expect(next?.webhooks?.map(({ timeoutSeconds }) => timeoutSeconds)).to.deep.equal([29, 29])
+    expect(next?.webhooks?.map(({ timeoutSeconds }) => timeoutSeconds)).to.deep.equal([29, 29, 29])
     expect(withCaBundle(undefined, 'hooks', 'two')(next)).to.equal(undefined)
   })
 

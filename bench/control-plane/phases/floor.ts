@@ -1,13 +1,15 @@
 import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
 import type { ArmorProfile } from '../../../src/api/types.ts'
 import type { KubeObject } from '../../../src/kube/objects.ts'
-import { armorProfiles } from '../../../src/kube/own-kinds.ts'
+import { armorProfiles, varmorPolicies } from '../../../src/kube/own-kinds.ts'
 import { installNamespace } from '../bench-cluster.ts'
 import { benchPolicy } from '../cluster-objects.ts'
 import { inParallel } from '../in-parallel.ts'
 import type { Bench } from '../phases.ts'
 import { seconds } from '../table.ts'
 import { limit } from './common.ts'
+
+const finalizers = (held: string[]) => ({ type: 'merge', patch: { metadata: { finalizers: held } } }) as const
 
 const uid = '00000000-0000-4000-8000-000000000000'
 
@@ -41,9 +43,23 @@ export async function floor({ cluster, table, scale }: Bench): Promise<void> {
   await measure('ArmorProfiles applied, no manager', () =>
     inParallel(profiles, 32, (one) => cluster.client.apply(armorProfiles, one, { fieldManager: 'bench', force: true })),
   )
-  await cluster.deletePolicies()
-  await inParallel(profiles, 32, ({ metadata }) =>
-    cluster.client.delete(armorProfiles, { name: metadata.name!, namespace: metadata.namespace! }),
+  await measure('finalizers of policies patched', () =>
+    inParallel(policies, 32, ({ metadata: { name = '', namespace } }) =>
+      cluster.client.patch(varmorPolicies, { name, namespace: namespace! }, finalizers(['bench.example.com/held'])),
+    ),
   )
+  await inParallel(policies, 32, ({ metadata: { name = '', namespace } }) =>
+    cluster.client.patch(varmorPolicies, { name, namespace: namespace! }, finalizers([])),
+  )
+  await cluster.deletePolicies()
+  const removed = () =>
+    inParallel(profiles, 32, ({ metadata }) =>
+      cluster.client.delete(armorProfiles, { name: metadata.name!, namespace: metadata.namespace! }),
+    )
+  await measure('ArmorProfiles deleted', removed)
+  await measure('ArmorProfiles created, no manager', () =>
+    inParallel(profiles, 32, (one) => cluster.client.create(armorProfiles, one, { fieldManager: 'bench' })),
+  )
+  await removed()
   await cluster.gone(limit)
 }

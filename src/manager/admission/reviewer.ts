@@ -1,6 +1,7 @@
 import { type FieldError, formatFieldError } from '../../api/field-error.ts'
 import { type AdmissionRequest, type AdmissionReview, allow, deny, parseAdmissionReview } from '../../kube/admission.ts'
 import { type Clock, systemClock } from '../../kube/clock.ts'
+import { holdPolicy, makesPolicy } from './hold-policy.ts'
 import { type MutateOptions, mutate } from './mutate.ts'
 import type { PolicyIndex } from './policy-index.ts'
 import { boundedWarnings, refusalMessage } from './review-text.ts'
@@ -41,6 +42,10 @@ export class Reviewer {
 
   mutate(body: string): ReviewAnswer {
     return this.#answer(body, (request) => {
+      if (makesPolicy(request)) {
+        const patch = holdPolicy(request)
+        return { review: allow(request.uid, patch, []), outcome: { request, allowed: true, mutated: patch.length > 0 } }
+      }
       const { patch, policy, warnings } = mutate(request, this.#options.index, this.#options.mutate)
       const review = allow(request.uid, patch, boundedWarnings(warnings))
       const outcome = { request, allowed: true, mutated: patch.length > 0, ...(policy !== undefined && { policy }) }

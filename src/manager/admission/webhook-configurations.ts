@@ -61,6 +61,12 @@ export function webhookConfigurations(options: WebhookOptions): {
       webhooks: [
         mutatingWebhook('mutateworkload.varmor.org', workloadRules, options),
         mutatingWebhook('mutatepod.varmor.org', podRules, options),
+        {
+          name: 'holdpolicy.varmor.org',
+          ...common('/mutate', { ...options, failurePolicy: 'Ignore' }),
+          sideEffects: 'None',
+          rules: [rule(policyGroup, policyVersion, policyResources, ['CREATE'])],
+        },
       ],
     },
     validating: {
@@ -91,9 +97,8 @@ const rule = (apiGroup: string, version: string, resources: string[], operations
 const workloadRules = [rule('apps', 'v1', ['deployments', 'statefulsets', 'daemonsets'], ['CREATE', 'UPDATE'])]
 const podRules = [rule('', 'v1', ['pods'], ['CREATE']), rule('', 'v1', ['pods/ephemeralcontainers'], ['UPDATE'])]
 const [policyGroup = '', policyVersion = ''] = apiVersion.split('/')
-const policyRules = [
-  rule(policyGroup, policyVersion, ['varmorpolicies', 'varmorclusterpolicies'], ['CREATE', 'UPDATE']),
-]
+const policyResources = ['varmorpolicies', 'varmorclusterpolicies']
+const policyRules = [rule(policyGroup, policyVersion, policyResources, ['CREATE', 'UPDATE'])]
 
 /** A finalizer or a label is no matter for us: the manager's own changes of metadata cost no call. Servers before 1.27 drop it, and ask. */
 const specChanged = {
