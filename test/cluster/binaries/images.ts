@@ -29,7 +29,7 @@ async function pack(folder: string, archive: string): Promise<void> {
  * Makes `archive`, an image of one layer in the OCI layout, out of the files in `root`.
  * Format: https://github.com/opencontainers/image-spec/blob/main/image-layout.md
  */
-async function makeImage(name: string, root: string, entrypoint: string[], archive: string): Promise<void> {
+export async function makeImage(name: string, root: string, entrypoint: string[], archive: string): Promise<void> {
   const layout = `${archive}.layout`
   const blobs = join(layout, 'blobs', 'sha256')
   mkdirSync(blobs, { recursive: true })

@@ -1,0 +1,29 @@
+const kept = 64 * 1024
+
+/** What the guest's console has printed last. */
+export class Console {
+  #text = ''
+  #line = ''
+  #log: ((line: string) => void) | undefined
+
+  constructor(log?: (line: string) => void) {
+    this.#log = log
+  }
+
+  take(text: string): void {
+    const clean = text.replaceAll('\r', '')
+    this.#text = (this.#text + clean).slice(-kept)
+    const lines = (this.#line + clean).split('\n')
+    this.#line = lines.pop()!
+    for (const line of lines) this.#log?.(line)
+  }
+
+  get text(): string {
+    return this.#text
+  }
+
+  /** The last lines: as many as the kernel prints for a fault of its own, and what came before. */
+  tail(lines = 80): string {
+    return this.#text.trimEnd().split('\n').slice(-lines).join('\n')
+  }
+}

@@ -1,0 +1,272 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { setTimeout as pause } from 'node:timers/promises'
+import { abandonedFolders, createRunFolder, markName, type RunFolder } from '../../cluster/run-folder.ts'
+import { measured, type StepLog } from '../../cluster/steps.ts'
+import { sweep } from '../../cluster/sweep.ts'
+import { watchOver } from '../../cluster/watchdog.ts'
+import { ensureImageStore, type ImageName } from '../images/store.ts'
+import { Channel } from './channel.ts'
+import { Console } from './console.ts'
+import { ensureDependenciesImage } from './dependencies-image.ts'
+import type { GuestProcess, SpawnOptions } from './guest-process.ts'
+import { ensureInitramfs } from './initramfs.ts'
+import { ensureKernel, type KernelName } from './kernels.ts'
+import { ensureProjectImage } from './project-image.ts'
+import { type Disk, type Forward, isEmulationFault, kvmIsUsable, qemuCommand, reasonOnConsole } from './qemu.ts'
+import { ensureRootImage } from './root-image.ts'
+
+export interface GuestOptions {
+  kernel: KernelName
+  /** 2,048 by default. */
+  memoryMiB?: number
+  /** 2 by default. */
+  processors?: number
+  /** More parameters of the kernel, such as `audit=0`. */
+  commandLine?: readonly string[]
+  forwards?: readonly Forward[]
+  /** Images that containerd has besides that of busybox. */
+  images?: readonly ImageName[]
+  /** Is given each line of the console. */
+  log?: (line: string) => void
+  /** Is told how long each step took. */
+  steps?: StepLog
+  /** How long the guest may give no sign of life, in milliseconds. */
+  patience?: number
+}
+
+export interface RunOptions extends SpawnOptions {
+  input?: Uint8Array | string
+  /** Milliseconds after which the command is killed, and the run fails. */
+  timeoutMs?: number
+}
+
+export interface RunResult {
+  /** Exit status; 128 and its number for a signal. */
+  code: number
+  stdout: string
+  stderr: string
+}
+
+const bootLimit = 180_000
+const usualPatience = 60_000
+const pingInterval = 5_000
+
+/** A virtual machine with a kernel of Debian: AppArmor, BPF LSM, containerd, Node.js, this project at /varmor. */
+export class Guest {
+  readonly kernel: KernelName
+  /** As `uname -r` prints it. */
+  readonly release: string
+  /**
+   * Resolves when the guest has ended: with the reason and the end of its console if it did so by itself, by a panic, out
+   * of memory, not answering any more; with undefined after `stop`.
+   */
+  readonly ended: Promise<Error | undefined>
+  #folder: RunFolder
+  #dismiss: () => void
+  #qemu: ChildProcess
+  #channel: Channel
+  #console: Console
+  #stopped = false
+  #hung: string | undefined
+
+  private constructor(parts: Parts) {
+    this.kernel = parts.options.kernel
+    this.release = parts.release
+    this.#folder = parts.folder
+    this.#dismiss = parts.dismiss
+    this.#qemu = parts.qemu
+    this.#channel = parts.channel
+    this.#console = parts.console
+    this.ended = this.#end()
+  }
+
+  /**
+   * Boots a guest, and resolves when it takes commands. What it is made of is made first, if it is not there.
+   * @throws {NotAvailable} if the kernel cannot be had; else with the end of the console, and nothing is left running
+   */
+  static async boot(options: GuestOptions): Promise<Guest> {
+    const steps = options.steps ?? (() => undefined)
+    for (const folder of abandonedFolders()) await sweep(folder)
+    const { kernel } = options
+    const bootWith = (disks: readonly Disk[]): Promise<Guest> => Guest.#bootWith({ kernel }, disks, steps)
+    const root = await ensureRootImage(steps)
+    const store = await ensureImageStore(options.images ?? [], root, bootWith, steps)
+    return Guest.#bootWith(options, [{ serial: 'image-store', image: store }], steps)
+  }
+
+  /** With one more attempt where the emulation, not the kernel, is to blame. */
+  static async #bootWith(options: GuestOptions, images: readonly Disk[], steps: StepLog): Promise<Guest> {
+    try {
+      return await Guest.#bootOnce(options, images, steps)
+    } catch (error) {
+      if (kvmIsUsable() || !(error instanceof Error) || !isEmulationFault(error.message)) throw error
+      console.warn(`${error.message}\nThis was QEMU's emulation; booting once more`)
+      return Guest.#bootOnce(options, images, steps)
+    }
+  }
+
+  static async #bootOnce(options: GuestOptions, images: readonly Disk[], steps: StepLog): Promise<Guest> {
+    const guest = new Guest(await start(options, images, steps))
+    try {
+      await measured(steps, `boot of ${guest.release}`, () => guest.#boot(options.patience ?? usualPatience))
+    } catch (error) {
+      await guest.stop()
+      throw error
+    }
+    return guest
+  }
+
+  /** Starts a command, with its streams. `sh -c` is for those of a shell. */
+  spawn(command: readonly string[], options: SpawnOptions = {}): GuestProcess {
+    return this.#channel.spawn(command, options)
+  }
+
+  /**
+   * Runs a command to its end, whatever its exit status, and until nobody can write to its output any more.
+   * @throws if it cannot be started, takes too long, or the guest ends
+   */
+  async run(command: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+    const process = this.spawn(command, options)
+    process.stdin.end(options.input ?? '')
+    const finished = Promise.all([process.closed, text(process.stdout), text(process.stderr)])
+    const late = new AbortController()
+    const limit = this.#limit(process, command, options.timeoutMs, late.signal)
+    try {
+      const [{ code }, stdout, stderr] = await (limit === undefined ? finished : Promise.race([finished, limit]))
+      return { code, stdout, stderr }
+    } finally {
+      late.abort()
+    }
+  }
+
+  /** The process of QEMU on the host. */
+  get pid(): number {
+    return this.#qemu.pid!
+  }
+
+  /** The folder that holds what this guest has on the host. */
+  get folder(): string {
+    return this.#folder.path
+  }
+
+  /** The last lines of the console. */
+  consoleTail(): string {
+    return this.#console.tail()
+  }
+
+  /** Ends the guest at once; nothing of it stays. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#qemu.kill('SIGKILL')
+    await this.ended
+  }
+
+  async #limit(
+    process: GuestProcess,
+    command: readonly string[],
+    milliseconds: number | undefined,
+    signal: AbortSignal,
+  ): Promise<never> {
+    await pause(milliseconds ?? 2 ** 31 - 1, undefined, { signal }).catch(() => new Promise(() => undefined))
+    process.kill()
+    throw new Error(`${command.join(' ')}: took more than ${milliseconds} ms`)
+  }
+
+  async #boot(patience: number): Promise<void> {
+    const late = new AbortController()
+    const outcome = await Promise.race([
+      this.#channel.ready.then(() => 'ready' as const),
+      this.ended,
+      pause(bootLimit, 'late' as const, { signal: late.signal }).catch(() => undefined),
+    ])
+    late.abort()
+    if (outcome === 'late') throw this.#failure(`the guest (kernel ${this.kernel}) did not boot`)
+    if (outcome !== 'ready') throw outcome ?? new Error('the guest was stopped')
+    this.#watch(patience)
+  }
+
+  /** The first process of the guest answers each ping, unless the kernel has ceased to run it. */
+  async #watch(patience: number): Promise<void> {
+    while (!this.#stopped && this.#qemu.exitCode === null && this.#qemu.signalCode === null) {
+      const late = new AbortController()
+      const unanswered = pause(patience, true, { signal: late.signal, ref: false }).catch(() => false)
+      const answered = this.#channel.ping().then(() => false)
+      if (await Promise.race([answered, unanswered, this.ended.then(() => false)])) {
+        this.#hung = `the guest (kernel ${this.kernel}) has given no sign of life for ${patience / 1000} s`
+        this.#qemu.kill('SIGKILL')
+      }
+      late.abort()
+      await Promise.race([pause(pingInterval, undefined, { ref: false }), this.ended])
+    }
+  }
+
+  #failure(what: string): Error {
+    return new Error(`${what}. The end of its console:\n${this.#console.tail()}`)
+  }
+
+  async #end(): Promise<Error | undefined> {
+    const [code, signal] = (await once(this.#qemu, 'close')) as [number | null, string | null]
+    const how = signal ?? `exit status ${code}`
+    const reason = this.#hung ?? reasonOnConsole(this.kernel, this.#console.text) ?? `the guest has ended (${how})`
+    const error = this.#stopped ? undefined : this.#failure(reason)
+    this.#channel.end(error ?? new Error('the guest was stopped'))
+    await sweep(this.#folder)
+    this.#dismiss()
+    return error
+  }
+}
+
+interface Parts {
+  options: GuestOptions
+  release: string
+  folder: RunFolder
+  dismiss: () => void
+  qemu: ChildProcess
+  channel: Channel
+  console: Console
+}
+
+async function start(options: GuestOptions, images: readonly Disk[], steps: StepLog): Promise<Parts> {
+  const kernel = await ensureKernel(options.kernel, steps)
+  const initramfs = await ensureInitramfs(kernel, steps)
+  const disks = [
+    { serial: 'root', image: await ensureRootImage(steps) },
+    { serial: 'modules', image: kernel.modulesImage },
+    { serial: 'project', image: await ensureProjectImage(steps) },
+    { serial: 'dependencies', image: await ensureDependenciesImage(steps) },
+    ...images,
+  ]
+  const folder = createRunFolder()
+  const dismiss = watchOver(folder)
+  const channel = await Channel.listen(join(folder.path, 'channel'))
+  const command = qemuCommand({
+    vmlinuz: kernel.vmlinuz,
+    initramfs,
+    disks,
+    memoryMiB: options.memoryMiB ?? 2_048,
+    processors: options.processors ?? 2,
+    commandLine: options.commandLine ?? [],
+    forwards: options.forwards ?? [],
+    channel: join(folder.path, 'channel'),
+  })
+  const console = new Console(options.log)
+  const qemu = await launch(command, folder, console)
+  return { options, release: kernel.release, folder, dismiss, qemu, channel, console }
+}
+
+/** The kernel ends it with this process, however that ends; the watchdog of the folder does the same. */
+async function launch(command: string[], folder: RunFolder, console: Console): Promise<ChildProcess> {
+  const qemu = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...command], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, [markName]: folder.path },
+  })
+  for (const stream of [qemu.stdout!, qemu.stderr!]) {
+    stream.setEncoding('utf8').on('data', (bytes: string) => console.take(bytes))
+  }
+  await once(qemu, 'spawn')
+  return qemu
+}

@@ -1,0 +1,79 @@
+#!/bin/busybox sh
+# The guest's /init, in its initramfs: loads modules, puts the root together from read-only disks and memory, and hands
+# over to exec-server. Each program that is started costs 20 ms under emulation, so mounts are collected in tables.
+B=/bin/busybox
+mount_all() { $B mount -a -T "$1"; }
+$B mount -t proc proc /proc
+cat_lines() { while read -r line; do echo "$line"; done; }
+cat_lines >/first <<'TABLE'
+dev /dev devtmpfs defaults 0 0
+sys /sys sysfs defaults 0 0
+upper /upper tmpfs size=90% 0 0
+TABLE
+mount_all /first
+for module in $($B cat /modules/order); do $B insmod "/modules/$module"; done
+
+# Disks are known by their serial, whatever order the kernel finds them in.
+images=
+for block in /sys/block/vd*; do
+  read -r serial <"$block/serial"
+  case "$serial" in
+  root) root=/dev/${block##*/} ;;
+  modules) modules=/dev/${block##*/} ;;
+  project) project=/dev/${block##*/} ;;
+  dependencies) dependencies=/dev/${block##*/} ;;
+  image-*) images="$images ${serial#image-}:/dev/${block##*/}" ;;
+  esac
+done
+
+$B mount -t squashfs -o ro "$root" /lower
+$B mkdir /upper/upper /upper/work
+$B mount -t overlay -o lowerdir=/lower,upperdir=/upper/upper,workdir=/upper/work root /new || exec $B poweroff -f
+# Volumes that a kubelet mounts have to reach containers.
+$B mount --make-rshared /new
+cat_lines >/second <<TABLE
+proc /new/proc proc defaults 0 0
+sys /new/sys sysfs defaults 0 0
+dev /new/dev devtmpfs defaults 0 0
+run /new/run tmpfs mode=755 0 0
+tmp /new/tmp tmpfs mode=1777 0 0
+security /new/sys/kernel/security securityfs defaults 0 0
+cgroup /new/sys/fs/cgroup cgroup2 defaults 0 0
+bpf /new/sys/fs/bpf bpf defaults 0 0
+tracing /new/sys/kernel/tracing tracefs defaults 0 0
+containerd /new/var/lib/containerd tmpfs size=80% 0 0
+kubelet /new/var/lib/kubelet tmpfs size=50% 0 0
+$modules /new/lib/modules squashfs ro 0 0
+$project /new/varmor squashfs ro 0 0
+$dependencies /new/varmor/node_modules squashfs ro 0 0
+TABLE
+# Above: what containerd and kubelet keep there cannot be on an overlay.
+for image in $images; do
+  echo "${image#*:} /new/images/${image%%:*} squashfs ro 0 0" >>/second
+  folders="$folders /new/images/${image%%:*}"
+done
+$B mkdir $folders
+mount_all /second
+$B cp -a /links/. /new/dev/
+# What containerd-pack has written: containerd has these images from the start.
+[ ! -d /new/images/store ] || $B cp -a /new/images/store/io.* /new/var/lib/containerd/
+cat_lines >/third <<'TABLE'
+devpts /new/dev/pts devpts ptmxmode=0666 0 0
+shm /new/dev/shm tmpfs mode=1777 0 0
+mqueue /new/dev/mqueue mqueue defaults 0 0
+TABLE
+mount_all /third
+
+$B ifconfig lo 127.0.0.1 up
+$B ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
+$B route add default gw 10.0.2.2
+echo 1 >/proc/sys/net/ipv4/ip_forward
+echo guest >/proc/sys/kernel/hostname
+
+for port in /sys/class/virtio-ports/*; do
+  read -r name <"$port/name"
+  [ "$name" != commands ] || commands=/dev/${port##*/}
+done
+$B cp /exec-server /new/run/exec-server
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
+exec $B switch_root /new /run/exec-server "$commands"

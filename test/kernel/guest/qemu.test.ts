@@ -1,0 +1,42 @@
+import { expect } from 'chai'
+import { isEmulationFault, qemuCommand, reasonOnConsole } from './qemu.ts'
+
+describe('the command that runs a guest', () => {
+  it('keeps a comma of a path out of its own commas', () => {
+    const command = qemuCommand({
+      vmlinuz: '/k',
+      initramfs: '/i',
+      disks: [{ serial: 'root', image: '/a,b/root' }],
+      memoryMiB: 512,
+      processors: 1,
+      commandLine: ['audit=0'],
+      forwards: [{ host: 1234, guest: 80 }],
+      channel: '/c',
+    })
+    expect(command).to.include('if=none,id=root,file=/a,,b/root,format=raw,readonly=on')
+    expect(command).to.include('user,id=network,hostfwd=tcp:127.0.0.1:1234-10.0.2.15:80')
+    expect(command[command.indexOf('-append') + 1]).to.match(/ audit=0$/)
+  })
+})
+
+describe('why a guest has ended', () => {
+  const rows: [console: string, reason: string | undefined][] = [
+    ['[ 1.0] Kernel panic - not syncing: sysrq triggered crash\n', 'kernel 6.1 panicked: sysrq triggered crash'],
+    [
+      'Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled\n',
+      'the guest (kernel 6.1) ran out of memory: Out of memory: system-wide panic_on_oom is enabled',
+    ],
+    ['nothing of note\n', undefined],
+  ]
+  for (const [console, reason] of rows) {
+    it(`${reason ?? 'is not known'}`, () => expect(reasonOnConsole('6.1', console)).to.equal(reason))
+  }
+})
+
+describe('a panic while an emulated guest boots', () => {
+  it('is put down to the emulation if the kernel met a fault, not if it said that it could not go on', () => {
+    const reason = (console: string): string => reasonOnConsole('6.1', console)!
+    expect(isEmulationFault(reason('Kernel panic - not syncing: Fatal exception in interrupt\n'))).to.equal(true)
+    expect(isEmulationFault(reason('Kernel panic - not syncing: VFS: Unable to mount root fs\n'))).to.equal(false)
+  })
+})

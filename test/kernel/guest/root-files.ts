@@ -1,0 +1,124 @@
+import { accessSync, constants, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { probe } from '../../cluster/command.ts'
+import { busybox, cniPlugins } from '../../cluster/requirements.ts'
+
+/** One thing in the guest's root: a copy of a file of this machine, a text of ours, or a link. */
+export type RootFile = { path: string } & ({ source: string } | { text: string; mode?: number } | { link: string })
+
+/** Programs of this machine that the guest has too, and the Debian package of each. */
+export const guestPrograms = [
+  { name: 'apparmor_parser', from: 'apparmor' },
+  { name: 'containerd', from: 'containerd' },
+  { name: 'containerd-shim-runc-v2', from: 'containerd' },
+  { name: 'ctr', from: 'containerd' },
+  { name: 'runc', from: 'runc' },
+  { name: 'ip', from: 'iproute2' },
+  { name: 'xtables-legacy-multi', from: 'iptables' },
+  { name: 'mount', from: 'mount' },
+  { name: 'umount', from: 'mount' },
+]
+
+const folders = ['/usr/sbin', '/usr/bin', '/sbin', '/bin', ...(process.env['PATH'] ?? '').split(':')]
+
+/** The path of a program of this machine. */
+export const findProgram = (name: string): string | undefined =>
+  folders
+    .map((folder) => join(folder, name))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK)
+        return statSync(path).isFile()
+      } catch {
+        return false
+      }
+    })
+
+/** In the guest `/bin`, `/sbin`, `/lib` and `/lib64` are links into `/usr`, as on any Debian since 12. */
+const merged = (path: string): string => path.replace(/^\/(bin|sbin|lib|lib64)\//, '/usr/$1/')
+
+/** The shared libraries of a program, and the program that loads them. */
+const librariesOf = (program: string): string[] =>
+  [...(probe('ldd', program) ?? '').matchAll(/(\/\S+) \(0x/g)].map(([, path]) => path!)
+
+function programFiles(): RootFile[] {
+  const copies = new Map<string, string>()
+  const add = (path: string, source: string): void => {
+    copies.set(merged(path), realpathSync(source))
+    for (const library of librariesOf(source)) copies.set(merged(library), realpathSync(library))
+  }
+  for (const { name } of guestPrograms) {
+    const path = findProgram(name)!
+    add(path, path)
+  }
+  for (const plugin of ['bridge', 'host-local', 'loopback', 'portmap']) {
+    add(join(cniPlugins, plugin), join(cniPlugins, plugin))
+  }
+  add('/usr/bin/node', process.execPath)
+  return [...copies].map(([path, source]) => ({ path, source }))
+}
+
+function treeFiles(folder: string): RootFile[] {
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .map((path) => ({ path, source: path }))
+}
+
+/** What apparmor_parser reads besides the profiles themselves. */
+const appArmorFiles = (): RootFile[] => [
+  ...['abstractions', 'tunables', 'abi'].flatMap((name) => treeFiles(join('/etc/apparmor.d', name))),
+  ...treeFiles('/usr/share/apparmor-features'),
+  { path: '/etc/apparmor/parser.conf', source: '/etc/apparmor/parser.conf' },
+]
+
+/** All of busybox's programs that the guest does not have from elsewhere. */
+function appletFiles(taken: ReadonlySet<string>): RootFile[] {
+  const applets = (probe(busybox, '--list') ?? '').split('\n').filter((name) => name !== 'busybox' && name !== '')
+  const has = (name: string): boolean => ['/usr/bin/', '/usr/sbin/'].some((folder) => taken.has(folder + name))
+  const links = applets.filter((name) => !has(name)).map((name) => ({ path: `/usr/bin/${name}`, link: 'busybox' }))
+  return [{ path: '/usr/bin/busybox', source: busybox }, ...links]
+}
+
+const ours = (path: string, file: string, mode?: number): RootFile => ({
+  path,
+  text: readFileSync(join(import.meta.dirname, 'root', file), 'utf8'),
+  ...(mode === undefined ? {} : { mode }),
+})
+
+const configuration = (): RootFile[] => [
+  { path: '/bin', link: 'usr/bin' },
+  { path: '/sbin', link: 'usr/sbin' },
+  { path: '/lib', link: 'usr/lib' },
+  { path: '/lib64', link: 'usr/lib64' },
+  ...['iptables', 'iptables-save', 'iptables-restore'].map((name) => ({
+    path: `/usr/sbin/${name}`,
+    link: 'xtables-legacy-multi',
+  })),
+  // Where the kernel looks when it wants a module.
+  { path: '/usr/sbin/modprobe', link: '../bin/busybox' },
+  { path: '/etc/passwd', text: 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' },
+  { path: '/etc/group', text: 'root:x:0:\nnogroup:x:65534:\n' },
+  { path: '/etc/hosts', text: '127.0.0.1 localhost guest\n' },
+  // Without it a static program looks for libraries that are not here, and crashes.
+  { path: '/etc/nsswitch.conf', text: 'passwd: files\ngroup: files\nhosts: files dns\n' },
+  // containerd gives it to pods.
+  { path: '/etc/resolv.conf', text: 'nameserver 10.0.2.3\n' },
+  ours('/etc/containerd/config.toml', 'containerd.toml'),
+  ours('/etc/cni/net.d/10-bridge.conflist', 'cni.conflist'),
+  ours('/usr/local/sbin/containerd-up', 'containerd-up.sh', 0o755),
+  ours('/usr/local/sbin/containerd-pack', 'containerd-pack.sh', 0o755),
+]
+
+/** Folders that are mounted on, or that programs expect. */
+export const rootFolders = [
+  ...['/proc', '/sys', '/dev', '/run', '/tmp', '/root', '/mnt', '/varmor', '/images', '/usr/lib/modules'],
+  ...['/var/lib/containerd', '/var/lib/kubelet', '/var/log/pods', '/var/log/containers', '/var/log/varmor', '/var/tmp'],
+  ...['/etc/apparmor.d', '/opt', '/usr/lib64', '/usr/sbin', '/usr/local/bin', '/var/cache/apparmor'],
+]
+
+/** Everything in the guest's root. */
+export function rootFiles(): RootFile[] {
+  const files = [...programFiles(), ...configuration(), ...appArmorFiles()]
+  return [...files, ...appletFiles(new Set(files.map(({ path }) => path)))]
+}

@@ -1,0 +1,64 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { output } from '../../cluster/command.ts'
+import { measured, type StepLog } from '../../cluster/steps.ts'
+import { debianKeyring, mirror } from '../guest/apt.ts'
+import { digest, kernelCached, subfolder } from '../guest/cache.ts'
+import { NotAvailable } from '../guest/not-available.ts'
+import { findProgram } from '../guest/root-files.ts'
+import { makeSquashfs } from '../guest/squashfs.ts'
+import { debianImage } from './names.ts'
+import { makeOciArchive, pack } from './oci-archive.ts'
+
+const suite = 'bookworm'
+/** Besides what is essential in Debian: bash, coreutils, util-linux (unshare, nsenter, mount) and the like. */
+const packages = ['python3', 'procps', 'iproute2', 'libcap2-bin']
+const probes = join(import.meta.dirname, 'probes')
+const flags = ['-std=gnu11', '-O1', '-static', '-pthread', '-Wall', '-Wextra', '-D_GNU_SOURCE']
+
+/** Debian's files as a tar archive, without documentation and translations. */
+async function ensureBase(log: StepLog): Promise<string> {
+  const folder = await kernelCached('debian', digest('layout 1', suite, ...packages), (draft) =>
+    measured(log, `root of Debian ${suite}`, async () => {
+      if (findProgram('mmdebstrap') === undefined) {
+        throw new NotAvailable('the Debian image needs mmdebstrap; run .ci/setup, or: apt-get install mmdebstrap')
+      }
+      const without = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*', '/usr/share/info/*']
+      const drop = without.map((path) => `--dpkgopt=path-exclude=${path}`)
+      const options = ['--quiet', '--variant=essential', `--include=${packages.join(',')}`, ...drop]
+      const clean = ['--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/* "$1"/var/log/*']
+      const source = `deb [signed-by=${debianKeyring}] ${mirror()}/debian ${suite} main`
+      const env = { ...process.env, SOURCE_DATE_EPOCH: '0' }
+      const command = ['-n', '15', 'mmdebstrap', ...options, ...clean, suite, join(draft, 'base.tar'), source]
+      await output('nice', command, { env }).catch((error: Error) => {
+        const remedy = 'connect this machine to a mirror of Debian (VARMOR_DEBIAN_MIRROR)'
+        throw new NotAvailable(`Debian ${suite} cannot be had; ${remedy}\n${error.message}`, { cause: error })
+      })
+    }),
+  )
+  return join(folder, 'base.tar')
+}
+
+/** A disk with an archive of the Debian image: its packages, and above them each probe of probes/ as /probes/NAME. */
+export async function ensureDebianArchive(log: StepLog): Promise<string> {
+  const base = await ensureBase(log)
+  const sources = existsSync(probes) ? readdirSync(probes).filter((name) => name.endsWith('.c')) : []
+  const texts = sources.map((name) => readFileSync(join(probes, name)))
+  const key = digest('layout 2', base, ...flags, ...sources, ...texts)
+  const folder = await kernelCached('probes', key, (draft) =>
+    measured(log, 'image of Debian with the probes', async () => {
+      const root = subfolder(draft, 'root')
+      subfolder(root, 'probes')
+      for (const name of sources) {
+        await output('gcc', [...flags, '-o', join(root, 'probes', basename(name, '.c')), join(probes, name)])
+      }
+      await pack(root, join(draft, 'probes.tar'))
+      const archives = subfolder(draft, 'archives')
+      const image = { name: debianImage, layers: [base, join(draft, 'probes.tar')], command: ['/bin/bash'] }
+      await makeOciArchive([image], join(archives, 'debian.tar'))
+      await makeSquashfs(archives, join(draft, 'archives.squashfs'))
+      for (const done of [root, join(draft, 'probes.tar'), archives]) rmSync(done, { recursive: true })
+    }),
+  )
+  return join(folder, 'archives.squashfs')
+}

@@ -1,0 +1,81 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { locked } from '../../cluster/binaries/locked.ts'
+import { measured, type StepLog } from '../../cluster/steps.ts'
+import { digest, kernelCache, kernelCached } from '../guest/cache.ts'
+import type { Guest } from '../guest/guest.ts'
+import type { Disk } from '../guest/qemu.ts'
+import { plainSquashfs } from '../guest/squashfs.ts'
+import { ensureBusyboxArchive } from './busybox.ts'
+import { ensureDebianArchive } from './debian.ts'
+
+/** Images beside busybox, which every guest has. */
+export type ImageName = 'debian'
+
+/**
+ * A disk with these images as containerd keeps them. Under emulation an import takes a minute, so one guest does it, and
+ * later ones find the result.
+ * @param root the image of the guest's root, whose containerd it is
+ * @param boot boots a guest with disks of archives
+ */
+export async function ensureImageStore(
+  images: readonly ImageName[],
+  root: string,
+  boot: (archives: readonly Disk[]) => Promise<Guest>,
+  log: StepLog,
+): Promise<string> {
+  const archives = [{ serial: 'image-busybox', image: await ensureBusyboxArchive(log) }]
+  if (images.includes('debian')) archives.push({ serial: 'image-debian', image: await ensureDebianArchive(log) })
+  const key = digest('layout 1', dirname(root), ...archives.map(({ image }) => image))
+  mkdirSync(kernelCache(), { recursive: true })
+  // Not within the cache's own lock, which the boot of a guest needs.
+  const folder = existsSync(join(kernelCache(), `store-${key}`))
+    ? await kernelCached('store', key, gone)
+    : await locked(join(kernelCache(), '.store-lock'), () =>
+        measured(log, `images of ${['busybox', ...images].join(', ')}, unpacked in a guest`, () =>
+          make(key, archives, boot),
+        ),
+      )
+  return join(folder, 'store.squashfs')
+}
+
+async function make(
+  key: string,
+  archives: readonly Disk[],
+  boot: (disks: readonly Disk[]) => Promise<Guest>,
+): Promise<string> {
+  const scratch = mkdtempSync(join(kernelCache(), '.store-'))
+  try {
+    const image = join(scratch, 'store.squashfs')
+    const guest = await boot(archives)
+    try {
+      await pack(guest, image)
+    } finally {
+      await guest.stop()
+    }
+    return await kernelCached('store', key, async (draft) => renameSync(image, join(draft, 'store.squashfs')))
+  } finally {
+    rmSync(scratch, { recursive: true })
+  }
+}
+
+async function pack(guest: Guest, image: string): Promise<void> {
+  const packing = guest.spawn(['containerd-pack'])
+  packing.stdin.end()
+  const complaints = text(packing.stderr)
+  const writer = spawn('sqfstar', [...plainSquashfs, '-quiet', '-no-progress', image], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+  })
+  const written = once(writer, 'close')
+  packing.stdout.pipe(writer.stdin!)
+  // It stops reading where the archive ends, before the padding; what comes after is read, so that tar can end.
+  writer.stdin!.on('error', () => undefined).on('close', () => packing.stdout.resume())
+  const [{ code }, [status]] = await Promise.all([packing.exited, written])
+  if (code !== 0 || status !== 0) throw new Error(`containerd-pack: ${code}, sqfstar: ${status}\n${await complaints}`)
+}
+
+const gone = (): Promise<never> =>
+  Promise.reject(new Error('an image store was removed while it was looked for; try again'))

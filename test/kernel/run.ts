@@ -1,0 +1,81 @@
+/**
+ * The kernel tier: boots a guest for each kernel and runs the tests of suite/ inside it, as root. Mocha's own output comes
+ * as it is written. What cannot be had here is skipped by name.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { Command, Option } from 'commander'
+import { explain } from '../cluster/requirements.ts'
+import { measured, printSteps } from '../cluster/steps.ts'
+import { ensureKernel, type KernelName, kernelNames } from './guest/kernels.ts'
+import { NotAvailable } from './guest/not-available.ts'
+import { missingForGuest } from './guest/requirements.ts'
+import { runSuite } from './run-suite.ts'
+import { type SuiteGroup, suiteGroups } from './suite-groups.ts'
+
+interface Given {
+  kernel: KernelName[] | ['all']
+  grep?: string
+  refresh?: true
+}
+
+const root = join(import.meta.dirname, '..', '..')
+
+/** In the form that mocha has, so that who counts its summaries counts this. */
+function skip(what: string): boolean {
+  console.log(`\n  - ${what}\n\n  0 passing\n  1 pending\n`)
+  return true
+}
+
+/** The tests of the guest itself, which run on this machine. */
+async function hostTests(given: Given): Promise<boolean> {
+  console.log('\nthe guest, seen from the host')
+  const mocha = join(root, 'node_modules/mocha/bin/mocha.js')
+  const files = ['test/kernel/*.test.ts', 'test/kernel/guest/**/*.test.ts']
+  const flags = ['--no-config', '--exit', '--timeout', '300000', '--slow', '30000', '--reporter', 'spec']
+  const grep = given.grep === undefined ? [] : ['--grep', given.grep]
+  const args = ['--import', 'tsx', mocha, ...flags, ...grep, ...files]
+  const [status] = await once(spawn(process.execPath, args, { cwd: root, stdio: 'inherit' }), 'close')
+  return status === 0
+}
+
+async function kernelTests(kernel: KernelName, groups: readonly SuiteGroup[], given: Given): Promise<boolean> {
+  let passed = true
+  try {
+    if (given.refresh) await ensureKernel(kernel, printSteps, true)
+    for (const group of groups) {
+      const good = await measured(printSteps, `kernel ${kernel}${group.name ? `, ${group.name}` : ''}`, () =>
+        runSuite(kernel, group, given.grep),
+      )
+      passed &&= good
+    }
+  } catch (error) {
+    if (!(error instanceof NotAvailable)) throw error
+    skip(`kernel ${kernel} skipped: ${error.message}`)
+  }
+  return passed
+}
+
+async function run(given: Given): Promise<boolean> {
+  const missing = missingForGuest()
+  if (missing.length > 0) return skip(explain('real kernels', missing))
+  const kernels = given.kernel[0] === 'all' ? kernelNames : (given.kernel as KernelName[])
+  const groups = suiteGroups(join(import.meta.dirname, 'suite'))
+  let passed = await hostTests(given)
+  for (const kernel of kernels) passed = (await kernelTests(kernel, groups, given)) && passed
+  return passed
+}
+
+const program = new Command('test:kernel')
+  .addOption(
+    new Option('--kernel <kernel...>', 'Debian kernels to test on')
+      .choices([...kernelNames, 'all'])
+      .default(['6.1', '6.12']),
+  )
+  .option('--grep <text>', 'only tests whose title matches')
+  .option('--refresh', 'fetch the newest version of the kernels first')
+  .action(async (given: Given) => {
+    process.exitCode = (await run(given)) ? 0 : 1
+  })
+await program.parseAsync()

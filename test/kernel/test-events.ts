@@ -1,0 +1,19 @@
+export interface InGuestOptions {
+  grep?: string
+  color: boolean
+}
+
+/** What the tests in a guest tell the host, one line each. `done` comes after mocha's own summary. */
+export interface TestEvent {
+  kind: 'start' | 'pass' | 'fail' | 'pending' | 'done'
+  title: string
+}
+
+/** A character that no text has (record separator). */
+const mark = '\u001e'
+
+export const writeEvent = (event: TestEvent): string => `${mark}${JSON.stringify(event)}\n`
+
+/** @returns undefined for a line that is no event */
+export const readEvent = (line: string): TestEvent | undefined =>
+  line.startsWith(mark) ? (JSON.parse(line.slice(mark.length)) as TestEvent) : undefined
