@@ -1,6 +1,6 @@
 /**
- * Writes src/agent/containers/runtime-protos.ts: what the agent needs of the gRPC interfaces of containerd and CRI, from the
- * .proto files that both publish as Go modules (Apache-2.0). Needs Go, whose module proxy has them.
+ * Writes what the agent, and the kubelet of the sandbox, need of the gRPC interfaces of containerd and CRI, from the .proto
+ * files that both publish as Go modules (Apache-2.0). Needs Go, whose module proxy has them.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
@@ -23,27 +23,61 @@ const files: [module: keyof typeof modules, path: string][] = [
   ['k8s.io/cri-api', 'pkg/apis/runtime/v1/api.proto'],
 ]
 
-/** Methods and messages that the agent uses; what they refer to comes with them. */
-const methods = [
-  'containerd.services.containers.v1.Containers.Get',
-  'containerd.services.containers.v1.Containers.List',
-  'containerd.services.tasks.v1.Tasks.Get',
-  'containerd.services.tasks.v1.Tasks.List',
-  'containerd.services.events.v1.Events.Subscribe',
-  'containerd.services.version.v1.Version.Version',
-  'runtime.v1.RuntimeService.ListPodSandbox',
-]
-const messages = [
-  'containerd.events.TaskStart',
-  'containerd.events.TaskExit',
-  'containerd.events.TaskDelete',
-  'containerd.events.ContainerCreate',
-  'containerd.events.ContainerUpdate',
-  'containerd.events.ContainerDelete',
-]
+/** Methods and messages that a program uses; what they refer to comes with them. */
+export interface ProtoSelection {
+  /** Where they are written, from the root of the project on, and under which name. */
+  file: string
+  name: string
+  methods: string[]
+  messages: string[]
+}
+
+const of = (service: string, ...methods: string[]): string[] => methods.map((method) => `${service}.${method}`)
+
+const forAgent: ProtoSelection = {
+  file: 'src/agent/containers/runtime-protos.ts',
+  name: 'runtimeProtos',
+  methods: [
+    ...of('containerd.services.containers.v1.Containers', 'Get', 'List'),
+    ...of('containerd.services.tasks.v1.Tasks', 'Get', 'List'),
+    ...of('containerd.services.events.v1.Events', 'Subscribe'),
+    ...of('containerd.services.version.v1.Version', 'Version'),
+    ...of('runtime.v1.RuntimeService', 'ListPodSandbox'),
+  ],
+  messages: of(
+    'containerd.events',
+    'TaskStart',
+    'TaskExit',
+    'TaskDelete',
+    'ContainerCreate',
+    'ContainerUpdate',
+    'ContainerDelete',
+  ),
+}
+
+const pods = ['RunPodSandbox', 'StopPodSandbox', 'RemovePodSandbox', 'ListPodSandbox', 'PodSandboxStatus']
+const containers = ['CreateContainer', 'StartContainer', 'StopContainer', 'RemoveContainer', 'ListContainers']
+const processes = ['Exec', 'Start', 'Wait', 'CloseIO', 'ResizePty', 'Kill', 'DeleteProcess']
+
+const forKubelet: ProtoSelection = {
+  file: 'src/sandbox/kubelet/cri-protos.ts',
+  name: 'criProtos',
+  methods: [
+    ...of('containerd.services.containers.v1.Containers', 'Get'),
+    ...of('containerd.services.tasks.v1.Tasks', ...processes),
+    ...of('runtime.v1.RuntimeService', 'Version', ...pods, ...containers, 'ContainerStatus', 'ExecSync'),
+    ...of('runtime.v1.ImageService', 'ImageStatus', 'PullImage'),
+  ],
+  messages: [],
+}
+
+export const selections: readonly ProtoSelection[] = [forAgent, forKubelet]
 
 /** @param directories where the modules are */
-export function runtimeProtos(directories: Readonly<Record<keyof typeof modules, string>>): string {
+export function protosOf(
+  { methods, messages }: ProtoSelection,
+  directories: Readonly<Record<keyof typeof modules, string>>,
+): string {
   const root = new protobuf.Root()
   root.resolvePath = (_origin, target) => {
     // protobuf.js knows the common types by itself, and brings descriptor.proto along.
@@ -119,27 +153,37 @@ function describe(field: protobuf.Field) {
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted)
   if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  // The first value of an enum is what a field has that was not sent: it has to be the one of the number 0.
+  const isEnum = Object.values(value).every((one) => typeof one === 'number')
+  const entries = Object.entries(value).sort(([a, one], [b, other]) => (isEnum ? one - other : a < b ? -1 : 1))
   return Object.fromEntries(entries.map(([name, field]) => [name, sorted(field)]))
 }
 
-export const moduleDirectory = (module: keyof typeof modules): string =>
+const moduleDirectory = (module: keyof typeof modules): string =>
   JSON.parse(execFileSync('go', ['mod', 'download', '-json', `${module}@${modules[module]}`]).toString()).Dir
 
+export const moduleDirectories = (): Record<keyof typeof modules, string> => ({
+  'github.com/containerd/containerd/api': moduleDirectory('github.com/containerd/containerd/api'),
+  'k8s.io/cri-api': moduleDirectory('k8s.io/cri-api'),
+})
+
 export const dataFile = (
+  { name }: ProtoSelection,
   protos: string,
 ): string => `// Written by deploy/generate-runtime-protos.ts, from ${Object.entries(modules)
   .map((module) => module.join(' '))
   .join(' and ')}.
 
 /** Services and messages of containerd and CRI: a protobuf.js descriptor as JSON. */
-export const runtimeProtos =
+export const ${name} =
   '${protos}'
 `
 
 if (argv[1] === fileURLToPath(import.meta.url)) {
-  const target = new URL('../src/agent/containers/runtime-protos.ts', import.meta.url)
-  const names = Object.keys(modules) as (keyof typeof modules)[]
-  const directories = Object.fromEntries(names.map((module) => [module, moduleDirectory(module)]))
-  writeFileSync(target, dataFile(runtimeProtos(directories as Record<keyof typeof modules, string>)))
+  const directories = moduleDirectories()
+  for (const selection of selections)
+    writeFileSync(
+      new URL(`../${selection.file}`, import.meta.url),
+      dataFile(selection, protosOf(selection, directories)),
+    )
 }

@@ -20,6 +20,20 @@ export function readPort(text: string): number {
   return Number(text)
 }
 
+export interface Endpoint {
+  host: string
+  port: number
+}
+
+/** `ADDRESS:PORT`, with brackets around an address of IPv6. */
+export function readEndpoint(text: string): Endpoint {
+  const [, inBrackets, plain, digits = ''] = /^(?:\[([0-9a-f:.]+)\]|([\w.-]+)):(\d{1,5})$/i.exec(text) ?? []
+  const host = inBrackets ?? plain
+  if (host === undefined || Number(digits) > 65_535)
+    throw new InvalidArgumentError('It must be ADDRESS:PORT, such as 127.0.0.1:10250 or [::1]:10250.')
+  return { host, port: Number(digits) }
+}
+
 /** Requests a second. */
 export function readRate(text: string): number {
   const rate = Number(text)
@@ -52,6 +66,13 @@ export function readDnsName(text: string): string {
   if (text.length > 253 || !/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(text))
     throw new InvalidArgumentError('It must be a DNS name: lower case letters, digits, - and .')
   return text
+}
+
+/** `KEY=VALUE`, for an option that may come several times. */
+export function readLabels(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const [, key, value] = /^([^=\s]+)=([^=\s]*)$/.exec(text) ?? []
+  if (key === undefined || value === undefined) throw new InvalidArgumentError('It must be KEY=VALUE.')
+  return { ...before, [key]: value }
 }
 
 /** `KEY=VALUE` of a label, or nothing. */

@@ -4,7 +4,7 @@ import { type KernelEnforcer, parseEnforcers } from '../api/enforcer.ts'
 import { endWithReader, formats } from './output.ts'
 import { packageVersion } from './package-version.ts'
 import { readCount } from './read-option.ts'
-import { addAgent, addManager, addSandbox } from './roles.ts'
+import { addAgent, addManager, addSandbox, addSandboxNode } from './roles.ts'
 
 // Each command loads its own code, so that none waits for another's.
 
@@ -16,8 +16,8 @@ function program(): Command {
     .exitOverride()
     .showSuggestionAfterError()
     .configureHelp({ showGlobalOptions: false })
-  for (const add of [addCompile, addValidate, addRules, addDecode, addManager, addAgent, addSandbox, addVersion])
-    add(varmor)
+  const roles = [addManager, addAgent, addSandbox, addSandboxNode]
+  for (const add of [addCompile, addValidate, addRules, addDecode, ...roles, addVersion]) add(varmor)
   return varmor
 }
 

@@ -12,6 +12,7 @@ import { configMaps } from '../kube/core-objects.ts'
 import { PriorityLimiter } from '../kube/limiter.ts'
 import { nodes } from '../manager/cluster-resources.ts'
 import { certificateName, Manager, type ManagerOptions } from '../manager/manager.ts'
+import { kubeconfig, tokenKubeconfig } from './api-server/http/kubeconfig.ts'
 import {
   type RunningApiServer,
   type Snapshot,
@@ -23,11 +24,17 @@ import { RecordingRuntime } from './controllers/node/recording-runtime.ts'
 import { runtimeProxy } from './controllers/node/runtime-proxy.ts'
 import { type RunningControllers, startControllers } from './controllers/start-controllers.ts'
 import { agentToken, install } from './install.ts'
+import { allowOutsideNodes, anyNode, registeredNode } from './outside-nodes.ts'
 import { type RecordingLoaders, recordingLoaders } from './recording-loader.ts'
 
 export interface SandboxOptions {
-  /** How many nodes, called `node-1` and so on. */
+  /** How many nodes, called `node-1` and so on; 0 for outside nodes alone. */
   nodes: number
+  /**
+   * A further address of this machine by which nodes outside of this process reach API server and manager: 10.0.2.2 from
+   * a guest of QEMU, whose user network leads there to our loopback.
+   */
+  outsideAddress?: string
   /** Of the API server; 0: any that is free. */
   port?: number
   /** A folder that keeps the objects, the port and the kubeconfig over restarts. Made if it is not there. */
@@ -35,6 +42,22 @@ export interface SandboxOptions {
   logger: Logger
   manager?: Partial<ManagerOptions>
   api?: StartOptions
+}
+
+/** What a node outside needs to know. */
+export interface OutsideNode {
+  /** For its kubelet: a certificate for client and server. */
+  kubeconfig: string
+}
+
+/** What its agent needs to know, once the node is registered. */
+export interface OutsideAgent {
+  kubeconfig: string
+  /** For the manager; bound to the node. */
+  token: string
+  manager: string
+  /** PEM: the authority of the manager's certificate. */
+  managerAuthority: string
 }
 
 /** vArmor's namespace in a sandbox. */
@@ -78,14 +101,16 @@ export class Sandbox {
 
   /** Resolves when `kubectl apply` of a policy will have it loaded on all nodes. */
   static async start(options: SandboxOptions): Promise<Sandbox> {
-    const { data } = options
+    const { data, outsideAddress } = options
     if (data !== undefined) await mkdir(data, { recursive: true, mode: 0o700 })
     const restore = data === undefined ? undefined : await readSnapshot(data)
     const port = options.port ?? (data === undefined ? undefined : await lastPort(data))
     const runtime = new RecordingRuntime({ clock: systemClock, random: Math.random })
-    const api = await startApiServer({
-      nodes: runtimeProxy(runtime),
+    const addresses = [...(options.api?.addresses ?? []), ...(outsideAddress === undefined ? [] : [outsideAddress])]
+    const api: RunningApiServer = await startApiServer({
+      nodes: anyNode(runtimeProxy(runtime), () => api),
       ...options.api,
+      addresses,
       ...(port !== undefined && { port }),
       ...(restore !== undefined && { restore }),
     }).catch((error: unknown) => {
@@ -127,10 +152,12 @@ export class Sandbox {
     this.#controllers = startControllers({ client, ...time, failed })
     await this.#controllers.synced()
     const names = Array.from({ length: this.#options.nodes }, (_, i) => `node-${i + 1}`)
-    this.#kubelets = await FakeNodes.start({
-      ...{ client, ...time, runtime: this.runtime, failed },
-      nodes: names.map((name) => ({ name })),
-    })
+    if (names.length > 0)
+      this.#kubelets = await FakeNodes.start({
+        ...{ client, ...time, runtime: this.runtime, failed },
+        nodes: names.map((name) => ({ name })),
+      })
+    await allowOutsideNodes(this.client, sandboxNamespace)
     await this.startManager()
     await Promise.all(names.map((name) => this.#addNode(name)))
     if (this.#options.data !== undefined) {
@@ -141,7 +168,7 @@ export class Sandbox {
 
   /** Starts the manager that `stopManager` has stopped. */
   async startManager(): Promise<void> {
-    const { logger, manager } = this.#options
+    const { logger, manager, outsideAddress } = this.#options
     this.#manager = new Manager({
       connection: this.#connect(),
       namespace: sandboxNamespace,
@@ -149,7 +176,7 @@ export class Sandbox {
       logger,
       host: '127.0.0.1',
       ports: { webhook: 0, status: 0, metrics: 0 },
-      names: ['127.0.0.1', 'localhost'],
+      names: ['127.0.0.1', 'localhost', ...(outsideAddress === undefined ? [] : [outsideAddress])],
       reach: (port) => ({ url: `https://127.0.0.1:${port}` }),
       ...manager,
     })
@@ -174,6 +201,31 @@ export class Sandbox {
     this.#limiter.close()
     await this.api.close()
     if (this.#options.data === undefined) rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  /** Makes what a kubelet outside comes with. It may come as soon as it likes, and again with the same. */
+  async admitNode(name: string): Promise<OutsideNode> {
+    const identity = await this.api.authority.node(name, Date.now())
+    return { kubeconfig: kubeconfig(this.#outside(this.api.url), this.api.caPem, identity, `system:node:${name}`) }
+  }
+
+  /** Makes what the agent of a node outside comes with. Resolves once the node is registered. */
+  async admitAgent(name: string, signal?: AbortSignal): Promise<OutsideAgent> {
+    const uid = await registeredNode(this.client, name, signal)
+    const token = await agentToken(this.client, sandboxNamespace, { name, uid })
+    return {
+      token,
+      kubeconfig: tokenKubeconfig(this.#outside(this.api.url), this.api.caPem, token, 'varmor-agent'),
+      manager: this.#outside(`https://127.0.0.1:${this.manager.ports.status}`),
+      managerAuthority: await this.#managerAuthority(),
+    }
+  }
+
+  /** A URL of ours as nodes outside have to write it. */
+  #outside(url: string): string {
+    const { outsideAddress } = this.#options
+    if (outsideAddress === undefined) return url
+    return `https://${outsideAddress}:${new URL(url).port}`
   }
 
   #connect(): KubeConnection {
@@ -211,8 +263,12 @@ export class Sandbox {
   }
 
   async #writeAuthority(): Promise<void> {
+    await writeFile(this.#caFile, await this.#managerAuthority())
+  }
+
+  async #managerAuthority(): Promise<string> {
     const { data } = await this.client.get(configMaps, { name: `${certificateName}-ca`, namespace: sandboxNamespace })
-    await writeFile(this.#caFile, data?.['ca.crt'] ?? '')
+    return data?.['ca.crt'] ?? ''
   }
 
   async #save(): Promise<void> {

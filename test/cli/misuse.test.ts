@@ -20,6 +20,18 @@ const rows: { args: string[]; status: 1 | 2; says: RegExp; env?: NodeJS.ProcessE
   { args: ['agent', '--containers', 'x'], status: 2, says: /--containers is for --audit-only/ },
   { args: ['agent'], env: { AUDIT_EVENT_METADATA: '[1]' }, status: 2, says: /AUDIT_EVENT_METADATA is no JSON object/ },
   { args: ['sandbox', '--nodes', '0'], status: 2, says: /whole number from 1/ },
+  { args: ['sandbox-node', '--name', 'n'], status: 2, says: /required option '--kubeconfig <file>'/ },
+  { args: ['sandbox-node', '--kubeconfig', 'x', '--name', 'N'], status: 2, says: /must be a DNS name/ },
+  {
+    args: ['sandbox-node', '--kubeconfig', 'x', '--name', 'n', '--listen', '80'],
+    status: 2,
+    says: /must be ADDRESS:PORT/,
+  },
+  {
+    args: ['sandbox-node', '--kubeconfig', '/nonexistent/file', '--name', 'n'],
+    status: 1,
+    says: /kubeconfig \/nonexistent\/file: ENOENT/,
+  },
   { args: ['sandbox', 'more'], status: 2, says: /too many arguments/ },
 ]
 
@@ -47,7 +59,7 @@ describe('a role that is asked for wrongly, or has no cluster', function () {
     expect(run).to.deep.include({ status: 1, stderr: 'error: there is no context there; there are: here\n' })
   })
 
-  for (const role of ['manager', 'agent', 'sandbox'])
+  for (const role of ['manager', 'agent', 'sandbox', 'sandbox-node'])
     it(`varmor ${role} --help names its flags and exit statuses`, async () => {
       const run = await varmor([role, '--help'])
       expect(run.status).to.equal(0)

@@ -66,6 +66,23 @@ const rows: { reader: (text: string) => unknown; takes: [text: string, value: un
     refuses: ['A', '-a', 'a-', 'a b', ''],
   },
   {
+    reader: read.readEndpoint,
+    takes: [
+      ['127.0.0.1:10250', { host: '127.0.0.1', port: 10_250 }],
+      ['node-1.local:0', { host: 'node-1.local', port: 0 }],
+      ['[::1]:80', { host: '::1', port: 80 }],
+    ],
+    refuses: ['127.0.0.1', ':80', '::1:80', 'a:65536', 'https://a:1', 'a:b', ''],
+  },
+  {
+    reader: (text) => read.readLabels(text, { a: 'b' }),
+    takes: [
+      ['role=kernel', { a: 'b', role: 'kernel' }],
+      ['x=', { a: 'b', x: '' }],
+    ],
+    refuses: ['', 'a', '=b', 'a b=c'],
+  },
+  {
     reader: read.readLabel,
     takes: [
       ['', ''],

@@ -1,19 +1,6 @@
-import {
-  type CallOptions,
-  Client,
-  type ClientReadableStream,
-  credentials,
-  Metadata,
-  type MethodDefinition,
-  type ServiceError,
-  status,
-} from '@grpc/grpc-js'
-import {
-  fromJSON,
-  type MessageTypeDefinition,
-  type PackageDefinition,
-  type ServiceDefinition,
-} from '@grpc/proto-loader'
+import type { ClientReadableStream } from '@grpc/grpc-js'
+import type { MessageTypeDefinition } from '@grpc/proto-loader'
+import { type AnyValue, GrpcClient, protoDefinitions, runtimeError } from './grpc-client.ts'
 import {
   type ContainerRuntime,
   type RuntimeContainer,
@@ -32,12 +19,6 @@ export interface ContainerdOptions {
   namespace?: string
   /** Milliseconds for a call. Default 5,000. */
   deadline?: number
-}
-
-interface AnyValue {
-  // protobuf.js brings this type along, and with its name as in the .proto file.
-  type_url: string
-  value: Buffer
 }
 
 interface WireContainer {
@@ -64,36 +45,18 @@ interface WireSandbox {
 /** What CRI's own containers are marked with; the other kind is `sandbox`. */
 const kindLabel = 'io.cri-containerd.kind'
 
-/** As the runtime's own limit for messages. */
-const largestMessage = 16 * 1024 * 1024
-
 const topics = ['/tasks/start', '/tasks/exit', '/tasks/delete']
 
-const definitions: PackageDefinition = fromJSON(JSON.parse(runtimeProtos), {
-  longs: String,
-  enums: String,
-  defaults: true,
-})
-
-type Method = MethodDefinition<object, object>
-
-const method = (service: string, name: string): Method => (definitions[service] as ServiceDefinition)[name] as Method
+const definitions = protoDefinitions(runtimeProtos)
 
 /** containerd over its socket: its own services, and CRI's for what a pod was made from. */
 export class Containerd implements ContainerRuntime {
-  readonly #client: Client
-  readonly #options: Required<ContainerdOptions>
-  readonly #metadata = new Metadata()
+  readonly #client: GrpcClient
+  readonly #namespace: string
 
-  constructor(options: ContainerdOptions = {}) {
-    this.#options = { socket: containerdSocket, namespace: 'k8s.io', deadline: 5_000, ...options }
-    this.#metadata.set('containerd-namespace', this.#options.namespace)
-    this.#client = new Client(`unix:${this.#options.socket}`, credentials.createInsecure(), {
-      'grpc.max_receive_message_length': largestMessage,
-      // A runtime that is started anew is found soon; how long to wait between tries is the watch's own matter.
-      'grpc.initial_reconnect_backoff_ms': 100,
-      'grpc.max_reconnect_backoff_ms': 1_000,
-    })
+  constructor({ socket = containerdSocket, namespace = 'k8s.io', deadline = 5_000 }: ContainerdOptions = {}) {
+    this.#namespace = namespace
+    this.#client = new GrpcClient({ socket, namespace, deadline, definitions })
   }
 
   close(): void {
@@ -106,14 +69,11 @@ export class Containerd implements ContainerRuntime {
   }
 
   subscribe(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never> {
-    const { path, requestSerialize, responseDeserialize } = method('containerd.services.events.v1.Events', 'Subscribe')
-    const filters = topics.map((topic) => `topic=="${topic}",namespace==${this.#options.namespace}`)
-    const stream: ClientReadableStream<object> = this.#client.makeServerStreamRequest(
-      path,
-      requestSerialize,
-      responseDeserialize,
+    const filters = topics.map((topic) => `topic=="${topic}",namespace==${this.#namespace}`)
+    const stream: ClientReadableStream<object> = this.#client.stream(
+      'containerd.services.events.v1.Events',
+      'Subscribe',
       { filters },
-      this.#metadata,
     )
     const cancel = (): void => stream.cancel()
     signal.addEventListener('abort', cancel)
@@ -180,31 +140,11 @@ export class Containerd implements ContainerRuntime {
   }
 
   #call<Answer>(service: string, name: string, request: object): Promise<Answer> {
-    const { path, requestSerialize, responseDeserialize } = method(service, name)
-    const options: CallOptions = { deadline: Date.now() + this.#options.deadline }
-    return new Promise((resolve, reject) => {
-      this.#client.makeUnaryRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        request,
-        this.#metadata,
-        options,
-        (error, answer) => {
-          if (error !== null) reject(runtimeError(name, error))
-          else resolve(answer as Answer)
-        },
-      )
-    })
+    return this.#client.call(service, name, request)
   }
 }
 
 const containersMethod = (name: string): [string, string] => ['containerd.services.containers.v1.Containers', name]
-
-function runtimeError(what: string, error: ServiceError | Error): RuntimeError {
-  const { code } = error as Partial<ServiceError>
-  return new RuntimeError(code === undefined ? 'UNKNOWN' : status[code], `${what}: ${error.message}`, { cause: error })
-}
 
 /** The type of an event is its full name, without the host that a URL of Any usually begins with (containerd's typeurl). */
 function eventOf(event: AnyValue | null): RuntimeEvent | undefined {

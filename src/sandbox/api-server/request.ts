@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { JsonValue } from './schema/json.ts'
 import type { WatchRecord } from './watch/watch-record.ts'
 
@@ -55,9 +56,21 @@ export interface StreamResponse {
   readonly code: 200
   readonly headers: Headers
   readonly chunks: AsyncIterable<Uint8Array>
+  /** Called when the reader is gone, also while nothing comes. */
+  close?(): void
 }
 
-export type ApiResponse = JsonResponse | TextResponse | WatchResponse | StreamResponse
+/** The connection goes over to somebody else: the other end of a terminal. */
+export interface UpgradeResponse {
+  readonly type: 'upgrade'
+  readonly code: 101
+  readonly headers: Headers
+  readonly backend: Duplex
+  /** What it has sent already. */
+  readonly head: Uint8Array
+}
+
+export type ApiResponse = JsonResponse | TextResponse | WatchResponse | StreamResponse | UpgradeResponse
 
 export const json = (code: number, body: JsonValue, headers: Headers = {}): JsonResponse => ({
   type: 'json',

@@ -126,6 +126,7 @@ async function listen(
     },
     (incoming, outgoing) => void adapter.handle(incoming, outgoing),
   )
+  listener.on('upgrade', (incoming, socket, head) => void adapter.upgrade(incoming, socket, head))
   // Watches are silent for long.
   listener.requestTimeout = 0
   listener.keepAliveTimeout = 90_000

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
-import { dataFile, moduleDirectory, runtimeProtos } from '../../../deploy/generate-runtime-protos.ts'
+import { dataFile, moduleDirectories, protosOf, selections } from '../../../deploy/generate-runtime-protos.ts'
 
 describe('the interfaces of containerd and CRI', () => {
   it('are those of the modules that the generator names', function () {
@@ -10,11 +10,10 @@ describe('the interfaces of containerd and CRI', () => {
       console.log('      Go is not installed')
       this.skip()
     }
-    const directories = {
-      'github.com/containerd/containerd/api': moduleDirectory('github.com/containerd/containerd/api'),
-      'k8s.io/cri-api': moduleDirectory('k8s.io/cri-api'),
+    const directories = moduleDirectories()
+    for (const selection of selections) {
+      const written = readFileSync(new URL(`../../../${selection.file}`, import.meta.url), 'utf8')
+      expect(written, selection.file).to.equal(dataFile(selection, protosOf(selection, directories)))
     }
-    const written = readFileSync(new URL('../../../src/agent/containers/runtime-protos.ts', import.meta.url), 'utf8')
-    expect(written).to.equal(dataFile(runtimeProtos(directories)))
   })
 })

@@ -3,8 +3,9 @@ import { requestInfo } from '../http/request-info.ts'
 import type { Resource } from '../registry/resource.ts'
 import { type ApiRequest, type ApiResponse, json, pageNotFound, queryOf, type UserInfo } from '../request.ts'
 import type { JsonObject } from '../schema/json.ts'
-import { ApiStatusError, forbidden, internalFailure, methodNotAllowed, notFound, pathNotFound } from '../status.ts'
+import { ApiStatusError, internalFailure, methodNotAllowed, notFound, pathNotFound } from '../status.ts'
 import { handleResource } from './handle-resource.ts'
+import { refusal } from './refusal.ts'
 
 /** What answers the paths that are no resources: discovery, health. */
 export type PathHandler = (call: Call) => ApiResponse | undefined
@@ -81,24 +82,3 @@ function authorize({ context, info, user }: Call): void {
   const { allowed, reason } = context.authorizer.authorize(asked)
   if (!allowed) throw refusal(asked, reason)
 }
-
-type Asked = Parameters<ApiContext['authorizer']['authorize']>[0]
-
-/** The 403 of an authorizer that says no. */
-export function refusal(asked: Asked, reason: string): ApiStatusError {
-  const problem = sanitized(refusalText(asked))
-  const about = { group: asked.group, resource: asked.resource }
-  return forbidden(about, asked.name, reason === '' ? problem : `${problem}: ${reason}`)
-}
-
-function refusalText({ user, isResource, verb, path, ...asked }: Asked): string {
-  const who = `User ${JSON.stringify(user.name)} cannot ${verb}`
-  if (!isResource) return `${who} path ${JSON.stringify(path)}`
-  const resource = asked.subresource === '' ? asked.resource : `${asked.resource}/${asked.subresource}`
-  const where = asked.namespace === '' ? 'at the cluster scope' : `in the namespace ${JSON.stringify(asked.namespace)}`
-  return `${who} resource ${JSON.stringify(resource)} in API group ${JSON.stringify(asked.group)} ${where}`
-}
-
-/** Nothing that a browser could take for HTML. */
-const sanitized = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')

@@ -1,7 +1,6 @@
 import 'reflect-metadata'
-import { createPrivateKey, webcrypto, type X509Certificate } from 'node:crypto'
+import { createPrivateKey, webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
-import type { CertificateUser } from '../auth/authenticator.ts'
 
 type CryptoKey = webcrypto.CryptoKey
 
@@ -63,6 +62,15 @@ export class CertificateAuthority {
     return this.issue(subject.toString(), now, [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])])
   }
 
+  /** For a node: it is a client of the API server, and a server for it, by the name of the node. */
+  node(name: string, now: number): Promise<Identity> {
+    const subject = new x509.Name([{ CN: [`system:node:${name}`] }, { O: ['system:nodes'] }])
+    return this.issue(subject.toString(), now, [
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth, x509.ExtendedKeyUsage.serverAuth]),
+      new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: name }]),
+    ])
+  }
+
   /** For a server with these names and addresses. */
   server(commonName: string, names: readonly string[], addresses: readonly string[], now: number): Promise<Identity> {
     const alternatives: x509.JsonGeneralNames = [
@@ -105,11 +113,3 @@ async function pemOf(key: CryptoKey): Promise<string> {
 }
 
 const serialNumber = (): string => Buffer.from(webcrypto.getRandomValues(new Uint8Array(8))).toString('hex')
-
-/** User and groups of a client certificate. */
-export function certificateUser(certificate: X509Certificate): CertificateUser {
-  const fields = certificate.subject.split('\n').map((line) => line.split('=') as [string, string])
-  const values = (name: string): string[] => fields.filter(([key]) => key === name).map(([, value]) => value)
-  const sha256 = certificate.fingerprint256.replaceAll(':', '').toLowerCase()
-  return { commonName: values('CN')[0] ?? '', organizations: values('O'), sha256 }
-}

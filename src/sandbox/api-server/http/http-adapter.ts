@@ -1,5 +1,7 @@
 import { once } from 'node:events'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
@@ -12,12 +14,13 @@ import type {
   JsonResponse,
   StreamResponse,
   TextResponse,
+  UpgradeResponse,
   UserInfo,
   WatchResponse,
 } from '../request.ts'
 import type { ApiServer } from '../server.ts'
 import { requestEntityTooLarge, unauthorized } from '../status.ts'
-import { certificateUser } from './certificates.ts'
+import { certificateUser } from './certificate-user.ts'
 
 const compress = promisify(gzip)
 /** Bytes from which on an answer is compressed, as in the API server. */
@@ -35,7 +38,7 @@ export class HttpAdapter {
     outgoing.setHeader('Audit-Id', headerOf(incoming, 'audit-id') || this.server.context.uuid())
     outgoing.setHeader('Cache-Control', 'no-cache, private')
     try {
-      const response = await this.answer(incoming)
+      const response = await this.answer(incoming, await readBody(incoming))
       await write(incoming, outgoing, response)
     } catch {
       // The client is gone, or a fault says that it is to see a broken connection: there is nobody to tell.
@@ -43,10 +46,21 @@ export class HttpAdapter {
     }
   }
 
-  private async answer(incoming: IncomingMessage): Promise<ApiResponse> {
+  /** A request that wants the connection for something else than HTTP. Few get it; the others are answered as usual. */
+  async upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    socket.on('error', () => socket.destroy())
+    try {
+      const response = await this.answer(incoming, new Uint8Array())
+      if (response.type === 'upgrade') join(socket, head, response)
+      else await writeTo(socket, incoming, response)
+    } catch {
+      socket.destroy()
+    }
+  }
+
+  private async answer(incoming: IncomingMessage, body: Uint8Array | 'too large'): Promise<ApiResponse> {
     const user = this.userOf(incoming)
     if (!user) return failure(unauthorized())
-    const body = await readBody(incoming)
     if (body === 'too large') return failure(requestEntityTooLarge(`limit is ${largestBody}`))
     const request = requestOf(incoming, body)
     const as = impersonated(incoming)
@@ -121,7 +135,34 @@ async function write(incoming: IncomingMessage, outgoing: ServerResponse, respon
       return writeWatch(outgoing, response)
     case 'stream':
       return writeStream(outgoing, response)
+    case 'upgrade':
+      // Nobody asked for it in a way that can be granted.
+      response.backend.destroy()
+      outgoing.statusCode = 400
+      outgoing.end()
   }
+}
+
+/** An ordinary answer on a connection that was to be upgraded; it is the last one there. */
+async function writeTo(socket: Duplex, incoming: IncomingMessage, response: ApiResponse): Promise<void> {
+  const outgoing = new ServerResponse(incoming)
+  outgoing.assignSocket(socket as Socket)
+  outgoing.shouldKeepAlive = false
+  outgoing.once('finish', () => socket.end())
+  await write(incoming, outgoing, response)
+}
+
+/** Makes one connection of two. When one side ends, the other hears of it. */
+function join(socket: Duplex, head: Buffer, { headers, backend, head: begun }: UpgradeResponse): void {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+  socket.write(`${['HTTP/1.1 101 Switching Protocols', ...lines].join('\r\n')}\r\n\r\n`)
+  if (begun.length > 0) socket.write(begun)
+  if (head.length > 0) backend.write(head)
+  backend.on('error', () => socket.destroy())
+  backend.once('close', () => socket.end())
+  socket.once('close', () => backend.destroy())
+  socket.pipe(backend)
+  backend.pipe(socket)
 }
 
 async function writeWhole(
@@ -166,6 +207,7 @@ async function writeWatch(outgoing: ServerResponse, response: WatchResponse): Pr
 }
 
 async function writeStream(outgoing: ServerResponse, response: StreamResponse): Promise<void> {
+  outgoing.once('close', () => response.close?.())
   outgoing.flushHeaders()
   for await (const chunk of response.chunks) {
     if (outgoing.destroyed) break

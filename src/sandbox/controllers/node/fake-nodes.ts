@@ -1,13 +1,13 @@
-import { type Clock, sleep, type Timer } from '../../../../actors/runtime/clock.ts'
+import { type Clock, sleep } from '../../../../actors/runtime/clock.ts'
 import type { Random } from '../../../../actors/runtime/random.ts'
-import { microTimestamp } from '../../api-server/context.ts'
 import { backoff } from '../backoff.ts'
-import { ClusterClient, isAlreadyExists, isStatus, type Requests } from '../cluster-client.ts'
+import { ClusterClient, isAlreadyExists, type Requests } from '../cluster-client.ts'
 import { EventRecorder } from '../event-recorder.ts'
 import { Informer } from '../informer.ts'
 import type { Change } from '../informer-store.ts'
-import { leases, nodes, pods } from '../resources.ts'
+import { nodes, pods } from '../resources.ts'
 import type { Node, Pod } from '../types.ts'
+import { NodeLease, type NodeLeasePorts } from './node-lease.ts'
 import { addressOf, type NodeDescription, newNode, nodeStatus, podCidrOf } from './node-object.ts'
 import type { NodePlace, PodRuntime } from './pod-runtime.ts'
 import { PodWorker, type PodWorkerPorts } from './pod-worker.ts'
@@ -29,13 +29,9 @@ export interface FakeNodesOptions {
 interface OwnNode {
   readonly description: NodeDescription
   readonly place: NodePlace
-  lease: Timer | undefined
+  readonly lease: NodeLease
 }
 
-const leaseDuration = 40
-/** Milliseconds: a quarter of the duration. */
-const leaseRenewal = 10_000
-const leaseNamespace = 'kube-node-lease'
 /** Milliseconds. */
 const registrationRetries = { shortest: 200, longest: 7000 }
 /** How many nodes are registered at a time. */
@@ -74,7 +70,7 @@ export class FakeNodes {
     })
     this.informer.onChange((change) => this.observe(change))
     for (const [index, description] of options.nodes.entries())
-      this.own.set(description.name, ownNode(description, index))
+      this.own.set(description.name, ownNode(description, index, this.ports))
   }
 
   /** Resolves once all nodes are registered and ready, and their pods are known. */
@@ -103,7 +99,7 @@ export class FakeNodes {
   /** A node falls silent: its Lease is not renewed any more, and nothing happens on it. */
   silence(name: string): void {
     const node = this.nodeOf(name)
-    node.lease?.cancel()
+    node.lease.stop()
     this.own.delete(name)
     for (const pod of this.informer.store.values())
       if (pod.spec.nodeName === name) this.workers.get(pod.metadata.uid ?? '')?.close()
@@ -113,7 +109,7 @@ export class FakeNodes {
   stop(): void {
     this.stopped = true
     this.informer.stop()
-    for (const { lease } of this.own.values()) lease?.cancel()
+    for (const { lease } of this.own.values()) lease.stop()
     for (const worker of this.workers.values()) worker.close()
     this.workers.clear()
   }
@@ -136,7 +132,7 @@ export class FakeNodes {
         await sleep(clock, backoff(failures, registrationRetries, random))
       }
     }
-    if (this.options.leases !== false) await this.renew(name)
+    if (this.options.leases !== false && !this.stopped) await this.nodeOf(name).lease.start()
   }
 
   private async createNode(name: string): Promise<void> {
@@ -148,41 +144,6 @@ export class FakeNodes {
       if (!isAlreadyExists(error)) throw error
     }
     await this.setReady(name, true)
-  }
-
-  private async renew(name: string): Promise<void> {
-    const node = this.own.get(name)
-    if (!node || this.stopped) return
-    try {
-      await this.writeLease(name)
-    } catch (error) {
-      this.ports.failed(`renew the lease of node ${name}`, error)
-    }
-    // Not all at once: each a little sooner than it must.
-    const delay = leaseRenewal * (1 - this.options.random() * 0.04)
-    node.lease = this.options.clock.after(delay, () => void this.renew(name))
-  }
-
-  private async writeLease(name: string): Promise<void> {
-    const spec = {
-      holderIdentity: name,
-      leaseDurationSeconds: leaseDuration,
-      renewTime: microTimestamp(this.options.clock.now()),
-    }
-    const { apiVersion, kind } = leases
-    const lease = { apiVersion, kind, metadata: { name, namespace: leaseNamespace }, spec }
-    try {
-      await this.client.patch(leases, lease, { spec }, { type: 'merge' })
-    } catch (error) {
-      if (!isStatus(error, 404)) throw error
-      const node = await this.client.get(nodes, '', name)
-      // It goes with its node.
-      const owner = { apiVersion: nodes.apiVersion, kind: nodes.kind, name, uid: node?.metadata.uid ?? '' }
-      await this.client.create(leases, {
-        ...lease,
-        metadata: { ...lease.metadata, ...(node ? { ownerReferences: [owner] } : {}) },
-      })
-    }
   }
 
   private observe({ before, after }: Change<Pod>): void {
@@ -207,10 +168,14 @@ export class FakeNodes {
 const isOver = ({ metadata }: Pod): boolean =>
   metadata.deletionTimestamp !== undefined && metadata.deletionGracePeriodSeconds === 0
 
-function ownNode(description: NodeDescription, index: number): OwnNode {
+function ownNode(description: NodeDescription, index: number, ports: NodeLeasePorts): OwnNode {
   const address = description.address ?? addressOf(index + 1)
   const podCidr = description.podCidr ?? podCidrOf(index)
-  return { description, place: { name: description.name, address, podCidr }, lease: undefined }
+  return {
+    description,
+    place: { name: description.name, address, podCidr },
+    lease: new NodeLease(description.name, ports),
+  }
 }
 
 const objectNamed = (name: string): Node => ({ apiVersion: 'v1', kind: 'Node', metadata: { name }, spec: {} })

@@ -10,6 +10,12 @@ export interface NodeDescription {
   readonly taints?: readonly Taint[]
   /** By default 8 CPUs, 32 GiB and 110 pods. */
   readonly capacity?: Readonly<Record<string, string>>
+  /** Where the API server reaches its kubelet, if that is another address than the node's own. */
+  readonly externalAddress?: string
+  /** Of its kubelet; 10250 when left out. */
+  readonly kubeletPort?: number
+  /** What it says of its machine and runtime, over what is made up. */
+  readonly info?: Readonly<Record<string, string>>
   /** Of the node; one that is made up when left out. */
   readonly address?: string
   /** The block that its pods' addresses come from; one that is made up when left out. */
@@ -22,14 +28,15 @@ const usualCapacity = { cpu: '8', memory: '32Gi', 'ephemeral-storage': '100Gi', 
 export const podCidrOf = (index: number): string => `10.${(index >> 8) & 255}.${index & 255}.0/24`
 export const addressOf = (index: number): string => `172.16.${(index >> 8) & 255}.${index & 255}`
 
-export function newNode({ name, labels, annotations, taints }: NodeDescription, podCidr: string): NewObject {
+export function newNode({ name, labels, annotations, taints, info }: NodeDescription, podCidr?: string): NewObject {
+  const architecture = info?.['architecture'] ?? 'amd64'
   return {
     metadata: {
       name,
       labels: {
-        'beta.kubernetes.io/arch': 'amd64',
+        'beta.kubernetes.io/arch': architecture,
         'beta.kubernetes.io/os': 'linux',
-        'kubernetes.io/arch': 'amd64',
+        'kubernetes.io/arch': architecture,
         'kubernetes.io/hostname': name,
         'kubernetes.io/os': 'linux',
         ...labels,
@@ -37,8 +44,7 @@ export function newNode({ name, labels, annotations, taints }: NodeDescription, 
       ...(annotations ? { annotations: { ...annotations } } : {}),
     },
     spec: {
-      podCIDR: podCidr,
-      podCIDRs: [podCidr],
+      ...(podCidr === undefined ? {} : { podCIDR: podCidr, podCIDRs: [podCidr] }),
       ...(taints ? { taints: taints.map((taint) => ({ ...taint })) } : {}),
     },
   }
@@ -73,9 +79,12 @@ export function nodeStatus(description: NodeDescription, address: string, ready:
     ],
     addresses: [
       { type: 'InternalIP', address },
+      ...(description.externalAddress === undefined
+        ? []
+        : [{ type: 'ExternalIP', address: description.externalAddress }]),
       { type: 'Hostname', address: description.name },
     ],
-    daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
+    daemonEndpoints: { kubeletEndpoint: { Port: description.kubeletPort ?? 10_250 } },
     nodeInfo: {
       architecture: 'amd64',
       bootID: '',
@@ -87,6 +96,7 @@ export function nodeStatus(description: NodeDescription, address: string, ready:
       operatingSystem: 'linux',
       osImage: 'Sandbox',
       systemUUID: '',
+      ...description.info,
     },
   }
 }

@@ -6,6 +6,8 @@ export interface ContainerExit {
   /** `Completed`, `Error`, `OOMKilled`, ... */
   readonly reason: string
   readonly message?: string
+  /** Milliseconds since the epoch; left out: when it is told. */
+  readonly finishedAt?: number
 }
 
 /** Is told what becomes of a container. */
@@ -21,6 +23,8 @@ export interface StartedContainer {
   readonly imageId: string
   /** Milliseconds since the epoch. */
   readonly startedAt: number
+  /** How often it was started before, where the runtime remembers. */
+  readonly restarts?: number
 }
 
 export interface ExecResult {
@@ -49,7 +53,10 @@ export class ContainerStartError extends Error {
 
 /** What runs the containers of a node: a real container runtime, or one that only keeps the books. */
 export interface PodRuntime {
-  /** What the containers of a pod share. The same pod again gives the same answer. */
+  /**
+   * What the containers of a pod share. The same pod again gives the same answer.
+   * @throws {ContainerStartError}
+   */
   startPod(pod: Pod, node: NodePlace): Promise<{ podIP: string }>
   /**
    * Starts a container. One that runs already goes on, and the observer takes the place of the one before: so a kubelet
@@ -61,6 +68,10 @@ export interface PodRuntime {
   stop(pod: Pod, container: Container, graceSeconds: number): Promise<void>
   /** Frees what the containers shared; all of them have ended. */
   stopPod(pod: Pod): Promise<void>
+}
+
+/** A runtime that also answers for what runs in it. */
+export interface PodConsole {
   logs(pod: Pod, container: Container, options: LogOptions): AsyncIterable<Uint8Array>
   exec(pod: Pod, container: Container, command: readonly string[]): Promise<ExecResult>
 }

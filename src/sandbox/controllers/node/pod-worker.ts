@@ -31,6 +31,8 @@ export interface PodWorkerPorts {
 
 /** The first restart follows at once, the next after 10 s, and then each after twice as long. Milliseconds. */
 const restartDelays = { shortest: 10_000, longest: 300_000 }
+/** Reasons that a kubelet does not back off from. */
+const sooner = new Set(['CreateContainerConfigError', 'CreateContainerError', 'ErrImageNeverPull'])
 /** After so long without a crash a container counts as sound again. Milliseconds. */
 const soundAfter = 600_000
 
@@ -163,8 +165,14 @@ export class PodWorker {
 
   private async startPod(): Promise<void> {
     const first = this.podIP === ''
-    const { podIP } = await this.ports.runtime.startPod(this.pod, this.place)
-    this.podIP = podIP
+    try {
+      const { podIP } = await this.ports.runtime.startPod(this.pod, this.place)
+      this.podIP = podIP
+    } catch (error) {
+      if (error instanceof ContainerStartError)
+        this.ports.events?.warning('kubelet', pods, this.pod, error.reason, error.message)
+      throw error
+    }
     if (first && this.pod.status?.startTime === undefined) await this.report()
   }
 
@@ -213,6 +221,7 @@ export class PodWorker {
       })
       const before = record.id
       if (started.id !== before) this.restarted(record, before !== '')
+      record.restarts = started.restarts ?? record.restarts
       record.id = started.id
       record.imageId = started.imageId
       record.startedAt = started.startedAt
@@ -235,7 +244,9 @@ export class PodWorker {
     if (!(error instanceof ContainerStartError)) throw error
     if (record.state.terminated) record.lastState = { terminated: record.state.terminated }
     record.state = { waiting: { reason: error.reason, message: error.message } }
-    record.notBefore = this.ports.clock.now() + this.restartDelay(++record.crashes)
+    // What is missing may come at any time: only what was tried in earnest is tried less and less often.
+    const delay = sooner.has(error.reason) ? restartDelays.shortest : this.restartDelay(++record.crashes)
+    record.notBefore = this.ports.clock.now() + delay
     this.ports.events?.warning('kubelet', pods, this.pod, 'Failed', `Error: ${error.message}`)
   }
 
@@ -245,9 +256,8 @@ export class PodWorker {
     return Math.min(restartDelays.longest, restartDelays.shortest * 2 ** (crashes - 1))
   }
 
-  private ended(record: ContainerRecord, { exitCode, signal, reason, message }: ContainerExit): void {
-    const { clock } = this.ports
-    const now = clock.now()
+  private ended(record: ContainerRecord, { exitCode, signal, reason, message, ...exit }: ContainerExit): void {
+    const now = this.ports.clock.now()
     record.ready = false
     record.state = {
       terminated: {
@@ -256,7 +266,7 @@ export class PodWorker {
         reason,
         ...(message === undefined ? {} : { message }),
         startedAt: record.startedAt > 0 ? timestamp(record.startedAt) : null,
-        finishedAt: timestamp(now),
+        finishedAt: timestamp(exit.finishedAt ?? now),
         ...(record.id === '' ? {} : { containerID: record.id }),
       },
     }

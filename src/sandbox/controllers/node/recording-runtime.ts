@@ -8,6 +8,7 @@ import type {
   ExecResult,
   LogOptions,
   NodePlace,
+  PodConsole,
   PodRuntime,
   StartedContainer,
 } from './pod-runtime.ts'
@@ -66,7 +67,7 @@ interface RunningPod {
  * Runs nothing, and keeps the books: which containers run, how often they were started, and under which profiles. Tests
  * ask it what is confined, and make containers fail.
  */
-export class RecordingRuntime implements PodRuntime {
+export class RecordingRuntime implements PodRuntime, PodConsole {
   readonly starts: ContainerStart[] = []
   private readonly pods = new Map<string, RunningPod>()
   private readonly addresses = new Map<string, number>()

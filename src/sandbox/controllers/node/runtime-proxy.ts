@@ -2,10 +2,10 @@ import type { NodeProxy } from '../../api-server/node-proxy.ts'
 import { type ApiRequest, type ApiResponse, queryOf } from '../../api-server/request.ts'
 import { badRequest } from '../../api-server/status.ts'
 import type { Container, Pod } from '../types.ts'
-import type { LogOptions, PodRuntime } from './pod-runtime.ts'
+import type { LogOptions, PodConsole } from './pod-runtime.ts'
 
 /** What an API server asks of the kubelets whose containers this runtime runs: logs. Terminals need a connection to the node. */
-export const runtimeProxy = (runtime: PodRuntime): NodeProxy => ({
+export const runtimeProxy = (runtime: PodConsole): NodeProxy => ({
   async pod(_node, object, subresource, request): Promise<ApiResponse> {
     const pod = object as Pod
     if (subresource !== 'log')

@@ -3,11 +3,13 @@ import { type ApiResponse, text } from '../../request.ts'
 import { listOf, objectOf, textOf } from '../../schema/json.ts'
 import { badRequest, notFound } from '../../status.ts'
 import { readStored } from '../read-object.ts'
+import { refusal } from '../refusal.ts'
 
 /** `pods/log`, `exec`, `attach`, `portforward` and `proxy`: what the kubelet of the pod's node answers. */
 export async function handlePodConnection(call: ResourceCall): Promise<ApiResponse> {
-  const pod = readStored(call)
   const subresource = call.subresource!.name
+  if (subresource !== 'log' && subresource !== 'proxy') checkCreation(call)
+  const pod = readStored(call)
   const spec = objectOf(pod['spec'])
   if (subresource !== 'proxy' && subresource !== 'portforward') checkContainer(call, pod.metadata.name, spec)
   const name = textOf(spec['nodeName'])
@@ -16,6 +18,13 @@ export async function handlePodConnection(call: ResourceCall): Promise<ApiRespon
   const node = call.context.store.get('/nodes', '', name)
   if (!node) throw notFound({ group: '', resource: 'nodes' }, name)
   return call.context.nodes.pod(node, pod, subresource, call.request)
+}
+
+/** To begin a session is to create one, though a WebSocket can only begin with a GET. @throws {ApiStatusError} 403 */
+function checkCreation({ context, info, user }: ResourceCall): void {
+  const asked = { ...info, user, verb: 'create' }
+  const { allowed, reason } = context.authorizer.authorize(asked)
+  if (!allowed) throw refusal(asked, reason)
 }
 
 const names = (list: unknown): string[] => listOf(list).map((one) => textOf(objectOf(one)['name']))

@@ -1,0 +1,113 @@
+import {
+  type CallOptions,
+  Client,
+  type ClientReadableStream,
+  credentials,
+  Metadata,
+  type MethodDefinition,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js'
+import { fromJSON, type PackageDefinition, type ServiceDefinition } from '@grpc/proto-loader'
+import { RuntimeError } from './runtime.ts'
+
+/** google.protobuf.Any. */
+export interface AnyValue {
+  // protobuf.js brings this type along, and with its name as in the .proto file.
+  type_url: string
+  value: Buffer
+}
+
+export interface GrpcClientOptions {
+  socket: string
+  /** containerd's namespace. */
+  namespace: string
+  /** Milliseconds for a call that names none. */
+  deadline: number
+  definitions: PackageDefinition
+}
+
+export interface GrpcCallOptions {
+  /** Milliseconds; Infinity for a call that waits for something. */
+  deadline?: number
+  signal?: AbortSignal
+}
+
+/** As the runtime's own limit for messages. */
+const largestMessage = 16 * 1024 * 1024
+
+/** From a descriptor that `npm run generate` has written. */
+export const protoDefinitions = (descriptor: string): PackageDefinition =>
+  fromJSON(JSON.parse(descriptor), { longs: String, enums: String, defaults: true })
+
+type Method = MethodDefinition<object, object>
+
+/** Calls of gRPC over a Unix socket. What fails, fails with a RuntimeError. */
+export class GrpcClient {
+  readonly #client: Client
+  readonly #options: GrpcClientOptions
+  readonly #metadata = new Metadata()
+
+  constructor(options: GrpcClientOptions) {
+    this.#options = options
+    this.#metadata.set('containerd-namespace', options.namespace)
+    this.#client = new Client(`unix:${options.socket}`, credentials.createInsecure(), {
+      'grpc.max_receive_message_length': largestMessage,
+      // A runtime that is started anew is found soon; how long to wait between tries is the caller's own matter.
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': 1_000,
+    })
+  }
+
+  close(): void {
+    this.#client.close()
+  }
+
+  call<Answer>(
+    service: string,
+    name: string,
+    request: object,
+    { deadline = this.#options.deadline, signal }: GrpcCallOptions = {},
+  ): Promise<Answer> {
+    const { path, requestSerialize, responseDeserialize } = this.#method(service, name)
+    const options: CallOptions = { deadline: deadline === Number.POSITIVE_INFINITY ? deadline : Date.now() + deadline }
+    return new Promise((resolve, reject) => {
+      const call = this.#client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        this.#metadata,
+        options,
+        (error, answer) => {
+          signal?.removeEventListener('abort', cancel)
+          if (error !== null) reject(runtimeError(name, error))
+          else resolve(answer as Answer)
+        },
+      )
+      const cancel = (): void => call.cancel()
+      signal?.addEventListener('abort', cancel)
+      if (signal?.aborted) cancel()
+    })
+  }
+
+  stream(service: string, name: string, request: object): ClientReadableStream<object> {
+    const { path, requestSerialize, responseDeserialize } = this.#method(service, name)
+    return this.#client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, this.#metadata)
+  }
+
+  #method(service: string, name: string): Method {
+    return (this.#options.definitions[service] as ServiceDefinition)[name] as Method
+  }
+}
+
+export function runtimeError(what: string, error: ServiceError | Error): RuntimeError {
+  const { code } = error as Partial<ServiceError>
+  return new RuntimeError(code === undefined ? 'UNKNOWN' : status[code], `${what}: ${error.message}`, { cause: error })
+}
+
+/** What the runtime itself says of a failure, without the names of calls and codes. */
+export function runtimeMessage(error: RuntimeError): string {
+  const { details, message } = (error.cause ?? {}) as Partial<ServiceError>
+  return details || message || error.message
+}

@@ -1,0 +1,102 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { group } from '../api/crds.ts'
+import { isNotFound } from '../kube/api-error.ts'
+import type { ApiClient } from '../kube/client.ts'
+import type { KubeObject } from '../kube/objects.ts'
+import { defineResource } from '../kube/resources.ts'
+import { nodes } from '../manager/cluster-resources.ts'
+import type { KubeObject as ServedObject } from './api-server/kube-object.ts'
+import { kubeletProxy } from './api-server/kubelet-proxy.ts'
+import type { NodeProxy } from './api-server/node-proxy.ts'
+import { objectOf, textOf } from './api-server/schema/json.ts'
+import type { RunningApiServer } from './api-server/start-api-server.ts'
+
+/** Nodes of a sandbox that run elsewhere: in a virtual machine, with a kubelet and an agent of their own. */
+
+interface Role extends KubeObject {
+  rules: object[]
+}
+
+interface Binding extends KubeObject {
+  roleRef: object
+  subjects: object[]
+}
+
+const rbac = { group: 'rbac.authorization.k8s.io', version: 'v1', namespaced: false }
+const clusterRoles = defineResource<Role>({ ...rbac, plural: 'clusterroles', kind: 'ClusterRole' })
+const clusterRoleBindings = defineResource<Binding>({
+  ...rbac,
+  plural: 'clusterrolebindings',
+  kind: 'ClusterRoleBinding',
+})
+const manage = { fieldManager: 'varmor-sandbox', force: true }
+const agentRole = 'varmor-sandbox-agent'
+
+/** What kubelets and agents may do, as their certificates and tokens name them. Again, it changes nothing. */
+export async function allowOutsideNodes(client: ApiClient, namespace: string): Promise<void> {
+  const reads = { verbs: ['get', 'list', 'watch'] }
+  await client.apply(
+    clusterRoles,
+    {
+      metadata: { name: agentRole },
+      rules: [
+        { apiGroups: [group], resources: ['*'], ...reads },
+        { apiGroups: [''], resources: ['configmaps', 'nodes', 'pods'], ...reads },
+      ],
+    },
+    manage,
+  )
+  await bind(client, 'system:node', 'varmor-sandbox-nodes', { kind: 'Group', name: 'system:nodes' })
+  await bind(client, agentRole, agentRole, { kind: 'ServiceAccount', name: 'varmor-agent', namespace })
+}
+
+async function bind(
+  client: ApiClient,
+  role: string,
+  name: string,
+  subject: { kind: string; name: string; namespace?: string },
+): Promise<void> {
+  const apiGroup = subject.kind === 'ServiceAccount' ? {} : { apiGroup: rbac.group }
+  const roleRef = { apiGroup: rbac.group, kind: 'ClusterRole', name: role }
+  await client.apply(
+    clusterRoleBindings,
+    { metadata: { name }, roleRef, subjects: [{ ...subject, ...apiGroup }] },
+    manage,
+  )
+}
+
+/** As the API server of a cluster is known to its kubelets. */
+export const kubeletClient = { name: 'kube-apiserver-kubelet-client', groups: ['system:masters'] } as const
+
+/** Answers for the made-up nodes of this process; all others have a kubelet. */
+export function anyNode(recording: NodeProxy, api: () => RunningApiServer): NodeProxy {
+  let identity: Promise<{ cert: string; key: string; ca: string }> | undefined
+  const kubelets = kubeletProxy(() => {
+    identity ??= kubeletIdentity(api())
+    return identity
+  })
+  const isRecording = (node: ServedObject): boolean =>
+    textOf(objectOf(objectOf(node['status'])['nodeInfo'])['containerRuntimeVersion']).startsWith('recording:')
+  return {
+    pod: (node, pod, subresource, request) =>
+      (isRecording(node) ? recording : kubelets).pod(node, pod, subresource, request),
+  }
+}
+
+async function kubeletIdentity({ authority, caPem }: RunningApiServer) {
+  const { certificatePem, keyPem } = await authority.client(kubeletClient.name, kubeletClient.groups, Date.now())
+  return { cert: certificatePem, key: keyPem, ca: caPem }
+}
+
+/** The uid of a node, once its kubelet has registered it. */
+export async function registeredNode(client: ApiClient, name: string, signal?: AbortSignal): Promise<string> {
+  for (;;) {
+    try {
+      const { metadata } = await client.get(nodes, { name })
+      if (metadata?.uid !== undefined) return metadata.uid
+    } catch (error) {
+      if (!isNotFound(error)) throw error
+    }
+    await pause(250, undefined, { signal })
+  }
+}

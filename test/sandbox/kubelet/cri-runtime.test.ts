@@ -1,0 +1,257 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { SimulatedClock } from '../../../actors/runtime/simulated-clock.ts'
+import { type ContainerExit, ContainerStartError } from '../../../src/sandbox/controllers/node/pod-runtime.ts'
+import type { Container, Pod } from '../../../src/sandbox/controllers/types.ts'
+import { CriRuntime } from '../../../src/sandbox/kubelet/cri-runtime.ts'
+import { thrownBy } from '../../enforcer/loader-contract.ts'
+import { FakeCri } from './fake-cri.ts'
+import { containerOf, podOf } from './pods.ts'
+
+const place = { name: 'node', address: '10.0.2.15', podCidr: '' }
+
+describe('the runtime of a kubelet', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'varmor-cri-'))
+  after(() => rmSync(folder, { recursive: true }))
+  let cri: FakeCri
+  let runtime: CriRuntime
+  let told: ContainerExit[]
+  const refused: string[] = []
+
+  const make = (ownNetwork = false): CriRuntime =>
+    new CriRuntime({
+      ...{ cri, clock: new SimulatedClock(), environment: {}, ownNetwork, podLogs: folder, seccompRoot: folder },
+      volumes: {
+        mounts: async () => [],
+        terminationLog: async () => undefined,
+        refresh: async () => undefined,
+        remove: async () => undefined,
+      },
+      objects: { forEnvironment: async () => ({ configMap: () => undefined, secret: () => undefined }) },
+      failed: (what, error) => refused.push(`${what}: ${error}`),
+    })
+  beforeEach(() => {
+    cri = new FakeCri()
+    runtime = make()
+    told = []
+  })
+
+  const observer = { ready: () => undefined, exited: (exit: ContainerExit) => void told.push(exit) }
+  const start = async (pod: Pod, container: Container = pod.spec.containers[0]!) => {
+    await runtime.startPod(pod, place)
+    const started = await runtime.start(pod, container, observer)
+    // The observer is in place with the next turn.
+    await turn()
+    return started
+  }
+  const idOf = ({ id }: { id: string }): string => id.replace('containerd://', '')
+
+  it('makes a sandbox once, and another one when that has died, with the containers anew', async () => {
+    const pod = podOf()
+    expect(await runtime.startPod(pod, place)).to.deep.equal({ podIP: '10.0.2.15' })
+    const first = await start(pod)
+    expect([...cri.sandboxesById.keys()]).to.have.length(1)
+    cri.endSandbox([...cri.sandboxesById.keys()][0]!)
+    await runtime.look()
+    expect(told).to.have.length(1)
+    const second = await start(pod)
+    expect([...cri.sandboxesById.values()].map(({ config }) => config.metadata.attempt)).to.deep.equal([0, 1])
+    expect(second.id).not.to.equal(first.id)
+  })
+
+  it('gives a pod the address of its own network, where it has one', async () => {
+    runtime = make(true)
+    expect(await runtime.startPod(podOf(), place)).to.include({ podIP: '10.9.9.9' })
+    const host = podOf({ hostNetwork: true }, { uid: 'u-2' })
+    expect(await runtime.startPod(host, place)).to.include({ podIP: '10.0.2.15' })
+  })
+
+  it('tells of an end with exit code, reason and time, once', async () => {
+    const started = await start(podOf())
+    cri.end(idOf(started), 7)
+    await runtime.look()
+    await runtime.look()
+    const { finished } = cri.containersById.get(idOf(started))!
+    expect(told).to.deep.equal([{ exitCode: 7, reason: 'Error', finishedAt: finished }])
+  })
+
+  it('tells of a container that somebody has removed', async () => {
+    const started = await start(podOf())
+    cri.containersById.delete(idOf(started))
+    await runtime.look()
+    expect(told[0]).to.include({ exitCode: 137, reason: 'ContainerStatusUnknown' })
+  })
+
+  it('counts restarts over its own, and keeps one dead container of a name for its log', async () => {
+    const pod = podOf()
+    for (let attempt = 0; attempt < 4; attempt++) {
+      const started = await start(pod)
+      expect(started.restarts).to.equal(attempt)
+      expect(cri.named('main').map(({ config }) => config.metadata.attempt)).to.deep.equal(
+        attempt === 0 ? [0] : [attempt - 1, attempt],
+      )
+      cri.end(idOf(started), 1)
+      await runtime.look()
+      if (attempt === 1) runtime = make()
+      if (attempt === 1)
+        pod.status = { containerStatuses: [statusWith(started.id)] } as unknown as NonNullable<Pod['status']>
+    }
+    expect(told).to.have.length(4)
+  })
+
+  it('finds running containers again after its own restart', async () => {
+    const pod = podOf()
+    const before = await start(pod)
+    runtime = make()
+    const after = await start(pod)
+    expect(after).to.deep.equal(before)
+    expect(cri.named('main')).to.have.length(1)
+    cri.end(idOf(after), 3)
+    await runtime.look()
+    expect(told).to.have.length(1)
+  })
+
+  it('tells after its restart of what ended meanwhile, and not of what it has told before', async () => {
+    const pod = podOf()
+    const before = await start(pod)
+    cri.end(idOf(before), 3)
+    runtime = make()
+    expect(await start(pod)).to.deep.equal(before)
+    expect(told).to.deep.include.members([{ exitCode: 3, reason: 'Error', finishedAt: told[0]!.finishedAt! }])
+    const again = podOf({}, {}, { containerStatuses: [statusWith(before.id)] })
+    runtime = make()
+    const next = await start(again)
+    expect(next.restarts).to.equal(1)
+    expect(told).to.have.length(1)
+  })
+
+  it('starts anew what was made and never started', async () => {
+    cri.faults.set('createContainer', 'disk full')
+    const pod = podOf()
+    expect(await thrownBy(start(pod))).to.include({ reason: 'CreateContainerError', message: 'disk full' })
+    await cri.createContainer([...cri.sandboxesById.keys()][0]!, {
+      metadata: { name: 'main', attempt: 0 },
+      labels: { 'io.kubernetes.pod.uid': 'u-1' },
+    } as never)
+    expect((await start(pod)).restarts).to.equal(0)
+    expect(cri.named('main')).to.have.length(1)
+  })
+
+  it('says what the runtime says of a start that fails, and counts it', async () => {
+    cri.faults.set('startContainer', 'no such file')
+    const pod = podOf()
+    expect(await thrownBy(start(pod))).to.include({ reason: 'RunContainerError', message: 'no such file' })
+    expect((await start(pod)).restarts).to.equal(1)
+    expect(told).to.deep.equal([])
+  })
+
+  it('says why a sandbox cannot be made', async () => {
+    cri.faults.set('runSandbox', 'no pause image')
+    const error = await thrownBy(runtime.startPod(podOf(), place))
+    expect(error).to.be.instanceOf(ContainerStartError)
+    expect(error).to.include({
+      reason: 'FailedCreatePodSandBox',
+      message: 'Failed to create pod sandbox: no pause image',
+    })
+    const error2 = await thrownBy(runtime.startPod(podOf({ runtimeClassName: 'gvisor' }), place))
+    expect((error2 as Error).message).to.include('runtimeClassName gvisor is not supported')
+  })
+
+  it('stops a container within its time, after its preStop, and hears of the end before that resolves', async () => {
+    const container = containerOf({ lifecycle: { preStop: { exec: { command: ['bye'] } } } })
+    const pod = podOf({ containers: [container] })
+    await start(pod, container)
+    await runtime.stop(pod, container, 5)
+    expect(told).to.have.length(1)
+    expect(told[0]).to.include({ exitCode: 0, reason: 'Completed' })
+    expect(cri.commands).to.deep.equal([['bye']])
+    await runtime.stopPod(pod)
+    expect(cri.sandboxesById.size + cri.containersById.size).to.equal(0)
+  })
+
+  it('does not start what its postStart fails for', async () => {
+    const container = containerOf({ lifecycle: { postStart: { exec: { command: ['false'] } } } })
+    const pod = podOf({ containers: [container] })
+    expect(await thrownBy(start(pod, container))).to.include({ reason: 'PostStartHookError' })
+    expect(cri.named('main').map(({ state }) => state)).to.deep.equal(['CONTAINER_EXITED'])
+  })
+
+  const images: { policy: string; there: boolean; pullable: boolean; pulls: number; reason?: string }[] = [
+    { policy: 'IfNotPresent', there: true, pullable: false, pulls: 0 },
+    { policy: 'IfNotPresent', there: false, pullable: true, pulls: 1 },
+    { policy: 'IfNotPresent', there: false, pullable: false, pulls: 1, reason: 'ErrImagePull' },
+    { policy: 'Never', there: true, pullable: true, pulls: 0 },
+    { policy: 'Never', there: false, pullable: true, pulls: 0, reason: 'ErrImageNeverPull' },
+    { policy: 'Always', there: true, pullable: true, pulls: 1 },
+    { policy: 'Always', there: true, pullable: false, pulls: 1, reason: 'ErrImagePull' },
+  ]
+  for (const { policy, there, pullable, pulls, reason } of images)
+    it(`with ${policy}, image ${there ? 'there' : 'missing'}, registry ${pullable ? 'has it' : 'lacks it'}: ${reason ?? 'runs'}`, async () => {
+      if (there) cri.images.set('web:1', cri.images.get('busybox')!)
+      if (pullable) cri.registry.add('web:1')
+      const pod = podOf({ containers: [containerOf({ image: 'web:1', imagePullPolicy: policy })] })
+      const failed = await start(pod).then(
+        () => undefined,
+        (error: ContainerStartError) => error.reason,
+      )
+      expect(failed).to.equal(reason)
+      expect(cri.pulls).to.have.length(pulls)
+    })
+
+  it('refuses a name that is none of an image', async () => {
+    const pod = podOf({ containers: [containerOf({ image: 'has space' })] })
+    expect(await thrownBy(start(pod))).to.include({ reason: 'InvalidImageName' })
+  })
+
+  it('tells of every end exactly once, whatever happens between, also over its own restarts', async () => {
+    const step = fc.constantFrom('start', 'start', 'end', 'look', 'restart', 'sandbox')
+    const property = fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+      cri = new FakeCri()
+      runtime = make()
+      const ends: string[] = []
+      const pod = podOf()
+      let running: string | undefined
+      const begin = async (): Promise<void> => {
+        if (running !== undefined) return
+        await runtime.startPod(pod, place)
+        const { id } = await runtime.start(pod, pod.spec.containers[0]!, {
+          ready: () => undefined,
+          exited: () => {
+            ends.push(id)
+            running = undefined
+            pod.status = { containerStatuses: [statusWith(id)] } as unknown as NonNullable<Pod['status']>
+          },
+        })
+        running = id
+        await turn()
+      }
+      const ids = new Set<string>()
+      for (const one of [...steps, 'restart', 'start', 'end', 'look', 'look'] as const) {
+        const current = cri.named('main').find(({ state }) => state === 'CONTAINER_RUNNING')
+        if (one === 'start') await begin()
+        else if (one === 'look') await runtime.look()
+        else if (one === 'end' && current) cri.end(current.id, 1)
+        else if (one === 'sandbox') for (const id of cri.sandboxesById.keys()) cri.endSandbox(id)
+        else if (one === 'restart') {
+          await runtime.look()
+          runtime = make()
+          running = undefined
+        }
+        for (const { id } of cri.named('main')) ids.add(`containerd://${id}`)
+      }
+      expect(ends).to.deep.equal([...new Set(ends)])
+      expect([...ids].sort()).to.deep.equal([...ends].sort())
+    })
+    await fc.assert(property, { numRuns: 200 })
+  })
+})
+
+const statusWith = (containerID: string): object => ({
+  name: 'main',
+  state: { terminated: { exitCode: 1, reason: 'Error', containerID } },
+  lastState: {},
+})

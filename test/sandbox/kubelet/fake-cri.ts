@@ -1,0 +1,174 @@
+import { RuntimeError } from '../../../src/agent/containers/runtime.ts'
+import type { CriPort } from '../../../src/sandbox/kubelet/cri.ts'
+import type {
+  ContainerConfig,
+  CriContainer,
+  CriContainerStatus,
+  CriImage,
+  CriSandbox,
+  PodSandboxConfig,
+} from '../../../src/sandbox/kubelet/cri-types.ts'
+
+interface FakeContainer {
+  id: string
+  sandbox: string
+  config: ContainerConfig
+  state: CriContainer['state']
+  created: number
+  finished: number
+  exitCode: number
+  reason: string
+}
+
+interface FakeSandbox {
+  id: string
+  config: PodSandboxConfig
+  state: CriSandbox['state']
+  created: number
+}
+
+const failure = (message: string): RuntimeError =>
+  new RuntimeError('UNKNOWN', 'call', { cause: Object.assign(new Error(message), { details: message }) })
+
+/** A container runtime that runs nothing: containers end when a test says so. */
+export class FakeCri implements CriPort {
+  readonly containersById = new Map<string, FakeContainer>()
+  readonly sandboxesById = new Map<string, FakeSandbox>()
+  readonly images = new Map<string, CriImage>([
+    ['busybox', { id: 'sha256:b', repoTags: [], repoDigests: [], uid: { value: '0' }, username: '' }],
+  ])
+  readonly pulls: string[] = []
+  /** Images that can be pulled. */
+  registry = new Set<string>()
+  /** What the next calls of these names fail with. */
+  readonly faults = new Map<string, string>()
+  readonly commands: (readonly string[])[] = []
+  #next = 1
+
+  /** Ends a container by itself. */
+  end(id: string, exitCode = 0): void {
+    const container = this.containersById.get(id)!
+    container.state = 'CONTAINER_EXITED'
+    container.exitCode = exitCode
+    container.finished = this.#next++
+  }
+
+  /** Ends a sandbox and all that runs in it. */
+  endSandbox(id: string): void {
+    this.sandboxesById.get(id)!.state = 'SANDBOX_NOTREADY'
+    for (const container of this.containersById.values())
+      if (container.sandbox === id && container.state === 'CONTAINER_RUNNING') this.end(container.id, 137)
+  }
+
+  named(name: string): FakeContainer[] {
+    return [...this.containersById.values()].filter(({ config }) => config.metadata.name === name)
+  }
+
+  async version() {
+    return { runtimeName: 'fake', runtimeVersion: '1' }
+  }
+
+  async sandboxes(uid?: string): Promise<CriSandbox[]> {
+    return [...this.sandboxesById.values()]
+      .filter(({ config }) => uid === undefined || config.metadata.uid === uid)
+      .map(({ id, config, state, created }) => ({
+        ...{ id, state, metadata: config.metadata, labels: config.labels },
+        createdAt: nanoseconds(created),
+      }))
+  }
+
+  async runSandbox(config: PodSandboxConfig): Promise<string> {
+    this.#fail('runSandbox')
+    const id = `s${this.#next}`
+    this.sandboxesById.set(id, { id, config, state: 'SANDBOX_READY', created: this.#next++ })
+    return id
+  }
+
+  async sandboxAddress(): Promise<string> {
+    return '10.9.9.9'
+  }
+
+  async stopSandbox(id: string): Promise<void> {
+    if (this.sandboxesById.has(id)) this.endSandbox(id)
+  }
+
+  async removeSandbox(id: string): Promise<void> {
+    this.sandboxesById.delete(id)
+    for (const container of [...this.containersById.values()])
+      if (container.sandbox === id) this.containersById.delete(container.id)
+  }
+
+  async containers({ uid, name }: { uid?: string; name?: string } = {}): Promise<CriContainer[]> {
+    return [...this.containersById.values()]
+      .filter(({ config }) => uid === undefined || config.labels['io.kubernetes.pod.uid'] === uid)
+      .filter(({ config }) => name === undefined || config.metadata.name === name)
+      .map(({ id, sandbox, config, state, created }) => ({
+        ...{ id, state, podSandboxId: sandbox, metadata: config.metadata, labels: config.labels },
+        createdAt: nanoseconds(created),
+      }))
+  }
+
+  async status(id: string): Promise<CriContainerStatus | undefined> {
+    const found = this.containersById.get(id)
+    if (found === undefined) return undefined
+    const { config, state, created, finished, exitCode, reason } = found
+    return {
+      ...{ id, state, exitCode, reason, metadata: config.metadata, labels: config.labels },
+      ...{ createdAt: nanoseconds(created), startedAt: nanoseconds(created), finishedAt: nanoseconds(finished) },
+      ...{ image: { image: 'busybox' }, imageRef: 'sha256:b', message: '', annotations: config.annotations },
+      ...{ mounts: [], logPath: '' },
+    }
+  }
+
+  async createContainer(sandbox: string, config: ContainerConfig): Promise<string> {
+    this.#fail('createContainer')
+    const id = `c${this.#next}`
+    const state = 'CONTAINER_CREATED' as const
+    this.containersById.set(id, {
+      ...{ id, sandbox, config, state, created: this.#next++ },
+      finished: 0,
+      exitCode: 0,
+      reason: '',
+    })
+    return id
+  }
+
+  async startContainer(id: string): Promise<void> {
+    const container = this.containersById.get(id)!
+    if (this.faults.has('startContainer')) this.end(id, 128)
+    this.#fail('startContainer')
+    container.state = 'CONTAINER_RUNNING'
+  }
+
+  async stopContainer(id: string, seconds: number): Promise<void> {
+    if (this.containersById.get(id)?.state === 'CONTAINER_RUNNING') this.end(id, seconds === 0 ? 137 : 0)
+  }
+
+  async removeContainer(id: string): Promise<void> {
+    this.containersById.delete(id)
+  }
+
+  async execSync(_id: string, command: readonly string[]): Promise<{ exitCode: number }> {
+    this.commands.push(command)
+    return { exitCode: command[0] === 'false' ? 1 : 0 }
+  }
+
+  async image(name: string): Promise<CriImage | undefined> {
+    this.#fail('image')
+    return this.images.get(name)
+  }
+
+  async pullImage(name: string): Promise<void> {
+    this.pulls.push(name)
+    if (!this.registry.has(name)) throw failure(`failed to pull ${name}`)
+    this.images.set(name, { ...this.images.get('busybox')!, id: `sha256:${name}` })
+  }
+
+  #fail(call: string): void {
+    const fault = this.faults.get(call)
+    this.faults.delete(call)
+    if (fault !== undefined) throw failure(fault)
+  }
+}
+
+const nanoseconds = (milliseconds: number): string => `${milliseconds}000000`

@@ -1,0 +1,16 @@
+import type { Container, Pod } from '../../../src/sandbox/controllers/types.ts'
+
+/** A pod as the API server has it; `spec` may name any field. */
+export function podOf(spec: object = {}, metadata: object = {}, status: object = {}): Pod {
+  const usual = { containers: [containerOf()] }
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'web', namespace: 'demo', uid: 'u-1', ...metadata },
+    spec: { ...usual, ...spec },
+    status,
+  } as unknown as Pod
+}
+
+export const containerOf = (fields: object = {}): Container =>
+  ({ name: 'main', image: 'busybox', ...fields }) as unknown as Container

@@ -1,0 +1,138 @@
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { makeImage } from '../../cluster/binaries/images.ts'
+import { busybox } from '../../cluster/requirements.ts'
+
+export const image = 'docker.io/varmor/busybox:1'
+const pauseImage = 'docker.io/varmor/pause:1'
+
+const missing = (): string | undefined => {
+  if (process.getuid?.() !== 0) return 'only root can run containers'
+  const absent = ['containerd', 'runc', 'ctr'].filter(
+    (program) => spawnSync(program, ['--version']).error !== undefined,
+  )
+  if (absent.length > 0) return `${absent.join(', ')} not installed (Debian packages containerd, runc)`
+  if (!existsSync(busybox) || spawnSync('ldd', [busybox]).status === 0)
+    return 'needs a static busybox (Debian package busybox-static)'
+  return undefined
+}
+
+/** Skips by name where no containers can be run. */
+export function needsContainers(test: Mocha.Context): void {
+  const why = missing()
+  if (why === undefined) return
+  console.log(`      ${why}`)
+  test.skip()
+}
+
+/** A containerd of its own with CRI and an image of busybox, all below a folder that is removed with it. */
+export class RealNode {
+  readonly folder = mkdtempSync(join(tmpdir(), 'varmor-kubelet-'))
+  readonly socket = join(this.folder, 'c.sock')
+  readonly root = join(this.folder, 'kubelet')
+  readonly podLogs = join(this.folder, 'logs')
+  #process: ChildProcess | undefined
+
+  async start(): Promise<void> {
+    writeFileSync(join(this.folder, 'config.toml'), this.#config())
+    await this.startContainerd()
+    for (const archive of await this.#images()) this.ctr('image', 'import', archive)
+  }
+
+  async startContainerd(): Promise<void> {
+    this.#process = spawn('containerd', ['-c', join(this.folder, 'config.toml')], {
+      stdio: ['ignore', 'ignore', 'ignore'],
+    })
+    for (let i = 0; i < 400; i++) {
+      if (spawnSync('ctr', ['-a', this.socket, 'version'], { timeout: 2_000 }).status === 0) return
+      await pause(50)
+    }
+    throw new Error('containerd does not answer')
+  }
+
+  /** Containers go on running without it. */
+  async killContainerd(): Promise<void> {
+    const child = this.#process
+    this.#process = undefined
+    if (child === undefined || child.exitCode !== null) return
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+
+  ctr(...args: string[]): string {
+    return execFileSync('ctr', ['-a', this.socket, '-n', 'k8s.io', ...args], { encoding: 'utf8', timeout: 30_000 })
+  }
+
+  /** Ids of what runs, sandboxes included. */
+  tasks(): string[] {
+    return this.ctr('task', 'list', '--quiet')
+      .split('\n')
+      .filter((line) => line !== '')
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#process === undefined) await this.startContainerd()
+    for (const id of this.tasks())
+      spawnSync('ctr', ['-a', this.socket, '-n', 'k8s.io', 'task', 'rm', '-f', id], { timeout: 20_000 })
+    await this.killContainerd()
+    for (const place of mountsBelow(this.folder)) spawnSync('umount', ['-l', place])
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+
+  /** Format: version 2 of containerd's configuration, which 1.6 to 2.x read. A string of JSON is one of TOML. */
+  #config(): string {
+    const text = (name: string): string => JSON.stringify(join(this.folder, name))
+    return `version = 2
+root = ${text('root')}
+state = ${text('state')}
+[grpc]
+  address = ${JSON.stringify(this.socket)}
+[ttrpc]
+  address = ${JSON.stringify(`${this.socket}.ttrpc`)}
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "${pauseImage}"
+  # This machine may not let us lower a score.
+  restrict_oom_score_adj = true
+  netns_mounts_under_state_dir = true
+  stream_server_address = "127.0.0.1"
+  stream_server_port = "0"
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    conf_dir = ${text('cni')}
+[plugins."io.containerd.internal.v1.opt"]
+  path = ${text('opt')}
+`
+  }
+
+  async #images(): Promise<string[]> {
+    const root = join(this.folder, 'image')
+    for (const name of ['bin', 'etc', 'tmp', 'root']) mkdirSync(join(root, name), { recursive: true })
+    copyFileSync(busybox, join(root, 'bin/busybox'))
+    for (const applet of execFileSync(busybox, ['--list'], { encoding: 'utf8' }).split('\n'))
+      if (applet !== '' && applet !== 'busybox') symlinkSync('busybox', join(root, 'bin', applet))
+    const archives = [join(this.folder, 'pause.tar'), join(this.folder, 'busybox.tar')] as const
+    await makeImage(pauseImage, root, ['/bin/sleep', '1000000'], archives[0])
+    await makeImage(image, root, [], archives[1])
+    return [...archives]
+  }
+}
+
+/** The deepest first. */
+const mountsBelow = (folder: string): string[] =>
+  readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .flatMap((line) => line.split(' ')[1] ?? [])
+    .filter((place) => place.startsWith(`${folder}/`))
+    .reverse()
