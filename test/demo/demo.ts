@@ -1,127 +1,246 @@
 /**
- * The furthest end-to-end path that there is, on real input: the policy of the user's own document is checked, compiled
- * for each enforcer, and handed to the real apparmor_parser. Exits 0 only if every step was as promised.
+ * From `kubectl apply` to a real kernel that says no, and the line that says so: a sandbox on this machine, a node in a
+ * virtual machine with AppArmor, and the policy of the user's own document. Nothing of the host is touched. Exits 0 only
+ * if every step was as promised. With KEEP=1 it leaves everything running until Ctrl-C.
  */
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { styleText } from 'node:util'
+import { setTimeout as pause } from 'node:timers/promises'
+import { pino } from 'pino'
+import type { VarmorPolicy } from '../../src/api/types.ts'
+import { Sandbox } from '../../src/sandbox/sandbox.ts'
+import { type CommandResult, result } from '../cluster/command.ts'
+import { printSteps } from '../cluster/steps.ts'
+import { GuestNode, hostAddress } from './guest-node.ts'
+import { findKubectl } from './kubectl.ts'
+import { paint, Script, say } from './script.ts'
 
-const policy = 'test/fixtures/policies/usage-example.yaml'
-const broken = 'test/demo/mistakes.yaml'
-const varmor = 'dist/src/cli/varmor.js'
-const parser = ['/usr/sbin/apparmor_parser', '/sbin/apparmor_parser'].find((path) => existsSync(path))
+const policyFile = 'test/fixtures/policies/usage-example.yaml'
+const deploymentFile = 'test/demo/nginx.yaml'
+const policyName = 'varmorpolicy/deployment-policy'
+const forbidden = 'touch /etc/5'
+const keep = Boolean(process.env['KEEP'])
 
-const colours = process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined
-const paint = (style: 'bold' | 'green' | 'red' | 'dim', text: string) => (colours ? styleText(style, text) : text)
+/** Milliseconds that anything may take on a slow machine without KVM. */
+const patience = 120_000
 
-let failures = 0
-const times: [step: string, milliseconds: number][] = []
-
-interface Outcome {
-  status: number | null
-  stdout: string
-  stderr: string
+interface Violation {
+  level: string
+  action: string
+  podName: string
+  podNamespace: string
+  containerName: string
+  image?: string
+  policyName?: string
+  event: { operation?: string; name?: string }
 }
 
-function run(command: string, args: string[], input = ''): Outcome {
-  console.log(paint('dim', `$ ${[command, ...args].join(' ')}`))
-  const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 64 << 20, input })
-  return { status, stdout, stderr }
+const script = new Script()
+const folder = mkdtempSync(join(tmpdir(), 'varmor-demo-'))
+const kubectlPath = await findKubectl(say)
+let sandbox: Sandbox | undefined
+let node: GuestNode | undefined
+
+async function kubectl(...args: string[]): Promise<CommandResult> {
+  say(paint('dim', `$ kubectl ${args.map(quoted).join(' ')}`))
+  return quietly(...args)
 }
 
-function step(title: string, work: () => void): void {
-  console.log(`\n${paint('bold', `${times.length + 1}. ${title}`)}`)
-  const start = performance.now()
-  work()
-  times.push([title, performance.now() - start])
+const quoted = (word: string): string => (/^[\w./:=@,-]+$/.test(word) ? word : `'${word}'`)
+
+const quietly = (...args: string[]): Promise<CommandResult> =>
+  result(kubectlPath, ['--kubeconfig', sandbox!.kubeconfigPath, ...args])
+
+async function until<T>(what: string, look: () => Promise<T | undefined> | T | undefined): Promise<T> {
+  for (const end = performance.now() + patience; performance.now() < end; ) {
+    const seen = await look()
+    if (seen !== undefined) return seen
+    await pause(100)
+  }
+  throw new Error(`${what} did not come within ${patience / 1000} s; see the files in ${folder}`)
 }
 
-function expectThat(what: string, holds: boolean): void {
-  if (!holds) failures++
-  console.log(`${holds ? paint('green', 'ok  ') : paint('red', 'FAIL')} ${what}`)
-}
-
-function show(text: string, lines: number): void {
-  const all = text.trimEnd().split('\n')
-  for (const line of all.slice(0, lines)) console.log(`    ${line}`)
-  if (all.length > lines) console.log(paint('dim', `    … ${all.length - lines} more lines`))
-}
-
-interface CompiledDocument {
-  profileName: string
-  enforcers: { AppArmor?: { profile: string }; Seccomp?: { profile: object }; BPF?: Record<string, unknown> }
-}
-
-const scratch = mkdtempSync(join(tmpdir(), 'varmor-demo-'))
-try {
-  step('The policy, as the user wrote it', () => {
-    console.log(paint('dim', `$ cat ${policy}`))
-    show(readFileSync(policy, 'utf8'), 60)
+/** The policy, once every node has loaded what it says now. */
+const protecting = (): Promise<VarmorPolicy> =>
+  until('a policy that is Ready', async () => {
+    const { stdout, status } = await quietly('get', policyName, '-o', 'json')
+    if (status !== 0) return undefined
+    const policy = JSON.parse(stdout) as VarmorPolicy
+    const isCurrent = policy.status?.observedGeneration === policy.metadata.generation
+    return isCurrent && policy.status?.ready === true ? policy : undefined
   })
 
-  step('It is checked, and so is one with mistakes in it', () => {
-    const good = run('node', [varmor, 'validate', '-f', policy])
-    show(good.stdout, 5)
-    expectThat('the policy is valid', good.status === 0)
-    const bad = run('node', [varmor, 'validate', '-f', broken])
-    show(bad.stderr || bad.stdout, 12)
-    expectThat('the broken one is refused, with every mistake named', bad.status === 1)
+const attack = (): Promise<CommandResult> => kubectl('exec', 'deploy/nginx', '--', 'sh', '-c', forbidden)
+
+function showAttempt({ status, stdout, stderr }: CommandResult): void {
+  script.show(`${stdout}${stderr}`.trim() || '(no output)')
+  script.show(`exit status ${status}`)
+}
+
+/** The violation that was written after so many others. */
+const violationAfter = (count: number): Promise<{ line: string; violation: Violation }> =>
+  until('a violation', () => {
+    const line = node!.violations[count]
+    return line === undefined ? undefined : { line, violation: JSON.parse(line) as Violation }
   })
 
-  let profile = ''
-  let profileName = ''
-  step('It is compiled: what AppArmor will load', () => {
-    const compiled = run('node', [varmor, 'compile', '-f', policy, '-o', 'json'])
-    const [document] = JSON.parse(compiled.stdout || '[]') as CompiledDocument[]
-    profile = document?.enforcers.AppArmor?.profile ?? ''
-    profileName = document?.profileName ?? ''
-    show(profile, 70)
-    expectThat('the profile carries the name that pods will refer to', profile.includes(`profile ${profileName} `))
+async function patch(what: object): Promise<void> {
+  const text = JSON.stringify({ spec: what })
+  const { stdout, stderr } = await kubectl('patch', policyName, '--type', 'merge', '-p', text)
+  script.show(stdout || stderr)
+  await protecting()
+}
+
+async function demonstrate(): Promise<void> {
+  await script.step('A sandbox on this machine, and a node with a real kernel in a virtual machine', async () => {
+    const booting = GuestNode.boot({ name: 'kernel-node', kernel: '6.12', logs: folder, steps: printSteps })
+    const logger = pino({}, pino.destination(join(folder, 'sandbox.log')))
+    // Who fails first must not leave the other running.
+    const [guest, cluster] = await Promise.allSettled([
+      booting,
+      Sandbox.start({ nodes: 0, outsideAddress: hostAddress, logger }),
+    ])
+    if (guest.status === 'fulfilled') node = guest.value
+    if (cluster.status === 'fulfilled') sandbox = cluster.value
+    if (guest.status === 'rejected') throw guest.reason
+    if (cluster.status === 'rejected') throw cluster.reason
+    await node!.join(sandbox!)
+    const { stdout } = await kubectl('get', 'nodes', '-o', 'wide')
+    script.show(stdout)
+    script.promise('the node is there', /kernel-node\s+Ready/.test(stdout))
   })
 
-  step('The real parser takes it', () => {
-    if (parser === undefined) {
-      console.log('skipped: apparmor_parser is not on this machine (Debian package apparmor)')
-      return
-    }
-    const text = join(scratch, profileName)
-    const binary = join(scratch, `${profileName}.bin`)
-    writeFileSync(text, profile)
-    const parsed = run(parser, ['--skip-kernel-load', '--skip-cache', '--ofile', binary, text])
-    show(parsed.stderr, 10)
-    const bytes = existsSync(binary) ? statSync(binary).size : 0
-    expectThat(`accepted; ${bytes} bytes for the kernel`, parsed.status === 0 && bytes > 0)
+  await script.step("The user's own policy and Deployment, enforced by AppArmor", async () => {
+    script.show((await kubectl('apply', '-f', policyFile, '-f', deploymentFile)).stdout)
+    say('It is silent about what it refuses, and begins with pods that come later. Now it is to do more:')
+    await patch({ updateExistingWorkloads: true, policy: { enhanceProtect: { auditViolations: true } } })
+    const rollout = await kubectl('rollout', 'status', 'deployment/nginx', `--timeout=${patience / 1000}s`)
+    script.show(rollout.stdout.split('\n').slice(-2).join('\n'))
+    const { stdout } = await kubectl('get', policyName)
+    script.show(stdout)
+    script.promise('the policy is protecting', /Protecting\s+True|True\s+Protecting|Protecting/.test(stdout))
+    script.show((await kubectl('get', 'pods', '-o', 'wide')).stdout)
   })
 
-  step('The same rules for the other enforcers', () => {
-    const compiled = run('node', [varmor, 'compile', '-f', policy, '--enforcer', 'BPFSeccomp', '-o', 'text'])
-    show(compiled.stdout, 60)
-    expectThat('they compile, and what an enforcer cannot carry is named', compiled.status === 0)
-  })
-
-  step('What a kernel says when it refuses, as one line for a SIEM', () => {
-    const record = `type=AVC msg=audit(1740366282.121:674): apparmor="DENIED" operation="mknod" class="file" profile="${profileName}//child_0" name="/etc/5" pid=3811300 comm="bash" requested_mask="c" denied_mask="c" fsuid=0 ouid=0`
-    show(record, 1)
-    const decoded = run('node', [varmor, 'decode', '-'], `${record}\n`)
-    show(decoded.stdout, 3)
-    const violation = JSON.parse(decoded.stdout || '{}') as { action?: string; profileName?: string; event?: object }
-    expectThat(
-      'the violation names the profile, the operation and the path',
-      decoded.status === 0 &&
-        violation.action === 'DENIED' &&
-        violation.profileName === profileName &&
-        JSON.stringify(violation.event).includes('"name":"/etc/5"'),
+  await script.step('The forbidden command: the kernel refuses it', async () => {
+    const before = node!.violations.length
+    const attempt = await attack()
+    showAttempt(attempt)
+    script.promise('Permission denied', attempt.status !== 0 && /Permission denied/.test(attempt.stderr))
+    const harmless = await kubectl(
+      'exec',
+      'deploy/nginx',
+      '--',
+      'sh',
+      '-c',
+      'touch /tmp/5 && cat /etc/passwd | head -n 1',
     )
+    showAttempt(harmless)
+    script.promise('what is not forbidden works', harmless.status === 0)
+    await violationAfter(before)
   })
-} finally {
-  rmSync(scratch, { recursive: true, force: true })
+
+  await script.step('The violation, as it was appended to violations.log', async () => {
+    const { line, violation } = await violationAfter(0)
+    script.show(JSON.stringify(violation, null, 2), 80)
+    say('The line itself:')
+    script.show(line)
+    const pods = (await quietly('get', 'pods', '-l', 'app=nginx', '-o', 'name')).stdout
+    script.promise(
+      'it names the pod',
+      pods.includes(`pod/${violation.podName}\n`) && violation.podNamespace === 'default',
+    )
+    script.promise(
+      'the container and its image',
+      violation.containerName === 'c1' && /busybox/.test(violation.image ?? ''),
+    )
+    script.promise('the policy', violation.policyName === 'deployment-policy')
+    script.promise(
+      'the operation and the file',
+      violation.event.name === '/etc/5' && violation.event.operation === 'mknod',
+    )
+    script.promise('and that it was refused', violation.level === 'warn' && violation.action === 'DENIED')
+  })
+
+  await script.step('Only to be told: the command works, and is reported', async () => {
+    await patch({ policy: { enhanceProtect: { allowViolations: true } } })
+    const before = node!.violations.length
+    const attempt = await attack()
+    showAttempt(attempt)
+    script.promise('the command works', attempt.status === 0)
+    const { line, violation } = await violationAfter(before)
+    script.show(line)
+    script.promise('the event says debug and AUDIT', violation.level === 'debug' && violation.action === 'AUDIT')
+  })
+
+  await script.step('The policy goes: pods are restarted one by one, and are free', async () => {
+    const before = await podNames()
+    script.show((await kubectl('delete', policyName)).stdout)
+    const fewest = await watchRestart(before)
+    script.show((await kubectl('get', 'pods')).stdout)
+    script.promise(
+      'all pods are new ones',
+      (await podNames()).every((name) => !before.includes(name)),
+    )
+    script.promise('at every moment one of the two was ready', fewest >= 1)
+    const attempt = await attack()
+    showAttempt(attempt)
+    script.promise('the command works again', attempt.status === 0)
+    const { stdout } = await kubectl('get', 'varmorpolicies,armorprofiles', '-A')
+    script.promise('nothing of the policy is left', stdout.trim() === '')
+  })
 }
 
-console.log(`\n${paint('bold', 'Times')}`)
-for (const [title, milliseconds] of times) console.log(`${milliseconds.toFixed(0).padStart(7)} ms  ${title}`)
-console.log(
-  failures === 0 ? paint('green', '\nEvery step was as promised.') : paint('red', `\n${failures} step(s) failed.`),
-)
-process.exitCode = failures === 0 ? 0 : 1
+const podNames = async (): Promise<string[]> =>
+  (await quietly('get', 'pods', '-l', 'app=nginx', '-o', 'jsonpath={.items[*].metadata.name}')).stdout.split(' ')
+
+interface DeploymentCounts {
+  status: { readyReplicas?: number; updatedReplicas?: number; replicas?: number }
+}
+
+/** @returns how many pods were ready when it was fewest */
+async function watchRestart(before: readonly string[]): Promise<number> {
+  let fewest = Number.POSITIVE_INFINITY
+  await until('the end of the restart', async () => {
+    const { stdout } = await quietly('get', 'deployment', 'nginx', '-o', 'json')
+    const { status } = JSON.parse(stdout) as DeploymentCounts
+    fewest = Math.min(fewest, status.readyReplicas ?? 0)
+    const names = await podNames()
+    const isDone = names.length === 2 && names.every((name) => !before.includes(name)) && status.readyReplicas === 2
+    return isDone || undefined
+  })
+  return fewest
+}
+
+async function keepRunning(): Promise<void> {
+  say(`
+${paint('bold', 'It goes on running.')} In another terminal:
+
+    export KUBECONFIG=${sandbox!.kubeconfigPath}
+    kubectl apply -f ${policyFile}
+    kubectl exec deploy/nginx -- sh -c '${forbidden}'
+    npx tsx src/cli/varmor.ts logs -f --file ${join(folder, 'violations.log')}
+
+Ctrl-C ends it.`)
+  // A timer keeps the process alive; a promise alone does not.
+  const alive = setInterval(() => undefined, 60_000)
+  await Promise.race([new Promise((resolve) => process.once('SIGINT', resolve)), node!.guest.ended])
+  clearInterval(alive)
+}
+
+let kept = false
+try {
+  await demonstrate()
+} catch (error) {
+  script.promise(error instanceof Error ? error.message : String(error), false)
+}
+const asPromised = script.finish()
+say(`Logs of the sandbox, the kubelet and the agent, and violations.log: ${folder}`)
+if (keep && node !== undefined && sandbox !== undefined) await keepRunning()
+kept = !asPromised
+await node?.stop()
+await sandbox?.stop()
+if (!kept) rmSync(folder, { recursive: true, force: true })
+else say(paint('yellow', `kept for a look: ${folder}`))
+process.exit(asPromised ? 0 : 1)

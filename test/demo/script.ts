@@ -1,0 +1,46 @@
+import { styleText } from 'node:util'
+
+const colours = process.stdout.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
+
+export const paint = (style: 'bold' | 'green' | 'red' | 'yellow' | 'dim', text: string): string =>
+  colours ? styleText(style, text) : text
+
+export const say = (line: string): void => console.log(line)
+
+/** Steps of a demonstration: each says what it does, shows what came of it, and keeps its promises or not. */
+export class Script {
+  readonly #times: [title: string, milliseconds: number][] = []
+  readonly #broken: string[] = []
+
+  async step<T>(title: string, work: () => Promise<T>): Promise<T> {
+    say(`\n${paint('bold', `${this.#times.length + 1}. ${title}`)}`)
+    const start = performance.now()
+    try {
+      return await work()
+    } finally {
+      this.#times.push([title, performance.now() - start])
+    }
+  }
+
+  promise(what: string, holds: boolean): void {
+    if (!holds) this.#broken.push(what)
+    say(`${holds ? paint('green', 'ok  ') : paint('red', 'FAIL')} ${what}`)
+  }
+
+  show(text: string, most = 40): void {
+    const lines = text.trimEnd().split('\n')
+    for (const line of lines.slice(0, most)) say(`    ${line}`)
+    if (lines.length > most) say(paint('dim', `    … ${lines.length - most} more lines`))
+  }
+
+  /** Prints how long each step took, and which promises were broken. @returns whether none was */
+  finish(): boolean {
+    const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(1).padStart(6)} s`
+    const all = this.#times.reduce((sum, [, milliseconds]) => sum + milliseconds, 0)
+    say(`\n${paint('bold', 'Times')}`)
+    for (const [title, milliseconds] of this.#times) say(`${seconds(milliseconds)}  ${title}`)
+    say(`${seconds(all)}  in all`)
+    for (const what of this.#broken) say(paint('red', `not as promised: ${what}`))
+    return this.#broken.length === 0
+  }
+}
