@@ -3,6 +3,7 @@ import type { Server } from 'node:http'
 import { setImmediate as turn } from 'node:timers/promises'
 import { ActorSystem, type Logger } from '../../actors/runtime/index.ts'
 import type { ArmorProfile } from '../api/types.ts'
+import type { NoSource } from '../audit/source/choose-source.ts'
 import type { Loaders } from '../enforcer/ports.ts'
 import { ApiClient } from '../kube/client.ts'
 import { systemClock } from '../kube/clock.ts'
@@ -34,6 +35,8 @@ export interface AgentOptions {
   ofContainers?: () => ReadonlySet<string> | undefined
   /** Ready only when no profile is refused, either. */
   strict?: boolean
+  /** Why no violation is reported; undefined where they are. */
+  unreported?: () => NoSource | undefined
   /** Milliseconds between two looks at what is really loaded. */
   period?: number
   /** Also told of each change of an ArmorProfile, such as for what violations are to say of policies. */
@@ -57,7 +60,8 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options
     const { connection, node, loaders, managers, send, logger } = options
-    const { confining = nobody, ofContainers = () => undefined, strict = false, period, timing = {}, reports } = options
+    const { confining = nobody, ofContainers = () => undefined, strict = false } = options
+    const { unreported, period, timing = {}, reports } = options
     const time = { clock: systemClock, random: Math.random }
     this.#system = new ActorSystem({ logger })
     this.#reporter = new Reporter({
@@ -68,6 +72,7 @@ export class Agent {
     this.#profiles = new NodeProfiles({
       ...{ system: this.#system, loaders, reporter: this.#reporter, confining, ofContainers, strict, logger, ...time },
       ...(period !== undefined && { period }),
+      ...(unreported !== undefined && { unreported }),
     })
     const client = new ApiClient({ connection, limiter: this.#limiter })
     this.#reflector = new Reflector({

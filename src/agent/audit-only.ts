@@ -34,7 +34,7 @@ export async function runAuditOnly(options: AuditOnlyOptions): Promise<number> {
 async function run(options: AuditOnlyOptions, feed: SnapshotFeed, file: ContainersFile): Promise<boolean> {
   const { log, logger, signals, statusEvery } = options
   const river = await startRiver({ ...options, feed })
-  if (river === undefined) return false
+  if ('why' in river) return false
   const tell = (): void => logger.info(river.status(), 'status')
   const off = listen(signals, { SIGTERM: river.stop, SIGINT: river.stop, SIGUSR1: tell })
   const timer = statusEvery === undefined ? undefined : setInterval(tell, statusEvery)

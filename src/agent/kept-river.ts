@@ -1,11 +1,12 @@
+import type { NoSource } from '../audit/source/choose-source.ts'
 import { Backoff } from '../kube/backoff.ts'
 import { type Clock, type Random, sleep } from '../kube/clock.ts'
 import type { Logger } from './logger.ts'
 import { problemOf, type River } from './river.ts'
 
 export interface KeptRiverOptions {
-  /** Starts a river; undefined when there is no source, which it has logged. */
-  start(): Promise<River | undefined>
+  /** Starts a river, or says why there is no source, which it has logged. */
+  start(): Promise<River | NoSource>
   clock: Clock
   random: Random
   logger: Logger
@@ -20,6 +21,7 @@ export class KeptRiver {
   readonly #stop = new AbortController()
   readonly #backoff: Backoff
   #river: River | undefined
+  #none: NoSource | undefined
   #running: Promise<void> | undefined
 
   constructor(options: KeptRiverOptions) {
@@ -30,6 +32,11 @@ export class KeptRiver {
   /** Counters; undefined while nothing flows. */
   get status(): object | undefined {
     return this.#river?.status()
+  }
+
+  /** Why nothing of what is enforced is reported; undefined where it is, and before that is known. */
+  get none(): NoSource | undefined {
+    return this.#none
   }
 
   start(): void {
@@ -47,9 +54,10 @@ export class KeptRiver {
     const { clock, logger } = this.#options
     const { signal } = this.#stop
     while (!signal.aborted) {
-      await this.#flow().catch((error: unknown) =>
-        logger.error({ error: problemOf(error) }, 'violations cannot be followed'),
-      )
+      await this.#flow().catch((error: unknown) => {
+        this.#none = { why: `violations cannot be followed: ${error}`, remedy: 'see the log of the agent' }
+        logger.error({ error: problemOf(error) }, 'violations cannot be followed')
+      })
       if (signal.aborted) return
       const delay = this.#backoff.next()
       logger.warn({ delay }, 'violations are not reported now; it is tried again')
@@ -60,7 +68,8 @@ export class KeptRiver {
   async #flow(): Promise<void> {
     const { start, clock, logger } = this.#options
     const river = await start()
-    if (river === undefined) return
+    this.#none = 'why' in river ? river : undefined
+    if ('why' in river) return
     const begun = clock.now()
     this.#river = river
     if (this.#stop.signal.aborted) river.stop()

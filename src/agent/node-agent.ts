@@ -98,7 +98,7 @@ export class NodeAgent {
       readiness: this.#agent?.readiness.report(),
       containers: containers.size,
       containersKnown: listed,
-      violations: this.#river.status ?? 'not followed',
+      violations: this.#river.status ?? this.#river.none ?? 'not followed yet',
     }
   }
 
@@ -119,6 +119,7 @@ export class NodeAgent {
       confining: () => confiningProfiles(this.#options.river.procRoot),
       ofContainers: () => this.#watch.profiles,
       profiles: this.#policies(),
+      unreported: () => this.#river.none,
       ...(strict !== undefined && { strict }),
       ...(period !== undefined && { period }),
     })

@@ -10,7 +10,7 @@ import type { Handler } from '../kube/handler-queue.ts'
 import { DriftWatch } from './drift-watch.ts'
 import { type LeftoverReport, removeLeftovers } from './leftovers.ts'
 import type { Logger } from './logger.ts'
-import { Readiness } from './readiness.ts'
+import { Readiness, type ReadinessOptions } from './readiness.ts'
 import { WantedProfiles } from './wanted-profiles.ts'
 
 export interface NodeProfilesOptions {
@@ -23,6 +23,8 @@ export interface NodeProfilesOptions {
   ofContainers(): ReadonlySet<string> | undefined
   /** Ready only when no profile is refused, either. */
   strict?: boolean
+  /** See ReadinessOptions. */
+  unreported?: ReadinessOptions['unreported']
   clock: Clock
   random: Random
   logger: Logger
@@ -46,7 +48,8 @@ export class NodeProfiles {
   constructor(options: NodeProfilesOptions) {
     this.#options = options
     const { wanted } = this
-    this.readiness = new Readiness({ wanted, strict: options.strict ?? false })
+    const { strict = false, unreported } = options
+    this.readiness = new Readiness({ wanted, strict, ...(unreported !== undefined && { unreported }) })
     this.#holdings = new Holdings(options.loaders)
     this.#family = options.system.family('loaded-profile', loadedProfileFamily(this.#ports()))
     this.handler = wanted.handler((key) => this.#family.of(key).tell({ type: 'changed' }))

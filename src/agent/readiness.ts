@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import type { ProfileStanding, WantedProfile } from '../../actors/loaded-profile/ports.ts'
+import type { NoSource } from '../audit/source/choose-source.ts'
 
 export interface ReadinessReport {
   ready: boolean
@@ -11,6 +12,8 @@ export interface ReadinessReport {
   pending: string[]
   /** Cannot be loaded here, as the manager was told: a profile that is refused, or a feature that this node lacks. */
   failed: { profile: string; message: string }[]
+  /** There where nothing of what is enforced is reported: why, and what to do about it. It does not make the node unready. */
+  unreported?: NoSource
 }
 
 export interface ReadinessOptions {
@@ -20,6 +23,8 @@ export interface ReadinessOptions {
    * the rollout of the agents of the whole cluster, and the policy says on its status that the node failed.
    */
   strict?: boolean
+  /** Why no violation is reported; undefined where they are. */
+  unreported?: () => NoSource | undefined
 }
 
 /** The most names of each kind in a report. */
@@ -77,6 +82,8 @@ export class Readiness {
         if (failed++ < shown) report.failed.push({ profile: key, message: standing.message ?? '' })
       } else if (pending++ < shown) report.pending.push(key)
     }
+    const unreported = this.#options.unreported?.()
+    if (unreported !== undefined) report.unreported = unreported
     report.ready = this.#listed && pending === 0 && (failed === 0 || this.#options.strict !== true)
     return report
   }

@@ -4,7 +4,7 @@ import { DecodePool } from '../audit/pool.ts'
 import { Sink } from '../audit/sink.ts'
 import type { SnapshotFeed } from '../audit/snapshot-feed.ts'
 import { Checkpoint } from '../audit/source/checkpoint.ts'
-import type { SourceRequest } from '../audit/source/choose-source.ts'
+import type { NoSource, SourceRequest } from '../audit/source/choose-source.ts'
 import { openAuditSource } from '../audit/source/open-source.ts'
 import { type AuditSource, type Notify, systemClock } from '../audit/source/source.ts'
 import type { Logger } from './logger.ts'
@@ -35,10 +35,10 @@ export interface River {
   ended: Promise<void>
 }
 
-/** Starts it. @returns undefined when no audit source can be used; why is logged */
-export async function startRiver(options: RiverOptions): Promise<River | undefined> {
+/** Starts it. @returns why not, when no audit source can be used; that is logged, too */
+export async function startRiver(options: RiverOptions): Promise<River | NoSource> {
   const source = await openSource(options)
-  if (source === undefined) return undefined
+  if ('why' in source) return source
   const pool = newPool(options)
   const close = async (): Promise<void> => {
     await pool.close()
@@ -67,15 +67,16 @@ interface Opened {
   checkpoint: Checkpoint | undefined
 }
 
-async function openSource({ request, checkpoint: path, fromStart, logger }: RiverOptions): Promise<Opened | undefined> {
+async function openSource({ request, checkpoint: path, fromStart, logger }: RiverOptions): Promise<Opened | NoSource> {
   const notify: Notify = ({ level, message, code, remedy, context }) =>
     logger[level]({ code, remedy, ...context }, message)
   const checkpoint = path === undefined ? undefined : new Checkpoint(path, { notify })
   const follow = { notify, chunkBytes }
   const options = checkpoint === undefined ? { fromStart, follow } : { fromStart, follow, checkpoint }
-  const { source: audit, chosen, notices } = await openAuditSource(request, options)
-  for (const notice of notices) notify(notice)
-  return audit === undefined ? undefined : { audit, waits: chosen?.kind === 'file', checkpoint }
+  const choice = await openAuditSource(request, options)
+  for (const notice of choice.notices) notify(notice)
+  if (choice.source === undefined) return choice.none
+  return { audit: choice.source, waits: choice.chosen.kind === 'file', checkpoint }
 }
 
 function newPool({ feed, logger, workers, procRoot = '/proc' }: RiverOptions): DecodePool {

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { SimulatedClock } from '../../actors/runtime/index.ts'
 import { KeptRiver } from '../../src/agent/kept-river.ts'
 import type { River } from '../../src/agent/river.ts'
+import type { NoSource } from '../../src/audit/source/choose-source.ts'
 
 const turns = async (): Promise<void> => {
   for (let turn = 0; turn < 20; turn++) await Promise.resolve()
@@ -27,8 +28,10 @@ class FakeRiver implements River {
   }
 }
 
+const none: NoSource = { why: 'the kernel records nothing', remedy: 'start it otherwise' }
+
 describe('the river of an agent', () => {
-  const setUp = (...starts: (FakeRiver | undefined | Error)[]) => {
+  const setUp = (...starts: (FakeRiver | NoSource | Error)[]) => {
     const clock = new SimulatedClock()
     const said: string[] = []
     const say = (_context: object, message: string) => void said.push(message)
@@ -40,7 +43,7 @@ describe('the river of an agent', () => {
       start: async () => {
         const next = starts[started++]
         if (next instanceof Error) throw next
-        return next
+        return next ?? none
       },
     })
     return { clock, said, kept, started: () => started }
@@ -48,10 +51,10 @@ describe('the river of an agent', () => {
 
   it('is tried again, less and less often, where there is no source; then it flows', async () => {
     const river = new FakeRiver()
-    const { clock, kept, started, said } = setUp(undefined, new Error('no addon'), river)
+    const { clock, kept, started, said } = setUp(none, new Error('no addon'), river)
     kept.start()
     await turns()
-    expect([started(), kept.status]).to.deep.equal([1, undefined])
+    expect([started(), kept.status, kept.none]).to.deep.equal([1, undefined, none])
     clock.advance(749)
     await turns()
     expect(started()).to.equal(1)
@@ -59,9 +62,10 @@ describe('the river of an agent', () => {
     await turns()
     expect(started()).to.equal(2)
     expect(said).to.include('violations cannot be followed')
+    expect(kept.none?.why).to.contain('no addon')
     clock.advance(1_500)
     await turns()
-    expect(kept.status).to.deep.equal({ read: 1 })
+    expect([kept.status, kept.none]).to.deep.equal([{ read: 1 }, undefined])
     expect(said.at(-1)).to.equal('violations are followed')
     await kept.stop()
     expect(river.stopped).to.equal(true)
@@ -85,7 +89,7 @@ describe('the river of an agent', () => {
   })
 
   it('can be stopped while it waits', async () => {
-    const { clock, kept, started } = setUp(undefined)
+    const { clock, kept, started } = setUp(none)
     kept.start()
     await turns()
     await kept.stop()

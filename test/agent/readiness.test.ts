@@ -48,6 +48,16 @@ describe('readiness of an agent', () => {
       }
     })
 
+  it('is true, and says so, where nothing of what is enforced is reported', () => {
+    const none = { why: 'the kernel keeps no audit records', remedy: 'start it without audit=0' }
+    let unreported: typeof none | undefined = none
+    const readiness = new Readiness({ wanted: { entries: () => [] }, strict: true, unreported: () => unreported })
+    readiness.listed()
+    expect(readiness.report()).to.deep.include({ ready: true, unreported: none })
+    unreported = undefined
+    expect(readiness.report()).not.to.have.property('unreported')
+  })
+
   it('is served with what is missing', async () => {
     const entries = (): [string, WantedProfile][] => [
       ['demo/a', wanted()],

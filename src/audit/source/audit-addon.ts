@@ -125,7 +125,7 @@ export function systemError(errno: number, step: string, cause?: Error): AuditSo
   const options = cause === undefined ? undefined : { cause }
   const { EPROTONOSUPPORT, EPERM } = constants.errno
   if (step === 'socket' && errno === EPROTONOSUPPORT) {
-    const remedy = 'start the kernel without audit=0; until then nothing reports denials'
+    const remedy = 'start the kernel without audit=0'
     return new AuditSourceError('AUDIT_OFF', 'open an audit socket', remedy, context, options)
   }
   if (step === 'join' && errno === EPERM) {

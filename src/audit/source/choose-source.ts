@@ -34,11 +34,24 @@ export interface Refused {
 /** Why a source is in use; for a metric. */
 export type ChoiceReason = 'first-choice' | 'fallback' | 'forced'
 
-/** The one audit source in use: with two of them at a time every event would come twice. */
-export interface Choice<Source> {
-  /** undefined: none can be used; `refused` says why. */
-  source: Source | undefined
-  chosen: { kind: SourceKind; name: string; reason: ChoiceReason; why: string } | undefined
+/** Why nothing of what is enforced is reported, and what to do about it. */
+export interface NoSource {
+  why: string
+  remedy: string
+}
+
+interface Chosen {
+  kind: SourceKind
+  name: string
+  reason: ChoiceReason
+  why: string
+}
+
+/** The one audit source in use, if any can be used: with two of them at a time every event would come twice. */
+export type Choice<Source> = Tried &
+  ({ source: Source; chosen: Chosen; none: undefined } | { source: undefined; chosen: undefined; none: NoSource })
+
+interface Tried {
   /** What was tried before it, in order. */
   refused: Refused[]
   /** To be logged, once. */
@@ -81,7 +94,8 @@ export function candidates({ kind, paths = defaultLogPaths }: SourceRequest): Ca
 }
 
 /**
- * Takes the first candidate that can be opened.
+ * Takes the first candidate that can be opened. Where the kernel records nothing, no other is looked for: no file will ever get
+ * what the kernel does not say.
  * @param open throws AuditSourceError for what cannot be used; any other error is a bug and goes on
  */
 export async function chooseSource<Source>(
@@ -93,13 +107,15 @@ export async function chooseSource<Source>(
     try {
       const source = await open(candidate)
       const chosen = describe(request, candidate, refused)
-      return { source, chosen, refused, notices: noticesOf(chosen, refused) }
+      return { source, none: undefined, chosen, refused, notices: noticesOf(chosen, refused) }
     } catch (error) {
       if (!(error instanceof AuditSourceError)) throw error
       refused.push(refusal(candidate, error))
+      if (error.code === 'AUDIT_OFF') break
     }
   }
-  return { source: undefined, chosen: undefined, refused, notices: noticesOf(undefined, refused) }
+  const notices = noticesOf(undefined, refused)
+  return { source: undefined, none: noSource(refused), chosen: undefined, refused, notices }
 }
 
 function refusal({ kind, name }: Candidate, { code, message, remedy, context }: AuditSourceError): Refused {
@@ -107,8 +123,6 @@ function refusal({ kind, name }: Candidate, { code, message, remedy, context }: 
   const why = errno === undefined ? `cannot ${message}` : `cannot ${message} (${errno})`
   return { kind, name, code, why, remedy }
 }
-
-type Chosen = NonNullable<Choice<unknown>['chosen']>
 
 function describe(request: SourceRequest, { kind, name, wait }: Candidate, refused: readonly Refused[]): Chosen {
   if (request.kind !== undefined) {
@@ -129,19 +143,24 @@ function noticesOf(chosen: Chosen | undefined, refused: readonly Refused[]): Sou
     remedy,
     context: { kind, name, reason: code },
   }))
-  if (chosen === undefined) return [...notices, noSource]
+  if (chosen === undefined) {
+    const { why: message, remedy } = noSource(refused)
+    return [...notices, { level: 'warn', code: 'audit-source-none', message, remedy, context: {} }]
+  }
   const { kind, name, reason, why } = chosen
   const context = { kind, name, reason }
   notices.push({ level: 'info', code: 'audit-source', message: `audit source in use: ${why}`, context })
   return isLimitedByPrintk(chosen) ? [...notices, { ...printkLimit, context }] : notices
 }
 
-const noSource: SourceNotice = {
-  level: 'warn',
-  code: 'audit-source-none',
-  message: 'no audit source can be used: AppArmor and Seccomp still enforce, but nothing of it is reported',
-  remedy: 'one of the remedies above',
-  context: {},
+const stillEnforced = 'AppArmor and Seccomp still enforce, but nothing of it is reported'
+
+function noSource(refused: readonly Refused[]): NoSource {
+  const off = refused.find(({ code }) => code === 'AUDIT_OFF')
+  if (off !== undefined)
+    return { why: `the kernel keeps no audit records (${off.why}): ${stillEnforced}`, remedy: off.remedy }
+  const why = `no audit source can be used (${refused.map((one) => `${one.name}: ${one.why}`).join('; ')}): ${stillEnforced}`
+  return { why, remedy: [...new Set(refused.map(({ remedy }) => remedy))].join('; or ') }
 }
 
 const printkLimit = {

@@ -60,10 +60,17 @@ describe('the audit source in use', () => {
     },
     {
       where: 'where nothing can be read',
-      refusals: { multicast: 'AUDIT_OFF', [auditLog]: 'MISSING', [kernLog]: 'NOT_PERMITTED', '/dev/kmsg': 'SYSTEM' },
+      refusals: { multicast: 'SYSTEM', [auditLog]: 'MISSING', [kernLog]: 'NOT_PERMITTED', '/dev/kmsg': 'SYSTEM' },
       source: undefined,
       reason: undefined,
       refused: ['multicast', auditLog, kernLog, '/dev/kmsg'],
+    },
+    {
+      where: 'where the kernel keeps no records, whatever files there are',
+      refusals: { multicast: 'AUDIT_OFF' },
+      source: undefined,
+      reason: undefined,
+      refused: ['multicast'],
     },
     {
       where: 'with the paths forced',
@@ -121,6 +128,27 @@ describe('the audit source in use', () => {
     const { chosen } = await choose({}, { multicast: 'NOT_PERMITTED', [auditLog]: 'MISSING' })
     expect(chosen?.why).to.include('multicast').and.include('EWHY').and.include(auditLog)
   })
+
+  const none: [where: string, refusals: Record<string, AuditSourceCode>, why: RegExp, remedy: string][] = [
+    [
+      'where the kernel keeps no records',
+      { multicast: 'AUDIT_OFF' },
+      /^the kernel keeps no audit records \(.*EWHY\)\): .*still/,
+      'the remedy for AUDIT_OFF',
+    ],
+    [
+      'where nothing can be read',
+      { multicast: 'NOT_PERMITTED', [auditLog]: 'MISSING', [kernLog]: 'MISSING', '/dev/kmsg': 'SYSTEM' },
+      /^no audit source can be used \(multicast: .*; .*kmsg: .*\): .*still enforce, but nothing of it is reported$/,
+      'the remedy for NOT_PERMITTED; or the remedy for MISSING; or the remedy for SYSTEM',
+    ],
+  ]
+  for (const [where, refusals, why, remedy] of none)
+    it(`comes with the reason why there is none ${where}, and the remedy`, async () => {
+      const { none } = await choose({}, refusals)
+      expect(none?.why).to.match(why)
+      expect(none?.remedy).to.equal(remedy)
+    })
 
   it('does not take a bug for a refusal', async () => {
     const error = await chooseSource({}, async () => {
