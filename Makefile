@@ -4,7 +4,7 @@
 addon := native/addon/build/Release/audit.node
 
 demo: build
-	node --import tsx test/demo/demo.ts
+	KEEP=$(KEEP) node --import tsx test/demo/demo.ts
 
 test: node_modules/.installed $(addon)
 	npm test
