@@ -3,10 +3,18 @@ const MAX_WIDTH = 64
 
 /** Rows of cells in columns that line up. */
 export function columns(rows: readonly (readonly string[])[]): string {
-  const widths: number[] = []
+  return paddedCells(rows)
+    .map((row) => row.join('  ').trimEnd())
+    .join('\n')
+}
+
+/**
+ * The cells of rows, as wide as their column.
+ * @param widths of the columns so far; they grow with the rows, so that what is printed piece by piece lines up
+ */
+export function paddedCells(rows: readonly (readonly string[])[], widths: number[] = []): string[][] {
   for (const row of rows) {
     for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, Math.min(cell.length, MAX_WIDTH))
   }
-  const line = (row: readonly string[]) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')
-  return rows.map((row) => line(row).trimEnd()).join('\n')
+  return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)))
 }

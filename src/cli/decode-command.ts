@@ -9,8 +9,8 @@ import { recordsOf } from '../audit/own-lines.ts'
 import { processBatch } from '../audit/process-batch.ts'
 import { Scratch } from '../audit/scratch.ts'
 import { streamBatches } from '../audit/stream-batches.ts'
-import { reasonOf } from './input.ts'
-import { printable } from './output.ts'
+import { isSystemError, reasonOf } from './input.ts'
+import { printable, put } from './output.ts'
 
 export const decodeSources = ['auditlog', 'kmsg', 'record'] as const
 
@@ -39,8 +39,6 @@ export async function decodeCommand(file: string, given: DecodeArguments): Promi
   }
   return decoder.undecodable > 0 ? 1 : 0
 }
-
-const isSystemError = (error: unknown): boolean => error instanceof Error && 'code' in error
 
 const nothing: NodeContents = { containers: [], policies: [] }
 
@@ -126,9 +124,4 @@ function withoutUndecoded(output: Uint8Array): Uint8Array {
     start = end
   }
   return Buffer.concat(kept)
-}
-
-/** Writes, and waits while the reader does not keep up. A closed pipe ends the process elsewhere. */
-async function put(stream: NodeJS.WriteStream, data: Uint8Array | string): Promise<void> {
-  if (!stream.write(data)) await new Promise<void>((resolve) => stream.once('drain', resolve))
 }

@@ -34,6 +34,10 @@ const reasons: Record<string, string> = {
   EACCES: 'may not be read',
 }
 
+/** What the system refused, not a bug. */
+export const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
+  error instanceof Error && 'code' in error
+
 /** What a person reads of a system error. */
 export function reasonOf(error: unknown): string {
   const { code = '', message } = error as NodeJS.ErrnoException

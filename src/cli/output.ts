@@ -22,6 +22,11 @@ export function print(text: string): void {
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
 }
 
+/** Writes, and waits while the reader does not keep up. A closed pipe ends the process elsewhere. */
+export async function put(stream: NodeJS.WriteStream, data: Uint8Array | string): Promise<void> {
+  if (!stream.write(data)) await new Promise<void>((resolve) => stream.once('drain', resolve))
+}
+
 /** Prints a value that programs read. The yaml library is loaded only for those who ask for it. */
 export async function printData(value: unknown, format: 'json' | 'yaml'): Promise<void> {
   if (format === 'json') return print(JSON.stringify(value, null, 2))

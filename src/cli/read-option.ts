@@ -8,6 +8,34 @@ export function readCount(text: string): number {
   return Number(text)
 }
 
+/** A whole number from 0 on. */
+export function readAmount(text: string): number {
+  if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 0 on.')
+  return Number(text)
+}
+
+const unitsOfTime: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** A time span such as `10m` or `1h30m`, in milliseconds. */
+export function readDuration(text: string): number {
+  if (!/^(\d{1,9}[smhd])+$/.test(text))
+    throw new InvalidArgumentError('It must be a time span such as 90s, 10m, 1h30m or 2d.')
+  return [...text.matchAll(/(\d+)([smhd])/g)].reduce(
+    (sum, [, count, unit = '']) => sum + Number(count) * unitsOfTime[unit]!,
+    0,
+  )
+}
+
+const actions = ['DENIED', 'AUDIT', 'ALLOWED']
+
+/** What the kernel did, one by one or with commas, in any case. */
+export function readActions(text: string, before: string[] = []): string[] {
+  const named = text.split(',').map((name) => name.trim().toUpperCase())
+  if (!named.every((name) => actions.includes(name)))
+    throw new InvalidArgumentError(`It must be ${actions.join(', ')}, or some of them with commas.`)
+  return [...before, ...named]
+}
+
 export function readVerbosity(text: string): number {
   if (!/^\d{1,2}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 0 to 99.')
   return Number(text)

@@ -3,7 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { type KernelEnforcer, parseEnforcers } from '../api/enforcer.ts'
 import { endWithReader, formats } from './output.ts'
 import { packageVersion } from './package-version.ts'
-import { readCount } from './read-option.ts'
+import { readActions, readAmount, readCount, readDuration } from './read-option.ts'
 import { addAgent, addManager, addSandbox, addSandboxNode } from './roles.ts'
 
 // Each command loads its own code, so that none waits for another's.
@@ -17,7 +17,7 @@ function program(): Command {
     .showSuggestionAfterError()
     .configureHelp({ showGlobalOptions: false })
   const roles = [addManager, addAgent, addSandbox, addSandboxNode]
-  for (const add of [addCompile, addValidate, addRules, addDecode, ...roles, addVersion]) add(varmor)
+  for (const add of [addCompile, addValidate, addRules, addDecode, addLogs, ...roles, addVersion]) add(varmor)
   return varmor
 }
 
@@ -93,6 +93,35 @@ function addDecode(varmor: Command): void {
     .action(async (file, given) => {
       const { decodeCommand } = await import('./decode-command.ts')
       process.exitCode = await decodeCommand(file, given)
+    })
+}
+
+function addLogs(varmor: Command): void {
+  varmor
+    .command('logs')
+    .description('print the violations of this node, one readable line each, from its log and the rotated files of it')
+    .option('--file <file>', 'log that the agent writes', '/var/log/varmor/violations.log')
+    .option('-f, --follow', 'go on with what is written, over rotations, until Ctrl-C', false)
+    .option('--since <duration>', 'only violations of the last 90s, 10m, 1h30m, 2d', readDuration)
+    .option('--tail <count>', 'begin with the last so many of them; 0: only new ones', readAmount)
+    .option('-n, --namespace <name>', 'only of its pods')
+    .option('--pod <name>', 'only of this pod')
+    .option('--policy <name>', 'only against this policy: NAME or NAMESPACE/NAME')
+    .option('--action <action...>', 'only DENIED, AUDIT or ALLOWED', readActions)
+    .addOption(
+      new Option('-o, --output <format>', 'how to print; json: the lines as they are')
+        .choices(['text', 'json'])
+        .default('text'),
+    )
+    .addHelpText(
+      'after',
+      `
+Names may have * for any characters. A line that tells of lost events passes all filters but --since.
+Exit status: 0 done; 1 a line is no violation, or the log cannot be read; 2 misuse.`,
+    )
+    .action(async (given) => {
+      const { logsCommand } = await import('./logs/logs-command.ts')
+      process.exitCode = await logsCommand(given)
     })
 }
 

@@ -12,6 +12,32 @@ const rows: { reader: (text: string) => unknown; takes: [text: string, value: un
     refuses: ['0', '-1', '1.5', '', 'x', '1e3'],
   },
   {
+    reader: read.readAmount,
+    takes: [
+      ['0', 0],
+      ['20', 20],
+    ],
+    refuses: ['-1', '1.5', '', 'x'],
+  },
+  {
+    reader: read.readDuration,
+    takes: [
+      ['90s', 90_000],
+      ['1h30m', 5_400_000],
+      ['2d', 172_800_000],
+      ['0s', 0],
+    ],
+    refuses: ['90', '', 'h', '-1h', '1.5h', '1h 30m', '1w'],
+  },
+  {
+    reader: (text) => read.readActions(text, ['AUDIT']),
+    takes: [
+      ['DENIED', ['AUDIT', 'DENIED']],
+      ['denied, Allowed', ['AUDIT', 'DENIED', 'ALLOWED']],
+    ],
+    refuses: ['', 'refused', 'DENIED,', 'AUDIT|ALLOWED'],
+  },
+  {
     reader: read.readVerbosity,
     takes: [
       ['0', 0],

@@ -188,10 +188,15 @@ export class LogFile {
     this.#modified = mtimeNs
   }
 
-  async #bytes(start: number, end: number): Promise<Buffer> {
-    const buffer = Buffer.alloc(Math.min(markBytes, Math.max(0, end - start)))
+  /** The bytes from `start` to `end`, or fewer where the file ends; the position stays. */
+  async peek(start: number, end: number): Promise<Buffer> {
+    const buffer = Buffer.alloc(Math.max(0, end - start))
     const { bytesRead } = await this.#handle.read(buffer, 0, buffer.length, start)
     return buffer.subarray(0, bytesRead)
+  }
+
+  #bytes(start: number, end: number): Promise<Buffer> {
+    return this.peek(start, Math.min(end, start + markBytes))
   }
 }
 

@@ -1,0 +1,125 @@
+import { stat } from 'node:fs/promises'
+import { AuditSourceError } from '../../audit/source/audit-source-error.ts'
+import { isSystemError, reasonOf } from '../input.ts'
+import { paint, printable, put } from '../output.ts'
+import { findTail } from './backwards.ts'
+import { closeAll, type OpenedLog, openLog, type Place } from './opened-log.ts'
+import { Printer } from './printer.ts'
+import { followFiles, readFiles } from './read-log.ts'
+import { Rows } from './row.ts'
+import { type Selection, selector } from './selection.ts'
+import { parseViolation, type Violation } from './violation.ts'
+
+export interface LogsArguments {
+  file: string
+  follow: boolean
+  /** Milliseconds before now. */
+  since?: number
+  tail?: number
+  namespace?: string
+  pod?: string
+  policy?: string
+  action?: string[]
+  output: 'text' | 'json'
+}
+
+/**
+ * Prints the violations of a log and its rotated files, and with `follow` those that come. Returns the exit status: 1 when
+ * a line was no violation or the log cannot be read.
+ */
+export async function logsCommand(given: LogsArguments): Promise<number> {
+  const selection = selectionOf(given)
+  try {
+    const problem = await whatElse(given.file)
+    if (problem !== undefined) return complain(given.file, problem)
+    const log = await openLog(given.file, selection.since)
+    if (!log.files.some(({ live }) => live)) {
+      if (given.follow) await warn(`${given.file}: waiting for this file; ${whoWrites}`)
+      else if (log.files.length === 0) return complain(given.file, `there is no such file; ${whoWrites}. ${remedies}`)
+    }
+    return await show(log, selector(selection), given)
+  } catch (error) {
+    const cause = error instanceof AuditSourceError ? error.cause : error
+    if (!isSystemError(cause)) throw error
+    const remedy = cause.code === 'EACCES' ? '; run this as root, or name another log with --file FILE' : ''
+    return complain(given.file, `${reasonOf(cause)}${remedy}`)
+  }
+}
+
+const whoWrites = 'the agent of a node writes it, on that node (varmor agent --log FILE)'
+const remedies = 'Name another one with --file FILE, or wait for this one with --follow'
+
+function selectionOf({ namespace, pod, policy, action, since }: LogsArguments): Selection {
+  return {
+    ...(namespace !== undefined && { namespace }),
+    ...(pod !== undefined && { pod }),
+    ...(policy !== undefined && { policy }),
+    ...(action !== undefined && { actions: action }),
+    ...(since !== undefined && { since: (Date.now() - since) / 1_000 }),
+  }
+}
+
+/** What is there under the name instead of a log. */
+async function whatElse(path: string): Promise<string | undefined> {
+  try {
+    const found = await stat(path)
+    if (found.isDirectory()) return 'is a directory; name a file in it with --file FILE'
+    return found.isFile() ? undefined : 'is no regular file; name one with --file FILE'
+  } catch (error) {
+    if (isSystemError(error) && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return undefined
+    throw error
+  }
+}
+
+async function show(
+  log: OpenedLog,
+  isWanted: (violation: Violation) => boolean,
+  { file: name, follow, tail, output }: LogsArguments,
+): Promise<number> {
+  const { files } = log
+  const place = await placeOf(log, tail, isWanted)
+  const printer = new Printer({
+    isWanted,
+    ...(output === 'text' && { rows: new Rows(paint(process.stdout)) }),
+    out: (data) => put(process.stdout, data),
+    complain: (text) => put(process.stderr, text),
+  })
+  const report = (path: string, problem: string) => void warn(`${path}: lines may be missing: ${problem}`)
+  const chunks = follow
+    ? followFiles({ name, files, place, report, stop: signalled() })
+    : readFiles(files, place, report)
+  for await (const chunk of chunks) await printer.print(chunk)
+  return printer.problems > 0 ? 1 : 0
+}
+
+async function placeOf(log: OpenedLog, tail: number | undefined, isWanted: (violation: Violation) => boolean) {
+  const beginning: Place = { index: 0, offset: 0 }
+  const isLineWanted = (line: string): boolean => {
+    const parsed = parseViolation(line)
+    return parsed.ok && isWanted(parsed.violation)
+  }
+  try {
+    const place = tail === undefined ? beginning : await findTail(log.files, tail, isLineWanted)
+    // Only who reads from the beginning misses what they hold.
+    const isAll = place.index <= 0 && place.offset === 0
+    if (isAll) for (const path of log.compressed) await warn(`${path}: not read, as it is compressed`)
+    return place
+  } catch (error) {
+    await closeAll(log.files)
+    throw error
+  }
+}
+
+/** Aborted with the first SIGINT or SIGTERM; a second one ends the process at once. */
+function signalled(): AbortSignal {
+  const ending = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => ending.abort())
+  return ending.signal
+}
+
+const warn = (text: string): Promise<void> => put(process.stderr, `${printable(text)}\n`)
+
+async function complain(file: string, problem: string): Promise<number> {
+  await warn(`${file}: ${problem}`)
+  return 1
+}

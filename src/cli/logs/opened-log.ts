@@ -1,0 +1,63 @@
+import { openIfThere } from '../../audit/source/find-place.ts'
+import type { LogFile } from '../../audit/source/log-file.ts'
+import { type ListedFile, listFiles } from '../../audit/source/rotated-files.ts'
+
+/** A file of the log, which stays at hand whatever it is called next. */
+export interface OpenedFile {
+  path: string
+  file: LogFile
+  /** Bytes that it had when it was opened. */
+  size: number
+  /** It has the name of the log; the others are its predecessors. */
+  live: boolean
+}
+
+export interface OpenedLog {
+  /** The oldest first. */
+  files: OpenedFile[]
+  /** Paths of those that are compressed, which are not read. */
+  compressed: string[]
+}
+
+/** A place in a log. */
+export interface Place {
+  /** Index of the file. */
+  index: number
+  /** Bytes. */
+  offset: number
+}
+
+const mostAttempts = 20
+
+/**
+ * Opens a log and its rotated predecessors, all of them at once: what is renamed from then on is still read once.
+ * @param since unix seconds; files that nobody has written to since then are left out
+ */
+export async function openLog(path: string, since = 0): Promise<OpenedLog> {
+  for (let attempt = 1; ; attempt++) {
+    const listed = (await listFiles(path)).filter(({ live, modified }) => live || Number(modified) / 1e9 >= since)
+    const plain = listed.filter(({ compressed }) => !compressed)
+    const files = await openAll(plain)
+    if (files.length === plain.length || attempt === mostAttempts)
+      return { files, compressed: listed.filter(({ compressed }) => compressed).map((file) => file.path) }
+    await closeAll(files) // renamed meanwhile
+  }
+}
+
+export async function closeAll(files: readonly OpenedFile[]): Promise<void> {
+  await Promise.all(files.map(({ file }) => file.close()))
+}
+
+async function openAll(listed: readonly ListedFile[]): Promise<OpenedFile[]> {
+  const files: OpenedFile[] = []
+  try {
+    for (const one of listed) {
+      const file = await openIfThere(one)
+      if (file !== undefined) files.push({ path: one.path, file, size: file.behind, live: one.live })
+    }
+  } catch (error) {
+    await closeAll(files)
+    throw error
+  }
+  return files
+}

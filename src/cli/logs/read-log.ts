@@ -1,0 +1,134 @@
+import { BufferStore, sharedMemory } from '../../audit/buffer-store.ts'
+import type { FilePosition } from '../../audit/source/file-position.ts'
+import { FollowedFile, type FollowOptions } from '../../audit/source/followed-file.ts'
+import type { ReadContext } from '../../audit/source/log-file.ts'
+import { countLines, longestLine } from './backwards.ts'
+import { closeAll, type OpenedFile, type Place } from './opened-log.ts'
+
+/** Whole lines of one file, in memory that the next chunk may use again. */
+export interface Chunk {
+  /** The file, for messages. */
+  name: string
+  bytes: Uint8Array
+  /** Lines of its file before it; where it is left out, the chunk goes on where the one before ended. */
+  linesBefore?: () => Promise<number>
+}
+
+/** Tells that lines may be missing. */
+type Report = (name: string, problem: string) => void
+
+/** Reads what the files have now, from a place on, and closes them. */
+export async function* readFiles(
+  files: readonly OpenedFile[],
+  { index, offset }: Place,
+  report: Report,
+): AsyncGenerator<Chunk, void, void> {
+  const memory = new BufferStore(sharedMemory, 1, 2 * longestLine)
+  const counts = { longLines: 0, skippedBytes: 0, nulBytes: 0, unfinished: 0 }
+  try {
+    for (const [i, file] of files.slice(index).entries())
+      yield* readFile(file, i === 0 ? offset : 0, { chunkBytes: longestLine, counts, memory }, report)
+  } finally {
+    await closeAll(files)
+  }
+}
+
+async function* readFile(
+  { path: name, file, size }: OpenedFile,
+  offset: number,
+  context: ReadContext,
+  report: Report,
+): AsyncGenerator<Chunk, void, void> {
+  await file.seek(offset)
+  let isFirst = true
+  // Its writer may go on for ever; what it had is enough.
+  while (file.offset < size) {
+    const piece = await file.read(context, true)
+    if (piece.kind === 'rewritten') report(name, 'it was truncated while it was read')
+    if (piece.kind === 'rewritten' || piece.kind === 'nothing') return
+    if (piece.kind === 'skipped') continue
+    const { bytes } = piece
+    yield { name, bytes, ...(isFirst && { linesBefore: () => countLines(file, offset) }) }
+    isFirst = false
+    if (bytes.buffer instanceof SharedArrayBuffer) context.memory.give(bytes.buffer)
+  }
+}
+
+export interface FollowArguments {
+  /** The name that is followed. */
+  name: string
+  files: readonly OpenedFile[]
+  place: Place
+  report: Report
+  /** Ends it, after what is there already. */
+  stop: AbortSignal
+  options?: Pick<FollowOptions, 'napMs' | 'pollMs'>
+}
+
+const gapProblems: Record<string, string> = {
+  'gap-vanished': 'the file that was being read is gone',
+  'gap-truncated': 'the file was truncated, and no copy has what it held last',
+  'gap-compressed': 'a file was compressed before it was read to its end',
+}
+
+/** Reads from a place on, then what is written, over every rotation, until it is told to stop. Closes the files. */
+export async function* followFiles(given: FollowArguments): AsyncGenerator<Chunk, void, void> {
+  const { name, files, place, report, stop, options } = given
+  const start = files[place.index]
+  let kept = start?.file
+  await closeAll(files.filter((file) => file !== start))
+  try {
+    await kept?.seek(place.offset)
+    const source = await FollowedFile.open(name, {
+      ...options,
+      chunkBytes: longestLine,
+      from: kept?.position(name) ?? 'beginning',
+      notify: ({ code, message }) => {
+        if (code.startsWith('gap-')) report(name, gapProblems[code] ?? message)
+        else if (code === 'file-unreadable') report(name, message)
+      },
+    })
+    stop.addEventListener('abort', () => source.stop(), { once: true })
+    if (stop.aborted) source.stop()
+    const steps = new Steps(source)
+    let linesBefore: Chunk['linesBefore'] = () =>
+      kept === undefined ? Promise.resolve(0) : countLines(kept, place.offset)
+    for await (const batch of source) {
+      if (steps.isElsewhere()) {
+        await kept?.close()
+        kept = undefined
+        linesBefore = () => Promise.resolve(0)
+      }
+      yield { name, bytes: batch.bytes, ...(linesBefore && { linesBefore }) }
+      linesBefore = undefined
+      source.giveBack(batch)
+    }
+  } finally {
+    await kept?.close()
+  }
+}
+
+/** Whether a batch is of the file of the one before, or its copy, or begins another one. */
+class Steps {
+  readonly #source: FollowedFile
+  #position: FilePosition
+  #rotations = 0
+  #truncations = 0
+
+  constructor(source: FollowedFile) {
+    this.#source = source
+    this.#position = source.position
+  }
+
+  /** To be asked at each batch. */
+  isElsewhere(): boolean {
+    const [before, now] = [this.#position, this.#source.position]
+    const { rotations, truncations } = this.#source.stats()
+    const isRewritten = truncations > this.#truncations && (now.id === before.id || now.offset <= before.offset)
+    const isElsewhere = rotations > this.#rotations || isRewritten
+    this.#position = now
+    this.#rotations = rotations
+    this.#truncations = truncations
+    return isElsewhere
+  }
+}

@@ -1,0 +1,86 @@
+import { paddedCells } from '../columns.ts'
+import { type paint, printable } from '../output.ts'
+import { deedOf, wordOf } from './deed.ts'
+import { policyOf } from './selection.ts'
+import { type Fields, secondsOf, tellsOfLoss, textOf, type Violation } from './violation.ts'
+
+type Paint = ReturnType<typeof paint>
+type Style = Parameters<Paint>[0]
+
+/** What is shown of a violation: time, action, place, policy, process, operation, target. */
+export function cellsOf(violation: Violation): string[] {
+  const { fields, event } = violation
+  const { operation, target } = deedOf(violation)
+  const action = tellsOfLoss(violation) ? lost : textOf(fields, 'action')
+  const unresolved = textOf(fields, 'unresolved')
+  const shown = unresolved === '' ? target : [...target, `unresolved=${unresolved}`]
+  const cells = [timeOf(violation), action, placeOf(fields), ruleOf(fields), processOf(fields, event), operation]
+  return [...cells, shown.join(' ')].map((cell) => (cell === '' ? nothing : printable(cell)))
+}
+
+/** Lines of text in columns that go on lining up, piece by piece. */
+export class Rows {
+  readonly #colour: Paint
+  readonly #widths: number[] = []
+
+  constructor(colour: Paint) {
+    this.#colour = colour
+  }
+
+  text(violations: readonly Violation[]): string {
+    const rows = paddedCells(violations.map(cellsOf), this.#widths)
+    return rows.map((cells) => `${this.#line(cells)}\n`).join('')
+  }
+
+  #line([
+    time = '',
+    action = '',
+    place = '',
+    policy = '',
+    process = '',
+    operation = '',
+    target = '',
+  ]: string[]): string {
+    const colour = this.#colour
+    const shown = [colour('dim', time), colour(styleOf(action.trimEnd()), action), place, colour('cyan', policy)]
+    return [...shown, process, colour('bold', operation), target.trimEnd()].join('  ')
+  }
+}
+
+const lost = 'LOST'
+const nothing = '-'
+
+function styleOf(action: string): Style {
+  if (action === 'DENIED' || action === lost) return 'red'
+  return action.includes('AUDIT') ? 'yellow' : 'green'
+}
+
+/** Milliseconds that a Date can have. */
+const longestTime = 8.64e15
+
+/** In UTC, as the line itself has it. */
+function timeOf(violation: Violation): string {
+  const milliseconds = (secondsOf(violation) ?? Number.NaN) * 1_000
+  if (!(Math.abs(milliseconds) <= longestTime)) return ''
+  return new Date(milliseconds).toISOString().replace('.000Z', 'Z')
+}
+
+const shortId = 12
+
+/** `NAMESPACE/POD/CONTAINER`, or as kubectl writes it what else is known. */
+function placeOf(fields: Fields): string {
+  const text = (key: string) => textOf(fields, key)
+  if (text('podName') !== '')
+    return [text('podNamespace'), text('podName'), text('containerName')].filter((name) => name !== '').join('/')
+  if (text('containerID') !== '') return `container/${text('containerID').slice(0, shortId)}`
+  return text('nodeName') === '' ? '' : `node/${text('nodeName')}`
+}
+
+const ruleOf = (fields: Fields): string => policyOf(fields) || textOf(fields, 'profileName')
+
+/** `cat[4711]`. AppArmor and Seccomp tell of the process in the event, BPF beside it. */
+function processOf(fields: Fields, event: Fields): string {
+  const word = (key: string) => wordOf(event, key) || wordOf(fields, key)
+  const [name, pid] = [word('comm') || word('exe'), textOf(fields, 'pid') || textOf(event, 'pid')]
+  return pid === '' || pid === '0' ? name : `${name || '?'}[${pid}]`
+}

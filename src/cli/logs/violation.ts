@@ -1,0 +1,56 @@
+/** A line of violations.log, as far as it could be checked: any field may be absent or of another type than it should be. */
+export interface Violation {
+  readonly fields: Fields
+  readonly event: Fields
+}
+
+export type Fields = Readonly<Record<string, unknown>>
+
+export type Parsed = { ok: true; violation: Violation } | { ok: false; problem: string }
+
+/** Reads a line of violations.log. What does not hold an event is none of its lines, even if it is JSON. */
+export function parseViolation(line: string): Parsed {
+  let fields: unknown
+  try {
+    fields = JSON.parse(line)
+  } catch {
+    return { ok: false, problem: 'is no JSON' }
+  }
+  if (!isFields(fields)) return { ok: false, problem: 'is no JSON object' }
+  const { event } = fields
+  return isFields(event) ? { ok: true, violation: { fields, event } } : { ok: false, problem: 'has no event' }
+}
+
+export function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The value of a field as text; empty where it has none. */
+export function textOf(fields: Fields, key: string): string {
+  const value = Object.hasOwn(fields, key) ? fields[key] : undefined
+  if (typeof value === 'string') return value
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : ''
+}
+
+/** The texts of a field that is a list. */
+export function listOf(fields: Fields, key: string): string[] {
+  const value = Object.hasOwn(fields, key) ? fields[key] : undefined
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
+}
+
+/** The fields of a field that is an object. */
+export function fieldsOf(fields: Fields, key: string): Fields {
+  const value = Object.hasOwn(fields, key) ? fields[key] : undefined
+  return isFields(value) ? value : {}
+}
+
+/** Unix seconds of the event; undefined where the line does not tell. */
+export function secondsOf({ fields }: Violation): number | undefined {
+  const { eventTimestamp } = fields
+  if (typeof eventTimestamp === 'number' && Number.isFinite(eventTimestamp)) return eventTimestamp
+  const milliseconds = Date.parse(textOf(fields, 'time'))
+  return Number.isNaN(milliseconds) ? undefined : milliseconds / 1_000
+}
+
+/** The line that tells that events were lost here; it is of no container and no policy. */
+export const tellsOfLoss = ({ fields }: Violation): boolean => Object.hasOwn(fields, 'lost')
