@@ -11,6 +11,7 @@ import { DriftWatch } from './drift-watch.ts'
 import { type LeftoverReport, removeLeftovers } from './leftovers.ts'
 import type { Logger } from './logger.ts'
 import { Readiness, type ReadinessOptions } from './readiness.ts'
+import { StandingLog } from './standing-log.ts'
 import { WantedProfiles } from './wanted-profiles.ts'
 
 export interface NodeProfilesOptions {
@@ -43,6 +44,7 @@ export class NodeProfiles {
   readonly #holdings: Holdings
   readonly #family: Family<LoadedProfileMessage>
   readonly #watch: DriftWatch
+  readonly #log: StandingLog
   #listed = false
 
   constructor(options: NodeProfilesOptions) {
@@ -51,13 +53,17 @@ export class NodeProfiles {
     const { strict = false, unreported } = options
     this.readiness = new Readiness({ wanted, strict, ...(unreported !== undefined && { unreported }) })
     this.#holdings = new Holdings(options.loaders)
+    this.#log = new StandingLog(options.logger)
     this.#family = options.system.family('loaded-profile', loadedProfileFamily(this.#ports()))
     this.handler = wanted.handler((key) => this.#family.of(key).tell({ type: 'changed' }))
     const { clock, random, period } = options
     this.#watch = new DriftWatch({
       holdings: this.#holdings,
       wanted,
-      tell: (key) => this.#family.of(key).tell({ type: 'check' }),
+      tell: (key) => {
+        this.#log.drifted(key)
+        this.#family.of(key).tell({ type: 'check' })
+      },
       onError: (enforcer, error) => this.#cannotList(enforcer, error),
       onLook: () => this.#sweep(),
       ...{ clock, random, ...(period !== undefined && { period }) },
@@ -90,10 +96,12 @@ export class NodeProfiles {
       holdings: this.#holdings,
       report: (standing) => {
         this.readiness.set(standing)
+        this.#log.set(standing)
         reporter.set(standing)
       },
       forget: (key) => {
         this.readiness.forget(key)
+        this.#log.forget(key)
         reporter.forget(key)
       },
       ...(timing !== undefined && { timing }),

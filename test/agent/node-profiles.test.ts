@@ -22,6 +22,7 @@ describe('the profiles of a node', () => {
   let inUse: Set<string> | undefined
   const told = new Map<string, ProfileStanding>()
   const warnings: object[] = []
+  const said: string[] = []
   const add = (object: ArmorProfile) =>
     node.handler.handle({ type: 'added', key: `demo/${object.metadata.name}`, object })
 
@@ -31,6 +32,7 @@ describe('the profiles of a node', () => {
     inUse = undefined
     told.clear()
     warnings.length = 0
+    said.length = 0
     const { system, clock, random } = simulation
     node = new NodeProfiles({
       system,
@@ -38,7 +40,14 @@ describe('the profiles of a node', () => {
       reporter: { set: (standing) => told.set(standing.key, standing), forget: (key) => told.delete(key) },
       confining: async () => new Set<string>(),
       ofContainers: () => inUse,
-      logger: { info: () => undefined, error: () => undefined, warn: (fields) => void warnings.push(fields) },
+      logger: {
+        info: (fields, message) => void said.push(`${message} ${JSON.stringify(fields)}`),
+        error: () => undefined,
+        warn: (fields, message) => {
+          warnings.push(fields)
+          said.push(`${message} ${JSON.stringify(fields)}`)
+        },
+      },
       ...{ clock, random },
     })
   })
@@ -62,6 +71,21 @@ describe('the profiles of a node', () => {
     node.handler.handle({ type: 'deleted', key: 'demo/varmor-demo-a', object, missed: false })
     await simulation.settle()
     expect([told.size, seccomp.texts.size]).to.deep.equal([0, 0])
+  })
+
+  it('are in the log: once when one is loaded, when somebody has touched it, and when it goes', async () => {
+    const object = armorProfile('varmor-demo-a')
+    add(object)
+    await node.listed()
+    await simulation.runFor(300_000)
+    const about = '{"profile":"demo/varmor-demo-a","generation":1,"enforcers":["Seccomp"]}'
+    expect(said).to.deep.equal([`a profile is loaded ${about}`])
+    seccomp.texts.set('varmor-demo-a', '{"defaultAction":"SCMP_ACT_ALLOW"}')
+    await simulation.runFor(100_000)
+    expect(said.slice(1)).to.deep.equal([
+      'somebody has changed or removed a profile; it is put back {"profile":"demo/varmor-demo-a"}',
+      `a profile is loaded ${about}`,
+    ])
   })
 
   it('that nobody wants go, once all ArmorProfiles and all containers are known', async () => {
@@ -104,7 +128,9 @@ describe('the profiles of a node', () => {
     seccomp.texts.clear()
     await simulation.runFor(160_000)
     expect(seccomp.texts.size).to.equal(1)
-    expect(warnings).to.have.length(1)
+    expect(warnings).to.have.length(2)
+    expect(warnings[0]).to.include({ enforcer: 'Seccomp', code: 'IO' })
+    expect(warnings[1]).to.deep.equal({ profile: 'demo/varmor-demo-a' })
     seccomp.texts.clear()
     expect(await node.check()).to.deep.equal(['demo/varmor-demo-a'])
     await simulation.settle()

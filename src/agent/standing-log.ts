@@ -1,0 +1,37 @@
+import type { ProfileStanding } from '../../actors/loaded-profile/ports.ts'
+import type { Logger } from './logger.ts'
+
+/** Tells the agent's log what became of each ArmorProfile on this node: once for each change, however often it is looked at. */
+export class StandingLog {
+  readonly #logger: Logger
+  /** What was said last, and whether it was that the profile is loaded. */
+  readonly #said = new Map<string, { text: string; loaded: boolean }>()
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  set({ key, generation, state, enforcers, message, passing }: ProfileStanding): void {
+    const text = JSON.stringify([generation, state, enforcers, message])
+    if (this.#said.get(key)?.text === text) return
+    this.#said.set(key, { text, loaded: state === 'loaded' })
+    const about = { profile: key, generation, enforcers }
+    if (state === 'failed')
+      this.#logger.warn(
+        { ...about, reason: message },
+        passing ? 'a profile cannot be loaded; it is tried again' : 'a profile cannot be loaded on this node',
+      )
+    else this.#logger.info(about, state === 'loaded' ? 'a profile is loaded' : 'a profile is unloaded')
+  }
+
+  /** What was loaded is not there any more, or is something else: nobody but the agent should touch it. */
+  drifted(key: string): void {
+    if (!this.#said.get(key)?.loaded) return
+    this.#logger.warn({ profile: key }, 'somebody has changed or removed a profile; it is put back')
+    this.#said.delete(key)
+  }
+
+  forget(key: string): void {
+    this.#said.delete(key)
+  }
+}
