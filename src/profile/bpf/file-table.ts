@@ -5,6 +5,7 @@ import { rootIsOnTheWay } from '../way.ts'
 import { compileAutomaton } from './automaton.ts'
 import { AUDIT_SHIFT, type Automaton, type FileRule, type FileRules, fileFlags } from './bpf-profile.ts'
 import type { Draft, Drafted, DraftFile } from './draft.ts'
+import { KnownAutomata } from './known-automata.ts'
 import { bitMarks } from './marks.ts'
 import type { TriePattern } from './pattern-trie.ts'
 import type { Table } from './table.ts'
@@ -123,6 +124,14 @@ function describe(rule: Merged, protectWays: boolean): FileRule {
   }
 }
 
+const known = new KnownAutomata()
+
+/** Of all that the automaton depends on. */
+function keyOf(patterns: readonly TriePattern[], rules: readonly Merged[]): string {
+  const spared = rules.filter(({ except }) => except.length > 0).map(acceptOf)
+  return JSON.stringify([patterns.map(({ pattern, accept, way }) => [pattern.text, accept, way]), spared])
+}
+
 /** Merges the rules about files and makes their automaton; TOO_LARGE errors at the rules that take up most of it. */
 export function fileRules(draft: Draft, errors: FieldError[]): FileRules {
   const merged = merge(draft.files)
@@ -130,9 +139,14 @@ export function fileRules(draft: Draft, errors: FieldError[]): FileRules {
   const described: FileRules = { rules: merged.map((rule) => describe(rule, draft.protectWays)), any: 0 }
   for (const rule of merged) described.any |= acceptOf(rule) | (draft.protectWays ? wayOf(rule) : 0)
   if (patterns.length === 0) return described
+  const key = keyOf(patterns, merged)
+  const before = known.get(key)
+  if (before !== undefined) return { ...described, automaton: before }
   const compiled = compileAutomaton(patterns, bitMarks, resolver(merged))
-  if (compiled.ok) described.automaton = automatonOf(compiled.table)
-  else
+  if (compiled.ok) {
+    described.automaton = automatonOf(compiled.table)
+    known.add(key, described.automaton)
+  } else
     errors.push(
       ...tooLargeErrors(
         compiled,
