@@ -18,8 +18,11 @@ export interface ClusterPki {
   users: Record<ClusterUser, Credentials>
 }
 
-/** Certificates and keys of one control plane, as files in `folder` too, since its servers take paths. */
-export async function createClusterPki(folder: string, address: string): Promise<ClusterPki> {
+/**
+ * Certificates and keys of one control plane, as files in `folder` too, since its servers take paths.
+ * @param apiAddresses of its API server
+ */
+export async function createClusterPki(folder: string, ...apiAddresses: readonly string[]): Promise<ClusterPki> {
   const write = (name: string, { certificate, key }: Credentials): void => {
     writeFileSync(join(folder, `${name}.crt`), certificate)
     writeFileSync(join(folder, `${name}.key`), key, { mode: 0o600 })
@@ -31,7 +34,7 @@ export async function createClusterPki(folder: string, address: string): Promise
   const server = await authority.issue({
     name: 'kube-apiserver',
     use: 'server',
-    addresses: [...new Set(['127.0.0.1', address, serviceAddress])],
+    addresses: [...new Set(['127.0.0.1', ...apiAddresses, serviceAddress])],
     hosts: ['localhost', 'kubernetes', 'kubernetes.default', service, `${service}.${clusterDomain}`],
   })
   write('server', server)

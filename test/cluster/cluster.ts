@@ -19,6 +19,11 @@ import { watchOver } from './watchdog.ts'
 export interface ClusterOptions {
   /** Real nodes will join (`startNode`), so the API server listens where pods reach it. Needs root. */
   nodes?: boolean
+  /**
+   * A further address of the API server, for nodes outside of this machine's network: 10.0.2.2 from a guest of QEMU, which
+   * leads to our loopback. Kubelets are then called by the names of their nodes. Not together with `nodes`.
+   */
+  outsideAddress?: string
   /** Runs kwok, which keeps the nodes ready that carry its annotation (`addFakeNode`). */
   kwok?: boolean
   /** Is told how long each step took. Prints by default. */
@@ -86,6 +91,18 @@ export class Cluster {
     return found
   }
 
+  /** The URL of the API server from nodes outside. */
+  get outsideServer(): string {
+    const { outsideAddress, ports } = this.#layout
+    if (outsideAddress === undefined) throw new Error('this cluster was started without `outsideAddress`')
+    return `https://${outsideAddress}:${ports.api}`
+  }
+
+  /** A kubeconfig for a node outside. */
+  outsideKubeconfig(login: Login): string {
+    return kubeconfig(this.outsideServer, this.ca, login)
+  }
+
   /** Files of everything that runs here, one a process. */
   get logs(): string {
     return join(this.folder.path, 'logs')
@@ -145,10 +162,11 @@ export class Cluster {
     await this.nodeReady(name)
   }
 
-  async nodeReady(name: string): Promise<void> {
+  /** @param limit milliseconds */
+  async nodeReady(name: string, limit?: number): Promise<void> {
     const path = '{.status.conditions[?(@.type=="Ready")].status}'
     const get = ['get', 'node', name, '-o', `jsonpath=${path}`]
-    await eventually(`node ${name} to be ready`, async () => (await this.kubectl(get)) === 'True')
+    await eventually(`node ${name} to be ready`, async () => (await this.kubectl(get)) === 'True', limit)
   }
 
   /**
@@ -237,7 +255,9 @@ async function prepare(binaries: Binaries, options: ClusterOptions, log: StepLog
   const network = options.nodes ? new PodNetwork(folder) : undefined
   const firstNode = network?.addNode()
   const address = (await firstNode)?.address ?? '127.0.0.1'
-  const pki = await measured(log, 'certificates', () => createClusterPki(join(folder.path, 'pki'), address))
+  const { outsideAddress } = options
+  const addresses = [address, ...(outsideAddress === undefined ? [] : [outsideAddress])]
+  const pki = await measured(log, 'certificates', () => createClusterPki(join(folder.path, 'pki'), ...addresses))
   const [etcd, peer, api, controllerManager, scheduler, kwok] = (await freePorts(6)) as [
     number,
     number,
@@ -252,6 +272,7 @@ async function prepare(binaries: Binaries, options: ClusterOptions, log: StepLog
     pki: (file) => join(folder.path, 'pki', file),
     kubeconfig: (user) => join(folder.path, `${user}.kubeconfig`),
     address,
+    outsideAddress,
     ports: { etcd, peer, api, controllerManager, scheduler, kwok },
   }
   return { folder, layout, pki, network, firstNode, log, dismiss }

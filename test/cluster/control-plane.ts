@@ -11,6 +11,8 @@ export interface ControlPlane {
   kubeconfig: (user: string) => string
   /** Of the API server; a node reaches it there. */
   address: string
+  /** Where nodes outside of this machine's network reach it, if there are any. */
+  outsideAddress: string | undefined
   ports: { etcd: number; peer: number; api: number; controllerManager: number; scheduler: number; kwok: number }
 }
 
@@ -46,15 +48,15 @@ export function etcdCommand(plane: ControlPlane): string[] {
 }
 
 export function apiServerCommand(plane: ControlPlane): string[] {
-  const { address, pki } = plane
-  const loopback = address.startsWith('127.')
+  const { address, outsideAddress, pki } = plane
+  const advertised = outsideAddress ?? address
   return command(plane.binaries['kube-apiserver'], {
     'etcd-servers': etcdUrl(plane),
     'bind-address': address,
-    'advertise-address': address,
+    'advertise-address': advertised,
     'secure-port': plane.ports.api,
     // An endpoint of the Service `kubernetes` cannot be a loopback address.
-    'endpoint-reconciler-type': loopback ? 'none' : 'lease',
+    'endpoint-reconciler-type': advertised.startsWith('127.') ? 'none' : 'lease',
     'service-cluster-ip-range': serviceNetwork,
     'allow-privileged': true,
     'tls-cert-file': pki('server.crt'),
@@ -69,7 +71,8 @@ export function apiServerCommand(plane: ControlPlane): string[] {
     'kubelet-client-certificate': pki('kubelet-client.crt'),
     'kubelet-client-key': pki('kubelet-client.key'),
     'kubelet-certificate-authority': pki('ca.crt'),
-    'kubelet-preferred-address-types': 'InternalIP',
+    // The address of a node outside is one of a network that is not ours; its name is then one of this machine.
+    'kubelet-preferred-address-types': outsideAddress === undefined ? 'InternalIP' : 'Hostname',
     // Webhooks behind a Service are then called at its endpoints, which needs no kube-proxy on this machine.
     'enable-aggregator-routing': true,
     profiling: false,

@@ -4,9 +4,9 @@ import { ensureImages } from './binaries/images.ts'
 import { createCgroup } from './cgroups.ts'
 import type { Cluster } from './cluster.ts'
 import { output, probe } from './command.ts'
-import { kubeconfig } from './kubeconfig.ts'
+import { kubeletCommand, kubeletFiles } from './kubelet.ts'
 import { ManagedProcess } from './managed-process.ts'
-import { cniConfiguration, containerdConfiguration, kubeletConfiguration, type NodeLayout } from './node-files.ts'
+import { cniConfiguration, containerdConfiguration, type NodeLayout } from './node-files.ts'
 import { cgroupPrefix, markName } from './run-folder.ts'
 import { measured } from './steps.ts'
 
@@ -58,27 +58,24 @@ const ctr = ({ socket }: NodeLayout, ...args: string[]): Promise<string> =>
 async function prepare(cluster: Cluster, name: string): Promise<NodeLayout> {
   const network = await cluster.nextNode()
   const folder = join(cluster.folder.path, name)
-  const pki = join(cluster.folder.path, 'pki')
+  const cgroup = `${cgroupPrefix(cluster.folder)}${name}`
   for (const part of ['cni', 'manifests', 'plugins']) mkdirSync(join(folder, part), { recursive: true })
   const layout: NodeLayout = {
     name,
     ...network,
+    // Each node has an address of its own, so all use the usual port.
+    port: 10250,
     folder,
-    pki,
+    root: join(folder, 'kubelet'),
     socket: join(folder, 'c.sock'),
-    cgroup: `${cgroupPrefix(cluster.folder)}${name}`,
+    cgroup: `/${cgroup}`,
   }
-  createCgroup(layout.cgroup)
-  const { authority } = cluster.pki
-  const user = `system:node:${name}`
-  const client = await authority.issue({ name: user, organization: 'system:nodes', use: 'client' })
-  const server = await authority.issue({ name: user, use: 'server', addresses: [network.address], hosts: [name] })
-  writeFileSync(join(folder, 'kubeconfig'), kubeconfig(cluster.server, cluster.ca, client), { mode: 0o600 })
-  writeFileSync(join(folder, 'server.crt'), server.certificate)
-  writeFileSync(join(folder, 'server.key'), server.key, { mode: 0o600 })
+  createCgroup(cgroup)
+  for (const [file, text] of Object.entries(await kubeletFiles(cluster, layout, cluster.server))) {
+    writeFileSync(join(folder, file), text, { mode: 0o600 })
+  }
   writeFileSync(join(folder, 'containerd.toml'), containerdConfiguration(layout))
   writeFileSync(join(folder, 'cni', '10-bridge.conflist'), cniConfiguration(layout))
-  writeFileSync(join(folder, 'kubelet.json'), kubeletConfiguration(layout))
   return layout
 }
 
@@ -93,21 +90,12 @@ function containerdOf(cluster: Cluster, layout: NodeLayout): ManagedProcess {
 }
 
 function kubeletOf(cluster: Cluster, layout: NodeLayout): ManagedProcess {
-  const { name, address, folder } = layout
-  const flags = {
-    config: join(folder, 'kubelet.json'),
-    kubeconfig: join(folder, 'kubeconfig'),
-    'hostname-override': name,
-    'node-ip': address,
-    'root-dir': join(folder, 'kubelet'),
-    'cert-dir': folder,
-  }
   return new ManagedProcess({
-    name: `${name}-kubelet`,
-    command: [cluster.binaries.kubelet, ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)],
+    name: `${layout.name}-kubelet`,
+    command: kubeletCommand(cluster.binaries.kubelet, layout),
     logs: cluster.logs,
     mark: { [markName]: cluster.folder.path },
-    serves: async () => (await fetch(`http://${address}:10248/healthz`)).ok,
+    serves: async () => (await fetch(`http://${layout.address}:10248/healthz`)).ok,
   })
 }
 

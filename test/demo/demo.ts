@@ -12,7 +12,8 @@ import type { VarmorPolicy } from '../../src/api/types.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { type CommandResult, result } from '../cluster/command.ts'
 import { printSteps } from '../cluster/steps.ts'
-import { GuestNode, hostAddress } from './guest-node.ts'
+import { GuestNode, hostAddress } from '../kernel/guest/guest-node.ts'
+import { joinSandbox } from './join-sandbox.ts'
 import { findKubectl } from './kubectl.ts'
 import { paint, Script, say } from './script.ts'
 
@@ -20,10 +21,12 @@ const policyFile = 'test/fixtures/policies/usage-example.yaml'
 const deploymentFile = 'test/demo/nginx.yaml'
 const policyName = 'varmorpolicy/deployment-policy'
 const forbidden = 'touch /etc/5'
+/** What makes the policy tell what it refuses, and take in pods that run already. */
+const reporting = { updateExistingWorkloads: true, policy: { enhanceProtect: { auditViolations: true } } }
 const keep = Boolean(process.env['KEEP'])
 
 /** Milliseconds that anything may take on a slow machine without KVM. */
-const patience = 120_000
+const patience = 300_000
 
 interface Violation {
   level: string
@@ -105,21 +108,25 @@ async function demonstrate(): Promise<void> {
     if (cluster.status === 'fulfilled') sandbox = cluster.value
     if (guest.status === 'rejected') throw guest.reason
     if (cluster.status === 'rejected') throw cluster.reason
-    await node!.join(sandbox!)
+    await joinSandbox(node!, sandbox!)
+    await until('the node', async () => / Ready /.test((await quietly('get', 'nodes')).stdout) || undefined)
     const { stdout } = await kubectl('get', 'nodes', '-o', 'wide')
     script.show(stdout)
     script.promise('the node is there', /kernel-node\s+Ready/.test(stdout))
   })
 
   await script.step("The user's own policy and Deployment, enforced by AppArmor", async () => {
-    script.show((await kubectl('apply', '-f', policyFile, '-f', deploymentFile)).stdout)
-    say('It is silent about what it refuses, and begins with pods that come later. Now it is to do more:')
-    await patch({ updateExistingWorkloads: true, policy: { enhanceProtect: { auditViolations: true } } })
+    script.show((await kubectl('apply', '-f', policyFile)).stdout)
+    say(
+      'As it is written it refuses without a word, and leaves running pods alone. Here it is to report, and to restart them:',
+    )
+    await patch(reporting)
+    script.show((await kubectl('apply', '-f', deploymentFile)).stdout)
     const rollout = await kubectl('rollout', 'status', 'deployment/nginx', `--timeout=${patience / 1000}s`)
-    script.show(rollout.stdout.split('\n').slice(-2).join('\n'))
+    script.show(rollout.stdout.trim().split('\n').at(-1) ?? '')
     const { stdout } = await kubectl('get', policyName)
     script.show(stdout)
-    script.promise('the policy is protecting', /Protecting\s+True|True\s+Protecting|Protecting/.test(stdout))
+    script.promise('the policy is protecting', /Protecting/.test(stdout))
     script.show((await kubectl('get', 'pods', '-o', 'wide')).stdout)
   })
 
@@ -215,11 +222,12 @@ async function watchRestart(before: readonly string[]): Promise<number> {
 
 async function keepRunning(): Promise<void> {
   say(`
-${paint('bold', 'It goes on running.')} In another terminal:
+${paint('bold', 'It goes on running.')} In another terminal, in ${process.cwd()}:
 
     export KUBECONFIG=${sandbox!.kubeconfigPath}
-    kubectl apply -f ${policyFile}
-    kubectl exec deploy/nginx -- sh -c '${forbidden}'
+    ${kubectlPath} apply -f ${policyFile}
+    ${kubectlPath} patch ${policyName} --type merge -p '${JSON.stringify({ spec: reporting })}'
+    ${kubectlPath} exec deploy/nginx -- sh -c '${forbidden}'
     npx tsx src/cli/varmor.ts logs -f --file ${join(folder, 'violations.log')}
 
 Ctrl-C ends it.`)

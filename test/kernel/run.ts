@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import { explain } from '../cluster/requirements.ts'
 import { measured, printSteps } from '../cluster/steps.ts'
-import { ensureKernel, type KernelName, kernelNames } from './guest/kernels.ts'
+import { defaultKernels, ensureKernel, type KernelName, kernelNames, kernelsVariable } from './guest/kernels.ts'
 import { NotAvailable } from './guest/not-available.ts'
 import { missingForGuest } from './guest/requirements.ts'
 import { runSuite } from './run-suite.ts'
@@ -28,15 +28,16 @@ function skip(what: string): boolean {
   return true
 }
 
-/** The tests of the guest itself, which run on this machine. */
-async function hostTests(given: Given): Promise<boolean> {
-  console.log('\nthe guest, seen from the host')
+/** The tests of the guest itself, and of guests as nodes, which run on this machine. */
+async function hostTests(kernels: readonly KernelName[], given: Given): Promise<boolean> {
+  console.log('\nguests, seen from the host')
   const mocha = join(root, 'node_modules/mocha/bin/mocha.js')
-  const files = ['test/kernel/*.test.ts', 'test/kernel/guest/**/*.test.ts']
+  const files = ['test/kernel/*.test.ts', 'test/kernel/guest/**/*.test.ts', 'test/kernel/end-to-end/*.test.ts']
   const flags = ['--no-config', '--exit', '--timeout', '300000', '--slow', '30000', '--reporter', 'spec']
   const grep = given.grep === undefined ? [] : ['--grep', given.grep]
   const args = ['--import', 'tsx', mocha, ...flags, ...grep, ...files]
-  const [status] = await once(spawn(process.execPath, args, { cwd: root, stdio: 'inherit' }), 'close')
+  const env = { ...process.env, [kernelsVariable]: kernels.join(',') }
+  const [status] = await once(spawn(process.execPath, args, { cwd: root, stdio: 'inherit', env }), 'close')
   return status === 0
 }
 
@@ -62,7 +63,7 @@ async function run(given: Given): Promise<boolean> {
   if (missing.length > 0) return skip(explain('real kernels', missing))
   const kernels = given.kernel[0] === 'all' ? kernelNames : (given.kernel as KernelName[])
   const groups = suiteGroups(join(import.meta.dirname, 'suite'))
-  let passed = await hostTests(given)
+  let passed = await hostTests(kernels, given)
   for (const kernel of kernels) passed = (await kernelTests(kernel, groups, given)) && passed
   return passed
 }
@@ -71,7 +72,7 @@ const program = new Command('test:kernel')
   .addOption(
     new Option('--kernel <kernel...>', 'Debian kernels to test on')
       .choices([...kernelNames, 'all'])
-      .default(['6.1', '6.12']),
+      .default(defaultKernels),
   )
   .option('--grep <text>', 'only tests whose title matches')
   .option('--refresh', 'fetch the newest version of the kernels first')

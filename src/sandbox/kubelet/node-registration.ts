@@ -53,11 +53,19 @@ export class NodeRegistration {
 
   async #register(): Promise<void> {
     const { client, description } = this.#options
+    const fresh = newNode(description)
     try {
-      await client.create(nodes, newNode(description))
+      await client.create(nodes, fresh)
     } catch (error) {
-      // It was there before this kubelet.
+      // It was there before this kubelet, perhaps made by hand, without the labels that every node has.
       if (!isAlreadyExists(error)) throw error
+      const node: Node = { apiVersion: 'v1', kind: 'Node', metadata: { name: description.name }, spec: {} }
+      await client.patch(
+        nodes,
+        node,
+        { metadata: { labels: fresh.metadata.labels ?? {} } },
+        { type: 'strategic-merge' },
+      )
     }
     await this.#report(undefined)
   }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { arch } from 'node:os'
 import { join } from 'node:path'
-import { output } from '../../cluster/command.ts'
+import { output } from '../command.ts'
 
 export interface OciImage {
   /** As pods name it. */

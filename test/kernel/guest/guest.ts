@@ -29,6 +29,8 @@ export interface GuestOptions {
   forwards?: readonly Forward[]
   /** Images that containerd has besides that of busybox. */
   images?: readonly ImageName[]
+  /** More read-only disks: that with the serial `image-NAME`, of at most 20 characters, is at /images/NAME. */
+  disks?: readonly Disk[]
   /** Is given each line of the console. */
   log?: (line: string) => void
   /** Is told how long each step took. */
@@ -94,7 +96,7 @@ export class Guest {
     const bootWith = (disks: readonly Disk[]): Promise<Guest> => Guest.#bootWith({ kernel }, disks, steps)
     const root = await ensureRootImage(steps)
     const store = await ensureImageStore(options.images ?? [], root, bootWith, steps)
-    return Guest.#bootWith(options, [{ serial: 'image-store', image: store }], steps)
+    return Guest.#bootWith(options, [{ serial: 'image-store', image: store }, ...(options.disks ?? [])], steps)
   }
 
   /** With one more attempt where the emulation, not the kernel, is to blame. */

@@ -10,6 +10,17 @@ import { makeSquashfs } from './squashfs.ts'
 export const kernelNames = ['5.10', '6.1', '6.12', 'sid'] as const
 export type KernelName = (typeof kernelNames)[number]
 
+/** The kernels that are tested where nobody chooses. */
+export const defaultKernels: readonly KernelName[] = ['6.1', '6.12']
+
+/** Variable with the names of the kernels that a run was asked for, for tests outside of the guests. */
+export const kernelsVariable = 'VARMOR_TEST_KERNELS'
+
+export const chosenKernels = (): readonly KernelName[] => {
+  const names = process.env[kernelsVariable]?.split(',') ?? defaultKernels
+  return kernelNames.filter((name) => names.includes(name))
+}
+
 /** Where Debian has a kernel: the package depends on the newest version of it. */
 interface Origin {
   suites: readonly string[]

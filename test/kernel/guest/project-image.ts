@@ -1,7 +1,9 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
+import { output } from '../../cluster/command.ts'
 import { measured, type StepLog } from '../../cluster/steps.ts'
+import { bundledVarmor } from './bundled-varmor.ts'
 import { digest, kernelCached, subfolder } from './cache.ts'
 import { makeSquashfs } from './squashfs.ts'
 
@@ -52,19 +54,49 @@ async function compile(sources: readonly string[], target: string): Promise<void
   })
 }
 
+/** Packages that look for files of their own. */
+const notBundled = ['piscina', 'pino', 'bindings']
+
+/** For packages that were not written as modules. The names must be none that the sources have. */
+const commonJs = `import { createRequire as $createRequire } from 'node:module'
+import { dirname as $dirname } from 'node:path'
+import { fileURLToPath as $fileURLToPath } from 'node:url'
+const require = $createRequire(import.meta.url), __filename = $fileURLToPath(import.meta.url), __dirname = $dirname(__filename)`
+
+async function bundle(target: string): Promise<void> {
+  await build({
+    absWorkingDir: project,
+    entryPoints: ['src/cli/varmor.ts'],
+    outfile: join(target, bundledVarmor.slice('/varmor/'.length)),
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    external: notBundled,
+    banner: { js: commonJs },
+    logLevel: 'error',
+  })
+}
+
 /** The image of this project, compiled: mounted at /varmor, with an empty node_modules to mount on. */
 export async function ensureProjectImage(log: StepLog): Promise<string> {
   const files = projectFiles()
-  const key = digest('layout 1', ...files.flatMap((path) => [path, readFileSync(join(project, path))]))
+  const lock = readFileSync(join(project, 'package-lock.json'))
+  const key = digest('layout 3', lock, ...files.flatMap((path) => [path, readFileSync(join(project, path))]))
   const folder = await kernelCached('project', key, (draft) =>
     measured(log, 'image of the project', async () => {
       const root = subfolder(draft, 'root')
       subfolder(root, 'node_modules')
       await compile(files.filter(isSource), root)
+      await bundle(root)
       for (const path of files.filter((path) => !isSource(path))) {
         mkdirSync(dirname(join(root, path)), { recursive: true })
         copyFileSync(join(project, path), join(root, path))
       }
+      // A name that the bundle has twice would only be found in a guest.
+      await output(process.execPath, ['--check', join(root, bundledVarmor.slice('/varmor/'.length))])
       await makeSquashfs(root, join(draft, 'project.squashfs'))
       rmSync(root, { recursive: true })
     }),

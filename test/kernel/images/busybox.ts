@@ -1,12 +1,12 @@
-import { chmodSync, copyFileSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { output } from '../../cluster/command.ts'
+import { linkApplets } from '../../cluster/binaries/images.ts'
+import { makeOciArchive, pack } from '../../cluster/binaries/oci-archive.ts'
 import { busybox } from '../../cluster/requirements.ts'
 import { measured, type StepLog } from '../../cluster/steps.ts'
 import { digest, kernelCached, subfolder } from '../guest/cache.ts'
 import { makeSquashfs } from '../guest/squashfs.ts'
 import { busyboxImage, pauseImage } from './names.ts'
-import { makeOciArchive, pack } from './oci-archive.ts'
 
 /** A disk with an archive of the images that every guest has: busybox, and what holds a pod's namespaces; both of one layer. */
 export async function ensureBusyboxArchive(log: StepLog): Promise<string> {
@@ -18,9 +18,7 @@ export async function ensureBusyboxArchive(log: StepLog): Promise<string> {
       chmodSync(join(root, 'tmp'), 0o1777)
       copyFileSync(busybox, join(root, 'bin', 'busybox'))
       chmodSync(join(root, 'bin', 'busybox'), 0o755)
-      for (const applet of (await output(busybox, ['--list'])).split('\n')) {
-        if (applet !== '' && applet !== 'busybox') symlinkSync('busybox', join(root, 'bin', applet))
-      }
+      await linkApplets(join(root, 'bin'))
       writeFileSync(join(root, 'etc', 'passwd'), 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n')
       writeFileSync(join(root, 'etc', 'group'), 'root:x:0:\nnogroup:x:65534:\n')
       writeFileSync(join(root, 'etc', 'nsswitch.conf'), 'hosts: files dns\n')

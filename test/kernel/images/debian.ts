@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { makeOciArchive, pack } from '../../cluster/binaries/oci-archive.ts'
 import { output } from '../../cluster/command.ts'
 import { measured, type StepLog } from '../../cluster/steps.ts'
 import { debianKeyring, mirror } from '../guest/apt.ts'
@@ -8,11 +9,10 @@ import { NotAvailable } from '../guest/not-available.ts'
 import { findProgram } from '../guest/root-files.ts'
 import { makeSquashfs } from '../guest/squashfs.ts'
 import { debianImage } from './names.ts'
-import { makeOciArchive, pack } from './oci-archive.ts'
 
 const suite = 'bookworm'
-/** Besides what is essential in Debian: bash, coreutils, util-linux (unshare, nsenter, mount) and the like. */
-const packages = ['python3', 'procps', 'iproute2', 'libcap2-bin']
+/** Besides what is essential in Debian: bash, coreutils, util-linux (unshare, nsenter) and the like. */
+const packages = ['python3', 'procps', 'iproute2', 'libcap2-bin', 'auditd', 'mount']
 const probes = join(import.meta.dirname, 'probes')
 const flags = ['-std=gnu11', '-O1', '-static', '-pthread', '-Wall', '-Wextra', '-D_GNU_SOURCE']
 

@@ -1,19 +1,10 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { makeImage } from '../../cluster/binaries/images.ts'
+import { linkApplets, makeImage } from '../../cluster/binaries/images.ts'
 import { busybox } from '../../cluster/requirements.ts'
 
 export const image = 'docker.io/varmor/busybox:1'
@@ -120,8 +111,7 @@ state = ${text('state')}
     const root = join(this.folder, 'image')
     for (const name of ['bin', 'etc', 'tmp', 'root']) mkdirSync(join(root, name), { recursive: true })
     copyFileSync(busybox, join(root, 'bin/busybox'))
-    for (const applet of execFileSync(busybox, ['--list'], { encoding: 'utf8' }).split('\n'))
-      if (applet !== '' && applet !== 'busybox') symlinkSync('busybox', join(root, 'bin', applet))
+    await linkApplets(join(root, 'bin'))
     const archives = [join(this.folder, 'pause.tar'), join(this.folder, 'busybox.tar')] as const
     await makeImage(pauseImage, root, ['/bin/sleep', '1000000'], archives[0])
     await makeImage(image, root, [], archives[1])

@@ -1,0 +1,145 @@
+import { join } from 'node:path'
+import { Agent, request } from 'undici'
+import type { Cluster } from '../cluster.ts'
+import { ManagedProcess } from '../managed-process.ts'
+import { freePorts } from '../ports.ts'
+import { markName } from '../run-folder.ts'
+import { measured } from '../steps.ts'
+
+const root = join(import.meta.dirname, '..', '..', '..')
+const crds = join(root, 'deploy/crds')
+
+/** The command `varmor`, from the sources. */
+export const varmor = (...args: string[]): string[] => [
+  process.execPath,
+  '--import',
+  'tsx',
+  join(root, 'src/cli/varmor.ts'),
+  ...args,
+]
+
+export const markOf = (cluster: Cluster): Record<string, string> => ({ [markName]: cluster.folder.path })
+
+export interface InstalledManager {
+  process: ManagedProcess
+  /** Where agents find it. */
+  statusPort: number
+  /** Ends it, and removes what belongs to the cluster as a whole. */
+  remove(): Promise<void>
+}
+
+export interface ManagerInstallation {
+  cluster: Cluster
+  /** vArmor's namespace; made here. */
+  namespace: string
+  /** Of this machine: where it serves the API server and agents. */
+  address: string
+  flags?: readonly string[]
+}
+
+/** vArmor without agents on a real cluster: the kinds, the account of agents, and a manager outside of it, which the API server calls by URL. */
+export async function installManager(installation: ManagerInstallation): Promise<InstalledManager> {
+  const { cluster, namespace } = installation
+  const undo: (() => Promise<unknown>)[] = []
+  const remove = async (): Promise<void> => {
+    for (const step of undo.splice(0).reverse()) await step()
+  }
+  cluster.attach(remove)
+  try {
+    undo.push(() => removeObjects(cluster, namespace))
+    await measured(cluster.log, 'kinds and accounts of vArmor', () => applyObjects(cluster, namespace))
+    const ports = (await freePorts(3)) as [number, number, number]
+    const process = managerProcess(installation, ports)
+    undo.push(() => process.stop())
+    await measured(cluster.log, 'varmor manager', async () => {
+      await process.start()
+      await process.ready()
+    })
+    return { process, statusPort: ports[1], remove }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+/** What the agent of a node shows to the API server, and to managers. */
+export async function agentTokens(
+  cluster: Cluster,
+  namespace: string,
+  node: string,
+): Promise<{ api: string; manager: string }> {
+  const token = async (...args: string[]): Promise<string> =>
+    (await cluster.kubectl(['-n', namespace, 'create', 'token', 'varmor-agent', '--duration=2h', ...args])).trim()
+  const bound = ['--bound-object-kind', 'Node', '--bound-object-name', node]
+  return { api: await token(), manager: await token('--audience', 'varmor-manager', ...bound) }
+}
+
+/** What agents may do: no more than they need. */
+const objects = (namespace: string): object[] => [
+  { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
+  { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'varmor-agent', namespace } },
+  {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'ClusterRole',
+    metadata: { name: 'varmor-agent' },
+    rules: [{ apiGroups: ['crd.varmor.org'], resources: ['armorprofiles'], verbs: ['get', 'list', 'watch'] }],
+  },
+  {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'ClusterRoleBinding',
+    metadata: { name: 'varmor-agent' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'varmor-agent' },
+    subjects: [{ kind: 'ServiceAccount', name: 'varmor-agent', namespace }],
+  },
+  {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'Role',
+    metadata: { name: 'varmor-agent', namespace },
+    rules: [{ apiGroups: [''], resources: ['configmaps'], resourceNames: ['varmor-manager-tls-ca'], verbs: ['get'] }],
+  },
+  {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'RoleBinding',
+    metadata: { name: 'varmor-agent', namespace },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'varmor-agent' },
+    subjects: [{ kind: 'ServiceAccount', name: 'varmor-agent', namespace }],
+  },
+]
+
+async function applyObjects(cluster: Cluster, namespace: string): Promise<void> {
+  await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-f', crds])
+  await cluster.kubectl(['wait', '--for=condition=Established', '--timeout=20s', '-f', crds])
+  const list = { apiVersion: 'v1', kind: 'List', items: objects(namespace) }
+  await cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify(list) })
+}
+
+async function removeObjects(cluster: Cluster, namespace: string): Promise<void> {
+  const remove = (...args: string[]) => cluster.tryKubectl(['delete', '--ignore-not-found', '--wait=false', ...args])
+  await remove('mutatingwebhookconfiguration', 'varmor-resource-mutating-webhook-cfg')
+  await remove('validatingwebhookconfiguration', 'varmor-policy-validating-webhook-cfg')
+  await remove('clusterrolebinding', 'varmor-agent')
+  await remove('clusterrole', 'varmor-agent')
+  await remove('namespace', namespace)
+}
+
+function managerProcess(
+  { cluster, namespace, address, flags = [] }: ManagerInstallation,
+  [webhook, status, metrics]: [number, number, number],
+): ManagedProcess {
+  const command = varmor(
+    'manager',
+    ...['--kubeconfig', cluster.kubeconfig, '--namespace', namespace, '--host', address],
+    ...['--webhook-url', `https://${address}`, '--webhook-port', `${webhook}`],
+    ...['--status-port', `${status}`, '--metrics-port', `${metrics}`, '--enableMetrics'],
+    ...['--logFormat', 'json', ...flags],
+  )
+  // Its certificate comes from its own authority, which nobody here has to trust to ask whether it is ready.
+  const anyone = new Agent({ connect: { rejectUnauthorized: false } })
+  const serves = async (): Promise<boolean> => {
+    const url = `https://${address}:${webhook}/health/readiness`
+    const { statusCode, body } = await request(url, { dispatcher: anyone })
+    await body.dump()
+    return statusCode === 200
+  }
+  return new ManagedProcess({ name: 'varmor-manager', command, logs: cluster.logs, mark: markOf(cluster), serves })
+}
