@@ -5,7 +5,7 @@ class SimulatedTimer implements Timer {
   live = true
   readonly due: number
   readonly order: number
-  readonly callback: () => void
+  callback: () => void
   private readonly onCancel: () => void
 
   constructor(due: number, order: number, callback: () => void, onCancel: () => void) {
@@ -18,9 +18,13 @@ class SimulatedTimer implements Timer {
   cancel(): void {
     if (!this.live) return
     this.live = false
+    // It may stay for long until it surfaces, and nothing is to stay with it.
+    this.callback = nothing
     this.onCancel()
   }
 }
+
+const nothing = (): void => undefined
 
 const before = (a: SimulatedTimer, b: SimulatedTimer): boolean =>
   a.due < b.due || (a.due === b.due && a.order < b.order)

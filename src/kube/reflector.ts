@@ -155,6 +155,13 @@ export class Reflector<T extends KubeObject> {
     return Object.fromEntries(Array.from(this.#queues, ({ handler, depth }) => [handler.name, depth]))
   }
 
+  /** Changes that wait, for all handlers together. */
+  get waiting(): number {
+    let waiting = 0
+    for (const { depth } of this.#queues) waiting += depth
+    return waiting
+  }
+
   /** Tells the handler of everything that is there, as added, and of every change from now on. Call what it returns to end that. */
   subscribe(handler: Handler<T>): () => void {
     if (this.#state === 'stopped') throw new Error(`The reflector is stopped; ${handler.name} would wait for ever`)

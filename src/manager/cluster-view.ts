@@ -5,9 +5,10 @@ import type { KubeObject, ResourceRef } from '../kube/objects.ts'
 import { armorProfiles, varmorClusterPolicies, varmorPolicies } from '../kube/own-kinds.ts'
 import { clientSource, Reflector, type ReflectorObserver, type ReflectorTiming } from '../kube/reflector.ts'
 import { namespaceIndex, withoutManagedFields } from '../kube/store.ts'
-import { type Node, nodes, workloadResources } from './cluster-resources.ts'
+import { type Node, nodes, withoutDetails, workloadResources } from './cluster-resources.ts'
 
 export interface ClusterViewOptions {
+  /** Its clock is the reflectors' as well. */
   client: ApiClient
   /** Told of what goes wrong with the watches of one kind. */
   observer?: (plural: string) => ReflectorObserver
@@ -24,10 +25,15 @@ export class ClusterView implements ControlPlaneStores {
   #all: Reflector<KubeObject>[] = []
 
   constructor({ client, observer, timing = {} }: ClusterViewOptions) {
-    const reflect = <T extends KubeObject>(ref: ResourceRef<T>): Reflector<T> => {
+    const reflect = <T extends KubeObject>(
+      ref: ResourceRef<T>,
+      transform: (object: T) => T = withoutManagedFields,
+    ): Reflector<T> => {
       const reflector = new Reflector<T>({
         source: clientSource(client, ref),
-        transform: withoutManagedFields,
+        clock: client.caller.clock,
+        random: client.caller.random,
+        transform,
         timing,
         ...(observer !== undefined && { observer: observer(ref.plural) }),
       })
@@ -37,7 +43,7 @@ export class ClusterView implements ControlPlaneStores {
     this.policies = reflect(varmorPolicies as ResourceRef<AnyPolicy & KubeObject>)
     this.clusterPolicies = reflect(varmorClusterPolicies as ResourceRef<AnyPolicy & KubeObject>)
     this.profiles = reflect(armorProfiles)
-    this.nodes = reflect(nodes)
+    this.nodes = reflect(nodes, withoutDetails)
     const workload = (kind: WorkloadKind) => reflect(workloadResources[kind])
     this.workloadsOf = {
       Deployment: workload('Deployment'),
@@ -59,6 +65,11 @@ export class ClusterView implements ControlPlaneStores {
         Object.entries(depths).map(([handler, depth]) => [`${kind}/${handler}`, depth]),
       ),
     )
+  }
+
+  /** Changes that wait for handlers, of all kinds together. */
+  get waiting(): number {
+    return this.#all.reduce((sum, { waiting }) => sum + waiting, 0)
   }
 
   start(): void {

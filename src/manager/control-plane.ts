@@ -12,7 +12,15 @@ import {
   type RolloutSettings,
   rolloutFamily,
 } from '../../actors/rollout.ts'
-import { ActorSystem, type Family, type Logger, type SystemStats } from '../../actors/runtime/index.ts'
+import {
+  ActorSystem,
+  type Clock,
+  type Family,
+  type Logger,
+  type Random,
+  type SystemStats,
+  systemClock,
+} from '../../actors/runtime/index.ts'
 import type { AgentReport, ReportAnswer } from '../api/agent-report.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import type { Change } from '../kube/change.ts'
@@ -31,6 +39,9 @@ export interface ControlPlaneOptions {
   rollout?: Partial<RolloutSettings>
   /** Whether the agent runs on a node, so that profiles are to be loaded there. */
   hasAgent?: (node: Node) => boolean
+  /** Of the actors and of what they know about nodes: one clock, because times of the one are compared with times of the other. */
+  clock?: Clock
+  random?: Random
 }
 
 /** Linux nodes that a kubelet stands behind. */
@@ -40,7 +51,7 @@ export const runsAgents = ({ metadata }: Node): boolean => {
 }
 
 /** Whether new pods may come to the node. */
-const takesPods = ({ spec, status }: Node): boolean =>
+export const takesPods = ({ spec, status }: Node): boolean =>
   spec?.unschedulable !== true &&
   status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
 
@@ -63,7 +74,8 @@ export class ControlPlane {
   readonly epoch = randomUUID()
   readonly #options: ControlPlaneOptions
   readonly #system: ActorSystem
-  readonly #acknowledgements = new Acknowledgements(Date.now())
+  readonly #clock: Clock
+  readonly #acknowledgements: Acknowledgements
   readonly #policies: Family<PolicyMessage>
   readonly #nodeProfiles: Family<NodeProfileMessage>
   readonly #rollouts: Family<RolloutMessage>
@@ -74,8 +86,12 @@ export class ControlPlane {
 
   constructor(options: ControlPlaneOptions) {
     this.#options = options
-    const { logger } = options
+    const { logger, clock = systemClock, random = Math.random } = options
+    this.#clock = clock
+    this.#acknowledgements = new Acknowledgements(clock.now())
     this.#system = new ActorSystem({
+      clock,
+      random,
       logger,
       concurrency: MOST_WAITING,
       onFailure: ({ address, error }) => logger.warn({ actor: address, err: error }, 'an actor failed and starts anew'),
@@ -83,11 +99,20 @@ export class ControlPlane {
     this.#nodeProfiles = this.#nodeProfileFamily()
     this.#rollouts = this.#rolloutFamily()
     this.#policies = this.#policyFamily()
-    this.#reporting = { acknowledgements: this.#acknowledgements, nodeProfiles: this.#nodeProfiles, now: Date.now }
+    this.#reporting = {
+      acknowledgements: this.#acknowledgements,
+      nodeProfiles: this.#nodeProfiles,
+      now: () => clock.now(),
+    }
   }
 
   get stats(): SystemStats {
     return this.#system.stats()
+  }
+
+  /** Whether no actor has anything to do until time moves, an answer comes, or something changes. */
+  get quiet(): boolean {
+    return this.#system.environment.dispatcher.quiet
   }
 
   /** Begins with all that the view has; from then on with each change. Call it when the view is synced. */
@@ -136,7 +161,7 @@ export class ControlPlane {
   #nodeIs(object: Node): void {
     const { hasAgent = runsAgents } = this.#options
     const facts = hasAgent(object) ? { schedulable: takesPods(object) } : undefined
-    this.#acknowledgements.nodes.set(keyOf(object), facts, Date.now())
+    this.#acknowledgements.nodes.set(keyOf(object), facts, this.#clock.now())
   }
 
   #profileChanged(profile: ArmorProfile): void {
@@ -163,8 +188,8 @@ export class ControlPlane {
       'node-profile',
       nodeProfileFamily({
         acknowledge: (profile, node, acknowledgement) =>
-          void acknowledgements.report(profile, node, acknowledgement, Date.now()),
-        absent: (profile, node) => acknowledgements.absent(profile, node, Date.now()),
+          void acknowledgements.report(profile, node, acknowledgement, this.#clock.now()),
+        absent: (profile, node) => acknowledgements.absent(profile, node, this.#clock.now()),
       }),
     )
   }

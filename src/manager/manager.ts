@@ -91,7 +91,13 @@ export const certificateName = 'varmor-manager-tls'
  * A policy takes six requests until it is Ready. Upstream's 150 a second would make a thousand of them wait; a server that has other
  * work is spared by the limit of requests under way, and by its own priorities.
  */
-const defaultPace = { qps: 500, burst: 1_000 }
+export const defaultPace = { qps: 500, burst: 1_000 }
+
+/**
+ * Bytes of an answer. While a list is parsed it takes several times its size; one that is longer is asked for page by page, as the
+ * nodes of a cluster of more than a thousand are.
+ */
+export const longestAnswer = 16 * 1024 * 1024
 
 /** Milliseconds that a graceful stop may take for each of its steps. */
 const PATIENCE = 5_000
@@ -136,7 +142,7 @@ export class Manager {
       },
       { process: true },
     )
-    this.#client = new ApiClient({ connection, limiter: this.#limiter, observer: this.metrics.api })
+    this.#client = new ApiClient({ connection, limiter: this.#limiter, observer: this.metrics.api, longestAnswer })
     this.#view = new ClusterView({
       client: this.#client,
       observer: (plural) => watchObserver(logger, plural),
@@ -375,7 +381,7 @@ export class Manager {
 const emptyStats = new ActorSystem().stats()
 
 /** What the actors say of a policy becomes an Event on it. */
-function eventsTo(recorder: EventRecorder): RecordEvent {
+export function eventsTo(recorder: EventRecorder): RecordEvent {
   return ({ policy, type, reason, note }) => {
     const { apiVersion, kind, metadata } = policy
     const { name, namespace, uid } = metadata

@@ -1,7 +1,7 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { customResourceDefinition, group, kinds } from '../api/crds.ts'
 import { isAlreadyExists } from '../kube/api-error.ts'
 import type { ApiClient } from '../kube/client.ts'
+import { sleep } from '../kube/clock.ts'
 import { namespaces, serviceAccounts } from '../kube/core-objects.ts'
 import type { KubeObject } from '../kube/objects.ts'
 import { defineResource } from '../kube/resources.ts'
@@ -41,7 +41,7 @@ async function established(client: ApiClient, name: string): Promise<void> {
   for (let attempt = 0; attempt < 200; attempt++) {
     const { status } = await client.get(definitions, { name })
     if (status?.conditions?.some(({ type, status }) => type === 'Established' && status === 'True')) return
-    await pause(50)
+    await sleep(client.caller.clock, 50)
   }
   throw new Error(`The server did not establish ${name} within 10 s; see its conditions`)
 }

@@ -34,8 +34,17 @@ export async function withFaults(
       return failure(expired('The resourceVersion for the provided list is too old.'))
   }
   const response = await handle()
-  if (struck.some((fault) => fault.type === 'reset')) throw new ConnectionResetError()
+  if (struck.some((fault) => fault.type === 'reset')) {
+    discard(response)
+    throw new ConnectionResetError()
+  }
   return response.type === 'watch' ? struck.reduce(withWatchFault, response) : response
+}
+
+/** Nobody will read the answer: what goes on behind it ends. */
+function discard(response: ApiResponse): void {
+  if (response.type === 'upgrade') response.backend.destroy()
+  else if (response.type === 'watch' || response.type === 'stream') response.close?.()
 }
 
 function statusError(

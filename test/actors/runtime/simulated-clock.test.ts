@@ -1,10 +1,29 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { sleep, systemClock } from '../../../actors/runtime/clock.ts'
 import { seededRandom } from '../../../actors/runtime/random.ts'
 import { SimulatedClock } from '../../../actors/runtime/simulated-clock.ts'
 
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
 describe('SimulatedClock', () => {
+  it('keeps nothing of a timer that was taken back', async () => {
+    const clock = new SimulatedClock()
+    const cancelled = (): WeakRef<object> => {
+      const held = { many: 'things' }
+      clock.after(1_000, () => expect(held).to.equal(undefined)).cancel()
+      return new WeakRef(held)
+    }
+    const held = cancelled()
+    // What a WeakRef has just given stays until the end of the job.
+    await new Promise((resolve) => setImmediate(resolve))
+    collect()
+    expect(held.deref()).to.equal(undefined)
+  })
+
   it('fires timers in the order of their time, then of their setting, and leaves out cancelled ones', () => {
     const timers = fc.array(fc.record({ delay: fc.nat(50), cancel: fc.boolean() }), { maxLength: 3_000 })
     fc.assert(

@@ -1,0 +1,190 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { Dispatcher } from 'undici'
+import type { Connection, Credentials } from '../kube/connection.ts'
+import { ConnectionResetError } from './api-server/faulty-request.ts'
+import type { ApiRequest, ApiResponse, Headers } from './api-server/request.ts'
+import type { InProcessClient } from './api-server/server.ts'
+
+/**
+ * A connection to the embedded API server in the same process, without sockets, and so without the time that they take: under a
+ * simulated clock a run is the same each time. All else is as over HTTP. Bodies go as bytes both ways, so nothing is shared.
+ */
+export class InProcessConnection implements Connection {
+  readonly origin = 'http://embedded.invalid'
+  readonly basePath = ''
+  readonly namespace: string
+  readonly #dispatcher: InProcessDispatcher
+  readonly #headers: Readonly<Record<string, string>>
+
+  /** @param client the server's for one user: who asks is settled, so there are no credentials to send */
+  constructor(client: InProcessClient, { namespace = 'default', userAgent = 'varmor' } = {}) {
+    this.namespace = namespace
+    this.#dispatcher = new InProcessDispatcher(client)
+    this.#headers = { 'user-agent': userAgent }
+  }
+
+  async credentials(): Promise<Credentials> {
+    return { serial: 0, headers: this.#headers, requests: this.#dispatcher, watches: this.#dispatcher }
+  }
+
+  renew(): void {
+    // Who asks is settled: there is nothing that could be loaded anew.
+  }
+
+  /** As when the process dies: requests under way fail, though the server may carry them out, and later ones are not sent. */
+  close(): Promise<void> {
+    return this.#dispatcher.destroy()
+  }
+}
+
+type Handler = Dispatcher.DispatchHandler
+
+/** Of undici's dispatcher the part that `exchange` uses. */
+class InProcessDispatcher extends Dispatcher {
+  readonly #client: InProcessClient
+  readonly #running = new Set<RunningRequest>()
+  #closed: Error | undefined
+
+  constructor(client: InProcessClient) {
+    super()
+    this.#client = client
+  }
+
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Handler): boolean {
+    const running = new RunningRequest(handler)
+    this.#running.add(running)
+    void this.#run(requestOf(options), running).finally(() => this.#running.delete(running))
+    return true
+  }
+
+  override close(...given: [] | [callback: () => void]): Promise<void> {
+    return this.destroy(...given)
+  }
+
+  override async destroy(...given: unknown[]): Promise<void> {
+    const error = given.find((one) => one instanceof Error)
+    this.#closed ??= error ?? new Error('The connection is closed')
+    for (const running of this.#running) running.abort(this.#closed)
+    const callback = given.find((one) => typeof one === 'function')
+    callback?.()
+  }
+
+  async #run(request: ApiRequest, running: RunningRequest): Promise<void> {
+    // Never inside the call of dispatch, as with a socket.
+    await null
+    try {
+      if (this.#closed !== undefined) throw this.#closed
+      running.begin()
+      if (running.aborted) return
+      await running.answer(await this.#client(request))
+    } catch (error) {
+      running.abort(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+}
+
+function requestOf({ method, path, headers, body }: Dispatcher.DispatchOptions): ApiRequest {
+  const [name = '', query = ''] = cutAt(path, '?')
+  return {
+    method,
+    path: name,
+    query: new URLSearchParams(query),
+    headers: headers as Record<string, string>,
+    ...(typeof body === 'string' && { body: Buffer.from(body) }),
+  }
+}
+
+function cutAt(text: string, mark: string): [string, string] {
+  const at = text.indexOf(mark)
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]
+}
+
+/** Bytes that the handler gets at once, about what a socket gives. */
+const CHUNK = 64 * 1024
+
+/** One request and its answer. */
+class RunningRequest implements Dispatcher.DispatchController {
+  paused = false
+  reason: Error | null = null
+  readonly #handler: Handler
+  #over = false
+  #resume: () => void = () => undefined
+  #endAnswer: () => void = () => undefined
+
+  constructor(handler: Handler) {
+    this.#handler = handler
+  }
+
+  get aborted(): boolean {
+    return this.reason !== null
+  }
+
+  begin(): void {
+    this.#handler.onRequestStart?.(this, {})
+  }
+
+  abort(reason: Error): void {
+    if (this.#over) return
+    this.#over = true
+    this.reason = reason
+    this.#endAnswer()
+    this.resume()
+    this.#handler.onResponseError?.(this, reason)
+  }
+
+  pause(): void {
+    this.paused = true
+  }
+
+  resume(): void {
+    this.paused = false
+    this.#resume()
+  }
+
+  /** Passes the answer on until it ends or nobody listens any more. */
+  async answer(response: ApiResponse): Promise<void> {
+    if (response.type === 'upgrade') {
+      response.backend.destroy()
+      throw new ConnectionResetError()
+    }
+    if ('close' in response) this.#endAnswer = () => response.close?.()
+    if (this.#over) return this.#endAnswer()
+    this.#handler.onResponseStart?.(this, response.code, headersOf(response.headers))
+    for await (const chunk of chunksOf(response)) {
+      if (this.paused) await new Promise<void>((resume) => (this.#resume = resume))
+      if (this.#over) return
+      this.#handler.onResponseData?.(this, chunk)
+    }
+    if (this.#over) return
+    this.#over = true
+    this.#handler.onResponseEnd?.(this, {})
+  }
+}
+
+const headersOf = (headers: Headers): IncomingHttpHeaders =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [
+      name.toLowerCase(),
+      typeof value === 'string' ? value : value.join(', '),
+    ]),
+  )
+
+async function* chunksOf(response: Exclude<ApiResponse, { type: 'upgrade' }>): AsyncGenerator<Buffer> {
+  switch (response.type) {
+    case 'json':
+      return yield* cut(Buffer.from(`${JSON.stringify(response.body)}\n`))
+    case 'text':
+      return yield* cut(Buffer.from(response.text))
+    case 'watch':
+      for await (const record of response.events) yield asBuffer(response.encode(record))
+      return
+    case 'stream':
+      for await (const chunk of response.chunks) yield asBuffer(chunk)
+  }
+}
+
+function* cut(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += CHUNK) yield bytes.subarray(at, at + CHUNK)
+}
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

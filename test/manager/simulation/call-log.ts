@@ -1,0 +1,31 @@
+import { createHash } from 'node:crypto'
+import type { Attempt, RequestObserver } from '../../../src/kube/caller.ts'
+import type { Clock } from '../../../src/kube/clock.ts'
+
+/** What a manager has asked the API server for. */
+export class CallLog implements RequestObserver {
+  /** By `<verb> <plural>`, with the subresource. */
+  readonly counts: Record<string, number> = {}
+  readonly #clock: Clock
+  readonly #digest = createHash('sha256')
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  started({ verb, resource, subresource, attempt }: Attempt): void {
+    const name = `${verb} ${resource}${subresource === undefined ? '' : `/${subresource}`}`
+    this.counts[name] = (this.counts[name] ?? 0) + 1
+    this.#digest.update(`${this.#clock.now()} ${name} ${attempt}\n`)
+  }
+
+  /** Equal for two runs in which the same calls were made at the same times. */
+  get digest(): string {
+    return this.#digest.copy().digest('hex')
+  }
+}
+
+/** Calls whose name the pattern matches. */
+export function total(counts: Readonly<Record<string, number>>, which: RegExp): number {
+  return Object.entries(counts).reduce((sum, [name, count]) => sum + (which.test(name) ? count : 0), 0)
+}

@@ -1,0 +1,158 @@
+import { Socket } from 'node:net'
+import { type Clock, noLogger, type Random } from '../../../actors/runtime/index.ts'
+import { REPORT_PATH } from '../../../src/api/agent-report.ts'
+import { ApiClient } from '../../../src/kube/client.ts'
+import type { Connection } from '../../../src/kube/connection.ts'
+import { EventRecorder } from '../../../src/kube/event-recorder.ts'
+import { LeaderElector } from '../../../src/kube/leader-election.ts'
+import { PriorityLimiter } from '../../../src/kube/limiter.ts'
+import type { Term } from '../../../src/kube/term.ts'
+import { reviewToken } from '../../../src/kube/token-review.ts'
+import { ClusterView } from '../../../src/manager/cluster-view.ts'
+import { ClusterWrites } from '../../../src/manager/cluster-writes.ts'
+import { ControlPlane } from '../../../src/manager/control-plane.ts'
+import { reportHandler } from '../../../src/manager/http/report-handler.ts'
+import type { Exchange, Handler, Reply } from '../../../src/manager/http/routes.ts'
+import { TokenVerifier } from '../../../src/manager/http/token-verifier.ts'
+import { defaultPace, eventsTo, longestAnswer } from '../../../src/manager/manager.ts'
+import { defaultRestartLimits } from '../../../src/manager/restart-limiter.ts'
+import { SimulatedRestartLimiter } from '../../actors/control-plane/simulated-limiter.ts'
+import { CallLog } from './call-log.ts'
+import { INSTALL_NAMESPACE } from './embedded-cluster.ts'
+import { SimulatedPace } from './simulated-pace.ts'
+
+/** Nothing of it is looked at. */
+const noSocket = new Socket()
+
+export interface SimulatedManagerOptions {
+  clock: Clock
+  random: Random
+  connection: Connection
+  identity: string
+}
+
+/**
+ * A manager of the same parts as `Manager`, without its servers and certificates: election, reflectors, actors, writes, events, and
+ * what takes the reports of agents. Only the timers of its limiters are others, for a bottleneck owns its own.
+ */
+export class SimulatedManager {
+  readonly view: ClusterView
+  readonly calls: CallLog
+  readonly client: ApiClient
+  readonly #options: SimulatedManagerOptions
+  readonly #limiter: PriorityLimiter
+  readonly #events: EventRecorder
+  readonly #elector: LeaderElector
+  readonly #reports: Handler
+  readonly #restarts: SimulatedRestartLimiter
+  #controlPlane: ControlPlane | undefined
+
+  constructor(options: SimulatedManagerOptions) {
+    this.#options = options
+    const { clock, random, connection, identity } = options
+    const now = () => clock.now()
+    this.calls = new CallLog(clock)
+    this.#limiter = new PriorityLimiter({ clock, pace: new SimulatedPace(clock, defaultPace) })
+    this.client = new ApiClient({
+      connection,
+      limiter: this.#limiter,
+      clock,
+      random,
+      observer: this.calls,
+      longestAnswer,
+    })
+    const { client } = this
+    this.view = new ClusterView({ client })
+    this.#restarts = new SimulatedRestartLimiter(clock, defaultRestartLimits)
+    this.#events = new EventRecorder({
+      ...{ client, clock, wallClock: now },
+      reportingController: 'varmor.org/manager',
+      reportingInstance: identity,
+    })
+    this.#elector = new LeaderElector({
+      ...{ client, clock, wallClock: now, random, identity },
+      lease: { namespace: INSTALL_NAMESPACE, name: 'varmor-manager' },
+      leading: (term) => this.#lead(term),
+      ended: () => void this.#endTerm(),
+    })
+    this.#reports = this.#reportHandler()
+  }
+
+  get leads(): boolean {
+    return this.#controlPlane !== undefined && this.#elector.isLeader()
+  }
+
+  /** Whether nothing happens here until time moves, or somebody else does something. */
+  get quiet(): boolean {
+    return this.#controlPlane?.quiet !== false && this.view.waiting === 0
+  }
+
+  start(): void {
+    this.view.start()
+    void this.view.synced().then((synced) => {
+      if (synced) this.#elector.start()
+    })
+  }
+
+  /** What the server for agents does with the body of a report. */
+  async report(token: string, body: Buffer): Promise<Reply> {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+    const exchange: Exchange = { path: REPORT_PATH, headers, socket: noSocket }
+    return (await this.#reports.admit?.(exchange)) ?? this.#reports.handle(body, exchange)
+  }
+
+  /** Gives the lease back, so that another one can lead at once. */
+  async stop(): Promise<void> {
+    await this.#endTerm()
+    await this.#elector.stop()
+    await this.#events.stop()
+    await this.view.stop()
+    this.#limiter.close()
+  }
+
+  /** As when its process dies: nothing more is sent, and the lease stays until it ends. */
+  async crash(): Promise<void> {
+    await this.#options.connection.close()
+    await this.#endTerm(0)
+    await Promise.all([this.#elector.stop(), this.#events.stop(0), this.view.stop()])
+    this.#limiter.close()
+  }
+
+  #lead(term: Term): void {
+    const { clock, random } = this.#options
+    this.#controlPlane = new ControlPlane({
+      ...{ clock, random },
+      view: this.view,
+      api: new ClusterWrites(this.client.fenced(term), this.view),
+      limiter: this.#restarts,
+      event: eventsTo(this.#events),
+      count: () => undefined,
+      logger: noLogger,
+      policy: { installNamespace: INSTALL_NAMESPACE },
+    })
+    this.#controlPlane.start()
+  }
+
+  async #endTerm(within = 5_000): Promise<void> {
+    const controlPlane = this.#controlPlane
+    this.#controlPlane = undefined
+    await controlPlane?.stop(within)
+  }
+
+  #reportHandler(): Handler {
+    const { clock } = this.#options
+    const verifier = new TokenVerifier({ review: (token) => reviewToken(this.client, token), clock })
+    return reportHandler({
+      verify: (token) => verifier.verify(token),
+      agentUser: `system:serviceaccount:${INSTALL_NAMESPACE}:varmor-agent`,
+      allowUnboundTokens: false,
+      leadership: () => ({ leads: this.leads, leader: null }),
+      take: (report) => {
+        if (this.#controlPlane === undefined) throw new Error('The term ended while a report came in')
+        return this.#controlPlane.report(report)
+      },
+      intervalSeconds: 15,
+      clock,
+    })
+  }
+}

@@ -1,0 +1,72 @@
+import { profileIdOf } from '../../../actors/policy/policy-id.ts'
+import type { AgentReport } from '../../../src/api/agent-report.ts'
+import { group } from '../../../src/api/crds.ts'
+import type { ArmorProfile, VarmorPolicy } from '../../../src/api/types.ts'
+import type { KubeObject } from '../../../src/sandbox/api-server/kube-object.ts'
+import type { Store } from '../../../src/sandbox/api-server/store/store.ts'
+import { INSTALL_NAMESPACE } from './embedded-cluster.ts'
+
+const policies = `${group}/varmorpolicies`
+const profiles = `${group}/armorprofiles`
+
+/** Sees what managers were told and what they write, and whether the one is true to the other. */
+export class Witness {
+  /** Policies that were called Ready without the word of a node. */
+  readonly lies: string[] = []
+  /** How often a policy became Ready. */
+  ready = 0
+  readonly #store: Store
+  /** By node, then by `<namespace>/<name>` of the ArmorProfile. */
+  readonly #acknowledged = new Map<string, Map<string, string>>()
+
+  constructor(store: Store) {
+    this.#store = store
+    store.listen((resource, { type, object, previous }) => {
+      if (resource !== policies || type === 'DELETED') return
+      if (isReady(object) && !(previous !== undefined && isReady(previous))) this.#becameReady(object)
+    })
+  }
+
+  /** A manager took the report. */
+  taken({ node, profiles }: AgentReport): void {
+    const acknowledged = this.#acknowledged.get(node) ?? new Map<string, string>()
+    this.#acknowledged.set(node, acknowledged)
+    for (const { namespace, name, uid, generation, state } of profiles)
+      acknowledged.set(`${namespace}/${name}`, `${state} ${uid} ${generation}`)
+  }
+
+  /** What the API server holds at the end, without what depends on when things happened. */
+  endState(): object {
+    const of = (resource: string) =>
+      [...this.#store.walk(resource)].map(({ metadata, spec, status }) => ({
+        name: metadata.name,
+        generation: metadata.generation,
+        finalizers: metadata['finalizers'],
+        spec,
+        status: JSON.parse(JSON.stringify(status ?? null, (key, value) => (/Time$/.test(key) ? undefined : value))),
+      }))
+    return { policies: of(policies), profiles: of(profiles) }
+  }
+
+  #becameReady(object: KubeObject): void {
+    this.ready++
+    const { metadata } = object as unknown as VarmorPolicy
+    const { namespace, name } = profileIdOf(
+      { kind: 'VarmorPolicy', namespace: metadata.namespace ?? '', name: metadata.name },
+      INSTALL_NAMESPACE,
+    )
+    const profile = this.#store.get(profiles, namespace, name) as unknown as ArmorProfile | undefined
+    const wanted = `loaded ${profile?.metadata.uid} ${profile?.metadata.generation}`
+    const missing = [...this.#store.walk('/nodes')].filter(
+      (node) => this.#acknowledged.get(node.metadata.name)?.get(`${namespace}/${name}`) !== wanted,
+    )
+    if (missing.length > 0)
+      this.lies.push(`${metadata.name} is Ready without ${missing.map((node) => node.metadata.name).join(', ')}`)
+  }
+}
+
+/** Ready, and of the spec that it has now. */
+function isReady(object: KubeObject): boolean {
+  const { metadata, status } = object as unknown as VarmorPolicy
+  return status?.ready === true && status.observedGeneration === metadata.generation
+}
