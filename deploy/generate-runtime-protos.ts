@@ -47,6 +47,7 @@ const forAgent: ProtoSelection = {
   messages: of(
     'containerd.events',
     'TaskStart',
+    'TaskExecStarted',
     'TaskExit',
     'TaskDelete',
     'ContainerCreate',

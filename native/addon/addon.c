@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The audit listener for Node.js. Its types, and what each function does for a caller, are in
- * src/audit/source/audit-addon.ts, which is the only file that loads it.
+ * The audit listener for Node.js; fork-binding.c has the fork tree. Its types, and what each function does for a caller,
+ * are in src/audit/source/audit-addon.ts, which is the only file that loads it.
  *
  * JavaScript pulls: the listener's thread only says that there is something (a thread-safe function whose calls are
  * merged into one while it is pending), and `read` takes the oldest batch. A caller that does not read stops the
@@ -12,6 +12,8 @@
 #include <string.h>
 
 #include "audit-listener.h"
+#include "fork-binding.h"
+#include "napi-help.h"
 
 #define MAX_BATCH_BYTES (64 * 1024 * 1024)
 #define MAX_BATCHES 1024
@@ -29,68 +31,6 @@ struct binding {
 };
 
 static const napi_type_tag binding_tag = { 0x8f1c5d0be6a94c37, 0xb2e07a1f4d3895c6 };
-
-/* An error of Node-API itself: out of memory, or an exception is already pending. */
-static napi_value give_up(napi_env env, const char *what)
-{
-	bool pending = false;
-
-	napi_is_exception_pending(env, &pending);
-	if (!pending)
-		napi_throw_error(env, "ERR_NAPI", what);
-	return NULL;
-}
-
-#define TRY(call) do { if ((call) != napi_ok) return give_up(env, #call); } while (0)
-
-static bool set_number(napi_env env, napi_value object, const char *name, double value)
-{
-	napi_value number;
-
-	return napi_create_double(env, value, &number) == napi_ok &&
-	       napi_set_named_property(env, object, name, number) == napi_ok;
-}
-
-static bool set_null(napi_env env, napi_value object, const char *name)
-{
-	napi_value null;
-
-	return napi_get_null(env, &null) == napi_ok && napi_set_named_property(env, object, name, null) == napi_ok;
-}
-
-static bool set_known(napi_env env, napi_value object, const char *name, bool known, double value)
-{
-	return known ? set_number(env, object, name, value) : set_null(env, object, name);
-}
-
-static napi_value throw_failure(napi_env env, const struct failure *failure)
-{
-	napi_value message, error, step;
-
-	TRY(napi_create_string_utf8(env, strerror(failure->error), NAPI_AUTO_LENGTH, &message));
-	TRY(napi_create_error(env, NULL, message, &error));
-	TRY(napi_create_string_utf8(env, failure->step, NAPI_AUTO_LENGTH, &step));
-	TRY(napi_set_named_property(env, error, "step", step));
-	if (!set_number(env, error, "errno", failure->error))
-		return give_up(env, "errno");
-	TRY(napi_throw(env, error));
-	return NULL;
-}
-
-/* A whole number within bounds. Through a double, because napi_get_value_uint32 wraps what does not fit. */
-static bool get_u32(napi_env env, napi_value object, const char *name, uint32_t least, uint32_t most, uint32_t *value)
-{
-	napi_value property;
-	double number;
-
-	if (napi_get_named_property(env, object, name, &property) != napi_ok ||
-	    napi_get_value_double(env, property, &number) != napi_ok ||
-	    !(number >= least && number <= most) || number != (double)(*value = (uint32_t)number)) {
-		napi_throw_range_error(env, "ERR_OUT_OF_RANGE", name);
-		return false;
-	}
-	return true;
-}
 
 /* Pairs of first and last type in a Uint16Array. */
 static bool get_types(napi_env env, napi_value object, struct type_set *types)
@@ -379,5 +319,5 @@ NAPI_MODULE_INIT()
 	};
 
 	TRY(napi_define_properties(env, exports, sizeof(functions) / sizeof(functions[0]), functions));
-	return exports;
+	return fork_binding_define(env, exports);
 }

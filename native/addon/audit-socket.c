@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static int force_buffer(int fd, uint32_t bytes)
+int socket_force_buffer(int fd, uint32_t bytes)
 {
 	int size = bytes > INT_MAX / 2 ? INT_MAX / 2 : (int)bytes;
 
@@ -42,7 +42,7 @@ int audit_socket_open(uint32_t buffer, struct failure *failure)
 	if (fd < 0)
 		goto failed;
 	failure->step = "receive buffer";
-	if (force_buffer(fd, buffer) < 0)
+	if (socket_force_buffer(fd, buffer) < 0)
 		goto failed;
 	failure->step = "bind";
 	if (bind(fd, (struct sockaddr *)&self, sizeof(self)) < 0)

@@ -21,6 +21,9 @@ int audit_socket_open(uint32_t buffer, struct failure *failure);
 /* Leaves the group: what is in the socket's buffer stays, nothing is added. */
 int audit_socket_leave(int fd);
 
+/* Forces the receive buffer to bytes, or as near to it as is allowed. 0, or -1 with errno. */
+int socket_force_buffer(int fd, uint32_t bytes);
+
 /* The receive buffer in the kernel's own accounting (twice what was asked for). */
 uint32_t audit_socket_buffer(int fd);
 

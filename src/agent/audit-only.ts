@@ -1,6 +1,8 @@
 import type { EventEmitter } from 'node:events'
+import { Forks } from '../audit/lineage/forks.ts'
 import { SnapshotFeed } from '../audit/snapshot-feed.ts'
 import { ContainersFile } from './containers-file.ts'
+import { type Lineage, openLineage } from './lineage.ts'
 import { bootTime, problemOf, type RiverOptions, startRiver } from './river.ts'
 
 export interface AuditOnlyOptions extends Omit<RiverOptions, 'feed'> {
@@ -20,20 +22,27 @@ export async function runAuditOnly(options: AuditOnlyOptions): Promise<number> {
   const file = await ContainersFile.open(containers, logger)
   if (file === undefined) return 1
   const feed = new SnapshotFeed({ ...file.contents, version: 1, nodeName, metadata, bootTime: bootTime(procRoot) })
+  const lineage = openLineage(logger, procRoot)
   try {
-    return (await run(options, feed, file)) ? 0 : 1
+    return (await run(options, feed, file, lineage)) ? 0 : 1
   } catch (error) {
     logger.error({ error: problemOf(error) }, 'the agent cannot go on')
     return 1
   } finally {
+    if (lineage instanceof Forks) lineage.close()
     file.close()
   }
 }
 
 /** @returns whether there was a source to read */
-async function run(options: AuditOnlyOptions, feed: SnapshotFeed, file: ContainersFile): Promise<boolean> {
+async function run(
+  options: AuditOnlyOptions,
+  feed: SnapshotFeed,
+  file: ContainersFile,
+  lineage: Lineage,
+): Promise<boolean> {
   const { log, logger, signals, statusEvery } = options
-  const river = await startRiver({ ...options, feed })
+  const river = await startRiver({ ...options, feed, lineage })
   if ('why' in river) return false
   const tell = (): void => logger.info(river.status(), 'status')
   const off = listen(signals, { SIGTERM: river.stop, SIGINT: river.stop, SIGUSR1: tell })

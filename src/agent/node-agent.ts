@@ -1,5 +1,7 @@
 import type { Logger } from '../../actors/runtime/index.ts'
 import type { ArmorProfile } from '../api/types.ts'
+import { Forks } from '../audit/lineage/forks.ts'
+import { ResidentLog } from '../audit/resident-log.ts'
 import { SnapshotFeed } from '../audit/snapshot-feed.ts'
 import { nodeFeatures } from '../enforcer/features.ts'
 import { nodeRoot } from '../enforcer/node-root.ts'
@@ -14,10 +16,13 @@ import type { KubeObject } from '../kube/objects.ts'
 import { Agent } from './agent.ts'
 import { ContainerWatch } from './containers/container-watch.ts'
 import { Containerd } from './containers/containerd.ts'
+import { execSighting, noteExec } from './containers/exec-sighting.ts'
 import { FeedWriter } from './containers/feed-writer.ts'
-import { processFacts } from './containers/process-facts.ts'
+import { notedFacts } from './containers/noted-facts.ts'
+import { processFacts, type ReadProcessFacts } from './containers/process-facts.ts'
 import { KeptRiver } from './kept-river.ts'
 import { confiningProfiles } from './leftovers.ts'
+import { type Lineage, openLineage } from './lineage.ts'
 import { ManagerTransport } from './manager-transport.ts'
 import { publishedAuthority } from './published-authority.ts'
 import { bootTime, type RiverOptions, startRiver } from './river.ts'
@@ -44,7 +49,7 @@ export interface NodeAgentOptions {
   containerdSocket: string
   /** Added to each violation. */
   metadata: Record<string, unknown>
-  river: Omit<RiverOptions, 'feed' | 'logger'>
+  river: Omit<RiverOptions, 'feed' | 'sightings' | 'lineage' | 'logger'>
   /** Where the kubelet asks whether the node is ready. */
   health: { port: number; host?: string }
   /** Ready only when no profile is refused, either. */
@@ -64,11 +69,14 @@ export class NodeAgent {
   readonly #options: NodeAgentOptions
   readonly #feed: SnapshotFeed
   readonly #writer: FeedWriter
+  readonly #sightings = new ResidentLog()
   readonly #runtime: Containerd
   readonly #watch: ContainerWatch
   readonly #river: KeptRiver
   readonly #limiter = new PriorityLimiter({ qps: 5, burst: 10 })
   readonly #transport: ManagerTransport
+  #lineage: Lineage | undefined
+  #facts: ReadProcessFacts = processFacts()
   #loaders: Loaders | undefined
   #agent: Agent | undefined
 
@@ -82,7 +90,7 @@ export class NodeAgent {
     this.#writer = new FeedWriter(this.#feed, systemClock)
     this.#runtime = new Containerd({ socket: options.containerdSocket })
     this.#watch = this.#watchContainers()
-    this.#river = new KeptRiver({ ...time, logger, start: () => startRiver({ ...river, feed: this.#feed, logger }) })
+    this.#river = new KeptRiver({ ...time, logger, start: () => this.#startRiver() })
     this.#transport = this.#newTransport()
   }
 
@@ -124,6 +132,8 @@ export class NodeAgent {
       ...(period !== undefined && { period }),
     })
     await this.#agent.start()
+    this.#lineage = openLineage(logger, this.#options.river.procRoot)
+    if (this.#lineage instanceof Forks) this.#facts = notedFacts(this.#facts, this.#lineage)
     this.#river.start()
     this.#watch.start().catch((err: unknown) => logger.error({ err }, 'containers cannot be followed any more'))
   }
@@ -134,10 +144,22 @@ export class NodeAgent {
     if (this.#loaders !== undefined) await this.#unload(this.#loaders)
     await this.#watch.stop().catch(() => undefined)
     await this.#river.stop()
+    if (this.#lineage instanceof Forks) this.#lineage.close()
     this.#writer.close()
     this.#runtime.close()
     await this.#transport.close()
     this.#limiter.close()
+  }
+
+  #startRiver(): ReturnType<typeof startRiver> {
+    const { river, logger } = this.#options
+    return startRiver({
+      ...river,
+      feed: this.#feed,
+      sightings: this.#sightings,
+      ...(this.#lineage !== undefined && { lineage: this.#lineage }),
+      logger,
+    })
   }
 
   #newTransport(): ManagerTransport {
@@ -156,8 +178,12 @@ export class NodeAgent {
     let known = false
     return new ContainerWatch({
       runtime: this.#runtime,
-      facts: processFacts(),
+      facts: (pid, containerID) => this.#facts(pid, containerID),
       onChange: (changes) => this.#writer.containers(changes),
+      onExec: (exec) => {
+        if (this.#lineage instanceof Forks) noteExec(this.#lineage, exec)
+        this.#sightings.add([execSighting(exec)])
+      },
       // Once for a change of fortune, not for each try.
       onLost: ({ message }, delay) => {
         if (lost) return

@@ -1,17 +1,24 @@
 import { readFileSync } from 'node:fs'
+import { Forks } from '../audit/lineage/forks.ts'
 import { Pipeline } from '../audit/pipeline.ts'
 import { DecodePool } from '../audit/pool.ts'
+import type { ResidentLog } from '../audit/resident-log.ts'
 import { Sink } from '../audit/sink.ts'
 import type { SnapshotFeed } from '../audit/snapshot-feed.ts'
 import { Checkpoint } from '../audit/source/checkpoint.ts'
 import type { NoSource, SourceRequest } from '../audit/source/choose-source.ts'
 import { openAuditSource } from '../audit/source/open-source.ts'
 import { type AuditSource, type Notify, systemClock } from '../audit/source/source.ts'
+import { type Lineage, lineageStatus } from './lineage.ts'
 import type { Logger } from './logger.ts'
 
 export interface RiverOptions {
   /** What the node knows of containers and policies; whoever learns more tells it. */
   feed: SnapshotFeed
+  /** Processes whose container is known from elsewhere than /proc; whoever learns of more adds them. */
+  sightings?: ResidentLog
+  /** What is known of who forked whom; whoever opened it closes it, after the river. */
+  lineage?: Lineage
   /** The log of violations. */
   log: string
   request: SourceRequest
@@ -48,7 +55,7 @@ export async function startRiver(options: RiverOptions): Promise<River | NoSourc
     const pipeline = await newPipeline(options, source, pool)
     return {
       source: source.audit.name,
-      status: () => statusOf(pipeline),
+      status: () => ({ ...statusOf(pipeline), ...(options.lineage && { lineage: lineageStatus(options.lineage) }) }),
       stop: () => pipeline.stop(),
       ended: pipeline.run().finally(close),
     }
@@ -79,10 +86,11 @@ async function openSource({ request, checkpoint: path, fromStart, logger }: Rive
   return { audit: choice.source, waits: choice.chosen.kind === 'file', checkpoint }
 }
 
-function newPool({ feed, logger, workers, procRoot = '/proc' }: RiverOptions): DecodePool {
+function newPool({ feed, sightings, lineage, logger, workers, procRoot = '/proc' }: RiverOptions): DecodePool {
   return new DecodePool({
     feed,
-    settings: { everything: false, procRoot },
+    ...(sightings !== undefined && { sightings }),
+    settings: { everything: false, procRoot, ...(lineage instanceof Forks && { forks: lineage.number }) },
     clock: systemClock,
     ...(workers !== undefined && { threads: workers }),
     onFailure: (failure) =>

@@ -48,7 +48,7 @@ export class BatchContext {
   start = 0
   end = 0
   recordEnd = 0
-  attribution: Attribution = { container: undefined, reason: 'no-pid', mntNsID: 0, since: 0 }
+  attribution: Attribution = { container: undefined, reason: 'no-pid', mntNsID: 0, since: 0, second: 0 }
 
   constructor(batch: SourceBatch, snapshot: Snapshot, resolver: PidResolver, scratch: Scratch) {
     // Sources may hand over a Buffer: one class of array everywhere keeps the hot path fast.

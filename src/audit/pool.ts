@@ -14,6 +14,8 @@ export interface DecodePoolOptions {
   feed: SnapshotFeed
   settings: WorkerSettings
   clock: SourceClock
+  /** Where processes were found. Whoever learns of one from elsewhere adds it, at any time. Default: the workers' own finds. */
+  sightings?: ResidentLog
   /** Default: two, or as many as leave a core to the rest of the river. */
   threads?: number
   /** Milliseconds that a worker may take for a batch before its thread is ended. Default 10,000. */
@@ -43,7 +45,7 @@ const mebibyte = 1024 * 1024
 
 /** Worker threads that turn batches into lines. A batch always has a result, whatever happens to the thread that has it. */
 export class DecodePool {
-  readonly sightings = new ResidentLog()
+  readonly sightings: ResidentLog
   readonly failures = { threw: 0, crashed: 0, stuck: 0 }
   readonly threads: number
   /** Batches that no worker could finish. */
@@ -73,6 +75,7 @@ export class DecodePool {
     this.threads = options.threads ?? Math.max(1, Math.min(2, availableParallelism() - 1))
     this.#carriers = new BufferStore(sharedMemory, this.capacity, 4 * mebibyte)
     this.#outputs = new BufferStore(ownMemory, 2 * this.capacity, 16 * mebibyte)
+    this.sightings = options.sightings ?? new ResidentLog()
     this.#feed = feed
     this.#clock = clock
     this.#onFailure = onFailure

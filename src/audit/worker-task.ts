@@ -8,6 +8,8 @@ export interface WorkerSettings {
   everything: boolean
   /** A proc file system that shows the node's pid namespace; without one no process is known. */
   procRoot?: string
+  /** Number of the node's fork tree, where there is one. */
+  forks?: number
 }
 
 /** One batch, with all that its worker does not know yet: between tasks a worker is deaf, so news can come only with one. */

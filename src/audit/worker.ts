@@ -4,6 +4,8 @@ import type { BatchResult } from './batch.ts'
 import { noProcesses, type PidResolver } from './enrich/pid-resolver.ts'
 import { ProcPidResolver, procReader } from './enrich/proc-pid-resolver.ts'
 import { Snapshot } from './enrich/snapshot.ts'
+import { Forks } from './lineage/forks.ts'
+import { LineageResolver } from './lineage/lineage-resolver.ts'
 import { processBatch } from './process-batch.ts'
 import type { Sighting } from './resident-log.ts'
 import { Scratch } from './scratch.ts'
@@ -15,14 +17,16 @@ import type { WorkerReply, WorkerSettings, WorkerTask } from './worker-task.ts'
 class DecodeWorker {
   #scratch: Scratch
   #procRoot: string | undefined
+  #forks: number | undefined
   #notes = new SightingNotes()
   #resolver: PidResolver = noProcesses
   #proc: ProcPidResolver | undefined
   #snapshot: Snapshot | undefined
 
-  constructor({ everything, procRoot }: WorkerSettings) {
+  constructor({ everything, procRoot, forks }: WorkerSettings) {
     this.#scratch = new Scratch({ everything })
     this.#procRoot = procRoot
+    this.#forks = forks
   }
 
   work({ batch, news, sightings }: WorkerTask): WorkerReply {
@@ -44,9 +48,10 @@ class DecodeWorker {
 
   #openProc(bootTime: number): void {
     if (this.#procRoot === undefined || this.#proc !== undefined) return
-    const readProcess = this.#notes.watch(procReader(bootTime, this.#procRoot))
-    this.#proc = new ProcPidResolver({ readProcess, now: () => performance.now() })
-    this.#resolver = this.#proc
+    const read = procReader(bootTime, this.#procRoot)
+    this.#proc = new ProcPidResolver({ readProcess: this.#notes.watch(read), now: () => performance.now() })
+    this.#resolver =
+      this.#forks === undefined ? this.#proc : new LineageResolver(new Forks(this.#forks), read, this.#proc)
   }
 
   #meet(sightings: readonly Sighting[]): void {

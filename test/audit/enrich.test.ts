@@ -200,6 +200,11 @@ describe('the resolver over /proc', () => {
     const read = procReader(1000, root)
     expect(read(7)).to.deep.equal({ containerID: id, mntNsID: 4026532725, since: 1005 })
     expect(read(8)).to.equal(undefined)
+    rmSync(join(root, '7', 'ns', 'mnt'))
+    expect(read(7)).to.deep.equal({ containerID: id, mntNsID: 0, since: 1005 })
+    // As a process shows itself that is ending: that it is in no container would be wrong.
+    writeFileSync(join(root, '7', 'cgroup'), '0::/\n')
+    expect(read(7)).to.equal(undefined)
     rmSync(root, { recursive: true })
   })
 

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { execSighting } from '../../src/agent/containers/exec-sighting.ts'
 import type { SourceBatch } from '../../src/audit/batch.ts'
 import type { PidResolver } from '../../src/audit/enrich/pid-resolver.ts'
 import { Snapshot } from '../../src/audit/enrich/snapshot.ts'
@@ -17,7 +18,7 @@ import { Scratch } from '../../src/audit/scratch.ts'
 import { Sink, type SinkOptions } from '../../src/audit/sink.ts'
 import { SnapshotFeed } from '../../src/audit/snapshot-feed.ts'
 import { type SourceClock, systemClock } from '../../src/audit/source/source.ts'
-import { demo, demoPid, demoProcesses } from './harness.ts'
+import { demo, demoPid, demoProcesses, linesOf } from './harness.ts'
 import { makeProcess } from './proc-world.ts'
 import { denial, ListSource, namesIn } from './river-world.ts'
 
@@ -318,6 +319,29 @@ describe('the pipeline', () => {
       await pool.close()
       rmSync(folder, { recursive: true })
     })
+
+    it('knows a process by the runtime’s word of it, although it was gone before anybody looked and the word came later', async () => {
+      const path = join(folder, 'exec.log')
+      const { containerID, podName } = demo.containers[0]!
+      let told: () => void = () => undefined
+      const word = new Promise<void>((resolve) => {
+        told = resolve
+      })
+      const texts = [denial('/etc/5', unknownPid), denial('/etc/6', unknownPid, 1_740_381_200)]
+      let given = 0
+      const source = new ListSource(texts, () => (given++ < 1 ? Promise.resolve() : word))
+      const { pipeline } = world([{ source, pressure: 'waits' }], pool, { path }, { deferral: { patience: 3_000 } })
+      const ended = pipeline.run()
+      while (pipeline.accounting.totals.deferred === 0) await pause(5)
+      pool.sightings.add([execSighting({ type: 'exec-started', containerID, pid: unknownPid, at: 1_740_381_265 })])
+      while (pipeline.accounting.totals.deferred > 0) await pause(5)
+      told()
+      await ended
+      const lines = linesOf(readFileSync(path)).map((line) => JSON.parse(line))
+      expect(lines[0]).to.include({ containerID, podName }).and.not.have.property('unresolved')
+      // What is older than the process is another one's.
+      expect(lines[1]).to.include({ containerID: '', unresolved: 'pid-reused' })
+    }).timeout(60_000)
 
     it('loses no line when workers end, hang and throw in the middle of the river', async () => {
       const words = new Map([

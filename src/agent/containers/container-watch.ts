@@ -6,6 +6,7 @@ import type { ReadProcessFacts } from './process-facts.ts'
 import {
   type ContainerChange,
   type ContainerRuntime,
+  type ExecStarted,
   type NodeContainer,
   type RuntimeContainer,
   RuntimeError,
@@ -18,6 +19,8 @@ export interface ContainerWatchOptions {
   facts: ReadProcessFacts
   /** Told of what is news, in order. */
   onChange(changes: readonly ContainerChange[]): void
+  /** Told of each process that the runtime put into a container. */
+  onExec?(exec: ExecStarted): void
   /** The runtime cannot be asked, and is asked again after `delay` milliseconds. */
   onLost?(error: RuntimeError, delay: number): void
   /** All is known (again). */
@@ -165,6 +168,10 @@ export class ContainerWatch {
   }
 
   #take(event: RuntimeEvent, signal: AbortSignal, fail: (error: unknown) => void): void {
+    if (event.type === 'exec-started') {
+      this.#options.onExec?.(event)
+      return
+    }
     const { containerID } = event
     this.#sinceList.set(containerID, event)
     if (event.type === 'started') {

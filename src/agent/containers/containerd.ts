@@ -42,10 +42,16 @@ interface WireSandbox {
   annotations: Record<string, string>
 }
 
+interface WireEnvelope {
+  topic: string
+  timestamp: { seconds: string } | null
+  event: AnyValue | null
+}
+
 /** What CRI's own containers are marked with; the other kind is `sandbox`. */
 const kindLabel = 'io.cri-containerd.kind'
 
-const topics = ['/tasks/start', '/tasks/exit', '/tasks/delete']
+const topics = ['/tasks/start', '/tasks/exec-started', '/tasks/exit', '/tasks/delete']
 
 const definitions = protoDefinitions(runtimeProtos)
 
@@ -79,9 +85,9 @@ export class Containerd implements ContainerRuntime {
     signal.addEventListener('abort', cancel)
     if (signal.aborted) cancel()
     return new Promise<never>((_resolve, reject) => {
-      stream.on('data', (envelope: { topic: string; event: AnyValue | null }) => {
+      stream.on('data', (envelope: WireEnvelope) => {
         try {
-          const event = eventOf(envelope.event)
+          const event = eventOf(envelope)
           if (event !== undefined) sink(event)
         } catch (error) {
           reject(new RuntimeError('UNDECODABLE', `an event of ${envelope.topic}`, { cause: error }))
@@ -147,7 +153,7 @@ export class Containerd implements ContainerRuntime {
 const containersMethod = (name: string): [string, string] => ['containerd.services.containers.v1.Containers', name]
 
 /** The type of an event is its full name, without the host that a URL of Any usually begins with (containerd's typeurl). */
-function eventOf(event: AnyValue | null): RuntimeEvent | undefined {
+function eventOf({ event, timestamp }: WireEnvelope): RuntimeEvent | undefined {
   if (event === null) return undefined
   const type = event.type_url.slice(event.type_url.lastIndexOf('/') + 1)
   const known = definitions[type] as MessageTypeDefinition<object, object> | undefined
@@ -160,6 +166,8 @@ function eventOf(event: AnyValue | null): RuntimeEvent | undefined {
   switch (type) {
     case 'containerd.events.TaskStart':
       return { type: 'started', containerID: containerId, pid }
+    case 'containerd.events.TaskExecStarted':
+      return { type: 'exec-started', containerID: containerId, pid, at: Number(timestamp?.seconds ?? 0) }
     case 'containerd.events.TaskExit':
     case 'containerd.events.TaskDelete':
       // Other processes that were started in the container have an id of their own.

@@ -28,10 +28,21 @@ export interface Sandbox {
   annotations: Readonly<Record<string, string>>
 }
 
+/** A process that the runtime put into a running container, as `kubectl exec` and probes do. It may have ended by now. */
+export interface ExecStarted {
+  type: 'exec-started'
+  containerID: string
+  /** In the node's pid namespace. */
+  pid: number
+  /** Unix seconds at which the runtime said so. */
+  at: number
+}
+
 export type RuntimeEvent =
   | { type: 'started'; containerID: string; pid: number }
   /** Its first process ended. */
   | { type: 'ended'; containerID: string }
+  | ExecStarted
 
 /** The container runtime of the node. Every call has a time limit of its own, and rejects with a RuntimeError. */
 export interface ContainerRuntime {

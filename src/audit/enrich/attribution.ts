@@ -10,20 +10,24 @@ export interface Attribution {
   mntNsID: number
   /** Unix seconds from which it holds: the pid was another process's before. */
   since: number
+  /** Unix seconds of the events for which alone it holds; 0 for all. */
+  second: number
 }
 
-const found = (container: KnownContainer, mntNsID: number, since: number): Attribution => ({
+const found = (container: KnownContainer, mntNsID: number, since: number, second = 0): Attribution => ({
   container,
   reason: undefined,
   mntNsID: mntNsID === 0 ? container.info.mntNsID : mntNsID,
   since,
+  second,
 })
 
-const lost = (reason: UnresolvedReason, mntNsID = 0, since = 0): Attribution => ({
+const lost = (reason: UnresolvedReason, mntNsID = 0, since = 0, second = 0): Attribution => ({
   container: undefined,
   reason,
   mntNsID,
   since,
+  second,
 })
 
 /** Late news can still help with these; `not-in-container` and `no-pid` stay so. */
@@ -34,6 +38,10 @@ export function mayResolveLater(reason: UnresolvedReason): boolean {
 /**
  * Finds the container of a process by its cgroup, else by its mount namespace, else as the container's first process.
  * The cgroup comes first because a container can leave its mount namespace.
+ *
+ * That only one container has the profile of a record does not name it: another one of the same policy may have come and
+ * gone between two words of the runtime, and a profile is open to others than the node's containers (`aa-exec`, the
+ * annotation of a pod that the policy does not select, containers of another runtime).
  * @param eventTime unix seconds.
  */
 export function attribute(pid: number, eventTime: number, snapshot: Snapshot, resolver: PidResolver): Attribution {
@@ -43,10 +51,11 @@ export function attribute(pid: number, eventTime: number, snapshot: Snapshot, re
     const first = residence === 'process-gone' ? snapshot.withInitPid(pid) : undefined
     return first === undefined ? lost(residence) : found(first, 0, 0)
   }
-  const { containerID, mntNsID, since } = residence
+  const { containerID, mntNsID, since, second, inherited = false } = residence
   const container = snapshot.container(containerID) ?? snapshot.inMountNamespace(mntNsID)
-  if (container !== undefined) return found(container, mntNsID, since)
-  return lost(containerID === '' ? 'not-in-container' : 'container-unknown', mntNsID, since)
+  if (container !== undefined) return found(container, mntNsID, since, second)
+  if (containerID !== '') return lost('container-unknown', mntNsID, since, second)
+  return lost(inherited ? 'process-gone' : 'not-in-container', inherited ? 0 : mntNsID, since, second)
 }
 
 /**

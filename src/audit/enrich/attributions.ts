@@ -15,7 +15,7 @@ interface Entry {
 const places = 8192
 const nobody: Entry = {
   pid: -1,
-  attribution: { container: undefined, reason: 'no-pid', mntNsID: 0, since: 0 },
+  attribution: { container: undefined, reason: 'no-pid', mntNsID: 0, since: 0, second: 0 },
   label: undefined,
   stamp: 0,
 }
@@ -42,7 +42,10 @@ export class Attributions {
   find(pid: number, eventTime: number, snapshot: Snapshot, resolver: PidResolver): Attribution {
     const place = pid & (places - 1)
     const entry = this.#entries[place]!
-    if (this.#isValid(entry, pid) && eventTime + 1 >= entry.attribution.since) return entry.attribution
+    if (this.#isValid(entry, pid)) {
+      const { second, since } = entry.attribution
+      if (second === 0 ? eventTime + 1 >= since : eventTime === second) return entry.attribution
+    }
     const attribution = attribute(pid, eventTime, snapshot, resolver)
     const stamp = attribution.reason === undefined ? this.#stamp : -this.#batch
     this.#entries[place] = { pid, attribution, label: entry.pid === pid ? entry.label : undefined, stamp }

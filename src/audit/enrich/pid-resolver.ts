@@ -8,6 +8,10 @@ export interface Residence {
   mntNsID: number
   /** Unix seconds of the start of the process: earlier events of this pid are another process's. */
   since: number
+  /** Set where it was found for events of this second, and may be another process's before and after. */
+  second?: number
+  /** The process was not seen itself: this is where its parents were. One of no container may have been put into one. */
+  inherited?: boolean
 }
 
 /** The way from a process to its container: asked once per process and batch, so it may be slow, but not asynchronous. */

@@ -119,7 +119,10 @@ export function procReader(bootTime: number, root = '/proc'): ReadProcess {
       const stat = readFileSync(`${root}/${pid}/stat`, 'latin1')
       const cgroup = readFileSync(`${root}/${pid}/cgroup`, 'latin1')
       const namespace = mountNamespace(`${root}/${pid}/ns/mnt`)
-      return { containerID: containerIdOfCgroup(cgroup), mntNsID: namespace, since: bootTime + startOfStat(stat) }
+      const containerID = containerIdOfCgroup(cgroup)
+      // One that is ending has left its namespaces, and cgroups of version 1: it does not show where it was.
+      if (namespace === undefined && containerID === '') return undefined
+      return { containerID, mntNsID: namespace ?? 0, since: bootTime + startOfStat(stat) }
     } catch (error) {
       if (isGone(error)) return undefined
       throw error
@@ -127,12 +130,13 @@ export function procReader(bootTime: number, root = '/proc'): ReadProcess {
   }
 }
 
-/** 0 where it may not be read: that of kernel threads and of processes that are ending is ENOENT, a stranger's EACCES. */
-function mountNamespace(path: string): number {
+/** 0 where it may not be read, a stranger's; undefined where there is none, of kernel threads and of processes that are ending. */
+function mountNamespace(path: string): number | undefined {
   try {
     return Number(readlinkSync(path).slice('mnt:['.length, -1))
   } catch (error) {
-    if (isGone(error) || (error as NodeJS.ErrnoException).code === 'EACCES') return 0
+    if (isGone(error)) return undefined
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return 0
     throw error
   }
 }

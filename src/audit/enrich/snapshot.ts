@@ -137,7 +137,8 @@ export class Snapshot {
     this.#remove(info.containerID)
     const known: KnownContainer = { info, ...this.#owner(info) }
     this.#byId.set(info.containerID, known)
-    this.#byMountNamespace.set(info.mntNsID, known)
+    // 0 is of a process whose namespace could not be read, too.
+    if (info.mntNsID !== 0) this.#byMountNamespace.set(info.mntNsID, known)
     this.#byInitPid.set(info.initPid, known)
     if (info.cgroupID !== undefined) this.#byCgroup.set(info.cgroupID, known)
   }

@@ -1,13 +1,23 @@
 /**
- * Why an audit source cannot be opened.
+ * Why an audit source, or the news of forks, cannot be opened.
  * - ADDON_MISSING: the native addon is not built, or not for this Node.js
  * - AUDIT_OFF: the kernel has no audit subsystem, or was started with audit=0
  * - NOT_PERMITTED: a capability is missing
  * - WRONG_NETWORK: not in the host's network namespace, where alone the kernel sends records
+ * - WRONG_PROCESSES: not in the host's PID namespace, where alone the kernel tells of forks
+ * - NO_CONNECTOR: the kernel tells nobody of forks
  * - MISSING: there is no such file
  * - SYSTEM: any other failed system call
  */
-export type AuditSourceCode = 'ADDON_MISSING' | 'AUDIT_OFF' | 'NOT_PERMITTED' | 'WRONG_NETWORK' | 'MISSING' | 'SYSTEM'
+export type AuditSourceCode =
+  | 'ADDON_MISSING'
+  | 'AUDIT_OFF'
+  | 'NOT_PERMITTED'
+  | 'WRONG_NETWORK'
+  | 'WRONG_PROCESSES'
+  | 'NO_CONNECTOR'
+  | 'MISSING'
+  | 'SYSTEM'
 
 /**
  * Thrown when an audit source cannot be opened or breaks. The caller falls back to another source and logs `remedy`.

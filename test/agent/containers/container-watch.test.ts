@@ -7,6 +7,7 @@ import { FeedWriter } from '../../../src/agent/containers/feed-writer.ts'
 import {
   type ContainerChange,
   type ContainerRuntime,
+  type ExecStarted,
   type RuntimeContainer,
   RuntimeError,
   type RuntimeEvent,
@@ -54,6 +55,10 @@ class FakeRuntime implements ContainerRuntime {
 
   end(id: string): void {
     if (this.running.delete(id)) this.#publish({ type: 'ended', containerID: id })
+  }
+
+  exec(id: string): void {
+    this.#publish({ type: 'exec-started', containerID: id, pid: ++this.#pid, at: 1_700_000_000 })
   }
 
   goDown(): void {
@@ -114,6 +119,7 @@ class World {
   readonly runtime: FakeRuntime
   readonly watch: ContainerWatch
   readonly changes: ContainerChange[] = []
+  readonly execs: ExecStarted[] = []
   readonly delays: number[] = []
   readonly running: Promise<void>
 
@@ -126,6 +132,7 @@ class World {
       runtime: this.runtime,
       facts: async (pid, id) => (this.runtime.running.get(id) === pid ? { mntNsID: pid * 10 } : undefined),
       onChange: (changes) => this.changes.push(...changes),
+      onExec: (exec) => this.execs.push(exec),
       onLost: (_error, delay) => this.delays.push(delay),
       clock,
       random,
@@ -185,6 +192,16 @@ describe('the containers of a node', () => {
     expect(world.known).to.deep.equal([])
     expect(world.runtime.calls.filter((call) => call === 'tasks')).to.have.length(lists)
     expect(world.changes.map(({ type }) => type)).to.deep.equal(['started', 'ended'])
+  })
+
+  it('tell of processes that are put into them, at once, and stay as they are', async () => {
+    world = new World(1, (runtime) => runtime.run('c1'))
+    await world.simulation.runFor(10_000)
+    world.runtime.exec('c1')
+    await world.simulation.settle()
+    expect(world.execs).to.deep.equal([{ type: 'exec-started', containerID: 'c1', pid: 102, at: 1_700_000_000 }])
+    expect(world.known).to.deep.equal([['c1', 101]])
+    expect(world.changes).to.have.length(1)
   })
 
   it('that come and go while a list is under way are not undone by it', async () => {

@@ -1,10 +1,10 @@
-import { statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { ContainerWatch } from '../../../src/agent/containers/container-watch.ts'
 import { Containerd } from '../../../src/agent/containers/containerd.ts'
 import { processFacts } from '../../../src/agent/containers/process-facts.ts'
-import type { RuntimeError } from '../../../src/agent/containers/runtime.ts'
+import type { ExecStarted, RuntimeError } from '../../../src/agent/containers/runtime.ts'
 import { systemClock } from '../../../src/kube/clock.ts'
 import { thrownBy } from '../../enforcer/loader-contract.ts'
 import { needsContainerd, RealContainerd } from './real-containerd.ts'
@@ -23,6 +23,7 @@ describe('containers of a real containerd', function () {
   let watch: ContainerWatch
   let lost: RuntimeError[]
   let lists: number
+  let execs: ExecStarted[]
   const until = async (what: () => boolean): Promise<void> => {
     for (let i = 0; i < 1_500 && !what(); i++) await pause(20)
     const state = `waited; known ${known()}, lists ${lists}, lost ${lost.map(({ message }) => message).join(' | ')}`
@@ -37,10 +38,12 @@ describe('containers of a real containerd', function () {
     runtime = new Containerd({ socket: real.socket })
     lost = []
     lists = 0
+    execs = []
     watch = new ContainerWatch({
       runtime,
       facts: processFacts(),
       onChange: () => undefined,
+      onExec: (exec) => execs.push(exec),
       onLost: (error) => lost.push(error),
       onListed: () => lists++,
       clock: systemClock,
@@ -72,9 +75,14 @@ describe('containers of a real containerd', function () {
     await until(() => lists === 2)
     real.run('during', labels('during-1'))
     await until(() => known().join() === 'before,during')
+    const from = Math.floor(Date.now() / 1000)
     real.exec('during')
+    real.execSleep('during')
     real.remove('before')
     await until(() => known().join() === 'during')
+    expect(execs.map(({ containerID }) => containerID)).to.deep.equal(['during', 'during'])
+    expect(readFileSync(`/proc/${execs[1]!.pid}/cmdline`, 'latin1')).to.equal('/usr/bin/sleep\x001001\x00')
+    for (const { at } of execs) expect(at).to.be.within(from, Math.floor(Date.now() / 1000))
     expect(lists).to.equal(2)
 
     await real.kill()

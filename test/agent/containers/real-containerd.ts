@@ -80,6 +80,11 @@ export class RealContainerd {
     this.#ctr('task', 'exec', '--exec-id', 'other', id, '/usr/bin/true')
   }
 
+  /** Leaves a process running in a container, beside its first one. */
+  execSleep(id: string): void {
+    this.#ctr('task', 'exec', '-d', '--exec-id', 'sleep', id, '/usr/bin/sleep', '1001')
+  }
+
   remove(id: string): void {
     this.#ctr('task', 'rm', '-f', id)
     this.#ctr('container', 'rm', id)

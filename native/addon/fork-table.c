@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fork-table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Starts in /proc are in ticks of 10 ms, and the two clocks are not read at the same moment. */
+#define SAME_START UINT64_C(40000000)
+
+int fork_table_init(struct fork_table *t, uint32_t capacity, uint64_t now)
+{
+	uint32_t size = 1;
+
+	memset(t, 0, sizeof(*t));
+	if (capacity > FORK_ENTRIES)
+		return -EINVAL;
+	while (size < capacity)
+		size *= 2;
+	/* Untouched pages of both are never backed by memory. */
+	t->entries = calloc(size, sizeof(*t->entries));
+	t->buckets = calloc(size, sizeof(*t->buckets));
+	t->capacity = size;
+	t->latest = now;
+	t->known_from = now;
+	if (t->entries && t->buckets)
+		return 0;
+	fork_table_free(t);
+	return -ENOMEM;
+}
+
+void fork_table_free(struct fork_table *t)
+{
+	free(t->entries);
+	free(t->buckets);
+	t->entries = NULL;
+	t->buckets = NULL;
+}
+
+static struct fork_entry *at(struct fork_table *t, uint32_t link)
+{
+	return link ? &t->entries[link - 1] : NULL;
+}
+
+static uint32_t link_of(const struct fork_table *t, const struct fork_entry *e)
+{
+	return (uint32_t)(e - t->entries) + 1;
+}
+
+static uint32_t *bucket_of(struct fork_table *t, pid_t pid)
+{
+	/* Pids are given out one after the other, so this spreads them as well as it can be. */
+	return &t->buckets[(uint32_t)pid & (t->capacity - 1)];
+}
+
+/* The first process with this pid from the link on. Within a bucket those of one pid are in order, the youngest first. */
+static struct fork_entry *with_pid(struct fork_table *t, uint32_t link, pid_t pid)
+{
+	struct fork_entry *e = at(t, link);
+
+	while (e && e->pid != pid)
+		e = at(t, e->older);
+	return e;
+}
+
+static struct fork_entry *youngest(struct fork_table *t, pid_t pid)
+{
+	return with_pid(t, *bucket_of(t, pid), pid);
+}
+
+static uint64_t key_of(const struct fork_table *t, const struct fork_entry *e)
+{
+	return (uint64_t)(e - t->entries) << 32 | e->serial;
+}
+
+static struct fork_entry *with_key(struct fork_table *t, uint64_t key)
+{
+	uint64_t index = key >> 32;
+
+	return index < t->used && t->entries[index].serial == (uint32_t)key ? &t->entries[index] : NULL;
+}
+
+/* Nothing says that it has ended, and nothing was lost that could have. */
+static bool surely_lives(const struct fork_entry *e)
+{
+	return !e->end && e->until == UINT64_MAX;
+}
+
+static void set_label(struct fork_table *t, struct fork_entry *e, uint16_t label)
+{
+	if (label)
+		t->labels[label].users++;
+	if (e->label)
+		t->labels[e->label].users--;
+	e->label = label;
+}
+
+static void leave_dead(struct fork_table *t, struct fork_entry *e)
+{
+	if (e->died_before)
+		at(t, e->died_before)->died_after = e->died_after;
+	else
+		t->first_dead = e->died_after;
+	if (e->died_after)
+		at(t, e->died_after)->died_before = e->died_before;
+	else
+		t->last_dead = e->died_before;
+	e->died_before = 0;
+	e->died_after = 0;
+}
+
+static void end_entry(struct fork_table *t, struct fork_entry *e, uint64_t when)
+{
+	e->end = when ? when : 1;
+	e->died_before = t->last_dead;
+	e->died_after = 0;
+	if (t->last_dead)
+		at(t, t->last_dead)->died_after = link_of(t, e);
+	else
+		t->first_dead = link_of(t, e);
+	t->last_dead = link_of(t, e);
+	t->living--;
+}
+
+static void revive(struct fork_table *t, struct fork_entry *e)
+{
+	leave_dead(t, e);
+	e->end = 0;
+	t->living++;
+}
+
+static void leave_bucket(struct fork_table *t, struct fork_entry *e)
+{
+	uint32_t *link = bucket_of(t, e->pid);
+
+	while (*link != link_of(t, e))
+		link = &at(t, *link)->older;
+	*link = e->older;
+}
+
+static void know_from(struct fork_table *t, uint64_t when)
+{
+	if (when > t->known_from)
+		t->known_from = when;
+}
+
+/* An entry that is free, or that of the process that is dead for longest; NULL if all live. */
+static struct fork_entry *take(struct fork_table *t)
+{
+	struct fork_entry *e;
+
+	if (t->used < t->capacity)
+		return &t->entries[t->used++];
+	e = at(t, t->first_dead);
+	if (!e)
+		return NULL;
+	leave_dead(t, e);
+	leave_bucket(t, e);
+	set_label(t, e, 0);
+	know_from(t, e->end);
+	return e;
+}
+
+static struct fork_entry *add(struct fork_table *t, pid_t pid, uint64_t start)
+{
+	struct fork_entry *e = take(t);
+	uint32_t *bucket = bucket_of(t, pid);
+	uint32_t serial;
+
+	if (!e) {
+		t->full++;
+		return NULL;
+	}
+	serial = e->serial + 1;
+	/* The parent is the entry itself, of an earlier time: nobody. */
+	*e = (struct fork_entry){
+		.start = start, .until = UINT64_MAX, .pid = pid, .serial = serial, .older = *bucket,
+	};
+	e->parent = link_of(t, e) - 1;
+	e->parent_serial = serial - 1;
+	*bucket = link_of(t, e);
+	t->living++;
+	return e;
+}
+
+static struct fork_entry *parent_of(struct fork_table *t, const struct fork_entry *e)
+{
+	struct fork_entry *parent = &t->entries[e->parent];
+
+	return parent->serial == e->parent_serial && !parent->barred ? parent : NULL;
+}
+
+/* Another process has the pid from now on. */
+static void give_up_pid(struct fork_table *t, struct fork_entry *e, uint64_t when)
+{
+	if (!e->end)
+		end_entry(t, e, when);
+	if (when < e->until)
+		e->until = when;
+}
+
+void fork_table_fork(struct fork_table *t, pid_t parent_pid, pid_t child_pid, uint64_t when)
+{
+	struct fork_entry *parent = youngest(t, parent_pid), *before = youngest(t, child_pid), *child;
+
+	if (when > t->latest)
+		t->latest = when;
+	if (parent && (parent == before || parent->start > when || parent->until <= when || parent->barred))
+		parent = NULL;
+	if (before)
+		give_up_pid(t, before, when);
+	/* Its first thread had ended, but another one goes on, perhaps as the first one after an exec. */
+	if (parent && parent->end)
+		revive(t, parent);
+	child = add(t, child_pid, when);
+	if (!child || !parent)
+		return;
+	child->parent = link_of(t, parent) - 1;
+	child->parent_serial = parent->serial;
+	set_label(t, child, parent->label);
+}
+
+void fork_table_exit(struct fork_table *t, pid_t pid, bool first, uint64_t when)
+{
+	struct fork_entry *e = youngest(t, pid);
+
+	if (when > t->latest)
+		t->latest = when;
+	/* Of this one nobody has heard, or not since events were lost: others may have had the pid. */
+	if (!e || e->until != UINT64_MAX)
+		know_from(t, when);
+	if (!e || !(first || e->headless))
+		return;
+	e->headless = true;
+	if (!e->end)
+		end_entry(t, e, when);
+	else if (when > e->end)
+		e->end = when;
+}
+
+void fork_table_lost(struct fork_table *t, uint64_t now)
+{
+	uint32_t i;
+
+	for (i = 0; i < t->used; i++)
+		if (t->latest < t->entries[i].until)
+			t->entries[i].until = t->latest;
+	know_from(t, now);
+}
+
+static bool is_same(const struct fork_entry *e, uint64_t start)
+{
+	return e->start < start + SAME_START && start < e->start + SAME_START;
+}
+
+/* The number of a label, 0 if there is no room for it. */
+static uint16_t label_of(struct fork_table *t, const char *id)
+{
+	uint16_t i, free_one = 0;
+
+	for (i = 1; i <= t->labels_used; i++) {
+		if (strcmp(t->labels[i].id, id) == 0)
+			return i;
+		if (!t->labels[i].users)
+			free_one = i;
+	}
+	if (!free_one && t->labels_used + 1 < FORK_LABELS)
+		free_one = ++t->labels_used;
+	if (free_one)
+		memcpy(t->labels[free_one].id, id, strlen(id) + 1);
+	else
+		t->unlabelled++;
+	return free_one;
+}
+
+static bool label_entry(struct fork_table *t, struct fork_entry *e, const char *id)
+{
+	uint16_t label = strlen(id) < FORK_LABEL_BYTES ? label_of(t, id) : 0;
+
+	if (label)
+		set_label(t, e, label);
+	return label;
+}
+
+/* The entry of a process that lives. */
+static struct fork_entry *see(struct fork_table *t, const struct fork_sight *sight)
+{
+	struct fork_entry *e = youngest(t, sight->pid);
+
+	if (e && is_same(e, sight->start)) {
+		e->until = UINT64_MAX;
+		return e;
+	}
+	/* It was forked after /proc was read. */
+	if (e && e->start > sight->start)
+		return NULL;
+	if (e)
+		give_up_pid(t, e, sight->start);
+	return add(t, sight->pid, sight->start);
+}
+
+void fork_table_scan(struct fork_table *t, const struct fork_sight *sights, size_t count, uint64_t began)
+{
+	struct fork_entry *e;
+	size_t i;
+
+	for (i = 0; i < t->used; i++)
+		t->entries[i].seen = false;
+	for (i = 0; i < count; i++) {
+		e = see(t, &sights[i]);
+		if (!e)
+			continue;
+		e->seen = true;
+		if (*sights[i].container)
+			label_entry(t, e, sights[i].container);
+	}
+	for (i = 0; i < t->used; i++) {
+		e = &t->entries[i];
+		if (!e->end && !e->seen && e->start < began)
+			end_entry(t, e, began);
+	}
+}
+
+bool fork_table_living(struct fork_table *t, pid_t pid, uint64_t *key)
+{
+	struct fork_entry *e = youngest(t, pid);
+
+	if (!e || !surely_lives(e))
+		return false;
+	*key = key_of(t, e);
+	return true;
+}
+
+bool fork_table_label(struct fork_table *t, uint64_t key, const char *id)
+{
+	struct fork_entry *e = with_key(t, key);
+
+	return e && surely_lives(e) && (!*id || label_entry(t, e, id));
+}
+
+bool fork_table_label_started(struct fork_table *t, pid_t pid, uint64_t earliest, uint64_t latest, const char *id)
+{
+	struct fork_entry *e = youngest(t, pid), *found = NULL;
+
+	if (earliest < t->known_from)
+		return false;
+	for (; e && e->start >= earliest; e = with_pid(t, e->older, pid)) {
+		if (e->start > latest)
+			continue;
+		if (found)
+			return false;
+		found = e;
+	}
+	return found && found->until > latest && label_entry(t, found, id);
+}
+
+void fork_table_bar(struct fork_table *t, uint64_t key)
+{
+	struct fork_entry *e = with_key(t, key);
+
+	if (e)
+		e->barred = true;
+}
+
+/* The label of a process or of its nearest ancestor that has one, and whom to ask for more. */
+static uint16_t trace(struct fork_table *t, struct fork_entry *first, struct fork_answer *answer)
+{
+	struct fork_entry *e = first;
+	unsigned int depth;
+
+	answer->ask = 0;
+	for (depth = 0; e && depth < FORK_DEPTH; depth++) {
+		if (!answer->ask && surely_lives(e) && (e == first || !e->label)) {
+			answer->ask = e->pid;
+			answer->ask_key = key_of(t, e);
+			answer->ask_itself = e == first;
+		}
+		if (e->label) {
+			set_label(t, first, e->label);
+			return e->label;
+		}
+		e = parent_of(t, e);
+	}
+	return 0;
+}
+
+bool fork_table_find(struct fork_table *t, pid_t pid, uint64_t earliest, uint64_t latest, struct fork_answer *answer)
+{
+	struct fork_entry *last = youngest(t, pid), *e = last;
+	/* Who had the pid before this is to be told. */
+	uint64_t needed = latest;
+	uint16_t label = 0;
+
+	*answer = (struct fork_answer){ 0 };
+	while (e && e->start > latest)
+		e = with_pid(t, e->older, pid);
+	for (; e; e = with_pid(t, e->older, pid)) {
+		uint16_t next;
+
+		/* Between the two somebody may have had it. */
+		if (e->until < needed)
+			return false;
+		/* Its last thread had ended, or else nobody could have got its pid. */
+		if (e != last && e->end && e->end < earliest)
+			break;
+		next = trace(t, e, answer);
+		label = answer->processes && next != label ? 0 : next;
+		answer->start = e->start;
+		if (answer->processes++)
+			answer->ask = 0;
+		if (e->start <= earliest)
+			break;
+		needed = e->start;
+	}
+	if (!answer->processes || (!e && earliest < t->known_from))
+		return false;
+	if (label)
+		memcpy(answer->container, t->labels[label].id, sizeof(answer->container));
+	return true;
+}

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fork-tree.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "proc-scan.h"
+
+#define NS_PER_S 1e9
+/* A scan costs some milliseconds, so there are not more in a row than this. */
+#define SCAN_PAUSE_MS 1000
+/* Whoever asks for what is older has a log of old days, and the clock may have gone another way since. */
+#define LONG_PAST_S 120.0
+/* The wall clock is slewed by less than this between two looks. */
+#define STEP_S 0.05
+/* Events from before a step of the clock come no later than this after it. */
+#define STEP_DISTRUST_NS UINT64_C(10000000000)
+
+static void add(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+static uint64_t clock_ns(clockid_t id)
+{
+	struct timespec now;
+
+	clock_gettime(id, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+/*
+ * Seconds that the Unix epoch is away from the zero of CLOCK_MONOTONIC. The thread may be put aside between two readings,
+ * so the closest of some counts.
+ */
+static double clock_offset(void)
+{
+	uint64_t closest = UINT64_MAX;
+	int64_t offset = 0;
+	int i;
+
+	for (i = 0; i < 10 && closest > UINT64_C(10000); i++) {
+		uint64_t before = now_ns(), wall = clock_ns(CLOCK_REALTIME), apart = now_ns() - before;
+
+		if (apart >= closest)
+			continue;
+		closest = apart;
+		offset = (int64_t)wall - (int64_t)(before + apart / 2);
+	}
+	return (double)offset / NS_PER_S;
+}
+
+/* Under the lock. All that came before the loss has been taken. */
+static void end_loss(struct fork_tree *t)
+{
+	if (!t->losing)
+		return;
+	fork_table_lost(&t->table, now_ns());
+	t->losing = false;
+	t->lost = true;
+}
+
+static void apply(struct fork_tree *t, const struct proc_news *news)
+{
+	if (news->when >= t->losing_since)
+		end_loss(t);
+	switch (news->change) {
+	case PROC_FORKED:
+		add(&t->counts.forks, 1);
+		fork_table_fork(&t->table, news->parent, news->pid, news->when);
+		break;
+	case PROC_ENDED:
+		add(&t->counts.exits, 1);
+		fork_table_exit(&t->table, news->pid, true, news->when);
+		break;
+	case PROC_THREAD_ENDED:
+		fork_table_exit(&t->table, news->pid, false, news->when);
+		break;
+	case PROC_ANSWER: /* to another listener */
+		break;
+	case PROC_NOTHING:
+		add(&t->counts.malformed, 1);
+		break;
+	}
+}
+
+static void take_message(struct fork_tree *t)
+{
+	const struct intake *in = &t->intake;
+	struct proc_news news;
+
+	switch (intake_verdict(in, &t->types)) {
+	case VERDICT_PASS:
+		news = proc_connector_parse(in->messages[in->next], in->headers[in->next].msg_len);
+		apply(t, &news);
+		break;
+	case VERDICT_FOREIGN:
+		add(&t->counts.foreign, 1);
+		break;
+	case VERDICT_TRUNCATED:
+	case VERDICT_MALFORMED:
+	case VERDICT_FILTERED:
+		add(&t->counts.malformed, 1);
+		break;
+	}
+}
+
+/*
+ * Takes what the socket holds. Under the lock. Returns 0 or -errno.
+ *
+ * A full socket says so before it gives what it holds, and takes nothing new until it is empty (netlink_overrun). So what
+ * it gives then is from before the loss, if it was made before it was asked for.
+ */
+static int drain(struct fork_tree *t)
+{
+	struct intake *in = &t->intake;
+	int n;
+
+	do {
+		unsigned int overruns = 0;
+		uint64_t asked = now_ns();
+
+		n = intake_receive(in, t->fd, &overruns);
+		if (overruns) {
+			add(&t->counts.overruns, overruns);
+			end_loss(t);
+			t->losing = true;
+			t->losing_since = asked;
+		}
+		for (; n > 0 && in->next < in->count; in->next++)
+			take_message(t);
+	} while (n == INTAKE_MESSAGES);
+	end_loss(t);
+	return n < 0 ? n : 0;
+}
+
+/* Without the lock: it is taken only to bring in what was read. */
+static int scan(struct fork_tree *t)
+{
+	uint64_t began = now_ns();
+	struct fork_sight *sights;
+	size_t count;
+	int error = 0;
+
+	if (proc_scan(t->options.root, &sights, &count)) {
+		add(&t->counts.failed_scans, 1);
+		pthread_mutex_lock(&t->lock);
+		t->lost = true;
+		pthread_mutex_unlock(&t->lock);
+	} else {
+		pthread_mutex_lock(&t->lock);
+		error = drain(t);
+		/* Of what was seen before a loss nobody knows whether it lives still; the next scan does. */
+		if (!t->lost)
+			fork_table_scan(&t->table, sights, count, began);
+		pthread_mutex_unlock(&t->lock);
+		add(&t->counts.scans, 1);
+	}
+	free(sights);
+	return error;
+}
+
+static void poke(struct fork_tree *t)
+{
+	uint64_t one = 1;
+
+	while (write(t->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+/* scan_due: another thread may have found that; news of processes alone need not come. */
+static void sleep_until_news(struct fork_tree *t, bool scan_due)
+{
+	struct pollfd fds[2] = {
+		{ .fd = t->wake_fd, .events = POLLIN },
+		{ .fd = t->fd, .events = POLLIN },
+	};
+	uint64_t pokes;
+
+	if (scan_due)
+		poll(fds, 1, SCAN_PAUSE_MS);
+	else if (!t->options.nap_ms || poll(fds, 1, (int)t->options.nap_ms) == 0)
+		poll(fds, 2, -1);
+	/* Mostly there is nothing to read. */
+	(void)!read(t->wake_fd, &pokes, sizeof(pokes));
+}
+
+static int run(struct fork_tree *t)
+{
+	uint64_t scanned = now_ns();
+	int error = 0;
+
+	while (!error && !atomic_load(&t->closing)) {
+		bool due, now;
+
+		pthread_mutex_lock(&t->lock);
+		error = drain(t);
+		due = t->lost;
+		now = due && now_ns() - scanned >= SCAN_PAUSE_MS * UINT64_C(1000000);
+		if (now)
+			t->lost = false;
+		pthread_mutex_unlock(&t->lock);
+		if (!error && now) {
+			error = scan(t);
+			scanned = now_ns();
+		} else if (!error) {
+			sleep_until_news(t, due);
+		}
+	}
+	return -error;
+}
+
+static void *tree_thread(void *arg)
+{
+	struct fork_tree *t = arg;
+
+	atomic_store(&t->counts.error, run(t));
+	return NULL;
+}
+
+/* The process' signals are for its own threads. */
+static int start_thread(struct fork_tree *t)
+{
+	sigset_t all, before;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&t->thread, NULL, tree_thread, t);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error)
+		return -error;
+	pthread_setname_np(t->thread, "varmor-forks");
+	t->running = true;
+	return 0;
+}
+
+static int open_all(struct fork_tree *t, struct failure *failure)
+{
+	failure->step = "memory";
+	failure->error = -intake_init(&t->intake);
+	if (failure->error)
+		return -1;
+	failure->step = "wake-up";
+	t->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (t->wake_fd < 0) {
+		failure->error = errno;
+		return -1;
+	}
+	t->fd = proc_connector_open(t->options.receive_buffer, failure);
+	if (t->fd < 0)
+		return -1;
+	failure->step = "memory";
+	failure->error = -fork_table_init(&t->table, t->options.entries, now_ns());
+	if (failure->error)
+		return -1;
+	t->offset = clock_offset();
+	/* After the listening began, so that no process is missed in between. */
+	failure->step = "scan";
+	failure->error = -scan(t);
+	if (failure->error)
+		return -1;
+	failure->step = "thread";
+	failure->error = -start_thread(t);
+	return failure->error ? -1 : 0;
+}
+
+struct fork_tree *fork_tree_open(const struct fork_tree_options *options, struct failure *failure)
+{
+	struct fork_tree *t = calloc(1, sizeof(*t));
+
+	if (!t) {
+		*failure = (struct failure){ "memory", ENOMEM };
+		return NULL;
+	}
+	t->options = *options;
+	t->fd = -1;
+	t->wake_fd = -1;
+	pthread_mutex_init(&t->lock, NULL);
+	type_set_add(&t->types, NLMSG_DONE);
+	if (open_all(t, failure)) {
+		fork_tree_close(t);
+		return NULL;
+	}
+	return t;
+}
+
+void fork_tree_close(struct fork_tree *t)
+{
+	atomic_store(&t->closing, true);
+	if (t->running) {
+		poke(t);
+		pthread_join(t->thread, NULL);
+	}
+	if (t->fd >= 0)
+		proc_connector_close(t->fd);
+	if (t->wake_fd >= 0)
+		close(t->wake_fd);
+	intake_free(&t->intake);
+	fork_table_free(&t->table);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
+/*
+ * Under the lock: takes the news. Returns whether answers can be given. Where the socket is broken, the table is not what
+ * is; the thread ends then, too, and tells of it.
+ */
+static bool catch_up(struct fork_tree *t)
+{
+	bool was_lost = t->lost;
+
+	if (drain(t))
+		return false;
+	if (t->lost && !was_lost)
+		poke(t);
+	return true;
+}
+
+/* Under the lock. Whether the wall clock, by which events are stamped, has gone evenly for a while. */
+static bool clock_is_even(struct fork_tree *t)
+{
+	double offset = clock_offset(), step = offset - t->offset;
+	uint64_t now = now_ns();
+
+	t->offset = offset;
+	if (step > STEP_S || step < -STEP_S) {
+		add(&t->counts.clock_steps, 1);
+		t->stepped = now;
+	}
+	return !t->stepped || now - t->stepped > STEP_DISTRUST_NS;
+}
+
+/* A time of the wall clock as one of CLOCK_MONOTONIC. False if it is long past or to come. */
+static bool to_monotonic(const struct fork_tree *t, double unix_seconds, uint64_t *when)
+{
+	double since = unix_seconds - t->offset, now = (double)now_ns() / NS_PER_S;
+
+	if (!(since > now - LONG_PAST_S && since < now + LONG_PAST_S))
+		return false;
+	*when = since > 0 ? (uint64_t)(since * NS_PER_S) : 0;
+	return true;
+}
+
+static bool to_period(struct fork_tree *t, double earliest, double latest, uint64_t *from, uint64_t *to)
+{
+	return clock_is_even(t) && to_monotonic(t, earliest, from) && to_monotonic(t, latest, to) && *from <= now_ns();
+}
+
+bool fork_tree_find(struct fork_tree *t, pid_t pid, double earliest, double latest, struct fork_answer *answer,
+		    double *start)
+{
+	uint64_t from, to;
+	bool found;
+
+	pthread_mutex_lock(&t->lock);
+	found = catch_up(t) && to_period(t, earliest, latest, &from, &to) &&
+		fork_table_find(&t->table, pid, from, to, answer);
+	if (found)
+		*start = (double)answer->start / NS_PER_S + t->offset;
+	pthread_mutex_unlock(&t->lock);
+	return found;
+}
+
+bool fork_tree_living(struct fork_tree *t, pid_t pid, uint64_t *key)
+{
+	bool lives;
+
+	pthread_mutex_lock(&t->lock);
+	lives = catch_up(t) && fork_table_living(&t->table, pid, key);
+	pthread_mutex_unlock(&t->lock);
+	return lives;
+}
+
+bool fork_tree_label(struct fork_tree *t, uint64_t key, const char *id)
+{
+	bool labelled;
+
+	pthread_mutex_lock(&t->lock);
+	labelled = catch_up(t) && fork_table_label(&t->table, key, id);
+	pthread_mutex_unlock(&t->lock);
+	return labelled;
+}
+
+bool fork_tree_label_started(struct fork_tree *t, pid_t pid, double earliest, double latest, const char *id)
+{
+	uint64_t from, to;
+	bool labelled;
+
+	pthread_mutex_lock(&t->lock);
+	labelled = catch_up(t) && to_period(t, earliest, latest, &from, &to) &&
+		   fork_table_label_started(&t->table, pid, from, to, id);
+	pthread_mutex_unlock(&t->lock);
+	return labelled;
+}
+
+void fork_tree_bar(struct fork_tree *t, uint64_t key)
+{
+	pthread_mutex_lock(&t->lock);
+	fork_table_bar(&t->table, key);
+	pthread_mutex_unlock(&t->lock);
+}
+
+struct fork_tree_sizes fork_tree_sizes(struct fork_tree *t)
+{
+	struct fork_tree_sizes sizes;
+	uint32_t drops;
+
+	pthread_mutex_lock(&t->lock);
+	sizes = (struct fork_tree_sizes){
+		.known = t->table.used,
+		.living = t->table.living,
+		.full = t->table.full,
+		.unlabelled = t->table.unlabelled,
+	};
+	pthread_mutex_unlock(&t->lock);
+	sizes.socket_drops = audit_socket_drops(t->fd, &drops) ? UINT64_MAX : drops;
+	return sizes;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "napi-help.h"
+
+#include <string.h>
+
+napi_value give_up(napi_env env, const char *what)
+{
+	bool pending = false;
+
+	napi_is_exception_pending(env, &pending);
+	if (!pending)
+		napi_throw_error(env, "ERR_NAPI", what);
+	return NULL;
+}
+
+bool set_number(napi_env env, napi_value object, const char *name, double value)
+{
+	napi_value number;
+
+	return napi_create_double(env, value, &number) == napi_ok &&
+	       napi_set_named_property(env, object, name, number) == napi_ok;
+}
+
+bool set_null(napi_env env, napi_value object, const char *name)
+{
+	napi_value null;
+
+	return napi_get_null(env, &null) == napi_ok && napi_set_named_property(env, object, name, null) == napi_ok;
+}
+
+bool set_known(napi_env env, napi_value object, const char *name, bool known, double value)
+{
+	return known ? set_number(env, object, name, value) : set_null(env, object, name);
+}
+
+napi_value throw_failure(napi_env env, const struct failure *failure)
+{
+	napi_value message, error, step;
+
+	TRY(napi_create_string_utf8(env, strerror(failure->error), NAPI_AUTO_LENGTH, &message));
+	TRY(napi_create_error(env, NULL, message, &error));
+	TRY(napi_create_string_utf8(env, failure->step, NAPI_AUTO_LENGTH, &step));
+	TRY(napi_set_named_property(env, error, "step", step));
+	if (!set_number(env, error, "errno", failure->error))
+		return give_up(env, "errno");
+	TRY(napi_throw(env, error));
+	return NULL;
+}
+
+/* Through a double, because napi_get_value_uint32 wraps what does not fit. */
+bool get_u32(napi_env env, napi_value object, const char *name, uint32_t least, uint32_t most, uint32_t *value)
+{
+	napi_value property;
+	double number;
+
+	if (napi_get_named_property(env, object, name, &property) != napi_ok ||
+	    napi_get_value_double(env, property, &number) != napi_ok ||
+	    !(number >= least && number <= most) || number != (double)(*value = (uint32_t)number)) {
+		napi_throw_range_error(env, "ERR_OUT_OF_RANGE", name);
+		return false;
+	}
+	return true;
+}

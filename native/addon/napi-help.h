@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VARMOR_NAPI_HELP_H
+#define VARMOR_NAPI_HELP_H
+
+#include <node_api.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "audit-socket.h"
+
+/* An error of Node-API itself: out of memory, or an exception is already pending. */
+napi_value give_up(napi_env env, const char *what);
+
+#define TRY(call) do { if ((call) != napi_ok) return give_up(env, #call); } while (0)
+
+bool set_number(napi_env env, napi_value object, const char *name, double value);
+bool set_null(napi_env env, napi_value object, const char *name);
+/* The value, or null where it is not known. */
+bool set_known(napi_env env, napi_value object, const char *name, bool known, double value);
+
+/* Throws an error with step and errno. */
+napi_value throw_failure(napi_env env, const struct failure *failure);
+
+/* A whole number within bounds; false with a RangeError that names it. */
+bool get_u32(napi_env env, napi_value object, const char *name, uint32_t least, uint32_t most, uint32_t *value);
+
+#endif

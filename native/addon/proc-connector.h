@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VARMOR_PROC_CONNECTOR_H
+#define VARMOR_PROC_CONNECTOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "audit-socket.h"
+
+enum proc_change { PROC_NOTHING, PROC_FORKED, PROC_ENDED, PROC_THREAD_ENDED, PROC_ANSWER };
+
+struct proc_news {
+	enum proc_change change;
+	pid_t pid; /* of the child, or of the process that ended or of which another thread than the first did */
+	pid_t parent; /* of a child */
+	uint64_t when; /* CLOCK_MONOTONIC, ns */
+	uint32_t error; /* of an answer: an errno or 0 */
+	uint32_t ack; /* of an answer */
+};
+
+/*
+ * A non-blocking socket to which the kernel's process connector (CONFIG_PROC_EVENTS) sends the forks of
+ * processes and the ends of threads; what it says of anything else is filtered in the kernel. Returns the socket, or -1 with the
+ * failure. Errors worth telling apart: socket EPROTONOSUPPORT (a kernel without connectors), bind or listen EPERM
+ * (CAP_NET_ADMIN is missing), listen ECONNREFUSED (not in the host's network namespace), answer ETIMEDOUT (not in the initial
+ * user or pid namespace, where kernels before 6.6 say nothing, or a kernel without CONFIG_PROC_EVENTS).
+ */
+int proc_connector_open(uint32_t buffer, struct failure *failure);
+
+/* Tells the kernel that one listener less is there, and closes the socket. */
+void proc_connector_close(int fd);
+
+/* What a netlink message of len bytes says; nothing if it is no whole message of the connector. */
+struct proc_news proc_connector_parse(const char *message, size_t len);
+
+#endif

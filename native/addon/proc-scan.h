@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VARMOR_PROC_SCAN_H
+#define VARMOR_PROC_SCAN_H
+
+#include "fork-table.h"
+
+/*
+ * Reads all living processes of a proc file system. Returns 0 or -errno; *sights is for the caller to free. Processes that
+ * go meanwhile may be left out.
+ */
+int proc_scan(const char *root, struct fork_sight **sights, size_t *count);
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A fork table that does what it reads, one step a line, and prints the answers; the test has the world to compare with.
+ *   N capacity now                       a new table
+ *   F parent child when                  fork
+ *   X pid first when                     end of a thread
+ *   L now                                loss
+ *   S began count (pid start id)...      scan; id - is none
+ *   P pid id                             a process of which /proc says id, labelled
+ *   T pid earliest latest id             one of which the runtime says id
+ *   K pid                                notes the key of a process
+ *   C id                                 labels the process of the noted key; prints whether it lives
+ *   B pid                                nothing is inherited from it
+ *   Q pid earliest latest count (pid id)...   who had the pid; the list is what /proc says now
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fork-table.h"
+
+static struct fork_table table;
+static uint64_t noted;
+
+static void word(char *text)
+{
+	if (scanf("%64s", text) != 1)
+		exit(2);
+}
+
+static uint64_t number(void)
+{
+	uint64_t n;
+
+	if (scanf("%" SCNu64, &n) != 1)
+		exit(2);
+	return n;
+}
+
+static const char *id_of(const char *text)
+{
+	return strcmp(text, "-") == 0 ? "" : text;
+}
+
+static void scan(void)
+{
+	uint64_t began = number();
+	size_t i, count = number();
+	struct fork_sight *sights = calloc(count + 1, sizeof(*sights));
+	char id[65];
+
+	for (i = 0; i < count; i++) {
+		sights[i].pid = (pid_t)number();
+		sights[i].start = number();
+		word(id);
+		strcpy(sights[i].container, id_of(id));
+	}
+	fork_table_scan(&table, sights, count, began);
+	free(sights);
+}
+
+/* As src/audit/lineage/lineage-resolver.ts: prints where the process was, - for not known, host for nowhere. */
+static void query(void)
+{
+	pid_t pid = (pid_t)number();
+	uint64_t earliest = number(), latest = number();
+	struct fork_answer answer;
+	bool found = fork_table_find(&table, pid, earliest, latest, &answer), asked = false;
+	size_t count = number();
+	char id[65], place[65] = "";
+
+	while (count--) {
+		pid_t seen = (pid_t)number();
+
+		word(id);
+		if (!found || seen != answer.ask)
+			continue;
+		strcpy(place, id_of(id));
+		asked = true;
+	}
+	asked = asked && fork_table_label(&table, answer.ask_key, place);
+	if (!found)
+		printf("unsure\n");
+	else if (asked && answer.ask_itself && !*place)
+		printf("host\n");
+	else if (asked)
+		printf("%s\n", *place ? place : "-");
+	else
+		printf("%s\n", *answer.container ? answer.container : "-");
+}
+
+static void confirm(void)
+{
+	char id[65];
+
+	word(id);
+	printf("%s\n", fork_table_label(&table, noted, id_of(id)) ? "lives" : "gone");
+}
+
+static void step(char what)
+{
+	uint64_t a = number(), b = 0, key;
+	char id[65];
+
+	if (what == 'N') {
+		fork_table_free(&table);
+		if (fork_table_init(&table, (uint32_t)a, number()))
+			exit(2);
+	} else if (what == 'F') {
+		b = number();
+		fork_table_fork(&table, (pid_t)a, (pid_t)b, number());
+	} else if (what == 'X') {
+		b = number();
+		fork_table_exit(&table, (pid_t)a, b, number());
+	} else if (what == 'L') {
+		fork_table_lost(&table, a);
+	} else if (what == 'P') {
+		word(id);
+		if (fork_table_living(&table, (pid_t)a, &key))
+			fork_table_label(&table, key, id);
+	} else if (what == 'T') {
+		b = number();
+		key = number();
+		word(id);
+		fork_table_label_started(&table, (pid_t)a, b, key, id);
+	} else if (what == 'K') {
+		fork_table_living(&table, (pid_t)a, &noted);
+	} else if (what == 'B' && fork_table_living(&table, (pid_t)a, &key)) {
+		fork_table_bar(&table, key);
+	}
+}
+
+int main(void)
+{
+	char what[2];
+
+	while (scanf("%1s", what) == 1)
+		if (*what == 'S')
+			scan();
+		else if (*what == 'Q')
+			query();
+		else if (*what == 'C')
+			confirm();
+		else
+			step(*what);
+	fork_table_free(&table);
+	return 0;
+}
