@@ -1,6 +1,9 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { syscallNames } from '../../src/api/linux-syscalls.ts'
 import { whyNotHere } from '../audit/source/kernel-records.ts'
 import { describeCluster } from './describe-cluster.ts'
 import { type Node, startNode } from './node.ts'
@@ -253,6 +256,36 @@ describeCluster(
           expect(run.status, run.stderr).to.equal(status)
           if (says !== undefined) expect(run.stdout + run.stderr).to.match(says)
         })
+    })
+
+    describe('does what SCMP_ACT_NOTIFY says', () => {
+      const name = 'notified'
+      let listener: ChildProcess | undefined
+      after(() => listener?.kill())
+
+      it('a call is what the listener of the profile answers, and all others go on', async () => {
+        const [node] = nodes as [Node]
+        const listenerPath = join(node.folder, 'listener.sock')
+        listener = spawn('python3', [join(import.meta.dirname, 'varmor/seccomp-listener.py'), listenerPath])
+        await once(listener.stdout!, 'data')
+        const asked = ['mkdir', 'mkdirat']
+        // This mode refuses what a profile does not name.
+        const others = syscallNames().filter((name) => !asked.includes(name))
+        const syscalls = [rule('SCMP_ACT_NOTIFY', asked), rule('SCMP_ACT_ALLOW', others)]
+        const customProfile = JSON.stringify({ defaultAction: 'SCMP_ACT_ERRNO', listenerPath, syscalls })
+        const defenseInDepth = { seccomp: { profileType: 'Custom', customProfile } }
+        const { spec, ...rest } = podPolicy(name, {}) as { spec: object }
+        const policy = { enforcer: 'Seccomp', mode: 'DefenseInDepth', defenseInDepth }
+        await at.apply({ ...rest, spec: { ...spec, policy } })
+        await policyReady(cluster(), namespace, name)
+        const made = pod({ name, labels: { ...optedIn, app: name } }) as { spec: object }
+        Object.assign(made.spec, { nodeName: node.name })
+        await at.apply(made)
+        await at.running(name)
+        const refused = await at.exec(name, 'main', 'mkdir', '/tmp/asked')
+        expect(refused.stderr).to.match(/No space left on device/)
+        await expectAllowed(name, 'main', 'touch', '/tmp/not-asked')
+      }).timeout(90_000)
     })
 
     describe(`reports what it lets through${unaudited === undefined ? '' : ` (not here: ${unaudited})`}`, () => {

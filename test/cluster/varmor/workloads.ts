@@ -119,7 +119,8 @@ export class Workloads {
   async running(name: string): Promise<StoredPod> {
     return eventually(`the pod ${name} to run`, async () => {
       const found = await this.pod(name)
-      return found.status.phase === 'Running' && found
+      if (found.status.phase === 'Running') return found
+      throw new Error(JSON.stringify(found.status))
     })
   }
 
