@@ -286,11 +286,6 @@ export function faults(world: () => World, target: Target): void {
   })
 
   it('ends the same wherever a manager is killed: everything in its place, and each workload restarted once a change', async function () {
-    if (target().name !== 'embedded') {
-      // It did not always end well there, and nobody knows yet whether the test is too impatient or a restart is lost.
-      this.test!.title += ' (not on the real server: not yet understood there)'
-      return this.skip()
-    }
     const points = 50
     await world().stopManager()
     let killed = 0
