@@ -10,6 +10,7 @@ import { wayRules } from './file-rules.ts'
 import { type ProfileBlock, profileText, type Section } from './profile-text.ts'
 import { literal, quoted } from './quoted.ts'
 import { type RawRules, readRawRules } from './raw-rules.ts'
+import { rawWayRules } from './raw-way.ts'
 import { type RestrictionContext, restrictionRules } from './restriction-rules.ts'
 import { enhanceProtectTargetErrors, type TargetedRaw, type TargetGroup, targetGroups, withTwins } from './targets.ts'
 import { transitionConflicts } from './transition-conflicts.ts'
@@ -54,6 +55,14 @@ function waySection(selected: readonly SelectedRule[], context: RestrictionConte
   return [{ why: [why], rules: [...new Set(rules)] }]
 }
 
+function rawWaySection(raw: readonly RawRules[], context: RestrictionContext): Section[] {
+  const rules = rawWayRules(
+    raw.flatMap((each) => each.rules),
+    context,
+  )
+  return rules.length === 0 ? [] : [{ why: ['The way to what rules of the policy forbid, likewise.'], rules }]
+}
+
 function rawSection({ path, lines }: RawRules): Section {
   return { why: [`Rules of the policy: ${path}.`], rules: lines }
 }
@@ -80,6 +89,7 @@ function rulesSections(
     ...selected.flatMap((each) => ruleSection(each, context)),
     ...waySection(selected, context),
     ...raw.map(rawSection),
+    ...rawWaySection(raw, context),
   ]
 }
 

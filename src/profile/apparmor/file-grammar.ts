@@ -8,6 +8,8 @@ export interface FileRule {
   path: string
   /** `ix`, `cx -> "child"` and the like; empty when it is not executed, or must not be. */
   transition: string
+  /** Whether it speaks of what is in the file, of changing or of running it; else of locks and links alone. */
+  concernsUse: boolean
 }
 
 /** Which transitions a text may name. Raw rules stay in their profile; a whole profile has children of its own. */
@@ -90,9 +92,10 @@ export function fileRule(statement: Statement, deny: boolean, allowed: Transitio
   checkTarget(transition, target, statement, allowed)
   const to = target === undefined ? '' : ` -> ${valueText(target)}`
   const executed = transition === '' || transition === 'x' ? '' : `${transition}${to}`
-  return { text: `${path} ${letters}${transition}${to}`, path, transition: executed }
+  const concernsUse = transition !== '' || /[rwam]/.test(letters)
+  return { text: `${path} ${letters}${transition}${to}`, path, transition: executed, concernsUse }
 }
 
 function link(path: string, target: Token): FileRule {
-  return { text: `link ${path} -> ${pathOf(target)}`, path, transition: '' }
+  return { text: `link ${path} -> ${pathOf(target)}`, path, transition: '', concernsUse: false }
 }

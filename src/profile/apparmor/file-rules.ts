@@ -72,14 +72,24 @@ export function wayRules(texts: readonly string[], context: FileContext): string
   return rules.flatMap((rule) => forbid(context.verdict, rule))
 }
 
-/** No mount shows the paths elsewhere, and none hides them or their way. A new root would give all of them new names. */
+/** File systems that show directories of others. Which ones, their options say, and AppArmor does not look at these. */
+const stacked = ['overlay', 'overlayfs', 'aufs', 'unionfs', 'ecryptfs', 'shiftfs']
+
+/** What would give every path a new name, whatever it is: binding the root, a new root, and file systems made of directories. */
+export const namesForAll: readonly string[] = [
+  'mount options in (bind,rbind,move) "/"',
+  `mount fstype=(${stacked.join(',')})`,
+  'pivot_root',
+]
+
+/** No mount shows the paths elsewhere, and none hides them or their way. */
 function mountRules(patterns: readonly PathPattern[], ways: readonly PathPattern[]): string[] {
   const anchored = patterns.some(rootIsOnTheWay)
   const places = [...pathGlobs(patterns), ...directoryGlobs(ways)]
   return [
-    ...[...places, ...(anchored ? ['"/"'] : [])].map((glob) => `mount options in (bind,rbind,move) ${glob}`),
+    ...places.map((glob) => `mount options in (bind,rbind,move) ${glob}`),
     ...places.map((glob) => `mount -> ${glob}`),
-    ...(anchored ? ['pivot_root'] : []),
+    ...(anchored ? namesForAll : []),
   ]
 }
 

@@ -84,7 +84,7 @@ function directories(texts: readonly string[]): string[] {
  * The same globs, as few as may be: names of one directory are alternatives, and so are directories with the same names.
  * The parser builds its tables much faster from alternatives than from as many rules, and a person reads them faster.
  */
-function merged(globs: readonly string[]): string[] {
+export function merged(globs: readonly string[]): string[] {
   const names = new Map<string, Set<string>>()
   const whole: string[] = []
   for (const glob of new Set(globs)) {

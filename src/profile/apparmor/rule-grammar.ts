@@ -15,6 +15,8 @@ export interface ParsedRule {
   denies: boolean
   /** Set for a file rule that says how a program is executed. */
   executes?: { path: string; transition: string }
+  /** Set for a rule that denies a use of files: the glob without its quotes, and whether the kernel reports refusals. */
+  forbids?: { glob: string; reported: boolean }
   /** Why a parser of these features cannot take it. */
   needs?: string
 }
@@ -88,15 +90,17 @@ const beginnings = [...words, ...kinds.keys(), ...newerRules, 'file', 'link', 's
 
 type Body = Omit<ParsedRule, 'line' | 'text' | 'denies'> & { text: string; isFile?: boolean }
 
-function fileBody(statement: Statement, deny: boolean, transitions: Transitions): Body {
-  const { text, path, transition } = fileRule(statement, deny, transitions)
-  return { text, isFile: true, ...(transition !== '' && { executes: { path, transition } }) }
+function fileBody(statement: Statement, { deny, audit }: Qualifiers, transitions: Transitions): Body {
+  const { text, path, transition, concernsUse } = fileRule(statement, deny, transitions)
+  const executes = transition !== '' && { executes: { path, transition } }
+  const forbids = deny && concernsUse && { forbids: { glob: path.slice(1, -1), reported: audit } }
+  return { text, isFile: true, ...executes, ...forbids }
 }
 
 /** `file,` alone is all access to all files, and so can't be a deny rule: the parser would want `x` there, not `ix`. */
-function fileKeyword(statement: Statement, deny: boolean, transitions: Transitions): Body {
-  if (statement.next !== undefined) return fileBody(statement, deny, transitions)
-  return deny ? { text: '"/{,**}" rwlkmx', isFile: true } : { text: 'file', isFile: true }
+function fileKeyword(statement: Statement, qualifiers: Qualifiers, transitions: Transitions): Body {
+  if (statement.next !== undefined) return fileBody(statement, qualifiers, transitions)
+  return qualifiers.deny ? { text: '"/{,**}" rwlkmx', isFile: true } : { text: 'file', isFile: true }
 }
 
 function body(
@@ -109,10 +113,10 @@ function body(
   if (next?.kind === 'word' && /^[\^$]/.test(next.text)) statement.fail('hats and variables are not taken here')
   if (next?.kind === 'word' && /^@\{?\w+\}?$/.test(next.text) && following?.kind === '=')
     statement.fail('variables are not set here')
-  if (next?.kind !== 'word' || /^[/@]/.test(next.text)) return fileBody(statement, qualifiers.deny, transitions)
+  if (next?.kind !== 'word' || /^[/@]/.test(next.text)) return fileBody(statement, qualifiers, transitions)
   const keyword = next.text
   if (keyword === 'set') return { text: rlimitRule(taken(statement)) }
-  if (keyword === 'file') return fileKeyword(taken(statement), qualifiers.deny, transitions)
+  if (keyword === 'file') return fileKeyword(taken(statement), qualifiers, transitions)
   if (keyword === 'link') return { text: linkRule(taken(statement)), isFile: true }
   if (keyword === 'change_profile') return { text: changeProfile(taken(statement), qualifiers.deny, transitions) }
   if (newerRules.has(keyword)) return newerRule(taken(statement), keyword, features)
@@ -121,7 +125,7 @@ function body(
   const refusal = refused.get(keyword)
   if (refusal !== undefined) statement.fail(refusal)
   if (/^[A-Za-z]+$/.test(keyword) && following !== undefined && /^[/@]/.test(following.text)) {
-    return fileBody(statement, qualifiers.deny, transitions)
+    return fileBody(statement, qualifiers, transitions)
   }
   const nearest = nearestName(keyword, beginnings)
   return statement.fail(

@@ -109,6 +109,7 @@ describe('compileAppArmor', () => {
       }
       expect(profile.mount({ point: '/etc/ssl/', type: 'tmpfs' })).to.equal(false)
       expect(profile.mount({ point: '/mnt/', type: 'tmpfs' })).to.equal(true)
+      expect(profile.mount({ point: '/mnt/', source: 'overlay', type: 'overlay' }), 'of /etc').to.equal(false)
       expect(profile.pivotRoot('/new/', '/new/old/')).to.equal(false)
     })
 

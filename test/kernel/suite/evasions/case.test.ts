@@ -1,0 +1,50 @@
+import { existsSync, rmSync } from 'node:fs'
+import { output, result } from '../../../cluster/command.ts'
+import { policyOf } from '../harness/profiles.ts'
+import { describeEvasions } from './evasion.ts'
+import { makeFat } from './fat-image.ts'
+
+const [image, volume] = ['/tmp/fat.img', '/tmp/fat']
+const rules = 'deny /volume/key r,\ndeny /volume/cash r,\ndeny /plain/key r,\ndeny /volume/[gG][oO][lL][dD] r,'
+
+describe('evasions: case', () => {
+  before(async () => {
+    makeFat(image, { KEY: 'the secret\n', CASH: 'the secret\n', GOLD: 'the secret\n' })
+    await output('mkdir', ['-p', volume])
+    await output('modprobe', ['-a', 'loop', 'vfat', 'nls_cp437', 'nls_ascii', 'nls_utf8'])
+    await output('mount', ['-t', 'vfat', '-o', 'loop,iocharset=ascii', image, volume])
+  })
+  after(async () => {
+    await result('umount', [volume])
+    if (existsSync(image)) rmSync(image)
+  })
+
+  describeEvasions(
+    'evasions: the case of a name',
+    {
+      policy: policyOf('case', 'enforced', { appArmorRawRules: [{ rules }] }),
+      container: { flags: ['--mount', `type=bind,src=${volume},dst=/volume,options=rbind:rw`] },
+      gain: 'the secret',
+    },
+    [
+      { way: 'none', attack: 'cat /volume/key' },
+      { way: 'another case on vfat, of a name that the kernel has in memory', attack: 'cat /volume/KEY' },
+      {
+        way: 'another case on vfat, when the kernel first hears of the file',
+        attack: 'cat /volume/CASH',
+        limit: 'case-insensitive file systems',
+      },
+      {
+        way: 'the name of the rule on vfat, when the kernel knows it by another case',
+        attack: 'cat /volume/cash',
+        limit: 'case-insensitive file systems',
+      },
+      { way: 'another case on vfat, of a rule for all cases', attack: 'cat /volume/gOlD' },
+      {
+        way: 'another case where cases differ',
+        prepare: 'mkdir -p /plain; echo the secret > /plain/key; echo the secret > /plain/KEY',
+        attack: 'cat /plain/key',
+      },
+    ],
+  )
+})

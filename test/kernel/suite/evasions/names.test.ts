@@ -1,0 +1,50 @@
+import { policyOf } from '../harness/profiles.ts'
+import { describeEvasions, type Evasion } from './evasion.ts'
+import { ordinary } from './world.ts'
+
+/** Names as a policy writes them, and as bash does. */
+const odd: [what: string, inPolicy: string, inShell: string][] = [
+  ['a newline', 'a\\nb', "a$'\\n'b"],
+  ['a double quote', 'a\\"b', "'a\"b'"],
+  ['a single quote', "a'b", '"a\'b"'],
+  ['a star', 'a\\*b', "'a*b'"],
+  ['braces and a comma', 'a\\{b\\,c\\}', "'a{b,c}'"],
+  ['brackets', 'a\\[b\\]', "'a[b]'"],
+  ['a backslash', 'a\\\\b', "'a\\b'"],
+  ['spaces', ' a b ', "' a b '"],
+  ['a hash sign', '#a', "'#a'"],
+  ['bytes that are no UTF-8', 'a\\377\\300b', "a$'\\377\\300'b"],
+  ['all bytes below a space', 'a\\001\\t\\033\\177b', "a$'\\001\\t\\033\\177'b"],
+  ['letters beyond ASCII', 'grün名', "'grün名'"],
+]
+
+const bash = (line: string): readonly string[] => ['bash', '-c', line]
+
+const rules = odd.map(([, inPolicy]) => `deny "/data/odd/${inPolicy}" r,`).join('\n')
+const exact = odd.map(
+  ([what, , name]): Evasion => ({
+    way: `a name with ${what}`,
+    prepare: bash(`mkdir /data/odd && echo the secret > /data/odd/${name}`),
+    attack: bash(`cat /data/odd/${name}`),
+  }),
+)
+
+describeEvasions(
+  'evasions: odd names in rules',
+  { policy: policyOf('odd-names', 'enforced', { appArmorRawRules: [{ rules }] }), gain: 'the secret' },
+  exact,
+)
+
+describeEvasions('evasions: odd names below a protected directory', { policy: ordinary('names'), gain: 'the secret' }, [
+  ...odd.map(
+    ([what, , name]): Evasion => ({
+      way: `a name with ${what}`,
+      prepare: bash(`mkdir /data/vault/${name} && echo the secret > /data/vault/${name}/${name}`),
+      attack: bash(`cat /data/vault/${name}/${name}`),
+    }),
+  ),
+  {
+    way: 'renamed by way of an odd name',
+    attack: bash("mv /data/vault $'/data/\\n' && cat $'/data/\\n/key'"),
+  },
+])

@@ -1,0 +1,34 @@
+import { dirname } from 'node:path'
+import type { VarmorPolicy } from '../../../../src/api/types.ts'
+import { policyOf } from '../harness/profiles.ts'
+
+// What the policies of these tests protect: /data/vault is not to be read, /data/ledger and /data/note not to be changed,
+// the service account not to be read, /etc not to be changed, curl and wget not to be run.
+
+export const token = '/run/secrets/kubernetes.io/serviceaccount/token'
+
+/** What a container needs once: curl is a static program, which prints what follows `say`; wget is a dynamic one, which prints all. */
+export const equipped = `cp /probes/evade /usr/bin/curl && cp /bin/echo /usr/bin/wget && mkdir -p ${dirname(token)} /run/empty`
+
+/** Makes all else anew, unconfined, with as few programs as may be. */
+export const laidOut = [
+  'rm -rf /data /date /tmp/*',
+  'mkdir -p /data/vault/deep /data/ledger /data/else',
+  `for key in /data/vault/key /data/vault/deep/key /etc/shadow ${token}; do echo the secret > $key; done`,
+  'for file in /data/ledger/book /data/note /data/else/book; do echo old > $file; done',
+].join(' && ')
+
+const attackProtectionRules = [
+  { rules: ['disable-write-etc', 'disable-access-shadow', 'mitigate-sa-leak', 'disable-curl', 'disable-wget'] },
+]
+const appArmorRawRules = [
+  { rules: 'deny /data/vault/** r,\ndeny /data/ledger/** wl,\ndeny /data/note wl,\naudit deny /data/tool x,' },
+]
+
+/** A policy as a user writes it for an ordinary container. */
+export const ordinary = (name: string, more: object = {}, enforcer?: string): VarmorPolicy =>
+  policyOf(name, 'enforced', { attackProtectionRules, appArmorRawRules, ...more }, enforcer)
+
+/** The same for a privileged one, in which nothing else is refused. */
+export const privileged = (name: string, hardeningRules: readonly string[] = []): VarmorPolicy =>
+  ordinary(name, { privileged: true, hardeningRules })

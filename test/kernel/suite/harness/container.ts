@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto'
+import { readFileSync, readlinkSync } from 'node:fs'
+import type { ContainerInfo } from '../../../../src/audit/enrich/snapshot.ts'
+import { output } from '../../../cluster/command.ts'
+import { busyboxImage } from '../../images/names.ts'
+import { type Answer, ContainedShell } from '../contained-shell.ts'
+
+/** A line for a shell, or a program and its arguments without one. */
+export type Command = string | readonly string[]
+
+export interface ContainerOptions {
+  image?: string
+  /** Of `ctr run`, such as `--privileged`. */
+  flags?: readonly string[]
+  /** The profile that its events belong to where the kernel does not name one: seccomp's. */
+  profileName?: string
+}
+
+const said = '/tmp/.said'
+/** A FIFO, which the shell keeps open as 9. */
+const gate = '/tmp/.gate'
+/** As cat(1) does, but by the shell itself: to start a program takes its time under emulation. */
+const tell = `while IFS= read -r line || [ -n "$line" ]; do printf '%s\\n' "$line"; done < ${said}`
+const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`
+const shellWords = (command: Command): string =>
+  (typeof command === 'string' ? ['sh', '-c', command] : command).map(quote).join(' ')
+
+/**
+ * A container of one pod, whose first process runs commands: unconfined as it is itself, or each confined by a profile that
+ * it enters as runtimes do it, by /proc/self/attr/exec. So one container serves any number of profiles.
+ */
+export class Container {
+  /** What the agent is told of it. */
+  readonly info: ContainerInfo
+  readonly #shell: ContainedShell
+
+  private constructor(info: ContainerInfo, shell: ContainedShell) {
+    this.info = info
+    this.#shell = shell
+  }
+
+  static async start(name: string, options: ContainerOptions = {}): Promise<Container> {
+    const { image = busyboxImage, flags = [], profileName = '' } = options
+    // As long as those of Kubernetes: by this the agent finds them in the paths of cgroups.
+    const containerID = createHash('sha256').update(name).digest('hex')
+    const shell = await ContainedShell.start(containerID, undefined, flags, image)
+    await shell.run(`mkfifo ${gate}; exec 9<> ${gate}`)
+    const initPid = await firstProcess(containerID)
+    const mntNsID = Number(/\d+/.exec(readlinkSync(`/proc/${initPid}/ns/mnt`))?.[0])
+    const pod = { podName: `${name}-0`, podNamespace: 'demo', podUID: `uid-of-${name}` }
+    return new Container({ containerID, containerName: name, image, ...pod, initPid, mntNsID, profileName }, shell)
+  }
+
+  /** Runs a command, confined by the profile if there is one. */
+  async run(command: Command, profile?: string): Promise<Answer> {
+    await this.begin(command, profile)
+    return this.end()
+  }
+
+  /**
+   * Starts a command. When its first process ends it stays as a zombie until `end`, so that whoever reads the kernel's
+   * report still finds out whose it was, however slow this machine is. Shells reap their children behind each builtin
+   * command, so its parent is one that has no other to run than the `read` that `end` lets go on.
+   */
+  async begin(command: Command, profile?: string): Promise<void> {
+    const enter = profile === undefined ? '' : `printf %s 'exec ${profile}' > /proc/self/attr/exec && `
+    const held = `{ ${enter}exec ${shellWords(command)}; } > ${said} 2>&1 9<&- &`
+    await this.#shell.run(`{ ${held} read -r go <&9; wait $!; } & held=$!`)
+  }
+
+  /** Waits for the end of what was begun. */
+  end(): Promise<Answer> {
+    return this.#shell.run(`echo >&9; wait $held; code=$?; ${tell}; (exit $code)`)
+  }
+
+  stop(): Promise<void> {
+    return this.#shell.stop()
+  }
+}
+
+async function firstProcess(id: string): Promise<number> {
+  const tasks = await output('ctr', ['-n', 'k8s.io', 'task', 'ls'])
+  const pid = Number(new RegExp(`^${id}\\s+(\\d+)`, 'm').exec(tasks)?.[1])
+  if (!Number.isInteger(pid)) throw new Error(`no task of ${id}:\n${tasks}`)
+  // It is a shell by now, not runc on its way to become one.
+  readFileSync(`/proc/${pid}/cgroup`)
+  return pid
+}

@@ -1,0 +1,8 @@
+/** What strerror(3) says, by which a program tells why it was refused. */
+export const messages = {
+  EACCES: 'Permission denied',
+  EPERM: 'Operation not permitted',
+  EINVAL: 'Invalid argument',
+  ENOSYS: 'Function not implemented',
+}
+export type Errno = keyof typeof messages

@@ -1,0 +1,7 @@
+import { release } from 'node:os'
+
+/** Whether the kernel of the guest is that new: `linuxFrom(6, 7)`. */
+export function linuxFrom(major: number, minor: number): boolean {
+  const [ours = 0, theirs = 0] = release().split('.').map(Number)
+  return ours > major || (ours === major && theirs >= minor)
+}

@@ -1,0 +1,69 @@
+import type { VarmorPolicy } from '../../../../src/api/types.ts'
+import type { PolicyIdentity } from '../../../../src/audit/enrich/snapshot.ts'
+import { AppArmorLoader } from '../../../../src/enforcer/apparmor.ts'
+import { type CompiledPolicy, compilePolicy } from '../../../../src/profile/compile.ts'
+import { findRule } from '../../../../src/rules/catalogue.ts'
+import type { RuleCategory } from '../../../../src/rules/meaning.ts'
+
+/** What a policy does with violations: both refuse and report, or only report. Each mode has a namespace of its name. */
+export type Mode = 'enforced' | 'observed'
+
+export const profileOf = (policy: string, mode: Mode): string => `varmor-${mode}-${policy}`
+
+function ruleLists(rule: string): object {
+  const category: RuleCategory | undefined = findRule(rule)?.category
+  if (category === undefined) throw new Error(`no rule is called ${rule}`)
+  if (category === 'attack-protection') return { attackProtectionRules: [{ rules: [rule] }] }
+  return category === 'hardening' ? { hardeningRules: [rule] } : { vulMitigationRules: [rule] }
+}
+
+/** A policy in the mode EnhanceProtect that reports what it refuses, or lets it through and reports it. */
+export function policyOf(name: string, mode: Mode, enhanceProtect: object, enforcer = 'AppArmor'): VarmorPolicy {
+  const violations = { auditViolations: true, allowViolations: mode === 'observed' }
+  return {
+    apiVersion: 'crd.varmor.org/v1beta1',
+    kind: 'VarmorPolicy',
+    metadata: { name, namespace: mode },
+    spec: {
+      target: { kind: 'Deployment', name },
+      policy: { enforcer, mode: 'EnhanceProtect', enhanceProtect: { ...violations, ...enhanceProtect } },
+    },
+  } as unknown as VarmorPolicy
+}
+
+/**
+ * A policy of one built-in rule. It is called as the rule. For AppArmor it is `privileged`, so that nothing but the rule stands
+ * between the attack and its end.
+ */
+export const policyOfRule = (rule: string, mode: Mode, enforcer: 'AppArmor' | 'Seccomp' = 'AppArmor'): VarmorPolicy =>
+  policyOf(rule, mode, { privileged: enforcer === 'AppArmor', ...ruleLists(rule) }, enforcer)
+
+export function compiled(policy: VarmorPolicy): CompiledPolicy {
+  const result = compilePolicy(policy)
+  if (!result.ok) throw new Error(JSON.stringify(result.errors))
+  return result.value
+}
+
+export const identityOf = ({ metadata: { name, namespace = 'default' }, kind }: VarmorPolicy): PolicyIdentity => ({
+  profileName: `varmor-${namespace}-${name}`,
+  kind: kind as PolicyIdentity['kind'],
+  name,
+  namespace,
+})
+
+/** Loads the AppArmor profiles of policies, by the loader of the agent; it compiles all that come at once in one run. */
+export async function loadAppArmor(policies: readonly VarmorPolicy[]): Promise<void> {
+  const loader = new AppArmorLoader()
+  await Promise.all(
+    policies.map((policy) => {
+      const { profileName, enforcers } = compiled(policy)
+      if (enforcers.AppArmor === undefined) throw new Error(`no AppArmor profile for ${profileName}`)
+      return loader.load(profileName, enforcers.AppArmor.profile)
+    }),
+  )
+}
+
+export async function unloadAppArmor(policies: readonly VarmorPolicy[]): Promise<void> {
+  const loader = new AppArmorLoader()
+  await Promise.all(policies.map((policy) => loader.unload(identityOf(policy).profileName)))
+}

@@ -1,0 +1,79 @@
+import { type Capability, capabilities } from '../../../../src/rules/capabilities.ts'
+import type { EventFields } from './expected-violation.ts'
+import { profileOf } from './profiles.ts'
+
+/** What AppArmor is to write of one violation that it refuses. Where it only reports, the record lacks the denied mask. */
+export interface AppArmorRecord {
+  /** What was judged, which kernels tell from Linux 6.2 on. */
+  class: 'file' | 'net' | 'cap' | 'mount' | 'ptrace'
+  /** The fields of libapparmor's record that are not at their zero. */
+  event: EventFields
+  /** Pairs for which that record has no field. */
+  extra?: Readonly<Record<string, string>>
+}
+
+/** What a program asks of a file: the letters of a profile, or `c` and `d` for making and removing it. */
+export const fileRecord = (comm: string, operation: string, name: string, mask: string): AppArmorRecord => ({
+  class: 'file',
+  // Whose process it is and whose file: of root both.
+  event: { operation, comm, name, requestedMask: mask, deniedMask: mask, fsuid: 0, ouid: 0 },
+})
+
+export const socketRecord = (comm: string, family: string, type: string, protocol: string): AppArmorRecord => ({
+  class: 'net',
+  event: {
+    ...{ operation: 'create', comm, requestedMask: 'create', deniedMask: 'create' },
+    ...{ netFamily: family, netSockType: type, netProtocol: protocol },
+  },
+})
+
+export const capabilityRecord = (comm: string, name: Capability): AppArmorRecord => ({
+  class: 'cap',
+  event: { operation: 'capable', comm, name },
+  extra: { capability: String(capabilities.indexOf(name)) },
+})
+
+/** What a program that reads a whole file is reported for: opening it, and where that is let through asking how long it is. */
+export const readRecords = (comm: string, name: string) => ({
+  records: [fileRecord(comm, 'open', name, 'r')],
+  observed: [fileRecord(comm, 'open', name, 'r'), fileRecord(comm, 'getattr', name, 'r')],
+})
+
+/** What a shell that writes over a file which is there is reported for: it is made empty when opened. */
+export const overwriteRecords = (name: string) => ({
+  records: [fileRecord('sh', 'open', name, 'wc')],
+  observed: [fileRecord('sh', 'open', name, 'wc'), fileRecord('sh', 'truncate', name, 'w')],
+})
+
+/** What running a program is reported for; where it is let through it stays in the profile. */
+export const runRecords = (comm: string, name: string, rule: string) => {
+  const { event, ...record } = fileRecord(comm, 'exec', name, 'x')
+  const stays = { name2: profileOf(rule, 'observed'), info: 'ix fallback' }
+  return { records: [{ ...record, event }], observed: [{ ...record, event: { ...event, ...stays } }] }
+}
+
+interface Mount {
+  /** attempt when left out: test/kernel/images/probes/attempt.c. */
+  comm?: string
+  /** Left out where a tree is shown elsewhere. */
+  fsType?: string
+  srcName: string
+  flags?: string
+  extra?: Readonly<Record<string, string>>
+}
+
+/** What mounting on /mnt is reported for. */
+export const mountRecords = ({ extra, ...fields }: Mount) => {
+  const event = { operation: 'mount', comm: 'attempt', name: '/mnt/', ...fields }
+  const record = { class: 'mount' as const, ...(extra !== undefined && { extra }) }
+  return {
+    records: [{ ...record, event: { ...event, info: 'failed perms check', errorCode: 13 } }],
+    observed: [{ ...record, event }],
+  }
+}
+
+/** What unmounting /mnt with umount(8) is reported for. */
+export const umountRecord: AppArmorRecord = {
+  class: 'mount',
+  event: { operation: 'umount', comm: 'umount', name: '/mnt/' },
+}

@@ -1,0 +1,164 @@
+import { expect } from 'chai'
+import { output } from '../../../cluster/command.ts'
+import { debianImage } from '../../images/names.ts'
+import type { Answer } from '../contained-shell.ts'
+import { type Command, Container, type ContainerOptions } from './container.ts'
+import { type Errno, messages } from './errno.ts'
+import { expectRecords } from './expected-violation.ts'
+import { identityOf, loadAppArmor, type Mode, policyOfRule, profileOf, unloadAppArmor } from './profiles.ts'
+import { type AppArmorRecord, readRecords } from './records.ts'
+import { rulesShown } from './rules-shown.ts'
+import { Violations } from './violations.ts'
+
+/** One built-in rule, the attack that it is against, and the nearest thing that it must not touch. */
+export interface RuleCase {
+  rule: string
+  /** What makes it another case of the same rule. */
+  title?: string
+  /** Why it cannot be shown on this kernel. */
+  skip?: string | undefined
+  /** Unconfined, before the attack. */
+  prepare?: Command
+  attack: Command
+  /** How the program says that it was refused: by errno, or in other words. */
+  refusal: Errno | { says: string }
+  neighbour: Command
+  records: readonly AppArmorRecord[]
+  /** What is reported where it is let through, if that is not the same: what comes after the first step too. */
+  observed?: readonly AppArmorRecord[]
+  /** Unconfined, after an attack that worked. */
+  undo?: Command
+}
+
+/** What is done last: if its record is the next one, nothing else was reported before. */
+const last: RuleCase = {
+  rule: 'disable-access-passwd',
+  attack: 'exec cat /etc/passwd',
+  refusal: 'EACCES',
+  neighbour: 'exec cat /etc/group',
+  ...readRecords('cat', '/etc/passwd'),
+}
+
+const titleOf = ({ rule, title }: RuleCase): string => (title === undefined ? rule : `${rule}, ${title}`)
+
+export interface FamilyOptions extends Pick<ContainerOptions, 'flags'> {
+  /** Unconfined, before all of its attacks. */
+  prepare?: Command
+}
+
+/** A container that has all privileges, so that nobody but AppArmor says no, the profiles of the cases, and the log of violations. */
+class Stage {
+  readonly #cases: readonly RuleCase[]
+  #container: Container | undefined
+  #violations: Violations | undefined
+  /** Lines of the log that tests have looked at. */
+  #seen = 0
+
+  constructor(cases: readonly RuleCase[]) {
+    this.#cases = cases
+  }
+
+  get #policies() {
+    const rules = [...new Set(this.#cases.map(({ rule }) => rule))]
+    return rules.flatMap((rule) => [policyOfRule(rule, 'enforced'), policyOfRule(rule, 'observed')])
+  }
+
+  async set(name: string, { flags = [], prepare }: FamilyOptions): Promise<void> {
+    await output('containerd-up', [])
+    this.#container = await Container.start(name, { image: debianImage, flags: ['--privileged', ...flags] })
+    await this.works(prepare)
+    const [violations] = await Promise.all([
+      Violations.start([this.#container.info], this.#policies.map(identityOf)),
+      loadAppArmor(this.#policies),
+    ])
+    this.#violations = violations
+  }
+
+  /** Attacks under the rule's profile, and checks that the next lines of the log are about this and nothing else. */
+  async attack({ rule, attack, records, observed = records }: RuleCase, mode: Mode): Promise<Answer> {
+    const expected = mode === 'enforced' ? records : observed
+    await this.#container!.begin(attack, profileOf(rule, mode))
+    const lines = await this.#violations!.after(this.#seen, expected.length)
+    this.#seen += lines.length
+    const answer = await this.#container!.end()
+    const policy = identityOf(policyOfRule(rule, mode))
+    expectRecords(lines, expected, { mode, policy, container: this.#container!.info, said: JSON.stringify(answer) })
+    return answer
+  }
+
+  /** @param profile none: unconfined */
+  async works(command: Command | undefined, profile?: string): Promise<void> {
+    if (command === undefined) return
+    const { status, text } = await this.#container!.run(command, profile)
+    expect(status, `${command}: ${text}`).to.equal(0)
+  }
+
+  removePolicies(): Promise<void> {
+    return unloadAppArmor(this.#policies)
+  }
+
+  async clear(): Promise<void> {
+    await this.#violations?.stop()
+    await this.#container?.stop()
+  }
+}
+
+async function enforced(stage: Stage, given: RuleCase): Promise<void> {
+  const { rule, prepare, refusal, neighbour } = given
+  await stage.works(prepare)
+  const { status, text } = await stage.attack(given, 'enforced')
+  expect(text).to.contain(typeof refusal === 'string' ? messages[refusal] : refusal.says)
+  expect(status).not.to.equal(0)
+  await stage.works(neighbour, profileOf(rule, 'enforced'))
+}
+
+/**
+ * Tests AppArmor's part of rules, all in one container: enforced, the attack is refused and reported; observed, it works and is
+ * reported; and without the policy it works. The neighbour works each time, and is not reported: the next line of the log is
+ * of the next attack.
+ */
+export function describeAppArmorRules(family: string, all: readonly RuleCase[], options: FamilyOptions = {}): void {
+  for (const { rule } of all) rulesShown.AppArmor.add(rule)
+  const cases = all.filter(({ skip }) => skip === undefined)
+  describe(`AppArmor: ${family}`, () => {
+    const stage = new Stage([...cases, last])
+    before(async function () {
+      this.timeout(600_000)
+      await stage.set(family.replaceAll(/[^a-z]+/g, '-'), options)
+    })
+    after(() => stage.clear())
+
+    for (const given of all) {
+      const title = titleOf(given)
+      if (given.skip !== undefined) {
+        it(`${title}: ${given.skip}`)
+        continue
+      }
+      it(`${title}: enforced, the attack is refused and reported, and its neighbour works`, () =>
+        enforced(stage, given))
+      it(`${title}: observed, both work and the attack is reported`, async () => {
+        await stage.works(given.prepare)
+        const { status, text } = await stage.attack(given, 'observed')
+        expect(status, text).to.equal(0)
+        await stage.works(given.undo)
+        await stage.works(given.neighbour, profileOf(given.rule, 'observed'))
+      })
+    }
+
+    it('nothing else is reported: what comes next is the next attack', () => enforced(stage, last))
+
+    describe('with the policies deleted', () => {
+      before(async function () {
+        this.timeout(600_000)
+        await stage.removePolicies()
+      })
+      for (const given of cases)
+        it(`${titleOf(given)}: attack and neighbour work`, async () => {
+          await stage.works(given.prepare)
+          await stage.works(given.attack)
+          await stage.works(given.undo)
+          await stage.works(given.neighbour)
+        })
+    })
+  })
+}

@@ -1,0 +1,158 @@
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { kubeletSeccompFolder, SeccompLoader } from '../../../../src/enforcer/seccomp.ts'
+import { output } from '../../../cluster/command.ts'
+import { debianImage } from '../../images/names.ts'
+import { type Command, Container } from './container.ts'
+import { type Errno, messages } from './errno.ts'
+import { expectLoggedCall, type LoggedCall } from './expected-violation.ts'
+import { compiled, identityOf, type Mode, policyOfRule } from './profiles.ts'
+import { rulesShown } from './rules-shown.ts'
+import { Violations } from './violations.ts'
+
+export interface SyscallAttack {
+  attack: Command
+  errno: Errno
+  /** What is reported where it is let through; undefined for a call that is too common to be logged. */
+  event: LoggedCall | undefined
+  /** Why it cannot be shown on this kernel. */
+  skip?: string | undefined
+}
+
+/** One built-in rule that seccomp carries. */
+export interface SeccompCase {
+  rule: string
+  /** Rules whose filters are the same, so that they need no containers of their own. */
+  alike?: readonly string[]
+  attacks: readonly SyscallAttack[]
+  neighbour: Command
+}
+
+const titleOf = ({ attack }: SyscallAttack): string => (typeof attack === 'string' ? attack : attack.join(' '))
+const flags = ['--cap-add', 'CAP_SYS_ADMIN']
+
+/** The filter of a rule alone, as the kubelet would find it. */
+const filterOf = (rule: string, mode: Mode): string =>
+  JSON.stringify(compiled(policyOfRule(rule, mode, 'Seccomp')).enforcers.Seccomp?.profile)
+
+async function works(container: Container, command: Command): Promise<void> {
+  const { status, text } = await container.run(command)
+  expect(status, `${command}: ${text}`).to.equal(0)
+}
+
+/** Makes what is run only while the tests of one `describe` run. @param flags of the container */
+function containerFor(name: string, start: () => Promise<Container>, stop?: () => Promise<void>): () => Container {
+  let container: Container | undefined
+  before(`start ${name}`, async function () {
+    this.timeout(600_000)
+    container = await start()
+  })
+  after(`stop ${name}`, async () => {
+    await container?.stop()
+    await stop?.()
+  })
+  return () => container!
+}
+
+/** Starts a container under the filter of a rule. */
+function confined(rule: string, mode: Mode, started: (container: Container) => void): () => Container {
+  const { profileName } = identityOf(policyOfRule(rule, mode, 'Seccomp'))
+  const loader = new SeccompLoader()
+  const start = async (): Promise<Container> => {
+    await loader.load(profileName, filterOf(rule, mode))
+    const filter = ['--seccomp', '--seccomp-profile', join(kubeletSeccompFolder, profileName)]
+    const options = { image: debianImage, flags: [...flags, ...filter], profileName }
+    const container = await Container.start(`${mode}-${rule}`, options)
+    started(container)
+    return container
+  }
+  return containerFor(`${mode}-${rule}`, start, () => loader.unload(profileName))
+}
+
+function describeEnforced({ rule, attacks, neighbour }: SeccompCase): void {
+  describe(`${rule}, enforced`, () => {
+    const container = confined(rule, 'enforced', () => undefined)
+    for (const each of attacks) {
+      const title = `${titleOf(each)} is refused with ${each.errno}`
+      if (each.skip !== undefined) it(`${title}: ${each.skip}`)
+      else
+        it(title, async () => {
+          const { status, text } = await container().run(each.attack)
+          expect(text).to.contain(messages[each.errno])
+          expect(status).not.to.equal(0)
+        })
+    }
+    it('its neighbour works', () => works(container(), neighbour))
+  })
+}
+
+/** Says of which containers violations may come, and looks at what the log has new. */
+interface Log {
+  tell: Violations['tell']
+  next(count: number): Promise<Awaited<ReturnType<Violations['after']>>>
+}
+
+function describeObserved({ rule, attacks, neighbour }: SeccompCase, log: Log): void {
+  const policy = identityOf(policyOfRule(rule, 'observed', 'Seccomp'))
+  const runs = attacks.filter(({ skip }) => skip === undefined)
+  describe(`${rule}, observed`, () => {
+    const container = confined(rule, 'observed', ({ info }) => log.tell([info], [policy]))
+    it('its neighbour works', () => works(container(), neighbour))
+    for (const each of runs) {
+      const { attack, event } = each
+      it(`${titleOf(each)} works and is ${event === undefined ? 'not ' : ''}reported`, async () => {
+        await container().begin(attack)
+        const lines = await log.next(event === undefined ? 0 : 1)
+        const { status, text } = await container().end()
+        expect(status, text).to.equal(0)
+        expect(lines, text).to.have.length(event === undefined ? 0 : 1)
+        if (event !== undefined) expectLoggedCall(lines[0]!, { event, container: container().info, policy })
+      })
+    }
+  })
+}
+
+/**
+ * Tests seccomp's part of rules. A filter is fixed when a container starts, so that each rule has a container for each mode,
+ * and one without a filter shows that nobody else says no. None is confined by AppArmor; all have CAP_SYS_ADMIN.
+ */
+export function describeSeccompRules(cases: readonly SeccompCase[]): void {
+  for (const { rule, alike = [] } of cases) for (const name of [rule, ...alike]) rulesShown.Seccomp.add(name)
+  describe('Seccomp', () => {
+    let violations: Violations
+    /** Lines of the log that tests have looked at. */
+    let seen = 0
+    const log: Log = {
+      tell: (...known) => violations.tell(...known),
+      next: async (count) => {
+        const lines = await violations.after(seen, count)
+        seen += lines.length
+        return lines
+      },
+    }
+    before(async () => {
+      await output('containerd-up', [])
+      violations = await Violations.start([], [])
+    })
+    after(() => violations?.stop())
+
+    for (const given of cases) {
+      for (const other of given.alike ?? [])
+        it(`${other} has the filter of ${given.rule}`, () => {
+          for (const mode of ['enforced', 'observed'] as const)
+            expect(filterOf(other, mode)).to.equal(filterOf(given.rule, mode))
+        })
+      describeEnforced(given)
+      describeObserved(given, log)
+    }
+
+    describe('in a container without a filter', () => {
+      const container = containerFor('unfiltered', () => Container.start('unfiltered', { image: debianImage, flags }))
+      for (const { rule, attacks, neighbour } of cases)
+        it(`the attacks on ${rule} and its neighbour work`, async () => {
+          for (const { attack, skip } of attacks) if (skip === undefined) await works(container(), attack)
+          await works(container(), neighbour)
+        })
+    })
+  })
+}

@@ -1,0 +1,73 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Logger } from '../../../../src/agent/logger.ts'
+import { bootTime, type River, startRiver } from '../../../../src/agent/river.ts'
+import type { ContainerInfo, PolicyIdentity } from '../../../../src/audit/enrich/snapshot.ts'
+import { SnapshotFeed } from '../../../../src/audit/snapshot-feed.ts'
+
+/** A line of violations.log. */
+export type Violation = Record<string, unknown> & { event: Record<string, unknown> }
+
+export const nodeName = 'guest'
+export const metadata = { cluster: 'kernel-tier' }
+
+/** The agent's upward river, in this process: from the kernel's multicast to the lines of its log. */
+export class Violations {
+  readonly #river: River
+  readonly #feed: SnapshotFeed
+  readonly #folder: string
+
+  private constructor(river: River, feed: SnapshotFeed, folder: string) {
+    this.#river = river
+    this.#feed = feed
+    this.#folder = folder
+  }
+
+  /** Resolves when it reads. */
+  static async start(containers: readonly ContainerInfo[], policies: readonly PolicyIdentity[]): Promise<Violations> {
+    const folder = mkdtempSync(join(tmpdir(), 'violations-'))
+    const feed = new SnapshotFeed({ version: 1, nodeName, metadata, bootTime: bootTime('/proc'), containers, policies })
+    const log = join(folder, 'violations.log')
+    const river = await startRiver({ feed, log, request: { kind: 'multicast' }, fromStart: false, workers: 1, logger })
+    if ('why' in river) throw new Error(`the kernel's audit multicast cannot be read: ${river.why}`)
+    return new Violations(river, feed, folder)
+  }
+
+  /** Tells it of more containers and policies. */
+  tell(containers: readonly ContainerInfo[], policies: readonly PolicyIdentity[] = []): void {
+    this.#feed.update({ containers, policies })
+  }
+
+  /** All that is in the log by now. */
+  get all(): Violation[] {
+    const path = join(this.#folder, 'violations.log')
+    if (!existsSync(path)) return []
+    const lines = readFileSync(path, 'utf8').split('\n')
+    return lines.slice(0, -1).map((line) => JSON.parse(line) as Violation)
+  }
+
+  /** What follows the first `mark` lines, once these are `count` or `within` milliseconds have passed. */
+  async after(mark: number, count: number, within = 60_000): Promise<Violation[]> {
+    const end = performance.now() + within
+    for (;;) {
+      const found = this.all.slice(mark)
+      if (found.length >= count || performance.now() > end) return found
+      await pause(20)
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#river.stop()
+    await this.#river.ended
+    rmSync(this.#folder, { recursive: true })
+  }
+}
+
+/** What the agent would tell an administrator; troubles are shown, for whoever reads the results. */
+const logger = {
+  info: () => undefined,
+  warn: (fields: object, message: string) => console.warn(message, fields),
+  error: (fields: object, message: string) => console.error(message, fields),
+} satisfies Logger
