@@ -285,7 +285,7 @@ export function faults(world: () => World, target: Target): void {
     for (const type of ['watch-cut', 'status', 'reset'] as const) expect(faults.struck.get(type)).to.be.above(0)
   })
 
-  it('ends the same wherever a manager is killed: everything in its place, and each workload restarted once a change', async function () {
+  it('ends the same wherever a manager is killed: everything in its place, and each workload restarted once a change', async () => {
     const points = 50
     await world().stopManager()
     let killed = 0
