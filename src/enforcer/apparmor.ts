@@ -177,7 +177,7 @@ export class AppArmorLoader implements ProfileLoader {
       })
   }
 
-  /** From the kernel first: after a crash in between the file shows that something is left to remove. */
+  /** The file last: after a crash in between it shows that something is left to remove. */
   async #unload(name: string): Promise<void> {
     if ((await this.#kernel.fingerprints()).has(name)) {
       // By a text of ours: what the file says now need not be what it said when it was loaded.
@@ -186,8 +186,8 @@ export class AppArmorLoader implements ProfileLoader {
       if (left) throw parserError('unload the AppArmor profile', name, run)
     }
     this.#loaded.delete(name)
-    await this.#files.remove(name)
     await this.#uncache(name)
+    await this.#files.remove(name)
   }
 
   /** The cache has a folder for each set of kernel features, with a file called as the profile's. */

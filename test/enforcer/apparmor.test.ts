@@ -146,6 +146,18 @@ describe('AppArmor profiles', () => {
     expect(readdirSync(join(root, 'cache', 'abcd.0'))).to.deep.equal(['usr.bin.man'])
   })
 
+  it('stay listed until their compiled form is gone, so that an end in between is made up for', async () => {
+    const one = loader()
+    await one.load(name, text(name, 1))
+    const compiled = join(root, 'cache', 'abcd.0', name)
+    mkdirSync(compiled, { recursive: true })
+    await thrownBy(one.unload(name))
+    expect((await loader().list()).get(name)).to.equal('')
+    rmSync(compiled, { recursive: true })
+    await loader().unload(name)
+    expect((await loader().list()).has(name)).to.equal(false)
+  })
+
   it('are listed with their children as one', async () => {
     mkdirSync(join(node.folder, 'policy', 'profiles', `${name}.7`, 'profiles', 'child_0.8'), { recursive: true })
     const hash = join(node.folder, 'policy', 'profiles', `${name}.7`, 'profiles', 'child_0.8', 'sha256')

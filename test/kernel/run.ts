@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { explain } from '../cluster/requirements.ts'
 import { measured, printSteps } from '../cluster/steps.ts'
 import { defaultKernels, ensureKernel, type KernelName, kernelNames, kernelsVariable } from './guest/kernels.ts'
@@ -18,6 +18,7 @@ interface Given {
   kernel: KernelName[] | ['all']
   grep?: string
   refresh?: true
+  within?: number
 }
 
 const root = join(import.meta.dirname, '..', '..')
@@ -41,21 +42,26 @@ async function hostTests(kernels: readonly KernelName[], given: Given): Promise<
   return status === 0
 }
 
-async function kernelTests(kernel: KernelName, groups: readonly SuiteGroup[], given: Given): Promise<boolean> {
-  let passed = true
+async function groupTests(kernel: KernelName, group: SuiteGroup, given: Given): Promise<boolean> {
+  const name = `kernel ${kernel}${group.name === undefined ? '' : `, ${group.name}`}`
+  if (performance.now() > (given.within ?? Number.POSITIVE_INFINITY) * 60_000)
+    return skip(`${name} skipped: the time of this run is up (--within)`)
   try {
-    if (given.refresh) await ensureKernel(kernel, printSteps, true)
-    for (const group of groups) {
-      const good = await measured(printSteps, `kernel ${kernel}${group.name ? `, ${group.name}` : ''}`, () =>
-        runSuite(kernel, group, given.grep),
-      )
-      passed &&= good
-    }
+    return await measured(printSteps, name, () => runSuite(kernel, group, given.grep))
   } catch (error) {
     if (!(error instanceof NotAvailable)) throw error
-    skip(`kernel ${kernel} skipped: ${error.message}`)
+    return skip(`${name} skipped: ${error.message}`)
   }
-  return passed
+}
+
+/** Looks for a newer version; where there is none to be had, the one that is there is tested. */
+async function refresh(kernel: KernelName): Promise<void> {
+  try {
+    await ensureKernel(kernel, printSteps, true)
+  } catch (error) {
+    if (!(error instanceof NotAvailable)) throw error
+    console.warn(error.message)
+  }
 }
 
 async function run(given: Given): Promise<boolean> {
@@ -63,9 +69,17 @@ async function run(given: Given): Promise<boolean> {
   if (missing.length > 0) return skip(explain('real kernels', missing))
   const kernels = given.kernel[0] === 'all' ? kernelNames : (given.kernel as KernelName[])
   const groups = suiteGroups(join(import.meta.dirname, 'suite'))
+  for (const kernel of given.refresh ? kernels : []) await refresh(kernel)
   let passed = await hostTests(kernels, given)
-  for (const kernel of kernels) passed = (await kernelTests(kernel, groups, given)) && passed
+  // Each group on every kernel before the next: when time is up, all kernels have had the same.
+  for (const group of groups) for (const kernel of kernels) passed = (await groupTests(kernel, group, given)) && passed
   return passed
+}
+
+/** Minutes. */
+function readMinutes(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError('It must be a whole number of minutes.')
+  return Number(text)
 }
 
 const program = new Command('test:kernel')
@@ -76,6 +90,11 @@ const program = new Command('test:kernel')
   )
   .option('--grep <text>', 'only tests whose title matches')
   .option('--refresh', 'fetch the newest version of the kernels first')
+  .option(
+    '--within <minutes>',
+    'start no group of tests later than that, and name those that were left out',
+    readMinutes,
+  )
   .action(async (given: Given) => {
     process.exitCode = (await run(given)) ? 0 : 1
   })

@@ -96,8 +96,11 @@ describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not he
   it('raises the backlog limit while anybody listens, and then puts it back', () => {
     // A listener that was killed leaves a limit of its own.
     const before = backlogLimit()
-    const raised = before + 1_001
-    const [first, second] = [1, 2].map(() => new MulticastSource({ backlogLimit: raised })) as [MulticastSource, MulticastSource]
+    const raised = (before ?? 0) + 1_001
+    const [first, second] = [1, 2].map(() => new MulticastSource({ backlogLimit: raised })) as [
+      MulticastSource,
+      MulticastSource,
+    ]
     expect(first.stats().backlogLimit).to.deep.equal({ before, after: raised, refused: null })
     first.close()
     expect(backlogLimit()).to.equal(raised)

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { isEmulationFault, qemuCommand, reasonOnConsole } from './qemu.ts'
+import { clockParameter, isEmulationFault, qemuCommand, reasonOnConsole } from './qemu.ts'
 
 describe('the command that runs a guest', () => {
   it('keeps a comma of a path out of its own commas', () => {
@@ -17,6 +17,19 @@ describe('the command that runs a guest', () => {
     expect(command).to.include('user,id=network,hostfwd=tcp:127.0.0.1:1234-10.0.2.15:80')
     expect(command[command.indexOf('-append') + 1]).to.match(/ audit=0$/)
   })
+})
+
+describe('the frequency that a guest need not measure', () => {
+  const cpu = (flags: string, speed = '2596.150'): string =>
+    `model name\t: X\ncpu MHz\t\t: ${speed}\nflags\t\t: fpu ${flags} sse\n`
+  const rows: [title: string, cpuinfo: string, parameters: string[]][] = [
+    ['is told where this machine was told it', cpu('tsc_known_freq'), ['tsc_early_khz=2596150']],
+    ['is not guessed from the speed of the moment', cpu('tsc_known_freq aperfmperf'), []],
+    ['is not known of a machine that has measured it', cpu('constant_tsc'), []],
+    ['is not known of a processor that says nothing', '', []],
+  ]
+  for (const [title, cpuinfo, parameters] of rows)
+    it(title, () => expect(clockParameter(cpuinfo)).to.deep.equal(parameters))
 })
 
 describe('why a guest has ended', () => {

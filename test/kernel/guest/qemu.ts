@@ -42,6 +42,19 @@ const kernelParameters = [
   'random.trust_cpu=1',
 ]
 
+/**
+ * `tsc_early_khz`, where this machine is one that is told the frequency of its time stamp counter, which is also the emulated
+ * one's. A guest that measures it, while others keep it from its processor, may be wrong by a factor of ten; its clock then is,
+ * too.
+ */
+export function clockParameter(cpuinfo = readFileSync('/proc/cpuinfo', 'utf8')): string[] {
+  const flags = /^flags\b.*/m.exec(cpuinfo)?.[0].split(/\s/) ?? []
+  const megahertz = /^cpu MHz\s*: (\d+)\.(\d{3})$/m.exec(cpuinfo)
+  // With the second flag it is the speed of the moment that is shown.
+  const known = flags.includes('tsc_known_freq') && !flags.includes('aperfmperf')
+  return known && megahertz !== null ? [`tsc_early_khz=${megahertz[1]}${megahertz[2]}`] : []
+}
+
 /** A comma separates the properties of a QEMU option; a doubled one is meant. */
 const quoted = (path: string): string => path.replaceAll(',', ',,')
 
@@ -75,7 +88,7 @@ export function qemuCommand(machine: Machine): string[] {
     ...['-smp', String(machine.processors), '-m', String(machine.memoryMiB)],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...['-kernel', machine.vmlinuz, '-initrd', machine.initramfs],
-    ...['-append', [...kernelParameters, ...machine.commandLine].join(' ')],
+    ...['-append', [...kernelParameters, ...clockParameter(), ...machine.commandLine].join(' ')],
     ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
     ...machine.disks.flatMap(disk),
     ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=commands,path=${quoted(machine.channel)}`],

@@ -2,7 +2,7 @@
  * status 0, or 1 with the errno's words. For what no common program does.
  *   socket FAMILY TYPE [PROTOCOL]   makes a socket: socket inet stream
  *   connect PATH                    connects to a unix socket
- *   listen PATH                     makes a unix socket there and leaves it
+ *   listen PATH                     makes a unix socket there, and leaves a process behind that listens
  *   mount SOURCE TARGET TYPE [DATA] mounts; mount(8) would try again, read-only, and not tell the errno
  *   bind SOURCE TARGET              shows a tree elsewhere
  *   and the names of the table below, without arguments. */
@@ -14,7 +14,6 @@
 #include <linux/io_uring.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
-#include <linux/userfaultfd.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
@@ -49,9 +48,22 @@ static int own(int flags)
 static int path_socket(const char *path, int (*act)(int, const struct sockaddr *, socklen_t))
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int one = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
-	return act(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&address, sizeof(address));
+	return act(one, (struct sockaddr *)&address, sizeof(address)) < 0 ? -1 : one;
+}
+
+static int listen_at(const char *path)
+{
+	int server = path_socket(path, bind);
+
+	if (server < 0 || listen(server, 8) < 0)
+		return -1;
+	if (fork() != 0)
+		return 0;
+	for (;;)
+		pause();
 }
 
 static int try_fsopen(void) { return syscall(SYS_fsopen, "tmpfs", 0); }
@@ -157,7 +169,7 @@ static int try_io_uring(void)
 	return syscall(SYS_io_uring_setup, 1, &plain);
 }
 
-static int try_userfaultfd(void) { return syscall(SYS_userfaultfd, UFFD_USER_MODE_ONLY); }
+static int try_userfaultfd(void) { return syscall(SYS_userfaultfd, 0); }
 
 static int try_userfaultfd_device(void)
 {
@@ -249,7 +261,7 @@ static int act(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "connect") == 0)
 		return path_socket(argv[2], connect);
 	if (argc == 3 && strcmp(argv[1], "listen") == 0)
-		return path_socket(argv[2], bind);
+		return listen_at(argv[2]);
 	if ((argc == 5 || argc == 6) && strcmp(argv[1], "mount") == 0)
 		return mount(argv[2], argv[3], argv[4], 0, argv[5]);
 	if (argc == 4 && strcmp(argv[1], "bind") == 0)

@@ -1,5 +1,6 @@
 import { type Capability, capabilities } from '../../../../src/rules/capabilities.ts'
 import type { EventFields } from './expected-violation.ts'
+import { linuxFrom } from './kernel-release.ts'
 import { profileOf } from './profiles.ts'
 
 /** What AppArmor is to write of one violation that it refuses. Where it only reports, the record lacks the denied mask. */
@@ -19,13 +20,21 @@ export const fileRecord = (comm: string, operation: string, name: string, mask: 
   event: { operation, comm, name, requestedMask: mask, deniedMask: mask, fsuid: 0, ouid: 0 },
 })
 
-export const socketRecord = (comm: string, family: string, type: string, protocol: string): AppArmorRecord => ({
-  class: 'net',
-  event: {
-    ...{ operation: 'create', comm, requestedMask: 'create', deniedMask: 'create' },
+/**
+ * What making a socket is reported for.
+ * @param unmatched how far the rules allow it, which kernels tell from Linux 6.17 on: `af`, no family at all
+ */
+export const socketRecords = (family: string, type: string, protocol: string, unmatched: 'af' | 'type' = 'type') => {
+  const event = {
+    ...{ operation: 'create', comm: 'attempt', requestedMask: 'create', deniedMask: 'create' },
     ...{ netFamily: family, netSockType: type, netProtocol: protocol },
-  },
-})
+  }
+  const why = linuxFrom(6, 17) ? { info: `failed ${unmatched} match`, errorCode: 13 } : {}
+  return {
+    records: [{ class: 'net' as const, event: { ...event, ...why } }],
+    observed: [{ class: 'net' as const, event }],
+  }
+}
 
 export const capabilityRecord = (comm: string, name: Capability): AppArmorRecord => ({
   class: 'cap',

@@ -29,7 +29,7 @@ export interface SeccompCase {
 }
 
 const titleOf = ({ attack }: SyscallAttack): string => (typeof attack === 'string' ? attack : attack.join(' '))
-const flags = ['--cap-add', 'CAP_SYS_ADMIN']
+const flags = ['--cap-add', 'CAP_SYS_ADMIN', '--cap-add', 'CAP_SYS_PTRACE']
 
 /** The filter of a rule alone, as the kubelet would find it. */
 const filterOf = (rule: string, mode: Mode): string =>
@@ -114,7 +114,8 @@ function describeObserved({ rule, attacks, neighbour }: SeccompCase, log: Log): 
 
 /**
  * Tests seccomp's part of rules. A filter is fixed when a container starts, so that each rule has a container for each mode,
- * and one without a filter shows that nobody else says no. None is confined by AppArmor; all have CAP_SYS_ADMIN.
+ * and one without a filter shows that nobody else says no. None is confined by AppArmor; all have CAP_SYS_ADMIN and
+ * CAP_SYS_PTRACE, which some attacks need.
  */
 export function describeSeccompRules(cases: readonly SeccompCase[]): void {
   for (const { rule, alike = [] } of cases) for (const name of [rule, ...alike]) rulesShown.Seccomp.add(name)

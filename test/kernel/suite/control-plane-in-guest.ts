@@ -1,0 +1,151 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { KubeConfig } from '@kubernetes/client-node'
+import type { Logger } from '../../../actors/runtime/index.ts'
+import { Agent } from '../../../src/agent/agent.ts'
+import { confiningProfiles } from '../../../src/agent/leftovers.ts'
+import { ManagerTransport } from '../../../src/agent/manager-transport.ts'
+import type { VarmorPolicy } from '../../../src/api/types.ts'
+import { nodeFeatures } from '../../../src/enforcer/features.ts'
+import { nodeRoot } from '../../../src/enforcer/node-root.ts'
+import { openLoaders } from '../../../src/enforcer/open-loaders.ts'
+import { ConnectionError } from '../../../src/kube/api-error.ts'
+import type { ApiClient } from '../../../src/kube/client.ts'
+import { KubeConnection } from '../../../src/kube/connection.ts'
+import { namespaces } from '../../../src/kube/core-objects.ts'
+import type { KubeObject } from '../../../src/kube/objects.ts'
+import { varmorPolicies } from '../../../src/kube/own-kinds.ts'
+import { nodes } from '../../../src/manager/cluster-resources.ts'
+import { compilePolicy } from '../../../src/profile/compile.ts'
+import { Sandbox } from '../../../src/sandbox/sandbox.ts'
+import { until } from '../../cli/child.ts'
+
+const node = 'guest'
+export const namespace = 'demo'
+export const appArmorFolder = '/etc/apparmor.d'
+
+/** The text of a profile on the disk of the node, where it is written once the kernel has it. */
+export function profileOnDisk(name: string): string | undefined {
+  try {
+    return readFileSync(join(appArmorFolder, name), 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+export const profileOf = (policy: string): string => `varmor-${namespace}-${policy}`
+
+/** A policy for AppArmor; what it is for does not matter, as nothing here schedules pods. */
+export const policyNamed = (name: string, policy: object): VarmorPolicy =>
+  ({
+    apiVersion: 'crd.varmor.org/v1beta1',
+    kind: 'VarmorPolicy',
+    metadata: { name, namespace },
+    spec: { target: { kind: 'Deployment', name }, policy: { enforcer: 'AppArmor', ...policy } },
+  }) as unknown as VarmorPolicy
+
+/** What AppArmor is given for a policy. */
+export function textOf(policy: VarmorPolicy): string {
+  const compiled = compilePolicy(policy)
+  const text = compiled.ok ? compiled.value.enforcers.AppArmor?.profile : undefined
+  if (text === undefined) throw new Error(`no AppArmor profile: ${JSON.stringify(compiled)}`)
+  return text
+}
+
+/**
+ * An emulated processor that others use, too, may take longer for the definitions of our kinds than a request may take. The
+ * next time the code is compiled already.
+ */
+async function installed(logger: Logger): Promise<Sandbox> {
+  for (;;) {
+    try {
+      return await Sandbox.start({ nodes: 0, logger })
+    } catch (error) {
+      if (!(error instanceof ConnectionError) || error.code !== 'DEADLINE') throw error
+    }
+  }
+}
+
+/** API server, manager and the agent of this node in this process: policies come down to the kernel that it runs on. */
+export class ControlPlaneInGuest {
+  readonly agent: Agent
+  readonly #sandbox: Sandbox
+  readonly #transport: ManagerTransport
+  readonly #connection: KubeConnection
+  readonly #folder: string
+
+  private constructor(sandbox: Sandbox, parts: Pick<ControlPlaneInGuest, 'agent'> & Parts) {
+    this.#sandbox = sandbox
+    this.agent = parts.agent
+    this.#transport = parts.transport
+    this.#connection = parts.connection
+    this.#folder = parts.folder
+  }
+
+  static async start(logger: Logger): Promise<ControlPlaneInGuest> {
+    const sandbox = await installed(logger)
+    await sandbox.client.create(namespaces, { metadata: { name: namespace } })
+    await sandbox.client.create(nodes, { metadata: { name: node, labels: { 'kubernetes.io/os': 'linux' } } })
+    const admitted = await sandbox.admitAgent(node)
+    const folder = mkdtempSync(join(tmpdir(), 'varmor-agent-'))
+    const [authority, tokenFile] = [join(folder, 'ca.crt'), join(folder, 'token')]
+    writeFileSync(authority, admitted.managerAuthority)
+    writeFileSync(tokenFile, admitted.token, { mode: 0o600 })
+    const config = new KubeConfig()
+    config.loadFromString(admitted.kubeconfig)
+    const connection = new KubeConnection(config)
+    const transport = new ManagerTransport({ authority, tokenFile })
+    const agent = new Agent({
+      ...{ connection, node, logger },
+      loaders: await openLoaders(nodeFeatures(nodeRoot()), { appArmor: { folder: appArmorFolder } }),
+      managers: [admitted.manager],
+      send: transport.send,
+      confining: () => confiningProfiles(),
+      ofContainers: () => new Set(),
+    })
+    await agent.start()
+    return new ControlPlaneInGuest(sandbox, { agent, transport, connection, folder })
+  }
+
+  get client(): ApiClient {
+    return this.#sandbox.client
+  }
+
+  /** Makes or changes a policy. Resolves when the kernel has its rules. */
+  async apply(policy: VarmorPolicy): Promise<void> {
+    await this.set(policy)
+    const wanted = textOf(policy)
+    await until(async () => profileOnDisk(profileOf(policy.metadata.name)) === wanted)
+  }
+
+  /** Makes or changes a policy. */
+  async set(policy: VarmorPolicy): Promise<void> {
+    await this.client.apply(varmorPolicies, policy as VarmorPolicy & KubeObject, { fieldManager: 'test', force: true })
+  }
+
+  async status(policy: string): Promise<VarmorPolicy['status']> {
+    return (await this.client.get(varmorPolicies, { name: policy, namespace })).status
+  }
+
+  /** Resolves when the node holds nothing of the policy any more. */
+  async remove(name: string): Promise<void> {
+    await this.client.delete(varmorPolicies, { name, namespace })
+    await until(async () => profileOnDisk(profileOf(name)) === undefined)
+  }
+
+  async stop(): Promise<void> {
+    await this.agent.stop()
+    await this.#transport.close()
+    await this.#connection.close()
+    await this.#sandbox.stop()
+    rmSync(this.#folder, { recursive: true })
+  }
+}
+
+interface Parts {
+  transport: ManagerTransport
+  connection: KubeConnection
+  folder: string
+}
