@@ -1,0 +1,126 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Totals } from '../../../../src/audit/accounting.ts'
+import { bundledVarmor } from '../../guest/bundled-varmor.ts'
+import { KeptLog } from './kept-log.ts'
+
+/** A line of the agent's own log, which is JSON. */
+export interface Said {
+  msg: string
+  code?: string
+  remedy?: string
+  [field: string]: unknown
+}
+
+/** What the agent says of its counters. */
+export interface Status extends Totals {
+  stages: { source: { name: string; received: number; dropped: Record<string, number | null> }[] }
+}
+
+/** How an agent has ended: what it counted, and all lines that it wrote. */
+export interface Ended {
+  status: Status
+  lines: string[]
+}
+
+export interface AgentOptions {
+  /** Of files of its own; made anew. */
+  folder: string
+  /** The contents of its file of containers. */
+  containers?: object
+  /** Arguments besides. */
+  args?: readonly string[]
+  /** Runs in a network of its own, where no records are sent to whom listens. */
+  alone?: boolean
+}
+
+/** `varmor agent --audit-only` as a process of this guest. */
+export class AgentProcess {
+  readonly said: Said[] = []
+  readonly log: KeptLog
+  readonly #process: ChildProcessWithoutNullStreams
+  #ended: Promise<Ended> | undefined
+
+  private constructor({ folder, containers = {}, args = [], alone = false }: AgentOptions) {
+    for (const path of [folder, `${folder}.kept`]) rmSync(path, { recursive: true, force: true })
+    this.log = new KeptLog(folder)
+    writeFileSync(`${folder}.json`, JSON.stringify(containers))
+    const files = ['--containers', `${folder}.json`, '--log', join(folder, 'violations.log')]
+    const command = [process.execPath, bundledVarmor, 'agent', '--audit-only', ...files, ...args]
+    const [file, ...rest] = alone ? ['unshare', '-n', ...command] : command
+    this.#process = spawn(file!, rest)
+    createInterface({ input: this.#process.stderr }).on('line', (line) => this.said.push(read(line)))
+  }
+
+  /** Resolves when it reads its source. @throws with what it said, when it ends before */
+  static async start(options: AgentOptions): Promise<AgentProcess> {
+    const agent = new AgentProcess(options)
+    await agent.#says('the agent is running')
+    return agent
+  }
+
+  /** The source that it reads. */
+  get source(): unknown {
+    return this.said.find(({ msg }) => msg === 'the agent is running')?.['source']
+  }
+
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#process.kill(signal)
+  }
+
+  /** Its counters now. */
+  async status(): Promise<Status> {
+    const before = this.said.length
+    this.#process.kill('SIGUSR1')
+    return (await this.#says('status', before)) as unknown as Status
+  }
+
+  /** Resolves when two looks, some seconds apart, find nothing under way and nothing new. */
+  async quiet(): Promise<void> {
+    for (let before = ''; ; ) {
+      const { stages, read, written, queued, deferred } = await this.status()
+      const now = JSON.stringify([read, written, stages.source.map(({ received, dropped }) => [received, dropped])])
+      if (now === before && queued === 0 && deferred === 0) return
+      before = now
+      await pause(3_000)
+    }
+  }
+
+  /** Ends it in order, once. @returns what it counted, and all lines that it wrote */
+  stop(): Promise<Ended> {
+    this.#ended ??= this.#end()
+    return this.#ended
+  }
+
+  async #end(): Promise<Ended> {
+    if (this.#process.exitCode === null) {
+      const closed = once(this.#process, 'close')
+      // One that was held up, and not let go by a test that failed, hears the second no sooner than the first.
+      for (const signal of ['SIGTERM', 'SIGCONT'] as const) this.#process.kill(signal)
+      await closed
+    }
+    return { status: (await this.#says('the agent has ended')) as unknown as Status, lines: this.log.end() }
+  }
+
+  async #says(msg: string, from = 0): Promise<Said> {
+    for (;;) {
+      const found = this.said.slice(from).find((said) => said.msg === msg)
+      if (found !== undefined) return found
+      if (this.#process.exitCode !== null) throw new Error(`it never said "${msg}": ${JSON.stringify(this.said)}`)
+      await pause(50)
+    }
+  }
+}
+
+/** What is no JSON is from Node.js itself, about its end. */
+function read(line: string): Said {
+  try {
+    return JSON.parse(line) as Said
+  } catch {
+    return { msg: line.slice(0, 500) }
+  }
+}

@@ -1,0 +1,152 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect } from 'chai'
+import { until } from '../../../cli/child.ts'
+import { output } from '../../../cluster/command.ts'
+import { type AgentOptions, AgentProcess, type Status } from './agent-process.ts'
+import { Auditd } from './auditd.ts'
+import { denials, prepare, profile, reported } from './burst.ts'
+
+const many = 100_000
+/** Enough where the kernel's own limit lets through a handful. */
+const some = 20_000
+
+const sum = (counts: Record<string, number | null>): number =>
+  Object.values(counts).reduce<number>((total, count) => total + (count ?? 0), 0)
+
+/** What was lost on the way, as the agent has counted it: before it got to the agent, and within. */
+const lost = ({ dropped, stages }: Status): number => sum(dropped) + sum(stages.source[0]!.dropped)
+
+const kernelLog = '/var/log/kern.log'
+
+const linesOf = (text: string): string[] => text.split('\n')
+
+/** Records of the burst in a log that is not ours. */
+const denied = (lines: readonly string[]): number =>
+  lines.filter((line) => /apparmor="DENIED".*name="\/data\/\d+"/.test(line)).length
+
+describe('denials of AppArmor', function () {
+  this.timeout(600_000)
+  const agents: AgentProcess[] = []
+  const daemons: ChildProcess[] = []
+  let auditd: Auditd | undefined
+  const start = async (name: string, options: Omit<AgentOptions, 'folder'> = {}): Promise<AgentProcess> => {
+    const agent = await AgentProcess.start({ folder: `/tmp/log-${name}`, ...options })
+    agents.push(agent)
+    return agent
+  }
+  const daemon = (command: string, ...args: string[]): void => {
+    daemons.push(spawn(command, args, { stdio: 'inherit' }))
+  }
+  before(prepare)
+  afterEach(async () => {
+    for (const agent of agents.splice(0)) await agent.stop()
+    await auditd?.stop()
+    auditd?.takeLog()
+    auditd = undefined
+    for (const each of daemons.splice(0).reverse()) {
+      each.kill('SIGTERM')
+      while (each.exitCode === null && each.signalCode === null) await pause(50)
+    }
+    // Not before: who writes it makes it anew.
+    rmSync(kernelLog, { force: true })
+  })
+
+  it('arrive whole in the log, every one with its policy, when a hundred thousand come at once', async () => {
+    const policies = [{ profileName: profile, kind: 'VarmorPolicy', name: 'burst', namespace: 'demo' }]
+    const agent = await start('whole', { containers: { policies } })
+    expect(agent.source).to.equal('multicast')
+    expect(await denials(many)).to.equal(many)
+    await agent.quiet()
+    const { status, lines } = await agent.stop()
+    expect(reported(lines)).to.deep.equal({ files: many, lines: many })
+    expect(status).to.deep.include({ dropped: {}, deferred: 0, queued: 0 })
+    expect(lost(status)).to.equal(0)
+    const strange = lines.filter((line) => !line.includes('"policyName":"burst"'))
+    expect(strange).to.deep.equal([])
+  })
+
+  it('are in the log or among the counted losses, each one, when the agent is held up', async () => {
+    const agent = await start('held-up')
+    agent.signal('SIGSTOP')
+    expect(await denials(many)).to.equal(many)
+    agent.signal('SIGCONT')
+    await agent.quiet()
+    const { status, lines } = await agent.stop()
+    const { files, lines: written } = reported(lines)
+    expect(files).to.equal(written)
+    expect(lost(status)).to.be.above(0)
+    expect(written + lost(status)).to.equal(many)
+  })
+
+  it('arrive beside auditd, too, whose own log another agent reads whole', async () => {
+    auditd = await Auditd.start()
+    const beside = await start('beside-auditd')
+    const reader = await start('of-auditd', { alone: true })
+    expect([beside.source, reader.source]).to.deep.equal(['multicast', '/var/log/audit/audit.log'])
+    expect(reader.said.map(({ code }) => code)).not.to.include('printk-limit')
+    expect(await denials(some)).to.equal(some)
+    await beside.quiet()
+    // What it writes comes in pieces, the last one at its end.
+    await auditd.stop()
+    await reader.quiet()
+    const [{ status, lines }, ofReader] = await Promise.all([beside.stop(), reader.stop()])
+    const logged = auditd.takeLog()
+    const ours = reported(lines)
+    expect(ours.files).to.equal(ours.lines)
+    // The kernel's counter also has what was lost for auditd alone, and records of other types.
+    expect(ours.lines).to.be.within(some - lost(status), some)
+    expect(denied(logged)).to.be.within(1, some)
+    expect(reported(ofReader.lines).lines).to.equal(denied(logged))
+    expect(lost(ofReader.status)).to.equal(0)
+  })
+
+  describe('without the multicast and without auditd', () => {
+    const limited = (agent: AgentProcess): void => {
+      const said = agent.said.filter(({ code }) => code === 'printk-limit')
+      expect(said).to.have.length(1)
+      expect(said[0]!.remedy).to.contain('AUDIT_READ').and.contain('kernel.printk_ratelimit=0')
+    }
+
+    /** Resolves when the daemons have written all that the kernel has said until now. */
+    const writtenUpTo = async (mark: string): Promise<void> => {
+      writeFileSync('/dev/kmsg', `${mark}\n`)
+      await until(async () => {
+        if (daemons.some(({ exitCode }) => exitCode !== null)) throw new Error('a daemon has ended')
+        return readFileSync(kernelLog, 'utf8').includes(mark)
+      })
+    }
+
+    it('are lost in the kernel nearly all, which the agent says once, with a remedy: from kern.log', async () => {
+      writeFileSync(kernelLog, '')
+      daemon('syslogd', '-n', '-O', kernelLog)
+      daemon('klogd', '-n')
+      await writtenUpTo('before the burst')
+      const before = denied(linesOf(readFileSync(kernelLog, 'utf8')))
+      const agent = await start('kern-log', { alone: true })
+      expect(agent.source).to.equal(kernelLog)
+      expect(await denials(some)).to.equal(some)
+      await writtenUpTo('after the burst')
+      await agent.quiet()
+      const { status, lines } = await agent.stop()
+      limited(agent)
+      expect(reported(lines).lines).to.equal(denied(linesOf(readFileSync(kernelLog, 'utf8'))) - before)
+      expect(reported(lines).lines).to.be.within(1, some / 10)
+      expect(lost(status)).to.equal(0)
+    })
+
+    it('are lost in the kernel nearly all, which the agent says once, with a remedy: from /dev/kmsg', async () => {
+      const before = denied(linesOf(await output('dmesg', [])))
+      const agent = await start('kmsg', { alone: true })
+      expect(agent.source).to.equal('/dev/kmsg')
+      expect(await denials(some)).to.equal(some)
+      await agent.quiet()
+      const { status, lines } = await agent.stop()
+      limited(agent)
+      expect(reported(lines).lines).to.equal(denied(linesOf(await output('dmesg', []))) - before)
+      expect(reported(lines).lines).to.be.within(1, some / 10)
+      expect(lost(status)).to.equal(0)
+    })
+  })
+})

@@ -1,0 +1,55 @@
+import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** Often enough: a log of 10 MB takes seconds to fill, and three older ones stay. */
+const lookEvery = 100
+
+/** All lines of a log, also of what its rotation has removed since: each file gets a second name while it is there. */
+export class KeptLog {
+  readonly #folder: string
+  readonly #kept: string
+  readonly #timer: NodeJS.Timeout
+
+  /** @param folder of the log alone; `kept`, beside it, is made */
+  constructor(folder: string) {
+    this.#folder = folder
+    this.#kept = `${folder}.kept`
+    mkdirSync(this.#kept, { recursive: true })
+    this.#timer = setInterval(() => this.#look(), lookEvery)
+  }
+
+  /** Once nothing is written any more. Removes all files, which are in the memory of the guest. */
+  end(): string[] {
+    clearInterval(this.#timer)
+    this.#look()
+    const files = namesIn(this.#kept).map((name) => readFileSync(join(this.#kept, name), 'utf8'))
+    for (const folder of [this.#folder, this.#kept]) rmSync(folder, { recursive: true, force: true })
+    return files.flatMap((text) => text.split('\n').filter((line) => line !== ''))
+  }
+
+  #look(): void {
+    for (const name of namesIn(this.#folder)) {
+      const link = join(this.#kept, 'new')
+      try {
+        // What the name stands for may change at any moment: only what is linked is sure.
+        linkSync(join(this.#folder, name), link)
+      } catch (error) {
+        // It was renamed just now: then it is there under its new name the next time.
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue
+        throw error
+      }
+      // Does nothing where the file is kept already.
+      renameSync(link, join(this.#kept, String(statSync(link).ino)))
+      rmSync(link, { force: true })
+    }
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
