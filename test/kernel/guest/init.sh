@@ -68,6 +68,9 @@ $B ifconfig lo 127.0.0.1 up
 $B ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
 $B route add default gw 10.0.2.2
 echo 1 >/proc/sys/net/ipv4/ip_forward
+# A guest without memory is to end, not to read the pages of its programs again and again (since Linux 6.1).
+lru=/sys/kernel/mm/lru_gen
+[ ! -e $lru/min_ttl_ms ] || { echo y >$lru/enabled; echo 1000 >$lru/min_ttl_ms; }
 echo guest >/proc/sys/kernel/hostname
 
 for port in /sys/class/virtio-ports/*; do
