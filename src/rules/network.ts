@@ -264,13 +264,17 @@ export const blockAccessToContainerRuntime = defineRule({
   seccomp: filterSeesNoPaths,
   gaps: {
     appArmor:
-      "Connecting to a socket that was there before is seen by AppArmor from Linux 6.17 on, and earlier by Ubuntu's kernels: add BPF on others, or disable-unix-domain-socket.",
+      "Connecting to a socket that was there before is seen by AppArmor of Ubuntu's kernels alone. From Linux 6.17 on others could see it, but only for profiles of a newer ABI than 3.0 and 4.0: add BPF, or disable-unix-domain-socket.",
   },
   notes: [
     'Stricter than upstream, which names containerd.sock, docker.sock and crio.sock: the others control a runtime as well, nri.sock by changing every container that starts.',
     'Runtimes that listen on TCP are not met.',
   ],
-  sources: ['CVE-2024-0132, CVE-2025-23359', 'Linux security/apparmor/af_unix.c', 'MITRE ATT&CK T1611'],
+  sources: [
+    'CVE-2024-0132, CVE-2025-23359',
+    'Linux security/apparmor/af_unix.c; commit dcd7a559411e (6.17)',
+    'MITRE ATT&CK T1611',
+  ],
 })
 
 export const networkRules: readonly Rule[] = [

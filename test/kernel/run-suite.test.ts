@@ -32,6 +32,8 @@ describe('the tests of the kernel tier', () => {
         wishes: { commandLine: ['audit=0'] },
         files: ['quiet/deep/fourth.test.ts', 'quiet/third.test.ts'],
       },
+      // Its folder says so.
+      { name: 'early', wishes: { memoryMiB: 512 }, files: ['early/fifth.test.ts'] },
     ])
   })
 })
