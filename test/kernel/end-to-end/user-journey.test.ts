@@ -39,7 +39,7 @@ const missing = [...missingForGuest(), ...missingWith(false)]
 const title = 'a node with a real kubelet'
 
 if (missing.length > 0)
-  describe.skip(`${title} (${explain('end to end', missing)})`, () => it('works', () => undefined))
+  describe.skip(`${title} (${explain('end to end', missing)})`, () => it('enforces the policy of the user'))
 else
   describe(title, () => {
     let cluster: Cluster
