@@ -71,16 +71,23 @@ for (const kind of kinds) {
   const [one, two] = [await river(1), await river(2)]
   // The same output once more, in one file that nothing is deleted from, to copy it.
   await river(1, { sink: { size: '100G' } })
-  const copy = await run<Cost & { bytes: number }>('run-copy.ts', join(folder, 'out', 'violations.log'), folder)
+  const log = join(folder, 'out', 'violations.log')
+  const { bytes, copy, reading } = await run<{ bytes: number; copy: Cost; reading: Cost }>(
+    'run-copy.ts',
+    log,
+    input,
+    folder,
+  )
   const plain = format === 'record' ? undefined : await run<Cost & { read: number }>('run-plain.ts', input, folder)
   rows[kind] = {
-    'output bytes/event': Math.round(copy.bytes / one.totals.written),
+    'output bytes/event': Math.round(bytes / one.totals.written),
     'k events/s, 1 worker': thousands(count / one.seconds),
     '2 workers': thousands(count / two.seconds),
     'k events/CPU-s, 1 worker': thousands(count / one.cpuSeconds),
     '2 workers ': thousands(count / two.cpuSeconds),
     'copy: k events/CPU-s': thousands(count / copy.cpuSeconds),
     'CPU, times the copy': ratio(one.cpuSeconds, copy.cpuSeconds),
+    'CPU, times the copy and reading the input': ratio(one.cpuSeconds, copy.cpuSeconds + reading.cpuSeconds),
     'time, times the copy': ratio(Math.min(one.seconds, two.seconds), copy.seconds),
     'plain: k events/CPU-s': plain === undefined ? '' : thousands(plain.read / plain.cpuSeconds),
     'CPU of the plain way, times ours':
