@@ -102,11 +102,13 @@ function learn(context: BatchContext, body: number, { kind, event }: { kind: num
   const fields = scratch.appArmorFields
   scratch.templates.learn(bytes, view, body, end, fields, (hasName) => {
     const values = new Values(new Output(1024), bytes, view, kmsg, fields)
-    const shape = eventShape(values, event, hasName)
+    const { opening, profileKey, commKey, nameKey, rest } = eventShape(values, event, hasName)
     values.output.length = 0
     putOwnFields(values)
     const ownFields = `${Buffer.from(values.output.take()).toString('latin1')}}\n`
-    return values.broken.length === 0 ? { ...shape, kind, ownFields, ending: fragment(''), endingEpoch: -1 } : undefined
+    if (values.broken.length > 0) return undefined
+    // Key by key: a spread gives each of them a hidden class of its own, and every line pays for that (measured: 10 %).
+    return { opening, profileKey, commKey, nameKey, rest, kind, ownFields, ending: fragment(''), endingEpoch: -1 }
   })
 }
 

@@ -96,7 +96,7 @@ export function writeRange(
   let to = at
   // Integers, because these bytes may be anything. Words may read past `end`, but not past the buffer.
   let from = start
-  for (const safe = Math.min(end, view.byteLength - 3); from < safe; from += 4, to += 4)
+  for (const safe = Math.min(end, bytes.length - 3); from < safe; from += 4, to += 4)
     out.setInt32(to, view.getInt32(from, true), true)
   for (; from < end; from++, to++) output.buffer[to] = bytes[from]!
   return at + end - start
