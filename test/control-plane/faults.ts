@@ -1,7 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
-import { type Random, seededRandom } from '../../actors/runtime/index.ts'
-import { isNotFound } from '../../src/kube/api-error.ts'
 import { configMaps, secrets } from '../../src/kube/core-objects.ts'
 import type { KubeObject, ResourceRef } from '../../src/kube/objects.ts'
 import { armorProfiles, varmorPolicies } from '../../src/kube/own-kinds.ts'
@@ -18,101 +16,22 @@ import {
   conditionOf,
   events,
   findProfile,
-  getWorkload,
-  gone,
   holders,
   policyThat,
   profileName,
   ready,
-  refOf,
   refusal,
   remove,
   settled,
 } from './hands.ts'
+import { discard, Life, patience } from './life.ts'
 import { startManagerProcess } from './manager-process.ts'
-import { deployments, type PolicyParts, policy, type WorkloadObject, workload } from './samples.ts'
+import { deployments, policy, workload } from './samples.ts'
 import type { Target } from './target.ts'
 import { installNamespace, type World } from './world.ts'
 
-/** Milliseconds: while managers are killed time and again, one policy may wait for long until it is its turn. */
-const patience = 150_000
-
 /** What breaks, and how all is as it should be afterwards. Each of these breaks it for everyone, so they come one after the other. */
-export function faults(world: () => World, target: Target): void {
-  /** What a policy with restarts goes through, from its making to its end; each change restarts each workload exactly once. */
-  class Life {
-    readonly #namespace: string
-    readonly #workloads: WorkloadObject[]
-    #generation = 1
-
-    private constructor(namespace: string, workloads: WorkloadObject[]) {
-      this.#namespace = namespace
-      this.#workloads = workloads
-    }
-
-    static async begin(): Promise<Life> {
-      const namespace = await world().namespace('fault')
-      const workloads = ['one', 'two'].map((name) => workload(namespace, name, { app: 'web' }))
-      for (const each of workloads) await applyWorkload(world(), each)
-      for (const each of workloads) await settled(world(), each)
-      return new Life(namespace, workloads)
-    }
-
-    async live(): Promise<void> {
-      await this.#change({ enforcer: 'AppArmor' }, 1)
-      await this.#change({ enforcer: 'AppArmorBPF' }, 1)
-      await this.#change({ enforcer: 'AppArmorBPF', rules: ['disallow-umount'] }, 0)
-      const { metadata } = this.#policy()
-      await discard(refOf(this.#policy()), { name: metadata.name, namespace: this.#namespace })
-      await gone(world(), this.#policy(), patience)
-      this.#generation++
-      await this.#check()
-      expect(holders(world(), this.#policy())).to.deep.equal([])
-    }
-
-    #policy(parts: PolicyParts = {}) {
-      return policy(this.#namespace, 'web', { ...parts, restart: true })
-    }
-
-    async #change(parts: PolicyParts, restarts: number): Promise<void> {
-      const made = await persistently(() => apply(world(), this.#policy(parts)))
-      const generation = made.metadata.generation ?? 0
-      await policyThat(
-        world(),
-        made,
-        'to be ready, and through with restarts',
-        ({ status }) =>
-          status?.observedGeneration === generation && status.ready === true && status.restart?.done === true,
-        patience,
-      )
-      this.#generation += restarts
-      await this.#check()
-      const profile = await persistently(async () => (await findProfile(world(), made))!)
-      for (const { loaders } of world().nodes.values())
-        expect(loaders.AppArmor.loaded.get(profileName(made))).to.equal(profile.spec.profile.appArmor)
-    }
-
-    async #check(): Promise<void> {
-      for (const each of this.#workloads) {
-        const { metadata } = await persistently(() => getWorkload(world(), each))
-        expect(metadata.generation, `${metadata.namespace}/${metadata.name}: 1 and the restarts`).to.equal(
-          this.#generation,
-        )
-      }
-    }
-  }
-
-  /** Deletes as a user would: tries again, and what is gone already, because an answer was lost, is well. */
-  const discard = (ref: ResourceRef, object: { name: string; namespace?: string }): Promise<true> =>
-    persistently(async () => {
-      await world()
-        .client.delete(ref, object)
-        .catch((error) => {
-          if (!isNotFound(error)) throw error
-        })
-      return true
-    })
-
+export function faults(world: () => World, target: Target, kills: () => Promise<void>): void {
   /** All that a manager writes, with the versions: of a namespace, of its own, and of the whole cluster. */
   async function versions(namespace: string): Promise<string[]> {
     const { client } = world()
@@ -243,7 +162,7 @@ export function faults(world: () => World, target: Target): void {
   })
 
   it('is whole again after the API server was killed and came back', async () => {
-    const lives = await Promise.all([Life.begin(), Life.begin()])
+    const lives = await Promise.all([Life.begin(world()), Life.begin(world())])
     const living = Promise.all(lives.map((life) => life.live()))
     living.catch(() => undefined)
     for (const delay of [300, 1_500]) {
@@ -257,7 +176,7 @@ export function faults(world: () => World, target: Target): void {
     const { faults } = target()
     if (faults === undefined) return this.skip()
     const user = 'kubernetes-admin'
-    const lives = await Promise.all([Life.begin(), Life.begin()])
+    const lives = await Promise.all([Life.begin(world()), Life.begin(world())])
     const ends = [
       faults.add({ user, verb: 'watch', probability: 0.7, fault: { type: 'watch-cut', events: 2 } }),
       // No server answers a read with a conflict.
@@ -285,44 +204,12 @@ export function faults(world: () => World, target: Target): void {
     for (const type of ['watch-cut', 'status', 'reset'] as const) expect(faults.struck.get(type)).to.be.above(0)
   })
 
-  it('ends the same wherever a manager is killed: everything in its place, and each workload restarted once a change', async () => {
-    const points = 50
-    await world().stopManager()
-    let killed = 0
-    const random: Random = seededRandom(20)
-    const lives = async (): Promise<void> => {
-      while (killed < points) await (await Life.begin()).live()
-    }
-    const living = Promise.all(Array.from({ length: 4 }, lives))
-    let isOver = false
-    living.then(
-      () => {
-        isOver = true
-      },
-      () => {
-        isOver = true
-      },
-    )
-    while (killed < points && !isOver) {
-      const death = { write: 1 + Math.floor(random() * 8), moment: random() < 0.5 ? 'before' : 'after' } as const
-      const { connection } = await world().startManager({}, death)
-      await Promise.race([connection.died, living.catch(() => undefined)])
-      if (!connection.isDead) break
-      killed++
-      await world().killManager()
-    }
-    await world().stopManager()
-    await world().startManager()
-    await living
-    expect(killed).to.equal(points)
-  })
-
   it('has one writer while a leader sleeps past its lease and wakes up', async () => {
     await world().stopManager()
     const sleeper = await startManagerProcess(target().kubeconfig)
     try {
       world().statusPort = sleeper.statusPort
-      const life = await Life.begin()
+      const life = await Life.begin(world())
       const made = policy(await world().namespace('sleep'), 'web')
       await apply(world(), made)
       await ready(world(), made)
@@ -387,7 +274,7 @@ export function faults(world: () => World, target: Target): void {
     const namespace = await world().namespace('renew')
     const made = policy(namespace, 'web')
     await world().stopManager()
-    await discard(secrets, { name: 'varmor-manager-tls', namespace: installNamespace })
+    await discard(world(), secrets, { name: 'varmor-manager-tls', namespace: installNamespace })
     const seconds = 1_000
     await world().startManager({
       certificates: {
@@ -432,16 +319,17 @@ export function faults(world: () => World, target: Target): void {
       certificates.add(data['tls.crt']!)
     }
     await world().stopManager()
-    await discard(secrets, { name: 'varmor-manager-tls', namespace: installNamespace })
+    await discard(world(), secrets, { name: 'varmor-manager-tls', namespace: installNamespace })
     await world().startManager()
     await remove(world(), made)
   })
+
+  it(
+    'ends the same wherever a manager is killed: everything in its place, and each workload restarted once a change',
+    kills,
+  )
 }
 
 /** Events are written by many. */
 const isOurs = (object: KubeObject & { regarding?: { kind?: string } }): boolean =>
   object.regarding === undefined || object.regarding.kind === 'VarmorPolicy'
-
-/** The suite's own requests fail as well as the manager's: a user would try again. */
-const persistently = <T extends object | true>(work: () => Promise<T>): Promise<T> =>
-  eventually('an answer', work, patience)

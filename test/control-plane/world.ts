@@ -14,6 +14,7 @@ import { nodes } from '../../src/manager/cluster-resources.ts'
 import { Manager, type ManagerOptions } from '../../src/manager/manager.ts'
 import { agentToken, install } from '../../src/sandbox/install.ts'
 import { eventually } from '../cluster/wait.ts'
+import { breakConnections, openAgain } from './dead-ports.ts'
 import { type Death, KillSwitch } from './kill-switch.ts'
 import { SimulatedNode } from './simulated-node.ts'
 import type { ControlPlaneTarget } from './target.ts'
@@ -140,6 +141,7 @@ export class World {
     // A killed one never ends its start.
     started.catch(() => undefined)
     await Promise.race([started, connection.died])
+    openAgain(Object.values(manager.ports))
     return this.#running
   }
 
@@ -149,11 +151,12 @@ export class World {
     this.#running = undefined
   }
 
-  /** As SIGKILL: nothing more of it reaches the server. Its lease is taken away, as if its time had run out. */
+  /** As SIGKILL: nothing more of it reaches the server, and nobody reaches it. Its lease is taken away, as if its time had run out. */
   async killManager(): Promise<void> {
     const { manager, connection } = this.running
     this.#running = undefined
     connection.kill()
+    breakConnections(Object.values(manager.ports))
     this.#ending.push(manager.stop())
     await this.client.delete(leases, { name: 'varmor-manager', namespace: installNamespace }).catch((error) => {
       if (!isNotFound(error)) throw error

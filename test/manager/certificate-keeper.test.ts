@@ -348,6 +348,21 @@ describe('certificates of the manager', () => {
     await manager.keeper.stop()
   })
 
+  it('do not hold up the end of a manager whose API server does not answer', async () => {
+    const world = new World()
+    const silence = new Promise<never>(() => undefined)
+    const manager = world.manager({ secrets: { ...world.secrets.port, get: () => silence } })
+    void manager.keeper.start()
+    let isOver = false
+    const stopping = manager.keeper.stop(3_000).then(() => {
+      isOver = true
+    })
+    await world.clock.advance(2_999)
+    expect(isOver).to.equal(false)
+    await world.clock.advance(1)
+    await stopping
+  })
+
   it('refuse times that leave a gap', () => {
     expect(() => checkCertificatePolicy(defaultCertificatePolicy)).to.not.throw()
     expect(() => checkCertificatePolicy({ ...policy, authorityRenewBefore: 5 * day })).to.throw(RangeError)

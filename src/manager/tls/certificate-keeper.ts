@@ -95,11 +95,22 @@ export class CertificateKeeper {
     else this.#again = true
   }
 
-  /** Resolves when nothing is under way any more. */
-  async stop(): Promise<void> {
+  /**
+   * Resolves when nothing is under way any more, or after `patience` milliseconds: an API server that does not answer holds up
+   * nobody's end.
+   */
+  async stop(patience = 5_000): Promise<void> {
     this.#stopped = true
     this.#timer?.cancel()
-    await this.#running
+    const running = this.#running
+    if (running === undefined) return
+    await new Promise<void>((resolve) => {
+      const timer = this.#options.clock.after(patience, resolve)
+      void running.then(() => {
+        timer.cancel()
+        resolve()
+      })
+    })
   }
 
   /** When the certificates end, in milliseconds since the Unix epoch; undefined before there are any. */

@@ -1,0 +1,35 @@
+import { subscribe } from 'node:diagnostics_channel'
+import type { Socket } from 'node:net'
+
+/** What this process has accepted, by its own port, and the ports whose owner was killed. */
+const accepted = new Map<number, Set<Socket>>()
+const dead = new Set<number>()
+
+subscribe('net.server.socket', (message) => {
+  const { socket } = message as { socket: Socket }
+  const port = socket.localPort ?? 0
+  if (dead.has(port)) {
+    socket.destroy()
+    return
+  }
+  const sockets = accepted.get(port) ?? new Set()
+  accepted.set(port, sockets.add(socket))
+  socket.once('close', () => sockets.delete(socket))
+})
+
+/**
+ * As if the process that listens on these ports was killed: connections break at once, and no new one lives. What it is about to do
+ * for those who called it would else go on in this process, and hold them up as no dead process does.
+ */
+export function breakConnections(ports: readonly number[]): void {
+  for (const port of ports) {
+    dead.add(port)
+    for (const socket of accepted.get(port) ?? []) socket.resetAndDestroy()
+    accepted.delete(port)
+  }
+}
+
+/** The system gave such a port to somebody else. */
+export function openAgain(ports: readonly number[]): void {
+  for (const port of ports) dead.delete(port)
+}
