@@ -1,5 +1,5 @@
 import { EmbeddedTarget } from './embedded-target.ts'
-import { killManagersElsewhere } from './kills.ts'
+import { runElsewhere } from './long-tests.ts'
 import { controlPlaneSuite } from './suite.ts'
 
 describe('the control plane on the embedded server', () => {
@@ -8,5 +8,5 @@ describe('the control plane on the embedded server', () => {
     target = await EmbeddedTarget.start()
   })
   after(() => target?.stop())
-  controlPlaneSuite(() => target, killManagersElsewhere)
+  controlPlaneSuite(() => target, runElsewhere)
 })

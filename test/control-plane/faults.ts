@@ -20,18 +20,17 @@ import {
   policyThat,
   profileName,
   ready,
-  refusal,
   remove,
   settled,
 } from './hands.ts'
-import { discard, Life, patience } from './life.ts'
+import { Life, patience } from './life.ts'
 import { startManagerProcess } from './manager-process.ts'
 import { deployments, policy, workload } from './samples.ts'
 import type { Target } from './target.ts'
 import { installNamespace, type World } from './world.ts'
 
 /** What breaks, and how all is as it should be afterwards. Each of these breaks it for everyone, so they come one after the other. */
-export function faults(world: () => World, target: Target, kills: () => Promise<void>): void {
+export function faults(world: () => World, target: Target): void {
   /** All that a manager writes, with the versions: of a namespace, of its own, and of the whole cluster. */
   async function versions(namespace: string): Promise<string[]> {
     const { client } = world()
@@ -112,8 +111,7 @@ export function faults(world: () => World, target: Target, kills: () => Promise<
   })
 
   it('takes many policies at once', async () => {
-    // The embedded server shares one processor with everything else that happens here.
-    const count = target().name === 'embedded' ? 50 : 200
+    const count = 200
     const namespace = await world().namespace('many')
     const policies = Array.from({ length: count }, (_, i) => policy(namespace, `web-${i}`, { app: `web-${i}` }))
     await Promise.all(policies.map((each) => apply(world(), each)))
@@ -269,65 +267,6 @@ export function faults(world: () => World, target: Target, kills: () => Promise<
       return message.includes('disallow-mounts')
     })
   })
-
-  it('renews authority and certificate without a moment in which nobody trusts it', async () => {
-    const namespace = await world().namespace('renew')
-    const made = policy(namespace, 'web')
-    await world().stopManager()
-    await discard(world(), secrets, { name: 'varmor-manager-tls', namespace: installNamespace })
-    const seconds = 1_000
-    await world().startManager({
-      certificates: {
-        every: 200,
-        policy: {
-          authorityValidity: 9 * seconds,
-          authorityRenewBefore: 6 * seconds,
-          publishDelay: 1.5 * seconds,
-          servingValidity: 4 * seconds,
-          servingRenewBefore: 2 * seconds,
-          backdate: 60 * seconds,
-        },
-      },
-    })
-    await world().leading()
-    await eventually('the server to trust the new authority', async () => {
-      const message = await apply(world(), policy(namespace, 'probe', { rules: ['disallow-mounts'] })).then(
-        () => '',
-        (error: Error) => error.message,
-      )
-      return message.includes('disallow-mounts')
-    })
-    const authorities = new Set<string>()
-    const certificates = new Set<string>()
-    for (let round = 0; authorities.size < 4 || certificates.size < 4; round++) {
-      expect(
-        await refusal(apply(world(), policy(namespace, `bad-${round}`, { rules: ['disallow-mounts'] }))),
-      ).to.include('disallow-mounts')
-      await apply(
-        world(),
-        policy(namespace, 'web', { rules: [round % 2 === 0 ? 'disallow-mount' : 'disallow-umount'] }),
-      )
-      await ready(world(), made)
-      const { data = {} } = await world().client.get(secrets, {
-        name: 'varmor-manager-tls',
-        namespace: installNamespace,
-      })
-      for (const pem of Buffer.from(data['ca.crt']!, 'base64')
-        .toString()
-        .split(/(?<=-----END CERTIFICATE-----\n)/))
-        authorities.add(pem)
-      certificates.add(data['tls.crt']!)
-    }
-    await world().stopManager()
-    await discard(world(), secrets, { name: 'varmor-manager-tls', namespace: installNamespace })
-    await world().startManager()
-    await remove(world(), made)
-  })
-
-  it(
-    'ends the same wherever a manager is killed: everything in its place, and each workload restarted once a change',
-    kills,
-  )
 }
 
 /** Events are written by many. */

@@ -1,10 +1,7 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { expect } from 'chai'
 import { type Random, seededRandom } from '../../actors/runtime/index.ts'
-import { EmbeddedTarget } from './embedded-target.ts'
 import { Life } from './life.ts'
-import { World } from './world.ts'
+import type { World } from './world.ts'
 
 const points = 50
 
@@ -35,29 +32,3 @@ export async function killManagers(world: World): Promise<void> {
   await living
   expect(killed).to.equal(points)
 }
-
-/** Does so in a process with an embedded server of its own, beside what this process does. @throws what went wrong there */
-export async function killManagersElsewhere(): Promise<void> {
-  const child = spawn(process.execPath, ['--import', 'tsx', import.meta.filename], {
-    stdio: ['ignore', 'inherit', 'pipe'],
-  })
-  let complaints = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    complaints += text
-  })
-  const [code] = (await once(child, 'close')) as [number | null]
-  if (code !== 0) throw new Error(`killing managers ended with ${code}:\n${complaints}`)
-}
-
-async function main(): Promise<void> {
-  const target = await EmbeddedTarget.start()
-  const world = await World.start(target, 3)
-  await world.leading()
-  await killManagers(world)
-  await world.stop()
-  await target.stop()
-  // Nobody waits for the timers of killed managers.
-  process.exit(0)
-}
-
-if (process.argv[1] === import.meta.filename) await main()

@@ -1,25 +1,28 @@
 import { admission } from './admission.ts'
 import { concurrently } from './concurrent.ts'
 import { faults } from './faults.ts'
-import { killManagers } from './kills.ts'
 import { comingAndGoing, lifecycle } from './lifecycle.ts'
+import { type LongTest, longTests } from './long-tests.ts'
 import { restarts } from './restarts.ts'
 import type { Target } from './target.ts'
 import { World } from './world.ts'
 
 /**
  * What a user of vArmor can rely on, from kubectl to the nodes. To be called inside a `describe`; runs unchanged on every target.
- * `killsElsewhere` kills managers on a target of its own, while the other tests run.
+ * @param elsewhere runs a long test on a target of its own, while the other tests run here
  */
-export function controlPlaneSuite(target: Target, killsElsewhere?: () => Promise<void>): void {
+export function controlPlaneSuite(target: Target, elsewhere?: (title: LongTest) => Promise<void>): void {
   let world: World
-  let killsOver: Promise<Error | undefined> | undefined
+  const titles = Object.keys(longTests) as LongTest[]
+  const running = new Map<LongTest, Promise<unknown>>()
   before(async function () {
     this.timeout(60_000)
-    killsOver = killsElsewhere?.().then(
-      () => undefined,
-      (error: Error) => error,
-    )
+    if (elsewhere !== undefined)
+      for (const title of titles)
+        running.set(
+          title,
+          elsewhere(title).catch((error: unknown) => error),
+        )
     world = await World.start(target(), 3)
     await world.leading()
   })
@@ -28,11 +31,6 @@ export function controlPlaneSuite(target: Target, killsElsewhere?: () => Promise
     await world?.stop()
   })
   const get = (): World => world
-  const kills = async (): Promise<void> => {
-    if (killsOver === undefined) return killManagers(world)
-    const error = await killsOver
-    if (error !== undefined) throw error
-  }
   concurrently('policies, pods and restarts', (it) => {
     lifecycle(it, get)
     admission(it, get)
@@ -41,6 +39,12 @@ export function controlPlaneSuite(target: Target, killsElsewhere?: () => Promise
   describe('nodes', () => comingAndGoing(get))
   describe('faults', function () {
     this.timeout(200_000)
-    faults(get, target, kills)
+    faults(get, target)
+    for (const title of titles)
+      it(title, async () => {
+        if (elsewhere === undefined) return longTests[title](world)
+        const error = await running.get(title)
+        if (error !== undefined) throw error
+      })
   })
 }
