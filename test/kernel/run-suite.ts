@@ -3,6 +3,7 @@ import { printSteps } from '../cluster/steps.ts'
 import { Guest } from './guest/guest.ts'
 import type { GuestProcess } from './guest/guest-process.ts'
 import type { KernelName } from './guest/kernels.ts'
+import { isWorthRepeating } from './guest/qemu.ts'
 import type { SuiteGroup } from './suite-groups.ts'
 import { type InGuestOptions, readEvent, type TestEvent } from './test-events.ts'
 
@@ -42,12 +43,14 @@ function follow(tests: GuestProcess, progress: Progress): Promise<unknown> {
   return new Promise((resolve) => lines.once('close', resolve))
 }
 
-/**
- * Boots a guest and runs a group of tests in it.
- * @returns whether all have passed
- * @throws {NotAvailable} if there is no such kernel here
- */
-export async function runSuite(kernel: KernelName, group: SuiteGroup, grep: string | undefined): Promise<boolean> {
+/** How a guest ended before its tests did. */
+interface EarlyEnd {
+  progress: Progress
+  why: Error
+}
+
+/** @returns whether all have passed, if they came to their end */
+async function runOnce(kernel: KernelName, group: SuiteGroup, grep: string | undefined): Promise<boolean | EarlyEnd> {
   const guest = await Guest.boot({ kernel, ...group.wishes, steps: printSteps })
   console.log(`\nkernel ${guest.release}${group.name === undefined ? '' : `, ${group.name}`}`)
   const progress = new Progress()
@@ -61,9 +64,24 @@ export async function runSuite(kernel: KernelName, group: SuiteGroup, grep: stri
     const exit = await Promise.race([tests.exited.catch((error: Error) => error), guest.ended])
     if (progress.done && exit !== undefined && 'code' in exit) return exit.code === 0
     const why = (await Promise.race([guest.ended, undefined])) ?? exit
-    console.log(progress.summary(why instanceof Error ? why.message : `exit status ${why?.code} before the end`))
-    return false
+    return { progress, why: why instanceof Error ? why : new Error(`exit status ${why?.code} before the end`) }
   } finally {
     await guest.stop()
   }
+}
+
+/**
+ * Boots a guest and runs a group of tests in it. Where the emulation ended the guest it does so once more.
+ * @returns whether all have passed
+ * @throws {NotAvailable} if there is no such kernel here
+ */
+export async function runSuite(kernel: KernelName, group: SuiteGroup, grep: string | undefined): Promise<boolean> {
+  let outcome = await runOnce(kernel, group, grep)
+  if (typeof outcome === 'object' && isWorthRepeating(outcome.why)) {
+    console.log(`\n${outcome.why.message}\nThis was QEMU's emulation; these tests are run once more`)
+    outcome = await runOnce(kernel, group, grep)
+  }
+  if (typeof outcome === 'boolean') return outcome
+  console.log(outcome.progress.summary(outcome.why.message))
+  return false
 }

@@ -15,7 +15,7 @@ import type { GuestProcess, SpawnOptions } from './guest-process.ts'
 import { ensureInitramfs } from './initramfs.ts'
 import { ensureKernel, type KernelName } from './kernels.ts'
 import { ensureProjectImage } from './project-image.ts'
-import { type Disk, type Forward, isEmulationFault, kvmIsUsable, qemuCommand, reasonOnConsole } from './qemu.ts'
+import { type Disk, type Forward, isWorthRepeating, qemuCommand, reasonOnConsole } from './qemu.ts'
 import { ensureRootImage } from './root-image.ts'
 
 export interface GuestOptions {
@@ -104,7 +104,7 @@ export class Guest {
     try {
       return await Guest.#bootOnce(options, images, steps)
     } catch (error) {
-      if (kvmIsUsable() || !(error instanceof Error) || !isEmulationFault(error.message)) throw error
+      if (!isWorthRepeating(error)) throw error
       console.warn(`${error.message}\nThis was QEMU's emulation; booting once more`)
       return Guest.#bootOnce(options, images, steps)
     }

@@ -110,6 +110,10 @@ export function reasonOnConsole(kernel: KernelName, console: string): string | u
 /**
  * Whether a panic is a fault of QEMU's emulation with several threads: while one processor patches the kernel's code
  * another may keep the breakpoint that stood there for a moment, and run into it. Seen once in some sixty boots, with
- * QEMU 7.2, and only while the kernel starts and patches itself most.
+ * QEMU 7.2, and now and then later, whenever the kernel patches itself.
  */
 export const isEmulationFault = (reason: string): boolean => /panicked: Fatal exception\b/.test(reason)
+
+/** Whether a guest's end says nothing of its kernel: it is worth one more attempt. What it really does it does again. */
+export const isWorthRepeating = (end: unknown): end is Error =>
+  end instanceof Error && !kvmIsUsable() && isEmulationFault(end.message)
