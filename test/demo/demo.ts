@@ -13,6 +13,7 @@ import { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { type CommandResult, result } from '../cluster/command.ts'
 import { printSteps } from '../cluster/steps.ts'
 import { GuestNode, hostAddress } from '../kernel/guest/guest-node.ts'
+import { isWorthRepeating } from '../kernel/guest/qemu.ts'
 import { joinSandbox } from './join-sandbox.ts'
 import { findKubectl } from './kubectl.ts'
 import { paint, Script, say } from './script.ts'
@@ -39,7 +40,7 @@ interface Violation {
   event: { operation?: string; name?: string }
 }
 
-const script = new Script()
+let script = new Script()
 const folder = mkdtempSync(join(tmpdir(), 'varmor-demo-'))
 const kubectlPath = await findKubectl(say)
 let sandbox: Sandbox | undefined
@@ -53,13 +54,16 @@ async function kubectl(...args: string[]): Promise<CommandResult> {
 const quoted = (word: string): string => (/^[\w./:=@,-]+$/.test(word) ? word : `'${word}'`)
 
 const quietly = (...args: string[]): Promise<CommandResult> =>
-  result(kubectlPath, ['--kubeconfig', sandbox!.kubeconfigPath, ...args])
+  whileNodeLives(result(kubectlPath, ['--kubeconfig', sandbox!.kubeconfigPath, ...args]))
+
+/** What the promise brings. @throws at once when the virtual machine has ended, with the end of its console */
+const whileNodeLives = <T>(promise: Promise<T>): Promise<T> => node?.unlessEnded(promise) ?? promise
 
 async function until<T>(what: string, look: () => Promise<T | undefined> | T | undefined): Promise<T> {
   for (const end = performance.now() + patience; performance.now() < end; ) {
     const seen = await look()
     if (seen !== undefined) return seen
-    await pause(100)
+    await whileNodeLives(pause(100))
   }
   throw new Error(`${what} did not come within ${patience / 1000} s; see the files in ${folder}`)
 }
@@ -237,12 +241,24 @@ Ctrl-C ends it.`)
   clearInterval(alive)
 }
 
+/** What came in the way, if the demonstration did not come to its end. */
+const mishap = (): Promise<unknown> =>
+  demonstrate().then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+
 let kept = false
-try {
-  await demonstrate()
-} catch (error) {
-  script.promise(error instanceof Error ? error.message : String(error), false)
+let problem = await mishap()
+if (isWorthRepeating(problem)) {
+  say(`${problem.message}\nThis was QEMU's emulation; the demonstration begins anew`)
+  await node?.stop()
+  await sandbox?.stop()
+  node = sandbox = undefined
+  script = new Script()
+  problem = await mishap()
 }
+if (problem !== undefined) script.promise(problem instanceof Error ? problem.message : String(problem), false)
 const asPromised = script.finish()
 say(`Logs of the sandbox, the kubelet and the agent, and violations.log: ${folder}`)
 if (keep && node !== undefined && sandbox !== undefined) await keepRunning()
