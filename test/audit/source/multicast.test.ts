@@ -34,7 +34,7 @@ function expectAccounted(run: Run) {
 }
 
 describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not here: ${missing})`}`, function () {
-  this.timeout(60_000)
+  this.timeout(200_000)
   let program = ''
 
   before(function () {
