@@ -34,6 +34,7 @@ function expectAccounted(run: Run) {
 }
 
 describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not here: ${missing})`}`, function () {
+  // Why so long: test/native/listener.test.ts.
   this.timeout(200_000)
   let program = ''
 
