@@ -1,14 +1,11 @@
-import { execFileSync } from 'node:child_process'
 import { cpus } from 'node:os'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+import { inOwnProcess, progress, readOptions } from '../bench.ts'
 
-/**
- * `npm run bench:actors`: every row in a process of its own, so that no row pays for the garbage, the shapes or the
- * compiled code of another one. With a name as argument it measures that row and prints it as JSON.
- */
 interface Row {
   readonly name: string
   readonly file: './local.ts' | './threads.ts' | './memory.ts'
+  /** The function that measures it. */
   readonly measure: string
   /** What it is meant to reach, and whether that is a floor or a ceiling. */
   readonly aim?: { readonly atLeast: number } | { readonly atMost: number }
@@ -52,15 +49,9 @@ const rows: readonly Row[] = [
   { name: 'the same, each kept as an object: bytes', file: './memory.ts', measure: 'passivatedObject' },
 ]
 
-type Result = number | { readonly rss: number; readonly heap: number; readonly total: number }
+export type Result = number | { readonly rss: number; readonly heap: number; readonly total: number }
 
-const run = fileURLToPath(import.meta.url)
 const text = (value: number): string => Math.round(value).toLocaleString('en')
-
-function inOwnProcess({ measure }: Row): Result {
-  const options = [...process.execArgv, '--expose-gc', run, measure]
-  return JSON.parse(execFileSync(process.execPath, options, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }))
-}
 
 function aimed(aim: Row['aim'], value: number): string {
   if (aim === undefined) return ''
@@ -69,23 +60,20 @@ function aimed(aim: Row['aim'], value: number): string {
   return `${word} ${text(bound)}: ${reached ? 'reached' : 'MISSED'}`
 }
 
-function print(row: Row): void {
-  const result = inOwnProcess(row)
+async function print(row: Row): Promise<void> {
+  const script = join(import.meta.dirname, 'run-row.ts')
+  const result = await inOwnProcess<Result>(script, [row.file, row.measure], ['--expose-gc'])
   const value = typeof result === 'number' ? result : result.rss
   const note =
     typeof result === 'number' ? '' : `  (${text(result.heap)} of them heap; ${text(result.total)} MiB in all)`
-  console.log(`${row.name.padEnd(54)} ${text(value).padStart(12)}  ${aimed(row.aim, value)}${note}`)
+  progress(`${row.name.padEnd(54)} ${text(value).padStart(12)}  ${aimed(row.aim, value)}${note}`)
 }
 
-const [only] = process.argv.slice(2)
-if (only === undefined) {
-  console.log(
-    `Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model}; the best of a few passes; memory is resident\n`,
-  )
-  for (const row of rows) print(row)
-} else {
-  const row = rows.find(({ measure }) => measure === only)
-  if (row === undefined) throw new Error(`no row ${only}: ${rows.map(({ measure }) => measure).join(', ')}`)
-  const measures = (await import(row.file)) as Record<string, () => Promise<Result>>
-  console.log(JSON.stringify(await measures[row.measure]!()))
-}
+const { only } = readOptions({
+  command: 'npm run bench:actors --',
+  about: 'What a message, a question and an idle actor cost.',
+  kinds: rows.map(({ measure }) => measure),
+})
+const machine = `${cpus().length} × ${cpus()[0]?.model}`
+console.log(`Node ${process.versions.node}, ${machine}; the best of a few passes; memory is resident\n`)
+for (const row of rows) if (only.includes(row.measure)) await print(row)

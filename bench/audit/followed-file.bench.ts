@@ -1,7 +1,3 @@
-/**
- * A followed file: how fast it catches up, and how late lines come while somebody writes.
- * node --import tsx bench/audit/followed-file.bench.ts
- */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
@@ -9,18 +5,36 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { SourceBatch } from '../../src/audit/batch.ts'
 import { FollowedFile, type FollowOptions } from '../../src/audit/source/followed-file.ts'
+import { progress, readOptions, stopwatch } from '../bench.ts'
 
 const lineBytes = 1_100
 const timeStart = 'type=AVC msg=audit(1740366282.121:674): t='.length
 
+const rates: { rate: number; options: FollowOptions }[] = [
+  { rate: 10, options: {} },
+  { rate: 1_000, options: {} },
+  { rate: 1_000, options: { napMs: 0 } },
+  { rate: 50_000, options: {} },
+  { rate: 50_000, options: { napMs: 0 } },
+]
+
 if (process.argv[2] === 'write') await writeAtRate(process.argv[3]!, Number(process.argv[4]), Number(process.argv[5]))
 else {
+  const { only } = readOptions({
+    command: 'node --import tsx bench/audit/followed-file.bench.ts',
+    about: 'How fast a followed file catches up, and how late lines come while somebody writes.',
+    kinds: ['catching-up', 'beside-a-writer'],
+  })
   const folder = mkdtempSync(join(tmpdir(), 'varmor-bench-'))
   try {
-    console.log(`lines of ${lineBytes} bytes\n\ncatching up`)
-    console.table(await catchingUp(join(folder, 'full.log')))
-    console.log('\nbeside a writer, from the write of a line to the batch that has it')
-    console.table(await beside(folder))
+    if (only.includes('catching-up')) {
+      console.log(`catching up, lines of ${lineBytes} bytes`)
+      console.table(await catchingUp(join(folder, 'full.log')))
+    }
+    if (only.includes('beside-a-writer')) {
+      console.log('beside a writer, from the write of a line to the batch that has it')
+      console.table(await beside(folder))
+    }
   } finally {
     rmSync(folder, { recursive: true })
   }
@@ -35,27 +49,26 @@ async function catchingUp(path: string): Promise<Record<string, Record<string, n
   const fd = openSync(path, 'w')
   for (let i = 0; i < 1_000; i++) writeSync(fd, megabyte)
   closeSync(fd)
+  progress('1,000 MB written')
   const rows: Record<string, Record<string, number>> = {}
-  rows['read alone, 256 KiB, synchronous'] = measured(path, process.cpuUsage(), performance.now(), readAlone(path))
-  for (const kib of [64, 128, 256, 1_024]) {
-    const [cpu, start] = [process.cpuUsage(), performance.now()]
-    rows[`followed, ${kib} KiB`] = measured(path, cpu, start, await read(path, true, { chunkBytes: kib * 1_024 }))
+  const row = async (name: string, work: () => number | Promise<number>): Promise<void> => {
+    const cost = stopwatch()
+    const batches = await work()
+    const { seconds, cpuSeconds } = cost()
+    const megabytes = statSync(path).size / 1e6
+    rows[name] = {
+      'MB/s': Math.round(megabytes / seconds),
+      'MB a CPU-second': Math.round(megabytes / cpuSeconds),
+      'CPU us a batch': Math.round((cpuSeconds * 1e6) / batches),
+      batches,
+    }
+    progress(name)
   }
-  const [cpu, start] = [process.cpuUsage(), performance.now()]
-  rows['followed, 256 KiB, new memory for each batch (rejected)'] = measured(path, cpu, start, await read(path, false))
+  await row('read alone, 256 KiB, synchronous', () => readAlone(path))
+  for (const kib of [64, 128, 256, 1_024])
+    await row(`followed, ${kib} KiB`, () => read(path, true, { chunkBytes: kib * 1_024 }))
+  await row('followed, 256 KiB, new memory for each batch (rejected)', () => read(path, false))
   return rows
-}
-
-function measured(path: string, before: NodeJS.CpuUsage, start: number, batches: number): Record<string, number> {
-  const seconds = (performance.now() - start) / 1_000
-  const { user, system } = process.cpuUsage(before)
-  const megabytes = statSync(path).size / 1e6
-  return {
-    'MB/s': Math.round(megabytes / seconds),
-    'MB a CPU-second': Math.round(megabytes / ((user + system) / 1e6)),
-    'CPU us a batch': Math.round((user + system) / batches),
-    batches,
-  }
 }
 
 /** The floor: the same bytes into the same kind of buffer, cut at the same place, and nothing else. */
@@ -90,15 +103,11 @@ async function read(path: string, giveBack: boolean, options: FollowOptions = {}
 
 async function beside(folder: string): Promise<Record<string, Record<string, number>>> {
   const rows: Record<string, Record<string, number>> = {}
-  const noNap = { napMs: 0 }
-  for (const [rate, options] of [
-    [10, {}],
-    [1_000, {}],
-    [1_000, noNap],
-    [50_000, {}],
-    [50_000, noNap],
-  ] as const)
-    rows[`${rate} lines/s${'napMs' in options ? ', no nap (rejected)' : ''}`] = await follow(folder, rate, options)
+  for (const { rate, options } of rates) {
+    const name = `${rate} lines/s${'napMs' in options ? ', no nap (rejected)' : ''}`
+    rows[name] = await follow(folder, rate, options)
+    progress(name)
+  }
   return rows
 }
 
@@ -111,22 +120,24 @@ async function follow(folder: string, rate: number, options: FollowOptions): Pro
   const writer = spawn(process.execPath, script, { stdio: 'inherit' })
   void once(writer, 'exit').then(() => source.stop())
   const ages: number[] = []
-  let [lines, cpu, start] = [0, process.cpuUsage(), 0]
+  let lines = 0
+  let cost = stopwatch()
   for await (const { bytes } of source) {
     const now = process.hrtime.bigint()
-    if (start === 0) [cpu, start] = [process.cpuUsage(), performance.now()]
+    // Not what comes before the first line: the writer's start.
+    if (lines === 0) cost = stopwatch()
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     for (let at = 0; at < text.length; at += lineBytes) ages.push(Number(now - timeAt(text, at)) / 1e6)
     lines += text.length / lineBytes
   }
-  const { user, system } = process.cpuUsage(cpu)
+  const { seconds: passed, cpuSeconds } = cost()
   ages.sort((a, b) => a - b)
   return {
     lines,
     batches: source.stats().batches,
     'ms p50': round(ages[ages.length >> 1]!),
     'ms p99': round(ages[Math.floor(ages.length * 0.99)]!),
-    'CPU %': round((user + system) / 10 / (performance.now() - start)),
+    'CPU %': round((cpuSeconds / passed) * 100),
   }
 }
 

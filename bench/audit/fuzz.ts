@@ -1,8 +1,3 @@
-/**
- * Changed records by the million: nothing throws, every line of output is JSON, every record is accounted for.
- *
- *     node --import tsx bench/audit/fuzz.ts [records, default 10000000] [seed]
- */
 import { Buffer } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import type { BatchFormat, BatchResult } from '../../src/audit/batch.ts'
@@ -10,11 +5,25 @@ import { noProcesses } from '../../src/audit/enrich/pid-resolver.ts'
 import { Snapshot } from '../../src/audit/enrich/snapshot.ts'
 import { processBatch } from '../../src/audit/process-batch.ts'
 import { Scratch } from '../../src/audit/scratch.ts'
+import { countOption, progress, readOptions } from '../bench.ts'
 import { appArmorLine, bpfRecord, node, random, residents, seccompLine } from './made-up.ts'
 import { mutate } from './mutate.ts'
 
-const records = Number(process.argv[2] ?? 10_000_000)
-const next = random(Number(process.argv[3] ?? 1))
+/** Of each, how many of a hundred records. */
+const shares = { bpf: 25, apparmor: 25, seccomp: 10, fixtures: 40 }
+type Kind = keyof typeof shares
+
+const { only, records, seed } = readOptions<{ records: number; seed: number }, Kind>({
+  command: 'node --import tsx bench/audit/fuzz.ts',
+  about: 'Changed records by the million: nothing throws, every line of output is JSON, every record is accounted for.',
+  kinds: Object.keys(shares) as Kind[],
+  options: [
+    countOption('--records <count>', 'in all', 10_000_000),
+    countOption('--seed <number>', 'of the random numbers', 1),
+  ],
+})
+const next = random(seed)
+const bag = only.flatMap((kind) => Array<Kind>(shares[kind]).fill(kind))
 const data = node(5)
 const snapshot = new Snapshot(data)
 const known = residents(data)
@@ -31,12 +40,18 @@ const seeds = ['apparmor', 'seccomp'].flatMap(
 )
 
 function record(serial: number): { format: BatchFormat; bytes: Uint8Array } {
-  const kind = next()
-  if (kind < 0.25) return { format: 'record', bytes: bpfRecord(next, serial, made) }
-  if (kind < 0.5) return { format: 'auditlog', bytes: Buffer.from(appArmorLine(next, serial, made)) }
-  if (kind < 0.6) return { format: 'auditlog', bytes: Buffer.from(seccompLine(next, serial, made)) }
-  const { format, line } = seeds[Math.floor(next() * seeds.length)]!
-  return { format, bytes: Buffer.from(`${line}\n`) }
+  switch (bag[Math.floor(next() * bag.length)]!) {
+    case 'bpf':
+      return { format: 'record', bytes: bpfRecord(next, serial, made) }
+    case 'apparmor':
+      return { format: 'auditlog', bytes: Buffer.from(appArmorLine(next, serial, made)) }
+    case 'seccomp':
+      return { format: 'auditlog', bytes: Buffer.from(seccompLine(next, serial, made)) }
+    case 'fixtures': {
+      const { format, line } = seeds[Math.floor(next() * seeds.length)]!
+      return { format, bytes: Buffer.from(`${line}\n`) }
+    }
+  }
 }
 
 const totals = { read: 0, written: 0, filtered: 0, deferred: 0, undecodable: 0 }
@@ -58,7 +73,6 @@ function check(result: BatchResult): void {
   totals.undecodable += undecodable
 }
 
-const started = performance.now()
 const batch: Record<BatchFormat, Uint8Array[]> = { auditlog: [], netlink: [], kmsg: [], record: [] }
 
 function flush(format: BatchFormat): void {
@@ -79,6 +93,7 @@ for (let serial = 0; serial < records; serial++) {
   // Every tenth is left as it is, so that good records stand among the bad.
   batch[format].push(next() < 0.1 ? bytes : mutate(bytes, next))
   if (batch[format].length >= 64) flush(format)
+  if ((serial + 1) % 1_000_000 === 0) progress(`${serial + 1} changed records`)
 }
 for (const format of Object.keys(batch) as BatchFormat[]) flush(format)
-console.log(`${records} changed records in ${((performance.now() - started) / 1000).toFixed(0)} s:`, totals)
+progress(`${records} changed records: ${JSON.stringify(totals)}`)

@@ -1,8 +1,5 @@
 /**
  * From bytes of records to bytes of violations.log, on one thread: events a second and a CPU-second.
- *
- *     node --import tsx bench/audit/process-batch.bench.ts [seconds a row, default 2]
- *
  * Every record differs from the others in path, process, time and number; 20 containers, 50 processes in each. The
  * input passes through the caches: 40,000 records, far more than they hold. Rows that say "rejected" are other ways,
  * kept so that they can be measured again.
@@ -12,6 +9,7 @@ import type { BatchFormat, SourceBatch } from '../../src/audit/batch.ts'
 import { Snapshot } from '../../src/audit/enrich/snapshot.ts'
 import { processBatch } from '../../src/audit/process-batch.ts'
 import { Scratch, type ScratchOptions } from '../../src/audit/scratch.ts'
+import { type Cost, countOption, progress, readOptions, stopwatch } from '../bench.ts'
 import {
   appArmorLine,
   batches,
@@ -26,7 +24,13 @@ import {
 } from './made-up.ts'
 import { asOneString, plainWay } from './rejected-ways.ts'
 
-const seconds = Number(process.argv[2] ?? 2)
+const kinds = ['AppArmor', 'kern.log', 'BPF', 'Seccomp', 'noise'] as const
+const { only, seconds } = readOptions<{ seconds: number }, (typeof kinds)[number]>({
+  command: 'npm run bench:audit --',
+  about: 'From bytes of records to bytes of violations.log, on one thread.',
+  kinds,
+  options: [countOption('--seconds <count>', 'of each row', 2)],
+})
 const containers = 20
 const made: Made = { containers, classes: true }
 const data = node(containers)
@@ -55,22 +59,20 @@ function measure(name: string, input: readonly Uint8Array[], way: Way): void {
     )
   for (let warm = performance.now(); performance.now() - warm < 700; ) pass()
   const started = performance.now()
-  const cpu = process.cpuUsage()
+  const cost = stopwatch()
   const total: Pass = { records: 0, output: 0 }
   while (performance.now() - started < seconds * 1000) {
     const { records, output } = pass()
     total.records += records
     total.output += output
   }
-  const { user, system } = process.cpuUsage(cpu)
-  report(name, total, (user + system) / 1e6, (performance.now() - started) / 1000)
+  report(name, total, cost())
 }
 
-function report(name: string, { records, output }: Pass, cpuSeconds: number, wallSeconds: number): void {
+function report(name: string, { records, output }: Pass, cost: Cost): void {
   const million = (rate: number) => (rate / 1e6).toFixed(2).padStart(6)
-  console.log(
-    `${name.padEnd(58)} ${million(records / cpuSeconds)} M/CPU-s ${million(records / wallSeconds)} M/s ${Math.round(output / records)} bytes a record`,
-  )
+  const rates = `${million(records / cost.cpuSeconds)} M/CPU-s ${million(records / cost.seconds)} M/s`
+  progress(`${name.padEnd(58)} ${rates} ${Math.round(output / records)} bytes a record`)
 }
 
 /** Our way, with the memory of the last output given back, as the pipeline does. */
@@ -117,15 +119,19 @@ const mixed = batches(records, batchSize, (serial) =>
 )
 const bpf = recordBatches(records, batchSize, (serial) => bpfRecord(next, serial, made))
 
-measure('AppArmor', appArmor, ours('auditlog'))
-measure('AppArmor, new memory for each output (rejected)', appArmor, ours('auditlog', {}, false))
-measure('AppArmor, every record scanned (rejected)', appArmor, ours('auditlog', { shortcuts: false }))
-measure('AppArmor, one string a batch (rejected)', appArmor, asOneString(data))
-measure('AppArmor, a line at a time, regular expression, JSON (plain)', appArmor, plainWay(data))
-measure('AppArmor, a copy of the output', appArmor, copyOf('auditlog', appArmor))
-measure('AppArmor in kern.log', kernLog, ours('auditlog'))
-measure('BPF', bpf, ours('record'))
-measure('BPF, a copy of the output', bpf, copyOf('record', bpf))
-measure('Seccomp', seccomp, ours('auditlog'))
-measure('5 % AppArmor, 95 % other lines of audit.log', mixed, ours('auditlog'))
+if (only.includes('AppArmor')) {
+  measure('AppArmor', appArmor, ours('auditlog'))
+  measure('AppArmor, new memory for each output (rejected)', appArmor, ours('auditlog', {}, false))
+  measure('AppArmor, every record scanned (rejected)', appArmor, ours('auditlog', { shortcuts: false }))
+  measure('AppArmor, one string a batch (rejected)', appArmor, asOneString(data))
+  measure('AppArmor, a line at a time, regular expression, JSON (plain)', appArmor, plainWay(data))
+  measure('AppArmor, a copy of the output', appArmor, copyOf('auditlog', appArmor))
+}
+if (only.includes('kern.log')) measure('AppArmor in kern.log', kernLog, ours('auditlog'))
+if (only.includes('BPF')) {
+  measure('BPF', bpf, ours('record'))
+  measure('BPF, a copy of the output', bpf, copyOf('record', bpf))
+}
+if (only.includes('Seccomp')) measure('Seccomp', seccomp, ours('auditlog'))
+if (only.includes('noise')) measure('5 % AppArmor, 95 % other lines of audit.log', mixed, ours('auditlog'))
 console.log(kept)

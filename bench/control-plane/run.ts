@@ -1,53 +1,58 @@
 /**
- * The control plane on a real Kubernetes with kwok's nodes, beside upstream's figures:
- *   npm run bench:control-plane -- [--policies 300] [--nodes 100] [--pods 100] [--deployments 30] [--phases policies,fleet,reports,restarts]
- * Upstream's scale is `--policies 1000 --nodes 1000 --pods 1000 --deployments 100`. The manager is a process of its own, and so are
- * the simulated agents; only the manager's CPU and memory are counted. `--prof FOLDER` keeps CPU profiles of each manager there.
+ * The control plane on a real Kubernetes with kwok's nodes, beside upstream's figures. Upstream's scale is
+ * `--policies 1000 --nodes 1000 --pods 1000 --deployments 100`. The manager is a process of its own, and so are the
+ * simulated agents; only the manager's CPU and memory are counted.
  */
 import { mkdirSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+import { Option } from 'commander'
+import { countOption, progress, readOptions } from '../bench.ts'
 import { BenchCluster } from './bench-cluster.ts'
 import { compile } from './compiled.ts'
 import { type Bench, phases } from './phases.ts'
 import { Table } from './table.ts'
 
-const { values } = parseArgs({
-  options: {
-    policies: { type: 'string', default: '300' },
-    nodes: { type: 'string', default: '100' },
-    pods: { type: 'string', default: '100' },
-    deployments: { type: 'string', default: '30' },
-    phases: { type: 'string', default: Object.keys(phases).join(',') },
-    qps: { type: 'string' },
-    burst: { type: 'string' },
-    prof: { type: 'string' },
-  },
-})
+interface Given {
+  policies: number
+  nodes: number
+  pods: number
+  deployments: number
+  qps?: number
+  burst?: number
+  prof?: string
+}
 
-const chosen = values.phases.split(',')
-for (const name of chosen)
-  if (!(name in phases)) throw new Error(`There is no phase ${name}; there are: ${Object.keys(phases).join(', ')}`)
-if (values.prof !== undefined) mkdirSync(values.prof, { recursive: true })
+const { only, qps, burst, prof, ...scale } = readOptions<Given, keyof typeof phases>({
+  command: 'npm run bench:control-plane --',
+  about: 'What a manager takes for policies, reports and restarts, on a real Kubernetes with nodes that kwok pretends.',
+  kinds: Object.keys(phases) as (keyof typeof phases)[],
+  options: [
+    countOption('--policies <count>', 'that are applied', 300),
+    countOption('--nodes <count>', 'that kwok pretends', 100),
+    countOption('--pods <count>', 'beside them', 100),
+    countOption('--deployments <count>', 'that are restarted', 30),
+    countOption('--qps <count>', "of the manager's requests"),
+    countOption('--burst <count>', "of the manager's requests"),
+    new Option('--prof <folder>', 'keep a CPU profile of each manager there'),
+  ],
+})
+if (prof !== undefined) mkdirSync(prof, { recursive: true })
 
 await compile()
+progress('children compiled')
 const table = new Table()
 const cluster = await BenchCluster.start()
+progress('cluster started')
 const bench: Bench = {
   cluster,
   table,
-  scale: {
-    policies: Number(values.policies),
-    nodes: Number(values.nodes),
-    pods: Number(values.pods),
-    deployments: Number(values.deployments),
-  },
-  ...(values.qps !== undefined && { pace: { qps: Number(values.qps), burst: Number(values.burst ?? values.qps) } }),
-  flags: values.prof === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.prof}`],
+  scale,
+  ...(qps !== undefined && { pace: { qps, burst: burst ?? qps } }),
+  flags: prof === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${prof}`],
 }
 try {
-  for (const name of chosen) {
-    console.log(name)
-    await phases[name as keyof typeof phases](bench)
+  for (const name of only) {
+    await phases[name](bench)
+    progress(`end of ${name}`)
   }
 } finally {
   await cluster.stop()

@@ -1,27 +1,27 @@
 /**
- * A manager with very many nodes, on the embedded API server in the same process, under simulated time, seeded:
- *   node --expose-gc --import tsx bench/control-plane/simulation.ts [--nodes 10000] [--policies 100] [--seed 1]
+ * A manager with very many nodes, on the embedded API server in the same process, under simulated time, seeded.
  * Reflectors, actors, writes, limits, election, events, token reviews and what takes reports are the manager's own; on each node there
  * is the agent's own reporter, and nothing is loaded. Who is late in simulated time is late by design, not because the machine has
  * other work. The manager's memory is told apart from that of server and agents by what its end sets free. Exits with 1 where an aim
  * is missed.
  */
-import { parseArgs } from 'node:util'
 import { group } from '../../src/api/crds.ts'
 import type { VarmorPolicy } from '../../src/api/types.ts'
 import { type CallLog, total } from '../../test/manager/simulation/call-log.ts'
 import { World } from '../../test/manager/simulation/world.ts'
+import { countOption, progress, readOptions } from '../bench.ts'
 import { benchPolicy, NAMESPACES, namespaceOf } from './cluster-objects.ts'
 import { processCost } from './process-cost.ts'
 
-const { values } = parseArgs({
-  options: {
-    nodes: { type: 'string', default: '10000' },
-    policies: { type: 'string', default: '100' },
-    seed: { type: 'string', default: '1' },
-  },
+const { nodes, policies, seed } = readOptions<Record<'nodes' | 'policies' | 'seed', number>>({
+  command: 'node --expose-gc --import tsx bench/control-plane/simulation.ts',
+  about: 'A manager with very many nodes on the embedded API server, under simulated time.',
+  options: [
+    countOption('--nodes <count>', 'of the cluster', 10_000),
+    countOption('--policies <count>', 'that are applied', 100),
+    countOption('--seed <number>', 'of the random numbers', 1),
+  ],
 })
-const [nodes, policies, seed] = [Number(values.nodes), Number(values.policies), Number(values.seed)]
 /** Seconds of simulated time from the first policy until the last is Ready, and MiB of memory. */
 const aims = { time: 30, memory: 300 }
 /** Images that each Node names, as many as a kubelet tells of. */
@@ -56,6 +56,7 @@ const { cluster, clock } = world
 await world.start(Array.from({ length: Math.min(policies, NAMESPACES) }, (_, i) => namespaceOf(i)))
 const names = Array.from({ length: nodes }, (_, i) => `node-${i}`)
 await world.addNodes(names)
+progress(`${nodes} nodes added`)
 const unmanaged = heap()
 
 const beat = (name: string): void => {
@@ -66,12 +67,15 @@ for (const name of names) clock.after(world.random() * HEARTBEAT, () => beat(nam
 const started = clock.now()
 const { calls } = world.startManager()
 await world.runFor(SETTLED)
+progress('manager started, agents have reported')
 const began = clock.now()
 for (let i = 0; i < policies; i++) {
   const { metadata, spec } = benchPolicy(i)
   await world.until(cluster.addPolicy(metadata.namespace ?? '', metadata.name, spec))
 }
+progress(`${policies} policies applied`)
 const isReady = await world.runUntil(allReady, 2 * aims.time * 1000)
+progress(isReady ? 'all Ready' : 'not all became Ready')
 const time = (clock.now() - began) / 1000
 await world.runFor(10_000)
 const seconds = (clock.now() - started) / 1000

@@ -1,3 +1,4 @@
+import { progress } from '../bench.ts'
 import { load } from './process-cost.ts'
 import { upstream } from './upstream.ts'
 
@@ -13,7 +14,7 @@ export class Table {
 
   add(what: string, ours: string): void {
     this.#rows.push({ what, ours, load: load() })
-    console.log(`  ${what}: ${ours}`)
+    progress(`${what}: ${ours}`)
   }
 
   print(): void {

@@ -1,3 +1,5 @@
+import { stopwatch } from '../bench.ts'
+
 /** What one client cost. */
 export interface Cost {
   /** Until all objects were there. */
@@ -17,32 +19,29 @@ export interface Cost {
 
 const mebibytes = (bytes: number): number => Math.round(bytes / 1048576)
 
-const cpuSeconds = (since: NodeJS.CpuUsage): number => {
-  const { user, system } = process.cpuUsage(since)
-  return (user + system) / 1e6
-}
-
 /** Measures this process. Call `listed` when all objects are there, `changed` at each change; after `count` of them it prints. */
 export function measured(count: number, objects: () => number) {
-  const [start, cpu] = [performance.now(), process.cpuUsage()]
+  const listing = stopwatch()
   const cost: Partial<Cost> = {}
   // The first second of changes is not counted: code that is not compiled yet, and what came while the list was taken.
   const skipped = Math.min(1000, count)
-  let [changes, watchStart, watchCpu, rss] = [0, 0, cpu, 0]
+  let [changes, watching, rss] = [0, listing, 0]
   return {
     listed(): void {
-      cost.listSeconds = (performance.now() - start) / 1000
-      cost.listCpuSeconds = cpuSeconds(cpu)
+      const { seconds, cpuSeconds } = listing()
+      cost.listSeconds = seconds
+      cost.listCpuSeconds = cpuSeconds
       cost.listRss = mebibytes(process.memoryUsage.rss())
     },
     changed(): void {
       changes++
-      if (changes === skipped) [watchStart, watchCpu] = [performance.now(), process.cpuUsage()]
+      if (changes === skipped) watching = stopwatch()
       if (changes % 1000 === 0) rss = Math.max(rss, process.memoryUsage.rss())
       if (changes !== skipped + count) return
       cost.changes = count
-      cost.watchSeconds = (performance.now() - watchStart) / 1000
-      cost.watchCpuSeconds = cpuSeconds(watchCpu)
+      const { seconds, cpuSeconds } = watching()
+      cost.watchSeconds = seconds
+      cost.watchCpuSeconds = cpuSeconds
       cost.watchRss = mebibytes(rss)
       cost.objects = objects()
       global.gc?.()

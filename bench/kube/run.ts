@@ -1,50 +1,46 @@
 /**
- * Objects listed in pages and watched while they change, by our reflector and by client-node's informer:
- *   node --import tsx bench/kube/run.ts [--objects 10000] [--rate 1000] [--seconds 20] [--rounds 3]
+ * Objects listed in pages and watched while they change, by our reflector and by client-node's informer.
  * Every row is a process of its own, and so is the server, whose cost does not count. The median of the rounds is shown.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { parseArgs, promisify } from 'node:util'
+import { countOption, inOwnProcess, progress, readOptions } from '../bench.ts'
 import type { Cost } from './measured.ts'
 
-const { values } = parseArgs({
-  options: {
-    objects: { type: 'string', default: '10000' },
-    rate: { type: 'string', default: '1000' },
-    seconds: { type: 'string', default: '20' },
-    rounds: { type: 'string', default: '3' },
-  },
+const rows = {
+  ours: ['run-ours.ts'],
+  whole: ['run-ours.ts', 'whole'],
+  informer: ['run-client-node.ts'],
+  floor: ['run-floor.ts'],
+} satisfies Record<string, [string, ...string[]]>
+type Kind = keyof typeof rows
+
+const { only, ...given } = readOptions<Record<'objects' | 'rate' | 'seconds' | 'rounds', number>, Kind>({
+  command: 'npm run bench:kube --',
+  about:
+    "Objects listed and watched: by ours, by ours with whole objects, by client-node's informer, and only parsed and kept.",
+  kinds: Object.keys(rows) as Kind[],
+  options: [
+    countOption('--objects <count>', 'that are listed', 10_000),
+    countOption('--rate <count>', 'changes a second', 1000),
+    countOption('--seconds <count>', 'of changes', 20),
+    countOption('--rounds <count>', 'whose median is shown', 3),
+  ],
 })
 
-const script = (name: string, ...args: string[]): string[] => [
-  '--expose-gc',
-  '--import',
-  'tsx',
-  join(import.meta.dirname, name),
-  ...args,
-]
-
 async function startServer(): Promise<{ server: ChildProcess; url: string }> {
-  const server = spawn(process.execPath, script('server.ts', values.objects, values.rate), {
+  const script = join(import.meta.dirname, 'server.ts')
+  const server = spawn(process.execPath, ['--import', 'tsx', script, `${given.objects}`, `${given.rate}`], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const [chunk] = (await once(server.stdout!, 'data')) as [Buffer]
   return { server, url: chunk.toString().trim() }
 }
 
-async function cost(name: string, url: string, ...more: string[]): Promise<Cost> {
-  const changes = String(Number(values.rate) * Number(values.seconds))
-  const { stdout } = await promisify(execFile)(process.execPath, script(name, url, changes, ...more))
-  return JSON.parse(stdout) as Cost
-}
-
-const rows: Record<string, [string, ...string[]]> = {
-  ours: ['run-ours.ts'],
-  'ours, whole objects': ['run-ours.ts', 'whole'],
-  'client-node informer': ['run-client-node.ts'],
-  'parse and keep (floor)': ['run-floor.ts'],
+function cost(script: string, url: string, ...more: string[]): Promise<Cost> {
+  const changes = String(given.rate * given.seconds)
+  return inOwnProcess(join(import.meta.dirname, script), [url, changes, ...more], ['--expose-gc'])
 }
 
 function median(costs: Cost[], of: keyof Cost): number {
@@ -69,20 +65,23 @@ function row(costs: Cost[]) {
 
 const { server, url } = await startServer()
 try {
-  const measured: Record<string, Cost[]> = Object.fromEntries(Object.keys(rows).map((name) => [name, []]))
-  for (let i = 0; i < Number(values.rounds); i++)
-    for (const [name, [file, ...more]] of Object.entries(rows)) measured[name]?.push(await cost(file, url, ...more))
-  for (const [name, costs] of Object.entries(measured))
-    if (costs.some(({ objects }) => objects !== Number(values.objects)))
-      throw new Error(`${name} did not see all objects`)
-  const table = Object.fromEntries(Object.entries(measured).map(([name, costs]) => [name, row(costs)]))
+  const measured = new Map(only.map((kind): [Kind, Cost[]] => [kind, []]))
+  for (let turn = 1; turn <= given.rounds; turn++)
+    for (const [kind, costs] of measured) {
+      const [file, ...more] = rows[kind] as [string, ...string[]]
+      costs.push(await cost(file, url, ...more))
+      progress(`${kind}, round ${turn} of ${given.rounds}`)
+    }
+  for (const [kind, costs] of measured)
+    if (costs.some(({ objects }) => objects !== given.objects)) throw new Error(`${kind} did not see all objects`)
+  const table = Object.fromEntries([...measured].map(([kind, costs]) => [kind, row(costs)]))
   console.table(table)
-  const [ours, theirs] = [table['ours']!, table['client-node informer']!]
-  const ratios = Object.entries(ours).map(([column, value]) => [
-    column,
-    round(theirs[column as keyof typeof theirs] / value),
-  ])
-  console.log('client-node informer, times ours:', Object.fromEntries(ratios))
+  const { ours, informer } = table
+  if (ours !== undefined && informer !== undefined) {
+    const columns = Object.entries(ours) as [keyof typeof ours, number][]
+    const ratios = columns.map(([column, value]) => [column, round(informer[column] / value)])
+    console.log('client-node informer, times ours:', Object.fromEntries(ratios))
+  }
 } finally {
   server.kill()
 }

@@ -1,13 +1,21 @@
-/** Kills the agent 100 times at random points and looks what its log lacks: node --import tsx bench/pipeline/kill.ts [times] [seed] */
+/** Kills the agent at random points, and looks what its log lacks. Exits with 1 where a line is missing or torn. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crashRun } from '../../test/agent/crash-run.ts'
 import { random } from '../audit/made-up.ts'
+import { countOption, progress, readOptions } from '../bench.ts'
 
-const [times = 100, seed = Date.now() % 1e9] = process.argv.slice(2).map(Number)
+const { times, seed } = readOptions<{ times: number; seed: number }>({
+  command: 'node --import tsx bench/pipeline/kill.ts',
+  about: 'Kills the agent at random points, and looks what its log lacks.',
+  options: [
+    countOption('--times <count>', 'how often', 100),
+    countOption('--seed <number>', 'of the random points', Date.now() % 1e9),
+  ],
+})
 const folder = mkdtempSync(join(tmpdir(), 'varmor-kill-'))
-const run = await crashRun(folder, times, random(seed))
+const run = await crashRun(folder, times, random(seed), (kills) => progress(`killed ${kills} of ${times} times`))
 rmSync(folder, { recursive: true })
 console.log({ seed, ...run })
 if (run.missing > 0 || run.torn > 0) process.exitCode = 1

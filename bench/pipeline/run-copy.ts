@@ -5,16 +5,14 @@
 import { createReadStream, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { SinkFile } from '../../src/audit/sink-file.ts'
+import { type Cost, stopwatch } from '../bench.ts'
 
 const [log = '', input = '', folder = ''] = process.argv.slice(2)
 
-async function measured(work: () => Promise<void>): Promise<{ seconds: number; cpuSeconds: number }> {
-  const cpu = process.cpuUsage()
-  const start = performance.now()
-  await work()
-  const seconds = (performance.now() - start) / 1000
-  const { user, system } = process.cpuUsage(cpu)
-  return { seconds, cpuSeconds: (user + system) / 1e6 }
+async function costOf(work: Promise<void>): Promise<Cost> {
+  const cost = stopwatch()
+  await work
+  return cost()
 }
 
 async function eachPiece(path: string, take: (piece: Buffer) => unknown): Promise<void> {
@@ -27,12 +25,12 @@ mkdirSync(output, { recursive: true })
 const file = await SinkFile.open({ path: join(output, 'violations.log') })
 let bytes = 0
 // Cut anywhere: the file does not care.
-const copy = await measured(() =>
+const copy = await costOf(
   eachPiece(log, (piece) => {
     bytes += piece.length
     return file.write(piece)
   }),
 )
 await file.close()
-const reading = await measured(() => eachPiece(input, () => undefined))
+const reading = await costOf(eachPiece(input, () => undefined))
 console.log(JSON.stringify({ bytes, copy, reading }))

@@ -2,7 +2,7 @@
 import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { FollowedFile } from '../../src/audit/source/followed-file.ts'
-import { makeRiver } from './river.ts'
+import { makePipeline } from './pipeline-run.ts'
 import { maker } from './world.ts'
 
 const [folder = '', rate = '1000', seconds = '10'] = process.argv.slice(2)
@@ -10,7 +10,7 @@ const input = join(folder, 'latency.in')
 mkdirSync(folder, { recursive: true })
 writeFileSync(input, '')
 const source = await FollowedFile.open(input, { from: 'beginning' })
-const { pipeline, pool } = await makeRiver({ folder, threads: 2 }, source)
+const { pipeline, pool } = await makePipeline({ folder, threads: 2 }, source)
 const total = Number(rate) * Number(seconds)
 const make = maker('AppArmor')
 const lines = Array.from({ length: total }, (_, i) => make(i))

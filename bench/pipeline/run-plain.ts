@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pino } from 'pino'
 import { processesOfContainer } from '../audit/made-up.ts'
+import { stopwatch } from '../bench.ts'
 import { world } from './world.ts'
 
 const [input = '', folder = ''] = process.argv.slice(2)
@@ -116,8 +117,7 @@ function eventOf(fields: Record<string, string>, pid: number, epoch: number, aud
   }
 }
 
-const cpu = process.cpuUsage()
-const start = performance.now()
+const cost = stopwatch()
 // It keeps in memory what the disk has not taken, so a long run ends it.
 const most = 500_000
 let [read, written] = [0, 0]
@@ -127,6 +127,4 @@ for await (const line of createInterface({ input: createReadStream(input, { high
   if (read === most) break
 }
 await new Promise((resolve) => destination.flush(resolve))
-const seconds = (performance.now() - start) / 1000
-const { user, system } = process.cpuUsage(cpu)
-console.log(JSON.stringify({ read, written, seconds, cpuSeconds: (user + system) / 1e6 }))
+console.log(JSON.stringify({ read, written, ...cost() }))

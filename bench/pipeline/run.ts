@@ -1,44 +1,37 @@
 /**
- * The upward river from a file to violations.log, beside a copy of the same bytes and beside the plain way, in one run:
- *   npm run bench:pipeline -- [--lines 4000000] [--folder FOLDER] [--soak]
- * The folder should be on a disk such as /var/log is on; tmpfs, where each page is made and zeroed anew, is slower.
- * `--soak` also sends 20 million lines through it and looks at the memory. Every row is a process of its own.
+ * The upward pipeline from a file to violations.log, beside a copy of the same bytes and beside the plain way, in one run.
+ * Every row is a process of its own.
  */
-import { execFile } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs, promisify } from 'node:util'
-import type { RiverRun } from './river.ts'
+import { Option } from 'commander'
+import { type Cost, countOption, inOwnProcess, progress, readOptions } from '../bench.ts'
+import type { PipelineRun } from './pipeline-run.ts'
 import { type Kind, kinds, makeProc, maker, world } from './world.ts'
 
-const { values } = parseArgs({
-  options: {
-    lines: { type: 'string', default: '4000000' },
-    folder: { type: 'string', default: join(tmpdir(), 'varmor-bench') },
-    soak: { type: 'boolean', default: false },
-  },
+const { only, lines, folder } = readOptions<{ lines: number; folder: string }, Kind | 'latency' | 'soak'>({
+  command: 'npm run bench:pipeline --',
+  about:
+    'Events a second from a log of the kernel to violations.log. `soak` sends 20 million lines and looks at the memory.',
+  kinds: [...kinds, 'latency', 'soak'],
+  usual: [...kinds, 'latency'],
+  options: [
+    countOption('--lines <count>', 'of each kind', 4_000_000),
+    new Option(
+      '--folder <folder>',
+      'on a disk such as /var/log is on: tmpfs, which makes each page anew, is slower',
+    ).default(join(tmpdir(), 'varmor-bench')),
+  ],
 })
-const folder = values.folder
-const count = Number(values.lines)
 
-interface Cost {
-  seconds: number
-  cpuSeconds: number
-}
-interface River extends Cost {
+interface Run extends Cost {
   totals: { read: number; written: number }
   resident: number[]
   main: number
 }
 
-async function run<T>(script: string, ...args: string[]): Promise<T> {
-  const file = join(import.meta.dirname, script)
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', file, ...args], {
-    maxBuffer: 1 << 26,
-  })
-  return JSON.parse(stdout) as T
-}
+const run = <T>(script: string, ...args: string[]): Promise<T> => inOwnProcess(join(import.meta.dirname, script), args)
 
 function makeInput(kind: Kind, count: number): string {
   const path = join(folder, `${kind}.in`)
@@ -59,18 +52,26 @@ const ratio = (one: number, other: number): number => Number((one / other).toFix
 rmSync(folder, { recursive: true, force: true })
 mkdirSync(folder, { recursive: true })
 makeProc(join(folder, 'proc'), world())
-const rows: Record<string, Record<string, number | string>> = {}
-for (const kind of kinds) {
-  const input = makeInput(kind, count)
+const rows = new Map<Kind, Record<string, number | string>>()
+for (const kind of kinds) if (only.includes(kind)) rows.set(kind, await measure(kind))
+for (const [kind, row] of rows) console.log(kind, row)
+if (only.includes('latency')) for (const rate of [1000, 50_000]) await latency(rate, 10)
+if (only.includes('soak')) await soak(20_000_000)
+rmSync(folder, { recursive: true })
+
+async function measure(kind: Kind): Promise<Record<string, number | string>> {
+  const input = makeInput(kind, lines)
+  progress(`${kind}: ${lines} lines made`)
   const format = kind === 'BPF' ? 'record' : 'auditlog'
-  const river = (threads: number, more: Partial<RiverRun> = {}) =>
-    run<River & { bytes: number }>(
-      'run-river.ts',
-      JSON.stringify({ folder, input, format, threads, ...more } satisfies RiverRun),
-    )
-  const [one, two] = [await river(1), await river(2)]
+  const ours = async (threads: number, more: Partial<PipelineRun> = {}) => {
+    const options: PipelineRun = { folder, input, format, threads, ...more }
+    const done = await run<Run & { bytes: number }>('run-pipeline.ts', JSON.stringify(options))
+    progress(`${kind}: ${thousands(lines / done.seconds)} k events/s with ${threads} worker(s)`)
+    return done
+  }
+  const [one, two] = [await ours(1), await ours(2)]
   // The same output once more, in one file that nothing is deleted from, to copy it.
-  await river(1, { sink: { size: '100G' } })
+  await ours(1, { sink: { size: '100G' } })
   const log = join(folder, 'out', 'violations.log')
   const { bytes, copy, reading } = await run<{ bytes: number; copy: Cost; reading: Cost }>(
     'run-copy.ts',
@@ -78,42 +79,40 @@ for (const kind of kinds) {
     input,
     folder,
   )
+  progress(`${kind}: copied`)
   const plain = format === 'record' ? undefined : await run<Cost & { read: number }>('run-plain.ts', input, folder)
-  rows[kind] = {
+  if (plain !== undefined) progress(`${kind}: the plain way`)
+  rmSync(input)
+  return {
     'output bytes/event': Math.round(bytes / one.totals.written),
-    'k events/s, 1 worker': thousands(count / one.seconds),
-    '2 workers': thousands(count / two.seconds),
-    'k events/CPU-s, 1 worker': thousands(count / one.cpuSeconds),
-    '2 workers ': thousands(count / two.cpuSeconds),
-    'copy: k events/CPU-s': thousands(count / copy.cpuSeconds),
+    'k events/s, 1 worker': thousands(lines / one.seconds),
+    '2 workers': thousands(lines / two.seconds),
+    'k events/CPU-s, 1 worker': thousands(lines / one.cpuSeconds),
+    '2 workers ': thousands(lines / two.cpuSeconds),
+    'copy: k events/CPU-s': thousands(lines / copy.cpuSeconds),
     'CPU, times the copy': ratio(one.cpuSeconds, copy.cpuSeconds),
     'CPU, times the copy and reading the input': ratio(one.cpuSeconds, copy.cpuSeconds + reading.cpuSeconds),
     'time, times the copy': ratio(Math.min(one.seconds, two.seconds), copy.seconds),
     'plain: k events/CPU-s': plain === undefined ? '' : thousands(plain.read / plain.cpuSeconds),
     'CPU of the plain way, times ours':
-      plain === undefined ? '' : ratio(plain.cpuSeconds / plain.read, one.cpuSeconds / count),
+      plain === undefined ? '' : ratio(plain.cpuSeconds / plain.read, one.cpuSeconds / lines),
     'main thread busy': one.main.toFixed(2),
   }
-  rmSync(input)
 }
-for (const [kind, row] of Object.entries(rows)) console.log(kind, row)
-for (const [rate, seconds] of [
-  [1000, 10],
-  [50_000, 10],
-] as const)
-  console.log('ms from append to written', await run('run-latency.ts', folder, String(rate), String(seconds)))
-if (values.soak) {
-  const input = makeInput('AppArmor', 20_000_000)
-  const soak: RiverRun = { folder, input, format: 'auditlog', threads: 1 }
-  const { totals, resident } = await run<River>('run-river.ts', JSON.stringify(soak))
+
+async function latency(rate: number, seconds: number): Promise<void> {
+  const { p50, p99, max } = await run<Record<string, number>>('run-latency.ts', folder, String(rate), String(seconds))
+  progress(`ms from append to written at ${rate} lines/s: p50 ${p50}, p99 ${p99}, max ${max}`)
+}
+
+async function soak(count: number): Promise<void> {
+  const input = makeInput('AppArmor', count)
+  progress(`soak: ${count} lines made`)
+  const options: PipelineRun = { folder, input, format: 'auditlog', threads: 1 }
+  const { totals, resident } = await run<Run>('run-pipeline.ts', JSON.stringify(options))
   const tenth = Math.floor(resident.length / 10)
   const mebibytes = (from: number): number =>
     Math.round(Math.max(...resident.slice(from * tenth, (from + 1) * tenth)) / 1048576)
-  console.log(
-    'RSS in MiB, by tenth of',
-    totals.read,
-    'lines:',
-    Array.from({ length: 10 }, (_, i) => mebibytes(i)),
-  )
+  const tenths = Array.from({ length: 10 }, (_, i) => mebibytes(i))
+  progress(`soak: RSS in MiB, by tenth of ${totals.read} lines: ${tenths.join(' ')}`)
 }
-rmSync(folder, { recursive: true })

@@ -5,7 +5,7 @@ import type { SnapshotData } from '../../src/audit/enrich/snapshot.ts'
 import { appArmorLine, node, noiseLine, processesOfContainer, random, seccompLine } from '../audit/made-up.ts'
 
 export const containers = 20
-export const kinds = ['AppArmor', 'Seccomp', 'BPF', 'AppArmor 5 %'] as const
+export const kinds = ['AppArmor', 'Seccomp', 'BPF', 'noise'] as const
 export type Kind = (typeof kinds)[number]
 
 /** The node whose containers all lines are of. */
@@ -34,7 +34,8 @@ export function maker(kind: Kind): (serial: number) => Uint8Array {
   const line = {
     AppArmor: (serial: number) => appArmorLine(next, serial, made),
     Seccomp: (serial: number) => seccompLine(next, serial, made),
-    'AppArmor 5 %': (serial: number) => (next() < 0.05 ? appArmorLine(next, serial, made) : noiseLine(next, serial)),
+    // Of a log that others write, too.
+    noise: (serial: number) => (next() < 0.05 ? appArmorLine(next, serial, made) : noiseLine(next, serial)),
   }[kind]
   return (serial) => Buffer.from(line(serial))
 }

@@ -1,10 +1,10 @@
-// How long patterns take to compile, and what they take up. `ms` is time on a
-// processor, which other programs on the machine do not change much; `dense` is the table of states x classes x 4 bytes that was
-// rejected for the packed rows of table.ts: node --import tsx bench/profile/automaton.bench.ts [count…]
+// `ms` is time on a processor, which other programs on the machine do not change much; `dense` is the table of
+// states x classes x 4 bytes that was rejected for the packed rows of table.ts.
 import { compileAutomaton } from '../../src/profile/bpf/automaton.ts'
 import { bitMarks } from '../../src/profile/bpf/marks.ts'
 import type { TriePattern } from '../../src/profile/bpf/pattern-trie.ts'
 import { parsePathPattern } from '../../src/profile/path-pattern.ts'
+import { countOption, progress, readOptions, stopwatch } from '../bench.ts'
 
 let seed = 1
 /** A number below `n`; the same row of numbers in every run (Lehmer, modulus 2^31 - 1). */
@@ -36,25 +36,32 @@ const directory = (depth: number) => Array.from({ length: depth }, () => `/${nam
 const top = ['/etc', '/usr/lib', '/var/lib', '/proc', '/sys', '/opt']
 const under = (depth: number) => `${top[random(top.length)]}${directory(depth)}`
 
-const shapes: Record<string, () => string> = {
-  'exact, 4 components': () => under(3),
-  'prefix /a/b/**': () => `${under(2)}/**`,
-  'suffix /**/name': () => `/**/${name()}`,
-  'file names *.ext': () => `*.${name()}`,
-  'file names name*': () => `${name()}*`,
-  'file names *name*': () => `*${name()}*`,
-  'anywhere /**/name/**': () => `/**/${name()}/**`,
-  'both ends /a/**/name': () => `${under(1)}/**/${name()}`,
-  'one * in a segment': () => `${under(1)}/*/${name()}`,
-  'several * in segments': () => `${under(1)}/${name()}*${name()}/*${name()}`,
-  'mix: exact, prefix, suffix': () => [() => under(3), () => `${under(2)}/**`, () => `/**/${name()}`][random(3)]!(),
-  'mix of all but **…**': () => usual[random(usual.length)]!(),
-  'two ** /a/**/b/**/c': () => `${under(1)}/**/${name()}/**/${name()}`,
-  'two free ** /**/a/**/b': () => `/**/${name()}/**/${name()}`,
+interface Shape {
+  kind: string
+  title: string
+  make: () => string
+  /** One of those that policies mostly have. */
+  usual?: true
 }
-const usual = Object.entries(shapes).flatMap(([shape, make]) =>
-  /^(exact|prefix|suffix|file names \*\.|one)/.test(shape) ? [make] : [],
-)
+
+const shapes: Shape[] = [
+  { kind: 'exact', title: 'exact, 4 components', make: () => under(3), usual: true },
+  { kind: 'prefix', title: 'prefix /a/b/**', make: () => `${under(2)}/**`, usual: true },
+  { kind: 'suffix', title: 'suffix /**/name', make: () => `/**/${name()}`, usual: true },
+  { kind: 'extension', title: 'file names *.ext', make: () => `*.${name()}`, usual: true },
+  { kind: 'name-start', title: 'file names name*', make: () => `${name()}*` },
+  { kind: 'name-part', title: 'file names *name*', make: () => `*${name()}*` },
+  { kind: 'anywhere', title: 'anywhere /**/name/**', make: () => `/**/${name()}/**` },
+  { kind: 'both-ends', title: 'both ends /a/**/name', make: () => `${under(1)}/**/${name()}` },
+  { kind: 'star', title: 'one * in a segment', make: () => `${under(1)}/*/${name()}`, usual: true },
+  { kind: 'stars', title: 'several * in segments', make: () => `${under(1)}/${name()}*${name()}/*${name()}` },
+  { kind: 'mix', title: 'mix: exact, prefix, suffix', make: () => oneOf(usual.slice(0, 3)) },
+  { kind: 'usual-mix', title: 'mix of all but **…**', make: () => oneOf(usual) },
+  { kind: 'two-gaps', title: 'two ** /a/**/b/**/c', make: () => `${under(1)}/**/${name()}/**/${name()}` },
+  { kind: 'two-free-gaps', title: 'two free ** /**/a/**/b', make: () => `/**/${name()}/**/${name()}` },
+]
+const usual = shapes.filter((shape) => shape.usual)
+const oneOf = (some: readonly Shape[]): string => some[random(some.length)]!.make()
 
 function patterns(make: () => string, count: number, flags: number): TriePattern[] {
   return Array.from({ length: count }, () => {
@@ -64,21 +71,25 @@ function patterns(make: () => string, count: number, flags: number): TriePattern
   })
 }
 
-const counts = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [1000]
-console.log(`${'shape'.padEnd(28)}patterns     ms   states  classes    bytes      dense`)
-for (const count of counts) {
-  for (const [shape, make] of Object.entries(shapes)) {
-    seed = 1
-    const given = patterns(make, count, 4)
-    const before = process.cpuUsage()
-    const compiled = compileAutomaton(given, bitMarks)
-    const ms = process.cpuUsage(before).user / 1000
-    const head = `${shape.padEnd(28)}${String(count).padStart(8)}${ms.toFixed(0).padStart(7)}`
-    if (!compiled.ok) console.log(`${head}  refused: ${compiled.bound}`)
-    else {
-      const { states, classes, bytes } = compiled.table
-      const figures = [states, classes, bytes.length, states * classes * 4]
-      console.log(head + figures.map((figure, i) => String(figure).padStart([9, 9, 9, 11][i]!)).join(''))
-    }
+const { only, patterns: count } = readOptions<{ patterns: number }, string>({
+  command: 'node --import tsx bench/profile/automaton.bench.ts',
+  about: 'How long patterns take to compile, and what they take up.',
+  kinds: shapes.map(({ kind }) => kind),
+  options: [countOption('--patterns <count>', 'of each shape', 1000)],
+})
+progress(`${'shape'.padEnd(28)}patterns     ms   states  classes    bytes      dense`)
+for (const { kind, title, make } of shapes) {
+  if (!only.includes(kind)) continue
+  seed = 1
+  const given = patterns(make, count, 4)
+  const cost = stopwatch()
+  const compiled = compileAutomaton(given, bitMarks)
+  const ms = cost().cpuSeconds * 1000
+  const head = `${title.padEnd(28)}${String(count).padStart(8)}${ms.toFixed(0).padStart(7)}`
+  if (!compiled.ok) progress(`${head}  refused: ${compiled.bound}`)
+  else {
+    const { states, classes, bytes } = compiled.table
+    const figures = [states, classes, bytes.length, states * classes * 4]
+    progress(head + figures.map((figure, i) => String(figure).padStart([9, 9, 9, 11][i]!)).join(''))
   }
 }

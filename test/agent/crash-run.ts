@@ -62,8 +62,16 @@ export function logOf(folder: string): string {
   return files.map((file) => readFileSync(join(log, file), 'utf8')).join('')
 }
 
-/** Kills the agent again and again while its audit log grows, then lets it come to its end. */
-export async function crashRun(folder: string, kills: number, random: () => number): Promise<CrashRun> {
+/**
+ * Kills the agent again and again while its audit log grows, then lets it come to its end.
+ * @param onKill is called with the number of kills so far
+ */
+export async function crashRun(
+  folder: string,
+  kills: number,
+  random: () => number,
+  onKill: (kills: number) => void = () => undefined,
+): Promise<CrashRun> {
   mkdirSync(folder, { recursive: true })
   const audit = join(folder, 'audit.log')
   writeFileSync(audit, '')
@@ -87,6 +95,7 @@ export async function crashRun(folder: string, kills: number, random: () => numb
     const again = new Set(before)
     mostDoubles = Math.max(mostDoubles, names.slice(before.length).filter((name) => again.has(name)).length)
     before = names
+    onKill(kill + 1)
   }
   const agent = await startAgent(folder)
   await pause(300)

@@ -1,22 +1,24 @@
-import { type Agent, request } from 'node:https'
+/** Asks the webhook at the port argv[2], over argv[3] connections, argv[4] times, about a Deployment named argv[5]. Prints JSON. */
+import { Agent, request } from 'node:https'
+import { madeUpReview } from './made-up.ts'
 
-export interface Load {
-  agent: Agent
-  port: number
-  connections: number
-  /** Requests in all. */
-  count: number
-  body: Buffer
+export interface Answers {
+  /** Milliseconds. */
+  median: number
+  p99: number
+  /** How many had a patch. */
+  patched: number
 }
 
+const [port = 0, connections = 0, count = 0] = process.argv.slice(2, 5).map(Number)
+const agent = new Agent({ keepAlive: true, maxSockets: connections, rejectUnauthorized: false })
+const { times, patched } = await load(madeUpReview(process.argv[5]!))
+agent.destroy()
+const at = (part: number) => times[Math.min(times.length - 1, Math.floor(times.length * part))]!
+console.log(JSON.stringify({ median: at(0.5), p99: at(0.99), patched } satisfies Answers))
+
 /** Sends the same review again and again, each connection as soon as it has its answer. Times in milliseconds, in order of size. */
-export async function load({
-  agent,
-  port,
-  connections,
-  count,
-  body,
-}: Load): Promise<{ times: number[]; patched: number }> {
+async function load(body: Buffer): Promise<{ times: number[]; patched: number }> {
   const times: number[] = []
   let left = count
   let patched = 0

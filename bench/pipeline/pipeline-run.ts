@@ -7,9 +7,10 @@ import { SnapshotFeed } from '../../src/audit/snapshot-feed.ts'
 import { FollowedFile } from '../../src/audit/source/followed-file.ts'
 import { type AuditSource, systemClock } from '../../src/audit/source/source.ts'
 import { streamBatches } from '../../src/audit/stream-batches.ts'
+import { stopwatch } from '../bench.ts'
 import { world } from './world.ts'
 
-export interface RiverRun {
+export interface PipelineRun {
   /** Where the fake proc file system and the output are. */
   folder: string
   input: string
@@ -20,9 +21,9 @@ export interface RiverRun {
   chunkBytes?: number
 }
 
-/** A river over made-up input, ready to run: workers started, file opened. */
-export async function makeRiver(
-  { folder, threads, sink: given }: Pick<RiverRun, 'folder' | 'threads' | 'sink'>,
+/** A pipeline over made-up input, ready to run: workers started, file opened. */
+export async function makePipeline(
+  { folder, threads, sink: given }: Pick<PipelineRun, 'folder' | 'threads' | 'sink'>,
   source: AuditSource,
 ) {
   const feed = new SnapshotFeed(world())
@@ -71,7 +72,7 @@ function recordsOf(path: string): AuditSource {
 }
 
 /** Reads the input to its end, in this process. */
-export async function runRiver(run: RiverRun) {
+export async function runPipeline(run: PipelineRun) {
   const followed = run.format === 'auditlog'
   const source = followed
     ? await FollowedFile.open(run.input, {
@@ -79,27 +80,22 @@ export async function runRiver(run: RiverRun) {
         chunkBytes: run.chunkBytes ?? 1024 * 1024,
       })
     : recordsOf(run.input)
-  const { pipeline, pool, failures } = await makeRiver(run, source)
-  const cpu = process.cpuUsage()
-  const [start, busy] = [performance.now(), performance.eventLoopUtilization()]
+  const { pipeline, pool, failures } = await makePipeline(run, source)
+  const [cost, busy] = [stopwatch(), performance.eventLoopUtilization()]
   const ended = pipeline.run()
   if (followed) pipeline.stop()
   const resident: number[] = []
   const sampling = setInterval(() => resident.push(process.memoryUsage.rss()), 250)
   await ended
   clearInterval(sampling)
-  const seconds = (performance.now() - start) / 1000
-  const { user, system } = process.cpuUsage(cpu)
+  const used = cost()
   const main = performance.eventLoopUtilization(busy).utilization
   await pool.close()
   const { totals, balanced, undecodable, unresolved } = pipeline.accounting
   if (!balanced || failures.length > 0) throw new Error(`wrong: ${JSON.stringify({ totals, failures })}`)
   const { maxRSS } = process.resourceUsage()
   return {
-    seconds,
-    cpuSeconds: (user + system) / 1e6,
-    user: user / 1e6,
-    system: system / 1e6,
+    ...used,
     main,
     totals,
     undecodable,

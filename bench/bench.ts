@@ -1,0 +1,72 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { Command, InvalidArgumentError, Option } from 'commander'
+
+export interface BenchCommand<Kind extends string> {
+  /** As a person types it. */
+  command: string
+  about: string
+  /** What `--only` takes. */
+  kinds?: readonly Kind[]
+  /** What is measured without `--only`; by default all kinds. */
+  usual?: readonly Kind[]
+  options?: readonly Option[]
+}
+
+/** Reads the options of a bench. Prints the help, or what is wrong with them, and ends the process where that is asked for. */
+export function readOptions<More extends object, Kind extends string = never>(
+  bench: BenchCommand<Kind>,
+): More & { only: readonly Kind[] } {
+  const { command, about, kinds = [], usual = kinds, options = [] } = bench
+  const program = new Command(command).description(about)
+  if (kinds.length > 0) {
+    const only = new Option('--only <kind...>', 'measure these alone').choices(kinds)
+    program.addOption(only.default(usual, usual === kinds ? 'all' : usual.join(' ')))
+  }
+  for (const option of options) program.addOption(option)
+  return program.parse().opts()
+}
+
+function readCount(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
+  return Number(text)
+}
+
+/** An option that takes a whole number. */
+export const countOption = (flags: string, about: string, byDefault?: number): Option =>
+  new Option(flags, about).argParser(readCount).default(byDefault)
+
+/** Prints what has just ended, with the seconds since this process began. */
+export function progress(what: string): void {
+  console.log(`${(performance.now() / 1000).toFixed(1).padStart(6)} s  ${what}`)
+}
+
+export interface Cost {
+  seconds: number
+  /** Of this process, in all its threads. */
+  cpuSeconds: number
+}
+
+/** @returns what gives the time, and the CPU time of this process, from here on */
+export function stopwatch(): () => Cost {
+  const [start, before] = [performance.now(), process.cpuUsage()]
+  return () => {
+    const { user, system } = process.cpuUsage(before)
+    return { seconds: (performance.now() - start) / 1000, cpuSeconds: (user + system) / 1e6 }
+  }
+}
+
+/**
+ * Runs a script in a process of its own, so that it pays for no garbage and no compiled code of others.
+ * @returns what it prints, which is JSON
+ */
+export async function inOwnProcess<T>(
+  script: string,
+  args: readonly string[],
+  flags: readonly string[] = [],
+): Promise<T> {
+  const { stdout } = await promisify(execFile)(process.execPath, [...flags, '--import', 'tsx', script, ...args], {
+    maxBuffer: 1 << 26,
+  })
+  return JSON.parse(stdout) as T
+}
