@@ -61,7 +61,8 @@ export function policy(ports: PolicyPorts): Behaviour<PolicyState, Message> {
         case 'rollout':
           hear(ports, state, message.news, context)
           return converge(ports, state, context)
-        case 'rollout-lost':
+        case 'rollout-failed':
+          // It has forgotten what is wanted.
           state.toldRollout = undefined
           return converge(ports, state, context)
         case 'nodes':

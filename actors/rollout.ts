@@ -1,3 +1,4 @@
+import { type ActorFailure, actorFailureOf } from './actor-failure.ts'
 import { cut } from './policy/listing.ts'
 import { newest } from './policy/newer.ts'
 import {
@@ -27,8 +28,8 @@ export interface RolloutPorts {
   count: Count
   /** Tells the actor of the policy. */
   tell(policyKey: string, news: RolloutNews): void
-  /** Has the policy say again what is wanted. */
-  askAgain(policyKey: string): void
+  /** This actor failed: the policy names it on its status, and says again what is wanted. */
+  failed(policyKey: string, failure: ActorFailure): void
   settings: RolloutSettings
 }
 
@@ -85,7 +86,6 @@ export function rollout(ports: RolloutPorts): Behaviour<State, RolloutMessage | 
   return {
     start(context) {
       ports.limiter.done(context.key)
-      if (context.lastFailure !== undefined) ports.askAgain(context.key)
       return idle()
     },
     receive(state, message, context) {
@@ -249,4 +249,5 @@ export const rolloutFamily = (ports: RolloutPorts): FamilyOptions<State, Rollout
     capacity: 16,
     coalesce: ({ type }) => (type === 'granted' ? undefined : type === 'unwanted' ? 'wanted' : type),
   },
+  supervision: { report: (failure) => ports.failed(failure.key, actorFailureOf(failure)) },
 })

@@ -1,5 +1,6 @@
 import type { ArmorProfile } from '../../src/api/types.ts'
 import type { BehaviorModel } from '../../src/profile/context.ts'
+import type { ActorFailure } from '../actor-failure.ts'
 import type { AnyPolicy, ControlPlaneApi, ControlPlaneStores, Count, PolicyId, RecordEvent } from '../ports.ts'
 import type { RolloutNews } from '../rollout/wanted.ts'
 import type { RolloutMessage } from '../rollout.ts'
@@ -67,12 +68,12 @@ export interface PolicyPorts {
   settings: PolicySettings
 }
 
-/** All level-triggered: look again. `rollout` brings how far the restarts are, `rollout-lost` asks what is wanted. */
+/** All level-triggered: look again. `rollout` brings how far the restarts are, `rollout-failed` that its actor is to hear anew what is wanted. */
 export type PolicyMessage =
   | { type: 'changed' }
   | { type: 'nodes' }
   | { type: 'rollout'; news: RolloutNews }
-  | { type: 'rollout-lost' }
+  | { type: 'rollout-failed'; failure: ActorFailure }
 
 /** Only our own timers send it. */
 export type PolicyDue = { type: 'due' }

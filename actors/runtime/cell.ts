@@ -205,14 +205,18 @@ export class Cell extends Inbox implements Runnable {
     const decision = this.decide(error, extras.failures)
     const retryIn = backoff(supervision, extras.failures, environment.random)
     const message = during === 'receive' ? { message: this.message } : {}
-    const { address } = this
-    const failure = { address, error, during, failures: extras.failures, decision, ...message }
+    const failure = { ...this.identity, error, during, failures: extras.failures, decision, ...message }
     if (during === 'receive' || during === 'child') this.failMessage(error)
     this.forget(extras, error)
     if (decision !== 'restart') this.endFailed(error, decision)
     else if (this.endsNow) this.phase = 'new'
     else this.backOff(extras, retryIn)
     this.report(decision === 'restart' ? { ...failure, retryIn } : failure)
+  }
+
+  private get identity() {
+    const { address, key, kind } = this
+    return { address, family: kind.prefix.slice(0, -1), key }
   }
 
   private decide(error: unknown, failures: number): Decision {
@@ -330,7 +334,7 @@ export class Cell extends Inbox implements Runnable {
   ): Promise<void> | undefined {
     ending.stopDue = false
     const failed = (error: unknown): void =>
-      this.report({ address: this.address, error, during: 'stop', failures: 1, decision: 'stop' })
+      this.report({ ...this.identity, error, during: 'stop', failures: 1, decision: 'stop' })
     try {
       const pending = stop(this.state, this.context!)
       if (pending instanceof Promise) return pending.catch(failed).then(() => this.finish())

@@ -23,6 +23,9 @@ export interface Supervision {
 /** One failure of one actor. */
 export interface Failure {
   readonly address: string
+  /** The actor's family; empty for one that was spawned. */
+  readonly family: string
+  readonly key: string
   /** What was thrown. */
   readonly error: unknown
   /** In which function of the behaviour it was thrown; `child` when a child escalated. */

@@ -207,7 +207,7 @@ export class ControlPlane {
           if (news.state === 'done') this.#rolling.delete(key)
           this.#policies.of(key).tell({ type: 'rollout', news })
         },
-        askAgain: (key) => this.#policies.of(key).tell({ type: 'rollout-lost' }),
+        failed: (key, failure) => this.#policies.of(key).tell({ type: 'rollout-failed', failure }),
         settings: { ...defaultRolloutSettings, ...rollout },
       }),
     )

@@ -148,6 +148,27 @@ describe('the restart of workloads that were there before', () => {
     expect(world.restarts).to.have.length(2)
   })
 
+  it('goes on after a failure of its actor, which reaches the actor of the policy', async () => {
+    const { world, names } = worldOf(3)
+    await world.runFor(10_000)
+    const { session, failures } = world.manager!
+    const workloads = session.workloads.bind(session)
+    session.workloads = (kind, namespace) => {
+      if (world.restarts.length === 1 && failures.length < 3) throw new TypeError('a bug')
+      return workloads(kind, namespace)
+    }
+    const key = world.policy('web', restarting())
+    await done(world, key)
+    expect(world.restarts.map(({ workload }) => workload)).to.have.members(names)
+    expect(failures).to.have.length(3)
+    for (const { family, key: of, error } of failures)
+      expect({ family, of, error: String(error) }).to.deep.equal({
+        family: 'rollout',
+        of: key,
+        error: 'TypeError: a bug',
+      })
+  })
+
   it('stops when updateExistingWorkloads is taken back', async () => {
     const { world } = worldOf(20)
     await world.runFor(10_000)

@@ -79,7 +79,7 @@ export class Manager {
         limiter: this.limiter,
         count,
         tell: (key, news) => this.policies.of(key).tell({ type: 'rollout', news }),
-        askAgain: (key) => this.policies.of(key).tell({ type: 'rollout-lost' }),
+        failed: (key, failure) => this.policies.of(key).tell({ type: 'rollout-failed', failure }),
         settings: { ...defaultRolloutSettings, ...options.rollout },
       }),
     )
