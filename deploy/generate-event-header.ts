@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { eventHeader } from '../src/audit/bpf-header.ts'
+import { eventHeader } from '../src/audit/decode/bpf-header.ts'
 
 const path = new URL('../native/bpf/varmor_event.h', import.meta.url)
 writeFileSync(path, eventHeader())

@@ -1,12 +1,12 @@
 import { Buffer } from 'node:buffer'
 import { readFileSync } from 'node:fs'
-import type { BatchFormat, BatchResult } from '../../src/audit/batch.ts'
+import type { BatchFormat, BatchResult } from '../../src/audit/batch/batch.ts'
+import { processBatch } from '../../src/audit/batch/process-batch.ts'
+import { Scratch } from '../../src/audit/batch/scratch.ts'
 import { noProcesses } from '../../src/audit/enrich/pid-resolver.ts'
 import { Snapshot } from '../../src/audit/enrich/snapshot.ts'
-import { processBatch } from '../../src/audit/process-batch.ts'
-import { Scratch } from '../../src/audit/scratch.ts'
 import { countOption, progress, readOptions } from '../bench.ts'
-import { appArmorLine, bpfRecord, node, random, residents, seccompLine } from './made-up.ts'
+import { appArmorLine, bpfRecord, node, processResolver, random, seccompLine } from './made-up.ts'
 import { mutate } from './mutate.ts'
 
 /** Of each, how many of a hundred records. */
@@ -26,7 +26,7 @@ const next = random(seed)
 const bag = only.flatMap((kind) => Array<Kind>(shares[kind]).fill(kind))
 const data = node(5)
 const snapshot = new Snapshot(data)
-const known = residents(data)
+const known = processResolver(data)
 const scratches = [new Scratch(), new Scratch({ everything: true })]
 const made = { containers: 5, classes: true }
 

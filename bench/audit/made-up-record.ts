@@ -6,7 +6,7 @@ import {
   recordActions,
   recordKinds,
   recordVersion,
-} from '../../src/audit/bpf-record.ts'
+} from '../../src/audit/decode/bpf-record.ts'
 
 /** What goes into a record; what is left out is 0 or empty. */
 export interface RecordText {

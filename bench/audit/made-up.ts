@@ -55,7 +55,7 @@ const policy = (i: number): PolicyIdentity => ({
 })
 
 /** Knows every process of the node's containers without /proc. */
-export function residents({ containers }: SnapshotData): PidResolver {
+export function processResolver({ containers }: SnapshotData): PidResolver {
   return {
     generation: 0,
     resolve: (pid) => {

@@ -4,7 +4,7 @@
  */
 import { createReadStream, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { SinkFile } from '../../src/audit/sink-file.ts'
+import { SinkFile } from '../../src/audit/sink/sink-file.ts'
 import { type Cost, stopwatch } from '../bench.ts'
 
 const [log = '', input = '', folder = ''] = process.argv.slice(2)

@@ -1,6 +1,13 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { header, headerFields, layOut, recordActions, recordKinds, recordVersion } from '../../src/audit/bpf-record.ts'
+import {
+  header,
+  headerFields,
+  layOut,
+  recordActions,
+  recordKinds,
+  recordVersion,
+} from '../../src/audit/decode/bpf-record.ts'
 import type { SnapshotData } from '../../src/audit/enrich/snapshot.ts'
 import { appArmorLine, node, noiseLine, processesOfContainer, random, seccompLine } from '../audit/made-up.ts'
 

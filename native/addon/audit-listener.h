@@ -21,7 +21,7 @@ struct listener_options {
 	uint32_t flush_ms; /* a record waits at most about this long for its batch to fill */
 	/*
 	 * Once the socket is read empty the thread sleeps this long before it looks again, at most 1000. With 0 every
-	 * record costs a wake-up of its own: bench/audit/multicast.bench.ts has both figures.
+	 * record costs a wake-up of its own: bench/audit/source/multicast.bench.ts has both figures.
 	 */
 	uint32_t nap_ms;
 	uint32_t sample_ms; /* how often the kernel's lost counter is read; 0: only at the end */

@@ -1,11 +1,11 @@
 import type { EventEmitter } from 'node:events'
+import { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
 import { Forks } from '../audit/lineage/forks.ts'
-import { SnapshotFeed } from '../audit/snapshot-feed.ts'
 import { ContainersFile } from './containers-file.ts'
 import { type Lineage, openLineage } from './lineage.ts'
-import { bootTime, problemOf, type RiverOptions, startRiver } from './river.ts'
+import { bootTime, problemOf, startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
 
-export interface AuditOnlyOptions extends Omit<RiverOptions, 'feed'> {
+export interface AuditOnlyOptions extends Omit<ViolationPipelineOptions, 'feed'> {
   /** File with the node's containers and policies. */
   containers: string
   nodeName: string
@@ -16,7 +16,7 @@ export interface AuditOnlyOptions extends Omit<RiverOptions, 'feed'> {
   signals: EventEmitter
 }
 
-/** Runs the upward river of one node, with container information from a file, until a signal. Returns the exit status. */
+/** Reports the violations of one node, with container information from a file, until a signal. Returns the exit status. */
 export async function runAuditOnly(options: AuditOnlyOptions): Promise<number> {
   const { logger, containers, nodeName, metadata, procRoot = '/proc' } = options
   const file = await ContainersFile.open(containers, logger)
@@ -42,18 +42,18 @@ async function run(
   lineage: Lineage,
 ): Promise<boolean> {
   const { log, logger, signals, statusEvery } = options
-  const river = await startRiver({ ...options, feed, lineage })
-  if ('why' in river) return false
-  const tell = (): void => logger.info(river.status(), 'status')
-  const off = listen(signals, { SIGTERM: river.stop, SIGINT: river.stop, SIGUSR1: tell })
+  const pipeline = await startViolationPipeline({ ...options, feed, lineage })
+  if ('why' in pipeline) return false
+  const tell = (): void => logger.info(pipeline.status(), 'status')
+  const off = listen(signals, { SIGTERM: pipeline.stop, SIGINT: pipeline.stop, SIGUSR1: tell })
   const timer = statusEvery === undefined ? undefined : setInterval(tell, statusEvery)
   file.follow(feed)
-  logger.info({ log, source: river.source, containers: feed.containers.size }, 'the agent is running')
-  await river.ended.finally(() => {
+  logger.info({ log, source: pipeline.source, containers: feed.containers.size }, 'the agent is running')
+  await pipeline.ended.finally(() => {
     clearInterval(timer)
     off()
   })
-  logger.info(river.status(), 'the agent has ended')
+  logger.info(pipeline.status(), 'the agent has ended')
   return true
 }
 

@@ -2,8 +2,8 @@ import { unwatchFile, watchFile } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { formatFieldError } from '../api/field-error.ts'
-import { type NodeContents, readContents } from '../audit/containers-file.ts'
-import type { SnapshotFeed } from '../audit/snapshot-feed.ts'
+import { type NodeContents, readContents } from '../audit/enrich/node-contents.ts'
+import type { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
 import type { Logger } from './logger.ts'
 
 /** Milliseconds between two looks at the file; by polling, because an editor or a mount replaces the file. */

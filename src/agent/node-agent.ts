@@ -1,8 +1,8 @@
 import type { Logger } from '../../actors/runtime/index.ts'
 import type { ArmorProfile } from '../api/types.ts'
+import { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
 import { Forks } from '../audit/lineage/forks.ts'
-import { ResidentLog } from '../audit/resident-log.ts'
-import { SnapshotFeed } from '../audit/snapshot-feed.ts'
+import { ProcessLog } from '../audit/pool/process-log.ts'
 import { nodeFeatures } from '../enforcer/features.ts'
 import { nodeRoot } from '../enforcer/node-root.ts'
 import { openLoaders } from '../enforcer/open-loaders.ts'
@@ -16,17 +16,17 @@ import type { KubeObject } from '../kube/objects.ts'
 import { Agent } from './agent.ts'
 import { ContainerWatch } from './containers/container-watch.ts'
 import { Containerd } from './containers/containerd.ts'
-import { execSighting, noteExec } from './containers/exec-sighting.ts'
 import { FeedWriter } from './containers/feed-writer.ts'
 import { notedFacts } from './containers/noted-facts.ts'
 import { processFacts, type ReadProcessFacts } from './containers/process-facts.ts'
-import { KeptRiver } from './kept-river.ts'
+import { noteExec, startedProcess } from './containers/started-process.ts'
+import { KeptPipeline } from './kept-pipeline.ts'
 import { confiningProfiles } from './leftovers.ts'
 import { type Lineage, openLineage } from './lineage.ts'
 import { ManagerTransport } from './manager-transport.ts'
 import { publishedAuthority } from './published-authority.ts'
-import { bootTime, type RiverOptions, startRiver } from './river.ts'
 import { type Unloaded, unloadAll } from './unload-all.ts'
+import { bootTime, startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
 import { policyOf } from './wanted-profiles.ts'
 
 export interface NodeAgentOptions {
@@ -49,7 +49,7 @@ export interface NodeAgentOptions {
   containerdSocket: string
   /** Added to each violation. */
   metadata: Record<string, unknown>
-  river: Omit<RiverOptions, 'feed' | 'sightings' | 'lineage' | 'logger'>
+  pipeline: Omit<ViolationPipelineOptions, 'feed' | 'seenProcesses' | 'lineage' | 'logger'>
   /** Where the kubelet asks whether the node is ready. */
   health: { port: number; host?: string }
   /** Ready only when no profile is refused, either. */
@@ -69,10 +69,10 @@ export class NodeAgent {
   readonly #options: NodeAgentOptions
   readonly #feed: SnapshotFeed
   readonly #writer: FeedWriter
-  readonly #sightings = new ResidentLog()
+  readonly #seenProcesses = new ProcessLog()
   readonly #runtime: Containerd
   readonly #watch: ContainerWatch
-  readonly #river: KeptRiver
+  readonly #pipeline: KeptPipeline
   readonly #limiter = new PriorityLimiter({ qps: 5, burst: 10 })
   readonly #transport: ManagerTransport
   #lineage: Lineage | undefined
@@ -82,15 +82,15 @@ export class NodeAgent {
 
   constructor(options: NodeAgentOptions) {
     this.#options = options
-    const { logger, node: nodeName, metadata, river } = options
-    const { procRoot = '/proc' } = river
+    const { logger, node: nodeName, metadata, pipeline } = options
+    const { procRoot = '/proc' } = pipeline
     const time = { clock: systemClock, random: Math.random }
     const start = { version: 1, bootTime: bootTime(procRoot), containers: [], policies: [] }
     this.#feed = new SnapshotFeed({ ...start, nodeName, metadata })
     this.#writer = new FeedWriter(this.#feed, systemClock)
     this.#runtime = new Containerd({ socket: options.containerdSocket })
     this.#watch = this.#watchContainers()
-    this.#river = new KeptRiver({ ...time, logger, start: () => this.#startRiver() })
+    this.#pipeline = new KeptPipeline({ ...time, logger, start: () => this.#startViolationPipeline() })
     this.#transport = this.#newTransport()
   }
 
@@ -106,7 +106,7 @@ export class NodeAgent {
       readiness: this.#agent?.readiness.report(),
       containers: containers.size,
       containersKnown: listed,
-      violations: this.#river.status ?? this.#river.none ?? 'not followed yet',
+      violations: this.#pipeline.status ?? this.#pipeline.none ?? 'not followed yet',
     }
   }
 
@@ -124,17 +124,17 @@ export class NodeAgent {
       ...{ connection, node, managers, logger, health },
       loaders: this.#loaders,
       send: this.#transport.send,
-      confining: () => confiningProfiles(this.#options.river.procRoot),
+      confining: () => confiningProfiles(this.#options.pipeline.procRoot),
       ofContainers: () => this.#watch.profiles,
       profiles: this.#policies(),
-      unreported: () => this.#river.none,
+      unreported: () => this.#pipeline.none,
       ...(strict !== undefined && { strict }),
       ...(period !== undefined && { period }),
     })
     await this.#agent.start()
-    this.#lineage = openLineage(logger, this.#options.river.procRoot)
+    this.#lineage = openLineage(logger, this.#options.pipeline.procRoot)
     if (this.#lineage instanceof Forks) this.#facts = notedFacts(this.#facts, this.#lineage)
-    this.#river.start()
+    this.#pipeline.start()
     this.#watch.start().catch((err: unknown) => logger.error({ err }, 'containers cannot be followed any more'))
   }
 
@@ -143,7 +143,7 @@ export class NodeAgent {
     await this.#agent?.stop()
     if (this.#loaders !== undefined) await this.#unload(this.#loaders)
     await this.#watch.stop().catch(() => undefined)
-    await this.#river.stop()
+    await this.#pipeline.stop()
     if (this.#lineage instanceof Forks) this.#lineage.close()
     this.#writer.close()
     this.#runtime.close()
@@ -151,12 +151,12 @@ export class NodeAgent {
     this.#limiter.close()
   }
 
-  #startRiver(): ReturnType<typeof startRiver> {
-    const { river, logger } = this.#options
-    return startRiver({
-      ...river,
+  #startViolationPipeline(): ReturnType<typeof startViolationPipeline> {
+    const { pipeline, logger } = this.#options
+    return startViolationPipeline({
+      ...pipeline,
       feed: this.#feed,
-      sightings: this.#sightings,
+      seenProcesses: this.#seenProcesses,
       ...(this.#lineage !== undefined && { lineage: this.#lineage }),
       logger,
     })
@@ -182,7 +182,7 @@ export class NodeAgent {
       onChange: (changes) => this.#writer.containers(changes),
       onExec: (exec) => {
         if (this.#lineage instanceof Forks) noteExec(this.#lineage, exec)
-        this.#sightings.add([execSighting(exec)])
+        this.#seenProcesses.add([startedProcess(exec)])
       },
       // Once for a change of fortune, not for each try.
       onLost: ({ message }, delay) => {

@@ -34,7 +34,7 @@ export interface NodeProfilesOptions {
   period?: number
 }
 
-/** The downward river's end on a node: one actor for each ArmorProfile, and what they share. */
+/** The downward flow's end on a node: one actor for each ArmorProfile, and what they share. */
 export class NodeProfiles {
   readonly wanted = new WantedProfiles()
   readonly readiness: Readiness

@@ -73,14 +73,14 @@ export async function agentCommand(given: AgentArguments): Promise<number> {
 function auditOnly(given: AgentArguments, { request, metadata }: Checked): Promise<number> {
   const { containers = '', statusEvery, logFormat: format = 'json', verbosity } = given
   return runAuditOnly({
-    ...{ containers, request, metadata, signals: process, ...riverOf(given) },
+    ...{ containers, request, metadata, signals: process, ...pipelineOf(given) },
     nodeName: given.nodeName ?? hostname(),
     ...(statusEvery !== undefined && { statusEvery: statusEvery * 1000 }),
     logger: roleLogger({ format, verbosity, fd: 2 }),
   })
 }
 
-function riverOf({ log, checkpoint, fromStart, workers }: AgentArguments) {
+function pipelineOf({ log, checkpoint, fromStart, workers }: AgentArguments) {
   return {
     ...{ log, fromStart },
     ...(checkpoint !== undefined && { checkpoint }),
@@ -146,7 +146,7 @@ function agentOptions(
     containerdSocket: given.containerd,
     // As upstream: in every violation, whose installation wrote it.
     metadata: { ...metadata, varmorNamespace: namespace },
-    river: { request, ...riverOf(given) },
+    pipeline: { request, ...pipelineOf(given) },
     health: {
       port: given.readinessPort ?? portOf(process.env['AGENT_READINESS_PORT']) ?? 9580,
       ...(readinessHost !== undefined && { host: readinessHost }),

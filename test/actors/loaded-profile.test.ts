@@ -62,7 +62,7 @@ function armorProfile(spec: Spec = {}): ArmorProfile {
 const key = 'demo/varmor-demo-web'
 const fault = (code: EnforcerErrorCode, reason = 'why') => new EnforcerError(code, 'load the profile', { reason })
 
-/** A node with its agent's half of the downward river, under simulated time. */
+/** A node with its agent's half of the downward flow, under simulated time. */
 class Node {
   readonly appArmor = new FakeProfileLoader('AppArmor')
   readonly bpf = new FakeProfileLoader('BPF')

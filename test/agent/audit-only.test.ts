@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
-import { denial, namesIn } from '../audit/river-world.ts'
+import { denial, namesIn } from '../audit/pipeline-world.ts'
 import { varmor } from '../cli/run.ts'
 import { crashRun, logOf, startAgent, stopAgent } from './crash-run.ts'
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { denial, namesIn } from '../audit/river-world.ts'
+import { denial, namesIn } from '../audit/pipeline-world.ts'
 
 export interface CrashRun {
   lines: number

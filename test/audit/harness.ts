@@ -1,10 +1,10 @@
 import { Buffer } from 'node:buffer'
 import { readFileSync } from 'node:fs'
-import type { Action, BatchFormat, BatchResult, Enforcer, SourceBatch } from '../../src/audit/batch.ts'
+import type { Action, BatchFormat, BatchResult, Enforcer, SourceBatch } from '../../src/audit/batch/batch.ts'
+import { processBatch } from '../../src/audit/batch/process-batch.ts'
+import { Scratch } from '../../src/audit/batch/scratch.ts'
 import type { PidResolver } from '../../src/audit/enrich/pid-resolver.ts'
 import { Snapshot, type SnapshotData } from '../../src/audit/enrich/snapshot.ts'
-import { processBatch } from '../../src/audit/process-batch.ts'
-import { Scratch } from '../../src/audit/scratch.ts'
 
 export const demoPid = 3811300
 

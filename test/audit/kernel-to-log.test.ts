@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
-import { Pipeline } from '../../src/audit/pipeline.ts'
-import { DecodePool } from '../../src/audit/pool.ts'
-import { Sink } from '../../src/audit/sink.ts'
-import { SnapshotFeed } from '../../src/audit/snapshot-feed.ts'
+import { SnapshotFeed } from '../../src/audit/enrich/snapshot-feed.ts'
+import { Pipeline } from '../../src/audit/pipeline/pipeline.ts'
+import { DecodePool } from '../../src/audit/pool/decode-pool.ts'
+import { Sink } from '../../src/audit/sink/sink.ts'
 import { KmsgSource } from '../../src/audit/source/kmsg.ts'
 import { MulticastSource } from '../../src/audit/source/multicast.ts'
 import { type AuditSource, systemClock } from '../../src/audit/source/source.ts'
@@ -39,13 +39,13 @@ const node = {
   policies: [{ profileName: 'varmor-demo-demo-1', kind: 'VarmorPolicy' as const, name: 'demo-1', namespace: 'demo' }],
 }
 
-interface River {
+interface RunningPipeline {
   pipeline: Pipeline
   /** Ends it when nothing has come for a while. @returns the lines of its log */
   end(): Promise<string[]>
 }
 
-async function startRiver(folder: string, source: AuditSource): Promise<River> {
+async function startPipeline(folder: string, source: AuditSource): Promise<RunningPipeline> {
   const feed = new SnapshotFeed(node)
   const pool = new DecodePool({ feed, settings: { everything: false, procRoot: '/proc' }, clock: systemClock })
   const path = join(folder, `${source.name.replaceAll('/', '-')}.log`)
@@ -81,7 +81,10 @@ describe(`from the kernel to violations.log${missing === undefined ? '' : ` (not
   ] as const)
     it(`logs each of 100,000 calls that a seccomp filter answers (${mode})`, async function () {
       const source = new MulticastSource()
-      const rivers = [await startRiver(folder, source), await startRiver(folder, new KmsgSource())] as const
+      const pipelines = [
+        await startPipeline(folder, source),
+        await startPipeline(folder, new KmsgSource()),
+      ] as const
       const child = spawn(compile('make-records'), [mode, '100000'], { stdio: ['ignore', 'pipe', 'inherit'] })
       let made = ''
       child.stdout.on('data', (data) => {
@@ -90,7 +93,7 @@ describe(`from the kernel to violations.log${missing === undefined ? '' : ` (not
       await once(child, 'close')
       const own = (lines: readonly string[]): Record<string, unknown>[] =>
         lines.map((line) => JSON.parse(line)).filter(({ event }) => event?.pid === child.pid)
-      const [lines, ofKmsg] = await Promise.all(rivers.map((river) => river.end().then(own)))
+      const [lines, ofKmsg] = await Promise.all(pipelines.map((running) => running.end().then(own)))
       this.test!.title += `; /dev/kmsg gave ${ofKmsg!.length}`
       expect(Number(made)).to.equal(100_000)
       expect(lines!.length + dropped(source.stats())).to.equal(100_000)
@@ -102,6 +105,6 @@ describe(`from the kernel to violations.log${missing === undefined ? '' : ` (not
           ...{ policyName: 'demo-1', policyNamespace: 'demo', message: 'violation event' },
         })
       expect(lines![0]!['event']).to.include({ comm: 'make-records', syscall: 'getppid' })
-      for (const { pipeline } of rivers) expect(pipeline.accounting.balanced).to.equal(true)
+      for (const { pipeline } of pipelines) expect(pipeline.accounting.balanced).to.equal(true)
     })
 })

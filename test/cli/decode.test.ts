@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { denial } from '../audit/river-world.ts'
+import { denial } from '../audit/pipeline-world.ts'
 import { ROOT, varmor } from './run.ts'
 
 const parsed = (stdout: string) =>

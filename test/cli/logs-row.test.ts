@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { makeRecord, type RecordText } from '../../bench/audit/made-up-record.ts'
-import { lossLine } from '../../src/audit/own-lines.ts'
-import { deedOf } from '../../src/cli/logs/deed.ts'
+import { lossLine } from '../../src/audit/sink/own-lines.ts'
+import { operationOf } from '../../src/cli/logs/attempted-operation.ts'
 import { cellsOf, Rows } from '../../src/cli/logs/row.ts'
 import { parseViolation, type Violation } from '../../src/cli/logs/violation.ts'
 import { demoPid, fixtures, linesOf, run } from '../audit/harness.ts'
@@ -14,7 +14,7 @@ function violationOf(line: string): Violation {
 }
 
 const shown = (line: string): string => {
-  const { operation, target } = deedOf(violationOf(line))
+  const { operation, target } = operationOf(violationOf(line))
   return [operation, ...target].join(' ')
 }
 
@@ -23,7 +23,7 @@ const lineOf = (format: Parameters<typeof run>[0], record: string | Uint8Array):
   linesOf(run(format, record, { final: true }).output)[0]!
 
 /** By the name of the fixture. */
-const deedsOfFixtures: Record<'apparmor' | 'seccomp', Record<string, string>> = {
+const operationsOfFixtures: Record<'apparmor' | 'seccomp', Record<string, string>> = {
   apparmor: {
     "auditd, the seed's example": 'mknod c /etc/5',
     'auditd with class and its enriched suffix': 'open r /etc/shadow',
@@ -76,7 +76,7 @@ const deedsOfFixtures: Record<'apparmor' | 'seccomp', Record<string, string>> = 
 
 const address = (...bytes: number[]): Uint8Array => Uint8Array.from([...bytes, ...new Array(16 - bytes.length).fill(0)])
 
-const deedsOfBpf: [deed: string, text: Omit<RecordText, 'head'>][] = [
+const operationsOfBpf: [shownAs: string, text: Omit<RecordText, 'head'>][] = [
   ['capability sys_admin', { kind: 'capability', body: { capability: 21 } }],
   ['file read /run/secrets/token', { kind: 'file', body: { permissions: 0x4 }, path: '/run/secrets/token' }],
   ['file write,append "/a b"', { kind: 'file', body: { permissions: 0xa }, path: '/a b' }],
@@ -107,39 +107,40 @@ const loss = (): string =>
     .toString()
     .trimEnd()
 
-describe('the deed of a violation', () => {
+describe('the shownAs of a violation', () => {
   for (const kind of ['apparmor', 'seccomp'] as const) {
     it(`is told of every fixture of ${kind}`, () => {
-      expect(Object.keys(deedsOfFixtures[kind])).to.have.members(fixtures(kind).map(({ name }) => name))
+      expect(Object.keys(operationsOfFixtures[kind])).to.have.members(fixtures(kind).map(({ name }) => name))
     })
     for (const { name, format, line } of fixtures(kind))
-      it(`${kind}: ${name}`, () => expect(shown(lineOf(format, `${line}\n`))).to.equal(deedsOfFixtures[kind][name]))
+      it(`${kind}: ${name}`, () =>
+        expect(shown(lineOf(format, `${line}\n`))).to.equal(operationsOfFixtures[kind][name]))
   }
 
-  for (const [deed, text] of deedsOfBpf)
-    it(`bpf: ${deed}`, () =>
-      expect(shown(lineOf('record', makeRecord({ comm: 'sh', exe: '/bin/sh', ...text, head })))).to.equal(deed))
+  for (const [shownAs, text] of operationsOfBpf)
+    it(`bpf: ${shownAs}`, () =>
+      expect(shown(lineOf('record', makeRecord({ comm: 'sh', exe: '/bin/sh', ...text, head })))).to.equal(shownAs))
 
-  const others: { what: string; line: string; deed: string }[] = [
+  const others: { what: string; line: string; shownAs: string }[] = [
     {
       what: 'of an enforcer of the future: all that it says',
       line: '{"enforcer":"Landlock","event":{"operation":"open","path":"/a b","rights":["read","write"],"depth":3}}',
-      deed: 'open path="/a b" rights=read,write depth=3',
+      shownAs: 'open path="/a b" rights=read,write depth=3',
     },
     {
       what: 'of an older version, which has only eventType',
       line: '{"eventType":"Seccomp","event":{"syscall":"mount"}}',
-      deed: 'syscall mount',
+      shownAs: 'syscall mount',
     },
-    { what: 'lost events', line: loss(), deed: 'lost 5 events ENOSPC=2 stopped=3 since=2025-02-24T03:04:40.500Z' },
+    { what: 'lost events', line: loss(), shownAs: 'lost 5 events ENOSPC=2 stopped=3 since=2025-02-24T03:04:40.500Z' },
     {
       what: 'a record that could not be decoded',
       line: lineOf('netlink', 'type=1326 "odd\n'),
-      deed: 'undecoded type=1326 "odd',
+      shownAs: 'undecoded type=1326 "odd',
     },
-    { what: 'a name of Object.prototype', line: '{"enforcer":"constructor","event":{}}', deed: '' },
+    { what: 'a name of Object.prototype', line: '{"enforcer":"constructor","event":{}}', shownAs: '' },
   ]
-  for (const { what, line, deed } of others) it(what, () => expect(shown(line)).to.equal(deed))
+  for (const { what, line, shownAs } of others) it(what, () => expect(shown(line)).to.equal(shownAs))
 })
 
 describe('a row of varmor logs', () => {

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { linesOf, run as runBatch } from '../audit/harness.ts'
-import { denial } from '../audit/river-world.ts'
+import { denial } from '../audit/pipeline-world.ts'
 import { Child } from './child.ts'
 import { ROOT, varmor } from './run.ts'
 

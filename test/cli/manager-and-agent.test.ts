@@ -19,7 +19,7 @@ import { varmorPolicies } from '../../src/kube/own-kinds.ts'
 import { nodes } from '../../src/manager/cluster-resources.ts'
 import { type RunningApiServer, startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
 import { agentToken, install } from '../../src/sandbox/install.ts'
-import { denial } from '../audit/river-world.ts'
+import { denial } from '../audit/pipeline-world.ts'
 import { freePorts } from '../cluster/ports.ts'
 import { Child, until } from './child.ts'
 

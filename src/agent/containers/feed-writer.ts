@@ -1,12 +1,12 @@
 import type { PolicyIdentity } from '../../audit/enrich/snapshot.ts'
-import type { SnapshotFeed } from '../../audit/snapshot-feed.ts'
+import type { SnapshotFeed } from '../../audit/enrich/snapshot-feed.ts'
 import type { Clock, Timer } from '../../kube/clock.ts'
 import type { ContainerChange, NodeContainer } from './runtime.ts'
 
 /** Milliseconds for which a container or a policy that is gone is remembered: its last events are still on their way. */
 const farewell = 60_000
 
-/** Brings what the agent learns of containers and policies to the river's feed. */
+/** Brings what the agent learns of containers and policies to the pipeline's feed. */
 export class FeedWriter {
   readonly #feed: SnapshotFeed
   readonly #clock: Clock

@@ -1,4 +1,3 @@
-import { layOut, recordCalls, recordKinds } from '../bpf-record.ts'
 import {
   bpfCommandName,
   capabilityName,
@@ -9,6 +8,7 @@ import {
   ptracePermissionName,
   socketTypeName,
 } from '../decode/bpf-names.ts'
+import { layOut, recordCalls, recordKinds } from '../decode/bpf-record.ts'
 import { ipAddress } from '../decode/ip-address.ts'
 import { asciiJson } from './json-text.ts'
 import { type Fragment, fragment, putFragment } from './output.ts'

@@ -1,4 +1,4 @@
-import type { Action, Enforcer, EventCount } from '../batch.ts'
+import type { Action, Enforcer, EventCount } from '../batch/batch.ts'
 import type { PolicyIdentity, Snapshot } from '../enrich/snapshot.ts'
 import { asciiJson } from './json-text.ts'
 

@@ -56,7 +56,7 @@ const slack = 16
 /** Not zeroed, and not from Node's shared pool: it is transferred to another thread. */
 const allocate = (size: number): Uint8Array => new Uint8Array(Buffer.allocUnsafeSlow(size).buffer)
 
-/** From here on a native copy is faster than words (bench/audit/process-batch.bench.ts). */
+/** From here on a native copy is faster than words (bench/audit/batch/process-batch.bench.ts). */
 const manyBytes = 64
 
 /**

@@ -1,4 +1,4 @@
-import type { UnresolvedReason } from '../batch.ts'
+import type { UnresolvedReason } from '../batch/batch.ts'
 import type { PidResolver } from './pid-resolver.ts'
 import type { KnownContainer, Snapshot } from './snapshot.ts'
 
@@ -46,12 +46,12 @@ export function mayResolveLater(reason: UnresolvedReason): boolean {
  */
 export function attribute(pid: number, eventTime: number, snapshot: Snapshot, resolver: PidResolver): Attribution {
   if (pid === 0) return lost('no-pid')
-  const residence = resolver.resolve(pid, eventTime)
-  if (typeof residence === 'string') {
-    const first = residence === 'process-gone' ? snapshot.withInitPid(pid) : undefined
-    return first === undefined ? lost(residence) : found(first, 0, 0)
+  const membership = resolver.resolve(pid, eventTime)
+  if (typeof membership === 'string') {
+    const first = membership === 'process-gone' ? snapshot.withInitPid(pid) : undefined
+    return first === undefined ? lost(membership) : found(first, 0, 0)
   }
-  const { containerID, mntNsID, since, second, inherited = false } = residence
+  const { containerID, mntNsID, since, second, inherited = false } = membership
   const container = snapshot.container(containerID) ?? snapshot.inMountNamespace(mntNsID)
   if (container !== undefined) return found(container, mntNsID, since, second)
   if (containerID !== '') return lost('container-unknown', mntNsID, since, second)

@@ -1,7 +1,7 @@
-import type { UnresolvedReason } from '../batch.ts'
+import type { UnresolvedReason } from '../batch/batch.ts'
 
 /** Where a process is or was. */
-export interface Residence {
+export interface Membership {
   /** Id of its container; empty where its cgroup names none. */
   containerID: string
   /** Inode number of its mount namespace; 0 where it could not be read. */
@@ -22,7 +22,7 @@ export interface PidResolver {
    * @param pid in the node's pid namespace.
    * @param eventTime unix seconds of the event; the process that is asked for lived then.
    */
-  resolve(pid: number, eventTime: number): Residence | Extract<UnresolvedReason, 'process-gone' | 'pid-reused'>
+  resolve(pid: number, eventTime: number): Membership | Extract<UnresolvedReason, 'process-gone' | 'pid-reused'>
 }
 
 /** Knows nobody: for old logs, whose processes are long gone. */

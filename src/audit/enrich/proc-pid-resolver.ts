@@ -1,8 +1,8 @@
 import { readFileSync, readlinkSync } from 'node:fs'
-import type { PidResolver, Residence } from './pid-resolver.ts'
+import type { Membership, PidResolver } from './pid-resolver.ts'
 
 /** What /proc tells of a process at this moment; undefined when there is no such process. */
-export type ReadProcess = (pid: number) => Residence | undefined
+export type ReadProcess = (pid: number) => Membership | undefined
 
 export interface ProcPidResolverOptions {
   readProcess: ReadProcess
@@ -17,7 +17,7 @@ export interface ProcPidResolverOptions {
 }
 
 interface Known {
-  residence: Residence
+  membership: Membership
   /** When /proc confirmed it last. */
   confirmed: number
   /** The process that had this pid before, if that is remembered still. */
@@ -57,35 +57,35 @@ export class ProcPidResolver implements PidResolver {
     return this.#known.size
   }
 
-  resolve(pid: number, eventTime: number): Residence | 'process-gone' | 'pid-reused' {
+  resolve(pid: number, eventTime: number): Membership | 'process-gone' | 'pid-reused' {
     const now = this.#now()
     let known = this.#known.get(pid)
     if (known === undefined || now - known.confirmed > this.#fresh) known = this.#ask(pid, known, now)
     if (known === undefined) return 'process-gone'
     for (let holder: Known | undefined = known; holder !== undefined; holder = holder.before)
-      if (eventTime + rounding >= holder.residence.since) return holder.residence
+      if (eventTime + rounding >= holder.membership.since) return holder.membership
     return 'pid-reused'
   }
 
   /** Takes news from elsewhere, e.g. from the kernel's fork and exec events: for processes that may die before anybody asks. */
-  learn(pid: number, residence: Residence): void {
+  learn(pid: number, membership: Membership): void {
     this.#news++
-    this.#store(pid, residence, this.#known.get(pid), this.#now())
+    this.#store(pid, membership, this.#known.get(pid), this.#now())
   }
 
   #ask(pid: number, known: Known | undefined, now: number): Known | undefined {
-    const residence = this.#readProcess(pid)
-    if (residence !== undefined) return this.#store(pid, residence, known, now)
+    const membership = this.#readProcess(pid)
+    if (membership !== undefined) return this.#store(pid, membership, known, now)
     if (known === undefined || now - known.confirmed <= this.#remember) return known
     this.#known.delete(pid)
     return undefined
   }
 
-  #store(pid: number, residence: Residence, known: Known | undefined, now: number): Known {
-    const same = known !== undefined && Math.abs(known.residence.since - residence.since) <= rounding
+  #store(pid: number, membership: Membership, known: Known | undefined, now: number): Known {
+    const same = known !== undefined && Math.abs(known.membership.since - membership.since) <= rounding
     const before = same ? known.before : known
     const remembered = before !== undefined && now - before.confirmed <= this.#remember
-    const next: Known = { residence, confirmed: now, before: remembered ? before : undefined }
+    const next: Known = { membership, confirmed: now, before: remembered ? before : undefined }
     if (next.before !== undefined) next.before.before = undefined
     this.#known.delete(pid)
     this.#known.set(pid, next)

@@ -1,5 +1,5 @@
-import type { UnresolvedReason } from '../batch.ts'
-import type { PidResolver, Residence } from '../enrich/pid-resolver.ts'
+import type { UnresolvedReason } from '../batch/batch.ts'
+import type { Membership, PidResolver } from '../enrich/pid-resolver.ts'
 import type { ReadProcess } from '../enrich/proc-pid-resolver.ts'
 import type { ForkAnswer } from './fork-addon.ts'
 import type { Forks } from './forks.ts'
@@ -32,7 +32,7 @@ export class LineageResolver implements PidResolver {
     return this.#otherwise.generation
   }
 
-  resolve(pid: number, eventTime: number): Residence | Unresolved {
+  resolve(pid: number, eventTime: number): Membership | Unresolved {
     const answer = this.#forks.find(pid, eventTime - slack.before, eventTime + slack.after)
     if (answer === undefined) return this.#otherwise.resolve(pid, eventTime)
     const { since, containerID, processes } = answer
@@ -43,8 +43,8 @@ export class LineageResolver implements PidResolver {
   }
 
   /** What /proc says of the process to ask, if that is surely about it. */
-  #ask({ ask, key }: ForkAnswer): Residence | undefined {
-    const residence = ask === 0 ? undefined : this.#readProcess(ask)
-    return residence !== undefined && this.#forks.confirm(key, residence.containerID) ? residence : undefined
+  #ask({ ask, key }: ForkAnswer): Membership | undefined {
+    const membership = ask === 0 ? undefined : this.#readProcess(ask)
+    return membership !== undefined && this.#forks.confirm(key, membership.containerID) ? membership : undefined
   }
 }

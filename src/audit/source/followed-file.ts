@@ -1,8 +1,8 @@
-import type { SourceBatch } from '../batch.ts'
+import type { SourceBatch } from '../batch/batch.ts'
 import { AuditSourceError } from './audit-source-error.ts'
 import { type ChangeHint, InotifyHint } from './change-hint.ts'
 import { type FilePosition, noPosition } from './file-position.ts'
-import { FileTrail, type TrailCounts } from './file-trail.ts'
+import { FileSequence, type SequenceCounts } from './file-sequence.ts'
 import type { Gap, GapReason } from './find-place.ts'
 import { type AuditSource, type Notify, Pause, type SourceClock, type SourceStats, systemClock } from './source.ts'
 
@@ -25,7 +25,7 @@ export interface FollowOptions {
   hint?: ChangeHint
 }
 
-export interface FollowStats extends SourceStats, TrailCounts {
+export interface FollowStats extends SourceStats, SequenceCounts {
   /** Times that lines may be missing, by reason; how many lines nobody can tell. */
   readonly dropped: Readonly<Record<GapReason, number>>
   batches: number
@@ -55,7 +55,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
   readonly name: string
   readonly #options: Required<Omit<FollowOptions, 'from' | 'mustExist'>>
   readonly #pause: Pause
-  readonly #trail: FileTrail
+  readonly #trail: FileSequence
   readonly #gaps: Record<GapReason, number> = { vanished: 0, truncated: 0, compressed: 0, checkpoint: 0 }
   #position: FilePosition
   #batches = 0
@@ -76,7 +76,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
     this.name = path
     this.#options = { ...defaults, clock: systemClock, notify: () => undefined, hint: new InotifyHint(), ...others }
     this.#pause = new Pause(this.#options.clock)
-    this.#trail = new FileTrail(path, this.#options.chunkBytes, (gap) => this.report(gap))
+    this.#trail = new FileSequence(path, this.#options.chunkBytes, (gap) => this.report(gap))
     this.#position = noPosition(path, this.#options.clock.now())
   }
 

@@ -1,5 +1,5 @@
 import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs'
-import type { SourceBatch } from '../batch.ts'
+import type { SourceBatch } from '../batch/batch.ts'
 import { AuditSourceError } from './audit-source-error.ts'
 import { type AuditSource, Pause, type SourceClock, type SourceStats, systemClock } from './source.ts'
 

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import type { BufferStore } from '../buffer-store.ts'
+import type { BufferStore } from '../batch/buffer-store.ts'
 import { type Cut, cutLines, cutMarker, dropNuls } from './cut-lines.ts'
 import { FileMark, isBlank, markBytes, noSum, type Sum, sumOf } from './file-mark.ts'
 import type { FilePosition } from './file-position.ts'

@@ -1,5 +1,5 @@
 import { getSystemErrorName } from 'node:util'
-import type { SourceBatch } from '../batch.ts'
+import type { SourceBatch } from '../batch/batch.ts'
 import {
   type AuditAddon,
   type AuditListener,

@@ -1,6 +1,6 @@
-import type { SourceBatch } from '../batch.ts'
-import { largestRecord } from '../bpf-header.ts'
-import { header } from '../bpf-record.ts'
+import type { SourceBatch } from '../batch/batch.ts'
+import { largestRecord } from '../decode/bpf-header.ts'
+import { header } from '../decode/bpf-record.ts'
 import type { AuditSource, SourceStats } from './source.ts'
 
 export interface RecordOptions {
@@ -58,7 +58,7 @@ export function wholeRecords(bytes: Uint8Array): { end: number; records: number 
 }
 
 /**
- * Records of the BPF ring buffer (src/audit/bpf-record.ts), given by whoever polls the ring. A full queue loses and
+ * Records of the BPF ring buffer (src/audit/decode/bpf-record.ts), given by whoever polls the ring. A full queue loses and
  * counts.
  */
 export class RecordSource implements AuditSource<RecordStats> {

@@ -1,4 +1,4 @@
-import type { SourceBatch } from '../batch.ts'
+import type { SourceBatch } from '../batch/batch.ts'
 
 /** Counts that every source has; each source adds its own. Metrics take every number of `dropped` under its name. */
 export interface SourceStats {

@@ -1,4 +1,4 @@
-import { BufferStore, sharedMemory } from '../../audit/buffer-store.ts'
+import { BufferStore, sharedMemory } from '../../audit/batch/buffer-store.ts'
 import type { FilePosition } from '../../audit/source/file-position.ts'
 import { FollowedFile, type FollowOptions } from '../../audit/source/followed-file.ts'
 import type { ReadContext } from '../../audit/source/log-file.ts'

@@ -1,6 +1,6 @@
 import { paddedCells } from '../columns.ts'
 import { type paint, printable } from '../output.ts'
-import { deedOf, wordOf } from './deed.ts'
+import { operationOf, wordOf } from './attempted-operation.ts'
 import { policyOf } from './selection.ts'
 import { type Fields, secondsOf, tellsOfLoss, textOf, type Violation } from './violation.ts'
 
@@ -10,7 +10,7 @@ type Style = Parameters<Paint>[0]
 /** What is shown of a violation: time, action, place, policy, process, operation, target. */
 export function cellsOf(violation: Violation): string[] {
   const { fields, event } = violation
-  const { operation, target } = deedOf(violation)
+  const { operation, target } = operationOf(violation)
   const action = tellsOfLoss(violation) ? lost : textOf(fields, 'action')
   const unresolved = textOf(fields, 'unresolved')
   const shown = unresolved === '' ? target : [...target, `unresolved=${unresolved}`]

@@ -13,7 +13,7 @@ import {
   type RuntimeEvent,
   type Sandbox,
 } from '../../../src/agent/containers/runtime.ts'
-import { SnapshotFeed } from '../../../src/audit/snapshot-feed.ts'
+import { SnapshotFeed } from '../../../src/audit/enrich/snapshot-feed.ts'
 
 const made = (id: string, more: Partial<RuntimeContainer> = {}): RuntimeContainer => ({
   id,
@@ -357,7 +357,7 @@ describe('the profile of a container', () => {
   })
 })
 
-describe('the river’s feed', () => {
+describe('the pipeline’s feed', () => {
   const feed = () =>
     new SnapshotFeed({ containers: [], policies: [], version: 1, nodeName: 'n', metadata: {}, bootTime: 0 })
   const container = describeContainer(made('c1'), 7, { mntNsID: 1 }, sandbox)

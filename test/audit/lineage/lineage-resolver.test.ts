@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { Attributions } from '../../../src/audit/enrich/attributions.ts'
-import type { PidResolver, Residence } from '../../../src/audit/enrich/pid-resolver.ts'
+import type { Membership, PidResolver } from '../../../src/audit/enrich/pid-resolver.ts'
 import { type ContainerInfo, Snapshot } from '../../../src/audit/enrich/snapshot.ts'
 import type { ForkAnswer } from '../../../src/audit/lineage/fork-addon.ts'
 import { LineageResolver } from '../../../src/audit/lineage/lineage-resolver.ts'
@@ -11,10 +11,10 @@ const answer = (more: Partial<ForkAnswer> = {}): ForkAnswer => ({
   ...{ containerID: '', since: 100.5, processes: 1, ask: 0, key: 0, itself: false },
   ...more,
 })
-const home = (containerID: string, mntNsID = 0): Residence => ({ containerID, mntNsID, since: 100 })
+const home = (containerID: string, mntNsID = 0): Membership => ({ containerID, mntNsID, since: 100 })
 
 describe('the resolver over forks', () => {
-  const setup = (known: ForkAnswer | undefined, proc: Residence | undefined, lives = true) => {
+  const setup = (known: ForkAnswer | undefined, proc: Membership | undefined, lives = true) => {
     const confirmed: [number, string][] = []
     const forks = {
       find: () => known,

@@ -1,4 +1,4 @@
-import type { SourceBatch } from '../../../src/audit/batch.ts'
+import type { SourceBatch } from '../../../src/audit/batch/batch.ts'
 import type { AuditSource, SourceNotice } from '../../../src/audit/source/source.ts'
 
 /** Keeps what a source says, for a look at it. */

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { largestRecord } from '../../../src/audit/bpf-header.ts'
-import { header } from '../../../src/audit/bpf-record.ts'
+import { largestRecord } from '../../../src/audit/decode/bpf-header.ts'
+import { header } from '../../../src/audit/decode/bpf-record.ts'
 import { RecordSource, wholeRecords } from '../../../src/audit/source/records.ts'
 import { rest } from './notices.ts'
 

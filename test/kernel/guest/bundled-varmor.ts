@@ -1,5 +1,5 @@
 /**
  * The command `varmor` as one file, in the guest: an emulated processor takes seconds to find and compile the thousand files of
- * the packages. It lies beside `worker.js`, which its pool looks for beside itself.
+ * the packages. It lies beside `worker.js`, because the decoding pool starts its threads from its own folder.
  */
-export const bundledVarmor = '/varmor/src/audit/varmor.bundle.js'
+export const bundledVarmor = '/varmor/src/audit/pool/varmor.bundle.js'

@@ -4,7 +4,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Totals } from '../../../../src/audit/accounting.ts'
+import type { Totals } from '../../../../src/audit/pipeline/accounting.ts'
 import { bundledVarmor } from '../../guest/bundled-varmor.ts'
 import { KeptLog } from './kept-log.ts'
 

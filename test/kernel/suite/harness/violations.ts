@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from '../../../../src/agent/logger.ts'
-import { bootTime, type River, startRiver } from '../../../../src/agent/river.ts'
+import { bootTime, startViolationPipeline, type ViolationPipeline } from '../../../../src/agent/violation-pipeline.ts'
 import type { ContainerInfo, PolicyIdentity } from '../../../../src/audit/enrich/snapshot.ts'
-import { SnapshotFeed } from '../../../../src/audit/snapshot-feed.ts'
+import { SnapshotFeed } from '../../../../src/audit/enrich/snapshot-feed.ts'
 
 /** A line of violations.log. */
 export type Violation = Record<string, unknown> & { event: Record<string, unknown> }
@@ -13,14 +13,14 @@ export type Violation = Record<string, unknown> & { event: Record<string, unknow
 export const nodeName = 'guest'
 export const metadata = { cluster: 'kernel-tier' }
 
-/** The agent's upward river, in this process: from the kernel's multicast to the lines of its log. */
+/** The agent's upward pipeline, in this process: from the kernel's multicast to the lines of its log. */
 export class Violations {
-  readonly #river: River
+  readonly #pipeline: ViolationPipeline
   readonly #feed: SnapshotFeed
   readonly #folder: string
 
-  private constructor(river: River, feed: SnapshotFeed, folder: string) {
-    this.#river = river
+  private constructor(pipeline: ViolationPipeline, feed: SnapshotFeed, folder: string) {
+    this.#pipeline = pipeline
     this.#feed = feed
     this.#folder = folder
   }
@@ -30,9 +30,16 @@ export class Violations {
     const folder = mkdtempSync(join(tmpdir(), 'violations-'))
     const feed = new SnapshotFeed({ version: 1, nodeName, metadata, bootTime: bootTime('/proc'), containers, policies })
     const log = join(folder, 'violations.log')
-    const river = await startRiver({ feed, log, request: { kind: 'multicast' }, fromStart: false, workers: 1, logger })
-    if ('why' in river) throw new Error(`the kernel's audit multicast cannot be read: ${river.why}`)
-    return new Violations(river, feed, folder)
+    const pipeline = await startViolationPipeline({
+      feed,
+      log,
+      request: { kind: 'multicast' },
+      fromStart: false,
+      workers: 1,
+      logger,
+    })
+    if ('why' in pipeline) throw new Error(`the kernel's audit multicast cannot be read: ${pipeline.why}`)
+    return new Violations(pipeline, feed, folder)
   }
 
   /** Tells it of more containers and policies. */
@@ -59,8 +66,8 @@ export class Violations {
   }
 
   async stop(): Promise<void> {
-    this.#river.stop()
-    await this.#river.ended
+    this.#pipeline.stop()
+    await this.#pipeline.ended
     rmSync(this.#folder, { recursive: true })
   }
 }

@@ -1,0 +1,82 @@
+import type { NoSource } from '../audit/source/choose-source.ts'
+import { Backoff } from '../kube/backoff.ts'
+import { type Clock, type Random, sleep } from '../kube/clock.ts'
+import type { Logger } from './logger.ts'
+import { problemOf, type ViolationPipeline } from './violation-pipeline.ts'
+
+export interface KeptPipelineOptions {
+  /** Starts a pipeline, or says why there is no source, which it has logged. */
+  start(): Promise<ViolationPipeline | NoSource>
+  clock: Clock
+  random: Random
+  logger: Logger
+}
+
+/** Milliseconds. */
+const backoff = { first: 1_000, longest: 300_000 }
+
+/** Keeps a pipeline running: where there is no source, or it fails, it is tried again. Enforcement goes on meanwhile. */
+export class KeptPipeline {
+  readonly #options: KeptPipelineOptions
+  readonly #stop = new AbortController()
+  readonly #backoff: Backoff
+  #pipeline: ViolationPipeline | undefined
+  #none: NoSource | undefined
+  #running: Promise<void> | undefined
+
+  constructor(options: KeptPipelineOptions) {
+    this.#options = options
+    this.#backoff = new Backoff({ ...backoff, random: options.random })
+  }
+
+  /** Counters; undefined while none runs. */
+  get status(): object | undefined {
+    return this.#pipeline?.status()
+  }
+
+  /** Why nothing of what is enforced is reported; undefined where it is, and before that is known. */
+  get none(): NoSource | undefined {
+    return this.#none
+  }
+
+  start(): void {
+    this.#running ??= this.#run()
+  }
+
+  /** Resolves when what was read is written. */
+  async stop(): Promise<void> {
+    this.#stop.abort(new Error('The pipeline was stopped'))
+    this.#pipeline?.stop()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { clock, logger } = this.#options
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      await this.#runOnce().catch((error: unknown) => {
+        this.#none = { why: `violations cannot be followed: ${error}`, remedy: 'see the log of the agent' }
+        logger.error({ error: problemOf(error) }, 'violations cannot be followed')
+      })
+      if (signal.aborted) return
+      const delay = this.#backoff.next()
+      logger.warn({ delay }, 'violations are not reported now; it is tried again')
+      await sleep(clock, delay, signal).catch(() => undefined)
+    }
+  }
+
+  async #runOnce(): Promise<void> {
+    const { start, clock, logger } = this.#options
+    const pipeline = await start()
+    this.#none = 'why' in pipeline ? pipeline : undefined
+    if ('why' in pipeline) return
+    const begun = clock.now()
+    this.#pipeline = pipeline
+    if (this.#stop.signal.aborted) pipeline.stop()
+    else logger.info({ source: pipeline.source }, 'violations are followed')
+    await pipeline.ended.finally(() => {
+      this.#pipeline = undefined
+      if (clock.now() - begun > backoff.longest) this.#backoff.reset()
+    })
+  }
+}

@@ -1,0 +1,165 @@
+import { readFileSync } from 'node:fs'
+import type { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
+import { Forks } from '../audit/lineage/forks.ts'
+import { Pipeline } from '../audit/pipeline/pipeline.ts'
+import { DecodePool } from '../audit/pool/decode-pool.ts'
+import type { ProcessLog } from '../audit/pool/process-log.ts'
+import { Sink } from '../audit/sink/sink.ts'
+import { Checkpoint } from '../audit/source/checkpoint.ts'
+import type { NoSource, SourceRequest } from '../audit/source/choose-source.ts'
+import { openAuditSource } from '../audit/source/open-source.ts'
+import { type AuditSource, type Notify, systemClock } from '../audit/source/source.ts'
+import { type Lineage, lineageStatus } from './lineage.ts'
+import type { Logger } from './logger.ts'
+
+export interface ViolationPipelineOptions {
+  /** What the node knows of containers and policies; whoever learns more tells it. */
+  feed: SnapshotFeed
+  /** Processes whose container is known from elsewhere than /proc; whoever learns of more adds them. */
+  seenProcesses?: ProcessLog
+  /** What is known of who forked whom; whoever opened it closes it, after the pipeline. */
+  lineage?: Lineage
+  /** The log of violations. */
+  log: string
+  request: SourceRequest
+  checkpoint?: string
+  /** On the first start, read what the audit log already holds. */
+  fromStart: boolean
+  workers?: number
+  logger: Logger
+  procRoot?: string
+}
+
+/** The running pipeline of a node: from its audit source to its log of violations. */
+export interface ViolationPipeline {
+  /** Of the audit source. */
+  source: string
+  /** Counters, for a line of the log. */
+  status(): object
+  /** Lets it end after what was read is written. */
+  stop(): void
+  /** Resolves when all is written and closed; rejects when the source cannot go on. */
+  ended: Promise<void>
+}
+
+/** Starts it. @returns why not, when no audit source can be used; that is logged, too */
+export async function startViolationPipeline(options: ViolationPipelineOptions): Promise<ViolationPipeline | NoSource> {
+  const source = await openSource(options)
+  if ('why' in source) return source
+  const pool = newPool(options)
+  const close = async (): Promise<void> => {
+    await pool.close()
+    await source.audit.close()
+  }
+  try {
+    const pipeline = await newPipeline(options, source, pool)
+    return {
+      source: source.audit.name,
+      status: () => ({ ...statusOf(pipeline), ...(options.lineage && { lineage: lineageStatus(options.lineage) }) }),
+      stop: () => pipeline.stop(),
+      ended: pipeline.run().finally(close),
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** Larger batches cost less (npm run bench:pipeline), and a crash doubles at most the last one. */
+const chunkBytes = 1024 * 1024
+
+interface Opened {
+  audit: AuditSource
+  waits: boolean
+  checkpoint: Checkpoint | undefined
+}
+
+async function openSource({
+  request,
+  checkpoint: path,
+  fromStart,
+  logger,
+}: ViolationPipelineOptions): Promise<Opened | NoSource> {
+  const notify: Notify = ({ level, message, code, remedy, context }) =>
+    logger[level]({ code, remedy, ...context }, message)
+  const checkpoint = path === undefined ? undefined : new Checkpoint(path, { notify })
+  const follow = { notify, chunkBytes }
+  const options = checkpoint === undefined ? { fromStart, follow } : { fromStart, follow, checkpoint }
+  const choice = await openAuditSource(request, options)
+  for (const notice of choice.notices) notify(notice)
+  if (choice.source === undefined) return choice.none
+  return { audit: choice.source, waits: choice.chosen.kind === 'file', checkpoint }
+}
+
+function newPool({
+  feed,
+  seenProcesses,
+  lineage,
+  logger,
+  workers,
+  procRoot = '/proc',
+}: ViolationPipelineOptions): DecodePool {
+  return new DecodePool({
+    feed,
+    ...(seenProcesses !== undefined && { seenProcesses }),
+    settings: { everything: false, procRoot, ...(lineage instanceof Forks && { forks: lineage.number }) },
+    clock: systemClock,
+    ...(workers !== undefined && { threads: workers }),
+    onFailure: (failure) =>
+      logger.warn(
+        failure,
+        failure.givenUp ? 'records are written undecoded' : 'a worker failed; its batch is tried again',
+      ),
+  })
+}
+
+function newSink({ logger, log, feed: writer }: ViolationPipelineOptions): Sink {
+  return new Sink({
+    path: log,
+    clock: systemClock,
+    random: Math.random,
+    writer,
+    onTrouble: (trouble) =>
+      trouble === undefined
+        ? logger.info({ log }, 'the log is written again')
+        : logger.warn({ log, ...trouble }, 'the log cannot be written; it is tried again'),
+  })
+}
+
+async function newPipeline(
+  options: ViolationPipelineOptions,
+  { audit, waits, checkpoint }: Opened,
+  pool: DecodePool,
+): Promise<Pipeline> {
+  const { logger, feed } = options
+  const sink = newSink(options)
+  await pool.ready()
+  await sink
+    .ready()
+    .catch((error: unknown) => logger.warn({ error: problemOf(error) }, 'the log cannot be written yet'))
+  const commit = async (position: unknown): Promise<void> => {
+    checkpoint?.commit(position)
+    await checkpoint?.flush()
+  }
+  return new Pipeline({
+    sources: [{ source: audit, pressure: waits ? 'waits' : 'loses', ...(checkpoint !== undefined && { commit }) }],
+    ...{ pool, sink, feed },
+    clock: systemClock,
+    onError: (error) => logger.warn({ error: problemOf(error) }, 'the position cannot be stored; it is tried again'),
+  })
+}
+
+const statusOf = ({ accounting, stages }: Pipeline): object => ({
+  ...accounting.totals,
+  undecodable: accounting.undecodable,
+  unresolved: accounting.unresolved,
+  stages,
+})
+
+/** Unix seconds. */
+export function bootTime(procRoot: string): number {
+  return Number(/^btime (\d+)$/m.exec(readFileSync(`${procRoot}/stat`, 'latin1'))?.[1] ?? 0)
+}
+
+export const problemOf = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error)

@@ -1,0 +1,185 @@
+import { Buffer } from 'node:buffer'
+import { form } from '../decode/record-fields.ts'
+import type { ProfileHead } from '../encode/event-head.ts'
+import { isRefused } from '../encode/event-head.ts'
+import { putHex } from '../encode/json-text.ts'
+import type { LineOwner } from '../encode/line-owner.ts'
+import { type Fragment, fragment, type Output, putFragment, putNumber } from '../encode/output.ts'
+import { putOddValue, putRaw, Values } from '../encode/values.ts'
+import { type Attribution, mayResolveLater } from '../enrich/attribution.ts'
+import type { PidResolver } from '../enrich/pid-resolver.ts'
+import type { Snapshot } from '../enrich/snapshot.ts'
+import type { SourceBatch, UnresolvedReason } from './batch.ts'
+import type { Scratch } from './scratch.ts'
+
+/** What became of a record. */
+export const outcome = { written: 0, filtered: 1, deferred: 2, undecodable: 3 } as const
+export type Outcome = (typeof outcome)[keyof typeof outcome]
+
+const undecodedPid = fragment('0,"mntNsID":0,"eventTimestamp":')
+const undecodedHead = fragment(
+  ',"eventType":"","enforcer":"","action":"","profileName":"","policyKind":"","policyName":"","policyNamespace":"","event":{}',
+)
+const undecodedKey = fragment(',"undecoded":')
+const lineEnd = fragment('}\n')
+const unresolvedTexts: Partial<Record<UnresolvedReason, Fragment>> = {}
+
+/** Fixed texts of a line, beside those of its container and profile, together with the longest numbers. */
+const fixedTexts = 4096
+
+/** Where the work on one batch stands: its bytes, the record at hand, and the line being written. */
+export class BatchContext {
+  readonly scratch: Scratch
+  readonly snapshot: Snapshot
+  readonly resolver: PidResolver
+  readonly output: Output
+  readonly bytes: Uint8Array
+  readonly view: DataView
+  /** The same bytes: only a Buffer finds a newline natively. */
+  readonly buffer: Buffer
+  readonly kmsg: boolean
+  readonly final: boolean
+  /** Unix seconds for records that carry no time. */
+  readonly readAt: number
+  readonly appArmor: Values
+  readonly seccomp: Values
+  readonly unresolved: Partial<Record<UnresolvedReason, number>> = {}
+  /** The record at hand, and the end of the lines that continue it. */
+  start = 0
+  end = 0
+  recordEnd = 0
+  attribution: Attribution = { container: undefined, reason: 'no-pid', mntNsID: 0, since: 0, second: 0 }
+
+  constructor(batch: SourceBatch, snapshot: Snapshot, resolver: PidResolver, scratch: Scratch) {
+    // Sources may hand over a Buffer: one class of array everywhere keeps the hot path fast.
+    const { buffer, byteOffset, byteLength } = batch.bytes
+    const bytes = new Uint8Array(buffer, byteOffset, byteLength)
+    this.scratch = scratch
+    this.snapshot = snapshot
+    this.resolver = resolver
+    this.output = scratch.begin(snapshot, resolver, bytes.length, batch.spare)
+    this.bytes = bytes
+    this.view = new DataView(buffer, byteOffset, byteLength)
+    this.buffer = Buffer.from(buffer, byteOffset, byteLength)
+    this.kmsg = batch.format === 'kmsg'
+    this.final = batch.final ?? false
+    this.readAt = batch.readAt ?? 0
+    const { output, view, kmsg } = this
+    this.appArmor = new Values(output, bytes, view, kmsg, scratch.appArmorFields)
+    this.seccomp = new Values(output, bytes, view, kmsg, scratch.seccompFields)
+  }
+
+  /** Finds the container of `pid`. @returns whether the event has one or need not wait for one any longer. */
+  place(pid: number, epoch: number): boolean {
+    return this.settle(this.scratch.attributions.find(pid, epoch, this.snapshot, this.resolver))
+  }
+
+  settle(attribution: Attribution): boolean {
+    this.attribution = attribution
+    const { reason } = attribution
+    if (reason === undefined || this.final || !mayResolveLater(reason)) return true
+    this.scratch.defer(reason, this.start, this.recordEnd)
+    return false
+  }
+
+  /**
+   * Puts a line from its beginning into its event, and makes room for the rest.
+   * @param opening how the event begins.
+   */
+  putLineStart(head: ProfileHead, kind: number, pid: number, epoch: number, opening: string): void {
+    const { output } = this
+    const start = this.lineStart(kind)
+    const middle = this.lineMiddle(head, kind, epoch, opening)
+    this.makeRoom(start, middle)
+    putFragment(output, start)
+    putNumber(output, pid)
+    putFragment(output, middle)
+  }
+
+  /** The line to the pid. */
+  lineStart(kind: number): Fragment {
+    const owner = this.attribution.container ?? this.snapshot.nobody
+    return isRefused(kind) ? owner.refused : owner.reported
+  }
+
+  /** The line from behind the pid into the event; the event is counted by it. */
+  lineMiddle(head: ProfileHead, kind: number, epoch: number, opening: string): Fragment {
+    const { container, mntNsID } = this.attribution
+    this.scratch.heads.count(head, kind)
+    return middleOf(container ?? this.snapshot.nobody, head, kind, epoch, mntNsID, opening)
+  }
+
+  makeRoom(start: Fragment, middle: Fragment): void {
+    const reserve = fixedTexts + 2 * (this.end - this.start)
+    this.appArmor.reserve = reserve
+    this.seccomp.reserve = reserve
+    this.output.room(start.length + middle.length + reserve)
+  }
+
+  /** Puts what follows the event, up to the first field of ours. */
+  putStandardEnd(epoch: number): void {
+    this.scratch.time.putEnding(this.output, epoch)
+    if (this.attribution.reason !== undefined) this.putReason(this.attribution.reason)
+  }
+
+  putReason(reason: UnresolvedReason): void {
+    this.unresolved[reason] = (this.unresolved[reason] ?? 0) + 1
+    unresolvedTexts[reason] ??= fragment(`,"unresolved":"${reason}"`)
+    putFragment(this.output, unresolvedTexts[reason])
+  }
+
+  putLineEnd(values: Values): void {
+    if (values.broken.length > 0) putRaw(values)
+    putFragment(this.output, lineEnd)
+  }
+
+  /** Puts the record at hand as a line that says only what its bytes are. */
+  putUndecoded(): void {
+    this.#putUndecodedStart()
+    putOddValue(this.appArmor, this.start, this.end, form.quoted, 'undecoded')
+    this.putLineEnd(this.appArmor)
+  }
+
+  /** The same for a BPF record, which is no text: its bytes in hex. */
+  putUndecodedRecord(): void {
+    this.#putUndecodedStart()
+    putHex(this.output, this.bytes, this.start, this.end, fixedTexts)
+    this.putLineEnd(this.appArmor)
+  }
+
+  #putUndecodedStart(): void {
+    const { output, snapshot, scratch } = this
+    const { epoch } = scratch.id
+    this.appArmor.reserve = fixedTexts
+    output.room(snapshot.nobody.refused.length + fixedTexts)
+    putFragment(output, snapshot.nobody.refused)
+    putFragment(output, undecodedPid)
+    putFragment(output, scratch.time.seconds(epoch))
+    putFragment(output, undecodedHead)
+    scratch.time.putEnding(output, epoch)
+    putFragment(output, undecodedKey)
+  }
+}
+
+function middleOf(
+  owner: LineOwner,
+  head: ProfileHead,
+  kind: number,
+  epoch: number,
+  mntNsID: number,
+  opening: string,
+): Fragment {
+  const last = owner.middle
+  if (
+    last !== undefined &&
+    last.epoch === epoch &&
+    last.head === head &&
+    last.kind === kind &&
+    last.mntNsID === mntNsID &&
+    last.opening === opening
+  )
+    return last.text
+  const text = fragment(`,"mntNsID":${mntNsID},"eventTimestamp":${epoch}${head.text(kind)}${opening}`)
+  owner.middle = { head, kind, epoch, mntNsID, opening, text }
+  return text
+}

@@ -1,0 +1,97 @@
+/**
+ * What travels between the threads of the upward pipeline. The unit of work is a batch of bytes, never one event:
+ * a source cuts its stream on record boundaries, a worker turns a batch into finished NDJSON bytes.
+ */
+
+/**
+ * How one record is framed inside a batch.
+ * - `auditlog`: lines as in audit.log, kern.log, syslog and the output of dmesg.
+ * - `netlink`: lines `type=<nlmsg_type> <payload>`, made by the addon from NETLINK_AUDIT's records.
+ * - `kmsg`: records of /dev/kmsg, `priority,sequence,usec,flags;text`; lines that start with a space continue a record.
+ * - `record`: records of the BPF ring buffer (src/audit/decode/bpf-record.ts), each beginning with its own length.
+ */
+export type BatchFormat = 'auditlog' | 'kmsg' | 'netlink' | 'record'
+
+export interface SourceBatch {
+  /** Where the bytes come from, e.g. a path; order is kept per source. */
+  source: string
+  /** Counts up by one per source. */
+  seq: number
+  format: BatchFormat
+  /**
+   * Ends on a record boundary. Nobody writes to this memory before the source has it back: in a SharedArrayBuffer it goes to
+   * the workers as it is, else it is copied into one.
+   */
+  bytes: Uint8Array
+  /** The source's own checkpoint after this batch; nobody else looks inside. */
+  position?: unknown
+  /** Unix seconds at which the source read the bytes: the time of records that carry none (dbus-daemon's own lines). */
+  readAt?: number
+  /**
+   * Memory of an earlier output that has been written: the new output goes there if it fits. Optional, and worth it: memory
+   * that is new to a thread costs page faults and cache misses, up to a third of the whole time.
+   */
+  spare?: ArrayBuffer
+  /** Set when deferred records come back after their wait: what is still unresolved is now written, saying why. */
+  final?: boolean
+}
+
+/**
+ * Why an event could not be given its container.
+ * - `process-gone`: /proc has no such process and nobody remembers it.
+ * - `pid-reused`: the process of that number is younger than the event.
+ * - `container-unknown`: the process is in a container that the snapshot does not hold (yet).
+ * - `not-in-container`: the process is in no container; waiting would not help.
+ * - `no-pid`: the record names no process.
+ */
+export const unresolvedReasons = [
+  'process-gone',
+  'pid-reused',
+  'container-unknown',
+  'not-in-container',
+  'no-pid',
+] as const
+export type UnresolvedReason = (typeof unresolvedReasons)[number]
+
+/** Whole records of one batch that wait for late container news, in their order and in the framing of their batch. */
+export interface Deferred {
+  reason: UnresolvedReason
+  /** How many records `bytes` holds. */
+  records: number
+  /** Own ArrayBuffer; a later SourceBatch of the same format with `final` set takes them as they are. */
+  bytes: Uint8Array
+}
+
+export type Enforcer = 'AppArmor' | 'BPF' | 'Seccomp'
+/** Actions as violations.log spells them. `AUDIT|ALLOWED` is upstream's word for a call that seccomp logged and let pass. */
+export type Action = 'DENIED' | 'AUDIT' | 'ALLOWED' | 'AUDIT|ALLOWED'
+
+/** How many events of one kind a batch wrote, for the metrics. */
+export interface EventCount {
+  enforcer: Enforcer
+  action: Action
+  profileName: string
+  events: number
+}
+
+/**
+ * The outcome of one batch. Always: `read = written + filtered + deferred + undecodable`, counted in records
+ * (lines; a record of /dev/kmsg with its continuation lines is one). `output` holds `written + undecodable` lines.
+ */
+export interface BatchResult {
+  seq: number
+  /** NDJSON, whole lines. A view on a larger own ArrayBuffer: transfer `output.buffer`, write `output`. */
+  output: Uint8Array
+  read: number
+  written: number
+  /** Records that are no violation of ours: other audit types, other profiles, status messages. */
+  filtered: number
+  /** Records of ours that could not be understood; each is written as a line whose `undecoded` is the raw text. */
+  undecodable: number
+  /** Position in the batch (0 is the first record) of each undecodable one. */
+  undecodableAt: number[]
+  deferred: Deferred[]
+  counts: EventCount[]
+  /** Events that were written without their container, by reason. */
+  unresolved: Partial<Record<UnresolvedReason, number>>
+}

@@ -1,0 +1,102 @@
+import type { Buffer } from 'node:buffer'
+import { readAuditId } from '../decode/audit-id.ts'
+import { appArmorAudit, locateKmsgRecord, locateRecord, recordType } from '../decode/locate-record.ts'
+import type { PidResolver } from '../enrich/pid-resolver.ts'
+import type { Snapshot } from '../enrich/snapshot.ts'
+import type { BatchResult, SourceBatch } from './batch.ts'
+import { BatchContext, type Outcome, outcome } from './batch-context.ts'
+import { processAppArmor, processKnownAppArmor } from './process-apparmor.ts'
+import { processRecords } from './process-records.ts'
+import { processSeccomp } from './process-seccomp.ts'
+import type { Scratch } from './scratch.ts'
+import { Tally } from './tally.ts'
+
+const newline = 0x0a
+const space = 0x20
+
+/**
+ * Turns a batch of records into lines of violations.log: finds the records, drops what is no violation of ours, decodes,
+ * finds container and policy, encodes. It reads nothing but its arguments and never throws for what is in the bytes.
+ * Its `output` is the same whatever `scratch` has seen before.
+ */
+export function processBatch(
+  batch: SourceBatch,
+  snapshot: Snapshot,
+  resolver: PidResolver,
+  scratch: Scratch,
+): BatchResult {
+  const context = new BatchContext(batch, snapshot, resolver, scratch)
+  const tally = new Tally()
+  if (batch.format === 'record') processRecords(context, tally)
+  else processLines(context, tally)
+  scratch.end(context.output)
+  return {
+    seq: batch.seq,
+    output: context.output.take(),
+    ...tally.sums(),
+    deferred: scratch.takeDeferred(batch.bytes, batch.format),
+    counts: scratch.heads.takeCounts(),
+    unresolved: context.unresolved,
+  }
+}
+
+function processLines(context: BatchContext, tally: Tally): void {
+  const { bytes, buffer, kmsg, scratch } = context
+  for (let start = 0; start < bytes.length; start = context.recordEnd + 1) {
+    context.start = start
+    const known = kmsg || !scratch.shortcuts ? undefined : processKnownLine(context)
+    if (known !== undefined) {
+      tally.add(known)
+      continue
+    }
+    context.end = lineEnd(buffer, start)
+    context.recordEnd = kmsg ? behindContinuations(buffer, context.end) : context.end
+    const became = processLine(context)
+    tally.add(became)
+    if (became === outcome.undecodable) context.putUndecoded()
+  }
+}
+
+/** The shortest way for the most frequent records: from auditd and from the netlink addon, of a kind that was seen before. */
+function processKnownLine(context: BatchContext): Outcome | undefined {
+  const { bytes, view, start, scratch } = context
+  const audit = appArmorAudit(bytes, view, start)
+  if (audit === -1) return undefined
+  const body = readAuditId(bytes, audit, bytes.length, scratch.id)
+  return body === -1 ? undefined : processKnownAppArmor(context, body, -1)
+}
+
+function lineEnd(buffer: Buffer, start: number): number {
+  const end = buffer.indexOf(newline, start)
+  return end === -1 ? buffer.length : end
+}
+
+/** The end of the last line that continues the record whose first line ends at `end`: /dev/kmsg begins those with a blank. */
+function behindContinuations(buffer: Buffer, end: number): number {
+  let last = end
+  while (last + 1 < buffer.length && buffer[last + 1] === space) last = lineEnd(buffer, last + 1)
+  return last
+}
+
+function processLine(context: BatchContext): Outcome {
+  const { bytes, start, end, scratch } = context
+  const { place, id } = scratch
+  if (context.kmsg) locateKmsgRecord(bytes, start, end, place)
+  else locateRecord(bytes, start, end, place)
+  const { type } = place
+  if (type === recordType.other) return outcome.filtered
+  id.clear(start, context.readAt)
+  const body = place.audit === -1 ? place.body : readAuditId(bytes, place.audit, end, id)
+  if (body === -1) return brokenRecord(context)
+  if (type === recordType.avc && scratch.shortcuts) {
+    const known = processKnownAppArmor(context, body, end)
+    if (known !== undefined) return known
+  }
+  return type === recordType.seccomp ? processSeccomp(context, body) : processAppArmor(context, body, type)
+}
+
+/** A record of our types without a readable id. Whose a broken seccomp record is cannot be told, so all of them are kept. */
+function brokenRecord({ buffer, start, end, scratch }: BatchContext): Outcome {
+  if (scratch.everything || scratch.place.type === recordType.seccomp) return outcome.undecodable
+  return buffer.subarray(start, end).includes('varmor-') ? outcome.undecodable : outcome.filtered
+}

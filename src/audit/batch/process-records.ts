@@ -1,0 +1,117 @@
+import { header, recordActions, recordFlags, recordVersion } from '../decode/bpf-record.ts'
+import { type KindOfRecord, kindsOfRecords } from '../encode/bpf-event.ts'
+import { eventKind, type ProfileHead } from '../encode/event-head.ts'
+import { fragment, putFragment, putNumber } from '../encode/output.ts'
+import { putBytes } from '../encode/values.ts'
+import { attributeRecord } from '../enrich/attribution.ts'
+import { type BatchContext, type Outcome, outcome } from './batch-context.ts'
+import type { Tally } from './tally.ts'
+
+const { at } = header
+
+/** Kinds of violations by the number of the action. */
+const kinds: number[] = []
+for (const action of ['DENIED', 'AUDIT', 'ALLOWED'] as const) kinds[recordActions[action]] = eventKind('BPF', action)
+
+/**
+ * Decodes and writes the records of a batch. A record whose length cannot be right takes the rest of the batch with it:
+ * where the next one would begin is not known.
+ */
+export function processRecords(context: BatchContext, tally: Tally): void {
+  const { bytes, view } = context
+  for (let start = 0; start < bytes.length; start = context.recordEnd) {
+    const left = bytes.length - start
+    const size = left < 4 ? 0 : view.getUint32(start, true)
+    context.start = start
+    context.end = context.recordEnd = size < header.size || size > left ? bytes.length : start + size
+    const became = size === context.end - start ? processRecord(context) : outcome.undecodable
+    tally.add(became)
+    if (became === outcome.undecodable) context.putUndecodedRecord()
+  }
+}
+
+function processRecord(context: BatchContext): Outcome {
+  const { view, bytes, start, end, snapshot, scratch } = context
+  scratch.id.clear(start, context.readAt)
+  const recordKind = kindsOfRecords[bytes[start + at.kind]!]
+  const kind = kinds[bytes[start + at.action]!]
+  const path = start + header.size + (recordKind?.bodySize ?? 0) + view.getUint16(start + at.exe_size, true)
+  const type = path + view.getUint16(start + at.path_size, true)
+  const fits = type + view.getUint16(start + at.type_size, true) === end
+  if (bytes[start + at.version] !== recordVersion || recordKind === undefined || kind === undefined || !fits)
+    return outcome.undecodable
+  const epoch = snapshot.bootTime + Math.floor(readU64(view, start + at.time) / nanoseconds)
+  if (!placeRecord(context, epoch)) return outcome.deferred
+  writeRecord(context, recordKind, kind, epoch, path, type)
+  return outcome.written
+}
+
+const nanoseconds = 1_000_000_000
+
+/** As a double: an id that needs more than 53 bits is rounded, so equal doubles do not prove equal ids. */
+const readU64 = (view: DataView, offset: number): number =>
+  view.getUint32(offset + 4, true) * 0x1_0000_0000 + view.getUint32(offset, true)
+
+/** Finds the container. What the program saw itself needs no process and holds for the whole batch, so it is kept. */
+function placeRecord(context: BatchContext, epoch: number): boolean {
+  const { view, start, scratch, snapshot, resolver } = context
+  const key = readU64(view, start + at.cgroup)
+  const mntNsID = view.getUint32(start + at.mnt_ns, true)
+  const low = view.getUint32(start + at.cgroup, true)
+  const known = scratch.cgroups.get(key)
+  if (known !== undefined && known.low === low && known.mntNsID === mntNsID) return context.settle(known.attribution)
+  const cgroup = view.getBigUint64(start + at.cgroup, true)
+  const pid = view.getUint32(start + at.tgid, true)
+  const attribution = attributeRecord({ cgroup, mntNsID, pid }, epoch, snapshot, resolver)
+  if (attribution.reason === undefined && attribution.since === 0)
+    scratch.cgroups.set(key, { low, mntNsID, attribution })
+  return context.settle(attribution)
+}
+
+function headOf({ view, start, snapshot, scratch, attribution }: BatchContext): ProfileHead {
+  const policy = snapshot.policyOfBpfProfile(view.getUint32(start + at.profile, true))
+  return scratch.heads.get(policy?.profileName ?? attribution.container?.info.profileName ?? '', snapshot)
+}
+
+const commKey = fragment(',"comm":')
+const exeKey = fragment(',"exe":')
+const numberKeys = (['tid', 'ppid', 'uid', 'gid'] as const).map((name) => [at[name], fragment(`,"${name}":`)] as const)
+/** What the program could not tell: flags of the record, by our field. */
+const flagKeys = [
+  [recordFlags.PATH_CUT, fragment(',"pathCut":true')],
+  [recordFlags.EXE_CUT, fragment(',"exeCut":true')],
+  [recordFlags.PATH_UNKNOWN, fragment(',"pathUnknown":true')],
+] as const
+
+function writeRecord(
+  context: BatchContext,
+  recordKind: KindOfRecord,
+  kind: number,
+  epoch: number,
+  path: number,
+  type: number,
+): void {
+  const { view, bytes, start, end, output, appArmor: values } = context
+  context.putLineStart(headOf(context), kind, view.getUint32(start + at.tgid, true), epoch, '')
+  recordKind.put(values, { body: start + header.size, path, type, end })
+  context.putStandardEnd(epoch)
+  putFragment(output, commKey)
+  putBytes(values, start + at.comm, behindComm(bytes, start + at.comm), 'comm')
+  putFragment(output, exeKey)
+  putBytes(values, start + header.size + recordKind.bodySize, path, 'exe')
+  for (const [offset, key] of numberKeys) {
+    putFragment(output, key)
+    putNumber(output, view.getUint32(start + offset, true))
+  }
+  const flags = bytes[start + at.flags]!
+  if (flags !== 0) for (const [bit, key] of flagKeys) if ((flags & bit) !== 0) putFragment(output, key)
+  context.putLineEnd(values)
+}
+
+/** Names of threads are padded with NUL. */
+function behindComm(bytes: Uint8Array, comm: number): number {
+  const end = comm + 16
+  let last = comm
+  while (last < end && bytes[last] !== 0) last++
+  return last
+}

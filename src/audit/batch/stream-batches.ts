@@ -1,0 +1,70 @@
+import { Buffer } from 'node:buffer'
+import { header } from '../decode/bpf-record.ts'
+import type { BatchFormat, SourceBatch } from './batch.ts'
+import { sharedMemory } from './buffer-store.ts'
+
+export interface StreamOptions {
+  source: string
+  format: BatchFormat
+  /** Bytes of a batch, about. Default 256 KiB. */
+  size?: number
+  /** A line that is longer is cut here, so that a file without line ends does not fill the memory. Default 1 MiB. */
+  longest?: number
+}
+
+const newline = 0x0a
+const space = 0x20
+
+/** Cuts a stream of bytes, from a file or a pipe, into batches. What is left at the end becomes the last batch. */
+export async function* streamBatches(
+  stream: AsyncIterable<Uint8Array>,
+  { source, format, size = 256 * 1024, longest = 1024 * 1024 }: StreamOptions,
+): AsyncGenerator<SourceBatch> {
+  let [pieces, length, seq] = [[] as Uint8Array[], 0, 0]
+  for await (const piece of stream) {
+    pieces.push(piece)
+    length += piece.length
+    if (length < size) continue
+    const bytes = Buffer.concat(pieces)
+    const end = lastBoundary(bytes, format)
+    if (end === 0 && length < longest) {
+      pieces = [bytes]
+      continue
+    }
+    const cut = end === 0 ? length : end
+    yield { source, seq: seq++, format, bytes: own(bytes.subarray(0, cut)) }
+    pieces = [bytes.subarray(cut)]
+    length -= cut
+  }
+  if (length > 0) yield { source, seq, format, bytes: own(Buffer.concat(pieces)) }
+}
+
+/** In memory of its own, which the workers see too. */
+function own(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(sharedMemory(bytes.length))
+  copy.set(bytes)
+  return copy
+}
+
+/** The end of the last record that is known to be whole; 0 when there is none. */
+export function lastBoundary(bytes: Uint8Array, format: BatchFormat): number {
+  if (format === 'record') return lastRecord(bytes)
+  let end = bytes.lastIndexOf(newline) + 1
+  // A record of kmsg goes on for as long as its lines begin with a space, so it ends where the next one begins.
+  while (format === 'kmsg' && end > 0 && (end === bytes.length || bytes[end] === space))
+    end = end < 2 ? 0 : bytes.lastIndexOf(newline, end - 2) + 1
+  return end
+}
+
+function lastRecord(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let end = 0
+  while (end + 4 <= bytes.length) {
+    const size = view.getUint32(end, true)
+    // The rest of such a stream is undecodable, whole.
+    if (size < header.size) return bytes.length
+    if (end + size > bytes.length) break
+    end += size
+  }
+  return end
+}

@@ -1,0 +1,66 @@
+import type { ContainerInfo, PolicyIdentity, SnapshotData, SnapshotDelta } from './snapshot.ts'
+
+/** What a worker has to take to know the newest version. */
+export type SnapshotNews = { whole: SnapshotData } | { deltas: readonly SnapshotDelta[] }
+
+/** Deltas that are kept: a worker that is further behind gets the whole snapshot. */
+const keptDeltas = 256
+
+/** What the node knows, on the side that learns of it: holds the newest version and the steps that led to it. */
+export class SnapshotFeed {
+  #data: Omit<SnapshotData, 'containers' | 'policies'>
+  #containers = new Map<string, ContainerInfo>()
+  #policies = new Map<string, PolicyIdentity>()
+  #deltas: SnapshotDelta[] = []
+
+  constructor({ containers, policies, ...data }: SnapshotData) {
+    this.#data = data
+    for (const info of containers) this.#containers.set(info.containerID, info)
+    for (const policy of policies) this.#policies.set(policy.profileName, policy)
+  }
+
+  get version(): number {
+    return this.#data.version
+  }
+
+  get nodeName(): string {
+    return this.#data.nodeName
+  }
+
+  get metadata(): Record<string, unknown> {
+    return this.#data.metadata
+  }
+
+  get containers(): ReadonlyMap<string, ContainerInfo> {
+    return this.#containers
+  }
+
+  get policies(): ReadonlyMap<string, PolicyIdentity> {
+    return this.#policies
+  }
+
+  /** Takes one step. @returns the new version. */
+  update(change: Omit<SnapshotDelta, 'version'>): number {
+    const version = this.version + 1
+    for (const id of change.withoutContainers ?? []) this.#containers.delete(id)
+    for (const info of change.containers ?? []) this.#containers.set(info.containerID, info)
+    for (const name of change.withoutPolicies ?? []) this.#policies.delete(name)
+    for (const policy of change.policies ?? []) this.#policies.set(policy.profileName, policy)
+    this.#data = { ...this.#data, version }
+    this.#deltas.push({ ...change, version })
+    if (this.#deltas.length > keptDeltas) this.#deltas.shift()
+    return version
+  }
+
+  whole(): SnapshotNews {
+    const [containers, policies] = [[...this.#containers.values()], [...this.#policies.values()]]
+    return { whole: { ...this.#data, containers, policies } }
+  }
+
+  /** What is new since `version`; everything for who knows nothing. */
+  since(version: number | undefined): SnapshotNews | undefined {
+    if (version === this.version) return undefined
+    const missing = this.version - (version ?? Number.NEGATIVE_INFINITY)
+    return missing > this.#deltas.length ? this.whole() : { deltas: this.#deltas.slice(-missing) }
+  }
+}

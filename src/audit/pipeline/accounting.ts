@@ -1,0 +1,76 @@
+import type { BatchResult, EventCount, UnresolvedReason } from '../batch/batch.ts'
+
+/** Counts of records and lines from all sources. */
+export interface Totals {
+  /** Records that came in whole batches. */
+  read: number
+  /** Lines in the log, undecodable ones among them. */
+  written: number
+  filtered: number
+  /** Lines that never got into the log, by reason. */
+  dropped: Record<string, number>
+  /** Records that wait for news of their container. */
+  deferred: number
+  /** Lines that wait for the disk. */
+  queued: number
+}
+
+/**
+ * Where every record is. At every moment, between two turns of the event loop:
+ *
+ *     read = written + filtered + dropped + deferred + queued
+ *
+ * Once the pipeline has ended the last two are zero.
+ */
+export class Accounting {
+  readonly totals: Totals = { read: 0, written: 0, filtered: 0, dropped: {}, deferred: 0, queued: 0 }
+  /** Of the written lines, those that hold a record that could not be decoded. */
+  undecodable = 0
+  /** Of the written lines, those that say why their container is not known. */
+  readonly unresolved: Partial<Record<UnresolvedReason, number>> = {}
+  #events = new Map<string, EventCount>()
+
+  get dropped(): number {
+    return Object.values(this.totals.dropped).reduce((sum, count) => sum + count, 0)
+  }
+
+  get balanced(): boolean {
+    const { read, written, filtered, deferred, queued } = this.totals
+    return read === written + filtered + this.dropped + deferred + queued
+  }
+
+  /** Events by enforcer, action and profile, as they were encoded. */
+  get events(): EventCount[] {
+    return [...this.#events.values()]
+  }
+
+  /** A batch was processed; its lines go to the sink now. @param again its records were deferred before. */
+  processed(result: BatchResult, again: boolean): void {
+    const { totals, unresolved } = this
+    const deferred = result.deferred.reduce((sum, { records }) => sum + records, 0)
+    if (again) totals.deferred -= result.read
+    else totals.read += result.read
+    totals.filtered += result.filtered
+    totals.deferred += deferred
+    totals.queued += result.written + result.undecodable
+    this.undecodable += result.undecodable
+    for (const [reason, count] of Object.entries(result.unresolved) as [UnresolvedReason, number][])
+      unresolved[reason] = (unresolved[reason] ?? 0) + count
+    for (const count of result.counts) this.#count(count)
+  }
+
+  /** The sink is done with lines. */
+  settled(written: number, dropped: number, reason: string | undefined): void {
+    const { totals } = this
+    totals.queued -= written + dropped
+    totals.written += written
+    if (dropped > 0) totals.dropped[reason ?? 'unknown'] = (totals.dropped[reason ?? 'unknown'] ?? 0) + dropped
+  }
+
+  #count(count: EventCount): void {
+    const key = `${count.enforcer} ${count.action} ${count.profileName}`
+    const known = this.#events.get(key)
+    if (known === undefined) this.#events.set(key, { ...count })
+    else known.events += count.events
+  }
+}

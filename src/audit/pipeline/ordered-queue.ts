@@ -1,0 +1,58 @@
+/** One batch of a source on its way, and what still has to happen before its position may be stored. */
+export interface InFlightBatch {
+  position: unknown
+  /** Results, offers and deferred groups that are not settled yet. */
+  open: number
+  /** Some of its lines could not be written and have to be read again. */
+  lost: boolean
+}
+
+/**
+ * The order of one source: results are handed on in the order of the batches, and a position counts as reached only
+ * when everything up to it has reached the log.
+ */
+export class OrderedQueue {
+  #tail: Promise<void> = Promise.resolve()
+  #inFlight: InFlightBatch[] = []
+  #reached: unknown
+  #stored: unknown
+  #broken = false
+
+  /** The batches of this source that are not done. */
+  get depth(): number {
+    return this.#inFlight.length
+  }
+
+  /** The position that is reached and not yet stored. */
+  get reached(): unknown {
+    return this.#reached === this.#stored ? undefined : this.#reached
+  }
+
+  stored(position: unknown): void {
+    this.#stored = position
+  }
+
+  /** A batch was sent to the workers; its result is still open. */
+  enter(position: unknown): InFlightBatch {
+    const inFlight = { position, open: 1, lost: false }
+    this.#inFlight.push(inFlight)
+    return inFlight
+  }
+
+  /** Runs `step` with the result of `work`, after the steps of all work that was queued before. */
+  inOrder<T>(work: Promise<T>, step: (result: T) => void): Promise<void> {
+    this.#tail = this.#tail.then(async () => step(await work))
+    return this.#tail
+  }
+
+  /** One of the open things of a batch is settled. */
+  settle(inFlight: InFlightBatch): void {
+    inFlight.open--
+    while (this.#inFlight[0]?.open === 0) {
+      const { position, lost } = this.#inFlight.shift()!
+      // Behind a loss nothing counts as reached: a restart reads from there.
+      this.#broken ||= lost
+      if (position !== undefined && !this.#broken) this.#reached = position
+    }
+  }
+}

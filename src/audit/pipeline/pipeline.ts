@@ -1,0 +1,228 @@
+import type { BatchResult, Deferred, SourceBatch } from '../batch/batch.ts'
+import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
+import type { DecodePool } from '../pool/decode-pool.ts'
+import type { OfferResult } from '../sink/line-queue.ts'
+import type { Sink } from '../sink/sink.ts'
+import type { AuditSource, SourceClock } from '../source/source.ts'
+import { Accounting } from './accounting.ts'
+import { Deferral, type DeferralOptions, type Held } from './deferral.ts'
+import { type InFlightBatch, OrderedQueue } from './ordered-queue.ts'
+import { Slots } from './slots.ts'
+
+export interface PipelineSource {
+  source: AuditSource
+  /**
+   * waits: what is not asked for stays where it is (a file), so a full queue stops the reading and nothing is dropped.
+   * loses: what is not read is overwritten (a ring), so reading goes on and the sink drops and counts.
+   */
+  pressure: 'waits' | 'loses'
+  /** Stores a position, after all lines up to it are on the disk. */
+  commit?: (position: unknown) => Promise<void>
+}
+
+/** What the pipeline needs of its workers. */
+export type Decoder = Pick<
+  DecodePool,
+  'capacity' | 'process' | 'recycle' | 'seenProcesses' | 'depth' | 'givenUp' | 'failures'
+>
+
+export interface PipelineOptions {
+  sources: readonly PipelineSource[]
+  pool: Decoder
+  sink: Sink
+  feed: SnapshotFeed
+  clock: SourceClock
+  deferral?: Pick<DeferralOptions<Job>, 'patience' | 'bound'>
+  /** Milliseconds between two stored positions: each costs a sync of the log, and a crash doubles what came since the last one. Default 250. */
+  commitEvery?: number
+  /** Milliseconds that a stop waits for a disk that takes nothing. Default 5,000. */
+  stopPatience?: number
+  /** Called with an error that does not end the pipeline. */
+  onError?: (error: unknown) => void
+}
+
+/** A batch with what belongs to it on this side. */
+interface Job {
+  batch: SourceBatch
+  input: Input
+  inFlight: InFlightBatch
+  /** Until when its records may wait; set when they have waited before. */
+  deadline: number | undefined
+}
+
+/** A source with its batches in order. */
+interface Input extends PipelineSource {
+  queue: OrderedQueue
+}
+
+/**
+ * Sources, worker threads, the waiting room for events without a container, and the log, put together. Each source keeps
+ * its order; events that had to wait come later than their neighbours.
+ */
+export class Pipeline {
+  readonly accounting = new Accounting()
+  readonly deferral: Deferral<Job>
+  #options: PipelineOptions
+  #inputs: Input[]
+  #slots: Slots
+  #working = new Set<Promise<void>>()
+  #storing: Promise<void> | undefined
+  #timer: { cancel(): void } | undefined
+  #storedAt = 0
+  #ending = false
+  #ended: Promise<void> | undefined
+  #cutShort: { cancel(): void } | undefined
+
+  constructor(options: PipelineOptions) {
+    this.#options = options
+    const { clock, feed, pool, sources, deferral } = options
+    this.#inputs = sources.map((source) => ({ ...source, queue: new OrderedQueue() }))
+    this.#slots = new Slots(pool.capacity)
+    const known = (): number => feed.version + pool.seenProcesses.version
+    this.deferral = new Deferral({ ...deferral, clock, known, retry: (held, final) => this.#retry(held, final) })
+  }
+
+  /** Depth of each stage and what it dropped, for metrics. */
+  get stages() {
+    const { pool, sink } = this.#options
+    return {
+      source: this.#inputs.map(({ source, queue }) => ({ name: source.name, depth: queue.depth, ...source.stats() })),
+      pool: { depth: pool.depth, waiting: this.#slots.depth, givenUp: pool.givenUp, ...pool.failures },
+      deferral: { depth: this.deferral.depth, bytes: this.deferral.bytes, cutShort: this.deferral.cutShort },
+      sink: { depth: sink.depth, bytes: sink.bytes, dropped: sink.dropped, reopened: sink.reopened },
+    }
+  }
+
+  /**
+   * Runs until all sources have ended and what they gave is on the disk or accounted for.
+   * @throws what a source throws that is broken for good; the others are brought to their end before.
+   */
+  run(): Promise<void> {
+    this.#ended ??= this.#run()
+    return this.#ended
+  }
+
+  /**
+   * Stops the sources; `run` then comes to its end. What a source or the disk has not done within `stopPatience` is not
+   * waited for: a file keeps it for the next start.
+   */
+  stop(): void {
+    const { clock, sink, stopPatience = 5000 } = this.#options
+    for (const { source } of this.#inputs) source.stop()
+    this.#cutShort ??= clock.after(stopPatience, () => {
+      for (const { source } of this.#inputs) void source.close()
+    })
+    sink.hurry(stopPatience)
+  }
+
+  async #run(): Promise<void> {
+    const ends = await Promise.allSettled(this.#inputs.map((input) => this.#follow(input)))
+    this.deferral.close()
+    while (this.#working.size > 0) await Promise.all(this.#working)
+    this.#ending = true
+    this.#timer?.cancel()
+    await this.#storing
+    this.#options.sink.hurry(this.#options.stopPatience ?? 5000)
+    await this.#options.sink.close()
+    this.#cutShort?.cancel()
+    await this.#store()
+    for (const end of ends) if (end.status === 'rejected') throw end.reason
+  }
+
+  async #follow(input: Input): Promise<void> {
+    try {
+      for await (const batch of input.source) {
+        await this.#place(input)
+        this.#process({ batch, input, inFlight: input.queue.enter(batch.position), deadline: undefined })
+      }
+    } catch (error) {
+      this.stop()
+      throw error
+    }
+  }
+
+  /** Waits until another batch may be on its way. */
+  async #place({ pressure }: Input): Promise<void> {
+    if (pressure === 'waits') await this.#options.sink.room()
+    await this.#slots.take()
+  }
+
+  /** Sends a batch to the workers. Its slot is given back when the result has been handed on. */
+  #process(job: Job): void {
+    const result = this.#options.pool.process(job.batch)
+    const handedOn = job.input.queue.inOrder(result, (done) => this.#deliver(job, done))
+    this.#track(handedOn.finally(() => this.#slots.give()))
+  }
+
+  #deliver(job: Job, result: BatchResult): void {
+    const { input, inFlight, deadline } = job
+    input.source.giveBack?.(job.batch)
+    this.accounting.processed(result, deadline !== undefined)
+    for (const deferred of result.deferred) this.#hold(job, deferred)
+    const settle = ({ written, dropped, reason }: OfferResult): void => {
+      this.accounting.settled(written, dropped, reason)
+      if (dropped > 0 && input.pressure === 'waits') inFlight.lost = true
+      input.queue.settle(inFlight)
+      if (input.commit !== undefined && input.queue.reached !== undefined) this.#scheduleStore()
+      this.#options.pool.recycle(result.output)
+    }
+    const lines = result.written + result.undecodable
+    this.#options.sink.offer({ bytes: result.output, lines, lossy: input.pressure === 'loses', settle })
+  }
+
+  #hold(job: Job, deferred: Deferred): void {
+    const { format, readAt } = job.batch
+    job.inFlight.open++
+    this.deferral.hold({ owner: job, format, deferred, readAt }, job.deadline)
+  }
+
+  #retry({ owner, format, deferred, readAt, deadline }: Held<Job>, final: boolean): void {
+    const { source, seq } = owner.batch
+    const batch: SourceBatch = {
+      source,
+      seq,
+      format,
+      bytes: deferred.bytes,
+      final,
+      ...(readAt !== undefined && { readAt }),
+    }
+    this.#track(this.#place(owner.input).then(() => this.#process({ ...owner, batch, deadline })))
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work.finally(() => this.#working.delete(tracked))
+    this.#working.add(tracked)
+  }
+
+  /** Stores soon what is reached now, but not more often than asked for. */
+  #scheduleStore(): void {
+    if (this.#timer !== undefined || this.#ending) return
+    const { clock, commitEvery = 250 } = this.#options
+    this.#timer = clock.after(Math.max(0, this.#storedAt + commitEvery - clock.now()), () => {
+      this.#storing = this.#store().then((again) => {
+        this.#timer = undefined
+        this.#storedAt = clock.now()
+        if (again) this.#scheduleStore()
+      })
+    })
+  }
+
+  /** Stores the positions that are reached. @returns whether there is something to store again. */
+  async #store(): Promise<boolean> {
+    const reached = this.#inputs.flatMap(({ queue, commit }) =>
+      commit && queue.reached !== undefined ? [{ queue, commit, position: queue.reached }] : [],
+    )
+    if (reached.length === 0) return false
+    try {
+      await this.#options.sink.sync()
+      for (const { queue, commit, position } of reached) {
+        await commit(position)
+        queue.stored(position)
+      }
+    } catch (error) {
+      // The old position stays: a restart reads some lines again.
+      this.#options.onError?.(error)
+    }
+    return this.#inputs.some(({ queue, commit }) => commit !== undefined && queue.reached !== undefined)
+  }
+}

@@ -1,0 +1,42 @@
+import type { Membership } from '../enrich/pid-resolver.ts'
+import type { ReadProcess } from '../enrich/proc-pid-resolver.ts'
+import type { SeenProcess } from './process-log.ts'
+
+/** The newest that one worker knows of each process, by itself or from others, so that nothing is told twice. */
+export class KnownProcesses {
+  #known = new Map<number, Membership>()
+  #fresh: SeenProcess[] = []
+  readonly limit: number
+
+  constructor(limit = 65_536) {
+    this.limit = limit
+  }
+
+  /** The same reader, noting what it finds of processes in containers. */
+  watch(read: ReadProcess): ReadProcess {
+    return (pid) => {
+      const membership = read(pid)
+      if (membership !== undefined && membership.containerID !== '' && this.isNews(pid, membership))
+        this.#fresh.push([pid, membership])
+      return membership
+    }
+  }
+
+  /** Whether this is not known yet; then it is from now on. Of two processes with one pid the younger one counts. */
+  isNews(pid: number, membership: Membership): boolean {
+    const known = this.#known.get(pid)
+    if (known !== undefined && known.since > membership.since) return false
+    if (known?.since === membership.since && known.containerID === membership.containerID) return false
+    this.#known.delete(pid)
+    this.#known.set(pid, membership)
+    if (this.#known.size > this.limit) this.#known.delete(this.#known.keys().next().value!)
+    return true
+  }
+
+  /** What was found since the last call. */
+  take(): SeenProcess[] {
+    const fresh = this.#fresh
+    this.#fresh = []
+    return fresh
+  }
+}

@@ -1,0 +1,25 @@
+import type { BatchResult, SourceBatch } from '../batch/batch.ts'
+import type { SnapshotNews } from '../enrich/snapshot-feed.ts'
+import type { SeenProcess } from './process-log.ts'
+
+/** What does not change while a worker lives; its `workerData`. */
+export interface WorkerSettings {
+  /** Also events of profiles that are not ours. */
+  everything: boolean
+  /** A proc file system that shows the node's pid namespace; without one no process is known. */
+  procRoot?: string
+  /** Number of the node's fork tree, where there is one. */
+  forks?: number
+}
+
+/** One batch, with all that its worker does not know yet: between tasks a worker is deaf, so news can come only with one. */
+export interface WorkerTask {
+  batch: Omit<SourceBatch, 'position'>
+  news?: SnapshotNews
+  seenProcesses?: readonly SeenProcess[]
+}
+
+/** Failures are values: of an error that is thrown across threads only the message arrives. */
+export type WorkerReply =
+  | { ok: true; result: BatchResult; seenProcesses: SeenProcess[] }
+  | { ok: false; problem: string }

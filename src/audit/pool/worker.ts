@@ -1,0 +1,80 @@
+import { workerData } from 'node:worker_threads'
+import { move, transferableSymbol, valueSymbol } from 'piscina'
+import type { BatchResult } from '../batch/batch.ts'
+import { processBatch } from '../batch/process-batch.ts'
+import { Scratch } from '../batch/scratch.ts'
+import { noProcesses, type PidResolver } from '../enrich/pid-resolver.ts'
+import { ProcPidResolver, procReader } from '../enrich/proc-pid-resolver.ts'
+import { Snapshot } from '../enrich/snapshot.ts'
+import type { SnapshotNews } from '../enrich/snapshot-feed.ts'
+import { Forks } from '../lineage/forks.ts'
+import { LineageResolver } from '../lineage/lineage-resolver.ts'
+import { KnownProcesses } from './known-processes.ts'
+import type { SeenProcess } from './process-log.ts'
+import type { WorkerReply, WorkerSettings, WorkerTask } from './worker-task.ts'
+
+/** What one thread keeps from batch to batch. */
+class DecodeWorker {
+  #scratch: Scratch
+  #procRoot: string | undefined
+  #forks: number | undefined
+  #notes = new KnownProcesses()
+  #resolver: PidResolver = noProcesses
+  #proc: ProcPidResolver | undefined
+  #snapshot: Snapshot | undefined
+
+  constructor({ everything, procRoot, forks }: WorkerSettings) {
+    this.#scratch = new Scratch({ everything })
+    this.#procRoot = procRoot
+    this.#forks = forks
+  }
+
+  work({ batch, news, seenProcesses }: WorkerTask): WorkerReply {
+    if (news !== undefined) this.#learn(news)
+    if (this.#snapshot === undefined) throw new Error('the first task of a worker brings the snapshot')
+    this.#meet(seenProcesses ?? [])
+    const result = processBatch(batch, this.#snapshot, this.#resolver, this.#scratch)
+    return { ok: true, result, seenProcesses: this.#notes.take() }
+  }
+
+  #learn(news: SnapshotNews): void {
+    if ('whole' in news) {
+      this.#snapshot = new Snapshot(news.whole)
+      this.#openProc(news.whole.bootTime)
+    } else
+      for (const delta of news.deltas)
+        if (!(this.#snapshot?.apply(delta) ?? false)) throw new Error(`snapshot ${delta.version} does not follow`)
+  }
+
+  #openProc(bootTime: number): void {
+    if (this.#procRoot === undefined || this.#proc !== undefined) return
+    const read = procReader(bootTime, this.#procRoot)
+    this.#proc = new ProcPidResolver({ readProcess: this.#notes.watch(read), now: () => performance.now() })
+    this.#resolver =
+      this.#forks === undefined ? this.#proc : new LineageResolver(new Forks(this.#forks), read, this.#proc)
+  }
+
+  #meet(seenProcesses: readonly SeenProcess[]): void {
+    for (const [pid, membership] of seenProcesses)
+      if (this.#notes.isNews(pid, membership)) this.#proc?.learn(pid, membership)
+  }
+}
+
+let worker: DecodeWorker | undefined
+
+/** The task handler that piscina calls. */
+export default function handle(task: WorkerTask): WorkerReply {
+  try {
+    worker ??= new DecodeWorker(workerData as WorkerSettings)
+    const reply = worker.work(task)
+    return reply.ok ? moved(reply, reply.result) : reply
+  } catch (error) {
+    return { ok: false, problem: error instanceof Error ? (error.stack ?? error.message) : String(error) }
+  }
+}
+
+/** The reply with its bytes handed over instead of copied. */
+function moved(reply: WorkerReply, { output, deferred }: BatchResult): WorkerReply {
+  const buffers = [output.buffer, ...deferred.map(({ bytes }) => bytes.buffer)]
+  return move({ [transferableSymbol]: buffers, [valueSymbol]: reply }) as unknown as WorkerReply
+}

@@ -1,0 +1,90 @@
+import { Buffer } from 'node:buffer'
+import type { BatchFormat, SourceBatch } from '../batch/batch.ts'
+import { header } from '../decode/bpf-record.ts'
+import { asciiJson } from '../encode/json-text.ts'
+
+/** Who writes: what every line begins with. */
+export interface Writer {
+  nodeName: string
+  metadata: Record<string, unknown>
+}
+
+/** A line in the shape of a violation that is of no container and no policy, with fields of ours behind. */
+function ownLine(writer: Writer, seconds: number, message: string, ours: Record<string, unknown>): string {
+  const nobody = { containerID: '', containerName: '', image: '', podName: '', podNamespace: '', podUID: '' }
+  const event = { pid: 0, mntNsID: 0, eventTimestamp: seconds, eventType: '', enforcer: '', action: '' }
+  const policy = { profileName: '', policyKind: '', policyName: '', policyNamespace: '', event: {} }
+  const time = new Date(seconds * 1000).toISOString().replace('.000Z', 'Z')
+  const { metadata, nodeName } = writer
+  const line = { level: 'warn', metadata, nodeName, ...nobody, ...event, ...policy, time, message, ...ours }
+  return `${asciiJson(line)}\n`
+}
+
+export interface Loss {
+  /** Unix seconds of the first event that was lost. */
+  since: number
+  /** Events by reason. */
+  reasons: Record<string, number>
+}
+
+/** The line that tells a reader of the log that lines are missing here, how many, and why. */
+export function lossLine(writer: Writer, seconds: number, { since, reasons }: Loss): Uint8Array {
+  const events = Object.values(reasons).reduce((sum, count) => sum + count, 0)
+  const lost = { events, reasons, since: new Date(since * 1000).toISOString() }
+  return Buffer.from(ownLine(writer, seconds, 'violation events lost', { lost }))
+}
+
+/**
+ * The records of a batch that no worker could finish, each as a line that holds only its bytes, as an undecodable record
+ * of a batch is written. Plain code, sharing nothing with the decoder that failed.
+ */
+export function undecodedLines(
+  batch: Pick<SourceBatch, 'bytes' | 'format'>,
+  writer: Writer,
+  seconds: number,
+): OwnLines {
+  const lines: string[] = []
+  for (const record of recordsOf(batch.bytes, batch.format))
+    lines.push(ownLine(writer, seconds, 'violation event', undecoded(record, batch.format)))
+  return { bytes: ownBuffer(lines.join('')), lines: lines.length }
+}
+
+export interface OwnLines {
+  bytes: Uint8Array
+  lines: number
+}
+
+const ownBuffer = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+function undecoded(record: Uint8Array, format: BatchFormat): Record<string, unknown> {
+  const bytes = Buffer.from(record.buffer, record.byteOffset, record.byteLength)
+  const hex = () => bytes.toString('hex').toUpperCase()
+  if (format === 'record') return { undecoded: hex() }
+  const text = bytes.toString('utf8')
+  return text.includes('\ufffd') ? { undecoded: text, raw: { undecoded: hex() } } : { undecoded: text }
+}
+
+/** Records as the decoder counts them: lines, of kmsg with those that continue them, or what a length says. */
+export function* recordsOf(bytes: Uint8Array, format: BatchFormat): Generator<Uint8Array> {
+  for (let start = 0; start < bytes.length; ) {
+    const end = format === 'record' ? endOfRecord(bytes, start) : endOfLine(bytes, start, format === 'kmsg')
+    yield bytes.subarray(start, end)
+    start = format === 'record' ? end : end + 1
+  }
+}
+
+/** A length that cannot be right takes the rest of the batch, as in the decoder. */
+function endOfRecord(bytes: Uint8Array, start: number): number {
+  const left = bytes.length - start
+  const size = left < 4 ? 0 : new DataView(bytes.buffer, bytes.byteOffset + start, 4).getUint32(0, true)
+  return size < header.size || size > left ? bytes.length : start + size
+}
+
+function endOfLine(bytes: Uint8Array, start: number, kmsg: boolean): number {
+  let end = bytes.indexOf(newline, start)
+  while (kmsg && end !== -1 && bytes[end + 1] === space) end = bytes.indexOf(newline, end + 1)
+  return end === -1 ? bytes.length : end
+}
+
+const newline = 0x0a
+const space = 0x20

@@ -1,0 +1,238 @@
+import type { SourceClock } from '../source/source.ts'
+import { LineQueue, type Offer, type OfferResult } from './line-queue.ts'
+import { type Loss, lossLine, type Writer } from './own-lines.ts'
+import { SinkFile, type SinkFileOptions, type Trouble, troubleOf } from './sink-file.ts'
+
+export interface SinkOptions extends SinkFileOptions {
+  clock: SourceClock
+  /** Numbers in [0, 1), for the backoff. */
+  random: () => number
+  /** Who reports losses. */
+  writer: Writer
+  /** Bytes that may wait. What is offered beyond, and may be lost, is dropped. Default 16 MiB. */
+  bound?: number
+  /** Told when the file cannot be written, and when it can again. */
+  onTrouble?: (trouble: Trouble | undefined) => void
+  /** How the file is opened; a test gives one that fails. */
+  open?: (options: SinkFileOptions) => Promise<Pick<SinkFile, 'write' | 'sync' | 'close' | 'rotations' | 'room'>>
+}
+
+type OpenFile = Awaited<ReturnType<NonNullable<SinkOptions['open']>>>
+
+const firstDelay = 100
+const longestDelay = 30_000
+
+/**
+ * The log file with a queue before it. A write that fails, for whatever reason, is repeated on a file that is opened
+ * anew, until it succeeds or the sink is closed. Lines that come one at a time are written at once when the disk is idle
+ * and gathered while it is not, so a lone line never waits and many cost few writes.
+ */
+export class Sink {
+  readonly dropped: Record<string, number> = {}
+  /** Lines that were written about losses, which nobody offered. */
+  reports = 0
+  /** Times that the file was opened anew after trouble. */
+  reopened = 0
+  #options: SinkOptions
+  #bound: number
+  #queue = new LineQueue()
+  #file: OpenFile | undefined
+  #retiring = new Set<Promise<void>>()
+  #running: Promise<void> | undefined
+  #roomWanted: (() => void)[] = []
+  #loss: Loss | undefined
+  #trouble: Trouble | undefined
+  #failures = 0
+  #closing = false
+  #deadline: { cancel(): void } | undefined
+  #giveUp = false
+  #wake: () => void = () => undefined
+
+  constructor(options: SinkOptions) {
+    this.#options = options
+    this.#bound = options.bound ?? 16 * 1024 * 1024
+  }
+
+  /** Lines that wait. */
+  get depth(): number {
+    return this.#queue.lines
+  }
+
+  get bytes(): number {
+    return this.#queue.bytes
+  }
+
+  /** What is wrong with the file now. */
+  get trouble(): Trouble | undefined {
+    return this.#trouble
+  }
+
+  get hasRoom(): boolean {
+    return this.#queue.bytes < this.#bound
+  }
+
+  /**
+   * Opens the file before there is anything to write. Need not be called.
+   * @throws what is wrong with the file or its directory
+   */
+  async ready(): Promise<void> {
+    this.#file ??= await (this.#options.open ?? SinkFile.open)(this.#options)
+  }
+
+  /** Waits until the queue is below its bound. */
+  async room(): Promise<void> {
+    while (!this.hasRoom && !this.#giveUp) await new Promise<void>((resolve) => this.#roomWanted.push(resolve))
+  }
+
+  /** Takes lines in the order of the calls, and settles each offer once. */
+  offer(offer: Offer): void {
+    const full = offer.lossy && this.#queue.bytes + offer.bytes.length > this.#bound
+    if (offer.bytes.length === 0) offer.settle({ written: 0, dropped: 0 })
+    else if (this.#giveUp) this.#drop(offer, 'stopped')
+    else if (full) this.#drop(offer, this.#trouble?.reason ?? 'slow-disk')
+    else {
+      this.#queue.push(offer)
+      void this.#run()
+    }
+  }
+
+  /** Puts all that was written so far onto the disk. */
+  async sync(): Promise<void> {
+    await Promise.all(this.#retiring)
+    await this.#file?.sync()
+  }
+
+  /** What waits and what still comes is written within so many milliseconds from now, or dropped as `stopped`. */
+  hurry(patience: number): void {
+    if (this.#closing) return
+    this.#closing = true
+    this.#deadline = this.#options.clock.after(patience, () => this.#giveUpAll())
+  }
+
+  /** Writes what waits, syncs and closes. Call `hurry` before: a disk that takes nothing is waited for without end. */
+  async close(): Promise<void> {
+    this.#closing = true
+    while (!this.#giveUp && (this.#queue.bytes > 0 || this.#loss !== undefined)) await this.#run()
+    this.#deadline?.cancel()
+    this.#giveUpAll()
+    await this.#running
+    await Promise.all(this.#retiring)
+    await this.#file?.close()
+    this.#file = undefined
+  }
+
+  #giveUpAll(): void {
+    this.#giveUp = true
+    this.#wake()
+    this.#giveRoom()
+    // A write under way still counts.
+    if (this.#running === undefined) this.#dropAll()
+  }
+
+  #dropAll(): void {
+    for (const offer of this.#queue.takeAll()) this.#drop(offer, 'stopped')
+  }
+
+  #run(): Promise<void> {
+    this.#running ??= this.#work().finally(() => {
+      this.#running = undefined
+      if (this.#giveUp) this.#dropAll()
+      else if (this.#queue.bytes > 0) void this.#run()
+    })
+    return this.#running
+  }
+
+  async #work(): Promise<void> {
+    do {
+      const file = this.#file ?? (await this.#open())
+      if (file === undefined) continue
+      this.#report()
+      const piece = this.#queue.next(file.room)
+      if (piece === undefined) break
+      const { landed, trouble } = await file.write(piece)
+      this.#queue.landed(landed)
+      this.#giveRoom()
+      if (landed > 0) this.#failures = 0
+      if (trouble !== undefined) await this.#fail(trouble)
+      else this.#recover()
+    } while (!this.#giveUp && (this.#queue.bytes > 0 || this.#file === undefined || this.#owesReport()))
+  }
+
+  async #open(): Promise<OpenFile | undefined> {
+    try {
+      this.#file = await (this.#options.open ?? SinkFile.open)(this.#options)
+      return this.#file
+    } catch (error) {
+      await this.#fail(troubleOf(error))
+      return undefined
+    }
+  }
+
+  async #fail(trouble: Trouble): Promise<void> {
+    this.#retire()
+    this.reopened++
+    if (this.#trouble?.reason !== trouble.reason) this.#options.onTrouble?.(trouble)
+    this.#trouble = trouble
+    const { clock, random } = this.#options
+    // A file that somebody took away is simply made again; only when that goes on is there anything to wait for.
+    const delay = trouble.reason === 'replaced' && this.#failures === 0 ? 0 : backoff(this.#failures, random())
+    this.#failures++
+    if (this.#giveUp) return
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve
+      clock.after(delay, resolve)
+    })
+  }
+
+  #retire(): void {
+    const file = this.#file
+    this.#file = undefined
+    if (file === undefined) return
+    const closed = file.close().catch((error: unknown) => {
+      this.#options.onTrouble?.(troubleOf(error))
+    })
+    this.#retiring.add(closed)
+    void closed.then(() => this.#retiring.delete(closed))
+  }
+
+  #recover(): void {
+    this.#failures = 0
+    if (this.#trouble !== undefined) this.#options.onTrouble?.(undefined)
+    this.#trouble = undefined
+  }
+
+  #drop(offer: Offer & { writtenLines?: number }, reason: string): void {
+    const written = offer.writtenLines ?? 0
+    const dropped = offer.lines - written
+    this.dropped[reason] = (this.dropped[reason] ?? 0) + dropped
+    this.#loss ??= { since: this.#options.clock.now() / 1000, reasons: {} }
+    this.#loss.reasons[reason] = (this.#loss.reasons[reason] ?? 0) + dropped
+    offer.settle({ written, dropped, reason })
+  }
+
+  #owesReport(): boolean {
+    return this.#loss !== undefined && (this.#closing || this.#queue.bytes < this.#bound / 2)
+  }
+
+  /** Once there is room again, one line at the end of the queue says what is missing before it. */
+  #report(): void {
+    const loss = this.#loss
+    if (loss === undefined || !this.#owesReport()) return
+    this.#loss = undefined
+    const bytes = lossLine(this.#options.writer, Math.floor(this.#options.clock.now() / 1000), loss)
+    const settle = ({ reason }: OfferResult): void => {
+      this.reports += reason === undefined ? 1 : 0
+    }
+    this.#queue.push({ bytes, lines: 0, lossy: false, settle })
+  }
+
+  #giveRoom(): void {
+    if (!this.hasRoom && !this.#giveUp) return
+    for (const resolve of this.#roomWanted.splice(0)) resolve()
+  }
+}
+
+/** Milliseconds before the next try: doubling from 0.1 s to 30 s, and between half and all of that. */
+export function backoff(failures: number, random: number): number {
+  return Math.min(longestDelay, firstDelay * 2 ** Math.min(failures, 20)) * (0.5 + random / 2)
+}

@@ -1,0 +1,198 @@
+import { BufferStore, sharedMemory } from '../batch/buffer-store.ts'
+import type { FilePosition } from './file-position.ts'
+import { findCopySince, findNext, findPlace, type Gap, type NextFile, openIfThere } from './find-place.ts'
+import { type LineCounts, LogFile, type Piece, type ReadContext } from './log-file.ts'
+import { type ListedFile, look } from './rotated-files.ts'
+
+export interface SequenceCounts extends LineCounts {
+  /** Files that were left for the next one. */
+  rotations: number
+  /** Times that the file was truncated in place. */
+  truncations: number
+}
+
+/** What a step gave: lines; or news of the files, so that another step may give lines; or nothing now. */
+export type Step = Uint8Array | 'moved' | 'nothing'
+
+/** Buffers that wait to be used again: about what is on its way to the workers at a time. */
+const mostSpare = 8
+
+/** The files that one name stands for in the course of time, read one after the other, each to its end. */
+export class FileSequence {
+  readonly counts: SequenceCounts = {
+    longLines: 0,
+    skippedBytes: 0,
+    nulBytes: 0,
+    unfinished: 0,
+    rotations: 0,
+    truncations: 0,
+  }
+  readonly #path: string
+  readonly #context: ReadContext
+  readonly #report: (gap: Gap) => void
+  #file: LogFile | undefined
+  /** The file behind the one at hand. That is then read once more, because its writer may have ended it in between. */
+  #next: NextFile | undefined
+  /** A chunk that is read while the one before is worked on. */
+  #ahead: Promise<Piece> | undefined
+  #closed = false
+
+  constructor(path: string, chunkBytes: number, report: (gap: Gap) => void) {
+    this.#path = path
+    this.#context = {
+      chunkBytes,
+      counts: this.counts,
+      memory: new BufferStore(sharedMemory, mostSpare, 2 * chunkBytes),
+    }
+    this.#report = report
+  }
+
+  async begin(from: FilePosition | 'beginning' | 'end'): Promise<void> {
+    if (typeof from === 'object') return this.#goTo(from)
+    if ((await look(this.#path)) === undefined) return
+    this.#file = await LogFile.open(this.#path)
+    if (from === 'end') await this.#file.seekEnd()
+  }
+
+  /** Behind everything that `step` gave; undefined without a file. Not to be asked after `readAhead`. */
+  get position(): FilePosition | undefined {
+    return this.#file?.position(this.#path)
+  }
+
+  /** Bytes of the file at hand that wait. */
+  get behind(): number {
+    return this.#file?.behind ?? 0
+  }
+
+  /** Reads the next chunk already, if a whole one is there. */
+  readAhead(): void {
+    if (this.#file === undefined || this.#file.behind < this.#context.chunkBytes) return
+    this.#ahead = this.#file.read(this.#context, false)
+    this.#ahead.catch(() => undefined) // whoever takes the next step gets the error
+  }
+
+  async step(): Promise<Step> {
+    const file = this.#file
+    if (file === undefined) return this.#openLive()
+    if (file.blank) return this.#stepBlank(file)
+    const ahead = this.#ahead
+    this.#ahead = undefined
+    return this.#take(file, await (ahead ?? file.read(this.#context, this.#next !== undefined)))
+  }
+
+  /**
+   * The first bytes of a file that was empty until now. They may be not the first ones: it may have been copied and
+   * truncated.
+   */
+  async #stepBlank(file: LogFile): Promise<Step> {
+    const counts = { ...this.counts }
+    const piece = await file.read({ ...this.#context, counts }, this.#next !== undefined)
+    const copy = file.modified === file.modifiedBefore ? undefined : await findCopySince(file, this.#path)
+    if (copy !== undefined) {
+      this.counts.truncations++
+      await this.#replace(copy)
+      return 'moved'
+    }
+    Object.assign(this.counts, counts)
+    return this.#take(file, piece)
+  }
+
+  async #take(file: LogFile, piece: Piece): Promise<Step> {
+    if (piece.kind === 'lines') return piece.bytes
+    if (piece.kind === 'rewritten') return this.#leaveTruncated(file)
+    if (piece.kind === 'skipped') return 'moved'
+    return this.#next === undefined ? 'nothing' : this.#enter(file, this.#next)
+  }
+
+  /** After `nothing`: is there a next file? Then go on stepping. */
+  async lookForNext(): Promise<boolean> {
+    if (this.#file === undefined) return false
+    this.#next = await findNext(this.#file, this.#path)
+    return this.#next !== undefined
+  }
+
+  /** How far the file at hand goes now, and whether its name is gone; undefined without a file. */
+  async end(): Promise<{ id: string; size: number; deleted: boolean } | undefined> {
+    const file = this.#file
+    if (file === undefined) return undefined
+    await file.look()
+    return { id: file.id, size: file.offset + file.behind, deleted: await file.deleted() }
+  }
+
+  /** The unfinished last line of a file to which nobody writes any more. */
+  async rest(): Promise<Uint8Array | undefined> {
+    const piece = await this.#file?.read(this.#context, true)
+    return piece?.kind === 'lines' ? piece.bytes : undefined
+  }
+
+  /** Memory of lines that were given, for the next ones. */
+  giveBack(buffer: ArrayBufferLike): void {
+    if (buffer instanceof SharedArrayBuffer) this.#context.memory.give(buffer)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#replace(undefined)
+  }
+
+  async #replace(file: LogFile | undefined): Promise<void> {
+    const before = this.#file
+    this.#next = undefined
+    this.#file = this.#closed ? undefined : file
+    await before?.close()
+    if (this.#closed) await file?.close()
+  }
+
+  async #openLive(): Promise<Step> {
+    const live = await look(this.#path)
+    const file = live === undefined ? undefined : await openIfThere(live)
+    if (file === undefined) return 'nothing'
+    await this.#replace(file)
+    return 'moved'
+  }
+
+  /**
+   * Opens the next file and reads its first lines. If it was rotated away meanwhile, that does not count: a new look
+   * finds what is the next one now. From then on what was read of it tells if it is truncated; a hole at its beginning
+   * would not.
+   */
+  async #enter(current: LogFile, { next, gaps }: NextFile): Promise<Step> {
+    this.#next = undefined
+    const file = await openIfThere(next)
+    if (file === undefined) return 'moved'
+    const counts = { ...this.counts }
+    let piece: Piece | undefined
+    try {
+      do piece = await file.read({ ...this.#context, counts }, false)
+      while (piece.kind === 'skipped')
+      if (!(await isStillNext(next, current, this.#path))) piece = undefined
+    } finally {
+      if (piece === undefined) await file.close()
+    }
+    if (piece === undefined) return 'moved'
+    Object.assign(this.counts, counts)
+    for (const gap of gaps) this.#report(gap)
+    this.counts.rotations++
+    await this.#replace(file)
+    if (piece.kind !== 'nothing') this.#ahead = Promise.resolve(piece)
+    return 'moved'
+  }
+
+  async #leaveTruncated(file: LogFile): Promise<Step> {
+    await this.#goTo(file.position(this.#path))
+    this.counts.truncations++
+    return 'moved'
+  }
+
+  async #goTo(position: FilePosition): Promise<void> {
+    const { file, gaps } = await findPlace(position, this.#path)
+    await this.#replace(file)
+    for (const gap of gaps) this.#report(gap)
+  }
+}
+
+/** A failed look counts as no: the same look is made again with the next step, and reports it. */
+async function isStillNext(next: ListedFile, current: LogFile, path: string): Promise<boolean> {
+  const still = await findNext(current, path).catch(() => undefined)
+  return still?.next.path === next.path && still.next.id === next.id
+}

@@ -1,0 +1,109 @@
+import { type Fields, fieldsOf, listOf, tellsOfLoss, textOf, type Violation } from './violation.ts'
+
+/** What a process did: the operation, and the path, capability, call or peer that it was about. */
+export interface AttemptedOperation {
+  operation: string
+  /** In the order in which it is read; a text that has blanks or quotes in it is quoted. */
+  target: string[]
+}
+
+/** Characters that are shown of a record that could not be decoded. */
+const longestShown = 200
+
+/** What a line is about, in the words of its enforcer (EVENTS.md, and the `event` of the contract). */
+export function operationOf(violation: Violation): AttemptedOperation {
+  const { fields, event } = violation
+  if (tellsOfLoss(violation)) return lossOf(fieldsOf(fields, 'lost'))
+  const undecoded = textOf(fields, 'undecoded')
+  if (undecoded !== '') return { operation: 'undecoded', target: [shortened(undecoded)] }
+  const describe = Object.hasOwn(describers, enforcerOf(fields)) ? describers[enforcerOf(fields)] : undefined
+  return (describe ?? operationOfOther)(event)
+}
+
+/** Lines of older versions have only one of the two names. */
+export const enforcerOf = (fields: Fields): string => textOf(fields, 'enforcer') || textOf(fields, 'eventType')
+
+const describers: Record<string, (event: Fields) => AttemptedOperation> = {
+  AppArmor: operationOfAppArmor,
+  BPF: operationOfBpf,
+  Seccomp: (event) => ({ operation: 'syscall', target: given(wordOf(event, 'syscall')) }),
+}
+
+function operationOfAppArmor(event: Fields): AttemptedOperation {
+  const text = (key: string) => wordOf(event, key)
+  const operation = text('operation')
+  // A mask of several words is one of several permissions; of some operations it is only the name again.
+  const mask = (textOf(event, 'deniedMask') || textOf(event, 'requestedMask')).replaceAll(' ', ',')
+  const target = [
+    ...between(text('srcName'), 'on', text('name')),
+    ...named('->', text('name2'), ' '),
+    ...named('type', text('fsType')),
+    ...named('flags', text('flags')),
+    ...given(text('netFamily'), text('netSockType'), text('netProtocol')),
+    ...given(endpoint(text('netLocalAddr'), text('netLocalPort'))),
+    ...named('->', endpoint(text('netForeignAddr'), text('netForeignPort')), ' '),
+    ...given(text('dbusBus'), text('dbusPath'), text('dbusInterface'), text('dbusMember')),
+    ...named('signal', text('signal')),
+    ...named('peer', text('peer') || text('peerProfile')),
+    ...named('info', text('info')),
+  ]
+  return { operation: given(operation, mask === operation ? '' : mask).join(' '), target }
+}
+
+function operationOfBpf(event: Fields): AttemptedOperation {
+  const text = (key: string) => wordOf(event, key)
+  const [socket, address] = [fieldsOf(event, 'socket'), fieldsOf(event, 'address')]
+  const isNetwork = text('operation') === 'Network'
+  const asked = listOf(event, 'permissions').join(',') || text('permission') || (isNetwork ? text('type') : '')
+  const target = [
+    ...given(text('path'), text('capability'), text('command')),
+    ...given(textOf(socket, 'domain'), textOf(socket, 'type'), textOf(socket, 'protocol')),
+    ...given(endpoint(textOf(address, 'ip'), textOf(address, 'port'))),
+    ...(isNetwork ? [] : named('type', text('type'))),
+    ...named('flags', listOf(event, 'flags').join(',')),
+    ...(event['external'] === true ? ['of another container or the host'] : []),
+  ]
+  return { operation: given(text('operation').toLowerCase(), asked).join(' '), target }
+}
+
+/** Of an enforcer that is not known here: everything that it says. */
+function operationOfOther(event: Fields): AttemptedOperation {
+  const others = Object.keys(event).filter((key) => key !== 'operation')
+  return {
+    operation: textOf(event, 'operation'),
+    target: others.flatMap((key) => named(key, wordOf(event, key) || listOf(event, key).join(','))),
+  }
+}
+
+function lossOf(lost: Fields): AttemptedOperation {
+  const reasons = fieldsOf(lost, 'reasons')
+  return {
+    operation: 'lost',
+    target: [
+      `${textOf(lost, 'events') || '?'} events`,
+      ...Object.keys(reasons).flatMap((key) => named(key, textOf(reasons, key))),
+      ...named('since', textOf(lost, 'since')),
+    ],
+  }
+}
+
+/** The text of a field, quoted where it could pretend to be two. */
+export function wordOf(fields: Fields, key: string): string {
+  const text = textOf(fields, key)
+  return /[\s"\p{Cc}]/u.test(text) ? JSON.stringify(text) : text
+}
+
+const given = (...texts: string[]): string[] => texts.filter((text) => text !== '')
+
+const named = (name: string, text: string, separator = '='): string[] =>
+  text === '' ? [] : [`${name}${separator}${text}`]
+
+const between = (first: string, word: string, second: string): string[] =>
+  first === '' ? given(second) : given(first, second === '' ? '' : word, second)
+
+function endpoint(address: string, port: string): string {
+  if (port === '0' || port === '') return address
+  return `${address.includes(':') ? `[${address}]` : address}:${port}`
+}
+
+const shortened = (text: string): string => (text.length <= longestShown ? text : `${text.slice(0, longestShown)}…`)

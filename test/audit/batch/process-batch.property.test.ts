@@ -1,0 +1,170 @@
+import { Buffer } from 'node:buffer'
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { appArmorLine, batches, bpfRecord, noiseLine, random, seccompLine } from '../../../bench/audit/made-up.ts'
+import { mutate } from '../../../bench/audit/mutate.ts'
+import type { BatchFormat, BatchResult } from '../../../src/audit/batch/batch.ts'
+import { Scratch } from '../../../src/audit/batch/scratch.ts'
+import { bytesOf, demoPid, fixtures, linesOf, run } from '../harness.ts'
+
+const made = { containers: 3, classes: true }
+const seeds = [...fixtures('apparmor'), ...fixtures('seccomp')]
+const sumOf = (result: BatchResult): number =>
+  result.written + result.filtered + result.undecodable + result.deferred.reduce((sum, part) => sum + part.records, 0)
+
+/** What holds of every result, whatever came in. */
+function expectSound(result: BatchResult): void {
+  expect(sumOf(result)).to.equal(result.read)
+  const text = Buffer.from(result.output).toString('utf8')
+  expect(Buffer.from(text).equals(result.output), 'the output is UTF-8').to.equal(true)
+  const lines = linesOf(result.output)
+  expect(lines).to.have.length(result.written + result.undecodable)
+  for (const line of lines) expect(JSON.parse(line)).to.include({ message: 'violation event' })
+  expect(result.counts.reduce((sum, { events }) => sum + events, 0)).to.equal(result.written)
+}
+
+describe('whatever the bytes', () => {
+  for (const format of ['auditlog', 'kmsg', 'netlink', 'record'] as const)
+    it(`${format}: nothing throws, every line is JSON, every record is accounted for: arbitrary bytes`, () => {
+      fc.assert(
+        fc.property(fc.uint8Array({ maxLength: 400 }), fc.boolean(), (bytes, final) => {
+          expectSound(run(format, bytes, { final }))
+        }),
+        { numRuns: 300 },
+      )
+    })
+
+  it('the same for changed records, with one scratch for all', () => {
+    const next = random(7)
+    const scratch = new Scratch()
+    for (let round = 0; round < 4000; round++) {
+      const { format, line } = seeds[Math.floor(next() * seeds.length)]!
+      const bytes = mutate(bytesOf(`${line}\n`), next)
+      expectSound(run(format, bytes, { final: next() < 0.5 }, scratch))
+    }
+  })
+
+  it('the same for changed BPF records', () => {
+    const next = random(8)
+    const scratch = new Scratch()
+    for (let round = 0; round < 2000; round++)
+      expectSound(run('record', mutate(bpfRecord(next, round, made), next), { final: true }, scratch))
+  })
+
+  it('the same for a batch that is one line of a megabyte', () => {
+    const name = '/\u00ff"'.repeat(200_000)
+    expectSound(run('netlink', `type=1326 ${name}\n`))
+    const line = `type=1400 audit(1.2:3): apparmor="DENIED" profile="varmor-a" pid=${demoPid} comm="a" name=`
+    expectSound(run('netlink', `${line}${'FF'.repeat(500_000)}\n`))
+    expectSound(run('netlink', `${line}"x" ${'a=1 '.repeat(100_000)}\n`))
+  })
+})
+
+/** Lines of which many are alike, so that the shortcuts are taken, and some are not. */
+function mixture(seed: number, lines: number, changed: number): string[] {
+  const next = random(seed)
+  return Array.from({ length: lines }, (_, serial) => {
+    const kind = next()
+    const line =
+      kind < 0.7
+        ? appArmorLine(next, serial, { containers: 3, classes: next() < 0.5 })
+        : kind < 0.8
+          ? seccompLine(next, serial, made)
+          : kind < 0.9
+            ? noiseLine(next, serial)
+            : `${seeds[Math.floor(next() * seeds.length)]!.line}\n`
+    if (next() >= changed) return line
+    return `${Buffer.from(mutate(bytesOf(line.trimEnd()), next))
+      .toString('latin1')
+      .replaceAll('\n', ' ')}\n`
+  })
+}
+
+const joined = (results: readonly BatchResult[]): string =>
+  results.map(({ output }) => Buffer.from(output).toString('latin1')).join('')
+
+describe('a stream of records', () => {
+  it('gives the same lines wherever it is cut into batches, with a fresh scratch or a warm one', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const lines = mixture(seed, 300, 0.3)
+      const alone = lines.map((line) => run('auditlog', line, { final: true }))
+      const scratch = new Scratch()
+      const whole = run('auditlog', lines.join(''), { final: true }, scratch)
+      const again = run('auditlog', lines.join(''), { final: true }, scratch)
+      expect(joined([whole])).to.equal(joined(alone))
+      expect(joined([again])).to.equal(joined(alone))
+      const slow = run('auditlog', lines.join(''), { final: true }, new Scratch({ shortcuts: false }))
+      expect(joined([slow])).to.equal(joined(alone))
+      expect(whole.written).to.equal(alone.reduce((sum, { written }) => sum + written, 0))
+    }
+  })
+
+  it('gives the same lines through the kernel log as through auditd', () => {
+    const next = random(3)
+    const lines = Array.from({ length: 200 }, (_, serial) => appArmorLine(next, serial, made))
+    const records = lines.map((line) => line.slice('type=AVC msg='.length))
+    const of = (format: BatchFormat, prefix: string) =>
+      joined([run(format, records.map((record) => prefix + record).join(''), { final: true })])
+    const expected = joined([run('auditlog', lines.join(''), { final: true })])
+    expect(of('netlink', 'type=1400 ')).to.equal(expected)
+    expect(of('kmsg', '5,1,2,-;audit: type=1400 ')).to.equal(expected)
+    expect(of('auditlog', 'Feb 24 03:04:42 h kernel: [ 1.0] audit: type=1400 ')).to.equal(expected)
+  })
+})
+
+/** As the kernel writes a name that it does not trust (kernel/audit.c, audit_log_n_untrustedstring()). */
+function untrusted(name: Uint8Array): string {
+  const odd = name.some((byte) => byte === 0x22 || byte < 0x21 || byte > 0x7e)
+  return odd ? Buffer.from(name).toString('hex').toUpperCase() : `"${Buffer.from(name).toString('latin1')}"`
+}
+
+/** The bytes that a line tells of a value: its text, or `raw` where that has lost some. */
+function bytesIn(line: { event: Record<string, string>; raw?: Record<string, string> }, key: string): Buffer {
+  const raw = line.raw?.[key]
+  return raw === undefined ? Buffer.from(line.event[key]!) : Buffer.from(raw, 'hex')
+}
+
+describe('a name of any bytes', () => {
+  const name = fc.oneof(
+    fc.uint8Array({ minLength: 1, maxLength: 60 }).filter((bytes) => !bytes.includes(0)),
+    fc
+      .string({ minLength: 1, unit: 'binary' })
+      .map(bytesOf)
+      .filter((bytes) => bytes.length > 0 && !bytes.includes(0)),
+    fc.constantFrom('/etc/x', '41', '4142', 'F', 'none', '?', '"', '\\', '\\"', 'a b', "'", '=').map(bytesOf),
+  )
+
+  it('comes through the kernel and us unchanged', () => {
+    fc.assert(
+      fc.property(name, name, fc.nat(0xffff_ffff), fc.nat(0xffff_ffff), (path, comm, serial, fsuid) => {
+        const text = `type=1400 audit(1740366282.121:${serial}): apparmor="DENIED" operation="open" class="file" profile="varmor-a" name=${untrusted(path)} pid=${demoPid} comm=${untrusted(comm)} requested_mask="r" denied_mask="r" fsuid=${fsuid} ouid=0\n`
+        const [line] = linesOf(run('netlink', text.repeat(2)).output)
+        const parsed = JSON.parse(line!) as { event: Record<string, string>; raw?: Record<string, string> }
+        expect(bytesIn(parsed, 'name').equals(path)).to.equal(true)
+        expect(bytesIn(parsed, 'comm').equals(comm)).to.equal(true)
+        expect(parsed.event).to.include({ auditSubID: serial, fsuid, profile: 'varmor-a' })
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('never puts a control character into the log', () => {
+    fc.assert(
+      fc.property(name, (path) => {
+        const text = `type=1400 audit(1.2:3): apparmor="DENIED" profile="varmor-a" pid=${demoPid} name=${untrusted(path)}\n`
+        const [line] = linesOf(run('netlink', text).output)
+        expect([...line!].filter((letter) => /\p{Cc}/u.test(letter))).to.deep.equal([])
+      }),
+    )
+  })
+})
+
+describe('batches as sources make them', () => {
+  it('end on a record boundary, and give what their records give', () => {
+    const next = random(5)
+    const parts = batches(500, 10_000, (serial) => appArmorLine(next, serial, made))
+    const scratch = new Scratch()
+    const results = parts.map((bytes) => run('auditlog', bytes, { final: true }, scratch))
+    expect(results.reduce((sum, { written }) => sum + written, 0)).to.equal(500)
+  })
+})

@@ -1,0 +1,256 @@
+import { expect } from 'chai'
+import { demoLine, demoPid, fixtures, linesOf, run } from '../harness.ts'
+
+/** The seed's event: every field of libapparmor's record in its order with its zero value. */
+const zeroEvent = {
+  version: 1,
+  event: 0,
+  pid: demoPid,
+  peerPID: 0,
+  task: 0,
+  magicToken: 0,
+  epoch: 1740366282,
+  auditSubId: 0,
+  auditSubID: 0,
+  bitMask: 0,
+  auditID: '',
+  operation: '',
+  deniedMask: '',
+  requestedMask: '',
+  fsuid: 'absent',
+  ouid: 'absent',
+  profile: '',
+  peerProfile: '',
+  comm: '',
+  name: '',
+  name2: '',
+  namespace: '',
+  attribute: '',
+  parent: 0,
+  info: '',
+  peerInfo: '',
+  errorCode: 0,
+  activeHat: '',
+  netFamily: '',
+  netProtocol: '',
+  netSockType: '',
+  netLocalAddr: '',
+  netLocalPort: 0,
+  netForeignAddr: '',
+  netForeignPort: 0,
+  dbusBus: '',
+  dbusPath: '',
+  dbusInterface: '',
+  dbusMember: '',
+  signal: '',
+  peer: '',
+  fsType: '',
+  flags: '',
+  srcName: '',
+}
+
+const eventNumbers: Record<string, number> = { AUDIT: 2, ALLOWED: 3, DENIED: 4 }
+
+function appArmorEvent(line: string, action: string, fields: Record<string, unknown>): string {
+  const serial = Number(/audit\(1740366282\.121:(\d+)\)/.exec(line)![1])
+  const ids = { auditSubId: serial, auditSubID: serial, auditID: `1740366282.121:${serial}` }
+  const event = { ...zeroEvent, event: eventNumbers[action], ...ids, ...fields }
+  // (unsigned long)-1, which a JavaScript number cannot hold.
+  const text = JSON.stringify(event).replaceAll('"absent"', '18446744073709551615')
+  return text.replaceAll('\ufffd', '\\ufffd')
+}
+
+describe('a batch of AppArmor records', () => {
+  for (const { name, format, line, action, event, own } of fixtures('apparmor'))
+    it(`gives the whole line, byte by byte: ${name}`, () => {
+      const result = run(format, `${line}\n`)
+      expect(linesOf(result.output)).to.deep.equal([
+        demoLine('AppArmor', action, 1740366282, appArmorEvent(line, action, event), own),
+      ])
+      expect(result).to.include({ read: 1, written: 1, filtered: 0, undecodable: 0 })
+    })
+})
+
+describe('a batch of seccomp records', () => {
+  for (const { name, format, line, action, event, own } of fixtures('seccomp'))
+    it(`gives the whole line, byte by byte: ${name}`, () => {
+      const result = run(format, `${line}\n`)
+      expect(linesOf(result.output)).to.deep.equal([
+        demoLine('Seccomp', action, 1740621808, JSON.stringify(event), own),
+      ])
+      expect(result).to.include({ read: 1, written: 1 })
+    })
+})
+
+const denial = (pairs: string, serial = 9) =>
+  `type=1400 audit(1740366282.121:${serial}): apparmor="DENIED" operation="open" ${pairs}\n`
+const call = (pid: number, subj: string) =>
+  `type=1326 audit(1740366282.121:9): auid=0 uid=0 gid=0 ses=0 subj=${subj} pid=${pid} comm="a" exe="/a" sig=0 arch=c000003e syscall=90 compat=0 ip=0x1 code=0x7ffc0000\n`
+
+describe('which records are written', () => {
+  const rows: { what: string; text: string; outcome: 'written' | 'filtered' | 'undecodable' | 'deferred' }[] = [
+    { what: 'a denial of our profile', text: denial(`profile="varmor-a" pid=${demoPid} comm="a"`), outcome: 'written' },
+    { what: "another profile's denial", text: denial(`profile="snap.x" pid=${demoPid} comm="a"`), outcome: 'filtered' },
+    {
+      what: 'a name that only contains ours',
+      text: denial(`profile="x" name="/varmor-a" pid=${demoPid}`),
+      outcome: 'filtered',
+    },
+    {
+      what: 'a profile that was loaded',
+      text: `type=1400 audit(1.2:3): apparmor="STATUS" operation="profile_load" profile="unconfined" name="varmor-a" pid=1 comm="apparmor_parser"\n`,
+      outcome: 'filtered',
+    },
+    {
+      what: 'a status of our profile',
+      text: `type=1400 audit(1.2:3): apparmor="STATUS" operation="x" profile="varmor-a" pid=1 comm="a"\n`,
+      outcome: 'filtered',
+    },
+    {
+      what: 'a hint of our profile',
+      text: `type=1400 audit(1.2:3): apparmor="HINT" operation="clone" profile="varmor-a" pid=1 comm="a"\n`,
+      outcome: 'filtered',
+    },
+    {
+      what: 'an error of AppArmor',
+      text: `type=1400 audit(1.2:3): apparmor="ERROR" operation="x" profile="varmor-a" pid=1 comm="a"\n`,
+      outcome: 'filtered',
+    },
+    {
+      what: "SELinux's record",
+      text: `type=AVC msg=audit(1.2:3): avc:  denied  { read } for  pid=1 comm="a" name="varmor-a"\n`,
+      outcome: 'filtered',
+    },
+    {
+      what: 'another type',
+      text: 'type=SYSCALL msg=audit(1.2:3): arch=c000003e syscall=2 subj=varmor-a\n',
+      outcome: 'filtered',
+    },
+    { what: 'an empty line', text: '\n', outcome: 'filtered' },
+    {
+      what: "another program's line that quotes a record",
+      text: `Feb 24 03:04:42 host app[3]: kernel: audit: ${denial(`profile="varmor-a" pid=${demoPid}`)}`,
+      outcome: 'filtered',
+    },
+    { what: 'a call with our subject', text: call(demoPid, 'varmor-a (enforce)'), outcome: 'written' },
+    { what: 'a call in our container', text: call(demoPid, 'unconfined'), outcome: 'written' },
+    { what: 'a call in a container that we do not protect', text: call(77, 'unconfined'), outcome: 'filtered' },
+    { what: 'a call of the host', text: call(1, 'unconfined'), outcome: 'filtered' },
+    { what: 'our subject on the host', text: call(1, 'varmor-a (enforce)'), outcome: 'written' },
+    { what: 'a call of a process that is gone', text: call(5, 'unconfined'), outcome: 'deferred' },
+    {
+      what: 'a denial of a process that is gone',
+      text: denial('profile="varmor-a" pid=5 comm="a"'),
+      outcome: 'deferred',
+    },
+    { what: 'a denial without a process', text: denial('profile="varmor-a"'), outcome: 'written' },
+    {
+      what: 'our denial with a broken id',
+      text: 'type=1400 audit(17=:3): apparmor="DENIED" profile="varmor-a"\n',
+      outcome: 'undecodable',
+    },
+    {
+      what: "another's denial with a broken id",
+      text: 'type=1400 audit(17=:3): apparmor="DENIED" profile="b"\n',
+      outcome: 'filtered',
+    },
+    {
+      what: 'our record with an unknown action',
+      text: 'type=1400 audit(1.2:3): apparmor="FUTURE" profile="varmor-a"\n',
+      outcome: 'undecodable',
+    },
+    { what: 'a call without a number', text: 'type=1326 audit(1.2:3): pid=1 comm="a"\n', outcome: 'undecodable' },
+    { what: 'a call with a broken id', text: 'type=1326 audit(1.2): pid=1 syscall=1\n', outcome: 'undecodable' },
+  ]
+  for (const { what, text, outcome } of rows)
+    it(`${what}: ${outcome}`, () => {
+      const { read, written, filtered, undecodable, deferred } = run('auditlog', text)
+      const counts = { written, filtered, undecodable, deferred: deferred.reduce((sum, part) => sum + part.records, 0) }
+      expect(read).to.equal(1)
+      expect(counts).to.deep.equal({ written: 0, filtered: 0, undecodable: 0, deferred: 0, [outcome]: 1 })
+    })
+
+  it('in /dev/kmsg only the kernel speaks: a program that writes there has another facility', () => {
+    const text = denial(`profile="varmor-a" pid=${demoPid} comm="a"`)
+    expect(run('kmsg', `5,1,1,-;audit: ${text}`).written).to.equal(1)
+    expect(run('kmsg', `13,1,1,-;audit: ${text}`).filtered).to.equal(1)
+  })
+})
+
+describe('an event whose container is not known', () => {
+  const gone = denial('profile="varmor-demo-demo-1" pid=5 comm="a"')
+
+  it('waits as it stands, and is written with the reason when the wait is over', () => {
+    const first = run('netlink', `${gone}${denial(`profile="varmor-a" pid=${demoPid} comm="a"`)}${gone}`)
+    expect(first.written).to.equal(1)
+    expect(first.deferred).to.have.length(1)
+    const [waiting] = first.deferred
+    expect(waiting).to.include({ reason: 'process-gone', records: 2 })
+    const second = run('netlink', waiting!.bytes, { final: true })
+    expect(second).to.include({ read: 2, written: 2 })
+    expect(second.unresolved).to.deep.equal({ 'process-gone': 2 })
+    const line = JSON.parse(linesOf(second.output)[0]!) as Record<string, unknown>
+    expect(line).to.include({
+      containerID: '',
+      podName: '',
+      pid: 5,
+      profileName: 'varmor-demo-demo-1',
+      policyName: 'demo-1',
+    })
+    expect(Object.keys(line).slice(-2)).to.deep.equal(['message', 'unresolved'])
+    expect(line['unresolved']).to.equal('process-gone')
+  })
+
+  it('does not wait where waiting cannot help', () => {
+    const result = run('netlink', denial('profile="varmor-a" pid=1 comm="a"'))
+    expect(JSON.parse(linesOf(result.output)[0]!)).to.include({ unresolved: 'not-in-container', mntNsID: 4026531841 })
+  })
+
+  it('takes the continuation lines of /dev/kmsg along', () => {
+    const text = `5,1,1,-;audit: ${gone} SUBSYSTEM=x\n`
+    const [waiting] = run('kmsg', `${text}5,2,1,-;other\n`).deferred
+    expect(run('kmsg', waiting!.bytes, { final: true })).to.include({ read: 1, written: 1 })
+  })
+})
+
+describe('the rest of a result', () => {
+  it('does not take a record for AppArmor because an older one with the same pairs was', () => {
+    const pairs = `operation="open" profile="varmor-a" pid=${demoPid} comm="a" requested_mask="r::" denied_mask="r::" fsuid=0 ouid=0`
+    const record = (type: number) => `type=${type} audit(1740366282.121:9): ${pairs}\n`
+    const padding = 'type=PROCTITLE msg=audit(1.2:3): proctitle="x"\n'.repeat(20)
+    const result = run('netlink', record(1503).repeat(3) + record(1400) + record(1501) + padding)
+    const actions = linesOf(result.output).map((line) => (JSON.parse(line) as { action: string }).action)
+    expect(actions).to.deep.equal(['DENIED', 'DENIED', 'DENIED', 'AUDIT'])
+  })
+
+  it('counts events by profile, enforcer and action, once', () => {
+    const text = denial(`profile="varmor-demo-demo-1//x" pid=${demoPid} comm="a"`).repeat(3)
+    const { counts } = run('netlink', text + call(demoPid, 'unconfined'))
+    expect(counts).to.deep.equal([
+      { enforcer: 'AppArmor', action: 'DENIED', profileName: 'varmor-demo-demo-1', events: 3 },
+      { enforcer: 'Seccomp', action: 'AUDIT|ALLOWED', profileName: 'varmor-demo-demo-1', events: 1 },
+    ])
+  })
+
+  it('writes what it cannot decode as a line of its own, and says which record it was', () => {
+    const result = run('netlink', `type=1400 nothing\n${'type=1326 "\\ \u00ff\n'}`)
+    expect(result.undecodableAt).to.deep.equal([1])
+    const line = JSON.parse(linesOf(result.output)[0]!) as Record<string, unknown>
+    expect(line).to.include({ undecoded: 'type=1326 "\\ \u00ff', eventType: '', message: 'violation event' })
+  })
+
+  it('gives a record without a time the one at which it was read', () => {
+    const line = `Feb 24 03:04:42 host dbus-daemon[1692]: apparmor="DENIED" operation="dbus_bind" bus="session" name="a.b" mask="bind" pid=${demoPid} label="varmor-demo-demo-1"\n`
+    const [text] = linesOf(run('auditlog', line, { readAt: 1740366300 }).output)
+    expect(JSON.parse(text!)).to.include({ eventTimestamp: 1740366300, time: '2025-02-24T03:05:00Z' })
+    expect((JSON.parse(text!) as { event: object }).event).to.include({ auditID: '', auditSubId: 0, name: 'a.b' })
+  })
+
+  it('is the same with memory of an earlier output', () => {
+    const text = denial(`profile="varmor-a" pid=${demoPid} comm="a"`)
+    const spare = new ArrayBuffer(1 << 20)
+    const { output } = run('netlink', text, { spare })
+    expect(output.buffer).to.equal(spare)
+    expect(linesOf(output)).to.deep.equal(linesOf(run('netlink', text).output))
+  })
+})

@@ -1,0 +1,128 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { SnapshotFeed } from '../../../src/audit/enrich/snapshot-feed.ts'
+import { DecodePool, type WorkerFailure } from '../../../src/audit/pool/decode-pool.ts'
+import { systemClock } from '../../../src/audit/source/source.ts'
+import { demo, demoPid, linesOf } from '../harness.ts'
+import { batchOf, denial, namesIn } from '../pipeline-world.ts'
+import { makeProcess } from '../proc-world.ts'
+
+describe('the decode pool', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'varmor-pool-'))
+  const failures: WorkerFailure[] = []
+  const entry = new URL('./faulty-worker.ts', import.meta.url)
+  let feed: SnapshotFeed
+  let pool: DecodePool
+
+  const open = async (threads: number): Promise<void> => {
+    failures.length = 0
+    feed = new SnapshotFeed(demo)
+    const settings = { everything: false, procRoot: join(folder, 'proc') }
+    const onFailure = (failure: WorkerFailure) => void failures.push(failure)
+    const options = { feed, settings, clock: systemClock, threads, timeLimit: 700, heapLimit: 64, entry, onFailure }
+    pool = new DecodePool(options)
+    await pool.ready()
+  }
+
+  before(() => makeProcess(join(folder, 'proc'), demoPid, demo.containers[0]!))
+  afterEach(() => pool.close())
+  after(() => rmSync(folder, { recursive: true }))
+
+  const outputOf = async (text: string) => Buffer.from((await pool.process(batchOf(text))).output).toString()
+
+  it('gives the lines of a batch, whatever thread has worked on it', async () => {
+    await open(2)
+    const results = await Promise.all(
+      Array.from({ length: 40 }, (_, i) => pool.process(batchOf(denial(`/a/${i}`) + denial(`/b/${i}`), i))),
+    )
+    for (const [i, { seq, output, read, written }] of results.entries()) {
+      expect({ seq, read, written }).to.deep.equal({ seq: i, read: 2, written: 2 })
+      expect(namesIn(Buffer.from(output).toString())).to.deep.equal([`/a/${i}`, `/b/${i}`])
+    }
+    expect(JSON.parse(linesOf(results[0]!.output)[0]!)).to.include({
+      podName: 'demo-1-5bccf6777c-c8lzr',
+      policyName: 'demo-1',
+    })
+  })
+
+  it('uses the memory of outputs again without mixing them up', async () => {
+    await open(1)
+    for (let round = 0; round < 30; round++) {
+      const count = 1 + ((round * 7) % 40)
+      const names = Array.from({ length: count }, (_, i) => `/r${round}/${i}`)
+      const { output } = await pool.process(batchOf(names.map((name) => denial(name)).join('')))
+      expect(namesIn(Buffer.from(output).toString())).to.deep.equal(names)
+      pool.recycle(output)
+    }
+  })
+
+  const rows = [
+    { what: 'that ends its thread', word: '[exit]', kind: 'crashed' },
+    { what: 'that never comes to an end', word: '[endless]', kind: 'stuck' },
+    { what: 'that throws', word: '[reject]', kind: 'crashed' },
+    { what: 'that returns its failure', word: '[value]', kind: 'threw' },
+    { what: 'that fills the heap', word: '[heap]', kind: 'crashed' },
+  ] as const
+  for (const { what, word, kind } of rows) {
+    it(`writes a batch ${what} as it is, after one more try, and loses no other`, async () => {
+      await open(2)
+      const good = Array.from({ length: 6 }, (_, i) => `/good/${i}`)
+      const texts = [denial('/good/0'), denial(word) + denial('/bad/1'), ...good.slice(1).map((name) => denial(name))]
+      const results = await Promise.all(texts.map((text, i) => pool.process(batchOf(text, i))))
+      const [first, bad, ...rest] = results
+      expect(bad).to.include({ read: 2, written: 0, undecodable: 2, filtered: 0 })
+      expect(linesOf(bad!.output).map((line) => JSON.parse(line).undecoded as string)).to.deep.equal(
+        [denial(word), denial('/bad/1')].map((line) => line.slice(0, -1)),
+      )
+      expect([first!, ...rest].flatMap(({ output }) => namesIn(Buffer.from(output).toString()))).to.deep.equal(good)
+      const own = failures.filter(({ seq }) => seq === 1)
+      expect(own.map(({ givenUp }) => givenUp)).to.deep.equal([false, true])
+      expect(own.map((failure) => failure.kind)).to.deep.equal([kind, kind])
+      expect(failures.filter(({ givenUp }) => givenUp)).to.have.length(1)
+      expect(pool.givenUp).to.equal(1)
+    }).timeout(30_000)
+  }
+
+  it('decodes a batch whose first worker crashed on another one', async () => {
+    await open(1)
+    const mark = join(folder, 'once')
+    const { written } = await pool.process(batchOf(denial(`/x [once ${mark}] [exit]`)))
+    expect(written).to.equal(1)
+    expect(failures.map(({ givenUp }) => givenUp)).to.deep.equal([false])
+  })
+
+  it('tells workers what is new once, and new workers everything', async () => {
+    await open(2)
+    await outputOf(denial('/x'))
+    const image = (text: string) => JSON.parse(text.split('\n')[0]!).image as string
+    for (let version = 2; version < 6; version++) {
+      feed.update({ containers: [{ ...demo.containers[0]!, image: `web:${version}` }] })
+      const outputs = await Promise.all(Array.from({ length: 8 }, () => outputOf(denial('/x'))))
+      expect(new Set(outputs.map(image))).to.deep.equal(new Set([`web:${version}`]))
+    }
+    await outputOf(denial('[exit]'))
+    expect(image(await outputOf(denial('/x')))).to.equal('web:5')
+  }).timeout(20_000)
+
+  it('lets each worker know of a process that another one has seen', async () => {
+    await open(2)
+    await outputOf(denial('/x', demoPid))
+    rmSync(join(folder, 'proc', String(demoPid)), { recursive: true })
+    const after = await Promise.all(Array.from({ length: 8 }, () => pool.process(batchOf(denial('/y', demoPid)))))
+    makeProcess(join(folder, 'proc'), demoPid, demo.containers[0]!)
+    expect(after.map(({ written }) => written)).to.deep.equal(Array.from({ length: 8 }, () => 1))
+  })
+
+  it('says so when its threads cannot start', async () => {
+    feed = new SnapshotFeed(demo)
+    const absent = new URL('./no-such-worker.ts', import.meta.url)
+    pool = new DecodePool({ feed, settings: { everything: false }, clock: systemClock, threads: 1, entry: absent })
+    const error = await pool.ready().then(
+      () => undefined,
+      (problem: unknown) => problem,
+    )
+    expect(error).to.be.instanceOf(Error)
+  })
+})

@@ -1,0 +1,19 @@
+import { Buffer } from 'node:buffer'
+import { existsSync, writeFileSync } from 'node:fs'
+import handle from '../../../src/audit/pool/worker.ts'
+import type { WorkerReply, WorkerTask } from '../../../src/audit/pool/worker-task.ts'
+
+/** A worker that fails for batches that hold a certain word. `[once PATH]` fails only while there is no such file. */
+export default function faulty(task: WorkerTask): WorkerReply {
+  const text = Buffer.from(task.batch.bytes).toString('latin1')
+  const once = /\[once ([^\]]*)\]/.exec(text)?.[1]
+  if (once === undefined || !existsSync(once)) {
+    if (once !== undefined) writeFileSync(once, '')
+    if (text.includes('[exit]')) process.exit(3)
+    if (text.includes('[endless]')) for (;;);
+    if (text.includes('[reject]')) throw Object.assign(new Error('thrown'), { code: 'LOST' })
+    if (text.includes('[value]')) return { ok: false, problem: 'refused' }
+    if (text.includes('[heap]')) for (const hoard: number[][] = []; ; ) hoard.push(new Array<number>(1e6).fill(1))
+  }
+  return handle(task)
+}

@@ -1,0 +1,310 @@
+import { execFileSync } from 'node:child_process'
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect } from 'chai'
+import type { OfferResult } from '../../../src/audit/sink/line-queue.ts'
+import { backoff, Sink, type SinkOptions } from '../../../src/audit/sink/sink.ts'
+import type { WriteResult } from '../../../src/audit/sink/sink-file.ts'
+import { systemClock } from '../../../src/audit/source/source.ts'
+import { ManualClock, turn } from '../manual-clock.ts'
+
+const writer = { nodeName: 'n1', metadata: { cluster: 'c' } }
+const lines = (from: number, count: number, width = 20): Uint8Array =>
+  Buffer.from(
+    Array.from({ length: count }, (_, i) => `${JSON.stringify({ n: from + i, pad: 'x'.repeat(width) })}\n`).join(''),
+  )
+const numbersIn = (text: string): number[] =>
+  text
+    .split('\n')
+    .slice(0, -1)
+    .flatMap((line) => JSON.parse(line).n ?? [])
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
+
+const readIfThere = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '')
+
+describe('the sink', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'varmor-sink-'))
+  const path = join(folder, 'log', 'violations.log')
+  const fates: OfferResult[] = []
+  let sink: Sink
+
+  const make = (more: Partial<SinkOptions> = {}): Sink =>
+    new Sink({ path, clock: systemClock, random: () => 0, writer, ...more })
+  const offer = (bytes: Uint8Array, lossy = false): void => {
+    const count = Buffer.from(bytes).toString('latin1').split('\n').length - 1
+    sink.offer({ bytes, lines: count, lossy, settle: (fate) => fates.push(fate) })
+  }
+  const close = async (): Promise<void> => {
+    sink.hurry(5000)
+    await sink.close()
+  }
+  const logged = (...numbers: number[]): string =>
+    [...numbers.map((number) => `${path}.${number}`), path].map(readIfThere).join('')
+
+  beforeEach(() => {
+    rmSync(join(folder, 'log'), { recursive: true, force: true })
+    fates.length = 0
+  })
+  after(() => rmSync(folder, { recursive: true }))
+
+  it('makes the directory and the file, for nobody else to read, and adds to a file that is there', async () => {
+    for (const from of [0, 10]) {
+      sink = make()
+      offer(lines(from, 10))
+      await close()
+    }
+    expect(numbersIn(logged())).to.deep.equal(upTo(20))
+    expect(statSync(path).mode & 0o777).to.equal(0o640)
+    expect(statSync(join(folder, 'log')).mode & 0o777).to.equal(0o750)
+  })
+
+  it('keeps lines whole and in order over rotations, whatever their sizes, and settles each offer once', async () => {
+    sink = make({ size: '100K', rotate: 60 })
+    let given = 0
+    for (const count of [1, 3, 1, 9000, 1, 1, 2, 5000, 1]) {
+      offer(lines(given, count))
+      given += count
+      if (count === 3) await turn()
+    }
+    await close()
+    const rotated = upTo(60)
+      .map((i) => 60 - i)
+      .filter((i) => statSync(`${path}.${i}`, { throwIfNoEntry: false }))
+    expect(rotated.length).to.be.greaterThan(1)
+    for (const i of rotated) expect(statSync(`${path}.${i}`).size).to.be.within(100 * 1024, 168 * 1024)
+    expect(numbersIn(logged(...rotated))).to.deep.equal(upTo(given))
+    expect(fates).to.have.length(9)
+    expect(fates.reduce((sum, { written }) => sum + written, 0)).to.equal(given)
+  })
+
+  it('keeps as many old files as asked for', async () => {
+    sink = make({ size: '10K', rotate: 3 })
+    for (let i = 0; i < 100; i++) {
+      offer(lines(i * 100, 100))
+      await new Promise<void>((resolve) =>
+        sink.offer({ bytes: lines(0, 1), lines: 1, lossy: false, settle: () => resolve() }),
+      )
+    }
+    await close()
+    const there = [1, 2, 3, 4].map((i) => statSync(`${path}.${i}`, { throwIfNoEntry: false }) !== undefined)
+    expect(there).to.deep.equal([true, true, true, false])
+  })
+
+  it('writes a lone line at once', async () => {
+    sink = make()
+    offer(lines(0, 1))
+    while (fates.length === 0) await turn()
+    expect(numbersIn(logged())).to.deep.equal([0])
+    await close()
+  })
+
+  it('cuts off what a crash has left of a line', async () => {
+    sink = make()
+    offer(lines(0, 3))
+    await close()
+    appendFileSync(path, '{"n":99,"pa')
+    sink = make()
+    offer(lines(3, 3))
+    await close()
+    expect(numbersIn(logged())).to.deep.equal(upTo(6))
+  })
+
+  const replace = (): void => {
+    unlinkSync(path)
+    writeFileSync(path, '')
+  }
+  const meddling: { what: string; meddle: () => void }[] = [
+    { what: 'removed', meddle: () => unlinkSync(path) },
+    { what: 'renamed', meddle: () => renameSync(path, `${path}.away`) },
+    { what: 'removed with its directory', meddle: () => rmSync(join(folder, 'log'), { recursive: true }) },
+    { what: 'replaced by another one', meddle: replace },
+  ]
+  for (const { what, meddle } of meddling) {
+    it(`goes on in a new file when the live one is ${what}, and loses nothing that comes after`, async () => {
+      sink = make()
+      offer(lines(0, 5))
+      while (fates.length < 1) await turn()
+      meddle()
+      for (let i = 0; i < 5; i++) {
+        offer(lines(5 + i, 1))
+        await pause(2)
+      }
+      await close()
+      const kept = new Set(numbersIn(logged() + (what === 'renamed' ? readFileSync(`${path}.away`, 'utf8') : '')))
+      for (const number of [5, 6, 7, 8, 9]) expect(kept).to.include(number)
+      expect(sink.dropped).to.deep.equal({})
+    })
+  }
+
+  it('is rotated under load by a stranger that renames it, without losing a line', async () => {
+    sink = make({ size: '1G' })
+    let moves = 0
+    for (let i = 0; i < 400; i++) {
+      offer(lines(i * 50, 50))
+      // The file comes anew with the first write after it went.
+      if (i % 20 === 19 && existsSync(path)) renameSync(path, `${path}.moved${moves++}`)
+      await pause(1)
+    }
+    await close()
+    expect(moves).to.be.above(1)
+    const parts = upTo(moves).map((i) => readFileSync(`${path}.moved${i}`, 'utf8'))
+    expect(numbersIn(parts.join('') + logged())).to.deep.equal(upTo(20_000))
+  })
+
+  describe('over a file that fails', () => {
+    let clock: ManualClock
+    let answers: (Partial<WriteResult> | 'refuse')[]
+    let text: string
+
+    const open: NonNullable<SinkOptions['open']> = async () => {
+      if (answers[0] === 'refuse') {
+        answers.shift()
+        throw Object.assign(new Error('read-only'), { code: 'EROFS' })
+      }
+      return {
+        rotations: 0,
+        room: 1_000_000,
+        sync: async () => undefined,
+        close: async () => undefined,
+        async write(bytes) {
+          const answer = answers.shift() ?? {}
+          if (answer === 'refuse') throw new Error('only opening refuses')
+          const whole = Buffer.from(bytes).subarray(0, answer.landed ?? bytes.length)
+          const landed = whole.lastIndexOf('\n') + 1
+          text += whole.toString('utf8', 0, landed)
+          return { landed, ...(answer.trouble && { trouble: answer.trouble }) }
+        },
+      }
+    }
+    const full = { trouble: { reason: 'ENOSPC', problem: 'no space' } }
+    const troubles: (string | undefined)[] = []
+
+    beforeEach(() => {
+      clock = new ManualClock()
+      text = ''
+      troubles.length = 0
+      sink = make({ clock, open, bound: 2000, onTrouble: (trouble) => troubles.push(trouble?.reason) })
+    })
+
+    it('tries again, waiting longer each time, and writes everything once', async () => {
+      answers = ['refuse', 'refuse', { landed: 100, ...full }, { landed: 0, ...full }]
+      offer(lines(0, 20))
+      await turn()
+      expect(fates).to.deep.equal([])
+      await clock.advance(1000)
+      expect(numbersIn(text)).to.deep.equal(upTo(20))
+      expect(fates).to.deep.equal([{ written: 20, dropped: 0 }])
+      expect(troubles).to.deep.equal(['EROFS', 'ENOSPC', undefined])
+    })
+
+    it('drops what may be lost beyond the bound, and says so in the log once it can', async () => {
+      answers = Array.from({ length: 6 }, () => 'refuse')
+      for (let i = 0; i < 10; i++) offer(lines(i * 10, 10), true)
+      expect(sink.bytes).to.be.at.most(2000)
+      const dropped = fates.reduce((sum, fate) => sum + fate.dropped, 0)
+      expect(dropped).to.be.greaterThan(0)
+      await clock.advance(60_000)
+      const all = text
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line))
+      const reports = all.filter(({ message }) => message === 'violation events lost')
+      expect(reports).to.have.length(1)
+      expect(reports[0]).to.include({ level: 'warn', nodeName: 'n1', eventType: '', profileName: '' })
+      expect(reports[0].lost.events).to.equal(dropped)
+      expect(Object.keys(reports[0].lost.reasons)).to.deep.equal(Object.keys(sink.dropped))
+      expect(all.length - 1).to.equal(100 - dropped)
+      expect(sink.reports).to.equal(1)
+    })
+
+    it('makes others wait instead, and drops nothing of theirs', async () => {
+      answers = ['refuse']
+      offer(lines(0, 100))
+      let waited = false
+      const room = sink.room().then(() => {
+        waited = true
+      })
+      await turn()
+      expect(waited).to.equal(false)
+      await clock.advance(1000)
+      await room
+      expect(numbersIn(text)).to.deep.equal(upTo(100))
+      expect(sink.dropped).to.deep.equal({})
+    })
+
+    it('gives up at the end when the disk takes nothing, counting what part of an offer is written', async () => {
+      answers = [{ landed: 100, ...full }, ...Array.from({ length: 1000 }, () => 'refuse' as const)]
+      offer(lines(0, 20))
+      await clock.advance(10)
+      sink.hurry(3000)
+      const closed = sink.close()
+      await clock.advance(4000)
+      await closed
+      const written = numbersIn(text).length
+      expect(written).to.be.greaterThan(0)
+      expect(fates).to.deep.equal([{ written, dropped: 20 - written, reason: 'stopped' }])
+    })
+  })
+
+  it('waits between half and all of a time that doubles up to 30 seconds', () => {
+    expect(upTo(12).map((failures) => backoff(failures, 1))).to.deep.equal([
+      100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000, 30_000,
+    ])
+    expect(backoff(1000, 0)).to.equal(15_000)
+  })
+
+  it('survives a full disk: every line is whole, none is lost, none comes twice', async function () {
+    const small = join(folder, 'small')
+    try {
+      execFileSync('mkdir', ['-p', small])
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', small], { stdio: 'pipe' })
+    } catch {
+      this.skip() // needs root and the right to mount
+    }
+    try {
+      const log = join(small, 'violations.log')
+      const ballast = join(small, 'ballast')
+      writeFileSync(ballast, Buffer.alloc(160 * 1024))
+      sink = make({ path: log, size: '1M' })
+      let noticed = false
+      for (let i = 0; i < 40; i++) {
+        offer(lines(i * 100, 100, 20))
+        await pause(2)
+        if (sink.trouble?.reason === 'ENOSPC' && !noticed) {
+          noticed = true
+          await pause(200)
+          expect(() => numbersIn(readFileSync(log, 'utf8'))).not.to.throw()
+          unlinkSync(ballast)
+        }
+      }
+      await close()
+      expect(noticed).to.equal(true)
+      expect(numbersIn(readFileSync(log, 'utf8'))).to.deep.equal(upTo(4000))
+    } finally {
+      execFileSync('umount', [small])
+    }
+  })
+
+  it('reports a directory that cannot be used, when it is opened', async () => {
+    writeFileSync(join(folder, 'file'), '')
+    const error = await make({ path: join(folder, 'file', 'x.log') })
+      .ready()
+      .then(
+        () => undefined,
+        (problem: NodeJS.ErrnoException) => problem.code,
+      )
+    expect(error).to.be.oneOf(['ENOTDIR', 'EEXIST'])
+  })
+})
