@@ -13,6 +13,7 @@ import { KmsgSource } from '../../src/audit/source/kmsg.ts'
 import { MulticastSource } from '../../src/audit/source/multicast.ts'
 import { type AuditSource, systemClock } from '../../src/audit/source/source.ts'
 import { compile } from '../native/c-program.ts'
+import { withKernelAlone } from '../run/kernel-alone.ts'
 import { dropped, whyNotHere } from './source/kernel-records.ts'
 
 const missing = whyNotHere()
@@ -73,6 +74,7 @@ describe(`from the kernel to violations.log${missing === undefined ? '' : ` (not
     if (missing !== undefined) this.skip()
     folder = mkdtempSync(join(tmpdir(), 'varmor-kernel-'))
   })
+  withKernelAlone()
   after(() => rmSync(folder, { recursive: true, force: true }))
 
   for (const [mode, level, action] of [

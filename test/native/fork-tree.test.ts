@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { expect } from 'chai'
 import { whyNoForks } from '../audit/lineage/why-not-here.ts'
+import { withKernelAlone } from '../run/kernel-alone.ts'
 import { compile } from './c-program.ts'
 
 const sources = [
@@ -19,6 +20,7 @@ describe(`fork tree in C${missing === undefined ? '' : ` (not here: ${missing})`
   before(function () {
     if (missing !== undefined) this.skip()
   })
+  withKernelAlone()
 
   for (const sanitizer of ['address,undefined', 'thread'])
     it(`follows, answers, loses and is closed without an error of memory or threads (${sanitizer})`, () => {

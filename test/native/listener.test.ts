@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { expect } from 'chai'
 import { whyNotHere } from '../audit/source/kernel-records.ts'
+import { withKernelAlone } from '../run/kernel-alone.ts'
 import { compile } from './c-program.ts'
 
 const sources = ['audit-control.c', 'audit-listener.c', 'audit-socket.c', 'batch-ring.c', 'frame-record.c', 'intake.c']
@@ -12,6 +13,7 @@ describe(`audit listener in C${missing === undefined ? '' : ` (not here: ${missi
   before(function () {
     if (missing !== undefined) this.skip()
   })
+  withKernelAlone()
 
   for (const sanitizer of ['address,undefined', 'thread'])
     it(`starts, reads, stops and is closed at any moment, without an error of memory or threads (${sanitizer})`, () => {

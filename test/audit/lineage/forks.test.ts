@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import type { ForkAnswer } from '../../../src/audit/lineage/fork-addon.ts'
 import { Forks } from '../../../src/audit/lineage/forks.ts'
+import { withKernelAlone } from '../../run/kernel-alone.ts'
 import { ShortLived } from './short-lived.ts'
 import { whyNoForks } from './why-not-here.ts'
 
@@ -20,6 +21,7 @@ describe(`forks of this node${missing === undefined ? '' : ` (not here: ${missin
   before(function () {
     if (missing !== undefined) this.skip()
   })
+  withKernelAlone()
   afterEach(() => forks?.close())
 
   const since = (begin: number, pid: number): ForkAnswer | undefined => forks!.find(pid, begin, Date.now() / 1000 + 1)

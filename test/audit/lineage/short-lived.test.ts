@@ -10,6 +10,7 @@ import { DecodePool } from '../../../src/audit/pool/decode-pool.ts'
 import { Sink } from '../../../src/audit/sink/sink.ts'
 import { MulticastSource } from '../../../src/audit/source/multicast.ts'
 import { type AuditSource, systemClock } from '../../../src/audit/source/source.ts'
+import { withKernelAlone } from '../../run/kernel-alone.ts'
 import { demo } from '../harness.ts'
 import { denial, ListSource } from '../pipeline-world.ts'
 import { dropped, whyNotHere } from '../source/kernel-records.ts'
@@ -35,6 +36,7 @@ describe(`violations of processes that died at once${noForks === undefined ? '' 
   before(function () {
     if (noForks !== undefined) this.skip()
   })
+  withKernelAlone()
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'varmor-lineage-'))
     programs = []

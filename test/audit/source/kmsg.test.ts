@@ -5,6 +5,7 @@ import { expect } from 'chai'
 import { SimulatedClock } from '../../../actors/runtime/simulated-clock.ts'
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
 import { type KmsgDevice, type KmsgOptions, KmsgSource, parseKmsgPosition } from '../../../src/audit/source/kmsg.ts'
+import { withKernelAlone } from '../../run/kernel-alone.ts'
 import { Reading, rest, textOf } from './notices.ts'
 
 /** A ring of records as /dev/kmsg shows it to one reader. */
@@ -162,6 +163,7 @@ describe(`/dev/kmsg itself${missing === undefined ? '' : ` (not here: ${missing}
   before(function () {
     if (missing !== undefined) this.skip()
   })
+  withKernelAlone()
 
   it('gives what is written to it, once', async () => {
     const source = new KmsgSource({ pollMs: 5 })

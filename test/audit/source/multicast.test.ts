@@ -9,6 +9,7 @@ import type { AuditAddon, AuditListener, ListenerStats } from '../../../src/audi
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
 import { type MulticastPorts, MulticastSource } from '../../../src/audit/source/multicast.ts'
 import { compile } from '../../native/c-program.ts'
+import { withKernelAlone } from '../../run/kernel-alone.ts'
 import { dropped, listenTo, type Run, whyNotHere } from './kernel-records.ts'
 
 const missing = whyNotHere()
@@ -42,6 +43,7 @@ describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not he
     if (missing !== undefined) this.skip()
     program = compile('make-records')
   })
+  withKernelAlone()
 
   for (const mode of ['log', 'errno'] as const)
     it(`delivers 100,000 records of a seccomp filter (${mode}), each once`, async () => {

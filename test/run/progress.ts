@@ -1,0 +1,52 @@
+import { relative } from 'node:path'
+import Mocha from 'mocha'
+
+const slowest = 10
+const onTerminal = process.stdout.isTTY === true
+const interval = onTerminal ? 500 : 10_000
+
+/** A line that says how far the run is, the slowest at its end, then mocha's own summary. */
+export class Progress extends Mocha.reporters.Base {
+  readonly #begin = performance.now()
+  readonly #tests: { title: string; file: string; duration: number }[] = []
+  readonly #ended = new Set<string>()
+  readonly #files: number
+
+  constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
+    super(runner, options)
+    this.#files = (options.reporterOptions as { files: number }).files
+    const timer = setInterval(() => this.#line(), interval)
+    runner.on('test end', (test) => {
+      const file = relative('.', test.file ?? '')
+      this.#ended.add(file)
+      this.#tests.push({ title: test.fullTitle(), file, duration: test.duration ?? 0 })
+    })
+    runner.on('fail', (test, error: Error & { file?: string }) => {
+      const file = relative('.', test.file ?? error.file ?? '') // of a process that died, the error alone has it
+      const [what] = error.message.split('\n')
+      process.stdout.write(`${onTerminal ? '\r\x1b[K' : ''}failed: ${test.fullTitle()} (${file}): ${what}\n`)
+    })
+    runner.once('end', () => {
+      clearInterval(timer)
+      this.#line()
+      if (onTerminal) process.stdout.write('\n')
+      this.#slowest()
+      this.epilogue()
+    })
+  }
+
+  #line(): void {
+    const { passes, failures, pending } = this.stats
+    const seconds = Math.round((performance.now() - this.#begin) / 1000)
+    const tests = `${passes} passed, ${failures} failed, ${pending} skipped`
+    const line = `${seconds} s: ${this.#ended.size} of ${this.#files} files; ${tests}`
+    process.stdout.write(onTerminal ? `\r\x1b[K${line}` : `${line}\n`)
+  }
+
+  #slowest(): void {
+    const longest = this.#tests.sort((a, b) => b.duration - a.duration).slice(0, slowest)
+    process.stdout.write('\n  the slowest:\n')
+    for (const { title, file, duration } of longest)
+      process.stdout.write(`  ${(duration / 1000).toFixed(1).padStart(6)} s  ${title} (${file})\n`)
+  }
+}
