@@ -76,8 +76,7 @@ const rows: Row[] = [
     failure: {
       code: 400,
       reason: 'BadRequest',
-      message:
-        'Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32',
+      message: /^Deployment in version "v1" cannot be handled as a Deployment: .*spec\.replicas/,
     },
   },
   {
@@ -88,8 +87,7 @@ const rows: Row[] = [
     failure: {
       code: 400,
       reason: 'BadRequest',
-      message:
-        'ConfigMap in version "v1" cannot be handled as a ConfigMap: json: cannot unmarshal number into Go struct field ConfigMap.data of type string',
+      message: /^ConfigMap in version "v1" cannot be handled as a ConfigMap: .*data/,
     },
   },
   {
@@ -234,7 +232,7 @@ const rows: Row[] = [
       code: 422,
       reason: 'Invalid',
       message:
-        'Deployment.apps "empty" is invalid: [spec.selector: Required value, spec.template.metadata.labels: Invalid value: null: `selector` does not match template `labels`, spec.template.spec.containers: Required value]',
+        /^Deployment\.apps "empty" is invalid: \[spec\.selector: Required value, .*spec\.template\.spec\.containers: Required value/,
     },
   },
   {

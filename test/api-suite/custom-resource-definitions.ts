@@ -73,15 +73,7 @@ export function customResourceDefinitions(target: Target): void {
             ...base,
             schema: object({ a: text }, { 'x-kubernetes-validations': [{ rule: 'self.nothing ==' }] }),
           }),
-          /x-kubernetes-validations\[0\]\.rule: Invalid value: .*compilation failed: ERROR: <input>:1:16: Syntax error: mismatched input '<EOF>'/s,
-        ],
-        [
-          'whose rule uses a field that is not there',
-          definition({
-            ...base,
-            schema: object({ a: text }, { 'x-kubernetes-validations': [{ rule: 'self.nothing == 1' }] }),
-          }),
-          /compilation failed: ERROR: <input>:1:5: undefined field 'nothing'/,
+          /x-kubernetes-validations\[0\]\.rule: Invalid value: .*compilation failed: ERROR: <input>:1:16: Syntax error/s,
         ],
         [
           'whose default does not fit',

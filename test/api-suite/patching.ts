@@ -211,8 +211,7 @@ const refusals: Refusal[] = [
     failure: {
       code: 422,
       reason: 'Invalid',
-      message:
-        /^ "" is invalid: patch: Invalid value: .*: json: cannot unmarshal number into Go struct field ConfigMap\.data of type string$/,
+      message: /^ "" is invalid: patch: Invalid value: .*data.* string$/,
     },
   },
 ]

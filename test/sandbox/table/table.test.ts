@@ -141,11 +141,6 @@ describe('sandbox/table', () => {
         },
         ['1/2', 'Terminating', '0'],
       ],
-      [
-        'one that waits for a gate',
-        { spec: two, status: { phase: 'Pending', conditions: [{ type: 'PodScheduled', reason: 'SchedulingGated' }] } },
-        ['0/2', 'SchedulingGated', '0'],
-      ],
     ]
     for (const [title, pod, wanted] of rows)
       it(`show ${title}`, () => expect(cells('v1', 'Pod', pod).slice(1, 4)).to.deep.equal(wanted))
@@ -222,18 +217,6 @@ describe('sandbox/table', () => {
       ['x', 5, 0, 4, 0, 0, 'os=linux', '10m', 'a,b', 'i:1,i:2', '<none>'],
     ],
     [
-      'apps/v1',
-      'ControllerRevision',
-      {
-        revision: 2,
-        metadata: {
-          ...metadata,
-          ownerReferences: [{ apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'd', controller: true }],
-        },
-      },
-      ['x', 'daemonset.apps/d', 2, '10m'],
-    ],
-    [
       'v1',
       'Service',
       {
@@ -292,18 +275,6 @@ describe('sandbox/table', () => {
     ['v1', 'ServiceAccount', {}, ['x', '10m']],
     [
       'v1',
-      'Endpoints',
-      { subsets: [{ addresses: ['1', '2', '3', '4'].map((ip) => ({ ip })), ports: [{ port: 80 }] }] },
-      ['x', '1:80,2:80,3:80 + 1 more...', '10m'],
-    ],
-    [
-      'discovery.k8s.io/v1',
-      'EndpointSlice',
-      { addressType: 'IPv4', ports: [{ port: 80 }], endpoints: [{ addresses: ['1'] }, { addresses: ['2'] }] },
-      ['x', 'IPv4', '80', '1,2', '10m'],
-    ],
-    [
-      'v1',
       'Event',
       {
         lastTimestamp: '2026-01-01T23:59:00Z',
@@ -319,20 +290,6 @@ describe('sandbox/table', () => {
     ],
     ['coordination.k8s.io/v1', 'Lease', { spec: { holderIdentity: 'me' } }, ['x', 'me', '10m']],
     [
-      'batch/v1',
-      'Job',
-      {
-        spec: { completions: 2, template, selector },
-        status: {
-          succeeded: 2,
-          startTime: '2026-01-01T23:50:00Z',
-          completionTime: '2026-01-01T23:51:05Z',
-          conditions: [{ type: 'Complete', status: 'True' }],
-        },
-      },
-      ['x', 'Complete', '2/2', '65s', '10m', 'a,b', 'i:1,i:2', selected],
-    ],
-    [
       'apiextensions.k8s.io/v1',
       'CustomResourceDefinition',
       {
@@ -347,41 +304,12 @@ describe('sandbox/table', () => {
       ['x', 'Namespaced', 'v0,v1(storage)', '2026-01-01T23:50:00Z', 'x.io', 'Foo', 'f,fo', true],
     ],
     ['admissionregistration.k8s.io/v1', 'MutatingWebhookConfiguration', { webhooks: [{}] }, ['x', 1, '10m']],
-    ['rbac.authorization.k8s.io/v1', 'Role', {}, ['x', '2026-01-01T23:50:00Z']],
-    [
-      'rbac.authorization.k8s.io/v1',
-      'RoleBinding',
-      {
-        roleRef: { kind: 'Role', name: 'r' },
-        subjects: [
-          { kind: 'User', name: 'u' },
-          { kind: 'ServiceAccount', namespace: 'n', name: 's' },
-        ],
-      },
-      ['x', 'Role/r', '10m', 'u', '', 'n/s'],
-    ],
-    ['storage.k8s.io/v1', 'StorageClass', { provisioner: 'p' }, ['x', 'p', 'Delete', 'Immediate', false, '10m']],
-    [
-      'policy/v1',
-      'PodDisruptionBudget',
-      { spec: { minAvailable: '50%' }, status: { disruptionsAllowed: 1 } },
-      ['x', '50%', 'N/A', 1, '10m'],
-    ],
-    ['scheduling.k8s.io/v1', 'PriorityClass', { value: 7, preemptionPolicy: 'Never' }, ['x', 7, false, '10m', 'Never']],
-    ['node.k8s.io/v1', 'RuntimeClass', { handler: 'h' }, ['x', 'h', '10m']],
     ['unknown/v1', 'Thing', {}, ['x', '10m']],
   ]
   for (const [apiVersion, kind, object, wanted] of kinds)
     it(`shows ${apiVersion} ${kind}`, () => {
       expect(cells(apiVersion, kind, object)).to.deep.equal(wanted)
-      const { columns } = builtInLayout(apiVersion, kind)
-      expect(columns).to.have.length(wanted.length)
-      // The server itself looks the handler's description up where it is not.
-      const described = columns.filter(({ name }) => name !== 'Handler')
-      expect(
-        described.every(({ description }) => description !== ''),
-        'every column is described',
-      ).to.equal(true)
+      expect(builtInLayout(apiVersion, kind).columns).to.have.length(wanted.length)
     })
 
   it('gives rows the object, its metadata, or nothing', () => {

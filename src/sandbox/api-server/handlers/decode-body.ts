@@ -5,7 +5,7 @@ import type { KubeObject } from '../kube-object.ts'
 import { decodeProtobuf, ProtobufError } from '../protobuf/decode.ts'
 import type { Resource } from '../registry/resource.ts'
 import type { ApiRequest } from '../request.ts'
-import { checkDecodable, keepKnownFields } from '../schema/built-in.ts'
+import { decodeBuiltIn } from '../schema/built-in.ts'
 import { isObject, type JsonObject, type JsonValue, objectOf, textOf } from '../schema/json.ts'
 import { strictDecodingError } from '../schema/strict.ts'
 import { ApiStatusError, badRequest, invalid, requestEntityTooLarge, unsupportedMediaType } from '../status.ts'
@@ -153,8 +153,7 @@ export function knownFields(
   body: JsonObject,
 ): { object: JsonObject; problems: string[] } {
   if (resource.custom && kind === resource.kind) return resource.custom.schema.prune(body)
-  const problems = checkDecodable(apiVersion, kind, body)
-  return { object: keepKnownFields(apiVersion, kind, body), problems }
+  return decodeBuiltIn(apiVersion, kind, body)
 }
 
 function typedBody({ resource, context }: ResourceCall, expected: Expected, value: JsonValue | undefined): JsonObject {

@@ -1,6 +1,5 @@
 import { groupResource, type ResourceCall, timestamp } from '../context.ts'
 import { invalidValue } from '../field-issue.ts'
-import { goValue } from '../go-text.ts'
 import type { KubeObject } from '../kube-object.ts'
 import { applyJsonPatch } from '../patch/json-patch.ts'
 import { applyMergePatch } from '../patch/merge-patch.ts'
@@ -41,7 +40,7 @@ export function readPatch(call: ResourceCall): ReadPatch {
   const patched = patcher(call, type, body ?? null)
   const produce = (current: KubeObject | undefined): KubeObject => {
     const result = patched(current!)
-    return finish(call, result, current!, options, type === strategicMergePatch ? body : undefined)
+    return finish(call, result, current!, options)
   }
   return { options, update: { name, createMissing: false, produce } }
 }
@@ -68,50 +67,22 @@ function patcher(call: ResourceCall, type: string, body: JsonValue): (current: K
 }
 
 /** What a patch made, as if it had been sent: checked for unknown fields, defaulted. */
-function finish(
-  call: ResourceCall,
-  patched: JsonObject,
-  current: KubeObject,
-  options: WriteOptions,
-  strategic: JsonValue | undefined,
-): KubeObject {
-  const { object, problems } = decodePatched(call, patched, strategic)
+function finish(call: ResourceCall, patched: JsonObject, current: KubeObject, options: WriteOptions): KubeObject {
+  const { object, problems } = decodePatched(call, patched)
   reportUnknown(call, expectedType(call), problems, options)
   checkIdentity(object, current)
   return isSubresourceKind(call) ? (object as KubeObject) : withDefaults(call.resource, object as KubeObject)
 }
 
-/**
- * A patch that makes a field of another type is at fault as a patch, not as a body. A strategic merge patch is not decoded
- * from text, so that the server tells of it in other words.
- */
-function decodePatched(
-  call: ResourceCall,
-  patched: JsonObject,
-  strategic: JsonValue | undefined,
-): ReturnType<typeof knownFields> {
+/** A patch that makes a field of another type is at fault as a patch, not as a body. */
+function decodePatched(call: ResourceCall, patched: JsonObject): ReturnType<typeof knownFields> {
   try {
     return knownFields(call.resource, expectedType(call), patched)
   } catch (error) {
-    const problem = error instanceof ApiStatusError ? /json: cannot unmarshal .*/s.exec(error.message)?.[0] : undefined
-    if (problem === undefined) throw error
-    const issue =
-      strategic === undefined
-        ? invalidValue('patch', JSON.stringify(patched), problem)
-        : invalidValue('patch', goValue(strategic), conversionProblem(problem))
-    throw invalid({ group: '', kind: '' }, '', [issue])
+    if (!(error instanceof ApiStatusError) || error.status.code !== 400) throw error
+    const problem = error.message.replace(/^.*? cannot be handled as a \S+: /s, '')
+    throw invalid({ group: '', kind: '' }, '', [invalidValue('patch', JSON.stringify(patched), problem)])
   }
-}
-
-const convertedFrom: Readonly<Record<string, string>> = { number: 'int64', array: 'slice', object: 'map' }
-
-/** What apimachinery's converter says where encoding/json says `json: cannot unmarshal string into ... of type int32`. */
-function conversionProblem(problem: string): string {
-  const [, found = '', wanted = ''] = /cannot unmarshal (\S+) into .*of type (\S+)$/.exec(problem) ?? []
-  const from = convertedFrom[found] ?? found
-  if (wanted.startsWith('[]')) return `cannot restore slice from ${from}`
-  if (wanted.startsWith('map[')) return `cannot restore map from ${from}`
-  return wanted.includes('.') ? `cannot restore struct from: ${from}` : `unrecognized type: ${wanted}`
 }
 
 const isSubresourceKind = (call: ResourceCall): boolean => expectedType(call).kind !== call.resource.kind

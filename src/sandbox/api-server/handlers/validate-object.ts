@@ -16,28 +16,23 @@ export function checkValid(
   old: KubeObject | undefined,
   subresource: string,
 ): void {
-  const issues = resource.custom
-    ? customIssues(resource, object, old, subresource)
-    : builtInIssues(resource, object, old)
+  const metadata = old
+    ? validateObjectMetaUpdate(object, old)
+    : validateObjectMeta(object, resource.namespaced, resource.names)
+  const issues = [...metadata, ...valueIssues(resource, object, old, subresource)]
   if (issues.length > 0)
     throw invalid({ group: resource.group, kind: resource.kind }, object.metadata.name ?? '', issues)
 }
 
-const builtInIssues = (resource: Resource, object: KubeObject, old: KubeObject | undefined): FieldIssue[] =>
-  validateBuiltIn(resource.apiVersion, resource.kind, object, old)
-
-function customIssues(
+function valueIssues(
   resource: Resource,
   object: KubeObject,
   old: KubeObject | undefined,
   subresource: string,
 ): FieldIssue[] {
-  const { schema } = resource.custom!
-  const metadata = old
-    ? validateObjectMetaUpdate(object, old)
-    : validateObjectMeta(object, resource.namespaced, resource.names)
-  const values = old && subresource === 'status' ? schema.validateStatus(object, old) : schema.validate(object, old)
-  return [...metadata, ...values]
+  if (!resource.custom) return validateBuiltIn(resource.apiVersion, resource.kind, object, old)
+  const { schema } = resource.custom
+  return old && subresource === 'status' ? schema.validateStatus(object, old) : schema.validate(object, old)
 }
 
 /** Writers of custom resources are warned of finalizers that others would refuse. */

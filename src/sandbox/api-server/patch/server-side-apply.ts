@@ -1,5 +1,5 @@
 import { goJson } from '../go-text.ts'
-import { zeroObject } from '../schema/defaults/apply-defaults.ts'
+import { applySchemaDefaults } from '../schema/defaulting.ts'
 import { at, clone, isObject, type JsonObject, objectOf, sameJson, textOf } from '../schema/json.ts'
 import type { OpenApiSchema } from '../schema/open-api-schema.ts'
 import { badRequest, internalFailure } from '../status.ts'
@@ -259,7 +259,7 @@ export function applyServerSide(request: ApplyRequest): JsonObject {
  * into them, so that nobody comes to own them.
  */
 const nothingYet = (schema: OpenApiSchema): JsonObject =>
-  schema['x-kubernetes-group-version-kind'] === undefined ? {} : zeroObject(schema)
+  schema['x-kubernetes-group-version-kind'] === undefined ? {} : applySchemaDefaults({}, schema)
 
 /** The owners that an update starts from: what it sends, else what is stored. A subresource cannot change them. */
 function startingManagers({ live, updated, subresource }: UpdateRequest): Managers {

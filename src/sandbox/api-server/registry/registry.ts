@@ -7,7 +7,8 @@ const sharedStorage: Record<string, string> = { 'events.k8s.io/events': '/events
 
 const nameRules: Record<string, NameRule> = {
   namespaces: 'label',
-  services: 'dns1035',
+  services: 'label',
+  statefulsets: 'label',
   roles: 'path-segment',
   clusterroles: 'path-segment',
   rolebindings: 'path-segment',

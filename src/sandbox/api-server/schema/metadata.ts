@@ -1,6 +1,6 @@
 import { child, type FieldIssue, forbiddenField, invalidValue, item, required } from '../field-issue.ts'
 import { goQuote } from '../go-text.ts'
-import { at, isObject, type JsonObject, type JsonValue, listOf, numberOf, objectOf, sameJson, textOf } from './json.ts'
+import { at, type JsonObject, type JsonValue, listOf, numberOf, objectOf, sameJson, textOf } from './json.ts'
 import {
   label1035Problems,
   labelProblems,
@@ -47,8 +47,8 @@ function namespaceIssues(metadata: JsonObject, namespaced: boolean): FieldIssue[
   return namespace === '' ? [required(field)] : invalids(field, namespace, labelProblems(namespace))
 }
 
-/** Labels of an object or a selector: keys and values. */
-export function labelIssues(labels: JsonValue | undefined, field: string): FieldIssue[] {
+/** Labels: keys and values. */
+function labelIssues(labels: JsonValue | undefined, field: string): FieldIssue[] {
   return Object.entries(objectOf(labels)).flatMap(([name, value]) => [
     ...invalids(field, name, qualifiedNameProblems(name)),
     ...invalids(field, value ?? null, labelValueProblems(textOf(value))),
@@ -202,37 +202,3 @@ export function validateObjectMetaUpdate(object: JsonObject, old: JsonObject): F
 }
 
 const isText = (name: (typeof fixed)[number]): boolean => ['name', 'namespace', 'uid'].includes(name)
-
-/** A label selector: its labels and its expressions. */
-export function selectorIssues(selector: JsonValue | undefined, field: string): FieldIssue[] {
-  if (!isObject(selector)) return []
-  const expressions = listOf(selector.matchExpressions)
-  return [
-    ...labelIssues(selector.matchLabels, child(field, 'matchLabels')),
-    ...expressions.flatMap((expression, index) =>
-      expressionIssues(objectOf(expression), item(child(field, 'matchExpressions'), index)),
-    ),
-  ]
-}
-
-function expressionIssues(expression: JsonObject, field: string): FieldIssue[] {
-  const operator = textOf(expression.operator)
-  const values = listOf(expression.values)
-  const inValues: FieldIssue[] = []
-  if (operator === 'In' || operator === 'NotIn') {
-    if (values.length === 0)
-      inValues.push(required(child(field, 'values'), "must be specified when `operator` is 'In' or 'NotIn'"))
-  } else if (operator === 'Exists' || operator === 'DoesNotExist') {
-    if (values.length > 0)
-      inValues.push(
-        forbiddenField(child(field, 'values'), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"),
-      )
-  } else inValues.push(invalidValue(child(field, 'operator'), operator, 'not a valid selector operator'))
-  return [
-    ...inValues,
-    ...invalids(child(field, 'key'), textOf(expression.key), qualifiedNameProblems(textOf(expression.key))),
-    ...values.flatMap((value, index) =>
-      invalids(item(child(field, 'values'), index), value, labelValueProblems(textOf(value))),
-    ),
-  ]
-}

@@ -96,26 +96,3 @@ const parentPath: Check = (text) => {
 }
 /** A key of a ConfigMap or Secret. */
 export const configKeyProblems: Check = (text) => [...tooLong(text, 253), ...configKeyForm(text), ...parentPath(text)]
-
-export function portNameProblems(text: string): string[] {
-  const rules: [boolean, string][] = [
-    [bytes(text) > 15, 'must be no more than 15 bytes'],
-    [!/^[-a-z0-9]+$/.test(text), 'must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)'],
-    [!/[a-z]/.test(text), 'must contain at least one letter (a-z)'],
-    [text.includes('--'), 'must not contain consecutive hyphens'],
-    [/^-|-$/.test(text), 'must not begin or end with a hyphen'],
-  ]
-  return rules.filter(([broken]) => broken).map(([, problem]) => problem)
-}
-
-export const rangeProblem = (low: number, high: number): string => `must be between ${low} and ${high}, inclusive`
-export const portProblems = (port: number): string[] =>
-  Number.isInteger(port) && port >= 1 && port <= 65535 ? [] : [rangeProblem(1, 65535)]
-
-/** Relaxed since 1.34: all printable ASCII but `=`. */
-export function environmentNameProblems(text: string): string[] {
-  if (text === '') return ['environment variable name must be non-empty']
-  return /^[ -<>-~]+$/.test(text)
-    ? []
-    : ["a valid environment variable name must consist only of printable ASCII characters other than '='"]
-}

@@ -1,10 +1,83 @@
-import { child, type FieldIssue, forbiddenField, invalidValue, issueText, item, key, required } from '../field-issue.ts'
-import { byCodePoint } from '../go-text.ts'
-import { goRegExp } from './go-regexp.ts'
-import { sameJson } from './json.ts'
-import type { OpenApiSchema } from './open-api-schema.ts'
+import {
+  child,
+  type FieldIssue,
+  forbiddenField,
+  invalidValue,
+  item,
+  key,
+  notSupported,
+  required,
+} from '../field-issue.ts'
+import { compileCel } from './cel/program.ts'
+import { applySchemaDefaults } from './defaulting.ts'
+import { isObject, type JsonValue, sameJson } from './json.ts'
+import type { CelRule, OpenApiSchema } from './open-api-schema.ts'
+import { patternOf } from './patterns.ts'
+import { prune } from './pruning.ts'
+import { validateValue } from './value-validation.ts'
 
 type Level = 'root' | 'item' | 'field'
+interface Part {
+  schema: OpenApiSchema
+  field: string
+  level: Level
+}
+
+const isSet = (value: unknown): boolean =>
+  value !== undefined && value !== '' && value !== false && !(Array.isArray(value) && value.length === 0)
+
+/** The schemas of what is inside a value. */
+function inside({ schema, field }: Part): Part[] {
+  const { items, properties = {}, additionalProperties: others } = schema
+  const parts: Part[] = Object.entries(properties).map(([name, below]) => ({
+    schema: below,
+    field: key(child(field, 'properties'), name),
+    level: 'field',
+  }))
+  if (items !== undefined) parts.push({ schema: items, field: child(field, 'items'), level: 'item' })
+  if (typeof others === 'object')
+    parts.push({ schema: others, field: child(field, 'additionalProperties'), level: 'field' })
+  return parts
+}
+
+const intOrString: OpenApiSchema[] = [{ type: 'integer' }, { type: 'string' }]
+
+/** The schemas under anyOf, oneOf, allOf and not, apart from how an int-or-string says its types. */
+function junctors({ schema, field }: Part): Part[] {
+  const lists = (['anyOf', 'allOf', 'oneOf'] as const).flatMap((word) => {
+    const parts = schema[word] ?? []
+    if (sameJson(parts as unknown as JsonValue, intOrString as unknown as JsonValue)) return []
+    return parts.map((part, index): Part => ({ schema: part, field: item(child(field, word), index), level: 'field' }))
+  })
+  return schema.not === undefined
+    ? lists
+    : [...lists, { schema: schema.not, field: child(field, 'not'), level: 'field' }]
+}
+
+const types = ['array', 'boolean', 'integer', 'number', 'object', 'string']
+const unsupported = ['id', 'additionalItems', 'patternProperties', 'definitions', 'dependencies', '$ref']
+const QUADRATIC = 'uniqueItems cannot be set to true since the runtime complexity becomes quadratic'
+const EXCLUSIVE = 'additionalProperties and properties are mutual exclusive'
+const PRESERVE = 'x-kubernetes-preserve-unknown-fields'
+
+/** Words that mean nothing in a schema, or not together. */
+function wordIssues({ schema, field }: Part): FieldIssue[] {
+  const { type = '', pattern = '', properties = {}, additionalProperties } = schema
+  const given = schema as Record<string, unknown>
+  const issues: FieldIssue[] = unsupported
+    .filter((word) => isSet(given[word]))
+    .map((word) => forbiddenField(child(field, word), `${word} is not supported`))
+  if (type !== '' && !types.includes(type)) issues.push(notSupported(child(field, 'type'), type, types))
+  if (schema.uniqueItems === true) issues.push(forbiddenField(child(field, 'uniqueItems'), QUADRATIC))
+  if (schema[PRESERVE] === false) issues.push(invalidValue(child(field, PRESERVE), false, 'must be true or undefined'))
+  if (Object.keys(properties).length > 0 && typeof additionalProperties === 'object')
+    issues.push(forbiddenField(child(field, 'additionalProperties'), EXCLUSIVE))
+  if (pattern !== '' && patternOf(pattern) === undefined) {
+    const detail = `must be a valid regular expression, but isn't: error parsing regexp: ${pattern}`
+    issues.push(invalidValue(child(field, 'pattern'), pattern, detail))
+  }
+  return issues
+}
 
 const absent: Record<Level, string> = {
   root: 'must not be empty at the root',
@@ -12,83 +85,53 @@ const absent: Record<Level, string> = {
   field: 'must not be empty for specified object fields',
 }
 
-const properties = (schema: OpenApiSchema): [string, OpenApiSchema][] => Object.entries(schema.properties ?? {})
-const property = (field: string, name: string): string => key(child(field, 'properties'), name)
-const othersOf = (schema: OpenApiSchema): OpenApiSchema | undefined =>
-  typeof schema.additionalProperties === 'object' ? schema.additionalProperties : undefined
-const isTyped = ({ type }: OpenApiSchema): boolean => type !== undefined && type !== ''
-const intOrString = [{ type: 'integer' }, { type: 'string' }]
-const isIntOrString = (schemas: OpenApiSchema[] | undefined): boolean =>
-  sameJson((schemas ?? null) as never, intOrString as never)
-
-function typeIssues(schema: OpenApiSchema, level: Level, field: string): FieldIssue[] {
-  const typeField = child(field, 'type')
-  const embedded = schema['x-kubernetes-embedded-resource'] === true
-  if (embedded && schema.type !== 'object') {
-    const detail = 'must be object if x-kubernetes-embedded-resource is true'
-    return [isTyped(schema) ? invalidValue(typeField, schema.type ?? '', detail) : required(typeField, detail)]
-  }
-  const free = schema['x-kubernetes-int-or-string'] === true || schema['x-kubernetes-preserve-unknown-fields'] === true
-  if (!isTyped(schema)) return free ? [] : [required(typeField, absent[level])]
-  return level === 'root' && schema.type !== 'object'
-    ? [invalidValue(typeField, schema.type ?? '', 'must be object at the root')]
-    : []
+/** Every part of the structure has a type, and the whole is an object. */
+function typeIssues({ schema, field, level }: Part): FieldIssue[] {
+  const { type = '', items } = schema
+  const place = child(field, 'type')
+  const isFree = schema['x-kubernetes-int-or-string'] === true || schema[PRESERVE] === true
+  if (type === '') return isFree ? [] : [required(place, absent[level])]
+  if (level === 'root' && type !== 'object') return [invalidValue(place, type, 'must be object at the root')]
+  return type === 'array' && items === undefined ? [required(child(field, 'items'), 'must be specified')] : []
 }
 
-const metadataWords = new Set(['type', 'properties', 'default', 'description'])
-
-/** At the root, a CRD may say of metadata only what its names must look like. */
-function metadataIssues(metadata: OpenApiSchema, field: string): FieldIssue[] {
-  const names = Object.keys(metadata.properties ?? {})
-  const more = Object.keys(metadata).some((word) => !metadataWords.has(word) && word !== 'description')
-  if (names.every((name) => name === 'name' || name === 'generateName') && !more && metadata.description === undefined)
-    return []
-  return [
-    forbiddenField(
-      field,
-      'must not specify anything other than name and generateName, but metadata is implicitly specified',
-    ),
-  ]
+/** Of the metadata, a definition may only say what names look like. */
+function metadataIssues({ schema, field, level }: Part): FieldIssue[] {
+  const metadata = level === 'root' ? schema.properties?.['metadata'] : undefined
+  const names = Object.keys(metadata?.properties ?? {})
+  if (names.every((name) => name === 'name' || name === 'generateName')) return []
+  const detail = 'must not specify anything other than name and generateName, but metadata is implicitly specified'
+  return [forbiddenField(key(child(field, 'properties'), 'metadata'), detail)]
 }
 
-function typeMetaIssues(schema: OpenApiSchema, level: Level, field: string): FieldIssue[] {
-  const checked = level === 'root' || schema['x-kubernetes-embedded-resource'] === true
-  if (!checked) return []
-  const { kind, apiVersion, metadata } = schema.properties ?? {}
-  const issues: FieldIssue[] = []
-  for (const [name, declared] of Object.entries({ kind, apiVersion }))
-    if (declared !== undefined && declared.type !== 'string')
-      issues.push(invalidValue(child(property(field, name), 'type'), declared.type ?? '', 'must be string'))
-  if (metadata === undefined) return issues
-  if (metadata.type !== 'object')
-    issues.push(invalidValue(child(property(field, 'metadata'), 'type'), metadata.type ?? '', 'must be object'))
-  return level === 'root' ? [...issues, ...metadataIssues(metadata, property(field, 'metadata'))] : issues
+const kinds = [
+  ['x-kubernetes-map-type', 'object', ['atomic', 'granular']],
+  ['x-kubernetes-list-type', 'array', ['atomic', 'set', 'map']],
+] as const
+
+function kindIssues({ schema, field }: Part): FieldIssue[] {
+  return kinds.flatMap(([word, type, allowed]): FieldIssue[] => {
+    const value = schema[word]
+    if (value === undefined) return []
+    if (!(allowed as readonly string[]).includes(value)) return [notSupported(child(field, word), value, allowed)]
+    const detail = `must be ${type} if ${word} is specified`
+    return schema.type === type ? [] : [invalidValue(child(field, 'type'), schema.type ?? '', detail)]
+  })
 }
 
-function extensionIssues(schema: OpenApiSchema, field: string): FieldIssue[] {
-  if (schema['x-kubernetes-int-or-string'] !== true) return []
-  const clashes = ['x-kubernetes-preserve-unknown-fields', 'x-kubernetes-embedded-resource'] as const
-  return clashes
-    .filter((word) => schema[word] === true)
-    .map((word) => invalidValue(child(field, word), true, 'must be false if x-kubernetes-int-or-string is true'))
-}
-
-function otherIssues(schema: OpenApiSchema, level: Level, field: string): FieldIssue[] {
-  const issues: FieldIssue[] = []
-  const embedded = schema['x-kubernetes-embedded-resource'] === true
-  const others = child(field, 'additionalProperties')
-  if (schema.additionalProperties !== undefined) {
-    if (level === 'root') issues.push(forbiddenField(others, 'must not be used at the root'))
-    if (embedded) issues.push(forbiddenField(others, 'must not be used if x-kubernetes-embedded-resource is set'))
-  }
-  if (embedded && schema['x-kubernetes-preserve-unknown-fields'] !== true && properties(schema).length === 0)
-    issues.push(
-      required(
-        child(field, 'properties'),
-        'must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields',
-      ),
-    )
-  return issues
+/** The keys of a map list are always there. */
+function mapKeyIssues({ schema, field }: Part): FieldIssue[] {
+  if (schema['x-kubernetes-list-type'] !== 'map') return []
+  const keys = schema['x-kubernetes-list-map-keys'] ?? []
+  const place = child(field, 'x-kubernetes-list-map-keys')
+  if (keys.length === 0) return [required(place, 'must not be empty if x-kubernetes-list-type is map')]
+  return keys.flatMap((name) => {
+    const declared = schema.items?.properties?.[name]
+    if (declared === undefined) return [invalidValue(place, keys, 'entries must all be names of item properties')]
+    if (declared.default !== undefined || schema.items?.required?.includes(name)) return []
+    const detail = 'this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property'
+    return [required(child(key(child(field, 'items', 'properties'), name), 'default'), detail)]
+  })
 }
 
 /** Words that only the structure itself may use, not a schema under anyOf, oneOf, allOf or not. */
@@ -96,111 +139,103 @@ const structureOnly: [keyof OpenApiSchema, string][] = [
   ['type', 'must be empty to be structural'],
   ['additionalProperties', 'must be undefined to be structural'],
   ['default', 'must be undefined to be structural'],
-  ['title', 'must be empty to be structural'],
-  ['description', 'must be empty to be structural'],
   ['nullable', 'must be false to be structural'],
-  ['x-kubernetes-preserve-unknown-fields', 'must be false to be structural'],
-  ['x-kubernetes-embedded-resource', 'must be false to be structural'],
-  ['x-kubernetes-int-or-string', 'must be false to be structural'],
-  ['x-kubernetes-list-map-keys', 'must be empty to be structural'],
+  [PRESERVE, 'must be false to be structural'],
   ['x-kubernetes-list-type', 'must be undefined to be structural'],
-  ['x-kubernetes-map-type', 'must be undefined to be structural'],
   ['x-kubernetes-validations', 'must be empty to be structural'],
 ]
 
-const isSet = (value: unknown): boolean =>
-  value !== undefined && value !== '' && value !== false && !(Array.isArray(value) && value.length === 0)
-
-function nestedIssues(schema: OpenApiSchema, field: string, skipAnyOf = false): FieldIssue[] {
-  const words = structureOnly.filter(([word]) => isSet(schema[word]))
-  return [
-    ...words.map(([word, detail]) => forbiddenField(child(field, word), detail)),
-    ...junctorIssues(schema, field, skipAnyOf),
-    ...(schema.items === undefined ? [] : nestedIssues(schema.items, child(field, 'items'))),
-    ...properties(schema).flatMap(([name, below]) => nestedIssues(below, property(field, name))),
-    ...(schema.properties !== undefined && Object.hasOwn(schema.properties, 'metadata')
-      ? [forbiddenField(property(field, 'metadata'), 'must not be specified in a nested context')]
-      : []),
-  ]
-}
-
-function junctorIssues(
-  schema: OpenApiSchema,
-  field: string,
-  skipAnyOf = false,
-  skipInFirstAllOf = false,
-): FieldIssue[] {
-  const each = (word: 'anyOf' | 'allOf' | 'oneOf', skip: (index: number) => boolean) =>
-    (schema[word] ?? []).flatMap((nested, index) => nestedIssues(nested, item(child(field, word), index), skip(index)))
-  const { pattern } = schema
-  const bad = pattern !== undefined && pattern !== '' && goRegExp(pattern) === undefined
-  return [
-    ...(skipAnyOf ? [] : each('anyOf', () => false)),
-    ...each('allOf', (index) => skipInFirstAllOf && index === 0),
-    ...each('oneOf', () => false),
-    ...(schema.not === undefined ? [] : nestedIssues(schema.not, child(field, 'not'))),
-    ...(bad
-      ? [
-          invalidValue(
-            child(field, 'pattern'),
-            pattern,
-            `must be a valid regular expression, but isn't: error parsing regexp: ${pattern}`,
-          ),
-        ]
-      : []),
-  ]
-}
-
-function invariantIssues(schema: OpenApiSchema, level: Level, field: string): FieldIssue[] {
-  const others = othersOf(schema)
-  return [
-    ...(schema.type === 'array' && schema.items === undefined
-      ? [required(child(field, 'items'), 'must be specified')]
-      : []),
-    ...(schema.items === undefined ? [] : invariantIssues(schema.items, 'item', child(field, 'items'))),
-    ...properties(schema).flatMap(([name, below]) => invariantIssues(below, 'field', property(field, name))),
-    ...(others === undefined ? [] : invariantIssues(others, 'field', child(field, 'additionalProperties'))),
-    ...extensionIssues(schema, field),
-    ...junctorIssues(schema, field, isIntOrString(schema.anyOf), isIntOrString(schema.allOf?.[0]?.anyOf)),
-    ...typeIssues(schema, level, field),
-    ...otherIssues(schema, level, field),
-    ...typeMetaIssues(schema, level, field),
-  ]
-}
+const junctorIssues = (part: Part): FieldIssue[] => [
+  ...structureOnly
+    .filter(([word]) => isSet(part.schema[word]))
+    .map(([word, detail]) => forbiddenField(child(part.field, word), detail)),
+  ...wordIssues(part),
+  ...[...inside(part), ...junctors(part)].flatMap(junctorIssues),
+]
 
 /** What a junctor speaks of must be in the structure, too. */
-function completenessIssues(
-  nested: OpenApiSchema,
-  schema: OpenApiSchema | undefined,
-  at: string,
-  from: string,
-): FieldIssue[] {
-  if (schema === undefined) return [required(at, `because it is defined in ${from}`)]
-  const inJunctors = (['allOf', 'anyOf', 'oneOf'] as const).flatMap((word) =>
-    (nested[word] ?? []).flatMap((below, index) =>
-      nestedCompleteness(below, schema, at, item(child(from, word), index)),
+function missingIssues(nested: Part, schema: OpenApiSchema | undefined, at: string): FieldIssue[] {
+  if (schema === undefined) return [required(at, `because it is defined in ${nested.field}`)]
+  const structure = new Map(inside({ schema, field: '', level: 'root' }).map((part) => [part.field, part.schema]))
+  const below = inside(nested).flatMap((part) => {
+    const step = part.field.slice(nested.field.length + 1)
+    return missingIssues(part, structure.get(step), child(at, step))
+  })
+  return [...below, ...junctors(nested).flatMap((part) => missingIssues(part, schema, at))]
+}
+
+const structureIssues = (part: Part): FieldIssue[] => [
+  ...[wordIssues, typeIssues, metadataIssues, kindIssues, mapKeyIssues].flatMap((check) => check(part)),
+  ...junctors(part).flatMap((nested) => [...junctorIssues(nested), ...missingIssues(nested, part.schema, part.field)]),
+  ...inside(part).flatMap(structureIssues),
+]
+
+/** Defaults must be what the schema itself would keep and accept. */
+function defaultIssues(part: Part): FieldIssue[] {
+  const below = inside(part).flatMap(defaultIssues)
+  const { schema, field } = part
+  const value = schema.default
+  if (value === undefined) return below
+  const place = child(field, 'default')
+  const whole: OpenApiSchema = { type: 'object', properties: { value: schema } }
+  if (!sameJson(prune({ value }, whole).object.value, value))
+    return [invalidValue(place, value, 'must not have unknown fields'), ...below]
+  const full = isObject(value) ? applySchemaDefaults(value, schema) : value
+  const issues = validateValue(schema, full, '').map((issue) => ({
+    ...issue,
+    field: issue.field === '<nil>' ? place : `${place}.${issue.field}`,
+  }))
+  return [...issues, ...below]
+}
+
+/** A rule as the server prints it: its own struct. */
+const ruleStruct = (rule: CelRule): JsonValue => ({
+  Rule: rule.rule,
+  Message: rule.message ?? '',
+  MessageExpression: rule.messageExpression ?? '',
+  Reason: rule.reason ?? null,
+  FieldPath: rule.fieldPath ?? '',
+  OptionalOldSelf: rule.optionalOldSelf ?? null,
+})
+
+function ruleIssues(rule: CelRule, field: string, uncorrelatable: string | undefined): FieldIssue[] {
+  const place = child(field, 'rule')
+  if ((rule.rule ?? '').trim() === '') return [required(place, 'rule is not specified')]
+  const program = compileCel(rule.rule)
+  const message = rule.messageExpression ? compileCel(rule.messageExpression) : undefined
+  const [shown, issues] = [ruleStruct(rule), [] as FieldIssue[]]
+  if ('complaint' in program) return [invalidValue(place, shown, `compilation failed: ${program.complaint}`)]
+  if (program.type !== 'bool' && program.type !== 'dyn')
+    issues.push(invalidValue(place, shown, 'cel expression must evaluate to a bool'))
+  if (message !== undefined && 'complaint' in message) {
+    const detail = `messageExpression compilation failed: ${message.complaint}`
+    issues.push(invalidValue(child(field, 'messageExpression'), shown, detail))
+  }
+  if (program.usesOldSelf && uncorrelatable !== undefined) {
+    const detail = `oldSelf cannot be used on the uncorrelatable portion of the schema within ${uncorrelatable}`
+    issues.push(invalidValue(place, rule.rule, detail))
+  }
+  return issues
+}
+
+/** @param uncorrelatable the list above whose items have no counterpart in the old object */
+function rulesIssues(part: Part, uncorrelatable?: string): FieldIssue[] {
+  const { schema, field } = part
+  const rules = child(field, 'x-kubernetes-validations')
+  const isAtomic = schema.type === 'array' && schema['x-kubernetes-list-type'] !== 'map'
+  return [
+    ...(schema['x-kubernetes-validations'] ?? []).flatMap((rule, i) =>
+      ruleIssues(rule, item(rules, i), uncorrelatable),
     ),
-  )
-  const inNot = nested.not === undefined ? [] : nestedCompleteness(nested.not, schema, at, child(from, 'not'))
-  return [...inNot, ...inJunctors]
+    ...inside(part).flatMap((below) => rulesIssues(below, uncorrelatable ?? (isAtomic ? field : undefined))),
+  ]
 }
 
-function nestedCompleteness(nested: OpenApiSchema, schema: OpenApiSchema, at: string, from: string): FieldIssue[] {
-  const inItems =
-    nested.items === undefined ? [] : below(nested.items, schema.items, child(at, 'items'), child(from, 'items'))
-  const inProperties = properties(nested).flatMap(([name, declared]) =>
-    below(declared, schema.properties?.[name], property(at, name), property(from, name)),
-  )
-  return [...completenessIssues(nested, schema, at, from), ...inItems, ...inProperties]
-}
-
-const below = (nested: OpenApiSchema, schema: OpenApiSchema | undefined, at: string, from: string): FieldIssue[] =>
-  schema === undefined
-    ? [required(at, `because it is defined in ${from}`)]
-    : nestedCompleteness(nested, schema, at, from)
-
-/** Why a schema is not structural, sorted (apiextensions, pkg/apiserver/schema/validation.go). */
-export function structuralIssues(schema: OpenApiSchema, field: string): FieldIssue[] {
-  const issues = [...invariantIssues(schema, 'root', field), ...completenessIssues(schema, schema, field, field)]
-  return issues.sort((a, b) => byCodePoint(issueText(a), issueText(b)))
+/** Why a definition's schema is not structural, which of its defaults do not fit it, and which of its rules do not compile. */
+export function definitionSchemaIssues(schema: OpenApiSchema, field: string): FieldIssue[] {
+  const root: Part = { schema, field, level: 'root' }
+  const structure = structureIssues(root)
+  if (structure.length > 0) return structure
+  const defaults = defaultIssues(root)
+  return defaults.length > 0 ? defaults : rulesIssues(root)
 }

@@ -1,9 +1,9 @@
 import { type FieldIssue, invalidValue, notSupported, required, tooLong, tooMany, typeInvalid } from '../field-issue.ts'
 import { goNumber, goQuote } from '../go-text.ts'
 import { hasFormat } from './formats.ts'
-import { goRegExp } from './go-regexp.ts'
 import { isObject, type JsonObject, type JsonValue, sameJson } from './json.ts'
 import type { OpenApiSchema } from './open-api-schema.ts'
+import { patternOf } from './patterns.ts'
 
 /**
  * What is wrong with a value, and how many checks it passed: of the alternatives of anyOf and oneOf, the server tells
@@ -123,7 +123,7 @@ function checkText(schema: OpenApiSchema, text: string, path: string): Result {
   if (schema.maxLength !== undefined && length > schema.maxLength) return result.add(tooLong(field, schema.maxLength))
   if (schema.minLength !== undefined && length < schema.minLength)
     return result.add(invalidValue(field, text, `${place(path)} should be at least ${schema.minLength} chars long`))
-  if (schema.pattern !== undefined && schema.pattern !== '' && goRegExp(schema.pattern)?.test(text) !== true)
+  if (schema.pattern !== undefined && schema.pattern !== '' && patternOf(schema.pattern)?.test(text) !== true)
     return result.add(invalidValue(field, text, `${place(path)} should match '${schema.pattern}'`))
   return result
 }

@@ -1,9 +1,8 @@
 import { goJson, goNumber } from '../go-text.ts'
 import { at, type JsonObject, type JsonValue, textOf } from '../schema/json.ts'
-import { NAME, plainColumns } from './columns.ts'
 import { since } from './human-duration.ts'
 import { compileJsonPath } from './json-path.ts'
-import type { TableColumn, TableLayout } from './table.ts'
+import { nameColumn, type TableColumn, type TableLayout } from './table.ts'
 
 /** An entry of `additionalPrinterColumns` of a CRD's version. */
 export interface PrinterColumn {
@@ -15,12 +14,12 @@ export interface PrinterColumn {
   jsonPath: string
 }
 
-const age = (): PrinterColumn => ({
+const age: PrinterColumn = {
   name: 'Age',
   type: 'date',
-  description: plainColumns([['Age', 'date', 'metadata.creationTimestamp']])[0]?.description ?? '',
+  description: 'When the object was created.',
   jsonPath: '.metadata.creationTimestamp',
-})
+}
 
 function columnOf({ name, type, format = '', description = '', priority = 0, jsonPath }: PrinterColumn): TableColumn {
   const words = description || `Custom resource definition column (in JSONPath format): ${jsonPath}`
@@ -40,24 +39,20 @@ function cellOf(type: string, value: JsonValue, now: number): JsonValue {
       return printed(value)
     case 'integer':
       return typeof value === 'number' ? Math.trunc(value) : null
-    case 'number':
-      return typeof value === 'number' ? value : null
-    case 'boolean':
-      return typeof value === 'boolean' ? value : null
     case 'date':
       if (typeof value !== 'string') return null
       return Number.isNaN(Date.parse(value)) ? '<invalid>' : since(value, now)
     default:
-      return null
+      return typeof value === type ? value : null
   }
 }
 
 /** How the server shows a custom resource: NAME and the columns; AGE when there are none. */
-export function customResourceLayout(columns: readonly PrinterColumn[] | undefined): TableLayout {
-  const shown = columns === undefined || columns.length === 0 ? [age()] : columns
+export function customResourceLayout(columns: readonly PrinterColumn[] = []): TableLayout {
+  const shown = columns.length === 0 ? [age] : columns
   const finders = shown.map(({ type, jsonPath }) => ({ type, find: compileJsonPath(jsonPath) }))
   return {
-    columns: [...plainColumns([NAME]), ...shown.map(columnOf)],
+    columns: [nameColumn, ...shown.map(columnOf)],
     cells: (object: JsonObject, now: number) => [
       textOf(at(object, 'metadata', 'name')),
       ...finders.map(({ type, find }) => {

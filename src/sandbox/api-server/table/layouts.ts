@@ -1,286 +1,207 @@
 import { byCodePoint } from '../go-text.ts'
 import { at, type JsonObject, type JsonValue, listOf, numberOf, objectOf, textOf } from '../schema/json.ts'
-import { AGE, type ColumnSpec, NAME, plainColumns } from './columns.ts'
-import {
-  configMapLayout,
-  endpointSliceLayout,
-  endpointsLayout,
-  eventLayout,
-  namespaceLayout,
-  nodeLayout,
-  secretLayout,
-  serviceAccountLayout,
-  serviceLayout,
-} from './core-layouts.ts'
-import { podLayout } from './pod-layout.ts'
-import type { TableLayout } from './table.ts'
-import {
-  ageOf,
-  controllerRevisionLayout,
-  cronJobLayout,
-  daemonSetLayout,
-  deploymentLayout,
-  jobLayout,
-  layout,
-  nameOf,
-  replicaSetLayout,
-  statefulSetLayout,
-} from './workload-layouts.ts'
+import { since } from './human-duration.ts'
+import { podCells, podConditions } from './pod-cells.ts'
+import { labelsText, selectorText } from './selector-text.ts'
+import { nameColumn, type TableColumn, type TableLayout } from './table.ts'
 
-const RBAC = 'rbac.authorization.k8s.io/v1'
+type Cells = (object: JsonObject, now: number) => JsonValue[]
 
-const createdAt = (apiVersion: string, kind: string, description: string) =>
-  layout(apiVersion, kind, [NAME, ['Created At', 'date', description]], (object) => [
-    nameOf(object),
-    textOf(at(object, 'metadata', 'creationTimestamp')),
-  ])
+const age = (object: JsonObject, now: number): string => since(at(object, 'metadata', 'creationTimestamp'), now)
+const count = (value: JsonValue | undefined): number => Object.keys(objectOf(value)).length
+const status = (object: JsonObject, name: string): number => numberOf(at(object, 'status', name))
+const desired = (object: JsonObject): number => numberOf(at(object, 'spec', 'replicas'))
+const textAt = (object: JsonObject, ...path: string[]): string => textOf(at(object, ...path))
 
-function subjects(binding: JsonObject): [string, string, string] {
-  const of = (kind: string) =>
-    listOf(binding.subjects)
-      .map(objectOf)
-      .filter((subject) => subject.kind === kind)
-      .map((subject) =>
-        kind === 'ServiceAccount' ? `${textOf(subject.namespace)}/${textOf(subject.name)}` : textOf(subject.name),
-      )
-      .join(', ')
-  return [of('User'), of('Group'), of('ServiceAccount')]
+function template(object: JsonObject): JsonValue[] {
+  const containers = listOf(at(object, 'spec', 'template', 'spec', 'containers'))
+  return ['name', 'image'].map((field) => containers.map((container) => textOf(at(container, field))).join(','))
 }
 
-/** The server takes these from an older version of the API. */
-const roleDescriptions: Readonly<Record<string, string>> = {
-  RoleBinding:
-    'roleRef can reference a Role in the current namespace or a ClusterRole in the global namespace. If the RoleRef cannot be resolved, the Authorizer must return an error.',
-  ClusterRoleBinding:
-    'roleRef can only reference a ClusterRole in the global namespace. If the RoleRef cannot be resolved, the Authorizer must return an error.',
+const selector = (object: JsonObject): string => selectorText(at(object, 'spec', 'selector')) || '<none>'
+
+function externalAddress({ spec, status: balanced }: JsonObject): string {
+  const { type, externalIPs, externalName } = objectOf(spec)
+  if (type === 'ExternalName') return textOf(externalName)
+  const given = listOf(externalIPs).map(textOf)
+  if (type !== 'LoadBalancer') return given.join(',') || '<none>'
+  const ingress = listOf(at(balanced, 'loadBalancer', 'ingress'))
+  const addresses = ingress.map((entry) => textOf(at(entry, 'ip')) || textOf(at(entry, 'hostname')))
+  return [...addresses, ...given].join(',') || '<pending>'
 }
 
-const lowered = (kind: string): string => kind.charAt(0).toLowerCase() + kind.slice(1)
+function portText(entry: JsonValue): string {
+  const { port, nodePort, protocol } = objectOf(entry)
+  return `${numberOf(port)}${numberOf(nodePort) > 0 ? `:${numberOf(nodePort)}` : ''}/${textOf(protocol)}`
+}
 
-const binding = (kind: string) =>
-  layout(
-    RBAC,
-    kind,
-    [
-      NAME,
-      ['Role', 'string', roleDescriptions[kind] ?? 'roleRef'],
-      AGE,
-      ['Users', 'string', `Users in the ${lowered(kind)}`, 1],
-      ['Groups', 'string', `Groups in the ${lowered(kind)}`, 1],
-      ['ServiceAccounts', 'string', `ServiceAccounts in the ${lowered(kind)}`, 1],
-    ],
-    (object, now) => [
-      nameOf(object),
-      `${textOf(at(object, 'roleRef', 'kind'))}/${textOf(at(object, 'roleRef', 'name'))}`,
-      ageOf(object, now),
-      ...subjects(object),
-    ],
+const ROLE = 'node-role.kubernetes.io/'
+
+function nodeCells(node: JsonObject, now: number): JsonValue[] {
+  const { kubeletVersion, osImage, kernelVersion, architecture, containerRuntimeVersion } = objectOf(
+    at(node, 'status', 'nodeInfo'),
   )
+  const labels = Object.keys(objectOf(at(node, 'metadata', 'labels')))
+  const roles = labels.filter((name) => name.startsWith(ROLE)).map((name) => name.slice(ROLE.length))
+  const ready = listOf(at(node, 'status', 'conditions')).find((entry) => at(entry, 'type') === 'Ready')
+  const state = ready === undefined ? 'Unknown' : at(ready, 'status') === 'True' ? 'Ready' : 'NotReady'
+  const addresses = listOf(at(node, 'status', 'addresses')).map(objectOf)
+  const address = (type: string): string => textOf(addresses.find((one) => one.type === type)?.address) || '<none>'
+  const known = (value: JsonValue | undefined): string => textOf(value) || '<unknown>'
+  return [
+    at(node, 'spec', 'unschedulable') === true ? `${state},SchedulingDisabled` : state,
+    roles.sort(byCodePoint).join(',') || '<none>',
+    age(node, now),
+    textOf(kubeletVersion),
+    address('InternalIP'),
+    address('ExternalIP'),
+    known(osImage),
+    known(kernelVersion) + (textOf(architecture) === '' ? '' : ` (${textOf(architecture)})`),
+    known(containerRuntimeVersion),
+  ]
+}
 
-const webhooks = (kind: string) =>
-  layout(
-    'admissionregistration.k8s.io/v1',
-    kind,
-    [NAME, ['Webhooks', 'integer', 'Webhooks indicates the number of webhooks registered in this configuration'], AGE],
-    (object, now) => [nameOf(object), listOf(object.webhooks).length, ageOf(object, now)],
-  )
+function eventCells(event: JsonObject, now: number): JsonValue[] {
+  const { involvedObject, source, series } = event
+  const first = since(event.firstTimestamp ?? event.eventTime, now)
+  const last = at(series, 'lastObservedTime') ?? event.lastTimestamp
+  const name = textOf(at(involvedObject, 'name'))
+  const host = textOf(at(source, 'host')) || textOf(event.reportingInstance)
+  const component = textOf(at(source, 'component')) || textOf(event.reportingComponent)
+  return [
+    last === undefined || last === null ? first : since(last, now),
+    textOf(event.type),
+    textOf(event.reason),
+    textOf(at(involvedObject, 'kind')).toLowerCase() + (name === '' ? '' : `/${name}`),
+    textOf(at(involvedObject, 'fieldPath')),
+    host === '' ? component : `${component}, ${host}`,
+    textOf(event.message).trim(),
+    first,
+    numberOf(at(series, 'count') ?? event.count) || 1,
+    textAt(event, 'metadata', 'name'),
+  ]
+}
 
-const lease = layout(
-  'coordination.k8s.io/v1',
-  'Lease',
-  [NAME, ['Holder', 'string', 'spec.holderIdentity'], AGE],
-  (object, now) => [nameOf(object), textOf(at(object, 'spec', 'holderIdentity')), ageOf(object, now)],
-)
-
-const orNotApplicable = (value: JsonValue | undefined): string =>
-  value === undefined || value === null ? 'N/A' : String(value)
-
-const podDisruptionBudget = layout(
-  'policy/v1',
-  'PodDisruptionBudget',
-  [
-    NAME,
-    ['Min Available', 'string', 'The minimum number of pods that must be available.'],
-    ['Max Unavailable', 'string', 'The maximum number of pods that may be unavailable.'],
-    ['Allowed Disruptions', 'integer', 'Calculated number of pods that may be disrupted at this time.'],
-    AGE,
-  ],
-  (object, now) => [
-    nameOf(object),
-    orNotApplicable(at(object, 'spec', 'minAvailable')),
-    orNotApplicable(at(object, 'spec', 'maxUnavailable')),
-    numberOf(at(object, 'status', 'disruptionsAllowed')),
-    ageOf(object, now),
-  ],
-)
-
-const priorityClass = layout(
-  'scheduling.k8s.io/v1',
-  'PriorityClass',
-  [
-    NAME,
-    ['Value', 'integer', 'value'],
-    ['Global-Default', 'boolean', 'globalDefault'],
-    AGE,
-    ['PreemptionPolicy', 'string', 'preemptionPolicy'],
-  ],
-  (object, now) => [
-    nameOf(object),
-    numberOf(object.value),
-    object.globalDefault === true,
-    ageOf(object, now),
-    textOf(object.preemptionPolicy),
-  ],
-)
-
-const runtimeClass = layout(
-  'node.k8s.io/v1',
-  'RuntimeClass',
-  [NAME, ['Handler', 'string', 'metadata.handler'], AGE],
-  (object, now) => [nameOf(object), textOf(object.handler), ageOf(object, now)],
-)
-
-const DEFAULT_CLASS = 'storageclass.kubernetes.io/is-default-class'
-
-const storageClass = layout(
-  'storage.k8s.io/v1',
-  'StorageClass',
-  [
-    NAME,
-    ['Provisioner', 'string', 'provisioner'],
-    ['ReclaimPolicy', 'string', 'reclaimPolicy'],
-    ['VolumeBindingMode', 'string', 'volumeBindingMode'],
-    ['AllowVolumeExpansion', 'string', 'allowVolumeExpansion'],
-    AGE,
-  ],
-  (object, now) => {
-    const isDefault = at(object, 'metadata', 'annotations', DEFAULT_CLASS) === 'true'
-    return [
-      nameOf(object) + (isDefault ? ' (default)' : ''),
-      textOf(object.provisioner),
-      textOf(object.reclaimPolicy) || 'Delete',
-      textOf(object.volumeBindingMode) || 'Immediate',
-      object.allowVolumeExpansion === true,
-      ageOf(object, now),
-    ]
-  },
-)
-
-function servedVersions(definition: JsonObject): string {
-  const served = listOf(at(definition, 'spec', 'versions'))
-    .map(objectOf)
+function definitionCells({ metadata, spec, status: state }: JsonObject): JsonValue[] {
+  const served = listOf(at(spec, 'versions')).map(objectOf)
+  const versions = served
     .filter((version) => version.served === true)
-  const texts = served.map((version) => textOf(version.name) + (version.storage === true ? '(storage)' : ''))
-  return texts.sort(byCodePoint).join(',')
-}
-
-const customResourceDefinition = layout(
-  'apiextensions.k8s.io/v1',
-  'CustomResourceDefinition',
-  [
-    NAME,
-    ['Scope', 'string', 'Cluster/Namespaced'],
-    ['Versions', 'string', 'Served versions'],
-    ['Created At', 'date', 'metadata.creationTimestamp'],
-    ['Group', 'string', 'API group', 1],
-    ['Kind', 'string', 'CustomResource kind', 1],
-    ['ShortNames', 'string', 'Short names', 1],
-    ['Established', 'boolean', 'Established status', 1],
-  ],
-  (object) => [
-    nameOf(object),
-    textOf(at(object, 'spec', 'scope')),
-    servedVersions(object),
-    textOf(at(object, 'metadata', 'creationTimestamp')),
-    textOf(at(object, 'spec', 'group')),
-    textOf(at(object, 'spec', 'names', 'kind')),
-    listOf(at(object, 'spec', 'names', 'shortNames'))
+    .map((version) => textOf(version.name) + (version.storage === true ? '(storage)' : ''))
+  return [
+    textOf(at(spec, 'scope')),
+    versions.sort(byCodePoint).join(','),
+    textOf(at(metadata, 'creationTimestamp')),
+    textOf(at(spec, 'group')),
+    textOf(at(spec, 'names', 'kind')),
+    listOf(at(spec, 'names', 'shortNames'))
       .map(textOf)
       .join(','),
-    listOf(at(object, 'status', 'conditions')).some(
+    listOf(at(state, 'conditions')).some(
       (condition) => at(condition, 'type') === 'Established' && at(condition, 'status') === 'True',
     ),
-  ],
-)
-
-/** Longer than this, addresses are cut (kubernetes, pkg/printers). */
-const longestAddresses = 16
-
-function ingressAddresses(ingress: JsonObject): string {
-  const entries = listOf(at(ingress, 'status', 'loadBalancer', 'ingress'))
-  const names = entries.map((entry) => textOf(at(entry, 'ip')) || textOf(at(entry, 'hostname')))
-  const text = [...new Set(names.filter((name) => name !== ''))].sort().join(',')
-  return text.length > longestAddresses ? `${text.slice(0, longestAddresses - 3)}...` : text
+  ]
 }
 
-function ingressHosts(ingress: JsonObject): string {
-  const most = 3
-  const hosts = listOf(at(ingress, 'spec', 'rules')).map((rule) => textOf(at(rule, 'host')))
-  const shown = hosts.filter((host) => host !== '').slice(0, most)
-  if (shown.length === 0) return '*'
-  const more = hosts.filter((host) => host !== '').length - shown.length
-  return more > 0 ? `${shown.join(',')} + ${more} more...` : shown.join(',')
+const daemonCounts = [
+  'desiredNumberScheduled',
+  'currentNumberScheduled',
+  'numberReady',
+  'updatedNumberScheduled',
+  'numberAvailable',
+]
+
+const webhooks: [string, Cells] = [
+  'Webhooks:integer|Age',
+  (object, now) => [listOf(object.webhooks).length, age(object, now)],
+]
+
+/**
+ * The columns behind NAME and their cells, for kinds that have more than an age: `Desired:integer` has another type than
+ * text, `Node*` is shown with `-o wide`.
+ */
+const layouts: Readonly<Record<string, [columns: string, cells: Cells]>> = {
+  'v1 Pod': ['Ready|Status|Restarts|Age|IP*|Node*|Nominated Node*|Readiness Gates*', podCells],
+  'v1 Service': [
+    'Type|Cluster-IP|External-IP|Port(s)|Age|Selector*',
+    (object, now) => [
+      textAt(object, 'spec', 'type'),
+      textOf(at(object, 'spec', 'clusterIPs', 0)) || '<none>',
+      externalAddress(object),
+      listOf(at(object, 'spec', 'ports'))
+        .map(portText)
+        .join(',') || '<none>',
+      age(object, now),
+      labelsText(at(object, 'spec', 'selector')),
+    ],
+  ],
+  'v1 Node': [
+    'Status|Roles|Age|Version|Internal-IP*|External-IP*|OS-Image*|Kernel-Version*|Container-Runtime*',
+    nodeCells,
+  ],
+  'v1 Namespace': ['Status|Age', (object, now) => [textAt(object, 'status', 'phase'), age(object, now)]],
+  'v1 ConfigMap': ['Data|Age', (object, now) => [count(object.data) + count(object.binaryData), age(object, now)]],
+  'v1 Secret': ['Type|Data|Age', (object, now) => [textOf(object.type), count(object.data), age(object, now)]],
+  'v1 Event': ['Last Seen|Type|Reason|Object|Subobject*|Source*|Message|First Seen*|Count*|Name*', eventCells],
+  'apps/v1 Deployment': [
+    'Ready|Up-to-date|Available|Age|Containers*|Images*|Selector*',
+    (object, now) => [
+      `${status(object, 'readyReplicas')}/${desired(object)}`,
+      status(object, 'updatedReplicas'),
+      status(object, 'availableReplicas'),
+      age(object, now),
+      ...template(object),
+      selector(object),
+    ],
+  ],
+  'apps/v1 ReplicaSet': [
+    'Desired:integer|Current:integer|Ready:integer|Age|Containers*|Images*|Selector*',
+    (object, now) => [
+      desired(object),
+      status(object, 'replicas'),
+      status(object, 'readyReplicas'),
+      age(object, now),
+      ...template(object),
+      selector(object),
+    ],
+  ],
+  'apps/v1 StatefulSet': [
+    'Ready|Age|Containers*|Images*',
+    (object, now) => [`${status(object, 'readyReplicas')}/${desired(object)}`, age(object, now), ...template(object)],
+  ],
+  'apps/v1 DaemonSet': [
+    'Desired:integer|Current:integer|Ready:integer|Up-to-date:integer|Available:integer|Node Selector|Age|Containers*|Images*|Selector*',
+    (object, now) => [
+      ...daemonCounts.map((name) => status(object, name)),
+      labelsText(at(object, 'spec', 'template', 'spec', 'nodeSelector')),
+      age(object, now),
+      ...template(object),
+      selector(object),
+    ],
+  ],
+  'coordination.k8s.io/v1 Lease': [
+    'Holder|Age',
+    (object, now) => [textAt(object, 'spec', 'holderIdentity'), age(object, now)],
+  ],
+  'admissionregistration.k8s.io/v1 MutatingWebhookConfiguration': webhooks,
+  'admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration': webhooks,
+  'apiextensions.k8s.io/v1 CustomResourceDefinition': [
+    'Scope|Versions|Created At:date|Group*|Kind*|ShortNames*|Established:boolean*',
+    definitionCells,
+  ],
 }
 
-const ingress = layout(
-  'networking.k8s.io/v1',
-  'Ingress',
-  [
-    NAME,
-    ['Class', 'string', 'The name of the IngressClass resource that should be used for additional configuration'],
-    ['Hosts', 'string', 'Hosts that incoming requests are matched against before the ingress rule'],
-    ['Address', 'string', 'Address is a list containing ingress points for the load-balancer'],
-    ['Ports', 'string', 'Ports of TLS configurations that open'],
-    AGE,
-  ],
-  (object, now) => [
-    nameOf(object),
-    textOf(at(object, 'spec', 'ingressClassName')) || '<none>',
-    ingressHosts(object),
-    ingressAddresses(object),
-    listOf(at(object, 'spec', 'tls')).length > 0 ? '80, 443' : '80',
-    ageOf(object, now),
-  ],
-)
-
-const layouts: Readonly<Record<string, () => TableLayout>> = {
-  'v1 Pod': podLayout,
-  'v1 Service': serviceLayout,
-  'v1 Node': nodeLayout,
-  'v1 Namespace': namespaceLayout,
-  'v1 ConfigMap': configMapLayout,
-  'v1 Secret': secretLayout,
-  'v1 ServiceAccount': serviceAccountLayout,
-  'v1 Endpoints': endpointsLayout,
-  'v1 Event': eventLayout,
-  'events.k8s.io/v1 Event': eventLayout,
-  'apps/v1 Deployment': deploymentLayout,
-  'apps/v1 ReplicaSet': replicaSetLayout,
-  'apps/v1 StatefulSet': statefulSetLayout,
-  'apps/v1 DaemonSet': daemonSetLayout,
-  'apps/v1 ControllerRevision': controllerRevisionLayout,
-  'batch/v1 Job': jobLayout,
-  'batch/v1 CronJob': cronJobLayout,
-  'discovery.k8s.io/v1 EndpointSlice': endpointSliceLayout,
-  'coordination.k8s.io/v1 Lease': lease,
-  [`${RBAC} Role`]: createdAt(RBAC, 'Role', 'metadata.creationTimestamp'),
-  [`${RBAC} ClusterRole`]: createdAt(RBAC, 'ClusterRole', 'metadata.creationTimestamp'),
-  [`${RBAC} RoleBinding`]: binding('RoleBinding'),
-  [`${RBAC} ClusterRoleBinding`]: binding('ClusterRoleBinding'),
-  'admissionregistration.k8s.io/v1 MutatingWebhookConfiguration': webhooks('MutatingWebhookConfiguration'),
-  'admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration': webhooks('ValidatingWebhookConfiguration'),
-  'apiextensions.k8s.io/v1 CustomResourceDefinition': customResourceDefinition,
-  'networking.k8s.io/v1 Ingress': ingress,
-  'policy/v1 PodDisruptionBudget': podDisruptionBudget,
-  'scheduling.k8s.io/v1 PriorityClass': priorityClass,
-  'node.k8s.io/v1 RuntimeClass': runtimeClass,
-  'storage.k8s.io/v1 StorageClass': storageClass,
+function columnOf(text: string): TableColumn {
+  const [, name = '', type = 'string', wide] = /^(.*?)(?::(\w+))?(\*)?$/.exec(text) ?? []
+  return { name, type, format: '', description: name, priority: wide === undefined ? 0 : 1 }
 }
-
-const AGE_ONLY: ColumnSpec[] = [NAME, AGE]
 
 /** How the server shows a built-in kind; kinds without a layout of their own have NAME and AGE. */
 export function builtInLayout(apiVersion: string, kind: string): TableLayout {
-  const known = layouts[`${apiVersion} ${kind}`]
-  return known?.() ?? { columns: plainColumns(AGE_ONLY), cells: (object, now) => [nameOf(object), ageOf(object, now)] }
+  const [columns, cells] = layouts[`${apiVersion} ${kind}`] ?? ['Age', (object, now) => [age(object, now)]]
+  const isEvent = kind === 'Event'
+  return {
+    columns: [...(isEvent ? [] : [nameColumn]), ...columns.split('|').map(columnOf)],
+    cells: (object, now) => [...(isEvent ? [] : [textAt(object, 'metadata', 'name')]), ...cells(object, now)],
+    ...(kind === 'Pod' ? { conditions: podConditions } : {}),
+  }
 }

@@ -29,6 +29,3 @@ export function selectorText(selector: JsonValue | undefined): string {
     .map(([, text]) => text)
     .join(',')
 }
-
-/** As `selectorText`, with `<none>` for an empty or missing selector. */
-export const shownSelector = (selector: JsonValue | undefined): string => selectorText(selector) || '<none>'

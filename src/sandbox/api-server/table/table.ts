@@ -18,6 +18,15 @@ export interface TableLayout {
   conditions?(object: JsonObject): JsonObject[]
 }
 
+/** The first column of every layout. */
+export const nameColumn: TableColumn = {
+  name: 'Name',
+  type: 'string',
+  format: 'name',
+  description: 'Name must be unique within a namespace.',
+  priority: 0,
+}
+
 /** What each row carries besides its cells: `?includeObject=`. */
 export type IncludeObject = 'None' | 'Metadata' | 'Object'
 

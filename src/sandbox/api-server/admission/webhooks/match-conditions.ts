@@ -1,4 +1,4 @@
-import { matchEnvironment } from '../../schema/cel/match-environment.ts'
+import { matchEnvironment } from '../../schema/cel/program.ts'
 import type { JsonObject } from '../../schema/json.ts'
 import { listOf, objectOf, textOf } from '../../schema/json.ts'
 
