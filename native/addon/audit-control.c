@@ -71,7 +71,7 @@ static int ask(struct audit_control *control, struct request *request, uint16_t 
 }
 
 /* Waits for the answer to the last question. Returns its length, or -errno. */
-static ssize_t hear(struct audit_control *control, union answer *answer)
+static ssize_t receive_answer(struct audit_control *control, union answer *answer)
 {
 	int strangers;
 
@@ -116,7 +116,7 @@ int audit_control_status(struct audit_control *control, struct audit_status *sta
 	error = ask(control, &request, AUDIT_GET, 0, 0);
 	if (error)
 		return error;
-	n = hear(control, &answer);
+	n = receive_answer(control, &answer);
 	if (n < 0)
 		return (int)n;
 	if (answer.header.nlmsg_type == NLMSG_ERROR) {
@@ -142,7 +142,7 @@ static int set_backlog_limit(struct audit_control *control, uint32_t limit)
 	error = ask(control, &request, AUDIT_SET, NLM_F_ACK, sizeof(request.status));
 	if (error)
 		return error;
-	n = hear(control, &answer);
+	n = receive_answer(control, &answer);
 	if (n < 0)
 		return (int)n;
 	return answer.header.nlmsg_type == NLMSG_ERROR ? verdict(&answer, (size_t)n) : -EBADMSG;

@@ -187,7 +187,7 @@ static void rest(struct listener *l, const struct intake *in, bool stored, int g
 		wait_for(l, true, timeout);
 }
 
-/* Reads until it is told to end. Returns the errno that made it impossible, or 0. */
+/* Reads as long as RUN is wanted. Returns the errno that made it impossible, or 0. */
 static int run(struct listener *l, struct intake *in)
 {
 	bool sampling = l->backlog.known && l->options.sample_ms;

@@ -226,7 +226,7 @@ void fork_table_exit(struct fork_table *t, pid_t pid, bool first, uint64_t when)
 
 	if (when > t->latest)
 		t->latest = when;
-	/* Of this one nobody has heard, or not since events were lost: others may have had the pid. */
+	/* No event named this one, or none since events were lost: others may have had the pid. */
 	if (!e || e->until != UINT64_MAX)
 		know_from(t, when);
 	if (!e || !(first || e->headless))
@@ -387,7 +387,7 @@ static uint16_t trace(struct fork_table *t, struct fork_entry *first, struct for
 bool fork_table_find(struct fork_table *t, pid_t pid, uint64_t earliest, uint64_t latest, struct fork_answer *answer)
 {
 	struct fork_entry *last = youngest(t, pid), *e = last;
-	/* Who had the pid before this is to be told. */
+	/* The caller gets the process that had the pid before this. */
 	uint64_t needed = latest;
 	uint16_t label = 0;
 

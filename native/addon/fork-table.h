@@ -94,7 +94,7 @@ void fork_table_fork(struct fork_table *table, pid_t parent, pid_t child, uint64
 void fork_table_exit(struct fork_table *table, pid_t pid, bool first, uint64_t when);
 
 /*
- * Events were lost between the last one that was told and now. From the last one on no pid is surely anybody's, until a
+ * Events were lost between the last one that was noted and now. From the last one on no pid is surely anybody's, until a
  * scan sees who lives.
  */
 void fork_table_lost(struct fork_table *table, uint64_t now);

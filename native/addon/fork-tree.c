@@ -70,21 +70,21 @@ static void end_loss(struct fork_tree *t)
 	t->lost = true;
 }
 
-static void apply(struct fork_tree *t, const struct proc_news *news)
+static void apply(struct fork_tree *t, const struct proc_report *report)
 {
-	if (news->when >= t->losing_since)
+	if (report->when >= t->losing_since)
 		end_loss(t);
-	switch (news->change) {
+	switch (report->change) {
 	case PROC_FORKED:
 		add(&t->counts.forks, 1);
-		fork_table_fork(&t->table, news->parent, news->pid, news->when);
+		fork_table_fork(&t->table, report->parent, report->pid, report->when);
 		break;
 	case PROC_ENDED:
 		add(&t->counts.exits, 1);
-		fork_table_exit(&t->table, news->pid, true, news->when);
+		fork_table_exit(&t->table, report->pid, true, report->when);
 		break;
 	case PROC_THREAD_ENDED:
-		fork_table_exit(&t->table, news->pid, false, news->when);
+		fork_table_exit(&t->table, report->pid, false, report->when);
 		break;
 	case PROC_ANSWER: /* to another listener */
 		break;
@@ -97,12 +97,12 @@ static void apply(struct fork_tree *t, const struct proc_news *news)
 static void take_message(struct fork_tree *t)
 {
 	const struct intake *in = &t->intake;
-	struct proc_news news;
+	struct proc_report report;
 
 	switch (intake_verdict(in, &t->types)) {
 	case VERDICT_PASS:
-		news = proc_connector_parse(in->messages[in->next], in->headers[in->next].msg_len);
-		apply(t, &news);
+		report = proc_connector_parse(in->messages[in->next], in->headers[in->next].msg_len);
+		apply(t, &report);
 		break;
 	case VERDICT_FOREIGN:
 		add(&t->counts.foreign, 1);
@@ -178,7 +178,7 @@ static void poke(struct fork_tree *t)
 		;
 }
 
-/* scan_due: another thread may have found that; news of processes alone need not come. */
+/* scan_due: another thread may have found that; no event of a process need come. */
 static void sleep_until_news(struct fork_tree *t, bool scan_due)
 {
 	struct pollfd fds[2] = {
@@ -313,8 +313,8 @@ void fork_tree_close(struct fork_tree *t)
 }
 
 /*
- * Under the lock: takes the news. Returns whether answers can be given. Where the socket is broken, the table is not what
- * is; the thread ends then, too, and tells of it.
+ * Under the lock: takes the reports that wait. Returns whether answers can be given. Where the socket is broken, the
+ * table is out of date; the thread ends then, too, and reports it.
  */
 static bool catch_up(struct fork_tree *t)
 {

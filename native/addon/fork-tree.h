@@ -69,7 +69,7 @@ void fork_tree_close(struct fork_tree *tree);
 
 /*
  * As fork_table_find, with seconds of the Unix epoch, from any thread; start is the answer's. What the kernel has said by
- * now is taken into account: it tells of a fork before the child runs. Nothing is known of times that are long past.
+ * now is taken into account: it reports a fork before the child runs. Nothing is known of times that are long past.
  */
 bool fork_tree_find(struct fork_tree *tree, pid_t pid, double earliest, double latest, struct fork_answer *answer,
 		    double *start);

@@ -78,18 +78,18 @@ static uint64_t now_ms(void)
 }
 
 /*
- * Sets errno to what the kernel answers; 0 is yes. All listeners hear it; the ack, raised by one, tells whose it is (the
+ * Sets errno to what the kernel answers; 0 is yes. All listeners receive it; the ack, raised by one, says whose it is (the
  * seq is the kernel's own). Events that come before are of no interest yet.
  */
 static int await_answer(int fd, uint32_t ack)
 {
 	uint64_t end = now_ms() + ANSWER_TIMEOUT_MS;
 	struct pollfd poller = { .fd = fd, .events = POLLIN };
-	struct proc_news news = { 0 };
+	struct proc_report report = { 0 };
 	char message[1024];
 	ssize_t n;
 
-	while (news.change != PROC_ANSWER || news.ack != ack + 1) {
+	while (report.change != PROC_ANSWER || report.ack != ack + 1) {
 		uint64_t now = now_ms();
 		struct sockaddr_nl from = { 0 };
 		socklen_t from_len = sizeof(from);
@@ -101,9 +101,9 @@ static int await_answer(int fd, uint32_t ack)
 		if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
 			return -1;
 		if (n > 0 && from_len == sizeof(from) && from.nl_pid == 0)
-			news = proc_connector_parse(message, (size_t)n);
+			report = proc_connector_parse(message, (size_t)n);
 	}
-	errno = (int)news.error;
+	errno = (int)report.error;
 	return errno ? -1 : 0;
 }
 
@@ -143,7 +143,7 @@ failed:
 
 void proc_connector_close(int fd)
 {
-	/* Older kernels count listeners by these words alone. If it fails the kernel goes on telling nobody, no more. */
+	/* Older kernels count listeners by these words alone. If it fails, only no reports come. */
 	(void)ask(fd, PROC_CN_MCAST_IGNORE, 0);
 	close(fd);
 }
@@ -157,10 +157,10 @@ static bool take(void *part, size_t size, size_t at, const char *event, size_t l
 	return true;
 }
 
-static struct proc_news news_of(const char *event, size_t len)
+static struct proc_report report_of(const char *event, size_t len)
 {
 	const size_t data = offsetof(struct proc_event, event_data);
-	struct proc_news news = { .change = PROC_NOTHING };
+	struct proc_report report = { .change = PROC_NOTHING };
 	uint32_t what;
 	struct {
 		int32_t parent_pid, parent_tgid, child_pid, child_tgid;
@@ -170,35 +170,35 @@ static struct proc_news news_of(const char *event, size_t len)
 	} exit;
 
 	if (!take(&what, sizeof(what), 0, event, len) ||
-	    !take(&news.when, sizeof(news.when), offsetof(struct proc_event, timestamp_ns), event, len))
-		return news;
-	if (what == WHAT_ANSWER && take(&news.error, sizeof(news.error), data, event, len)) {
-		news.change = PROC_ANSWER;
+	    !take(&report.when, sizeof(report.when), offsetof(struct proc_event, timestamp_ns), event, len))
+		return report;
+	if (what == WHAT_ANSWER && take(&report.error, sizeof(report.error), data, event, len)) {
+		report.change = PROC_ANSWER;
 	} else if (what == WHAT_FORK && take(&fork, sizeof(fork), data, event, len) && fork.child_pid == fork.child_tgid) {
-		news.change = PROC_FORKED;
-		news.pid = fork.child_tgid;
-		news.parent = fork.parent_tgid;
+		report.change = PROC_FORKED;
+		report.pid = fork.child_tgid;
+		report.parent = fork.parent_tgid;
 	} else if (what == WHAT_EXIT && take(&exit, sizeof(exit), data, event, len)) {
-		news.change = exit.pid == exit.tgid ? PROC_ENDED : PROC_THREAD_ENDED;
-		news.pid = exit.tgid;
+		report.change = exit.pid == exit.tgid ? PROC_ENDED : PROC_THREAD_ENDED;
+		report.pid = exit.tgid;
 	}
-	return news;
+	return report;
 }
 
-struct proc_news proc_connector_parse(const char *message, size_t len)
+struct proc_report proc_connector_parse(const char *message, size_t len)
 {
-	struct proc_news news = { .change = PROC_NOTHING };
+	struct proc_report report = { .change = PROC_NOTHING };
 	struct nlmsghdr header;
 	struct cn_msg body;
 
 	if (len < EVENT)
-		return news;
+		return report;
 	memcpy(&header, message, sizeof(header));
 	memcpy(&body, message + NLMSG_HDRLEN, sizeof(body));
 	if (header.nlmsg_len < EVENT || header.nlmsg_len > len || body.len > header.nlmsg_len - EVENT ||
 	    body.id.idx != CN_IDX_PROC || body.id.val != CN_VAL_PROC)
-		return news;
-	news = news_of(message + EVENT, body.len);
-	news.ack = body.ack;
-	return news;
+		return report;
+	report = report_of(message + EVENT, body.len);
+	report.ack = body.ack;
+	return report;
 }

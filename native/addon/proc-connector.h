@@ -10,7 +10,7 @@
 
 enum proc_change { PROC_NOTHING, PROC_FORKED, PROC_ENDED, PROC_THREAD_ENDED, PROC_ANSWER };
 
-struct proc_news {
+struct proc_report {
 	enum proc_change change;
 	pid_t pid; /* of the child, or of the process that ended or of which another thread than the first did */
 	pid_t parent; /* of a child */
@@ -28,10 +28,10 @@ struct proc_news {
  */
 int proc_connector_open(uint32_t buffer, struct failure *failure);
 
-/* Tells the kernel that one listener less is there, and closes the socket. */
+/* Takes one listener off the kernel's count, and closes the socket. */
 void proc_connector_close(int fd);
 
 /* What a netlink message of len bytes says; nothing if it is no whole message of the connector. */
-struct proc_news proc_connector_parse(const char *message, size_t len);
+struct proc_report proc_connector_parse(const char *message, size_t len);
 
 #endif

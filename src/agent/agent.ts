@@ -39,13 +39,13 @@ export interface AgentOptions {
   unreported?: () => NoSource | undefined
   /** Milliseconds between two looks at what is really loaded. */
   period?: number
-  /** Also told of each change of an ArmorProfile, such as for what violations are to say of policies. */
+  /** Also called with each change of an ArmorProfile, such as for what violations are to say of policies. */
   profiles?: Handler<ArmorProfile & KubeObject>
   timing?: Partial<ReflectorTiming>
   reports?: Partial<ReportTiming>
 }
 
-/** The downward half of an agent: it has this node hold what the ArmorProfiles say, and tells the manager how that went. */
+/** The downward half of an agent: it has this node hold what the ArmorProfiles say, and reports to the manager how that went. */
 export class Agent {
   readonly #options: AgentOptions
   readonly #limiter = new PriorityLimiter({ qps: 20, burst: 40 })
@@ -60,7 +60,7 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options
     const { connection, node, loaders, managers, send, logger } = options
-    const { confining = nobody, ofContainers = () => undefined, strict = false } = options
+    const { confining = noProfiles, ofContainers = () => undefined, strict = false } = options
     const { unreported, period, timing = {}, reports } = options
     const time = { clock: systemClock, random: Math.random }
     this.#system = new ActorSystem({ logger })
@@ -138,4 +138,4 @@ export class Agent {
   }
 }
 
-const nobody = (): Promise<ReadonlySet<string>> => Promise.resolve(new Set<string>())
+const noProfiles = (): Promise<ReadonlySet<string>> => Promise.resolve(new Set<string>())

@@ -44,9 +44,9 @@ async function run(
   const { log, logger, signals, statusEvery } = options
   const pipeline = await startViolationPipeline({ ...options, feed, lineage })
   if ('why' in pipeline) return false
-  const tell = (): void => logger.info(pipeline.status(), 'status')
-  const off = listen(signals, { SIGTERM: pipeline.stop, SIGINT: pipeline.stop, SIGUSR1: tell })
-  const timer = statusEvery === undefined ? undefined : setInterval(tell, statusEvery)
+  const logStatus = (): void => logger.info(pipeline.status(), 'status')
+  const off = listen(signals, { SIGTERM: pipeline.stop, SIGINT: pipeline.stop, SIGUSR1: logStatus })
+  const timer = statusEvery === undefined ? undefined : setInterval(logStatus, statusEvery)
   file.follow(feed)
   logger.info({ log, source: pipeline.source, containers: feed.containers.size }, 'the agent is running')
   await pipeline.ended.finally(() => {

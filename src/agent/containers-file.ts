@@ -10,7 +10,7 @@ import type { Logger } from './logger.ts'
 const lookEvery = 500
 
 /** Milliseconds for which a container or a policy that is gone is remembered: its last events are still on their way. */
-const farewell = 60_000
+const rememberedFor = 60_000
 
 /** Container information from a file that somebody else keeps up to date. */
 export class ContainersFile {
@@ -73,7 +73,7 @@ export class ContainersFile {
       const timer = setTimeout(() => {
         this.#leaving.delete(key)
         forget()
-      }, farewell)
+      }, rememberedFor)
       this.#leaving.set(key, timer.unref())
     }
   }

@@ -6,8 +6,8 @@ import type { Clock, Random, Timer } from '../kube/clock.ts'
 export interface DriftWatchOptions {
   holdings: Holdings
   wanted: { entries(): Iterable<[key: string, wanted: WantedProfile]> }
-  /** Told of each ArmorProfile of which not all is there. */
-  tell(key: string): void
+  /** Called for each ArmorProfile of which not all is there. */
+  onDrift(key: string): void
   /** An enforcer could not be listed; the next look tries again. */
   onError(enforcer: KernelEnforcer, error: unknown): void
   /** Each periodic look is followed by this. */
@@ -34,13 +34,13 @@ export class DriftWatch {
     this.#timer = clock.after(period * (0.75 + 0.5 * random()), () => void this.#round())
   }
 
-  /** @returns keys of the ArmorProfiles whose actors were told */
+  /** @returns keys of the ArmorProfiles whose actors were notified */
   async check(): Promise<string[]> {
-    const { holdings, wanted, tell, onError } = this.#options
+    const { holdings, wanted, onDrift, onError } = this.#options
     for (const { enforcer, error } of await holdings.refresh()) onError(enforcer, error)
     const drifted: string[] = []
     for (const [key, one] of wanted.entries()) if (await this.#differs(one)) drifted.push(key)
-    for (const key of drifted) tell(key)
+    for (const key of drifted) onDrift(key)
     return drifted
   }
 

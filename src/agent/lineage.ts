@@ -6,7 +6,7 @@ import type { Logger } from './logger.ts'
 export type Lineage = Forks | { readonly off: AuditSourceError['code'] }
 
 /**
- * Follows the node's forks, so that a violation is told with its container although its process has died. Where that is not
+ * Follows the node's forks, so that a violation is reported with its container although its process has ended. Where that is not
  * possible it says why, once, and /proc alone is asked.
  */
 export function openLineage(logger: Logger, procRoot = '/proc', open = Forks.open): Lineage {

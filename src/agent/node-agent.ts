@@ -218,7 +218,7 @@ export class NodeAgent {
     for (const enforcer of ['AppArmor', 'Seccomp'] as const) {
       if (!unloadAtEnd[enforcer]) continue
       const { removed, failed }: Unloaded = await unloadAll(loaders[enforcer])
-      logger.info({ enforcer, removed }, 'profiles are gone with the agent, as it was told')
+      logger.info({ enforcer, removed }, 'profiles are gone with the agent, as its flag asks')
       if (failed.length > 0) logger.warn({ enforcer, failed }, 'profiles could not be removed')
     }
   }

@@ -60,7 +60,7 @@ export class NodeProfiles {
     this.#watch = new DriftWatch({
       holdings: this.#holdings,
       wanted,
-      tell: (key) => {
+      onDrift: (key) => {
         this.#log.drifted(key)
         this.#family.of(key).tell({ type: 'check' })
       },

@@ -10,7 +10,7 @@ export interface ReadinessReport {
   loaded: number
   /** Not loaded yet, or being tried again. */
   pending: string[]
-  /** Cannot be loaded here, as the manager was told: a profile that is refused, or a feature that this node lacks. */
+  /** Cannot be loaded here, as was reported to the manager: a profile that is refused, or a feature that this node lacks. */
   failed: { profile: string; message: string }[]
   /** There where nothing of what is enforced is reported: why, and what to do about it. It does not make the node unready. */
   unreported?: NoSource

@@ -49,8 +49,8 @@ export interface ReportTiming {
 
 interface Entry {
   report: ProfileReport
-  /** Told, and acknowledged. */
-  told: boolean
+  /** A manager has it. */
+  acknowledged: boolean
 }
 
 const defaultTiming: ReportTiming = {
@@ -65,7 +65,7 @@ const intervals = { least: 1_000, most: 300_000 }
 const longestSpacing = 30_000
 
 /**
- * Tells the manager how each profile stands: changes at once, and that we are here every now and then. Level-triggered: it
+ * Reports to the manager how each profile stands: changes at once, and that we are here every now and then. Level-triggered: it
  * keeps the newest state of each profile until a manager has acknowledged it, so that nothing newest is ever lost, whatever
  * becomes of managers and connections.
  */
@@ -96,17 +96,17 @@ export class Reporter {
   }
 
   /** Profiles whose newest state no manager has acknowledged. */
-  get untold(): number {
-    let untold = 0
-    for (const { told } of this.#entries.values()) if (!told) untold++
-    return untold
+  get unacknowledged(): number {
+    let count = 0
+    for (const { acknowledged } of this.#entries.values()) if (!acknowledged) count++
+    return count
   }
 
   set(standing: ProfileStanding): void {
     const report = reportOf(standing)
     const known = this.#entries.get(standing.key)
     if (known !== undefined && JSON.stringify(known.report) === JSON.stringify(report)) return
-    this.#entries.set(standing.key, { report, told: false })
+    this.#entries.set(standing.key, { report, acknowledged: false })
     this.#pause.wake()
   }
 
@@ -133,9 +133,9 @@ export class Reporter {
       if (signal.aborted) return
       if (this.#failedInARow > 0) await this.#sleep(delay)
       else {
-        await this.#waitForNews(delay)
+        await this.#waitForChange(delay)
         // What changes now goes together.
-        if (this.untold > 0 && !signal.aborted) await this.#sleep(this.#untilNext())
+        if (this.unacknowledged > 0 && !signal.aborted) await this.#sleep(this.#untilNext())
       }
     }
   }
@@ -147,12 +147,12 @@ export class Reporter {
     return Math.max(this.#aMoment(), left)
   }
 
-  async #waitForNews(delay: number): Promise<void> {
+  async #waitForChange(delay: number): Promise<void> {
     const { clock } = this.#options
     const end = clock.now() + delay
-    // What woke us may have been told already.
+    // What woke us may have been reported already.
     do await this.#pause.wait(Math.max(0, end - clock.now()))
-    while (this.untold === 0 && clock.now() < end && !this.#stop.signal.aborted)
+    while (this.unacknowledged === 0 && clock.now() < end && !this.#stop.signal.aborted)
   }
 
   /** @returns milliseconds until the next round, unless something changes before */
@@ -164,19 +164,19 @@ export class Reporter {
     if (reply.kind !== 'answer') return this.#failed(reply)
     this.#failedInARow = 0
     this.#backoff.reset()
-    for (const entry of sent) entry.told = true
+    for (const entry of sent) entry.acknowledged = true
     return this.#answered(report, reply.answer)
   }
 
   #answered(report: AgentReport, { epoch, complete, intervalSeconds, spacingSeconds = 0 }: ReportAnswer): number {
-    const news = epoch !== this.#epoch
+    const isNew = epoch !== this.#epoch
     this.#epoch = epoch
-    this.#complete = complete || (news && !report.complete)
+    this.#complete = complete || (isNew && !report.complete)
     if (Number.isFinite(intervalSeconds))
       this.#interval = Math.min(intervals.most, Math.max(intervals.least, intervalSeconds * 1000))
     this.#answeredAt = this.#options.clock.now()
     this.#spacing = spacingSeconds > 0 ? Math.min(longestSpacing, spacingSeconds * 1000) : 0
-    if (this.untold > 0) return 0
+    if (this.unacknowledged > 0) return 0
     // A manager that is never content gets its complete reports by the interval.
     if (this.#complete && !report.complete && this.#options.whole()) return this.#aMoment()
     return this.#interval * (0.7 + 0.3 * this.#options.random())
@@ -191,7 +191,10 @@ export class Reporter {
     const lasting = reply.kind === 'refused' && !elsewhere && reply.status !== 429
     // Once for a change of fortune, not for each try; what a person has to mend, each time.
     if (this.#failedInARow === managers.length + 1 || lasting)
-      logger.warn({ manager, ...reply, untold: this.untold }, 'the manager does not take reports; it is tried again')
+      logger.warn(
+        { manager, ...reply, untold: this.unacknowledged },
+        'the manager does not take reports; it is tried again',
+      )
     if (reply.kind === 'refused' && reply.status === 413) this.#longestBody = Math.max(65_536, this.#longestBody >> 1)
     const after = reply.kind === 'refused' ? (reply.retryAfter ?? 0) * 1000 : 0
     // One of the others may lead: they are asked at once, each one once.
@@ -203,7 +206,7 @@ export class Reporter {
     const { node, agent, whole } = this.#options
     const complete = this.#complete && whole()
     const all = [...this.#entries.values()]
-    const due = complete ? all : all.filter(({ told }) => !told)
+    const due = complete ? all : all.filter(({ acknowledged }) => !acknowledged)
     const head = { node, agent, epoch: this.#epoch, complete }
     const { taken, profiles } = fitting(due, this.#longestBody - 1024, complete)
     return { report: { ...head, profiles }, sent: taken }

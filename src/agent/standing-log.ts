@@ -1,7 +1,7 @@
 import type { ProfileStanding } from '../../actors/loaded-profile/ports.ts'
 import type { Logger } from './logger.ts'
 
-/** Tells the agent's log what became of each ArmorProfile on this node: once for each change, however often it is looked at. */
+/** Logs what became of each ArmorProfile on this node: once for each change, however often it is looked at. */
 export class StandingLog {
   readonly #logger: Logger
   /** What was said last, and whether it was that the profile is loaded. */

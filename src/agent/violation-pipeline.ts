@@ -13,7 +13,7 @@ import { type Lineage, lineageStatus } from './lineage.ts'
 import type { Logger } from './logger.ts'
 
 export interface ViolationPipelineOptions {
-  /** What the node knows of containers and policies; whoever learns more tells it. */
+  /** What the node knows of containers and policies; whoever learns more adds it. */
   feed: SnapshotFeed
   /** Processes whose container is known from elsewhere than /proc; whoever learns of more adds them. */
   seenProcesses?: ProcessLog

@@ -15,7 +15,7 @@ interface Entry {
 
 /**
  * What the node is to hold, by the key of the ArmorProfile. Two policies may come to one name of a profile
- * (`a-b`/`c` and `a`/`b-c`): it belongs to the ArmorProfile that was there first, and the other one is told so.
+ * (`a-b`/`c` and `a`/`b-c`): it belongs to the ArmorProfile that was there first, and the other one gets a conflict.
  */
 export class WantedProfiles {
   readonly #entries = new Map<string, Entry>()
@@ -59,13 +59,13 @@ export class WantedProfiles {
     return [...new Set([key, ...others])]
   }
 
-  /** Follows a reflector of ArmorProfiles. @param tell called with each key of which the actor has to look again */
-  handler(tell: (key: string) => void): Handler<ArmorProfile> {
+  /** Follows a reflector of ArmorProfiles. @param onChange called with each key of which the actor has to look again */
+  handler(onChange: (key: string) => void): Handler<ArmorProfile> {
     return {
       name: 'loaded-profile',
       handle: (change: Change<ArmorProfile>) => {
         const keys = change.type === 'deleted' ? this.delete(change.key) : this.set(change.key, change.object)
-        for (const key of keys) tell(key)
+        for (const key of keys) onChange(key)
       },
     }
   }

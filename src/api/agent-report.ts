@@ -34,7 +34,7 @@ const profileReport = object('What the node did with one ArmorProfile.', {
   message: optional(text('Why it failed, in words for people.', { maxBytes: MAX_REPORT_MESSAGE_BYTES })),
 })
 
-const agentReport = object('What an agent tells the manager.', {
+const agentReport = object('What an agent reports to the manager.', {
   node: name('Name of the Node.'),
   agent: text('Identity of this start of the agent.', { minLength: 1, maxLength: 128 }),
   epoch: instance('The epoch of the last answer; empty before the first.'),

@@ -97,8 +97,8 @@ async function wholeAgent(given: AgentArguments, checked: Checked): Promise<numb
   if (connection === undefined) return 1
   const logger = roleLogger({ format, verbosity })
   const role = new AgentRole(agentOptions(given, checked, connection, logger), connection)
-  const tell = (): void => logger.info(role.status, 'status')
-  const timer = statusEvery === undefined ? undefined : setInterval(tell, statusEvery * 1000)
+  const logStatus = (): void => logger.info(role.status, 'status')
+  const timer = statusEvery === undefined ? undefined : setInterval(logStatus, statusEvery * 1000)
   return runRole(role, { name: 'agent', logger, signals: process }).finally(() => clearInterval(timer))
 }
 

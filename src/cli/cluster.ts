@@ -17,7 +17,7 @@ export function connect(options: ConfigOptions): KubeConnection | undefined {
   }
 }
 
-/** Where vArmor is installed: as told, else our pod's namespace, else upstream's default. */
+/** Where vArmor is installed: as the flag says, else our pod's namespace, else upstream's default. */
 export const installNamespace = (given: string | undefined, connection: Connection): string =>
   given ?? (process.env['POD_NAMESPACE'] || (inPod() ? connection.namespace : 'varmor'))
 

@@ -25,7 +25,7 @@ function section(title: string, text: string, paint: Paint): string {
   return `${paint('bold', `--- ${title} ---`)}\n${text.trimEnd()}\n`
 }
 
-/** One paragraph a rule: who skips it and why; marked where nobody of the policy's enforcers carries it. */
+/** One paragraph a rule: who skips it and why; marked where none of the policy's enforcers carries it. */
 function skippedText({ skipped, enforcers }: CompiledPolicy, paint: Paint): string {
   const byRule = new Map<string, Skipped[]>()
   for (const skip of skipped) {
@@ -39,7 +39,7 @@ function skippedText({ skipped, enforcers }: CompiledPolicy, paint: Paint): stri
 function paragraph(rule: string, skips: readonly Skipped[], all: readonly string[], paint: Paint): string {
   const reasons = skips.map(({ enforcer, reason }) => `  ${enforcer}: ${printable(reason)}`)
   const by = new Set<string>(skips.map(({ enforcer }) => enforcer))
-  const nobody = all.length > 1 && all.every((enforcer) => by.has(enforcer))
-  const mark = nobody ? `  ${paint('yellow', 'no enforcer of this policy carries it')}` : ''
+  const carriedByNone = all.length > 1 && all.every((enforcer) => by.has(enforcer))
+  const mark = carriedByNone ? `  ${paint('yellow', 'no enforcer of this policy carries it')}` : ''
   return [`${printable(rule)}${mark}`, ...reasons].join('\n')
 }

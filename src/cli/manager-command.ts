@@ -115,7 +115,7 @@ function managerOptions(given: ManagerArguments, connection: KubeConnection, log
   }
 }
 
-/** By which the API server and the agents know us: those of the Services, and what was told. */
+/** By which the API server and the agents know us: those of the Services, and what the flags name. */
 function namesOf({ name, webhookService, statusService, webhookUrl }: ManagerArguments, namespace: string): string[] {
   const ofServices = [webhookService, statusService].flatMap((service) =>
     [namespace, `${namespace}.svc`, `${namespace}.svc.cluster.local`].map((suffix) => `${service}.${suffix}`),

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events'
 
-/** What runs until it is told to end. */
+/** What runs until a signal ends it. */
 export interface Role {
   /** Resolves when it runs. @throws when it cannot */
   start(): Promise<void>
@@ -28,12 +28,12 @@ export interface RoleLogger {
 
 /** Runs the role until SIGTERM or SIGINT; a second one ends it at once. SIGUSR1 logs how it stands. Returns the exit status. */
 export async function runRole(role: Role, { name, logger, signals, patience = 25_000 }: RoleOptions): Promise<number> {
-  const told = signalled(signals)
-  const tell = (): void => logger.info({ ...role.status }, 'status')
-  signals.on('SIGUSR1', tell)
+  const ending = signalled(signals)
+  const logStatus = (): void => logger.info({ ...role.status }, 'status')
+  signals.on('SIGUSR1', logStatus)
   try {
-    await Promise.race([role.start(), told])
-    const signal = await told
+    await Promise.race([role.start(), ending])
+    const signal = await ending
     logger.info({ signal }, `the ${name} is ending`)
     const late = limit(patience, signalled(signals))
     const how = await Promise.race([role.stop().then(() => 'done' as const), late.over]).finally(late.cancel)
@@ -46,7 +46,7 @@ export async function runRole(role: Role, { name, logger, signals, patience = 25
     await Promise.race([role.stop().catch(() => undefined), late.over]).finally(late.cancel)
     return 1
   } finally {
-    signals.off('SIGUSR1', tell)
+    signals.off('SIGUSR1', logStatus)
   }
 }
 

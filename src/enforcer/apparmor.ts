@@ -215,7 +215,7 @@ function takeBatch(waiting: Load[]): Load[] {
   return [...batch.values()]
 }
 
-/** What goes wrong with one profile is told to whoever loads it; the others go on. */
+/** What goes wrong with one profile is reported to whoever loads it; the others go on. */
 async function each(load: Load, work: () => Promise<void>): Promise<void> {
   try {
     await work()

@@ -8,7 +8,7 @@ export type NodeFeatures = Readonly<Record<KernelEnforcer, string | undefined>>
 const neededActions = ['allow', 'errno', 'log', 'kill_process']
 
 /**
- * What this node can enforce, as the kernel tells it:
+ * What this node can enforce, as the kernel says:
  * /sys/module/apparmor/parameters/enabled and securityfs, /sys/kernel/security/lsm, /proc/sys/kernel/seccomp/actions_avail.
  */
 export function nodeFeatures(root: NodeRoot): NodeFeatures {

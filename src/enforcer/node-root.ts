@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** The files of a node that tell what its kernel can do; a folder in tests. */
+/** The files of a node that say what its kernel can do; a folder in tests. */
 export interface NodeRoot {
   /** Text of the file, without the line end; undefined if there is none, or it may not be read. */
   read(path: string): string | undefined

@@ -218,7 +218,7 @@ export class EventRecorder {
     const options = { class: 'event', signal: this.#stop.signal, deadline: 60_000 } as const
     const { name = '', namespace } = event.metadata
     const whole = count > 1 ? { ...event, series: { count, lastObservedTime } } : event
-    // Set before the answer: what is counted meanwhile is news again.
+    // Set before the answer: what is counted meanwhile has to be written again.
     const before = series.written
     series.written = count
     try {

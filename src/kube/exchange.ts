@@ -38,7 +38,7 @@ export class ExchangeFailure extends Error {
 }
 
 /**
- * Sends, and passes on the answer as it comes. Built on `dispatch`, which tells what `request` hides: whether anything
+ * Sends, and passes on the answer as it comes. Built on `dispatch`, which shows what `request` hides: whether anything
  * was written when it failed.
  * @throws {ExchangeFailure}
  */

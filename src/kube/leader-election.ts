@@ -180,7 +180,7 @@ export class LeaderElector {
     }
   }
 
-  /** Transitions go up with every term, also with one of ours after another: they are what tells terms from each other. */
+  /** Transitions go up with every term, also with one of ours after another: they distinguish the terms from each other. */
   async #takeOver(lease: Lease): Promise<Lease | undefined> {
     const holder = lease.spec?.holderIdentity ?? ''
     if (holder !== '' && holder !== this.identity && this.#isFresh()) return undefined

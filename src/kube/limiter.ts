@@ -17,7 +17,7 @@ export interface Limiter {
    * @throws the reason of the signal, as soon as it is aborted
    */
   turn(of: RequestClass, signal: AbortSignal): Promise<number>
-  /** Tells that a request which had its turn has ended, whatever came of it. */
+  /** A request that had its turn has ended, well or not. */
   ended?(): void
   /** Requests that wait. */
   readonly waiting: number

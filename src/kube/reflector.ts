@@ -40,9 +40,9 @@ export interface ReflectorObserver extends HandlerObserver {
   state?(state: ReflectorState, before: ReflectorState): void
   /** A list or a watch failed, and what it does next waits for `delay` milliseconds. */
   failed?(error: unknown, delay: number): void
-  /** A list was taken over: how many objects it had, and how many of them were news. */
+  /** A list was taken over: how many objects it had, and how many of them were new or changed. */
   listed?(list: { way: ListWay; objects: number; changes: number }): void
-  /** An event told nothing new. */
+  /** An event brought nothing new. */
   ignored?(key: string): void
   indexFailed?(index: string, key: string, error: unknown): void
   /** The object was kept as it came. */
@@ -98,7 +98,7 @@ class OtherHistory extends Error {
 }
 
 /**
- * Keeps a store equal to what the server has, and tells handlers of every change. It goes on whatever happens: after each
+ * Keeps a store equal to what the server has, and calls handlers with every change. It goes on whatever happens: after each
  * failure it waits (longer each time, 30 s at most) and goes on where it was. A list is taken only at first, and when the
  * server no longer knows the version where it was, or sends what cannot be read.
  */
@@ -162,7 +162,7 @@ export class Reflector<T extends KubeObject> {
     return waiting
   }
 
-  /** Tells the handler of everything that is there, as added, and of every change from now on. Call what it returns to end that. */
+  /** Calls the handler with everything that is there, as added, and with every change from now on. Call what it returns to end that. */
   subscribe(handler: Handler<T>): () => void {
     if (this.#state === 'stopped') throw new Error(`The reflector is stopped; ${handler.name} would wait for ever`)
     const queue = new HandlerQueue(handler, this.#observer)

@@ -2,7 +2,7 @@ import type { Change } from './change.ts'
 import { compareVersions, type KubeObject, keyOf } from './objects.ts'
 import type { Store } from './store.ts'
 
-/** Deleted objects whose version is remembered, so that late news of them do not bring them back. */
+/** Deleted objects whose version is remembered, so that late events do not bring them back. */
 const TOMBSTONES = 10_000
 
 /** An event says nothing that can be used: it names no object, or no version. */
@@ -17,7 +17,7 @@ export class BadEvent extends Error {
 export class Replica<T extends KubeObject> {
   /** The version up to which everything is known; undefined before the first list. */
   version: string | undefined
-  /** Events left out because they told nothing new. */
+  /** Events left out because they brought nothing new. */
   ignored = 0
   #store: Store<T>
   #tombstones = new Map<string, string>()

@@ -31,7 +31,7 @@ export interface TermOptions {
  * has written meanwhile. So the leader sends no writes but these, and server-side apply only with a resourceVersion in the object.
  */
 export class Term implements Fence {
-  /** Tells this term from every other one of this lease. For logs, and for annotations of what was written. */
+  /** Distinguishes this term from every other one of this lease. For logs, and for annotations of what was written. */
   readonly token: { readonly transitions: number; readonly holder: string }
   #options: TermOptions
   #controller = new AbortController()

@@ -34,7 +34,7 @@ export function withoutFaults(object: unknown, faults: readonly FieldError[]): S
   if (remaining.size > 0) return undefined
   return {
     policy: copy as unknown as AnyPolicy,
-    // What was taken out is missing now, and its fault is told already.
+    // What was taken out is missing now, and its fault is reported already.
     isReal: ({ code, path }) => code !== 'REQUIRED' && !replaced.some((place) => isAtOrBelow(path, place)),
   }
 }

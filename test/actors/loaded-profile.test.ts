@@ -99,11 +99,11 @@ class Node {
     }
     this.family = this.simulation.system.family('loaded-profile', loadedProfileFamily(ports))
     const { clock, random } = this.simulation
-    const tell = (one: string) => void this.family.of(one).tell({ type: 'check' })
+    const onDrift = (one: string) => void this.family.of(one).tell({ type: 'check' })
     this.watch = new DriftWatch({
       holdings,
       wanted,
-      tell,
+      onDrift,
       clock,
       random,
       onError: (_, error) => this.errors.push(error),

@@ -32,7 +32,7 @@ describe('varmor agent --audit-only', () => {
   })
   afterEach(() => rmSync(folder, { recursive: true }))
 
-  it('writes violations with their container and policy, takes news of both, and ends well on SIGTERM', async () => {
+  it('writes violations with their container and policy, takes changes of both, and ends well on SIGTERM', async () => {
     containers('web-1')
     const agent = await startAgent(folder, ['--node-name', 'n1', '--metadata', 'cluster=c,zone=z'])
     audit('/a')

@@ -118,7 +118,7 @@ describe('the way to the manager', () => {
     expect(connections).to.equal(1)
   })
 
-  it('tells nothing to a manager whose certificate is another CA’s, until the file says that it is the CA', async () => {
+  it('reports nothing to a manager whose certificate is another CA’s, until the file says that it is the CA', async () => {
     writeFileSync(join(folder, 'ca.crt'), (await newAuthority('other')).certificate.toString('pem'))
     const reply = await transport.send(url, report, never)
     expect(reply.kind).to.equal('unreachable')
@@ -127,7 +127,7 @@ describe('the way to the manager', () => {
     expect((await transport.send(url, report, never)).kind).to.equal('answer')
   })
 
-  it('tells nothing to one with a certificate for another name', async () => {
+  it('reports nothing to one with a certificate for another name', async () => {
     const other = new ManagerTransport({ authority: join(folder, 'ca.crt'), tokenFile: join(folder, 'token') })
     const reply = await other.send(url, report, never)
     expect(reply).to.include({ kind: 'unreachable' })
@@ -140,7 +140,7 @@ describe('the way to the manager', () => {
     ['an empty CA', () => writeFileSync(join(folder, 'ca.crt'), ''), /no certificate/],
     ['no token', () => rmSync(join(folder, 'token')), /ENOENT.*token/],
   ] as const)
-    it(`tells nothing while there is ${what}, and says so`, async () => {
+    it(`reports nothing while there is ${what}, and says so`, async () => {
       spoil()
       const reply = await transport.send(url, report, never)
       expect((reply as { message: string }).message).to.match(words)

@@ -20,7 +20,7 @@ describe('the profiles of a node', () => {
   let seccomp: FakeProfileLoader
   let node: NodeProfiles
   let inUse: Set<string> | undefined
-  const told = new Map<string, ProfileStanding>()
+  const reported = new Map<string, ProfileStanding>()
   const warnings: object[] = []
   const said: string[] = []
   const add = (object: ArmorProfile) =>
@@ -30,14 +30,14 @@ describe('the profiles of a node', () => {
     simulation = new Simulation()
     seccomp = new FakeProfileLoader('Seccomp')
     inUse = undefined
-    told.clear()
+    reported.clear()
     warnings.length = 0
     said.length = 0
     const { system, clock, random } = simulation
     node = new NodeProfiles({
       system,
       loaders: { AppArmor: new FakeProfileLoader('AppArmor'), BPF: new FakeProfileLoader('BPF'), Seccomp: seccomp },
-      reporter: { set: (standing) => told.set(standing.key, standing), forget: (key) => told.delete(key) },
+      reporter: { set: (standing) => reported.set(standing.key, standing), forget: (key) => reported.delete(key) },
       confining: async () => new Set<string>(),
       ofContainers: () => inUse,
       logger: {
@@ -63,14 +63,14 @@ describe('the profiles of a node', () => {
     expect(node.readiness.report().ready).to.equal(false)
     await node.listed()
     expect(node.readiness.report()).to.deep.include({ ready: true, wanted: 1, loaded: 1 })
-    expect(told.get('demo/varmor-demo-a')).to.deep.include({ state: 'loaded', uid: 'u-varmor-demo-a' })
+    expect(reported.get('demo/varmor-demo-a')).to.deep.include({ state: 'loaded', uid: 'u-varmor-demo-a' })
     const object = armorProfile('varmor-demo-a', { generation: 2, deletionTimestamp: '2026-01-01T00:00:00Z' })
     node.handler.handle({ type: 'updated', key: 'demo/varmor-demo-a', object, old: object })
     await simulation.settle()
-    expect(told.get('demo/varmor-demo-a')).to.deep.include({ state: 'unloaded', generation: 2 })
+    expect(reported.get('demo/varmor-demo-a')).to.deep.include({ state: 'unloaded', generation: 2 })
     node.handler.handle({ type: 'deleted', key: 'demo/varmor-demo-a', object, missed: false })
     await simulation.settle()
-    expect([told.size, seccomp.texts.size]).to.deep.equal([0, 0])
+    expect([reported.size, seccomp.texts.size]).to.deep.equal([0, 0])
   })
 
   it('are in the log: once when one is loaded, when somebody has touched it, and when it goes', async () => {

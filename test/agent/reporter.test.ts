@@ -14,7 +14,7 @@ const standing = (i: number, more: Partial<ProfileStanding> = {}): ProfileStandi
   ...more,
 })
 
-/** A manager that keeps what it is told as the protocol says. */
+/** A manager that keeps what is reported to it, as the protocol says. */
 class Manager {
   epoch = 'e1'
   knows = new Map<string, ProfileReport>()
@@ -139,7 +139,7 @@ describe('reports to the manager', () => {
     for (let i = 0; i < 1_000; i++) world.reporter.set(standing(i))
     await world.simulation.runFor(5_000)
     expect(world.manager.reports.slice(before).map(({ profiles }) => profiles.length)).to.deep.equal([1_000])
-    expect(world.reporter.untold).to.equal(0)
+    expect(world.reporter.unacknowledged).to.equal(0)
   })
 
   it('are heartbeats when nothing changes, within the interval, and not all nodes at once', async () => {
@@ -151,7 +151,7 @@ describe('reports to the manager', () => {
     expect(new Set(gaps).size).to.be.greaterThan(5)
   })
 
-  it('tell a new leader everything', async () => {
+  it('go to a new leader, all of them', async () => {
     world = new World()
     for (let i = 0; i < 10; i++) world.reporter.set(standing(i))
     await world.simulation.runFor(5_000)
@@ -194,7 +194,7 @@ describe('reports to the manager', () => {
     expect(reports.length).to.be.within(4, 8)
     await world.simulation.runFor(5_000)
     expect(new Set(reports.flatMap(({ profiles }) => profiles.map(({ name }) => name))).size).to.equal(100)
-    expect(world.reporter.untold).to.equal(0)
+    expect(world.reporter.unacknowledged).to.equal(0)
   })
 
   const refusal = (status: number, retryAfter?: number): Reply => ({
@@ -292,7 +292,7 @@ describe('reports to the manager', () => {
         }
         await run.simulation.runFor(600_000)
         for (const [key, newest] of wanted) expect(run.manager.knows.get(key)?.generation).to.equal(newest)
-        expect(run.reporter.untold).to.equal(0)
+        expect(run.reporter.unacknowledged).to.equal(0)
         await run.stop()
       },
     )

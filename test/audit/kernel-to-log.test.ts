@@ -83,10 +83,7 @@ describe(`from the kernel to violations.log${missing === undefined ? '' : ` (not
   ] as const)
     it(`logs each of 100,000 calls that a seccomp filter answers (${mode})`, async function () {
       const source = new MulticastSource()
-      const pipelines = [
-        await startPipeline(folder, source),
-        await startPipeline(folder, new KmsgSource()),
-      ] as const
+      const pipelines = [await startPipeline(folder, source), await startPipeline(folder, new KmsgSource())] as const
       const child = spawn(compile('make-records'), [mode, '100000'], { stdio: ['ignore', 'pipe', 'inherit'] })
       let made = ''
       child.stdout.on('data', (data) => {

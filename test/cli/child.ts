@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ROOT } from './run.ts'
 
-/** `varmor` as a process that runs until it is told to end. */
+/** `varmor` as a process that runs until it is stopped. */
 export class Child {
   readonly process: ChildProcess
   stdout = ''

@@ -186,7 +186,7 @@ describe('a log with its rotated files', () => {
     { what: 'bytes of no encoding', text: '\ufffd', says: 'is no JSON: \ufffd' },
   ]
   for (const { what, text, says } of odd)
-    it(`tells the number of a line that is no violation: ${what}`, async () => {
+    it(`gives the number of a line that is no violation: ${what}`, async () => {
       writeFileSync(path, `${lines('a', 'b')}${text}\n${lines('c')}${text}\n`)
       const whole = await read()
       expect(whole.names).to.deep.equal(['a', 'b', 'c'])

@@ -125,7 +125,7 @@ describe('varmor manager and varmor agent, each a process', function () {
     expect(await agent.end()).to.equal(0)
     expect(existsSync(file)).to.equal(false)
     expect(await manager.end()).to.equal(0)
-    // Upstream's roles log to standard output: one as text, one as JSON, as they were told.
+    // Upstream's roles log to standard output: one as text, one as JSON, as their flags say.
     expect([manager.stderr, agent.stderr]).to.deep.equal(['', ''])
     const words = manager.stdout
       .trim()
@@ -135,7 +135,7 @@ describe('varmor manager and varmor agent, each a process', function () {
     expect(agent.stdout).to.match(/ INFO {2}the agent has ended\n$/)
   })
 
-  it('a manager waits for an API server that does not answer yet, and ends meanwhile when it is told to', async () => {
+  it('a manager waits for an API server that does not answer yet, and ends meanwhile on a signal', async () => {
     const [port] = (await freePorts(1)) as [number]
     const config = api.kubeconfig.replaceAll(api.url, `https://127.0.0.1:${port}`)
     writeFileSync(at('nobody'), config, { mode: 0o600 })

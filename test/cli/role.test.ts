@@ -79,7 +79,7 @@ describe('a role', () => {
     expect(said.at(-1)).to.match(/did not end in time/)
   })
 
-  it('ends at once when it is told a second time', async () => {
+  it('ends at once on a second signal', async () => {
     const role = new FakeRole({ stop: forEver })
     const { signals, running } = setUp(role)
     signals.emit('SIGINT')

@@ -40,7 +40,7 @@ describe('varmor sandbox-node', function () {
     expect(running.stdout).not.to.include('the node is ready')
   })
 
-  it('brings up the node with its labels where the API server is told to look, and ends in order', async function () {
+  it('brings up the node with its labels where the API server looks, and ends in order', async function () {
     needsContainers(this)
     real = new RealNode()
     await real.start()

@@ -98,7 +98,7 @@ describe('varmor compile', function () {
     expect(without.stderr).to.match(/seccomp\.profileType.*ArmorProfileModel/)
   })
 
-  it('compiles for a newer AppArmor when it is told to', async () => {
+  it('compiles for a newer AppArmor when asked to', async () => {
     const input = stringify({
       apiVersion: 'crd.varmor.org/v1beta1',
       kind: 'VarmorClusterPolicy',

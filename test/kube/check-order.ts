@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import type { Change } from '../../src/kube/change.ts'
 import { compareVersions, type KubeObject } from '../../src/kube/objects.ts'
 
-/** Added, updated, deleted come in this order for each object; versions rise; what is told adds up. */
+/** Added, updated, deleted come in this order for each object; versions rise; what was handed over adds up. */
 export function checkOrder(changes: readonly Change<KubeObject>[]): void {
   const last = new Map<string, { version: string; there: boolean; uid: string | undefined }>()
   for (const { type, key, object } of changes) {

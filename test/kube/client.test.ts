@@ -434,12 +434,12 @@ describe('kube client', () => {
     expect([listeners, test.clock.waiting]).to.deep.equal([0, 0])
   })
 
-  it('tells the observer of every attempt', async () => {
-    const told: string[] = []
+  it('calls the observer for every attempt', async () => {
+    const attempts: string[] = []
     const observed = testClient(server.url, {
       observer: {
-        started: ({ verb, resource, class: of, attempt }) => told.push(`${verb} ${resource} ${of} ${attempt}`),
-        ended: (_, { code, seconds, waited }) => told.push(`${code} ${seconds} ${waited}`),
+        started: ({ verb, resource, class: of, attempt }) => attempts.push(`${verb} ${resource} ${of} ${attempt}`),
+        ended: (_, { code, seconds, waited }) => attempts.push(`${code} ${seconds} ${waited}`),
       },
     })
     server.script = [status(429, 'TooManyRequests'), json(thing('one', 1))]
@@ -447,7 +447,7 @@ describe('kube client', () => {
     await until('a wait', () => observed.clock.waiting === 2)
     await observed.clock.advance(100)
     await done
-    expect(told).to.deep.equal(['update things status 1', '429 0 0', 'update things status 2', '200 0 0'])
+    expect(attempts).to.deep.equal(['update things status 1', '429 0 0', 'update things status 2', '200 0 0'])
     await observed.connection.close()
   })
 })

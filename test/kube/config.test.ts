@@ -89,7 +89,7 @@ describe('kube config', () => {
   })
 
   describe('behind a proxy', () => {
-    /** A proxy that does with each CONNECT what it is told, and how often it was asked. */
+    /** A proxy that does with each CONNECT what the test says, and how often it was asked. */
     const proxied = async (onConnect: (socket: Socket, target: string) => void) => {
       let asked = 0
       const proxy = createServer()

@@ -65,7 +65,7 @@ export class FaultProxy {
     }
   }
 
-  /** New connections are reset, until told otherwise. */
+  /** New connections are reset, until this is called with false. */
   refuse(refusing: boolean): void {
     this.#refusing = refusing
   }

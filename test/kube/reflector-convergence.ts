@@ -55,7 +55,7 @@ export interface ConvergenceReport {
 
 /**
  * Changes objects at random while the way to the server, and the server itself, fail at random; then leaves all in peace. The
- * store of a reflector has to become equal to what the server has, its handler has to have been told of each object in order and of no
+ * store of a reflector has to become equal to what the server has, its handler has to have been called for each object in order and of no
  * version twice, and no more than a few connections may be open. Changes are made directly, the reflector's way has the faults.
  * @throws {Error} when it does not hold, with the seed in the message
  */

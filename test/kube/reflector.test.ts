@@ -67,7 +67,7 @@ async function started(
 }
 
 describe('kube reflector', () => {
-  it('lists, watches, and tells of what is there and of every change', async () => {
+  it('lists, watches, and hands over what is there and every change', async () => {
     const { model, reflector, changes, states } = await started({}, (m) => m.set('a', 1))
     expect(await reflector.synced).to.equal(true)
     model.set('b', 2)
@@ -149,7 +149,7 @@ describe('kube reflector', () => {
       await reflector.stop()
     })
 
-    it('a 410 in the stream: lists, and tells the difference', async () => {
+    it('a 410 in the stream: lists, and hands over the difference', async () => {
       const { model, clock, reflector, changes } = await started({}, (m) => {
         for (const name of ['stays', 'changes', 'goes', 'is made anew']) m.set(name, 1)
       })
@@ -314,7 +314,7 @@ describe('kube reflector', () => {
     await reflector.stop()
   })
 
-  it('tells nothing twice when the server does, and nothing of the past', async () => {
+  it('hands over nothing twice when the server does, and nothing of the past', async () => {
     const { model, reflector, changes } = await started({}, (m) => {
       m.repeats = true
       m.set('a', 1)
@@ -386,7 +386,7 @@ describe('kube reflector', () => {
       await reflector.stop()
     })
 
-    it('one that comes late is told of everything that is there', async () => {
+    it('one that comes late gets everything that is there', async () => {
       const { reflector } = await started({}, (m) => {
         m.set('a', 1)
         m.set('b', 2)
@@ -461,7 +461,7 @@ describe('kube reflector', () => {
     })
   })
 
-  it('converges, whatever happens, and tells of each object in order and of each version once', async function () {
+  it('converges, whatever happens, and hands over each object in order and each version once', async function () {
     this.timeout(120_000)
     const name = fc.constantFrom('a', 'b', 'c', 'd', 'e')
     const error = fc.constantFrom(

@@ -15,7 +15,7 @@ export interface Seen {
 /** What becomes of one request. */
 export type Answer = (response: ServerResponse, seen: Seen) => void
 
-/** An API server that says what a test tells it to, over real sockets. */
+/** An API server that answers as a test scripts it, over real sockets. */
 export class ScriptedServer {
   readonly seen: Seen[] = []
   /** Answers one request each, in the order of arrival; afterwards `otherwise` answers. */

@@ -63,10 +63,10 @@ describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, function (
       fc.integer({ min: 3, max: 24 }),
       fc.array(happening([...life, 'end-first']), { minLength: 50, maxLength: 300, size: 'max' }),
       (pids, happenings) => {
-        // Of the first second it is not known who was there before; and each container is told of at once.
+        // Of the first second it is not known who was there before; and each container is reported at once.
         const first = { what: 'event', a: 0, b: 0, after: 1_100 } as const
-        const told = happenings.map((one) => (one.what === 'start' ? { ...one, a: 1 } : one))
-        const { world, said } = live(pids, 512, [first, ...told])
+        const reported = happenings.map((one) => (one.what === 'start' ? { ...one, a: 1 } : one))
+        const { world, said } = live(pids, 512, [first, ...reported])
         said.forEach((answer, i) => {
           const event = world.asked[i]!
           const { by } = event
@@ -160,7 +160,7 @@ describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, function (
       says: ['lives', 'gone', 'gone', '-'],
     },
     {
-      what: 'is not sure of a pid of which it hears only that its process has ended',
+      what: 'is not sure of a pid of which it learns only that its process has ended',
       steps: [`X 9 1 ${3 * second}`, `F 1 9 ${3 * second + 1}`, 'P 9 b', ask(9, 3 * second), ask(9, 5 * second)],
       says: ['unsure', 'b'],
     },

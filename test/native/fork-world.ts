@@ -37,8 +37,8 @@ export class ForkWorld {
   readonly asked: WorldEvent[] = []
   readonly #processes: WorldProcess[] = []
   readonly #events: WorldEvent[] = []
-  /** Containers' processes of which the runtime has not told yet. */
-  #untold: WorldProcess[] = []
+  /** Containers' processes that the runtime has not reported yet. */
+  #unreported: WorldProcess[] = []
   #now = 100_000
   #containers = 0
   #losing = false
@@ -67,7 +67,7 @@ export class ForkWorld {
     else if (what === 'notice') this.#notice()
     else if (what === 'look') this.#look = this.#losing ? undefined : ['S', this.#time(), ...this.#visible(b)].join(' ')
     else if (what === 'seen') this.#seen()
-    else if (what === 'word') this.#tell()
+    else if (what === 'word') this.#report()
   }
 
   /** The processes of which one is meant by all that a record of the event says. */
@@ -78,7 +78,7 @@ export class ForkWorld {
   }
 
   #fork(parent: WorldProcess, choice: number): WorldProcess | undefined {
-    // Of a start /proc tells only the tick: in reality no pid comes again that soon.
+    // Of a start /proc gives only the tick: in reality no pid comes again that soon.
     const taken = new Set(
       this.#processes.filter(({ gone, start }) => gone === undefined || start > this.#now - 50).map(({ pid }) => pid),
     )
@@ -96,7 +96,7 @@ export class ForkWorld {
     const first = this.#fork(this.#processes[0]!, choice)
     if (first === undefined) return
     first.container = `c${++this.#containers}`
-    if (how % 3 === 0) this.#untold.push(first)
+    if (how % 3 === 0) this.#unreported.push(first)
     else if (how % 3 === 1 && !this.#losing) this.#step('P', first.pid, first.container)
   }
 
@@ -138,13 +138,13 @@ export class ForkWorld {
     this.#look = undefined
   }
 
-  #tell(): void {
-    const [told, ...others] = this.#untold
-    if (told === undefined || this.#losing) return
-    this.#untold = others
-    if (this.#now - told.start > 4000) return
+  #report(): void {
+    const [next, ...others] = this.#unreported
+    if (next === undefined || this.#losing) return
+    this.#unreported = others
+    if (this.#now - next.start > 4000) return
     const at = this.#now - (this.#now % 1000)
-    this.#step('T', told.pid, (at - 5000) * tick, (at + 1000) * tick, told.container)
+    this.#step('T', next.pid, (at - 5000) * tick, (at + 1000) * tick, next.container)
   }
 
   /** Living processes as /proc shows them; of some it does not show the container. */
@@ -157,7 +157,7 @@ export class ForkWorld {
     return [texts.length, ...texts]
   }
 
-  /** What the kernel tells, if it is heard. */
+  /** What the kernel reports, if it arrives. */
   #kernel(...words: (string | number)[]): void {
     if (!this.#losing) this.#step(...words)
   }

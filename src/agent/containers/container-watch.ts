@@ -17,9 +17,9 @@ import {
 export interface ContainerWatchOptions {
   runtime: ContainerRuntime
   facts: ReadProcessFacts
-  /** Told of what is news, in order. */
+  /** Called with what has changed, in order. */
   onChange(changes: readonly ContainerChange[]): void
-  /** Told of each process that the runtime put into a container. */
+  /** Called with each process that the runtime put into a container. */
   onExec?(exec: ExecStarted): void
   /** The runtime cannot be asked, and is asked again after `delay` milliseconds. */
   onLost?(error: RuntimeError, delay: number): void
@@ -31,7 +31,7 @@ export interface ContainerWatchOptions {
 
 /** All in milliseconds. */
 const backoff = { first: 250, longest: 10_000 }
-/** Nothing tells when a subscription has begun, so what starts around the first list is caught by a second one. */
+/** Nothing says when a subscription has begun, so what starts around the first list is caught by a second one. */
 const secondLook = 2_000
 const period = 60_000
 

@@ -49,7 +49,7 @@ export function describeContainer(
 }
 
 /**
- * Profile of ours that the pod's annotations name for the container. Where there is none, AppArmor's profile tells: since
+ * Profile of ours that the pod's annotations name for the container. Where there is none, AppArmor's profile says it: since
  * Kubernetes 1.30 a field of the pod names it, and no annotation need.
  */
 function protectedBy(containerName: string, podAnnotations: Readonly<Record<string, string>>): string | undefined {

@@ -4,7 +4,7 @@ import type { Clock, Timer } from '../../kube/clock.ts'
 import type { ContainerChange, NodeContainer } from './runtime.ts'
 
 /** Milliseconds for which a container or a policy that is gone is remembered: its last events are still on their way. */
-const farewell = 60_000
+const rememberedFor = 60_000
 
 /** Brings what the agent learns of containers and policies to the pipeline's feed. */
 export class FeedWriter {
@@ -49,7 +49,7 @@ export class FeedWriter {
 
   #leave(key: string, forget: () => void): void {
     if (this.#leaving.has(key)) return
-    const timer = this.#clock.after(farewell, () => {
+    const timer = this.#clock.after(rememberedFor, () => {
       this.#leaving.delete(key)
       forget()
     })

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { containerIdOfCgroup } from '../../audit/enrich/proc-pid-resolver.ts'
 
-/** What /proc tells of a container's first process. */
+/** What /proc says of a container's first process. */
 export interface ProcessFacts {
   mntNsID: number
   /** Inode number of its cgroup (v2), where that can be seen. */

@@ -46,7 +46,7 @@ export type RuntimeEvent =
 
 /** The container runtime of the node. Every call has a time limit of its own, and rejects with a RuntimeError. */
 export interface ContainerRuntime {
-  /** Hands on events from now on, or from soon: nothing tells when it has begun. Rejects when the stream breaks or the signal is aborted. */
+  /** Hands on events from now on, or from soon: nothing says when it has begun. Rejects when the stream breaks or the signal is aborted. */
   subscribe(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never>
   /** Containers of pods, without the sandboxes' own. */
   containers(): Promise<RuntimeContainer[]>

@@ -98,7 +98,7 @@ export class BatchContext {
 
   /** The line to the pid. */
   lineStart(kind: number): Fragment {
-    const owner = this.attribution.container ?? this.snapshot.nobody
+    const owner = this.attribution.container ?? this.snapshot.noContainer
     return isRefused(kind) ? owner.refused : owner.reported
   }
 
@@ -106,7 +106,7 @@ export class BatchContext {
   lineMiddle(head: ProfileHead, kind: number, epoch: number, opening: string): Fragment {
     const { container, mntNsID } = this.attribution
     this.scratch.heads.count(head, kind)
-    return middleOf(container ?? this.snapshot.nobody, head, kind, epoch, mntNsID, opening)
+    return middleOf(container ?? this.snapshot.noContainer, head, kind, epoch, mntNsID, opening)
   }
 
   makeRoom(start: Fragment, middle: Fragment): void {
@@ -151,8 +151,8 @@ export class BatchContext {
     const { output, snapshot, scratch } = this
     const { epoch } = scratch.id
     this.appArmor.reserve = fixedTexts
-    output.room(snapshot.nobody.refused.length + fixedTexts)
-    putFragment(output, snapshot.nobody.refused)
+    output.room(snapshot.noContainer.refused.length + fixedTexts)
+    putFragment(output, snapshot.noContainer.refused)
     putFragment(output, undecodedPid)
     putFragment(output, scratch.time.seconds(epoch))
     putFragment(output, undecodedHead)

@@ -53,7 +53,7 @@ export const unresolvedReasons = [
 ] as const
 export type UnresolvedReason = (typeof unresolvedReasons)[number]
 
-/** Whole records of one batch that wait for late container news, in their order and in the framing of their batch. */
+/** Whole records of one batch that wait for late container information, in their order and in the framing of their batch. */
 export interface Deferred {
   reason: UnresolvedReason
   /** How many records `bytes` holds. */

@@ -83,7 +83,7 @@ export function processAppArmor(context: BatchContext, body: number, type: numbe
   if (event === recordEvent.invalid) return outcome.undecodable
   const kind = kinds[event] ?? -1
   if (kind === -1) return outcome.filtered
-  // Without `apparmor=` the type tells the action, and templates do not know the type.
+  // Without `apparmor=` the type gives the action, and templates do not know the type.
   if (label !== undefined && scratch.appArmorFields.forms[slotOf.apparmor] !== form.absent)
     learn(context, body, { kind, event })
   const pid = numberIn(context.appArmor.fields, context.bytes, slotOf.pid)

@@ -95,7 +95,7 @@ function processLine(context: BatchContext): Outcome {
   return type === recordType.seccomp ? processSeccomp(context, body) : processAppArmor(context, body, type)
 }
 
-/** A record of our types without a readable id. Whose a broken seccomp record is cannot be told, so all of them are kept. */
+/** A record of our types without a readable id. A broken seccomp record does not say whose it is, so all of them are kept. */
 function brokenRecord({ buffer, start, end, scratch }: BatchContext): Outcome {
   if (scratch.everything || scratch.place.type === recordType.seccomp) return outcome.undecodable
   return buffer.subarray(start, end).includes('varmor-') ? outcome.undecodable : outcome.filtered

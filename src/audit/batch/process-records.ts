@@ -76,7 +76,7 @@ function headOf({ view, start, snapshot, scratch, attribution }: BatchContext): 
 const commKey = fragment(',"comm":')
 const exeKey = fragment(',"exe":')
 const numberKeys = (['tid', 'ppid', 'uid', 'gid'] as const).map((name) => [at[name], fragment(`,"${name}":`)] as const)
-/** What the program could not tell: flags of the record, by our field. */
+/** What the program could not find out: flags of the record, by our field. */
 const flagKeys = [
   [recordFlags.PATH_CUT, fragment(',"pathCut":true')],
   [recordFlags.EXE_CUT, fragment(',"exeCut":true')],

@@ -6,7 +6,7 @@ export const recordType = { other: 0, userAvc: 1107, seccomp: 1326, avc: 1400 } 
 /** AppArmor's own types of before Linux 2.6.36, 1501 (audit) to 1506 (error). */
 const isOldAppArmor = (type: number): boolean => type >= 1501 && type <= 1506
 
-/** Names of types that are rare; the others are told by their bytes. */
+/** Names of types that are rare; the others are recognised by their bytes. */
 const names: Readonly<Record<string, number>> = {
   APPARMOR_AUDIT: 1501,
   APPARMOR_ALLOWED: 1502,
@@ -155,7 +155,7 @@ function behindName(bytes: Uint8Array, at: number, end: number): number {
   return i
 }
 
-/** The frequent types are told by their bytes; a text is made only of names that begin like one of the rare ones. */
+/** The frequent types are recognised by their bytes; a text is made only of names that begin like one of the rare ones. */
 function typeOfName(bytes: Uint8Array, start: number, end: number): number {
   const length = end - start
   const first = bytes[start]

@@ -2,7 +2,7 @@ import type { Action, Enforcer, EventCount } from '../batch/batch.ts'
 import type { PolicyIdentity, Snapshot } from '../enrich/snapshot.ts'
 import { asciiJson } from './json-text.ts'
 
-/** What violations.log tells events by. The index is the `kind` of the functions below. */
+/** What violations.log distinguishes events by. The index is the `kind` of the functions below. */
 export const eventKinds = [
   { enforcer: 'AppArmor', action: 'DENIED' },
   { enforcer: 'AppArmor', action: 'AUDIT' },

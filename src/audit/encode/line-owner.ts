@@ -1,6 +1,6 @@
 import type { Fragment } from './output.ts'
 
-/** Whose lines begin alike: a container, or nobody. */
+/** What lines with the same beginning share: their container, or none. */
 export interface LineOwner {
   /** From the brace to `"pid":`, for what was refused (level warn) and for what was only reported (level debug). */
   readonly refused: Fragment

@@ -102,7 +102,7 @@ function putNamed(values: Values, slot: number, name: string): void {
 const returns = { KILL_PROCESS: 0x8000_0000, KILL_THREAD: 0, TRAP: 0x3_0000, ERRNO: 0x5_0000, LOG: 0x7ffc_0000 }
 
 /**
- * What the kernel did, told by `code`. Upstream calls every record AUDIT|ALLOWED; we keep that word for calls that were
+ * What the kernel did, by `code`. Upstream calls every record AUDIT|ALLOWED; we keep that word for calls that were
  * logged and let through (SECCOMP_RET_LOG), and say DENIED for those that were refused or killed. For a call that was
  * handed to a tracer or supervisor nobody but that one knows: AUDIT.
  */

@@ -7,7 +7,7 @@ import { form, type RecordFields } from '../decode/record-fields.ts'
 import { putHex, putText } from './json-text.ts'
 import { fragment, type Output, putByte, putFragment, putRange } from './output.ts'
 
-/** A value whose bytes are no UTF-8: its text has U+FFFD for them, so its bytes are told beside it, in `raw`. */
+/** A value whose bytes are no UTF-8: its text has U+FFFD for them, so its bytes stand beside it, in `raw`. */
 export interface BrokenValue {
   name: string
   bytes: Uint8Array

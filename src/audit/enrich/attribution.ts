@@ -30,7 +30,7 @@ const lost = (reason: UnresolvedReason, mntNsID = 0, since = 0, second = 0): Att
   second,
 })
 
-/** Late news can still help with these; `not-in-container` and `no-pid` stay so. */
+/** Late information can still help with these; `not-in-container` and `no-pid` stay so. */
 export function mayResolveLater(reason: UnresolvedReason): boolean {
   return reason !== 'not-in-container' && reason !== 'no-pid'
 }

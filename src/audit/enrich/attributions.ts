@@ -13,7 +13,7 @@ interface Entry {
 }
 
 const places = 8192
-const nobody: Entry = {
+const empty: Entry = {
   pid: -1,
   attribution: { container: undefined, reason: 'no-pid', mntNsID: 0, since: 0, second: 0 },
   label: undefined,
@@ -25,7 +25,7 @@ const nobody: Entry = {
  * snapshot and resolver say the same; what was not is asked for again in each batch, and only once in it.
  */
 export class Attributions {
-  readonly #entries: Entry[] = new Array(places).fill(nobody)
+  readonly #entries: Entry[] = new Array(places).fill(empty)
   #stamp = 1
   #batch = 1
   #generation = 0
@@ -36,7 +36,7 @@ export class Attributions {
     if (!changed && resolver.generation === this.#generation) return
     this.#generation = resolver.generation
     this.#stamp++
-    if (changed) this.#entries.fill(nobody)
+    if (changed) this.#entries.fill(empty)
   }
 
   find(pid: number, eventTime: number, snapshot: Snapshot, resolver: PidResolver): Attribution {

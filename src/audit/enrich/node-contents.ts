@@ -1,7 +1,7 @@
 import { type FieldError, join, nearestName } from '../../api/field-error.ts'
 import type { ContainerInfo, PolicyIdentity } from './snapshot.ts'
 
-/** What a containers file tells. */
+/** What a containers file holds. */
 export interface NodeContents {
   containers: ContainerInfo[]
   policies: PolicyIdentity[]

@@ -25,5 +25,5 @@ export interface PidResolver {
   resolve(pid: number, eventTime: number): Membership | Extract<UnresolvedReason, 'process-gone' | 'pid-reused'>
 }
 
-/** Knows nobody: for old logs, whose processes are long gone. */
+/** Knows no process: for old logs, whose processes are long gone. */
 export const noProcesses: PidResolver = { generation: 0, resolve: () => 'process-gone' }

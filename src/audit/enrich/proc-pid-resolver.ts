@@ -1,7 +1,7 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import type { Membership, PidResolver } from './pid-resolver.ts'
 
-/** What /proc tells of a process at this moment; undefined when there is no such process. */
+/** What /proc says of a process at this moment; undefined when there is no such process. */
 export type ReadProcess = (pid: number) => Membership | undefined
 
 export interface ProcPidResolverOptions {
@@ -39,7 +39,7 @@ export class ProcPidResolver implements PidResolver {
   #remember: number
   #limit: number
   /** How often something was learnt, which may put another process in the place of one that was answered for. */
-  #news = 0
+  #learned = 0
 
   constructor({ readProcess, now, fresh = 1000, remember = 60_000, limit = 65_536 }: ProcPidResolverOptions) {
     this.#readProcess = readProcess
@@ -50,7 +50,7 @@ export class ProcPidResolver implements PidResolver {
   }
 
   get generation(): number {
-    return Math.floor(this.#now() / this.#fresh) + this.#news
+    return Math.floor(this.#now() / this.#fresh) + this.#learned
   }
 
   get size(): number {
@@ -67,9 +67,9 @@ export class ProcPidResolver implements PidResolver {
     return 'pid-reused'
   }
 
-  /** Takes news from elsewhere, e.g. from the kernel's fork and exec events: for processes that may die before anybody asks. */
+  /** Takes what is known from elsewhere, e.g. from the kernel's fork and exec events: for processes that may die before anybody asks. */
   learn(pid: number, membership: Membership): void {
-    this.#news++
+    this.#learned++
     this.#store(pid, membership, this.#known.get(pid), this.#now())
   }
 

@@ -1,7 +1,7 @@
 import type { ContainerInfo, PolicyIdentity, SnapshotData, SnapshotDelta } from './snapshot.ts'
 
 /** What a worker has to take to know the newest version. */
-export type SnapshotNews = { whole: SnapshotData } | { deltas: readonly SnapshotDelta[] }
+export type SnapshotUpdate = { whole: SnapshotData } | { deltas: readonly SnapshotDelta[] }
 
 /** Deltas that are kept: a worker that is further behind gets the whole snapshot. */
 const keptDeltas = 256
@@ -52,13 +52,13 @@ export class SnapshotFeed {
     return version
   }
 
-  whole(): SnapshotNews {
+  whole(): SnapshotUpdate {
     const [containers, policies] = [[...this.#containers.values()], [...this.#policies.values()]]
     return { whole: { ...this.#data, containers, policies } }
   }
 
   /** What is new since `version`; everything for who knows nothing. */
-  since(version: number | undefined): SnapshotNews | undefined {
+  since(version: number | undefined): SnapshotUpdate | undefined {
     if (version === this.version) return undefined
     const missing = this.version - (version ?? Number.NEGATIVE_INFINITY)
     return missing > this.#deltas.length ? this.whole() : { deltas: this.#deltas.slice(-missing) }

@@ -68,7 +68,7 @@ export class Snapshot {
   version: number
   readonly bootTime: number
   /** Of lines whose container is not known. */
-  readonly nobody: LineOwner
+  readonly noContainer: LineOwner
   #head: string
   #byId = new Map<string, KnownContainer>()
   #byMountNamespace = new Map<number, KnownContainer>()
@@ -81,7 +81,7 @@ export class Snapshot {
     this.version = data.version
     this.bootTime = data.bootTime
     this.#head = `"metadata":${asciiJson(data.metadata)},"nodeName":${asciiJson(data.nodeName)},`
-    this.nobody = this.#owner(nobody)
+    this.noContainer = this.#owner(noContainer)
     for (const info of data.containers) this.#add(info)
     for (const policy of data.policies) this.#addPolicy(policy)
   }
@@ -124,7 +124,7 @@ export class Snapshot {
     return this.#byBpfId.get(id)
   }
 
-  #owner(info: typeof nobody): LineOwner {
+  #owner(info: typeof noContainer): LineOwner {
     const text = `${this.#head}${containerJson(info)}`
     return {
       refused: fragment(`{"level":"warn",${text}`),
@@ -167,9 +167,9 @@ export class Snapshot {
   }
 }
 
-const nobody = { containerID: '', containerName: '', image: '', podName: '', podNamespace: '', podUID: '' }
+const noContainer = { containerID: '', containerName: '', image: '', podName: '', podNamespace: '', podUID: '' }
 
-function containerJson(info: typeof nobody): string {
+function containerJson(info: typeof noContainer): string {
   const keys = ['containerID', 'containerName', 'image', 'podName', 'podNamespace', 'podUID'] as const
   return `${keys.map((key) => `"${key}":${asciiJson(info[key])}`).join(',')},"pid":`
 }

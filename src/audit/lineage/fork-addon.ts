@@ -107,13 +107,13 @@ export function explainForkError(error: unknown): unknown {
   const fail = (code: AuditSourceError['code'], message: string, remedy: string): AuditSourceError =>
     new AuditSourceError(code, message, remedy, context, { cause: error })
   if (steps.has(step) && errno === EPERM)
-    return fail('NOT_PERMITTED', 'ask for news of forks', 'give the process the capability NET_ADMIN')
+    return fail('NOT_PERMITTED', 'ask for reports of forks', 'give the process the capability NET_ADMIN')
   if (step === 'listen' && errno === ECONNREFUSED)
-    return fail('WRONG_NETWORK', 'ask for news of forks outside the host network', 'run with hostNetwork: true')
+    return fail('WRONG_NETWORK', 'ask for reports of forks outside the host network', 'run with hostNetwork: true')
   if (step === 'answer' && errno === ETIMEDOUT)
     return fail(
       'WRONG_PROCESSES',
-      'hear of forks',
+      'receive reports of forks',
       "run in the host's PID and user namespace (hostPID: true), on a kernel with CONFIG_PROC_EVENTS",
     )
   if (step === 'socket' && errno === EPROTONOSUPPORT)

@@ -9,7 +9,7 @@ export interface Totals {
   filtered: number
   /** Lines that never got into the log, by reason. */
   dropped: Record<string, number>
-  /** Records that wait for news of their container. */
+  /** Records that wait for late information about their container. */
   deferred: number
   /** Lines that wait for the disk. */
   queued: number

@@ -1,7 +1,7 @@
 import type { BatchFormat, Deferred } from '../batch/batch.ts'
 import type { SourceClock } from '../source/source.ts'
 
-/** Records that wait for news of their container. */
+/** Records that wait for late information about their container. */
 export interface Held<Owner> {
   /** Whose they are; nobody here looks inside. */
   owner: Owner
@@ -20,7 +20,7 @@ export interface DeferralOptions<Owner> {
   patience?: number
   /** Bytes that may wait; beyond, those that have waited longest go out. Default 8 MiB. */
   bound?: number
-  /** A number that changes with every piece of news. */
+  /** A number that changes whenever something is learned. */
   known: () => number
   /** Tries again. With `final` they are written whatever is known. */
   retry: (held: Held<Owner>, final: boolean) => void
@@ -48,9 +48,9 @@ export class Deferral<Owner> {
   }
 
   /** Takes records that wait; with the `deadline` of the first time when they have waited before. */
-  hold(news: Pick<Held<Owner>, 'owner' | 'format' | 'deferred' | 'readAt'>, deadline?: number): void {
+  hold(records: Pick<Held<Owner>, 'owner' | 'format' | 'deferred' | 'readAt'>, deadline?: number): void {
     const { clock, patience, known } = this.#options
-    const held = { ...news, deadline: deadline ?? clock.now() + patience, known: known() }
+    const held = { ...records, deadline: deadline ?? clock.now() + patience, known: known() }
     this.#held.add(held)
     this.bytes += held.deferred.bytes.length
     if (this.#closed) this.#release(held, true)
@@ -75,11 +75,11 @@ export class Deferral<Owner> {
 
   #tick(): void {
     const { clock, known } = this.#options
-    const [now, news] = [clock.now(), known()]
+    const [now, latest] = [clock.now(), known()]
     this.#timer = undefined
     for (const held of [...this.#held])
       if (now >= held.deadline) this.#release(held, true)
-      else if (held.known !== news) this.#release(held, false)
+      else if (held.known !== latest) this.#release(held, false)
     if (this.#held.size > 0) this.#timer ??= clock.after(tick, () => this.#tick())
   }
 

@@ -26,7 +26,7 @@ export interface DecodePoolOptions {
   heapLimit?: number
   /** The worker's module; a test gives one that fails. */
   entry?: URL
-  /** Told of every attempt that failed. */
+  /** Called for every attempt that failed. */
   onFailure?: (failure: WorkerFailure) => void
 }
 
@@ -173,7 +173,7 @@ export class DecodePool {
       const reply = await this.#piscina.run(run, { transferList, signal })
       replied = true
       if (!reply.ok) return { ...reply, kind: 'threw' }
-      // Of a worker that did not answer nobody knows whether it reads it still.
+      // A worker that did not answer may still read it.
       if (bytes !== batch.bytes && bytes.buffer instanceof SharedArrayBuffer) this.#carriers.give(bytes.buffer)
       this.seenProcesses.add(reply.seenProcesses)
       return reply

@@ -2,7 +2,7 @@ import type { Membership } from '../enrich/pid-resolver.ts'
 import type { ReadProcess } from '../enrich/proc-pid-resolver.ts'
 import type { SeenProcess } from './process-log.ts'
 
-/** The newest that one worker knows of each process, by itself or from others, so that nothing is told twice. */
+/** The newest that one worker knows of each process, by itself or from others, so that nothing is sent twice. */
 export class KnownProcesses {
   #known = new Map<number, Membership>()
   #fresh: SeenProcess[] = []
@@ -16,14 +16,14 @@ export class KnownProcesses {
   watch(read: ReadProcess): ReadProcess {
     return (pid) => {
       const membership = read(pid)
-      if (membership !== undefined && membership.containerID !== '' && this.isNews(pid, membership))
+      if (membership !== undefined && membership.containerID !== '' && this.isNew(pid, membership))
         this.#fresh.push([pid, membership])
       return membership
     }
   }
 
   /** Whether this is not known yet; then it is from now on. Of two processes with one pid the younger one counts. */
-  isNews(pid: number, membership: Membership): boolean {
+  isNew(pid: number, membership: Membership): boolean {
     const known = this.#known.get(pid)
     if (known !== undefined && known.since > membership.since) return false
     if (known?.since === membership.since && known.containerID === membership.containerID) return false

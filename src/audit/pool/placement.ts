@@ -29,8 +29,8 @@ interface Candidate {
   destroyed: boolean
 }
 
-/** What is known of a worker: what it works on and what it has been told. */
-interface Desk {
+/** What is known of a worker: what it works on and what was sent to it. */
+interface WorkerState {
   attempts: Set<Attempt>
   snapshot: number | undefined
   seenProcesses: number
@@ -50,11 +50,11 @@ interface PlacementOptions {
 
 /**
  * Chooses the worker of each batch. The moment at which a batch is placed is the one at which it is known what its
- * worker has not heard yet, so the news join it here, and its time runs from here.
+ * worker does not know yet, so the updates join it here, and its time runs from here.
  */
 export class Placement {
   #options: PlacementOptions
-  #desks = new Map<number, Desk>()
+  #workers = new Map<number, WorkerState>()
   #waiting = new Set<Attempt>()
 
   constructor(options: PlacementOptions) {
@@ -86,55 +86,55 @@ export class Placement {
     return best
   }
 
-  /** Takes leave of an attempt. @param replied its worker has answered, well or not. */
+  /** An attempt has ended. @param replied its worker has answered, well or not. */
   settle(attempt: Attempt, replied: boolean): void {
     this.#waiting.delete(attempt)
     attempt.timer?.cancel()
-    const desk = attempt.worker === undefined ? undefined : this.#desks.get(attempt.worker)
-    if (desk === undefined) return
-    desk.attempts.delete(attempt)
-    desk.started ||= replied
+    const state = attempt.worker === undefined ? undefined : this.#workers.get(attempt.worker)
+    if (state === undefined) return
+    state.attempts.delete(attempt)
+    state.started ||= replied
   }
 
   /**
-   * Piscina's own count, because it chooses again before whoever waited for a result has heard of it. All of our tasks can
+   * Piscina's own count, because it chooses again before whoever waited for a result has received it. All of our tasks can
    * be aborted; piscina's own balancer would give no worker two of those.
    */
   #load({ id, currentUsage }: Candidate): number {
     if (currentUsage === 0) return 0
-    for (const { alone } of this.#desks.get(id)?.attempts ?? []) if (alone) return Number.POSITIVE_INFINITY
+    for (const { alone } of this.#workers.get(id)?.attempts ?? []) if (alone) return Number.POSITIVE_INFINITY
     return Number.isFinite(currentUsage) ? currentUsage : 1
   }
 
   #place(attempt: Attempt, worker: number, workers: readonly Candidate[]): void {
     const { feed, seenProcesses, clock, timeLimit, startLimit } = this.#options
-    const desk = this.#desks.get(worker) ?? {
+    const state = this.#workers.get(worker) ?? {
       attempts: new Set(),
       snapshot: undefined,
       seenProcesses: 0,
       started: false,
     }
-    this.#desks.set(worker, desk)
+    this.#workers.set(worker, state)
     this.#waiting.delete(attempt)
-    desk.attempts.add(attempt)
+    state.attempts.add(attempt)
     attempt.worker = worker
-    attempt.timer = clock.after(desk.started ? timeLimit : timeLimit + startLimit, () => {
+    attempt.timer = clock.after(state.started ? timeLimit : timeLimit + startLimit, () => {
       attempt.late = true
       attempt.abort.abort()
     })
     // After a failure it is not certain what the worker knows.
-    const news = attempt.alone ? feed.whole() : feed.since(desk.snapshot)
-    const fresh = seenProcesses.since(desk.seenProcesses)
-    if (news !== undefined) attempt.task.news = news
+    const update = attempt.alone ? feed.whole() : feed.since(state.snapshot)
+    const fresh = seenProcesses.since(state.seenProcesses)
+    if (update !== undefined) attempt.task.update = update
     if (fresh.length > 0) attempt.task.seenProcesses = fresh
-    desk.snapshot = feed.version
-    desk.seenProcesses = seenProcesses.version
-    if (this.#desks.size > 4 * workers.length) this.#forgetGone(workers)
+    state.snapshot = feed.version
+    state.seenProcesses = seenProcesses.version
+    if (this.#workers.size > 4 * workers.length) this.#forgetGone(workers)
   }
 
   /** Ids of threads are never used again. */
   #forgetGone(workers: readonly Candidate[]): void {
     const alive = new Set(workers.map(({ id }) => id))
-    for (const [id, { attempts }] of this.#desks) if (!alive.has(id) && attempts.size === 0) this.#desks.delete(id)
+    for (const [id, { attempts }] of this.#workers) if (!alive.has(id) && attempts.size === 0) this.#workers.delete(id)
   }
 }

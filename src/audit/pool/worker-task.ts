@@ -1,5 +1,5 @@
 import type { BatchResult, SourceBatch } from '../batch/batch.ts'
-import type { SnapshotNews } from '../enrich/snapshot-feed.ts'
+import type { SnapshotUpdate } from '../enrich/snapshot-feed.ts'
 import type { SeenProcess } from './process-log.ts'
 
 /** What does not change while a worker lives; its `workerData`. */
@@ -12,10 +12,10 @@ export interface WorkerSettings {
   forks?: number
 }
 
-/** One batch, with all that its worker does not know yet: between tasks a worker is deaf, so news can come only with one. */
+/** One batch, with all that its worker does not know yet: a worker takes messages only as tasks, so updates come with one. */
 export interface WorkerTask {
   batch: Omit<SourceBatch, 'position'>
-  news?: SnapshotNews
+  update?: SnapshotUpdate
   seenProcesses?: readonly SeenProcess[]
 }
 

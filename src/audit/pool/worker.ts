@@ -6,7 +6,7 @@ import { Scratch } from '../batch/scratch.ts'
 import { noProcesses, type PidResolver } from '../enrich/pid-resolver.ts'
 import { ProcPidResolver, procReader } from '../enrich/proc-pid-resolver.ts'
 import { Snapshot } from '../enrich/snapshot.ts'
-import type { SnapshotNews } from '../enrich/snapshot-feed.ts'
+import type { SnapshotUpdate } from '../enrich/snapshot-feed.ts'
 import { Forks } from '../lineage/forks.ts'
 import { LineageResolver } from '../lineage/lineage-resolver.ts'
 import { KnownProcesses } from './known-processes.ts'
@@ -18,7 +18,7 @@ class DecodeWorker {
   #scratch: Scratch
   #procRoot: string | undefined
   #forks: number | undefined
-  #notes = new KnownProcesses()
+  #known = new KnownProcesses()
   #resolver: PidResolver = noProcesses
   #proc: ProcPidResolver | undefined
   #snapshot: Snapshot | undefined
@@ -29,34 +29,34 @@ class DecodeWorker {
     this.#forks = forks
   }
 
-  work({ batch, news, seenProcesses }: WorkerTask): WorkerReply {
-    if (news !== undefined) this.#learn(news)
+  work({ batch, update, seenProcesses }: WorkerTask): WorkerReply {
+    if (update !== undefined) this.#learn(update)
     if (this.#snapshot === undefined) throw new Error('the first task of a worker brings the snapshot')
-    this.#meet(seenProcesses ?? [])
+    this.#learnProcesses(seenProcesses ?? [])
     const result = processBatch(batch, this.#snapshot, this.#resolver, this.#scratch)
-    return { ok: true, result, seenProcesses: this.#notes.take() }
+    return { ok: true, result, seenProcesses: this.#known.take() }
   }
 
-  #learn(news: SnapshotNews): void {
-    if ('whole' in news) {
-      this.#snapshot = new Snapshot(news.whole)
-      this.#openProc(news.whole.bootTime)
+  #learn(update: SnapshotUpdate): void {
+    if ('whole' in update) {
+      this.#snapshot = new Snapshot(update.whole)
+      this.#openProc(update.whole.bootTime)
     } else
-      for (const delta of news.deltas)
+      for (const delta of update.deltas)
         if (!(this.#snapshot?.apply(delta) ?? false)) throw new Error(`snapshot ${delta.version} does not follow`)
   }
 
   #openProc(bootTime: number): void {
     if (this.#procRoot === undefined || this.#proc !== undefined) return
     const read = procReader(bootTime, this.#procRoot)
-    this.#proc = new ProcPidResolver({ readProcess: this.#notes.watch(read), now: () => performance.now() })
+    this.#proc = new ProcPidResolver({ readProcess: this.#known.watch(read), now: () => performance.now() })
     this.#resolver =
       this.#forks === undefined ? this.#proc : new LineageResolver(new Forks(this.#forks), read, this.#proc)
   }
 
-  #meet(seenProcesses: readonly SeenProcess[]): void {
+  #learnProcesses(seenProcesses: readonly SeenProcess[]): void {
     for (const [pid, membership] of seenProcesses)
-      if (this.#notes.isNews(pid, membership)) this.#proc?.learn(pid, membership)
+      if (this.#known.isNew(pid, membership)) this.#proc?.learn(pid, membership)
   }
 }
 

@@ -42,7 +42,7 @@ export class LineQueue {
   }
 
   /**
-   * The next whole lines, valid until the next call; the same again until `landed` moves on.
+   * The next whole lines, valid until the next call; the same again until `confirm` moves on.
    * @param most bytes that are asked for. Somewhat more may come: too small a piece is not worth a write, and a line stays whole.
    */
   next(most: number): Uint8Array | undefined {
@@ -55,8 +55,8 @@ export class LineQueue {
     return this.#gather(Math.min(wanted, large))
   }
 
-  /** Takes note that so many bytes of the last piece, up to the end of a line, are written. */
-  landed(bytes: number): void {
+  /** So many bytes of the last piece, up to the end of a line, are written. */
+  confirm(bytes: number): void {
     let left = bytes
     let done = 0
     for (const waiting of this.#waiting) {

@@ -11,12 +11,12 @@ export interface Writer {
 
 /** A line in the shape of a violation that is of no container and no policy, with fields of ours behind. */
 function ownLine(writer: Writer, seconds: number, message: string, ours: Record<string, unknown>): string {
-  const nobody = { containerID: '', containerName: '', image: '', podName: '', podNamespace: '', podUID: '' }
+  const noContainer = { containerID: '', containerName: '', image: '', podName: '', podNamespace: '', podUID: '' }
   const event = { pid: 0, mntNsID: 0, eventTimestamp: seconds, eventType: '', enforcer: '', action: '' }
   const policy = { profileName: '', policyKind: '', policyName: '', policyNamespace: '', event: {} }
   const time = new Date(seconds * 1000).toISOString().replace('.000Z', 'Z')
   const { metadata, nodeName } = writer
-  const line = { level: 'warn', metadata, nodeName, ...nobody, ...event, ...policy, time, message, ...ours }
+  const line = { level: 'warn', metadata, nodeName, ...noContainer, ...event, ...policy, time, message, ...ours }
   return `${asciiJson(line)}\n`
 }
 
@@ -27,7 +27,7 @@ export interface Loss {
   reasons: Record<string, number>
 }
 
-/** The line that tells a reader of the log that lines are missing here, how many, and why. */
+/** The line that says to a reader of the log that lines are missing here, how many, and why. */
 export function lossLine(writer: Writer, seconds: number, { since, reasons }: Loss): Uint8Array {
   const events = Object.values(reasons).reduce((sum, count) => sum + count, 0)
   const lost = { events, reasons, since: new Date(since * 1000).toISOString() }

@@ -34,7 +34,7 @@ export interface Trouble {
 /** What became of some bytes. */
 export interface WriteResult {
   /** How many of them, up to the end of a line, are in a file that has a name. */
-  landed: number
+  written: number
   trouble?: Trouble
 }
 
@@ -52,7 +52,7 @@ interface Held {
 /**
  * A rotated file of whole lines over rotating-file-stream, which neither looks at how much of a chunk was written nor
  * whether its file still has a name, and never syncs. A second handle answers all three: after each write the file's
- * size says what landed, a piece of a line is cut off again, and `sync` reaches rotated files too.
+ * size says what was written, a piece of a line is cut off again, and `sync` reaches rotated files too.
  */
 export class SinkFile {
   #path: string
@@ -104,11 +104,11 @@ export class SinkFile {
     this.#measured = undefined
     const failure = await new Promise<Error | null | undefined>((done) => this.#stream.write(lines, done))
     try {
-      const landed = this.#measured ?? this.#measure()
-      const trouble = this.#troubleOf(this.#error ?? failure, landed === lines.length)
-      return trouble === undefined ? { landed } : { landed, trouble }
+      const written = this.#measured ?? this.#measure()
+      const trouble = this.#troubleOf(this.#error ?? failure, written === lines.length)
+      return trouble === undefined ? { written } : { written, trouble }
     } catch (error) {
-      return { landed: 0, trouble: troubleOf(error) }
+      return { written: 0, trouble: troubleOf(error) }
     } finally {
       this.#writing = undefined
     }

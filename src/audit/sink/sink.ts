@@ -11,7 +11,7 @@ export interface SinkOptions extends SinkFileOptions {
   writer: Writer
   /** Bytes that may wait. What is offered beyond, and may be lost, is dropped. Default 16 MiB. */
   bound?: number
-  /** Told when the file cannot be written, and when it can again. */
+  /** Called when the file cannot be written, and when it can again. */
   onTrouble?: (trouble: Trouble | undefined) => void
   /** How the file is opened; a test gives one that fails. */
   open?: (options: SinkFileOptions) => Promise<Pick<SinkFile, 'write' | 'sync' | 'close' | 'rotations' | 'room'>>
@@ -149,10 +149,10 @@ export class Sink {
       this.#report()
       const piece = this.#queue.next(file.room)
       if (piece === undefined) break
-      const { landed, trouble } = await file.write(piece)
-      this.#queue.landed(landed)
+      const { written, trouble } = await file.write(piece)
+      this.#queue.confirm(written)
       this.#giveRoom()
-      if (landed > 0) this.#failures = 0
+      if (written > 0) this.#failures = 0
       if (trouble !== undefined) await this.#fail(trouble)
       else this.#recover()
     } while (!this.#giveUp && (this.#queue.bytes > 0 || this.#file === undefined || this.#owesReport()))

@@ -69,7 +69,7 @@ export interface ListenerStats {
   auditd: number | null
   backlogLimitBefore: number | null
   backlogLimitAfter: number | null
-  /** The errno with which the kernel refused to tell or to raise the limit, or 0. */
+  /** The errno with which the kernel refused to give or to raise the limit, or 0. */
   backlogError: number
 }
 

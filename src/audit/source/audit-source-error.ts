@@ -1,11 +1,11 @@
 /**
- * Why an audit source, or the news of forks, cannot be opened.
+ * Why an audit source, or the reports of forks, cannot be opened.
  * - ADDON_MISSING: the native addon is not built, or not for this Node.js
  * - AUDIT_OFF: the kernel has no audit subsystem, or was started with audit=0
  * - NOT_PERMITTED: a capability is missing
  * - WRONG_NETWORK: not in the host's network namespace, where alone the kernel sends records
- * - WRONG_PROCESSES: not in the host's PID namespace, where alone the kernel tells of forks
- * - NO_CONNECTOR: the kernel tells nobody of forks
+ * - WRONG_PROCESSES: not in the host's PID namespace, where alone the kernel reports forks
+ * - NO_CONNECTOR: the kernel reports no forks
  * - MISSING: there is no such file
  * - SYSTEM: any other failed system call
  */

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 
-/** How many bytes of a file tell it from others: its first ones, and those right before a position. */
+/** How many bytes of a file distinguish it from others: its first ones, and those right before a position. */
 export const markBytes = 1_024
 
 /** A digest of some bytes of a file, so that the checkpoint holds none of its text. */

@@ -11,7 +11,7 @@ export interface SequenceCounts extends LineCounts {
   truncations: number
 }
 
-/** What a step gave: lines; or news of the files, so that another step may give lines; or nothing now. */
+/** What a step gave: lines; or a change of the files, so that another step may give lines; or nothing now. */
 export type Step = Uint8Array | 'moved' | 'nothing'
 
 /** Buffers that wait to be used again: about what is on its way to the workers at a time. */
@@ -153,7 +153,7 @@ export class FileSequence {
 
   /**
    * Opens the next file and reads its first lines. If it was rotated away meanwhile, that does not count: a new look
-   * finds what is the next one now. From then on what was read of it tells if it is truncated; a hole at its beginning
+   * finds what is the next one now. From then on what was read of it shows whether it is truncated; a hole at its beginning
    * would not.
    */
   async #enter(current: LogFile, { next, gaps }: NextFile): Promise<Step> {

@@ -26,7 +26,7 @@ export interface FollowOptions {
 }
 
 export interface FollowStats extends SourceStats, SequenceCounts {
-  /** Times that lines may be missing, by reason; how many lines nobody can tell. */
+  /** Times that lines may be missing, by reason; how many lines is not known. */
   readonly dropped: Readonly<Record<GapReason, number>>
   batches: number
   bytes: number
@@ -55,7 +55,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
   readonly name: string
   readonly #options: Required<Omit<FollowOptions, 'from' | 'mustExist'>>
   readonly #pause: Pause
-  readonly #trail: FileSequence
+  readonly #files: FileSequence
   readonly #gaps: Record<GapReason, number> = { vanished: 0, truncated: 0, compressed: 0, checkpoint: 0 }
   #position: FilePosition
   #batches = 0
@@ -76,7 +76,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
     this.name = path
     this.#options = { ...defaults, clock: systemClock, notify: () => undefined, hint: new InotifyHint(), ...others }
     this.#pause = new Pause(this.#options.clock)
-    this.#trail = new FileSequence(path, this.#options.chunkBytes, (gap) => this.report(gap))
+    this.#files = new FileSequence(path, this.#options.chunkBytes, (gap) => this.report(gap))
     this.#position = noPosition(path, this.#options.clock.now())
   }
 
@@ -87,12 +87,12 @@ export class FollowedFile implements AuditSource<FollowStats> {
   static async open(path: string, options: FollowOptions = {}): Promise<FollowedFile> {
     const source = new FollowedFile(path, options)
     try {
-      await source.#trail.begin(options.from ?? 'end')
+      await source.#files.begin(options.from ?? 'end')
     } catch (error) {
       await source.close()
       throw explainFileError(error, path)
     }
-    const { position } = source.#trail
+    const { position } = source.#files
     if (position === undefined && options.mustExist) {
       await source.close()
       const remedy = 'run the daemon that writes it, and mount its directory into the container'
@@ -112,7 +112,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
     this.#reading = true
     try {
       while (!this.#closed && !this.#stopping) {
-        const step = await this.#tried(() => this.#trail.step())
+        const step = await this.#tried(() => this.#files.step())
         if (this.#closed) return
         if (step === 'nothing') await this.#idle()
         else if (step === 'moved') this.#moved()
@@ -131,19 +131,19 @@ export class FollowedFile implements AuditSource<FollowStats> {
   }
 
   giveBack({ bytes }: SourceBatch): void {
-    this.#trail.giveBack(bytes.buffer)
+    this.#files.giveBack(bytes.buffer)
   }
 
   async close(): Promise<void> {
     this.#closed = true
     this.#options.hint.disarm()
     this.#pause.wake()
-    await this.#trail.close()
+    await this.#files.close()
   }
 
   stats(): FollowStats {
     const [batches, bytes, failures] = [this.#batches, this.#bytes, this.#failures]
-    const { behind, counts } = this.#trail
+    const { behind, counts } = this.#files
     return { ...counts, batches, bytes, behind, failures, dropped: { ...this.#gaps } }
   }
 
@@ -157,7 +157,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
 
   #moved(): void {
     this.#quiet = 0
-    if (this.#warned || this.#trail.counts.truncations === 0) return
+    if (this.#warned || this.#files.counts.truncations === 0) return
     this.#warned = true
     const message =
       'the audit log was truncated in place: what was written to it just before may be lost, and no reader can tell'
@@ -167,23 +167,23 @@ export class FollowedFile implements AuditSource<FollowStats> {
 
   #batch(bytes: Uint8Array, ahead: boolean): SourceBatch {
     this.#quiet = 0
-    this.#position = this.#trail.position ?? this.#position
+    this.#position = this.#files.position ?? this.#position
     this.#bytes += bytes.length
-    if (ahead) this.#trail.readAhead()
+    if (ahead) this.#files.readAhead()
     const readAt = Math.floor(this.#options.clock.now() / 1_000)
     return { source: this.name, seq: this.#batches++, format: 'auditlog', bytes, position: this.#position, readAt }
   }
 
   async *#drain(): AsyncGenerator<SourceBatch, void, void> {
-    const end = await this.#tried(() => this.#trail.end())
+    const end = await this.#tried(() => this.#files.end())
     if (end === undefined || this.#closed) return
     const done = () => this.#closed || this.#position.id !== end.id || this.#position.offset >= end.size
     while (!done()) {
-      const step = await this.#tried(() => this.#trail.step())
+      const step = await this.#tried(() => this.#files.step())
       if (step === undefined || step === 'nothing') break
       if (step !== 'moved') yield this.#batch(step, false)
     }
-    const rest = end.deleted && !this.#closed ? await this.#tried(() => this.#trail.rest()) : undefined
+    const rest = end.deleted && !this.#closed ? await this.#tried(() => this.#files.rest()) : undefined
     if (rest !== undefined) yield this.#batch(rest, false)
   }
 
@@ -192,7 +192,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
     const { hint, napMs, pollMs } = this.#options
     const quiet = this.#quiet++
     if (quiet === 0) return this.#pause.wait(napMs)
-    if ((await this.#tried(() => this.#trail.lookForNext())) === true || this.#closed) return
+    if ((await this.#tried(() => this.#files.lookForNext())) === true || this.#closed) return
     if (quiet > 1) return this.#pause.wait(pollMs)
     hint.arm(this.name, () => {
       this.#quiet = 1 // what comes after the hint is looked at, then it is armed again

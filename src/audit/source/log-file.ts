@@ -122,14 +122,14 @@ export class LogFile {
   position(path: string): FilePosition {
     const { id, offset } = this
     const sums = { ...this.#mark.sums(), ahead: noSum }
-    // Where nothing but a hole is before the position, what is behind it has to tell the file from others.
+    // Where nothing but a hole is before the position, what is behind it has to distinguish the file from others.
     if (isBlank(this.#mark.tail) && !isBlank(this.#peeked)) sums.ahead = sumOf(this.#peeked)
     return { path, id, offset, skipping: this.#skipping, modified: `${this.#modified}`, ...sums }
   }
 
   /**
    * Reads on by one chunk. The position moves with it, so two reads never give the same bytes.
-   * @param final nobody writes to this file any more: an unfinished last line is passed on
+   * @param final nothing is written to this file any more: an unfinished last line is passed on
    */
   async read({ chunkBytes, counts, memory }: ReadContext, final: boolean): Promise<Piece> {
     if (this.behind < chunkBytes) {

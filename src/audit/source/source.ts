@@ -2,7 +2,7 @@ import type { SourceBatch } from '../batch/batch.ts'
 
 /** Counts that every source has; each source adds its own. Metrics take every number of `dropped` under its name. */
 export interface SourceStats {
-  /** Records that were lost before they got into a batch, by reason. null: this node cannot tell. */
+  /** Records that were lost before they got into a batch, by reason. null: not known on this node. */
   readonly dropped: Readonly<Record<string, number | null>>
 }
 

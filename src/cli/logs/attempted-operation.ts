@@ -1,4 +1,4 @@
-import { type Fields, fieldsOf, listOf, tellsOfLoss, textOf, type Violation } from './violation.ts'
+import { type Fields, fieldsOf, listOf, reportsLoss, textOf, type Violation } from './violation.ts'
 
 /** What a process did: the operation, and the path, capability, call or peer that it was about. */
 export interface AttemptedOperation {
@@ -13,7 +13,7 @@ const longestShown = 200
 /** What a line is about, in the words of its enforcer (EVENTS.md, and the `event` of the contract). */
 export function operationOf(violation: Violation): AttemptedOperation {
   const { fields, event } = violation
-  if (tellsOfLoss(violation)) return lossOf(fieldsOf(fields, 'lost'))
+  if (reportsLoss(violation)) return lossOf(fieldsOf(fields, 'lost'))
   const undecoded = textOf(fields, 'undecoded')
   if (undecoded !== '') return { operation: 'undecoded', target: [shortened(undecoded)] }
   const describe = Object.hasOwn(describers, enforcerOf(fields)) ? describers[enforcerOf(fields)] : undefined

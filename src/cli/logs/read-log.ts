@@ -14,7 +14,7 @@ export interface Chunk {
   linesBefore?: () => Promise<number>
 }
 
-/** Tells that lines may be missing. */
+/** Called when lines may be missing. */
 type Report = (name: string, problem: string) => void
 
 /** Reads what the files have now, from a place on, and closes them. */
@@ -71,7 +71,7 @@ const gapProblems: Record<string, string> = {
   'gap-compressed': 'a file was compressed before it was read to its end',
 }
 
-/** Reads from a place on, then what is written, over every rotation, until it is told to stop. Closes the files. */
+/** Reads from a place on, then what is written, over every rotation, until it is stopped. Closes the files. */
 export async function* followFiles(given: FollowArguments): AsyncGenerator<Chunk, void, void> {
   const { name, files, place, report, stop, options } = given
   const start = files[place.index]

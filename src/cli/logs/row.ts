@@ -2,7 +2,7 @@ import { paddedCells } from '../columns.ts'
 import { type paint, printable } from '../output.ts'
 import { operationOf, wordOf } from './attempted-operation.ts'
 import { policyOf } from './selection.ts'
-import { type Fields, secondsOf, tellsOfLoss, textOf, type Violation } from './violation.ts'
+import { type Fields, reportsLoss, secondsOf, textOf, type Violation } from './violation.ts'
 
 type Paint = ReturnType<typeof paint>
 type Style = Parameters<Paint>[0]
@@ -11,7 +11,7 @@ type Style = Parameters<Paint>[0]
 export function cellsOf(violation: Violation): string[] {
   const { fields, event } = violation
   const { operation, target } = operationOf(violation)
-  const action = tellsOfLoss(violation) ? lost : textOf(fields, 'action')
+  const action = reportsLoss(violation) ? lost : textOf(fields, 'action')
   const unresolved = textOf(fields, 'unresolved')
   const shown = unresolved === '' ? target : [...target, `unresolved=${unresolved}`]
   const cells = [timeOf(violation), action, placeOf(fields), ruleOf(fields), processOf(fields, event), operation]
@@ -78,7 +78,7 @@ function placeOf(fields: Fields): string {
 
 const ruleOf = (fields: Fields): string => policyOf(fields) || textOf(fields, 'profileName')
 
-/** `cat[4711]`. AppArmor and Seccomp tell of the process in the event, BPF beside it. */
+/** `cat[4711]`. AppArmor and Seccomp name the process in the event, BPF beside it. */
 function processOf(fields: Fields, event: Fields): string {
   const word = (key: string) => wordOf(event, key) || wordOf(fields, key)
   const [name, pid] = [word('comm') || word('exe'), textOf(fields, 'pid') || textOf(event, 'pid')]

@@ -1,4 +1,4 @@
-import { type Fields, secondsOf, tellsOfLoss, textOf, type Violation } from './violation.ts'
+import { type Fields, reportsLoss, secondsOf, textOf, type Violation } from './violation.ts'
 
 /** Which violations are wanted; what is left out does not matter. Names may have `*` for any characters. */
 export interface Selection {
@@ -14,7 +14,7 @@ export interface Selection {
 }
 
 /**
- * Tells whether a violation is wanted. That events were lost is always wanted: nobody can say whether they were of the
+ * Whether a violation is wanted. That events were lost is always wanted: nobody can say whether they were of the
  * namespace, pod, policy or action that is asked for.
  */
 export function selector({ namespace, pod, policy, actions, since }: Selection): (violation: Violation) => boolean {
@@ -26,7 +26,7 @@ export function selector({ namespace, pod, policy, actions, since }: Selection):
   if (actions !== undefined) tests.push((fields) => actionsOf(fields).some((action) => actions.includes(action)))
   return (violation) => {
     const isInTime = since === undefined || (secondsOf(violation) ?? since) >= since
-    return isInTime && (tellsOfLoss(violation) || tests.every((isWanted) => isWanted(violation.fields)))
+    return isInTime && (reportsLoss(violation) || tests.every((isWanted) => isWanted(violation.fields)))
   }
 }
 

@@ -44,7 +44,7 @@ export function fieldsOf(fields: Fields, key: string): Fields {
   return isFields(value) ? value : {}
 }
 
-/** Unix seconds of the event; undefined where the line does not tell. */
+/** Unix seconds of the event; undefined where the line does not say. */
 export function secondsOf({ fields }: Violation): number | undefined {
   const { eventTimestamp } = fields
   if (typeof eventTimestamp === 'number' && Number.isFinite(eventTimestamp)) return eventTimestamp
@@ -52,5 +52,5 @@ export function secondsOf({ fields }: Violation): number | undefined {
   return Number.isNaN(milliseconds) ? undefined : milliseconds / 1_000
 }
 
-/** The line that tells that events were lost here; it is of no container and no policy. */
-export const tellsOfLoss = ({ fields }: Violation): boolean => Object.hasOwn(fields, 'lost')
+/** The line that says that events were lost here; it is of no container and no policy. */
+export const reportsLoss = ({ fields }: Violation): boolean => Object.hasOwn(fields, 'lost')

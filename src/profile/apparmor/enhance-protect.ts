@@ -37,7 +37,7 @@ function restrictionsOf({ rule }: SelectedRule): readonly Restriction[] {
   return isImpossible(rule.appArmor) ? [] : rule.appArmor
 }
 
-/** The section of a built-in rule: what it is, why it is there, and what AppArmor is told. */
+/** The section of a built-in rule: what it is, why it is there, and its lines. */
 function ruleSection(selected: SelectedRule, context: RestrictionContext): Section[] {
   const { rule } = selected
   const { rules } = restrictionRules(restrictionsOf(selected), context)

@@ -19,7 +19,7 @@ type Socket = Extract<Restriction, { kind: 'socket' }>
 
 /**
  * AppArmor judges family and type, never the protocol: TCP is every stream of both families. ICMP is raw sockets; the ping
- * sockets of icmp(7) are datagrams as those of UDP and can't be told from them. Upstream's `network tcp` is IPv4 alone.
+ * sockets of icmp(7) are datagrams as those of UDP and cannot be distinguished from them. Upstream's `network tcp` is IPv4 alone.
  */
 const protocolSockets: Record<NonNullable<Socket['protocols']>[number], readonly SocketType[]> = {
   tcp: ['stream'],

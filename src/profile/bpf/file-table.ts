@@ -39,8 +39,8 @@ function merge(files: readonly Drafted<DraftFile>[]): Merged[] {
       if (audit) rule.audited.add(one)
     }
   }
-  const told = [...merged].filter(([, { denied, audited }]) => denied.size + audited.size > 0)
-  return told.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, rule]) => rule)
+  const used = [...merged].filter(([, { denied, audited }]) => denied.size + audited.size > 0)
+  return used.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, rule]) => rule)
 }
 
 function flagsOf(access: ReadonlySet<FileAccess>): number {

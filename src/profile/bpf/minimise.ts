@@ -5,7 +5,7 @@ import { DEAD, type Dfa } from './subset.ts'
  * until every state of a block goes, byte by byte, to the same blocks.
  *
  * It is Hopcroft's rule (when a block splits, its largest part keeps the name, and only what leads to the other parts is
- * looked at again: n log n), on sparse rows: states are told apart by a signature of their row, in which bytes that go
+ * looked at again: n log n), on sparse rows: states are distinguished by a signature of their row, in which bytes that go
  * where the fallback goes are left out, so that the bytes that a row happens to name do not matter.
  */
 class Partition {

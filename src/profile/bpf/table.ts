@@ -47,7 +47,7 @@ export function byteClasses(dfa: Dfa): { classOf: Uint8Array; classes: number } 
   return { classOf, classes: numbers.size }
 }
 
-/** Splits the groups of bytes that the state tells apart. */
+/** Splits the groups of bytes that the state distinguishes. */
 function splitClasses(dfa: Dfa, state: number, groupOf: Uint8Array, sizes: number[]): void {
   const parts = new Map<string, number[]>()
   for (let i = dfa.rowStart[state]!; i < dfa.rowStart[state + 1]!; i++) {

@@ -13,7 +13,7 @@ export interface ReadRules {
   skipped: Skipped[]
 }
 
-/** How a field's wrongness is told: a raw rule is a field of the policy, a custom profile is text within one field. */
+/** How a wrong field is reported: a raw rule is a field of the policy, a custom profile is text within one field. */
 export type Report = (path: string, problem: string, more?: Partial<FieldError>) => FieldError
 
 export const badRule: Report = (path, problem, more) => ({ code: 'BAD_SECCOMP_RULE', path, problem, ...more })

@@ -11,7 +11,7 @@ export interface SyscallRule {
   when: readonly Comparison[]
 }
 
-/** What a rule does, so that two rules can be told apart. */
+/** What a rule does, so that two rules can be distinguished. */
 export function outcome({ action, errno = 1 }: Pick<SyscallRule, 'action' | 'errno'>): string {
   if (action === 'SCMP_ACT_ERRNO' || action === 'SCMP_ACT_TRACE') return `${action} ${errno}`
   return action === 'SCMP_ACT_KILL' ? 'SCMP_ACT_KILL_THREAD' : action

@@ -194,7 +194,7 @@ describe('the containers of a node', () => {
     expect(world.changes.map(({ type }) => type)).to.deep.equal(['started', 'ended'])
   })
 
-  it('tell of processes that are put into them, at once, and stay as they are', async () => {
+  it('report processes that are put into them, at once, and stay as they are', async () => {
     world = new World(1, (runtime) => runtime.run('c1'))
     await world.simulation.runFor(10_000)
     world.runtime.exec('c1')

@@ -71,7 +71,7 @@ describe('containers of a real containerd', function () {
       profileName: '',
     })
     expect(before.mntNsID).to.equal(statSync(`/proc/${before.initPid}/ns/mnt`).ino)
-    // From here on only events tell: the next list is a minute away.
+    // From here on only events say it: the next list is a minute away.
     await until(() => lists === 2)
     real.run('during', labels('during-1'))
     await until(() => known().join() === 'before,during')

@@ -6,7 +6,7 @@ import { processFacts } from '../../../src/agent/containers/process-facts.ts'
 
 const id = 'a'.repeat(64)
 
-describe('what /proc tells of a container', () => {
+describe('what /proc says of a container', () => {
   let root: string
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), 'varmor-facts-'))

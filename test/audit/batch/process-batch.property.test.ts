@@ -118,7 +118,7 @@ function untrusted(name: Uint8Array): string {
   return odd ? Buffer.from(name).toString('hex').toUpperCase() : `"${Buffer.from(name).toString('latin1')}"`
 }
 
-/** The bytes that a line tells of a value: its text, or `raw` where that has lost some. */
+/** The bytes that a line gives of a value: its text, or `raw` where that has lost some. */
 function bytesIn(line: { event: Record<string, string>; raw?: Record<string, string> }, key: string): Buffer {
   const raw = line.raw?.[key]
   return raw === undefined ? Buffer.from(line.event[key]!) : Buffer.from(raw, 'hex')

@@ -122,7 +122,7 @@ describe('a batch of BPF records', () => {
     expect(paths).to.deep.equal(['/', '/a', '/ab', '/abc'])
   })
 
-  it('tells an audited and an allowed event apart from a refused one', () => {
+  it('distinguishes audited, allowed and refused events', () => {
     const lines = (['AUDIT', 'ALLOWED'] as const).map((action) => {
       const text = linesOf(run('record', record({ kind: 'userns', action })).output)[0]!
       return JSON.parse(text) as Record<string, unknown>
@@ -156,7 +156,7 @@ describe('a batch of BPF records', () => {
     })
   })
 
-  it('waits for late news with the whole record', () => {
+  it('waits for late information with the whole record', () => {
     const unknown = record({ kind: 'userns' }, { cgroup: 1, mnt_ns: 5, tgid: 9 })
     const { deferred, written } = run('record', unknown)
     expect({ written, records: deferred[0]!.records }).to.deep.equal({ written: 0, records: 1 })

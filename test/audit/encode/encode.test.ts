@@ -129,7 +129,7 @@ describe('a literal', () => {
 })
 
 describe('a map of bytes', () => {
-  it('tells keys apart and never grows beyond its bound', () => {
+  it('distinguishes keys and never grows beyond its bound', () => {
     const map = new ByteMap<number>()
     for (let number = 0; number < 10_000; number++) {
       const bytes = bytesOf(`profile-${number}`)

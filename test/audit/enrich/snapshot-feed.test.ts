@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { Snapshot } from '../../../src/audit/enrich/snapshot.ts'
-import { SnapshotFeed, type SnapshotNews } from '../../../src/audit/enrich/snapshot-feed.ts'
+import { SnapshotFeed, type SnapshotUpdate } from '../../../src/audit/enrich/snapshot-feed.ts'
 import { KnownProcesses } from '../../../src/audit/pool/known-processes.ts'
 import { ProcessLog, type SeenProcess } from '../../../src/audit/pool/process-log.ts'
 import { demo } from '../harness.ts'
@@ -8,10 +8,10 @@ import { demo } from '../harness.ts'
 const [container] = demo.containers
 const [policy] = demo.policies
 
-function take(news: SnapshotNews | undefined, snapshot?: Snapshot): Snapshot {
-  if (news === undefined) return snapshot!
-  if ('whole' in news) return new Snapshot(news.whole)
-  for (const delta of news.deltas) expect(snapshot?.apply(delta)).to.equal(true)
+function take(update: SnapshotUpdate | undefined, snapshot?: Snapshot): Snapshot {
+  if (update === undefined) return snapshot!
+  if ('whole' in update) return new Snapshot(update.whole)
+  for (const delta of update.deltas) expect(snapshot?.apply(delta)).to.equal(true)
   return snapshot!
 }
 
@@ -39,14 +39,14 @@ describe('the snapshot feed', () => {
   })
 })
 
-describe('what workers tell each other of processes', () => {
+describe('what workers share about processes', () => {
   const at = (since: number, containerID = 'c'): { containerID: string; mntNsID: number; since: number } => ({
     containerID,
     mntNsID: 1,
     since,
   })
 
-  it('is told once, only of containers, and of the younger of two processes with one number', () => {
+  it('is shared once, only of containers, and of the younger of two processes with one number', () => {
     const notes = new KnownProcesses()
     const living = new Map([
       [1, at(10, '')],
@@ -58,15 +58,15 @@ describe('what workers tell each other of processes', () => {
     living.set(2, at(20, 'd'))
     read(2)
     expect(notes.take()).to.deep.equal([[2, at(20, 'd')]])
-    expect(notes.isNews(2, at(10))).to.equal(false)
-    expect(notes.isNews(2, at(20, 'd'))).to.equal(false)
-    expect(notes.isNews(2, at(30))).to.equal(true)
+    expect(notes.isNew(2, at(10))).to.equal(false)
+    expect(notes.isNew(2, at(20, 'd'))).to.equal(false)
+    expect(notes.isNew(2, at(30))).to.equal(true)
   })
 
   it('is bounded', () => {
     const notes = new KnownProcesses(2)
-    for (const pid of [1, 2, 3]) notes.isNews(pid, at(1))
-    expect([notes.isNews(1, at(1)), notes.isNews(3, at(1))]).to.deep.equal([true, false])
+    for (const pid of [1, 2, 3]) notes.isNew(pid, at(1))
+    expect([notes.isNew(1, at(1)), notes.isNew(3, at(1))]).to.deep.equal([true, false])
     const log = new ProcessLog(3)
     const seenProcesses = (from: number, count: number): SeenProcess[] =>
       Array.from({ length: count }, (_, i) => [from + i, at(0)])

@@ -124,7 +124,7 @@ describe(`violations of processes that died at once${noForks === undefined ? '' 
     expect(new Set(found.map(({ podName }) => podName))).to.deep.equal(new Set([web!.podName]))
   })
 
-  it('say that there is none when nobody has told where the parents were', async () => {
+  it('say that there is none when it is not known where the parents were', async () => {
     const program = start('quiet', 20)
     const { lines } = flow(recordsOf(await program.run()))
     expect(new Set((await lines()).map(({ unresolved, podName }) => unresolved ?? podName))).to.deep.equal(

@@ -6,9 +6,9 @@ describe('the waiting room for events without a container', () => {
   const make = (bound = 1000) => {
     const clock = new ManualClock()
     const tried: [owner: string, final: boolean][] = []
-    const news = { version: 1 }
+    const learned = { version: 1 }
     const room: Deferral<string> = new Deferral<string>({
-      ...{ clock, bound, patience: 2000, known: () => news.version },
+      ...{ clock, bound, patience: 2000, known: () => learned.version },
       retry: ({ owner }, final) => void tried.push([owner, final]),
     })
     const hold = (owner: string, bytes = 100, deadline?: number) =>
@@ -21,7 +21,7 @@ describe('the waiting room for events without a container', () => {
         },
         deadline,
       )
-    return { clock, tried, news, room, hold }
+    return { clock, tried, learned, room, hold }
   }
 
   it('lets them go when their time is up, and keeps no timer when nothing waits', async () => {
@@ -41,11 +41,11 @@ describe('the waiting room for events without a container', () => {
     expect([room.depth, room.bytes, clock.waiting]).to.deep.equal([0, 0, 0])
   })
 
-  it('tries again soon after news, without giving more time', async () => {
-    const { clock, tried, news, hold } = make()
+  it('tries again soon after something was learned, without giving more time', async () => {
+    const { clock, tried, learned, hold } = make()
     const begin = clock.now()
     hold('a')
-    news.version++
+    learned.version++
     await clock.advance(150)
     expect(tried).to.deep.equal([['a', false]])
     hold('a', 100, begin + 2000)

@@ -71,9 +71,9 @@ function fakeFile(faults: () => number): { open: NonNullable<SinkOptions['open']
           const copy = Buffer.from(bytes)
           await pause(fault < 0.2 ? fault * 20 : 0)
           const part = fault < 0.3 ? copy.subarray(0, Math.floor(copy.length * fault * 3)) : copy
-          const landed = part.lastIndexOf('\n') + 1
-          text += part.toString('utf8', 0, landed)
-          return landed === bytes.length ? { landed } : { landed, trouble }
+          const written = part.lastIndexOf('\n') + 1
+          text += part.toString('utf8', 0, written)
+          return written === bytes.length ? { written } : { written, trouble }
         },
       }
     },
@@ -328,9 +328,9 @@ describe('the pipeline', () => {
     it('knows a process by the runtime’s word of it, although it was gone before anybody looked and the word came later', async () => {
       const path = join(folder, 'exec.log')
       const { containerID, podName } = demo.containers[0]!
-      let told: () => void = () => undefined
+      let failed: () => void = () => undefined
       const word = new Promise<void>((resolve) => {
-        told = resolve
+        failed = resolve
       })
       const texts = [denial('/etc/5', unknownPid), denial('/etc/6', unknownPid, 1_740_381_200)]
       let given = 0
@@ -342,7 +342,7 @@ describe('the pipeline', () => {
         startedProcess({ type: 'exec-started', containerID, pid: unknownPid, at: 1_740_381_265 }),
       ])
       while (pipeline.accounting.totals.deferred > 0) await pause(5)
-      told()
+      failed()
       await ended
       const lines = linesOf(readFileSync(path)).map((line) => JSON.parse(line))
       expect(lines[0]).to.include({ containerID, podName }).and.not.have.property('unresolved')

@@ -93,7 +93,7 @@ describe('the decode pool', () => {
     expect(failures.map(({ givenUp }) => givenUp)).to.deep.equal([false])
   })
 
-  it('tells workers what is new once, and new workers everything', async () => {
+  it('sends workers what is new once, and new workers everything', async () => {
     await open(2)
     await outputOf(denial('/x'))
     const image = (text: string) => JSON.parse(text.split('\n')[0]!).image as string

@@ -31,9 +31,9 @@ describe('the line queue', () => {
             const bytes = Buffer.from(piece)
             expect(bytes.at(-1)).to.equal(0x0a)
             const some = bytes.subarray(0, Math.ceil(bytes.length * parts[turn++ % parts.length]!))
-            const landed = turn % 5 === 0 ? bytes.length : some.lastIndexOf('\n') + 1
-            text += bytes.toString('latin1', 0, landed)
-            queue.landed(landed)
+            const written = turn % 5 === 0 ? bytes.length : some.lastIndexOf('\n') + 1
+            text += bytes.toString('latin1', 0, written)
+            queue.confirm(written)
           }
           expect(
             text
@@ -53,7 +53,7 @@ describe('the line queue', () => {
     const queue = new LineQueue()
     for (let i = 0; i < 100; i++) queue.push(offerOf(i, [10], []))
     expect(queue.next(1_000_000)?.length).to.equal(queue.bytes)
-    queue.landed(queue.bytes)
+    queue.confirm(queue.bytes)
     queue.push(
       offerOf(
         0,
@@ -70,7 +70,7 @@ describe('the line queue', () => {
     const queue = new LineQueue()
     const offer = offerOf(0, [3, 3, 3], [])
     queue.push(offer)
-    queue.landed(offer.bytes.indexOf('\n') + 1)
+    queue.confirm(offer.bytes.indexOf('\n') + 1)
     expect(queue.takeAll().map(({ lines, writtenLines }) => ({ lines, writtenLines }))).to.deep.equal([
       { lines: 3, writtenLines: 1 },
     ])

@@ -181,10 +181,10 @@ describe('the sink', () => {
         async write(bytes) {
           const answer = answers.shift() ?? {}
           if (answer === 'refuse') throw new Error('only opening refuses')
-          const whole = Buffer.from(bytes).subarray(0, answer.landed ?? bytes.length)
-          const landed = whole.lastIndexOf('\n') + 1
-          text += whole.toString('utf8', 0, landed)
-          return { landed, ...(answer.trouble && { trouble: answer.trouble }) }
+          const whole = Buffer.from(bytes).subarray(0, answer.written ?? bytes.length)
+          const written = whole.lastIndexOf('\n') + 1
+          text += whole.toString('utf8', 0, written)
+          return { written, ...(answer.trouble && { trouble: answer.trouble }) }
         },
       }
     }
@@ -199,7 +199,7 @@ describe('the sink', () => {
     })
 
     it('tries again, waiting longer each time, and writes everything once', async () => {
-      answers = ['refuse', 'refuse', { landed: 100, ...full }, { landed: 0, ...full }]
+      answers = ['refuse', 'refuse', { written: 100, ...full }, { written: 0, ...full }]
       offer(lines(0, 20))
       await turn()
       expect(fates).to.deep.equal([])
@@ -245,7 +245,7 @@ describe('the sink', () => {
     })
 
     it('gives up at the end when the disk takes nothing, counting what part of an offer is written', async () => {
-      answers = [{ landed: 100, ...full }, ...Array.from({ length: 1000 }, () => 'refuse' as const)]
+      answers = [{ written: 100, ...full }, ...Array.from({ length: 1000 }, () => 'refuse' as const)]
       offer(lines(0, 20))
       await clock.advance(10)
       sink.hurry(3000)

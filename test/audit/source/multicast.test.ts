@@ -256,7 +256,7 @@ describe('multicast source', () => {
       expect(() => new MulticastSource({ types: [bad] }, fake({}))).to.throw(RangeError)
     })
 
-  it('tells its reader when the socket breaks, after everything that came before', async () => {
+  it('fails for its reader when the socket breaks, after everything that came before', async () => {
     const buffers = [new ArrayBuffer(1)]
     const broken = { ...idle, error: constants.errno.ENOMEM }
     let closed = 0

@@ -69,7 +69,7 @@ describe('a directory with rotated files', () => {
     expect(await names(join(folder, 'none', 'k.log'))).to.deep.equal([])
   })
 
-  it('tells how much a .gz holds', async () => {
+  it('finds how much a .gz holds', async () => {
     writeFileSync(join(folder, 'k.log.1.gz'), gzipSync(Buffer.alloc(12_345)))
     writeFileSync(join(folder, 'k.log.2.gz'), '')
     const sizes = await Promise.all((await listFiles(join(folder, 'k.log'))).map(unpackedSize))

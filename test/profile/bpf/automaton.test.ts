@@ -99,7 +99,7 @@ describe('the automaton of a profile', () => {
     )
   })
 
-  it('has no two classes of bytes that no state tells apart', () => {
+  it('has no two classes of bytes that no state distinguishes', () => {
     fc.assert(
       fc.property(arbitraryRules, (rules) => {
         const table = tableOf(rules)

@@ -8,7 +8,7 @@ const comparison = writtenComparison
   .filter((c) => c !== 'never')
 
 describe('a comparison of an argument', () => {
-  it('is told again in the words in which it was given', () => {
+  it('is printed in the words in which it was given', () => {
     const given = { index: 3, value: 5, valueTwo: 0, op: 'SCMP_CMP_GT' } as const
     const read = readComparison(given)
     expect(read !== 'never' && writeComparison(read)).to.deep.equal(given)

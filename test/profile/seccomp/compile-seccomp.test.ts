@@ -73,7 +73,7 @@ describe('seccomp, EnhanceProtect', () => {
     expect(outcomeOf(profile, 'clone3')).to.equal('ERRNO 38')
   })
 
-  it('logs instead, where violations are audited and allowed, what would tell something', () => {
+  it('logs instead, where violations are audited and allowed, what would show something', () => {
     const { profile } = protect({ ...userns, auditViolations: true, allowViolations: true })
     expect(outcomeOf(profile, 'unshare', [NEWUSER])).to.equal('LOG')
     expect(outcomeOf(profile, 'clone3')).to.equal('ALLOW')

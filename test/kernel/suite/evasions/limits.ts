@@ -57,7 +57,7 @@ export const limits = {
     kernels: 'all',
   },
   'case-insensitive file systems': {
-    what: 'Another case of the name, where the file system does not tell cases apart (vfat, ext4 with casefold).',
+    what: 'Another case of the name, where the file system ignores case (vfat, ext4 with casefold).',
     why: 'AppArmor compares the bytes of the name as it was first looked up, by whomever; the kernel keeps that one in memory for all cases.',
     remedy: 'Write `[kK][eE][yY]` in raw rules, or a rule for the whole volume.',
     kernels: 'all',
