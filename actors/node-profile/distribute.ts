@@ -24,7 +24,7 @@ export function distribute(report: AgentReport, { acknowledgements, nodeProfiles
     for (const profile of acknowledgements.othersOn(node, listed))
       nodeProfiles.of(nodeProfileKey(node, profile)).tell({ type: 'absent' })
   const { nodes } = acknowledgements
-  nodes.heard(nodes.indexOf(node, now()), now(), complete)
+  nodes.reported(nodes.indexOf(node, now()), now(), complete)
 }
 
 /** Whether the manager does not know yet all that the node has: the answer asks for a complete report. */

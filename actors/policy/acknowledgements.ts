@@ -2,44 +2,44 @@ import { type Acknowledgement, Aggregate } from './aggregate.ts'
 import { type NodeFacts, type NodeListener, NodeTable } from './node-table.ts'
 
 /**
- * What the nodes said of all ArmorProfiles, by `<namespace>/<name>`. It outlives the actors that write and read it, and begins empty
- * with each manager: agents say everything again to a new one.
+ * What the nodes reported of all ArmorProfiles, by `<namespace>/<name>`. It outlives the actors that write and read it, and begins empty
+ * with each manager: agents report everything again to a new one.
  */
 export class Acknowledgements implements NodeListener {
   readonly nodes: NodeTable
   #aggregates = new Map<string, Aggregate>()
   #readers = new Map<string, () => void>()
-  /** Whose reader was told of a change, and has not looked since. */
-  #told = new Set<string>()
+  /** Whose reader was notified of a change, and has not looked since. */
+  #notified = new Set<string>()
 
   /** @param now milliseconds since the epoch */
   constructor(now: number) {
     this.nodes = new NodeTable(now)
-    this.nodes.listen(this)
+    this.nodes.subscribe(this)
   }
 
   /** What is known of a profile. `changed` is called once when that changes, and again only after another call of `of`. */
   of(profile: string, changed: () => void): Aggregate {
     this.#readers.set(profile, changed)
-    this.#told.delete(profile)
+    this.#notified.delete(profile)
     return this.#aggregate(profile)
   }
 
-  /** @returns whether it was news */
+  /** @returns whether it changed anything */
   report(profile: string, node: string, acknowledgement: Acknowledgement, now: number): boolean {
     const index = this.nodes.indexOf(node, now)
-    const news = this.#aggregate(profile).report(index, acknowledgement)
+    const isChange = this.#aggregate(profile).report(index, acknowledgement)
     this.#dropEmpty(profile)
-    return news
+    return isChange
   }
 
-  /** The node said all that it has, and the profile is not among it. */
+  /** The node reported all that it has, and the profile is not among it. */
   absent(profile: string, node: string, now: number): void {
     this.#aggregates.get(profile)?.absent(this.nodes.indexOf(node, now))
     this.#dropEmpty(profile)
   }
 
-  /** Profiles that a node has, so far as it said, apart from those listed. */
+  /** Profiles that a node has, so far as it reported, apart from those listed. */
   *othersOn(node: string, listed: ReadonlySet<string>): Iterable<string> {
     if (!this.nodes.has(node)) return
     const index = this.nodes.indexOf(node, 0)
@@ -47,12 +47,12 @@ export class Acknowledgements implements NodeListener {
       if (!listed.has(profile) && !aggregate.isFree(index)) yield profile
   }
 
-  /** The policy is gone, and its ArmorProfile with it. `dropped` is called with each node that had said something of it. */
+  /** The policy is gone, and its ArmorProfile with it. `dropped` is called with each node that had reported it. */
   forget(profile: string, dropped: (node: string) => void): void {
-    for (const node of this.#aggregates.get(profile)?.heard() ?? []) dropped(node)
+    for (const node of this.#aggregates.get(profile)?.reporters() ?? []) dropped(node)
     this.#aggregates.delete(profile)
     this.#readers.delete(profile)
-    this.#told.delete(profile)
+    this.#notified.delete(profile)
   }
 
   nodeChanged(index: number, before: NodeFacts): void {
@@ -78,8 +78,8 @@ export class Acknowledgements implements NodeListener {
 
   #changed(profile: string): void {
     const reader = this.#readers.get(profile)
-    if (reader === undefined || this.#told.has(profile)) return
-    this.#told.add(profile)
+    if (reader === undefined || this.#notified.has(profile)) return
+    this.#notified.add(profile)
     reader()
   }
 }

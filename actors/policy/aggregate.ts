@@ -1,7 +1,7 @@
 import type { ReportState } from '../../src/api/agent-report.ts'
 import type { NodeFacts, NodeTable } from './node-table.ts'
 
-/** What a node said last of one ArmorProfile. */
+/** What a node reported last of one ArmorProfile. */
 export interface Acknowledgement {
   uid: string
   generation: number
@@ -35,7 +35,7 @@ const MOST_MESSAGES = 200
 const MOST_UIDS = 16
 
 /**
- * What all nodes said of one ArmorProfile: nine bytes a node. A report costs the same however many nodes there are; that another
+ * What all nodes reported of one ArmorProfile: nine bytes a node. A report costs the same however many nodes there are; that another
  * generation is wanted costs a look at each.
  */
 export class Aggregate {
@@ -76,7 +76,7 @@ export class Aggregate {
     this.#recount()
   }
 
-  /** @returns whether it was news */
+  /** @returns whether it changed anything */
   report(index: number, { uid, generation, state, message }: Acknowledgement): boolean {
     this.#reach(index)
     const [uidNumber, stateNumber] = [this.#uidNumber(uid), stateNumbers[state]]
@@ -94,24 +94,24 @@ export class Aggregate {
     return true
   }
 
-  /** The node does not have the profile, so far as it said. */
+  /** The node does not have the profile, so far as it reported. */
   isFree(index: number): boolean {
     return index >= this.#states.length || !this.#holds(index)
   }
 
-  /** No node has the profile, so far as they said. */
+  /** No node has the profile, so far as they reported. */
   get isEmpty(): boolean {
     return this.#holders === 0
   }
 
-  /** The node said all that it has, and the profile is not among it. */
+  /** The node reported all that it has, and the profile is not among it. */
   absent(index: number): void {
     this.#reach(index)
     if (this.#states[index] !== NONE) this.#replace(index, () => this.#clear(index))
   }
 
-  /** Every node that said something. */
-  *heard(): Iterable<string> {
+  /** Every node that reported it and has not reported since that it is gone. */
+  *reporters(): Iterable<string> {
     for (let index = 0; index < this.#states.length; index++)
       if (this.#states[index] !== NONE) yield this.#nodes.name(index)
   }
@@ -139,10 +139,10 @@ export class Aggregate {
     }))
   }
 
-  /** Nodes that have not loaded the profile, did not fail, and were not heard of since `time`; by name, at most so many. */
+  /** Nodes that have not loaded the profile, did not fail, and have not reported since `time`; by name, at most so many. */
   silent(time: number, most: number): { nodes: string[]; count: number } {
     const isSilent = (index: number) =>
-      !this.#counts(index, LOADED) && !this.#counts(index, FAILED) && this.#nodes.heardAt(index) < time
+      !this.#counts(index, LOADED) && !this.#counts(index, FAILED) && this.#nodes.reportedAt(index) < time
     return this.#listed(isSilent, most)
   }
 
@@ -153,15 +153,15 @@ export class Aggregate {
   }
 
   /**
-   * Nodes that may still have the profile, while it is removed. A node is free of it when it said so; when all that it has was heard
-   * of after `since`, and the profile is not among it; or when it was silent since `silentSince`.
+   * Nodes that may still have the profile, while it is removed. A node is free of it when it reported so; when it reported all that it
+   * has after `since`, and the profile is not among it; or when it was silent since `silentSince`.
    */
-  holding(since: number, silentSince: number, most: number): { nodes: string[]; count: number } {
+  holders(since: number, silentSince: number, most: number): { nodes: string[]; count: number } {
     return this.#listed((index) => {
-      const heardAt = this.#nodes.heardAt(index)
+      const reportedAt = this.#nodes.reportedAt(index)
       if (this.#states[index] === UNLOADED && this.#uids[index] === this.#wantedUid) return false
-      if (this.#states[index] === NONE && this.#nodes.isKnown(index) && heardAt > since) return false
-      return heardAt > silentSince
+      if (this.#states[index] === NONE && this.#nodes.isKnown(index) && reportedAt > since) return false
+      return reportedAt > silentSince
     }, most)
   }
 
@@ -229,7 +229,7 @@ export class Aggregate {
     return this.#uidNames.push(uid) - 1
   }
 
-  /** Keeps the uid that is wanted; what nodes said of others will not count again. */
+  /** Keeps the uid that is wanted; what nodes reported of others will not count again. */
   #forgetUids(): void {
     const wanted = this.#uidNames[this.#wantedUid]!
     for (let index = 0; index < this.#uids.length; index++) {

@@ -1,4 +1,4 @@
-/** Told when a node counts, or does not count any more. */
+/** Notified when a node counts, or does not count any more. */
 export interface NodeListener {
   /** The node takes part, or what is known of it has changed. */
   nodeChanged(index: number, before: NodeFacts): void
@@ -34,19 +34,19 @@ export class NodeTable {
   #names: (string | undefined)[] = []
   #free: number[] = []
   #flags = new Uint8Array(FIRST_SIZE)
-  #heardAt = new Float64Array(FIRST_SIZE)
+  #reportedAt = new Float64Array(FIRST_SIZE)
   #listeners: NodeListener[] = []
   #desired = 0
   #unknown = 0
   #knownAt: number
 
-  /** @param now milliseconds since the epoch: when this manager began to listen to nodes */
+  /** @param now milliseconds since the epoch: when this manager began to receive reports */
   constructor(now: number) {
     this.startedAt = now
     this.#knownAt = now
   }
 
-  listen(listener: NodeListener): void {
+  subscribe(listener: NodeListener): void {
     this.#listeners.push(listener)
   }
 
@@ -60,12 +60,12 @@ export class NodeTable {
     return this.#desired
   }
 
-  /** Of those, the ones that have not said yet all that they have. */
+  /** Of those, the ones that have not reported yet all that they have. */
   get unknown(): number {
     return this.#unknown
   }
 
-  /** When the last of them said it, in milliseconds since the epoch. */
+  /** When the last of them did, in milliseconds since the epoch. */
   get knownAt(): number {
     return this.#knownAt
   }
@@ -83,9 +83,9 @@ export class NodeTable {
     return (this.#flags[index]! & KNOWN) !== 0
   }
 
-  /** When the node was heard of last, in milliseconds since the epoch: when it joined, if it never reported. */
-  heardAt(index: number): number {
-    return this.#heardAt[index]!
+  /** When the node reported last, in milliseconds since the epoch: when it joined, if it never reported. */
+  reportedAt(index: number): number {
+    return this.#reportedAt[index]!
   }
 
   has(name: string): boolean {
@@ -101,7 +101,7 @@ export class NodeTable {
     this.#names[index] = name
     this.#indexes.set(name, index)
     this.#flags[index] = 0
-    this.#heardAt[index] = now
+    this.#reportedAt[index] = now
     return index
   }
 
@@ -112,7 +112,7 @@ export class NodeTable {
     const before = this.#flags[index]!
     const after = (before & KNOWN) | (facts === undefined ? 0 : DESIRED | (facts.schedulable ? SCHEDULABLE : 0))
     if (after === before) return
-    if ((before & DESIRED) === 0) this.#heardAt[index] = now
+    if ((before & DESIRED) === 0) this.#reportedAt[index] = now
     this.#flags[index] = after
     this.#count(before, after)
     for (const listener of this.#listeners) listener.nodeChanged(index, factsOf(before))
@@ -132,8 +132,8 @@ export class NodeTable {
   }
 
   /** A report of the node came. */
-  heard(index: number, now: number, complete: boolean): void {
-    this.#heardAt[index] = now
+  reported(index: number, now: number, complete: boolean): void {
+    this.#reportedAt[index] = now
     if (!complete || this.isKnown(index)) return
     this.#knownAt = now
     const before = this.#flags[index]!
@@ -151,8 +151,8 @@ export class NodeTable {
     const flags = new Uint8Array(this.#flags.length * 2)
     flags.set(this.#flags)
     this.#flags = flags
-    const heardAt = new Float64Array(this.#heardAt.length * 2)
-    heardAt.set(this.#heardAt)
-    this.#heardAt = heardAt
+    const reportedAt = new Float64Array(this.#reportedAt.length * 2)
+    reportedAt.set(this.#reportedAt)
+    this.#reportedAt = reportedAt
   }
 }

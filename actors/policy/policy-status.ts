@@ -1,4 +1,5 @@
 import type { VarmorPolicyCondition, VarmorPolicyPhase, VarmorPolicyStatus } from '../../src/api/types.ts'
+import type { AnyPolicy } from '../ports.ts'
 import type { RolloutNews } from '../rollout/wanted.ts'
 import { timeText, withTransition } from './conditions.ts'
 import { listing } from './listing.ts'
@@ -18,7 +19,14 @@ export type RestartView =
   | { state: 'none' }
   /** For the nodes where pods can land; `message` names them. */
   | { state: 'waiting'; message: string }
-  | { state: 'begun'; change: string; since: number; news: RolloutNews | undefined }
+  | {
+      state: 'begun'
+      change: string
+      since: number
+      progress: RolloutNews | undefined
+      /** Why the actor that restarts them failed; empty if it did not. */
+      failure: string
+    }
 
 export interface PolicyView {
   profileName: string
@@ -65,6 +73,29 @@ export function policyStatus(
     phase: phaseOf(view, ready),
     observedGeneration: view.generation,
     ...(restart !== undefined && { restart }),
+  }
+}
+
+/** A bug: the actor of the policy, or of its restarts, threw an error, and was started anew. */
+const ACTOR_FAILED = 'ActorFailed'
+
+/** The status of a policy whose actor failed: it says so, and what is known of the profile stays. Nothing vouches for Ready. */
+export function failedStatus(
+  { status: before, metadata }: AnyPolicy,
+  profileName: string,
+  message: string,
+  now: number,
+): VarmorPolicyStatus {
+  const conditions = before?.conditions ?? []
+  const failed: Condition = { type: 'Ready', status: 'False', reason: ACTOR_FAILED, message }
+  const known = conditions.find(({ type }) => type === 'Ready')
+  return {
+    observedGeneration: metadata.generation ?? 0,
+    ...before,
+    profileName: before?.profileName ?? profileName,
+    conditions: [...conditions.filter((one) => one !== known), withTransition(failed, known, now)],
+    ready: false,
+    phase: 'Error',
   }
 }
 
@@ -157,18 +188,25 @@ function restartCondition(before: VarmorPolicyStatus | undefined, restart: Resta
       return condition('False', 'Stopped', 'the restarts were stopped')
     case 'waiting':
       return condition('False', 'WaitingForNodes', restart.message)
-    case 'begun': {
-      const { news } = restart
-      // Whether anything is to be restarted shows with the first news.
-      if (news === undefined) return known?.status === 'True' ? known : undefined
-      if (news.total === 0) return undefined
-      const count = `${news.restarted} of ${news.total} workloads were restarted`
-      if (news.state === 'done') return condition('False', 'Done', count)
-      return news.state === 'paused'
-        ? condition('True', 'Paused', `${count}; ${news.message}`)
-        : condition('True', 'InProgress', count)
-    }
+    case 'begun':
+      return progressCondition(restart, known, condition)
   }
+}
+
+function progressCondition(
+  { progress, failure }: Extract<RestartView, { state: 'begun' }>,
+  known: Condition | undefined,
+  condition: (status: 'True' | 'False', reason: string, message: string) => Condition,
+): Condition | undefined {
+  const count = progress && `${progress.restarted} of ${progress.total} workloads were restarted`
+  if (failure !== '') return condition('True', ACTOR_FAILED, count === undefined ? failure : `${count}; ${failure}`)
+  // Whether anything is to be restarted shows with the first report.
+  if (progress === undefined || count === undefined) return known?.status === 'True' ? known : undefined
+  if (progress.total === 0) return undefined
+  if (progress.state === 'done') return condition('False', 'Done', count)
+  return progress.state === 'paused'
+    ? condition('True', 'Paused', `${count}; ${progress.message}`)
+    : condition('True', 'InProgress', count)
 }
 
 function restartStatus(
@@ -176,6 +214,6 @@ function restartStatus(
   { restart }: PolicyView,
 ): VarmorPolicyStatus['restart'] | undefined {
   if (restart.state !== 'begun') return before?.restart
-  const { change, since, news } = restart
-  return { change, since: timeText(since), done: news?.change === change && news.state === 'done' }
+  const { change, since, progress } = restart
+  return { change, since: timeText(since), done: progress?.change === change && progress.state === 'done' }
 }

@@ -5,12 +5,18 @@ import { withTransition } from './conditions.ts'
 /** So many nodes are named; of more, the number. */
 export const MOST_NODES = 50
 
+/** Some nodes by name, and how many there are. */
+export interface NodeListing {
+  nodes: readonly string[]
+  count: number
+}
+
 export interface NodesView {
   summary: Summary
   /** At most MOST_NODES, by name. */
   failures: readonly NodeFailure[]
-  /** Nodes that no agent has reported for: at most MOST_NODES, by name, and how many there are. */
-  silent: { nodes: readonly string[]; count: number }
+  /** Nodes that no agent has reported for: at most MOST_NODES, by name. */
+  silent: NodeListing
 }
 
 interface Trouble {
@@ -19,7 +25,7 @@ interface Trouble {
   message: string
 }
 
-/** The status of the ArmorProfile of `generation`: a condition for each node that failed, or was not heard of. */
+/** The status of the ArmorProfile of `generation`: a condition for each node that failed, or that no agent reported for. */
 export function profileStatus(
   before: ArmorProfileStatus | undefined,
   view: NodesView,
@@ -41,8 +47,8 @@ export function profileStatus(
 function troubles({ summary, failures, silent }: NodesView): Trouble[] {
   const failed = failures.map(({ node, message }) => ({ nodeName: node, reason: 'LoadFailed', message }))
   const message = 'no agent has reported; see whether the agent runs on this node'
-  const unheard = silent.nodes.map((node) => ({ nodeName: node, reason: 'NotReported', message }))
-  const named = [...failed, ...unheard].slice(0, MOST_NODES)
+  const unreported = silent.nodes.map((node) => ({ nodeName: node, reason: 'NotReported', message }))
+  const named = [...failed, ...unreported].slice(0, MOST_NODES)
   const more = summary.failed + silent.count - named.length
   return more === 0 ? named : [...named, { nodeName: '', reason: 'More', message: `and ${more} more nodes` }]
 }

@@ -1,90 +1,86 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ArmorProfile, ArmorProfileStatus } from '../../src/api/types.ts'
 import type { AnyPolicy } from '../ports.ts'
+import type { Part, TimerReason } from './decision.ts'
 import { listing } from './listing.ts'
+import { versionOf } from './memory.ts'
+import type { Observation } from './observation.ts'
 import { type PolicyView, policyStatus } from './policy-status.ts'
-import { MOST_NODES, type NodesView, profileStatus } from './profile-status.ts'
-import { lookAgain, type Run, versionOf } from './run.ts'
+import { profileStatus } from './profile-status.ts'
 
-/** What the nodes said, as far as statuses show it. */
-export function nodesView({ aggregate, ports, settings, now }: Run): NodesView {
-  const { startedAt } = ports.acknowledgements.nodes
-  const { summary } = aggregate
-  const isSettled = summary.loaded + summary.failed === summary.desired
-  // Before that, no node had the time to be silent.
-  const silent =
-    isSettled || now - startedAt < settings.silentAfter
-      ? { nodes: [], count: 0 }
-      : aggregate.silent(now - settings.silentAfter, MOST_NODES)
-  return { summary, failures: aggregate.failures(MOST_NODES), silent }
+/** What a status shows; `rest` is what differs from a policy that was accepted and needs nothing. */
+export const viewOf = (seen: Observation, { metadata }: AnyPolicy, rest: Partial<PolicyView>): PolicyView => ({
+  profileName: seen.profileId.name,
+  generation: metadata.generation ?? 0,
+  profileGeneration: seen.profile?.metadata.generation,
+  verdict: { kind: 'accepted' },
+  modeling: { state: 'none' },
+  nodes: seen.nodes,
+  skipped: '',
+  restart: { state: 'none' },
+  removing: '',
+  ...rest,
+})
+
+/** The statuses of policy and profile where they change, not too often, and Events for nodes that failed. */
+export function publish(seen: Observation, policy: AnyPolicy, view: PolicyView): Part {
+  const { memory, now, profile, settings } = seen
+  const confirmed = confirmedBy(seen, view)
+  if (isHeld(seen, policy, view, confirmed)) return { memory: { confirmed }, timers: { held: settings.settleTime } }
+  const failed = announceFailures(seen, policy)
+  const ofProfile =
+    profile === undefined || view.removing !== '' ? { isShown: true, part: {} } : profilePart(seen, profile)
+  const part: Part = {
+    ...failed,
+    memory: { confirmed, ...failed.memory },
+    timers: { ...silenceTimer(seen), ...ofProfile.part.timers },
+  }
+  if (ofProfile.part.effect !== undefined) return { ...part, effect: ofProfile.part.effect }
+  const status = policyStatus(policy.status, view, now)
+  // Who reads that all is ready finds the numbers of the ArmorProfile to be so, too.
+  const isEarly = status.ready === true && !ofProfile.isShown
+  if (isEarly || isDeepStrictEqual(status, policy.status)) return part
+  const wait = memory.policyStatusAt + settings.statusInterval - now
+  if (wait > 0) return { ...part, timers: { ...part.timers, 'policy-status': wait } }
+  return { ...part, effect: { type: 'write-policy-status', policy, status } }
 }
 
-/** Writes the statuses of policy and profile where they change, not too often, and tells of nodes that failed. */
-export async function publish(run: Run, policy: AnyPolicy, view: PolicyView): Promise<AnyPolicy> {
-  const { state, now, profile } = run
-  if (isHeld(run, policy, view)) {
-    lookAgain(run, 'held', run.settings.settleTime)
-    return policy
-  }
-  const isProfileShown =
-    profile === undefined || view.removing !== '' || (await publishProfile(run, profile, view.nodes))
-  watchSilence(run, view.nodes)
-  tellFailures(run, policy, view.nodes)
-  const next = policyStatus(policy.status, view, now)
-  // Who reads that all is ready finds the numbers of the ArmorProfile to be so, too.
-  const isEarly = next.ready === true && !isProfileShown
-  if (
-    isEarly ||
-    isDeepStrictEqual(next, policy.status) ||
-    !isDue(run, 'policy-status', state.policyStatusAt, run.settings.statusInterval)
-  )
-    return policy
-  const written = await run.ports.api.writePolicyStatus(policy, next)
-  run.ports.count('status-written')
-  state.policyStatusAt = now
-  state.policy = written
-  return written
+/** The version of the profile whose status all nodes have confirmed to this manager. */
+function confirmedBy({ nodes, memory, profile }: Observation, { verdict, removing }: PolicyView): string {
+  const { desired, loaded, failed } = nodes.summary
+  const isConfirmed = verdict.kind === 'accepted' && removing === '' && loaded === desired && failed === 0
+  return isConfirmed ? versionOf(profile) : memory.confirmed
 }
 
 /**
  * A manager that has just begun knows nothing, and what stands on the objects was true a moment ago: it stays until the nodes have
- * spoken, or had the time to.
+ * reported, or had the time to.
  */
-function isHeld(run: Run, policy: AnyPolicy, view: PolicyView): boolean {
-  const { ports, settings, state, now, profile, aggregate } = run
-  const { startedAt, unknown, knownAt } = ports.acknowledgements.nodes
-  const { desired, loaded, failed } = aggregate.summary
-  if (view.verdict.kind !== 'accepted' || view.removing !== '' || now - startedAt >= settings.grace) return false
-  if (loaded === desired && failed === 0) state.confirmed = versionOf(profile)
-  if (state.confirmed === versionOf(profile)) return false
+function isHeld(
+  { settings, now, profile, nodes }: Observation,
+  policy: AnyPolicy,
+  { verdict, removing }: PolicyView,
+  confirmed: string,
+): boolean {
+  const isOld = now - nodes.startedAt >= settings.grace
+  if (verdict.kind !== 'accepted' || removing !== '' || isOld || confirmed === versionOf(profile)) return false
   const isAboutThis =
     profile?.status?.observedGeneration === profile?.metadata.generation &&
     profile?.status !== undefined &&
     policy.status?.observedGeneration === policy.metadata.generation
-  return isAboutThis && (unknown > 0 || now - knownAt < settings.settleTime)
+  return isAboutThis && (nodes.unknown > 0 || now - nodes.knownAt < settings.settleTime)
 }
 
-/** Whether the time between two writes is over; else it looks again when it is. */
-function isDue(run: Run, reason: string, last: number, interval: number): boolean {
-  const wait = last + interval - run.now
-  if (wait > 0) lookAgain(run, reason, wait)
-  return wait <= 0
-}
-
-/** @returns whether the status is as the view says */
-async function publishProfile(run: Run, profile: ArmorProfile, view: NodesView): Promise<boolean> {
-  const { state, settings, now, ports } = run
-  const next = profileStatus(profile.status, view, profile.metadata.generation ?? 0, now)
-  if (isDeepStrictEqual(next, profile.status)) return true
-  const interval = isProgress(profile.status, next) ? settings.progressInterval : settings.statusInterval
-  if (!isDue(run, 'profile-status', state.profileStatusAt, interval)) return false
-  run.profile = await ports.api.writeProfileStatus(profile, next)
-  ports.count('status-written')
-  state.confirmed = versionOf(run.profile)
-  state.profileStatusAt = now
-  state.profile = run.profile
-  state.profileWrittenAt = now
-  return true
+/** `isShown`: the status is as it is to be. */
+function profilePart(seen: Observation, profile: ArmorProfile): { isShown: boolean; part: Part } {
+  const { memory, settings, now, nodes } = seen
+  const status = profileStatus(profile.status, nodes, profile.metadata.generation ?? 0, now)
+  if (isDeepStrictEqual(status, profile.status)) return { isShown: true, part: {} }
+  const interval = isProgress(profile.status, status) ? settings.progressInterval : settings.statusInterval
+  const wait = memory.profileStatusAt + interval - now
+  const part: Part =
+    wait > 0 ? { timers: { 'profile-status': wait } } : { effect: { type: 'write-profile-status', profile, status } }
+  return { isShown: false, part }
 }
 
 /** Nothing but numbers that are going to change again. */
@@ -93,25 +89,22 @@ function isProgress(before: ArmorProfileStatus | undefined, after: ArmorProfileS
   return !isComplete && isDeepStrictEqual(before?.conditions, after.conditions)
 }
 
-/** Silence makes no noise: look again while someone is missing. */
-function watchSilence(run: Run, { summary }: NodesView): void {
-  if (summary.loaded + summary.failed < summary.desired) lookAgain(run, 'silence', run.settings.silentAfter / 3)
+/** A node that falls silent sends nothing: look again while someone is missing. */
+function silenceTimer({ nodes: { summary }, settings }: Observation): Partial<Record<TimerReason, number>> {
+  return summary.loaded + summary.failed < summary.desired ? { silence: settings.silentAfter / 3 } : {}
 }
 
-const MOST_TOLD = 1_000
+const MOST_ANNOUNCED = 1_000
 
-function tellFailures({ state, ports, profile }: Run, policy: AnyPolicy, { failures }: NodesView): void {
+function announceFailures({ memory, profile, nodes: { failures } }: Observation, policy: AnyPolicy): Part {
   const generation = profile?.metadata.generation ?? 0
-  if (state.failed.generation !== generation) state.failed = { generation, nodes: new Set() }
-  const { nodes } = state.failed
-  const fresh = failures.filter(({ node }) => !nodes.has(node))
-  if (fresh.length === 0 || nodes.size >= MOST_TOLD) return
-  for (const { node } of fresh) nodes.add(node)
-  const note = listing(
-    fresh.map(({ node, message }) => `${node}: ${message}`),
-    '; ',
-    5,
-    900,
-  )
-  ports.event({ policy, type: 'Warning', reason: 'NodeFailed', note: `the profile could not be loaded on ${note}` })
+  const nodes = memory.failed.generation === generation ? memory.failed.nodes : []
+  const fresh = failures.filter(({ node }) => !nodes.includes(node))
+  if (fresh.length === 0 || nodes.length >= MOST_ANNOUNCED) return {}
+  const named = fresh.map(({ node, message }) => `${node}: ${message}`)
+  const note = `the profile could not be loaded on ${listing(named, '; ', 5, 900)}`
+  return {
+    events: [{ policy, type: 'Warning', reason: 'NodeFailed', note }],
+    memory: { failed: { generation, nodes: [...nodes, ...fresh.map(({ node }) => node)] } },
+  }
 }

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import { type KernelEnforcer, parseEnforcers } from '../../src/api/enforcer.ts'
 import type { ArmorProfile, Target } from '../../src/api/types.ts'
-import type { AnyPolicy } from '../ports.ts'
+import type { AnyPolicy, PolicyEvent } from '../ports.ts'
 import type { WantedRollout } from '../rollout/wanted.ts'
+import type { Part } from './decision.ts'
+import type { Observation } from './observation.ts'
 import type { RestartView } from './policy-status.ts'
-import type { Run } from './run.ts'
 
 const short = (parts: unknown): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 10)
 
@@ -21,93 +22,116 @@ const changeOf = (policy: AnyPolicy): string =>
   `create-${short([policy.metadata.uid, kernelEnforcers(policy.spec.policy.enforcer)])}`
 
 const wantsRestarts = (
-  { settings }: Run,
+  { settings }: Observation,
   { target, updateExistingWorkloads }: { target: Target; updateExistingWorkloads?: boolean | undefined },
 ): boolean => settings.restartExistingWorkloads && updateExistingWorkloads === true && target.kind !== 'Pod'
 
-/** Where the restart for the policy as it is stands, and is to be said to stand. Begins it when nodes have the profile. */
-export function restartView(run: Run, policy: AnyPolicy): RestartView {
-  const { state, now, aggregate } = run
-  if (!wantsRestarts(run, policy.spec)) return { state: 'none' }
+/** Where the restart for the policy as it is stands, and is to be said to stand. It begins when nodes have the profile. */
+export function restartFor(seen: Observation, policy: AnyPolicy): { view: RestartView; part: Part } {
+  const { memory, now, nodes } = seen
+  const same: Part = {}
+  if (!wantsRestarts(seen, policy.spec)) return { view: { state: 'none' }, part: same }
   const change = changeOf(policy)
   const known = policy.status?.restart
-  if (known?.change === change && known.done) return { state: 'none' }
-  const news = state.news?.change === change ? state.news : undefined
-  if (known?.change === change) return { state: 'begun', change, since: Date.parse(known.since), news }
-  const { blocking, loaded } = aggregate.summary
+  if (known?.change === change && known.done) return { view: { state: 'none' }, part: same }
+  const progress = memory.progress?.change === change ? memory.progress : undefined
+  const begun = (since: number): RestartView => ({
+    state: 'begun',
+    change,
+    since,
+    progress,
+    failure: memory.rolloutFailure,
+  })
+  if (known?.change === change) return { view: begun(Date.parse(known.since)), part: same }
+  const { blocking, loaded } = nodes.summary
   if (blocking > 0 || loaded === 0) {
-    state.beginning = undefined
-    const names = aggregate.blockers(5).join(', ')
-    const message = `before the restarts, the profile must be loaded on every node where pods can land; missing: ${names}`
-    return { state: 'waiting', message: names === '' ? 'no node has loaded the profile yet' : message }
+    const names = nodes.blockers.join(', ')
+    const missing = `before the restarts, the profile must be loaded on every node where pods can land; missing: ${names}`
+    const message = names === '' ? 'no node has loaded the profile yet' : missing
+    return { view: { state: 'waiting', message }, part: { memory: { beginning: undefined } } }
   }
-  if (state.beginning?.change !== change) state.beginning = { change, since: Math.floor(now / 1000) * 1000 }
-  return { state: 'begun', change, since: state.beginning.since, news }
+  const { beginning = { change: '', since: 0 } } = memory
+  const since = beginning.change === change ? beginning.since : Math.floor(now / 1000) * 1000
+  return { view: begun(since), part: { memory: { beginning: { change, since } } } }
 }
 
-/** Tells the rollout actor what is wanted. What the status does not say yet has not begun: after a crash nobody would know. */
-export function tellRollout(run: Run, policy: AnyPolicy, view: RestartView): void {
-  const { state, aggregate } = run
-  if (view.state !== 'begun') {
-    stopRollout(run)
-    return
-  }
-  const isTold = state.toldRollout?.change === view.change
-  if (isTold || policy.status?.restart?.change !== view.change || aggregate.summary.blocking > 0) return
+/** What the rollout actor must be sent about the policy as it stands. */
+export function rolloutFor(seen: Observation, policy: AnyPolicy, view: RestartView): Part {
+  const { memory, nodes } = seen
+  if (view.state !== 'begun') return stopRollout(seen)
+  const isSent = memory.sentRollout?.change === view.change
+  if (isSent || policy.status?.restart?.change !== view.change || nodes.summary.blocking > 0) return {}
   // The one that ended needs no more.
-  if (state.news?.change === view.change && state.news.state === 'done') return
-  tell(run, wantedBy(policy.spec, run, view.change, view.since, false))
+  if (view.progress?.state === 'done') return {}
+  return wanted(seen, policy.spec.target, policy.spec.policy.enforcer, view.change, view.since, false)
 }
 
-/**
- * The restart that takes the workloads out of the profile before it goes.
- * @returns whether it is done; if not, how far it is
- */
-export function removalRestart(run: Run, profile: ArmorProfile): { done: boolean; message: string } {
-  const { policy, state } = run
+/** The restart that takes the workloads out of the profile before it goes; `waiting` is empty when there is none (any more). */
+export function removalRestart(seen: Observation, profile: ArmorProfile): { waiting: string; part: Part } {
+  const { policy, memory, now } = seen
   const { updateExistingWorkloads } = policy?.spec ?? profile.spec
   const target = profile.spec.target ?? policy?.spec.target
   const change = `removed-${short([profile.metadata.uid])}`
-  if (target === undefined || !wantsRestarts(run, { target, updateExistingWorkloads })) {
-    stopRollout(run)
-    return { done: true, message: '' }
+  if (target === undefined || !wantsRestarts(seen, { target, updateExistingWorkloads }))
+    return { waiting: '', part: stopRollout(seen) }
+  const progress = memory.progress?.change === change ? memory.progress : undefined
+  if (progress?.state === 'done') return { waiting: '', part: {} }
+  const since = Date.parse(String(policy?.metadata.deletionTimestamp ?? profile.metadata.deletionTimestamp)) || now
+  const isSent = memory.sentRollout?.change === change
+  const count = progress === undefined ? '' : `: ${progress.restarted} of ${progress.total}`
+  const failure = memory.rolloutFailure === '' ? '' : `; ActorFailed: ${memory.rolloutFailure}`
+  const why =
+    progress?.state === 'paused'
+      ? `; ${progress.message}; without updateExistingWorkloads it is not waited for`
+      : failure
+  return {
+    waiting: `workloads are restarted without the profile${count}${why}`,
+    part: isSent ? {} : wanted(seen, target, profile.spec.profile.enforcer, change, since, true),
   }
-  const news = state.news?.change === change ? state.news : undefined
-  if (news?.state === 'done') return { done: true, message: '' }
-  const since = Date.parse(String(policy?.metadata.deletionTimestamp ?? profile.metadata.deletionTimestamp)) || run.now
-  const enforcer = profile.spec.profile.enforcer
-  const wanted = wantedBy({ target, policy: { enforcer } }, run, change, since, true)
-  if (state.toldRollout?.change !== change) tell(run, wanted)
-  const count = news === undefined ? '' : `: ${news.restarted} of ${news.total}`
-  const why = news?.state === 'paused' ? `; ${news.message}; without updateExistingWorkloads it is not waited for` : ''
-  return { done: false, message: `workloads are restarted without the profile${count}${why}` }
 }
 
-export function stopRollout({ state, ports, context }: Run): void {
-  if (state.toldRollout !== undefined && state.toldRollout.change === undefined) return
-  ports.tellRollout(context.key, { type: 'unwanted' })
-  state.toldRollout = { change: undefined }
+export function stopRollout({ memory }: Observation): Part {
+  const isStopped = memory.sentRollout !== undefined && memory.sentRollout.change === undefined
+  if (isStopped) return {}
+  return { rollout: { type: 'unwanted' }, memory: { sentRollout: { change: undefined }, rolloutFailure: '' } }
 }
 
-function tell({ ports, state, context }: Run, wanted: WantedRollout): void {
-  ports.tellRollout(context.key, { type: 'wanted', wanted })
-  state.toldRollout = { change: wanted.change }
-}
-
-function wantedBy(
-  { target, policy }: { target: AnyPolicy['spec']['target']; policy: { enforcer: string } },
-  { id, profileId }: Run,
+function wanted(
+  { id, profileId }: Observation,
+  target: Target,
+  enforcer: string,
   change: string,
   since: number,
   removing: boolean,
-): WantedRollout {
-  return {
+): Part {
+  const rollout: WantedRollout = {
     change,
     since,
     removing,
     namespace: id.kind === 'VarmorPolicy' ? id.namespace : undefined,
     target,
     profileName: profileId.name,
-    enforcers: kernelEnforcers(policy.enforcer),
+    enforcers: kernelEnforcers(enforcer),
   }
+  return { rollout: { type: 'wanted', wanted: rollout }, memory: { sentRollout: { change } } }
+}
+
+/** What the rollout actor reported becomes Events, once, unless there was nothing to restart. */
+export function announceRollout({ policy, memory: { progress, announced, beginning } }: Observation): Part {
+  if (policy === undefined || progress === undefined) return {}
+  const { change, state, total, restarted, message } = progress
+  const isKnown = announced?.change === change && announced.state === state
+  const begins = total > 0 && beginning?.change === change
+  if (isKnown && !begins) return {}
+  const events: PolicyEvent[] = []
+  const count = `${restarted} of ${total} workloads were restarted`
+  if (begins) {
+    const note = `workloads that match ${JSON.stringify(policy.spec.target)} are restarted, one after the other`
+    events.push({ policy, type: 'Normal', reason: 'RestartBegun', note })
+  }
+  if (!isKnown && total > 0 && state === 'done')
+    events.push({ policy, type: 'Normal', reason: 'RestartDone', note: count })
+  if (!isKnown && total > 0 && state === 'paused')
+    events.push({ policy, type: 'Warning', reason: 'RestartPaused', note: `${count}; ${message}`.slice(0, 900) })
+  return { events, memory: { announced: { change, state }, ...(begins && { beginning: undefined }) } }
 }

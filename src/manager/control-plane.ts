@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { distribute, forgetNode, needsComplete, type Reporting } from '../../actors/node-profile/distribute.ts'
 import { type NodeProfileMessage, nodeProfileFamily, nodeProfileKey } from '../../actors/node-profile.ts'
 import { Acknowledgements } from '../../actors/policy/acknowledgements.ts'
-import { ownerOf } from '../../actors/policy/desired-profile.ts'
+import { desiredProfile, ownerOf } from '../../actors/policy/desired-profile.ts'
 import { idOf, keyOfPolicy } from '../../actors/policy/policy-id.ts'
 import { defaultPolicySettings, type PolicyMessage, type PolicySettings, policyFamily } from '../../actors/policy.ts'
 import type { AnyPolicy, ControlPlaneApi, CounterName, RecordEvent, RestartLimiter } from '../../actors/ports.ts'
@@ -205,7 +205,7 @@ export class ControlPlane {
         count,
         tell: (key, news) => {
           if (news.state === 'done') this.#rolling.delete(key)
-          this.#policies.of(key).tell({ type: 'rollout', news })
+          this.#policies.of(key).tell({ type: 'rollout', progress: news })
         },
         failed: (key, failure) => this.#policies.of(key).tell({ type: 'rollout-failed', failure }),
         settings: { ...defaultRolloutSettings, ...rollout },
@@ -224,10 +224,11 @@ export class ControlPlane {
         count,
         acknowledgements: this.#acknowledgements,
         nodesChanged: (key) => this.#policies.of(key).tell({ type: 'nodes' }),
-        tellRollout: (key, message) => this.#tellRollout(key, message),
+        sendToRollout: (key, message) => this.#tellRollout(key, message),
         dropNodeProfile: (node, profile) =>
           this.#nodeProfiles.of(nodeProfileKey(node, profile)).tell({ type: 'node-gone' }),
         // No behaviour is modelled yet, so no policy finds a model.
+        compile: desiredProfile,
         model: () => undefined,
         settings: { ...defaultPolicySettings, ...policy },
       }),

@@ -56,7 +56,7 @@ describe('what nodes said of a profile', () => {
               said.delete(one.node)
               break
             case 'heard':
-              nodes.heard(nodes.indexOf(one.node, 0), 0, one.complete)
+              nodes.reported(nodes.indexOf(one.node, 0), 0, one.complete)
               if (one.complete) known.add(one.node)
               break
             case 'report':

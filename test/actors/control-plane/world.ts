@@ -1,7 +1,7 @@
 import { distribute, forgetNode, needsComplete, type Reporting } from '../../../actors/node-profile/distribute.ts'
 import { type NodeProfileMessage, nodeProfileFamily, nodeProfileKey } from '../../../actors/node-profile.ts'
 import { Acknowledgements } from '../../../actors/policy/acknowledgements.ts'
-import { ownerOf } from '../../../actors/policy/desired-profile.ts'
+import { desiredProfile, ownerOf } from '../../../actors/policy/desired-profile.ts'
 import { keyOfPolicy } from '../../../actors/policy/policy-id.ts'
 import { defaultPolicySettings, type PolicyMessage, type PolicySettings, policyFamily } from '../../../actors/policy.ts'
 import type { AnyPolicy, CounterName, PolicyEvent, Workload } from '../../../actors/ports.ts'
@@ -78,7 +78,7 @@ export class Manager {
         api: this.session,
         limiter: this.limiter,
         count,
-        tell: (key, news) => this.policies.of(key).tell({ type: 'rollout', news }),
+        tell: (key, news) => this.policies.of(key).tell({ type: 'rollout', progress: news }),
         failed: (key, failure) => this.policies.of(key).tell({ type: 'rollout-failed', failure }),
         settings: { ...defaultRolloutSettings, ...options.rollout },
       }),
@@ -92,9 +92,10 @@ export class Manager {
         count,
         acknowledgements: this.acknowledgements,
         nodesChanged: (key) => this.policies.of(key).tell({ type: 'nodes' }),
-        tellRollout: (key, message) => this.rollouts.of(key).tell(message),
+        sendToRollout: (key, message) => this.rollouts.of(key).tell(message),
         dropNodeProfile: (node, profile) =>
           this.nodeProfiles.of(nodeProfileKey(node, profile)).tell({ type: 'node-gone' }),
+        compile: desiredProfile,
         model: () => undefined,
         settings: { ...defaultPolicySettings, installNamespace: INSTALL_NAMESPACE, ...options.policy },
       }),

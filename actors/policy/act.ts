@@ -1,0 +1,101 @@
+import type { ArmorProfile } from '../../src/api/types.ts'
+import { PortError } from '../ports.ts'
+import { assertNever } from '../runtime/index.ts'
+import { refusal, settledAs } from './decide.ts'
+import type { Effect, Part } from './decision.ts'
+import { cut } from './listing.ts'
+import { versionOf } from './memory.ts'
+import type { Observation } from './observation.ts'
+import { keyOfProfile } from './policy-id.ts'
+import type { PolicyPorts } from './ports.ts'
+
+/**
+ * Carries out one effect.
+ * @returns what its answer changes
+ * @throws {PortError} the API did not do it; anything else is a bug
+ */
+export async function carryOut(ports: PolicyPorts, seen: Observation, effect: Effect): Promise<Part> {
+  const { api } = ports
+  const { now } = seen
+  switch (effect.type) {
+    case 'compile':
+      return { memory: { compiled: { of: effect.of, desired: await ports.compile(effect.policy, effect.options) } } }
+    case 'set-policy-finalizers':
+      return { memory: { policy: await api.setPolicyFinalizers(effect.policy, effect.finalizers) } }
+    case 'write-policy-status': {
+      const policy = await api.writePolicyStatus(effect.policy, effect.status)
+      return { counts: ['status-written'], memory: { policy, policyStatusAt: now } }
+    }
+    case 'apply-profile':
+      return apply(ports, seen, effect)
+    case 'write-profile-status': {
+      const profile = await api.writeProfileStatus(effect.profile, effect.status)
+      const written = { profile, profileWrittenAt: now, profileStatusAt: now, confirmed: versionOf(profile) }
+      return { counts: ['status-written'], memory: written }
+    }
+    case 'delete-profile':
+      await api.deleteProfile(effect.profile)
+      return { memory: { deleted: effect.profile.metadata.uid } }
+    case 'release-profile': {
+      if (effect.finalizers !== undefined) await api.setProfileFinalizers(effect.profile, effect.finalizers)
+      forgetNodes(ports, seen)
+      const released = effect.profile.metadata.uid
+      return { memory: { released, profile: undefined, settled: undefined, removalSince: undefined } }
+    }
+    default:
+      return assertNever(effect)
+  }
+}
+
+/** What nodes reported of the profile is of no more use. */
+export function forgetNodes({ acknowledgements, dropNodeProfile }: PolicyPorts, { profileId }: Observation): void {
+  const key = keyOfProfile(profileId)
+  acknowledgements.forget(key, (node) => dropNodeProfile(node, key))
+}
+
+type Apply = Extract<Effect, { type: 'apply-profile' }>
+
+async function apply({ api }: PolicyPorts, seen: Observation, effect: Apply): Promise<Part> {
+  try {
+    return applied(seen, effect, await api.applyProfile(effect.document))
+  } catch (error) {
+    if (error instanceof PortError && error.code === 'REFUSED') return notTaken(seen, effect, error)
+    throw error
+  }
+}
+
+function applied(
+  { now, profile: before, profileId }: Observation,
+  { policy, ...effect }: Apply,
+  profile: ArmorProfile,
+): Part {
+  const name = `ArmorProfile ${keyOfProfile(profileId)}`
+  const isNew = before === undefined
+  const isChanged = !isNew && profile.metadata.generation !== before.metadata.generation
+  return {
+    counts: ['profile-applied'],
+    events: [
+      ...(isNew ? [{ policy, type: 'Normal', reason: 'ProfileCreated', note: `${name} was made` } as const] : []),
+      ...(isChanged
+        ? [{ policy, type: 'Normal', reason: 'ProfileUpdated', note: `${name} was changed` } as const]
+        : []),
+    ],
+    memory: {
+      profile,
+      profileWrittenAt: now,
+      profileStatusAt: now,
+      // Nodes answer within a second: what they report then is written at once, and not after a status that says nothing.
+      ...(isNew && { policyStatusAt: now }),
+      compiled: undefined,
+      settled: settledAs({ profile }, effect, { kind: 'accepted' }, effect.skipped),
+    },
+  }
+}
+
+/** It is asked for again, but not soon: the server will not take this, however often it is asked. */
+function notTaken({ now, profile, settings }: Observation, { policy, ...effect }: Apply, error: PortError): Part {
+  const message = cut(`the API server does not take the profile: ${error.message}`)
+  const until = now + settings.refusedInterval
+  const settled = settledAs({ profile }, effect, { kind: 'error', message }, '', until)
+  return { ...refusal(policy, message), memory: { settled, compiled: undefined } }
+}

@@ -1,0 +1,58 @@
+import type { ArmorProfile, ArmorProfileStatus, VarmorPolicyStatus } from '../../src/api/types.ts'
+import type { AnyPolicy, CounterName, PolicyEvent, ProfileDocument } from '../ports.ts'
+import type { RolloutMessage } from '../rollout.ts'
+import type { DesiredOptions } from './desired-profile.ts'
+import type { Memory } from './memory.ts'
+import type { Observation } from './observation.ts'
+
+/** What is done next. Its answer changes what is known, so there is one at a time, and another decision after it. */
+export type Effect =
+  | { type: 'compile'; of: string; policy: AnyPolicy; options: DesiredOptions }
+  | { type: 'set-policy-finalizers'; policy: AnyPolicy; finalizers: string[] }
+  | { type: 'write-policy-status'; policy: AnyPolicy; status: VarmorPolicyStatus }
+  | { type: 'apply-profile'; policy: AnyPolicy; of: string; document: ProfileDocument; skipped: string }
+  | { type: 'write-profile-status'; profile: ArmorProfile; status: ArmorProfileStatus }
+  | { type: 'delete-profile'; profile: ArmorProfile }
+  /** `finalizers` are those that stay; undefined when ours is not there any more. */
+  | { type: 'release-profile'; profile: ArmorProfile; finalizers: string[] | undefined }
+
+/** When to look again, in milliseconds from now. One timer a reason. */
+export type Timers = Partial<Record<TimerReason, number>>
+export type TimerReason =
+  | 'watch'
+  | 'settled'
+  | 'modeling'
+  | 'held'
+  | 'policy-status'
+  | 'profile-status'
+  | 'silence'
+  | 'removal'
+
+export interface Decision {
+  effect: Effect | undefined
+  timers: Timers
+  /** What is to be sent to the rollout actor. */
+  rollout: RolloutMessage | undefined
+  events: readonly PolicyEvent[]
+  counts: readonly CounterName[]
+  /** Nothing is left to do for this policy, ever. */
+  ended: boolean
+  memory: Memory
+}
+
+/** A contribution to a decision: what it leaves out stays. */
+export type Part = Partial<Omit<Decision, 'memory'>> & { memory?: Partial<Memory> }
+
+/** The decision that parts make together. Of what there can be one of, the last counts. */
+export function decisionOf({ memory, profileUnseenUntil, now }: Observation, ...parts: Part[]): Decision {
+  const watch: Timers = profileUnseenUntil === undefined ? {} : { watch: profileUnseenUntil - now }
+  const one = { effect: undefined, rollout: undefined, ended: false }
+  return {
+    ...Object.assign(one, ...parts),
+    timers: Object.assign(watch, ...parts.map(({ timers }) => timers)),
+    events: parts.flatMap(({ events = [] }) => events),
+    counts: parts.flatMap(({ counts = [] }) => counts),
+    // A failure is shown, or was when there was a policy to show it: once.
+    memory: Object.assign({ ...memory, failure: '' }, ...parts.map((part) => part.memory)),
+  }
+}

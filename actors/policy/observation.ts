@@ -1,0 +1,36 @@
+import type { ArmorProfile } from '../../src/api/types.ts'
+import type { AnyPolicy, PolicyId } from '../ports.ts'
+import type { Memory } from './memory.ts'
+import type { ProfileId } from './policy-id.ts'
+import type { FoundModel, PolicySettings } from './ports.ts'
+import type { NodeListing, NodesView } from './profile-status.ts'
+
+/** What the nodes reported of the ArmorProfile as it is. */
+export interface NodesObserved extends NodesView {
+  /** Nodes where pods can land and the profile is not loaded: some of them. */
+  blockers: readonly string[]
+  /** Nodes that may still have the profile, while it is to go; undefined when it is not, because it costs a look at each. */
+  holders: NodeListing | undefined
+  /** When this manager began to receive reports, in milliseconds since the epoch. */
+  startedAt: number
+  /** Nodes that have not reported yet all that they have, and when the last one did. */
+  unknown: number
+  knownAt: number
+}
+
+/** All that a decision rests on. One value, which nobody changes. */
+export interface Observation {
+  /** Milliseconds since the epoch. */
+  now: number
+  settings: PolicySettings
+  id: PolicyId
+  profileId: ProfileId
+  /** The newest of what the store has and what our last write was answered with. */
+  policy: AnyPolicy | undefined
+  profile: ArmorProfile | undefined
+  /** No watch has shown the profile yet; so long it counts nevertheless. */
+  profileUnseenUntil: number | undefined
+  nodes: NodesObserved
+  model: FoundModel | undefined
+  memory: Memory
+}

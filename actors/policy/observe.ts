@@ -1,0 +1,82 @@
+import type { ArmorProfile } from '../../src/api/types.ts'
+import type { AnyPolicy } from '../ports.ts'
+import type { Aggregate } from './aggregate.ts'
+import type { Memory } from './memory.ts'
+import { newest } from './newer.ts'
+import type { NodesObserved, Observation } from './observation.ts'
+import { keyOfProfile, parsePolicyKey, profileIdOf } from './policy-id.ts'
+import type { PolicyPorts, PolicySettings } from './ports.ts'
+import { MOST_NODES } from './profile-status.ts'
+import { isToGo } from './situation.ts'
+
+const NAMED = 5
+
+/** Gathers what is known now from the stores, from what nodes reported, and from what the actor remembers. */
+export function observe(ports: PolicyPorts, key: string, memory: Memory, now: number): Observation {
+  const { settings, stores, acknowledgements } = ports
+  const id = parsePolicyKey(key)
+  const profileId = profileIdOf(id, settings.installNamespace)
+  const stored = stores.policy(id)
+  const policy = newest(stored, memory.policy)
+  const storedProfile = stores.profile(profileId.namespace, profileId.name)
+  const { profile, unseenUntil } = profileNow(storedProfile, memory, settings, now)
+  const aggregate = acknowledgements.of(keyOfProfile(profileId), () => ports.nodesChanged(key))
+  if (profile?.metadata.uid !== undefined) aggregate.want(profile.metadata.uid, profile.metadata.generation ?? 0)
+  return {
+    now,
+    settings,
+    id,
+    profileId,
+    policy,
+    profile,
+    profileUnseenUntil: unseenUntil,
+    nodes: nodesNow(ports, aggregate, policy, profile, memory, now),
+    model: ports.model(profileId),
+    // What the store has by now need not be kept twice.
+    memory: {
+      ...memory,
+      policy: policy === stored ? undefined : memory.policy,
+      profile: profile === storedProfile ? undefined : memory.profile,
+    },
+  }
+}
+
+/** The ArmorProfile as it is by now: one that we made may not be in the store yet, and one that we let go still be there. */
+function profileNow(
+  stored: ArmorProfile | undefined,
+  { profile: written, released, profileWrittenAt }: Memory,
+  { watchDelay }: PolicySettings,
+  now: number,
+): { profile: ArmorProfile | undefined; unseenUntil?: number } {
+  if (stored?.metadata.uid !== undefined && stored.metadata.uid === released) return { profile: undefined }
+  if (stored !== undefined || written === undefined) return { profile: newest(stored, written) }
+  const unseenUntil = profileWrittenAt + watchDelay
+  return now < unseenUntil ? { profile: written, unseenUntil } : { profile: undefined }
+}
+
+function nodesNow(
+  { acknowledgements, settings }: PolicyPorts,
+  aggregate: Aggregate,
+  policy: AnyPolicy | undefined,
+  profile: ArmorProfile | undefined,
+  memory: Memory,
+  now: number,
+): NodesObserved {
+  const removalSince = memory.removalSince ?? now
+  const { startedAt, unknown, knownAt } = acknowledgements.nodes
+  const { summary } = aggregate
+  const isSettled = summary.loaded + summary.failed === summary.desired
+  // Before that, no node had the time to be silent.
+  const mayBeSilent = !isSettled && now - startedAt >= settings.silentAfter
+  const restarts = policy?.spec.updateExistingWorkloads === true
+  return {
+    summary,
+    failures: aggregate.failures(MOST_NODES),
+    silent: mayBeSilent ? aggregate.silent(now - settings.silentAfter, MOST_NODES) : { nodes: [], count: 0 },
+    blockers: restarts ? aggregate.blockers(NAMED) : [],
+    holders: isToGo(policy, profile) ? aggregate.holders(removalSince, now - settings.goneAfter, NAMED) : undefined,
+    startedAt,
+    unknown,
+    knownAt,
+  }
+}

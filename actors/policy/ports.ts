@@ -1,0 +1,80 @@
+import type { BehaviorModel } from '../../src/profile/context.ts'
+import type { ActorFailure } from '../actor-failure.ts'
+import type { AnyPolicy, ControlPlaneApi, ControlPlaneStores, Count, RecordEvent } from '../ports.ts'
+import type { RolloutNews } from '../rollout/wanted.ts'
+import type { RolloutMessage } from '../rollout.ts'
+import type { Acknowledgements } from './acknowledgements.ts'
+import type { Desired, DesiredOptions } from './desired-profile.ts'
+import type { ProfileId } from './policy-id.ts'
+
+export interface PolicySettings {
+  installNamespace: string
+  /** Upstream's restartExistWorkloads.enabled: without it nothing is ever restarted. */
+  restartExistingWorkloads: boolean
+  /** All times are in milliseconds. Between two writes of one status, */
+  statusInterval: number
+  /** and when nothing changed but how many nodes have loaded the profile. */
+  progressInterval: number
+  /** Between two looks at what nodes report. */
+  nodesInterval: number
+  /** Without a report for so long a node is called silent. */
+  silentAfter: number
+  /** Without a report for so long a node does not hold up a removal. */
+  goneAfter: number
+  /** So long after its start a manager lets a status stand that nodes have not confirmed yet, */
+  grace: number
+  /** or until so long after the last node has. */
+  settleTime: number
+  firstBackoff: number
+  longestBackoff: number
+  /** How soon to ask the API server again for what it refused. */
+  refusedInterval: number
+  /** How long what we wrote counts although no watch has shown it. */
+  watchDelay: number
+}
+
+export const defaultPolicySettings: Omit<PolicySettings, 'installNamespace'> = {
+  restartExistingWorkloads: true,
+  statusInterval: 1_000,
+  progressInterval: 5_000,
+  nodesInterval: 500,
+  silentAfter: 45_000,
+  goneAfter: 60_000,
+  grace: 60_000,
+  settleTime: 5_000,
+  firstBackoff: 200,
+  longestBackoff: 60_000,
+  refusedInterval: 60_000,
+  watchDelay: 10_000,
+}
+
+/** What behaviour modelling found, and a text that changes with it. */
+export interface FoundModel {
+  version: string
+  model: BehaviorModel
+}
+
+export interface PolicyPorts {
+  stores: Pick<ControlPlaneStores, 'policy' | 'profile'>
+  api: Omit<ControlPlaneApi, 'patchWorkload'>
+  event: RecordEvent
+  count: Count
+  acknowledgements: Acknowledgements
+  /** `desiredProfile`, wherever it runs. It must end in time: the actor waits for it. */
+  compile(policy: AnyPolicy, options: DesiredOptions): Desired | Promise<Desired>
+  /** Notifies the policy's actor that what nodes reported of its profile has changed. */
+  nodesChanged(policyKey: string): void
+  sendToRollout(policyKey: string, message: RolloutMessage): void
+  /** A node-profile actor has nothing to remember any more. */
+  dropNodeProfile(node: string, profile: string): void
+  /** What behaviour modelling made for the ArmorProfile of this name. */
+  model(profile: ProfileId): FoundModel | undefined
+  settings: PolicySettings
+}
+
+/** All level-triggered: look again. `rollout` brings how far the restarts are, `rollout-failed` that their actor starts anew. */
+export type PolicyMessage =
+  | { type: 'changed' }
+  | { type: 'nodes' }
+  | { type: 'rollout'; progress: RolloutNews }
+  | { type: 'rollout-failed'; failure: ActorFailure }

@@ -1,0 +1,48 @@
+import type { ArmorProfile } from '../../src/api/types.ts'
+import type { Part } from './decision.ts'
+import { PROFILE_FINALIZER } from './desired-profile.ts'
+import type { Observation } from './observation.ts'
+import { removalRestart } from './restart.ts'
+
+/** How often to see whether nodes have fallen silent, in milliseconds. */
+const REMOVAL_POLL = 5_000
+
+/** What is done next to remove a profile, and what is waited for meanwhile: empty where there is something to do. */
+export interface Removal {
+  parts: Part[]
+  waiting: string
+}
+
+/**
+ * Takes an ArmorProfile away: the workloads out of it first (unless another profile of the same name follows), then the profile
+ * from the nodes, and the object last.
+ */
+export function removal(seen: Observation, profile: ArmorProfile, workloads: 'restarted' | 'left'): Removal {
+  // Once it is being deleted, nodes unload it whatever we do.
+  if (profile.metadata.deletionTimestamp !== undefined) return unloading(seen, profile)
+  const restart = workloads === 'left' ? { waiting: '', part: {} } : removalRestart(seen, profile)
+  if (restart.waiting !== '') return { parts: [restart.part], waiting: restart.waiting }
+  if (seen.memory.deleted !== profile.metadata.uid)
+    return { parts: [restart.part, { effect: { type: 'delete-profile', profile } }], waiting: '' }
+  const { parts, waiting } = unloading(seen, profile)
+  return { parts: [restart.part, ...parts], waiting }
+}
+
+/** Nodes unload it; when none has it any more, it is let go. */
+function unloading({ nodes: { holders }, memory, now }: Observation, profile: ArmorProfile): Removal {
+  if (holders?.count !== 0) {
+    const { nodes, count } = holders ?? { nodes: [], count: 0 }
+    const rest = count > nodes.length ? ` and ${count - nodes.length} more` : ''
+    return {
+      parts: [{ timers: { removal: REMOVAL_POLL }, memory: { removalSince: memory.removalSince ?? now } }],
+      waiting: `waiting for nodes to unload the profile: ${nodes.join(', ')}${rest}`,
+    }
+  }
+  const { finalizers = [] } = profile.metadata
+  const others = finalizers.filter((finalizer) => finalizer !== PROFILE_FINALIZER)
+  const isHeld = others.length < finalizers.length
+  return {
+    parts: [{ effect: { type: 'release-profile', profile, finalizers: isHeld ? others : undefined } }],
+    waiting: '',
+  }
+}

@@ -1,0 +1,107 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { FieldError } from '../../src/api/field-error.ts'
+import type { ArmorProfile, VarmorPolicyStatus } from '../../src/api/types.ts'
+import type { Skipped } from '../../src/profile/result.ts'
+import type { AnyPolicy, ProfileDocument } from '../ports.ts'
+import { isInForce, ownerOf } from './desired-profile.ts'
+import { forbiddenChanges } from './forbidden-changes.ts'
+import { type Settled, versionOf } from './memory.ts'
+import { type Modeling, modelingOf } from './modeling.ts'
+import type { Observation } from './observation.ts'
+import { failedStatus } from './policy-status.ts'
+
+/** Holds a policy until its profile is off every node. */
+export const POLICY_FINALIZER = 'varmor.org/vp-protection'
+
+/** A policy that is there to stay. */
+export interface Standing {
+  policy: AnyPolicy
+  modeling: Modeling
+  /** Which state of the policy, of its modelling and its model this is: what compiles to the same has the same. */
+  of: string
+}
+
+/** Where a policy stands. One of these holds for each observation; `decide` says what is done in each. */
+export type Situation =
+  | { is: 'actor failed'; policy: AnyPolicy; status: VarmorPolicyStatus }
+  | { is: 'gone' }
+  | { is: 'gone, profile left'; profile: ArmorProfile }
+  | { is: 'deleted'; policy: AnyPolicy }
+  | { is: 'deleted, profile left'; policy: AnyPolicy; profile: ArmorProfile }
+  | { is: 'not held'; policy: AnyPolicy }
+  | { is: 'profile unusable'; policy: AnyPolicy; profile: ArmorProfile; why: string }
+  | ({ is: 'settled'; settled: Settled } & Standing)
+  | ({ is: 'not compiled' } & Standing)
+  | ({ is: 'change forbidden'; errors: readonly FieldError[]; until: number } & Standing)
+  | ({ is: 'invalid'; errors: readonly FieldError[] } & Standing)
+  | ({ is: 'in force'; skipped: readonly Skipped[] } & Standing)
+  | ({ is: 'profile differs'; document: ProfileDocument; skipped: readonly Skipped[] } & Standing)
+
+/** The first that holds, from what ends a policy to what is its daily life. */
+export function situationOf(seen: Observation): Situation {
+  const { policy, profile, id, memory, now } = seen
+  const owner = profile === undefined ? undefined : ownerOf(profile)
+  const isOurs = owner?.kind === id.kind && owner.name === id.name
+  if (policy === undefined) return profile && isOurs ? { is: 'gone, profile left', profile } : { is: 'gone' }
+  if (memory.failure !== '') {
+    const status = failedStatus(policy, seen.profileId.name, memory.failure, now)
+    if (!isDeepStrictEqual(status, policy.status)) return { is: 'actor failed', policy, status }
+  }
+  const isHeld = policy.metadata.finalizers?.includes(POLICY_FINALIZER) === true
+  if (isDeleted(policy)) {
+    if (!isHeld) return profile && isOurs ? { is: 'gone, profile left', profile } : { is: 'gone' }
+    return profile ? { is: 'deleted, profile left', policy, profile } : { is: 'deleted', policy }
+  }
+  if (!isHeld) return { is: 'not held', policy }
+  const why = whyUnusable(profile, policy)
+  if (profile !== undefined && why !== '') return { is: 'profile unusable', policy, profile, why }
+  return standing(seen, policy)
+}
+
+const isDeleted = ({ metadata }: AnyPolicy): boolean => metadata.deletionTimestamp !== undefined
+
+/** Why the ArmorProfile that is there cannot be the policy's; empty if it can. */
+function whyUnusable(profile: ArmorProfile | undefined, { metadata }: AnyPolicy): string {
+  if (profile === undefined) return ''
+  if (profile.metadata.deletionTimestamp !== undefined)
+    return 'the ArmorProfile is being deleted, and will be made again'
+  return ownerOf(profile)?.uid === metadata.uid ? '' : 'the ArmorProfile of an earlier policy of this name goes first'
+}
+
+/** Whether the ArmorProfile that is there is to be removed. */
+export const isToGo = (policy: AnyPolicy | undefined, profile: ArmorProfile | undefined): boolean =>
+  profile !== undefined && (policy === undefined || isDeleted(policy) || whyUnusable(profile, policy) !== '')
+
+/** What was compiled once is not compiled again before the policy, its model or its profile changes. */
+function standing(seen: Observation, policy: AnyPolicy): Situation {
+  const { profile, memory, now, model } = seen
+  const modeling = modelingOf(policy, profile, now)
+  const { uid, generation, labels = {} } = policy.metadata
+  const of = JSON.stringify([uid, generation, Object.entries(labels), modeling.state, model?.version])
+  const { settled, compiled } = memory
+  const here: Standing = { policy, modeling, of }
+  if (settled?.of === of && settled.profile === versionOf(profile) && now < settled.until)
+    return { is: 'settled', settled, ...here }
+  if (compiled?.of !== of) return { is: 'not compiled', ...here }
+  const { desired } = compiled
+  const ends = recordingEnds(profile)
+  const isRecording = ends > now
+  const forbidden =
+    profile === undefined ? [] : forbiddenChanges(policy, profile, isRecording && modeling.state !== 'complete')
+  if (forbidden.length > 0) {
+    // What is forbidden now may be allowed when the modelling has ended.
+    const until = isRecording ? ends : Number.POSITIVE_INFINITY
+    return { is: 'change forbidden', errors: [...forbidden, ...(desired.ok ? [] : desired.errors)], until, ...here }
+  }
+  if (!desired.ok) return { is: 'invalid', errors: desired.errors, ...here }
+  const { document, skipped } = desired
+  return profile !== undefined && isInForce(document, profile)
+    ? { is: 'in force', skipped, ...here }
+    : { is: 'profile differs', document, skipped, ...here }
+}
+
+/** When the modelling that the profile says is on ends; in the past when there is none. */
+function recordingEnds(profile: ArmorProfile | undefined): number {
+  const { enable, duration } = profile?.spec.behaviorModeling ?? { enable: false, duration: 0 }
+  return enable ? Date.parse(String(profile?.metadata.creationTimestamp)) + duration * 60_000 : 0
+}
