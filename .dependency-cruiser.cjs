@@ -1,14 +1,15 @@
 // The rooms of CONTRIBUTING.md and what each may import. Anything not listed here is refused, so a new import
 // between rooms needs a line here and a reason in the commit.
 const rooms = {
+  'src/base': [],
   'src/api': [],
   'src/rules': ['src/api'],
   'src/profile': ['src/api', 'src/rules'],
-  'src/audit': ['src/api'],
-  'src/kube': ['src/api'],
-  'src/enforcer': ['src/api', 'native'],
-  'actors/runtime': [],
-  actors: ['actors/runtime', 'src/api', 'src/profile'],
+  'src/audit': ['src/base', 'src/api'],
+  'src/kube': ['src/base', 'src/api'],
+  'src/enforcer': ['src/base', 'src/api', 'native'],
+  'actors/runtime': ['src/base'],
+  actors: ['actors/runtime', 'src/base', 'src/api', 'src/profile'],
 }
 const composition = ['src/manager', 'src/agent', 'src/sandbox']
 

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from './clock.ts'
+import type { Clock, Timer } from '../../src/base/clock.ts'
 
 /** Why an ask got no reply. */
 export type AskErrorCode =

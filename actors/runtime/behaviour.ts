@@ -1,4 +1,4 @@
-import type { Logger } from './logger.ts'
+import type { Logger } from '../../src/base/logger.ts'
 import type { MailboxOptions } from './mailbox.ts'
 import type { Reference } from './reference.ts'
 import type { ReplyOf, RequestsOf } from './request.ts'

@@ -1,12 +1,12 @@
+import type { Timer } from '../../src/base/clock.ts'
 import type { ActorContext } from './behaviour.ts'
-import type { Timer } from './clock.ts'
 import type { Runnable } from './dispatcher.ts'
 import { Ending } from './ending.ts'
 import type { Kind } from './environment.ts'
 import { Inbox } from './inbox.ts'
 import type { Asker, Mark } from './mark.ts'
 import type { StopOptions } from './reference.ts'
-import { backoff, type Decision, decide, type Failure, failuresInARow } from './supervision.ts'
+import { type Decision, decide, type Failure, failuresInARow, restartDelay } from './supervision.ts'
 import { Timers } from './timers.ts'
 
 type Phase =
@@ -203,7 +203,7 @@ export class Cell extends Inbox implements Runnable {
     extras.failures = failuresInARow(supervision, extras.failures, upFor)
     extras.lastFailure = error
     const decision = this.decide(error, extras.failures)
-    const retryIn = backoff(supervision, extras.failures, environment.random)
+    const retryIn = restartDelay(supervision, extras.failures, environment.random)
     const message = during === 'receive' ? { message: this.message } : {}
     const failure = { ...this.identity, error, during, failures: extras.failures, decision, ...message }
     if (during === 'receive' || during === 'child') this.failMessage(error)

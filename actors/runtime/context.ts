@@ -1,6 +1,6 @@
+import type { Logger } from '../../src/base/logger.ts'
 import type { ActorContext, Behaviour, SpawnOptions } from './behaviour.ts'
 import type { Cell } from './cell.ts'
-import type { Logger } from './logger.ts'
 import { news } from './mark.ts'
 import type { AnyReference, Reference } from './reference.ts'
 import type { Terminated } from './watches.ts'

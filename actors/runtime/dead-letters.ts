@@ -1,5 +1,5 @@
-import type { Clock } from './clock.ts'
-import type { Logger } from './logger.ts'
+import type { Clock } from '../../src/base/clock.ts'
+import type { Logger } from '../../src/base/logger.ts'
 
 /** Every way in which a message can come to nothing. */
 export const deadLetterReasons = [

@@ -1,5 +1,5 @@
 import PQueue from 'p-queue'
-import type { Clock } from './clock.ts'
+import type { Clock } from '../../src/base/clock.ts'
 import { checkCount } from './limits.ts'
 import { Ring } from './ring.ts'
 

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from './clock.ts'
+import type { Clock, Timer } from '../../src/base/clock.ts'
 import type { Why } from './watches.ts'
 
 /** An actor that is about to end: how, why, and who waits for it. */

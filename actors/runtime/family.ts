@@ -1,6 +1,6 @@
+import type { Timer } from '../../src/base/clock.ts'
 import type { Behaviour } from './behaviour.ts'
 import { Cell } from './cell.ts'
-import type { Timer } from './clock.ts'
 import { type Counters, copyStats, type Stats } from './counters.ts'
 import { askErrorCodes, type Environment, type Kind } from './environment.ts'
 import { checkAboveZero } from './limits.ts'

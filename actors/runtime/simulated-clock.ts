@@ -1,4 +1,4 @@
-import type { Clock, Timer } from './clock.ts'
+import type { Clock, Timer } from '../../src/base/clock.ts'
 import { checkFromZero, checkTime } from './limits.ts'
 
 class SimulatedTimer implements Timer {

@@ -1,6 +1,6 @@
+import type { Random } from '../../src/base/random.ts'
+import { seededRandom } from '../../src/base/random.ts'
 import { checkFromZero, checkTime } from './limits.ts'
-import type { Random } from './random.ts'
-import { seededRandom } from './random.ts'
 import { SimulatedClock } from './simulated-clock.ts'
 import { ActorSystem, type SystemOptions } from './system.ts'
 

@@ -1,5 +1,6 @@
+import { backoff } from '../../src/base/backoff.ts'
+import type { Random } from '../../src/base/random.ts'
 import { checkCount, checkFromZero, checkFromZeroOrForever } from './limits.ts'
-import type { Random } from './random.ts'
 
 /** What happens to an actor that failed: it is started anew, it ends, or its parent fails in its stead. */
 export type Decision = 'restart' | 'stop' | 'escalate'
@@ -39,13 +40,10 @@ export interface Failure {
   readonly retryIn?: number
 }
 
-/**
- * How long to wait before the next start: exponential backoff with full jitter, anywhere between nothing and the bound,
- * so that a thousand actors that failed together do not come back together.
- */
-export function backoff(supervision: Supervision, failures: number, random: Random): number {
-  const { firstBackoff = 100, longestBackoff = 60_000 } = supervision
-  return random() * Math.min(longestBackoff, firstBackoff * 2 ** (failures - 1))
+/** How long to wait before the next start. */
+export function restartDelay(supervision: Supervision, failures: number, random: Random): number {
+  const { firstBackoff: first = 100, longestBackoff: longest = 60_000 } = supervision
+  return backoff(failures - 1, { first, longest }, random)
 }
 
 /** @throws {RangeError} if a time or the count is none */

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from './clock.ts'
+import type { Clock, Timer } from '../../src/base/clock.ts'
 import { checkAboveZero, checkFromZero } from './limits.ts'
 import type { DueTimer } from './mark.ts'
 

@@ -6,7 +6,8 @@ import { Pipeline } from '../../src/audit/pipeline/pipeline.ts'
 import { DecodePool } from '../../src/audit/pool/decode-pool.ts'
 import { Sink, type SinkOptions } from '../../src/audit/sink/sink.ts'
 import { FollowedFile } from '../../src/audit/source/followed-file.ts'
-import { type AuditSource, systemClock } from '../../src/audit/source/source.ts'
+import type { AuditSource } from '../../src/audit/source/source.ts'
+import { wallClock } from '../../src/base/clock.ts'
 import { stopwatch } from '../bench.ts'
 import { world } from './world.ts'
 
@@ -35,13 +36,13 @@ export async function makePipeline(
   const pool = new DecodePool({
     feed,
     settings,
-    clock: systemClock,
+    clock: wallClock,
     threads,
     onFailure: (failure) => failures.push(failure),
   })
   const sink = new Sink({
     path: join(output, 'violations.log'),
-    clock: systemClock,
+    clock: wallClock,
     random: Math.random,
     writer: feed,
     ...given,
@@ -53,7 +54,7 @@ export async function makePipeline(
     pool,
     sink,
     feed,
-    clock: systemClock,
+    clock: wallClock,
     stopPatience: 3_600_000,
   })
   return { pipeline, pool, sink, failures }

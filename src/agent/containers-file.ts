@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { formatFieldError } from '../api/field-error.ts'
 import { type NodeContents, readContents } from '../audit/enrich/node-contents.ts'
 import type { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
-import type { Logger } from './logger.ts'
+import type { Logger } from '../base/logger.ts'
 
 /** Milliseconds between two looks at the file; by polling, because an editor or a mount replaces the file. */
 const lookEvery = 500

@@ -1,7 +1,8 @@
 import type { Holdings } from '../../actors/loaded-profile/holdings.ts'
 import type { WantedProfile } from '../../actors/loaded-profile/ports.ts'
 import type { KernelEnforcer } from '../api/enforcer.ts'
-import type { Clock, Random, Timer } from '../kube/clock.ts'
+import type { Clock, Timer } from '../base/clock.ts'
+import type { Random } from '../base/random.ts'
 
 export interface DriftWatchOptions {
   holdings: Holdings

@@ -1,7 +1,8 @@
 import type { NoSource } from '../audit/source/choose-source.ts'
-import { Backoff } from '../kube/backoff.ts'
-import { type Clock, type Random, sleep } from '../kube/clock.ts'
-import type { Logger } from './logger.ts'
+import { Backoff } from '../base/backoff.ts'
+import { type Clock, sleep } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Random } from '../base/random.ts'
 import { problemOf, type ViolationPipeline } from './violation-pipeline.ts'
 
 export interface KeptPipelineOptions {

@@ -1,6 +1,6 @@
 import { Forks } from '../audit/lineage/forks.ts'
 import { AuditSourceError } from '../audit/source/audit-source-error.ts'
-import type { Logger } from './logger.ts'
+import type { Logger } from '../base/logger.ts'
 
 /** What the node's forks are followed with, or why they are not. */
 export type Lineage = Forks | { readonly off: AuditSourceError['code'] }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { Agent, request } from 'undici'
 import { type AgentReport, REPORT_PATH, type ReportAnswer } from '../api/agent-report.ts'
-import { linkedController } from '../kube/clock.ts'
+import { linkedController } from '../kube/abort.ts'
 import type { Reply, SendReport } from './reporter.ts'
 
 /**

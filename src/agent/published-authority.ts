@@ -1,5 +1,5 @@
+import type { Clock } from '../base/clock.ts'
 import type { ApiClient } from '../kube/client.ts'
-import type { Clock } from '../kube/clock.ts'
 import { configMaps } from '../kube/core-objects.ts'
 import type { ReadAuthority } from './manager-transport.ts'
 

@@ -8,9 +8,10 @@ import {
   type ReportAnswer,
 } from '../api/agent-report.ts'
 import { Pause } from '../audit/source/source.ts'
-import { Backoff } from '../kube/backoff.ts'
-import type { Clock, Random } from '../kube/clock.ts'
-import type { Logger } from './logger.ts'
+import { Backoff } from '../base/backoff.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Random } from '../base/random.ts'
 
 /** What became of a report. */
 export type Reply =

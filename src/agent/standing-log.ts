@@ -1,5 +1,5 @@
 import type { ProfileStanding } from '../../actors/loaded-profile/ports.ts'
-import type { Logger } from './logger.ts'
+import type { Logger } from '../base/logger.ts'
 
 /** Logs what became of each ArmorProfile on this node: once for each change, however often it is looked at. */
 export class StandingLog {

@@ -8,9 +8,10 @@ import { Sink } from '../audit/sink/sink.ts'
 import { Checkpoint } from '../audit/source/checkpoint.ts'
 import type { NoSource, SourceRequest } from '../audit/source/choose-source.ts'
 import { openAuditSource } from '../audit/source/open-source.ts'
-import { type AuditSource, type Notify, systemClock } from '../audit/source/source.ts'
+import type { AuditSource, Notify } from '../audit/source/source.ts'
+import { wallClock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
 import { type Lineage, lineageStatus } from './lineage.ts'
-import type { Logger } from './logger.ts'
 
 export interface ViolationPipelineOptions {
   /** What the node knows of containers and policies; whoever learns more adds it. */
@@ -103,7 +104,7 @@ function newPool({
     feed,
     ...(seenProcesses !== undefined && { seenProcesses }),
     settings: { everything: false, procRoot, ...(lineage instanceof Forks && { forks: lineage.number }) },
-    clock: systemClock,
+    clock: wallClock,
     ...(workers !== undefined && { threads: workers }),
     onFailure: (failure) =>
       logger.warn(
@@ -116,7 +117,7 @@ function newPool({
 function newSink({ logger, log, feed: writer }: ViolationPipelineOptions): Sink {
   return new Sink({
     path: log,
-    clock: systemClock,
+    clock: wallClock,
     random: Math.random,
     writer,
     onTrouble: (trouble) =>
@@ -144,7 +145,7 @@ async function newPipeline(
   return new Pipeline({
     sources: [{ source: audit, pressure: waits ? 'waits' : 'loses', ...(checkpoint !== undefined && { commit }) }],
     ...{ pool, sink, feed },
-    clock: systemClock,
+    clock: wallClock,
     onError: (error) => logger.warn({ error: problemOf(error) }, 'the position cannot be stored; it is tried again'),
   })
 }

@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events'
+import type { Logger } from '../base/logger.ts'
 
 /** What runs until a signal ends it. */
 export interface Role {
@@ -13,17 +14,11 @@ export interface Role {
 export interface RoleOptions {
   /** For the log. */
   name: string
-  logger: RoleLogger
+  logger: Pick<Logger, 'info' | 'error'>
   /** Emits SIGTERM, SIGINT and SIGUSR1: the process. */
   signals: EventEmitter
   /** Milliseconds that a graceful end may take: less than the termination period of the pod, 30 s by default. */
   patience?: number
-}
-
-/** The part of pino that is used. */
-export interface RoleLogger {
-  info(context: object, message: string): void
-  error(context: object, message: string): void
 }
 
 /** Runs the role until SIGTERM or SIGINT; a second one ends it at once. SIGUSR1 logs how it stands. Returns the exit status. */

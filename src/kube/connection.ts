@@ -1,7 +1,7 @@
 import type { RequestOptions } from 'node:https'
 import { KubeConfig } from '@kubernetes/client-node'
 import { Agent, type buildConnector, type Dispatcher } from 'undici'
-import { type Clock, systemClock } from './clock.ts'
+import { type Clock, systemClock } from '../base/clock.ts'
 import { proxyConnector } from './proxy-connector.ts'
 
 /** What a request needs besides itself. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { type Clock, sleep, systemClock, type Timer } from '../base/clock.ts'
 import { ConnectionError, isAlreadyExists, isNotFound } from './api-error.ts'
 import type { ApiClient } from './client.ts'
-import { type Clock, sleep, systemClock, type Timer } from './clock.ts'
 import { RecentMap } from './recent-map.ts'
 import { events, type KubeEvent, microTime, type ObjectReference } from './resources.ts'
 import { TokenBucket } from './token-bucket.ts'

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
+import { type Clock, sleep, systemClock } from '../base/clock.ts'
+import type { Random } from '../base/random.ts'
+import { linkedController } from './abort.ts'
 import { isAlreadyExists, isConflict, isNotFound } from './api-error.ts'
 import type { ApiClient } from './client.ts'
-import { type Clock, linkedController, type Random, sleep, systemClock } from './clock.ts'
 import { type Lease, leases, microTime } from './resources.ts'
 import { Term } from './term.ts'
 

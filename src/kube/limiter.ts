@@ -1,6 +1,6 @@
 import Bottleneck from 'bottleneck'
+import { type Clock, systemClock } from '../base/clock.ts'
 import { ClassQueue } from './class-queue.ts'
-import { type Clock, systemClock } from './clock.ts'
 
 /**
  * Why a request is made, from the most urgent down. A lease that is not renewed in time ends everything else; policies are

@@ -1,5 +1,5 @@
+import type { Backoff } from '../base/backoff.ts'
 import { ApiError, ConnectionError } from './api-error.ts'
-import type { Backoff } from './backoff.ts'
 
 /** An answer that leaves open what the server did: it may have acted, and then failed or run out of time. */
 const unclear = new Set([500, 502, 503, 504])

@@ -12,17 +12,12 @@ import {
   type RolloutSettings,
   rolloutFamily,
 } from '../../actors/rollout.ts'
-import {
-  ActorSystem,
-  type Clock,
-  type Family,
-  type Logger,
-  type Random,
-  type SystemStats,
-  systemClock,
-} from '../../actors/runtime/index.ts'
+import { ActorSystem, type Family, type SystemStats } from '../../actors/runtime/index.ts'
 import type { AgentReport, ReportAnswer } from '../api/agent-report.ts'
 import type { ArmorProfile } from '../api/types.ts'
+import { type Clock, systemClock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Random } from '../base/random.ts'
 import type { Change } from '../kube/change.ts'
 import { keyOf } from '../kube/objects.ts'
 import type { Node } from './cluster-resources.ts'

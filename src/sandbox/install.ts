@@ -1,7 +1,7 @@
 import { customResourceDefinition, group, kinds } from '../api/crds.ts'
+import { sleep } from '../base/clock.ts'
 import { isAlreadyExists } from '../kube/api-error.ts'
 import type { ApiClient } from '../kube/client.ts'
-import { sleep } from '../kube/clock.ts'
 import { namespaces, serviceAccounts } from '../kube/core-objects.ts'
 import type { KubeObject } from '../kube/objects.ts'
 import { defineResource } from '../kube/resources.ts'

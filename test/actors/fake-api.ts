@@ -9,8 +9,9 @@ import {
   type Workload,
   type WorkloadKind,
 } from '../../actors/ports.ts'
-import { type Clock, type Random, sleep } from '../../actors/runtime/index.ts'
 import type { ArmorProfile, ArmorProfileStatus, VarmorPolicyStatus } from '../../src/api/types.ts'
+import { type Clock, sleep } from '../../src/base/clock.ts'
+import type { Random } from '../../src/base/random.ts'
 
 export type Kind = 'VarmorPolicy' | 'VarmorClusterPolicy' | 'ArmorProfile' | WorkloadKind
 

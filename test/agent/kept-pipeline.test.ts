@@ -3,6 +3,7 @@ import { SimulatedClock } from '../../actors/runtime/index.ts'
 import { KeptPipeline } from '../../src/agent/kept-pipeline.ts'
 import type { ViolationPipeline } from '../../src/agent/violation-pipeline.ts'
 import type { NoSource } from '../../src/audit/source/choose-source.ts'
+import { noLogger } from '../../src/base/logger.ts'
 
 const turns = async (): Promise<void> => {
   for (let turn = 0; turn < 20; turn++) await Promise.resolve()
@@ -39,7 +40,7 @@ describe('the pipeline of an agent', () => {
     const kept = new KeptPipeline({
       clock,
       random: () => 0.5,
-      logger: { info: say, warn: say, error: say },
+      logger: { ...noLogger, info: say, warn: say, error: say },
       start: async () => {
         const next = starts[started++]
         if (next instanceof Error) throw next

@@ -4,6 +4,7 @@ import { Simulation } from '../../actors/runtime/index.ts'
 import { NodeProfiles } from '../../src/agent/node-profiles.ts'
 import { policyOf } from '../../src/agent/wanted-profiles.ts'
 import type { ArmorProfile } from '../../src/api/types.ts'
+import { noLogger } from '../../src/base/logger.ts'
 import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
 import { FakeProfileLoader } from '../fakes/profile-loader.ts'
 
@@ -41,8 +42,8 @@ describe('the profiles of a node', () => {
       confining: async () => new Set<string>(),
       ofContainers: () => inUse,
       logger: {
+        ...noLogger,
         info: (fields, message) => void said.push(`${message} ${JSON.stringify(fields)}`),
-        error: () => undefined,
         warn: (fields, message) => {
           warnings.push(fields)
           said.push(`${message} ${JSON.stringify(fields)}`)

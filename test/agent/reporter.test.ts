@@ -4,6 +4,7 @@ import type { ProfileStanding } from '../../actors/loaded-profile/ports.ts'
 import { Simulation } from '../../actors/runtime/index.ts'
 import { type Reply, Reporter, type SendReport } from '../../src/agent/reporter.ts'
 import { type AgentReport, checkReport, MAX_REPORT_BYTES, type ProfileReport } from '../../src/api/agent-report.ts'
+import { noLogger } from '../../src/base/logger.ts'
 
 const standing = (i: number, more: Partial<ProfileStanding> = {}): ProfileStanding => ({
   key: `demo/varmor-demo-p${i}`,
@@ -65,8 +66,7 @@ class World {
       return this.manager.answer(url, structuredClone(report), clock.now())
     }
     const logger = {
-      info: () => undefined,
-      error: () => undefined,
+      ...noLogger,
       warn: (fields: object) => void this.warnings.push(fields),
     }
     this.reporter = new Reporter({

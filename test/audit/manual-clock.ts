@@ -1,7 +1,7 @@
-import type { SourceClock } from '../../src/audit/source/source.ts'
+import type { Clock } from '../../src/base/clock.ts'
 
 /** A clock that a test moves by hand. */
-export class ManualClock implements SourceClock {
+export class ManualClock implements Clock {
   #now = 1_740_000_000_000
   #timers: { at: number; callback: () => void }[] = []
 

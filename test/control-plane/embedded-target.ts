@@ -1,4 +1,4 @@
-import { systemClock } from '../../actors/runtime/clock.ts'
+import { systemClock } from '../../src/base/clock.ts'
 import { type RunningApiServer, startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
 import { ClusterClient } from '../../src/sandbox/controllers/cluster-client.ts'
 import { FakeNodes } from '../../src/sandbox/controllers/node/fake-nodes.ts'

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { type Random, seededRandom } from '../../actors/runtime/index.ts'
+import { type Random, seededRandom } from '../../src/base/random.ts'
 import { Life } from './life.ts'
 import type { World } from './world.ts'
 

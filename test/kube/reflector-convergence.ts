@@ -1,6 +1,6 @@
 import { KubeConfig } from '@kubernetes/client-node'
 import { expect } from 'chai'
-import { seededRandom } from '../../actors/runtime/random.ts'
+import { seededRandom } from '../../src/base/random.ts'
 import { ApiError, isAlreadyExists, isConflict, isNotFound } from '../../src/kube/api-error.ts'
 import type { Change } from '../../src/kube/change.ts'
 import { ApiClient } from '../../src/kube/client.ts'

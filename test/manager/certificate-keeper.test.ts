@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { connect } from 'node:tls'
 import { expect } from 'chai'
-import { seededRandom } from '../../actors/runtime/index.ts'
+import { seededRandom } from '../../src/base/random.ts'
 import type { ConfigMap, Secret } from '../../src/kube/core-objects.ts'
 import { type WebhookConfiguration, webhookConfigurations } from '../../src/manager/admission/webhook-configurations.ts'
 import {

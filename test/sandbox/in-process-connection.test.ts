@@ -1,6 +1,6 @@
 import { expect } from 'chai'
-import { seededRandom } from '../../actors/runtime/random.ts'
 import type { SimulatedClock } from '../../actors/runtime/simulated-clock.ts'
+import { seededRandom } from '../../src/base/random.ts'
 import { ApiError, ConnectionError } from '../../src/kube/api-error.ts'
 import { ApiClient } from '../../src/kube/client.ts'
 import { configMaps } from '../../src/kube/core-objects.ts'

@@ -1,5 +1,5 @@
-import { seededRandom } from '../../actors/runtime/random.ts'
 import { SimulatedClock } from '../../actors/runtime/simulated-clock.ts'
+import { seededRandom } from '../../src/base/random.ts'
 import type { ApiResponse, WatchResponse } from '../../src/sandbox/api-server/request.ts'
 import type { JsonObject } from '../../src/sandbox/api-server/schema/json.ts'
 import {

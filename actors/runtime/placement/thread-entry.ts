@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../../../src/base/logger.ts'
 import type { StopOptions } from '../reference.ts'
 import { ActorSystem } from '../system.ts'
 import { Link } from './link.ts'

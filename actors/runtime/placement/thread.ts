@@ -4,7 +4,7 @@ import type { Environment } from '../environment.ts'
 import type { Family } from '../family.ts'
 import { checkAboveZero, checkCount, checkFromZeroOrForever } from '../limits.ts'
 import type { AnyReference, StopOptions } from '../reference.ts'
-import { backoff, checkSupervision, failuresInARow, type Supervision } from '../supervision.ts'
+import { checkSupervision, failuresInARow, restartDelay, type Supervision } from '../supervision.ts'
 import { Link } from './link.ts'
 import type { Batch } from './protocol.ts'
 import { RemoteReference } from './remote-reference.ts'
@@ -144,7 +144,7 @@ export class Thread {
     const { clock, random, log } = this.environment
     const { restart = {} } = this.options
     this.failures = failuresInARow(restart, this.failures, clock.now() - this.startedAt)
-    const retryIn = backoff(restart, this.failures, random)
+    const retryIn = restartDelay(restart, this.failures, random)
     log.error({ thread: this.name, code, failures: this.failures, retryIn }, 'a thread died')
     clock.after(retryIn, () => {
       if (this.stopping) return

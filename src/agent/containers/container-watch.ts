@@ -1,6 +1,8 @@
 import { Pause } from '../../audit/source/source.ts'
-import { Backoff } from '../../kube/backoff.ts'
-import { type Clock, linkedController, type Random, sleep } from '../../kube/clock.ts'
+import { Backoff } from '../../base/backoff.ts'
+import { type Clock, sleep } from '../../base/clock.ts'
+import type { Random } from '../../base/random.ts'
+import { linkedController } from '../../kube/abort.ts'
 import { describeContainer, sandboxOf } from './describe-container.ts'
 import type { ReadProcessFacts } from './process-facts.ts'
 import {

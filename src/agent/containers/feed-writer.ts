@@ -1,6 +1,6 @@
 import type { PolicyIdentity } from '../../audit/enrich/snapshot.ts'
 import type { SnapshotFeed } from '../../audit/enrich/snapshot-feed.ts'
-import type { Clock, Timer } from '../../kube/clock.ts'
+import type { Clock, Timer } from '../../base/clock.ts'
 import type { ContainerChange, NodeContainer } from './runtime.ts'
 
 /** Milliseconds for which a container or a policy that is gone is remembered: its last events are still on their way. */

@@ -1,5 +1,5 @@
+import type { Clock } from '../../base/clock.ts'
 import type { BatchFormat, Deferred } from '../batch/batch.ts'
-import type { SourceClock } from '../source/source.ts'
 
 /** Records that wait for late information about their container. */
 export interface Held<Owner> {
@@ -15,7 +15,7 @@ export interface Held<Owner> {
 }
 
 export interface DeferralOptions<Owner> {
-  clock: SourceClock
+  clock: Clock
   /** Milliseconds that a record waits at most. Default 2,000. */
   patience?: number
   /** Bytes that may wait; beyond, those that have waited longest go out. Default 8 MiB. */

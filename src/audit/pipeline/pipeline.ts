@@ -1,9 +1,10 @@
+import type { Clock } from '../../base/clock.ts'
 import type { BatchResult, Deferred, SourceBatch } from '../batch/batch.ts'
 import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
 import type { DecodePool } from '../pool/decode-pool.ts'
 import type { OfferResult } from '../sink/line-queue.ts'
 import type { Sink } from '../sink/sink.ts'
-import type { AuditSource, SourceClock } from '../source/source.ts'
+import type { AuditSource } from '../source/source.ts'
 import { Accounting } from './accounting.ts'
 import { Deferral, type DeferralOptions, type Held } from './deferral.ts'
 import { type InFlightBatch, OrderedQueue } from './ordered-queue.ts'
@@ -31,7 +32,7 @@ export interface PipelineOptions {
   pool: Decoder
   sink: Sink
   feed: SnapshotFeed
-  clock: SourceClock
+  clock: Clock
   deferral?: Pick<DeferralOptions<Job>, 'patience' | 'bound'>
   /** Milliseconds between two stored positions: each costs a sync of the log, and a crash doubles what came since the last one. Default 250. */
   commitEvery?: number

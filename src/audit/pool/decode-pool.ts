@@ -1,10 +1,10 @@
 import { availableParallelism } from 'node:os'
 import { Piscina, queueOptionsSymbol } from 'piscina'
+import type { Clock } from '../../base/clock.ts'
 import type { BatchResult, SourceBatch } from '../batch/batch.ts'
 import { BufferStore, ownMemory, sharedMemory } from '../batch/buffer-store.ts'
 import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
 import { undecodedLines } from '../sink/own-lines.ts'
-import type { SourceClock } from '../source/source.ts'
 import { Attempt, Placement } from './placement.ts'
 import { ProcessLog } from './process-log.ts'
 import { registeringTypeScript } from './thread-options.ts'
@@ -13,7 +13,7 @@ import type { WorkerReply, WorkerSettings, WorkerTask } from './worker-task.ts'
 export interface DecodePoolOptions {
   feed: SnapshotFeed
   settings: WorkerSettings
-  clock: SourceClock
+  clock: Clock
   /** Where processes were found. Whoever learns of one from elsewhere adds it, at any time. Default: the workers' own finds. */
   seenProcesses?: ProcessLog
   /** Default: two, or as many as leave a core to the rest of the pipeline. */
@@ -53,7 +53,7 @@ export class DecodePool {
   /** Batches that are worked on. */
   depth = 0
   #feed: SnapshotFeed
-  #clock: SourceClock
+  #clock: Clock
   #piscina: Piscina<WorkerTask, WorkerReply>
   #placement: Placement
   /** Bytes of batches on their way to a worker, of sources that have no shared memory of their own. */

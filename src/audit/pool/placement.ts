@@ -1,5 +1,5 @@
+import type { Clock } from '../../base/clock.ts'
 import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
-import type { SourceClock } from '../source/source.ts'
 import type { ProcessLog } from './process-log.ts'
 import type { WorkerTask } from './worker-task.ts'
 
@@ -41,7 +41,7 @@ interface WorkerState {
 interface PlacementOptions {
   feed: SnapshotFeed
   seenProcesses: ProcessLog
-  clock: SourceClock
+  clock: Clock
   timeLimit: number
   /** Added for the first task of a thread, on a machine that has other things to do. */
   startLimit: number

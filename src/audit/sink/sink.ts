@@ -1,10 +1,11 @@
-import type { SourceClock } from '../source/source.ts'
+import { backoff } from '../../base/backoff.ts'
+import type { Clock } from '../../base/clock.ts'
 import { LineQueue, type Offer, type OfferResult } from './line-queue.ts'
 import { type Loss, lossLine, type Writer } from './own-lines.ts'
 import { SinkFile, type SinkFileOptions, type Trouble, troubleOf } from './sink-file.ts'
 
 export interface SinkOptions extends SinkFileOptions {
-  clock: SourceClock
+  clock: Clock
   /** Numbers in [0, 1), for the backoff. */
   random: () => number
   /** Who reports losses. */
@@ -19,8 +20,7 @@ export interface SinkOptions extends SinkFileOptions {
 
 type OpenFile = Awaited<ReturnType<NonNullable<SinkOptions['open']>>>
 
-const firstDelay = 100
-const longestDelay = 30_000
+const retryDelays = { first: 100, longest: 30_000 }
 
 /**
  * The log file with a queue before it. A write that fails, for whatever reason, is repeated on a file that is opened
@@ -175,7 +175,8 @@ export class Sink {
     this.#trouble = trouble
     const { clock, random } = this.#options
     // A file that somebody took away is simply made again; only when that goes on is there anything to wait for.
-    const delay = trouble.reason === 'replaced' && this.#failures === 0 ? 0 : backoff(this.#failures, random())
+    const delay =
+      trouble.reason === 'replaced' && this.#failures === 0 ? 0 : backoff(this.#failures, retryDelays, random)
     this.#failures++
     if (this.#giveUp) return
     await new Promise<void>((resolve) => {
@@ -230,9 +231,4 @@ export class Sink {
     if (!this.hasRoom && !this.#giveUp) return
     for (const resolve of this.#roomWanted.splice(0)) resolve()
   }
-}
-
-/** Milliseconds before the next try: doubling from 0.1 s to 30 s, and between half and all of that. */
-export function backoff(failures: number, random: number): number {
-  return Math.min(longestDelay, firstDelay * 2 ** Math.min(failures, 20)) * (0.5 + random / 2)
 }

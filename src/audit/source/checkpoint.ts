@@ -1,11 +1,12 @@
 import { constants } from 'node:fs'
 import { open, readFile, rename } from 'node:fs/promises'
-import { type Notify, type SourceClock, systemClock } from './source.ts'
+import { type Clock, wallClock } from '../../base/clock.ts'
+import type { Notify } from './source.ts'
 
 export interface CheckpointOptions {
   /** Milliseconds between two writes, at least. Default 1,000. */
   everyMs?: number
-  clock?: SourceClock
+  clock?: Clock
   notify?: Notify
 }
 
@@ -30,7 +31,7 @@ interface Content {
 export class Checkpoint {
   readonly path: string
   readonly #everyMs: number
-  readonly #clock: SourceClock
+  readonly #clock: Clock
   readonly #notify: Notify
   #source: string | undefined
   #wanted: unknown
@@ -41,10 +42,7 @@ export class Checkpoint {
   #failures = 0
   #writes = 0
 
-  constructor(
-    path: string,
-    { everyMs = 1_000, clock = systemClock, notify = () => undefined }: CheckpointOptions = {},
-  ) {
+  constructor(path: string, { everyMs = 1_000, clock = wallClock, notify = () => undefined }: CheckpointOptions = {}) {
     this.path = path
     this.#everyMs = everyMs
     this.#clock = clock

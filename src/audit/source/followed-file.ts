@@ -1,10 +1,11 @@
+import { type Clock, wallClock } from '../../base/clock.ts'
 import type { SourceBatch } from '../batch/batch.ts'
 import { AuditSourceError } from './audit-source-error.ts'
 import { type ChangeHint, InotifyHint } from './change-hint.ts'
 import { type FilePosition, noPosition } from './file-position.ts'
 import { FileSequence, type SequenceCounts } from './file-sequence.ts'
 import type { Gap, GapReason } from './find-place.ts'
-import { type AuditSource, type Notify, Pause, type SourceClock, type SourceStats, systemClock } from './source.ts'
+import { type AuditSource, type Notify, Pause, type SourceStats } from './source.ts'
 
 export interface FollowOptions {
   /**
@@ -20,7 +21,7 @@ export interface FollowOptions {
   pollMs?: number
   /** Milliseconds to wait at the end of a file, so that lines come in bunches. Default 5. */
   napMs?: number
-  clock?: SourceClock
+  clock?: Clock
   notify?: Notify
   hint?: ChangeHint
 }
@@ -74,7 +75,7 @@ export class FollowedFile implements AuditSource<FollowStats> {
   private constructor(path: string, options: FollowOptions) {
     const { from: _, mustExist: __, ...others } = options
     this.name = path
-    this.#options = { ...defaults, clock: systemClock, notify: () => undefined, hint: new InotifyHint(), ...others }
+    this.#options = { ...defaults, clock: wallClock, notify: () => undefined, hint: new InotifyHint(), ...others }
     this.#pause = new Pause(this.#options.clock)
     this.#files = new FileSequence(path, this.#options.chunkBytes, (gap) => this.report(gap))
     this.#position = noPosition(path, this.#options.clock.now())

@@ -1,7 +1,8 @@
 import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs'
+import { type Clock, wallClock } from '../../base/clock.ts'
 import type { SourceBatch } from '../batch/batch.ts'
 import { AuditSourceError } from './audit-source-error.ts'
-import { type AuditSource, Pause, type SourceClock, type SourceStats, systemClock } from './source.ts'
+import { type AuditSource, Pause, type SourceStats } from './source.ts'
 
 /** How far the kernel's log was read. Its numbers begin anew with every boot. */
 export interface KmsgPosition {
@@ -33,7 +34,7 @@ export interface KmsgOptions {
   pollMs?: number
   /** Milliseconds until the next look when something came. Default 10. */
   napMs?: number
-  clock?: SourceClock
+  clock?: Clock
   device?: KmsgDevice
   boot?: string
 }
@@ -73,7 +74,7 @@ const defaults = { chunkBytes: 131_072, pollMs: 100, napMs: 10, from: 'now' } as
 export class KmsgSource implements AuditSource<KmsgStats> {
   readonly name = '/dev/kmsg'
   readonly #options: Required<Pick<KmsgOptions, 'chunkBytes' | 'pollMs' | 'napMs'>>
-  readonly #clock: SourceClock
+  readonly #clock: Clock
   readonly #pause: Pause
   readonly #device: KmsgDevice
   readonly #boot: string
@@ -92,7 +93,7 @@ export class KmsgSource implements AuditSource<KmsgStats> {
 
   /** @throws {AuditSourceError} NOT_PERMITTED, SYSTEM */
   constructor(options: KmsgOptions = {}) {
-    const { clock = systemClock, device, boot, from, ...others } = { ...defaults, ...options }
+    const { clock = wallClock, device, boot, from, ...others } = { ...defaults, ...options }
     this.#options = others
     this.#buffer = Buffer.allocUnsafeSlow(Math.max(others.chunkBytes, 2 * longestRecord))
     this.#clock = clock

@@ -1,17 +1,18 @@
+import { type Clock, wallClock } from '../../base/clock.ts'
 import type { Checkpoint, Saved } from './checkpoint.ts'
 import { type Candidate, type Choice, chooseSource, type SourceRequest } from './choose-source.ts'
 import { parseFilePosition } from './file-position.ts'
 import { FollowedFile, type FollowOptions } from './followed-file.ts'
 import { KmsgSource, parseKmsgPosition } from './kmsg.ts'
 import { MulticastSource } from './multicast.ts'
-import { type AuditSource, type SourceClock, systemClock } from './source.ts'
+import type { AuditSource } from './source.ts'
 
 export interface OpenOptions {
   checkpoint?: Checkpoint
   /** On the very first start, read what the log already holds. Otherwise it begins with what comes. */
   fromStart?: boolean
   follow?: Omit<FollowOptions, 'from'>
-  clock?: SourceClock
+  clock?: Clock
   /** Opens the multicast; a test gives its own. */
   multicast?: () => AuditSource
 }
@@ -36,7 +37,7 @@ async function open(candidate: Candidate, options: OpenOptions): Promise<AuditSo
   if (kind === 'file') return openFile(candidate, options)
   const saved = await savedFor(name, options)
   const position = saved.kind === 'found' ? parseKmsgPosition(saved.position) : undefined
-  const clock = options.clock ?? systemClock
+  const clock = options.clock ?? wallClock
   return new KmsgSource({ from: position ?? (beginsAnew(saved, options) ? 'beginning' : 'now'), clock })
 }
 
@@ -45,7 +46,7 @@ async function openFile({ name, wait }: Candidate, options: OpenOptions): Promis
   const position = saved.kind === 'found' ? parseFilePosition(saved.position) : undefined
   const from = position ?? (beginsAnew(saved, options) ? 'beginning' : 'end')
   const source = await FollowedFile.open(name, {
-    clock: options.clock ?? systemClock,
+    clock: options.clock ?? wallClock,
     ...options.follow,
     from,
     mustExist: !wait,

@@ -1,3 +1,4 @@
+import type { Clock } from '../../base/clock.ts'
 import type { SourceBatch } from '../batch/batch.ts'
 
 /** Counts that every source has; each source adds its own. Metrics take every number of `dropped` under its name. */
@@ -42,29 +43,13 @@ export interface SourceNotice {
 
 export type Notify = (notice: SourceNotice) => void
 
-/** Where a source's time comes from; a test moves it by hand. The clock of the actors fits. */
-export interface SourceClock {
-  /** Milliseconds since the Unix epoch. */
-  now(): number
-  /** Calls back once, `delay` milliseconds from now. */
-  after(delay: number, callback: () => void): { cancel(): void }
-}
-
-export const systemClock: SourceClock = {
-  now: () => Date.now(),
-  after(delay, callback) {
-    const timer = setTimeout(callback, delay)
-    return { cancel: () => clearTimeout(timer) }
-  },
-}
-
 /** A pause that can be cut short. One waits at a time; a `wake` while nobody waits cuts the next pause short. */
 export class Pause {
-  readonly #clock: SourceClock
+  readonly #clock: Clock
   #woken = false
   #end: (() => void) | undefined
 
-  constructor(clock: SourceClock) {
+  constructor(clock: Clock) {
     this.#clock = clock
   }
 

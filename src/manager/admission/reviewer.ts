@@ -1,6 +1,6 @@
 import { type FieldError, formatFieldError } from '../../api/field-error.ts'
+import { type Clock, systemClock } from '../../base/clock.ts'
 import { type AdmissionRequest, type AdmissionReview, allow, deny, parseAdmissionReview } from '../../kube/admission.ts'
-import { type Clock, systemClock } from '../../kube/clock.ts'
 import { holdPolicy, makesPolicy } from './hold-policy.ts'
 import { type MutateOptions, mutate } from './mutate.ts'
 import type { PolicyIndex } from './policy-index.ts'

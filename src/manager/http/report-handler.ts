@@ -1,6 +1,6 @@
 import { type AgentReport, checkReport, type ReportAnswer } from '../../api/agent-report.ts'
 import { formatFieldError } from '../../api/field-error.ts'
-import type { Clock } from '../../kube/clock.ts'
+import type { Clock } from '../../base/clock.ts'
 import { RecentMap } from '../../kube/recent-map.ts'
 import { TokenBucket } from '../../kube/token-bucket.ts'
 import type { TokenVerdict } from '../../kube/token-review.ts'

@@ -1,6 +1,7 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import type { Logger } from '../../base/logger.ts'
 import type { ServingCredentials } from '../tls/certificate-keeper.ts'
 import { BodyError, readBody } from './read-body.ts'
 import { type Exchange, type Reply, type Route, type Routes, text } from './routes.ts'
@@ -38,13 +39,7 @@ export interface ServerOptions {
   /** Leaves out: plain HTTP. Without a certificate nobody gets in until `setCredentials`. `clientCa`: who has a certificate of it is `authorized`; others may connect as well. */
   tls?: Partial<ServingCredentials> & { clientCa?: string }
   limits?: Partial<ServerLimits>
-  log: ServerLog
-}
-
-/** The part of pino that is used. */
-export interface ServerLog {
-  warn(context: object, message: string): void
-  error(context: object, message: string): void
+  log: Pick<Logger, 'warn' | 'error'>
 }
 
 /** A server that listens. */

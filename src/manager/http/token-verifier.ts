@@ -1,5 +1,5 @@
 import { hash as digest } from 'node:crypto'
-import type { Clock } from '../../kube/clock.ts'
+import type { Clock } from '../../base/clock.ts'
 import { RecentMap } from '../../kube/recent-map.ts'
 import type { TokenVerdict } from '../../kube/token-review.ts'
 

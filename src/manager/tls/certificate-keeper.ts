@@ -1,6 +1,8 @@
+import { Backoff, type BackoffOptions } from '../../base/backoff.ts'
+import { type Clock, systemClock, type Timer } from '../../base/clock.ts'
+import type { Logger } from '../../base/logger.ts'
+import type { Random } from '../../base/random.ts'
 import { isAlreadyExists, isConflict } from '../../kube/api-error.ts'
-import { Backoff, type BackoffOptions } from '../../kube/backoff.ts'
-import { type Clock, type Random, systemClock, type Timer } from '../../kube/clock.ts'
 import type { ConfigMap, Secret } from '../../kube/core-objects.ts'
 import type { WebhookConfiguration } from '../admission/webhook-configurations.ts'
 import { bundleOf, type CertificateState, fromData, toData } from './certificate-state.ts'
@@ -25,7 +27,7 @@ export interface CertificateKeeperOptions {
   webhooks?: readonly { port: ObjectPort<WebhookConfiguration>; name: string; fresh?: WebhookConfiguration }[]
   /** Called with each new certificate, at first before `start` resolves. */
   serve: (credentials: ServingCredentials) => void
-  log: CertificateLog
+  log: Pick<Logger, 'info' | 'error'>
   policy?: CertificatePolicy
   /** Milliseconds between two looks. Default an hour. */
   every?: number
@@ -35,12 +37,6 @@ export interface CertificateKeeperOptions {
   /** Milliseconds since the Unix epoch. */
   wallClock?: () => number
   random?: Random
-}
-
-/** The part of pino that is used. */
-export interface CertificateLog {
-  info(context: object, message: string): void
-  error(context: object, message: string): void
 }
 
 /** Milliseconds after a change that was seen before it is looked at: changes come in groups. */

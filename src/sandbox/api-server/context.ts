@@ -1,5 +1,5 @@
-import type { Clock } from '../../../actors/runtime/clock.ts'
-import type { Random } from '../../../actors/runtime/random.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Random } from '../../base/random.ts'
 import type { AdmissionChain } from './admission/admission-chain.ts'
 import type { Authenticator } from './auth/authenticator.ts'
 import type { Authorizer } from './auth/authorizer.ts'

@@ -1,4 +1,4 @@
-import type { Random } from '../../../actors/runtime/random.ts'
+import type { Random } from '../../base/random.ts'
 
 /** What goes wrong for the requests that a rule matches. */
 export type Fault =

@@ -1,4 +1,4 @@
-import { type Clock, sleep } from '../../../actors/runtime/clock.ts'
+import { type Clock, sleep } from '../../base/clock.ts'
 import type { Fault, Faults } from './faults.ts'
 import { failure } from './handlers/handle-request.ts'
 import { requestInfo } from './http/request-info.ts'

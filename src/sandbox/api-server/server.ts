@@ -1,5 +1,5 @@
-import type { Clock } from '../../../actors/runtime/clock.ts'
-import type { Random } from '../../../actors/runtime/random.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Random } from '../../base/random.ts'
 import { AdmissionChain } from './admission/admission-chain.ts'
 import { escalationCheck } from './admission/plugins/escalation-check.ts'
 import { namespaceLifecycle } from './admission/plugins/namespace-lifecycle.ts'

@@ -1,4 +1,4 @@
-import type { Random } from '../../../actors/runtime/random.ts'
+import type { Random } from '../../base/random.ts'
 
 /** Milliseconds. */
 export interface BackoffRange {

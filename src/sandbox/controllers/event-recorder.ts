@@ -1,5 +1,5 @@
-import type { Clock } from '../../../actors/runtime/clock.ts'
-import type { Random } from '../../../actors/runtime/random.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Random } from '../../base/random.ts'
 import { timestamp } from '../api-server/context.ts'
 import type { KubeObject } from '../api-server/kube-object.ts'
 import { type ClusterClient, isStatus } from './cluster-client.ts'

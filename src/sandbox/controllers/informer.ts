@@ -1,5 +1,5 @@
-import type { Clock, Timer } from '../../../actors/runtime/clock.ts'
-import type { Random } from '../../../actors/runtime/random.ts'
+import type { Clock, Timer } from '../../base/clock.ts'
+import type { Random } from '../../base/random.ts'
 import { type KubeObject, keyOf } from '../api-server/kube-object.ts'
 import type { WatchResponse } from '../api-server/request.ts'
 import { ApiStatusError } from '../api-server/status.ts'

@@ -1,5 +1,5 @@
-import type { Clock } from '../../../actors/runtime/clock.ts'
-import type { Random } from '../../../actors/runtime/random.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Random } from '../../base/random.ts'
 import { ClusterClient, isStatus, type Requests } from './cluster-client.ts'
 import { startDaemonSetController } from './daemon-set/daemon-set-controller.ts'
 import { startDeploymentController } from './deployment/deployment-controller.ts'

@@ -1,9 +1,9 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
-import { type Clock, sleep } from '../../../actors/runtime/clock.ts'
 import { runtimeMessage } from '../../agent/containers/grpc-client.ts'
 import { RuntimeError } from '../../agent/containers/runtime.ts'
+import { type Clock, sleep } from '../../base/clock.ts'
 import {
   type ContainerObserver,
   ContainerStartError,

@@ -1,6 +1,6 @@
-import { type Clock, sleep } from '../../../actors/runtime/clock.ts'
 import { runtimeMessage } from '../../agent/containers/grpc-client.ts'
 import { RuntimeError } from '../../agent/containers/runtime.ts'
+import { type Clock, sleep } from '../../base/clock.ts'
 import type { CriPort } from './cri.ts'
 import type { LifecycleHandler } from './pod-fields.ts'
 

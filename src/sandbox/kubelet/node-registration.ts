@@ -1,4 +1,4 @@
-import { sleep, type Timer } from '../../../actors/runtime/clock.ts'
+import { sleep, type Timer } from '../../base/clock.ts'
 import { backoff } from '../controllers/backoff.ts'
 import { isAlreadyExists } from '../controllers/cluster-client.ts'
 import { NodeLease, type NodeLeasePorts } from '../controllers/node/node-lease.ts'

@@ -1,4 +1,4 @@
-import type { Clock } from '../../../actors/runtime/clock.ts'
+import type { Clock } from '../../base/clock.ts'
 import { isNotFound } from '../../kube/api-error.ts'
 import type { ApiClient } from '../../kube/client.ts'
 import { type ConfigMap, configMaps, type Secret, secrets, serviceAccounts } from '../../kube/core-objects.ts'

@@ -1,8 +1,9 @@
 import type { RequestOptions } from 'node:https'
 import type { KubeConfig } from '@kubernetes/client-node'
-import { systemClock } from '../../../actors/runtime/clock.ts'
 import { Containerd } from '../../agent/containers/containerd.ts'
 import type { GrpcClient } from '../../agent/containers/grpc-client.ts'
+import { systemClock } from '../../base/clock.ts'
+import type { Logger } from '../../base/logger.ts'
 import { ApiClient } from '../../kube/client.ts'
 import { KubeConnection } from '../../kube/connection.ts'
 import { PriorityLimiter } from '../../kube/limiter.ts'
@@ -11,12 +12,6 @@ import { containerdClient } from './cri.ts'
 import { Kubelet } from './kubelet.ts'
 import { KubeletServer } from './kubelet-server.ts'
 import { ownAddress } from './node-facts.ts'
-
-/** The part of pino that is used. */
-export interface NodeLogger {
-  info(context: object, message: string): void
-  warn(context: object, message: string): void
-}
 
 export interface SandboxNodeOptions {
   /**
@@ -40,7 +35,7 @@ export interface SandboxNodeOptions {
   readonly podLogs?: string
   /** `cni`: pods get a network of their own. Default `host`. */
   readonly network?: 'host' | 'cni'
-  readonly logger: NodeLogger
+  readonly logger: Pick<Logger, 'info' | 'warn'>
   /** Ends a start that still waits for containerd or the API server. */
   readonly signal?: AbortSignal
 }

@@ -1,5 +1,5 @@
 import type { RestartLimiter } from '../../../actors/ports.ts'
-import type { Clock } from '../../../actors/runtime/index.ts'
+import type { Clock } from '../../../src/base/clock.ts'
 import type { RestartLimits } from '../../../src/manager/restart-limiter.ts'
 
 interface Turn {

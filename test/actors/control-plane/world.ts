@@ -12,16 +12,10 @@ import {
   type RolloutSettings,
   rolloutFamily,
 } from '../../../actors/rollout.ts'
-import {
-  ActorSystem,
-  type Failure,
-  type Family,
-  type Random,
-  SimulatedClock,
-  seededRandom,
-} from '../../../actors/runtime/index.ts'
+import { ActorSystem, type Failure, type Family, SimulatedClock } from '../../../actors/runtime/index.ts'
 import type { AgentReport, ProfileReport, ReportAnswer } from '../../../src/api/agent-report.ts'
 import type { ArmorProfile, VarmorPolicySpec } from '../../../src/api/types.ts'
+import { type Random, seededRandom } from '../../../src/base/random.ts'
 import { defaultRestartLimits, type RestartLimits } from '../../../src/manager/restart-limiter.ts'
 import { FakeApi, type Kind, keyFor, Session, type Stored } from '../fake-api.ts'
 import { SimulatedRestartLimiter } from './simulated-limiter.ts'

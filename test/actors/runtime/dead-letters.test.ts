@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import { Counters } from '../../../actors/runtime/counters.ts'
 import { DeadLetters, deadLetterReasons, noDeadLetters } from '../../../actors/runtime/dead-letters.ts'
-import { noLogger } from '../../../actors/runtime/logger.ts'
 import { SimulatedClock } from '../../../actors/runtime/simulated-clock.ts'
+import { noLogger } from '../../../src/base/logger.ts'
 
 function logged(listener?: () => void) {
   const clock = new SimulatedClock()

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { sleep, systemClock } from '../../../actors/runtime/clock.ts'
 import { Simulation } from '../../../actors/runtime/simulation.ts'
 import { ActorSystem } from '../../../actors/runtime/system.ts'
+import { sleep, systemClock } from '../../../src/base/clock.ts'
 
 describe('dispatcher', () => {
   it('lets no more behaviours await at once than it is told', async () => {

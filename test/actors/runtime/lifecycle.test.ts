@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import type { Behaviour } from '../../../actors/runtime/behaviour.ts'
-import { sleep } from '../../../actors/runtime/clock.ts'
 import { Simulation } from '../../../actors/runtime/simulation.ts'
 import type { Terminated } from '../../../actors/runtime/watches.ts'
+import { sleep } from '../../../src/base/clock.ts'
 import { fail, type Note, note, notebook } from './behaviours.ts'
 
 describe('stop', () => {

@@ -1,10 +1,10 @@
 import { expect } from 'chai'
 import type { ActorContext } from '../../../actors/runtime/behaviour.ts'
-import { sleep, systemClock } from '../../../actors/runtime/clock.ts'
 import { SimulatedClock } from '../../../actors/runtime/simulated-clock.ts'
 import { Simulation } from '../../../actors/runtime/simulation.ts'
 import type { Supervision } from '../../../actors/runtime/supervision.ts'
 import { ActorSystem, type SystemOptions } from '../../../actors/runtime/system.ts'
+import { sleep, systemClock } from '../../../src/base/clock.ts'
 import { notebook } from './behaviours.ts'
 
 const forever = Number.POSITIVE_INFINITY

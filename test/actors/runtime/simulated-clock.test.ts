@@ -2,9 +2,9 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { sleep, systemClock } from '../../../actors/runtime/clock.ts'
-import { seededRandom } from '../../../actors/runtime/random.ts'
 import { SimulatedClock } from '../../../actors/runtime/simulated-clock.ts'
+import { sleep, systemClock } from '../../../src/base/clock.ts'
+import { seededRandom } from '../../../src/base/random.ts'
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void

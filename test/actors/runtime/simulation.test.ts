@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { sleep } from '../../../actors/runtime/clock.ts'
 import { Simulation } from '../../../actors/runtime/simulation.ts'
+import { sleep } from '../../../src/base/clock.ts'
 import { Storm, type Weather } from './storm.ts'
 
 const HOUR = 3_600_000

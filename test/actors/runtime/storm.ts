@@ -1,9 +1,9 @@
 import type { Behaviour } from '../../../actors/runtime/behaviour.ts'
-import { sleep } from '../../../actors/runtime/clock.ts'
 import type { MailboxOptions } from '../../../actors/runtime/mailbox.ts'
-import { seededRandom } from '../../../actors/runtime/random.ts'
 import type { Reference } from '../../../actors/runtime/reference.ts'
 import { Simulation } from '../../../actors/runtime/simulation.ts'
+import { sleep } from '../../../src/base/clock.ts'
+import { seededRandom } from '../../../src/base/random.ts'
 
 export interface Weather {
   readonly seed: number

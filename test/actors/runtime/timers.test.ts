@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { ActorContext, Behaviour } from '../../../actors/runtime/behaviour.ts'
-import { sleep } from '../../../actors/runtime/clock.ts'
 import { Simulation } from '../../../actors/runtime/simulation.ts'
+import { sleep } from '../../../src/base/clock.ts'
 
 type Do = { type: 'do'; what: (context: ActorContext<Message>) => unknown }
 type Message = Do | { type: 'due'; text: string }

@@ -5,7 +5,7 @@ import { ContainerWatch } from '../../../src/agent/containers/container-watch.ts
 import { Containerd } from '../../../src/agent/containers/containerd.ts'
 import { processFacts } from '../../../src/agent/containers/process-facts.ts'
 import type { ExecStarted, RuntimeError } from '../../../src/agent/containers/runtime.ts'
-import { systemClock } from '../../../src/kube/clock.ts'
+import { systemClock } from '../../../src/base/clock.ts'
 import { thrownBy } from '../../enforcer/loader-contract.ts'
 import { needsContainerd, RealContainerd } from './real-containerd.ts'
 

@@ -4,6 +4,7 @@ import { openLineage } from '../../../src/agent/lineage.ts'
 import { explainForkError } from '../../../src/audit/lineage/fork-addon.ts'
 import { Forks } from '../../../src/audit/lineage/forks.ts'
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
+import { noLogger } from '../../../src/base/logger.ts'
 
 const { EPROTONOSUPPORT, EPERM, ECONNREFUSED, ETIMEDOUT, EMFILE } = constants.errno
 const failure = (step: string, errno: number): Error => Object.assign(new Error('as the system says'), { step, errno })
@@ -24,7 +25,7 @@ describe('forks that cannot be followed', () => {
       const cause = failure(step, errno)
       expect(explainForkError(cause)).to.be.instanceOf(AuditSourceError).and.include({ code, cause })
       const said: object[] = []
-      const logger = { info: () => undefined, warn: (context: object) => said.push(context), error: () => undefined }
+      const logger = { ...noLogger, warn: (context: object) => void said.push(context) }
       const open = (): never => {
         throw explainForkError(cause)
       }

@@ -9,7 +9,8 @@ import { Pipeline } from '../../../src/audit/pipeline/pipeline.ts'
 import { DecodePool } from '../../../src/audit/pool/decode-pool.ts'
 import { Sink } from '../../../src/audit/sink/sink.ts'
 import { MulticastSource } from '../../../src/audit/source/multicast.ts'
-import { type AuditSource, systemClock } from '../../../src/audit/source/source.ts'
+import type { AuditSource } from '../../../src/audit/source/source.ts'
+import { wallClock } from '../../../src/base/clock.ts'
 import { withKernelAlone } from '../../run/kernel-alone.ts'
 import { demo } from '../harness.ts'
 import { denial, ListSource } from '../pipeline-world.ts'
@@ -43,7 +44,7 @@ describe(`violations of processes that died at once${noForks === undefined ? '' 
     forks = Forks.open()
     feed = new SnapshotFeed({ ...demo, bootTime, containers: [web!, bystander!] })
     const settings = { everything: false, procRoot: '/proc', forks: forks.number }
-    pool = new DecodePool({ feed, settings, clock: systemClock })
+    pool = new DecodePool({ feed, settings, clock: wallClock })
     // Of the second in which the tree was opened it is not known who had a pid before.
     await Promise.all([pool.ready(), pause(1_100)])
   })
@@ -61,8 +62,8 @@ describe(`violations of processes that died at once${noForks === undefined ? '' 
   }
   const flow = (source: AuditSource) => {
     const path = join(folder, 'violations.log')
-    const sink = new Sink({ path, size: '1G', clock: systemClock, random: Math.random, writer: feed })
-    const pipeline = new Pipeline({ sources: [{ source, pressure: 'loses' }], pool, sink, feed, clock: systemClock })
+    const sink = new Sink({ path, size: '1G', clock: wallClock, random: Math.random, writer: feed })
+    const pipeline = new Pipeline({ sources: [{ source, pressure: 'loses' }], pool, sink, feed, clock: wallClock })
     const ended = sink.ready().then(() => pipeline.run())
     const lines = async (): Promise<Line[]> => {
       await ended

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { SnapshotFeed } from '../../../src/audit/enrich/snapshot-feed.ts'
 import { DecodePool, type WorkerFailure } from '../../../src/audit/pool/decode-pool.ts'
-import { systemClock } from '../../../src/audit/source/source.ts'
+import { wallClock } from '../../../src/base/clock.ts'
 import { demo, demoPid, linesOf } from '../harness.ts'
 import { batchOf, denial, namesIn } from '../pipeline-world.ts'
 import { makeProcess } from '../proc-world.ts'
@@ -21,7 +21,7 @@ describe('the decode pool', () => {
     feed = new SnapshotFeed(demo)
     const settings = { everything: false, procRoot: join(folder, 'proc') }
     const onFailure = (failure: WorkerFailure) => void failures.push(failure)
-    const options = { feed, settings, clock: systemClock, threads, timeLimit: 700, heapLimit: 64, entry, onFailure }
+    const options = { feed, settings, clock: wallClock, threads, timeLimit: 700, heapLimit: 64, entry, onFailure }
     pool = new DecodePool(options)
     await pool.ready()
   }
@@ -118,7 +118,7 @@ describe('the decode pool', () => {
   it('says so when its threads cannot start', async () => {
     feed = new SnapshotFeed(demo)
     const absent = new URL('./no-such-worker.ts', import.meta.url)
-    pool = new DecodePool({ feed, settings: { everything: false }, clock: systemClock, threads: 1, entry: absent })
+    pool = new DecodePool({ feed, settings: { everything: false }, clock: wallClock, threads: 1, entry: absent })
     const error = await pool.ready().then(
       () => undefined,
       (problem: unknown) => problem,

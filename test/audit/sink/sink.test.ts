@@ -15,9 +15,9 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { OfferResult } from '../../../src/audit/sink/line-queue.ts'
-import { backoff, Sink, type SinkOptions } from '../../../src/audit/sink/sink.ts'
+import { Sink, type SinkOptions } from '../../../src/audit/sink/sink.ts'
 import type { WriteResult } from '../../../src/audit/sink/sink-file.ts'
-import { systemClock } from '../../../src/audit/source/source.ts'
+import { wallClock } from '../../../src/base/clock.ts'
 import { ManualClock, turn } from '../manual-clock.ts'
 
 const writer = { nodeName: 'n1', metadata: { cluster: 'c' } }
@@ -41,7 +41,7 @@ describe('the sink', () => {
   let sink: Sink
 
   const make = (more: Partial<SinkOptions> = {}): Sink =>
-    new Sink({ path, clock: systemClock, random: () => 0, writer, ...more })
+    new Sink({ path, clock: wallClock, random: () => 0, writer, ...more })
   const offer = (bytes: Uint8Array, lossy = false): void => {
     const count = Buffer.from(bytes).toString('latin1').split('\n').length - 1
     sink.offer({ bytes, lines: count, lossy, settle: (fate) => fates.push(fate) })
@@ -256,13 +256,6 @@ describe('the sink', () => {
       expect(written).to.be.greaterThan(0)
       expect(fates).to.deep.equal([{ written, dropped: 20 - written, reason: 'stopped' }])
     })
-  })
-
-  it('waits between half and all of a time that doubles up to 30 seconds', () => {
-    expect(upTo(12).map((failures) => backoff(failures, 1))).to.deep.equal([
-      100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000, 30_000,
-    ])
-    expect(backoff(1000, 0)).to.equal(15_000)
   })
 
   it('survives a full disk: every line is whole, none is lost, none comes twice', async function () {

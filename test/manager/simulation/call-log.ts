@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
+import type { Clock } from '../../../src/base/clock.ts'
 import type { Attempt, RequestObserver } from '../../../src/kube/caller.ts'
-import type { Clock } from '../../../src/kube/clock.ts'
 
 /** What a manager has asked the API server for. */
 export class CallLog implements RequestObserver {

@@ -1,5 +1,6 @@
-import { type Clock, type Random, seededRandom } from '../../../actors/runtime/index.ts'
 import type { VarmorPolicySpec } from '../../../src/api/types.ts'
+import type { Clock } from '../../../src/base/clock.ts'
+import { type Random, seededRandom } from '../../../src/base/random.ts'
 import { ApiClient } from '../../../src/kube/client.ts'
 import { unlimited } from '../../../src/kube/limiter.ts'
 import type { KubeObject } from '../../../src/kube/objects.ts'

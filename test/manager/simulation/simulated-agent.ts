@@ -1,8 +1,10 @@
 import type { ProfileStanding } from '../../../actors/loaded-profile/ports.ts'
-import { noLogger } from '../../../actors/runtime/index.ts'
 import { Reporter, type Reply as ReportReply, type SendReport } from '../../../src/agent/reporter.ts'
 import type { AgentReport, ReportAnswer } from '../../../src/api/agent-report.ts'
-import { type Clock, linkedController, type Random, sleep, untilAborted } from '../../../src/kube/clock.ts'
+import { type Clock, sleep } from '../../../src/base/clock.ts'
+import { noLogger } from '../../../src/base/logger.ts'
+import type { Random } from '../../../src/base/random.ts'
+import { linkedController, untilAborted } from '../../../src/kube/abort.ts'
 import type { SimulatedManager } from './simulated-manager.ts'
 
 /** What an agent has of the world around it. */

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../../src/kube/clock.ts'
+import type { Clock, Timer } from '../../../src/base/clock.ts'
 import type { Pace } from '../../../src/kube/limiter.ts'
 
 /** Milliseconds between two additions, as of the real one. */

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
-import { systemClock } from '../../../actors/runtime/clock.ts'
 import { SimulatedClock } from '../../../actors/runtime/simulated-clock.ts'
+import { systemClock } from '../../../src/base/clock.ts'
 import { ClusterClient, type Requests } from '../../../src/sandbox/controllers/cluster-client.ts'
 import { leases, nodes } from '../../../src/sandbox/controllers/resources.ts'
 import { NodeRegistration } from '../../../src/sandbox/kubelet/node-registration.ts'

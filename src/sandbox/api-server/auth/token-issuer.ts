@@ -1,5 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
-import type { Clock } from '../../../../actors/runtime/clock.ts'
+import type { Clock } from '../../../base/clock.ts'
 import type { KubeObject } from '../kube-object.ts'
 import type { UserInfo } from '../request.ts'
 import { type JsonObject, listOf, objectOf, textOf } from '../schema/json.ts'

@@ -1,4 +1,4 @@
-import type { Random } from '../../../../actors/runtime/random.ts'
+import type { Random } from '../../../base/random.ts'
 
 /** Letters and digits that make no words: Kubernetes' alphabet for generated names. */
 const alphabet = 'bcdfghjklmnpqrstvwxz2456789'

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../../../actors/runtime/clock.ts'
+import type { Clock, Timer } from '../../../base/clock.ts'
 import type { Store } from './store.ts'
 
 /** One hour, as kube-apiserver's --event-ttl. */

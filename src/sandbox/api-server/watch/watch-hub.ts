@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../../../actors/runtime/clock.ts'
+import type { Clock, Timer } from '../../../base/clock.ts'
 import type { KubeObject } from '../kube-object.ts'
 import type { IndexValues } from '../store/object-table.ts'
 import type { Store } from '../store/store.ts'

@@ -1,5 +1,5 @@
-import { type Clock, sleep } from '../../../../actors/runtime/clock.ts'
-import type { Random } from '../../../../actors/runtime/random.ts'
+import { type Clock, sleep } from '../../../base/clock.ts'
+import type { Random } from '../../../base/random.ts'
 import { backoff } from '../backoff.ts'
 import { ClusterClient, isAlreadyExists, type Requests } from '../cluster-client.ts'
 import { EventRecorder } from '../event-recorder.ts'

@@ -2,10 +2,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Logger } from '../../../../src/agent/logger.ts'
 import { bootTime, startViolationPipeline, type ViolationPipeline } from '../../../../src/agent/violation-pipeline.ts'
 import type { ContainerInfo, PolicyIdentity } from '../../../../src/audit/enrich/snapshot.ts'
 import { SnapshotFeed } from '../../../../src/audit/enrich/snapshot-feed.ts'
+import { type Logger, noLogger } from '../../../../src/base/logger.ts'
 
 /** A line of violations.log. */
 export type Violation = Record<string, unknown> & { event: Record<string, unknown> }
@@ -74,7 +74,7 @@ export class Violations {
 
 /** What the agent would tell an administrator; troubles are shown, for whoever reads the results. */
 const logger = {
-  info: () => undefined,
+  ...noLogger,
   warn: (fields: object, message: string) => console.warn(message, fields),
   error: (fields: object, message: string) => console.error(message, fields),
 } satisfies Logger

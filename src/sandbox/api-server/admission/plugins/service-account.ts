@@ -1,4 +1,4 @@
-import type { Random } from '../../../../../actors/runtime/random.ts'
+import type { Random } from '../../../../base/random.ts'
 import { randomSuffix } from '../../handlers/generate-name.ts'
 import type { KubeObject } from '../../kube-object.ts'
 import { clone, type JsonObject, listOf, objectOf, textOf } from '../../schema/json.ts'

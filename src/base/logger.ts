@@ -1,4 +1,4 @@
-/** What this room writes its log to. A pino logger is one: errors are in the field `err`, the one that pino writes out. */
+/** Where a log goes. A pino logger is one: errors are in the field `err`, the one that pino writes out. */
 export interface Logger {
   debug(fields: object, message: string): void
   info(fields: object, message: string): void

@@ -1,14 +1,12 @@
-import { checkFromZero } from './limits.ts'
-
 /** A timer that was set and may be taken back. */
 export interface Timer {
   /** Takes the timer back. After it fired, or a second time, nothing happens. */
   cancel(): void
 }
 
-/** Where time comes from. Everything in this room that waits asks a clock, so a test can move time by hand. */
+/** Where time comes from. Everything that waits asks a clock, so a test can move time by hand. */
 export interface Clock {
-  /** Milliseconds since the Unix epoch. Never goes back. */
+  /** Milliseconds since the Unix epoch. */
   now(): number
   /** Calls back once, `delay` milliseconds from now, never before this call has returned. */
   after(delay: number, callback: () => void): Timer
@@ -36,7 +34,7 @@ class SystemTimer implements Timer {
   }
 }
 
-/** The machine's clock: monotonic, so a changed wall clock moves no timer. */
+/** The machine's monotonic clock: a changed wall clock moves nothing. It stands still while the machine sleeps. */
 export const systemClock: Clock = {
   now: () => performance.timeOrigin + performance.now(),
   after(delay, callback) {
@@ -45,13 +43,24 @@ export const systemClock: Clock = {
   },
 }
 
+/** Tells the time of day, and follows it when somebody sets it. For what is compared with times of the kernel or of files. */
+export const wallClock: Clock = { now: Date.now, after: systemClock.after }
+
 /**
- * Resolves after `delay` milliseconds of the given clock.
- * @throws {RangeError} unless it is a finite number from 0
+ * Waits `delay` milliseconds of the clock. Leaves neither timer nor listener behind.
+ * @throws the reason of the signal, as soon as it is aborted
  */
-export function sleep(clock: Clock, delay: number): Promise<void> {
-  checkFromZero('The delay', delay)
-  return new Promise((resolve) => {
-    clock.after(delay, resolve)
+export function sleep(clock: Clock, delay: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason)
+    const onAbort = () => {
+      timer.cancel()
+      reject(signal?.reason)
+    }
+    const timer = clock.after(delay, () => {
+      signal?.removeEventListener('abort', onAbort)
+      resolve()
+    })
+    signal?.addEventListener('abort', onAbort, { once: true })
   })
 }
