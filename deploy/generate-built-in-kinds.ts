@@ -21,14 +21,10 @@ const documents = [
   'apis__autoscaling__v1',
   'apis__batch__v1',
   'apis__coordination.k8s.io__v1',
-  'apis__discovery.k8s.io__v1',
   'apis__events.k8s.io__v1',
-  'apis__networking.k8s.io__v1',
-  'apis__node.k8s.io__v1',
   'apis__policy__v1',
   'apis__rbac.authorization.k8s.io__v1',
   'apis__scheduling.k8s.io__v1',
-  'apis__storage.k8s.io__v1',
 ]
 
 type Definitions = Record<string, Record<string, unknown>>

@@ -17,6 +17,3 @@ const scalar = fc.oneof(fc.integer(), fc.boolean(), fc.string({ maxLength: 3 }))
 
 /** Objects as JSON.parse makes them, with names that are awkward in pointers and in JavaScript. */
 export const objects: fc.Arbitrary<JsonObject> = tree(fc.oneof(scalar, fc.constant(null))).object
-
-/** Objects without null anywhere, which a merge patch can express. */
-export const objectsWithoutNull: fc.Arbitrary<JsonObject> = tree(scalar).object

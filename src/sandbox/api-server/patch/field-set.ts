@@ -63,12 +63,6 @@ export class FieldSet {
     return this.members.size === 0 && this.children.size === 0
   }
 
-  has(path: readonly PathElement[]): boolean {
-    const [first, ...rest] = path
-    if (first === undefined) return false
-    return rest.length === 0 ? this.members.has(first) : this.below(first).has(rest)
-  }
-
   /** The paths that go through a step, without it. */
   below(element: PathElement): FieldSet {
     return this.children.get(element) ?? EMPTY
@@ -104,10 +98,6 @@ export class FieldSet {
         .filter(([element]) => !other.members.has(element))
         .map(([element, set]) => [element, set.recursiveDifference(other.below(element))]),
     )
-  }
-
-  equals(other: FieldSet): boolean {
-    return this.difference(other).isEmpty && other.difference(this).isEmpty
   }
 
   /** Every path, members before what is below. */

@@ -2,8 +2,12 @@ import { isObject, type JsonObject, type JsonValue } from '../schema/json.ts'
 import { atomOf, type ListAtom } from './atom.ts'
 import { keyElement, type PathElement, valueElement } from './field-set.ts'
 
-function keyedElement(list: ListAtom, item: JsonValue): PathElement | Error {
-  if (item === null) return new Error('associative list with keys may not have a null element')
+/** The step that leads to an item of a set or map list; an error for an item that has none. */
+export function listElement(list: ListAtom, item: JsonValue): PathElement | Error {
+  if (list.kind !== 'map')
+    return typeof item === 'object'
+      ? new Error("associative list without keys has an element that's no scalar")
+      : valueElement(item)
   if (!isObject(item)) return new Error('associative list with keys may not have non-map elements')
   const keys: JsonObject = {}
   for (const name of list.keys) {
@@ -17,26 +21,12 @@ function keyedElement(list: ListAtom, item: JsonValue): PathElement | Error {
   )
 }
 
-function setElement(item: JsonValue): PathElement | Error {
-  if (isObject(item)) return new Error("associative list without keys has an element that's a map type")
-  if (Array.isArray(item)) return new Error('not supported: associative list with lists as elements')
-  if (item === null) return new Error("associative list without keys has an element that's an explicit null")
-  return valueElement(item)
-}
-
-/** The step that leads to an item of a set or map list; an error for an item that has none. */
-export const listElement = (list: ListAtom, item: JsonValue): PathElement | Error =>
-  list.kind === 'map' ? keyedElement(list, item) : setElement(item)
-
-/** The items of a list by their step; those of equal steps together. Items without a step are left out. */
-export function itemsByElement(list: ListAtom, items: readonly JsonValue[]): Map<PathElement, JsonValue[]> {
-  const byElement = new Map<PathElement, JsonValue[]>()
+/** The items of a list by their step. Items without a step are left out; of equal ones the first counts. */
+export function itemsByElement(list: ListAtom, items: readonly JsonValue[]): Map<PathElement, JsonValue> {
+  const byElement = new Map<PathElement, JsonValue>()
   for (const item of items) {
     const element = listElement(list, item)
-    if (element instanceof Error) continue
-    const equal = byElement.get(element)
-    if (equal === undefined) byElement.set(element, [item])
-    else equal.push(item)
+    if (!(element instanceof Error) && !byElement.has(element)) byElement.set(element, item)
   }
   return byElement
 }

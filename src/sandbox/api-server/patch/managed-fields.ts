@@ -1,4 +1,4 @@
-import { byCodePoint, goQuote } from '../go-text.ts'
+import { byCodePoint } from '../go-text.ts'
 import { at, clone, isObject, type JsonObject, type JsonValue, listOf, textOf } from '../schema/json.ts'
 import { EMPTY, FieldSet } from './field-set.ts'
 
@@ -38,22 +38,9 @@ function decodeEntry(entry: JsonValue): ManagedEntry | undefined {
   return { manager: textOf(entry.manager), operation, apiVersion, subresource: textOf(entry.subresource), time, set }
 }
 
-/** What keeps the entries of an object from being read (apimachinery, util/managedfields); undefined when nothing does. */
-export function managedFieldsProblem(object: JsonObject): string | undefined {
-  const entries = listOf(at(object, 'metadata', 'managedFields'))
-  const bad = entries.findIndex((entry) => decodeEntry(entry) === undefined)
-  return bad < 0 ? undefined : entryProblem(entries[bad]!, bad)
-}
-
-function entryProblem(entry: JsonValue, index: number): string {
-  const operation = textOf(at(entry, 'operation'))
-  const type = textOf(at(entry, 'fieldsType'))
-  if (operation !== 'Apply' && operation !== 'Update') return 'operation must be `Apply` or `Update`'
-  if (textOf(at(entry, 'apiVersion')) === '') return 'apiVersion must not be empty'
-  if (type === '') return `missing fieldsType in managed fields entry ${index}`
-  if (type !== 'FieldsV1') return `invalid fieldsType ${goQuote(type)} in managed fields entry ${index}`
-  return 'error decoding set: the fields are no FieldsV1'
-}
+/** What keeps the entries of an object from being read; undefined when nothing does. */
+export const managedFieldsProblem = (object: JsonObject): string | undefined =>
+  decodeManagedFields(object) === undefined ? 'metadata.managedFields has an entry that cannot be read' : undefined
 
 /** The entries of an object; undefined when one of them is malformed. */
 export function decodeManagedFields(object: JsonObject | undefined): Managers | undefined {
@@ -100,31 +87,4 @@ export function encodeManagedFields(object: JsonObject, managers: Managers): Jso
   if (managers.size === 0) return bare
   const managedFields = [...managers.values()].sort(inOrder).map(encodeEntry)
   return { ...bare, metadata: { ...(isObject(bare.metadata) ? bare.metadata : {}), managedFields } }
-}
-
-const MOST_UPDATERS = 10
-
-/** Merges the oldest updaters into one entry per version, so that writers under ever new names cannot fill the object. */
-export function capUpdaters(managers: Managers): Managers {
-  const updaters = [...managers.values()]
-    .filter((entry) => entry.operation === 'Update')
-    .sort((a, b) => seconds(a.time) - seconds(b.time) || byCodePoint(identity(a), identity(b)))
-  const kept = new Map(managers)
-  const firsts = new Map<string, ManagedEntry>()
-  let count = updaters.length
-  for (const entry of updaters) {
-    if (count <= MOST_UPDATERS) break
-    const first = firsts.get(entry.apiVersion)
-    if (first === undefined) {
-      firsts.set(entry.apiVersion, entry)
-      continue
-    }
-    const bucket: ManagedEntry = { ...entry, manager: 'ancient-changes', subresource: '' }
-    const present = kept.get(identity(bucket)) ?? first
-    kept.delete(identity(first))
-    kept.delete(identity(entry))
-    kept.set(identity(bucket), { ...bucket, set: entry.set.union(present.set) })
-    count--
-  }
-  return kept
 }

@@ -1,4 +1,4 @@
-import { clone, fieldOf, isObject, type JsonObject, type JsonValue, sameJson, setField } from '../schema/json.ts'
+import { clone, fieldOf, isObject, type JsonObject, type JsonValue, setField } from '../schema/json.ts'
 
 /** Applies a JSON merge patch (RFC 7386). Neither the target nor the patch is changed, and the answer shares nothing. */
 export function applyMergePatch(target: JsonValue, patch: JsonValue): JsonValue {
@@ -10,17 +10,4 @@ export function applyMergePatch(target: JsonValue, patch: JsonValue): JsonValue 
     else setField(merged, name, applyMergePatch(fieldOf(merged, name) ?? null, change))
   }
   return merged
-}
-
-/** The merge patch that makes `to` of `from`. A null inside an object of `to` cannot be expressed, and is left out. */
-export function diffMergePatch(from: JsonValue, to: JsonValue): JsonValue {
-  if (!isObject(from) || !isObject(to)) return clone(to)
-  const patch: JsonObject = {}
-  for (const name of Object.keys(from)) if (fieldOf(to, name) === undefined) setField(patch, name, null)
-  for (const [name, wanted] of Object.entries(to)) {
-    const present = fieldOf(from, name)
-    if (wanted === undefined || sameJson(present, wanted)) continue
-    setField(patch, name, isObject(present) && isObject(wanted) ? diffMergePatch(present, wanted) : clone(wanted))
-  }
-  return patch
 }

@@ -1,6 +1,5 @@
-import { goJson } from '../go-text.ts'
 import { applySchemaDefaults } from '../schema/defaulting.ts'
-import { at, clone, isObject, type JsonObject, objectOf, sameJson, textOf } from '../schema/json.ts'
+import { at, clone, type JsonObject, objectOf, sameJson, textOf } from '../schema/json.ts'
 import type { OpenApiSchema } from '../schema/open-api-schema.ts'
 import { badRequest, internalFailure } from '../status.ts'
 import { type Conflict, conflictError } from './apply-conflicts.ts'
@@ -8,7 +7,6 @@ import type { TypeRef } from './atom.ts'
 import { EMPTY, FieldSet, fieldPath } from './field-set.ts'
 import {
   asksForReset,
-  capUpdaters,
   decodeManagedFields,
   encodeManagedFields,
   identity,
@@ -61,8 +59,6 @@ export interface UpdateRequest extends FieldWriter {
   updated: JsonObject
   schema: OpenApiSchema
 }
-
-const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
 
 // What says which object it is, or is the server's own, is nobody's (apimachinery, managedfields/internal/stripmeta.go).
 const nobodys = FieldSet.of(
@@ -166,11 +162,11 @@ function updateMerge(request: UpdateRequest, live: JsonObject, updated: JsonObje
   const set = comparison.modified.union(comparison.added).difference(nobodys)
   // No manager is spared: the writer's own entry loses what changed and gets it back with the union below.
   const others = takeFrom(managers, '', comparison)
-  if (set.isEmpty) return capUpdaters(others)
+  if (set.isEmpty) return others
   const mine = entryOf(request, 'Update', set)
   const previous = others.get(identity(mine))
   const all = previous === undefined ? set : set.union(previous.set)
-  return capUpdaters(new Map(others).set(identity(mine), { ...mine, set: all, time: request.time }))
+  return new Map(others).set(identity(mine), { ...mine, set: all, time: request.time })
 }
 
 const identified = (object: JsonObject): string => {
@@ -188,41 +184,6 @@ function checkApplied({ applied, apiVersion, kind, schema }: ApplyRequest): void
   if (problem === undefined) return
   const name = `${textOf(at(applied, 'metadata', 'namespace'))}/${textOf(at(applied, 'metadata', 'name'))}`
   throw internalFailure(`failed to create typed patch object (${name}; ${identified(applied)}): ${problem}`)
-}
-
-/** What `kubectl apply` on the client side wrote and still stands: `kubectl` may take it over without a conflict. */
-function lastAppliedSet({ schema, apiVersion }: ApplyRequest, live: JsonObject): FieldSet {
-  const text = at(live, 'metadata', 'annotations', LAST_APPLIED)
-  const object = typeof text === 'string' ? parsed(text) : undefined
-  if (object === undefined || object.apiVersion !== apiVersion) return EMPTY
-  const type: TypeRef = { schema, preserve: false }
-  const { modified, added, removed } = compareTyped(type, object, live)
-  return toFieldSet(type, object).difference(modified).difference(added).difference(removed)
-}
-
-function parsed(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isObject(value) ? value : undefined
-  } catch (error) {
-    // A user can write anything into an annotation; what is no JSON was not written by kubectl.
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
-}
-
-/** Keeps the annotation of client-side apply in step, so that a user can go back to it. */
-function withLastApplied({ manager, applied }: ApplyRequest, object: JsonObject): JsonObject {
-  const present = at(object, 'metadata', 'annotations', LAST_APPLIED)
-  if (manager !== 'kubectl' || typeof present !== 'string' || present === '') return object
-  const copy = clone(applied)
-  const annotations = at(copy, 'metadata', 'annotations')
-  if (isObject(annotations)) delete annotations[LAST_APPLIED]
-  const metadata = objectOf(object.metadata)
-  return {
-    ...object,
-    metadata: { ...metadata, annotations: { ...objectOf(metadata.annotations), [LAST_APPLIED]: `${goJson(copy)}\n` } },
-  }
 }
 
 /** An object that was written before anyone applied has one owner for all of it. */
@@ -246,12 +207,8 @@ export function applyServerSide(request: ApplyRequest): JsonObject {
   if (known === undefined) throw internalFailure('failed to decode managed fields: metadata.managedFields is malformed')
   const managers = known.size === 0 && request.live !== undefined ? firstManagers(request, live) : known
   const result = applyMerge(request, live, managers)
-  if (!request.force && result.conflicts.length > 0) {
-    const allowed = request.manager === 'kubectl' ? lastAppliedSet(request, live) : EMPTY
-    const conflicts = result.conflicts.filter(({ path }) => !allowed.has(path))
-    if (conflicts.length > 0) throw conflictError(conflicts)
-  }
-  return encodeManagedFields(withLastApplied(request, result.object), result.managers)
+  if (!request.force && result.conflicts.length > 0) throw conflictError(result.conflicts)
+  return encodeManagedFields(result.object, result.managers)
 }
 
 /**

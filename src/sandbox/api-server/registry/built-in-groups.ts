@@ -1,372 +1,125 @@
-import type { GroupSpec } from './resource.ts'
+import type { GroupSpec, ResourceSpec, SubresourceSpec, Verb } from './resource.ts'
+
+type More = Partial<ResourceSpec>
+
+const resource = (kind: string, plural: string, namespaced: boolean, more: More): ResourceSpec => ({
+  kind,
+  plural,
+  singular: kind.toLowerCase(),
+  namespaced,
+  ...more,
+})
+const local = (kind: string, plural: string, more: More = {}): ResourceSpec => resource(kind, plural, true, more)
+const global = (kind: string, plural: string, more: More = {}): ResourceSpec => resource(kind, plural, false, more)
+
+const part = (name: string, kind: string, ...verbs: Verb[]): SubresourceSpec => ({ name, kind, verbs })
+const changeable = (name: string, kind: string): SubresourceSpec => part(name, kind, 'get', 'patch', 'update')
+const proxy = (kind: string): SubresourceSpec => part('proxy', kind, 'create', 'delete', 'get', 'patch', 'update')
+const ofGroup = (group: string, subresource: SubresourceSpec): SubresourceSpec => ({
+  ...subresource,
+  group,
+  version: 'v1',
+})
+
+const short = (...shortNames: string[]): More => ({ shortNames })
+const all: More = { categories: ['all'] }
+const extension: More = { categories: ['api-extensions'] }
+const created: More = { verbs: ['create'] }
+const withStatus = (kind: string, ...others: SubresourceSpec[]): More => ({
+  subresources: [...others, changeable('status', kind)],
+})
+const withScale = (kind: string): More => withStatus(kind, ofGroup('autoscaling', changeable('scale', 'Scale')))
+
+const pod: More = {
+  subresources: [
+    part('attach', 'PodAttachOptions', 'create', 'get'),
+    part('binding', 'Binding', 'create'),
+    changeable('ephemeralcontainers', 'Pod'),
+    ofGroup('policy', part('eviction', 'Eviction', 'create')),
+    part('exec', 'PodExecOptions', 'create', 'get'),
+    part('log', 'Pod', 'get'),
+    part('portforward', 'PodPortForwardOptions', 'create', 'get'),
+    proxy('PodProxyOptions'),
+    changeable('resize', 'Pod'),
+    changeable('status', 'Pod'),
+  ],
+}
+
+const namespace: More = {
+  verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
+  ...withStatus('Namespace', part('finalize', 'Namespace', 'update')),
+}
+
+const token: More = {
+  subresources: [ofGroup('authentication.k8s.io', part('token', 'TokenRequest', 'create'))],
+}
+
+const groups: Readonly<Record<string, readonly ResourceSpec[]>> = {
+  '': [
+    local('Binding', 'bindings', created),
+    local('ConfigMap', 'configmaps', short('cm')),
+    local('Endpoints', 'endpoints', short('ep')),
+    local('Event', 'events', short('ev')),
+    global('Namespace', 'namespaces', { ...short('ns'), ...namespace }),
+    global('Node', 'nodes', { ...short('no'), ...withStatus('Node', proxy('NodeProxyOptions')) }),
+    local('PersistentVolumeClaim', 'persistentvolumeclaims', {
+      ...short('pvc'),
+      ...withStatus('PersistentVolumeClaim'),
+    }),
+    local('Pod', 'pods', { ...short('po'), ...all, ...pod }),
+    local('Secret', 'secrets'),
+    local('ServiceAccount', 'serviceaccounts', { ...short('sa'), ...token }),
+    local('Service', 'services', { ...short('svc'), ...all, ...withStatus('Service', proxy('ServiceProxyOptions')) }),
+  ],
+  apps: [
+    local('ControllerRevision', 'controllerrevisions'),
+    local('DaemonSet', 'daemonsets', { ...short('ds'), ...all, ...withStatus('DaemonSet') }),
+    local('Deployment', 'deployments', { ...short('deploy'), ...all, ...withScale('Deployment') }),
+    local('ReplicaSet', 'replicasets', { ...short('rs'), ...all, ...withScale('ReplicaSet') }),
+    local('StatefulSet', 'statefulsets', { ...short('sts'), ...all, ...withScale('StatefulSet') }),
+  ],
+  'events.k8s.io': [local('Event', 'events', short('ev'))],
+  'authentication.k8s.io': [
+    global('SelfSubjectReview', 'selfsubjectreviews', created),
+    global('TokenReview', 'tokenreviews', created),
+  ],
+  'authorization.k8s.io': [
+    local('LocalSubjectAccessReview', 'localsubjectaccessreviews', created),
+    global('SelfSubjectAccessReview', 'selfsubjectaccessreviews', created),
+    global('SelfSubjectRulesReview', 'selfsubjectrulesreviews', created),
+    global('SubjectAccessReview', 'subjectaccessreviews', created),
+  ],
+  batch: [local('Job', 'jobs', { ...all, ...withStatus('Job') })],
+  policy: [
+    local('PodDisruptionBudget', 'poddisruptionbudgets', { ...short('pdb'), ...withStatus('PodDisruptionBudget') }),
+  ],
+  'rbac.authorization.k8s.io': [
+    global('ClusterRoleBinding', 'clusterrolebindings'),
+    global('ClusterRole', 'clusterroles'),
+    local('RoleBinding', 'rolebindings'),
+    local('Role', 'roles'),
+  ],
+  'admissionregistration.k8s.io': [
+    global('MutatingWebhookConfiguration', 'mutatingwebhookconfigurations', extension),
+    global('ValidatingWebhookConfiguration', 'validatingwebhookconfigurations', extension),
+  ],
+  'apiextensions.k8s.io': [
+    global('CustomResourceDefinition', 'customresourcedefinitions', {
+      ...short('crd', 'crds'),
+      ...extension,
+      ...withStatus('CustomResourceDefinition'),
+    }),
+  ],
+  'scheduling.k8s.io': [global('PriorityClass', 'priorityclasses', short('pc'))],
+  'coordination.k8s.io': [local('Lease', 'leases')],
+}
 
 /**
  * The built-in resources, in the order in which Kubernetes 1.37 lists their groups. Facts from its published discovery
  * documents (api/discovery of k8s.io/kubernetes); resources left out here are not served at all.
  */
-export const builtInGroups: readonly GroupSpec[] = [
-  {
-    group: '',
-    version: 'v1',
-    resources: [
-      { kind: 'Binding', plural: 'bindings', singular: 'binding', namespaced: true, verbs: ['create'] },
-      { kind: 'ConfigMap', plural: 'configmaps', singular: 'configmap', namespaced: true, shortNames: ['cm'] },
-      { kind: 'Endpoints', plural: 'endpoints', singular: 'endpoints', namespaced: true, shortNames: ['ep'] },
-      { kind: 'Event', plural: 'events', singular: 'event', namespaced: true, shortNames: ['ev'] },
-      { kind: 'LimitRange', plural: 'limitranges', singular: 'limitrange', namespaced: true, shortNames: ['limits'] },
-      {
-        kind: 'Namespace',
-        plural: 'namespaces',
-        singular: 'namespace',
-        namespaced: false,
-        shortNames: ['ns'],
-        verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
-        subresources: [
-          { name: 'finalize', kind: 'Namespace', verbs: ['update'] },
-          { name: 'status', kind: 'Namespace', verbs: ['get', 'patch', 'update'] },
-        ],
-      },
-      {
-        kind: 'Node',
-        plural: 'nodes',
-        singular: 'node',
-        namespaced: false,
-        shortNames: ['no'],
-        subresources: [
-          { name: 'proxy', kind: 'NodeProxyOptions', verbs: ['create', 'delete', 'get', 'patch', 'update'] },
-          { name: 'status', kind: 'Node', verbs: ['get', 'patch', 'update'] },
-        ],
-      },
-      {
-        kind: 'PersistentVolumeClaim',
-        plural: 'persistentvolumeclaims',
-        singular: 'persistentvolumeclaim',
-        namespaced: true,
-        shortNames: ['pvc'],
-        subresources: [{ name: 'status', kind: 'PersistentVolumeClaim', verbs: ['get', 'patch', 'update'] }],
-      },
-      {
-        kind: 'PersistentVolume',
-        plural: 'persistentvolumes',
-        singular: 'persistentvolume',
-        namespaced: false,
-        shortNames: ['pv'],
-        subresources: [{ name: 'status', kind: 'PersistentVolume', verbs: ['get', 'patch', 'update'] }],
-      },
-      {
-        kind: 'Pod',
-        plural: 'pods',
-        singular: 'pod',
-        namespaced: true,
-        shortNames: ['po'],
-        categories: ['all'],
-        subresources: [
-          { name: 'attach', kind: 'PodAttachOptions', verbs: ['create', 'get'] },
-          { name: 'binding', kind: 'Binding', verbs: ['create'] },
-          { name: 'ephemeralcontainers', kind: 'Pod', verbs: ['get', 'patch', 'update'] },
-          { name: 'eviction', kind: 'Eviction', group: 'policy', version: 'v1', verbs: ['create'] },
-          { name: 'exec', kind: 'PodExecOptions', verbs: ['create', 'get'] },
-          { name: 'log', kind: 'Pod', verbs: ['get'] },
-          { name: 'portforward', kind: 'PodPortForwardOptions', verbs: ['create', 'get'] },
-          { name: 'proxy', kind: 'PodProxyOptions', verbs: ['create', 'delete', 'get', 'patch', 'update'] },
-          { name: 'resize', kind: 'Pod', verbs: ['get', 'patch', 'update'] },
-          { name: 'status', kind: 'Pod', verbs: ['get', 'patch', 'update'] },
-        ],
-      },
-      { kind: 'PodTemplate', plural: 'podtemplates', singular: 'podtemplate', namespaced: true },
-      {
-        kind: 'ReplicationController',
-        plural: 'replicationcontrollers',
-        singular: 'replicationcontroller',
-        namespaced: true,
-        shortNames: ['rc'],
-        categories: ['all'],
-        subresources: [
-          { name: 'scale', kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: ['get', 'patch', 'update'] },
-          { name: 'status', kind: 'ReplicationController', verbs: ['get', 'patch', 'update'] },
-        ],
-      },
-      {
-        kind: 'ResourceQuota',
-        plural: 'resourcequotas',
-        singular: 'resourcequota',
-        namespaced: true,
-        shortNames: ['quota'],
-        subresources: [{ name: 'status', kind: 'ResourceQuota', verbs: ['get', 'patch', 'update'] }],
-      },
-      { kind: 'Secret', plural: 'secrets', singular: 'secret', namespaced: true },
-      {
-        kind: 'ServiceAccount',
-        plural: 'serviceaccounts',
-        singular: 'serviceaccount',
-        namespaced: true,
-        shortNames: ['sa'],
-        subresources: [
-          { name: 'token', kind: 'TokenRequest', group: 'authentication.k8s.io', version: 'v1', verbs: ['create'] },
-        ],
-      },
-      {
-        kind: 'Service',
-        plural: 'services',
-        singular: 'service',
-        namespaced: true,
-        shortNames: ['svc'],
-        categories: ['all'],
-        subresources: [
-          { name: 'proxy', kind: 'ServiceProxyOptions', verbs: ['create', 'delete', 'get', 'patch', 'update'] },
-          { name: 'status', kind: 'Service', verbs: ['get', 'patch', 'update'] },
-        ],
-      },
-    ],
-  },
-  {
-    group: 'apps',
-    version: 'v1',
-    resources: [
-      { kind: 'ControllerRevision', plural: 'controllerrevisions', singular: 'controllerrevision', namespaced: true },
-      {
-        kind: 'DaemonSet',
-        plural: 'daemonsets',
-        singular: 'daemonset',
-        namespaced: true,
-        shortNames: ['ds'],
-        categories: ['all'],
-        subresources: [{ name: 'status', kind: 'DaemonSet', verbs: ['get', 'patch', 'update'] }],
-      },
-      {
-        kind: 'Deployment',
-        plural: 'deployments',
-        singular: 'deployment',
-        namespaced: true,
-        shortNames: ['deploy'],
-        categories: ['all'],
-        subresources: [
-          { name: 'scale', kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: ['get', 'patch', 'update'] },
-          { name: 'status', kind: 'Deployment', verbs: ['get', 'patch', 'update'] },
-        ],
-      },
-      {
-        kind: 'ReplicaSet',
-        plural: 'replicasets',
-        singular: 'replicaset',
-        namespaced: true,
-        shortNames: ['rs'],
-        categories: ['all'],
-        subresources: [
-          { name: 'scale', kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: ['get', 'patch', 'update'] },
-          { name: 'status', kind: 'ReplicaSet', verbs: ['get', 'patch', 'update'] },
-        ],
-      },
-      {
-        kind: 'StatefulSet',
-        plural: 'statefulsets',
-        singular: 'statefulset',
-        namespaced: true,
-        shortNames: ['sts'],
-        categories: ['all'],
-        subresources: [
-          { name: 'scale', kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: ['get', 'patch', 'update'] },
-          { name: 'status', kind: 'StatefulSet', verbs: ['get', 'patch', 'update'] },
-        ],
-      },
-    ],
-  },
-  {
-    group: 'events.k8s.io',
-    version: 'v1',
-    resources: [{ kind: 'Event', plural: 'events', singular: 'event', namespaced: true, shortNames: ['ev'] }],
-  },
-  {
-    group: 'authentication.k8s.io',
-    version: 'v1',
-    resources: [
-      {
-        kind: 'SelfSubjectReview',
-        plural: 'selfsubjectreviews',
-        singular: 'selfsubjectreview',
-        namespaced: false,
-        verbs: ['create'],
-      },
-      { kind: 'TokenReview', plural: 'tokenreviews', singular: 'tokenreview', namespaced: false, verbs: ['create'] },
-    ],
-  },
-  {
-    group: 'authorization.k8s.io',
-    version: 'v1',
-    resources: [
-      {
-        kind: 'LocalSubjectAccessReview',
-        plural: 'localsubjectaccessreviews',
-        singular: 'localsubjectaccessreview',
-        namespaced: true,
-        verbs: ['create'],
-      },
-      {
-        kind: 'SelfSubjectAccessReview',
-        plural: 'selfsubjectaccessreviews',
-        singular: 'selfsubjectaccessreview',
-        namespaced: false,
-        verbs: ['create'],
-      },
-      {
-        kind: 'SelfSubjectRulesReview',
-        plural: 'selfsubjectrulesreviews',
-        singular: 'selfsubjectrulesreview',
-        namespaced: false,
-        verbs: ['create'],
-      },
-      {
-        kind: 'SubjectAccessReview',
-        plural: 'subjectaccessreviews',
-        singular: 'subjectaccessreview',
-        namespaced: false,
-        verbs: ['create'],
-      },
-    ],
-  },
-  {
-    group: 'batch',
-    version: 'v1',
-    resources: [
-      {
-        kind: 'CronJob',
-        plural: 'cronjobs',
-        singular: 'cronjob',
-        namespaced: true,
-        shortNames: ['cj'],
-        categories: ['all'],
-        subresources: [{ name: 'status', kind: 'CronJob', verbs: ['get', 'patch', 'update'] }],
-      },
-      {
-        kind: 'Job',
-        plural: 'jobs',
-        singular: 'job',
-        namespaced: true,
-        categories: ['all'],
-        subresources: [{ name: 'status', kind: 'Job', verbs: ['get', 'patch', 'update'] }],
-      },
-    ],
-  },
-  {
-    group: 'networking.k8s.io',
-    version: 'v1',
-    resources: [
-      { kind: 'IngressClass', plural: 'ingressclasses', singular: 'ingressclass', namespaced: false },
-      {
-        kind: 'Ingress',
-        plural: 'ingresses',
-        singular: 'ingress',
-        namespaced: true,
-        shortNames: ['ing'],
-        subresources: [{ name: 'status', kind: 'Ingress', verbs: ['get', 'patch', 'update'] }],
-      },
-      {
-        kind: 'NetworkPolicy',
-        plural: 'networkpolicies',
-        singular: 'networkpolicy',
-        namespaced: true,
-        shortNames: ['netpol'],
-      },
-    ],
-  },
-  {
-    group: 'policy',
-    version: 'v1',
-    resources: [
-      {
-        kind: 'PodDisruptionBudget',
-        plural: 'poddisruptionbudgets',
-        singular: 'poddisruptionbudget',
-        namespaced: true,
-        shortNames: ['pdb'],
-        subresources: [{ name: 'status', kind: 'PodDisruptionBudget', verbs: ['get', 'patch', 'update'] }],
-      },
-    ],
-  },
-  {
-    group: 'rbac.authorization.k8s.io',
-    version: 'v1',
-    resources: [
-      { kind: 'ClusterRoleBinding', plural: 'clusterrolebindings', singular: 'clusterrolebinding', namespaced: false },
-      { kind: 'ClusterRole', plural: 'clusterroles', singular: 'clusterrole', namespaced: false },
-      { kind: 'RoleBinding', plural: 'rolebindings', singular: 'rolebinding', namespaced: true },
-      { kind: 'Role', plural: 'roles', singular: 'role', namespaced: true },
-    ],
-  },
-  {
-    group: 'storage.k8s.io',
-    version: 'v1',
-    resources: [
-      {
-        kind: 'StorageClass',
-        plural: 'storageclasses',
-        singular: 'storageclass',
-        namespaced: false,
-        shortNames: ['sc'],
-      },
-    ],
-  },
-  {
-    group: 'admissionregistration.k8s.io',
-    version: 'v1',
-    resources: [
-      {
-        kind: 'MutatingWebhookConfiguration',
-        plural: 'mutatingwebhookconfigurations',
-        singular: 'mutatingwebhookconfiguration',
-        namespaced: false,
-        categories: ['api-extensions'],
-      },
-      {
-        kind: 'ValidatingWebhookConfiguration',
-        plural: 'validatingwebhookconfigurations',
-        singular: 'validatingwebhookconfiguration',
-        namespaced: false,
-        categories: ['api-extensions'],
-      },
-    ],
-  },
-  {
-    group: 'apiextensions.k8s.io',
-    version: 'v1',
-    resources: [
-      {
-        kind: 'CustomResourceDefinition',
-        plural: 'customresourcedefinitions',
-        singular: 'customresourcedefinition',
-        namespaced: false,
-        shortNames: ['crd', 'crds'],
-        categories: ['api-extensions'],
-        subresources: [{ name: 'status', kind: 'CustomResourceDefinition', verbs: ['get', 'patch', 'update'] }],
-      },
-    ],
-  },
-  {
-    group: 'scheduling.k8s.io',
-    version: 'v1',
-    resources: [
-      {
-        kind: 'PriorityClass',
-        plural: 'priorityclasses',
-        singular: 'priorityclass',
-        namespaced: false,
-        shortNames: ['pc'],
-      },
-    ],
-  },
-  {
-    group: 'coordination.k8s.io',
-    version: 'v1',
-    resources: [{ kind: 'Lease', plural: 'leases', singular: 'lease', namespaced: true }],
-  },
-  {
-    group: 'node.k8s.io',
-    version: 'v1',
-    resources: [{ kind: 'RuntimeClass', plural: 'runtimeclasses', singular: 'runtimeclass', namespaced: false }],
-  },
-  {
-    group: 'discovery.k8s.io',
-    version: 'v1',
-    resources: [{ kind: 'EndpointSlice', plural: 'endpointslices', singular: 'endpointslice', namespaced: true }],
-  },
-]
+export const builtInGroups: readonly GroupSpec[] = Object.entries(groups).map(([group, resources]) => ({
+  group,
+  version: 'v1',
+  resources,
+}))

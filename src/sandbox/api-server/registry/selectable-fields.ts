@@ -4,6 +4,7 @@ import { badRequest } from '../status.ts'
 import type { Resource } from './resource.ts'
 
 const everywhere = ['metadata.name', 'metadata.namespace']
+const involved = ['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath']
 
 /** By which fields the objects of a resource can be selected, besides name and namespace. */
 const fields: Record<string, readonly string[]> = {
@@ -15,53 +16,19 @@ const fields: Record<string, readonly string[]> = {
     'spec.hostNetwork',
     'status.phase',
     'status.podIP',
-    'status.podIPs',
     'status.nominatedNodeName',
   ],
   '/nodes': ['spec.unschedulable'],
   '/namespaces': ['status.phase'],
   '/secrets': ['type'],
   '/services': ['spec.clusterIP', 'spec.type'],
-  '/replicationcontrollers': ['status.replicas'],
-  '/events': [
-    'involvedObject.kind',
-    'involvedObject.namespace',
-    'involvedObject.name',
-    'involvedObject.uid',
-    'involvedObject.apiVersion',
-    'involvedObject.resourceVersion',
-    'involvedObject.fieldPath',
-    'reason',
-    'reportingComponent',
-    'source',
-    'type',
-  ],
+  '/events': [...involved.map((name) => `involvedObject.${name}`), 'reason', 'reportingComponent', 'source', 'type'],
   'apps/replicasets': ['status.replicas'],
-  'batch/jobs': ['status.successful'],
 }
 
-/** Where kinds have conversions of their own for field labels, the server refuses with another text. */
-const plainText = new Set([
-  '/pods',
-  '/nodes',
-  '/namespaces',
-  '/secrets',
-  '/services',
-  '/replicationcontrollers',
-  '/events',
-])
-
-/** What events.k8s.io calls the fields of an event. */
-const eventNames: Record<string, string> = {
-  'regarding.kind': 'involvedObject.kind',
-  'regarding.namespace': 'involvedObject.namespace',
-  'regarding.name': 'involvedObject.name',
-  'regarding.uid': 'involvedObject.uid',
-  'regarding.apiVersion': 'involvedObject.apiVersion',
-  'regarding.resourceVersion': 'involvedObject.resourceVersion',
-  'regarding.fieldPath': 'involvedObject.fieldPath',
-  reportingController: 'reportingComponent',
-}
+/** What core/v1 calls a field of events.k8s.io/v1. */
+const coreEventField = (label: string): string =>
+  label === 'reportingController' ? 'reportingComponent' : label.replace(/^regarding\./, 'involvedObject.')
 
 /**
  * The stored field that a label of a field selector names.
@@ -70,24 +37,24 @@ const eventNames: Record<string, string> = {
 export function selectableField(resource: Resource, label: string): string {
   if (everywhere.includes(label)) return label
   if (resource.custom?.selectableFields.includes(`.${label}`)) return label
-  const stored = resource.group === 'events.k8s.io' ? (eventNames[label] ?? label) : label
+  const stored = resource.group === 'events.k8s.io' ? coreEventField(label) : label
   if (fields[resource.storage]?.includes(stored)) return stored
-  if (resource.custom) throw badRequest(`field label not supported: ${label}`)
-  if (plainText.has(resource.storage)) throw badRequest(`field label not supported: ${label}`)
-  if (resource.storage === 'batch/jobs') throw badRequest(`field label "${label}" not supported for Job`)
+  // Where kinds of the core group have fields of their own, the server refuses with another text.
+  if (resource.custom || (resource.storage.startsWith('/') && fields[resource.storage]))
+    throw badRequest(`field label not supported: ${label}`)
   throw badRequest(`"${label}" is not a known field selector: only "metadata.name", "metadata.namespace"`)
+}
+
+const absent: Readonly<Record<string, string>> = {
+  'spec.unschedulable': 'false',
+  'spec.hostNetwork': 'false',
+  'status.replicas': '0',
 }
 
 /** The value of a field as text; absent fields are empty, absent booleans false, absent numbers 0. */
 export function fieldText(object: KubeObject, field: string): string {
-  if (field === 'metadata.name') return object.metadata.name
-  if (field === 'metadata.namespace') return object.metadata.namespace ?? ''
   if (field === 'source') return String(at(object, 'source', 'component') ?? at(object, 'reportingComponent') ?? '')
-  if (field === 'status.successful') return String(at(object, 'status', 'succeeded') ?? 0)
   const value = at(object, ...field.split('.'))
-  if (value === undefined || value === null) return emptyText(field)
+  if (value === undefined || value === null) return absent[field] ?? ''
   return typeof value === 'object' ? '' : String(value)
 }
-
-const booleans = new Set(['spec.unschedulable', 'spec.hostNetwork'])
-const emptyText = (field: string): string => (booleans.has(field) ? 'false' : field === 'status.replicas' ? '0' : '')
