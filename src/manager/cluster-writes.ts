@@ -2,6 +2,7 @@ import {
   type AnyPolicy,
   type ControlPlaneApi,
   type ControlPlaneStores,
+  isBug,
   type PatchOperation,
   PortError,
   type PortErrorCode,
@@ -42,11 +43,11 @@ export class ClusterWrites implements ControlPlaneApi {
   }
 
   writePolicyStatus(policy: AnyPolicy, status: VarmorPolicyStatus): Promise<AnyPolicy> {
-    return told(this.#client.updateStatus(refOf(policy), object({ ...policy, status }), writeStatus))
+    return answered(this.#client.updateStatus(refOf(policy), object({ ...policy, status }), writeStatus))
   }
 
   writeProfileStatus(profile: ArmorProfile, status: ArmorProfileStatus): Promise<ArmorProfile> {
-    return told(this.#client.updateStatus(armorProfiles, object({ ...profile, status }), writeStatus))
+    return answered(this.#client.updateStatus(armorProfiles, object({ ...profile, status }), writeStatus))
   }
 
   applyProfile({ metadata, spec }: ProfileDocument): Promise<ArmorProfile> {
@@ -57,12 +58,12 @@ export class ClusterWrites implements ControlPlaneApi {
       metadata: { ...metadata, ...(resourceVersion !== undefined && { resourceVersion }) },
       spec,
     }
-    return told(this.#client.apply(armorProfiles, object(document as ArmorProfile), { ...write, force: true }))
+    return answered(this.#client.apply(armorProfiles, object(document as ArmorProfile), { ...write, force: true }))
   }
 
   async deleteProfile({ metadata }: ArmorProfile): Promise<void> {
     const { name, namespace, uid } = metadata
-    await told(
+    await answered(
       this.#client.delete(
         armorProfiles,
         { name, namespace },
@@ -75,7 +76,7 @@ export class ClusterWrites implements ControlPlaneApi {
     const { name, namespace, resourceVersion } = metadata
     const patch = [{ op: 'replace', path: '/metadata/resourceVersion', value: resourceVersion }, ...operations]
     const target = { name, namespace }
-    return told(
+    return answered(
       this.#client.patch(workloadResources[kind], target, { type: 'json', patch }, { ...write, class: 'restart' }),
     )
   }
@@ -84,7 +85,7 @@ export class ClusterWrites implements ControlPlaneApi {
     const { name = '', namespace, resourceVersion } = object.metadata ?? {}
     const patch = { metadata: { resourceVersion, finalizers } }
     const target = ref.namespaced ? { name, namespace } : { name }
-    return told(this.#client.patch(ref, target, { type: 'merge', patch }, write))
+    return answered(this.#client.patch(ref, target, { type: 'merge', patch }, write))
   }
 }
 
@@ -97,13 +98,13 @@ const object = <T>(value: T): T & KubeObject => value as T & KubeObject
 const refOf = ({ kind }: AnyPolicy): ResourceRef<AnyPolicy & KubeObject> =>
   (kind === 'VarmorPolicy' ? varmorPolicies : varmorClusterPolicies) as ResourceRef<AnyPolicy & KubeObject>
 
-/** The answer, or a PortError that says whether to try again. */
-async function told<T>(answer: Promise<T>): Promise<T> {
+/** The answer, or a PortError that says whether to try again. A bug is thrown as it is: no repetition mends it. */
+async function answered<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer
   } catch (error) {
-    const { message } = error as Error
-    throw new PortError(codeOf(error), message, { cause: error })
+    if (isBug(error)) throw error
+    throw new PortError(codeOf(error), (error as Error).message, { cause: error })
   }
 }
 

@@ -89,7 +89,8 @@ export class ControlPlane {
       random,
       logger,
       concurrency: MOST_WAITING,
-      onFailure: ({ address, error }) => logger.warn({ actor: address, err: error }, 'an actor failed and starts anew'),
+      onFailure: ({ address, error }) =>
+        logger.error({ actor: address, err: error }, 'an actor failed and starts anew'),
     })
     this.#nodeProfiles = this.#nodeProfileFamily()
     this.#rollouts = this.#rolloutFamily()

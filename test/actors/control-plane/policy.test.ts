@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { POLICY_FINALIZER } from '../../../actors/policy.ts'
-import { keyFor } from '../fake-api.ts'
+import { PortError } from '../../../actors/ports.ts'
+import { keyFor, Session } from '../fake-api.ts'
 import { policySpec, World } from './world.ts'
 
 const AP = 'varmor-demo-web'
@@ -284,6 +285,49 @@ describe('a policy', () => {
     await world.runFor(5_000)
     expect(world.getProfile(AP)?.spec).to.deep.equal(spec)
     await ready(world, key)
+  })
+
+  it('whose actor fails names the failure in its status, once, and is ready when that has passed', async () => {
+    const world = worldOf(2)
+    const session = world.manager!.session
+    const apply = session.applyProfile.bind(session)
+    let hasBug = true
+    session.applyProfile = (document) => {
+      if (hasBug) throw new TypeError('a bug')
+      return apply(document)
+    }
+    const key = world.policy('web', policySpec())
+    await world.runFor(5_000)
+    const { length } = world.manager!.failures
+    const writes = { ...world.api.writes }
+    await world.runFor(60_000)
+    expect(world.manager!.failures).to.have.length.above(length)
+    expect(world.api.writes).to.deep.equal(writes)
+    expect(world.getPolicy(key)?.status).to.deep.include({ ready: false, phase: 'Error', profileName: AP })
+    expect(world.condition(key, 'Ready')).to.deep.include({
+      status: 'False',
+      reason: 'ActorFailed',
+      message: "TypeError: a bug (the manager's log has the stack)",
+    })
+    hasBug = false
+    const isReady = await world.runUntil(() => world.getPolicy(key)?.status?.ready === true, 120_000)
+    expect(isReady, JSON.stringify(world.getPolicy(key)?.status)).to.equal(true)
+    expect(world.condition(key, 'Ready')).to.deep.include({ status: 'True', reason: 'AllAgentsReady', message: '' })
+  })
+
+  it('is removed although the API server does not take that its actor failed', async () => {
+    const world = worldOf(1)
+    const key = world.policy('web', policySpec())
+    await ready(world, key)
+    const session = world.manager!.session
+    let failures = 0
+    session.deleteProfile = (profile) => {
+      if (failures++ === 0) throw new TypeError('a bug')
+      return Session.prototype.deleteProfile.call(session, profile)
+    }
+    session.writePolicyStatus = () => Promise.reject(new PortError('REFUSED', 'not this one'))
+    world.api.delete(key)
+    expect(await world.runUntil(() => world.getPolicy(key) === undefined, 300_000)).to.equal(true)
   })
 
   it('comes through when the API server fails every second time', async () => {

@@ -169,6 +169,29 @@ describe('the restart of workloads that were there before', () => {
       })
   })
 
+  it('names the failure of its actor in the status of the policy, until it gets further', async () => {
+    const { world } = worldOf(3)
+    await world.runFor(10_000)
+    const { session } = world.manager!
+    const patch = session.patchWorkload.bind(session)
+    let hasBug = true
+    session.patchWorkload = (...given) => {
+      if (hasBug) throw new TypeError('a bug')
+      return patch(...given)
+    }
+    const key = world.policy('web', restarting())
+    await world.runFor(60_000)
+    expect(world.condition(key, 'Restarting')).to.deep.include({
+      status: 'True',
+      reason: 'ActorFailed',
+      message: "0 of 3 workloads were restarted; TypeError: a bug (the manager's log has the stack)",
+    })
+    expect(world.getPolicy(key)?.status).to.deep.include({ ready: true, phase: 'Protecting' })
+    hasBug = false
+    await done(world, key)
+    expect(world.condition(key, 'Restarting')).to.deep.include({ status: 'False', reason: 'Done' })
+  })
+
   it('stops when updateExistingWorkloads is taken back', async () => {
     const { world } = worldOf(20)
     await world.runFor(10_000)

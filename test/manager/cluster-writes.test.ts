@@ -1,0 +1,55 @@
+import { AssertionError } from 'node:assert'
+import { expect } from 'chai'
+import { type AnyPolicy, PortError, type PortErrorCode } from '../../actors/ports.ts'
+import { ApiError, ConnectionError } from '../../src/kube/api-error.ts'
+import type { ApiClient } from '../../src/kube/client.ts'
+import { FencedError } from '../../src/kube/fence.ts'
+import { ClusterWrites } from '../../src/manager/cluster-writes.ts'
+import { policySpec } from '../actors/control-plane/world.ts'
+
+const context = { verb: 'patch', path: '/x' }
+const refusal = (code: number, reason = ''): ApiError => new ApiError(code, { reason }, context)
+
+const policy: AnyPolicy = {
+  apiVersion: 'crd.varmor.org/v1beta1',
+  kind: 'VarmorPolicy',
+  metadata: { name: 'web', namespace: 'demo', uid: 'u', resourceVersion: '1' },
+  spec: policySpec(),
+}
+
+/** What comes of a write when the client throws this. */
+async function thrownFor(error: Error): Promise<unknown> {
+  const client = { patch: () => Promise.reject(error) } as unknown as ApiClient
+  const writes = new ClusterWrites(client, { profile: () => undefined })
+  return writes.setPolicyFinalizers(policy, []).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+}
+
+describe('a write of the control plane', () => {
+  const rows: [title: string, error: Error, code: PortErrorCode][] = [
+    ['another writer was first', refusal(409, 'Conflict'), 'CONFLICT'],
+    ['the name is taken', refusal(409, 'AlreadyExists'), 'CONFLICT'],
+    ['the object is gone', refusal(404), 'NOT_FOUND'],
+    ['the server finds it invalid', refusal(422), 'REFUSED'],
+    ['the server forbids it', refusal(403), 'REFUSED'],
+    ['the credentials are renewed just then', refusal(401), 'UNAVAILABLE'],
+    ['the server has too much to do', refusal(429), 'UNAVAILABLE'],
+    ['the server has an error', refusal(500), 'UNAVAILABLE'],
+    ['the connection breaks', new ConnectionError('BROKEN', context, 'reset'), 'UNAVAILABLE'],
+    ['the term is over', new FencedError('not the leader'), 'UNAVAILABLE'],
+  ]
+  for (const [title, error, code] of rows)
+    it(`is ${code} where ${title}`, async () => {
+      const thrown = await thrownFor(error)
+      expect(thrown).to.be.instanceOf(PortError)
+      expect(thrown).to.include({ code, cause: error, message: error.message })
+    })
+
+  const bugs = [new TypeError('a'), new RangeError('b'), new ReferenceError('c'), new AssertionError({ message: 'd' })]
+  for (const bug of bugs)
+    it(`throws a ${bug.name} as it is: it is a bug, and not a server that is away`, async () => {
+      expect(await thrownFor(bug)).to.equal(bug)
+    })
+})
