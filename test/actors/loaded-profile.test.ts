@@ -455,5 +455,5 @@ describe('a profile on a node', () => {
       await world.simulation.stop()
     })
     await fc.assert(property, { numRuns: 100 })
-  }).timeout(120_000)
+  })
 })

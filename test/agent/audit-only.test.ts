@@ -51,7 +51,7 @@ describe('varmor agent --audit-only', () => {
     audit('/last')
     expect(await stopAgent(agent)).to.equal(0)
     expect(namesIn(logOf(folder)).at(-1)).to.equal('/last')
-  }).timeout(30_000)
+  })
 
   it('goes on after a restart where it has ended, and says how it stands on SIGUSR1', async () => {
     audit('/1', '/2')
@@ -70,13 +70,13 @@ describe('varmor agent --audit-only', () => {
     expect(namesIn(logOf(folder))).to.deep.equal(['/1', '/2', '/3'])
     const status = said.split('\n').find((line) => line.includes('"status"')) ?? ''
     expect(JSON.parse(status)).to.deep.include({ read: 1, written: 1, filtered: 0, dropped: {} })
-  }).timeout(30_000)
+  })
 
   it('loses nothing when it is killed, again and again', async () => {
     const run = await crashRun(folder, 4, Math.random)
     expect(run).to.include({ missing: 0, torn: 0 })
     expect(run.lines).to.be.greaterThan(0)
-  }).timeout(60_000)
+  })
 
   const refused: { what: string; args: string[]; status: number; says: RegExp }[] = [
     { what: 'no mode', args: [], status: 2, says: /--audit-only/ },
@@ -114,5 +114,5 @@ describe('varmor agent --audit-only', () => {
       expect(run.stderr).to.match(says)
     }
     expect(readFileSync(join(folder, 'audit.log'), 'utf8')).to.equal('')
-  }).timeout(20_000)
+  })
 })

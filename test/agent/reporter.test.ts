@@ -297,5 +297,5 @@ describe('reports to the manager', () => {
       },
     )
     await fc.assert(property, { numRuns: 100 })
-  }).timeout(120_000)
+  })
 })

@@ -142,8 +142,7 @@ export function deletion(target: Target): void {
       })
     })
 
-    it('a deployment takes its replica sets and pods with it', async function () {
-      this.timeout(60_000)
+    it('a deployment takes its replica sets and pods with it', async () => {
       const path = scope.group('apps/v1', 'deployments')
       await scope.api.create(path, deployment('tree', 2))
       const pods = `${scope.core('pods')}?labelSelector=app%3Dtree`
@@ -192,8 +191,7 @@ export function deletion(target: Target): void {
       expect(left.items.map(({ metadata }: Json) => metadata.name)).to.deep.equal(['y1'])
     })
 
-    it('a namespace ends with all that is in it, and takes nothing new', async function () {
-      this.timeout(60_000)
+    it('a namespace ends with all that is in it, and takes nothing new', async () => {
       const { metadata } = await scope.api.create('/api/v1/namespaces', { metadata: { generateName: 'ending-' } })
       const path = `/api/v1/namespaces/${metadata.name}`
       await scope.api.create(`${path}/configmaps`, configMap('held', {}, { finalizers: ['varmor.test/hold'] }))

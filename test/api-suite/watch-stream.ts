@@ -8,7 +8,7 @@ export interface WatchEvent {
   object: Json
 }
 
-const patience = 15_000
+const patience = 120_000
 
 /** The lines of a watch as they come: one JSON document each. */
 export class WatchStream {
@@ -26,7 +26,7 @@ export class WatchStream {
     this.#stop = stop
   }
 
-  /** @returns the next event, or undefined at the end. @throws if neither comes in 15 s */
+  /** @returns the next event, or undefined at the end. @throws if neither comes in two minutes */
   async next(): Promise<WatchEvent | undefined> {
     const late = new AbortController()
     const nothing = pause(patience, undefined, { signal: late.signal }).then(() => {

@@ -68,8 +68,7 @@ async function startPipeline(folder: string, source: AuditSource): Promise<Runni
   return { pipeline, end }
 }
 
-describe(`from the kernel to violations.log${missing === undefined ? '' : ` (not here: ${missing})`}`, function () {
-  this.timeout(120_000)
+describe(`from the kernel to violations.log${missing === undefined ? '' : ` (not here: ${missing})`}`, () => {
   let folder: string
   before(function () {
     if (missing !== undefined) this.skip()

@@ -33,7 +33,7 @@ describe('varmor decode', () => {
       expect(run).to.include({ status: 0, stderr: '' })
       expect(parsed(run.stdout).map(({ event }) => event.name)).to.deep.equal(['/a', '/b'])
     }
-  }).timeout(20_000)
+  })
 
   it('prints events of strange profiles when asked to', async () => {
     const { stdout } = await varmor(['decode', '--all'], foreign)
@@ -91,7 +91,7 @@ describe('varmor decode', () => {
       expect(run.stderr).to.match(says)
     }
     expect((await varmor(['decode', '--source', 'odd'])).status).to.equal(2)
-  }).timeout(20_000)
+  })
 
   it('ends quietly when the reader of its output has seen enough', async () => {
     const big = file('big.log', denial('/a').repeat(20_000))
@@ -115,5 +115,5 @@ describe('varmor decode', () => {
     const records = await varmor(['decode', '--source', 'record'], bytes)
     expect(records).to.include({ status: 1, stdout: '' })
     expect(records.stderr).to.match(/record 1 cannot be decoded/)
-  }).timeout(20_000)
+  })
 })

@@ -30,8 +30,7 @@ const targets = (stdout: string): (string | undefined)[] =>
     .slice(0, -1)
     .map((line) => line.split(/ {2,}/).at(-1))
 
-describe('varmor logs', function () {
-  this.timeout(60_000)
+describe('varmor logs', () => {
   let folder = ''
   let path = ''
   beforeEach(() => {

@@ -35,8 +35,7 @@ const policy = {
   },
 } as never
 
-describe('varmor manager and varmor agent, each a process', function () {
-  this.timeout(180_000)
+describe('varmor manager and varmor agent, each a process', () => {
   let folder: string
   let api: RunningApiServer
   let client: ApiClient

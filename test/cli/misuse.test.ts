@@ -35,8 +35,7 @@ const rows: { args: string[]; status: 1 | 2; says: RegExp; env?: NodeJS.ProcessE
   { args: ['sandbox', 'more'], status: 2, says: /too many arguments/ },
 ]
 
-describe('a role that is asked for wrongly, or has no cluster', function () {
-  this.timeout(30_000)
+describe('a role that is asked for wrongly, or has no cluster', () => {
   for (const { args, status, says, env = {} } of rows)
     it(`varmor ${args.join(' ')}${Object.entries(env).map(([key, value]) => `, ${key}=${value}`)}: ${status}`, async () => {
       const run = await varmor(args, '', { ...nowhere, ...env })

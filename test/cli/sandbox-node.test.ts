@@ -8,8 +8,7 @@ import { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { needsContainers, RealNode } from '../sandbox/kubelet/real-node.ts'
 import { Child, until } from './child.ts'
 
-describe('varmor sandbox-node', function () {
-  this.timeout(120_000)
+describe('varmor sandbox-node', () => {
   let folder: string
   let sandbox: Sandbox
   let real: RealNode | undefined

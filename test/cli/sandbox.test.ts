@@ -42,8 +42,7 @@ const deployment = {
   },
 } as never
 
-describe('varmor sandbox', function () {
-  this.timeout(180_000)
+describe('varmor sandbox', () => {
   let folder: string
   let child: Child | undefined
   const limiter = new PriorityLimiter({ qps: 1000, burst: 1000 })

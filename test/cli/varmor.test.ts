@@ -30,9 +30,7 @@ apiVersion: crd.varmor.org/v1beta1
 kind: VarmorPolcy
 `
 
-describe('varmor compile', function () {
-  this.timeout(60_000)
-
+describe('varmor compile', () => {
   it('prints for a person what each enforcer loads, then what was skipped and why', async () => {
     const { status, stdout, stderr } = await varmor(['compile', '-f', usage, '--enforcer', 'AppArmorSeccomp,bpf'])
     expect(status).to.equal(0)
@@ -151,8 +149,7 @@ describe('varmor compile', function () {
   })
 })
 
-describe('varmor refuses input that is no manifest', function () {
-  this.timeout(60_000)
+describe('varmor refuses input that is no manifest', () => {
   // biome-ignore format: a table reads better
   const inputs: [string, string | Buffer, RegExp][] = [
     ['nothing', '', /holds no VarmorPolicy/],
@@ -174,9 +171,7 @@ describe('varmor refuses input that is no manifest', function () {
   }
 })
 
-describe('varmor validate', function () {
-  this.timeout(60_000)
-
+describe('varmor validate', () => {
   it('says of each policy whether it is valid, and needs no model', async () => {
     const files = ['usage-example.yaml', 'defense-model.yaml', 'enhance-all.yaml'].map((name) => join(FIXTURES, name))
     const { status, stdout, stderr } = await varmor(['validate', '-f', ...files])
@@ -202,9 +197,7 @@ describe('varmor validate', function () {
   })
 })
 
-describe('varmor rules and version', function () {
-  this.timeout(60_000)
-
+describe('varmor rules and version', () => {
   it('lists, explains, and knows the nearest name', async () => {
     const [table, one, data, unknown] = await Promise.all([
       varmor(['rules']),
@@ -227,8 +220,7 @@ describe('varmor rules and version', function () {
   })
 })
 
-describe('varmor ends with 2 when it is misused', function () {
-  this.timeout(60_000)
+describe('varmor ends with 2 when it is misused', () => {
   const misuses: [string[], RegExp][] = [
     [[], /Usage: varmor/],
     [['compil'], /unknown command 'compil'\s+\(Did you mean compile\?\)/],

@@ -52,7 +52,7 @@ export async function policyThat(
   policy: AnyPolicy,
   what: string,
   is: (found: AnyPolicy) => boolean,
-  limit = 30_000,
+  limit?: number,
 ): Promise<AnyPolicy> {
   let last: AnyPolicy | undefined
   try {
@@ -82,7 +82,7 @@ export async function remove(world: World, policy: AnyPolicy): Promise<void> {
   await gone(world, policy)
 }
 
-export async function gone(world: World, policy: AnyPolicy, limit = 30_000): Promise<void> {
+export async function gone(world: World, policy: AnyPolicy, limit?: number): Promise<void> {
   let last: AnyPolicy | undefined
   try {
     await eventually(

@@ -15,8 +15,7 @@ export function controlPlaneSuite(target: Target, elsewhere?: (title: LongTest) 
   let world: World
   const titles = Object.keys(longTests) as LongTest[]
   const running = new Map<LongTest, Promise<unknown>>()
-  before(async function () {
-    this.timeout(60_000)
+  before(async () => {
     if (elsewhere !== undefined)
       for (const title of titles)
         running.set(
@@ -26,8 +25,7 @@ export function controlPlaneSuite(target: Target, elsewhere?: (title: LongTest) 
     world = await World.start(target(), 3)
     await world.leading()
   })
-  after(async function () {
-    this.timeout(60_000)
+  after(async () => {
     await world?.stop()
   })
   const get = (): World => world
@@ -37,8 +35,7 @@ export function controlPlaneSuite(target: Target, elsewhere?: (title: LongTest) 
     restarts(it, get)
   })
   describe('nodes', () => comingAndGoing(get))
-  describe('faults', function () {
-    this.timeout(200_000)
+  describe('faults', () => {
     faults(get, target)
     for (const title of titles)
       it(title, async () => {

@@ -6,8 +6,7 @@ import { checkConvergence } from './reflector-convergence.ts'
 
 describe('kube reflector on a server that fails at random, and on a way that does', () => {
   for (const seed of [1, 2, 3])
-    it(`converges (seed ${seed})`, async function () {
-      this.timeout(120_000)
+    it(`converges (seed ${seed})`, async () => {
       const { model, server } = await serveModel()
       const context = { verb: 'watch', path: '' }
       const refusal = (code: number, reason: string) => new ApiError(code, { code, reason }, context)

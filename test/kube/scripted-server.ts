@@ -114,7 +114,7 @@ export const stream =
   }
 
 /** Waits until something is true; for so long that only what never comes fails. */
-export async function until(what: string, condition: () => boolean, seconds = 10): Promise<void> {
+export async function until(what: string, condition: () => boolean, seconds = 120): Promise<void> {
   const end = performance.now() + seconds * 1000
   while (!condition()) {
     if (performance.now() > end) throw new Error(`waited ${seconds} seconds, and it did not come: ${what}`)

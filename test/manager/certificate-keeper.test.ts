@@ -171,8 +171,7 @@ describe('certificates of the manager', () => {
     for (const { keeper } of managers) await keeper.stop()
   })
 
-  it('go on for years without a moment at which somebody trusts nothing that is served', async function () {
-    this.timeout(120_000)
+  it('go on for years without a moment at which somebody trusts nothing that is served', async () => {
     const world = new World()
     const managers = [world.manager(), world.manager()]
     await started(...managers)

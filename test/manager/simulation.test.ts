@@ -118,8 +118,7 @@ const bounds: { what: string; which: RegExp; most: number }[] = [
   { what: 'watches', which: /^watch /, most: 7 * TERMS * 4 + FAULTS },
 ]
 
-describe(`a manager of ${NODES} nodes and ${POLICIES} policies on the embedded API server, under simulated time`, function () {
-  this.timeout(120_000)
+describe(`a manager of ${NODES} nodes and ${POLICIES} policies on the embedded API server, under simulated time`, () => {
   const runs = new Map<number, Run>()
   before(async () => {
     for (const seed of SEEDS) runs.set(seed, await run(seed))

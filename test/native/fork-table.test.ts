@@ -15,8 +15,7 @@ const happening = (what: readonly Happening['what'][]): fc.Arbitrary<Happening> 
 const life = ['fork', 'fork', 'start', 'end', 'end', 'event', 'event', 'event', 'ask', 'ask', 'ask'] as const
 const trouble = ['end-first', 'lose', 'notice', 'notice', 'look', 'seen', 'seen', 'word'] as const
 
-describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, function () {
-  this.timeout(240_000)
+describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
   let program: string
   before(function () {
     if (!hasCompiler) this.skip()

@@ -15,8 +15,7 @@ const sources = [
 ]
 const missing = whyNoForks()
 
-describe(`fork tree in C${missing === undefined ? '' : ` (not here: ${missing})`}`, function () {
-  this.timeout(120_000)
+describe(`fork tree in C${missing === undefined ? '' : ` (not here: ${missing})`}`, () => {
   before(function () {
     if (missing !== undefined) this.skip()
   })

@@ -2,8 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { expect } from 'chai'
 import { compile, hasCompiler } from './c-program.ts'
 
-describe(`framing of audit records${hasCompiler ? '' : ' (not here: no gcc)'}`, function () {
-  this.timeout(60_000)
+describe(`framing of audit records${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
   before(function () {
     if (!hasCompiler) this.skip()
   })

@@ -81,7 +81,7 @@ describe('a compiled policy', () => {
           file,
         ).to.include('MISSING_MODEL')
     }
-  }).timeout(60_000)
+  })
 })
 
 describe('the errors of a policy', () => {
@@ -218,7 +218,7 @@ describe('the errors of a policy', () => {
       }),
       { numRuns: 1_000 },
     )
-  }).timeout(120_000)
+  })
 
   it('are found in anything, which never throws', () => {
     const sound = policy(
@@ -256,5 +256,5 @@ describe('the errors of a policy', () => {
       { numRuns: 400 },
     )
     fc.assert(fc.property(fc.anything(), (value) => errorsOf(value).length > 0))
-  }).timeout(60_000)
+  })
 })

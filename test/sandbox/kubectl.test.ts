@@ -37,7 +37,6 @@ describe(`what kubectl says of the embedded server is what it says of the real o
 
   before(async function () {
     if (kubectl === undefined) return this.skip()
-    this.timeout(60_000)
     embedded = await startEmbedded(kubectl)
     const queue = new PQueue({ concurrency })
     for (const scenario of scenarios) {
@@ -54,8 +53,7 @@ describe(`what kubectl says of the embedded server is what it says of the real o
   })
 
   for (const scenario of scenarios) {
-    it(scenario.title, async function () {
-      this.timeout(120_000)
+    it(scenario.title, async () => {
       const recorded = transcriptOf(scenario)
       expect(recorded, 'a transcript').to.not.equal(undefined)
       expect(compareRuns(recorded!, await runs.get(scenario.title)!)).to.equal('')

@@ -19,8 +19,7 @@ import { eventually } from '../cluster/wait.ts'
 import { pods, policy } from '../control-plane/samples.ts'
 import { thrownBy } from '../enforcer/loader-contract.ts'
 
-describe('a sandbox whose nodes are elsewhere', function () {
-  this.timeout(40_000)
+describe('a sandbox whose nodes are elsewhere', () => {
   let sandbox: Sandbox
   const clients: ApiClient[] = []
   before(async () => {

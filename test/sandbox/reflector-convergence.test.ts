@@ -13,8 +13,7 @@ describe('a reflector of the embedded server', () => {
   after(() => running.close())
 
   for (const seed of [1, 2, 3]) {
-    it(`converges whatever faults are injected (seed ${seed})`, async function () {
-      this.timeout(120_000)
+    it(`converges whatever faults are injected (seed ${seed})`, async () => {
       const { adminCertificate, server, url, caPem, faults } = running
       const admin = running.client({ name: 'admin', groups: ['system:masters'] })
       const namespace = `converging-${seed}`

@@ -13,8 +13,7 @@ import { deployments, enabled, type PodObject, podParts, pods, policy, workload 
 const profile = 'varmor-default-web'
 const fieldManager = 'kubectl'
 
-describe('a sandbox', function () {
-  this.timeout(40_000)
+describe('a sandbox', () => {
   let sandbox: Sandbox | undefined
   let folder: string
 

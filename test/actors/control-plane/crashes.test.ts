@@ -132,9 +132,7 @@ function endState(world: World): unknown {
   return { policies, profiles, nodes }
 }
 
-describe('the control plane', function () {
-  this.timeout(300_000)
-
+describe('the control plane', () => {
   it('comes to the same end whatever fails meanwhile, says Ready of nothing that is not, and restarts each workload once a change', async () => {
     await fc.assert(
       fc.asyncProperty(plan, fc.integer(), async (steps, seed) => {

@@ -51,9 +51,7 @@ class Fleet {
   }
 }
 
-describe(`a manager with ${NODES} nodes and ${POLICIES} policies`, function () {
-  this.timeout(300_000)
-
+describe(`a manager with ${NODES} nodes and ${POLICIES} policies`, () => {
   it('has all acknowledged in 30 s, in 300 MiB, with few writes', async () => {
     const empty = heap()
     const world = new World()

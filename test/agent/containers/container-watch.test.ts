@@ -290,7 +290,7 @@ describe('the containers of a node', () => {
       },
     )
     await fc.assert(property, { numRuns: 150 })
-  }).timeout(120_000)
+  })
 })
 
 describe('the profile of a container', () => {

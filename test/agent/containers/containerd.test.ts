@@ -16,8 +16,7 @@ const labels = (pod: string): Record<string, string> => ({
   'io.kubernetes.container.name': 'web',
 })
 
-describe('containers of a real containerd', function () {
-  this.timeout(120_000)
+describe('containers of a real containerd', () => {
   let real: RealContainerd
   let runtime: Containerd
   let watch: ContainerWatch

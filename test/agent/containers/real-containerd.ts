@@ -9,7 +9,7 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
+import { eventually } from '../../cluster/wait.ts'
 
 const missing = (): string | undefined => {
   if (process.getuid?.() !== 0) return 'only root can start containerd'
@@ -51,11 +51,8 @@ export class RealContainerd {
 
   async start(): Promise<void> {
     this.#process = spawn('containerd', ['-c', join(this.folder, 'config.toml')], { stdio: 'ignore' })
-    for (let i = 0; i < 200; i++) {
-      if (spawnSync('ctr', ['-a', this.socket, 'version'], { timeout: 2_000 }).status === 0) return
-      await pause(50)
-    }
-    throw new Error('containerd does not answer')
+    const version = ['-a', this.socket, 'version']
+    await eventually('containerd to answer', async () => spawnSync('ctr', version, { timeout: 20_000 }).status === 0)
   }
 
   /** Containers go on running without it. */
@@ -99,7 +96,7 @@ export class RealContainerd {
 
   #ctr(...args: string[]): string {
     // A task that was killed makes ctr say so, and end with the task's status.
-    const options: SpawnSyncOptionsWithStringEncoding = { timeout: 20_000, encoding: 'utf8' }
+    const options: SpawnSyncOptionsWithStringEncoding = { timeout: 120_000, encoding: 'utf8' }
     const all = ['-a', this.socket, '-n', 'k8s.io', ...args]
     if (args[0] === 'task' && args[1] === 'rm') return spawnSync('ctr', all, options).stdout
     return execFileSync('ctr', all, options)

@@ -5,7 +5,6 @@ import { dataFile, moduleDirectories, protosOf, selections } from '../../../depl
 
 describe('the interfaces of containerd and CRI', () => {
   it('are those of the modules that the generator names', function () {
-    this.timeout(120_000)
     if (spawnSync('go', ['version']).status !== 0) {
       console.log('      Go is not installed')
       this.skip()

@@ -15,8 +15,7 @@ const missing = whyNoForks()
 const nextSecond = (): Promise<void> => pause(1_100)
 const threads = (): number => readdirSync('/proc/self/task').length
 
-describe(`forks of this node${missing === undefined ? '' : ` (not here: ${missing})`}`, function () {
-  this.timeout(60_000)
+describe(`forks of this node${missing === undefined ? '' : ` (not here: ${missing})`}`, () => {
   let forks: Forks | undefined
   before(function () {
     if (missing !== undefined) this.skip()

@@ -26,8 +26,7 @@ const children = 10_000
 
 type Line = { pid: number; podName: string; unresolved?: string; event: { pid?: number; comm?: string } }
 
-describe(`violations of processes that died at once${noForks === undefined ? '' : ` (not here: ${noForks})`}`, function () {
-  this.timeout(120_000)
+describe(`violations of processes that died at once${noForks === undefined ? '' : ` (not here: ${noForks})`}`, () => {
   let folder: string
   let forks: Forks
   let feed: SnapshotFeed

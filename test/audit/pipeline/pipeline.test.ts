@@ -183,7 +183,7 @@ describe('the pipeline', () => {
       }),
       { numRuns: 150 },
     )
-  }).timeout(120_000)
+  })
 
   it('keeps the order of a source, though batches are done out of order', async () => {
     const texts = Array.from({ length: 200 }, (_, i) => denial(`/${i}`))
@@ -348,7 +348,7 @@ describe('the pipeline', () => {
       expect(lines[0]).to.include({ containerID, podName }).and.not.have.property('unresolved')
       // What is older than the process is another one's.
       expect(lines[1]).to.include({ containerID: '', unresolved: 'pid-reused' })
-    }).timeout(60_000)
+    })
 
     it('loses no line when workers end, hang and throw while lines come in', async () => {
       const words = new Map([
@@ -373,6 +373,6 @@ describe('the pipeline', () => {
       expect(pipeline.accounting.undecodable).to.equal(3 * words.size)
       expect(pool.givenUp).to.equal(words.size)
       expect(stored.at(-1)).to.equal(60)
-    }).timeout(60_000)
+    })
   })
 })

@@ -82,7 +82,7 @@ describe('the decode pool', () => {
       expect(own.map((failure) => failure.kind)).to.deep.equal([kind, kind])
       expect(failures.filter(({ givenUp }) => givenUp)).to.have.length(1)
       expect(pool.givenUp).to.equal(1)
-    }).timeout(30_000)
+    })
   }
 
   it('decodes a batch whose first worker crashed on another one', async () => {
@@ -104,7 +104,7 @@ describe('the decode pool', () => {
     }
     await outputOf(denial('[exit]'))
     expect(image(await outputOf(denial('/x')))).to.equal('web:5')
-  }).timeout(20_000)
+  })
 
   it('lets each worker know of a process that another one has seen', async () => {
     await open(2)

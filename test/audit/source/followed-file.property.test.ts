@@ -109,9 +109,7 @@ async function until(condition: () => boolean): Promise<void> {
   for (let waited = 0; waited < 4_000 && !condition(); waited += 5) await sleep(5)
 }
 
-describe('a followed file, whatever its writer, logrotate and crashes do', function () {
-  this.timeout(120_000)
-
+describe('a followed file, whatever its writer, logrotate and crashes do', () => {
   for (const kind of ['appending', 'keeping its offset'] satisfies WriterKind[])
     it(`gives every line once and in order (writer ${kind})`, async () => {
       await fc.assert(

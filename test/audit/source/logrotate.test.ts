@@ -30,8 +30,7 @@ function numbersOf(text: string): number[] {
   return lines.map((line) => Number(/^type=AVC msg=audit\(1\.000:(\d+)\): x*$/.exec(line)?.[1]))
 }
 
-describe(`logrotate under load${missing ? ' (not here: no logrotate)' : ''}`, function () {
-  this.timeout(60_000)
+describe(`logrotate under load${missing ? ' (not here: no logrotate)' : ''}`, () => {
   let folder = ''
 
   before(function () {

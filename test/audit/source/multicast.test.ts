@@ -34,9 +34,7 @@ function expectAccounted(run: Run) {
   if (run.others === 0) expect(run.own + dropped(run.stats)).to.equal(run.made)
 }
 
-describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not here: ${missing})`}`, function () {
-  // Why so long: test/native/listener.test.ts.
-  this.timeout(200_000)
+describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not here: ${missing})`}`, () => {
   let program = ''
 
   before(function () {

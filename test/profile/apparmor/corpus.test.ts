@@ -72,8 +72,7 @@ function expectAccepted(policies: readonly Policy[]): void {
   expect(status, stderr).to.equal(0)
 }
 
-describe('apparmor_parser accepts', function () {
-  this.timeout(120_000)
+describe('apparmor_parser accepts', () => {
   beforeEach(function () {
     needsParser(this)
   })

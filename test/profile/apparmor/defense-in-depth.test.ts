@@ -222,7 +222,6 @@ describe('DefenseInDepth', () => {
 
   it('keeps any text to one profile of the right name, which apparmor_parser accepts', function () {
     needsParser(this)
-    this.timeout(60_000)
     const words = fc.constantFrom(
       ...[
         'profile x { /a r, }',

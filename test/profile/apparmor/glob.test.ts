@@ -50,7 +50,6 @@ describe('AppArmor globs', () => {
 
   it('match in the kernel what the pattern matches, files and directories alike', function () {
     needsParser(this)
-    this.timeout(60_000)
     const texts = fc.sample(patterns, { numRuns: 300, seed: 7 }).map(parsed)
     const tried = fc.sample(paths, { numRuns: 400, seed: 8 })
     const matches = matcher(texts.map(pathGlob))

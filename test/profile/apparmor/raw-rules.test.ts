@@ -363,7 +363,6 @@ describe('raw AppArmor rules', () => {
 
     it('apparmor_parser accepts what was not refused', function () {
       needsParser(this)
-      this.timeout(60_000)
       const accepted = fc.sample(texts, { numRuns: 4000, seed: 12 }).filter((text) => read(text).errors.length === 0)
       expect(accepted.length).to.be.greaterThan(300)
       const wrap = (text: string, i: number) =>

@@ -132,8 +132,7 @@ function expectConverged(cluster: SmallCluster): void {
 }
 
 describe('the controllers of the sandbox', () => {
-  it('come to what the specs say, wherever they are cut off and whatever goes wrong on the way', async function () {
-    this.timeout(300_000)
+  it('come to what the specs say, wherever they are cut off and whatever goes wrong on the way', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(10_000), script, async (seed, plan) => {
         const cluster = await prepare(seed)

@@ -33,8 +33,7 @@ spec:
     spec: { containers: [{ name: main, image: "image:1" }] }
 `
 
-describe('kubectl on the sandbox', function () {
-  this.timeout(120_000)
+describe('kubectl on the sandbox', () => {
   const kubectlPath = builtKubectl()
   let server: RunningApiServer
   let controllers: RunningControllers
@@ -44,7 +43,7 @@ describe('kubectl on the sandbox', function () {
 
   const kubectl = async (...words: string[]): Promise<string> => {
     const env = { ...process.env, KUBECONFIG: join(folder, 'kubeconfig'), HOME: folder }
-    const { stdout } = await promisify(execFile)(kubectlPath!, words, { env, timeout: 60_000 })
+    const { stdout } = await promisify(execFile)(kubectlPath!, words, { env })
     return stdout
   }
 

@@ -31,8 +31,7 @@ function findKubectl(): string | undefined {
   return folders.map((name) => join(cache, name, 'kubectl')).find(existsSync)
 }
 
-describe('a node of the sandbox with a real containerd', function () {
-  this.timeout(180_000)
+describe('a node of the sandbox with a real containerd', () => {
   const kubectlPath = findKubectl()
   let real: RealNode
   let sandbox: Sandbox
@@ -112,7 +111,7 @@ describe('a node of the sandbox with a real containerd', function () {
   }
   const kubectl = (args: readonly string[], input?: string | Buffer): Promise<Run> =>
     new Promise((resolve, reject) => {
-      const child = spawn(kubectlPath!, ['--kubeconfig', sandbox.kubeconfigPath, ...args], { timeout: 30_000 })
+      const child = spawn(kubectlPath!, ['--kubeconfig', sandbox.kubeconfigPath, ...args])
       const run = { stdout: '', stderr: '' }
       child.stdout.on('data', (text) => {
         run.stdout += text
@@ -504,7 +503,7 @@ describe('a node of the sandbox with a real containerd', function () {
         this.skip()
       }
       const command = `stty rows 33 cols 77; '${kubectlPath}' --kubeconfig '${sandbox.kubeconfigPath}' exec -it talk -c main -- sh -c 'until stty size | grep -q 77; do sleep 0.1; done; stty size; tty; echo $TERM; exit 6'`
-      const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], { timeout: 30_000 })
+      const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'])
       let shown = ''
       child.stdout.on('data', (text) => {
         shown += text

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { linkApplets, makeImage } from '../../cluster/binaries/images.ts'
 import { busybox } from '../../cluster/requirements.ts'
+import { eventually } from '../../cluster/wait.ts'
 
 export const image = 'docker.io/varmor/busybox:1'
 const pauseImage = 'docker.io/varmor/pause:1'
@@ -47,11 +47,8 @@ export class RealNode {
     this.#process = spawn('containerd', ['-c', join(this.folder, 'config.toml')], {
       stdio: ['ignore', 'ignore', 'ignore'],
     })
-    for (let i = 0; i < 400; i++) {
-      if (spawnSync('ctr', ['-a', this.socket, 'version'], { timeout: 2_000 }).status === 0) return
-      await pause(50)
-    }
-    throw new Error('containerd does not answer')
+    const version = ['-a', this.socket, 'version']
+    await eventually('containerd to answer', async () => spawnSync('ctr', version, { timeout: 20_000 }).status === 0)
   }
 
   /** Containers go on running without it. */
@@ -64,7 +61,7 @@ export class RealNode {
   }
 
   ctr(...args: string[]): string {
-    return execFileSync('ctr', ['-a', this.socket, '-n', 'k8s.io', ...args], { encoding: 'utf8', timeout: 30_000 })
+    return execFileSync('ctr', ['-a', this.socket, '-n', 'k8s.io', ...args], { encoding: 'utf8' })
   }
 
   /** Ids of what runs, sandboxes included. */
@@ -77,7 +74,7 @@ export class RealNode {
   async dispose(): Promise<void> {
     if (this.#process === undefined) await this.startContainerd()
     for (const id of this.tasks())
-      spawnSync('ctr', ['-a', this.socket, '-n', 'k8s.io', 'task', 'rm', '-f', id], { timeout: 20_000 })
+      spawnSync('ctr', ['-a', this.socket, '-n', 'k8s.io', 'task', 'rm', '-f', id], { timeout: 120_000 })
     await this.killContainerd()
     for (const place of mountsBelow(this.folder)) spawnSync('umount', ['-l', place])
     rmSync(this.folder, { recursive: true, force: true })

@@ -30,7 +30,7 @@ describe('sandbox/schema/open-api', () => {
     if (!existsSync(source)) return this.skip()
     expect(kubernetesVersion()).to.equal(sourceVersion())
     expect(publishedDefinitions()).to.deep.equal(JSON.parse(builtInDefinitions(source)))
-  }).timeout(60_000)
+  })
 
   it('tells which values a field takes, as a server does and the published documents do not', () => {
     const strategy = objectOf(publishedDefinitions()['io.k8s.api.apps.v1.DeploymentStrategy']?.properties)['type']
