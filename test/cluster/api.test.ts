@@ -16,5 +16,5 @@ describeCluster(
       return { name: 'real', server, ca, kubeconfig, admin: pki.users.admin, forgetHistory: forget }
     })
   },
-  { own: true },
+  { harm: true },
 )

@@ -10,7 +10,7 @@ import { ManagedProcess } from './managed-process.ts'
 import type { Subject } from './pki.ts'
 import { PodNetwork } from './pod-network.ts'
 import { freePorts } from './ports.ts'
-import { abandonedFolders, createRunFolder, markName, type RunFolder } from './run-folder.ts'
+import { abandonedFolders, createRunFolder, folderVariable, type RunFolder } from './run-folder.ts'
 import { measured, printSteps, type StepLog } from './steps.ts'
 import { sweep } from './sweep.ts'
 import { eventually } from './wait.ts'
@@ -26,7 +26,7 @@ export interface ClusterOptions {
   outsideAddress?: string
   /** Runs kwok, which keeps the nodes ready that carry its annotation (`addFakeNode`). */
   kwok?: boolean
-  /** Is told how long each step took. Prints by default. */
+  /** Is called with the time that each step took. Prints by default. */
   log?: StepLog
 }
 
@@ -232,8 +232,8 @@ export class Cluster {
   }
 
   async #launch(name: ComponentName, command: string[], serves: () => Promise<boolean>): Promise<void> {
-    const mark = { [markName]: this.folder.path }
-    const component = new ManagedProcess({ name, command, logs: this.logs, mark, serves })
+    const env = { [folderVariable]: this.folder.path }
+    const component = new ManagedProcess({ name, command, logs: this.logs, env, serves })
     this.components.set(name, component)
     await component.start()
   }
@@ -278,7 +278,7 @@ async function prepare(binaries: Binaries, options: ClusterOptions, log: StepLog
   return { folder, layout, pki, network, firstNode, log, dismiss }
 }
 
-/** What cannot be removed, as with another user's, is said and keeps nobody from starting. */
+/** What cannot be removed, as with another user's, is said, and the start goes on. */
 async function sweepAll(folders: readonly RunFolder[]): Promise<void> {
   for (const folder of folders) {
     await sweep(folder).catch((error: Error) => console.warn(`${folder.path} stays: ${error.message}`))

@@ -1,13 +1,13 @@
 import { NotAvailable } from './binaries/build.ts'
-import { type Cluster, startCluster } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
 import { explain } from './requirements.ts'
 import { firstStart, missingWith, sharedCluster } from './shared-cluster.ts'
 
 interface Needs {
   /** Real nodes will be started. */
   nodes?: boolean
-  /** A cluster of its own, for tests that break it. */
-  own?: boolean
+  /** The tests kill servers of the cluster, or make it forget. */
+  harm?: boolean
 }
 
 /** A `describe` with the cluster, or with the reason why there is none here. */
@@ -22,16 +22,12 @@ export function describeCluster(title: string, tests: (cluster: () => Cluster) =
     before(async function () {
       this.timeout(firstStart)
       try {
-        cluster = await (needs.own ? startCluster() : sharedCluster())
+        cluster = await sharedCluster(needs.harm ? 'harmed' : 'calm')
       } catch (error) {
         if (!(error instanceof NotAvailable)) throw error
         console.warn(`${title} skipped: ${error.message}`)
         this.skip()
       }
-    })
-    after(async function () {
-      this.timeout(60_000)
-      if (needs.own) await cluster?.stop()
     })
     tests(() => cluster)
   })

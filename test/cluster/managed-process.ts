@@ -12,7 +12,7 @@ export interface ProcessOptions {
   /** Folder of the log. */
   logs: string
   /** In the environment of the process and of all that it starts, by which a sweep finds them. */
-  mark: Record<string, string>
+  env: Record<string, string>
   /** Whether it serves now. An error is a no. */
   serves: () => Promise<boolean>
 }
@@ -56,7 +56,7 @@ export class ManagedProcess {
       const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...this.#options.command], {
         detached: true,
         stdio: ['ignore', log, log],
-        env: { ...environment(), ...this.#options.mark },
+        env: { ...environment(), ...this.#options.env },
       })
       await once(child, 'spawn')
       this.#child = child
@@ -70,7 +70,7 @@ export class ManagedProcess {
    * Waits until it serves.
    * @throws with the end of its log, if it has ended or takes more than `limit` milliseconds
    */
-  async ready(limit = 60_000): Promise<void> {
+  async ready(limit = 120_000): Promise<void> {
     const state = await eventually(
       `${this.name} to serve`,
       async () => (this.running ? (await this.#options.serves()) && 'serves' : 'ended'),

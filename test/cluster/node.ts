@@ -7,7 +7,7 @@ import { output, probe } from './command.ts'
 import { kubeletCommand, kubeletFiles } from './kubelet.ts'
 import { ManagedProcess } from './managed-process.ts'
 import { cniConfiguration, containerdConfiguration, type NodeLayout } from './node-files.ts'
-import { cgroupPrefix, markName } from './run-folder.ts'
+import { cgroupPrefix, folderVariable } from './run-folder.ts'
 import { measured } from './steps.ts'
 
 /** A real node on this machine: containerd, runc, the bridge plugin, kubelet. */
@@ -84,7 +84,7 @@ function containerdOf(cluster: Cluster, layout: NodeLayout): ManagedProcess {
     name: `${layout.name}-containerd`,
     command: ['containerd', '--config', join(layout.folder, 'containerd.toml')],
     logs: cluster.logs,
-    mark: { [markName]: cluster.folder.path },
+    env: { [folderVariable]: cluster.folder.path },
     serves: async () => probe('ctr', '--address', layout.socket, 'version') !== undefined,
   })
 }
@@ -94,7 +94,7 @@ function kubeletOf(cluster: Cluster, layout: NodeLayout): ManagedProcess {
     name: `${layout.name}-kubelet`,
     command: kubeletCommand(cluster.binaries.kubelet, layout),
     logs: cluster.logs,
-    mark: { [markName]: cluster.folder.path },
+    env: { [folderVariable]: cluster.folder.path },
     serves: async () => (await fetch(`http://${layout.address}:10248/healthz`)).ok,
   })
 }

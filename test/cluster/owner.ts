@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** A process, told from a later one of the same number by when it started. */
+/** A process, and when it started: a later one may have the same number. */
 export interface Owner {
   pid: number
   /** Clock ticks after boot. Field 22 of /proc/<pid>/stat, proc_pid_stat(5). */

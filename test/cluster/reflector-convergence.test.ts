@@ -41,5 +41,5 @@ describeCluster(
       })
     }
   },
-  { own: true },
+  { harm: true },
 )

@@ -8,7 +8,7 @@ const ownerFile = 'owner.json'
 const settled = 60_000
 
 /** The variable by which the processes of a cluster are known; its value is the cluster's folder. */
-export const markName = 'VARMOR_TEST_CLUSTER'
+export const folderVariable = 'VARMOR_TEST_CLUSTER'
 
 /** Everything of one cluster is in, or named after, its folder, so that a later run can find all of it. */
 export interface RunFolder {

@@ -1,18 +1,25 @@
 import { type Cluster, startCluster } from './cluster.ts'
 import { missingForControlPlane, missingForNodes } from './requirements.ts'
 
-let started: Promise<Cluster> | undefined
+/** `calm` has real nodes and is never harmed; the servers of `harmed` are killed and restarted by tests, which leave them running. */
+export type ClusterKind = 'calm' | 'harmed'
 
-/** The one cluster of a run, started when the first test asks for it. Tests keep apart by namespaces. */
-export function sharedCluster(): Promise<Cluster> {
-  started ??= startCluster({ nodes: missingForNodes().length === 0, kwok: true })
-  return started
+const started = new Map<ClusterKind, Promise<Cluster>>()
+
+/** The one cluster of its kind in this process, started when the first test asks for it. Tests keep apart by namespaces. */
+export function sharedCluster(kind: ClusterKind): Promise<Cluster> {
+  const found = started.get(kind)
+  if (found !== undefined) return found
+  const starting = startCluster({ nodes: kind === 'calm' && missingForNodes().length === 0, kwok: true })
+  started.set(kind, starting)
+  return starting
 }
 
-/** Ends it, if any test has asked for it. */
-export async function stopSharedCluster(): Promise<void> {
-  await (await started?.catch(() => undefined))?.stop()
-  started = undefined
+/** Ends those that a test has asked for. */
+export async function stopSharedClusters(): Promise<void> {
+  const all = await Promise.allSettled(started.values())
+  started.clear()
+  for (const outcome of all) if (outcome.status === 'fulfilled') await outcome.value.stop()
 }
 
 /** The first start on a machine compiles Kubernetes; milliseconds. */

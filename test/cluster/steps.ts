@@ -1,9 +1,11 @@
-/** Is told that a step has ended, and how many milliseconds it took. */
+/** Is called when a step has ended, with the milliseconds that it took. */
 export type StepLog = (step: string, milliseconds: number) => void
 
+export const stepLine = (step: string, milliseconds: number): string =>
+  `  ${(milliseconds / 1000).toFixed(2).padStart(7)} s  ${step}`
+
 /** Prints steps as they end. */
-export const printSteps: StepLog = (step, milliseconds) =>
-  console.log(`  ${(milliseconds / 1000).toFixed(2).padStart(7)} s  ${step}`)
+export const printSteps: StepLog = (...step) => console.log(stepLine(...step))
 
 /** Measures a step and reports it, whether it succeeds or fails. */
 export async function measured<T>(log: StepLog, step: string, work: () => Promise<T>): Promise<T> {

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:f
 import { join } from 'node:path'
 import { cgroupMounts } from './cgroups.ts'
 import { output, probe } from './command.ts'
-import { bridgePrefix, cgroupPrefix, markName, type RunFolder } from './run-folder.ts'
+import { bridgePrefix, cgroupPrefix, folderVariable, type RunFolder } from './run-folder.ts'
 import { eventually } from './wait.ts'
 
 /** What a file of /proc or of a cgroup says, or nothing if its process or group has just gone. */
@@ -18,10 +18,10 @@ function readIfThere(path: string): string {
 
 /** Processes that a cluster has started, and what these have started. A zombie has no environment: it is not listed. */
 function markedProcesses(folder: RunFolder): number[] {
-  const mark = `${markName}=${folder.path}`
+  const variable = `${folderVariable}=${folder.path}`
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((pid) => readIfThere(`/proc/${pid}/environ`).split('\0').includes(mark))
+    .filter((pid) => readIfThere(`/proc/${pid}/environ`).split('\0').includes(variable))
     .map(Number)
 }
 

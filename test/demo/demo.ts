@@ -13,7 +13,7 @@ import { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { type CommandResult, result } from '../cluster/command.ts'
 import { printSteps } from '../cluster/steps.ts'
 import { GuestNode, hostAddress } from '../kernel/guest/guest-node.ts'
-import { isWorthRepeating } from '../kernel/guest/qemu.ts'
+import { onceMoreAfterEmulation } from '../kernel/guest/once-more.ts'
 import { joinSandbox } from './join-sandbox.ts'
 import { findKubectl } from './kubectl.ts'
 import { paint, Script, say } from './script.ts'
@@ -241,23 +241,20 @@ Ctrl-C ends it.`)
   clearInterval(alive)
 }
 
-/** What came in the way, if the demonstration did not come to its end. */
-const mishap = (): Promise<unknown> =>
-  demonstrate().then(
-    () => undefined,
-    (error: unknown) => error,
-  )
-
-let kept = false
-let problem = await mishap()
-if (isWorthRepeating(problem)) {
-  say(`${problem.message}\nThis was QEMU's emulation; the demonstration begins anew`)
+/** With no trace of an attempt that the emulation has ended. */
+async function demonstrateAnew(): Promise<void> {
   await node?.stop()
   await sandbox?.stop()
   node = sandbox = undefined
   script = new Script()
-  problem = await mishap()
+  await demonstrate()
 }
+
+let kept = false
+const problem: unknown = await onceMoreAfterEmulation('the demonstration is given', demonstrateAnew, say).then(
+  () => undefined,
+  (error: unknown) => error,
+)
 if (problem !== undefined) script.promise(problem instanceof Error ? problem.message : String(problem), false)
 const asPromised = script.finish()
 say(`Logs of the sandbox, the kubelet and the agent, and violations.log: ${folder}`)

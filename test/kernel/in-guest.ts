@@ -12,16 +12,16 @@ const mocha = new Mocha({
   reporter: 'spec',
   color: options.color,
   // Everything takes longer under emulation.
-  timeout: 120_000,
+  timeout: 300_000,
   slow: 10_000,
   ...(options.grep === undefined ? {} : { grep: options.grep }),
 })
 for (const file of files) mocha.addFile(file)
 await mocha.loadFilesAsync()
-const tell = (kind: 'start' | 'pass' | 'fail' | 'pending') => (test: Mocha.Test) =>
+const send = (kind: 'start' | 'pass' | 'fail' | 'pending') => (test: Mocha.Test) =>
   writeSync(2, writeEvent({ kind, title: test.fullTitle() }))
 const runner = mocha.run((failures) => {
   writeSync(2, writeEvent({ kind: 'done', title: '' }))
   process.exit(failures > 0 ? 1 : 0)
 })
-runner.on('test', tell('start')).on('pass', tell('pass')).on('fail', tell('fail')).on('pending', tell('pending'))
+runner.on('test', send('start')).on('pass', send('pass')).on('fail', send('fail')).on('pending', send('pending'))

@@ -8,8 +8,9 @@ async function printed(fixture: string): Promise<string | undefined> {
   if (missingForGuest().length > 0) return undefined
   const script = `
     const { runSuite } = await import('./test/kernel/run-suite.ts')
-    const group = { name: undefined, wishes: {}, files: ['../fixtures/${fixture}.ts'] }
-    console.log('all passed: ' + await runSuite('6.12', group, undefined))
+    const group = { name: '${fixture}', wishes: {}, seconds: 0, files: ['../fixtures/${fixture}.ts'] }
+    const print = (text) => process.stdout.write(text)
+    console.log('all passed: ' + await runSuite({ kernel: '6.12', group, grep: undefined, print }))
   `
   const args = ['--import', 'tsx', '--input-type=module', '--eval', script]
   // As on a machine without KVM, wherever it runs.
@@ -41,14 +42,14 @@ describe('the tests of the kernel tier', () => {
   it('share a guest, but those of a folder with wishes have their own', () => {
     const groups = suiteGroups(`${import.meta.dirname}/fixtures/suite`)
     expect(groups).to.deep.equal([
-      { name: undefined, wishes: {}, files: ['first.test.ts', 'plain/second.test.ts'] },
+      { name: 'early', wishes: { memoryMiB: 512 }, seconds: 20, files: ['early/fifth.test.ts'] },
+      { name: 'common', wishes: {}, seconds: 180, files: ['first.test.ts', 'plain/second.test.ts'] },
       {
         name: 'quiet',
         wishes: { commandLine: ['audit=0'] },
+        seconds: 60,
         files: ['quiet/deep/fourth.test.ts', 'quiet/third.test.ts'],
       },
-      // Its folder says so.
-      { name: 'early', wishes: { memoryMiB: 512 }, files: ['early/fifth.test.ts'] },
     ])
   })
 })

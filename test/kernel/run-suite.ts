@@ -1,9 +1,10 @@
 import { createInterface } from 'node:readline'
-import { printSteps } from '../cluster/steps.ts'
+import type { Print } from '../cluster/jobs.ts'
+import { type StepLog, stepLine } from '../cluster/steps.ts'
 import { Guest } from './guest/guest.ts'
 import type { GuestProcess } from './guest/guest-process.ts'
 import type { KernelName } from './guest/kernels.ts'
-import { isWorthRepeating } from './guest/qemu.ts'
+import { onceMoreAfterEmulation } from './guest/once-more.ts'
 import type { SuiteGroup } from './suite-groups.ts'
 import { type InGuestOptions, readEvent, type TestEvent } from './test-events.ts'
 
@@ -31,28 +32,40 @@ class Progress {
   }
 }
 
-/** What its tests print goes to standard output, and the events among it to `progress`. */
-function follow(tests: GuestProcess, progress: Progress): Promise<unknown> {
-  tests.stdout.pipe(process.stdout, { end: false })
+/** What its tests print goes to `print`, and the events among it to `progress`. */
+function follow(tests: GuestProcess, progress: Progress, print: Print): Promise<unknown> {
+  tests.stdout.setEncoding('utf8').on('data', print)
   const lines = createInterface({ input: tests.stderr })
   lines.on('line', (line) => {
     const event = readEvent(line)
-    if (event === undefined) console.log(line)
+    if (event === undefined) print(`${line}\n`)
     else progress.take(event)
   })
   return new Promise((resolve) => lines.once('close', resolve))
 }
 
-/** How a guest ended before its tests did. */
-interface EarlyEnd {
-  progress: Progress
-  why: Error
+/** A guest that ended before its tests did. */
+class EarlyEnd extends Error {
+  readonly progress: Progress
+
+  constructor(why: Error, progress: Progress) {
+    super(why.message, { cause: why })
+    this.progress = progress
+  }
 }
 
-/** @returns whether all have passed, if they came to their end */
-async function runOnce(kernel: KernelName, group: SuiteGroup, grep: string | undefined): Promise<boolean | EarlyEnd> {
-  const guest = await Guest.boot({ kernel, ...group.wishes, steps: printSteps })
-  console.log(`\nkernel ${guest.release}${group.name === undefined ? '' : `, ${group.name}`}`)
+interface SuiteRun {
+  kernel: KernelName
+  group: SuiteGroup
+  grep: string | undefined
+  print: Print
+}
+
+/** @throws {EarlyEnd} */
+async function runOnce({ kernel, group, grep, print }: SuiteRun): Promise<boolean> {
+  const steps: StepLog = (...step) => print(`${stepLine(...step)}\n`)
+  const guest = await Guest.boot({ kernel, ...group.wishes, steps })
+  print(`\nkernel ${guest.release}, ${group.name}\n`)
   const progress = new Progress()
   try {
     const options: InGuestOptions = { color: process.stdout.isTTY === true, ...(grep === undefined ? {} : { grep }) }
@@ -60,28 +73,32 @@ async function runOnce(kernel: KernelName, group: SuiteGroup, grep: string | und
     const command = ['node', '/varmor/test/kernel/in-guest.js', JSON.stringify(options), ...files]
     const tests = guest.spawn(command, { cwd: '/varmor' })
     tests.stdin.end()
-    await follow(tests, progress)
+    await follow(tests, progress, print)
     const exit = await Promise.race([tests.exited.catch((error: Error) => error), guest.ended])
     if (progress.done && exit !== undefined && 'code' in exit) return exit.code === 0
     const why = (await Promise.race([guest.ended, undefined])) ?? exit
-    return { progress, why: why instanceof Error ? why : new Error(`exit status ${why?.code} before the end`) }
+    throw new EarlyEnd(why instanceof Error ? why : new Error(`exit status ${why?.code} before the end`), progress)
   } finally {
     await guest.stop()
   }
 }
 
 /**
- * Boots a guest and runs a group of tests in it. Where the emulation ended the guest it does so once more.
+ * Boots a guest and runs a group of tests in it.
  * @returns whether all have passed
  * @throws {NotAvailable} if there is no such kernel here
  */
-export async function runSuite(kernel: KernelName, group: SuiteGroup, grep: string | undefined): Promise<boolean> {
-  let outcome = await runOnce(kernel, group, grep)
-  if (typeof outcome === 'object' && isWorthRepeating(outcome.why)) {
-    console.log(`\n${outcome.why.message}\nThis was QEMU's emulation; these tests are run once more`)
-    outcome = await runOnce(kernel, group, grep)
+export async function runSuite(run: SuiteRun): Promise<boolean> {
+  const { print } = run
+  try {
+    return await onceMoreAfterEmulation(
+      'these tests are run',
+      () => runOnce(run),
+      (text) => print(`\n${text}\n`),
+    )
+  } catch (error) {
+    if (!(error instanceof EarlyEnd)) throw error
+    print(error.progress.summary(error.message))
+    return false
   }
-  if (typeof outcome === 'boolean') return outcome
-  console.log(outcome.progress.summary(outcome.why.message))
-  return false
 }

@@ -3,17 +3,17 @@ export interface InGuestOptions {
   color: boolean
 }
 
-/** What the tests in a guest tell the host, one line each. `done` comes after mocha's own summary. */
+/** What the tests in a guest report to the host, one line each. `done` comes after mocha's own summary. */
 export interface TestEvent {
   kind: 'start' | 'pass' | 'fail' | 'pending' | 'done'
   title: string
 }
 
 /** A character that no text has (record separator). */
-const mark = '\u001e'
+const separator = '\u001e'
 
-export const writeEvent = (event: TestEvent): string => `${mark}${JSON.stringify(event)}\n`
+export const writeEvent = (event: TestEvent): string => `${separator}${JSON.stringify(event)}\n`
 
 /** @returns undefined for a line that is no event */
 export const readEvent = (line: string): TestEvent | undefined =>
-  line.startsWith(mark) ? (JSON.parse(line.slice(mark.length)) as TestEvent) : undefined
+  line.startsWith(separator) ? (JSON.parse(line.slice(separator.length)) as TestEvent) : undefined

@@ -7,7 +7,7 @@ import type { Node } from '../node.ts'
 import { freePorts } from '../ports.ts'
 import { measured } from '../steps.ts'
 import { eventually } from '../wait.ts'
-import { agentTokens, installManager, markOf, varmor } from './manager-installation.ts'
+import { agentTokens, envOf, installManager, varmor } from './manager-installation.ts'
 
 export interface NodeAgentProcess {
   process: ManagedProcess
@@ -91,7 +91,7 @@ async function agentProcess(
     return (await body.json()) as Awaited<ReturnType<NodeAgentProcess['readiness']>>
   }
   const process = new ManagedProcess({
-    ...{ name: `varmor-agent-${node.name}`, command, logs: cluster.logs, mark: markOf(cluster) },
+    ...{ name: `varmor-agent-${node.name}`, command, logs: cluster.logs, env: envOf(cluster) },
     serves: async () => (await readiness()).ready,
   })
   return { process, node, violations, seccompFolder, readiness }

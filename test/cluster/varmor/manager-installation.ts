@@ -3,7 +3,7 @@ import { Agent, request } from 'undici'
 import type { Cluster } from '../cluster.ts'
 import { ManagedProcess } from '../managed-process.ts'
 import { freePorts } from '../ports.ts'
-import { markName } from '../run-folder.ts'
+import { folderVariable } from '../run-folder.ts'
 import { measured } from '../steps.ts'
 
 const root = join(import.meta.dirname, '..', '..', '..')
@@ -18,7 +18,7 @@ export const varmor = (...args: string[]): string[] => [
   ...args,
 ]
 
-export const markOf = (cluster: Cluster): Record<string, string> => ({ [markName]: cluster.folder.path })
+export const envOf = (cluster: Cluster): Record<string, string> => ({ [folderVariable]: cluster.folder.path })
 
 export interface InstalledManager {
   process: ManagedProcess
@@ -108,7 +108,7 @@ const objects = (namespace: string): object[] => [
 
 async function applyObjects(cluster: Cluster, namespace: string): Promise<void> {
   await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-f', crds])
-  await cluster.kubectl(['wait', '--for=condition=Established', '--timeout=20s', '-f', crds])
+  await cluster.kubectl(['wait', '--for=condition=Established', '--timeout=120s', '-f', crds])
   const list = { apiVersion: 'v1', kind: 'List', items: objects(namespace) }
   await cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify(list) })
 }
@@ -133,7 +133,7 @@ function managerProcess(
     ...['--status-port', `${status}`, '--metrics-port', `${metrics}`, '--enableMetrics'],
     ...['--logFormat', 'json', ...flags],
   )
-  // Its certificate comes from its own authority, which nobody here has to trust to ask whether it is ready.
+  // Its certificate comes from its own authority, which need not be trusted to ask whether it is ready.
   const anyone = new Agent({ connect: { rejectUnauthorized: false } })
   const serves = async (): Promise<boolean> => {
     const url = `https://${address}:${webhook}/health/readiness`
@@ -141,5 +141,5 @@ function managerProcess(
     await body.dump()
     return statusCode === 200
   }
-  return new ManagedProcess({ name: 'varmor-manager', command, logs: cluster.logs, mark: markOf(cluster), serves })
+  return new ManagedProcess({ name: 'varmor-manager', command, logs: cluster.logs, env: envOf(cluster), serves })
 }

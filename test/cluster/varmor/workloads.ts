@@ -15,7 +15,7 @@ export interface WorkloadOptions {
   script?: string
 }
 
-/** A Deployment whose pods are spread over the nodes, and end at once when they are told to. */
+/** A Deployment whose pods are spread over the nodes, and end at once at SIGTERM. */
 export function deployment({ name, labels = {}, annotations = {}, replicas = 2, ...rest }: WorkloadOptions): object {
   const app = { workload: name }
   return {
@@ -99,7 +99,7 @@ export class Workloads {
   }
 
   async rolledOut(name: string): Promise<void> {
-    await this.kubectl('rollout', 'status', `deployment/${name}`, '--timeout=60s')
+    await this.kubectl('rollout', 'status', `deployment/${name}`, '--timeout=120s')
   }
 
   async deployments(): Promise<StoredDeployment[]> {

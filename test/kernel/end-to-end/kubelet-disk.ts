@@ -9,7 +9,7 @@ import { makeSquashfs } from '../guest/squashfs.ts'
 /** Where a guest with this disk has the program. */
 export const kubeletInGuest = '/images/kubelet/kubelet'
 
-/** A disk with the kubelet of the cluster tier, whose folder's name tells its version and how it was built. */
+/** A disk with the kubelet of the cluster tier, whose folder's name has its version and how it was built. */
 export async function ensureKubeletDisk({ kubelet }: Binaries, log: StepLog): Promise<Disk> {
   const folder = await kernelCached('kubelet', digest('layout 1', basename(dirname(kubelet))), (draft) =>
     measured(log, 'disk with the kubelet', async () => {

@@ -50,7 +50,7 @@ export class Channel {
     })
   }
 
-  /** No frame comes any more: all commands are told why. */
+  /** No frame comes any more: all commands fail with the reason. */
   end(error: Error): void {
     this.#ended ??= error
     for (const process of this.#processes.values()) process.abort(error)

@@ -127,7 +127,7 @@ static void refuse(uint32_t id, int error) {
 }
 
 static void spawn_command(uint32_t id, const uint8_t *payload, uint32_t length) {
-    int pipes[4][2]; /* input, output, errors, and one that tells why the program cannot be run */
+    int pipes[4][2]; /* input, output, errors, and one that says why the program cannot be run */
     if (length < 8) fail("a spawn frame too short");
     for (int i = 0; i < 4; i++)
         if (pipe2(pipes[i], O_CLOEXEC) != 0) {

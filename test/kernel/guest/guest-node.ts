@@ -62,7 +62,7 @@ export class GuestNode {
   static async boot(options: GuestNodeOptions): Promise<GuestNode> {
     const { kernel, steps, disks = [] } = options
     const [port] = (await freePorts(1)) as [number]
-    const guest = await Guest.boot({ kernel, steps, disks, forwards: [{ host: port, guest: port }] })
+    const guest = await Guest.boot({ kernel, steps, disks, processors: 2, forwards: [{ host: port, guest: port }] })
     const node = new GuestNode(options, guest, port)
     await node.run(['mkdir', '-p', node.folder, '/var/log/varmor'])
     return node
@@ -116,11 +116,11 @@ export class GuestNode {
     await this.guest.stop()
   }
 
-  #follow(name: string, path: string, heard: (line: string) => void = () => undefined): void {
+  #follow(name: string, path: string, onLine: (line: string) => void = () => undefined): void {
     const tail = this.guest.spawn(['sh', '-c', `touch ${path}; exec tail -n +1 -F ${path}`])
     createInterface({ input: tail.stdout }).on('line', (line) => {
       appendFileSync(`${this.#logs}/${name}`, `${line}\n`)
-      heard(line)
+      onLine(line)
     })
     tail.stderr.resume()
   }

@@ -113,7 +113,7 @@ export class GuestProcess {
       this.#settle = { resolve, reject }
     })
     this.closed = this.#close()
-    // Who waits for neither is told by the guest's end.
+    // A caller who waits for neither learns of it from the guest's end.
     for (const end of [this.exited, this.closed]) end.catch(() => undefined)
     send(encodeFrame(toGuest.spawn, id, spawnPayload(command, options.cwd ?? '/', options.env ?? {})))
   }

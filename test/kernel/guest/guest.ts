@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
-import { abandonedFolders, createRunFolder, markName, type RunFolder } from '../../cluster/run-folder.ts'
+import { abandonedFolders, createRunFolder, folderVariable, type RunFolder } from '../../cluster/run-folder.ts'
 import { measured, type StepLog } from '../../cluster/steps.ts'
 import { sweep } from '../../cluster/sweep.ts'
 import { watchOver } from '../../cluster/watchdog.ts'
@@ -14,15 +14,16 @@ import { ensureDependenciesImage } from './dependencies-image.ts'
 import type { GuestProcess, SpawnOptions } from './guest-process.ts'
 import { ensureInitramfs } from './initramfs.ts'
 import { ensureKernel, type KernelName } from './kernels.ts'
+import { onceMoreAfterEmulation } from './once-more.ts'
 import { ensureProjectImage } from './project-image.ts'
-import { type Disk, type Forward, isWorthRepeating, qemuCommand, reasonOnConsole } from './qemu.ts'
+import { type Disk, type Forward, qemuCommand, reasonOnConsole } from './qemu.ts'
 import { ensureRootImage } from './root-image.ts'
 
 export interface GuestOptions {
   kernel: KernelName
   /** 2,048 by default. */
   memoryMiB?: number
-  /** 2 by default. */
+  /** 1 by default: two guests with one each get more done on two emulated processors than one guest with two. */
   processors?: number
   /** More parameters of the kernel, such as `audit=0`. */
   commandLine?: readonly string[]
@@ -33,7 +34,7 @@ export interface GuestOptions {
   disks?: readonly Disk[]
   /** Is given each line of the console. */
   log?: (line: string) => void
-  /** Is told how long each step took. */
+  /** Is called with the time that each step took. */
   steps?: StepLog
   /** How long the guest may give no sign of life, in milliseconds. */
   patience?: number
@@ -53,7 +54,7 @@ export interface RunResult {
 }
 
 const bootLimit = 180_000
-const usualPatience = 60_000
+const usualPatience = 120_000
 const pingInterval = 5_000
 
 /** A virtual machine with a kernel of Debian: AppArmor, BPF LSM, containerd, Node.js, this project at /varmor. */
@@ -99,15 +100,8 @@ export class Guest {
     return Guest.#bootWith(options, [{ serial: 'image-store', image: store }, ...(options.disks ?? [])], steps)
   }
 
-  /** With one more attempt where the emulation, not the kernel, is to blame. */
-  static async #bootWith(options: GuestOptions, images: readonly Disk[], steps: StepLog): Promise<Guest> {
-    try {
-      return await Guest.#bootOnce(options, images, steps)
-    } catch (error) {
-      if (!isWorthRepeating(error)) throw error
-      console.warn(`${error.message}\nThis was QEMU's emulation; booting once more`)
-      return Guest.#bootOnce(options, images, steps)
-    }
+  static #bootWith(options: GuestOptions, images: readonly Disk[], steps: StepLog): Promise<Guest> {
+    return onceMoreAfterEmulation('it is booted', () => Guest.#bootOnce(options, images, steps))
   }
 
   static async #bootOnce(options: GuestOptions, images: readonly Disk[], steps: StepLog): Promise<Guest> {
@@ -249,7 +243,7 @@ async function start(options: GuestOptions, images: readonly Disk[], steps: Step
     initramfs,
     disks,
     memoryMiB: options.memoryMiB ?? 2_048,
-    processors: options.processors ?? 2,
+    processors: options.processors ?? 1,
     commandLine: options.commandLine ?? [],
     forwards: options.forwards ?? [],
     channel: join(folder.path, 'channel'),
@@ -264,7 +258,7 @@ async function launch(command: string[], folder: RunFolder, console: Console): P
   const qemu = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...command], {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, [markName]: folder.path },
+    env: { ...process.env, [folderVariable]: folder.path },
   })
   for (const stream of [qemu.stdout!, qemu.stderr!]) {
     stream.setEncoding('utf8').on('data', (bytes: string) => console.take(bytes))

@@ -23,7 +23,7 @@ describe('the frequency that a guest need not measure', () => {
   const cpu = (flags: string, speed = '2596.150'): string =>
     `model name\t: X\ncpu MHz\t\t: ${speed}\nflags\t\t: fpu ${flags} sse\n`
   const rows: [title: string, cpuinfo: string, parameters: string[]][] = [
-    ['is told where this machine was told it', cpu('tsc_known_freq'), ['tsc_early_khz=2596150']],
+    ['is passed on where this machine was given it', cpu('tsc_known_freq'), ['tsc_early_khz=2596150']],
     ['is not guessed from the speed of the moment', cpu('tsc_known_freq aperfmperf'), []],
     ['is not known of a machine that has measured it', cpu('constant_tsc'), []],
     ['is not known of a processor that says nothing', '', []],

@@ -43,7 +43,7 @@ const kernelParameters = [
 ]
 
 /**
- * `tsc_early_khz`, where this machine is one that is told the frequency of its time stamp counter, which is also the emulated
+ * `tsc_early_khz`, where this machine was given the frequency of its time stamp counter, which is also the emulated
  * one's. A guest that measures it, while others keep it from its processor, may be wrong by a factor of ten; its clock then is,
  * too.
  */
@@ -99,7 +99,7 @@ export function qemuCommand(machine: Machine): string[] {
   ]
 }
 
-/** Why a guest has ended, if its console tells. */
+/** Why a guest has ended, if its console says so. */
 export function reasonOnConsole(kernel: KernelName, console: string): string | undefined {
   const panic = /Kernel panic - not syncing: (.*)/.exec(console)?.[1]?.trim()
   if (panic === undefined) return undefined

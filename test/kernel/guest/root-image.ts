@@ -5,7 +5,7 @@ import { digest, kernelCached, subfolder } from './cache.ts'
 import { type RootFile, rootFiles, rootFolders } from './root-files.ts'
 import { makeSquashfs } from './squashfs.ts'
 
-/** What tells two contents of a file apart, without reading it: a root has 200 MB of programs. */
+/** What two contents of a file differ in, without reading it: a root has 200 MB of programs. */
 const identity = (file: RootFile): string => {
   if (!('source' in file)) return JSON.stringify(file)
   const { size, mtimeMs, ino } = statSync(file.source)

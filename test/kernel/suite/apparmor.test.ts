@@ -97,7 +97,7 @@ describe('AppArmor on a real kernel', function () {
 
     it('from the cache of the parser after a start of the agent, and after a change not', async () => {
       const said: string[] = []
-      const telling = (): AppArmorLoader =>
+      const logging = (): AppArmorLoader =>
         new AppArmorLoader({
           runParser: async (args, stdin) => {
             const run = await parserProgram()(['--show-cache', ...args], stdin)
@@ -105,13 +105,13 @@ describe('AppArmor on a real kernel', function () {
             return run
           },
         })
-      await telling().load(name, text(''))
+      await logging().load(name, text(''))
       expect(cached(name)).to.have.length(1)
-      await telling().load(name, text(''))
+      await logging().load(name, text(''))
       expect(said.pop()).to.match(new RegExp(`^Cache hit: ${cache}/.*/${name}$`, 'm'))
-      await telling().load(name, text('  deny /data/** w,\n'))
+      await logging().load(name, text('  deny /data/** w,\n'))
       expect(said.pop()).not.to.contain('Cache hit')
-      await telling().unload(name)
+      await logging().unload(name)
       expect(cached(name)).to.deep.equal([])
     })
   })
@@ -252,7 +252,7 @@ describe('AppArmor on a real kernel', function () {
       expect(await container.label()).to.equal('unconfined')
     })
 
-    it('tells the policy why the parser of a node refuses its profile, keeps the old one in force, and tries again', async () => {
+    it('reports on the policy why the parser of a node refuses its profile, keeps the old one in force, and tries again', async () => {
       const profile = profileOf('refused')
       await cluster.apply(raw('refused', 'deny /data/** wl,'))
       const container = await shell('refused', profile)

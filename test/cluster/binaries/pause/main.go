@@ -1,4 +1,4 @@
-// The container that holds a pod's namespaces: it waits, reaps what becomes its child, and ends when told to.
+// The container that holds a pod's namespaces: it waits, reaps what becomes its child, and ends at SIGTERM.
 package main
 
 import (

@@ -3,7 +3,7 @@
  *   socket FAMILY TYPE [PROTOCOL]   makes a socket: socket inet stream
  *   connect PATH                    connects to a unix socket
  *   listen PATH                     makes a unix socket there, and leaves a process behind that listens
- *   mount SOURCE TARGET TYPE [DATA] mounts; mount(8) would try again, read-only, and not tell the errno
+ *   mount SOURCE TARGET TYPE [DATA] mounts; mount(8) would try again, read-only, and not print the errno
  *   bind SOURCE TARGET              shows a tree elsewhere
  *   and the names of the table below, without arguments. */
 #include <errno.h>
@@ -78,7 +78,7 @@ static int try_mount_setattr(void)
 	return syscall(SYS_mount_setattr, AT_FDCWD, "/proc", 0, &none, sizeof(none));
 }
 
-/* What the kernel tells of the mount that /proc is. */
+/* What the kernel reports of the mount that /proc is. */
 static int try_statmount(void)
 {
 	struct { __u32 size, spare; __u64 id, parameters, namespace; } request = { 24, 0, 0, 2, 0 };

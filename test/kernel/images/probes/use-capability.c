@@ -143,7 +143,7 @@ static int bind_port(int port)
 static int use_net_bind_service(void) { return bind_port(80); }
 static int high_port(void) { return bind_port(8080); }
 
-/* To hear the messages of all network namespaces. */
+/* To receive the messages of all network namespaces. */
 static int use_net_broadcast(void)
 {
 	int on = 1;

@@ -99,7 +99,7 @@ export class AgentProcess {
   async #end(): Promise<Ended> {
     if (this.#process.exitCode === null) {
       const closed = once(this.#process, 'close')
-      // One that was held up, and not let go by a test that failed, hears the second no sooner than the first.
+      // One that a failed test has left stopped gets the first signal only when it goes on.
       for (const signal of ['SIGTERM', 'SIGCONT'] as const) this.#process.kill(signal)
       await closed
     }

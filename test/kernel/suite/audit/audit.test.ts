@@ -110,11 +110,11 @@ describe('denials of AppArmor', function () {
     }
 
     /** Resolves when the daemons have written all that the kernel has said until now. */
-    const writtenUpTo = async (mark: string): Promise<void> => {
-      writeFileSync('/dev/kmsg', `${mark}\n`)
+    const writtenUpTo = async (line: string): Promise<void> => {
+      writeFileSync('/dev/kmsg', `${line}\n`)
       await until(async () => {
         if (daemons.some(({ exitCode }) => exitCode !== null)) throw new Error('a daemon has ended')
-        return readFileSync(kernelLog, 'utf8').includes(mark)
+        return readFileSync(kernelLog, 'utf8').includes(line)
       })
     }
 

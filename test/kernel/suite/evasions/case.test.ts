@@ -30,7 +30,7 @@ describe('evasions: case', () => {
       { way: 'none', attack: 'cat /volume/key' },
       { way: 'another case on vfat, of a name that the kernel has in memory', attack: 'cat /volume/KEY' },
       {
-        way: 'another case on vfat, when the kernel first hears of the file',
+        way: 'another case on vfat, when the kernel looks the file up for the first time',
         attack: 'cat /volume/CASH',
         limit: 'case-insensitive file systems',
       },

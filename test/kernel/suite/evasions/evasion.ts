@@ -12,7 +12,7 @@ import type { LimitName } from './limits.ts'
 import { equipped, laidOut } from './world.ts'
 
 /**
- * How a program tells why it was refused: what strerror(3) says. mount(8) takes EACCES, and nothing else here, for a device that
+ * How a program says why it was refused: what strerror(3) says. mount(8) takes EACCES, and nothing else here, for a device that
  * cannot be written, tries again without, and then says that it cannot do that either.
  */
 const refusals = {

@@ -20,7 +20,7 @@ const said = '/tmp/.said'
 /** A FIFO, which the shell keeps open as 9. */
 const gate = '/tmp/.gate'
 /** As cat(1) does, but by the shell itself: to start a program takes its time under emulation. */
-const tell = `while IFS= read -r line || [ -n "$line" ]; do printf '%s\\n' "$line"; done < ${said}`
+const printSaid = `while IFS= read -r line || [ -n "$line" ]; do printf '%s\\n' "$line"; done < ${said}`
 const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`
 const shellWords = (command: Command): string =>
   (typeof command === 'string' ? ['sh', '-c', command] : command).map(quote).join(' ')
@@ -30,7 +30,7 @@ const shellWords = (command: Command): string =>
  * it enters as runtimes do it, by /proc/self/attr/exec. So one container serves any number of profiles.
  */
 export class Container {
-  /** What the agent is told of it. */
+  /** What the agent knows of it. */
   readonly info: ContainerInfo
   readonly #shell: ContainedShell
 
@@ -70,7 +70,7 @@ export class Container {
 
   /** Waits for the end of what was begun. */
   end(): Promise<Answer> {
-    return this.#shell.run(`echo >&9; wait $held; code=$?; ${tell}; (exit $code)`)
+    return this.#shell.run(`echo >&9; wait $held; code=$?; ${printSaid}; (exit $code)`)
   }
 
   stop(): Promise<void> {

@@ -1,4 +1,4 @@
-/** What strerror(3) says, by which a program tells why it was refused. */
+/** What strerror(3) says, by which a program says why it was refused. */
 export const messages = {
   EACCES: 'Permission denied',
   EPERM: 'Operation not permitted',

@@ -89,7 +89,7 @@ export function expectRecords(
   }
 }
 
-/** What a record tells of a call that a filter logs. */
+/** What a record holds of a call that a filter logs. */
 export interface LoggedCall extends EventFields {
   comm: string
   exe: string

@@ -5,7 +5,7 @@ import { profileOf } from './profiles.ts'
 
 /** What AppArmor is to write of one violation that it refuses. Where it only reports, the record lacks the denied mask. */
 export interface AppArmorRecord {
-  /** What was judged, which kernels tell from Linux 6.2 on. */
+  /** What was judged, which kernels report from Linux 6.2 on. */
   class: 'file' | 'net' | 'cap' | 'mount' | 'ptrace'
   /** The fields of libapparmor's record that are not at their zero. */
   event: EventFields
@@ -22,7 +22,7 @@ export const fileRecord = (comm: string, operation: string, name: string, mask: 
 
 /**
  * What making a socket is reported for.
- * @param unmatched how far the rules allow it, which kernels tell from Linux 6.17 on: `af`, no family at all
+ * @param unmatched how far the rules allow it, which kernels report from Linux 6.17 on: `af`, no family at all
  */
 export const socketRecords = (family: string, type: string, protocol: string, unmatched: 'af' | 'type' = 'type') => {
   const event = {

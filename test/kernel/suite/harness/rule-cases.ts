@@ -46,7 +46,7 @@ export interface FamilyOptions extends Pick<ContainerOptions, 'flags'> {
   prepare?: Command
 }
 
-/** A container that has all privileges, so that nobody but AppArmor says no, the profiles of the cases, and the log of violations. */
+/** A container that has all privileges, so that only AppArmor refuses, the profiles of the cases, and the log of violations. */
 class Stage {
   readonly #cases: readonly RuleCase[]
   #container: Container | undefined

@@ -86,9 +86,9 @@ function describeEnforced({ rule, attacks, neighbour }: SeccompCase): void {
   })
 }
 
-/** Says of which containers violations may come, and looks at what the log has new. */
+/** The log of violations, and what it may be about. */
 interface Log {
-  tell: Violations['tell']
+  expect: Violations['expect']
   next(count: number): Promise<Awaited<ReturnType<Violations['after']>>>
 }
 
@@ -96,7 +96,7 @@ function describeObserved({ rule, attacks, neighbour }: SeccompCase, log: Log): 
   const policy = identityOf(policyOfRule(rule, 'observed', 'Seccomp'))
   const runs = attacks.filter(({ skip }) => skip === undefined)
   describe(`${rule}, observed`, () => {
-    const container = confined(rule, 'observed', ({ info }) => log.tell([info], [policy]))
+    const container = confined(rule, 'observed', ({ info }) => log.expect([info], [policy]))
     it('its neighbour works', () => works(container(), neighbour))
     for (const each of runs) {
       const { attack, event } = each
@@ -114,7 +114,7 @@ function describeObserved({ rule, attacks, neighbour }: SeccompCase, log: Log): 
 
 /**
  * Tests seccomp's part of rules. A filter is fixed when a container starts, so that each rule has a container for each mode,
- * and one without a filter shows that nobody else says no. None is confined by AppArmor; all have CAP_SYS_ADMIN and
+ * and one without a filter shows that nothing else refuses. None is confined by AppArmor; all have CAP_SYS_ADMIN and
  * CAP_SYS_PTRACE, which some attacks need.
  */
 export function describeSeccompRules(cases: readonly SeccompCase[]): void {
@@ -124,7 +124,7 @@ export function describeSeccompRules(cases: readonly SeccompCase[]): void {
     /** Lines of the log that tests have looked at. */
     let seen = 0
     const log: Log = {
-      tell: (...known) => violations.tell(...known),
+      expect: (...known) => violations.expect(...known),
       next: async (count) => {
         const lines = await violations.after(seen, count)
         seen += lines.length

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -18,6 +18,10 @@ export class Violations {
   readonly #pipeline: ViolationPipeline
   readonly #feed: SnapshotFeed
   readonly #folder: string
+  readonly #lines: Violation[] = []
+  #log: number | undefined
+  /** Of the log, behind its last whole line. */
+  #rest: Buffer = Buffer.alloc(0)
 
   private constructor(pipeline: ViolationPipeline, feed: SnapshotFeed, folder: string) {
     this.#pipeline = pipeline
@@ -42,24 +46,34 @@ export class Violations {
     return new Violations(pipeline, feed, folder)
   }
 
-  /** Tells it of more containers and policies. */
-  tell(containers: readonly ContainerInfo[], policies: readonly PolicyIdentity[] = []): void {
+  /** Makes more containers and policies known to it. */
+  expect(containers: readonly ContainerInfo[], policies: readonly PolicyIdentity[] = []): void {
     this.#feed.update({ containers, policies })
   }
 
-  /** All that is in the log by now. */
+  /** All that is in the log by now. Only what is new is read: it is looked at fifty times a second, by an emulated processor. */
   get all(): Violation[] {
     const path = join(this.#folder, 'violations.log')
     if (!existsSync(path)) return []
-    const lines = readFileSync(path, 'utf8').split('\n')
-    return lines.slice(0, -1).map((line) => JSON.parse(line) as Violation)
+    this.#log ??= openSync(path, 'r')
+    const chunk = Buffer.alloc(65_536)
+    for (;;) {
+      const length = readSync(this.#log, chunk)
+      if (length === 0) break
+      this.#rest = Buffer.concat([this.#rest, chunk.subarray(0, length)])
+    }
+    const end = this.#rest.lastIndexOf(10) + 1
+    const lines = this.#rest.toString('utf8', 0, end).split('\n').slice(0, -1)
+    this.#lines.push(...lines.map((line) => JSON.parse(line) as Violation))
+    this.#rest = this.#rest.subarray(end)
+    return this.#lines
   }
 
-  /** What follows the first `mark` lines, once these are `count` or `within` milliseconds have passed. */
-  async after(mark: number, count: number, within = 60_000): Promise<Violation[]> {
+  /** What follows the first `seen` lines, once these are `count` or `within` milliseconds have passed. */
+  async after(seen: number, count: number, within = 120_000): Promise<Violation[]> {
     const end = performance.now() + within
     for (;;) {
-      const found = this.all.slice(mark)
+      const found = this.all.slice(seen)
       if (found.length >= count || performance.now() > end) return found
       await pause(20)
     }
@@ -68,11 +82,12 @@ export class Violations {
   async stop(): Promise<void> {
     this.#pipeline.stop()
     await this.#pipeline.ended
+    if (this.#log !== undefined) closeSync(this.#log)
     rmSync(this.#folder, { recursive: true })
   }
 }
 
-/** What the agent would tell an administrator; troubles are shown, for whoever reads the results. */
+/** Warnings and errors of the agent, for the reader of the results. */
 const logger = {
   ...noLogger,
   warn: (fields: object, message: string) => console.warn(message, fields),
