@@ -35,7 +35,7 @@ export interface FleetCount {
   /** Answers so far, by status; 0 is a connection that failed. */
   answers: Record<number, number>
   profiles: number
-  /** Agents that have nothing to tell. */
+  /** Agents that have nothing to report. */
   idle: number
 }
 

@@ -31,13 +31,13 @@ export class Fleet {
     return answer
   }
 
-  /** Resolves when no agent has anything to tell. */
+  /** Resolves when no agent has anything to report. */
   idle(limit: number): Promise<FleetCount> {
     return this.#until(({ idle, agents }) => idle === agents, limit)
   }
 
   /** Resolves when managers have taken so many standings of profiles since the fleet began. */
-  told(profiles: number, limit: number): Promise<FleetCount> {
+  reported(profiles: number, limit: number): Promise<FleetCount> {
     return this.#until((count) => count.profiles >= profiles, limit)
   }
 

@@ -24,7 +24,7 @@ export class LightAgent {
   readonly #token: string
   readonly #shared: Shared
   readonly #agent: Agent
-  #told = 0
+  #lastSent = 0
   #epoch = ''
   #complete = true
   #failures = 0
@@ -42,7 +42,7 @@ export class LightAgent {
   }
 
   get isIdle(): boolean {
-    return !this.#complete && this.#told === this.#shared.standings.serial && this.#spread === undefined
+    return !this.#complete && this.#lastSent === this.#shared.standings.serial && this.#spread === undefined
   }
 
   /** Something may have changed. */
@@ -50,10 +50,10 @@ export class LightAgent {
     this.#wake?.()
   }
 
-  /** The manager is another one: it is told everything, within so many milliseconds. */
+  /** The manager is another one: it is sent everything, within so many milliseconds. */
   meet(spread: number): void {
     this.#spread = spread
-    this.#told = 0
+    this.#lastSent = 0
     this.#wake?.()
   }
 
@@ -76,7 +76,7 @@ export class LightAgent {
   async #report(): Promise<number> {
     const { standings, single } = this.#shared
     const complete = this.#complete && !single
-    const { texts, upTo } = complete ? standings.complete() : standings.since(this.#told, single ? 1 : 5_000)
+    const { texts, upTo } = complete ? standings.complete() : standings.since(this.#lastSent, single ? 1 : 5_000)
     const head = JSON.stringify({ node: this.#node, agent: 'bench', epoch: this.#epoch, complete })
     const status = await this.#post(`${head.slice(0, -1)},"profiles":[${texts.join(',')}]}`)
     if (status !== 200) {
@@ -85,14 +85,14 @@ export class LightAgent {
     }
     this.#failures = 0
     this.#shared.profiles += texts.length
-    this.#told = Math.max(this.#told, upTo)
-    if (single && this.#told < standings.serial) return 0
+    this.#lastSent = Math.max(this.#lastSent, upTo)
+    if (single && this.#lastSent < standings.serial) return 0
     if (this.#complete && !complete && !single) return coalesce.least
     return this.#interval * (0.7 + 0.3 * Math.random())
   }
 
   async #rest(most: number): Promise<void> {
-    if (this.#told === this.#shared.standings.serial && this.#spread === undefined)
+    if (this.#lastSent === this.#shared.standings.serial && this.#spread === undefined)
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, most)
         this.#wake = () => {
@@ -101,7 +101,7 @@ export class LightAgent {
         }
       })
     this.#wake = undefined
-    if (this.#told < this.#shared.standings.serial) {
+    if (this.#lastSent < this.#shared.standings.serial) {
       const left = this.#answeredAt + this.#spacing * (0.8 + 0.4 * Math.random()) - performance.now()
       await pause(Math.max(left, coalesce.least + (coalesce.most - coalesce.least) * Math.random()))
     }

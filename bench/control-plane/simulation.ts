@@ -2,7 +2,7 @@
  * A manager with very many nodes, on the embedded API server in the same process, under simulated time, seeded.
  * Reflectors, actors, writes, limits, election, events, token reviews and what takes reports are the manager's own; on each node there
  * is the agent's own reporter, and nothing is loaded. Who is late in simulated time is late by design, not because the machine has
- * other work. The manager's memory is told apart from that of server and agents by what its end sets free. Exits with 1 where an aim
+ * other work. The manager's memory is what its end sets free. Exits with 1 where an aim
  * is missed.
  */
 import { group } from '../../src/api/crds.ts'
@@ -24,7 +24,7 @@ const { nodes, policies, seed } = readOptions<Record<'nodes' | 'policies' | 'see
 })
 /** Seconds of simulated time from the first policy until the last is Ready, and MiB of memory. */
 const aims = { time: 30, memory: 300 }
-/** Images that each Node names, as many as a kubelet tells of. */
+/** Images that each Node names, as many as a kubelet reports. */
 const IMAGES = 50
 /** Milliseconds between two statuses of a Node, and until each agent has spoken. */
 const HEARTBEAT = 300_000

@@ -19,10 +19,10 @@ export async function reports(bench: Bench): Promise<void> {
     const manager = await startManager(bench)
     await manager.quiet(1_000, limit)
     const before = manager.cost
-    const { profiles: told } = await fleet.count()
+    const { profiles: reported } = await fleet.count()
     const start = performance.now()
     fleet.meet(manager.statusUrl, { single })
-    await fleet.told(told + scale.nodes * PROFILES, limit)
+    await fleet.reported(reported + scale.nodes * PROFILES, limit)
     const time = performance.now() - start
     const { cpu, peak } = manager.cost
     const name = single ? 'reports, token check, one a profile' : 'reports, token check'
