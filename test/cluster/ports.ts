@@ -1,31 +1,38 @@
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { createServer, type ListenOptions, type Server } from 'node:net'
 
 // Below the range that the kernel takes ports for outgoing connections from, so that none is lost between here and its use.
 const lowest = 12_000
 const highest = 30_000
 
-async function isFree(port: number): Promise<boolean> {
+/** @returns a server that listens there; undefined where another does */
+async function tryListen(where: ListenOptions): Promise<Server | undefined> {
   const server = createServer()
-  const tried = new Promise<boolean>((resolve) => {
+  const listens = new Promise<boolean>((resolve) => {
     server.once('error', () => resolve(false))
-    server.listen(port, () => resolve(true))
+    server.listen(where, () => resolve(true))
   })
-  const free = await tried
-  if (free) {
-    server.close()
-    await once(server, 'close')
-  }
-  return free
+  return (await listens) ? server : undefined
 }
 
-/** That many different ports of this machine that nobody listens on now. */
+/** Whether the port is free, and no other test process of this machine has chosen it: each keeps a name for its ports until it ends. */
+async function take(port: number): Promise<boolean> {
+  const server = await tryListen({ port })
+  if (server === undefined) return false
+  server.close()
+  await once(server, 'close')
+  const name = await tryListen({ path: `\0varmor-test-port-${port}` })
+  name?.unref()
+  return name !== undefined
+}
+
+/** That many different ports of this machine that no process listens on now. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>()
   while (ports.size < count) {
     const port = randomInt(lowest, highest)
-    if (await isFree(port)) ports.add(port)
+    if (await take(port)) ports.add(port)
   }
   return [...ports]
 }

@@ -8,6 +8,7 @@ import { whyNotHere } from '../audit/source/kernel-records.ts'
 import { describeCluster } from './describe-cluster.ts'
 import { type Node, startNode } from './node.ts'
 import { type Installation, installVarmor, policyReady } from './varmor/installation.ts'
+import { podPolicy, policy, rule } from './varmor/seccomp-policies.ts'
 import { deployment, isRolling, pod, type StoredPod, Workloads } from './varmor/workloads.ts'
 import { eventually } from './wait.ts'
 
@@ -16,38 +17,6 @@ const optedIn = { 'sandbox.varmor.org/enable': 'true' }
 const matching = { ...optedIn, app: 'nginx', environment: 'dev' }
 const profile = `varmor-${namespace}-deployment-policy`
 const chmods = ['chmod', 'fchmod', 'fchmodat', 'fchmodat2']
-const rule = (action: string, names: string[], errnoRet?: number): object => ({
-  ...{ names, action },
-  ...(errnoRet !== undefined && { errnoRet }),
-})
-
-/** The example of the user's document, for Seccomp. */
-const policy = (enhanceProtect: object): object => ({
-  apiVersion: 'crd.varmor.org/v1beta1',
-  kind: 'VarmorPolicy',
-  metadata: { name: 'deployment-policy' },
-  spec: {
-    updateExistingWorkloads: true,
-    target: {
-      kind: 'Deployment',
-      selector: {
-        matchLabels: { app: 'nginx' },
-        matchExpressions: [{ key: 'environment', operator: 'In', values: ['dev', 'qa'] }],
-      },
-    },
-    policy: { enforcer: 'Seccomp', mode: 'EnhanceProtect', enhanceProtect },
-  },
-})
-
-const podPolicy = (name: string, enhanceProtect: object): object => ({
-  apiVersion: 'crd.varmor.org/v1beta1',
-  kind: 'VarmorPolicy',
-  metadata: { name },
-  spec: {
-    target: { kind: 'Pod', selector: { matchLabels: { app: name } } },
-    policy: { enforcer: 'Seccomp', mode: 'EnhanceProtect', enhanceProtect },
-  },
-})
 
 const strict = {
   hardeningRules: ['disallow-create-user-ns'],
@@ -55,8 +24,6 @@ const strict = {
 }
 
 const unaudited = whyNotHere()
-/** So that the process of a record is still there when it is looked at. */
-const lasting = ['sleep', '1']
 const isOf =
   (syscalls: readonly string[]) =>
   ({ event }: Record<string, unknown>): boolean =>
@@ -307,8 +274,12 @@ describeCluster(
           await at.apply(made)
           const { metadata, ...stored } = await at.running(`${name}-${node}`)
           const containerID = idOf({ metadata, ...stored })
-          await expectAllowed(metadata.name, 'main', 'unshare', '-U', ...lasting)
-          await eventually(`the violation on ${node}`, async () => linesFor(containerID).length > 0)
+          await at.execUntil(
+            metadata.name,
+            ['unshare', '-U'],
+            `the violation on ${node}`,
+            () => linesFor(containerID).length > 0,
+          )
           const [line, ...more] = linesFor(containerID)
           expect(more).to.deep.equal([])
           expect(line).to.deep.include({
@@ -327,10 +298,9 @@ describeCluster(
         const containerID = idOf(await at.pod('actions'))
         const count = (): number => linesFor(containerID).filter(isOf(['umask'])).length
         const before = count()
-        const script = `for n in 1 2 3 4 5; do umask 022; done; ${lasting.join(' ')}`
-        await expectAllowed('actions', 'main', 'sh', '-c', script)
+        const script = 'for n in 1 2 3 4 5; do umask 022; done; exec "$@"'
         // This shell reads the mask by setting it, sets it back, and sets the new one.
-        await eventually('15 more lines', async () => count() === before + 15)
+        await at.execUntil('actions', ['sh', '-c', script, 'sh'], '15 more lines', () => count() === before + 15)
       })
 
       it('also of a process that is gone at once: then perhaps without the container, and saying so', async () => {
@@ -345,7 +315,7 @@ describeCluster(
 
       it('with the pods of the own node only, and nothing of a container without a profile', async () => {
         const free = await at.pods('unlabelled')
-        for (const { metadata } of free) await expectAllowed(metadata.name, 'main', 'unshare', '-U', ...lasting)
+        for (const { metadata } of free) await expectAllowed(metadata.name, 'main', 'unshare', '-U', 'sleep', '1')
         const { items } = JSON.parse(await at.kubectl('get', 'pods', '-o', 'json')) as { items: StoredPod[] }
         for (const { node, violations } of installed().agents) {
           const named = new Set(existsSync(violations) ? linesOf(violations).map(({ podName }) => podName) : [])

@@ -129,6 +129,22 @@ export class Workloads {
     return this.cluster.tryKubectl(['-n', this.namespace, 'exec', name, '-c', container, '--', ...command])
   }
 
+  /**
+   * Runs a command that goes on to the arguments it is given, which wait: so its process is still there when its records
+   * are looked at. Ends it when `seen` says so. @throws if the command fails
+   */
+  async execUntil(name: string, command: readonly string[], what: string, seen: () => boolean): Promise<void> {
+    const waiting = ['sh', '-c', 'until [ -e /tmp/seen ]; do sleep 0.1; done']
+    const running = this.exec(name, 'main', ...command, ...waiting)
+    try {
+      await eventually(what, async () => seen())
+    } finally {
+      await this.exec(name, 'main', 'touch', '/tmp/seen')
+    }
+    const { status, stderr } = await running
+    if (status !== 0) throw new Error(`${command.join(' ')}: exit status ${status}; ${stderr}`)
+  }
+
   /** Of its first process: 0 without a filter, 2 with one (proc(5), `Seccomp`). */
   async filtered(name: string, container = 'main'): Promise<boolean> {
     const { stdout } = await this.exec(name, container, 'grep', '^Seccomp:', '/proc/1/status')
