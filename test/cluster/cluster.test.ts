@@ -101,7 +101,7 @@ describeCluster(
     const namespace = 'real-nodes'
     let nodes: Node[]
     before(async () => {
-      nodes = [await startNode(cluster(), 'node-1'), await startNode(cluster(), 'node-2')]
+      nodes = await Promise.all(['node-1', 'node-2'].map((name) => startNode(cluster(), name)))
       await cluster().kubectl(['create', 'namespace', namespace])
       const account = ['get', 'serviceaccount', 'default', '--namespace', namespace, '-o', 'name']
       await eventually('the ServiceAccount', async () => (await cluster().tryKubectl(account)).status === 0)

@@ -33,26 +33,21 @@ export async function sideBySide(jobs: readonly Job[], atOnce: number): Promise<
   const timer = setInterval(() => {
     console.log(`  ${elapsed()}: ${times.length} of ${jobs.length} have ended; at work: ${[...running].join(', ')}`)
   }, betweenLines)
-  const passed = await Promise.all(
-    jobs.map((job) =>
-      queue.add(
-        async () => {
-          running.add(job.name)
-          const start = performance.now()
-          try {
-            return await printed(job, atOnce)
-          } finally {
-            running.delete(job.name)
-            times.push([job.name, performance.now() - start])
-          }
-        },
-        { priority: job.seconds },
-      ),
-    ),
-  ).finally(() => clearInterval(timer))
+  const timed = async (job: Job): Promise<boolean> => {
+    running.add(job.name)
+    const start = performance.now()
+    try {
+      return await printed(job, atOnce)
+    } finally {
+      running.delete(job.name)
+      times.push([job.name, performance.now() - start])
+    }
+  }
+  const longestFirst = [...jobs].sort((one, other) => other.seconds - one.seconds)
+  const passed = await queue.addAll(longestFirst.map((job) => () => timed(job))).finally(() => clearInterval(timer))
   console.log('\n  the slowest:')
   for (const [name, time] of times.sort(([, one], [, other]) => other - one).slice(0, 10)) printSteps(name, time)
-  return passed.every((good) => good === true)
+  return passed.every(Boolean)
 }
 
 async function printed(job: Job, atOnce: number): Promise<boolean> {

@@ -40,7 +40,7 @@ describeCluster(
       installed().agents.flatMap(({ violations }) => (existsSync(violations) ? linesOf(violations) : []))
 
     before(async () => {
-      nodes = [await startNode(cluster(), 'seccomp-1'), await startNode(cluster(), 'seccomp-2')]
+      nodes = await Promise.all(['seccomp-1', 'seccomp-2'].map((name) => startNode(cluster(), name)))
       varmor = await installVarmor({
         ...{ cluster: cluster(), nodes, namespace: 'varmor' },
         managerFlags: ['--restartExistWorkloads', '--restarts-in-flight-per-namespace', '1', '--report-interval', '2'],

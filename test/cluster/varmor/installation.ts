@@ -48,16 +48,16 @@ export async function installVarmor(options: InstallOptions): Promise<Installati
   }
   cluster.attach(remove)
   try {
-    const agents: NodeAgentProcess[] = []
-    for (const node of nodes) {
-      const agent = await agentProcess(options, node, installed.statusPort)
-      undo.push(() => agent.process.stop())
-      await measured(cluster.log, `varmor agent of ${node.name}`, async () => {
-        await agent.process.start()
-        await agent.process.ready()
-      })
-      agents.push(agent)
-    }
+    const agents = await Promise.all(nodes.map((node) => agentProcess(options, node, installed.statusPort)))
+    undo.push(() => Promise.all(agents.map(({ process }) => process.stop())))
+    await measured(cluster.log, 'varmor agents', () =>
+      Promise.all(
+        agents.map(async ({ process }) => {
+          await process.start()
+          await process.ready()
+        }),
+      ),
+    )
     return { manager: installed.process, agents, remove }
   } catch (error) {
     await remove()
