@@ -1,3 +1,4 @@
+import { backoff } from '../src/base/backoff.ts'
 import { carryOut, forgetNodes } from './policy/act.ts'
 import { decide } from './policy/decide.ts'
 import type { Decision, Part, TimerReason } from './policy/decision.ts'
@@ -107,11 +108,11 @@ function end(ports: PolicyPorts, seen: Observation, context: Context): void {
 
 /** The API did not do it: again, later and later. What it refuses is refused for long. */
 function retryLater(ports: PolicyPorts, memory: Memory, error: PortError, context: Context): Memory {
-  const { settings } = ports
+  const { firstBackoff, longestBackoff: longest, refusedInterval } = ports.settings
   ports.count('api-error')
-  const step =
-    error.code === 'REFUSED' ? settings.refusedInterval : settings.firstBackoff * 2 ** Math.min(memory.failures, 20)
-  const delay = Math.min(step, settings.longestBackoff) * (0.5 + context.random() / 2)
+  const isRefused = error.code === 'REFUSED'
+  const first = isRefused ? refusedInterval : firstBackoff
+  const delay = backoff(isRefused ? 0 : memory.failures, { first, longest }, () => context.random())
   context.log.warn(
     { address: context.address, err: error, retryIn: delay },
     'the API did not take a change of a policy',

@@ -64,7 +64,7 @@ export interface Workload {
   }
 }
 
-/** Reads are of the last state that is known here, and may lag behind what was written. Objects are shared: nobody changes one. */
+/** Reads are of the last state that is known here, and may lag behind what was written. Objects are shared, and never changed. */
 export interface ControlPlaneStores {
   policy(id: PolicyId): AnyPolicy | undefined
   profile(namespace: string, name: string): ArmorProfile | undefined

@@ -31,7 +31,7 @@ const stateNumbers: Record<ReportState, number> = { loaded: LOADED, failed: FAIL
 
 /** So many failures keep their message; of more, only the nodes are known. */
 const MOST_MESSAGES = 200
-/** Uids that are told apart: an ArmorProfile that is made anew has another one. 0 stands for none of them. */
+/** So many uids are distinguished: an ArmorProfile that is made anew has another one. 0 stands for none of them. */
 const MOST_UIDS = 16
 
 /**

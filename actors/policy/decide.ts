@@ -138,7 +138,7 @@ function established(seen: Observation, { policy, modeling }: Standing, settled:
   const restart =
     verdict.kind === 'accepted' ? restartFor(seen, policy) : ({ view: { state: 'none' }, part: {} } as const)
   const published = publish(seen, policy, viewOf(seen, policy, { verdict, skipped, modeling, restart: restart.view }))
-  // What the status does not say yet has not begun: after a crash nobody would know of it.
+  // What the status does not say yet has not begun: after a crash it would be lost.
   const rollout = published.effect === undefined ? rolloutFor(seen, policy, restart.view) : {}
   return [{ timers, memory: { settled, compiled: undefined } }, restart.part, published, rollout]
 }

@@ -25,7 +25,7 @@ export interface Settled {
 
 /**
  * What the actor of a policy remembers from one decision to the next. A cache: all of it comes again from the API server and the
- * nodes. Nobody changes one: a decision and an answer make another one. Times are in milliseconds since the epoch.
+ * nodes. It is never changed: a decision, or an answer, makes another one. Times are in milliseconds since the epoch.
  */
 export interface Memory {
   /** Failures of the API in a row. */

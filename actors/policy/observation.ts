@@ -18,7 +18,7 @@ export interface NodesObserved extends NodesView {
   knownAt: number
 }
 
-/** All that a decision rests on. One value, which nobody changes. */
+/** All that a decision rests on. One value, which is never changed. */
 export interface Observation {
   /** Milliseconds since the epoch. */
   now: number

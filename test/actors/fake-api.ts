@@ -43,7 +43,7 @@ export interface Faults {
 
 const copy = <T>(value: T): T => structuredClone(value)
 
-/** An API server in memory: versions, generations, finalizers, and watchers that are told of each change at once. */
+/** An API server in memory: versions, generations, finalizers, and watchers that are notified of each change at once. */
 export class FakeApi {
   readonly objects = new Map<string, Stored>()
   readonly watchers = new Set<Watcher>()
@@ -164,7 +164,7 @@ export class Session implements ControlPlaneApi, ControlPlaneStores {
   /** The last version of each object that is on its way, so that they arrive in order. */
   #due = 0
 
-  /** `changed` is told after the store has changed. `lag`: milliseconds that a watch is behind at most. */
+  /** `changed` is called after the store has changed. `lag`: milliseconds that a watch is behind at most. */
   constructor(api: FakeApi, lag: number, changed: (key: string, object: Stored | undefined) => void) {
     this.#api = api
     for (const [key, object] of api.objects) this.#set(key, object)

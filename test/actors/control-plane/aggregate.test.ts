@@ -12,7 +12,7 @@ const step = fc.oneof(
   fc.record({ do: fc.constant('remove' as const), node }),
   fc.record({ do: fc.constant('want' as const), uid, generation }),
   fc.record({ do: fc.constant('absent' as const), node }),
-  fc.record({ do: fc.constant('heard' as const), node, complete: fc.boolean() }),
+  fc.record({ do: fc.constant('reported' as const), node, complete: fc.boolean() }),
   {
     weight: 3,
     arbitrary: fc.record({
@@ -55,7 +55,7 @@ describe('what nodes said of a profile', () => {
               acknowledgements.absent('demo/p', one.node, 0)
               said.delete(one.node)
               break
-            case 'heard':
+            case 'reported':
               nodes.reported(nodes.indexOf(one.node, 0), 0, one.complete)
               if (one.complete) known.add(one.node)
               break
@@ -84,22 +84,22 @@ describe('what nodes said of a profile', () => {
     )
   })
 
-  it('is told once until it was looked at', () => {
+  it('notifies its reader once until that has looked', () => {
     const acknowledgements = new Acknowledgements(0)
-    let told = 0
-    const tell = () => void told++
+    let notified = 0
+    const notify = () => void notified++
     acknowledgements.nodes.set('a', { schedulable: true }, 0)
-    acknowledgements.of('demo/p', tell)
+    acknowledgements.of('demo/p', notify)
     const loaded = (generation: number) =>
       acknowledgements.report('demo/p', 'a', { uid: 'u', generation, state: 'loaded', message: '' }, 0)
     loaded(1)
     loaded(2)
-    expect(told).to.equal(1)
-    acknowledgements.of('demo/p', tell)
+    expect(notified).to.equal(1)
+    acknowledgements.of('demo/p', notify)
     expect(loaded(2)).to.equal(false)
-    expect(told).to.equal(1)
+    expect(notified).to.equal(1)
     loaded(3)
-    expect(told).to.equal(2)
+    expect(notified).to.equal(2)
   })
 
   it('names 50 of the nodes that failed, and says how many there are besides', () => {

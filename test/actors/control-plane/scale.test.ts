@@ -78,7 +78,7 @@ describe(`a manager with ${NODES} nodes and ${POLICIES} policies`, () => {
     const writes = Object.values(world.api.writes).reduce((all, count) => all + count, 0)
     expect(writes / POLICIES, JSON.stringify(world.api.writes)).to.be.at.most(10)
 
-    // The same once more: nothing is news, and nothing is written.
+    // The same once more: nothing has changed, and nothing is written.
     fleet.acknowledge(true)
     await world.runFor(30_000)
     expect(Object.values(world.api.writes).reduce((all, count) => all + count, 0)).to.equal(writes)

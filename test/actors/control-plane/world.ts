@@ -158,7 +158,7 @@ export class Agent {
   #world: World
   #epoch = ''
   #complete = true
-  #news = new Map<string, ProfileReport>()
+  #unsent = new Map<string, ProfileReport>()
   #flushing = false
   #gone = false
 
@@ -195,7 +195,7 @@ export class Agent {
       this.loaded.delete(key)
       const of = object === undefined ? before : { uid: object.metadata.uid, generation: object.metadata.generation }
       if (of !== undefined)
-        this.#say(key, { namespace, name, uid: of.uid, generation: of.generation, state: 'unloaded' })
+        this.#report(key, { namespace, name, uid: of.uid, generation: of.generation, state: 'unloaded' })
       return
     }
     const { uid, generation } = object.metadata
@@ -203,7 +203,7 @@ export class Agent {
     if (before?.uid === uid && before.generation === generation && before.state === how.state) return
     const report: ProfileReport = { namespace, name, uid, generation, ...how }
     this.loaded.set(key, report)
-    this.#say(key, report)
+    this.#report(key, report)
   }
 
   setFailing(message: string): void {
@@ -211,8 +211,8 @@ export class Agent {
     for (const object of this.#world.api.of('ArmorProfile')) this.see(object)
   }
 
-  #say(key: string, report: ProfileReport): void {
-    this.#news.set(key, report)
+  #report(key: string, report: ProfileReport): void {
+    this.#unsent.set(key, report)
     if (this.#flushing) return
     this.#flushing = true
     const { clock, random } = this.#world
@@ -226,9 +226,9 @@ export class Agent {
     const { manager } = this.#world
     if (this.#gone || this.down || manager === undefined) return
     const complete = this.#complete
-    const profiles = complete ? [...this.loaded.values()] : [...this.#news.values()]
+    const profiles = complete ? [...this.loaded.values()] : [...this.#unsent.values()]
     // Of a complete report, what is not there any more is left out.
-    this.#news.clear()
+    this.#unsent.clear()
     const answer = manager.report({ node: this.node, agent: 'a', epoch: this.#epoch, complete, profiles })
     this.#epoch = answer.epoch
     this.#complete = answer.complete && !complete

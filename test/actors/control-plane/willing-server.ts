@@ -1,0 +1,80 @@
+import { Acknowledgements } from '../../../actors/policy/acknowledgements.ts'
+import { carryOut } from '../../../actors/policy/act.ts'
+import { decide } from '../../../actors/policy/decide.ts'
+import type { Decision, Effect } from '../../../actors/policy/decision.ts'
+import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
+import type { Observation } from '../../../actors/policy/observation.ts'
+import type { PolicyPorts } from '../../../actors/policy/ports.ts'
+import type { ArmorProfile } from '../../../src/api/types.ts'
+import { NOW, observationOf, settings } from './observations.ts'
+import { START } from './world.ts'
+
+/** Decides and carries out until nothing is left to do, on a server that does all it is asked. */
+export async function converge(
+  first: Observation,
+  check: (seen: Observation, decision: Decision) => void = () => undefined,
+): Promise<{ effects: Effect['type'][]; seen: Observation; decision: Decision }> {
+  const effects: Effect['type'][] = []
+  let seen = first
+  for (;;) {
+    const decision = decide(seen)
+    check(seen, decision)
+    const { effect } = decision
+    if (effect === undefined) return { effects, seen: { ...seen, memory: decision.memory }, decision }
+    effects.push(effect.type)
+    if (effects.length > 20) throw new Error(`it comes to no rest: ${effects}`)
+    const { memory } = await carryOut(ports, seen, effect)
+    seen = after(seen, { ...decision.memory, ...memory })
+  }
+}
+
+/** What is observed after an answer: as `observe` would, with stores that have not seen it yet. */
+function after(seen: Observation, memory: Observation['memory']): Observation {
+  const policy = memory.policy ?? seen.policy
+  const isGone = policy?.metadata.deletionTimestamp !== undefined && policy.metadata.finalizers?.length === 0
+  const known = memory.profile ?? seen.profile
+  const profile = known?.metadata.uid === memory.released ? undefined : known
+  const { holders } = seen.nodes
+  const made = memory.profile !== undefined && holders !== undefined
+  const nodes = made ? { ...seen.nodes, holders: { nodes: [], count: 0 } } : seen.nodes
+  return observationOf({ ...seen, memory, nodes, policy: isGone ? undefined : policy, profile, now: seen.now + 10 })
+}
+
+const written = <T extends { metadata: { resourceVersion?: string } }>(object: T, change: object): T => ({
+  ...object,
+  ...change,
+  metadata: { ...object.metadata, resourceVersion: String(Number(object.metadata.resourceVersion ?? 0) + 1) },
+})
+
+const ports: PolicyPorts = {
+  stores: { policy: () => undefined, profile: () => undefined },
+  api: {
+    setPolicyFinalizers: async (policy, finalizers) => {
+      const next = written(policy, {})
+      return { ...next, metadata: { ...next.metadata, finalizers } }
+    },
+    writePolicyStatus: async (policy, status) => written(policy, { status }),
+    applyProfile: async ({ metadata, spec }) => ({
+      ...({ apiVersion: 'crd.varmor.org/v1beta1', kind: 'ArmorProfile', spec } as ArmorProfile),
+      metadata: {
+        ...metadata,
+        uid: 'p9',
+        generation: 1,
+        resourceVersion: '90',
+        creationTimestamp: new Date(NOW).toISOString(),
+      },
+    }),
+    writeProfileStatus: async (profile, status) => written(profile, { status }),
+    setProfileFinalizers: async () => undefined,
+    deleteProfile: async () => undefined,
+  },
+  event: () => undefined,
+  count: () => undefined,
+  acknowledgements: new Acknowledgements(START),
+  compile: desiredProfile,
+  nodesChanged: () => undefined,
+  sendToRollout: () => undefined,
+  dropNodeProfile: () => undefined,
+  model: () => undefined,
+  settings,
+}
