@@ -35,7 +35,7 @@ const operationsOfFixtures: Record<'apparmor' | 'seccomp', Record<string, string
     socklog: 'mkdir c /run/a/',
     dmesg: 'change_onexec worker -> worker info="no new privs"',
     'kernels before 3.0, with a parent': 'open r /boot/',
-    'kernels before 2.6.36, where the type gives the action': 'truncate w:: /var/lib/a',
+    'kernels before 2.6.36, where the type tells the action': 'truncate w:: /var/lib/a',
     netlink: 'rename_src wrd /etc/passwd',
     '/dev/kmsg, where a backslash is escaped': 'open r /tmp/a\\b',
     'a backslash is no escape: the kernel escapes nothing': 'open r /tmp/a\\',
@@ -107,7 +107,7 @@ const loss = (): string =>
     .toString()
     .trimEnd()
 
-describe('the shownAs of a violation', () => {
+describe('the attempted operation of a violation', () => {
   for (const kind of ['apparmor', 'seccomp'] as const) {
     it(`is shown of every fixture of ${kind}`, () => {
       expect(Object.keys(operationsOfFixtures[kind])).to.have.members(fixtures(kind).map(({ name }) => name))
