@@ -7,6 +7,7 @@ import type {
   TargetKind,
   VarmorPolicyStatus,
 } from '../src/api/types.ts'
+import type { PatchOperation } from '../src/base/json-patch.ts'
 
 // What the manager's actors need of the world. The composition in src/manager implements it over reflectors and the API
 // client; tests implement it in memory. Nothing here waits for ever: every call that returns a promise has a time limit.
@@ -91,12 +92,6 @@ export interface OwnerReference {
   uid: string
   controller: boolean
 }
-
-/** One operation of a JSON patch (RFC 6902). */
-export type PatchOperation =
-  | { op: 'add' | 'replace'; path: string; value: unknown }
-  | { op: 'remove'; path: string }
-  | { op: 'test'; path: string; value: unknown }
 
 /**
  * Writes. All but apply hold only for the version that was read: the object's resourceVersion goes along, and a newer one at the

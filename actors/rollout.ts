@@ -1,3 +1,4 @@
+import { defaultOptIn } from '../src/api/annotations.ts'
 import { type ActorFailure, actorFailureOf } from './actor-failure.ts'
 import { cut } from './policy/listing.ts'
 import { newest } from './policy/newer.ts'
@@ -43,7 +44,7 @@ export interface RolloutSettings extends SurveyOptions {
 }
 
 export const defaultRolloutSettings: RolloutSettings = {
-  optIn: { key: 'sandbox.varmor.org/enable', value: 'true' },
+  optIn: defaultOptIn,
   deadline: 600_000,
   pollInterval: 2_000,
   retryInterval: 10_000,

@@ -1,13 +1,14 @@
+import { confinementPrefixes, localhostPrefix, optOut } from '../../src/api/annotations.ts'
 import type { KernelEnforcer } from '../../src/api/enforcer.ts'
-import type { ContainerSpec, PatchOperation, Workload } from '../ports.ts'
+import { type PatchOperation, pointer } from '../../src/base/json-patch.ts'
+import type { ContainerSpec, Workload } from '../ports.ts'
 import type { WantedRollout } from './wanted.ts'
 
-// What a pod template says of its containers' profiles. The names are upstream's, and the admission webhook's, which writes them.
-const OPTED_OUT = 'unconfined'
+/** The annotations of a pod template that say what confines its containers. */
 const keys: Record<KernelEnforcer, readonly string[]> = {
-  AppArmor: ['container.apparmor.security.beta.varmor.org/', 'container.apparmor.security.beta.kubernetes.io/'],
-  BPF: ['container.bpf.security.beta.varmor.org/'],
-  Seccomp: ['container.seccomp.security.beta.varmor.org/'],
+  AppArmor: [confinementPrefixes.appArmor, confinementPrefixes.kubernetesAppArmor],
+  BPF: [confinementPrefixes.bpf],
+  Seccomp: [confinementPrefixes.seccomp],
 }
 
 const annotationsOf = (workload: Workload) => workload.spec.template.metadata?.annotations ?? {}
@@ -21,7 +22,7 @@ function selected(workload: Workload, { target }: WantedRollout): readonly Conta
 
 /** Whether the enforcer is to confine the container: no user said otherwise. */
 function isConfined(workload: Workload, { name, securityContext }: ContainerSpec, enforcer: KernelEnforcer): boolean {
-  if (keys[enforcer].some((key) => annotationsOf(workload)[key + name] === OPTED_OUT)) return false
+  if (keys[enforcer].some((key) => annotationsOf(workload)[key + name] === optOut)) return false
   if (enforcer === 'Seccomp')
     return securityContext?.privileged !== true && securityContext?.seccompProfile?.type !== 'Unconfined'
   return enforcer === 'BPF' || securityContext?.appArmorProfile?.type !== 'Unconfined'
@@ -40,10 +41,8 @@ export const isOptedOut = (workload: Workload, wanted: WantedRollout): boolean =
 /** Whether the template names the profile wherever the policy wants it: its pods are in it, or wait for it. */
 export const isInProfile = (workload: Workload, wanted: WantedRollout): boolean =>
   each(workload, wanted).every(({ container: { name }, enforcer }) =>
-    keys[enforcer].some((key) => annotationsOf(workload)[key + name] === `localhost/${wanted.profileName}`),
+    keys[enforcer].some((key) => annotationsOf(workload)[key + name] === localhostPrefix + wanted.profileName),
   )
-
-const escaped = (step: string): string => step.replaceAll('~', '~0').replaceAll('/', '~1')
 
 /**
  * Takes a profile out of a template, in case the webhook does not: it may not have been asked. What users or other policies put
@@ -54,7 +53,7 @@ export function takeOut(workload: Workload, profileName: string): PatchOperation
   const ours = Object.keys(annotations).filter(
     (key) =>
       Object.values(keys).some((prefixes) => prefixes.some((prefix) => key.startsWith(prefix))) &&
-      annotations[key] === `localhost/${profileName}`,
+      annotations[key] === localhostPrefix + profileName,
   )
   const fields = (['containers', 'initContainers'] as const).flatMap((list) =>
     (workload.spec.template.spec?.[list] ?? []).flatMap(({ name, securityContext }, i) => {
@@ -71,7 +70,7 @@ export function takeOut(workload: Workload, profileName: string): PatchOperation
   )
   const marks = ours.map((key) => ({
     op: 'remove' as const,
-    path: `/spec/template/metadata/annotations/${escaped(key)}`,
+    path: pointer('/spec/template/metadata/annotations', key),
   }))
   return [...fields, ...marks]
 }

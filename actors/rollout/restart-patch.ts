@@ -1,4 +1,5 @@
-import type { PatchOperation, Workload } from '../ports.ts'
+import { type PatchOperation, pointer } from '../../src/base/json-patch.ts'
+import type { Workload } from '../ports.ts'
 import { takeOut } from './confinement.ts'
 import { RESTARTED_AT, withRestart } from './marker.ts'
 import type { WantedRollout } from './wanted.ts'
@@ -12,7 +13,7 @@ export function restartPatch(workload: Workload, wanted: WantedRollout, now: num
     if (metadata === undefined) return { op: 'add', path: at, value: { annotations: { [RESTARTED_AT]: value } } }
     if (metadata.annotations === undefined)
       return { op: 'add', path: `${at}/annotations`, value: { [RESTARTED_AT]: value } }
-    return { op: 'add', path: `${at}/annotations/${RESTARTED_AT.replace('/', '~1')}`, value }
+    return { op: 'add', path: pointer(`${at}/annotations`, RESTARTED_AT), value }
   }
   return [...(wanted.removing ? takeOut(workload, wanted.profileName) : []), mark()]
 }

@@ -9,6 +9,7 @@ import { Checkpoint } from '../audit/source/checkpoint.ts'
 import type { NoSource, SourceRequest } from '../audit/source/choose-source.ts'
 import { openAuditSource } from '../audit/source/open-source.ts'
 import type { AuditSource, Notify } from '../audit/source/source.ts'
+import { mebibyte } from '../base/bytes.ts'
 import { wallClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import { type Lineage, lineageStatus } from './lineage.ts'
@@ -67,7 +68,7 @@ export async function startViolationPipeline(options: ViolationPipelineOptions):
 }
 
 /** Larger batches cost less (npm run bench:pipeline), and a crash doubles at most the last one. */
-const chunkBytes = 1024 * 1024
+const chunkBytes = mebibyte
 
 interface Opened {
   audit: AuditSource

@@ -9,6 +9,7 @@ import { type NodeContents, readContents } from '../audit/enrich/node-contents.t
 import { noProcesses } from '../audit/enrich/pid-resolver.ts'
 import { Snapshot } from '../audit/enrich/snapshot.ts'
 import { recordsOf } from '../audit/sink/own-lines.ts'
+import { newline } from '../base/bytes.ts'
 import { isSystemError, reasonOf } from './input.ts'
 import { printable, put } from './output.ts'
 
@@ -57,7 +58,6 @@ async function contentsOf(file: string): Promise<NodeContents | undefined> {
 /** No violation has an empty enforcer, and within a JSON string a quote is escaped: only a line of ours can hold this. */
 const undecodedMark = Buffer.from(',"eventType":"","enforcer":"","action":""')
 
-const newline = 0x0a
 const longestShown = 200
 
 class Decoder {

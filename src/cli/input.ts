@@ -1,8 +1,9 @@
 import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
+import { mebibyte } from '../base/bytes.ts'
 
 /** Some thousand policies. It bounds the time and memory that a wrong file name costs. */
-export const MAX_INPUT_BYTES = 4 * 1024 * 1024
+export const MAX_INPUT_BYTES = 4 * mebibyte
 
 /** Input that cannot be read as text; the message says why, without the file's name. */
 export class InputError extends Error {}

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { defaultOptIn } from '../manager/admission/opt-in.ts'
 import {
   readCount,
   readDnsName,
@@ -70,12 +71,7 @@ export function addManager(varmor: Command): void {
       readOrigin,
     )
     .option('--name <names>', 'further names and addresses in its certificate', readNames, [])
-    .option(
-      '--webhookMatchLabel <label>',
-      'KEY=VALUE that opts a workload in; empty: all',
-      readLabel,
-      'sandbox.varmor.org/enable=true',
-    )
+    .option('--webhookMatchLabel <label>', 'KEY=VALUE that opts a workload in; empty: all', readLabel, defaultOptIn)
     .addOption(
       new Option(
         '--webhookFailurePolicy <policy>',

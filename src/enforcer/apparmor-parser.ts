@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { mebibyte } from '../base/bytes.ts'
 import { EnforcerError } from './enforcer-error.ts'
 
 /** How a run of apparmor_parser ended. */
@@ -14,7 +15,7 @@ export type RunParser = (args: readonly string[], stdin?: string) => Promise<Par
 /** A profile takes well below a second; a run of many has its time for each. */
 const timeFor = (files: number): number => 60_000 + files * 2_000
 
-const longestOutput = 1024 * 1024
+const longestOutput = mebibyte
 
 /** Starts the program anew for each call; it is killed when it takes far too long. */
 export function parserProgram(program = 'apparmor_parser'): RunParser {

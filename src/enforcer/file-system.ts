@@ -1,5 +1,6 @@
 import { constants } from 'node:fs'
 import { lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
+import { mebibyte } from '../base/bytes.ts'
 
 /** The system calls that profile files need, each one step at which a node can crash. Errors carry errno names. */
 export interface FileSystem {
@@ -23,7 +24,7 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY, O_DIRECTORY
 const foreignWrite = 0o022
 
 /** Files of ours are far smaller; a larger one is not ours. */
-const largest = 16 * 1024 * 1024
+const largest = 16 * mebibyte
 
 export const nodeFileSystem: FileSystem = {
   async makeFolder(path) {

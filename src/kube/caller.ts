@@ -1,4 +1,5 @@
 import { Backoff } from '../base/backoff.ts'
+import { mebibyte } from '../base/bytes.ts'
 import { type Clock, sleep, systemClock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
 import { linkedController, untilAborted } from './abort.ts'
@@ -74,7 +75,7 @@ export class Caller {
       clock: systemClock,
       random: Math.random,
       observer: {},
-      longestAnswer: 64 * 1024 * 1024,
+      longestAnswer: 64 * mebibyte,
       attempts: 8,
     }
     const limiter = options.limiter ?? new PriorityLimiter()

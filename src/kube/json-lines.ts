@@ -1,4 +1,4 @@
-const NEWLINE = 0x0a
+import { newline } from '../base/bytes.ts'
 
 /** A line is longer than its bound. */
 export class LineTooLong extends Error {
@@ -30,7 +30,7 @@ export class LineCutter {
     // Views of one kind, so that one class of text decoding serves all.
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
     let start = 0
-    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
+    for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, start)) {
       this.#check(end - start)
       const line = this.#held === 0 ? bytes.toString('utf8', start, end) : this.#joined(bytes.subarray(start, end))
       start = end + 1

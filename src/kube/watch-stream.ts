@@ -1,3 +1,4 @@
+import { mebibyte } from '../base/bytes.ts'
 import { ApiError, ConnectionError } from './api-error.ts'
 import type { Caller } from './caller.ts'
 import { LineCutter, LineTooLong } from './json-lines.ts'
@@ -16,7 +17,7 @@ export interface WatchSink<T> {
 }
 
 /** Bytes of a line. An object in etcd has 1.5 MiB at most by default, and JSON escapes it to no more than six times as much. */
-export const LONGEST_LINE = 16 * 1024 * 1024
+export const LONGEST_LINE = 16 * mebibyte
 
 /** See ApiClient.watch. An ERROR event is thrown as the ApiError that it is. */
 export async function runWatch<T extends KubeObject>(

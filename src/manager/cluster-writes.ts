@@ -3,13 +3,13 @@ import {
   type ControlPlaneApi,
   type ControlPlaneStores,
   isBug,
-  type PatchOperation,
   PortError,
   type PortErrorCode,
   type ProfileDocument,
   type Workload,
 } from '../../actors/ports.ts'
 import type { ArmorProfile, ArmorProfileStatus, VarmorPolicyStatus } from '../api/types.ts'
+import type { PatchOperation } from '../base/json-patch.ts'
 import { ApiError, isAlreadyExists, isConflict, isNotFound, isTooManyRequests } from '../kube/api-error.ts'
 import type { ApiClient } from '../kube/client.ts'
 import type { KubeObject, ResourceRef } from '../kube/objects.ts'

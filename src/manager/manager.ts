@@ -2,6 +2,7 @@ import type { PolicySettings } from '../../actors/policy.ts'
 import type { AnyPolicy, PolicyEvent, RecordEvent } from '../../actors/ports.ts'
 import type { RolloutSettings } from '../../actors/rollout.ts'
 import { ActorSystem } from '../../actors/runtime/index.ts'
+import { mebibyte } from '../base/bytes.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Change } from '../kube/change.ts'
@@ -98,7 +99,7 @@ export const defaultPace = { qps: 500, burst: 1_000 }
  * Bytes of an answer. While a list is parsed it takes several times its size; one that is longer is asked for page by page, as the
  * nodes of a cluster of more than a thousand are.
  */
-export const longestAnswer = 16 * 1024 * 1024
+export const longestAnswer = 16 * mebibyte
 
 /** Milliseconds that a graceful stop may take for each of its steps. */
 const PATIENCE = 5_000

@@ -1,3 +1,4 @@
+import { type SocketFamily, socketFamilies, socketTypeNumbers } from '../api/linux-sockets.ts'
 import type { Capability } from './capabilities.ts'
 
 /**
@@ -19,64 +20,13 @@ export type MountOperation = 'new' | 'bind' | 'move' | 'remount' | 'umount'
 /** From the side of the process in the container: `read` and `trace` act on others, `readby` and `traceby` suffer it. */
 export type PtraceAccess = 'read' | 'trace' | 'readby' | 'traceby'
 
-export type SocketDomain = (typeof socketDomains)[number]
+export type SocketDomain = Exclude<SocketFamily, 'decnet'>
 export type SocketType = (typeof socketTypes)[number]
 export type SocketProtocol = (typeof socketProtocols)[number]
 
-/**
- * Address families by the names that AppArmor and upstream's raw rules share, in the order of their AF_ numbers
- * (include/linux/socket.h), of which 12, AF_DECnet, is left out: Linux 6.1 removed it.
- */
-export const socketDomains = [
-  'unspec',
-  'unix',
-  'inet',
-  'ax25',
-  'ipx',
-  'appletalk',
-  'netrom',
-  'bridge',
-  'atmpvc',
-  'x25',
-  'inet6',
-  'rose',
-  'netbeui',
-  'security',
-  'key',
-  'netlink',
-  'packet',
-  'ash',
-  'econet',
-  'atmsvc',
-  'rds',
-  'sna',
-  'irda',
-  'pppox',
-  'wanpipe',
-  'llc',
-  'ib',
-  'mpls',
-  'can',
-  'tipc',
-  'bluetooth',
-  'iucv',
-  'rxrpc',
-  'isdn',
-  'phonet',
-  'ieee802154',
-  'caif',
-  'alg',
-  'nfc',
-  'vsock',
-  'kcm',
-  'qipcrtr',
-  'smc',
-  'xdp',
-  'mctp',
-] as const
+/** Address families that rules can name. AF_DECnet is left out: Linux 6.1 removed it. */
+export const socketDomains = socketFamilies.filter((name) => name !== 'decnet')
 
-/** Socket types with their numbers (include/linux/net.h). */
-export const socketTypeNumbers = { stream: 1, dgram: 2, raw: 3, rdm: 4, seqpacket: 5, dccp: 6, packet: 10 } as const
 export const socketTypes = Object.keys(socketTypeNumbers) as (keyof typeof socketTypeNumbers)[]
 
 /**

@@ -2,7 +2,6 @@ import {
   type AnyPolicy,
   type ControlPlaneApi,
   type ControlPlaneStores,
-  type PatchOperation,
   type PolicyId,
   PortError,
   type ProfileDocument,
@@ -11,6 +10,7 @@ import {
 } from '../../actors/ports.ts'
 import type { ArmorProfile, ArmorProfileStatus, VarmorPolicyStatus } from '../../src/api/types.ts'
 import { type Clock, sleep } from '../../src/base/clock.ts'
+import type { PatchOperation } from '../../src/base/json-patch.ts'
 import type { Random } from '../../src/base/random.ts'
 
 export type Kind = 'VarmorPolicy' | 'VarmorClusterPolicy' | 'ArmorProfile' | WorkloadKind

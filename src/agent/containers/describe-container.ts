@@ -1,16 +1,15 @@
+import { confinementPrefixes, localhostPrefix } from '../../api/annotations.ts'
 import { ownPrefix } from '../../enforcer/ports.ts'
 import type { ProcessFacts } from './process-facts.ts'
 import type { NodeContainer, RuntimeContainer, Sandbox } from './runtime.ts'
 
 /** Annotations of a pod that say what protects a container, in the order in which upstream asks them. */
 const protectionKeys = [
-  'container.bpf.security.beta.varmor.org',
-  'container.apparmor.security.beta.kubernetes.io',
-  'container.apparmor.security.beta.varmor.org',
-  'container.seccomp.security.beta.varmor.org',
+  confinementPrefixes.bpf,
+  confinementPrefixes.kubernetesAppArmor,
+  confinementPrefixes.appArmor,
+  confinementPrefixes.seccomp,
 ]
-
-const localhost = 'localhost/'
 
 /** Id of the sandbox that a container is in; containerd's CRI part writes it into the OCI spec. */
 export const sandboxOf = ({ annotations }: RuntimeContainer): string =>
@@ -54,8 +53,8 @@ export function describeContainer(
  */
 function protectedBy(containerName: string, podAnnotations: Readonly<Record<string, string>>): string | undefined {
   for (const key of protectionKeys) {
-    const value = podAnnotations[`${key}/${containerName}`]
-    if (value?.startsWith(localhost + ownPrefix)) return value.slice(localhost.length)
+    const value = podAnnotations[key + containerName]
+    if (value?.startsWith(localhostPrefix + ownPrefix)) return value.slice(localhostPrefix.length)
   }
   return undefined
 }

@@ -9,6 +9,7 @@ import {
   status,
 } from '@grpc/grpc-js'
 import { fromJSON, type PackageDefinition, type ServiceDefinition } from '@grpc/proto-loader'
+import { mebibyte } from '../../base/bytes.ts'
 import { RuntimeError } from './runtime.ts'
 
 /** google.protobuf.Any. */
@@ -34,7 +35,7 @@ export interface GrpcCallOptions {
 }
 
 /** As the runtime's own limit for messages. */
-const largestMessage = 16 * 1024 * 1024
+const largestMessage = 16 * mebibyte
 
 /** From a descriptor that `npm run generate` has written. */
 export const protoDefinitions = (descriptor: string): PackageDefinition =>

@@ -1,3 +1,4 @@
+import { socketFamilies, socketTypeNumbers } from '../linux-sockets.ts'
 import { flag, list, object, optional, text, word } from './build.ts'
 import { dnsLabel, labelSelector, ports, qualifiers } from './common.ts'
 import type { Vocabulary } from './node.ts'
@@ -21,17 +22,16 @@ export const ptracePermissions = {
   readby: [],
 } as const satisfies Vocabulary
 
+/** AF_UNSPEC is no family that a socket has, and AF_DECnet is gone since Linux 6.1. */
+const unnamed: readonly string[] = ['unspec', 'decnet']
+
 /** Socket families by the names of socket(2), without AF_. */
 export const socketDomains: Vocabulary = {
   all: ['*'],
-  ...namesWithout(
-    'unix inet ax25 ipx appletalk netrom bridge atmpvc x25 inet6 rose netbeui security key netlink packet ash econet ' +
-      'atmsvc rds sna irda pppox wanpipe llc ib mpls can tipc bluetooth iucv rxrpc isdn phonet ieee802154 caif alg nfc ' +
-      'vsock kcm qipcrtr smc xdp mctp',
-  ),
+  ...Object.fromEntries(socketFamilies.filter((name) => !unnamed.includes(name)).map((name) => [name, []])),
 }
 
-export const socketTypes: Vocabulary = { all: ['*'], ...namesWithout('stream dgram raw rdm seqpacket dccp packet') }
+export const socketTypes: Vocabulary = { all: ['*'], ...namesWithout(Object.keys(socketTypeNumbers).join(' ')) }
 
 export const socketProtocols: Vocabulary = { all: ['*'], ...namesWithout('icmp tcp udp') }
 

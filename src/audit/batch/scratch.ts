@@ -1,3 +1,4 @@
+import { newline } from '../../base/bytes.ts'
 import { appArmorSchema } from '../decode/apparmor-fields.ts'
 import { AuditId } from '../decode/audit-id.ts'
 import { RecordPlace } from '../decode/locate-record.ts'
@@ -92,8 +93,6 @@ export class Scratch {
     return deferred
   }
 }
-
-const newline = 0x0a
 
 function copyRanges(bytes: Uint8Array, offsets: readonly number[], lines: boolean): Uint8Array {
   let length = 0

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { mebibyte, newline, space } from '../../base/bytes.ts'
 import { header } from '../decode/bpf-record.ts'
 import type { BatchFormat, SourceBatch } from './batch.ts'
 import { sharedMemory } from './buffer-store.ts'
@@ -12,13 +13,10 @@ export interface StreamOptions {
   longest?: number
 }
 
-const newline = 0x0a
-const space = 0x20
-
 /** Cuts a stream of bytes, from a file or a pipe, into batches. What is left at the end becomes the last batch. */
 export async function* streamBatches(
   stream: AsyncIterable<Uint8Array>,
-  { source, format, size = 256 * 1024, longest = 1024 * 1024 }: StreamOptions,
+  { source, format, size = 256 * 1024, longest = mebibyte }: StreamOptions,
 ): AsyncGenerator<SourceBatch> {
   let [pieces, length, seq] = [[] as Uint8Array[], 0, 0]
   for await (const piece of stream) {

@@ -1,3 +1,5 @@
+import { space } from '../../base/bytes.ts'
+
 /** The `1740366282.121:674` of `audit(1740366282.121:674)`: seconds, milliseconds and the serial number of the record. */
 export class AuditId {
   /** The text between the brackets. */
@@ -17,7 +19,6 @@ export class AuditId {
   }
 }
 
-const space = 0x20
 const zero = 0x30
 const dot = 0x2e
 const colon = 0x3a

@@ -1,3 +1,6 @@
+import { mountFlagBits } from '../../api/linux-mount-flags.ts'
+import { socketFamilies, socketTypeNumbers } from '../../api/linux-sockets.ts'
+
 /** Names of the numbers in BPF records, as upstream's enforcer prints them (vArmor-ebpf, pkg/bpfenforcer/const.go) and on. */
 
 /** Capabilities by number (include/uapi/linux/capability.h). */
@@ -53,40 +56,21 @@ const ptracePermissions: readonly (readonly [number, string])[] = [
 /** Upstream has one bit in an event; several are joined. */
 export const ptracePermissionName = (bits: number): string => bitNames(bits, ptracePermissions).join(' ')
 
-const MS_BIND = 0x1000
-const MS_REC = 0x4000
+/** 0x200 is no flag of mount(2): a record stands for umount with it. */
+const umount = 0x200
 
-/** MS_… (include/uapi/linux/mount.h) by mount(8)'s words; 0x200 is no mount flag and stands for umount. */
-const mountFlags: readonly (readonly [number, string])[] = [
-  [0x1, 'ro'],
-  [0x2, 'nosuid'],
-  [0x4, 'nodev'],
-  [0x8, 'noexec'],
-  [0x10, 'sync'],
-  [0x20, 'remount'],
-  [0x40, 'mand'],
-  [0x80, 'dirsync'],
-  [0x100, 'nosymfollow'],
-  [0x200, 'umount'],
-  [0x400, 'noatime'],
-  [0x800, 'nodiratime'],
-  [0x2000, 'move'],
-  [0x8000, 'silent'],
-  [0x2_0000, 'make-unbindable'],
-  [0x4_0000, 'make-private'],
-  [0x8_0000, 'make-slave'],
-  [0x10_0000, 'make-shared'],
-  [0x20_0000, 'relatime'],
-  [0x80_0000, 'iversion'],
-  [0x100_0000, 'strictatime'],
-]
+const { bind: MS_BIND, rec: MS_REC, ...others } = mountFlagBits
+
+const mountFlags: readonly (readonly [number, string])[] = [...Object.entries(others), ['umount', umount] as const]
+  .map(([name, bit]) => [bit, name] as const)
+  .sort(([a], [b]) => a - b)
 
 /** Combinations with bind, of which the first that is wholly set counts. */
 const bindFlags: readonly (readonly [number, string])[] = [
-  [MS_BIND | MS_REC | 0x2_0000, 'make-runbindable'],
-  [MS_BIND | MS_REC | 0x4_0000, 'make-rprivate'],
-  [MS_BIND | MS_REC | 0x8_0000, 'make-rslave'],
-  [MS_BIND | MS_REC | 0x10_0000, 'make-rshared'],
+  [MS_BIND | MS_REC | others['make-unbindable'], 'make-runbindable'],
+  [MS_BIND | MS_REC | others['make-private'], 'make-rprivate'],
+  [MS_BIND | MS_REC | others['make-slave'], 'make-rslave'],
+  [MS_BIND | MS_REC | others['make-shared'], 'make-rshared'],
   [MS_BIND | MS_REC, 'rbind'],
   [MS_BIND, 'bind'],
 ]
@@ -99,22 +83,17 @@ export function mountFlagNames(flags: number): string[] {
   return names
 }
 
-/** AF_… by number (include/linux/socket.h). */
-// biome-ignore format: a table reads better
-const domains = [
-  'UNSPEC', 'UNIX', 'INET', 'AX25', 'IPX', 'APPLETALK', 'NETROM', 'BRIDGE', 'ATMPVC', 'X25', 'INET6', 'ROSE', 'DECnet',
-  'NETBEUI', 'SECURITY', 'KEY', 'NETLINK', 'PACKET', 'ASH', 'ECONET', 'ATMSVC', 'RDS', 'SNA', 'IRDA', 'PPPOX', 'WANPIPE',
-  'LLC', 'IB', 'MPLS', 'CAN', 'TIPC', 'BLUETOOTH', 'IUCV', 'RXRPC', 'ISDN', 'PHONET', 'IEEE802154', 'CAIF', 'ALG', 'NFC',
-  'VSOCK', 'KCM', 'QIPCRTR', 'SMC', 'XDP', 'MCTP',
-]
+/** The one family that the kernel's header does not write in capitals. */
+const oddNames: Readonly<Record<string, string>> = { decnet: 'DECnet' }
+
+const domains = socketFamilies.map((name) => oddNames[name] ?? name.toUpperCase())
 
 export const domainName = (number: number): string =>
   domains[number] === undefined ? `unknown(${number})` : `AF_${domains[number]}`
 
-// biome-ignore format: a table reads better
-const socketTypes: Readonly<Record<number, string>> = {
-  1: 'STREAM', 2: 'DGRAM', 3: 'RAW', 4: 'RDM', 5: 'SEQPACKET', 6: 'DCCP', 10: 'PACKET',
-}
+const socketTypes: Readonly<Record<number, string>> = Object.fromEntries(
+  Object.entries(socketTypeNumbers).map(([name, number]) => [number, name.toUpperCase()]),
+)
 
 export const socketTypeName = (number: number): string =>
   socketTypes[number] === undefined ? `unknown(${number})` : `SOCK_${socketTypes[number]}`

@@ -1,3 +1,4 @@
+import { quote, space } from '../../base/bytes.ts'
 import { isAuditId } from './audit-id.ts'
 
 /** Types of audit records that can hold violations (include/uapi/linux/audit.h); everything else is `other`. */
@@ -16,8 +17,6 @@ const names: Readonly<Record<string, number>> = {
   APPARMOR_ERROR: 1506,
 }
 
-const space = 0x20
-const quote = 0x22
 const colon = 0x3a
 const semicolon = 0x3b
 const equals = 0x3d

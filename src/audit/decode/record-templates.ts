@@ -1,3 +1,4 @@
+import { quote } from '../../base/bytes.ts'
 import { slotOf } from './apparmor-fields.ts'
 import { isSpecial } from './byte-kinds.ts'
 import { Literal } from './literal.ts'
@@ -177,7 +178,6 @@ const blankPid = wordOf(' pid')
 const blankCom = wordOf(' com')
 const mmEqualsQuote = wordOf('mm="')
 const equals = 0x3d
-const quote = 0x22
 
 /** Place by the words where heads differ: action, operation and class. */
 function headPlace(view: DataView, at: number): number {

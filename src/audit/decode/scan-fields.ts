@@ -1,9 +1,8 @@
+import { quote, space } from '../../base/bytes.ts'
 import { isSpecial } from './byte-kinds.ts'
 import { form, type RecordFields } from './record-fields.ts'
 import { noSlot, type RecordSchema } from './record-schema.ts'
 
-const space = 0x20
-const quote = 0x22
 const apostrophe = 0x27
 const minus = 0x2d
 const equals = 0x3d

@@ -1,3 +1,4 @@
+import { quote } from '../../base/bytes.ts'
 import { type Output, putByte } from './output.ts'
 
 /** JSON of a value as pure ASCII; halves of surrogate pairs, which are no characters, become U+FFFD. */
@@ -7,7 +8,6 @@ export function asciiJson(value: unknown): string {
     .replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
-const quote = 0x22
 const backslash = 0x5c
 const hexDigits = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0))
 

@@ -1,3 +1,4 @@
+import { mebibyte } from '../../base/bytes.ts'
 import {
   explainForkError,
   type ForkAddon,
@@ -10,7 +11,7 @@ import {
 const defaults: ForkOptions = {
   // Eight megabytes: the last dead of some ten seconds of a fork storm, of minutes on a busy node.
   entries: 131_072,
-  receiveBuffer: 8 * 1024 * 1024,
+  receiveBuffer: 8 * mebibyte,
   napMs: 20,
   procRoot: '/proc',
 }

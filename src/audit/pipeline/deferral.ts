@@ -1,3 +1,4 @@
+import { mebibyte } from '../../base/bytes.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { BatchFormat, Deferred } from '../batch/batch.ts'
 
@@ -39,7 +40,7 @@ export class Deferral<Owner> {
   #closed = false
 
   constructor(options: DeferralOptions<Owner>) {
-    this.#options = { patience: 2000, bound: 8 * 1024 * 1024, ...options }
+    this.#options = { patience: 2000, bound: 8 * mebibyte, ...options }
   }
 
   /** Groups of records that wait. */

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { Piscina, queueOptionsSymbol } from 'piscina'
+import { mebibyte } from '../../base/bytes.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { BatchResult, SourceBatch } from '../batch/batch.ts'
 import { BufferStore, ownMemory, sharedMemory } from '../batch/buffer-store.ts'
@@ -41,7 +42,6 @@ export interface WorkerFailure {
 }
 
 const tasksPerWorker = 2
-const mebibyte = 1024 * 1024
 
 /** Worker threads that turn batches into lines. A batch always has a result, whatever happens to the thread that has it. */
 export class DecodePool {

@@ -1,3 +1,5 @@
+import { newline } from '../../base/bytes.ts'
+
 /** What became of the lines of one offer. */
 export interface OfferResult {
   written: number
@@ -19,8 +21,6 @@ export interface Offer {
 const small = 64 * 1024
 /** Bytes of what is gathered, at most. */
 const large = 512 * 1024
-
-const newline = 0x0a
 
 interface Waiting extends Offer {
   /** Bytes of it that are written. */

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { newline, space } from '../../base/bytes.ts'
 import type { BatchFormat, SourceBatch } from '../batch/batch.ts'
 import { header } from '../decode/bpf-record.ts'
 import { asciiJson } from '../encode/json-text.ts'
@@ -85,6 +86,3 @@ function endOfLine(bytes: Uint8Array, start: number, kmsg: boolean): number {
   while (kmsg && end !== -1 && bytes[end + 1] === space) end = bytes.indexOf(newline, end + 1)
   return end === -1 ? bytes.length : end
 }
-
-const newline = 0x0a
-const space = 0x20

@@ -13,6 +13,7 @@ import {
 import { basename, dirname, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { createStream, type FileSize, type RotatingFileStream } from 'rotating-file-stream'
+import { mebibyte, newline } from '../../base/bytes.ts'
 
 export interface SinkFileOptions {
   path: string
@@ -38,7 +39,6 @@ export interface WriteResult {
   trouble?: Trouble
 }
 
-const newline = 0x0a
 const synchronise = promisify(fdatasync)
 
 /** A file as this process holds it, besides rotating-file-stream's own handle. */
@@ -211,7 +211,7 @@ const bytesOf = (size: FileSize): number => Number.parseInt(size, 10) * (units[s
 /** A file that was only read or is synced has nothing to say when it is closed. */
 const closeLater = (fd: number): void => close(fd)
 
-const longestTornLine = 1024 * 1024
+const longestTornLine = mebibyte
 
 /** A crash in the middle of a write leaves a piece of a line: it would make the next one invalid. */
 function cutTornLine(path: string): void {

@@ -1,4 +1,5 @@
 import { backoff } from '../../base/backoff.ts'
+import { mebibyte } from '../../base/bytes.ts'
 import type { Clock } from '../../base/clock.ts'
 import { LineQueue, type Offer, type OfferResult } from './line-queue.ts'
 import { type Loss, lossLine, type Writer } from './own-lines.ts'
@@ -50,7 +51,7 @@ export class Sink {
 
   constructor(options: SinkOptions) {
     this.#options = options
-    this.#bound = options.bound ?? 16 * 1024 * 1024
+    this.#bound = options.bound ?? 16 * mebibyte
   }
 
   /** Lines that wait. */

@@ -1,4 +1,4 @@
-const newline = 0x0a
+import { newline } from '../../base/bytes.ts'
 
 /** Bytes that are passed on of a line longer than a chunk; the kernel's longest audit record has 8,970. */
 const keptOfLongLine = 16_384

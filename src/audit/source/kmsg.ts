@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs'
+import { newline } from '../../base/bytes.ts'
 import { type Clock, wallClock } from '../../base/clock.ts'
 import type { SourceBatch } from '../batch/batch.ts'
 import { AuditSourceError } from './audit-source-error.ts'
@@ -58,7 +59,6 @@ export interface KmsgStats extends SourceStats {
  */
 const longestRecord = 16_384
 const comma = 0x2c
-const newline = 0x0a
 /**
  * Most bytes that are read after `stop`: more than a ring holds; a kernel that never stops talking must not hold up the
  * end.

@@ -1,4 +1,5 @@
 import { getSystemErrorName } from 'node:util'
+import { mebibyte } from '../../base/bytes.ts'
 import type { SourceBatch } from '../batch/batch.ts'
 import {
   type AuditAddon,
@@ -73,7 +74,7 @@ const defaults = {
   flushMs: 5,
   napMs: 1,
   sampleMs: 1_000,
-  receiveBuffer: 32 * 1024 * 1024,
+  receiveBuffer: 32 * mebibyte,
   backlogLimit: 32_768,
 }
 

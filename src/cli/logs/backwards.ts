@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer'
 import type { LogFile } from '../../audit/source/log-file.ts'
+import { newline } from '../../base/bytes.ts'
 import type { OpenedFile, Place } from './opened-log.ts'
 
-const newline = 0x0a
 const pieceBytes = 64 * 1024
 
 /** Bytes of a line that is read at all, as of a batch of a followed file. */

@@ -1,11 +1,11 @@
 import { Buffer } from 'node:buffer'
+import { newline } from '../../base/bytes.ts'
 import { printable } from '../output.ts'
 import { newlinesIn } from './backwards.ts'
 import type { Chunk } from './read-log.ts'
 import type { Rows } from './row.ts'
 import { parseViolation, type Violation } from './violation.ts'
 
-const newline = 0x0a
 /** Characters that are shown of a line that is no violation. */
 const longestShown = 200
 

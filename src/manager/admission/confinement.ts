@@ -1,5 +1,6 @@
+import { optOut } from '../../api/annotations.ts'
 import type { IndexedPolicy } from './indexed-policy.ts'
-import { freedMark, isFreedMark, localMark, marks, optOut, profileOfMark } from './marks.ts'
+import { freedMark, isFreedMark, localMark, marks, profileOfMark } from './marks.ts'
 import type { ContainerPart, ProfileField, SecurityContext } from './pod-parts.ts'
 
 export interface ConfinementOptions {

@@ -1,8 +1,8 @@
 import { POLICY_FINALIZER } from '../../../actors/policy.ts'
 import { apiVersion } from '../../api/schema/common.ts'
 import { policyKinds } from '../../api/validate.ts'
+import type { PatchOperation } from '../../base/json-patch.ts'
 import type { AdmissionRequest } from '../../kube/admission.ts'
-import type { PatchOperation } from './json-patch.ts'
 
 type HoldRequest = Pick<AdmissionRequest, 'kind' | 'operation' | 'subResource' | 'object'>
 

@@ -1,9 +1,11 @@
+import { mutatedAt } from '../../api/annotations.ts'
 import type { Labels } from '../../api/label-selector.ts'
+import { type PatchOperation, pointer } from '../../base/json-patch.ts'
 import type { AdmissionRequest } from '../../kube/admission.ts'
 import { type ConfinementOptions, confine } from './confinement.ts'
 import type { IndexedPolicy } from './indexed-policy.ts'
-import { type PatchOperation, patchFields, pointer } from './json-patch.ts'
-import { marks, mutatedAt, orphanedMarks, profileOfMark } from './marks.ts'
+import { patchFields } from './json-patch.ts'
+import { marks, orphanedMarks, profileOfMark } from './marks.ts'
 import { type ContainerPart, type PodParts, podParts } from './pod-parts.ts'
 import type { PolicyIndex, Workload } from './policy-index.ts'
 

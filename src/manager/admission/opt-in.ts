@@ -1,4 +1,6 @@
-export const defaultOptIn = 'sandbox.varmor.org/enable=true'
+import { defaultOptIn as label } from '../../api/annotations.ts'
+
+export const defaultOptIn = `${label.key}=${label.value}`
 
 /**
  * The label of `--webhookMatchLabel`: `key=value`, or nothing for all workloads.

@@ -1,6 +1,7 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import { mebibyte } from '../../base/bytes.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { ServingCredentials } from '../tls/certificate-keeper.ts'
 import { BodyError, readBody } from './read-body.ts'
@@ -22,7 +23,7 @@ export interface ServerLimits {
 }
 
 export const defaultLimits: ServerLimits = {
-  longestBody: 4 * 1024 * 1024,
+  longestBody: 4 * mebibyte,
   connections: 20_000,
   headTimeout: 10_000,
   requestTimeout: 30_000,

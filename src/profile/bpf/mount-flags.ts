@@ -1,51 +1,32 @@
+import { mountFlagBits } from '../../api/linux-mount-flags.ts'
 import type { MountOperationName } from './bpf-profile.ts'
 
-// Flags of mount(2) (include/uapi/linux/mount.h) under the names of the mount flags that raw rules take.
-
+/** The mount flags that raw rules take. */
 const given: Record<string, number> = {
-  ro: 1 << 0,
-  nosuid: 1 << 1,
-  nodev: 1 << 2,
-  noexec: 1 << 3,
-  sync: 1 << 4,
-  remount: 1 << 5,
-  mand: 1 << 6,
-  dirsync: 1 << 7,
-  noatime: 1 << 10,
-  nodiratime: 1 << 11,
-  bind: 1 << 12,
-  rbind: 1 << 12,
-  move: 1 << 13,
-  silent: 1 << 15,
-  'make-unbindable': 1 << 17,
-  'make-private': 1 << 18,
-  'make-slave': 1 << 19,
-  'make-shared': 1 << 20,
+  ...mountFlagBits,
+  rbind: mountFlagBits.bind,
   // Recursive or not is one flag beside (MS_REC). Upstream adds it and MS_BIND to each of these, and so refuses every
   // bind mount for `make-rprivate`; here a rule means what it says, and both forms, as each is a way round the other.
-  'make-runbindable': 1 << 17,
-  'make-rprivate': 1 << 18,
-  'make-rslave': 1 << 19,
-  'make-rshared': 1 << 20,
-  relatime: 1 << 21,
-  iversion: 1 << 23,
-  strictatime: 1 << 24,
+  'make-runbindable': mountFlagBits['make-unbindable'],
+  'make-rprivate': mountFlagBits['make-private'],
+  'make-rslave': mountFlagBits['make-slave'],
+  'make-rshared': mountFlagBits['make-shared'],
 }
 
 /** Words for a flag that is not given. */
 const notGiven: Record<string, number> = {
-  rw: given['ro']!,
-  suid: given['nosuid']!,
-  dev: given['nodev']!,
-  exec: given['noexec']!,
-  async: given['sync']!,
-  nomand: given['mand']!,
-  atime: given['noatime']!,
-  diratime: given['nodiratime']!,
-  loud: given['silent']!,
-  norelatime: given['relatime']!,
-  noiversion: given['iversion']!,
-  nostrictatime: given['strictatime']!,
+  rw: mountFlagBits.ro,
+  suid: mountFlagBits.nosuid,
+  dev: mountFlagBits.nodev,
+  exec: mountFlagBits.noexec,
+  async: mountFlagBits.sync,
+  nomand: mountFlagBits.mand,
+  atime: mountFlagBits.noatime,
+  diratime: mountFlagBits.nodiratime,
+  loud: mountFlagBits.silent,
+  norelatime: mountFlagBits.relatime,
+  noiversion: mountFlagBits.iversion,
+  nostrictatime: mountFlagBits.strictatime,
 }
 
 /** Whatever the flags are. */

@@ -1,11 +1,6 @@
 import type { FieldError } from '../../api/field-error.ts'
-import {
-  type SocketDomain,
-  socketDomains,
-  socketProtocols,
-  socketTypeNumbers,
-  socketTypes,
-} from '../../rules/meaning.ts'
+import { socketFamilies, socketTypeNumbers } from '../../api/linux-sockets.ts'
+import { type SocketDomain, socketDomains, socketProtocols, socketTypes } from '../../rules/meaning.ts'
 import type { Skipped } from '../result.ts'
 import type { EgressReference, EgressRules, SocketRule, Verdict } from './bpf-profile.ts'
 import type { Draft, DraftSocket } from './draft.ts'
@@ -17,14 +12,8 @@ import { tooLargeErrors } from './too-large.ts'
 /** IPPROTO_ numbers (include/uapi/linux/in.h, in6.h) of what a rule names. */
 const protocolNumbers = { icmp: [1, 58], tcp: [6], udp: [17] } as const
 
-/** AF_DECnet, which no rule can name: Linux 6.1 removed it. */
-const DECNET = 12
-
-/** The AF_ number of a family (include/linux/socket.h). */
-export function domainNumber(name: SocketDomain): number {
-  const place = socketDomains.indexOf(name)
-  return place < DECNET ? place : place + 1
-}
+/** The AF_ number of a family. */
+export const domainNumber = (name: SocketDomain): number => socketFamilies.indexOf(name)
 
 /** Merges what has one key; verdicts add up. Sorted by key. */
 export function mergeBy<T extends Verdict>(rules: readonly T[], keyOf: (rule: T) => unknown): T[] {
