@@ -39,7 +39,6 @@ export class AskError extends Error {
 export class PendingAsk {
   readonly kind = 'ask'
   settled = false
-  deferred = false
   due = 0
   list: DeadlineList | undefined
   previous: PendingAsk | undefined

@@ -1,9 +1,6 @@
 import type { Logger } from '../../src/base/logger.ts'
-import type { MailboxOptions } from './mailbox.ts'
 import type { Reference } from './reference.ts'
 import type { ReplyOf, RequestsOf } from './request.ts'
-import type { Supervision } from './supervision.ts'
-import type { Terminated } from './watches.ts'
 
 /**
  * What an actor does. `receive` gets the state and a message and returns the next state, one message at a time. Throwing
@@ -20,18 +17,11 @@ export interface Behaviour<State, Message> {
   stop?(state: State, context: ActorContext<Message>): void | Promise<void>
 }
 
-export interface SpawnOptions<Message> {
-  /** Unique among its siblings, without `/`. Made up unless given. */
-  readonly name?: string
-  readonly mailbox?: MailboxOptions<Message>
-  readonly supervision?: Supervision
-}
-
 /** What an actor has at hand. It stays the same object for the life of the instance. */
 export interface ActorContext<Message> {
   readonly self: Reference<Message>
   readonly address: string
-  /** For an actor of a family its key; else its name. */
+  /** Which actor of its family it is. */
   readonly key: string
   /** What made this actor fail the last time, for `start` to look at; undefined once it has been healthy. */
   readonly lastFailure: unknown
@@ -43,41 +33,15 @@ export interface ActorContext<Message> {
 
   /**
    * Replies to the request in hand.
-   * @returns false if nobody waits for it: it was told, or its time is over
+   * @returns false if nobody waits for it: it came with `tell`, or its time is over
    */
   reply<Sent extends RequestsOf<Message>>(message: Sent, value: ReplyOf<Sent>): boolean
-  /**
-   * For a reply that is known only after this message is done: call the result with it. The asker is rejected when this
-   * actor fails or ends before, and the actor is not passivated until then.
-   */
-  replyLater<Sent extends RequestsOf<Message>>(message: Sent): (value: ReplyOf<Sent>) => boolean
-
-  /** Puts the message in hand aside, uncounted and unanswered. It still takes up room in the mailbox. */
-  stash(): void
-  /** Puts all stashed messages back in front of the mailbox, in their order. A failure does the same. */
-  unstash(): void
 
   /** Sends the message to this actor after `delay` milliseconds, from 0. It replaces the timer of the same key. */
   after(key: string, delay: number, message: Message): void
-  /**
-   * Sends the message every `period` milliseconds, above 0, unless the one before still waits. It replaces the timer of
-   * the same key.
-   */
-  every(key: string, period: number, message: Message): void
   /** Takes a timer back. If its message waits in the mailbox already it will not be handled. A failure or the end cancels all. */
   cancel(key: string): void
 
-  /** Sends this actor the message that `toMessage` makes, when the other one has ended. It finds room in a full mailbox. */
-  watch(reference: Reference<never>, toMessage: (terminated: Terminated) => Message): void
-  unwatch(reference: Reference<never>): void
-
-  /** Starts a child: it ends with this actor, and when this actor fails. */
-  spawn<ChildState, ChildMessage>(
-    behaviour: Behaviour<ChildState, ChildMessage>,
-    options?: SpawnOptions<ChildMessage>,
-  ): Reference<ChildMessage>
-  /** The actor of an address, wherever it lives. The caller vouches for the type of its messages. */
-  lookup<Other>(address: string): Reference<Other>
   /** Ends this actor when the message in hand is done. What is queued then becomes dead letters. */
   stop(): void
 }

@@ -4,9 +4,8 @@ import type { Runnable } from './dispatcher.ts'
 import { Ending } from './ending.ts'
 import type { Kind } from './environment.ts'
 import { Inbox } from './inbox.ts'
-import type { Asker, Mark } from './mark.ts'
-import type { StopOptions } from './reference.ts'
-import { type Decision, decide, type Failure, failuresInARow, restartDelay } from './supervision.ts'
+import type { Asker, Origin } from './origin.ts'
+import { type Failure, failuresInARow, restartDelay } from './supervision.ts'
 import { Timers } from './timers.ts'
 
 type Phase =
@@ -17,21 +16,13 @@ type Phase =
   | 'running'
   /** Failed, and waiting for its next start. */
   | 'backing-off'
-  /** Waiting for children, or for the behaviour's `stop`. */
+  /** Waiting for the behaviour's `stop`. */
   | 'ending'
   | 'ended'
 
 /** What few actors need, so that the others do not carry it. */
 class Extras {
-  parent: Cell | undefined
-  children: Map<string, Cell> | undefined
-  waitsForChildren = false
   timers: Timers | undefined
-  /** What ends each watch, by the watched address. */
-  watching: Map<string, () => void> | undefined
-  /** Who was promised a reply for later. */
-  deferred: Asker[] = []
-  purgeAt = 16
   failures = 0
   lastFailure: unknown
   startedAt = 0
@@ -43,7 +34,7 @@ class Extras {
  * The instance of an actor: its state, its mailbox, and where it is in its life.
  *
  * `scheduled` is what keeps it to one message at a time: it is set while the dispatcher has the actor, while a promise
- * of its behaviour is pending, while it backs off, and while it waits for children. Whoever clears the reason schedules.
+ * of its behaviour is pending, and while it backs off. Whoever clears the reason schedules.
  */
 export class Cell extends Inbox implements Runnable {
   phase: Phase = 'new'
@@ -55,22 +46,16 @@ export class Cell extends Inbox implements Runnable {
   private scheduled = false
   /** A promise of `receive` is pending. */
   private busy = false
-  private stashing = false
   private message: unknown
-  private mark: Mark | undefined
+  private origin: Origin | undefined
   private context: ActorContext<unknown> | undefined
   private extras: Extras | undefined
   private readonly ended: (cell: Cell) => void
 
-  constructor(kind: Kind, key: string, ended: (cell: Cell) => void, parent?: Cell) {
+  constructor(kind: Kind, key: string, ended: (cell: Cell) => void) {
     super(kind, key)
     this.ended = ended
     kind.counters.live++
-    if (parent === undefined) return
-    this.more().parent = parent
-    const extras = parent.more()
-    extras.children ??= new Map()
-    extras.children.set(key, this)
   }
 
   override wake(): void {
@@ -90,14 +75,14 @@ export class Cell extends Inbox implements Runnable {
       const { mailbox } = this
       if (mailbox === undefined || mailbox.size === 0 || this.endsNow) break
       const message = mailbox.take()
-      const pending = this.handle(message, mailbox.mark)
+      const pending = this.handle(message, mailbox.origin)
       if (pending !== undefined) return pending
     }
     return this.endsNow ? this.end() : undefined
   }
 
   again(): boolean {
-    if (this.phase === 'ended' || this.phase === 'backing-off' || this.extras?.waitsForChildren) return false
+    if (this.phase === 'ended' || this.phase === 'backing-off') return false
     if (this.phase === 'ending' || this.endsNow) return true
     if (this.waiting) return true
     this.closeMailbox()
@@ -113,7 +98,6 @@ export class Cell extends Inbox implements Runnable {
 
   private begin(): Promise<void> | undefined {
     if (this.phase !== 'new' && this.phase !== 'asleep') return undefined
-    if (this.mustWaitForChildren()) return undefined
     const during = this.phase === 'asleep' ? 'activate' : 'start'
     this.context ??= this.kind.contextOf(this)
     try {
@@ -143,10 +127,14 @@ export class Cell extends Inbox implements Runnable {
     if (this.extras !== undefined) this.extras.startedAt = this.kind.environment.clock.now()
   }
 
-  private handle(message: unknown, mark: Mark | undefined): Promise<void> | undefined {
-    if (mark !== undefined && !this.isForBehaviour(mark)) return undefined
+  private handle(message: unknown, origin: Origin | undefined): Promise<void> | undefined {
+    if (origin?.kind === 'timer' && !this.extras?.timers?.taken(origin)) {
+      this.kind.counters.queued--
+      this.kind.counters.coalesced++
+      return undefined
+    }
     this.message = message
-    this.mark = mark
+    this.origin = origin
     try {
       // A running actor has a context.
       const next = this.kind.behaviour.receive(this.state, message, this.context!)
@@ -169,29 +157,16 @@ export class Cell extends Inbox implements Runnable {
     this.busy = false
   }
 
-  private isForBehaviour(mark: Mark): boolean {
-    if (mark.kind === 'escalation') this.fail(mark.error, 'child')
-    if (mark.kind !== 'timer' || this.extras?.timers?.taken(mark)) return mark.kind !== 'escalation'
-    this.kind.counters.queued--
-    this.kind.counters.coalesced++
-    return false
-  }
-
   private done(next: unknown): void {
     this.state = next
-    const { kind, message, mark } = this
+    const { kind, origin } = this
     this.message = undefined
-    this.mark = undefined
+    this.origin = undefined
     // Known now, and only now: a behaviour that gets this far has handled a message.
     if (kind.awaits === undefined) kind.awaits = false
-    if (this.stashing) {
-      this.stashing = false
-      this.putAside(message, mark)
-      return
-    }
     kind.counters.processed++
     kind.counters.queued--
-    if (mark?.kind === 'ask' && !mark.settled && !mark.deferred) mark.fail('NO_REPLY')
+    if (origin?.kind === 'ask' && !origin.settled) origin.fail('NO_REPLY')
   }
 
   // ---- failure
@@ -199,42 +174,28 @@ export class Cell extends Inbox implements Runnable {
   private fail(error: unknown, during: Failure['during']): void {
     const extras = this.more()
     const { environment, supervision } = this.kind
-    const upFor = during === 'start' || during === 'activate' ? 0 : environment.clock.now() - extras.startedAt
+    const upFor = during === 'receive' ? environment.clock.now() - extras.startedAt : 0
     extras.failures = failuresInARow(supervision, extras.failures, upFor)
     extras.lastFailure = error
-    const decision = this.decide(error, extras.failures)
     const retryIn = restartDelay(supervision, extras.failures, environment.random)
     const message = during === 'receive' ? { message: this.message } : {}
-    const failure = { ...this.identity, error, during, failures: extras.failures, decision, ...message }
-    if (during === 'receive' || during === 'child') this.failMessage(error)
-    this.forget(extras, error)
-    if (decision !== 'restart') this.endFailed(error, decision)
-    else if (this.endsNow) this.phase = 'new'
+    if (during === 'receive') this.failMessage(error)
+    this.state = undefined
+    extras.timers?.cancelAll()
+    if (this.endsNow) this.phase = 'new'
     else this.backOff(extras, retryIn)
-    this.report(decision === 'restart' ? { ...failure, retryIn } : failure)
+    this.report({ error, during, failures: extras.failures, retryIn, ...message })
   }
 
-  private get identity() {
+  private report(failure: Omit<Failure, 'address' | 'family' | 'key'>): void {
     const { address, key, kind } = this
-    return { address, family: kind.prefix.slice(0, -1), key }
-  }
-
-  private decide(error: unknown, failures: number): Decision {
+    const whole = { address, family: kind.family, key, ...failure }
     try {
-      return decide(this.kind.supervision, error, failures)
-    } catch (thrown) {
-      this.kind.environment.log.error({ address: this.address, err: thrown }, 'a supervision decision failed')
-      return 'restart'
-    }
-  }
-
-  private report(failure: Failure): void {
-    try {
-      this.kind.supervision.report?.(failure)
+      kind.supervision.report?.(whole)
     } catch (error) {
-      this.kind.environment.log.error({ address: this.address, err: error }, 'a supervision report failed')
+      kind.environment.log.error({ address, err: error }, 'a supervision report failed')
     }
-    this.kind.environment.failed(failure)
+    kind.environment.failed(whole)
   }
 
   private failMessage(error: unknown): void {
@@ -242,20 +203,9 @@ export class Cell extends Inbox implements Runnable {
     counters.processed++
     counters.failed++
     counters.queued--
-    if (this.mark?.kind === 'ask') this.mark.fail('FAILED', error)
+    if (this.origin?.kind === 'ask') this.origin.fail('FAILED', error)
     this.message = undefined
-    this.mark = undefined
-    this.stashing = false
-  }
-
-  /** Lets go of everything that belonged to the state that is lost. */
-  private forget(extras: Extras, error: unknown): void {
-    this.state = undefined
-    for (const asker of extras.deferred.splice(0)) asker.fail('FAILED', error)
-    extras.timers?.cancelAll()
-    this.unstash()
-    this.unwatchAll()
-    for (const child of [...(extras.children?.values() ?? [])]) child.requestStop(false)
+    this.origin = undefined
   }
 
   private backOff(extras: Extras, retryIn: number): void {
@@ -268,27 +218,12 @@ export class Cell extends Inbox implements Runnable {
     })
   }
 
-  private endFailed(error: unknown, decision: Decision): void {
-    this.closed = true
-    this.phase = 'ending'
-    const extras = this.more()
-    extras.ending ??= new Ending(false)
-    Object.assign(extras.ending, { drain: false, why: 'failed', error })
-    if (decision !== 'escalate') return
-    if (extras.parent === undefined) this.kind.environment.escalated(this.address, error)
-    else extras.parent.signal(undefined, { kind: 'escalation', error })
-  }
-
   // ---- the end
 
-  /** Ends it; resolves when it has ended. */
-  stop({ drain = true, within = 30_000 }: StopOptions = {}): Promise<void> {
+  /** Ends it, when it has handled what it has queued; resolves when it has ended. */
+  stop(): Promise<void> {
     if (this.phase === 'ended') return Promise.resolve()
-    return new Promise((resolve) => {
-      const ending = this.requestStop(drain)
-      ending.wait(resolve)
-      ending.limit(this.kind.environment.clock, within, () => this.abandon())
-    })
+    return new Promise((resolve) => this.requestStop(true).wait(resolve))
   }
 
   requestStop(drain: boolean): Ending {
@@ -307,8 +242,7 @@ export class Cell extends Inbox implements Runnable {
   /** Ends it at once, with whatever it has in hand. */
   abandon(): void {
     if (this.phase === 'ended') return
-    for (const child of [...(this.extras?.children?.values() ?? [])]) child.abandon()
-    if (this.busy) this.drop('abandoned', this.message, this.mark)
+    if (this.busy) this.drop('abandoned', this.message, this.origin)
     this.finish()
   }
 
@@ -318,14 +252,10 @@ export class Cell extends Inbox implements Runnable {
     const { ending } = extras
     if (this.phase === 'running') ending.stopDue = true
     this.phase = 'ending'
-    for (const child of extras.children?.values() ?? []) child.requestStop(ending.drain)
-    if (this.mustWaitForChildren()) return undefined
     const { behaviour } = this.kind
-    if (!ending.stopDue || behaviour.stop === undefined) {
-      this.finish()
-      return undefined
-    }
-    return this.endWith(behaviour.stop.bind(behaviour), ending)
+    if (ending.stopDue && behaviour.stop !== undefined) return this.endWith(behaviour.stop.bind(behaviour), ending)
+    this.finish()
+    return undefined
   }
 
   private endWith(
@@ -333,8 +263,7 @@ export class Cell extends Inbox implements Runnable {
     ending: Ending,
   ): Promise<void> | undefined {
     ending.stopDue = false
-    const failed = (error: unknown): void =>
-      this.report({ ...this.identity, error, during: 'stop', failures: 1, decision: 'stop' })
+    const failed = (error: unknown): void => this.report({ error, during: 'stop', failures: 1 })
     try {
       const pending = stop(this.state, this.context!)
       if (pending instanceof Promise) return pending.catch(failed).then(() => this.finish())
@@ -349,55 +278,25 @@ export class Cell extends Inbox implements Runnable {
     if (this.phase === 'ended') return
     this.phase = 'ended'
     this.closed = true
-    const { kind, address } = this
-    kind.counters.live--
+    this.kind.counters.live--
     this.extras?.timers?.cancelAll()
     this.extras?.restart?.cancel()
-    for (const asker of this.extras?.deferred.splice(0) ?? []) asker.fail('STOPPED')
-    this.unwatchAll()
     this.dropAll()
     this.state = undefined
     this.message = undefined
-    this.mark = undefined
-    const { ending, parent } = this.extras ?? {}
+    this.origin = undefined
     this.ended(this)
-    parent?.childEnded(this.key)
-    const error = ending?.error === undefined ? {} : { error: ending.error }
-    kind.environment.watches.notify({ address, why: ending?.why ?? 'stopped', ...error })
-    ending?.finish()
-  }
-
-  private mustWaitForChildren(): boolean {
-    const { extras } = this
-    if (extras?.children === undefined || extras.children.size === 0) return false
-    extras.waitsForChildren = true
-    return true
-  }
-
-  private childEnded(key: string): void {
-    const { extras } = this
-    extras?.children?.delete(key)
-    if (!extras?.waitsForChildren || extras.children?.size !== 0) return
-    extras.waitsForChildren = false
-    this.kind.environment.dispatcher.schedule(this)
+    this.extras?.ending?.finish()
   }
 
   // ---- passivation
 
   /** Whether nothing but its state would be lost with the instance. */
   get idle(): boolean {
-    return this.phase === 'running' && !this.scheduled && !this.closed && !this.holdsMore()
+    return this.phase === 'running' && !this.scheduled && !this.closed && !this.extras?.timers?.size
   }
 
-  private holdsMore(): boolean {
-    if (this.stashed !== undefined && this.stashed.length > 0) return true
-    if (this.extras === undefined) return false
-    const { timers, children, watching, deferred } = this.extras
-    if ((timers?.size ?? 0) + (children?.size ?? 0) + (watching?.size ?? 0) > 0) return true
-    return deferred.some(({ settled }) => !settled)
-  }
-
-  /** Ends an idle instance without a word to anyone: the actor goes on without it. */
+  /** Ends an idle instance without notice: the actor goes on without it. */
   passivate<Compact>(compact: (state: unknown) => Compact): Compact {
     const kept = compact(this.state)
     this.phase = 'ended'
@@ -425,54 +324,14 @@ export class Cell extends Inbox implements Runnable {
 
   /** Who waits for the reply to the message in hand. */
   askerOf(message: unknown): Asker | undefined {
-    if (this.message !== message) throw new Error('Only the message in hand can be replied to: see replyLater')
-    return this.mark?.kind === 'ask' ? this.mark : undefined
-  }
-
-  /** The asker of the message in hand will have its reply later. */
-  defer(asker: Asker): void {
-    asker.deferred = true
-    const extras = this.more()
-    extras.deferred.push(asker)
-    // Only when the list has doubled, so that a promise costs the same however many there are.
-    if (extras.deferred.length < extras.purgeAt) return
-    extras.deferred = extras.deferred.filter(({ settled }) => !settled)
-    extras.purgeAt = Math.max(16, extras.deferred.length * 2)
-  }
-
-  /** The message in hand is to be put aside when `receive` returns. */
-  stash(): void {
-    this.stashing = true
+    if (this.message !== message) throw new Error('Only the message in hand can be replied to')
+    return this.origin?.kind === 'ask' ? this.origin : undefined
   }
 
   timers(): Timers {
     const extras = this.more()
-    extras.timers ??= new Timers(this.kind.environment.clock, (message, timer) => this.signal(message, timer))
+    extras.timers ??= new Timers(this.kind.environment.clock, (message, timer) => this.timerFired(message, timer))
     return extras.timers
-  }
-
-  watch(address: string, end: () => void): void {
-    const extras = this.more()
-    extras.watching ??= new Map()
-    extras.watching.set(address, end)
-  }
-
-  watchEnded(address: string): void {
-    this.extras?.watching?.delete(address)
-  }
-
-  unwatch(address: string): void {
-    const watching = this.extras?.watching
-    watching?.get(address)?.()
-    watching?.delete(address)
-  }
-
-  private unwatchAll(): void {
-    for (const address of [...(this.extras?.watching?.keys() ?? [])]) this.unwatch(address)
-  }
-
-  child(key: string): Cell | undefined {
-    return this.extras?.children?.get(key)
   }
 
   private more(): Extras {

@@ -2,7 +2,7 @@ import { type DeadLetterReason, noDeadLetters } from './dead-letters.ts'
 
 /** What happened so far to the actors of one family. Plain numbers, so it can be sent between threads and exported. */
 export interface Stats {
-  /** Messages sent to them: told, asked, timers that fired, news of watched actors. */
+  /** Messages sent to them: by tell, by ask, by timers that fired. */
   readonly sent: number
   /** Messages that were handled, well or not. */
   readonly processed: number
@@ -10,7 +10,7 @@ export interface Stats {
   readonly failed: number
   /** Messages replaced by a newer one of their key; timer messages whose timer was set anew or cancelled in time. */
   readonly coalesced: number
-  /** Messages in mailboxes, stashed, or in hand right now: `sent` less all that is counted above and below. */
+  /** Messages in mailboxes, or in hand right now: `sent` less all that is counted above and below. */
   readonly queued: number
   /** The most messages that one mailbox has held. */
   readonly deepest: number

@@ -3,10 +3,8 @@ import type { Logger } from '../../src/base/logger.ts'
 
 /** Every way in which a message can come to nothing. */
 export const deadLetterReasons = [
-  /** The mailbox was full, and its policy is to reject. */
+  /** The mailbox was full. */
   'mailbox-full',
-  /** The mailbox was full, and a newer message took the place of this one, the oldest. */
-  'dropped-oldest',
   /** The actor had stopped, or was stopping, or stopped with the message still queued. */
   'stopped',
   /** No actor has the address. */
@@ -28,17 +26,9 @@ interface Tally {
   readonly deadLetters: Record<DeadLetterReason, number>
 }
 
-export interface DeadLetter {
-  readonly reason: DeadLetterReason
-  /** The actor that was to get it. */
-  readonly address: string
-  readonly message: unknown
-}
-
 /** A count for each reason, all zero. */
 export const noDeadLetters = (): Record<DeadLetterReason, number> => ({
   'mailbox-full': 0,
-  'dropped-oldest': 0,
   stopped: 0,
   'unknown-address': 0,
   abandoned: 0,
@@ -58,31 +48,22 @@ interface Window {
 }
 
 /**
- * Counts each dead letter, hands it to the listener, and logs it unless its reason was logged often of late. The first
+ * Counts each dead letter, and logs it unless its reason was logged often of late. The first
  * line after a quiet spell says how many were left out. Contents are not logged, only the message's `type`.
  */
 export class DeadLetters {
   private readonly clock: Clock
   private readonly log: Logger
-  private readonly listener: ((letter: DeadLetter) => void) | undefined
   private readonly windows = new Map<DeadLetterReason, Window>()
 
-  constructor(clock: Clock, log: Logger, listener: ((letter: DeadLetter) => void) | undefined) {
+  constructor(clock: Clock, log: Logger) {
     this.clock = clock
     this.log = log
-    this.listener = listener
   }
 
   add(reason: DeadLetterReason, address: string, message: unknown, counters: Tally): void {
     counters.deadLetters[reason]++
     this.logOne(reason, address, message)
-    if (this.listener === undefined) return
-    try {
-      this.listener({ reason, address, message })
-    } catch (error) {
-      // Whoever sent the message is on the stack: the listener's bug is not the sender's.
-      this.log.error({ err: error }, 'a listener for dead letters failed')
-    }
   }
 
   /** Counts letters whose contents are gone: those that were in a thread when it died. */

@@ -38,7 +38,7 @@ const LOOK = 8
  * inside `tell`.
  *
  * Actors whose behaviour never returned a promise run one after another in `pump`, with no promise and no closure for a
- * message. All others share lanes: a lane takes one ready actor after another and waits for each. Lanes are jobs of a
+ * message. All others share runners: a runner takes one ready actor after another and waits for each. Runners are jobs of a
  * p-queue, whose concurrency is therefore the number of behaviours that await at once; and however many of those hang,
  * actors that never wait are not held up.
  */
@@ -49,8 +49,8 @@ export class Dispatcher {
   private readonly ready = new Ring<Runnable>()
   private readonly awaiting = new Ring<Runnable>()
   private pumpRequested = false
-  /** Lanes that run or yield, not counting those that wait for a behaviour. */
-  private activeLanes = 0
+  /** Runners that run or yield, not counting those that wait for a behaviour. */
+  private activeRunners = 0
 
   constructor(clock: Clock, { concurrency = 64, batch = 64 }: DispatcherOptions = {}) {
     checkCount('The number of behaviours that await at once', concurrency)
@@ -62,7 +62,7 @@ export class Dispatcher {
 
   /** Whether nothing will happen until a timer fires or a promise of the outside world resolves. */
   get quiet(): boolean {
-    return !this.pumpRequested && this.activeLanes === 0 && this.ready.size === 0
+    return !this.pumpRequested && this.activeRunners === 0 && this.ready.size === 0
   }
 
   schedule(actor: Runnable): void {
@@ -78,11 +78,11 @@ export class Dispatcher {
   }
 
   private readonly pump = (): void => {
-    this.openLanes()
+    this.startRunners()
     const end = this.clock.now() + SLICE
     for (let turns = 0; this.ready.size > 0; turns++) {
       if (turns % LOOK === LOOK - 1 && this.sliceOver(turns, end)) {
-        this.openLanes()
+        this.startRunners()
         setImmediate(this.pump)
         return
       }
@@ -91,7 +91,7 @@ export class Dispatcher {
       if (pending === undefined) this.after(actor)
       else this.becameAwaiting(actor, pending)
     }
-    this.openLanes()
+    this.startRunners()
     // Only now: a request while it ran would be a second pump, which no slice ends.
     this.pumpRequested = false
     if (this.ready.size > 0) this.request()
@@ -112,13 +112,13 @@ export class Dispatcher {
     void pending.then(() => this.after(actor))
   }
 
-  private openLanes(): void {
-    // A lane that p-queue holds back shows that the limit is reached.
-    while (this.awaiting.size > 0 && this.queue.size === 0) void this.queue.add(this.lane)
+  private startRunners(): void {
+    // A runner that p-queue holds back shows that the limit is reached.
+    while (this.awaiting.size > 0 && this.queue.size === 0) void this.queue.add(this.runner)
   }
 
-  private readonly lane = async (): Promise<void> => {
-    this.activeLanes++
+  private readonly runner = async (): Promise<void> => {
+    this.activeRunners++
     let end = this.clock.now() + SLICE
     for (let turns = 0; this.awaiting.size > 0; turns++) {
       if (turns % LOOK === LOOK - 1 && this.sliceOver(turns, end)) {
@@ -131,13 +131,13 @@ export class Dispatcher {
       const pending = actor.turn(this.batch)
       if (pending !== undefined) {
         actor.kind.awaits = true
-        this.activeLanes--
+        this.activeRunners--
         await pending
-        this.activeLanes++
+        this.activeRunners++
         end = this.clock.now() + SLICE
       }
       this.after(actor)
     }
-    this.activeLanes--
+    this.activeRunners--
   }
 }

@@ -1,15 +1,10 @@
-import type { Clock, Timer } from '../../src/base/clock.ts'
-import type { Why } from './watches.ts'
-
-/** An actor that is about to end: how, why, and who waits for it. */
+/** An actor that is about to end: how, and who waits for it. */
 export class Ending {
+  /** What is in the mailbox is handled first; else it becomes dead letters. */
   drain: boolean
-  why: Why = 'stopped'
-  error: unknown
   /** The behaviour's `stop` is still to be called. */
   stopDue = false
   private waiters: (() => void)[] = []
-  private deadline: Timer | undefined
 
   constructor(drain: boolean) {
     this.drain = drain
@@ -19,13 +14,7 @@ export class Ending {
     this.waiters.push(done)
   }
 
-  /** The first time limit stands. */
-  limit(clock: Clock, within: number, over: () => void): void {
-    if (within < Number.POSITIVE_INFINITY) this.deadline ??= clock.after(within, over)
-  }
-
   finish(): void {
-    this.deadline?.cancel()
     for (const done of this.waiters) done()
     this.waiters = []
   }

@@ -9,7 +9,6 @@ import type { Dispatcher } from './dispatcher.ts'
 import type { MailboxPolicy, MailboxPool } from './mailbox.ts'
 import type { AnyReference } from './reference.ts'
 import type { Failure, Supervision } from './supervision.ts'
-import type { Watches } from './watches.ts'
 
 /** What the parts of one actor system share. */
 export interface Environment {
@@ -19,19 +18,17 @@ export interface Environment {
   readonly dispatcher: Dispatcher
   readonly deadLetters: DeadLetters
   readonly deadlines: Deadlines
-  readonly watches: Watches
   readonly mailboxes: MailboxPool
-  /** Told of every failure of every actor. */
+  /** Called with every failure of every actor. */
   failed(failure: Failure): void
-  /** Told when an actor without a parent escalates. */
-  escalated(address: string, error: unknown): void
   /** The actor of an address; one that takes nothing, if there is none. */
   lookup(address: string): AnyReference
 }
 
-/** What the actors of one family, or one spawned actor, have in common. */
+/** What the actors of one family have in common. */
 export interface Kind {
   readonly environment: Environment
+  readonly family: string
   /** What comes before an actor's key in its address. */
   readonly prefix: string
   readonly behaviour: Behaviour<unknown, unknown>
@@ -39,17 +36,16 @@ export interface Kind {
   readonly supervision: Supervision
   readonly counters: Counters
   awaits: boolean | undefined
-  /** Counts sweeps of a family for idle actors; stays 0 for spawned actors. */
+  /** Counts the family's sweeps for idle actors. */
   epoch: number
   contextOf(actor: unknown): ActorContext<unknown>
   /** Makes the state of a passivated actor from its compact form. */
   activate?(compact: unknown, key: string): unknown
 }
 
-/** What an asker is told when its message became a dead letter. */
+/** What an ask is rejected with when its message became a dead letter. */
 export const askErrorCodes: Readonly<Record<DeadLetterReason, AskErrorCode>> = {
   'mailbox-full': 'MAILBOX_FULL',
-  'dropped-oldest': 'MAILBOX_FULL',
   stopped: 'STOPPED',
   'unknown-address': 'UNKNOWN_ADDRESS',
   abandoned: 'STOPPED',

@@ -5,10 +5,9 @@ import { type Counters, copyStats, type Stats } from './counters.ts'
 import { askErrorCodes, type Environment, type Kind } from './environment.ts'
 import { checkAboveZero } from './limits.ts'
 import type { MailboxOptions } from './mailbox.ts'
-import type { Mark } from './mark.ts'
-import { AnyReference, type Reference, type StopOptions } from './reference.ts'
+import type { Origin } from './origin.ts'
+import { AnyReference, type Reference } from './reference.ts'
 import type { Supervision } from './supervision.ts'
-import type { WatchListener } from './watches.ts'
 
 export interface FamilyOptions<State, Message, Compact = never> {
   /** One behaviour for all; `context.key` tells which of them it is. */
@@ -17,7 +16,7 @@ export interface FamilyOptions<State, Message, Compact = never> {
   readonly supervision?: Supervision
   /**
    * An instance without a message for this many milliseconds is passivated, at the latest after twice as many. One that
-   * has timers, children, watches or stashed messages is not idle. Above 0; Infinity keeps all. 60,000 unless given.
+   * has timers is not idle. Above 0; Infinity keeps all. 60,000 unless given.
    */
   readonly idleAfter?: number
   /**
@@ -92,19 +91,11 @@ export class LocalFamily<Message = unknown> implements Family<Message> {
   }
 
   /** Makes a dead letter of a message that comes while the system stops. */
-  refuse(key: string, message: unknown, mark: Mark | undefined): false {
+  refuse(key: string, message: unknown, origin: Origin | undefined): false {
     this.kind.counters.sent++
     this.environment.deadLetters.add('stopped', this.kind.prefix + key, message, this.kind.counters)
-    if (mark?.kind === 'ask') mark.fail(askErrorCodes.stopped)
+    if (origin?.kind === 'ask') origin.fail(askErrorCodes.stopped)
     return false
-  }
-
-  stopOne(key: string, options: StopOptions | undefined): Promise<void> {
-    const known = this.actors.get(key)
-    if (known instanceof Cell) return known.stop(options)
-    if (this.actors.delete(key)) this.kind.counters.passivated--
-    this.environment.watches.notify({ address: this.kind.prefix + key, why: 'stopped' })
-    return Promise.resolve()
   }
 
   /** Makes no more instances; those that are there are the caller's to stop. Compact forms stay. */
@@ -188,20 +179,8 @@ class FamilyReference<Message> extends AnyReference<Message> {
     return `${this.family.name}/${this.key}`
   }
 
-  override deliver(message: unknown, mark: Mark | undefined): boolean {
+  override deliver(message: unknown, origin: Origin | undefined): boolean {
     if (this.cell === undefined || this.cell.phase === 'ended') this.cell = this.family.instance(this.key)
-    return this.cell?.deliver(message, mark) ?? this.family.refuse(this.key, message, mark)
-  }
-
-  override watch(listener: WatchListener): () => void {
-    const { watches } = this.family.environment
-    watches.add(this.address, listener)
-    return () => {
-      watches.remove(this.address, listener)
-    }
-  }
-
-  protected override end(options: StopOptions | undefined): Promise<void> {
-    return this.family.stopOne(this.key, options)
+    return this.cell?.deliver(message, origin) ?? this.family.refuse(this.key, message, origin)
   }
 }

@@ -1,17 +1,12 @@
 import { checkCount } from './limits.ts'
-import type { Mark } from './mark.ts'
+import type { Origin } from './origin.ts'
 
 export interface MailboxOptions<Message = unknown> {
-  /** The most messages that wait at once, stashed ones included: a whole number from 1. 1,000 unless given. */
+  /** The most messages that wait at once: a whole number from 1. One that finds the mailbox full is not taken. 1,000 unless given. */
   readonly capacity?: number
   /**
-   * What becomes of a message that finds the mailbox full. `reject`: it is not taken, and its sender is told.
-   * `drop-oldest`: it is taken, and the oldest one that waits is dropped. Either way one dead letter is counted.
-   */
-  readonly whenFull?: 'reject' | 'drop-oldest'
-  /**
    * The key of a level-triggered message, undefined for any other. While a message of the key waits, a newer one
-   * replaces it in its place, full mailbox or not. Asked messages have a reply to give, so they are never replaced.
+   * replaces it in its place, full mailbox or not. A message of an ask has a reply to give, so it is never replaced.
    */
   coalesce?(message: Message): string | number | undefined
 }
@@ -21,17 +16,15 @@ export type Key = string | number
 /** `MailboxOptions` with every default filled in. */
 export interface MailboxPolicy {
   readonly capacity: number
-  readonly dropOldest: boolean
   readonly coalesce: ((message: unknown) => Key | undefined) | undefined
 }
 
 export function mailboxPolicy<Message>(options: MailboxOptions<Message> = {}): MailboxPolicy {
-  const { capacity = 1_000, whenFull = 'reject' } = options
+  const { capacity = 1_000 } = options
   checkCount('The capacity of a mailbox', capacity)
   const untyped = options as MailboxOptions
   return {
     capacity,
-    dropOldest: whenFull === 'drop-oldest',
     coalesce: options.coalesce === undefined ? undefined : (message) => untyped.coalesce?.(message),
   }
 }
@@ -43,8 +36,8 @@ const LARGEST_KEPT = 1_024
 const KEPT = 1_024
 
 /**
- * The messages that wait for one actor, in order: a circular array with two slots a message, for it and its mark.
- * Positions count up for ever (down, for what is put back in front); the slot is the position modulo the size.
+ * The messages that wait for one actor, in order: a circular array with two slots a message, for it and its origin.
+ * Positions count up for ever; the slot is the position modulo the size.
  */
 export class Mailbox {
   private slots: unknown[] = new Array(SMALLEST * 2).fill(undefined)
@@ -54,8 +47,8 @@ export class Mailbox {
   /** Where the newest waiting message of each key is. */
   private keys: Map<Key, number> | undefined
   private coalesce: MailboxPolicy['coalesce']
-  /** The mark of the message that was taken last. */
-  mark: Mark | undefined
+  /** The origin of the message that was taken last. */
+  origin: Origin | undefined
 
   get size(): number {
     return this.tail - this.head
@@ -68,7 +61,7 @@ export class Mailbox {
   /** Readies an empty mailbox for an actor. */
   open(policy: MailboxPolicy): void {
     this.coalesce = policy.coalesce
-    this.mark = undefined
+    this.origin = undefined
     this.keys = undefined
     this.head = 0
     this.tail = 0
@@ -82,11 +75,11 @@ export class Mailbox {
     return true
   }
 
-  push(message: unknown, mark: Mark | undefined): void {
+  push(message: unknown, origin: Origin | undefined): void {
     if (this.tail - this.head > this.mask) this.grow()
     const slot = (this.tail++ & this.mask) << 1
     this.slots[slot] = message
-    this.slots[slot + 1] = mark
+    this.slots[slot + 1] = origin
   }
 
   pushKeyed(message: unknown, key: Key): void {
@@ -95,49 +88,20 @@ export class Mailbox {
     this.keys.set(key, this.tail - 1)
   }
 
-  /** Puts a message back in front of all others. It is not replaced any more: a newer one of its key comes after it. */
-  unshift(message: unknown, mark: Mark | undefined): void {
-    if (this.tail - this.head > this.mask) this.grow()
-    const slot = (--this.head & this.mask) << 1
-    this.slots[slot] = message
-    this.slots[slot + 1] = mark
-  }
-
-  /** The oldest message; its mark is in `mark`. There must be one. */
+  /** The oldest message; its origin is in `origin`. There must be one. */
   take(): unknown {
     const position = this.head++
     const slot = (position & this.mask) << 1
     const message = this.slots[slot]
-    this.mark = this.slots[slot + 1] as Mark | undefined
+    this.origin = this.slots[slot + 1] as Origin | undefined
     this.slots[slot] = undefined
     this.slots[slot + 1] = undefined
     if (this.keys !== undefined) this.forgetKey(message, position)
     return message
   }
 
-  /**
-   * Takes the oldest message that a sender sent, leaving those of timers and watches in their order.
-   * @returns whether there was one: then `dropped` is called with it
-   */
-  dropOldest(dropped: (message: unknown, mark: Mark | undefined) => void): boolean {
-    let kept = 0
-    while (kept < this.size && !isSent(this.markAt(this.head + kept))) kept++
-    if (kept === this.size) return false
-    const ahead: [unknown, Mark | undefined][] = []
-    for (let i = 0; i < kept; i++) ahead.push([this.take(), this.mark])
-    const message = this.take()
-    const { mark } = this
-    while (ahead.length > 0) this.unshift(...ahead.pop()!)
-    dropped(message, mark)
-    return true
-  }
-
-  private markAt(position: number): Mark | undefined {
-    return this.slots[((position & this.mask) << 1) + 1] as Mark | undefined
-  }
-
   private forgetKey(message: unknown, position: number): void {
-    if (this.mark !== undefined) return
+    if (this.origin !== undefined) return
     const key = this.coalesce?.(message)
     if (key !== undefined && this.keys?.get(key) === position) this.keys.delete(key)
   }
@@ -156,8 +120,6 @@ export class Mailbox {
     this.mask = mask
   }
 }
-
-const isSent = (mark: Mark | undefined): boolean => mark === undefined || mark.kind === 'ask'
 
 /** Empty mailboxes, kept for the next actor that gets a message, so that an idle actor needs none. */
 export class MailboxPool {

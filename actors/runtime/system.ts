@@ -2,21 +2,19 @@ import { type Clock, systemClock } from '../../src/base/clock.ts'
 import { type Logger, noLogger } from '../../src/base/logger.ts'
 import type { Random } from '../../src/base/random.ts'
 import { Deadlines } from './ask.ts'
-import type { Behaviour, SpawnOptions } from './behaviour.ts'
 import type { Cell } from './cell.ts'
-import { Counters, copyStats, type Stats, sumStats } from './counters.ts'
-import { type DeadLetter, DeadLetters } from './dead-letters.ts'
+import { Context } from './context.ts'
+import { Counters, type Stats, sumStats } from './counters.ts'
+import { DeadLetters } from './dead-letters.ts'
 import { Dispatcher, type DispatcherOptions } from './dispatcher.ts'
-import type { Environment } from './environment.ts'
+import type { Environment, Kind } from './environment.ts'
 import { type Family, type FamilyOptions, LocalFamily } from './family.ts'
 import { checkFromZeroOrForever } from './limits.ts'
-import { MailboxPool } from './mailbox.ts'
-import { Nobody } from './nobody.ts'
+import { MailboxPool, mailboxPolicy } from './mailbox.ts'
 import { Thread, type ThreadOptions, type ThreadStats } from './placement/thread.ts'
 import type { AnyReference, Reference, StopOptions } from './reference.ts'
-import { Spawner } from './spawner.ts'
-import type { Failure } from './supervision.ts'
-import { Watches } from './watches.ts'
+import { checkSupervision, type Failure } from './supervision.ts'
+import { UnknownReference } from './unknown-reference.ts'
 
 export interface SystemOptions extends DispatcherOptions {
   /** The machine's clock unless given. */
@@ -25,11 +23,8 @@ export interface SystemOptions extends DispatcherOptions {
   readonly random?: Random
   /** Nothing is logged unless given; everything is counted. */
   readonly logger?: Logger
-  /** Told of every failure of every actor; it is logged either way. */
+  /** Called with every failure of every actor; it is logged either way. */
   onFailure?(failure: Failure): void
-  onDeadLetter?(letter: DeadLetter): void
-  /** Told when an actor without a parent escalates, after its end has begun. */
-  onEscalation?(address: string, error: unknown): void
   /** Finds the actors of addresses that this system does not know. For the systems of threads. */
   elsewhere?(address: string): AnyReference
 }
@@ -37,8 +32,6 @@ export interface SystemOptions extends DispatcherOptions {
 export interface SystemStats {
   /** All actors of this thread, and messages to addresses without an actor. */
   readonly total: Stats
-  /** Spawned actors. */
-  readonly spawned: Stats
   /** The families of this thread, by name. */
   readonly families: Readonly<Record<string, Stats>>
   readonly threads: Readonly<Record<string, ThreadStats>>
@@ -48,12 +41,12 @@ export interface SystemStats {
 export class ActorSystem {
   readonly environment: Environment
   private readonly options: SystemOptions
-  private readonly spawner: Spawner
   private readonly families = new Map<string, LocalFamily>()
   private readonly threads = new Map<string, Thread>()
   /** Which thread has a family. */
   private readonly placed = new Map<string, Thread>()
-  private readonly nobody = new Counters()
+  /** Of messages to addresses without an actor. */
+  private readonly unknown = new Counters()
   private stopping = false
 
   constructor(options: SystemOptions = {}) {
@@ -65,25 +58,12 @@ export class ActorSystem {
       log,
       random: options.random ?? Math.random,
       dispatcher: new Dispatcher(clock, options),
-      deadLetters: new DeadLetters(clock, log, options.onDeadLetter?.bind(options)),
+      deadLetters: new DeadLetters(clock, log),
       deadlines: new Deadlines(clock),
-      watches: new Watches((error) => log.error({ err: error }, 'a listener for the end of an actor failed')),
       mailboxes: new MailboxPool(),
       failed: (failure) => this.failed(failure),
-      escalated: (address, error) => this.guarded(() => this.options.onEscalation?.(address, error)),
       lookup: (address) => this.find(address),
     }
-    this.spawner = new Spawner(this.environment)
-  }
-
-  /**
-   * Starts an actor.
-   * @throws {Error} if the name is taken, or is none, or the system stops
-   */
-  spawn<State, Message>(behaviour: Behaviour<State, Message>, options: SpawnOptions<Message> = {}): Reference<Message> {
-    this.assertOpen()
-    if (options.name !== undefined) this.assertNoFamily(options.name)
-    return this.spawner.spawn(undefined, behaviour, options)
   }
 
   /**
@@ -98,8 +78,7 @@ export class ActorSystem {
     this.assertFree(name)
     // The family hands each function only what another one of the same options made.
     const untyped = options as unknown as FamilyOptions<unknown, unknown, unknown>
-    const kind = this.spawner.kind(untyped, `${name}/`, new Counters())
-    const family = new LocalFamily<Message>(kind, name, untyped)
+    const family = new LocalFamily<Message>(this.kind(untyped, name), name, untyped)
     this.families.set(name, family as LocalFamily)
     return family
   }
@@ -131,17 +110,17 @@ export class ActorSystem {
   stats(): SystemStats {
     const families = Object.fromEntries([...this.families].map(([name, family]) => [name, family.stats]))
     const threads = Object.fromEntries([...this.threads].map(([name, thread]) => [name, thread.stats]))
-    return { total: this.statsWith([]), spawned: copyStats(this.spawner.counters), families, threads }
+    return { total: this.statsWith([]), families, threads }
   }
 
   /** The sum of all counters of this thread and those given. */
   statsWith(others: readonly Stats[]): Stats {
     const families = [...this.families.values()].map(({ counters }) => counters)
-    return sumStats([this.spawner.counters, this.nobody, ...families, ...others])
+    return sumStats([this.unknown, ...families, ...others])
   }
 
   /**
-   * Ends all actors and threads. Nothing new is taken from now on, also not what draining actors tell each other.
+   * Ends all actors and threads. Nothing new is taken from now on, also not what actors that end send each other.
    * Resolves when all have ended. Actors of this thread come first and end at the latest after `within`; those of other
    * threads have what they leave of it. A thread that does not end by then, because it never comes back from a message,
    * say, is killed a tenth of its time later, though 250 ms at the least and 2 s at the most: with 300 all is over after
@@ -149,24 +128,24 @@ export class ActorSystem {
    * @throws {RangeError} (as rejection) if `within` is no time; nothing is stopped then
    */
   async stop(options: StopOptions = {}): Promise<void> {
-    const { drain = true, within = 30_000 } = options
+    const { within = 30_000 } = options
     checkFromZeroOrForever('The time to stop', within)
     this.stopping = true
     const { clock } = this.environment
     const end = clock.now() + within
-    const cells = [...this.spawner.all(), ...[...this.families.values()].flatMap((family) => family.close())]
-    await this.stopCells(cells, drain, within)
-    const rest = { drain, within: Math.max(0, end - clock.now()) }
+    const cells = [...this.families.values()].flatMap((family) => family.close())
+    await this.stopCells(cells, within)
+    const rest = { within: Math.max(0, end - clock.now()) }
     await Promise.all([...this.threads.values()].map((thread) => thread.stop(rest)))
     this.environment.deadlines.cancel()
   }
 
-  private async stopCells(cells: readonly Cell[], drain: boolean, within: number): Promise<void> {
+  private async stopCells(cells: readonly Cell[], within: number): Promise<void> {
     const abandon = (): void => {
       for (const cell of cells) cell.abandon()
     }
     const limit = within < Number.POSITIVE_INFINITY ? this.environment.clock.after(within, abandon) : undefined
-    await Promise.all(cells.map((cell) => cell.stop({ drain, within: Number.POSITIVE_INFINITY })))
+    await Promise.all(cells.map((cell) => cell.stop()))
     limit?.cancel()
   }
 
@@ -183,27 +162,41 @@ export class ActorSystem {
       const thread = this.placed.get(name)
       if (thread !== undefined) return thread.reference(address)
     }
-    return this.spawner.find(address)
+    return undefined
+  }
+
+  private kind(options: FamilyOptions<unknown, unknown, unknown>, family: string): Kind {
+    const { behaviour, mailbox, supervision = {} } = options
+    checkSupervision(supervision)
+    return {
+      environment: this.environment,
+      family,
+      prefix: `${family}/`,
+      behaviour,
+      mailbox: mailboxPolicy(mailbox),
+      supervision,
+      counters: new Counters(),
+      awaits: undefined,
+      epoch: 0,
+      contextOf: (cell) => new Context(cell as Cell),
+      ...(options.activate !== undefined && { activate: options.activate.bind(options) }),
+    }
   }
 
   private nowhere(address: string): AnyReference {
     const { deadlines, deadLetters } = this.environment
-    return new Nobody(address, deadlines, deadLetters, this.nobody)
+    return new UnknownReference(address, deadlines, deadLetters, this.unknown)
   }
 
   private failed(failure: Failure): void {
     const { log } = this.environment
     const { message, error, ...fields } = failure
-    log.warn({ ...fields, err: error }, 'an actor failed')
-    this.guarded(() => this.options.onFailure?.(failure))
-  }
-
-  /** Calls a listener whose own failure must not reach the actor that it hears of. */
-  private guarded(call: () => void): void {
+    // What fails for a reason outside of the program is a value to its behaviour: this is a bug, and its stack says where.
+    log.error({ ...fields, err: error }, 'an actor failed')
     try {
-      call()
-    } catch (error) {
-      this.environment.log.error({ err: error }, 'a listener for failures failed')
+      this.options.onFailure?.(failure)
+    } catch (thrown) {
+      log.error({ err: thrown }, 'a listener for failures failed')
     }
   }
 
@@ -213,11 +206,6 @@ export class ActorSystem {
 
   private assertFree(name: string): void {
     if (name === '' || name.includes('/')) throw new Error(`A family's name has no /: ${name}`)
-    if (this.spawner.has(name)) throw new Error(`There is an actor ${name} already`)
-    this.assertNoFamily(name)
-  }
-
-  private assertNoFamily(name: string): void {
     if (this.families.has(name) || this.placed.has(name)) throw new Error(`There is a family ${name} already`)
   }
 }

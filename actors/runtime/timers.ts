@@ -1,22 +1,12 @@
 import type { Clock, Timer } from '../../src/base/clock.ts'
-import { checkAboveZero, checkFromZero } from './limits.ts'
-import type { DueTimer } from './mark.ts'
+import { checkFromZero } from './limits.ts'
+import type { DueTimer } from './origin.ts'
 
-type Send = (message: unknown, mark: DueTimer) => void
+type Send = (message: unknown, origin: DueTimer) => void
 
 /** One timer of an actor. */
-class KeyedTimer implements DueTimer {
-  readonly kind = 'timer'
-  readonly key: string
-  live = true
-  queued = false
+interface KeyedTimer extends DueTimer {
   armed: Timer | undefined
-  readonly period: number | undefined
-
-  constructor(key: string, period: number | undefined) {
-    this.key = key
-    this.period = period
-  }
 }
 
 /** The timers of one actor, by key. The actor has one only while it has timers. */
@@ -34,13 +24,15 @@ export class Timers {
     return this.timers.size
   }
 
-  set(key: string, delay: number, message: unknown, repeat: boolean): void {
-    if (repeat) checkAboveZero('The period of a timer', delay)
-    else checkFromZero('The delay of a timer', delay)
+  set(key: string, delay: number, message: unknown): void {
+    checkFromZero('The delay of a timer', delay)
     this.cancel(key)
-    const timer = new KeyedTimer(key, repeat ? delay : undefined)
+    const timer: KeyedTimer = { kind: 'timer', key, live: true, armed: undefined }
     this.timers.set(key, timer)
-    this.arm(timer, delay, message)
+    timer.armed = this.clock.after(delay, () => {
+      timer.armed = undefined
+      this.send(message, timer)
+    })
   }
 
   cancel(key: string): void {
@@ -60,20 +52,7 @@ export class Timers {
    * @returns whether it is to be handled
    */
   taken(timer: DueTimer): boolean {
-    timer.queued = false
-    if (!timer.live) return false
-    const own = this.timers.get(timer.key)
-    if (own?.period === undefined) this.timers.delete(timer.key)
-    return true
-  }
-
-  private arm(timer: KeyedTimer, delay: number, message: unknown): void {
-    timer.armed = this.clock.after(delay, () => {
-      timer.armed = undefined
-      if (timer.period !== undefined) this.arm(timer, timer.period, message)
-      if (timer.queued) return
-      timer.queued = true
-      this.send(message, timer)
-    })
+    if (timer.live) this.timers.delete(timer.key)
+    return timer.live
   }
 }

@@ -1,7 +1,9 @@
 import { EventEmitter } from 'node:events'
+import type { Behaviour } from '../../actors/runtime/behaviour.ts'
+import type { Family } from '../../actors/runtime/family.ts'
 import type { Reference } from '../../actors/runtime/reference.ts'
 import { ActorSystem } from '../../actors/runtime/system.ts'
-import { type CounterMessage, counter, turn } from './messages.ts'
+import { type CounterMessage, type CounterState, counter, turn } from './messages.ts'
 
 const WINDOW = 1_000
 
@@ -57,9 +59,18 @@ async function withSystem(run: (system: ActorSystem) => Promise<number>): Promis
   return result
 }
 
+/** Actors that stay, so that no sweep for idle ones is measured. */
+const counters = (
+  system: ActorSystem,
+  behaviour: Behaviour<CounterState, CounterMessage> = counter,
+): Family<CounterMessage> => system.family('counter', { behaviour, idleAfter: Number.POSITIVE_INFINITY })
+
+const thousand = (family: Family<CounterMessage>): Reference<CounterMessage>[] =>
+  Array.from({ length: 1_000 }, (_, i) => family.of(`${i}`))
+
 export const tellOne = (): Promise<number> =>
   withSystem(async (system) => {
-    const actor = system.spawn(counter)
+    const actor = counters(system).of('0')
     await turn()
     return best(5, () => rate(3_000_000, (amount) => actor.tell({ type: 'add', amount }), through(system)))
   })
@@ -67,7 +78,7 @@ export const tellOne = (): Promise<number> =>
 /** Each message goes to another actor than the one before. */
 export const tellMany = (): Promise<number> =>
   withSystem(async (system) => {
-    const actors = Array.from({ length: 1_000 }, () => system.spawn(counter))
+    const actors = thousand(counters(system))
     await turn()
     return best(5, () =>
       rate(3_000_000, (amount) => actors[amount % 1_000]!.tell({ type: 'add', amount }), through(system)),
@@ -97,25 +108,25 @@ async function asks(actor: Reference<CounterMessage>, count: number, atOnce: num
 
 export const askOne = (): Promise<number> =>
   withSystem(async (system) => {
-    const actor = system.spawn(counter)
+    const actor = counters(system).of('0')
     return best(5, () => asks(actor, 200_000, 1))
   })
 
 export const askMany = (): Promise<number> =>
   withSystem(async (system) => {
-    const actor = system.spawn(counter)
+    const actor = counters(system).of('0')
     return best(5, () => asks(actor, 400_000, 200))
   })
 
 /** Every message awaits something, so it takes a place in the p-queue. */
 export const tellAwaiting = (): Promise<number> =>
   withSystem(async (system) => {
-    const actors = Array.from({ length: 1_000 }, () =>
-      system.spawn<number, CounterMessage>({
-        start: () => 0,
-        receive: async (total, message) => {
+    const actors = thousand(
+      counters(system, {
+        start: () => ({ total: 0 }),
+        receive: async (state, message) => {
           await Promise.resolve()
-          return message.type === 'add' ? total + message.amount : total
+          return message.type === 'add' ? { total: state.total + message.amount } : state
         },
       }),
     )

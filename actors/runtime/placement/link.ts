@@ -3,9 +3,8 @@ import type { AskErrorCode } from '../ask.ts'
 import { Counters, type Stats } from '../counters.ts'
 import type { DeadLetterReason } from '../dead-letters.ts'
 import { askErrorCodes, type Environment } from '../environment.ts'
-import type { Asker, Mark } from '../mark.ts'
+import type { Asker, Origin } from '../origin.ts'
 import type { AnyReference, StopOptions } from '../reference.ts'
-import type { Terminated, WatchListener } from '../watches.ts'
 import { Addresses, type Numbered } from './addresses.ts'
 import { isMessage, Outbox, type Port } from './outbox.ts'
 import { Packer, type Shape, unpack } from './packing.ts'
@@ -42,7 +41,7 @@ const REPORT_INTERVAL = 50
 
 /**
  * One end of the connection between two threads. It sends messages in their order, keeps the asks that wait for a reply,
- * and the watches, of both directions. What was sent counts as delivered once the other side has reported stats that
+ * of both directions. What was sent counts as delivered once the other side has reported stats that
  * include it, so if the other side dies, all that may be lost is counted as lost.
  */
 export class Link implements Receiver {
@@ -63,11 +62,7 @@ export class Link implements Receiver {
   private asks = new Map<number, Asker>()
   private askIds = 0
   private purgeAt = 1_024
-  /** Addresses over there that someone here watches. */
-  private readonly watched = new Set<string>()
-  /** Ends the watch of an actor here that the other side watches, by address. */
-  private readonly watching = new Map<string, () => void>()
-  /** Goes up when the other side dies, so that nobody answers its successor's asks by mistake. */
+  /** Goes up when the other side dies, so that its successor's asks are not answered by mistake. */
   private generation = 0
   private ended = false
   private received = 0
@@ -119,11 +114,6 @@ export class Link implements Receiver {
         this.asks.delete(id)
         asker.fail('THREAD_DIED')
       }
-    for (const end of this.watching.values()) end()
-    this.watching.clear()
-    const watched = [...this.watched]
-    this.watched.clear()
-    for (const address of watched) environment.watches.notify({ address, why: 'thread-died' })
   }
 
   /** Makes dead letters of everything that waits here, and of all that comes: the other side is gone for good. */
@@ -142,15 +132,15 @@ export class Link implements Receiver {
 
   // ---- out
 
-  send(to: Numbered, message: unknown, mark: Mark | undefined): boolean {
+  send(to: Numbered, message: unknown, origin: Origin | undefined): boolean {
     this.counters.sent++
     if (this.ended || this.queued >= this.options.limit) {
-      this.refuse(this.ended ? 'stopped' : 'link-full', to.address, message, mark)
+      this.refuse(this.ended ? 'stopped' : 'link-full', to.address, message, origin)
       return false
     }
     this.counters.queued++
     const address = this.short(to)
-    if (mark?.kind === 'ask') this.outbox.ask(address, message, this.expect(mark))
+    if (origin?.kind === 'ask') this.outbox.ask(address, message, this.expect(origin))
     else this.sendTell(address, message)
     return true
   }
@@ -185,25 +175,6 @@ export class Link implements Receiver {
     return to.number
   }
 
-  /** Stops an actor over there; the asker is answered when it has ended. */
-  sendStop(address: string, options: StopOptions | undefined, asker: Asker): void {
-    if (this.ended) asker.answer(undefined)
-    else this.outbox.add(op.stop, address, options, this.expect(asker))
-  }
-
-  sendWatch(address: string, listener: WatchListener): () => void {
-    const { watches } = this.options.environment
-    if (watches.add(address, listener)) {
-      this.watched.add(address)
-      this.outbox.add(op.watch, address)
-    }
-    return () => {
-      if (!watches.remove(address, listener)) return
-      this.watched.delete(address)
-      this.outbox.add(op.unwatch, address)
-    }
-  }
-
   sendLog(level: LogLevel, fields: object, text: string): void {
     this.outbox.add(op.log, level, plainFields(fields), text)
   }
@@ -235,9 +206,9 @@ export class Link implements Receiver {
     return this.askIds
   }
 
-  private refuse(reason: DeadLetterReason, address: string, message: unknown, mark: Mark | undefined): void {
+  private refuse(reason: DeadLetterReason, address: string, message: unknown, origin: Origin | undefined): void {
     this.options.environment.deadLetters.add(reason, address, message, this.counters)
-    if (mark?.kind === 'ask') mark.fail(askErrorCodes[reason])
+    if (origin?.kind === 'ask') origin.fail(askErrorCodes[reason])
   }
 
   private dropItem(item: unknown[], reason: DeadLetterReason): void {
@@ -301,36 +272,6 @@ export class Link implements Receiver {
     this.takeAsk(id)?.fail(code, cause === undefined ? undefined : receiveError(cause))
   }
 
-  watch(address: string): void {
-    this.watching.get(address)?.()
-    let over = false
-    const end = this.options.resolve(address).watch((terminated) => {
-      over = true
-      this.watching.delete(address)
-      this.outbox.add(op.terminated, withoutClass(terminated))
-    })
-    if (!over) this.watching.set(address, end)
-  }
-
-  unwatch(address: string): void {
-    this.watching.get(address)?.()
-    this.watching.delete(address)
-  }
-
-  terminated(sent: Terminated): void {
-    this.watched.delete(sent.address)
-    const error = sent.error === undefined ? {} : { error: receiveError(sent.error as SentError) }
-    this.options.environment.watches.notify({ ...sent, ...error })
-  }
-
-  stop(address: string, options: StopOptions | undefined, id: number): void {
-    const { generation } = this
-    void this.options
-      .resolve(address)
-      .stop(options)
-      .then(() => this.sendReply(generation, id, undefined))
-  }
-
   delivered(count: number, stats: Stats | undefined): void {
     this.arrived += count
     // The thread's end gets no stats: its process is not going to die before it.
@@ -386,11 +327,6 @@ export class Link implements Receiver {
   close(options: StopOptions): void {
     this.options.close?.(options)
   }
-}
-
-/** News as it can be sent. */
-function withoutClass(terminated: Terminated): Terminated {
-  return terminated.error === undefined ? terminated : { ...terminated, error: sendError(terminated.error) }
 }
 
 /** Log fields as they can be sent, whatever they hold: a value that can't be cloned would have to be logged, and so on. */

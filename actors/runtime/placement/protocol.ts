@@ -1,7 +1,6 @@
 import type { AskErrorCode } from '../ask.ts'
 import type { Stats } from '../counters.ts'
 import type { StopOptions } from '../reference.ts'
-import type { Terminated } from '../watches.ts'
 import type { Shape } from './packing.ts'
 
 /**
@@ -23,34 +22,26 @@ export const op = {
   reply: 2,
   /** id, code, cause or undefined */
   failure: 3,
-  /** address */
-  watch: 4,
-  /** address */
-  unwatch: 5,
-  /** news */
-  terminated: 6,
-  /** address, options, id; replied to with undefined */
-  stop: 7,
   /** how many messages were delivered, stats of the thread or undefined */
-  delivered: 8,
+  delivered: 4,
   /** level, fields, text */
-  log: 9,
+  log: 5,
   /** nothing: the thread's module is loaded */
-  ready: 10,
+  ready: 6,
   /** options: the thread is to end */
-  close: 11,
+  close: 7,
   /** number, address: from now on the number stands for the address */
-  address: 12,
+  address: 8,
   /** shape: from now on its number stands for it */
-  shape: 13,
+  shape: 9,
   /** address, number of the shape, number of values, values: a packed `tell` */
-  packed: 14,
+  packed: 10,
 } as const
 
 export type Op = (typeof op)[keyof typeof op]
 
 /** How many places an item of each operation takes in a batch, the values of a packed one not counted. */
-const itemLengths: readonly number[] = [3, 4, 3, 4, 2, 2, 2, 4, 3, 4, 1, 2, 3, 2, 4]
+const itemLengths: readonly number[] = [3, 4, 3, 4, 3, 4, 1, 2, 3, 2, 4]
 
 function endOfItem(batch: Batch, at: number): number {
   const end = at + itemLengths[batch[at] as number]!
@@ -72,10 +63,6 @@ export interface Receiver {
   ask(address: SentAddress, message: unknown, id: number): void
   reply(id: number, value: unknown): void
   failure(id: number, code: AskErrorCode, cause: SentError | undefined): void
-  watch(address: string): void
-  unwatch(address: string): void
-  terminated(news: Terminated): void
-  stop(address: string, options: StopOptions | undefined, id: number): void
   delivered(count: number, stats: Stats | undefined): void
   log(level: LogLevel, fields: object, text: string): void
   ready(): void
@@ -136,18 +123,6 @@ function receiveItem(batch: Batch, at: number, to: Receiver): void {
       break
     case op.failure:
       to.failure(a, b, c)
-      break
-    case op.watch:
-      to.watch(a)
-      break
-    case op.unwatch:
-      to.unwatch(a)
-      break
-    case op.terminated:
-      to.terminated(a)
-      break
-    case op.stop:
-      to.stop(a, b, c)
       break
     case op.delivered:
       to.delivered(a, b)

@@ -1,5 +1,5 @@
 import type { AskErrorCode } from '../ask.ts'
-import type { Asker } from '../mark.ts'
+import type { Asker } from '../origin.ts'
 
 /** The way back to an asker on another thread. */
 interface WayBack {
@@ -11,7 +11,6 @@ interface WayBack {
 export class RemoteAsk implements Asker {
   readonly kind = 'ask'
   settled = false
-  deferred = false
   private readonly link: WayBack
   private readonly generation: number
   private readonly id: number

@@ -1,29 +1,7 @@
 import type { Deadlines } from '../ask.ts'
-import type { Asker, Mark } from '../mark.ts'
-import { AnyReference, type StopOptions } from '../reference.ts'
-import type { WatchListener } from '../watches.ts'
+import type { Origin } from '../origin.ts'
+import { AnyReference } from '../reference.ts'
 import type { Link } from './link.ts'
-
-/** A stop on the way: however it ends, the actor is no more. */
-class PendingStop implements Asker {
-  readonly kind = 'ask'
-  settled = false
-  deferred = false
-  private readonly ended: () => void
-
-  constructor(ended: () => void) {
-    this.ended = ended
-  }
-
-  answer(): void {
-    this.settled = true
-    this.ended()
-  }
-
-  fail(): void {
-    this.answer()
-  }
-}
 
 /** A reference to an actor of another thread. */
 export class RemoteReference<Message> extends AnyReference<Message> {
@@ -40,17 +18,7 @@ export class RemoteReference<Message> extends AnyReference<Message> {
     this.address = address
   }
 
-  override deliver(message: unknown, mark: Mark | undefined): boolean {
-    return this.link.send(this, message, mark)
-  }
-
-  override watch(listener: WatchListener): () => void {
-    return this.link.sendWatch(this.address, listener)
-  }
-
-  protected override end(options: StopOptions | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      this.link.sendStop(this.address, options, new PendingStop(resolve))
-    })
+  override deliver(message: unknown, origin: Origin | undefined): boolean {
+    return this.link.send(this, message, origin)
   }
 }

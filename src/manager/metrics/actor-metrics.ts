@@ -36,12 +36,9 @@ const perFamily: readonly FamilyMetric[] = [
   { name: 'passivated', type: 'gauge', help: 'Actors in compact form', of: ({ passivated }) => passivated },
 ]
 
-/** What an actor system counts, read when somebody asks for metrics. Label `family`; spawned actors are `spawned`. */
+/** What an actor system counts, read when somebody asks for metrics. Label `family`. */
 export function actorMetrics(registry: Registry, stats: () => SystemStats): Metric[] {
-  const families = (): [string, Stats][] => {
-    const { families, spawned } = stats()
-    return [...Object.entries(families), ['spawned', spawned]]
-  }
+  const families = (): [string, Stats][] => Object.entries(stats().families)
   const metrics = perFamily.map(({ name, type, help, of }) =>
     gathered(registry, { name: `varmor_actor_${name}`, type, help, labelNames: ['family'] }, () =>
       families().map(([family, counters]): Sample => ({ labels: { family }, value: of(counters) })),

@@ -294,7 +294,7 @@ export class World {
 
   crashManager(): void {
     this.manager?.session.die()
-    void this.manager?.system.stop({ drain: false, within: 0 })
+    void this.manager?.system.stop({ within: 0 })
     this.manager = undefined
   }
 

@@ -1,13 +1,20 @@
 import type { Behaviour } from '../../../actors/runtime/behaviour.ts'
+import type { FamilyOptions } from '../../../actors/runtime/family.ts'
+import type { Reference } from '../../../actors/runtime/reference.ts'
 import type { Request } from '../../../actors/runtime/request.ts'
+import type { ActorSystem } from '../../../actors/runtime/system.ts'
 
 /** Messages of an actor that writes down what it gets. */
-export type Note = { type: 'note'; text: string } | { type: 'fail'; text: string } | Request<{ type: 'read' }, string[]>
+export type Note =
+  | { type: 'note'; text: string }
+  | { type: 'fail'; text: string }
+  | { type: 'end' }
+  | Request<{ type: 'read' }, string[]>
 
 export const note = (text: string): Note => ({ type: 'note', text })
 export const fail = (text: string): Note => ({ type: 'fail', text })
 
-/** Keeps what it is told, in order; throws when told to. `log`, if given, also survives a restart. */
+/** Keeps the texts it gets, in order; fails and ends when asked to. `log`, if given, also survives a restart. */
 export const notebook = (log: string[] = []): Behaviour<readonly string[], Note> => ({
   start: () => [],
   receive(notes, message, context) {
@@ -17,9 +24,25 @@ export const notebook = (log: string[] = []): Behaviour<readonly string[], Note>
         return [...notes, message.text]
       case 'fail':
         throw new Error(message.text)
+      case 'end':
+        context.stop()
+        return notes
       case 'read':
         context.reply(message, [...notes])
         return notes
     }
   },
 })
+
+let unnamed = 0
+
+type ActorOptions<State, Message> = Omit<FamilyOptions<State, Message>, 'behaviour'> & { name?: string }
+
+/** One actor, the only one of its family, which is never passivated. */
+export function actorOf<State, Message>(
+  system: ActorSystem,
+  behaviour: Behaviour<State, Message>,
+  { name = `family-${unnamed++}`, ...options }: ActorOptions<State, Message> = {},
+): Reference<Message> {
+  return system.family<State, Message>(name, { behaviour, idleAfter: Number.POSITIVE_INFINITY, ...options }).of('one')
+}

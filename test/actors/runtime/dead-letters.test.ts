@@ -4,14 +4,10 @@ import { DeadLetters, deadLetterReasons, noDeadLetters } from '../../../actors/r
 import { SimulatedClock } from '../../../actors/runtime/simulated-clock.ts'
 import { noLogger } from '../../../src/base/logger.ts'
 
-function logged(listener?: () => void) {
+function logged() {
   const clock = new SimulatedClock()
   const lines: object[] = []
-  const letters = new DeadLetters(
-    clock,
-    { ...noLogger, warn: (fields) => lines.push(fields), error: (f) => lines.push(f) },
-    listener,
-  )
+  const letters = new DeadLetters(clock, { ...noLogger, warn: (fields) => lines.push(fields) })
   const counters = new Counters()
   const add = (count: number): void => {
     for (let i = 0; i < count; i++) letters.add('stopped', 'a', { type: 'secret', password: 'x' }, counters)
@@ -35,15 +31,6 @@ describe('dead letters', () => {
     const { lines, add } = logged()
     add(1)
     expect(lines).to.deep.equal([{ reason: 'stopped', address: 'a', type: 'secret' }])
-  })
-
-  it('reach the listener, whose failure is not the sender’s', () => {
-    const { lines, add } = logged(() => {
-      throw new Error('listener')
-    })
-    add(1)
-    expect(lines).to.have.length(2)
-    expect(lines[1]).to.have.property('err').that.has.property('message', 'listener')
   })
 
   it('have a count for each reason', () => {

@@ -108,39 +108,14 @@ describe('family', () => {
     }
   })
 
-  const holds: [what: string, hold: (context: ActorContext<Message>) => unknown][] = [
-    ['a timer', (context) => context.every('a', 60_000, { type: 'wanted', generation: 1 })],
-    ['a child', (context) => context.spawn({ start: () => 0, receive: () => 0 })],
-    ['a watch', (context) => context.watch(context.lookup('node-profile/b'), () => ({ type: 'fail' }))],
-    ['a stashed message', (context) => context.stash()],
-  ]
-  for (const [what, hold] of holds)
-    it(`does not passivate an actor that has ${what}`, async () => {
-      const { simulation, family, counts } = nodeProfiles()
-      family.of('a').tell({ type: 'do', what: hold })
-      await simulation.runFor(10 * IDLE)
-      expect(counts()).to.deep.equal({ live: 1, passivated: 0 })
-    })
-
-  it('does not passivate an actor that owes a reply, until the asker gives up', async () => {
-    const { simulation, family, counts } = nodeProfiles({
-      behaviour: {
-        start: () => ({ generation: 0, from: 'start' }),
-        receive(state, message, context) {
-          if (message.type === 'read') context.replyLater(message)
-          return state
-        },
-      },
-    })
-    const gaveUp = family
-      .of('a')
-      .ask({ type: 'read' }, { timeout: 10 * IDLE })
-      .catch(({ code }) => code)
-    await simulation.runFor(9 * IDLE)
+  it('does not passivate an actor that has a timer', async () => {
+    const { simulation, family, counts } = nodeProfiles()
+    const what = (context: ActorContext<Message>) => context.after('a', 9 * IDLE, { type: 'wanted', generation: 1 })
+    family.of('a').tell({ type: 'do', what })
+    await simulation.runFor(8 * IDLE)
     expect(counts()).to.deep.equal({ live: 1, passivated: 0 })
     await simulation.runFor(4 * IDLE)
     expect(counts()).to.deep.equal({ live: 0, passivated: 1 })
-    expect(await gaveUp).to.equal('TIMEOUT')
   })
 
   it('lets start rebuild the state after a failure, whatever was kept', async () => {
@@ -176,20 +151,15 @@ describe('family', () => {
     expect(await read('a')).to.deep.equal({ generation: 7, from: 'start' })
   })
 
-  it('forgets an actor that is stopped, passivated or not, and tells its watchers', async () => {
+  it('forgets an actor that ends, whatever was kept of it', async () => {
     const { simulation, family, read, counts } = nodeProfiles()
     for (const wait of [0, 2 * IDLE]) {
-      const ends: string[] = []
-      family.of('a').watch(({ why }) => ends.push(why))
       family.of('a').tell({ type: 'wanted', generation: 7 })
       await simulation.runFor(wait)
-      expect(ends).to.deep.equal([])
-      await Promise.all([family.of('a').stop(), simulation.settle()])
-      expect(ends).to.deep.equal(['stopped'])
+      family.of('a').tell({ type: 'do', what: (context) => context.stop() })
+      await simulation.settle()
       expect(counts()).to.deep.equal({ live: 0, passivated: 0 })
       expect(await read('a')).to.deep.equal({ generation: 0, from: 'start' })
-      await Promise.all([family.of('a').stop(), simulation.settle()])
-      expect(ends).to.deep.equal(['stopped'])
     }
   })
 
@@ -207,7 +177,6 @@ describe('family', () => {
     const behaviour = { start: () => 0, receive: () => 0 }
     for (const name of ['node-profile', 'a/b', ''])
       expect(() => simulation.system.family(name, { behaviour })).to.throw(name)
-    expect(() => simulation.system.spawn(behaviour, { name: 'node-profile' })).to.throw('node-profile')
     expect(() => simulation.system.family('x', { behaviour, idleAfter: 0 })).to.throw(RangeError)
   })
 })

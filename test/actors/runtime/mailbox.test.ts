@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { Mailbox, type MailboxOptions, mailboxPolicy } from '../../../actors/runtime/mailbox.ts'
-import { news } from '../../../actors/runtime/mark.ts'
 import { Simulation } from '../../../actors/runtime/simulation.ts'
+import { actorOf } from './behaviours.ts'
 
 type Level = { key: string | undefined; value: number }
 
@@ -14,15 +14,16 @@ const levels = (text: string): Level[] =>
 
 const print = (messages: readonly Level[]): string => messages.map(({ key, value }) => `${key ?? ''}${value}`).join(' ')
 
-/** What an actor with this mailbox gets of what it is told in one go. */
-async function received(mailbox: MailboxOptions<Level>, told: string) {
+/** What an actor with this mailbox gets of what it is sent in one go. */
+async function received(mailbox: MailboxOptions<Level>, sent: string) {
   const simulation = new Simulation()
   const got: Level[] = []
-  const actor = simulation.system.spawn<undefined, Level>(
+  const actor = actorOf<undefined, Level>(
+    simulation.system,
     { start: () => undefined, receive: (_, message) => void got.push(message) },
     { mailbox },
   )
-  const taken = levels(told).map((message) => actor.tell(message))
+  const taken = levels(sent).map((message) => actor.tell(message))
   await simulation.settle()
   const { coalesced, deadLetters, queued } = simulation.system.stats().total
   return { got: print(got), refused: taken.filter((was) => !was).length, coalesced, deadLetters, queued }
@@ -39,13 +40,6 @@ describe('mailbox', () => {
     expect(queued).to.equal(0)
   })
 
-  it('drops the oldest when that is its policy', async () => {
-    const { got, refused, deadLetters } = await received({ capacity: 3, whenFull: 'drop-oldest' }, '1 2 3 4 5')
-    expect(got).to.equal('3 4 5')
-    expect(refused).to.equal(0)
-    expect(deadLetters['dropped-oldest']).to.equal(2)
-  })
-
   it('replaces an older message of the key in its place', async () => {
     const { got, coalesced } = await received({ coalesce }, 'a1 b1 7 a2 b2 8 a3')
     expect(got).to.equal('a3 b2 7 8')
@@ -58,14 +52,10 @@ describe('mailbox', () => {
     expect(refused).to.equal(1)
   })
 
-  it('forgets a key with its message, also when that is dropped', async () => {
-    const { got } = await received({ capacity: 2, coalesce, whenFull: 'drop-oldest' }, 'a1 b1 c1 a2')
-    expect(got).to.equal('c1 a2')
-  })
-
-  it('never replaces a message that someone asked', async () => {
+  it('never replaces a message of an ask', async () => {
     const { system } = new Simulation()
-    const actor = system.spawn<undefined, { key: string; value: number }>(
+    const actor = actorOf<undefined, { key: string; value: number }>(
+      system,
       { start: () => undefined, receive: () => undefined },
       { mailbox: { coalesce } },
     )
@@ -78,46 +68,27 @@ describe('mailbox', () => {
     )
   })
 
-  it('keeps timers and news when it drops the oldest', () => {
-    const mailbox = new Mailbox()
-    mailbox.open(mailboxPolicy())
-    mailbox.push('news', news)
-    mailbox.push('old', undefined)
-    mailbox.push('new', undefined)
-    const dropped: unknown[] = []
-    expect(mailbox.dropOldest((message) => dropped.push(message))).to.equal(true)
-    expect(dropped).to.deep.equal(['old'])
-    expect([mailbox.take(), mailbox.take(), mailbox.size]).to.deep.equal(['news', 'new', 0])
-    mailbox.push('news', news)
-    expect(mailbox.dropOldest(() => undefined)).to.equal(false)
-  })
-
   it('needs room for at least one message', () => {
     expect(() => mailboxPolicy({ capacity: 0 })).to.throw(RangeError)
   })
 
-  it('is a queue with replacement, whatever is pushed, put back and taken', () => {
+  it('is a queue with replacement, whatever is pushed and taken', () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant('push' as const), key: fc.constantFrom('a', 'b', 'c', undefined) }),
       fc.record({ do: fc.constant('take' as const) }),
-      fc.record({ do: fc.constant('unshift' as const), key: fc.constantFrom('a', 'b', undefined) }),
     )
     fc.assert(
       fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
         const mailbox = new Mailbox()
         mailbox.open(mailboxPolicy<Level>({ coalesce }))
-        // The model: an array; a message put back is marked, for it is not replaced any more.
-        let model: { message: Level; back: boolean }[] = []
+        const model: { message: Level }[] = []
         let value = 0
         for (const { do: what, ...rest } of steps) {
           const key = 'key' in rest ? rest.key : undefined
           const message = { key, value: value++ }
-          const older = key === undefined ? undefined : model.find((entry) => !entry.back && entry.message.key === key)
+          const older = key === undefined ? undefined : model.find((entry) => entry.message.key === key)
           if (what === 'take') {
             if (model.length > 0) expect(mailbox.take()).to.equal(model.shift()?.message)
-          } else if (what === 'unshift') {
-            mailbox.unshift(message, undefined)
-            model = [{ message, back: true }, ...model]
           } else if (older !== undefined) {
             expect(mailbox.replace(key!, message)).to.equal(true)
             older.message = message
@@ -127,7 +98,7 @@ describe('mailbox', () => {
               expect(mailbox.replace(key, message)).to.equal(false)
               mailbox.pushKeyed(message, key)
             }
-            model.push({ message, back: false })
+            model.push({ message })
           }
           expect(mailbox.size).to.equal(model.length)
         }

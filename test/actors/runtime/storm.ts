@@ -1,6 +1,5 @@
-import type { Behaviour } from '../../../actors/runtime/behaviour.ts'
+import type { ActorContext, Behaviour } from '../../../actors/runtime/behaviour.ts'
 import type { MailboxOptions } from '../../../actors/runtime/mailbox.ts'
-import type { Reference } from '../../../actors/runtime/reference.ts'
 import { Simulation } from '../../../actors/runtime/simulation.ts'
 import { sleep } from '../../../src/base/clock.ts'
 import { seededRandom } from '../../../src/base/random.ts'
@@ -26,21 +25,19 @@ interface Parcel {
   readonly level: string | undefined
 }
 
-type Fate = 'on the way' | 'handled' | 'dead'
+type Fate = 'on the way' | 'handled' | 'refused'
 
-/** The kinds of receiver: what their mailbox does when it is full, and whether they await. */
-const kinds: Record<string, { mailbox: MailboxOptions<Parcel>; slow: boolean; family: boolean }> = {
-  reject: { mailbox: { capacity: 8 }, slow: false, family: true },
-  rejectSlow: { mailbox: { capacity: 8 }, slow: true, family: true },
-  drop: { mailbox: { capacity: 8, whenFull: 'drop-oldest' }, slow: false, family: true },
-  dropSlow: { mailbox: { capacity: 8, whenFull: 'drop-oldest' }, slow: true, family: false },
-  level: { mailbox: { capacity: 8, coalesce: ({ level }) => level }, slow: false, family: true },
-  levelSlow: { mailbox: { capacity: 4, coalesce: ({ level }) => level }, slow: true, family: false },
+/** The kinds of receiver: what their mailbox does, and whether they await. */
+const kinds: Record<string, { mailbox: MailboxOptions<Parcel>; slow: boolean }> = {
+  plain: { mailbox: { capacity: 8 }, slow: false },
+  slow: { mailbox: { capacity: 8 }, slow: true },
+  level: { mailbox: { capacity: 8, coalesce: ({ level }) => level }, slow: false },
+  levelSlow: { mailbox: { capacity: 4, coalesce: ({ level }) => level }, slow: true },
 }
 
 /**
  * An hour of bad weather: senders with timers throw parcels at receivers of all kinds, everything crashes, some actors
- * are stopped, the slow ones fall behind and mailboxes overflow. It follows each parcel by itself, so what the runtime
+ * end, the slow ones fall behind and mailboxes overflow. It follows each parcel by itself, so what the runtime
  * counts can be held against what happened.
  */
 export class Storm {
@@ -55,7 +52,7 @@ export class Storm {
   private readonly fates: Fate[] = []
   private readonly inHand = new Map<string, number>()
   private readonly lastOf = new Map<string, number>()
-  private readonly receivers: { reference: (name: string) => Reference<Parcel>; kind: string }[] = []
+  private readonly receivers: string[] = []
   private calm = false
   /** Not the system's: the weather must not depend on how often an actor backs off. */
   private readonly chance: () => number
@@ -63,10 +60,7 @@ export class Storm {
   constructor(weather: Weather) {
     this.weather = weather
     this.chance = seededRandom(weather.seed + 1)
-    this.simulation = new Simulation({
-      ...weather,
-      onDeadLetter: ({ message, address }) => this.settle(message as Parcel, 'dead', address),
-    })
+    this.simulation = new Simulation(weather)
     for (const kind of Object.keys(kinds)) this.addReceivers(kind)
     this.simulation.system.family('sender', { behaviour: this.sender(), idleAfter: 600_000 })
   }
@@ -81,7 +75,7 @@ export class Storm {
 
   /** All receivers, by address. */
   get addresses(): string[] {
-    return this.receivers.flatMap(({ kind }) => this.indices.map((i) => this.address(kind, i)))
+    return this.receivers.flatMap((kind) => this.indices.map((i) => this.address(kind, i)))
   }
 
   begin(): void {
@@ -104,25 +98,23 @@ export class Storm {
   }
 
   private address(kind: string, i: number): string {
-    return kinds[kind]!.family ? `${kind}/${i}` : `${kind}-${i}`
+    return `${kind}/${i}`
   }
 
   private addReceivers(kind: string): void {
-    const { mailbox, slow, family } = kinds[kind]!
+    const { mailbox, slow } = kinds[kind]!
     const { system } = this.simulation
     const supervision = { longestBackoff: 30_000 }
     const behaviour = this.receiver(slow)
-    if (family)
-      system.family(kind, {
-        behaviour,
-        mailbox,
-        supervision,
-        idleAfter: 120_000,
-        passivate: (n) => n,
-        activate: (n: number) => n,
-      })
-    else for (const i of this.indices) system.spawn(behaviour, { name: `${kind}-${i}`, mailbox, supervision })
-    this.receivers.push({ kind, reference: (address) => system.lookup<Parcel>(address) })
+    system.family(kind, {
+      behaviour,
+      mailbox,
+      supervision,
+      idleAfter: 120_000,
+      passivate: (n) => n,
+      activate: (n: number) => n,
+    })
+    this.receivers.push(kind)
   }
 
   private crash(): void {
@@ -141,12 +133,11 @@ export class Storm {
         if (this.inHand.has(address)) this.wrongs.push(`two messages at once in ${address}`)
         this.checkOrder(parcel, address)
         const finish = (): number => {
-          // It was stopped for good meanwhile; nobody looks at what comes of it, and there may be a new instance.
-          if (this.inHand.get(address) !== parcel.id) return -1
           this.inHand.delete(address)
           this.settle(parcel, 'handled', address)
           this.crash()
           this.latest.set(address, parcel.id)
+          if (!this.calm && this.chance() < 0.02) context.stop()
           return parcel.id
         }
         this.inHand.set(address, parcel.id)
@@ -159,32 +150,37 @@ export class Storm {
   private sender(): Behaviour<undefined, { type: 'begin' } | { type: 'tick' }> {
     return {
       start: (context) => {
-        context.every('tick', 20_000 + Math.floor(this.chance() * 20_000), { type: 'tick' })
+        this.tick(context)
         return undefined
       },
       receive: (_, message, context) => {
-        if (this.calm) context.cancel('tick')
-        else if (message.type === 'tick') this.burst(context.address)
+        if (this.calm) return undefined
+        if (message.type === 'tick') {
+          this.tick(context)
+          this.burst(context.address)
+        }
         return undefined
       },
     }
   }
 
+  private tick(context: ActorContext<{ type: 'begin' } | { type: 'tick' }>): void {
+    context.after('tick', 20_000 + Math.floor(this.chance() * 20_000), { type: 'tick' })
+  }
+
   private burst(from: string): void {
-    const { kind, reference } = this.receivers[Math.floor(this.chance() * this.receivers.length)]!
+    const kind = this.receivers[Math.floor(this.chance() * this.receivers.length)]!
     const target = this.address(kind, Math.floor(this.chance() * this.weather.receivers))
     for (let i = 0; i < this.weather.burst; i++) {
       this.crash()
       this.post(from, target, this.chance() < 0.5 ? `level-${Math.floor(this.chance() * 3)}` : undefined)
     }
-    // A spawned actor does not come back; one of a family does.
-    if (kinds[kind]!.family && this.chance() < 0.02) void reference(target).stop({ drain: this.chance() < 0.5 })
   }
 
   private post(from: string, to: string, level: string | undefined): number {
     const id = this.fates.push('on the way') - 1
     const taken = this.simulation.system.lookup<Parcel>(to).tell({ type: 'parcel', id, from, level })
-    if (taken !== (this.fates[id] === 'on the way')) this.wrongs.push(`parcel ${id}: taken is ${taken}`)
+    if (!taken) this.settle({ id }, 'refused', to)
     return id
   }
 
@@ -197,10 +193,9 @@ export class Storm {
     this.lastOf.set(pair, id)
   }
 
-  private settle({ id }: Parcel, fate: Fate, address: string): void {
+  private settle({ id }: Pick<Parcel, 'id'>, fate: Fate, address: string): void {
     if (this.fates[id] !== 'on the way') this.wrongs.push(`parcel ${id} was ${this.fates[id]}, and then ${fate}`)
     this.fates[id] = fate
-    if (this.inHand.get(address) === id) this.inHand.delete(address)
     const text = `${this.simulation.clock.now()} ${id} ${fate} ${address}`
     for (let i = 0; i < text.length; i++) this.trace = (Math.imul(this.trace, 31) + text.charCodeAt(i)) | 0
   }

@@ -37,10 +37,10 @@ describe('thread, compiled', () => {
   it('runs under plain Node.js', async () => {
     const to = await mkdtemp(join(tmpdir(), 'varmor-compiled-'))
     try {
-      const files = (await readdir(join(root, 'actors/runtime'), { recursive: true })).filter((file) =>
-        /\.ts$/.test(file),
-      )
-      for (const file of files) await compile(join('actors/runtime', file), to)
+      for (const room of ['actors/runtime', 'src/base']) {
+        const files = await readdir(join(root, room), { recursive: true })
+        for (const file of files) if (file.endsWith('.ts')) await compile(join(room, file), to)
+      }
       await compile('test/actors/runtime/placement/furnished-thread.ts', to)
       await symlink(join(root, 'node_modules'), join(to, 'node_modules'), 'dir')
       await writeFile(join(to, 'package.json'), '{"type":"module"}')

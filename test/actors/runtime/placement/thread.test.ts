@@ -1,11 +1,9 @@
 import { expect } from 'chai'
 import type { Family } from '../../../../actors/runtime/family.ts'
 import type { Thread, ThreadOptions } from '../../../../actors/runtime/placement/thread.ts'
-import type { Reference } from '../../../../actors/runtime/reference.ts'
 import { SimulatedClock } from '../../../../actors/runtime/simulated-clock.ts'
 import { ActorSystem } from '../../../../actors/runtime/system.ts'
-import type { Terminated } from '../../../../actors/runtime/watches.ts'
-import { type Note, notebook } from '../behaviours.ts'
+import { actorOf, notebook } from '../behaviours.ts'
 import type { ThreadMessage } from './furnished-thread.ts'
 
 describe('thread', () => {
@@ -30,9 +28,6 @@ describe('thread', () => {
 
   afterEach(() => system.stop({ within: 5_000 }))
 
-  const ended = (reference: Reference<never>): Promise<Terminated> =>
-    new Promise((resolve) => void reference.watch(resolve))
-
   /** The code of the error that an ask ends with. */
   const codeOf = (ask: Promise<unknown>): Promise<unknown> =>
     ask.then(
@@ -40,7 +35,7 @@ describe('thread', () => {
       (error) => error.code,
     )
 
-  it('hosts a family: its actors are told, asked and found by address as any others', async () => {
+  it('hosts a family: its actors are sent to, asked and found by address as any others', async () => {
     open()
     expect(await keepers.of('k').ask({ type: 'where' })).to.deep.equal({ greeting: 'hello', key: 'k' })
     system.lookup<ThreadMessage>('keeper/k').tell({ type: 'add', n: 1 })
@@ -55,12 +50,12 @@ describe('thread', () => {
     expect(await keepers.of('b').ask({ type: 'list' })).to.deep.equal(numbers)
   })
 
-  it('lets its actors tell those of the main thread', async () => {
+  it('lets its actors send to those of the main thread', async () => {
     open()
     const log: string[] = []
-    const book = system.spawn(notebook(log), { name: 'book' })
+    const book = actorOf(system, notebook(log), { name: 'book' })
     for (const text of ['a', 'b'])
-      keepers.of('k').tell({ type: 'tell', address: 'book', message: { type: 'note', text } })
+      keepers.of('k').tell({ type: 'tell', address: 'book/one', message: { type: 'note', text } })
     await keepers.of('k').ask({ type: 'list' })
     expect(await book.ask({ type: 'read' })).to.deep.equal(['a', 'b'])
   })
@@ -78,37 +73,11 @@ describe('thread', () => {
     expect(failure?.fields).to.deep.include({ thread: 't', address: 'keeper/k' })
   })
 
-  it('tells watchers of the end of an actor, on either side', async () => {
-    open()
-    const end = ended(keepers.of('k'))
-    keepers.of('k').tell({ type: 'end' })
-    expect(await end).to.deep.equal({ address: 'keeper/k', why: 'stopped' })
-
-    const log: string[] = []
-    const report = system.spawn(notebook(log), { name: 'report' })
-    const book: Reference<Note> = system.spawn(notebook(), { name: 'book' })
-    keepers.of('w').tell({ type: 'watch', address: 'book', report: 'report' })
-    await keepers.of('w').ask({ type: 'list' })
-    await book.stop()
-    await keepers.of('w').ask({ type: 'list' })
-    await keepers.of('w').ask({ type: 'list' })
-    expect(await report.ask({ type: 'read' })).to.deep.equal(['stopped'])
-  })
-
-  it('stops an actor from afar', async () => {
-    open()
-    keepers.of('k').tell({ type: 'add', n: 1 })
-    await keepers.of('k').stop()
-    expect(await keepers.of('k').ask({ type: 'list' })).to.deep.equal([])
-  })
-
-  it('is started again when it dies: watchers told, asks rejected, messages on the way counted, later ones kept', async () => {
+  it('is started again when it dies: asks rejected, messages on the way counted, later ones kept', async () => {
     open()
     await keepers.of('k').ask({ type: 'list' })
-    const end = ended(keepers.of('k'))
     const hanging = codeOf(keepers.of('k').ask({ type: 'hang' }, { timeout: 60_000 }))
-    keepers.of('k').tell({ type: 'crash' })
-    expect(await end).to.deep.equal({ address: 'keeper/k', why: 'thread-died' })
+    keepers.of('c').tell({ type: 'crash' })
     expect(await hanging).to.equal('THREAD_DIED')
     keepers.of('k').tell({ type: 'add', n: 1 })
     expect(await keepers.of('k').ask({ type: 'list' })).to.deep.equal([1])
@@ -192,7 +161,7 @@ describe('thread', () => {
       // Its timer stays set, and must not be the next one.
       await keepers.of('k').ask({ type: 'list' }, { timeout: 1e9 })
       const stop = (): Promise<void> => new Promise((resolve) => void clock.after(hanging, resolve))
-      const slow = system.spawn<undefined, string>({ start: () => undefined, receive: () => undefined, stop })
+      const slow = actorOf<undefined, string>(system, { start: () => undefined, receive: () => undefined, stop })
       slow.tell('start')
       keepers.of('k').tell({ type: 'spin' })
       await new Promise((resolve) => setImmediate(resolve))
@@ -223,7 +192,6 @@ describe('thread', () => {
     await system.stop()
     expect(keepers.of('k').tell({ type: 'add', n: 1 })).to.equal(false)
     expect(await codeOf(keepers.of('k').ask({ type: 'list' }))).to.equal('STOPPED')
-    await keepers.of('k').stop()
     expect(thread.stats.link.deadLetters.stopped).to.equal(2)
   })
 

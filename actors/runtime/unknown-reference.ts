@@ -1,12 +1,11 @@
 import type { Deadlines } from './ask.ts'
 import type { Counters } from './counters.ts'
 import type { DeadLetters } from './dead-letters.ts'
-import type { Mark } from './mark.ts'
+import type { Origin } from './origin.ts'
 import { AnyReference } from './reference.ts'
-import type { WatchListener } from './watches.ts'
 
 /** The reference that an address without an actor gives: what it is sent becomes dead letters. */
-export class Nobody extends AnyReference {
+export class UnknownReference extends AnyReference {
   override readonly address: string
   override readonly stale = true
   private readonly deadLetters: DeadLetters
@@ -19,19 +18,10 @@ export class Nobody extends AnyReference {
     this.counters = counters
   }
 
-  override deliver(message: unknown, mark: Mark | undefined): boolean {
+  override deliver(message: unknown, origin: Origin | undefined): boolean {
     this.counters.sent++
     this.deadLetters.add('unknown-address', this.address, message, this.counters)
-    if (mark?.kind === 'ask') mark.fail('UNKNOWN_ADDRESS')
+    if (origin?.kind === 'ask') origin.fail('UNKNOWN_ADDRESS')
     return false
-  }
-
-  override watch(listener: WatchListener): () => void {
-    listener({ address: this.address, why: 'unknown' })
-    return () => undefined
-  }
-
-  protected override end(): Promise<void> {
-    return Promise.resolve()
   }
 }
