@@ -58,15 +58,12 @@ const forAgent: ProtoSelection = {
 
 const pods = ['RunPodSandbox', 'StopPodSandbox', 'RemovePodSandbox', 'ListPodSandbox', 'PodSandboxStatus']
 const containers = ['CreateContainer', 'StartContainer', 'StopContainer', 'RemoveContainer', 'ListContainers']
-const processes = ['Exec', 'Start', 'Wait', 'CloseIO', 'ResizePty', 'Kill', 'DeleteProcess']
 
 const forKubelet: ProtoSelection = {
   file: 'src/sandbox/kubelet/cri-protos.ts',
   name: 'criProtos',
   methods: [
-    ...of('containerd.services.containers.v1.Containers', 'Get'),
-    ...of('containerd.services.tasks.v1.Tasks', ...processes),
-    ...of('runtime.v1.RuntimeService', 'Version', ...pods, ...containers, 'ContainerStatus', 'ExecSync'),
+    ...of('runtime.v1.RuntimeService', 'Version', ...pods, ...containers, 'ContainerStatus', 'Exec'),
     ...of('runtime.v1.ImageService', 'ImageStatus', 'PullImage'),
   ],
   messages: [],

@@ -1,6 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { Dispatcher } from 'undici'
+import type { Clock } from '../base/clock.ts'
+import type { Random } from '../base/random.ts'
+import { ApiClient } from '../kube/client.ts'
 import type { Connection, Credentials } from '../kube/connection.ts'
+import { unlimited } from '../kube/limiter.ts'
 import { ConnectionResetError } from './api-server/faulty-request.ts'
 import type { ApiRequest, ApiResponse, Headers } from './api-server/request.ts'
 import type { InProcessClient } from './api-server/server.ts'
@@ -36,6 +40,10 @@ export class InProcessConnection implements Connection {
     return this.#dispatcher.destroy()
   }
 }
+
+/** A client of the embedded API server, as the user that the server's is for. */
+export const inProcessClient = (client: InProcessClient, time: { clock: Clock; random: Random }): ApiClient =>
+  new ApiClient({ connection: new InProcessConnection(client), limiter: unlimited, ...time })
 
 type Handler = Dispatcher.DispatchHandler
 
@@ -141,7 +149,7 @@ class RunningRequest implements Dispatcher.DispatchController {
     this.#resume()
   }
 
-  /** Passes the answer on until it ends or nobody listens any more. */
+  /** Passes the answer on until it ends or the reader is gone. */
   async answer(response: ApiResponse): Promise<void> {
     if (response.type === 'upgrade') {
       response.backend.destroy()

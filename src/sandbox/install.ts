@@ -23,7 +23,8 @@ const fieldManager = 'varmor-sandbox'
 export async function install(client: ApiClient, namespace: string): Promise<void> {
   for (const kind of kinds) {
     const definition = customResourceDefinition(kind) as Definition
-    await client.apply(definitions, definition, { fieldManager, force: true })
+    // On a slow machine the first schemas take their time.
+    await client.apply(definitions, definition, { fieldManager, force: true, deadline: 120_000 })
   }
   await create(client.create(namespaces, { metadata: { name: namespace } }))
   await create(client.create(serviceAccounts, { metadata: { name: 'varmor-agent', namespace } }))

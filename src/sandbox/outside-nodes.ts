@@ -5,11 +5,12 @@ import type { ApiClient } from '../kube/client.ts'
 import type { KubeObject } from '../kube/objects.ts'
 import { defineResource } from '../kube/resources.ts'
 import { nodes } from '../manager/cluster-resources.ts'
-import type { KubeObject as ServedObject } from './api-server/kube-object.ts'
 import { kubeletProxy } from './api-server/kubelet-proxy.ts'
 import type { NodeProxy } from './api-server/node-proxy.ts'
 import { objectOf, textOf } from './api-server/schema/json.ts'
 import type { RunningApiServer } from './api-server/start-api-server.ts'
+import { badRequest } from './api-server/status.ts'
+import { recordingScheme } from './nodes/node-registration.ts'
 
 /** Nodes of a sandbox that run elsewhere: in a virtual machine, with a kubelet and an agent of their own. */
 
@@ -68,18 +69,22 @@ async function bind(
 /** As the API server of a cluster is known to its kubelets. */
 export const kubeletClient = { name: 'kube-apiserver-kubelet-client', groups: ['system:masters'] } as const
 
-/** Answers for the made-up nodes of this process; all others have a kubelet. */
-export function anyNode(recording: NodeProxy, api: () => RunningApiServer): NodeProxy {
+/** Asks the kubelets of nodes outside; the made-up nodes of this process run nothing that could answer. */
+export function outsideKubelets(api: () => RunningApiServer): NodeProxy {
   let identity: Promise<{ cert: string; key: string; ca: string }> | undefined
   const kubelets = kubeletProxy(() => {
     identity ??= kubeletIdentity(api())
     return identity
   })
-  const isRecording = (node: ServedObject): boolean =>
-    textOf(objectOf(objectOf(node['status'])['nodeInfo'])['containerRuntimeVersion']).startsWith('recording:')
   return {
-    pod: (node, pod, subresource, request) =>
-      (isRecording(node) ? recording : kubelets).pod(node, pod, subresource, request),
+    async pod(node, pod, subresource, request) {
+      const runtime = textOf(objectOf(objectOf(node['status'])['nodeInfo'])['containerRuntimeVersion'])
+      if (runtime.startsWith(recordingScheme))
+        throw badRequest(
+          `pod ${pod.metadata.name}: the nodes of this sandbox record what they would run; there is no ${subresource}`,
+        )
+      return kubelets.pod(node, pod, subresource, request)
+    },
   }
 }
 

@@ -20,12 +20,11 @@ import {
   type StartOptions,
   startApiServer,
 } from './api-server/start-api-server.ts'
-import { FakeNodes } from './controllers/node/fake-nodes.ts'
-import { RecordingRuntime } from './controllers/node/recording-runtime.ts'
-import { runtimeProxy } from './controllers/node/runtime-proxy.ts'
 import { type RunningControllers, startControllers } from './controllers/start-controllers.ts'
 import { agentToken, install } from './install.ts'
-import { allowOutsideNodes, anyNode, registeredNode } from './outside-nodes.ts'
+import { FakeNodes } from './nodes/fake-nodes.ts'
+import { RecordingRuntime } from './nodes/recording-runtime.ts'
+import { allowOutsideNodes, outsideKubelets, registeredNode } from './outside-nodes.ts'
 import { type RecordingLoaders, recordingLoaders } from './recording-loader.ts'
 
 export interface SandboxOptions {
@@ -109,7 +108,7 @@ export class Sandbox {
     const runtime = new RecordingRuntime({ clock: systemClock, random: Math.random })
     const addresses = [...(options.api?.addresses ?? []), ...(outsideAddress === undefined ? [] : [outsideAddress])]
     const api: RunningApiServer = await startApiServer({
-      nodes: anyNode(runtimeProxy(runtime), () => api),
+      nodes: outsideKubelets(() => api),
       ...options.api,
       addresses,
       ...(port !== undefined && { port }),
@@ -148,8 +147,8 @@ export class Sandbox {
     await install(this.client, sandboxNamespace)
     const client = this.api.client(everything)
     const time = { clock: systemClock, random: Math.random }
-    const failed = (what: string, key: unknown, error?: unknown): void =>
-      this.#options.logger.warn({ err: error ?? key, what, key }, 'work of the sandbox failed; it is tried again')
+    const failed = (what: string, err: unknown): void =>
+      this.#options.logger.warn({ err, what }, 'work of the sandbox failed; it is tried again')
     this.#controllers = startControllers({ client, ...time, failed })
     await this.#controllers.synced()
     const names = Array.from({ length: this.#options.nodes }, (_, i) => `node-${i + 1}`)

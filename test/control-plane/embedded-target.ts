@@ -1,10 +1,10 @@
 import { systemClock } from '../../src/base/clock.ts'
 import { type RunningApiServer, startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
-import { ClusterClient } from '../../src/sandbox/controllers/cluster-client.ts'
-import { FakeNodes } from '../../src/sandbox/controllers/node/fake-nodes.ts'
-import { RecordingRuntime } from '../../src/sandbox/controllers/node/recording-runtime.ts'
-import { nodes } from '../../src/sandbox/controllers/resources.ts'
+import { nodes } from '../../src/sandbox/controllers/objects.ts'
 import { type RunningControllers, startControllers } from '../../src/sandbox/controllers/start-controllers.ts'
+import { inProcessClient } from '../../src/sandbox/in-process-connection.ts'
+import { FakeNodes } from '../../src/sandbox/nodes/fake-nodes.ts'
+import { RecordingRuntime } from '../../src/sandbox/nodes/recording-runtime.ts'
 import type { ControlPlaneTarget } from './target.ts'
 
 const administrator = { name: 'sandbox', uid: 'sandbox', groups: ['system:masters'], extra: {} }
@@ -48,9 +48,9 @@ export class EmbeddedTarget implements ControlPlaneTarget {
   async removeNode(name: string): Promise<void> {
     this.#kubelets.get(name)?.stop()
     this.#kubelets.delete(name)
-    const { apiVersion, kind } = nodes
-    const node = { apiVersion, kind, metadata: { name }, spec: {} }
-    await new ClusterClient(this.#api.client(administrator)).delete(nodes, node as never)
+    const client = inProcessClient(this.#api.client(administrator), time)
+    await client.delete(nodes, { name })
+    await client.close()
   }
 
   /** Another server goes on from what this one had in its store, as one does with etcd. */

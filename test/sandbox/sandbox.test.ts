@@ -59,8 +59,11 @@ describe('a sandbox', () => {
       const found = await podsIn(running)
       return found.length === 2 && found.every(({ status }) => status?.phase === 'Running')
     })
-    for (const start of running.runtime.starts)
-      expect(start).to.deep.include({ appArmor: `localhost/${profile}`, seccomp: `localhost/${profile}` })
+    for (const pod of await podsIn(running))
+      expect(running.runtime.confinement(pod as never, 'main')).to.include({
+        appArmor: `localhost/${profile}`,
+        seccomp: `localhost/${profile}`,
+      })
     await running.client.delete(varmorPolicies, { name: 'web', namespace: 'default' })
     await eventually('the profile to go', async () =>
       running.nodes.every(({ loaders }) => loaders.AppArmor.loaded.size === 0),

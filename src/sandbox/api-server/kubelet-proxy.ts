@@ -21,8 +21,8 @@ const patience = 10_000
 const longestRefusal = 64 * 1024
 /** Where a node can be reached, the best first. */
 const addressTypes = ['ExternalIP', 'InternalIP', 'Hostname']
-/** The headers with which a client asks for a WebSocket. */
-const upgradeHeaders = /^(upgrade|connection|sec-websocket-[a-z-]+)$/
+/** The headers with which a client asks for a WebSocket, or for SPDY. */
+const upgradeHeaders = /^(upgrade|connection|sec-websocket-[a-z-]+|x-stream-protocol-version)$/
 /** Names of the parameters of `pods/exec`, and of the kubelet's. */
 const streams = { stdin: 'input', stdout: 'output', stderr: 'error', tty: 'tty' } as const
 
@@ -42,7 +42,7 @@ async function log(
   request: ApiRequest,
 ): Promise<ApiResponse> {
   const query = queryOf(request)
-  const answer = await ask(credentials, node, podPath('containerLogs', pod, query), query, {})
+  const answer = await ask(credentials, node, podPath('containerLogs', pod, query), query)
   if (answer.type === 'upgraded')
     throw internalError(`node ${node.metadata.name} answered a request for a log with an upgrade`)
   const { response } = answer
@@ -58,17 +58,11 @@ async function exec(
   request: ApiRequest,
 ): Promise<ApiResponse> {
   const { headers = {} } = request
-  if (headers['upgrade']?.toLowerCase() !== 'websocket')
-    throw badRequest('Upgrade request required: only WebSockets are supported')
+  if (headers['upgrade'] === undefined) throw badRequest('Upgrade request required')
   const query = queryOf(request)
-  const wanted = Object.entries(headers).filter(([name]) => upgradeHeaders.test(name))
-  const answer = await ask(
-    credentials,
-    node,
-    podPath('exec', pod, query),
-    kubeletQuery(query),
-    Object.fromEntries(wanted),
-  )
+  const { method } = request
+  const asked = { method, headers: keptHeaders(headers) }
+  const answer = await ask(credentials, node, podPath('exec', pod, query), kubeletQuery(query), asked)
   if (answer.type === 'response') throw await refusal(answer.response, pod)
   return { type: 'upgrade', code: 101, headers: keptHeaders(answer.headers), backend: answer.socket, head: answer.head }
 }
@@ -96,13 +90,14 @@ function ask(
   node: KubeObject,
   path: string,
   query: URLSearchParams,
-  headers: Readonly<Record<string, string>>,
+  asked: { method?: string; headers?: Readonly<Record<string, string>> } = {},
 ): Promise<Answer> {
   const { host, port } = endpointOf(node)
   return new Promise((resolve, reject) => {
     const call = httpsRequest({
       ...credentials,
-      ...{ host, port, headers, path: `${path}?${query}`, agent: false },
+      ...asked,
+      ...{ host, port, path: `${path}?${query}`, agent: false },
       // Its certificate is for the name of the node, wherever that is reached.
       servername: node.metadata.name,
     })
@@ -133,7 +128,8 @@ function endpointOf(node: KubeObject): { host: string; port: number } {
   return { host, port }
 }
 
-const keptHeaders = (headers: IncomingHttpHeaders): Record<string, string> =>
+/** Those that both sides of an upgraded connection agree by. */
+export const keptHeaders = (headers: IncomingHttpHeaders): Record<string, string> =>
   Object.fromEntries(
     Object.entries(headers).flatMap(([name, value]) =>
       upgradeHeaders.test(name) && value !== undefined ? [[name, String(value)]] : [],

@@ -1,141 +1,219 @@
-import { GrpcClient, protoDefinitions } from '../../agent/containers/grpc-client.ts'
+import { GrpcClient, protoDefinitions, runtimeMessage } from '../../agent/containers/grpc-client.ts'
 import { RuntimeError } from '../../agent/containers/runtime.ts'
+import { ContainerStartError } from '../nodes/pod-runtime.ts'
 import { criProtos } from './cri-protos.ts'
-import {
-  type ContainerConfig,
-  type CriContainer,
-  type CriContainerStatus,
-  type CriImage,
-  type CriSandbox,
-  containerNameLabel,
-  type PodSandboxConfig,
-  podUidLabel,
-} from './cri-types.ts'
+
+// Messages of CRI (k8s.io/cri-api, pkg/apis/runtime/v1/api.proto), as protobuf.js gives them: 64-bit numbers as text,
+// enums by name. Requests may leave out what is empty.
+
+export interface PodSandboxConfig {
+  metadata: { name: string; namespace: string; uid: string; attempt: number }
+  hostname?: string
+  logDirectory: string
+  labels: Readonly<Record<string, string>>
+  annotations: Readonly<Record<string, string>>
+  linux: object
+}
+
+export interface Mount {
+  containerPath: string
+  hostPath: string
+  readonly?: boolean
+  propagation?: 'PROPAGATION_HOST_TO_CONTAINER' | 'PROPAGATION_BIDIRECTIONAL'
+}
+
+export interface ContainerConfig {
+  metadata: { name: string; attempt: number }
+  image: { image: string; userSpecifiedImage: string }
+  command: readonly string[]
+  args: readonly string[]
+  workingDir: string
+  /** UTF-8. */
+  envs: readonly { key: string; value: Uint8Array }[]
+  mounts: readonly Mount[]
+  labels: Readonly<Record<string, string>>
+  logPath: string
+  stdin: boolean
+  tty: boolean
+  linux: object
+}
+
+export interface CriSandbox {
+  id: string
+  metadata: { attempt: number } | null
+  state: 'SANDBOX_READY' | 'SANDBOX_NOTREADY'
+  /** Nanoseconds since the epoch. */
+  createdAt: string
+  labels: Readonly<Record<string, string>>
+}
+
+export interface CriContainer {
+  id: string
+  podSandboxId: string
+  metadata: { attempt: number } | null
+  state: 'CONTAINER_CREATED' | 'CONTAINER_RUNNING' | 'CONTAINER_EXITED' | 'CONTAINER_UNKNOWN'
+  createdAt: string
+}
+
+export interface CriContainerStatus extends CriContainer {
+  /** Nanoseconds since the epoch; 0 for what has not been. */
+  startedAt: string
+  finishedAt: string
+  exitCode: number
+  imageRef: string
+  reason: string
+  message: string
+}
+
+export interface CriImage {
+  id: string
+  uid: { value: string } | null
+  username: string
+}
+
+/** What a command in a container is connected to. */
+export interface ExecRequest {
+  cmd: readonly string[]
+  stdin: boolean
+  stdout: boolean
+  /** Not with a terminal, whose output is one. */
+  stderr: boolean
+  tty: boolean
+}
+
+/** Labels by which a kubelet finds again what is its own, and by which the agent knows the pod of a container. */
+export const podNameLabel = 'io.kubernetes.pod.name'
+export const podNamespaceLabel = 'io.kubernetes.pod.namespace'
+export const podUidLabel = 'io.kubernetes.pod.uid'
+export const containerNameLabel = 'io.kubernetes.container.name'
+
+/** CRI's nanoseconds as milliseconds. */
+export const milliseconds = (nanoseconds: string): number => Math.floor(Number(BigInt(nanoseconds) / 1_000_000n))
+
+const newestFirst = <T extends { createdAt: string }>(all: readonly T[] = []): T[] =>
+  [...all].sort((a, b) => Number(BigInt(b.createdAt) - BigInt(a.createdAt)))
 
 const definitions = protoDefinitions(criProtos)
-const runtime = 'runtime.v1.RuntimeService'
-const images = 'runtime.v1.ImageService'
 
 /** Milliseconds. Making a container may need its image unpacked; a slow machine may need long for any of it. */
 const usual = 30_000
 const slow = 240_000
 
-/** A client for containerd's socket, with what a kubelet calls. */
-export const containerdClient = (socket: string): GrpcClient =>
-  new GrpcClient({ socket, namespace: 'k8s.io', deadline: usual, definitions })
-
-/** The container runtime interface, as far as a kubelet needs it. All that fails is a RuntimeError. */
+/** The container runtime interface on containerd's socket, as far as a kubelet needs it. All that fails is a RuntimeError. */
 export class Cri {
   readonly #client: GrpcClient
 
-  constructor(client: GrpcClient) {
-    this.#client = client
+  constructor(socket: string) {
+    this.#client = new GrpcClient({ socket, namespace: 'k8s.io', deadline: usual, definitions })
+  }
+
+  close(): void {
+    this.#client.close()
   }
 
   version(): Promise<{ runtimeName: string; runtimeVersion: string }> {
-    return this.#client.call(runtime, 'Version', {}, { deadline: 5_000 })
+    return this.#call('Version', {}, 5_000)
   }
 
   async sandboxes(uid?: string): Promise<CriSandbox[]> {
     const filter = uid === undefined ? {} : { labelSelector: { [podUidLabel]: uid } }
-    const { items = [] } = await this.#client.call<{ items?: CriSandbox[] }>(runtime, 'ListPodSandbox', { filter })
-    return items
+    return newestFirst((await this.#call<{ items?: CriSandbox[] }>('ListPodSandbox', { filter })).items)
   }
 
   async runSandbox(config: PodSandboxConfig): Promise<string> {
-    const { podSandboxId } = await this.#client.call<{ podSandboxId: string }>(
-      runtime,
-      'RunPodSandbox',
-      { config },
-      { deadline: slow },
-    )
-    return podSandboxId
+    return (await this.#call<{ podSandboxId: string }>('RunPodSandbox', { config }, slow)).podSandboxId
   }
 
   /** The address that the runtime's network gave it; empty on the node's own network. */
   async sandboxAddress(podSandboxId: string): Promise<string> {
-    const { status } = await this.#client.call<{ status: { network: { ip: string } | null } | null }>(
-      runtime,
-      'PodSandboxStatus',
-      { podSandboxId },
-    )
-    return status?.network?.ip ?? ''
+    type Answer = { status: { network: { ip: string } | null } | null }
+    return (await this.#call<Answer>('PodSandboxStatus', { podSandboxId })).status?.network?.ip ?? ''
   }
 
   /** Ends all its containers by force. */
   async stopSandbox(podSandboxId: string): Promise<void> {
-    await unlessGone(this.#client.call(runtime, 'StopPodSandbox', { podSandboxId }, { deadline: slow }))
+    await unlessGone(this.#call('StopPodSandbox', { podSandboxId }, slow))
   }
 
   /** Ends and removes it with all its containers. One that is gone counts as removed. */
   async removeSandbox(podSandboxId: string): Promise<void> {
     await this.stopSandbox(podSandboxId)
-    await unlessGone(this.#client.call(runtime, 'RemovePodSandbox', { podSandboxId }, { deadline: slow }))
+    await unlessGone(this.#call('RemovePodSandbox', { podSandboxId }, slow))
   }
 
   async containers(which: { uid?: string; name?: string } = {}): Promise<CriContainer[]> {
     const labelSelector = {
-      ...(which.uid === undefined ? {} : { [podUidLabel]: which.uid }),
-      ...(which.name === undefined ? {} : { [containerNameLabel]: which.name }),
+      ...(which.uid !== undefined && { [podUidLabel]: which.uid }),
+      ...(which.name !== undefined && { [containerNameLabel]: which.name }),
     }
-    const { containers = [] } = await this.#client.call<{ containers?: CriContainer[] }>(runtime, 'ListContainers', {
-      filter: { labelSelector },
-    })
-    return containers
+    const answer = await this.#call<{ containers?: CriContainer[] }>('ListContainers', { filter: { labelSelector } })
+    return newestFirst(answer.containers)
   }
 
   /** Undefined for one that is gone. */
   async status(containerId: string): Promise<CriContainerStatus | undefined> {
-    const answer = await unlessGone(
-      this.#client.call<{ status: CriContainerStatus | null }>(runtime, 'ContainerStatus', { containerId }),
-    )
-    return answer?.status ?? undefined
+    const call = this.#call<{ status: CriContainerStatus | null }>('ContainerStatus', { containerId })
+    return (await unlessGone(call))?.status ?? undefined
   }
 
-  async createContainer(
-    podSandboxId: string,
-    config: ContainerConfig,
-    sandboxConfig: PodSandboxConfig,
-  ): Promise<string> {
-    const request = { podSandboxId, config, sandboxConfig }
-    const { containerId } = await this.#client.call<{ containerId: string }>(runtime, 'CreateContainer', request, {
-      deadline: slow,
-    })
-    return containerId
+  async createContainer(id: string, config: ContainerConfig, sandboxConfig: PodSandboxConfig): Promise<string> {
+    const request = { podSandboxId: id, config, sandboxConfig }
+    return (await this.#call<{ containerId: string }>('CreateContainer', request, slow)).containerId
   }
 
   async startContainer(containerId: string): Promise<void> {
-    await this.#client.call(runtime, 'StartContainer', { containerId }, { deadline: slow })
+    await this.#call('StartContainer', { containerId }, slow)
   }
 
   /** Resolves when it has ended: by itself after a TERM within so many seconds, else killed. */
-  async stopContainer(containerId: string, seconds: number): Promise<void> {
-    const options = { deadline: seconds * 1000 + slow }
-    await unlessGone(this.#client.call(runtime, 'StopContainer', { containerId, timeout: seconds }, options))
+  async stopContainer(containerId: string, timeout: number): Promise<void> {
+    await unlessGone(this.#call('StopContainer', { containerId, timeout }, timeout * 1000 + slow))
   }
 
   async removeContainer(containerId: string): Promise<void> {
-    await unlessGone(this.#client.call(runtime, 'RemoveContainer', { containerId }, { deadline: slow }))
+    await unlessGone(this.#call('RemoveContainer', { containerId }, slow))
   }
 
-  /** Runs a command in a container to its end. @param seconds that it may take */
-  execSync(containerId: string, cmd: readonly string[], seconds: number): Promise<{ exitCode: number }> {
-    const request = { containerId, cmd, timeout: seconds }
-    return this.#client.call(runtime, 'ExecSync', request, { deadline: seconds * 1000 + usual })
+  /** Where the runtime serves the streams of the command, once, to whoever knows the URL. */
+  async exec(containerId: string, request: ExecRequest): Promise<string> {
+    return (await this.#call<{ url: string }>('Exec', { containerId, ...request })).url
   }
 
-  async image(image: string): Promise<CriImage | undefined> {
-    const answer = await this.#client.call<{ image: CriImage | null }>(images, 'ImageStatus', { image: { image } })
-    return answer.image ?? undefined
+  /** The image, pulled where the policy says so. @throws {ContainerStartError} */
+  async image(image: string, pullPolicy: string, sandboxConfig: PodSandboxConfig): Promise<CriImage> {
+    const found = await startStep('ImageInspectError', this.#imageStatus(image))
+    if (found !== undefined && pullPolicy !== 'Always') return found
+    if (pullPolicy === 'Never') throw new ContainerStartError('ErrImageNeverPull', `${image} is not on this node`)
+    const request = { image: { image }, sandboxConfig }
+    await startStep('ErrImagePull', this.#call('PullImage', request, slow, 'runtime.v1.ImageService'))
+    const pulled = await startStep('ImageInspectError', this.#imageStatus(image))
+    if (pulled === undefined) throw new ContainerStartError('ErrImagePull', `${image} was pulled, and is not there`)
+    return pulled
   }
 
-  async pullImage(image: string, sandboxConfig: PodSandboxConfig): Promise<void> {
-    await this.#client.call(images, 'PullImage', { image: { image }, sandboxConfig }, { deadline: slow })
+  async #imageStatus(image: string): Promise<CriImage | undefined> {
+    const request = { image: { image } }
+    const answer = this.#call<{ image: CriImage | null }>('ImageStatus', request, usual, 'runtime.v1.ImageService')
+    return (await answer).image ?? undefined
+  }
+
+  #call<Answer>(name: string, request: object, deadline = usual, service = 'runtime.v1.RuntimeService') {
+    return this.#client.call<Answer>(service, name, request, { deadline })
   }
 }
 
 /** What others need of it, so that a test can stand in for a runtime. */
 export type CriPort = Pick<Cri, keyof Cri>
+
+/** A step of starting something: what the runtime refuses is shown on the pod. @throws {ContainerStartError} */
+export async function startStep<T>(reason: string, step: Promise<T>): Promise<T> {
+  try {
+    return await step
+  } catch (error) {
+    if (!(error instanceof RuntimeError)) throw error
+    throw new ContainerStartError(reason, runtimeMessage(error), { cause: error })
+  }
+}
 
 async function unlessGone<Answer>(call: Promise<Answer>): Promise<Answer | undefined> {
   try {

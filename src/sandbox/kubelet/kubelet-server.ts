@@ -1,33 +1,28 @@
 import { once } from 'node:events'
-import { access } from 'node:fs/promises'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import { WebSocketServer } from 'ws'
-import type { GrpcClient } from '../../agent/containers/grpc-client.ts'
 import { type Clock, sleep } from '../../base/clock.ts'
-import { linkedController } from '../../kube/abort.ts'
 import { certificateUser } from '../api-server/http/certificate-user.ts'
-import type { Pod } from '../controllers/types.ts'
-import { type ProcessRequest, startProcess } from './container-process.ts'
+import { join } from '../api-server/http/http-adapter.ts'
+import { keptHeaders } from '../api-server/kubelet-proxy.ts'
+import type { Pod } from '../controllers/objects.ts'
+import { readLog } from './container-log.ts'
+import type { CriContainer, CriPort, ExecRequest } from './cri.ts'
 import type { CriRuntime } from './cri-runtime.ts'
-import type { CriContainer } from './cri-types.ts'
-import { parseLogRequest } from './log-request.ts'
 import { logFolder } from './pod-requests.ts'
-import { readLog } from './read-log.ts'
-import { protocols, serveCommand } from './remote-command.ts'
 
 /** What the server asks of its kubelet. */
 export interface ServedPods {
-  readonly runtime: CriRuntime
+  readonly runtime: Pick<CriRuntime, 'container'>
   pod(namespace: string, name: string): Pod | undefined
 }
 
 export interface KubeletServerOptions {
   readonly pods: ServedPods
-  readonly containerd: GrpcClient
+  readonly cri: Pick<CriPort, 'exec'>
   readonly podLogs: string
   readonly clock: Clock
   /** PEM. Clients come with certificates of this authority. */
@@ -52,17 +47,13 @@ class Refusal extends Error {
   }
 }
 
-interface Target {
-  readonly pod: Pod
-  readonly container: string
-}
-
 /** What the API server asks a kubelet for: logs and commands of its containers. It asks with a certificate, or in vain. */
 export class KubeletServer {
   readonly #options: KubeletServerOptions
   readonly #server: Server
-  readonly #sockets = new WebSocketServer({ noServer: true, handleProtocols: (offered) => chosen(offered) ?? false })
-  readonly #stop = new AbortController()
+  /** Connections that were given over to commands. */
+  readonly #upgraded = new Set<Duplex>()
+  #isClosed = false
 
   constructor(options: KubeletServerOptions) {
     this.#options = options
@@ -84,10 +75,10 @@ export class KubeletServer {
   }
 
   async close(): Promise<void> {
-    this.#stop.abort(new Error('The kubelet was stopped'))
-    for (const socket of this.#sockets.clients) socket.terminate()
+    this.#isClosed = true
     const closed = new Promise((resolve) => this.#server.close(resolve))
     this.#server.closeAllConnections()
+    for (const socket of this.#upgraded) socket.destroy()
     await closed
   }
 
@@ -96,12 +87,8 @@ export class KubeletServer {
       authorize(request)
       const { path, query } = addressOf(request)
       if (path[0] === 'healthz') response.end('ok')
-      else if (path[0] === 'containerLogs' && request.method === 'GET') await this.#log(path.slice(1), query, response)
-      else
-        throw new Refusal(
-          path[0] === 'exec' ? 400 : 404,
-          path[0] === 'exec' ? 'Upgrade request required' : '404 page not found',
-        )
+      else if (path[0] === 'containerLogs') await this.#log(path.slice(1), query, response)
+      else throw new Refusal(404, '404 page not found')
     } catch (error) {
       if (response.headersSent) response.destroy()
       else refuse(response, error)
@@ -110,85 +97,69 @@ export class KubeletServer {
 
   async #log(path: readonly string[], query: URLSearchParams, response: ServerResponse): Promise<void> {
     const { clock, podLogs } = this.#options
-    const target = this.#target(path)
-    const { follow, previous, ...options } = logRequest(query, clock.now())
-    const { container, file } = await this.#logFile(target, previous, podLogs)
-    const { controller, release } = linkedController(this.#stop.signal)
-    response.once('close', () => {
-      controller.abort(new Error('The reader is gone'))
-      release()
-    })
-    const following = follow && {
-      follow: {
-        signal: controller.signal,
-        goesOn: async () => {
-          const newest = await this.#newest(target)
-          return newest?.id === container.id && newest.state === 'CONTAINER_RUNNING'
-        },
-        pause: () => sleep(clock, followEvery),
-      },
+    const tail = query.get('tailLines')
+    if (tail !== null && !/^\d{1,9}$/.test(tail)) throw new Refusal(400, `tailLines: ${tail} is no whole number`)
+    const { pod, container, newest } = await this.#target(path)
+    if (newest === undefined)
+      throw new Refusal(400, `container "${container}" in pod "${pod.metadata.name}" is waiting to start`)
+    const file = `${logFolder(podLogs, pod)}/${container}/${newest.metadata?.attempt ?? 0}.log`
+    const grows = async (): Promise<boolean> => {
+      await sleep(clock, followEvery)
+      const now = (await this.#target(path)).newest
+      return !this.#isClosed && !response.destroyed && now?.id === newest.id && now.state === 'CONTAINER_RUNNING'
     }
+    const options = { ...(tail !== null && { tailLines: Number(tail) }), ...(isSet(query, 'follow') && { grows }) }
     response.setHeader('Content-Type', 'text/plain; charset=utf-8')
     response.flushHeaders()
-    for await (const chunk of readLog(file, { ...options, ...following })) {
+    for await (const chunk of readLog(file, options)) {
       if (response.destroyed) return
       if (!response.write(chunk)) await Promise.race([once(response, 'drain'), once(response, 'close')])
     }
     response.end()
   }
 
-  #newest({ pod, container }: Target): Promise<CriContainer | undefined> {
-    return this.#options.pods.runtime.container(pod, container)
-  }
-
-  async #logFile(
-    { pod, container: name }: Target,
-    previous: boolean,
-    podLogs: string,
-  ): Promise<{ container: CriContainer; file: string }> {
-    const container = await this.#options.pods.runtime.container(pod, name, previous ? 'previous' : 'newest')
-    if (container === undefined)
-      throw previous
-        ? new Refusal(400, `previous terminated container "${name}" in pod "${pod.metadata.name}" not found`)
-        : new Refusal(
-            400,
-            `container "${name}" in pod "${pod.metadata.name}" is waiting to start: ${waiting(pod, name)}`,
-          )
-    const file = `${logFolder(podLogs, pod)}/${name}/${container.metadata?.attempt ?? 0}.log`
-    await access(file).catch((cause: unknown) => {
-      throw new Refusal(500, `the log of container "${name}" cannot be read: ${String(cause)}`)
-    })
-    return { container, file }
-  }
-
+  /** The runtime itself serves the streams of a command: what comes in goes to it as it is, in both directions. */
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    this.#upgraded.add(socket)
+    socket.once('close', () => this.#upgraded.delete(socket))
     socket.on('error', () => socket.destroy())
     try {
       authorize(request)
       const { path, query } = addressOf(request)
       if (path[0] !== 'exec') throw new Refusal(404, '404 page not found')
-      const target = this.#target(path.slice(1))
-      const command = commandOf(query)
-      checkProtocol(request)
-      const container = await this.#newest(target)
-      if (container?.state !== 'CONTAINER_RUNNING')
-        throw new Refusal(404, `container not found ("${target.container}")`)
-      this.#sockets.handleUpgrade(request, socket, head, (connection) => {
-        connection.on('error', () => connection.terminate())
-        void serveCommand(connection, command, () => startProcess(this.#options.containerd, container.id, command))
+      const { container, newest } = await this.#target(path.slice(1))
+      if (newest?.state !== 'CONTAINER_RUNNING') throw new Refusal(404, `container not found ("${container}")`)
+      const url = await this.#options.cri.exec(newest.id, commandOf(query))
+      const call = httpRequest(url, {
+        method: request.method ?? 'GET',
+        headers: keptHeaders(request.headers),
+        agent: false,
       })
+      call.once('upgrade', ({ headers }, backend, begun) =>
+        join(socket, head, { type: 'upgrade', code: 101, headers: keptHeaders(headers), backend, head: begun }),
+      )
+      call.once('response', ({ statusCode = 500 }) =>
+        refuseUpgrade(socket, new Refusal(statusCode, 'the runtime does not speak this protocol')),
+      )
+      call.once('error', (error) => refuseUpgrade(socket, error))
+      call.end()
     } catch (error) {
       refuseUpgrade(socket, error)
     }
   }
 
-  #target([namespace = '', name = '', container = '']: readonly string[]): Target {
-    const pod = this.#options.pods.pod(namespace, name)
+  async #target([namespace = '', name = '', container = '']: readonly string[]): Promise<{
+    pod: Pod
+    container: string
+    newest: CriContainer | undefined
+  }> {
+    const { pods } = this.#options
+    const pod = pods.pod(namespace, name)
     if (pod === undefined) throw new Refusal(404, `pod "${namespace}/${name}" not found`)
     const all = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])]
     if (!all.some((one) => one.name === container))
       throw new Refusal(404, `container "${container}" not found in pod "${name}"`)
-    return { pod, container }
+    return { pod, container, newest: await pods.runtime.container(pod, container) }
   }
 }
 
@@ -203,57 +174,27 @@ function addressOf({ url = '/' }: IncomingMessage): { path: string[]; query: URL
   return { path: pathname.split('/').slice(1).map(decodeURIComponent), query: searchParams }
 }
 
-function logRequest(query: URLSearchParams, now: number): ReturnType<typeof parseLogRequest> {
-  try {
-    return parseLogRequest(query, now)
-  } catch (error) {
-    throw new Refusal(400, (error as RangeError).message)
-  }
-}
-
-const waiting = ({ status }: Pod, name: string): string =>
-  [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])].find((one) => one.name === name)
-    ?.state.waiting?.reason ?? 'ContainerCreating'
-
-const flag = (query: URLSearchParams, name: string): boolean => ['1', 'true'].includes(query.get(name) ?? '')
+const isSet = (query: URLSearchParams, name: string): boolean => ['1', 'true'].includes(query.get(name) ?? '')
 
 /** The parameters are the kubelet's, which are called otherwise than those of `pods/exec`. */
-function commandOf(query: URLSearchParams): ProcessRequest {
-  const request = {
-    command: query.getAll('command'),
-    stdin: flag(query, 'input'),
-    stdout: flag(query, 'output'),
-    stderr: flag(query, 'error'),
-    tty: flag(query, 'tty'),
-  }
-  if (request.command.length === 0) throw new Refusal(400, 'you must specify at least one command')
-  if (!request.stdin && !request.stdout && !request.stderr)
-    throw new Refusal(400, 'you must specify at least 1 of stdin, stdout, stderr')
-  return request
+function commandOf(query: URLSearchParams): ExecRequest {
+  const cmd = query.getAll('command')
+  if (cmd.length === 0) throw new Refusal(400, 'you must specify at least one command')
+  const tty = isSet(query, 'tty')
+  const stderr = isSet(query, 'error') && !tty
+  return { cmd, stdin: isSet(query, 'input'), stdout: isSet(query, 'output'), stderr, tty }
 }
 
-const chosen = (offered: ReadonlySet<string>): string | undefined => protocols.find((one) => offered.has(one))
-
-function checkProtocol({ headers }: IncomingMessage): void {
-  const offered = (headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim())
-  const isWebSocket = headers.upgrade?.toLowerCase() === 'websocket'
-  if (!isWebSocket || chosen(new Set(offered)) === undefined)
-    throw new Refusal(400, `unable to upgrade: only WebSockets with ${protocols.join(' or ')} are supported`)
-}
-
-function textOf(error: unknown): { code: number; text: string } {
-  if (error instanceof Refusal) return { code: error.code, text: error.message }
-  return { code: 500, text: error instanceof Error ? error.message : String(error) }
-}
+const codeAndText = (error: unknown): [code: number, text: string] =>
+  error instanceof Refusal ? [error.code, error.message] : [500, error instanceof Error ? error.message : String(error)]
 
 function refuse(response: ServerResponse, error: unknown): void {
-  const { code, text } = textOf(error)
+  const [code, text] = codeAndText(error)
   response.writeHead(code, { 'content-type': 'text/plain; charset=utf-8' }).end(text)
 }
 
 function refuseUpgrade(socket: Duplex, error: unknown): void {
-  const { code, text } = textOf(error)
-  const body = Buffer.from(text)
-  const head = `HTTP/1.1 ${code} Refused\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n`
-  socket.end(Buffer.concat([Buffer.from(head), body]))
+  const [code, text] = codeAndText(error)
+  const head = `HTTP/1.1 ${code} Refused\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n`
+  socket.end(`${head}${text}`)
 }

@@ -1,6 +1,6 @@
 import { readFile, statfs } from 'node:fs/promises'
 import { arch, cpus, networkInterfaces, release, totalmem } from 'node:os'
-import type { NodeDescription } from '../controllers/node/node-object.ts'
+import type { NodeDescription } from '../nodes/node-registration.ts'
 
 /** Kubernetes' names of processors, where Node.js has others. */
 const architectures: Record<string, string> = { x64: 'amd64', ia32: '386' }

@@ -2,10 +2,19 @@ import type { Clock } from '../../base/clock.ts'
 import { isNotFound } from '../../kube/api-error.ts'
 import type { ApiClient } from '../../kube/client.ts'
 import { type ConfigMap, configMaps, type Secret, secrets, serviceAccounts } from '../../kube/core-objects.ts'
-import type { Pod } from '../controllers/types.ts'
-import { type ReferredObjects, referredByEnvironment } from './environment.ts'
-import { type ContainerFields, namespaceOf, podFieldsOf, uidOf } from './pod-fields.ts'
-import type { VolumeObjects } from './volume-files.ts'
+import type { Pod } from '../controllers/objects.ts'
+
+/** What a container refers to is missing, or is nothing that this kubelet can give. The message names the field. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/** A reference to keys of a ConfigMap or a Secret. */
+export interface ObjectSource {
+  readonly kind: 'configmap' | 'secret'
+  readonly name: string | undefined
+  readonly optional: boolean | undefined
+}
 
 interface IssuedToken {
   readonly token: string
@@ -24,69 +33,72 @@ export class PodObjects {
     this.#clock = clock
   }
 
-  async forEnvironment(pod: Pod, container: ContainerFields): Promise<ReferredObjects> {
-    const names = referredByEnvironment(container)
-    const namespace = namespaceOf(pod)
-    const configMapsByName = new Map<string, ConfigMap | undefined>()
-    const secretsByName = new Map<string, Secret | undefined>()
-    for (const name of names.configMaps) configMapsByName.set(name, await this.#configMap(namespace, name))
-    for (const name of names.secrets) secretsByName.set(name, await this.#secret(namespace, name))
-    return { configMap: (name) => configMapsByName.get(name), secret: (name) => secretsByName.get(name) }
-  }
-
-  forVolumes(pod: Pod): VolumeObjects {
-    const namespace = namespaceOf(pod)
-    return {
-      configMap: (name) => this.#configMap(namespace, name),
-      secret: (name) => this.#secret(namespace, name),
-      token: (audience, seconds) => this.#token(pod, audience, seconds),
+  /** By key; undefined for an optional one that is not there. @throws {ConfigError} */
+  async data(pod: Pod, { kind, name = '', optional }: ObjectSource): Promise<Map<string, Buffer> | undefined> {
+    const target = { namespace: pod.metadata.namespace, name }
+    try {
+      const object: (ConfigMap & { binaryData?: Record<string, string> }) | Secret =
+        kind === 'configmap' ? await this.#client.get(configMaps, target) : await this.#client.get(secrets, target)
+      const decoded = (data: Record<string, string> = {}, encoding: BufferEncoding): [string, Buffer][] =>
+        Object.entries(data).map(([key, text]) => [key, Buffer.from(text, encoding)])
+      const binary = 'binaryData' in object ? decoded(object.binaryData, 'base64') : []
+      return new Map([...decoded(object.data, kind === 'configmap' ? 'utf8' : 'base64'), ...binary])
+    } catch (error) {
+      if (!isNotFound(error)) throw error
+      if (optional) return undefined
+      throw new ConfigError(`${kind} "${name}" not found`)
     }
   }
 
-  /** Forgets the tokens of a pod. */
-  forget(pod: Pod): void {
-    for (const key of this.#tokens.keys()) if (key.startsWith(`${uidOf(pod)} `)) this.#tokens.delete(key)
-  }
-
-  #configMap(namespace: string, name: string): Promise<ConfigMap | undefined> {
-    return unlessMissing(this.#client.get(configMaps, { namespace, name }))
-  }
-
-  #secret(namespace: string, name: string): Promise<Secret | undefined> {
-    return unlessMissing(this.#client.get(secrets, { namespace, name }))
-  }
-
-  async #token(pod: Pod, audience: string | undefined, seconds: number): Promise<string> {
-    const key = `${uidOf(pod)} ${audience ?? ''} ${seconds}`
+  /** Of the pod's service account. */
+  async token(pod: Pod, audience: string | undefined, expirationSeconds = 3600): Promise<string> {
+    const { name, namespace, uid } = pod.metadata
+    const key = `${uid} ${audience ?? ''} ${expirationSeconds}`
     const known = this.#tokens.get(key)
     const now = this.#clock.now()
     if (known !== undefined && now < known.renewAt) return known.token
+    const boundObjectRef = { apiVersion: 'v1', kind: 'Pod', name, uid }
+    const spec = { expirationSeconds, boundObjectRef, ...(audience !== undefined && { audiences: [audience] }) }
     const { status } = await this.#client.createSubresource<{ status: { token: string } }>(
       serviceAccounts,
-      { name: podFieldsOf(pod).serviceAccountName ?? 'default', namespace: namespaceOf(pod), subresource: 'token' },
-      tokenRequest(pod, audience, seconds),
+      { name: pod.spec.serviceAccountName ?? 'default', namespace, subresource: 'token' },
+      { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec },
     )
     // At four fifths of its life, as a real kubelet.
-    this.#tokens.set(key, { token: status.token, renewAt: now + seconds * 800 })
+    this.#tokens.set(key, { token: status.token, renewAt: now + expirationSeconds * 800 })
     return status.token
+  }
+
+  forget({ metadata: { uid } }: Pod): void {
+    for (const key of this.#tokens.keys()) if (key.startsWith(`${uid} `)) this.#tokens.delete(key)
   }
 }
 
-const tokenRequest = (pod: Pod, audience: string | undefined, expirationSeconds: number): object => ({
-  apiVersion: 'authentication.k8s.io/v1',
-  kind: 'TokenRequest',
-  spec: {
-    expirationSeconds,
-    ...(audience !== undefined && { audiences: [audience] }),
-    boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name: pod.metadata.name, uid: uidOf(pod) },
-  },
-})
+/** What a pod's containers may ask of the pod's place. */
+export interface PodPlace {
+  readonly podIP: string
+  readonly hostIP: string
+}
 
-async function unlessMissing<T>(read: Promise<T>): Promise<T | undefined> {
-  try {
-    return await read
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
+const keyed = /^metadata\.(labels|annotations)\['(.+)'\]$/
+
+/** The value of a `fieldRef`. @throws {ConfigError} for a path that is not to be had in this way */
+export function fieldValue(pod: Pod, path: string, { podIP, hostIP }: PodPlace): string {
+  const { metadata, spec } = pod
+  const [, map, key] = keyed.exec(path) ?? []
+  if (map !== undefined && key !== undefined) return metadata[map as 'labels' | 'annotations']?.[key] ?? ''
+  const values: Readonly<Record<string, string | undefined>> = {
+    'metadata.name': metadata.name,
+    'metadata.namespace': metadata.namespace,
+    'metadata.uid': metadata.uid,
+    'spec.nodeName': spec.nodeName,
+    'spec.serviceAccountName': spec.serviceAccountName,
+    'status.podIP': podIP,
+    'status.podIPs': podIP,
+    'status.hostIP': hostIP,
+    'status.hostIPs': hostIP,
   }
+  const value = values[path]
+  if (value === undefined) throw new ConfigError(`fieldRef ${path} is no field that can be referred to`)
+  return value
 }

@@ -1,124 +1,156 @@
-import { createHash } from 'node:crypto'
-import type { Container, Pod } from '../controllers/types.ts'
+import type { V1SecurityContext } from '@kubernetes/client-node'
+import type { Container, Pod } from '../controllers/objects.ts'
+import { confinementOf } from '../nodes/confinement.ts'
 import {
   type ContainerConfig,
+  type CriImage,
   containerNameLabel,
-  type LinuxResources,
   type Mount,
   type PodSandboxConfig,
   podNameLabel,
   podNamespaceLabel,
   podUidLabel,
-  restartCountAnnotation,
-  terminationPathAnnotation,
-  terminationPolicyAnnotation,
-} from './cri-types.ts'
-import { expandVariables } from './expand-variables.ts'
-import { type ContainerFields, fieldsOf, namespaceOf, podFieldsOf, uidOf } from './pod-fields.ts'
-import { namespacesOf, type SecurityOptions, securityContextOf } from './security-context.ts'
+} from './cri.ts'
+import { expandVariables } from './environment.ts'
+import { ConfigError } from './pod-objects.ts'
 
-export interface RequestOptions extends SecurityOptions {
+export interface RequestOptions {
   /** Where logs of pods are, `/var/log/pods` of a real kubelet. */
   readonly podLogs: string
+  /** Folder that seccomp profiles of pods are relative to. */
+  readonly seccompRoot: string
+  /** Whether pods get a network of their own from CNI. */
+  readonly ownNetwork: boolean
 }
 
 /** Folder of the logs of a pod. */
-export const logFolder = (podLogs: string, pod: Pod): string =>
-  `${podLogs}/${namespaceOf(pod)}_${pod.metadata.name}_${uidOf(pod)}`
+export const logFolder = (podLogs: string, { metadata: { namespace, name, uid } }: Pod): string =>
+  `${podLogs}/${namespace}_${name}_${uid}`
 
-const podLabels = (pod: Pod): Record<string, string> => ({
-  [podNameLabel]: pod.metadata.name,
-  [podNamespaceLabel]: namespaceOf(pod),
-  [podUidLabel]: uidOf(pod),
+const podLabels = ({ metadata: { name, namespace, uid } }: Pod): Record<string, string> => ({
+  [podNameLabel]: name,
+  [podNamespaceLabel]: namespace,
+  [podUidLabel]: uid,
 })
 
-/** What CRI is asked to make the sandbox of a pod from (kubernetes, pkg/kubelet/kuberuntime/kuberuntime_sandbox.go). */
+/** What CRI is asked to make the sandbox of a pod from. */
 export function sandboxConfig(pod: Pod, attempt: number, options: RequestOptions): PodSandboxConfig {
-  const { hostNetwork, hostname, securityContext = {} } = podFieldsOf(pod)
-  const { runAsUser, runAsGroup, fsGroup, supplementalGroups = [], sysctls = [] } = securityContext
-  const isOnHost = hostNetwork === true || !options.ownNetwork
+  const { metadata, spec } = pod
+  const { name, namespace, uid } = metadata
+  const { sysctls = [] } = spec.securityContext ?? {}
+  const namespaceOptions = namespacesOf(pod, options)
   return {
-    metadata: { name: pod.metadata.name, namespace: namespaceOf(pod), uid: uidOf(pod), attempt },
+    metadata: { name, namespace, uid, attempt },
     // On the node's network it has the node's name, as a real kubelet's.
-    ...(isOnHost ? {} : { hostname: hostname ?? pod.metadata.name }),
+    ...(namespaceOptions.network === 'POD' && { hostname: spec.hostname ?? name }),
     logDirectory: logFolder(options.podLogs, pod),
-    labels: { ...pod.metadata.labels, ...podLabels(pod) },
-    annotations: { ...pod.metadata.annotations },
+    labels: { ...metadata.labels, ...podLabels(pod) },
+    annotations: { ...metadata.annotations },
     linux: {
-      sysctls: Object.fromEntries(sysctls.map(({ name, value }) => [name, value])),
+      sysctls: Object.fromEntries(sysctls.map((one) => [one.name, one.value])),
       securityContext: {
-        privileged: hasPrivileged(pod),
-        namespaceOptions: namespacesOf(pod, options),
+        privileged: [...(spec.initContainers ?? []), ...spec.containers].some((one) => one.securityContext?.privileged),
+        namespaceOptions,
         seccomp: { profileType: 'RuntimeDefault' },
-        ...(runAsUser === undefined ? {} : { runAsUser: { value: runAsUser } }),
-        ...(runAsGroup === undefined ? {} : { runAsGroup: { value: runAsGroup } }),
-        supplementalGroups: [...(fsGroup === undefined ? [] : [fsGroup]), ...supplementalGroups],
+        ...identityOf(pod, {}),
       },
     },
   }
 }
 
-const hasPrivileged = ({ spec }: Pod): boolean =>
-  [...(spec.initContainers ?? []), ...spec.containers].some(({ securityContext }) => securityContext?.privileged)
-
 export interface ContainerParts {
   /** How often the container was started before. */
   readonly attempt: number
-  /** Reference of the image in the runtime. */
-  readonly imageRef: string
+  readonly image: CriImage
   readonly environment: ReadonlyMap<string, string>
   readonly mounts: readonly Mount[]
-  readonly resources: LinuxResources
 }
 
-/**
- * What CRI is asked to make a container from (kubernetes, pkg/kubelet/kuberuntime/kuberuntime_container.go).
- * @throws {ConfigError}
- */
+/** What CRI is asked to make a container from; limits of resources are not among it. @throws {ConfigError} */
 export function containerConfig(
   pod: Pod,
   container: Container,
-  parts: ContainerParts,
+  { attempt, image, environment, mounts }: ContainerParts,
   options: RequestOptions,
 ): ContainerConfig {
-  const fields = fieldsOf(container)
-  const { attempt, environment } = parts
+  const { name, workingDir = '', stdin = false, tty = false } = container
   const expanded = (words: readonly string[] = []): string[] => words.map((word) => expandVariables(word, environment))
   return {
-    metadata: { name: container.name, attempt },
-    image: { image: parts.imageRef, ...(fields.image === undefined ? {} : { userSpecifiedImage: fields.image }) },
-    command: expanded(fields.command),
-    args: expanded(fields.args),
-    workingDir: fields.workingDir ?? '',
+    metadata: { name, attempt },
+    image: { image: image.id, userSpecifiedImage: container.image ?? '' },
+    command: expanded(container.command),
+    args: expanded(container.args),
+    workingDir,
     envs: Array.from(environment, ([key, value]) => ({ key, value: Buffer.from(value) })),
-    mounts: parts.mounts,
-    labels: { ...podLabels(pod), [containerNameLabel]: container.name },
-    annotations: annotationsOf(pod, fields, attempt),
-    logPath: `${container.name}/${attempt}.log`,
-    stdin: fields.stdin ?? false,
-    stdinOnce: fields.stdinOnce ?? false,
-    tty: fields.tty ?? false,
-    linux: { resources: parts.resources, securityContext: securityContextOf(pod, container, options) },
+    mounts,
+    labels: { ...podLabels(pod), [containerNameLabel]: name },
+    logPath: `${name}/${attempt}.log`,
+    ...{ stdin, tty },
+    linux: { resources: {}, securityContext: securityContextOf(pod, container, image, options) },
   }
 }
 
-function annotationsOf(pod: Pod, fields: ContainerFields, attempt: number): Record<string, string> {
-  const { terminationMessagePath = '', terminationMessagePolicy = '', lifecycle, ports = [] } = fields
-  const { deletionGracePeriodSeconds: deletion } = pod.metadata
-  const { terminationGracePeriodSeconds: termination } = podFieldsOf(pod)
-  const about = 'io.kubernetes'
+function namespacesOf({ spec }: Pod, { ownNetwork }: RequestOptions) {
+  const { hostNetwork, hostPID, hostIPC, shareProcessNamespace } = spec
   return {
-    [`${about}.container.hash`]: hashOf(fields),
-    [restartCountAnnotation]: String(attempt),
-    [terminationPathAnnotation]: terminationMessagePath,
-    [terminationPolicyAnnotation]: terminationMessagePolicy,
-    ...(deletion === undefined ? {} : { [`${about}.pod.deletionGracePeriod`]: String(deletion) }),
-    ...(termination === undefined ? {} : { [`${about}.pod.terminationGracePeriod`]: String(termination) }),
-    ...(lifecycle?.preStop && { [`${about}.container.preStopHandler`]: JSON.stringify(lifecycle.preStop) }),
-    ...(ports.length > 0 && { [`${about}.container.ports`]: JSON.stringify(ports) }),
+    network: hostNetwork || !ownNetwork ? 'NODE' : 'POD',
+    pid: hostPID ? 'NODE' : shareProcessNamespace ? 'POD' : 'CONTAINER',
+    ipc: hostIPC ? 'NODE' : 'POD',
   }
 }
 
-/** Another one for another spec, in the real kubelet's form of 32 bits; the value is our own. */
-const hashOf = (fields: ContainerFields): string =>
-  createHash('sha256').update(JSON.stringify(fields)).digest('hex').slice(0, 8)
+/** As whom processes run. */
+function identityOf({ spec: { securityContext: ofPod = {} } }: Pod, own: V1SecurityContext): object {
+  const user = own.runAsUser ?? ofPod.runAsUser
+  const group = own.runAsGroup ?? ofPod.runAsGroup
+  return {
+    ...(user !== undefined && { runAsUser: { value: user } }),
+    ...(group !== undefined && { runAsGroup: { value: group } }),
+    supplementalGroups: [...(ofPod.fsGroup === undefined ? [] : [ofPod.fsGroup]), ...(ofPod.supplementalGroups ?? [])],
+  }
+}
+
+const sysPaths = ['/sys/firmware', '/sys/devices/virtual/powercap']
+const procPaths = ['asound', 'acpi', 'interrupts', 'kcore', 'keys', 'latency_stats', 'timer_list', 'timer_stats']
+const maskedPaths = [...procPaths, 'sched_debug', 'scsi'].map((name) => `/proc/${name}`).concat(sysPaths)
+const readonlyPaths = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger'].map((name) => `/proc/${name}`)
+
+function securityContextOf(pod: Pod, container: Container, image: CriImage, options: RequestOptions): object {
+  const own = container.securityContext ?? {}
+  checkNonRoot(pod, own, image)
+  const { appArmor, seccomp } = confinementOf(pod, container)
+  const isUnmasked = own.procMount === 'Unmasked'
+  return {
+    capabilities: {
+      addCapabilities: own.capabilities?.add ?? [],
+      dropCapabilities: own.capabilities?.drop ?? [],
+    },
+    privileged: own.privileged ?? false,
+    namespaceOptions: namespacesOf(pod, options),
+    ...identityOf(pod, own),
+    readonlyRootfs: own.readOnlyRootFilesystem ?? false,
+    noNewPrivs: own.allowPrivilegeEscalation === false,
+    maskedPaths: isUnmasked ? [] : maskedPaths,
+    readonlyPaths: isUnmasked ? [] : readonlyPaths,
+    seccomp: profileOf('seccomp', seccomp || 'unconfined', `${options.seccompRoot}/`),
+    // The text is what runtimes before containerd 1.7 read.
+    ...(appArmor !== '' && { apparmor: profileOf('AppArmor', appArmor), apparmorProfile: appArmor }),
+  }
+}
+
+/** A profile as CRI names it. @throws {ConfigError} */
+function profileOf(what: string, text: string, root = ''): object {
+  if (text === 'runtime/default') return { profileType: 'RuntimeDefault' }
+  if (text === 'unconfined') return { profileType: 'Unconfined' }
+  const [, name = ''] = /^localhost\/(.+)$/.exec(text) ?? []
+  if (name === '') throw new ConfigError(`${JSON.stringify(text)} is no ${what} profile`)
+  return { profileType: 'Localhost', localhostRef: `${root}${name}` }
+}
+
+/** Refuses to run as root what must not. @throws {ConfigError} */
+function checkNonRoot({ spec: { securityContext: ofPod = {} } }: Pod, own: V1SecurityContext, image: CriImage): void {
+  if ((own.runAsNonRoot ?? ofPod.runAsNonRoot) !== true) return
+  const user = own.runAsUser ?? ofPod.runAsUser ?? Number(image.uid?.value ?? 0)
+  if (user === 0)
+    throw new ConfigError('runAsNonRoot: the container would run as root, or as a user known by name only')
+}

@@ -1,121 +1,128 @@
 import { randomUUID } from 'node:crypto'
-import { chmod, chown, mkdir, open, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { dirname, join, sep } from 'node:path'
-import type { Container, Pod } from '../controllers/types.ts'
-import type { Mount } from './cri-types.ts'
-import { ConfigError } from './environment.ts'
-import { expandVariables } from './expand-variables.ts'
-import type { PodPlace } from './field-values.ts'
-import { fieldsOf, podFieldsOf, uidOf, type Volume, type VolumeMount } from './pod-fields.ts'
-import { isFilled, type VolumeFile, type VolumeObjects, volumeFiles } from './volume-files.ts'
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { V1KeyToPath, V1Volume, V1VolumeMount, V1VolumeProjection } from '@kubernetes/client-node'
+import type { Container, Pod } from '../controllers/objects.ts'
+import type { Mount } from './cri.ts'
+import { ConfigError, fieldValue, type ObjectSource, type PodObjects, type PodPlace } from './pod-objects.ts'
 
-export interface PodVolumesOptions {
-  /** The kubelet's own folder, `/var/lib/kubelet` of a real one. */
-  readonly root: string
-  objectsOf(pod: Pod): VolumeObjects
+/** A file of a volume that the kubelet fills. */
+interface VolumeFile {
+  /** Below the volume's folder. */
+  readonly path: string
+  readonly content: Buffer
+  readonly mode: number
 }
 
-const propagations: Record<string, Mount['propagation']> = {
+const usualMode = 0o644
+const propagations: Record<string, NonNullable<Mount['propagation']>> = {
   HostToContainer: 'PROPAGATION_HOST_TO_CONTAINER',
   Bidirectional: 'PROPAGATION_BIDIRECTIONAL',
 }
 
 /** The folders and files that pods of a node bring with them. */
 export class PodVolumes {
-  readonly #options: PodVolumesOptions
+  readonly #root: string
+  readonly #objects: Pick<PodObjects, 'data' | 'token'>
 
-  constructor(options: PodVolumesOptions) {
-    this.#options = options
-  }
-
-  #folder(pod: Pod): string {
-    return join(this.#options.root, 'pods', uidOf(pod))
+  /** @param root the kubelet's own folder, `/var/lib/kubelet` of a real one */
+  constructor(root: string, objects: Pick<PodObjects, 'data' | 'token'>) {
+    this.#root = root
+    this.#objects = objects
   }
 
   /**
    * Makes and fills the volumes that a container mounts.
    * @throws {ConfigError} for a volume that this node cannot give, or whose source is missing
    */
-  async mounts(
-    pod: Pod,
-    container: Container,
-    environment: ReadonlyMap<string, string>,
-    place: PodPlace,
-  ): Promise<Mount[]> {
-    const { volumeMounts = [], volumeDevices = [] } = fieldsOf(container)
-    if (volumeDevices.length > 0) throw new ConfigError('volumeDevices are not supported on this node')
+  async mounts(pod: Pod, { volumeMounts = [] }: Container, place: PodPlace): Promise<Mount[]> {
     const mounts: Mount[] = []
-    for (const mount of volumeMounts) mounts.push(await this.#mount(pod, mount, environment, place))
+    for (const mount of volumeMounts) mounts.push(await this.#mount(pod, mount, place))
     return mounts
   }
 
-  async #mount(
-    pod: Pod,
-    mount: VolumeMount,
-    environment: ReadonlyMap<string, string>,
-    place: PodPlace,
-  ): Promise<Mount> {
-    const volume = podFieldsOf(pod).volumes?.find(({ name }) => name === mount.name)
-    if (volume === undefined) throw new ConfigError(`volumeMounts: there is no volume ${mount.name}`)
-    const source = await this.#prepared(pod, volume, place)
-    const below = mount.subPathExpr === undefined ? mount.subPath : expandVariables(mount.subPathExpr, environment)
-    const propagation = propagations[mount.mountPropagation ?? '']
+  async #mount(pod: Pod, mount: V1VolumeMount, place: PodPlace): Promise<Mount> {
+    const { name, mountPath, readOnly, subPath, subPathExpr, mountPropagation = '' } = mount
+    const volume = pod.spec.volumes?.find((one) => one.name === name)
+    if (volume === undefined) throw new ConfigError(`volumeMounts: there is no volume ${name}`)
+    if (subPath || subPathExpr) throw new ConfigError(`volumeMounts: ${name}: subPath is not supported on this node`)
+    const propagation = propagations[mountPropagation]
     return {
-      containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
-      hostPath: below ? await subPath(source, below, volume.name) : source,
+      containerPath: mountPath.startsWith('/') ? mountPath : `/${mountPath}`,
+      hostPath: await this.#prepared(pod, volume, place),
       // What the kubelet fills is not for pods to change.
-      readonly: mount.readOnly === true || isFilled(volume),
+      readonly: readOnly === true || projectionsOf(volume) !== undefined,
       ...(propagation !== undefined && { propagation }),
     }
   }
 
-  /** The path of the volume on the node. */
-  async #prepared(pod: Pod, volume: Volume, place: PodPlace): Promise<string> {
-    const { hostPath, emptyDir } = volume
-    if (hostPath !== undefined) return preparedHostPath(volume.name, hostPath.path, hostPath.type)
-    const { fsGroup } = podFieldsOf(pod).securityContext ?? {}
-    if (emptyDir !== undefined) {
-      if (emptyDir.medium)
-        throw new ConfigError(`volume ${volume.name}: emptyDir.medium ${emptyDir.medium} is not supported on this node`)
-      return sharedFolder(join(this.#folder(pod), 'volumes/kubernetes.io~empty-dir', volume.name), fsGroup)
-    }
-    if (isFilled(volume)) return this.#fill(pod, volume, place)
-    const kinds = Object.keys(volume).filter((key) => key !== 'name')
-    throw new ConfigError(
-      `volume ${volume.name}: ${kinds.join(', ')} is not supported on this node; use emptyDir, hostPath, configMap, secret, downwardAPI or projected`,
-    )
+  #folder({ metadata: { uid } }: Pod, ...below: string[]): string {
+    return join(this.#root, 'pods', uid, ...below)
   }
 
-  async #fill(pod: Pod, volume: Volume, place: PodPlace): Promise<string> {
-    const folder = join(this.#folder(pod), 'volumes/kubernetes.io~projected', volume.name)
-    const files = await volumeFiles(volume, pod, place, this.#options.objectsOf(pod))
+  /** The path of the volume on the node. */
+  async #prepared(pod: Pod, volume: V1Volume, place: PodPlace): Promise<string> {
+    const { name, hostPath, emptyDir } = volume
+    if (hostPath !== undefined) return preparedHostPath(name, hostPath.path, hostPath.type)
+    if (projectionsOf(volume) !== undefined) return this.#fill(pod, volume, place)
+    if (emptyDir === undefined || emptyDir.medium)
+      throw new ConfigError(
+        `volume ${name}: ${Object.keys(volume).filter((key) => key !== 'name')} is not supported on this node; use emptyDir, hostPath, configMap, secret, downwardAPI or projected`,
+      )
+    const folder = this.#folder(pod, 'volumes/kubernetes.io~empty-dir', name)
     await mkdir(folder, { recursive: true })
-    await chmod(folder, 0o755)
-    const { fsGroup } = podFieldsOf(pod).securityContext ?? {}
-    for (const file of files) await writeIfNews(folder, file, fsGroup)
+    // Whoever the processes run as.
+    await chmod(folder, 0o777)
+    return folder
+  }
+
+  async #fill(pod: Pod, volume: V1Volume, place: PodPlace): Promise<string> {
+    const folder = this.#folder(pod, 'volumes/kubernetes.io~projected', volume.name)
+    const files: VolumeFile[] = []
+    const { mode = usualMode, sources } = projectionsOf(volume)!
+    for (const source of sources) files.push(...(await this.#files(pod, source, mode, place)))
+    for (const { path } of files) checkPath(volume.name, path)
+    await mkdir(folder, { recursive: true, mode: 0o755 })
+    for (const file of files) await writeIfChanged(folder, file)
     await removeOthers(folder, files)
     return folder
   }
 
-  /** Brings what was filled up to date: tokens before they expire, ConfigMaps and Secrets that have changed. */
-  async refresh(pod: Pod, place: PodPlace): Promise<void> {
-    for (const volume of podFieldsOf(pod).volumes ?? []) {
-      const folder = join(this.#folder(pod), 'volumes/kubernetes.io~projected', volume.name)
-      if (isFilled(volume) && (await exists(folder))) await this.#fill(pod, volume, place)
+  async #files(pod: Pod, source: V1VolumeProjection, mode: number, place: PodPlace): Promise<VolumeFile[]> {
+    const { configMap, secret, downwardAPI, serviceAccountToken } = source
+    if (serviceAccountToken !== undefined) {
+      const { audience, expirationSeconds, path } = serviceAccountToken
+      return [{ path, content: Buffer.from(await this.#objects.token(pod, audience, expirationSeconds)), mode }]
     }
+    if (downwardAPI !== undefined)
+      return (downwardAPI.items ?? []).map(({ path, fieldRef, mode: own = mode }) => {
+        if (fieldRef === undefined) throw new ConfigError(`${path}: resourceFieldRef is not supported on this node`)
+        return { path, content: Buffer.from(fieldValue(pod, fieldRef.fieldPath, place)), mode: own }
+      })
+    const object = configMap ?? secret
+    if (object === undefined)
+      throw new ConfigError(`a projection of ${Object.keys(source)} is not supported on this node`)
+    const kind = configMap === undefined ? 'secret' : 'configmap'
+    return this.#ofObject(pod, { kind, name: object.name, optional: object.optional }, object.items, mode)
   }
 
-  /** A file that a process may say its last words in; they become the message of its exit. */
-  async terminationLog(pod: Pod, container: Container, attempt: number): Promise<Mount | undefined> {
-    const { terminationMessagePath: containerPath } = fieldsOf(container)
-    if (!containerPath) return undefined
-    const folder = join(this.#folder(pod), 'containers', container.name)
-    await mkdir(folder, { recursive: true })
-    const hostPath = join(folder, String(attempt))
-    await (await open(hostPath, 'a')).close()
-    // Whoever the process runs as.
-    await chmod(hostPath, 0o666)
-    return { containerPath, hostPath }
+  async #ofObject(pod: Pod, source: ObjectSource, items: V1KeyToPath[] | undefined, mode: number) {
+    const data = await this.#objects.data(pod, source)
+    if (data === undefined) return []
+    const chosen: readonly V1KeyToPath[] = items ?? Array.from(data.keys(), (key) => ({ key, path: key }))
+    return chosen.flatMap(({ key, path, mode: own = mode }) => {
+      const content = data.get(key)
+      if (content !== undefined) return [{ path, content, mode: own }]
+      if (source.optional) return []
+      throw new ConfigError(`${source.kind} ${source.name} has no key ${key}`)
+    })
+  }
+
+  /** Brings what was filled up to date: tokens before they expire, ConfigMaps and Secrets that have changed. */
+  async refresh(pod: Pod, place: PodPlace): Promise<void> {
+    for (const volume of pod.spec.volumes ?? [])
+      if (projectionsOf(volume) && (await found(this.#folder(pod, 'volumes/kubernetes.io~projected', volume.name))))
+        await this.#fill(pod, volume, place)
   }
 
   /** Its containers have ended. */
@@ -124,77 +131,56 @@ export class PodVolumes {
   }
 }
 
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  )
-
-async function sharedFolder(folder: string, fsGroup: number | undefined): Promise<string> {
-  if (await exists(folder)) return folder
-  await mkdir(folder, { recursive: true })
-  if (fsGroup !== undefined) await chown(folder, 0, fsGroup)
-  await chmod(folder, fsGroup === undefined ? 0o777 : 0o2777)
-  return folder
+interface Projections {
+  mode: number | undefined
+  sources: readonly V1VolumeProjection[]
 }
 
-async function writeIfNews(folder: string, file: VolumeFile, fsGroup: number | undefined): Promise<void> {
-  const path = join(folder, file.path)
-  const before = await readFile(path).catch(() => undefined)
-  if (before?.equals(file.content)) return
-  await mkdir(dirname(path), { recursive: true })
+/** What a volume is filled with, all kinds in the form of a projected one; undefined for those that the kubelet does not fill. */
+function projectionsOf({ configMap, secret, downwardAPI, projected }: V1Volume): Projections | undefined {
+  const one = (source: { defaultMode?: number }, projection: object): Projections => ({
+    mode: source.defaultMode,
+    sources: [projection],
+  })
+  if (configMap !== undefined) return one(configMap, { configMap })
+  if (secret !== undefined) return one(secret, { secret: { ...secret, name: secret.secretName } })
+  if (downwardAPI !== undefined) return one(downwardAPI, { downwardAPI })
+  return projected && { mode: projected.defaultMode, sources: projected.sources ?? [] }
+}
+
+/** The API server refuses paths that lead out of a volume; what writes as root checks them again. @throws {ConfigError} */
+function checkPath(volume: string, path: string): void {
+  const isBelow = !path.startsWith('/') && path.split('/').every((part) => !['', '.', '..'].includes(part))
+  if (!isBelow) throw new ConfigError(`volume ${volume}: ${JSON.stringify(path)} is no path below the volume`)
+}
+
+const found = (path: string) => stat(path).catch(() => undefined)
+
+async function writeIfChanged(folder: string, { path, content, mode }: VolumeFile): Promise<void> {
+  const whole = join(folder, path)
+  const before = await readFile(whole).catch(() => undefined)
+  if (before?.equals(content)) return
+  await mkdir(dirname(whole), { recursive: true })
   // A reader sees the old file or the new one, whole.
   const draft = join(folder, `..${randomUUID()}`)
-  await writeFile(draft, file.content, { mode: 0o600 })
-  if (fsGroup !== undefined) await chown(draft, 0, fsGroup)
-  await chmod(draft, fsGroup === undefined ? file.mode : file.mode | 0o440)
-  await rename(draft, path)
+  await writeFile(draft, content, { mode: 0o600 })
+  await chmod(draft, mode)
+  await rename(draft, whole)
 }
 
 async function removeOthers(folder: string, files: readonly VolumeFile[]): Promise<void> {
   const kept = new Set(files.map(({ path }) => join(folder, path)))
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name)
-    // Names with two dots are drafts, and no names of keys.
-    if (entry.isFile() && !entry.name.startsWith('..') && !kept.has(path)) await rm(path)
+    if (entry.isFile() && !kept.has(path)) await rm(path)
   }
 }
 
-const hostPathKinds: Record<string, (found: Awaited<ReturnType<typeof stat>>) => boolean> = {
-  Directory: (found) => found.isDirectory(),
-  DirectoryOrCreate: (found) => found.isDirectory(),
-  File: (found) => found.isFile(),
-  FileOrCreate: (found) => found.isFile(),
-  Socket: (found) => found.isSocket(),
-  CharDevice: (found) => found.isCharacterDevice(),
-  BlockDevice: (found) => found.isBlockDevice(),
-}
-
+/** The runtime would refuse to mount what is not there; what has a type that is not to be made has to be there. */
 async function preparedHostPath(volume: string, path: string, type = ''): Promise<string> {
-  if (type === 'DirectoryOrCreate') await mkdir(path, { recursive: true, mode: 0o755 })
-  if (type === 'FileOrCreate') await (await open(path, 'a', 0o644)).close()
-  if (type === '') {
-    // The runtime would refuse to mount what is not there; the real kubelet makes a folder.
-    if (!(await exists(path))) await mkdir(path, { recursive: true, mode: 0o755 })
-    return path
-  }
-  const found = await stat(path).catch(() => undefined)
-  if (found === undefined || hostPathKinds[type]?.(found) !== true)
-    throw new ConfigError(`volume ${volume}: hostPath type check failed: ${path} is not a ${type}`)
+  if (type === 'FileOrCreate') await writeFile(path, '', { flag: 'a' })
+  const isMade = type === 'DirectoryOrCreate' || type === ''
+  if (isMade && !(await found(path))) await mkdir(path, { recursive: true, mode: 0o755 })
+  if (!(await found(path))) throw new ConfigError(`volume ${volume}: hostPath: there is no ${type} ${path}`)
   return path
-}
-
-/** Links in a volume are its pods' doing: none may lead out of it. */
-async function subPath(source: string, below: string, volume: string): Promise<string> {
-  const wanted = join(source, below)
-  const outside = new ConfigError(`volume ${volume}: subPath ${JSON.stringify(below)} leads out of the volume`)
-  const isInside = (path: string, root: string): boolean => path === root || path.startsWith(`${root}${sep}`)
-  if (!isInside(wanted, source)) throw outside
-  const root = await realpath(source)
-  // Before a folder is made: its nearest ancestor that is there already.
-  let ancestor = wanted
-  while (!(await exists(ancestor))) ancestor = dirname(ancestor)
-  if (!isInside(await realpath(ancestor), root)) throw outside
-  if (ancestor !== wanted) await mkdir(wanted, { recursive: true, mode: 0o755 })
-  return realpath(wanted)
 }

@@ -1,14 +1,11 @@
 import type { RequestOptions } from 'node:https'
 import type { KubeConfig } from '@kubernetes/client-node'
-import { Containerd } from '../../agent/containers/containerd.ts'
-import type { GrpcClient } from '../../agent/containers/grpc-client.ts'
 import { systemClock } from '../../base/clock.ts'
-import type { Logger } from '../../base/logger.ts'
 import { ApiClient } from '../../kube/client.ts'
 import { KubeConnection } from '../../kube/connection.ts'
 import { PriorityLimiter } from '../../kube/limiter.ts'
 import { versionInfo } from '../api-server/version-info.ts'
-import { containerdClient } from './cri.ts'
+import { Cri } from './cri.ts'
 import { Kubelet } from './kubelet.ts'
 import { KubeletServer } from './kubelet-server.ts'
 import { ownAddress } from './node-facts.ts'
@@ -35,98 +32,66 @@ export interface SandboxNodeOptions {
   readonly podLogs?: string
   /** `cni`: pods get a network of their own. Default `host`. */
   readonly network?: 'host' | 'cni'
-  readonly logger: Pick<Logger, 'info' | 'warn'>
+  readonly logger: { warn(context: object, message: string): void }
   /** Ends a start that still waits for containerd or the API server. */
   readonly signal?: AbortSignal
 }
 
-/** A node of a sandbox: a small kubelet on a containerd. */
-export class SandboxNode {
-  readonly kubelet: Kubelet
-  #port = 0
-  readonly #server: KubeletServer
-  readonly #client: ApiClient
-  readonly #containerd: GrpcClient
-  readonly #events: Containerd
-
-  private constructor(parts: {
-    kubelet: Kubelet
-    server: KubeletServer
-    client: ApiClient
-    containerd: GrpcClient
-    events: Containerd
-  }) {
-    this.kubelet = parts.kubelet
-    this.#server = parts.server
-    this.#client = parts.client
-    this.#containerd = parts.containerd
-    this.#events = parts.events
-  }
-
-  /**
-   * Resolves when the node is registered and its pods are known.
-   * @throws when containerd does not answer, the port is taken, or the configuration lacks a certificate
-   */
-  static async start(options: SandboxNodeOptions): Promise<SandboxNode> {
-    const { config, listen, advertise, logger, network = 'host' } = options
-    const { root = '/var/lib/kubelet', podLogs = '/var/log/pods', address = ownAddress() } = options
-    const tls = await certificateOf(config)
-    const containerd = containerdClient(options.containerd)
-    const events = new Containerd({ socket: options.containerd })
-    const client = new ApiClient({
-      connection: new KubeConnection(config),
-      limiter: new PriorityLimiter({ qps: 50, burst: 100 }),
-    })
-    const kubelet = new Kubelet({
-      ...{ name: options.name, address, root, podLogs, client, containerd, events },
-      ...(advertise !== undefined && { externalAddress: advertise.host }),
-      ...(options.labels !== undefined && { labels: options.labels }),
-      ownNetwork: network === 'cni',
-      environment: serverVariables(config),
-      version: String(versionInfo()['gitVersion']),
-      ...{ clock: systemClock, random: Math.random },
-      failed: (what, error) => logger.warn({ err: error, what }, 'work of the kubelet failed; it is tried again'),
-    })
-    const server = new KubeletServer({
-      ...{ pods: kubelet, containerd, podLogs, clock: systemClock, tls },
-      ...listen,
-    })
-    const node = new SandboxNode({ kubelet, server, client, containerd, events })
-    const giveUp = (): void => void kubelet.stop()
-    options.signal?.addEventListener('abort', giveUp, { once: true })
-    try {
-      node.#port = await server.listen()
-      await kubelet.start(advertise?.port ?? node.port)
-      options.signal?.removeEventListener('abort', giveUp)
-      return node
-    } catch (error) {
-      await node.stop()
-      throw error
-    }
-  }
-
+export interface SandboxNode {
   /** Of the kubelet's server. */
-  get port(): number {
-    return this.#port
-  }
-
+  readonly port: number
   /** How it stands, for a line of the log. */
-  get status(): object {
-    return { port: this.port, pods: this.kubelet.size }
-  }
-
+  readonly status: object
   /** Leaves its pods running. */
-  async stop(): Promise<void> {
-    await this.kubelet.stop()
-    await this.#server.close()
-    await this.#client.close()
-    this.#events.close()
-    this.#containerd.close()
-  }
+  stop(): Promise<void>
 }
 
-/** Starts a node of a sandbox: see SandboxNode.start. */
-export const runSandboxNode = (options: SandboxNodeOptions): Promise<SandboxNode> => SandboxNode.start(options)
+/**
+ * Starts a node of a sandbox: a small kubelet on a containerd. Resolves when it is registered and its pods are known.
+ * @throws when the port is taken, or the configuration lacks a certificate
+ */
+export async function runSandboxNode(options: SandboxNodeOptions): Promise<SandboxNode> {
+  const { config, listen, advertise, labels, logger, name, signal } = options
+  const { root = '/var/lib/kubelet', podLogs = '/var/log/pods', address = ownAddress() } = options
+  const tls = await certificateOf(config)
+  const cri = new Cri(options.containerd)
+  const client = new ApiClient({
+    connection: new KubeConnection(config),
+    limiter: new PriorityLimiter({ qps: 50, burst: 100 }),
+  })
+  const kubelet = new Kubelet({
+    ...{ client, cri, root, podLogs, clock: systemClock, random: Math.random },
+    node: { name, address, ...(advertise && { externalAddress: advertise.host }), ...(labels && { labels }) },
+    ownNetwork: options.network === 'cni',
+    environment: serverVariables(config),
+    version: String(versionInfo()['gitVersion']),
+    failed: (what, err) => logger.warn({ err, what }, 'work of the kubelet failed; it is tried again'),
+  })
+  const server = new KubeletServer({ ...{ pods: kubelet, cri, podLogs, clock: systemClock, tls }, ...listen })
+  const stop = async (): Promise<void> => {
+    await kubelet.stop()
+    await server.close()
+    await client.close()
+    cri.close()
+  }
+  const giveUp = (): void => void kubelet.stop()
+  signal?.addEventListener('abort', giveUp, { once: true })
+  try {
+    const port = await server.listen()
+    await kubelet.start(advertise?.port ?? port)
+    return {
+      ...{ port, stop },
+      get status() {
+        return { port, pods: kubelet.size }
+      },
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  } finally {
+    signal?.removeEventListener('abort', giveUp)
+  }
+}
 
 /** PEM: what the kubeconfig says of us and of the authority. @throws {Error} naming what is missing */
 async function certificateOf(config: KubeConfig): Promise<{ cert: string; key: string; ca: string }> {

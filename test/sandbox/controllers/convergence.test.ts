@@ -1,17 +1,16 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import type { ResourceRef } from '../../../src/kube/objects.ts'
 import type { Fault } from '../../../src/sandbox/api-server/faults.ts'
-import { clone } from '../../../src/sandbox/api-server/schema/json.ts'
-import { isActive, isReady } from '../../../src/sandbox/controllers/pod-state.ts'
 import {
+  type Deployment,
   daemonSets,
   deployments,
   pods,
-  type Resource,
   replicaSets,
   statefulSets,
-} from '../../../src/sandbox/controllers/resources.ts'
-import type { Deployment } from '../../../src/sandbox/controllers/types.ts'
+} from '../../../src/sandbox/controllers/objects.ts'
+import { isActive, isReady } from '../../../src/sandbox/controllers/pods.ts'
 import { SmallCluster, template } from './harness.ts'
 
 type Step =
@@ -54,10 +53,10 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
 
 const script = fc.array(fc.tuple(steps, fc.integer({ min: 0, max: 4000 })), { minLength: 1, maxLength: 12 })
 
-const kinds: readonly [Resource<Deployment>, string][] = [
+const kinds: readonly [ResourceRef<Deployment>, string][] = [
   [deployments, 'web'],
-  [statefulSets as unknown as Resource<Deployment>, 'db'],
-  [daemonSets as unknown as Resource<Deployment>, 'agent'],
+  [statefulSets as ResourceRef as ResourceRef<Deployment>, 'db'],
+  [daemonSets as ResourceRef as ResourceRef<Deployment>, 'agent'],
 ]
 
 async function prepare(seed: number): Promise<SmallCluster> {
@@ -66,7 +65,7 @@ async function prepare(seed: number): Promise<SmallCluster> {
     const labels = { app: name }
     const replicas =
       resource.kind === 'DaemonSet' ? {} : { replicas: 3, ...(name === 'db' ? { serviceName: 'db' } : {}) }
-    await cluster.apply(resource, {
+    await cluster.create(resource, {
       metadata: { name },
       spec: { ...replicas, selector: { matchLabels: labels }, template: template(labels, 'web:1') },
     })
@@ -90,15 +89,16 @@ function change(cluster: SmallCluster, step: Step): void {
   if (step.type === 'delete-pod') {
     const pod = cluster.all(pods)[step.index]
     // Not waited for: a latency ends only when the clock moves. A delete that a fault breaks deletes nothing.
-    if (pod) void cluster.client.delete(pods, pod).catch(() => undefined)
+    if (pod) void cluster.delete(pods, pod.metadata.name).catch(() => undefined)
   } else if (step.type === 'image' || step.type === 'scale') {
     const [resource, name] = kinds[step.kind]!
     const found = cluster.one(resource, name)!
-    const spec = clone(found.spec)
+    const spec = structuredClone(found.spec)
     if (step.type === 'scale') spec.replicas = step.replicas
-    else spec.template.spec.containers[0]!.image = `web:${step.image}`
+    else spec.template.spec!.containers[0]!.image = `web:${step.image}`
     const generation = (found.metadata.generation ?? 0) + 1
-    store.update(`apps/${resource.plural}`, found, { ...found, metadata: { ...found.metadata, generation }, spec })
+    const changed = { ...found, metadata: { ...found.metadata, generation }, spec }
+    store.update(`apps/${resource.plural}`, found as never, changed as never)
   }
 }
 
@@ -112,10 +112,10 @@ function expectConverged(cluster: SmallCluster): void {
       .all(pods)
       .filter(({ metadata }) => metadata.labels?.['app'] === app)
       .map(({ spec }) => spec.containers[0]?.image)
-  const imageOf = ({ spec }: typeof web) => spec.template.spec.containers[0]?.image
-  expect(imagesOf('web')).to.deep.equal(expected(imageOf(web), web.spec.replicas))
-  expect(imagesOf('db')).to.deep.equal(expected(imageOf(db as unknown as Deployment), db.spec.replicas))
-  expect(imagesOf('agent')).to.deep.equal(expected(imageOf(agent as unknown as Deployment), 3))
+  const imageOf = ({ spec }: Pick<typeof web, 'spec'>) => spec.template.spec?.containers[0]?.image
+  expect(imagesOf('web')).to.deep.equal(expected(imageOf(web), web.spec.replicas!))
+  expect(imagesOf('db')).to.deep.equal(expected(imageOf(db as never), db.spec.replicas!))
+  expect(imagesOf('agent')).to.deep.equal(expected(imageOf(agent as never), 3))
   expect(cluster.all(pods).every((pod) => isActive(pod) && isReady(pod))).to.equal(true)
   for (const { spec, status, metadata } of [web, db] as unknown as Deployment[]) {
     expect(status?.observedGeneration).to.equal(metadata.generation)
@@ -128,7 +128,9 @@ function expectConverged(cluster: SmallCluster): void {
     updatedNumberScheduled: 3,
     observedGeneration: agent.metadata.generation,
   })
-  expect(cluster.all(replicaSets).filter(({ spec }) => spec.replicas > 0)).to.have.length(web.spec.replicas > 0 ? 1 : 0)
+  expect(cluster.all(replicaSets).filter(({ spec }) => spec.replicas! > 0)).to.have.length(
+    web.spec.replicas! > 0 ? 1 : 0,
+  )
 }
 
 describe('the controllers of the sandbox', () => {

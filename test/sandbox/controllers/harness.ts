@@ -2,26 +2,21 @@ import { randomUUID } from 'node:crypto'
 import { SimulatedClock } from '../../../actors/runtime/simulated-clock.ts'
 import type { Random } from '../../../src/base/random.ts'
 import { seededRandom } from '../../../src/base/random.ts'
+import type { ApiClient } from '../../../src/kube/client.ts'
+import type { KubeObject, ResourceRef } from '../../../src/kube/objects.ts'
+import type { DeleteOptions } from '../../../src/kube/requests.ts'
 import { httpsTransport } from '../../../src/sandbox/api-server/admission/webhooks/webhook-transport.ts'
-import type { KubeObject } from '../../../src/sandbox/api-server/kube-object.ts'
-import { ApiServer } from '../../../src/sandbox/api-server/server.ts'
-import { ClusterClient, type NewObject, type Requests } from '../../../src/sandbox/controllers/cluster-client.ts'
-import { FakeNodes, type FakeNodesOptions } from '../../../src/sandbox/controllers/node/fake-nodes.ts'
-import type { NodeDescription } from '../../../src/sandbox/controllers/node/node-object.ts'
-import {
-  RecordingRuntime,
-  type RecordingRuntimeOptions,
-} from '../../../src/sandbox/controllers/node/recording-runtime.ts'
-import type { Resource } from '../../../src/sandbox/controllers/resources.ts'
+import { ApiServer, type InProcessClient } from '../../../src/sandbox/api-server/server.ts'
 import { type RunningControllers, startControllers } from '../../../src/sandbox/controllers/start-controllers.ts'
+import { inProcessClient } from '../../../src/sandbox/in-process-connection.ts'
+import { FakeNodes, type FakeNodesOptions } from '../../../src/sandbox/nodes/fake-nodes.ts'
+import { RecordingRuntime, type RecordingRuntimeOptions } from '../../../src/sandbox/nodes/recording-runtime.ts'
 
 export interface SmallClusterOptions {
-  readonly nodes?: number | readonly NodeDescription[]
+  readonly nodes?: number | FakeNodesOptions['nodes']
   readonly seed?: number
   readonly behaviour?: RecordingRuntimeOptions['behaviour']
-  readonly record?: boolean
   readonly leases?: boolean
-  readonly events?: boolean
 }
 
 const administrator = { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] }
@@ -32,8 +27,8 @@ export class SmallCluster {
   readonly clock = new SimulatedClock(start)
   readonly random: Random
   readonly server: ApiServer
-  readonly requests: Requests
-  readonly client: ClusterClient
+  readonly requests: InProcessClient
+  readonly client: ApiClient
   readonly runtime: RecordingRuntime
   readonly problems: string[] = []
   nodes!: FakeNodes
@@ -54,13 +49,12 @@ export class SmallCluster {
       managedFields: false,
     })
     this.requests = this.server.client(administrator)
-    this.client = new ClusterClient(this.requests)
-    const { behaviour, record } = options
+    this.client = inProcessClient(this.requests, this)
+    const { behaviour } = options
     this.runtime = new RecordingRuntime({
       clock: this.clock,
       random: this.random,
       ...(behaviour ? { behaviour } : {}),
-      ...(record === undefined ? {} : { record }),
     })
     this.server.context.store.listen(() => {
       for (const listener of this.listeners) listener()
@@ -78,15 +72,13 @@ export class SmallCluster {
 
   startControllers(): void {
     this.controllers?.stop()
-    const failed = (controller: string, key: string, error: unknown): void => {
-      this.problems.push(`${controller} ${key}: ${error instanceof Error ? error.message : String(error)}`)
-    }
+    const failed = (what: string, error: unknown): void => this.#fail(what, error)
     this.controllers = startControllers({ client: this.requests, clock: this.clock, random: this.random, failed })
   }
 
   async startNodes(): Promise<void> {
     this.nodes?.stop()
-    const { nodes = 3, leases = false, events = true } = this.options
+    const { nodes = 3, leases = false } = this.options
     const descriptions =
       typeof nodes === 'number' ? Array.from({ length: nodes }, (_, index) => ({ name: `node-${index + 1}` })) : nodes
     const options: FakeNodesOptions = {
@@ -96,15 +88,17 @@ export class SmallCluster {
       runtime: this.runtime,
       nodes: descriptions,
       leases,
-      events,
-      failed: (what, error) =>
-        this.problems.push(`node ${what}: ${error instanceof Error ? error.message : String(error)}`),
+      failed: (what, error) => this.#fail(what, error),
     }
     const turn = ++this.starts
     const started = await FakeNodes.start(options)
     // Two kubelets of one node would undo each other's work for ever: another start came meanwhile.
     if (turn === this.starts) this.nodes = started
     else started.stop()
+  }
+
+  #fail(what: string, error: unknown): void {
+    this.problems.push(`${what}: ${error instanceof Error ? error.message : String(error)}`)
   }
 
   /** Is called after each change of any object. */
@@ -118,7 +112,7 @@ export class SmallCluster {
     let quiet = 0
     let revision = store.revision
     // Work that waits for a watch which a fault keeps silent is never idle: only time helps.
-    while (quiet < (this.controllers?.idle === false ? 50 : 2)) {
+    while (quiet < (this.controllers?.idle === false || this.nodes?.isIdle === false ? 50 : 10)) {
       await new Promise<void>((resolve) => setImmediate(resolve))
       quiet = store.revision === revision ? quiet + 1 : 0
       revision = store.revision
@@ -143,18 +137,31 @@ export class SmallCluster {
     return true
   }
 
-  apply<T extends KubeObject>(resource: Resource<T>, object: NewObject): Promise<T> {
-    return this.client.create(resource, { ...object, metadata: { namespace: 'default', ...object.metadata } })
+  create<T extends KubeObject>(resource: ResourceRef<T>, object: KubeObject & { spec: object }): Promise<T> {
+    const whole: object = { ...object, metadata: { namespace: 'default', ...object.metadata } }
+    return this.client.create(resource, whole as T)
+  }
+
+  /** A merge patch. */
+  patch<T extends KubeObject>(resource: ResourceRef<T>, name: string, patch: object): Promise<T> {
+    return this.client.patch(resource, this.#target(resource, name), { type: 'merge', patch })
+  }
+
+  async delete(resource: ResourceRef, name: string, options: DeleteOptions = {}): Promise<void> {
+    await this.client.delete(resource, this.#target(resource, name), options)
+  }
+
+  #target({ namespaced }: ResourceRef, name: string) {
+    return { name, ...(namespaced && { namespace: 'default' }) }
   }
 
   /** What is stored, without a request. */
-  all<T extends KubeObject>({ apiVersion, plural }: Resource<T>): T[] {
-    const group = apiVersion.includes('/') ? apiVersion.split('/')[0]! : ''
-    return [...this.server.context.store.walk(`${group}/${plural}`)] as T[]
+  all<T extends KubeObject>({ group, plural }: ResourceRef<T>): T[] {
+    return [...this.server.context.store.walk(`${group}/${plural}`)] as unknown as T[]
   }
 
-  one<T extends KubeObject>(resource: Resource<T>, name: string): T | undefined {
-    return this.all(resource).find(({ metadata }) => metadata.name === name)
+  one<T extends KubeObject>(resource: ResourceRef<T>, name: string): T | undefined {
+    return this.all(resource).find(({ metadata }) => metadata?.name === name)
   }
 
   stop(): void {

@@ -1,9 +1,14 @@
 import { expect } from 'chai'
-import { ConfigError, environmentOf, referredByEnvironment } from '../../../src/sandbox/kubelet/environment.ts'
-import type { ContainerFields } from '../../../src/sandbox/kubelet/pod-fields.ts'
-import { podOf } from './pods.ts'
+import fc from 'fast-check'
+import { environmentOf, expandVariables } from '../../../src/sandbox/kubelet/environment.ts'
+import { ConfigError, type ObjectSource } from '../../../src/sandbox/kubelet/pod-objects.ts'
+import { thrownBy } from '../../enforcer/loader-contract.ts'
+import { containerOf, podOf } from './pods.ts'
 
-const base64 = (text: string): string => Buffer.from(text).toString('base64')
+const stored: Record<string, Record<string, string>> = {
+  'configmap settings': { b: 'two', a: 'one' },
+  'secret key': { word: 'söcret' },
+}
 const inputs = {
   pod: podOf(
     { nodeName: 'node-1', serviceAccountName: 'robot' },
@@ -12,8 +17,12 @@ const inputs = {
   place: { podIP: '10.1.2.3', hostIP: '10.0.2.15' },
   base: { KUBERNETES_SERVICE_HOST: '10.0.2.2' },
   objects: {
-    configMap: (name: string) => (name === 'settings' ? { data: { b: 'two', a: 'one' } } : undefined),
-    secret: (name: string) => (name === 'key' ? { data: { word: base64('söcret') } } : undefined),
+    data: async (_pod: unknown, { kind, name, optional }: ObjectSource) => {
+      const found = stored[`${kind} ${name}`]
+      if (found) return new Map(Object.entries(found).map(([key, text]) => [key, Buffer.from(text)]))
+      if (optional) return undefined
+      throw new ConfigError(`${kind} "${name}" not found`)
+    },
   },
 }
 const field = (fieldPath: string): object => ({ env: [{ name: 'X', valueFrom: { fieldRef: { fieldPath } } }] })
@@ -84,14 +93,18 @@ const refusals: { title: string; container: object; says: string }[] = [
   {
     title: 'a key that is missing',
     container: from({ configMapKeyRef: { name: 'settings', key: 'z' } }),
-    says: "couldn't find key z in ConfigMap settings",
+    says: 'env X: configmap settings has no key z',
   },
   {
     title: 'a key of a Secret that is missing',
     container: from({ secretKeyRef: { name: 'none', key: 'z' } }),
     says: 'secret "none" not found',
   },
-  { title: 'a field that there is not', container: field('spec.containers'), says: 'env X: fieldRef spec.containers' },
+  {
+    title: 'a field that there is not',
+    container: field('spec.containers'),
+    says: 'fieldRef spec.containers is no field',
+  },
   {
     title: 'resources',
     container: from({ resourceFieldRef: { resource: 'limits.cpu' } }),
@@ -101,24 +114,64 @@ const refusals: { title: string; container: object; says: string }[] = [
 
 describe('the environment of a container', () => {
   for (const { title, container, made } of rows)
-    it(`has ${title}`, () =>
-      expect(Object.fromEntries(environmentOf(container as ContainerFields, inputs))).to.deep.equal({
+    it(`has ${title}`, async () =>
+      expect(Object.fromEntries(await environmentOf(containerOf(container), inputs))).to.deep.equal({
         ...inputs.base,
         ...made,
       }))
   for (const { title, container, says } of refusals)
-    it(`is refused for ${title}`, () =>
-      expect(() => environmentOf(container as ContainerFields, inputs)).to.throw(ConfigError, says))
+    it(`is refused for ${title}`, async () => {
+      const error = await thrownBy(environmentOf(containerOf(container), inputs))
+      expect(error).to.be.instanceOf(ConfigError)
+      expect((error as Error).message).to.include(says)
+    })
+})
 
-  it('is known to need the objects that it refers to', () => {
-    const container = {
-      ...{ name: 'main', envFrom: [{ configMapRef: { name: 'a' } }, { secretRef: { name: 'b' } }] },
-      env: [
-        { name: 'X', valueFrom: { secretKeyRef: { name: 'c', key: 'k' } } },
-        { name: 'Y', valueFrom: { configMapKeyRef: { name: 'd', key: 'k' } } },
-        { name: 'Z', value: 'plain' },
-      ],
-    }
-    expect(referredByEnvironment(container)).to.deep.equal({ configMaps: ['a', 'd'], secrets: ['b', 'c'] })
+const values = new Map([
+  ['A', 'one'],
+  ['B', '$(A)'],
+  ['EMPTY', ''],
+])
+
+const expansions: [text: string, expanded: string][] = [
+  ['$(A)', 'one'],
+  ['x$(A)y$(A)', 'xoneyone'],
+  ['$(B)', '$(A)'],
+  ['$(EMPTY)', ''],
+  ['$(C)', '$(C)'],
+  ['$$(A)', '$(A)'],
+  ['$$$(A)', '$one'],
+  ['$$$$(A)', '$$(A)'],
+  ['$(A', '$(A'],
+  ['$A $[A] $', '$A $[A] $'],
+  ['$(A$(A))', '$(A$(A))'],
+  ['$()', '$()'],
+  ['$(A\n)', '$(A\n)'],
+  ['$', '$'],
+  ['', ''],
+]
+
+describe('references to variables', () => {
+  for (const [text, expanded] of expansions)
+    it(`${JSON.stringify(text)} is ${JSON.stringify(expanded)}`, () =>
+      expect(expandVariables(text, values)).to.equal(expanded))
+
+  it('can be written so that nothing is expanded', () => {
+    const text = fc.string({ unit: fc.constantFrom('$', '(', ')', 'A', 'x', '\n') })
+    fc.assert(
+      fc.property(text, (plain) => {
+        expect(expandVariables(plain.replaceAll('$', '$$$$'), values)).to.equal(plain)
+      }),
+    )
+  })
+
+  it('are the same in a text of several parts as in each of them', () => {
+    const part = fc.constantFrom('a', '$$', '$(A)', '$(C)', ' ')
+    fc.assert(
+      fc.property(fc.array(part), fc.array(part), (one, other) => {
+        const expand = (parts: string[]): string => expandVariables(parts.join(''), values)
+        expect(expand([...one, ...other])).to.equal(expand(one) + expand(other))
+      }),
+    )
   })
 })

@@ -1,13 +1,14 @@
 import { RuntimeError } from '../../../src/agent/containers/runtime.ts'
-import type { CriPort } from '../../../src/sandbox/kubelet/cri.ts'
-import type {
-  ContainerConfig,
-  CriContainer,
-  CriContainerStatus,
-  CriImage,
-  CriSandbox,
-  PodSandboxConfig,
-} from '../../../src/sandbox/kubelet/cri-types.ts'
+import {
+  type ContainerConfig,
+  type CriContainer,
+  type CriContainerStatus,
+  type CriImage,
+  type CriPort,
+  type CriSandbox,
+  type PodSandboxConfig,
+  startStep,
+} from '../../../src/sandbox/kubelet/cri.ts'
 
 interface FakeContainer {
   id: string
@@ -34,15 +35,9 @@ const failure = (message: string): RuntimeError =>
 export class FakeCri implements CriPort {
   readonly containersById = new Map<string, FakeContainer>()
   readonly sandboxesById = new Map<string, FakeSandbox>()
-  readonly images = new Map<string, CriImage>([
-    ['busybox', { id: 'sha256:b', repoTags: [], repoDigests: [], uid: { value: '0' }, username: '' }],
-  ])
-  readonly pulls: string[] = []
-  /** Images that can be pulled. */
-  registry = new Set<string>()
+  readonly images = new Map<string, CriImage>([['busybox', { id: 'sha256:b', uid: { value: '0' }, username: '' }]])
   /** What the next calls of these names fail with. */
   readonly faults = new Map<string, string>()
-  readonly commands: (readonly string[])[] = []
   #next = 1
 
   /** Ends a container by itself. */
@@ -64,6 +59,10 @@ export class FakeCri implements CriPort {
     return [...this.containersById.values()].filter(({ config }) => config.metadata.name === name)
   }
 
+  close(): void {
+    // It holds nothing.
+  }
+
   async version() {
     return { runtimeName: 'fake', runtimeVersion: '1' }
   }
@@ -71,6 +70,7 @@ export class FakeCri implements CriPort {
   async sandboxes(uid?: string): Promise<CriSandbox[]> {
     return [...this.sandboxesById.values()]
       .filter(({ config }) => uid === undefined || config.metadata.uid === uid)
+      .sort((a, b) => b.created - a.created)
       .map(({ id, config, state, created }) => ({
         ...{ id, state, metadata: config.metadata, labels: config.labels },
         createdAt: nanoseconds(created),
@@ -102,8 +102,9 @@ export class FakeCri implements CriPort {
     return [...this.containersById.values()]
       .filter(({ config }) => uid === undefined || config.labels['io.kubernetes.pod.uid'] === uid)
       .filter(({ config }) => name === undefined || config.metadata.name === name)
+      .sort((a, b) => b.created - a.created)
       .map(({ id, sandbox, config, state, created }) => ({
-        ...{ id, state, podSandboxId: sandbox, metadata: config.metadata, labels: config.labels },
+        ...{ id, state, podSandboxId: sandbox, metadata: config.metadata },
         createdAt: nanoseconds(created),
       }))
   }
@@ -111,12 +112,11 @@ export class FakeCri implements CriPort {
   async status(id: string): Promise<CriContainerStatus | undefined> {
     const found = this.containersById.get(id)
     if (found === undefined) return undefined
-    const { config, state, created, finished, exitCode, reason } = found
+    const { sandbox, config, state, created, finished, exitCode, reason } = found
     return {
-      ...{ id, state, exitCode, reason, metadata: config.metadata, labels: config.labels },
+      ...{ id, state, exitCode, reason, podSandboxId: sandbox, metadata: config.metadata },
       ...{ createdAt: nanoseconds(created), startedAt: nanoseconds(created), finishedAt: nanoseconds(finished) },
-      ...{ image: { image: 'busybox' }, imageRef: 'sha256:b', message: '', annotations: config.annotations },
-      ...{ mounts: [], logPath: '' },
+      ...{ imageRef: 'sha256:b', message: '' },
     }
   }
 
@@ -148,20 +148,14 @@ export class FakeCri implements CriPort {
     this.containersById.delete(id)
   }
 
-  async execSync(_id: string, command: readonly string[]): Promise<{ exitCode: number }> {
-    this.commands.push(command)
-    return { exitCode: command[0] === 'false' ? 1 : 0 }
+  async exec(id: string): Promise<string> {
+    return `http://127.0.0.1:1/exec/${id}`
   }
 
-  async image(name: string): Promise<CriImage | undefined> {
-    this.#fail('image')
-    return this.images.get(name)
-  }
-
-  async pullImage(name: string): Promise<void> {
-    this.pulls.push(name)
-    if (!this.registry.has(name)) throw failure(`failed to pull ${name}`)
-    this.images.set(name, { ...this.images.get('busybox')!, id: `sha256:${name}` })
+  async image(name: string): Promise<CriImage> {
+    const look = async (): Promise<CriImage> =>
+      this.images.get(name) ?? Promise.reject(failure(`failed to pull ${name}`))
+    return startStep('ErrImagePull', look())
   }
 
   #fail(call: string): void {

@@ -1,4 +1,4 @@
-import type { Container, Pod } from '../../../src/sandbox/controllers/types.ts'
+import type { Container, Pod } from '../../../src/sandbox/controllers/objects.ts'
 
 /** A pod as the API server has it; `spec` may name any field. */
 export function podOf(spec: object = {}, metadata: object = {}, status: object = {}): Pod {

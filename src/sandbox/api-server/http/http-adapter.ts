@@ -152,15 +152,16 @@ async function writeTo(socket: Duplex, incoming: IncomingMessage, response: ApiR
   await write(incoming, outgoing, response)
 }
 
-/** Makes one connection of two. When one side ends, the other hears of it. */
-function join(socket: Duplex, head: Buffer, { headers, backend, head: begun }: UpgradeResponse): void {
+/** Makes one connection of two, which end together. */
+export function join(socket: Duplex, head: Buffer, { headers, backend, head: begun }: UpgradeResponse): void {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
   socket.write(`${['HTTP/1.1 101 Switching Protocols', ...lines].join('\r\n')}\r\n\r\n`)
   if (begun.length > 0) socket.write(begun)
   if (head.length > 0) backend.write(head)
   backend.on('error', () => socket.destroy())
   backend.once('close', () => socket.end())
-  socket.once('close', () => backend.destroy())
+  // A client that has gone does not come back for what is left.
+  for (const event of ['end', 'close']) socket.once(event, () => backend.destroy())
   socket.pipe(backend)
   backend.pipe(socket)
 }

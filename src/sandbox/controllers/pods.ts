@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto'
+import type { V1Taint } from '@kubernetes/client-node'
+import { apiVersionOf, type KubeObject, type ResourceRef } from '../../kube/objects.ts'
+import type { Writes } from './cluster.ts'
+import { type Condition, type Metadata, type Pod, type PodTemplate, pods, type Toleration } from './objects.ts'
+
+export const conditionOf = (conditions: readonly Condition[] | undefined, type: string): Condition | undefined =>
+  conditions?.find((condition) => condition.type === type)
+
+/** The conditions with this one; since when it is so stays where its status stays. */
+export function withCondition(conditions: readonly Condition[] = [], condition: Condition): Condition[] {
+  const before = conditionOf(conditions, condition.type)
+  if (before?.status === condition.status && before.reason === condition.reason) return [...conditions]
+  const since = before?.status === condition.status ? before.lastTransitionTime : undefined
+  const others = conditions.filter(({ type }) => type !== condition.type)
+  return [...others, since === undefined ? condition : { ...condition, lastTransitionTime: since }]
+}
+
+export const isReady = ({ status }: Pod): boolean => conditionOf(status?.conditions, 'Ready')?.status === 'True'
+export const isTerminal = ({ status }: Pod): boolean => status?.phase === 'Failed' || status?.phase === 'Succeeded'
+export const isTerminating = ({ metadata }: Pod): boolean => metadata.deletionTimestamp !== undefined
+/** Neither ended nor on its way out. */
+export const isActive = (pod: Pod): boolean => !isTerminal(pod) && !isTerminating(pod)
+
+export interface Availability {
+  /** Ready for as long as its owner wants. */
+  readonly available: ReadonlySet<Pod>
+  /** Milliseconds until the next pod is, if it stays ready. */
+  readonly next: number | undefined
+}
+
+export function availability(all: readonly Pod[], minReadySeconds = 0, now: number): Availability {
+  const available = new Set<Pod>()
+  let next: number | undefined
+  for (const pod of all.filter(isReady)) {
+    const since = Date.parse(conditionOf(pod.status?.conditions, 'Ready')?.lastTransitionTime ?? '')
+    const left = minReadySeconds === 0 ? 0 : since + minReadySeconds * 1000 - now
+    if (left <= 0) available.add(pod)
+    else next = Math.min(next ?? left, left)
+  }
+  return { available, next }
+}
+
+/** Letters and digits that make no words: Kubernetes' alphabet for generated names. */
+const alphabet = 'bcdfghjklmnpqrstvwxz2456789'
+
+/** A short text that is the same for equal templates, whatever the order of their fields. It stands in names and labels. */
+export function templateHash(template: PodTemplate): string {
+  const digest = createHash('sha256').update(canonical(template)).digest()
+  return Array.from(digest.subarray(0, 10), (byte) => alphabet[byte % alphabet.length]).join('')
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_name, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(
+          Object.entries(part)
+            .filter(([, field]) => field !== null)
+            .sort(([a], [b]) => (a < b ? -1 : 1)),
+        )
+      : part,
+  )
+}
+
+/** With which a controller marks what is its own. */
+export const ownedBy = (ref: ResourceRef, { metadata: { name, uid } }: { metadata: Metadata }) => [
+  { apiVersion: apiVersionOf(ref), kind: ref.kind, name, uid, controller: true, blockOwnerDeletion: true },
+]
+
+/** A pod that an owner is to create; its name comes from the owner's and chance, unless it is given. */
+export function podFrom(
+  template: PodTemplate,
+  owner: KubeObject & { metadata: Metadata },
+  ref: ResourceRef,
+  { name, labels, spec }: { name?: string; labels?: Record<string, string>; spec?: object } = {},
+): object {
+  const { annotations, finalizers, labels: own } = template.metadata ?? {}
+  return {
+    metadata: {
+      ...(name === undefined ? { generateName: `${owner.metadata.name}-` } : { name }),
+      namespace: owner.metadata.namespace,
+      labels: { ...own, ...labels },
+      ...(annotations && { annotations }),
+      ...(finalizers && { finalizers }),
+      ownerReferences: ownedBy(ref, owner),
+    },
+    spec: { ...template.spec, ...spec },
+  }
+}
+
+/** How many pods are created or deleted in one go. */
+const largestBurst = 500
+
+/**
+ * Creates pods: one, then two at a time, then four, and so on, and no further round after a failure, so that what cannot
+ * succeed is not tried a thousand times. @throws the first failure
+ */
+export async function createPods(writes: Writes, made: readonly object[]): Promise<void> {
+  const count = Math.min(made.length, largestBurst)
+  for (let done = 0, size = 1; done < count; done += size, size *= 2)
+    await allDone(made.slice(done, Math.min(done + size, count)).map((pod) => writes.create(pods, pod)))
+}
+
+/** Deletes all at a time. @throws the first failure, after all have been tried */
+export const deletePods = (writes: Writes, doomed: readonly Pod[]): Promise<void> =>
+  allDone(doomed.slice(0, largestBurst).map((pod) => writes.delete(pods, pod)))
+
+async function allDone(work: readonly Promise<unknown>[]): Promise<void> {
+  const results = await Promise.allSettled(work)
+  const failed = results.find((result) => result.status === 'rejected')
+  if (failed) throw failed.reason
+}
+
+/** Does something and reports, also where it failed: the status then says what is missing before the work is tried again. */
+export async function thenReport(work: Promise<unknown>, report: (failure: unknown) => Promise<void>): Promise<void> {
+  const failure: unknown = await work.then(
+    () => undefined,
+    (error: unknown) => error ?? new Error('failed'),
+  )
+  await report(failure)
+  if (failure !== undefined) throw failure
+}
+
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** A count, or a share (`25%`) of a total. */
+export function scaledCount(value: string | number | undefined, total: number, round: 'up' | 'down'): number {
+  if (typeof value !== 'string') return value ?? 0
+  const share = (Number.parseInt(value, 10) * total) / 100
+  return round === 'up' ? Math.ceil(share) : Math.floor(share)
+}
+
+/** The first taint that keeps pods away and that nothing tolerates. */
+export const untolerated = (
+  taints: readonly V1Taint[] = [],
+  tolerations: readonly Toleration[] = [],
+): V1Taint | undefined =>
+  taints.find(
+    (taint) => taint.effect !== 'PreferNoSchedule' && !tolerations.some((toleration) => tolerates(toleration, taint)),
+  )
+
+function tolerates({ key = '', operator = 'Equal', value = '', effect = '' }: Toleration, taint: V1Taint): boolean {
+  if (effect !== '' && effect !== taint.effect) return false
+  if (operator === 'Exists') return key === '' || key === taint.key
+  return key === taint.key && value === (taint.value ?? '')
+}
+
+export const matchesLabels = (wanted: Readonly<Record<string, string>> = {}, { metadata }: KubeObject): boolean =>
+  Object.entries(wanted).every(([key, value]) => metadata?.labels?.[key] === value)

@@ -1,0 +1,58 @@
+import { type FileHandle, open } from 'node:fs/promises'
+
+const NEWLINE = 0x0a
+const chunkSize = 64 * 1024
+/** Time, stream and tag before what the process wrote (Kubernetes, "CRI: log management"); P: its end is not that of a line. */
+const head = /^\S+ (?:stdout|stderr) ([FP])(?::\S*)? ?/
+
+export interface LogOptions {
+  /** Lines of the file from its end on. */
+  readonly tailLines?: number
+  /** Waits a moment; false when nothing will be written any more. Without it the log ends where it ends now. */
+  readonly grows?: () => Promise<boolean>
+}
+
+/** What a container has written, of the log of its runtime. */
+export async function* readLog(path: string, { tailLines, grows }: LogOptions = {}): AsyncGenerator<Buffer> {
+  const file = await open(path, 'r')
+  try {
+    let position = tailLines === undefined ? 0 : await tailStart(file, tailLines)
+    let rest: Buffer = Buffer.alloc(0)
+    for (let mayGrow = grows !== undefined; ; ) {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(chunkSize), 0, chunkSize, position)
+      position += bytesRead
+      rest = Buffer.concat([rest, buffer.subarray(0, bytesRead)])
+      let begin = 0
+      for (let end = rest.indexOf(NEWLINE); end >= 0; end = rest.indexOf(NEWLINE, begin)) {
+        yield contentOf(rest.subarray(begin, end + 1))
+        begin = end + 1
+      }
+      rest = rest.subarray(begin)
+      if (bytesRead > 0) continue
+      if (!mayGrow) return
+      // What was written before the end is there to be read: once more.
+      mayGrow = await grows!()
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+/** Offset of the last `lines` lines. */
+async function tailStart(file: FileHandle, lines: number): Promise<number> {
+  const { size } = await file.stat()
+  let left = lines
+  for (let end = size; end > 0; end -= chunkSize) {
+    const begin = Math.max(0, end - chunkSize)
+    const { buffer } = await file.read(Buffer.alloc(end - begin), 0, end - begin, begin)
+    // The newline at the very end ends the last line, and begins none.
+    for (let i = buffer.length - 1; i >= 0; i--)
+      if (buffer[i] === NEWLINE && begin + i !== size - 1 && --left === 0) return begin + i + 1
+  }
+  return lines <= 0 ? size : 0
+}
+
+function contentOf(line: Buffer): Buffer {
+  const [start, tag] = head.exec(line.toString('latin1', 0, 128)) ?? ['', 'F']
+  return line.subarray(start.length, tag === 'P' ? line.length - 1 : line.length)
+}

@@ -1,0 +1,35 @@
+import type { Container, Pod } from '../controllers/objects.ts'
+
+/** What confines a container, as its pod asks for it. */
+export interface Confinement {
+  /** `localhost/<profile>`, `runtime/default`, `unconfined`, or empty when nothing is said. */
+  readonly appArmor: string
+  /** Written in the same way. */
+  readonly seccomp: string
+  /** The text of the annotation for the BPF enforcer; empty when there is none. */
+  readonly bpf: string
+}
+
+/**
+ * A container's own field comes first, then its annotation, which clusters older than Kubernetes 1.30 read, then the pod's
+ * field. A privileged container is never under a seccomp profile.
+ */
+export function confinementOf(pod: Pod, container: Container): Confinement {
+  const own = container.securityContext
+  const ofPod = pod.spec.securityContext
+  const annotation = (kind: string): string => pod.metadata.annotations?.[`container.${kind}/${container.name}`] ?? ''
+  return {
+    appArmor:
+      textOf(own?.appArmorProfile) ||
+      annotation('apparmor.security.beta.kubernetes.io') ||
+      textOf(ofPod?.appArmorProfile),
+    seccomp: own?.privileged ? '' : textOf(own?.seccompProfile ?? ofPod?.seccompProfile),
+    bpf: annotation('bpf.security.beta.varmor.org'),
+  }
+}
+
+function textOf(profile: { type: string; localhostProfile?: string } | undefined): string {
+  if (profile === undefined) return ''
+  if (profile.type === 'Localhost') return `localhost/${profile.localhostProfile ?? ''}`
+  return profile.type === 'RuntimeDefault' ? 'runtime/default' : profile.type.toLowerCase()
+}

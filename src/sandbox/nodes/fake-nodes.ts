@@ -1,0 +1,148 @@
+import type { Clock } from '../../base/clock.ts'
+import type { Random } from '../../base/random.ts'
+import type { InProcessClient } from '../api-server/server.ts'
+import { Copy } from '../controllers/cluster.ts'
+import { type Pod, pods } from '../controllers/objects.ts'
+import { inProcessClient } from '../in-process-connection.ts'
+import { type NodeDescription, NodeRegistration } from './node-registration.ts'
+import type { NodePlace, PodRuntime } from './pod-runtime.ts'
+import { PodWorker, type PodWorkerPorts } from './pod-worker.ts'
+
+export interface FakeNodesOptions {
+  readonly client: InProcessClient
+  readonly clock: Clock
+  readonly random: Random
+  readonly runtime: PodRuntime
+  readonly nodes: readonly Omit<NodeDescription, 'address'>[]
+  /** Renew a Lease for each node every 10 s. On unless said otherwise. */
+  readonly leases?: boolean
+  /** Called with what failed; it is tried again. Written to stderr unless given. */
+  readonly failed?: (what: string, error: unknown) => void
+}
+
+interface OwnNode {
+  readonly place: NodePlace
+  readonly registration: NodeRegistration
+}
+
+/** How many nodes are registered at a time. */
+const registrations = 32
+
+/**
+ * The kubelets of many nodes in one object: registers them, renews their Leases, and runs the pods that are bound to
+ * them. It can be stopped and another started in its place: pods go on as their status and the runtime have them.
+ */
+export class FakeNodes {
+  readonly #ports: PodWorkerPorts
+  readonly #own = new Map<string, OwnNode>()
+  readonly #workers: PodWorkers
+  readonly #pods: Copy<Pod>
+
+  private constructor({ client, clock, random, runtime, nodes, failed }: FakeNodesOptions) {
+    this.#ports = {
+      ...{ client: inProcessClient(client, { clock, random }), clock, random, runtime },
+      failed: failed ?? ((what, error) => console.warn(`${what}:`, error)),
+    }
+    const only = nodes.length === 1 ? nodes[0] : undefined
+    this.#pods = new Copy(this.#ports, pods, {}, { fieldSelector: `spec.nodeName${only ? `=${only.name}` : '!='}` })
+    this.#workers = new PodWorkers(this.#ports, (name) => this.#own.get(name)?.place)
+    for (const [index, description] of nodes.entries()) {
+      const { name } = description
+      const address = `172.16.${((index + 1) >> 8) & 255}.${(index + 1) & 255}`
+      const place = { name, address, podCidr: `10.${(index >> 8) & 255}.${index & 255}.0/24` }
+      this.#own.set(name, { place, registration: new NodeRegistration(this.#ports, { ...description, address }) })
+    }
+  }
+
+  /** Resolves once all nodes are registered and ready, and their pods are known. */
+  static async start(options: FakeNodesOptions): Promise<FakeNodes> {
+    const fake = new FakeNodes(options)
+    const own = [...fake.#own.values()]
+    for (let from = 0; from < own.length; from += registrations)
+      await Promise.all(
+        own.slice(from, from + registrations).map(({ registration }) => registration.start(options.leases)),
+      )
+    fake.#pods.onChange((after, before) => fake.#workers.take(after, before))
+    fake.#pods.start()
+    await fake.#pods.synced()
+    return fake
+  }
+
+  get isIdle(): boolean {
+    return this.#pods.isIdle
+  }
+
+  /** A node falls silent: its Lease is not renewed any more, and nothing happens on it. */
+  silence(name: string): void {
+    this.#own.get(name)?.registration.stop()
+    this.#own.delete(name)
+    for (const pod of this.#pods.store.values()) if (pod.spec.nodeName === name) this.#workers.close(pod)
+  }
+
+  /** Leaves nodes and containers as they are. */
+  stop(): void {
+    for (const { registration } of this.#own.values()) registration.stop()
+    this.#workers.closeAll()
+    void this.#pods.stop().then(() => this.#ports.client.close())
+  }
+}
+
+/** One worker for each pod that a kubelet looks after. */
+export class PodWorkers {
+  readonly #ports: PodWorkerPorts
+  readonly #placeOf: (node: string) => NodePlace | undefined
+  readonly #workers = new Map<string, PodWorker>()
+  readonly #over: (pod: Pod) => void
+  #isClosed = false
+
+  /** @param over is called with a pod for which there is nothing left to do */
+  constructor(
+    ports: PodWorkerPorts,
+    placeOf: (node: string) => NodePlace | undefined,
+    over: (pod: Pod) => void = () => undefined,
+  ) {
+    this.#ports = ports
+    this.#placeOf = placeOf
+    this.#over = over
+  }
+
+  get size(): number {
+    return this.#workers.size
+  }
+
+  has(uid: string): boolean {
+    return this.#workers.has(uid)
+  }
+
+  take(after: Pod | undefined, before: Pod | undefined): void {
+    if (this.#isClosed) return
+    // Of the same name may come another pod, whose predecessor was not seen to go.
+    if (before && before.metadata.uid !== after?.metadata.uid) this.#workers.get(before.metadata.uid)?.remove()
+    if (after) this.#workerOf(after)?.update(after)
+  }
+
+  close(pod: Pod): void {
+    this.#workers.get(pod.metadata.uid)?.close()
+  }
+
+  closeAll(): void {
+    this.#isClosed = true
+    for (const worker of this.#workers.values()) worker.close()
+    this.#workers.clear()
+  }
+
+  #workerOf(pod: Pod): PodWorker | undefined {
+    const { uid, deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata
+    const known = this.#workers.get(uid)
+    // The node has done its part for a pod whose grace is 0, and finalizers keep the object.
+    const isOver = deletionTimestamp !== undefined && deletionGracePeriodSeconds === 0
+    const place = this.#placeOf(pod.spec.nodeName ?? '')
+    if (known || isOver || !place) return known
+    const worker = new PodWorker(this.#ports, place, pod, () => {
+      this.#workers.delete(uid)
+      this.#over(pod)
+    })
+    this.#workers.set(uid, worker)
+    return worker
+  }
+}

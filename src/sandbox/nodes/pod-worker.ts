@@ -1,0 +1,286 @@
+import { isDeepStrictEqual } from 'node:util'
+import { Backoff } from '../../base/backoff.ts'
+import type { Timer } from '../../base/clock.ts'
+import { isConflict, isNotFound } from '../../kube/api-error.ts'
+import { compareVersions } from '../../kube/objects.ts'
+import type { Ports } from '../controllers/cluster.ts'
+import { type Pod, type PodStatus, pods, timestamp } from '../controllers/objects.ts'
+import { isTerminal, isTerminating } from '../controllers/pods.ts'
+import { type ContainerExit, ContainerStartError, goneExit, type NodePlace, type PodRuntime } from './pod-runtime.ts'
+import { type ContainerRecord, isDone, isRunning, podStatus, recordsOf, restarts } from './pod-status.ts'
+
+export interface PodWorkerPorts extends Ports {
+  readonly runtime: PodRuntime
+  /** Called with what keeps a pod from running, for its events. */
+  warn?(pod: Pod, reason: string, message: string): void
+}
+
+/** The first restart follows at once, the next after 10 s, and then each after twice as long. Milliseconds. */
+const restartDelays = { shortest: 10_000, longest: 300_000 }
+/** After so long without a crash a container counts as sound again. Milliseconds. */
+const soundAfter = 600_000
+
+/** Brings one pod of a node to what the API says: its containers to what its spec wants, and its status to what they are. */
+export class PodWorker {
+  readonly #ports: PodWorkerPorts
+  readonly #place: NodePlace
+  readonly #done: () => void
+  readonly #records: ContainerRecord[]
+  readonly #startTime: number
+  readonly #backoff: Backoff
+  #pod: Pod
+  #podIP = ''
+  #gone = false
+  #ending = false
+  #stopped = false
+  #running = false
+  #dirty = false
+  #timer: Timer | undefined
+
+  /** @param done is called once there is nothing left to do for the pod */
+  constructor(ports: PodWorkerPorts, place: NodePlace, pod: Pod, done: () => void) {
+    this.#ports = ports
+    this.#place = place
+    this.#pod = pod
+    this.#done = done
+    this.#records = recordsOf(pod)
+    this.#startTime = Date.parse(pod.status?.startTime ?? '') || ports.clock.now()
+    this.#backoff = new Backoff({ first: 200, random: ports.random })
+  }
+
+  update(pod: Pod): void {
+    this.#pod = pod
+    this.#wake()
+  }
+
+  /** The API has it no more: whatever still runs is ended. */
+  remove(): void {
+    this.#gone = true
+    this.#wake()
+  }
+
+  /** Leaves the containers as they are, as a kubelet does that is stopped. */
+  close(): void {
+    this.#stopped = true
+    this.#timer?.cancel()
+  }
+
+  #wake(): void {
+    this.#dirty = true
+    if (this.#running || this.#stopped) return
+    this.#running = true
+    queueMicrotask(() => void this.#run())
+  }
+
+  async #run(): Promise<void> {
+    while (this.#dirty && !this.#stopped) {
+      this.#dirty = false
+      this.#timer?.cancel()
+      try {
+        await this.#reconcile()
+        this.#backoff.reset()
+      } catch (error) {
+        // A conflict is passing, or another pod has the name by now, which the watch brings.
+        if (!isConflict(error))
+          this.#ports.failed(`pod ${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`, error)
+        this.#wakeAfter(this.#backoff.next())
+      }
+    }
+    this.#running = false
+  }
+
+  #wakeAfter(delay: number): void {
+    this.#timer?.cancel()
+    this.#timer = this.#ports.clock.after(delay, () => this.#wake())
+  }
+
+  async #reconcile(): Promise<void> {
+    if (this.#gone || isTerminating(this.#pod)) return this.#terminate()
+    if (isTerminal(this.#pod)) return
+    await this.#startPod()
+    await this.#startContainers()
+    await this.#report()
+    this.#planRestart()
+  }
+
+  async #terminate(): Promise<void> {
+    this.#ending = true
+    const grace = this.#gone ? 0 : this.#grace
+    // Sidecars last, as they serve the others.
+    await this.#stopRunning((role) => role !== 'sidecar', grace)
+    await this.#stopRunning((role) => role === 'sidecar', grace)
+    await this.#ports.runtime.stopPod(this.#pod)
+    await this.#report()
+    const { name, namespace, uid } = this.#pod.metadata
+    const options = { preconditions: { uid }, gracePeriodSeconds: 0 }
+    if (!this.#gone) await unlessGone(this.#ports.client.delete(pods, { name, namespace }, options))
+    // Finalizers may keep the object; for the node the pod is over.
+    this.close()
+    this.#done()
+  }
+
+  /** Seconds that the pod has to end. */
+  get #grace(): number {
+    const { metadata, spec } = this.#pod
+    return metadata.deletionGracePeriodSeconds ?? spec.terminationGracePeriodSeconds ?? 30
+  }
+
+  async #stopRunning(which: (role: string) => boolean, graceSeconds: number): Promise<void> {
+    const doomed = this.#records.filter((record) => isRunning(record) && which(record.role))
+    await Promise.all(doomed.map(({ container }) => this.#ports.runtime.stop(this.#pod, container, graceSeconds)))
+    // What was running before this kubelet came, and was not found again, has ended unseen.
+    for (const record of doomed) if (isRunning(record)) this.#ended(record, goneExit)
+  }
+
+  async #startPod(): Promise<void> {
+    const isFirst = this.#podIP === ''
+    try {
+      const { podIP } = await this.#ports.runtime.startPod(this.#pod, this.#place)
+      this.#podIP = podIP
+    } catch (error) {
+      if (error instanceof ContainerStartError) this.#ports.warn?.(this.#pod, error.reason, error.message)
+      throw error
+    }
+    if (isFirst && this.#pod.status?.startTime === undefined) await this.#report()
+  }
+
+  async #startContainers(): Promise<void> {
+    const main = this.#records.filter(({ role }) => role === 'main')
+    const begun = main.some(({ state, lastState }) => state.running || state.terminated || lastState.terminated)
+    for (const record of this.#records) {
+      if (record.role === 'main' || (begun && record.role === 'init')) continue
+      await this.#bring(record)
+      if (!isDone(record) && !begun) return
+    }
+    for (const record of main) await this.#bring(record)
+    if (!main.every((record) => record.state.terminated && !this.#willRestart(record))) return
+    // Nothing is left that a sidecar could serve.
+    this.#ending = true
+    await this.#stopRunning((role) => role === 'sidecar', this.#grace)
+  }
+
+  #willRestart(record: ContainerRecord): boolean {
+    const { terminated } = record.state
+    return terminated !== undefined && restarts(this.#pod, record, terminated.exitCode)
+  }
+
+  /** Starts a container that should run and does not. */
+  async #bring(record: ContainerRecord): Promise<void> {
+    if (isRunning(record) && record.attached) return
+    if (record.state.terminated && !this.#willRestart(record)) return
+    if (record.notBefore > this.#ports.clock.now() || this.#ending) return
+    try {
+      const started = await this.#ports.runtime.start(this.#pod, record.container, {
+        ready: (ready) => {
+          record.ready = ready
+          this.#wake()
+        },
+        exited: (exit) => {
+          this.#ended(record, exit)
+          this.#wake()
+        },
+      })
+      if (started.id !== record.id) this.#replaced(record)
+      record.restarts = started.restarts ?? record.restarts
+      record.id = started.id
+      record.imageId = started.imageId
+      record.startedAt = started.startedAt
+      record.attached = true
+      record.state = { running: { startedAt: timestamp(started.startedAt) } }
+    } catch (error) {
+      if (!(error instanceof ContainerStartError)) throw error
+      this.#notStarted(record, error)
+    }
+  }
+
+  #replaced(record: ContainerRecord): void {
+    if (isRunning(record)) this.#ended(record, goneExit)
+    if (record.state.terminated) record.lastState = { terminated: record.state.terminated }
+    if (record.id !== '') record.restarts++
+    record.ready = false
+  }
+
+  #notStarted(record: ContainerRecord, { reason, message }: ContainerStartError): void {
+    if (record.state.terminated) record.lastState = { terminated: record.state.terminated }
+    record.state = { waiting: { reason, message } }
+    // What is missing may come at any time: only what was tried in earnest is tried less and less often.
+    const isTried = !['CreateContainerConfigError', 'CreateContainerError', 'ErrImageNeverPull'].includes(reason)
+    record.notBefore = this.#ports.clock.now() + (isTried ? restartDelay(++record.crashes) : restartDelays.shortest)
+    this.#ports.warn?.(this.#pod, 'Failed', `${reason}: ${message}`)
+  }
+
+  #ended(record: ContainerRecord, { exitCode, reason, message, finishedAt }: ContainerExit): void {
+    const now = this.#ports.clock.now()
+    record.ready = false
+    const terminated = {
+      ...{ exitCode, reason, ...(message !== undefined && { message }) },
+      startedAt: record.startedAt > 0 ? timestamp(record.startedAt) : null,
+      finishedAt: timestamp(finishedAt ?? now),
+      ...(record.id !== '' && { containerID: record.id }),
+    }
+    record.state = { terminated }
+    if (this.#ending || !restarts(this.#pod, record, exitCode)) return
+    if (now - record.startedAt > soundAfter) record.crashes = 0
+    const delay = restartDelay(record.crashes++)
+    record.notBefore = now + delay
+    if (delay === 0) return
+    const text = `back-off ${delay / 1000}s restarting failed container ${record.container.name}`
+    record.lastState = { terminated }
+    record.state = { waiting: { reason: 'CrashLoopBackOff', message: text } }
+    this.#ports.warn?.(this.#pod, 'BackOff', text)
+  }
+
+  #planRestart(): void {
+    const now = this.#ports.clock.now()
+    const due = this.#records.map(({ notBefore }) => notBefore).filter((time) => time > now)
+    if (due.length > 0 && !this.#ending) this.#wakeAfter(Math.min(...due) - now)
+  }
+
+  async #report(): Promise<void> {
+    if (this.#gone) return
+    const { clock, client } = this.#ports
+    const observed = {
+      ...{ records: this.#records, hostIP: this.#place.address, startTime: this.#startTime, ending: this.#ending },
+      podIP: this.#podIP || (this.#pod.status?.podIP ?? ''),
+    }
+    const status = podStatus(this.#pod, observed, clock.now())
+    if (isSame(status, this.#pod.status)) return
+    const { name, namespace, uid } = this.#pod.metadata
+    const patch = { metadata: { uid }, status: patchOf(status) }
+    const call = client.patch(pods, { name, namespace }, { type: 'strategic', patch }, { subresource: 'status' })
+    const written = await unlessGone(call)
+    const version = ({ metadata }: Pod): string => metadata.resourceVersion ?? '0'
+    // The watch may have brought a newer state while the write was under way.
+    if (written !== undefined && compareVersions(version(written), version(this.#pod)) > 0) this.#pod = written
+  }
+}
+
+/** After so many crashes in a row. */
+const restartDelay = (crashes: number): number =>
+  crashes === 0 ? 0 : Math.min(restartDelays.longest, restartDelays.shortest * 2 ** (crashes - 1))
+
+/** Conditions are merged by type, so that those of others stay; what a condition says no more has to be taken back. */
+const patchOf = (status: PodStatus): object => ({
+  ...status,
+  conditions: (status.conditions ?? []).map((condition) => ({ reason: null, message: null, ...condition })),
+})
+
+function isSame({ conditions = [], ...fields }: PodStatus, known: PodStatus = {}): boolean {
+  const sameCondition = (condition: (typeof conditions)[number]): boolean => {
+    const before = known.conditions?.find(({ type }) => type === condition.type)
+    return before?.status === condition.status && before.message === condition.message
+  }
+  return (
+    conditions.every(sameCondition) &&
+    Object.entries(fields).every(([name, value]) => isDeepStrictEqual(value, known[name as keyof PodStatus]))
+  )
+}
+
+async function unlessGone<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call
+  } catch (error) {
+    if (!isNotFound(error)) throw error
+    return undefined
+  }
+}
