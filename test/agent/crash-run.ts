@@ -4,6 +4,7 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, write
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { denial, namesIn } from '../audit/pipeline-world.ts'
+import { VARMOR } from '../cli/run.ts'
 
 export interface CrashRun {
   lines: number
@@ -31,7 +32,7 @@ export async function startAgent(folder: string, args: readonly string[] = []): 
     join(folder, 'checkpoint'),
     '--from-start',
   ]
-  const program = ['--import', 'tsx', join(root, 'src/cli/varmor.ts'), 'agent', '--audit-only']
+  const program = [...VARMOR, 'agent', '--audit-only']
   const agent = spawn(process.execPath, [...program, ...paths, ...input, ...args], {
     cwd: root,
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { ROOT } from './run.ts'
+import { ROOT, VARMOR } from './run.ts'
 
 /** `varmor` as a process that runs until it is stopped. */
 export class Child {
@@ -11,7 +10,7 @@ export class Child {
   stderr = ''
 
   constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    this.process = spawn(process.execPath, ['--import', 'tsx', join(ROOT, 'src/cli/varmor.ts'), ...args], {
+    this.process = spawn(process.execPath, [...VARMOR, ...args], {
       cwd: ROOT,
       env: { ...process.env, KUBECONFIG: '', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

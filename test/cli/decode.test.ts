@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { denial } from '../audit/pipeline-world.ts'
-import { ROOT, varmor } from './run.ts'
+import { ROOT, VARMOR, varmor } from './run.ts'
 
 const parsed = (stdout: string) =>
   stdout
@@ -95,7 +95,7 @@ describe('varmor decode', () => {
 
   it('ends quietly when the reader of its output has seen enough', async () => {
     const big = file('big.log', denial('/a').repeat(20_000))
-    const command = `"${process.execPath}" --import tsx src/cli/varmor.ts decode "${big}" | head -n 1`
+    const command = `"${process.execPath}" ${VARMOR.join(' ')} decode "${big}" | head -n 1`
     const child = spawn('bash', ['-c', `set -o pipefail; ${command} >/dev/null`], {
       cwd: ROOT,
       stdio: ['ignore', 'ignore', 'pipe'],

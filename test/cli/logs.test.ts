@@ -16,7 +16,7 @@ import { expect } from 'chai'
 import { linesOf, run as runBatch } from '../audit/harness.ts'
 import { denial } from '../audit/pipeline-world.ts'
 import { Child } from './child.ts'
-import { ROOT, varmor } from './run.ts'
+import { ROOT, VARMOR, varmor } from './run.ts'
 
 /** What the agent writes of denials of these names. */
 const violations = (...names: string[]): string =>
@@ -93,7 +93,7 @@ describe('varmor logs', () => {
 
   it('ends quietly when the reader of its output has seen enough', async () => {
     writeFileSync(path, violations('/a').repeat(20_000))
-    const command = `"${process.execPath}" --import tsx src/cli/varmor.ts logs --file "${path}" | head -n 1`
+    const command = `"${process.execPath}" ${VARMOR.join(' ')} logs --file "${path}" | head -n 1`
     const child = spawn('bash', ['-c', `set -o pipefail; ${command} >/dev/null`], { cwd: ROOT, stdio: 'pipe' })
     let stderr = ''
     child.stderr.on('data', (text) => {

@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { nodeArguments } from '../run/as-run.ts'
 
 export const ROOT = join(import.meta.dirname, '../..')
+/** The arguments with which Node.js runs `varmor`. */
+export const VARMOR = nodeArguments('../../src/cli/varmor.ts', import.meta.url)
 export const FIXTURES = join(ROOT, 'test/fixtures/policies')
 
 export interface Run {
@@ -16,7 +19,7 @@ export function varmor(
   stdin: string | Buffer = '',
   env: NodeJS.ProcessEnv = {},
 ): Promise<Run> {
-  const child = spawn(process.execPath, ['--import', 'tsx', join(ROOT, 'src/cli/varmor.ts'), ...args], {
+  const child = spawn(process.execPath, [...VARMOR, ...args], {
     cwd: ROOT,
     env: { ...process.env, ...env },
   })

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { parse, stringify } from 'yaml'
-import { FIXTURES, ROOT, varmor } from './run.ts'
+import { FIXTURES, ROOT, VARMOR, varmor } from './run.ts'
 
 const usage = join(FIXTURES, 'usage-example.yaml')
 const fixture = (name: string) => readFileSync(join(FIXTURES, name), 'utf8')
@@ -134,7 +134,7 @@ describe('varmor compile', () => {
   })
 
   it('ends quietly when its reader does', async () => {
-    const shell = `"${process.execPath}" --import tsx src/cli/varmor.ts rules -o json | head -n 1; echo "\${PIPESTATUS[0]}"`
+    const shell = `"${process.execPath}" ${VARMOR.join(' ')} rules -o json | head -n 1; echo "\${PIPESTATUS[0]}"`
     const child = spawn('bash', ['-c', shell], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] })
     let [stdout, stderr] = ['', '']
     child.stdout.on('data', (chunk) => {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { nodeArguments } from '../run/as-run.ts'
 import { EmbeddedTarget } from './embedded-target.ts'
 import { killManagers } from './kills.ts'
 import { renewCertificates } from './renewal.ts'
@@ -18,7 +19,7 @@ export type LongTest = keyof typeof longTests
  * @throws what went wrong there
  */
 export async function runElsewhere(title: LongTest): Promise<void> {
-  const child = spawn(process.execPath, ['--import', 'tsx', import.meta.filename, title], {
+  const child = spawn(process.execPath, [...nodeArguments('./long-tests.ts', import.meta.url), title], {
     stdio: ['ignore', 'inherit', 'pipe'],
   })
   let complaints = ''

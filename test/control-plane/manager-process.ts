@@ -4,6 +4,7 @@ import { KubeConfig } from '@kubernetes/client-node'
 import { KubeConnection } from '../../src/kube/connection.ts'
 import { Manager } from '../../src/manager/manager.ts'
 import { eventually } from '../cluster/wait.ts'
+import { nodeArguments } from '../run/as-run.ts'
 import { managerOptions } from './world.ts'
 
 export interface ManagerProcess {
@@ -16,7 +17,7 @@ export interface ManagerProcess {
 
 /** A manager in a process of its own, which can be stopped by signals. Resolves when it leads. */
 export async function startManagerProcess(kubeconfig: string): Promise<ManagerProcess> {
-  const child = spawn(process.execPath, ['--import', 'tsx', import.meta.filename], {
+  const child = spawn(process.execPath, nodeArguments('./manager-process.ts', import.meta.url), {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   let log = ''

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { join } from 'node:path'
 import { expect } from 'chai'
+import { nodeArguments } from '../run/as-run.ts'
 import { LeaseServer } from './lease-server.ts'
 import { until } from './scripted-server.ts'
 
@@ -19,7 +19,7 @@ describe('kube leader that is stopped by SIGSTOP past its lease', () => {
   const leader = (identity: string) => {
     const child = spawn(
       process.execPath,
-      ['--import', 'tsx', join(import.meta.dirname, 'paused-leader.ts'), server.url, identity],
+      [...nodeArguments('./paused-leader.ts', import.meta.url), server.url, identity],
       {
         stdio: ['ignore', 'pipe', 'inherit'],
       },

@@ -1,24 +1,20 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, relative } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import type Mocha from 'mocha'
-
-const cache = 'node_modules/.cache/varmor/test-durations.json'
 
 /** How long each file took in the last run that had it, so that the long ones begin first. */
 export class Durations {
+  readonly #path: string
   readonly #last: Record<string, number>
   readonly #now: Record<string, number> = {}
 
-  private constructor(last: Record<string, number>) {
+  private constructor(path: string, last: Record<string, number>) {
+    this.#path = path
     this.#last = last
   }
 
-  static read(): Durations {
-    try {
-      return new Durations(JSON.parse(readFileSync(cache, 'utf8')))
-    } catch {
-      return new Durations({}) // the first run, or one that was cut short
-    }
+  static read(path: string): Durations {
+    return new Durations(path, existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {})
   }
 
   /** Files that are not known come first, the largest before the others. */
@@ -30,17 +26,18 @@ export class Durations {
       .map(({ file }) => file)
   }
 
-  follow(runner: Mocha.Runner): void {
+  /** @param nameOf which source a file that ran comes from */
+  follow(runner: Mocha.Runner, nameOf: (file: string) => string): void {
     const add = ({ file, duration }: Mocha.Runnable): void => {
       if (file === undefined) return
-      const name = relative('.', file)
+      const name = nameOf(file)
       this.#now[name] = (this.#now[name] ?? 0) + (duration ?? 0)
     }
     runner.on('test end', add).on('hook end', add)
   }
 
   write(): void {
-    mkdirSync(dirname(cache), { recursive: true })
-    writeFileSync(cache, JSON.stringify({ ...this.#last, ...this.#now }))
+    mkdirSync(dirname(this.#path), { recursive: true })
+    writeFileSync(this.#path, JSON.stringify({ ...this.#last, ...this.#now }))
   }
 }

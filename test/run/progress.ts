@@ -1,5 +1,5 @@
-import { relative } from 'node:path'
 import Mocha from 'mocha'
+import { sourceOf } from './compiled-tree.ts'
 
 const slowest = 10
 const onTerminal = process.stdout.isTTY === true
@@ -11,18 +11,21 @@ export class Progress extends Mocha.reporters.Base {
   readonly #tests: { title: string; file: string; duration: number }[] = []
   readonly #ended = new Set<string>()
   readonly #files: number
+  readonly #tree: string
 
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
     super(runner, options)
-    this.#files = (options.reporterOptions as { files: number }).files
+    const { files, tree } = options.reporterOptions as { files: number; tree: string }
+    this.#files = files
+    this.#tree = tree
     const timer = setInterval(() => this.#line(), interval)
     runner.on('test end', (test) => {
-      const file = relative('.', test.file ?? '')
+      const file = sourceOf(test.file ?? '', this.#tree)
       this.#ended.add(file)
       this.#tests.push({ title: test.fullTitle(), file, duration: test.duration ?? 0 })
     })
     runner.on('fail', (test, error: Error & { file?: string }) => {
-      const file = relative('.', test.file ?? error.file ?? '') // of a process that died, the error alone has it
+      const file = sourceOf(test.file ?? error.file ?? '', this.#tree) // of a process that died, the error alone has it
       const [what] = error.message.split('\n')
       process.stdout.write(`${onTerminal ? '\r\x1b[K' : ''}failed: ${test.fullTitle()} (${file}): ${what}\n`)
     })

@@ -5,6 +5,7 @@ import { Simulation } from '../../../actors/runtime/simulation.ts'
 import type { Supervision } from '../../../actors/runtime/supervision.ts'
 import { ActorSystem, type SystemOptions } from '../../../actors/runtime/system.ts'
 import { sleep, systemClock } from '../../../src/base/clock.ts'
+import { asRun } from '../../run/as-run.ts'
 import { actorOf, notebook } from './behaviours.ts'
 
 const forever = Number.POSITIVE_INFINITY
@@ -19,7 +20,7 @@ const rejection = (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   )
 
-const module = new URL('./placement/furnished-thread.ts', import.meta.url)
+const module = asRun('./placement/furnished-thread.ts', import.meta.url)
 
 describe('a limit that is none is refused at once', () => {
   it('of an ask, whose message is not sent then', async () => {

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import pino from 'pino'
 import type { Behaviour } from '../../../actors/runtime/behaviour.ts'
 import { ActorSystem, type SystemOptions } from '../../../actors/runtime/system.ts'
+import { asRun } from '../../run/as-run.ts'
 import { actorOf, fail, type Note, notebook } from './behaviours.ts'
 import type { ThreadMessage } from './placement/furnished-thread.ts'
 
@@ -47,7 +48,7 @@ describe('a pino logger', () => {
 
   it('says why an actor on another thread failed', async () => {
     const { lines, system } = logged()
-    const module = new URL('./placement/furnished-thread.ts', import.meta.url)
+    const module = asRun('./placement/furnished-thread.ts', import.meta.url)
     const thread = system.thread('t', { module, families: ['keeper'], data: { greeting: '' } })
     const actor = thread.family<ThreadMessage>('keeper').of('k')
     actor.tell({ type: 'fail' })

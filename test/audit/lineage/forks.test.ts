@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { release } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import type { ForkAnswer } from '../../../src/audit/lineage/fork-addon.ts'
 import { Forks } from '../../../src/audit/lineage/forks.ts'
+import { nodeArguments } from '../../run/as-run.ts'
 import { withKernelAlone } from '../../run/kernel-alone.ts'
 import { ShortLived } from './short-lived.ts'
 import { whyNoForks } from './why-not-here.ts'
@@ -96,7 +96,7 @@ describe(`forks of this node${missing === undefined ? '' : ` (not here: ${missin
   // Linux 6.6 lets everybody listen.
   const [major, minor] = release().split('.').map(Number) as [number, number]
   const forAll = major > 6 || (major === 6 && minor >= 6)
-  const script = fileURLToPath(new URL('./try-to-follow.ts', import.meta.url))
+  const script = nodeArguments('./try-to-follow.ts', import.meta.url)
   const under: { what: string; command: string[]; code: string }[] = [
     {
       what: 'without CAP_NET_ADMIN',
@@ -113,7 +113,7 @@ describe(`forks of this node${missing === undefined ? '' : ` (not here: ${missin
   for (const { what, command, code } of under)
     it(`${what}: ${code}, which is logged once if it is a problem`, function () {
       const [tool, ...args] = command as [string, ...string[]]
-      const { status, stdout, error } = spawnSync(tool, [...args, process.execPath, '--import', 'tsx', script], {
+      const { status, stdout, error } = spawnSync(tool, [...args, process.execPath, ...script], {
         encoding: 'utf8',
       })
       if (error !== undefined) return this.skip()

@@ -23,6 +23,7 @@ import { ProcessLog } from '../../../src/audit/pool/process-log.ts'
 import { undecodedLines } from '../../../src/audit/sink/own-lines.ts'
 import { Sink, type SinkOptions } from '../../../src/audit/sink/sink.ts'
 import { type Clock, wallClock } from '../../../src/base/clock.ts'
+import { asRun } from '../../run/as-run.ts'
 import { demo, demoPid, demoProcesses, linesOf } from '../harness.ts'
 import { denial, ListSource, namesIn } from '../pipeline-world.ts'
 import { makeProcess } from '../proc-world.ts'
@@ -316,7 +317,7 @@ describe('the pipeline', () => {
         threads: 2,
         timeLimit: 500,
         startLimit: 3000,
-        entry: new URL('../pool/faulty-worker.ts', import.meta.url),
+        entry: asRun('../pool/faulty-worker.ts', import.meta.url),
       })
       await pool.ready()
     })

@@ -5,6 +5,7 @@ import { expect } from 'chai'
 import { SnapshotFeed } from '../../../src/audit/enrich/snapshot-feed.ts'
 import { DecodePool, type WorkerFailure } from '../../../src/audit/pool/decode-pool.ts'
 import { wallClock } from '../../../src/base/clock.ts'
+import { asRun } from '../../run/as-run.ts'
 import { demo, demoPid, linesOf } from '../harness.ts'
 import { batchOf, denial, namesIn } from '../pipeline-world.ts'
 import { makeProcess } from '../proc-world.ts'
@@ -12,16 +13,16 @@ import { makeProcess } from '../proc-world.ts'
 describe('the decode pool', () => {
   const folder = mkdtempSync(join(tmpdir(), 'varmor-pool-'))
   const failures: WorkerFailure[] = []
-  const entry = new URL('./faulty-worker.ts', import.meta.url)
+  const entry = asRun('./faulty-worker.ts', import.meta.url)
   let feed: SnapshotFeed
   let pool: DecodePool
 
-  const open = async (threads: number): Promise<void> => {
+  const open = async (threads: number, timeLimit = 240_000): Promise<void> => {
     failures.length = 0
     feed = new SnapshotFeed(demo)
     const settings = { everything: false, procRoot: join(folder, 'proc') }
     const onFailure = (failure: WorkerFailure) => void failures.push(failure)
-    const options = { feed, settings, clock: wallClock, threads, timeLimit: 700, heapLimit: 64, entry, onFailure }
+    const options = { feed, settings, clock: wallClock, threads, timeLimit, heapLimit: 64, entry, onFailure }
     pool = new DecodePool(options)
     await pool.ready()
   }
@@ -67,7 +68,7 @@ describe('the decode pool', () => {
   ] as const
   for (const { what, word, kind } of rows) {
     it(`writes a batch ${what} as it is, after one more try, and loses no other`, async () => {
-      await open(2)
+      await open(2, kind === 'stuck' ? 4_000 : undefined)
       const good = Array.from({ length: 6 }, (_, i) => `/good/${i}`)
       const texts = [denial('/good/0'), denial(word) + denial('/bad/1'), ...good.slice(1).map((name) => denial(name))]
       const results = await Promise.all(texts.map((text, i) => pool.process(batchOf(text, i))))

@@ -10,7 +10,7 @@ export default function faulty(task: WorkerTask): WorkerReply {
   if (once === undefined || !existsSync(once)) {
     if (once !== undefined) writeFileSync(once, '')
     if (text.includes('[exit]')) process.exit(3)
-    if (text.includes('[endless]')) for (;;);
+    if (text.includes('[endless]')) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
     if (text.includes('[reject]')) throw Object.assign(new Error('thrown'), { code: 'LOST' })
     if (text.includes('[value]')) return { ok: false, problem: 'refused' }
     if (text.includes('[heap]')) for (const hoard: number[][] = []; ; ) hoard.push(new Array<number>(1e6).fill(1))

@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { closeSync, openSync, writeFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { SimulatedClock } from '../../../actors/runtime/simulated-clock.ts'
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
 import { type KmsgDevice, type KmsgOptions, KmsgSource, parseKmsgPosition } from '../../../src/audit/source/kmsg.ts'
+import { nodeArguments } from '../../run/as-run.ts'
 import { withKernelAlone } from '../../run/kernel-alone.ts'
 import { Reading, rest, textOf } from './notices.ts'
 
@@ -187,8 +187,8 @@ describe(`/dev/kmsg itself${missing === undefined ? '' : ` (not here: ${missing}
   })
 
   it('does not hold up the end of the process while it waits', () => {
-    const script = fileURLToPath(new URL('wait-for-kmsg.ts', import.meta.url))
-    const { status, signal } = spawnSync(process.execPath, ['--import', 'tsx', script], { timeout: 120_000 })
+    const script = nodeArguments('./wait-for-kmsg.ts', import.meta.url)
+    const { status, signal } = spawnSync(process.execPath, script, { timeout: 120_000 })
     expect({ status, signal }).to.deep.equal({ status: 0, signal: null })
   })
 })

@@ -4,15 +4,15 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { FollowedFile } from '../../../src/audit/source/followed-file.ts'
 import type { SourceNotice } from '../../../src/audit/source/source.ts'
+import { nodeArguments } from '../../run/as-run.ts'
 import { notices, Reading } from './notices.ts'
 
 const environment = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` }
 const missing = spawnSync('logrotate', ['--version'], { env: environment }).status !== 0
-const script = fileURLToPath(new URL('write-lines.ts', import.meta.url))
+const script = nodeArguments('./write-lines.ts', import.meta.url)
 
 interface Run {
   /** Numbers of the lines that came, in order. */
@@ -52,7 +52,7 @@ describe(`logrotate under load${missing ? ' (not here: no logrotate)' : ''}`, ()
     const log = notices()
     const source = await FollowedFile.open(path, { pollMs: 20, notify: log.notify })
     const reading = new Reading(source)
-    const daemon = spawn(process.execPath, ['--import', 'tsx', script, path], {
+    const daemon = spawn(process.execPath, [...script, path], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     let output = ''

@@ -2,23 +2,26 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import type { SourceBatch } from '../../../src/audit/batch/batch.ts'
 import type { AuditAddon, AuditListener, ListenerStats } from '../../../src/audit/source/audit-addon.ts'
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
 import { type MulticastPorts, MulticastSource } from '../../../src/audit/source/multicast.ts'
 import { compile } from '../../native/c-program.ts'
+import { nodeArguments } from '../../run/as-run.ts'
 import { withKernelAlone } from '../../run/kernel-alone.ts'
 import { dropped, listenTo, type Run, whyNotHere } from './kernel-records.ts'
 
 const missing = whyNotHere()
-const fixture = (name: string) => fileURLToPath(new URL(name, import.meta.url))
-const tsx = ['--import', 'tsx']
 
 /** Runs a script of this folder as a child; `conditions` is a command that runs another one. */
 function child(script: string, args: string[] = [], conditions: string[] = []) {
-  const [command = '', ...rest] = [...conditions, process.execPath, ...tsx, fixture(script), ...args]
+  const [command = '', ...rest] = [
+    ...conditions,
+    process.execPath,
+    ...nodeArguments(`./${script}`, import.meta.url),
+    ...args,
+  ]
   return spawnSync(command, rest, { encoding: 'utf8' })
 }
 

@@ -29,7 +29,7 @@ import { ActorSystem } from './actors/runtime/system.js'
 const system = new ActorSystem()
 const module = new URL('./test/actors/runtime/placement/furnished-thread.js', import.meta.url)
 const thread = system.thread('t', { module, families: ['keeper'], data: { greeting: 'compiled' } })
-console.log(JSON.stringify(await thread.family('keeper').of('k').ask({ type: 'where' }, { timeout: 15000 })))
+console.log(JSON.stringify(await thread.family('keeper').of('k').ask({ type: 'where' }, { timeout: 240000 })))
 await system.stop()
 `
 

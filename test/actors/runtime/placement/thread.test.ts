@@ -3,8 +3,12 @@ import type { Family } from '../../../../actors/runtime/family.ts'
 import type { Thread, ThreadOptions } from '../../../../actors/runtime/placement/thread.ts'
 import { SimulatedClock } from '../../../../actors/runtime/simulated-clock.ts'
 import { ActorSystem } from '../../../../actors/runtime/system.ts'
+import { asRun } from '../../../run/as-run.ts'
 import { actorOf, notebook } from '../behaviours.ts'
 import type { ThreadMessage } from './furnished-thread.ts'
+
+/** A thread may be long in coming up where others work beside it. */
+const patient = { timeout: 240_000 }
 
 describe('thread', () => {
   let system: ActorSystem
@@ -17,7 +21,7 @@ describe('thread', () => {
     const line = (fields: object, text: string) => void lines.push({ text, fields })
     system = new ActorSystem({ logger: { debug: line, info: line, warn: line, error: line } })
     thread = system.thread('t', {
-      module: new URL('./furnished-thread.ts', import.meta.url),
+      module: asRun('./furnished-thread.ts', import.meta.url),
       families: ['keeper'],
       data: { greeting: 'hello' },
       restart: { firstBackoff: 10 },
@@ -37,17 +41,17 @@ describe('thread', () => {
 
   it('hosts a family: its actors are sent to, asked and found by address as any others', async () => {
     open()
-    expect(await keepers.of('k').ask({ type: 'where' })).to.deep.equal({ greeting: 'hello', key: 'k' })
+    expect(await keepers.of('k').ask({ type: 'where' }, patient)).to.deep.equal({ greeting: 'hello', key: 'k' })
     system.lookup<ThreadMessage>('keeper/k').tell({ type: 'add', n: 1 })
-    expect(await keepers.of('k').ask({ type: 'list' })).to.deep.equal([1])
+    expect(await keepers.of('k').ask({ type: 'list' }, patient)).to.deep.equal([1])
   })
 
   it('keeps the order of each pair, over many batches', async () => {
     open()
     const numbers = Array.from({ length: 4_000 }, (_, n) => n)
     for (const n of numbers) for (const key of ['a', 'b']) keepers.of(key).tell({ type: 'add', n })
-    expect(await keepers.of('a').ask({ type: 'list' })).to.deep.equal(numbers)
-    expect(await keepers.of('b').ask({ type: 'list' })).to.deep.equal(numbers)
+    expect(await keepers.of('a').ask({ type: 'list' }, patient)).to.deep.equal(numbers)
+    expect(await keepers.of('b').ask({ type: 'list' }, patient)).to.deep.equal(numbers)
   })
 
   it('lets its actors send to those of the main thread', async () => {
@@ -56,18 +60,18 @@ describe('thread', () => {
     const book = actorOf(system, notebook(log), { name: 'book' })
     for (const text of ['a', 'b'])
       keepers.of('k').tell({ type: 'tell', address: 'book/one', message: { type: 'note', text } })
-    await keepers.of('k').ask({ type: 'list' })
-    expect(await book.ask({ type: 'read' })).to.deep.equal(['a', 'b'])
+    await keepers.of('k').ask({ type: 'list' }, patient)
+    expect(await book.ask({ type: 'read' }, patient)).to.deep.equal(['a', 'b'])
   })
 
   it('sends the cause of a failed ask, and says which values cannot cross', async () => {
     open()
     keepers.of('k').tell({ type: 'fail' })
-    expect(await codeOf(keepers.of('k').ask({ type: 'function' }))).to.equal('NOT_CLONABLE')
+    expect(await codeOf(keepers.of('k').ask({ type: 'function' }, patient))).to.equal('NOT_CLONABLE')
     const unsendable = { type: 'add', n: 1, callback: () => undefined } as ThreadMessage
     keepers.of('k').tell(unsendable)
     keepers.of('k').tell({ type: 'add', n: 2 })
-    expect(await keepers.of('k').ask({ type: 'list' })).to.deep.equal([2])
+    expect(await keepers.of('k').ask({ type: 'list' }, patient)).to.deep.equal([2])
     expect(thread.stats.link.deadLetters['not-clonable']).to.equal(1)
     const failure = lines.find(({ text }) => text === 'an actor failed')
     expect(failure?.fields).to.deep.include({ thread: 't', address: 'keeper/k' })
@@ -75,12 +79,12 @@ describe('thread', () => {
 
   it('is started again when it dies: asks rejected, messages on the way counted, later ones kept', async () => {
     open()
-    await keepers.of('k').ask({ type: 'list' })
-    const hanging = codeOf(keepers.of('k').ask({ type: 'hang' }, { timeout: 60_000 }))
+    await keepers.of('k').ask({ type: 'list' }, patient)
+    const hanging = codeOf(keepers.of('k').ask({ type: 'hang' }, patient))
     keepers.of('c').tell({ type: 'crash' })
     expect(await hanging).to.equal('THREAD_DIED')
     keepers.of('k').tell({ type: 'add', n: 1 })
-    expect(await keepers.of('k').ask({ type: 'list' })).to.deep.equal([1])
+    expect(await keepers.of('k').ask({ type: 'list' }, patient)).to.deep.equal([1])
     expect(thread.stats.restarts).to.equal(1)
     expect(lines.map(({ text }) => text)).to.include('a thread died')
   })
@@ -91,7 +95,7 @@ describe('thread', () => {
     let refused = 0
     let sent = 0
     for (let round = 0; round < 6; round++) {
-      if ((await codeOf(reference.ask({ type: 'list' }, { timeout: 20_000 }))) === 'LINK_FULL') refused++
+      if ((await codeOf(reference.ask({ type: 'list' }, patient))) === 'LINK_FULL') refused++
       sent++
       for (let n = 0; n < 4_000; n++, sent++) if (!reference.tell({ type: 'add', n })) refused++
       if (round % 2 === 0) {
@@ -101,7 +105,7 @@ describe('thread', () => {
     }
     // The last death left the link full until the thread is back.
     for (let up = false; !up; sent++) {
-      const code = await codeOf(reference.ask({ type: 'list' }, { timeout: 20_000 }))
+      const code = await codeOf(reference.ask({ type: 'list' }, patient))
       up = code === 'answered'
       if (!up) await new Promise((resolve) => setTimeout(resolve, 10))
       if (code === 'LINK_FULL') refused++
@@ -123,13 +127,13 @@ describe('thread', () => {
     open({ limit: 10 })
     const taken = Array.from({ length: 12 }, (_, n) => keepers.of('k').tell({ type: 'add', n }))
     expect(taken.filter(Boolean)).to.have.length(10)
-    expect(await codeOf(keepers.of('k').ask({ type: 'list' }))).to.equal('LINK_FULL')
+    expect(await codeOf(keepers.of('k').ask({ type: 'list' }, patient))).to.equal('LINK_FULL')
     let list: readonly number[] | undefined
     while (list === undefined) {
       await new Promise((resolve) => setTimeout(resolve, 10))
       list = await keepers
         .of('k')
-        .ask({ type: 'list' })
+        .ask({ type: 'list' }, patient)
         .catch(() => undefined)
     }
     expect(list).to.deep.equal([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
@@ -144,7 +148,7 @@ describe('thread', () => {
 
   it('works off what it has before it stops', async () => {
     open()
-    await keepers.of('k').ask({ type: 'list' })
+    await keepers.of('k').ask({ type: 'list' }, patient)
     for (let n = 0; n < 3_000; n++) keepers.of('k').tell({ type: 'add', n })
     await system.stop()
     expect(thread.stats.link).to.include({ sent: 3_001, processed: 3_001, queued: 0 })
@@ -156,7 +160,7 @@ describe('thread', () => {
     async function stopSpinning(within: number, hanging: number): Promise<number | undefined> {
       const clock = new SimulatedClock()
       system = new ActorSystem({ clock })
-      const module = new URL('./furnished-thread.ts', import.meta.url)
+      const module = asRun('./furnished-thread.ts', import.meta.url)
       keepers = system.thread('t', { module, families: ['keeper'], data: { greeting: '' } }).family('keeper')
       // Its timer stays set, and must not be the next one.
       await keepers.of('k').ask({ type: 'list' }, { timeout: 1e9 })
@@ -188,10 +192,10 @@ describe('thread', () => {
 
   it('takes nothing more once it has stopped', async () => {
     open()
-    await keepers.of('k').ask({ type: 'list' })
+    await keepers.of('k').ask({ type: 'list' }, patient)
     await system.stop()
     expect(keepers.of('k').tell({ type: 'add', n: 1 })).to.equal(false)
-    expect(await codeOf(keepers.of('k').ask({ type: 'list' }))).to.equal('STOPPED')
+    expect(await codeOf(keepers.of('k').ask({ type: 'list' }, patient))).to.equal('STOPPED')
     expect(thread.stats.link.deadLetters.stopped).to.equal(2)
   })
 

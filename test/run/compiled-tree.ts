@@ -1,0 +1,54 @@
+import { mkdirSync, readdirSync, symlinkSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { build, type Plugin } from 'esbuild'
+
+const rooms = ['src', 'actors', 'test', 'bench', 'deploy']
+
+/** Imports name the sources, `./x.ts`; what they become is beside them as `./x.js`. */
+const compiledNames: Plugin = {
+  name: 'compiled-names',
+  setup({ onResolve }) {
+    onResolve({ filter: /./ }, ({ kind, path }) => {
+      if (kind === 'entry-point') return undefined
+      return { path: /^\.\.?\/.*\.ts$/.test(path) ? path.replace(/ts$/, 'js') : path, external: true }
+    })
+  },
+}
+
+/**
+ * Compiles the tree into a folder of the same shape, once for all processes and threads of a run: each of them would else
+ * load the compiler and ask it for every file. What is no source is linked to, and sources too, for those who read them.
+ */
+export async function compileTree(root: string, folder: string): Promise<void> {
+  mkdirSync(folder, { recursive: true })
+  for (const name of readdirSync(root))
+    if (!rooms.includes(name) && !['dist', '.git'].includes(name)) symlinkSync(join(root, name), join(folder, name))
+  const files = rooms.flatMap((room) =>
+    readdirSync(join(root, room), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1)),
+  )
+  for (const file of files) {
+    mkdirSync(dirname(join(folder, file)), { recursive: true })
+    symlinkSync(join(root, file), join(folder, file))
+  }
+  await build({
+    entryPoints: files
+      .filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))
+      .map((file) => join(root, file)),
+    outdir: folder,
+    outbase: root,
+    bundle: true, // which asks the plugin; all that it names stays outside
+    treeShaking: false,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    sourcemap: 'inline',
+    sourcesContent: false,
+    plugins: [compiledNames],
+    logLevel: 'warning',
+  })
+}
+
+/** The source of a file of that folder, from the root of the project. */
+export const sourceOf = (file: string, folder: string): string => relative(folder, file).replace(/\.js$/, '.ts')
