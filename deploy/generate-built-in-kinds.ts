@@ -1,12 +1,14 @@
 /**
- * Writes src/sandbox/api-server/schema/built-in-kinds-data.ts: the schemas of Kubernetes' own kinds, from the OpenAPI
- * that Kubernetes publishes with its source. Needs Go, whose module proxy has that source.
+ * Writes what the sandbox needs of Kubernetes' own kinds: src/sandbox/api-server/schema/built-in-kinds-data.ts, their
+ * schemas, from the OpenAPI that Kubernetes publishes with its source, and src/sandbox/api-server/protobuf/messages-data.ts,
+ * their protobuf messages. Needs Go, whose module proxy has that source.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { argv } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
+import protobuf from 'protobufjs'
 import { kubernetesModule, kubernetesSource, kubernetesVersion } from './kubernetes-source.ts'
 import { type EnumField, enumFields } from './read-open-api-enums.ts'
 
@@ -73,18 +75,58 @@ export function builtInDefinitions(moduleDirectory: string): string {
   return JSON.stringify(sorted(all))
 }
 
-function dataFile(definitions: string): string {
-  return `// Written by deploy/generate-built-in-kinds.ts.
+const withMessages = [
+  'core',
+  'apps',
+  'batch',
+  'coordination',
+  'events',
+  'policy',
+  'rbac',
+  'authentication',
+  'authorization',
+]
+  .concat('admissionregistration', 'scheduling', 'autoscaling')
+  .map((group) => `k8s.io/api/${group}/v1/generated.proto`)
+
+/** The messages of those groups and of what they refer to, as compact JSON. */
+export function builtInMessages(directories: Readonly<Record<'k8s.io/api' | 'k8s.io/apimachinery', string>>): string {
+  const root = new protobuf.Root()
+  root.resolvePath = (_origin, target) =>
+    target.replace(
+      /^k8s\.io\/(api|apimachinery)\//,
+      (_, name: 'api' | 'apimachinery') => `${directories[`k8s.io/${name}`]}/`,
+    )
+  root.loadSync(withMessages, { keepCase: true })
+  return JSON.stringify(sorted(root.toJSON()))
+}
+
+export const messageSources = () => ({
+  'k8s.io/api': kubernetesSource('k8s.io/api'),
+  'k8s.io/apimachinery': kubernetesSource('k8s.io/apimachinery'),
+})
+
+const packed = (text: string): string => gzipSync(text, { level: 9 }).toString('base64')
+
+const schemaFile = (definitions: string): string => `// Written by deploy/generate-built-in-kinds.ts.
 
 /** The release of Kubernetes that the definitions come from. */
 export const kubernetes = '${kubernetesVersion()}'
 /** The definitions of Kubernetes' OpenAPI v3 by name: JSON, gzip, base64. */
 export const definitions =
-  '${gzipSync(definitions, { level: 9 }).toString('base64')}'
+  '${packed(definitions)}'
 `
-}
+
+const messageFile = (messages: string): string => `// Written by deploy/generate-built-in-kinds.ts.
+
+/** The messages of Kubernetes' kinds as protobuf.js describes them: JSON, gzip, base64. */
+export const messages =
+  '${packed(messages)}'
+`
 
 if (argv[1] === fileURLToPath(import.meta.url)) {
-  const target = new URL('../src/sandbox/api-server/schema/built-in-kinds-data.ts', import.meta.url)
-  writeFileSync(target, dataFile(builtInDefinitions(kubernetesSource(kubernetesModule))))
+  const sandbox = new URL('../src/sandbox/api-server/', import.meta.url)
+  const definitions = builtInDefinitions(kubernetesSource(kubernetesModule))
+  writeFileSync(new URL('schema/built-in-kinds-data.ts', sandbox), schemaFile(definitions))
+  writeFileSync(new URL('protobuf/messages-data.ts', sandbox), messageFile(builtInMessages(messageSources())))
 }

@@ -2,7 +2,6 @@ import type { Scenario } from './scenario.ts'
 import { creating } from './scenarios/creating.ts'
 import { custom } from './scenarios/custom.ts'
 import { looking } from './scenarios/looking.ts'
-import { refused } from './scenarios/refused.ts'
 
 const map = `apiVersion: v1
 kind: ConfigMap
@@ -329,7 +328,6 @@ export const scenarios: readonly Scenario[] = [
   asking,
   policies,
   creating,
-  refused,
   custom,
   looking,
 ]

@@ -2,9 +2,11 @@ import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { env } from 'node:process'
+import { gunzipSync } from 'node:zlib'
 import { expect } from 'chai'
-import { builtInDefinitions } from '../../../deploy/generate-built-in-kinds.ts'
+import { builtInDefinitions, builtInMessages } from '../../../deploy/generate-built-in-kinds.ts'
 import { kubernetesModule, kubernetesVersion as sourceVersion } from '../../../deploy/kubernetes-source.ts'
+import { messages } from '../../../src/sandbox/api-server/protobuf/messages-data.ts'
 import {
   builtInKinds,
   builtInSchema,
@@ -30,6 +32,17 @@ describe('sandbox/schema/open-api', () => {
     if (!existsSync(source)) return this.skip()
     expect(kubernetesVersion()).to.equal(sourceVersion())
     expect(publishedDefinitions()).to.deep.equal(JSON.parse(builtInDefinitions(source)))
+  })
+
+  it('so is the data of their messages in protobuf', function () {
+    const version = sourceVersion().replace(/^v1/, 'v0')
+    const sources = {
+      'k8s.io/api': join(modules, `k8s.io/api@${version}`),
+      'k8s.io/apimachinery': join(modules, `k8s.io/apimachinery@${version}`),
+    }
+    if (!Object.values(sources).every(existsSync)) return this.skip()
+    const packed = gunzipSync(Buffer.from(messages, 'base64')).toString()
+    expect(JSON.parse(packed)).to.deep.equal(JSON.parse(builtInMessages(sources)))
   })
 
   it('tells which values a field takes, as a server does and the published documents do not', () => {

@@ -84,8 +84,7 @@ export function deduceAtom(atom: Atom, value: JsonValue | undefined): Atom {
 }
 
 /** Which part of a (deduced) atom a walk follows. */
-export type AtomKind = 'map' | 'scalar' | 'list'
-export const kindOf = (atom: Atom): AtomKind =>
+export const kindOf = (atom: Atom): keyof Atom =>
   atom.map !== undefined ? 'map' : atom.scalar !== undefined ? 'scalar' : 'list'
 
 /** The type of an entry of a map: the declared field's, else the others'. */

@@ -1,5 +1,5 @@
 import { byCodePoint, goJson, goQuote, goValue } from '../go-text.ts'
-import { isObject, type JsonObject, type JsonValue, listOf, setField } from '../schema/json.ts'
+import { isObject, type JsonObject, type JsonValue, setField } from '../schema/json.ts'
 
 /**
  * A step of a path in the form of FieldsV1: `f:name` a field, `k:{"name":"x"}` an item by its keys, `v:"x"` an item of
@@ -30,14 +30,15 @@ export const pathText = (path: readonly PathElement[]): string => path.map(eleme
 const rank = (element: PathElement): number => 'fkvi'.indexOf(element.charAt(0))
 const inOrder = (a: PathElement, b: PathElement): number => rank(a) - rank(b) || byCodePoint(a, b)
 
-const isElement = (text: string): boolean => /^(f:|i:\d+$)/.test(text) || (/^[kv]:/.test(text) && isJson(text.slice(2)))
-
-function isJson(text: string): boolean {
+/** A step that someone else wrote, with its JSON as we write it; undefined for what is none. */
+function canonical(text: string): PathElement | undefined {
+  if (/^(f:|i:\d+$)/.test(text)) return text
+  if (!/^[kv]:/.test(text)) return undefined
   try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
+    return text.slice(0, 2) + goJson(JSON.parse(text.slice(2)) as JsonValue)
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
   }
 }
 
@@ -125,19 +126,14 @@ export class FieldSet {
     const children: [PathElement, FieldSet][] = []
     for (const [name, content] of Object.entries(fields)) {
       if (name === '.') continue
-      const below = isElement(name) ? FieldSet.fromFieldsV1(content) : undefined
-      if (below === undefined) return undefined
-      const element = canonical(name)
+      const [element, below] = [canonical(name), FieldSet.fromFieldsV1(content)]
+      if (element === undefined || below === undefined) return undefined
       if (below.isEmpty || Object.hasOwn(content as JsonObject, '.')) members.push(element)
       children.push([element, below])
     }
     return new FieldSet(members, children)
   }
 }
-
-/** A step that someone else wrote, with its JSON as we write it. */
-const canonical = (element: string): PathElement =>
-  /^[kv]:/.test(element) ? element.slice(0, 2) + goJson(JSON.parse(element.slice(2)) as JsonValue) : element
 
 /** Collects paths of a walk, which come one by one and in any order. */
 export class FieldSetBuilder {
@@ -166,5 +162,4 @@ export class FieldSetBuilder {
 export const EMPTY = new FieldSet()
 
 /** Plain field names as a path: `['status']`, `['metadata', 'labels']`. */
-export const fieldPath = (names: readonly string[]): PathElement[] =>
-  listOf(names).map((name) => fieldElement(String(name)))
+export const fieldPath = (names: readonly string[]): PathElement[] => names.map(fieldElement)

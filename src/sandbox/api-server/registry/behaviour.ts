@@ -76,6 +76,9 @@ const special: Readonly<Record<string, Partial<Behaviour>>> = {
   'apiextensions.k8s.io/customresourcedefinitions': { ...ofSpec, ...conditional },
 }
 
+const mostMetadata =
+  'labels annotations ownerReferences finalizers deletionTimestamp deletionGracePeriodSeconds generateName'.split(' ')
+
 /** Of custom resources, everything but metadata counts, and the status where it has an endpoint of its own. */
 function custom(hasStatus: boolean): Behaviour {
   const ignored = new Set(['metadata', 'apiVersion', 'kind', ...(hasStatus ? ['status'] : [])])
@@ -85,15 +88,7 @@ function custom(hasStatus: boolean): Behaviour {
     ...plain,
     newGeneration: (object, old) => !sameJson(content(object), content(old)),
     unconditionalUpdate: false,
-    statusKeeps: [
-      'labels',
-      'annotations',
-      'ownerReferences',
-      'finalizers',
-      'deletionTimestamp',
-      'deletionGracePeriodSeconds',
-      'generateName',
-    ],
+    statusKeeps: mostMetadata,
   }
 }
 

@@ -5,19 +5,11 @@ import type { Resource } from './resource.ts'
 
 const everywhere = ['metadata.name', 'metadata.namespace']
 const involved = ['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath']
+const podSpec = ['nodeName', 'restartPolicy', 'schedulerName', 'serviceAccountName', 'hostNetwork']
 
 /** By which fields the objects of a resource can be selected, besides name and namespace. */
 const fields: Record<string, readonly string[]> = {
-  '/pods': [
-    'spec.nodeName',
-    'spec.restartPolicy',
-    'spec.schedulerName',
-    'spec.serviceAccountName',
-    'spec.hostNetwork',
-    'status.phase',
-    'status.podIP',
-    'status.nominatedNodeName',
-  ],
+  '/pods': [...podSpec.map((name) => `spec.${name}`), 'status.phase', 'status.podIP', 'status.nominatedNodeName'],
   '/nodes': ['spec.unschedulable'],
   '/namespaces': ['status.phase'],
   '/secrets': ['type'],

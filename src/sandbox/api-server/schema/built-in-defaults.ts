@@ -49,7 +49,10 @@ const pod = (spec: JsonObject): JsonObject =>
   )
 
 const servicePort = (value: JsonObject): JsonObject =>
-  given(value, { targetPort: numberOf(value.port), protocol: 'TCP' })
+  given(value.targetPort === 0 ? { ...value, targetPort: null } : value, {
+    targetPort: numberOf(value.port),
+    protocol: 'TCP',
+  })
 
 const service = (spec: JsonObject): JsonObject =>
   given(spec, {
@@ -95,10 +98,6 @@ const daemonSet = (spec: JsonObject): JsonObject => ({
 const statefulSet = (spec: JsonObject): JsonObject => ({
   ...given(spec, { replicas: 1, revisionHistoryLimit: 10, podManagementPolicy: 'OrderedReady' }),
   updateStrategy: rolling(spec.updateStrategy, { partition: 0 }),
-  persistentVolumeClaimRetentionPolicy: given(objectOf(spec.persistentVolumeClaimRetentionPolicy), {
-    whenDeleted: 'Retain',
-    whenScaled: 'Retain',
-  }),
 })
 
 const RBAC = 'rbac.authorization.k8s.io'

@@ -79,7 +79,7 @@ const linkedDefinitions: () => Readonly<Record<string, OpenApiSchema>> = lazily(
 })
 
 /** A definition by its published name, with its references followed. */
-export const linkedDefinition = (definition: string): OpenApiSchema | undefined => linkedDefinitions()[definition]
+const linkedDefinition = (definition: string): OpenApiSchema | undefined => linkedDefinitions()[definition]
 
 const definitionsByKind: () => ReadonlyMap<string, string> = lazily(
   () =>

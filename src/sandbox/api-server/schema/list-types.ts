@@ -1,9 +1,9 @@
 import { duplicate, type FieldIssue, invalidValue, item, key } from '../field-issue.ts'
 import { goJson } from '../go-text.ts'
-import { isObject, type JsonObject, type JsonValue } from './json.ts'
+import { isObject, type JsonObject, type JsonValue, sameJson } from './json.ts'
 import type { OpenApiSchema } from './open-api-schema.ts'
 
-/** The positions at which a value comes for the second time; further ones are not told. */
+/** The positions at which a value comes for the second time; further ones are not listed. */
 function seconds(values: readonly JsonValue[]): number[] {
   const counts = new Map<string, number>()
   return values.flatMap((value, index) => {
@@ -28,6 +28,13 @@ function listIssues(schema: OpenApiSchema, items: JsonValue[], field: string): F
     return [invalidValue(item(field, odd), items[odd] as JsonValue, 'must be an object for an array of list-type map')]
   const keys = items.map((value) => keysOf(value, schema['x-kubernetes-list-map-keys'] ?? []))
   return seconds(keys).map((index) => duplicate(item(field, index), keys[index] as JsonValue))
+}
+
+/** The item of the old list that an item is a later state of: only map lists say which. */
+export function oldItem(schema: OpenApiSchema, value: JsonValue, old: JsonValue | undefined): JsonValue | undefined {
+  if (!Array.isArray(old) || !isObject(value) || schema['x-kubernetes-list-type'] !== 'map') return undefined
+  const keys = schema['x-kubernetes-list-map-keys'] ?? []
+  return old.find((other) => isObject(other) && keys.every((name) => sameJson(other[name], value[name])))
 }
 
 /** Items of sets, and keys of map lists, that come twice. */

@@ -1,8 +1,7 @@
 import { child, type FieldIssue, forbiddenField, invalidValue, item, required } from '../field-issue.ts'
 import { goQuote } from '../go-text.ts'
-import { at, type JsonObject, type JsonValue, listOf, numberOf, objectOf, sameJson, textOf } from './json.ts'
+import { at, type JsonObject, type JsonValue, listOf, objectOf, sameJson, textOf } from './json.ts'
 import {
-  label1035Problems,
   labelProblems,
   labelValueProblems,
   pathSegmentProblems,
@@ -10,8 +9,8 @@ import {
   subdomainProblems,
 } from './names.ts'
 
-/** Which names a kind takes: DNS-1123 subdomains (most), DNS-1123 labels (namespaces), DNS-1035 labels, path segments (RBAC). */
-export type NameRule = 'subdomain' | 'label' | 'dns1035' | 'path-segment'
+/** Which names a kind takes: DNS-1123 subdomains (most), DNS-1123 labels (namespaces), path segments (RBAC). */
+export type NameRule = 'subdomain' | 'label' | 'path-segment'
 
 const METADATA = 'metadata'
 export const IMMUTABLE = 'field is immutable'
@@ -19,7 +18,6 @@ export const IMMUTABLE = 'field is immutable'
 const nameChecks: Record<NameRule, (name: string) => string[]> = {
   subdomain: subdomainProblems,
   label: labelProblems,
-  dns1035: label1035Problems,
   'path-segment': (name) => pathSegmentProblems(name),
 }
 
@@ -55,58 +53,23 @@ function labelIssues(labels: JsonValue | undefined, field: string): FieldIssue[]
   ])
 }
 
-const LARGEST_ANNOTATIONS = 256 * 1024
-
-function annotationIssues(annotations: JsonValue | undefined): FieldIssue[] {
-  const field = child(METADATA, 'annotations')
-  const entries = Object.entries(objectOf(annotations))
-  const size = entries.reduce(
-    (sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(textOf(value)),
-    0,
+const annotationIssues = (annotations: JsonValue | undefined): FieldIssue[] =>
+  Object.keys(objectOf(annotations)).flatMap((name) =>
+    invalids(child(METADATA, 'annotations'), name, qualifiedNameProblems(name.toLowerCase())),
   )
-  const issues = entries.flatMap(([name]) => invalids(field, name, qualifiedNameProblems(name.toLowerCase())))
-  if (size <= LARGEST_ANNOTATIONS) return issues
-  return [...issues, { type: 'FieldValueTooLong', field, detail: `may not be more than ${LARGEST_ANNOTATIONS} bytes` }]
-}
 
-function ownerIssues(owner: JsonValue, field: string): FieldIssue[] {
-  const names = ['apiVersion', 'kind', 'name', 'uid']
-  const empty = names.filter((name) => textOf(at(owner, name)) === '')
-  const version = textOf(at(owner, 'apiVersion'))
-  const malformed = version !== '' && (version.split('/').length > 2 || version.endsWith('/'))
-  return [
-    ...empty.map((name) => required(child(field, name), 'must not be empty')),
-    ...(malformed ? [invalidValue(child(field, 'apiVersion'), version, 'must be <group>/<version> or <version>')] : []),
-    ...(version === 'v1' && at(owner, 'kind') === 'Event'
-      ? [invalidValue(field, owner, '/v1, Kind=Event is disallowed from being an owner')]
-      : []),
-  ]
-}
+const ownerIssues = (owner: JsonValue, field: string): FieldIssue[] =>
+  ['apiVersion', 'kind', 'name', 'uid']
+    .filter((name) => textOf(at(owner, name)) === '')
+    .map((name) => required(child(field, name), 'must not be empty'))
 
-function ownersIssues(owners: JsonValue | undefined): FieldIssue[] {
-  const field = child(METADATA, 'ownerReferences')
-  const issues = listOf(owners).flatMap((owner, index) => ownerIssues(owner, item(field, index)))
-  const controllers = listOf(owners)
-    .filter((owner) => at(owner, 'controller') === true)
-    .map((owner) => `${textOf(at(owner, 'kind'))}/${textOf(at(owner, 'name'))}`)
-  const [first, ...others] = controllers
-  const several = others.map((other) =>
-    invalidValue(
-      field,
-      owners ?? null,
-      `Only one reference can have Controller set to true. Found "true" in references for ${first} and ${other}`,
-    ),
-  )
-  return [...issues, ...several]
-}
+const ownersIssues = (owners: JsonValue | undefined): FieldIssue[] =>
+  listOf(owners).flatMap((owner, index) => ownerIssues(owner, item(child(METADATA, 'ownerReferences'), index)))
 
-function finalizerIssues(finalizers: JsonValue | undefined): FieldIssue[] {
-  const field = child(METADATA, 'finalizers')
-  const names = listOf(finalizers).map(textOf)
-  const issues = names.flatMap((name) => invalids(field, name, qualifiedNameProblems(name)))
-  if (!names.includes('orphan') || !names.includes('foregroundDeletion')) return issues
-  return [...issues, invalidValue(field, names, 'finalizer orphan and foregroundDeletion cannot be both set')]
-}
+const finalizerIssues = (finalizers: JsonValue | undefined): FieldIssue[] =>
+  listOf(finalizers)
+    .map(textOf)
+    .flatMap((name) => invalids(child(METADATA, 'finalizers'), name, qualifiedNameProblems(name)))
 
 /** Finalizers that need no domain. */
 const standardFinalizers = new Set(['kubernetes', 'orphan', 'foregroundDeletion'])
@@ -138,9 +101,6 @@ export function finalizerWarnings(object: JsonObject, old: JsonObject | undefine
 }
 
 const commonIssues = (metadata: JsonObject): FieldIssue[] => [
-  ...(numberOf(metadata.generation) < 0
-    ? [invalidValue(child(METADATA, 'generation'), numberOf(metadata.generation), 'must be greater than or equal to 0')]
-    : []),
   ...labelIssues(metadata.labels, child(METADATA, 'labels')),
   ...annotationIssues(metadata.annotations),
   ...ownersIssues(metadata.ownerReferences),
@@ -190,9 +150,6 @@ export function validateObjectMetaUpdate(object: JsonObject, old: JsonObject): F
     ...newFinalizerIssues(metadata, before),
     ...(version === ''
       ? [invalidValue(child(METADATA, 'resourceVersion'), '', 'must be specified for an update')]
-      : []),
-    ...(numberOf(metadata.generation) < numberOf(before.generation)
-      ? [invalidValue(child(METADATA, 'generation'), numberOf(metadata.generation), 'must not be decremented')]
       : []),
     ...changed.map((name) =>
       invalidValue(child(METADATA, name), metadata[name] ?? (isText(name) ? '' : null), IMMUTABLE),

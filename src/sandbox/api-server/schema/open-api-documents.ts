@@ -1,5 +1,5 @@
 import { definitionOf, publishedDefinitions, referenced } from './built-in-kinds.ts'
-import { clone, isObject, type JsonObject, type JsonValue, listOf, objectOf, textOf } from './json.ts'
+import { clone, isObject, type JsonObject, type JsonValue, objectOf } from './json.ts'
 import type { OpenApiSchema } from './open-api-schema.ts'
 
 /** What a document needs to know of one resource of its group and version. */
@@ -96,41 +96,13 @@ function closure(own: JsonObject, wanted: Iterable<string>): JsonObject {
   return schemas
 }
 
-const query = (name: string, type: string, description: string): JsonObject => ({
+const parameter = (name: string, place: 'query' | 'path'): JsonObject => ({
   name,
-  in: 'query',
-  description,
-  schema: { type, uniqueItems: true },
-})
-const inPath = (name: string): JsonObject => ({
-  name,
-  in: 'path',
-  required: true,
+  in: place,
+  ...(place === 'path' ? { required: true } : {}),
   schema: { type: 'string', uniqueItems: true },
 })
-
-const dryRun = query('dryRun', 'string', 'All: all stages are processed, nothing is stored.')
-const fieldManager = query('fieldManager', 'string', 'The name of who writes, for the ownership of fields.')
-const fieldValidation = query('fieldValidation', 'string', 'What to do with unknown fields: Ignore, Warn or Strict.')
-const force = query('force', 'boolean', 'Takes fields from other owners. Only for apply.')
-const writing = [dryRun, fieldManager, fieldValidation]
-
-/** Verb, method, whether it addresses one object, action of `x-kubernetes-action`, and parameters. */
-const operations = [
-  [
-    'list',
-    'get',
-    false,
-    'list',
-    [query('labelSelector', 'string', 'Labels.'), query('fieldSelector', 'string', 'Fields.')],
-  ],
-  ['create', 'post', false, 'post', writing],
-  ['deletecollection', 'delete', false, 'deletecollection', [dryRun]],
-  ['get', 'get', true, 'get', []],
-  ['update', 'put', true, 'put', writing],
-  ['patch', 'patch', true, 'patch', [...writing, force]],
-  ['delete', 'delete', true, 'delete', [dryRun]],
-] as const
+const writing = ['dryRun', 'fieldManager', 'fieldValidation', 'force'].map((name) => parameter(name, 'query'))
 
 const patchTypes = [
   'application/apply-patch+yaml',
@@ -147,64 +119,60 @@ interface Target {
   custom: boolean
 }
 
-const json = (definition: string): JsonObject => ({ 'application/json': { schema: ref(definition) } })
+const content = (definition: string, types = ['application/json']): JsonObject => ({
+  content: Object.fromEntries(types.map((type) => [type, { schema: ref(definition) }])),
+})
 
-function requestBody(method: string, { definition, custom }: Target): JsonObject {
-  if (method === 'post' || method === 'put') return { requestBody: { content: json(definition), required: true } }
-  if (method !== 'patch') return {}
-  const types = custom ? patchTypes.filter((type) => !type.includes('strategic')) : patchTypes
-  const content = Object.fromEntries(types.map((type) => [type, { schema: ref(`${META}Patch`) }]))
-  return { requestBody: { content, required: true } }
-}
+type Method = 'get' | 'post' | 'put' | 'patch' | 'delete'
 
-function operation(entry: (typeof operations)[number], target: Target, path: string): JsonObject {
-  const [verb, method, , action, parameters] = entry
-  const answer = verb === 'list' ? target.list : target.definition
+function operation(verb: string, method: Method, answer: string, { definition, custom, gvk }: Target): JsonObject {
+  const types = patchTypes.filter((type) => !custom || !type.includes('strategic'))
+  const body = method === 'patch' ? content(`${META}Patch`, types) : content(definition)
   return {
-    operationId: `${verb}${path.replace(/[^A-Za-z0-9]+(.)?/g, (_, next: string | undefined) => (next ?? '').toUpperCase())}`,
-    parameters: [...parameters],
-    ...requestBody(method, target),
-    responses: { 200: { description: 'OK', content: json(answer) }, 401: { description: 'Unauthorized' } },
-    'x-kubernetes-action': action,
-    'x-kubernetes-group-version-kind': target.gvk,
+    ...(method === 'get' ? {} : { parameters: [...writing] }),
+    ...(method === 'get' || method === 'delete' ? {} : { requestBody: { ...body, required: true } }),
+    responses: { 200: { description: 'OK', ...content(answer) } },
+    'x-kubernetes-action': verb === 'list' ? verb : method,
+    'x-kubernetes-group-version-kind': gvk,
   }
 }
 
-function pathItem(path: string, one: boolean, verbs: readonly string[], target: Target): JsonObject | undefined {
-  const chosen = operations.filter(([verb, , single]) => single === one && verbs.includes(verb))
-  if (chosen.length === 0) return undefined
-  const parameters = (path.match(/\{(\w+)\}/g) ?? []).map((part) => inPath(part.slice(1, -1)))
-  const item = Object.fromEntries(chosen.map((entry) => [entry[1], operation(entry, target, path)]))
-  return { ...item, ...(parameters.length === 0 ? {} : { parameters }) }
-}
-
-/** All namespaces at once can only be listed. */
-const everywhere = (path: string, verbs: readonly string[], target: Target): [string, JsonObject | undefined] => [
-  path,
-  pathItem(
-    path,
-    false,
-    verbs.filter((verb) => verb === 'list'),
-    target,
-  ),
+const onCollection: readonly [verb: string, method: Method][] = [
+  ['list', 'get'],
+  ['create', 'post'],
 ]
+const onObject: readonly [verb: string, method: Method][] = [
+  ['get', 'get'],
+  ['update', 'put'],
+  ['patch', 'patch'],
+  ['delete', 'delete'],
+]
+
+function pathItem(path: string, verbs: readonly string[], target: Target): [string, JsonObject][] {
+  const operations = (path.includes('{name}') ? onObject : onCollection)
+    .filter(([verb]) => verbs.includes(verb))
+    .map(([verb, method]): [string, JsonObject] => {
+      const answer = verb === 'list' ? target.list : target.definition
+      return [method, operation(verb, method, answer, target)]
+    })
+  if (operations.length === 0) return []
+  const parameters = (path.match(/\{(\w+)\}/g) ?? []).map((part) => parameter(part.slice(1, -1), 'path'))
+  return [[path, { ...Object.fromEntries(operations), parameters }]]
+}
 
 function pathsOf(base: string, described: DocumentedResource, target: Target): [string, JsonObject][] {
   const { resource, namespaced, verbs, subresources = [] } = described
   const collection = namespaced ? `${base}/namespaces/{namespace}/${resource}` : `${base}/${resource}`
-  const one = `${collection}/{name}`
-  const items: [string, JsonObject | undefined][] = [
-    [collection, pathItem(collection, false, verbs, target)],
-    [one, pathItem(one, true, verbs, target)],
-    ...(namespaced ? [everywhere(`${base}/${resource}`, verbs, target)] : []),
-    ...subresources
-      .filter((name) => name === 'status')
-      .map((name): [string, JsonObject | undefined] => [
-        `${one}/${name}`,
-        pathItem(`${one}/${name}`, true, ['get', 'update', 'patch'], target),
-      ]),
+  // All namespaces at once can only be listed.
+  const everywhere = verbs.filter((verb) => verb === 'list')
+  return [
+    ...pathItem(collection, verbs, target),
+    ...pathItem(`${collection}/{name}`, verbs, target),
+    ...(namespaced ? pathItem(`${base}/${resource}`, everywhere, target) : []),
+    ...(subresources.includes('status')
+      ? pathItem(`${collection}/{name}/status`, ['get', 'update', 'patch'], target)
+      : []),
   ]
-  return items.filter((entry): entry is [string, JsonObject] => entry[1] !== undefined)
 }
 
 /**
@@ -233,16 +201,6 @@ export function openApiDocument(group: string, version: string, resources: reado
     openapi: '3.0.0',
     info: { title: 'Kubernetes', version: 'unversioned' },
     paths: Object.fromEntries(paths),
-    components: { schemas: withOwnKinds(closure(own, wanted), group) },
+    components: { schemas: closure(own, wanted) },
   }
-}
-
-const KINDS = 'x-kubernetes-group-version-kind'
-
-/** What every group serves is listed in a group's document as that group's and as the core's. */
-function withOwnKinds(schemas: JsonObject, group: string): JsonObject {
-  const name = `${META}DeleteOptions`
-  const shared = objectOf(schemas[name])
-  const kinds = listOf(shared[KINDS]).filter((kind) => ['', group].includes(textOf(objectOf(kind).group)))
-  return { ...schemas, [name]: { ...shared, [KINDS]: kinds } }
 }

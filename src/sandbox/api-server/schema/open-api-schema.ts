@@ -44,7 +44,6 @@ export interface OpenApiSchema {
   anyOf?: OpenApiSchema[]
   oneOf?: OpenApiSchema[]
   not?: OpenApiSchema
-  example?: JsonValue
   $ref?: string
   'x-kubernetes-preserve-unknown-fields'?: boolean
   'x-kubernetes-embedded-resource'?: boolean
@@ -56,5 +55,4 @@ export interface OpenApiSchema {
   'x-kubernetes-patch-strategy'?: string
   'x-kubernetes-patch-merge-key'?: string
   'x-kubernetes-group-version-kind'?: { group: string; version: string; kind: string }[]
-  'x-kubernetes-unions'?: JsonValue
 }

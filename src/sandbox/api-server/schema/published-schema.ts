@@ -2,7 +2,6 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { type FieldIssue, invalidValue, notSupported, required } from '../field-issue.ts'
 import { definitionOf, publishedDefinitions } from './built-in-kinds.ts'
 import { at, isObject, type JsonObject, type JsonValue, listOf } from './json.ts'
-import { parseQuantity } from './quantity.ts'
 
 const DOCUMENT = 'kubernetes'
 const within = (bits: number) => ({ type: 'number' as const, validate: (n: number) => Math.abs(n) <= 2 ** (bits - 1) })
@@ -11,7 +10,7 @@ const formats = {
   int64: within(64),
   byte: /^[A-Za-z0-9+/\r\n]*={0,2}$/,
   'date-time': /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/,
-  quantity: { validate: (text: string) => parseQuantity(text) !== undefined },
+  quantity: /^[+-]?(\d+\.?\d*|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$/,
 }
 
 /** A text that is required and empty counts as missing, because the server cannot tell the two apart. */

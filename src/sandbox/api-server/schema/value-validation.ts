@@ -2,6 +2,7 @@ import { type FieldIssue, invalidValue, notSupported, required, tooLong, tooMany
 import { goNumber, goQuote } from '../go-text.ts'
 import { hasFormat } from './formats.ts'
 import { isObject, type JsonObject, type JsonValue, sameJson } from './json.ts'
+import { oldItem } from './list-types.ts'
 import type { OpenApiSchema } from './open-api-schema.ts'
 import { patternOf } from './patterns.ts'
 
@@ -175,13 +176,6 @@ function checkNumber(schema: OpenApiSchema, value: number, path: string): Result
   for (const problem of boundProblem(schema, value))
     result.add(invalidValue(fieldOf(path), value, `${place(path)} should be ${problem}`))
   return result.passed()
-}
-
-/** The item of the old list that an item is a later state of: only map lists say which. */
-function oldItem(schema: OpenApiSchema, item: JsonValue, old: JsonValue | undefined): JsonValue | undefined {
-  if (!Array.isArray(old) || !isObject(item) || schema['x-kubernetes-list-type'] !== 'map') return undefined
-  const keys = schema['x-kubernetes-list-map-keys'] ?? []
-  return old.find((other) => isObject(other) && keys.every((key) => sameJson(other[key], item[key])))
 }
 
 function checkList(schema: OpenApiSchema, items: JsonValue[], path: string, old: JsonValue | undefined): Result {

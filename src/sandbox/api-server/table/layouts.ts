@@ -102,13 +102,8 @@ function definitionCells({ metadata, spec, status: state }: JsonObject): JsonVal
   ]
 }
 
-const daemonCounts = [
-  'desiredNumberScheduled',
-  'currentNumberScheduled',
-  'numberReady',
-  'updatedNumberScheduled',
-  'numberAvailable',
-]
+const daemonCounts =
+  'desiredNumberScheduled currentNumberScheduled numberReady updatedNumberScheduled numberAvailable'.split(' ')
 
 const webhooks: [string, Cells] = [
   'Webhooks:integer|Age',

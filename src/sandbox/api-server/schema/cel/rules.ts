@@ -1,6 +1,7 @@
 import { Optional } from '@marcbachmann/cel-js'
 import { duplicate, type FieldIssue, forbiddenField, invalidValue, item, key, required } from '../../field-issue.ts'
 import { isObject, type JsonObject, type JsonValue, sameJson } from '../json.ts'
+import { oldItem } from '../list-types.ts'
 import type { CelRule, OpenApiSchema } from '../open-api-schema.ts'
 import { type CelProgram, compileCel } from './program.ts'
 import { type CelValue, celValue, withTypeAndMeta } from './values.ts'
@@ -29,10 +30,7 @@ function compileExpression(expression: string): CelProgram {
 const compileRule = (rule: CelRule): CompiledRule => ({
   rule,
   program: compileExpression(rule.rule),
-  message:
-    rule.messageExpression === undefined || rule.messageExpression === ''
-      ? undefined
-      : compileExpression(rule.messageExpression),
+  message: rule.messageExpression ? compileExpression(rule.messageExpression) : undefined,
 })
 
 /** @throws {Error} for a rule that does not compile; validation of the CRD tells of it before. */
@@ -49,10 +47,8 @@ export function compileRules(schema: OpenApiSchema, isRoot = true): CompiledRule
   return { schema: isRoot ? withTypeAndMeta(schema) : schema, rules, items, others, properties: new Map(properties) }
 }
 
-const ruleText = ({ message, rule }: CelRule): string =>
-  (message === undefined || message === '' ? rule : message).trim()
-const defaultMessage = (rule: CelRule): string =>
-  rule.message === undefined || rule.message === '' ? `failed rule: ${ruleText(rule)}` : rule.message.trim()
+const ruleText = ({ message, rule }: CelRule): string => (message || rule).trim()
+const defaultMessage = ({ message, rule }: CelRule): string => (message || `failed rule: ${rule.trim()}`).trim()
 
 const LONGEST_MESSAGE = 5 * 1024
 
@@ -84,7 +80,6 @@ function below(field: string, path: string | undefined): string {
   return field === '<nil>' ? steps.replace(/^\./, '') : field + steps
 }
 
-const typeShown = (schema: OpenApiSchema): string => schema.type ?? ''
 const optional = (old: CelValue | undefined): Optional => (old === undefined ? Optional.none() : Optional.of(old))
 
 /** A value and the one that it replaces, at a place. */
@@ -106,7 +101,7 @@ function ruleIssues(compiled: CompiledRules, place: Place): FieldIssue[] {
     const takesNone = rule.optionalOldSelf === true
     if (program.usesOldSelf && oldSelf === undefined && !takesNone) return []
     const result = program.run(self, takesNone ? optional(oldSelf) : oldSelf)
-    if ('problem' in result) return [invalidValue(place.field, typeShown(schema), problemText(result.problem, rule))]
+    if ('problem' in result) return [invalidValue(place.field, schema.type ?? '', problemText(result.problem, rule))]
     if (result.value === true || (place.unchanged && !program.usesOldSelf)) return []
     return [issueOf(rule, below(place.field, rule.fieldPath), shown, messageOf(compiledRule, self, oldSelf))]
   })
@@ -117,23 +112,12 @@ const problemText = (problem: string, rule: CelRule): string =>
     ? `'${problem}': call arguments did not match a supported operator, function or macro signature for rule: ${ruleText(rule)}`
     : `${problem} evaluating rule: ${ruleText(rule)}`
 
-function placeBelow(
-  place: Place,
-  field: string,
-  value: JsonValue,
-  old: JsonValue | undefined,
-  comparable: boolean,
-): Place {
-  const same = comparable && old !== undefined && sameJson(old, value)
-  return { field, value, old, unchanged: old === undefined ? place.unchanged : same }
-}
-
-/** Only map lists say which item an item was before; rules with oldSelf run on no others. */
-function oldItem(schema: OpenApiSchema, value: JsonValue, old: JsonValue | undefined): JsonValue | undefined {
-  if (!Array.isArray(old) || !isObject(value) || schema['x-kubernetes-list-type'] !== 'map') return undefined
-  const keys = schema['x-kubernetes-list-map-keys'] ?? []
-  return old.find((other) => isObject(other) && keys.every((name) => sameJson(other[name], value[name])))
-}
+const placeBelow = (place: Place, field: string, value: JsonValue, old: JsonValue | undefined): Place => ({
+  field,
+  value,
+  old,
+  unchanged: old === undefined ? place.unchanged : sameJson(old, value),
+})
 
 function entryIssues(compiled: CompiledRules, place: Place, value: JsonObject): FieldIssue[] {
   const old = isObject(place.old) ? place.old : {}
@@ -144,7 +128,7 @@ function entryIssues(compiled: CompiledRules, place: Place, value: JsonObject): 
     if (rules === undefined || field === undefined || field === null) return []
     const here = property === undefined ? key(parent, name) : parent === '' ? name : `${parent}.${name}`
     const before = Object.hasOwn(old, name) ? old[name] : undefined
-    return evaluate(rules, placeBelow(place, here, field, before, true))
+    return evaluate(rules, placeBelow(place, here, field, before))
   })
 }
 
@@ -157,7 +141,7 @@ function evaluate(compiled: CompiledRules, place: Place): FieldIssue[] {
   const below = value.flatMap((entry, index) => {
     if (entry === null) return []
     const before = oldItem(compiled.schema, entry, place.old)
-    return evaluate(items, placeBelow(place, item(place.field, index), entry, before, true))
+    return evaluate(items, placeBelow(place, item(place.field, index), entry, before))
   })
   return [...here, ...below]
 }

@@ -15,21 +15,14 @@ const escapes: [RegExp, string][] = [
   [/\//g, '__slash__'],
 ]
 
-/** A property's name as CEL has it; undefined for one that CEL cannot name. */
-export function celName(name: string): string | undefined {
-  if (reserved.has(name)) return `__${name}__`
-  if (!/^[A-Za-z_./-][\w./-]*$/.test(name)) return undefined
-  return escapes.reduce((text, [found, replacement]) => text.replace(found, replacement), name)
-}
-
 // Words of CEL's grammar: the only ones that cannot stand behind a dot as they are.
 const grammar = new Set(['true', 'false', 'null', 'in'])
 
-/** All the names that rules may call a property by: reserved words go escaped and, since CEL takes them there, plain. */
-export function celNames(name: string): string[] {
-  const escaped = celName(name)
-  if (escaped === undefined) return []
-  return reserved.has(name) && !grammar.has(name) ? [escaped, name] : [escaped]
+/** All the names that rules may call a property by: reserved words go escaped and, where CEL takes them there, plain. */
+function celNames(name: string): string[] {
+  if (reserved.has(name)) return grammar.has(name) ? [`__${name}__`] : [`__${name}__`, name]
+  if (!/^[A-Za-z_./-][\w./-]*$/.test(name)) return []
+  return [escapes.reduce((text, [found, replacement]) => text.replace(found, replacement), name)]
 }
 
 /** Values as the CEL library takes them: bigint is int, number is double, Date is timestamp. */
