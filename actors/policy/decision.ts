@@ -46,13 +46,16 @@ export type Part = Partial<Omit<Decision, 'memory'>> & { memory?: Partial<Memory
 /** The decision that parts make together. Of what there can be one of, the last counts. */
 export function decisionOf({ memory, profileUnseenUntil, now }: Observation, ...parts: Part[]): Decision {
   const watch: Timers = profileUnseenUntil === undefined ? {} : { watch: profileUnseenUntil - now }
-  const one = { effect: undefined, rollout: undefined, ended: false }
+  const last = <Key extends 'effect' | 'rollout' | 'ended'>(key: Key): Part[Key] | undefined =>
+    parts.findLast((part) => part[key] !== undefined)?.[key]
   return {
-    ...Object.assign(one, ...parts),
+    effect: last('effect'),
+    rollout: last('rollout'),
+    ended: last('ended') ?? false,
     timers: Object.assign(watch, ...parts.map(({ timers }) => timers)),
     events: parts.flatMap(({ events = [] }) => events),
     counts: parts.flatMap(({ counts = [] }) => counts),
-    // A failure is shown, or was when there was a policy to show it: once.
+    // A failure is shown once; where there is no policy to show it, never.
     memory: Object.assign({ ...memory, failure: '' }, ...parts.map((part) => part.memory)),
   }
 }

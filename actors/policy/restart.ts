@@ -29,11 +29,10 @@ const wantsRestarts = (
 /** Where the restart for the policy as it is stands, and is to be said to stand. It begins when nodes have the profile. */
 export function restartFor(seen: Observation, policy: AnyPolicy): { view: RestartView; part: Part } {
   const { memory, now, nodes } = seen
-  const same: Part = {}
-  if (!wantsRestarts(seen, policy.spec)) return { view: { state: 'none' }, part: same }
+  if (!wantsRestarts(seen, policy.spec)) return { view: { state: 'none' }, part: {} }
   const change = changeOf(policy)
   const known = policy.status?.restart
-  if (known?.change === change && known.done) return { view: { state: 'none' }, part: same }
+  if (known?.change === change && known.done) return { view: { state: 'none' }, part: {} }
   const progress = memory.progress?.change === change ? memory.progress : undefined
   const begun = (since: number): RestartView => ({
     state: 'begun',
@@ -42,7 +41,7 @@ export function restartFor(seen: Observation, policy: AnyPolicy): { view: Restar
     progress,
     failure: memory.rolloutFailure,
   })
-  if (known?.change === change) return { view: begun(Date.parse(known.since)), part: same }
+  if (known?.change === change) return { view: begun(Date.parse(known.since)), part: {} }
   const { blocking, loaded } = nodes.summary
   if (blocking > 0 || loaded === 0) {
     const names = nodes.blockers.join(', ')
