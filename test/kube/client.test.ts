@@ -1,4 +1,3 @@
-import { createServer } from 'node:net'
 import { expect } from 'chai'
 import {
   ApiError,
@@ -10,26 +9,14 @@ import {
   isInvalid,
   isNotFound,
 } from '../../src/kube/api-error.ts'
-import type { Attempt } from '../../src/kube/caller.ts'
 import type { ApiClient } from '../../src/kube/client.ts'
 import { KubeConnection } from '../../src/kube/connection.ts'
-import { configFor, failure, type TestClient, target, testClient, thing, things, thingsPath } from './harness.ts'
-import { type Answer, json, reset, ScriptedServer, silence, status, until } from './scripted-server.ts'
+import { configFor, failure, target, testClient, thing, things, thingsPath } from './harness.ts'
+import { scripted } from './scripted-client.ts'
+import { json, silence, status, until } from './scripted-server.ts'
 
 describe('kube client', () => {
-  let server: ScriptedServer
-  let test: TestClient
-  let client: ApiClient
-
-  beforeEach(async () => {
-    server = await ScriptedServer.start()
-    test = testClient(server.url)
-    client = test.client
-  })
-  afterEach(async () => {
-    await test.connection.close()
-    await server.stop()
-  })
+  const world = scripted()
 
   describe('sends what the API wants', () => {
     const one = thing('one', 7, { value: 1 })
@@ -134,10 +121,12 @@ describe('kube client', () => {
     ]
     for (const { title, call, line, query = {}, type, body } of rows)
       it(title, async () => {
-        server.otherwise = json({ kind: 'Thing' })
-        await call(client)
-        const [seen] = server.requests(line)
-        expect(seen, JSON.stringify(server.seen.map((each) => `${each.method} ${each.path}`))).to.not.equal(undefined)
+        world.server.otherwise = json({ kind: 'Thing' })
+        await call(world.client)
+        const [seen] = world.server.requests(line)
+        expect(seen, JSON.stringify(world.server.seen.map((each) => `${each.method} ${each.path}`))).to.not.equal(
+          undefined,
+        )
         expect(Object.fromEntries(seen!.query)).to.deep.equal(query)
         if (type !== undefined) expect(seen!.headers['content-type']).to.equal(type)
         if (body !== undefined) expect(JSON.parse(seen!.body)).to.deep.equal(body)
@@ -145,30 +134,30 @@ describe('kube client', () => {
   })
 
   it('names what cannot be asked, before anything is sent', async () => {
-    expect(await failure((async () => client.get(things, { name: 'one' }))())).to.match(/needs a namespace/)
-    expect(await failure((async () => client.get(things, { namespace: 'a', name: '../pods' }))())).to.match(
+    expect(await failure((async () => world.client.get(things, { name: 'one' }))())).to.match(/needs a namespace/)
+    expect(await failure((async () => world.client.get(things, { namespace: 'a', name: '../pods' }))())).to.match(
       /no part of a path/,
     )
-    expect(await failure((async () => client.get({ ...things, namespaced: false }, target))())).to.match(
+    expect(await failure((async () => world.client.get({ ...things, namespaced: false }, target))())).to.match(
       /has no namespace/,
     )
-    expect(await failure((async () => client.patch(things, target, { type: 'apply', patch: {} }))())).to.match(
+    expect(await failure((async () => world.client.patch(things, target, { type: 'apply', patch: {} }))())).to.match(
       /fieldManager/,
     )
-    expect(server.seen).to.have.length(0)
+    expect(world.server.seen).to.have.length(0)
   })
 
   it('gives all pages, and objects of a list with their kind', async () => {
     const { apiVersion, kind, ...bare } = thing('one', 1)
-    server.script = [
+    world.server.script = [
       json({ metadata: { resourceVersion: '9', continue: 'tok' }, items: [bare] }),
       json({ metadata: { resourceVersion: '9' }, items: [thing('two', 2)] }),
     ]
     const names: string[] = []
-    for await (const page of client.listPages(things, { resourceVersion: '0' }))
+    for await (const page of world.client.listPages(things, { resourceVersion: '0' }))
       for (const { metadata, apiVersion: given } of page.items) names.push(`${metadata.name} ${given}`)
     expect(names).to.deep.equal(['one example.org/v1', 'two example.org/v1'])
-    expect(server.seen.map(({ query }) => Object.fromEntries(query))).to.deep.equal([
+    expect(world.server.seen.map(({ query }) => Object.fromEntries(query))).to.deep.equal([
       { limit: '500', resourceVersion: '0' },
       { limit: '500', continue: 'tok' },
     ])
@@ -176,8 +165,8 @@ describe('kube client', () => {
   })
 
   it('gives an empty list where items is null', async () => {
-    server.otherwise = json({ metadata: { resourceVersion: '1' }, items: null })
-    expect((await client.list(things)).items).to.deep.equal([])
+    world.server.otherwise = json({ metadata: { resourceVersion: '1' }, items: null })
+    expect((await world.client.list(things)).items).to.deep.equal([])
   })
 
   describe('says what the server refused', () => {
@@ -193,8 +182,8 @@ describe('kube client', () => {
     ]
     for (const { code, reason, is } of rows)
       it(`${code} ${reason}`, async () => {
-        server.otherwise = status(code, reason, 'because')
-        const error = (await failure(client.get(things, target))) as ApiError
+        world.server.otherwise = status(code, reason, 'because')
+        const error = (await failure(world.client.get(things, target))) as ApiError
         expect(error).to.be.instanceOf(ApiError)
         expect([error.code, error.reason, error.status.message]).to.deep.equal([code, reason, 'because'])
         expect(error.context).to.deep.equal({ verb: 'get', path: `${thingsPath}/one` })
@@ -203,156 +192,63 @@ describe('kube client', () => {
       })
 
     it('a page of a proxy instead of a Status', async () => {
-      server.otherwise = (response) => {
+      world.server.otherwise = (response) => {
         response.writeHead(403).end(`<html>${'x'.repeat(1_000_000)}</html>`)
       }
-      const error = (await failure(client.get(things, target))) as ApiError
+      const error = (await failure(world.client.get(things, target))) as ApiError
       expect([error.reason, error.status.message!.slice(0, 8)]).to.deep.equal(['Forbidden', '<html>xx'])
       expect(error.message.length).to.be.below(1000)
     })
   })
 
-  describe('repeats what may be repeated', () => {
-    const versioned = thing('one', 7)
-    const blind = { ...versioned, metadata: { ...target } }
-    const calls: Record<string, (client: ApiClient) => Promise<unknown>> = {
-      get: (c) => c.get(things, target),
-      list: (c) => c.list(things),
-      'update with a version': (c) => c.update(things, versioned),
-      'server-side apply': (c) => c.apply(things, blind, { fieldManager: 'me' }),
-      'delete with a uid': (c) => c.delete(things, target, { preconditions: { uid: 'u' } }),
-      create: (c) => c.create(things, blind),
-      'update without a version': (c) => c.update(things, blind),
-      'merge patch': (c) => c.patch(things, target, { type: 'merge', patch: {} }),
-      'delete without a uid': (c) => c.delete(things, target),
-    }
-    const repeatable = ['get', 'list', 'update with a version', 'server-side apply', 'delete with a uid']
-    const faults: Record<string, { answer: Answer; safe: 'all' | 'repeatable' }> = {
-      '429 with Retry-After': { answer: status(429, 'TooManyRequests', '', { 'retry-after': '3' }), safe: 'all' },
-      '429 without': { answer: status(429, 'TooManyRequests'), safe: 'all' },
-      '503 with Retry-After': {
-        answer: status(503, 'ServiceUnavailable', '', { 'retry-after': '3' }),
-        safe: 'repeatable',
-      },
-      '500': { answer: status(500, 'InternalError'), safe: 'repeatable' },
-      '504': { answer: status(504, 'Timeout'), safe: 'repeatable' },
-      'a reset': { answer: reset, safe: 'repeatable' },
-    }
-    for (const [fault, { answer, safe }] of Object.entries(faults))
-      for (const [name, call] of Object.entries(calls)) {
-        const again = safe === 'all' || repeatable.includes(name)
-        it(`${name}, after ${fault}: ${again ? 'again' : 'not again'}`, async () => {
-          server.script = [answer]
-          server.otherwise = json({ kind: 'Thing', metadata: {}, items: [] })
-          const result = call(client).then(
-            () => 'done',
-            (error: unknown) => error,
-          )
-          await until('the first attempt', () => server.seen.length === 1)
-          if (!again) {
-            expect(await result).to.be.instanceOf(Error)
-            expect(server.seen).to.have.length(1)
-            return
-          }
-          await until('a wait', () => test.clock.waiting === 2)
-          await test.clock.advance(fault.includes('Retry-After') ? 2999 : 0)
-          expect(server.seen).to.have.length(1)
-          await test.clock.advance(3000)
-          expect(await result).to.equal('done')
-          expect(server.seen).to.have.length(2)
-          expect(test.clock.waiting).to.equal(0)
-        })
-      }
-
-    it('a create whose connection was refused, because nobody has seen it', async () => {
-      const spare = createServer()
-      await new Promise<void>((resolve) => spare.listen(0, '127.0.0.1', resolve))
-      const { port } = spare.address() as { port: number }
-      await new Promise((resolve) => spare.close(resolve))
-      const outcomes: (number | string)[] = []
-      const refused = testClient(`http://127.0.0.1:${port}`, {
-        observer: { ended: (_: Attempt, { code }) => outcomes.push(code) },
-        attempts: 3,
-      })
-      const error = failure(refused.client.create(things, thing('one', '')))
-      for (let i = 0; i < 2; i++) {
-        await until('a wait', () => refused.clock.waiting === 2)
-        await refused.clock.advance(100 * 2 ** i)
-      }
-      expect(await error)
-        .to.be.instanceOf(ConnectionError)
-        .with.property('code', 'NOT_SENT')
-      expect(outcomes).to.deep.equal(['NOT_SENT', 'NOT_SENT', 'NOT_SENT'])
-      await refused.connection.close()
-    })
-
-    it('not beyond the deadline: the error comes at once', async () => {
-      server.otherwise = status(429, 'TooManyRequests', 'busy', { 'retry-after': '60' })
-      const error = (await failure(client.get(things, target))) as ApiError
-      expect([error.code, error.retryAfter]).to.deep.equal([429, 60])
-      expect(server.seen).to.have.length(1)
-    })
-
-    it('not without end', async () => {
-      server.otherwise = status(500, 'InternalError')
-      const error = failure(client.get(things, target, { deadline: 1e9 }))
-      for (let i = 1; i < 8; i++) {
-        await until('a wait', () => server.seen.length === i && test.clock.waiting === 2)
-        await test.clock.advance(10_000)
-      }
-      expect(await error).to.have.property('code', 500)
-      expect(server.seen).to.have.length(8)
-    })
-  })
-
   it('ends at the deadline, and gives the connection up', async () => {
-    server.otherwise = silence
-    const error = failure(client.get(things, target, { deadline: 5000 }))
-    await until('the request', () => server.seen.length === 1)
-    await test.clock.advance(5000)
+    world.server.otherwise = silence
+    const error = failure(world.client.get(things, target, { deadline: 5000 }))
+    await until('the request', () => world.server.seen.length === 1)
+    await world.test.clock.advance(5000)
     expect(await error)
       .to.be.instanceOf(ConnectionError)
       .with.property('code', 'DEADLINE')
-    await until('the end of the connection', () => server.seen[0]!.gone)
+    await until('the end of the connection', () => world.server.seen[0]!.gone)
   })
 
   it('ends at the deadline, also when credentials never come', async () => {
     const stuck = {
-      origin: server.url,
+      origin: world.server.url,
       basePath: '',
       namespace: 'default',
       credentials: () => new Promise<never>(() => undefined),
       renew: () => undefined,
       close: async () => undefined,
     }
-    const waiting = testClient(server.url, { connection: stuck })
+    const waiting = testClient(world.server.url, { connection: stuck })
     const error = failure(waiting.client.get(things, target, { deadline: 5000 }))
     await waiting.clock.advance(5000)
     expect(await error).to.have.property('code', 'DEADLINE')
   })
 
   it('ends when its caller gives up', async () => {
-    server.otherwise = silence
+    world.server.otherwise = silence
     const controller = new AbortController()
-    const error = failure(client.create(things, thing('one', ''), { signal: controller.signal }))
-    await until('the request', () => server.seen.length === 1)
+    const error = failure(world.client.create(things, thing('one', ''), { signal: controller.signal }))
+    await until('the request', () => world.server.seen.length === 1)
     controller.abort(new Error('enough'))
     expect(await error).to.have.property('message', 'enough')
-    expect(test.clock.waiting).to.equal(0)
+    expect(world.test.clock.waiting).to.equal(0)
   })
 
   it('sends nothing of a request that was given up while it waited for a connection', async () => {
-    const connection = new KubeConnection(configFor(server.url), { connections: 1 })
-    const one = testClient(server.url, { connection })
+    const connection = new KubeConnection(configFor(world.server.url), { connections: 1 })
+    const one = testClient(world.server.url, { connection })
     let free = () => undefined as unknown
-    server.script = [
+    world.server.script = [
       (response, seen) => {
         free = () => json(thing('one', 1))(response, seen)
       },
     ]
-    server.otherwise = json(thing('one', 2))
+    world.server.otherwise = json(thing('one', 2))
     const first = one.client.get(things, target)
-    await until('the first', () => server.seen.length === 1)
+    await until('the first', () => world.server.seen.length === 1)
     const controller = new AbortController()
     const second = failure(one.client.create(things, thing('two', ''), { signal: controller.signal }))
     const third = one.client.get(things, target)
@@ -361,63 +257,29 @@ describe('kube client', () => {
     expect(await second).to.have.property('message', 'enough')
     free()
     await Promise.all([first, third])
-    expect(server.seen.map(({ method }) => method)).to.deep.equal(['GET', 'GET'])
+    expect(world.server.seen.map(({ method }) => method)).to.deep.equal(['GET', 'GET'])
     await connection.close()
   })
 
   it('refuses an answer that is longer than its bound', async () => {
-    const bounded = testClient(server.url, { longestAnswer: 1000 })
-    server.otherwise = json({ text: 'x'.repeat(2000) })
+    const bounded = testClient(world.server.url, { longestAnswer: 1000 })
+    world.server.otherwise = json({ text: 'x'.repeat(2000) })
     const error = await failure(bounded.client.get(things, target))
     expect(error).to.be.instanceOf(ConnectionError).with.property('code', 'TOO_LARGE')
     await bounded.connection.close()
   })
 
   it('says so when the answer is no JSON', async () => {
-    server.otherwise = (response) => {
+    world.server.otherwise = (response) => {
       response.writeHead(200).end('<html>')
     }
-    expect(await failure(client.get(things, target)))
+    expect(await failure(world.client.get(things, target)))
       .to.be.instanceOf(ConnectionError)
       .with.property('code', 'NOT_JSON')
   })
 
-  describe('updateWithRetry', () => {
-    it('reads again after a conflict, and changes what is there then', async () => {
-      server.script = [
-        json(thing('one', 1, { value: 1 })),
-        status(409, 'Conflict'),
-        json(thing('one', 2, { value: 10 })),
-        json(thing('one', 3, { value: 11 })),
-      ]
-      const done = await client.updateWithRetry(things, target, (object) => ({
-        ...object,
-        spec: { value: object.spec!.value! + 1 },
-      }))
-      expect(done.metadata.resourceVersion).to.equal('3')
-      const [first, second] = server.requests(`PUT ${thingsPath}/one`).map(({ body }) => JSON.parse(body))
-      expect([first.spec.value, first.metadata.resourceVersion]).to.deep.equal([2, '1'])
-      expect([second.spec.value, second.metadata.resourceVersion]).to.deep.equal([11, '2'])
-    })
-
-    it('writes nothing when there is nothing to change', async () => {
-      server.script = [json(thing('one', 1))]
-      await client.updateWithRetry(things, target, () => undefined)
-      expect(server.seen).to.have.length(1)
-    })
-
-    it('gives up when somebody else is always faster', async () => {
-      server.otherwise = (response, seen) => {
-        const answer = seen.method === 'GET' ? json(thing('one', 1)) : status(409, 'Conflict')
-        answer(response, seen)
-      }
-      expect(isConflict(await failure(client.updateWithRetry(things, target, (object) => object)))).to.equal(true)
-      expect(server.requests(`PUT ${thingsPath}/one`)).to.have.length(6)
-    })
-  })
-
   it('leaves no listener on a signal that outlives the requests', async () => {
-    server.otherwise = json(thing('one', 1))
+    world.server.otherwise = json(thing('one', 1))
     const controller = new AbortController()
     let listeners = 0
     const { signal } = controller
@@ -430,19 +292,19 @@ describe('kube client', () => {
       listeners--
       remove(...given)
     }) as typeof signal.removeEventListener
-    for (let i = 0; i < 20; i++) await client.get(things, target, { signal })
-    expect([listeners, test.clock.waiting]).to.deep.equal([0, 0])
+    for (let i = 0; i < 20; i++) await world.client.get(things, target, { signal })
+    expect([listeners, world.test.clock.waiting]).to.deep.equal([0, 0])
   })
 
   it('calls the observer for every attempt', async () => {
     const attempts: string[] = []
-    const observed = testClient(server.url, {
+    const observed = testClient(world.server.url, {
       observer: {
         started: ({ verb, resource, class: of, attempt }) => attempts.push(`${verb} ${resource} ${of} ${attempt}`),
         ended: (_, { code, seconds, waited }) => attempts.push(`${code} ${seconds} ${waited}`),
       },
     })
-    server.script = [status(429, 'TooManyRequests'), json(thing('one', 1))]
+    world.server.script = [status(429, 'TooManyRequests'), json(thing('one', 1))]
     const done = observed.client.updateStatus(things, thing('one', 1))
     await until('a wait', () => observed.clock.waiting === 2)
     await observed.clock.advance(100)

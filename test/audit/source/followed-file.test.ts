@@ -16,14 +16,14 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { gzipSync } from 'node:zlib'
 import { expect } from 'chai'
 import { SimulatedClock } from '../../../actors/runtime/simulated-clock.ts'
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
 import type { ChangeHint } from '../../../src/audit/source/change-hint.ts'
 import { cutMarker } from '../../../src/audit/source/cut-lines.ts'
-import { type FilePosition, parseFilePosition } from '../../../src/audit/source/file-position.ts'
-import { FollowedFile, type FollowOptions } from '../../../src/audit/source/followed-file.ts'
+import { parseFilePosition } from '../../../src/audit/source/file-position.ts'
+import { FollowedFile } from '../../../src/audit/source/followed-file.ts'
+import { open, positionAfter, readAll } from './followed.ts'
 import { notices, Reading, rest, textOf } from './notices.ts'
 
 let folder = ''
@@ -34,49 +34,21 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
-const quick = { pollMs: 10, napMs: 1 }
-const open = (options: FollowOptions = {}) => FollowedFile.open(path, { ...quick, ...options })
-
-/** Everything that a source from there gives now, and where it then is. */
-async function readAll(options: FollowOptions) {
-  const log = notices()
-  const source = await open({ notify: log.notify, ...options })
-  const text = (await rest(source)).map(textOf).join('')
-  return { text, position: source.position, stats: source.stats(), said: log.said }
-}
-
-/** Reads on over rotated files until the expected text is there, or does not come. */
-async function readUntil(expected: string, options: FollowOptions) {
-  const log = notices()
-  const source = await open({ notify: log.notify, ...options })
-  const reading = new Reading(source)
-  const text = await reading.until((now) => now.length >= expected.length)
-  source.stop()
-  await reading.ended
-  expect(text).to.equal(expected)
-  return { stats: source.stats(), said: log.said, position: source.position }
-}
-
-async function positionAfter(text: string): Promise<FilePosition> {
-  writeFileSync(path, text)
-  return (await readAll({ from: 'beginning' })).position
-}
-
 describe('a followed file', () => {
   it('is read from its end on, as tail does', async () => {
     writeFileSync(path, 'old\n')
-    const source = await open()
+    const source = await open(path)
     appendFileSync(path, 'new\n')
     expect((await rest(source)).map(textOf)).to.deep.equal(['new\n'])
   })
 
   it('is read from its beginning when asked to', async () => {
     writeFileSync(path, 'old\n')
-    expect((await readAll({ from: 'beginning' })).text).to.equal('old\n')
+    expect((await readAll(path, { from: 'beginning' })).text).to.equal('old\n')
   })
 
   it('may appear later, and is then read from its beginning', async () => {
-    const source = await open()
+    const source = await open(path)
     const reading = new Reading(source)
     await sleep(20)
     writeFileSync(path, 'first\n')
@@ -86,14 +58,14 @@ describe('a followed file', () => {
   })
 
   it('must exist when asked to', async () => {
-    const error = await open({ mustExist: true }).catch((thrown: unknown) => thrown)
+    const error = await open(path, { mustExist: true }).catch((thrown: unknown) => thrown)
     expect(error).to.be.instanceOf(AuditSourceError).and.include({ code: 'MISSING' })
   })
 
   it('gives batches that say where they come from, in memory that threads share and no other batch has', async () => {
     writeFileSync(path, 'one\ntwo\nthree\n')
     const clock = new SimulatedClock(5_000)
-    const batches = await rest(await open({ from: 'beginning', chunkBytes: 8, clock }))
+    const batches = await rest(await open(path, { from: 'beginning', chunkBytes: 8, clock }))
     expect(batches.map(({ source, seq, format, readAt }) => ({ source, seq, format, readAt }))).to.deep.equal([
       { source: path, seq: 0, format: 'auditlog', readAt: 5 },
       { source: path, seq: 1, format: 'auditlog', readAt: 5 },
@@ -104,7 +76,7 @@ describe('a followed file', () => {
   })
 
   it('holds a half line back until it is whole, and gives it once', async () => {
-    const source = await open()
+    const source = await open(path)
     const reading = new Reading(source)
     for (const part of ['one\ntw', 'o', '\nthr']) {
       appendFileSync(path, part)
@@ -119,39 +91,39 @@ describe('a followed file', () => {
   })
 
   it('leaves a half line to the next start', async () => {
-    const position = await positionAfter('one\ntw')
+    const position = await positionAfter(path, 'one\ntw')
     appendFileSync(path, 'o\n')
-    expect((await readAll({ from: position })).text).to.equal('two\n')
+    expect((await readAll(path, { from: position })).text).to.equal('two\n')
   })
 
   it('does not begin in the middle of a line', async () => {
     writeFileSync(path, 'one\ntw')
-    const source = await open()
+    const source = await open(path)
     appendFileSync(path, 'o\nthree\n')
     expect((await rest(source)).map(textOf)).to.deep.equal(['three\n'])
   })
 
   it('cuts a line that is longer than a chunk, says so in it, and counts what is missing', async () => {
     writeFileSync(path, `short\n${'L'.repeat(100_000)}\nnext\n`)
-    const { text, stats } = await readAll({ from: 'beginning', chunkBytes: 32_768 })
+    const { text, stats } = await readAll(path, { from: 'beginning', chunkBytes: 32_768 })
     expect(text).to.equal(`short\n${'L'.repeat(16_384)}${cutMarker}next\n`)
     expect(stats).to.include({ longLines: 1, skippedBytes: 100_000 - 16_384 })
   })
 
   it('goes on leaving out such a line after a restart', async () => {
-    const long = await positionAfter('L'.repeat(40_000))
+    const long = await positionAfter(path, 'L'.repeat(40_000))
     expect(long).to.include({ skipping: false, offset: 0 })
-    const { position, text } = await readAll({ from: 'beginning', chunkBytes: 32_768 })
+    const { position, text } = await readAll(path, { from: 'beginning', chunkBytes: 32_768 })
     expect(text).to.equal(`${'L'.repeat(16_384)}${cutMarker}`)
     expect(position.skipping).to.equal(true)
     appendFileSync(path, 'LLL\nnext\n')
-    expect((await readAll({ from: position })).text).to.equal('next\n')
+    expect((await readAll(path, { from: position })).text).to.equal('next\n')
   })
 
   it('passes over the hole that a writer leaves who keeps its offset over a truncation', async () => {
     const fd = openSync(path, 'w')
     writeSync(fd, 'old\n')
-    const source = await open()
+    const source = await open(path)
     const reading = new Reading(source)
     ftruncateSync(fd, 0)
     writeSync(fd, 'new\n', 1_000_000)
@@ -165,7 +137,7 @@ describe('a followed file', () => {
   it('gives what came after a truncation, and says that lines may be missing', async () => {
     writeFileSync(path, 'one\n')
     const log = notices()
-    const source = await open({ from: 'beginning', notify: log.notify })
+    const source = await open(path, { from: 'beginning', notify: log.notify })
     const reading = new Reading(source)
     await reading.until((text) => text === 'one\n')
     truncateSync(path, 0)
@@ -184,7 +156,7 @@ describe('a followed file', () => {
 
   it('reads on from a file that is gone from the directory, its last half line included', async () => {
     writeFileSync(path, 'one\n')
-    const source = await open({ from: 'beginning' })
+    const source = await open(path, { from: 'beginning' })
     const fd = openSync(path, 'a')
     unlinkSync(path)
     writeSync(fd, 'two\nthr')
@@ -194,7 +166,7 @@ describe('a followed file', () => {
 
   it('stays with the old file after a rotation until its writer has moved on', async () => {
     writeFileSync(path, '')
-    const source = await open()
+    const source = await open(path)
     const reading = new Reading(source)
     const fd = openSync(path, 'a')
     writeSync(fd, 'one\n')
@@ -214,7 +186,7 @@ describe('a followed file', () => {
 
   it('waits while nobody asks: at most one chunk is read ahead', async () => {
     writeFileSync(path, `${'x'.repeat(99)}\n`.repeat(10_000))
-    const source = await open({ from: 'beginning', chunkBytes: 10_000 })
+    const source = await open(path, { from: 'beginning', chunkBytes: 10_000 })
     const batches = source[Symbol.asyncIterator]()
     await batches.next()
     await sleep(50)
@@ -225,7 +197,7 @@ describe('a followed file', () => {
   it('gives the same lines when the memory of its batches is used again', async () => {
     const text = Array.from({ length: 5_000 }, (_, i) => `line ${i} ${'y'.repeat(i % 90)}\n`).join('')
     writeFileSync(path, text)
-    const source = await open({ from: 'beginning', chunkBytes: 4_096 })
+    const source = await open(path, { from: 'beginning', chunkBytes: 4_096 })
     source.stop()
     const buffers = new Set<ArrayBufferLike>()
     let given = ''
@@ -239,7 +211,7 @@ describe('a followed file', () => {
   })
 
   it('has one reader', async () => {
-    const source = await open()
+    const source = await open(path)
     await source.close()
     for await (const _batch of source);
     const error = await source[Symbol.asyncIterator]()
@@ -249,7 +221,7 @@ describe('a followed file', () => {
   })
 
   it('ends its reader when it is closed while the reader waits', async () => {
-    const source = await open({ pollMs: 3_600_000 })
+    const source = await open(path, { pollMs: 3_600_000 })
     const reading = new Reading(source)
     await sleep(20)
     await source.close()
@@ -262,17 +234,17 @@ describe('a followed file', () => {
   ] as const)
     it(`is not confused with ${what}`, async () => {
       make()
-      const source = await open()
+      const source = await open(path)
       expect(await rest(source)).to.deep.equal([])
     })
 
   it('says once that it cannot be read, and is read when it can', async () => {
     symlinkSync(path, path)
-    const error = await open().catch((thrown: unknown) => thrown)
+    const error = await open(path).catch((thrown: unknown) => thrown)
     expect(error).to.be.instanceOf(AuditSourceError).and.deep.include({ code: 'SYSTEM' })
     unlinkSync(path)
     const log = notices()
-    const source = await open({ notify: log.notify })
+    const source = await open(path, { notify: log.notify })
     const reading = new Reading(source)
     symlinkSync(path, path)
     while (source.stats().failures < 3) await sleep(5)
@@ -326,118 +298,9 @@ describe('a followed file that is quiet', () => {
   })
 })
 
-describe('a followed file after a restart', () => {
-  it('goes on where it was', async () => {
-    const position = await positionAfter('one\n')
-    appendFileSync(path, 'two\n')
-    const { text, stats } = await readAll({ from: parseFilePosition(JSON.parse(JSON.stringify(position)))! })
-    expect(text).to.equal('two\n')
-    expect(stats.dropped).to.deep.equal({ vanished: 0, truncated: 0, compressed: 0, checkpoint: 0 })
-  })
-
-  it('reads the rotated files first that came meanwhile', async () => {
-    const position = await positionAfter('1\n')
-    appendFileSync(path, '2\n')
-    renameSync(path, `${path}.3`)
-    writeFileSync(`${path}.2`, '3\n4')
-    writeFileSync(`${path}.1`, '5\n')
-    writeFileSync(path, '6\n')
-    writeFileSync(`${path}.4`, 'older\n')
-    const { stats } = await readUntil('2\n3\n4\n5\n6\n', { from: position })
-    expect(stats).to.include({ rotations: 3, unfinished: 1 })
-  })
-
-  it('finds the rest of a truncated file in its copy', async () => {
-    const position = await positionAfter('1\n')
-    appendFileSync(path, '2\n')
-    spawnSync('cp', [path, `${path}.1`])
-    writeFileSync(path, '3, longer than all before\n')
-    const { stats } = await readUntil('2\n3, longer than all before\n', { from: position })
-    expect(stats.dropped.truncated).to.equal(0)
-  })
-
-  it('knows the copy that was made before its last lines were read, and reads nothing twice', async () => {
-    const long = `${'1'.repeat(1_500)}\n`
-    const position = await positionAfter(`${long}2\n`)
-    writeFileSync(`${path}.2`, long)
-    writeFileSync(`${path}.1`, '3\n')
-    writeFileSync(path, '4\n')
-    const { stats } = await readUntil('3\n4\n', { from: position })
-    expect(stats.dropped.truncated).to.equal(1)
-  })
-
-  it('does not take another file of the same number for the one it was', async () => {
-    const position = await positionAfter('one\ntwo\n')
-    writeFileSync(path, 'ONE\nTWO\nTHREE\n')
-    const { stats } = await readUntil('ONE\nTWO\nTHREE\n', { from: position })
-    expect(stats.dropped.truncated).to.equal(1)
-  })
-
-  it('says that its file is gone, and reads everything younger', async () => {
-    const position = await positionAfter('one\n')
-    await sleep(20)
-    writeFileSync(`${path}.1`, 'two\n')
-    writeFileSync(`${path}.new`, 'three\n')
-    renameSync(`${path}.new`, path)
-    const { stats, said } = await readUntil('two\nthree\n', { from: position })
-    expect(stats.dropped.vanished).to.equal(1)
-    expect(said[0]).to.include({ code: 'gap-vanished', level: 'warn' })
-  })
-
-  it('counts what was compressed before it was read', async () => {
-    const position = await positionAfter('one\n')
-    unlinkSync(path)
-    writeFileSync(`${path}.2.gz`, gzipSync('one\ntwo\n'))
-    writeFileSync(`${path}.1`, 'three\n')
-    writeFileSync(path, 'four\n')
-    const { said } = await readUntil('three\nfour\n', { from: position })
-    expect(said.map(({ context }) => context)).to.deep.equal([{ file: `${path}.2.gz`, reason: 'compressed', bytes: 4 }])
-  })
-
-  it('does not take a compressed file for its own that is shorter than what it had read', async () => {
-    const position = await positionAfter('one\ntwo\n')
-    unlinkSync(path)
-    writeFileSync(`${path}.1.gz`, gzipSync('new\n'))
-    writeFileSync(path, 'newer\n')
-    const { said } = await readUntil('newer\n', { from: position })
-    expect(said.map(({ context }) => [context['bytes'], context['file']])).to.deep.equal([
-      [null, path],
-      [4, `${path}.1.gz`],
-    ])
-  })
-
-  it('finds what came and was copied away while the file was empty', async () => {
-    writeFileSync(`${path}.2`, 'read long ago\n')
-    const position = await positionAfter('')
-    await sleep(20) // the clock of a file system may tick only every 10 ms
-    appendFileSync(`${path}.2`, 'and written to once more\n')
-    writeFileSync(`${path}.1`, 'one\n')
-    truncateSync(path, 0)
-    appendFileSync(path, 'two\n')
-    await readUntil('one\ntwo\n', { from: position })
-  })
-
-  it('does not complain of a compressed file that it had read to its end', async () => {
-    const position = await positionAfter('one\n')
-    unlinkSync(path)
-    writeFileSync(`${path}.1.gz`, gzipSync('one\n'))
-    writeFileSync(path, 'two\n')
-    const { said } = await readUntil('two\n', { from: position })
-    expect(said).to.deep.equal([])
-  })
-
-  it('waits for the file that was not there before', async () => {
-    const before = await readAll({})
-    expect(before.position.id).to.equal('')
-    writeFileSync(path, 'one\n')
-    const { stats } = await readUntil('one\n', { from: before.position })
-    expect(stats.dropped).to.deep.equal({ vanished: 0, truncated: 0, compressed: 0, checkpoint: 0 })
-  })
-})
-
 describe('a position', () => {
   it('is refused when anything in it cannot be', async () => {
-    const position = await positionAfter('one\n')
+    const position = await positionAfter(path, 'one\n')
     expect(parseFilePosition(position)).to.deep.equal(position)
     for (const name of Object.keys(position))
       for (const value of [undefined, null, -1, 1.5, {}, [], true])
@@ -447,6 +310,6 @@ describe('a position', () => {
   })
 
   it('holds no text of the log', async () => {
-    expect(JSON.stringify(await positionAfter('secret\n'))).to.not.include('secret')
+    expect(JSON.stringify(await positionAfter(path, 'secret\n'))).to.not.include('secret')
   })
 })

@@ -1,0 +1,162 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { mutate } from '../../src/manager/admission/mutate.ts'
+import { PolicyIndex } from '../../src/manager/admission/policy-index.ts'
+import { arbitraryPolicy, deployment, enabled, modern, pod, requestFor } from './made-up.ts'
+import { indexOf, kubernetes, local, mark, mutated, old, own, patched, templateOf } from './mutated.ts'
+
+describe('mutation once more', () => {
+  describe('what an earlier policy left', () => {
+    const left = (index: PolicyIndex, options = modern) =>
+      patched(deployment(), mutate(requestFor(deployment()), index, options))
+    const update = { operation: 'UPDATE' as const }
+
+    for (const options of [modern, old, { ...modern, bpfExclusive: true }, { ...old, bpfExclusive: true }])
+      for (const enforcer of ['AppArmorBPFSeccomp', 'BPF'])
+        it(`goes with it (${enforcer}, ${JSON.stringify(options)})`, () => {
+          const object = left(indexOf({ enforcer }), options)
+          const { metadata, spec } = mutated(object, new PolicyIndex(), options, update)
+          expect(metadata.annotations).to.deep.equal({})
+          expect(spec.containers[0]!.securityContext ?? {}).to.deep.equal({})
+        })
+
+    it('goes when the workload leaves the selection, or is opted out', () => {
+      const index = indexOf({})
+      for (const labels of [{ app: 'db', ...enabled }, { app: 'web' }] as Record<string, string>[]) {
+        const object = left(index)
+        object.metadata!.labels = labels
+        expect(mutated(object, index, modern, update).metadata.annotations).to.deep.equal({})
+      }
+    })
+
+    it('goes for an enforcer that the policy dropped, and for a container that is gone', () => {
+      const object = left(indexOf({}))
+      const template = templateOf(object)
+      template.metadata.annotations![own('bpf', 'gone')] = mark
+      expect(
+        mutated(object, indexOf({ enforcer: 'AppArmorSeccomp' }), modern, update).metadata.annotations,
+      ).to.deep.equal({
+        [own('apparmor')]: mark,
+        [own('seccomp')]: mark,
+      })
+    })
+
+    it('makes room for AppArmor, when a BPF policy gets it later', () => {
+      for (const base of [modern, old]) {
+        const options = { ...base, bpfExclusive: true }
+        const object = left(indexOf({ enforcer: 'BPF' }), options)
+        const fresh = left(indexOf({ enforcer: 'AppArmorBPF' }), options)
+        expect(mutated(object, indexOf({ enforcer: 'AppArmorBPF' }), options, update)).to.deep.equal(templateOf(fresh))
+      }
+    })
+
+    it('stays in a pod that the Deployment of a living policy made', () => {
+      const { metadata, spec } = templateOf(left(indexOf({})))
+      const object = pod({ annotations: metadata.annotations!, spec: spec as never }, {})
+      expect(mutate(requestFor(object), indexOf({}), modern).patch).to.deep.equal([])
+      expect(mutated(object, new PolicyIndex()).spec.containers[0]!.securityContext).to.deep.equal({})
+    })
+
+    it('goes also where it is from before the server had the field', () => {
+      const object = left(indexOf({ enforcer: 'AppArmor' }), old)
+      expect(mutated(object, new PolicyIndex(), modern, update).metadata.annotations).to.deep.equal({})
+    })
+
+    it('does not take what a user wrote with it', () => {
+      const annotations = { [kubernetes]: 'localhost/mine', [own('bpf')]: 'unconfined' }
+      const object = deployment({
+        annotations,
+        spec: {
+          containers: [
+            { name: 'c', securityContext: { seccompProfile: { type: 'Localhost', localhostProfile: 'mine' } } },
+          ],
+        },
+      })
+      for (const options of [modern, old])
+        expect(mutate(requestFor(object), new PolicyIndex(), options).patch).to.deep.equal([])
+    })
+  })
+
+  const profileField = fc.constantFrom(
+    undefined,
+    { type: 'Unconfined' },
+    { type: 'RuntimeDefault' },
+    { type: 'Localhost', localhostProfile: 'mine' },
+    local,
+  )
+  const arbitraryContext = fc.option(
+    fc.record(
+      { appArmorProfile: profileField, seccompProfile: profileField, privileged: fc.boolean() },
+      { requiredKeys: [] },
+    ),
+    { nil: undefined },
+  )
+  const arbitraryContainer = (name: string) => fc.record({ name: fc.constant(name), securityContext: arbitraryContext })
+  const arbitraryShape = fc.record({
+    annotations: fc.dictionary(
+      fc.constantFrom(
+        own('bpf'),
+        own('apparmor'),
+        own('seccomp'),
+        kubernetes,
+        own('bpf', 'd'),
+        own('seccomp', 'x'),
+        'a~b/c',
+      ),
+      fc.constantFrom('unconfined', mark, 'localhost/mine', 'bpf-exclusive/varmor-demo-p', 'localhost/varmor-demo-p'),
+    ),
+    spec: fc.record({
+      containers: fc.tuple(arbitraryContainer('c'), arbitraryContainer('d')),
+      initContainers: fc.tuple(arbitraryContainer('i')),
+      securityContext: arbitraryContext,
+    }),
+  })
+  const clean = (value: unknown) => JSON.parse(JSON.stringify(value))
+
+  it('changes nothing the second time, whatever was there, and can always be applied', () => {
+    fc.assert(
+      fc.property(
+        fc.array(arbitraryPolicy, { maxLength: 4 }),
+        fc.constantFrom('Deployment', 'Pod'),
+        arbitraryShape,
+        fc.boolean(),
+        fc.boolean(),
+        (policies, kind, shape, appArmorField, bpfExclusive) => {
+          const index = new PolicyIndex()
+          for (const each of policies) index.set(each)
+          const options = { ...modern, appArmorField, bpfExclusive, optIn: undefined }
+          const object = kind === 'Pod' ? pod(clean(shape), { app: 'a' }) : deployment(clean(shape), { app: 'a' })
+          const once = patched(object, mutate(requestFor(object), index, options))
+          expect(mutate(requestFor(once), index, options).patch).to.deep.equal([])
+        },
+      ),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('never confines a container that says unconfined', () => {
+    fc.assert(
+      fc.property(arbitraryPolicy, arbitraryShape, fc.boolean(), (some, shape, appArmorField) => {
+        const index = new PolicyIndex()
+        index.set({ ...some, spec: { ...some.spec, target: { kind: 'Deployment', selector: {} } } })
+        const annotations = {
+          ...shape.annotations,
+          [own('bpf')]: 'unconfined',
+          [own('apparmor')]: 'unconfined',
+          [own('seccomp')]: 'unconfined',
+        }
+        const object = deployment(
+          clean({
+            ...shape,
+            annotations: Object.fromEntries(Object.entries(annotations).filter(([key]) => key !== kubernetes)),
+          }),
+        )
+        const before = clean(templateOf(object).spec.containers[0]!.securityContext ?? {})
+        const { metadata, spec } = mutated(object, index, { ...modern, appArmorField })
+        expect(spec.containers[0]!.securityContext ?? {}).to.deep.equal(before)
+        for (const kind of ['bpf', 'apparmor', 'seccomp'])
+          expect(metadata.annotations![own(kind)]).to.equal('unconfined')
+      }),
+    )
+  })
+})

@@ -1,0 +1,247 @@
+import { expect } from 'chai'
+import { AUDIT_SHIFT, fileFlags } from '../../../src/profile/bpf/bpf-profile.ts'
+import { lookupEgress } from '../../../src/profile/bpf/egress.ts'
+import { domainNumber } from '../../../src/profile/bpf/network-tables.ts'
+import { AUDIT, DENY } from '../../../src/profile/bpf/port-set.ts'
+import { compile, deny, errorsOf, flagsAt, mountRulesAt, raw } from './compiled.ts'
+
+const readKey = { pattern: '/key', permissions: ['read'] }
+
+describe('raw rules', () => {
+  it('about files and processes take each access by word or letter, in any case', () => {
+    const profile = raw({
+      files: [
+        { qualifiers: deny, pattern: '/r', permissions: ['READ'] },
+        { qualifiers: deny, pattern: '/w', permissions: ['w'] },
+        { qualifiers: deny, pattern: '/a', permissions: ['append'] },
+        { qualifiers: ['DENY', 'audit'], pattern: '/all', permissions: ['*'] },
+      ],
+      processes: [{ qualifiers: ['audit'], pattern: '/**/x', permissions: ['exec'] }],
+    })
+    const flags = ['/r', '/w', '/a', '/all', '/bin/x'].map((path) => flagsAt(profile, path))
+    expect(flags).to.deep.equal([
+      'read |',
+      'write append |',
+      'append |',
+      'read write append exec | read write append exec',
+      '| exec',
+    ])
+  })
+
+  const withoutQualifiers: { auditViolations: boolean; allowViolations: boolean; flags: string }[] = [
+    {
+      auditViolations: false,
+      allowViolations: false,
+      flags: flagsAt(raw({ files: [{ ...readKey, qualifiers: ['deny'] }] }), '/key'),
+    },
+    {
+      auditViolations: true,
+      allowViolations: false,
+      flags: flagsAt(raw({ files: [{ ...readKey, qualifiers: ['deny', 'audit'] }] }), '/key'),
+    },
+    {
+      auditViolations: true,
+      allowViolations: true,
+      flags: flagsAt(raw({ files: [{ ...readKey, qualifiers: ['audit'] }] }), '/key'),
+    },
+  ]
+  for (const { flags, ...mode } of withoutQualifiers) {
+    it(`without qualifiers do what built-in rules do: ${JSON.stringify(mode)}`, () => {
+      expect(flagsAt(raw({ files: [readKey] }, mode), '/key')).to.equal(flags)
+    })
+  }
+
+  it('about one path add up, and are written once', () => {
+    const { files } = raw({
+      files: [
+        { qualifiers: deny, pattern: '/a/**', permissions: ['write'] },
+        { qualifiers: ['audit'], pattern: '/a/***', permissions: ['read'] },
+      ],
+    })
+    expect(files.rules).to.deep.equal([{ pattern: '/a/**', deny: ['write'], audit: ['read'], way: true }])
+    expect(files.any).to.equal(
+      fileFlags.write | fileFlags.append | fileFlags.way | ((fileFlags.read | fileFlags.way) << AUDIT_SHIFT),
+    )
+  })
+
+  it('overlap with the default rules without lifting their exceptions', () => {
+    const profile = raw(
+      { files: [{ qualifiers: deny, pattern: '/proc/7/**', permissions: ['write'] }] },
+      { privileged: false },
+    )
+    expect(flagsAt(profile, '/proc/7/comm')).to.equal('write append way |')
+    expect(flagsAt(profile, '/proc/8/comm')).to.equal('way |')
+  })
+
+  it('about sockets keep protocols to the families that speak them', () => {
+    const { sockets } = raw({
+      network: {
+        sockets: [
+          { qualifiers: deny, protocols: ['tcp'] },
+          { qualifiers: ['audit'], domains: ['INET', 'packet'], types: ['raw'] },
+          { qualifiers: deny, domains: ['all'] },
+        ],
+      },
+    })
+    expect(sockets).to.deep.include.members([
+      {
+        deny: true,
+        audit: false,
+        domains: ['inet', 'inet6'],
+        protocols: ['tcp'],
+        domainMask: [1028, 0],
+        typeMask: 0,
+        protocolMask: [64, 0],
+      },
+      {
+        deny: false,
+        audit: true,
+        domains: ['inet', 'packet'],
+        types: ['raw'],
+        domainMask: [(1 << 2) | (1 << 17), 0],
+        typeMask: 8,
+        protocolMask: [0, 0],
+      },
+      { deny: true, audit: false, domainMask: [0, 0], typeMask: 0, protocolMask: [0, 0] },
+    ])
+    expect(sockets).to.have.length(3)
+  })
+
+  it('about sockets know the numbers of the families', () => {
+    const numbers = { unspec: 0, inet6: 10, rose: 11, netbeui: 13, netlink: 16, alg: 38, vsock: 40, mctp: 45 } as const
+    for (const [name, number] of Object.entries(numbers)) {
+      expect(domainNumber(name as keyof typeof numbers), name).to.equal(number)
+    }
+  })
+
+  it('about protocols of families that have none are named as skipped', () => {
+    const bpfRawRules = { network: { sockets: [{ qualifiers: deny, domains: ['netlink'], protocols: ['tcp'] }] } }
+    const result = compile({ mode: 'EnhanceProtect', enhanceProtect: { bpfRawRules } })
+    expect(result.ok && result.skipped.map(({ path }) => path)).to.deep.equal([
+      'spec.policy.enhanceProtect.bpfRawRules.network.sockets[0]',
+    ])
+  })
+
+  it('about egress take addresses, blocks, words, ports, Services and Pods', () => {
+    const { egress } = raw({
+      network: {
+        egress: {
+          toDestinations: [
+            { qualifiers: deny, cidr: '10.0.0.0/8', ports: [{ port: 80, endPort: 90 }] },
+            { qualifiers: ['audit'], ip: 'pod-self', ports: [{ port: 22 }] },
+            { qualifiers: deny, ports: [{ port: 25 }] },
+          ],
+          toServices: [
+            { qualifiers: deny, namespace: 'a', name: 'b' },
+            { qualifiers: deny, serviceSelector: { matchLabels: { c: 'd' } } },
+          ],
+          toPods: [{ qualifiers: deny, namespace: 'e', podSelector: {}, ports: [{ port: 1 }] }],
+        },
+      },
+    })
+    const at = (address: string, port: number) => lookupEgress(egress!.table, address, port, 'udp')
+    expect([at('10.9.9.9', 85), at('10.9.9.9', 91), at('fd00::1', 25), at('0.0.0.0', 22)]).to.deep.equal([
+      DENY,
+      0,
+      DENY,
+      AUDIT,
+    ])
+    expect(egress!.references.map(({ kind }) => kind).sort()).to.deep.equal(['pod-self', 'pods', 'service', 'services'])
+  })
+
+  it('about ptrace: strictMode means the processes of the container, too', () => {
+    const masks = (strictMode: boolean) =>
+      raw({ ptrace: { qualifiers: deny, permissions: ['trace', 'readby'], strictMode } }).ptrace
+    expect(masks(false)).to.deep.include({ denyAll: 0, denyOutside: 6 })
+    expect(masks(true)).to.deep.include({ denyAll: 6, denyOutside: 6 })
+  })
+
+  it('about mounts match by source, and count without privileged', () => {
+    const mounts = [
+      { qualifiers: deny, sourcePattern: '/proc**', fstype: 'none', flags: ['bind', 'rw'] },
+      { qualifiers: ['audit'], sourcePattern: '**', fstype: '*', flags: ['umount'] },
+    ]
+    const profile = raw({ mounts }, { privileged: false })
+    const matching = mountRulesAt(profile, '/proc/1', '/mnt').map((number) => profile.mounts!.rules[number]!)
+    expect(matching).to.deep.include.members([
+      { operations: ['umount'], set: 0, clear: 0, source: '**', deny: false, audit: true },
+      {
+        operations: ['new', 'bind', 'remount', 'propagation'],
+        set: 1 << 12,
+        clear: 1,
+        fstype: 'none',
+        source: '/proc**',
+        deny: true,
+        audit: false,
+      },
+    ])
+    expect(mountRulesAt(profile, '/data', '/mnt')).to.have.length(2)
+  })
+
+  it('with mistakes give every error, each at its field', () => {
+    const errors = errorsOf({
+      bpfRawRules: {
+        files: [
+          { qualifiers: deny, pattern: 'a/b', permissions: ['read'] },
+          { qualifiers: deny, pattern: '/a', permissions: ['reed'] },
+        ],
+        network: {
+          egress: {
+            toDestinations: [
+              { qualifiers: deny, ip: '10.0.0.0/8' },
+              { qualifiers: deny, cidr: '10/8', ports: [{ port: 9, endPort: 8 }] },
+            ],
+          },
+        },
+        mounts: [{ qualifiers: deny, sourcePattern: '/x//', fstype: '*', flags: ['bind'] }],
+      },
+    })
+    expect(
+      errors.map(({ code, path }) => `${code} ${path.replace('spec.policy.enhanceProtect.bpfRawRules.', '')}`),
+    ).to.deep.equal([
+      'BAD_PATTERN files[0].pattern',
+      'NOT_ALLOWED files[1].permissions[0]',
+      'BAD_ADDRESS network.egress.toDestinations[0].ip',
+      'BAD_ADDRESS network.egress.toDestinations[1].cidr',
+      'BAD_ADDRESS network.egress.toDestinations[1].ports[0]',
+      'BAD_PATTERN mounts[0].sourcePattern',
+    ])
+  })
+
+  it('that are too many for the kernel are refused, the most expensive by their fields', () => {
+    const files = Array.from({ length: 60 }, (_, i) => ({
+      qualifiers: deny,
+      pattern: i < 30 ? `/srv/${i}` : `/**/from-${i}/**/to-${i}`,
+      permissions: ['read'],
+    }))
+    const errors = errorsOf({ privileged: true, bpfRawRules: { files } })
+    expect(errors).to.have.length(5)
+    for (const { code, path } of errors) {
+      expect(code).to.equal('TOO_LARGE')
+      expect(Number(/files\[(\d+)\]$/.exec(path)?.[1])).to.be.at.least(30)
+    }
+  })
+
+  it('about too many different mounts are refused', () => {
+    const mounts = Array.from({ length: 1025 }, (_, i) => ({
+      qualifiers: deny,
+      sourcePattern: `/m/${i}`,
+      fstype: '*',
+      flags: ['bind'],
+    }))
+    expect(errorsOf({ privileged: true, bpfRawRules: { mounts } }).map(({ code, path }) => [code, path])).to.deep.equal(
+      [['TOO_LARGE', 'spec.policy.enhanceProtect.bpfRawRules.mounts']],
+    )
+  })
+
+  it('10,000 of them compile', () => {
+    const files = Array.from({ length: 10_000 }, (_, i) => ({
+      qualifiers: deny,
+      pattern: `/srv/${i % 97}/file-${i}`,
+      permissions: ['write'],
+    }))
+    const profile = raw({ files })
+    expect(flagsAt(profile, '/srv/7/file-7')).to.equal('write append |')
+    expect(profile.files.automaton!.bytes).to.be.below(1_000_000)
+  })
+})
