@@ -70,8 +70,8 @@ describe('a reflector with handlers', () => {
 
     it('an observer that throws becomes a warning', async () => {
       const warnings: string[] = []
-      const onWarning = (warning: Error) => warnings.push(warning.message)
-      process.on('warning', onWarning)
+      const { emitWarning } = process
+      process.emitWarning = (warning: string | Error) => void warnings.push(String(warning))
       const { model, reflector } = await started({
         observer: {
           listed: () => {
@@ -82,7 +82,7 @@ describe('a reflector with handlers', () => {
       model.set('a', 1)
       await settle()
       expect(reflector.store.size).to.equal(1)
-      process.off('warning', onWarning)
+      process.emitWarning = emitWarning
       expect(warnings.join()).to.match(/listed.*metrics are down/)
       await reflector.stop()
     })
