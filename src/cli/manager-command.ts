@@ -79,7 +79,7 @@ class ManagerRole implements Role {
   }
 
   async stop(): Promise<void> {
-    this.#stop.abort(new Error('The manager was told to end'))
+    this.#stop.abort(new Error('The manager was stopped'))
     await this.#manager?.stop()
     await this.#connection.close()
   }

@@ -19,7 +19,7 @@ import {
 
 const untilSignal = `
 SIGTERM and SIGINT end it in order; a second one at once. SIGUSR1 logs how it stands.
-Exit status: 0 it was told to end; 1 it could not start, go on, or end in time; 2 misuse.`
+Exit status: 0 a signal ended it; 1 it could not start, go on, or end in time; 2 misuse.`
 
 function clusterOptions(command: Command): Command {
   return command
