@@ -21,7 +21,6 @@ const documents = [
   'apis__authentication.k8s.io__v1',
   'apis__authorization.k8s.io__v1',
   'apis__autoscaling__v1',
-  'apis__batch__v1',
   'apis__coordination.k8s.io__v1',
   'apis__events.k8s.io__v1',
   'apis__policy__v1',
@@ -78,7 +77,7 @@ export function builtInDefinitions(moduleDirectory: string): string {
 const withMessages = [
   'core',
   'apps',
-  'batch',
+
   'coordination',
   'events',
   'policy',

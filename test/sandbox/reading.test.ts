@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { duplicateFields } from '../../src/sandbox/api-server/http/json-duplicates.ts'
 import { requestInfo } from '../../src/sandbox/api-server/http/request-info.ts'
 import { decodeProtobuf, ProtobufError } from '../../src/sandbox/api-server/protobuf/decode.ts'
+import { at } from '../../src/sandbox/api-server/schema/json.ts'
 import { matchesLabels } from '../../src/sandbox/api-server/selectors/label-requirement.ts'
 import { parseLabelSelector } from '../../src/sandbox/api-server/selectors/parse-label-selector.ts'
 
@@ -93,6 +94,43 @@ describe('bodies', () => {
       kind: 'ConfigMap',
       metadata: { name: 'a' },
       data: { x: 'y' },
+    })
+  })
+
+  it('in protobuf keep what a zero means, and what is inline in JSON', () => {
+    // As client-go 0.37 encodes a Deployment without replicas, and what helm writes of a release.
+    const deployment =
+      '6b3873000a150a07617070732f7631120a4465706c6f796d656e7412f4010a1f0a0377656212001a0022002a003200380042' +
+      '005a0a0a03617070120377656212c2010800120c0a0a0a0361707012037765621aa7010a1c0a0012001a0022002a00320038' +
+      '0042005a0a0a0361707012037765621286010a090a0176120412020a00125a0a046d61696e1201782a00320a0a0010001850' +
+      '22002a00420f0a0d0a0363707512060a043530306d52200a1412120a00120a080110001a04687474701a0022001000180020' +
+      '00280030006a007200800100880100900100a201001a00320042004a0052005800600068008201008a01009a0100a80100c2' +
+      '010022020a00280038001a0c0800100018002000280038001a002200'
+    const container = {
+      name: 'main',
+      image: 'x',
+      ports: [{ containerPort: 80, hostPort: 0 }],
+      resources: { limits: { cpu: '500m' } },
+      livenessProbe: { httpGet: { port: 'http' } },
+    }
+    const decoded = decodeProtobuf(Buffer.from(deployment, 'hex'))
+    expect(decoded).to.deep.include({ apiVersion: 'apps/v1', kind: 'Deployment' })
+    expect(at(decoded, 'spec', 'replicas')).to.equal(0)
+    expect(at(decoded, 'spec', 'template', 'spec')).to.deep.include({
+      automountServiceAccountToken: false,
+      volumes: [{ name: 'v', emptyDir: {} }],
+    })
+    expect(at(decoded, 'spec', 'template', 'spec', 'containers', 0)).to.deep.include(container)
+    const secret =
+      '6b3873000a0c0a0276311206536563726574124f0a270a1773682e68656c6d2e72656c656173652e76312e782e763112001a' +
+      '0022002a0032003800420012100a0772656c65617365120562797465731a1268656c6d2e73682f72656c656173652e76311a' +
+      '002200'
+    expect(decodeProtobuf(Buffer.from(secret, 'hex'))).to.deep.equal({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'sh.helm.release.v1.x.v1' },
+      type: 'helm.sh/release.v1',
+      data: { release: Buffer.from('bytes').toString('base64') },
     })
   })
 

@@ -264,7 +264,6 @@ const asking: Scenario = {
     { line: 'kubectl create role reader --verb=get,list --resource=pods' },
     { line: 'kubectl create rolebinding reader --role=reader --user=jane' },
     { line: 'kubectl describe role reader' },
-    { line: 'kubectl get rolebinding reader -o wide' },
     { line: 'sleep 1; kubectl auth can-i list pods --as=jane', says: 'yes' },
     { line: 'kubectl create serviceaccount bot' },
     { line: 'kubectl create token bot --duration=10m | tr -cd . | wc -c', says: '2' },

@@ -58,14 +58,16 @@ function fieldValue(field: protobuf.Field, value: unknown): JsonValue | undefine
   return field.repeated ? items.map(([, item]) => item) : Object.fromEntries(items)
 }
 
+/** Where a number that is not set is sent as zero, and no zero is meant. */
+const withoutZeros = new Set([`${META}ObjectMeta`, '.k8s.io.api.core.v1.Probe'])
+
 function objectIn(type: protobuf.Type, message: Message): JsonObject {
   const { properties } = publishedDefinitions()[type.fullName.replace('.k8s.io.', 'io.k8s.')] ?? {}
-  const isMeta = type.fullName === `${META}ObjectMeta`
   const object: JsonObject = {}
   for (const field of type.fieldsArray) {
     const value = Object.hasOwn(message, field.name) ? fieldValue(field, message[field.name]) : undefined
     // Empty texts are sent for whatever has not been set; numbers may be meant.
-    if (value === undefined || value === '' || (isMeta && value === 0)) continue
+    if (value === undefined || value === '' || (value === 0 && withoutZeros.has(type.fullName))) continue
     const isInline = isObject(properties) && !Object.hasOwn(properties, field.name) && isObject(value)
     if (isInline) Object.assign(object, value)
     else object[field.name] = value

@@ -53,7 +53,6 @@ const noBudget = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, 
 /** What is otherwise than plain, by group and plural. */
 const special: Readonly<Record<string, Partial<Behaviour>>> = {
   '/namespaces': { ...returning, initialStatus: { phase: 'Active' } },
-  '/persistentvolumeclaims': { ...returning, initialStatus: { phase: 'Pending' } },
   '/pods': { ...ofSpec, ...returning, statusKeeps: ['ownerReferences'] },
   '/serviceaccounts': returning,
   '/services': { ...returning, ...creating, initialStatus: { loadBalancer: {} } },
@@ -63,7 +62,6 @@ const special: Readonly<Record<string, Partial<Behaviour>>> = {
   'apps/deployments': deployment,
   'apps/replicasets': { ...ofSpec, initialStatus: { replicas: 0 } },
   'apps/statefulsets': { ...ofSpec, initialStatus: { replicas: 0, availableReplicas: 0 } },
-  'batch/jobs': { ...ofSpec, initialStatus: {}, defaultPropagation: 'Orphan' },
   'policy/poddisruptionbudgets': { ...ofSpec, ...conditional, initialStatus: noBudget },
   'scheduling.k8s.io/priorityclasses': { newGeneration: () => false },
   'coordination.k8s.io/leases': { ...conditional, ...creating },

@@ -62,10 +62,6 @@ const groups: Readonly<Record<string, readonly ResourceSpec[]>> = {
     local('Event', 'events', short('ev')),
     global('Namespace', 'namespaces', { ...short('ns'), ...namespace }),
     global('Node', 'nodes', { ...short('no'), ...withStatus('Node', proxy('NodeProxyOptions')) }),
-    local('PersistentVolumeClaim', 'persistentvolumeclaims', {
-      ...short('pvc'),
-      ...withStatus('PersistentVolumeClaim'),
-    }),
     local('Pod', 'pods', { ...short('po'), ...all, ...pod }),
     local('Secret', 'secrets'),
     local('ServiceAccount', 'serviceaccounts', { ...short('sa'), ...token }),
@@ -89,7 +85,6 @@ const groups: Readonly<Record<string, readonly ResourceSpec[]>> = {
     global('SelfSubjectRulesReview', 'selfsubjectrulesreviews', created),
     global('SubjectAccessReview', 'subjectaccessreviews', created),
   ],
-  batch: [local('Job', 'jobs', { ...all, ...withStatus('Job') })],
   policy: [
     local('PodDisruptionBudget', 'poddisruptionbudgets', { ...short('pdb'), ...withStatus('PodDisruptionBudget') }),
   ],

@@ -8,7 +8,6 @@ export const creating: Scenario = {
       line: 'kubectl create deployment made --image=docker.io/varmor/busybox:1 --replicas=0 -o yaml',
       says: 'replicas: 0',
     },
-    { line: 'kubectl create job once --image=docker.io/varmor/busybox:1 -- true', says: 'job.batch/once created' },
     { line: 'kubectl create namespace $NAMESPACE-more', says: 'namespace/<namespace>-more created' },
     { line: 'kubectl get namespace $NAMESPACE-more -o yaml' },
     { line: 'kubectl create namespace Bad_Name', status: 1 },
@@ -36,14 +35,8 @@ export const creating: Scenario = {
     {
       line: 'kubectl run alone --image=docker.io/varmor/busybox:1 --restart=Never --overrides=\'{"spec":{"nodeSelector":{"a":"nowhere"}}}\'',
     },
-    { line: 'kubectl get pod alone -o yaml', says: 'kube-api-access' },
-    {
-      line: 'kubectl get pod alone --show-managed-fields -o jsonpath=\'{.metadata.managedFields[?(@.manager=="kubectl-run")].fieldsV1}\'',
-      says: 'f:containers',
-    },
     { line: 'kubectl describe pod alone --show-events=false' },
     { line: 'kubectl run alone --image=x', status: 1, says: 'AlreadyExists' },
-    { line: 'kubectl run Bad --image=x', status: 1 },
     { line: 'kubectl delete pod alone --force --grace-period=0' },
     { line: 'kubectl create token default --bound-object-kind=Pod --bound-object-name=nobody', status: 1 },
     { line: 'kubectl create -f /nowhere', status: 1 },

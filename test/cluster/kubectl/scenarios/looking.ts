@@ -40,7 +40,6 @@ export const looking: Scenario = {
     { line: 'kubectl get all' },
     { line: 'kubectl events' },
     { line: 'kubectl get events' },
-    { line: 'kubectl describe namespace $NAMESPACE' },
     { line: 'kubectl top pods', status: 1 },
   ],
 }
