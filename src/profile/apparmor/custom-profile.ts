@@ -2,12 +2,13 @@ import { type FieldError, nearestName } from '../../api/field-error.ts'
 import type { AppArmorFeatures } from '../context.ts'
 import type { Skipped } from '../result.ts'
 import { abstractions, quietAbstractions } from './abstractions.ts'
+import { overlaps } from './exact-overlap.ts'
 import { comment } from './quoted.ts'
 import { takeRule, textError } from './raw-rules.ts'
 import { atLeast, audited, type ParsedRule, parseRule, refused } from './rule-grammar.ts'
 import { BadText, type Token, tokensOf } from './tokens.ts'
-import { expanded } from './transition-conflicts.ts'
-import { hasWildcard, pathOf } from './value.ts'
+import { exactExecutions, tooManyWays } from './transition-conflicts.ts'
+import { pathOf } from './value.ts'
 
 /** A profile that a user or behaviour modelling wrote, understood and written anew. */
 export interface CustomBlock {
@@ -270,15 +271,13 @@ class Parser {
 
 /** The parser takes one way to execute a path; where both rules have wildcards it will say itself that they clash. */
 function checkTransitions(rules: readonly ParsedRule[]): void {
-  const ways = new Map<string, string>()
-  for (const { line, executes } of rules) {
-    if (executes === undefined || hasWildcard(executes.path)) continue
-    for (const path of expanded(executes.path)) {
-      const other = ways.get(path) ?? executes.transition
-      if (other !== executes.transition) throw new BadText(line, `${path} is executed with ${other} by another rule`)
-      ways.set(path, other)
-    }
-  }
+  const executions = exactExecutions(rules)
+  const found = overlaps(executions.map(({ path, transition }) => ({ value: path, kind: transition })))
+  if (found === undefined) throw new BadText(executions[0]!.line, tooManyWays)
+  const [clash] = found.sort((a, b) => a.second - b.second || a.first - b.first)
+  if (clash === undefined) return
+  const { transition } = executions[clash.first]!
+  throw new BadText(executions[clash.second]!.line, `${clash.path} is executed with ${transition} by another rule`)
 }
 
 function strange(name: string): string {

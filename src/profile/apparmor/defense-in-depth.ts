@@ -8,8 +8,7 @@ import { comment, literal, quoted } from './quoted.ts'
 import { readRawRules } from './raw-rules.ts'
 import { audited } from './rule-grammar.ts'
 import { type TargetedRaw, type TargetGroup, targetErrors, targetGroups, withTwins } from './targets.ts'
-import { transitionConflicts } from './transition-conflicts.ts'
-import { exactMatcher, hasWildcard } from './value.ts'
+import { exactExecutions, targetConflicts, tooManyWays, transitionConflicts } from './transition-conflicts.ts'
 
 type Errors = { ok: false; errors: FieldError[] }
 
@@ -94,15 +93,15 @@ function additions(
 
 /** A program with rules of its own is executed in one way, which the policy says; the profile must not say another. */
 function profileConflicts(block: CustomBlock, groups: readonly TargetGroup[], path: string): FieldError[] {
-  const targets = new Set(groups.flatMap((group) => group.targets.map((target) => quoted(literal(target)))))
-  const clashes = block.rules.flatMap(({ line, executes }): FieldError[] => {
-    if (executes === undefined || hasWildcard(executes.path)) return []
-    const matcher = exactMatcher(executes.path)
-    const target = [...targets].find((each) => matcher.test(each))
-    if (target === undefined) return []
-    const problem = `line ${line}: ${target} has rules of its own in appArmorRawRules, and so is not executed with "${executes.transition}"`
-    return [{ code: 'CONFLICT', path, problem }]
-  })
+  const targets = groups.flatMap((group) => group.targets)
+  const conflicts = targetConflicts(exactExecutions(block.rules), targets)
+  const clashes: FieldError[] =
+    conflicts === undefined
+      ? [{ code: 'TOO_LARGE', path, problem: tooManyWays }]
+      : conflicts.map(({ execution: { line, transition }, target }) => {
+          const problem = `line ${line}: ${quoted(literal(target))} has rules of its own in appArmorRawRules, and so is not executed with "${transition}"`
+          return { code: 'CONFLICT', path, problem }
+        })
   const children = block.children.filter(({ name }) => /^child_\d+$/.test(name) && groups.length > 0)
   const names = children.map(({ name }): FieldError => {
     return {

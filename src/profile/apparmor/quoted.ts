@@ -10,9 +10,9 @@ function octal(byte: number): string {
  * scanner, which keeps a backslash before those that a glob would read (processunquoted() in parser_misc.c). Neither a
  * quote nor a backslash before one is ever written: the scanner takes `\"` for a quote inside the text, even at its end.
  */
-export function literal(text: string): string {
+export function literal(text: string | Uint8Array): string {
   let escaped = ''
-  for (const byte of Buffer.from(text)) {
+  for (const byte of typeof text === 'string' ? Buffer.from(text) : text) {
     const char = String.fromCharCode(byte)
     escaped += plain.test(char) ? char : octal(byte)
   }

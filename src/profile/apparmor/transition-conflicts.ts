@@ -1,32 +1,67 @@
 import type { FieldError } from '../../api/field-error.ts'
+import { overlaps } from './exact-overlap.ts'
 import { literal, quoted } from './quoted.ts'
-import type { RawRules } from './raw-rules.ts'
-import type { TargetGroup } from './targets.ts'
-import { exactMatcher, hasWildcard } from './value.ts'
+import type { ParsedRule } from './rule-grammar.ts'
+import { hasWildcard } from './value.ts'
 
-const alternatives = /\{([^{}]*)\}/
+/** A rule that says how it executes a path which has no wildcard, and so is the only one that may. */
+export interface ExactExecution {
+  path: string
+  transition: string
+  line: number
+}
 
-/** Every path that a value with alternatives but without wildcards stands for. */
-export function expanded(value: string): string[] {
-  const match = alternatives.exec(value)
-  if (match === null) return [value]
-  return match[1]!.split(',').flatMap((each) => expanded(value.replace(alternatives, () => each)))
+/** What is said of alternatives that cannot be compared within the bound. */
+export const tooManyWays =
+  'the alternatives in braces of rules that execute programs overlap in too many ways to be compared: write fewer of them into one rule'
+
+/** Those of the rules that contradict any other way to execute one of their paths (is_merged_x_consistent() in hfa.cc). */
+export function exactExecutions(rules: readonly ParsedRule[]): ExactExecution[] {
+  return rules.flatMap(({ line, executes, needs }) =>
+    executes === undefined || needs !== undefined || hasWildcard(executes.path) ? [] : [{ ...executes, line }],
+  )
+}
+
+/** An execution of a program that has rules of its own, and so runs in a child profile. */
+export interface TargetConflict {
+  execution: ExactExecution
+  target: string
 }
 
 /**
- * A target runs in a child profile, and the parser takes one way to execute a path: a rule that names the same path
- * without a wildcard and says `ix` contradicts it (is_merged_x_consistent() in hfa.cc; a wildcard gives way).
+ * The executions that name one of the targets: one target each. The parser takes one way to execute a path, and a target's is
+ * its child profile.
+ * @returns undefined where they cannot be compared within the bound
  */
-export function transitionConflicts(raw: readonly RawRules[], groups: readonly TargetGroup[]): FieldError[] {
-  const targets = new Map(groups.flatMap((group) => group.targets.map((target) => [quoted(literal(target)), target])))
-  return raw.flatMap(({ path, rules }) =>
-    rules.flatMap(({ line, executes, needs }): FieldError[] => {
-      if (executes === undefined || needs !== undefined || hasWildcard(executes.path)) return []
-      const matcher = exactMatcher(executes.path)
-      const target = [...targets.keys()].find((each) => matcher.test(each))
-      if (target === undefined) return []
-      const problem = `line ${line}: ${targets.get(target)} has rules of its own and so runs in a child profile, not with "${executes.transition}"; leave the permission out here, or give the rule this target`
-      return [{ code: 'CONFLICT', path, given: targets.get(target), problem }]
-    }),
-  )
+export function targetConflicts(
+  executions: readonly ExactExecution[],
+  targets: readonly string[],
+): TargetConflict[] | undefined {
+  const found = overlaps([
+    ...executions.map(({ path }) => ({ value: path, kind: 'execution' })),
+    ...targets.map((target) => ({ value: quoted(literal(target)), kind: 'target' })),
+  ])
+  if (found === undefined) return undefined
+  const targetOf = new Map<number, number>()
+  for (const { first, second } of found) targetOf.set(first, Math.min(second, targetOf.get(first) ?? second))
+  return [...targetOf].map(([first, second]) => ({
+    execution: executions[first]!,
+    target: targets[second - executions.length]!,
+  }))
+}
+
+/** The conflicts of raw rules for the whole profile with the programs that have rules of their own. */
+export function transitionConflicts(
+  raw: readonly { path: string; rules: readonly ParsedRule[] }[],
+  groups: readonly { targets: readonly string[] }[],
+): FieldError[] {
+  const targets = groups.flatMap((group) => group.targets)
+  return raw.flatMap(({ path, rules }): FieldError[] => {
+    const conflicts = targetConflicts(exactExecutions(rules), targets)
+    if (conflicts === undefined) return [{ code: 'TOO_LARGE', path, problem: tooManyWays }]
+    return conflicts.map(({ execution: { line, transition }, target }) => {
+      const problem = `line ${line}: ${target} has rules of its own and so runs in a child profile, not with "${transition}"; leave the permission out here, or give the rule this target`
+      return { code: 'CONFLICT', path, given: target, problem }
+    })
+  })
 }

@@ -146,16 +146,3 @@ export function pathOf(token: Token): string {
 export function hasWildcard(value: string): boolean {
   return /[*?]/.test(value)
 }
-
-/** Matches the literal texts, escaped and in quotes, that a value without wildcards stands for. */
-export function exactMatcher(value: string): RegExp {
-  const source = value.replace(
-    /\[(\^?)([^\]]+)\]|[{},]|\\|[.+|$()^]/g,
-    (part, not: string | undefined, inside: string | undefined) => {
-      if (inside !== undefined) return not === '^' ? `(?:(?!["\\\\])[^${inside}]|\\\\[0-7]{3})` : `[${inside}]`
-      if (part === '{') return '(?:'
-      return part === '}' ? ')' : part === ',' ? '|' : `\\${part}`
-    },
-  )
-  return new RegExp(`^${source}$`)
-}
