@@ -24,18 +24,18 @@ const ROUNDS = 8
 export function withoutFaults(object: unknown, faults: readonly FieldError[]): SoundRest | undefined {
   const copy = structuredClone(object)
   if (!isObject(copy) || !isObject(copy['spec']) || !isObject(copy['spec']['policy'])) return undefined
-  const replaced: string[] = []
+  const replaced = new Set<string>()
   let remaining = seriousOf(faults)
   for (let round = 0; round < ROUNDS && remaining.size > 0; round++) {
     if (!isObject(copy['spec']['policy'])) return undefined
-    replaced.push(...repairAll(copy, copy['spec'], copy['spec']['policy'], remaining))
+    for (const place of repairAll(copy, copy['spec'], copy['spec']['policy'], remaining)) replaced.add(place)
     remaining = seriousOf(validatePolicy(copy))
   }
   if (remaining.size > 0) return undefined
   return {
     policy: copy as unknown as AnyPolicy,
     // What was taken out is missing now, and its fault is reported already.
-    isReal: ({ code, path }) => code !== 'REQUIRED' && !replaced.some((place) => isAtOrBelow(path, place)),
+    isReal: ({ code, path }) => code !== 'REQUIRED' && !placesAbove(path).some((place) => replaced.has(place)),
   }
 }
 
@@ -53,7 +53,8 @@ function repairAll(object: Json, spec: Json, policy: Json, faulty: ReadonlySet<s
   if (any('status')) delete object['status']
   if (any('spec.target')) spec['target'] = { kind: 'Deployment', name: 'unnamed' }
   if (any('spec.updateExistingWorkloads')) delete spec['updateExistingWorkloads']
-  const replaced = [...faulty].flatMap((path) => (path.startsWith('spec.policy.') ? repair(object, path, faulty) : []))
+  const sound = new SoundItems(faulty)
+  const replaced = [...faulty].flatMap((path) => (path.startsWith('spec.policy.') ? repair(object, path, sound) : []))
   if (faulty.has('spec.policy.mode')) policy['mode'] = modeOf(policy)
   if (faulty.has('spec.policy.enforcer')) {
     policy['enforcer'] = policy['mode'] === 'DefenseInDepth' ? 'AppArmorSeccomp' : 'AppArmorBPFSeccomp'
@@ -76,8 +77,10 @@ function stepsOf(path: string): Step[] {
   return [...steps].map(([, index, quoted, name]) => (index !== undefined ? Number(index) : (quoted ?? name ?? '')))
 }
 
-function isAtOrBelow(path: string, place: string): boolean {
-  return path === place || (path.startsWith(place) && /^[.[]/.test(path.slice(place.length)))
+/** The path itself, and those of all that it lies in. */
+function placesAbove(path: string): string[] {
+  const ends = [...path.matchAll(/[.[]/g)].map(({ index }) => index)
+  return [...ends.map((end) => path.slice(0, end)), path]
 }
 
 /** The text of the first `count` steps of a path. */
@@ -99,16 +102,34 @@ function valueAt(root: unknown, steps: readonly Step[]): unknown {
  * Mends the innermost list item that the fault is in: a sound item of the list stands in for it, and its place is
  * returned. A list without one, and a field outside of lists, is removed.
  */
-function repair(root: Json, path: string, faulty: ReadonlySet<string>): string[] {
+function repair(root: Json, path: string, items: SoundItems): string[] {
   const steps = stepsOf(path)
   const at = steps.findLastIndex((step) => typeof step === 'number')
   const list = at < 0 ? undefined : valueAt(root, steps.slice(0, at))
   if (!Array.isArray(list)) return removeField(root, steps)
-  const listPath = prefixOf(steps, at)
-  const sound = list.find((_, i) => ![...faulty].some((place) => isAtOrBelow(place, `${listPath}[${i}]`)))
+  const sound = items.of(list, prefixOf(steps, at))
   if (sound === undefined) return removeField(root, steps.slice(0, at))
   list[steps[at] as number] = sound
   return [prefixOf(steps, at + 1)]
+}
+
+/** For each list the first item that no fault is in, looked for once. */
+class SoundItems {
+  readonly #touched: ReadonlySet<string>
+  readonly #found = new Map<string, unknown>()
+
+  constructor(faulty: ReadonlySet<string>) {
+    this.#touched = new Set([...faulty].flatMap(placesAbove))
+  }
+
+  of(list: readonly unknown[], path: string): unknown {
+    if (!this.#found.has(path))
+      this.#found.set(
+        path,
+        list.find((_, i) => !this.#touched.has(`${path}[${i}]`)),
+      )
+    return this.#found.get(path)
+  }
 }
 
 /** Removes the field; one that is needed takes its section with it, and mode and enforcer stay for the caller. */
