@@ -25,12 +25,15 @@ export function defenseInDepthProfile(
 
   const seen = (rule: SyscallRule) => (allowViolations ? observed(rule) : rule)
   const first = new RuleSet()
-  for (const { rule, path: at } of raw.rules)
-    if (first.add(seen(rule)) === 'inexpressible') errors.push(clash(rule, at))
+  for (const { rule, path: at } of raw.rules) {
+    const added = first.add(seen(rule))
+    if (added === 'inexpressible' || added === 'too-costly') errors.push(clash(rule, at, added))
+  }
   const rest = asLoaded(base).flatMap((rule) => {
     const parts = first.rest(seen(rule))
-    if (parts === undefined) errors.push(clash(rule, join(path, 'syscallRawRules')))
-    return parts ?? []
+    if (typeof parts !== 'string') return parts
+    errors.push(clash(rule, join(path, 'syscallRawRules'), parts))
+    return []
   })
   // A runtime passes over rules that do what the default does.
   const standard = defaultOf(base, allowViolations)
@@ -86,7 +89,11 @@ function asLoaded(base: CustomProfile): SyscallRule[] {
 
 function wronglyBuilt(rules: readonly SyscallRule[]): string[] {
   const byName = new Map<string, SyscallRule[]>()
-  for (const rule of rules) byName.set(rule.name, [...(byName.get(rule.name) ?? []), rule])
+  for (const rule of rules) {
+    const named = byName.get(rule.name)
+    if (named === undefined) byName.set(rule.name, [rule])
+    else named.push(rule)
+  }
   return [...byName].filter(([, named]) => !isBuiltRight(named)).map(([name]) => name)
 }
 

@@ -61,7 +61,7 @@ function add(
   skipped: Skipped[],
 ): void {
   const added = set.add(rule)
-  if (added === 'inexpressible') errors.push(clash(rule, path))
+  if (added === 'inexpressible' || added === 'too-costly') errors.push(clash(rule, path, added))
   if (added === 'misbuilt') errors.push(misbuilt(rule.name, path))
   if (added === 'covered') {
     const reason = `${rule.action} for ${rule.name} never applies: syscallRawRules decide every such call otherwise`
@@ -69,8 +69,12 @@ function add(
   }
 }
 
-/** Two rules that overlap, and what is left of the second cannot be said. */
-export function clash({ name, action }: SyscallRule, path: string): FieldError {
+/** Two rules that overlap, and what is left of the second cannot be said, or not be found within the bound. */
+export function clash({ name, action }: SyscallRule, path: string, how: 'inexpressible' | 'too-costly'): FieldError {
+  if (how === 'too-costly') {
+    const problem = `${action} for ${name} and the rules before it overlap in too many ways to be compared: name fewer values under masks, or give them one action`
+    return { code: 'TOO_LARGE', path, problem }
+  }
   const problem =
     `${action} for ${name} overlaps with another action of syscallRawRules on the same argument, ` +
     'and seccomp has no words for what is left of it'

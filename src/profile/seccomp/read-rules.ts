@@ -29,13 +29,29 @@ export function readRules(list: unknown, path: string, report: Report, notify: b
     read.errors.push(report(path, 'must be a list of rules'))
     return read
   }
-  for (const [i, entry] of list.entries()) readEntry(entry, join(path, i), report, notify, read)
+  const nearest = nearestCalls()
+  for (const [i, entry] of list.entries()) {
+    const checked = readEntry(entry, join(path, i), report, notify, read)
+    if (checked !== undefined) addRules(checked, join(path, i), read, nearest)
+  }
   return read
+}
+
+/** More names of calls that do not exist than these get no hint: to find one takes a look at every call that Linux has. */
+const MOST_HINTS = 50
+
+function nearestCalls(): (name: string) => string | undefined {
+  const found = new Map<string, string | undefined>()
+  return (name) => {
+    if (!found.has(name) && found.size < MOST_HINTS) found.set(name, nearestName(name, syscallNames()))
+    return found.get(name)
+  }
 }
 
 type Entry = { names: string[]; action: Action; errno?: number; alternatives: Comparison[][] }
 
-function readEntry(entry: unknown, path: string, report: Report, notify: boolean, read: ReadRules): void {
+/** @returns the entry, unless there are errors in it, which `read` has then */
+function readEntry(entry: unknown, path: string, report: Report, notify: boolean, read: ReadRules): Entry | undefined {
   const before = read.errors.length
   const fail: Report = (step, problem, more) => {
     const error = report(step === '' ? path : join(path, step), problem, more)
@@ -44,7 +60,7 @@ function readEntry(entry: unknown, path: string, report: Report, notify: boolean
   }
   if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) {
     fail('', 'must be a rule with names and an action')
-    return
+    return undefined
   }
   const { names, action, errnoRet, args } = entry as Record<string, unknown>
   checkFields(entry, fail)
@@ -52,23 +68,25 @@ function readEntry(entry: unknown, path: string, report: Report, notify: boolean
   checkAction(action, names, notify, fail)
   checkErrno(errnoRet, action, fail)
   const written = readArguments(args, fail)
-  if (read.errors.length > before) return
-
-  const errno = errnoRet === undefined ? {} : { errno: errnoRet as number }
-  const checked: Entry = {
+  if (read.errors.length > before) return undefined
+  return {
     names: names as string[],
     action: action as Action,
     alternatives: alternatives(written),
-    ...errno,
+    ...(errnoRet !== undefined && { errno: errnoRet as number }),
   }
-  addRules(checked, path, read)
 }
 
-function addRules({ names, action, errno, alternatives }: Entry, path: string, read: ReadRules): void {
+function addRules(
+  { names, action, errno, alternatives }: Entry,
+  path: string,
+  read: ReadRules,
+  nearest: (name: string) => string | undefined,
+): void {
   const skip = (rule: string, reason: string) => read.skipped.push({ enforcer: 'Seccomp', path, rule, reason })
   if (alternatives.length === 0) skip(names.join(', '), 'no argument can meet the comparison, so that it never applies')
   for (const name of names) {
-    if (!isSyscall(name)) skip(name, unknownSyscall(name))
+    if (!isSyscall(name)) skip(name, unknownSyscall(nearest(name)))
   }
   for (const when of alternatives) {
     for (const name of names.filter(isSyscall)) {
@@ -77,8 +95,7 @@ function addRules({ names, action, errno, alternatives }: Entry, path: string, r
   }
 }
 
-function unknownSyscall(name: string): string {
-  const nearest = nearestName(name, syscallNames())
+function unknownSyscall(nearest: string | undefined): string {
   const hint = nearest === undefined ? '' : `; did you mean ${JSON.stringify(nearest)}?`
   return `no system call of Linux has this name, and container runtimes pass over it${hint}`
 }

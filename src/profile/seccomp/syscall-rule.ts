@@ -72,11 +72,33 @@ function overlap(rule: SyscallRule, cover: SyscallRule): boolean {
  * only, also under masks; rules that compare one argument each, with 32 bits.
  */
 export function isBuiltRight(rules: readonly SyscallRule[]): boolean {
-  const conditional = rules.filter(({ when }) => when.length > 0)
-  if (conditional.length <= 1) return true
-  const all = conditional.flatMap(({ when }) => when)
-  if (all.every(({ kind }) => kind === 'masked')) return true
-  return all.length === conditional.length && !all.some(isWide)
+  return isRight(formsOf(rules))
+}
+
+/** What `isBuiltRight` looks at, so that a set need not look at all of its rules for each that comes. */
+interface Forms {
+  /** Rules with comparisons, and all of their comparisons. */
+  conditional: number
+  comparisons: number
+  onlyEquality: boolean
+  hasWide: boolean
+}
+
+const noForms: Forms = { conditional: 0, comparisons: 0, onlyEquality: true, hasWide: false }
+
+function formsOf(rules: readonly SyscallRule[], before: Forms = noForms): Forms {
+  const forms = { ...before }
+  for (const { when } of rules) {
+    if (when.length > 0) forms.conditional++
+    forms.comparisons += when.length
+    forms.onlyEquality &&= when.every(({ kind }) => kind === 'masked')
+    forms.hasWide ||= when.some(isWide)
+  }
+  return forms
+}
+
+function isRight({ conditional, comparisons, onlyEquality, hasWide }: Forms): boolean {
+  return conditional <= 1 || onlyEquality || (comparisons === conditional && !hasWide)
 }
 
 /** What became of a rule that was to be added to a set. */
@@ -88,22 +110,49 @@ export type Added =
   | 'inexpressible'
   /** With the others it would not be built right. */
   | 'misbuilt'
+  /** The rules overlap in too many ways to be compared. */
+  | 'too-costly'
+
+/**
+ * Parts of rules that a set looks at, for all of its rules together. At each earlier rule with a mask a rule may fall into 64 parts:
+ * without a bound forty rules for sixteen calls take half a minute.
+ */
+const MOST_STEPS = 200_000
+
+/** Into how many parts a rule falls at most outside of `cover`. */
+function cost({ when }: SyscallRule): number {
+  return when.reduce((sum, comparison) => sum + (comparison.kind === 'masked' ? 64 : 2), 1)
+}
+
+/** What is known of the rules for one call, so that one more need not look at all of them. */
+interface Named {
+  rules: SyscallRule[]
+  forms: Forms
+  /** Outcomes of rules without conditions. */
+  whole: Set<string>
+}
 
 /** Rules in which, for every call, at most one outcome applies; the earlier rule goes first. */
 export class RuleSet {
-  readonly #byName = new Map<string, SyscallRule[]>()
+  readonly #byName = new Map<string, Named>()
   readonly #seen = new Set<string>()
   readonly #rules: SyscallRule[] = []
+  #steps = 0
 
-  /** What the rules in the set that have another outcome leave of `rule`; undefined when it cannot be said. */
-  rest(rule: SyscallRule): SyscallRule[] | undefined {
+  /** What the rules in the set that have another outcome leave of `rule`. */
+  rest(rule: SyscallRule): SyscallRule[] | 'inexpressible' | 'too-costly' {
     let parts: SyscallRule[] = [rule]
     for (const earlier of this.named(rule.name)) {
       if (outcome(earlier) === outcome(rule)) continue
-      const rests = parts.map((part) => outside(part, earlier))
-      if (rests.includes(undefined)) return undefined
-      parts = rests.flatMap((rest) => rest ?? [])
-      if (parts.length > MAX_PARTS) return undefined
+      const left: SyscallRule[] = []
+      for (const part of parts) {
+        this.#steps += cost(earlier)
+        if (this.#steps > MOST_STEPS) return 'too-costly'
+        const rest = outside(part, earlier)
+        if (rest === undefined || left.length + rest.length > MAX_PARTS) return 'inexpressible'
+        left.push(...rest)
+      }
+      parts = left
     }
     return parts
   }
@@ -111,29 +160,31 @@ export class RuleSet {
   /** Adds the rest of `rule`, or leaves the set as it is. */
   add(rule: SyscallRule): Added {
     const parts = this.rest(rule)
-    if (parts === undefined) return 'inexpressible'
+    if (typeof parts === 'string') return parts
     if (parts.length === 0) return 'covered'
     const fresh = parts.filter((part) => !this.#says(part))
-    if (!isBuiltRight([...this.named(rule.name), ...fresh])) return 'misbuilt'
-    for (const part of fresh) this.#insert(part)
+    const named = this.#byName.get(rule.name) ?? { rules: [], forms: noForms, whole: new Set() }
+    const forms = formsOf(fresh, named.forms)
+    if (fresh.length > 0 && !isRight(forms)) return 'misbuilt'
+    this.#byName.set(rule.name, named)
+    named.forms = forms
+    for (const part of fresh) this.#insert(part, named)
     return 'added'
   }
 
   named(name: string): readonly SyscallRule[] {
-    return this.#byName.get(name) ?? []
+    return this.#byName.get(name)?.rules ?? []
   }
 
   #says(rule: SyscallRule): boolean {
-    const whole = this.named(rule.name).some(
-      ({ when, ...earlier }) => when.length === 0 && outcome(earlier) === outcome(rule),
-    )
-    return whole || this.#seen.has(keyOf(rule))
+    return this.#byName.get(rule.name)?.whole.has(outcome(rule)) === true || this.#seen.has(keyOf(rule))
   }
 
-  #insert(rule: SyscallRule): void {
+  #insert(rule: SyscallRule, named: Named): void {
     this.#seen.add(keyOf(rule))
     this.#rules.push(rule)
-    this.#byName.set(rule.name, [...this.named(rule.name), rule])
+    named.rules.push(rule)
+    if (rule.when.length === 0) named.whole.add(outcome(rule))
   }
 
   get rules(): readonly SyscallRule[] {
