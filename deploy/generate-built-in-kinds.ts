@@ -49,7 +49,7 @@ function sorted(value: unknown): unknown {
 }
 
 /**
- * What is published leaves out which values a field takes; a server tells of them, and so does `kubectl explain`. They are
+ * What is published leaves out which values a field takes; a server lists them, and so does `kubectl explain`. They are
  * in the Go code that the server's own document is made from.
  */
 function addEnum(all: Definitions, { definition, property, part, description, values }: EnumField): void {

@@ -5,7 +5,7 @@ export interface EnumField {
   property: string
   /** Where the values are those of the items of a list or of the entries of a map. */
   part?: 'items' | 'additionalProperties'
-  /** Of the field, where it tells of the values. */
+  /** Of the field, where it describes the values. */
   description?: string
   values: string[]
 }

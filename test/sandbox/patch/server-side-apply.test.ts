@@ -74,7 +74,7 @@ describe('sandbox/patch/server-side-apply', () => {
     ])
   })
 
-  it('removes what its manager no longer applies and nobody else owns', () => {
+  it('removes what its manager no longer applies and no other manager owns', () => {
     const made = apply('me', map({ a: '1', b: '2' }), undefined)
     const shared = apply('you', map({ b: '2' }), made)
     expect(apply('me', map({}), shared).data).to.deep.equal({ b: '2' })
@@ -148,7 +148,7 @@ describe('sandbox/patch/server-side-apply', () => {
     [
       'a value of another type',
       500,
-      'failed to create typed patch object (default/m; /v1, Kind=ConfigMap): .data.a: expected string, got number',
+      'failed to create typed patch object (default/m; /v1, Kind=ConfigMap): .data.a: expected string, got &value.valueUnstructured{Value:1}',
       { ...map({}), data: { a: 1 } },
     ],
   ]
@@ -283,7 +283,7 @@ describe('sandbox/patch/server-side-apply', () => {
       expect(entries(update('b', map({ x: '1' }, { managedFields: [{}] }), made))).to.deep.equal([])
     })
 
-    it('leaves structs of built-in kinds to nobody', () => {
+    it('gives no manager the structs of built-in kinds', () => {
       const object = {
         apiVersion: 'apps/v1',
         kind: 'Deployment',

@@ -33,7 +33,7 @@ const definition = (schema: JsonValue, more: JsonObject = {}, version: JsonObjec
 const issues = (crd: JsonObject, old?: JsonObject): string[] =>
   validateCustomResourceDefinition(crd, old).map(issueText)
 
-// Of one version, or of several that agree, the server tells on top of the spec.
+// Of one version, or of several that agree, the server reports mistakes on top of the spec.
 const root = 'spec.validation.openAPIV3Schema'
 const withSpec = (spec: JsonObject): JsonObject => ({ type: 'object', properties: { spec } })
 const inSpec = `${root}.properties[spec]`
@@ -208,7 +208,7 @@ describe('sandbox/schema/custom-resource-definition', () => {
   ]
   for (const [title, crd, wanted] of specs) it(`refuses ${title}`, () => expect(issues(crd)).to.deep.equal(wanted))
 
-  it('tells of a schema that only one version has where that version has it', () => {
+  it('reports a schema that only one version has where that version has it', () => {
     const version = (name: string, schema: JsonObject) => ({
       name,
       served: true,

@@ -210,7 +210,7 @@ describe('sandbox/schema/custom-resource', () => {
     ],
   ]
   for (const [title, schema, spec, wanted] of rows)
-    it(`tells of ${title}`, () => expect(issues(schema, spec)).to.deep.equal(wanted))
+    it(`reports ${title}`, () => expect(issues(schema, spec)).to.deep.equal(wanted))
 
   it('lets through what was wrong before and is unchanged', () => {
     const schema = withSpec({ x: { type: 'integer' }, y: text })

@@ -45,7 +45,7 @@ describe('sandbox/schema/open-api', () => {
     expect(JSON.parse(packed)).to.deep.equal(JSON.parse(builtInMessages(sources)))
   })
 
-  it('tells which values a field takes, as a server does and the published documents do not', () => {
+  it('lists which values a field takes, as a server does and the published documents do not', () => {
     const strategy = objectOf(publishedDefinitions()['io.k8s.api.apps.v1.DeploymentStrategy']?.properties)['type']
     expect(strategy).to.deep.include({ enum: ['Recreate', 'RollingUpdate'] })
     expect(at(strategy, 'description')).to.match(/Possible enum values:\n - `"Recreate"` Kill all existing pods/)

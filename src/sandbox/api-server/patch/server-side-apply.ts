@@ -60,7 +60,7 @@ export interface UpdateRequest extends FieldWriter {
   schema: OpenApiSchema
 }
 
-// What says which object it is, or is the server's own, is nobody's (apimachinery, managedfields/internal/stripmeta.go).
+// What says which object it is, or is the server's own, no manager owns (apimachinery, managedfields/internal/stripmeta.go).
 const nobodys = FieldSet.of(
   ...[['apiVersion'], ['kind'], ['metadata']].map(fieldPath),
   ...[
@@ -116,7 +116,7 @@ function conflictsOf(managers: Managers, self: string, comparison: Comparison): 
   )
 }
 
-/** Removes what the manager applied before, does not apply now, and nobody else owns. */
+/** Removes what the manager applied before, does not apply now, and no other manager owns. */
 function prune(type: TypeRef, merged: JsonObject, managers: Managers, last: FieldSet): JsonObject {
   if (last.isEmpty) return merged
   const named = (set: FieldSet) => withNamedFields(type, set)
@@ -213,7 +213,7 @@ export function applyServerSide(request: ApplyRequest): JsonObject {
 
 /**
  * What a creation starts from: of built-in kinds, an object of the Go type, whose structs are there before anyone writes
- * into them, so that nobody comes to own them.
+ * into them, so that no manager comes to own them.
  */
 const nothingYet = (schema: OpenApiSchema): JsonObject =>
   schema['x-kubernetes-group-version-kind'] === undefined ? {} : applySchemaDefaults({}, schema)

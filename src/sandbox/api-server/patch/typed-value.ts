@@ -1,3 +1,4 @@
+import { goValue } from '../go-text.ts'
 import { fieldOf, isObject, type JsonObject, type JsonValue, sameJson, setField } from '../schema/json.ts'
 import {
   type Atom,
@@ -15,13 +16,20 @@ import { itemsByElement, listElement } from './list-elements.ts'
 
 type Maybe = JsonValue | undefined
 
-const found = (value: JsonValue): string => (Array.isArray(value) ? 'list' : isObject(value) ? 'map' : typeof value)
+const shown = (value: JsonValue): string => `&{${goValue(value)}}`
+
+function goType(value: JsonValue): string {
+  if (typeof value === 'object') return Array.isArray(value) ? '[]interface {}' : 'map[string]interface {}'
+  return typeof value === 'boolean' ? 'bool' : typeof value
+}
 
 function scalarProblems(scalar: Atom['scalar'], value: JsonValue): string[] {
-  const fits = { numeric: 'number', string: 'string', boolean: 'boolean' } as const
-  if (scalar === undefined) return []
-  if (scalar === 'untyped') return typeof value === 'object' ? [`: expected any scalar, got ${found(value)}`] : []
-  return typeof value === fits[scalar] ? [] : [`: expected ${scalar}, got ${found(value)}`]
+  if (scalar === 'numeric' && typeof value !== 'number')
+    return [`: expected numeric (int or float), got ${goType(value)}`]
+  if (scalar === 'string' && typeof value !== 'string')
+    return [`: expected string, got &value.valueUnstructured{Value:${JSON.stringify(value)}}`]
+  if (scalar === 'boolean' && typeof value !== 'boolean') return [`: expected boolean, got ${shown(value)}`]
+  return scalar === 'untyped' && typeof value === 'object' ? [`: expected any scalar, got ${shown(value)}`] : []
 }
 
 function listProblems(list: ListAtom, items: readonly JsonValue[]): string[] {
@@ -46,9 +54,9 @@ const mapProblems = (map: MapAtom, value: JsonObject): string[] =>
 function problemsOf(type: TypeRef, value: JsonValue): string[] {
   if (value === null) return []
   const { map, list, scalar } = deduceAtom(atomOf(type), value)
-  if (map !== undefined) return isObject(value) ? mapProblems(map, value) : [`: expected map, got ${found(value)}`]
+  if (map !== undefined) return isObject(value) ? mapProblems(map, value) : [`: expected map, got ${shown(value)}`]
   if (list !== undefined && scalar === undefined)
-    return Array.isArray(value) ? listProblems(list, value) : [`: expected list, got ${found(value)}`]
+    return Array.isArray(value) ? listProblems(list, value) : [`: expected list, got ${shown(value)}`]
   return scalarProblems(scalar, value)
 }
 

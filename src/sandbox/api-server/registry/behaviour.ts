@@ -56,7 +56,6 @@ const special: Readonly<Record<string, Partial<Behaviour>>> = {
   '/pods': { ...ofSpec, ...returning, statusKeeps: ['ownerReferences'] },
   '/serviceaccounts': returning,
   '/services': { ...returning, ...creating, initialStatus: { loadBalancer: {} } },
-  '/endpoints': creating,
   '/events': { ...creating, defaultPropagation: 'None' },
   'apps/daemonsets': { ...ofSpec, initialStatus: noDaemons },
   'apps/deployments': deployment,

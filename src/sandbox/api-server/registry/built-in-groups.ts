@@ -58,7 +58,6 @@ const groups: Readonly<Record<string, readonly ResourceSpec[]>> = {
   '': [
     local('Binding', 'bindings', created),
     local('ConfigMap', 'configmaps', short('cm')),
-    local('Endpoints', 'endpoints', short('ep')),
     local('Event', 'events', short('ev')),
     global('Namespace', 'namespaces', { ...short('ns'), ...namespace }),
     global('Node', 'nodes', { ...short('no'), ...withStatus('Node', proxy('NodeProxyOptions')) }),

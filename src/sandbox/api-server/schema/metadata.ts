@@ -74,7 +74,7 @@ const finalizerIssues = (finalizers: JsonValue | undefined): FieldIssue[] =>
 /** Finalizers that need no domain. */
 const standardFinalizers = new Set(['kubernetes', 'orphan', 'foregroundDeletion'])
 
-/** Most built-in kinds refuse a finalizer of nobody's; custom resources only warn of it. */
+/** Most built-in kinds refuse a finalizer without a domain; custom resources only warn of it. */
 export const plainFinalizerIssues = (object: JsonObject): FieldIssue[] =>
   listOf(objectOf(object.metadata).finalizers).flatMap((entry, index) => {
     const name = textOf(entry)
@@ -118,14 +118,8 @@ export function validateObjectMeta(object: JsonObject, namespaced: boolean, name
 }
 
 /** Fields that the server or the creation sets once. */
-const fixed = [
-  'name',
-  'namespace',
-  'uid',
-  'creationTimestamp',
-  'deletionTimestamp',
-  'deletionGracePeriodSeconds',
-] as const
+const texts = ['name', 'namespace', 'uid']
+const fixed = [...texts, 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds']
 
 function newFinalizerIssues(metadata: JsonObject, old: JsonObject): FieldIssue[] {
   if (old.deletionTimestamp === undefined || old.deletionTimestamp === null) return []
@@ -152,10 +146,8 @@ export function validateObjectMetaUpdate(object: JsonObject, old: JsonObject): F
       ? [invalidValue(child(METADATA, 'resourceVersion'), '', 'must be specified for an update')]
       : []),
     ...changed.map((name) =>
-      invalidValue(child(METADATA, name), metadata[name] ?? (isText(name) ? '' : null), IMMUTABLE),
+      invalidValue(child(METADATA, name), metadata[name] ?? (texts.includes(name) ? '' : null), IMMUTABLE),
     ),
     ...commonIssues(metadata),
   ]
 }
-
-const isText = (name: (typeof fixed)[number]): boolean => ['name', 'namespace', 'uid'].includes(name)

@@ -13,7 +13,7 @@ const formats = {
   quantity: /^[+-]?(\d+\.?\d*|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$/,
 }
 
-/** A text that is required and empty counts as missing, because the server cannot tell the two apart. */
+/** A text that is required and empty counts as missing, because the server does not distinguish the two. */
 function withRequiredTexts(definition: JsonObject): JsonObject {
   const properties = isObject(definition.properties) ? definition.properties : {}
   const texts = listOf(definition.required).filter((name) => at(properties, String(name), 'type') === 'string')

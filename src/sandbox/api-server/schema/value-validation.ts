@@ -7,8 +7,8 @@ import type { OpenApiSchema } from './open-api-schema.ts'
 import { patternOf } from './patterns.ts'
 
 /**
- * What is wrong with a value, and how many checks it passed: of the alternatives of anyOf and oneOf, the server tells
- * of the one that passed most (kube-openapi, pkg/validation/validate).
+ * What is wrong with a value, and how many checks it passed: of the alternatives of anyOf and oneOf, the server
+ * reports the one that passed most (kube-openapi, pkg/validation/validate).
  */
 class Result {
   readonly issues: FieldIssue[] = []

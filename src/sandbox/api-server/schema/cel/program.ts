@@ -48,7 +48,7 @@ function names(node: unknown, wanted: string): boolean {
   return op === 'id' ? args === wanted : names(args, wanted)
 }
 
-/** Where the compiler stopped and why, in the server's form: `ERROR: <input>:1:6: <problem>` and the line with a mark. */
+/** Where the compiler stopped and why, in the server's form: `ERROR: <input>:1:6: <problem>` and the line with a caret. */
 function complaintText(error: CelError, expression: string): string {
   const before = expression.slice(0, error.range?.start ?? 0).split('\n')
   const column = before.at(-1)!.length

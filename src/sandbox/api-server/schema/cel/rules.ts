@@ -33,7 +33,7 @@ const compileRule = (rule: CelRule): CompiledRule => ({
   message: rule.messageExpression ? compileExpression(rule.messageExpression) : undefined,
 })
 
-/** @throws {Error} for a rule that does not compile; validation of the CRD tells of it before. */
+/** @throws {Error} for a rule that does not compile; validation of the CRD reports it before. */
 export function compileRules(schema: OpenApiSchema, isRoot = true): CompiledRules | undefined {
   const properties = Object.entries(schema.properties ?? {}).flatMap(([name, below]) => {
     const compiled = compileRules(below, false)
