@@ -2,7 +2,6 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { group } from '../api/crds.ts'
 import { isNotFound } from '../kube/api-error.ts'
 import type { ApiClient } from '../kube/client.ts'
-import type { KubeObject } from '../kube/objects.ts'
 import { defineResource } from '../kube/resources.ts'
 import { nodes } from '../manager/cluster-resources.ts'
 import { kubeletProxy } from './api-server/kubelet-proxy.ts'
@@ -14,56 +13,30 @@ import { recordingScheme } from './nodes/node-registration.ts'
 
 /** Nodes of a sandbox that run elsewhere: in a virtual machine, with a kubelet and an agent of their own. */
 
-interface Role extends KubeObject {
-  rules: object[]
-}
-
-interface Binding extends KubeObject {
-  roleRef: object
-  subjects: object[]
-}
-
-const rbac = { group: 'rbac.authorization.k8s.io', version: 'v1', namespaced: false }
-const clusterRoles = defineResource<Role>({ ...rbac, plural: 'clusterroles', kind: 'ClusterRole' })
-const clusterRoleBindings = defineResource<Binding>({
-  ...rbac,
-  plural: 'clusterrolebindings',
-  kind: 'ClusterRoleBinding',
-})
-const manage = { fieldManager: 'varmor-sandbox', force: true }
 const agentRole = 'varmor-sandbox-agent'
+const rbac = 'rbac.authorization.k8s.io'
+const reads = { verbs: ['get', 'list', 'watch'] }
+const agentRules = [
+  { apiGroups: [group], resources: ['*'], ...reads },
+  { apiGroups: [''], resources: ['configmaps', 'nodes', 'pods'], ...reads },
+]
 
 /** What kubelets and agents may do, as their certificates and tokens name them. Again, it changes nothing. */
 export async function allowOutsideNodes(client: ApiClient, namespace: string): Promise<void> {
-  const reads = { verbs: ['get', 'list', 'watch'] }
-  await client.apply(
-    clusterRoles,
-    {
-      metadata: { name: agentRole },
-      rules: [
-        { apiGroups: [group], resources: ['*'], ...reads },
-        { apiGroups: [''], resources: ['configmaps', 'nodes', 'pods'], ...reads },
-      ],
-    },
-    manage,
-  )
-  await bind(client, 'system:node', 'varmor-sandbox-nodes', { kind: 'Group', name: 'system:nodes' })
-  await bind(client, agentRole, agentRole, { kind: 'ServiceAccount', name: 'varmor-agent', namespace })
-}
-
-async function bind(
-  client: ApiClient,
-  role: string,
-  name: string,
-  subject: { kind: string; name: string; namespace?: string },
-): Promise<void> {
-  const apiGroup = subject.kind === 'ServiceAccount' ? {} : { apiGroup: rbac.group }
-  const roleRef = { apiGroup: rbac.group, kind: 'ClusterRole', name: role }
-  await client.apply(
-    clusterRoleBindings,
-    { metadata: { name }, roleRef, subjects: [{ ...subject, ...apiGroup }] },
-    manage,
-  )
+  const binding = (name: string, role: string, subject: object) => ({
+    ...{ kind: 'ClusterRoleBinding', metadata: { name }, subjects: [subject] },
+    roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: role },
+  })
+  const objects = [
+    { kind: 'ClusterRole', metadata: { name: agentRole }, rules: agentRules },
+    binding('varmor-sandbox-nodes', 'system:node', { apiGroup: rbac, kind: 'Group', name: 'system:nodes' }),
+    binding(agentRole, agentRole, { kind: 'ServiceAccount', name: 'varmor-agent', namespace }),
+  ]
+  for (const object of objects) {
+    const plural = `${object.kind.toLowerCase()}s`
+    const ref = defineResource({ group: rbac, version: 'v1', plural, kind: object.kind, namespaced: false })
+    await client.apply(ref, object, { fieldManager: 'varmor-sandbox', force: true })
+  }
 }
 
 /** As the API server of a cluster is known to its kubelets. */

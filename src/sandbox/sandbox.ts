@@ -10,7 +10,7 @@ import type { Logger } from '../base/logger.ts'
 import { ApiClient } from '../kube/client.ts'
 import { KubeConnection } from '../kube/connection.ts'
 import { configMaps } from '../kube/core-objects.ts'
-import { PriorityLimiter } from '../kube/limiter.ts'
+import { PriorityLimiter, unlimited } from '../kube/limiter.ts'
 import { nodes } from '../manager/cluster-resources.ts'
 import { certificateName, Manager, type ManagerOptions } from '../manager/manager.ts'
 import { kubeconfig, tokenKubeconfig } from './api-server/http/kubeconfig.ts'
@@ -63,7 +63,6 @@ export interface OutsideAgent {
 /** vArmor's namespace in a sandbox. */
 export const sandboxNamespace = 'varmor'
 
-const everything = { name: 'sandbox', uid: 'sandbox', groups: ['system:masters'], extra: {} }
 /** Milliseconds between two writes of what `data` keeps. */
 const saveEvery = 5_000
 
@@ -105,7 +104,7 @@ export class Sandbox {
     if (data !== undefined) await mkdir(data, { recursive: true, mode: 0o700 })
     const restore = data === undefined ? undefined : await readSnapshot(data)
     const port = options.port ?? (data === undefined ? undefined : await lastPort(data))
-    const runtime = new RecordingRuntime({ clock: systemClock, random: Math.random })
+    const runtime = new RecordingRuntime({ clock: systemClock })
     const addresses = [...(options.api?.addresses ?? []), ...(outsideAddress === undefined ? [] : [outsideAddress])]
     const api: RunningApiServer = await startApiServer({
       nodes: outsideKubelets(() => api),
@@ -145,16 +144,16 @@ export class Sandbox {
   async #start(): Promise<void> {
     await writeFile(this.kubeconfigPath, this.api.kubeconfig, { mode: 0o600 })
     await install(this.client, sandboxNamespace)
-    const client = this.api.client(everything)
-    const time = { clock: systemClock, random: Math.random }
     const failed = (what: string, err: unknown): void =>
       this.#options.logger.warn({ err, what }, 'work of the sandbox failed; it is tried again')
-    this.#controllers = startControllers({ client, ...time, failed })
+    const client = new ApiClient({ connection: this.#connect(), limiter: unlimited })
+    const ports = { client, clock: systemClock, random: Math.random, failed }
+    this.#controllers = startControllers(ports)
     await this.#controllers.synced()
     const names = Array.from({ length: this.#options.nodes }, (_, i) => `node-${i + 1}`)
     if (names.length > 0)
       this.#kubelets = await FakeNodes.start({
-        ...{ client, ...time, runtime: this.runtime, failed },
+        ...{ ...ports, runtime: this.runtime },
         nodes: names.map((name) => ({ name })),
       })
     await allowOutsideNodes(this.client, sandboxNamespace)

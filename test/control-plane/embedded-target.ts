@@ -1,10 +1,11 @@
 import { systemClock } from '../../src/base/clock.ts'
+import type { ApiClient } from '../../src/kube/client.ts'
 import { type RunningApiServer, startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
 import { nodes } from '../../src/sandbox/controllers/objects.ts'
 import { type RunningControllers, startControllers } from '../../src/sandbox/controllers/start-controllers.ts'
-import { inProcessClient } from '../../src/sandbox/in-process-connection.ts'
 import { FakeNodes } from '../../src/sandbox/nodes/fake-nodes.ts'
 import { RecordingRuntime } from '../../src/sandbox/nodes/recording-runtime.ts'
+import { inProcessClient } from '../sandbox/in-process-connection.ts'
 import type { ControlPlaneTarget } from './target.ts'
 
 const administrator = { name: 'sandbox', uid: 'sandbox', groups: ['system:masters'], extra: {} }
@@ -41,16 +42,14 @@ export class EmbeddedTarget implements ControlPlaneTarget {
   }
 
   async addNode(name: string): Promise<void> {
-    const client = this.#api.client(administrator)
+    const client = this.#client()
     this.#kubelets.set(name, await FakeNodes.start({ ...time, client, runtime: this.runtime, nodes: [{ name }] }))
   }
 
   async removeNode(name: string): Promise<void> {
     this.#kubelets.get(name)?.stop()
     this.#kubelets.delete(name)
-    const client = inProcessClient(this.#api.client(administrator), time)
-    await client.delete(nodes, { name })
-    await client.close()
+    await this.#client().delete(nodes, { name })
   }
 
   /** Another server goes on from what this one had in its store, as one does with etcd. */
@@ -72,8 +71,12 @@ export class EmbeddedTarget implements ControlPlaneTarget {
     await this.#api.close()
   }
 
+  #client(): ApiClient {
+    return inProcessClient(this.#api.client(administrator), time)
+  }
+
   async #startControllers(): Promise<void> {
-    this.#controllers = startControllers({ ...time, client: this.#api.client(administrator) })
+    this.#controllers = startControllers({ ...time, client: this.#client() })
     await this.#controllers.synced()
   }
 }

@@ -6,6 +6,7 @@ import { seededRandom } from '../../src/base/random.ts'
 import { type RunningApiServer, startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
 import { type RunningControllers, startControllers } from '../../src/sandbox/controllers/start-controllers.ts'
 import { apiSuite } from '../api-suite/suite.ts'
+import { inProcessClient } from './in-process-connection.ts'
 
 describe('the API of the embedded server', () => {
   let running: RunningApiServer
@@ -15,7 +16,8 @@ describe('the API of the embedded server', () => {
   before(async () => {
     running = await startApiServer()
     const client = running.client({ name: 'system:admin', groups: ['system:masters', 'system:authenticated'] })
-    controllers = startControllers({ client, clock: systemClock, random: seededRandom(1) })
+    const time = { clock: systemClock, random: seededRandom(1) }
+    controllers = startControllers({ client: inProcessClient(client, time), ...time, failed: () => undefined })
     await controllers.synced()
     folder = await mkdtemp(join(tmpdir(), 'varmor-api-'))
     await writeFile(join(folder, 'kubeconfig'), running.kubeconfig, { mode: 0o600 })

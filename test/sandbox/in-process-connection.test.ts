@@ -9,8 +9,8 @@ import { unlimited } from '../../src/kube/limiter.ts'
 import type { KubeObject } from '../../src/kube/objects.ts'
 import type { Fault } from '../../src/sandbox/api-server/faults.ts'
 import type { ApiServer } from '../../src/sandbox/api-server/server.ts'
-import { InProcessConnection } from '../../src/sandbox/in-process-connection.ts'
 import { startInProcess } from './in-process.ts'
+import { InProcessConnection } from './in-process-connection.ts'
 
 const namespace = 'default'
 const target = { namespace, name: 'settings' }

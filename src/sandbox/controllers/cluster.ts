@@ -266,9 +266,8 @@ export class Writes {
     object: T,
     status: object,
   ): Promise<void> {
-    const whole = withoutUndefined(status)
-    if (!isDeepStrictEqual(whole, object.status ?? {}))
-      await this.#note(ref, this.#client.updateStatus(ref, { ...object, status: whole }))
+    if (!isDeepStrictEqual(status, object.status ?? {}))
+      await this.#note(ref, this.#client.updateStatus(ref, { ...object, status }))
   }
 
   /** Sets conditions of a pod or a node, which the server merges by their type. */
@@ -310,6 +309,3 @@ export class Writes {
     return written
   }
 }
-
-export const withoutUndefined = (object: object): object =>
-  Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined))

@@ -198,14 +198,10 @@ class Rollout {
   }
 
   #availableCondition(isAvailable: boolean): Condition {
-    return isAvailable
-      ? this.#condition('Available', 'True', 'MinimumReplicasAvailable', 'Deployment has minimum availability.')
-      : this.#condition(
-          'Available',
-          'False',
-          'MinimumReplicasUnavailable',
-          'Deployment does not have minimum availability.',
-        )
+    const [status, reason, verb] = isAvailable
+      ? ['True', 'Available', 'has']
+      : ['False', 'Unavailable', 'does not have']
+    return this.#condition('Available', status!, `MinimumReplicas${reason}`, `Deployment ${verb} minimum availability.`)
   }
 
   #progressing(isThrough: boolean): Condition {

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { WorkQueue } from '../work-queue.ts'
 import { type Cluster, controllerOf, type Writes } from './cluster.ts'
 import { type Condition, type Node, nodes, pods, timestamp } from './objects.ts'
@@ -14,8 +13,7 @@ const NOT_READY = 'node.kubernetes.io/not-ready'
 
 /** Taints nodes that are not ready, calls those lost whose Lease is not renewed, and removes the pods of lost nodes. */
 export function startNodeLifecycle(cluster: Cluster): WorkQueue {
-  const lifecycle = new NodeLifecycle(cluster)
-  return lifecycle.queue
+  return new NodeLifecycle(cluster).queue
 }
 
 class NodeLifecycle {
@@ -23,31 +21,35 @@ class NodeLifecycle {
   readonly #cluster: Cluster
   /** When a node last renewed its Lease, on our own clock, so that a node's wrong clock does no harm. */
   readonly #renewed = new Map<string, number>()
-  /** Since when a node with pods has been gone. */
-  readonly #missing = new Map<string, number>()
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster
     this.queue = cluster.queue('node lifecycle', (name, writes) => this.#sync(name, writes))
-    cluster.nodes.onChange((after, before) => this.queue.add((after ?? before)!.metadata.name))
+    cluster.nodes.onChange((after, before) => {
+      if (after) this.queue.add(after.metadata.name)
+      else this.queue.addAfter(before!.metadata.name, quarantine)
+    })
     cluster.leases.onChange((after, before) => {
       if (!after || before?.spec?.renewTime === after.spec?.renewTime) return
       const { name } = after.metadata
-      if (!this.#renewed.has(name)) this.queue.add(name)
+      if (!this.#renewed.has(name) && cluster.nodes.store.get(name)) this.queue.add(name)
       this.#renewed.set(name, cluster.now)
     })
     cluster.pods.onChange((after) => {
       const { nodeName } = after?.spec ?? {}
-      if (nodeName && !cluster.nodes.store.get(nodeName)) this.queue.add(nodeName)
+      if (nodeName && !cluster.nodes.store.get(nodeName)) this.queue.addAfter(nodeName, quarantine)
     })
   }
 
   async #sync(name: string, writes: Writes): Promise<void> {
     const node = this.#cluster.nodes.store.get(name)
-    if (node === undefined) return this.#collectPods(name, writes)
-    this.#missing.delete(name)
-    await this.#watchOver(node, writes)
-    await this.#taint(node, writes)
+    if (node !== undefined) {
+      await this.#watchOver(node, writes)
+      await this.#taint(node, writes)
+      return
+    }
+    this.#renewed.delete(name)
+    for (const pod of this.#cluster.podsOn(name)) await writes.delete(pods, pod, { gracePeriodSeconds: 0 })
   }
 
   /** A node that has no Lease is not one that renews it: only those that once did can fall silent. */
@@ -77,24 +79,11 @@ class NodeLifecycle {
     const others = current.filter(({ key }) => key !== NOT_READY)
     const isNodeReady = conditionOf(node.status?.conditions, 'Ready')?.status === 'True'
     const taints = isNodeReady ? others : [...others, { key: NOT_READY, effect: 'NoSchedule' }]
-    if (!isDeepStrictEqual(new Set(taints.map(keyAndEffect)), new Set(current.map(keyAndEffect))))
+    if (isNodeReady ? others.length < current.length : others.length === current.length)
       // With the version, so that a taint that someone adds meanwhile is not lost.
       await writes.update(nodes, { ...node, spec: { ...node.spec, taints } })
   }
-
-  async #collectPods(name: string, writes: Writes): Promise<void> {
-    this.#renewed.delete(name)
-    const left = this.#cluster.podsOn(name)
-    if (left.length === 0) return void this.#missing.delete(name)
-    const since = this.#missing.get(name) ?? this.#cluster.now
-    this.#missing.set(name, since)
-    const wait = since + quarantine - this.#cluster.now
-    if (wait > 0) return this.queue.addAfter(name, wait)
-    for (const pod of left) await writes.delete(pods, pod, { gracePeriodSeconds: 0 })
-  }
 }
-
-const keyAndEffect = ({ key, effect }: { key: string; effect: string }): string => `${key}:${effect}`
 
 const unknown = ({ status }: Node, now: number): Condition[] =>
   (status?.conditions ?? []).map((condition) => ({

@@ -50,16 +50,13 @@ export function templateHash(template: PodTemplate): string {
   return Array.from(digest.subarray(0, 10), (byte) => alphabet[byte % alphabet.length]).join('')
 }
 
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_name, part: unknown) =>
-    typeof part === 'object' && part !== null && !Array.isArray(part)
-      ? Object.fromEntries(
-          Object.entries(part)
-            .filter(([, field]) => field !== null)
-            .sort(([a], [b]) => (a < b ? -1 : 1)),
-        )
-      : part,
-  )
+function canonical(value: object): string {
+  const names = new Set<string>()
+  const text = JSON.stringify(value, (name, part: unknown) => {
+    names.add(name)
+    return part ?? undefined
+  })
+  return JSON.stringify(JSON.parse(text), [...names].sort())
 }
 
 /** With which a controller marks what is its own. */

@@ -1,23 +1,10 @@
-import type { Clock } from '../../base/clock.ts'
-import type { Random } from '../../base/random.ts'
-import type { InProcessClient } from '../api-server/server.ts'
-import { inProcessClient } from '../in-process-connection.ts'
-import { Cluster } from './cluster.ts'
+import { Cluster, type Ports } from './cluster.ts'
 import { startDaemonSets } from './daemon-set.ts'
 import { startDeployments } from './deployment.ts'
 import { startNodeLifecycle } from './node-lifecycle.ts'
 import { startReplicaSets } from './replica-set.ts'
 import { startScheduler } from './scheduler.ts'
 import { startStatefulSets } from './stateful-set.ts'
-
-export interface ControllersOptions {
-  /** As a user that may do everything. */
-  readonly client: InProcessClient
-  readonly clock: Clock
-  readonly random: Random
-  /** Called with work that failed; it is tried again by itself. Written to stderr unless given. */
-  readonly failed?: (what: string, error: unknown) => void
-}
 
 export interface RunningControllers {
   /** Resolves once there is a copy of everything. */
@@ -28,11 +15,9 @@ export interface RunningControllers {
   stop(): void
 }
 
-/** Starts what kube-controller-manager and kube-scheduler do for workloads, on an API server in this process. */
-export function startControllers({ client, clock, random, failed }: ControllersOptions): RunningControllers {
-  const api = inProcessClient(client, { clock, random })
-  const report = failed ?? ((what, error) => console.warn(`${what}:`, error))
-  const cluster = new Cluster({ client: api, clock, random, failed: report })
+/** Starts what kube-controller-manager and kube-scheduler do for workloads. The client is that of a user that may do everything. */
+export function startControllers(ports: Ports): RunningControllers {
+  const cluster = new Cluster(ports)
   const starts = [
     startDeployments,
     startReplicaSets,
@@ -50,7 +35,7 @@ export function startControllers({ client, clock, random, failed }: ControllersO
     },
     stop() {
       for (const queue of queues) queue.close()
-      void cluster.stop().then(() => api.close())
+      void cluster.stop()
     },
   }
 }

@@ -16,13 +16,18 @@ import {
   type CriContainerStatus,
   type CriPort,
   milliseconds,
-  type PodSandboxConfig,
   podUidLabel,
   startStep,
 } from './cri.ts'
 import { environmentOf } from './environment.ts'
 import { ConfigError, type PodObjects, type PodPlace } from './pod-objects.ts'
-import { containerConfig, logFolder, type RequestOptions, sandboxConfig } from './pod-requests.ts'
+import {
+  containerConfig,
+  logFolder,
+  type PodSandboxConfig,
+  type RequestOptions,
+  sandboxConfig,
+} from './pod-requests.ts'
 import type { PodVolumes } from './pod-volumes.ts'
 
 export interface CriRuntimeOptions extends RequestOptions {

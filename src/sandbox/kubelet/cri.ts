@@ -6,36 +6,11 @@ import { criProtos } from './cri-protos.ts'
 // Messages of CRI (k8s.io/cri-api, pkg/apis/runtime/v1/api.proto), as protobuf.js gives them: 64-bit numbers as text,
 // enums by name. Requests may leave out what is empty.
 
-export interface PodSandboxConfig {
-  metadata: { name: string; namespace: string; uid: string; attempt: number }
-  hostname?: string
-  logDirectory: string
-  labels: Readonly<Record<string, string>>
-  annotations: Readonly<Record<string, string>>
-  linux: object
-}
-
 export interface Mount {
   containerPath: string
   hostPath: string
   readonly?: boolean
   propagation?: 'PROPAGATION_HOST_TO_CONTAINER' | 'PROPAGATION_BIDIRECTIONAL'
-}
-
-export interface ContainerConfig {
-  metadata: { name: string; attempt: number }
-  image: { image: string; userSpecifiedImage: string }
-  command: readonly string[]
-  args: readonly string[]
-  workingDir: string
-  /** UTF-8. */
-  envs: readonly { key: string; value: Uint8Array }[]
-  mounts: readonly Mount[]
-  labels: Readonly<Record<string, string>>
-  logPath: string
-  stdin: boolean
-  tty: boolean
-  linux: object
 }
 
 export interface CriSandbox {
@@ -120,7 +95,7 @@ export class Cri {
     return newestFirst((await this.#call<{ items?: CriSandbox[] }>('ListPodSandbox', { filter })).items)
   }
 
-  async runSandbox(config: PodSandboxConfig): Promise<string> {
+  async runSandbox(config: object): Promise<string> {
     return (await this.#call<{ podSandboxId: string }>('RunPodSandbox', { config }, slow)).podSandboxId
   }
 
@@ -156,7 +131,7 @@ export class Cri {
     return (await unlessGone(call))?.status ?? undefined
   }
 
-  async createContainer(id: string, config: ContainerConfig, sandboxConfig: PodSandboxConfig): Promise<string> {
+  async createContainer(id: string, config: object, sandboxConfig: object): Promise<string> {
     const request = { podSandboxId: id, config, sandboxConfig }
     return (await this.#call<{ containerId: string }>('CreateContainer', request, slow)).containerId
   }
@@ -180,7 +155,7 @@ export class Cri {
   }
 
   /** The image, pulled where the policy says so. @throws {ContainerStartError} */
-  async image(image: string, pullPolicy: string, sandboxConfig: PodSandboxConfig): Promise<CriImage> {
+  async image(image: string, pullPolicy: string, sandboxConfig: object): Promise<CriImage> {
     const found = await startStep('ImageInspectError', this.#imageStatus(image))
     if (found !== undefined && pullPolicy !== 'Always') return found
     if (pullPolicy === 'Never') throw new ContainerStartError('ErrImageNeverPull', `${image} is not on this node`)

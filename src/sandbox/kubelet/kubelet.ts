@@ -96,7 +96,7 @@ export class Kubelet {
     this.#registration?.stop()
     await this.#pods.stop()
     this.runtime.close()
-    this.#workers.closeAll()
+    this.#workers.close()
     await this.#running
     await this.#events.stop()
   }
@@ -108,13 +108,13 @@ export class Kubelet {
 
   /** containerd may come up after us. */
   async #description(kubeletPort: number): Promise<NodeDescription> {
-    const { cri, clock, random, failed, node, root, version } = this.#options
+    const { cri, clock, random, failed, node, version } = this.#options
     const backoff = new Backoff({ first: 400, longest: 5_000, random })
     for (;;) {
       try {
         const { runtimeName, runtimeVersion } = await cri.version()
-        const facts = await nodeFacts(root, `${runtimeName}://${runtimeVersion.replace(/^v/, '')}`, version)
-        return { ...node, kubeletPort, ...facts }
+        const info = await nodeFacts(`${runtimeName}://${runtimeVersion.replace(/^v/, '')}`, version)
+        return { ...node, kubeletPort, info }
       } catch (error) {
         if (this.#stopped) throw error
         failed('reach containerd', error)

@@ -1,16 +1,7 @@
 import type { V1SecurityContext } from '@kubernetes/client-node'
 import type { Container, Pod } from '../controllers/objects.ts'
 import { confinementOf } from '../nodes/confinement.ts'
-import {
-  type ContainerConfig,
-  type CriImage,
-  containerNameLabel,
-  type Mount,
-  type PodSandboxConfig,
-  podNameLabel,
-  podNamespaceLabel,
-  podUidLabel,
-} from './cri.ts'
+import { type CriImage, containerNameLabel, type Mount, podNameLabel, podNamespaceLabel, podUidLabel } from './cri.ts'
 import { expandVariables } from './environment.ts'
 import { ConfigError } from './pod-objects.ts'
 
@@ -34,7 +25,7 @@ const podLabels = ({ metadata: { name, namespace, uid } }: Pod): Record<string, 
 })
 
 /** What CRI is asked to make the sandbox of a pod from. */
-export function sandboxConfig(pod: Pod, attempt: number, options: RequestOptions): PodSandboxConfig {
+export function sandboxConfig(pod: Pod, attempt: number, options: RequestOptions) {
   const { metadata, spec } = pod
   const { name, namespace, uid } = metadata
   const { sysctls = [] } = spec.securityContext ?? {}
@@ -58,6 +49,9 @@ export function sandboxConfig(pod: Pod, attempt: number, options: RequestOptions
   }
 }
 
+export type PodSandboxConfig = ReturnType<typeof sandboxConfig>
+export type ContainerConfig = ReturnType<typeof containerConfig>
+
 export interface ContainerParts {
   /** How often the container was started before. */
   readonly attempt: number
@@ -72,7 +66,7 @@ export function containerConfig(
   container: Container,
   { attempt, image, environment, mounts }: ContainerParts,
   options: RequestOptions,
-): ContainerConfig {
+) {
   const { name, workingDir = '', stdin = false, tty = false } = container
   const expanded = (words: readonly string[] = []): string[] => words.map((word) => expandVariables(word, environment))
   return {

@@ -93,19 +93,14 @@ export async function runSandboxNode(options: SandboxNodeOptions): Promise<Sandb
   }
 }
 
-/** PEM: what the kubeconfig says of us and of the authority. @throws {Error} naming what is missing */
+/** PEM: what the kubeconfig says of us and of the authority. @throws {Error} when it lacks any of it */
 async function certificateOf(config: KubeConfig): Promise<{ cert: string; key: string; ca: string }> {
   const options: RequestOptions = {}
   await config.applyToHTTPSOptions(options)
-  const text = (value: unknown, field: string): string => {
-    if (typeof value === 'string' || Buffer.isBuffer(value)) return String(value)
-    throw new Error(`the kubeconfig has no ${field}; take the one that the sandbox has written for this node`)
-  }
-  return {
-    cert: text(options.cert, 'client-certificate-data'),
-    key: text(options.key, 'client-key-data'),
-    ca: text(options.ca, 'certificate-authority-data'),
-  }
+  const { cert, key, ca } = options
+  if (!cert || !key || !ca)
+    throw new Error('the kubeconfig has no certificate; take the one that the sandbox has written for this node')
+  return { cert: String(cert), key: String(key), ca: String(ca) }
 }
 
 /** By which programs in pods find the API server: no service of the cluster leads there, but its own address does. */

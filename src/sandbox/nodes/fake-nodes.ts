@@ -1,23 +1,13 @@
-import type { Clock } from '../../base/clock.ts'
-import type { Random } from '../../base/random.ts'
-import type { InProcessClient } from '../api-server/server.ts'
 import { Copy } from '../controllers/cluster.ts'
 import { type Pod, pods } from '../controllers/objects.ts'
-import { inProcessClient } from '../in-process-connection.ts'
 import { type NodeDescription, NodeRegistration } from './node-registration.ts'
-import type { NodePlace, PodRuntime } from './pod-runtime.ts'
+import type { NodePlace } from './pod-runtime.ts'
 import { PodWorker, type PodWorkerPorts } from './pod-worker.ts'
 
-export interface FakeNodesOptions {
-  readonly client: InProcessClient
-  readonly clock: Clock
-  readonly random: Random
-  readonly runtime: PodRuntime
+export interface FakeNodesOptions extends PodWorkerPorts {
   readonly nodes: readonly Omit<NodeDescription, 'address'>[]
   /** Renew a Lease for each node every 10 s. On unless said otherwise. */
   readonly leases?: boolean
-  /** Called with what failed; it is tried again. Written to stderr unless given. */
-  readonly failed?: (what: string, error: unknown) => void
 }
 
 interface OwnNode {
@@ -33,24 +23,19 @@ const registrations = 32
  * them. It can be stopped and another started in its place: pods go on as their status and the runtime have them.
  */
 export class FakeNodes {
-  readonly #ports: PodWorkerPorts
   readonly #own = new Map<string, OwnNode>()
   readonly #workers: PodWorkers
   readonly #pods: Copy<Pod>
 
-  private constructor({ client, clock, random, runtime, nodes, failed }: FakeNodesOptions) {
-    this.#ports = {
-      ...{ client: inProcessClient(client, { clock, random }), clock, random, runtime },
-      failed: failed ?? ((what, error) => console.warn(`${what}:`, error)),
-    }
+  private constructor({ nodes, ...ports }: FakeNodesOptions) {
     const only = nodes.length === 1 ? nodes[0] : undefined
-    this.#pods = new Copy(this.#ports, pods, {}, { fieldSelector: `spec.nodeName${only ? `=${only.name}` : '!='}` })
-    this.#workers = new PodWorkers(this.#ports, (name) => this.#own.get(name)?.place)
+    this.#pods = new Copy(ports, pods, {}, { fieldSelector: `spec.nodeName${only ? `=${only.name}` : '!='}` })
+    this.#workers = new PodWorkers(ports, (name) => this.#own.get(name)?.place)
     for (const [index, description] of nodes.entries()) {
       const { name } = description
       const address = `172.16.${((index + 1) >> 8) & 255}.${(index + 1) & 255}`
       const place = { name, address, podCidr: `10.${(index >> 8) & 255}.${index & 255}.0/24` }
-      this.#own.set(name, { place, registration: new NodeRegistration(this.#ports, { ...description, address }) })
+      this.#own.set(name, { place, registration: new NodeRegistration(ports, { ...description, address }) })
     }
   }
 
@@ -72,18 +57,11 @@ export class FakeNodes {
     return this.#pods.isIdle
   }
 
-  /** A node falls silent: its Lease is not renewed any more, and nothing happens on it. */
-  silence(name: string): void {
-    this.#own.get(name)?.registration.stop()
-    this.#own.delete(name)
-    for (const pod of this.#pods.store.values()) if (pod.spec.nodeName === name) this.#workers.close(pod)
-  }
-
   /** Leaves nodes and containers as they are. */
   stop(): void {
     for (const { registration } of this.#own.values()) registration.stop()
-    this.#workers.closeAll()
-    void this.#pods.stop().then(() => this.#ports.client.close())
+    this.#workers.close()
+    void this.#pods.stop()
   }
 }
 
@@ -121,11 +99,7 @@ export class PodWorkers {
     if (after) this.#workerOf(after)?.update(after)
   }
 
-  close(pod: Pod): void {
-    this.#workers.get(pod.metadata.uid)?.close()
-  }
-
-  closeAll(): void {
+  close(): void {
     this.#isClosed = true
     for (const worker of this.#workers.values()) worker.close()
     this.#workers.clear()

@@ -5,7 +5,6 @@ import { isAlreadyExists, isNotFound } from '../../kube/api-error.ts'
 import { microTime } from '../../kube/resources.ts'
 import type { Ports } from '../controllers/cluster.ts'
 import {
-  type Condition,
   leaseNamespace,
   leases,
   type Node,
@@ -21,8 +20,6 @@ export interface NodeDescription {
   readonly name: string
   readonly labels?: Readonly<Record<string, string>>
   readonly taints?: readonly V1Taint[]
-  /** By default 8 CPUs, 32 GiB and 110 pods. */
-  readonly capacity?: Readonly<Record<string, string>>
   /** Of the node. */
   readonly address: string
   /** Where the API server reaches its kubelet, if that is another address than the node's own. */
@@ -135,26 +132,18 @@ export class NodeRegistration {
   }
 }
 
-const sound: readonly [type: string, reason: string][] = [
-  ['MemoryPressure', 'KubeletHasSufficientMemory'],
-  ['DiskPressure', 'KubeletHasNoDiskPressure'],
-  ['PIDPressure', 'KubeletHasSufficientPID'],
-]
-
 /** What a kubelet reports of its node. */
 function nodeStatus(description: NodeDescription, isReady: boolean, now: number): NodeStatus & object {
   const { name, address, externalAddress, kubeletPort = 10_250 } = description
-  const capacity = description.capacity ?? { cpu: '8', memory: '32Gi', 'ephemeral-storage': '100Gi', pods: '110' }
+  const capacity = { cpu: '8', memory: '32Gi', pods: '110' }
   const time = timestamp(now)
-  const condition = (type: string, status: string, reason: string): Condition => ({
-    ...{ type, status, reason, message: '', lastHeartbeatTime: time, lastTransitionTime: time },
-  })
+  const condition = {
+    ...{ type: 'Ready', status: isReady ? 'True' : 'False', reason: isReady ? 'KubeletReady' : 'RuntimeDown' },
+    ...{ message: '', lastHeartbeatTime: time, lastTransitionTime: time },
+  }
   return {
     ...{ capacity, allocatable: capacity },
-    conditions: [
-      ...sound.map(([type, reason]) => condition(type, 'False', reason)),
-      isReady ? condition('Ready', 'True', 'KubeletReady') : condition('Ready', 'False', 'RuntimeDown'),
-    ],
+    conditions: [condition],
     addresses: [
       { type: 'InternalIP', address },
       ...(externalAddress === undefined ? [] : [{ type: 'ExternalIP', address: externalAddress }]),

@@ -81,7 +81,7 @@ export class PodWorker {
         this.#backoff.reset()
       } catch (error) {
         // A conflict is passing, or another pod has the name by now, which the watch brings.
-        if (!isConflict(error))
+        if (!isConflict(error) && !this.#stopped)
           this.#ports.failed(`pod ${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`, error)
         this.#wakeAfter(this.#backoff.next())
       }

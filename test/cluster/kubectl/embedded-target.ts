@@ -5,6 +5,7 @@ import { systemClock } from '../../../src/base/clock.ts'
 import { seededRandom } from '../../../src/base/random.ts'
 import { startApiServer } from '../../../src/sandbox/api-server/start-api-server.ts'
 import { startControllers } from '../../../src/sandbox/controllers/start-controllers.ts'
+import { inProcessClient } from '../../sandbox/in-process-connection.ts'
 import { output } from '../command.ts'
 import type { KubectlTarget } from './run-scenario.ts'
 
@@ -23,7 +24,7 @@ export async function startEmbedded(kubectl: string): Promise<KubectlTarget & { 
   const client = running.client({ name: 'system:admin', groups: ['system:masters', 'system:authenticated'] })
   // What goes wrong shows in what kubectl says.
   const controllers = startControllers({
-    client,
+    client: inProcessClient(client, { clock: systemClock, random: Math.random }),
     clock: systemClock,
     random: seededRandom(1),
     failed: () => undefined,

@@ -7,8 +7,8 @@ import type { KubeObject } from '../../../src/kube/objects.ts'
 import { varmorPolicies } from '../../../src/kube/own-kinds.ts'
 import { nodes } from '../../../src/manager/cluster-resources.ts'
 import { ApiServer } from '../../../src/sandbox/api-server/server.ts'
-import { InProcessConnection } from '../../../src/sandbox/in-process-connection.ts'
 import { agentToken } from '../../../src/sandbox/install.ts'
+import { InProcessConnection } from '../../sandbox/in-process-connection.ts'
 
 export const INSTALL_NAMESPACE = 'varmor'
 

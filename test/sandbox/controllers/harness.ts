@@ -6,16 +6,16 @@ import type { ApiClient } from '../../../src/kube/client.ts'
 import type { KubeObject, ResourceRef } from '../../../src/kube/objects.ts'
 import type { DeleteOptions } from '../../../src/kube/requests.ts'
 import { httpsTransport } from '../../../src/sandbox/api-server/admission/webhooks/webhook-transport.ts'
-import { ApiServer, type InProcessClient } from '../../../src/sandbox/api-server/server.ts'
+import { ApiServer } from '../../../src/sandbox/api-server/server.ts'
 import { type RunningControllers, startControllers } from '../../../src/sandbox/controllers/start-controllers.ts'
-import { inProcessClient } from '../../../src/sandbox/in-process-connection.ts'
 import { FakeNodes, type FakeNodesOptions } from '../../../src/sandbox/nodes/fake-nodes.ts'
-import { RecordingRuntime, type RecordingRuntimeOptions } from '../../../src/sandbox/nodes/recording-runtime.ts'
+import { inProcessClient } from '../in-process-connection.ts'
+import { BehavingRuntime, type BehavingRuntimeOptions } from './behaving-runtime.ts'
 
 export interface SmallClusterOptions {
   readonly nodes?: number | FakeNodesOptions['nodes']
   readonly seed?: number
-  readonly behaviour?: RecordingRuntimeOptions['behaviour']
+  readonly behaviour?: BehavingRuntimeOptions['behaviour']
   readonly leases?: boolean
 }
 
@@ -27,9 +27,8 @@ export class SmallCluster {
   readonly clock = new SimulatedClock(start)
   readonly random: Random
   readonly server: ApiServer
-  readonly requests: InProcessClient
   readonly client: ApiClient
-  readonly runtime: RecordingRuntime
+  readonly runtime: BehavingRuntime
   readonly problems: string[] = []
   nodes!: FakeNodes
   private starts = 0
@@ -48,12 +47,10 @@ export class SmallCluster {
       transport: httpsTransport(() => undefined),
       managedFields: false,
     })
-    this.requests = this.server.client(administrator)
-    this.client = inProcessClient(this.requests, this)
+    this.client = inProcessClient(this.server.client(administrator), this)
     const { behaviour } = options
-    this.runtime = new RecordingRuntime({
+    this.runtime = new BehavingRuntime({
       clock: this.clock,
-      random: this.random,
       ...(behaviour ? { behaviour } : {}),
     })
     this.server.context.store.listen(() => {
@@ -73,7 +70,7 @@ export class SmallCluster {
   startControllers(): void {
     this.controllers?.stop()
     const failed = (what: string, error: unknown): void => this.#fail(what, error)
-    this.controllers = startControllers({ client: this.requests, clock: this.clock, random: this.random, failed })
+    this.controllers = startControllers({ client: this.client, clock: this.clock, random: this.random, failed })
   }
 
   async startNodes(): Promise<void> {
@@ -82,7 +79,7 @@ export class SmallCluster {
     const descriptions =
       typeof nodes === 'number' ? Array.from({ length: nodes }, (_, index) => ({ name: `node-${index + 1}` })) : nodes
     const options: FakeNodesOptions = {
-      client: this.requests,
+      client: this.client,
       clock: this.clock,
       random: this.random,
       runtime: this.runtime,

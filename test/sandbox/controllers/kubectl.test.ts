@@ -10,8 +10,9 @@ import { seededRandom } from '../../../src/base/random.ts'
 import { type RunningApiServer, startApiServer } from '../../../src/sandbox/api-server/start-api-server.ts'
 import { type RunningControllers, startControllers } from '../../../src/sandbox/controllers/start-controllers.ts'
 import { FakeNodes } from '../../../src/sandbox/nodes/fake-nodes.ts'
-import { RecordingRuntime } from '../../../src/sandbox/nodes/recording-runtime.ts'
 import { outsideKubelets } from '../../../src/sandbox/outside-nodes.ts'
+import { inProcessClient } from '../in-process-connection.ts'
+import { BehavingRuntime } from './behaving-runtime.ts'
 
 /** kubectl as the cluster of the tests has built it; undefined before that. */
 function builtKubectl(): string | undefined {
@@ -51,11 +52,12 @@ describe('kubectl on the sandbox', () => {
     if (!kubectlPath) return this.skip()
     const clock = systemClock
     const random = seededRandom(1)
-    const runtime = new RecordingRuntime({ clock, random, behaviour: () => ({ readyAfter: 50, stopAfter: 20 }) })
+    const runtime = new BehavingRuntime({ clock, behaviour: () => ({ readyAfter: 50, stopAfter: 20 }) })
     server = await startApiServer({ nodes: outsideKubelets(() => server) })
     folder = await mkdtemp(join(tmpdir(), 'varmor-kubectl-'))
     await writeFile(join(folder, 'kubeconfig'), server.kubeconfig, { mode: 0o600 })
-    const client = server.client({ name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] })
+    const user = { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] }
+    const client = inProcessClient(server.client(user), { clock, random })
     controllers = startControllers({
       client,
       clock,

@@ -1,14 +1,13 @@
 import { RuntimeError } from '../../../src/agent/containers/runtime.ts'
 import {
-  type ContainerConfig,
   type CriContainer,
   type CriContainerStatus,
   type CriImage,
   type CriPort,
   type CriSandbox,
-  type PodSandboxConfig,
   startStep,
 } from '../../../src/sandbox/kubelet/cri.ts'
+import type { ContainerConfig, PodSandboxConfig } from '../../../src/sandbox/kubelet/pod-requests.ts'
 
 interface FakeContainer {
   id: string
@@ -100,7 +99,9 @@ export class FakeCri implements CriPort {
 
   async containers({ uid, name }: { uid?: string; name?: string } = {}): Promise<CriContainer[]> {
     return [...this.containersById.values()]
-      .filter(({ config }) => uid === undefined || config.labels['io.kubernetes.pod.uid'] === uid)
+      .filter(
+        ({ config }) => uid === undefined || (config.labels as Record<string, string>)['io.kubernetes.pod.uid'] === uid,
+      )
       .filter(({ config }) => name === undefined || config.metadata.name === name)
       .sort((a, b) => b.created - a.created)
       .map(({ id, sandbox, config, state, created }) => ({

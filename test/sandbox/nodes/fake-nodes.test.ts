@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { nodes, type Pod, pods } from '../../../src/sandbox/controllers/objects.ts'
 import { conditionOf } from '../../../src/sandbox/controllers/pods.ts'
+import { FakeNodes } from '../../../src/sandbox/nodes/fake-nodes.ts'
 import { SmallCluster, type SmallClusterOptions } from '../controllers/harness.ts'
 
 const pod = (cluster: SmallCluster, spec: object, metadata: object = {}): Promise<Pod> =>
@@ -107,10 +108,10 @@ describe('nodes of the sandbox', () => {
       await cluster.delete(pods, 'p')
       await cluster.runFor(gone - 100)
       expect(found(cluster).metadata.deletionTimestamp).to.be.a('string')
-      expect(cluster.runtime.running(made)).to.deep.equal(['main'])
+      expect(cluster.runtime.isRunning(made, 'main')).to.equal(true)
       await cluster.runFor(200)
       expect(cluster.all(pods)).to.deep.equal([])
-      expect(cluster.runtime.running(made)).to.deep.equal([])
+      expect(cluster.runtime.isRunning(made, 'main')).to.equal(false)
     })
 
   it('restarted: find their containers again and count nothing twice', async () => {
@@ -169,11 +170,14 @@ describe('nodes of the sandbox', () => {
     })
 
   it('that fall silent are called lost, and their pods go elsewhere after five minutes', async () => {
-    await start({ nodes: 2, leases: true })
+    await start({ nodes: 1, leases: true })
     const made = await pod(cluster, {})
     await cluster.runFor(5000)
     const { nodeName = '' } = found(cluster).spec
-    cluster.nodes.silence(nodeName)
+    cluster.nodes.stop()
+    const { client, clock, random, runtime } = cluster
+    const failed = (what: string): unknown => cluster.problems.push(what)
+    const others = await FakeNodes.start({ client, clock, random, runtime, failed, nodes: [{ name: 'other' }] })
     await cluster.runFor(65_000)
     const lost = cluster.one(nodes, nodeName)!
     expect(conditionOf(lost.status?.conditions, 'Ready')?.status).to.equal('Unknown')
@@ -184,8 +188,8 @@ describe('nodes of the sandbox', () => {
     expect(found(cluster).metadata.deletionTimestamp).to.equal(undefined)
     await cluster.runFor(300_000)
     expect(found(cluster).metadata).to.include({ uid: made.metadata.uid }).and.to.have.property('deletionTimestamp')
-    const other = cluster.all(nodes).find(({ metadata }) => metadata.name !== nodeName)!
-    expect(conditionOf(other.status?.conditions, 'Ready')?.status).to.equal('True')
+    expect(conditionOf(cluster.one(nodes, 'other')!.status?.conditions, 'Ready')?.status).to.equal('True')
+    others.stop()
   })
 
   it('register although the server refuses at first', async () => {

@@ -6,9 +6,9 @@ import { ApiClient } from '../../../src/kube/client.ts'
 import { unlimited } from '../../../src/kube/limiter.ts'
 import type { InProcessClient } from '../../../src/sandbox/api-server/server.ts'
 import { leases, nodes } from '../../../src/sandbox/controllers/objects.ts'
-import { InProcessConnection } from '../../../src/sandbox/in-process-connection.ts'
 import { NodeRegistration } from '../../../src/sandbox/nodes/node-registration.ts'
 import { startInProcess } from '../in-process.ts'
+import { InProcessConnection } from '../in-process-connection.ts'
 
 describe('the registration of a node', () => {
   const setUp = async () => {

@@ -1,13 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { Dispatcher } from 'undici'
-import type { Clock } from '../base/clock.ts'
-import type { Random } from '../base/random.ts'
-import { ApiClient } from '../kube/client.ts'
-import type { Connection, Credentials } from '../kube/connection.ts'
-import { unlimited } from '../kube/limiter.ts'
-import { ConnectionResetError } from './api-server/faulty-request.ts'
-import type { ApiRequest, ApiResponse, Headers } from './api-server/request.ts'
-import type { InProcessClient } from './api-server/server.ts'
+import type { Clock } from '../../src/base/clock.ts'
+import type { Random } from '../../src/base/random.ts'
+import { ApiClient } from '../../src/kube/client.ts'
+import type { Connection, Credentials } from '../../src/kube/connection.ts'
+import { unlimited } from '../../src/kube/limiter.ts'
+import { ConnectionResetError } from '../../src/sandbox/api-server/faulty-request.ts'
+import type { ApiRequest, ApiResponse, Headers } from '../../src/sandbox/api-server/request.ts'
+import type { InProcessClient } from '../../src/sandbox/api-server/server.ts'
 
 /**
  * A connection to the embedded API server in the same process, without sockets, and so without the time that they take: under a
