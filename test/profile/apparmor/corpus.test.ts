@@ -82,14 +82,13 @@ describe('apparmor_parser accepts', () => {
     expectAccepted(modes.map((mode): Policy => ({ enforcer: 'AppArmor', mode })))
   })
 
-  for (const privileged of [false, true]) {
-    it(`every built-in rule, refused and observed, ${privileged ? 'privileged' : 'not privileged'}`, () => {
-      const policies = catalogue.flatMap(({ name }) =>
-        verdicts.map((verdict) => enhance({ ...withRule(name), ...verdict, privileged })),
-      )
-      expectAccepted(policies)
-    })
-  }
+  // A rule meets both forms of a profile, one with each verdict; all forms with each other are in the next test.
+  it('every built-in rule, refused and observed, privileged and not', () => {
+    const policies = catalogue.flatMap(({ name }, i) =>
+      verdicts.map((verdict, j) => enhance({ ...withRule(name), ...verdict, privileged: (i + j) % 2 === 0 })),
+    )
+    expectAccepted(policies)
+  })
 
   it('all rules at once, in each form', () => {
     const all = {
@@ -103,6 +102,6 @@ describe('apparmor_parser accepts', () => {
   })
 
   it('any rules for any programs', () => {
-    expectAccepted(fc.sample(protections, { numRuns: 60, seed: 3 }).map(enhance))
+    expectAccepted(fc.sample(protections, { numRuns: 30, seed: 3 }).map(enhance))
   })
 })

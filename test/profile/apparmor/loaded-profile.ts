@@ -199,8 +199,11 @@ function profilesOf(policy: Buffer): LoadedProfile[] {
   return profiles.map(({ name, dfas }) => new LoadedProfile(name, dfas.get('policydb'), dfas.get('')))
 }
 
+let parserThere: boolean | undefined
+
 export function hasParser(): boolean {
-  return spawnSync('apparmor_parser', ['--version']).status === 0
+  parserThere ??= spawnSync('apparmor_parser', ['--version']).status === 0
+  return parserThere
 }
 
 const MISSING = 'apparmor_parser is not installed (Debian package apparmor)'
