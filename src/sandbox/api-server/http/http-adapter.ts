@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -196,13 +195,25 @@ function bodyText(incoming: IncomingMessage, outgoing: ServerResponse, { body }:
   return stringify(body, { sortMapEntries: true, aliasDuplicateObjects: false, lineWidth: 0 })
 }
 
+/** Comes when more can be written, or nothing ever again. */
+function roomIn(outgoing: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const events = ['drain', 'close', 'error']
+    const end = (): void => {
+      for (const event of events) outgoing.off(event, end)
+      resolve()
+    }
+    for (const event of events) outgoing.on(event, end)
+  })
+}
+
 async function writeWatch(outgoing: ServerResponse, response: WatchResponse): Promise<void> {
   outgoing.once('close', () => response.close())
   outgoing.flushHeaders()
   // The first bytes go at once, so that a client knows that it watches before anything happens.
   for await (const record of response.events) {
     if (outgoing.destroyed) break
-    if (!outgoing.write(response.encode(record))) await Promise.race([once(outgoing, 'drain'), once(outgoing, 'close')])
+    if (!outgoing.write(response.encode(record))) await roomIn(outgoing)
   }
   if (!outgoing.destroyed) outgoing.end()
 }
@@ -212,7 +223,7 @@ async function writeStream(outgoing: ServerResponse, response: StreamResponse): 
   outgoing.flushHeaders()
   for await (const chunk of response.chunks) {
     if (outgoing.destroyed) break
-    if (!outgoing.write(chunk)) await Promise.race([once(outgoing, 'drain'), once(outgoing, 'close')])
+    if (!outgoing.write(chunk)) await roomIn(outgoing)
   }
   if (!outgoing.destroyed) outgoing.end()
 }
