@@ -4,39 +4,17 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clocks.h"
 #include "intake.h"
+#include "side-thread.h"
 
 #define NEVER UINT64_MAX
 
 enum listener_phase { RUN, DRAIN, DISCARD };
-
-static void add(_Atomic uint64_t *counter, uint64_t n)
-{
-	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static void poke(int fd)
-{
-	uint64_t one = 1;
-
-	/* A full counter is as good as a written one: the thread wakes. */
-	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-}
 
 static void clear_poke(int fd)
 {
@@ -259,21 +237,12 @@ static void *listen_thread(void *arg)
 	return NULL;
 }
 
-/* The process' signals are for its own threads. */
 static int start_thread(struct listener *l)
 {
-	sigset_t all, before;
-	int error;
+	int error = side_thread_start(&l->thread, "varmor-audit", listen_thread, l);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&l->thread, NULL, listen_thread, l);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (error)
-		return -error;
-	pthread_setname_np(l->thread, "varmor-audit");
-	l->running = true;
-	return 0;
+	l->running = !error;
+	return error;
 }
 
 static void first_sample(struct listener *l)
@@ -350,7 +319,7 @@ static void want(struct listener *l, int phase)
 		return;
 	if (atomic_load(&l->wanted) < phase)
 		atomic_store(&l->wanted, phase);
-	poke(l->wake_fd);
+	side_thread_wake(l->wake_fd);
 }
 
 void listener_stop(struct listener *l)
@@ -366,7 +335,7 @@ struct batch *listener_oldest(struct listener *l)
 void listener_release(struct listener *l)
 {
 	if (batch_ring_release(&l->ring) && l->running)
-		poke(l->wake_fd);
+		side_thread_wake(l->wake_fd);
 }
 
 bool listener_ended(struct listener *l)

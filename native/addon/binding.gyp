@@ -9,6 +9,7 @@
         'audit-socket.c',
         'batch-ring.c',
         'fork-binding.c',
+        'fork-labels.c',
         'fork-table.c',
         'fork-tree.c',
         'frame-record.c',
@@ -16,10 +17,11 @@
         'napi-help.c',
         'proc-connector.c',
         'proc-scan.c',
+        'side-thread.c',
       ],
       'defines': ['NAPI_VERSION=8', '_GNU_SOURCE'],
       'cflags_c': ['-std=gnu11', '-Wall', '-Wextra', '-Werror', '-fvisibility=hidden'],
-      # Node's common.gypi switches this warning off; unused parameters are worth hearing about.
+      # Node's common.gypi switches this warning off; unused parameters are worth knowing about.
       'cflags!': ['-Wno-unused-parameter'],
       'conditions': [['OS!="linux"', {'type': 'none', 'sources': []}]],
     },

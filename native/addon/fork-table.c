@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fork-labels.h"
+
 /* Starts in /proc are in ticks of 10 ms, and the two clocks are not read at the same moment. */
 #define SAME_START UINT64_C(40000000)
 
@@ -86,15 +88,6 @@ static bool surely_lives(const struct fork_entry *e)
 	return !e->end && e->until == UINT64_MAX;
 }
 
-static void set_label(struct fork_table *t, struct fork_entry *e, uint16_t label)
-{
-	if (label)
-		t->labels[label].users++;
-	if (e->label)
-		t->labels[e->label].users--;
-	e->label = label;
-}
-
 static void leave_dead(struct fork_table *t, struct fork_entry *e)
 {
 	if (e->died_before)
@@ -156,7 +149,7 @@ static struct fork_entry *take(struct fork_table *t)
 		return NULL;
 	leave_dead(t, e);
 	leave_bucket(t, e);
-	set_label(t, e, 0);
+	fork_labels_set(t, e, 0);
 	know_from(t, e->end);
 	return e;
 }
@@ -217,7 +210,7 @@ void fork_table_fork(struct fork_table *t, pid_t parent_pid, pid_t child_pid, ui
 		return;
 	child->parent = link_of(t, parent) - 1;
 	child->parent_serial = parent->serial;
-	set_label(t, child, parent->label);
+	fork_labels_set(t, child, parent->label);
 }
 
 void fork_table_exit(struct fork_table *t, pid_t pid, bool first, uint64_t when)
@@ -253,35 +246,6 @@ static bool is_same(const struct fork_entry *e, uint64_t start)
 	return e->start < start + SAME_START && start < e->start + SAME_START;
 }
 
-/* The number of a label, 0 if there is no room for it. */
-static uint16_t label_of(struct fork_table *t, const char *id)
-{
-	uint16_t i, free_one = 0;
-
-	for (i = 1; i <= t->labels_used; i++) {
-		if (strcmp(t->labels[i].id, id) == 0)
-			return i;
-		if (!t->labels[i].users)
-			free_one = i;
-	}
-	if (!free_one && t->labels_used + 1 < FORK_LABELS)
-		free_one = ++t->labels_used;
-	if (free_one)
-		memcpy(t->labels[free_one].id, id, strlen(id) + 1);
-	else
-		t->unlabelled++;
-	return free_one;
-}
-
-static bool label_entry(struct fork_table *t, struct fork_entry *e, const char *id)
-{
-	uint16_t label = strlen(id) < FORK_LABEL_BYTES ? label_of(t, id) : 0;
-
-	if (label)
-		set_label(t, e, label);
-	return label;
-}
-
 /* The entry of a process that lives. */
 static struct fork_entry *see(struct fork_table *t, const struct fork_sight *sight)
 {
@@ -312,7 +276,7 @@ void fork_table_scan(struct fork_table *t, const struct fork_sight *sights, size
 			continue;
 		e->seen = true;
 		if (*sights[i].container)
-			label_entry(t, e, sights[i].container);
+			fork_labels_name(t, e, sights[i].container);
 	}
 	for (i = 0; i < t->used; i++) {
 		e = &t->entries[i];
@@ -335,7 +299,7 @@ bool fork_table_label(struct fork_table *t, uint64_t key, const char *id)
 {
 	struct fork_entry *e = with_key(t, key);
 
-	return e && surely_lives(e) && (!*id || label_entry(t, e, id));
+	return e && surely_lives(e) && (!*id || fork_labels_name(t, e, id));
 }
 
 bool fork_table_label_started(struct fork_table *t, pid_t pid, uint64_t earliest, uint64_t latest, const char *id)
@@ -351,7 +315,7 @@ bool fork_table_label_started(struct fork_table *t, pid_t pid, uint64_t earliest
 			return false;
 		found = e;
 	}
-	return found && found->until > latest && label_entry(t, found, id);
+	return found && found->until > latest && fork_labels_name(t, found, id);
 }
 
 void fork_table_bar(struct fork_table *t, uint64_t key)
@@ -376,7 +340,7 @@ static uint16_t trace(struct fork_table *t, struct fork_entry *first, struct for
 			answer->ask_itself = e == first;
 		}
 		if (e->label) {
-			set_label(t, first, e->label);
+			fork_labels_set(t, first, e->label);
 			return e->label;
 		}
 		e = parent_of(t, e);

@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clocks.h"
 #include "proc-scan.h"
+#include "side-thread.h"
 
 #define NS_PER_S 1e9
 /* A scan costs some milliseconds, so there are not more in a row than this. */
@@ -20,24 +20,6 @@
 #define STEP_S 0.05
 /* Events from before a step of the clock come no later than this after it. */
 #define STEP_DISTRUST_NS UINT64_C(10000000000)
-
-static void add(_Atomic uint64_t *counter, uint64_t n)
-{
-	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
-}
-
-static uint64_t clock_ns(clockid_t id)
-{
-	struct timespec now;
-
-	clock_gettime(id, &now);
-	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
-
-static uint64_t now_ns(void)
-{
-	return clock_ns(CLOCK_MONOTONIC);
-}
 
 /*
  * Seconds that the Unix epoch is away from the zero of CLOCK_MONOTONIC. The thread may be put aside between two readings,
@@ -170,16 +152,8 @@ static int scan(struct fork_tree *t)
 	return error;
 }
 
-static void poke(struct fork_tree *t)
-{
-	uint64_t one = 1;
-
-	while (write(t->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-}
-
 /* scan_due: another thread may have found that; no event of a process need come. */
-static void sleep_until_news(struct fork_tree *t, bool scan_due)
+static void sleep_until_due(struct fork_tree *t, bool scan_due)
 {
 	struct pollfd fds[2] = {
 		{ .fd = t->wake_fd, .events = POLLIN },
@@ -214,7 +188,7 @@ static int run(struct fork_tree *t)
 			error = scan(t);
 			scanned = now_ns();
 		} else if (!error) {
-			sleep_until_news(t, due);
+			sleep_until_due(t, due);
 		}
 	}
 	return -error;
@@ -228,21 +202,12 @@ static void *tree_thread(void *arg)
 	return NULL;
 }
 
-/* The process' signals are for its own threads. */
 static int start_thread(struct fork_tree *t)
 {
-	sigset_t all, before;
-	int error;
+	int error = side_thread_start(&t->thread, "varmor-forks", tree_thread, t);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&t->thread, NULL, tree_thread, t);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (error)
-		return -error;
-	pthread_setname_np(t->thread, "varmor-forks");
-	t->running = true;
-	return 0;
+	t->running = !error;
+	return error;
 }
 
 static int open_all(struct fork_tree *t, struct failure *failure)
@@ -299,7 +264,7 @@ void fork_tree_close(struct fork_tree *t)
 {
 	atomic_store(&t->closing, true);
 	if (t->running) {
-		poke(t);
+		side_thread_wake(t->wake_fd);
 		pthread_join(t->thread, NULL);
 	}
 	if (t->fd >= 0)
@@ -323,7 +288,7 @@ static bool catch_up(struct fork_tree *t)
 	if (drain(t))
 		return false;
 	if (t->lost && !was_lost)
-		poke(t);
+		side_thread_wake(t->wake_fd);
 	return true;
 }
 

@@ -12,8 +12,9 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clocks.h"
 
 /* The kernel answers while it is asked. */
 #define ANSWER_TIMEOUT_MS 250
@@ -67,14 +68,6 @@ static int ask(int fd, uint32_t op, uint32_t ack)
 	};
 
 	return sendto(fd, &request, sizeof(request), 0, (struct sockaddr *)&kernel, sizeof(kernel)) < 0 ? -1 : 0;
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /*

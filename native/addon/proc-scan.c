@@ -7,18 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clocks.h"
+
 #define NS_PER_S INT64_C(1000000000)
-
-static int64_t clock_ns(clockid_t id)
-{
-	struct timespec now;
-
-	clock_gettime(id, &now);
-	return now.tv_sec * NS_PER_S + now.tv_nsec;
-}
 
 /*
  * Field 3 is the state, field 22 the start in ticks since the boot (proc_pid_stat(5)). The second field may hold spaces
@@ -106,7 +99,7 @@ static int append(struct fork_sight **sights, size_t *count, size_t *room, const
 int proc_scan(const char *root, struct fork_sight **sights, size_t *count)
 {
 	int64_t tick = NS_PER_S / sysconf(_SC_CLK_TCK);
-	int64_t asleep = clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC);
+	int64_t asleep = (int64_t)(clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC));
 	DIR *folder = opendir(root);
 	struct dirent *item;
 	size_t room = 0;

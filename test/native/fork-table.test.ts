@@ -19,7 +19,7 @@ describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
   let program: string
   before(function () {
     if (!hasCompiler) this.skip()
-    program = compile('fork-table-check', ['fork-table.c'])
+    program = compile('fork-table-check', ['fork-labels.c', 'fork-table.c'])
   })
 
   const answers = (steps: readonly string[], check = program): string[] => {
@@ -81,7 +81,7 @@ describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
   })
 
   it('stays inside its memory', () => {
-    const check = compile('fork-table-check', ['fork-table.c'], ['-fsanitize=address,undefined'])
+    const check = compile('fork-table-check', ['fork-labels.c', 'fork-table.c'], ['-fsanitize=address,undefined'])
     const lives = fc.tuple(
       fc.integer({ min: 3, max: 24 }),
       fc.integer({ min: 1, max: 32 }),

@@ -6,12 +6,14 @@ import { compile } from './c-program.ts'
 
 const sources = [
   'audit-socket.c',
+  'fork-labels.c',
   'fork-table.c',
   'fork-tree.c',
   'frame-record.c',
   'intake.c',
   'proc-connector.c',
   'proc-scan.c',
+  'side-thread.c',
 ]
 const missing = whyNoForks()
 

@@ -4,7 +4,15 @@ import { whyNotHere } from '../audit/source/kernel-records.ts'
 import { withKernelAlone } from '../run/kernel-alone.ts'
 import { compile } from './c-program.ts'
 
-const sources = ['audit-control.c', 'audit-listener.c', 'audit-socket.c', 'batch-ring.c', 'frame-record.c', 'intake.c']
+const sources = [
+  'audit-control.c',
+  'audit-listener.c',
+  'audit-socket.c',
+  'batch-ring.c',
+  'frame-record.c',
+  'intake.c',
+  'side-thread.c',
+]
 const missing = whyNotHere()
 
 describe(`audit listener in C${missing === undefined ? '' : ` (not here: ${missing})`}`, () => {

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fork-labels.h"
+
+#include <string.h>
+
+void fork_labels_set(struct fork_table *t, struct fork_entry *e, uint16_t label)
+{
+	if (label)
+		t->labels[label].users++;
+	if (e->label)
+		t->labels[e->label].users--;
+	e->label = label;
+}
+
+/* The number of a label, 0 if there is no room for it. */
+static uint16_t label_of(struct fork_table *t, const char *id)
+{
+	uint16_t i, free_one = 0;
+
+	for (i = 1; i <= t->labels_used; i++) {
+		if (strcmp(t->labels[i].id, id) == 0)
+			return i;
+		if (!t->labels[i].users)
+			free_one = i;
+	}
+	if (!free_one && t->labels_used + 1 < FORK_LABELS)
+		free_one = ++t->labels_used;
+	if (free_one)
+		memcpy(t->labels[free_one].id, id, strlen(id) + 1);
+	else
+		t->unlabelled++;
+	return free_one;
+}
+
+bool fork_labels_name(struct fork_table *t, struct fork_entry *e, const char *id)
+{
+	uint16_t label = strlen(id) < FORK_LABEL_BYTES ? label_of(t, id) : 0;
+
+	if (label)
+		fork_labels_set(t, e, label);
+	return label;
+}

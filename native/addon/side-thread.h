@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VARMOR_SIDE_THREAD_H
+#define VARMOR_SIDE_THREAD_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* What the threads of the addon share: how they begin, how they are woken, and how they count. */
+
+/* Starts a thread that takes no signals: those are for the process' own threads. Returns 0 or -errno. */
+int side_thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *context);
+
+/* Wakes whoever polls this eventfd. */
+void side_thread_wake(int fd);
+
+static inline void add(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+#endif
