@@ -184,7 +184,7 @@ export class NodeAgent {
         if (this.#lineage instanceof Forks) noteExec(this.#lineage, exec)
         this.#seenProcesses.add([startedProcess(exec)])
       },
-      // Once for a change of fortune, not for each try.
+      // Logged when it changes, not at each try.
       onLost: ({ message }, delay) => {
         if (lost) return
         lost = true

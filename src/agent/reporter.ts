@@ -66,7 +66,7 @@ const intervals = { least: 1_000, most: 300_000 }
 const longestSpacing = 30_000
 
 /**
- * Reports to the manager how each profile stands: changes at once, and that we are here every now and then. Level-triggered: it
+ * Reports to the manager how each profile stands: changes at once, and a sign of life every now and then. Level-triggered: it
  * keeps the newest state of each profile until a manager has acknowledged it, so that nothing newest is ever lost, whatever
  * becomes of managers and connections.
  */
@@ -111,7 +111,7 @@ export class Reporter {
     this.#pause.wake()
   }
 
-  /** The ArmorProfile is gone, and with it whoever would want to know. */
+  /** The ArmorProfile is gone: nobody needs its state any more. */
   forget(key: string): void {
     this.#entries.delete(key)
   }
@@ -141,7 +141,7 @@ export class Reporter {
     }
   }
 
-  /** A moment for what changes now; longer where the manager has so many agents that each is to speak seldom. */
+  /** A short pause, so that changes go together; longer where the manager has many agents and asks each to report less often. */
   #untilNext(): number {
     if (this.#spacing === 0) return this.#aMoment()
     const left = this.#answeredAt + this.#spacing * (0.8 + 0.4 * this.#options.random()) - this.#options.clock.now()
@@ -178,7 +178,7 @@ export class Reporter {
     this.#answeredAt = this.#options.clock.now()
     this.#spacing = spacingSeconds > 0 ? Math.min(longestSpacing, spacingSeconds * 1000) : 0
     if (this.unacknowledged > 0) return 0
-    // A manager that is never content gets its complete reports by the interval.
+    // A manager that asks for complete reports again and again gets them by the interval.
     if (this.#complete && !report.complete && this.#options.whole()) return this.#aMoment()
     return this.#interval * (0.7 + 0.3 * this.#options.random())
   }
@@ -190,7 +190,7 @@ export class Reporter {
     const elsewhere = reply.kind === 'unreachable' || reply.status >= 500
     if (elsewhere) this.#manager++
     const lasting = reply.kind === 'refused' && !elsewhere && reply.status !== 429
-    // Once for a change of fortune, not for each try; what a person has to mend, each time.
+    // Logged once when it begins, not at each try; what a person has to repair, each time.
     if (this.#failedInARow === managers.length + 1 || lasting)
       logger.warn(
         { manager, ...reply, untold: this.unacknowledged },

@@ -4,7 +4,7 @@ import type { Logger } from '../base/logger.ts'
 /** Logs what became of each ArmorProfile on this node: once for each change, however often it is looked at. */
 export class StandingLog {
   readonly #logger: Logger
-  /** What was said last, and whether it was that the profile is loaded. */
+  /** The last message, and whether it said that the profile is loaded. */
   readonly #said = new Map<string, { text: string; loaded: boolean }>()
 
   constructor(logger: Logger) {

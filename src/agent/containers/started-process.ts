@@ -2,12 +2,12 @@ import type { Forks } from '../../audit/lineage/forks.ts'
 import type { SeenProcess } from '../../audit/pool/process-log.ts'
 import type { ExecStarted } from './runtime.ts'
 
-/** Seconds that the runtime may take, on a busy node, from the fork of the process to its word of it. */
+/** Seconds that the runtime may take, on a busy node, from the fork of the process to its report of it. */
 const startUp = 5
 
 /**
- * What the runtime's word of a process is worth to those who look for the container of its events: the process may be
- * gone before anybody could ask /proc. It was made before the word of it was given.
+ * A process that the runtime started, for those who look for the container of its events: it may have ended before /proc
+ * was read. Its start was some time before the report.
  */
 export function startedProcess({ pid, containerID, at }: ExecStarted): SeenProcess {
   return [pid, { containerID, mntNsID: 0, since: at - startUp }]

@@ -18,7 +18,7 @@ const kinds = {
 
 /**
  * Decodes the seccomp record whose pairs begin at `body`, and writes it when it is ours: its subject is a profile of
- * ours, or its process is in a container of ours, or nobody can say any more whose it is. The subject alone does not
+ * ours, or its process is in a container of ours, or it is not known any more whose it is. The subject alone does not
  * decide: with another enforcer, or on a kernel without AppArmor, it names another profile or none.
  */
 export function processSeccomp(context: BatchContext, body: number): Outcome {
@@ -48,7 +48,7 @@ function hasCall({ bytes, scratch }: BatchContext): boolean {
   return forms[slotOf.syscall] !== form.absent && isWholeNumber(bytes, start, ends[slotOf.syscall]!)
 }
 
-/** The process is known to be no business of ours: outside of all containers, or in one that no policy protects. */
+/** The process is known not to be protected: outside of all containers, or in one that no policy protects. */
 function isForeign({ attribution }: BatchContext): boolean {
   if (attribution.reason === 'not-in-container') return true
   return attribution.container?.info.profileName === ''

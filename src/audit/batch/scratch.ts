@@ -19,7 +19,7 @@ import type { BatchFormat, Deferred, UnresolvedReason } from './batch.ts'
 export interface ScratchOptions {
   /** Also events of other profiles and of processes outside of our containers, for `varmor decode`. Default false. */
   everything?: boolean
-  /** Whether records of a kind that was seen before go past the scanner. Default true; the output is the same. */
+  /** Whether records of a kind that was seen before skip the scanner. Default true; the output is the same. */
   shortcuts?: boolean
 }
 

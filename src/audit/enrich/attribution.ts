@@ -40,7 +40,7 @@ export function mayResolveLater(reason: UnresolvedReason): boolean {
  * The cgroup comes first because a container can leave its mount namespace.
  *
  * That only one container has the profile of a record does not name it: another one of the same policy may have come and
- * gone between two words of the runtime, and a profile is open to others than the node's containers (`aa-exec`, the
+ * gone between two events of the runtime, and a profile is open to others than the node's containers (`aa-exec`, the
  * annotation of a pod that the policy does not select, containers of another runtime).
  * @param eventTime unix seconds.
  */

@@ -6,7 +6,7 @@ import type { WorkerTask } from './worker-task.ts'
 /** One try at a batch. */
 export class Attempt {
   readonly task: WorkerTask
-  /** Shares its worker with no other: it follows a failure, and a second failure must not take innocent batches with it. */
+  /** Shares its worker with no other: it follows a failure, and a second failure must not take other batches with it. */
   readonly alone: boolean
   readonly abort = new AbortController()
   /** Its worker took too long. */

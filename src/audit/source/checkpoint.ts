@@ -132,7 +132,7 @@ export class Checkpoint {
   }
 }
 
-/** The system's word for what went wrong; a bug is thrown on. */
+/** The code of a system error; a bug is thrown on. */
 function codeOf(error: unknown): string {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
   throw error

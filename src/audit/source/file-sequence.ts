@@ -17,7 +17,7 @@ export type Step = Uint8Array | 'moved' | 'nothing'
 /** Buffers that wait to be used again: about what is on its way to the workers at a time. */
 const mostSpare = 8
 
-/** The files that one name stands for in the course of time, read one after the other, each to its end. */
+/** The files that one log has over its rotations, read one after the other, each to its end. */
 export class FileSequence {
   readonly counts: SequenceCounts = {
     longLines: 0,

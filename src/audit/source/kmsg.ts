@@ -60,7 +60,7 @@ export interface KmsgStats extends SourceStats {
 const longestRecord = 16_384
 const comma = 0x2c
 /**
- * Most bytes that are read after `stop`: more than a ring holds; a kernel that never stops talking must not hold up the
+ * Most bytes that are read after `stop`: more than a ring holds; a kernel that never stops logging must not hold up the
  * end.
  */
 const mostAfterStop = 16 * 1_048_576
@@ -162,7 +162,7 @@ export class KmsgSource implements AuditSource<KmsgStats> {
     return at
   }
 
-  /** Minds the number of a record. The ones between it and the one before are lost. */
+  /** Checks the number of a record. The ones between it and the one before are lost. */
   #isNew(buffer: Buffer, at: number, length: number): boolean {
     const sequence = sequenceOf(buffer, at, at + length)
     if (sequence === -1) {
