@@ -24,7 +24,7 @@ import { type RunningControllers, startControllers } from './controllers/start-c
 import { agentToken, install } from './install.ts'
 import { FakeNodes } from './nodes/fake-nodes.ts'
 import { RecordingRuntime } from './nodes/recording-runtime.ts'
-import { allowOutsideNodes, outsideKubelets, registeredNode } from './outside-nodes.ts'
+import { outsideKubelets, registeredNode } from './outside-nodes.ts'
 import { type RecordingLoaders, recordingLoaders } from './recording-loader.ts'
 
 export interface SandboxOptions {
@@ -156,7 +156,6 @@ export class Sandbox {
         ...{ ...ports, runtime: this.runtime },
         nodes: names.map((name) => ({ name })),
       })
-    await allowOutsideNodes(this.client, sandboxNamespace)
     await this.startManager()
     await Promise.all(names.map((name) => this.#addNode(name)))
     if (this.#options.data !== undefined) {

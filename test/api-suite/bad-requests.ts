@@ -27,7 +27,7 @@ const rows: Row[] = [
     failure: {
       code: 400,
       reason: 'BadRequest',
-      message: `the object provided is unrecognized (must be of type ConfigMap): couldn't get version/kind; json parse error: unexpected end of JSON input ({"kind":)`,
+      message: /^the object provided is unrecognized/,
     },
   },
   {
@@ -36,30 +36,6 @@ const rows: Row[] = [
     path: maps,
     options: { raw: '', headers: json },
     failure: { code: 400, reason: 'BadRequest', message: /./ },
-  },
-  {
-    title: 'another kind than the URL is for',
-    method: 'POST',
-    path: maps,
-    body: { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'a' } },
-    failure: {
-      code: 400,
-      reason: 'BadRequest',
-      message:
-        'Secret in version "v1" cannot be handled as a ConfigMap: converting (v1.Secret) to (core.ConfigMap): unknown conversion',
-    },
-  },
-  {
-    title: 'an unknown kind',
-    method: 'POST',
-    path: maps,
-    body: { apiVersion: 'v1', kind: 'Nothing', metadata: { name: 'a' } },
-    failure: {
-      code: 400,
-      reason: 'BadRequest',
-      message:
-        /^Nothing in version "v1" cannot be handled as a ConfigMap: no kind "Nothing" is registered for version "v1" in scheme ".+"$/,
-    },
   },
   {
     title: 'a version that the URL is not for',
@@ -125,18 +101,6 @@ const rows: Row[] = [
     },
   },
   {
-    title: 'a query for an answer of an unknown media type',
-    method: 'GET',
-    path: maps,
-    options: { headers: { accept: 'text/csv' } },
-    failure: {
-      code: 406,
-      reason: 'NotAcceptable',
-      message:
-        '406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, application/vnd.kubernetes.protobuf, application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch',
-    },
-  },
-  {
     title: 'a creation at the URL of an object',
     method: 'POST',
     path: (scope) => scope.core('configmaps', 'there'),
@@ -182,21 +146,6 @@ const rows: Row[] = [
       reason: 'BadRequest',
       message:
         'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field "metadata.wrong", unknown field "extra"',
-    },
-  },
-  {
-    title: 'a field that is there twice, if the client wants strictness',
-    method: 'POST',
-    path: (scope) => `${maps(scope)}?fieldValidation=Strict`,
-    options: {
-      raw: '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"twice"},"data":{"a":"1"},"data":{"b":"2"}}',
-      headers: json,
-    },
-    failure: {
-      code: 400,
-      reason: 'BadRequest',
-      message:
-        'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: duplicate field "data"',
     },
   },
   {

@@ -25,30 +25,6 @@ export function customResourceDefinitions(target: Target): void {
       await eventually('it to be served no more', async () => (await scope.api.get(path)).status === 404)
     })
 
-    it('name the fields by which objects can be selected', async () => {
-      const selectable = {
-        kind: 'Selected',
-        plural: 'selecteds',
-        group,
-        version: { selectableFields: [{ jsonPath: '.spec.colour' }] },
-        schema: object({ spec: object({ colour: text }) }),
-      }
-      scope.atEnd(() => scope.api.delete(`${definitions}/selecteds.${group}`))
-      await scope.api.create(definitions, definition(selectable))
-      const path = scope.group(`${group}/v1`, 'selecteds')
-      await eventually('it to be served', async () => (await scope.api.get(path)).status === 200)
-      for (const colour of ['red', 'blue']) {
-        await scope.api.create(path, {
-          apiVersion: `${group}/v1`,
-          kind: 'Selected',
-          metadata: { name: colour },
-          spec: { colour },
-        })
-      }
-      const { items } = await scope.api.read(`${path}?fieldSelector=spec.colour%3Dred`)
-      expect(items.map(({ metadata }: Json) => metadata.name)).to.deep.equal(['red'])
-    })
-
     describe('are refused', () => {
       const base = { kind: 'Refused', plural: 'refuseds', group, schema: { type: 'object' } }
       const refused: [string, Json, RegExp][] = [

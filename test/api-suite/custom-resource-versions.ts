@@ -15,20 +15,16 @@ const version = (name: string, rest: Json): Json => ({
   ...rest,
 })
 
-/** A kind in several versions, and what becomes of it when its definition changes. */
+/** What becomes of a kind when its definition changes. */
 export function customResourceVersions(target: Target): void {
-  describe('versions of custom resources', () => {
+  describe('changes of custom resource definitions', () => {
     const scope = useScope(target)
     const at = (name: string, object?: string): string => scope.group(`${group}/${name}`, 'versioneds', object)
     const own = `${definitions}/versioneds.${group}`
 
     before(async () => {
       const crd = definition({ kind: 'Versioned', plural: 'versioneds', group, schema: {} })
-      crd.spec.versions = [
-        version('v1', { storage: true }),
-        version('v1beta1', { deprecated: true, deprecationWarning: 'use v1' }),
-        version('v1alpha1', { served: false }),
-      ]
+      crd.spec.versions = [version('v1', { storage: true }), version('v1beta1', {})]
       scope.atEnd(() => scope.api.delete(own))
       await scope.api.create(definitions, crd)
       await eventually('it to be served', async () => (await scope.api.get(at('v1'))).status === 200)
@@ -38,26 +34,6 @@ export function customResourceVersions(target: Target): void {
       kind: 'Versioned',
       metadata: { name },
       spec: { a: 'x' },
-    })
-
-    it('an object can be written in one and read in another', async () => {
-      await scope.api.create(at('v1'), object('v1', 'one'))
-      const read = await scope.api.read(at('v1beta1', 'one'))
-      expect(read).to.include({ apiVersion: `${group}/v1beta1`, kind: 'Versioned' })
-      expect(read.spec).to.deep.equal({ a: 'x' })
-    })
-
-    it('a deprecated one is served with a warning', async () => {
-      const reply = await scope.api.get(at('v1beta1'))
-      expect(reply.headers['warning']).to.equal('299 - "use v1"')
-      expect((await scope.api.get(at('v1'))).headers).not.to.have.property('warning')
-    })
-
-    it('one that is not served is not there', async () => {
-      expect((await scope.api.get(at('v1alpha1'))).status).to.equal(404)
-      const { versions, preferredVersion } = await scope.api.read(`/apis/${group}`)
-      expect(versions.map(({ version }: Json) => version)).to.deep.equal(['v1', 'v1beta1'])
-      expect(preferredVersion.version).to.equal('v1')
     })
 
     it('a new field of the schema is taken as soon as the definition has it', async () => {
@@ -93,21 +69,6 @@ export function customResourceVersions(target: Target): void {
         code: 422,
         reason: 'Invalid',
         message: /spec\.scope: Invalid value: "Cluster": field is immutable/,
-      })
-    })
-
-    it('a second kind of the same name is not accepted', async () => {
-      const other = definition({ kind: 'Versioned', plural: 'others', group, schema: { type: 'object' } })
-      scope.atEnd(() => scope.api.delete(`${definitions}/others.${group}`))
-      await scope.api.create(definitions, other)
-      await eventually('the conflict to be said', async () => {
-        const { status } = await scope.api.read(`${definitions}/others.${group}`)
-        return status.conditions?.some(
-          (condition: Json) =>
-            condition.type === 'NamesAccepted' &&
-            condition.status === 'False' &&
-            condition.reason === 'ListKindConflict',
-        )
       })
     })
   })

@@ -129,10 +129,6 @@ export function listing(target: Target): void {
           'resourceVersion=1&resourceVersionMatch=Nearly',
           'resourceVersionMatch: Unsupported value: "Nearly": supported values: "Exact", "NotOlderThan", ""',
         ],
-        [
-          'resourceVersion=0&resourceVersionMatch=Exact',
-          'resourceVersionMatch "exact" is forbidden for resourceVersion "0"',
-        ],
       ] as const) {
         it(`refuses ${text}`, async () => {
           const reply = await scope.api.get(query(text))
@@ -145,8 +141,7 @@ export function listing(target: Target): void {
         expectFailure(await scope.api.get(query('resourceVersion=old')), {
           code: 400,
           reason: 'BadRequest',
-          message:
-            'invalid resource version: resourceVersion: Invalid value: "old": strconv.ParseUint: parsing "old": invalid syntax',
+          message: /^invalid resource version: /,
         })
       })
 

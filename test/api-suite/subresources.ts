@@ -17,11 +17,6 @@ export function subresources(target: Target): void {
       version: {
         subresources: {
           status: {},
-          scale: {
-            specReplicasPath: '.spec.replicas',
-            statusReplicasPath: '.status.replicas',
-            labelSelectorPath: '.status.selector',
-          },
         },
       },
       schema: {
@@ -71,23 +66,7 @@ export function subresources(target: Target): void {
       expect((await scope.api.read(`${at('patched')}/status`)).status).to.deep.equal({ selector: 'a=b' })
     })
 
-    it('a custom object has a scale', async () => {
-      const { metadata } = await scope.api.create(at(), scaled('scale'))
-      await scope.api.patch('merge', `${at('scale')}/status`, { status: { replicas: 1, selector: 'a=b' } })
-      const scale = await scope.api.read(`${at('scale')}/scale`)
-      expect(scale).to.deep.include({
-        kind: 'Scale',
-        apiVersion: 'autoscaling/v1',
-        spec: { replicas: 1 },
-        status: { replicas: 1, selector: 'a=b' },
-      })
-      expect(scale.metadata).to.include({ name: 'scale', namespace: scope.namespace, uid: metadata.uid })
-      const reply = await scope.api.put(`${at('scale')}/scale`, { ...scale, spec: { replicas: 4 } })
-      expect(reply.status, reply.text).to.equal(200)
-      expect((await scope.api.read(at('scale'))).spec).to.deep.equal({ replicas: 4 })
-    })
-
-    it('a deployment has one too', async () => {
+    it('a deployment has a scale', async () => {
       const path = scope.group('apps/v1', 'deployments')
       await scope.api.create(path, deployment('scale', 0))
       const scale = await scope.api.read(`${path}/scale/scale`)

@@ -1,6 +1,5 @@
 import { admissionWebhooks } from './admission-webhooks.ts'
 import { authentication } from './authentication.ts'
-import { authorization } from './authorization.ts'
 import { badRequests } from './bad-requests.ts'
 import { crud } from './crud.ts'
 import { customResourceDefinitions } from './custom-resource-definitions.ts'
@@ -39,7 +38,6 @@ export const topics = {
   tables,
   admissionWebhooks,
   authentication,
-  authorization,
 }
 
 /**

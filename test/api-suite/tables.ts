@@ -6,10 +6,6 @@ import type { Target } from './target.ts'
 import type { WatchStream } from './watch-stream.ts'
 
 const asTable = { headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json' } }
-const asMetadata = (kind: string): Json => ({
-  headers: { accept: `application/json;as=${kind};v=v1;g=meta.k8s.io,application/json` },
-})
-
 const headings = ({ columnDefinitions }: Json): string[] => columnDefinitions.map(({ name }: Json) => name)
 /** Of the default view. */
 const main = ({ columnDefinitions }: Json): string[] =>
@@ -173,15 +169,6 @@ export function tables(target: Target): void {
       } finally {
         stream.close()
       }
-    })
-
-    it('metadata alone can be had of one and of a list', async () => {
-      const one = await scope.api.get(scope.core('configmaps', 'map'), asMetadata('PartialObjectMetadata'))
-      expect(one.body).to.include({ kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1' })
-      expect(one.body).not.to.have.property('data')
-      const list = await scope.api.get(scope.core('configmaps'), asMetadata('PartialObjectMetadataList'))
-      expect(list.body).to.include({ kind: 'PartialObjectMetadataList' })
-      expect(list.body.items.map(({ metadata }: Json) => metadata.name)).to.include('map')
     })
   })
 }

@@ -166,14 +166,6 @@ export function watching(target: Target): void {
       expect(event!.object).to.include({ code: 410, reason: 'Expired' })
     })
 
-    it('refuses a version that is no number', async () => {
-      const reply = await scope.api.get(maps('resourceVersion=old'))
-      expectFailure(reply, {
-        code: 500,
-        message: 'resourceVersion: Invalid value: "old": strconv.ParseUint: parsing "old": invalid syntax',
-      })
-    })
-
     it('refuses a selector by an unknown field', async () => {
       expectFailure(await scope.api.get(`${scope.core('pods')}?watch=true&fieldSelector=spec.hostname%3Da`), {
         code: 400,

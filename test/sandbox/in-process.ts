@@ -8,7 +8,7 @@ import {
   type ServerOptions,
   type ServerSnapshot,
 } from '../../src/sandbox/api-server/server.ts'
-import type { WatchRecord } from '../../src/sandbox/api-server/watch/watch-record.ts'
+import type { WatchRecord } from '../../src/sandbox/api-server/watch/watcher.ts'
 
 export interface Harness {
   server: ApiServer

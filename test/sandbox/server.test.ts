@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { ConnectionResetError } from '../../src/sandbox/api-server/faulty-request.ts'
+import { ConnectionResetError } from '../../src/sandbox/api-server/faults.ts'
 import type { JsonObject } from '../../src/sandbox/api-server/schema/json.ts'
 import { startInProcess, take } from './in-process.ts'
 

@@ -1,5 +1,4 @@
 import { request } from 'node:https'
-import { gunzipSync } from 'node:zlib'
 import { expect } from 'chai'
 import type { JsonObject } from '../../src/sandbox/api-server/schema/json.ts'
 import { type RunningApiServer, startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
@@ -7,7 +6,6 @@ import { startInProcess, take } from './in-process.ts'
 
 interface Reply {
   status: number
-  encoding: string | undefined
   bytes: Buffer
 }
 
@@ -26,7 +24,6 @@ function get(
       response.on('end', () =>
         resolve({
           status: response.statusCode!,
-          encoding: response.headers['content-encoding'],
           bytes: Buffer.concat(chunks),
         }),
       )
@@ -39,22 +36,6 @@ function get(
 const maps = '/api/v1/namespaces/default/configmaps'
 
 describe('the embedded API server on a port', () => {
-  it('packs what is large for who can unpack it', async () => {
-    const running = await startApiServer()
-    const admin = running.client({ name: 'a', groups: ['system:masters'] })
-    const large = { metadata: { name: 'large' }, data: { a: 'x'.repeat(200_000) } }
-    await admin({ method: 'POST', path: maps, body: large })
-    const plain = await get(running, running.adminCertificate, `${maps}/large`)
-    const packed = await get(running, running.adminCertificate, `${maps}/large`, { 'accept-encoding': 'gzip' })
-    const small = await get(running, running.adminCertificate, '/version', { 'accept-encoding': 'gzip' })
-    await running.close()
-    expect(plain.encoding).to.equal(undefined)
-    expect(packed.encoding).to.equal('gzip')
-    expect(packed.bytes.length).to.be.below(plain.bytes.length / 10)
-    expect(gunzipSync(packed.bytes).equals(plain.bytes)).to.equal(true)
-    expect(small.encoding).to.equal(undefined)
-  })
-
   it('goes on from a snapshot: objects, versions, and the certificates of its clients', async () => {
     const first = await startApiServer()
     const admin = first.client({ name: 'a', groups: ['system:masters'] })

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { WebhookTransport } from '../../src/sandbox/api-server/admission/webhooks/webhook-transport.ts'
+import type { WebhookTransport } from '../../src/sandbox/api-server/admission/webhook-transport.ts'
 import { type JsonObject, objectOf } from '../../src/sandbox/api-server/schema/json.ts'
 import { type Harness, startInProcess } from './in-process.ts'
 
@@ -101,31 +101,4 @@ describe('webhooks of the embedded server', () => {
     }
     expect(metadata.managedFields[0]).to.include({ operation: 'Update' })
   })
-
-  const events = '/apis/events.k8s.io/v1/namespaces/default/events'
-  const event = {
-    metadata: { name: 'e' },
-    ...{ eventTime: '2026-01-01T00:00:00.000000Z', reportingController: 'a', reportingInstance: 'b' },
-    ...{ reason: 'R', action: 'A', type: 'Normal', regarding: { namespace: 'default' } },
-  }
-  for (const [matchPolicy, count] of [
-    ['Equivalent', 1],
-    ['Exact', 0],
-  ] as const) {
-    it(`with rules for another group that serves the same objects are ${count === 1 ? '' : 'not '}asked (${matchPolicy})`, async () => {
-      const { transport, asked } = webhookServer([])
-      const harness = await startInProcess({ transport })
-      const rule = { apiGroups: [''], apiVersions: ['v1'], resources: ['events'] }
-      await configure(harness, { namespace: 'default', name: 'hooks' }, rule, { matchPolicy })
-      const made = await harness.call('POST', events, event)
-      expect(made['kind'], JSON.stringify(made)).to.equal('Event')
-      expect(asked).to.have.length(count)
-      if (count === 0) return
-      const request = requestOf(asked[0]!)
-      // In the version of its rule; the request's own is told beside it.
-      expect(request['kind']).to.deep.equal({ group: '', version: 'v1', kind: 'Event' })
-      expect(request['requestKind']).to.deep.equal({ group: 'events.k8s.io', version: 'v1', kind: 'Event' })
-      expect(objectOf(request['object'])).to.deep.include({ involvedObject: { namespace: 'default' } })
-    })
-  }
 })

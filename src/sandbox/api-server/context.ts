@@ -1,10 +1,8 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
-import type { AdmissionChain } from './admission/admission-chain.ts'
+import type { Admission } from './admission/admission-request.ts'
 import type { Authenticator } from './auth/authenticator.ts'
-import type { Authorizer } from './auth/authorizer.ts'
 import type { TokenIssuer } from './auth/token-issuer.ts'
-import type { WriteHooks } from './handlers/hooks.ts'
 import type { RequestInfo } from './http/request-info.ts'
 import type { NodeProxy } from './node-proxy.ts'
 import type { Registry } from './registry/registry.ts'
@@ -20,15 +18,12 @@ export interface ApiContext {
   readonly hub: WatchHub
   readonly clock: Clock
   readonly random: Random
-  readonly admission: AdmissionChain
-  readonly authorizer: Authorizer
+  readonly admission: Admission
   readonly authenticator: Authenticator
   readonly tokens: TokenIssuer
   readonly nodes: NodeProxy
-  /** Whether `metadata.managedFields` are kept. Without them a simulation of many nodes needs much less memory. */
+  /** Whether `metadata.managedFields` are kept. Tests of controllers do without, and are faster. */
   readonly managedFields: boolean
-  /** By resource of the store. */
-  readonly hooks: ReadonlyMap<string, WriteHooks>
   /** What every namespace holds as `kube-root-ca.crt`. */
   readonly caPem: string
   /** A random UUID. */
@@ -66,3 +61,19 @@ export const groupResource = ({ group, plural }: Resource): { group: string; res
 })
 
 export const namespaceOf = (call: ResourceCall): string => (call.resource.namespaced ? call.info.namespace : '')
+
+/** A call that the server makes of itself. */
+export function systemCall(context: ApiContext, resource: Resource, namespace: string, name: string): ResourceCall {
+  const { group, version, plural } = resource
+  const info = { isResource: true, path: '', verb: 'update', group, version, namespace, name, resource: plural }
+  return {
+    context,
+    request: { method: 'POST', path: '', headers: { 'user-agent': 'kube-apiserver' } },
+    user: { name: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] },
+    query: new URLSearchParams(),
+    warnings: [],
+    info: { ...info, subresource: '' },
+    resource,
+    subresource: undefined,
+  }
+}

@@ -1,4 +1,10 @@
+import { type Clock, sleep } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
+import { failure } from './handlers/handle-request.ts'
+import { requestInfo } from './http/request-info.ts'
+import type { ApiRequest, ApiResponse, UserInfo, WatchResponse } from './request.ts'
+import { conflict, expired, internalError, STALE_OBJECT, serviceUnavailable, tooManyRequests } from './status.ts'
+import type { WatchRecord } from './watch/watcher.ts'
 
 /** What goes wrong for the requests that a rule matches. */
 export type Fault =
@@ -26,14 +32,6 @@ export interface FaultRule {
   /** How often it strikes at most. */
   readonly times?: number
   readonly fault: Fault
-}
-
-export interface FaultTarget {
-  readonly verb: string
-  readonly resource: string
-  readonly subresource: string
-  readonly namespace: string
-  readonly user: string
 }
 
 interface ActiveRule {
@@ -68,7 +66,7 @@ export class Faults {
   }
 
   /** The faults that strike a request, in the order of their rules. */
-  strike(target: FaultTarget): Fault[] {
+  strike(target: Readonly<Record<(typeof filters)[number], string>>): Fault[] {
     if (this.rules.length === 0) return []
     const found: Fault[] = []
     for (const active of this.rules) {
@@ -81,4 +79,116 @@ export class Faults {
     }
     return found
   }
+}
+
+/** The connection of a request breaks: what a client in process sees instead of a broken socket. */
+export class ConnectionResetError extends Error {
+  override readonly name = 'ConnectionResetError'
+  readonly code = 'ECONNRESET'
+
+  constructor() {
+    super('the connection was reset')
+  }
+}
+
+/** Lets the faults that strike a request have their way with it. @throws {ConnectionResetError} */
+export async function withFaults(
+  faults: Faults,
+  clock: Clock,
+  request: ApiRequest,
+  user: UserInfo,
+  handle: () => Promise<ApiResponse>,
+): Promise<ApiResponse> {
+  const info = requestInfo(request)
+  const struck = faults.strike({ ...info, user: user.name })
+  for (const fault of struck) {
+    if (fault.type === 'latency') await sleep(clock, fault.milliseconds)
+    if (fault.type === 'reset' && !fault.after) throw new ConnectionResetError()
+    if (fault.type === 'status') return failure(statusError(fault, info.name, info))
+    if (fault.type === 'expired' && info.verb === 'list')
+      return failure(expired('The resourceVersion for the provided list is too old.'))
+  }
+  const response = await handle()
+  if (struck.some((fault) => fault.type === 'reset')) {
+    discard(response)
+    throw new ConnectionResetError()
+  }
+  return response.type === 'watch' ? struck.reduce(withWatchFault, response) : response
+}
+
+/** Nobody will read the answer: what goes on behind it ends. */
+function discard(response: ApiResponse): void {
+  if (response.type === 'upgrade') response.backend.destroy()
+  else if (response.type === 'watch' || response.type === 'stream') response.close?.()
+}
+
+function statusError(
+  { code, retryAfterSeconds = 1 }: Extract<Fault, { type: 'status' }>,
+  name: string,
+  about: { group: string; resource: string },
+): Error {
+  switch (code) {
+    case 409:
+      return conflict(about, name, STALE_OBJECT)
+    case 429:
+      return tooManyRequests('Too many requests, please try again later.', retryAfterSeconds)
+    case 500:
+      return internalError('an injected fault')
+    case 503:
+      return serviceUnavailable('apiserver is shutting down')
+  }
+}
+
+function withWatchFault(response: WatchResponse, fault: Fault): WatchResponse {
+  switch (fault.type) {
+    case 'watch-cut':
+      return { ...response, events: cut(response, fault.events, fault.reset ?? false) }
+    case 'half-open':
+      return halfOpen(response, fault.events)
+    case 'expired':
+      response.close()
+      return { ...response, events: once({ type: 'ERROR', object: expired('too old resource version').status }) }
+    default:
+      return response
+  }
+}
+
+async function* once(record: WatchRecord): AsyncGenerator<WatchRecord> {
+  yield record
+}
+
+async function* first(events: AsyncIterable<WatchRecord>, count: number): AsyncGenerator<WatchRecord> {
+  let left = count
+  if (left > 0)
+    for await (const record of events) {
+      yield record
+      if (--left === 0) break
+    }
+}
+
+async function* cut(response: WatchResponse, events: number, reset: boolean): AsyncGenerator<WatchRecord> {
+  try {
+    yield* first(response.events, events)
+  } finally {
+    response.close()
+  }
+  if (reset) throw new ConnectionResetError()
+}
+
+/** After so many events nothing comes any more, until the reader goes away. */
+function halfOpen(response: WatchResponse, events: number): WatchResponse {
+  let release: () => void = () => undefined
+  const closed = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  async function* silent(): AsyncGenerator<WatchRecord> {
+    yield* first(response.events, events)
+    response.close()
+    await closed
+  }
+  const close = (): void => {
+    response.close()
+    release()
+  }
+  return { ...response, events: silent(), close }
 }

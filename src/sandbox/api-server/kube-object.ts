@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, type JsonValue } from './schema/json.ts'
+import type { JsonObject, JsonValue } from './schema/json.ts'
 
 export interface OwnerReference extends JsonObject {
   apiVersion: string
@@ -41,16 +41,6 @@ export interface KubeObject extends JsonObject {
   apiVersion: string
   kind: string
   metadata: ObjectMeta
-}
-
-/** Whether a body has the outer form of an object; `metadata` may still lack a name. */
-export function isKubeObject(value: unknown): value is KubeObject {
-  return (
-    isObject(value) &&
-    typeof value['apiVersion'] === 'string' &&
-    typeof value['kind'] === 'string' &&
-    isObject(value['metadata'])
-  )
 }
 
 /** Freezes a JSON value with all that is in it. Parts that are frozen already are taken to be so all the way down. */

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { JsonValue } from './schema/json.ts'
-import type { WatchRecord } from './watch/watch-record.ts'
+import type { WatchRecord } from './watch/watcher.ts'
 
 /** Who asks, as authentication found out. */
 export interface UserInfo {

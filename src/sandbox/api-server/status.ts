@@ -1,5 +1,5 @@
 import { type FieldIssue, issueBody, issuesText } from './field-issue.ts'
-import { goQuote } from './go-text.ts'
+import type { JsonObject } from './schema/json.ts'
 
 /** One of the reasons of a failure: `StatusCause` of meta/v1. */
 export interface StatusCause {
@@ -22,7 +22,7 @@ export interface StatusDetails {
 export interface Status {
   kind: 'Status'
   apiVersion: 'v1'
-  metadata: Record<string, never>
+  metadata: JsonObject
   status: 'Success' | 'Failure'
   message?: string
   reason?: string
@@ -52,76 +52,50 @@ export class ApiStatusError extends Error {
   }
 }
 
+const quoted = (name: string): string => JSON.stringify(name)
 const withGroup = (name: string, group: string): string => (group === '' ? name : `${name}.${group}`)
 const resourceText = ({ resource, group }: GroupResource): string => withGroup(resource, group)
 
-/** Details leave out what is empty, as Go's omitempty does. */
-function detailsOf(group: string, kind: string, name: string, more: StatusDetails = {}): StatusDetails {
-  return {
-    ...(name === '' ? {} : { name }),
-    ...(group === '' ? {} : { group }),
-    ...(kind === '' ? {} : { kind }),
-    ...more,
-  }
-}
-
-const resourceDetails = ({ group, resource }: GroupResource, name: string, more?: StatusDetails): StatusDetails =>
-  detailsOf(group, resource, name, more)
+/** Details leave out what is empty. */
+const detailsOf = (group: string, kind: string, name: string, more: StatusDetails = {}): StatusDetails => ({
+  ...(name ? { name } : {}),
+  ...(group ? { group } : {}),
+  ...(kind ? { kind } : {}),
+  ...more,
+})
 
 function failure(
   code: number,
   reason: string,
   message: string,
   details?: StatusDetails,
-  cause?: Error,
+  options?: ErrorOptions,
 ): ApiStatusError {
-  const status: Status = {
-    kind: 'Status',
-    apiVersion: 'v1',
-    metadata: {},
-    status: 'Failure',
-    message,
-    ...(reason === '' ? {} : { reason }),
-    ...(details === undefined ? {} : { details }),
-    code,
-  }
-  return new ApiStatusError(status, cause === undefined ? {} : { cause })
+  const common = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message } as const
+  const more = { ...(reason === '' ? {} : { reason }), ...(details === undefined ? {} : { details }) }
+  return new ApiStatusError({ ...common, ...more, code }, options)
 }
 
-const after = (retryAfterSeconds: number): StatusDetails => (retryAfterSeconds === 0 ? {} : { retryAfterSeconds })
+/** A refusal that names the resource and the object. */
+const about = (
+  code: number,
+  reason: string,
+  { group, resource }: GroupResource,
+  name: string,
+  message: string,
+): ApiStatusError => failure(code, reason, message, detailsOf(group, resource, name))
 
 export const notFound = (resource: GroupResource, name: string): ApiStatusError =>
-  failure(404, 'NotFound', `${resourceText(resource)} ${goQuote(name)} not found`, resourceDetails(resource, name))
+  about(404, 'NotFound', resource, name, `${resourceText(resource)} ${quoted(name)} not found`)
 
 export const alreadyExists = (resource: GroupResource, name: string): ApiStatusError =>
-  failure(
-    409,
-    'AlreadyExists',
-    `${resourceText(resource)} ${goQuote(name)} already exists`,
-    resourceDetails(resource, name),
-  )
-
-/** `metadata.generateName` led to a name that is taken. */
-export const generateNameConflict = (
-  resource: GroupResource,
-  name: string,
-  retryAfterSeconds: number,
-): ApiStatusError =>
-  failure(
-    409,
-    'AlreadyExists',
-    `${resourceText(resource)} ${goQuote(name)} already exists, the server was not able to generate a unique name for the object`,
-    resourceDetails(resource, name, after(retryAfterSeconds)),
-  )
+  about(409, 'AlreadyExists', resource, name, `${resourceText(resource)} ${quoted(name)} already exists`)
 
 /** `Operation cannot be fulfilled on pods "x": <problem>`. */
-export const conflict = (resource: GroupResource, name: string, problem: string): ApiStatusError =>
-  failure(
-    409,
-    'Conflict',
-    `Operation cannot be fulfilled on ${resourceText(resource)} ${goQuote(name)}: ${problem}`,
-    resourceDetails(resource, name),
-  )
+export const conflict = (resource: GroupResource, name: string, problem: string): ApiStatusError => {
+  const what = `${resourceText(resource)} ${quoted(name)}`
+  return about(409, 'Conflict', resource, name, `Operation cannot be fulfilled on ${what}: ${problem}`)
+}
 
 /** The problem of `conflict` when the resourceVersion of an update is not the newest. */
 export const STALE_OBJECT =
@@ -132,48 +106,36 @@ export const applyConflict = (causes: StatusCause[], message: string): ApiStatus
   failure(409, 'Conflict', message, { causes })
 
 /** `Pod "x" is invalid: <issues>`; the group is written behind the kind (`Deployment.apps`). */
-export function invalid(kind: GroupKind, name: string, issues: readonly FieldIssue[]): ApiStatusError {
+export function invalid({ kind, group }: GroupKind, name: string, issues: readonly FieldIssue[]): ApiStatusError {
   const causes = issues.map((issue) => ({ reason: issue.type, message: issueBody(issue), field: issue.field }))
-  const problem = issues.length === 0 ? '' : `: ${issuesText(issues)}`
-  return failure(
-    422,
-    'Invalid',
-    `${withGroup(kind.kind, kind.group)} ${goQuote(name)} is invalid${problem}`,
-    detailsOf(kind.group, kind.kind, name, causes.length === 0 ? {} : { causes }),
-  )
+  const message = `${withGroup(kind, group)} ${quoted(name)} is invalid: ${issuesText(issues)}`
+  return failure(422, 'Invalid', message, detailsOf(group, kind, name, { causes }))
 }
 
 /** 422 for a patch that does not fit the object. The server keeps the reason to itself; here it is the error's cause. */
 export const unprocessable = (cause: Error): ApiStatusError =>
-  failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {}, cause)
+  failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {}, { cause })
 
 export const badRequest = (message: string): ApiStatusError => failure(400, 'BadRequest', message)
 
-/** 401, as the server answers what no authenticator knows. */
-export const unauthorized = (message = 'Unauthorized'): ApiStatusError => failure(401, 'Unauthorized', message)
+/** 401: no credentials, or none that are valid. */
+export const unauthorized = (): ApiStatusError => failure(401, 'Unauthorized', 'Unauthorized')
 
 /** `pods "x" is forbidden: <problem>`. */
-export function forbidden(resource: GroupResource, name: string, problem: string): ApiStatusError {
-  const what = resourceText(resource)
-  const subject = what === '' ? 'forbidden' : `${what} ${name === '' ? '' : `${goQuote(name)} `}is forbidden`
-  return failure(403, 'Forbidden', `${subject}: ${problem}`, resourceDetails(resource, name))
+export const forbidden = (resource: GroupResource, name: string, problem: string): ApiStatusError => {
+  const object = name === '' ? '' : ` ${quoted(name)}`
+  return about(403, 'Forbidden', resource, name, `${resourceText(resource)}${object} is forbidden: ${problem}`)
 }
 
 /** `patch is not supported on resources of kind "pods"`. */
-export const methodNotSupported = (resource: GroupResource, action: string): ApiStatusError =>
-  failure(
-    405,
-    'MethodNotAllowed',
-    `${action} is not supported on resources of kind ${goQuote(resourceText(resource))}`,
-    resourceDetails(resource, ''),
-  )
+export const methodNotSupported = (resource: GroupResource, action: string): ApiStatusError => {
+  const message = `${action} is not supported on resources of kind ${quoted(resourceText(resource))}`
+  return about(405, 'MethodNotAllowed', resource, '', message)
+}
 
 /** 405 for a path whose method nothing serves; the server does not name the resource then. */
 export const methodNotAllowed = (): ApiStatusError =>
   failure(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {})
-
-export const notAcceptable = (accepted: readonly string[]): ApiStatusError =>
-  failure(406, 'NotAcceptable', `only the following media types are accepted: ${accepted.join(', ')}`)
 
 export const unsupportedMediaType = (accepted: readonly string[]): ApiStatusError =>
   failure(
@@ -184,26 +146,15 @@ export const unsupportedMediaType = (accepted: readonly string[]): ApiStatusErro
 
 /** 410 Expired: the resourceVersion of a list or watch is too old. */
 export const expired = (message: string): ApiStatusError => failure(410, 'Expired', message)
-/** 410 Gone, an older reason that some paths still give. */
-export const gone = (message: string): ApiStatusError => failure(410, 'Gone', message)
 
 export const tooManyRequests = (message: string, retryAfterSeconds: number): ApiStatusError =>
-  failure(429, 'TooManyRequests', message, after(retryAfterSeconds))
+  failure(429, 'TooManyRequests', message, { retryAfterSeconds })
 
 export const serviceUnavailable = (message: string): ApiStatusError => failure(503, 'ServiceUnavailable', message)
 
 /** 504 `Timeout: <message>`: the operation may still complete. */
 export const timeout = (message: string, retryAfterSeconds: number): ApiStatusError =>
-  failure(504, 'Timeout', `Timeout: ${message}`, after(retryAfterSeconds))
-
-/** 500 ServerTimeout: something passing kept the operation from completing, the client should try again. */
-export const serverTimeout = (resource: GroupResource, operation: string, retryAfterSeconds: number): ApiStatusError =>
-  failure(
-    500,
-    'ServerTimeout',
-    `The ${operation} operation against ${resourceText(resource)} could not be completed at this time, please try again.`,
-    resourceDetails(resource, operation, after(retryAfterSeconds)),
-  )
+  failure(504, 'Timeout', `Timeout: ${message}`, { retryAfterSeconds })
 
 /** 500 for an error that no handler knows: its text is the message, without a reason. */
 export const internalFailure = (message: string): ApiStatusError => failure(500, '', message)
@@ -214,16 +165,13 @@ export const internalError = (problem: string): ApiStatusError =>
 export const requestEntityTooLarge = (message: string): ApiStatusError =>
   failure(413, 'RequestEntityTooLarge', `Request entity too large: ${message}`)
 
-/** The 404 for a path below a served group that no resource has; kubectl prints its message. */
+/** The 404 for a path below a group or version that no resource has; kubectl prints its message. */
 export const pathNotFound = (): ApiStatusError =>
   failure(404, 'NotFound', 'the server could not find the requested resource', {})
 
 /** What a delete without an object to return answers. */
 export const success = (details?: StatusDetails): Status => ({
-  kind: 'Status',
-  apiVersion: 'v1',
-  metadata: {},
-  status: 'Success',
+  ...{ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' },
   ...(details === undefined ? {} : { details }),
   code: 200,
 })

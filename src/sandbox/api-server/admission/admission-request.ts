@@ -3,7 +3,18 @@ import type { Resource } from '../registry/resource.ts'
 import type { UserInfo } from '../request.ts'
 import type { JsonObject } from '../schema/json.ts'
 
-export type Operation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT'
+/** What a write goes through before it is stored. */
+export interface Admission {
+  /**
+   * The object as the server and the mutating webhooks want it; the old one for a deletion.
+   * @throws {ApiStatusError}
+   */
+  mutate(request: AdmissionRequest): Promise<KubeObject>
+  /** @throws {ApiStatusError} */
+  validate(request: AdmissionRequest): Promise<void>
+}
+
+export type Operation = 'CREATE' | 'UPDATE' | 'DELETE'
 
 /** One write, as admission sees it. */
 export interface AdmissionRequest {

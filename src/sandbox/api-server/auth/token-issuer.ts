@@ -1,17 +1,25 @@
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+  verify,
+} from 'node:crypto'
 import type { Clock } from '../../../base/clock.ts'
 import type { KubeObject } from '../kube-object.ts'
 import type { UserInfo } from '../request.ts'
 import { type JsonObject, listOf, objectOf, textOf } from '../schema/json.ts'
 import type { Store } from '../store/store.ts'
-import { signJwt, verifyJwt } from './jwt.ts'
 
-export const issuer = 'https://kubernetes.default.svc.cluster.local'
+const issuer = 'https://kubernetes.default.svc.cluster.local'
 const privateClaim = 'kubernetes.io'
+const extraPrefix = 'authentication.kubernetes.io'
 
 /** An object to whose life a token is bound. */
 export interface BoundObject {
-  readonly kind: 'Pod' | 'Node' | 'Secret'
+  readonly kind: 'Pod' | 'Node'
   readonly name: string
   readonly uid: string
   /** The node that a bound pod runs on, if it has one. */
@@ -33,16 +41,16 @@ export interface VerifiedToken {
   readonly audiences: readonly string[]
 }
 
-const storages = { Pod: '/pods', Node: '/nodes', Secret: '/secrets' } as const
+const part = (value: JsonObject): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-/** Issues tokens of service accounts, and says whose a token is for as long as account and bound object are there. */
+/** Issues tokens of service accounts (JWT, ES256), and says whose a token is for as long as account and bound object live. */
 export class TokenIssuer {
   readonly audiences: readonly string[] = [issuer]
   private readonly store: Store
   private readonly clock: Clock
   private readonly privateKey: KeyObject
   private readonly publicKey: KeyObject
-  private readonly keyId: string
+  private readonly header: string
 
   /** @param privateKeyPem an EC P-256 key, so that tokens outlive the process; else a new one is made. */
   constructor(store: Store, clock: Clock, privateKeyPem?: string) {
@@ -54,23 +62,17 @@ export class TokenIssuer {
         : createPrivateKey(privateKeyPem)
     this.publicKey = createPublicKey(this.privateKey)
     const der = this.publicKey.export({ type: 'spki', format: 'der' })
-    this.keyId = createHash('sha256').update(der).digest('base64url')
+    this.header = part({ alg: 'ES256', kid: createHash('sha256').update(der).digest('base64url') })
   }
 
   get privateKeyPem(): string {
     return this.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
   }
 
-  /** The public key as a JWK set, for `/openid/v1/jwks`. */
-  keySet(): JsonObject {
-    const key = this.publicKey.export({ format: 'jwk' }) as JsonObject
-    return { keys: [{ ...key, use: 'sig', kid: this.keyId, alg: 'ES256' }] }
-  }
-
   issue({ account, audiences, lifetime, bound, id }: TokenRequest): string {
     const now = Math.floor(this.clock.now() / 1000)
     const { name, uid = '', namespace = '' } = account.metadata
-    const claims: JsonObject = {
+    const content = `${this.header}.${part({
       aud: [...audiences],
       exp: now + lifetime,
       iat: now,
@@ -79,37 +81,34 @@ export class TokenIssuer {
       [privateClaim]: { namespace, ...boundClaims(bound), serviceaccount: { name, uid } },
       nbf: now,
       sub: `system:serviceaccount:${namespace}:${name}`,
-    }
-    return signJwt(claims, this.privateKey, this.keyId)
+    })}`
+    const key = { key: this.privateKey, dsaEncoding: 'ieee-p1363' } as const
+    return `${content}.${sign('sha256', Buffer.from(content), key).toString('base64url')}`
   }
 
   /** Whose a token is, if it is valid now for one of the audiences; undefined otherwise. */
   verify(token: string, audiences: readonly string[] = this.audiences): VerifiedToken | undefined {
-    const claims = verifyJwt(token, this.publicKey)
-    if (!claims || claims['iss'] !== issuer || !this.isNow(claims)) return undefined
-    const shared = listOf(claims['aud'])
+    const [header, payload = '', signature = '', more] = token.split('.')
+    // Another header is none of ours; and what we have signed is JSON.
+    if (header !== this.header || more !== undefined) return undefined
+    const key = { key: this.publicKey, dsaEncoding: 'ieee-p1363' } as const
+    if (!verify('sha256', Buffer.from(`${header}.${payload}`), key, Buffer.from(signature, 'base64url')))
+      return undefined
+    const { aud, exp, jti, ...claims } = objectOf(JSON.parse(Buffer.from(payload, 'base64url').toString()))
+    const shared = listOf(aud)
       .map(textOf)
       .filter((audience) => audiences.includes(audience))
     const own = objectOf(claims[privateClaim])
-    if (shared.length === 0 || !this.isAlive(own)) return undefined
-    return { user: userOf(own, textOf(claims['jti'])), audiences: shared }
+    if (shared.length === 0 || this.clock.now() / 1000 >= Number(exp) || !this.isAlive(own)) return undefined
+    return { user: userOf(own, textOf(jti)), audiences: shared }
   }
 
-  private isNow({ exp, nbf }: JsonObject): boolean {
-    const now = this.clock.now() / 1000
-    return typeof exp === 'number' && now < exp && typeof nbf === 'number' && now >= nbf - 60
-  }
-
-  private isAlive(claims: JsonObject): boolean {
-    const namespace = textOf(claims['namespace'])
-    const account = objectOf(claims['serviceaccount'])
-    if (!this.exists('/serviceaccounts', namespace, account)) return false
-    return (['Pod', 'Node', 'Secret'] as const).every((kind) => {
-      const bound = claims[kind.toLowerCase()]
-      // The node of a bound pod is told, not bound to: the pod is.
-      if (bound === undefined || (kind === 'Node' && claims['pod'] !== undefined)) return true
-      return this.exists(storages[kind], kind === 'Node' ? '' : namespace, objectOf(bound))
-    })
+  private isAlive({ namespace, serviceaccount, pod, node }: JsonObject): boolean {
+    const home = textOf(namespace)
+    if (!this.exists('/serviceaccounts', home, objectOf(serviceaccount))) return false
+    // The node of a bound pod is named, not bound to: the pod is.
+    if (pod !== undefined) return this.exists('/pods', home, objectOf(pod))
+    return node === undefined || this.exists('/nodes', '', objectOf(node))
   }
 
   private exists(storage: string, namespace: string, { name, uid }: JsonObject): boolean {
@@ -127,21 +126,18 @@ function boundClaims(bound: BoundObject | undefined): JsonObject {
   return { [kind.toLowerCase()]: { name, uid }, ...(node ? { node: { ...node } } : {}) }
 }
 
-const extraPrefix = 'authentication.kubernetes.io'
-
 function userOf(claims: JsonObject, id: string): UserInfo {
   const namespace = textOf(claims['namespace'])
-  const account = objectOf(claims['serviceaccount'])
+  const { name, uid } = objectOf(claims['serviceaccount'])
   const extra: Record<string, string[]> = { [`${extraPrefix}/credential-id`]: [`JTI=${id}`] }
-  for (const kind of ['node', 'pod']) {
+  for (const kind of ['node', 'pod'].filter((one) => claims[one] !== undefined)) {
     const bound = objectOf(claims[kind])
-    if (claims[kind] === undefined) continue
     extra[`${extraPrefix}/${kind}-name`] = [textOf(bound['name'])]
     extra[`${extraPrefix}/${kind}-uid`] = [textOf(bound['uid'])]
   }
   return {
-    name: `system:serviceaccount:${namespace}:${textOf(account['name'])}`,
-    uid: textOf(account['uid']),
+    name: `system:serviceaccount:${namespace}:${textOf(name)}`,
+    uid: textOf(uid),
     groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
     extra,
   }

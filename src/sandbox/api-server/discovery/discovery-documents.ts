@@ -30,104 +30,66 @@ function groupEntry(registry: Registry, group: string): JsonObject {
 
 /** `/api/v1` and `/apis/GROUP/VERSION`; undefined for a version that there is not. */
 export function resourceList(registry: Registry, group: string, version: string): JsonObject | undefined {
-  const resources = registry.resourcesOf(group, version)
-  if (resources.length === 0) return undefined
-  return {
-    kind: 'APIResourceList',
-    ...(group === '' ? {} : { apiVersion: 'v1' }),
-    groupVersion: apiVersionOf(group, version),
-    resources: resources.flatMap((resource) => [
-      resourceEntry(resource),
-      ...resource.subresources.map((subresource) => subresourceEntry(resource, subresource)),
-    ]),
-  }
+  const found = registry.resourcesOf(group, version)
+  if (found.length === 0) return undefined
+  const resources = found.flatMap((resource) => [
+    resourceEntry(resource),
+    ...resource.subresources.map((subresource) => subresourceEntry(resource, subresource)),
+  ])
+  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: apiVersionOf(group, version), resources }
 }
 
+/** What both forms of discovery say of a resource in the same words. */
+const common = ({ verbs, shortNames, categories }: Resource): JsonObject => ({
+  verbs: [...verbs],
+  ...(shortNames?.length ? { shortNames: [...shortNames] } : {}),
+  ...(categories?.length ? { categories: [...categories] } : {}),
+})
+
 function resourceEntry(resource: Resource): JsonObject {
-  const { plural, singular, namespaced, kind, shortNames, categories } = resource
-  return {
-    name: plural,
-    singularName: singular,
-    namespaced,
-    kind,
-    verbs: verbsOf(resource),
-    ...(shortNames?.length ? { shortNames: [...shortNames] } : {}),
-    ...(categories?.length ? { categories: [...categories] } : {}),
-    ...(resource.verbs.includes('watch') ? { storageVersionHash: storageVersionHash(resource) } : {}),
-  }
+  const { plural, singular, namespaced, kind, group, version } = resource
+  // Changes when the version does in which objects are stored: base64 of the first 8 bytes of a hash of its name.
+  const digest = createHash('sha256').update(`${group}/${version}/${kind}`).digest()
+  const stored = resource.verbs.includes('watch')
+    ? { storageVersionHash: digest.subarray(0, 8).toString('base64') }
+    : {}
+  return { name: plural, singularName: singular, namespaced, kind, ...common(resource), ...stored }
 }
 
 function subresourceEntry({ plural, namespaced }: Resource, subresource: SubresourceSpec): JsonObject {
   const { name, kind, verbs, group, version } = subresource
-  return {
-    name: `${plural}/${name}`,
-    singularName: '',
-    namespaced,
-    ...(group && version ? { group, version } : {}),
-    kind,
-    verbs: sorted(verbs),
-  }
-}
-
-const sorted = (verbs: readonly string[]): string[] => [...verbs].sort()
-
-/** Those of custom resources come in an order of their own. */
-const customVerbs = ['delete', 'deletecollection', 'get', 'list', 'patch', 'create', 'update', 'watch']
-
-const verbsOf = ({ verbs, custom }: Resource): string[] =>
-  custom ? customVerbs.filter((verb) => (verbs as readonly string[]).includes(verb)) : sorted(verbs)
-
-/** Changes when the version does in which objects are stored: base64 of the first 8 bytes of a hash of its name. */
-function storageVersionHash({ group, version, kind, custom }: Resource): string {
-  const stored = custom?.storageVersion ?? version
-  const digest = createHash('sha256').update(`${group}/${stored}/${kind}`).digest()
-  return digest.subarray(0, 8).toString('base64')
+  const own = group && version ? { group, version } : {}
+  return { name: `${plural}/${name}`, singularName: '', namespaced, ...own, kind, verbs: [...verbs] }
 }
 
 /** Everything at once, for `/api` and `/apis` of clients that accept it. */
 export function aggregatedDiscovery(registry: Registry, core: boolean): JsonObject {
-  const groups = core ? [''] : registry.groups()
-  return {
-    kind: 'APIGroupDiscoveryList',
-    apiVersion: 'apidiscovery.k8s.io/v2',
-    metadata: {},
-    items: groups.map((group) => ({
-      metadata: group === '' ? {} : { name: group },
-      versions: registry.versions(group).map((version) => versionDiscovery(registry, group, version)),
+  const items = (core ? [''] : registry.groups()).map((group) => ({
+    metadata: group === '' ? {} : { name: group },
+    versions: registry.versions(group).map((version) => ({
+      version,
+      resources: registry.resourcesOf(group, version).map(resourceDiscovery),
+      freshness: 'Current',
     })),
-  }
-}
-
-function versionDiscovery(registry: Registry, group: string, version: string): JsonObject {
-  const resources = registry.resourcesOf(group, version)
-  return {
-    version,
-    resources: resources.map((resource) => resourceDiscovery(resource)),
-    freshness: 'Current',
-  }
+  }))
+  return { kind: 'APIGroupDiscoveryList', apiVersion: 'apidiscovery.k8s.io/v2', metadata: {}, items }
 }
 
 function resourceDiscovery(resource: Resource): JsonObject {
-  const { plural, singular, namespaced, kind, shortNames, categories, subresources, custom } = resource
-  const { group, version } = resource
+  const { plural, singular, namespaced, kind, subresources, custom, group, version } = resource
   // Built-in kinds are of the group and version they are listed under, which the server leaves out.
-  const responseKind = custom ? { group, version, kind } : { group: '', version: '', kind }
+  const home = custom ? { group, version } : { group: '', version: '' }
+  const below = subresources.map((one) => ({
+    subresource: one.name,
+    responseKind: { group: one.group ?? home.group, version: one.version ?? home.version, kind: one.kind },
+    verbs: [...one.verbs],
+  }))
   return {
     resource: plural,
-    responseKind,
+    responseKind: { ...home, kind },
     scope: namespaced ? 'Namespaced' : 'Cluster',
     singularResource: singular,
-    verbs: verbsOf(resource),
-    ...(shortNames?.length ? { shortNames: [...shortNames] } : {}),
-    ...(categories?.length ? { categories: [...categories] } : {}),
-    ...(subresources.length > 0
-      ? { subresources: subresources.map((subresource) => subresourceDiscovery(resource, subresource)) }
-      : {}),
+    ...common(resource),
+    ...(below.length > 0 ? { subresources: below } : {}),
   }
-}
-
-function subresourceDiscovery({ custom, ...resource }: Resource, subresource: SubresourceSpec): JsonObject {
-  const own = custom ? { group: resource.group, version: resource.version } : { group: '', version: '' }
-  const { group = own.group, version = own.version, kind, name, verbs } = subresource
-  return { subresource: name, responseKind: { group, version, kind }, verbs: sorted(verbs) }
 }

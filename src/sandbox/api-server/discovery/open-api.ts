@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import type { Registry } from '../registry/registry.ts'
-import { kubernetesVersion, publishedDefinitions } from '../schema/built-in-kinds.ts'
 import type { JsonObject } from '../schema/json.ts'
 import { openApiDocument, openApiIndex, openApiPath } from '../schema/open-api-documents.ts'
 
@@ -16,18 +15,28 @@ export class OpenApi {
 
   /** The body of `/openapi/v3`. */
   index(): JsonObject {
-    const entries = this.groupVersions().map(({ group, version }) => ({
-      group,
-      version,
-      hash: this.hash(group, version),
-    }))
-    return openApiIndex(entries)
+    return openApiIndex(this.groupVersions().map((one) => ({ ...one, hash: this.hash(one.group, one.version) })))
   }
 
   /** The document at `/openapi/v3/PATH` as JSON text; undefined for a path that there is not. */
   document(path: string): { text: string; hash: string } | undefined {
-    const found = this.groupVersions().find(({ group, version }) => openApiPath(group, version) === path)
-    return found && this.made(found.group, found.version)
+    const { registry, documents } = this
+    const served = this.groupVersions().find(({ group, version }) => openApiPath(group, version) === path)
+    if (!served) return undefined
+    if (this.generation !== registry.generation) documents.clear()
+    this.generation = registry.generation
+    const { group, version } = served
+    const resources = registry.resourcesOf(group, version).map(({ plural, kind, namespaced, verbs, ...resource }) => ({
+      ...{ resource: plural, kind, namespaced, verbs },
+      subresources: resource.subresources.map(({ name }) => name),
+      ...(resource.custom ? { schema: resource.custom.schema.schema } : {}),
+    }))
+    const found = documents.get(path) ?? {
+      text: JSON.stringify(openApiDocument(group, version, resources)),
+      hash: this.hash(group, version),
+    }
+    documents.set(path, found)
+    return found
   }
 
   private groupVersions(): { group: string; version: string }[] {
@@ -41,38 +50,5 @@ export class OpenApi {
     const resources = this.registry.resourcesOf(group, version)
     const source = resources.map(({ plural, verbs, custom }) => [plural, verbs, custom?.schema.schema ?? null])
     return createHash('sha512').update(JSON.stringify(source)).digest('hex').toUpperCase()
-  }
-
-  private made(group: string, version: string): { text: string; hash: string } {
-    if (this.generation !== this.registry.generation) this.documents.clear()
-    this.generation = this.registry.generation
-    const key = openApiPath(group, version)
-    const found = this.documents.get(key)
-    if (found) return found
-    const resources = this.registry.resourcesOf(group, version).map((resource) => ({
-      resource: resource.plural,
-      kind: resource.kind,
-      namespaced: resource.namespaced,
-      verbs: resource.verbs,
-      subresources: resource.subresources.map(({ name }) => name),
-      ...(resource.custom ? { schema: resource.custom.schema.schema } : {}),
-    }))
-    const document = {
-      text: JSON.stringify(openApiDocument(group, version, resources)),
-      hash: this.hash(group, version),
-    }
-    this.documents.set(key, document)
-    return document
-  }
-}
-
-/** The body of `/openapi/v2`: all built-in schemas in the older form. Clients of today read v3. */
-export function openApiV2(): JsonObject {
-  const text = JSON.stringify(publishedDefinitions()).replaceAll('#/components/schemas/', '#/definitions/')
-  return {
-    swagger: '2.0',
-    info: { title: 'Kubernetes', version: kubernetesVersion() },
-    paths: {},
-    definitions: JSON.parse(text) as JsonObject,
   }
 }

@@ -1,16 +1,21 @@
-import { groupResource, namespaceOf, type ResourceCall, timestamp } from '../context.ts'
+import type { ApiContext } from '../context.ts'
+import { groupResource, namespaceOf, type ResourceCall, systemCall, timestamp } from '../context.ts'
 import type { KubeObject, ObjectMeta } from '../kube-object.ts'
 import { behaviourOf } from '../registry/behaviour.ts'
+import type { Resource } from '../registry/resource.ts'
 import { fromStorage } from '../registry/version-conversion.ts'
 import { listOf, objectOf } from '../schema/json.ts'
-import { conflict, notFound } from '../status.ts'
+import { ApiStatusError, conflict, notFound } from '../status.ts'
 import { StaleWriteError } from '../store/store.ts'
-import { admissionFor } from './admission-for.ts'
-import type { DeleteOptions } from './options.ts'
-import { afterWrite } from './run-hooks.ts'
+import { listObjects, type ObjectList } from './list-objects.ts'
+import { type DeleteOptions, deleteOptions, listOptions } from './options.ts'
+import { admissionFor } from './write-object.ts'
 
 export const orphanFinalizer = 'orphan'
 export const foregroundFinalizer = 'foregroundDeletion'
+export const definitions = 'apiextensions.k8s.io/customresourcedefinitions'
+/** A definition deletes its objects before it goes. */
+export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io'
 
 export interface Deleted {
   /** Its last state, or the state in which it waits to be deleted. */
@@ -33,71 +38,90 @@ export async function deleteObject(call: ResourceCall, name: string, options: De
   }
 }
 
+/** Deletes what a list would give, and gives that list. */
+export async function deleteCollection(call: ResourceCall, options: DeleteOptions): Promise<ObjectList> {
+  const found = listObjects(call, listOptions(call.query, false))
+  for (const { metadata } of found.items) {
+    const { namespace = '', name } = metadata
+    await unlessGone(deleteObject({ ...call, info: { ...call.info, namespace, name } }, name, options))
+  }
+  return found
+}
+
+/** A deletion by the server itself. Where the object is gone, or another by its name, nothing is left to do. */
+export async function deleteBySystem(
+  context: ApiContext,
+  resource: Resource,
+  { metadata }: KubeObject,
+  propagationPolicy?: DeleteOptions['propagation'],
+): Promise<void> {
+  const { namespace = '', name, uid = '' } = metadata
+  const body = { preconditions: { uid }, ...(propagationPolicy ? { propagationPolicy } : {}) }
+  const options = deleteOptions(new URLSearchParams(), body)
+  await unlessGone(deleteObject(systemCall(context, resource, namespace, name), name, options))
+}
+
+async function unlessGone(deletion: Promise<unknown>): Promise<void> {
+  try {
+    await deletion
+  } catch (error) {
+    if (!(error instanceof ApiStatusError) || ![404, 409].includes(error.status.code)) throw error
+  }
+}
+
 async function tryDelete(call: ResourceCall, name: string, options: DeleteOptions): Promise<Deleted> {
   const { context, resource } = call
-  const namespace = namespaceOf(call)
-  const stored = context.store.get(resource.storage, namespace, name)
+  const { storage } = resource
+  const stored = context.store.get(storage, namespaceOf(call), name)
   if (!stored) throw notFound(groupResource(resource), name)
-  checkPreconditions(call, stored, options)
+  checkPreconditions(resource, stored.metadata, options)
   const oldObject = fromStorage(resource, stored)
   const asked = admissionFor(call, 'DELETE', { name, oldObject, options })
   await context.admission.mutate(asked)
   await context.admission.validate(asked)
   const marked = marking(call, stored, options)
-  const present = (object: KubeObject, gone: boolean): Deleted => ({ object: fromStorage(resource, object), gone })
-  if (marked === 'unchanged') return present(stored, false)
-  if (options.dryRun) return present(marked === 'delete' ? stored : { ...stored, ...marked }, marked === 'delete')
-  if (marked !== 'delete')
-    return present(context.store.update(resource.storage, stored, { ...stored, ...marked }), false)
-  const gone = context.store.delete(resource.storage, stored)
-  afterWrite(call, gone)
-  return present(gone, true)
+  const gone = marked === 'delete'
+  const next = typeof marked === 'string' ? stored : { ...stored, ...marked }
+  const present = (object: KubeObject): Deleted => ({ object: fromStorage(resource, object), gone })
+  if (options.dryRun || marked === 'unchanged') return present(next)
+  return present(gone ? context.store.delete(storage, stored) : context.store.update(storage, stored, next))
 }
 
-function checkPreconditions({ resource }: ResourceCall, { metadata }: KubeObject, options: DeleteOptions): void {
-  // Here the server says the kind where a resource would stand.
-  const about = { group: resource.group, resource: resource.kind }
-  if (options.uid !== undefined && options.uid !== metadata.uid)
-    throw conflict(
-      about,
-      metadata.name,
-      `the UID in the precondition (${options.uid}) does not match the UID in record (${metadata.uid}). The object might have been deleted and then recreated`,
-    )
-  if (options.resourceVersion !== undefined && options.resourceVersion !== metadata.resourceVersion)
-    throw conflict(
-      about,
-      metadata.name,
-      `the ResourceVersion in the precondition (${options.resourceVersion}) does not match the ResourceVersion in record (${metadata.resourceVersion}). The object might have been modified`,
-    )
+function checkPreconditions({ group, kind }: Resource, metadata: ObjectMeta, { preconditions }: DeleteOptions): void {
+  for (const [field, text, reason] of [
+    ['uid', 'UID', 'deleted and then recreated'],
+    ['resourceVersion', 'ResourceVersion', 'modified'],
+  ] as const) {
+    const wanted = preconditions[field]
+    if (wanted === undefined || wanted === metadata[field]) continue
+    const problem = `the ${text} in the precondition (${wanted}) does not match the ${text} in record (${metadata[field]})`
+    // Here the server says the kind where a resource would stand.
+    throw conflict({ group, resource: kind }, metadata.name, `${problem}. The object might have been ${reason}`)
+  }
 }
 
 type Marking = 'delete' | 'unchanged' | Partial<KubeObject>
 
 function marking(call: ResourceCall, stored: KubeObject, options: DeleteOptions): Marking {
-  const { resource, context } = call
-  const now = context.clock.now()
-  if (resource.storage === '/namespaces') return namespaceMarking(stored, options, now, call)
-  if (resource.storage === definitions) return definitionMarking(stored, now)
-  const grace = resource.storage === '/pods' ? podGrace(stored, options) : 0
-  const finalizers = finalizersFor(call, stored, options)
+  const { storage } = call.resource
   const { metadata } = stored
+  const now = call.context.clock.now()
+  if (storage === '/namespaces') return namespaceMarking(stored, now)
+  if (storage === definitions) return definitionMarking(stored, now)
+  const grace = storage === '/pods' ? podGrace(stored, options) : 0
+  const finalizers = finalizersFor(call.resource, metadata, options)
+  const own = finalizers.length > 0 ? { finalizers } : {}
   const current = metadata.deletionGracePeriodSeconds ?? 0
   if (metadata.deletionTimestamp && current > 0) {
-    if (options.gracePeriodSeconds === undefined || options.gracePeriodSeconds >= current) return 'unchanged'
-    if (options.gracePeriodSeconds === 0 && finalizers.length === 0) return 'delete'
-    return { metadata: { ...shortened(metadata, options.gracePeriodSeconds, now), ...finalizerField(finalizers) } }
+    const { gracePeriodSeconds } = options
+    if (gracePeriodSeconds === undefined || gracePeriodSeconds >= current) return 'unchanged'
+    if (gracePeriodSeconds === 0 && finalizers.length === 0) return 'delete'
+    return { metadata: { ...shortened(metadata, gracePeriodSeconds, now), ...own } }
   }
-  if (grace > 0 && !metadata.deletionTimestamp)
-    return { metadata: { ...deletionStarted(metadata, now, grace), ...finalizerField(finalizers) } }
-  if (finalizers.length === 0) return 'delete'
-  if (metadata.deletionTimestamp && sameList(finalizers, metadata.finalizers ?? [])) return 'unchanged'
-  return { metadata: { ...deletionStarted(metadata, now, 0), ...finalizerField(finalizers) } }
+  if (finalizers.length === 0 && (grace === 0 || metadata.deletionTimestamp)) return 'delete'
+  if (metadata.deletionTimestamp && finalizers.every((one) => metadata.finalizers?.includes(one))) return 'unchanged'
+  return { metadata: { ...deletionStarted(metadata, now, metadata.deletionTimestamp ? 0 : grace), ...own } }
 }
-
-const finalizerField = (finalizers: string[]): Partial<ObjectMeta> => (finalizers.length > 0 ? { finalizers } : {})
-
-const sameList = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && a.every((item) => b.includes(item))
 
 function deletionStarted(metadata: ObjectMeta, now: number, grace: number): ObjectMeta {
   if (metadata.deletionTimestamp) return { ...metadata, deletionGracePeriodSeconds: grace }
@@ -116,59 +140,47 @@ function shortened(metadata: ObjectMeta, grace: number, now: number): ObjectMeta
   return {
     ...metadata,
     deletionTimestamp: timestamp(Math.max(due, now)),
-    // A pod that should be gone by now still gets its second: its kubelet has to hear of it.
+    // A pod that should be gone by now still gets its second: its kubelet has to see it.
     deletionGracePeriodSeconds: due < now && grace !== 0 ? 1 : grace,
   }
 }
 
 /** Seconds that a pod is given: none before it has a node or once it has ended. */
-function podGrace(pod: KubeObject, options: DeleteOptions): number {
-  const spec = objectOf(pod['spec'])
+function podGrace(pod: KubeObject, { gracePeriodSeconds }: DeleteOptions): number {
+  const { nodeName, terminationGracePeriodSeconds = 30 } = objectOf(pod['spec'])
   const { phase } = objectOf(pod['status'])
-  if (!spec['nodeName'] || phase === 'Succeeded' || phase === 'Failed') return 0
-  const own = spec['terminationGracePeriodSeconds']
-  const grace = options.gracePeriodSeconds ?? (typeof own === 'number' ? own : 30)
+  if (!nodeName || phase === 'Succeeded' || phase === 'Failed') return 0
+  const grace = gracePeriodSeconds ?? Number(terminationGracePeriodSeconds)
   return grace < 0 ? 1 : grace
 }
 
 /** The finalizers with those of garbage collection as the propagation wants them. */
-function finalizersFor({ resource }: ResourceCall, { metadata }: KubeObject, options: DeleteOptions): string[] {
-  const before = metadata.finalizers ?? []
+function finalizersFor(resource: Resource, { finalizers = [] }: ObjectMeta, { propagation }: DeleteOptions): string[] {
+  const own: Record<string, string> = { Orphan: orphanFinalizer, Foreground: foregroundFinalizer }
+  const collecting = Object.values(own)
+  const others = finalizers.filter((finalizer) => !collecting.includes(finalizer))
   const { defaultPropagation } = behaviourOf(resource)
-  const others = before.filter((finalizer) => finalizer !== orphanFinalizer && finalizer !== foregroundFinalizer)
   if (defaultPropagation === 'None') return others
-  const propagation = options.propagation ?? chosenBefore(before) ?? defaultPropagation
-  if (propagation === 'Orphan') return [...others, orphanFinalizer]
-  return propagation === 'Foreground' ? [...others, foregroundFinalizer] : others
-}
-
-function chosenBefore(finalizers: readonly string[]): DeleteOptions['propagation'] {
-  if (finalizers.includes(orphanFinalizer)) return 'Orphan'
-  return finalizers.includes(foregroundFinalizer) ? 'Foreground' : undefined
+  const chosenBefore = finalizers.find((finalizer) => collecting.includes(finalizer))
+  const chosen = propagation ? own[propagation] : (chosenBefore ?? own[defaultPropagation])
+  return chosen === undefined ? others : [...others, chosen]
 }
 
 /** A namespace waits until its content is gone, which the namespace controller sees to. */
-function namespaceMarking(namespace: KubeObject, options: DeleteOptions, now: number, call: ResourceCall): Marking {
-  const finalizers = finalizersFor(call, namespace, options)
-  if (namespace.metadata.deletionTimestamp) {
-    const waiting = listOf(objectOf(namespace['spec'])['finalizers']).length > 0 || finalizers.length > 0
-    return waiting ? 'unchanged' : 'delete'
+function namespaceMarking(namespace: KubeObject, now: number): Marking {
+  const { metadata, spec, status } = namespace
+  if (metadata.deletionTimestamp) {
+    const waiting = [...listOf(objectOf(spec)['finalizers']), ...(metadata.finalizers ?? [])]
+    return waiting.length > 0 ? 'unchanged' : 'delete'
   }
-  const { deletionGracePeriodSeconds: _, ...metadata } = deletionStarted(namespace.metadata, now, 0)
-  return {
-    metadata: { ...metadata, ...finalizerField(finalizers) } as ObjectMeta,
-    status: { ...objectOf(namespace['status']), phase: 'Terminating' },
-  }
+  const { deletionGracePeriodSeconds: _, ...marked } = deletionStarted(metadata, now, 0)
+  return { metadata: marked as ObjectMeta, status: { ...objectOf(status), phase: 'Terminating' } }
 }
 
-const definitions = 'apiextensions.k8s.io/customresourcedefinitions'
-const cleanup = 'customresourcecleanup.apiextensions.k8s.io'
-
 /** A definition waits until its objects are gone, which its controller sees to. */
-function definitionMarking(definition: KubeObject, now: number): Marking {
-  const { metadata } = definition
-  if (metadata.deletionTimestamp) return (metadata.finalizers ?? []).length > 0 ? 'unchanged' : 'delete'
-  const finalizers = [...(metadata.finalizers ?? []).filter((one) => one !== cleanup), cleanup]
+function definitionMarking({ metadata, ...definition }: KubeObject, now: number): Marking {
+  const { finalizers = [], deletionTimestamp } = metadata
+  if (deletionTimestamp) return finalizers.length > 0 ? 'unchanged' : 'delete'
   const status = objectOf(definition['status'])
   const terminating = {
     lastTransitionTime: timestamp(now),
@@ -178,7 +190,7 @@ function definitionMarking(definition: KubeObject, now: number): Marking {
     type: 'Terminating',
   }
   return {
-    metadata: { ...deletionStarted(metadata, now, 0), finalizers },
+    metadata: { ...deletionStarted(metadata, now, 0), finalizers: [...new Set([...finalizers, cleanupFinalizer])] },
     status: { ...status, conditions: [...listOf(status['conditions']), terminating] },
   }
 }

@@ -1,84 +1,140 @@
-import { type ApiContext, type Call, groupResource } from '../context.ts'
+import { type ApiContext, type Call, groupResource, type ResourceCall } from '../context.ts'
 import { requestInfo } from '../http/request-info.ts'
+import type { KubeObject } from '../kube-object.ts'
+import { behaviourOf } from '../registry/behaviour.ts'
 import type { Resource } from '../registry/resource.ts'
+import { fromStorage } from '../registry/version-conversion.ts'
 import { type ApiRequest, type ApiResponse, json, pageNotFound, queryOf, type UserInfo } from '../request.ts'
-import type { JsonObject } from '../schema/json.ts'
-import { ApiStatusError, internalFailure, methodNotAllowed, notFound, pathNotFound } from '../status.ts'
-import { handleResource } from './handle-resource.ts'
-import { refusal } from './refusal.ts'
+import { isObject, type JsonObject } from '../schema/json.ts'
+import { ApiStatusError, internalFailure, methodNotAllowed, notFound, pathNotFound, success } from '../status.ts'
+import { bodyValue, decodeObject } from './decode-body.ts'
+import { deleteCollection, deleteObject } from './delete-object.ts'
+import { checkNotAhead, listObjects, type ObjectList, parseRevision } from './list-objects.ts'
+import { type DeleteOptions, deleteOptions, listOptions, writeOptions } from './options.ts'
+import { readPatch } from './patch-object.ts'
+import { handleBinding, handlePodConnection, readStored } from './pod-subresources.ts'
+import { represent, representList } from './representation.ts'
+import { handleScale } from './scale.ts'
+import { handleTokenRequest, handleTokenReview } from './tokens.ts'
+import { watchObjects } from './watch-objects.ts'
+import { createObject, replacing, type Updated, updateObject } from './write-object.ts'
 
 /** What answers the paths that are no resources: discovery, health. */
 export type PathHandler = (call: Call) => ApiResponse | undefined
 
-/**
- * Answers a request of a user that has been authenticated: authorization, routing, handling. Every refusal is an
- * answer too; nothing is thrown.
- */
+type Handler = (call: ResourceCall) => ApiResponse | Promise<ApiResponse>
+
+/** Answers a request of a user that has been authenticated. Every refusal is an answer too; nothing is thrown. */
 export async function handleRequest(
   context: ApiContext,
   paths: PathHandler,
   request: ApiRequest,
   user: UserInfo,
 ): Promise<ApiResponse> {
-  const call: Call = { context, request, user, info: requestInfo(request), query: queryOf(request), warnings: [] }
+  const warnings: string[] = []
+  const call: Call = { context, request, user, info: requestInfo(request), query: queryOf(request), warnings }
+  let response: ApiResponse
   try {
-    authorize(call)
-    return withWarnings(await route(call, paths), call.warnings)
+    response = call.info.isResource ? await route(call) : (paths(call) ?? pageNotFound())
   } catch (error) {
-    return withWarnings(failure(error), call.warnings)
+    response = failure(error)
   }
+  if (warnings.length === 0) return response
+  const warning = [...new Set(warnings)].map((text) => `299 - ${JSON.stringify(text)}`)
+  return { ...response, headers: { ...response.headers, warning } }
 }
-
-function route(call: Call, paths: PathHandler): ApiResponse | Promise<ApiResponse> {
-  const { info, context } = call
-  if (!info.isResource) return paths(call) ?? pageNotFound()
-  const { group, version } = info
-  const resource = context.registry.find(group, version, info.resource)
-  if (!resource) return isBuiltInGroup(call) ? failure(pathNotFound()) : pageNotFound()
-  const subresource = resource.subresources.find(({ name }) => name === info.subresource)
-  if (info.subresource !== '' && !subresource)
-    return failure(resource.custom ? notFound(groupResource(resource), info.name) : pathNotFound())
-  const refused = misrouted(call, resource)
-  if (refused) return failure(refused)
-  return handleResource({ ...call, resource, subresource })
-}
-
-/** Without a namespace, a namespaced resource can be read as a whole only. */
-const anyNamespace = new Set(['list', 'watch', 'deletecollection'])
-
-/** A method that the path of a collection, or of one object, does not have. */
-function misrouted({ info }: Call, { namespaced }: Resource): ApiStatusError | undefined {
-  const { verb, namespace, name, subresource } = info
-  if (verb === 'create' && name !== '' && subresource === '') return methodNotAllowed()
-  if ((verb === 'update' || verb === 'patch') && name === '') return methodNotAllowed()
-  if (!namespaced || namespace !== '' || anyNamespace.has(verb)) return undefined
-  return verb === 'create' && name === '' ? methodNotAllowed() : pathNotFound()
-}
-
-const isBuiltInGroup = ({ info, context }: Call): boolean =>
-  context.registry.all().some(({ group, custom }) => group === info.group && custom === undefined)
 
 /** The refusal of an error. What is none of ours is a bug, and says so. */
 export function failure(error: unknown): ApiResponse {
-  const { status } = error instanceof ApiStatusError ? error : internalFailure(messageOf(error))
+  const { status } = error instanceof ApiStatusError ? error : internalFailure(String(error))
   const seconds = status.details?.retryAfterSeconds
   const headers = seconds === undefined ? {} : { 'retry-after': String(seconds) }
   return json(status.code, status as unknown as JsonObject, headers)
 }
 
-const messageOf = (error: unknown): string =>
-  error instanceof Error ? `${error.name}: ${error.message}` : String(error)
-
-function withWarnings(response: ApiResponse, warnings: readonly string[]): ApiResponse {
-  if (warnings.length === 0) return response
-  const lines = [...new Set(warnings)].map((text) => `299 - ${JSON.stringify(text)}`)
-  return { ...response, headers: { ...response.headers, warning: lines } }
+function route(call: Call): ApiResponse | Promise<ApiResponse> {
+  const { info, context } = call
+  const resource = context.registry.find(info.group, info.version, info.resource)
+  if (!resource) throw pathNotFound()
+  const subresource = resource.subresources.find(({ name }) => name === info.subresource)
+  if (info.subresource !== '' && !subresource)
+    throw resource.custom ? notFound(groupResource(resource), info.name) : pathNotFound()
+  const verbs: readonly string[] = subresource?.verbs ?? resource.verbs
+  if (!verbs.includes(info.verb)) throw methodNotAllowed()
+  checkPath(call, resource)
+  return (special(resource, info.subresource) ?? handlers[info.verb]!)({ ...call, resource, subresource })
 }
 
-/** @throws {ApiStatusError} 403 */
-function authorize({ context, info, user }: Call): void {
-  const { isResource, verb, group, version, resource, subresource, namespace, name, path } = info
-  const asked = { user, isResource, verb, group, version, resource, subresource, namespace, name, path }
-  const { allowed, reason } = context.authorizer.authorize(asked)
-  if (!allowed) throw refusal(asked, reason)
+/** Without a namespace, a namespaced resource can be read as a whole only. */
+const anyNamespace = ['list', 'watch', 'deletecollection']
+
+/** @throws {ApiStatusError} 404, 405 where the path of a collection, or of one object, has no such method */
+function checkPath({ info }: Call, { namespaced }: Resource): void {
+  const { verb, namespace, name, subresource } = info
+  const isCreation = verb === 'create' && subresource === ''
+  if (isCreation ? name !== '' : name === '' && !anyNamespace.includes(verb)) throw methodNotAllowed()
+  if (namespaced && namespace === '' && !anyNamespace.includes(verb))
+    throw isCreation ? methodNotAllowed() : pathNotFound()
+}
+
+/** What is not an object that is read and written. */
+function special({ storage }: Resource, subresource: string): Handler | undefined {
+  if (subresource === 'scale') return handleScale
+  if (subresource === 'binding') return handleBinding
+  if (subresource === 'log' || subresource === 'exec') return handlePodConnection
+  if (subresource === 'token') return handleTokenRequest
+  return storage === 'authentication.k8s.io/tokenreviews' ? handleTokenReview : undefined
+}
+
+const answer = (call: ResourceCall, code: number, object: KubeObject): ApiResponse =>
+  json(code, represent(call, object))
+
+const written = (call: ResourceCall, { object, created }: Updated): ApiResponse =>
+  answer(call, created ? 201 : 200, object)
+
+function listAnswer(call: ResourceCall, { items, revision, ...page }: ObjectList): ApiResponse {
+  const metadata = {
+    resourceVersion: String(revision),
+    ...(page.continue === undefined ? {} : { continue: page.continue }),
+    ...(page.remaining === undefined ? {} : { remainingItemCount: page.remaining }),
+  }
+  return json(200, representList(call, items, metadata))
+}
+
+const handlers: Record<string, Handler> = {
+  get: (call) => {
+    // The version says how new the object has to be at least.
+    checkNotAhead(call, parseRevision(call.query.get('resourceVersion') ?? ''))
+    return answer(call, 200, fromStorage(call.resource, readStored(call)))
+  },
+  list: (call) => listAnswer(call, listObjects(call, listOptions(call.query, false))),
+  watch: (call) => watchObjects(call, listOptions(call.query, true)),
+  create: async (call) => {
+    const options = writeOptions(call.query, 'Create')
+    return answer(call, 201, await createObject(call, decodeObject(call, options), options))
+  },
+  update: async (call) => {
+    const options = writeOptions(call.query, 'Update')
+    return written(call, await updateObject(call, replacing(call, decodeObject(call, options)), options))
+  },
+  patch: async (call) => {
+    const { update, options } = readPatch(call)
+    return written(call, await updateObject(call, update, options))
+  },
+  delete: async (call) => {
+    const { object, gone } = await deleteObject(call, call.info.name, deletion(call))
+    const { resource } = call
+    if (!gone || behaviourOf(resource).returnsDeleted) return answer(call, 200, object)
+    const { name, uid = '' } = object.metadata
+    const group = resource.group === '' ? {} : { group: resource.group }
+    // The server leaves the code out here.
+    const { code: _, ...status } = success({ name, ...group, kind: resource.plural, uid })
+    return json(200, status as unknown as JsonObject)
+  },
+  deletecollection: async (call) => listAnswer(call, await deleteCollection(call, deletion(call))),
+}
+
+function deletion({ query, request }: ResourceCall): DeleteOptions {
+  const body = bodyValue(request)
+  return deleteOptions(query, isObject(body) ? body : undefined)
 }

@@ -1,10 +1,56 @@
 import { namespaceOf, type ResourceCall } from '../context.ts'
 import { type KubeObject, keyOf } from '../kube-object.ts'
+import type { Resource } from '../registry/resource.ts'
+import { fieldText, selectableField } from '../registry/selectable-fields.ts'
+import { matchesFields, parseFieldSelector } from '../selectors/field-selector.ts'
+import { parseLabelSelector } from '../selectors/label-selector.ts'
 import { ApiStatusError, badRequest, expired, timeout } from '../status.ts'
+import { type IndexValues, lowerBound } from '../store/object-table.ts'
 import { CompactedError } from '../store/store.ts'
-import { type ContinueToken, decodeContinue, encodeContinue } from './continue-token.ts'
-import type { ListOptions } from './list-options.ts'
-import { type Selection, selectionOf } from './selection.ts'
+import type { ListOptions } from './options.ts'
+
+/** Which objects a request selects. */
+export interface Selection {
+  readonly everything: boolean
+  /** A value that every match has, in an index of the store or as `name`. */
+  readonly trigger: { readonly index: string; readonly value: string } | undefined
+  matches(stored: KubeObject): boolean
+}
+
+/** Fields that the store keeps an index of, by resource of the store. */
+export const indexedFields: Readonly<Record<string, string>> = { '/pods': 'spec.nodeName' }
+
+/** The values of an object in the indexes of its resource. */
+export function indexValues(storage: string): IndexValues | undefined {
+  const field = indexedFields[storage]
+  if (field === undefined) return undefined
+  return (object) => {
+    const value = fieldText(object, field)
+    return value === '' ? {} : { [field]: value }
+  }
+}
+
+/** @throws {ApiStatusError} 400 */
+export function selectionOf(
+  resource: Resource,
+  { labelSelector, fieldSelector }: { labelSelector: string; fieldSelector: string },
+): Selection {
+  const labels = labelSelector === '' ? undefined : parseLabelSelector(labelSelector)
+  const terms = parseFieldSelector(fieldSelector).map((term) => ({
+    ...term,
+    field: selectableField(resource, term.field),
+  }))
+  const wanted = (field: string | undefined) => terms.find((term) => term.field === field && term.equal)?.value
+  const name = wanted('metadata.name')
+  const index = indexedFields[resource.storage]
+  const value = wanted(index)
+  return {
+    everything: labels === undefined && terms.length === 0,
+    trigger: name !== undefined ? { index: 'name', value: name } : index && value ? { index, value } : undefined,
+    matches: (stored) =>
+      (labels === undefined || labels.matches(stored.metadata.labels ?? {})) && matchesFields(terms, stored, fieldText),
+  }
+}
 
 /** Stored objects in the order of their keys, with what the metadata of the list says. */
 export interface ObjectList {
@@ -14,101 +60,94 @@ export interface ObjectList {
   readonly remaining?: number
 }
 
-const listTooOld = 'The resourceVersion for the provided list is too old.'
-const tokenTooOld =
-  'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.'
+/** Where the next page of a list begins. Revision -1: at the newest, since the one it began with is gone. */
+interface ContinueToken {
+  readonly revision: number
+  /** The first key that may come. */
+  readonly start: string
+}
 
 /** @throws {ApiStatusError} */
 export function listObjects(call: ResourceCall, options: ListOptions): ObjectList {
+  const { store } = call.context
+  const { storage } = call.resource
   const selection = selectionOf(call.resource, options)
-  const namespace = call.resource.namespaced && call.info.namespace !== '' ? call.info.namespace : undefined
+  const namespace = scopeOf(call)
   const token = options.continue === '' ? undefined : decodeContinue(options.continue)
-  if (token && options.resourceVersion !== '' && options.resourceVersion !== '0')
+  if (token && Number(options.resourceVersion) > 0)
     throw badRequest('specifying resource version is not allowed when using continue')
-  const revision = token ? tokenRevision(call, token) : exactRevision(call, options)
   // The cache of the real server pays no heed to a limit when any version will do.
   const limit = options.resourceVersion === '0' && !token && options.match === '' ? 0 : options.limit
-  const source = sourceOf(call, namespace, selection, revision, token, limit)
-  return page(call, source, selection, { namespace, revision, limit })
+  const wanted = token ? (token.revision < 0 ? undefined : token.revision) : exactRevision(call, options)
+  // A first page is cut from a list that is kept, so that the next page sees the same.
+  const isPaged = limit > 0 && limit < store.count(storage, namespace)
+  const revision = wanted ?? store.revision
+  if (isPaged || revision !== store.revision) {
+    const all = snapshotOf(call, namespace, revision, token)
+    const start = token ? lowerBound(all, (object) => listKey(object, namespace) < token.start) : 0
+    return page(all.slice(start), selection, { namespace, revision, limit })
+  }
+  const found = [...candidates(call, namespace, selection, token?.start)]
+  return { items: selection.everything ? found : found.filter(selection.matches), revision }
 }
 
-/** The revision that a request insists on; undefined where the newest will do. */
+/** The revision that a request insists on; undefined where the newest will do. @throws {ApiStatusError} */
 function exactRevision(call: ResourceCall, options: ListOptions): number | undefined {
-  if (options.resourceVersion === '' || options.resourceVersion === '0') return undefined
   const revision = parseRevision(options.resourceVersion)
   checkNotAhead(call, revision)
-  if (options.match === 'NotOlderThan') return undefined
-  return options.match === 'Exact' || options.limit > 0 ? revision : undefined
+  const isExact = options.match === 'Exact' || (options.match === '' && options.limit > 0)
+  return isExact && revision > 0 ? revision : undefined
 }
 
-/** @throws {ApiStatusError} 400 */
+/** 0 for none. @throws {ApiStatusError} 400 */
 export function parseRevision(text: string): number {
-  if (/^\d+$/.test(text)) return Number(text)
-  throw badRequest(`invalid resource version: ${revisionProblem(text)}`)
+  if (/^\d*$/.test(text)) return Number(text)
+  throw badRequest(`invalid resource version: ${JSON.stringify(text)} is no number`)
 }
-
-/** What is wrong with a text that is no revision. */
-export const revisionProblem = (text: string): string =>
-  `resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`
 
 /** @throws {ApiStatusError} 504 for a revision that is still to come */
 export function checkNotAhead({ context }: ResourceCall, revision: number): void {
   const current = context.store.revision
   if (revision <= current) return
-  const error = timeout(`Too large resource version: ${revision}, current: ${current}`, 1)
-  const details = {
-    ...error.status.details,
-    causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
-  }
-  throw new ApiStatusError({ ...error.status, details })
+  const { status } = timeout(`Too large resource version: ${revision}, current: ${current}`, 1)
+  const causes = [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }]
+  throw new ApiStatusError({ ...status, details: { ...status.details, causes } })
 }
 
-function tokenRevision({ context }: ResourceCall, token: ContinueToken): number | undefined {
-  if (token.revision < 0) return undefined
-  return Math.min(token.revision, context.store.revision)
-}
-
-function sourceOf(
-  call: ResourceCall,
+/** The objects as they are now among which a selection can find something, in order. */
+export function candidates(
+  { context: { store }, resource: { storage, namespaced } }: ResourceCall,
   namespace: string | undefined,
-  selection: Selection,
-  revision: number | undefined,
-  token: ContinueToken | undefined,
-  limit: number,
+  { trigger }: Selection,
+  start?: string,
 ): Iterable<KubeObject> {
-  const { store } = call.context
-  const { storage } = call.resource
-  // A first page is cut from a list that is kept, so that the next page sees the same.
-  const paged = limit > 0 && limit < store.count(storage, namespace)
-  const at = revision ?? (paged ? store.revision : undefined)
-  if (at !== undefined && (at !== store.revision || paged)) return snapshotFrom(call, namespace, at, token)
-  const { name, indexed } = selection
-  if (name !== undefined && namespace !== undefined) return one(store.get(storage, namespace, name))
-  if (name !== undefined && !call.resource.namespaced) return one(store.get(storage, '', name))
-  if (indexed && !token) return inOrder(store.indexed(storage, indexed.index, indexed.value), namespace)
-  return store.walk(storage, namespace, token?.start)
-}
-
-const one = (object: KubeObject | undefined): KubeObject[] => (object ? [object] : [])
-
-function inOrder(objects: Iterable<KubeObject>, namespace: string | undefined): KubeObject[] {
-  return [...objects]
+  if (start !== undefined || !trigger) return store.walk(storage, namespace, start)
+  const { index, value } = trigger
+  if (index === 'name') {
+    if (namespaced && namespace === undefined) return store.walk(storage)
+    const found = store.get(storage, namespace ?? '', value)
+    return found ? [found] : []
+  }
+  return [...store.indexed(storage, index, value)]
     .filter(({ metadata }) => namespace === undefined || metadata.namespace === namespace)
     .sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
 }
 
-function snapshotFrom(
+function snapshotOf(
   { context, resource }: ResourceCall,
   namespace: string | undefined,
   revision: number,
   token: ContinueToken | undefined,
 ): readonly KubeObject[] {
   try {
-    const all = context.store.snapshot(resource.storage, namespace, revision)
-    return token ? all.slice(firstFrom(all, namespace, token.start)) : all
+    return context.store.snapshot(resource.storage, namespace, Math.min(revision, context.store.revision))
   } catch (error) {
     if (!(error instanceof CompactedError)) throw error
-    throw token ? inconsistent(token) : expired(listTooOld)
+    if (!token) throw expired('The resourceVersion for the provided list is too old.')
+    const { status } = expired(
+      'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.',
+    )
+    throw new ApiStatusError({ ...status, metadata: { continue: encodeContinue({ ...token, revision: -1 }) } })
   }
 }
 
@@ -116,52 +155,41 @@ function snapshotFrom(
 const listKey = (object: KubeObject, namespace: string | undefined): string =>
   namespace === undefined ? keyOf(object) : object.metadata.name
 
-function firstFrom(all: readonly KubeObject[], namespace: string | undefined, start: string): number {
-  let low = 0
-  let high = all.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (listKey(all[middle]!, namespace) < start) low = middle + 1
-    else high = middle
-  }
-  return low
-}
-
-function inconsistent({ start }: ContinueToken): ApiStatusError {
-  const { status } = expired(tokenTooOld)
-  const metadata = { continue: encodeContinue({ revision: -1, start }) } as unknown as Record<string, never>
-  return new ApiStatusError({ ...status, metadata })
-}
-
 interface PageOf {
   namespace: string | undefined
-  revision: number | undefined
+  revision: number
   limit: number
 }
 
-function page(call: ResourceCall, source: Iterable<KubeObject>, selection: Selection, of: PageOf): ObjectList {
+function page(all: readonly KubeObject[], selection: Selection, { namespace, revision, limit }: PageOf): ObjectList {
   const items: KubeObject[] = []
-  let more = 0
-  for (const object of source) {
-    if (of.limit > 0 && items.length === of.limit) {
-      more++
-      // Whether there is more is known; how much more is said only when nothing is selected.
-      if (!selection.everything) break
-      if (Array.isArray(source)) more = remainingAfter(source, items.at(-1)!)
-      if (Array.isArray(source)) break
-      continue
-    }
+  let read = 0
+  while (read < all.length && (limit === 0 || items.length < limit)) {
+    const object = all[read++]!
     if (selection.everything || selection.matches(object)) items.push(object)
   }
-  const revision = of.revision ?? call.context.store.revision
-  if (more === 0) return { items, revision }
-  const start = `${listKey(items.at(-1)!, of.namespace)}\0`
-  const token = encodeContinue({ revision, start })
-  return { items, revision, continue: token, ...(selection.everything ? { remaining: more } : {}) }
+  const last = items.at(-1)
+  const remaining = all.length - read
+  if (remaining === 0 || !last) return { items, revision }
+  const token = encodeContinue({ revision, start: `${listKey(last, namespace)}\0` })
+  // How many are left is known only where nothing is selected.
+  return { items, revision, continue: token, ...(selection.everything ? { remaining } : {}) }
 }
 
-const remainingAfter = (all: readonly KubeObject[], last: KubeObject): number => all.length - all.indexOf(last) - 1
-
 /** The namespace that a list or watch is of; undefined for all. */
-export const scopeOf = (call: ResourceCall): string | undefined =>
-  namespaceOf(call) === '' ? undefined : namespaceOf(call)
+export const scopeOf = (call: ResourceCall): string | undefined => namespaceOf(call) || undefined
+
+/** The opaque text of a token, as etcd-backed servers write it: base64url of JSON. */
+const encodeContinue = ({ revision, start }: ContinueToken): string =>
+  Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv: revision, start })).toString('base64url')
+
+/** @throws {ApiStatusError} 400 */
+function decodeContinue(token: string): ContinueToken {
+  try {
+    const { rv, start } = JSON.parse(Buffer.from(token, 'base64url').toString()) as { rv?: unknown; start?: unknown }
+    if (typeof rv === 'number' && typeof start === 'string') return { revision: rv, start }
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+  }
+  throw badRequest('invalid continue token: continue key is not valid: it was not made here')
+}

@@ -1,48 +1,120 @@
-import type { FieldIssue } from '../field-issue.ts'
+import { type FieldIssue, notSupported } from '../field-issue.ts'
 import { isTrue } from '../http/request-info.ts'
 import { deepFreeze } from '../kube-object.ts'
-import { isObject, type JsonObject, listOf, objectOf, textOf } from '../schema/json.ts'
+import { type JsonObject, listOf, objectOf, textOf } from '../schema/json.ts'
 import { badRequest, invalid } from '../status.ts'
+
+const field = 'resourceVersionMatch'
+
+/** Everything that is wrong with options, in one refusal. @throws {ApiStatusError} 422 */
+function refuse(kind: string, issues: readonly (FieldIssue | false)[]): void {
+  const found = issues.filter((issue) => issue !== false)
+  if (found.length > 0) throw invalid({ group: 'meta.k8s.io', kind }, '', found)
+}
+
+const forbidden = (isWrong: boolean, field: string, detail: string): FieldIssue | false =>
+  isWrong && { type: 'FieldValueForbidden', field, detail }
+
+const oneOf = (field: string, value: string, values: readonly string[]): FieldIssue | false =>
+  !values.includes(value) && notSupported(field, value, values)
+
+/** The options of a list or watch, checked. */
+export interface ListOptions {
+  readonly labelSelector: string
+  readonly fieldSelector: string
+  readonly limit: number
+  readonly continue: string
+  /** As sent; empty for none. */
+  readonly resourceVersion: string
+  readonly match: string
+  readonly timeoutSeconds: number
+  readonly bookmarks: boolean
+  readonly sendInitialEvents: boolean | undefined
+}
+
+/** @throws {ApiStatusError} 400 for what cannot be read, 422 for what does not go together */
+export function listOptions(query: URLSearchParams, watch: boolean): ListOptions {
+  const match = query.get(field) ?? ''
+  const resourceVersion = query.get('resourceVersion') ?? ''
+  const initial = query.get('sendInitialEvents')
+  refuse('ListOptions', [
+    oneOf(field, match, ['Exact', 'NotOlderThan', '']),
+    ...(watch
+      ? [
+          forbidden(
+            initial !== null && match !== 'NotOlderThan',
+            field,
+            'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
+          ),
+        ]
+      : [
+          forbidden(
+            match !== '' && resourceVersion === '',
+            field,
+            'resourceVersionMatch is forbidden unless resourceVersion is provided',
+          ),
+          forbidden(initial !== null, 'sendInitialEvents', 'sendInitialEvents is forbidden for list'),
+        ]),
+  ])
+  return {
+    labelSelector: query.get('labelSelector') ?? '',
+    fieldSelector: query.get('fieldSelector') ?? '',
+    limit: numberOf(query, 'limit') ?? 0,
+    continue: query.get('continue') ?? '',
+    resourceVersion,
+    match,
+    timeoutSeconds: numberOf(query, 'timeoutSeconds') ?? 0,
+    bookmarks: isTrue(query.get('allowWatchBookmarks')),
+    sendInitialEvents: initial === null ? undefined : isTrue(initial),
+  }
+}
+
+function numberOf(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name) ?? ''
+  if (text === '') return undefined
+  if (!/^-?\d+$/.test(text)) throw badRequest(`${name}: ${JSON.stringify(text)} is no number`)
+  return Number(text)
+}
 
 /** The options of a create, update or patch. */
 export interface WriteOptions {
   readonly dryRun: boolean
   readonly fieldManager: string
   readonly fieldValidation: 'Strict' | 'Warn' | 'Ignore'
-  readonly force: boolean | undefined
+  readonly force: boolean
   /** As admission webhooks see them. */
   readonly object: JsonObject
 }
 
-export interface DeleteOptions {
-  readonly dryRun: boolean
-  readonly gracePeriodSeconds: number | undefined
-  readonly propagation: 'Background' | 'Foreground' | 'Orphan' | undefined
-  readonly uid: string | undefined
-  readonly resourceVersion: string | undefined
-  readonly object: JsonObject
-}
-
-const metaGroup = 'meta.k8s.io'
+const isDryRun = (values: readonly string[]): FieldIssue | false =>
+  values.some((value) => value !== 'All') && {
+    type: 'FieldValueNotSupported',
+    field: 'dryRun',
+    value: [...values],
+    detail: 'supported values: "All"',
+  }
 
 /** @throws {ApiStatusError} 422 for a value that there is not */
 export function writeOptions(query: URLSearchParams, kind: 'Create' | 'Update' | 'Patch', apply = false): WriteOptions {
   const fieldManager = query.get('fieldManager') ?? ''
   const fieldValidation = query.get('fieldValidation') ?? ''
-  const force = query.has('force') ? isTrue(query.get('force')) : undefined
   const dryRun = query.getAll('dryRun')
-  const issues = [
-    ...(kind === 'Patch' ? patchIssues(apply, fieldManager, force) : []),
-    ...managerIssues(fieldManager),
-    ...dryRunIssues(dryRun),
-    ...validationIssues(fieldValidation),
-  ]
-  if (issues.length > 0) throw invalid({ group: metaGroup, kind: `${kind}Options` }, '', issues)
+  refuse(`${kind}Options`, [
+    apply &&
+      fieldManager === '' && {
+        type: 'FieldValueRequired',
+        field: 'fieldManager',
+        detail: 'is required for apply patch',
+      },
+    forbidden(!apply && query.has('force'), 'force', 'may not be specified for non-apply patch'),
+    isDryRun(dryRun),
+    oneOf('fieldValidation', fieldValidation, ['', 'Ignore', 'Strict', 'Warn']),
+  ])
   return {
     dryRun: dryRun.length > 0,
     fieldManager,
-    fieldValidation: fieldValidation === '' ? 'Warn' : (fieldValidation as WriteOptions['fieldValidation']),
-    force,
+    fieldValidation: (fieldValidation || 'Warn') as WriteOptions['fieldValidation'],
+    force: isTrue(query.get('force')),
     object: deepFreeze({
       // A patch is admitted as the update, or the creation, that it comes to.
       kind: kind === 'Patch' ? 'UpdateOptions' : `${kind}Options`,
@@ -54,30 +126,12 @@ export function writeOptions(query: URLSearchParams, kind: 'Create' | 'Update' |
   }
 }
 
-function patchIssues(apply: boolean, fieldManager: string, force: boolean | undefined): FieldIssue[] {
-  if (apply && fieldManager === '')
-    return [{ type: 'FieldValueRequired', field: 'fieldManager', detail: 'is required for apply patch' }]
-  if (!apply && force !== undefined)
-    return [{ type: 'FieldValueForbidden', field: 'force', detail: 'may not be specified for non-apply patch' }]
-  return []
-}
-
-function managerIssues(manager: string): FieldIssue[] {
-  if (manager.length <= 128) return []
-  return [{ type: 'FieldValueTooLong', field: 'fieldManager', detail: 'may not be more than 128 bytes' }]
-}
-
-function dryRunIssues(values: readonly string[]): FieldIssue[] {
-  if (values.every((value) => value === 'All')) return []
-  return [{ type: 'FieldValueNotSupported', field: 'dryRun', value: [...values], detail: 'supported values: "All"' }]
-}
-
-const validations = ['', 'Ignore', 'Strict', 'Warn']
-
-function validationIssues(value: string): FieldIssue[] {
-  if (validations.includes(value)) return []
-  const detail = `supported values: ${validations.map((text) => JSON.stringify(text)).join(', ')}`
-  return [{ type: 'FieldValueNotSupported', field: 'fieldValidation', value, detail }]
+export interface DeleteOptions {
+  readonly dryRun: boolean
+  readonly gracePeriodSeconds: number | undefined
+  readonly propagation: 'Background' | 'Foreground' | 'Orphan' | undefined
+  readonly preconditions: { readonly uid?: string; readonly resourceVersion?: string }
+  readonly object: JsonObject
 }
 
 /**
@@ -86,63 +140,29 @@ function validationIssues(value: string): FieldIssue[] {
  */
 export function deleteOptions(query: URLSearchParams, body: JsonObject | undefined): DeleteOptions {
   const raw = body ?? optionsOfQuery(query)
-  const { kind } = raw
-  if (kind !== undefined && kind !== '' && kind !== 'DeleteOptions')
+  if (!['', 'DeleteOptions'].includes(textOf(raw['kind'])))
     throw badRequest('decoded object cannot be converted to DeleteOptions')
   const propagation = textOf(raw['propagationPolicy'])
-  const orphan = raw['orphanDependents']
   const dryRun = listOf(raw['dryRun']).map(textOf)
-  const issues = [...propagationIssues(propagation, orphan !== undefined), ...dryRunIssues(dryRun)]
-  if (issues.length > 0) throw invalid({ group: metaGroup, kind: 'DeleteOptions' }, '', issues)
-  const preconditions = objectOf(raw['preconditions'])
   const grace = raw['gracePeriodSeconds']
+  refuse('DeleteOptions', [
+    propagation !== '' && oneOf('propagationPolicy', propagation, ['Foreground', 'Background', 'Orphan']),
+    isDryRun(dryRun),
+  ])
   return {
     dryRun: dryRun.length > 0,
     gracePeriodSeconds: typeof grace === 'number' ? (grace < 0 ? 1 : grace) : undefined,
-    propagation: propagationOf(propagation, orphan),
-    uid: preconditions['uid'] === undefined ? undefined : textOf(preconditions['uid']),
-    resourceVersion:
-      preconditions['resourceVersion'] === undefined ? undefined : textOf(preconditions['resourceVersion']),
+    propagation: (propagation || undefined) as DeleteOptions['propagation'],
+    preconditions: objectOf(raw['preconditions']) as DeleteOptions['preconditions'],
     object: deepFreeze({ ...raw, kind: 'DeleteOptions', apiVersion: 'meta.k8s.io/v1' }),
   }
 }
 
 function optionsOfQuery(query: URLSearchParams): JsonObject {
-  const options: JsonObject = {}
-  if (query.has('gracePeriodSeconds')) options['gracePeriodSeconds'] = Number(query.get('gracePeriodSeconds'))
-  if (query.has('propagationPolicy')) options['propagationPolicy'] = query.get('propagationPolicy')
-  if (query.has('orphanDependents')) options['orphanDependents'] = isTrue(query.get('orphanDependents'))
-  if (query.has('dryRun')) options['dryRun'] = query.getAll('dryRun')
-  if (Number.isNaN(options['gracePeriodSeconds']))
-    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(query.get('gracePeriodSeconds'))}: invalid syntax`)
-  return options
+  const gracePeriodSeconds = numberOf(query, 'gracePeriodSeconds')
+  return {
+    ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+    ...(query.has('propagationPolicy') ? { propagationPolicy: query.get('propagationPolicy') } : {}),
+    ...(query.has('dryRun') ? { dryRun: query.getAll('dryRun') } : {}),
+  }
 }
-
-function propagationIssues(policy: string, orphan: boolean): FieldIssue[] {
-  const issues: FieldIssue[] = []
-  const field = 'propagationPolicy'
-  if (orphan && policy !== '')
-    issues.push({
-      type: 'FieldValueInvalid',
-      field,
-      value: policy,
-      detail: 'orphanDependents and deletionPropagation cannot be both set',
-    })
-  if (!['', 'Foreground', 'Background', 'Orphan'].includes(policy))
-    issues.push({
-      type: 'FieldValueNotSupported',
-      field,
-      value: policy,
-      detail: 'supported values: "Foreground", "Background", "Orphan", "nil"',
-    })
-  return issues
-}
-
-function propagationOf(policy: string, orphan: unknown): DeleteOptions['propagation'] {
-  if (policy !== '') return policy as DeleteOptions['propagation']
-  if (typeof orphan === 'boolean') return orphan ? 'Orphan' : 'Background'
-  return undefined
-}
-
-/** Whether a body is there at all. */
-export const bodyObject = (value: unknown): JsonObject | undefined => (isObject(value) ? value : undefined)

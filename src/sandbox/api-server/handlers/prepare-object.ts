@@ -1,17 +1,19 @@
+import type { ResourceCall } from '../context.ts'
 import type { KubeObject, ObjectMeta } from '../kube-object.ts'
 import { behaviourOf } from '../registry/behaviour.ts'
 import type { Resource } from '../registry/resource.ts'
-import { clone, type JsonObject, objectOf, sameJson } from '../schema/json.ts'
-import { preparePod } from './pods/prepare-pod.ts'
+import { defaultBuiltIn, validateBuiltIn } from '../schema/built-in.ts'
+import { clone, type JsonObject, listOf, objectOf, sameJson, textOf } from '../schema/json.ts'
+import { finalizerWarnings, validateObjectMeta, validateObjectMetaUpdate } from '../schema/metadata.ts'
+import { invalid } from '../status.ts'
+import { completeService } from './complete-service.ts'
+
+/** A copy with the defaults of its kind and version. */
+export const withDefaults = ({ custom, apiVersion, kind }: Resource, object: KubeObject): KubeObject =>
+  (custom ? custom.schema.applyDefaults(object) : defaultBuiltIn(apiVersion, kind, object)) as KubeObject
 
 /** What only the server sets: taken out of what a user sends for a new object. */
-const systemFields = [
-  'uid',
-  'creationTimestamp',
-  'deletionTimestamp',
-  'deletionGracePeriodSeconds',
-  'selfLink',
-] as const
+const systemFields = ['uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink']
 
 export function withoutSystemFields(object: KubeObject): KubeObject {
   const metadata = { ...object.metadata }
@@ -20,50 +22,44 @@ export function withoutSystemFields(object: KubeObject): KubeObject {
 }
 
 /** Makes of a draft what is stored of a new object. */
-export function prepareForCreate(resource: Resource, draft: KubeObject, uid: string, now: string): void {
-  const behaviour = behaviourOf(resource)
-  draft.metadata = { ...draft.metadata, uid, creationTimestamp: now }
+export function prepareForCreate({ resource, context }: ResourceCall, draft: KubeObject, now: string): void {
+  const { newGeneration, initialStatus } = behaviourOf(resource)
+  draft.metadata = { ...draft.metadata, uid: context.uuid(), creationTimestamp: now }
   // Only the server counts generations.
   delete draft.metadata.generation
-  if (behaviour.newGeneration) draft.metadata.generation = 1
-  if (behaviour.initialStatus) draft['status'] = clone(behaviour.initialStatus)
+  if (newGeneration) draft.metadata.generation = 1
+  if (initialStatus) draft['status'] = clone(initialStatus)
   if (resource.custom?.status) delete draft['status']
-  if (resource.storage === '/pods') preparePod(draft)
-  if (resource.storage === '/namespaces') completeNamespace(draft)
+  if (resource.storage === '/pods') draft['status'] = { phase: 'Pending', qosClass: qosClass(draft) }
+  if (resource.storage === '/services') completeService(context.store, draft, undefined)
+  if (resource.storage === definitions) completeDefinition(draft, {})
+  if (resource.storage !== '/namespaces') return
+  labelNamespace(draft)
+  // The finalizer that empties it.
+  draft['spec'] = { finalizers: ['kubernetes'] }
 }
 
-/** The label by which selectors find a namespace by name, and the finalizer that empties it. */
-function completeNamespace(namespace: KubeObject): void {
-  labelNamespace(namespace)
-  const spec = objectOf(namespace['spec'])
-  const finalizers = Array.isArray(spec['finalizers']) ? spec['finalizers'] : []
-  namespace['spec'] = {
-    ...spec,
-    finalizers: finalizers.includes('kubernetes') ? finalizers : [...finalizers, 'kubernetes'],
-  }
-}
-
+/** The label by which selectors find a namespace by name. */
 function labelNamespace({ metadata }: KubeObject): void {
   if (metadata.name) metadata.labels = { ...metadata.labels, 'kubernetes.io/metadata.name': metadata.name }
 }
 
 /** Gives a draft of an update what a user cannot change through the main resource. */
-export function prepareForUpdate(resource: Resource, draft: KubeObject, old: KubeObject): void {
-  const behaviour = behaviourOf(resource)
-  if (hasStatus(resource)) restore(draft, old, 'status')
+export function prepareForUpdate({ resource, context }: ResourceCall, draft: KubeObject, old: KubeObject): void {
+  if (resource.subresources.some(({ name }) => name === 'status')) restore(draft, old, 'status')
   if (resource.storage === '/namespaces') {
     draft['spec'] = { ...objectOf(old['spec']) }
     labelNamespace(draft)
   }
+  if (resource.storage === '/services') completeService(context.store, draft, old)
+  if (resource.storage === definitions) completeDefinition(draft, objectOf(draft['status']))
   keepMetadata(draft.metadata, old.metadata)
-  const { generation } = old.metadata
-  const next = behaviour.newGeneration?.(draft, old) ? (generation ?? 0) + 1 : generation
-  if (next === undefined) delete draft.metadata.generation
-  else draft.metadata.generation = next
+  const changed = behaviourOf(resource).newGeneration?.(draft, old)
+  if (changed) draft.metadata.generation = (draft.metadata.generation ?? 0) + 1
 }
 
 /** The same for an update of the status: everything else stays as it was. */
-export function prepareForStatusUpdate(resource: Resource, draft: KubeObject, old: KubeObject): void {
+export function prepareForStatusUpdate({ resource }: ResourceCall, draft: KubeObject, old: KubeObject): void {
   const { metadata, apiVersion, kind, status } = draft
   for (const field of Object.keys(draft)) delete draft[field]
   Object.assign(draft, clone(old), { apiVersion, kind, metadata })
@@ -71,18 +67,9 @@ export function prepareForStatusUpdate(resource: Resource, draft: KubeObject, ol
   else draft['status'] = status
   for (const field of behaviourOf(resource).statusKeeps) restore(draft.metadata, old.metadata, field)
   keepMetadata(draft.metadata, old.metadata)
-  if (old.metadata.generation === undefined) delete draft.metadata.generation
-  else draft.metadata.generation = old.metadata.generation
-  if (resource.storage === '/pods') keepQosClass(draft, old)
-}
-
-function keepQosClass(pod: KubeObject, old: KubeObject): void {
-  const status = objectOf(pod['status'])
   const { qosClass } = objectOf(old['status'])
-  if (status['qosClass'] === undefined && qosClass !== undefined) pod['status'] = { ...status, qosClass }
+  if (resource.storage === '/pods' && qosClass) draft['status'] = { qosClass, ...objectOf(draft['status']) }
 }
-
-const hasStatus = (resource: Resource): boolean => resource.subresources.some(({ name }) => name === 'status')
 
 function restore(target: JsonObject, source: JsonObject, field: string): void {
   if (source[field] === undefined) delete target[field]
@@ -90,11 +77,9 @@ function restore(target: JsonObject, source: JsonObject, field: string): void {
 }
 
 function keepMetadata(metadata: ObjectMeta, old: ObjectMeta): void {
-  if (!metadata.uid && old.uid) metadata.uid = old.uid
-  if (old.creationTimestamp) metadata.creationTimestamp = old.creationTimestamp
-  if (old.deletionTimestamp) metadata.deletionTimestamp = old.deletionTimestamp
-  if (old.deletionGracePeriodSeconds !== undefined && metadata.deletionGracePeriodSeconds === undefined)
-    metadata.deletionGracePeriodSeconds = old.deletionGracePeriodSeconds
+  metadata.uid ||= old.uid!
+  for (const field of ['generation', 'creationTimestamp', 'deletionTimestamp']) restore(metadata, old, field)
+  if (metadata.deletionGracePeriodSeconds === undefined) restore(metadata, old, 'deletionGracePeriodSeconds')
 }
 
 /** Whether two states of an object differ in nothing but the version and the times in managedFields. */
@@ -105,4 +90,46 @@ export function sameContent(a: KubeObject, b: KubeObject): boolean {
     return { ...object, metadata: { ...metadata, managedFields: timeless } }
   }
   return sameJson(bare(a), bare(b))
+}
+
+/** @throws {ApiStatusError} 422 with everything that is wrong with a draft */
+export function checkValid(
+  { resource, subresource, warnings }: ResourceCall,
+  draft: KubeObject,
+  old?: KubeObject,
+): void {
+  const { custom, apiVersion, kind, group, namespaced, names } = resource
+  const values = old && subresource?.name === 'status' ? 'validateStatus' : 'validate'
+  const issues = [
+    ...(old ? validateObjectMetaUpdate(draft, old) : validateObjectMeta(draft, namespaced, names)),
+    ...(custom ? custom.schema[values](draft, old!) : validateBuiltIn(apiVersion, kind, draft, old)),
+  ]
+  if (issues.length > 0) throw invalid({ group, kind }, draft.metadata.name ?? '', issues)
+  if (custom && !subresource) warnings.push(...finalizerWarnings(draft, old))
+}
+
+const definitions = 'apiextensions.k8s.io/customresourcedefinitions'
+
+/** Every version that was ever the one to store, so that none is dropped whose objects are still there. */
+function completeDefinition(definition: KubeObject, status: JsonObject): void {
+  const versions = listOf(objectOf(definition['spec'])['versions']).map(objectOf)
+  const storage = versions.filter((version) => version['storage'] === true).map((version) => textOf(version['name']))
+  const storedVersions = [...new Set([...listOf(status['storedVersions']).map(textOf), ...storage])]
+  definition['status'] = { conditions: null, acceptedNames: { plural: '', kind: '' }, ...status, storedVersions }
+}
+
+/** `status.qosClass` of a pod, by the requests and limits of its containers. */
+function qosClass(pod: KubeObject): 'Guaranteed' | 'Burstable' | 'BestEffort' {
+  const spec = objectOf(pod['spec'])
+  const resources = [...listOf(spec['containers']), ...listOf(spec['initContainers'])].map((container) => {
+    const { requests, limits } = objectOf(objectOf(container)['resources'])
+    return { requests: objectOf(requests), limits: objectOf(limits) }
+  })
+  const counted = ['cpu', 'memory']
+  if (!resources.some(({ requests, limits }) => counted.some((name) => requests[name] ?? limits[name])))
+    return 'BestEffort'
+  const isGuaranteed = resources.every(({ requests, limits }) =>
+    counted.every((name) => limits[name] && String(requests[name] ?? limits[name]) === String(limits[name])),
+  )
+  return isGuaranteed ? 'Guaranteed' : 'Burstable'
 }

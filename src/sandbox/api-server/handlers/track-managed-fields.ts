@@ -1,25 +1,30 @@
 import { type ResourceCall, timestamp } from '../context.ts'
 import type { KubeObject } from '../kube-object.ts'
-import { trackUpdate } from '../patch/server-side-apply.ts'
+import { type FieldWriter, trackUpdate } from '../patch/server-side-apply.ts'
 import type { Resource } from '../registry/resource.ts'
 import { builtInSchema } from '../schema/built-in-kinds.ts'
 import type { OpenApiSchema } from '../schema/open-api-schema.ts'
 import type { WriteOptions } from './options.ts'
 
 /** The schema by which fields are owned; undefined for a kind that has none. */
-export const typeSchemaOf = (resource: Resource): OpenApiSchema | undefined =>
-  resource.custom?.schema.typeSchema ?? builtInSchema(resource.apiVersion, resource.kind)
+export const typeSchemaOf = ({ custom, apiVersion, kind }: Resource): OpenApiSchema | undefined =>
+  custom?.schema.typeSchema ?? builtInSchema(apiVersion, kind)
 
-/** Who writes: the field manager, or what the user agent calls itself. */
-export function managerOf(call: ResourceCall, options: WriteOptions): string {
-  if (options.fieldManager !== '') return options.fieldManager
-  const agent = call.request.headers?.['user-agent'] ?? ''
-  const name = agent.split('/')[0]!.slice(0, 128)
-  return name === '' ? 'unknown' : name
+/** Who writes, and through which endpoint: the field manager, or what the user agent calls itself. */
+export function writerOf(call: ResourceCall, { fieldManager }: WriteOptions): FieldWriter {
+  const { resource, subresource, request, context } = call
+  const agent = (request.headers?.['user-agent'] ?? '').split('/')[0]!.slice(0, 128)
+  return {
+    manager: fieldManager || agent || 'unknown',
+    apiVersion: resource.apiVersion,
+    time: timestamp(context.clock.now()),
+    resetFields: resetFields(call),
+    ...(subresource ? { subresource: subresource.name } : {}),
+  }
 }
 
 /** Fields that nobody owns through an endpoint, because it does not write them. */
-export function resetFields({ resource, subresource }: ResourceCall): string[][] {
+function resetFields({ resource, subresource }: ResourceCall): string[][] {
   const hasStatus = resource.subresources.some(({ name }) => name === 'status')
   if (!subresource) return hasStatus && resource.storage !== '/nodes' ? [['status']] : []
   if (subresource.name !== 'status') return []
@@ -34,21 +39,8 @@ export function withManagedFields(
   options: WriteOptions,
 ): KubeObject {
   const schema = typeSchemaOf(call.resource)
-  if (!call.context.managedFields || !schema) return withoutManagedFields(updated)
-  const subresource = call.subresource?.name
-  return trackUpdate({
-    live,
-    updated,
-    schema,
-    manager: managerOf(call, options),
-    apiVersion: call.resource.apiVersion,
-    time: timestamp(call.context.clock.now()),
-    resetFields: resetFields(call),
-    ...(subresource === undefined ? {} : { subresource }),
-  }) as KubeObject
-}
-
-function withoutManagedFields(object: KubeObject): KubeObject {
-  const { managedFields: _, ...metadata } = object.metadata
-  return { ...object, metadata }
+  if (call.context.managedFields && schema)
+    return trackUpdate({ live, updated, schema, ...writerOf(call, options) }) as KubeObject
+  const { managedFields: _, ...metadata } = updated.metadata
+  return { ...updated, metadata }
 }

@@ -3,45 +3,40 @@ import type { KubeObject } from '../kube-object.ts'
 import { fromStorage } from '../registry/version-conversion.ts'
 import type { WatchResponse } from '../request.ts'
 import type { JsonObject } from '../schema/json.ts'
-import { expired, internalFailure } from '../status.ts'
+import { expired } from '../status.ts'
 import { CompactedError } from '../store/store.ts'
 import { EventLines } from '../watch/event-lines.ts'
-import type { WatchRecord } from '../watch/watch-record.ts'
-import { Watcher, type WatchSpec } from '../watch/watcher.ts'
-import { checkNotAhead, parseRevision, revisionProblem, scopeOf } from './list-objects.ts'
-import type { ListOptions } from './list-options.ts'
-import { partialMetadata, type Representation, tableOf } from './representation.ts'
-import { type Selection, selectionOf } from './selection.ts'
+import { Watcher, type WatchRecord, type WatchSpec } from '../watch/watcher.ts'
+import { candidates, checkNotAhead, parseRevision, type Selection, scopeOf, selectionOf } from './list-objects.ts'
+import type { ListOptions } from './options.ts'
+import { tableOf, wantsTable } from './representation.ts'
 
 /** A watch without a timeout of its own ends after half an hour to an hour, so that load spreads over servers. */
 const shortestTimeout = 30 * 60_000
 
 /** @throws {ApiStatusError} */
-export function watchObjects(call: ResourceCall, options: ListOptions, representation: Representation): WatchResponse {
+export function watchObjects(call: ResourceCall, options: ListOptions): WatchResponse {
   const { context, resource } = call
   const selection = selectionOf(resource, options)
   const spec: WatchSpec = {
     resource: resource.storage,
     namespace: scopeOf(call),
-    trigger: triggerOf(selection),
+    trigger: selection.trigger,
     bookmarks: options.bookmarks,
     matches: selection.everything ? () => true : selection.matches,
   }
-  const watcher = start(call, spec, options)
-  const timeout =
-    options.timeoutSeconds === undefined || options.timeoutSeconds <= 0
-      ? shortestTimeout * (1 + context.random())
-      : options.timeoutSeconds * 1000
-  const timer = context.clock.after(timeout, () => {
-    if (spec.bookmarks) watcher.push(context.hub.bookmark(spec.resource))
+  const watcher = start(call, spec, selection, options)
+  const seconds = options.timeoutSeconds
+  const timer = context.clock.after(seconds > 0 ? seconds * 1000 : shortestTimeout * (1 + context.random()), () => {
+    if (spec.bookmarks) watcher.push(context.hub.bookmark())
     watcher.end()
   })
   return {
     type: 'watch',
     code: 200,
     headers: { 'content-type': 'application/json' },
-    events: events(call, watcher, representation.form === 'object', () => timer.cancel()),
-    encode: encoder(call, representation),
+    events: events(call, watcher, () => timer.cancel()),
+    encode: wantsTable(call) ? tableEncoder(call) : encoder(call),
     close: () => {
       timer.cancel()
       watcher.cut()
@@ -49,61 +44,34 @@ export function watchObjects(call: ResourceCall, options: ListOptions, represent
   }
 }
 
-function triggerOf({ name, indexed }: Selection): WatchSpec['trigger'] {
-  return name === undefined ? indexed : { index: 'name', value: name }
-}
-
-function start(call: ResourceCall, spec: WatchSpec, options: ListOptions): Watcher {
+function start(call: ResourceCall, spec: WatchSpec, selection: Selection, options: ListOptions): Watcher {
   const { hub, store } = call.context
   const { resourceVersion, sendInitialEvents } = options
-  // A watch answers this mistake in another way than a list.
-  if (!/^\d*$/.test(resourceVersion)) throw internalFailure(revisionProblem(resourceVersion))
-  const fromNow = resourceVersion === '' || resourceVersion === '0'
-  const initial = sendInitialEvents ?? fromNow
-  if (!fromNow) checkNotAhead(call, parseRevision(resourceVersion))
-  if (initial) return hub.watch(spec, initialEvents(call, spec, sendInitialEvents === true && options.bookmarks))
-  if (fromNow) return hub.watch(spec, [])
   const revision = parseRevision(resourceVersion)
+  checkNotAhead(call, revision)
+  if (sendInitialEvents ?? revision === 0) {
+    // Taken at once, not as it is read. Where asked for, a bookmark says that this was all.
+    const found: WatchRecord[] = []
+    for (const object of candidates(call, spec.namespace, selection))
+      if (spec.matches(object)) found.push({ type: 'ADDED', object })
+    if (sendInitialEvents && options.bookmarks) found.push(hub.bookmark({ 'k8s.io/initial-events-end': 'true' }))
+    return hub.watch(spec, found)
+  }
   try {
-    return hub.watch(spec, hub.backlogAfter(spec, revision))
+    return hub.watch(spec, revision === 0 ? [] : hub.backlogAfter(spec, revision))
   } catch (error) {
     if (!(error instanceof CompactedError)) throw error
-    return tooOld(spec, revision, store.floor(spec.resource))
+    // The answer is 200 and its only event says 410, as the real server does.
+    const { status } = expired(`too old resource version: ${revision} (${store.floor(spec.resource)})`)
+    const watcher = new Watcher(spec, [{ type: 'ERROR', object: status }], 0, () => undefined)
+    watcher.end()
+    return watcher
   }
 }
 
-/** Everything there is, then, where asked for, the bookmark that says that this was all. Taken at once, not as it is read. */
-function initialEvents(call: ResourceCall, spec: WatchSpec, bookmark: boolean): WatchRecord[] {
-  const { hub } = call.context
-  const found: WatchRecord[] = []
-  for (const object of candidates(call, spec))
-    if (spec.matches(object) && (spec.namespace === undefined || object.metadata.namespace === spec.namespace))
-      found.push({ type: 'ADDED', object })
-  if (bookmark) found.push(hub.bookmark(spec.resource, { 'k8s.io/initial-events-end': 'true' }))
-  return found
-}
-
-function candidates({ context }: ResourceCall, { resource, namespace, trigger }: WatchSpec): Iterable<KubeObject> {
-  if (trigger && trigger.index !== 'name') return context.store.indexed(resource, trigger.index, trigger.value)
-  return context.store.walk(resource, namespace)
-}
-
-/** The answer is 200 and its only event says 410, as the real server does. */
-function tooOld(spec: WatchSpec, revision: number, floor: number): Watcher {
-  const { status } = expired(`too old resource version: ${revision} (${floor})`)
-  const watcher = new Watcher(spec, [{ type: 'ERROR', object: status }], 0, () => undefined)
-  watcher.end()
-  return watcher
-}
-
-async function* events(
-  call: ResourceCall,
-  watcher: Watcher,
-  converts: boolean,
-  done: () => void,
-): AsyncGenerator<WatchRecord> {
+async function* events(call: ResourceCall, watcher: Watcher, done: () => void): AsyncGenerator<WatchRecord> {
   try {
-    for await (const record of watcher) yield converts ? converted(call, record) : record
+    for await (const record of watcher) yield converted(call, record)
   } finally {
     done()
   }
@@ -119,47 +87,31 @@ function converted({ resource }: ResourceCall, record: WatchRecord): WatchRecord
 /** One for all servers of a process: a line depends on the frozen object and the form alone. */
 const lines = new EventLines()
 
-function encoder(call: ResourceCall, representation: Representation): (record: WatchRecord) => Uint8Array {
-  const { resource } = call
-  const { form, includeObject, version } = representation
-  let first = true
+const bookmarkOf = ({ resource: { kind, apiVersion } }: ResourceCall, { metadata }: KubeObject): KubeObject => ({
+  kind,
+  apiVersion,
+  metadata,
+})
+
+const encoder =
+  (call: ResourceCall) =>
+  (record: WatchRecord): Uint8Array =>
+    lines.line(record, call.resource.apiVersion, () =>
+      record.type === 'BOOKMARK' ? bookmarkOf(call, record.object) : (record.object as JsonObject),
+    )
+
+/** A table of one row for each event. The columns go with the first alone; a bookmark has no cells to show. */
+function tableEncoder(call: ResourceCall): (record: WatchRecord) => Uint8Array {
+  let isFirst = true
   return (record) => {
-    if (record.type === 'ERROR') return lines.line(record, '', () => ({}))
-    const { object } = record
-    if (record.type === 'BOOKMARK' && form !== 'table')
-      return lines.line(record, `${resource.apiVersion} ${form}`, () =>
-        form === 'metadata' ? partialMetadata(object, version) : typed(call, object),
-      )
-    if (form === 'object') return lines.line(record, resource.apiVersion, () => object)
-    const served = record.type === 'BOOKMARK' ? typed(call, object) : fromStorage(resource, object)
-    if (form === 'metadata') return lines.line(record, `metadata ${version}`, () => partialMetadata(served, version))
-    // Ages in the cells change with the time, so a line is good for its second only.
-    const second = Math.floor(call.context.clock.now() / 1000)
-    const name = `table ${resource.apiVersion} ${includeObject} ${version} ${first} ${second}`
-    const withColumns = first
-    first = false
-    return lines.line(record, name, () => tableEvent(call, representation, record, served, withColumns))
+    if (record.type === 'ERROR') return encoder(call)(record)
+    const { resourceVersion = '' } = record.object.metadata
+    const isBookmark = record.type === 'BOOKMARK'
+    const table = tableOf(call, isBookmark ? [] : [record.object], { resourceVersion })
+    const object = { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: record.object.metadata }
+    const rows = isBookmark ? [{ cells: [], object }] : table['rows']!
+    const shown = { ...table, rows, ...(isFirst ? {} : { columnDefinitions: null }) }
+    isFirst = false
+    return Buffer.from(`${JSON.stringify({ type: record.type, object: shown })}\n`)
   }
-}
-
-const typed = ({ resource }: ResourceCall, object: KubeObject): KubeObject =>
-  ({ kind: resource.kind, apiVersion: resource.apiVersion, metadata: object.metadata }) as KubeObject
-
-/** The columns go with the first event of a watch only. A bookmark has no cells to show. */
-function tableEvent(
-  call: ResourceCall,
-  representation: Representation,
-  record: WatchRecord,
-  object: KubeObject,
-  withColumns: boolean,
-): JsonObject {
-  const metadata = { resourceVersion: object.metadata.resourceVersion ?? '' }
-  const table = tableOf(call, representation, [object], metadata)
-  const shown = record.type === 'BOOKMARK' ? { ...table, rows: bookmarkRows(table, object, representation) } : table
-  return withColumns ? shown : { ...shown, columnDefinitions: null }
-}
-
-function bookmarkRows(table: JsonObject, object: KubeObject, { version }: Representation): JsonObject[] {
-  const cells = Array.isArray(table['columnDefinitions']) ? table['columnDefinitions'].map(() => null) : []
-  return [{ cells, object: partialMetadata(object, version) }]
 }

@@ -2,9 +2,8 @@ import type { X509Certificate } from 'node:crypto'
 import type { CertificateUser } from '../auth/authenticator.ts'
 
 /** User and groups of a client certificate. */
-export function certificateUser(certificate: X509Certificate): CertificateUser {
-  const fields = certificate.subject.split('\n').map((line) => line.split('=') as [string, string])
+export function certificateUser({ subject }: X509Certificate): CertificateUser {
+  const fields = subject.split('\n').map((line) => line.split('=') as [string, string])
   const values = (name: string): string[] => fields.filter(([key]) => key === name).map(([, value]) => value)
-  const sha256 = certificate.fingerprint256.replaceAll(':', '').toLowerCase()
-  return { commonName: values('CN')[0] ?? '', organizations: values('O'), sha256 }
+  return { commonName: values('CN')[0] ?? '', organizations: values('O') }
 }

@@ -3,12 +3,14 @@ import { createPrivateKey, webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 
 type CryptoKey = webcrypto.CryptoKey
+type CryptoKeyPair = webcrypto.CryptoKeyPair
 
 x509.cryptoProvider.set(webcrypto as unknown as NonNullable<Parameters<typeof x509.cryptoProvider.set>[1]>)
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 /** Ten years. */
 const lifetime = 10 * 365 * 86_400_000
+const { clientAuth, serverAuth } = x509.ExtendedKeyUsage
 
 /** A certificate with its key, PEM. */
 export interface Identity {
@@ -16,7 +18,17 @@ export interface Identity {
   readonly keyPem: string
 }
 
-/** Signs certificates for one server: its own, and those of clients. */
+const makeKeys = (): Promise<CryptoKeyPair> => webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+
+/** What all certificates have, valid from an hour before `now`. */
+const common = (now: number) => ({
+  serialNumber: Buffer.from(webcrypto.getRandomValues(new Uint8Array(8))).toString('hex'),
+  signingAlgorithm: algorithm,
+  notBefore: new Date(now - 3_600_000),
+  notAfter: new Date(now + lifetime),
+})
+
+/** Signs certificates for one server: its own, and those of clients. Times are milliseconds since 1970. */
 export class CertificateAuthority {
   readonly certificatePem: string
   readonly keyPem: string
@@ -30,16 +42,12 @@ export class CertificateAuthority {
     this.keyPem = keyPem
   }
 
-  /** @param now milliseconds since 1970: certificates are valid from an hour before */
   static async create(name: string, now: number): Promise<CertificateAuthority> {
-    const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+    const keys = await makeKeys()
     const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+      ...common(now),
       name: `CN=${name}`,
-      serialNumber: serialNumber(),
       keys,
-      signingAlgorithm: algorithm,
-      notBefore: new Date(now - 3_600_000),
-      notAfter: new Date(now + lifetime),
       extensions: [
         new x509.BasicConstraintsExtension(true, undefined, true),
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.digitalSignature, true),
@@ -58,46 +66,43 @@ export class CertificateAuthority {
 
   /** For a client: `commonName` is the user, `organizations` are the groups. */
   client(commonName: string, organizations: readonly string[], now: number): Promise<Identity> {
-    const subject = new x509.Name([{ CN: [commonName] }, ...organizations.map((name) => ({ O: [name] }))])
-    return this.issue(subject.toString(), now, [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])])
+    return this.issue(commonName, organizations, now, [clientAuth])
   }
 
   /** For a node: it is a client of the API server, and a server for it, by the name of the node. */
   node(name: string, now: number): Promise<Identity> {
-    const subject = new x509.Name([{ CN: [`system:node:${name}`] }, { O: ['system:nodes'] }])
-    return this.issue(subject.toString(), now, [
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth, x509.ExtendedKeyUsage.serverAuth]),
-      new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: name }]),
-    ])
+    return this.issue(`system:node:${name}`, ['system:nodes'], now, [clientAuth, serverAuth], [name])
   }
 
   /** For a server with these names and addresses. */
   server(commonName: string, names: readonly string[], addresses: readonly string[], now: number): Promise<Identity> {
+    return this.issue(commonName, [], now, [serverAuth], names, addresses)
+  }
+
+  private async issue(
+    commonName: string,
+    organizations: readonly string[],
+    now: number,
+    usages: string[],
+    names: readonly string[] = [],
+    addresses: readonly string[] = [],
+  ): Promise<Identity> {
+    const keys = await makeKeys()
     const alternatives: x509.JsonGeneralNames = [
       ...names.map((value) => ({ type: 'dns' as const, value })),
       ...addresses.map((value) => ({ type: 'ip' as const, value })),
     ]
-    return this.issue(`CN=${commonName}`, now, [
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      new x509.SubjectAlternativeNameExtension(alternatives),
-    ])
-  }
-
-  private async issue(subject: string, now: number, extensions: x509.Extension[]): Promise<Identity> {
-    const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
     const certificate = await x509.X509CertificateGenerator.create({
-      subject,
+      ...common(now),
+      subject: new x509.Name([{ CN: [commonName] }, ...organizations.map((name) => ({ O: [name] }))]).toString(),
       issuer: this.certificate.subject,
-      serialNumber: serialNumber(),
       publicKey: keys.publicKey,
       signingKey: this.key,
-      signingAlgorithm: algorithm,
-      notBefore: new Date(now - 3_600_000),
-      notAfter: new Date(now + lifetime),
       extensions: [
         new x509.BasicConstraintsExtension(false, undefined, true),
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-        ...extensions,
+        new x509.ExtendedKeyUsageExtension(usages),
+        ...(alternatives.length > 0 ? [new x509.SubjectAlternativeNameExtension(alternatives)] : []),
         await x509.AuthorityKeyIdentifierExtension.create(this.certificate.publicKey),
       ],
     })
@@ -111,5 +116,3 @@ async function pemOf(key: CryptoKey): Promise<string> {
     .export({ type: 'pkcs8', format: 'pem' })
     .toString()
 }
-
-const serialNumber = (): string => Buffer.from(webcrypto.getRandomValues(new Uint8Array(8))).toString('hex')

@@ -1,7 +1,6 @@
-import type { ApiRequest } from '../request.ts'
-import { queryOf } from '../request.ts'
+import { type ApiRequest, queryOf } from '../request.ts'
 
-/** What a request asks for, as the authorizer and the handlers see it. */
+/** What a request asks for, as handlers and injected faults see it. */
 export interface RequestInfo {
   readonly isResource: boolean
   readonly path: string
@@ -15,82 +14,40 @@ export interface RequestInfo {
   readonly name: string
 }
 
-const verbs: Record<string, string> = {
-  POST: 'create',
-  GET: 'get',
-  HEAD: 'get',
-  PUT: 'update',
-  PATCH: 'patch',
-  DELETE: 'delete',
-}
+const verbs: Record<string, string> = { POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' }
 
-/** What follows a namespace's name and is a subresource of it, not a resource in it. */
-const namespaceSubresources = new Set(['status', 'finalize'])
+const elsewhere = { group: '', version: '', namespace: '', resource: '', subresource: '', name: '' }
 
 /** Reads path, method and query as Kubernetes' RequestInfoFactory does. */
 export function requestInfo(request: ApiRequest): RequestInfo {
-  const parts = request.path
-    .split('/')
-    .filter((part) => part !== '')
-    .map(decode)
-  const [prefix, ...rest] = parts
-  if (prefix === 'api' && rest.length >= 2) return resourceInfo(request, '', rest[0]!, rest.slice(1))
-  if (prefix === 'apis' && rest.length >= 3) return resourceInfo(request, rest[0]!, rest[1]!, rest.slice(2))
-  return {
-    isResource: false,
-    path: request.path,
-    verb: request.method.toLowerCase(),
-    group: '',
-    version: '',
-    namespace: '',
-    resource: '',
-    subresource: '',
-    name: '',
-  }
+  const { path, method } = request
+  const [prefix, ...rest] = path.split('/').filter(Boolean).map(decode)
+  if (prefix === 'api' && rest.length >= 2) return resourceInfo(request, '', rest)
+  if (prefix === 'apis' && rest.length >= 3) return resourceInfo(request, rest[0]!, rest.slice(1))
+  return { ...elsewhere, isResource: false, path, verb: method.toLowerCase() }
 }
 
-function resourceInfo(request: ApiRequest, group: string, version: string, parts: string[]): RequestInfo {
-  const rest = [...parts]
-  let namespace = ''
-  if (rest[0] === 'namespaces' && rest.length > 1) {
-    namespace = rest[1]!
-    if (rest.length > 2 && !namespaceSubresources.has(rest[2]!)) rest.splice(0, 2)
-  }
-  const [resource = '', name = '', subresource = ''] = rest
-  const query = queryOf(request)
-  const verb = verbOf(request.method, name, query)
-  return {
-    isResource: true,
-    path: request.path,
-    verb,
-    group,
-    version,
-    namespace,
-    resource,
-    // What stands behind a proxied pod or service belongs to it.
-    subresource: rest.length > 3 && subresource !== 'proxy' ? rest.slice(2).join('/') : subresource,
-    name: name || nameInSelector(verb, query),
-  }
+function resourceInfo(request: ApiRequest, group: string, [version = '', ...parts]: string[]): RequestInfo {
+  const namespace = parts[0] === 'namespaces' && parts.length > 1 ? parts[1]! : ''
+  // What follows a namespace's name is a resource in it, but for its status.
+  const isWithin = namespace !== '' && parts.length > 2 && parts[2] !== 'status'
+  const [resource = '', name = '', ...more] = isWithin ? parts.slice(2) : parts
+  const { path, method } = request
+  const verb = verbOf(method, name, queryOf(request))
+  return { isResource: true, path, verb, group, version, namespace, resource, name, subresource: more.join('/') }
 }
 
 function verbOf(method: string, name: string, query: URLSearchParams): string {
-  const verb = verbs[method] ?? ''
-  if (verb === 'delete' && name === '') return 'deletecollection'
-  if (verb !== 'get') return verb
-  if (name === '') return isTrue(query.get('watch')) ? 'watch' : 'list'
-  return 'get'
-}
-
-/** A list or watch of one object by name is authorized as that object. */
-function nameInSelector(verb: string, query: URLSearchParams): string {
-  if (verb !== 'list' && verb !== 'watch' && verb !== 'deletecollection') return ''
-  return /(?:^|,)metadata\.name==?([^,]+)/.exec(query.get('fieldSelector') ?? '')?.[1] ?? ''
+  const verb = verbs[method] ?? 'get'
+  if (name !== '') return verb
+  if (verb === 'delete') return 'deletecollection'
+  if (verb === 'get') return isTrue(query.get('watch')) ? 'watch' : 'list'
+  return verb
 }
 
 /** How Go's API machinery reads a boolean of a query: present and not `false` or `0`. */
-export function isTrue(value: string | null): boolean {
-  return value !== null && value !== '0' && value.toLowerCase() !== 'false'
-}
+export const isTrue = (value: string | null): boolean =>
+  value !== null && value !== '0' && value.toLowerCase() !== 'false'
 
 function decode(part: string): string {
   try {

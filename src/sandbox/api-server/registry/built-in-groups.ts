@@ -14,7 +14,6 @@ const global = (kind: string, plural: string, more: More = {}): ResourceSpec => 
 
 const part = (name: string, kind: string, ...verbs: Verb[]): SubresourceSpec => ({ name, kind, verbs })
 const changeable = (name: string, kind: string): SubresourceSpec => part(name, kind, 'get', 'patch', 'update')
-const proxy = (kind: string): SubresourceSpec => part('proxy', kind, 'create', 'delete', 'get', 'patch', 'update')
 const ofGroup = (group: string, subresource: SubresourceSpec): SubresourceSpec => ({
   ...subresource,
   group,
@@ -24,7 +23,6 @@ const ofGroup = (group: string, subresource: SubresourceSpec): SubresourceSpec =
 const short = (...shortNames: string[]): More => ({ shortNames })
 const all: More = { categories: ['all'] }
 const extension: More = { categories: ['api-extensions'] }
-const created: More = { verbs: ['create'] }
 const withStatus = (kind: string, ...others: SubresourceSpec[]): More => ({
   subresources: [...others, changeable('status', kind)],
 })
@@ -32,22 +30,16 @@ const withScale = (kind: string): More => withStatus(kind, ofGroup('autoscaling'
 
 const pod: More = {
   subresources: [
-    part('attach', 'PodAttachOptions', 'create', 'get'),
     part('binding', 'Binding', 'create'),
-    changeable('ephemeralcontainers', 'Pod'),
-    ofGroup('policy', part('eviction', 'Eviction', 'create')),
     part('exec', 'PodExecOptions', 'create', 'get'),
     part('log', 'Pod', 'get'),
-    part('portforward', 'PodPortForwardOptions', 'create', 'get'),
-    proxy('PodProxyOptions'),
-    changeable('resize', 'Pod'),
     changeable('status', 'Pod'),
   ],
 }
 
 const namespace: More = {
   verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
-  ...withStatus('Namespace', part('finalize', 'Namespace', 'update')),
+  ...withStatus('Namespace'),
 }
 
 const token: More = {
@@ -56,15 +48,14 @@ const token: More = {
 
 const groups: Readonly<Record<string, readonly ResourceSpec[]>> = {
   '': [
-    local('Binding', 'bindings', created),
     local('ConfigMap', 'configmaps', short('cm')),
     local('Event', 'events', short('ev')),
     global('Namespace', 'namespaces', { ...short('ns'), ...namespace }),
-    global('Node', 'nodes', { ...short('no'), ...withStatus('Node', proxy('NodeProxyOptions')) }),
+    global('Node', 'nodes', { ...short('no'), ...withStatus('Node') }),
     local('Pod', 'pods', { ...short('po'), ...all, ...pod }),
     local('Secret', 'secrets'),
     local('ServiceAccount', 'serviceaccounts', { ...short('sa'), ...token }),
-    local('Service', 'services', { ...short('svc'), ...all, ...withStatus('Service', proxy('ServiceProxyOptions')) }),
+    local('Service', 'services', { ...short('svc'), ...all, ...withStatus('Service') }),
   ],
   apps: [
     local('ControllerRevision', 'controllerrevisions'),
@@ -74,16 +65,7 @@ const groups: Readonly<Record<string, readonly ResourceSpec[]>> = {
     local('StatefulSet', 'statefulsets', { ...short('sts'), ...all, ...withScale('StatefulSet') }),
   ],
   'events.k8s.io': [local('Event', 'events', short('ev'))],
-  'authentication.k8s.io': [
-    global('SelfSubjectReview', 'selfsubjectreviews', created),
-    global('TokenReview', 'tokenreviews', created),
-  ],
-  'authorization.k8s.io': [
-    local('LocalSubjectAccessReview', 'localsubjectaccessreviews', created),
-    global('SelfSubjectAccessReview', 'selfsubjectaccessreviews', created),
-    global('SelfSubjectRulesReview', 'selfsubjectrulesreviews', created),
-    global('SubjectAccessReview', 'subjectaccessreviews', created),
-  ],
+  'authentication.k8s.io': [global('TokenReview', 'tokenreviews', { verbs: ['create'] })],
   policy: [
     local('PodDisruptionBudget', 'poddisruptionbudgets', { ...short('pdb'), ...withStatus('PodDisruptionBudget') }),
   ],

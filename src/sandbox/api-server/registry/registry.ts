@@ -36,9 +36,9 @@ export class Registry {
     return this.byKind.get(`${apiVersion} ${kind}`)
   }
 
-  /** Any version of a resource. */
-  findResource(group: string, plural: string): Resource | undefined {
-    return this.all().find((resource) => resource.group === group && resource.plural === plural)
+  /** The resource whose objects a place of the store holds; undefined once its definition is gone. */
+  ofStorage(storage: string): Resource | undefined {
+    return this.all().find((resource) => resource.storage === storage)
   }
 
   /** In the order in which they are served. */

@@ -37,11 +37,7 @@ export interface CustomResource {
   readonly definitionUid: string
   readonly schema: CustomResourceSchema
   readonly layout: TableLayout
-  readonly storageVersion: string
-  readonly selectableFields: readonly string[]
   readonly status: boolean
-  readonly scale?: { specReplicasPath: string; statusReplicasPath: string; labelSelectorPath?: string } | undefined
-  readonly deprecationWarning?: string | undefined
 }
 
 /** A resource in one version, as requests address it. */

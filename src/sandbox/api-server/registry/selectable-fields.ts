@@ -28,7 +28,6 @@ const coreEventField = (label: string): string =>
  */
 export function selectableField(resource: Resource, label: string): string {
   if (everywhere.includes(label)) return label
-  if (resource.custom?.selectableFields.includes(`.${label}`)) return label
   const stored = resource.group === 'events.k8s.io' ? coreEventField(label) : label
   if (fields[resource.storage]?.includes(stored)) return stored
   // Where kinds of the core group have fields of their own, the server refuses with another text.

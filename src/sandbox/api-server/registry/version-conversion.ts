@@ -1,5 +1,5 @@
 import type { KubeObject } from '../kube-object.ts'
-import { apiVersionOf, type Resource } from './resource.ts'
+import type { Resource } from './resource.ts'
 
 /** Fields of core/v1 Events and what events.k8s.io/v1 calls them, where the names differ. */
 const eventNames: readonly (readonly [core: string, events: string])[] = [
@@ -19,21 +19,10 @@ const renamed = (event: KubeObject, names: ReadonlyMap<string, string>, apiVersi
   return { ...Object.fromEntries(fields), apiVersion } as KubeObject
 }
 
-/** A stored object in the version in which a resource is served. The same object where nothing differs. */
-export function fromStorage(resource: Resource, stored: KubeObject): KubeObject {
-  if (stored.apiVersion === resource.apiVersion) return stored
-  if (resource.group === 'events.k8s.io') return renamed(stored, toEvents, resource.apiVersion)
-  if (!resource.custom) return stored
-  // Custom resources convert by strategy None: another apiVersion, and the fields and defaults of that version.
-  const { schema } = resource.custom
-  const { object } = schema.prune({ ...stored, apiVersion: resource.apiVersion })
-  return schema.applyDefaults(object) as KubeObject
-}
+/** A stored object in the version in which a resource is served. The same object for all but events. */
+export const fromStorage = ({ group, apiVersion }: Resource, stored: KubeObject): KubeObject =>
+  group === 'events.k8s.io' ? renamed(stored, toEvents, apiVersion) : stored
 
 /** An object of a resource as it is stored: events as those of the core group, which have the same objects. */
-export function toStorage(resource: Resource, object: KubeObject): KubeObject {
-  if (resource.group === 'events.k8s.io') return renamed(object, toCore, 'v1')
-  if (!resource.custom) return object
-  const apiVersion = apiVersionOf(resource.group, resource.custom.storageVersion)
-  return object.apiVersion === apiVersion ? object : { ...object, apiVersion }
-}
+export const toStorage = ({ group }: Resource, object: KubeObject): KubeObject =>
+  group === 'events.k8s.io' ? renamed(object, toCore, 'v1') : object

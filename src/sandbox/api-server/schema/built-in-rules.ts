@@ -1,6 +1,5 @@
 import { child, duplicate, type FieldIssue, forbiddenField, invalidValue, item, key, required } from '../field-issue.ts'
-import { type Labels, matchesLabels } from '../selectors/label-requirement.ts'
-import { labelSelectorRequirements } from '../selectors/label-selector-object.ts'
+import { selectorOf } from '../selectors/label-selector.ts'
 import { celComplaint, matchEnvironment } from './cel/program.ts'
 import { at, isObject, type JsonObject, type JsonValue, listOf, numberOf, objectOf, sameJson, textOf } from './json.ts'
 import { IMMUTABLE } from './metadata.ts'
@@ -65,8 +64,7 @@ function workloadIssues(object: JsonObject, old?: JsonObject): FieldIssue[] {
   const labels = at(spec, 'template', 'metadata', 'labels')
   const { selector } = spec
   const before = at(old, 'spec', 'selector')
-  const requirements = labelSelectorRequirements(selector)
-  const fits = requirements !== undefined && matchesLabels(requirements, objectOf(labels) as Labels)
+  const fits = isObject(selector) && selectorOf(selector).matches(objectOf(labels) as Record<string, string>)
   const mismatch = '`selector` does not match template `labels`'
   return [
     ...(fits ? [] : [invalidValue('spec.template.metadata.labels', labels ?? null, mismatch)]),

@@ -1,23 +1,17 @@
 import type { Clock, Timer } from '../../../base/clock.ts'
+import type { KubeObject } from '../kube-object.ts'
 import type { Store } from './store.ts'
 
 /** One hour, as kube-apiserver's --event-ttl. */
 const lifetime = 3_600_000
-
-interface Due {
-  at: number
-  namespace: string
-  name: string
-  version: string
-}
 
 /** Lets the objects of a resource go an hour after they were last written. */
 export class Expiry {
   private readonly store: Store
   private readonly storage: string
   private readonly clock: Clock
-  private queue: Due[] = []
-  private head = 0
+  /** By uid. Every lifetime is the same, so the order of writing is the order of ends. */
+  private readonly due = new Map<string, { at: number; object: KubeObject }>()
   private timer: Timer | undefined
 
   constructor(store: Store, storage: string, clock: Clock) {
@@ -25,42 +19,29 @@ export class Expiry {
     this.storage = storage
     this.clock = clock
     store.listen((changed, { type, object }) => {
-      if (changed !== storage || type === 'DELETED') return
-      const { namespace = '', name, resourceVersion = '' } = object.metadata
-      // Every lifetime is the same, so the queue is in the order of its ends.
-      this.queue.push({ at: clock.now() + lifetime, namespace, name, version: resourceVersion })
+      if (changed !== storage) return
+      const { uid = '' } = object.metadata
+      this.due.delete(uid)
+      if (type !== 'DELETED') this.due.set(uid, { at: clock.now() + lifetime, object })
       this.arm()
     })
   }
 
   close(): void {
     this.timer?.cancel()
-    this.timer = undefined
-    this.queue = []
-    this.head = 0
+    this.due.clear()
   }
 
   private arm(): void {
-    const next = this.queue[this.head]
+    const [next] = this.due.values()
     if (this.timer || !next) return
     this.timer = this.clock.after(Math.max(0, next.at - this.clock.now()), () => {
       this.timer = undefined
-      this.expire()
+      for (const { at, object } of this.due.values()) {
+        if (at > this.clock.now()) break
+        this.store.delete(this.storage, object)
+      }
       this.arm()
     })
-  }
-
-  private expire(): void {
-    const now = this.clock.now()
-    while (this.head < this.queue.length && this.queue[this.head]!.at <= now) {
-      const { namespace, name, version } = this.queue[this.head++]!
-      const found = this.store.get(this.storage, namespace, name)
-      // One that was written since is in the queue again.
-      if (found?.metadata.resourceVersion === version) this.store.delete(this.storage, found)
-    }
-    if (this.head > 1024) {
-      this.queue = this.queue.slice(this.head)
-      this.head = 0
-    }
   }
 }

@@ -1,28 +1,96 @@
 import type { KubeObject } from '../kube-object.ts'
-import { lowerBound, NameOrder } from './name-order.ts'
 
 /** Values of an object by which it can be found without a walk over all objects, such as a pod's node. */
 export type IndexValues = (object: KubeObject) => Readonly<Record<string, string>>
 
+/** Names in byte order. A new name waits until someone lists: a list costs a walk over the names anyway. */
+class Names {
+  private sorted: string[] = []
+  private added: string[] = []
+  private removed = false
+  private readonly has: (name: string) => boolean
+
+  constructor(has: (name: string) => boolean) {
+    this.has = has
+  }
+
+  add(name: string): void {
+    this.added.push(name)
+  }
+
+  remove(): void {
+    this.removed = true
+  }
+
+  /** The names from `start` on, in order. The caller does not change the list. */
+  from(start: string): readonly string[] {
+    if (this.added.length > 0 || this.removed) this.merge()
+    return start === '' ? this.sorted : this.sorted.slice(lowerBound(this.sorted, (name) => name < start))
+  }
+
+  /** To sort a sorted list with a few more at its end takes little more than a walk. */
+  private merge(): void {
+    const all = this.sorted.concat(this.added)
+    // What was removed and added again stands there twice.
+    this.sorted = this.removed ? [...new Set(all.filter(this.has))].sort() : all.sort()
+    this.added = []
+    this.removed = false
+  }
+}
+
+/** The index of the first item of a sorted list that is not below something. */
+export function lowerBound<T>(sorted: readonly T[], isBelow: (item: T) => boolean): number {
+  let low = 0
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (isBelow(sorted[middle]!)) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** Sets by key; a key without members is not kept. */
+export class Groups<T> {
+  private readonly sets = new Map<string, Set<T>>()
+
+  get(key: string): ReadonlySet<T> | undefined {
+    return this.sets.get(key)
+  }
+
+  keys(): Iterable<string> {
+    return this.sets.keys()
+  }
+
+  add(key: string, member: T): void {
+    const found = this.sets.get(key)
+    if (found) found.add(member)
+    else this.sets.set(key, new Set([member]))
+  }
+
+  remove(key: string, member: T): void {
+    const found = this.sets.get(key)
+    found?.delete(member)
+    if (found?.size === 0) this.sets.delete(key)
+  }
+}
+
 class Namespace {
   readonly objects = new Map<string, KubeObject>()
-  readonly order = new NameOrder((name) => this.objects.has(name))
+  readonly names = new Names((name) => this.objects.has(name))
 }
 
 /** The objects of one resource as they are now, by namespace and name, in the order of their keys. */
 export class ObjectTable {
   private readonly namespaces = new Map<string, Namespace>()
-  private readonly namespaceOrder = new NameOrder((key) => this.namespaces.has(key.slice(0, -1)))
-  private readonly indexes = new Map<string, Set<KubeObject>>()
+  // With the slash, as in the whole key: "a-b/" comes before "a/", although "a" comes before "a-b".
+  private readonly prefixes = new Names((prefix) => this.namespaces.has(prefix.slice(0, -1)))
+  private readonly indexes = new Groups<KubeObject>()
   private readonly indexValues: IndexValues
-  private count = 0
+  size = 0
 
   constructor(indexValues: IndexValues) {
     this.indexValues = indexValues
-  }
-
-  get size(): number {
-    return this.count
   }
 
   sizeOf(namespace: string): number {
@@ -34,30 +102,29 @@ export class ObjectTable {
   }
 
   set(object: KubeObject): void {
-    const key = object.metadata.namespace ?? ''
+    const { namespace: key = '', name } = object.metadata
     const namespace = this.namespaces.get(key) ?? this.addNamespace(key)
-    const before = namespace.objects.get(object.metadata.name)
-    if (before) this.unindex(before)
+    const before = namespace.objects.get(name)
+    if (before) for (const value of this.valuesOf(before)) this.indexes.remove(value, before)
     else {
-      this.count++
-      namespace.order.add(object.metadata.name)
+      this.size++
+      namespace.names.add(name)
     }
-    namespace.objects.set(object.metadata.name, object)
-    this.index(object)
+    namespace.objects.set(name, object)
+    for (const value of this.valuesOf(object)) this.indexes.add(value, object)
   }
 
+  /** @param object that is stored */
   delete(object: KubeObject): void {
-    const key = object.metadata.namespace ?? ''
-    const namespace = this.namespaces.get(key)
-    const before = namespace?.objects.get(object.metadata.name)
-    if (!namespace || !before) return
-    this.unindex(before)
-    namespace.objects.delete(object.metadata.name)
-    namespace.order.remove()
-    this.count--
+    const { namespace: key = '', name } = object.metadata
+    const namespace = this.namespaces.get(key)!
+    for (const value of this.valuesOf(object)) this.indexes.remove(value, object)
+    namespace.objects.delete(name)
+    namespace.names.remove()
+    this.size--
     if (namespace.objects.size > 0) return
     this.namespaces.delete(key)
-    this.namespaceOrder.remove()
+    this.prefixes.remove()
   }
 
   /** The objects whose key is not below `start`, in order. Keys are `namespace/name`, or `name` within one namespace. */
@@ -65,11 +132,8 @@ export class ObjectTable {
     if (namespace !== undefined) return yield* this.walkNamespace(namespace, start)
     const slash = start.indexOf('/')
     const first = slash < 0 ? start : start.slice(0, slash + 1)
-    const order = this.namespaceOrder.names()
-    for (let i = lowerBound(order, first); i < order.length; i++) {
-      const key = order[i]!
-      yield* this.walkNamespace(key.slice(0, -1), key === first ? start.slice(slash + 1) : '')
-    }
+    for (const prefix of this.prefixes.from(first))
+      yield* this.walkNamespace(prefix.slice(0, -1), prefix === first ? start.slice(slash + 1) : '')
   }
 
   /** The objects with this value in this index, in no order. */
@@ -80,9 +144,8 @@ export class ObjectTable {
   private *walkNamespace(key: string, start: string): Generator<KubeObject> {
     const namespace = this.namespaces.get(key)
     if (!namespace) return
-    const names = namespace.order.names()
-    for (let i = lowerBound(names, start); i < names.length; i++) {
-      const object = namespace.objects.get(names[i]!)
+    for (const name of namespace.names.from(start)) {
+      const object = namespace.objects.get(name)
       if (object) yield object
     }
   }
@@ -90,26 +153,11 @@ export class ObjectTable {
   private addNamespace(key: string): Namespace {
     const namespace = new Namespace()
     this.namespaces.set(key, namespace)
-    // With the slash, as in the whole key: "a-b/" comes before "a/", although "a" comes before "a-b".
-    this.namespaceOrder.add(`${key}/`)
+    this.prefixes.add(`${key}/`)
     return namespace
   }
 
-  private index(object: KubeObject): void {
-    for (const [name, value] of Object.entries(this.indexValues(object))) {
-      const key = `${name}=${value}`
-      const found = this.indexes.get(key)
-      if (found) found.add(object)
-      else this.indexes.set(key, new Set([object]))
-    }
-  }
-
-  private unindex(object: KubeObject): void {
-    for (const [name, value] of Object.entries(this.indexValues(object))) {
-      const key = `${name}=${value}`
-      const found = this.indexes.get(key)
-      found?.delete(object)
-      if (found?.size === 0) this.indexes.delete(key)
-    }
+  private valuesOf(object: KubeObject): string[] {
+    return Object.entries(this.indexValues(object)).map(([name, value]) => `${name}=${value}`)
   }
 }

@@ -1,8 +1,6 @@
 import { deepFreeze, type KubeObject, keyOf, withMetadata } from '../kube-object.ts'
-import { History } from './history.ts'
-import { defaultHistoryLimit, defaultSnapshotLimit } from './limits.ts'
+import { type ChangeType, History, type StoreEvent } from './history.ts'
 import { type IndexValues, ObjectTable } from './object-table.ts'
-import type { ChangeType, StoreEvent } from './store-event.ts'
 
 /** Someone wrote the object since it was read. The caller reads again and retries, or refuses. */
 export class StaleWriteError extends Error {
@@ -14,9 +12,9 @@ export class CompactedError extends Error {
 }
 
 export interface StoreOptions {
-  /** Changes kept for each resource. */
+  /** Changes that are kept at least for each resource, for watches that come back. Default 20,000. */
   historyLimit?: number
-  /** Lists kept for reading in pages. */
+  /** Lists kept for reading in pages, so that a page costs the page and not the list. Default 32. */
   snapshotLimit?: number
 }
 
@@ -33,8 +31,6 @@ interface Resource {
 
 type Listener = (resource: string, event: StoreEvent) => void
 
-const noIndex: IndexValues = () => ({})
-
 /**
  * The objects of all resources with one history: every change takes the next revision, which becomes the object's
  * resourceVersion. It knows nothing of kinds; a resource is a name such as `apps/deployments`. All of it is
@@ -49,16 +45,16 @@ export class Store {
   private readonly snapshotLimit: number
   private current = 1
 
-  constructor(options: StoreOptions = {}) {
-    this.historyLimit = options.historyLimit ?? defaultHistoryLimit
-    this.snapshotLimit = options.snapshotLimit ?? defaultSnapshotLimit
+  constructor({ historyLimit = 20_000, snapshotLimit = 32 }: StoreOptions = {}) {
+    this.historyLimit = historyLimit
+    this.snapshotLimit = snapshotLimit
   }
 
   get revision(): number {
     return this.current
   }
 
-  /** Told of every change, in order, before the write returns. A listener neither throws nor writes at once. */
+  /** Called with every change, in order, before the write returns. A listener neither throws nor writes at once. */
   listen(listener: Listener): void {
     this.listeners.push(listener)
   }
@@ -99,8 +95,7 @@ export class Store {
 
   count(resource: string, namespace?: string): number {
     const table = this.resources.get(resource)?.table
-    if (!table) return 0
-    return namespace === undefined ? table.size : table.sizeOf(namespace)
+    return (namespace === undefined ? table?.size : table?.sizeOf(namespace)) ?? 0
   }
 
   /** The objects as they are now, in the order of their keys, from the key `start` on. */
@@ -118,18 +113,13 @@ export class Store {
    * @throws {CompactedError} when the changes since then are no longer all kept.
    */
   snapshot(resource: string, namespace: string | undefined, revision: number): readonly KubeObject[] {
-    const key = `${resource} ${namespace ?? ''} ${namespace === undefined} ${revision}`
-    const kept = this.snapshots.get(key)
-    if (kept) {
-      // The one that was used last goes last, so that the oldest is evicted first.
-      this.snapshots.delete(key)
-      this.snapshots.set(key, kept)
-      return kept
-    }
-    const made = this.makeSnapshot(resource, namespace, revision)
-    this.snapshots.set(key, made)
+    const key = `${resource} ${namespace ?? '*'} ${revision}`
+    const found = this.snapshots.get(key) ?? this.makeSnapshot(resource, namespace, revision)
+    // The one that was used last goes last, so that the oldest is evicted first.
+    this.snapshots.delete(key)
+    this.snapshots.set(key, found)
     if (this.snapshots.size > this.snapshotLimit) this.snapshots.delete(this.snapshots.keys().next().value!)
-    return made
+    return found
   }
 
   /** The earliest revision from which a watch of this resource can start. */
@@ -156,8 +146,7 @@ export class Store {
   }
 
   dump(): StoreDump {
-    const resources: Record<string, KubeObject[]> = {}
-    for (const name of this.resources.keys()) resources[name] = [...this.walk(name)]
+    const resources = Object.fromEntries(this.resourceNames().map((name) => [name, [...this.walk(name)]]))
     return { revision: this.current, resources }
   }
 
@@ -204,11 +193,8 @@ export class Store {
   private resource(name: string): Resource {
     const found = this.resources.get(name)
     if (found) return found
-    const made = {
-      table: new ObjectTable(this.indexes.get(name) ?? noIndex),
-      // Nothing of it changed before now, so a watch may start at any revision.
-      history: new History(0, this.historyLimit),
-    }
+    const table = new ObjectTable(this.indexes.get(name) ?? (() => ({})))
+    const made = { table, history: new History(this.historyLimit) }
     this.resources.set(name, made)
     return made
   }
@@ -217,10 +203,7 @@ export class Store {
 /** Takes changes back, the newest first, and sorts what has come back into its place. */
 function undo(objects: readonly KubeObject[], changes: readonly StoreEvent[]): KubeObject[] {
   const before = new Map<string, KubeObject | undefined>()
-  for (let i = changes.length - 1; i >= 0; i--) {
-    const { object, previous } = changes[i]!
-    before.set(keyOf(object), previous)
-  }
+  for (const { object, previous } of [...changes].reverse()) before.set(keyOf(object), previous)
   const out = objects.filter((object) => !before.has(keyOf(object)))
   for (const object of before.values()) if (object) out.push(object)
   return out.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))

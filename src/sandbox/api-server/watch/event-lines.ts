@@ -1,5 +1,5 @@
 import type { JsonObject } from '../schema/json.ts'
-import type { WatchRecord } from './watch-record.ts'
+import type { WatchRecord } from './watcher.ts'
 
 /** How many objects' lines are kept: watchers read an event soon after another, not much later. */
 const keptObjects = 512
@@ -7,21 +7,14 @@ const keptObjects = 512
 /** The lines of watch events, each made once however many watchers it goes to. */
 export class EventLines {
   private readonly kept = new Map<object, Map<string, Uint8Array>>()
-  /** How many lines were made; a test sees by it that they are shared. */
-  made = 0
 
-  /**
-   * The line of an event in a form. `form` names all that the line depends on besides the event; what gives another
-   * object gives another form.
-   */
-  line(record: WatchRecord, form: string, represent: () => JsonObject): Uint8Array {
-    const key = `${record.type} ${form}`
-    const lines = this.linesOf(record.object)
+  /** The line of an event in a form. `form` names all that the line depends on besides the event. */
+  line({ type, object }: WatchRecord, form: string, represent: () => JsonObject): Uint8Array {
+    const key = `${type} ${form}`
+    const lines = this.linesOf(object)
     const found = lines.get(key)
     if (found) return found
-    const object = record.type === 'ERROR' ? record.object : represent()
-    const line = Buffer.from(`${JSON.stringify({ type: record.type, object })}\n`)
-    this.made++
+    const line = Buffer.from(`${JSON.stringify({ type, object: represent() })}\n`)
     lines.set(key, line)
     return line
   }

@@ -1,6 +1,11 @@
 import { deepFreeze, type KubeObject, withMetadata } from '../kube-object.ts'
-import type { ChangeType, StoreEvent } from '../store/store-event.ts'
-import type { WatchRecord } from './watch-record.ts'
+import type { Status } from '../status.ts'
+import type { ChangeType, StoreEvent } from '../store/history.ts'
+
+/** One event as a watcher sees it, after its selectors. The object is shared and frozen. */
+export type WatchRecord =
+  | { readonly type: ChangeType | 'BOOKMARK'; readonly object: KubeObject }
+  | { readonly type: 'ERROR'; readonly object: Status }
 
 /** What a watcher wants to see. */
 export interface WatchSpec {
@@ -18,25 +23,26 @@ export interface WatchSpec {
  */
 export class Watcher implements AsyncIterable<WatchRecord> {
   readonly spec: WatchSpec
-  /** The events before it began: not counted against the bound, because they were there at once. */
-  private backlog: Iterator<WatchRecord>
-  private readonly bound: number
-  private queue: WatchRecord[] = []
+  /** Begins with the events before the watch began, which are not counted against the bound. */
+  private queue: WatchRecord[]
   private head = 0
+  private uncounted: number
+  private readonly bound: number
   private ended = false
   private wake: (() => void) | undefined
   private readonly onEnd: (watcher: Watcher) => void
 
-  constructor(spec: WatchSpec, backlog: Iterable<WatchRecord>, bound: number, onEnd: (watcher: Watcher) => void) {
+  constructor(spec: WatchSpec, backlog: WatchRecord[], bound: number, onEnd: (watcher: Watcher) => void) {
     this.spec = spec
-    this.backlog = backlog[Symbol.iterator]()
+    this.queue = backlog
+    this.uncounted = backlog.length
     this.bound = bound
     this.onEnd = onEnd
   }
 
   push(record: WatchRecord): void {
     if (this.ended) return
-    if (this.queue.length - this.head >= this.bound) this.cut()
+    if (this.queue.length - Math.max(this.head, this.uncounted) >= this.bound) this.cut()
     else {
       this.queue.push(record)
       this.signal()
@@ -53,16 +59,12 @@ export class Watcher implements AsyncIterable<WatchRecord> {
 
   /** Ends now; what is queued is lost. */
   cut(): void {
-    this.backlog = [][Symbol.iterator]()
-    this.queue = []
-    this.head = 0
+    this.forgetRead(this.queue.length)
     this.end()
   }
 
   /** The next event, or undefined once the watch has ended. One reader at a time. */
   async next(): Promise<WatchRecord | undefined> {
-    const old = this.backlog.next()
-    if (!old.done) return old.value
     while (this.head >= this.queue.length) {
       if (this.ended) return undefined
       await new Promise<void>((resolve) => {
@@ -70,13 +72,7 @@ export class Watcher implements AsyncIterable<WatchRecord> {
       })
     }
     const record = this.queue[this.head++]!
-    if (this.head === this.queue.length) {
-      this.queue.length = 0
-      this.head = 0
-    } else if (this.head > 1024) {
-      this.queue = this.queue.slice(this.head)
-      this.head = 0
-    }
+    if (this.head === this.queue.length || this.head > 1024) this.forgetRead(this.head)
     return record
   }
 
@@ -92,6 +88,12 @@ export class Watcher implements AsyncIterable<WatchRecord> {
         return { done: true, value: undefined }
       },
     }
+  }
+
+  private forgetRead(count: number): void {
+    this.queue = this.queue.slice(count)
+    this.uncounted = Math.max(0, this.uncounted - count)
+    this.head = 0
   }
 
   private signal(): void {
@@ -113,11 +115,11 @@ export class ChangeRecords {
    * An object that begins to match is added, one that stops is deleted, with its last matching state at the revision of
    * the change.
    */
-  for(spec: WatchSpec): WatchRecord | undefined {
+  for({ namespace, matches }: WatchSpec): WatchRecord | undefined {
     const { type, object, previous } = this.event
-    const matched = previous !== undefined && spec.matches(previous)
-    const matches = type !== 'DELETED' && spec.matches(object)
-    if (matches) return this.record(matched ? 'MODIFIED' : 'ADDED')
+    if (namespace !== undefined && object.metadata.namespace !== namespace) return undefined
+    const matched = previous !== undefined && matches(previous)
+    if (type !== 'DELETED' && matches(object)) return this.record(matched ? 'MODIFIED' : 'ADDED')
     return matched ? this.record('DELETED') : undefined
   }
 

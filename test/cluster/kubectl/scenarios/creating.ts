@@ -10,7 +10,6 @@ export const creating: Scenario = {
     },
     { line: 'kubectl create namespace $NAMESPACE-more', says: 'namespace/<namespace>-more created' },
     { line: 'kubectl get namespace $NAMESPACE-more -o yaml' },
-    { line: 'kubectl create namespace Bad_Name', status: 1 },
     { line: 'kubectl delete namespace $NAMESPACE-more --wait=false' },
     {
       line: 'kubectl create secret docker-registry login --docker-username=u --docker-password=p --docker-server=example.com',
@@ -29,9 +28,6 @@ export const creating: Scenario = {
     { line: 'kubectl create service externalname elsewhere --external-name=example.com' },
     { line: 'kubectl get services' },
     { line: 'kubectl create service clusterip headless --clusterip=None --tcp=80 -o yaml' },
-    { line: 'kubectl create poddisruptionbudget budget --selector=app=web --min-available=1' },
-    { line: 'kubectl create priorityclass $NAMESPACE-high --value=1000 --description=important' },
-    { line: 'kubectl delete priorityclass $NAMESPACE-high' },
     {
       line: 'kubectl run alone --image=docker.io/varmor/busybox:1 --restart=Never --overrides=\'{"spec":{"nodeSelector":{"a":"nowhere"}}}\'',
     },

@@ -86,7 +86,6 @@ export const custom: Scenario = {
     {
       line: '(timeout 4 kubectl get vpol -w > seen; true) & sleep 2; kubectl label vpol good c=d > labelled; wait; cat seen',
     },
-    { line: 'kubectl auth can-i update varmorpolicies/status' },
     { line: 'kubectl delete vpol --all' },
   ],
 }

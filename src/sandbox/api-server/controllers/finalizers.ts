@@ -1,0 +1,11 @@
+import type { ApiContext } from '../context.ts'
+import { isFinished } from '../handlers/write-object.ts'
+import type { KubeObject } from '../kube-object.ts'
+
+/** Takes a finalizer from a stored object, which goes if it waits for nothing else. */
+export function removeFinalizer({ store }: ApiContext, storage: string, object: KubeObject, finalizer: string): void {
+  const { finalizers = [], ...metadata } = object.metadata
+  const left = finalizers.filter((one) => one !== finalizer)
+  const next = { ...object, metadata: left.length > 0 ? { ...metadata, finalizers: left } : metadata } as KubeObject
+  store[isFinished(next, object) ? 'delete' : 'update'](storage, object, next)
+}

@@ -1,0 +1,63 @@
+import type { ApiContext } from '../context.ts'
+import type { StoreEvent } from '../store/history.ts'
+
+/** How many pieces of work are done before others get their turn. */
+const batch = 64
+
+export type Failed = (key: string, error: unknown) => void
+
+/**
+ * What follows from changes of the store: each key once however often it is added, in the order of adding, never inside
+ * the write that led to it. Every write of the work is a change again, and may add more.
+ */
+export abstract class StoreController {
+  protected readonly context: ApiContext
+  private readonly pending = new Set<string>()
+  private readonly failed: Failed
+  private running = false
+  private closed = false
+  private idleWaiters: (() => void)[] = []
+
+  constructor(context: ApiContext, failed: Failed) {
+    this.context = context
+    this.failed = failed
+    context.store.listen((storage, event) => this.observe(storage, event))
+  }
+
+  protected abstract observe(storage: string, event: StoreEvent): void
+  protected abstract work(key: string): void | Promise<void>
+
+  protected add(key: string): void {
+    if (this.closed) return
+    this.pending.add(key)
+    if (this.running) return
+    this.running = true
+    queueMicrotask(() => void this.run())
+  }
+
+  /** Resolves once there is nothing to do. */
+  idle(): Promise<void> {
+    if (!this.running) return Promise.resolve()
+    return new Promise((resolve) => this.idleWaiters.push(resolve))
+  }
+
+  close(): void {
+    this.closed = true
+    this.pending.clear()
+  }
+
+  private async run(): Promise<void> {
+    let done = 0
+    for (const key of this.pending) {
+      this.pending.delete(key)
+      try {
+        await this.work(key)
+      } catch (error) {
+        this.failed(key, error)
+      }
+      if (++done % batch === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    this.running = false
+    for (const wake of this.idleWaiters.splice(0)) wake()
+  }
+}
