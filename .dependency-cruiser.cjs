@@ -36,6 +36,13 @@ module.exports = {
       to: { path: '^src/cli/' },
     },
     {
+      name: 'sandbox-from-cli-alone',
+      comment: 'The sandbox is for a laptop and for tests: nothing that runs in a cluster imports it.',
+      severity: 'error',
+      from: { path: '^(src|actors)/', pathNot: '^src/(cli|sandbox)/' },
+      to: { path: '^src/sandbox/' },
+    },
+    {
       name: 'tests-are-leaves',
       comment: 'Product code imports neither tests nor benchmarks.',
       severity: 'error',

@@ -32,11 +32,8 @@ export async function startInProcess(
       random,
       uuid: () => `00000000-0000-4000-8000-${String(++ids).padStart(12, '0')}`,
       caPem: 'a certificate',
-      transport: {
-        send: async () => {
-          throw new Error('no webhook is called here')
-        },
-        resolve: () => undefined,
+      transport: async () => {
+        throw new Error('no webhook is called here')
       },
       ...options,
     },

@@ -3,77 +3,61 @@ import type { WebhookTransport } from '../../src/sandbox/api-server/admission/we
 import { type JsonObject, objectOf } from '../../src/sandbox/api-server/schema/json.ts'
 import { type Harness, startInProcess } from './in-process.ts'
 
-type Sent = Parameters<WebhookTransport['send']>[0]
+type Sent = Parameters<WebhookTransport>[0]
 
 /** Answers every review with a JSON patch, and keeps what it was asked. */
 function webhookServer(patch: JsonObject[]): { transport: WebhookTransport; asked: Sent[] } {
   const asked: Sent[] = []
   return {
     asked,
-    transport: {
-      async send(request) {
-        asked.push(request)
-        const { uid } = objectOf((JSON.parse(request.body) as JsonObject)['request'])
-        const response = {
-          uid,
-          allowed: true,
-          ...(patch.length > 0
-            ? { patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(patch)).toString('base64') }
-            : {}),
-        }
-        const body = { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response }
-        return { code: 200, body: JSON.stringify(body) }
-      },
-      resolve: (namespace, name, port) =>
-        namespace === 'default' && name === 'hooks' ? { host: '192.0.2.7', port: port + 1000 } : undefined,
+    async transport(request) {
+      asked.push(request)
+      const { uid } = objectOf((JSON.parse(request.body) as JsonObject)['request'])
+      const response = { uid, allowed: true, patchType: 'JSONPatch', patch: btoa(JSON.stringify(patch)) }
+      const body = { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response }
+      return { code: 200, body: JSON.stringify(body) }
     },
   }
 }
 
 const configurations = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations'
 
-async function configure({ call }: Harness, service: JsonObject, rule: JsonObject, more: JsonObject = {}) {
-  const rules = [{ operations: ['CREATE'], ...rule }]
-  const webhook = {
-    name: 'hook.varmor.test',
-    clientConfig: { service },
-    admissionReviewVersions: ['v1'],
-    rules,
-    ...more,
-  }
+async function configure({ call }: Harness, clientConfig: JsonObject) {
+  const rules = [{ operations: ['CREATE'], apiGroups: [''], apiVersions: ['v1'], resources: ['configmaps'] }]
+  const webhook = { name: 'hook.varmor.test', clientConfig, admissionReviewVersions: ['v1'], rules }
   const body = { metadata: { name: 'hooks' }, webhooks: [{ sideEffects: 'None', ...webhook }] }
   expect((await call('POST', configurations, body))['kind']).to.equal('MutatingWebhookConfiguration')
 }
 
 const maps = '/api/v1/namespaces/default/configmaps'
-const configMaps = { apiGroups: [''], apiVersions: ['v1'], resources: ['configmaps'] }
+const url = 'https://192.0.2.7:1443/mutate'
 const requestOf = (sent: Sent): JsonObject => objectOf((JSON.parse(sent.body) as JsonObject)['request'])
 
 describe('webhooks of the embedded server', () => {
-  it('are called where their service listens, by the name of the service', async () => {
+  it('are called at their URL, which says how long they may take', async () => {
     const { transport, asked } = webhookServer([{ op: 'add', path: '/data', value: { by: 'hook' } }])
     const harness = await startInProcess({ transport })
-    await configure(harness, { namespace: 'default', name: 'hooks', path: '/mutate' }, configMaps)
+    await configure(harness, { url, caBundle: btoa('an authority') })
     expect((await harness.call('POST', maps, { metadata: { name: 'a' } }))['data']).to.deep.equal({ by: 'hook' })
-    expect(asked).to.have.length(1)
-    expect(asked[0]!.url.href).to.equal('https://192.0.2.7:1443/mutate?timeout=10s')
-    expect(asked[0]!.serverName).to.equal('hooks.default.svc')
+    expect(asked.map((sent) => [sent.url.href, sent.ca, sent.timeout])).to.deep.equal([
+      [`${url}?timeout=10s`, 'an authority', 10_000],
+    ])
   })
 
-  it('are named in full when their service is not there', async () => {
+  it('that are services are named where they stop a write: no services are reached', async () => {
     const { transport } = webhookServer([])
     const harness = await startInProcess({ transport })
-    await configure(harness, { namespace: 'default', name: 'nobody', port: 8443 }, configMaps)
+    await configure(harness, { service: { namespace: 'default', name: 'hooks' } })
     expect((await harness.call('POST', maps, { metadata: { name: 'a' } }))['message']).to.equal(
       'Internal error occurred: failed calling webhook "hook.varmor.test": failed to call webhook: ' +
-        'Post "https://nobody.default.svc:8443/?timeout=10s": service "nobody" not found',
+        'the sandbox reaches no services, only URLs',
     )
   })
 
   it('see who owns what, and own nothing of what they add', async () => {
     const { transport, asked } = webhookServer([{ op: 'add', path: '/data/more', value: 'x' }])
     const harness = await startInProcess({ transport })
-    await configure(harness, { namespace: 'default', name: 'hooks' }, configMaps)
+    await configure(harness, { url })
     const sent = { metadata: { name: 'a' }, data: { own: 'y' } }
     const made = await harness.call('POST', maps, sent, { 'user-agent': 'kubectl/v1' })
     const [entry, ...others] = objectOf(made['metadata'])['managedFields'] as JsonObject[]
@@ -89,7 +73,7 @@ describe('webhooks of the embedded server', () => {
       { op: 'replace', path: '/metadata/managedFields/0/operation', value: 'Steal' },
     ])
     const harness = await startInProcess({ transport })
-    await configure(harness, { namespace: 'default', name: 'hooks' }, configMaps)
+    await configure(harness, { url })
     const response = await harness.admin({
       method: 'POST',
       path: maps,

@@ -1,9 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { type Clock, systemClock } from '../../base/clock.ts'
 import { type Random, seededRandom } from '../../base/random.ts'
-import { httpsTransport, type WebhookTransport } from './admission/webhook-transport.ts'
+import { httpsTransport } from './admission/webhook-transport.ts'
 import { kubernetesServiceAddress } from './bootstrap.ts'
 import type { Faults } from './faults.ts'
 import { CertificateAuthority, type Identity } from './http/certificates.ts'
@@ -17,11 +18,8 @@ export interface StartOptions extends Partial<Omit<ServerOptions, 'caPem' | 'tra
   readonly port?: number
   /** A loopback address unless said otherwise. */
   readonly host?: string
-  /** Further names and addresses in the server's certificate. */
-  readonly names?: readonly string[]
+  /** Further addresses in the server's certificate. */
   readonly addresses?: readonly string[]
-  /** Where webhooks' services listen. None are found without it. */
-  readonly resolveService?: WebhookTransport['resolve']
   /** Goes on from what `snapshot` gave. */
   readonly restore?: Snapshot
 }
@@ -42,8 +40,6 @@ export interface RunningApiServer {
   readonly faults: Faults
   /** The request path without sockets. */
   client(user: UserInfo): InProcessClient
-  /** A kubeconfig for another user, with a certificate of its own. */
-  kubeconfigFor(user: string, groups: readonly string[]): Promise<string>
   snapshot(): Snapshot
   /** Ends watches and connections, and frees the port. */
   close(): Promise<void>
@@ -66,7 +62,7 @@ export async function startApiServer(options: StartOptions = {}): Promise<Runnin
       random,
       uuid: options.uuid ?? randomUUID,
       caPem: authority.certificatePem,
-      transport: httpsTransport(options.resolveService ?? (() => undefined)),
+      transport: httpsTransport(),
       address: () => new URL(url).host,
     },
     options.restore,
@@ -84,8 +80,6 @@ export async function startApiServer(options: StartOptions = {}): Promise<Runnin
     faults: server.faults,
     kubeconfig: kubeconfig(url, authority.certificatePem, adminCertificate),
     client: (user) => server.client(user),
-    kubeconfigFor: async (user, groups) =>
-      kubeconfig(url, authority.certificatePem, await authority.client(user, groups, Date.now()), user),
     snapshot: () => ({
       ...server.snapshot(),
       authority: { certificatePem: authority.certificatePem, keyPem: authority.keyPem },
@@ -94,49 +88,33 @@ export async function startApiServer(options: StartOptions = {}): Promise<Runnin
   }
 }
 
-const serviceNames = [
-  'kubernetes',
-  'kubernetes.default',
-  'kubernetes.default.svc',
-  'kubernetes.default.svc.cluster.local',
+/** By which the server is known beside its address. */
+const names = [
+  'localhost',
+  ...['', '.default', '.default.svc', '.default.svc.cluster.local'].map((end) => `kubernetes${end}`),
 ]
 
 async function listen(
   server: ApiServer,
   authority: CertificateAuthority,
-  { port = 0, names = [], addresses = [] }: StartOptions,
+  { port = 0, addresses = [] }: StartOptions,
   host: string,
   now: number,
 ): Promise<Server> {
-  const certificate = await authority.server(
-    'kube-apiserver',
-    ['localhost', ...serviceNames, ...names],
-    [...new Set(['127.0.0.1', '::1', host, kubernetesServiceAddress, ...addresses])],
-    now,
-  )
+  const known = [...new Set(['127.0.0.1', '::1', host, kubernetesServiceAddress, ...addresses])]
+  const { certificatePem, keyPem } = await authority.server('kube-apiserver', names, known, now)
   const adapter = new HttpAdapter(server)
-  const listener = createServer(
-    {
-      cert: certificate.certificatePem,
-      key: certificate.keyPem,
-      ca: authority.certificatePem,
-      requestCert: true,
-      // A client may also come with a token; who comes with neither is anonymous.
-      rejectUnauthorized: false,
-    },
-    (incoming, outgoing) => void adapter.handle(incoming, outgoing),
-  )
+  // A client may also come with a token, so that one without a certificate is taken.
+  const tls = { cert: certificatePem, key: keyPem, ca: authority.certificatePem, requestCert: true }
+  const listener = createServer({ ...tls, rejectUnauthorized: false }, (incoming, outgoing) => {
+    void adapter.handle(incoming, outgoing)
+  })
   listener.on('upgrade', (incoming, socket, head) => void adapter.upgrade(incoming, socket, head))
   // Watches are silent for long.
   listener.requestTimeout = 0
   listener.keepAliveTimeout = 90_000
-  await new Promise<void>((resolve, reject) => {
-    listener.once('error', reject)
-    listener.listen(port, host, () => {
-      listener.off('error', reject)
-      resolve()
-    })
-  })
+  listener.listen(port, host)
+  await once(listener, 'listening')
   return listener
 }
 

@@ -38,7 +38,9 @@ export async function runScenario(target: KubectlTarget, scenario: Scenario): Pr
     await output(target.kubectl, ['config', 'set-context', '--current', `--namespace=${namespace}`], { env })
     const results: StepResult[] = []
     for (const { line } of scenario.steps) {
-      const { status, stdout, stderr } = await result('sh', ['-c', line], { cwd: folder, env })
+      // What is waited for comes, though late on a slow machine; 1 s is for what never does.
+      const patient = line.replace(/--timeout=(5|10|20)s/g, '--timeout=120s')
+      const { status, stdout, stderr } = await result('sh', ['-c', patient], { cwd: folder, env })
       const clean = (text: string): string => normalize(text, { namespace, folder, server: target.server })
       results.push({ line, status, stdout: clean(stdout), stderr: clean(stderr) })
     }

@@ -174,15 +174,6 @@ const watching: Scenario = {
   steps: [
     { line: 'kubectl create -f map.yaml' },
     {
-      line: '(timeout 4 kubectl get cm settings -w -o name > seen; true) & sleep 2; kubectl label cm settings a=b > labelled; wait; cat seen',
-      says: /configmap\/settings\nconfigmap\/settings\n/,
-    },
-    {
-      line: '(timeout 4 kubectl get cm --output-watch-events --watch-only -l app=web > seen; true) & sleep 2; kubectl delete cm settings > deleted; wait; cat seen',
-      says: /DELETED +settings/,
-    },
-    { line: 'kubectl create -f map.yaml' },
-    {
       line: "kubectl wait cm/settings --for=jsonpath='{.data.colour}'=blue --timeout=5s",
       says: 'configmap/settings condition met',
     },

@@ -15,10 +15,7 @@ export const INSTALL_NAMESPACE = 'varmor'
 const administrators = ['system:masters', 'system:authenticated']
 
 /** Where no webhook is registered, none is called. */
-const noWebhooks = {
-  send: () => Promise.reject(new Error('no webhook is called here')),
-  resolve: () => undefined,
-}
+const noWebhooks = () => Promise.reject(new Error('no webhook is called here'))
 
 /** The embedded API server without sockets, under a clock that is moved by hand. */
 export class EmbeddedCluster {

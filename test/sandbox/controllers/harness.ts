@@ -44,7 +44,7 @@ export class SmallCluster {
       random: this.random,
       uuid: randomUUID,
       caPem: '',
-      transport: httpsTransport(() => undefined),
+      transport: httpsTransport(),
       managedFields: false,
     })
     this.client = inProcessClient(this.server.client(administrator), this)

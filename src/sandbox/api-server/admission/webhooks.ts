@@ -136,22 +136,16 @@ async function call(
   request: AdmissionRequest,
 ): Promise<JsonObject> {
   const client = objectOf(webhook['clientConfig'])
+  if (!client['url']) throw new Error('failed to call webhook: the sandbox reaches no services, only URLs')
   const seconds = numberOf(webhook['timeoutSeconds']) || 10
-  const { url, serverName } = target(transport, client, seconds)
-  const ca = textOf(client['caBundle'])
+  const url = new URL(textOf(client['url']))
+  url.search = `timeout=${seconds}s`
+  const ca = Buffer.from(textOf(client['caBundle']), 'base64').toString()
   const uid = uuid()
-  let answer: { code: number; body: string }
-  try {
-    answer = await transport.send({
-      url,
-      body: JSON.stringify(reviewOf(request, uid)),
-      timeout: seconds * 1000,
-      ...(serverName === undefined ? {} : { serverName }),
-      ...(ca === '' ? {} : { ca: Buffer.from(ca, 'base64').toString() }),
-    })
-  } catch (error) {
-    throw new Error(`failed to call webhook: Post ${JSON.stringify(url)}: ${(error as Error).message}`)
-  }
+  const body = JSON.stringify(reviewOf(request, uid))
+  const answer = await transport({ url, body, timeout: seconds * 1000, ca }).catch((error: Error) => {
+    throw new Error(`failed to call webhook: Post ${JSON.stringify(url)}: ${error.message}`)
+  })
   if (answer.code < 200 || answer.code > 299) throw new Error(`failed to call webhook: it answered ${answer.code}`)
   const response = readReview(answer.body)
   if (response?.['uid'] === uid) return response
@@ -166,22 +160,6 @@ function readReview(body: string): JsonObject | undefined {
     if (!(error instanceof SyntaxError)) throw error
   }
   return undefined
-}
-
-function target(transport: WebhookTransport, client: JsonObject, seconds: number): { url: URL; serverName?: string } {
-  const service = objectOf(client['service'])
-  const [namespace, name] = [textOf(service['namespace']), textOf(service['name'])]
-  const serverName = `${name}.${namespace}.svc`
-  const port = numberOf(service['port']) || 443
-  const url = new URL(textOf(client['url']) || new URL(textOf(service['path']), `https://${serverName}:${port}`))
-  url.search = `timeout=${seconds}s`
-  if (client['url']) return { url }
-  const address = transport.resolve(namespace, name, port)
-  if (!address)
-    throw new Error(`failed to call webhook: Post ${JSON.stringify(url)}: service ${JSON.stringify(name)} not found`)
-  url.hostname = address.host
-  url.port = String(address.port)
-  return { url, serverName }
 }
 
 /** The AdmissionReview that asks about a write. */

@@ -1,42 +1,7 @@
-import type { KubeObject } from '../kube-object.ts'
+import { type KubeObject, keyOf } from '../kube-object.ts'
 
 /** Values of an object by which it can be found without a walk over all objects, such as a pod's node. */
 export type IndexValues = (object: KubeObject) => Readonly<Record<string, string>>
-
-/** Names in byte order. A new name waits until someone lists: a list costs a walk over the names anyway. */
-class Names {
-  private sorted: string[] = []
-  private added: string[] = []
-  private removed = false
-  private readonly has: (name: string) => boolean
-
-  constructor(has: (name: string) => boolean) {
-    this.has = has
-  }
-
-  add(name: string): void {
-    this.added.push(name)
-  }
-
-  remove(): void {
-    this.removed = true
-  }
-
-  /** The names from `start` on, in order. The caller does not change the list. */
-  from(start: string): readonly string[] {
-    if (this.added.length > 0 || this.removed) this.merge()
-    return start === '' ? this.sorted : this.sorted.slice(lowerBound(this.sorted, (name) => name < start))
-  }
-
-  /** To sort a sorted list with a few more at its end takes little more than a walk. */
-  private merge(): void {
-    const all = this.sorted.concat(this.added)
-    // What was removed and added again stands there twice.
-    this.sorted = this.removed ? [...new Set(all.filter(this.has))].sort() : all.sort()
-    this.added = []
-    this.removed = false
-  }
-}
 
 /** The index of the first item of a sorted list that is not below something. */
 export function lowerBound<T>(sorted: readonly T[], isBelow: (item: T) => boolean): number {
@@ -58,10 +23,6 @@ export class Groups<T> {
     return this.sets.get(key)
   }
 
-  keys(): Iterable<string> {
-    return this.sets.keys()
-  }
-
   add(key: string, member: T): void {
     const found = this.sets.get(key)
     if (found) found.add(member)
@@ -75,65 +36,50 @@ export class Groups<T> {
   }
 }
 
-class Namespace {
-  readonly objects = new Map<string, KubeObject>()
-  readonly names = new Names((name) => this.objects.has(name))
-}
-
-/** The objects of one resource as they are now, by namespace and name, in the order of their keys. */
+/** The objects of one resource as they are now, in the order of their keys: `namespace/name`, or `name`. */
 export class ObjectTable {
-  private readonly namespaces = new Map<string, Namespace>()
-  // With the slash, as in the whole key: "a-b/" comes before "a/", although "a" comes before "a-b".
-  private readonly prefixes = new Names((prefix) => this.namespaces.has(prefix.slice(0, -1)))
+  private readonly objects = new Map<string, KubeObject>()
   private readonly indexes = new Groups<KubeObject>()
   private readonly indexValues: IndexValues
-  size = 0
+  /** Keys in order, without those that wait in `added` until someone lists, and perhaps with some that are gone. */
+  private sorted: string[] = []
+  private added: string[] = []
+  private removed = false
 
   constructor(indexValues: IndexValues) {
     this.indexValues = indexValues
   }
 
-  sizeOf(namespace: string): number {
-    return this.namespaces.get(namespace)?.objects.size ?? 0
+  count(namespace: string | undefined): number {
+    return namespace === undefined ? this.objects.size : this.keys(namespace, '').length
   }
 
   get(namespace: string, name: string): KubeObject | undefined {
-    return this.namespaces.get(namespace)?.objects.get(name)
+    return this.objects.get(namespace === '' ? name : `${namespace}/${name}`)
   }
 
   set(object: KubeObject): void {
-    const { namespace: key = '', name } = object.metadata
-    const namespace = this.namespaces.get(key) ?? this.addNamespace(key)
-    const before = namespace.objects.get(name)
+    const key = keyOf(object)
+    const before = this.objects.get(key)
     if (before) for (const value of this.valuesOf(before)) this.indexes.remove(value, before)
-    else {
-      this.size++
-      namespace.names.add(name)
-    }
-    namespace.objects.set(name, object)
+    else this.added.push(key)
+    this.objects.set(key, object)
     for (const value of this.valuesOf(object)) this.indexes.add(value, object)
   }
 
   /** @param object that is stored */
   delete(object: KubeObject): void {
-    const { namespace: key = '', name } = object.metadata
-    const namespace = this.namespaces.get(key)!
     for (const value of this.valuesOf(object)) this.indexes.remove(value, object)
-    namespace.objects.delete(name)
-    namespace.names.remove()
-    this.size--
-    if (namespace.objects.size > 0) return
-    this.namespaces.delete(key)
-    this.prefixes.remove()
+    this.objects.delete(keyOf(object))
+    this.removed = true
   }
 
-  /** The objects whose key is not below `start`, in order. Keys are `namespace/name`, or `name` within one namespace. */
+  /** The objects from the key `start` on, in order. Within one namespace, `start` is a name. */
   *walk(namespace: string | undefined, start = ''): Generator<KubeObject> {
-    if (namespace !== undefined) return yield* this.walkNamespace(namespace, start)
-    const slash = start.indexOf('/')
-    const first = slash < 0 ? start : start.slice(0, slash + 1)
-    for (const prefix of this.prefixes.from(first))
-      yield* this.walkNamespace(prefix.slice(0, -1), prefix === first ? start.slice(slash + 1) : '')
+    for (const key of this.keys(namespace, start)) {
+      const object = this.objects.get(key)
+      if (object) yield object
+    }
   }
 
   /** The objects with this value in this index, in no order. */
@@ -141,20 +87,25 @@ export class ObjectTable {
     return this.indexes.get(`${index}=${value}`) ?? new Set()
   }
 
-  private *walkNamespace(key: string, start: string): Generator<KubeObject> {
-    const namespace = this.namespaces.get(key)
-    if (!namespace) return
-    for (const name of namespace.names.from(start)) {
-      const object = namespace.objects.get(name)
-      if (object) yield object
-    }
+  private keys(namespace: string | undefined, start: string): readonly string[] {
+    if (this.added.length > 0 || this.removed) this.merge()
+    const { sorted } = this
+    if (!namespace) return start === '' ? sorted : sorted.slice(lowerBound(sorted, (key) => key < start))
+    // The character after a slash is 0.
+    const [first, end] = [`${namespace}/${start}`, `${namespace}0`]
+    return sorted.slice(
+      lowerBound(sorted, (key) => key < first),
+      lowerBound(sorted, (key) => key < end),
+    )
   }
 
-  private addNamespace(key: string): Namespace {
-    const namespace = new Namespace()
-    this.namespaces.set(key, namespace)
-    this.prefixes.add(`${key}/`)
-    return namespace
+  /** To sort a sorted list with a few more at its end takes little more than a walk. */
+  private merge(): void {
+    const all = this.sorted.concat(this.added)
+    // What was removed and added again stands there twice.
+    this.sorted = this.removed ? [...new Set(all.filter((key) => this.objects.has(key)))].sort() : all.sort()
+    this.added = []
+    this.removed = false
   }
 
   private valuesOf(object: KubeObject): string[] {

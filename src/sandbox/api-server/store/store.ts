@@ -94,8 +94,7 @@ export class Store {
   }
 
   count(resource: string, namespace?: string): number {
-    const table = this.resources.get(resource)?.table
-    return (namespace === undefined ? table?.size : table?.sizeOf(namespace)) ?? 0
+    return this.resources.get(resource)?.table.count(namespace) ?? 0
   }
 
   /** The objects as they are now, in the order of their keys, from the key `start` on. */

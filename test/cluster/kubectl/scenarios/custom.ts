@@ -83,9 +83,6 @@ export const custom: Scenario = {
     { line: 'kubectl get crd varmorpolicies.crd.varmor.org' },
     { line: 'kubectl describe crd armorprofiles.crd.varmor.org' },
     { line: 'kubectl get crd varmorpolicies.crd.varmor.org -o yaml' },
-    {
-      line: '(timeout 4 kubectl get vpol -w > seen; true) & sleep 2; kubectl label vpol good c=d > labelled; wait; cat seen',
-    },
     { line: 'kubectl delete vpol --all' },
   ],
 }
