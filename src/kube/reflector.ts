@@ -5,9 +5,10 @@ import { linkedController } from './abort.ts'
 import { ApiError, ConnectionError, isExpired } from './api-error.ts'
 import type { Change } from './change.ts'
 import type { ApiClient } from './client.ts'
-import { type Handler, type HandlerObserver, HandlerQueue } from './handler-queue.ts'
+import { type Handler, HandlerQueue } from './handler-queue.ts'
 import { type ListWay, listOptions, nextWay, PAGE } from './list-plan.ts'
 import { type KubeObject, keyOf, type ObjectList, type ResourceRef } from './objects.ts'
+import { guarded, type ReflectorObserver } from './reflector-observer.ts'
 import { checkTransition, type ReflectorState } from './reflector-state.ts'
 import { BadEvent, Replica } from './replica.ts'
 import type { ListOptions, WatchOptions } from './requests.ts'
@@ -35,20 +36,6 @@ export function clientSource<T extends KubeObject>(
     },
     watch: (options, sink, signal) => client.watch(ref, { ...which, ...options }, sink, signal),
   }
-}
-
-/** Where metrics and logs come in. What it throws becomes a warning of the process. */
-export interface ReflectorObserver extends HandlerObserver {
-  state?(state: ReflectorState, before: ReflectorState): void
-  /** A list or a watch failed, and what it does next waits for `delay` milliseconds. */
-  failed?(error: unknown, delay: number): void
-  /** A list was taken over: how many objects it had, and how many of them were new or changed. */
-  listed?(list: { way: ListWay; objects: number; changes: number }): void
-  /** An event brought nothing new. */
-  ignored?(key: string): void
-  indexFailed?(index: string, key: string, error: unknown): void
-  /** The object was kept as it came. */
-  transformFailed?(key: string, error: unknown): void
 }
 
 export interface ReflectorOptions<T> {
@@ -382,21 +369,4 @@ const onlyAbort = (signal: AbortSignal) => (error: unknown) => {
 
 function* entries<T extends KubeObject>(store: StoreView<T>): Iterable<[string, T]> {
   for (const key of store.keys()) yield [key, store.get(key)!]
-}
-
-/** Metrics must not end what they measure. */
-function guarded(observer: ReflectorObserver): ReflectorObserver {
-  return new Proxy(observer, {
-    get(target, name) {
-      const method: unknown = Reflect.get(target, name)
-      if (typeof method !== 'function') return method
-      return (...given: unknown[]) => {
-        try {
-          return method.apply(target, given)
-        } catch (error) {
-          process.emitWarning(`An observer of a reflector threw in ${String(name)}: ${error}`)
-        }
-      }
-    },
-  })
 }

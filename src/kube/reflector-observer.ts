@@ -1,0 +1,34 @@
+import type { HandlerObserver } from './handler-queue.ts'
+import type { ListWay } from './list-plan.ts'
+import type { ReflectorState } from './reflector-state.ts'
+
+/** Where metrics and logs come in. What it throws becomes a warning of the process. */
+export interface ReflectorObserver extends HandlerObserver {
+  state?(state: ReflectorState, before: ReflectorState): void
+  /** A list or a watch failed, and what it does next waits for `delay` milliseconds. */
+  failed?(error: unknown, delay: number): void
+  /** A list was taken over: how many objects it had, and how many of them were new or changed. */
+  listed?(list: { way: ListWay; objects: number; changes: number }): void
+  /** An event brought nothing new. */
+  ignored?(key: string): void
+  indexFailed?(index: string, key: string, error: unknown): void
+  /** The object was kept as it came. */
+  transformFailed?(key: string, error: unknown): void
+}
+
+/** Metrics must not end what they measure. */
+export function guarded(observer: ReflectorObserver): ReflectorObserver {
+  return new Proxy(observer, {
+    get(target, name) {
+      const method: unknown = Reflect.get(target, name)
+      if (typeof method !== 'function') return method
+      return (...given: unknown[]) => {
+        try {
+          return method.apply(target, given)
+        } catch (error) {
+          process.emitWarning(`An observer of a reflector threw in ${String(name)}: ${error}`)
+        }
+      }
+    },
+  })
+}
