@@ -63,7 +63,7 @@ export async function checkConvergence<T extends KubeObject = ConfigMap>(
   target: ConvergenceTarget<T>,
   options: ConvergenceOptions = {},
 ): Promise<ConvergenceReport> {
-  const { seed = Date.now() % 1_000_000, steps = 400, names = 20, patience = 60 } = options
+  const { seed = Date.now() % 1_000_000, steps = 400, names = 20, patience = 120 } = options
   try {
     return await new Run(target, seededRandom(seed), names).run(steps, patience)
   } catch (cause) {
