@@ -54,7 +54,7 @@ describe('kube leader that is stopped by SIGSTOP past its lease', () => {
     const only = leader('only')
     await until('it to write', () => writesOf('only') > 50)
     only.child.kill('SIGSTOP')
-    await forMs(1500)
+    await forMs(5_500)
     const atPause = writesOf('only')
     server.change((spec) => ({ ...spec, holderIdentity: 'somebody' }))
     only.child.kill('SIGCONT')

@@ -16,8 +16,8 @@ const elector = new LeaderElector({
   client,
   lease: { namespace: 'varmor', name: 'manager' },
   identity,
-  leaseDuration: 2000,
-  renewDeadline: 1200,
+  leaseDuration: 6_000,
+  renewDeadline: 5_000,
   retryPeriod: 200,
   leading: async (term) => {
     console.log('leads')

@@ -85,8 +85,7 @@ describe('dispatcher', () => {
       },
     })
     endless.tell(1)
-    await sleep(systemClock, 20)
-    expect(rounds).to.be.above(100)
+    while (rounds <= 100) await sleep(systemClock, 1)
     over = true
     await system.stop()
   })

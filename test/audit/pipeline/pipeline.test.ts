@@ -242,16 +242,15 @@ describe('the pipeline', () => {
       { deferral: { patience: 60_000 } },
     )
     const ended = pipeline.run()
-    await pause(50)
+    while (pipeline.accounting.totals.deferred < 1 || file.text() === '') await pause(5)
     expect(namesIn(file.text())).to.deep.equal(['/at-once'])
     expect(pipeline.accounting.totals.deferred).to.equal(1)
     expect(stored).to.deep.equal([])
     known = true
     decoder.seenProcesses.add([[unknownPid, { containerID: 'x', mntNsID: 1, since: 0 }]])
-    await pause(300)
+    while (namesIn(file.text()).length < 2 || stored.at(-1) !== 2) await pause(5)
     expect(namesIn(file.text())).to.deep.equal(['/at-once', '/late'])
     expect(file.text()).not.to.include('unresolved')
-    expect(stored.at(-1)).to.equal(2)
     wake()
     await ended
   })

@@ -77,7 +77,7 @@ describe('a checkpoint', () => {
     clock.advance(499)
     expect(onDisk().position).to.equal(0)
     clock.advance(1)
-    for (let i = 0; i < 500 && checkpoint.stats().writes < 2; i++) await sleep(2)
+    while (checkpoint.stats().writes < 2) await sleep(2)
     expect(onDisk().position).to.equal(100)
     expect(clock.timers).to.equal(0)
   })

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { SourceBatch } from '../../../src/audit/batch/batch.ts'
 import type { AuditSource, SourceNotice } from '../../../src/audit/source/source.ts'
 
@@ -32,7 +33,7 @@ export class Reading {
 
   /** Waits until the text is there, or long enough to say that it does not come. */
   async until(condition: (text: string) => boolean): Promise<string> {
-    for (let i = 0; i < 1_000 && !condition(this.text); i++) await new Promise((resolve) => setTimeout(resolve, 5))
+    for (const end = performance.now() + 120_000; performance.now() < end && !condition(this.text); ) await sleep(5)
     return this.text
   }
 
