@@ -34,13 +34,16 @@ describeCluster(
 
     it('answers nothing while the API server is paused, and goes on after it', async () => {
       const apiServer = cluster().component('kube-apiserver')
-      apiServer.pause()
-      const patience = AbortSignal.timeout(300)
-      const error = await cluster()
-        .client.call('GET', '/readyz', { signal: patience })
-        .catch((error: Error) => error)
-      expect(error).to.have.property('name', 'TimeoutError')
-      apiServer.resume()
+      try {
+        await apiServer.pause()
+        const patience = AbortSignal.timeout(300)
+        const error = await cluster()
+          .client.call('GET', '/readyz', { signal: patience })
+          .catch((error: Error) => error)
+        expect(error).to.have.property('name', 'TimeoutError')
+      } finally {
+        apiServer.resume()
+      }
       expect(await readyz()).to.equal(200)
     })
 

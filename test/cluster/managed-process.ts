@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { eventually } from './wait.ts'
@@ -118,10 +118,14 @@ export class ManagedProcess {
     await patience
   }
 
-  /** Stops its clock: it keeps its connections and answers nothing. */
-  pause(): void {
+  /** Stops its clock: it keeps its connections and answers nothing. Resolves when each of its threads has stopped. */
+  async pause(): Promise<void> {
     this.#signal('SIGSTOP')
     this.#paused = true
+    const tasks = `/proc/${this.pid}/task`
+    // Format: proc(5), stat; the name before the state is in brackets.
+    const isStopped = (task: string): boolean => readFileSync(`${tasks}/${task}/stat`, 'utf8').includes(') T ')
+    await eventually(`${this.name} to stop`, async () => readdirSync(tasks).every(isStopped), undefined, 5)
   }
 
   resume(): void {

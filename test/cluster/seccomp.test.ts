@@ -39,7 +39,8 @@ describeCluster(
     const lines = (): Record<string, unknown>[] =>
       installed().agents.flatMap(({ violations }) => (existsSync(violations) ? linesOf(violations) : []))
 
-    before(async () => {
+    before(async function () {
+      this.timeout(900_000)
       nodes = await Promise.all(['seccomp-1', 'seccomp-2'].map((name) => startNode(cluster(), name)))
       varmor = await installVarmor({
         ...{ cluster: cluster(), nodes, namespace: 'varmor' },

@@ -99,7 +99,7 @@ export class Workloads {
   }
 
   async rolledOut(name: string): Promise<void> {
-    await this.kubectl('rollout', 'status', `deployment/${name}`, '--timeout=120s')
+    await this.kubectl('rollout', 'status', `deployment/${name}`, '--timeout=240s')
   }
 
   async deployments(): Promise<StoredDeployment[]> {

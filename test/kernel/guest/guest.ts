@@ -94,7 +94,8 @@ export class Guest {
     const steps = options.steps ?? (() => undefined)
     for (const folder of abandonedFolders()) await sweep(folder)
     const { kernel } = options
-    const bootWith = (disks: readonly Disk[]): Promise<Guest> => Guest.#bootWith({ kernel }, disks, steps)
+    const bootWith = (disks: readonly Disk[]): Promise<Guest> =>
+      Guest.#bootWith({ kernel, processors: 2 }, disks, steps)
     const root = await ensureRootImage(steps)
     const store = await ensureImageStore(options.images ?? [], root, bootWith, steps)
     return Guest.#bootWith(options, [{ serial: 'image-store', image: store }, ...(options.disks ?? [])], steps)

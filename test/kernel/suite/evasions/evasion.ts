@@ -90,7 +90,7 @@ export function describeEvasions(title: string, confinement: Confinement, evasio
     })
     after(async () => {
       await container?.stop()
-      await unloadAppArmor([policy])
+      unloadAppArmor([policy])
     })
 
     async function unconfined(command: Command): Promise<void> {

@@ -21,7 +21,7 @@ describe('evasions: while the profile is replaced', () => {
   })
   after(async () => {
     await container?.stop()
-    await unloadAppArmor([policy])
+    unloadAppArmor([policy])
   })
 
   /** The profile as it stands in version `i` of the policy, in which other rules come and go. */

@@ -93,8 +93,8 @@ class Stage {
     expect(status, `${command}: ${text}`).to.equal(0)
   }
 
-  removePolicies(): Promise<void> {
-    return unloadAppArmor(this.#policies)
+  removePolicies(): void {
+    unloadAppArmor(this.#policies)
   }
 
   async clear(): Promise<void> {
@@ -148,10 +148,7 @@ export function describeAppArmorRules(family: string, all: readonly RuleCase[], 
     it('nothing else is reported: what comes next is the next attack', () => enforced(stage, last))
 
     describe('with the policies deleted', () => {
-      before(async function () {
-        this.timeout(600_000)
-        await stage.removePolicies()
-      })
+      before(() => stage.removePolicies())
       for (const given of cases)
         it(`${titleOf(given)}: attack and neighbour work`, async () => {
           await stage.works(given.prepare)
