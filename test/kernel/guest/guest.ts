@@ -53,8 +53,8 @@ export interface RunResult {
   stderr: string
 }
 
-const bootLimit = 180_000
-const usualPatience = 120_000
+const bootLimit = 600_000
+const usualPatience = 300_000
 const pingInterval = 5_000
 
 /** A virtual machine with a kernel of Debian: AppArmor, BPF LSM, containerd, Node.js, this project at /varmor. */
