@@ -1,6 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Agent, request } from 'undici'
+import { defaultReportTiming, firstInterval } from '../../src/agent/reporter.ts'
 import { REPORT_PATH, type ReportAnswer } from '../../src/api/agent-report.ts'
+import { backoff } from '../../src/base/backoff.ts'
 import type { Standings } from './standings.ts'
 
 export interface Shared {
@@ -13,10 +15,7 @@ export interface Shared {
   profiles: number
 }
 
-/** Milliseconds, as of the agent itself. */
-const coalesce = { least: 100, most: 300 }
-const heartbeat = 15_000
-const backoff = { first: 1_000, longest: 30_000 }
+const { coalesceLeast, coalesceMost, backoffFirst, backoffLongest } = defaultReportTiming
 
 /** The reporting of one node, with the same rules as the agent's Reporter and without its memory for each profile. */
 export class LightAgent {
@@ -28,7 +27,7 @@ export class LightAgent {
   #epoch = ''
   #complete = true
   #failures = 0
-  #interval = heartbeat
+  #interval = firstInterval
   #spacing = 0
   #answeredAt = Number.NEGATIVE_INFINITY
   #wake: (() => void) | undefined
@@ -62,7 +61,7 @@ export class LightAgent {
   }
 
   async #run(): Promise<void> {
-    await pause(coalesce.most * Math.random())
+    await pause(coalesceMost * Math.random())
     for (;;) {
       const spread = this.#spread
       this.#spread = undefined
@@ -80,14 +79,14 @@ export class LightAgent {
     const head = JSON.stringify({ node: this.#node, agent: 'bench', epoch: this.#epoch, complete })
     const status = await this.#post(`${head.slice(0, -1)},"profiles":[${texts.join(',')}]}`)
     if (status !== 200) {
-      await pause(Math.min(backoff.longest, backoff.first * 2 ** this.#failures++) * (0.5 + Math.random() / 2))
+      await pause(backoff(this.#failures++, { first: backoffFirst, longest: backoffLongest }, Math.random))
       return 0
     }
     this.#failures = 0
     this.#shared.profiles += texts.length
     this.#lastSent = Math.max(this.#lastSent, upTo)
     if (single && this.#lastSent < standings.serial) return 0
-    if (this.#complete && !complete && !single) return coalesce.least
+    if (this.#complete && !complete && !single) return coalesceLeast
     return this.#interval * (0.7 + 0.3 * Math.random())
   }
 
@@ -103,7 +102,7 @@ export class LightAgent {
     this.#wake = undefined
     if (this.#lastSent < this.#shared.standings.serial) {
       const left = this.#answeredAt + this.#spacing * (0.8 + 0.4 * Math.random()) - performance.now()
-      await pause(Math.max(left, coalesce.least + (coalesce.most - coalesce.least) * Math.random()))
+      await pause(Math.max(left, coalesceLeast + (coalesceMost - coalesceLeast) * Math.random()))
     }
   }
 

@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { KubeConfig } from '@kubernetes/client-node'
 import { pino } from 'pino'
 import { KubeConnection } from '../../src/kube/connection.ts'
-import { Manager, type ManagerOptions } from '../../src/manager/manager.ts'
+import { Manager } from '../../src/manager/manager.ts'
+import type { ManagerOptions } from '../../src/manager/options.ts'
 
 /** What the parent sends first. */
 export interface ManagerSettings {
@@ -11,7 +12,7 @@ export interface ManagerSettings {
   namespace: string
   /** Port of the webhooks. */
   webhook: number
-  options: Pick<ManagerOptions, 'pace' | 'restartLimits' | 'reportSeconds'>
+  options: Pick<ManagerOptions, 'timing' | 'restartLimits'>
 }
 
 export interface ManagerReady {
@@ -30,10 +31,8 @@ const manager = new Manager({
   namespace,
   identity: `bench-${process.pid}`,
   logger: pino({ level: 'info' }, pino.destination({ fd: 2, sync: false })),
-  host: '127.0.0.1',
-  ports: { webhook, status: 0, metrics: 0 },
-  names: ['127.0.0.1', 'localhost'],
-  reach: (port) => ({ url: `https://127.0.0.1:${port}` }),
+  listen: { host: '127.0.0.1', ports: { webhook, status: 0, metrics: 0 } },
+  reach: { names: ['127.0.0.1', 'localhost'], webhooks: (port) => ({ url: `https://127.0.0.1:${port}` }) },
   ...options,
 })
 process.on('message', (message) => {

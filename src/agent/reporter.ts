@@ -54,14 +54,14 @@ interface Entry {
   acknowledged: boolean
 }
 
-const defaultTiming: ReportTiming = {
+export const defaultReportTiming: ReportTiming = {
   coalesceLeast: 100,
   coalesceMost: 300,
   backoffFirst: 1_000,
   backoffLongest: 30_000,
 }
 /** Milliseconds, as are these. */
-const firstInterval = 15_000
+export const firstInterval = 15_000
 const intervals = { least: 1_000, most: 300_000 }
 const longestSpacing = 30_000
 
@@ -91,7 +91,7 @@ export class Reporter {
   constructor(options: ReporterOptions) {
     this.#options = options
     this.#pause = new Pause(options.clock)
-    this.#timing = { ...defaultTiming, ...options.timing }
+    this.#timing = { ...defaultReportTiming, ...options.timing }
     const { backoffFirst: first, backoffLongest: longest } = this.#timing
     this.#backoff = new Backoff({ first, longest, random: options.random })
   }

@@ -1,8 +1,8 @@
 import { hostname } from 'node:os'
 import type { Logger } from 'pino'
 import type { KubeConnection } from '../kube/connection.ts'
-import { Manager, type ManagerOptions } from '../manager/manager.ts'
-import { defaultRestartLimits } from '../manager/restart-limiter.ts'
+import { Manager } from '../manager/manager.ts'
+import type { ManagerOptions, ReachOptions } from '../manager/options.ts'
 import { apiServerThere, connect, installNamespace } from './cluster.ts'
 import { type Role, runRole } from './role.ts'
 import { type LogFormat, roleLogger } from './role-logger.ts'
@@ -39,8 +39,6 @@ export interface ManagerArguments {
   logFormat: LogFormat
   verbosity: number
 }
-
-export const restartDefaults = defaultRestartLimits
 
 /** Runs a manager until SIGTERM or SIGINT. Returns the exit status. */
 export async function managerCommand(given: ManagerArguments): Promise<number> {
@@ -91,27 +89,32 @@ function managerOptions(given: ManagerArguments, connection: KubeConnection, log
   return {
     ...{ connection, namespace, logger },
     identity: given.identity ?? (process.env['POD_NAME'] || `${hostname()}-${process.pid}`),
-    ...(host !== undefined && { host }),
-    ports: { webhook: given.webhookPort, status: given.statusPort, metrics: given.metricsPort },
-    serveMetrics: given.enableMetrics,
-    names: namesOf(given, namespace),
-    reach: reachOf(given, namespace),
-    optIn: given.webhookMatchLabel,
-    failurePolicy: given.webhookFailurePolicy,
-    webhookTimeout: given.webhookTimeout,
-    bpfExclusive: given.bpfExclusiveMode,
-    reportSeconds: given.reportInterval,
-    ...(agentUser !== undefined && { agentUser }),
-    audiences: given.tokenAudience,
-    allowUnboundTokens: given.allowUnboundTokens,
+    reach: { names: namesOf(given, namespace), webhooks: webhooksOf(given, namespace) },
+    listen: {
+      ...(host !== undefined && { host }),
+      ports: { webhook: given.webhookPort, status: given.statusPort, metrics: given.metricsPort },
+      metrics: given.enableMetrics,
+    },
+    admission: {
+      optIn: given.webhookMatchLabel,
+      failurePolicy: given.webhookFailurePolicy,
+      timeout: given.webhookTimeout,
+      bpfExclusive: given.bpfExclusiveMode,
+    },
+    agents: {
+      reportSeconds: given.reportInterval,
+      ...(agentUser !== undefined && { user: agentUser }),
+      audiences: given.tokenAudience,
+      allowUnboundTokens: given.allowUnboundTokens,
+    },
+    policy: { restartExistingWorkloads: given.restartExistWorkloads },
     restartLimits: {
       inFlight: given.restartsInFlight,
       inFlightPerNamespace: given.restartsInFlightPerNamespace,
       perMinute: given.restartsPerMinute,
       perMinutePerNamespace: given.restartsPerMinutePerNamespace,
     },
-    policy: { restartExistingWorkloads: given.restartExistWorkloads },
-    pace: { qps: given.clientRateLimitQPS, burst: given.clientRateLimitBurst },
+    timing: { pace: { qps: given.clientRateLimitQPS, burst: given.clientRateLimitBurst } },
   }
 }
 
@@ -124,7 +127,7 @@ function namesOf({ name, webhookService, statusService, webhookUrl }: ManagerArg
   return [...new Set([...ofServices, ...ofUrl, ...name])]
 }
 
-function reachOf({ webhookUrl, webhookService }: ManagerArguments, namespace: string): ManagerOptions['reach'] {
+function webhooksOf({ webhookUrl, webhookService }: ManagerArguments, namespace: string): ReachOptions['webhooks'] {
   if (webhookUrl === undefined) return { namespace, service: webhookService }
   const base = webhookUrl.replace(/\/+$/, '')
   // As written: URL leaves out 443.

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import { defaultOptIn } from '../manager/admission/opt-in.ts'
+import * as paces from '../manager/paces.ts'
 import {
   readCount,
   readDnsName,
@@ -83,16 +84,41 @@ export function addManager(varmor: Command): void {
     .option('--webhookTimeout <seconds>', 'that the API server waits for a webhook', readCount, 10)
     .option('--bpfExclusiveMode', 'no AppArmor for containers that BPF protects', false)
     .option('--restartExistWorkloads', 'heed spec.updateExistingWorkloads of policies', false)
-    .option('--restarts-in-flight <count>', 'workloads that are restarted at a time', readCount, 10)
-    .option('--restarts-in-flight-per-namespace <count>', 'the same, of one namespace', readCount, 2)
-    .option('--restarts-per-minute <count>', 'restarts that begin in a minute', readCount, 60)
-    .option('--restarts-per-minute-per-namespace <count>', 'the same, of one namespace', readCount, 20)
-    .option('--clientRateLimitQPS <rate>', 'requests a second to the API server', readRate, 150)
-    .option('--clientRateLimitBurst <count>', 'requests at once', readCount, 300)
+    .option(
+      '--restarts-in-flight <count>',
+      'workloads that are restarted at a time',
+      readCount,
+      paces.restartLimits.inFlight,
+    )
+    .option(
+      '--restarts-in-flight-per-namespace <count>',
+      'the same, of one namespace',
+      readCount,
+      paces.restartLimits.inFlightPerNamespace,
+    )
+    .option(
+      '--restarts-per-minute <count>',
+      'restarts that begin in a minute',
+      readCount,
+      paces.restartLimits.perMinute,
+    )
+    .option(
+      '--restarts-per-minute-per-namespace <count>',
+      'the same, of one namespace',
+      readCount,
+      paces.restartLimits.perMinutePerNamespace,
+    )
+    .option('--clientRateLimitQPS <rate>', 'requests a second to the API server', readRate, paces.requestPace.qps)
+    .option('--clientRateLimitBurst <count>', 'requests at once', readCount, paces.requestPace.burst)
     .option('--agent-user <user>', "of the agents' tokens; default: the service account varmor-agent of the namespace")
     .option('--token-audience <names>', "that agents' tokens are for; empty: the API server's", readNames)
     .option('--allow-unbound-tokens', "agents' tokens need not name their node (Kubernetes before 1.30)", false)
-    .option('--report-interval <seconds>', 'between two reports of an agent without news', readCount, 15)
+    .option(
+      '--report-interval <seconds>',
+      'between two reports of an agent with nothing new',
+      readCount,
+      paces.reportSeconds,
+    )
   logOptions(manager)
     .addHelpText('after', untilSignal)
     .action(async (given) => {

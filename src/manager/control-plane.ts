@@ -22,6 +22,7 @@ import type { Change } from '../kube/change.ts'
 import { keyOf } from '../kube/objects.ts'
 import type { Node } from './cluster-resources.ts'
 import type { ClusterView } from './cluster-view.ts'
+import { reportPace } from './paces.ts'
 
 export interface ControlPlaneOptions {
   view: ClusterView
@@ -49,13 +50,6 @@ export const runsAgents = ({ metadata }: Node): boolean => {
 export const takesPods = ({ spec, status }: Node): boolean =>
   spec?.unschedulable !== true &&
   status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
-
-/**
- * Reports a second that all agents together may send, and the longest time between two of one. While many policies change, every
- * agent has news all the time, and a report costs a manager half a millisecond, however little is in it.
- */
-const REPORTS_A_SECOND = 200
-const LONGEST_SPACING = 15
 
 /**
  * Actors that wait for the API at once. Who of them goes first is for the limiter to say, which knows what is urgent: with fewer, those
@@ -89,8 +83,6 @@ export class ControlPlane {
       random,
       logger,
       concurrency: MOST_WAITING,
-      onFailure: ({ address, error }) =>
-        logger.error({ actor: address, err: error }, 'an actor failed and starts anew'),
     })
     this.#nodeProfiles = this.#nodeProfileFamily()
     this.#rollouts = this.#rolloutFamily()
@@ -132,7 +124,10 @@ export class ControlPlane {
     // What an agent of another epoch says is taken; only if it left something out must it say more.
     const isNew = report.epoch !== this.epoch && !report.complete
     const complete = isNew || needsComplete(report.node, this.#reporting)
-    const spacingSeconds = Math.min(LONGEST_SPACING, this.#acknowledgements.nodes.desired / REPORTS_A_SECOND)
+    const spacingSeconds = Math.min(
+      reportPace.longestSpacing,
+      this.#acknowledgements.nodes.desired / reportPace.perSecond,
+    )
     return { epoch: this.epoch, complete, ...(spacingSeconds >= 0.5 && { spacingSeconds }) }
   }
 

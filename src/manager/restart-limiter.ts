@@ -1,22 +1,6 @@
 import Bottleneck from 'bottleneck'
 import type { RestartLimiter } from '../../actors/ports.ts'
-
-/** How many workloads may be restarted. */
-export interface RestartLimits {
-  /** At the same time: begun, and not all well yet. */
-  inFlight: number
-  inFlightPerNamespace: number
-  /** Begun in a minute. */
-  perMinute: number
-  perMinutePerNamespace: number
-}
-
-export const defaultRestartLimits: RestartLimits = {
-  inFlight: 10,
-  inFlightPerNamespace: 2,
-  perMinute: 60,
-  perMinutePerNamespace: 20,
-}
+import { type RestartLimits, restartLimits } from './paces.ts'
 
 const MINUTE = 60_000
 /** A namespace without restarts for this long has its whole allowance again, and its limiter goes. */
@@ -45,7 +29,7 @@ export class BottleneckRestartLimiter implements RestartLimiter {
   readonly #turns = new Map<string, Turn>()
 
   /** @throws {RangeError} for a limit that is no whole number from 1 */
-  constructor(limits: RestartLimits = defaultRestartLimits) {
+  constructor(limits: RestartLimits = restartLimits) {
     for (const [name, limit] of Object.entries(limits))
       if (!Number.isInteger(limit) || limit < 1)
         throw new RangeError(`The restart limit ${name} is a whole number from 1, not ${limit}`)

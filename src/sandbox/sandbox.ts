@@ -11,8 +11,10 @@ import { ApiClient } from '../kube/client.ts'
 import { KubeConnection } from '../kube/connection.ts'
 import { configMaps } from '../kube/core-objects.ts'
 import { PriorityLimiter, unlimited } from '../kube/limiter.ts'
+import { certificateName } from '../manager/certificates.ts'
 import { nodes } from '../manager/cluster-resources.ts'
-import { certificateName, Manager, type ManagerOptions } from '../manager/manager.ts'
+import { Manager } from '../manager/manager.ts'
+import type { ManagerOptions } from '../manager/options.ts'
 import { kubeconfig, tokenKubeconfig } from './api-server/http/kubeconfig.ts'
 import {
   type RunningApiServer,
@@ -172,10 +174,11 @@ export class Sandbox {
       namespace: sandboxNamespace,
       identity: 'sandbox',
       logger,
-      host: '127.0.0.1',
-      ports: { webhook: 0, status: 0, metrics: 0 },
-      names: ['127.0.0.1', 'localhost', ...(outsideAddress === undefined ? [] : [outsideAddress])],
-      reach: (port) => ({ url: `https://127.0.0.1:${port}` }),
+      listen: { host: '127.0.0.1', ports: { webhook: 0, status: 0, metrics: 0 } },
+      reach: {
+        names: ['127.0.0.1', 'localhost', ...(outsideAddress === undefined ? [] : [outsideAddress])],
+        webhooks: (port) => ({ url: `https://127.0.0.1:${port}` }),
+      },
       ...manager,
     })
     await this.#manager.start()

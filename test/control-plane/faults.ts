@@ -77,7 +77,9 @@ export function faults(world: () => World, target: Target): void {
     const { webhook } = world().manager.ports
     await world().stopManager()
     await pause(500)
-    const { connection } = await world().startManager({ ports: { webhook, status: 0, metrics: 0 } })
+    const { connection } = await world().startManager({
+      listen: { host: '127.0.0.1', ports: { webhook, status: 0, metrics: 0 } },
+    })
     await world().leading()
     await eventually('the nodes to have reported', async () => (await reportsTaken()) >= 2 * world().nodes.size)
     await pause(1_500)

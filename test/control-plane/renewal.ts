@@ -4,7 +4,7 @@ import { eventually } from '../cluster/wait.ts'
 import { apply, ready, refusal, remove } from './hands.ts'
 import { discard } from './life.ts'
 import { policy } from './samples.ts'
-import { installNamespace, type World } from './world.ts'
+import { installNamespace, quick, type World } from './world.ts'
 
 /** Renews the manager's authority and certificate time and again, while clients that trust what is published use it all the time. */
 export async function renewCertificates(world: World): Promise<void> {
@@ -14,15 +14,18 @@ export async function renewCertificates(world: World): Promise<void> {
   await discard(world, secrets, { name: 'varmor-manager-tls', namespace: installNamespace })
   const seconds = 1_000
   await world.startManager({
-    certificates: {
-      every: 200,
-      policy: {
-        authorityValidity: 9 * seconds,
-        authorityRenewBefore: 6 * seconds,
-        publishDelay: 1.5 * seconds,
-        servingValidity: 4 * seconds,
-        servingRenewBefore: 2 * seconds,
-        backdate: 60 * seconds,
+    timing: {
+      ...quick.timing,
+      certificates: {
+        every: 200,
+        policy: {
+          authorityValidity: 9 * seconds,
+          authorityRenewBefore: 6 * seconds,
+          publishDelay: 1.5 * seconds,
+          servingValidity: 4 * seconds,
+          servingRenewBefore: 2 * seconds,
+          backdate: 60 * seconds,
+        },
       },
     },
   })

@@ -11,7 +11,8 @@ import { PriorityLimiter } from '../../src/kube/limiter.ts'
 import type { KubeObject, ResourceRef } from '../../src/kube/objects.ts'
 import { leases } from '../../src/kube/resources.ts'
 import { nodes } from '../../src/manager/cluster-resources.ts'
-import { Manager, type ManagerOptions } from '../../src/manager/manager.ts'
+import { Manager } from '../../src/manager/manager.ts'
+import type { ManagerOptions } from '../../src/manager/options.ts'
 import { agentToken, install } from '../../src/sandbox/install.ts'
 import { eventually } from '../cluster/wait.ts'
 import { breakConnections, openAgain } from './dead-ports.ts'
@@ -23,7 +24,7 @@ export const installNamespace = 'varmor'
 
 /** Everything that takes minutes in a cluster takes a second or two here. */
 export const quick: Partial<ManagerOptions> = {
-  reportSeconds: 1,
+  agents: { reportSeconds: 1 },
   restartLimits: { inFlight: 8, inFlightPerNamespace: 2, perMinute: 10_000, perMinutePerNamespace: 10_000 },
   policy: {
     statusInterval: 50,
@@ -39,10 +40,12 @@ export const quick: Partial<ManagerOptions> = {
     watchDelay: 5_000,
   },
   rollout: { deadline: 3_000, pollInterval: 100, retryInterval: 100 },
-  election: { leaseDuration: 4_000, renewDeadline: 3_000, retryPeriod: 200 },
-  watches: { backoffFirst: 50, backoffLongest: 500 },
-  certificates: { backoff: { first: 50, longest: 500 } },
-  pace: { qps: 2_000, burst: 2_000 },
+  timing: {
+    election: { leaseDuration: 4_000, renewDeadline: 3_000, retryPeriod: 200 },
+    watches: { backoffFirst: 50, backoffLongest: 500 },
+    certificates: { backoff: { first: 50, longest: 500 } },
+    pace: { qps: 2_000, burst: 2_000 },
+  },
 }
 
 /** A manager of the suite, which writes no log. */
@@ -51,10 +54,8 @@ export const managerOptions = (connection: Connection): ManagerOptions => ({
   namespace: installNamespace,
   identity: 'manager',
   logger: noLogger,
-  host: '127.0.0.1',
-  ports: { webhook: 0, status: 0, metrics: 0 },
-  names: ['127.0.0.1', 'localhost'],
-  reach: (port) => ({ url: `https://127.0.0.1:${port}` }),
+  listen: { host: '127.0.0.1', ports: { webhook: 0, status: 0, metrics: 0 } },
+  reach: { names: ['127.0.0.1', 'localhost'], webhooks: (port) => ({ url: `https://127.0.0.1:${port}` }) },
   ...quick,
 })
 

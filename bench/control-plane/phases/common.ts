@@ -6,7 +6,7 @@ import type { Bench } from '../phases.ts'
 export const limit = 420_000
 
 export const startManager = ({ cluster, pace, flags }: Bench, options: object = {}): Promise<Managed> =>
-  cluster.startManager({ ...options, ...(pace !== undefined && { pace }) }, flags)
+  cluster.startManager({ ...options, ...(pace !== undefined && { timing: { pace } }) }, flags)
 
 export interface Done {
   calls: Calls

@@ -16,7 +16,7 @@ import { ActorSystem, type Failure, type Family, SimulatedClock } from '../../..
 import type { AgentReport, ProfileReport, ReportAnswer } from '../../../src/api/agent-report.ts'
 import type { ArmorProfile, VarmorPolicySpec } from '../../../src/api/types.ts'
 import { type Random, seededRandom } from '../../../src/base/random.ts'
-import { defaultRestartLimits, type RestartLimits } from '../../../src/manager/restart-limiter.ts'
+import { type RestartLimits, restartLimits } from '../../../src/manager/paces.ts'
 import { FakeApi, type Kind, keyFor, Session, type Stored } from '../fake-api.ts'
 import { SimulatedRestartLimiter } from './simulated-limiter.ts'
 
@@ -53,7 +53,7 @@ export class Manager {
     this.session = new Session(api, options.lag ?? 50, (key, object) => this.#changed(key, object))
     this.system = new ActorSystem({ clock, random, onFailure: (failure) => this.failures.push(failure) })
     this.acknowledgements = new Acknowledgements(clock.now())
-    this.limiter = new SimulatedRestartLimiter(clock, options.limits ?? defaultRestartLimits)
+    this.limiter = new SimulatedRestartLimiter(clock, options.limits ?? restartLimits)
     const count = (name: CounterName) => {
       this.counts[name] = (this.counts[name] ?? 0) + 1
     }

@@ -16,8 +16,9 @@ import { ControlPlane } from '../../../src/manager/control-plane.ts'
 import { reportHandler } from '../../../src/manager/http/report-handler.ts'
 import type { Exchange, Handler, Reply } from '../../../src/manager/http/routes.ts'
 import { TokenVerifier } from '../../../src/manager/http/token-verifier.ts'
-import { defaultPace, eventsTo, longestAnswer } from '../../../src/manager/manager.ts'
-import { defaultRestartLimits } from '../../../src/manager/restart-limiter.ts'
+import { longestAnswer } from '../../../src/manager/manager.ts'
+import * as paces from '../../../src/manager/paces.ts'
+import { eventsTo } from '../../../src/manager/policy-events.ts'
 import { SimulatedRestartLimiter } from '../../actors/control-plane/simulated-limiter.ts'
 import { CallLog } from './call-log.ts'
 import { INSTALL_NAMESPACE } from './embedded-cluster.ts'
@@ -54,7 +55,7 @@ export class SimulatedManager {
     const { clock, random, connection, identity } = options
     const now = () => clock.now()
     this.calls = new CallLog(clock)
-    this.#limiter = new PriorityLimiter({ clock, pace: new SimulatedPace(clock, defaultPace) })
+    this.#limiter = new PriorityLimiter({ clock, pace: new SimulatedPace(clock, paces.requestPace) })
     this.client = new ApiClient({
       connection,
       limiter: this.#limiter,
@@ -65,7 +66,7 @@ export class SimulatedManager {
     })
     const { client } = this
     this.view = new ClusterView({ client })
-    this.#restarts = new SimulatedRestartLimiter(clock, defaultRestartLimits)
+    this.#restarts = new SimulatedRestartLimiter(clock, paces.restartLimits)
     this.#events = new EventRecorder({
       ...{ client, clock, wallClock: now },
       reportingController: 'varmor.org/manager',
@@ -153,7 +154,7 @@ export class SimulatedManager {
         if (this.#controlPlane === undefined) throw new Error('The term ended while a report came in')
         return this.#controlPlane.report(report)
       },
-      intervalSeconds: 15,
+      intervalSeconds: paces.reportSeconds,
       clock,
     })
   }

@@ -1,0 +1,101 @@
+import type { ApiClient } from '../kube/client.ts'
+import { configMaps, secrets } from '../kube/core-objects.ts'
+import { defaultOptIn, parseOptIn } from './admission/opt-in.ts'
+import {
+  mutatingName,
+  mutatingWebhookConfigurations,
+  validatingName,
+  validatingWebhookConfigurations,
+  webhookConfigurations,
+} from './admission/webhook-configurations.ts'
+import type { ManagerOptions } from './options.ts'
+import { CertificateKeeper, type ServingCredentials } from './tls/certificate-keeper.ts'
+import { objectPort } from './tls/object-port.ts'
+import { watchObjects } from './tls/watched-objects.ts'
+
+/** Of the Secret with the manager's authority and certificate; the ConfigMap with the authority has `-ca` behind it. */
+export const certificateName = 'varmor-manager-tls'
+
+export interface CertificatesOptions
+  extends Pick<ManagerOptions, 'namespace' | 'logger' | 'reach' | 'admission' | 'timing'> {
+  client: ApiClient
+  /** Port of the webhooks. */
+  webhookPort: number
+  serve(credentials: ServingCredentials): void
+}
+
+/** The manager's certificates, and the webhook configurations that trust them: kept, renewed, and put right where somebody spoils them. */
+export class Certificates {
+  readonly #options: CertificatesOptions
+  readonly #keeper: CertificateKeeper
+  #endWatch: () => Promise<void> = async () => undefined
+
+  constructor(options: CertificatesOptions) {
+    this.#options = options
+    const { client, namespace, reach, logger, timing, serve } = options
+    const { mutating, validating } = configurations(options)
+    this.#keeper = new CertificateKeeper({
+      name: certificateName,
+      names: reach.names,
+      secrets: objectPort(client, secrets, namespace),
+      configMaps: objectPort(client, configMaps, namespace),
+      webhooks: [
+        { port: objectPort(client, mutatingWebhookConfigurations), name: mutatingName, fresh: mutating },
+        { port: objectPort(client, validatingWebhookConfigurations), name: validatingName, fresh: validating },
+      ],
+      serve,
+      log: logger,
+      ...timing?.certificates,
+    })
+  }
+
+  get isPublished(): boolean {
+    return this.#keeper.isPublished
+  }
+
+  get expiries(): CertificateKeeper['expiries'] {
+    return this.#keeper.expiries
+  }
+
+  /** Resolves when a certificate is served and everybody was seen to trust it, or that failed once. */
+  async start(): Promise<void> {
+    await this.#keeper.start()
+    await this.#keeper.settled()
+    this.#endWatch = this.#watch()
+  }
+
+  async stop(within: number): Promise<void> {
+    await this.#endWatch()
+    await this.#keeper.stop(within)
+  }
+
+  /** What somebody deletes or spoils is put right at once, and what another manager renews is served at once. */
+  #watch(): () => Promise<void> {
+    const { client, namespace, logger, timing } = this.#options
+    const watches = timing?.watches
+    return watchObjects(
+      client,
+      [
+        { ref: secrets, namespace, name: certificateName },
+        { ref: configMaps, namespace, name: `${certificateName}-ca` },
+        { ref: mutatingWebhookConfigurations, name: mutatingName },
+        { ref: validatingWebhookConfigurations, name: validatingName },
+      ],
+      () => this.#keeper.changed(),
+      {
+        ...(watches !== undefined && { timing: watches }),
+        failed: (resource, err) => logger.warn({ err, resource }, 'an object cannot be watched; it is tried again'),
+      },
+    )
+  }
+}
+
+function configurations({ reach: { webhooks }, webhookPort, admission = {} }: CertificatesOptions) {
+  const { optIn = defaultOptIn, failurePolicy, timeout } = admission
+  return webhookConfigurations({
+    reach: typeof webhooks === 'function' ? webhooks(webhookPort) : webhooks,
+    optIn: parseOptIn(optIn),
+    ...(failurePolicy !== undefined && { failurePolicy }),
+    ...(timeout !== undefined && { timeoutSeconds: timeout }),
+  })
+}

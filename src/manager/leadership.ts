@@ -1,0 +1,109 @@
+import { ActorSystem, type SystemStats } from '../../actors/runtime/index.ts'
+import type { Logger } from '../base/logger.ts'
+import type { ApiClient } from '../kube/client.ts'
+import { type LeaderElectionOptions, LeaderElector } from '../kube/leader-election.ts'
+import type { Term } from '../kube/term.ts'
+import type { ControlPlane } from './control-plane.ts'
+
+/** Milliseconds. */
+export type ElectionTiming = Pick<LeaderElectionOptions, 'leaseDuration' | 'renewDeadline' | 'retryPeriod'>
+
+export interface LeadershipOptions {
+  client: ApiClient
+  /** Of the Lease. */
+  namespace: string
+  identity: string
+  logger: Logger
+  timing?: ElectionTiming
+  /** What this manager does in a term that it leads. It begins with `start`. */
+  controlPlane(term: Term): ControlPlane
+  /** Milliseconds that the actors of a term have to end. */
+  patience: number
+}
+
+const idle = new ActorSystem().stats()
+
+/** Takes part in the election, and has one control plane for each term. */
+export class Leadership {
+  readonly #options: LeadershipOptions
+  readonly #elector: LeaderElector
+  #leader: string | null = null
+  #term: { controlPlane: ControlPlane; end: () => Promise<void> } | undefined
+  /** The end of the term before; the next one waits for it. */
+  #ending: Promise<void> = Promise.resolve()
+
+  constructor(options: LeadershipOptions) {
+    this.#options = options
+    const { client, namespace, identity, logger, timing } = options
+    this.#elector = new LeaderElector({
+      client,
+      lease: { namespace, name: 'varmor-manager' },
+      identity,
+      ...timing,
+      leading: (term) => this.#begin(term),
+      ended: (_term, reason) => this.#end(reason),
+      observer: {
+        leader: (holder) => {
+          this.#leader = holder === '' ? null : holder
+        },
+        failed: (err) => logger.warn({ err }, 'the lease could not be read or written; it is tried again'),
+      },
+    })
+  }
+
+  isLeader(): boolean {
+    return this.#elector.isLeader()
+  }
+
+  /** The identity of whoever leads. */
+  get leader(): string | null {
+    return this.#leader
+  }
+
+  /** That of the term that this manager leads. */
+  get controlPlane(): ControlPlane | undefined {
+    return this.#term?.controlPlane
+  }
+
+  get stats(): SystemStats {
+    return this.controlPlane?.stats ?? idle
+  }
+
+  start(): void {
+    this.#elector.start()
+  }
+
+  /** Ends the term first, and gives the lease back, so that another manager takes over at once. */
+  async stop(): Promise<void> {
+    await this.#term?.end()
+    await this.#elector.stop()
+    await this.#ending
+  }
+
+  #begin(term: Term): void {
+    const { logger, patience } = this.#options
+    const controlPlane = this.#options.controlPlane(term)
+    let ended: Promise<void> | undefined
+    const end = (): Promise<void> => {
+      ended ??= controlPlane.stop(patience)
+      return ended
+    }
+    this.#term = { controlPlane, end }
+    logger.info({ epoch: controlPlane.epoch, ...term.token }, 'this manager leads now')
+    // The actors of the term before may still be ending; they write nothing more, but restarts have one limiter.
+    void this.#ending.then(() => {
+      if (this.controlPlane === controlPlane) controlPlane.start()
+    })
+  }
+
+  #end(reason: unknown): void {
+    const { logger } = this.#options
+    const term = this.#term
+    this.#term = undefined
+    if (term === undefined) return
+    logger.info({ reason: String(reason) }, 'this manager does not lead any more')
+    this.#ending = term.end().catch((err: unknown) => {
+      logger.error({ err }, 'the actors of a term did not end well')
+    })
+  }
+}

@@ -1,0 +1,73 @@
+import type { PolicySettings } from '../../actors/policy.ts'
+import type { RolloutSettings } from '../../actors/rollout.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Connection } from '../kube/connection.ts'
+import type { ReflectorTiming } from '../kube/reflector.ts'
+import type { WebhookOptions } from './admission/webhook-configurations.ts'
+import type { ElectionTiming } from './leadership.ts'
+import type { RestartLimits, requestPace } from './paces.ts'
+import type { CertificateKeeperOptions } from './tls/certificate-keeper.ts'
+
+export interface ManagerOptions {
+  connection: Connection
+  /** Where vArmor is installed: of its Lease, Secret and ConfigMap, and part of the names of cluster policies' profiles. */
+  namespace: string
+  /** Which manager this is, for people: the name of the pod. */
+  identity: string
+  logger: Logger
+  reach: ReachOptions
+  listen?: ListenOptions
+  admission?: AdmissionOptions
+  agents?: AgentsOptions
+  policy?: Partial<PolicySettings>
+  rollout?: Partial<RolloutSettings>
+  restartLimits?: RestartLimits
+  timing?: TimingOptions
+}
+
+/** How others reach this manager. */
+export interface ReachOptions {
+  /** DNS names and addresses by which the API server and the agents do. */
+  names: readonly string[]
+  /** Where the API server finds the webhooks. A function gets the port, for a manager outside of the cluster. */
+  webhooks: WebhookOptions['reach'] | ((port: number) => WebhookOptions['reach'])
+}
+
+/** Where servers listen. */
+export interface ListenOptions {
+  /** Default all addresses. */
+  host?: string
+  /** Upstream's are the default; 0: any that is free. */
+  ports?: { webhook?: number; status?: number; metrics?: number }
+  /** Whether metrics are served. Default true. */
+  metrics?: boolean
+}
+
+export interface AdmissionOptions {
+  /** `KEY=VALUE` of the label that opts a workload in; empty: all workloads. */
+  optIn?: string
+  failurePolicy?: 'Ignore' | 'Fail'
+  /** Seconds that the API server waits for a webhook. Default 10. */
+  timeout?: number
+  bpfExclusive?: boolean
+}
+
+export interface AgentsOptions {
+  /** Seconds between two reports of an agent that has nothing new to say. */
+  reportSeconds?: number
+  /** The user of their tokens. Default: the service account `varmor-agent` of the namespace. */
+  user?: string
+  /** Audiences that their tokens are for; none: those of the API server. */
+  audiences?: readonly string[]
+  /** Their tokens need not say which node they are for: before Kubernetes 1.30 they never do. */
+  allowUnboundTokens?: boolean
+}
+
+export interface TimingOptions {
+  election?: ElectionTiming
+  watches?: Partial<ReflectorTiming>
+  /** How long certificates last, and how often they are looked at. */
+  certificates?: Pick<CertificateKeeperOptions, 'policy' | 'every' | 'backoff'>
+  /** Requests a second to the API server, in the long run and at once. */
+  pace?: typeof requestPace
+}

@@ -1,0 +1,68 @@
+import type { Logger } from '../base/logger.ts'
+import type { Reviewer } from './admission/reviewer.ts'
+import { metricsRoutes } from './http/metrics-routes.ts'
+import type { Handler } from './http/routes.ts'
+import { type HttpServer, startServer } from './http/server.ts'
+import { statusRoutes } from './http/status-routes.ts'
+import { webhookRoutes } from './http/webhook-routes.ts'
+import type { ManagerMetrics } from './metrics/manager-metrics.ts'
+import type { ListenOptions } from './options.ts'
+import type { ServingCredentials } from './tls/certificate-keeper.ts'
+
+export interface ServersOptions {
+  logger: Logger
+  listen: ListenOptions
+  isReady(): boolean
+  metrics: ManagerMetrics
+}
+
+/** The servers of a manager: webhooks for the API server, status and reports for agents, metrics for Prometheus. */
+export class Servers {
+  readonly #options: ServersOptions
+  readonly #servers: { webhook?: HttpServer; status?: HttpServer; metrics?: HttpServer } = {}
+
+  constructor(options: ServersOptions) {
+    this.#options = options
+  }
+
+  /** 0 for one that does not listen. */
+  get ports(): { webhook: number; status: number; metrics: number } {
+    const { webhook, status, metrics } = this.#servers
+    return { webhook: webhook?.port ?? 0, status: status?.port ?? 0, metrics: metrics?.port ?? 0 }
+  }
+
+  /** They take connections when they have credentials, but for that of metrics. */
+  async start(reviewer: Reviewer, report: Handler): Promise<void> {
+    const { logger, isReady, listen, metrics } = this.#options
+    const { ports = {}, host } = listen
+    const common = { log: logger, ...(host !== undefined && { host }) }
+    const probes = { isAlive: () => true, isReady }
+    this.#servers.webhook = await startServer({
+      ...common,
+      name: 'webhook',
+      port: ports.webhook ?? 3443,
+      tls: {},
+      routes: webhookRoutes({ reviewer, ...probes }),
+    })
+    this.#servers.status = await startServer({
+      ...common,
+      name: 'status',
+      port: ports.status ?? 8080,
+      tls: {},
+      routes: statusRoutes({ report, ...probes }),
+    })
+    if (listen.metrics === false) return
+    const routes = metricsRoutes(metrics.registry)
+    this.#servers.metrics = await startServer({ ...common, name: 'metrics', port: ports.metrics ?? 8081, routes })
+  }
+
+  setCredentials(credentials: ServingCredentials): void {
+    this.#servers.webhook?.setCredentials(credentials)
+    this.#servers.status?.setCredentials(credentials)
+  }
+
+  /** Takes nothing new; resolves when what was asked is answered, or the time is over. */
+  async drain(within: number): Promise<void> {
+    await Promise.all(Object.values(this.#servers).map((server) => server.drain(within)))
+  }
+}
