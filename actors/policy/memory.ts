@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ArmorProfile } from '../../src/api/types.ts'
 import type { AnyPolicy } from '../ports.ts'
-import type { RolloutNews } from '../rollout/wanted.ts'
+import type { RolloutProgress } from '../rollout/wanted.ts'
 import type { Desired } from './desired-profile.ts'
 import type { Verdict } from './policy-status.ts'
 
@@ -54,8 +54,8 @@ export interface Memory {
   /** What was sent to the rollout actor last: a change, or that nothing is wanted. */
   sentRollout: { change: string | undefined } | undefined
   /** What the rollout actor reported last, and what of it there was an Event for. */
-  progress: RolloutNews | undefined
-  announced: Pick<RolloutNews, 'change' | 'state'> | undefined
+  progress: RolloutProgress | undefined
+  announced: Pick<RolloutProgress, 'change' | 'state'> | undefined
   /** Why this actor failed, until its status says so. */
   failure: string
   /** Why the rollout actor failed, until it gets further. */
@@ -90,7 +90,7 @@ export const versionOf = (profile: ArmorProfile | undefined): string =>
   profile === undefined ? '' : `${profile.metadata.uid}/${profile.metadata.generation}`
 
 /** The rollout actor reported. What it had reported before it failed is no success. */
-export function withProgress(memory: Memory, progress: RolloutNews): Memory {
+export function withProgress(memory: Memory, progress: RolloutProgress): Memory {
   const isFurther = !isDeepStrictEqual(progress, memory.progress)
   return { ...memory, progress, rolloutFailure: isFurther ? '' : memory.rolloutFailure }
 }

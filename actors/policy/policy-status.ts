@@ -1,6 +1,6 @@
 import type { VarmorPolicyCondition, VarmorPolicyPhase, VarmorPolicyStatus } from '../../src/api/types.ts'
 import type { AnyPolicy } from '../ports.ts'
-import type { RolloutNews } from '../rollout/wanted.ts'
+import type { RolloutProgress } from '../rollout/wanted.ts'
 import { timeText, withTransition } from './conditions.ts'
 import { listing } from './listing.ts'
 import type { Modeling } from './modeling.ts'
@@ -23,7 +23,7 @@ export type RestartView =
       state: 'begun'
       change: string
       since: number
-      progress: RolloutNews | undefined
+      progress: RolloutProgress | undefined
       /** Why the actor that restarts them failed; empty if it did not. */
       failure: string
     }

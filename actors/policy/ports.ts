@@ -1,7 +1,7 @@
 import type { BehaviorModel } from '../../src/profile/context.ts'
 import type { ActorFailure } from '../actor-failure.ts'
 import type { AnyPolicy, ControlPlaneApi, ControlPlaneStores, Count, RecordEvent } from '../ports.ts'
-import type { RolloutNews } from '../rollout/wanted.ts'
+import type { RolloutProgress } from '../rollout/wanted.ts'
 import type { RolloutMessage } from '../rollout.ts'
 import type { Acknowledgements } from './acknowledgements.ts'
 import type { Desired, DesiredOptions } from './desired-profile.ts'
@@ -76,5 +76,5 @@ export interface PolicyPorts {
 export type PolicyMessage =
   | { type: 'changed' }
   | { type: 'nodes' }
-  | { type: 'rollout'; progress: RolloutNews }
+  | { type: 'rollout'; progress: RolloutProgress }
   | { type: 'rollout-failed'; failure: ActorFailure }

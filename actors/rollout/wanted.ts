@@ -17,7 +17,7 @@ export interface WantedRollout {
 }
 
 /** How far it is. Level-triggered: the newest counts. */
-export interface RolloutNews {
+export interface RolloutProgress {
   change: string
   state: 'running' | 'paused' | 'done'
   /** Workloads that were restarted for the change, and are well. */

@@ -194,9 +194,9 @@ export class ControlPlane {
         api,
         limiter,
         count,
-        tell: (key, news) => {
-          if (news.state === 'done') this.#rolling.delete(key)
-          this.#policies.of(key).tell({ type: 'rollout', progress: news })
+        notifyPolicy: (key, progress) => {
+          if (progress.state === 'done') this.#rolling.delete(key)
+          this.#policies.of(key).tell({ type: 'rollout', progress })
         },
         failed: (key, failure) => this.#policies.of(key).tell({ type: 'rollout-failed', failure }),
         settings: { ...defaultRolloutSettings, ...rollout },

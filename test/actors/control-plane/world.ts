@@ -72,7 +72,7 @@ export class Manager {
         api: this.session,
         limiter: this.limiter,
         count,
-        tell: (key, news) => this.policies.of(key).tell({ type: 'rollout', progress: news }),
+        notifyPolicy: (key, progress) => this.policies.of(key).tell({ type: 'rollout', progress }),
         failed: (key, failure) => this.policies.of(key).tell({ type: 'rollout-failed', failure }),
         settings: { ...defaultRolloutSettings, ...options.rollout },
       }),

@@ -1,0 +1,156 @@
+import type { PatchOperation } from '../../src/base/json-patch.ts'
+import { cut } from '../policy/listing.ts'
+import type { Workload } from '../ports.ts'
+import { idle, type Memory } from './memory.ts'
+import { restartPatch } from './restart-patch.ts'
+import type { RolloutSettings } from './settings.ts'
+import { nameOf, type Rolling, type Survey } from './survey.ts'
+import type { RolloutProgress, WantedRollout } from './wanted.ts'
+
+/** All that a decision rests on. */
+export interface Observation {
+  /** Milliseconds since the epoch. */
+  now: number
+  memory: Memory
+  /** Of what is wanted; nothing when nothing is. */
+  survey: Survey
+  settings: RolloutSettings
+}
+
+/** `done` gives the turn back, or withdraws the request; `resume` says that one is under way from before. */
+export type LimiterCall = { do: 'done' } | { do: 'resume'; namespace: string } | { do: 'ask'; namespace: string }
+
+export interface Decision {
+  memory: Memory
+  limiter: readonly LimiterCall[]
+  /** In how many milliseconds to look again; undefined: not by itself. */
+  lookIn: number | undefined
+  /** For the policy's actor, if it is not what that was sent last. */
+  progress: RolloutProgress | undefined
+  /** The one write. Its answer changes what is known, so another decision follows. */
+  patch: { workload: Workload; operations: PatchOperation[] } | undefined
+}
+
+type Situation =
+  | { is: 'nothing-wanted' }
+  | { is: 'done' }
+  /** One that was restarted is not well, for too long. */
+  | { is: 'late'; rolling: Rolling }
+  | { is: 'rolling'; rolling: Rolling }
+  /** `kubectl rollout restart` refuses paused ones as well: their pods would stay as they are. */
+  | { is: 'all-paused'; first: Workload }
+  | { is: 'our-turn'; next: Workload }
+  | { is: 'waiting-for-a-turn' }
+  /** The API did not take the last patch. */
+  | { is: 'retrying-later' }
+  | { is: 'in-need-of-a-turn'; next: Workload }
+
+export function situationOf({ now, memory, survey, settings }: Observation): Situation {
+  const { wanted, turn, retryAt } = memory
+  const { rolling, waiting } = survey
+  if (wanted === undefined) return { is: 'nothing-wanted' }
+  const late = rolling.find(({ since }) => now - since > settings.deadline)
+  if (late !== undefined) return { is: 'late', rolling: late }
+  if (rolling.length > 0) return { is: 'rolling', rolling: rolling[0]! }
+  if (waiting.length === 0) return { is: 'done' }
+  const ready = waiting.filter(({ spec }) => spec.paused !== true)
+  const next = ready[0]
+  if (next === undefined) return { is: 'all-paused', first: waiting[0]! }
+  if (turn.state === 'granted') {
+    const ours = ready.find(({ metadata }) => metadata.namespace === turn.namespace)
+    if (ours !== undefined) return { is: 'our-turn', next: ours }
+  }
+  if (turn.state === 'asked' && turn.namespace === next.metadata.namespace) return { is: 'waiting-for-a-turn' }
+  return now < retryAt ? { is: 'retrying-later' } : { is: 'in-need-of-a-turn', next }
+}
+
+const giveBack: LimiterCall[] = [{ do: 'done' }]
+const noTurn: Partial<Memory> = { turn: { state: 'none' } }
+
+/** What to do next for the restarts of one policy. What was done stands on the workloads, so nothing is restarted twice. */
+export function decide(seen: Observation): Decision {
+  const { memory } = seen
+  const { wanted } = memory
+  const situation = situationOf(seen)
+  if (wanted === undefined || situation.is === 'nothing-wanted') return stopped(memory)
+  switch (situation.is) {
+    case 'done': {
+      const { limiter, lookIn, memory: after } = stopped(memory)
+      return { ...going(seen, wanted, 'done', ''), memory: after, limiter, lookIn }
+    }
+    case 'late':
+      // It gives its turn to others, but nothing else of this policy is begun.
+      return { ...going(seen, wanted, 'paused', lateness(situation.rolling, seen.settings), noTurn), limiter: giveBack }
+    case 'rolling':
+      return rollingOn(seen, wanted, situation.rolling)
+    case 'all-paused': {
+      const message = `${nameOf(situation.first)} is paused; the restarts go on when it is resumed`
+      return { ...going(seen, wanted, 'paused', message, noTurn), limiter: giveBack }
+    }
+    case 'our-turn': {
+      const { next: workload } = situation
+      const held = { turn: { state: 'held', namespace: workload.metadata.namespace } } as const
+      const operations = restartPatch(workload, wanted, seen.now)
+      return { ...nothing({ ...memory, ...held }), patch: { workload, operations } }
+    }
+    case 'waiting-for-a-turn':
+      return waiting(seen, wanted, {})
+    case 'retrying-later':
+      return { ...waiting(seen, wanted, noTurn), limiter: giveBack }
+    case 'in-need-of-a-turn': {
+      const { namespace } = situation.next.metadata
+      const asked: Partial<Memory> = { turn: { state: 'asked', namespace }, turns: memory.turns + 1 }
+      return { ...waiting(seen, wanted, asked), limiter: [{ do: 'done' }, { do: 'ask', namespace }] }
+    }
+  }
+}
+
+const nothing = (memory: Memory): Decision => ({
+  memory,
+  limiter: [],
+  lookIn: undefined,
+  progress: undefined,
+  patch: undefined,
+})
+
+/** Nothing is wanted any more. */
+const stopped = ({ turns }: Memory): Decision => ({ ...nothing(idle(turns)), limiter: giveBack })
+
+function rollingOn(seen: Observation, wanted: WantedRollout, { workload }: Rolling): Decision {
+  const { turn } = seen.memory
+  const { namespace } = workload.metadata
+  if (turn.state === 'held' || turn.state === 'granted')
+    return going(seen, wanted, 'running', '', { turn: { ...turn, state: 'held' } })
+  // From before a crash, or before it was late: it counts, even beyond the limit.
+  const held = going(seen, wanted, 'running', '', { turn: { state: 'held', namespace } })
+  return { ...held, limiter: [{ do: 'resume', namespace }] }
+}
+
+function waiting(seen: Observation, wanted: WantedRollout, change: Partial<Memory>): Decision {
+  const { refused } = seen.memory
+  return refused === undefined
+    ? going(seen, wanted, 'running', '', change)
+    : going(seen, wanted, 'paused', refused, change)
+}
+
+/** Says how far it is, where that is new to the policy, and looks again soon. */
+function going(
+  { memory, survey, settings }: Observation,
+  { change: name }: WantedRollout,
+  state: RolloutProgress['state'],
+  message: string,
+  change: Partial<Memory> = {},
+): Decision {
+  const { waiting, rolling, finished } = survey
+  const total = finished + rolling.length + waiting.length
+  const progress: RolloutProgress = { change: name, state, restarted: finished, total, message: cut(message) }
+  const text = JSON.stringify(progress)
+  return {
+    ...nothing({ ...memory, ...change, lastSent: text }),
+    lookIn: settings.pollInterval,
+    progress: text === memory.lastSent ? undefined : progress,
+  }
+}
+
+const lateness = ({ workload, missing }: Rolling, { deadline }: RolloutSettings): string =>
+  `${nameOf(workload)} was restarted and is not well after ${Math.round(deadline / 1000)} s: ${missing}; the restarts go on when it is`

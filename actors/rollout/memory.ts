@@ -1,0 +1,31 @@
+import type { Workload } from '../ports.ts'
+import type { WantedRollout } from './wanted.ts'
+
+/** Whose turn it is, by the limiter: asked for, given just now, or held by a workload on its way. */
+export type Turn = { state: 'none' } | { state: 'asked' | 'granted' | 'held'; namespace: string }
+
+/** What the actor of a rollout knows beside the workloads. A cache: after a crash the policy says again what is wanted. */
+export interface Memory {
+  wanted: WantedRollout | undefined
+  turn: Turn
+  /** Counts the turns asked for, so that one that was given back is not taken for another. */
+  turns: number
+  /** The progress that the policy was sent last, as JSON. */
+  lastSent: string
+  /** Not before this is another patch sent, in milliseconds since the epoch. */
+  retryAt: number
+  /** What the last patch resolved to. */
+  patched: Workload | undefined
+  /** Why the API did not take the last patch. */
+  refused: string | undefined
+}
+
+export const idle = (turns = 0): Memory => ({
+  wanted: undefined,
+  turn: { state: 'none' },
+  turns,
+  lastSent: '',
+  retryAt: 0,
+  patched: undefined,
+  refused: undefined,
+})
