@@ -111,7 +111,7 @@ export class Agent {
     this.#reflector.start()
     this.#reporter.start()
     this.#listing = this.#whenListed()
-    logger.info({ node }, 'the agent is running')
+    logger.info({ node, readinessPort: this.healthPort }, 'the agent is running')
   }
 
   async stop(): Promise<void> {

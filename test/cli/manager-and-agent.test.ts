@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import {
   appendFileSync,
   existsSync,
@@ -8,6 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KubeConfig } from '@kubernetes/client-node'
@@ -20,7 +22,6 @@ import { nodes } from '../../src/manager/cluster-resources.ts'
 import { type RunningApiServer, startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
 import { agentToken, install } from '../../src/sandbox/install.ts'
 import { denial } from '../audit/pipeline-world.ts'
-import { freePorts } from '../cluster/ports.ts'
 import { Child, until } from './child.ts'
 
 const policy = {
@@ -34,6 +35,8 @@ const policy = {
     },
   },
 } as never
+
+const anyPorts = ['--host', '127.0.0.1', '--webhook-port', '0', '--status-port', '0', '--metrics-port', '0']
 
 describe('varmor manager and varmor agent, each a process', () => {
   let folder: string
@@ -75,31 +78,25 @@ describe('varmor manager and varmor agent, each a process', () => {
     writeFileSync(at('token'), token, { mode: 0o600 })
     writeFileSync(at('audit.log'), '')
     mkdirSync(at('seccomp'))
-    const [status, readiness] = (await freePorts(2)) as [number, number]
     const manager = run([
-      ...['manager', '--kubeconfig', at('kubeconfig'), '--host', '127.0.0.1', '--token-audience', ''],
-      ...[
-        '--webhook-url',
-        'https://127.0.0.1',
-        '--webhook-port',
-        '0',
-        '--status-port',
-        `${status}`,
-        '--logFormat',
-        'json',
-      ],
+      ...['manager', '--kubeconfig', at('kubeconfig'), '--token-audience', '', '--logFormat', 'json'],
+      ...['--webhook-url', 'https://127.0.0.1', ...anyPorts],
     ])
+    await manager.says('the manager is running')
+    const status = /"status":(\d+)/.exec(manager.stdout)?.[1]
     const agent = run(
       [
         ...['agent', '--kubeconfig', at('kubeconfig'), '--manager', `https://127.0.0.1:${status}`],
         ...['--token-file', at('token'), '--seccomp-dir', at('seccomp'), '--apparmor-dir', at('apparmor')],
         ...['--containerd', at('none.sock'), '--auditLogPaths', at('audit.log'), '--log', at('log', 'violations.log')],
-        ...['--readiness-host', '127.0.0.1', '--readiness-port', `${readiness}`, '--workers', '1'],
+        ...['--readiness-host', '127.0.0.1', '--readiness-port', '0', '--workers', '1'],
         ...['--metadata', 'zone=z', '--removeAllSeccompProfiles'],
       ],
       { NODE_NAME: 'n1', AUDIT_EVENT_METADATA: '{"clusterID":"c1"}' },
     )
-    await Promise.all([manager.says('the manager is running'), agent.says('waiting for containerd')])
+    await agent.says('waiting for containerd')
+    await agent.says('the agent is running')
+    const readiness = /readinessPort=(\d+)/.exec(agent.stdout)?.[1]
     await client.create(varmorPolicies, policy)
     await until(async () => {
       const found = await client.get(varmorPolicies, { name: 'web', namespace: 'default' })
@@ -135,12 +132,17 @@ describe('varmor manager and varmor agent, each a process', () => {
   })
 
   it('a manager waits for an API server that does not answer yet, and ends meanwhile on a signal', async () => {
-    const [port] = (await freePorts(1)) as [number]
+    // It takes connections and ends them.
+    const nobody = createServer()
+    await once(nobody.listen(0, '127.0.0.1'), 'listening')
+    const { port } = nobody.address() as AddressInfo
+    nobody.on('connection', (socket) => socket.destroy())
     const config = api.kubeconfig.replaceAll(api.url, `https://127.0.0.1:${port}`)
     writeFileSync(at('nobody'), config, { mode: 0o600 })
-    const manager = run(['manager', '--kubeconfig', at('nobody')])
+    const manager = run(['manager', '--kubeconfig', at('nobody'), ...anyPorts])
     await manager.says('the API server does not answer; it is asked again')
     expect(await manager.end()).to.equal(0)
+    nobody.close()
   })
 
   it('a manager that the API server does not know ends with status 1, and says so', async () => {
@@ -152,14 +154,14 @@ describe('varmor manager and varmor agent, each a process', () => {
       'current-context': 'x',
     }
     writeFileSync(at('stranger'), JSON.stringify(config), { mode: 0o600 })
-    const manager = run(['manager', '--kubeconfig', at('stranger')])
+    const manager = run(['manager', '--kubeconfig', at('stranger'), ...anyPorts])
     expect(await manager.exited()).to.equal(1)
     expect(manager.stdout).to.match(/cannot go on.*401/)
   })
 
   it('a manager whose port is taken ends with status 1, and names it', async () => {
     const manager = run([
-      ...['manager', '--kubeconfig', at('kubeconfig'), '--host', '127.0.0.1'],
+      ...['manager', '--kubeconfig', at('kubeconfig'), ...anyPorts],
       ...['--webhook-port', new URL(api.url).port],
     ])
     expect(await manager.exited()).to.equal(1)
