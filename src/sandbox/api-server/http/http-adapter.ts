@@ -140,7 +140,8 @@ export function join(socket: Duplex, head: Buffer, { headers, backend, head: beg
   if (begun.length > 0) socket.write(begun)
   if (head.length > 0) backend.write(head)
   backend.on('error', () => socket.destroy())
-  backend.once('close', () => socket.end())
+  // What the other side sends after that is not read: it would keep the connection.
+  backend.once('close', () => socket.end(() => socket.destroy()))
   // A client that has gone does not come back for what is left.
   for (const event of ['end', 'close']) socket.once(event, () => backend.destroy())
   socket.pipe(backend)
