@@ -99,25 +99,6 @@ describe('the embedded API server in process', () => {
     expect(types).to.deep.equal(['BOOKMARK', 'BOOKMARK'])
   })
 
-  it('lets events go after an hour, unless they are written again', async () => {
-    const { call, clock } = await startInProcess()
-    const events = '/api/v1/namespaces/default/events'
-    const event = (name: string): JsonObject => ({
-      metadata: { name },
-      involvedObject: { namespace: 'default' },
-      reason: 'R',
-    })
-    await call('POST', events, event('old'))
-    await call('POST', events, event('kept'))
-    clock.advance(30 * 60_000)
-    await call('PATCH', `${events}/kept`, { message: 'again' }, { 'content-type': 'application/merge-patch+json' })
-    clock.advance(31 * 60_000)
-    const names = ((await call('GET', events))['items'] as JsonObject[]).map(
-      (item) => (item['metadata'] as JsonObject)['name'],
-    )
-    expect(names).to.deep.equal(['kept'])
-  })
-
   it('deletes what all its owners have left behind, and not what another still owns', async () => {
     const { call, server } = await startInProcess()
     const owner = async (name: string): Promise<JsonObject> => {
@@ -155,7 +136,7 @@ describe('the embedded API server in process', () => {
     expect(await again.call('GET', `${maps}/there`)).to.nested.include({ 'metadata.name': 'there' })
     expect(await again.call('GET', '/apis/test.example/v1/kept')).to.include({ kind: 'KeptList' })
     const token = (status as JsonObject)['token'] as string
-    expect(again.server.context.authenticator.token(token)?.user.name).to.equal('system:serviceaccount:default:default')
+    expect(again.server.context.tokens.verify(token)?.user.name).to.equal('system:serviceaccount:default:default')
     expect(again.server.context.store.revision).to.be.at.least(snapshot.store.revision)
   })
 

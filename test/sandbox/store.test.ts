@@ -108,7 +108,7 @@ describe('the store of objects', () => {
   })
 
   it('keeps so many changes and says which are gone', () => {
-    const store = new Store({ historyLimit: 3 })
+    const store = new Store(3)
     for (let i = 0; i < 6; i++) store.create(resource, map('a', `n${i}`))
     expect(store.changesAfter(resource, store.floor(resource))).to.have.length(3)
     expect(() => store.changesAfter(resource, store.floor(resource) - 1)).to.throw(CompactedError)

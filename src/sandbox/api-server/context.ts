@@ -1,7 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
 import type { Admission } from './admission/admission-request.ts'
-import type { Authenticator } from './auth/authenticator.ts'
 import type { TokenIssuer } from './auth/token-issuer.ts'
 import type { RequestInfo } from './http/request-info.ts'
 import type { NodeProxy } from './node-proxy.ts'
@@ -19,7 +18,6 @@ export interface ApiContext {
   readonly clock: Clock
   readonly random: Random
   readonly admission: Admission
-  readonly authenticator: Authenticator
   readonly tokens: TokenIssuer
   readonly nodes: NodeProxy
   /** Whether `metadata.managedFields` are kept. Tests of controllers do without, and are faster. */
@@ -50,10 +48,6 @@ export interface ResourceCall extends Call {
 /** The time as objects carry it: whole seconds. */
 export const timestamp = (milliseconds: number): string => `${new Date(milliseconds).toISOString().slice(0, 19)}Z`
 
-/** The time as Leases and new Events carry it. */
-export const microTimestamp = (milliseconds: number): string =>
-  `${new Date(milliseconds).toISOString().slice(0, 23)}000Z`
-
 /** What error texts name a resource by. */
 export const groupResource = ({ group, plural }: Resource): { group: string; resource: string } => ({
   group,
@@ -67,13 +61,9 @@ export function systemCall(context: ApiContext, resource: Resource, namespace: s
   const { group, version, plural } = resource
   const info = { isResource: true, path: '', verb: 'update', group, version, namespace, name, resource: plural }
   return {
-    context,
+    ...{ context, resource, subresource: undefined, warnings: [], query: new URLSearchParams() },
     request: { method: 'POST', path: '', headers: { 'user-agent': 'kube-apiserver' } },
     user: { name: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] },
-    query: new URLSearchParams(),
-    warnings: [],
     info: { ...info, subresource: '' },
-    resource,
-    subresource: undefined,
   }
 }

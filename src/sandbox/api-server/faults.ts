@@ -1,7 +1,7 @@
 import { type Clock, sleep } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
 import { failure } from './handlers/handle-request.ts'
-import { requestInfo } from './http/request-info.ts'
+import { type RequestInfo, requestInfo } from './http/request-info.ts'
 import type { ApiRequest, ApiResponse, UserInfo, WatchResponse } from './request.ts'
 import { conflict, expired, internalError, STALE_OBJECT, serviceUnavailable, tooManyRequests } from './status.ts'
 import type { WatchRecord } from './watch/watcher.ts'
@@ -34,16 +34,11 @@ export interface FaultRule {
   readonly fault: Fault
 }
 
-interface ActiveRule {
-  readonly rule: FaultRule
-  left: number
-}
-
 const filters = ['verb', 'resource', 'subresource', 'namespace', 'user'] as const
 
 /** Makes requests go wrong on purpose, repeatably: which ones is drawn from a seeded source. */
 export class Faults {
-  private rules: ActiveRule[] = []
+  private rules: { readonly rule: FaultRule; left: number }[] = []
   private readonly random: Random
   /** How often each type has struck. */
   readonly struck = new Map<Fault['type'], number>()
@@ -104,7 +99,7 @@ export async function withFaults(
   for (const fault of struck) {
     if (fault.type === 'latency') await sleep(clock, fault.milliseconds)
     if (fault.type === 'reset' && !fault.after) throw new ConnectionResetError()
-    if (fault.type === 'status') return failure(statusError(fault, info.name, info))
+    if (fault.type === 'status') return failure(statusError(fault, info))
     if (fault.type === 'expired' && info.verb === 'list')
       return failure(expired('The resourceVersion for the provided list is too old.'))
   }
@@ -122,21 +117,10 @@ function discard(response: ApiResponse): void {
   else if (response.type === 'watch' || response.type === 'stream') response.close?.()
 }
 
-function statusError(
-  { code, retryAfterSeconds = 1 }: Extract<Fault, { type: 'status' }>,
-  name: string,
-  about: { group: string; resource: string },
-): Error {
-  switch (code) {
-    case 409:
-      return conflict(about, name, STALE_OBJECT)
-    case 429:
-      return tooManyRequests('Too many requests, please try again later.', retryAfterSeconds)
-    case 500:
-      return internalError('an injected fault')
-    case 503:
-      return serviceUnavailable('apiserver is shutting down')
-  }
+function statusError({ code, retryAfterSeconds = 1 }: Extract<Fault, { type: 'status' }>, info: RequestInfo): Error {
+  if (code === 409) return conflict(info, info.name, STALE_OBJECT)
+  if (code === 429) return tooManyRequests('Too many requests, please try again later.', retryAfterSeconds)
+  return code === 500 ? internalError('an injected fault') : serviceUnavailable('apiserver is shutting down')
 }
 
 function withWatchFault(response: WatchResponse, fault: Fault): WatchResponse {

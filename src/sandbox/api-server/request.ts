@@ -23,27 +23,24 @@ export interface ApiRequest {
 
 export type Headers = Readonly<Record<string, string | readonly string[]>>
 
-/** A whole answer, as a JSON value. */
-export interface JsonResponse {
-  readonly type: 'json'
-  readonly code: number
+interface Answer<Type extends string, Code extends number> {
+  readonly type: Type
+  readonly code: Code
   readonly headers: Headers
+}
+
+/** A whole answer, as a JSON value. */
+export interface JsonResponse extends Answer<'json', number> {
   readonly body: JsonValue
 }
 
 /** A whole answer that is not JSON: health, logs, some refusals. */
-export interface TextResponse {
-  readonly type: 'text'
-  readonly code: number
-  readonly headers: Headers
+export interface TextResponse extends Answer<'text', number> {
   readonly text: string
 }
 
 /** An answer that goes on. Whoever stops reading early calls `close`. */
-export interface WatchResponse {
-  readonly type: 'watch'
-  readonly code: 200
-  readonly headers: Headers
+export interface WatchResponse extends Answer<'watch', 200> {
   readonly events: AsyncIterable<WatchRecord>
   /** The line of an event as it goes over the wire; made once for all watchers that see it alike. */
   encode(record: WatchRecord): Uint8Array
@@ -51,20 +48,14 @@ export interface WatchResponse {
 }
 
 /** An answer that goes on as bytes: a log that is followed. */
-export interface StreamResponse {
-  readonly type: 'stream'
-  readonly code: 200
-  readonly headers: Headers
+export interface StreamResponse extends Answer<'stream', 200> {
   readonly chunks: AsyncIterable<Uint8Array>
   /** Called when the reader is gone, also while nothing comes. */
   close?(): void
 }
 
 /** The connection goes over to somebody else: the other end of a terminal. */
-export interface UpgradeResponse {
-  readonly type: 'upgrade'
-  readonly code: 101
-  readonly headers: Headers
+export interface UpgradeResponse extends Answer<'upgrade', 101> {
   readonly backend: Duplex
   /** What it has sent already. */
   readonly head: Uint8Array

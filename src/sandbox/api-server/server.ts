@@ -2,12 +2,12 @@ import type { Clock } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
 import { ServerAdmission } from './admission/admission.ts'
 import type { WebhookTransport } from './admission/webhook-transport.ts'
-import { Authenticator } from './auth/authenticator.ts'
 import { TokenIssuer } from './auth/token-issuer.ts'
 import { bootstrap } from './bootstrap.ts'
 import type { ApiContext } from './context.ts'
 import { GarbageCollector } from './controllers/garbage-collector.ts'
 import { NamespaceController } from './controllers/namespace-controller.ts'
+import type { StoreController } from './controllers/store-controller.ts'
 import { DefinitionController } from './crd/definition-controller.ts'
 import { OpenApi } from './discovery/open-api.ts'
 import { pathHandler } from './discovery/paths.ts'
@@ -17,8 +17,7 @@ import { indexedFields, indexValues } from './handlers/list-objects.ts'
 import { type NodeProxy, noNodes } from './node-proxy.ts'
 import { Registry } from './registry/registry.ts'
 import type { ApiRequest, ApiResponse, UserInfo } from './request.ts'
-import { Expiry } from './store/expiry.ts'
-import { Store, type StoreDump, type StoreOptions } from './store/store.ts'
+import { Store, type StoreDump } from './store/store.ts'
 import { WatchHub } from './watch/watch-hub.ts'
 
 export interface ServerOptions {
@@ -31,13 +30,8 @@ export interface ServerOptions {
   readonly transport: WebhookTransport
   readonly nodes?: NodeProxy
   readonly managedFields?: boolean
-  readonly store?: StoreOptions
   /** Events that a watch may fall behind before it is cut. */
   readonly watchBound?: number
-  /** Host and port that clients reach, once known. */
-  readonly address?: () => string
-  /** Called with what a controller of the server could not do. It is tried again with the next change. */
-  readonly onControllerError?: (controller: string, key: string, error: unknown) => void
 }
 
 /** What the server is at a moment, as plain JSON: enough to go on from in another process. */
@@ -53,13 +47,13 @@ export class ApiServer {
   readonly faults: Faults
   readonly context: ApiContext
   private readonly paths: PathHandler
-  private readonly controllers: { idle?(): Promise<void>; close(): void }[]
+  private readonly controllers: StoreController[]
 
   constructor(options: ServerOptions, restored?: ServerSnapshot) {
     this.context = makeContext(options, restored)
     this.faults = new Faults(options.random)
-    this.controllers = startControllers(this.context, options, restored !== undefined)
-    this.paths = pathHandler(new OpenApi(this.context.registry), options.address ?? (() => '127.0.0.1'))
+    this.controllers = startControllers(this.context, restored !== undefined)
+    this.paths = pathHandler(new OpenApi(this.context.registry))
     bootstrap(this.context)
   }
 
@@ -80,7 +74,7 @@ export class ApiServer {
     let revision = -1
     while (revision !== this.context.store.revision) {
       revision = this.context.store.revision
-      for (const controller of this.controllers) await controller.idle?.()
+      for (const controller of this.controllers) await controller.idle()
     }
   }
 
@@ -96,7 +90,7 @@ export class ApiServer {
 
 function makeContext(options: ServerOptions, restored: ServerSnapshot | undefined): ApiContext {
   const { clock, random, uuid, caPem, transport, watchBound } = options
-  const store = new Store(options.store)
+  const store = new Store()
   for (const storage of Object.keys(indexedFields)) store.defineIndex(storage, indexValues(storage)!)
   if (restored) store.restore(restored.store)
   const tokens = new TokenIssuer(store, clock, restored?.tokenKeyPem)
@@ -104,29 +98,15 @@ function makeContext(options: ServerOptions, restored: ServerSnapshot | undefine
     ...{ store, clock, random, uuid, caPem, tokens },
     registry: new Registry(),
     hub: new WatchHub(store, { clock, indexValues, ...(watchBound === undefined ? {} : { bound: watchBound }) }),
-    authenticator: new Authenticator(tokens),
     admission: new ServerAdmission({ store, transport, uuid }, random),
     nodes: options.nodes ?? noNodes,
     managedFields: options.managedFields ?? true,
   }
 }
 
-function startControllers(
-  context: ApiContext,
-  { onControllerError }: ServerOptions,
-  restored: boolean,
-): { idle?(): Promise<void>; close(): void }[] {
-  const failed = (controller: string) => (key: string, error: unknown) => {
-    if (onControllerError) onControllerError(controller, key, error)
-    // Said where Node.js says such things: the server goes on, and tries again with the next change.
-    else process.emitWarning(`${controller}: ${key}: ${error instanceof Error ? error.stack : String(error)}`)
-  }
-  const collector = new GarbageCollector(context, failed('garbage collector'))
-  const namespaces = new NamespaceController(context, failed('namespaces'))
-  const crds = new DefinitionController(context, failed('definitions'))
-  if (restored) {
-    collector.scan()
-    crds.scan()
-  }
-  return [collector, namespaces, crds, new Expiry(context.store, '/events', context.clock)]
+function startControllers(context: ApiContext, restored: boolean): StoreController[] {
+  const collector = new GarbageCollector(context)
+  const crds = new DefinitionController(context)
+  if (restored) for (const controller of [collector, crds]) controller.scan()
+  return [collector, new NamespaceController(context), crds]
 }

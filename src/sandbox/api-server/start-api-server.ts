@@ -13,7 +13,7 @@ import { kubeconfig } from './http/kubeconfig.ts'
 import type { UserInfo } from './request.ts'
 import { ApiServer, type InProcessClient, type ServerOptions, type ServerSnapshot } from './server.ts'
 
-export interface StartOptions extends Partial<Omit<ServerOptions, 'caPem' | 'transport' | 'address'>> {
+export interface StartOptions extends Partial<Omit<ServerOptions, 'caPem' | 'transport'>> {
   /** 0 for any that is free. */
   readonly port?: number
   /** A loopback address unless said otherwise. */
@@ -54,7 +54,6 @@ export async function startApiServer(options: StartOptions = {}): Promise<Runnin
     ? await CertificateAuthority.restore(options.restore.authority)
     : await CertificateAuthority.create('kubernetes-ca', now)
   const host = options.host ?? '127.0.0.1'
-  let url = ''
   const server = new ApiServer(
     {
       ...options,
@@ -63,12 +62,11 @@ export async function startApiServer(options: StartOptions = {}): Promise<Runnin
       uuid: options.uuid ?? randomUUID,
       caPem: authority.certificatePem,
       transport: httpsTransport(),
-      address: () => new URL(url).host,
     },
     options.restore,
   )
   const listener = await listen(server, authority, options, host, now)
-  url = `https://${host}:${(listener.address() as AddressInfo).port}`
+  const url = `https://${host}:${(listener.address() as AddressInfo).port}`
   const adminCertificate = await authority.client('kubernetes-admin', ['system:masters'], now)
   await server.idle()
   return {

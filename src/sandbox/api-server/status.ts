@@ -37,10 +37,6 @@ export interface GroupResource {
   /** The plural: `pods`. */
   resource: string
 }
-export interface GroupKind {
-  group: string
-  kind: string
-}
 
 /** A refusal of the API server: serve `status` with the HTTP code `status.code`. */
 export class ApiStatusError extends Error {
@@ -57,42 +53,30 @@ const withGroup = (name: string, group: string): string => (group === '' ? name 
 const resourceText = ({ resource, group }: GroupResource): string => withGroup(resource, group)
 
 /** Details leave out what is empty. */
-const detailsOf = (group: string, kind: string, name: string, more: StatusDetails = {}): StatusDetails => ({
+const detailsOf = (group: string, kind: string, name: string): StatusDetails => ({
   ...(name ? { name } : {}),
   ...(group ? { group } : {}),
   ...(kind ? { kind } : {}),
-  ...more,
 })
 
-function failure(
-  code: number,
-  reason: string,
-  message: string,
-  details?: StatusDetails,
-  options?: ErrorOptions,
-): ApiStatusError {
+function failure(code: number, reason: string, message: string, details?: StatusDetails, cause?: Error) {
   const common = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message } as const
   const more = { ...(reason === '' ? {} : { reason }), ...(details === undefined ? {} : { details }) }
-  return new ApiStatusError({ ...common, ...more, code }, options)
+  return new ApiStatusError({ ...common, ...more, code }, cause && { cause })
 }
 
 /** A refusal that names the resource and the object. */
-const about = (
-  code: number,
-  reason: string,
-  { group, resource }: GroupResource,
-  name: string,
-  message: string,
-): ApiStatusError => failure(code, reason, message, detailsOf(group, resource, name))
+const about = (code: number, reason: string, { group, resource }: GroupResource, name: string, message: string) =>
+  failure(code, reason, message, detailsOf(group, resource, name))
 
-export const notFound = (resource: GroupResource, name: string): ApiStatusError =>
+export const notFound = (resource: GroupResource, name: string) =>
   about(404, 'NotFound', resource, name, `${resourceText(resource)} ${quoted(name)} not found`)
 
-export const alreadyExists = (resource: GroupResource, name: string): ApiStatusError =>
+export const alreadyExists = (resource: GroupResource, name: string) =>
   about(409, 'AlreadyExists', resource, name, `${resourceText(resource)} ${quoted(name)} already exists`)
 
 /** `Operation cannot be fulfilled on pods "x": <problem>`. */
-export const conflict = (resource: GroupResource, name: string, problem: string): ApiStatusError => {
+export const conflict = (resource: GroupResource, name: string, problem: string) => {
   const what = `${resourceText(resource)} ${quoted(name)}`
   return about(409, 'Conflict', resource, name, `Operation cannot be fulfilled on ${what}: ${problem}`)
 }
@@ -102,76 +86,70 @@ export const STALE_OBJECT =
   'the object has been modified; please apply your changes to the latest version and try again'
 
 /** The 409 of server-side apply: a cause for each field that another manager owns. */
-export const applyConflict = (causes: StatusCause[], message: string): ApiStatusError =>
-  failure(409, 'Conflict', message, { causes })
+export const applyConflict = (causes: StatusCause[], message: string) => failure(409, 'Conflict', message, { causes })
 
 /** `Pod "x" is invalid: <issues>`; the group is written behind the kind (`Deployment.apps`). */
-export function invalid({ kind, group }: GroupKind, name: string, issues: readonly FieldIssue[]): ApiStatusError {
+export function invalid(
+  { kind, group }: { kind: string; group: string },
+  name: string,
+  issues: readonly FieldIssue[],
+): ApiStatusError {
   const causes = issues.map((issue) => ({ reason: issue.type, message: issueBody(issue), field: issue.field }))
   const message = `${withGroup(kind, group)} ${quoted(name)} is invalid: ${issuesText(issues)}`
-  return failure(422, 'Invalid', message, detailsOf(group, kind, name, { causes }))
+  return failure(422, 'Invalid', message, { ...detailsOf(group, kind, name), causes })
 }
 
 /** 422 for a patch that does not fit the object. The server keeps the reason to itself; here it is the error's cause. */
-export const unprocessable = (cause: Error): ApiStatusError =>
-  failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {}, { cause })
+export const unprocessable = (cause: Error) =>
+  failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {}, cause)
 
-export const badRequest = (message: string): ApiStatusError => failure(400, 'BadRequest', message)
+export const badRequest = (message: string) => failure(400, 'BadRequest', message)
 
 /** 401: no credentials, or none that are valid. */
-export const unauthorized = (): ApiStatusError => failure(401, 'Unauthorized', 'Unauthorized')
+export const unauthorized = () => failure(401, 'Unauthorized', 'Unauthorized')
 
 /** `pods "x" is forbidden: <problem>`. */
-export const forbidden = (resource: GroupResource, name: string, problem: string): ApiStatusError => {
+export const forbidden = (resource: GroupResource, name: string, problem: string) => {
   const object = name === '' ? '' : ` ${quoted(name)}`
   return about(403, 'Forbidden', resource, name, `${resourceText(resource)}${object} is forbidden: ${problem}`)
 }
 
-/** `patch is not supported on resources of kind "pods"`. */
-export const methodNotSupported = (resource: GroupResource, action: string): ApiStatusError => {
-  const message = `${action} is not supported on resources of kind ${quoted(resourceText(resource))}`
-  return about(405, 'MethodNotAllowed', resource, '', message)
-}
-
-/** 405 for a path whose method nothing serves; the server does not name the resource then. */
-export const methodNotAllowed = (): ApiStatusError =>
+/** 405 for a path whose method nothing serves. */
+export const methodNotAllowed = () =>
   failure(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {})
 
-export const unsupportedMediaType = (accepted: readonly string[]): ApiStatusError =>
-  failure(
-    415,
-    'UnsupportedMediaType',
-    `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
-  )
+export const unsupportedMediaType = (accepted: readonly string[]) => {
+  const types = accepted.join(', ')
+  const message = `the body of the request was in an unknown format - accepted media types include: ${types}`
+  return failure(415, 'UnsupportedMediaType', message)
+}
 
 /** 410 Expired: the resourceVersion of a list or watch is too old. */
-export const expired = (message: string): ApiStatusError => failure(410, 'Expired', message)
+export const expired = (message: string) => failure(410, 'Expired', message)
 
-export const tooManyRequests = (message: string, retryAfterSeconds: number): ApiStatusError =>
+export const tooManyRequests = (message: string, retryAfterSeconds: number) =>
   failure(429, 'TooManyRequests', message, { retryAfterSeconds })
 
-export const serviceUnavailable = (message: string): ApiStatusError => failure(503, 'ServiceUnavailable', message)
+export const serviceUnavailable = (message: string) => failure(503, 'ServiceUnavailable', message)
 
 /** 504 `Timeout: <message>`: the operation may still complete. */
-export const timeout = (message: string, retryAfterSeconds: number): ApiStatusError =>
-  failure(504, 'Timeout', `Timeout: ${message}`, { retryAfterSeconds })
+export const timeout = (message: string, details: StatusDetails) =>
+  failure(504, 'Timeout', `Timeout: ${message}`, details)
 
 /** 500 for an error that no handler knows: its text is the message, without a reason. */
-export const internalFailure = (message: string): ApiStatusError => failure(500, '', message)
+export const internalFailure = (message: string) => failure(500, '', message)
 
-export const internalError = (problem: string): ApiStatusError =>
+export const internalError = (problem: string) =>
   failure(500, 'InternalError', `Internal error occurred: ${problem}`, { causes: [{ message: problem }] })
 
-export const requestEntityTooLarge = (message: string): ApiStatusError =>
+export const requestEntityTooLarge = (message: string) =>
   failure(413, 'RequestEntityTooLarge', `Request entity too large: ${message}`)
 
 /** The 404 for a path below a group or version that no resource has; kubectl prints its message. */
-export const pathNotFound = (): ApiStatusError =>
-  failure(404, 'NotFound', 'the server could not find the requested resource', {})
+export const pathNotFound = () => failure(404, 'NotFound', 'the server could not find the requested resource', {})
 
-/** What a delete without an object to return answers. */
-export const success = (details?: StatusDetails): Status => ({
+/** The answer where there is no object to give: to a delete, without a code, or to a creation. */
+export const success = (more: JsonObject): JsonObject => ({
   ...{ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' },
-  ...(details === undefined ? {} : { details }),
-  code: 200,
+  ...more,
 })

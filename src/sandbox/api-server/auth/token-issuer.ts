@@ -10,7 +10,7 @@ import {
 import type { Clock } from '../../../base/clock.ts'
 import type { KubeObject } from '../kube-object.ts'
 import type { UserInfo } from '../request.ts'
-import { type JsonObject, listOf, objectOf, textOf } from '../schema/json.ts'
+import { type JsonObject, type JsonValue, listOf, objectOf, textOf } from '../schema/json.ts'
 import type { Store } from '../store/store.ts'
 
 const issuer = 'https://kubernetes.default.svc.cluster.local'
@@ -105,18 +105,15 @@ export class TokenIssuer {
 
   private isAlive({ namespace, serviceaccount, pod, node }: JsonObject): boolean {
     const home = textOf(namespace)
-    if (!this.exists('/serviceaccounts', home, objectOf(serviceaccount))) return false
+    if (!this.exists('/serviceaccounts', home, serviceaccount)) return false
     // The node of a bound pod is named, not bound to: the pod is.
-    if (pod !== undefined) return this.exists('/pods', home, objectOf(pod))
-    return node === undefined || this.exists('/nodes', '', objectOf(node))
+    if (pod !== undefined) return this.exists('/pods', home, pod)
+    return node === undefined || this.exists('/nodes', '', node)
   }
 
-  private exists(storage: string, namespace: string, { name, uid }: JsonObject): boolean {
-    const found = this.store.get(storage, namespace, textOf(name))
-    if (!found || found.metadata.uid !== uid) return false
-    // A pod that is being deleted keeps its token for a minute more, as in Kubernetes.
-    const { deletionTimestamp } = found.metadata
-    return deletionTimestamp === undefined || this.clock.now() < Date.parse(deletionTimestamp) + 60_000
+  private exists(storage: string, namespace: string, reference: JsonValue | undefined): boolean {
+    const { name, uid } = objectOf(reference)
+    return this.store.get(storage, namespace, textOf(name))?.metadata.uid === uid
   }
 }
 

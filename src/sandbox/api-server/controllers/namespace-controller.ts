@@ -52,33 +52,12 @@ export class NamespaceController extends StoreController {
           await deleteBySystem(this.context, resource, object, 'Background')
     const namespace = store.get(namespaces, '', name)
     if (!namespace) return
-    const remaining = store
-      .resourceNames()
-      .filter((storage) => storage !== namespaces && store.count(storage, name) > 0)
-    if (remaining.length > 0) return this.report(namespace, remaining)
+    // The last of it to go calls again.
+    if (store.resourceNames().some((storage) => storage !== namespaces && store.count(storage, name) > 0)) return
     const finalizers = listOf(objectOf(namespace['spec'])['finalizers']).filter((one) => one !== 'kubernetes')
     const next = { ...namespace, spec: finalizers.length > 0 ? { finalizers } : {} }
     if (finalizers.length + (namespace.metadata.finalizers ?? []).length === 0)
       store.delete(namespaces, namespace, next)
     else if (!sameJson(namespace['spec'], next.spec)) store.update(namespaces, namespace, next)
-  }
-
-  /** Says on the namespace what it waits for. */
-  private report(namespace: KubeObject, remaining: readonly string[]): void {
-    const status = objectOf(namespace['status'])
-    const resources = remaining.map((storage) => {
-      const [group = '', plural = ''] = storage.split('/')
-      return `${plural}.${group} has ${this.context.store.count(storage, namespace.metadata.name)} resource instances`
-    })
-    const before = objectOf(listOf(status['conditions'])[0])
-    const condition = {
-      type: 'NamespaceContentRemaining',
-      status: 'True',
-      reason: 'SomeResourcesRemain',
-      message: `Some resources are remaining: ${resources.join(', ')}`,
-      lastTransitionTime: before['lastTransitionTime'] ?? timestamp(this.context.clock.now()),
-    }
-    if (sameJson(before, condition)) return
-    this.context.store.update(namespaces, namespace, { ...namespace, status: { ...status, conditions: [condition] } })
   }
 }

@@ -4,8 +4,6 @@ import type { StoreEvent } from '../store/history.ts'
 /** How many pieces of work are done before others get their turn. */
 const batch = 64
 
-export type Failed = (key: string, error: unknown) => void
-
 /**
  * What follows from changes of the store: each key once however often it is added, in the order of adding, never inside
  * the write that led to it. Every write of the work is a change again, and may add more.
@@ -13,14 +11,12 @@ export type Failed = (key: string, error: unknown) => void
 export abstract class StoreController {
   protected readonly context: ApiContext
   private readonly pending = new Set<string>()
-  private readonly failed: Failed
   private running = false
   private closed = false
   private idleWaiters: (() => void)[] = []
 
-  constructor(context: ApiContext, failed: Failed) {
+  constructor(context: ApiContext) {
     this.context = context
-    this.failed = failed
     context.store.listen((storage, event) => this.observe(storage, event))
   }
 
@@ -53,7 +49,9 @@ export abstract class StoreController {
       try {
         await this.work(key)
       } catch (error) {
-        this.failed(key, error)
+        // Said where Node.js says such things: the server goes on, and tries again with the next change.
+        const what = error instanceof Error ? error.stack : String(error)
+        process.emitWarning(`${this.constructor.name}: ${key}: ${what}`)
       }
       if (++done % batch === 0) await new Promise((resolve) => setImmediate(resolve))
     }

@@ -4,11 +4,7 @@ import { apiVersionOf, type Resource, type SubresourceSpec } from '../registry/r
 import type { JsonObject } from '../schema/json.ts'
 
 /** `/api`: the versions of the core group. */
-export const coreVersions = (address: string): JsonObject => ({
-  kind: 'APIVersions',
-  versions: ['v1'],
-  serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: address }],
-})
+export const coreVersions = { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [] }
 
 /** `/apis`: every other group. */
 export const groupList = (registry: Registry): JsonObject => ({

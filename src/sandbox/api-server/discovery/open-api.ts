@@ -7,7 +7,7 @@ import { openApiDocument, openApiIndex, openApiPath } from '../schema/open-api-d
 export class OpenApi {
   private readonly registry: Registry
   private generation = -1
-  private readonly documents = new Map<string, { text: string; hash: string }>()
+  private readonly documents = new Map<string, string>()
 
   constructor(registry: Registry) {
     this.registry = registry
@@ -19,7 +19,7 @@ export class OpenApi {
   }
 
   /** The document at `/openapi/v3/PATH` as JSON text; undefined for a path that there is not. */
-  document(path: string): { text: string; hash: string } | undefined {
+  document(path: string): string | undefined {
     const { registry, documents } = this
     const served = this.groupVersions().find(({ group, version }) => openApiPath(group, version) === path)
     if (!served) return undefined
@@ -31,10 +31,7 @@ export class OpenApi {
       subresources: resource.subresources.map(({ name }) => name),
       ...(resource.custom ? { schema: resource.custom.schema.schema } : {}),
     }))
-    const found = documents.get(path) ?? {
-      text: JSON.stringify(openApiDocument(group, version, resources)),
-      hash: this.hash(group, version),
-    }
+    const found = documents.get(path) ?? JSON.stringify(openApiDocument(group, version, resources))
     documents.set(path, found)
     return found
   }

@@ -1,5 +1,6 @@
 import { parse } from 'yaml'
 import type { ResourceCall } from '../context.ts'
+import { invalidValue } from '../field-issue.ts'
 import type { KubeObject } from '../kube-object.ts'
 import { decodeProtobuf, ProtobufError } from '../protobuf/decode.ts'
 import type { Resource } from '../registry/resource.ts'
@@ -81,7 +82,7 @@ export function decodeObject(call: ResourceCall, options: WriteOptions): KubeObj
     )
   if (kind !== expected.kind && resource.custom)
     throw invalid({ group: resource.group, kind: resource.kind }, textOf((body['metadata'] as JsonObject)?.['name']), [
-      { type: 'FieldValueInvalid', field: 'kind', value: kind, detail: `must be ${resource.kind}` },
+      invalidValue('kind', kind, `must be ${resource.kind}`),
     ])
   if (kind !== expected.kind)
     throw badRequest(`${textOf(kind)} in version ${JSON.stringify(apiVersion)} cannot be handled as a ${expected.kind}`)

@@ -76,7 +76,7 @@ async function tryDelete(call: ResourceCall, name: string, options: DeleteOption
   if (!stored) throw notFound(groupResource(resource), name)
   checkPreconditions(resource, stored.metadata, options)
   const oldObject = fromStorage(resource, stored)
-  const asked = admissionFor(call, 'DELETE', { name, oldObject, options })
+  const asked = admissionFor(call, 'DELETE', { name, oldObject }, options)
   await context.admission.mutate(asked)
   await context.admission.validate(asked)
   const marked = marking(call, stored, options)

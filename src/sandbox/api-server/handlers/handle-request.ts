@@ -127,9 +127,7 @@ const handlers: Record<string, Handler> = {
     if (!gone || behaviourOf(resource).returnsDeleted) return answer(call, 200, object)
     const { name, uid = '' } = object.metadata
     const group = resource.group === '' ? {} : { group: resource.group }
-    // The server leaves the code out here.
-    const { code: _, ...status } = success({ name, ...group, kind: resource.plural, uid })
-    return json(200, status as unknown as JsonObject)
+    return json(200, success({ details: { name, ...group, kind: resource.plural, uid } }))
   },
   deletecollection: async (call) => listAnswer(call, await deleteCollection(call, deletion(call))),
 }

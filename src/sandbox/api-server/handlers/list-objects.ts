@@ -109,9 +109,8 @@ export function parseRevision(text: string): number {
 export function checkNotAhead({ context }: ResourceCall, revision: number): void {
   const current = context.store.revision
   if (revision <= current) return
-  const { status } = timeout(`Too large resource version: ${revision}, current: ${current}`, 1)
   const causes = [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }]
-  throw new ApiStatusError({ ...status, details: { ...status.details, causes } })
+  throw timeout(`Too large resource version: ${revision}, current: ${current}`, { causes, retryAfterSeconds: 1 })
 }
 
 /** The objects as they are now among which a selection can find something, in order. */

@@ -1,4 +1,4 @@
-import { type FieldIssue, notSupported } from '../field-issue.ts'
+import { type FieldIssue, forbiddenField, notSupported, required } from '../field-issue.ts'
 import { isTrue } from '../http/request-info.ts'
 import { deepFreeze } from '../kube-object.ts'
 import { type JsonObject, listOf, objectOf, textOf } from '../schema/json.ts'
@@ -13,7 +13,7 @@ function refuse(kind: string, issues: readonly (FieldIssue | false)[]): void {
 }
 
 const forbidden = (isWrong: boolean, field: string, detail: string): FieldIssue | false =>
-  isWrong && { type: 'FieldValueForbidden', field, detail }
+  isWrong && forbiddenField(field, detail)
 
 const oneOf = (field: string, value: string, values: readonly string[]): FieldIssue | false =>
   !values.includes(value) && notSupported(field, value, values)
@@ -37,24 +37,16 @@ export function listOptions(query: URLSearchParams, watch: boolean): ListOptions
   const match = query.get(field) ?? ''
   const resourceVersion = query.get('resourceVersion') ?? ''
   const initial = query.get('sendInitialEvents')
+  const isUnguarded = watch && initial !== null && match !== 'NotOlderThan'
   refuse('ListOptions', [
     oneOf(field, match, ['Exact', 'NotOlderThan', '']),
-    ...(watch
-      ? [
-          forbidden(
-            initial !== null && match !== 'NotOlderThan',
-            field,
-            'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
-          ),
-        ]
-      : [
-          forbidden(
-            match !== '' && resourceVersion === '',
-            field,
-            'resourceVersionMatch is forbidden unless resourceVersion is provided',
-          ),
-          forbidden(initial !== null, 'sendInitialEvents', 'sendInitialEvents is forbidden for list'),
-        ]),
+    forbidden(isUnguarded, field, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'),
+    forbidden(
+      !watch && match !== '' && resourceVersion === '',
+      field,
+      'resourceVersionMatch is forbidden unless resourceVersion is provided',
+    ),
+    forbidden(!watch && initial !== null, 'sendInitialEvents', 'sendInitialEvents is forbidden for list'),
   ])
   return {
     labelSelector: query.get('labelSelector') ?? '',
@@ -86,13 +78,8 @@ export interface WriteOptions {
   readonly object: JsonObject
 }
 
-const isDryRun = (values: readonly string[]): FieldIssue | false =>
-  values.some((value) => value !== 'All') && {
-    type: 'FieldValueNotSupported',
-    field: 'dryRun',
-    value: [...values],
-    detail: 'supported values: "All"',
-  }
+const dryRunIssue = (values: string[]): FieldIssue | false =>
+  values.some((value) => value !== 'All') && notSupported('dryRun', values, ['All'])
 
 /** @throws {ApiStatusError} 422 for a value that there is not */
 export function writeOptions(query: URLSearchParams, kind: 'Create' | 'Update' | 'Patch', apply = false): WriteOptions {
@@ -100,14 +87,9 @@ export function writeOptions(query: URLSearchParams, kind: 'Create' | 'Update' |
   const fieldValidation = query.get('fieldValidation') ?? ''
   const dryRun = query.getAll('dryRun')
   refuse(`${kind}Options`, [
-    apply &&
-      fieldManager === '' && {
-        type: 'FieldValueRequired',
-        field: 'fieldManager',
-        detail: 'is required for apply patch',
-      },
+    apply && fieldManager === '' && required('fieldManager', 'is required for apply patch'),
     forbidden(!apply && query.has('force'), 'force', 'may not be specified for non-apply patch'),
-    isDryRun(dryRun),
+    dryRunIssue(dryRun),
     oneOf('fieldValidation', fieldValidation, ['', 'Ignore', 'Strict', 'Warn']),
   ])
   return {
@@ -147,7 +129,7 @@ export function deleteOptions(query: URLSearchParams, body: JsonObject | undefin
   const grace = raw['gracePeriodSeconds']
   refuse('DeleteOptions', [
     propagation !== '' && oneOf('propagationPolicy', propagation, ['Foreground', 'Background', 'Orphan']),
-    isDryRun(dryRun),
+    dryRunIssue(dryRun),
   ])
   return {
     dryRun: dryRun.length > 0,

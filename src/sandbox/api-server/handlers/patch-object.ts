@@ -1,4 +1,4 @@
-import { groupResource, type ResourceCall } from '../context.ts'
+import type { ResourceCall } from '../context.ts'
 import type { KubeObject } from '../kube-object.ts'
 import { applyJsonPatch } from '../patch/json-patch.ts'
 import { applyMergePatch } from '../patch/merge-patch.ts'
@@ -6,7 +6,7 @@ import { applyServerSide } from '../patch/server-side-apply.ts'
 import { applyStrategicMergePatch } from '../patch/strategic-merge-patch.ts'
 import { builtInSchema } from '../schema/built-in-kinds.ts'
 import { type JsonObject, type JsonValue, objectOf, textOf } from '../schema/json.ts'
-import { badRequest, methodNotSupported, unsupportedMediaType } from '../status.ts'
+import { badRequest, methodNotAllowed, unsupportedMediaType } from '../status.ts'
 import { bodyObject, bodyValue, expectedType, knownFields, mediaType, reportUnknown } from './decode-body.ts'
 import { type WriteOptions, writeOptions } from './options.ts'
 import { withDefaults } from './prepare-object.ts'
@@ -57,7 +57,7 @@ function patcher(call: ResourceCall, type: string): (current: KubeObject) => Jso
   if (type === mergePatch) return (current) => applyMergePatch(current, patch) as JsonObject
   const { apiVersion, kind } = expectedType(call)
   const schema = builtInSchema(apiVersion, kind)
-  if (!schema) throw methodNotSupported(groupResource(call.resource), 'patch')
+  if (!schema) throw methodNotAllowed()
   return (current) => applyStrategicMergePatch(current, patch, schema)
 }
 

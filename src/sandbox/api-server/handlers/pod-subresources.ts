@@ -1,7 +1,7 @@
 import { groupResource, namespaceOf, type ResourceCall, timestamp } from '../context.ts'
 import type { KubeObject } from '../kube-object.ts'
 import { type ApiResponse, json, text } from '../request.ts'
-import { clone, type JsonObject, listOf, objectOf, textOf } from '../schema/json.ts'
+import { clone, listOf, objectOf, textOf } from '../schema/json.ts'
 import { badRequest, conflict, notFound, success } from '../status.ts'
 import { decodeObject } from './decode-body.ts'
 import { writeOptions } from './options.ts'
@@ -23,7 +23,7 @@ export async function handleBinding(call: ResourceCall): Promise<ApiResponse> {
   if (node === '') throw badRequest('target.name: Required value')
   const produce = (current: KubeObject | undefined): KubeObject => bound(call, current!, binding, node)
   await updateObject(call, { name: call.info.name, produce, isWhole: true }, options)
-  return json(201, { ...success(), code: 201 } as unknown as JsonObject)
+  return json(201, success({ code: 201 }))
 }
 
 function bound({ context }: ResourceCall, current: KubeObject, { metadata }: KubeObject, node: string): KubeObject {

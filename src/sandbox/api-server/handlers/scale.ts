@@ -1,4 +1,5 @@
 import type { ResourceCall } from '../context.ts'
+import { invalidValue } from '../field-issue.ts'
 import type { KubeObject } from '../kube-object.ts'
 import { type ApiResponse, json } from '../request.ts'
 import { type JsonObject, numberOf, objectOf, textOf } from '../schema/json.ts'
@@ -45,12 +46,7 @@ function withReplicas(current: KubeObject, scale: KubeObject): KubeObject {
   const replicas = numberOf(objectOf(scale['spec'])['replicas'])
   if (replicas < 0)
     throw invalid({ group: 'autoscaling', kind: 'Scale' }, current.metadata.name, [
-      {
-        type: 'FieldValueInvalid',
-        field: 'spec.replicas',
-        value: replicas,
-        detail: 'must be greater than or equal to 0',
-      },
+      invalidValue('spec.replicas', replicas, 'must be greater than or equal to 0'),
     ])
   const spec: JsonObject = { ...objectOf(current['spec']), replicas }
   return { ...current, spec, metadata: { ...current.metadata, resourceVersion, uid } }

@@ -1,5 +1,6 @@
 import type { BoundObject } from '../auth/token-issuer.ts'
 import { type ResourceCall, timestamp } from '../context.ts'
+import { invalidValue } from '../field-issue.ts'
 import type { KubeObject } from '../kube-object.ts'
 import { type ApiResponse, json } from '../request.ts'
 import { type JsonObject, listOf, numberOf, objectOf, textOf } from '../schema/json.ts'
@@ -17,12 +18,7 @@ export function handleTokenRequest(call: ResourceCall): ApiResponse {
   const seconds = spec['expirationSeconds'] === undefined ? 3600 : numberOf(spec['expirationSeconds'])
   if (seconds < 600)
     throw invalid({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, '', [
-      {
-        type: 'FieldValueInvalid',
-        field: 'spec.expirationSeconds',
-        value: seconds,
-        detail: 'may not specify a duration less than 10 minutes',
-      },
+      invalidValue('spec.expirationSeconds', seconds, 'may not specify a duration less than 10 minutes'),
     ])
   const { tokens, clock, uuid } = call.context
   const given = listOf(spec['audiences']).map(textOf)
@@ -68,7 +64,7 @@ export function handleTokenReview(call: ResourceCall): ApiResponse {
   const review = decodeObject(call, writeOptions(call.query, 'Create'))
   const { token, audiences } = objectOf(review['spec'])
   const wanted = listOf(audiences).map(textOf)
-  const verified = call.context.authenticator.token(textOf(token), wanted.length > 0 ? wanted : undefined)
+  const verified = call.context.tokens.verify(textOf(token), wanted.length > 0 ? wanted : undefined)
   const status = verified
     ? { authenticated: true, user: userObject(verified.user), audiences: [...verified.audiences] }
     : { user: {}, error: 'invalid bearer token, token lookup failed' }

@@ -1,5 +1,6 @@
 import type { AdmissionRequest, Operation } from '../admission/admission-request.ts'
 import { groupResource, namespaceOf, type ResourceCall, timestamp } from '../context.ts'
+import { invalidValue } from '../field-issue.ts'
 import type { KubeObject } from '../kube-object.ts'
 import { behaviourOf } from '../registry/behaviour.ts'
 import { fromStorage, toStorage } from '../registry/version-conversion.ts'
@@ -29,24 +30,21 @@ import {
 import { randomSuffix } from './random-suffix.ts'
 import { withManagedFields } from './track-managed-fields.ts'
 
-interface Written {
-  name: string
-  object?: KubeObject | undefined
-  oldObject?: KubeObject | undefined
-  options: { object: JsonObject; dryRun: boolean }
-}
+type Written = Pick<AdmissionRequest, 'name'> & Partial<Pick<AdmissionRequest, 'object' | 'oldObject'>>
 
 /** What admission is asked about one write of a call. */
-export function admissionFor(call: ResourceCall, operation: Operation, written: Written): AdmissionRequest {
+export function admissionFor(
+  call: ResourceCall,
+  operation: Operation,
+  { name, object, oldObject }: Written,
+  { object: options, dryRun }: { object: JsonObject; dryRun: boolean },
+): AdmissionRequest {
   const { resource, subresource, user, warnings } = call
-  const { name, object, oldObject, options } = written
   return {
-    ...{ operation, resource, name, object, oldObject, user, warnings },
+    ...{ operation, resource, name, object, oldObject, options, dryRun, user, warnings },
     subresource: subresource?.name ?? '',
     objectType: expectedType(call),
     namespace: resource.storage === '/namespaces' ? name : namespaceOf(call),
-    options: options.object,
-    dryRun: options.dryRun,
   }
 }
 
@@ -61,7 +59,7 @@ export async function createObject(call: ResourceCall, sent: KubeObject, options
   const wanted = withDefaults(call.resource, placed(call, withoutSystemFields(sent)))
   // Before admission: what a webhook adds belongs to nobody.
   const draft = withManagedFields(call, undefined, wanted, options)
-  const asked = admissionFor(call, 'CREATE', { name: draft.metadata.name, object: draft, options })
+  const asked = admissionFor(call, 'CREATE', { name: draft.metadata.name, object: draft }, options)
   return storeNew(call, await call.context.admission.mutate(asked), options)
 }
 
@@ -86,7 +84,7 @@ async function storeNamed(call: ResourceCall, admitted: KubeObject, options: Wri
   const { name } = draft.metadata
   prepareForCreate(call, draft, timestamp(context.clock.now()))
   checkValid(call, draft)
-  await context.admission.validate(admissionFor(call, 'CREATE', { name, object: draft, options }))
+  await context.admission.validate(admissionFor(call, 'CREATE', { name, object: draft }, options))
   if (context.store.get(resource.storage, namespaceOf(call), name)) throw alreadyExists(groupResource(resource), name)
   if (Number(draft.metadata.resourceVersion ?? 0) !== 0)
     throw internalFailure('resourceVersion should not be set on objects to be created')
@@ -174,7 +172,7 @@ async function tryUpdate(call: ResourceCall, update: Update, options: WriteOptio
   // Before admission: what a webhook changes belongs to nobody.
   const object = update.tracksFields ? produced : withManagedFields(call, oldObject, produced, options)
   const operation = oldObject ? 'UPDATE' : 'CREATE'
-  const asked = admissionFor(call, operation, { name, object, oldObject, options })
+  const asked = admissionFor(call, operation, { name, object, oldObject }, options)
   const admitted = await context.admission.mutate(asked)
   if (!stored || !oldObject) return { object: await storeNew(call, admitted, options), created: true }
   checkPreconditions(call, admitted, oldObject)
@@ -183,7 +181,7 @@ async function tryUpdate(call: ResourceCall, update: Update, options: WriteOptio
   const prepare = subresource?.name === 'status' ? prepareForStatusUpdate : prepareForUpdate
   if (!update.isWhole) prepare(call, draft, oldObject)
   checkValid(call, draft, oldObject)
-  await context.admission.validate(admissionFor(call, 'UPDATE', { name, object: draft, oldObject, options }))
+  await context.admission.validate(admissionFor(call, 'UPDATE', { name, object: draft, oldObject }, options))
   return { object: commit(call, stored, oldObject, draft, options), created: false }
 }
 
@@ -202,7 +200,7 @@ function checkPreconditions({ resource }: ResourceCall, wanted: KubeObject, curr
   const detail = 'must be specified for an update'
   // The server says the resource where a kind would stand.
   throw invalid({ group: resource.group, kind: resource.plural }, name, [
-    { type: 'FieldValueInvalid', field: 'metadata.resourceVersion', value: 0, detail },
+    invalidValue('metadata.resourceVersion', 0, detail),
   ])
 }
 

@@ -1,5 +1,10 @@
 import type { X509Certificate } from 'node:crypto'
-import type { CertificateUser } from '../auth/authenticator.ts'
+
+/** What a client certificate says of its owner. */
+export interface CertificateUser {
+  commonName: string
+  organizations: readonly string[]
+}
 
 /** User and groups of a client certificate. */
 export function certificateUser({ subject }: X509Certificate): CertificateUser {

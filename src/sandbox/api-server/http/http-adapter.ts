@@ -54,8 +54,12 @@ export class HttpAdapter {
     const socket = incoming.socket as TLSSocket
     const certificate = socket.getPeerX509Certificate?.()
     // A certificate of another authority is as good as none.
-    const known = certificate && socket.authorized ? certificateUser(certificate) : undefined
-    return this.server.context.authenticator.request(incoming.headers.authorization, known)
+    if (certificate && socket.authorized) {
+      const { commonName, organizations } = certificateUser(certificate)
+      return { name: commonName, groups: [...organizations, 'system:authenticated'] }
+    }
+    const token = /^bearer +(\S+)$/i.exec(incoming.headers.authorization ?? '')?.[1]
+    return token === undefined ? undefined : this.server.context.tokens.verify(token)?.user
   }
 }
 

@@ -11,12 +11,8 @@ export class CompactedError extends Error {
   override readonly name = 'CompactedError'
 }
 
-export interface StoreOptions {
-  /** Changes that are kept at least for each resource, for watches that come back. Default 20,000. */
-  historyLimit?: number
-  /** Lists kept for reading in pages, so that a page costs the page and not the list. Default 32. */
-  snapshotLimit?: number
-}
+/** Lists kept for reading in pages, so that a page costs the page and not the list. */
+const snapshotLimit = 32
 
 /** What `Store.dump` gives and `Store.restore` takes: plain JSON. */
 export interface StoreDump {
@@ -42,12 +38,11 @@ export class Store {
   private readonly snapshots = new Map<string, readonly KubeObject[]>()
   private readonly indexes = new Map<string, IndexValues>()
   private readonly historyLimit: number
-  private readonly snapshotLimit: number
   private current = 1
 
-  constructor({ historyLimit = 20_000, snapshotLimit = 32 }: StoreOptions = {}) {
+  /** @param historyLimit changes that are kept at least for each resource, for watches that come back */
+  constructor(historyLimit = 20_000) {
     this.historyLimit = historyLimit
-    this.snapshotLimit = snapshotLimit
   }
 
   get revision(): number {
@@ -117,7 +112,7 @@ export class Store {
     // The one that was used last goes last, so that the oldest is evicted first.
     this.snapshots.delete(key)
     this.snapshots.set(key, found)
-    if (this.snapshots.size > this.snapshotLimit) this.snapshots.delete(this.snapshots.keys().next().value!)
+    if (this.snapshots.size > snapshotLimit) this.snapshots.delete(this.snapshots.keys().next().value!)
     return found
   }
 
