@@ -36,7 +36,7 @@ export interface ProfileStanding {
   passing?: boolean
 }
 
-/** One enforcer as the holdings see it. It rejects with a LoadFailure. */
+/** One enforcer as the listings see it. It rejects with a LoadFailure. */
 export interface Loader {
   load(name: string, content: string): Promise<void>
   unload(name: string): Promise<void>

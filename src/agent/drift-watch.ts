@@ -1,11 +1,11 @@
-import type { Holdings } from '../../actors/loaded-profile/holdings.ts'
+import type { EnforcerListings } from '../../actors/loaded-profile/enforcer-listings.ts'
 import type { WantedProfile } from '../../actors/loaded-profile/ports.ts'
 import type { KernelEnforcer } from '../api/enforcer.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
 
 export interface DriftWatchOptions {
-  holdings: Holdings
+  listings: EnforcerListings
   wanted: { entries(): Iterable<[key: string, wanted: WantedProfile]> }
   /** Called for each ArmorProfile of which not all is there. */
   onDrift(key: string): void
@@ -37,8 +37,8 @@ export class DriftWatch {
 
   /** @returns keys of the ArmorProfiles whose actors were notified */
   async check(): Promise<string[]> {
-    const { holdings, wanted, onDrift, onError } = this.#options
-    for (const { enforcer, error } of await holdings.refresh()) onError(enforcer, error)
+    const { listings, wanted, onDrift, onError } = this.#options
+    for (const { enforcer, error } of await listings.refresh()) onError(enforcer, error)
     const drifted: string[] = []
     for (const [key, one] of wanted.entries()) if (await this.#differs(one)) drifted.push(key)
     for (const key of drifted) onDrift(key)
@@ -58,10 +58,10 @@ export class DriftWatch {
 
   async #differs({ profile, leaving, contents, conflict }: WantedProfile): Promise<boolean> {
     if (conflict !== undefined) return false
-    const { holdings, onError } = this.#options
-    for (const enforcer of holdings.enforcers) {
+    const { listings, onError } = this.#options
+    for (const enforcer of listings.enforcers) {
       try {
-        const found = (await holdings.listing(enforcer)).get(profile)
+        const found = (await listings.listing(enforcer)).get(profile)
         if (found !== (leaving ? undefined : contents.get(enforcer)?.digest)) return true
       } catch (error) {
         onError(enforcer, error)

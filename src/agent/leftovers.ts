@@ -1,12 +1,12 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Holdings } from '../../actors/loaded-profile/holdings.ts'
+import type { EnforcerListings } from '../../actors/loaded-profile/enforcer-listings.ts'
 import { isLoadFailure } from '../../actors/loaded-profile/ports.ts'
 import type { KernelEnforcer } from '../api/enforcer.ts'
 import { profileOfLabel } from '../audit/enrich/profile-of-label.ts'
 
 export interface LeftoverOptions {
-  holdings: Holdings
+  listings: EnforcerListings
   /** Whether an ArmorProfile has the profile. Only right once all ArmorProfiles are known. */
   wanted: { has(profile: string): boolean }
   /** Names of profiles that processes of the node run in; see `confiningProfiles`. */
@@ -39,18 +39,18 @@ export async function removeLeftovers(options: LeftoverOptions): Promise<Leftove
     // An ArmorProfile may have come since the first look.
     if (options.wanted.has(profile)) continue
     if (why !== undefined) report.kept.push({ enforcer, profile, why })
-    else await remove(options.holdings, enforcer, profile, report)
+    else await remove(options.listings, enforcer, profile, report)
   }
   return report
 }
 
 async function unwanted({
-  holdings,
+  listings,
   wanted,
 }: LeftoverOptions): Promise<{ enforcer: KernelEnforcer; profile: string }[]> {
   const found: { enforcer: KernelEnforcer; profile: string }[] = []
-  for (const enforcer of holdings.enforcers)
-    for (const profile of (await holdings.listing(enforcer)).keys())
+  for (const enforcer of listings.enforcers)
+    for (const profile of (await listings.listing(enforcer)).keys())
       if (!wanted.has(profile)) found.push({ enforcer, profile })
   return found
 }
@@ -66,13 +66,13 @@ function useOf(
 }
 
 async function remove(
-  holdings: Holdings,
+  listings: EnforcerListings,
   enforcer: KernelEnforcer,
   profile: string,
   report: LeftoverReport,
 ): Promise<void> {
   try {
-    await holdings.unload(enforcer, profile)
+    await listings.unload(enforcer, profile)
     report.removed.push({ enforcer, profile })
   } catch (error) {
     if (!isLoadFailure(error)) throw error

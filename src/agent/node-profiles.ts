@@ -1,4 +1,4 @@
-import { Holdings } from '../../actors/loaded-profile/holdings.ts'
+import { EnforcerListings } from '../../actors/loaded-profile/enforcer-listings.ts'
 import type { ProfileStanding } from '../../actors/loaded-profile/ports.ts'
 import { type LoadedProfileMessage, type LoadedProfilePorts, loadedProfileFamily } from '../../actors/loaded-profile.ts'
 import type { ActorSystem, Family } from '../../actors/runtime/index.ts'
@@ -42,7 +42,7 @@ export class NodeProfiles {
   /** For the reflector of ArmorProfiles. */
   readonly handler: Handler<ArmorProfile>
   readonly #options: NodeProfilesOptions
-  readonly #holdings: Holdings
+  readonly #listings: EnforcerListings
   readonly #family: Family<LoadedProfileMessage>
   readonly #watch: DriftWatch
   readonly #log: StandingLog
@@ -53,13 +53,13 @@ export class NodeProfiles {
     const { wanted } = this
     const { strict = false, unreported } = options
     this.readiness = new Readiness({ wanted, strict, ...(unreported !== undefined && { unreported }) })
-    this.#holdings = new Holdings(options.loaders)
+    this.#listings = new EnforcerListings(options.loaders)
     this.#log = new StandingLog(options.logger)
     this.#family = options.system.family('loaded-profile', loadedProfileFamily(this.#ports()))
     this.handler = wanted.handler((key) => this.#family.of(key).tell({ type: 'changed' }))
     const { clock, random, period } = options
     this.#watch = new DriftWatch({
-      holdings: this.#holdings,
+      listings: this.#listings,
       wanted,
       onDrift: (key) => {
         this.#log.drifted(key)
@@ -94,7 +94,7 @@ export class NodeProfiles {
     return {
       wanted: (key) => this.wanted.get(key),
       wantedByOthers: (key, profile) => this.wanted.wantedByOthers(key, profile),
-      holdings: this.#holdings,
+      listings: this.#listings,
       report: (standing) => {
         this.readiness.set(standing)
         this.#log.set(standing)
@@ -113,7 +113,7 @@ export class NodeProfiles {
     if (!this.#listed) return
     const { confining, ofContainers } = this.#options
     try {
-      const report = await removeLeftovers({ holdings: this.#holdings, wanted: this.wanted, confining, ofContainers })
+      const report = await removeLeftovers({ listings: this.#listings, wanted: this.wanted, confining, ofContainers })
       this.#say(report)
       // One that came to be wanted while it was being removed is put back.
       if (report.removed.some(({ profile }) => this.wanted.has(profile))) await this.check()

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { Holdings } from '../../actors/loaded-profile/holdings.ts'
+import { EnforcerListings } from '../../actors/loaded-profile/enforcer-listings.ts'
 import { confiningProfiles, removeLeftovers } from '../../src/agent/leftovers.ts'
 import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
 import { FakeProfileLoader } from '../fakes/profile-loader.ts'
@@ -10,18 +10,18 @@ import { FakeProfileLoader } from '../fakes/profile-loader.ts'
 describe('profiles of policies that went while no agent was there', () => {
   let appArmor: FakeProfileLoader
   let seccomp: FakeProfileLoader
-  let holdings: Holdings
+  let listings: EnforcerListings
   beforeEach(() => {
     appArmor = new FakeProfileLoader('AppArmor')
     seccomp = new FakeProfileLoader('Seccomp')
-    holdings = new Holdings({ AppArmor: appArmor, BPF: new FakeProfileLoader('BPF'), Seccomp: seccomp })
+    listings = new EnforcerListings({ AppArmor: appArmor, BPF: new FakeProfileLoader('BPF'), Seccomp: seccomp })
     for (const loader of [appArmor, seccomp])
       for (const name of ['varmor-demo-wanted', 'varmor-demo-old', 'varmor-demo-confines', 'varmor-demo-made'])
         loader.texts.set(name, 'rules')
   })
   const sweep = (ofContainers: ReadonlySet<string> | undefined) =>
     removeLeftovers({
-      holdings,
+      listings,
       wanted: { has: (profile) => profile === 'varmor-demo-wanted' },
       confining: async () => new Set(['varmor-demo-confines']),
       ofContainers: () => ofContainers,

@@ -1,17 +1,17 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { Holdings } from '../../actors/loaded-profile/holdings.ts'
-import type { ProfileStanding } from '../../actors/loaded-profile/ports.ts'
-import { type LoadedProfileMessage, loadedProfileFamily } from '../../actors/loaded-profile.ts'
-import { type Family, Simulation } from '../../actors/runtime/index.ts'
-import { DriftWatch } from '../../src/agent/drift-watch.ts'
-import { WantedProfiles } from '../../src/agent/wanted-profiles.ts'
-import type { KernelEnforcer } from '../../src/api/enforcer.ts'
-import type { ArmorProfile } from '../../src/api/types.ts'
-import { AbsentLoader } from '../../src/enforcer/absent.ts'
-import { EnforcerError, type EnforcerErrorCode } from '../../src/enforcer/enforcer-error.ts'
-import type { ProfileLoader } from '../../src/enforcer/ports.ts'
-import { FakeProfileLoader } from '../fakes/profile-loader.ts'
+import { EnforcerListings } from '../../../actors/loaded-profile/enforcer-listings.ts'
+import type { ProfileStanding } from '../../../actors/loaded-profile/ports.ts'
+import { type LoadedProfileMessage, loadedProfileFamily } from '../../../actors/loaded-profile.ts'
+import { type Family, Simulation } from '../../../actors/runtime/index.ts'
+import { DriftWatch } from '../../../src/agent/drift-watch.ts'
+import { WantedProfiles } from '../../../src/agent/wanted-profiles.ts'
+import type { KernelEnforcer } from '../../../src/api/enforcer.ts'
+import type { ArmorProfile } from '../../../src/api/types.ts'
+import { AbsentLoader } from '../../../src/enforcer/absent.ts'
+import { EnforcerError, type EnforcerErrorCode } from '../../../src/enforcer/enforcer-error.ts'
+import type { ProfileLoader } from '../../../src/enforcer/ports.ts'
+import { FakeProfileLoader } from '../../fakes/profile-loader.ts'
 
 interface Spec {
   namespace?: string
@@ -81,7 +81,7 @@ class Node {
       const reason = lacking[fake.enforcer]
       return reason === undefined ? fake : new AbsentLoader(fake.enforcer, reason)
     }
-    const holdings = new Holdings({
+    const listings = new EnforcerListings({
       AppArmor: loader(this.appArmor),
       BPF: loader(this.bpf),
       Seccomp: loader(this.seccomp),
@@ -90,7 +90,7 @@ class Node {
     const ports = {
       wanted: (one: string) => wanted.get(one),
       wantedByOthers: (one: string, profile: string) => wanted.wantedByOthers(one, profile),
-      holdings,
+      listings,
       report: (standing: ProfileStanding) => {
         this.reports.push(standing)
         this.standings.set(standing.key, standing)
@@ -101,7 +101,7 @@ class Node {
     const { clock, random } = this.simulation
     const onDrift = (one: string) => void this.family.of(one).tell({ type: 'check' })
     this.watch = new DriftWatch({
-      holdings,
+      listings,
       wanted,
       onDrift,
       clock,
@@ -333,18 +333,18 @@ describe('a profile on a node', () => {
 
     it('is told from what the actors do while the listing is under way', async () => {
       const slow = new FakeProfileLoader('Seccomp')
-      const holdings = new Holdings({ AppArmor: node.appArmor, BPF: node.bpf, Seccomp: slow })
+      const listings = new EnforcerListings({ AppArmor: node.appArmor, BPF: node.bpf, Seccomp: slow })
       for (const name of ['varmor-a', 'varmor-b']) await slow.load(name, 'old')
-      await holdings.refresh()
+      await listings.refresh()
       const { list } = slow
       slow.list = async () => {
         const before = await list.call(slow)
-        await holdings.load('Seccomp', 'varmor-a', { content: 'new', digest: 'digest of new' })
-        await holdings.unload('Seccomp', 'varmor-b')
+        await listings.load('Seccomp', 'varmor-a', { content: 'new', digest: 'digest of new' })
+        await listings.unload('Seccomp', 'varmor-b')
         return before
       }
-      await holdings.refresh()
-      expect([...(await holdings.listing('Seccomp'))]).to.deep.equal([['varmor-a', 'digest of new']])
+      await listings.refresh()
+      expect([...(await listings.listing('Seccomp'))]).to.deep.equal([['varmor-a', 'digest of new']])
     })
 
     it('is not missed because one enforcer cannot be listed', async () => {

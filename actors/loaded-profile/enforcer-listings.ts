@@ -8,16 +8,16 @@ export type Listing = ReadonlyMap<string, string>
  * What the enforcers of a node hold, listed once for all its actors and kept up to date with what they do. What happens
  * behind their back shows after `refresh`.
  */
-export class Holdings {
-  readonly #shelves: ReadonlyMap<KernelEnforcer, Shelf>
+export class EnforcerListings {
+  readonly #listings: ReadonlyMap<KernelEnforcer, EnforcerListing>
 
   constructor(loaders: Readonly<Record<KernelEnforcer, Loader>>) {
     const entries = Object.entries(loaders) as [KernelEnforcer, Loader][]
-    this.#shelves = new Map(entries.map(([enforcer, loader]) => [enforcer, new Shelf(loader)]))
+    this.#listings = new Map(entries.map(([enforcer, loader]) => [enforcer, new EnforcerListing(loader)]))
   }
 
   get enforcers(): KernelEnforcer[] {
-    return [...this.#shelves.keys()]
+    return [...this.#listings.keys()]
   }
 
   /** @throws {LoadFailure} as a rejection, when the enforcer could not be listed yet */
@@ -35,18 +35,18 @@ export class Holdings {
 
   /** Lists all enforcers anew. @returns what went wrong; the listing of before stays then */
   async refresh(): Promise<{ enforcer: KernelEnforcer; error: unknown }[]> {
-    const results = await Promise.allSettled(Array.from(this.#shelves.values(), (shelf) => shelf.refresh()))
+    const results = await Promise.allSettled(Array.from(this.#listings.values(), (listing) => listing.refresh()))
     return results.flatMap((result, i) =>
       result.status === 'rejected' ? [{ enforcer: this.enforcers[i]!, error: result.reason as unknown }] : [],
     )
   }
 
-  #of(enforcer: KernelEnforcer): Shelf {
-    return this.#shelves.get(enforcer)!
+  #of(enforcer: KernelEnforcer): EnforcerListing {
+    return this.#listings.get(enforcer)!
   }
 }
 
-class Shelf {
+class EnforcerListing {
   readonly #loader: Loader
   #names: Map<string, string> | undefined
   #listing: Promise<void> | undefined

@@ -1,0 +1,163 @@
+import type { KernelEnforcer } from '../../src/api/enforcer.ts'
+import { backoff } from '../../src/base/backoff.ts'
+import type { Random } from '../../src/base/random.ts'
+import type { LoadFailure, ProfileStanding, WantedContent, WantedProfile } from './ports.ts'
+
+export interface LoadedProfileTiming {
+  /** First and longest delay after a failure that passes. Default 1,000 and 60,000. */
+  backoffFirst: number
+  backoffLongest: number
+  /** When what failed for a lasting reason is tried again nevertheless: a program may be installed, a file removed. Default 600,000. */
+  lasting: number
+}
+
+/** Content that an enforcer will refuse again, and why. */
+export interface Hopeless {
+  digest: string
+  reason: string
+}
+
+/** What the actor remembers. Kernel and disk hold the truth. */
+export interface Memory {
+  /** Passing failures in a row. */
+  failures: number
+  hopeless: ReadonlyMap<KernelEnforcer, Hopeless>
+  /** The timer that is set tries again what is hopeless. Looks in between, which come more often, must not put it off. */
+  untilLasting: boolean
+}
+
+export interface Observation {
+  /** `namespace/name` of the ArmorProfile. */
+  key: string
+  /** Undefined for one that does not exist. */
+  wanted: WantedProfile | undefined
+  /** Whether another ArmorProfile wants a profile of this name. */
+  wantedByOthers: boolean
+  enforcers: readonly KernelEnforcer[]
+  memory: Memory
+}
+
+/** What one enforcer is to do about the profile. */
+export type Goal =
+  | { enforcer: KernelEnforcer; is: 'loaded'; content: WantedContent }
+  | { enforcer: KernelEnforcer; is: 'absent' }
+  /** Not worth a try. */
+  | { enforcer: KernelEnforcer; is: 'refused'; hopeless: Hopeless }
+  | { enforcer: KernelEnforcer; is: 'without-content' }
+
+/** Name of the profile in the kernel and on the disk. One whose ArmorProfile is gone is called as that was. */
+export const profileOf = ({ key, wanted }: Pick<Observation, 'key' | 'wanted'>): string =>
+  wanted?.profile ?? key.slice(key.indexOf('/') + 1)
+
+const isLeaving = ({ wanted }: Observation): boolean => wanted === undefined || wanted.leaving
+
+/** What is to be done: load what is not there as wanted, unload from enforcers that the policy has left, or all of it. */
+export function goalsOf(seen: Observation): Goal[] {
+  const { wanted, wantedByOthers, enforcers, memory } = seen
+  if (wanted === undefined || isLeaving(seen))
+    // With another ArmorProfile of the name it is not ours to remove.
+    return wantedByOthers ? [] : enforcers.map((enforcer) => ({ enforcer, is: 'absent' }))
+  if (wanted.conflict !== undefined) return []
+  return enforcers.map((enforcer): Goal => {
+    const content = wanted.contents.get(enforcer)
+    if (content === undefined) return { enforcer, is: wanted.contents.has(enforcer) ? 'without-content' : 'absent' }
+    const hopeless = memory.hopeless.get(enforcer)
+    return hopeless?.digest === content.digest
+      ? { enforcer, is: 'refused', hopeless }
+      : { enforcer, is: 'loaded', content }
+  })
+}
+
+/** What an enforcer has to do for its goal, given the digest of what it has loaded under the name. */
+export function stepOf(goal: Goal, listed: string | undefined): 'load' | 'unload' | 'nothing' {
+  if (goal.is === 'loaded') return listed === goal.content.digest ? 'nothing' : 'load'
+  return goal.is === 'absent' && listed !== undefined ? 'unload' : 'nothing'
+}
+
+/** A goal, and why it was not reached; undefined where it was. */
+export interface Outcome {
+  goal: Goal
+  failure?: LoadFailure
+}
+
+export interface Conclusion {
+  memory: Memory
+  /** How it stands; undefined when there is no ArmorProfile. */
+  standing: ProfileStanding | undefined
+  /** There is nothing to report of it any more. */
+  forgotten: boolean
+  /** Milliseconds until the next try; `none`: there is nothing to try; `as-set`: the timer that is set stays. */
+  retry: number | 'none' | 'as-set'
+}
+
+/** What follows from the outcomes: the report, what is remembered, and when it is tried again. */
+export function conclude(
+  seen: Observation,
+  outcomes: readonly Outcome[],
+  timing: LoadedProfileTiming,
+  random: Random,
+): Conclusion {
+  const { wanted, memory } = seen
+  const found = outcomes.map(resultOf)
+  const conflict = !isLeaving(seen) && wanted?.conflict !== undefined ? [wanted.conflict] : []
+  const problems = [...conflict, ...found.flatMap(({ problem }) => (problem === undefined ? [] : [problem]))]
+  const passing = found.some((one) => one.passing)
+  const held = outcomes.flatMap(({ goal, failure }) => (goal.is === 'loaded' && !failure ? [goal.enforcer] : []))
+  const next: Memory = {
+    failures: passing ? memory.failures + 1 : 0,
+    hopeless: new Map(
+      found.flatMap(({ enforcer, hopeless }) => (hopeless === undefined ? [] : [[enforcer, hopeless]])),
+    ),
+    untilLasting: problems.length > 0 && !passing,
+  }
+  return {
+    memory: next,
+    standing: wanted && standingOf(seen, wanted, held, problems, passing),
+    forgotten: wanted === undefined && problems.length === 0,
+    retry: retryOf(memory, next, problems.length, timing, random),
+  }
+}
+
+interface Result {
+  enforcer: KernelEnforcer
+  problem?: string
+  /** It passes by itself. */
+  passing: boolean
+  hopeless?: Hopeless
+}
+
+function resultOf({ goal, failure }: Outcome): Result {
+  const { enforcer } = goal
+  if (goal.is === 'refused') return { enforcer, problem: goal.hopeless.reason, passing: false, hopeless: goal.hopeless }
+  if (goal.is === 'without-content')
+    return { enforcer, problem: `${enforcer}: the ArmorProfile has no content for it`, passing: false }
+  if (failure === undefined) return { enforcer, passing: false }
+  const reason = `${enforcer}: ${failure.reason}`
+  return failure.retryable || goal.is === 'absent'
+    ? { enforcer, problem: reason, passing: true }
+    : { enforcer, problem: reason, passing: false, hopeless: { digest: goal.content.digest, reason } }
+}
+
+function standingOf(
+  { key }: Observation,
+  { uid, generation, leaving }: WantedProfile,
+  enforcers: KernelEnforcer[],
+  problems: string[],
+  passing: boolean,
+): ProfileStanding {
+  const about = { key, uid, generation, enforcers }
+  if (problems.length > 0) return { ...about, state: 'failed', message: problems.join('; '), passing }
+  return { ...about, state: leaving ? 'unloaded' : 'loaded' }
+}
+
+function retryOf(
+  before: Memory,
+  { untilLasting, failures }: Memory,
+  problems: number,
+  { backoffFirst: first, backoffLongest: longest, lasting }: LoadedProfileTiming,
+  random: Random,
+): Conclusion['retry'] {
+  if (problems === 0) return 'none'
+  if (!untilLasting) return backoff(failures - 1, { first, longest }, random)
+  return before.untilLasting ? 'as-set' : backoff(0, { first: lasting, longest: lasting }, random)
+}

@@ -1,0 +1,115 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import {
+  conclude,
+  goalsOf,
+  type LoadedProfileTiming,
+  type Memory,
+  type Observation,
+  type Outcome,
+  profileOf,
+  stepOf,
+} from '../../../actors/loaded-profile/decide.ts'
+import type { LoadFailure, WantedContent, WantedProfile } from '../../../actors/loaded-profile/ports.ts'
+import type { KernelEnforcer } from '../../../src/api/enforcer.ts'
+
+const enforcers = ['AppArmor', 'BPF', 'Seccomp'] as const
+const timing: LoadedProfileTiming = { backoffFirst: 1_000, backoffLongest: 60_000, lasting: 600_000 }
+const fresh: Memory = { failures: 0, hopeless: new Map(), untilLasting: false }
+
+const content = fc.constantFrom('one', 'two').map((text): WantedContent => ({ content: text, digest: `of ${text}` }))
+const contents = fc
+  .record({ AppArmor: fc.option(content), BPF: fc.option(content), Seccomp: fc.option(content) }, { requiredKeys: [] })
+  .map((of) => new Map(Object.entries(of).map(([name, given]) => [name as KernelEnforcer, given ?? undefined])))
+const wantedProfile: fc.Arbitrary<WantedProfile> = fc
+  .record({ leaving: fc.boolean(), contents, conflict: fc.option(fc.constant('the name is taken')) })
+  .map(({ conflict, ...rest }) => ({
+    uid: 'u',
+    generation: 1,
+    profile: 'varmor-demo-web',
+    ...rest,
+    ...(conflict !== null && { conflict }),
+  }))
+const hopeless = fc.constantFrom<Memory['hopeless']>(
+  new Map(),
+  new Map([['AppArmor', { digest: 'of one', reason: 'AppArmor: refused' }]]),
+)
+const observation: fc.Arbitrary<Observation> = fc
+  .record({ wanted: fc.option(wantedProfile), wantedByOthers: fc.boolean(), hopeless })
+  .map(({ wanted, wantedByOthers, hopeless }) => ({
+    key: 'demo/varmor-demo-web',
+    wanted: wanted ?? undefined,
+    wantedByOthers,
+    enforcers,
+    memory: { ...fresh, hopeless },
+  }))
+const failure = (retryable: boolean): LoadFailure =>
+  Object.assign(new Error('it failed'), { retryable, reason: 'it failed' })
+const failures = fc.array(fc.constantFrom(undefined, failure(true), failure(false)), { minLength: 3, maxLength: 3 })
+
+const outcomesOf = (seen: Observation, failed: readonly (LoadFailure | undefined)[]): Outcome[] =>
+  goalsOf(seen).map((goal, i) => ({ goal, ...(failed[i] !== undefined && { failure: failed[i] }) }))
+
+describe('decisions on a loaded profile', () => {
+  it('give each enforcer one goal at the most, and unload what is another ArmorProfile’s never', () => {
+    fc.assert(
+      fc.property(observation, (seen) => {
+        const goals = goalsOf(seen)
+        expect(new Set(goals.map(({ enforcer }) => enforcer)).size).to.equal(goals.length)
+        const isGone = seen.wanted === undefined || seen.wanted.leaving
+        if (isGone)
+          expect(goals.map(({ is }) => is)).to.deep.equal(seen.wantedByOthers ? [] : enforcers.map(() => 'absent'))
+        else if (seen.wanted?.conflict !== undefined) expect(goals).to.deep.equal([])
+        expect(profileOf(seen)).to.equal('varmor-demo-web')
+      }),
+    )
+  })
+
+  it('take no step where the goal is reached', () => {
+    const listed = fc.constantFrom(undefined, '', 'of one', 'of two')
+    fc.assert(
+      fc.property(observation, listed, (seen, before) => {
+        for (const goal of goalsOf(seen)) {
+          const step = stepOf(goal, before)
+          const after =
+            goal.is === 'loaded' && step === 'load' ? goal.content.digest : step === 'unload' ? undefined : before
+          expect(stepOf(goal, after)).to.equal('nothing')
+        }
+      }),
+    )
+  })
+
+  it('report loaded only when each enforcer has what it is to have, and try again whatever failed', () => {
+    fc.assert(
+      fc.property(observation, failures, fc.double({ min: 0, max: 1, noNaN: true }), (seen, failed, random) => {
+        const outcomes = outcomesOf(seen, failed)
+        const { standing, forgotten, retry, memory } = conclude(seen, outcomes, timing, () => random)
+        const isWhole = outcomes.every(
+          ({ goal, failure }) => failure === undefined && (goal.is === 'loaded' || goal.is === 'absent'),
+        )
+        const inTheWay = seen.wanted !== undefined && !seen.wanted.leaving && seen.wanted.conflict !== undefined
+        const isWell = isWhole && !inTheWay
+        expect(retry === 'none').to.equal(isWell)
+        expect(forgotten).to.equal(seen.wanted === undefined && isWell)
+        expect(standing === undefined).to.equal(seen.wanted === undefined)
+        if (standing !== undefined) expect(standing.state === 'failed').to.equal(!isWell)
+        if (isWell) expect(memory).to.deep.equal(fresh)
+        else if (memory.failures > 0) expect(retry).to.be.within(timing.backoffFirst / 2, timing.backoffFirst)
+        else expect(retry).to.be.within(timing.lasting / 2, timing.lasting)
+      }),
+    )
+  })
+
+  it('do not load again what an enforcer refused, until its content is another', () => {
+    const given = new Map([['AppArmor', { content: 'one', digest: 'of one' }] as const])
+    const wanted = { uid: 'u', generation: 1, profile: 'varmor-demo-web', leaving: false, contents: given }
+    const seen: Observation = { key: 'demo/p', wanted, wantedByOthers: false, enforcers: ['AppArmor'], memory: fresh }
+    const { memory } = conclude(seen, outcomesOf(seen, [failure(false)]), timing, () => 0)
+    expect(goalsOf({ ...seen, memory }).map(({ is }) => is)).to.deep.equal(['refused'])
+    // The look in between leaves the timer as it is.
+    const between = conclude({ ...seen, memory }, outcomesOf({ ...seen, memory }, []), timing, () => 0)
+    expect(between.retry).to.equal('as-set')
+    const other = { ...wanted, contents: new Map([['AppArmor', { content: 'two', digest: 'of two' }] as const]) }
+    expect(goalsOf({ ...seen, wanted: other, memory }).map(({ is }) => is)).to.deep.equal(['loaded'])
+  })
+})
