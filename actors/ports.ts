@@ -1,4 +1,3 @@
-import { AssertionError } from 'node:assert'
 import type {
   AnyPolicy,
   ArmorProfile,
@@ -126,10 +125,6 @@ export class PortError extends Error {
     this.code = code
   }
 }
-
-/** Whether the program itself is wrong, in contrast to a server that is away or a request that is refused. */
-export const isBug = (error: unknown): boolean =>
-  [TypeError, RangeError, ReferenceError, SyntaxError, AssertionError].some((kind) => error instanceof kind)
 
 /** The Kubernetes Events that a policy gets. */
 export type EventReason =

@@ -4,6 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { ActorSystem } from '../../actors/runtime/index.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import type { NoSource } from '../audit/source/choose-source.ts'
+import { logTrouble } from '../base/bug.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Loaders } from '../enforcer/ports.ts'
@@ -81,7 +82,8 @@ export class Agent {
       transform: withoutManagedFields,
       timing,
       observer: {
-        failed: (err, delay) => logger.warn({ err, delay }, 'ArmorProfiles cannot be watched; it is tried again'),
+        failed: (err, delay) =>
+          logTrouble(logger, err, { err, delay }, 'ArmorProfiles cannot be watched; it is tried again'),
         handlerFailed: (handler, { key }, err) => logger.error({ err, handler, key }, 'a handler of changes failed'),
       },
     })

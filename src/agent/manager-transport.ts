@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { Agent, request } from 'undici'
 import { type AgentReport, REPORT_PATH, type ReportAnswer } from '../api/agent-report.ts'
+import { isBug } from '../base/bug.ts'
 import { linkedController } from '../kube/abort.ts'
 import type { Reply, SendReport } from './reporter.ts'
 
@@ -44,6 +45,7 @@ export class ManagerTransport {
     } catch (error) {
       this.#doubted = true
       await this.#disconnect()
+      if (isBug(error)) throw error
       return { kind: 'unreachable', message: wordsOf(error) }
     }
   }

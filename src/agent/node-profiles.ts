@@ -3,6 +3,7 @@ import type { ProfileStanding } from '../../actors/loaded-profile/ports.ts'
 import { type LoadedProfileMessage, type LoadedProfilePorts, loadedProfileFamily } from '../../actors/loaded-profile.ts'
 import type { ActorSystem, Family } from '../../actors/runtime/index.ts'
 import type { ArmorProfile } from '../api/types.ts'
+import { logTrouble } from '../base/bug.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
@@ -118,7 +119,7 @@ export class NodeProfiles {
       // One that came to be wanted while it was being removed is put back.
       if (report.removed.some(({ profile }) => this.wanted.has(profile))) await this.check()
     } catch (error) {
-      this.#options.logger.warn(fieldsOf(error), 'leftovers cannot be looked for; it is tried again')
+      logTrouble(this.#options.logger, error, fieldsOf(error), 'leftovers cannot be looked for; it is tried again')
     }
   }
 
@@ -129,7 +130,8 @@ export class NodeProfiles {
   }
 
   #cannotList(enforcer: string, error: unknown): void {
-    this.#options.logger.warn({ enforcer, ...fieldsOf(error) }, 'what is loaded cannot be listed; it is tried again')
+    const fields = { enforcer, ...fieldsOf(error) }
+    logTrouble(this.#options.logger, error, fields, 'what is loaded cannot be listed; it is tried again')
   }
 }
 

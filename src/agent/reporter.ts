@@ -158,9 +158,12 @@ export class Reporter {
 
   /** @returns milliseconds until the next round, unless something changes before */
   async #round(signal: AbortSignal): Promise<number> {
-    const { send, managers } = this.#options
+    const { send, managers, logger } = this.#options
     const { report, sent } = this.#next()
-    const reply = await send(managers[this.#manager % managers.length]!, report, signal)
+    const reply = await send(managers[this.#manager % managers.length]!, report, signal).catch((err): Reply => {
+      logger.error({ err }, 'a bug: the report cannot be sent; it is tried again')
+      return { kind: 'unreachable', message: `a bug of the agent: ${err}` }
+    })
     if (signal.aborted) return 0
     if (reply.kind !== 'answer') return this.#failed(reply)
     this.#failedInARow = 0

@@ -1,4 +1,5 @@
 import { Backoff } from '../base/backoff.ts'
+import { isBug } from '../base/bug.ts'
 import { mebibyte } from '../base/bytes.ts'
 import { type Clock, sleep, systemClock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
@@ -197,6 +198,7 @@ export class Caller {
       return await untilAborted(this.#options.connection.credentials(), signal)
     } catch (cause) {
       if (signal.aborted) throw signal.reason
+      if (isBug(cause)) throw cause
       throw new ConnectionError('NOT_SENT', { verb, path }, `no credentials: ${(cause as Error).message}`, { cause })
     }
   }

@@ -1,3 +1,4 @@
+import { logTrouble } from '../base/bug.ts'
 import type { ApiClient } from '../kube/client.ts'
 import { configMaps, secrets } from '../kube/core-objects.ts'
 import { defaultOptIn, parseOptIn } from './admission/opt-in.ts'
@@ -84,7 +85,8 @@ export class Certificates {
       () => this.#keeper.changed(),
       {
         ...(watches !== undefined && { timing: watches }),
-        failed: (resource, err) => logger.warn({ err, resource }, 'an object cannot be watched; it is tried again'),
+        failed: (resource, err) =>
+          logTrouble(logger, err, { err, resource }, 'an object cannot be watched; it is tried again'),
       },
     )
   }

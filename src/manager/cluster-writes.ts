@@ -2,13 +2,13 @@ import {
   type AnyPolicy,
   type ControlPlaneApi,
   type ControlPlaneStores,
-  isBug,
   PortError,
   type PortErrorCode,
   type ProfileDocument,
   type Workload,
 } from '../../actors/ports.ts'
 import type { ArmorProfile, ArmorProfileStatus, VarmorPolicyStatus } from '../api/types.ts'
+import { isBug } from '../base/bug.ts'
 import type { PatchOperation } from '../base/json-patch.ts'
 import { ApiError, isAlreadyExists, isConflict, isNotFound, isTooManyRequests } from '../kube/api-error.ts'
 import type { ApiClient } from '../kube/client.ts'

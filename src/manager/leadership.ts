@@ -1,4 +1,5 @@
 import { ActorSystem, type SystemStats } from '../../actors/runtime/index.ts'
+import { logTrouble } from '../base/bug.ts'
 import type { Logger } from '../base/logger.ts'
 import type { ApiClient } from '../kube/client.ts'
 import { type LeaderElectionOptions, LeaderElector } from '../kube/leader-election.ts'
@@ -46,7 +47,7 @@ export class Leadership {
         leader: (holder) => {
           this.#leader = holder === '' ? null : holder
         },
-        failed: (err) => logger.warn({ err }, 'the lease could not be read or written; it is tried again'),
+        failed: (err) => logTrouble(logger, err, { err }, 'the lease could not be read or written; it is tried again'),
       },
     })
   }

@@ -1,4 +1,5 @@
 import type { AnyPolicy } from '../../actors/ports.ts'
+import { logTrouble } from '../base/bug.ts'
 import { mebibyte } from '../base/bytes.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
@@ -223,7 +224,8 @@ export class Manager {
 }
 
 const watchObserver = (logger: Logger, plural: string): ReflectorObserver => ({
-  failed: (err, delay) => logger.warn({ err, resource: plural, delay }, 'a list or watch failed; it is tried again'),
+  failed: (err, delay) =>
+    logTrouble(logger, err, { err, resource: plural, delay }, 'a list or watch failed; it is tried again'),
   handlerFailed: (handler, { key }, err) =>
     logger.error({ err, resource: plural, handler, key }, 'a handler of changes failed'),
   indexFailed: (index, key, err) =>

@@ -55,6 +55,7 @@ class World {
   readonly manager = new Manager()
   readonly reporter: Reporter
   readonly warnings: object[] = []
+  readonly errors: unknown[] = []
   whole = true
   latency = 0
 
@@ -68,6 +69,7 @@ class World {
     const logger = {
       ...noLogger,
       warn: (fields: object) => void this.warnings.push(fields),
+      error: (fields: { err?: unknown }) => void this.errors.push(fields.err),
     }
     this.reporter = new Reporter({
       node: 'n1',
@@ -99,6 +101,21 @@ class World {
 describe('reports to the manager', () => {
   let world: World
   afterEach(() => world.stop())
+
+  it('log a bug in the way as one, with its stack, and go on', async () => {
+    world = new World()
+    world.reporter.set(standing(1))
+    const bug = new TypeError('a bug')
+    const answer = world.manager.answer.bind(world.manager)
+    let failures = 2
+    world.manager.answer = (...given) => {
+      if (failures-- > 0) throw bug
+      return answer(...given)
+    }
+    await world.simulation.runFor(10_000)
+    expect(world.errors).to.deep.equal([bug, bug])
+    expect(world.names).to.deep.equal(['demo/varmor-demo-p1'])
+  })
 
   it('begin with a complete one', async () => {
     world = new World()

@@ -1,0 +1,20 @@
+import { AssertionError } from 'node:assert'
+import type { Logger } from './logger.ts'
+
+/**
+ * Whether the program itself is wrong, in contrast to a server that is away or a request that is refused. Not a SyntaxError: that is
+ * what JSON.parse throws at what others wrote.
+ */
+export const isBug = (error: unknown): boolean =>
+  [TypeError, RangeError, ReferenceError, AssertionError].some((kind) => error instanceof kind)
+
+/** Logs what is tried again: as a warning where something outside is in the way; a bug as an error with its stack, and called one. */
+export function logTrouble(
+  logger: Pick<Logger, 'warn' | 'error'>,
+  error: unknown,
+  fields: object,
+  message: string,
+): void {
+  if (isBug(error)) logger.error({ ...fields, err: error }, `a bug: ${message}`)
+  else logger.warn({ ...fields }, message)
+}
