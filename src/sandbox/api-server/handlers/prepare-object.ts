@@ -45,7 +45,12 @@ function labelNamespace({ metadata }: KubeObject): void {
 }
 
 /** Gives a draft of an update what a user cannot change through the main resource. */
-export function prepareForUpdate({ resource, context }: ResourceCall, draft: KubeObject, old: KubeObject): void {
+export function prepareForUpdate(call: ResourceCall, draft: KubeObject, old: KubeObject): void {
+  const { resource, subresource, context } = call
+  if (subresource?.name === 'ephemeralcontainers') {
+    const { ephemeralContainers } = objectOf(draft['spec'])
+    draft['spec'] = { ...clone(objectOf(old['spec'])), ephemeralContainers }
+  }
   if (resource.subresources.some(({ name }) => name === 'status')) restore(draft, old, 'status')
   if (resource.storage === '/namespaces') {
     draft['spec'] = { ...objectOf(old['spec']) }

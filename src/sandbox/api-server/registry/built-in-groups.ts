@@ -31,6 +31,7 @@ const withScale = (kind: string): More => withStatus(kind, ofGroup('autoscaling'
 const pod: More = {
   subresources: [
     part('binding', 'Binding', 'create'),
+    changeable('ephemeralcontainers', 'Pod'),
     part('exec', 'PodExecOptions', 'create', 'get'),
     part('log', 'Pod', 'get'),
     changeable('status', 'Pod'),
