@@ -1,22 +1,35 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
-const directory = mkdtempSync(join(tmpdir(), 'varmor-c-'))
-process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
+const addon = join(here, '..', '..', 'native', 'addon')
+const built = join(here, '..', '..', 'node_modules', '.cache', 'varmor', 'c-programs')
 
-export const hasCompiler = spawnSync('gcc', ['--version']).status === 0
+const version = spawnSync('gcc', ['--version'], { encoding: 'utf8' })
+export const hasCompiler = version.status === 0
 
-/** Compiles a program of this folder with sources of native/addon/ and returns its path. Throws what gcc says. */
+/**
+ * Compiles a program of this folder with sources of native/addon/ and returns its path. The same sources are compiled
+ * once, for all processes and runs.
+ * @throws what gcc says
+ */
 export function compile(name: string, addonSources: string[] = [], flags: string[] = []): string {
-  const addon = join(here, '..', '..', 'native', 'addon')
-  const program = join(directory, name)
   const sources = [join(here, `${name}.c`), ...addonSources.map((source) => join(addon, source))]
   const common = ['-D_GNU_SOURCE', '-std=gnu11', '-O1', '-g', '-Wall', '-Wextra', '-Werror', '-pthread', `-I${addon}`]
-  const { status, stderr } = spawnSync('gcc', [...common, ...flags, '-o', program, ...sources], { encoding: 'utf8' })
-  if (status !== 0) throw new Error(`gcc ${name}: ${stderr}`)
+  const headers = readdirSync(addon).filter((file) => file.endsWith('.h'))
+  const hash = createHash('sha256').update(JSON.stringify([version.stdout, common.slice(0, -1), flags]))
+  for (const file of [...sources, ...headers.map((header) => join(addon, header))]) hash.update(readFileSync(file))
+  const folder = join(built, hash.digest('hex').slice(0, 20))
+  const program = join(folder, name)
+  if (existsSync(program)) return program
+  mkdirSync(folder, { recursive: true })
+  // Whole at once, as another process may look for it, or make it too.
+  const unfinished = join(folder, `${process.pid}`)
+  const gcc = spawnSync('gcc', [...common, ...flags, '-o', unfinished, ...sources], { encoding: 'utf8' })
+  if (gcc.status !== 0) throw new Error(`gcc ${name}: ${gcc.stderr}`)
+  renameSync(unfinished, program)
   return program
 }
