@@ -46,13 +46,7 @@ export interface SandboxOptions {
   api?: StartOptions
 }
 
-/** What a node outside needs to know. */
-export interface OutsideNode {
-  /** For its kubelet: a certificate for client and server. */
-  kubeconfig: string
-}
-
-/** What its agent needs to know, once the node is registered. */
+/** What the agent of a node outside needs to know. */
 export interface OutsideAgent {
   kubeconfig: string
   /** For the manager; bound to the node. */
@@ -104,8 +98,8 @@ export class Sandbox {
   static async start(options: SandboxOptions): Promise<Sandbox> {
     const { data, outsideAddress } = options
     if (data !== undefined) await mkdir(data, { recursive: true, mode: 0o700 })
-    const restore = data === undefined ? undefined : await readSnapshot(data)
-    const port = options.port ?? (data === undefined ? undefined : await lastPort(data))
+    const restore = data && (await kept(snapshotPath(data), (text) => JSON.parse(text) as Snapshot))
+    const port = options.port ?? (data ? await kept(kubeconfigIn(data), portIn) : undefined)
     const runtime = new RecordingRuntime({ clock: systemClock })
     const addresses = [...(options.api?.addresses ?? []), ...(outsideAddress === undefined ? [] : [outsideAddress])]
     const api: RunningApiServer = await startApiServer({
@@ -113,7 +107,7 @@ export class Sandbox {
       ...options.api,
       addresses,
       ...(port !== undefined && { port }),
-      ...(restore !== undefined && { restore }),
+      ...(restore && { restore }),
     }).catch((error: unknown) => {
       throw portError(error, port)
     })
@@ -182,7 +176,7 @@ export class Sandbox {
       ...manager,
     })
     await this.#manager.start()
-    await this.#writeAuthority()
+    await writeFile(this.#caFile, await this.#managerAuthority())
   }
 
   async stopManager(): Promise<void> {
@@ -205,7 +199,7 @@ export class Sandbox {
   }
 
   /** Makes what a kubelet outside comes with. It may come as soon as it likes, and again with the same. */
-  async admitNode(name: string): Promise<OutsideNode> {
+  async admitNode(name: string): Promise<{ kubeconfig: string }> {
     const identity = await this.api.authority.node(name, Date.now())
     return { kubeconfig: kubeconfig(this.#outside(this.api.url), this.api.caPem, identity, `system:node:${name}`) }
   }
@@ -263,10 +257,6 @@ export class Sandbox {
     return join(this.#folder, 'manager-ca.crt')
   }
 
-  async #writeAuthority(): Promise<void> {
-    await writeFile(this.#caFile, await this.#managerAuthority())
-  }
-
   async #managerAuthority(): Promise<string> {
     const { data } = await this.client.get(configMaps, { name: `${certificateName}-ca`, namespace: sandboxNamespace })
     return data?.['ca.crt'] ?? ''
@@ -289,20 +279,6 @@ export class Sandbox {
   }
 }
 
-const kubeconfigIn = (folder: string): string => join(folder, 'kubeconfig')
-
-/** The port that the kubeconfig of the last run names, so that who has it need not take a new one. */
-async function lastPort(folder: string): Promise<number | undefined> {
-  const config = new KubeConfig()
-  try {
-    config.loadFromString(await readFile(kubeconfigIn(folder), 'utf8'))
-    return Number(new URL(config.getCurrentCluster()?.server ?? '').port)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new Error(`${kubeconfigIn(folder)} is not what a sandbox has written; remove it`, { cause: error })
-  }
-}
-
 function portError(error: unknown, port: number | undefined): unknown {
   const { code } = error as NodeJS.ErrnoException
   if (code !== 'EADDRINUSE' && code !== 'EACCES') return error
@@ -310,15 +286,22 @@ function portError(error: unknown, port: number | undefined): unknown {
   return Object.assign(new Error(`port ${port} ${why}; choose another one with --port`, { cause: error }), { code })
 }
 
+const kubeconfigIn = (folder: string): string => join(folder, 'kubeconfig')
 const snapshotPath = (folder: string): string => join(folder, 'objects.json')
 
-async function readSnapshot(folder: string): Promise<Snapshot | undefined> {
+/** What the last run has left; undefined where there was none. */
+async function kept<T>(path: string, read: (text: string) => T): Promise<T | undefined> {
   try {
-    return JSON.parse(await readFile(snapshotPath(folder), 'utf8')) as Snapshot
+    return read(await readFile(path, 'utf8'))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new Error(`${snapshotPath(folder)} is not what a sandbox has saved; remove it to begin anew`, {
-      cause: error,
-    })
+    throw new Error(`${path} is not what a sandbox has saved; remove it to begin anew`, { cause: error })
   }
+}
+
+/** The port that a kubeconfig names, so that who has it need not take a new one. */
+function portIn(text: string): number {
+  const config = new KubeConfig()
+  config.loadFromString(text)
+  return Number(new URL(config.getCurrentCluster()?.server ?? '').port)
 }

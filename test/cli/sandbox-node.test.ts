@@ -34,7 +34,7 @@ describe('varmor sandbox-node', () => {
 
   it('waits for containerd, and ends in order while it waits', async () => {
     const running = start(join(folder, 'none.sock'))
-    await running.says('reach containerd')
+    await running.says('register node kernel')
     expect(await running.end()).to.equal(0)
     expect(running.stdout).not.to.include('the node is ready')
   })

@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from 'node:util'
-import { isAlreadyExists } from '../../kube/api-error.ts'
 import type { WorkQueue } from '../work-queue.ts'
 import { type Cluster, controllerOf, type Writes } from './cluster.ts'
 import { limitsOf, nextSizes, type Size } from './deployment-sizes.ts'
@@ -115,13 +114,7 @@ class Rollout {
         template: { ...spec.template, metadata: { ...spec.template.metadata, labels } },
       },
     }
-    try {
-      return await this.#writes.create(replicaSets, set)
-    } catch (error) {
-      // Our own, which the copy does not show yet; or that of a deployment of the same name, which is on its way out.
-      if (isAlreadyExists(error)) throw new Error(`replica set ${this.#name} is there already`, { cause: error })
-      throw error
-    }
+    return this.#writes.create(replicaSets, set)
   }
 
   async #resize(newest: ReplicaSet): Promise<void> {

@@ -1,5 +1,4 @@
 import { mkdir } from 'node:fs/promises'
-import { Backoff } from '../../base/backoff.ts'
 import { sleep } from '../../base/clock.ts'
 import { EventRecorder } from '../../kube/event-recorder.ts'
 import { Copy, type Ports } from '../controllers/cluster.ts'
@@ -74,14 +73,14 @@ export class Kubelet {
    * @param port where the API server reaches this kubelet
    */
   async start(port: number): Promise<void> {
-    const { root, podLogs, cri } = this.#options
+    const { root, podLogs, cri, node } = this.#options
     for (const folder of [root, podLogs]) await mkdir(folder, { recursive: true })
     const isReady = (): Promise<boolean> =>
       cri.version().then(
         () => true,
         () => false,
       )
-    this.#registration = new NodeRegistration(this.#options, await this.#description(port), isReady)
+    this.#registration = new NodeRegistration(this.#options, node.name, () => this.#description(port), isReady)
     await this.#registration.start()
     if (this.#stopped) return
     this.#pods.onChange((after, before) => this.#workers.take(after, before))
@@ -106,21 +105,10 @@ export class Kubelet {
     return this.#pods.store.get(`${namespace}/${name}`)
   }
 
-  /** containerd may come up after us. */
   async #description(kubeletPort: number): Promise<NodeDescription> {
-    const { cri, clock, random, failed, node, version } = this.#options
-    const backoff = new Backoff({ first: 400, longest: 5_000, random })
-    for (;;) {
-      try {
-        const { runtimeName, runtimeVersion } = await cri.version()
-        const info = await nodeFacts(`${runtimeName}://${runtimeVersion.replace(/^v/, '')}`, version)
-        return { ...node, kubeletPort, info }
-      } catch (error) {
-        if (this.#stopped) throw error
-        failed('reach containerd', error)
-        await sleep(clock, backoff.next())
-      }
-    }
+    const { cri, node, version } = this.#options
+    const { runtimeName, runtimeVersion } = await cri.version()
+    return { ...node, kubeletPort, info: await nodeFacts(`${runtimeName}://${runtimeVersion}`, version) }
   }
 
   async #keepHouse(): Promise<void> {

@@ -35,7 +35,10 @@ export class FakeNodes {
       const { name } = description
       const address = `172.16.${((index + 1) >> 8) & 255}.${(index + 1) & 255}`
       const place = { name, address, podCidr: `10.${(index >> 8) & 255}.${index & 255}.0/24` }
-      this.#own.set(name, { place, registration: new NodeRegistration(ports, { ...description, address }) })
+      this.#own.set(name, {
+        place,
+        registration: new NodeRegistration(ports, name, async () => ({ ...description, address })),
+      })
     }
   }
 

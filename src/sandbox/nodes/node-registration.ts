@@ -36,19 +36,28 @@ const renewal = 10_000
 /** Makes a node known, keeps showing that it is alive, and reports whether it can run pods. */
 export class NodeRegistration {
   readonly #ports: Ports
-  readonly #description: NodeDescription
+  readonly #name: string
+  readonly #describe: () => Promise<NodeDescription>
+  /** As it was registered: later the runtime may be away. */
+  #description: NodeDescription | undefined
   readonly #isReady: () => Promise<boolean>
   #timer: Timer | undefined
   #stopped = false
 
-  constructor(ports: Ports, description: NodeDescription, isReady: () => Promise<boolean> = async () => true) {
+  constructor(
+    ports: Ports,
+    name: string,
+    describe: () => Promise<NodeDescription>,
+    isReady: () => Promise<boolean> = async () => true,
+  ) {
     this.#ports = ports
-    this.#description = description
+    this.#name = name
+    this.#describe = describe
     this.#isReady = isReady
   }
 
   /**
-   * Resolves once the node is registered, however long the API server does not answer.
+   * Resolves once the node is registered, however long the API server, or the runtime, does not answer.
    * @param isRenewed whether a Lease is kept; a node without one never counts as lost
    */
   async start(isRenewed = true): Promise<void> {
@@ -68,12 +77,13 @@ export class NodeRegistration {
       await work()
       return true
     } catch (error) {
-      if (!this.#stopped) this.#ports.failed(`${what} node ${this.#description.name}`, error)
+      if (!this.#stopped) this.#ports.failed(`${what} node ${this.#name}`, error)
       return false
     }
   }
 
   async #register(): Promise<void> {
+    this.#description = await this.#describe()
     const { name, labels, taints, info } = this.#description
     const architecture = info?.['architecture'] ?? 'amd64'
     const own = {
@@ -106,7 +116,7 @@ export class NodeRegistration {
 
   async #writeLease(): Promise<void> {
     const { client, clock } = this.#ports
-    const { name } = this.#description
+    const name = this.#name
     const spec = { holderIdentity: name, leaseDurationSeconds: 40, renewTime: microTime(clock.now()) }
     const lease = { metadata: { name, namespace: leaseNamespace }, spec } as NodeLease
     await client.apply(leases, lease, { fieldManager: 'kubelet', force: true, class: 'lease' })
@@ -115,7 +125,7 @@ export class NodeRegistration {
   /** Someone may have taken the node for lost, or removed it. */
   async #look(): Promise<void> {
     try {
-      await this.#report(await this.#ports.client.get(nodes, { name: this.#description.name }))
+      await this.#report(await this.#ports.client.get(nodes, { name: this.#name }))
     } catch (error) {
       if (!isNotFound(error)) throw error
       await this.#register()
@@ -127,8 +137,8 @@ export class NodeRegistration {
     const isReady = await this.#isReady()
     if (conditionOf(known?.status?.conditions, 'Ready')?.status === (isReady ? 'True' : 'False')) return
     const { client, clock } = this.#ports
-    const patch = { status: nodeStatus(this.#description, isReady, clock.now()) }
-    await client.patch(nodes, { name: this.#description.name }, { type: 'strategic', patch }, { subresource: 'status' })
+    const patch = { status: nodeStatus(this.#description!, isReady, clock.now()) }
+    await client.patch(nodes, { name: this.#name }, { type: 'strategic', patch }, { subresource: 'status' })
   }
 }
 

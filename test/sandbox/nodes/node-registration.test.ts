@@ -29,7 +29,8 @@ describe('the registration of a node', () => {
     }
     const registration = new NodeRegistration(
       { client, clock, random: () => 0.5, failed: (what) => failures.push(what) },
-      description,
+      'kernel',
+      async () => description,
       async () => state.ready,
     )
     const node = () =>
