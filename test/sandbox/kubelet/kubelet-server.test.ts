@@ -164,25 +164,4 @@ describe('logs and commands by way of the API server', () => {
     expect(status).to.include({ code: 400 })
     expect(status['message']).to.match(/Upgrade request required/)
   })
-
-  it('lets nobody begin a command who may only look', async () => {
-    const rules = [{ apiGroups: [''], resources: ['pods', 'pods/exec', 'pods/log'], verbs: ['get'] }]
-    await api.client(admin)({
-      method: 'POST',
-      path: '/apis/rbac.authorization.k8s.io/v1/clusterroles',
-      body: { metadata: { name: 'look' }, rules } as never,
-    })
-    const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'look' }
-    const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'jane' }]
-    await api.client(admin)({
-      method: 'POST',
-      path: '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
-      body: { metadata: { name: 'look' }, roleRef, subjects } as never,
-    })
-    const jane = { name: 'jane', groups: ['system:authenticated'] }
-    const status = await call('GET', '/namespaces/default/pods/web/exec?command=id&stdout=true', undefined, jane)
-    expect(status).to.include({ code: 403 })
-    expect(status['message']).to.match(/User "jane" cannot create resource "pods\/exec"/)
-    expect(await call('GET', '/namespaces/default/pods/web/log', undefined, jane)).to.include({ code: 400 })
-  })
 })
