@@ -22,7 +22,7 @@ const policyFile = 'test/fixtures/policies/usage-example.yaml'
 const deploymentFile = 'test/demo/nginx.yaml'
 const policyName = 'varmorpolicy/deployment-policy'
 const forbidden = 'touch /etc/5'
-/** What makes the policy tell what it refuses, and take in pods that run already. */
+/** What makes the policy report what it refuses, and take in pods that run already. */
 const reporting = { updateExistingWorkloads: true, policy: { enhanceProtect: { auditViolations: true } } }
 const keep = Boolean(process.env['KEEP'])
 
@@ -174,7 +174,7 @@ async function demonstrate(): Promise<void> {
     script.promise('and that it was refused', violation.level === 'warn' && violation.action === 'DENIED')
   })
 
-  await script.step('Only to be told: the command works, and is reported', async () => {
+  await script.step('Only a report: the command works, and is written down', async () => {
     await patch({ policy: { enhanceProtect: { allowViolations: true } } })
     const before = node!.violations.length
     const attempt = await attack()

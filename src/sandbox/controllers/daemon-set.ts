@@ -115,7 +115,7 @@ class Pass {
     return metadata.labels?.[REVISION_HASH] === this.#hash
   }
 
-  /** Old pods that serve nobody, and others as far as some may be unavailable. */
+  /** Old pods that do not serve, and others as far as some may be unavailable. */
   #replaceable(): Pod[] {
     const { available } = this.#availability
     const { maxUnavailable = 1 } = this.#set.spec.updateStrategy?.rollingUpdate ?? {}

@@ -29,7 +29,7 @@ const sum = (sizes: readonly Size[], of: (size: Size) => number): number =>
 
 /**
  * The next step of a rollout: sizes of the newest replica set and of the old ones. It grows as far as the surge leaves room;
- * if it cannot, the old ones give up first the pods that serve nobody, then those that the available ones can do without.
+ * if it cannot, the old ones give up first the pods that do not serve, then those that the available ones can do without.
  */
 export function nextSizes(
   replicas: number,

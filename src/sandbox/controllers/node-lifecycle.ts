@@ -65,7 +65,7 @@ class NodeLifecycle {
     if (silence < monitorGrace + eviction) this.queue.addAfter(name, monitorGrace + eviction - silence)
   }
 
-  /** Nobody on a lost node is there to report its pods. Those of daemons wait for it. */
+  /** A lost node does not report its pods. Those of daemons wait for it. */
   async #clear(name: string, writes: Writes, isEvicted: boolean): Promise<void> {
     const lastTransitionTime = timestamp(this.#cluster.now)
     for (const pod of this.#cluster.podsOn(name)) {

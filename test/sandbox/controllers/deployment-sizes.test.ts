@@ -18,7 +18,7 @@ const rows: { title: string; newest: Size; old: Size[]; next: { newest: number; 
     next: { newest: 1, old: [3] },
   },
   {
-    title: 'pods that serve nobody go first',
+    title: 'pods that do not serve go first',
     newest: size(1),
     old: [size(2), size(2, 1)],
     next: { newest: 1, old: [1, 1] },

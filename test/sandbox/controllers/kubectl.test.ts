@@ -139,7 +139,7 @@ describe('kubectl on the sandbox', () => {
     expect((await kubectl('get', 'pods', '-l', 'app in (web, db)', '-o', 'name')).trim().split('\n')).to.have.length(8)
   })
 
-  it('is told that nothing runs whose logs could be read', async () => {
+  it('says that nothing runs whose logs could be read', async () => {
     const refused = await kubectl('logs', 'db-0').catch((error: Error) => error.message)
     expect(refused).to.include('the nodes of this sandbox record what they would run')
   })
