@@ -10,7 +10,7 @@ export type NodeProfileMessage =
   | { type: 'node-gone' }
 
 export interface NodeProfilePorts {
-  /** Told of what is news only. `profile` is `<namespace>/<name>`. */
+  /** Called with what is new only. `profile` is `<namespace>/<name>`. */
   acknowledge(profile: string, node: string, acknowledgement: Acknowledgement): void
   absent(profile: string, node: string): void
 }
@@ -38,7 +38,7 @@ function hashOf(text: string): number {
 const isKept: Record<ReportState, boolean> = { loaded: true, failed: true, unloaded: false }
 
 /**
- * One ArmorProfile on one node, as the manager knows it: passes on what is news, of the much that agents repeat. There may be a
+ * One ArmorProfile on one node, as the manager knows it: passes on what is new, of the much that agents repeat. There may be a
  * million, so the state is a number, 0 at first, and one that has nothing to remember ends. Retrying is the agent's.
  */
 export function nodeProfile(ports: NodeProfilePorts): Behaviour<number, NodeProfileMessage> {

@@ -11,7 +11,7 @@ export interface Reporting {
   now(): number
 }
 
-/** Tells each actor of the node what a checked report says of its profile; a complete one says it of those that it leaves out, too. */
+/** Sends each actor of the node what a checked report says of its profile; a complete one says it of those that it leaves out, too. */
 export function distribute(report: AgentReport, { acknowledgements, nodeProfiles, now }: Reporting): void {
   const { node, complete, profiles } = report
   const listed = new Set<string>()

@@ -58,19 +58,19 @@ export function takeOut(workload: Workload, profileName: string): PatchOperation
   const fields = (['containers', 'initContainers'] as const).flatMap((list) =>
     (workload.spec.template.spec?.[list] ?? []).flatMap(({ name, securityContext }, i) => {
       const at = `/spec/template/spec/${list}/${i}/securityContext`
-      const marked = ours.includes(keys.Seccomp[0] + name)
+      const annotated = ours.includes(keys.Seccomp[0] + name)
       return (['appArmorProfile', 'seccompProfile'] as const).flatMap((field) => {
         const value = securityContext?.[field]
         const isOurs =
           value?.localhostProfile === profileName ||
-          (field === 'seccompProfile' && marked && value?.type === 'RuntimeDefault')
+          (field === 'seccompProfile' && annotated && value?.type === 'RuntimeDefault')
         return isOurs ? [{ op: 'remove' as const, path: `${at}/${field}` }] : []
       })
     }),
   )
-  const marks = ours.map((key) => ({
+  const annotationsOfOurs = ours.map((key) => ({
     op: 'remove' as const,
     path: pointer('/spec/template/metadata/annotations', key),
   }))
-  return [...fields, ...marks]
+  return [...fields, ...annotationsOfOurs]
 }

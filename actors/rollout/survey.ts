@@ -2,7 +2,7 @@ import { CompiledSelector } from '../../src/api/label-selector.ts'
 import type { ControlPlaneStores, Workload } from '../ports.ts'
 import { isInProfile, isOptedOut } from './confinement.ts'
 import { unhealthy } from './health.ts'
-import { restartedAt } from './marker.ts'
+import { restartedAt } from './restarted-at.ts'
 import type { WantedRollout } from './wanted.ts'
 
 /** A workload that was restarted for the change and is not well yet. */

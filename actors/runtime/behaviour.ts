@@ -33,7 +33,7 @@ export interface ActorContext<Message> {
 
   /**
    * Replies to the request in hand.
-   * @returns false if nobody waits for it: it came with `tell`, or its time is over
+   * @returns false if no reply is waited for: it came with `tell`, or its time is over
    */
   reply<Sent extends RequestsOf<Message>>(message: Sent, value: ReplyOf<Sent>): boolean
 

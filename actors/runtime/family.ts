@@ -10,7 +10,7 @@ import { AnyReference, type Reference } from './reference.ts'
 import type { Supervision } from './supervision.ts'
 
 export interface FamilyOptions<State, Message, Compact = never> {
-  /** One behaviour for all; `context.key` tells which of them it is. */
+  /** One behaviour for all; `context.key` says which of them it is. */
   readonly behaviour: Behaviour<State, Message>
   readonly mailbox?: MailboxOptions<Message>
   readonly supervision?: Supervision

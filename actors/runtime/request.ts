@@ -1,7 +1,7 @@
 declare const reply: unique symbol
 
 /**
- * A message that may be asked as well as told, with the type of its reply. The mark exists for the type checker only:
+ * A message that may be sent with `ask` as well as with `tell`, with the type of its reply. The symbol exists for the type checker only:
  * `type Status = Request<{ type: 'status' }, { ready: boolean }>` is sent as plain `{ type: 'status' }`.
  */
 export type Request<Body extends object, Reply> = Body & { readonly [reply]?: Reply }

@@ -1,7 +1,7 @@
 import type { Behaviour } from '../../actors/runtime/behaviour.ts'
 import type { Request } from '../../actors/runtime/request.ts'
 
-/** What the measured actors are told: as small as real messages are. */
+/** What the measured actors are sent: as small as real messages are. */
 export type CounterMessage = { type: 'add'; amount: number } | Request<{ type: 'total' }, number>
 
 export interface CounterState {

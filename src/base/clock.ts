@@ -43,7 +43,7 @@ export const systemClock: Clock = {
   },
 }
 
-/** Tells the time of day, and follows it when somebody sets it. For what is compared with times of the kernel or of files. */
+/** The time of day, which somebody may set. For what is compared with times of the kernel or of files. */
 export const wallClock: Clock = { now: Date.now, after: systemClock.after }
 
 /**

@@ -11,7 +11,7 @@ import { type Node, nodes, withoutDetails, workloadResources } from './cluster-r
 export interface ClusterViewOptions {
   /** Its clock is the reflectors' as well. */
   client: ApiClient
-  /** Told of what goes wrong with the watches of one kind. */
+  /** Called with what goes wrong with the watches of one kind. */
   observer?: (plural: string) => ReflectorObserver
   timing?: Partial<ReflectorTiming>
 }

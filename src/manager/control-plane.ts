@@ -59,7 +59,7 @@ const MOST_WAITING = 4_096
 
 /** The actors of a manager that leads, for one term. Their state is a cache: a new term begins with nothing but what the API server holds. */
 export class ControlPlane {
-  /** Tells agents that another manager leads now, which knows nothing of them. */
+  /** By which agents see that another manager leads now, which knows nothing of them. */
   readonly epoch = randomUUID()
   readonly #options: ControlPlaneOptions
   readonly #system: ActorSystem
@@ -70,7 +70,7 @@ export class ControlPlane {
   readonly #rollouts: Family<RolloutMessage>
   readonly #reporting: Reporting
   readonly #unsubscribe: (() => void)[] = []
-  /** Rollouts that are under way, to be told of changed workloads. */
+  /** Rollouts that are under way: changed workloads are reported to them. */
   readonly #rolling = new Set<string>()
 
   constructor(options: ControlPlaneOptions) {

@@ -62,7 +62,7 @@ export class BottleneckRestartLimiter implements RestartLimiter {
   async close(): Promise<void> {
     for (const caller of [...this.#turns.keys()]) this.done(caller)
     const all = [this.#overall, ...this.#namespaces.limiters().map(({ limiter }) => limiter)]
-    // Jobs that wait are refused, which they are told below.
+    // Jobs that wait are refused; their promises are looked at below.
     await Promise.allSettled(all.map((limiter) => limiter.stop({ dropWaitingJobs: true })))
     await Promise.allSettled([this.#namespaces.disconnect(false), ...all.map((limiter) => limiter.disconnect(false))])
   }
@@ -77,7 +77,7 @@ export class BottleneckRestartLimiter implements RestartLimiter {
         turn.end = resolve
         granted()
       })
-    // A job does not fail; it is only dropped by close(), and then nobody waits.
+    // A job does not fail; it is only dropped by close(), and then no caller waits.
     this.#namespaces
       .key(namespace)
       .schedule({ priority }, job)

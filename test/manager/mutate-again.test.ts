@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { mutate } from '../../src/manager/admission/mutate.ts'
 import { PolicyIndex } from '../../src/manager/admission/policy-index.ts'
 import { arbitraryPolicy, deployment, enabled, modern, pod, requestFor } from './made-up.ts'
-import { indexOf, kubernetes, local, mark, mutated, old, own, patched, templateOf } from './mutated.ts'
+import { annotation, indexOf, kubernetes, local, mutated, old, own, patched, templateOf } from './mutated.ts'
 
 describe('mutation once more', () => {
   describe('what an earlier policy left', () => {
@@ -32,12 +32,12 @@ describe('mutation once more', () => {
     it('goes for an enforcer that the policy dropped, and for a container that is gone', () => {
       const object = left(indexOf({}))
       const template = templateOf(object)
-      template.metadata.annotations![own('bpf', 'gone')] = mark
+      template.metadata.annotations![own('bpf', 'gone')] = annotation
       expect(
         mutated(object, indexOf({ enforcer: 'AppArmorSeccomp' }), modern, update).metadata.annotations,
       ).to.deep.equal({
-        [own('apparmor')]: mark,
-        [own('seccomp')]: mark,
+        [own('apparmor')]: annotation,
+        [own('seccomp')]: annotation,
       })
     })
 
@@ -103,7 +103,13 @@ describe('mutation once more', () => {
         own('seccomp', 'x'),
         'a~b/c',
       ),
-      fc.constantFrom('unconfined', mark, 'localhost/mine', 'bpf-exclusive/varmor-demo-p', 'localhost/varmor-demo-p'),
+      fc.constantFrom(
+        'unconfined',
+        annotation,
+        'localhost/mine',
+        'bpf-exclusive/varmor-demo-p',
+        'localhost/varmor-demo-p',
+      ),
     ),
     spec: fc.record({
       containers: fc.tuple(arbitraryContainer('c'), arbitraryContainer('d')),

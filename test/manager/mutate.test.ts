@@ -3,7 +3,7 @@ import type { KubeObject } from '../../src/kube/objects.ts'
 import { type MutateOptions, type MutateRequest, mutate } from '../../src/manager/admission/mutate.ts'
 import { parseOptIn } from '../../src/manager/admission/opt-in.ts'
 import { deployment, enabled, modern, type PodShape, pod, requestFor } from './made-up.ts'
-import { indexOf, kubernetes, local, mark, mutated, old, own, patched, type Template } from './mutated.ts'
+import { annotation, indexOf, kubernetes, local, mutated, old, own, patched, type Template } from './mutated.ts'
 
 interface Row {
   title: string
@@ -19,16 +19,16 @@ const unconfined = { type: 'Unconfined' }
 const rows: Row[] = [
   {
     title: 'every enforcer, by field',
-    annotations: { [own('bpf')]: mark, [own('apparmor')]: mark, [own('seccomp')]: mark },
+    annotations: { [own('bpf')]: annotation, [own('apparmor')]: annotation, [own('seccomp')]: annotation },
     securityContext: { appArmorProfile: local, seccompProfile: local },
   },
   {
     title: 'every enforcer, before 1.30',
     options: old,
-    annotations: { [own('bpf')]: mark, [kubernetes]: mark, [own('seccomp')]: mark },
+    annotations: { [own('bpf')]: annotation, [kubernetes]: annotation, [own('seccomp')]: annotation },
     securityContext: { seccompProfile: local },
   },
-  { title: 'BPF alone is an annotation', enforcer: 'BPF', annotations: { [own('bpf')]: mark } },
+  { title: 'BPF alone is an annotation', enforcer: 'BPF', annotations: { [own('bpf')]: annotation } },
   {
     title: 'a profile that the user chose gives way to the policy',
     enforcer: 'AppArmorSeccomp',
@@ -46,7 +46,7 @@ const rows: Row[] = [
         ],
       },
     },
-    annotations: { [own('apparmor')]: mark, [own('seccomp')]: mark },
+    annotations: { [own('apparmor')]: annotation, [own('seccomp')]: annotation },
     securityContext: { runAsUser: 1, appArmorProfile: local, seccompProfile: local },
   },
   ...(['bpf', 'apparmor', 'seccomp'] as const).map(
@@ -74,7 +74,7 @@ const rows: Row[] = [
     title: 'an old annotation follows the field, or the API server refuses both',
     enforcer: 'AppArmor',
     given: { annotations: { [kubernetes]: 'runtime/default' } },
-    annotations: { [kubernetes]: mark, [own('apparmor')]: mark },
+    annotations: { [kubernetes]: annotation, [own('apparmor')]: annotation },
     securityContext: { appArmorProfile: local },
   },
   {
@@ -98,14 +98,14 @@ const rows: Row[] = [
     title: 'a privileged container gets no seccomp profile',
     enforcer: 'AppArmorSeccomp',
     given: { spec: { containers: [{ name: 'c', securityContext: { privileged: true } }] } },
-    annotations: { [own('apparmor')]: mark },
+    annotations: { [own('apparmor')]: annotation },
     securityContext: { privileged: true, appArmorProfile: local },
   },
   {
     title: 'the RuntimeDefault mode uses the profile of the runtime',
     enforcer: 'Seccomp',
     mode: 'RuntimeDefault',
-    annotations: { [own('seccomp')]: mark },
+    annotations: { [own('seccomp')]: annotation },
     securityContext: { seccompProfile: { type: 'RuntimeDefault' } },
   },
   {
@@ -120,7 +120,7 @@ const rows: Row[] = [
     title: 'bpfExclusiveMode frees a container from AppArmor',
     enforcer: 'BPF',
     options: { bpfExclusive: true },
-    annotations: { [own('bpf')]: mark, [own('apparmor')]: 'bpf-exclusive/varmor-demo-web' },
+    annotations: { [own('bpf')]: annotation, [own('apparmor')]: 'bpf-exclusive/varmor-demo-web' },
     securityContext: { appArmorProfile: unconfined },
   },
   {
@@ -128,14 +128,14 @@ const rows: Row[] = [
     enforcer: 'AppArmorBPF',
     options: { bpfExclusive: true },
     given: { annotations: { [kubernetes]: 'unconfined' } },
-    annotations: { [kubernetes]: 'unconfined', [own('bpf')]: mark },
+    annotations: { [kubernetes]: 'unconfined', [own('bpf')]: annotation },
   },
   {
     title: 'bpfExclusiveMode before 1.30',
     enforcer: 'BPF',
     options: { ...old, bpfExclusive: true },
     annotations: {
-      [own('bpf')]: mark,
+      [own('bpf')]: annotation,
       [own('apparmor')]: 'bpf-exclusive/varmor-demo-web',
       [kubernetes]: 'unconfined',
     },
@@ -144,7 +144,7 @@ const rows: Row[] = [
     title: 'bpfExclusiveMode leaves AppArmor to a policy that names it',
     enforcer: 'AppArmorBPF',
     options: { bpfExclusive: true },
-    annotations: { [own('bpf')]: mark, [own('apparmor')]: mark },
+    annotations: { [own('bpf')]: annotation, [own('apparmor')]: annotation },
     securityContext: { appArmorProfile: local },
   },
 ]
@@ -209,7 +209,7 @@ describe('mutation', () => {
     it('knows the policy of a Deployment by the profiles of its pod', () => {
       const index = indexOf({ enforcer: 'Seccomp' })
       const object = debugged('debug')
-      object.metadata!.annotations = { [own('seccomp')]: mark }
+      object.metadata!.annotations = { [own('seccomp')]: annotation }
       const all: MutateOptions = { ...modern, unnamedContainers: 'all' }
       expect(mutate(requestFor(object, request), index, all).patch).to.have.length(1)
       expect(mutate(requestFor(object, request), index, modern).patch).to.deep.equal([])

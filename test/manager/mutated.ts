@@ -39,4 +39,4 @@ export const mutated = (object: KubeObject, index: PolicyIndex, options = modern
 export const own = (kind: string, container = 'c') => `container.${kind}.security.beta.varmor.org/${container}`
 export const kubernetes = 'container.apparmor.security.beta.kubernetes.io/c'
 export const local = { type: 'Localhost', localhostProfile: 'varmor-demo-web' }
-export const mark = 'localhost/varmor-demo-web'
+export const annotation = 'localhost/varmor-demo-web'

@@ -284,7 +284,7 @@ describe('an HTTPS server of the manager', () => {
     const handle = async () => {
       entered()
       await held
-      return text(200, 'nobody reads it')
+      return text(200, 'it is not read')
     }
     const server = await listen({ exact: { '/slow': { GET: { handle } } } })
     const client = connect({ port: server.port, host: '127.0.0.1', ca: authority.certificate })
@@ -355,7 +355,7 @@ describe('an HTTPS server of the manager', () => {
       ).to.equal(400)
     })
 
-    it('lets only API servers in that it knows, where it is told to', async () => {
+    it('lets only API servers in that it knows, where it is set up so', async () => {
       const server = await listen(webhookRoutes({ reviewer, ...states, callers: { names: ['apiserver'] } }), {
         tls: { ...pair, clientCa: authority.certificate },
       })

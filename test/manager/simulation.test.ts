@@ -3,7 +3,7 @@ import type { VarmorPolicySpec } from '../../src/api/types.ts'
 import { varmorPolicies } from '../../src/kube/own-kinds.ts'
 import { policySpec } from '../actors/control-plane/world.ts'
 import { total } from './simulation/call-log.ts'
-import { Witness } from './simulation/witness.ts'
+import { StatusCheck } from './simulation/status-check.ts'
 import { START, World } from './simulation/world.ts'
 
 const NODES = 200
@@ -23,7 +23,7 @@ interface Run {
   digests: string[]
   /** Milliseconds of simulated time that it took. */
   time: number
-  lies: string[]
+  unfounded: string[]
   ready: number
   /** How often a policy became Ready while an agent had not spoken. */
   readyInSilence: number
@@ -33,9 +33,9 @@ interface Run {
 }
 
 async function run(seed: number): Promise<Run> {
-  const world = new World({ seed, taken: (report) => witness.taken(report) })
+  const world = new World({ seed, taken: (report) => check.taken(report) })
   const { cluster, clock, random } = world
-  const witness = new Witness(cluster.server.context.store)
+  const check = new StatusCheck(cluster.server.context.store)
   const soon = (most: number, act: () => void) => void clock.after(random() * most, act)
   await world.start([namespace])
   await world.addNodes(Array.from({ length: NODES }, (_, i) => `node-${i}`))
@@ -58,7 +58,7 @@ async function run(seed: number): Promise<Run> {
     managers.push(world.startManager())
   })
   await world.runFor(60_000)
-  const readyInSilence = witness.ready
+  const readyInSilence = check.ready
   silent.silent = false
   expect(await world.runUntil(() => allReady(1), PATIENCE), 'all are Ready').to.equal(true)
 
@@ -71,8 +71,8 @@ async function run(seed: number): Promise<Run> {
   await world.runFor(6_000)
   expect(await world.runUntil(() => allReady(2), PATIENCE), 'all are Ready again').to.equal(true)
   await world.runFor(20_000)
-  const { lies, ready } = witness
-  const end = witness.endState()
+  const { unfounded, ready } = check
+  const end = check.endState()
   const time = clock.now() - START
   await world.stop()
   const digests = managers.map(({ calls }) => calls.digest)
@@ -81,7 +81,7 @@ async function run(seed: number): Promise<Run> {
     end,
     digests,
     time,
-    lies,
+    unfounded,
     ready,
     readyInSilence,
     left,
@@ -126,8 +126,8 @@ describe(`a manager of ${NODES} nodes and ${POLICIES} policies on the embedded A
 
   for (const seed of SEEDS) {
     it(`calls a policy Ready only with the word of every node (seed ${seed})`, () => {
-      const { lies, ready, readyInSilence } = runs.get(seed)!
-      expect(lies).to.deep.equal([])
+      const { unfounded, ready, readyInSilence } = runs.get(seed)!
+      expect(unfounded).to.deep.equal([])
       expect(readyInSilence, 'Ready while an agent was silent').to.equal(0)
       expect(ready).to.be.at.least(2 * POLICIES)
     })

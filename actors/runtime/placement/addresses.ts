@@ -46,7 +46,7 @@ export class Addresses {
 
   /**
    * Sees to it that the reference has a number.
-   * @returns whether the other side has to be told of it
+   * @returns whether the other side has to be sent it
    */
   number(to: Numbered): boolean {
     if (to.numbering === this.numbering) return false

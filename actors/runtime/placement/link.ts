@@ -282,7 +282,7 @@ export class Link implements Receiver {
     this.confirmed = this.arrived
   }
 
-  /** Tells the other side what has arrived, so that it may send more; a thread adds its stats, but not every time. */
+  /** Reports to the other side what has arrived, so that it may send more; a thread adds its stats, but not every time. */
   private reportDelivered(): void {
     const { stats, environment } = this.options
     this.unreported += this.received

@@ -18,7 +18,7 @@ export const isMessage = (operation: unknown): boolean =>
  * port it keeps what it has until there is one.
  */
 export class Outbox {
-  /** Messages, told or asked, that wait here. */
+  /** Messages, of tell and of ask, that wait here. */
   messages = 0
   private batch: Batch = []
   private port: Port | undefined
@@ -27,8 +27,8 @@ export class Outbox {
   private readonly refused: (item: unknown[], error: unknown) => void
 
   /**
-   * @param posted told how many messages went out
-   * @param refused told of each item that could not be cloned
+   * @param posted called with how many messages went out
+   * @param refused called with each item that could not be cloned
    */
   constructor(posted: (messages: number) => void, refused: (item: unknown[], error: unknown) => void) {
     this.posted = posted
@@ -49,7 +49,7 @@ export class Outbox {
   }
 
   /**
-   * Keeps messages for the next port; replies and news were for the one that is gone.
+   * Keeps messages for the next port; replies were for the one that is gone.
    * @param plain a message without anything that only the old port knows
    * @returns the ids of the asks that were kept
    */

@@ -1,5 +1,5 @@
 import type { Workload } from '../../../actors/ports.ts'
-import { restartedAt } from '../../../actors/rollout/marker.ts'
+import { restartedAt } from '../../../actors/rollout/restarted-at.ts'
 import type { KubeObject } from '../../../src/kube/objects.ts'
 import { workloadResources } from '../../../src/manager/cluster-resources.ts'
 import { benchPolicy, deployment, namespaceOf } from '../cluster-objects.ts'

@@ -1,7 +1,7 @@
 import { optOut } from '../../api/annotations.ts'
 import type { IndexedPolicy } from './indexed-policy.ts'
-import { freedMark, isFreedMark, localMark, marks, profileOfMark } from './marks.ts'
 import type { ContainerPart, ProfileField, SecurityContext } from './pod-parts.ts'
+import { isSwitchedOff, keys, localhost, profileOf, switchedOff } from './profile-annotations.ts'
 
 export interface ConfinementOptions {
   /** The server has `securityContext.appArmorProfile` (Kubernetes 1.30). */
@@ -64,54 +64,54 @@ function setField({ container, changes }: Run, name: FieldName, value: ProfileFi
 
 const localField = (profile: string): ProfileField => ({ type: 'Localhost', localhostProfile: profile })
 
-/** Whether the profile that this mark names should go from here. */
-const isLeftover = (run: Run, mark: string | undefined): boolean => {
-  const profile = profileOfMark(mark)
+/** Whether the profile that this annotation names should go from here. */
+const isLeftover = (run: Run, annotation: string | undefined): boolean => {
+  const profile = profileOf(annotation)
   return profile !== undefined && run.isStale(profile)
 }
 
 /** Whether the container has the BPF profile now. */
 function confineBpf(run: Run): boolean {
-  const key = marks.bpf(run.container.name)
-  const mark = run.annotation(key)
-  if (run.policy?.enforcers.has('BPF') && mark !== optOut) {
-    annotate(run, key, localMark(run.policy.profile))
+  const key = keys.bpf(run.container.name)
+  const annotation = run.annotation(key)
+  if (run.policy?.enforcers.has('BPF') && annotation !== optOut) {
+    annotate(run, key, localhost(run.policy.profile))
     return true
   }
-  if (isLeftover(run, mark)) annotate(run, key, undefined)
+  if (isLeftover(run, annotation)) annotate(run, key, undefined)
   return false
 }
 
 function confineAppArmorByField(run: Run, bpf: boolean): void {
   const { container, pod, policy, options } = run
-  const key = marks.appArmor(container.name)
-  const oldKey = marks.kubernetesAppArmor(container.name)
-  const mark = run.annotation(key)
-  const freedByUs = isFreedMark(mark)
+  const key = keys.appArmor(container.name)
+  const oldKey = keys.kubernetesAppArmor(container.name)
+  const annotation = run.annotation(key)
+  const switchedOffByUs = isSwitchedOff(annotation)
   const field = container.appArmorProfile
   const isUnconfined = field?.type === 'Unconfined'
   // What we set ourselves says nothing of what the user wants.
-  const setByUser = !freedByUs && (isUnconfined || run.annotation(oldKey) === optOut)
-  const optedOut = mark === optOut || setByUser || pod.appArmorProfile?.type === 'Unconfined'
+  const setByUser = !switchedOffByUs && (isUnconfined || run.annotation(oldKey) === optOut)
+  const optedOut = annotation === optOut || setByUser || pod.appArmorProfile?.type === 'Unconfined'
 
   if (policy?.enforcers.has('AppArmor') && !optedOut) {
-    annotate(run, key, localMark(policy.profile))
+    annotate(run, key, localhost(policy.profile))
     setField(run, 'appArmorProfile', localField(policy.profile))
-    agreeWithField(run, oldKey, localMark(policy.profile))
+    agreeWithField(run, oldKey, localhost(policy.profile))
     return
   }
   if (policy !== undefined && bpf && options.bpfExclusive && !setByUser) {
-    if (mark !== optOut) annotate(run, key, freedMark(policy.profile))
+    if (annotation !== optOut) annotate(run, key, switchedOff(policy.profile))
     setField(run, 'appArmorProfile', { type: 'Unconfined' })
     agreeWithField(run, oldKey, optOut)
     return
   }
   // From before the server had the field.
   if (isLeftover(run, run.annotation(oldKey))) annotate(run, oldKey, undefined)
-  if (isLeftover(run, mark)) {
+  if (isLeftover(run, annotation)) {
     annotate(run, key, undefined)
-    const profile = profileOfMark(mark)
-    const isOurs = freedByUs ? isUnconfined : field?.type === 'Localhost' && field.localhostProfile === profile
+    const profile = profileOf(annotation)
+    const isOurs = switchedOffByUs ? isUnconfined : field?.type === 'Localhost' && field.localhostProfile === profile
     if (isOurs) setField(run, 'appArmorProfile', undefined)
   }
 }
@@ -123,26 +123,26 @@ function agreeWithField(run: Run, key: string, value: string): void {
 
 function confineAppArmorByAnnotation(run: Run, bpf: boolean): void {
   const { container, policy, options } = run
-  const key = marks.kubernetesAppArmor(container.name)
-  const markKey = marks.appArmor(container.name)
+  const key = keys.kubernetesAppArmor(container.name)
+  const ownKey = keys.appArmor(container.name)
   const value = run.annotation(key)
-  const mark = run.annotation(markKey)
-  const freedByUs = isFreedMark(mark)
-  const optedOut = mark === optOut || (value === optOut && !freedByUs)
+  const annotation = run.annotation(ownKey)
+  const switchedOffByUs = isSwitchedOff(annotation)
+  const optedOut = annotation === optOut || (value === optOut && !switchedOffByUs)
 
   if (policy?.enforcers.has('AppArmor') && !optedOut) {
-    annotate(run, key, localMark(policy.profile))
-    if (freedByUs) annotate(run, markKey, undefined)
+    annotate(run, key, localhost(policy.profile))
+    if (switchedOffByUs) annotate(run, ownKey, undefined)
     return
   }
   if (policy !== undefined && bpf && options.bpfExclusive) {
-    if (value === optOut && !freedByUs) return
-    if (mark !== optOut) annotate(run, markKey, freedMark(policy.profile))
+    if (value === optOut && !switchedOffByUs) return
+    if (annotation !== optOut) annotate(run, ownKey, switchedOff(policy.profile))
     annotate(run, key, optOut)
     return
   }
-  if (freedByUs && isLeftover(run, mark)) {
-    annotate(run, markKey, undefined)
+  if (switchedOffByUs && isLeftover(run, annotation)) {
+    annotate(run, ownKey, undefined)
     if (value === optOut) annotate(run, key, undefined)
   }
   if (isLeftover(run, value)) annotate(run, key, undefined)
@@ -150,24 +150,27 @@ function confineAppArmorByAnnotation(run: Run, bpf: boolean): void {
 
 function confineSeccomp(run: Run): void {
   const { container, pod, policy } = run
-  const key = marks.seccomp(container.name)
-  const mark = run.annotation(key)
+  const key = keys.seccomp(container.name)
+  const annotation = run.annotation(key)
   const field = container.seccompProfile
   const optedOut =
-    mark === optOut || container.privileged || field?.type === 'Unconfined' || pod.seccompProfile?.type === 'Unconfined'
+    annotation === optOut ||
+    container.privileged ||
+    field?.type === 'Unconfined' ||
+    pod.seccompProfile?.type === 'Unconfined'
 
   if (policy?.enforcers.has('Seccomp') && !optedOut) {
     if (policy.mode !== 'RuntimeDefault') {
-      annotate(run, key, localMark(policy.profile))
+      annotate(run, key, localhost(policy.profile))
       setField(run, 'seccompProfile', localField(policy.profile))
-    } else if (field?.type !== 'RuntimeDefault' || mark !== undefined) {
-      // Where the user chose it, it stays the user's: without our mark it is not taken back later.
-      annotate(run, key, localMark(policy.profile))
+    } else if (field?.type !== 'RuntimeDefault' || annotation !== undefined) {
+      // Where the user chose it, it stays the user's: without our annotation it is not taken back later.
+      annotate(run, key, localhost(policy.profile))
       setField(run, 'seccompProfile', { type: 'RuntimeDefault' })
     }
-  } else if (isLeftover(run, mark)) {
+  } else if (isLeftover(run, annotation)) {
     annotate(run, key, undefined)
-    const profile = profileOfMark(mark)
+    const profile = profileOf(annotation)
     const isOurs =
       field?.type === 'RuntimeDefault' || (field?.type === 'Localhost' && field.localhostProfile === profile)
     if (isOurs) setField(run, 'seccompProfile', undefined)

@@ -34,7 +34,7 @@ const namespaceOf = ({ kind, metadata }: Pick<AnyPolicy, 'kind' | 'metadata'>): 
 
 /**
  * Undefined where the policy cannot confine anything: it is being deleted, or its target or its enforcers make no sense (it was
- * stored while nobody validated; its own status says so).
+ * stored while no webhook validated; its own status says so).
  */
 export function indexedPolicy(policy: AnyPolicy, installNamespace?: string): IndexedPolicy | undefined {
   const { kind, metadata, spec } = policy

@@ -5,9 +5,9 @@ import type { AdmissionRequest } from '../../kube/admission.ts'
 import { type ConfinementOptions, confine } from './confinement.ts'
 import type { IndexedPolicy } from './indexed-policy.ts'
 import { patchFields } from './json-patch.ts'
-import { marks, orphanedMarks, profileOfMark } from './marks.ts'
 import { type ContainerPart, type PodParts, podParts } from './pod-parts.ts'
 import type { PolicyIndex, Workload } from './policy-index.ts'
+import { keys, orphanedKeys, profileOf } from './profile-annotations.ts'
 
 export interface MutateOptions extends ConfinementOptions {
   /** The label that a workload is considered by; without it every workload is. */
@@ -93,7 +93,7 @@ function mutateWhole(
   }
   const names = new Set(parts.containers.map(({ name }) => name))
   const annotations = new Map<string, string | undefined>(
-    orphanedMarks(parts.annotations ?? {}, names).map((key) => [key, undefined]),
+    orphanedKeys(parts.annotations ?? {}, names).map((key) => [key, undefined]),
   )
   const patch: PatchOperation[] = []
   for (const container of parts.containers) {
@@ -158,7 +158,7 @@ function policyOfPod(workload: Workload, parts: PodParts, index: PolicyIndex, op
   const own = isOptedIn(workload.labels, options.optIn) ? index.find(workload) : undefined
   if (own !== undefined) return own
   for (const value of Object.values(parts.annotations ?? {})) {
-    const profile = profileOfMark(value)
+    const profile = profileOf(value)
     const policy = profile === undefined ? undefined : index.byProfile(profile, workload.namespace)
     if (policy !== undefined) return policy
   }
@@ -173,8 +173,8 @@ function outOfReach(
   { appArmorField }: MutateOptions,
 ): string[] {
   const lost = [
-    ...(wanted.has(marks.bpf(name)) ? ['BPF'] : []),
-    ...(!appArmorField && wanted.has(marks.kubernetesAppArmor(name)) && policy.enforcers.has('AppArmor')
+    ...(wanted.has(keys.bpf(name)) ? ['BPF'] : []),
+    ...(!appArmorField && wanted.has(keys.kubernetesAppArmor(name)) && policy.enforcers.has('AppArmor')
       ? ['AppArmor']
       : []),
   ]

@@ -18,7 +18,7 @@ export interface ReviewOutcome {
 
 export interface ReviewerOptions {
   index: PolicyIndex
-  /** Whether the index holds all policies. Before that nobody can say that no policy matches. */
+  /** Whether the index holds all policies. Before that it is not known whether a policy matches. */
   isSynced: () => boolean
   mutate: MutateOptions
   validate: Omit<ValidateOptions, 'index'>

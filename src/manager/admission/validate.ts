@@ -9,7 +9,7 @@ import { type CompileOptions, compilePolicy } from '../../profile/compile.ts'
 import type { PolicyIndex } from './policy-index.ts'
 
 export interface ValidateOptions extends Pick<CompileOptions, 'appArmor' | 'installNamespace'> {
-  /** Whether this installation can record models; without it nobody may ask for the BehaviorModeling mode. */
+  /** Whether this installation can record models; without it the BehaviorModeling mode is refused. */
   behaviorModeling: boolean
   /** For the warning that a cluster policy comes first. */
   index: PolicyIndex

@@ -37,7 +37,7 @@ export interface ServerOptions {
   host?: string
   /** 0: any that is free. */
   port: number
-  /** Leaves out: plain HTTP. Without a certificate nobody gets in until `setCredentials`. `clientCa`: who has a certificate of it is `authorized`; others may connect as well. */
+  /** Leaves out: plain HTTP. Without a certificate no connection is taken until `setCredentials`. `clientCa`: who has a certificate of it is `authorized`; others may connect as well. */
   tls?: Partial<ServingCredentials> & { clientCa?: string }
   limits?: Partial<ServerLimits>
   log: Pick<Logger, 'warn' | 'error'>
@@ -221,7 +221,7 @@ function send(request: IncomingMessage, response: ServerResponse, reply: Reply, 
   else linger(request, response, body)
 }
 
-/** Milliseconds for which the rest of a body that nobody wants is read and thrown away. */
+/** Milliseconds for which the rest of a body that is not wanted is read and thrown away. */
 const LINGER = 1000
 
 /**

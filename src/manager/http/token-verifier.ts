@@ -4,7 +4,7 @@ import { RecentMap } from '../../kube/recent-map.ts'
 import type { TokenVerdict } from '../../kube/token-review.ts'
 
 export interface TokenVerifierOptions {
-  /** Asks the API server. Throws when nobody knows. */
+  /** Asks the API server. Throws when it cannot say. */
   review: (token: string) => Promise<TokenVerdict>
   clock: Clock
   /** Milliseconds for which an answer counts: a token that was taken back is good for so long. Default 60,000, at most. */

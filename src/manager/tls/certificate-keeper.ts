@@ -92,8 +92,8 @@ export class CertificateKeeper {
   }
 
   /**
-   * Resolves when nothing is under way any more, or after `patience` milliseconds: an API server that does not answer holds up
-   * nobody's end.
+   * Resolves when nothing is under way any more, or after `patience` milliseconds: an API server that does not answer
+   * does not hold up the end.
    */
   async stop(patience = 5_000): Promise<void> {
     this.#stopped = true
@@ -198,7 +198,7 @@ export class CertificateKeeper {
   async #publish(state: CertificateState): Promise<void> {
     const { name, configMaps, webhooks = [] } = this.#options
     const bundle = bundleOf(state)
-    // What this manager was told of the webhooks counts once, or two that were told otherwise would go on for ever.
+    // What this manager's flags say of the webhooks counts once, or two with other flags would go on for ever.
     const isFirst = this.#published === undefined
     const results = await Promise.allSettled([
       settle(configMaps, `${name}-ca`, withBundle(`${name}-ca`, bundle)),

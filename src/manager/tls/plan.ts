@@ -111,7 +111,7 @@ function signerOf(
   const [newest, before] = able
   if (newest === undefined || before === undefined) return newest
   const isKnown = isPublished && now - (newest.notBefore + backdate) >= publishDelay
-  // A certificate that would be due at once helps nobody.
+  // A certificate that would be due at once is of no use.
   return isKnown || before.notAfter - now <= servingRenewBefore ? newest : before
 }
 

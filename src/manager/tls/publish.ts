@@ -40,7 +40,7 @@ export function withBundle(name: string, bundle: string): (found: ConfigMap | un
 
 /**
  * A webhook configuration whose every webhook trusts the bundle. With `fresh` it also is as that says, made if there is none: what a
- * manager was told at its start counts, not what another one wrote. Without `fresh` there has to be one, because nothing is confined
+ * manager's flags say counts, not what another one wrote. Without `fresh` there has to be one, because nothing is confined
  * else.
  */
 export function withCaBundle(

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import type { Workload } from '../../../actors/ports.ts'
-import { RESTARTED_AT } from '../../../actors/rollout/marker.ts'
+import { RESTARTED_AT } from '../../../actors/rollout/restarted-at.ts'
 import type { Stored } from '../fake-api.ts'
 import { policySpec, World, type WorldOptions } from './world.ts'
 

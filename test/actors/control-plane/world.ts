@@ -5,7 +5,7 @@ import { desiredProfile, ownerOf } from '../../../actors/policy/desired-profile.
 import { keyOfPolicy } from '../../../actors/policy/policy-id.ts'
 import { defaultPolicySettings, type PolicyMessage, type PolicySettings, policyFamily } from '../../../actors/policy.ts'
 import type { AnyPolicy, CounterName, PolicyEvent, Workload } from '../../../actors/ports.ts'
-import { restartedAt } from '../../../actors/rollout/marker.ts'
+import { restartedAt } from '../../../actors/rollout/restarted-at.ts'
 import {
   defaultRolloutSettings,
   type RolloutMessage,

@@ -26,7 +26,7 @@ describe('a limit that is none is refused at once', () => {
   it('of an ask, whose message is not sent then', async () => {
     const { system } = new Simulation()
     const references = [actorOf(system, notebook())]
-    for (const actor of [...references, system.lookup<never>('nobody')])
+    for (const actor of [...references, system.lookup<never>('no/one')])
       for (const timeout of noTime)
         expect(await rejection(actor.ask({ type: 'read' } as never, { timeout })), `${timeout}`)
           .to.be.instanceOf(RangeError)

@@ -84,7 +84,7 @@ export class SimulatedAgent {
   async #deliver(report: AgentReport, signal: AbortSignal): Promise<ReportReply> {
     await this.#travel(signal)
     const manager = this.#place.manager()
-    if (this.silent || manager === undefined) throw new Error('nobody is there')
+    if (this.silent || manager === undefined) throw new Error('no manager is there')
     const { status, body, headers } = await manager.report(this.#token, Buffer.from(JSON.stringify(report)))
     if (status === 200) this.#place.taken(report)
     await this.#travel(signal)

@@ -9,10 +9,10 @@ import { INSTALL_NAMESPACE } from './embedded-cluster.ts'
 const policies = `${group}/varmorpolicies`
 const profiles = `${group}/armorprofiles`
 
-/** Sees what managers were told and what they write, and whether the one is true to the other. */
-export class Witness {
+/** Sees what managers got reported and what they write, and whether the one is true to the other. */
+export class StatusCheck {
   /** Policies that were called Ready without the word of a node. */
-  readonly lies: string[] = []
+  readonly unfounded: string[] = []
   /** How often a policy became Ready. */
   ready = 0
   readonly #store: Store
@@ -61,7 +61,7 @@ export class Witness {
       (node) => this.#acknowledged.get(node.metadata.name)?.get(`${namespace}/${name}`) !== wanted,
     )
     if (missing.length > 0)
-      this.lies.push(`${metadata.name} is Ready without ${missing.map((node) => node.metadata.name).join(', ')}`)
+      this.unfounded.push(`${metadata.name} is Ready without ${missing.map((node) => node.metadata.name).join(', ')}`)
   }
 }
 

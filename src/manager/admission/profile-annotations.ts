@@ -1,0 +1,40 @@
+import { confinementPrefixes, localhostPrefix } from '../../api/annotations.ts'
+
+/**
+ * The annotation of a container. `localhost/<profile>` is written by the webhook and makes the setting beside it ours, to
+ * change and to take back; `unconfined` is written by the user and opts the container out.
+ */
+export const keys = {
+  bpf: (container: string) => confinementPrefixes.bpf + container,
+  appArmor: (container: string) => confinementPrefixes.appArmor + container,
+  seccomp: (container: string) => confinementPrefixes.seccomp + container,
+  kubernetesAppArmor: (container: string) => confinementPrefixes.kubernetesAppArmor + container,
+} as const
+
+const bpfExclusive = 'bpf-exclusive/'
+const ours = 'varmor-'
+
+export const localhost = (profile: string): string => localhostPrefix + profile
+
+/** In the place of the AppArmor annotation: AppArmor was switched off by us because this BPF profile is to be alone, not by the user. */
+export const switchedOff = (profile: string): string => bpfExclusive + profile
+
+/** The profile of ours that an annotation names, if it names one. */
+export function profileOf(annotation: string | undefined): string | undefined {
+  for (const prefix of [localhostPrefix, bpfExclusive])
+    if (annotation?.startsWith(prefix + ours)) return annotation.slice(prefix.length)
+  return undefined
+}
+
+export const isSwitchedOff = (annotation: string | undefined): boolean => annotation?.startsWith(bpfExclusive) ?? false
+
+const prefixes = Object.values(confinementPrefixes)
+
+/** Annotations of ours for containers that the pod does not have any more. Before 1.30 the API server refuses a pod with such a one. */
+export function orphanedKeys(annotations: Readonly<Record<string, string>>, containers: ReadonlySet<string>): string[] {
+  return Object.keys(annotations).filter((key) => {
+    const prefix = prefixes.find((each) => key.startsWith(each))
+    if (prefix === undefined || containers.has(key.slice(prefix.length))) return false
+    return profileOf(annotations[key]) !== undefined
+  })
+}
