@@ -188,28 +188,18 @@ function defaultIssues(part: Part): FieldIssue[] {
   return [...issues, ...below]
 }
 
-/** A rule as the server prints it: its own struct. */
-const ruleStruct = (rule: CelRule): JsonValue => ({
-  Rule: rule.rule,
-  Message: rule.message ?? '',
-  MessageExpression: rule.messageExpression ?? '',
-  Reason: rule.reason ?? null,
-  FieldPath: rule.fieldPath ?? '',
-  OptionalOldSelf: rule.optionalOldSelf ?? null,
-})
-
 function ruleIssues(rule: CelRule, field: string, uncorrelatable: string | undefined): FieldIssue[] {
   const place = child(field, 'rule')
   if ((rule.rule ?? '').trim() === '') return [required(place, 'rule is not specified')]
   const program = compileCel(rule.rule)
   const message = rule.messageExpression ? compileCel(rule.messageExpression) : undefined
-  const [shown, issues] = [ruleStruct(rule), [] as FieldIssue[]]
-  if ('complaint' in program) return [invalidValue(place, shown, `compilation failed: ${program.complaint}`)]
+  const issues: FieldIssue[] = []
+  if ('complaint' in program) return [invalidValue(place, rule.rule, `compilation failed: ${program.complaint}`)]
   if (program.type !== 'bool' && program.type !== 'dyn')
-    issues.push(invalidValue(place, shown, 'cel expression must evaluate to a bool'))
+    issues.push(invalidValue(place, rule.rule, 'cel expression must evaluate to a bool'))
   if (message !== undefined && 'complaint' in message) {
     const detail = `messageExpression compilation failed: ${message.complaint}`
-    issues.push(invalidValue(child(field, 'messageExpression'), shown, detail))
+    issues.push(invalidValue(child(field, 'messageExpression'), rule.messageExpression ?? '', detail))
   }
   if (program.usesOldSelf && uncorrelatable !== undefined) {
     const detail = `oldSelf cannot be used on the uncorrelatable portion of the schema within ${uncorrelatable}`
