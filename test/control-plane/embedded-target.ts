@@ -5,6 +5,7 @@ import { nodes } from '../../src/sandbox/controllers/objects.ts'
 import { type RunningControllers, startControllers } from '../../src/sandbox/controllers/start-controllers.ts'
 import { FakeNodes } from '../../src/sandbox/nodes/fake-nodes.ts'
 import { RecordingRuntime } from '../../src/sandbox/nodes/recording-runtime.ts'
+import { faultsOf } from '../sandbox/faults.ts'
 import { inProcessClient } from '../sandbox/in-process-connection.ts'
 import type { ControlPlaneTarget } from './target.ts'
 
@@ -38,7 +39,7 @@ export class EmbeddedTarget implements ControlPlaneTarget {
   }
 
   get faults() {
-    return this.#api.faults
+    return faultsOf(this.#api.server)
   }
 
   async addNode(name: string): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Faults } from '../../src/sandbox/api-server/faults.ts'
+import type { Faults } from '../sandbox/faults.ts'
 
 /** A cluster that the suite runs against: an API server, what runs workloads, and nodes. Manager and agents are the suite's own. */
 export interface ControlPlaneTarget {

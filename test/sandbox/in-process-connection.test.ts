@@ -7,8 +7,8 @@ import { configMaps } from '../../src/kube/core-objects.ts'
 import { FencedError } from '../../src/kube/fence.ts'
 import { unlimited } from '../../src/kube/limiter.ts'
 import type { KubeObject } from '../../src/kube/objects.ts'
-import type { Fault } from '../../src/sandbox/api-server/faults.ts'
 import type { ApiServer } from '../../src/sandbox/api-server/server.ts'
+import { type Fault, faultsOf } from './faults.ts'
 import { startInProcess } from './in-process.ts'
 import { InProcessConnection } from './in-process-connection.ts'
 
@@ -42,7 +42,7 @@ describe('a connection to the embedded server without sockets', () => {
   afterEach(() => server.close())
 
   const stored = () => server.context.store.get('/configmaps', namespace, target.name)
-  const struck = (fault: Fault) => server.faults.add({ resource: 'configmaps', times: 1, fault })
+  const struck = (fault: Fault) => faultsOf(server).add({ resource: 'configmaps', times: 1, fault })
 
   it('carries requests and answers', async () => {
     await client.create(configMaps, made())

@@ -5,9 +5,9 @@ import type { Random } from '../../src/base/random.ts'
 import { ApiClient } from '../../src/kube/client.ts'
 import type { Connection, Credentials } from '../../src/kube/connection.ts'
 import { unlimited } from '../../src/kube/limiter.ts'
-import { ConnectionResetError } from '../../src/sandbox/api-server/faults.ts'
 import type { ApiRequest, ApiResponse, Headers } from '../../src/sandbox/api-server/request.ts'
 import type { InProcessClient } from '../../src/sandbox/api-server/server.ts'
+import { ConnectionResetError } from './faults.ts'
 
 /**
  * A connection to the embedded API server in the same process, without sockets, and so without the time that they take: under a

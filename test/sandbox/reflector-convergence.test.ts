@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import type { FaultRule } from '../../src/sandbox/api-server/faults.ts'
 import { type RunningApiServer, startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
 import { checkConvergence } from '../kube/reflector-convergence.ts'
+import { type FaultRule, faultsOf } from './faults.ts'
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 
@@ -14,7 +14,8 @@ describe('a reflector of the embedded server', () => {
 
   for (const seed of [1, 2]) {
     it(`converges whatever faults are injected (seed ${seed})`, async () => {
-      const { adminCertificate, server, url, caPem, faults } = running
+      const { adminCertificate, server, url, caPem } = running
+      const faults = faultsOf(server)
       const admin = running.client({ name: 'admin', groups: ['system:masters'] })
       const namespace = `converging-${seed}`
       const made = await admin({ method: 'POST', path: '/api/v1/namespaces', body: { metadata: { name: namespace } } })

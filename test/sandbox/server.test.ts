@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { ConnectionResetError } from '../../src/sandbox/api-server/faults.ts'
 import type { JsonObject } from '../../src/sandbox/api-server/schema/json.ts'
+import { ConnectionResetError, faultsOf } from './faults.ts'
 import { startInProcess, take } from './in-process.ts'
 
 const maps = '/api/v1/namespaces/default/configmaps'
@@ -149,14 +149,14 @@ describe('the embedded API server in process', () => {
   for (const { code, reason } of faults)
     it(`can be made to answer ${code}, so often as it is told`, async () => {
       const { call, server } = await startInProcess()
-      server.faults.add({ verb: 'create', resource: 'configmaps', times: 1, fault: { type: 'status', code } })
+      faultsOf(server).add({ verb: 'create', resource: 'configmaps', times: 1, fault: { type: 'status', code } })
       expect(await call('POST', maps, map('a'))).to.include({ code, reason })
       expect(await call('POST', maps, map('a'))).to.nested.include({ 'metadata.name': 'a' })
     })
 
   it('can be made to break a connection after the write has taken effect', async () => {
     const { call, server } = await startInProcess()
-    server.faults.add({ verb: 'create', times: 1, fault: { type: 'reset', after: true } })
+    faultsOf(server).add({ verb: 'create', times: 1, fault: { type: 'reset', after: true } })
     const failed = await call('POST', maps, map('a')).catch((error: unknown) => error)
     expect(failed).to.be.instanceOf(ConnectionResetError)
     expect(await call('GET', `${maps}/a`)).to.nested.include({ 'metadata.name': 'a' })
@@ -164,9 +164,9 @@ describe('the embedded API server in process', () => {
 
   it('can be made to cut a watch, and to fall silent in one', async () => {
     const { call, watch, server } = await startInProcess()
-    server.faults.add({ verb: 'watch', times: 1, fault: { type: 'watch-cut', events: 1 } })
+    faultsOf(server).add({ verb: 'watch', times: 1, fault: { type: 'watch-cut', events: 1 } })
     const cut = await watch(`${maps}?watch=true&resourceVersion=${server.context.store.revision}`)
-    server.faults.add({ verb: 'watch', times: 1, fault: { type: 'half-open', events: 0 } })
+    faultsOf(server).add({ verb: 'watch', times: 1, fault: { type: 'half-open', events: 0 } })
     const silent = await watch(`${maps}?watch=true&resourceVersion=${server.context.store.revision}`)
     await call('POST', maps, map('a'))
     await call('POST', maps, map('b'))

@@ -2,6 +2,7 @@ import { request } from 'node:https'
 import { expect } from 'chai'
 import type { JsonObject } from '../../src/sandbox/api-server/schema/json.ts'
 import { type RunningApiServer, startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
+import { faultsOf } from './faults.ts'
 import { startInProcess, take } from './in-process.ts'
 
 interface Reply {
@@ -57,7 +58,7 @@ describe('the embedded API server on a port', () => {
 describe('an injected fault', () => {
   it('of latency lets a request wait so long', async () => {
     const { server, admin, clock } = await startInProcess()
-    server.faults.add({ verb: 'list', fault: { type: 'latency', milliseconds: 5000 } })
+    faultsOf(server).add({ verb: 'list', fault: { type: 'latency', milliseconds: 5000 } })
     let answered = false
     const asked = admin({ method: 'GET', path: maps }).then((response) => {
       answered = true
@@ -72,7 +73,7 @@ describe('an injected fault', () => {
 
   it('calls the version of a list, and that of a watch, too old', async () => {
     const { server, call, watch } = await startInProcess()
-    server.faults.add({ resource: 'configmaps', fault: { type: 'expired' }, times: 2 })
+    faultsOf(server).add({ resource: 'configmaps', fault: { type: 'expired' }, times: 2 })
     expect(await call('GET', `${maps}?resourceVersion=1`)).to.include({ code: 410, reason: 'Expired' })
     const [record] = await take(await watch(`${maps}?watch=true&resourceVersion=1`), 1)
     expect(record).to.deep.include({ type: 'ERROR' })

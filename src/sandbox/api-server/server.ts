@@ -11,7 +11,6 @@ import type { StoreController } from './controllers/store-controller.ts'
 import { DefinitionController } from './crd/definition-controller.ts'
 import { OpenApi } from './discovery/open-api.ts'
 import { pathHandler } from './discovery/paths.ts'
-import { Faults, withFaults } from './faults.ts'
 import { handleRequest, type PathHandler } from './handlers/handle-request.ts'
 import { indexedFields, indexValues } from './handlers/list-objects.ts'
 import { type NodeProxy, noNodes } from './node-proxy.ts'
@@ -40,18 +39,25 @@ export interface ServerSnapshot {
   readonly tokenKeyPem: string
 }
 
+/** Stands before the server: what it answers or throws is what the client gets. */
+export type Interceptor = (
+  request: ApiRequest,
+  user: UserInfo,
+  handle: () => Promise<ApiResponse>,
+) => Promise<ApiResponse>
+
 export type InProcessClient = (request: ApiRequest) => Promise<ApiResponse>
 
 /** An API server without sockets. Whoever is known may do everything: RBAC objects are stored, and not enforced. */
 export class ApiServer {
-  readonly faults: Faults
+  /** For whoever wants requests to go wrong on purpose. */
+  intercept: Interceptor = (_request, _user, handle) => handle()
   readonly context: ApiContext
   private readonly paths: PathHandler
   private readonly controllers: StoreController[]
 
   constructor(options: ServerOptions, restored?: ServerSnapshot) {
     this.context = makeContext(options, restored)
-    this.faults = new Faults(options.random)
     this.controllers = startControllers(this.context, restored !== undefined)
     this.paths = pathHandler(new OpenApi(this.context.registry))
     bootstrap(this.context)
@@ -62,10 +68,9 @@ export class ApiServer {
     return (request) => this.handle(request, user)
   }
 
-  /** @throws {ConnectionResetError} when a fault says so; every refusal is an answer */
+  /** Every refusal is an answer; nothing throws but an interceptor. */
   handle(request: ApiRequest, user: UserInfo): Promise<ApiResponse> {
-    const handle = (): Promise<ApiResponse> => handleRequest(this.context, this.paths, request, user)
-    return withFaults(this.faults, this.context.clock, request, user, handle)
+    return this.intercept(request, user, () => handleRequest(this.context, this.paths, request, user))
   }
 
   /** Resolves once the server's own controllers have done what follows from the writes so far. */

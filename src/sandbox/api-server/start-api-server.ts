@@ -6,7 +6,6 @@ import { type Clock, systemClock } from '../../base/clock.ts'
 import { type Random, seededRandom } from '../../base/random.ts'
 import { httpsTransport } from './admission/webhook-transport.ts'
 import { kubernetesServiceAddress } from './bootstrap.ts'
-import type { Faults } from './faults.ts'
 import { CertificateAuthority, type Identity } from './http/certificates.ts'
 import { HttpAdapter } from './http/http-adapter.ts'
 import { kubeconfig } from './http/kubeconfig.ts'
@@ -37,7 +36,6 @@ export interface RunningApiServer {
   readonly kubeconfig: string
   readonly adminCertificate: Identity
   readonly server: ApiServer
-  readonly faults: Faults
   /** The request path without sockets. */
   client(user: UserInfo): InProcessClient
   snapshot(): Snapshot
@@ -75,7 +73,6 @@ export async function startApiServer(options: StartOptions = {}): Promise<Runnin
     authority,
     adminCertificate,
     server,
-    faults: server.faults,
     kubeconfig: kubeconfig(url, authority.certificatePem, adminCertificate),
     client: (user) => server.client(user),
     snapshot: () => ({

@@ -9,6 +9,7 @@ import type { KubeObject } from '../../../src/kube/objects.ts'
 import { armorProfiles } from '../../../src/kube/own-kinds.ts'
 import { clientSource, Reflector } from '../../../src/kube/reflector.ts'
 import { install } from '../../../src/sandbox/install.ts'
+import { faultsOf } from '../../sandbox/faults.ts'
 import { EmbeddedCluster, INSTALL_NAMESPACE } from './embedded-cluster.ts'
 import { SimulatedAgent } from './simulated-agent.ts'
 import { SimulatedManager } from './simulated-manager.ts'
@@ -44,7 +45,7 @@ export class World {
     this.random = seededRandom(seed)
     this.cluster = new EmbeddedCluster(this.clock, seed * 1000)
     const { admin, server } = this.cluster
-    server.faults.add({ user: manager, fault: { type: 'latency', milliseconds: latency } })
+    faultsOf(server).add({ user: manager, fault: { type: 'latency', milliseconds: latency } })
     // One watch for the agents of all nodes.
     const source = clientSource(admin, armorProfiles)
     this.#profiles = new Reflector({ source, clock: this.clock, random: this.random })

@@ -1,7 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import type { ResourceRef } from '../../../src/kube/objects.ts'
-import type { Fault } from '../../../src/sandbox/api-server/faults.ts'
 import {
   type Deployment,
   daemonSets,
@@ -11,6 +10,7 @@ import {
   statefulSets,
 } from '../../../src/sandbox/controllers/objects.ts'
 import { isActive, isReady } from '../../../src/sandbox/controllers/pods.ts'
+import { type Fault, faultsOf } from '../faults.ts'
 import { SmallCluster, template } from './harness.ts'
 
 type Step =
@@ -77,7 +77,7 @@ function take(cluster: SmallCluster, step: Step): void {
   if (step.type === 'restart-controllers') cluster.startControllers()
   else if (step.type === 'restart-nodes')
     void cluster.startNodes().catch((error: unknown) => cluster.problems.push(String(error)))
-  else if (step.type === 'fault') cluster.server.faults.add({ fault: step.fault, verb: step.verb, times: 3 })
+  else if (step.type === 'fault') faultsOf(cluster.server).add({ fault: step.fault, verb: step.verb, times: 3 })
   else if (step.type === 'crash') {
     const pod = cluster.all(pods)[step.index]
     if (pod) cluster.runtime.crash(pod, 'web')
@@ -143,7 +143,7 @@ describe('the controllers of the sandbox', () => {
             take(cluster, step)
             await cluster.runFor(pause)
           }
-          cluster.server.faults.clear()
+          faultsOf(cluster.server).clear()
           // Long enough for a watch that has fallen silent to be noticed, and for the longest pause before a restart.
           await cluster.runFor(1_200_000)
           expectConverged(cluster)

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { type Deployment, deployments, pods, replicaSets } from '../../../src/sandbox/controllers/objects.ts'
 import { conditionOf, isActive, isReady } from '../../../src/sandbox/controllers/pods.ts'
+import { faultsOf } from '../faults.ts'
 import { SmallCluster, template } from './harness.ts'
 
 const labels = { app: 'web' }

@@ -3,6 +3,7 @@ import { nodes, type Pod, pods } from '../../../src/sandbox/controllers/objects.
 import { conditionOf } from '../../../src/sandbox/controllers/pods.ts'
 import { FakeNodes } from '../../../src/sandbox/nodes/fake-nodes.ts'
 import { SmallCluster, type SmallClusterOptions } from '../controllers/harness.ts'
+import { faultsOf } from '../faults.ts'
 
 const pod = (cluster: SmallCluster, spec: object, metadata: object = {}): Promise<Pod> =>
   cluster.create(pods, {
@@ -195,7 +196,7 @@ describe('nodes of the sandbox', () => {
   it('register although the server refuses at first', async () => {
     await start({ nodes: 2 })
     for (const { metadata } of cluster.all(nodes)) await cluster.delete(nodes, metadata.name)
-    cluster.server.faults.add({ fault: { type: 'status', code: 409 }, verb: 'create', resource: 'nodes', times: 3 })
+    faultsOf(cluster.server).add({ fault: { type: 'status', code: 409 }, verb: 'create', resource: 'nodes', times: 3 })
     const started = cluster.startNodes()
     await cluster.runFor(10_000)
     await started

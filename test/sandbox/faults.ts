@@ -1,10 +1,18 @@
-import { type Clock, sleep } from '../../base/clock.ts'
-import type { Random } from '../../base/random.ts'
-import { failure } from './handlers/handle-request.ts'
-import { type RequestInfo, requestInfo } from './http/request-info.ts'
-import type { ApiRequest, ApiResponse, UserInfo, WatchResponse } from './request.ts'
-import { conflict, expired, internalError, STALE_OBJECT, serviceUnavailable, tooManyRequests } from './status.ts'
-import type { WatchRecord } from './watch/watcher.ts'
+import { type Clock, sleep } from '../../src/base/clock.ts'
+import type { Random } from '../../src/base/random.ts'
+import { failure } from '../../src/sandbox/api-server/handlers/handle-request.ts'
+import { type RequestInfo, requestInfo } from '../../src/sandbox/api-server/http/request-info.ts'
+import type { ApiRequest, ApiResponse, UserInfo, WatchResponse } from '../../src/sandbox/api-server/request.ts'
+import type { ApiServer } from '../../src/sandbox/api-server/server.ts'
+import {
+  conflict,
+  expired,
+  internalError,
+  STALE_OBJECT,
+  serviceUnavailable,
+  tooManyRequests,
+} from '../../src/sandbox/api-server/status.ts'
+import type { WatchRecord } from '../../src/sandbox/api-server/watch/watcher.ts'
 
 /** What goes wrong for the requests that a rule matches. */
 export type Fault =
@@ -76,6 +84,17 @@ export class Faults {
   }
 }
 
+const known = new WeakMap<ApiServer, Faults>()
+
+/** The faults of a server, which strike its requests from now on. */
+export function faultsOf(server: ApiServer): Faults {
+  const { clock, random } = server.context
+  const faults = known.get(server) ?? new Faults(random)
+  known.set(server, faults)
+  server.intercept = (request, user, handle) => withFaults(faults, clock, request, user, handle)
+  return faults
+}
+
 /** The connection of a request breaks: what a client in process sees instead of a broken socket. */
 export class ConnectionResetError extends Error {
   override readonly name = 'ConnectionResetError'
@@ -87,7 +106,7 @@ export class ConnectionResetError extends Error {
 }
 
 /** Lets the faults that strike a request have their way with it. @throws {ConnectionResetError} */
-export async function withFaults(
+async function withFaults(
   faults: Faults,
   clock: Clock,
   request: ApiRequest,
