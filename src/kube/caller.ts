@@ -54,6 +54,8 @@ export interface CallerOptions {
   longestAnswer?: number
   /** Attempts of one call at most. Default 8; the deadline usually ends it before. */
   attempts?: number
+  /** Milliseconds for a call with its repetitions, where the call itself says nothing else. Default 30,000. */
+  deadline?: number
 }
 
 interface Ways {
@@ -78,6 +80,7 @@ export class Caller {
       observer: {},
       longestAnswer: 64 * mebibyte,
       attempts: 8,
+      deadline: 30_000,
     }
     const limiter = options.limiter ?? new PriorityLimiter()
     this.#options = { ...defaults, ...options, limiter }
@@ -95,7 +98,7 @@ export class Caller {
     const { clock, random } = this
     const fence = isWrite(request.verb) ? options.fence : undefined
     const { controller, release } = linkedController(options.signal, fence?.signal)
-    const deadline = options.deadline ?? 30_000
+    const deadline = options.deadline ?? this.#options.deadline
     const end = clock.now() + deadline
     const context = { verb: request.verb, path: request.path }
     const timer = clock.after(deadline, () =>

@@ -85,7 +85,8 @@ export class World {
   private constructor(target: ControlPlaneTarget) {
     this.target = target
     this.logger = process.env['VARMOR_TEST_LOG'] === undefined ? noLogger : printing
-    this.client = new ApiClient({ connection: this.connect(), limiter: this.#limiter })
+    // Nothing here is about how long a busy machine takes to answer.
+    this.client = new ApiClient({ connection: this.connect(), limiter: this.#limiter, deadline: 120_000 })
   }
 
   static async start(target: ControlPlaneTarget, nodeCount: number): Promise<World> {

@@ -44,7 +44,8 @@ async function run(seed: number): Promise<Run> {
   await world.runFor(20_000)
 
   // Policies come while watches break, a node goes, another one falls silent, and the manager dies and has a successor.
-  const { faults, context } = cluster.server
+  const { context } = cluster.server
+  const faults = faultsOf(cluster.server)
   const silent = world.agents.get(`node-${Math.floor(random() * (NODES - 1))}`)!
   silent.silent = true
   for (let i = 0; i < POLICIES; i++) soon(5_000, () => void cluster.addPolicy(namespace, nameOf(i), firstSpec))

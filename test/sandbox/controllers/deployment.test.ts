@@ -172,7 +172,7 @@ describe('deployments in the sandbox', () => {
 
   it('say why the server refuses their pods, and go on once it takes them', async () => {
     cluster = await SmallCluster.start()
-    const { faults } = cluster.server
+    const faults = faultsOf(cluster.server)
     faults.add({ fault: { type: 'status', code: 409 }, verb: 'create', resource: 'pods', times: 3 })
     await deploy(cluster, {})
     await cluster.settle()
