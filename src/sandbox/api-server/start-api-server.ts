@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { type Clock, systemClock } from '../../base/clock.ts'
 import { type Random, seededRandom } from '../../base/random.ts'
 import { httpsTransport } from './admission/webhook-transport.ts'
@@ -63,7 +63,7 @@ export async function startApiServer(options: StartOptions = {}): Promise<Runnin
     },
     options.restore,
   )
-  const listener = await listen(server, authority, options, host, now)
+  const { listener, sockets } = await listen(server, authority, options, host, now)
   const url = `https://${host}:${(listener.address() as AddressInfo).port}`
   const adminCertificate = await authority.client('kubernetes-admin', ['system:masters'], now)
   await server.idle()
@@ -79,7 +79,7 @@ export async function startApiServer(options: StartOptions = {}): Promise<Runnin
       ...server.snapshot(),
       authority: { certificatePem: authority.certificatePem, keyPem: authority.keyPem },
     }),
-    close: () => close(server, listener),
+    close: () => close(server, listener, sockets),
   }
 }
 
@@ -95,7 +95,7 @@ async function listen(
   { port = 0, addresses = [] }: StartOptions,
   host: string,
   now: number,
-): Promise<Server> {
+): Promise<{ listener: Server; sockets: ReadonlySet<Socket> }> {
   const known = [...new Set(['127.0.0.1', '::1', host, kubernetesServiceAddress, ...addresses])]
   const { certificatePem, keyPem } = await authority.server('kube-apiserver', names, known, now)
   const adapter = new HttpAdapter(server)
@@ -105,18 +105,24 @@ async function listen(
     void adapter.handle(incoming, outgoing)
   })
   listener.on('upgrade', (incoming, socket, head) => void adapter.upgrade(incoming, socket, head))
+  const sockets = new Set<Socket>()
+  listener.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
   // Watches are silent for long.
   listener.requestTimeout = 0
   listener.keepAliveTimeout = 90_000
   listener.listen(port, host)
   await once(listener, 'listening')
-  return listener
+  return { listener, sockets }
 }
 
-async function close(server: ApiServer, listener: Server): Promise<void> {
+/** Also those sockets on which no request has come yet: they would keep the port for as long as their client likes. */
+async function close(server: ApiServer, listener: Server, sockets: ReadonlySet<Socket>): Promise<void> {
   server.close()
-  await new Promise<void>((resolve) => {
-    listener.close(() => resolve())
-    listener.closeAllConnections()
-  })
+  const closed = once(listener, 'close')
+  listener.close()
+  for (const socket of sockets) socket.destroy()
+  await closed
 }

@@ -87,8 +87,10 @@ export function listObjects(call: ResourceCall, options: ListOptions): ObjectLis
     const start = token ? lowerBound(all, (object) => listKey(object, namespace) < token.start) : 0
     return page(all.slice(start), selection, { namespace, revision, limit })
   }
-  const found = [...candidates(call, namespace, selection, token?.start)]
-  return { items: selection.everything ? found : found.filter(selection.matches), revision }
+  const items: KubeObject[] = []
+  for (const object of candidates(call, namespace, selection, token?.start))
+    if (selection.everything || selection.matches(object)) items.push(object)
+  return { items, revision }
 }
 
 /** The revision that a request insists on; undefined where the newest will do. @throws {ApiStatusError} */
