@@ -21,8 +21,6 @@ const patience = 10_000
 const addressTypes = ['ExternalIP', 'InternalIP', 'Hostname']
 /** The headers with which a client asks for a WebSocket, or for SPDY. */
 const upgradeHeaders = /^(upgrade|connection|sec-websocket-[a-z-]+|x-stream-protocol-version)$/
-/** Names of the parameters of `pods/exec`, and of the kubelet's. */
-const streams = { stdin: 'input', stdout: 'output', stderr: 'error', tty: 'tty' } as const
 
 /** Hands `pods/log` and `pods/exec` on to the kubelet of the node, at the address and port that its Node names. */
 export const kubeletProxy = (credentials: () => Promise<KubeletCredentials>): NodeProxy => ({
@@ -33,7 +31,7 @@ export const kubeletProxy = (credentials: () => Promise<KubeletCredentials>): No
     const query = queryOf(request)
     const path = podPath(isLog ? 'containerLogs' : 'exec', pod, query)
     const asked = isLog ? {} : { method, headers: keptHeaders(headers) }
-    const answer = await ask(await credentials(), node, `${path}?${isLog ? query : kubeletQuery(query)}`, asked)
+    const answer = await ask(await credentials(), node, `${path}?${query}`, asked)
     if (answer instanceof IncomingMessage) {
       if (!isLog || answer.statusCode !== 200) throw await refusal(answer, pod)
       const type = { 'content-type': answer.headers['content-type'] ?? 'text/plain' }
@@ -48,13 +46,6 @@ function podPath(what: string, pod: KubeObject, query: URLSearchParams): string 
   const { namespace = '', name } = pod.metadata
   const first = textOf(objectOf(listOf(objectOf(pod['spec'])['containers'])[0])['name'])
   return `/${[what, namespace, name, query.get('container') || first].map(encodeURIComponent).join('/')}`
-}
-
-function kubeletQuery(query: URLSearchParams): URLSearchParams {
-  const made = new URLSearchParams(query.getAll('command').map((word): [string, string] => ['command', word]))
-  for (const [name, own] of Object.entries(streams))
-    if (['true', '1'].includes(query.get(name) ?? '')) made.set(own, '1')
-  return made
 }
 
 interface Upgraded {

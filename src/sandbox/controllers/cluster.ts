@@ -91,11 +91,6 @@ export class Copy<T extends KubeObject> {
     await this.#reflector.synced
   }
 
-  /** Whether all changes have been handled. */
-  get isIdle(): boolean {
-    return this.#reflector.waiting === 0
-  }
-
   /** Resolves once the copy is of this version or a newer one, or was stopped. */
   async reached(version: string): Promise<void> {
     let isLate = false
@@ -158,10 +153,6 @@ export class Cluster {
 
   get now(): number {
     return this.ports.clock.now()
-  }
-
-  get isIdle(): boolean {
-    return [...this.#copies.values()].every(({ isIdle }) => isIdle)
   }
 
   start(): void {

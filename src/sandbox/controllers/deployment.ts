@@ -70,7 +70,6 @@ class Rollout {
     if (spec.paused) await this.#scalePaused()
     else await this.#resize(await this.#current())
     await this.#writeStatus()
-    if (!spec.paused) await this.#forgetOld()
   }
 
   /** The replica set of the template of now, with what the deployment says beside its template. */
@@ -209,13 +208,6 @@ class Rollout {
     const failure = conditionOf(this.#newest?.status?.conditions, 'ReplicaFailure')
     const others = conditions.filter(({ type }) => type !== 'ReplicaFailure')
     return failure ? [...others, failure] : others
-  }
-
-  /** Deletes empty sets beyond those that are kept to go back to. */
-  async #forgetOld(): Promise<void> {
-    const surplus = this.#old.length - (this.#deployment.spec.revisionHistoryLimit ?? 10)
-    for (const set of this.#old.slice(0, Math.max(0, surplus)))
-      if (sizeOf(set).wanted === 0 && (set.status?.replicas ?? 0) === 0) await this.#writes.delete(replicaSets, set)
   }
 }
 

@@ -40,11 +40,7 @@ export function startScheduler(cluster: Cluster): WorkQueue {
   return queue
 }
 
-const waits = (pod: Pod): boolean =>
-  !pod.spec.nodeName &&
-  isActive(pod) &&
-  (pod.spec.schedulerName ?? 'default-scheduler') === 'default-scheduler' &&
-  (pod.spec.schedulingGates ?? []).length === 0
+const waits = (pod: Pod): boolean => !pod.spec.nodeName && isActive(pod)
 
 /** All of a node that decides whether a pod fits. */
 const deciding = ({ metadata, spec }: Node): string =>

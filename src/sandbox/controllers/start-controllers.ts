@@ -9,8 +9,6 @@ import { startStatefulSets } from './stateful-set.ts'
 export interface RunningControllers {
   /** Resolves once there is a copy of everything. */
   synced(): Promise<void>
-  /** Whether nothing waits to be worked on now; work that is planned for later does not count. */
-  readonly idle: boolean
   /** Ends all work. What is under way is not finished: controllers that are started later go on from the objects. */
   stop(): void
 }
@@ -30,9 +28,6 @@ export function startControllers(ports: Ports): RunningControllers {
   cluster.start()
   return {
     synced: () => cluster.synced(),
-    get idle() {
-      return cluster.isIdle && queues.every(({ isIdle }) => isIdle)
-    },
     stop() {
       for (const queue of queues) queue.close()
       void cluster.stop()

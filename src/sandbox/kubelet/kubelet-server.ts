@@ -1,7 +1,7 @@
 import { once } from 'node:events'
-import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { request as httpRequest, type IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { type Clock, sleep } from '../../base/clock.ts'
@@ -139,12 +139,12 @@ export class KubeletServer {
         join(socket, head, { type: 'upgrade', code: 101, headers: keptHeaders(headers), backend, head: begun }),
       )
       call.once('response', ({ statusCode = 500 }) =>
-        refuseUpgrade(socket, new Refusal(statusCode, 'the runtime does not speak this protocol')),
+        refuseUpgrade(request, socket, new Refusal(statusCode, 'the runtime does not speak this protocol')),
       )
-      call.once('error', (error) => refuseUpgrade(socket, error))
+      call.once('error', (error) => refuseUpgrade(request, socket, error))
       call.end()
     } catch (error) {
-      refuseUpgrade(socket, error)
+      refuseUpgrade(request, socket, error)
     }
   }
 
@@ -176,25 +176,24 @@ function addressOf({ url = '/' }: IncomingMessage): { path: string[]; query: URL
 
 const isSet = (query: URLSearchParams, name: string): boolean => ['1', 'true'].includes(query.get(name) ?? '')
 
-/** The parameters are the kubelet's, which are called otherwise than those of `pods/exec`. */
 function commandOf(query: URLSearchParams): ExecRequest {
   const cmd = query.getAll('command')
   if (cmd.length === 0) throw new Refusal(400, 'you must specify at least one command')
   const tty = isSet(query, 'tty')
-  const stderr = isSet(query, 'error') && !tty
-  return { cmd, stdin: isSet(query, 'input'), stdout: isSet(query, 'output'), stderr, tty }
+  const stderr = isSet(query, 'stderr') && !tty
+  return { cmd, stdin: isSet(query, 'stdin'), stdout: isSet(query, 'stdout'), stderr, tty }
 }
 
-const codeAndText = (error: unknown): [code: number, text: string] =>
-  error instanceof Refusal ? [error.code, error.message] : [500, error instanceof Error ? error.message : String(error)]
-
 function refuse(response: ServerResponse, error: unknown): void {
-  const [code, text] = codeAndText(error)
+  const code = error instanceof Refusal ? error.code : 500
+  const text = error instanceof Error ? error.message : String(error)
   response.writeHead(code, { 'content-type': 'text/plain; charset=utf-8' }).end(text)
 }
 
-function refuseUpgrade(socket: Duplex, error: unknown): void {
-  const [code, text] = codeAndText(error)
-  const head = `HTTP/1.1 ${code} Refused\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n`
-  socket.end(`${head}${text}`)
+function refuseUpgrade(request: IncomingMessage, socket: Duplex, error: unknown): void {
+  const response = new ServerResponse(request)
+  response.assignSocket(socket as Socket)
+  response.shouldKeepAlive = false
+  response.once('finish', () => socket.end(() => socket.destroy()))
+  refuse(response, error)
 }

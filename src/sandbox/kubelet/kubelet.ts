@@ -55,17 +55,8 @@ export class Kubelet {
     }
     const place = { name: node.name, address: node.address, podCidr: '' }
     const ports = { client, clock, random, failed, runtime: this.runtime, warn }
-    this.#workers = new PodWorkers(
-      ports,
-      () => place,
-      (pod) => objects.forget(pod),
-    )
+    this.#workers = new PodWorkers(ports, () => place)
     this.#pods = new Copy(ports, pods, {}, { fieldSelector: `spec.nodeName=${node.name}` })
-  }
-
-  /** How many pods are looked after. */
-  get size(): number {
-    return this.#workers.size
   }
 
   /**

@@ -64,13 +64,10 @@ export class PodObjects {
       { name: pod.spec.serviceAccountName ?? 'default', namespace, subresource: 'token' },
       { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec },
     )
+    for (const [old, { renewAt }] of this.#tokens) if (renewAt < now) this.#tokens.delete(old)
     // At four fifths of its life, as a real kubelet.
     this.#tokens.set(key, { token: status.token, renewAt: now + expirationSeconds * 800 })
     return status.token
-  }
-
-  forget({ metadata: { uid } }: Pod): void {
-    for (const key of this.#tokens.keys()) if (key.startsWith(`${uid} `)) this.#tokens.delete(key)
   }
 }
 

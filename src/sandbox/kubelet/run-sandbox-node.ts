@@ -40,8 +40,6 @@ export interface SandboxNodeOptions {
 export interface SandboxNode {
   /** Of the kubelet's server. */
   readonly port: number
-  /** How it stands, for a line of the log. */
-  readonly status: object
   /** Leaves its pods running. */
   stop(): Promise<void>
 }
@@ -79,12 +77,7 @@ export async function runSandboxNode(options: SandboxNodeOptions): Promise<Sandb
   try {
     const port = await server.listen()
     await kubelet.start(advertise?.port ?? port)
-    return {
-      ...{ port, stop },
-      get status() {
-        return { port, pods: kubelet.size }
-      },
-    }
+    return { port, stop }
   } catch (error) {
     await stop()
     throw error

@@ -56,10 +56,6 @@ export class FakeNodes {
     return fake
   }
 
-  get isIdle(): boolean {
-    return this.#pods.isIdle
-  }
-
   /** Leaves nodes and containers as they are. */
   stop(): void {
     for (const { registration } of this.#own.values()) registration.stop()
@@ -73,22 +69,11 @@ export class PodWorkers {
   readonly #ports: PodWorkerPorts
   readonly #placeOf: (node: string) => NodePlace | undefined
   readonly #workers = new Map<string, PodWorker>()
-  readonly #over: (pod: Pod) => void
   #isClosed = false
 
-  /** @param over is called with a pod for which there is nothing left to do */
-  constructor(
-    ports: PodWorkerPorts,
-    placeOf: (node: string) => NodePlace | undefined,
-    over: (pod: Pod) => void = () => undefined,
-  ) {
+  constructor(ports: PodWorkerPorts, placeOf: (node: string) => NodePlace | undefined) {
     this.#ports = ports
     this.#placeOf = placeOf
-    this.#over = over
-  }
-
-  get size(): number {
-    return this.#workers.size
   }
 
   has(uid: string): boolean {
@@ -115,10 +100,7 @@ export class PodWorkers {
     const isOver = deletionTimestamp !== undefined && deletionGracePeriodSeconds === 0
     const place = this.#placeOf(pod.spec.nodeName ?? '')
     if (known || isOver || !place) return known
-    const worker = new PodWorker(this.#ports, place, pod, () => {
-      this.#workers.delete(uid)
-      this.#over(pod)
-    })
+    const worker = new PodWorker(this.#ports, place, pod, () => this.#workers.delete(uid))
     this.#workers.set(uid, worker)
     return worker
   }

@@ -181,19 +181,6 @@ describe('deployments in the sandbox', () => {
     expect(reasonOf(cluster, 'ReplicaFailure')).to.equal(undefined)
   })
 
-  it('keep as many old sets as the history may have', async () => {
-    cluster = await SmallCluster.start()
-    await deploy(cluster, { revisionHistoryLimit: 2 })
-    for (const image of ['web:2', 'web:3', 'web:4', 'web:5']) {
-      await cluster.runUntil(isDone(cluster))
-      await setImage(cluster, image)
-    }
-    await cluster.runUntil(isDone(cluster))
-    await cluster.runFor(5000)
-    const images = cluster.all(replicaSets).map(({ spec }) => spec.template.spec?.containers[0]?.image)
-    expect(images.sort()).to.deep.equal(['web:3', 'web:4', 'web:5'])
-  })
-
   it('available only after minReadySeconds', async () => {
     cluster = await SmallCluster.start({ behaviour: slow })
     await deploy(cluster, { minReadySeconds: 10 })

@@ -106,12 +106,10 @@ export class SmallCluster {
   /** Lets everything happen that can happen at this instant. */
   async settle(): Promise<void> {
     const { store } = this.server.context
-    let quiet = 0
-    let revision = store.revision
-    // Work that waits for a watch which a fault keeps silent is never idle: only time helps.
-    while (quiet < (this.controllers?.idle === false || this.nodes?.isIdle === false ? 50 : 10)) {
+    let { revision } = store
+    for (let quiet = 0; quiet < 20; quiet++) {
       await new Promise<void>((resolve) => setImmediate(resolve))
-      quiet = store.revision === revision ? quiet + 1 : 0
+      if (store.revision !== revision) quiet = 0
       revision = store.revision
     }
   }

@@ -67,14 +67,14 @@ describe('the server of a kubelet', () => {
   it('refuses everybody else who has a certificate, nodes and users', async () => {
     const now = Date.now()
     for (const identity of [await authority.node('b', now), await authority.client('jane', ['developers'], now)])
-      for (const path of ['/healthz', '/containerLogs/default/web/main', '/exec/default/web/main?command=id&output=1'])
+      for (const path of ['/healthz', '/containerLogs/default/web/main', '/exec/default/web/main?command=id&stdout=1'])
         expect(await ask(path, identity)).to.include({ code: 403 })
   })
 
   const rows: [path: string, code: number, says: string][] = [
     ['/', 404, '404 page not found'],
     ['/run/default/web/main', 404, '404 page not found'],
-    ['/exec/default/web/main?command=id&output=1', 404, '404 page not found'],
+    ['/exec/default/web/main?command=id&stdout=1', 404, '404 page not found'],
     ['/containerLogs/default/other/main', 404, 'pod "default/other" not found'],
     ['/containerLogs/default/web/other', 404, 'container "other" not found in pod "web"'],
     ['/containerLogs/default/web/main', 400, 'container "main" in pod "web" is waiting to start'],
