@@ -12,9 +12,7 @@ function sorted(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map(sorted)
   if (typeof value !== 'object' || value === null) return value
   const names = Object.keys(value).filter((name) => value[name] !== undefined)
-  // The fields of one of Go's own structs are capitalised, and keep their order.
-  if (!names.every((name) => /^[A-Z]/.test(name))) names.sort(byCodePoint)
-  return Object.fromEntries(names.map((name) => [name, sorted(value[name] as JsonValue)]))
+  return Object.fromEntries(names.sort(byCodePoint).map((name) => [name, sorted(value[name] as JsonValue)]))
 }
 
 /** json.Marshal of a map[string]any: fields in order of their names. */
