@@ -50,6 +50,8 @@ class EnforcerListing {
   readonly #loader: Loader
   #names: Map<string, string> | undefined
   #listing: Promise<void> | undefined
+  /** The listing after the one under way. */
+  #next: Promise<void> | undefined
   /** Names whose state changed since the listing under way began: what it says of them may be older. */
   #touched = new Set<string>()
 
@@ -58,12 +60,23 @@ class EnforcerListing {
   }
 
   async listing(): Promise<Listing> {
-    while (this.#names === undefined) await this.refresh()
+    while (this.#names === undefined) await (this.#listing ?? this.#begin())
     return this.#names
   }
 
+  /** A listing under way may have missed what happened before this call: another follows it. */
   refresh(): Promise<void> {
-    this.#listing ??= this.#list().finally(() => {
+    if (this.#listing === undefined) return this.#begin()
+    const begin = (): Promise<void> => {
+      this.#next = undefined
+      return this.#begin()
+    }
+    this.#next ??= this.#listing.then(begin, begin)
+    return this.#next
+  }
+
+  #begin(): Promise<void> {
+    this.#listing = this.#list().finally(() => {
       this.#listing = undefined
     })
     return this.#listing

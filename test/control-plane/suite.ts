@@ -1,47 +1,42 @@
 import { admission } from './admission.ts'
 import { concurrently } from './concurrent.ts'
 import { faults } from './faults.ts'
+import { killManagers } from './kills.ts'
 import { comingAndGoing, lifecycle } from './lifecycle.ts'
-import { type LongTest, longTests } from './long-tests.ts'
+import { renewCertificates } from './renewal.ts'
 import { restarts } from './restarts.ts'
 import type { Target } from './target.ts'
 import { World } from './world.ts'
 
-/**
- * What a user of vArmor can rely on, from kubectl to the nodes. To be called inside a `describe`; runs unchanged on every target.
- * @param elsewhere runs a long test on a target of its own, while the other tests run here
- */
-export function controlPlaneSuite(target: Target, elsewhere?: (title: LongTest) => Promise<void>): void {
+export type Part = (world: () => World, target: Target) => void
+
+/** What a user of vArmor can rely on, from kubectl to the nodes; runs unchanged on every target. */
+export const parts = {
+  policies: (world) => {
+    concurrently('policies, pods and restarts', (it) => {
+      lifecycle(it, world)
+      admission(it, world)
+      restarts(it, world)
+    })
+    describe('nodes', () => comingAndGoing(world))
+  },
+  faults: (world, target) => describe('faults', () => faults(world, target)),
+  kills: (world) =>
+    it('ends the same wherever a manager is killed: everything in its place, and each workload restarted once a change', () =>
+      killManagers(world())),
+  renewal: (world) =>
+    it('renews authority and certificate without a moment in which nobody trusts it', () => renewCertificates(world())),
+} satisfies Record<string, Part>
+
+/** To be called inside a `describe`. The parts share a manager and three nodes. */
+export function controlPlaneSuite(target: Target, ...suite: Part[]): void {
   let world: World
-  const titles = Object.keys(longTests) as LongTest[]
-  const running = new Map<LongTest, Promise<unknown>>()
   before(async () => {
-    if (elsewhere !== undefined)
-      for (const title of titles)
-        running.set(
-          title,
-          elsewhere(title).catch((error: unknown) => error),
-        )
     world = await World.start(target(), 3)
     await world.leading()
   })
   after(async () => {
     await world?.stop()
   })
-  const get = (): World => world
-  concurrently('policies, pods and restarts', (it) => {
-    lifecycle(it, get)
-    admission(it, get)
-    restarts(it, get)
-  })
-  describe('nodes', () => comingAndGoing(get))
-  describe('faults', () => {
-    faults(get, target)
-    for (const title of titles)
-      it(title, async () => {
-        if (elsewhere === undefined) return longTests[title](world)
-        const error = await running.get(title)
-        if (error !== undefined) throw error
-      })
-  })
+  for (const part of suite) part(() => world, target)
 }

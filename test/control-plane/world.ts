@@ -75,6 +75,7 @@ export class World {
   readonly #connections: KubeConnection[] = []
   /** Killed managers on their way out; of the process that they were, only timers and sockets are left. */
   readonly #ending: Promise<void>[] = []
+  readonly #deadPorts: number[] = []
   readonly client: ApiClient
   /** Of a manager that runs elsewhere, to which agents report. */
   statusPort: number | undefined
@@ -158,7 +159,9 @@ export class World {
     const { manager, connection } = this.running
     this.#running = undefined
     connection.kill()
-    breakConnections(Object.values(manager.ports))
+    const ports = Object.values(manager.ports)
+    this.#deadPorts.push(...ports)
+    breakConnections(ports)
     this.#ending.push(manager.stop())
     await this.client.delete(leases, { name: 'varmor-manager', namespace: installNamespace }).catch((error) => {
       if (!isNotFound(error)) throw error
@@ -225,6 +228,8 @@ export class World {
     await Promise.all([...this.nodes.values()].map((node) => node.stop()))
     await this.stopManager()
     await Promise.all(this.#ending)
+    // The next file of tests in this process may be given such a port.
+    openAgain(this.#deadPorts)
     await Promise.all(this.#connections.map((connection) => connection.close()))
     this.#limiter.close()
     rmSync(this.#folder, { recursive: true, force: true })

@@ -219,6 +219,29 @@ describe('a profile on a node', () => {
       expect([...(await listings.listing('Seccomp'))]).to.deep.equal([['varmor-a', 'digest of new']])
     })
 
+    it('is not missed because a listing was under way already', async () => {
+      const seccomp = new FakeProfileLoader('Seccomp')
+      const listings = new EnforcerListings({ AppArmor: node.appArmor, BPF: node.bpf, Seccomp: seccomp })
+      await seccomp.load('varmor-a', 'old')
+      let open = (): void => undefined
+      const gate = new Promise<void>((resolve) => {
+        open = resolve
+      })
+      const { list } = seccomp
+      seccomp.list = async () => {
+        const before = await list.call(seccomp)
+        await gate
+        return before
+      }
+      const underWay = listings.refresh()
+      await seccomp.unload('varmor-a')
+      const looks = [listings.refresh(), listings.refresh()]
+      open()
+      await Promise.all([underWay, ...looks])
+      expect([...(await listings.listing('Seccomp'))]).to.deep.equal([])
+      expect(seccomp.count('list')).to.equal(2)
+    })
+
     it('is not missed because one enforcer cannot be listed', async () => {
       node.apply()
       await node.simulation.settle()

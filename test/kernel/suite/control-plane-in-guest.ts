@@ -104,6 +104,8 @@ export class ControlPlaneInGuest {
       send: transport.send,
       confining: () => confiningProfiles(),
       ofContainers: () => new Set(),
+      // It looks for what somebody has changed when a test asks it to, not just before.
+      period: 3_600_000,
     })
     await agent.start()
     return new ControlPlaneInGuest(sandbox, { agent, transport, connection, folder })
