@@ -113,7 +113,7 @@ export function faults(world: () => World, target: Target): void {
   })
 
   it('takes many policies at once', async () => {
-    const count = 200
+    const count = 100
     const namespace = await world().namespace('many')
     const policies = Array.from({ length: count }, (_, i) => policy(namespace, `web-${i}`, { app: `web-${i}` }))
     await Promise.all(policies.map((each) => apply(world(), each)))
