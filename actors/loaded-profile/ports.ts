@@ -1,3 +1,4 @@
+import type { LeftOut } from '../../src/api/agent-report.ts'
 import type { KernelEnforcer } from '../../src/api/enforcer.ts'
 
 /** What one enforcer is to load. */
@@ -32,6 +33,8 @@ export interface ProfileStanding {
   enforcers: readonly KernelEnforcer[]
   /** Why it failed, or what stands in the way. */
   message?: string
+  /** What this node does not enforce of what it holds. */
+  leftOut?: readonly LeftOut[]
   /** A failure that passes by itself, so that it is tried again soon; not one of the profile or of the node's equipment. */
   passing?: boolean
 }

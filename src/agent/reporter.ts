@@ -1,6 +1,7 @@
 import type { ProfileStanding } from '../../actors/loaded-profile/ports.ts'
 import {
   type AgentReport,
+  cutLeftOut,
   cutMessage,
   MAX_REPORT_BYTES,
   MAX_REPORT_PROFILES,
@@ -235,7 +236,7 @@ export class Reporter {
   }
 }
 
-function reportOf({ key, uid, generation, state, enforcers, message }: ProfileStanding): ProfileReport {
+function reportOf({ key, uid, generation, state, enforcers, message, leftOut = [] }: ProfileStanding): ProfileReport {
   const slash = key.indexOf('/')
   return {
     namespace: key.slice(0, slash),
@@ -245,10 +246,11 @@ function reportOf({ key, uid, generation, state, enforcers, message }: ProfileSt
     state,
     ...(enforcers.length > 0 && { enforcers: [...enforcers] }),
     ...(message !== undefined && { message: cutMessage(message) }),
+    ...(leftOut.length > 0 && { leftOut: cutLeftOut(leftOut) }),
   }
 }
 
-/** Lengths of messages that a complete report tries, as it cannot be cut in two. */
+/** Lengths of messages that a complete report tries, as it cannot be cut in two; with the last, one rule is named as left out. */
 const messageLengths = [Number.POSITIVE_INFINITY, 200, 0]
 
 function fitting(
@@ -274,6 +276,8 @@ function fitting(
 const sizeOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value))
 
 function shortened(report: ProfileReport, length: number): ProfileReport {
-  if (report.message === undefined || report.message.length <= length) return report
-  return { ...report, message: Array.from(report.message).slice(0, length).join('') }
+  const { message = '', leftOut = [] } = report
+  const isCut = message.length > length
+  const rest = length === 0 && leftOut.length > 0 ? { leftOut: cutLeftOut(leftOut, 1) } : {}
+  return { ...report, ...(isCut && { message: Array.from(message).slice(0, length).join('') }), ...rest }
 }

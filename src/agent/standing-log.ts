@@ -11,11 +11,11 @@ export class StandingLog {
     this.#logger = logger
   }
 
-  set({ key, generation, state, enforcers, message, passing }: ProfileStanding): void {
-    const text = JSON.stringify([generation, state, enforcers, message])
+  set({ key, generation, state, enforcers, message, passing, leftOut = [] }: ProfileStanding): void {
+    const text = JSON.stringify([generation, state, enforcers, message, leftOut])
     if (this.#said.get(key)?.text === text) return
     this.#said.set(key, { text, loaded: state === 'loaded' })
-    const about = { profile: key, generation, enforcers }
+    const about = { profile: key, generation, enforcers, ...(leftOut.length > 0 && { leftOut }) }
     if (state === 'failed')
       this.#logger.warn(
         { ...about, reason: message },

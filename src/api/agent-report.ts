@@ -12,6 +12,8 @@ export const MAX_REPORT_BYTES = 4 * 1024 * 1024
 /** The longest message about a profile, in bytes; agents cut theirs to it (`cutMessage`). */
 export const MAX_REPORT_MESSAGE_BYTES = 1024
 export const MAX_REPORT_PROFILES = 10_000
+/** The most rules of a profile that a report names as left out on the node, and the longest name and reason, in bytes. */
+export const MAX_LEFT_OUT = { rules: 32, rule: 128, reason: 256 }
 /** Sent where the request comes to a manager that does not lead. */
 export interface NotLeading {
   /** Identity of the manager that does, if any is known. */
@@ -24,6 +26,12 @@ export const reportStates = ['loaded', 'failed', 'unloaded'] as const
 const name = (description: string) => text(description, { minLength: 1, maxLength: 253 })
 const instance = (description: string) => text(description, { maxLength: 128 })
 
+const leftOut = object('A rule of the policy that an enforcer of the node does not enforce.', {
+  enforcer: choice('The enforcer.', enforcers),
+  rule: text('Name of the rule, or the words of a raw rule.', { maxBytes: MAX_LEFT_OUT.rule }),
+  reason: text('Why, in words for people.', { maxBytes: MAX_LEFT_OUT.reason }),
+})
+
 const profileReport = object('What the node did with one ArmorProfile.', {
   namespace: name('Namespace of the ArmorProfile.'),
   name: name('Name of the ArmorProfile.'),
@@ -32,6 +40,9 @@ const profileReport = object('What the node did with one ArmorProfile.', {
   state: choice('How it went.', reportStates),
   enforcers: optional(list('Enforcers that hold the profile.', choice('An enforcer.', enforcers), { maxItems: 16 })),
   message: optional(text('Why it failed, in words for people.', { maxBytes: MAX_REPORT_MESSAGE_BYTES })),
+  leftOut: optional(
+    list('What the node does not enforce of the profile that it holds.', leftOut, { maxItems: MAX_LEFT_OUT.rules }),
+  ),
 })
 
 const agentReport = object('What an agent reports to the manager.', {
@@ -55,6 +66,7 @@ const reportAnswer = object('What the manager says to a report.', {
 })
 
 export type ReportState = (typeof reportStates)[number]
+export type LeftOut = Static<typeof leftOut>
 export type ProfileReport = Static<typeof profileReport>
 export type AgentReport = Static<typeof agentReport>
 export type ReportAnswer = Static<typeof reportAnswer>
@@ -73,12 +85,25 @@ export function checkReport(body: unknown): ReportResult {
   return { ok: false, errors: errors.slice(0, MOST_ERRORS) }
 }
 
-/** The text, cut at a character's end so that it takes at most MAX_REPORT_MESSAGE_BYTES; what is cut ends with `…`. */
-export function cutMessage(message: string): string {
+/** The text, cut at a character's end so that it takes at most so many bytes; what is cut ends with `…`. */
+export function cutMessage(message: string, most = MAX_REPORT_MESSAGE_BYTES): string {
   const bytes = Buffer.from(message)
-  if (bytes.length <= MAX_REPORT_MESSAGE_BYTES) return message
+  if (bytes.length <= most) return message
   const mark = '…'
-  let end = MAX_REPORT_MESSAGE_BYTES - Buffer.byteLength(mark)
+  let end = most - Buffer.byteLength(mark)
   while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--
   return bytes.toString('utf8', 0, end) + mark
+}
+
+/** What a report has room for; of more, the last entry says that there are others. */
+export function cutLeftOut(all: readonly LeftOut[], most = MAX_LEFT_OUT.rules): LeftOut[] {
+  const named = all.length <= most ? all : all.slice(0, most - 1)
+  const cut = named.map(({ enforcer, rule, reason }) => ({
+    enforcer,
+    rule: cutMessage(rule, MAX_LEFT_OUT.rule),
+    reason: cutMessage(reason, MAX_LEFT_OUT.reason),
+  }))
+  const next = all[named.length]
+  if (next === undefined) return cut
+  return [...cut, { enforcer: next.enforcer, rule: '…', reason: 'and others, which the log of the agent names' }]
 }

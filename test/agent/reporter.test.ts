@@ -264,14 +264,28 @@ describe('reports to the manager', () => {
       expect(world.manager.complete).to.equal(true)
     })
 
+  it('say what a node does not enforce, and again when that is another', async () => {
+    world = new World()
+    const leftOut = [{ enforcer: 'AppArmor' as const, rule: 'disallow-create-user-ns', reason: 'the kernel is older' }]
+    world.reporter.set(standing(1, { leftOut }))
+    await world.simulation.runFor(5_000)
+    expect(world.manager.knows.get('demo/varmor-demo-p1')?.leftOut).to.deep.equal(leftOut)
+    world.reporter.set(standing(1, { leftOut: [] }))
+    await world.simulation.runFor(5_000)
+    expect(world.manager.knows.get('demo/varmor-demo-p1')).not.to.have.property('leftOut')
+  })
+
   it('are cut where they are long, and get smaller where they are still too long for a manager', async () => {
     world = new World()
     const message = 'ü'.repeat(2_000)
-    for (let i = 0; i < 9_000; i++) world.reporter.set(standing(i, { state: 'failed', message }))
+    const rule = { enforcer: 'AppArmor' as const, rule: 'disallow-create-user-ns', reason: 'the kernel is older' }
+    const leftOut = Array.from({ length: 5 }, () => rule)
+    for (let i = 0; i < 9_000; i++) world.reporter.set(standing(i, { state: 'failed', message, leftOut }))
     await world.simulation.runFor(5_000)
     const sizes = world.manager.reports.map((report) => Buffer.byteLength(JSON.stringify(report)))
     for (const size of sizes) expect(size).to.be.lessThan(MAX_REPORT_BYTES)
     expect(world.names).to.have.length(9_000)
+    expect([...world.manager.knows.values()].every((one) => one.leftOut?.at(-1)?.rule === '…')).to.equal(true)
     for (let i = 0; i < 9_000; i++) world.reporter.set(standing(i, { generation: 2, state: 'failed', message }))
     world.manager.script = [refusal(413)]
     await world.simulation.runFor(60_000)

@@ -1,6 +1,12 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { checkReport, cutMessage, MAX_REPORT_MESSAGE_BYTES } from '../../src/api/agent-report.ts'
+import {
+  checkReport,
+  cutLeftOut,
+  cutMessage,
+  MAX_LEFT_OUT,
+  MAX_REPORT_MESSAGE_BYTES,
+} from '../../src/api/agent-report.ts'
 
 const profile = { namespace: 'demo', name: 'varmor-demo-web', uid: 'u', generation: 3, state: 'loaded' }
 const report = { node: 'n', agent: 'a', epoch: '', complete: true, profiles: [profile] }
@@ -27,6 +33,11 @@ describe('a report of an agent', () => {
       body: { ...report, profiles: [{ ...profile, message: 'ä'.repeat(600) }] },
       paths: ['profiles[0].message'],
     },
+    {
+      title: 'an enforcer that leaves out what has no name',
+      body: { ...report, profiles: [{ ...profile, leftOut: [{ enforcer: 'SELinux', reason: '' }] }] },
+      paths: ['profiles[0].leftOut[0].enforcer', 'profiles[0].leftOut[0].rule'],
+    },
   ]
   for (const { title, body, paths } of rows)
     it(`names every mistake: ${title}`, () => {
@@ -48,5 +59,20 @@ describe('a report of an agent', () => {
         if (cut !== message) expect(message.startsWith(cut.slice(0, -1))).to.equal(true)
       }),
     )
+  })
+
+  it('names what a node does not enforce, and says where there is more than it has room for', () => {
+    const rules = (count: number) =>
+      Array.from({ length: count }, (_, i) => ({
+        enforcer: 'AppArmor' as const,
+        rule: `${i}ä`.repeat(100),
+        reason: 'ü'.repeat(300),
+      }))
+    for (const count of [0, 1, MAX_LEFT_OUT.rules, MAX_LEFT_OUT.rules + 1, 1_000]) {
+      const leftOut = cutLeftOut(rules(count))
+      expect(checkReport({ ...report, profiles: [{ ...profile, leftOut }] }).ok, `${count}`).to.equal(true)
+      expect(leftOut).to.have.length(Math.min(count, MAX_LEFT_OUT.rules))
+      expect(leftOut.at(-1)?.rule === '…').to.equal(count > MAX_LEFT_OUT.rules)
+    }
   })
 })
