@@ -25,9 +25,9 @@ const bits = ([low, high]: Mask64): number => high * 2 ** 32 + low
 const modes = [DENY | AUDIT, DENY, AUDIT]
 
 /**
- * The rules of a compiled BPF profile, as an ArmorProfile holds them. What the form has no place for is left out: exceptions of the
- * default rules, targets of mounts, protocols of ports, user namespaces, commands of bpf(2), block devices, and addresses that
- * only the cluster knows.
+ * The rules of a compiled BPF profile, for those who read ArmorProfiles as upstream's. Agents load what the ArmorProfile's `source`
+ * compiles to instead, since this form has no place for exceptions of the default rules, targets of mounts, protocols of ports, user
+ * namespaces, commands of bpf(2), block devices, and addresses that only the cluster knows.
  */
 export function bpfContent(profile: BpfProfile): BpfContent {
   const files = profile.files.rules.flatMap((rule) => fileContents(rule, ['read', 'write', 'append']))

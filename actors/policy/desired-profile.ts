@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { FieldError } from '../../src/api/field-error.ts'
 import type { ArmorProfile, Profile } from '../../src/api/types.ts'
+import { sourceOf } from '../../src/profile/carried.ts'
 import { type CompiledPolicy, compilePolicy } from '../../src/profile/compile.ts'
 import type { BehaviorModel } from '../../src/profile/context.ts'
 import type { Skipped } from '../../src/profile/result.ts'
@@ -33,7 +34,7 @@ export function desiredProfile(policy: AnyPolicy, options: DesiredOptions): Desi
     ...(model !== undefined && { model }),
   })
   if (!compiled.ok) return compiled
-  const document = { metadata: metadata(policy, installNamespace), spec: spec(policy, compiled.value, modeling) }
+  const document = { metadata: metadata(policy, installNamespace), spec: spec(policy, compiled.value, options) }
   return { ok: true, document, skipped: compiled.skipped }
 }
 
@@ -52,7 +53,11 @@ function metadata(policy: AnyPolicy, installNamespace: string): ProfileDocument[
   }
 }
 
-function spec(policy: AnyPolicy, compiled: CompiledPolicy, modeling: Modeling): ProfileDocument['spec'] {
+function spec(
+  policy: AnyPolicy,
+  compiled: CompiledPolicy,
+  { modeling, model }: DesiredOptions,
+): ProfileDocument['spec'] {
   const { target, policy: rules, updateExistingWorkloads = false } = policy.spec
   const enable = modeling.state === 'recording'
   const { AppArmor, BPF, Seccomp } = compiled.enforcers
@@ -65,7 +70,8 @@ function spec(policy: AnyPolicy, compiled: CompiledPolicy, modeling: Modeling): 
     ...(Seccomp !== undefined && { seccomp: JSON.stringify(Seccomp.profile) }),
   }
   const duration = modeling.state === 'none' ? 0 : (rules.modelingOptions?.duration ?? 0)
-  return { target, profile, behaviorModeling: { enable, duration }, updateExistingWorkloads }
+  const source = sourceOf(rules, model)
+  return { target, profile, behaviorModeling: { enable, duration }, updateExistingWorkloads, source }
 }
 
 /** As upstream: `mode` says so for DefenseInDepth only; EnhanceProtect has it in the rules. */

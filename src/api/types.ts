@@ -76,6 +76,7 @@ export type ArmorProfileStatus = Static<typeof armorProfile.armorProfileStatus>
 export type ArmorProfileCondition = Static<typeof armorProfile.armorProfileCondition>
 export type BehaviorModeling = Static<typeof armorProfile.behaviorModeling>
 export type Profile = Static<typeof armorProfile.profile>
+export type ProfileSource = Static<typeof armorProfile.profileSource>
 export type ProfileMode = Profile['mode']
 export type BpfContent = Static<typeof armorProfile.bpfContent>
 export type CapabilitiesContent = Static<typeof armorProfile.capabilitiesContent>

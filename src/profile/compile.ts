@@ -15,6 +15,8 @@ export interface CompileOptions {
   appArmor?: AppArmorFeatures
   /** Where vArmor itself is installed; part of the profile names of cluster policies. */
   installNamespace?: string
+  /** What the profile is called, where it is known not to be the policy's first name. */
+  profileName?: string
   /** For a policy whose `profileType` is BehaviorModel. */
   model?: BehaviorModel
   /** The behaviour modelling of the policy has ended: nothing is recorded any more. */
@@ -75,10 +77,13 @@ function wantedEnforcers(policy: Policy, chosen: readonly KernelEnforcer[] | und
 }
 
 function contextOf(policy: VarmorPolicy | VarmorClusterPolicy, options: CompileOptions): CompileContext {
-  const { appArmor = oldestAppArmor, installNamespace, model, modelingComplete = false } = options
-  const name = profileName(policy, installNamespace)
+  const { appArmor = oldestAppArmor, model, modelingComplete = false } = options
+  const name = nameOf(policy, options)
   return { profileName: name, appArmor, modelingComplete, ...(model !== undefined && { model }) }
 }
+
+const nameOf = (policy: VarmorPolicy | VarmorClusterPolicy, options: CompileOptions): string =>
+  options.profileName ?? profileName(policy, options.installNamespace)
 
 const compilers: { [E in KernelEnforcer]: (policy: Policy, path: string, context: CompileContext) => Result<unknown> } =
   {
@@ -150,14 +155,14 @@ function describe(
   policy: VarmorPolicy | VarmorClusterPolicy,
   compiled: CompiledPolicy['enforcers'],
   skipped: Skipped[],
-  { installNamespace }: CompileOptions,
+  options: CompileOptions,
 ): CompiledPolicy {
   const { kind, metadata } = policy
   return {
     kind,
     ...(kind === 'VarmorPolicy' && { namespace: metadata.namespace ?? 'default' }),
     name: metadata.name,
-    profileName: profileName(policy, installNamespace),
+    profileName: nameOf(policy, options),
     mode: policy.spec.policy.mode,
     enforcers: compiled,
     skipped,

@@ -78,6 +78,19 @@ export const profile = object('What the agents load.', {
   seccomp: optional(text('The seccomp profile, OCI JSON.')),
 })
 
+export const profileSource = object(
+  'What the profiles are made of. Each agent compiles it for its own kernel; what `profile` holds of it is for reading, and loses some.',
+  {
+    policy: text('The `spec.policy` of the policy, as JSON.'),
+    model: optional(
+      object('What behaviour modelling found, where the policy builds on it.', {
+        appArmor: optional(text('The AppArmor profile.')),
+        seccomp: optional(text('The seccomp profile, OCI JSON.')),
+      }),
+    ),
+  },
+)
+
 export const behaviorModeling = object('Whether to record, and for how long.', {
   enable: flag('Record what the workloads do.'),
   duration: integer('How long, in minutes.', { format: 'int64' }),
@@ -88,6 +101,7 @@ export const armorProfileSpec = object('What every node is to load.', {
   profile,
   behaviorModeling,
   updateExistingWorkloads: flag('Whether matching workloads are restarted.'),
+  source: optional(profileSource),
 })
 
 export const armorProfileCondition = object('How a node fared.', {

@@ -1,0 +1,68 @@
+import type { KernelEnforcer } from '../api/enforcer.ts'
+import { apiVersion } from '../api/schema/common.ts'
+import type { ArmorProfileSpec, Policy, ProfileSource } from '../api/types.ts'
+import { type CompiledPolicy, compilePolicy } from './compile.ts'
+import type { AppArmorFeatures, BehaviorModel } from './context.ts'
+import type { Result } from './result.ts'
+
+/** What an ArmorProfile says that its profiles are made of: all that compiling takes besides the node. */
+export type CarriedProfile = Required<Pick<ArmorProfileSpec, 'profile' | 'behaviorModeling' | 'source'>>
+
+/** What each enforcer of a node loads. */
+export type Contents = Partial<Record<KernelEnforcer, string>>
+
+/** Compiles for one node, wherever it runs. */
+export type CompileCarried = (carried: CarriedProfile) => Promise<Result<Contents>>
+
+/** What an ArmorProfile carries of its policy. Of the model, just the parts that the policy builds on. */
+export function sourceOf(policy: Policy, model: BehaviorModel = {}): ProfileSource {
+  const { appArmor, seccomp } = policy.defenseInDepth ?? {}
+  const used: BehaviorModel = {
+    ...(appArmor?.profileType === 'BehaviorModel' && model.appArmor !== undefined && { appArmor: model.appArmor }),
+    ...(seccomp?.profileType === 'BehaviorModel' && model.seccomp !== undefined && { seccomp: model.seccomp }),
+  }
+  return { policy: JSON.stringify(policy), ...(Object.keys(used).length > 0 && { model: used }) }
+}
+
+/**
+ * Compiles what an ArmorProfile carries, for a node whose AppArmor is as given, with the compilers that the manager compiled the policy
+ * with. A field, mode or rule that is not known here is an error that names it, as in a policy: a newer manager may know more.
+ */
+export function compileCarried(
+  { profile, behaviorModeling, source }: CarriedProfile,
+  appArmor: AppArmorFeatures,
+): Result<Contents> {
+  const policy = parsed(source.policy)
+  if (policy === undefined)
+    return { ok: false, errors: [{ code: 'UNPARSABLE', path: 'spec.source.policy', problem: 'this is no JSON' }] }
+  // For whom it is, the manager has checked; it makes no difference here.
+  const target = { kind: 'Pod', name: 'any' }
+  const object = { apiVersion, kind: 'VarmorPolicy', metadata: { name: 'carried' }, spec: { target, policy } }
+  const { model } = source
+  const compiled = compilePolicy(object, {
+    appArmor,
+    profileName: profile.name,
+    modelingComplete: !behaviorModeling.enable,
+    ...(model !== undefined && { model }),
+  })
+  if (!compiled.ok) return compiled
+  return { ok: true, value: contentsOf(compiled.value), skipped: compiled.skipped }
+}
+
+/** As texts, of which seccomp's is the one that the ArmorProfile has for reading, too: a file that is there stays as it is. */
+function contentsOf({ enforcers: { AppArmor, BPF, Seccomp } }: CompiledPolicy): Contents {
+  return {
+    ...(AppArmor !== undefined && { AppArmor: AppArmor.profile }),
+    ...(BPF !== undefined && { BPF: JSON.stringify(BPF.profile) }),
+    ...(Seccomp !== undefined && { Seccomp: JSON.stringify(Seccomp.profile) }),
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // The caller says so: undefined is no JSON.
+    return undefined
+  }
+}

@@ -1,0 +1,229 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { parse } from 'yaml'
+import { desiredProfile } from '../../actors/policy/desired-profile.ts'
+import type { Modeling } from '../../actors/policy/modeling.ts'
+import { customResourceDefinition, kinds } from '../../src/api/crds.ts'
+import type { OpenApiSchema } from '../../src/api/open-api.ts'
+import type { AnyPolicy, ArmorProfileSpec, EnhanceProtect, Policy } from '../../src/api/types.ts'
+import type { BpfProfile } from '../../src/profile/bpf/bpf-profile.ts'
+import { type Contents, compileCarried, sourceOf } from '../../src/profile/carried.ts'
+import { compilePolicy } from '../../src/profile/compile.ts'
+import { type AppArmorFeatures, type BehaviorModel, oldestAppArmor } from '../../src/profile/context.ts'
+import { catalogue } from '../../src/rules/catalogue.ts'
+import type { Rule } from '../../src/rules/meaning.ts'
+import { prune } from '../../src/sandbox/api-server/schema/pruning.ts'
+import { policyWith } from '../api/sample-policies.ts'
+
+const FIXTURES = join(import.meta.dirname, '../fixtures/policies')
+
+const nodes: Record<string, AppArmorFeatures> = {
+  'AppArmor 3.0': oldestAppArmor,
+  'AppArmor 4.1': { parser: [4, 1], userns: true, ioUring: true },
+}
+
+const version = customResourceDefinition(kinds.find(({ kind }) => kind === 'ArmorProfile')!) as unknown as {
+  spec: { versions: { schema: { openAPIV3Schema: OpenApiSchema } }[] }
+}
+const schema = version.spec.versions[0]!.schema.openAPIV3Schema
+
+/** Objects as Go writes them: fields by name. */
+const sorted = (_: string, value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value
+
+/** The spec of the ArmorProfile as the API server keeps it: JSON, without what the CRD does not know. */
+function stored(policy: AnyPolicy, modeling: Modeling, model?: BehaviorModel): ArmorProfileSpec {
+  const desired = desiredProfile(policy, { installNamespace: 'varmor', modeling, ...(model && { model }) })
+  if (!desired.ok) throw new Error(JSON.stringify(desired.errors))
+  const sent = JSON.parse(JSON.stringify(desired.document, sorted)) as { spec: ArmorProfileSpec }
+  const { object, unknown } = prune(sent as never, schema)
+  expect(unknown).to.deep.equal([])
+  return object['spec'] as unknown as ArmorProfileSpec
+}
+
+interface Case {
+  modeling?: Modeling
+  model?: BehaviorModel
+}
+
+/** What enforcers are to load, from the policy itself. */
+function direct(policy: AnyPolicy, appArmor: AppArmorFeatures, { modeling, model }: Case): Contents {
+  const modelingComplete = modeling?.state === 'complete'
+  const compiled = compilePolicy(policy, { appArmor, modelingComplete, ...(model && { model }) })
+  if (!compiled.ok) throw new Error(JSON.stringify(compiled.errors))
+  const { AppArmor, BPF, Seccomp } = compiled.value.enforcers
+  return {
+    ...(AppArmor && { AppArmor: AppArmor.profile }),
+    ...(BPF && { BPF: JSON.stringify(BPF.profile) }),
+    ...(Seccomp && { Seccomp: JSON.stringify(Seccomp.profile) }),
+  }
+}
+
+/** Compiles it from the stored ArmorProfile and from the policy, for each kind of node. @returns what the first node loads */
+function same(object: object, given: Case = {}): Contents {
+  const policy = object as AnyPolicy
+  const { profile, behaviorModeling, source } = stored(policy, given.modeling ?? { state: 'none' }, given.model)
+  const all = Object.entries(nodes).map(([node, appArmor]) => {
+    const compiled = compileCarried({ profile, behaviorModeling, source: source! }, appArmor)
+    if (!compiled.ok) throw new Error(JSON.stringify(compiled.errors))
+    const wanted = direct(policy, appArmor, given)
+    expect(Object.keys(compiled.value), node).to.deep.equal(Object.keys(wanted))
+    // Not deep.equal: what differs of a megabyte takes minutes to show.
+    for (const [enforcer, content] of Object.entries(compiled.value))
+      if (content !== wanted[enforcer as keyof Contents]) throw new Error(`${node}, ${enforcer}: the bytes differ`)
+    return compiled.value
+  })
+  expect({ appArmor: all[0]!.AppArmor, seccomp: all[0]!.Seccomp }, 'for reading').to.deep.equal({
+    appArmor: profile.appArmor,
+    seccomp: profile.seccomp,
+  })
+  return all[0]!
+}
+
+const listed = ({ category, name }: Rule): EnhanceProtect =>
+  category === 'hardening'
+    ? { hardeningRules: [name] }
+    : category === 'attack-protection'
+      ? { attackProtectionRules: [{ rules: [name] }] }
+      : { vulMitigationRules: [name] }
+
+const qualifiers: [title: string, more: (rule: Rule) => EnhanceProtect][] = [
+  ['refused', () => ({})],
+  ['refused and reported', () => ({ auditViolations: true })],
+  ['let through and reported', () => ({ auditViolations: true, allowViolations: true })],
+  ['let through', () => ({ allowViolations: true })],
+  ['refused in a privileged container', () => ({ privileged: true, protectAncestors: false })],
+  [
+    'refused to some programs',
+    ({ category, name }) =>
+      category === 'attack-protection'
+        ? { attackProtectionRules: [{ rules: [name], targets: ['/usr/bin/python3'] }] }
+        : {},
+  ],
+]
+
+describe('a profile compiled on a node from the ArmorProfile', () => {
+  for (const [title, more] of qualifiers)
+    it(`has the bytes that the policy compiles to, for each rule, ${title}, and enforcer`, () => {
+      for (const rule of catalogue)
+        same(policyWith({ mode: 'EnhanceProtect', enhanceProtect: { ...listed(rule), ...more(rule) } }))
+    })
+
+  for (const file of readdirSync(FIXTURES))
+    it(`has the bytes that the policy compiles to: ${file}`, () => {
+      const policy = parse(readFileSync(join(FIXTURES, file), 'utf8')) as AnyPolicy
+      const model = { appArmor: 'profile x {\n  file,\n}\n', seccomp: '{"defaultAction":"SCMP_ACT_ERRNO"}' }
+      const records = policy.spec.policy.mode === 'BehaviorModeling'
+      same(policy, { model, ...(records && { modeling: { state: 'recording', ends: 1 } }) })
+    })
+
+  const modelings: Modeling[] = [{ state: 'recording', ends: 1 }, { state: 'complete' }]
+  for (const modeling of modelings)
+    it(`has the bytes that the policy compiles to while its modelling is ${modeling.state}`, () => {
+      same(policyWith({ mode: 'BehaviorModeling', modelingOptions: { duration: 1 } }), { modeling })
+    })
+
+  it('has what the form for reading has no place for', () => {
+    const bpfRawRules = {
+      network: {
+        egress: {
+          toServices: [{ namespace: 'default', name: 'kubernetes' }],
+          toPods: [{ namespace: 'db', podSelector: { matchLabels: { app: 'db' } } }],
+        },
+      },
+    }
+    const enhanceProtect = {
+      hardeningRules: ['disallow-mount-procfs', 'disallow-create-user-ns', 'disallow-load-all-bpf-prog'],
+      attackProtectionRules: [{ rules: ['block-access-to-kube-apiserver'] }],
+      bpfRawRules,
+    }
+    const disks = { hardeningRules: ['disallow-debug-disk-device'], privileged: true }
+    const bpfOf = (protect: EnhanceProtect) =>
+      JSON.parse(same(policyWith({ mode: 'EnhanceProtect', enhanceProtect: protect })).BPF!) as BpfProfile
+    const profile = bpfOf(enhanceProtect)
+    expect(profile.egress?.references.map(({ kind }) => kind)).to.include.members(['service', 'pods'])
+    expect(profile.userns).to.deep.equal({ deny: true, audit: false })
+    expect(profile.bpf.map(({ command }) => command)).to.include('prog_load')
+    expect(profile.files.rules.some(({ except = [] }) => except.length > 0)).to.equal(true)
+    expect(profile.mounts?.rules.some(({ source, target }) => source === undefined && target !== undefined)).to.equal(
+      true,
+    )
+    expect(bpfOf(disks).blockDevices).not.to.equal(0)
+  })
+
+  it('is compiled for the kernel of the node, and names what is left out there', () => {
+    const policy = policyWith({
+      mode: 'EnhanceProtect',
+      enhanceProtect: { hardeningRules: ['disallow-create-user-ns'] },
+    })
+    const { profile, behaviorModeling, source } = stored(policy as unknown as AnyPolicy, { state: 'none' })
+    const [old, newer] = Object.values(nodes).map((appArmor) => {
+      const compiled = compileCarried({ profile, behaviorModeling, source: source! }, appArmor)
+      if (!compiled.ok) throw new Error(JSON.stringify(compiled.errors))
+      const { value, skipped } = compiled
+      return {
+        denies: /deny userns,/.test(value.AppArmor!),
+        left: skipped.map(({ enforcer, rule }) => [enforcer, rule]),
+      }
+    })
+    expect(old).to.deep.equal({ denies: false, left: [['AppArmor', 'disallow-create-user-ns']] })
+    expect(newer).to.deep.equal({ denies: true, left: [] })
+  })
+})
+
+describe('what an ArmorProfile carries', () => {
+  const model = { appArmor: 'of AppArmor', seccomp: 'of seccomp' }
+  const own = { profileType: 'Custom', customProfile: 'x' } as const
+  const modeled = { profileType: 'BehaviorModel' } as const
+  const rows: [title: string, policy: Partial<Policy>, model: object | undefined][] = [
+    ['no model for other modes', { mode: 'AlwaysAllow' }, undefined],
+    ['no model for profiles of its own', { defenseInDepth: { appArmor: own } }, undefined],
+    ['the part of the model that it builds on', { defenseInDepth: { appArmor: modeled } }, { appArmor: 'of AppArmor' }],
+    ['all of the model when it builds on all', { defenseInDepth: { appArmor: modeled, seccomp: modeled } }, model],
+  ]
+  for (const [title, part, wanted] of rows)
+    it(`is the policy, and ${title}`, () => {
+      const policy: Policy = { enforcer: 'AppArmorSeccomp', mode: 'DefenseInDepth', ...part }
+      const source = sourceOf(policy, model)
+      expect(JSON.parse(source.policy)).to.deep.equal(policy)
+      expect(source.model).to.deep.equal(wanted)
+    })
+
+  const ofNewer: [what: string, policy: object, code: string, path: string][] = [
+    ['a field', { mode: 'AlwaysAllow', landlock: {} }, 'UNKNOWN_FIELD', 'spec.policy.landlock'],
+    ['a mode', { mode: 'Quarantine' }, 'NOT_ALLOWED', 'spec.policy.mode'],
+    ['an enforcer', { mode: 'AlwaysAllow', enforcer: 'AppArmorLandlock' }, 'NOT_ALLOWED', 'spec.policy.enforcer'],
+    [
+      'a rule',
+      { mode: 'EnhanceProtect', enhanceProtect: { hardeningRules: ['disallow-time-travel'] } },
+      'UNKNOWN_RULE',
+      'spec.policy.enhanceProtect.hardeningRules[0]',
+    ],
+    [
+      'a qualifier',
+      {
+        mode: 'EnhanceProtect',
+        enforcer: 'BPF',
+        enhanceProtect: {
+          bpfRawRules: { files: [{ pattern: '/x', permissions: ['read'], qualifiers: ['deny', 'kill'] }] },
+        },
+      },
+      'NOT_ALLOWED',
+      'spec.policy.enhanceProtect.bpfRawRules.files[0].qualifiers[1]',
+    ],
+  ]
+  for (const [what, policy, code, path] of ofNewer)
+    it(`by a newer manager is refused by the name of ${what} that is not known here`, () => {
+      const source = { policy: JSON.stringify({ enforcer: 'AppArmor', ...policy }) }
+      const profile = { name: 'varmor-demo-web', enforcer: 'AppArmor', mode: 'enforce' } as const
+      const compiled = compileCarried(
+        { profile, behaviorModeling: { enable: false, duration: 0 }, source },
+        oldestAppArmor,
+      )
+      const errors = compiled.ok ? [] : compiled.errors.map((error) => [error.code, error.path])
+      expect(errors).to.deep.equal([[code, path]])
+    })
+})
