@@ -3,6 +3,7 @@ import { PortError } from '../ports.ts'
 import { assertNever } from '../runtime/index.ts'
 import { refusal, settledAs } from './decide.ts'
 import type { Effect, Part } from './decision.ts'
+import { noneLeftOut } from './left-out.ts'
 import { cut } from './listing.ts'
 import { versionOf } from './memory.ts'
 import type { Observation } from './observation.ts'
@@ -87,7 +88,7 @@ function applied(
       // Nodes answer within a second: what they report then is written at once, and not after a status that says nothing.
       ...(isNew && { policyStatusAt: now }),
       compiled: undefined,
-      settled: settledAs({ profile }, effect, { kind: 'accepted' }, effect.skipped),
+      settled: settledAs({ profile }, effect, { kind: 'accepted' }, effect.leftOut),
     },
   }
 }
@@ -96,6 +97,6 @@ function applied(
 function notTaken({ now, profile, settings }: Observation, { policy, ...effect }: Apply, error: PortError): Part {
   const message = cut(`the API server does not take the profile: ${error.message}`)
   const until = now + settings.refusedInterval
-  const settled = settledAs({ profile }, effect, { kind: 'error', message }, '', until)
+  const settled = settledAs({ profile }, effect, { kind: 'error', message }, noneLeftOut, until)
   return { ...refusal(policy, message), memory: { settled, compiled: undefined } }
 }

@@ -1,10 +1,10 @@
 import type { FieldError } from '../../src/api/field-error.ts'
 import type { ArmorProfile } from '../../src/api/types.ts'
-import type { Skipped } from '../../src/profile/result.ts'
 import type { AnyPolicy } from '../ports.ts'
 import { assertNever } from '../runtime/index.ts'
 import { type Decision, decisionOf, type Effect, type Part } from './decision.ts'
-import { cut, errorListing, listing } from './listing.ts'
+import { type LeftOutText, leftOutOf, noneLeftOut } from './left-out.ts'
+import { cut, errorListing } from './listing.ts'
 import { type Settled, versionOf } from './memory.ts'
 import type { Observation } from './observation.ts'
 import type { Verdict } from './policy-status.ts'
@@ -58,10 +58,14 @@ function does(seen: Observation, found: Situation): Part[] {
       return refused(seen, found, 'error', found.errors, FOREVER)
     case 'profile differs': {
       const { policy, of, document, skipped } = found
-      return [{ effect: { type: 'apply-profile', policy, of, document, skipped: skippedListing(skipped) } }]
+      return [{ effect: { type: 'apply-profile', policy, of, document, leftOut: leftOutOf(policy, skipped) } }]
     }
     case 'in force':
-      return established(seen, found, settledAs(seen, found, { kind: 'accepted' }, skippedListing(found.skipped)))
+      return established(
+        seen,
+        found,
+        settledAs(seen, found, { kind: 'accepted' }, leftOutOf(found.policy, found.skipped)),
+      )
     // Statuses and restarts follow what nodes report.
     case 'settled':
       return established(seen, found, found.settled)
@@ -103,7 +107,7 @@ function refused(
   until: number,
 ): Part[] {
   const message = errorListing(errors)
-  const settled = settledAs(seen, standing, { kind, message }, '', until)
+  const settled = settledAs(seen, standing, { kind, message }, noneLeftOut, until)
   return [refusal(standing.policy, message), ...established(seen, standing, settled)]
 }
 
@@ -117,27 +121,20 @@ export const settledAs = (
   { profile }: Pick<Observation, 'profile'>,
   { of }: Pick<Standing, 'of'>,
   verdict: Verdict,
-  skipped = '',
+  leftOut: LeftOutText,
   until = FOREVER,
-): Settled => ({ of, profile: versionOf(profile), verdict, skipped, until })
-
-const skippedListing = (skipped: readonly Skipped[]): string =>
-  listing(
-    skipped.map(({ rule, enforcer, reason, path }) => `${rule} (${path}) is not enforced by ${enforcer}: ${reason}`),
-    '; ',
-    50,
-  )
+): Settled => ({ of, profile: versionOf(profile), verdict, leftOut, until })
 
 /** It is known what came of the policy: its statuses, and its restarts, follow what nodes report. */
 function established(seen: Observation, { policy, modeling }: Standing, settled: Settled): Part[] {
-  const { verdict, skipped, until } = settled
+  const { verdict, leftOut, until } = settled
   const timers = {
     ...(until < FOREVER && { settled: until - seen.now }),
     ...(modeling.state === 'recording' && { modeling: modeling.ends - seen.now }),
   }
   const restart =
     verdict.kind === 'accepted' ? restartFor(seen, policy) : ({ view: { state: 'none' }, part: {} } as const)
-  const published = publish(seen, policy, viewOf(seen, policy, { verdict, skipped, modeling, restart: restart.view }))
+  const published = publish(seen, policy, viewOf(seen, policy, { verdict, leftOut, modeling, restart: restart.view }))
   // What the status does not say yet has not begun: after a crash it would be lost.
   const rollout = published.effect === undefined ? rolloutFor(seen, policy, restart.view) : {}
   return [{ timers, memory: { settled, compiled: undefined } }, restart.part, published, rollout]

@@ -2,6 +2,7 @@ import type { ArmorProfile, ArmorProfileStatus, VarmorPolicyStatus } from '../..
 import type { AnyPolicy, CounterName, PolicyEvent, ProfileDocument } from '../ports.ts'
 import type { RolloutMessage } from '../rollout.ts'
 import type { DesiredOptions } from './desired-profile.ts'
+import type { LeftOutText } from './left-out.ts'
 import type { Memory } from './memory.ts'
 import type { Observation } from './observation.ts'
 
@@ -10,7 +11,7 @@ export type Effect =
   | { type: 'compile'; of: string; policy: AnyPolicy; options: DesiredOptions }
   | { type: 'set-policy-finalizers'; policy: AnyPolicy; finalizers: string[] }
   | { type: 'write-policy-status'; policy: AnyPolicy; status: VarmorPolicyStatus }
-  | { type: 'apply-profile'; policy: AnyPolicy; of: string; document: ProfileDocument; skipped: string }
+  | { type: 'apply-profile'; policy: AnyPolicy; of: string; document: ProfileDocument; leftOut: LeftOutText }
   | { type: 'write-profile-status'; profile: ArmorProfile; status: ArmorProfileStatus }
   | { type: 'delete-profile'; profile: ArmorProfile }
   /** `finalizers` are those that stay; undefined when ours is not there any more. */

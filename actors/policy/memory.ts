@@ -3,6 +3,7 @@ import type { ArmorProfile } from '../../src/api/types.ts'
 import type { AnyPolicy } from '../ports.ts'
 import type { RolloutProgress } from '../rollout/wanted.ts'
 import type { Desired } from './desired-profile.ts'
+import type { LeftOutText } from './left-out.ts'
 import type { Verdict } from './policy-status.ts'
 
 /** What a policy, in one state, compiled to. */
@@ -18,7 +19,7 @@ export interface Settled {
   /** The ArmorProfile that is in force then: see `versionOf`. */
   profile: string
   verdict: Verdict
-  skipped: string
+  leftOut: LeftOutText
   /** Milliseconds since the epoch; after that it is settled anew. */
   until: number
 }

@@ -2,7 +2,8 @@ import type { VarmorPolicyCondition, VarmorPolicyPhase, VarmorPolicyStatus } fro
 import type { AnyPolicy } from '../ports.ts'
 import type { RolloutProgress } from '../rollout/wanted.ts'
 import { timeText, withTransition } from './conditions.ts'
-import { listing } from './listing.ts'
+import type { LeftOutText } from './left-out.ts'
+import { cut, listing } from './listing.ts'
 import type { Modeling } from './modeling.ts'
 import type { NodesView } from './profile-status.ts'
 
@@ -37,8 +38,7 @@ export interface PolicyView {
   verdict: Verdict
   modeling: Modeling
   nodes: NodesView
-  /** Rules that an enforcer cannot carry; empty for none. */
-  skipped: string
+  leftOut: LeftOutText
   restart: RestartView
   /** What the profile, or the policy, is being removed for, and who holds it up; empty otherwise. */
   removing: string
@@ -58,6 +58,7 @@ export function policyStatus(
     ...ownConditions(before, view),
   ]
   const restart = restartStatus(before, view)
+  const phase = phaseOf(view, ready)
   return {
     profileName: view.profileName,
     conditions: conditions
@@ -70,7 +71,8 @@ export function policyStatus(
         ),
       ),
     ready,
-    phase: phaseOf(view, ready),
+    phase,
+    summary: summaryOf(view, phase),
     observedGeneration: view.generation,
     ...(restart !== undefined && { restart }),
   }
@@ -96,21 +98,23 @@ export function failedStatus(
     conditions: [...conditions.filter((one) => one !== known), withTransition(failed, known, now)],
     ready: false,
     phase: 'Error',
+    summary: `Error: ${ACTOR_FAILED}`,
   }
 }
 
 type Condition = Omit<VarmorPolicyCondition, 'lastTransitionTime'>
 
-/** All nodes that are to load the profile have acknowledged this generation. */
-function isReady({ verdict, removing, nodes: { summary }, profileGeneration }: PolicyView): boolean {
+/** All nodes that are to load the profile have acknowledged this generation, and something of what the policy names is in it. */
+function isReady({ verdict, removing, leftOut, nodes: { summary }, profileGeneration }: PolicyView): boolean {
   if (verdict.kind !== 'accepted' || removing !== '' || profileGeneration === undefined) return false
+  if (leftOut.nothing !== '') return false
   return summary.desired > 0 && summary.loaded === summary.desired
 }
 
-function phaseOf({ verdict, removing, nodes, modeling }: PolicyView, ready: boolean): VarmorPolicyPhase {
+function phaseOf({ verdict, removing, leftOut, nodes, modeling }: PolicyView, ready: boolean): VarmorPolicyPhase {
   if (verdict.kind !== 'accepted') return 'Error'
   if (removing !== '') return 'Pending'
-  if (nodes.summary.failed > 0) return 'Error'
+  if (leftOut.nothing !== '' || nodes.summary.failed > 0) return 'Error'
   if (modeling.state === 'recording') return 'Modeling'
   if (!ready) return 'Pending'
   return modeling.state === 'complete' ? 'Completed' : 'Protecting'
@@ -138,19 +142,43 @@ function updatedCondition({ verdict, profileGeneration }: PolicyView): Condition
 }
 
 function readyCondition(view: PolicyView, ready: boolean): Condition {
-  if (ready) return { type: 'Ready', status: 'True', reason: 'AllAgentsReady', message: '' }
+  if (ready) return { type: 'Ready', status: 'True', ...howReady(view) }
   return { type: 'Ready', status: 'False', ...whyNotReady(view) }
+}
+
+/** None of its rules is enforced; some are, or not everywhere. */
+const NOTHING_ENFORCED = 'NothingEnforced'
+const PARTLY_ENFORCED = 'PartlyEnforced'
+
+function howReady({ leftOut }: PolicyView): { reason: string; message: string } {
+  if (leftOut.parts === '') return { reason: 'AllAgentsReady', message: '' }
+  return { reason: PARTLY_ENFORCED, message: `left out by ${leftOut.parts}` }
+}
+
+/** The longest text of the column. */
+const MAX_SUMMARY = 160
+
+/** The phase, and in a few words what a person must know beside it. */
+function summaryOf(view: PolicyView, phase: VarmorPolicyPhase): string {
+  const { leftOut, verdict, removing } = view
+  if (verdict.kind !== 'accepted' || removing !== '') return phase
+  if (leftOut.nothing !== '') return `${phase}: ${NOTHING_ENFORCED}`
+  return leftOut.short === '' ? phase : cut(`${phase}, left out by ${leftOut.short}`, MAX_SUMMARY)
 }
 
 /** How many nodes a message names; the status of the ArmorProfile names more. */
 const NAMED = 5
 
-function whyNotReady({ verdict, removing, nodes, profileGeneration }: PolicyView): { reason: string; message: string } {
+function whyNotReady({ verdict, removing, leftOut, nodes, profileGeneration }: PolicyView): {
+  reason: string
+  message: string
+} {
   if (removing !== '') return { reason: 'Removing', message: removing }
   if (verdict.kind !== 'accepted') {
     const message = profileGeneration === undefined ? 'there is no profile' : 'the profile of before stays in force'
     return { reason: reasons[verdict.kind], message }
   }
+  if (leftOut.nothing !== '') return { reason: NOTHING_ENFORCED, message: leftOut.nothing }
   const { failures, summary, silent } = nodes
   if (summary.failed > 0) {
     const named = failures.map(({ node, message }) => `${node}: ${message}`)
@@ -168,9 +196,9 @@ function whyNotReady({ verdict, removing, nodes, profileGeneration }: PolicyView
 
 function ownConditions(before: VarmorPolicyStatus | undefined, view: PolicyView): (Condition | undefined)[] {
   const skipped: Condition | undefined =
-    view.skipped === ''
+    view.leftOut.reasons === ''
       ? undefined
-      : { type: 'RulesSkipped', status: 'True', reason: 'NotSupported', message: view.skipped }
+      : { type: 'RulesSkipped', status: 'True', reason: 'NotSupported', message: view.leftOut.reasons }
   return [skipped, restartCondition(before, view.restart)]
 }
 

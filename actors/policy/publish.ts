@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ArmorProfile, ArmorProfileStatus } from '../../src/api/types.ts'
 import type { AnyPolicy } from '../ports.ts'
 import type { Part, TimerReason } from './decision.ts'
+import { noneLeftOut } from './left-out.ts'
 import { listing } from './listing.ts'
 import { versionOf } from './memory.ts'
 import type { Observation } from './observation.ts'
@@ -16,7 +17,7 @@ export const viewOf = (seen: Observation, { metadata }: AnyPolicy, rest: Partial
   verdict: { kind: 'accepted' },
   modeling: { state: 'none' },
   nodes: seen.nodes,
-  skipped: '',
+  leftOut: noneLeftOut,
   restart: { state: 'none' },
   removing: '',
   ...rest,

@@ -39,7 +39,7 @@ const policyColumns = [
   column('TARGET-SELECTOR', '.spec.target.selector'),
   column('PROFILE-NAME', '.status.profileName'),
   column('READY', '.status.ready', 'boolean'),
-  column('STATUS', '.status.phase'),
+  column('STATUS', '.status.summary'),
   age,
 ]
 

@@ -1,5 +1,7 @@
 import type { FieldError } from '../api/field-error.ts'
+import type { AnyPolicy } from '../api/types.ts'
 import { compilePolicy } from '../profile/compile.ts'
+import { coverageOf } from '../profile/coverage.ts'
 import type { Skipped } from '../profile/result.ts'
 import type { SourceObject } from './documents.ts'
 import { type Finding, finding, gather, nameOf } from './gather.ts'
@@ -17,6 +19,8 @@ interface Validated {
   source: SourceObject
   findings: Finding[]
   skipped: Skipped[]
+  /** Why none of its rules is enforced; empty where one is. */
+  nothing: string
 }
 
 /**
@@ -43,11 +47,13 @@ function validate(source: SourceObject, model: ReturnType<typeof modelOf>, insta
   const result = compilePolicy(source.value, { installNamespace, ...(model !== undefined && { model }) })
   const errors: FieldError[] = result.ok ? [] : result.errors.filter(({ code }) => code !== 'MISSING_MODEL')
   const skipped = result.ok ? result.skipped : []
-  return { source, findings: errors.map((error) => finding(source, error)), skipped }
+  const nothing = result.ok ? coverageOf((source.value as AnyPolicy).spec.policy, skipped).nothing : ''
+  return { source, findings: errors.map((error) => finding(source, error)), skipped, nothing }
 }
 
-function line({ source, findings, skipped }: Validated): string {
-  const verdict = findings.length === 0 ? 'valid' : `${count(findings.length, 'error')}`
+function line({ source, findings, skipped, nothing }: Validated): string {
+  const valid = nothing === '' ? 'valid' : `valid, but ${nothing}`
+  const verdict = findings.length === 0 ? valid : `${count(findings.length, 'error')}`
   const notes = skipped.length > 0 ? `, ${count(skipped.length, 'note')} (varmor compile shows them)` : ''
   const where = `${source.file}: document ${source.document}: ${nameOf(source)}`
   return `${printable(where)}: ${verdict}${notes}\n`
@@ -61,9 +67,18 @@ function unreadable({ error, ...place }: Finding) {
   return { ...place, valid: false, errors: [error], skipped: [] }
 }
 
-function record({ source, findings, skipped }: Validated) {
+function record({ source, findings, skipped, nothing }: Validated) {
   const { file, document, item } = source
   const errors = findings.map(({ line, column, error }) => ({ ...error, line, column }))
   const valid = findings.length === 0
-  return { file, document, ...(item !== undefined && { item }), object: nameOf(source), valid, errors, skipped }
+  return {
+    file,
+    document,
+    ...(item !== undefined && { item }),
+    object: nameOf(source),
+    valid,
+    errors,
+    skipped,
+    ...(nothing !== '' && { nothing }),
+  }
 }

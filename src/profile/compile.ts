@@ -145,6 +145,7 @@ function notes(policy: Policy, chosen: readonly KernelEnforcer[] | undefined): S
       path: `${PATH}.${section}.${field}`,
       rule: field,
       reason: `${PATH}.enforcer does not name ${enforcer}, so that nothing enforces it`,
+      extent: 'all',
     }))
   if (!named.includes('NetworkProxy')) return found
   const reason = 'its rules are checked, but this version has no compiler for them'

@@ -9,6 +9,11 @@ export interface Skipped {
   /** The built-in rule's name, or the words of a raw rule. */
   rule: string
   reason: string
+  /**
+   * How much of the rule is left out: `all`, nothing of it is enforced by this enforcer; `nothing`, the reason is only for the
+   * user to know. Left out itself: a part.
+   */
+  extent?: 'all' | 'nothing'
 }
 
 /** What a compiler returns: a value with what had to be left out, or every error at once. */

@@ -183,6 +183,19 @@ describe('varmor validate', () => {
     expect(lines[2]).to.match(/VarmorClusterPolicy enhance-all: valid, \d+ notes/)
   })
 
+  it('says of a valid one that none of its rules is enforced, and which enforcer would', async () => {
+    const idle = `apiVersion: crd.varmor.org/v1beta1
+kind: VarmorPolicy
+metadata: {name: web, namespace: demo}
+spec:
+  target: {kind: Deployment, name: web}
+  policy: {enforcer: NetworkProxy, mode: EnhanceProtect, enhanceProtect: {hardeningRules: [disallow-insmod]}}
+`
+    const { status, stdout } = await varmor(['validate', '-f', '-'], idle)
+    expect(status).to.equal(0)
+    expect(stdout).to.contain('valid, but NetworkProxy enforces none of the rules').and.to.contain('AppArmor or BPF')
+  })
+
   it('gives all errors as data', async () => {
     const { status, stdout } = await varmor(['validate', '-f', '-', '-o', 'json'], broken)
     expect(status).to.equal(1)

@@ -143,6 +143,18 @@ describe('validation', () => {
     for (const warning of warnings) expect(warning.length).to.be.at.most(256)
   })
 
+  it('takes a policy of whose rules its enforcers carry none, warns, and names those that would', () => {
+    const object = policy({ enforcer: 'Seccomp', ...enhance({ hardeningRules: ['disallow-write-core-pattern'] }) })
+    const { allowed, warnings = [] } = answered(reviewerWith().validate(body(object)))
+    expect(allowed).to.equal(true)
+    expect(warnings[0]).to.match(/^NothingEnforced: Seccomp .*add AppArmor or BPF to spec\.policy\.enforcer/)
+    const some = policy({
+      enforcer: 'AppArmorSeccomp',
+      ...enhance({ hardeningRules: ['disallow-write-core-pattern'] }),
+    })
+    expect(answered(reviewerWith().validate(body(some))).warnings?.join()).to.not.contain('NothingEnforced')
+  })
+
   it('warns of a model that is not there yet, and does not refuse', () => {
     const object = policy({
       enforcer: 'AppArmor',

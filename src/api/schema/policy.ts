@@ -138,8 +138,9 @@ export const restartStatus = object('The restart of the workloads that were ther
 export const varmorPolicyStatus = object('What has been done.', {
   profileName: text('Name of the profiles, and of the ArmorProfile object.'),
   conditions: optional(list('How creation, update and loading went.', varmorPolicyCondition)),
-  ready: flag('Every node has loaded the profile.'),
+  ready: flag('Every node where an agent is expected has loaded the profile, and some of the rules are enforced.'),
   phase: optional(choice('Where the policy stands.', policyPhases)),
+  summary: optional(text('The same in words for people, with what is left out by which enforcer.')),
   observedGeneration: optional(integer('The metadata.generation that this is about.', { format: 'int64' })),
   restart: optional(restartStatus),
 })

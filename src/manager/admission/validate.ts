@@ -6,6 +6,7 @@ import { policyKinds, validatePolicy, validatePolicyUpdate } from '../../api/val
 import type { AdmissionRequest } from '../../kube/admission.ts'
 import { isRecord } from '../../kube/read-object.ts'
 import { type CompileOptions, compilePolicy } from '../../profile/compile.ts'
+import { coverageOf } from '../../profile/coverage.ts'
 import type { PolicyIndex } from './policy-index.ts'
 
 export interface ValidateOptions extends Pick<CompileOptions, 'appArmor' | 'installNamespace'> {
@@ -55,7 +56,8 @@ function judge(object: object, before: object | undefined, { appArmor, installNa
     const skipped = compiled.skipped.map(
       ({ path, rule, enforcer, reason }) => `${path}: ${rule} (${enforcer}): ${reason}`,
     )
-    return { errors, skipped }
+    const { nothing } = coverageOf((object as AnyPolicy).spec.policy, compiled.skipped)
+    return { errors, skipped: [...(nothing === '' ? [] : [`NothingEnforced: ${nothing}`]), ...skipped] }
   }
   const known = new Set(errors.map(place))
   const further = compiled.errors.filter((error) => !known.has(place(error)))

@@ -167,7 +167,7 @@ class Parser {
   /** Workloads are given the name of the policy's profile, so that is what a profile of another name is loaded as. */
   private renamed(written: string): void {
     const reason = `loaded as ${this.name}, the name that workloads of the policy are given`
-    this.skipped.push({ enforcer: 'AppArmor', path: this.path, rule: `profile ${written}`, reason })
+    this.skipped.push({ enforcer: 'AppArmor', path: this.path, rule: `profile ${written}`, reason, extent: 'nothing' })
   }
 
   /** Labels in a rule that name the profile follow it; paths start with a slash and are never meant. */

@@ -128,10 +128,11 @@ function blockOf(
 function skippedOf(selected: readonly SelectedRule[], context: RestrictionContext): Skipped[] {
   if (context.verdict === 'ignore') return []
   return selected.flatMap(({ rule, path }): Skipped[] => {
-    const reasons = isImpossible(rule.appArmor)
-      ? [rule.appArmor.impossible]
-      : restrictionRules(rule.appArmor, context).missing
-    return [...new Set(reasons)].map((reason) => ({ enforcer: 'AppArmor', path, rule: rule.name, reason }))
+    const { rules, missing } = isImpossible(rule.appArmor)
+      ? { rules: [], missing: [rule.appArmor.impossible] }
+      : restrictionRules(rule.appArmor, context)
+    const extent = rules.length === 0 ? ({ extent: 'all' } as const) : {}
+    return [...new Set(missing)].map((reason) => ({ enforcer: 'AppArmor', path, rule: rule.name, reason, ...extent }))
   })
 }
 

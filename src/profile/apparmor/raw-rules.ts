@@ -132,8 +132,9 @@ export function readRawRules(
 ): RawRules {
   const reader = new Reader(path, text, features, transitions)
   reader.read()
+  const extent = reader.rules.every(({ needs }) => needs !== undefined) ? ({ extent: 'all' } as const) : {}
   const skipped = reader.rules.flatMap(({ text: rule, needs }): Skipped[] =>
-    needs === undefined ? [] : [{ enforcer: 'AppArmor', path, rule, reason: needs }],
+    needs === undefined ? [] : [{ enforcer: 'AppArmor', path, rule, reason: needs, ...extent }],
   )
   return { path, rules: reader.rules, lines: reader.lines, skipped, errors: reader.errors }
 }

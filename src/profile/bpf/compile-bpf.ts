@@ -76,7 +76,7 @@ function enhanceProtectProfile(enhanceProtect: EnhanceProtect, path: string): Re
 
 /** Adds a built-in rule; returns it as skipped where BPF cannot carry it. */
 function addBuiltIn(draft: Draft, { rule, path, targets }: SelectedRule): Skipped[] {
-  const skip = (reason: string): Skipped[] => [{ enforcer: 'BPF', path, rule: rule.name, reason }]
+  const skip = (reason: string): Skipped[] => [{ enforcer: 'BPF', path, rule: rule.name, reason, extent: 'all' }]
   if (isImpossible(rule.bpf)) return skip(rule.bpf.impossible)
   if (targets.length > 0) return skip('rules for some executables only are carried by AppArmor alone')
   for (const restriction of rule.bpf) addRestriction(draft, restriction, path)
@@ -85,5 +85,5 @@ function addBuiltIn(draft: Draft, { rule, path, targets }: SelectedRule): Skippe
 
 function nothingToDo(path: string): Skipped {
   const reason = 'violations of built-in rules are let through and not reported, so that these rules do nothing'
-  return { enforcer: 'BPF', path, rule: 'allowViolations', reason }
+  return { enforcer: 'BPF', path, rule: 'allowViolations', reason, extent: 'nothing' }
 }

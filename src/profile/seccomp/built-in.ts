@@ -13,14 +13,14 @@ export function builtInRules(
   { rule, path, targets }: SelectedRule,
   violations: Violations,
 ): { rules: SyscallRule[]; skipped: Skipped[] } {
-  const skip = (reason: string) => ({
+  const skip = (reason: string, extent: 'all' | 'nothing' = 'all') => ({
     rules: [],
-    skipped: [{ enforcer: 'Seccomp' as const, path, rule: rule.name, reason }],
+    skipped: [{ enforcer: 'Seccomp' as const, path, rule: rule.name, reason, extent }],
   })
   if (isImpossible(rule.seccomp)) return skip(rule.seccomp.impossible)
   if (targets.length > 0) return skip('a seccomp filter holds for all programs of a container; targets need AppArmor')
   if (violations.allow && !violations.audit) {
-    return skip('allowViolations without auditViolations: calls are neither refused nor logged')
+    return skip('allowViolations without auditViolations: calls are neither refused nor logged', 'nothing')
   }
   const observed = rule.seccomp.filter(({ observe }) => !violations.allow || observe !== 'omit')
   if (observed.length === 0) return skip('its calls are too common to be logged')

@@ -46,7 +46,7 @@ function standIn(path: string): Skipped {
   const reason =
     "containers get the container runtime's own profile from the webhook; this one allows all, and is only for those " +
     'that were started under another mode of the policy and still name it'
-  return { enforcer: 'Seccomp', path, rule: 'RuntimeDefault', reason }
+  return { enforcer: 'Seccomp', path, rule: 'RuntimeDefault', reason, extent: 'nothing' }
 }
 
 /** Logs every call, for the modeller to read. */

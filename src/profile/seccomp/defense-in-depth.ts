@@ -109,7 +109,13 @@ function profileOf({ rest }: CustomProfile, standard: Standard, rules: readonly 
 }
 
 function notes(base: CustomProfile, standard: Standard, rules: readonly SyscallRule[], path: string): Skipped[] {
-  const note = (rule: string, reason: string): Skipped => ({ enforcer: 'Seccomp', path, rule, reason })
+  const note = (rule: string, reason: string): Skipped => ({
+    enforcer: 'Seccomp',
+    path,
+    rule,
+    reason,
+    extent: 'nothing',
+  })
   const found: Skipped[] = []
   if (!isRefusing(base.defaultAction) && isRefusing(standard.action)) {
     const reason = `its defaultAction ${base.defaultAction} is replaced by ${standard.action}: DefenseInDepth refuses what is not allowed`

@@ -97,7 +97,7 @@ function cut({ name }: SyscallRule, path: string): Skipped {
 
 function allowed({ name }: SyscallRule, path: string): Skipped {
   const reason = 'EnhanceProtect allows what no rule is against; SCMP_ACT_ALLOW adds nothing and lifts no built-in rule'
-  return { enforcer: 'Seccomp', path, rule: name, reason }
+  return { enforcer: 'Seccomp', path, rule: name, reason, extent: 'nothing' }
 }
 
 function notes({ privileged, auditViolations, allowViolations }: EnhanceProtect, path: string): Skipped[] {

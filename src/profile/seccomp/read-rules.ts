@@ -83,7 +83,10 @@ function addRules(
   read: ReadRules,
   nearest: (name: string) => string | undefined,
 ): void {
-  const skip = (rule: string, reason: string) => read.skipped.push({ enforcer: 'Seccomp', path, rule, reason })
+  const isVain = alternatives.length === 0 || !names.some(isSyscall)
+  const extent = isVain ? ({ extent: 'all' } as const) : {}
+  const skip = (rule: string, reason: string) =>
+    read.skipped.push({ enforcer: 'Seccomp', path, rule, reason, ...extent })
   if (alternatives.length === 0) skip(names.join(', '), 'no argument can meet the comparison, so that it never applies')
   for (const name of names) {
     if (!isSyscall(name)) skip(name, unknownSyscall(nearest(name)))

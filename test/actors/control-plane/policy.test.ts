@@ -136,6 +136,33 @@ describe('a policy', () => {
     const key = world.policy('web', policySpec({ rules: ['disallow-write-core-pattern'], enforcer: 'AppArmorSeccomp' }))
     await ready(world, key)
     expect(world.condition(key, 'RulesSkipped')?.message).to.contain('disallow-write-core-pattern')
+    expect(world.condition(key, 'Ready')).to.deep.include({
+      status: 'True',
+      reason: 'PartlyEnforced',
+      message: 'left out by Seccomp: disallow-write-core-pattern',
+    })
+    expect(world.getPolicy(key)?.status).to.deep.include({
+      phase: 'Protecting',
+      summary: 'Protecting, left out by Seccomp: disallow-write-core-pattern',
+    })
+  })
+
+  it('of whose rules none is enforced is not Ready, says which enforcer would, and is Ready with that', async () => {
+    const world = worldOf(2)
+    const key = world.policy('web', policySpec({ rules: ['disallow-write-core-pattern'], enforcer: 'Seccomp' }))
+    await world.runFor(10_000)
+    expect(world.getProfile(AP)?.status?.currentNumberLoaded).to.equal(2)
+    expect(world.getPolicy(key)?.status).to.deep.include({
+      ready: false,
+      phase: 'Error',
+      summary: 'Error: NothingEnforced',
+    })
+    expect(world.condition(key, 'Ready')).to.deep.include({ status: 'False', reason: 'NothingEnforced' })
+    expect(world.condition(key, 'Ready')?.message).to.contain('add AppArmor or BPF to spec.policy.enforcer')
+    world.api.update(key, (policy) => {
+      policy.spec = policySpec({ rules: ['disallow-write-core-pattern'], enforcer: 'AppArmorSeccomp' })
+    })
+    await ready(world, key)
   })
 
   describe('that is not valid', () => {

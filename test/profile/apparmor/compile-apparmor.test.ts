@@ -229,6 +229,7 @@ describe('compileAppArmor', () => {
           path: 'spec.policy.enhanceProtect.hardeningRules[0]',
           rule: 'disallow-create-user-ns',
           reason: 'rules about user namespaces need AppArmor 4.0 and Linux 6.7',
+          extent: 'all',
         },
       ])
       expect(skippedOf(rules, { appArmor: newAppArmor })).to.deep.equal([])

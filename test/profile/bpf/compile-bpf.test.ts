@@ -126,6 +126,7 @@ describe('built-in rules', () => {
         path: 'spec.policy.enhanceProtect.attackProtectionRules[0].rules[0]',
         rule: 'disable-write-etc',
         reason: 'rules for some executables only are carried by AppArmor alone',
+        extent: 'all',
       },
     ])
   })

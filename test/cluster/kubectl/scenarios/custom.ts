@@ -9,7 +9,7 @@ ${spec}
 
 const target = '  target: {kind: Deployment, name: web}'
 const good = policy('VarmorPolicy', 'good', `${target}\n  policy: {enforcer: AppArmor, mode: AlwaysAllow}`)
-const status = JSON.stringify({ status: { profileName: 'x', ready: true, phase: 'Protecting' } })
+const status = JSON.stringify({ status: { profileName: 'x', ready: true, phase: 'Protecting', summary: 'Protecting' } })
 
 /** The verbs of kubectl on kinds that the server only knows from a definition. */
 export const custom: Scenario = {
