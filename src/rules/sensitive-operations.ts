@@ -98,18 +98,24 @@ const programNotes = {
 const shellNames = [
   ...['sh', 'bash', 'dash', 'ash', 'rbash', 'zsh', 'rzsh', 'zsh5'],
   ...['ksh', 'ksh93', 'rksh', 'mksh', 'lksh', 'yash', 'fish', 'csh', 'tcsh', 'pwsh'],
-  ...['bash-static', 'zsh-static', 'static-sh'],
+  ...['bash-static', 'zsh-static', 'static-sh', 'mksh-static'],
+  // zsh has a second name with its version; posh, sash, oksh and loksh are shells of distributions, nu and elvish newer ones.
+  ...['zsh-5.*', 'posh', 'sash', 'oksh', 'loksh', 'nu', 'elvish'],
 ]
+
+/** Names of distributions, and Android's program of the kind. */
+const busyboxNames = ['busybox', 'busybox.static', 'busybox-static', 'busybox-extras', 'busybox-suid', 'toybox']
 
 export const disableBusybox = defineRule({
   name: 'disable-busybox',
   category: 'attack-protection',
-  stops: 'Running busybox, under any of its names.',
+  stops: 'Running busybox or toybox, whichever of its tools is asked for.',
   why: 'It is a shell, wget, nc, vi and three hundred other tools in one file: all that an attacker needs.',
-  ...programs('busybox'),
+  ...programs(...busyboxNames),
   seccomp: filterSeesNoPaths,
   notes: [
     'In images built on it (Alpine, busybox) no shell runs any more: start scripts and exec probes fail.',
+    `Stricter than upstream, which names busybox: ${busyboxNames.join(', ')}.`,
     programNotes.stricter,
     programNotes.ownCopy,
   ],
