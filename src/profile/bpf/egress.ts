@@ -16,9 +16,9 @@ import { type EgressProtocol, flagsAt, type PortSet, type Ports, portKey, portSe
 // Egress rules as the kernel looks them up: the longest prefix of an address names a port set. As a lookup sees that
 // prefix only, the port set of a prefix holds the rules of all shorter ones that contain it, too.
 //
-// An IPv6 address in ::ffff:0:0/96 is an IPv4 address, and looked up as one only. One in 64:ff9b::/96 leads to an IPv4
-// address where the cluster has a NAT64 gateway: it is looked up as IPv6 and as that IPv4 address, and both count. Gateways with
-// prefixes of their own (RFC 8215), 6to4 and Teredo are not seen through; name their blocks in rules.
+// An IPv6 address in ::ffff:0:0/96 is an IPv4 address in an IPv6 socket, and one in 64:ff9b::/96 leads to an IPv4 address where
+// the cluster has a NAT64 gateway: each is looked up as IPv6 and as that IPv4 address, and both count. Gateways with prefixes of
+// their own (RFC 8215), 6to4 and Teredo are not seen through; name their blocks in rules.
 
 /** A rule with addresses; those with Services and Pods become such rules when the cluster has said their addresses. */
 export interface EgressRule {
@@ -166,6 +166,5 @@ export function lookupEgress(table: EgressTable, address: string, port: number, 
 /** The addresses that stand for where a packet to this one goes. */
 function addressesOf(address: IpAddress): IpAddress[] {
   const v4: IpAddress = { family: 4, value: address.value & 0xffff_ffffn }
-  if (contains(V4_MAPPED, address)) return [v4]
-  return contains(NAT64, address) ? [address, v4] : [address]
+  return contains(V4_MAPPED, address) || contains(NAT64, address) ? [address, v4] : [address]
 }

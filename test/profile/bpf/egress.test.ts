@@ -62,7 +62,7 @@ const question = fc.tuple(
 function scan(rules: readonly EgressRule[], address: string, port: number, protocol: string): number {
   const plain = address.replace(/^::ffff:(?=\d+\.)/, '')
   const embedded = /^64:ff9b::(\d)$/.exec(plain)
-  const addresses = embedded ? [plain, `0.0.0.${embedded[1]}`] : [plain]
+  const addresses = embedded ? [plain, `0.0.0.${embedded[1]}`] : [...new Set([address, plain])]
   return rules
     .filter((one) => addresses.some((a) => one.blocks.some((text) => contains(parseBlock(text)!, parseAddress(a)!))))
     .filter(
@@ -131,8 +131,11 @@ describe('egress rules', () => {
     expect(tableOf([to('::ffff:10.0.0.0/104')]).v4).to.deep.equal([['10.0.0.0/8', 0]])
   })
 
-  it('against all of IPv6 leave IPv4 in IPv6 sockets alone', () => {
-    expect(lookupEgress(tableOf([to('::/0')]), '::ffff:1.2.3.4', 80, 'tcp')).to.equal(0)
+  it('against all of IPv6, or a block around it, mean IPv4 in IPv6 sockets, and no IPv4 sockets', () => {
+    for (const block of ['::/0', '::/64', '::ffff:0:0/90']) {
+      expect(lookupEgress(tableOf([to(block)]), '::ffff:1.2.3.4', 80, 'tcp'), block).to.equal(DENY)
+      expect(lookupEgress(tableOf([to(block)]), '1.2.3.4', 80, 'tcp'), block).to.equal(0)
+    }
   })
 
   it('against 127.0.0.1 mean 0.0.0.0 and ::, which the kernel connects to it', () => {
