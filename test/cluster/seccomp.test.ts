@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { syscallNames } from '../../src/api/linux-syscalls.ts'
@@ -227,11 +227,17 @@ describeCluster(
     describe('does what SCMP_ACT_NOTIFY says', () => {
       const name = 'notified'
       let listener: ChildProcess | undefined
-      after(() => listener?.kill())
+      // Nodes share this machine's file system, and a policy names no socket elsewhere.
+      const folder = '/run/seccomp-agent'
+      const listenerPath = join(folder, `${process.pid}.sock`)
+      after(() => {
+        listener?.kill()
+        rmSync(listenerPath, { force: true })
+      })
 
       it('a call is what the listener of the profile answers, and all others go on', async () => {
         const [node] = nodes as [Node]
-        const listenerPath = join(node.folder, 'listener.sock')
+        mkdirSync(folder, { recursive: true })
         listener = spawn('python3', [join(import.meta.dirname, 'varmor/seccomp-listener.py'), listenerPath])
         await once(listener.stdout!, 'data')
         const asked = ['mkdir', 'mkdirat']

@@ -60,6 +60,7 @@ function readProfile(profile: Record<string, unknown>, path: string, fail: Repor
     ...checkByteOrder(others['architectures'], fail),
     ...checkWords(others['flags'], 'flags', flags, fail),
     ...checkTexts(others, fail),
+    ...checkListener(others['listenerPath'], fail),
     ...read.errors,
   ]
   const { comment: _, ...rest } = others
@@ -110,6 +111,17 @@ function checkByteOrder(value: unknown, fail: Report): FieldError[] {
   const big = known.filter((name) => bigEndian.includes(name))
   if (big.length === 0 || big.length === known.length) return []
   return [fail('architectures', 'mixes both byte orders, and no runtime can load that', { given: value })]
+}
+
+/** Where agents for SCMP_ACT_NOTIFY listen by convention. A folder of root: who writes a policy makes no socket there. */
+const listeners = '/run/seccomp-agent.socket, or a name in /run/seccomp-agent/'
+
+/** The runtime connects as root of the node, and hands over the container's state: not to any socket that a policy names. */
+function checkListener(path: unknown, fail: Report): FieldError[] {
+  if (typeof path !== 'string' || path === '') return []
+  if (/^\/run\/seccomp-agent(?:\.socket|\/[A-Za-z0-9][\w.-]*)$/.test(path)) return []
+  const problem = "is no socket for listeners: the node's runtime would connect to it as root"
+  return [fail('listenerPath', problem, { given: path, allowed: listeners })]
 }
 
 function checkTexts(others: Record<string, unknown>, fail: Report): FieldError[] {

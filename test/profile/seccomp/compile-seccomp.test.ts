@@ -241,7 +241,7 @@ describe('seccomp, DefenseInDepth', () => {
 
   it('takes SCMP_ACT_NOTIFY where the profile has a listener', () => {
     const notify = { names: ['mknod'], action: 'SCMP_ACT_NOTIFY' }
-    const { profile } = defend({ ...allowList, listenerPath: '/run/agent.sock' }, {}, [notify])
+    const { profile } = defend({ ...allowList, listenerPath: '/run/seccomp-agent/demo.sock' }, {}, [notify])
     expect(outcomeOf(profile, 'mknod')).to.equal('NOTIFY')
   })
 })
@@ -278,7 +278,10 @@ describe('seccomp refuses', () => {
     ['a key that comes twice', custom('{"syscalls": [], "syscalls": []}'), profileAt, /comes twice/],
     ['no default action', json({ defaultAction: undefined }), profileAt, /defaultAction is no seccomp action/],
     ['a default that asks a listener', json({ defaultAction: 'SCMP_ACT_NOTIFY' }), profileAt, /cannot be SCMP_ACT_NOTIFY/],
-    ['a listener for write', json({ listenerPath: '/s', syscalls: [{ names: ['write'], action: 'SCMP_ACT_NOTIFY' }] }), profileAt, /hands over the listener/],
+    ['a listener for write', json({ listenerPath: '/run/seccomp-agent.socket', syscalls: [{ names: ['write'], action: 'SCMP_ACT_NOTIFY' }] }), profileAt, /hands over the listener/],
+    ...['/run/containerd/containerd.sock', '/run/seccomp-agent/../docker.sock', 'run/x', '/run/seccomp-agent/'].map(
+      (listenerPath): (typeof refused)[number] => [`the listener ${listenerPath}`, json({ listenerPath }), profileAt, /^listenerPath is no socket for listeners/],
+    ),
     ['an unknown field', json({ sycalls: [] }), profileAt, /sycalls is no field/],
     ["Docker's own form", json({ archMap: [] }), profileAt, /Docker/],
     ["Docker's conditional rules", json({ syscalls: [{ names: ['bpf'], action: 'SCMP_ACT_ALLOW', includes: { caps: ['CAP_BPF'] } }] }), profileAt, /includes is of Docker's own/],
