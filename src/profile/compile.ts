@@ -13,6 +13,8 @@ import { withoutFaults } from './without-faults.ts'
 export interface CompileOptions {
   /** What the node's AppArmor can say; the oldest supported when left out. */
   appArmor?: AppArmorFeatures
+  /** Block devices of the node, as in CompileContext. */
+  blockDevices?: readonly string[]
   /** Where vArmor itself is installed; part of the profile names of cluster policies. */
   installNamespace?: string
   /** What the profile is called, where it is known not to be the policy's first name. */
@@ -77,9 +79,9 @@ function wantedEnforcers(policy: Policy, chosen: readonly KernelEnforcer[] | und
 }
 
 function contextOf(policy: VarmorPolicy | VarmorClusterPolicy, options: CompileOptions): CompileContext {
-  const { appArmor = oldestAppArmor, model, modelingComplete = false } = options
+  const { appArmor = oldestAppArmor, blockDevices = [], model, modelingComplete = false } = options
   const name = nameOf(policy, options)
-  return { profileName: name, appArmor, modelingComplete, ...(model !== undefined && { model }) }
+  return { profileName: name, appArmor, blockDevices, modelingComplete, ...(model !== undefined && { model }) }
 }
 
 const nameOf = (policy: VarmorPolicy | VarmorClusterPolicy, options: CompileOptions): string =>

@@ -24,6 +24,8 @@ export interface CompileContext {
   /** Name of the profile, from `profileName()`. */
   profileName: string
   appArmor: AppArmorFeatures
+  /** Block devices of the node that is compiled for, `/dev/sda1`: rules about disks name those of unusual names. */
+  blockDevices?: readonly string[]
   model?: BehaviorModel
   /** The policy's behaviour modelling has ended: its profile is to allow all, not to record. */
   modelingComplete?: boolean

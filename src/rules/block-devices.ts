@@ -1,5 +1,5 @@
-// Names of disks, for enforcers that know a device only by its path. They are the same on every node: a profile does not
-// depend on what is plugged in where it was compiled. Names are from Documentation/admin-guide/devices.txt and the
+// Names of disks, for enforcers that know a device only by its path. They are the same on every node, and cover nearly all: a
+// profile depends on a node only where that has a disk of another name (`node-disks`). Names are from Documentation/admin-guide/devices.txt and the
 // drivers that register them.
 
 /** Disks, partitions and everything stacked on them: the block devices. */

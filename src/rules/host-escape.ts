@@ -127,7 +127,11 @@ export const disallowDebugDiskDevice = defineRule({
   category: 'hardening',
   stops: 'Reading or writing disks as devices, and making device nodes.',
   why: "A privileged container can open the node's disk and read or change any file with debugfs(8) or dd(1), past every permission of the mounted file system.",
-  appArmor: [...paths([...blockDevices, ...diskControlDevices], 'read', 'write'), capability('mknod')],
+  appArmor: [
+    ...paths([...blockDevices, ...diskControlDevices], 'read', 'write'),
+    { kind: 'node-disks', deny: ['read', 'write'], mount: [] },
+    capability('mknod'),
+  ],
   bpf: [
     { kind: 'block-device', deny: ['read', 'write'] },
     ...paths(diskControlDevices, 'read', 'write'),
@@ -139,7 +143,7 @@ export const disallowDebugDiskDevice = defineRule({
       'AppArmor knows a device by its path: one below a host directory that was mounted into the container (/host/dev/sda) is not found. BPF knows it by its inode.',
   },
   notes: [
-    "Stricter than upstream, which lists the node's own disks when the profile is loaded: disks that are plugged in later, and controllers that pass raw commands to a disk, count too.",
+    "Stricter than upstream, which lists the node's own disks when the profile is loaded: disks that are plugged in later, and controllers that pass raw commands to a disk, count too. Disks of names that are not known here are taken from /proc/partitions where the profile is compiled on the node.",
     'CAP_MKNOD is refused with it, because a node under another name is the same device.',
   ],
   sources: ['man 2 mknod, man 8 debugfs', 'Linux Documentation/admin-guide/devices.txt'],
@@ -153,6 +157,7 @@ export const disallowMountDiskDevice = defineRule({
   why: "A privileged container that mounts the node's disk reads and writes the node's files: its keys, its kubelet's credentials, its crontab.",
   ...appArmorAndBpf(
     ...blockDevices.map((source) => mount(['new', 'bind', 'move'], { source })),
+    { kind: 'node-disks', deny: [], mount: ['new', 'bind', 'move'] },
     ...diskFileSystems.map(freshMount),
     capability('mknod'),
   ),

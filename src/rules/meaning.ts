@@ -65,6 +65,8 @@ export type Restriction =
   | { kind: 'bpf'; commands: readonly ('prog_load' | 'map_create')[] }
   /** Block devices by their inode, whatever they are called. */
   | { kind: 'block-device'; deny: readonly FileAccess[] }
+  /** Block devices that the node has under names that the catalogue does not know: accesses, and mounts of them. */
+  | { kind: 'node-disks'; deny: readonly FileAccess[]; mount: readonly MountOperation[] }
 
 export type RestrictionKind = Restriction['kind']
 

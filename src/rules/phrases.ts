@@ -81,6 +81,12 @@ function phraseOf(restriction: Restriction): Phrase {
       return { verb: 'bpf(2) commands', object: list(restriction.commands) }
     case 'block-device':
       return { verb: access(restriction.deny), object: 'block devices, whatever they are called' }
+    case 'node-disks': {
+      const { deny, mount } = restriction
+      const object = 'other disks of the node'
+      if (deny.length > 0) return { verb: access(deny), object }
+      return { verb: `${list(mount.map((one) => mountWords[one]))} from`, object }
+    }
   }
 }
 

@@ -51,6 +51,8 @@ function expectWellFormed(restriction: Restriction): void {
       return void expect(restriction.access).to.have.length.at.least(1)
     case 'bpf':
       return void expect(restriction.commands).to.have.length.at.least(1)
+    case 'node-disks':
+      return void expect([...restriction.deny, ...restriction.mount]).to.have.length.at.least(1)
     case 'block-device':
       return void expect(restriction.deny).to.have.length.at.least(1)
     case 'userns':

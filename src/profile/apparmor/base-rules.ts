@@ -7,6 +7,8 @@ export interface Family {
   name: string
   parent?: string
   children: readonly string[]
+  /** The parent has more children, which may start one another. */
+  siblings?: boolean
 }
 
 /** Where a node has it; containerd includes it likewise. It allows what every program needs, and signals from outside. */
@@ -39,11 +41,12 @@ export function alwaysAllow(features: AppArmorFeatures, abi: string): Section[] 
   return [abstraction, { why: ['Everything is allowed.'], rules: [...rules, ...newer(features, abi)] }]
 }
 
-function signals({ name, parent, children }: Family): string[] {
+function signals({ name, parent, children, siblings }: Family): string[] {
   return [
     ...['unconfined', 'runc', 'crun'].map((peer) => `signal (receive) peer=${peer},`),
     `signal (send,receive) peer=${name},`,
     ...(parent === undefined ? [] : [`signal (receive) peer=${parent},`]),
+    ...(parent !== undefined && siblings ? [`signal (send,receive) peer=${parent}//child_*,`] : []),
     ...children.map((child) => `signal (send) peer=${child},`),
   ]
 }
@@ -61,7 +64,7 @@ function refusedFiles(verdict: Verdict): [why: string, rules: [glob: string, let
   const all = `wkl${exec(verdict)}`
   return [
     [
-      'Writing in /proc: files of its own processes and shared memory settings only.',
+      'Writing in /proc, as far as containerd refuses it: not files of processes, nor those of /proc/sys/kernel with s first (shm*, sem, sysrq, sched_*), h second (threads-max) or m third (domainname, yama), nor /proc/bus.',
       [
         ['/proc/*', 'w'],
         ['/proc/{[^1-9/],[^1-9/][^0-9/],[^1-9s/][^0-9y/][^0-9s/],[^1-9/][^0-9/][^0-9/][^0-9/]*}/**', 'w'],

@@ -1,8 +1,8 @@
 import type { FieldError } from '../../api/field-error.ts'
 import type { Result } from '../result.ts'
 
-/** A child holds all rules of its parent again, and apparmor_parser takes up to a second for each. */
-const MAX_CHILDREN = 64
+/** The parser has a table of so many transitions by name in a profile (AA_EXEC_COUNT in immunix.h), and refuses one more. */
+const MAX_TRANSITIONS = 12
 /** The text is part of an ArmorProfile object, and the API server's storage takes 1.5 MiB an object. */
 const MAX_BYTES = 1_000_000
 
@@ -10,10 +10,14 @@ function tooLarge(path: string, problem: string): FieldError {
   return { code: 'TOO_LARGE', path, problem }
 }
 
-/** TOO_LARGE when programs have rules of their own in too many combinations. Asked before the text is made. */
-export function childrenBound(groups: readonly unknown[], path: string): FieldError[] {
-  if (groups.length <= MAX_CHILDREN) return []
-  const problem = `the targets have ${groups.length} different sets of rules; each is a child profile, and ${MAX_CHILDREN} are taken`
+/**
+ * TOO_LARGE when programs have rules of their own in too many combinations. Asked before the text is made.
+ * @param written transitions by name that the profile has besides
+ */
+export function childrenBound(groups: readonly unknown[], path: string, written = 0): FieldError[] {
+  if (groups.length + written <= MAX_TRANSITIONS) return []
+  const besides = written === 0 ? '' : ` beside ${written} transitions of the profile`
+  const problem = `the targets have ${groups.length} different sets of rules${besides}; each is a child profile, and AppArmor takes ${MAX_TRANSITIONS}`
   return [tooLarge(path, problem)]
 }
 

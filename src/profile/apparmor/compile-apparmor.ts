@@ -22,7 +22,7 @@ function plain(mode: string, context: CompileContext, sections: readonly Section
  * mode without its section, MISSING_MODEL, TOO_LARGE.
  *
  * Limits of AppArmor itself: it judges a program by its path, so a copy of a target runs in the parent's profile (a hard
- * link does not: the kernel refuses it); a target that another target's child starts stays in that child. It sees neither
+ * link does not: the kernel refuses it). In DefenseInDepth a child starts what its raw rules allow, as they say. It sees neither
  * extended attributes nor open_tree(2), and move_mount(2) from Linux 6.7 on; ping sockets are datagrams to it.
  */
 export function compileAppArmor(policy: Policy, path: string, context: CompileContext): Result<string> {

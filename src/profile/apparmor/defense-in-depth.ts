@@ -43,6 +43,21 @@ function rawRulesOf(profile: AppArmorProfile, path: string, context: CompileCont
   })
 }
 
+/** Parts of a profile that let violations pass of themselves, which is for the policy to say. */
+function complaining(block: CustomBlock, path: string): FieldError[] {
+  return [block, ...block.children]
+    .filter(({ flags }) => flags.includes('complain'))
+    .map(({ name }) => {
+      const problem = `flags=(complain) of ${name} lets all violations pass, and allowViolations is not true: leave the flag out, or set allowViolations`
+      return { code: 'CONFLICT', path, given: 'complain', problem }
+    })
+}
+
+/** How many profiles the rules of the block name as what programs run in. */
+function transitionsByName({ rules }: CustomBlock): number {
+  return new Set(rules.flatMap(({ executes }) => executes?.transition.split(' -> ')[1] ?? [])).size
+}
+
 /** What of `allowViolations` cannot be had: refusals of included files are not written anew. */
 function stillRefused(quiet: readonly string[], path: string): Skipped[] {
   return [...new Set(quiet)].map((name) => ({
@@ -130,9 +145,10 @@ export function compileDefenseInDepth(defense: DefenseInDepth, path: string, con
     ...(profile.ok
       ? profileConflicts(profile.block, groups, join(section, fieldOf(defense.appArmor)))
       : profile.errors),
+    ...(profile.ok && !complain ? complaining(profile.block, join(section, fieldOf(defense.appArmor))) : []),
     ...targetErrors(defense.appArmor.appArmorRawRules, join(section, 'appArmorRawRules')),
     ...raw.flatMap((each) => each.errors),
-    ...childrenBound(groups, section),
+    ...childrenBound(groups, section, profile.ok ? transitionsByName(profile.block) : 0),
     ...transitionConflicts(
       raw.filter(({ targets }) => targets.length === 0),
       groups,

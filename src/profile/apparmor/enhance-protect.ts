@@ -2,18 +2,20 @@ import { type FieldError, join } from '../../api/field-error.ts'
 import type { EnhanceProtect } from '../../api/types.ts'
 import { isImpossible, type Restriction } from '../../rules/meaning.ts'
 import type { CompileContext } from '../context.ts'
+import { type CompiledRestriction, withNodeDisks } from '../node-disks.ts'
 import type { Result, Skipped } from '../result.ts'
 import { type SelectedRule, selectRules } from '../selected-rules.ts'
 import { alwaysAllow, type Family, runtimeDefault } from './base-rules.ts'
 import { bounded, childrenBound } from './bounds.ts'
 import { wayRules } from './file-rules.ts'
+import { merged } from './glob.ts'
 import { type ProfileBlock, profileText, type Section } from './profile-text.ts'
 import { literal, quoted } from './quoted.ts'
 import { type RawRules, readRawRules } from './raw-rules.ts'
 import { rawWayRules } from './raw-way.ts'
 import { type RestrictionContext, restrictionRules } from './restriction-rules.ts'
 import { enhanceProtectTargetErrors, type TargetedRaw, type TargetGroup, targetGroups, withTwins } from './targets.ts'
-import { transitionConflicts } from './transition-conflicts.ts'
+import { siblingConflicts, transitionConflicts } from './transition-conflicts.ts'
 import { type Verdict, verdictOf } from './verdict.ts'
 
 interface Protection {
@@ -33,21 +35,21 @@ function rawRulesOf(protect: EnhanceProtect, path: string, context: CompileConte
   }))
 }
 
-function restrictionsOf({ rule }: SelectedRule): readonly Restriction[] {
-  return isImpossible(rule.appArmor) ? [] : rule.appArmor
+function restrictionsOf({ rule }: SelectedRule, { blockDevices }: RestrictionContext): CompiledRestriction[] {
+  return isImpossible(rule.appArmor) ? [] : withNodeDisks(rule.appArmor, blockDevices)
 }
 
 /** The section of a built-in rule: what it is, why it is there, and its lines. */
 function ruleSection(selected: SelectedRule, context: RestrictionContext): Section[] {
   const { rule } = selected
-  const { rules } = restrictionRules(restrictionsOf(selected), context)
+  const { rules } = restrictionRules(restrictionsOf(selected, context), context)
   return rules.length === 0 ? [] : [{ why: [`${rule.name}: ${rule.stops}`, rule.why], rules }]
 }
 
 /** The way to all paths that the rules protect, once for all of them: many lie in the same directories. */
 function waySection(selected: readonly SelectedRule[], context: RestrictionContext): Section[] {
   const paths = selected
-    .flatMap(restrictionsOf)
+    .flatMap((each) => restrictionsOf(each, context))
     .flatMap((restriction) => (restriction.kind === 'path' && restriction.deny.length > 0 ? [restriction.pattern] : []))
   const rules = wayRules([...new Set(paths)], context)
   if (rules.length === 0) return []
@@ -69,11 +71,18 @@ function rawSection({ path, lines }: RawRules): Section {
 
 /** What an executable is confined by instead: its own profile, which holds the rules of this one too. */
 function transitions(groups: readonly TargetGroup[]): Section[] {
-  if (groups.length === 0) return []
   const rules = groups.flatMap(({ targets }, i) =>
     targets.map((target) => `${quoted(literal(target))} cx -> child_${i},`),
   )
-  return [{ why: ['Programs with rules of their own.'], rules }]
+  return rules.length === 0 ? [] : [{ why: ['Programs with rules of their own.'], rules }]
+}
+
+/** The same within the child of the group `own`: what it starts of the others must not keep its rules instead of theirs. */
+function siblingTransitions(groups: readonly TargetGroup[], names: readonly string[], own: number): Section[] {
+  const rules = groups.flatMap(({ targets }, i) =>
+    i === own ? [] : merged(targets.map(literal)).map((glob) => `${quoted(glob)} px -> ${names[i]},`),
+  )
+  return rules.length === 0 ? [] : [{ why: ['Other programs with rules of their own.'], rules }]
 }
 
 function base({ privileged, verdict, context, abi }: Protection, family: Family): Section[] {
@@ -106,8 +115,9 @@ function blockOf(
       name: `child_${i}`,
       complain: protection.complain,
       sections: [
-        ...base(protection, { name: childNames[i]!, parent: name, children: [] }),
+        ...base(protection, { name: childNames[i]!, parent: name, children: [], siblings: groups.length > 1 }),
         ...rulesSections([...global.rules, ...own], [...global.raw, ...raw], protection.context),
+        ...siblingTransitions(groups, childNames, i),
       ],
       children: [],
     }
@@ -130,7 +140,7 @@ function skippedOf(selected: readonly SelectedRule[], context: RestrictionContex
   return selected.flatMap(({ rule, path }): Skipped[] => {
     const { rules, missing } = isImpossible(rule.appArmor)
       ? { rules: [], missing: [rule.appArmor.impossible] }
-      : restrictionRules(rule.appArmor, context)
+      : restrictionRules(withNodeDisks(rule.appArmor, context.blockDevices), context)
     const extent = rules.length === 0 ? ({ extent: 'all' } as const) : {}
     return [...new Set(missing)].map((reason) => ({ enforcer: 'AppArmor', path, rule: rule.name, reason, ...extent }))
   })
@@ -146,6 +156,8 @@ function rawRefusal(protect: EnhanceProtect, raw: readonly RawRules[], path: str
   const reason = 'raw rules keep refusing what they deny, and so what no rule allows is refused too'
   return [{ enforcer: 'AppArmor', path: join(path, 'allowViolations'), rule: 'allowViolations', reason }]
 }
+
+const isUserns = ({ kind }: Restriction): boolean => kind === 'userns'
 
 const outcomes: Record<Verdict, string> = {
   deny: 'Violations are refused.',
@@ -164,7 +176,7 @@ function protectionOf(
   const verdict = verdictOf(protect)
   const privileged = protect.privileged ?? false
   const { appArmor: features } = context
-  const saysUserns = selected.some((each) => restrictionsOf(each).some(({ kind }) => kind === 'userns'))
+  const saysUserns = selected.some(({ rule: { appArmor } }) => !isImpossible(appArmor) && appArmor.some(isUserns))
   return {
     privileged,
     verdict,
@@ -173,6 +185,7 @@ function protectionOf(
     context: {
       verdict,
       features,
+      blockDevices: context.blockDevices ?? [],
       mountsAllowed: privileged,
       protectAncestors: protect.protectAncestors ?? true,
       targets: new Set(groups.flatMap(({ targets }) => targets)),
@@ -194,6 +207,7 @@ export function compileEnhanceProtect(protect: EnhanceProtect, path: string, con
     ...enhanceProtectTargetErrors(protect, path),
     ...raw.flatMap((each) => each.errors),
     ...transitionConflicts(global.raw, groups),
+    ...siblingConflicts(groups),
     ...childrenBound(groups, path),
   ]
   if (errors.length > 0) return { ok: false, errors }

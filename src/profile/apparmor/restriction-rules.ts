@@ -1,5 +1,6 @@
-import type { Restriction, SocketDomain, SocketType } from '../../rules/meaning.ts'
+import type { SocketDomain, SocketType } from '../../rules/meaning.ts'
 import type { AppArmorFeatures } from '../context.ts'
+import type { CompiledRestriction as Restriction } from '../node-disks.ts'
 import { type FileContext, fileRules } from './file-rules.ts'
 import { mountRules } from './mount-rules.ts'
 import { forbid } from './verdict.ts'
@@ -7,6 +8,8 @@ import { forbid } from './verdict.ts'
 /** What a restriction depends on besides itself. */
 export interface RestrictionContext extends FileContext {
   features: AppArmorFeatures
+  /** See CompileContext. */
+  blockDevices: readonly string[]
 }
 
 /** AppArmor rules for a restriction, and what of it has none, in words for the user. */

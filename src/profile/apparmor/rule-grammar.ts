@@ -1,5 +1,6 @@
 import { nearestName } from '../../api/field-error.ts'
 import type { AppArmorFeatures } from '../context.ts'
+import { whyNeverThere } from '../never-there.ts'
 import { fileRule, linkRule, type Transitions } from './file-grammar.ts'
 import { capabilityRule, dbusRule, networkRule, ptraceRule, rlimitRule, signalRule, unixRule } from './ipc-grammar.ts'
 import { mountRule, pivotRootRule, remountRule, umountRule } from './mount-grammar.ts'
@@ -17,7 +18,7 @@ export interface ParsedRule {
   executes?: { path: string; transition: string }
   /** Set for a rule that denies a use of files: the glob without its quotes, and whether the kernel reports refusals. */
   forbids?: { glob: string; reported: boolean }
-  /** Why a parser of these features cannot take it. */
+  /** Why it is left out: a parser of these features cannot take it, or it forbids what is never there. */
   needs?: string
 }
 
@@ -163,9 +164,16 @@ export function parseRule(tokens: readonly Token[], features: AppArmorFeatures, 
   if (text.startsWith('set ') && (qualifiers.audit || qualifiers.deny)) statement.fail('a limit takes no qualifier')
   const needs =
     rest.needs ??
-    (qualifiers.priority === undefined || atLeast(features, 4, 1) ? undefined : 'a priority needs AppArmor 4.1')
+    (qualifiers.priority === undefined || atLeast(features, 4, 1) ? undefined : 'a priority needs AppArmor 4.1') ??
+    (qualifiers.deny ? forbidsNothing(text) : undefined)
   const rule = { text: written(qualifiers, text), line: statement.line, denies: qualifiers.deny }
   return { ...rest, ...rule, ...(needs !== undefined && { needs }) }
+}
+
+/** Why a rule that denies would say nothing. One that allows what is never there gives nothing away. */
+function forbidsNothing(text: string): string | undefined {
+  const paths = [...text.matchAll(/"([/@][^"]*)"/g)].map(([, path]) => whyNeverThere(path!))
+  return paths.find((why) => why !== undefined)
 }
 
 function written({ priority, audit, deny, owner }: Qualifiers, text: string): string {

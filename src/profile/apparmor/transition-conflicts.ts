@@ -65,3 +65,15 @@ export function transitionConflicts(
     })
   })
 }
+
+/** The conflicts of raw rules for some programs with other groups: these run in their own child also when those start them. */
+export function siblingConflicts<Raw extends { path: string; rules: readonly ParsedRule[] }>(
+  groups: readonly { targets: readonly string[]; raw: readonly Raw[] }[],
+): FieldError[] {
+  const raws = [...new Set(groups.flatMap(({ raw }) => raw))]
+  return raws.flatMap((raw) => {
+    const own = groups.filter((group) => group.raw.includes(raw))
+    const others = own.length > 1 ? groups : groups.filter((group) => group !== own[0])
+    return transitionConflicts([raw], others)
+  })
+}

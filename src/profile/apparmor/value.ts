@@ -130,11 +130,13 @@ export function valueText(token: Pick<Token, 'text' | 'line'>): string {
   return quoted(glob)
 }
 
-/** A value that is a path: it starts with a slash, or with a variable that does. */
+/** A value that is a path: it starts with a slash, or with a variable that does. `//` and `/./` are written as the kernel has them. */
 export function pathOf(token: Token): string {
   if (token.kind !== 'word' && token.kind !== 'quoted')
     throw new BadText(token.line, `"${token.text}" where a path must stand`)
   const path = valueText(token)
+    .replace(/\/{2,}/g, '/')
+    .replace(/\/\.(?=[/"])/g, '')
   if (/^"(?:\/|@\{(?:PROC|HOME|HOMEDIRS|sys|run|etc_ro|etc_rw)\})/.test(path)) return path
   throw new BadText(token.line, `${JSON.stringify(token.text)} is no path: paths start with "/"`)
 }

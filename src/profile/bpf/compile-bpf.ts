@@ -2,6 +2,7 @@ import { type FieldError, join } from '../../api/field-error.ts'
 import type { EnhanceProtect, Policy } from '../../api/types.ts'
 import { isImpossible } from '../../rules/meaning.ts'
 import type { CompileContext } from '../context.ts'
+import { withNodeDisks } from '../node-disks.ts'
 import type { Result, Skipped } from '../result.ts'
 import { type SelectedRule, selectRules } from '../selected-rules.ts'
 import type { BpfProfile, Verdict } from './bpf-profile.ts'
@@ -29,7 +30,7 @@ export function compileBpf(policy: Policy, path: string, context: CompileContext
     }
     case 'EnhanceProtect':
       if (policy.enhanceProtect === undefined) return required(join(path, 'enhanceProtect'))
-      return enhanceProtectProfile(policy.enhanceProtect, join(path, 'enhanceProtect'))
+      return enhanceProtectProfile(policy.enhanceProtect, join(path, 'enhanceProtect'), context)
     case 'BehaviorModeling':
       return finish(emptyDraft(), [], [], context.modelingComplete === true ? 'enforce' : 'complain')
     case 'DefenseInDepth':
@@ -62,25 +63,49 @@ function verdictOf({ auditViolations = false, allowViolations = false }: Enhance
   return { deny: !allowViolations, audit: auditViolations }
 }
 
-function enhanceProtectProfile(enhanceProtect: EnhanceProtect, path: string): Result<BpfProfile> {
+function enhanceProtectProfile(
+  enhanceProtect: EnhanceProtect,
+  path: string,
+  { blockDevices }: CompileContext,
+): Result<BpfProfile> {
   const verdict = verdictOf(enhanceProtect)
   const draft = emptyDraft(enhanceProtect.protectAncestors, verdict)
   const { rules, errors } = selectRules(enhanceProtect, path)
-  const skipped = rules.flatMap((selected) => addBuiltIn(draft, selected))
+  const skipped = rules.flatMap((selected) => addBuiltIn(draft, selected, blockDevices))
   if (enhanceProtect.privileged !== true) addRuntimeDefault(draft, join(path, 'privileged'))
   const raw = enhanceProtect.bpfRawRules
-  if (raw !== undefined) addRawRules(draft, raw, join(path, 'bpfRawRules'), errors)
+  if (raw !== undefined) {
+    addRawRules(draft, raw, join(path, 'bpfRawRules'), errors, skipped)
+    skipped.push(...idleRules(draft, join(path, 'bpfRawRules')))
+  }
   if (!verdict.deny && !verdict.audit && rules.length > 0) skipped.push(nothingToDo(join(path, 'allowViolations')))
   return finish(draft, errors, skipped)
 }
 
 /** Adds a built-in rule; returns it as skipped where BPF cannot carry it. */
-function addBuiltIn(draft: Draft, { rule, path, targets }: SelectedRule): Skipped[] {
+function addBuiltIn(draft: Draft, { rule, path, targets }: SelectedRule, devices: readonly string[] = []): Skipped[] {
   const skip = (reason: string): Skipped[] => [{ enforcer: 'BPF', path, rule: rule.name, reason, extent: 'all' }]
   if (isImpossible(rule.bpf)) return skip(rule.bpf.impossible)
   if (targets.length > 0) return skip('rules for some executables only are carried by AppArmor alone')
-  for (const restriction of rule.bpf) addRestriction(draft, restriction, path)
+  for (const restriction of withNodeDisks(rule.bpf, devices)) addRestriction(draft, restriction, path)
   return []
+}
+
+/** Raw rules that say themselves neither deny nor audit, in a policy that lets violations pass in silence. */
+function idleRules(draft: Draft, path: string): Skipped[] {
+  const { files, mounts, sockets, destinations, references, ptrace } = draft
+  const idle = [files, mounts, sockets, destinations, references, ptrace]
+    .flat()
+    .filter(({ deny, audit, from }) => !deny && !audit && from.startsWith(path))
+  const reason =
+    'it has no qualifiers, and allowViolations without auditViolations lets it pass: write qualifiers, such as [deny]'
+  return [...new Set(idle.map(({ from }) => from))].map((from) => ({
+    enforcer: 'BPF',
+    path: from,
+    rule: from.slice(path.length + 1),
+    reason,
+    extent: 'nothing',
+  }))
 }
 
 function nothingToDo(path: string): Skipped {

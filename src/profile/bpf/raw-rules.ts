@@ -2,16 +2,29 @@ import { type FieldError, join } from '../../api/field-error.ts'
 import * as words from '../../api/schema/bpf-rules.ts'
 import type { BpfRawRules, FileRule, MountRule, NetworkSocketRule, PtraceRule } from '../../api/types.ts'
 import type { FileAccess, PtraceAccess, SocketDomain, SocketProtocol, SocketType } from '../../rules/meaning.ts'
+import { whyNeverThere } from '../never-there.ts'
 import { type PathPattern, parsePathPattern } from '../path-pattern.ts'
+import type { Skipped } from '../result.ts'
 import type { Draft } from './draft.ts'
 import { mountCondition } from './mount-flags.ts'
 import { addRawEgress } from './raw-egress.ts'
 import { readWords, verdictOf, type Words } from './raw-words.ts'
 
-/** Adds the raw rules, which stand at `path`, to the draft, and what is wrong with them to `errors`. */
-export function addRawRules(draft: Draft, raw: BpfRawRules, path: string, errors: FieldError[]): void {
+/** Adds the raw rules, which stand at `path`, to the draft, what is wrong with them to `errors`, and what never applies to `skipped`. */
+export function addRawRules(
+  draft: Draft,
+  raw: BpfRawRules,
+  path: string,
+  errors: FieldError[],
+  skipped: Skipped[],
+): void {
   for (const list of ['files', 'processes'] as const) {
-    for (const [i, rule] of (raw[list] ?? []).entries()) addFileRule(draft, rule, join(join(path, list), i), errors)
+    for (const [i, rule] of (raw[list] ?? []).entries()) {
+      addFileRule(draft, rule, join(join(path, list), i), errors)
+      const reason = whyNeverThere(rule.pattern)
+      if (reason !== undefined)
+        skipped.push({ enforcer: 'BPF', path: join(join(path, list), i), rule: rule.pattern, reason, extent: 'all' })
+    }
   }
   const network = join(path, 'network')
   for (const [i, rule] of (raw.network?.sockets ?? []).entries()) {

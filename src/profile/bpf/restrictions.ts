@@ -1,4 +1,4 @@
-import type { Restriction } from '../../rules/meaning.ts'
+import type { CompiledRestriction as Restriction } from '../node-disks.ts'
 import { type PathPattern, parsePathPattern } from '../path-pattern.ts'
 import type { Draft } from './draft.ts'
 import { blocksOfAddress } from './egress.ts'

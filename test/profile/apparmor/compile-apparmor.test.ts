@@ -15,12 +15,21 @@ function policy(mode: Policy['mode']): Policy {
 
 describe('compileAppArmor', () => {
   describe('RuntimeDefault', () => {
-    // The access that containerd's default profile leaves (contrib/apparmor/template.go), by its own comments.
+    // The access that containerd's default profile leaves (contrib/apparmor/template.go).
     const rows: [path: string, allowed: string][] = [
       ['/etc/passwd', 'xwrakm'],
       ['/proc/1/comm', 'xwrakm'],
       ['/proc/4711/oom_score_adj', 'xwrakm'],
       ['/proc/sys/kernel/shmmax', 'xwrakm'],
+      // Its rule says shm*, and spares each name that has one of these letters in its place.
+      ...['sem', 'sysrq', 'sched_rt_runtime_us', 'threads-max', 'domainname', 'yama/ptrace_scope'].map(
+        (name): [string, string] => [`/proc/sys/kernel/${name}`, 'xwrakm'],
+      ),
+      ...['hostname', 'modprobe', 'msgmax', 'ns_last_pid', 'pid_max', 'random/boot_id'].map(
+        (name): [string, string] => [`/proc/sys/kernel/${name}`, 'xrkm'],
+      ),
+      ['/proc/bus/pci/00/00.0', 'xwrakm'],
+      ['/proc/fs/nfsd/versions', 'xrkm'],
       ['/proc/uptime', 'xrkm'],
       ['/proc/irq/1/smp_affinity', 'xrkm'],
       ['/proc/sys/vm/overcommit_memory', 'xrkm'],

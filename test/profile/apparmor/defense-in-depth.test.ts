@@ -94,6 +94,20 @@ describe('DefenseInDepth', () => {
     expect(compiled(model, { model: { appArmor: text } })).to.include('audit deny "/a" r,')
   })
 
+  it('takes no profile that lets violations pass of itself, unless the policy says so', () => {
+    for (const text of [
+      bare('/srv/** r,', `${NAME} flags=(complain)`),
+      bare('/h cx -> helper,\nprofile helper flags=(attach_disconnected,complain) { /h r, }'),
+      bare('hat worker flags=(complain) { /h r, }'),
+    ]) {
+      const [error, ...more] = errorsOf(custom(text))
+      expect(more).to.deep.equal([])
+      expect(error).to.include({ code: 'CONFLICT', path: `${FIELD}.customProfile`, given: 'complain' })
+      expect(error!.problem).to.match(/^flags=\(complain\) of .*allowViolations/)
+      expect(errorsOf(custom(text, {}, true))).to.deep.equal([])
+    }
+  })
+
   it('says what an included file keeps refusing when violations are let through', () => {
     const text = bare('include <abstractions/private-files>')
     expect(skippedOf(custom(text))).to.deep.equal([])

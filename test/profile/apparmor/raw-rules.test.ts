@@ -35,6 +35,9 @@ describe('raw AppArmor rules', () => {
     ['deny /bin/x x,\n/opt/** mrix,', ['deny "/bin/x" x,', '"/opt/**" rmix,']],
     ['deny change_profile,', ['deny change_profile,']],
     ['file,', ['file,']],
+    ['deny //etc//shadow r,\ndeny /a/./b/. r,', ['deny "/etc/shadow" r,', 'deny "/a/b" r,']],
+    ['/proc/self/** r,', ['"/proc/self/**" r,']],
+    ['deny /proc/selfish r,\ndeny /a/..b r,', ['deny "/proc/selfish" r,', 'deny "/a/..b" r,']],
   ]
   for (const [text, lines] of taken) {
     it(`takes ${JSON.stringify(text)}`, () => expect(read(text)).to.deep.include({ lines, errors: [], skipped: [] }))
@@ -45,6 +48,25 @@ describe('raw AppArmor rules', () => {
     const { status, stderr } = parse(taken.map(([rules]) => compiled(enhance({ appArmorRawRules: [{ rules }] }))))
     expect(status, stderr).to.equal(0)
   })
+
+  const never: [text: string, reason: RegExp][] = [
+    ['deny /proc/self/environ r,', /\/proc\/self is a link.*write \/proc\/\*$/],
+    ['deny @{PROC}/thread-self/{mem,maps} rw,', /write \/proc\/\*\/task\/\*$/],
+    ['audit deny "/proc/net/tcp" r,', /write \/proc\/\*\/net$/],
+    ['deny /proc/mounts r,', /write \/proc\/\*\/mounts$/],
+    ['deny /a/../etc/shadow r,', /segment "\.\."/],
+    ['deny mount -> /proc/self/fd/,', /is a link/],
+  ]
+  for (const [text, reason] of never) {
+    it(`says of ${JSON.stringify(text)} that it would never apply, and what is meant`, () => {
+      const { skipped, errors, lines } = read(text)
+      expect(errors).to.deep.equal([])
+      expect(skipped).to.have.length(1)
+      expect(skipped[0]).to.include({ enforcer: 'AppArmor', path: AT })
+      expect(skipped[0]!.reason).to.match(reason)
+      expect(lines.every((line) => line.startsWith('# left out: '))).to.equal(true)
+    })
+  }
 
   const refused: [text: string, line: number, problem: string][] = [
     ['deny /a r,\n}\nprofile x { file,', 2, 'would close the profile'],

@@ -30,6 +30,57 @@ describe('rules for given programs', () => {
     expect(parent.link('/tmp/b', '/bin/bash'), 'a link to the program').to.equal(false)
   })
 
+  it('hold also where another program with rules of its own starts them', function () {
+    needsParser(this)
+    const groups = [
+      { rules: ['mitigate-sa-leak'], targets: ['/usr/bin/worker'] },
+      { rules: ['disable-write-etc'], targets: ['/usr/bin/tool', '/opt/a tool'] },
+    ]
+    const policy = enhance({ attackProtectionRules: groups })
+    const [worker, tool] = [loaded(policy, 'child_0'), loaded(policy, 'child_1')]
+    const plain = worker.execIndex('/bin/true')
+    expect(worker.execIndex('/usr/bin/tool')).not.to.equal(plain)
+    expect(worker.execIndex('/opt/a tool')).to.equal(worker.execIndex('/usr/bin/tool'))
+    expect(worker.execIndex('/bin/tool'), 'on a merged /usr').to.equal(worker.execIndex('/usr/bin/tool'))
+    expect(worker.execIndex('/usr/bin/worker'), 'itself').to.equal(plain)
+    expect(tool.execIndex('/usr/bin/worker')).not.to.equal(tool.execIndex('/bin/true'))
+    expect(compiled(policy).match(/px -> .*/g)).to.deep.equal([
+      'px -> varmor-demo-web//child_1,',
+      'px -> varmor-demo-web//child_1,',
+      'px -> varmor-demo-web//child_0,',
+    ])
+    expect(compiled(policy).match(/signal \(send,receive\) peer=varmor-demo-web\/\/child_\*,/g)).to.have.length(2)
+    expect(tool.ptrace('varmor-demo-web//child_0'), 'no tracing of one another').to.equal(tool.ptrace('other'))
+  })
+
+  it('do not contradict a rule of another program that says how they run', () => {
+    const raw = (rules: string) =>
+      enhance({
+        appArmorRawRules: [
+          { rules, targets: ['/usr/bin/worker'] },
+          { rules: 'deny /etc/** w,', targets: ['/usr/bin/tool'] },
+        ],
+      })
+    expect(errorsOf(raw('/usr/bin/tool ix,'))[0]).to.include({
+      code: 'CONFLICT',
+      path: 'spec.policy.enhanceProtect.appArmorRawRules[0].rules',
+    })
+    expect(errorsOf(raw('/usr/bin/worker ix,\n/usr/bin/* ix,'))).to.deep.equal([])
+  })
+
+  it('load with as many different sets of them as are taken', function () {
+    needsParser(this)
+    const policy = (count: number) => {
+      const rules = (i: number) => ({ rules: `deny /secret-${i} r,`, targets: [`/opt/tool-${i}`] })
+      return enhance({ privileged: true, appArmorRawRules: Array.from({ length: count }, (_, i) => rules(i)) })
+    }
+    const last = loaded(policy(12), 'child_11')
+    expect(last.execIndex('/opt/tool-0')).not.to.equal(last.execIndex('/bin/true'))
+    expect(last.file('/secret-11').allow).not.to.include('r')
+    expect(errorsOf(policy(13))).to.have.length(1)
+    expect(errorsOf(policy(13))[0]).to.include({ code: 'TOO_LARGE' })
+  })
+
   it('share a child where they are the same', () => {
     const text = compiled(enhance({ attackProtectionRules: [{ rules: ['mitigate-sa-leak'], targets: shells }] }))
     expect(text.match(/^ {2}profile child_\d+ /gm)).to.deep.equal(['  profile child_0 '])

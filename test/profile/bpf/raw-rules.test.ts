@@ -51,6 +51,38 @@ describe('raw rules', () => {
     })
   }
 
+  it('without qualifiers are named where violations pass in silence, since then they do nothing', () => {
+    const bpfRawRules = {
+      files: [readKey, { ...readKey, qualifiers: ['deny'] }],
+      network: { sockets: [{ domains: ['netlink'] }], egress: { toDestinations: [{ ip: 'pod-self' }] } },
+      mounts: [{ sourcePattern: '/x', fstype: '*', flags: ['all'] }],
+    }
+    const result = compile({ mode: 'EnhanceProtect', enhanceProtect: { allowViolations: true, bpfRawRules } })
+    if (!result.ok) throw new Error(JSON.stringify(result.errors))
+    const at = 'spec.policy.enhanceProtect.bpfRawRules'
+    expect(result.skipped.map(({ enforcer, path }) => `${enforcer} ${path}`)).to.deep.equal([
+      `BPF ${at}.files[0]`,
+      `BPF ${at}.mounts[0]`,
+      `BPF ${at}.network.sockets[0]`,
+      `BPF ${at}.network.egress.toDestinations[0]`,
+    ])
+    for (const { reason } of result.skipped) expect(reason).to.match(/write qualifiers/)
+    const observed = compile({
+      mode: 'EnhanceProtect',
+      enhanceProtect: { allowViolations: true, auditViolations: true, bpfRawRules },
+    })
+    expect(observed.ok && observed.skipped).to.deep.equal([])
+  })
+
+  it('about links of procfs are named, since the kernel judges what is behind them', () => {
+    const files = ['/proc/self/environ', '/proc/*/environ'].map((pattern) => ({ pattern, permissions: ['read'] }))
+    const result = compile({ mode: 'EnhanceProtect', enhanceProtect: { bpfRawRules: { files } } })
+    if (!result.ok) throw new Error(JSON.stringify(result.errors))
+    expect(result.skipped).to.have.length(1)
+    expect(result.skipped[0]).to.include({ rule: '/proc/self/environ' })
+    expect(result.skipped[0]!.path).to.match(/bpfRawRules\.files\[0\]$/)
+  })
+
   it('about one path add up, and are written once', () => {
     const { files } = raw({
       files: [
