@@ -106,17 +106,14 @@ function end(ports: PolicyPorts, seen: Observation, context: Context): void {
   context.stop()
 }
 
-/** The API did not do it: again, later and later. What it refuses is refused for long. */
+/** The API, or a compiler, did not do it: again, later and later. What it refuses is refused for long. */
 function retryLater(ports: PolicyPorts, memory: Memory, error: PortError, context: Context): Memory {
   const { firstBackoff, longestBackoff: longest, refusedInterval } = ports.settings
   ports.count('api-error')
   const isRefused = error.code === 'REFUSED'
   const first = isRefused ? refusedInterval : firstBackoff
   const delay = backoff(isRefused ? 0 : memory.failures, { first, longest }, () => context.random())
-  context.log.warn(
-    { address: context.address, err: error, retryIn: delay },
-    'the API did not take a change of a policy',
-  )
+  context.log.warn({ address: context.address, err: error, retryIn: delay }, 'what a policy needs could not be done')
   lookAgain(context, 'retry', delay)
   return { ...memory, failures: memory.failures + 1 }
 }

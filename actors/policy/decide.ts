@@ -53,9 +53,9 @@ function does(seen: Observation, found: Situation): Part[] {
       return [{ effect: compile(seen, found) }]
     // What is in force stays. Status and Event say what is wrong.
     case 'change forbidden':
-      return refused(seen, found, 'forbidden', found.errors, found.until)
+      return refused(seen, found, { kind: 'forbidden', message: errorListing(found.errors) }, found.until)
     case 'invalid':
-      return refused(seen, found, 'error', found.errors, FOREVER)
+      return invalid(seen, found, found.errors)
     case 'profile differs': {
       const { policy, of, document, skipped } = found
       return [{ effect: { type: 'apply-profile', policy, of, document, leftOut: leftOutOf(policy, skipped) } }]
@@ -99,16 +99,22 @@ function compile({ settings, model }: Observation, { policy, modeling, of }: Sta
   return { type: 'compile', of, policy, options }
 }
 
+/** What is wrong with it stays so, but for what a compiler had no time for: another day it may have. */
+function invalid(seen: Observation, standing: Standing, errors: readonly FieldError[]): Part[] {
+  const verdict = { kind: 'error', message: errorListing(errors) } as const
+  const isTooCostly = errors.some(({ code }) => code === 'TOO_COSTLY')
+  if (!isTooCostly) return refused(seen, standing, verdict, FOREVER)
+  return refused(seen, standing, { ...verdict, reason: 'TOO_COSTLY' }, seen.now + seen.settings.tooCostlyInterval)
+}
+
 function refused(
   seen: Observation,
   standing: Standing,
-  kind: 'forbidden' | 'error',
-  errors: readonly FieldError[],
+  verdict: Exclude<Verdict, { kind: 'accepted' }>,
   until: number,
 ): Part[] {
-  const message = errorListing(errors)
-  const settled = settledAs(seen, standing, { kind, message }, noneLeftOut, until)
-  return [refusal(standing.policy, message), ...established(seen, standing, settled)]
+  const settled = settledAs(seen, standing, verdict, noneLeftOut, until)
+  return [refusal(standing.policy, verdict.message), ...established(seen, standing, settled)]
 }
 
 /** What makes a refusal known, besides the status. */

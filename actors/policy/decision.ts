@@ -1,7 +1,7 @@
 import type { ArmorProfile, ArmorProfileStatus, VarmorPolicyStatus } from '../../src/api/types.ts'
 import type { AnyPolicy, CounterName, PolicyEvent, ProfileDocument } from '../ports.ts'
 import type { RolloutMessage } from '../rollout.ts'
-import type { DesiredOptions } from './desired-profile.ts'
+import type { DesiredOptions } from './desired.ts'
 import type { LeftOutText } from './left-out.ts'
 import type { Memory } from './memory.ts'
 import type { Observation } from './observation.ts'

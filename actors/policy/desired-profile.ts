@@ -1,30 +1,13 @@
-import { isDeepStrictEqual } from 'node:util'
-import type { FieldError } from '../../src/api/field-error.ts'
-import type { ArmorProfile, Profile } from '../../src/api/types.ts'
+import type { Profile } from '../../src/api/types.ts'
 import { sourceOf } from '../../src/profile/carried.ts'
 import { type CompiledPolicy, compilePolicy } from '../../src/profile/compile.ts'
-import type { BehaviorModel } from '../../src/profile/context.ts'
-import type { Skipped } from '../../src/profile/result.ts'
 import type { AnyPolicy, ProfileDocument } from '../ports.ts'
 import { bpfContent } from './bpf-content.ts'
-import type { Modeling } from './modeling.ts'
+import { type Desired, type DesiredOptions, PROFILE_FINALIZER } from './desired.ts'
+import { sizeErrors } from './document-size.ts'
 import { idOf, profileIdOf } from './policy-id.ts'
 
-/** Upstream's: holds an ArmorProfile until the nodes have unloaded it. */
-export const PROFILE_FINALIZER = 'varmor.org/ap-protection'
-
-export interface DesiredOptions {
-  installNamespace: string
-  modeling: Modeling
-  /** What modelling found for the policies that use it. */
-  model?: BehaviorModel
-}
-
-export type Desired =
-  | { ok: true; document: ProfileDocument; skipped: readonly Skipped[] }
-  | { ok: false; errors: readonly FieldError[] }
-
-/** The ArmorProfile that a policy is to have, or everything that is wrong with the policy. Equal input gives equal output. */
+/** The ArmorProfile that a policy is to have, or everything that is wrong with the policy. Equal input gives equal output. For compilers' threads. */
 export function desiredProfile(policy: AnyPolicy, options: DesiredOptions): Desired {
   const { installNamespace, modeling, model } = options
   const modelingComplete = modeling.state === 'complete'
@@ -34,9 +17,16 @@ export function desiredProfile(policy: AnyPolicy, options: DesiredOptions): Desi
     ...(model !== undefined && { model }),
   })
   if (!compiled.ok) return compiled
-  const document = { metadata: metadata(policy, installNamespace), spec: spec(policy, compiled.value, options) }
-  return { ok: true, document, skipped: compiled.skipped }
+  const document = documentOf(policy, compiled.value, options)
+  const errors = sizeErrors(document)
+  return errors.length > 0 ? { ok: false, errors } : { ok: true, document, skipped: compiled.skipped }
 }
+
+/** What is applied for a policy that compiles. */
+export const documentOf = (policy: AnyPolicy, compiled: CompiledPolicy, options: DesiredOptions): ProfileDocument => ({
+  metadata: metadata(policy, options.installNamespace),
+  spec: spec(policy, compiled, options),
+})
 
 /** Without the status, which is ours: what is wrong with it is no mistake of the user. */
 function plain({ apiVersion, kind, metadata: { name, namespace }, spec }: AnyPolicy): unknown {
@@ -77,28 +67,4 @@ function spec(
 /** As upstream: `mode` says so for DefenseInDepth only; EnhanceProtect has it in the rules. */
 function letsViolationsPass({ spec: { policy } }: AnyPolicy): boolean {
   return policy.mode === 'DefenseInDepth' && policy.defenseInDepth?.allowViolations === true
-}
-
-/** Whether applying the document would change nothing about the profile. Labels that others put there do not count. */
-export function isInForce({ metadata, spec }: ProfileDocument, profile: ArmorProfile): boolean {
-  const { labels = {}, finalizers = [], ownerReferences } = profile.metadata
-  const owners = Array.isArray(ownerReferences) ? (ownerReferences as unknown[]) : []
-  return (
-    Object.entries(metadata.labels ?? {}).every(([name, value]) => labels[name] === value) &&
-    metadata.finalizers.every((finalizer) => finalizers.includes(finalizer)) &&
-    metadata.ownerReferences.every((owner) => owners.some((one) => isSubset(owner, one))) &&
-    isDeepStrictEqual(spec, profile.spec)
-  )
-}
-
-const isSubset = (part: object, whole: unknown): boolean =>
-  typeof whole === 'object' &&
-  whole !== null &&
-  Object.entries(part).every(([name, value]) => isDeepStrictEqual((whole as Record<string, unknown>)[name], value))
-
-/** The uid of the policy that controls the ArmorProfile; undefined if none does. */
-export function ownerOf(profile: ArmorProfile): { kind: string; name: string; uid: string } | undefined {
-  const owners = profile.metadata.ownerReferences
-  if (!Array.isArray(owners)) return undefined
-  return owners.find((owner) => owner?.controller === true)
 }

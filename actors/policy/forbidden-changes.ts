@@ -9,11 +9,19 @@ import type { AnyPolicy } from '../ports.ts'
  */
 export function forbiddenChanges(policy: AnyPolicy, profile: ArmorProfile, isRecording: boolean): FieldError[] {
   const { target = policy.spec.target, profile: inForce } = profile.spec
-  const rules = { ...policy.spec.policy, enforcer: inForce.enforcer }
+  const now = withoutRules(policy)
+  const rules = { ...now.spec.policy, enforcer: inForce.enforcer }
   const before = {
-    ...policy,
-    spec: { ...policy.spec, target, policy: isRecording ? { ...rules, mode: 'BehaviorModeling' } : rules },
+    ...now,
+    spec: { ...now.spec, target, policy: isRecording ? { ...rules, mode: 'BehaviorModeling' } : rules },
     status: { profileName: inForce.name, ready: false, phase: isRecording ? 'Modeling' : 'Protecting' },
   }
-  return validatePolicyUpdate(before, policy).filter(({ code }) => code === 'IMMUTABLE')
+  return validatePolicyUpdate(before, now).filter(({ code }) => code === 'IMMUTABLE')
+}
+
+/** The rules may be changed at any time, and to look at all of them is the compilers' work. */
+function withoutRules(policy: AnyPolicy): AnyPolicy {
+  const { enforcer, mode, networkProxyConfig } = policy.spec.policy
+  const rest = { enforcer, mode, ...(networkProxyConfig !== undefined && { networkProxyConfig }) }
+  return { ...policy, spec: { ...policy.spec, policy: rest } }
 }

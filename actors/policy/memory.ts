@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ArmorProfile } from '../../src/api/types.ts'
 import type { AnyPolicy } from '../ports.ts'
 import type { RolloutProgress } from '../rollout/wanted.ts'
-import type { Desired } from './desired-profile.ts'
+import type { Desired } from './desired.ts'
 import type { LeftOutText } from './left-out.ts'
 import type { Verdict } from './policy-status.ts'
 

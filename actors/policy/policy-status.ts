@@ -12,8 +12,8 @@ export type Verdict =
   | { kind: 'accepted' }
   /** A change that may not be made; what is in force stays. */
   | { kind: 'forbidden'; message: string }
-  /** It does not compile, or the API server does not take what it compiles to. */
-  | { kind: 'error'; message: string }
+  /** It does not compile, or the API server does not take what it compiles to. `reason` says more than that there is an error. */
+  | { kind: 'error'; message: string; reason?: string }
 
 /** The restart of the workloads that were there before the policy. */
 export type RestartView =
@@ -120,12 +120,13 @@ function phaseOf({ verdict, removing, leftOut, nodes, modeling }: PolicyView, re
   return modeling.state === 'complete' ? 'Completed' : 'Protecting'
 }
 
-const reasons = { forbidden: 'Forbidden', error: 'Error' } as const
+const reasonOf = (verdict: Exclude<Verdict, { kind: 'accepted' }>): string =>
+  verdict.kind === 'forbidden' ? 'Forbidden' : (verdict.reason ?? 'Error')
 
 const refusal = (type: 'Created' | 'Updated', verdict: Exclude<Verdict, { kind: 'accepted' }>): Condition => ({
   type,
   status: 'False',
-  reason: reasons[verdict.kind],
+  reason: reasonOf(verdict),
   message: verdict.message,
 })
 
@@ -176,7 +177,7 @@ function whyNotReady({ verdict, removing, leftOut, nodes, profileGeneration }: P
   if (removing !== '') return { reason: 'Removing', message: removing }
   if (verdict.kind !== 'accepted') {
     const message = profileGeneration === undefined ? 'there is no profile' : 'the profile of before stays in force'
-    return { reason: reasons[verdict.kind], message }
+    return { reason: reasonOf(verdict), message }
   }
   if (leftOut.nothing !== '') return { reason: NOTHING_ENFORCED, message: leftOut.nothing }
   const { failures, summary, silent } = nodes

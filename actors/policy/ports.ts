@@ -1,10 +1,11 @@
 import type { BehaviorModel } from '../../src/profile/context.ts'
 import type { ActorFailure } from '../actor-failure.ts'
+import { COSTLY_FOR } from '../compiler/costly.ts'
 import type { AnyPolicy, ControlPlaneApi, ControlPlaneStores, Count, RecordEvent } from '../ports.ts'
 import type { RolloutProgress } from '../rollout/wanted.ts'
 import type { RolloutMessage } from '../rollout.ts'
 import type { Acknowledgements } from './acknowledgements.ts'
-import type { Desired, DesiredOptions } from './desired-profile.ts'
+import type { Desired, DesiredOptions } from './desired.ts'
 import type { ProfileId } from './policy-id.ts'
 
 export interface PolicySettings {
@@ -29,6 +30,8 @@ export interface PolicySettings {
   longestBackoff: number
   /** How soon to ask the API server again for what it refused. */
   refusedInterval: number
+  /** When to compile again what was too costly. */
+  tooCostlyInterval: number
   /** How long what we wrote counts although no watch has shown it. */
   watchDelay: number
 }
@@ -45,6 +48,7 @@ export const defaultPolicySettings: Omit<PolicySettings, 'installNamespace'> = {
   firstBackoff: 200,
   longestBackoff: 60_000,
   refusedInterval: 60_000,
+  tooCostlyInterval: COSTLY_FOR,
   watchDelay: 10_000,
 }
 
@@ -60,7 +64,7 @@ export interface PolicyPorts {
   event: RecordEvent
   count: Count
   acknowledgements: Acknowledgements
-  /** `desiredProfile`, wherever it runs. It must end in time: the actor waits for it. */
+  /** `desiredProfile`, wherever it runs. It must end in time: the actor waits for it. @throws {PortError} UNAVAILABLE: not now */
   compile(policy: AnyPolicy, options: DesiredOptions): Desired | Promise<Desired>
   /** Notifies the policy's actor that what nodes reported of its profile has changed. */
   nodesChanged(policyKey: string): void

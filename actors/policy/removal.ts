@@ -1,6 +1,6 @@
 import type { ArmorProfile } from '../../src/api/types.ts'
 import type { Part } from './decision.ts'
-import { PROFILE_FINALIZER } from './desired-profile.ts'
+import { PROFILE_FINALIZER } from './desired.ts'
 import type { Observation } from './observation.ts'
 import { removalRestart } from './restart.ts'
 

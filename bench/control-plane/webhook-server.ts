@@ -3,6 +3,7 @@
  * are in the workload's namespace and share a label with it. Who asks is a process of its own, whose CPU is not counted.
  */
 import { join } from 'node:path'
+import { judgePolicy } from '../../actors/compiler/judge.ts'
 import { PolicyIndex } from '../../src/manager/admission/policy-index.ts'
 import { Reviewer } from '../../src/manager/admission/reviewer.ts'
 import type { Routes } from '../../src/manager/http/routes.ts'
@@ -65,7 +66,7 @@ async function serve(): Promise<Server> {
       unnamedContainers: 'running',
       now: Date.now,
     },
-    validate: { behaviorModeling: false },
+    validate: { behaviorModeling: false, judge: async (object, before) => judgePolicy(object, before, 'varmor') },
     observe: (outcome, seconds) => metrics.webhook.reviewed(outcome, seconds),
   })
   const reviewing = webhookRoutes({ reviewer, isAlive: () => true, isReady: () => true })

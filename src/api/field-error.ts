@@ -17,7 +17,8 @@ export const fieldErrorCodes = {
   BAD_APPARMOR_RULE: 'raw AppArmor text that is no rule, or would leave its place in the profile',
   BAD_SECCOMP_RULE: 'a raw syscall rule or seccomp profile that a runtime would refuse',
   BAD_ADDRESS: 'text that is no IP address, block or port',
-  TOO_LARGE: 'rules that compile to more than the kernel side is given room for',
+  TOO_LARGE: 'rules that compile to more than the kernel side, or an ArmorProfile, is given room for',
+  TOO_COSTLY: 'rules that take longer to compile, or more memory, than a policy gets',
   MISSING_MODEL: 'a behaviour model that the policy names and that was not given',
   UNPARSABLE: 'a document that is not YAML or JSON, or not an object of a known kind',
 } as const

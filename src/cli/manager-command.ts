@@ -36,6 +36,7 @@ export interface ManagerArguments {
   tokenAudience: string[]
   allowUnboundTokens: boolean
   reportInterval: number
+  compileDeadline: number
   logFormat: LogFormat
   verbosity: number
 }
@@ -107,6 +108,7 @@ function managerOptions(given: ManagerArguments, connection: KubeConnection, log
       audiences: given.tokenAudience,
       allowUnboundTokens: given.allowUnboundTokens,
     },
+    compilers: { deadline: given.compileDeadline * 1_000 },
     policy: { restartExistingWorkloads: given.restartExistWorkloads },
     restartLimits: {
       inFlight: given.restartsInFlight,

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { compilerDefaults } from '../../actors/compiler/defaults.ts'
 import { defaultOptIn } from '../manager/admission/opt-in.ts'
 import * as paces from '../manager/paces.ts'
 import {
@@ -118,6 +119,12 @@ export function addManager(varmor: Command): void {
       'between two reports of an agent with nothing new',
       readCount,
       paces.reportSeconds,
+    )
+    .option(
+      '--compile-deadline <seconds>',
+      'after which a policy is too costly to compile, and refused',
+      readCount,
+      compilerDefaults.deadline / 1_000,
     )
   logOptions(manager)
     .addHelpText('after', untilSignal)

@@ -2,9 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { distribute, forgetNode, needsComplete, type Reporting } from '../../actors/node-profile/distribute.ts'
 import { type NodeProfileMessage, nodeProfileFamily, nodeProfileKey } from '../../actors/node-profile.ts'
 import { Acknowledgements } from '../../actors/policy/acknowledgements.ts'
-import { desiredProfile, ownerOf } from '../../actors/policy/desired-profile.ts'
+import { ownerOf } from '../../actors/policy/desired.ts'
 import { idOf, keyOfPolicy } from '../../actors/policy/policy-id.ts'
-import { defaultPolicySettings, type PolicyMessage, type PolicySettings, policyFamily } from '../../actors/policy.ts'
+import {
+  defaultPolicySettings,
+  type PolicyMessage,
+  type PolicyPorts,
+  type PolicySettings,
+  policyFamily,
+} from '../../actors/policy.ts'
 import type { AnyPolicy, ControlPlaneApi, CounterName, RecordEvent, RestartLimiter } from '../../actors/ports.ts'
 import {
   defaultRolloutSettings,
@@ -28,6 +34,7 @@ export interface ControlPlaneOptions {
   view: ClusterView
   api: ControlPlaneApi
   limiter: RestartLimiter
+  compile: PolicyPorts['compile']
   event: RecordEvent
   count: (name: CounterName) => void
   logger: Logger
@@ -205,7 +212,7 @@ export class ControlPlane {
   }
 
   #policyFamily(): Family<PolicyMessage> {
-    const { view, api, event, count, policy } = this.#options
+    const { view, api, compile, event, count, policy } = this.#options
     return this.#system.family(
       'policy',
       policyFamily({
@@ -218,8 +225,8 @@ export class ControlPlane {
         sendToRollout: (key, message) => this.#tellRollout(key, message),
         dropNodeProfile: (node, profile) =>
           this.#nodeProfiles.of(nodeProfileKey(node, profile)).tell({ type: 'node-gone' }),
+        compile,
         // No behaviour is modelled yet, so no policy finds a model.
-        compile: desiredProfile,
         model: () => undefined,
         settings: { ...defaultPolicySettings, ...policy },
       }),

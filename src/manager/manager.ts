@@ -1,3 +1,7 @@
+import type { Outcome } from '../../actors/compiler/compiler-pool.ts'
+import { compilerDefaults } from '../../actors/compiler/defaults.ts'
+import { type PlacedCompilers, placeCompilers } from '../../actors/compiler/place-compilers.ts'
+import { askCompiler } from '../../actors/policy/ask-compiler.ts'
 import type { AnyPolicy } from '../../actors/ports.ts'
 import { logTrouble } from '../base/bug.ts'
 import { mebibyte } from '../base/bytes.ts'
@@ -11,6 +15,7 @@ import type { ReflectorObserver } from '../kube/reflector-observer.ts'
 import type { Term } from '../kube/term.ts'
 import { reviewToken } from '../kube/token-review.ts'
 import { policyKey } from './admission/indexed-policy.ts'
+import { judgeBy } from './admission/judge.ts'
 import { defaultOptIn, parseOptIn } from './admission/opt-in.ts'
 import { PolicyIndex } from './admission/policy-index.ts'
 import { Reviewer } from './admission/reviewer.ts'
@@ -54,6 +59,7 @@ export class Manager {
   readonly #servers: Servers
   readonly #events: EventRecorder
   readonly #restarts: BottleneckRestartLimiter
+  readonly #compilers: PlacedCompilers
   #certificates: Certificates | undefined
   #endIndexing: (() => void)[] = []
   #synced = false
@@ -79,6 +85,7 @@ export class Manager {
       reportingInstance: identity,
     })
     this.#restarts = new BottleneckRestartLimiter(restartLimits)
+    this.#compilers = this.#placedCompilers()
     this.#leadership = new Leadership({
       ...{ client, namespace, identity, logger, patience: PATIENCE },
       ...(election !== undefined && { timing: election }),
@@ -106,6 +113,7 @@ export class Manager {
     const { logger, namespace } = this.#options
     this.#indexPolicies()
     this.#view.start()
+    const compiling = this.#compilers.start()
     const version = await this.#client.version()
     await this.#servers.start(this.#reviewer(version), this.#reports())
     // Webhook configurations name the port where the API server finds the webhooks outside of the cluster, so they come after it.
@@ -116,6 +124,7 @@ export class Manager {
       serve: (credentials) => this.#servers.setCredentials(credentials),
     })
     await this.#certificates.start()
+    await compiling
     this.#synced = await this.#view.synced()
     this.#leadership.start()
     logger.info({ ...this.ports, namespace }, 'the manager is running')
@@ -134,6 +143,7 @@ export class Manager {
       this.#view.stop(),
       this.#events.stop(PATIENCE),
       this.#restarts.close(),
+      this.#compilers.stop(),
     ])
     this.#limiter.close()
   }
@@ -145,11 +155,20 @@ export class Manager {
         certificates: () => this.#certificates?.expiries,
         isLeader: () => this.isLeader(),
         policies: () => this.#index.size,
-        queues: () => this.#view.depths,
+        queues: () => ({ ...this.#view.depths, compilers: this.#compilers.waiting }),
         limiter: this.#limiter,
       },
       { process: true },
     )
+  }
+
+  #placedCompilers(): PlacedCompilers {
+    const { logger, compilers = {}, admission: { timeout = 10 } = {} } = this.#options
+    const { deadline = compilerDefaults.deadline } = compilers
+    // With a second to spare, the API server has its answer before it gives up.
+    const longestWait = Math.max(1_000, (timeout - 1) * 1_000 - deadline)
+    const observe = (outcome: Outcome): void => this.metrics.compiled(outcome)
+    return placeCompilers({ logger, longestWait, observe, ...compilers })
   }
 
   /** The part that leads, for one term; its writes hold as long as the term does. */
@@ -159,6 +178,7 @@ export class Manager {
       view: this.#view,
       api: new ClusterWrites(this.#client.fenced(term), this.#view),
       limiter: this.#restarts,
+      compile: askCompiler(this.#compilers),
       event: eventsTo(this.#events),
       count: (name) => this.metrics.counted(name),
       logger,
@@ -181,7 +201,7 @@ export class Manager {
         unnamedContainers: 'all',
         now: Date.now,
       },
-      validate: { behaviorModeling: false, installNamespace: namespace },
+      validate: { behaviorModeling: false, judge: judgeBy(this.#compilers, namespace) },
       observe: (outcome, seconds) => this.metrics.webhook.reviewed(outcome, seconds),
     })
   }

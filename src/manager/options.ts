@@ -1,3 +1,4 @@
+import type { CompilersOptions } from '../../actors/compiler/place-compilers.ts'
 import type { PolicySettings } from '../../actors/policy.ts'
 import type { RolloutSettings } from '../../actors/rollout.ts'
 import type { Logger } from '../base/logger.ts'
@@ -22,6 +23,7 @@ export interface ManagerOptions {
   policy?: Partial<PolicySettings>
   rollout?: Partial<RolloutSettings>
   restartLimits?: RestartLimits
+  compilers?: Pick<CompilersOptions, 'threads' | 'deadline' | 'longestWait' | 'module'>
   timing?: TimingOptions
 }
 

@@ -1,9 +1,22 @@
 import { expect } from 'chai'
+import { judgePolicy } from '../../actors/compiler/judge.ts'
+import { CompilerError, type CompilerErrorCode, type Compilers, compilerMessages } from '../../actors/compiler/ports.ts'
 import type { AnyPolicy } from '../../src/api/types.ts'
 import type { KubeObject } from '../../src/kube/objects.ts'
+import { judgeBy } from '../../src/manager/admission/judge.ts'
 import { PolicyIndex } from '../../src/manager/admission/policy-index.ts'
-import { Reviewer, type ReviewerOptions, type ReviewOutcome } from '../../src/manager/admission/reviewer.ts'
+import {
+  type ReviewAnswer,
+  Reviewer,
+  type ReviewerOptions,
+  type ReviewOutcome,
+} from '../../src/manager/admission/reviewer.ts'
 import { deployment, modern, type PolicyParts, policy } from './made-up.ts'
+
+type JudgePort = ReviewerOptions['validate']['judge']
+
+/** As a compiler's thread does it, in this one. */
+const judge: JudgePort = async (object, before) => judgePolicy(object, before, 'varmor')
 
 function reviewerWith(options: Partial<ReviewerOptions> = {}, policies: PolicyParts[] = []) {
   const index = new PolicyIndex()
@@ -12,7 +25,7 @@ function reviewerWith(options: Partial<ReviewerOptions> = {}, policies: PolicyPa
     index,
     isSynced: () => true,
     mutate: modern,
-    validate: { behaviorModeling: false },
+    validate: { behaviorModeling: false, judge },
     ...options,
   })
 }
@@ -35,7 +48,8 @@ function body(object: KubeObject | AnyPolicy, more: Record<string, unknown> = {}
   return JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request })
 }
 
-const answered = (answer: ReturnType<Reviewer['validate']>) => {
+const answered = async (given: ReviewAnswer | Promise<ReviewAnswer>) => {
+  const answer = await given
   if (answer.status !== 200) throw new Error(answer.message)
   expect(answer.review.response.uid).to.equal('u-1')
   return answer.review.response
@@ -93,9 +107,9 @@ const rows: Row[] = [
 describe('validation', () => {
   for (const cluster of [false, true])
     for (const { title, before, now, messages } of rows)
-      it(`${messages === undefined ? 'allows' : 'refuses'} ${title}${cluster ? ', of the cluster' : ''}`, () => {
+      it(`${messages === undefined ? 'allows' : 'refuses'} ${title}${cluster ? ', of the cluster' : ''}`, async () => {
         const update = before && { operation: 'UPDATE', oldObject: policy({ cluster, ...before }) }
-        const { allowed, status } = answered(reviewerWith().validate(body(policy({ cluster, ...now }), update)))
+        const { allowed, status } = await answered(reviewerWith().validate(body(policy({ cluster, ...now }), update)))
         expect(allowed, status?.message).to.equal(messages === undefined)
         for (const message of messages ?? []) expect(status?.message).to.match(message)
         if (status !== undefined) expect(status).to.include({ code: 422, reason: 'Invalid' })
@@ -115,53 +129,60 @@ describe('validation', () => {
     },
   ]
   for (const { title, object, oldObject } of passes)
-    it(`lets ${title} be changed`, () => {
-      expect(answered(reviewerWith().validate(body(object, { operation: 'UPDATE', oldObject }))).allowed).to.equal(true)
+    it(`lets ${title} be changed`, async () => {
+      expect(
+        (await answered(reviewerWith().validate(body(object, { operation: 'UPDATE', oldObject })))).allowed,
+      ).to.equal(true)
     })
 
-  it('keeps to the length of a profile’s name of this installation', () => {
+  it('keeps to the length of a profile’s name of this installation', async () => {
     const object = policy({ cluster: true, name: 'n'.repeat(40) })
     const inLonger = reviewerWith({
-      validate: { behaviorModeling: false, installNamespace: 'a-much-longer-namespace' },
+      validate: {
+        behaviorModeling: false,
+        judge: async (object, before) => judgePolicy(object, before, 'a-much-longer-namespace'),
+      },
     })
-    expect(answered(inLonger.validate(body(object))).status?.message).to.match(/varmor-cluster-a-much-longer-namespace/)
-    expect(answered(reviewerWith().validate(body(object))).allowed).to.equal(true)
-  })
-
-  it('leaves other kinds and subresources alone', () => {
-    expect(answered(reviewerWith().validate(body(deployment()))).allowed).to.equal(true)
-    expect(answered(reviewerWith().validate(body(broken, { subResource: 'status' }))).allowed).to.equal(true)
-    expect(answered(reviewerWith().validate(body(broken, { operation: 'DELETE', object: null }))).allowed).to.equal(
-      true,
+    expect((await answered(inLonger.validate(body(object)))).status?.message).to.match(
+      /varmor-cluster-a-much-longer-namespace/,
     )
+    expect((await answered(reviewerWith().validate(body(object)))).allowed).to.equal(true)
   })
 
-  it('warns of rules that an enforcer cannot carry', () => {
+  it('leaves other kinds and subresources alone', async () => {
+    expect((await answered(reviewerWith().validate(body(deployment())))).allowed).to.equal(true)
+    expect((await answered(reviewerWith().validate(body(broken, { subResource: 'status' })))).allowed).to.equal(true)
+    expect(
+      (await answered(reviewerWith().validate(body(broken, { operation: 'DELETE', object: null })))).allowed,
+    ).to.equal(true)
+  })
+
+  it('warns of rules that an enforcer cannot carry', async () => {
     const object = policy({ enforcer: 'Seccomp', ...enhance({ hardeningRules: ['disallow-write-core-pattern'] }) })
-    const { warnings = [] } = answered(reviewerWith().validate(body(object)))
+    const { warnings = [] } = await answered(reviewerWith().validate(body(object)))
     expect(warnings.join('\n')).to.match(/disallow-write-core-pattern \(Seccomp\)/)
     for (const warning of warnings) expect(warning.length).to.be.at.most(256)
   })
 
-  it('takes a policy of whose rules its enforcers carry none, warns, and names those that would', () => {
+  it('takes a policy of whose rules its enforcers carry none, warns, and names those that would', async () => {
     const object = policy({ enforcer: 'Seccomp', ...enhance({ hardeningRules: ['disallow-write-core-pattern'] }) })
-    const { allowed, warnings = [] } = answered(reviewerWith().validate(body(object)))
+    const { allowed, warnings = [] } = await answered(reviewerWith().validate(body(object)))
     expect(allowed).to.equal(true)
     expect(warnings[0]).to.match(/^NothingEnforced: Seccomp .*add AppArmor or BPF to spec\.policy\.enforcer/)
     const some = policy({
       enforcer: 'AppArmorSeccomp',
       ...enhance({ hardeningRules: ['disallow-write-core-pattern'] }),
     })
-    expect(answered(reviewerWith().validate(body(some))).warnings?.join()).to.not.contain('NothingEnforced')
+    expect((await answered(reviewerWith().validate(body(some)))).warnings?.join()).to.not.contain('NothingEnforced')
   })
 
-  it('warns of a model that is not there yet, and does not refuse', () => {
+  it('warns of a model that is not there yet, and does not refuse', async () => {
     const object = policy({
       enforcer: 'AppArmor',
       mode: 'DefenseInDepth',
       spec: { defenseInDepth: { appArmor: { profileType: 'BehaviorModel' } } },
     })
-    const { allowed, warnings } = answered(reviewerWith().validate(body(object)))
+    const { allowed, warnings } = await answered(reviewerWith().validate(body(object)))
     expect({ allowed, warnings: warnings?.length }).to.deep.equal({ allowed: true, warnings: 1 })
   })
 
@@ -175,29 +196,81 @@ describe('validation', () => {
     { target: { kind: 'DaemonSet', selector: {} }, warns: false },
   ]
   for (const { target, warns } of shadowing)
-    it(`${warns ? 'warns' : 'does not warn'} of a cluster policy for ${JSON.stringify(target)}`, () => {
+    it(`${warns ? 'warns' : 'does not warn'} of a cluster policy for ${JSON.stringify(target)}`, async () => {
       const reviewer = reviewerWith({}, [{ cluster: true, name: 'all', target }])
-      const { warnings = [] } = answered(reviewer.validate(body(policy())))
+      const { warnings = [] } = await answered(reviewer.validate(body(policy())))
       expect(warnings.some((warning) => /VarmorClusterPolicy all covers/.test(warning))).to.equal(warns)
     })
 
-  it('bounds what it says', () => {
+  const unable: { code: CompilerErrorCode; expected: object; message: RegExp }[] = [
+    {
+      code: 'TOO_COSTLY',
+      expected: { code: 422, reason: 'Invalid' },
+      message: /VarmorPolicy demo\/web has one error:\n- spec\.policy: this is TOO_COSTLY: it takes more than 2 s/,
+    },
+    {
+      code: 'BUSY',
+      expected: { code: 429, reason: 'TooManyRequests' },
+      message: /VarmorPolicy demo\/web could not be checked: .* try again in some seconds/,
+    },
+  ]
+  const compilersThat = (code: CompilerErrorCode, message: string): Partial<ReviewerOptions> => ({
+    validate: {
+      behaviorModeling: false,
+      judge: judgeBy({ run: () => Promise.reject(new CompilerError(code, message)) }, 'varmor'),
+    },
+  })
+  for (const { code, expected, message } of unable)
+    it(`refuses a policy whose compiler says ${code}, and says what to do`, async () => {
+      const reviewer = reviewerWith(compilersThat(code, compilerMessages[code](2)))
+      const { allowed, status } = await answered(reviewer.validate(body(policy())))
+      expect(allowed).to.equal(false)
+      expect(status).to.include(expected)
+      expect(status?.message).to.match(message)
+    })
+
+  it('leaves the policy to another manager where this one is being stopped', async () => {
+    const reviewer = reviewerWith(compilersThat('STOPPED', 'it is being stopped'))
+    expect(await reviewer.validate(body(policy()))).to.deep.equal({ status: 503, message: 'it is being stopped' })
+  })
+
+  it('asks the compilers for each policy in the name of its namespace, and for what it would be changed to', async () => {
+    const asked: unknown[] = []
+    const run = async (...all: unknown[]) => {
+      asked.push(all)
+      return { errors: [], skipped: [] }
+    }
+    const by = judgeBy({ run } as unknown as Compilers, 'varmor')
+    const reviewer = reviewerWith({ validate: { behaviorModeling: false, judge: by } })
+    const [before, now] = [policy({ mode: 'RuntimeDefault' }), policy()]
+    await answered(reviewer.validate(body(now, { operation: 'UPDATE', oldObject: before })))
+    await answered(reviewer.validate(body(policy({ cluster: true }))))
+    const cluster = policy({ cluster: true })
+    expect(asked).to.deep.equal([
+      ['judgePolicy', [now, before, 'varmor'], { tenant: 'demo', urgent: true, subject: now.spec }],
+      ['judgePolicy', [cluster, undefined, 'varmor'], { tenant: '', urgent: true, subject: cluster.spec }],
+    ])
+  })
+
+  it('bounds what it says', async () => {
     const many = policy(enhance({ hardeningRules: Array.from({ length: 900 }, (_, i) => `no-rule-${i}`) }))
-    const { status } = answered(reviewerWith().validate(body(many)))
+    const { status } = await answered(reviewerWith().validate(body(many)))
     expect(status?.message?.length).to.be.at.most(16 * 1024)
     expect(status?.message).to.match(/and 8\d\d more/)
   })
 })
 
 describe('reviews', () => {
-  it('answers a mutation with a patch', () => {
-    const { patch, patchType, allowed } = answered(reviewerWith({}, [{ enforcer: 'BPF' }]).mutate(body(deployment())))
+  it('answers a mutation with a patch', async () => {
+    const { patch, patchType, allowed } = await answered(
+      reviewerWith({}, [{ enforcer: 'BPF' }]).mutate(body(deployment())),
+    )
     expect({ allowed, patchType }).to.deep.equal({ allowed: true, patchType: 'JSONPatch' })
     expect(JSON.parse(Buffer.from(patch!, 'base64').toString())[0].path).to.equal('/spec/template/metadata/annotations')
   })
 
-  it('leaves out the patch where nothing changes', () => {
-    expect(answered(reviewerWith().mutate(body(deployment())))).to.deep.equal({ uid: 'u-1', allowed: true })
+  it('leaves out the patch where nothing changes', async () => {
+    expect(await answered(reviewerWith().mutate(body(deployment())))).to.deep.equal({ uid: 'u-1', allowed: true })
   })
 
   const bad: [string, string][] = [
@@ -210,8 +283,8 @@ describe('reviews', () => {
     ['a review without a request', JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' })],
   ]
   for (const [title, text] of bad)
-    it(`refuses ${title} with 400`, () => {
-      for (const answer of [reviewerWith().mutate(text), reviewerWith().validate(text)])
+    it(`refuses ${title} with 400`, async () => {
+      for (const answer of [reviewerWith().mutate(text), await reviewerWith().validate(text)])
         expect(answer.status).to.equal(400)
     })
 
@@ -219,12 +292,12 @@ describe('reviews', () => {
     expect(reviewerWith({ isSynced: () => false }).mutate(body(deployment())).status).to.equal(503)
   })
 
-  it('leaves no trace of a dry run, and answers it alike', () => {
+  it('leaves no trace of a dry run, and answers it alike', async () => {
     const seen: ReviewOutcome[] = []
     const reviewer = reviewerWith({ observe: (outcome) => seen.push(outcome) }, [{ enforcer: 'BPF' }])
-    const dry = answered(reviewer.mutate(body(deployment(), { dryRun: true })))
+    const dry = await answered(reviewer.mutate(body(deployment(), { dryRun: true })))
     expect(seen).to.deep.equal([])
-    expect(answered(reviewer.mutate(body(deployment())))).to.deep.equal(dry)
+    expect(await answered(reviewer.mutate(body(deployment())))).to.deep.equal(dry)
     expect(seen.map(({ mutated, policy }) => ({ mutated, policy }))).to.deep.equal([
       { mutated: true, policy: 'VarmorPolicy/demo/web' },
     ])

@@ -1,3 +1,4 @@
+import { CompilerError } from '../../../actors/compiler/ports.ts'
 import { type FieldError, formatFieldError } from '../../api/field-error.ts'
 import { type Clock, systemClock } from '../../base/clock.ts'
 import { type AdmissionRequest, type AdmissionReview, allow, deny, parseAdmissionReview } from '../../kube/admission.ts'
@@ -41,41 +42,68 @@ export class Reviewer {
   }
 
   mutate(body: string): ReviewAnswer {
-    return this.#answer(body, (request) => {
-      if (makesPolicy(request)) {
-        const patch = holdPolicy(request)
-        return { review: allow(request.uid, patch, []), outcome: { request, allowed: true, mutated: patch.length > 0 } }
-      }
-      const { patch, policy, warnings } = mutate(request, this.#options.index, this.#options.mutate)
-      const review = allow(request.uid, patch, boundedWarnings(warnings))
-      const outcome = { request, allowed: true, mutated: patch.length > 0, ...(policy !== undefined && { policy }) }
-      return { review, outcome }
-    })
+    const begun = this.#begin(body)
+    return 'status' in begun ? begun : this.#end(begun, this.#mutated(begun.request))
   }
 
-  validate(body: string): ReviewAnswer {
-    return this.#answer(body, (request) => {
-      const { errors, warnings } = validate(request, { ...this.#options.validate, index: this.#options.index })
-      const outcome = { request, allowed: errors.length === 0, mutated: false }
-      if (outcome.allowed) return { review: allow(request.uid, [], boundedWarnings(warnings)), outcome }
-      return { review: deny(request.uid, refusalMessage(subjectOf(request), errors)), outcome }
-    })
+  #mutated(request: AdmissionRequest): Judged {
+    if (makesPolicy(request)) {
+      const patch = holdPolicy(request)
+      return { review: allow(request.uid, patch, []), outcome: { request, allowed: true, mutated: patch.length > 0 } }
+    }
+    const { patch, policy, warnings } = mutate(request, this.#options.index, this.#options.mutate)
+    const review = allow(request.uid, patch, boundedWarnings(warnings))
+    const outcome = { request, allowed: true, mutated: patch.length > 0, ...(policy !== undefined && { policy }) }
+    return { review, outcome }
   }
 
-  #answer(
-    body: string,
-    judge: (request: AdmissionRequest) => { review: AdmissionReview; outcome: ReviewOutcome },
-  ): ReviewAnswer {
-    const { isSynced, observe, clock = systemClock } = this.#options
-    const start = clock.now()
+  async validate(body: string): Promise<ReviewAnswer> {
+    const begun = this.#begin(body)
+    if ('status' in begun) return begun
+    try {
+      return this.#end(begun, await this.#judge(begun.request))
+    } catch (error) {
+      if (!(error instanceof CompilerError)) throw error
+      if (error.code === 'STOPPED') return { status: 503, message: error.message }
+      const { request } = begun
+      const message = `${subjectOf(request)} could not be checked: ${error.message}`
+      const review = deny(request.uid, message, { code: 429, reason: 'TooManyRequests' })
+      return this.#end(begun, { review, outcome: { request, allowed: false, mutated: false } })
+    }
+  }
+
+  async #judge(request: AdmissionRequest): Promise<Judged> {
+    const { errors, warnings } = await validate(request, { ...this.#options.validate, index: this.#options.index })
+    const outcome = { request, allowed: errors.length === 0, mutated: false }
+    if (outcome.allowed) return { review: allow(request.uid, [], boundedWarnings(warnings)), outcome }
+    return { review: deny(request.uid, refusalMessage(subjectOf(request), errors)), outcome }
+  }
+
+  #begin(body: string): Begun | Exclude<ReviewAnswer, { status: 200 }> {
+    const { isSynced, clock = systemClock } = this.#options
+    const since = clock.now()
     const parsed = parseAdmissionReview(body)
     if ('errors' in parsed) return { status: 400, message: badReview(parsed.errors) }
     if (!isSynced())
       return { status: 503, message: 'The policies are not all known yet; this manager has only just started' }
-    const { review, outcome } = judge(parsed.request)
-    if (parsed.request.dryRun !== true) observe?.(outcome, (clock.now() - start) / 1000)
+    return { request: parsed.request, since }
+  }
+
+  #end({ request, since }: Begun, { review, outcome }: Judged): ReviewAnswer {
+    const { observe, clock = systemClock } = this.#options
+    if (request.dryRun !== true) observe?.(outcome, (clock.now() - since) / 1000)
     return { status: 200, review }
   }
+}
+
+interface Begun {
+  request: AdmissionRequest
+  since: number
+}
+
+interface Judged {
+  review: AdmissionReview
+  outcome: ReviewOutcome
 }
 
 const badReview = (errors: readonly FieldError[]): string =>

@@ -1,15 +1,17 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { Judgement } from '../../../actors/compiler/judge.ts'
 import type { FieldError } from '../../api/field-error.ts'
 import { apiVersion } from '../../api/schema/common.ts'
 import type { AnyPolicy } from '../../api/types.ts'
-import { policyKinds, validatePolicy, validatePolicyUpdate } from '../../api/validate.ts'
+import { policyKinds } from '../../api/validate.ts'
 import type { AdmissionRequest } from '../../kube/admission.ts'
+import type { KubeObject } from '../../kube/objects.ts'
 import { isRecord } from '../../kube/read-object.ts'
-import { type CompileOptions, compilePolicy } from '../../profile/compile.ts'
-import { coverageOf } from '../../profile/coverage.ts'
 import type { PolicyIndex } from './policy-index.ts'
 
-export interface ValidateOptions extends Pick<CompileOptions, 'appArmor' | 'installNamespace'> {
+export interface ValidateOptions {
+  /** `judgePolicy`, wherever it runs: it may take long. @throws {CompilerError} (as rejection) */
+  judge(object: KubeObject, before: KubeObject | undefined): Promise<Judgement>
   /** Whether this installation can record models; without it the BehaviorModeling mode is refused. */
   behaviorModeling: boolean
   /** For the warning that a cluster policy comes first. */
@@ -31,7 +33,7 @@ const group = apiVersion.slice(0, apiVersion.indexOf('/'))
  * Everything that is wrong with a policy, and with changing it so: what the schema says, what the compilers of its enforcers
  * find, and what may not be changed. Objects of other kinds pass.
  */
-export function validate(request: ValidateRequest, options: ValidateOptions): Verdict {
+export async function validate(request: ValidateRequest, options: ValidateOptions): Promise<Verdict> {
   const { kind, object, oldObject, operation, subResource = '' } = request
   const isPolicy = kind.group === group && policyKinds.some((name) => name === kind.kind)
   if (!isPolicy || subResource !== '' || object === null || !['CREATE', 'UPDATE'].includes(operation)) return allowed
@@ -40,31 +42,13 @@ export function validate(request: ValidateRequest, options: ValidateOptions): Ve
   if (operation === 'UPDATE' && isDeepStrictEqual(field(object, 'spec'), field(oldObject, 'spec'))) return allowed
 
   const before = operation === 'UPDATE' ? (oldObject ?? undefined) : undefined
-  const { errors, skipped } = judge(object, before, options)
+  const { errors, skipped } = await options.judge(object, before)
   const [missing, refused] = split(errors, ({ code }) => code === 'MISSING_MODEL')
   const all = [...refused, ...modelingErrors(object, before, options)]
   if (all.length > 0) return { errors: all, warnings: [] }
   const models = missing.map(({ path, problem }) => `${path}: ${problem}`)
   return { errors: [], warnings: [...shadows(object as AnyPolicy, options.index), ...models, ...skipped] }
 }
-
-function judge(object: object, before: object | undefined, { appArmor, installNamespace }: ValidateOptions) {
-  const names = installNamespace === undefined ? {} : { installNamespace }
-  const errors = before === undefined ? validatePolicy(object, names) : validatePolicyUpdate(before, object, names)
-  const compiled = compilePolicy(object, { ...names, ...(appArmor !== undefined && { appArmor }) })
-  if (compiled.ok) {
-    const skipped = compiled.skipped.map(
-      ({ path, rule, enforcer, reason }) => `${path}: ${rule} (${enforcer}): ${reason}`,
-    )
-    const { nothing } = coverageOf((object as AnyPolicy).spec.policy, compiled.skipped)
-    return { errors, skipped: [...(nothing === '' ? [] : [`NothingEnforced: ${nothing}`]), ...skipped] }
-  }
-  const known = new Set(errors.map(place))
-  const further = compiled.errors.filter((error) => !known.has(place(error)))
-  return { errors: [...errors, ...further], skipped: [] }
-}
-
-const place = ({ code, path, problem }: FieldError): string => `${path} ${code} ${problem}`
 
 function modelingErrors(
   object: object,

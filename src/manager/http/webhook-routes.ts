@@ -15,12 +15,12 @@ export interface WebhookRoutesOptions {
 
 /** What the API server asks, and what the kubelet probes. Upstream's paths. */
 export function webhookRoutes({ reviewer, callers, isAlive, isReady }: WebhookRoutesOptions): Routes {
-  const handler = (review: (body: string) => ReviewAnswer): { POST: Handler } => ({
+  const handler = (review: (body: string) => ReviewAnswer | Promise<ReviewAnswer>): { POST: Handler } => ({
     POST: {
       admit: (exchange) =>
         (callers === undefined ? undefined : refuseCaller(exchange, callers.names)) ?? refuseOtherThanJson(exchange),
-      handle: (body) => {
-        const answer = review(body.toString('utf8'))
+      handle: async (body) => {
+        const answer = await review(body.toString('utf8'))
         return answer.status === 200 ? json(200, answer.review) : text(answer.status, answer.message)
       },
     },

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Registry } from 'prom-client'
+import type { Outcome } from '../../../actors/compiler/compiler-pool.ts'
 import type { CounterName } from '../../../actors/ports.ts'
 import type { SystemStats } from '../../../actors/runtime/index.ts'
 import type { RequestObserver } from '../../kube/caller.ts'
@@ -35,6 +36,13 @@ export class ManagerMetrics {
     registers: [this.registry],
   })
 
+  readonly #compiled = new Counter({
+    name: 'varmor_compilations_total',
+    help: 'What came of jobs for compilers',
+    labelNames: ['outcome'] as const,
+    registers: [this.registry],
+  })
+
   constructor(sources: MetricSources, { process = true }: { process?: boolean } = {}) {
     const { registry } = this
     if (process) collectDefaultMetrics({ register: registry })
@@ -63,6 +71,10 @@ export class ManagerMetrics {
   /** The actors of a policy did something. */
   counted(action: CounterName): void {
     this.#actions.inc({ action })
+  }
+
+  compiled(outcome: Outcome): void {
+    this.#compiled.inc({ outcome })
   }
 }
 

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
-import { desiredProfile, isInForce } from '../../../actors/policy/desired-profile.ts'
+import { isInForce } from '../../../actors/policy/desired.ts'
+import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
 import type { AnyPolicy } from '../../../actors/ports.ts'
 import type { ArmorProfile, Policy } from '../../../src/api/types.ts'
 import { policySpec } from './world.ts'

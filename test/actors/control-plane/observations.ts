@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { decide } from '../../../actors/policy/decide.ts'
-import { type Desired, desiredProfile, PROFILE_FINALIZER } from '../../../actors/policy/desired-profile.ts'
+import { type Desired, PROFILE_FINALIZER } from '../../../actors/policy/desired.ts'
+import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
 import { freshMemory, type Memory } from '../../../actors/policy/memory.ts'
 import type { NodesObserved, Observation } from '../../../actors/policy/observation.ts'
 import { idOf, profileIdOf } from '../../../actors/policy/policy-id.ts'

@@ -1,9 +1,16 @@
 import { distribute, forgetNode, needsComplete, type Reporting } from '../../../actors/node-profile/distribute.ts'
 import { type NodeProfileMessage, nodeProfileFamily, nodeProfileKey } from '../../../actors/node-profile.ts'
 import { Acknowledgements } from '../../../actors/policy/acknowledgements.ts'
-import { desiredProfile, ownerOf } from '../../../actors/policy/desired-profile.ts'
+import { ownerOf } from '../../../actors/policy/desired.ts'
+import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
 import { keyOfPolicy } from '../../../actors/policy/policy-id.ts'
-import { defaultPolicySettings, type PolicyMessage, type PolicySettings, policyFamily } from '../../../actors/policy.ts'
+import {
+  defaultPolicySettings,
+  type PolicyMessage,
+  type PolicyPorts,
+  type PolicySettings,
+  policyFamily,
+} from '../../../actors/policy.ts'
 import type { AnyPolicy, CounterName, PolicyEvent, Workload } from '../../../actors/ports.ts'
 import { restartedAt } from '../../../actors/rollout/restarted-at.ts'
 import {
@@ -29,6 +36,7 @@ export interface WorldOptions {
   lag?: number
   limits?: RestartLimits
   policy?: Partial<PolicySettings>
+  compile?: PolicyPorts['compile']
   rollout?: Partial<RolloutSettings>
 }
 
@@ -89,7 +97,7 @@ export class Manager {
         sendToRollout: (key, message) => this.rollouts.of(key).tell(message),
         dropNodeProfile: (node, profile) =>
           this.nodeProfiles.of(nodeProfileKey(node, profile)).tell({ type: 'node-gone' }),
-        compile: desiredProfile,
+        compile: options.compile ?? desiredProfile,
         model: () => undefined,
         settings: { ...defaultPolicySettings, installNamespace: INSTALL_NAMESPACE, ...options.policy },
       }),

@@ -1,4 +1,5 @@
 import { Socket } from 'node:net'
+import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
 import { REPORT_PATH } from '../../../src/api/agent-report.ts'
 import type { Clock } from '../../../src/base/clock.ts'
 import { noLogger } from '../../../src/base/logger.ts'
@@ -128,6 +129,7 @@ export class SimulatedManager {
       view: this.view,
       api: new ClusterWrites(this.client.fenced(term), this.view),
       limiter: this.#restarts,
+      compile: desiredProfile,
       event: eventsTo(this.#events),
       count: () => undefined,
       logger: noLogger,

@@ -1,0 +1,246 @@
+import type { Clock, Timer } from '../../src/base/clock.ts'
+import type { Logger } from '../../src/base/logger.ts'
+import { AskError } from '../runtime/index.ts'
+import { Costly } from './costly.ts'
+import type { CompilerJobs } from './jobs.ts'
+import type { CompilerThread } from './placed-compiler.ts'
+import { CompilerError, type CompilerErrorCode, type Compilers, compilerMessages, type JobOptions } from './ports.ts'
+import { Tenants } from './tenants.ts'
+import { nextTurn, REST } from './turns.ts'
+
+export interface PoolOptions {
+  /** How many threads there are at the most: each is started when a job would else wait. */
+  threads: number
+  /** Starts one. */
+  thread(number: number): CompilerThread
+  /** Milliseconds of CPU that a job may take, and of time that an urgent one may wait for a thread; the two together are all it gets. */
+  deadline: number
+  longestWait: number
+  clock: Clock
+  logger: Logger
+  observe?: (outcome: Outcome) => void
+}
+
+export type Outcome = 'done' | 'failed' | 'too-costly' | 'known-too-costly' | 'busy'
+
+/** Milliseconds that a job waits that nobody stands and waits for. */
+const LONG_WAIT = 60_000
+/** Jobs that wait: urgent ones of one tenant, urgent ones, all. Each may hold a policy of a megabyte. */
+const MOST_OF_TENANT = 128
+const MOST_URGENT = 512
+const MOST = 5_000
+/** Milliseconds: an answer that was there in time, and has only not been read yet, is read by then. */
+const LAST_LOOK = 20
+
+interface Job extends JobOptions {
+  name: string
+  input: readonly unknown[]
+  resolve(output: unknown): void
+  reject(error: unknown): void
+  /** Of its wait, then of its deadline. */
+  timer: Timer
+}
+
+interface Hand {
+  job: Job
+  tenant: string
+  since: number
+  /** What the thread had worked by then. */
+  worked: number
+}
+
+/** Gives jobs to threads, each to one of its own; see `turns.ts` for whose turn it is. Each job is answered, in bounded time. */
+export class CompilerPool implements Compilers {
+  readonly #options: PoolOptions
+  readonly #waiting = new Set<Job>()
+  readonly #running = new Map<CompilerThread, Hand>()
+  readonly #idle: CompilerThread[] = []
+  readonly #tenants = new Tenants()
+  readonly #costly = new Costly()
+  /** For when tenants have rested. */
+  readonly #rests = new Set<Timer>()
+  #started = 0
+  #stopped = false
+
+  constructor(options: PoolOptions) {
+    this.#options = options
+  }
+
+  /** Jobs that wait. */
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  /** Starts the first thread, so that the first job finds it. Resolves when that is there. */
+  start(): Promise<void> {
+    return this.#startThread()
+  }
+
+  run<Name extends keyof CompilerJobs>(
+    name: Name,
+    input: Parameters<CompilerJobs[Name]>,
+    options: JobOptions,
+  ): Promise<ReturnType<CompilerJobs[Name]>> {
+    const code = this.#refusal(options)
+    if (code !== undefined) return Promise.reject(this.#error(code))
+    return new Promise((resolve, reject) => {
+      const { clock, longestWait } = this.#options
+      const timer = clock.after(options.urgent ? longestWait : LONG_WAIT, () => {
+        this.#waiting.delete(job)
+        this.#observe('busy')
+        reject(this.#error('BUSY'))
+      })
+      const job: Job = { name, input, resolve: resolve as Job['resolve'], reject, timer, ...options }
+      this.#waiting.add(job)
+      this.#serve()
+    })
+  }
+
+  /** Nothing is taken any more, and nothing that waits is done. The threads are their owner's to end. */
+  stop(): void {
+    this.#stopped = true
+    for (const job of [...this.#waiting, ...[...this.#running.values()].map(({ job }) => job)]) {
+      job.timer.cancel()
+      job.reject(this.#error('STOPPED'))
+    }
+    for (const timer of this.#rests) timer.cancel()
+    this.#waiting.clear()
+    this.#running.clear()
+  }
+
+  /** Why a job is not even taken. */
+  #refusal({ tenant, urgent, subject }: JobOptions): CompilerErrorCode | undefined {
+    if (this.#stopped) return 'STOPPED'
+    if (this.#costly.has(subject, this.#options.clock.now())) {
+      this.#observe('known-too-costly')
+      return 'TOO_COSTLY'
+    }
+    if (!this.#isFull(tenant, urgent)) return undefined
+    this.#observe('busy')
+    return 'BUSY'
+  }
+
+  #isFull(tenant: string, urgent: boolean): boolean {
+    const { size } = this.#waiting
+    if (!urgent || size < MOST_OF_TENANT) return size >= MOST
+    const urgents = [...this.#waiting].filter((job) => job.urgent)
+    return urgents.length >= MOST_URGENT || urgents.filter((job) => job.tenant === tenant).length >= MOST_OF_TENANT
+  }
+
+  #serve(): void {
+    while (this.#idle.length > 0 || this.#started < this.#options.threads) {
+      const running = [...this.#running.values()]
+      const now = this.#options.clock.now()
+      const job = nextTurn(this.#waiting, running, this.#tenants, this.#options.threads, now)
+      if (job === undefined) return
+      const thread = this.#idle.pop()
+      if (thread === undefined) {
+        if (this.#started === running.length) void this.#startThread()
+        return
+      }
+      this.#waiting.delete(job)
+      void this.#give(job, thread)
+    }
+  }
+
+  async #give(job: Job, thread: CompilerThread): Promise<void> {
+    const { clock, deadline } = this.#options
+    const { tenant } = job
+    job.timer.cancel()
+    job.timer = clock.after(deadline, () => this.#isDue(thread))
+    this.#tenants.begins(tenant)
+    this.#running.set(thread, { job, tenant, since: clock.now(), worked: thread.worked() })
+    try {
+      job.resolve(await thread.run(job.name, job.input))
+      this.#ended(thread, job, 'done')
+    } catch (error) {
+      // Memory has run out, say. Where the pool has ended the thread itself, this was answered.
+      if (error instanceof AskError && error.code === 'THREAD_DIED') this.#giveUp(thread, job, 'TOO_COSTLY')
+      else {
+        job.reject(error)
+        this.#ended(thread, job, 'failed')
+      }
+    }
+  }
+
+  #ended(thread: CompilerThread, job: Job, outcome: 'done' | 'failed'): void {
+    if (this.#running.get(thread)?.job !== job) return
+    job.timer.cancel()
+    this.#observe(outcome)
+    this.#account(thread, false)
+    this.#idle.push(thread)
+    this.#serve()
+  }
+
+  /** The time of the job in hand may be over: not if the thread had no CPU for so long, while others wait no longer for that. */
+  #isDue(thread: CompilerThread): void {
+    const { clock, deadline, longestWait } = this.#options
+    const { job, since, worked } = this.#running.get(thread)!
+    const left = deadline - (thread.worked() - worked)
+    const last = deadline + longestWait - (clock.now() - since)
+    job.timer =
+      left > 0 && last > 0
+        ? clock.after(Math.max(LAST_LOOK, Math.min(left, last)), () => this.#isDue(thread))
+        : clock.after(LAST_LOOK, () => this.#giveUp(thread, job, left > 0 ? 'BUSY' : 'TOO_COSTLY'))
+  }
+
+  /** The job in hand is given up: its thread ends, and those that wait are served by another one. */
+  #giveUp(thread: CompilerThread, job: Job, code: 'BUSY' | 'TOO_COSTLY'): void {
+    if (this.#running.get(thread)?.job !== job) return
+    const { clock, logger } = this.#options
+    const took = this.#account(thread, code === 'TOO_COSTLY')
+    logger.warn(
+      { job: job.name, namespace: job.tenant, milliseconds: Math.round(took) },
+      'a policy takes too long to compile; its thread is started anew',
+    )
+    job.timer.cancel()
+    if (code === 'TOO_COSTLY') this.#costly.add(job.subject, clock.now())
+    this.#observe(code === 'BUSY' ? 'busy' : 'too-costly')
+    job.reject(this.#error(code))
+    if (code === 'TOO_COSTLY') this.#serveAfter(REST * took)
+    void thread.kill().then(() => this.#whenReady(thread))
+    this.#serve()
+  }
+
+  #serveAfter(delay: number): void {
+    const timer = this.#options.clock.after(delay, () => {
+      this.#rests.delete(timer)
+      this.#serve()
+    })
+    this.#rests.add(timer)
+  }
+
+  /** @returns the milliseconds that the thread has worked */
+  #account(thread: CompilerThread, isTooCostly: boolean): number {
+    const { tenant, worked } = this.#running.get(thread)!
+    const took = thread.worked() - worked
+    this.#running.delete(thread)
+    this.#tenants.ended(tenant, took, isTooCostly, this.#options.clock.now())
+    return took
+  }
+
+  async #startThread(): Promise<void> {
+    if (this.#started >= this.#options.threads) return
+    this.#started++
+    await this.#whenReady(this.#options.thread(this.#started))
+  }
+
+  async #whenReady(thread: CompilerThread): Promise<void> {
+    try {
+      await thread.ready()
+    } catch (err) {
+      if (!this.#stopped) this.#options.logger.error({ err }, 'a compiler does not start')
+      return
+    }
+    this.#idle.push(thread)
+    this.#serve()
+  }
+
+  #observe(outcome: Outcome): void {
+    this.#options.observe?.(outcome)
+  }
+
+  #error(code: CompilerErrorCode): CompilerError {
+    return new CompilerError(code, compilerMessages[code](this.#options.deadline / 1_000))
+  }
+}

@@ -1,0 +1,26 @@
+import { createHash } from 'node:crypto'
+
+/** Milliseconds for which it is remembered that something was too costly. */
+export const COSTLY_FOR = 600_000
+const MOST = 1_000
+
+const digestOf = (subject: unknown): string => createHash('sha256').update(JSON.stringify(subject)).digest('base64')
+
+/** Digests of what was too costly, for minutes. */
+export class Costly {
+  readonly #until = new Map<string, number>()
+
+  add(subject: unknown, now: number): void {
+    if (this.#until.size >= MOST) this.#until.delete(this.#until.keys().next().value!)
+    this.#until.set(digestOf(subject), now + COSTLY_FOR)
+  }
+
+  has(subject: unknown, now: number): boolean {
+    for (const [digest, until] of this.#until) {
+      if (until > now) break
+      this.#until.delete(digest)
+    }
+    // A digest of each policy would be work for nothing where nobody is hostile.
+    return this.#until.size > 0 && this.#until.has(digestOf(subject))
+  }
+}

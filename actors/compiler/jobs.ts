@@ -1,0 +1,8 @@
+import { compilePolicy } from '../../src/profile/compile.ts'
+import { desiredProfile } from '../policy/desired-profile.ts'
+import { judgePolicy } from './judge.ts'
+
+/** What compilers do. Modules of the main thread import the type alone: `test/manager/main-thread.test.ts`. */
+export const compilerJobs = { compilePolicy, desiredProfile, judgePolicy }
+
+export type CompilerJobs = typeof compilerJobs

@@ -1,0 +1,38 @@
+import type { FieldError } from '../../src/api/field-error.ts'
+import type { AnyPolicy } from '../../src/api/types.ts'
+import { validatePolicy, validatePolicyUpdate } from '../../src/api/validate.ts'
+import { compilePolicy } from '../../src/profile/compile.ts'
+import { coverageOf } from '../../src/profile/coverage.ts'
+import { documentOf } from '../policy/desired-profile.ts'
+import { sizeErrors } from '../policy/document-size.ts'
+
+export interface Judgement {
+  errors: FieldError[]
+  /** What enforcers cannot carry, a line each. */
+  skipped: string[]
+}
+
+/**
+ * Everything that is wrong with a policy that somebody wants to store, and with changing `before` to it: what the schema says, what the
+ * compilers of its enforcers find, and whether its ArmorProfile could be stored. Both may be anything.
+ */
+export function judgePolicy(object: unknown, before: unknown, installNamespace: string): Judgement {
+  const names = { installNamespace }
+  const errors = before === undefined ? validatePolicy(object, names) : validatePolicyUpdate(before, object, names)
+  const compiled = compilePolicy(object, names)
+  if (!compiled.ok) {
+    const known = new Set(errors.map(place))
+    return { errors: [...errors, ...compiled.errors.filter((error) => !known.has(place(error)))], skipped: [] }
+  }
+  const document = documentOf(object as AnyPolicy, compiled.value, { installNamespace, modeling: { state: 'none' } })
+  const skipped = compiled.skipped.map(
+    ({ path, rule, enforcer, reason }) => `${path}: ${rule} (${enforcer}): ${reason}`,
+  )
+  const { nothing } = coverageOf((object as AnyPolicy).spec.policy, compiled.skipped)
+  return {
+    errors: [...errors, ...sizeErrors(document)],
+    skipped: [...(nothing === '' ? [] : [`NothingEnforced: ${nothing}`]), ...skipped],
+  }
+}
+
+const place = ({ code, path, problem }: FieldError): string => `${path} ${code} ${problem}`

@@ -1,0 +1,63 @@
+import { systemClock } from '../../src/base/clock.ts'
+import type { CompilerMessage } from '../compiler.ts'
+import { type ActorSystem, AskError, type Reference, type Thread } from '../runtime/index.ts'
+import { cpuTimeOf } from './cpu-time.ts'
+
+/** One thread that does one job at a time. */
+export interface CompilerThread {
+  /** Resolves when it takes a job. */
+  ready(): Promise<void>
+  /** Milliseconds that it has worked, of its CPU time: a machine that has other things to do makes no job a costly one. */
+  worked(): number
+  /** @throws what the job throws; a THREAD_DIED of `AskError` when the thread dies over it */
+  run(job: string, input: readonly unknown[]): Promise<unknown>
+  /** Ends it, whatever it does; it is started anew. */
+  kill(): Promise<void>
+}
+
+/** Milliseconds, and none of its business: whoever asks has a limit. */
+const PATIENCE = 3_600_000
+/** MiB. A policy is 1.5 at the most, and no compilation was seen to take 100. */
+const HEAP = 256
+
+/** A compiler actor on a worker thread of its own, which `module` furnishes. */
+export class PlacedCompiler implements CompilerThread {
+  readonly #thread: Thread
+  readonly #actor: Reference<CompilerMessage>
+  #id: number | undefined
+
+  constructor(system: ActorSystem, family: string, module: URL) {
+    const restart = { firstBackoff: 10, longestBackoff: 2_000, healthyAfter: 1_000 }
+    this.#thread = system.thread(family, { module, families: [family], data: { family }, heap: HEAP, restart })
+    this.#actor = this.#thread.family<CompilerMessage>(family).of('1')
+  }
+
+  async ready(): Promise<void> {
+    for (;;)
+      try {
+        const { thread } = await this.#actor.ask({ type: 'ready' }, { timeout: PATIENCE })
+        this.#id = thread
+        return
+      } catch (error) {
+        // It died as it started, and is started again, later and later.
+        if (!(error instanceof AskError && error.code === 'THREAD_DIED')) throw error
+      }
+  }
+
+  worked(): number {
+    return cpuTimeOf(this.#id) ?? systemClock.now()
+  }
+
+  async run(job: string, input: readonly unknown[]): Promise<unknown> {
+    try {
+      return await this.#actor.ask({ type: 'run', job, input }, { timeout: PATIENCE })
+    } catch (error) {
+      if (error instanceof AskError && error.code === 'FAILED') throw error.cause
+      throw error
+    }
+  }
+
+  kill(): Promise<void> {
+    return this.#thread.kill()
+  }
+}

@@ -1,0 +1,59 @@
+import type { FieldError } from '../../src/api/field-error.ts'
+import type { CompilerJobs } from './jobs.ts'
+
+/** Why a job was not done. */
+export type CompilerErrorCode =
+  /** It took longer than a job may, or more memory, now or minutes ago: asking again soon is of no use. */
+  | 'TOO_COSTLY'
+  /** Its turn did not come in time: the same may be asked again. */
+  | 'BUSY'
+  | 'STOPPED'
+
+export class CompilerError extends Error {
+  override readonly name = 'CompilerError'
+  readonly code: CompilerErrorCode
+
+  constructor(code: CompilerErrorCode, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** What is said of each, by the seconds that a job may take. */
+export const compilerMessages: Record<CompilerErrorCode, (seconds: number) => string> = {
+  TOO_COSTLY: (seconds) =>
+    `this is TOO_COSTLY: it takes more than ${seconds} s, or too much memory, to compile; make it smaller with fewer or plainer rules, or divide it into several policies. The same is tried again after ten minutes at the earliest`,
+  BUSY: () =>
+    'the compilers have too much to do, most likely for other policies of this namespace; try again in some seconds',
+  STOPPED: () => 'this manager is being stopped',
+}
+
+/** Who waits for a job, and for what it may cost. */
+export interface JobOptions {
+  /** Whose input it is: a namespace; empty for what has none. One that costs much takes turns from itself alone. */
+  tenant: string
+  /** Somebody stands and waits, as at admission: it comes before what nobody waits for, and is not waited for as long. */
+  urgent: boolean
+  /** What makes the job as costly as it is, such as a spec. Of what was too costly a digest is remembered. */
+  subject: unknown
+}
+
+/**
+ * Compilers on worker threads, for the manager and for the agent. No input holds the thread that asks, nor for long the threads that
+ * compile.
+ */
+export interface Compilers {
+  /** Does a job of `jobs.ts`. Input and output are cloned. @throws {CompilerError} (as rejection); anything else is a bug */
+  run<Name extends keyof CompilerJobs>(
+    job: Name,
+    input: Parameters<CompilerJobs[Name]>,
+    options: JobOptions,
+  ): Promise<ReturnType<CompilerJobs[Name]>>
+}
+
+/** What is wrong with a policy that was too costly; what is said of it names the time that it had. */
+export const tooCostly = ({ message }: CompilerError): FieldError => ({
+  code: 'TOO_COSTLY',
+  path: 'spec.policy',
+  problem: message,
+})

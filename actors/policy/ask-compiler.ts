@@ -1,0 +1,18 @@
+import { CompilerError, type Compilers, tooCostly } from '../compiler/ports.ts'
+import { PortError } from '../ports.ts'
+import type { PolicyPorts } from './ports.ts'
+
+/** `desiredProfile` by a compiler of another thread. What is too costly for it is wrong with the policy; all else passes. */
+export const askCompiler =
+  (compilers: Compilers): PolicyPorts['compile'] =>
+  async (policy, options) => {
+    const { metadata, spec } = policy
+    const asked = { tenant: metadata.namespace ?? '', urgent: false, subject: spec }
+    try {
+      return await compilers.run('desiredProfile', [policy, options], asked)
+    } catch (error) {
+      if (!(error instanceof CompilerError)) throw error
+      if (error.code === 'TOO_COSTLY') return { ok: false, errors: [tooCostly(error)] }
+      throw new PortError('UNAVAILABLE', error.message, { cause: error })
+    }
+  }

@@ -1,0 +1,45 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { FieldError } from '../../src/api/field-error.ts'
+import type { ArmorProfile } from '../../src/api/types.ts'
+import type { BehaviorModel } from '../../src/profile/context.ts'
+import type { Skipped } from '../../src/profile/result.ts'
+import type { ProfileDocument } from '../ports.ts'
+import type { Modeling } from './modeling.ts'
+
+/** Upstream's: holds an ArmorProfile until the nodes have unloaded it. */
+export const PROFILE_FINALIZER = 'varmor.org/ap-protection'
+
+export interface DesiredOptions {
+  installNamespace: string
+  modeling: Modeling
+  /** What modelling found for the policies that use it. */
+  model?: BehaviorModel
+}
+
+export type Desired =
+  | { ok: true; document: ProfileDocument; skipped: readonly Skipped[] }
+  | { ok: false; errors: readonly FieldError[] }
+
+/** Whether applying the document would change nothing about the profile. Labels that others put there do not count. */
+export function isInForce({ metadata, spec }: ProfileDocument, profile: ArmorProfile): boolean {
+  const { labels = {}, finalizers = [], ownerReferences } = profile.metadata
+  const owners = Array.isArray(ownerReferences) ? (ownerReferences as unknown[]) : []
+  return (
+    Object.entries(metadata.labels ?? {}).every(([name, value]) => labels[name] === value) &&
+    metadata.finalizers.every((finalizer) => finalizers.includes(finalizer)) &&
+    metadata.ownerReferences.every((owner) => owners.some((one) => isSubset(owner, one))) &&
+    isDeepStrictEqual(spec, profile.spec)
+  )
+}
+
+const isSubset = (part: object, whole: unknown): boolean =>
+  typeof whole === 'object' &&
+  whole !== null &&
+  Object.entries(part).every(([name, value]) => isDeepStrictEqual((whole as Record<string, unknown>)[name], value))
+
+/** The uid of the policy that controls the ArmorProfile; undefined if none does. */
+export function ownerOf(profile: ArmorProfile): { kind: string; name: string; uid: string } | undefined {
+  const owners = profile.metadata.ownerReferences
+  if (!Array.isArray(owners)) return undefined
+  return owners.find((owner) => owner?.controller === true)
+}

@@ -1,0 +1,18 @@
+import { CompilerError, type Compilers, tooCostly } from '../../../actors/compiler/ports.ts'
+import type { ValidateOptions } from './validate.ts'
+
+/** `judgePolicy` by a compiler of another thread. What is too costly for it is wrong with the policy. */
+export const judgeBy =
+  (compilers: Compilers, installNamespace: string): ValidateOptions['judge'] =>
+  async (object, before) => {
+    const { metadata, spec } = object as typeof object & { spec?: unknown }
+    // The API server sees to it that a namespace is a text.
+    const asked = { tenant: metadata?.namespace ?? '', urgent: true, subject: spec ?? null }
+    try {
+      return await compilers.run('judgePolicy', [object, before, installNamespace], asked)
+    } catch (error) {
+      if (error instanceof CompilerError && error.code === 'TOO_COSTLY')
+        return { errors: [tooCostly(error)], skipped: [] }
+      throw error
+    }
+  }

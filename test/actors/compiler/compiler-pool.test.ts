@@ -1,0 +1,240 @@
+import { expect } from 'chai'
+import { CompilerPool, type Outcome, type PoolOptions } from '../../../actors/compiler/compiler-pool.ts'
+import { COSTLY_FOR } from '../../../actors/compiler/costly.ts'
+import type { CompilerThread } from '../../../actors/compiler/placed-compiler.ts'
+import { CompilerError, type JobOptions } from '../../../actors/compiler/ports.ts'
+import { AskError, Simulation } from '../../../actors/runtime/index.ts'
+import { noLogger } from '../../../src/base/logger.ts'
+
+const FOREVER = Number.POSITIVE_INFINITY
+const STARTING = 100
+
+/** What its job costs in milliseconds; or that it throws, or that the thread dies of it. */
+interface Input {
+  cost: number
+  end?: 'throws' | 'dies'
+  id?: number
+}
+
+/** A thread that has nothing to do but to wait. */
+class FakeThread implements CompilerThread {
+  kills = 0
+  /** The part of the time in which it works. */
+  share = 1
+  readonly #simulation: Simulation
+  #die: (error: unknown) => void = () => undefined
+
+  constructor(simulation: Simulation) {
+    this.#simulation = simulation
+  }
+
+  ready(): Promise<void> {
+    return new Promise((resolve) => this.#simulation.clock.after(STARTING, resolve))
+  }
+
+  run(_: string, [input]: readonly [Input]): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#die = reject
+      const done = (): void => {
+        if (input.end === 'throws') reject(new TypeError('a bug'))
+        else if (input.end === 'dies') reject(new AskError('THREAD_DIED', 'compiler-1/1'))
+        else resolve(input.cost)
+      }
+      if (input.cost < FOREVER) this.#simulation.clock.after(input.cost / this.share, done)
+    })
+  }
+
+  worked(): number {
+    return this.#simulation.clock.now() * this.share
+  }
+
+  async kill(): Promise<void> {
+    this.kills++
+    this.#die(new AskError('THREAD_DIED', 'compiler-1/1'))
+  }
+}
+
+describe('a pool of compilers', () => {
+  let simulation: Simulation
+  let threads: FakeThread[]
+  let pool: CompilerPool
+  let outcomes: Outcome[]
+  /** How each job ended, in the order in which they did: its id with `done`, a code, or the name of an error. */
+  let ends: string[]
+
+  function open(options: Partial<PoolOptions> = {}): void {
+    simulation = new Simulation()
+    threads = []
+    outcomes = []
+    ends = []
+    pool = new CompilerPool({
+      threads: 2,
+      thread: () => {
+        const thread = new FakeThread(simulation)
+        threads.push(thread)
+        return thread
+      },
+      deadline: 2_000,
+      longestWait: 5_000,
+      clock: simulation.clock,
+      logger: noLogger,
+      observe: (outcome) => outcomes.push(outcome),
+      ...options,
+    })
+  }
+
+  let ids = 0
+  function ask(name: string, input: Input, options: Partial<JobOptions> = {}): void {
+    const run = pool.run as unknown as (job: string, input: Input[], options: JobOptions) => Promise<number>
+    const asked = { tenant: name, urgent: true, subject: { ...input, id: ids++ }, ...options }
+    void run.call(pool, 'compilePolicy', [input], asked).then(
+      () => ends.push(`${name} done`),
+      (error) => ends.push(`${name} ${error instanceof CompilerError ? error.code : error.name}`),
+    )
+  }
+
+  beforeEach(() => open())
+
+  it('does each job, and starts a second thread for the first that would wait', async () => {
+    ask('a', { cost: 10 })
+    await simulation.runFor(STARTING)
+    expect(threads.length).to.equal(1)
+    ask('b', { cost: 1_000 })
+    ask('c', { cost: 10 })
+    await simulation.runFor(5_000)
+    expect(ends).to.deep.equal(['a done', 'c done', 'b done'])
+    expect(threads.length).to.equal(2)
+    expect(outcomes).to.deep.equal(['done', 'done', 'done'])
+  })
+
+  it('ends the thread of a job that misses its deadline, and no other job with it', async () => {
+    open({ threads: 1 })
+    ask('hostile', { cost: FOREVER })
+    for (const name of ['a', 'b', 'c']) ask(name, { cost: 5 })
+    await simulation.runFor(STARTING + 1_999)
+    expect(ends).to.deep.equal([])
+    await simulation.runFor(500)
+    expect(ends).to.deep.equal(['hostile TOO_COSTLY', 'a done', 'b done', 'c done'])
+    expect(threads[0]!.kills).to.equal(1)
+  })
+
+  it('counts the time of a job from its beginning, not from when it was asked for', async () => {
+    open({ threads: 1 })
+    for (const name of ['a', 'b', 'c']) ask(name, { cost: 1_500 })
+    await simulation.runFor(10_000)
+    expect(ends).to.deep.equal(['a done', 'b done', 'c done'])
+  })
+
+  it('counts the time that a thread works, not that in which the machine does other things', async () => {
+    await Promise.all([pool.start(), simulation.runFor(STARTING)])
+    threads[0]!.share = 0.3
+    ask('a', { cost: 1_500 })
+    await simulation.runFor(4_900)
+    expect(ends).to.deep.equal([])
+    await simulation.runFor(200)
+    expect(ends).to.deep.equal(['a done'])
+    ask('b', { cost: FOREVER })
+    await simulation.runFor(7_000)
+    expect(ends).to.deep.equal(['a done', 'b TOO_COSTLY'])
+    expect(threads[0]!.kills).to.equal(1)
+  })
+
+  it('does not wait for a machine that never has time', async () => {
+    await Promise.all([pool.start(), simulation.runFor(STARTING)])
+    threads[0]!.share = 0.001
+    const subject = 'the same'
+    ask('a', { cost: 100 }, { subject })
+    await simulation.runFor(7_100)
+    expect(ends).to.deep.equal(['a BUSY'])
+    threads[0]!.share = 1
+    ask('b', { cost: 100 }, { subject })
+    await simulation.runFor(1_000)
+    expect(ends).to.deep.equal(['a BUSY', 'b done'])
+  })
+
+  it('says that it is busy, and no more, where a turn does not come in time', async () => {
+    open({ threads: 1 })
+    for (const name of ['a', 'b', 'c', 'd']) ask(name, { cost: 1_900 })
+    ask('patient', { cost: 10 }, { urgent: false })
+    await simulation.runFor(12_000)
+    expect(ends).to.deep.equal(['a done', 'b done', 'd BUSY', 'c done', 'patient done'])
+    expect(pool.waiting).to.equal(0)
+  })
+
+  it('takes an answer that was there in time, though it was busy itself when it came', async () => {
+    ask('a', { cost: 2_000 })
+    await simulation.runFor(5_000)
+    expect(ends).to.deep.equal(['a done'])
+    expect(threads[0]!.kills).to.equal(0)
+  })
+
+  it('refuses what was too costly without another try, until minutes have passed', async () => {
+    const subject = { rules: ['so many'] }
+    ask('a', { cost: FOREVER }, { subject })
+    await simulation.runFor(20_000)
+    const since = simulation.clock.now()
+    ask('b', { cost: FOREVER }, { subject: { rules: ['so many'] } })
+    await simulation.settle()
+    expect(ends).to.deep.equal(['a TOO_COSTLY', 'b TOO_COSTLY'])
+    expect(simulation.clock.now()).to.equal(since)
+    expect(outcomes).to.deep.equal(['too-costly', 'known-too-costly'])
+    await simulation.runFor(COSTLY_FOR)
+    ask('b', { cost: 1 }, { subject })
+    await simulation.runFor(1_000)
+    expect(ends.at(-1)).to.equal('b done')
+  })
+
+  it('takes a thread that dies over a job for one whose memory was not enough', async () => {
+    ask('a', { cost: 100, end: 'dies' })
+    ask('b', { cost: 1_000 })
+    await simulation.runFor(10_000)
+    expect(ends).to.deep.equal(['a TOO_COSTLY', 'b done'])
+  })
+
+  it('passes on what a job throws, and goes on', async () => {
+    open({ threads: 1 })
+    ask('a', { cost: 10, end: 'throws' })
+    ask('b', { cost: 10 })
+    await simulation.runFor(1_000)
+    expect(ends).to.deep.equal(['a TypeError', 'b done'])
+  })
+
+  it('keeps a thread for others, and lets a tenant rest, whose jobs are too costly ten times a second', async () => {
+    const waits: number[] = []
+    for (let i = 0; i < 600; i++) {
+      ask('hostile', { cost: FOREVER })
+      const asked = simulation.clock.now()
+      void pool
+        .run('compilePolicy', [{ cost: 5 } as never], { tenant: 'good', urgent: true, subject: i })
+        .then(() => waits.push(simulation.clock.now() - asked))
+      await simulation.runFor(100)
+    }
+    expect(waits.length).to.equal(600)
+    // But for the start of the second thread, nobody waits.
+    expect(waits.filter((wait) => wait > 10).length).to.be.at.most(3)
+    // Two seconds of a thread in ten.
+    expect(threads.reduce((sum, { kills }) => sum + kills, 0)).to.be.within(5, 7)
+    expect(ends.filter((end) => end === 'hostile BUSY').length).to.be.above(400)
+  })
+
+  it('bounds what waits, and most of all for one tenant', async () => {
+    open({ threads: 1 })
+    for (let i = 0; i < 200; i++) ask('a', { cost: 1 })
+    await simulation.settle()
+    expect(ends.filter((end) => end === 'a BUSY').length).to.equal(200 - 128)
+    for (let i = 0; i < 200; i++) ask('b', { cost: 1 }, { urgent: false })
+    await simulation.runFor(60_000)
+    expect(ends.filter((end) => end === 'b done').length).to.equal(200)
+    expect(ends.filter((end) => end === 'a done').length).to.equal(128)
+  })
+
+  it('answers all that waits when it is stopped, and takes nothing more', async () => {
+    for (const name of ['a', 'b', 'c']) ask(name, { cost: FOREVER })
+    await simulation.runFor(1_000)
+    pool.stop()
+    ask('d', { cost: 1 })
+    await simulation.settle()
+    expect(ends.sort()).to.deep.equal(['a STOPPED', 'b STOPPED', 'c STOPPED', 'd STOPPED'])
+    expect(simulation.clock.timers).to.equal(0)
+  })
+})

@@ -1,0 +1,71 @@
+import { expect } from 'chai'
+import { type PlacedCompilers, placeCompilers } from '../../../actors/compiler/place-compilers.ts'
+import { CompilerError } from '../../../actors/compiler/ports.ts'
+import type { AnyPolicy } from '../../../src/api/types.ts'
+import { noLogger } from '../../../src/base/logger.ts'
+import { compilePolicy } from '../../../src/profile/compile.ts'
+import { policy } from '../../manager/made-up.ts'
+import { asRun } from '../../run/as-run.ts'
+
+const named = (name: string, namespace = 'demo'): AnyPolicy => policy({ name, namespace })
+
+/** Times that a slow machine keeps, where none is to be missed. */
+const patient = { deadline: 240_000, longestWait: 240_000 }
+const hostile = asRun('./hostile-thread.ts', import.meta.url)
+
+describe('compilers on threads', () => {
+  let compilers: PlacedCompilers
+
+  afterEach(() => compilers.stop())
+
+  const compile = (object: AnyPolicy) =>
+    compilers.run('compilePolicy', [object, {}], {
+      tenant: object.metadata.namespace ?? '',
+      urgent: true,
+      subject: object.metadata.name,
+    })
+  const codeOf = (run: Promise<unknown>): Promise<unknown> =>
+    run.then(
+      () => 'answered',
+      (error) => (error instanceof CompilerError ? error.code : error.name),
+    )
+
+  it('give what the compilers give', async () => {
+    compilers = placeCompilers({ logger: noLogger, ...patient })
+    expect(await compile(named('web'))).to.deep.equal(compilePolicy(named('web'), {}))
+    const bad = { ...named('web'), spec: {} } as AnyPolicy
+    expect(await compile(bad)).to.deep.equal(compilePolicy(bad, {}))
+  })
+
+  it('end a thread that spins, and answer others, from the same thread and from a new one', async () => {
+    compilers = placeCompilers({ logger: noLogger, ...patient, deadline: 8_000, threads: 1, module: hostile })
+    expect(await codeOf(compile(named('first')))).to.equal('answered')
+    const answers = await Promise.all([
+      codeOf(compile(named('spins', 'hostile'))),
+      ...['a', 'b', 'c'].map((name) => codeOf(compile(named(name, name)))),
+    ])
+    expect(answers).to.deep.equal(['TOO_COSTLY', 'answered', 'answered', 'answered'])
+    expect(await codeOf(compile(named('spins', 'other')))).to.equal('TOO_COSTLY')
+  })
+
+  it('take no more memory for a policy than it gets', async () => {
+    compilers = placeCompilers({ logger: noLogger, ...patient, threads: 1, module: hostile })
+    expect(await codeOf(compile(named('fills')))).to.equal('TOO_COSTLY')
+    expect(await codeOf(compile(named('web', 'other')))).to.equal('answered')
+  })
+
+  it('pass on what a compiler throws, and go on at once', async () => {
+    compilers = placeCompilers({ logger: noLogger, ...patient, threads: 1, module: hostile })
+    for (let i = 0; i < 20; i++) expect(await codeOf(compile(named('throws')))).to.equal('RangeError')
+    expect(await codeOf(compile(named('web')))).to.equal('answered')
+  })
+
+  it('stop while one spins', async () => {
+    compilers = placeCompilers({ logger: noLogger, ...patient, module: hostile })
+    await compile(named('web'))
+    const spinning = codeOf(compile(named('spins')))
+    await compile(named('web', 'other'))
+    await compilers.stop()
+    expect(await spinning).to.equal('STOPPED')
+  })
+})

@@ -1,0 +1,91 @@
+import { expect } from 'chai'
+import { nextTurn, type Running, SLOW, type Tenant, type Waiting } from '../../../actors/compiler/turns.ts'
+
+const NOW = 1_000_000
+const urgent = (tenant: string) => ({ tenant, urgent: true })
+const later = (tenant: string) => ({ tenant, urgent: false })
+const busy = (tenant: string, since = NOW) => ({ tenant, since })
+const known = (facts: Partial<Tenant>): Tenant => ({ turn: 0, slowUntil: 0, restUntil: 0, ...facts })
+const slow = known({ slowUntil: NOW + 1 })
+
+interface Row {
+  title: string
+  waiting: Waiting[]
+  running?: Running[]
+  tenants?: Record<string, Tenant>
+  threads?: number
+  next: Waiting | undefined
+}
+
+const rows: Row[] = [
+  { title: 'nobody, where nobody waits', waiting: [], next: undefined },
+  { title: 'who came first', waiting: [later('a'), later('b')], next: later('a') },
+  { title: 'what is urgent, before what came first', waiting: [later('a'), urgent('b')], next: urgent('b') },
+  {
+    title: 'whose last turn is the longest ago',
+    waiting: [later('a'), later('b')],
+    tenants: { a: known({ turn: 8 }), b: known({ turn: 7 }) },
+    next: later('b'),
+  },
+  {
+    title: 'who had no turn yet, before all who had',
+    waiting: [later('a'), later('b')],
+    tenants: { a: known({ turn: 1 }) },
+    next: later('b'),
+  },
+  {
+    title: 'nobody whose job is in hand already, however urgent',
+    waiting: [urgent('a'), later('b')],
+    running: [busy('a')],
+    next: later('b'),
+  },
+  {
+    title: 'nobody who rests',
+    waiting: [urgent('a'), later('b')],
+    tenants: { a: known({ restUntil: NOW + 1 }) },
+    next: later('b'),
+  },
+  {
+    title: 'who has rested',
+    waiting: [urgent('a')],
+    tenants: { a: known({ restUntil: NOW }) },
+    next: urgent('a'),
+  },
+  { title: 'a slow one, while the others leave room', waiting: [later('a')], tenants: { a: slow }, next: later('a') },
+  {
+    title: 'no slow one for the last thread, while another slow one has one',
+    waiting: [urgent('a'), later('c')],
+    running: [busy('b')],
+    tenants: { a: slow, b: slow },
+    next: later('c'),
+  },
+  {
+    title: 'no slow one for the last thread, while a job is long in hand',
+    waiting: [urgent('a'), later('c')],
+    running: [busy('b', NOW - SLOW - 1)],
+    tenants: { a: slow },
+    next: later('c'),
+  },
+  {
+    title: 'a slow one, where there is only one thread',
+    waiting: [later('a')],
+    tenants: { a: slow },
+    threads: 1,
+    next: later('a'),
+  },
+  {
+    title: 'one that was slow long ago, as any other',
+    waiting: [later('a')],
+    running: [busy('b')],
+    tenants: { a: known({ slowUntil: NOW }), b: slow },
+    next: later('a'),
+  },
+]
+
+describe('the next turn', () => {
+  for (const { title, waiting, running = [], tenants = {}, threads = 2, next } of rows)
+    it(`is for ${title}`, () => {
+      const given = nextTurn(waiting, running, new Map(Object.entries(tenants)), threads, NOW)
+      expect(given).to.deep.equal(next)
+    })
+})

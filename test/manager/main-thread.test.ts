@@ -1,0 +1,38 @@
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { build } from 'esbuild'
+
+const root = process.cwd()
+const compilers = /^src\/profile\/(compile\.ts|apparmor\/|bpf\/|seccomp\/|without-faults)/
+
+/** The modules that come with one, types aside: what it imports, and what that does. */
+async function modulesOf(entry: string): Promise<string[]> {
+  const { metafile } = await build({
+    entryPoints: [join(root, entry)],
+    absWorkingDir: root,
+    bundle: true,
+    write: false,
+    metafile: true,
+    platform: 'node',
+    format: 'esm',
+    packages: 'external',
+    external: ['*.node'],
+    logLevel: 'error',
+  })
+  return Object.keys(metafile.inputs)
+}
+
+describe('the main thread', () => {
+  for (const entry of ['src/manager/manager.ts', 'src/cli/manager-command.ts'])
+    it(`of ${entry} has no compiler`, async () => {
+      const modules = await modulesOf(entry)
+      expect(modules).to.include('actors/policy.ts')
+      expect(modules.filter((module) => compilers.test(module))).to.deep.equal([])
+    })
+
+  it('would be seen to have one', async () => {
+    expect((await modulesOf('actors/compiler/thread.ts')).filter((module) => compilers.test(module))).to.include(
+      'src/profile/compile.ts',
+    )
+  })
+})
