@@ -29,6 +29,14 @@ export class Accounting {
   /** Of the written lines, those that say why their container is not known. */
   readonly unresolved: Partial<Record<UnresolvedReason, number>> = {}
   #events = new Map<string, EventCount>()
+  #isPolicy: (profileName: string) => boolean
+  /** Entries, from which on those of policies that are gone are looked for. */
+  #sweepAt = 1024
+
+  /** @param isPolicy whether a policy has this profile now. A record may name any: other names are counted together, as ''. */
+  constructor(isPolicy: (profileName: string) => boolean) {
+    this.#isPolicy = isPolicy
+  }
 
   get dropped(): number {
     return Object.values(this.totals.dropped).reduce((sum, count) => sum + count, 0)
@@ -39,7 +47,7 @@ export class Accounting {
     return read === written + filtered + this.dropped + deferred + queued
   }
 
-  /** Events by enforcer, action and profile, as they were encoded. */
+  /** Events by enforcer, action and profile of a policy, as they were encoded. */
   get events(): EventCount[] {
     return [...this.#events.values()]
   }
@@ -67,10 +75,22 @@ export class Accounting {
     if (dropped > 0) totals.dropped[reason ?? 'unknown'] = (totals.dropped[reason ?? 'unknown'] ?? 0) + dropped
   }
 
-  #count(count: EventCount): void {
-    const key = `${count.enforcer} ${count.action} ${count.profileName}`
+  #count({ enforcer, action, profileName: named, events }: EventCount): void {
+    const profileName = this.#isPolicy(named) ? named : ''
+    const key = `${enforcer} ${action} ${profileName}`
     const known = this.#events.get(key)
-    if (known === undefined) this.#events.set(key, { ...count })
-    else known.events += count.events
+    if (known !== undefined) {
+      known.events += events
+      return
+    }
+    this.#events.set(key, { enforcer, action, profileName, events })
+    if (this.#events.size >= this.#sweepAt) this.#sweep()
+  }
+
+  #sweep(): void {
+    const gone = [...this.#events].filter(([, { profileName }]) => profileName !== '' && !this.#isPolicy(profileName))
+    this.#sweepAt = Math.max(1024, (this.#events.size - gone.length) * 2)
+    for (const [key] of gone) this.#events.delete(key)
+    for (const [, count] of gone) this.#count({ ...count, profileName: '' })
   }
 }

@@ -61,7 +61,7 @@ interface Input extends PipelineSource {
  * its order; events that had to wait come later than their neighbours.
  */
 export class Pipeline {
-  readonly accounting = new Accounting()
+  readonly accounting: Accounting
   readonly deferral: Deferral<Job>
   #options: PipelineOptions
   #inputs: Input[]
@@ -77,6 +77,7 @@ export class Pipeline {
   constructor(options: PipelineOptions) {
     this.#options = options
     const { clock, feed, pool, sources, deferral } = options
+    this.accounting = new Accounting((profileName) => feed.policies.has(profileName))
     this.#inputs = sources.map((source) => ({ ...source, queue: new OrderedQueue() }))
     this.#slots = new Slots(pool.capacity)
     const known = (): number => feed.version + pool.seenProcesses.version
