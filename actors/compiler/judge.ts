@@ -18,7 +18,7 @@ export interface Judgement {
  */
 export function judgePolicy(object: unknown, before: unknown, installNamespace: string): Judgement {
   const names = { installNamespace }
-  const errors = before === undefined ? validatePolicy(object, names) : validatePolicyUpdate(before, object, names)
+  const errors = before === undefined ? validatePolicy(object) : validatePolicyUpdate(before, object)
   const compiled = compilePolicy(object, names)
   if (!compiled.ok) {
     const known = new Set(errors.map(place))

@@ -1,4 +1,4 @@
-import type { AgentReport } from '../../src/api/agent-report.ts'
+import type { AgentReport, ProfileReport } from '../../src/api/agent-report.ts'
 import { type NodeProfileMessage, nodeProfileKey } from '../node-profile.ts'
 import type { Acknowledgements } from '../policy/acknowledgements.ts'
 import { keyOfProfile } from '../policy/policy-id.ts'
@@ -7,29 +7,52 @@ import type { Family } from '../runtime/index.ts'
 export interface Reporting {
   acknowledgements: Acknowledgements
   nodeProfiles: Family<NodeProfileMessage>
+  /** Whether there is such a Node object. */
+  nodeExists(node: string): boolean
+  /** Whether there is such an ArmorProfile, by `<namespace>/<name>` and uid, and a policy that it belongs to. */
+  profileExists(profile: string, uid: string): boolean
   /** Milliseconds since the epoch. */
   now(): number
 }
 
-/** Sends each actor of the node what a checked report says of its profile; a complete one says it of those that it leaves out, too. */
-export function distribute(report: AgentReport, { acknowledgements, nodeProfiles, now }: Reporting): void {
+/** What became of a report. */
+export interface Distributed {
+  /** What it says of ArmorProfiles that exist. The rest is dropped. */
+  taken: ProfileReport[]
+  /** Whether the manager does not know all that the node has: the answer asks for a complete report. */
+  needsComplete: boolean
+}
+
+/**
+ * Sends each actor of the node what a checked report says of its profile; a complete one says it of those that it leaves out, too.
+ * A node may say anything: nothing is kept for a node or an ArmorProfile that does not exist. What an agent has seen before us it
+ * says again, because it is asked to.
+ */
+export function distribute(report: AgentReport, reporting: Reporting): Distributed {
+  const { acknowledgements, nodeProfiles, nodeExists, profileExists, now } = reporting
   const { node, complete, profiles } = report
+  if (!nodeExists(node)) return { taken: [], needsComplete: true }
   const listed = new Set<string>()
-  for (const { namespace, name, uid, generation, state, message = '' } of profiles) {
+  const taken: ProfileReport[] = []
+  let isAhead = false
+  for (const one of profiles) {
+    const { namespace, name, uid, generation, state, message = '' } = one
     const profile = keyOfProfile({ namespace, name })
+    if (!profileExists(profile, uid)) {
+      isAhead ||= state !== 'unloaded'
+      continue
+    }
     listed.add(profile)
+    taken.push(one)
     nodeProfiles.of(nodeProfileKey(node, profile)).tell({ type: 'reported', uid, generation, state, message })
   }
   if (complete)
     for (const profile of acknowledgements.othersOn(node, listed))
       nodeProfiles.of(nodeProfileKey(node, profile)).tell({ type: 'absent' })
   const { nodes } = acknowledgements
-  nodes.reported(nodes.indexOf(node, now()), now(), complete)
-}
-
-/** Whether the manager does not know yet all that the node has: the answer asks for a complete report. */
-export function needsComplete(node: string, { acknowledgements: { nodes }, now }: Reporting): boolean {
-  return !nodes.isKnown(nodes.indexOf(node, now()))
+  const index = nodes.indexOf(node, now())
+  nodes.reported(index, now(), complete)
+  return { taken, needsComplete: isAhead || !nodes.isKnown(index) }
 }
 
 /** The Node object is gone: nothing of it is remembered. */

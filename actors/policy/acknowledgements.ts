@@ -25,6 +25,16 @@ export class Acknowledgements implements NodeListener {
     return this.#aggregate(profile)
   }
 
+  /** Profiles of which something is kept. */
+  get size(): number {
+    return this.#aggregates.size
+  }
+
+  /** Whether a policy has an ArmorProfile of this uid there, which no watch need have shown yet. */
+  isWanted(profile: string, uid: string): boolean {
+    return this.#aggregates.get(profile)?.wants(uid) === true
+  }
+
   /** @returns whether it changed anything */
   report(profile: string, node: string, acknowledgement: Acknowledgement, now: number): boolean {
     const index = this.nodes.indexOf(node, now)
@@ -53,6 +63,11 @@ export class Acknowledgements implements NodeListener {
     this.#aggregates.delete(profile)
     this.#readers.delete(profile)
     this.#notified.delete(profile)
+  }
+
+  /** The ArmorProfile is gone. What a policy's actor still reads is the actor's to forget. */
+  forgetUnread(profile: string, dropped: (node: string) => void): void {
+    if (!this.#readers.has(profile)) this.forget(profile, dropped)
   }
 
   nodeChanged(index: number, before: NodeFacts): void {

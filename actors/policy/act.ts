@@ -20,6 +20,8 @@ export async function carryOut(ports: PolicyPorts, seen: Observation, effect: Ef
   const { now } = seen
   switch (effect.type) {
     case 'compile':
+      // Before anything is waited for, so that no other policy comes to the name meanwhile.
+      ports.names.claim(seen.id)
       return { memory: { compiled: { of: effect.of, desired: await ports.compile(effect.policy, effect.options) } } }
     case 'set-policy-finalizers':
       return { memory: { policy: await api.setPolicyFinalizers(effect.policy, effect.finalizers) } }

@@ -76,6 +76,11 @@ export class Aggregate {
     this.#recount()
   }
 
+  /** Whether this is the uid that counts. */
+  wants(uid: string): boolean {
+    return this.#wantedUid !== 0 && this.#uidNames[this.#wantedUid] === uid
+  }
+
   /** @returns whether it changed anything */
   report(index: number, { uid, generation, state, message }: Acknowledgement): boolean {
     this.#reach(index)

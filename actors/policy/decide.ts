@@ -93,9 +93,9 @@ function removed(
   return [...parts, publish(seen, policy, viewOf(seen, policy, { removing: `${why}${waiting}` }))]
 }
 
-function compile({ settings, model }: Observation, { policy, modeling, of }: Standing): Effect {
+function compile({ settings, model, profileName }: Observation, { policy, modeling, of }: Standing): Effect {
   const { installNamespace } = settings
-  const options = { installNamespace, modeling, ...(model !== undefined && { model: model.model }) }
+  const options = { installNamespace, profileName, modeling, ...(model !== undefined && { model: model.model }) }
   return { type: 'compile', of, policy, options }
 }
 

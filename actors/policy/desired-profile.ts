@@ -9,10 +9,11 @@ import { idOf, profileIdOf } from './policy-id.ts'
 
 /** The ArmorProfile that a policy is to have, or everything that is wrong with the policy. Equal input gives equal output. For compilers' threads. */
 export function desiredProfile(policy: AnyPolicy, options: DesiredOptions): Desired {
-  const { installNamespace, modeling, model } = options
+  const { installNamespace, profileName, modeling, model } = options
   const modelingComplete = modeling.state === 'complete'
   const compiled = compilePolicy(plain(policy), {
     installNamespace,
+    ...(profileName !== undefined && { profileName }),
     modelingComplete,
     ...(model !== undefined && { model }),
   })
@@ -24,7 +25,7 @@ export function desiredProfile(policy: AnyPolicy, options: DesiredOptions): Desi
 
 /** What is applied for a policy that compiles. */
 export const documentOf = (policy: AnyPolicy, compiled: CompiledPolicy, options: DesiredOptions): ProfileDocument => ({
-  metadata: metadata(policy, options.installNamespace),
+  metadata: metadata(policy, options.installNamespace, compiled.profileName),
   spec: spec(policy, compiled, options),
 })
 
@@ -33,10 +34,11 @@ function plain({ apiVersion, kind, metadata: { name, namespace }, spec }: AnyPol
   return { apiVersion, kind, metadata: { name, ...(namespace !== undefined && { namespace }) }, spec }
 }
 
-function metadata(policy: AnyPolicy, installNamespace: string): ProfileDocument['metadata'] {
+function metadata(policy: AnyPolicy, installNamespace: string, profileName: string): ProfileDocument['metadata'] {
   const { name, uid = '', labels } = policy.metadata
   return {
-    ...profileIdOf(idOf(policy), installNamespace),
+    namespace: profileIdOf(idOf(policy), installNamespace).namespace,
+    name: profileName,
     ...(labels !== undefined && { labels: { ...labels } }),
     finalizers: [PROFILE_FINALIZER],
     ownerReferences: [{ apiVersion: policy.apiVersion, kind: policy.kind, name, uid, controller: true }],

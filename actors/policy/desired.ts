@@ -11,6 +11,8 @@ export const PROFILE_FINALIZER = 'varmor.org/ap-protection'
 
 export interface DesiredOptions {
   installNamespace: string
+  /** What the profile is called (see `ProfileNames`); left out: the policy's first name. */
+  profileName?: string
   modeling: Modeling
   /** What modelling found for the policies that use it. */
   model?: BehaviorModel

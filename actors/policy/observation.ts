@@ -24,6 +24,9 @@ export interface Observation {
   now: number
   settings: PolicySettings
   id: PolicyId
+  /** What the policy's profile is to be called: in its status, and in pods. */
+  profileName: string
+  /** The ArmorProfile that there is, perhaps of another name, which it has to give up; else the one that there is to be. */
   profileId: ProfileId
   /** The newest of what the store has and what our last write was answered with. */
   policy: AnyPolicy | undefined

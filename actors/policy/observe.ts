@@ -1,10 +1,9 @@
 import type { ArmorProfile } from '../../src/api/types.ts'
-import type { AnyPolicy } from '../ports.ts'
 import type { Aggregate } from './aggregate.ts'
 import type { Memory } from './memory.ts'
 import { newest } from './newer.ts'
 import type { NodesObserved, Observation } from './observation.ts'
-import { keyOfProfile, parsePolicyKey, profileIdOf } from './policy-id.ts'
+import { keyOfProfile, parsePolicyKey } from './policy-id.ts'
 import type { PolicyPorts, PolicySettings } from './ports.ts'
 import { MOST_NODES } from './profile-status.ts'
 import { isToGo } from './situation.ts'
@@ -13,9 +12,9 @@ const NAMED = 5
 
 /** Gathers what is known now from the stores, from what nodes reported, and from what the actor remembers. */
 export function observe(ports: PolicyPorts, key: string, memory: Memory, now: number): Observation {
-  const { settings, stores, acknowledgements } = ports
+  const { settings, stores, names, acknowledgements } = ports
   const id = parsePolicyKey(key)
-  const profileId = profileIdOf(id, settings.installNamespace)
+  const { name: profileName, profileId } = names.of(id)
   const stored = stores.policy(id)
   const policy = newest(stored, memory.policy)
   const storedProfile = stores.profile(profileId.namespace, profileId.name)
@@ -26,11 +25,12 @@ export function observe(ports: PolicyPorts, key: string, memory: Memory, now: nu
     now,
     settings,
     id,
+    profileName,
     profileId,
     policy,
     profile,
     profileUnseenUntil: unseenUntil,
-    nodes: nodesNow(ports, aggregate, policy, profile, memory, now),
+    nodes: nodesNow(ports, aggregate, { policy, profile, profileName }, memory, now),
     model: ports.model(profileId),
     // What the store has by now need not be kept twice.
     memory: {
@@ -57,8 +57,7 @@ function profileNow(
 function nodesNow(
   { acknowledgements, settings }: PolicyPorts,
   aggregate: Aggregate,
-  policy: AnyPolicy | undefined,
-  profile: ArmorProfile | undefined,
+  seen: Pick<Observation, 'policy' | 'profile' | 'profileName'>,
   memory: Memory,
   now: number,
 ): NodesObserved {
@@ -68,13 +67,13 @@ function nodesNow(
   const isSettled = summary.loaded + summary.failed === summary.desired
   // Before that, no node had the time to be silent.
   const mayBeSilent = !isSettled && now - startedAt >= settings.silentAfter
-  const restarts = policy?.spec.updateExistingWorkloads === true
+  const restarts = seen.policy?.spec.updateExistingWorkloads === true
   return {
     summary,
     failures: aggregate.failures(MOST_NODES),
     silent: mayBeSilent ? aggregate.silent(now - settings.silentAfter, MOST_NODES) : { nodes: [], count: 0 },
     blockers: restarts ? aggregate.blockers(NAMED) : [],
-    holders: isToGo(policy, profile) ? aggregate.holders(removalSince, now - settings.goneAfter, NAMED) : undefined,
+    holders: isToGo(seen) ? aggregate.holders(removalSince, now - settings.goneAfter, NAMED) : undefined,
     startedAt,
     unknown,
     knownAt,

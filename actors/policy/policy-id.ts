@@ -22,12 +22,14 @@ export interface ProfileId {
   name: string
 }
 
-/** Where the ArmorProfile of a policy is. */
-export function profileIdOf({ kind, namespace, name }: PolicyId, installNamespace: string): ProfileId {
-  const identity = { kind, metadata: kind === 'VarmorPolicy' ? { name, namespace } : { name } } as PolicyIdentity
+export const identityOf = ({ kind, namespace, name }: PolicyId): PolicyIdentity =>
+  ({ kind, metadata: kind === 'VarmorPolicy' ? { name, namespace } : { name } }) as PolicyIdentity
+
+/** Where the ArmorProfile of a policy is, if no other policy has its name: see `ProfileNames`. */
+export function profileIdOf(id: PolicyId, installNamespace: string): ProfileId {
   return {
-    namespace: kind === 'VarmorPolicy' ? namespace : installNamespace,
-    name: profileName(identity, installNamespace),
+    namespace: id.kind === 'VarmorPolicy' ? id.namespace : installNamespace,
+    name: profileName(identityOf(id), installNamespace),
   }
 }
 

@@ -7,6 +7,7 @@ import type { RolloutMessage } from '../rollout.ts'
 import type { Acknowledgements } from './acknowledgements.ts'
 import type { Desired, DesiredOptions } from './desired.ts'
 import type { ProfileId } from './policy-id.ts'
+import type { ProfileNames } from './profile-names.ts'
 
 export interface PolicySettings {
   installNamespace: string
@@ -60,6 +61,7 @@ export interface FoundModel {
 
 export interface PolicyPorts {
   stores: Pick<ControlPlaneStores, 'policy' | 'profile'>
+  names: Pick<ProfileNames, 'of' | 'claim'>
   api: Omit<ControlPlaneApi, 'patchWorkload'>
   event: RecordEvent
   count: Count

@@ -11,7 +11,7 @@ import { profileStatus } from './profile-status.ts'
 
 /** What a status shows; `rest` is what differs from a policy that was accepted and needs nothing. */
 export const viewOf = (seen: Observation, { metadata }: AnyPolicy, rest: Partial<PolicyView>): PolicyView => ({
-  profileName: seen.profileId.name,
+  profileName: seen.profileName,
   generation: metadata.generation ?? 0,
   profileGeneration: seen.profile?.metadata.generation,
   verdict: { kind: 'accepted' },

@@ -5,6 +5,7 @@ import type { AnyPolicy, PolicyEvent } from '../ports.ts'
 import type { WantedRollout } from '../rollout/wanted.ts'
 import type { Part } from './decision.ts'
 import type { Observation } from './observation.ts'
+import { idOf, profileIdOf } from './policy-id.ts'
 import type { RestartView } from './policy-status.ts'
 
 const short = (parts: unknown): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 10)
@@ -15,11 +16,15 @@ function kernelEnforcers(text: string): KernelEnforcer[] {
 }
 
 /**
- * Names what pods must be made anew for: this policy, with these enforcers. Rules and modes reach running pods without (but for
+ * Names what pods must be made anew for: this policy, with these enforcers and this name. Rules and modes reach running pods without (but for
  * Seccomp, where a container keeps the filter that it began with).
  */
-const changeOf = (policy: AnyPolicy): string =>
-  `create-${short([policy.metadata.uid, kernelEnforcers(policy.spec.policy.enforcer)])}`
+const changeOf = (policy: AnyPolicy, { profileName, settings }: Observation): string => {
+  const { uid } = policy.metadata
+  // A name of its own is another one than that of before, which may be of another policy's profile.
+  const isFirst = profileName === profileIdOf(idOf(policy), settings.installNamespace).name
+  return `create-${short([uid, kernelEnforcers(policy.spec.policy.enforcer), ...(isFirst ? [] : [profileName])])}`
+}
 
 const wantsRestarts = (
   { settings }: Observation,
@@ -30,7 +35,7 @@ const wantsRestarts = (
 export function restartFor(seen: Observation, policy: AnyPolicy): { view: RestartView; part: Part } {
   const { memory, now, nodes } = seen
   if (!wantsRestarts(seen, policy.spec)) return { view: { state: 'none' }, part: {} }
-  const change = changeOf(policy)
+  const change = changeOf(policy, seen)
   const known = policy.status?.restart
   if (known?.change === change && known.done) return { view: { state: 'none' }, part: {} }
   const progress = memory.progress?.change === change ? memory.progress : undefined

@@ -44,7 +44,7 @@ export function situationOf(seen: Observation): Situation {
   const isOurs = owner?.kind === id.kind && owner.name === id.name
   if (policy === undefined) return profile && isOurs ? { is: 'gone, profile left', profile } : { is: 'gone' }
   if (memory.failure !== '') {
-    const status = failedStatus(policy, seen.profileId.name, memory.failure, now)
+    const status = failedStatus(policy, seen.profileName, memory.failure, now)
     if (!isDeepStrictEqual(status, policy.status)) return { is: 'actor failed', policy, status }
   }
   const isHeld = policy.metadata.finalizers?.includes(POLICY_FINALIZER) === true
@@ -53,31 +53,36 @@ export function situationOf(seen: Observation): Situation {
     return profile ? { is: 'deleted, profile left', policy, profile } : { is: 'deleted', policy }
   }
   if (!isHeld) return { is: 'not held', policy }
-  const why = whyUnusable(profile, policy)
+  const why = whyUnusable(seen, policy)
   if (profile !== undefined && why !== '') return { is: 'profile unusable', policy, profile, why }
   return standing(seen, policy)
 }
 
+type Seen = Pick<Observation, 'policy' | 'profile' | 'profileName'>
+
 const isDeleted = ({ metadata }: AnyPolicy): boolean => metadata.deletionTimestamp !== undefined
 
 /** Why the ArmorProfile that is there cannot be the policy's; empty if it can. */
-function whyUnusable(profile: ArmorProfile | undefined, { metadata }: AnyPolicy): string {
+function whyUnusable({ profile, profileName }: Seen, { metadata }: AnyPolicy): string {
   if (profile === undefined) return ''
   if (profile.metadata.deletionTimestamp !== undefined)
     return 'the ArmorProfile is being deleted, and will be made again'
-  return ownerOf(profile)?.uid === metadata.uid ? '' : 'the ArmorProfile of an earlier policy of this name goes first'
+  if (ownerOf(profile)?.uid !== metadata.uid) return 'the ArmorProfile of an earlier policy of this name goes first'
+  if (profile.metadata.name === profileName) return ''
+  return `${profile.metadata.name} is the name of another policy's profile; that of this policy will be ${profileName}`
 }
 
 /** Whether the ArmorProfile that is there is to be removed. */
-export const isToGo = (policy: AnyPolicy | undefined, profile: ArmorProfile | undefined): boolean =>
-  profile !== undefined && (policy === undefined || isDeleted(policy) || whyUnusable(profile, policy) !== '')
+export const isToGo = (seen: Seen): boolean =>
+  seen.profile !== undefined &&
+  (seen.policy === undefined || isDeleted(seen.policy) || whyUnusable(seen, seen.policy) !== '')
 
 /** What was compiled once is not compiled again before the policy, its model or its profile changes. */
 function standing(seen: Observation, policy: AnyPolicy): Situation {
   const { profile, memory, now, model } = seen
   const modeling = modelingOf(policy, profile, now)
   const { uid, generation, labels = {} } = policy.metadata
-  const of = JSON.stringify([uid, generation, Object.entries(labels), modeling.state, model?.version])
+  const of = JSON.stringify([uid, generation, Object.entries(labels), modeling.state, model?.version, seen.profileName])
   const { settled, compiled } = memory
   const here: Standing = { policy, modeling, of }
   if (settled?.of === of && settled.profile === versionOf(profile) && now < settled.until)

@@ -1,15 +1,8 @@
 import { checkRules } from './check-rules.ts'
 import { type FieldError, nearestName } from './field-error.ts'
-import { MAX_PROFILE_NAME, profileName } from './profile-name.ts'
 import { nodeOf, type SchemaNode } from './schema/node.ts'
 import { varmorClusterPolicy, varmorPolicy } from './schema/policy.ts'
-import type { VarmorClusterPolicy, VarmorPolicy } from './types.ts'
 import { fieldOf, isObject, validateSchema } from './validate-schema.ts'
-
-export interface ValidateOptions {
-  /** Where vArmor itself is installed; part of the profile names of cluster policies. `varmor` when left out. */
-  installNamespace?: string
-}
 
 export const policyKinds = ['VarmorPolicy', 'VarmorClusterPolicy'] as const
 
@@ -36,38 +29,18 @@ function schemaOf(object: unknown): { schema: SchemaNode } | { error: FieldError
  * Everything that is wrong with a VarmorPolicy or VarmorClusterPolicy; nothing when it may be stored and compiled. `object` may be
  * anything. Whether built-in rules exist and raw rules can be compiled is for the compilers to say.
  */
-export function validatePolicy(object: unknown, options: ValidateOptions = {}): FieldError[] {
-  return validate(undefined, object, options)
+export function validatePolicy(object: unknown): FieldError[] {
+  return validate(undefined, object)
 }
 
 /** Everything that is wrong with `after`, and with changing `before` to it. `before` is what is stored, and not judged again. */
-export function validatePolicyUpdate(before: unknown, after: unknown, options: ValidateOptions = {}): FieldError[] {
-  return validate(before, after, options)
+export function validatePolicyUpdate(before: unknown, after: unknown): FieldError[] {
+  return validate(before, after)
 }
 
-function validate(before: unknown, object: unknown, options: ValidateOptions): FieldError[] {
+function validate(before: unknown, object: unknown): FieldError[] {
   const found = schemaOf(object)
   if ('error' in found) return [found.error]
   const errors = validateSchema(found.schema, object)
-  const isNamed = !errors.some(({ path }) => /^(kind|metadata(\.name(space)?)?)$/.test(path))
-  const name = isNamed ? profileNameErrors(object as VarmorPolicy | VarmorClusterPolicy, options) : []
-  return [...errors, ...name, ...checkRules(found.schema, object, errors, before)]
-}
-
-function profileNameErrors(
-  policy: VarmorPolicy | VarmorClusterPolicy,
-  { installNamespace }: ValidateOptions,
-): FieldError[] {
-  const name = profileName(policy, installNamespace)
-  const excess = Buffer.byteLength(name) - MAX_PROFILE_NAME
-  if (excess <= 0) return []
-  return [
-    {
-      code: 'TOO_LONG',
-      path: 'metadata.name',
-      given: policy.metadata.name,
-      problem: `the name of its profile, ${name}, is ${excess} bytes too long; shorten the name by ${excess} bytes`,
-      allowed: `at most ${MAX_PROFILE_NAME} bytes for the name of a profile`,
-    },
-  ]
+  return [...errors, ...checkRules(found.schema, object, errors, before)]
 }

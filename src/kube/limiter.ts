@@ -4,9 +4,10 @@ import { ClassQueue } from './class-queue.ts'
 
 /**
  * Why a request is made, from the most urgent down. A lease that is not renewed in time ends everything else; policies are
- * what users wait for, so nothing may be in their way.
+ * what users wait for, so nothing may be in their way. `stranger`: what anybody who reaches us can cause, such as the review of a
+ * token that was never seen before.
  */
-export const requestClasses = ['lease', 'policy', 'read', 'status', 'restart', 'event'] as const
+export const requestClasses = ['lease', 'policy', 'read', 'status', 'restart', 'event', 'stranger'] as const
 
 export type RequestClass = (typeof requestClasses)[number]
 

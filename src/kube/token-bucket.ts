@@ -20,4 +20,9 @@ export class TokenBucket {
     this.#tokens--
     return true
   }
+
+  /** What was taken is not to count. */
+  giveBack(): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + 1)
+  }
 }

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { distribute, forgetNode, needsComplete, type Reporting } from '../../actors/node-profile/distribute.ts'
+import { distribute, forgetNode, type Reporting } from '../../actors/node-profile/distribute.ts'
 import { type NodeProfileMessage, nodeProfileFamily, nodeProfileKey } from '../../actors/node-profile.ts'
 import { Acknowledgements } from '../../actors/policy/acknowledgements.ts'
 import { ownerOf } from '../../actors/policy/desired.ts'
 import { idOf, keyOfPolicy } from '../../actors/policy/policy-id.ts'
+import type { ProfileNames } from '../../actors/policy/profile-names.ts'
 import {
   defaultPolicySettings,
   type PolicyMessage,
@@ -32,11 +33,15 @@ import { reportPace } from './paces.ts'
 
 export interface ControlPlaneOptions {
   view: ClusterView
+  /** Of the view: it knows all policies and ArmorProfiles when the control plane starts. */
+  names: ProfileNames
   api: ControlPlaneApi
   limiter: RestartLimiter
   compile: PolicyPorts['compile']
   event: RecordEvent
   count: (name: CounterName) => void
+  /** Called with what was taken of a report, and how much of it was about ArmorProfiles or of a node that do not exist. */
+  reported?: (taken: AgentReport, ignored: number) => void
   logger: Logger
   policy: Partial<PolicySettings> & Pick<PolicySettings, 'installNamespace'>
   rollout?: Partial<RolloutSettings>
@@ -97,6 +102,8 @@ export class ControlPlane {
     this.#reporting = {
       acknowledgements: this.#acknowledgements,
       nodeProfiles: this.#nodeProfiles,
+      nodeExists: (node) => options.view.nodes.store.get(node) !== undefined,
+      profileExists: (key, uid) => this.#profileExists(key, uid),
       now: () => clock.now(),
     }
   }
@@ -112,25 +119,31 @@ export class ControlPlane {
 
   /** Begins with all that the view has; from then on with each change. Call it when the view is synced. */
   start(): void {
-    const { view } = this.#options
+    const { view, names } = this.#options
+    knowAll(names, view)
     // All nodes before the first policy: changes come in portions, and a profile that is on a part of them is not on all.
     for (const node of view.nodes.store.values()) this.#nodeIs(node)
     this.#follow(view.nodes.subscribe({ name: 'control-plane', handle: (change) => this.#nodeChanged(change) }))
-    const policyChanged = ({ object }: Change<AnyPolicy>): void => this.#look(keyOfPolicy(idOf(object)))
+    const policyChanged = ({ object }: Change<AnyPolicy>): void => {
+      this.#options.names.policyChanged(idOf(object))
+      this.#look(keyOfPolicy(idOf(object)))
+    }
     this.#follow(view.policies.subscribe({ name: 'control-plane', handle: policyChanged }))
     this.#follow(view.clusterPolicies.subscribe({ name: 'control-plane', handle: policyChanged }))
-    const profileChanged = ({ object }: Change<ArmorProfile>): void => this.#profileChanged(object)
+    const profileChanged = (change: Change<ArmorProfile>): void => this.#profileChanged(change)
     this.#follow(view.profiles.subscribe({ name: 'control-plane', handle: profileChanged }))
+    this.#follow(names.subscribe((key) => this.#look(key)))
     for (const reflector of Object.values(view.workloadsOf))
       this.#follow(reflector.subscribe({ name: 'control-plane', handle: () => this.#workloadsChanged() }))
   }
 
   /** Takes what an agent says. */
   report(report: AgentReport): Omit<ReportAnswer, 'intervalSeconds'> {
-    distribute(report, this.#reporting)
+    const { taken, needsComplete } = distribute(report, this.#reporting)
+    this.#options.reported?.({ ...report, profiles: taken }, report.profiles.length - taken.length)
     // What an agent of another epoch says is taken; only if it left something out must it say more.
     const isNew = report.epoch !== this.epoch && !report.complete
-    const complete = isNew || needsComplete(report.node, this.#reporting)
+    const complete = isNew || needsComplete
     const spacingSeconds = Math.min(
       reportPace.longestSpacing,
       this.#acknowledgements.nodes.desired / reportPace.perSecond,
@@ -140,6 +153,7 @@ export class ControlPlane {
 
   async stop(within: number): Promise<void> {
     for (const end of this.#unsubscribe.splice(0)) end()
+    this.#options.names.dropClaims()
     await this.#system.stop({ within })
   }
 
@@ -162,11 +176,20 @@ export class ControlPlane {
     this.#acknowledgements.nodes.set(keyOf(object), facts, this.#clock.now())
   }
 
-  #profileChanged(profile: ArmorProfile): void {
+  #profileExists(key: string, uid: string): boolean {
+    const stored = this.#options.view.profiles.store.get(key)
+    if (stored?.metadata.uid === uid) return ownerOf(stored) !== undefined
+    return this.#acknowledgements.isWanted(key, uid)
+  }
+
+  #profileChanged({ type, key, object: profile }: Change<ArmorProfile>): void {
+    if (type === 'deleted') this.#acknowledgements.forgetUnread(key, (node) => this.#dropNodeProfile(node, key))
+    const { namespace: home = '', name } = profile.metadata
+    this.#options.names.profileChanged({ namespace: home, name })
     const owner = ownerOf(profile)
     if (owner === undefined) return
     const kind = owner.kind as AnyPolicy['kind']
-    const namespace = kind === 'VarmorPolicy' ? (profile.metadata.namespace ?? '') : ''
+    const namespace = kind === 'VarmorPolicy' ? home : ''
     this.#look(keyOfPolicy({ kind, namespace, name: owner.name }))
   }
 
@@ -178,6 +201,10 @@ export class ControlPlane {
     if (message.type === 'wanted') this.#rolling.add(key)
     else if (message.type === 'unwanted') this.#rolling.delete(key)
     this.#rollouts.of(key).tell(message)
+  }
+
+  #dropNodeProfile(node: string, profile: string): void {
+    this.#nodeProfiles.of(nodeProfileKey(node, profile)).tell({ type: 'node-gone' })
   }
 
   #nodeProfileFamily(): Family<NodeProfileMessage> {
@@ -212,19 +239,19 @@ export class ControlPlane {
   }
 
   #policyFamily(): Family<PolicyMessage> {
-    const { view, api, compile, event, count, policy } = this.#options
+    const { view, names, api, compile, event, count, policy } = this.#options
     return this.#system.family(
       'policy',
       policyFamily({
         stores: view,
+        names,
         api,
         event,
         count,
         acknowledgements: this.#acknowledgements,
         nodesChanged: (key) => this.#policies.of(key).tell({ type: 'nodes' }),
         sendToRollout: (key, message) => this.#tellRollout(key, message),
-        dropNodeProfile: (node, profile) =>
-          this.#nodeProfiles.of(nodeProfileKey(node, profile)).tell({ type: 'node-gone' }),
+        dropNodeProfile: (node, profile) => this.#dropNodeProfile(node, profile),
         compile,
         // No behaviour is modelled yet, so no policy finds a model.
         model: () => undefined,
@@ -232,4 +259,12 @@ export class ControlPlane {
       }),
     )
   }
+}
+
+/** Before the first policy is looked at: whoever has an ArmorProfile keeps its name. */
+function knowAll(names: ProfileNames, view: ClusterView): void {
+  for (const { metadata } of view.profiles.store.values())
+    names.profileChanged({ namespace: metadata.namespace ?? '', name: metadata.name })
+  for (const reflector of [view.policies, view.clusterPolicies])
+    for (const policy of reflector.store.values()) names.policyChanged(idOf(policy))
 }

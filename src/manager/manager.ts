@@ -2,7 +2,10 @@ import type { Outcome } from '../../actors/compiler/compiler-pool.ts'
 import { compilerDefaults } from '../../actors/compiler/defaults.ts'
 import { type PlacedCompilers, placeCompilers } from '../../actors/compiler/place-compilers.ts'
 import { askCompiler } from '../../actors/policy/ask-compiler.ts'
+import { parsePolicyKey } from '../../actors/policy/policy-id.ts'
+import { ProfileNames } from '../../actors/policy/profile-names.ts'
 import type { AnyPolicy } from '../../actors/ports.ts'
+import type { ArmorProfile } from '../api/types.ts'
 import { logTrouble } from '../base/bug.ts'
 import { mebibyte } from '../base/bytes.ts'
 import { systemClock } from '../base/clock.ts'
@@ -14,13 +17,14 @@ import { PriorityLimiter } from '../kube/limiter.ts'
 import type { ReflectorObserver } from '../kube/reflector-observer.ts'
 import type { Term } from '../kube/term.ts'
 import { reviewToken } from '../kube/token-review.ts'
-import { policyKey } from './admission/indexed-policy.ts'
+import { policyId, policyKey } from './admission/indexed-policy.ts'
 import { judgeBy } from './admission/judge.ts'
 import { defaultOptIn, parseOptIn } from './admission/opt-in.ts'
 import { PolicyIndex } from './admission/policy-index.ts'
 import { Reviewer } from './admission/reviewer.ts'
 import { hasAppArmorField } from './admission/server-version.ts'
 import { Certificates } from './certificates.ts'
+import type { Node } from './cluster-resources.ts'
 import { ClusterView } from './cluster-view.ts'
 import { ClusterWrites } from './cluster-writes.ts'
 import { ControlPlane } from './control-plane.ts'
@@ -54,6 +58,7 @@ export class Manager {
   readonly #client: ApiClient
   readonly #limiter: PriorityLimiter
   readonly #view: ClusterView
+  readonly #names: ProfileNames
   readonly #index: PolicyIndex
   readonly #leadership: Leadership
   readonly #servers: Servers
@@ -78,7 +83,8 @@ export class Manager {
       observer: (plural) => watchObserver(logger, plural),
       ...(watches !== undefined && { timing: watches }),
     })
-    this.#index = new PolicyIndex({ installNamespace: namespace })
+    this.#names = new ProfileNames(this.#view, namespace)
+    this.#index = new PolicyIndex((id) => this.#names.of(id).name)
     this.#events = new EventRecorder({
       client,
       reportingController: 'varmor.org/manager',
@@ -176,11 +182,13 @@ export class Manager {
     const { logger, namespace, policy, rollout, admission = {} } = this.#options
     return new ControlPlane({
       view: this.#view,
+      names: this.#names,
       api: new ClusterWrites(this.#client.fenced(term), this.#view),
       limiter: this.#restarts,
       compile: askCompiler(this.#compilers),
       event: eventsTo(this.#events),
       count: (name) => this.metrics.counted(name),
+      reported: (taken, ignored) => this.metrics.reports.taken(taken, ignored),
       logger,
       policy: { ...policy, installNamespace: namespace },
       // Who is not put into profiles need not be restarted for them.
@@ -209,14 +217,16 @@ export class Manager {
   #reports(): Handler {
     const { namespace, agents = {} } = this.#options
     const { reportSeconds = paces.reportSeconds, user, audiences = [], allowUnboundTokens = false } = agents
+    const agentUser = user ?? `system:serviceaccount:${namespace}:varmor-agent`
     const verifier = new TokenVerifier({
-      review: (token) => reviewToken(this.#client, token, audiences),
+      review: (token, known) => reviewToken(this.#client, token, audiences, { class: known ? 'read' : 'stranger' }),
+      isExpected: (username) => username === agentUser,
       clock: systemClock,
     })
     const leadership = this.#leadership
     return reportHandler({
-      verify: (token) => verifier.verify(token),
-      agentUser: user ?? `system:serviceaccount:${namespace}:varmor-agent`,
+      verify: (token, address) => verifier.verify(token, address),
+      agentUser,
       allowUnboundTokens,
       leadership: () => ({
         leads: leadership.controlPlane !== undefined && this.isLeader(),
@@ -224,7 +234,6 @@ export class Manager {
       }),
       take: (report) => {
         if (leadership.controlPlane === undefined) throw new Error('The term ended while a report came in')
-        this.metrics.reports.taken(report)
         return leadership.controlPlane.report(report)
       },
       intervalSeconds: reportSeconds,
@@ -235,11 +244,25 @@ export class Manager {
 
   #indexPolicies(): void {
     const handle = ({ type, object }: Change<AnyPolicy>): void => {
+      this.#names.policyChanged(policyId(object))
       if (type === 'deleted') this.#index.delete(policyKey(object))
       else this.#index.set(object)
     }
     for (const reflector of [this.#view.policies, this.#view.clusterPolicies])
       this.#endIndexing.push(reflector.subscribe({ name: 'admission', handle }))
+    const handleProfile = ({ object: { metadata } }: Change<ArmorProfile>): void =>
+      this.#names.profileChanged({ namespace: metadata.namespace ?? '', name: metadata.name })
+    this.#endIndexing.push(
+      this.#view.profiles.subscribe({ name: 'admission', handle: handleProfile }),
+      this.#names.subscribe((key) => {
+        const policy = this.#view.policy(parsePolicyKey(key))
+        if (policy !== undefined) this.#index.set(policy)
+      }),
+    )
+    const forget = ({ type, key }: Change<Node>): void => {
+      if (type === 'deleted') this.metrics.reports.forget(key)
+    }
+    this.#endIndexing.push(this.#view.nodes.subscribe({ name: 'metrics', handle: forget }))
   }
 }
 

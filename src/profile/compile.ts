@@ -50,8 +50,7 @@ const PATH = 'spec.policy'
  * those of the schema and those of every compiler, which then see the parts of the policy that are sound.
  */
 export function compilePolicy(object: unknown, options: CompileOptions = {}): Result<CompiledPolicy> {
-  const { installNamespace } = options
-  const faults = validatePolicy(object, installNamespace === undefined ? {} : { installNamespace })
+  const faults = validatePolicy(object)
   if (faults.length > 0) return { ok: false, errors: unique([...faults, ...errorsInTheRest(object, faults, options)]) }
 
   const policy = object as VarmorPolicy | VarmorClusterPolicy

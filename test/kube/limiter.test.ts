@@ -44,6 +44,15 @@ describe('kube limiter', () => {
     expect(order).to.deep.equal(requestClasses)
   })
 
+  it('lets writes of statuses and restarts go before whatever strangers cause', async () => {
+    const { pace, order, ask } = made()
+    for (let i = 0; i < 15; i++) void ask('stranger')
+    for (const of of ['status', 'restart', 'event'] as const) void ask(of)
+    pace.give(4)
+    await turn()
+    expect(order).to.deep.equal(['status', 'restart', 'event', 'stranger'])
+  })
+
   it('keeps what is too much for the server to itself, where the urgent goes first, and a lease goes at once', async () => {
     const pace = new HandPace()
     const limiter = new PriorityLimiter({ pace, clock: new ManualClock(), inFlight: 2 })

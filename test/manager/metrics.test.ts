@@ -39,6 +39,18 @@ describe('metrics of the manager', () => {
     expect(values.get('varmor_refused_policies_total{kind="VarmorPolicy"}')).to.equal(1)
   })
 
+  it('have one label for all reviews that nobody asked us to answer', async () => {
+    const metrics = new ManagerMetrics({}, { process: false })
+    for (let i = 0; i < 1_000; i++) {
+      metrics.webhook.reviewed({ request: reviewOf(`g${i}`, 'Pod'), allowed: true, mutated: false }, 0.002)
+      metrics.webhook.reviewed({ request: reviewOf('crd.varmor.org', `K${i}`), allowed: false, mutated: false }, 0.002)
+    }
+    const values = await valuesOf(metrics)
+    const kinds = [...values.keys()].filter((key) => /latency_count|refused_policies/.test(key))
+    expect(kinds).to.have.length(2)
+    expect(values.get('varmor_refused_policies_total{kind="other"}')).to.equal(1_000)
+  })
+
   it('count what nodes report, and forget a node that is gone', async () => {
     const metrics = new ManagerMetrics({}, { process: false })
     const profile = { namespace: 'd', name: 'p', uid: 'u', generation: 1 }
@@ -47,14 +59,15 @@ describe('metrics of the manager', () => {
       { ...profile, state: 'failed' as const },
       { ...profile, state: 'loaded' as const },
     ]
-    metrics.reports.taken({ node: 'n1', agent: 'a', epoch: '', complete: false, profiles })
-    metrics.reports.taken({ node: 'n1', agent: 'a', epoch: '', complete: true, profiles })
+    metrics.reports.taken({ node: 'n1', agent: 'a', epoch: '', complete: false, profiles }, 0)
+    metrics.reports.taken({ node: 'n1', agent: 'a', epoch: '', complete: true, profiles }, 2)
     metrics.reports.answered({ status: 200, profiles: 3 })
     const values = await valuesOf(metrics)
     expect(values.get('varmor_profile_processing_success_total{node_name="n1"}')).to.equal(2)
     expect(values.get('varmor_profile_processing_failure_total{node_name="n1"}')).to.equal(1)
     expect(values.get('varmor_profile_change_count_total{node_name="n1"}')).to.equal(3)
     expect(values.get('varmor_agent_reports_total{code="200"}')).to.equal(1)
+    expect(values.get('varmor_agent_report_ignored_profiles_total')).to.equal(2)
     metrics.reports.forget('n1')
     expect([...(await valuesOf(metrics)).keys()].filter((key) => key.includes('n1'))).to.deep.equal([])
   })

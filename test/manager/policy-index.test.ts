@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { profileIdOf } from '../../actors/policy/policy-id.ts'
 import { CompiledSelector } from '../../src/api/label-selector.ts'
 import { targetKinds } from '../../src/api/schema/policy.ts'
 import type { AnyPolicy, LabelSelector } from '../../src/api/types.ts'
@@ -16,7 +17,7 @@ const workload = fc.record({
 
 /** What the index has to say, by looking at every policy. */
 function naive(policies: Iterable<AnyPolicy>, { kind, namespace, name, labels }: Workload): string | undefined {
-  const entries = [...policies].map((each) => indexedPolicy(each)!)
+  const entries = [...policies].map((each) => indexedPolicy(each, (id) => profileIdOf(id, 'varmor').name)!)
   const matching = entries.filter(
     (each) =>
       each.targetKind === kind &&

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { expect } from 'chai'
 import type { AgentReport } from '../../src/api/agent-report.ts'
 import type { TokenVerdict } from '../../src/kube/token-review.ts'
@@ -51,7 +52,7 @@ async function post(
   const exchange = {
     path: '/apis/v1/status',
     headers: { 'content-type': 'application/json', authorization: 'Bearer n1', ...headers },
-    socket: undefined as never,
+    socket: { remoteAddress: '10.0.0.1' } as Socket,
   } satisfies Exchange
   const reply =
     (await handler.admit!(exchange)) ??
@@ -148,6 +149,13 @@ describe('reports of agents', () => {
     expect((await post(set)).status).to.equal(200)
   })
 
+  it('with too many tokens that nobody knows are put off before the API server is asked', async () => {
+    const set = setUp({ verify: async () => ({ busy: true }) })
+    const { status, headers, value } = await post(set)
+    expect([status, headers]).to.deep.equal([429, { 'retry-after': '1' }])
+    expect(value).to.have.property('error').that.includes('come again')
+  })
+
   it('are limited for each node, and let in again later', async () => {
     const set = setUp({ rate: { burst: 3, refill: 500 } })
     const statuses = async (count: number, node: string) => {
@@ -186,7 +194,7 @@ describe('reports of agents', () => {
 describe('the verifier of tokens', () => {
   function verifier(review: (token: string) => Promise<TokenVerdict>, entries = 100) {
     const clock = new ManualClock()
-    return { clock, tokens: new TokenVerifier({ review, clock, entries }) }
+    return { clock, tokens: new TokenVerifier({ review, isExpected: (name) => name === agentUser, clock, entries }) }
   }
 
   it('asks once for a token at a time and once a minute', async () => {
@@ -195,15 +203,15 @@ describe('the verifier of tokens', () => {
       asked++
       return user('n1')
     })
-    await Promise.all(Array.from({ length: 50 }, () => tokens.verify('a')))
+    await Promise.all(Array.from({ length: 50 }, () => tokens.verify('a', '10.0.0.1')))
     expect(asked).to.equal(1)
-    await tokens.verify('b')
+    await tokens.verify('b', '10.0.0.1')
     expect(asked).to.equal(2)
     await clock.advance(59_999)
-    await tokens.verify('a')
+    await tokens.verify('a', '10.0.0.1')
     expect(asked).to.equal(2)
     await clock.advance(1)
-    await tokens.verify('a')
+    await tokens.verify('a', '10.0.0.1')
     expect(asked).to.equal(3)
   })
 
@@ -215,13 +223,13 @@ describe('the verifier of tokens', () => {
       if (answer instanceof Error) throw answer
       return answer
     })
-    const failed = await Promise.allSettled([tokens.verify('a'), tokens.verify('a')])
+    const failed = await Promise.allSettled([tokens.verify('a', '10.0.0.1'), tokens.verify('a', '10.0.0.1')])
     expect(failed.map(({ status }) => status)).to.deep.equal(['rejected', 'rejected'])
-    expect(await tokens.verify('a')).to.deep.equal({ refused: 'no' })
-    expect(await tokens.verify('a')).to.deep.equal({ refused: 'no' })
+    expect(await tokens.verify('a', '10.0.0.1')).to.deep.equal({ refused: 'no' })
+    expect(await tokens.verify('a', '10.0.0.1')).to.deep.equal({ refused: 'no' })
     expect(asked).to.equal(2)
     await clock.advance(10_000)
-    expect(await tokens.verify('a')).to.deep.equal(user('n1'))
+    expect(await tokens.verify('a', '10.0.0.1')).to.deep.equal(user('n1'))
   })
 
   it('keeps so many answers and no more', async () => {
@@ -230,7 +238,80 @@ describe('the verifier of tokens', () => {
       asked++
       return user('n')
     }, 2)
-    for (const token of ['a', 'b', 'c', 'b', 'c', 'a']) await tokens.verify(token)
+    for (const token of ['a', 'b', 'c', 'b', 'c', 'a']) await tokens.verify(token, '10.0.0.1')
     expect(asked).to.equal(4)
+  })
+
+  it('asks about no more than so many bad tokens of an address, and about every good one', async () => {
+    let asked = 0
+    const { clock, tokens } = verifier(async (token) => {
+      asked++
+      return token.startsWith('good') ? user(token) : { refused: 'no' }
+    }, 1_000)
+    const flood = (from: number, address: string) =>
+      Promise.all(Array.from({ length: 2_000 }, (_, i) => tokens.verify(`bad-${from + i}`, address)))
+    // Nodes behind one address come one after the other, each with a good token: it costs them nothing.
+    for (let i = 0; i < 500; i++) expect(await tokens.verify(`good-${i}`, '10.0.0.9')).to.have.property('user')
+    asked = 0
+    const answers = await flood(0, '10.0.0.1')
+    expect(asked).to.equal(100)
+    expect(answers.filter((answer) => 'busy' in answer)).to.have.length(1_900)
+    await clock.advance(1_000)
+    await flood(2_000, '10.0.0.1')
+    expect(asked).to.equal(110)
+    // Others are served as before, and whoever was good before is asked about although strangers fill its address.
+    await flood(4_000, '10.0.0.9')
+    await clock.advance(60_000)
+    await flood(6_000, '10.0.0.9')
+    expect(await tokens.verify('good-0', '10.0.0.9')).to.deep.equal(user('good-0'))
+    expect(await tokens.verify('good-x', '10.0.0.2')).to.deep.equal(user('good-x'))
+  })
+
+  it('asks about so many strangers at once, wherever they come from, and about those that it knows besides', async () => {
+    let waiting: (() => void)[] = []
+    const clock = new ManualClock()
+    const tokens = new TokenVerifier({
+      review: (token) => new Promise((resolve) => waiting.push(() => resolve(user(token)))),
+      isExpected: (name) => name === agentUser,
+      clock,
+      strangers: 8,
+    })
+    const go = async (asked: Promise<unknown>[]) => {
+      for (const answer of waiting) answer()
+      waiting = []
+      return Promise.all(asked)
+    }
+    await go([tokens.verify('known', '10.0.0.1')])
+    await clock.advance(60_000)
+    const strangers = Array.from({ length: 20 }, (_, i) => tokens.verify(`new-${i}`, `10.0.1.${i}`))
+    const known = tokens.verify('known', '10.0.0.1')
+    expect(waiting).to.have.length(9)
+    const answers = await go([...strangers, known])
+    expect(answers.filter((answer) => 'busy' in (answer as object))).to.have.length(12)
+    expect(answers.at(-1)).to.deep.equal(user('known'))
+  })
+
+  it('keeps what is good although others bring any number of tokens that are valid, and not of agents', async () => {
+    const asked: string[] = []
+    const clock = new ManualClock()
+    const tokens = new TokenVerifier({
+      review: async (token, known) => {
+        asked.push(`${token} ${known}`)
+        return token.startsWith('agent') ? user(token) : user(undefined, 'system:serviceaccount:tenant:default')
+      },
+      isExpected: (name) => name === agentUser,
+      clock,
+      refusals: 50,
+    })
+    await tokens.verify('agent-1', '10.0.0.1')
+    for (let i = 0; i < 1_000; i++) {
+      await clock.advance(100)
+      await tokens.verify(`tenant-${i}`, '10.0.0.2')
+      await tokens.verify(`tenant-${i}`, '10.0.0.2')
+    }
+    expect(tokens.size).to.equal(51)
+    expect(asked.filter((each) => each === 'tenant-0 false')).to.have.length(1)
+    await tokens.verify('agent-1', '10.0.0.1')
+    expect(asked.filter((each) => each.startsWith('agent'))).to.deep.equal(['agent-1 false', 'agent-1 true'])
   })
 })

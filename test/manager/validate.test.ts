@@ -82,11 +82,6 @@ const rows: Row[] = [
     messages: [/has [3-9] errors/, /spec\.policy\.enforcer/, /spec\.target/, /no-such-rule-at-all/],
   },
   {
-    title: 'a name too long for a profile',
-    now: { name: 'n'.repeat(60) },
-    messages: [/metadata\.name.*shorten the name by \d+ bytes/],
-  },
-  {
     title: 'behaviour modelling where it is off',
     now: { mode: 'BehaviorModeling', spec: { modelingOptions: { duration: 1 } } },
     messages: [/behaviorModeling\.enabled/],
@@ -134,20 +129,6 @@ describe('validation', () => {
         (await answered(reviewerWith().validate(body(object, { operation: 'UPDATE', oldObject })))).allowed,
       ).to.equal(true)
     })
-
-  it('keeps to the length of a profile’s name of this installation', async () => {
-    const object = policy({ cluster: true, name: 'n'.repeat(40) })
-    const inLonger = reviewerWith({
-      validate: {
-        behaviorModeling: false,
-        judge: async (object, before) => judgePolicy(object, before, 'a-much-longer-namespace'),
-      },
-    })
-    expect((await answered(inLonger.validate(body(object)))).status?.message).to.match(
-      /varmor-cluster-a-much-longer-namespace/,
-    )
-    expect((await answered(reviewerWith().validate(body(object)))).allowed).to.equal(true)
-  })
 
   it('leaves other kinds and subresources alone', async () => {
     expect((await answered(reviewerWith().validate(body(deployment())))).allowed).to.equal(true)

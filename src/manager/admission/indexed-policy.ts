@@ -1,9 +1,12 @@
 import { keyOfPolicy } from '../../../actors/policy/policy-id.ts'
+import type { PolicyId } from '../../../actors/ports.ts'
 import { type Enforcer, parseEnforcers } from '../../api/enforcer.ts'
 import { CompiledSelector } from '../../api/label-selector.ts'
-import { profileName } from '../../api/profile-name.ts'
 import { targetKinds } from '../../api/schema/policy.ts'
 import type { AnyPolicy, PolicyMode, TargetKind } from '../../api/types.ts'
+
+/** What the profile of a policy is called. */
+export type NameOf = (id: PolicyId) => string
 
 /** What admission needs to know of a policy. */
 export interface IndexedPolicy {
@@ -24,9 +27,14 @@ export interface IndexedPolicy {
   readonly containers: ReadonlySet<string>
 }
 
+export const policyId = (policy: Pick<AnyPolicy, 'kind' | 'metadata'>): PolicyId => ({
+  kind: policy.kind,
+  namespace: namespaceOf(policy),
+  name: policy.metadata.name,
+})
+
 /** The key that the policy's actors have, too. */
-export const policyKey = (policy: Pick<AnyPolicy, 'kind' | 'metadata'>): string =>
-  keyOfPolicy({ kind: policy.kind, namespace: namespaceOf(policy), name: policy.metadata.name })
+export const policyKey = (policy: Pick<AnyPolicy, 'kind' | 'metadata'>): string => keyOfPolicy(policyId(policy))
 
 /** Empty for a cluster policy. */
 const namespaceOf = ({ kind, metadata }: Pick<AnyPolicy, 'kind' | 'metadata'>): string =>
@@ -34,9 +42,9 @@ const namespaceOf = ({ kind, metadata }: Pick<AnyPolicy, 'kind' | 'metadata'>): 
 
 /**
  * Undefined where the policy cannot confine anything: it is being deleted, or its target or its enforcers make no sense (it was
- * stored while no webhook validated; its own status says so).
+ * stored while no webhook validated; its own status says so). `nameOf`: what its profile is called.
  */
-export function indexedPolicy(policy: AnyPolicy, installNamespace?: string): IndexedPolicy | undefined {
+export function indexedPolicy(policy: AnyPolicy, nameOf: NameOf): IndexedPolicy | undefined {
   const { kind, metadata, spec } = policy
   const target = spec?.target
   const parsed = parseEnforcers(String(spec?.policy?.enforcer ?? ''))
@@ -48,7 +56,7 @@ export function indexedPolicy(policy: AnyPolicy, installNamespace?: string): Ind
     namespace: namespaceOf(policy),
     name: metadata.name,
     createdAt: timeOf(metadata.creationTimestamp),
-    profile: profileName(policy, installNamespace),
+    profile: nameOf(policyId(policy)),
     enforcers: new Set(parsed.enforcers),
     mode: spec.policy.mode,
     targetKind: target.kind,

@@ -1,6 +1,7 @@
+import { profileIdOf } from '../../../actors/policy/policy-id.ts'
 import type { Labels } from '../../api/label-selector.ts'
 import type { AnyPolicy, TargetKind } from '../../api/types.ts'
-import { type IndexedPolicy, indexedPolicy, policyKey } from './indexed-policy.ts'
+import { type IndexedPolicy, indexedPolicy, type NameOf, policyKey } from './indexed-policy.ts'
 import { TargetBuckets } from './target-buckets.ts'
 
 /** A workload, as far as targets are concerned. */
@@ -19,10 +20,11 @@ export class PolicyIndex {
   #policies = new Map<string, IndexedPolicy>()
   #scopes = new Map<string, TargetBuckets>()
   #byProfile = new Map<string, Set<IndexedPolicy>>()
-  #installNamespace: string | undefined
+  #nameOf: NameOf
 
-  constructor({ installNamespace }: { installNamespace?: string } = {}) {
-    this.#installNamespace = installNamespace
+  /** Without `nameOf` each policy has its first name, as if there were no other. */
+  constructor(nameOf: NameOf = (id) => profileIdOf(id, 'varmor').name) {
+    this.#nameOf = nameOf
   }
 
   get size(): number {
@@ -32,7 +34,7 @@ export class PolicyIndex {
   /** Adds, or replaces what is known under the same key. A policy that is being deleted confines nothing new any more. */
   set(policy: AnyPolicy): void {
     this.delete(policyKey(policy))
-    const entry = indexedPolicy(policy, this.#installNamespace)
+    const entry = indexedPolicy(policy, this.#nameOf)
     if (entry === undefined) return
     this.#policies.set(entry.key, entry)
     const scope = scopeOf(entry.namespace, entry.targetKind)
@@ -74,7 +76,7 @@ export class PolicyIndex {
 
   /** Cluster policies that certainly confine everything that the target of `policy` stands for. Looks at all of one kind. */
   shadowing(policy: AnyPolicy): IndexedPolicy[] {
-    const entry = indexedPolicy(policy, this.#installNamespace)
+    const entry = indexedPolicy(policy, this.#nameOf)
     if (entry === undefined || entry.kind === 'VarmorClusterPolicy') return []
     const { selector, targetName } = entry
     return [...(this.#scopes.get(scopeOf('', entry.targetKind))?.values() ?? [])].filter((other) =>

@@ -3,14 +3,14 @@ import { formatFieldError } from '../../api/field-error.ts'
 import type { Clock } from '../../base/clock.ts'
 import { RecentMap } from '../../kube/recent-map.ts'
 import { TokenBucket } from '../../kube/token-bucket.ts'
-import type { TokenVerdict } from '../../kube/token-review.ts'
 import { type Exchange, type Handler, json, type Reply, refuseOtherThanJson } from './routes.ts'
+import type { Verdict } from './token-verifier.ts'
 
 /** The extra field of a bound token's user: the node of its pod (Kubernetes 1.30; before that the token says nothing of it). */
 const nodeNameKey = 'authentication.kubernetes.io/node-name'
 
 export interface ReportHandlerOptions {
-  verify: (token: string) => Promise<TokenVerdict>
+  verify: (token: string, address: string) => Promise<Verdict>
   /** The agents' user, `system:serviceaccount:<namespace>:<name>`. */
   agentUser: string
   /** Lets agents in whose token does not say which node it is for: on a server older than 1.30 there are no others. */
@@ -84,21 +84,20 @@ export function reportHandler(options: ReportHandlerOptions): Handler {
 
 const failure = (status: number, error: string): Reply => json(status, { error })
 
-const tooMany = (refill: number): Reply =>
-  json(
-    429,
-    { error: 'This node reports too often; gather changes into one report' },
-    { 'retry-after': String(Math.max(1, Math.ceil(refill / 1000))) },
-  )
+const tooMany = (refill: number, error = 'This node reports too often; gather changes into one report'): Reply =>
+  json(429, { error }, { 'retry-after': String(Math.max(1, Math.ceil(refill / 1000))) })
+
+const BUSY = 'Too many new tokens are being looked at, or too many of this address were bad; come again'
 
 /** Who asks: the node of the token, undefined where the token names none. */
 async function identify(
-  { headers }: Exchange,
+  { headers, socket }: Exchange,
   { verify, agentUser, allowUnboundTokens }: ReportHandlerOptions,
 ): Promise<{ node: string | undefined } | { reply: Reply }> {
   const token = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
   if (token === undefined) return { reply: failure(401, 'The header Authorization: Bearer <token> is missing') }
-  const verdict = await verify(token)
+  const verdict = await verify(token, socket.remoteAddress ?? '')
+  if ('busy' in verdict) return { reply: tooMany(1_000, BUSY) }
   if ('refused' in verdict) return { reply: failure(401, verdict.refused) }
   const { username, extra } = verdict.user
   if (username !== agentUser) return { reply: failure(403, `${username} may not report; only ${agentUser} may`) }

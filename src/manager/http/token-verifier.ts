@@ -1,55 +1,113 @@
 import { hash as digest } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import { RecentMap } from '../../kube/recent-map.ts'
+import { TokenBucket } from '../../kube/token-bucket.ts'
 import type { TokenVerdict } from '../../kube/token-review.ts'
 
 export interface TokenVerifierOptions {
-  /** Asks the API server. Throws when it cannot say. */
-  review: (token: string) => Promise<TokenVerdict>
+  /** Asks the API server. Throws when it cannot say. `known`: whoever has the token had a right to ask before. */
+  review: (token: string, known: boolean) => Promise<TokenVerdict>
+  /** Whether this user may ask here. Everybody in the cluster can make valid tokens. */
+  isExpected: (username: string) => boolean
   clock: Clock
   /** Milliseconds for which an answer counts: a token that was taken back is good for so long. Default 60,000, at most. */
   keepFor?: number
-  /** Milliseconds for which a refusal counts. Default 10,000. */
+  /** Milliseconds for which it counts that a token is nobody's, or somebody else's. Default 10,000. */
   keepRefusalFor?: number
-  /** Answers kept. Default 20,000. */
+  /** Answers kept about whoever may ask. Default 20,000. */
   entries?: number
+  /** Answers kept about others. Default 4,096. */
+  refusals?: number
+  /** Tokens never seen before that are asked about at once. Default 256. */
+  strangers?: number
+  /** Of one address: tokens that proved bad, at once, and milliseconds for each further one. Default 100 and 100. */
+  rate?: { burst: number; refill: number }
 }
+
+/** `busy`: nobody was asked, because too many ask, or this address brought too many bad tokens. */
+export type Verdict = TokenVerdict | { busy: true }
 
 interface Kept {
   verdict: TokenVerdict
   until: number
 }
 
-/** Says whose a token is, asking once for a token at a time and once a minute. Keeps hashes, never tokens. */
+/** Addresses whose bad tokens are counted. */
+const ADDRESSES = 4_096
+
+/**
+ * Says whose a token is, asking once for a token at a time and once a minute. Keeps hashes, never tokens. Anybody can bring any
+ * number of tokens: those that prove bad cost their address its rate, and push nothing that is good out of memory.
+ */
 export class TokenVerifier {
   #options: Required<TokenVerifierOptions>
-  #kept: RecentMap<string, Kept>
+  #expected: RecentMap<string, Kept>
+  #others: RecentMap<string, Kept>
+  #buckets = new RecentMap<string, TokenBucket>(ADDRESSES)
   #asking = new Map<string, Promise<TokenVerdict>>()
+  #strangers = 0
 
   constructor(options: TokenVerifierOptions) {
-    this.#options = { keepFor: 60_000, keepRefusalFor: 10_000, entries: 20_000, ...options }
-    this.#kept = new RecentMap(this.#options.entries)
+    const rate = { burst: 100, refill: 100 }
+    const bounds = { entries: 20_000, refusals: 4_096, strangers: 256 }
+    this.#options = { keepFor: 60_000, keepRefusalFor: 10_000, rate, ...bounds, ...options }
+    this.#expected = new RecentMap(this.#options.entries)
+    this.#others = new RecentMap(this.#options.refusals)
   }
 
-  /** @throws what `review` throws; nothing of it is kept */
-  verify(token: string): Promise<TokenVerdict> {
+  /** Hashes that are kept. */
+  get size(): number {
+    return this.#expected.size + this.#others.size
+  }
+
+  /**
+   * @param address where it comes from
+   * @throws what `review` throws; nothing of it is kept
+   */
+  verify(token: string, address: string): Promise<Verdict> {
     const hash = digest('sha256', token, 'base64')
-    const kept = this.#kept.get(hash)
+    const known = this.#expected.get(hash)
+    const kept = known ?? this.#others.get(hash)
     if (kept !== undefined && this.#options.clock.now() < kept.until) return Promise.resolve(kept.verdict)
-    const asking = this.#asking.get(hash) ?? this.#ask(hash, token)
-    return asking
+    const asking = this.#asking.get(hash)
+    if (asking !== undefined) return asking
+    return known === undefined ? this.#askForStranger(hash, token, address) : this.#ask(hash, token, true)
   }
 
-  #ask(hash: string, token: string): Promise<TokenVerdict> {
-    const { review, clock, keepFor, keepRefusalFor } = this.#options
-    const asking = review(token)
-      .then((verdict) => {
-        const time = 'refused' in verdict ? keepRefusalFor : keepFor
-        this.#kept.set(hash, { verdict, until: clock.now() + time })
-        return verdict
-      })
+  async #askForStranger(hash: string, token: string, address: string): Promise<Verdict> {
+    const { clock, rate, strangers, isExpected } = this.#options
+    const bucket = this.#buckets.get(address) ?? new TokenBucket(rate.burst, rate.refill, clock.now())
+    this.#buckets.set(address, bucket)
+    if (this.#strangers >= strangers || !bucket.take(clock.now())) return { busy: true }
+    this.#strangers++
+    try {
+      const verdict = await this.#ask(hash, token, false)
+      // Many nodes may share an address, and each comes with a good token once.
+      if ('user' in verdict && isExpected(verdict.user.username)) bucket.giveBack()
+      return verdict
+    } finally {
+      this.#strangers--
+    }
+  }
+
+  #ask(hash: string, token: string, known: boolean): Promise<TokenVerdict> {
+    const { review } = this.#options
+    const asking = review(token, known)
+      .then((verdict) => this.#keep(hash, verdict))
       .finally(() => this.#asking.delete(hash))
     this.#asking.set(hash, asking)
     return asking
+  }
+
+  #keep(hash: string, verdict: TokenVerdict): TokenVerdict {
+    const { clock, keepFor, keepRefusalFor, isExpected } = this.#options
+    if ('user' in verdict && isExpected(verdict.user.username)) {
+      this.#others.delete(hash)
+      this.#expected.set(hash, { verdict, until: clock.now() + keepFor })
+    } else {
+      this.#expected.delete(hash)
+      this.#others.set(hash, { verdict, until: clock.now() + keepRefusalFor })
+    }
+    return verdict
   }
 }

@@ -8,6 +8,7 @@ export class ReportMetrics {
   #changes: Counter<'node_name'>
   #reports: Counter<'code'>
   #profiles: Counter
+  #ignored: Counter
 
   constructor(registry: Registry) {
     const registers = [registry]
@@ -23,10 +24,19 @@ export class ReportMetrics {
       registers,
     })
     this.#profiles = new Counter({ name: 'varmor_agent_report_profiles_total', help: 'Profiles in reports', registers })
+    this.#ignored = new Counter({
+      name: 'varmor_agent_report_ignored_profiles_total',
+      help: 'Profiles in reports that do not exist, or of nodes that do not',
+      registers,
+    })
   }
 
-  /** A report was taken. What a complete one repeats is no change, so only those of changes are counted by their outcome. */
-  taken({ node, profiles, complete }: AgentReport): void {
+  /**
+   * What was taken of a report. What a complete one repeats is no change, so only those of changes are counted by their outcome. A
+   * report of which nothing was taken names nothing here.
+   */
+  taken({ node, profiles, complete }: AgentReport, ignored: number): void {
+    this.#ignored.inc(ignored)
     if (complete) return
     let failed = 0
     for (const { state } of profiles) if (state === 'failed') failed++

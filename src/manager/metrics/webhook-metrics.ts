@@ -2,6 +2,14 @@ import { Counter, Histogram, type Registry } from 'prom-client'
 import { apiVersion } from '../../api/schema/common.ts'
 import type { ReviewOutcome } from '../admission/reviewer.ts'
 
+/** Whoever reaches the webhooks can send a review of any kind: what we do not ask to review has one label. */
+const workloadKinds = new Set([
+  '/v1, Kind=Pod',
+  ...['Deployment', 'StatefulSet', 'DaemonSet'].map((kind) => `apps/v1, Kind=${kind}`),
+])
+const ownKinds = new Set(['VarmorPolicy', 'VarmorClusterPolicy', 'ArmorProfile'])
+const other = 'other'
+
 const ownGroup = apiVersion.slice(0, apiVersion.indexOf('/'))
 
 /**
@@ -40,12 +48,14 @@ export class WebhookMetrics {
   reviewed({ request, allowed, mutated }: ReviewOutcome, seconds: number): void {
     const { kind, operation } = request
     if (kind.group === ownGroup) {
-      if (!allowed) this.#refused.inc({ kind: kind.kind })
+      if (!allowed) this.#refused.inc({ kind: ownKinds.has(kind.kind) ? kind.kind : other })
       return
     }
     this.#requests.inc()
     ;(mutated ? this.#mutated : this.#untouched).inc()
-    const labels = { request_kind: kindText(kind), request_operation: operation, request_mutated: String(mutated) }
+    const asked = kindText(kind)
+    const known = workloadKinds.has(asked) ? asked : other
+    const labels = { request_kind: known, request_operation: operation, request_mutated: String(mutated) }
     this.#latency.observe(labels, seconds)
   }
 }

@@ -317,10 +317,11 @@ describe('what is decided about a policy', () => {
   it('lets an ArmorProfile go only when it is deleted, and on no node', async () => {
     await fc.assert(
       fc.asyncProperty(observations, async (any) => {
-        await converge(any, ({ nodes, memory, policy, profile }, { effect }) => {
+        await converge(any, (seen, { effect }) => {
           if (effect?.type !== 'release-profile') return
+          const { nodes, memory } = seen
           expect(nodes.holders?.count).to.equal(0)
-          expect(isToGo(policy, profile)).to.equal(true)
+          expect(isToGo(seen)).to.equal(true)
           const { uid, deletionTimestamp } = effect.profile.metadata
           expect(deletionTimestamp !== undefined || memory.deleted === uid).to.equal(true)
         })
@@ -333,7 +334,7 @@ describe('what is decided about a policy', () => {
     await fc.assert(
       fc.asyncProperty(observations, async (any) => {
         await converge(any, (seen, { effect, ended, timers, memory }) => {
-          if (!isToGo(seen.policy, seen.profile)) return
+          if (!isToGo(seen)) return
           const waits = timers.removal !== undefined || memory.sentRollout?.change !== undefined
           expect(ended || effect !== undefined || waits).to.equal(true)
         })

@@ -61,14 +61,15 @@ export const nodesOf = (rest: Partial<NodesObserved> = {}): NodesObserved => ({
 
 export function observationOf(rest: Partial<Observation>): Observation {
   const id = idOf(policyOf())
+  const profileId = profileIdOf(id, INSTALL_NAMESPACE)
   const seen: Observation = {
-    ...{ now: NOW, settings, id, profileId: profileIdOf(id, INSTALL_NAMESPACE) },
+    ...{ now: NOW, settings, id, profileId, profileName: profileId.name },
     ...{ policy: undefined, profile: undefined, profileUnseenUntil: undefined, model: undefined },
     nodes: nodesOf(),
     memory: freshMemory(),
     ...rest,
   }
-  const holders = isToGo(seen.policy, seen.profile) ? (seen.nodes.holders ?? none) : undefined
+  const holders = isToGo(seen) ? (seen.nodes.holders ?? none) : undefined
   return { ...seen, nodes: { ...seen.nodes, holders } }
 }
 

@@ -4,6 +4,7 @@ import { decide } from '../../../actors/policy/decide.ts'
 import type { Decision, Effect } from '../../../actors/policy/decision.ts'
 import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
 import type { Observation } from '../../../actors/policy/observation.ts'
+import { profileIdOf } from '../../../actors/policy/policy-id.ts'
 import type { PolicyPorts } from '../../../actors/policy/ports.ts'
 import type { ArmorProfile } from '../../../src/api/types.ts'
 import { NOW, observationOf, settings } from './observations.ts'
@@ -48,6 +49,13 @@ const written = <T extends { metadata: { resourceVersion?: string } }>(object: T
 
 const ports: PolicyPorts = {
   stores: { policy: () => undefined, profile: () => undefined },
+  names: {
+    of: (id) => {
+      const profileId = profileIdOf(id, settings.installNamespace)
+      return { name: profileId.name, isSettled: true, profileId }
+    },
+    claim: () => undefined,
+  },
   api: {
     setPolicyFinalizers: async (policy, finalizers) => {
       const next = written(policy, {})

@@ -1,9 +1,10 @@
-import { distribute, forgetNode, needsComplete, type Reporting } from '../../../actors/node-profile/distribute.ts'
+import { distribute, forgetNode, type Reporting } from '../../../actors/node-profile/distribute.ts'
 import { type NodeProfileMessage, nodeProfileFamily, nodeProfileKey } from '../../../actors/node-profile.ts'
 import { Acknowledgements } from '../../../actors/policy/acknowledgements.ts'
 import { ownerOf } from '../../../actors/policy/desired.ts'
 import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
 import { keyOfPolicy } from '../../../actors/policy/policy-id.ts'
+import { ProfileNames } from '../../../actors/policy/profile-names.ts'
 import {
   defaultPolicySettings,
   type PolicyMessage,
@@ -44,6 +45,7 @@ export interface WorldOptions {
 export class Manager {
   readonly session: Session
   readonly system: ActorSystem
+  readonly names: ProfileNames
   readonly acknowledgements: Acknowledgements
   readonly policies: Family<PolicyMessage>
   readonly nodeProfiles: Family<NodeProfileMessage>
@@ -59,6 +61,7 @@ export class Manager {
     const { clock, api, options, random } = world
     this.epoch = epoch
     this.session = new Session(api, options.lag ?? 50, (key, object) => this.#changed(key, object))
+    this.names = new ProfileNames(this.session, INSTALL_NAMESPACE)
     this.system = new ActorSystem({ clock, random, onFailure: (failure) => this.failures.push(failure) })
     this.acknowledgements = new Acknowledgements(clock.now())
     this.limiter = new SimulatedRestartLimiter(clock, options.limits ?? restartLimits)
@@ -89,6 +92,7 @@ export class Manager {
       'policy',
       policyFamily({
         stores: this.session,
+        names: this.names,
         api: this.session,
         event: (event) => void this.events.push(event),
         count,
@@ -105,6 +109,8 @@ export class Manager {
     this.#reporting = {
       acknowledgements: this.acknowledgements,
       nodeProfiles: this.nodeProfiles,
+      nodeExists: (node) => world.facts.has(node),
+      profileExists: (key, uid) => this.#profileExists(key, uid),
       now: () => clock.now(),
     }
   }
@@ -112,6 +118,10 @@ export class Manager {
   /** As a manager does when its reflectors have listed everything: nodes first, then each policy and each ArmorProfile. */
   begin(nodes: Iterable<[string, { schedulable: boolean }]>): void {
     for (const [name, facts] of nodes) this.nodeJoined(name, facts)
+    for (const key of this.session.keys('ArmorProfile')) this.#know(key)
+    for (const kind of ['VarmorPolicy', 'VarmorClusterPolicy'] as const)
+      for (const key of this.session.keys(kind)) this.#know(key)
+    this.names.subscribe((key) => this.policies.of(key).tell({ type: 'changed' }))
     for (const kind of ['VarmorPolicy', 'VarmorClusterPolicy'] as const)
       for (const key of this.session.keys(kind)) this.policies.of(key).tell({ type: 'changed' })
     for (const key of this.session.keys('ArmorProfile')) {
@@ -129,14 +139,26 @@ export class Manager {
   }
 
   report(report: AgentReport): ReportAnswer {
-    distribute(report, this.#reporting)
-    const complete = report.epoch !== this.epoch || needsComplete(report.node, this.#reporting)
+    const { needsComplete } = distribute(report, this.#reporting)
+    const complete = report.epoch !== this.epoch || needsComplete
     return { epoch: this.epoch, complete, intervalSeconds: HEARTBEAT / 1000 }
   }
 
   readonly #owners = new Map<string, string>()
 
+  #know(key: string): void {
+    const [kind = '', namespace = '', name = ''] = key.split('/')
+    if (kind === 'ArmorProfile') this.names.profileChanged({ namespace, name })
+    else this.names.policyChanged({ kind: kind as AnyPolicy['kind'], namespace, name })
+  }
+
+  #profileExists(key: string, uid: string): boolean {
+    const [namespace = '', name = ''] = key.split('/')
+    return this.session.profile(namespace, name)?.metadata.uid === uid || this.acknowledgements.isWanted(key, uid)
+  }
+
   #changed(key: string, object: Stored | undefined): void {
+    if (/^(Varmor|ArmorProfile)/.test(key)) this.#know(key)
     if (key.startsWith('Varmor')) this.policies.of(key).tell({ type: 'changed' })
     else if (key.startsWith('ArmorProfile/')) {
       if (object !== undefined) this.#profileChanged(object as unknown as ArmorProfile)

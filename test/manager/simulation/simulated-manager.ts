@@ -1,5 +1,6 @@
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
+import { ProfileNames } from '../../../actors/policy/profile-names.ts'
 import { REPORT_PATH } from '../../../src/api/agent-report.ts'
 import type { Clock } from '../../../src/base/clock.ts'
 import { noLogger } from '../../../src/base/logger.ts'
@@ -24,9 +25,6 @@ import { SimulatedRestartLimiter } from '../../actors/control-plane/simulated-li
 import { CallLog } from './call-log.ts'
 import { INSTALL_NAMESPACE } from './embedded-cluster.ts'
 import { SimulatedPace } from './simulated-pace.ts'
-
-/** Nothing of it is looked at. */
-const noSocket = new Socket()
 
 export interface SimulatedManagerOptions {
   clock: Clock
@@ -101,7 +99,8 @@ export class SimulatedManager {
   /** What the server for agents does with the body of a report. */
   async report(token: string, body: Buffer): Promise<Reply> {
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-    const exchange: Exchange = { path: REPORT_PATH, headers, socket: noSocket }
+    // Each node has an address of its own.
+    const exchange: Exchange = { path: REPORT_PATH, headers, socket: { remoteAddress: token } as Socket }
     return (await this.#reports.admit?.(exchange)) ?? this.#reports.handle(body, exchange)
   }
 
@@ -127,6 +126,7 @@ export class SimulatedManager {
     this.#controlPlane = new ControlPlane({
       ...{ clock, random },
       view: this.view,
+      names: new ProfileNames(this.view, INSTALL_NAMESPACE),
       api: new ClusterWrites(this.client.fenced(term), this.view),
       limiter: this.#restarts,
       compile: desiredProfile,
@@ -146,10 +146,15 @@ export class SimulatedManager {
 
   #reportHandler(): Handler {
     const { clock } = this.#options
-    const verifier = new TokenVerifier({ review: (token) => reviewToken(this.client, token), clock })
+    const agentUser = `system:serviceaccount:${INSTALL_NAMESPACE}:varmor-agent`
+    const verifier = new TokenVerifier({
+      review: (token) => reviewToken(this.client, token),
+      isExpected: (username) => username === agentUser,
+      clock,
+    })
     return reportHandler({
-      verify: (token) => verifier.verify(token),
-      agentUser: `system:serviceaccount:${INSTALL_NAMESPACE}:varmor-agent`,
+      verify: (token, address) => verifier.verify(token, address),
+      agentUser,
       allowUnboundTokens: false,
       leadership: () => ({ leads: this.leads, leader: null }),
       take: (report) => {

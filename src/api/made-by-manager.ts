@@ -1,0 +1,33 @@
+import { madeBy } from './annotations.ts'
+import { mayBeCalled, type PolicyIdentity } from './profile-name.ts'
+import { apiVersion } from './schema/common.ts'
+import type { ArmorProfile } from './types.ts'
+
+interface Owner {
+  apiVersion?: unknown
+  kind?: unknown
+  name?: unknown
+  controller?: unknown
+}
+
+/**
+ * Why no manager can have made the ArmorProfile for a policy; undefined where one can. Whoever may write ArmorProfiles could name any
+ * profile on all nodes. That the writer was a manager is for admission to say; what is left for everyone to see is here.
+ */
+export function whyNotMade(profile: ArmorProfile, installNamespace: string): string | undefined {
+  const { labels = {}, name, namespace = '', ownerReferences } = profile.metadata
+  if (labels[madeBy.key] !== madeBy.value) return `it has no label ${madeBy.key}=${madeBy.value}`
+  const owners = Array.isArray(ownerReferences) ? (ownerReferences as Owner[]) : []
+  const owner = owners.find(({ controller }) => controller === true)
+  const kind = owner?.kind
+  if (owner?.apiVersion !== apiVersion || (kind !== 'VarmorPolicy' && kind !== 'VarmorClusterPolicy'))
+    return 'no policy controls it'
+  const policy = String(owner.name)
+  if (kind === 'VarmorClusterPolicy' && namespace !== installNamespace)
+    return `that of a VarmorClusterPolicy is in the namespace ${installNamespace}`
+  if (profile.spec.profile.name !== name) return `its profile is called otherwise, ${profile.spec.profile.name}`
+  const identity = { kind, metadata: kind === 'VarmorPolicy' ? { name: policy, namespace } : { name: policy } }
+  return mayBeCalled(name, identity as PolicyIdentity, installNamespace)
+    ? undefined
+    : `${name} is no name for a profile of ${kind} ${policy}`
+}
