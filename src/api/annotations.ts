@@ -19,5 +19,8 @@ export const optOut = 'unconfined'
 /** The label of workloads that policies consider, unless a flag says otherwise. */
 export const defaultOptIn = { key: 'sandbox.varmor.org/enable', value: 'true' } as const
 
+/** The label of ArmorProfiles that a manager made. Agents load no others, and admission lets only managers write it. */
+export const madeBy = { key: 'varmor.org/made-by', value: 'varmor-manager' } as const
+
 /** When the webhook last changed an object, RFC 3339; upstream's name. */
 export const mutatedAt = 'webhook.varmor.org/mutatedAt'
