@@ -5,22 +5,26 @@ import type { ProfileDocument } from '../ports.ts'
  * Bytes of JSON that an ArmorProfile is made with. The API server's storage takes 1.5 MiB an object; the rest is for its status, which
  * names up to fifty nodes and what was wrong there, for managedFields and for what others put into its metadata.
  */
-export const LARGEST_DOCUMENT = 1_048_576
+export const LARGEST_DOCUMENT = 1_310_720
 /** So many of the parts are named. */
 const NAMED = 3
 
-/** As the server writes it: in six bytes what could end a script in a page of HTML. */
+/** As the server writes it: with six bytes for what could end a script in a page of HTML, or a line. */
 function bytesOf(value: unknown): number {
   const text = JSON.stringify(value) ?? ''
-  return Buffer.byteLength(text) + 5 * (text.match(/[<>&\u2028\u2029]/g)?.length ?? 0)
+  const escaped = text.match(/[<>&\u2028\u2029]/g) ?? []
+  return Buffer.byteLength(text) + 6 * escaped.length - Buffer.byteLength(escaped.join(''))
 }
+
+export const documentBytes = ({ metadata, spec }: ProfileDocument): number => bytesOf({ metadata, spec })
 
 const grouped = (count: number): string => count.toLocaleString('en-US')
 
 /** What is wrong with an ArmorProfile that is too large to be stored: that of all enforcers together, with the largest parts named. */
-export function sizeErrors({ metadata, spec }: ProfileDocument): FieldError[] {
-  const bytes = bytesOf({ metadata, spec })
+export function sizeErrors(document: ProfileDocument): FieldError[] {
+  const bytes = documentBytes(document)
   if (bytes <= LARGEST_DOCUMENT) return []
+  const { metadata, spec } = document
   const { profile, ...rest } = spec
   const parts = [...partsOf('metadata', metadata), ...partsOf('spec', rest), ...partsOf('spec.profile', profile)]
   const largest = parts.sort((one, other) => other.bytes - one.bytes).slice(0, NAMED)

@@ -138,6 +138,20 @@ describe('validation', () => {
     ).to.equal(true)
   })
 
+  it('refuses a policy whose ArmorProfile the API server could not store, and names what is large', async () => {
+    const customProfile = `profile x {\n${`# ${'<'.repeat(97)}\n`.repeat(5_000)}}\n`
+    const object = policy({
+      enforcer: 'AppArmor',
+      mode: 'DefenseInDepth',
+      spec: { defenseInDepth: { appArmor: { profileType: 'Custom', customProfile } } },
+    })
+    const { allowed, status } = await answered(reviewerWith().validate(body(object)))
+    expect(allowed).to.equal(false)
+    expect(status?.message).to.match(
+      /- spec\.policy: the ArmorProfile .* largest parts: .*spec\.profile\.appArmor with/,
+    )
+  })
+
   it('warns of rules that an enforcer cannot carry', async () => {
     const object = policy({ enforcer: 'Seccomp', ...enhance({ hardeningRules: ['disallow-write-core-pattern'] }) })
     const { warnings = [] } = await answered(reviewerWith().validate(body(object)))

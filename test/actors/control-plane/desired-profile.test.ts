@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { isInForce } from '../../../actors/policy/desired.ts'
 import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
+import { documentBytes } from '../../../actors/policy/document-size.ts'
 import type { AnyPolicy } from '../../../actors/ports.ts'
 import type { ArmorProfile, Policy } from '../../../src/api/types.ts'
 import { policySpec } from './world.ts'
@@ -54,6 +55,40 @@ describe('the ArmorProfile that a policy is to have', () => {
       const { profile } = documentOf(policyOf(enhance('BPF', { privileged: true, bpfRawRules: bpf }))).spec
       expect(profile.bpf).to.deep.equal(content)
     })
+
+  const custom = (body: string): Policy => ({
+    enforcer: 'AppArmor',
+    mode: 'DefenseInDepth',
+    defenseInDepth: {
+      appArmor: { profileType: 'Custom', customProfile: `profile x {\n${body}\n}\n` },
+    },
+  })
+  const desiredOf = (policy: Policy) =>
+    desiredProfile(policyOf(policy), { installNamespace: 'varmor', modeling: { state: 'none' } })
+  const comment = (text: string, bytes: number): string => `${`# ${text}\n`.repeat(bytes / (text.length + 3))}`
+
+  it('fits the storage of the API server, and is refused with its largest parts named where it does not', () => {
+    const plain = desiredOf(custom(comment('a'.repeat(97), 500_000)))
+    expect(plain.ok).to.equal(true)
+    // The server writes each < in six bytes.
+    const desired = desiredOf(custom(comment('<'.repeat(97), 500_000)))
+    expect(desired.ok ? [] : desired.errors.map(({ code, path }) => ({ code, path }))).to.deep.equal([
+      { code: 'TOO_LARGE', path: 'spec.policy' },
+    ])
+    const [problem = ''] = desired.ok ? [] : desired.errors.map((error) => error.problem)
+    expect(problem).to.match(
+      /has [56],\d{3},\d{3} bytes, and 1,310,720 are taken; its largest parts: spec\.(source|profile\.appArmor) with [23],\d{3},\d{3}, spec\.(source|profile\.appArmor) with [23],\d{3},\d{3}, /,
+    )
+    expect(problem).to.contain('several policies')
+  })
+
+  it('is as large as the server would write it, to the byte', () => {
+    const document = documentOf(policyOf(custom(comment('a<b>c&d\u2028é"\\', 1_000))))
+    const written = JSON.stringify(document).replace(/[<>&\u2028\u2029]/g, (character) => {
+      return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+    })
+    expect(documentBytes(document)).to.equal(Buffer.byteLength(written))
+  })
 
   it('is in force when the stored one is the same, with labels of others besides', () => {
     const document = documentOf(policyOf(enhance('AppArmor', {}), { team: 'a' }))
