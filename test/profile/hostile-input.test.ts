@@ -36,6 +36,14 @@ const masked = (index: number, i: number) => ({
 // biome-ignore format: a table reads better
 const calls = ['read', 'write', 'open', 'close', 'stat', 'fstat', 'lstat', 'poll', 'lseek', 'mmap', 'mprotect', 'munmap', 'brk', 'ioctl', 'access', 'pipe']
 
+const bpf = (bpfRawRules: object) => enhance('BPF', { privileged: true, bpfRawRules })
+const files = (patterns: string[]) =>
+  bpf({ files: patterns.map((pattern) => ({ pattern, permissions: ['write'], qualifiers: ['deny'] })) })
+const mounts = (patterns: string[]) =>
+  bpf({
+    mounts: patterns.map((sourcePattern) => ({ sourcePattern, fstype: '*', flags: ['all'], qualifiers: ['deny'] })),
+  })
+
 /** A policy of about `n` parts, and how large the larger of the two is that are compared. */
 interface Hostile {
   what: string
@@ -148,6 +156,24 @@ const hostile: Hostile[] = [
   },
 ]
 
+/**
+ * Patterns of files whose automaton may be exponentially larger than they are. What is built is bounded, whatever they hold, so more of
+ * them cost no more.
+ */
+const hostilePatterns: Hostile[] = [
+  { what: 'stars in each component', of: (n) => files([`/${'*a/'.repeat(n)}x`]), n: 1_000 },
+  { what: 'stars beside each other', of: (n) => files([`/${'*a'.repeat(n)}`]), n: 2_000 },
+  { what: 'double stars with stars between them', of: (n) => files([`/${'**/a*b/'.repeat(n)}x`]), n: 500 },
+  { what: 'double stars beside each other', of: (n) => files([`/${'**a'.repeat(n)}`]), n: 1_300 },
+  { what: 'many suffixes', of: (n) => files(many(n, (i) => `/**/x${i}*y`)), n: 4_000 },
+  { what: 'pairs that any path may hold', of: (n) => files(many(n, (i) => `**a${i}**b${i}**`)), n: 2_000 },
+  { what: 'parts of names', of: (n) => files(many(n, (i) => `*${i}*z*`)), n: 2_000 },
+  { what: 'stars at many depths', of: (n) => files(many(n, (i) => `/${'*/'.repeat(i % 60)}a${i}`)), n: 2_000 },
+  { what: 'as many rules as there may be', of: (n) => files(many(n, (i) => `/var/lib/**/${i}/*.so`)), n: 10_000 },
+  { what: 'as long rules as there may be', of: (n) => files(many(n, (i) => `/${'a/'.repeat(2_000)}${i}`)), n: 400 },
+  { what: 'sources of mounts', of: (n) => mounts(many(n, (i) => `**a${i}**b${i}**`)), n: 1_000 },
+]
+
 describe('what a tenant may write', () => {
   let thread: Worker
   before(() => {
@@ -168,5 +194,11 @@ describe('what a tenant may write', () => {
       // Four times the text takes about four times the work; what is below 100,000 steps takes a millisecond.
       expect(whole, 'steps').to.be.below(Math.max(100_000, quarter * 5))
       expect(whole, 'steps').to.be.below(5_000_000)
+    })
+
+  for (const { what, of, n } of hostilePatterns)
+    it(`costs no more than the bound of an automaton: ${what}`, async () => {
+      // A second of work, some five blocks for each of the steps of `compileBounds`.
+      expect(await steps(of(n)), 'steps').to.be.below(150_000_000)
     })
 })
