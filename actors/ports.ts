@@ -24,6 +24,8 @@ export type WorkloadKind = Exclude<TargetKind, 'Pod'>
 
 export interface ContainerSpec {
   name: string
+  /** Of an init container: Always makes it a sidecar. */
+  restartPolicy?: string
   securityContext?: {
     privileged?: boolean
     appArmorProfile?: { type?: string; localhostProfile?: string }

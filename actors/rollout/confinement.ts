@@ -1,5 +1,6 @@
 import { confinementPrefixes, localhostPrefix, optOut } from '../../src/api/annotations.ts'
 import type { KernelEnforcer } from '../../src/api/enforcer.ts'
+import { type ContainerRole, initRole, meansContainer } from '../../src/api/target-containers.ts'
 import { type PatchOperation, pointer } from '../../src/base/json-patch.ts'
 import type { ContainerSpec, Workload } from '../ports.ts'
 import type { WantedRollout } from './wanted.ts'
@@ -13,11 +14,15 @@ const keys: Record<KernelEnforcer, readonly string[]> = {
 
 const annotationsOf = (workload: Workload) => workload.spec.template.metadata?.annotations ?? {}
 
-/** The containers that the policy is about. */
-function selected(workload: Workload, { target }: WantedRollout): readonly ContainerSpec[] {
-  const containers = workload.spec.template.spec?.containers ?? []
-  const named = target.containers ?? []
-  return named.length === 0 ? containers : containers.filter(({ name }) => named.includes(name))
+/** The containers that the policy is about. @param initToo see SurveyOptions */
+function selected(workload: Workload, { target }: WantedRollout, initToo: boolean): ContainerSpec[] {
+  const { containers = [], initContainers = [] } = workload.spec.template.spec ?? {}
+  const named = new Set(target.containers ?? [])
+  const means = (role: ContainerRole, { name }: ContainerSpec) => meansContainer(named, { name, role }, initToo)
+  return [
+    ...containers.filter((each) => means('regular', each)),
+    ...initContainers.filter((each) => means(initRole(each.restartPolicy), each)),
+  ]
 }
 
 /** Whether the enforcer is to confine the container: no user said otherwise. */
@@ -28,19 +33,20 @@ function isConfined(workload: Workload, { name, securityContext }: ContainerSpec
   return enforcer === 'BPF' || securityContext?.appArmorProfile?.type !== 'Unconfined'
 }
 
-const each = (workload: Workload, wanted: WantedRollout) =>
-  selected(workload, wanted).flatMap((container) =>
+const each = (workload: Workload, wanted: WantedRollout, initToo: boolean) =>
+  selected(workload, wanted, initToo).flatMap((container) =>
     wanted.enforcers
       .filter((enforcer) => isConfined(workload, container, enforcer))
       .map((enforcer) => ({ container, enforcer })),
   )
 
 /** Whether the policy confines nothing in the workload: every container is opted out, or is not meant. */
-export const isOptedOut = (workload: Workload, wanted: WantedRollout): boolean => each(workload, wanted).length === 0
+export const isOptedOut = (workload: Workload, wanted: WantedRollout, initToo: boolean): boolean =>
+  each(workload, wanted, initToo).length === 0
 
 /** Whether the template names the profile wherever the policy wants it: its pods are in it, or wait for it. */
-export const isInProfile = (workload: Workload, wanted: WantedRollout): boolean =>
-  each(workload, wanted).every(({ container: { name }, enforcer }) =>
+export const isInProfile = (workload: Workload, wanted: WantedRollout, initToo: boolean): boolean =>
+  each(workload, wanted, initToo).every(({ container: { name }, enforcer }) =>
     keys[enforcer].some((key) => annotationsOf(workload)[key + name] === localhostPrefix + wanted.profileName),
   )
 

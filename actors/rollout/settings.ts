@@ -11,6 +11,7 @@ export interface RolloutSettings extends SurveyOptions {
 
 export const defaultRolloutSettings: RolloutSettings = {
   optIn: { key: 'sandbox.varmor.org/enable', value: 'true' },
+  confineInitContainers: false,
   deadline: 600_000,
   pollInterval: 2_000,
   retryInterval: 10_000,

@@ -24,6 +24,8 @@ export interface Survey {
 export interface SurveyOptions {
   /** The label that opts a workload in; undefined: none is needed. */
   optIn: { key: string; value: string } | undefined
+  /** Whether a policy that names no containers means init containers too; as admission has it. */
+  confineInitContainers: boolean
 }
 
 export const nameOf = ({ kind, metadata }: Workload): string => `${kind} ${metadata.namespace}/${metadata.name}`
@@ -40,7 +42,7 @@ export function survey(
   const selector = wanted.target.selector && new CompiledSelector(wanted.target.selector)
   for (const stored of stores.workloads(wanted.target.kind, wanted.namespace)) {
     const workload = fresh(stored)
-    if (isMeant(workload, wanted, options, selector)) place(workload, wanted, found)
+    if (isMeant(workload, wanted, options, selector)) place(workload, wanted, options, found)
   }
   found.waiting.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
   return found
@@ -59,17 +61,21 @@ function isMeant(
   return target.name === name
 }
 
-function place(workload: Workload, wanted: WantedRollout, found: Survey): void {
+function place(workload: Workload, wanted: WantedRollout, options: SurveyOptions, found: Survey): void {
   const at = restartedAt(workload, wanted.change)
   if (at !== undefined) {
     const missing = unhealthy(workload)
     if (missing === undefined) found.finished++
     else found.rolling.push({ workload, since: at, missing })
-  } else if (needsRestart(workload, wanted)) found.waiting.push(workload)
+  } else if (needsRestart(workload, wanted, options)) found.waiting.push(workload)
 }
 
-function needsRestart(workload: Workload, wanted: WantedRollout): boolean {
+function needsRestart(
+  workload: Workload,
+  wanted: WantedRollout,
+  { confineInitContainers: initToo }: SurveyOptions,
+): boolean {
   const created = Date.parse(workload.metadata.creationTimestamp ?? '')
-  if (created > wanted.since || isOptedOut(workload, wanted)) return false
-  return wanted.removing || !isInProfile(workload, wanted)
+  if (created > wanted.since || isOptedOut(workload, wanted, initToo)) return false
+  return wanted.removing || !isInProfile(workload, wanted, initToo)
 }

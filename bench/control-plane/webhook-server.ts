@@ -61,9 +61,9 @@ async function serve(): Promise<Server> {
     isSynced: () => true,
     mutate: {
       appArmorField: true,
-      bpfExclusive: false,
+      bpfExclusive: () => false,
       optIn: { key: 'sandbox.varmor.org/enable', value: 'true' },
-      unnamedContainers: 'running',
+      confineInitContainers: false,
       now: Date.now,
     },
     validate: { behaviorModeling: false, judge: async (object, before) => judgePolicy(object, before, 'varmor') },

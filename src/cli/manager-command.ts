@@ -25,6 +25,7 @@ export interface ManagerArguments {
   webhookFailurePolicy: 'Ignore' | 'Fail'
   webhookTimeout: number
   bpfExclusiveMode: boolean
+  confineInitContainers: boolean
   restartExistWorkloads: boolean
   restartsInFlight: number
   restartsInFlightPerNamespace: number
@@ -101,6 +102,7 @@ function managerOptions(given: ManagerArguments, connection: KubeConnection, log
       failurePolicy: given.webhookFailurePolicy,
       timeout: given.webhookTimeout,
       bpfExclusive: given.bpfExclusiveMode,
+      confineInitContainers: given.confineInitContainers,
     },
     agents: {
       reportSeconds: given.reportInterval,

@@ -83,7 +83,8 @@ export function addManager(varmor: Command): void {
         .default('Ignore'),
     )
     .option('--webhookTimeout <seconds>', 'that the API server waits for a webhook', readCount, 10)
-    .option('--bpfExclusiveMode', 'no AppArmor for containers that BPF protects', false)
+    .option('--bpfExclusiveMode', 'no AppArmor for containers that BPF protects, once every node has loaded it', false)
+    .option('--confineInitContainers', 'policies that name no containers mean init containers, too', false)
     .option('--restartExistWorkloads', 'heed spec.updateExistingWorkloads of policies', false)
     .option(
       '--restarts-in-flight <count>',

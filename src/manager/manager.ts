@@ -17,8 +17,9 @@ import { PriorityLimiter } from '../kube/limiter.ts'
 import type { ReflectorObserver } from '../kube/reflector-observer.ts'
 import type { Term } from '../kube/term.ts'
 import { reviewToken } from '../kube/token-review.ts'
-import { policyId, policyKey } from './admission/indexed-policy.ts'
+import { type IndexedPolicy, policyId, policyKey } from './admission/indexed-policy.ts'
 import { judgeBy } from './admission/judge.ts'
+import { hasBpfOnEveryNode } from './admission/loaded-everywhere.ts'
 import { defaultOptIn, parseOptIn } from './admission/opt-in.ts'
 import { PolicyIndex } from './admission/policy-index.ts'
 import { Reviewer } from './admission/reviewer.ts'
@@ -192,26 +193,35 @@ export class Manager {
       logger,
       policy: { ...policy, installNamespace: namespace },
       // Who is not put into profiles need not be restarted for them.
-      rollout: { optIn: parseOptIn(admission.optIn ?? defaultOptIn), ...rollout },
+      rollout: {
+        optIn: parseOptIn(admission.optIn ?? defaultOptIn),
+        confineInitContainers: admission.confineInitContainers ?? false,
+        ...rollout,
+      },
     })
   }
 
   #reviewer(version: { major: string; minor: string }): Reviewer {
     const { admission = {}, namespace } = this.#options
-    const { optIn = defaultOptIn, bpfExclusive = false } = admission
+    const { optIn = defaultOptIn, bpfExclusive = false, confineInitContainers = false } = admission
     return new Reviewer({
       index: this.#index,
       isSynced: () => this.#synced,
       mutate: {
         optIn: parseOptIn(optIn),
         appArmorField: hasAppArmorField(version),
-        bpfExclusive,
-        unnamedContainers: 'all',
+        bpfExclusive: (policy) => bpfExclusive && this.#hasBpfEverywhere(policy),
+        confineInitContainers,
         now: Date.now,
       },
       validate: { behaviorModeling: false, judge: judgeBy(this.#compilers, namespace) },
       observe: (outcome, seconds) => this.metrics.webhook.reviewed(outcome, seconds),
     })
+  }
+
+  /** As the ArmorProfile says, which any manager knows: all nodes that are to load it have, and so its BPF part. */
+  #hasBpfEverywhere({ namespace, profile: name }: IndexedPolicy): boolean {
+    return hasBpfOnEveryNode(this.#view.profile(namespace || this.#options.namespace, name))
   }
 
   #reports(): Handler {

@@ -51,7 +51,10 @@ export interface AdmissionOptions {
   failurePolicy?: 'Ignore' | 'Fail'
   /** Seconds that the API server waits for a webhook. Default 10. */
   timeout?: number
+  /** Containers that BPF protects on every node get no AppArmor profile. Default false. */
   bpfExclusive?: boolean
+  /** Policies that name no containers confine init containers too. Default false. */
+  confineInitContainers?: boolean
 }
 
 export interface AgentsOptions {

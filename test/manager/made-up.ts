@@ -43,9 +43,9 @@ export const enabled = { 'sandbox.varmor.org/enable': 'true' }
 
 export const modern: MutateOptions = {
   appArmorField: true,
-  bpfExclusive: false,
+  bpfExclusive: () => false,
   optIn: { key: 'sandbox.varmor.org/enable', value: 'true' },
-  unnamedContainers: 'running',
+  confineInitContainers: false,
   now: () => Date.UTC(2026, 0, 2),
 }
 

@@ -11,7 +11,7 @@ describe('mutation once more', () => {
       patched(deployment(), mutate(requestFor(deployment()), index, options))
     const update = { operation: 'UPDATE' as const }
 
-    for (const options of [modern, old, { ...modern, bpfExclusive: true }, { ...old, bpfExclusive: true }])
+    for (const options of [modern, old, { ...modern, bpfExclusive: () => true }, { ...old, bpfExclusive: () => true }])
       for (const enforcer of ['AppArmorBPFSeccomp', 'BPF'])
         it(`goes with it (${enforcer}, ${JSON.stringify(options)})`, () => {
           const object = left(indexOf({ enforcer }), options)
@@ -43,7 +43,7 @@ describe('mutation once more', () => {
 
     it('makes room for AppArmor, when a BPF policy gets it later', () => {
       for (const base of [modern, old]) {
-        const options = { ...base, bpfExclusive: true }
+        const options = { ...base, bpfExclusive: () => true }
         const object = left(indexOf({ enforcer: 'BPF' }), options)
         const fresh = left(indexOf({ enforcer: 'AppArmorBPF' }), options)
         expect(mutated(object, indexOf({ enforcer: 'AppArmorBPF' }), options, update)).to.deep.equal(templateOf(fresh))
@@ -130,7 +130,7 @@ describe('mutation once more', () => {
         (policies, kind, shape, appArmorField, bpfExclusive) => {
           const index = new PolicyIndex()
           for (const each of policies) index.set(each)
-          const options = { ...modern, appArmorField, bpfExclusive, optIn: undefined }
+          const options = { ...modern, appArmorField, bpfExclusive: () => bpfExclusive, optIn: undefined }
           const object = kind === 'Pod' ? pod(clean(shape), { app: 'a' }) : deployment(clean(shape), { app: 'a' })
           const once = patched(object, mutate(requestFor(object), index, options))
           expect(mutate(requestFor(once), index, options).patch).to.deep.equal([])

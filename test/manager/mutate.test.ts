@@ -119,21 +119,21 @@ const rows: Row[] = [
   {
     title: 'bpfExclusiveMode frees a container from AppArmor',
     enforcer: 'BPF',
-    options: { bpfExclusive: true },
+    options: { bpfExclusive: () => true },
     annotations: { [own('bpf')]: annotation, [own('apparmor')]: 'bpf-exclusive/varmor-demo-web' },
     securityContext: { appArmorProfile: unconfined },
   },
   {
     title: 'bpfExclusiveMode does not hide that the user said unconfined',
     enforcer: 'AppArmorBPF',
-    options: { bpfExclusive: true },
+    options: { bpfExclusive: () => true },
     given: { annotations: { [kubernetes]: 'unconfined' } },
     annotations: { [kubernetes]: 'unconfined', [own('bpf')]: annotation },
   },
   {
     title: 'bpfExclusiveMode before 1.30',
     enforcer: 'BPF',
-    options: { ...old, bpfExclusive: true },
+    options: { ...old, bpfExclusive: () => true },
     annotations: {
       [own('bpf')]: annotation,
       [own('apparmor')]: 'bpf-exclusive/varmor-demo-web',
@@ -143,7 +143,7 @@ const rows: Row[] = [
   {
     title: 'bpfExclusiveMode leaves AppArmor to a policy that names it',
     enforcer: 'AppArmorBPF',
-    options: { bpfExclusive: true },
+    options: { bpfExclusive: () => true },
     annotations: { [own('bpf')]: annotation, [own('apparmor')]: annotation },
     securityContext: { appArmorProfile: local },
   },
@@ -174,11 +174,11 @@ describe('mutation', () => {
       .filter(({ securityContext }) => securityContext?.seccompProfile !== undefined)
       .map(({ name }) => name)
   const selections: { title: string; named: string[]; options?: Partial<MutateOptions>; confined: string[] }[] = [
-    { title: 'those that run, where none is named', named: [], confined: ['c', 'd', 's'] },
+    { title: 'all but init containers, where none is named', named: [], confined: ['c', 'd', 's'] },
     {
-      title: 'all, where that is wanted',
+      title: 'init containers too, where that is wanted',
       named: [],
-      options: { unnamedContainers: 'all' },
+      options: { confineInitContainers: true },
       confined: ['c', 'd', 'i', 's'],
     },
     { title: 'only those that are named', named: ['d'], confined: ['d'] },
@@ -210,9 +210,18 @@ describe('mutation', () => {
       const index = indexOf({ enforcer: 'Seccomp' })
       const object = debugged('debug')
       object.metadata!.annotations = { [own('seccomp')]: annotation }
-      const all: MutateOptions = { ...modern, unnamedContainers: 'all' }
-      expect(mutate(requestFor(object, request), index, all).patch).to.have.length(1)
-      expect(mutate(requestFor(object, request), index, modern).patch).to.deep.equal([])
+      expect(mutate(requestFor(object, request), index, modern).patch).to.have.length(1)
+    })
+
+    it('confines one in a pod of which the policy names other containers, and none in a pod that it does not confine', () => {
+      const patchOf = (named: string) =>
+        mutate(
+          requestFor(debugged('debug'), request),
+          indexOf({ enforcer: 'Seccomp', target: { kind: 'Pod', name: 'web-1', containers: [named] } }),
+          modern,
+        ).patch
+      expect(patchOf('c')).to.have.length(1)
+      expect(patchOf('elsewhere')).to.deep.equal([])
     })
   })
 

@@ -17,7 +17,7 @@ export const target = object(
     ),
     containers: optional(
       list(
-        'Names of the containers; empty for all of them but init and ephemeral ones.',
+        'Names of the containers; empty for all of them but init containers.',
         text('A container.', dnsLabel()),
         { maxItems: 256 },
       ),

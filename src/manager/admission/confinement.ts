@@ -6,8 +6,11 @@ import { isSwitchedOff, keys, localhost, profileOf, switchedOff } from './profil
 export interface ConfinementOptions {
   /** The server has `securityContext.appArmorProfile` (Kubernetes 1.30). */
   appArmorField: boolean
-  /** A container with a BPF profile gets no AppArmor profile, unless the policy names AppArmor too. */
-  bpfExclusive: boolean
+  /**
+   * Whether the BPF profile of the policy is to be alone: its containers get no AppArmor profile, unless the policy names AppArmor
+   * too. Only where each node has loaded it, or a container would go without either.
+   */
+  bpfExclusive: (policy: IndexedPolicy) => boolean
 }
 
 /** What a container's setting is to become; `undefined` as a value takes it away. Nothing in it: all is as it should be. */
@@ -100,7 +103,7 @@ function confineAppArmorByField(run: Run, bpf: boolean): void {
     agreeWithField(run, oldKey, localhost(policy.profile))
     return
   }
-  if (policy !== undefined && bpf && options.bpfExclusive && !setByUser) {
+  if (policy !== undefined && bpf && !setByUser && options.bpfExclusive(policy)) {
     if (annotation !== optOut) annotate(run, key, switchedOff(policy.profile))
     setField(run, 'appArmorProfile', { type: 'Unconfined' })
     agreeWithField(run, oldKey, optOut)
@@ -135,7 +138,7 @@ function confineAppArmorByAnnotation(run: Run, bpf: boolean): void {
     if (switchedOffByUs) annotate(run, ownKey, undefined)
     return
   }
-  if (policy !== undefined && bpf && options.bpfExclusive) {
+  if (policy !== undefined && bpf && options.bpfExclusive(policy)) {
     if (value === optOut && !switchedOffByUs) return
     if (annotation !== optOut) annotate(run, ownKey, switchedOff(policy.profile))
     annotate(run, key, optOut)

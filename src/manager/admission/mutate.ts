@@ -1,5 +1,6 @@
 import { mutatedAt } from '../../api/annotations.ts'
 import type { Labels } from '../../api/label-selector.ts'
+import { meansContainer } from '../../api/target-containers.ts'
 import { type PatchOperation, pointer } from '../../base/json-patch.ts'
 import type { AdmissionRequest } from '../../kube/admission.ts'
 import { type ConfinementOptions, confine } from './confinement.ts'
@@ -12,11 +13,8 @@ import { keys, orphanedKeys, profileOf } from './profile-annotations.ts'
 export interface MutateOptions extends ConfinementOptions {
   /** The label that a workload is considered by; without it every workload is. */
   optIn?: { key: string; value: string } | undefined
-  /**
-   * Which containers a policy means that names none. `running`: all but init and ephemeral ones, as the field is documented;
-   * sidecars run beside the others and count as such. `all`: init and ephemeral ones too.
-   */
-  unnamedContainers: 'running' | 'all'
+  /** Whether a policy that names no containers means init containers too. */
+  confineInitContainers: boolean
   /** Milliseconds since the Unix epoch. */
   now: () => number
 }
@@ -72,11 +70,8 @@ function workloadOf({ object, namespace }: MutateRequest, kind: Workload['kind']
 const isOptedIn = (labels: Labels, optIn: MutateOptions['optIn']): boolean =>
   optIn === undefined || (Object.hasOwn(labels, optIn.key) && labels[optIn.key] === optIn.value)
 
-/** A policy that names containers means those, of whatever kind. */
-function isSelected({ containers }: IndexedPolicy, { name, role }: ContainerPart, options: MutateOptions): boolean {
-  if (containers.size > 0) return containers.has(name)
-  return options.unnamedContainers === 'all' || role === 'regular' || role === 'sidecar'
-}
+const isSelected = (policy: IndexedPolicy, container: ContainerPart, options: MutateOptions): boolean =>
+  meansContainer(policy.containers, container, options.confineInitContainers)
 
 function mutateWhole(
   { object }: MutateRequest,
@@ -140,11 +135,13 @@ function mutateEphemeral(
   const before = new Set(
     podParts(oldObject, '')?.containers.flatMap(({ role, name }) => (role === 'ephemeral' ? [name] : [])),
   )
+  // Whoever gets into a pod that is confined gets into its profile: a container beside the others sees what they have.
+  const confinesPod = parts.containers.some((each) => each.role !== 'ephemeral' && isSelected(policy, each, options))
   const patch: PatchOperation[] = []
   const warnings: string[] = []
   for (const container of parts.containers) {
     if (container.role !== 'ephemeral' || before.has(container.name)) continue
-    if (!isSelected(policy, container, options)) continue
+    if (!confinesPod && !isSelected(policy, container, options)) continue
     const situation = { container, pod: parts.pod, annotations: parts.annotations ?? {}, policy, isStale: () => false }
     const changes = confine(situation, options)
     patch.push(...patchFields(container.path, container.hasSecurityContext, changes.securityContext))

@@ -1,9 +1,7 @@
+import { type ContainerRole, initRole } from '../../api/target-containers.ts'
 import { isRecord } from '../../kube/read-object.ts'
 
 export const containerLists = ['containers', 'initContainers', 'ephemeralContainers'] as const
-
-/** Which list of the pod a container is in; `sidecar` is an init container that goes on running (restartPolicy Always). */
-export type ContainerRole = 'regular' | 'sidecar' | 'init' | 'ephemeral'
 
 /** core/v1 AppArmorProfile and SeccompProfile. */
 export interface ProfileField {
@@ -76,7 +74,7 @@ function containersIn(spec: Record<string, unknown>, list: (typeof containerList
 function roleOf(list: (typeof containerLists)[number], container: Record<string, unknown>): ContainerRole {
   if (list === 'containers') return 'regular'
   if (list === 'ephemeralContainers') return 'ephemeral'
-  return container.restartPolicy === 'Always' ? 'sidecar' : 'init'
+  return initRole(container.restartPolicy)
 }
 
 function securityContext(context: unknown): SecurityContext {

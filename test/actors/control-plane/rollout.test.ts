@@ -28,6 +28,12 @@ const annotated = (annotations: Record<string, string>) => ({
   template: { metadata: { labels: { app: 'web' }, annotations }, spec: { containers: [{ name: 'main' }] } },
 })
 
+/** The container main is in the profile; the other one says nothing of it. */
+const withInit = (container: { name: string; restartPolicy?: string }) => {
+  const { template } = annotated({ 'container.apparmor.security.beta.varmor.org/main': PROFILE })
+  return { template: { ...template, spec: { ...template.spec, initContainers: [container] } } }
+}
+
 describe('the restart of workloads that were there before', () => {
   it('restarts each that matches once, one after the other, and says so', async () => {
     const { world, names } = worldOf(5)
@@ -62,6 +68,7 @@ describe('the restart of workloads that were there before', () => {
   const rows: {
     title: string
     kind?: 'StatefulSet' | 'DaemonSet'
+    options?: WorldOptions
     more: Parameters<World['workload']>[2]
     restarts: number
   }[] = [
@@ -80,10 +87,26 @@ describe('the restart of workloads that were there before', () => {
       restarts: 0,
     },
     { title: 'restarts one without pods', more: { labels: labels(), replicas: 0 }, restarts: 1 },
+    {
+      title: 'asks no init container to be in it',
+      more: { labels: labels(), ...withInit({ name: 'init' }) },
+      restarts: 0,
+    },
+    {
+      title: 'asks a sidecar to be in it',
+      more: { labels: labels(), ...withInit({ name: 'side', restartPolicy: 'Always' }) },
+      restarts: 1,
+    },
+    {
+      title: 'asks init containers to be in it where these are confined',
+      options: { rollout: { confineInitContainers: true } },
+      more: { labels: labels(), ...withInit({ name: 'init' }) },
+      restarts: 1,
+    },
   ]
-  for (const { title, kind = 'Deployment', more, restarts } of rows)
+  for (const { title, kind = 'Deployment', options, more, restarts } of rows)
     it(title, async () => {
-      const { world } = worldOf(0)
+      const { world } = worldOf(0, options)
       world.workload(kind, 'one', more)
       await world.runFor(5_000)
       const key = world.policy('web', restarting())

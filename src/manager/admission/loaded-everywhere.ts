@@ -1,0 +1,20 @@
+import { parseEnforcers } from '../../api/enforcer.ts'
+import type { ArmorProfile } from '../../api/types.ts'
+
+/** Whether BPF enforces the profile on each node where an agent is expected, as its status says of this generation. */
+export function hasBpfOnEveryNode(profile: ArmorProfile | undefined): boolean {
+  if (profile?.status === undefined) return false
+  const { metadata, spec, status } = profile
+  const { desiredNumberLoaded: desired, currentNumberLoaded: current, observedGeneration, conditions = [] } = status
+  const parsed = parseEnforcers(spec.profile.enforcer)
+  const isCurrent = observedGeneration === metadata.generation
+  // A node counts as loaded only with all enforcers of the profile; one that lacks BPF is named in a condition.
+  return (
+    parsed.ok &&
+    parsed.enforcers.includes('BPF') &&
+    isCurrent &&
+    desired > 0 &&
+    current >= desired &&
+    conditions.length === 0
+  )
+}
