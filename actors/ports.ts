@@ -137,9 +137,12 @@ export type EventReason =
   | 'RestartBegun'
   | 'RestartPaused'
   | 'RestartDone'
+  /** Of an ArmorProfile: agents do not load it. */
+  | 'NotFromManager'
 
 export interface PolicyEvent {
-  policy: AnyPolicy
+  /** What it is about. */
+  policy: AnyPolicy | ArmorProfile
   type: 'Normal' | 'Warning'
   reason: EventReason
   note: string

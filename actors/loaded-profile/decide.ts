@@ -54,6 +54,7 @@ const isLeaving = ({ wanted }: Observation): boolean => wanted === undefined || 
 /** What is to be done: load what is not there as wanted, unload from enforcers that the policy has left, or all of it. */
 export function goalsOf(seen: Observation): Goal[] {
   const { wanted, wantedByOthers, enforcers, memory } = seen
+  if (wanted?.strange !== undefined) return []
   if (wanted === undefined || isLeaving(seen))
     // With another ArmorProfile of the name it is not ours to remove.
     return wantedByOthers ? [] : enforcers.map((enforcer) => ({ enforcer, is: 'absent' }))
@@ -99,7 +100,7 @@ export function conclude(
 ): Conclusion {
   const { wanted, memory } = seen
   const found = outcomes.map(resultOf)
-  const conflict = !isLeaving(seen) && wanted?.conflict !== undefined ? [wanted.conflict] : []
+  const conflict = isLeaving(seen) ? [] : [wanted?.strange ?? wanted?.conflict].filter((one) => one !== undefined)
   const problems = [...conflict, ...found.flatMap(({ problem }) => (problem === undefined ? [] : [problem]))]
   const passing = found.some((one) => one.passing)
   const held = outcomes.flatMap(({ goal, failure }) => (goal.is === 'loaded' && !failure ? [goal.enforcer] : []))

@@ -20,6 +20,8 @@ export interface WantedProfile {
   contents: ReadonlyMap<KernelEnforcer, WantedContent | undefined>
   /** Why it cannot be loaded, whatever the node can do: the name of its profile is another ArmorProfile's. */
   conflict?: string
+  /** Why no manager can have made the ArmorProfile: nothing is loaded or unloaded for it. */
+  strange?: string
 }
 
 /** How one ArmorProfile stands on this node. */

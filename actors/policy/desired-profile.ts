@@ -1,3 +1,4 @@
+import { madeBy } from '../../src/api/annotations.ts'
 import type { Profile } from '../../src/api/types.ts'
 import { sourceOf } from '../../src/profile/carried.ts'
 import { type CompiledPolicy, compilePolicy } from '../../src/profile/compile.ts'
@@ -39,7 +40,7 @@ function metadata(policy: AnyPolicy, installNamespace: string, profileName: stri
   return {
     namespace: profileIdOf(idOf(policy), installNamespace).namespace,
     name: profileName,
-    ...(labels !== undefined && { labels: { ...labels } }),
+    labels: { ...labels, [madeBy.key]: madeBy.value },
     finalizers: [PROFILE_FINALIZER],
     ownerReferences: [{ apiVersion: policy.apiVersion, kind: policy.kind, name, uid, controller: true }],
   }

@@ -1,4 +1,5 @@
 import { mayBeCalled, type PolicyIdentity, profileName, profileNames } from '../../src/api/profile-name.ts'
+import type { ArmorProfile } from '../../src/api/types.ts'
 import type { AnyPolicy, ControlPlaneStores, PolicyId } from '../ports.ts'
 import { ownerOf } from './desired.ts'
 import { identityOf, keyOfPolicy, keyOfProfile, type ProfileId, profileIdOf } from './policy-id.ts'
@@ -69,6 +70,13 @@ export class ProfileNames {
 
   of(id: PolicyId): Naming {
     return this.#namings.get(keyOfPolicy(id))?.naming ?? this.#resolve(keyOfPolicy(id), id).naming
+  }
+
+  /** Whether the ArmorProfile is the one of a policy that exists. */
+  isOwn({ metadata: { namespace = '', name } }: ArmorProfile): boolean {
+    const key = keyOfProfile({ namespace, name })
+    const naming = this.#namings.get(this.#profiles.get(key)?.owner ?? '')?.naming
+    return naming !== undefined && keyOfProfile(naming.profileId) === key
   }
 
   /** The leader has decided: the name is the policy's, whatever comes. */

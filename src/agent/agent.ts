@@ -22,6 +22,8 @@ import { Reporter, type ReportTiming, type SendReport } from './reporter.ts'
 
 export interface AgentOptions {
   connection: Connection
+  /** Where vArmor is installed. Default varmor. */
+  namespace?: string
   /** Name of the Node object. */
   node: string
   loaders: Loaders
@@ -63,7 +65,7 @@ export class Agent {
     this.#options = options
     const { connection, node, loaders, managers, send, logger } = options
     const { confining = noProfiles, ofContainers = () => undefined, strict = false } = options
-    const { unreported, period, timing = {}, reports } = options
+    const { unreported, period, timing = {}, reports, namespace } = options
     const time = { clock: systemClock, random: Math.random }
     this.#system = new ActorSystem({ logger })
     this.#reporter = new Reporter({
@@ -73,6 +75,7 @@ export class Agent {
     })
     this.#profiles = new NodeProfiles({
       ...{ system: this.#system, loaders, reporter: this.#reporter, confining, ofContainers, strict, logger, ...time },
+      ...(namespace !== undefined && { namespace }),
       ...(period !== undefined && { period }),
       ...(unreported !== undefined && { unreported }),
     })

@@ -56,8 +56,8 @@ export class DriftWatch {
     if (!this.#stopped) this.start()
   }
 
-  async #differs({ profile, leaving, contents, conflict }: WantedProfile): Promise<boolean> {
-    if (conflict !== undefined) return false
+  async #differs({ profile, leaving, contents, conflict, strange }: WantedProfile): Promise<boolean> {
+    if (conflict !== undefined || strange !== undefined) return false
     const { listings, onError } = this.#options
     for (const enforcer of listings.enforcers) {
       try {

@@ -1,3 +1,4 @@
+import { whyNotMade } from '../api/made-by-manager.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
 import { Forks } from '../audit/lineage/forks.ts'
@@ -112,7 +113,8 @@ export class NodeAgent {
 
   /** Resolves when it answers the kubelet; the rest comes by itself. @throws when the port of the health server is taken */
   async start(): Promise<void> {
-    const { logger, seccompFolder, appArmorFolder, connection, node, managers, health, strict, period } = this.#options
+    const { logger, seccompFolder, appArmorFolder, connection, node, managers, health, strict, period, namespace } =
+      this.#options
     const features = nodeFeatures(nodeRoot())
     for (const [enforcer, why] of Object.entries(features))
       if (why !== undefined) logger.warn({ enforcer, why }, 'this node lacks an enforcer')
@@ -121,7 +123,7 @@ export class NodeAgent {
       seccomp: { folder: seccompFolder },
     })
     this.#agent = new Agent({
-      ...{ connection, node, managers, logger, health },
+      ...{ connection, namespace, node, managers, logger, health },
       loaders: this.#loaders,
       send: this.#transport.send,
       confining: () => confiningProfiles(this.#options.pipeline.procRoot),
@@ -207,6 +209,7 @@ export class NodeAgent {
       name: 'policies',
       handle: ({ type, object }) => {
         const policy = policyOf(object)
+        if (whyNotMade(object, this.#options.namespace) !== undefined) return
         if (type === 'deleted') this.#writer.withoutPolicy(object.spec.profile.name)
         else if (policy !== undefined) this.#writer.policy(policy)
       },

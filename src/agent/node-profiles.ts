@@ -2,6 +2,7 @@ import { EnforcerListings } from '../../actors/loaded-profile/enforcer-listings.
 import type { ProfileStanding } from '../../actors/loaded-profile/ports.ts'
 import { type LoadedProfileMessage, type LoadedProfilePorts, loadedProfileFamily } from '../../actors/loaded-profile.ts'
 import type { ActorSystem, Family } from '../../actors/runtime/index.ts'
+import { whyNotMade } from '../api/made-by-manager.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import { logTrouble } from '../base/bug.ts'
 import type { Clock } from '../base/clock.ts'
@@ -21,6 +22,8 @@ export interface NodeProfilesOptions {
   loaders: Loaders
   /** Takes each standing to the manager: the Reporter's `set` and `forget`. */
   reporter: { set(standing: ProfileStanding): void; forget(key: string): void }
+  /** Where vArmor is installed. Default varmor. */
+  namespace?: string
   /** See LeftoverOptions. */
   confining(): Promise<ReadonlySet<string>>
   ofContainers(): ReadonlySet<string> | undefined
@@ -38,7 +41,7 @@ export interface NodeProfilesOptions {
 
 /** The downward flow's end on a node: one actor for each ArmorProfile, and what they share. */
 export class NodeProfiles {
-  readonly wanted = new WantedProfiles()
+  readonly wanted: WantedProfiles
   readonly readiness: Readiness
   /** For the reflector of ArmorProfiles. */
   readonly handler: Handler<ArmorProfile>
@@ -51,8 +54,9 @@ export class NodeProfiles {
 
   constructor(options: NodeProfilesOptions) {
     this.#options = options
-    const { wanted } = this
-    const { strict = false, unreported } = options
+    const { strict = false, unreported, namespace = 'varmor' } = options
+    const wanted = new WantedProfiles((profile) => whyNotMade(profile, namespace))
+    this.wanted = wanted
     this.readiness = new Readiness({ wanted, strict, ...(unreported !== undefined && { unreported }) })
     this.#listings = new EnforcerListings(options.loaders)
     this.#log = new StandingLog(options.logger)

@@ -72,19 +72,21 @@ export class Readiness {
       pending: [],
       failed: [],
     }
-    let [pending, failed] = [0, 0]
+    let [pending, failed, strange] = [0, 0, 0]
     for (const [key, wanted] of this.#options.wanted.entries()) {
       if (wanted.leaving) continue
       report.wanted++
       const standing = this.#current(key, wanted)
       if (standing?.state === 'loaded') report.loaded++
       else if (standing?.state === 'failed' && standing.passing !== true) {
+        // Whoever can make one could keep all nodes from being ready.
+        if (wanted.strange !== undefined) strange++
         if (failed++ < shown) report.failed.push({ profile: key, message: standing.message ?? '' })
       } else if (pending++ < shown) report.pending.push(key)
     }
     const unreported = this.#options.unreported?.()
     if (unreported !== undefined) report.unreported = unreported
-    report.ready = this.#listed && pending === 0 && (failed === 0 || this.#options.strict !== true)
+    report.ready = this.#listed && pending === 0 && (failed === strange || this.#options.strict !== true)
     return report
   }
 

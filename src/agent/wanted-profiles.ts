@@ -14,18 +14,25 @@ interface Entry {
 }
 
 /**
- * What the node is to hold, by the key of the ArmorProfile. Two policies may come to one name of a profile
- * (`a-b`/`c` and `a`/`b-c`): it belongs to the ArmorProfile that was there first, and the other one gets a conflict.
+ * What the node is to hold, by the key of the ArmorProfile. Where two have one name of a profile, it belongs to the one that was
+ * there first, and the other one gets a conflict. One that no manager can have made has no right to a name; what is loaded under it
+ * stays as it is.
  */
 export class WantedProfiles {
+  readonly #whyStrange: (profile: ArmorProfile) => string | undefined
   readonly #entries = new Map<string, Entry>()
   readonly #byName = new Map<string, Set<string>>()
+
+  /** @param whyStrange why no manager can have made an ArmorProfile */
+  constructor(whyStrange: (profile: ArmorProfile) => string | undefined = () => undefined) {
+    this.#whyStrange = whyStrange
+  }
 
   get(key: string): WantedProfile | undefined {
     const wanted = this.#entries.get(key)?.wanted
     if (wanted === undefined) return undefined
     const owner = this.#ownerOf(wanted.profile)
-    if (owner === undefined || owner === key || wanted.leaving) return wanted
+    if (owner === undefined || owner === key || wanted.leaving || wanted.strange !== undefined) return wanted
     return { ...wanted, conflict: `the name of its profile, ${wanted.profile}, is that of the ArmorProfile ${owner}` }
   }
 
@@ -45,7 +52,9 @@ export class WantedProfiles {
   /** @returns keys of the ArmorProfiles for which something may be otherwise now */
   set(key: string, armorProfile: ArmorProfile): string[] {
     const before = this.#remove(key)
-    const wanted = wantedOf(armorProfile, this.#entries.get(key)?.wanted)
+    const why = this.#whyStrange(armorProfile)
+    const strange = why === undefined ? {} : { strange: `refused, because no manager made this ArmorProfile: ${why}` }
+    const wanted = { ...wantedOf(armorProfile, this.#entries.get(key)?.wanted), ...strange }
     this.#entries.set(key, { wanted, since: String(armorProfile.metadata.creationTimestamp ?? '') })
     const keys = this.#byName.get(wanted.profile)
     if (keys === undefined) this.#byName.set(wanted.profile, new Set([key]))
@@ -81,7 +90,10 @@ export class WantedProfiles {
   }
 
   #holders(profile: string): string[] {
-    return [...(this.#byName.get(profile) ?? [])].filter((key) => !this.#entries.get(key)!.wanted.leaving)
+    return [...(this.#byName.get(profile) ?? [])].filter((key) => {
+      const { leaving, strange } = this.#entries.get(key)!.wanted
+      return !leaving && strange === undefined
+    })
   }
 
   #ownerOf(profile: string): string | undefined {

@@ -1,5 +1,6 @@
 import type { FieldError } from '../api/field-error.ts'
 import type { UserInfo } from './admission.ts'
+import { ApiError } from './api-error.ts'
 import type { CallOptions } from './caller.ts'
 import type { ApiClient } from './client.ts'
 import type { KubeObject } from './objects.ts'
@@ -27,6 +28,28 @@ export const tokenReviews = defineResource<TokenReview>({
   kind: 'TokenReview',
   namespaced: false,
 })
+
+interface SelfSubjectReview extends KubeObject {
+  status?: { userInfo?: UserInfo }
+}
+
+const selfSubjectReviews = defineResource<SelfSubjectReview>({
+  group: 'authentication.k8s.io',
+  version: 'v1',
+  plural: 'selfsubjectreviews',
+  kind: 'SelfSubjectReview',
+  namespaced: false,
+})
+
+/** Who we are to the server; undefined where it does not say: one before Kubernetes 1.28, or one that does not let us ask. */
+export async function ownUser(client: ApiClient): Promise<string | undefined> {
+  try {
+    return (await client.create(selfSubjectReviews, {})).status?.userInfo?.username
+  } catch (error) {
+    if (error instanceof ApiError && [403, 404, 405].includes(error.code)) return undefined
+    throw error
+  }
+}
 
 /** Whose token it is, or why it is nobody's. */
 export type TokenVerdict = { user: UserInfo & { username: string } } | { refused: string }

@@ -22,6 +22,8 @@ export interface CertificatesOptions
   client: ApiClient
   /** Port of the webhooks. */
   webhookPort: number
+  /** See WebhookOptions. */
+  profileWriters?: readonly string[] | undefined
   serve(credentials: ServingCredentials): void
 }
 
@@ -92,11 +94,12 @@ export class Certificates {
   }
 }
 
-function configurations({ reach: { webhooks }, webhookPort, admission = {} }: CertificatesOptions) {
+function configurations({ reach: { webhooks }, webhookPort, profileWriters, admission = {} }: CertificatesOptions) {
   const { optIn = defaultOptIn, failurePolicy, timeout } = admission
   return webhookConfigurations({
     reach: typeof webhooks === 'function' ? webhooks(webhookPort) : webhooks,
     optIn: parseOptIn(optIn),
+    profileWriters,
     ...(failurePolicy !== undefined && { failurePolicy }),
     ...(timeout !== undefined && { timeoutSeconds: timeout }),
   })

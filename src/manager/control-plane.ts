@@ -21,6 +21,7 @@ import {
 } from '../../actors/rollout.ts'
 import { ActorSystem, type Family, type SystemStats } from '../../actors/runtime/index.ts'
 import type { AgentReport, ReportAnswer } from '../api/agent-report.ts'
+import { whyNotMade } from '../api/made-by-manager.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
@@ -187,10 +188,20 @@ export class ControlPlane {
     const { namespace: home = '', name } = profile.metadata
     this.#options.names.profileChanged({ namespace: home, name })
     const owner = ownerOf(profile)
+    if (type !== 'deleted') this.#announceStranger(profile)
     if (owner === undefined) return
     const kind = owner.kind as AnyPolicy['kind']
     const namespace = kind === 'VarmorPolicy' ? home : ''
     this.#look(keyOfPolicy({ kind, namespace, name: owner.name }))
+  }
+
+  /** Agents do not load it; here it is said why. One of a policy that is there is made whole by the policy's actor. */
+  #announceStranger(profile: ArmorProfile): void {
+    const { names, policy, event } = this.#options
+    const why = whyNotMade(profile, policy.installNamespace)
+    if (why === undefined || names.isOwn(profile)) return
+    const note = `no agent loads it, because no manager made it: ${why}`
+    event({ policy: profile, type: 'Warning', reason: 'NotFromManager', note })
   }
 
   #workloadsChanged(): void {

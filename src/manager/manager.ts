@@ -16,7 +16,7 @@ import { EventRecorder } from '../kube/event-recorder.ts'
 import { PriorityLimiter } from '../kube/limiter.ts'
 import type { ReflectorObserver } from '../kube/reflector-observer.ts'
 import type { Term } from '../kube/term.ts'
-import { reviewToken } from '../kube/token-review.ts'
+import { ownUser, reviewToken } from '../kube/token-review.ts'
 import { type IndexedPolicy, policyId, policyKey } from './admission/indexed-policy.ts'
 import { judgeBy } from './admission/judge.ts'
 import { hasBpfOnEveryNode } from './admission/loaded-everywhere.ts'
@@ -122,12 +122,14 @@ export class Manager {
     this.#view.start()
     const compiling = this.#compilers.start()
     const version = await this.#client.version()
-    await this.#servers.start(this.#reviewer(version), this.#reports())
+    const profileWriters = await this.#profileWriters()
+    await this.#servers.start(this.#reviewer(version, profileWriters), this.#reports())
     // Webhook configurations name the port where the API server finds the webhooks outside of the cluster, so they come after it.
     this.#certificates = new Certificates({
       ...this.#options,
       client: this.#client,
       webhookPort: this.ports.webhook,
+      profileWriters,
       serve: (credentials) => this.#servers.setCredentials(credentials),
     })
     await this.#certificates.start()
@@ -201,7 +203,17 @@ export class Manager {
     })
   }
 
-  #reviewer(version: { major: string; minor: string }): Reviewer {
+  /** Who may write ArmorProfiles; undefined where it is not known who we are. */
+  async #profileWriters(): Promise<readonly string[] | undefined> {
+    const { admission = {}, logger } = this.#options
+    if (admission.profileWriters !== undefined) return admission.profileWriters
+    const user = await ownUser(this.#client)
+    if (user === undefined)
+      logger.warn({}, 'the server does not say who this manager is: anybody with the right to may write ArmorProfiles')
+    return user === undefined ? undefined : [user]
+  }
+
+  #reviewer(version: { major: string; minor: string }, profileWriters: readonly string[] | undefined): Reviewer {
     const { admission = {}, namespace } = this.#options
     const { optIn = defaultOptIn, bpfExclusive = false, confineInitContainers = false } = admission
     return new Reviewer({
@@ -214,7 +226,7 @@ export class Manager {
         confineInitContainers,
         now: Date.now,
       },
-      validate: { behaviorModeling: false, judge: judgeBy(this.#compilers, namespace) },
+      validate: { behaviorModeling: false, judge: judgeBy(this.#compilers, namespace), profileWriters },
       observe: (outcome, seconds) => this.metrics.webhook.reviewed(outcome, seconds),
     })
   }

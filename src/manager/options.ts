@@ -55,6 +55,8 @@ export interface AdmissionOptions {
   bpfExclusive?: boolean
   /** Policies that name no containers confine init containers too. Default false. */
   confineInitContainers?: boolean
+  /** Users that managers are, who alone may write ArmorProfiles. Default: the one that this manager is, if the server says (from Kubernetes 1.28). */
+  profileWriters?: readonly string[]
 }
 
 export interface AgentsOptions {

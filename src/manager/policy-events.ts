@@ -29,4 +29,5 @@ const actions: Record<PolicyEvent['reason'], string> = {
   RestartBegun: 'Restart',
   RestartPaused: 'Restart',
   RestartDone: 'Restart',
+  NotFromManager: 'Load',
 }

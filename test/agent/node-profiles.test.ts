@@ -8,11 +8,19 @@ import { noLogger } from '../../src/base/logger.ts'
 import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
 import { FakeProfileLoader } from '../fakes/profile-loader.ts'
 
+const apiVersion = 'crd.varmor.org/v1beta1'
 const armorProfile = (name: string, metadata: object = {}): ArmorProfile =>
   ({
-    apiVersion: 'crd.varmor.org/v1beta1',
+    apiVersion,
     kind: 'ArmorProfile',
-    metadata: { namespace: 'demo', name, uid: `u-${name}`, generation: 1, ...metadata },
+    metadata: {
+      ...{ namespace: 'demo', name, uid: `u-${name}`, generation: 1 },
+      labels: { 'varmor.org/made-by': 'varmor-manager' },
+      ownerReferences: [
+        { apiVersion, kind: 'VarmorPolicy', name: name.slice('varmor-demo-'.length), uid: 'p', controller: true },
+      ],
+      ...metadata,
+    },
     spec: { profile: { name, enforcer: 'Seccomp', mode: 'enforce', seccomp: '{}' } },
   }) as unknown as ArmorProfile
 
@@ -138,6 +146,83 @@ describe('the profiles of a node', () => {
     expect(seccomp.texts.size).to.equal(1)
   })
 
+  const forged: [string, (one: ArmorProfile) => void, RegExp][] = [
+    ['has no label', ({ metadata }) => delete metadata.labels, /no label varmor.org\/made-by/],
+    ['is no policy’s', ({ metadata }) => delete metadata.ownerReferences, /no policy controls it/],
+    [
+      'is that of another kind of object',
+      ({ metadata }) => Object.assign((metadata.ownerReferences as object[])[0]!, { apiVersion: 'v1', kind: 'Pod' }),
+      /no policy controls it/,
+    ],
+    [
+      'brings a profile of another name',
+      ({ spec }) => Object.assign(spec.profile, { name: 'docker-default' }),
+      /docker-default/,
+    ],
+    [
+      'is called like the profile of another policy',
+      ({ metadata, spec }) => {
+        metadata.namespace = 'evil'
+        metadata.name = 'varmor-demo-a'
+        spec.profile.name = 'varmor-demo-a'
+      },
+      /varmor-demo-a is no name for a profile of VarmorPolicy/,
+    ],
+    [
+      'is of a cluster policy, and in a namespace of a tenant',
+      ({ metadata, spec }) => {
+        Object.assign((metadata.ownerReferences as object[])[0]!, { kind: 'VarmorClusterPolicy', name: 'web' })
+        metadata.name = 'varmor-cluster-varmor-web'
+        spec.profile.name = metadata.name
+      },
+      /is in the namespace varmor/,
+    ],
+  ]
+  for (const [what, forge, why] of forged)
+    it(`are not loaded from an ArmorProfile that ${what}, nor does it take the place of another one`, async () => {
+      const object = armorProfile('varmor-demo-f', { creationTimestamp: '2020-01-01T00:00:00Z' })
+      forge(object)
+      const key = `${object.metadata.namespace}/${object.metadata.name}`
+      node.handler.handle({ type: 'added', key, object })
+      await node.listed()
+      await simulation.settle()
+      expect([...seccomp.texts.keys()]).to.deep.equal([])
+      expect(reported.get(key)).to.deep.include({ state: 'failed', enforcers: [] })
+      expect(reported.get(key)?.message).to.match(why)
+      expect(node.readiness.report()).to.deep.include({ ready: true, wanted: 1, loaded: 0 })
+      // A real one is loaded, and stays when the forged one goes.
+      seccomp.texts.set('docker-default', '{}')
+      const real = armorProfile('varmor-demo-a', { creationTimestamp: '2026-01-01T00:00:00Z' })
+      add(real)
+      await simulation.settle()
+      expect(reported.get('demo/varmor-demo-a')).to.include({ state: 'loaded' })
+      const leaving = { ...object, metadata: { ...object.metadata, deletionTimestamp: '2026-01-02T00:00:00Z' } }
+      node.handler.handle({ type: 'updated', key, object: leaving, old: object })
+      await simulation.settle()
+      expect(reported.get(key)).to.include({ state: 'unloaded' })
+      node.handler.handle({ type: 'deleted', key, object: leaving, missed: false })
+      await simulation.settle()
+      expect([...seccomp.texts.keys()].sort()).to.deep.equal(['docker-default', 'varmor-demo-a'])
+    })
+
+  it('that are loaded stay as they are when somebody makes their ArmorProfile a strange one', async () => {
+    inUse = new Set()
+    const object = armorProfile('varmor-demo-a')
+    add(object)
+    await node.listed()
+    await simulation.settle()
+    const { labels: _, ...metadata } = object.metadata
+    const tampered = {
+      ...object,
+      metadata: { ...metadata, generation: 2 },
+      spec: { ...object.spec, profile: { ...object.spec.profile, seccomp: '{"defaultAction":"SCMP_ACT_ALLOW"}' } },
+    } as ArmorProfile
+    node.handler.handle({ type: 'updated', key: 'demo/varmor-demo-a', object: tampered, old: object })
+    await simulation.runFor(300_000)
+    expect([...seccomp.texts]).to.deep.equal([['varmor-demo-a', '{}']])
+    expect(reported.get('demo/varmor-demo-a')).to.deep.include({ state: 'failed', generation: 2 })
+  })
+
   const owner = (kind: string) => ({ apiVersion: 'v', kind, name: 'web', uid: 'u', controller: true })
   for (const [kind, namespace] of [
     ['VarmorPolicy', 'demo'],
@@ -148,6 +233,6 @@ describe('the profiles of a node', () => {
         ownerReferences: [owner('Other'), owner(kind!)].map((one, i) => ({ ...one, controller: i === 1 })),
       })
       expect(policyOf(object)).to.deep.equal({ profileName: 'varmor-x', kind, name: 'web', namespace })
-      expect(policyOf(armorProfile('varmor-x'))).to.equal(undefined)
+      expect(policyOf(armorProfile('varmor-x', { ownerReferences: [] }))).to.equal(undefined)
     })
 })

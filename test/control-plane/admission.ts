@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import type { AnyPolicy } from '../../actors/ports.ts'
 import { eventually } from '../cluster/wait.ts'
 import type { Define } from './concurrent.ts'
-import { apply, applyWorkload, profileName, ready, remove } from './hands.ts'
+import { apply, applyWorkload, find, profileName, ready, remove } from './hands.ts'
 import {
   type ContainerPart,
   clusterPolicy,
@@ -84,6 +84,30 @@ export function admission(it: Define, world: () => World): void {
     expect(free).to.not.include(profile)
     expect(privileged).to.equal(`${profile} -`)
     await remove(world(), made)
+  })
+
+  it('keeps two policies apart that would have one name for their profiles, also when the first goes', async () => {
+    const one = await world().namespace('rival')
+    const other = await world().namespace(`${one}-x`)
+    const first = policy(one, `${other.slice(one.length + 1)}-web`, { kind: 'Pod' })
+    const second = policy(other, 'web', { kind: 'Pod', rules: ['disallow-umount'] })
+    const plain = await confined(first)
+    expect(profileName(second)).to.equal(plain)
+    await apply(world(), second)
+    const { status } = await ready(world(), second)
+    const hashed = status!.profileName!
+    expect([hashed.slice(0, -8), /[0-9a-f]{8}$/.test(hashed)]).to.deep.equal([`${plain}-`, true])
+    for (const [namespace, profile] of [
+      [one, plain],
+      [other, hashed],
+    ] as const) {
+      const { spec } = await create(namespace, 'pod', {})
+      expect(spec.containers.map(confinementOf)).to.deep.equal([`${profile} ${profile}`])
+      for (const node of world().nodes.values()) expect(node.holds(profile)).to.have.members(['AppArmor', 'Seccomp'])
+    }
+    await remove(world(), first)
+    expect((await find(world(), second))?.status).to.deep.include({ profileName: hashed, ready: true })
+    await remove(world(), second)
   })
 
   it('touches nothing without the label', async () => {

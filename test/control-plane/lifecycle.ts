@@ -1,12 +1,16 @@
 import { expect } from 'chai'
 import { desiredProfile } from '../../actors/policy/desired-profile.ts'
 import type { AnyPolicy } from '../../actors/ports.ts'
+import type { ArmorProfile } from '../../src/api/types.ts'
+import type { KubeObject } from '../../src/kube/objects.ts'
+import { armorProfiles } from '../../src/kube/own-kinds.ts'
 import { validatingName, validatingWebhookConfigurations } from '../../src/manager/admission/webhook-configurations.ts'
 import { eventually } from '../cluster/wait.ts'
 import type { Define } from './concurrent.ts'
 import {
   apply,
   conditionOf,
+  events,
   find,
   findProfile,
   gone,
@@ -180,6 +184,36 @@ export function lifecycle(it: Define, world: () => World): void {
     await ready(world(), made)
     await remove(world(), made)
     await remove(world(), policy(namespace, 'fresh'))
+  })
+
+  it('loads no ArmorProfile that no manager made, says so in an Event, and lets nobody else write one', async () => {
+    const namespace = await world().namespace('forged')
+    const made = policy(namespace, 'web')
+    await apply(world(), made)
+    await ready(world(), made)
+    const real = (await findProfile(world(), made))!
+    const name = `varmor-${namespace}-forged`
+    const forged = {
+      metadata: { name, namespace, ownerReferences: real.metadata.ownerReferences },
+      spec: { ...real.spec, profile: { ...real.spec.profile, name } },
+    } as ArmorProfile & KubeObject
+    const agent = await world().asAgent()
+    const patch = { spec: { profile: { appArmor: 'profile x {}' } } }
+    for (const write of [
+      agent.create(armorProfiles, forged),
+      agent.patch(armorProfiles, { name: real.metadata.name, namespace }, { type: 'merge', patch }),
+    ])
+      expect(await refusal(write)).to.match(/managers alone write it|forbidden/)
+    // The suite's administrator is the user that its manager is, too.
+    await world().client.create(armorProfiles, forged)
+    const said = await eventually('an Event about it', async () => {
+      const { items } = await world().client.list(events, { namespace })
+      return items.find(({ regarding, reason }) => regarding?.name === name && reason === 'NotFromManager')
+    })
+    expect(said.note).to.include('no label varmor.org/made-by')
+    for (const node of world().nodes.values()) expect(node.holds(name)).to.deep.equal([])
+    await world().client.delete(armorProfiles, { name, namespace })
+    await remove(world(), made)
   })
 }
 

@@ -56,6 +56,8 @@ export const managerOptions = (connection: Connection): ManagerOptions => ({
   logger: noLogger,
   listen: { host: '127.0.0.1', ports: { webhook: 0, status: 0, metrics: 0 } },
   reach: { names: ['127.0.0.1', 'localhost'], webhooks: (port) => ({ url: `https://127.0.0.1:${port}` }) },
+  // Of the kubeconfig that all clients of the suite have; the embedded server does not say who asks.
+  admission: { profileWriters: ['kubernetes-admin'] },
   ...quick,
 })
 
@@ -133,6 +135,19 @@ export class World {
     const connection = new KubeConnection(config)
     this.#connections.push(connection)
     return connection
+  }
+
+  /** A client with the token of the agents. */
+  async asAgent(): Promise<ApiClient> {
+    const [name] = this.nodes.keys()
+    const { metadata } = await this.client.get(nodes, { name: name! })
+    const token = await agentToken(this.client, installNamespace, { name: name!, uid: metadata?.uid ?? '' })
+    const config = new KubeConfig()
+    config.loadFromString(this.target.kubeconfig)
+    config.loadFromClusterAndUser(config.getCurrentCluster()!, { name: 'agent', token })
+    const connection = new KubeConnection(config)
+    this.#connections.push(connection)
+    return new ApiClient({ connection, limiter: this.#limiter, deadline: 120_000 })
   }
 
   /** @param death when it is killed, by itself */

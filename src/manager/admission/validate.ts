@@ -8,17 +8,20 @@ import type { AdmissionRequest } from '../../kube/admission.ts'
 import type { KubeObject } from '../../kube/objects.ts'
 import { isRecord } from '../../kube/read-object.ts'
 import type { PolicyIndex } from './policy-index.ts'
+import { type ProfileRequest, profileErrors } from './validate-profile.ts'
 
 export interface ValidateOptions {
   /** `judgePolicy`, wherever it runs: it may take long. @throws {CompilerError} (as rejection) */
   judge(object: KubeObject, before: KubeObject | undefined): Promise<Judgement>
   /** Whether this installation can record models; without it the BehaviorModeling mode is refused. */
   behaviorModeling: boolean
+  /** Users that managers are: nobody else writes ArmorProfiles. Left out: that is not looked at. */
+  profileWriters?: readonly string[] | undefined
   /** For the warning that a cluster policy comes first. */
   index: PolicyIndex
 }
 
-export type ValidateRequest = Pick<AdmissionRequest, 'kind' | 'operation' | 'subResource' | 'object' | 'oldObject'>
+export type ValidateRequest = Pick<AdmissionRequest, 'kind' | 'subResource'> & ProfileRequest
 
 export interface Verdict {
   /** Empty: it is allowed. */
@@ -31,10 +34,13 @@ const group = apiVersion.slice(0, apiVersion.indexOf('/'))
 
 /**
  * Everything that is wrong with a policy, and with changing it so: what the schema says, what the compilers of its enforcers
- * find, and what may not be changed. Objects of other kinds pass.
+ * find, and what may not be changed. And with writing an ArmorProfile. Objects of other kinds pass.
  */
 export async function validate(request: ValidateRequest, options: ValidateOptions): Promise<Verdict> {
   const { kind, object, oldObject, operation, subResource = '' } = request
+  const { profileWriters } = options
+  if (kind.group === group && kind.kind === 'ArmorProfile' && subResource === '' && profileWriters !== undefined)
+    return { errors: profileErrors(request, profileWriters), warnings: [] }
   const isPolicy = kind.group === group && policyKinds.some((name) => name === kind.kind)
   if (!isPolicy || subResource !== '' || object === null || !['CREATE', 'UPDATE'].includes(operation)) return allowed
   // What is on its way out must be able to lose its finalizers, and metadata can be changed, whatever the spec was stored as.

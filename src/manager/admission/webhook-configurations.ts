@@ -42,6 +42,8 @@ export interface WebhookOptions {
   failurePolicy?: 'Ignore' | 'Fail'
   timeoutSeconds?: number
   labels?: Record<string, string>
+  /** Users that managers are: others are asked about when they write ArmorProfiles. Left out: nobody is. */
+  profileWriters?: readonly string[] | undefined
 }
 
 /**
@@ -81,6 +83,7 @@ export function webhookConfigurations(options: WebhookOptions): {
           rules: policyRules,
           matchConditions: [specChanged],
         },
+        ...(options.profileWriters === undefined ? [] : [profileWebhook(options, options.profileWriters)]),
       ],
     },
   }
@@ -104,6 +107,20 @@ const policyRules = [rule(policyGroup, policyVersion, policyResources, ['CREATE'
 const specChanged = {
   name: 'spec-changed',
   expression: "request.operation == 'CREATE' || object.spec != oldObject.spec",
+}
+
+/** Managers are not asked about themselves, nor is anybody who lets go of one that is being deleted: so it holds up no namespace. */
+function profileWebhook(options: WebhookOptions, writers: readonly string[]): Webhook {
+  return {
+    name: 'validateprofile.varmor.org',
+    ...common('/validate', options),
+    sideEffects: 'None',
+    rules: [rule(policyGroup, policyVersion, ['armorprofiles'], ['CREATE', 'UPDATE'])],
+    matchConditions: [
+      { name: 'not-a-manager', expression: `!(request.userInfo.username in ${JSON.stringify(writers)})` },
+      { name: 'stays', expression: '!has(object.metadata.deletionTimestamp)' },
+    ],
+  }
 }
 
 function mutatingWebhook(name: string, rules: object[], options: WebhookOptions): Webhook {

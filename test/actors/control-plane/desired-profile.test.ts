@@ -92,16 +92,20 @@ describe('the ArmorProfile that a policy is to have', () => {
 
   it('is in force when the stored one is the same, with labels of others besides', () => {
     const document = documentOf(policyOf(enhance('AppArmor', {}), { team: 'a' }))
+    const made = { 'varmor.org/made-by': 'varmor-manager' }
     const stored = {
       apiVersion: 'crd.varmor.org/v1beta1',
       kind: 'ArmorProfile',
       ...structuredClone(document),
     } as ArmorProfile
-    stored.metadata.labels = { team: 'a', other: 'b' }
+    stored.metadata.labels = { ...made, team: 'a', other: 'b' }
     expect(isInForce(document, stored)).to.equal(true)
-    stored.metadata.labels = { team: 'b' }
+    stored.metadata.labels = { ...made, team: 'b' }
     expect(isInForce(document, stored)).to.equal(false)
+    // That of before the label, which gets it without a change of its generation.
     stored.metadata.labels = { team: 'a' }
+    expect(isInForce(document, stored)).to.equal(false)
+    stored.metadata.labels = { ...made, team: 'a' }
     stored.spec.profile.seccomp = '{}'
     expect(isInForce(document, stored)).to.equal(false)
   })

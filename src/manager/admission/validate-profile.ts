@@ -1,0 +1,44 @@
+import { isDeepStrictEqual } from 'node:util'
+import { madeBy } from '../../api/annotations.ts'
+import type { FieldError } from '../../api/field-error.ts'
+import type { ArmorProfile } from '../../api/types.ts'
+import type { AdmissionRequest } from '../../kube/admission.ts'
+
+export type ProfileRequest = Pick<AdmissionRequest, 'operation' | 'object' | 'oldObject' | 'userInfo'>
+
+/**
+ * What is wrong with writing an ArmorProfile: every node loads what it says, so only managers write that. Everybody with the right to
+ * may change what agents do not look at, take things away, and let go of one that is being deleted, as namespaces and the garbage
+ * collector do.
+ */
+export function profileErrors(
+  { operation, object, oldObject, userInfo }: ProfileRequest,
+  writers: readonly string[],
+): FieldError[] {
+  const { username: given = 'somebody unknown' } = userInfo
+  if (object === null || object.metadata?.deletionTimestamp !== undefined || writers.includes(given)) return []
+  const problem = 'managers alone write it: agents load it on every node; change the policy that it is made for'
+  const error = (path: string): FieldError => ({
+    code: 'NOT_ALLOWED',
+    path,
+    given,
+    problem,
+    allowed: writers.join(', '),
+  })
+  if (operation === 'CREATE' || oldObject === null) return [error('spec')]
+  const [before, after] = [oldObject, object] as unknown as [ArmorProfile, ArmorProfile]
+  const label = after.metadata.labels?.[madeBy.key]
+  return [
+    ...(isDeepStrictEqual(after.spec, before.spec) ? [] : [error('spec')]),
+    ...(label === undefined || label === before.metadata.labels?.[madeBy.key] ? [] : [error('metadata.labels')]),
+    ...(ownersOf(after).every((owner) => ownersOf(before).includes(owner)) ? [] : [error('metadata.ownerReferences')]),
+  ]
+}
+
+/** The garbage collector changes `blockOwnerDeletion`. */
+function ownersOf({ metadata: { ownerReferences } }: ArmorProfile): string[] {
+  if (!Array.isArray(ownerReferences)) return []
+  return ownerReferences.map(({ kind, name, uid, controller }) =>
+    JSON.stringify([kind, name, uid, controller === true]),
+  )
+}
