@@ -9,8 +9,13 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* The kernel answers within microseconds unless somebody loads rules; then it waits, and we go on without. */
-#define ANSWER_TIMEOUT_US 250000
+/*
+ * The kernel answers from a thread of its own: within microseconds, unless somebody loads rules or the machine is so busy
+ * that the thread starts late. What is asked once is waited for; without an answer the limit would stay low.
+ */
+#define PATIENCE_S 5
+/* A sample holds up the reading of records. */
+#define SAMPLE_PATIENCE_US 250000
 /* Late answers to earlier questions are skipped; more than this many strangers and we give up. */
 #define MAX_STRANGERS 64
 
@@ -32,21 +37,28 @@ static struct {
 	uint32_t set; /* 0: the limit was never changed */
 } backlog = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+static int wait_at_most(struct audit_control *control, struct timeval timeout)
+{
+	return setsockopt(control->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ? -errno : 0;
+}
+
 int audit_control_open(struct audit_control *control)
 {
-	struct timeval timeout = { .tv_usec = ANSWER_TIMEOUT_US };
+	int error;
 
 	control->seq = 0;
 	control->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_AUDIT);
 	if (control->fd < 0)
 		return -errno;
-	if (setsockopt(control->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0) {
-		int error = errno;
-
+	error = wait_at_most(control, (struct timeval){ .tv_sec = PATIENCE_S });
+	if (error)
 		audit_control_close(control);
-		return -error;
-	}
-	return 0;
+	return error;
+}
+
+int audit_control_sampling(struct audit_control *control)
+{
+	return wait_at_most(control, (struct timeval){ .tv_usec = SAMPLE_PATIENCE_US });
 }
 
 void audit_control_close(struct audit_control *control)
@@ -188,7 +200,8 @@ static void put_back(struct audit_control *control)
 {
 	struct audit_status status;
 
-	if (audit_control_status(control, &status) == 0 && status.backlog_limit == backlog.set)
+	if (wait_at_most(control, (struct timeval){ .tv_sec = PATIENCE_S }) == 0 &&
+	    audit_control_status(control, &status) == 0 && status.backlog_limit == backlog.set)
 		set_backlog_limit(control, backlog.before);
 	backlog.set = 0;
 }

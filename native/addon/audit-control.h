@@ -28,6 +28,8 @@ struct backlog_limit {
 /* Each returns 0 or -errno. */
 int audit_control_open(struct audit_control *control);
 int audit_control_status(struct audit_control *control, struct audit_status *status);
+/* From here on an answer that does not come at once is done without. */
+int audit_control_sampling(struct audit_control *control);
 void audit_control_close(struct audit_control *control);
 
 /*

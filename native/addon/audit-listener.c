@@ -262,9 +262,11 @@ static int open_control(struct listener *l)
 {
 	int error = audit_control_open(&l->control);
 
-	if (!error)
-		backlog_limit_claim(&l->control, l->options.backlog_limit, &l->backlog);
-	return error;
+	if (error)
+		return error;
+	backlog_limit_claim(&l->control, l->options.backlog_limit, &l->backlog);
+	first_sample(l);
+	return audit_control_sampling(&l->control);
 }
 
 static int open_all(struct listener *l, struct failure *failure)
@@ -283,7 +285,6 @@ static int open_all(struct listener *l, struct failure *failure)
 	failure->error = -open_control(l);
 	if (failure->error)
 		return -1;
-	first_sample(l);
 	l->fd = audit_socket_open(l->options.receive_buffer, failure);
 	if (l->fd < 0)
 		return -1;
