@@ -93,7 +93,8 @@ describe('kubectl and a node of the sandbox with a real containerd', () => {
   })
 
   it('does not hang where the command ends before its input', async () => {
-    expect(await exec('-i', ['true'], Buffer.alloc(1_000_000))).to.include({ status: 0 })
+    // Not at once: containerd 1.6 now and then misses the end of a process that it has not yet seen begin.
+    expect(await exec('-i', ['sleep', '0.5'], Buffer.alloc(1_000_000))).to.include({ status: 0 })
   })
 
   it('says what went wrong with a command that cannot be started', async () => {
