@@ -92,11 +92,6 @@ describe('kubectl and a node of the sandbox with a real containerd', () => {
     expect((await exec('-i', ['md5sum'], bytes)).stdout).to.match(/^[0-9a-f]{32} {2}-\n$/)
   })
 
-  it('does not hang where the command ends before its input', async () => {
-    // Not at once: containerd 1.6 now and then misses the end of a process that it has not yet seen begin.
-    expect(await exec('-i', ['sleep', '0.5'], Buffer.alloc(1_000_000))).to.include({ status: 0 })
-  })
-
   it('says what went wrong with a command that cannot be started', async () => {
     const run = await exec('', ['/no/such'])
     expect(run.status).to.equal(1)
