@@ -16,7 +16,7 @@ export interface CompileArguments {
 
 const appArmorOf: Record<CompileArguments['apparmorParser'], AppArmorFeatures> = {
   '3.0': oldestAppArmor,
-  '4.0': { parser: [4, 0], userns: true, ioUring: true },
+  '4.0': { parser: [4, 0], userns: true, ioUring: true, mqueue: true },
 }
 
 /** Prints what each enforcer loads, for all policies or, when one has an error, for none. Returns the exit status. */

@@ -6,10 +6,12 @@ export interface AppArmorFeatures {
   userns: boolean
   /** `io_uring,` rules (parser 4.0 and kernel 6.7). */
   ioUring: boolean
+  /** `mqueue` rules (parser 4.0, and a kernel with Ubuntu's patches). */
+  mqueue: boolean
 }
 
 /** The least that a supported node has: Debian 12's parser 3.0.8. A profile compiled for it loads everywhere. */
-export const oldestAppArmor: AppArmorFeatures = { parser: [3, 0], userns: false, ioUring: false }
+export const oldestAppArmor: AppArmorFeatures = { parser: [3, 0], userns: false, ioUring: false, mqueue: false }
 
 /** Profiles that behaviour modelling made, for the policies whose `profileType` is BehaviorModel. */
 export interface BehaviorModel {

@@ -6,7 +6,7 @@ import { bounded, childrenBound } from './bounds.ts'
 import { type CustomBlock, type CustomProfile, customLines, readCustomProfile } from './custom-profile.ts'
 import { comment, literal, quoted } from './quoted.ts'
 import { readRawRules } from './raw-rules.ts'
-import { audited } from './rule-grammar.ts'
+import { audited, type ParsedRule } from './rule-grammar.ts'
 import { type TargetedRaw, type TargetGroup, targetErrors, targetGroups, withTwins } from './targets.ts'
 import { exactExecutions, targetConflicts, tooManyWays, transitionConflicts } from './transition-conflicts.ts'
 
@@ -66,6 +66,19 @@ function stillRefused(quiet: readonly string[], path: string): Skipped[] {
     rule: `include <${name}>`,
     reason: 'what this file of the node refuses in silence stays refused, in spite of allowViolations',
   }))
+}
+
+const allRules = ({ rules, children }: CustomBlock): ParsedRule[] => [...rules, ...children.flatMap(allRules)]
+
+/** Refusals that the parser passes over in silence, for all that the node could: it is the profile that says which ABI it is for. */
+function idle(abi: string, rules: readonly ParsedRule[], path: string): Skipped[] {
+  if (abi !== '3.0') return []
+  return rules
+    .filter(({ isNewer, denies, needs }) => isNewer === true && denies && needs === undefined)
+    .map(({ text: rule }) => {
+      const reason = 'is enforced only in a profile of its own that begins with "abi <abi/4.0>,"'
+      return { enforcer: 'AppArmor', path, rule, reason }
+    })
 }
 
 /** What the profile and its parent may do to each other: the parent signals and traces the child, not vice versa. */
@@ -165,6 +178,10 @@ export function compileDefenseInDepth(defense: DefenseInDepth, path: string, con
   ]
   const value = `${[...head, ...lines].map((line) => line.trimEnd()).join('\n')}\n`
   const refusing = complain ? stillRefused(profile.quiet, join(section, fieldOf(defense.appArmor))) : []
-  const skipped = [...profile.skipped, ...refusing, ...raw.flatMap((each) => each.skipped)]
+  const idling = [
+    ...idle(profile.abi, allRules(profile.block), join(section, fieldOf(defense.appArmor))),
+    ...raw.flatMap(({ rules, path }) => idle(profile.abi, rules, path)),
+  ]
+  const skipped = [...profile.skipped, ...refusing, ...idling, ...raw.flatMap((each) => each.skipped)]
   return bounded({ ok: true, value, skipped }, section)
 }

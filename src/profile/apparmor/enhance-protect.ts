@@ -166,9 +166,14 @@ const outcomes: Record<Verdict, string> = {
   ignore: 'Violations are let through.',
 }
 
+/** Whether a rule that the node enforces does so under the newer ABI alone. */
+const saysNewer = (raw: readonly RawRules[]): boolean =>
+  raw.some(({ rules }) => rules.some(({ isNewer, needs }) => isNewer === true && needs === undefined))
+
 function protectionOf(
   protect: EnhanceProtect,
   selected: readonly SelectedRule[],
+  raw: readonly RawRules[],
   groups: readonly TargetGroup[],
   context: CompileContext,
   refusing: boolean,
@@ -177,10 +182,11 @@ function protectionOf(
   const privileged = protect.privileged ?? false
   const { appArmor: features } = context
   const saysUserns = selected.some(({ rule: { appArmor } }) => !isImpossible(appArmor) && appArmor.some(isUserns))
+  const isNewer = (features.userns && saysUserns && verdict !== 'ignore') || saysNewer(raw)
   return {
     privileged,
     verdict,
-    abi: features.userns && saysUserns && verdict !== 'ignore' ? '4.0' : '3.0',
+    abi: isNewer ? '4.0' : '3.0',
     complain: protect.allowViolations === true && !refusing,
     context: {
       verdict,
@@ -212,7 +218,7 @@ export function compileEnhanceProtect(protect: EnhanceProtect, path: string, con
   ]
   if (errors.length > 0) return { ok: false, errors }
   const refusal = rawRefusal(protect, raw, path)
-  const protection = protectionOf(protect, selected, groups, context, refusal.length > 0)
+  const protection = protectionOf(protect, selected, raw, groups, context, refusal.length > 0)
   const about = [
     `${context.profileName}: written by vArmor; changes made here are lost.`,
     `EnhanceProtect on ${protection.privileged ? 'AlwaysAllow' : 'RuntimeDefault'}. ${outcomes[protection.verdict]}`,

@@ -16,6 +16,14 @@ const forms: Record<string, { accesses: readonly string[]; conditions: readonly 
   all: { accesses: [], conditions: [] },
 }
 
+/** What says that a node enforces the kind, and what that takes besides the parser. */
+const needsOf: Record<string, { isKnown: (features: AppArmorFeatures) => boolean; kernel: string }> = {
+  userns: { isKnown: ({ userns }) => userns, kernel: ' and Linux 6.7' },
+  io_uring: { isKnown: ({ ioUring }) => ioUring, kernel: ' and Linux 6.7' },
+  mqueue: { isKnown: ({ mqueue }) => mqueue, kernel: " and a kernel with Ubuntu's AppArmor" },
+  all: { isKnown: ({ parser: [major] }) => major >= 4, kernel: '' },
+}
+
 function accessesOf(statement: Statement, keyword: string): string[] {
   const { next, following } = statement
   const { accesses } = forms[keyword]!
@@ -42,20 +50,22 @@ function nameOf(statement: Statement, keyword: string): string[] {
   return keyword === 'mqueue' && statement.next !== undefined ? [statement.value()] : []
 }
 
-/** A rule of a newer kind; `needs` says what the node lacks for it. */
+/** A rule of a newer kind; `needs` says what the node lacks for it, `isNewer` that it does nothing under the ABI 3.0. */
 export function newerRule(
   statement: Statement,
   keyword: string,
   features: AppArmorFeatures,
-): { text: string; needs?: string } {
+): { text: string; isNewer: boolean; needs?: string } {
   const parts = [
     keyword,
     ...accessesOf(statement, keyword),
     ...conditionsOf(statement, keyword),
     ...nameOf(statement, keyword),
   ]
-  const known =
-    keyword === 'userns' ? features.userns : keyword === 'io_uring' ? features.ioUring : features.parser[0] >= 4
-  const kernel = keyword === 'userns' || keyword === 'io_uring' ? ' and Linux 6.7' : ''
-  return { text: parts.join(' '), ...(!known && { needs: `"${keyword}" rules need AppArmor 4.0${kernel}` }) }
+  const { isKnown, kernel } = needsOf[keyword]!
+  return {
+    text: parts.join(' '),
+    isNewer: keyword !== 'all',
+    ...(!isKnown(features) && { needs: `"${keyword}" rules need AppArmor 4.0${kernel}` }),
+  }
 }

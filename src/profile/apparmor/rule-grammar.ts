@@ -20,6 +20,8 @@ export interface ParsedRule {
   forbids?: { glob: string; reported: boolean }
   /** Why it is left out: a parser of these features cannot take it, or it forbids what is never there. */
   needs?: string
+  /** It is of a kind that the ABI 3.0 does not know, under which the parser passes over it in silence. */
+  isNewer?: boolean
 }
 
 interface Qualifiers {

@@ -230,6 +230,15 @@ describe('compileAppArmor', () => {
       expect([profile.socket(2, 2), profile.socket(10, 2), profile.socket(1, 1)]).to.deep.equal([true, true, true])
     })
 
+    it('is written for the ABI that a rule of the policy needs', () => {
+      const abiOf = (rules: string, more = {}) =>
+        /abi\/\d\.\d/.exec(compiled(enhance({ appArmorRawRules: [{ rules }] }), more))?.[0]
+      const newer = { appArmor: newAppArmor }
+      for (const rules of ['deny userns,', 'deny io_uring,', 'deny mqueue,'])
+        expect([abiOf(rules), abiOf(rules, newer)], rules).to.deep.equal(['abi/3.0', 'abi/4.0'])
+      expect(abiOf('priority=1 deny /x r,\nall,', newer)).to.equal('abi/3.0')
+    })
+
     it('names what AppArmor of the node cannot say, and says it where it can', () => {
       const rules = enhance({ hardeningRules: ['disallow-create-user-ns'] })
       expect(skippedOf(rules)).to.deep.equal([

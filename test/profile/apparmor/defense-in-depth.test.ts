@@ -160,6 +160,12 @@ describe('DefenseInDepth', () => {
     expect(compiled(newer, { appArmor: newAppArmor })).to.include('abi <abi/4.0>,')
     expect(compiled(newer)).to.include('abi <abi/3.0>,').and.include('# left out: userns')
     expect(skippedOf(newer).map(({ rule }) => rule)).to.deep.equal(['abi <abi/4.0>', 'userns'])
+    const idle = custom(`abi <abi/3.0>,\n${bare('file,\ndeny userns,\nprofile x { deny io_uring, }')}`)
+    expect(skippedOf(idle, { appArmor: newAppArmor }).map(({ rule }) => rule)).to.deep.equal([
+      'deny userns',
+      'deny io_uring',
+    ])
+    expect(skippedOf(custom(`abi <abi/4.0>,\n${bare('deny userns,')}`), { appArmor: newAppArmor })).to.deep.equal([])
   })
 
   const refused: [text: string, line: number, problem: string][] = [

@@ -10,7 +10,7 @@ export function context(more: Partial<CompileContext> = {}): CompileContext {
 }
 
 /** A node of today: parser 4.1 and Linux 6.12. */
-export const newAppArmor = { parser: [4, 1] as [number, number], userns: true, ioUring: true }
+export const newAppArmor = { parser: [4, 1] as [number, number], userns: true, ioUring: true, mqueue: true }
 
 export function enhance(enhanceProtect: EnhanceProtect): Policy {
   return { enforcer: 'AppArmor', mode: 'EnhanceProtect', enhanceProtect }

@@ -145,6 +145,11 @@ describe('raw AppArmor rules', () => {
     expect(readRawRules(AT, text, newAppArmor).skipped).to.deep.equal([])
   })
 
+  it('leaves out rules about queues where the kernel has none, whatever the parser', () => {
+    const { skipped } = readRawRules(AT, 'deny mqueue,\nall,', { ...newAppArmor, mqueue: false })
+    expect(skipped.map(({ rule }) => rule)).to.deep.equal(['deny mqueue'])
+  })
+
   it('mean the same written anew', function () {
     needsParser(this)
     const rules = 'deny /a\\ b/{c,d}*/[xy]?/** rw,\ndeny "/q\\"\\101" r,\ndeny /e//f r,'
