@@ -10,7 +10,7 @@ import {
   stepOf,
 } from './loaded-profile/decide.ts'
 import type { EnforcerListings } from './loaded-profile/enforcer-listings.ts'
-import { isLoadFailure, type ProfileStanding, type WantedProfile } from './loaded-profile/ports.ts'
+import { isLoadFailure, type LoadFailure, type ProfileStanding, type WantedProfile } from './loaded-profile/ports.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } from './runtime/index.ts'
 
 /** Both say only that something may be otherwise now; what is, is read where it is known. */
@@ -25,6 +25,8 @@ type Message = LoadedProfileMessage | RetryDue
 export interface LoadedProfilePorts {
   /** What the node is to hold of the ArmorProfile; undefined for one that does not exist. */
   wanted(key: string): WantedProfile | undefined
+  /** Has the contents of the ArmorProfile compiled, where they are not. Resolves to why that was not done; it has a time limit. */
+  compile(key: string): Promise<LoadFailure | undefined>
   /** Whether an ArmorProfile other than that of the key wants the profile of the name. */
   wantedByOthers(key: string, profile: string): boolean
   listings: EnforcerListings
@@ -78,7 +80,10 @@ function reportFailure(ports: LoadedProfilePorts, key: string, error: unknown, r
 
 async function converge(ports: LoadedProfilePorts, memory: Memory, context: ActorContext<Message>): Promise<Memory> {
   const { key } = context
-  const seen = observe(ports, memory, key)
+  const uncompiled = await compiled(ports, key)
+  const seen = { ...observe(ports, memory, key), ...(uncompiled !== undefined && { uncompiled }) }
+  // It changed meanwhile, and another message says so.
+  if (uncompiled === undefined && isToCompile(seen.wanted)) return memory
   const outcomes: Outcome[] = []
   for (const goal of goalsOf(seen)) outcomes.push(await reach(ports, profileOf(seen), goal))
   const timing = { ...defaultTiming, ...ports.timing }
@@ -88,6 +93,16 @@ async function converge(ports: LoadedProfilePorts, memory: Memory, context: Acto
   if (retry === 'none') context.cancel('retry')
   else if (retry !== 'as-set') context.after('retry', retry, { type: 'retry-due' })
   return next
+}
+
+function isToCompile(wanted: WantedProfile | undefined): boolean {
+  if (wanted === undefined || wanted.leaving || wanted.conflict !== undefined || wanted.strange !== undefined)
+    return false
+  return wanted.contents === undefined
+}
+
+async function compiled(ports: LoadedProfilePorts, key: string): Promise<LoadFailure | undefined> {
+  return isToCompile(ports.wanted(key)) ? ports.compile(key) : undefined
 }
 
 function observe(

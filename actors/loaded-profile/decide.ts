@@ -35,6 +35,8 @@ export interface Observation {
   wantedByOthers: boolean
   enforcers: readonly KernelEnforcer[]
   memory: Memory
+  /** Why its contents could not be compiled. */
+  uncompiled?: LoadFailure
 }
 
 /** What one enforcer is to do about the profile. */
@@ -58,10 +60,11 @@ export function goalsOf(seen: Observation): Goal[] {
   if (wanted === undefined || isLeaving(seen))
     // With another ArmorProfile of the name it is not ours to remove.
     return wantedByOthers ? [] : enforcers.map((enforcer) => ({ enforcer, is: 'absent' }))
-  if (wanted.conflict !== undefined) return []
+  const { contents } = wanted
+  if (wanted.conflict !== undefined || contents === undefined) return []
   return enforcers.map((enforcer): Goal => {
-    const content = wanted.contents.get(enforcer)
-    if (content === undefined) return { enforcer, is: wanted.contents.has(enforcer) ? 'without-content' : 'absent' }
+    const content = contents.get(enforcer)
+    if (content === undefined) return { enforcer, is: contents.has(enforcer) ? 'without-content' : 'absent' }
     const hopeless = memory.hopeless.get(enforcer)
     return hopeless?.digest === content.digest
       ? { enforcer, is: 'refused', hopeless }
@@ -98,11 +101,16 @@ export function conclude(
   timing: LoadedProfileTiming,
   random: Random,
 ): Conclusion {
-  const { wanted, memory } = seen
+  const { wanted, memory, uncompiled } = seen
   const found = outcomes.map(resultOf)
   const conflict = isLeaving(seen) ? [] : [wanted?.strange ?? wanted?.conflict].filter((one) => one !== undefined)
-  const problems = [...conflict, ...found.flatMap(({ problem }) => (problem === undefined ? [] : [problem]))]
-  const passing = found.some((one) => one.passing)
+  const compiling = uncompiled === undefined ? [] : [uncompiled.reason]
+  const problems = [
+    ...conflict,
+    ...compiling,
+    ...found.flatMap(({ problem }) => (problem === undefined ? [] : [problem])),
+  ]
+  const passing = found.some((one) => one.passing) || uncompiled?.retryable === true
   const held = outcomes.flatMap(({ goal, failure }) => (goal.is === 'loaded' && !failure ? [goal.enforcer] : []))
   const next: Memory = {
     failures: passing ? memory.failures + 1 : 0,
@@ -141,14 +149,15 @@ function resultOf({ goal, failure }: Outcome): Result {
 
 function standingOf(
   { key }: Observation,
-  { uid, generation, leaving }: WantedProfile,
+  { uid, generation, leaving, leftOut }: WantedProfile,
   enforcers: KernelEnforcer[],
   problems: string[],
   passing: boolean,
 ): ProfileStanding {
   const about = { key, uid, generation, enforcers }
   if (problems.length > 0) return { ...about, state: 'failed', message: problems.join('; '), passing }
-  return { ...about, state: leaving ? 'unloaded' : 'loaded' }
+  if (leaving) return { ...about, state: 'unloaded' }
+  return { ...about, state: 'loaded', ...(leftOut !== undefined && { leftOut }) }
 }
 
 function retryOf(

@@ -16,9 +16,17 @@ export interface WantedProfile {
   profile: string
   /** It is being deleted: nothing of it is to stay. */
   leaving: boolean
-  /** Enforcers that the ArmorProfile names, each with its content; undefined where the ArmorProfile has none for it. */
-  contents: ReadonlyMap<KernelEnforcer, WantedContent | undefined>
-  /** Why it cannot be loaded, whatever the node can do: the name of its profile is another ArmorProfile's. */
+  /**
+   * Enforcers that the ArmorProfile names, each with its content; undefined where the ArmorProfile has none for it. Undefined itself:
+   * they are to be compiled for this node first.
+   */
+  contents: ReadonlyMap<KernelEnforcer, WantedContent | undefined> | undefined
+  /** What this node does not enforce of it. */
+  leftOut?: readonly LeftOut[]
+  /**
+   * Why it cannot be loaded, whatever the node can do: the name of its profile is another ArmorProfile's, or it says what this agent
+   * does not know. What is loaded stays.
+   */
   conflict?: string
   /** Why no manager can have made the ArmorProfile: nothing is loaded or unloaded for it. */
   strange?: string

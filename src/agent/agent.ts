@@ -16,6 +16,7 @@ import type { KubeObject } from '../kube/objects.ts'
 import { armorProfiles } from '../kube/own-kinds.ts'
 import { clientSource, Reflector, type ReflectorTiming } from '../kube/reflector.ts'
 import { withoutManagedFields } from '../kube/store.ts'
+import type { CompileCarried } from '../profile/carried.ts'
 import { NodeProfiles } from './node-profiles.ts'
 import { serveHealth } from './readiness.ts'
 import { Reporter, type ReportTiming, type SendReport } from './reporter.ts'
@@ -27,6 +28,9 @@ export interface AgentOptions {
   /** Name of the Node object. */
   node: string
   loaders: Loaders
+  /** See NodeProfilesOptions. */
+  compile: CompileCarried
+  basis?: () => string
   /** Origins of managers' status servers. */
   managers: readonly [string, ...string[]]
   send: SendReport
@@ -63,9 +67,9 @@ export class Agent {
 
   constructor(options: AgentOptions) {
     this.#options = options
-    const { connection, node, loaders, managers, send, logger } = options
+    const { connection, node, loaders, compile, managers, send, logger } = options
     const { confining = noProfiles, ofContainers = () => undefined, strict = false } = options
-    const { unreported, period, timing = {}, reports, namespace } = options
+    const { unreported, period, basis, timing = {}, reports, namespace } = options
     const time = { clock: systemClock, random: Math.random }
     this.#system = new ActorSystem({ logger })
     this.#reporter = new Reporter({
@@ -74,8 +78,10 @@ export class Agent {
       ...(reports !== undefined && { timing: reports }),
     })
     this.#profiles = new NodeProfiles({
-      ...{ system: this.#system, loaders, reporter: this.#reporter, confining, ofContainers, strict, logger, ...time },
+      ...{ system: this.#system, loaders, compile, reporter: this.#reporter, confining, ofContainers, strict, logger },
+      ...time,
       ...(namespace !== undefined && { namespace }),
+      ...(basis !== undefined && { basis }),
       ...(period !== undefined && { period }),
       ...(unreported !== undefined && { unreported }),
     })

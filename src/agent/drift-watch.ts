@@ -57,12 +57,13 @@ export class DriftWatch {
   }
 
   async #differs({ profile, leaving, contents, conflict, strange }: WantedProfile): Promise<boolean> {
-    if (conflict !== undefined || strange !== undefined) return false
+    const isRefused = conflict !== undefined || strange !== undefined
+    if (isRefused || (contents === undefined && !leaving)) return false
     const { listings, onError } = this.#options
     for (const enforcer of listings.enforcers) {
       try {
         const found = (await listings.listing(enforcer)).get(profile)
-        if (found !== (leaving ? undefined : contents.get(enforcer)?.digest)) return true
+        if (found !== (leaving ? undefined : contents?.get(enforcer)?.digest)) return true
       } catch (error) {
         onError(enforcer, error)
       }

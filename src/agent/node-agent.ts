@@ -1,3 +1,4 @@
+import { type PlacedCompilers, placeCompilers } from '../../actors/compiler/place-compilers.ts'
 import { whyNotMade } from '../api/made-by-manager.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
@@ -5,6 +6,8 @@ import { Forks } from '../audit/lineage/forks.ts'
 import { ProcessLog } from '../audit/pool/process-log.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
+import { nodeAppArmor } from '../enforcer/apparmor-features.ts'
+import { nodeBlockDevices } from '../enforcer/block-devices.ts'
 import { nodeFeatures } from '../enforcer/features.ts'
 import { nodeRoot } from '../enforcer/node-root.ts'
 import { openLoaders } from '../enforcer/open-loaders.ts'
@@ -14,7 +17,9 @@ import type { Connection } from '../kube/connection.ts'
 import type { Handler } from '../kube/handler-queue.ts'
 import { PriorityLimiter } from '../kube/limiter.ts'
 import type { KubeObject } from '../kube/objects.ts'
+import { unusualDisks } from '../profile/node-disks.ts'
 import { Agent } from './agent.ts'
+import { compileBy } from './compile-by.ts'
 import { ContainerWatch } from './containers/container-watch.ts'
 import { Containerd } from './containers/containerd.ts'
 import { FeedWriter } from './containers/feed-writer.ts'
@@ -29,6 +34,9 @@ import { publishedAuthority } from './published-authority.ts'
 import { type Unloaded, unloadAll } from './unload-all.ts'
 import { bootTime, startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
 import { policyOf } from './wanted-profiles.ts'
+
+/** One is enough: profiles come one at a time. Times are in milliseconds; a node may be slower than where managers run. */
+const compilers = { threads: 1, deadline: 5_000 }
 
 export interface NodeAgentOptions {
   connection: Connection
@@ -76,6 +84,7 @@ export class NodeAgent {
   readonly #pipeline: KeptPipeline
   readonly #limiter = new PriorityLimiter({ qps: 5, burst: 10 })
   readonly #transport: ManagerTransport
+  readonly #compilers: PlacedCompilers
   #lineage: Lineage | undefined
   #facts: ReadProcessFacts = processFacts()
   #loaders: Loaders | undefined
@@ -93,6 +102,7 @@ export class NodeAgent {
     this.#watch = this.#watchContainers()
     this.#pipeline = new KeptPipeline({ ...time, logger, start: () => this.#startViolationPipeline() })
     this.#transport = this.#newTransport()
+    this.#compilers = placeCompilers({ logger, ...compilers })
   }
 
   /** The port of the health server. */
@@ -115,16 +125,21 @@ export class NodeAgent {
   async start(): Promise<void> {
     const { logger, seccompFolder, appArmorFolder, connection, node, managers, health, strict, period, namespace } =
       this.#options
-    const features = nodeFeatures(nodeRoot())
+    const root = nodeRoot()
+    const features = nodeFeatures(root)
     for (const [enforcer, why] of Object.entries(features))
       if (why !== undefined) logger.warn({ enforcer, why }, 'this node lacks an enforcer')
     this.#loaders = await openLoaders(features, {
       appArmor: { folder: appArmorFolder },
       seccomp: { folder: seccompFolder },
     })
+    const appArmor = await nodeAppArmor(root)
+    const disks = (): string[] => unusualDisks(nodeBlockDevices(root))
     this.#agent = new Agent({
       ...{ connection, namespace, node, managers, logger, health },
       loaders: this.#loaders,
+      compile: compileBy(this.#compilers, () => ({ appArmor, blockDevices: disks() })),
+      basis: () => disks().join(),
       send: this.#transport.send,
       confining: () => confiningProfiles(this.#options.pipeline.procRoot),
       ofContainers: () => this.#watch.profiles,
@@ -143,6 +158,7 @@ export class NodeAgent {
   /** Ends all of it; what was read of violations is written. */
   async stop(): Promise<void> {
     await this.#agent?.stop()
+    await this.#compilers.stop()
     if (this.#loaders !== undefined) await this.#unload(this.#loaders)
     await this.#watch.stop().catch(() => undefined)
     await this.#pipeline.stop()

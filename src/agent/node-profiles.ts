@@ -11,6 +11,7 @@ import type { Random } from '../base/random.ts'
 import { EnforcerError } from '../enforcer/enforcer-error.ts'
 import type { Loaders } from '../enforcer/ports.ts'
 import type { Handler } from '../kube/handler-queue.ts'
+import type { CompileCarried } from '../profile/carried.ts'
 import { DriftWatch } from './drift-watch.ts'
 import { type LeftoverReport, removeLeftovers } from './leftovers.ts'
 import { Readiness, type ReadinessOptions } from './readiness.ts'
@@ -20,6 +21,10 @@ import { WantedProfiles } from './wanted-profiles.ts'
 export interface NodeProfilesOptions {
   system: ActorSystem
   loaders: Loaders
+  /** Compiles for this node. It ends in time, with a LoadFailure if it must. */
+  compile: CompileCarried
+  /** A text that changes when the same is to be compiled to something else. It is looked at with each look at what is loaded. */
+  basis?(): string
   /** Takes each standing to the manager: the Reporter's `set` and `forget`. */
   reporter: { set(standing: ProfileStanding): void; forget(key: string): void }
   /** Where vArmor is installed. Default varmor. */
@@ -51,6 +56,7 @@ export class NodeProfiles {
   readonly #watch: DriftWatch
   readonly #log: StandingLog
   #listed = false
+  #basis: string | undefined
 
   constructor(options: NodeProfilesOptions) {
     this.#options = options
@@ -71,7 +77,10 @@ export class NodeProfiles {
         this.#family.of(key).tell({ type: 'check' })
       },
       onError: (enforcer, error) => this.#cannotList(enforcer, error),
-      onLook: () => this.#sweep(),
+      onLook: () => {
+        this.#lookAtNode()
+        return this.#sweep()
+      },
       ...{ clock, random, ...(period !== undefined && { period }) },
     })
   }
@@ -79,6 +88,7 @@ export class NodeProfiles {
   /** All ArmorProfiles have gone through `handler`: from now on what nobody wants is a leftover, and the node may be ready. */
   async listed(): Promise<void> {
     this.#listed = true
+    this.#lookAtNode()
     this.readiness.listed()
     this.#watch.start()
     await this.#sweep()
@@ -95,9 +105,10 @@ export class NodeProfiles {
   }
 
   #ports(): LoadedProfilePorts {
-    const { reporter, timing } = this.#options
+    const { reporter, compile, timing } = this.#options
     return {
       wanted: (key) => this.wanted.get(key),
+      compile: (key) => this.wanted.compile(key, compile),
       wantedByOthers: (key, profile) => this.wanted.wantedByOthers(key, profile),
       listings: this.#listings,
       report: (standing) => {
@@ -112,6 +123,13 @@ export class NodeProfiles {
       },
       ...(timing !== undefined && { timing }),
     }
+  }
+
+  #lookAtNode(): void {
+    const [before, now] = [this.#basis, this.#options.basis?.()]
+    this.#basis = now
+    if (before === undefined || before === now) return
+    for (const key of this.wanted.recompile()) this.#family.of(key).tell({ type: 'changed' })
   }
 
   async #sweep(): Promise<void> {

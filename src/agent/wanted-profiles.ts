@@ -1,14 +1,14 @@
-import type { WantedContent, WantedProfile } from '../../actors/loaded-profile/ports.ts'
-import { type KernelEnforcer, parseEnforcers } from '../api/enforcer.ts'
-import type { ArmorProfile, Profile } from '../api/types.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { isLoadFailure, type LoadFailure, type WantedProfile } from '../../actors/loaded-profile/ports.ts'
+import type { ArmorProfile } from '../api/types.ts'
 import type { PolicyIdentity } from '../audit/enrich/snapshot.ts'
-import { contentDigest } from '../enforcer/ports.ts'
 import type { Change } from '../kube/change.ts'
 import type { Handler } from '../kube/handler-queue.ts'
 import type { OwnerReference } from '../kube/objects.ts'
+import type { CompileCarried } from '../profile/carried.ts'
+import { compiledOf, type Wanted, wantedOf } from './wanted-of.ts'
 
-interface Entry {
-  wanted: WantedProfile
+interface Entry extends Wanted {
   /** RFC 3339, which compares as text. */
   since: string
 }
@@ -54,12 +54,41 @@ export class WantedProfiles {
     const before = this.#remove(key)
     const why = this.#whyStrange(armorProfile)
     const strange = why === undefined ? {} : { strange: `refused, because no manager made this ArmorProfile: ${why}` }
-    const wanted = { ...wantedOf(armorProfile, this.#entries.get(key)?.wanted), ...strange }
-    this.#entries.set(key, { wanted, since: String(armorProfile.metadata.creationTimestamp ?? '') })
-    const keys = this.#byName.get(wanted.profile)
-    if (keys === undefined) this.#byName.set(wanted.profile, new Set([key]))
+    const { wanted, ...rest } = wantedOf(armorProfile, this.#entries.get(key))
+    const { profile } = wanted
+    const since = String(armorProfile.metadata.creationTimestamp ?? '')
+    this.#entries.set(key, { ...rest, wanted: { ...wanted, ...strange }, since })
+    const keys = this.#byName.get(profile)
+    if (keys === undefined) this.#byName.set(profile, new Set([key]))
     else keys.add(key)
-    return [...new Set([key, ...before, ...this.#byName.get(wanted.profile)!])]
+    return [...new Set([key, ...before, ...this.#byName.get(profile)!])]
+  }
+
+  /**
+   * Compiles what the ArmorProfile carries, unless it is compiled. What came to be another meanwhile stays to be compiled.
+   * @returns why it was not done
+   */
+  async compile(key: string, compile: CompileCarried): Promise<LoadFailure | undefined> {
+    const { carried, wanted: before } = this.#entries.get(key) ?? {}
+    if (carried === undefined || before?.contents !== undefined) return undefined
+    const result = await compile(carried, key.slice(0, key.indexOf('/'))).catch(loadFailure)
+    if (isLoadFailure(result)) return result
+    const entry = this.#entries.get(key)
+    if (entry?.carried !== undefined && isDeepStrictEqual(entry.carried, carried))
+      this.#entries.set(key, { ...entry, ...compiledOf({ wanted: entry.wanted, carried }, result) })
+    return undefined
+  }
+
+  /** What is compiled on this node is to be compiled again: the node is another. @returns the keys of which the actor has to look again */
+  recompile(): string[] {
+    const keys: string[] = []
+    for (const [key, { carried, wanted, since }] of this.#entries) {
+      if (carried === undefined) continue
+      const { conflict, leftOut, ...rest } = wanted
+      this.#entries.set(key, { carried, since, wanted: { ...rest, contents: undefined } })
+      keys.push(key)
+    }
+    return keys
   }
 
   delete(key: string): string[] {
@@ -102,32 +131,9 @@ export class WantedProfiles {
   }
 }
 
-/** @param before what was wanted until now: contents that are equal keep their digests, which take time for long ones */
-function wantedOf({ metadata, spec: { profile } }: ArmorProfile, before: WantedProfile | undefined): WantedProfile {
-  const parsed = parseEnforcers(profile.enforcer)
-  const contents = new Map<KernelEnforcer, WantedContent | undefined>()
-  for (const enforcer of parsed.ok ? parsed.enforcers : []) {
-    if (enforcer === 'NetworkProxy') continue
-    const content = contentOf(profile, enforcer)
-    const known = before?.contents.get(enforcer)
-    if (content === undefined || content === known?.content)
-      contents.set(enforcer, content === undefined ? undefined : known)
-    else contents.set(enforcer, { content, digest: contentDigest(content) })
-  }
-  return {
-    uid: metadata.uid ?? '',
-    generation: metadata.generation ?? 0,
-    profile: profile.name,
-    leaving: metadata.deletionTimestamp !== undefined,
-    contents,
-    ...(!parsed.ok && { conflict: `spec.profile.enforcer: ${JSON.stringify(parsed.rest)} is no enforcer` }),
-  }
-}
-
-function contentOf(profile: Profile, enforcer: KernelEnforcer): string | undefined {
-  if (enforcer === 'AppArmor') return profile.appArmor
-  if (enforcer === 'Seccomp') return profile.seccomp
-  return profile.bpf === undefined ? undefined : JSON.stringify(profile.bpf)
+function loadFailure(error: unknown): LoadFailure {
+  if (isLoadFailure(error)) return error
+  throw error
 }
 
 /** The policy that owns the ArmorProfile, by its controller reference; undefined for one that nobody owns. */

@@ -7,6 +7,7 @@ export interface ParserRun {
   /** Exit status; undefined when it could not be started, or was killed. */
   status: number | undefined
   stderr: string
+  stdout?: string
 }
 
 /** Runs apparmor_parser. Never rejects. */
@@ -28,8 +29,8 @@ export function parserProgram(program = 'apparmor_parser'): RunParser {
         // Its words are parsed below.
         env: { ...process.env, LC_ALL: 'C' },
       } as const
-      const child = execFile(program, args, options, (error, _stdout, stderr) => {
-        if (error === null) resolve({ status: 0, stderr })
+      const child = execFile(program, args, options, (error, stdout, stderr) => {
+        if (error === null) resolve({ status: 0, stderr, stdout })
         else if (typeof error.code === 'number') resolve({ status: error.code, stderr })
         else resolve({ status: undefined, stderr: `${stderr}${program}: ${error.killed ? 'killed' : error.message}` })
       })

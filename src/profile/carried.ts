@@ -1,18 +1,27 @@
 import type { KernelEnforcer } from '../api/enforcer.ts'
 import { apiVersion } from '../api/schema/common.ts'
-import type { ArmorProfileSpec, Policy, ProfileSource } from '../api/types.ts'
+import type { Policy, ProfileSource } from '../api/types.ts'
 import { type CompiledPolicy, compilePolicy } from './compile.ts'
-import type { AppArmorFeatures, BehaviorModel } from './context.ts'
+import { type BehaviorModel, type CompileContext, oldestAppArmor } from './context.ts'
 import type { Result } from './result.ts'
 
 /** What an ArmorProfile says that its profiles are made of: all that compiling takes besides the node. */
-export type CarriedProfile = Required<Pick<ArmorProfileSpec, 'profile' | 'behaviorModeling' | 'source'>>
+export interface CarriedProfile {
+  profileName: string
+  enforcer: string
+  /** What the workloads do is being recorded. */
+  recording: boolean
+  source: ProfileSource
+}
 
 /** What each enforcer of a node loads. */
 export type Contents = Partial<Record<KernelEnforcer, string>>
 
-/** Compiles for one node, wherever it runs. */
-export type CompileCarried = (carried: CarriedProfile) => Promise<Result<Contents>>
+/** What of a node decides what is compiled for it. */
+export type NodeFacts = Required<Pick<CompileContext, 'appArmor' | 'blockDevices'>>
+
+/** Compiles for one node, wherever it runs. `namespace`: whose it is. */
+export type CompileCarried = (carried: CarriedProfile, namespace: string) => Promise<Result<Contents>>
 
 /** What an ArmorProfile carries of its policy. Of the model, just the parts that the policy builds on. */
 export function sourceOf(policy: Policy, model: BehaviorModel = {}): ProfileSource {
@@ -25,13 +34,9 @@ export function sourceOf(policy: Policy, model: BehaviorModel = {}): ProfileSour
 }
 
 /**
- * Compiles what an ArmorProfile carries, for a node whose AppArmor is as given, with the compilers that the manager compiled the policy
- * with. A field, mode or rule that is not known here is an error that names it, as in a policy: a newer manager may know more.
+ * Compiles what an ArmorProfile carries, for a node, with the compilers that the manager compiled the policy with. A field, mode or rule that is not known here is an error that names it, as in a policy: a newer manager may know more.
  */
-export function compileCarried(
-  { profile, behaviorModeling, source }: CarriedProfile,
-  appArmor: AppArmorFeatures,
-): Result<Contents> {
+export function compileCarried({ profileName, recording, source }: CarriedProfile, node: NodeFacts): Result<Contents> {
   const policy = parsed(source.policy)
   if (policy === undefined)
     return { ok: false, errors: [{ code: 'UNPARSABLE', path: 'spec.source.policy', problem: 'this is no JSON' }] }
@@ -40,14 +45,20 @@ export function compileCarried(
   const object = { apiVersion, kind: 'VarmorPolicy', metadata: { name: 'carried' }, spec: { target, policy } }
   const { model } = source
   const compiled = compilePolicy(object, {
-    appArmor,
-    profileName: profile.name,
-    modelingComplete: !behaviorModeling.enable,
+    ...node,
+    profileName,
+    modelingComplete: !recording,
     ...(model !== undefined && { model }),
   })
   if (!compiled.ok) return compiled
   return { ok: true, value: contentsOf(compiled.value), skipped: compiled.skipped }
 }
+
+/** On this thread: where no input is hostile. */
+export const compileHere =
+  (node: NodeFacts = { appArmor: oldestAppArmor, blockDevices: [] }): CompileCarried =>
+  async (carried) =>
+    compileCarried(carried, node)
 
 /** As texts, of which seccomp's is the one that the ArmorProfile has for reading, too: a file that is there stays as it is. */
 function contentsOf({ enforcers: { AppArmor, BPF, Seccomp } }: CompiledPolicy): Contents {

@@ -17,7 +17,7 @@ export function withNodeDisks(
   return restrictions.flatMap((restriction): CompiledRestriction[] => {
     if (restriction.kind !== 'node-disks') return [restriction]
     const { deny, mount: operations } = restriction
-    return unusual(devices).flatMap((device) => [
+    return unusualDisks(devices).flatMap((device) => [
       ...(deny.length > 0 ? [{ kind: 'path' as const, pattern: device, deny }] : []),
       ...(operations.length > 0 ? [{ kind: 'mount' as const, operations, source: device }] : []),
     ])
@@ -30,8 +30,8 @@ const usual = blockDevices.map((text) => {
   return parsed.pattern
 })
 
-/** Sorted, so that equal disks give equal text. What is no plain path is left out. */
-function unusual(devices: readonly string[]): string[] {
+/** Disks that no rule names by its usual name, sorted, so that equal disks give equal text. What is no plain path is left out. */
+export function unusualDisks(devices: readonly string[]): string[] {
   const isPlain = (device: string) => device.startsWith('/dev/') && !device.includes('*') && parsePathPattern(device).ok
   const isUsual = (device: string) => usual.some((pattern) => matchesPath(pattern, Buffer.from(device)))
   return [...new Set(devices)].filter((device) => isPlain(device) && !isUsual(device)).sort()

@@ -15,6 +15,7 @@ import { certificateName } from '../manager/certificates.ts'
 import { nodes } from '../manager/cluster-resources.ts'
 import { Manager } from '../manager/manager.ts'
 import type { ManagerOptions } from '../manager/options.ts'
+import { compileHere } from '../profile/carried.ts'
 import { kubeconfig, tokenKubeconfig } from './api-server/http/kubeconfig.ts'
 import {
   type RunningApiServer,
@@ -243,6 +244,7 @@ export class Sandbox {
       connection,
       node: name,
       loaders,
+      compile: compileHere(),
       managers: [`https://127.0.0.1:${this.manager.ports.status}`],
       // A manager that was started again listens elsewhere.
       send: (_url, report, signal) =>

@@ -6,6 +6,8 @@ import { policyOf } from '../../src/agent/wanted-profiles.ts'
 import type { ArmorProfile } from '../../src/api/types.ts'
 import { noLogger } from '../../src/base/logger.ts'
 import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
+import { compileHere, type NodeFacts } from '../../src/profile/carried.ts'
+import { oldestAppArmor } from '../../src/profile/context.ts'
 import { FakeProfileLoader } from '../fakes/profile-loader.ts'
 
 const apiVersion = 'crd.varmor.org/v1beta1'
@@ -27,8 +29,11 @@ const armorProfile = (name: string, metadata: object = {}): ArmorProfile =>
 describe('the profiles of a node', () => {
   let simulation: Simulation
   let seccomp: FakeProfileLoader
+  let appArmor: FakeProfileLoader
   let node: NodeProfiles
   let inUse: Set<string> | undefined
+  let compile = compileHere()
+  let disks = ''
   const reported = new Map<string, ProfileStanding>()
   const warnings: object[] = []
   const said: string[] = []
@@ -38,6 +43,8 @@ describe('the profiles of a node', () => {
   beforeEach(() => {
     simulation = new Simulation()
     seccomp = new FakeProfileLoader('Seccomp')
+    appArmor = new FakeProfileLoader('AppArmor')
+    disks = ''
     inUse = undefined
     reported.clear()
     warnings.length = 0
@@ -45,7 +52,9 @@ describe('the profiles of a node', () => {
     const { system, clock, random } = simulation
     node = new NodeProfiles({
       system,
-      loaders: { AppArmor: new FakeProfileLoader('AppArmor'), BPF: new FakeProfileLoader('BPF'), Seccomp: seccomp },
+      loaders: { AppArmor: appArmor, BPF: new FakeProfileLoader('BPF'), Seccomp: seccomp },
+      compile: (carried, namespace) => compile(carried, namespace),
+      basis: () => disks,
       reporter: { set: (standing) => reported.set(standing.key, standing), forget: (key) => reported.delete(key) },
       confining: async () => new Set<string>(),
       ofContainers: () => inUse,
@@ -95,6 +104,35 @@ describe('the profiles of a node', () => {
       'somebody has changed or removed a profile; it is put back {"profile":"demo/varmor-demo-a"}',
       `a profile is loaded ${about}`,
     ])
+  })
+
+  it('are compiled for this node from what the ArmorProfile carries, and again when its disks are others', async () => {
+    const policy = {
+      enforcer: 'AppArmor',
+      mode: 'EnhanceProtect',
+      enhanceProtect: { hardeningRules: ['disallow-create-user-ns', 'disallow-debug-disk-device'] },
+    }
+    const facts: NodeFacts = { appArmor: oldestAppArmor, blockDevices: [] }
+    compile = (carried, namespace) =>
+      compileHere({ ...facts, blockDevices: disks === '' ? [] : [disks] })(carried, namespace)
+    const object = armorProfile('varmor-demo-a')
+    object.spec.profile = { name: 'varmor-demo-a', enforcer: 'AppArmor', mode: 'enforce', appArmor: 'for reading' }
+    const behaviorModeling = { enable: false, duration: 0 }
+    add({ ...object, spec: { ...object.spec, behaviorModeling, source: { policy: JSON.stringify(policy) } } })
+    await node.listed()
+    await simulation.settle()
+    expect(appArmor.texts.get('varmor-demo-a')).to.contain('profile varmor-demo-a').and.not.contain('odd0')
+    const { state, leftOut } = reported.get('demo/varmor-demo-a')!
+    expect([state, leftOut?.map(({ enforcer, rule }) => `${enforcer}: ${rule}`)]).to.deep.equal([
+      'loaded',
+      ['AppArmor: disallow-create-user-ns'],
+    ])
+    await simulation.runFor(100_000)
+    expect(appArmor.count('load')).to.equal(1)
+    disks = '/dev/odd0'
+    await simulation.runFor(100_000)
+    expect(appArmor.texts.get('varmor-demo-a')).to.contain('odd0')
+    expect([appArmor.count('load'), warnings]).to.deep.equal([2, []])
   })
 
   it('that nobody wants go, once all ArmorProfiles and all containers are known', async () => {

@@ -1,6 +1,7 @@
 import { Agent } from '../../src/agent/agent.ts'
 import { ManagerTransport } from '../../src/agent/manager-transport.ts'
 import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
+import { compileHere } from '../../src/profile/carried.ts'
 import { type RecordingLoaders, recordingLoaders } from '../../src/sandbox/recording-loader.ts'
 import type { World } from './world.ts'
 
@@ -45,6 +46,7 @@ export class SimulatedNode {
       connection,
       node: this.name,
       loaders: this.loaders,
+      compile: compileHere(),
       managers: ['https://127.0.0.1:1'],
       // Managers come and go, each at a port of its own.
       send: (_, report, signal) => transport.send(world.statusUrl, report, signal),

@@ -8,19 +8,26 @@ import { customResourceDefinition, kinds } from '../../src/api/crds.ts'
 import type { OpenApiSchema } from '../../src/api/open-api.ts'
 import type { AnyPolicy, ArmorProfileSpec, EnhanceProtect, Policy } from '../../src/api/types.ts'
 import type { BpfProfile } from '../../src/profile/bpf/bpf-profile.ts'
-import { type Contents, compileCarried, sourceOf } from '../../src/profile/carried.ts'
+import {
+  type CarriedProfile,
+  type Contents,
+  compileCarried,
+  type NodeFacts,
+  sourceOf,
+} from '../../src/profile/carried.ts'
 import { compilePolicy } from '../../src/profile/compile.ts'
-import { type AppArmorFeatures, type BehaviorModel, oldestAppArmor } from '../../src/profile/context.ts'
+import { type BehaviorModel, oldestAppArmor } from '../../src/profile/context.ts'
 import { catalogue } from '../../src/rules/catalogue.ts'
 import type { Rule } from '../../src/rules/meaning.ts'
 import { prune } from '../../src/sandbox/api-server/schema/pruning.ts'
 import { policyWith } from '../api/sample-policies.ts'
+import { newAppArmor } from './apparmor/policies.ts'
 
 const FIXTURES = join(import.meta.dirname, '../fixtures/policies')
 
-const nodes: Record<string, AppArmorFeatures> = {
-  'AppArmor 3.0': oldestAppArmor,
-  'AppArmor 4.1': { parser: [4, 1], userns: true, ioUring: true },
+const nodes: Record<string, NodeFacts> = {
+  'AppArmor 3.0': { appArmor: oldestAppArmor, blockDevices: [] },
+  'AppArmor 4.1 and a disk of an odd name': { appArmor: newAppArmor, blockDevices: ['/dev/odd0'] },
 }
 
 const version = customResourceDefinition(kinds.find(({ kind }) => kind === 'ArmorProfile')!) as unknown as {
@@ -33,6 +40,13 @@ const sorted = (_: string, value: unknown): unknown =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
     ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
     : value
+
+const carriedBy = ({ profile: { name, enforcer }, behaviorModeling, source }: ArmorProfileSpec): CarriedProfile => ({
+  profileName: name,
+  enforcer,
+  recording: behaviorModeling.enable,
+  source: source!,
+})
 
 /** The spec of the ArmorProfile as the API server keeps it: JSON, without what the CRD does not know. */
 function stored(policy: AnyPolicy, modeling: Modeling, model?: BehaviorModel): ArmorProfileSpec {
@@ -50,9 +64,9 @@ interface Case {
 }
 
 /** What enforcers are to load, from the policy itself. */
-function direct(policy: AnyPolicy, appArmor: AppArmorFeatures, { modeling, model }: Case): Contents {
+function direct(policy: AnyPolicy, facts: NodeFacts, { modeling, model }: Case): Contents {
   const modelingComplete = modeling?.state === 'complete'
-  const compiled = compilePolicy(policy, { appArmor, modelingComplete, ...(model && { model }) })
+  const compiled = compilePolicy(policy, { ...facts, modelingComplete, ...(model && { model }) })
   if (!compiled.ok) throw new Error(JSON.stringify(compiled.errors))
   const { AppArmor, BPF, Seccomp } = compiled.value.enforcers
   return {
@@ -65,11 +79,11 @@ function direct(policy: AnyPolicy, appArmor: AppArmorFeatures, { modeling, model
 /** Compiles it from the stored ArmorProfile and from the policy, for each kind of node. @returns what the first node loads */
 function same(object: object, given: Case = {}): Contents {
   const policy = object as AnyPolicy
-  const { profile, behaviorModeling, source } = stored(policy, given.modeling ?? { state: 'none' }, given.model)
-  const all = Object.entries(nodes).map(([node, appArmor]) => {
-    const compiled = compileCarried({ profile, behaviorModeling, source: source! }, appArmor)
+  const spec = stored(policy, given.modeling ?? { state: 'none' }, given.model)
+  const all = Object.entries(nodes).map(([node, facts]) => {
+    const compiled = compileCarried(carriedBy(spec), facts)
     if (!compiled.ok) throw new Error(JSON.stringify(compiled.errors))
-    const wanted = direct(policy, appArmor, given)
+    const wanted = direct(policy, facts, given)
     expect(Object.keys(compiled.value), node).to.deep.equal(Object.keys(wanted))
     // Not deep.equal: what differs of a megabyte takes minutes to show.
     for (const [enforcer, content] of Object.entries(compiled.value))
@@ -77,8 +91,8 @@ function same(object: object, given: Case = {}): Contents {
     return compiled.value
   })
   expect({ appArmor: all[0]!.AppArmor, seccomp: all[0]!.Seccomp }, 'for reading').to.deep.equal({
-    appArmor: profile.appArmor,
-    seccomp: profile.seccomp,
+    appArmor: spec.profile.appArmor,
+    seccomp: spec.profile.seccomp,
   })
   return all[0]!
 }
@@ -159,9 +173,9 @@ describe('a profile compiled on a node from the ArmorProfile', () => {
       mode: 'EnhanceProtect',
       enhanceProtect: { hardeningRules: ['disallow-create-user-ns'] },
     })
-    const { profile, behaviorModeling, source } = stored(policy as unknown as AnyPolicy, { state: 'none' })
-    const [old, newer] = Object.values(nodes).map((appArmor) => {
-      const compiled = compileCarried({ profile, behaviorModeling, source: source! }, appArmor)
+    const spec = stored(policy as unknown as AnyPolicy, { state: 'none' })
+    const [old, newer] = Object.values(nodes).map((facts) => {
+      const compiled = compileCarried(carriedBy(spec), facts)
       if (!compiled.ok) throw new Error(JSON.stringify(compiled.errors))
       const { value, skipped } = compiled
       return {
@@ -218,11 +232,8 @@ describe('what an ArmorProfile carries', () => {
   for (const [what, policy, code, path] of ofNewer)
     it(`by a newer manager is refused by the name of ${what} that is not known here`, () => {
       const source = { policy: JSON.stringify({ enforcer: 'AppArmor', ...policy }) }
-      const profile = { name: 'varmor-demo-web', enforcer: 'AppArmor', mode: 'enforce' } as const
-      const compiled = compileCarried(
-        { profile, behaviorModeling: { enable: false, duration: 0 }, source },
-        oldestAppArmor,
-      )
+      const carried = { profileName: 'varmor-demo-web', enforcer: 'AppArmor', recording: false, source }
+      const compiled = compileCarried(carried, nodes['AppArmor 3.0']!)
       const errors = compiled.ok ? [] : compiled.errors.map((error) => [error.code, error.path])
       expect(errors).to.deep.equal([[code, path]])
     })

@@ -13,6 +13,7 @@ import { KubeConnection } from '../../src/kube/connection.ts'
 import type { KubeObject } from '../../src/kube/objects.ts'
 import { armorProfiles, varmorPolicies } from '../../src/kube/own-kinds.ts'
 import { nodes } from '../../src/manager/cluster-resources.ts'
+import { compileHere } from '../../src/profile/carried.ts'
 import { recordingLoaders } from '../../src/sandbox/recording-loader.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { eventually } from '../cluster/wait.ts'
@@ -84,6 +85,7 @@ describe('a sandbox whose nodes are elsewhere', () => {
     config.loadFromString(here(kubeconfig))
     const connection = new KubeConnection(config)
     const agent = new Agent({
+      compile: compileHere(),
       ...{ connection, node: 'kernel', loaders, managers: [manager], logger: noLogger },
       send: (url, report, signal) => transport.send(here(url), report, signal),
     })

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { EnforcerListings } from '../../../actors/loaded-profile/enforcer-listings.ts'
-import type { ProfileStanding } from '../../../actors/loaded-profile/ports.ts'
+import type { LoadFailure, ProfileStanding } from '../../../actors/loaded-profile/ports.ts'
 import { type LoadedProfileMessage, loadedProfileFamily } from '../../../actors/loaded-profile.ts'
 import { type Family, Simulation } from '../../../actors/runtime/index.ts'
 import { DriftWatch } from '../../../src/agent/drift-watch.ts'
@@ -10,6 +10,8 @@ import type { ArmorProfile } from '../../../src/api/types.ts'
 import { AbsentLoader } from '../../../src/enforcer/absent.ts'
 import { EnforcerError, type EnforcerErrorCode } from '../../../src/enforcer/enforcer-error.ts'
 import type { ProfileLoader } from '../../../src/enforcer/ports.ts'
+import type { CarriedProfile, Contents } from '../../../src/profile/carried.ts'
+import type { Result } from '../../../src/profile/result.ts'
 import { FakeProfileLoader } from '../../fakes/profile-loader.ts'
 
 export interface Spec {
@@ -19,6 +21,8 @@ export interface Spec {
   generation?: number
   enforcer?: string
   text?: string
+  /** What it is compiled from; without it, it is as of an older manager. */
+  carries?: string
   leaving?: boolean
   created?: string
 }
@@ -31,7 +35,7 @@ export function armorProfile(spec: Spec = {}): ArmorProfile {
     generation = 1,
     enforcer = 'AppArmorSeccomp',
   } = spec
-  const { text = 'rules', leaving = false, created = '2026-01-01T00:00:00Z' } = spec
+  const { text = 'rules', carries, leaving = false, created = '2026-01-01T00:00:00Z' } = spec
   return {
     apiVersion: 'crd.varmor.org/v1beta1',
     kind: 'ArmorProfile',
@@ -54,6 +58,7 @@ export function armorProfile(spec: Spec = {}): ArmorProfile {
       },
       behaviorModeling: { enable: false, duration: 0 },
       updateExistingWorkloads: false,
+      ...(carries !== undefined && { source: { policy: carries } }),
     },
   } as ArmorProfile
 }
@@ -71,6 +76,9 @@ export class Node {
   readonly standings = new Map<string, ProfileStanding>()
   readonly reports: ProfileStanding[] = []
   readonly errors: unknown[] = []
+  /** What was compiled; each takes as long, and one of the failures that are here. */
+  readonly compilations: string[] = []
+  readonly compilation = { milliseconds: 100, failures: [] as LoadFailure[] }
   readonly simulation: Simulation
   readonly family: Family<LoadedProfileMessage>
   readonly watch: DriftWatch
@@ -89,6 +97,7 @@ export class Node {
     const { wanted } = this
     const ports = {
       wanted: (one: string) => wanted.get(one),
+      compile: (one: string) => wanted.compile(one, (carried) => this.#compile(carried)),
       wantedByOthers: (one: string, profile: string) => wanted.wantedByOthers(one, profile),
       listings,
       report: (standing: ProfileStanding) => {
@@ -126,6 +135,22 @@ export class Node {
   async is(standing: Partial<ProfileStanding>, one = key): Promise<void> {
     await this.simulation.settle()
     expect(this.standings.get(one)).to.deep.include(standing)
+  }
+
+  async #compile({ source: { policy } }: CarriedProfile): Promise<Result<Contents>> {
+    this.compilations.push(policy)
+    const { milliseconds, failures } = this.compilation
+    await new Promise<void>((done) => void this.simulation.clock.after(milliseconds, done))
+    const failure = failures.shift()
+    if (failure !== undefined) throw failure
+    const path = 'spec.policy.enhanceProtect.hardeningRules[0]'
+    if (policy === 'unknown')
+      return { ok: false, errors: [{ code: 'UNKNOWN_RULE', path, problem: 'no built-in rule has this name' }] }
+    const text = `made of ${policy}`
+    const skipped = (['AppArmor', 'BPF', 'NetworkProxy'] as const).map((enforcer) => ({
+      ...{ enforcer, path, rule: 'disallow-create-user-ns', reason: 'the kernel is older' },
+    }))
+    return { ok: true, value: { AppArmor: text, BPF: text, Seccomp: text }, skipped }
   }
 
   #tell(keys: string[]): void {

@@ -17,6 +17,7 @@ import { namespaces } from '../../../src/kube/core-objects.ts'
 import type { KubeObject } from '../../../src/kube/objects.ts'
 import { varmorPolicies } from '../../../src/kube/own-kinds.ts'
 import { nodes } from '../../../src/manager/cluster-resources.ts'
+import { compileHere } from '../../../src/profile/carried.ts'
 import { compilePolicy } from '../../../src/profile/compile.ts'
 import { Sandbox } from '../../../src/sandbox/sandbox.ts'
 import { until } from '../../cli/child.ts'
@@ -100,6 +101,7 @@ export class ControlPlaneInGuest {
     const agent = new Agent({
       ...{ connection, node, logger },
       loaders: await openLoaders(nodeFeatures(nodeRoot()), { appArmor: { folder: appArmorFolder } }),
+      compile: compileHere(),
       managers: [admitted.manager],
       send: transport.send,
       confining: () => confiningProfiles(),

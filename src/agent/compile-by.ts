@@ -1,0 +1,30 @@
+import { CompilerError, type Compilers } from '../../actors/compiler/ports.ts'
+import type { LoadFailure } from '../../actors/loaded-profile/ports.ts'
+import type { CompileCarried, NodeFacts } from '../profile/carried.ts'
+
+/** Why a profile was not compiled. What is too costly is not tried soon again. */
+class NotCompiled extends Error implements LoadFailure {
+  override readonly name = 'NotCompiled'
+  readonly retryable: boolean
+
+  constructor(cause: CompilerError) {
+    super('The profile cannot be compiled on this node', { cause })
+    this.retryable = cause.code !== 'TOO_COSTLY'
+  }
+
+  get reason(): string {
+    return `the profile cannot be compiled on this node: ${(this.cause as CompilerError).message}`
+  }
+}
+
+/** Has compilers of another thread compile for this node, as it is then. */
+export const compileBy =
+  (compilers: Compilers, node: () => NodeFacts): CompileCarried =>
+  async (carried, namespace) => {
+    try {
+      const asked = { tenant: namespace, urgent: false, subject: carried.source }
+      return await compilers.run('compileCarried', [carried, node()], asked)
+    } catch (error) {
+      throw error instanceof CompilerError ? new NotCompiled(error) : error
+    }
+  }

@@ -1,0 +1,87 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { WantedContent, WantedProfile } from '../../actors/loaded-profile/ports.ts'
+import { type KernelEnforcer, parseEnforcers } from '../api/enforcer.ts'
+import { type FieldError, formatFieldError } from '../api/field-error.ts'
+import { armorProfileSpec } from '../api/schema/armor-profile.ts'
+import { nodeOf } from '../api/schema/node.ts'
+import type { ArmorProfile, ArmorProfileSpec, Profile } from '../api/types.ts'
+import { validateSchema } from '../api/validate-schema.ts'
+import { contentDigest } from '../enforcer/ports.ts'
+import type { CarriedProfile, Contents } from '../profile/carried.ts'
+import type { Result } from '../profile/result.ts'
+
+/** What the node is to hold of an ArmorProfile, and what that is compiled from; one that an older manager made has only contents. */
+export interface Wanted {
+  wanted: WantedProfile
+  carried?: CarriedProfile
+}
+
+const schema = nodeOf(armorProfileSpec)
+/** So many mistakes are named. */
+const NAMED = 5
+
+/** @param before what was wanted until now: what is compiled from the same stays, and contents that are equal keep their digests */
+export function wantedOf({ metadata, spec }: ArmorProfile, before: Wanted | undefined): Wanted {
+  const { profile, behaviorModeling, source } = spec
+  const about = {
+    uid: metadata.uid ?? '',
+    generation: metadata.generation ?? 0,
+    profile: profile.name,
+    leaving: metadata.deletionTimestamp !== undefined,
+  }
+  const conflict = conflictOf(spec)
+  if (conflict !== undefined) return { wanted: { ...about, contents: new Map(), conflict } }
+  if (source === undefined) {
+    const contents = contentsOf(profile.enforcer, textsOf(profile), before?.wanted.contents)
+    return { wanted: { ...about, contents } }
+  }
+  const { name: profileName, enforcer } = profile
+  const carried = { profileName, enforcer, recording: behaviorModeling.enable, source }
+  if (before?.carried === undefined || !isDeepStrictEqual(carried, before.carried))
+    return { wanted: { ...about, contents: undefined }, carried }
+  const { contents, leftOut, conflict: refusal } = before.wanted
+  const known = { ...(leftOut !== undefined && { leftOut }), ...(refusal !== undefined && { conflict: refusal }) }
+  return { wanted: { ...about, contents, ...known }, carried: before.carried }
+}
+
+/** The same, with what compiling it has made of it. */
+export function compiledOf({ wanted, carried }: Required<Wanted>, result: Result<Contents>): Required<Wanted> {
+  if (!result.ok) return { wanted: { ...wanted, contents: new Map(), conflict: notKnown(result.errors) }, carried }
+  const contents = contentsOf(carried.enforcer, result.value, undefined)
+  const leftOut = result.skipped
+    .filter(({ enforcer }) => enforcer !== 'NetworkProxy' && contents.has(enforcer))
+    .map(({ enforcer, rule, reason }) => ({ enforcer, rule, reason }))
+  return { wanted: { ...wanted, contents, leftOut }, carried }
+}
+
+function conflictOf(spec: ArmorProfileSpec): string | undefined {
+  const parsed = parseEnforcers(spec.profile.enforcer)
+  if (!parsed.ok) return `spec.profile.enforcer: ${JSON.stringify(parsed.rest)} is no enforcer`
+  const unknown = validateSchema(schema, spec, 'spec').filter(({ code }) => code === 'UNKNOWN_FIELD')
+  return unknown.length === 0 ? undefined : notKnown(unknown)
+}
+
+/** The manager has checked all of it: what is wrong with it here is new. */
+function notKnown(errors: readonly FieldError[]): string {
+  const named = errors.slice(0, NAMED).map(formatFieldError).join('; ')
+  const rest = errors.length > NAMED ? `; and ${errors.length - NAMED} more` : ''
+  return `this agent does not know what the ArmorProfile says; update the agent to the manager's version: ${named}${rest}`
+}
+
+function contentsOf(enforcer: string, texts: Contents, before: WantedProfile['contents']) {
+  const parsed = parseEnforcers(enforcer)
+  const contents = new Map<KernelEnforcer, WantedContent | undefined>()
+  for (const name of parsed.ok ? parsed.enforcers : []) {
+    if (name === 'NetworkProxy') continue
+    const [content, known] = [texts[name], before?.get(name)]
+    if (content === undefined || content === known?.content) contents.set(name, content === undefined ? content : known)
+    else contents.set(name, { content, digest: contentDigest(content) })
+  }
+  return contents
+}
+
+const textsOf = ({ appArmor, bpf, seccomp }: Profile): Contents => ({
+  ...(appArmor !== undefined && { AppArmor: appArmor }),
+  ...(bpf !== undefined && { BPF: JSON.stringify(bpf) }),
+  ...(seccomp !== undefined && { Seccomp: seccomp }),
+})

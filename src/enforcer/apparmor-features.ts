@@ -1,0 +1,35 @@
+import { parserProgram, type RunParser } from './apparmor-parser.ts'
+import type { NodeRoot } from './node-root.ts'
+
+/** What rules the node's AppArmor enforces, beyond those of the oldest that is supported. */
+export interface NodeAppArmor {
+  /** apparmor_parser's version as `[major, minor]`. */
+  parser: readonly [number, number]
+  userns: boolean
+  ioUring: boolean
+  mqueue: boolean
+}
+
+const features = 'sys/kernel/security/apparmor/features'
+const oldest = [3, 0] as const
+
+/**
+ * Asks parser and kernel. A rule of a newer kind is enforced only where the parser, the kernel, and the ABI that the profile is written
+ * for all know the kind, and passed over in silence elsewhere; so each of them is asked. A parser without a description of the ABI 4.0
+ * is as good as an old one.
+ */
+export async function nodeAppArmor(root: NodeRoot, runParser: RunParser = parserProgram()): Promise<NodeAppArmor> {
+  const { stdout = '' } = await runParser(['--version'])
+  const [, major, minor] = /version (\d+)\.(\d+)/.exec(stdout) ?? []
+  const isNew = Number(major) >= 4 && root.read('etc/apparmor.d/abi/4.0') !== undefined
+  const kernelHas = (file: string, word?: string): boolean => {
+    const words = root.read(`${features}/${file}`)?.split(/\s+/) ?? []
+    return isNew && (word === undefined ? words.length > 0 : words.includes(word))
+  }
+  return {
+    parser: isNew ? [Number(major), Number(minor)] : oldest,
+    userns: kernelHas('namespaces/mask', 'userns_create'),
+    ioUring: kernelHas('io_uring/mask'),
+    mqueue: kernelHas('ipc/posix_mqueue'),
+  }
+}
