@@ -24,6 +24,7 @@ import { defaultOptIn, parseOptIn } from './admission/opt-in.ts'
 import { PolicyIndex } from './admission/policy-index.ts'
 import { Reviewer } from './admission/reviewer.ts'
 import { hasAppArmorField } from './admission/server-version.ts'
+import { settledName } from './admission/settled-name.ts'
 import { Certificates } from './certificates.ts'
 import type { Node } from './cluster-resources.ts'
 import { ClusterView } from './cluster-view.ts'
@@ -219,6 +220,7 @@ export class Manager {
     return new Reviewer({
       index: this.#index,
       isSynced: () => this.#synced,
+      settled: (key) => settledName(this.#names, parsePolicyKey(key), systemClock),
       mutate: {
         optIn: parseOptIn(optIn),
         appArmorField: hasAppArmorField(version),

@@ -327,7 +327,7 @@ describe('an HTTPS server of the manager', () => {
 
   describe('the webhook server', () => {
     const reviewer = {
-      mutate: (body: string) => ({ status: 400 as const, message: `mutate ${body}` }),
+      mutate: async (body: string) => ({ status: 400 as const, message: `mutate ${body}` }),
       validate: async (body: string) => ({ status: 503 as const, message: `validate ${body}` }),
     }
     const states = { isAlive: () => true, isReady: () => false }

@@ -279,12 +279,12 @@ describe('reviews', () => {
   ]
   for (const [title, text] of bad)
     it(`refuses ${title} with 400`, async () => {
-      for (const answer of [reviewerWith().mutate(text), await reviewerWith().validate(text)])
+      for (const answer of [await reviewerWith().mutate(text), await reviewerWith().validate(text)])
         expect(answer.status).to.equal(400)
     })
 
-  it('does not claim that nothing matches before all policies are known', () => {
-    expect(reviewerWith({ isSynced: () => false }).mutate(body(deployment())).status).to.equal(503)
+  it('does not claim that nothing matches before all policies are known', async () => {
+    expect((await reviewerWith({ isSynced: () => false }).mutate(body(deployment()))).status).to.equal(503)
   })
 
   it('leaves no trace of a dry run, and answers it alike', async () => {

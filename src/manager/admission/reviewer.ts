@@ -22,6 +22,8 @@ export interface ReviewerOptions {
   /** Whether the index holds all policies. Before that it is not known whether a policy matches. */
   isSynced: () => boolean
   mutate: MutateOptions
+  /** Resolves when it is decided what the profile of the policy of this key is called; undefined where it is. */
+  settled?: (policyKey: string) => Promise<void> | undefined
   validate: Omit<ValidateOptions, 'index'>
   /** Not for dry runs: these leave no trace. `seconds` from the body to the answer. Must not throw. */
   observe?: (outcome: ReviewOutcome, seconds: number) => void
@@ -41,9 +43,15 @@ export class Reviewer {
     this.#options = options
   }
 
-  mutate(body: string): ReviewAnswer {
+  async mutate(body: string): Promise<ReviewAnswer> {
     const begun = this.#begin(body)
-    return 'status' in begun ? begun : this.#end(begun, this.#mutated(begun.request))
+    if ('status' in begun) return begun
+    const judged = this.#mutated(begun.request)
+    const { policy } = judged.outcome
+    const deciding = policy === undefined ? undefined : this.#options.settled?.(policy)
+    if (deciding === undefined) return this.#end(begun, judged)
+    await deciding
+    return this.#end(begun, this.#mutated(begun.request))
   }
 
   #mutated(request: AdmissionRequest): Judged {
