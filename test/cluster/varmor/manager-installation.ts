@@ -74,7 +74,7 @@ export async function agentTokens(
   return { api: await token(), manager: await token('--audience', 'varmor-manager', ...bound) }
 }
 
-/** What agents may do: no more than they need. */
+/** What agents may do: no more than they need. Events about ArmorProfiles that they refuse are the manager's. */
 const objects = (namespace: string): object[] => [
   { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
   { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'varmor-agent', namespace } },
