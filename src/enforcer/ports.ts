@@ -11,7 +11,8 @@ export interface ProfileLoader {
   readonly enforcer: KernelEnforcer
   /**
    * Loads or replaces. Loading the same content again changes nothing and succeeds; it also puts back what was lost.
-   * `content`: AppArmor's text, the filter as OCI JSON, BPF rules as the JSON of a BpfContent.
+   * `content`: AppArmor's text, the filter as OCI JSON, BPF rules as the JSON of a BpfProfile, or of a BpfContent from a manager
+   * older than ArmorProfiles with a source.
    */
   load(name: string, content: string): Promise<void>
   /** Unloading what is not there changes nothing and succeeds. */

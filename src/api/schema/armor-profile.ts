@@ -69,14 +69,17 @@ export const bpfContent = object('Rules of the BPF enforcer.', {
 
 export const profileModes = ['enforce', 'complain'] as const
 
-export const profile = object('What the agents load.', {
-  name: text('Name of the profiles.'),
-  enforcer: text('Enforcers, as in the policy.'),
-  mode: choice('Whether violations are refused or let pass.', profileModes),
-  appArmor: optional(text('The AppArmor profile.')),
-  bpf: optional(bpfContent),
-  seccomp: optional(text('The seccomp profile, OCI JSON.')),
-})
+export const profile = object(
+  'The profiles. Where the ArmorProfile has a `source`, they are for reading: agents load what that compiles to.',
+  {
+    name: text('Name of the profiles.'),
+    enforcer: text('Enforcers, as in the policy.'),
+    mode: choice('Whether violations are refused or let pass.', profileModes),
+    appArmor: optional(text('The AppArmor profile.')),
+    bpf: optional(bpfContent),
+    seccomp: optional(text('The seccomp profile, OCI JSON.')),
+  },
+)
 
 export const profileSource = object(
   'What the profiles are made of. Each agent compiles it for its own kernel; what `profile` holds of it is for reading, and loses some.',
