@@ -13,16 +13,38 @@ export interface NodeFacts {
   schedulable: boolean
 }
 
+/** What is known of a Node object. */
+export interface NodeState {
+  schedulable: boolean
+  /**
+   * Whether an agent is expected there. Where nothing says so, it is for a while, and then only if one has ever reported. `yes` when
+   * left out.
+   */
+  agent?: 'yes' | 'no' | 'unsaid'
+}
+
 const DESIRED = 1
 const SCHEDULABLE = 2
 /** A complete report came: what it did not list is not on the node. */
 const KNOWN = 4
+/** Any report came. */
+const REPORTED = 8
+/** Nothing says whether an agent is expected there; the time in which it might have reported is over. */
+const UNSAID = 16
+const EXPIRED = 32
+/** What stays when the Node object changes. */
+const LASTING = KNOWN | REPORTED | EXPIRED
 const FIRST_SIZE = 64
 
 const factsOf = (flags: number): NodeFacts => ({
   desired: (flags & DESIRED) !== 0,
   schedulable: (flags & SCHEDULABLE) !== 0,
 })
+
+function stateFlags(before: number, { schedulable, agent = 'yes' }: NodeState): number {
+  const isDesired = agent === 'yes' || (agent === 'unsaid' && ((before & REPORTED) !== 0 || (before & EXPIRED) === 0))
+  return (isDesired ? DESIRED : 0) | (schedulable ? SCHEDULABLE : 0) | (agent === 'unsaid' ? UNSAID : 0)
+}
 
 /**
  * All nodes, by a small number each, so that what is known of a node and a profile takes a few bytes. A node is here from when it
@@ -38,6 +60,7 @@ export class NodeTable {
   #listeners: NodeListener[] = []
   #desired = 0
   #unknown = 0
+  #uncovered = 0
   #knownAt: number
 
   /** @param now milliseconds since the epoch: when this manager began to receive reports */
@@ -63,6 +86,13 @@ export class NodeTable {
   /** Of those, the ones that have not reported yet all that they have. */
   get unknown(): number {
     return this.#unknown
+  }
+
+  /** Nodes where pods can land, and no agent is expected. */
+  *uncovered(): Iterable<string> {
+    if (this.#uncovered === 0) return
+    for (let index = 0; index < this.#names.length; index++)
+      if ((this.#flags[index]! & (DESIRED | SCHEDULABLE)) === SCHEDULABLE) yield this.#names[index]!
   }
 
   /** When the last of them did, in milliseconds since the epoch. */
@@ -105,17 +135,29 @@ export class NodeTable {
     return index
   }
 
-  /** A Node object joined or changed; `undefined` if it is not to load profiles. */
-  set(name: string, facts: { schedulable: boolean } | undefined, now: number): void {
-    if (facts === undefined && !this.has(name)) return
+  /** A Node object joined or changed; `undefined` if no agent can run there, ever. */
+  set(name: string, state: NodeState | undefined, now: number): void {
+    if (state === undefined && !this.has(name)) return
     const index = this.indexOf(name, now)
     const before = this.#flags[index]!
-    const after = (before & KNOWN) | (facts === undefined ? 0 : DESIRED | (facts.schedulable ? SCHEDULABLE : 0))
-    if (after === before) return
-    if ((before & DESIRED) === 0) this.#reportedAt[index] = now
-    this.#flags[index] = after
-    this.#count(before, after)
-    for (const listener of this.#listeners) listener.nodeChanged(index, factsOf(before))
+    const after = (before & LASTING) | (state === undefined ? 0 : stateFlags(before, state))
+    if ((before & DESIRED) === 0 && (after & DESIRED) !== 0) this.#reportedAt[index] = now
+    this.#replace(index, after)
+  }
+
+  /**
+   * Those of which nothing says that they have an agent, and that joined before `time` and never reported, do not count any more.
+   * @returns whether there are others of which that will be said later
+   */
+  expire(time: number): boolean {
+    let more = false
+    for (let index = 0; index < this.#names.length; index++) {
+      const flags = this.#flags[index]!
+      if ((flags & (UNSAID | DESIRED | REPORTED)) !== (UNSAID | DESIRED)) continue
+      if (this.#reportedAt[index]! <= time) this.#replace(index, (flags & ~DESIRED) | EXPIRED)
+      else more = true
+    }
+    return more
   }
 
   /** The Node object is gone. */
@@ -134,17 +176,25 @@ export class NodeTable {
   /** A report of the node came. */
   reported(index: number, now: number, complete: boolean): void {
     this.#reportedAt[index] = now
-    if (!complete || this.isKnown(index)) return
-    this.#knownAt = now
     const before = this.#flags[index]!
-    this.#flags[index] = before | KNOWN
-    this.#count(before, before | KNOWN)
+    if (complete && (before & KNOWN) === 0) this.#knownAt = now
+    const joins = (before & UNSAID) === 0 ? 0 : DESIRED
+    this.#replace(index, before | REPORTED | joins | (complete ? KNOWN : 0))
+  }
+
+  #replace(index: number, after: number): void {
+    const before = this.#flags[index]!
+    if (after === before) return
+    this.#flags[index] = after
+    this.#count(before, after)
     for (const listener of this.#listeners) listener.nodeChanged(index, factsOf(before))
   }
 
   #count(before: number, after: number): void {
-    this.#desired += (after & DESIRED) - (before & DESIRED)
-    this.#unknown += Number((after & (DESIRED | KNOWN)) === DESIRED) - Number((before & (DESIRED | KNOWN)) === DESIRED)
+    const change = (mask: number, value: number) => Number((after & mask) === value) - Number((before & mask) === value)
+    this.#desired += change(DESIRED, DESIRED)
+    this.#unknown += change(DESIRED | KNOWN, DESIRED)
+    this.#uncovered += change(DESIRED | SCHEDULABLE, SCHEDULABLE)
   }
 
   #grow(): void {

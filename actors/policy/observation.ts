@@ -3,10 +3,10 @@ import type { AnyPolicy, PolicyId } from '../ports.ts'
 import type { Memory } from './memory.ts'
 import type { ProfileId } from './policy-id.ts'
 import type { FoundModel, PolicySettings } from './ports.ts'
-import type { NodeListing, NodesView } from './profile-status.ts'
+import type { NodeListing, PolicyNodesView } from './profile-status.ts'
 
 /** What the nodes reported of the ArmorProfile as it is. */
-export interface NodesObserved extends NodesView {
+export interface NodesObserved extends PolicyNodesView {
   /** Nodes where pods can land and the profile is not loaded: some of them. */
   blockers: readonly string[]
   /** Nodes that may still have the profile, while it is to go; undefined when it is not, because it costs a look at each. */

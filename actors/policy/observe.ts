@@ -55,7 +55,7 @@ function profileNow(
 }
 
 function nodesNow(
-  { acknowledgements, settings }: PolicyPorts,
+  { acknowledgements, settings, uncovered }: PolicyPorts,
   aggregate: Aggregate,
   seen: Pick<Observation, 'policy' | 'profile' | 'profileName'>,
   memory: Memory,
@@ -72,6 +72,7 @@ function nodesNow(
     summary,
     failures: aggregate.failures(MOST_NODES),
     silent: mayBeSilent ? aggregate.silent(now - settings.silentAfter, MOST_NODES) : { nodes: [], count: 0 },
+    uncovered: seen.policy === undefined ? { nodes: [], count: 0 } : uncovered(seen.policy, NAMED),
     blockers: restarts ? aggregate.blockers(NAMED) : [],
     holders: isToGo(seen) ? aggregate.holders(removalSince, now - settings.goneAfter, NAMED) : undefined,
     startedAt,

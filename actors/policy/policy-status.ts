@@ -5,7 +5,7 @@ import { timeText, withTransition } from './conditions.ts'
 import type { LeftOutText } from './left-out.ts'
 import { cut, listing } from './listing.ts'
 import type { Modeling } from './modeling.ts'
-import type { NodesView } from './profile-status.ts'
+import type { NodeListing, PolicyNodesView } from './profile-status.ts'
 
 /** What came of the policy as it stands: its profile is in force, or why not. */
 export type Verdict =
@@ -37,7 +37,7 @@ export interface PolicyView {
   profileGeneration: number | undefined
   verdict: Verdict
   modeling: Modeling
-  nodes: NodesView
+  nodes: PolicyNodesView
   leftOut: LeftOutText
   restart: RestartView
   /** What the profile, or the policy, is being removed for, and who holds it up; empty otherwise. */
@@ -151,20 +151,37 @@ function readyCondition(view: PolicyView, ready: boolean): Condition {
 const NOTHING_ENFORCED = 'NothingEnforced'
 const PARTLY_ENFORCED = 'PartlyEnforced'
 
-function howReady({ leftOut }: PolicyView): { reason: string; message: string } {
-  if (leftOut.parts === '') return { reason: 'AllAgentsReady', message: '' }
-  return { reason: PARTLY_ENFORCED, message: `left out by ${leftOut.parts}` }
+function howReady({ leftOut, nodes }: PolicyView): { reason: string; message: string } {
+  const left = leftOut.parts === '' ? [] : [`left out by ${leftOut.parts}`]
+  const message = [...left, ...uncoveredTexts(nodes)].join('; ')
+  return { reason: message === '' ? 'AllAgentsReady' : PARTLY_ENFORCED, message }
 }
+
+/** What runs there is not confined. */
+function uncoveredTexts({ uncovered }: PolicyNodesView): string[] {
+  if (uncovered.count === 0) return []
+  return [`no agent is on ${namesOf(uncovered)}, where pods of the target can land`]
+}
+
+/** The first names, and how many there are besides. */
+function namesOf({ nodes, count }: NodeListing): string {
+  const named = nodes.slice(0, NAMED)
+  return `${named.join(', ')}${count > named.length ? ` and ${count - named.length} more` : ''}`
+}
+
+const count = (number: number, thing: string): string => `${number} ${thing}${number === 1 ? '' : 's'}`
 
 /** The longest text of the column. */
 const MAX_SUMMARY = 160
 
 /** The phase, and in a few words what a person must know beside it. */
 function summaryOf(view: PolicyView, phase: VarmorPolicyPhase): string {
-  const { leftOut, verdict, removing } = view
+  const { leftOut, verdict, removing, nodes } = view
   if (verdict.kind !== 'accepted' || removing !== '') return phase
   if (leftOut.nothing !== '') return `${phase}: ${NOTHING_ENFORCED}`
-  return leftOut.short === '' ? phase : cut(`${phase}, left out by ${leftOut.short}`, MAX_SUMMARY)
+  const left = leftOut.short === '' ? [] : [`left out by ${leftOut.short}`]
+  const bare = nodes.uncovered.count === 0 ? [] : [`no agent on ${count(nodes.uncovered.count, 'node')}`]
+  return cut([phase, ...bare, ...left].join(', '), MAX_SUMMARY)
 }
 
 /** How many nodes a message names; the status of the ArmorProfile names more. */
@@ -186,13 +203,10 @@ function whyNotReady({ verdict, removing, leftOut, nodes, profileGeneration }: P
     const rest = summary.failed > NAMED ? `; ${summary.failed} nodes in all` : ''
     return { reason: 'Error', message: `nodes that failed: ${listing(named.slice(0, NAMED), '; ', NAMED)}${rest}` }
   }
-  if (summary.desired === 0) return { reason: 'Processing', message: 'there is no node that is to load the profile' }
+  if (summary.desired === 0)
+    return { reason: 'NoAgents', message: ['no agent runs on any node', ...uncoveredTexts(nodes)].join('; ') }
   if (silent.count === 0) return { reason: 'Processing', message: '' }
-  const rest = silent.count > NAMED ? ` and ${silent.count - NAMED} more` : ''
-  return {
-    reason: 'NotReported',
-    message: `no agent has reported for ${silent.nodes.slice(0, NAMED).join(', ')}${rest}`,
-  }
+  return { reason: 'NotReported', message: `no agent has reported for ${namesOf(silent)}` }
 }
 
 function ownConditions(before: VarmorPolicyStatus | undefined, view: PolicyView): (Condition | undefined)[] {

@@ -8,6 +8,7 @@ import type { Acknowledgements } from './acknowledgements.ts'
 import type { Desired, DesiredOptions } from './desired.ts'
 import type { ProfileId } from './policy-id.ts'
 import type { ProfileNames } from './profile-names.ts'
+import type { NodeListing } from './profile-status.ts'
 
 export interface PolicySettings {
   installNamespace: string
@@ -33,6 +34,8 @@ export interface PolicySettings {
   refusedInterval: number
   /** When to compile again what was too costly. */
   tooCostlyInterval: number
+  /** So long a node that joined counts, where nothing but a report could say whether it has an agent. */
+  joinGrace: number
   /** How long what we wrote counts although no watch has shown it. */
   watchDelay: number
 }
@@ -46,6 +49,7 @@ export const defaultPolicySettings: Omit<PolicySettings, 'installNamespace'> = {
   goneAfter: 60_000,
   grace: 60_000,
   settleTime: 5_000,
+  joinGrace: 120_000,
   firstBackoff: 200,
   longestBackoff: 60_000,
   refusedInterval: 60_000,
@@ -75,6 +79,8 @@ export interface PolicyPorts {
   dropNodeProfile(node: string, profile: string): void
   /** What behaviour modelling made for the ArmorProfile of this name. */
   model(profile: ProfileId): FoundModel | undefined
+  /** Nodes without an agent where pods of the policy's target can land: at most so many by name. */
+  uncovered(policy: AnyPolicy, most: number): NodeListing
   settings: PolicySettings
 }
 

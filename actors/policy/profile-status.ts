@@ -19,6 +19,11 @@ export interface NodesView {
   silent: NodeListing
 }
 
+export interface PolicyNodesView extends NodesView {
+  /** Nodes without an agent where pods of the target can land. */
+  uncovered: NodeListing
+}
+
 interface Trouble {
   nodeName: string
   reason: string

@@ -1,10 +1,11 @@
 import type { Workload, WorkloadKind } from '../../actors/ports.ts'
 import type { KubeObject, ResourceRef } from '../kube/objects.ts'
 import { defineResource } from '../kube/resources.ts'
+import type { Placement, Taint } from '../kube/scheduling.ts'
 
 /** core/v1 Node, as far as it matters whether profiles are to be loaded there and whether pods can land. */
 export interface Node extends KubeObject {
-  spec?: { unschedulable?: boolean }
+  spec?: { unschedulable?: boolean; taints?: Taint[] }
   status?: { conditions?: { type: string; status: string }[] }
 }
 
@@ -19,10 +20,20 @@ export function withoutDetails({ apiVersion, kind, metadata, spec, status }: Nod
     ...(apiVersion !== undefined && { apiVersion }),
     ...(kind !== undefined && { kind }),
     metadata: kept,
-    ...(spec?.unschedulable !== undefined && { spec: { unschedulable: spec.unschedulable } }),
+    ...(spec !== undefined && {
+      spec: {
+        ...(spec.unschedulable !== undefined && { unschedulable: spec.unschedulable }),
+        ...(spec.taints !== undefined && { taints: spec.taints }),
+      },
+    }),
     ...(ready !== undefined && { status: { conditions: [{ type: ready.type, status: ready.status }] } }),
   }
 }
+
+/** What the spec of a pod template has beside what actors look at. */
+export type PodSpec = Placement & { serviceAccountName?: string }
+
+export const podSpecOf = ({ spec }: Workload): PodSpec => (spec.template.spec ?? {}) as PodSpec
 
 export const nodes = defineResource<Node>({
   group: '',

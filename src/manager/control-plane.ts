@@ -12,7 +12,14 @@ import {
   type PolicySettings,
   policyFamily,
 } from '../../actors/policy.ts'
-import type { AnyPolicy, ControlPlaneApi, CounterName, RecordEvent, RestartLimiter } from '../../actors/ports.ts'
+import type {
+  AnyPolicy,
+  ControlPlaneApi,
+  CounterName,
+  RecordEvent,
+  RestartLimiter,
+  Workload,
+} from '../../actors/ports.ts'
 import {
   defaultRolloutSettings,
   type RolloutMessage,
@@ -23,14 +30,16 @@ import { ActorSystem, type Family, type SystemStats } from '../../actors/runtime
 import type { AgentReport, ReportAnswer } from '../api/agent-report.ts'
 import { whyNotMade } from '../api/made-by-manager.ts'
 import type { ArmorProfile } from '../api/types.ts'
-import { type Clock, systemClock } from '../base/clock.ts'
+import { type Clock, systemClock, type Timer } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import type { Change } from '../kube/change.ts'
 import { keyOf } from '../kube/objects.ts'
+import { type AgentAccount, AgentNodes } from './agent-nodes.ts'
 import type { Node } from './cluster-resources.ts'
 import type { ClusterView } from './cluster-view.ts'
 import { reportPace } from './paces.ts'
+import { uncoveredNodes } from './uncovered-nodes.ts'
 
 export interface ControlPlaneOptions {
   view: ClusterView
@@ -46,14 +55,14 @@ export interface ControlPlaneOptions {
   logger: Logger
   policy: Partial<PolicySettings> & Pick<PolicySettings, 'installNamespace'>
   rollout?: Partial<RolloutSettings>
-  /** Whether the agent runs on a node, so that profiles are to be loaded there. */
-  hasAgent?: (node: Node) => boolean
+  /** Whose DaemonSets say where agents are expected; without them, nodes count that report. */
+  agents?: AgentAccount | undefined
   /** Of the actors and of what they know about nodes: one clock, because times of the one are compared with times of the other. */
   clock?: Clock
   random?: Random
 }
 
-/** Linux nodes that a kubelet stands behind. */
+/** Whether an agent can run there: Linux nodes that a kubelet stands behind. */
 export const runsAgents = ({ metadata }: Node): boolean => {
   const labels = metadata?.labels ?? {}
   return (labels['kubernetes.io/os'] ?? 'linux') === 'linux' && labels['type'] !== 'virtual-kubelet'
@@ -83,6 +92,8 @@ export class ControlPlane {
   readonly #rollouts: Family<RolloutMessage>
   readonly #reporting: Reporting
   readonly #unsubscribe: (() => void)[] = []
+  readonly #agentNodes: AgentNodes
+  #expiry: Timer | undefined
   /** Rollouts that are under way: changed workloads are reported to them. */
   readonly #rolling = new Set<string>()
 
@@ -91,6 +102,7 @@ export class ControlPlane {
     const { logger, clock = systemClock, random = Math.random } = options
     this.#clock = clock
     this.#acknowledgements = new Acknowledgements(clock.now())
+    this.#agentNodes = new AgentNodes(options.agents)
     this.#system = new ActorSystem({
       clock,
       random,
@@ -109,6 +121,10 @@ export class ControlPlane {
     }
   }
 
+  get #settings(): PolicySettings {
+    return { ...defaultPolicySettings, ...this.#options.policy }
+  }
+
   get stats(): SystemStats {
     return this.#system.stats()
   }
@@ -122,6 +138,7 @@ export class ControlPlane {
   start(): void {
     const { view, names } = this.#options
     knowAll(names, view)
+    this.#agentNodes.follow(view.workloads('DaemonSet', this.#options.agents?.namespace))
     // All nodes before the first policy: changes come in portions, and a profile that is on a part of them is not on all.
     for (const node of view.nodes.store.values()) this.#nodeIs(node)
     this.#follow(view.nodes.subscribe({ name: 'control-plane', handle: (change) => this.#nodeChanged(change) }))
@@ -135,7 +152,9 @@ export class ControlPlane {
     this.#follow(view.profiles.subscribe({ name: 'control-plane', handle: profileChanged }))
     this.#follow(names.subscribe((key) => this.#look(key)))
     for (const reflector of Object.values(view.workloadsOf))
-      this.#follow(reflector.subscribe({ name: 'control-plane', handle: () => this.#workloadsChanged() }))
+      this.#follow(
+        reflector.subscribe({ name: 'control-plane', handle: ({ object }) => this.#workloadChanged(object) }),
+      )
   }
 
   /** Takes what an agent says. */
@@ -155,6 +174,7 @@ export class ControlPlane {
   async stop(within: number): Promise<void> {
     for (const end of this.#unsubscribe.splice(0)) end()
     this.#options.names.dropClaims()
+    this.#expiry?.cancel()
     await this.#system.stop({ within })
   }
 
@@ -172,9 +192,20 @@ export class ControlPlane {
   }
 
   #nodeIs(object: Node): void {
-    const { hasAgent = runsAgents } = this.#options
-    const facts = hasAgent(object) ? { schedulable: takesPods(object) } : undefined
-    this.#acknowledgements.nodes.set(keyOf(object), facts, this.#clock.now())
+    const agent = this.#agentNodes.expected(object)
+    const state = runsAgents(object) ? { schedulable: takesPods(object), agent } : undefined
+    this.#acknowledgements.nodes.set(keyOf(object), state, this.#clock.now())
+    if (agent === 'unsaid') this.#expireLater()
+  }
+
+  /** Nodes of which nobody says whether they have an agent count for a while after they joined. */
+  #expireLater(): void {
+    if (this.#expiry !== undefined) return
+    const { joinGrace } = this.#settings
+    this.#expiry = this.#clock.after(joinGrace, () => {
+      this.#expiry = undefined
+      if (this.#acknowledgements.nodes.expire(this.#clock.now() - joinGrace)) this.#expireLater()
+    })
   }
 
   #profileExists(key: string, uid: string): boolean {
@@ -204,7 +235,11 @@ export class ControlPlane {
     event({ policy: profile, type: 'Warning', reason: 'NotFromManager', note })
   }
 
-  #workloadsChanged(): void {
+  #workloadChanged(workload: Workload): void {
+    const { view, agents } = this.#options
+    const isOfAgents = workload.kind === 'DaemonSet' && this.#agentNodes.concerns(workload)
+    if (isOfAgents && this.#agentNodes.follow(view.workloads('DaemonSet', agents?.namespace)))
+      for (const node of view.nodes.store.values()) this.#nodeIs(node)
     for (const key of this.#rolling) this.#rollouts.of(key).tell({ type: 'workloads' })
   }
 
@@ -250,7 +285,9 @@ export class ControlPlane {
   }
 
   #policyFamily(): Family<PolicyMessage> {
-    const { view, names, api, compile, event, count, policy } = this.#options
+    const { view, names, api, compile, event, count } = this.#options
+    const { nodes } = this.#acknowledgements
+    const node = (name: string) => view.nodes.store.get(name)
     return this.#system.family(
       'policy',
       policyFamily({
@@ -266,7 +303,8 @@ export class ControlPlane {
         compile,
         // No behaviour is modelled yet, so no policy finds a model.
         model: () => undefined,
-        settings: { ...defaultPolicySettings, ...policy },
+        uncovered: (policy, most) => uncoveredNodes({ nodes, stores: view, node }, policy, most),
+        settings: this.#settings,
       }),
     )
   }

@@ -25,6 +25,7 @@ import { PolicyIndex } from './admission/policy-index.ts'
 import { Reviewer } from './admission/reviewer.ts'
 import { hasAppArmorField } from './admission/server-version.ts'
 import { settledName } from './admission/settled-name.ts'
+import { agentAccount } from './agent-nodes.ts'
 import { Certificates } from './certificates.ts'
 import type { Node } from './cluster-resources.ts'
 import { ClusterView } from './cluster-view.ts'
@@ -195,6 +196,7 @@ export class Manager {
       reported: (taken, ignored) => this.metrics.reports.taken(taken, ignored),
       logger,
       policy: { ...policy, installNamespace: namespace },
+      agents: agentAccount(this.#agentUser),
       // Who is not put into profiles need not be restarted for them.
       rollout: {
         optIn: parseOptIn(admission.optIn ?? defaultOptIn),
@@ -233,15 +235,20 @@ export class Manager {
     })
   }
 
+  get #agentUser(): string {
+    const { namespace, agents } = this.#options
+    return agents?.user ?? `system:serviceaccount:${namespace}:varmor-agent`
+  }
+
   /** As the ArmorProfile says, which any manager knows: all nodes that are to load it have, and so its BPF part. */
   #hasBpfEverywhere({ namespace, profile: name }: IndexedPolicy): boolean {
     return hasBpfOnEveryNode(this.#view.profile(namespace || this.#options.namespace, name))
   }
 
   #reports(): Handler {
-    const { namespace, agents = {} } = this.#options
-    const { reportSeconds = paces.reportSeconds, user, audiences = [], allowUnboundTokens = false } = agents
-    const agentUser = user ?? `system:serviceaccount:${namespace}:varmor-agent`
+    const { agents = {} } = this.#options
+    const { reportSeconds = paces.reportSeconds, audiences = [], allowUnboundTokens = false } = agents
+    const agentUser = this.#agentUser
     const verifier = new TokenVerifier({
       review: (token, known) => reviewToken(this.#client, token, audiences, { class: known ? 'read' : 'stranger' }),
       isExpected: (username) => username === agentUser,

@@ -5,10 +5,12 @@ import type { ArmorProfile } from '../../src/api/types.ts'
 import type { KubeObject } from '../../src/kube/objects.ts'
 import { armorProfiles } from '../../src/kube/own-kinds.ts'
 import { validatingName, validatingWebhookConfigurations } from '../../src/manager/admission/webhook-configurations.ts'
+import { nodes } from '../../src/manager/cluster-resources.ts'
 import { eventually } from '../cluster/wait.ts'
 import type { Define } from './concurrent.ts'
 import {
   apply,
+  applyWorkload,
   conditionOf,
   events,
   find,
@@ -23,7 +25,7 @@ import {
   refusal,
   remove,
 } from './hands.ts'
-import { clusterPolicy, type PolicyParts, policy } from './samples.ts'
+import { clusterPolicy, daemonSets, type PolicyParts, policy, workload } from './samples.ts'
 import { installNamespace, type World } from './world.ts'
 
 /** Policies from kubectl to the nodes and back. */
@@ -220,7 +222,9 @@ export function lifecycle(it: Define, world: () => World): void {
 /** Nodes that join, leave and fall silent. Every policy counts them, so these tests come one after the other. */
 export function comingAndGoing(world: () => World): void {
   it('counts a node that joins at once, says that its agent has not reported, and forgets it when it leaves', async () => {
-    const made = policy(await world().namespace('join'), 'web')
+    const namespace = await world().namespace('join')
+    const made = policy(namespace, 'web')
+    await applyWorkload(world(), workload(namespace, 'web', { app: 'web' }))
     await apply(world(), made)
     await ready(world(), made)
     await world().addNode('late-1')
@@ -237,8 +241,54 @@ export function comingAndGoing(world: () => World): void {
     expect(conditionOf(silent, 'Ready')?.message).to.equal('no agent has reported for silent-1')
     const profile = (await findProfile(world(), made))!
     expect(profile.status?.conditions?.[0]).to.deep.include({ nodeName: 'silent-1', status: 'False' })
+    // Nothing said that an agent is expected there, and none has ever come: it does not hold up the policy for ever.
+    const ended = await ready(world(), made)
+    expect(conditionOf(ended, 'Ready')).to.deep.include({ reason: 'PartlyEnforced' })
+    expect(conditionOf(ended, 'Ready')?.message).to.equal('no agent is on silent-1, where pods of the target can land')
+    expect(ended.status?.summary).to.equal('Protecting, no agent on 1 node')
     await world().removeNode('silent-1')
-    await ready(world(), made)
+    await policyThat(
+      world(),
+      made,
+      'to forget the node',
+      (found) => conditionOf(found, 'Ready')?.reason === 'AllAgentsReady',
+    )
+    await remove(world(), made)
+  })
+
+  it("expects agents where their DaemonSet would have a pod, and names other nodes only where the target's pods can land", async () => {
+    const namespace = await world().namespace('chosen')
+    const made = policy(namespace, 'web')
+    await applyWorkload(world(), workload(namespace, 'web', { app: 'web' }))
+    const chosen = { [`${namespace}.varmor.test/agent`]: 'yes' }
+    const label = (name: string, value: string | null) =>
+      world().client.patch(
+        nodes,
+        { name },
+        { type: 'merge', patch: { metadata: { labels: { [Object.keys(chosen)[0]!]: value } } } },
+      )
+    for (const name of world().nodes.keys()) await label(name, 'yes')
+    const agents = workload(installNamespace, 'agents', { kind: 'DaemonSet', pod: { nodeSelector: chosen } })
+    Object.assign(agents.spec.template.spec, { serviceAccountName: 'varmor-agent' })
+    await applyWorkload(world(), agents)
+    await world().addNode('bare-1', false)
+    const conditionIs = (what: string, message: string) =>
+      policyThat(world(), made, what, (found) => {
+        const condition = conditionOf(found, 'Ready')
+        return condition?.status === 'True' && condition.message === message
+      })
+    await apply(world(), made)
+    await conditionIs('to name the node', 'no agent is on bare-1, where pods of the target can land')
+    const taint = [{ key: 'dedicated', value: 'x', effect: 'NoSchedule' }]
+    await world().client.patch(nodes, { name: 'bare-1' }, { type: 'merge', patch: { spec: { taints: taint } } })
+    await conditionIs('not to mind a node that its pods cannot come to', '')
+    expect((await findProfile(world(), made))?.status?.desiredNumberLoaded).to.equal(world().nodes.size)
+    await label('bare-1', 'yes')
+    await world().client.patch(nodes, { name: 'bare-1' }, { type: 'merge', patch: { spec: { taints: null } } })
+    await policyThat(world(), made, 'to expect an agent there', ({ status }) => status?.ready === false)
+    await world().removeNode('bare-1')
+    await conditionIs('to be ready again', '')
+    await world().client.delete(daemonSets, { name: 'agents', namespace: installNamespace })
     await remove(world(), made)
   })
 

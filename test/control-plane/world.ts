@@ -34,6 +34,7 @@ export const quick: Partial<ManagerOptions> = {
     goneAfter: 2_500,
     grace: 10_000,
     settleTime: 300,
+    joinGrace: 6_000,
     firstBackoff: 50,
     longestBackoff: 1_000,
     refusedInterval: 1_000,

@@ -1,3 +1,4 @@
+import { daemonTolerations, mayRun } from '../../kube/scheduling.ts'
 import type { WorkQueue } from '../work-queue.ts'
 import type { Cluster, Writes } from './cluster.ts'
 import { positive } from './deployment.ts'
@@ -10,27 +11,15 @@ import {
   isReady,
   isTerminal,
   isTerminating,
-  matchesLabels,
   podFrom,
   scaledCount,
   templateHash,
   thenReport,
-  untolerated,
 } from './pods.ts'
 import { REVISION_HASH } from './stateful-set.ts'
 
 /** One pass looks at all nodes: the changes of so many milliseconds are handled by one. */
 const interval = 100
-
-/** A node's own troubles do not keep a daemon from it, nor that it is cordoned. */
-const everywhere = [
-  'not-ready',
-  'unreachable',
-  'unschedulable',
-  'disk-pressure',
-  'memory-pressure',
-  'pid-pressure',
-].map((name) => ({ key: `node.kubernetes.io/${name}`, operator: 'Exists' }))
 
 /** Keeps one pod of each daemon set on each node that it is for. */
 export function startDaemonSets(cluster: Cluster): WorkQueue {
@@ -51,9 +40,7 @@ export function startDaemonSets(cluster: Cluster): WorkQueue {
 }
 
 function isFor({ spec: { template } }: DaemonSet, node: Node): boolean {
-  const { nodeSelector, nodeName, tolerations = [] } = template.spec ?? {}
-  if ((nodeName && nodeName !== node.metadata.name) || !matchesLabels(nodeSelector, node)) return false
-  return untolerated(node.spec.taints, [...tolerations, ...everywhere]) === undefined
+  return mayRun(template.spec ?? {}, node, daemonTolerations)
 }
 
 class Pass {
@@ -106,7 +93,7 @@ class Pass {
   /** Bound at once: there is nothing to choose. */
   #podFor(nodeName: string): object {
     const { template } = this.#set.spec
-    const tolerations = [...(template.spec?.tolerations ?? []), ...everywhere]
+    const tolerations = [...(template.spec?.tolerations ?? []), ...daemonTolerations]
     const labels = { [REVISION_HASH]: this.#hash }
     return podFrom(template, this.#set, daemonSets, { labels, spec: { nodeName, tolerations } })
   }

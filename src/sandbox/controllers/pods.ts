@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { V1Taint } from '@kubernetes/client-node'
 import { apiVersionOf, type KubeObject, type ResourceRef } from '../../kube/objects.ts'
 import type { Writes } from './cluster.ts'
-import { type Condition, type Metadata, type Pod, type PodTemplate, pods, type Toleration } from './objects.ts'
+import { type Condition, type Metadata, type Pod, type PodTemplate, pods } from './objects.ts'
 
 export const conditionOf = (conditions: readonly Condition[] | undefined, type: string): Condition | undefined =>
   conditions?.find((condition) => condition.type === type)
@@ -126,21 +125,3 @@ export function scaledCount(value: string | number | undefined, total: number, r
   const share = (Number.parseInt(value, 10) * total) / 100
   return round === 'up' ? Math.ceil(share) : Math.floor(share)
 }
-
-/** The first taint that keeps pods away and that nothing tolerates. */
-export const untolerated = (
-  taints: readonly V1Taint[] = [],
-  tolerations: readonly Toleration[] = [],
-): V1Taint | undefined =>
-  taints.find(
-    (taint) => taint.effect !== 'PreferNoSchedule' && !tolerations.some((toleration) => tolerates(toleration, taint)),
-  )
-
-function tolerates({ key = '', operator = 'Equal', value = '', effect = '' }: Toleration, taint: V1Taint): boolean {
-  if (effect !== '' && effect !== taint.effect) return false
-  if (operator === 'Exists') return key === '' || key === taint.key
-  return key === taint.key && value === (taint.value ?? '')
-}
-
-export const matchesLabels = (wanted: Readonly<Record<string, string>> = {}, { metadata }: KubeObject): boolean =>
-  Object.entries(wanted).every(([key, value]) => metadata?.labels?.[key] === value)

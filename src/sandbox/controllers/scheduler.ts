@@ -1,9 +1,10 @@
 import { isNotFound } from '../../kube/api-error.ts'
 import { keyOf } from '../../kube/objects.ts'
+import { matchesLabels, untolerated } from '../../kube/scheduling.ts'
 import type { WorkQueue } from '../work-queue.ts'
 import type { Cluster, Writes } from './cluster.ts'
 import { type Node, type Pod, pods, timestamp } from './objects.ts'
-import { conditionOf, isActive, matchesLabels, untolerated } from './pods.ts'
+import { conditionOf, isActive } from './pods.ts'
 
 const cordoned = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }
 

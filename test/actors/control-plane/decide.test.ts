@@ -235,6 +235,31 @@ const table: Record<Situation['is'], Row[]> = {
       also: (decision) => expect(statusOf(decision)).to.deep.include({ phase: 'Protecting', ready: true }),
     },
     {
+      title: 'names nodes without an agent where its pods can land',
+      seen: { policy: policyOf(), profile: shown(2), nodes: nodesOf({ uncovered: { nodes: ['b1', 'b2'], count: 7 } }) },
+      prepared: withSettled,
+      effect: 'write-policy-status',
+      also: (decision) => {
+        expect(ready(decision)).to.deep.include({
+          status: 'True',
+          reason: 'PartlyEnforced',
+          message: 'no agent is on b1, b2 and 5 more, where pods of the target can land',
+        })
+        expect(statusOf(decision)?.summary).to.equal('Protecting, no agent on 7 nodes')
+      },
+    },
+    {
+      title: 'says that there is no agent at all',
+      seen: {
+        policy: policyOf(),
+        profile: { ...shown(0), status: { desiredNumberLoaded: 0, currentNumberLoaded: 0, observedGeneration: 1 } },
+        nodes: nodesOf({ summary: { desired: 0, loaded: 0, failed: 0, blocking: 0 } }),
+      },
+      prepared: withSettled,
+      effect: 'write-policy-status',
+      also: (decision) => expect(ready(decision)).to.deep.include({ status: 'False', reason: 'NoAgents' }),
+    },
+    {
       title: 'does not restart workloads before all nodes have the profile',
       seen: { policy: restarting, profile: shown(1, restarting), nodes: waitingFor({ blockers: ['n1'] }) },
       prepared: withSettled,

@@ -28,7 +28,10 @@ class Fleet {
   }
 
   join(): void {
-    for (let i = 0; i < NODES; i++) this.#world.manager!.nodeJoined(`node-${i}`, { schedulable: true })
+    for (let i = 0; i < NODES; i++) {
+      this.#world.facts.set(`node-${i}`, { schedulable: true })
+      this.#world.manager!.nodeJoined(`node-${i}`, { schedulable: true })
+    }
   }
 
   /** Each node says that it has every profile as it is now. */

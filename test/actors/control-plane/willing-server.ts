@@ -84,5 +84,6 @@ const ports: PolicyPorts = {
   sendToRollout: () => undefined,
   dropNodeProfile: () => undefined,
   model: () => undefined,
+  uncovered: () => ({ nodes: [], count: 0 }),
   settings,
 }

@@ -103,6 +103,7 @@ export class Manager {
           this.nodeProfiles.of(nodeProfileKey(node, profile)).tell({ type: 'node-gone' }),
         compile: options.compile ?? desiredProfile,
         model: () => undefined,
+        uncovered: () => ({ nodes: [], count: 0 }),
         settings: { ...defaultPolicySettings, installNamespace: INSTALL_NAMESPACE, ...options.policy },
       }),
     )

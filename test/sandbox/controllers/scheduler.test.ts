@@ -1,6 +1,7 @@
 import { expect } from 'chai'
+import { untolerated } from '../../../src/kube/scheduling.ts'
 import { deployments, nodes, pods } from '../../../src/sandbox/controllers/objects.ts'
-import { conditionOf, untolerated } from '../../../src/sandbox/controllers/pods.ts'
+import { conditionOf } from '../../../src/sandbox/controllers/pods.ts'
 import { SmallCluster, template } from './harness.ts'
 
 describe('the scheduler of the sandbox', () => {

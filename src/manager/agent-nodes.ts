@@ -1,0 +1,59 @@
+import type { NodeState } from '../../actors/policy/node-table.ts'
+import type { Workload } from '../../actors/ports.ts'
+import { daemonTolerations, mayRun } from '../kube/scheduling.ts'
+import { type Node, type PodSpec, podSpecOf } from './cluster-resources.ts'
+
+/** The service account of the agents' pods, by which their DaemonSets are known, whatever those are called. */
+export interface AgentAccount {
+  namespace: string
+  name: string
+}
+
+/** @param user of the agents' tokens; one that is no service account has no pods */
+export function agentAccount(user: string): AgentAccount | undefined {
+  const [, namespace, name] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(user) ?? []
+  return namespace === undefined || name === undefined ? undefined : { namespace, name }
+}
+
+/** All of a DaemonSet that says where its pods are to be. */
+const placementOf = ({ nodeName, nodeSelector, tolerations, affinity }: PodSpec) =>
+  JSON.stringify([nodeName, nodeSelector, tolerations, affinity?.nodeAffinity])
+
+/** On which nodes an agent is expected: where the agents' DaemonSets would have a pod. Without a DaemonSet, nobody says. */
+export class AgentNodes {
+  readonly #account: AgentAccount | undefined
+  #wanted: readonly PodSpec[] = []
+  #placements = '[]'
+
+  constructor(account: AgentAccount | undefined) {
+    this.#account = account
+  }
+
+  /** Whether the DaemonSet is in the namespace of the agents. */
+  concerns({ metadata }: Workload): boolean {
+    return metadata.namespace === this.#account?.namespace
+  }
+
+  /**
+   * @param daemonSets at least all of the agents' namespace
+   * @returns whether other nodes may be meant now
+   */
+  follow(daemonSets: Iterable<Workload>): boolean {
+    const wanted: PodSpec[] = []
+    for (const set of daemonSets) {
+      const spec = podSpecOf(set)
+      const isOurs = this.concerns(set) && (spec.serviceAccountName ?? 'default') === this.#account?.name
+      if (isOurs && set.metadata.deletionTimestamp === undefined) wanted.push(spec)
+    }
+    const placements = JSON.stringify(wanted.map(placementOf).sort())
+    const isChange = placements !== this.#placements
+    this.#wanted = wanted
+    this.#placements = placements
+    return isChange
+  }
+
+  expected(node: Node): NonNullable<NodeState['agent']> {
+    if (this.#wanted.length === 0) return 'unsaid'
+    return this.#wanted.some((spec) => mayRun(spec, node, daemonTolerations)) ? 'yes' : 'no'
+  }
+}

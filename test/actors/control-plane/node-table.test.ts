@@ -1,0 +1,68 @@
+import { expect } from 'chai'
+import { type NodeState, NodeTable } from '../../../actors/policy/node-table.ts'
+
+const GRACE = 100
+
+type Step =
+  | { at: number; set: NonNullable<NodeState['agent']>; schedulable?: boolean }
+  | { at: number; reports: true }
+  | { at: number; expire: true }
+
+/** Whether the one node counts after the steps, and whether it is one without an agent. */
+function after(steps: Step[]): { desired: number; uncovered: string[]; more: boolean } {
+  const table = new NodeTable(0)
+  let more = false
+  for (const step of steps)
+    if ('set' in step) table.set('n1', { schedulable: step.schedulable ?? true, agent: step.set }, step.at)
+    else if ('reports' in step) table.reported(table.indexOf('n1', step.at), step.at, false)
+    else more = table.expire(step.at - GRACE)
+  return { desired: table.desired, uncovered: [...table.uncovered()], more }
+}
+
+const joins: Step = { at: 0, set: 'unsaid' }
+const late: Step = { at: GRACE, expire: true }
+
+describe('which nodes count', () => {
+  const rows: { title: string; steps: Step[]; counts: boolean; bare?: boolean; more?: boolean }[] = [
+    { title: 'one where an agent is expected', steps: [{ at: 0, set: 'yes' }, late], counts: true },
+    { title: 'one where none is', steps: [{ at: 0, set: 'no' }], counts: false, bare: true },
+    {
+      title: 'one where none is and no pods can land',
+      steps: [{ at: 0, set: 'no', schedulable: false }],
+      counts: false,
+    },
+    { title: 'one that joined just now', steps: [joins, { at: 50, expire: true }], counts: true, more: true },
+    { title: 'one that did not report in time', steps: [joins, late], counts: false, bare: true },
+    { title: 'one that reported in time', steps: [joins, { at: 50, reports: true }, late], counts: true },
+    {
+      title: 'one that reported before its Node was seen',
+      steps: [{ at: 0, reports: true }, joins, late],
+      counts: true,
+    },
+    { title: 'one that reports in the end', steps: [joins, late, { at: 200, reports: true }], counts: true },
+    {
+      title: 'one that did not report in time, and changes',
+      steps: [joins, late, { at: 150, set: 'unsaid', schedulable: false }, { at: 160, set: 'unsaid' }],
+      counts: false,
+      bare: true,
+    },
+    {
+      title: 'one that is expected later',
+      steps: [joins, late, { at: 150, set: 'yes' }, { at: 400, expire: true }],
+      counts: true,
+    },
+    {
+      title: 'one that reported, and is not expected any more',
+      steps: [
+        { at: 0, set: 'yes' },
+        { at: 10, reports: true },
+        { at: 20, set: 'no' },
+      ],
+      counts: false,
+      bare: true,
+    },
+  ]
+  for (const { title, steps, counts, bare = false, more = false } of rows)
+    it(`${title}: ${counts ? 'counts' : 'does not'}`, () =>
+      expect(after(steps)).to.deep.equal({ desired: counts ? 1 : 0, uncovered: bare ? ['n1'] : [], more }))
+})

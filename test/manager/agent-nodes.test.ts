@@ -1,0 +1,113 @@
+import { expect } from 'chai'
+import { NodeTable } from '../../actors/policy/node-table.ts'
+import type { Workload } from '../../actors/ports.ts'
+import type { AnyPolicy } from '../../src/api/types.ts'
+import { AgentNodes, agentAccount } from '../../src/manager/agent-nodes.ts'
+import type { Node, PodSpec } from '../../src/manager/cluster-resources.ts'
+import { uncoveredNodes } from '../../src/manager/uncovered-nodes.ts'
+import { type PolicyParts, policy } from './made-up.ts'
+
+const account = { namespace: 'varmor', name: 'varmor-agent' }
+
+function workload(kind: Workload['kind'], namespace: string, spec: PodSpec, more: Partial<Workload['metadata']> = {}) {
+  const metadata = { name: 'web', namespace, uid: 'u', resourceVersion: '1', labels: { app: 'web' }, ...more }
+  return { kind, metadata, spec: { template: { spec } } } as Workload
+}
+
+const agents = (spec: PodSpec = {}, more: Partial<Workload['metadata']> = {}, namespace = 'varmor') =>
+  workload('DaemonSet', namespace, { serviceAccountName: 'varmor-agent', ...spec }, more)
+
+const nodeWith = (labels: Record<string, string>, tainted = false): Node => ({
+  metadata: { name: 'n1', labels },
+  ...(tainted && { spec: { taints: [{ key: 't', effect: 'NoSchedule' }] } }),
+})
+
+describe('where agents are expected', () => {
+  const pool = { nodeSelector: { pool: 'a' } }
+  const rows: { title: string; sets: Workload[]; node: Node; expected: string }[] = [
+    { title: 'without a DaemonSet', sets: [], node: nodeWith({}), expected: 'unsaid' },
+    { title: 'with one of theirs', sets: [agents()], node: nodeWith({}), expected: 'yes' },
+    { title: 'with one that selects other nodes', sets: [agents(pool)], node: nodeWith({}), expected: 'no' },
+    { title: 'with one that selects it', sets: [agents(pool)], node: nodeWith({ pool: 'a' }), expected: 'yes' },
+    { title: 'on a tainted node', sets: [agents()], node: nodeWith({}, true), expected: 'no' },
+    { title: 'with two, of which one selects it', sets: [agents(pool), agents()], node: nodeWith({}), expected: 'yes' },
+    {
+      title: "with one of another's",
+      sets: [agents({ serviceAccountName: 'other' })],
+      node: nodeWith({}),
+      expected: 'unsaid',
+    },
+    { title: 'with one elsewhere', sets: [agents({}, {}, 'other')], node: nodeWith({}), expected: 'unsaid' },
+    {
+      title: 'with one that is being deleted',
+      sets: [agents({}, { deletionTimestamp: '2026-01-01T00:00:00Z' })],
+      node: nodeWith({}),
+      expected: 'unsaid',
+    },
+  ]
+  for (const { title, sets, node, expected } of rows)
+    it(`${title}: ${expected}`, () => {
+      const found = new AgentNodes(account)
+      expect(found.follow(sets)).to.equal(expected !== 'unsaid')
+      expect(found.expected(node)).to.equal(expected)
+      expect(found.follow(sets)).to.equal(false)
+    })
+
+  it('is known by the user of their tokens', () => {
+    expect(agentAccount('system:serviceaccount:varmor:varmor-agent')).to.deep.equal(account)
+    expect(agentAccount('somebody')).to.equal(undefined)
+    const found = new AgentNodes(undefined)
+    expect(found.follow([agents()])).to.equal(false)
+    expect(found.expected(nodeWith({}))).to.equal('unsaid')
+  })
+})
+
+describe('nodes without an agent where pods of a policy can land', () => {
+  const names = Array.from({ length: 8 }, (_, i) => `n${i}`)
+  const nodes = new NodeTable(0)
+  for (const name of names) nodes.set(name, { schedulable: true, agent: 'no' }, 0)
+  const node = (name: string): Node => ({
+    metadata: { name, labels: { half: name < 'n4' ? 'a' : 'b' } },
+    ...(name === 'n7' && { spec: { taints: [{ key: 't', effect: 'NoSchedule' }] } }),
+  })
+
+  class Stores {
+    readonly all: Workload[]
+    constructor(...all: Workload[]) {
+      this.all = all
+    }
+    workloads(kind: string, namespace: string | undefined): Workload[] {
+      return this.all.filter(
+        (one) => one.kind === kind && (namespace ?? one.metadata.namespace) === one.metadata.namespace,
+      )
+    }
+  }
+
+  const half = { nodeSelector: { half: 'a' } }
+  const tolerant = { tolerations: [{ operator: 'Exists' }] }
+  const target = (kind: string): PolicyParts => ({
+    target: { kind, selector: { matchLabels: { app: 'web' } } } as never,
+  })
+  const rows: { title: string; parts?: PolicyParts; workloads: Workload[]; count: number }[] = [
+    { title: 'nothing runs', workloads: [], count: 0 },
+    { title: 'pods may run anywhere', workloads: [workload('Deployment', 'demo', {})], count: 7 },
+    { title: 'pods choose their nodes', workloads: [workload('Deployment', 'demo', half)], count: 4 },
+    { title: 'pods tolerate the taint', workloads: [workload('Deployment', 'demo', tolerant)], count: 8 },
+    { title: 'another namespace does not count', workloads: [workload('Deployment', 'other', {})], count: 0 },
+    { title: 'another kind does not count', workloads: [workload('StatefulSet', 'demo', {})], count: 0 },
+    { title: 'other labels do not count', workloads: [workload('Deployment', 'demo', {}, { labels: {} })], count: 0 },
+    { title: 'pods that are made one by one', parts: target('Pod'), workloads: [], count: 7 },
+    {
+      title: 'all namespaces count for a cluster policy',
+      parts: { ...target('Deployment'), cluster: true },
+      workloads: [workload('Deployment', 'other', half)],
+      count: 4,
+    },
+  ]
+  for (const { title, parts = target('Deployment'), workloads, count } of rows)
+    it(`${title}: ${count}`, () => {
+      const found = uncoveredNodes({ nodes, stores: new Stores(...workloads), node }, policy(parts) as AnyPolicy, 5)
+      expect(found.count).to.equal(count)
+      expect(found.nodes).to.have.length(Math.min(5, count))
+    })
+})
