@@ -236,7 +236,7 @@ export class Reporter {
   }
 }
 
-function reportOf({ key, uid, generation, state, enforcers, message, leftOut = [] }: ProfileStanding): ProfileReport {
+function reportOf({ key, uid, generation, state, enforcers, message, leftOut }: ProfileStanding): ProfileReport {
   const slash = key.indexOf('/')
   return {
     namespace: key.slice(0, slash),
@@ -246,7 +246,7 @@ function reportOf({ key, uid, generation, state, enforcers, message, leftOut = [
     state,
     ...(enforcers.length > 0 && { enforcers: [...enforcers] }),
     ...(message !== undefined && { message: cutMessage(message) }),
-    ...(leftOut.length > 0 && { leftOut: cutLeftOut(leftOut) }),
+    ...(leftOut !== undefined && { leftOut: cutLeftOut(leftOut) }),
   }
 }
 

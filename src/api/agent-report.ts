@@ -41,7 +41,13 @@ const profileReport = object('What the node did with one ArmorProfile.', {
   enforcers: optional(list('Enforcers that hold the profile.', choice('An enforcer.', enforcers), { maxItems: 16 })),
   message: optional(text('Why it failed, in words for people.', { maxBytes: MAX_REPORT_MESSAGE_BYTES })),
   leftOut: optional(
-    list('What the node does not enforce of the profile that it holds.', leftOut, { maxItems: MAX_LEFT_OUT.rules }),
+    list(
+      'What the node does not enforce of the profile that it compiled. Left out: it compiled none, or is older.',
+      leftOut,
+      {
+        maxItems: MAX_LEFT_OUT.rules,
+      },
+    ),
   ),
 })
 

@@ -272,6 +272,9 @@ describe('reports to the manager', () => {
     expect(world.manager.knows.get('demo/varmor-demo-p1')?.leftOut).to.deep.equal(leftOut)
     world.reporter.set(standing(1, { leftOut: [] }))
     await world.simulation.runFor(5_000)
+    expect(world.manager.knows.get('demo/varmor-demo-p1')?.leftOut).to.deep.equal([])
+    world.reporter.set(standing(1))
+    await world.simulation.runFor(5_000)
     expect(world.manager.knows.get('demo/varmor-demo-p1')).not.to.have.property('leftOut')
   })
 
