@@ -2,6 +2,7 @@ import {
   conclude,
   type Goal,
   goalsOf,
+  isLeaving,
   type LoadedProfileTiming,
   type Memory,
   type Observation,
@@ -29,6 +30,8 @@ export interface LoadedProfilePorts {
   compile(key: string): Promise<LoadFailure | undefined>
   /** Whether an ArmorProfile other than that of the key wants the profile of the name. */
   wantedByOthers(key: string, profile: string): boolean
+  /** Whether anything on the node still refers to the profile: a process, or a pod that may start a container. */
+  used(profile: string): Promise<boolean>
   listings: EnforcerListings
   /** Takes the standing to the manager. Level-triggered: a later one of the key takes the place of an earlier. */
   report(standing: ProfileStanding): void
@@ -81,7 +84,7 @@ function reportFailure(ports: LoadedProfilePorts, key: string, error: unknown, r
 async function converge(ports: LoadedProfilePorts, memory: Memory, context: ActorContext<Message>): Promise<Memory> {
   const { key } = context
   const uncompiled = await compiled(ports, key)
-  const seen = { ...observe(ports, memory, key), ...(uncompiled !== undefined && { uncompiled }) }
+  const seen = { ...(await observe(ports, memory, key)), ...(uncompiled !== undefined && { uncompiled }) }
   // It changed meanwhile, and another message says so.
   if (uncompiled === undefined && isToCompile(seen.wanted)) return memory
   const outcomes: Outcome[] = []
@@ -105,24 +108,28 @@ async function compiled(ports: LoadedProfilePorts, key: string): Promise<LoadFai
   return isToCompile(ports.wanted(key)) ? ports.compile(key) : undefined
 }
 
-function observe(
-  { wanted: wantedOf, wantedByOthers, listings }: LoadedProfilePorts,
+async function observe(
+  { wanted: wantedOf, wantedByOthers, used, listings }: LoadedProfilePorts,
   memory: Memory,
   key: string,
-): Observation {
+): Promise<Observation> {
   const wanted = wantedOf(key)
   const { enforcers } = listings
-  return { key, wanted, memory, enforcers, wantedByOthers: wantedByOthers(key, profileOf({ key, wanted })) }
+  const profile = profileOf({ key, wanted })
+  const seen = { key, wanted, memory, enforcers, wantedByOthers: wantedByOthers(key, profile) }
+  return { ...seen, used: isLeaving(seen) && (await used(profile)) }
 }
 
 /** What one enforcer cannot do does not keep the others from doing theirs. */
 async function reach({ listings }: LoadedProfilePorts, profile: string, goal: Goal): Promise<Outcome> {
-  if (goal.is !== 'loaded' && goal.is !== 'absent') return { goal }
+  if (goal.is === 'refused' || goal.is === 'without-content') return { goal }
   const { enforcer } = goal
   try {
-    const step = stepOf(goal, (await listings.listing(enforcer)).get(profile))
+    const listed = (await listings.listing(enforcer)).get(profile)
+    const step = stepOf(goal, listed, listings.isFree(enforcer, profile))
     if (goal.is === 'loaded' && step === 'load') await listings.load(enforcer, profile, goal.content)
     else if (step === 'unload') await listings.unload(enforcer, profile)
+    else if (step === 'free') await listings.free(enforcer, profile)
     return { goal }
   } catch (error) {
     if (!isLoadFailure(error)) throw error

@@ -33,6 +33,8 @@ export interface Observation {
   wanted: WantedProfile | undefined
   /** Whether another ArmorProfile wants a profile of this name. */
   wantedByOthers: boolean
+  /** Whether something on the node still refers to the profile; asked only where it is to go. */
+  used: boolean
   enforcers: readonly KernelEnforcer[]
   memory: Memory
   /** Why its contents could not be compiled. */
@@ -43,6 +45,8 @@ export interface Observation {
 export type Goal =
   | { enforcer: KernelEnforcer; is: 'loaded'; content: WantedContent }
   | { enforcer: KernelEnforcer; is: 'absent' }
+  /** It goes, but pods refer to it: what allows all takes its place, until leftovers are looked for. */
+  | { enforcer: KernelEnforcer; is: 'free' }
   /** Not worth a try. */
   | { enforcer: KernelEnforcer; is: 'refused'; hopeless: Hopeless }
   | { enforcer: KernelEnforcer; is: 'without-content' }
@@ -51,7 +55,7 @@ export type Goal =
 export const profileOf = ({ key, wanted }: Pick<Observation, 'key' | 'wanted'>): string =>
   wanted?.profile ?? key.slice(key.indexOf('/') + 1)
 
-const isLeaving = ({ wanted }: Observation): boolean => wanted === undefined || wanted.leaving
+export const isLeaving = ({ wanted }: Pick<Observation, 'wanted'>): boolean => wanted === undefined || wanted.leaving
 
 /** What is to be done: load what is not there as wanted, unload from enforcers that the policy has left, or all of it. */
 export function goalsOf(seen: Observation): Goal[] {
@@ -59,7 +63,7 @@ export function goalsOf(seen: Observation): Goal[] {
   if (wanted?.strange !== undefined) return []
   if (wanted === undefined || isLeaving(seen))
     // With another ArmorProfile of the name it is not ours to remove.
-    return wantedByOthers ? [] : enforcers.map((enforcer) => ({ enforcer, is: 'absent' }))
+    return wantedByOthers ? [] : enforcers.map((enforcer) => ({ enforcer, is: seen.used ? 'free' : 'absent' }))
   const { contents } = wanted
   if (wanted.conflict !== undefined || contents === undefined) return []
   return enforcers.map((enforcer): Goal => {
@@ -72,8 +76,13 @@ export function goalsOf(seen: Observation): Goal[] {
   })
 }
 
-/** What an enforcer has to do for its goal, given the digest of what it has loaded under the name. */
-export function stepOf(goal: Goal, listed: string | undefined): 'load' | 'unload' | 'nothing' {
+/** What an enforcer has to do for its goal, given the digest of what it has loaded under the name, and whether that allows all. */
+export function stepOf(
+  goal: Goal,
+  listed: string | undefined,
+  isFree: boolean,
+): 'load' | 'unload' | 'free' | 'nothing' {
+  if (goal.is === 'free') return listed === undefined || isFree ? 'nothing' : 'free'
   if (goal.is === 'loaded') return listed === goal.content.digest ? 'nothing' : 'load'
   return goal.is === 'absent' && listed !== undefined ? 'unload' : 'nothing'
 }
@@ -142,7 +151,7 @@ function resultOf({ goal, failure }: Outcome): Result {
     return { enforcer, problem: `${enforcer}: the ArmorProfile has no content for it`, passing: false }
   if (failure === undefined) return { enforcer, passing: false }
   const reason = `${enforcer}: ${failure.reason}`
-  return failure.retryable || goal.is === 'absent'
+  return failure.retryable || goal.is !== 'loaded'
     ? { enforcer, problem: reason, passing: true }
     : { enforcer, problem: reason, passing: false, hopeless: { digest: goal.content.digest, reason } }
 }

@@ -33,6 +33,16 @@ export class EnforcerListings {
     return this.#of(enforcer).unload(name)
   }
 
+  /** Puts what allows all in the place of the profile. */
+  free(enforcer: KernelEnforcer, name: string): Promise<void> {
+    return this.#of(enforcer).free(name)
+  }
+
+  /** Whether what allows all is in the place of the profile, by this process. */
+  isFree(enforcer: KernelEnforcer, name: string): boolean {
+    return this.#of(enforcer).isFree(name)
+  }
+
   /** Lists all enforcers anew. @returns what went wrong; the listing of before stays then */
   async refresh(): Promise<{ enforcer: KernelEnforcer; error: unknown }[]> {
     const results = await Promise.allSettled(Array.from(this.#listings.values(), (listing) => listing.refresh()))
@@ -49,6 +59,8 @@ export class EnforcerListings {
 class EnforcerListing {
   readonly #loader: Loader
   #names: Map<string, string> | undefined
+  /** What the loader put in the place of profiles that were freed. */
+  readonly #freed = new Map<string, string>()
   #listing: Promise<void> | undefined
   /** The listing after the one under way. */
   #next: Promise<void> | undefined
@@ -83,11 +95,31 @@ class EnforcerListing {
   }
 
   async load(name: string, { content, digest }: WantedContent): Promise<void> {
-    await this.#change(name, () => this.#loader.load(name, content), digest)
+    await this.#change(name, async () => {
+      await this.#loader.load(name, content)
+      return digest
+    })
   }
 
   async unload(name: string): Promise<void> {
-    await this.#change(name, () => this.#loader.unload(name), undefined)
+    await this.#change(name, async () => {
+      await this.#loader.unload(name)
+      this.#freed.delete(name)
+      return undefined
+    })
+  }
+
+  async free(name: string): Promise<void> {
+    await this.#change(name, async () => {
+      const digest = await this.#loader.free(name)
+      this.#freed.set(name, digest)
+      return digest
+    })
+  }
+
+  isFree(name: string): boolean {
+    const freed = this.#freed.get(name)
+    return freed !== undefined && this.#names?.get(name) === freed
   }
 
   async #list(): Promise<void> {
@@ -101,11 +133,11 @@ class EnforcerListing {
     this.#names = names
   }
 
-  async #change(name: string, work: () => Promise<void>, after: string | undefined): Promise<void> {
+  /** @param work resolves to the digest of what is there then */
+  async #change(name: string, work: () => Promise<string | undefined>): Promise<void> {
     this.#touched.add(name)
     try {
-      await work()
-      this.#set(name, after)
+      this.#set(name, await work())
     } catch (error) {
       // It may have come half the way.
       this.#set(name, '')

@@ -53,6 +53,8 @@ export interface ProfileStanding {
 export interface Loader {
   load(name: string, content: string): Promise<void>
   unload(name: string): Promise<void>
+  /** @returns the digest of what allows all, which is in its place now */
+  free(name: string): Promise<string>
   list(): Promise<ReadonlyMap<string, string>>
 }
 

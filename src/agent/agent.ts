@@ -39,7 +39,7 @@ export interface AgentOptions {
   health?: { port: number; host?: string }
   /** Names of the AppArmor profiles that confine a process now; see LeftoverOptions. */
   confining?: () => Promise<ReadonlySet<string>>
-  /** Names of the profiles of containers, so far as a runtime is asked. */
+  /** Names of the profiles that pods refer to; see LeftoverOptions. Left out: there is no runtime, and so none. */
   ofContainers?: () => ReadonlySet<string> | undefined
   /** Ready only when no profile is refused, either. */
   strict?: boolean
@@ -68,7 +68,7 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options
     const { connection, node, loaders, compile, managers, send, logger } = options
-    const { confining = noProfiles, ofContainers = () => undefined, strict = false } = options
+    const { confining = noProfiles, ofContainers = noNames, strict = false } = options
     const { unreported, period, basis, timing = {}, reports, namespace } = options
     const time = { clock: systemClock, random: Math.random }
     this.#system = new ActorSystem({ logger })
@@ -150,4 +150,5 @@ export class Agent {
   }
 }
 
-const noProfiles = (): Promise<ReadonlySet<string>> => Promise.resolve(new Set<string>())
+const noNames = (): ReadonlySet<string> => new Set()
+const noProfiles = (): Promise<ReadonlySet<string>> => Promise.resolve(noNames())

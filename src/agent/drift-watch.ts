@@ -63,7 +63,8 @@ export class DriftWatch {
     for (const enforcer of listings.enforcers) {
       try {
         const found = (await listings.listing(enforcer)).get(profile)
-        if (found !== (leaving ? undefined : contents?.get(enforcer)?.digest)) return true
+        const isFreed = leaving && listings.isFree(enforcer, profile)
+        if (!isFreed && found !== (leaving ? undefined : contents?.get(enforcer)?.digest)) return true
       } catch (error) {
         onError(enforcer, error)
       }

@@ -11,26 +11,27 @@ export interface LeftoverOptions {
   wanted: { has(profile: string): boolean }
   /** Names of profiles that processes of the node run in; see `confiningProfiles`. */
   confining(): Promise<ReadonlySet<string>>
-  /** Names of profiles that containers of the node were made with; undefined while the containers are not known. */
+  /** Names of profiles that pods of the node refer to; undefined while these are not known. */
   ofContainers(): ReadonlySet<string> | undefined
 }
 
 export interface LeftoverReport {
   removed: { enforcer: KernelEnforcer; profile: string }[]
+  /** Still used, and so only freed now. */
+  freed: { enforcer: KernelEnforcer; profile: string }[]
   /** Still used; to be looked at again later. */
   kept: { enforcer: KernelEnforcer; profile: string; why: string }[]
   failed: { enforcer: KernelEnforcer; profile: string; reason: string }[]
 }
 
 /**
- * Removes profiles of ours that no ArmorProfile wants: their policies went while no agent was here. What is still used
- * stays until a later call:
- * - AppArmor and BPF: a process that runs in the profile would be unconfined from that moment on.
- * - Seccomp: processes have the filter already, but a container that is started again in the same pod reads the file
- *   again, and without it does not start.
+ * Removes profiles of ours that no ArmorProfile wants: their policies are gone. What is still used stays until a later call, as
+ * what allows all: the policy does not hold any more, and a container that is started again in a pod that names the profile
+ * would not start without it. A process that has a seccomp filter keeps it.
  */
 export async function removeLeftovers(options: LeftoverOptions): Promise<LeftoverReport> {
-  const report: LeftoverReport = { removed: [], kept: [], failed: [] }
+  const { listings } = options
+  const report: LeftoverReport = { removed: [], freed: [], kept: [], failed: [] }
   const found = await unwanted(options)
   if (found.length === 0) return report
   const [confining, containers] = [await options.confining(), options.ofContainers()]
@@ -38,8 +39,12 @@ export async function removeLeftovers(options: LeftoverOptions): Promise<Leftove
     const why = useOf(profile, confining, containers)
     // An ArmorProfile may have come since the first look.
     if (options.wanted.has(profile)) continue
-    if (why !== undefined) report.kept.push({ enforcer, profile, why })
-    else await remove(options.listings, enforcer, profile, report)
+    if (why === undefined) await attempt(enforcer, profile, report, 'removed', () => listings.unload(enforcer, profile))
+    else {
+      report.kept.push({ enforcer, profile, why })
+      if (!listings.isFree(enforcer, profile))
+        await attempt(enforcer, profile, report, 'freed', () => listings.free(enforcer, profile))
+    }
   }
   return report
 }
@@ -55,25 +60,27 @@ async function unwanted({
   return found
 }
 
-function useOf(
+/** Why the profile may not go; undefined where nothing refers to it. */
+export function useOf(
   profile: string,
   confining: ReadonlySet<string>,
   containers: ReadonlySet<string> | undefined,
 ): string | undefined {
   if (confining.has(profile)) return 'a process runs in it'
   if (containers === undefined) return 'the containers of the node are not known yet'
-  return containers.has(profile) ? 'a container was made with it' : undefined
+  return containers.has(profile) ? 'a pod names it' : undefined
 }
 
-async function remove(
-  listings: EnforcerListings,
+async function attempt(
   enforcer: KernelEnforcer,
   profile: string,
   report: LeftoverReport,
+  as: 'removed' | 'freed',
+  work: () => Promise<void>,
 ): Promise<void> {
   try {
-    await listings.unload(enforcer, profile)
-    report.removed.push({ enforcer, profile })
+    await work()
+    report[as].push({ enforcer, profile })
   } catch (error) {
     if (!isLoadFailure(error)) throw error
     report.failed.push({ enforcer, profile, reason: error.reason })

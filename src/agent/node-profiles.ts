@@ -13,7 +13,7 @@ import type { Loaders } from '../enforcer/ports.ts'
 import type { Handler } from '../kube/handler-queue.ts'
 import type { CompileCarried } from '../profile/carried.ts'
 import { DriftWatch } from './drift-watch.ts'
-import { type LeftoverReport, removeLeftovers } from './leftovers.ts'
+import { type LeftoverReport, removeLeftovers, useOf } from './leftovers.ts'
 import { Readiness, type ReadinessOptions } from './readiness.ts'
 import { StandingLog } from './standing-log.ts'
 import { WantedProfiles } from './wanted-profiles.ts'
@@ -57,6 +57,7 @@ export class NodeProfiles {
   readonly #log: StandingLog
   #listed = false
   #basis: string | undefined
+  #scan: Promise<ReadonlySet<string>> | undefined
 
   constructor(options: NodeProfilesOptions) {
     this.#options = options
@@ -94,9 +95,11 @@ export class NodeProfiles {
     await this.#sweep()
   }
 
-  /** Looks now at what is really loaded. @returns keys of the ArmorProfiles of which not all was there */
-  check(): Promise<string[]> {
-    return this.#watch.check()
+  /** Looks now at what is really loaded, and at what nobody refers to any more. @returns keys of the ArmorProfiles of which not all was there */
+  async check(): Promise<string[]> {
+    const drifted = await this.#watch.check()
+    await this.#sweep()
+    return drifted
   }
 
   /** The actors end with their system. */
@@ -110,6 +113,7 @@ export class NodeProfiles {
       wanted: (key) => this.wanted.get(key),
       compile: (key) => this.wanted.compile(key, compile),
       wantedByOthers: (key, profile) => this.wanted.wantedByOthers(key, profile),
+      used: async (profile) => useOf(profile, await this.#confining(), this.#options.ofContainers()) !== undefined,
       listings: this.#listings,
       report: (standing) => {
         this.readiness.set(standing)
@@ -132,22 +136,32 @@ export class NodeProfiles {
     for (const key of this.wanted.recompile()) this.#family.of(key).tell({ type: 'changed' })
   }
 
+  /** Policies may go by the hundred: one look at the processes for all who ask at a time. */
+  #confining(): Promise<ReadonlySet<string>> {
+    this.#scan ??= this.#options.confining().finally(() => {
+      this.#scan = undefined
+    })
+    return this.#scan
+  }
+
   async #sweep(): Promise<void> {
     if (!this.#listed) return
-    const { confining, ofContainers } = this.#options
+    const { ofContainers } = this.#options
+    const confining = () => this.#confining()
     try {
       const report = await removeLeftovers({ listings: this.#listings, wanted: this.wanted, confining, ofContainers })
       this.#say(report)
       // One that came to be wanted while it was being removed is put back.
-      if (report.removed.some(({ profile }) => this.wanted.has(profile))) await this.check()
+      if (report.removed.some(({ profile }) => this.wanted.has(profile))) await this.#watch.check()
     } catch (error) {
       logTrouble(this.#options.logger, error, fieldsOf(error), 'leftovers cannot be looked for; it is tried again')
     }
   }
 
-  #say({ removed, failed }: LeftoverReport): void {
+  #say({ removed, freed, failed }: LeftoverReport): void {
     const { logger } = this.#options
     if (removed.length > 0) logger.info({ removed }, 'profiles of removed policies are gone')
+    if (freed.length > 0) logger.info({ freed }, 'profiles of removed policies allow all now, until no pod names them')
     if (failed.length > 0) logger.warn({ failed }, 'profiles of removed policies cannot be removed; it is tried again')
   }
 

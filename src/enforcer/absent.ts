@@ -12,12 +12,16 @@ export class AbsentLoader implements ProfileLoader {
     this.#reason = reason
   }
 
-  async load(name: string): Promise<void> {
+  async load(name: string): Promise<never> {
     throw new EnforcerError('FEATURE_ABSENT', 'load the profile', { profile: name, reason: this.#reason })
   }
 
   async unload(): Promise<void> {
     // Nothing is ever there.
+  }
+
+  async free(name: string): Promise<string> {
+    return this.load(name)
   }
 
   async list(): Promise<Map<string, string>> {

@@ -1,5 +1,6 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { allowingAppArmor } from './allow-all.ts'
 import { type AppArmorKernel, securityfs } from './apparmor-kernel.ts'
 import { parserError, parserProgram, type RunParser } from './apparmor-parser.ts'
 import { EnforcerError, errnoOf, ioError } from './enforcer-error.ts'
@@ -82,6 +83,15 @@ export class AppArmorLoader implements ProfileLoader {
   async unload(name: string): Promise<void> {
     checkName('unload the AppArmor profile', name)
     await this.#inTurn(() => this.#unload(name))
+  }
+
+  async free(name: string): Promise<string> {
+    checkName('free the AppArmor profile', name)
+    // A child that a new text does not have stays as it is, with whoever runs in it.
+    const children = childrenOf(name, await this.#kernel.fingerprints())
+    const content = allowingAppArmor(name, children)
+    await this.load(name, content)
+    return contentDigest(content)
   }
 
   async list(): Promise<Map<string, string>> {
@@ -199,6 +209,12 @@ export class AppArmorLoader implements ProfileLoader {
       if (errnoOf(error) !== 'ENOENT') throw ioError('remove the compiled AppArmor profile', this.#cache, error)
     }
   }
+}
+
+/** Names of the loaded children, as `AppArmorKernel.fingerprints` has them. Those of complain mode (`null-…`) refuse nothing. */
+function childrenOf(name: string, fingerprints: ReadonlyMap<string, string>): string[] {
+  const lines = (fingerprints.get(name) ?? '').split('\n').filter((line) => line.startsWith(`${name}//`))
+  return lines.flatMap((line) => /^([A-Za-z0-9][\w.-]*) [a-z]+$/.exec(line.slice(name.length + 2))?.[1] ?? [])
 }
 
 /** Not two of one name: the later one has to find the first one's file. */

@@ -18,6 +18,11 @@ export interface ProfileLoader {
   /** Unloading what is not there changes nothing and succeeds. */
   unload(name: string): Promise<void>
   /**
+   * Puts what allows all in the place of the profile: who runs in it is free, and what names it still starts.
+   * @returns the `contentDigest` of what is in its place
+   */
+  free(name: string): Promise<string>
+  /**
    * Profiles of ours that are there, by name, with the `contentDigest` of what they are; an empty text for one that is not,
    * or not certainly, what was loaded: damaged, replaced by somebody, or from before this process.
    */

@@ -1,6 +1,7 @@
+import { allowingSeccomp } from './allow-all.ts'
 import { EnforcerError } from './enforcer-error.ts'
 import type { FileSystem } from './file-system.ts'
-import { checkName, type ProfileLoader } from './ports.ts'
+import { checkName, contentDigest, type ProfileLoader } from './ports.ts'
 import { ProfileFolder } from './profile-folder.ts'
 
 /** Where the kubelet looks for `localhostProfile`: `seccomp` in its root folder. */
@@ -38,6 +39,11 @@ export class SeccompLoader implements ProfileLoader {
 
   unload(name: string): Promise<void> {
     return this.#files.remove(name)
+  }
+
+  async free(name: string): Promise<string> {
+    await this.load(name, allowingSeccomp)
+    return contentDigest(allowingSeccomp)
   }
 
   list(): Promise<Map<string, string>> {

@@ -5,7 +5,7 @@ import { expect } from 'chai'
 import { EnforcerListings } from '../../actors/loaded-profile/enforcer-listings.ts'
 import { confiningProfiles, removeLeftovers } from '../../src/agent/leftovers.ts'
 import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
-import { FakeProfileLoader } from '../fakes/profile-loader.ts'
+import { allowed, FakeProfileLoader } from '../fakes/profile-loader.ts'
 
 describe('profiles of policies that went while no agent was there', () => {
   let appArmor: FakeProfileLoader
@@ -27,7 +27,7 @@ describe('profiles of policies that went while no agent was there', () => {
       ofContainers: () => ofContainers,
     })
 
-  it('go, unless a process or a container still has them', async () => {
+  it('go, unless a process or a pod still has them: these allow all', async () => {
     const report = await sweep(new Set(['varmor-demo-made']))
     expect(report.removed).to.deep.equal([
       { enforcer: 'AppArmor', profile: 'varmor-demo-old' },
@@ -35,7 +35,19 @@ describe('profiles of policies that went while no agent was there', () => {
     ])
     expect(report.kept).to.have.length(4)
     for (const loader of [appArmor, seccomp])
-      expect([...loader.texts.keys()]).to.deep.equal(['varmor-demo-wanted', 'varmor-demo-confines', 'varmor-demo-made'])
+      expect([...loader.texts]).to.deep.equal([
+        ['varmor-demo-wanted', 'rules'],
+        ['varmor-demo-confines', allowed],
+        ['varmor-demo-made', allowed],
+      ])
+  })
+
+  it('that are still used are freed once, and again when somebody has changed them', async () => {
+    expect((await sweep(undefined)).freed).to.have.length(6)
+    expect((await sweep(undefined)).freed).to.deep.equal([])
+    seccomp.texts.set('varmor-demo-old', 'rules')
+    await listings.refresh()
+    expect((await sweep(undefined)).freed).to.deep.equal([{ enforcer: 'Seccomp', profile: 'varmor-demo-old' }])
   })
 
   it('stay while the containers are not known, and go later', async () => {

@@ -8,7 +8,7 @@ import { noLogger } from '../../src/base/logger.ts'
 import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
 import { compileHere, type NodeFacts } from '../../src/profile/carried.ts'
 import { oldestAppArmor } from '../../src/profile/context.ts'
-import { FakeProfileLoader } from '../fakes/profile-loader.ts'
+import { allowed, FakeProfileLoader } from '../fakes/profile-loader.ts'
 
 const apiVersion = 'crd.varmor.org/v1beta1'
 const armorProfile = (name: string, metadata: object = {}): ArmorProfile =>
@@ -76,6 +76,7 @@ describe('the profiles of a node', () => {
   })
 
   it('follow the ArmorProfiles, reach the manager, and make the node ready', async () => {
+    inUse = new Set()
     add(armorProfile('varmor-demo-a'))
     await simulation.settle()
     expect(node.readiness.report().ready).to.equal(false)
@@ -149,6 +150,25 @@ describe('the profiles of a node', () => {
     inUse = new Set()
     await simulation.runFor(100_000)
     expect([...seccomp.texts.keys()]).to.deep.equal(['varmor-demo-a'])
+  })
+
+  it('that pods name when their policy goes allow all, until no pod names them', async () => {
+    const key = 'demo/varmor-demo-a'
+    const object = armorProfile('varmor-demo-a')
+    add(object)
+    inUse = new Set(['varmor-demo-a'])
+    await node.listed()
+    const leaving = armorProfile('varmor-demo-a', { generation: 2, deletionTimestamp: '2026-01-01T00:00:00Z' })
+    node.handler.handle({ type: 'updated', key, object: leaving, old: object })
+    await simulation.settle()
+    expect(reported.get(key)).to.deep.include({ state: 'unloaded', generation: 2 })
+    node.handler.handle({ type: 'deleted', key, object: leaving, missed: false })
+    await simulation.runFor(300_000)
+    expect([...seccomp.texts]).to.deep.equal([['varmor-demo-a', allowed]])
+    expect(said.filter((line) => /drift|somebody/.test(line))).to.deep.equal([])
+    inUse = new Set()
+    await node.check()
+    expect(seccomp.texts.size).to.equal(0)
   })
 
   it('that come to be wanted while they are removed stay', async () => {

@@ -60,6 +60,17 @@ export function loaderContract(make: () => LoaderUnderTest | Promise<LoaderUnder
     expect(test.inForce(name)).to.equal(undefined)
   })
 
+  it('frees: what allows all is there under the name, and the profile can come back', async () => {
+    await test.loader.load(name, test.content(name, 1))
+    const freed = await test.loader.free(name)
+    expect(await listed()).to.deep.equal([[name, freed]])
+    expect(freed).to.not.equal(digest(1))
+    expect(test.inForce(name)).to.match(/SCMP_ACT_ALLOW|file,/)
+    expect(await test.loader.free(name)).to.equal(freed)
+    await test.loader.load(name, test.content(name, 1))
+    expect(await listed()).to.deep.equal([[name, digest(1)]])
+  })
+
   it('shows a lost profile as not intact, and puts it back', async () => {
     await test.loader.load(name, test.content(name, 1))
     test.lose(name)

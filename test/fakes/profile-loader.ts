@@ -2,6 +2,9 @@ import type { KernelEnforcer } from '../../src/api/enforcer.ts'
 import type { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
 import { checkName, contentDigest, type ProfileLoader } from '../../src/enforcer/ports.ts'
 
+/** What a freed profile is. It is a filter for seccomp, too. */
+export const allowed = '{"defaultAction":"SCMP_ACT_ALLOW"}'
+
 /** An enforcer in memory. It is held to the same contract as the real ones (test/enforcer/loader-contract.ts). */
 export class FakeProfileLoader implements ProfileLoader {
   readonly enforcer: KernelEnforcer
@@ -38,6 +41,11 @@ export class FakeProfileLoader implements ProfileLoader {
     if (fault !== undefined) throw fault
     this.texts.delete(name)
     this.damaged.delete(name)
+  }
+
+  async free(name: string): Promise<string> {
+    await this.load(name, allowed)
+    return contentDigest(allowed)
   }
 
   async list(): Promise<Map<string, string>> {

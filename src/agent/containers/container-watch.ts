@@ -3,7 +3,7 @@ import { Backoff } from '../../base/backoff.ts'
 import { type Clock, sleep } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
 import { linkedController } from '../../kube/abort.ts'
-import { describeContainer, sandboxOf } from './describe-container.ts'
+import { describeContainer, profilesNamedBy, sandboxOf } from './describe-container.ts'
 import type { ReadProcessFacts } from './process-facts.ts'
 import {
   type ContainerChange,
@@ -70,10 +70,14 @@ export class ContainerWatch {
     return this.#known
   }
 
-  /** Profiles of ours that running containers were made with; undefined while the containers are not known. */
+  /**
+   * Profiles of ours that running containers were made with, or that pods name whose containers may be between two starts;
+   * undefined while these are not known.
+   */
   get profiles(): ReadonlySet<string> | undefined {
     if (!this.#listed) return undefined
-    return new Set(Array.from(this.#known.values(), ({ profileName }) => profileName).filter((name) => name !== ''))
+    const running = Array.from(this.#known.values(), ({ profileName }) => profileName).filter((name) => name !== '')
+    return new Set([...running, ...Array.from(this.#sandboxes.values(), profilesNamedBy).flat()])
   }
 
   /** @returns what resolves after `stop`, and rejects for an error that is not the runtime's */

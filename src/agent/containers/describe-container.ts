@@ -59,4 +59,12 @@ function protectedBy(containerName: string, podAnnotations: Readonly<Record<stri
   return undefined
 }
 
+/** All profiles of ours that a pod names, for whichever container. */
+export const profilesNamedBy = ({ annotations }: Pick<Sandbox, 'annotations'>): string[] =>
+  Object.entries(annotations).flatMap(([key, value]) =>
+    protectionKeys.some((prefix) => key.startsWith(prefix)) && value.startsWith(localhostPrefix + ownPrefix)
+      ? [value.slice(localhostPrefix.length)]
+      : [],
+  )
+
 const ownProfile = (name: string): string | undefined => (name.startsWith(ownPrefix) ? name : undefined)

@@ -16,11 +16,9 @@ export const target = object(
       text('Name of one workload. Excludes `selector`.', { ...subdomain, pattern: `${subdomain.pattern}|^$` }),
     ),
     containers: optional(
-      list(
-        'Names of the containers; empty for all of them but init containers.',
-        text('A container.', dnsLabel()),
-        { maxItems: 256 },
-      ),
+      list('Names of the containers; empty for all of them but init containers.', text('A container.', dnsLabel()), {
+        maxItems: 256,
+      }),
     ),
     selector: optional(labelSelector('Workloads by label. Excludes `name`.')),
   },

@@ -1,3 +1,4 @@
+import { everythingForAppArmor } from '../../api/apparmor-everything.ts'
 import type { AppArmorFeatures } from '../context.ts'
 import type { Section } from './profile-text.ts'
 import { exec, forbid, type Verdict } from './verdict.ts'
@@ -25,20 +26,7 @@ function newer({ userns, ioUring }: AppArmorFeatures, abi: string): string[] {
 
 /** All that AppArmor judges, but for leaving the profile. */
 export function alwaysAllow(features: AppArmorFeatures, abi: string): Section[] {
-  const rules = [
-    'file,',
-    'capability,',
-    'network,',
-    'mount,',
-    'remount,',
-    'umount,',
-    'pivot_root,',
-    'ptrace,',
-    'signal,',
-    'dbus,',
-    'unix,',
-  ]
-  return [abstraction, { why: ['Everything is allowed.'], rules: [...rules, ...newer(features, abi)] }]
+  return [abstraction, { why: ['Everything is allowed.'], rules: [...everythingForAppArmor, ...newer(features, abi)] }]
 }
 
 function signals({ name, parent, children, siblings }: Family): string[] {

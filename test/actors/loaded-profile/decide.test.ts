@@ -35,11 +35,12 @@ const hopeless = fc.constantFrom<Memory['hopeless']>(
   new Map([['AppArmor', { digest: 'of one', reason: 'AppArmor: refused' }]]),
 )
 const observation: fc.Arbitrary<Observation> = fc
-  .record({ wanted: fc.option(wantedProfile), wantedByOthers: fc.boolean(), hopeless })
-  .map(({ wanted, wantedByOthers, hopeless }) => ({
+  .record({ wanted: fc.option(wantedProfile), wantedByOthers: fc.boolean(), used: fc.boolean(), hopeless })
+  .map(({ wanted, wantedByOthers, used, hopeless }) => ({
     key: 'demo/varmor-demo-web',
     wanted: wanted ?? undefined,
     wantedByOthers,
+    used,
     enforcers,
     memory: { ...fresh, hopeless },
   }))
@@ -51,14 +52,16 @@ const outcomesOf = (seen: Observation, failed: readonly (LoadFailure | undefined
   goalsOf(seen).map((goal, i) => ({ goal, ...(failed[i] !== undefined && { failure: failed[i] }) }))
 
 describe('decisions on a loaded profile', () => {
-  it('give each enforcer one goal at the most, and unload what is another ArmorProfile’s never', () => {
+  it('give each enforcer one goal at the most, unload only what nobody uses, and never what is another ArmorProfile’s', () => {
     fc.assert(
       fc.property(observation, (seen) => {
         const goals = goalsOf(seen)
         expect(new Set(goals.map(({ enforcer }) => enforcer)).size).to.equal(goals.length)
         const isGone = seen.wanted === undefined || seen.wanted.leaving
         if (isGone)
-          expect(goals.map(({ is }) => is)).to.deep.equal(seen.wantedByOthers ? [] : enforcers.map(() => 'absent'))
+          expect(goals.map(({ is }) => is)).to.deep.equal(
+            seen.wantedByOthers ? [] : enforcers.map(() => (seen.used ? 'free' : 'absent')),
+          )
         else if (seen.wanted?.conflict !== undefined) expect(goals).to.deep.equal([])
         expect(profileOf(seen)).to.equal('varmor-demo-web')
       }),
@@ -66,14 +69,20 @@ describe('decisions on a loaded profile', () => {
   })
 
   it('take no step where the goal is reached', () => {
-    const listed = fc.constantFrom(undefined, '', 'of one', 'of two')
+    const listed = fc.constantFrom(undefined, '', 'of one', 'of two', 'of all')
     fc.assert(
       fc.property(observation, listed, (seen, before) => {
         for (const goal of goalsOf(seen)) {
-          const step = stepOf(goal, before)
+          const step = stepOf(goal, before, before === 'of all')
           const after =
-            goal.is === 'loaded' && step === 'load' ? goal.content.digest : step === 'unload' ? undefined : before
-          expect(stepOf(goal, after)).to.equal('nothing')
+            goal.is === 'loaded' && step === 'load'
+              ? goal.content.digest
+              : step === 'unload'
+                ? undefined
+                : step === 'free'
+                  ? 'of all'
+                  : before
+          expect(stepOf(goal, after, after === 'of all')).to.equal('nothing')
         }
       }),
     )
@@ -85,7 +94,7 @@ describe('decisions on a loaded profile', () => {
         const outcomes = outcomesOf(seen, failed)
         const { standing, forgotten, retry, memory } = conclude(seen, outcomes, timing, () => random)
         const isWhole = outcomes.every(
-          ({ goal, failure }) => failure === undefined && (goal.is === 'loaded' || goal.is === 'absent'),
+          ({ goal, failure }) => failure === undefined && ['loaded', 'absent', 'free'].includes(goal.is),
         )
         const inTheWay = seen.wanted !== undefined && !seen.wanted.leaving && seen.wanted.conflict !== undefined
         const isWell = isWhole && !inTheWay
@@ -103,7 +112,14 @@ describe('decisions on a loaded profile', () => {
   it('do not load again what an enforcer refused, until its content is another', () => {
     const given = new Map([['AppArmor', { content: 'one', digest: 'of one' }] as const])
     const wanted = { uid: 'u', generation: 1, profile: 'varmor-demo-web', leaving: false, contents: given }
-    const seen: Observation = { key: 'demo/p', wanted, wantedByOthers: false, enforcers: ['AppArmor'], memory: fresh }
+    const seen: Observation = {
+      key: 'demo/p',
+      wanted,
+      wantedByOthers: false,
+      used: false,
+      enforcers: ['AppArmor'],
+      memory: fresh,
+    }
     const { memory } = conclude(seen, outcomesOf(seen, [failure(false)]), timing, () => 0)
     expect(goalsOf({ ...seen, memory }).map(({ is }) => is)).to.deep.equal(['refused'])
     // The look in between leaves the timer as it is.

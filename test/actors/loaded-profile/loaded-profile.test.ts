@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { EnforcerListings } from '../../../actors/loaded-profile/enforcer-listings.ts'
 import type { EnforcerError } from '../../../src/enforcer/enforcer-error.ts'
-import { FakeProfileLoader } from '../../fakes/profile-loader.ts'
+import { allowed, FakeProfileLoader } from '../../fakes/profile-loader.ts'
 import { armorProfile, fault, key, Node, type Spec } from './node.ts'
 
 describe('a profile on a node', () => {
@@ -53,6 +53,25 @@ describe('a profile on a node', () => {
     node.remove()
     await node.simulation.settle()
     expect(node.standings.size).to.equal(0)
+  })
+
+  it('that pods still refer to allows all from then on, and its policy need not wait', async () => {
+    node.apply()
+    await node.simulation.settle()
+    node.used.add('varmor-demo-web')
+    node.apply({ generation: 2, leaving: true })
+    await node.is({ uid: 'u1', generation: 2, state: 'unloaded', enforcers: [] })
+    for (const { texts } of [node.appArmor, node.seccomp]) expect(texts.get('varmor-demo-web')).to.equal(allowed)
+    expect(node.bpf.texts.size).to.equal(0)
+    expect(await node.watch.check(), 'nothing has drifted').to.deep.equal([])
+    node.remove()
+    await node.simulation.settle()
+    expect(node.standings.size).to.equal(0)
+    expect(node.appArmor.count('load')).to.equal(2)
+    expect(node.appArmor.texts.get('varmor-demo-web')).to.equal(allowed)
+    node.apply({ uid: 'u2', generation: 1 })
+    await node.is({ uid: 'u2', state: 'loaded' })
+    expect(node.appArmor.texts.get('varmor-demo-web'), 'a new policy of the name').to.equal('rules')
   })
 
   it('goes also when nobody saw its object leave', async () => {

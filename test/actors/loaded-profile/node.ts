@@ -74,6 +74,8 @@ export class Node {
   readonly seccomp = new FakeProfileLoader('Seccomp')
   readonly wanted = new WantedProfiles()
   readonly standings = new Map<string, ProfileStanding>()
+  /** Profiles that pods of the node refer to. */
+  readonly used = new Set<string>()
   readonly reports: ProfileStanding[] = []
   readonly errors: unknown[] = []
   /** What was compiled; each takes as long, and one of the failures that are here. */
@@ -99,6 +101,7 @@ export class Node {
       wanted: (one: string) => wanted.get(one),
       compile: (one: string) => wanted.compile(one, (carried) => this.#compile(carried)),
       wantedByOthers: (one: string, profile: string) => wanted.wantedByOthers(one, profile),
+      used: async (profile: string) => this.used.has(profile),
       listings,
       report: (standing: ProfileStanding) => {
         this.reports.push(standing)

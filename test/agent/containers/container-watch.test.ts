@@ -180,6 +180,13 @@ describe('the containers of a node', () => {
     expect(world.watch.profiles).to.deep.equal(new Set(['varmor-demo-web']))
   })
 
+  it('make their profiles known also while they are between two starts: the pod names them', async () => {
+    world = new World()
+    await world.simulation.runFor(1)
+    expect(world.watch.containers.size).to.equal(0)
+    expect(world.watch.profiles).to.deep.equal(new Set(['varmor-demo-web']))
+  })
+
   it('come and go with events, at once, without another list', async () => {
     world = new World()
     await world.simulation.runFor(10_000)

