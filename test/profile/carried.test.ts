@@ -6,7 +6,7 @@ import { desiredProfile } from '../../actors/policy/desired-profile.ts'
 import type { Modeling } from '../../actors/policy/modeling.ts'
 import { customResourceDefinition, kinds } from '../../src/api/crds.ts'
 import type { OpenApiSchema } from '../../src/api/open-api.ts'
-import type { AnyPolicy, ArmorProfileSpec, EnhanceProtect, Policy } from '../../src/api/types.ts'
+import type { AnyPolicy, ArmorProfileSpec, BpfRawRules, EnhanceProtect, Policy } from '../../src/api/types.ts'
 import type { BpfProfile } from '../../src/profile/bpf/bpf-profile.ts'
 import {
   type CarriedProfile,
@@ -125,6 +125,31 @@ describe('a profile compiled on a node from the ArmorProfile', () => {
       for (const rule of catalogue)
         same(policyWith({ mode: 'EnhanceProtect', enhanceProtect: { ...listed(rule), ...more(rule) } }))
     })
+
+  const raw: Record<string, (qualified: object) => BpfRawRules> = {
+    files: (q) => ({ files: [{ ...q, pattern: '/srv/**', permissions: ['read', 'write'] }] }),
+    processes: (q) => ({ processes: [{ ...q, pattern: '**ping', permissions: ['exec'] }] }),
+    sockets: (q) => ({ network: { sockets: [{ ...q, domains: ['inet'], protocols: ['tcp'] }] } }),
+    destinations: (q) => ({
+      network: { egress: { toDestinations: [{ ...q, cidr: '192.0.2.0/24', ports: [{ port: 80, endPort: 90 }] }] } },
+    }),
+    services: (q) => ({ network: { egress: { toServices: [{ ...q, namespace: 'default', name: 'kubernetes' }] } } }),
+    pods: (q) => ({ network: { egress: { toPods: [{ ...q, podSelector: { matchLabels: { app: 'db' } } }] } } }),
+    ptrace: (q) => ({ ptrace: { ...q, strictMode: true, permissions: ['trace'] } }),
+    mounts: (q) => ({ mounts: [{ ...q, sourcePattern: '**', fstype: 'proc', flags: ['*'] }] }),
+  }
+  const ofRaw: [title: string, qualified: object][] = [
+    ['as the policy says', {}],
+    ['refused', { qualifiers: ['deny'] }],
+    ['reported', { qualifiers: ['audit'] }],
+    ['refused and reported', { qualifiers: ['deny', 'audit'] }],
+  ]
+  for (const [kind, rules] of Object.entries(raw))
+    for (const [title, qualified] of ofRaw)
+      it(`has the bytes that the policy compiles to, for raw rules about ${kind}, ${title}`, () => {
+        const enhanceProtect = { auditViolations: true, bpfRawRules: rules(qualified) }
+        same(policyWith({ mode: 'EnhanceProtect', enhanceProtect }))
+      })
 
   for (const file of readdirSync(FIXTURES))
     it(`has the bytes that the policy compiles to: ${file}`, () => {
