@@ -21,11 +21,11 @@ export const nodeProfileKey = (node: string, profile: string): string => `${node
 const GENERATIONS = 2 ** 19
 
 /**
- * What was acknowledged, in a number of 53 bits: 32 of a hash of the uid, 19 of the generation, 2 of the state. Never 0. Two uids of
+ * What was acknowledged, in a number of 53 bits: 32 of a hash of the uid and of what is left out, 19 of the generation, 2 of the state. Never 0. Two uids of
  * one name that follow each other have the same hash once in four thousand million times.
  */
-function packed({ uid, generation, state }: Acknowledgement): number {
-  return (hashOf(uid) * GENERATIONS + (generation % GENERATIONS)) * 4 + reportStates.indexOf(state) + 1
+function packed({ uid, generation, state, leftOut }: Acknowledgement): number {
+  return (hashOf(uid + leftOut) * GENERATIONS + (generation % GENERATIONS)) * 4 + reportStates.indexOf(state) + 1
 }
 
 /** FNV-1a of 32 bits: a cryptographic one took most of the time of a report, and uids are random. */
@@ -69,11 +69,12 @@ export function nodeProfile(ports: NodeProfilePorts): Behaviour<number, NodeProf
   }
 }
 
-const acknowledgementOf = ({ uid, generation, state, message }: Acknowledgement): Acknowledgement => ({
+const acknowledgementOf = ({ uid, generation, state, message, leftOut }: Acknowledgement): Acknowledgement => ({
   uid,
   generation,
   state,
   message,
+  leftOut,
 })
 
 /** The family `node-profile`. */

@@ -1,6 +1,7 @@
 import type { AgentReport, ProfileReport } from '../../src/api/agent-report.ts'
 import { type NodeProfileMessage, nodeProfileKey } from '../node-profile.ts'
 import type { Acknowledgements } from '../policy/acknowledgements.ts'
+import { leftOutKey } from '../policy/left-out.ts'
 import { keyOfProfile } from '../policy/policy-id.ts'
 import type { Family } from '../runtime/index.ts'
 
@@ -36,7 +37,7 @@ export function distribute(report: AgentReport, reporting: Reporting): Distribut
   const taken: ProfileReport[] = []
   let isAhead = false
   for (const one of profiles) {
-    const { namespace, name, uid, generation, state, message = '' } = one
+    const { namespace, name, uid, generation, state, message = '', leftOut = [] } = one
     const profile = keyOfProfile({ namespace, name })
     if (!profileExists(profile, uid)) {
       isAhead ||= state !== 'unloaded'
@@ -44,7 +45,10 @@ export function distribute(report: AgentReport, reporting: Reporting): Distribut
     }
     listed.add(profile)
     taken.push(one)
-    nodeProfiles.of(nodeProfileKey(node, profile)).tell({ type: 'reported', uid, generation, state, message })
+    nodeProfiles.of(nodeProfileKey(node, profile)).tell({
+      ...{ type: 'reported', uid, generation, state, message },
+      leftOut: leftOutKey(leftOut),
+    })
   }
   if (complete)
     for (const profile of acknowledgements.othersOn(node, listed))

@@ -7,6 +7,16 @@ export interface Acknowledgement {
   generation: number
   state: ReportState
   message: string
+  /** What the node does not enforce of it: see `leftOutKey`. */
+  leftOut: string
+}
+
+/** Nodes that leave the same out. */
+export interface NodesLeavingOut {
+  leftOut: string
+  /** Some, by name, and how many there are. */
+  nodes: readonly string[]
+  count: number
 }
 
 export interface NodeFailure {
@@ -31,11 +41,13 @@ const stateNumbers: Record<ReportState, number> = { loaded: LOADED, failed: FAIL
 
 /** So many failures keep their message; of more, only the nodes are known. */
 const MOST_MESSAGES = 200
+/** So many ways to leave something out are distinguished; what nodes say beyond that is not shown. 0 stands for nothing. */
+const MOST_LEFT_OUT = 200
 /** So many uids are distinguished: an ArmorProfile that is made anew has another one. 0 stands for none of them. */
 const MOST_UIDS = 16
 
 /**
- * What all nodes reported of one ArmorProfile: nine bytes a node. A report costs the same however many nodes there are; that another
+ * What all nodes reported of one ArmorProfile: eleven bytes a node. A report costs the same however many nodes there are; that another
  * generation is wanted costs a look at each.
  */
 export class Aggregate {
@@ -45,6 +57,8 @@ export class Aggregate {
   #generations: Float64Array
   #uids: Uint8Array
   #uidNames: string[] = ['']
+  #leftOut: Uint8Array
+  #leftOutTexts: string[] = ['']
   #messages = new Map<number, string>()
   #wantedUid = 0
   #wantedGeneration = 0
@@ -60,6 +74,7 @@ export class Aggregate {
     this.#states = new Uint8Array(nodes.size)
     this.#generations = new Float64Array(nodes.size)
     this.#uids = new Uint8Array(nodes.size)
+    this.#leftOut = new Uint8Array(nodes.size)
     this.#recount()
   }
 
@@ -82,17 +97,22 @@ export class Aggregate {
   }
 
   /** @returns whether it changed anything */
-  report(index: number, { uid, generation, state, message }: Acknowledgement): boolean {
+  report(index: number, { uid, generation, state, message, leftOut }: Acknowledgement): boolean {
     this.#reach(index)
     const [uidNumber, stateNumber] = [this.#uidNumber(uid), stateNumbers[state]]
+    const leftOutNumber = this.#leftOutNumber(leftOut)
     const same =
-      this.#uids[index] === uidNumber && this.#generations[index] === generation && this.#states[index] === stateNumber
+      this.#leftOut[index] === leftOutNumber &&
+      this.#uids[index] === uidNumber &&
+      this.#generations[index] === generation &&
+      this.#states[index] === stateNumber
     if (same && (state !== 'failed' || this.#messages.get(index) === message)) return false
     this.#replace(index, () => {
       this.#clear(index)
       this.#uids[index] = uidNumber
       this.#generations[index] = generation
       this.#states[index] = stateNumber
+      this.#leftOut[index] = leftOutNumber
       if (this.#holds(index)) this.#holders++
       if (state === 'failed' && this.#messages.size < MOST_MESSAGES) this.#messages.set(index, message)
     })
@@ -144,6 +164,25 @@ export class Aggregate {
     }))
   }
 
+  /** What nodes that have loaded the profile leave out of it, each with at most so many of them. */
+  leavingOut(most: number): NodesLeavingOut[] {
+    if (this.#leftOutTexts.length === 1) return []
+    const found = new Map<number, { nodes: string[]; count: number }>()
+    for (let index = 0; index < this.#leftOut.length; index++) {
+      const number = this.#leftOut[index]!
+      if (number === 0 || !this.#counts(index, LOADED) || !this.#nodes.facts(index).desired) continue
+      const group = found.get(number) ?? { nodes: [], count: 0 }
+      found.set(number, group)
+      group.count++
+      if (group.nodes.length < most) group.nodes.push(this.#nodes.name(index))
+    }
+    return Array.from(found, ([number, { nodes, count }]) => ({
+      leftOut: this.#leftOutTexts[number]!,
+      nodes: nodes.sort(),
+      count,
+    }))
+  }
+
   /** Nodes that have not loaded the profile, did not fail, and have not reported since `time`; by name, at most so many. */
   silent(time: number, most: number): { nodes: string[]; count: number } {
     const isSilent = (index: number) =>
@@ -178,6 +217,7 @@ export class Aggregate {
     if (this.#holds(index)) this.#holders--
     this.#states[index] = NONE
     this.#uids[index] = 0
+    this.#leftOut[index] = 0
     this.#messages.delete(index)
   }
 
@@ -227,6 +267,12 @@ export class Aggregate {
     this.#onChange()
   }
 
+  #leftOutNumber(text: string): number {
+    const known = this.#leftOutTexts.indexOf(text)
+    if (known >= 0) return known
+    return this.#leftOutTexts.length > MOST_LEFT_OUT ? 0 : this.#leftOutTexts.push(text) - 1
+  }
+
   #uidNumber(uid: string): number {
     const known = this.#uidNames.indexOf(uid)
     if (known >= 0) return known
@@ -256,5 +302,6 @@ export class Aggregate {
     this.#states = grown(this.#states, new Uint8Array(size))
     this.#generations = grown(this.#generations, new Float64Array(size))
     this.#uids = grown(this.#uids, new Uint8Array(size))
+    this.#leftOut = grown(this.#leftOut, new Uint8Array(size))
   }
 }

@@ -1,7 +1,9 @@
+import { cutMessage, MAX_LEFT_OUT } from '../../src/api/agent-report.ts'
 import { enforcers } from '../../src/api/enforcer.ts'
 import { coverageOf } from '../../src/profile/coverage.ts'
 import type { Skipped } from '../../src/profile/result.ts'
 import type { AnyPolicy } from '../ports.ts'
+import type { NodesLeavingOut } from './aggregate.ts'
 import { cut, listing } from './listing.ts'
 
 /** What the enforcers of a policy leave out of it, in words for its status. */
@@ -12,11 +14,13 @@ export interface LeftOutText {
   parts: string
   /** The same in a few words, for a column. */
   short: string
+  /** Enforcers and rules that compiling it here had something to say of: see `leftOutKey`. */
+  pairs: readonly string[]
   /** All that compiling it had to say, with the reasons. */
   reasons: string
 }
 
-export const noneLeftOut: LeftOutText = { nothing: '', parts: '', short: '', reasons: '' }
+export const noneLeftOut: LeftOutText = { nothing: '', parts: '', short: '', pairs: [], reasons: '' }
 
 /** A message may name so much, a column so much. */
 const longest = { parts: 1_024, part: 80, short: 32 }
@@ -35,8 +39,28 @@ export function leftOutOf({ spec }: AnyPolicy, skipped: readonly Skipped[]): Lef
     nothing,
     parts: byEnforcer.map(({ enforcer, rules }) => `${enforcer}: ${namesOf(rules)}`).join('; '),
     short: byEnforcer.map(({ enforcer, rules }) => `${enforcer}: ${shortNames(rules)}`).join('; '),
+    pairs: [...new Set(skipped.map(pairOf))].sort(),
     reasons: listing(reasons, '; ', 50),
   }
+}
+
+/** Agents cut what they name. */
+const pairOf = ({ enforcer, rule }: { enforcer: string; rule: string }): string =>
+  `${enforcer}: ${cutMessage(rule, MAX_LEFT_OUT.rule)}`
+
+/** What a node leaves out, as one text: pairs of enforcer and rule, one a line. Equal for equal lists; empty for none. */
+export const leftOutKey = (leftOut: readonly { enforcer: string; rule: string }[]): string =>
+  [...new Set(leftOut.map(pairOf))].sort().join('\n')
+
+/** What nodes leave out beyond what the policy leaves out everywhere, in words. */
+export function nodesLeftOutTexts(groups: readonly NodesLeavingOut[], everywhere: readonly string[]): string[] {
+  return groups.flatMap(({ leftOut, nodes, count }) => {
+    const own = leftOut.split('\n').filter((pair) => !everywhere.includes(pair))
+    const more = count > nodes.length ? ` and ${count - nodes.length} more` : ''
+    return own.length === 0
+      ? []
+      : [`left out on ${nodes.join(', ')}${more} by ${listing(own, ', by ', 20, longest.parts)}`]
+  })
 }
 
 /** Room for all enforcers together. */

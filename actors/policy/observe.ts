@@ -73,6 +73,7 @@ function nodesNow(
     failures: aggregate.failures(MOST_NODES),
     silent: mayBeSilent ? aggregate.silent(now - settings.silentAfter, MOST_NODES) : { nodes: [], count: 0 },
     uncovered: seen.policy === undefined ? { nodes: [], count: 0 } : uncovered(seen.policy, NAMED),
+    leavingOut: aggregate.leavingOut(NAMED),
     blockers: restarts ? aggregate.blockers(NAMED) : [],
     holders: isToGo(seen) ? aggregate.holders(removalSince, now - settings.goneAfter, NAMED) : undefined,
     startedAt,

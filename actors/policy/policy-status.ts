@@ -2,7 +2,7 @@ import type { VarmorPolicyCondition, VarmorPolicyPhase, VarmorPolicyStatus } fro
 import type { AnyPolicy } from '../ports.ts'
 import type { RolloutProgress } from '../rollout/wanted.ts'
 import { timeText, withTransition } from './conditions.ts'
-import type { LeftOutText } from './left-out.ts'
+import { type LeftOutText, nodesLeftOutTexts } from './left-out.ts'
 import { cut, listing } from './listing.ts'
 import type { Modeling } from './modeling.ts'
 import type { NodeListing, PolicyNodesView } from './profile-status.ts'
@@ -153,9 +153,12 @@ const PARTLY_ENFORCED = 'PartlyEnforced'
 
 function howReady({ leftOut, nodes }: PolicyView): { reason: string; message: string } {
   const left = leftOut.parts === '' ? [] : [`left out by ${leftOut.parts}`]
-  const message = [...left, ...uncoveredTexts(nodes)].join('; ')
+  const message = cut([...left, ...nodesLeftOut(leftOut, nodes), ...uncoveredTexts(nodes)].join('; '))
   return { reason: message === '' ? 'AllAgentsReady' : PARTLY_ENFORCED, message }
 }
+
+const nodesLeftOut = (leftOut: LeftOutText, nodes: PolicyNodesView): string[] =>
+  nodesLeftOutTexts(nodes.leavingOut, leftOut.pairs)
 
 /** What runs there is not confined. */
 function uncoveredTexts({ uncovered }: PolicyNodesView): string[] {
@@ -181,7 +184,8 @@ function summaryOf(view: PolicyView, phase: VarmorPolicyPhase): string {
   if (leftOut.nothing !== '') return `${phase}: ${NOTHING_ENFORCED}`
   const left = leftOut.short === '' ? [] : [`left out by ${leftOut.short}`]
   const bare = nodes.uncovered.count === 0 ? [] : [`no agent on ${count(nodes.uncovered.count, 'node')}`]
-  return cut([phase, ...bare, ...left].join(', '), MAX_SUMMARY)
+  const some = nodesLeftOut(leftOut, nodes).length === 0 ? [] : ['more left out on some nodes']
+  return cut([phase, ...bare, ...left, ...some].join(', '), MAX_SUMMARY)
 }
 
 /** How many nodes a message names; the status of the ArmorProfile names more. */

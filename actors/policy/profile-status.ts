@@ -1,5 +1,5 @@
 import type { ArmorProfileCondition, ArmorProfileStatus } from '../../src/api/types.ts'
-import type { NodeFailure, Summary } from './aggregate.ts'
+import type { NodeFailure, NodesLeavingOut, Summary } from './aggregate.ts'
 import { withTransition } from './conditions.ts'
 
 /** So many nodes are named; of more, the number. */
@@ -22,6 +22,8 @@ export interface NodesView {
 export interface PolicyNodesView extends NodesView {
   /** Nodes without an agent where pods of the target can land. */
   uncovered: NodeListing
+  /** What nodes leave out that have loaded the profile. */
+  leavingOut: readonly NodesLeavingOut[]
 }
 
 interface Trouble {

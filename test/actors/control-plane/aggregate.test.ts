@@ -60,7 +60,7 @@ describe('what nodes said of a profile', () => {
               if (one.complete) known.add(one.node)
               break
             case 'report':
-              acknowledgements.report('demo/p', one.node, { ...one, message: 'm' }, 0)
+              acknowledgements.report('demo/p', one.node, { ...one, message: 'm', leftOut: '' }, 0)
               said.set(one.node, one)
           }
         const is = (name: string, state: ReportState) => {
@@ -91,7 +91,7 @@ describe('what nodes said of a profile', () => {
     acknowledgements.nodes.set('a', { schedulable: true }, 0)
     acknowledgements.of('demo/p', notify)
     const loaded = (generation: number) =>
-      acknowledgements.report('demo/p', 'a', { uid: 'u', generation, state: 'loaded', message: '' }, 0)
+      acknowledgements.report('demo/p', 'a', { uid: 'u', generation, state: 'loaded', message: '', leftOut: '' }, 0)
     loaded(1)
     loaded(2)
     expect(notified).to.equal(1)

@@ -249,6 +249,23 @@ const table: Record<Situation['is'], Row[]> = {
       },
     },
     {
+      title: 'names what single nodes leave out beyond what all do',
+      seen: {
+        policy: policyOf({}, { spec: policySpec({ enforcer: 'AppArmorSeccomp' }) }),
+        profile: shown(2, policyOf({}, { spec: policySpec({ enforcer: 'AppArmorSeccomp' }) })),
+        nodes: nodesOf({
+          leavingOut: [
+            { leftOut: 'AppArmor: disallow-mount\nSeccomp: disallow-mount', nodes: ['n1', 'n2'], count: 4 },
+            { leftOut: 'Seccomp: disallow-mount', nodes: ['n5'], count: 1 },
+          ],
+        }),
+      },
+      prepared: withSettled,
+      effect: 'write-policy-status',
+      also: (decision) =>
+        expect(ready(decision)?.message).to.contain('left out on n1, n2 and 2 more by AppArmor: disallow-mount'),
+    },
+    {
       title: 'says that there is no agent at all',
       seen: {
         policy: policyOf(),

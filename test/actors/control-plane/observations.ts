@@ -54,7 +54,7 @@ export function profileOf(policy: AnyPolicy, metadata: Partial<ArmorProfile['met
 const none = { nodes: [], count: 0 }
 export const nodesOf = (rest: Partial<NodesObserved> = {}): NodesObserved => ({
   summary: { desired: 2, loaded: 2, failed: 0, blocking: 0 },
-  ...{ failures: [], silent: none, uncovered: none, blockers: [], holders: undefined },
+  ...{ failures: [], silent: none, uncovered: none, leavingOut: [], blockers: [], holders: undefined },
   ...{ startedAt: START, unknown: 0, knownAt: START },
   ...rest,
 })

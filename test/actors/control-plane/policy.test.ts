@@ -151,6 +151,23 @@ describe('a policy', () => {
     })
   })
 
+  it('names the nodes whose kernel leaves out more than all do', async () => {
+    const world = worldOf(2)
+    const reason = 'its kernel has no word for it'
+    world.agents.get('node-1')!.leftOut = [
+      { enforcer: 'AppArmor', rule: 'disallow-write-core-pattern', reason },
+      { enforcer: 'Seccomp', rule: 'disallow-write-core-pattern', reason },
+    ]
+    const key = world.policy('web', policySpec({ rules: ['disallow-write-core-pattern'], enforcer: 'AppArmorSeccomp' }))
+    await ready(world, key)
+    await world.runFor(5_000)
+    expect(world.condition(key, 'Ready')).to.deep.include({
+      reason: 'PartlyEnforced',
+      message:
+        'left out by Seccomp: disallow-write-core-pattern; left out on node-1 by AppArmor: disallow-write-core-pattern',
+    })
+  })
+
   it('of whose rules none is enforced is not Ready, says which enforcer would, and is Ready with that', async () => {
     const world = worldOf(2)
     const key = world.policy('web', policySpec({ rules: ['disallow-write-core-pattern'], enforcer: 'Seccomp' }))

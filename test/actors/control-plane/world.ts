@@ -184,6 +184,8 @@ export class Agent {
   readonly node: string
   readonly loaded = new Map<string, ProfileReport>()
   failing = ''
+  /** What its kernel lacks of what it loads. */
+  leftOut: NonNullable<ProfileReport['leftOut']> = []
   /** The node is off: nothing is loaded, nothing is said. */
   down = false
   #world: World
@@ -232,7 +234,8 @@ export class Agent {
     const { uid, generation } = object.metadata
     const how = this.failing === '' ? { state: 'loaded' as const } : { state: 'failed' as const, message: this.failing }
     if (before?.uid === uid && before.generation === generation && before.state === how.state) return
-    const report: ProfileReport = { namespace, name, uid, generation, ...how }
+    const { leftOut } = this
+    const report: ProfileReport = { namespace, name, uid, generation, ...how, ...(leftOut.length > 0 && { leftOut }) }
     this.loaded.set(key, report)
     this.#report(key, report)
   }
