@@ -1,4 +1,4 @@
-import { ownThreadId } from './compiler/cpu-time.ts'
+import { giveWay, ownThreadId } from './compiler/own-thread.ts'
 import type { Behaviour, FamilyOptions, Request } from './runtime/index.ts'
 
 /** Functions that may take long, by name: each a pure one, from values to a value. */
@@ -19,8 +19,8 @@ const compiler = (jobs: Jobs): Behaviour<undefined, CompilerMessage> => ({
   },
 })
 
-/** The family of one thread. One that has failed over a job is at once there for the next. */
-export const compilerFamily = (jobs: Jobs): FamilyOptions<undefined, CompilerMessage> => ({
-  behaviour: compiler(jobs),
-  supervision: { firstBackoff: 0, longestBackoff: 0 },
-})
+/** The family of one thread, which gives way to the main one. One that has failed over a job is at once there for the next. */
+export function compilerFamily(jobs: Jobs): FamilyOptions<undefined, CompilerMessage> {
+  giveWay()
+  return { behaviour: compiler(jobs), supervision: { firstBackoff: 0, longestBackoff: 0 } }
+}

@@ -13,7 +13,7 @@ export interface PoolOptions {
   threads: number
   /** Starts one. */
   thread(number: number): CompilerThread
-  /** Milliseconds of CPU that a job may take, and of time that an urgent one may wait for a thread; the two together are all it gets. */
+  /** Milliseconds of CPU that a job may take, and of time that an urgent one may wait for a thread; together they are all that it gets. */
   deadline: number
   longestWait: number
   clock: Clock
@@ -34,6 +34,8 @@ const LAST_LOOK = 20
 
 interface Job extends JobOptions {
   name: string
+  /** Until when it may wait for a thread. */
+  until: number
   input: readonly unknown[]
   resolve(output: unknown): void
   reject(error: unknown): void
@@ -57,8 +59,9 @@ export class CompilerPool implements Compilers {
   readonly #idle: CompilerThread[] = []
   readonly #tenants = new Tenants()
   readonly #costly = new Costly()
-  /** For when tenants have rested. */
-  readonly #rests = new Set<Timer>()
+  /** So long those rest whose jobs are too costly. */
+  #restUntil = 0
+  #rest: Timer | undefined
   #started = 0
   #stopped = false
 
@@ -85,12 +88,21 @@ export class CompilerPool implements Compilers {
     if (code !== undefined) return Promise.reject(this.#error(code))
     return new Promise((resolve, reject) => {
       const { clock, longestWait } = this.#options
-      const timer = clock.after(options.urgent ? longestWait : LONG_WAIT, () => {
+      const wait = options.urgent ? longestWait : LONG_WAIT
+      const timer = clock.after(wait, () => {
         this.#waiting.delete(job)
         this.#observe('busy')
         reject(this.#error('BUSY'))
       })
-      const job: Job = { name, input, resolve: resolve as Job['resolve'], reject, timer, ...options }
+      const job: Job = {
+        name,
+        until: clock.now() + wait,
+        input,
+        resolve: resolve as Job['resolve'],
+        reject,
+        timer,
+        ...options,
+      }
       this.#waiting.add(job)
       this.#serve()
     })
@@ -103,7 +115,7 @@ export class CompilerPool implements Compilers {
       job.timer.cancel()
       job.reject(this.#error('STOPPED'))
     }
-    for (const timer of this.#rests) timer.cancel()
+    this.#rest?.cancel()
     this.#waiting.clear()
     this.#running.clear()
   }
@@ -128,10 +140,11 @@ export class CompilerPool implements Compilers {
   }
 
   #serve(): void {
-    while (this.#idle.length > 0 || this.#started < this.#options.threads) {
+    const { threads, clock } = this.#options
+    while (this.#idle.length > 0 || this.#started < threads) {
       const running = [...this.#running.values()]
-      const now = this.#options.clock.now()
-      const job = nextTurn(this.#waiting, running, this.#tenants, this.#options.threads, now)
+      const now = clock.now()
+      const job = nextTurn(this.#waiting, running, this.#tenants, { left: this.#left, restUntil: this.#restUntil, now })
       if (job === undefined) return
       const thread = this.#idle.pop()
       if (thread === undefined) {
@@ -141,6 +154,13 @@ export class CompilerPool implements Compilers {
       this.#waiting.delete(job)
       void this.#give(job, thread)
     }
+  }
+
+  /** How many threads slow ones may have: all but one of those that are there, so that they wait for one that is started anew. */
+  get #left(): number {
+    const { threads } = this.#options
+    if (threads === 1) return 1
+    return (this.#started < threads ? threads : this.#idle.length + this.#running.size) - 1
   }
 
   async #give(job: Job, thread: CompilerThread): Promise<void> {
@@ -174,10 +194,10 @@ export class CompilerPool implements Compilers {
 
   /** The time of the job in hand may be over: not if the thread had no CPU for so long, while others wait no longer for that. */
   #isDue(thread: CompilerThread): void {
-    const { clock, deadline, longestWait } = this.#options
-    const { job, since, worked } = this.#running.get(thread)!
+    const { clock, deadline } = this.#options
+    const { job, worked } = this.#running.get(thread)!
     const left = deadline - (thread.worked() - worked)
-    const last = deadline + longestWait - (clock.now() - since)
+    const last = job.until + deadline - clock.now()
     job.timer =
       left > 0 && last > 0
         ? clock.after(Math.max(LAST_LOOK, Math.min(left, last)), () => this.#isDue(thread))
@@ -197,17 +217,16 @@ export class CompilerPool implements Compilers {
     if (code === 'TOO_COSTLY') this.#costly.add(job.subject, clock.now())
     this.#observe(code === 'BUSY' ? 'busy' : 'too-costly')
     job.reject(this.#error(code))
-    if (code === 'TOO_COSTLY') this.#serveAfter(REST * took)
+    if (code === 'TOO_COSTLY') this.#restFor(REST * took)
     void thread.kill().then(() => this.#whenReady(thread))
     this.#serve()
   }
 
-  #serveAfter(delay: number): void {
-    const timer = this.#options.clock.after(delay, () => {
-      this.#rests.delete(timer)
-      this.#serve()
-    })
-    this.#rests.add(timer)
+  #restFor(time: number): void {
+    const { clock } = this.#options
+    this.#restUntil = clock.now() + time
+    this.#rest?.cancel()
+    this.#rest = clock.after(time, () => this.#serve())
   }
 
   /** @returns the milliseconds that the thread has worked */

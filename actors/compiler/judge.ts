@@ -7,7 +7,10 @@ import { documentOf } from '../policy/desired-profile.ts'
 import { sizeErrors } from '../policy/document-size.ts'
 
 export interface Judgement {
+  /** The first of them: who is shown them reads no more, and ten thousand would be work for the thread that asked. */
   errors: FieldError[]
+  /** How many there are. */
+  count: number
   /** What enforcers cannot carry, a line each. */
   skipped: string[]
 }
@@ -22,17 +25,25 @@ export function judgePolicy(object: unknown, before: unknown, installNamespace: 
   const compiled = compilePolicy(object, names)
   if (!compiled.ok) {
     const known = new Set(errors.map(place))
-    return { errors: [...errors, ...compiled.errors.filter((error) => !known.has(place(error)))], skipped: [] }
+    return judgement([...errors, ...compiled.errors.filter((error) => !known.has(place(error)))], [])
   }
   const document = documentOf(object as AnyPolicy, compiled.value, { installNamespace, modeling: { state: 'none' } })
   const skipped = compiled.skipped.map(
     ({ path, rule, enforcer, reason }) => `${path}: ${rule} (${enforcer}): ${reason}`,
   )
   const { nothing } = coverageOf((object as AnyPolicy).spec.policy, compiled.skipped)
-  return {
-    errors: [...errors, ...sizeErrors(document)],
-    skipped: [...(nothing === '' ? [] : [`NothingEnforced: ${nothing}`]), ...skipped],
-  }
+  return judgement(
+    [...errors, ...sizeErrors(document)],
+    [...(nothing === '' ? [] : [`NothingEnforced: ${nothing}`]), ...skipped],
+  )
 }
+
+const MOST_ERRORS = 100
+
+const judgement = (errors: readonly FieldError[], skipped: string[]): Judgement => ({
+  errors: errors.slice(0, MOST_ERRORS),
+  count: errors.length,
+  skipped,
+})
 
 const place = ({ code, path, problem }: FieldError): string => `${path} ${code} ${problem}`

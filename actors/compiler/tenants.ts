@@ -1,4 +1,4 @@
-import { REST, SLOW, SLOW_FOR, type Tenant } from './turns.ts'
+import { COSTLY_TENANT_FOR, SLOW, SLOW_FOR, stranger, type Tenant } from './turns.ts'
 
 /** So many are remembered; beyond that those are forgotten that have not been slow. */
 const MOST = 1_000
@@ -9,20 +9,19 @@ export class Tenants extends Map<string, Tenant> {
 
   /** It gets a turn. */
   begins(name: string): void {
-    const { slowUntil, restUntil } = this.get(name) ?? { slowUntil: 0, restUntil: 0 }
+    const { slowUntil, costlyUntil } = this.get(name) ?? stranger
     // The newest last, so that it is the oldest that are forgotten.
     this.delete(name)
-    this.set(name, { turn: ++this.#turns, slowUntil, restUntil })
+    this.set(name, { turn: ++this.#turns, slowUntil, costlyUntil })
   }
 
   /** Its job took so many milliseconds. */
   ended(name: string, took: number, isTooCostly: boolean, now: number): void {
-    const { turn } = this.get(name) ?? { turn: 0 }
-    const known = this.get(name)
+    const { turn, slowUntil, costlyUntil } = this.get(name) ?? stranger
     this.set(name, {
       turn,
-      slowUntil: took > SLOW ? now + SLOW_FOR : (known?.slowUntil ?? 0),
-      restUntil: isTooCostly ? now + REST * took : (known?.restUntil ?? 0),
+      slowUntil: took > SLOW ? now + SLOW_FOR : slowUntil === stranger.slowUntil ? 0 : slowUntil,
+      costlyUntil: isTooCostly ? now + COSTLY_TENANT_FOR : costlyUntil,
     })
     if (this.size > MOST) this.#forget(now)
   }

@@ -99,10 +99,11 @@ describe('a pool of compilers', () => {
     ask('a', { cost: 10 })
     await simulation.runFor(STARTING)
     expect(threads.length).to.equal(1)
+    await simulation.runFor(20)
     ask('b', { cost: 1_000 })
-    ask('c', { cost: 10 })
+    ask('a', { cost: 10 })
     await simulation.runFor(5_000)
-    expect(ends).to.deep.equal(['a done', 'c done', 'b done'])
+    expect(ends).to.deep.equal(['a done', 'a done', 'b done'])
     expect(threads.length).to.equal(2)
     expect(outcomes).to.deep.equal(['done', 'done', 'done'])
   })
@@ -199,10 +200,12 @@ describe('a pool of compilers', () => {
     expect(ends).to.deep.equal(['a TypeError', 'b done'])
   })
 
-  it('keeps a thread for others, and lets a tenant rest, whose jobs are too costly ten times a second', async () => {
+  it('keeps a thread for others, and lets those rest whose jobs are too costly, ten times a second', async () => {
     const waits: number[] = []
+    ask('good', { cost: 5 })
+    await simulation.runFor(1_000)
     for (let i = 0; i < 600; i++) {
-      ask('hostile', { cost: FOREVER })
+      ask(`hostile ${i % 5}`, { cost: FOREVER })
       const asked = simulation.clock.now()
       void pool
         .run('compilePolicy', [{ cost: 5 } as never], { tenant: 'good', urgent: true, subject: i })
@@ -211,10 +214,10 @@ describe('a pool of compilers', () => {
     }
     expect(waits.length).to.equal(600)
     // But for the start of the second thread, nobody waits.
-    expect(waits.filter((wait) => wait > 10).length).to.be.at.most(3)
-    // Two seconds of a thread in ten.
-    expect(threads.reduce((sum, { kills }) => sum + kills, 0)).to.be.within(5, 7)
-    expect(ends.filter((end) => end === 'hostile BUSY').length).to.be.above(400)
+    expect(waits.slice(2).filter((wait) => wait > 10)).to.deep.equal([])
+    // Each has a turn before it is known; then it is two seconds of a thread in ten for all of them.
+    expect(threads.reduce((sum, { kills }) => sum + kills, 0)).to.be.within(8, 12)
+    expect(ends.filter((end) => /BUSY/.test(end)).length).to.be.above(400)
   })
 
   it('bounds what waits, and most of all for one tenant', async () => {

@@ -5,7 +5,8 @@ const NOW = 1_000_000
 const urgent = (tenant: string) => ({ tenant, urgent: true })
 const later = (tenant: string) => ({ tenant, urgent: false })
 const busy = (tenant: string, since = NOW) => ({ tenant, since })
-const known = (facts: Partial<Tenant>): Tenant => ({ turn: 0, slowUntil: 0, restUntil: 0, ...facts })
+const known = (facts: Partial<Tenant>): Tenant => ({ turn: 0, slowUntil: 0, costlyUntil: 0, ...facts })
+const proven = { a: known({}), b: known({}), c: known({}) }
 const slow = known({ slowUntil: NOW + 1 })
 
 interface Row {
@@ -13,7 +14,9 @@ interface Row {
   waiting: Waiting[]
   running?: Running[]
   tenants?: Record<string, Tenant>
-  threads?: number
+  /** How many threads slow ones may have; 1 unless given. */
+  left?: number
+  restUntil?: number
   next: Waiting | undefined
 }
 
@@ -40,15 +43,17 @@ const rows: Row[] = [
     next: later('b'),
   },
   {
-    title: 'nobody who rests',
+    title: 'nobody whose jobs are too costly, while those rest',
     waiting: [urgent('a'), later('b')],
-    tenants: { a: known({ restUntil: NOW + 1 }) },
+    tenants: { a: known({ costlyUntil: NOW + 1 }) },
+    restUntil: NOW + 1,
     next: later('b'),
   },
   {
     title: 'who has rested',
     waiting: [urgent('a')],
-    tenants: { a: known({ restUntil: NOW }) },
+    tenants: { a: known({ costlyUntil: NOW + 1 }) },
+    restUntil: NOW,
     next: urgent('a'),
   },
   { title: 'a slow one, while the others leave room', waiting: [later('a')], tenants: { a: slow }, next: later('a') },
@@ -67,11 +72,23 @@ const rows: Row[] = [
     next: later('c'),
   },
   {
-    title: 'a slow one, where there is only one thread',
-    waiting: [later('a')],
+    title: 'no stranger for the last thread, while another one has one',
+    waiting: [urgent('new'), later('c')],
+    running: [busy('newer')],
+    next: later('c'),
+  },
+  {
+    title: 'a stranger, while the others leave room',
+    waiting: [later('new')],
+    running: [busy('b')],
+    next: later('new'),
+  },
+  {
+    title: 'no slow one, while the others need the thread that there is',
+    waiting: [urgent('a'), later('b')],
     tenants: { a: slow },
-    threads: 1,
-    next: later('a'),
+    left: 0,
+    next: later('b'),
   },
   {
     title: 'one that was slow long ago, as any other',
@@ -83,9 +100,13 @@ const rows: Row[] = [
 ]
 
 describe('the next turn', () => {
-  for (const { title, waiting, running = [], tenants = {}, threads = 2, next } of rows)
+  for (const { title, waiting, running = [], tenants = {}, left = 1, restUntil = 0, next } of rows)
     it(`is for ${title}`, () => {
-      const given = nextTurn(waiting, running, new Map(Object.entries(tenants)), threads, NOW)
+      const given = nextTurn(waiting, running, new Map(Object.entries({ ...proven, ...tenants })), {
+        left,
+        restUntil,
+        now: NOW,
+      })
       expect(given).to.deep.equal(next)
     })
 })

@@ -1,4 +1,5 @@
 import { readFileSync, readlinkSync } from 'node:fs'
+import { setPriority } from 'node:os'
 
 /** Milliseconds in one of the ticks that Linux counts a thread's CPU time in, on all machines. */
 const TICK = 10
@@ -9,6 +10,22 @@ export function ownThreadId(): number | undefined {
     return Number(readlinkSync('/proc/thread-self').split('/').at(-1))
   } catch {
     return undefined
+  }
+}
+
+/** What the scheduler takes for a third as important as what has the usual 0. */
+const NICE = 5
+
+/** Has this thread give way to the others of its process. @returns whether it could */
+export function giveWay(): boolean {
+  const thread = ownThreadId()
+  if (thread === undefined) return false
+  try {
+    // Of Linux, where what stands for a process may be a thread.
+    setPriority(thread, NICE)
+    return true
+  } catch {
+    return false
   }
 }
 
