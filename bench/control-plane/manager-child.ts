@@ -1,5 +1,6 @@
 /** A manager in a process of its own, so that its CPU and memory are its own. Talks with `managed.ts`. */
 import { once } from 'node:events'
+import { pathToFileURL } from 'node:url'
 import { KubeConfig } from '@kubernetes/client-node'
 import { pino } from 'pino'
 import { KubeConnection } from '../../src/kube/connection.ts'
@@ -12,7 +13,10 @@ export interface ManagerSettings {
   namespace: string
   /** Port of the webhooks. */
   webhook: number
-  options: Pick<ManagerOptions, 'timing' | 'restartLimits'>
+  options: Pick<ManagerOptions, 'timing' | 'restartLimits'> & {
+    /** The file that furnishes the threads of compilers. */
+    compilers?: { module: string }
+  }
 }
 
 export interface ManagerReady {
@@ -22,7 +26,14 @@ export interface ManagerReady {
   ready: number
 }
 
-const [{ kubeconfig, namespace, webhook, options }] = (await once(process, 'message')) as [ManagerSettings]
+const [
+  {
+    kubeconfig,
+    namespace,
+    webhook,
+    options: { compilers, ...options },
+  },
+] = (await once(process, 'message')) as [ManagerSettings]
 const loaded = performance.now()
 const config = new KubeConfig()
 config.loadFromFile(kubeconfig)
@@ -34,6 +45,7 @@ const manager = new Manager({
   listen: { host: '127.0.0.1', ports: { webhook, status: 0, metrics: 0 } },
   reach: { names: ['127.0.0.1', 'localhost'], webhooks: (port) => ({ url: `https://127.0.0.1:${port}` }) },
   ...options,
+  ...(compilers !== undefined && { compilers: { module: pathToFileURL(compilers.module) } }),
 })
 process.on('message', (message) => {
   if (message !== 'stop') return

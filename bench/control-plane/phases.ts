@@ -1,5 +1,6 @@
 import type { BenchCluster } from './bench-cluster.ts'
 import { floor } from './phases/floor.ts'
+import { hostile } from './phases/hostile.ts'
 import { policiesAlone } from './phases/policies-alone.ts'
 import { reports } from './phases/reports.ts'
 import { restarts } from './phases/restarts.ts'
@@ -23,4 +24,5 @@ export const phases = {
   fleet: withFleet,
   reports,
   restarts,
+  hostile,
 }

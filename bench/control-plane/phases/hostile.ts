@@ -1,0 +1,134 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { VarmorPolicy } from '../../../src/api/types.ts'
+import { ApiError, isNotFound } from '../../../src/kube/api-error.ts'
+import type { KubeObject } from '../../../src/kube/objects.ts'
+import { varmorPolicies } from '../../../src/kube/own-kinds.ts'
+import { leases } from '../../../src/kube/resources.ts'
+import {
+  mutatingName,
+  mutatingWebhookConfigurations,
+  validatingName,
+  validatingWebhookConfigurations,
+} from '../../../src/manager/admission/webhook-configurations.ts'
+import { installNamespace } from '../bench-cluster.ts'
+import { benchPolicy } from '../cluster-objects.ts'
+import { compiled } from '../compiled.ts'
+import type { Managed } from '../managed.ts'
+import type { Bench } from '../phases.ts'
+import { limit, startManager } from './common.ts'
+
+/** Seconds of each part, and how many policies of each sort are applied in one of them. */
+const PART = 30
+const PER_SECOND = 10
+const HOSTILE_TENANTS = 5
+
+let serial = 0
+
+/** A policy like no other, as the compilers see it. */
+function fresh(name: string, namespace: string): VarmorPolicy & KubeObject {
+  const policy = benchPolicy(serial++)
+  Object.assign(policy.metadata, { name: `${name}-${serial}`, namespace })
+  policy.spec.policy.enhanceProtect!.appArmorRawRules = [{ rules: `deny /srv/${name}/${serial}/** w,` }]
+  return policy
+}
+
+/**
+ * What policies that no compiler comes back from cost the others: ordinary ones are reviewed ten times a second, first alone and then
+ * beside as many hostile ones. No policy is known that could hold the compilers, so theirs are held by what is called `spins`.
+ */
+export async function hostile(bench: Bench): Promise<void> {
+  const { cluster, table } = bench
+  await withoutWebhooks(bench)
+  // As of before there was a webhook: a new leader meets them.
+  const stored = Array.from({ length: HOSTILE_TENANTS }, (_, i) => fresh('spins', `team-${i}`))
+  await cluster.apply(stored)
+  const manager = await startManager(bench, {
+    compilers: { module: compiled('../../test/actors/compiler/hostile-thread.ts') },
+  })
+  await manager.quiet(3_000, limit)
+  table.add('hostile: ordinary policies alone', await measured(bench, manager, async () => undefined))
+  const beside = await measured(bench, manager, (tick) =>
+    applied(bench, fresh('spins', `team-${tick % HOSTILE_TENANTS}`)),
+  )
+  table.add(`hostile: beside ${PER_SECOND} hostile ones a second`, beside)
+  table.add('hostile: what became of them', `${fates.refused} refused, ${fates.stored} stored`)
+  await cluster.deletePolicies()
+  await cluster.gone(limit)
+  await manager.stop()
+}
+
+async function withoutWebhooks({ cluster: { client } }: Bench): Promise<void> {
+  const gone = (error: unknown): void => {
+    if (!isNotFound(error)) throw error
+  }
+  await client.delete(mutatingWebhookConfigurations, { name: mutatingName }).catch(gone)
+  await client.delete(validatingWebhookConfigurations, { name: validatingName }).catch(gone)
+}
+
+/** Reviews of ordinary policies for a while, with something else beside each: how long they took, and the lease meanwhile. */
+async function measured(bench: Bench, manager: Managed, beside: (tick: number) => Promise<void>): Promise<string> {
+  const times: number[] = []
+  const under: Promise<void>[] = []
+  const before = await manager.metric('varmor_compilations_total')
+  const lease = followLease(bench)
+  const end = performance.now() + PART * 1_000
+  for (let tick = 0; performance.now() < end; tick++) {
+    under.push(beside(tick))
+    under.push(review(bench, fresh('web', `team-${10 + (tick % 10)}`)).then((time) => void times.push(time)))
+    await pause(1_000 / PER_SECOND)
+  }
+  const gap = await lease.end()
+  await Promise.all(under)
+  times.sort((one, other) => one - other)
+  const at = (part: number): string => times[Math.min(times.length - 1, Math.floor(times.length * part))]!.toFixed(0)
+  const outcomes = [...(await manager.metric('varmor_compilations_total'))]
+    .map(([outcome, count]): [string, number] => [/"(.*)"/.exec(outcome)![1]!, count - (before.get(outcome) ?? 0)])
+    .filter(([, count]) => count > 0)
+  return [
+    `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, longest ${at(1)} ms of ${times.length}`,
+    `lease renewed every ${gap.toFixed(1)} s at the longest`,
+    `compilations: ${outcomes.map(([outcome, count]) => `${count} ${outcome}`).join(', ')}`,
+  ].join('; ')
+}
+
+/** Milliseconds until the API server has an answer of both webhooks. Nothing is stored. */
+async function review({ cluster }: Bench, policy: VarmorPolicy & KubeObject): Promise<number> {
+  const start = performance.now()
+  await cluster.client.create(varmorPolicies, policy, { dryRun: true, deadline: 120_000 })
+  return performance.now() - start
+}
+
+/** What became of hostile policies: `stored` is one of which the server had no answer in time. */
+const fates = { refused: 0, stored: 0 }
+
+async function applied({ cluster }: Bench, policy: VarmorPolicy & KubeObject): Promise<void> {
+  try {
+    await cluster.client.create(varmorPolicies, policy, { deadline: 60_000 })
+    fates.stored++
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error
+    fates.refused++
+  }
+}
+
+/** Looks at the manager's lease all the time. `end` gives the longest time between two renewals, in seconds. */
+function followLease({ cluster: { client } }: Bench): { end(): Promise<number> } {
+  let isOver = false
+  const follow = async (): Promise<number> => {
+    const renewals = new Set<number>()
+    while (!isOver) {
+      const { spec } = await client.get(leases, { name: 'varmor-manager', namespace: installNamespace })
+      renewals.add(Date.parse(spec?.renewTime ?? ''))
+      await pause(100)
+    }
+    const all = [...renewals]
+    return Math.max(...all.slice(1).map((time, i) => time - all[i]!)) / 1_000
+  }
+  const following = follow()
+  return {
+    end: () => {
+      isOver = true
+      return following
+    },
+  }
+}
