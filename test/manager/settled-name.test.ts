@@ -28,7 +28,7 @@ describe('a workload whose policy has no name for its profile yet', () => {
     const reviewer = new Reviewer({
       ...{ index, clock, mutate: modern, isSynced: () => true },
       settled: () => settledName(names, { kind: 'VarmorPolicy', namespace: 'demo', name: 'web' }, clock),
-      validate: { behaviorModeling: false, judge: async () => ({ errors: [], skipped: [] }) },
+      validate: { behaviorModeling: false, judge: async () => ({ errors: [], count: 0, skipped: [] }) },
     })
     const decide = (name: string): void => {
       Object.assign(naming, { name, isSettled: true })

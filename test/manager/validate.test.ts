@@ -233,7 +233,7 @@ describe('validation', () => {
     const asked: unknown[] = []
     const run = async (...all: unknown[]) => {
       asked.push(all)
-      return { errors: [], skipped: [] }
+      return { errors: [], count: 0, skipped: [] }
     }
     const by = judgeBy({ run } as unknown as Compilers, 'varmor')
     const reviewer = reviewerWith({ validate: { behaviorModeling: false, judge: by } })

@@ -12,7 +12,7 @@ export const judgeBy =
       return await compilers.run('judgePolicy', [object, before, installNamespace], asked)
     } catch (error) {
       if (error instanceof CompilerError && error.code === 'TOO_COSTLY')
-        return { errors: [tooCostly(error)], skipped: [] }
+        return { errors: [tooCostly(error)], count: 1, skipped: [] }
       throw error
     }
   }

@@ -11,11 +11,11 @@ function cut(text: string, longest: number): string {
   return characters.length <= longest ? text : `${characters.slice(0, longest - 1).join('')}…`
 }
 
-/** What a user reads who was refused: one line an error, and how many more there are. */
-export function refusalMessage(subject: string, errors: readonly FieldError[]): string {
-  const count = errors.length === 1 ? 'one error' : `${errors.length} errors`
+/** What a user reads who was refused: one line an error, and how many more of `all` there are. */
+export function refusalMessage(subject: string, errors: readonly FieldError[], all: number): string {
+  const count = all === 1 ? 'one error' : `${all} errors`
   const lines = errors.slice(0, MOST_ERRORS).map((error) => `- ${formatFieldError(error)}`)
-  if (errors.length > MOST_ERRORS) lines.push(`- and ${errors.length - MOST_ERRORS} more`)
+  if (all > lines.length) lines.push(`- and ${all - lines.length} more`)
   return cut(`${subject} has ${count}:\n${lines.join('\n')}`, LONGEST_MESSAGE)
 }
 

@@ -81,10 +81,13 @@ export class Reviewer {
   }
 
   async #judge(request: AdmissionRequest): Promise<Judged> {
-    const { errors, warnings } = await validate(request, { ...this.#options.validate, index: this.#options.index })
+    const { errors, count, warnings } = await validate(request, {
+      ...this.#options.validate,
+      index: this.#options.index,
+    })
     const outcome = { request, allowed: errors.length === 0, mutated: false }
     if (outcome.allowed) return { review: allow(request.uid, [], boundedWarnings(warnings)), outcome }
-    return { review: deny(request.uid, refusalMessage(subjectOf(request), errors)), outcome }
+    return { review: deny(request.uid, refusalMessage(subjectOf(request), errors, count)), outcome }
   }
 
   #begin(body: string): Begun | Exclude<ReviewAnswer, { status: 200 }> {

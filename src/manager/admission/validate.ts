@@ -24,12 +24,14 @@ export interface ValidateOptions {
 export type ValidateRequest = Pick<AdmissionRequest, 'kind' | 'subResource'> & ProfileRequest
 
 export interface Verdict {
-  /** Empty: it is allowed. */
+  /** The first of them; none: it is allowed. */
   errors: FieldError[]
+  /** How many there are. */
+  count: number
   warnings: string[]
 }
 
-const allowed: Verdict = { errors: [], warnings: [] }
+const allowed: Verdict = { errors: [], count: 0, warnings: [] }
 const group = apiVersion.slice(0, apiVersion.indexOf('/'))
 
 /**
@@ -39,8 +41,10 @@ const group = apiVersion.slice(0, apiVersion.indexOf('/'))
 export async function validate(request: ValidateRequest, options: ValidateOptions): Promise<Verdict> {
   const { kind, object, oldObject, operation, subResource = '' } = request
   const { profileWriters } = options
-  if (kind.group === group && kind.kind === 'ArmorProfile' && subResource === '' && profileWriters !== undefined)
-    return { errors: profileErrors(request, profileWriters), warnings: [] }
+  if (kind.group === group && kind.kind === 'ArmorProfile' && subResource === '' && profileWriters !== undefined) {
+    const errors = profileErrors(request, profileWriters)
+    return { errors, count: errors.length, warnings: [] }
+  }
   const isPolicy = kind.group === group && policyKinds.some((name) => name === kind.kind)
   if (!isPolicy || subResource !== '' || object === null || !['CREATE', 'UPDATE'].includes(operation)) return allowed
   // What is on its way out must be able to lose its finalizers, and metadata can be changed, whatever the spec was stored as.
@@ -48,12 +52,13 @@ export async function validate(request: ValidateRequest, options: ValidateOption
   if (operation === 'UPDATE' && isDeepStrictEqual(field(object, 'spec'), field(oldObject, 'spec'))) return allowed
 
   const before = operation === 'UPDATE' ? (oldObject ?? undefined) : undefined
-  const { errors, skipped } = await options.judge(object, before)
+  const { errors, count, skipped } = await options.judge(object, before)
   const [missing, refused] = split(errors, ({ code }) => code === 'MISSING_MODEL')
-  const all = [...refused, ...modelingErrors(object, before, options)]
-  if (all.length > 0) return { errors: all, warnings: [] }
+  const off = modelingErrors(object, before, options)
+  const all = [...refused, ...off]
+  if (all.length > 0) return { errors: all, count: count - missing.length + off.length, warnings: [] }
   const models = missing.map(({ path, problem }) => `${path}: ${problem}`)
-  return { errors: [], warnings: [...shadows(object as AnyPolicy, options.index), ...models, ...skipped] }
+  return { errors: [], count: 0, warnings: [...shadows(object as AnyPolicy, options.index), ...models, ...skipped] }
 }
 
 function modelingErrors(
