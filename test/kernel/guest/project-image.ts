@@ -1,5 +1,5 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, parse } from 'node:path'
 import { build } from 'esbuild'
 import { output } from '../../cluster/command.ts'
 import { measured, type StepLog } from '../../cluster/steps.ts'
@@ -64,10 +64,16 @@ import { fileURLToPath as $fileURLToPath } from 'node:url'
 const require = $createRequire(import.meta.url), __filename = $fileURLToPath(import.meta.url), __dirname = $dirname(__filename)`
 
 async function bundle(target: string): Promise<void> {
+  const { dir, name } = parse(bundledVarmor.slice('/varmor/'.length))
   await build({
     absWorkingDir: project,
-    entryPoints: ['src/cli/varmor.ts'],
-    outfile: join(target, bundledVarmor.slice('/varmor/'.length)),
+    // The threads of compilers, too, are looked for beside what starts them.
+    entryPoints: [
+      { in: 'src/cli/varmor.ts', out: name },
+      { in: 'actors/runtime/placement/thread-entry.ts', out: 'thread-entry' },
+      { in: 'actors/compiler/thread.ts', out: 'thread' },
+    ],
+    outdir: join(target, dir),
     bundle: true,
     format: 'esm',
     platform: 'node',
@@ -84,7 +90,7 @@ async function bundle(target: string): Promise<void> {
 export async function ensureProjectImage(log: StepLog): Promise<string> {
   const files = projectFiles()
   const lock = readFileSync(join(project, 'package-lock.json'))
-  const key = digest('layout 3', lock, ...files.flatMap((path) => [path, readFileSync(join(project, path))]))
+  const key = digest('layout 4', lock, ...files.flatMap((path) => [path, readFileSync(join(project, path))]))
   const folder = await kernelCached('project', key, (draft) =>
     measured(log, 'image of the project', async () => {
       const root = subfolder(draft, 'root')
