@@ -106,6 +106,8 @@ export interface ControlPlaneApi {
   applyProfile(document: ProfileDocument): Promise<ArmorProfile>
   writeProfileStatus(profile: ArmorProfile, status: ArmorProfileStatus): Promise<ArmorProfile>
   setProfileFinalizers(profile: ArmorProfile, finalizers: string[]): Promise<void>
+  /** Says of one from before that a manager made it: agents load no other. */
+  markProfile(profile: ArmorProfile): Promise<ArmorProfile>
   /** Asks for deletion of just this object, by uid. */
   deleteProfile(profile: ArmorProfile): Promise<void>
   /** A JSON patch; the resourceVersion of `workload` is its precondition. */

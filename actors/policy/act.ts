@@ -36,6 +36,8 @@ export async function carryOut(ports: PolicyPorts, seen: Observation, effect: Ef
       const written = { profile, profileWrittenAt: now, profileStatusAt: now, confirmed: versionOf(profile) }
       return { counts: ['status-written'], memory: written }
     }
+    case 'mark-profile':
+      return { memory: { profile: await api.markProfile(effect.profile), profileWrittenAt: now } }
     case 'delete-profile':
       await api.deleteProfile(effect.profile)
       return { memory: { deleted: effect.profile.metadata.uid } }

@@ -1,3 +1,4 @@
+import { madeBy } from '../../src/api/annotations.ts'
 import type { FieldError } from '../../src/api/field-error.ts'
 import type { ArmorProfile } from '../../src/api/types.ts'
 import type { AnyPolicy } from '../ports.ts'
@@ -134,6 +135,10 @@ export const settledAs = (
 /** It is known what came of the policy: its statuses, and its restarts, follow what nodes report. */
 function established(seen: Observation, { policy, modeling }: Standing, settled: Settled): Part[] {
   const { verdict, leftOut, until } = settled
+  const { profile } = seen
+  // One of a manager from before, or somebody took the label away: agents would not load it any more.
+  if (profile !== undefined && profile.metadata.labels?.[madeBy.key] !== madeBy.value)
+    return [{ memory: { settled, compiled: undefined }, effect: { type: 'mark-profile', profile } }]
   const timers = {
     ...(until < FOREVER && { settled: until - seen.now }),
     ...(modeling.state === 'recording' && { modeling: modeling.ends - seen.now }),

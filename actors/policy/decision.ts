@@ -13,6 +13,7 @@ export type Effect =
   | { type: 'write-policy-status'; policy: AnyPolicy; status: VarmorPolicyStatus }
   | { type: 'apply-profile'; policy: AnyPolicy; of: string; document: ProfileDocument; leftOut: LeftOutText }
   | { type: 'write-profile-status'; profile: ArmorProfile; status: ArmorProfileStatus }
+  | { type: 'mark-profile'; profile: ArmorProfile }
   | { type: 'delete-profile'; profile: ArmorProfile }
   /** `finalizers` are those that stay; undefined when ours is not there any more. */
   | { type: 'release-profile'; profile: ArmorProfile; finalizers: string[] | undefined }

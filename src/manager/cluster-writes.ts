@@ -7,6 +7,7 @@ import {
   type ProfileDocument,
   type Workload,
 } from '../../actors/ports.ts'
+import { madeBy } from '../api/annotations.ts'
 import type { ArmorProfile, ArmorProfileStatus, VarmorPolicyStatus } from '../api/types.ts'
 import { isBug } from '../base/bug.ts'
 import type { PatchOperation } from '../base/json-patch.ts'
@@ -59,6 +60,11 @@ export class ClusterWrites implements ControlPlaneApi {
       spec,
     }
     return answered(this.#client.apply(armorProfiles, object(document as ArmorProfile), { ...write, force: true }))
+  }
+
+  markProfile({ metadata: { name, namespace, resourceVersion } }: ArmorProfile): Promise<ArmorProfile> {
+    const patch = { metadata: { resourceVersion, labels: { [madeBy.key]: madeBy.value } } }
+    return answered(this.#client.patch(armorProfiles, { name, namespace }, { type: 'merge', patch }, write))
   }
 
   async deleteProfile({ metadata }: ArmorProfile): Promise<void> {

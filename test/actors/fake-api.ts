@@ -257,6 +257,12 @@ export class Session implements ControlPlaneApi, ControlPlaneStores {
     })
   }
 
+  markProfile(profile: ArmorProfile): Promise<ArmorProfile> {
+    return this.#write('profile-mark', profile, ({ metadata }) => {
+      metadata.labels = { ...metadata.labels, 'varmor.org/made-by': 'varmor-manager' }
+    })
+  }
+
   deleteProfile(profile: ArmorProfile): Promise<void> {
     return this.#call('profile-delete', () => {
       const key = keyFor('ArmorProfile', profile.metadata.namespace, profile.metadata.name)

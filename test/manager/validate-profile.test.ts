@@ -1,3 +1,4 @@
+import { Environment } from '@marcbachmann/cel-js'
 import { expect } from 'chai'
 import type { KubeObject } from '../../src/kube/objects.ts'
 import { profileErrors } from '../../src/manager/admission/validate-profile.ts'
@@ -87,5 +88,15 @@ describe('the validation of ArmorProfiles', () => {
       { name: 'stays', expression: '!has(object.metadata.deletionTimestamp)' },
     ])
     expect(webhook!['failurePolicy']).to.equal('Ignore')
+    const asks = (username: string, metadata: object): boolean => {
+      const server = new Environment().registerVariable('request', 'dyn').registerVariable('object', 'dyn')
+      const conditions = webhook!['matchConditions'] as { expression: string }[]
+      return conditions.every(({ expression }) =>
+        server.evaluate(expression, { request: { userInfo: { username } }, object: { metadata } }),
+      )
+    }
+    expect(asks('tenant', {})).to.equal(true)
+    expect(asks(manager, {})).to.equal(false)
+    expect(asks('tenant', { deletionTimestamp: '2026-01-01T00:00:00Z' })).to.equal(false)
   })
 })

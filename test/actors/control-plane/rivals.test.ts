@@ -113,3 +113,29 @@ describe('policies that would have one name for their profiles', () => {
     expect(names[0]).to.not.equal(names[1])
   })
 })
+
+describe('an ArmorProfile of a manager from before, which agents would not load any more', () => {
+  for (const [what, rules] of [
+    ['compiles', [pattern]],
+    ['does not compile any more', ['disallow-nothing-of-the-kind']],
+  ] as const)
+    it(`says that a manager made it, also where its policy ${what}, and is the same for nodes and pods`, async () => {
+      const world = worldOf(1)
+      const key = world.policy('web', policySpec({ rules: [pattern] }), 'demo')
+      const policy = world.getPolicy(key) as AnyPolicy
+      const desired = desiredProfile(policy, { installNamespace: INSTALL_NAMESPACE, modeling: { state: 'none' } })
+      if (!desired.ok) throw new Error('it does not compile')
+      const { labels: _, ...metadata } = desired.document.metadata
+      const before = world.api.create('ArmorProfile', metadata, desired.document.spec)
+      world.api.update(key, (one) => Object.assign(one, { spec: policySpec({ rules: [...rules] }) }))
+      world.startManager()
+      const label = () => world.getProfile('varmor-demo-web')?.metadata.labels?.['varmor.org/made-by']
+      expect(await world.runUntil(() => label() !== undefined, 60_000)).to.equal(true)
+      // Whoever takes it away, it comes back.
+      world.api.update('ArmorProfile/demo/varmor-demo-web', (one) => delete one.metadata.labels)
+      expect(await world.runUntil(() => label() === 'varmor-manager', 60_000)).to.equal(true)
+      await world.runFor(10_000)
+      expect(world.getProfile('varmor-demo-web')?.metadata).to.include({ uid: before.metadata.uid, generation: 1 })
+      expect(world.getPolicy(key)?.status?.ready).to.equal(what === 'compiles')
+    })
+})

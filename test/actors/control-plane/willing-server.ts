@@ -74,6 +74,13 @@ const ports: PolicyPorts = {
     }),
     writeProfileStatus: async (profile, status) => written(profile, { status }),
     setProfileFinalizers: async () => undefined,
+    markProfile: async (profile) => {
+      const { metadata } = written(profile, {})
+      return {
+        ...profile,
+        metadata: { ...metadata, labels: { ...metadata.labels, 'varmor.org/made-by': 'varmor-manager' } },
+      }
+    },
     deleteProfile: async () => undefined,
   },
   event: () => undefined,
