@@ -4,6 +4,7 @@ import type { ArmorProfile } from '../api/types.ts'
 import { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
 import { Forks } from '../audit/lineage/forks.ts'
 import { ProcessLog } from '../audit/pool/process-log.ts'
+import { logTrouble } from '../base/bug.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import { nodeAppArmor } from '../enforcer/apparmor-features.ts'
@@ -112,11 +113,12 @@ export class NodeAgent {
 
   /** What the agent knows and did, for a line of the log. */
   get status(): object {
-    const { containers, listed } = this.#watch
+    const { containers, listed, restarts } = this.#watch
     return {
       readiness: this.#agent?.readiness.report(),
       containers: containers.size,
       containersKnown: listed,
+      containerWatchRestarts: restarts,
       violations: this.#pipeline.status ?? this.#pipeline.none ?? 'not followed yet',
     }
   }
@@ -152,7 +154,7 @@ export class NodeAgent {
     this.#lineage = openLineage(logger, this.#options.pipeline.procRoot)
     if (this.#lineage instanceof Forks) this.#facts = notedFacts(this.#facts, this.#lineage)
     this.#pipeline.start()
-    this.#watch.start().catch((err: unknown) => logger.error({ err }, 'containers cannot be followed any more'))
+    void this.#watch.start()
   }
 
   /** Ends all of it; what was read of violations is written. */
@@ -160,7 +162,7 @@ export class NodeAgent {
     await this.#agent?.stop()
     await this.#compilers.stop()
     if (this.#loaders !== undefined) await this.#unload(this.#loaders)
-    await this.#watch.stop().catch(() => undefined)
+    await this.#watch.stop()
     await this.#pipeline.stop()
     if (this.#lineage instanceof Forks) this.#lineage.close()
     this.#writer.close()
@@ -203,11 +205,11 @@ export class NodeAgent {
         this.#seenProcesses.add([startedProcess(exec)])
       },
       // Logged when it changes, not at each try.
-      onLost: ({ message }, delay) => {
+      onLost: (err, delay) => {
         if (lost) return
         lost = true
-        const what = known ? 'containerd is away' : 'waiting for containerd'
-        logger.warn({ socket, problem: message, delay }, `${what}; until then violations may lack their containers`)
+        const what = known ? 'containers cannot be followed' : 'waiting for containerd'
+        logTrouble(logger, err, { socket, err, delay }, `${what}; until then violations may lack their containers`)
       },
       onListed: (containers) => {
         if (lost || !known) logger.info({ socket, containers }, 'the containers of the node are known')

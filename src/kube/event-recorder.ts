@@ -171,8 +171,14 @@ export class EventRecorder {
     if (series.queued) return
     series.queued = true
     this.#queue.push(series)
+    this.#startWork()
+  }
+
+  #startWork(): void {
     this.#working ??= this.#work().finally(() => {
       this.#working = undefined
+      // What came between the last look at the queue and now.
+      if (this.#queue.length > 0) this.#startWork()
     })
   }
 

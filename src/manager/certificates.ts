@@ -56,6 +56,11 @@ export class Certificates {
     return this.#keeper.isPublished
   }
 
+  /** How often they could not be looked after. */
+  get failures(): number {
+    return this.#keeper.failures
+  }
+
   get expiries(): CertificateKeeper['expiries'] {
     return this.#keeper.expiries
   }

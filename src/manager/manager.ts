@@ -167,6 +167,8 @@ export class Manager {
         isLeader: () => this.isLeader(),
         policies: () => this.#index.size,
         queues: () => ({ ...this.#view.depths, compilers: this.#compilers.waiting }),
+        eventsLost: () => this.#events.lost,
+        failures: () => ({ certificates: this.#certificates?.failures ?? 0 }),
         limiter: this.#limiter,
       },
       { process: true },

@@ -64,6 +64,22 @@ describe('kube event recorder', () => {
     })
   })
 
+  it('sends what is recorded in the moment in which the one before has been sent', async () => {
+    for (let turns = 0; turns < 12; turns++) {
+      let count = 0
+      const create = async () => {
+        if (count++ > 0) return {}
+        let turn = Promise.resolve()
+        for (let i = 0; i < turns; i++) turn = turn.then(() => undefined)
+        void turn.then(() => recorder.record(note({ reason: 'Later' })))
+        return {}
+      }
+      start({ client: { create } as unknown as EventRecorderOptions['client'] })
+      recorder.record(note())
+      await until(`the second event, ${turns} turns after the first`, () => count === 2)
+    }
+  })
+
   it('puts events about what has no namespace into default', async () => {
     recorder.record(note({ regarding: { kind: 'VarmorClusterPolicy', name: 'all' } }))
     await until('the event', () => sent().length === 1)

@@ -342,8 +342,20 @@ describe('certificates of the manager', () => {
     }
     await running
     expect(world.errors).to.have.length(3)
+    expect(manager.keeper.failures).to.equal(3)
     expect(manager.served).to.have.length(1)
     await settled(manager)
+    await manager.keeper.stop()
+  })
+
+  it('vouch for nothing once what is served has ended', async () => {
+    const world = new World()
+    let ahead = 0
+    const manager = world.manager({ wallClock: () => world.now + ahead })
+    await started(manager)
+    expect(manager.keeper.isPublished).to.equal(true)
+    ahead = manager.keeper.expiries!.serving - world.now + 1
+    expect(manager.keeper.isPublished).to.equal(false)
     await manager.keeper.stop()
   })
 

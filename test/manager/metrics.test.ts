@@ -85,6 +85,8 @@ describe('metrics of the manager', () => {
         isLeader: () => leads,
         queues: () => ({ events: 3 }),
         policies: () => 7,
+        eventsLost: () => ({ rateLimited: 2, queueFull: 0, failed: 1, invalid: 0 }),
+        failures: () => ({ certificates: 4 }),
       },
       { process: false },
     )
@@ -97,6 +99,8 @@ describe('metrics of the manager', () => {
     expect(values.get('varmor_leader')).to.equal(1)
     expect(values.get('varmor_queue_depth{queue="events"}')).to.equal(3)
     expect(values.get('varmor_indexed_policies')).to.equal(7)
+    expect(values.get('varmor_events_lost_total{reason="rateLimited"}')).to.equal(2)
+    expect(values.get('varmor_part_failures_total{part="certificates"}')).to.equal(4)
     // Read, not added up.
     expect((await valuesOf(metrics)).get('varmor_actor_messages_sent_total{family="policy"}')).to.equal(1)
     await system.stop()

@@ -23,8 +23,8 @@ export interface ContainerWatchOptions {
   onChange(changes: readonly ContainerChange[]): void
   /** Called with each process that the runtime put into a container. */
   onExec?(exec: ExecStarted): void
-  /** The runtime cannot be asked, and is asked again after `delay` milliseconds. */
-  onLost?(error: RuntimeError, delay: number): void
+  /** The runtime cannot be asked, or what it said not be looked into, and it is begun anew after `delay` milliseconds. */
+  onLost?(error: unknown, delay: number): void
   /** All is known (again). */
   onListed?(containers: number): void
   clock: Clock
@@ -53,6 +53,7 @@ export class ContainerWatch {
   readonly #starting = new Map<string, RuntimeEvent>()
   #look: Pause
   #listed = false
+  #restarts = 0
   #running: Promise<void> | undefined
 
   constructor(options: ContainerWatchOptions) {
@@ -80,7 +81,12 @@ export class ContainerWatch {
     return new Set([...running, ...Array.from(this.#sandboxes.values(), profilesNamedBy).flat()])
   }
 
-  /** @returns what resolves after `stop`, and rejects for an error that is not the runtime's */
+  /** How often it began anew. */
+  get restarts(): number {
+    return this.#restarts
+  }
+
+  /** Goes on until `stop`, whatever fails. */
   start(): Promise<void> {
     this.#running ??= this.#run()
     return this.#running
@@ -97,7 +103,7 @@ export class ContainerWatch {
     while (!signal.aborted) {
       const error = await this.#session()
       if (signal.aborted) return
-      if (!(error instanceof RuntimeError)) throw error
+      this.#restarts++
       const delay = this.#backoff.next()
       this.#options.onLost?.(error, delay)
       await sleep(this.#options.clock, delay, signal).catch(() => undefined)

@@ -3,6 +3,7 @@ import type { Outcome } from '../../../actors/compiler/compiler-pool.ts'
 import type { CounterName } from '../../../actors/ports.ts'
 import type { SystemStats } from '../../../actors/runtime/index.ts'
 import type { RequestObserver } from '../../kube/caller.ts'
+import type { EventLoss } from '../../kube/event-recorder.ts'
 import type { Limiter } from '../../kube/limiter.ts'
 import { actorMetrics } from './actor-metrics.ts'
 import { apiMetrics } from './api-metrics.ts'
@@ -21,6 +22,10 @@ export interface MetricSources {
   /** Policies that admission knows. */
   policies?: () => number
   limiter?: Limiter
+  /** Events that did not reach the server, by reason. */
+  eventsLost?: () => EventLoss
+  /** How often parts of this manager failed and were begun anew, by part. */
+  failures?: () => Readonly<Record<string, number>>
 }
 
 /** All metrics of a manager, in a registry of its own: two managers in one process do not mix. */
@@ -50,7 +55,15 @@ export class ManagerMetrics {
     if (sources.actors !== undefined) actorMetrics(registry, sources.actors)
     const gauge = (name: string, help: string, read: () => readonly Sample[], labelNames: readonly string[] = []) =>
       gathered(registry, { name, type: 'gauge', help, labelNames }, read)
-    const { certificates, isLeader, queues, policies } = sources
+    const { certificates, isLeader, queues, policies, eventsLost, failures } = sources
+    const counter = (name: string, help: string, label: string, read: () => object) =>
+      gathered(registry, { name, type: 'counter', help, labelNames: [label] }, () =>
+        Object.entries(read()).map(([of, value]) => ({ labels: { [label]: of }, value })),
+      )
+    if (eventsLost !== undefined)
+      counter('varmor_events_lost_total', 'Events that did not reach the server', 'reason', eventsLost)
+    if (failures !== undefined)
+      counter('varmor_part_failures_total', 'Failures after which a part was begun anew', 'part', failures)
     if (certificates !== undefined)
       gauge('varmor_certificate_expiry_seconds', 'When a certificate ends, Unix time', () => expiries(certificates()), [
         'certificate',

@@ -57,6 +57,7 @@ export class CertificateKeeper {
   #timer: Timer | undefined
   #running: Promise<void> | undefined
   #again = false
+  #failures = 0
   #stopped = false
   #backoff: Backoff
   #ready: () => void = () => undefined
@@ -116,9 +117,15 @@ export class CertificateKeeper {
     return { authority: authorities[0].notAfter, serving: serving.notAfter }
   }
 
-  /** Whether every client is known to have what it needs to trust us. */
+  /** Looks that failed, after each of which another one follows. */
+  get failures(): number {
+    return this.#failures
+  }
+
+  /** Whether every client is known to have what it needs to trust us, and what we serve has not ended. */
   get isPublished(): boolean {
-    return this.#state !== undefined && this.#published === bundleOf(this.#state)
+    if (this.#state === undefined || this.#published !== bundleOf(this.#state)) return false
+    return (this.#state.serving?.notAfter ?? 0) > this.#options.wallClock()
   }
 
   /** Resolves when no look is under way. */
@@ -152,6 +159,7 @@ export class CertificateKeeper {
       return every * (0.9 + random() * 0.2)
     } catch (error) {
       const delay = this.#backoff.next()
+      this.#failures++
       log.error({ err: error, delay }, 'the certificates could not be looked after; it is tried again')
       return delay
     }

@@ -121,6 +121,8 @@ class World {
   readonly changes: ContainerChange[] = []
   readonly execs: ExecStarted[] = []
   readonly delays: number[] = []
+  /** What looks into /proc fail with, one after the other. */
+  readonly factErrors: Error[] = []
   readonly running: Promise<void>
 
   constructor(seed = 1, arrange: (runtime: FakeRuntime) => void = () => undefined) {
@@ -130,7 +132,11 @@ class World {
     arrange(this.runtime)
     this.watch = new ContainerWatch({
       runtime: this.runtime,
-      facts: async (pid, id) => (this.runtime.running.get(id) === pid ? { mntNsID: pid * 10 } : undefined),
+      facts: async (pid, id) => {
+        const error = this.factErrors.shift()
+        if (error !== undefined) throw error
+        return this.runtime.running.get(id) === pid ? { mntNsID: pid * 10 } : undefined
+      },
       onChange: (changes) => this.changes.push(...changes),
       onExec: (exec) => this.execs.push(exec),
       onLost: (_error, delay) => this.delays.push(delay),
@@ -186,6 +192,21 @@ describe('the containers of a node', () => {
     expect(world.watch.containers.size).to.equal(0)
     expect(world.watch.profiles).to.deep.equal(new Set(['varmor-demo-web']))
   })
+
+  for (const code of ['EPERM', 'EIO', 'EMFILE', 'ENOMEM'])
+    it(`are followed again after a look into /proc failed with ${code}, and the restart is counted`, async () => {
+      world = new World(1, (runtime) => runtime.run('c1'))
+      world.factErrors.push(Object.assign(new Error(`${code}: open`), { code }))
+      await world.simulation.runFor(5_000)
+      expect(world.known).to.deep.equal(world.truth)
+      expect(world.watch.restarts).to.equal(1)
+      expect(world.delays).to.have.length(1)
+      world.factErrors.push(new TypeError('a bug'))
+      world.runtime.run('c2')
+      await world.simulation.runFor(5_000)
+      expect(world.known).to.deep.equal(world.truth)
+      expect(world.watch.restarts).to.equal(2)
+    })
 
   it('come and go with events, at once, without another list', async () => {
     world = new World()

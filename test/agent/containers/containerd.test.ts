@@ -43,7 +43,7 @@ describe('containers of a real containerd', () => {
       facts: processFacts(),
       onChange: () => undefined,
       onExec: (exec) => execs.push(exec),
-      onLost: (error) => lost.push(error),
+      onLost: (error) => lost.push(error as RuntimeError),
       onListed: () => lists++,
       clock: systemClock,
       random: Math.random,
