@@ -207,7 +207,8 @@ export class CompilerPool implements Compilers {
   /** The job in hand is given up: its thread ends, and those that wait are served by another one. */
   #giveUp(thread: CompilerThread, job: Job, code: 'BUSY' | 'TOO_COSTLY'): void {
     if (this.#running.get(thread)?.job !== job) return
-    const { clock, logger } = this.#options
+    const { clock, logger, deadline } = this.#options
+    const had = clock.now() - this.#running.get(thread)!.since
     const took = this.#account(thread, code === 'TOO_COSTLY')
     logger.warn(
       { job: job.name, namespace: job.tenant, milliseconds: Math.round(took) },
@@ -217,7 +218,7 @@ export class CompilerPool implements Compilers {
     if (code === 'TOO_COSTLY') this.#costly.add(job.subject, clock.now())
     this.#observe(code === 'BUSY' ? 'busy' : 'too-costly')
     job.reject(this.#error(code))
-    if (code === 'TOO_COSTLY') this.#restFor(REST * took)
+    if (code === 'TOO_COSTLY') this.#restFor(REST * Math.min(deadline, had))
     void thread.kill().then(() => this.#whenReady(thread))
     this.#serve()
   }

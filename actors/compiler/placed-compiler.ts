@@ -25,6 +25,8 @@ export class PlacedCompiler implements CompilerThread {
   readonly #thread: Thread
   readonly #actor: Reference<CompilerMessage>
   #id: number | undefined
+  /** What was seen of it last: of a thread that is dead nothing is. */
+  #worked = 0
 
   constructor(system: ActorSystem, family: string, module: URL) {
     const restart = { firstBackoff: 10, longestBackoff: 2_000, healthyAfter: 1_000 }
@@ -36,7 +38,8 @@ export class PlacedCompiler implements CompilerThread {
     for (;;)
       try {
         const { thread } = await this.#actor.ask({ type: 'ready' }, { timeout: PATIENCE })
-        this.#id = thread
+        this.#id = cpuTimeOf(thread) === undefined ? undefined : thread
+        this.#worked = 0
         return
       } catch (error) {
         // It died as it started, and is started again, later and later.
@@ -45,7 +48,9 @@ export class PlacedCompiler implements CompilerThread {
   }
 
   worked(): number {
-    return cpuTimeOf(this.#id) ?? systemClock.now()
+    if (this.#id === undefined) return systemClock.now()
+    this.#worked = cpuTimeOf(this.#id) ?? this.#worked
+    return this.#worked
   }
 
   async run(job: string, input: readonly unknown[]): Promise<unknown> {

@@ -49,9 +49,14 @@ describe('compilers on threads', () => {
   })
 
   it('take no more memory for a policy than it gets', async () => {
-    compilers = placeCompilers({ logger: noLogger, ...patient, threads: 1, module: hostile })
+    const warnings: object[] = []
+    const logger = { ...noLogger, warn: (fields: object) => void warnings.push(fields) }
+    compilers = placeCompilers({ ...patient, logger, threads: 1, module: hostile })
     expect(await codeOf(compile(named('fills')))).to.equal('TOO_COSTLY')
     expect(await codeOf(compile(named('web', 'other')))).to.equal('answered')
+    const [warning] = warnings.filter((fields) => 'milliseconds' in fields) as [{ milliseconds: number }]
+    expect(warning).to.include({ job: 'compilePolicy', namespace: 'demo' })
+    expect(warning.milliseconds).to.be.within(0, patient.deadline)
   })
 
   it('pass on what a compiler throws, and go on at once', async () => {
