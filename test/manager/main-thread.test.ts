@@ -17,6 +17,8 @@ async function modulesOf(entry: string): Promise<string[]> {
     format: 'esm',
     packages: 'external',
     external: ['*.node'],
+    // In the tree that a run compiles, sources are links.
+    preserveSymlinks: true,
     logLevel: 'error',
   })
   return Object.keys(metafile.inputs)
