@@ -175,6 +175,8 @@ export class Sandbox {
         webhooks: (port) => ({ url: `https://127.0.0.1:${port}` }),
       },
       ...manager,
+      // It does not say who asks (SelfSubjectReview).
+      admission: { profileWriters: ['kubernetes-admin'], ...manager?.admission },
     })
     await this.#manager.start()
     await writeFile(this.#caFile, await this.#managerAuthority())
