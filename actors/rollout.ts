@@ -56,6 +56,7 @@ export function rollout(ports: RolloutPorts): Behaviour<Memory, RolloutMessage |
         case 'granted':
           return goOn(ports, withTurn(memory, message.turn), context)
         case 'workloads':
+          return memory.wanted === undefined || !isDue(ports, memory, context) ? memory : goOn(ports, memory, context)
         case 'look':
           return memory.wanted === undefined ? memory : goOn(ports, memory, context)
         default:
@@ -64,6 +65,13 @@ export function rollout(ports: RolloutPorts): Behaviour<Memory, RolloutMessage |
     },
     stop: (_, context) => ports.limiter.done(context.key),
   }
+}
+
+/** Workloads change all the time, and a survey looks at all of them: changes are looked at together. */
+function isDue({ settings }: RolloutPorts, { surveyedAt }: Memory, context: Context): boolean {
+  const wait = surveyedAt + settings.surveyInterval - context.now()
+  if (wait > 0) context.after('gathered', wait, { type: 'look' })
+  return wait <= 0
 }
 
 /** Another change makes the one before pointless; the same one goes on as it is, and the policy is sent how far it is. */
@@ -83,11 +91,14 @@ const withTurn = (memory: Memory, turn: number): Memory =>
 /** Observes, decides, acts; again after an answer, which changes what is known. */
 function goOn(ports: RolloutPorts, memory: Memory, context: Context): Memory | Promise<Memory> {
   const { settings } = ports
-  const decision = decide({ now: context.now(), memory, survey: surveyOf(ports, memory), settings })
+  const now = context.now()
+  const decision = decide({ now, memory, survey: surveyOf(ports, memory), settings })
   carryOut(ports, decision, context)
   const { patch } = decision
-  if (patch === undefined) return decision.memory
-  return restart(ports, decision.memory, patch, context).then((after) => goOn(ports, after, context))
+  const after = { ...decision.memory, surveyedAt: now }
+  context.cancel('gathered')
+  if (patch === undefined) return after
+  return restart(ports, after, patch, context).then((after) => goOn(ports, after, context))
 }
 
 function surveyOf({ stores, settings }: RolloutPorts, { wanted, patched }: Memory): Survey {

@@ -37,6 +37,8 @@ export interface PolicyView {
   profileGeneration: number | undefined
   verdict: Verdict
   modeling: Modeling
+  /** Behaviour modelling has made a model. */
+  hasModel: boolean
   nodes: PolicyNodesView
   leftOut: LeftOutText
   restart: RestartView
@@ -105,16 +107,22 @@ export function failedStatus(
 type Condition = Omit<VarmorPolicyCondition, 'lastTransitionTime'>
 
 /** All nodes that are to load the profile have acknowledged this generation, and something of what the policy names is in it. */
-function isReady({ verdict, removing, leftOut, nodes: { summary }, profileGeneration }: PolicyView): boolean {
+function isReady(view: PolicyView): boolean {
+  const { verdict, removing, leftOut, nodes, profileGeneration } = view
+  const { summary } = nodes
   if (verdict.kind !== 'accepted' || removing !== '' || profileGeneration === undefined) return false
-  if (leftOut.nothing !== '') return false
+  if (leftOut.nothing !== '' || lacksModel(view)) return false
   return summary.desired > 0 && summary.loaded === summary.desired
 }
 
-function phaseOf({ verdict, removing, leftOut, nodes, modeling }: PolicyView, ready: boolean): VarmorPolicyPhase {
+/** The time of the recording is over, and nothing came of it: the clock alone completes no modelling. */
+const lacksModel = ({ modeling, hasModel }: PolicyView): boolean => modeling.state === 'complete' && !hasModel
+
+function phaseOf(view: PolicyView, ready: boolean): VarmorPolicyPhase {
+  const { verdict, removing, leftOut, nodes, modeling } = view
   if (verdict.kind !== 'accepted') return 'Error'
   if (removing !== '') return 'Pending'
-  if (leftOut.nothing !== '' || nodes.summary.failed > 0) return 'Error'
+  if (leftOut.nothing !== '' || nodes.summary.failed > 0 || lacksModel(view)) return 'Error'
   if (modeling.state === 'recording') return 'Modeling'
   if (!ready) return 'Pending'
   return modeling.state === 'complete' ? 'Completed' : 'Protecting'
@@ -191,16 +199,22 @@ function summaryOf(view: PolicyView, phase: VarmorPolicyPhase): string {
 /** How many nodes a message names; the status of the ArmorProfile names more. */
 const NAMED = 5
 
-function whyNotReady({ verdict, removing, leftOut, nodes, profileGeneration }: PolicyView): {
+function whyNotReady(view: PolicyView): {
   reason: string
   message: string
 } {
+  const { verdict, removing, leftOut, nodes, profileGeneration } = view
   if (removing !== '') return { reason: 'Removing', message: removing }
   if (verdict.kind !== 'accepted') {
     const message = profileGeneration === undefined ? 'there is no profile' : 'the profile of before stays in force'
     return { reason: reasonOf(verdict), message }
   }
   if (leftOut.nothing !== '') return { reason: NOTHING_ENFORCED, message: leftOut.nothing }
+  if (lacksModel(view))
+    return {
+      reason: 'NoModel',
+      message: 'the recording is over, and this version makes no behaviour models; choose another mode',
+    }
   const { failures, summary, silent } = nodes
   if (summary.failed > 0) {
     const named = failures.map(({ node, message }) => `${node}: ${message}`)

@@ -16,6 +16,7 @@ export const viewOf = (seen: Observation, { metadata }: AnyPolicy, rest: Partial
   profileGeneration: seen.profile?.metadata.generation,
   verdict: { kind: 'accepted' },
   modeling: { state: 'none' },
+  hasModel: seen.model !== undefined,
   nodes: seen.nodes,
   leftOut: noneLeftOut,
   restart: { state: 'none' },

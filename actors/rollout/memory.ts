@@ -16,6 +16,8 @@ export interface Memory {
   retryAt: number
   /** What the last patch resolved to. */
   patched: Workload | undefined
+  /** When all workloads were looked at last, in milliseconds since the epoch. */
+  surveyedAt: number
   /** Why the API did not take the last patch. */
   refused: string | undefined
 }
@@ -27,5 +29,6 @@ export const idle = (turns = 0): Memory => ({
   lastSent: '',
   retryAt: 0,
   patched: undefined,
+  surveyedAt: Number.NEGATIVE_INFINITY,
   refused: undefined,
 })

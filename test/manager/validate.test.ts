@@ -84,7 +84,7 @@ const rows: Row[] = [
   {
     title: 'behaviour modelling where it is off',
     now: { mode: 'BehaviorModeling', spec: { modelingOptions: { duration: 1 } } },
-    messages: [/behaviorModeling\.enabled/],
+    messages: [/records no behaviour models; choose another mode/],
   },
   {
     title: 'another target',

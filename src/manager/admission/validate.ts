@@ -68,8 +68,7 @@ function modelingErrors(
 ): FieldError[] {
   const mode = modeOf(object)
   if (behaviorModeling || mode !== 'BehaviorModeling' || modeOf(before) === mode) return []
-  const problem =
-    'behaviour modelling is switched off; choose another mode, or install with behaviorModeling.enabled=true'
+  const problem = 'this version records no behaviour models; choose another mode'
   return [{ code: 'NOT_ALLOWED', path: 'spec.policy.mode', given: mode, problem }]
 }
 

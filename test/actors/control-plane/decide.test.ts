@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { decide } from '../../../actors/policy/decide.ts'
 import type { Decision, Effect } from '../../../actors/policy/decision.ts'
+import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
 import { freshMemory } from '../../../actors/policy/memory.ts'
 import type { NodesObserved, Observation } from '../../../actors/policy/observation.ts'
 import { isToGo, POLICY_FINALIZER, type Situation, situationOf } from '../../../actors/policy/situation.ts'
@@ -48,6 +49,23 @@ const begun: AnyPolicy = (() => {
   const seen = withSettled(observationOf({ policy: restarting, profile: shown(2, restarting) }))
   return { ...restarting, status: statusOf(decide(seen))! }
 })()
+
+const modeled: AnyPolicy['spec'] = {
+  ...policySpec(),
+  policy: { enforcer: 'AppArmor', mode: 'BehaviorModeling', modelingOptions: { duration: 1 } },
+}
+/** Its ArmorProfile, made a minute ago. */
+function modeledProfile(): ArmorProfile['spec'] {
+  const policy = policyOf({}, { spec: modeled })
+  const options = {
+    installNamespace: 'varmor',
+    profileName: 'varmor-demo-web',
+    modeling: { state: 'complete' },
+  } as const
+  const desired = desiredProfile(policy, options)
+  if (!desired.ok) throw new Error(JSON.stringify(desired.errors))
+  return desired.document.spec
+}
 
 interface Row {
   title: string
@@ -247,6 +265,17 @@ const table: Record<Situation['is'], Row[]> = {
         })
         expect(statusOf(decision)?.summary).to.equal('Protecting, no agent on 7 nodes')
       },
+    },
+    {
+      title: 'completes a modelling that made a model',
+      seen: {
+        policy: policyOf({}, { spec: modeled }),
+        profile: { ...shown(2, policyOf({}, { spec: modeled })), spec: modeledProfile() },
+        model: { version: '1', model: {} },
+      },
+      prepared: withSettled,
+      effect: 'write-policy-status',
+      also: (decision) => expect(statusOf(decision)).to.deep.include({ phase: 'Completed', ready: true }),
     },
     {
       title: 'names what single nodes leave out beyond what all do',

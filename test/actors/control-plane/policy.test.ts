@@ -246,7 +246,7 @@ describe('a policy', () => {
     })
   })
 
-  it('that models behaviour may not be left before its time, and is completed then', async () => {
+  it('that models behaviour may not be left before its time, and is not completed by the clock alone', async () => {
     const world = worldOf(1)
     const spec = policySpec()
     const modeling = policySpec()
@@ -264,8 +264,10 @@ describe('a policy', () => {
       policy.spec = modeling
     })
     await world.runFor(600_000)
-    await world.runUntil(() => world.getPolicy(key)?.status?.phase === 'Completed', 60_000)
-    expect(world.getPolicy(key)?.status?.phase).to.equal('Completed')
+    await world.runUntil(() => world.getProfile(AP)?.spec.behaviorModeling.enable === false, 60_000)
+    await world.runFor(10_000)
+    expect(world.getPolicy(key)?.status).to.deep.include({ ready: false, phase: 'Error' })
+    expect(world.condition(key, 'Ready')).to.deep.include({ reason: 'NoModel' })
     expect(world.getProfile(AP)?.spec.behaviorModeling.enable).to.equal(false)
     world.api.update(key, (policy) => {
       policy.spec = spec

@@ -215,6 +215,25 @@ describe('the restart of workloads that were there before', () => {
     expect(world.condition(key, 'Restarting')).to.deep.include({ status: 'False', reason: 'Done' })
   })
 
+  it('looks at all workloads once a second at most, however often they change', async () => {
+    const { world } = worldOf(2, { rollout: { pollInterval: 600_000 } })
+    await world.runFor(10_000)
+    world.broken.add('Deployment/demo/web-0')
+    const key = world.policy('web', restarting())
+    await world.runUntil(() => world.restarts.length === 1, 120_000)
+    await world.runFor(5_000)
+    const { session, rollouts } = world.manager!
+    const workloads = session.workloads.bind(session)
+    let surveys = 0
+    session.workloads = (...given) => {
+      surveys++
+      return workloads(...given)
+    }
+    for (let i = 0; i < 500; i++) world.clock.after(i * 10, () => rollouts.of(key).tell({ type: 'workloads' }))
+    await world.runFor(6_000)
+    expect(surveys).to.be.within(5, 6)
+  })
+
   it('stops when updateExistingWorkloads is taken back', async () => {
     const { world } = worldOf(20)
     await world.runFor(10_000)
