@@ -142,7 +142,9 @@ export class NodeTable {
     const before = this.#flags[index]!
     const after = (before & LASTING) | (state === undefined ? 0 : stateFlags(before, state))
     if ((before & DESIRED) === 0 && (after & DESIRED) !== 0) this.#reportedAt[index] = now
-    this.#replace(index, after)
+    if (after !== before) this.#replace(index, after)
+    // Which pods can land there is for its labels and taints to say, which may have changed.
+    else if ((after & (DESIRED | SCHEDULABLE)) === SCHEDULABLE) this.#notify(index, before)
   }
 
   /**
@@ -187,6 +189,10 @@ export class NodeTable {
     if (after === before) return
     this.#flags[index] = after
     this.#count(before, after)
+    this.#notify(index, before)
+  }
+
+  #notify(index: number, before: number): void {
     for (const listener of this.#listeners) listener.nodeChanged(index, factsOf(before))
   }
 

@@ -62,6 +62,16 @@ describe('which nodes count', () => {
       bare: true,
     },
   ]
+  it('notifies of each change of a node without an agent, whose labels and taints say which pods can land there', () => {
+    const table = new NodeTable(0)
+    let notified = 0
+    table.subscribe({ nodeChanged: () => void notified++, nodeRemoved: () => undefined })
+    for (let i = 0; i < 3; i++) table.set('n1', { schedulable: true, agent: 'no' }, 0)
+    expect(notified).to.equal(3)
+    for (let i = 0; i < 3; i++) table.set('n2', { schedulable: true }, 0)
+    expect(notified).to.equal(4)
+  })
+
   for (const { title, steps, counts, bare = false, more = false } of rows)
     it(`${title}: ${counts ? 'counts' : 'does not'}`, () =>
       expect(after(steps)).to.deep.equal({ desired: counts ? 1 : 0, uncovered: bare ? ['n1'] : [], more }))
