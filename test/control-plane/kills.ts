@@ -3,7 +3,7 @@ import { type Random, seededRandom } from '../../src/base/random.ts'
 import { Life } from './life.ts'
 import type { World } from './world.ts'
 
-const points = 30
+const points = 20
 
 /** Kills one manager after the other, each at another point of what policies go through; all of them get through it. */
 export async function killManagers(world: World): Promise<void> {
