@@ -147,6 +147,10 @@ export class LogFile {
     const chunk = buffer.subarray(tail.length, bytesRead)
     const seen = this.#peeked.subarray(0, room)
     if (!seen.equals(chunk.subarray(0, seen.length))) return { kind: 'rewritten' }
+    // A read is not one moment: a file that was truncated and written in the middle of it gave half a line of each.
+    const begin = buffer.subarray(0, Math.min(bytesRead, tail.length + markBytes))
+    const again = await this.peek(this.offset - tail.length, this.offset - tail.length + begin.length)
+    if (!begin.equals(again)) return { kind: 'rewritten' }
     return this.#take(chunk, cutLines(chunk, this.#skipping, chunk.length === chunkBytes, final), counts)
   }
 
