@@ -57,7 +57,7 @@ describe('certificates of the manager', () => {
     while (world.now < start + 2 * 365 * day) {
       const before = known
       known = world.bundle
-      await world.clock.advance(6 * hour)
+      await world.clock.advance(12 * hour)
       await settled(...managers)
       for (const pem of pemBlocks(world.bundle, 'CERTIFICATE')) authorities.add(pem)
       for (const { certificate } of managers) {
@@ -66,7 +66,7 @@ describe('certificates of the manager', () => {
           if (!trusts(bundle, certificate, world.now))
             throw new Error(`untrusted at ${new Date(world.now).toISOString()}`)
       }
-      if (world.random() < 0.02) {
+      if (world.random() < 0.04) {
         const at = restarts++ % 2
         await managers[at]!.keeper.stop()
         managers[at] = world.manager()

@@ -22,8 +22,8 @@ const { values, positionals } = parseArgs({
 const configuration = JSON.parse(readFileSync('.mocharc.json', 'utf8')) as Mocha.MochaOptions & { ignore: string[] }
 const durations = Durations.read(join(root, 'node_modules/.cache/varmor/test-durations.json'))
 const files = durations.longestFirst(testFiles(configuration.ignore, positionals))
-// Tests that have the kernel for themselves wait for each other: one process more than processors keeps these at work.
-const jobs = Number(values.jobs ?? availableParallelism() + 1)
+// Much of it waits, for a process, a clock or the kernel: two processes more than processors keep these at work.
+const jobs = Number(values.jobs ?? availableParallelism() + 2)
 
 const tree = join(root, 'dist', `tests-${process.pid}`)
 process.once('exit', () => rmSync(tree, { recursive: true, force: true }))

@@ -38,7 +38,7 @@ describe('compilers on threads', () => {
   })
 
   it('end a thread that spins, and answer others, from the same thread and from a new one', async () => {
-    compilers = placeCompilers({ logger: noLogger, ...patient, deadline: 2_000, threads: 1, module: hostile })
+    compilers = placeCompilers({ logger: noLogger, ...patient, deadline: 500, threads: 1, module: hostile })
     expect(await codeOf(compile(named('first')))).to.equal('answered')
     const answers = await Promise.all([
       codeOf(compile(named('spins', 'hostile'))),
