@@ -89,7 +89,10 @@ describe('a node of the sandbox with a real containerd', () => {
       'io.kubernetes.pod.uid': metadata.uid,
       'io.kubernetes.container.name': 'main',
     })
-    const log = await logOf('whole')
+    const log = await eventually('all of its log', async () => {
+      const text = await logOf('whole')
+      return text.endsWith('read-only\n') && text
+    })
     expect(log).to.equal('hello blue|blue|kernel|s3cret\nfrom init\none\ntwo\nof the hosts3cret|1234\nread-only\n')
     await remove('whole')
     expect(world.real.tasks()).to.deep.equal([])
@@ -248,7 +251,10 @@ describe('a node of the sandbox with a real containerd', () => {
       ],
     })
     await running('account')
-    const [first, length] = (await logOf('account')).split('\n')
+    const [first, length] = await eventually('two lines of its log', async () => {
+      const lines = (await logOf('account')).split('\n')
+      return lines.length > 2 && lines
+    })
     expect(first).to.equal(`default ${new URL(world.sandbox.api.url).port}`)
     expect(Number(length)).to.be.above(200)
     await remove('account')
