@@ -3,22 +3,10 @@ import { COSTLY_FOR } from '../../../actors/compiler/costly.ts'
 import { CompilerError, type Compilers, compilerMessages } from '../../../actors/compiler/ports.ts'
 import { askCompiler } from '../../../actors/policy/ask-compiler.ts'
 import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
-import { policySpec, START, World } from './world.ts'
+import { ready, worldOf } from './policy-world.ts'
+import { policySpec, START, type World } from './world.ts'
 
 const AP = 'varmor-demo-web'
-
-async function ready(world: World, key: string): Promise<void> {
-  const isReady = await world.runUntil(() => world.getPolicy(key)?.status?.ready === true, 60_000)
-  expect(isReady, JSON.stringify(world.getPolicy(key)?.status)).to.equal(true)
-  expect(world.manager?.failures).to.deep.equal([])
-}
-
-function worldOf(nodes: number, options = {}): World {
-  const world = new World(options)
-  for (let i = 0; i < nodes; i++) world.addNode(`node-${i}`)
-  world.startManager()
-  return world
-}
 
 describe('a policy whose compiler', () => {
   /** How often it was asked, and in whose name. */

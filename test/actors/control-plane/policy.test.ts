@@ -2,22 +2,10 @@ import { expect } from 'chai'
 import { POLICY_FINALIZER } from '../../../actors/policy.ts'
 import { PortError } from '../../../actors/ports.ts'
 import { keyFor, Session } from '../fake-api.ts'
-import { policySpec, World } from './world.ts'
+import { ready, worldOf } from './policy-world.ts'
+import { policySpec } from './world.ts'
 
 const AP = 'varmor-demo-web'
-
-async function ready(world: World, key: string): Promise<void> {
-  const isReady = await world.runUntil(() => world.getPolicy(key)?.status?.ready === true, 60_000)
-  expect(isReady, JSON.stringify(world.getPolicy(key)?.status)).to.equal(true)
-  expect(world.manager?.failures).to.deep.equal([])
-}
-
-function worldOf(nodes: number, options = {}): World {
-  const world = new World(options)
-  for (let i = 0; i < nodes; i++) world.addNode(`node-${i}`)
-  world.startManager()
-  return world
-}
 
 describe('a policy', () => {
   it('becomes an ArmorProfile that it owns, and is ready when all nodes have loaded it', async () => {

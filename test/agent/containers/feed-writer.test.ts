@@ -2,25 +2,8 @@ import { expect } from 'chai'
 import { Simulation } from '../../../actors/runtime/index.ts'
 import { describeContainer } from '../../../src/agent/containers/describe-container.ts'
 import { FeedWriter } from '../../../src/agent/containers/feed-writer.ts'
-import type { RuntimeContainer, Sandbox } from '../../../src/agent/containers/runtime.ts'
 import { SnapshotFeed } from '../../../src/audit/enrich/snapshot-feed.ts'
-
-const made = (id: string, more: Partial<RuntimeContainer> = {}): RuntimeContainer => ({
-  id,
-  image: 'img',
-  labels: { 'io.kubernetes.container.name': 'web', 'io.kubernetes.pod.name': `${id}-pod` },
-  annotations: { 'io.kubernetes.cri.sandbox-id': 's1' },
-  appArmorProfile: '',
-  ...more,
-})
-const sandbox: Sandbox = {
-  id: 's1',
-  name: 'pod',
-  namespace: 'demo',
-  uid: 'u',
-  labels: { app: 'web' },
-  annotations: { 'container.seccomp.security.beta.varmor.org/web': 'localhost/varmor-demo-web' },
-}
+import { made, sandbox } from './made-containers.ts'
 
 describe('the pipeline’s feed', () => {
   const feed = () =>
