@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { readFileSync, statSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
@@ -23,6 +24,8 @@ describe('containers of a real containerd', () => {
   let lost: RuntimeError[]
   let lists: number
   let execs: ExecStarted[]
+  /** Lists wait for it. */
+  let hold: Promise<unknown>
   const until = async (what: () => boolean): Promise<void> => {
     for (const end = performance.now() + 120_000; performance.now() < end && !what(); ) await pause(20)
     const state = `waited; known ${known()}, lists ${lists}, lost ${lost.map(({ message }) => message).join(' | ')}`
@@ -34,12 +37,19 @@ describe('containers of a real containerd', () => {
     needsContainerd(this)
     real = new RealContainerd()
     await real.start()
-    runtime = new Containerd({ socket: real.socket })
+    runtime = new Containerd({ socket: real.socket, deadline: 120_000 })
     lost = []
+    hold = Promise.resolve()
     lists = 0
     execs = []
     watch = new ContainerWatch({
-      runtime,
+      runtime: {
+        containers: () => hold.then(() => runtime.containers()),
+        tasks: () => runtime.tasks(),
+        sandboxes: (id) => runtime.sandboxes(id),
+        container: (id) => runtime.container(id),
+        subscribe: (onEvent, signal) => runtime.subscribe(onEvent, signal),
+      },
       facts: processFacts(),
       onChange: () => undefined,
       onExec: (exec) => execs.push(exec),
@@ -70,8 +80,10 @@ describe('containers of a real containerd', () => {
       profileName: '',
     })
     expect(before.mntNsID).to.equal(statSync(`/proc/${before.initPid}/ns/mnt`).ino)
-    // From here on only events say it: the next list is a minute away.
     await until(() => lists === 2)
+    // From here on only events say it, however long it takes.
+    const held = new AbortController()
+    hold = once(held.signal, 'abort')
     real.run('during', labels('during-1'))
     await until(() => known().join() === 'before,during')
     const from = Math.floor(Date.now() / 1000)
@@ -84,6 +96,7 @@ describe('containers of a real containerd', () => {
     for (const { at } of execs) expect(at).to.be.within(from, Math.floor(Date.now() / 1000))
     expect(lists).to.equal(2)
 
+    held.abort()
     await real.kill()
     await until(() => lost.length > 0)
     expect(known()).to.deep.equal(['during'])
