@@ -1,4 +1,7 @@
-/** Bytes of text that parsers look for. */
+/**
+ * Bytes of text that parsers look for. A hot loop takes them into constants of its own module (`const { space } = bytes`):
+ * V8 reads an imported constant from memory each time, which cost 8 % with Seccomp records.
+ */
 export const newline = 0x0a
 export const space = 0x20
 export const quote = 0x22

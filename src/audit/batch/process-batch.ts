@@ -1,5 +1,5 @@
 import type { Buffer } from 'node:buffer'
-import { newline, space } from '../../base/bytes.ts'
+import * as bytes from '../../base/bytes.ts'
 import { readAuditId } from '../decode/audit-id.ts'
 import { appArmorAudit, locateKmsgRecord, locateRecord, recordType } from '../decode/locate-record.ts'
 import type { PidResolver } from '../enrich/pid-resolver.ts'
@@ -11,6 +11,8 @@ import { processRecords } from './process-records.ts'
 import { processSeccomp } from './process-seccomp.ts'
 import type { Scratch } from './scratch.ts'
 import { Tally } from './tally.ts'
+
+const { newline, space } = bytes
 
 /**
  * Turns a batch of records into lines of violations.log: finds the records, drops what is no violation of ours, decodes,

@@ -1,4 +1,6 @@
-import { space } from '../../base/bytes.ts'
+import * as bytes from '../../base/bytes.ts'
+
+const { space } = bytes
 
 /** The `1740366282.121:674` of `audit(1740366282.121:674)`: seconds, milliseconds and the serial number of the record. */
 export class AuditId {

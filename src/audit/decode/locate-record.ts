@@ -1,5 +1,7 @@
-import { quote, space } from '../../base/bytes.ts'
+import * as bytes from '../../base/bytes.ts'
 import { isAuditId } from './audit-id.ts'
+
+const { quote, space } = bytes
 
 /** Types of audit records that can hold violations (include/uapi/linux/audit.h); everything else is `other`. */
 export const recordType = { other: 0, userAvc: 1107, seccomp: 1326, avc: 1400 } as const

@@ -1,8 +1,10 @@
-import { quote } from '../../base/bytes.ts'
+import * as bytes from '../../base/bytes.ts'
 import { slotOf } from './apparmor-fields.ts'
 import { isSpecial } from './byte-kinds.ts'
 import { Literal } from './literal.ts'
 import { form, type RecordFields } from './record-fields.ts'
+
+const { quote } = bytes
 
 /**
  * A shortcut past scanFields() for the records that make up a storm. Nearly every record of AppArmor is

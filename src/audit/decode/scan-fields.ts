@@ -1,8 +1,9 @@
-import { quote, space } from '../../base/bytes.ts'
+import * as bytes from '../../base/bytes.ts'
 import { isSpecial } from './byte-kinds.ts'
 import { form, type RecordFields } from './record-fields.ts'
 import { noSlot, type RecordSchema } from './record-schema.ts'
 
+const { quote, space } = bytes
 const apostrophe = 0x27
 const minus = 0x2d
 const equals = 0x3d

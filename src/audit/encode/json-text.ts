@@ -1,5 +1,7 @@
-import { quote } from '../../base/bytes.ts'
+import * as bytes from '../../base/bytes.ts'
 import { type Output, putByte } from './output.ts'
+
+const { quote } = bytes
 
 /** JSON of a value as pure ASCII; halves of surrogate pairs, which are no characters, become U+FFFD. */
 export function asciiJson(value: unknown): string {
