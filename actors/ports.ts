@@ -3,6 +3,7 @@ import type {
   ArmorProfile,
   ArmorProfileSpec,
   ArmorProfileStatus,
+  LabelSelector,
   TargetKind,
   VarmorPolicyStatus,
 } from '../src/api/types.ts'
@@ -33,6 +34,14 @@ export interface ContainerSpec {
   }
 }
 
+/** What the template of a workload and a pod made from it have in common, as far as it matters what confines the containers. */
+export interface PodTemplate {
+  metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> }
+  spec?: { containers?: ContainerSpec[]; initContainers?: ContainerSpec[] }
+}
+
+export type Pod = PodTemplate & { metadata: { name: string } }
+
 /** The fields of apps/v1 workloads that are used; a whole object will do. */
 export interface Workload {
   kind: WorkloadKind
@@ -49,10 +58,8 @@ export interface Workload {
   spec: {
     replicas?: number
     paused?: boolean
-    template: {
-      metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> }
-      spec?: { containers?: ContainerSpec[]; initContainers?: ContainerSpec[] }
-    }
+    selector?: LabelSelector
+    template: PodTemplate
     updateStrategy?: { type?: string; rollingUpdate?: { partition?: number } }
   }
   status?: {
@@ -95,7 +102,7 @@ export interface OwnerReference {
 }
 
 /**
- * Writes. All but apply hold only for the version that was read: the object's resourceVersion goes along, and a newer one at the
+ * Writes, and one read. All but apply hold only for the version that was read: the object's resourceVersion goes along, and a newer one at the
  * server is a CONFLICT. They resolve to what the server holds then.
  * @throws {PortError}
  */
@@ -112,6 +119,8 @@ export interface ControlPlaneApi {
   deleteProfile(profile: ArmorProfile): Promise<void>
   /** A JSON patch; the resourceVersion of `workload` is its precondition. */
   patchWorkload(workload: Workload, operations: PatchOperation[]): Promise<Workload>
+  /** The pods of the workload as the server holds them now, without those that have ended or are being deleted. */
+  podsOf(workload: Workload): Promise<Pod[]>
 }
 
 /**

@@ -8,10 +8,11 @@ import {
   type RestartLimiter,
   type Workload,
 } from './ports.ts'
+import { isInProfile } from './rollout/confinement.ts'
 import { type Decision, decide } from './rollout/decide.ts'
 import { idle, type Memory } from './rollout/memory.ts'
 import type { RolloutSettings } from './rollout/settings.ts'
-import { nameOf, type Survey, survey } from './rollout/survey.ts'
+import { nameOf, nothingFound, type Survey, survey } from './rollout/survey.ts'
 import type { RolloutProgress, WantedRollout } from './rollout/wanted.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } from './runtime/index.ts'
 
@@ -25,7 +26,7 @@ type Own = { type: 'granted'; turn: number } | { type: 'look' }
 
 export interface RolloutPorts {
   stores: Pick<ControlPlaneStores, 'workloads'>
-  api: Pick<ControlPlaneApi, 'patchWorkload'>
+  api: Pick<ControlPlaneApi, 'patchWorkload' | 'podsOf'>
   limiter: RestartLimiter
   count: Count
   notifyPolicy(policyKey: string, progress: RolloutProgress): void
@@ -38,7 +39,8 @@ type Context = ActorContext<RolloutMessage | Own>
 
 /**
  * Restarts the workloads of one policy for one change, one after the other: the next when the one before is well, and the limiter
- * agrees. A patch holds for the version that was seen only. A workload that does not become well pauses it until it does.
+ * agrees. A patch holds for the version that was seen only. A workload that does not become well pauses it until it does, and so
+ * does one whose pods turn out to run without the profile.
  * `decide` says what is done; this carries it out.
  */
 export function rollout(ports: RolloutPorts): Behaviour<Memory, RolloutMessage | Own> {
@@ -92,18 +94,19 @@ const withTurn = (memory: Memory, turn: number): Memory =>
 function goOn(ports: RolloutPorts, memory: Memory, context: Context): Memory | Promise<Memory> {
   const { settings } = ports
   const now = context.now()
-  const decision = decide({ now, memory, survey: surveyOf(ports, memory), settings })
+  const decision = decide({ now, memory, survey: surveyOf(ports, memory, now), settings })
   carryOut(ports, decision, context)
-  const { patch } = decision
+  const { patch, look } = decision
   const after = { ...decision.memory, surveyedAt: now }
   context.cancel('gathered')
-  if (patch === undefined) return after
-  return restart(ports, after, patch, context).then((after) => goOn(ports, after, context))
+  if (patch !== undefined) return restart(ports, after, patch, context).then((then) => goOn(ports, then, context))
+  if (look !== undefined) return lookAtPods(ports, after, look, context).then((then) => goOn(ports, then, context))
+  return after
 }
 
-function surveyOf({ stores, settings }: RolloutPorts, { wanted, patched }: Memory): Survey {
-  if (wanted === undefined) return { waiting: [], rolling: [], finished: 0 }
-  return survey(stores, wanted, settings, (workload) =>
+function surveyOf({ stores, settings }: RolloutPorts, { wanted, patched, pods }: Memory, now: number): Survey {
+  if (wanted === undefined) return nothingFound()
+  return survey(stores, wanted, settings, pods, now, (workload) =>
     patched?.metadata.uid === workload.metadata.uid ? newest(workload, patched)! : workload,
   )
 }
@@ -116,35 +119,57 @@ function carryOut({ limiter, notifyPolicy }: RolloutPorts, decision: Decision, c
     else if (call.do === 'resume') limiter.resume(key, call.namespace)
     else limiter.ask(key, call.namespace, () => self.tell({ type: 'granted', turn: turns }))
   if (decision.lookIn !== undefined) context.after('look', decision.lookIn, { type: 'look' })
-  else if (decision.patch === undefined) context.cancel('look')
+  else if (decision.patch === undefined && decision.look === undefined) context.cancel('look')
   if (decision.memory.wanted === undefined) context.cancel('try-again')
   if (decision.progress !== undefined) notifyPolicy(key, decision.progress)
 }
 
 /** The one write, and what is known after it. */
 async function restart(
-  { api, count, limiter, settings }: RolloutPorts,
+  ports: RolloutPorts,
   memory: Memory,
   { workload, operations }: NonNullable<Decision['patch']>,
   context: Context,
 ): Promise<Memory> {
   try {
-    const patched = await api.patchWorkload(workload, operations)
-    count('workload-restarted')
+    const patched = await ports.api.patchWorkload(workload, operations)
+    ports.count('workload-restarted')
     return { ...memory, patched, refused: undefined }
   } catch (error) {
-    if (!(error instanceof PortError)) throw error
-    count('api-error')
-    // The turn goes back, and another one is asked for in a while.
-    limiter.done(context.key)
-    const delay = settings.retryInterval * (0.5 + context.random() / 2)
-    context.after('try-again', delay, { type: 'look' })
-    return { ...memory, turn: { state: 'none' }, refused: refusal(workload, error), retryAt: context.now() + delay }
+    return failed(ports, memory, `${nameOf(workload)} cannot be restarted`, error, context)
   }
 }
 
-const refusal = (workload: Workload, { code, message }: PortError): string | undefined =>
-  code === 'REFUSED' ? `${nameOf(workload)} cannot be restarted: ${message}` : undefined
+/** How many pods that run without the profile are named. */
+const NAMED_PODS = 3
+
+/** The one read, and what is known after it. */
+async function lookAtPods(ports: RolloutPorts, memory: Memory, workload: Workload, context: Context): Promise<Memory> {
+  const { api, settings } = ports
+  const { wanted } = memory
+  if (wanted === undefined) return memory
+  const { uid, resourceVersion } = workload.metadata
+  try {
+    const pods = await api.podsOf(workload)
+    const outside = pods.filter((pod) => !isInProfile(pod, wanted, settings.confineInitContainers))
+    const names = outside.slice(0, NAMED_PODS).map(({ metadata }) => metadata.name)
+    const seen = { resourceVersion, again: context.now() + settings.retryInterval, outside: outside.length, names }
+    return { ...memory, pods: new Map(memory.pods).set(uid, seen), refused: undefined }
+  } catch (error) {
+    return failed(ports, memory, `the pods of ${nameOf(workload)} cannot be listed`, error, context)
+  }
+}
+
+/** The turn goes back, and another one is asked for in a while. */
+function failed(ports: RolloutPorts, memory: Memory, what: string, error: unknown, context: Context): Memory {
+  if (!(error instanceof PortError)) throw error
+  ports.count('api-error')
+  ports.limiter.done(context.key)
+  const delay = ports.settings.retryInterval * (0.5 + context.random() / 2)
+  context.after('try-again', delay, { type: 'look' })
+  const refused = error.code === 'REFUSED' ? `${what}: ${error.message}` : undefined
+  return { ...memory, turn: { state: 'none' }, refused, retryAt: context.now() + delay }
+}
 
 /** The family `rollout`; its key is the policy's. */
 export const rolloutFamily = (ports: RolloutPorts): FamilyOptions<Memory, RolloutMessage | Own> => ({

@@ -66,7 +66,7 @@ export interface FoundModel {
 export interface PolicyPorts {
   stores: Pick<ControlPlaneStores, 'policy' | 'profile'>
   names: Pick<ProfileNames, 'of' | 'claim'>
-  api: Omit<ControlPlaneApi, 'patchWorkload'>
+  api: Omit<ControlPlaneApi, 'patchWorkload' | 'podsOf'>
   event: RecordEvent
   count: Count
   acknowledgements: Acknowledgements

@@ -2,7 +2,7 @@ import { confinementPrefixes, localhostPrefix, optOut } from '../../src/api/anno
 import type { KernelEnforcer } from '../../src/api/enforcer.ts'
 import { type ContainerRole, initRole, meansContainer } from '../../src/api/target-containers.ts'
 import { type PatchOperation, pointer } from '../../src/base/json-patch.ts'
-import type { ContainerSpec, Workload } from '../ports.ts'
+import type { ContainerSpec, PodTemplate } from '../ports.ts'
 import type { WantedRollout } from './wanted.ts'
 
 /** The annotations of a pod template that say what confines its containers. */
@@ -12,11 +12,11 @@ const keys: Record<KernelEnforcer, readonly string[]> = {
   Seccomp: [confinementPrefixes.seccomp],
 }
 
-const annotationsOf = (workload: Workload) => workload.spec.template.metadata?.annotations ?? {}
+const annotationsOf = ({ metadata }: PodTemplate) => metadata?.annotations ?? {}
 
 /** The containers that the policy is about. @param initToo see SurveyOptions */
-function selected(workload: Workload, { target }: WantedRollout, initToo: boolean): ContainerSpec[] {
-  const { containers = [], initContainers = [] } = workload.spec.template.spec ?? {}
+function selected({ spec }: PodTemplate, { target }: WantedRollout, initToo: boolean): ContainerSpec[] {
+  const { containers = [], initContainers = [] } = spec ?? {}
   const named = new Set(target.containers ?? [])
   const means = (role: ContainerRole, { name }: ContainerSpec) => meansContainer(named, { name, role }, initToo)
   return [
@@ -26,43 +26,43 @@ function selected(workload: Workload, { target }: WantedRollout, initToo: boolea
 }
 
 /** Whether the enforcer is to confine the container: no user said otherwise. */
-function isConfined(workload: Workload, { name, securityContext }: ContainerSpec, enforcer: KernelEnforcer): boolean {
-  if (keys[enforcer].some((key) => annotationsOf(workload)[key + name] === optOut)) return false
+function isConfined(pod: PodTemplate, { name, securityContext }: ContainerSpec, enforcer: KernelEnforcer): boolean {
+  if (keys[enforcer].some((key) => annotationsOf(pod)[key + name] === optOut)) return false
   if (enforcer === 'Seccomp')
     return securityContext?.privileged !== true && securityContext?.seccompProfile?.type !== 'Unconfined'
   return enforcer === 'BPF' || securityContext?.appArmorProfile?.type !== 'Unconfined'
 }
 
-const each = (workload: Workload, wanted: WantedRollout, initToo: boolean) =>
-  selected(workload, wanted, initToo).flatMap((container) =>
+const each = (pod: PodTemplate, wanted: WantedRollout, initToo: boolean) =>
+  selected(pod, wanted, initToo).flatMap((container) =>
     wanted.enforcers
-      .filter((enforcer) => isConfined(workload, container, enforcer))
+      .filter((enforcer) => isConfined(pod, container, enforcer))
       .map((enforcer) => ({ container, enforcer })),
   )
 
-/** Whether the policy confines nothing in the workload: every container is opted out, or is not meant. */
-export const isOptedOut = (workload: Workload, wanted: WantedRollout, initToo: boolean): boolean =>
-  each(workload, wanted, initToo).length === 0
+/** Whether the policy confines nothing in these pods: every container is opted out, or is not meant. */
+export const isOptedOut = (pod: PodTemplate, wanted: WantedRollout, initToo: boolean): boolean =>
+  each(pod, wanted, initToo).length === 0
 
-/** Whether the template names the profile wherever the policy wants it: its pods are in it, or wait for it. */
-export const isInProfile = (workload: Workload, wanted: WantedRollout, initToo: boolean): boolean =>
-  each(workload, wanted, initToo).every(({ container: { name }, enforcer }) =>
-    keys[enforcer].some((key) => annotationsOf(workload)[key + name] === localhostPrefix + wanted.profileName),
+/** Whether a template, or a pod, names the profile wherever the policy wants it: it is in it, or waits for it. */
+export const isInProfile = (pod: PodTemplate, wanted: WantedRollout, initToo: boolean): boolean =>
+  each(pod, wanted, initToo).every(({ container: { name }, enforcer }) =>
+    keys[enforcer].some((key) => annotationsOf(pod)[key + name] === localhostPrefix + wanted.profileName),
   )
 
 /**
  * Takes a profile out of a template, in case the webhook does not: it may not have been asked. What users or other policies put
  * there stays.
  */
-export function takeOut(workload: Workload, profileName: string): PatchOperation[] {
-  const annotations = annotationsOf(workload)
+export function takeOut(template: PodTemplate, profileName: string): PatchOperation[] {
+  const annotations = annotationsOf(template)
   const ours = Object.keys(annotations).filter(
     (key) =>
       Object.values(keys).some((prefixes) => prefixes.some((prefix) => key.startsWith(prefix))) &&
       annotations[key] === localhostPrefix + profileName,
   )
   const fields = (['containers', 'initContainers'] as const).flatMap((list) =>
-    (workload.spec.template.spec?.[list] ?? []).flatMap(({ name, securityContext }, i) => {
+    (template.spec?.[list] ?? []).flatMap(({ name, securityContext }, i) => {
       const at = `/spec/template/spec/${list}/${i}/securityContext`
       const annotated = ours.includes(keys.Seccomp[0] + name)
       return (['appArmorProfile', 'seccompProfile'] as const).flatMap((field) => {

@@ -1,10 +1,11 @@
 import type { PatchOperation } from '../../src/base/json-patch.ts'
 import { cut } from '../policy/listing.ts'
 import type { Workload } from '../ports.ts'
-import { idle, type Memory } from './memory.ts'
+import { replacedByHand } from './health.ts'
+import { idle, type Memory, type Turn } from './memory.ts'
 import { restartPatch } from './restart-patch.ts'
 import type { RolloutSettings } from './settings.ts'
-import { nameOf, type Rolling, type Survey } from './survey.ts'
+import { type Astray, nameOf, type Rolling, type Survey } from './survey.ts'
 import type { RolloutProgress, WantedRollout } from './wanted.ts'
 
 /** All that a decision rests on. */
@@ -29,6 +30,8 @@ export interface Decision {
   progress: RolloutProgress | undefined
   /** The one write. Its answer changes what is known, so another decision follows. */
   patch: { workload: Workload; operations: PatchOperation[] } | undefined
+  /** The one read: the pods of this workload. Another decision follows. */
+  look: Workload | undefined
 }
 
 type Situation =
@@ -37,22 +40,30 @@ type Situation =
   /** One that was restarted is not well, for too long. */
   | { is: 'late'; rolling: Rolling }
   | { is: 'rolling'; rolling: Rolling }
+  /** One that was restarted is well; whether its pods are in the profile is not known. */
+  | { is: 'pods-unseen'; workload: Workload }
+  /** One was restarted, and its new pods are not in the profile. */
+  | { is: 'astray'; first: Astray }
+  /** All is done but for pods that somebody must delete. */
+  | { is: 'held'; first: Astray }
   /** `kubectl rollout restart` refuses paused ones as well: their pods would stay as they are. */
   | { is: 'all-paused'; first: Workload }
   | { is: 'our-turn'; next: Workload }
   | { is: 'waiting-for-a-turn' }
-  /** The API did not take the last patch. */
+  /** The API did not take the last patch, or did not show the pods. */
   | { is: 'retrying-later' }
   | { is: 'in-need-of-a-turn'; next: Workload }
 
 export function situationOf({ now, memory, survey, settings }: Observation): Situation {
   const { wanted, turn, retryAt } = memory
-  const { rolling, waiting } = survey
+  const { rolling, waiting, unseen, astray, held } = survey
   if (wanted === undefined) return { is: 'nothing-wanted' }
   const late = rolling.find(({ since }) => now - since > settings.deadline)
   if (late !== undefined) return { is: 'late', rolling: late }
   if (rolling.length > 0) return { is: 'rolling', rolling: rolling[0]! }
-  if (waiting.length === 0) return { is: 'done' }
+  if (unseen.length > 0) return now < retryAt ? { is: 'retrying-later' } : { is: 'pods-unseen', workload: unseen[0]! }
+  if (astray.length > 0) return { is: 'astray', first: astray[0]! }
+  if (waiting.length === 0) return held.length > 0 ? { is: 'held', first: held[0]! } : { is: 'done' }
   const ready = waiting.filter(({ spec }) => spec.paused !== true)
   const next = ready[0]
   if (next === undefined) return { is: 'all-paused', first: waiting[0]! }
@@ -83,6 +94,12 @@ export function decide(seen: Observation): Decision {
       return { ...going(seen, wanted, 'paused', lateness(situation.rolling, seen.settings), noTurn), limiter: giveBack }
     case 'rolling':
       return rollingOn(seen, wanted, situation.rolling)
+    case 'pods-unseen':
+      return { ...nothing({ ...memory, turn: kept(memory.turn) }), look: situation.workload }
+    case 'astray':
+      return { ...going(seen, wanted, 'paused', astrayText(situation.first), noTurn), limiter: giveBack }
+    case 'held':
+      return { ...going(seen, wanted, 'paused', heldText(situation.first), noTurn), limiter: giveBack }
     case 'all-paused': {
       const message = `${nameOf(situation.first)} is paused; the restarts go on when it is resumed`
       return { ...going(seen, wanted, 'paused', message, noTurn), limiter: giveBack }
@@ -105,12 +122,16 @@ export function decide(seen: Observation): Decision {
   }
 }
 
+/** A turn that came is ours, whatever it is used for. */
+const kept = (turn: Turn): Turn => (turn.state === 'granted' ? { ...turn, state: 'held' } : turn)
+
 const nothing = (memory: Memory): Decision => ({
   memory,
   limiter: [],
   lookIn: undefined,
   progress: undefined,
   patch: undefined,
+  look: undefined,
 })
 
 /** Nothing is wanted any more. */
@@ -119,8 +140,7 @@ const stopped = ({ turns }: Memory): Decision => ({ ...nothing(idle(turns)), lim
 function rollingOn(seen: Observation, wanted: WantedRollout, { workload }: Rolling): Decision {
   const { turn } = seen.memory
   const { namespace } = workload.metadata
-  if (turn.state === 'held' || turn.state === 'granted')
-    return going(seen, wanted, 'running', '', { turn: { ...turn, state: 'held' } })
+  if (turn.state === 'held' || turn.state === 'granted') return going(seen, wanted, 'running', '', { turn: kept(turn) })
   // From before a crash, or before it was late: it counts, even beyond the limit.
   const held = going(seen, wanted, 'running', '', { turn: { state: 'held', namespace } })
   return { ...held, limiter: [{ do: 'resume', namespace }] }
@@ -141,8 +161,8 @@ function going(
   message: string,
   change: Partial<Memory> = {},
 ): Decision {
-  const { waiting, rolling, finished } = survey
-  const total = finished + rolling.length + waiting.length
+  const { waiting, rolling, unseen, astray, held, finished } = survey
+  const total = finished + [rolling, waiting, unseen, astray, held].reduce((sum, { length }) => sum + length, 0)
   const progress: RolloutProgress = { change: name, state, restarted: finished, total, message: cut(message) }
   const text = JSON.stringify(progress)
   return {
@@ -154,3 +174,14 @@ function going(
 
 const lateness = ({ workload, missing }: Rolling, { deadline }: RolloutSettings): string =>
   `${nameOf(workload)} was restarted and is not well after ${Math.round(deadline / 1000)} s: ${missing}; the restarts go on when it is`
+
+const outsideText = ({ workload, pods: { outside, names } }: Astray): string =>
+  `${nameOf(workload)} was restarted, and ${outside} of its pods run without the profile (${names.join(', ')}${outside > names.length ? ', …' : ''})`
+
+const astrayText = (first: Astray): string => {
+  const { kind, metadata } = first.workload
+  const again = `kubectl -n ${metadata.namespace} rollout restart ${kind.toLowerCase()} ${metadata.name}`
+  return `${outsideText(first)}: the webhook was not asked when they were made. See that the API server reaches it, then: ${again}`
+}
+
+const heldText = (first: Astray): string => `${outsideText(first)}: ${replacedByHand(first.workload)}`

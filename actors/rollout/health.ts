@@ -1,10 +1,17 @@
 import type { Workload } from '../ports.ts'
 
+/** Why pods of an older template stay until somebody acts, and what to do; undefined for a workload that replaces them all itself. */
+export function replacedByHand({ kind, spec: { updateStrategy } }: Workload): string | undefined {
+  if (kind === 'Deployment') return undefined
+  if (updateStrategy?.type === 'OnDelete') return 'by its update strategy, OnDelete, a pod stays until it is deleted'
+  const isPartial = kind === 'StatefulSet' && (updateStrategy?.rollingUpdate?.partition ?? 0) > 0
+  return isPartial ? 'its updateStrategy.rollingUpdate.partition keeps pods as they are; lower it' : undefined
+}
+
 /** Undefined when all pods are of the newest template and available; else what is missing, as `kubectl rollout status` says it. */
 export function unhealthy(workload: Workload): string | undefined {
   const { metadata, status = {}, kind, spec } = workload
   if ((status.observedGeneration ?? 0) < (metadata.generation ?? 0)) return 'its controller has not seen the change yet'
-  // Pods of such a one are replaced when somebody deletes them.
   if (kind !== 'Deployment' && spec.updateStrategy?.type === 'OnDelete') return undefined
   return kind === 'DaemonSet' ? unhealthyDaemonSet(workload) : unhealthyReplicas(workload)
 }

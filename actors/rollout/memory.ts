@@ -4,6 +4,17 @@ import type { WantedRollout } from './wanted.ts'
 /** Whose turn it is, by the limiter: asked for, given just now, or held by a workload on its way. */
 export type Turn = { state: 'none' } | { state: 'asked' | 'granted' | 'held'; namespace: string }
 
+/** What the last look at the pods of a restarted workload found: those that run without the profile. */
+export interface PodsSeen {
+  /** Of the workload then: as long as it has it, its pods are the same. */
+  resourceVersion: string
+  /** Not before this are they looked at again, in milliseconds since the epoch. */
+  again: number
+  outside: number
+  /** The first of them. */
+  names: readonly string[]
+}
+
 /** What the actor of a rollout knows beside the workloads. A cache: after a crash the policy says again what is wanted. */
 export interface Memory {
   wanted: WantedRollout | undefined
@@ -18,8 +29,10 @@ export interface Memory {
   patched: Workload | undefined
   /** When all workloads were looked at last, in milliseconds since the epoch. */
   surveyedAt: number
-  /** Why the API did not take the last patch. */
+  /** Why the API did not take the last patch, or did not show the pods. */
   refused: string | undefined
+  /** By the workload's uid. */
+  pods: ReadonlyMap<string, PodsSeen>
 }
 
 export const idle = (turns = 0): Memory => ({
@@ -31,4 +44,5 @@ export const idle = (turns = 0): Memory => ({
   patched: undefined,
   surveyedAt: Number.NEGATIVE_INFINITY,
   refused: undefined,
+  pods: new Map(),
 })

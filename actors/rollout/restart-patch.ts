@@ -15,5 +15,5 @@ export function restartPatch(workload: Workload, wanted: WantedRollout, now: num
       return { op: 'add', path: `${at}/annotations`, value: { [RESTARTED_AT]: value } }
     return { op: 'add', path: pointer(`${at}/annotations`, RESTARTED_AT), value }
   }
-  return [...(wanted.removing ? takeOut(workload, wanted.profileName) : []), restartedAnnotation()]
+  return [...(wanted.removing ? takeOut(workload.spec.template, wanted.profileName) : []), restartedAnnotation()]
 }

@@ -1,7 +1,8 @@
 import { CompiledSelector } from '../../src/api/label-selector.ts'
 import type { ControlPlaneStores, Workload } from '../ports.ts'
 import { isInProfile, isOptedOut } from './confinement.ts'
-import { unhealthy } from './health.ts'
+import { replacedByHand, unhealthy } from './health.ts'
+import type { PodsSeen } from './memory.ts'
 import { restartedAt } from './restarted-at.ts'
 import type { WantedRollout } from './wanted.ts'
 
@@ -13,13 +14,27 @@ export interface Rolling {
   missing: string
 }
 
+/** A workload that was restarted and is well, some of whose pods run without the profile. */
+export interface Astray {
+  workload: Workload
+  pods: PodsSeen
+}
+
 /** Where the workloads of a rollout stand. The objects say it all: a manager that crashed goes on from here. */
 export interface Survey {
   /** To be restarted, in order of namespace and name. */
   waiting: Workload[]
   rolling: Rolling[]
+  /** Restarted and well; whether their pods are in the profile is to be looked at. */
+  unseen: Workload[]
+  /** The new pods are not in the profile. */
+  astray: Astray[]
+  /** The old pods stay until somebody deletes them. */
+  held: Astray[]
   finished: number
 }
+
+export const nothingFound = (): Survey => ({ waiting: [], rolling: [], unseen: [], astray: [], held: [], finished: 0 })
 
 export interface SurveyOptions {
   /** The label that opts a workload in; undefined: none is needed. */
@@ -30,19 +45,25 @@ export interface SurveyOptions {
 
 export const nameOf = ({ kind, metadata }: Workload): string => `${kind} ${metadata.namespace}/${metadata.name}`
 
-/** `fresh` is what the last patch resolved to, which the stores may not have yet. */
+/**
+ * @param pods what was seen of pods
+ * @param now in milliseconds since the epoch
+ * @param fresh what the last patch resolved to, which the stores may not have yet
+ */
 export function survey(
   stores: Pick<ControlPlaneStores, 'workloads'>,
   wanted: WantedRollout,
   options: SurveyOptions,
+  pods: ReadonlyMap<string, PodsSeen>,
+  now: number,
   fresh: (workload: Workload) => Workload = (workload) => workload,
 ): Survey {
-  const found: Survey = { waiting: [], rolling: [], finished: 0 }
+  const found = nothingFound()
   if (wanted.target.kind === 'Pod') return found
   const selector = wanted.target.selector && new CompiledSelector(wanted.target.selector)
   for (const stored of stores.workloads(wanted.target.kind, wanted.namespace)) {
     const workload = fresh(stored)
-    if (isMeant(workload, wanted, options, selector)) place(workload, wanted, options, found)
+    if (isMeant(workload, wanted, options, selector)) place(workload, wanted, options, pods, now, found)
   }
   found.waiting.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
   return found
@@ -61,13 +82,33 @@ function isMeant(
   return target.name === name
 }
 
-function place(workload: Workload, wanted: WantedRollout, options: SurveyOptions, found: Survey): void {
+function place(
+  workload: Workload,
+  wanted: WantedRollout,
+  options: SurveyOptions,
+  pods: ReadonlyMap<string, PodsSeen>,
+  now: number,
+  found: Survey,
+): void {
   const at = restartedAt(workload, wanted.change)
-  if (at !== undefined) {
-    const missing = unhealthy(workload)
-    if (missing === undefined) found.finished++
-    else found.rolling.push({ workload, since: at, missing })
-  } else if (needsRestart(workload, wanted, options)) found.waiting.push(workload)
+  if (at === undefined) {
+    if (needsRestart(workload, wanted, options)) found.waiting.push(workload)
+    return
+  }
+  const missing = unhealthy(workload)
+  if (missing !== undefined) found.rolling.push({ workload, since: at, missing })
+  // What is left of a profile that goes allows all, until no pod is in it.
+  else if (wanted.removing) found.finished++
+  else placeByPods(workload, pods.get(workload.metadata.uid), now, found)
+}
+
+/** With all its pods in the profile, a workload is through with the change, whatever becomes of it later. */
+function placeByPods(workload: Workload, seen: PodsSeen | undefined, now: number, found: Survey): void {
+  const isNew = seen?.resourceVersion !== workload.metadata.resourceVersion
+  if (seen?.outside === 0) found.finished++
+  else if (seen === undefined || (isNew && now >= seen.again)) found.unseen.push(workload)
+  else if (replacedByHand(workload) === undefined) found.astray.push({ workload, pods: seen })
+  else found.held.push({ workload, pods: seen })
 }
 
 function needsRestart(
@@ -75,7 +116,8 @@ function needsRestart(
   wanted: WantedRollout,
   { confineInitContainers: initToo }: SurveyOptions,
 ): boolean {
+  const { template } = workload.spec
   const created = Date.parse(workload.metadata.creationTimestamp ?? '')
-  if (created > wanted.since || isOptedOut(workload, wanted, initToo)) return false
-  return wanted.removing || !isInProfile(workload, wanted, initToo)
+  if (created > wanted.since || isOptedOut(template, wanted, initToo)) return false
+  return wanted.removing || !isInProfile(template, wanted, initToo)
 }

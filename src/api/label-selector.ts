@@ -16,6 +16,22 @@ export interface Anchor {
   values?: ReadonlySet<string>
 }
 
+/** A label selector in the syntax of the API's queries and of `kubectl get -l`, by key; empty for one that selects everything. */
+export function selectorText({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string {
+  const equal = Object.entries(matchLabels).map(([key, value]) => ({ key, text: `${key}=${value}` }))
+  const others = matchExpressions.map((requirement) => ({ key: requirement.key, text: requirementText(requirement) }))
+  return [...equal, ...others]
+    .sort((a, b) => (a.key === b.key ? 0 : a.key < b.key ? -1 : 1))
+    .map(({ text }) => text)
+    .join(',')
+}
+
+function requirementText({ key, operator, values = [] }: LabelSelectorRequirement): string {
+  if (operator === 'Exists') return key
+  if (operator === 'DoesNotExist') return `!${key}`
+  return `${key} ${operator === 'In' ? 'in' : 'notin'} (${[...values].sort().join(',')})`
+}
+
 /** A label selector of Kubernetes, ready to be asked often (meta/v1 LabelSelector). Without requirements it matches everything. */
 export class CompiledSelector {
   readonly #requirements: readonly Requirement[]

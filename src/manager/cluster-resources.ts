@@ -1,4 +1,4 @@
-import type { Workload, WorkloadKind } from '../../actors/ports.ts'
+import type { Pod as ConfinedPod, ContainerSpec, Workload, WorkloadKind } from '../../actors/ports.ts'
 import type { KubeObject, ResourceRef } from '../kube/objects.ts'
 import { defineResource } from '../kube/resources.ts'
 import type { Placement, Taint } from '../kube/scheduling.ts'
@@ -56,4 +56,35 @@ export const workloadResources: Readonly<Record<WorkloadKind, ResourceRef<Worklo
   Deployment: apps('Deployment'),
   StatefulSet: apps('StatefulSet'),
   DaemonSet: apps('DaemonSet'),
+}
+
+/** core/v1 Pod, as far as it matters whose it is and what confines it. */
+export interface Pod extends KubeObject {
+  spec?: NonNullable<ConfinedPod['spec']>
+  status?: { phase?: string }
+}
+
+export const pods = defineResource<Pod>({ group: '', version: 'v1', plural: 'pods', kind: 'Pod', namespaced: true })
+
+/** Whether the pod is of the workload: selectors of others may match it, too. A Deployment's are of its ReplicaSets. */
+export function isOf({ metadata }: Pod, kind: WorkloadKind, uid: string): boolean {
+  const owner = metadata?.ownerReferences?.find(({ controller }) => controller === true)
+  return kind === 'Deployment' ? owner?.kind === 'ReplicaSet' : owner?.uid === uid
+}
+
+export const isAlive = ({ metadata, status }: Pod): boolean =>
+  metadata?.deletionTimestamp === undefined && status?.phase !== 'Succeeded' && status?.phase !== 'Failed'
+
+/** What is kept of a pod: the rest is let go with its page. */
+export function confinementOf({ metadata, spec }: Pod): ConfinedPod {
+  const kept = (containers: ContainerSpec[] = []): ContainerSpec[] =>
+    containers.map(({ name, restartPolicy, securityContext }) => ({
+      name,
+      ...(restartPolicy !== undefined && { restartPolicy }),
+      ...(securityContext !== undefined && { securityContext }),
+    }))
+  return {
+    metadata: { name: metadata?.name ?? '', annotations: metadata?.annotations ?? {} },
+    spec: { containers: kept(spec?.containers), initContainers: kept(spec?.initContainers) },
+  }
 }

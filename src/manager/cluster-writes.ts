@@ -2,12 +2,14 @@ import {
   type AnyPolicy,
   type ControlPlaneApi,
   type ControlPlaneStores,
+  type Pod,
   PortError,
   type PortErrorCode,
   type ProfileDocument,
   type Workload,
 } from '../../actors/ports.ts'
 import { madeBy } from '../api/annotations.ts'
+import { selectorText } from '../api/label-selector.ts'
 import type { ArmorProfile, ArmorProfileStatus, VarmorPolicyStatus } from '../api/types.ts'
 import { isBug } from '../base/bug.ts'
 import type { PatchOperation } from '../base/json-patch.ts'
@@ -15,7 +17,7 @@ import { ApiError, isAlreadyExists, isConflict, isNotFound, isTooManyRequests } 
 import type { ApiClient } from '../kube/client.ts'
 import type { KubeObject, ResourceRef } from '../kube/objects.ts'
 import { armorProfiles, varmorClusterPolicies, varmorPolicies } from '../kube/own-kinds.ts'
-import { workloadResources } from './cluster-resources.ts'
+import { confinementOf, isAlive, isOf, pods, workloadResources } from './cluster-resources.ts'
 
 /** Who writes, in managedFields. */
 export const fieldManager = 'varmor-manager'
@@ -25,7 +27,10 @@ const DEADLINE = 30_000
 /** Of a status: on a server that has more to do than it can, it waits behind all that matters more, and giving up would only ask for more. */
 const STATUS_DEADLINE = 60_000
 
-/** What the manager's actors write, through a client whose fence closes with the term of a leader. */
+/** Pods have some 10 KB each, and are parsed on the thread that answers admission. */
+const PODS_PAGE = 100
+
+/** What the manager's actors write, and the pods that they look at, through a client whose fence closes with the term of a leader. */
 export class ClusterWrites implements ControlPlaneApi {
   readonly #client: ApiClient
   readonly #known: Pick<ControlPlaneStores, 'profile'>
@@ -85,6 +90,21 @@ export class ClusterWrites implements ControlPlaneApi {
     return answered(
       this.#client.patch(workloadResources[kind], target, { type: 'json', patch }, { ...write, class: 'restart' }),
     )
+  }
+
+  async podsOf({ kind, metadata, spec }: Workload): Promise<Pod[]> {
+    const { namespace, uid } = metadata
+    const found: Pod[] = []
+    const options = {
+      namespace,
+      labelSelector: selectorText(spec.selector ?? {}),
+      limit: PODS_PAGE,
+      class: 'restart',
+    } as const
+    const pages = this.#client.listPages(pods, { ...options, deadline: DEADLINE })
+    for (let page = await answered(pages.next()); page.done !== true; page = await answered(pages.next()))
+      for (const pod of page.value.items) if (isOf(pod, kind, uid) && isAlive(pod)) found.push(confinementOf(pod))
+    return found
   }
 
   #setFinalizers<T extends KubeObject>(ref: ResourceRef<T>, object: KubeObject, finalizers: string[]): Promise<T> {

@@ -2,6 +2,7 @@ import {
   type AnyPolicy,
   type ControlPlaneApi,
   type ControlPlaneStores,
+  type Pod,
   type PolicyId,
   PortError,
   type ProfileDocument,
@@ -52,6 +53,8 @@ export class FakeApi {
   faults: Faults = { rate: 0, latency: 0 }
   /** Changes an object before it is stored, as an admission webhook does. */
   admit: (object: Stored) => void = () => undefined
+  /** The pods of a workload that is there. */
+  podsOf: (workload: Workload) => Pod[] = podsOfTemplate
   readonly clock: Clock
   readonly random: Random
   #version = 0
@@ -143,6 +146,13 @@ export class FakeApi {
     this.writes[what] = (this.writes[what] ?? 0) + 1
   }
 }
+
+/** As controllers make them. */
+export const podsOfTemplate = ({ metadata: { name }, spec: { replicas = 1, template } }: Workload): Pod[] =>
+  Array.from({ length: replicas }, (_, i) => ({
+    metadata: { ...template.metadata, name: `${name}-${i}` },
+    ...(template.spec !== undefined && { spec: template.spec }),
+  }))
 
 const workloadKindSet = { Deployment: 1, StatefulSet: 1, DaemonSet: 1 }
 
@@ -243,6 +253,10 @@ export class Session implements ControlPlaneApi, ControlPlaneStores {
     return this.#write('workload', workload, (object) => {
       for (const operation of operations) applyOperation(object, operation)
     })
+  }
+
+  podsOf(workload: Workload): Promise<Pod[]> {
+    return this.#call('pods', () => this.#api.podsOf(this.#api.get<Workload>(keyOfObject(workload))!))
   }
 
   applyProfile(document: ProfileDocument): Promise<ArmorProfile> {

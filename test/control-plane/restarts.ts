@@ -19,7 +19,7 @@ import {
   remove,
   settled,
 } from './hands.ts'
-import { policy, type WorkloadObject, workload } from './samples.ts'
+import { pods, policy, type WorkloadObject, workload } from './samples.ts'
 import type { World } from './world.ts'
 
 const isDone = (policy: { status?: { restart?: { done?: boolean } } }): boolean => policy.status?.restart?.done === true
@@ -153,6 +153,27 @@ export function restarts(it: Define, world: () => World): void {
     await label('yes')
     await policyThat(world(), made, 'to be through with restarts', isDone)
     expect(await generations(workloads)).to.deep.equal([2, 2, 2])
+    await remove(world(), made)
+  })
+
+  it('is not through before old pods that only a person deletes are gone', async () => {
+    const namespace = await world().namespace('by-hand')
+    await make(namespace, 1, { kind: 'DaemonSet', updateStrategy: { type: 'OnDelete' } })
+    const made = policy(namespace, 'web', { kind: 'DaemonSet', restart: true })
+    await apply(world(), made)
+    const paused = await policyThat(
+      world(),
+      made,
+      'to wait for the pods',
+      (found) => conditionOf(found, 'Restarting')?.reason === 'Paused',
+    )
+    expect(conditionOf(paused, 'Restarting')?.message)
+      .to.include(`0 of 1 workloads were restarted; DaemonSet ${namespace}/web-0 was restarted, and `)
+      .and.include('pods run without the profile (web-0-')
+      .and.include('OnDelete, a pod stays until it is deleted')
+    const old = await world().client.list(pods, { namespace })
+    for (const { metadata } of old.items) await world().client.delete(pods, { name: metadata.name, namespace })
+    await policyThat(world(), made, 'to be through with restarts', isDone)
     await remove(world(), made)
   })
 

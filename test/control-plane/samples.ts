@@ -65,6 +65,7 @@ export interface WorkloadObject {
     replicas?: number
     selector: object
     serviceName?: string
+    updateStrategy?: { type: string }
     template: {
       metadata: { labels?: Record<string, string>; annotations?: Record<string, string> }
       spec: PodParts
@@ -101,16 +102,18 @@ export interface WorkloadParts {
   replicas?: number
   pod?: Partial<PodParts>
   app?: string
+  updateStrategy?: { type: string }
 }
 
 export function workload(namespace: string, name: string, parts: WorkloadParts = {}): WorkloadObject {
-  const { kind = 'Deployment', labels = enabled, annotations, replicas = 1, pod, app = name } = parts
+  const { kind = 'Deployment', labels = enabled, annotations, replicas = 1, pod, app = name, updateStrategy } = parts
   return {
     kind,
     metadata: { name, namespace, labels: { app, ...labels } },
     spec: {
       ...(kind !== 'DaemonSet' && { replicas }),
       ...(kind === 'StatefulSet' && { serviceName: name }),
+      ...(updateStrategy !== undefined && { updateStrategy }),
       selector: { matchLabels: { name } },
       template: {
         metadata: { labels: { app, name }, ...(annotations !== undefined && { annotations }) },

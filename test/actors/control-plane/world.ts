@@ -27,6 +27,7 @@ import { type Random, seededRandom } from '../../../src/base/random.ts'
 import { type RestartLimits, restartLimits } from '../../../src/manager/paces.ts'
 import { FakeApi, type Kind, keyFor, Session, type Stored } from '../fake-api.ts'
 import { Agent, HEARTBEAT } from './agent.ts'
+import { putInProfile } from './put-in-profile.ts'
 import { SimulatedRestartLimiter } from './simulated-limiter.ts'
 
 export const START = Date.UTC(2026, 0, 1)
@@ -198,6 +199,7 @@ export class World {
     this.options = options
     this.random = seededRandom(options.seed ?? 1)
     this.api = new FakeApi(this.clock, this.random)
+    this.api.admit = (object) => putInProfile(this.api, object)
     this.api.watchers.add((key, object) => {
       if (key.startsWith('ArmorProfile/')) for (const agent of this.agents.values()) agent.see(object, key)
       if (/^(Deployment|StatefulSet|DaemonSet)\//.test(key) && object !== undefined) this.#controlWorkload(key, object)

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import type { Workload } from '../../../actors/ports.ts'
 import { type Decision, decide, type Observation, situationOf } from '../../../actors/rollout/decide.ts'
 import { idle, type Memory } from '../../../actors/rollout/memory.ts'
-import type { Survey } from '../../../actors/rollout/survey.ts'
+import { nothingFound, type Survey } from '../../../actors/rollout/survey.ts'
 import { defaultRolloutSettings as settings, type WantedRollout } from '../../../actors/rollout.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
@@ -26,14 +26,19 @@ function workload(namespace: string, name: string, paused = false): Workload {
   }
 }
 
-const surveyOf = (given: Partial<Survey>): Survey => ({ waiting: [], rolling: [], finished: 0, ...given })
+const surveyOf = (given: Partial<Survey>): Survey => ({ ...nothingFound(), ...given })
 const rolling = (age: number, of = workload('a', 'busy')) => ({
   workload: of,
   since: NOW - age,
   missing: '0 of 1 pods',
 })
+const astray = (of: Workload) => ({
+  workload: of,
+  pods: { resourceVersion: '1', again: 0, outside: 2, names: ['x'] },
+})
 const want: Memory = { ...idle(), wanted }
 const asked: Memory = { ...want, turn: { state: 'asked', namespace: 'a' }, turns: 1 }
+const held: Memory = { ...want, turn: { state: 'held', namespace: 'a' } }
 const granted: Memory = { ...asked, turn: { state: 'granted', namespace: 'a' } }
 const web = workload('a', 'web')
 const sleeping = workload('a', 'web', true)
@@ -43,6 +48,36 @@ const rows: [title: string, memory: Memory, survey: Partial<Survey>, expected: R
   ['nothing is wanted', idle(), {}, { is: 'nothing-wanted', limiter: ['done'], looks: false }],
   ['all is done', want, { finished: 2 }, { is: 'done', limiter: ['done'], progress: 'done', looks: false }],
   ['one waits', want, { waiting: [web] }, { is: 'in-need-of-a-turn', limiter: ['done', 'ask a'], progress: 'running' }],
+  [
+    'the pods of one are to be looked at',
+    held,
+    { waiting: [web], unseen: [web] },
+    { is: 'pods-unseen', looksAt: 'web', looks: false },
+  ],
+  [
+    'they could not be listed',
+    { ...want, refused: 'no', retryAt: NOW + 1 },
+    { unseen: [web] },
+    { is: 'retrying-later', limiter: ['done'], progress: 'paused' },
+  ],
+  [
+    'pods of one are not in the profile',
+    held,
+    { waiting: [web], astray: [astray(sleeping)] },
+    { is: 'astray', limiter: ['done'], progress: 'paused' },
+  ],
+  [
+    'old pods of one stay, and another one waits',
+    want,
+    { waiting: [web], held: [astray(sleeping)] },
+    { is: 'in-need-of-a-turn', limiter: ['done', 'ask a'], progress: 'running' },
+  ],
+  [
+    'old pods of one stay, and all else is done',
+    want,
+    { held: [astray(sleeping)], finished: 1 },
+    { is: 'held', limiter: ['done'], progress: 'paused' },
+  ],
   ['a turn was asked for', asked, { waiting: [web] }, { is: 'waiting-for-a-turn', progress: 'running' }],
   ['the turn came', granted, { waiting: [web] }, { is: 'our-turn', patches: 'web', looks: false }],
   [
@@ -93,8 +128,15 @@ const workloads = fc
     { selector: ({ namespace, name }) => `${namespace}/${name}`, maxLength: 4 },
   )
   .map((all) => all.map(({ namespace, name, paused }) => workload(namespace, name, paused)))
+const astrays = fc.array(
+  fc.constantFrom('v', 'w').map((name) => astray(workload('a', name))),
+  { maxLength: 1 },
+)
 const surveys: fc.Arbitrary<Survey> = fc.record({
   waiting: workloads,
+  unseen: fc.array(fc.constant(workload('a', 'u')), { maxLength: 1 }),
+  astray: astrays,
+  held: astrays,
   rolling: fc.array(
     fc.nat(settings.deadline * 2).map((age) => rolling(age)),
     { maxLength: 2 },
@@ -114,12 +156,13 @@ describe('decisions on restarts', () => {
   for (const [title, memory, survey, expected] of rows)
     it(title, () => {
       const seen: Observation = { now: NOW, memory, survey: surveyOf(survey), settings }
-      const { limiter, progress, patch, lookIn } = decide(seen)
+      const { limiter, progress, patch, look, lookIn } = decide(seen)
       expect({
         is: situationOf(seen).is,
         ...(limiter.length > 0 && { limiter: limiter.map(callText) }),
         ...(progress !== undefined && { progress: progress.state }),
         ...(patch !== undefined && { patches: patch.workload.metadata.name }),
+        ...(look !== undefined && { looksAt: look.metadata.name }),
         ...(lookIn === undefined && { looks: false }),
       }).to.deep.equal(expected)
     })
@@ -141,15 +184,17 @@ describe('decisions on restarts', () => {
           }
           const { survey } = step
           const decision = decide({ now: NOW, memory, survey, settings })
-          const { patch, lookIn } = decision
+          const { patch, look, lookIn } = decision
           turn = turnAfter(decision.limiter, turn)
           expect(decision.memory.turn.state).to.equal(turn)
           if (patch !== undefined) {
             expect(turn).to.equal('held')
-            expect(survey.rolling).to.deep.equal([])
+            expect([...survey.rolling, ...survey.unseen, ...survey.astray]).to.deep.equal([])
             expect(survey.waiting).to.include(patch.workload)
             expect(patch.workload.spec.paused).to.equal(false)
             expect(memory.turn).to.deep.equal({ state: 'granted', namespace: patch.workload.metadata.namespace })
+          } else if (look !== undefined) {
+            expect(survey.unseen).to.include(look)
           } else {
             expect(lookIn !== undefined).to.equal(decision.memory.wanted !== undefined)
             const again = decide({ now: NOW, memory: decision.memory, survey, settings })
