@@ -89,8 +89,11 @@ export class NodeTable {
   }
 
   /** Nodes where pods can land, and no agent is expected. */
-  *uncovered(): Iterable<string> {
-    if (this.#uncovered === 0) return
+  get uncovered(): number {
+    return this.#uncovered
+  }
+
+  *uncoveredNames(): Iterable<string> {
     for (let index = 0; index < this.#names.length; index++)
       if ((this.#flags[index]! & (DESIRED | SCHEDULABLE)) === SCHEDULABLE) yield this.#names[index]!
   }

@@ -20,6 +20,8 @@ export interface PolicySettings {
   progressInterval: number
   /** Between two looks at what nodes report. */
   nodesInterval: number
+  /** How long workloads may change before policies look whether pods can land on nodes without an agent. */
+  uncoveredInterval: number
   /** Without a report for so long a node is called silent. */
   silentAfter: number
   /** Without a report for so long a node does not hold up a removal. */
@@ -45,6 +47,7 @@ export const defaultPolicySettings: Omit<PolicySettings, 'installNamespace'> = {
   statusInterval: 1_000,
   progressInterval: 5_000,
   nodesInterval: 500,
+  uncoveredInterval: 30_000,
   silentAfter: 45_000,
   goneAfter: 60_000,
   grace: 60_000,

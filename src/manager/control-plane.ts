@@ -39,7 +39,7 @@ import { type AgentAccount, AgentNodes } from './agent-nodes.ts'
 import type { Node } from './cluster-resources.ts'
 import type { ClusterView } from './cluster-view.ts'
 import { reportPace } from './paces.ts'
-import { uncoveredNodes } from './uncovered-nodes.ts'
+import { UncoveredNodes } from './uncovered-nodes.ts'
 
 export interface ControlPlaneOptions {
   view: ClusterView
@@ -93,7 +93,9 @@ export class ControlPlane {
   readonly #reporting: Reporting
   readonly #unsubscribe: (() => void)[] = []
   readonly #agentNodes: AgentNodes
+  readonly #uncovered: UncoveredNodes
   #expiry: Timer | undefined
+  #lookAtAll: Timer | undefined
   /** Rollouts that are under way: changed workloads are reported to them. */
   readonly #rolling = new Set<string>()
 
@@ -103,6 +105,9 @@ export class ControlPlane {
     this.#clock = clock
     this.#acknowledgements = new Acknowledgements(clock.now())
     this.#agentNodes = new AgentNodes(options.agents)
+    const { view } = options
+    const node = (name: string) => view.nodes.store.get(name)
+    this.#uncovered = new UncoveredNodes({ nodes: this.#acknowledgements.nodes, stores: view, node })
     this.#system = new ActorSystem({
       clock,
       random,
@@ -152,9 +157,7 @@ export class ControlPlane {
     this.#follow(view.profiles.subscribe({ name: 'control-plane', handle: profileChanged }))
     this.#follow(names.subscribe((key) => this.#look(key)))
     for (const reflector of Object.values(view.workloadsOf))
-      this.#follow(
-        reflector.subscribe({ name: 'control-plane', handle: ({ object }) => this.#workloadChanged(object) }),
-      )
+      this.#follow(reflector.subscribe({ name: 'control-plane', handle: (change) => this.#workloadChanged(change) }))
   }
 
   /** Takes what an agent says. */
@@ -175,6 +178,7 @@ export class ControlPlane {
     for (const end of this.#unsubscribe.splice(0)) end()
     this.#options.names.dropClaims()
     this.#expiry?.cancel()
+    this.#lookAtAll?.cancel()
     await this.#system.stop({ within })
   }
 
@@ -186,7 +190,9 @@ export class ControlPlane {
     this.#policies.of(policyKey).tell({ type: 'changed' })
   }
 
-  #nodeChanged({ type, key, object }: Change<Node>): void {
+  #nodeChanged(change: Change<Node>): void {
+    const { type, key, object } = change
+    this.#uncovered.nodeChanged(change)
     if (type === 'deleted') forgetNode(key, this.#reporting)
     else this.#nodeIs(object)
   }
@@ -235,12 +241,24 @@ export class ControlPlane {
     event({ policy: profile, type: 'Warning', reason: 'NotFromManager', note })
   }
 
-  #workloadChanged(workload: Workload): void {
+  #workloadChanged(change: Change<Workload>): void {
+    const { object: workload } = change
     const { view, agents } = this.#options
+    if (this.#uncovered.workloadChanged(change)) this.#lookAtAllLater()
     const isOfAgents = workload.kind === 'DaemonSet' && this.#agentNodes.concerns(workload)
     if (isOfAgents && this.#agentNodes.follow(view.workloads('DaemonSet', agents?.namespace)))
       for (const node of view.nodes.store.values()) this.#nodeIs(node)
     for (const key of this.#rolling) this.#rollouts.of(key).tell({ type: 'workloads' })
+  }
+
+  /** Pods of new workloads may land on nodes without an agent, which the status of their policies names. */
+  #lookAtAllLater(): void {
+    const { policies, clusterPolicies } = this.#options.view
+    this.#lookAtAll ??= this.#clock.after(this.#settings.uncoveredInterval, () => {
+      this.#lookAtAll = undefined
+      for (const { store } of [policies, clusterPolicies])
+        for (const policy of store.values()) this.#policies.of(keyOfPolicy(idOf(policy))).tell({ type: 'nodes' })
+    })
   }
 
   #tellRollout(key: string, message: RolloutMessage): void {
@@ -286,8 +304,6 @@ export class ControlPlane {
 
   #policyFamily(): Family<PolicyMessage> {
     const { view, names, api, compile, event, count } = this.#options
-    const { nodes } = this.#acknowledgements
-    const node = (name: string) => view.nodes.store.get(name)
     return this.#system.family(
       'policy',
       policyFamily({
@@ -303,7 +319,7 @@ export class ControlPlane {
         compile,
         // No behaviour is modelled yet, so no policy finds a model.
         model: () => undefined,
-        uncovered: (policy, most) => uncoveredNodes({ nodes, stores: view, node }, policy, most),
+        uncovered: (policy, most) => this.#uncovered.of(policy, most),
         settings: this.#settings,
       }),
     )

@@ -1,30 +1,90 @@
 import type { NodeTable } from '../../actors/policy/node-table.ts'
+import { idOf, keyOfPolicy } from '../../actors/policy/policy-id.ts'
 import type { NodeListing } from '../../actors/policy/profile-status.ts'
-import type { AnyPolicy, ControlPlaneStores } from '../../actors/ports.ts'
+import type { AnyPolicy, ControlPlaneStores, Workload } from '../../actors/ports.ts'
 import { CompiledSelector } from '../api/label-selector.ts'
+import type { Change } from '../kube/change.ts'
+import { RecentMap } from '../kube/recent-map.ts'
 import { mayRun } from '../kube/scheduling.ts'
 import { type Node, type PodSpec, podSpecOf } from './cluster-resources.ts'
 
 /** So many nodes, and kinds of pods, are looked at; what is beyond is the same trouble. */
 const MOST_LOOKED_AT = 1_000
 const MOST_TEMPLATES = 50
+/** Policies whose last answer is kept. */
+const MOST_KEPT = 10_000
 
-/** Nodes without an agent where pods of the policy's target can land: some by name, and how many. */
-export function uncoveredNodes(
-  {
-    nodes,
-    stores,
-    node,
-  }: { nodes: NodeTable; stores: Pick<ControlPlaneStores, 'workloads'>; node(name: string): Node | undefined },
-  policy: AnyPolicy,
-  most: number,
-): NodeListing {
+export interface UncoveredSources {
+  nodes: NodeTable
+  stores: Pick<ControlPlaneStores, 'workloads'>
+  node(name: string): Node | undefined
+}
+
+/**
+ * Nodes without an agent where pods of a policy's target can land. Actors ask at each look, and most looks are for other reasons, so an
+ * answer holds until a node, a workload of its kind and namespace, or the policy changes in what it rests on.
+ */
+export class UncoveredNodes {
+  readonly #sources: UncoveredSources
+  readonly #kept = new RecentMap<string, { version: string; found: NodeListing }>(MOST_KEPT)
+  #nodes = 0
+  /** By kind, and by kind and namespace. */
+  readonly #workloads = new Map<string, number>()
+
+  constructor(sources: UncoveredSources) {
+    this.#sources = sources
+    const { nodes } = sources
+    nodes.subscribe({
+      nodeChanged: (index, { desired, schedulable }) => {
+        const now = nodes.facts(index)
+        if (now.desired !== desired || now.schedulable !== schedulable) this.#nodes++
+      },
+      nodeRemoved: () => this.#nodes++,
+    })
+  }
+
+  /** Some by name, `most` of them, and how many there are. */
+  of(policy: AnyPolicy, most: number): NodeListing {
+    const { nodes } = this.#sources
+    if (nodes.uncovered === 0) return { nodes: [], count: 0 }
+    const { kind, metadata, spec } = policy
+    const of = kind === 'VarmorPolicy' ? `${spec.target.kind}/${metadata.namespace}` : spec.target.kind
+    const version = [metadata.uid, metadata.generation, this.#nodes, this.#workloads.get(of) ?? 0, most].join()
+    const key = keyOfPolicy(idOf(policy))
+    const kept = this.#kept.get(key)
+    if (kept?.version === version) return kept.found
+    const found = look(this.#sources, policy, most)
+    this.#kept.set(key, { version, found })
+    return found
+  }
+
+  /** What the node table does not see. */
+  nodeChanged(change: Change<Node>): void {
+    if (change.type === 'updated' && placementOf(change.old) !== placementOf(change.object)) this.#nodes++
+  }
+
+  /** @returns whether policies may get another answer */
+  workloadChanged(change: Change<Workload>): boolean {
+    const { object } = change
+    if (change.type === 'updated' && isForTheSamePods(change.old, object)) return false
+    for (const key of [object.kind, `${object.kind}/${object.metadata.namespace}`])
+      this.#workloads.set(key, (this.#workloads.get(key) ?? 0) + 1)
+    return this.#sources.nodes.uncovered > 0
+  }
+}
+
+const placementOf = ({ metadata, spec }: Node): string => JSON.stringify([metadata?.labels, spec?.taints])
+
+/** The generation counts changes of the spec. */
+const isForTheSamePods = ({ metadata: a }: Workload, { metadata: b }: Workload): boolean =>
+  a.uid === b.uid && a.generation === b.generation && JSON.stringify(a.labels) === JSON.stringify(b.labels)
+
+function look({ nodes, stores, node }: UncoveredSources, policy: AnyPolicy, most: number): NodeListing {
+  const specs = podSpecs(stores, policy)
   const found: string[] = []
-  let specs: PodSpec[] | undefined
   let looked = 0
-  for (const name of nodes.uncovered()) {
+  for (const name of specs.length === 0 ? [] : nodes.uncoveredNames()) {
     if (looked++ === MOST_LOOKED_AT) break
-    specs ??= podSpecs(stores, policy)
     const object = node(name)
     if (object !== undefined && specs.some((spec) => mayRun(spec, object))) found.push(name)
   }

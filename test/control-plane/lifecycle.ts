@@ -259,7 +259,6 @@ export function comingAndGoing(world: () => World): void {
   it("expects agents where their DaemonSet would have a pod, and names other nodes only where the target's pods can land", async () => {
     const namespace = await world().namespace('chosen')
     const made = policy(namespace, 'web')
-    await applyWorkload(world(), workload(namespace, 'web', { app: 'web' }))
     const chosen = { [`${namespace}.varmor.test/agent`]: 'yes' }
     const label = (name: string, value: string | null) =>
       world().client.patch(
@@ -278,6 +277,8 @@ export function comingAndGoing(world: () => World): void {
         return condition?.status === 'True' && condition.message === message
       })
     await apply(world(), made)
+    await conditionIs('not to mind a node where nothing of its target runs', '')
+    await applyWorkload(world(), workload(namespace, 'web', { app: 'web' }))
     await conditionIs('to name the node', 'no agent is on bare-1, where pods of the target can land')
     const taint = [{ key: 'dedicated', value: 'x', effect: 'NoSchedule' }]
     await world().client.patch(nodes, { name: 'bare-1' }, { type: 'merge', patch: { spec: { taints: taint } } })

@@ -30,6 +30,7 @@ export const quick: Partial<ManagerOptions> = {
     statusInterval: 50,
     progressInterval: 100,
     nodesInterval: 20,
+    uncoveredInterval: 100,
     silentAfter: 2_500,
     goneAfter: 2_500,
     grace: 10_000,

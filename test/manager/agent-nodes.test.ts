@@ -4,7 +4,7 @@ import type { Workload } from '../../actors/ports.ts'
 import type { AnyPolicy } from '../../src/api/types.ts'
 import { AgentNodes, agentAccount } from '../../src/manager/agent-nodes.ts'
 import type { Node, PodSpec } from '../../src/manager/cluster-resources.ts'
-import { uncoveredNodes } from '../../src/manager/uncovered-nodes.ts'
+import { UncoveredNodes } from '../../src/manager/uncovered-nodes.ts'
 import { type PolicyParts, policy } from './made-up.ts'
 
 const account = { namespace: 'varmor', name: 'varmor-agent' }
@@ -106,8 +106,73 @@ describe('nodes without an agent where pods of a policy can land', () => {
   ]
   for (const { title, parts = target('Deployment'), workloads, count } of rows)
     it(`${title}: ${count}`, () => {
-      const found = uncoveredNodes({ nodes, stores: new Stores(...workloads), node }, policy(parts) as AnyPolicy, 5)
+      const found = new UncoveredNodes({ nodes, stores: new Stores(...workloads), node }).of(policy(parts), 5)
       expect(found.count).to.equal(count)
       expect(found.nodes).to.have.length(Math.min(5, count))
     })
+
+  it('are looked for again only when a node, a workload of the kind and namespace, or the policy has changed', () => {
+    const table = new NodeTable(0)
+    const objects = new Map(names.map((name) => [name, node(name)]))
+    for (const name of names) table.set(name, { schedulable: true, agent: 'no' }, 0)
+    let looks = 0
+    let web = workload('Deployment', 'demo', half)
+    const others: Workload[] = []
+    const stores = new Stores()
+    stores.workloads = () => {
+      looks++
+      return [web, ...others]
+    }
+    const uncovered = new UncoveredNodes({ nodes: table, stores, node: (name) => objects.get(name) })
+    const nodeIs = (name: string, labels: Record<string, string>): void => {
+      const old = objects.get(name)!
+      const object: Node = { ...old, metadata: { name, labels } }
+      objects.set(name, object)
+      uncovered.nodeChanged({ type: 'updated', key: name, object, old })
+      table.set(name, { schedulable: true, agent: 'no' }, 0)
+    }
+    const changed = (metadata: Partial<Workload['metadata']>, spec = web.spec): boolean => {
+      const old = web
+      web = { ...old, metadata: { ...old.metadata, ...metadata }, spec }
+      return uncovered.workloadChanged({ type: 'updated', key: 'demo/web', object: web, old })
+    }
+    let mine = policy(target('Deployment')) as AnyPolicy
+    const added = (namespace: string) => () => {
+      const object = workload('Deployment', namespace, {}, { name: 'new' })
+      others.push(object)
+      return uncovered.workloadChanged({ type: 'added', key: `${namespace}/new`, object })
+    }
+    const steps: [what: string, step: () => unknown, count: number, looks: number][] = [
+      ['at first', () => undefined, 4, 1],
+      ['nothing', () => undefined, 4, 0],
+      ['a heartbeat of a node', () => nodeIs('n1', { half: 'a' }), 4, 0],
+      ['labels of a node', () => nodeIs('n1', { half: 'b' }), 3, 1],
+      ['an agent on a node', () => table.set('n2', { schedulable: true, agent: 'yes' }, 0), 2, 1],
+      ['a node that is gone', () => table.remove('n3'), 1, 1],
+      ['the status of the workload', () => expect(changed({ resourceVersion: '2' })).to.equal(false), 1, 0],
+      ['a new workload elsewhere', added('other'), 1, 0],
+      [
+        'the template of the workload',
+        () => changed({ generation: 2 }, { template: { spec: { nodeSelector: { half: 'b' } } as never } }),
+        4,
+        1,
+      ],
+      ['labels of the workload', () => expect(changed({ labels: { app: 'other' } })).to.equal(true), 0, 1],
+      [
+        'the policy',
+        () => {
+          mine = { ...mine, metadata: { ...mine.metadata, generation: 2 } }
+        },
+        0,
+        1,
+      ],
+    ]
+    for (const [what, step, count, expected] of steps) {
+      step()
+      others.splice(0)
+      looks = 0
+      expect(uncovered.of(mine, 5).count, what).to.equal(count)
+      expect(looks, what).to.equal(expected)
+    }
+  })
 })

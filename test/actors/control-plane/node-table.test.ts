@@ -16,7 +16,7 @@ function after(steps: Step[]): { desired: number; uncovered: string[]; more: boo
     if ('set' in step) table.set('n1', { schedulable: step.schedulable ?? true, agent: step.set }, step.at)
     else if ('reports' in step) table.reported(table.indexOf('n1', step.at), step.at, false)
     else more = table.expire(step.at - GRACE)
-  return { desired: table.desired, uncovered: [...table.uncovered()], more }
+  return { desired: table.desired, uncovered: [...table.uncoveredNames()], more }
 }
 
 const joins: Step = { at: 0, set: 'unsaid' }
