@@ -69,12 +69,13 @@ export function nodeProfile(ports: NodeProfilePorts): Behaviour<number, NodeProf
   }
 }
 
-const acknowledgementOf = ({ uid, generation, state, message, leftOut }: Acknowledgement): Acknowledgement => ({
+const acknowledgementOf = ({ uid, generation, state, message, leftOut, lacks }: Acknowledgement): Acknowledgement => ({
   uid,
   generation,
   state,
   message,
   leftOut,
+  ...(lacks !== undefined && { lacks }),
 })
 
 /** The family `node-profile`. */

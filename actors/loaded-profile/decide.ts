@@ -15,6 +15,8 @@ export interface LoadedProfileTiming {
 export interface Hopeless {
   digest: string
   reason: string
+  /** The node lacks the enforcer. */
+  absent?: boolean
 }
 
 /** What the actor remembers. Kernel and disk hold the truth. */
@@ -130,7 +132,7 @@ export function conclude(
   }
   return {
     memory: next,
-    standing: wanted && standingOf(seen, wanted, held, problems, passing),
+    standing: wanted && standingOf(seen, wanted, held, absentOf(found), problems, passing),
     forgotten: wanted === undefined && problems.length === 0,
     retry: retryOf(memory, next, problems.length, timing, random),
   }
@@ -150,21 +152,35 @@ function resultOf({ goal, failure }: Outcome): Result {
   if (goal.is === 'without-content')
     return { enforcer, problem: `${enforcer}: the ArmorProfile has no content for it`, passing: false }
   if (failure === undefined) return { enforcer, passing: false }
-  const reason = `${enforcer}: ${failure.reason}`
+  const absent = failure.absent === true
+  const reason = `${enforcer}${absent ? ' is absent' : ''}: ${failure.reason}`
   return failure.retryable || goal.is !== 'loaded'
     ? { enforcer, problem: reason, passing: true }
-    : { enforcer, problem: reason, passing: false, hopeless: { digest: goal.content.digest, reason } }
+    : {
+        enforcer,
+        problem: reason,
+        passing: false,
+        hopeless: { digest: goal.content.digest, reason, ...(absent && { absent }) },
+      }
 }
+
+const absentOf = (found: readonly Result[]): KernelEnforcer[] =>
+  found.filter(({ hopeless }) => hopeless?.absent).map(({ enforcer }) => enforcer)
 
 function standingOf(
   { key }: Observation,
   { uid, generation, leaving, leftOut }: WantedProfile,
   enforcers: KernelEnforcer[],
+  absent: KernelEnforcer[],
   problems: string[],
   passing: boolean,
 ): ProfileStanding {
   const about = { key, uid, generation, enforcers }
-  if (problems.length > 0) return { ...about, state: 'failed', message: problems.join('; '), passing }
+  if (problems.length > 0) {
+    const loaded = enforcers.length === 0 ? [] : [`loaded by ${enforcers.join(', ')}`]
+    const message = [...problems, ...loaded].join('; ')
+    return { ...about, state: 'failed', message, passing, ...(absent.length > 0 && { absent }) }
+  }
   if (leaving) return { ...about, state: 'unloaded' }
   return { ...about, state: 'loaded', ...(leftOut !== undefined && { leftOut }) }
 }

@@ -41,6 +41,8 @@ export interface ProfileStanding {
   state: 'loaded' | 'failed' | 'unloaded'
   /** Enforcers that hold it. */
   enforcers: readonly KernelEnforcer[]
+  /** Enforcers that should, and that this node lacks. */
+  absent?: readonly KernelEnforcer[]
   /** Why it failed, or what stands in the way. */
   message?: string
   /** What this node does not enforce of what it holds. */
@@ -61,6 +63,8 @@ export interface Loader {
 /** What an enforcer could not do. Any other error is a bug, and the actor fails with it. */
 export interface LoadFailure extends Error {
   readonly retryable: boolean
+  /** The node lacks the enforcer. */
+  readonly absent?: boolean
   /** One line for people. */
   readonly reason: string
 }

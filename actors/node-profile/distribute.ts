@@ -37,7 +37,7 @@ export function distribute(report: AgentReport, reporting: Reporting): Distribut
   const taken: ProfileReport[] = []
   let isAhead = false
   for (const one of profiles) {
-    const { namespace, name, uid, generation, state, message = '', leftOut = [] } = one
+    const { namespace, name, uid, generation, state, message = '', leftOut = [], absent = [] } = one
     const profile = keyOfProfile({ namespace, name })
     if (!profileExists(profile, uid)) {
       isAhead ||= state !== 'unloaded'
@@ -48,6 +48,7 @@ export function distribute(report: AgentReport, reporting: Reporting): Distribut
     nodeProfiles.of(nodeProfileKey(node, profile)).tell({
       ...{ type: 'reported', uid, generation, state, message },
       leftOut: leftOutKey(leftOut),
+      lacks: absent.length > 0,
     })
   }
   if (complete)

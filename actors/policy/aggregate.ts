@@ -9,6 +9,8 @@ export interface Acknowledgement {
   message: string
   /** What the node does not enforce of it: see `leftOutKey`. */
   leftOut: string
+  /** It failed because the node lacks an enforcer. */
+  lacks?: boolean
 }
 
 /** Nodes that leave the same out. */
@@ -22,6 +24,8 @@ export interface NodesLeavingOut {
 export interface NodeFailure {
   node: string
   message: string
+  /** The node lacks an enforcer. */
+  lacks?: boolean
 }
 
 /** How many nodes stand where, for the generation that is wanted. */
@@ -59,7 +63,7 @@ export class Aggregate {
   #uidNames: string[] = ['']
   #leftOut: Uint8Array
   #leftOutTexts: string[] = ['']
-  #messages = new Map<number, string>()
+  #messages = new Map<number, Omit<NodeFailure, 'node'>>()
   #wantedUid = 0
   #wantedGeneration = 0
   #loaded = 0
@@ -97,7 +101,7 @@ export class Aggregate {
   }
 
   /** @returns whether it changed anything */
-  report(index: number, { uid, generation, state, message, leftOut }: Acknowledgement): boolean {
+  report(index: number, { uid, generation, state, message, leftOut, lacks }: Acknowledgement): boolean {
     this.#reach(index)
     const [uidNumber, stateNumber] = [this.#uidNumber(uid), stateNumbers[state]]
     const leftOutNumber = this.#leftOutNumber(leftOut)
@@ -106,7 +110,7 @@ export class Aggregate {
       this.#uids[index] === uidNumber &&
       this.#generations[index] === generation &&
       this.#states[index] === stateNumber
-    if (same && (state !== 'failed' || this.#messages.get(index) === message)) return false
+    if (same && (state !== 'failed' || this.#messages.get(index)?.message === message)) return false
     this.#replace(index, () => {
       this.#clear(index)
       this.#uids[index] = uidNumber
@@ -114,7 +118,8 @@ export class Aggregate {
       this.#states[index] = stateNumber
       this.#leftOut[index] = leftOutNumber
       if (this.#holds(index)) this.#holders++
-      if (state === 'failed' && this.#messages.size < MOST_MESSAGES) this.#messages.set(index, message)
+      if (state === 'failed' && this.#messages.size < MOST_MESSAGES)
+        this.#messages.set(index, lacks === true ? { message, lacks } : { message })
     })
     return true
   }
@@ -160,7 +165,7 @@ export class Aggregate {
     if (this.#failed === 0) return []
     return this.#named((index) => this.#counts(index, FAILED), most).map(({ node, index }) => ({
       node,
-      message: this.#messages.get(index) ?? 'see the log of its agent',
+      ...(this.#messages.get(index) ?? { message: 'see the log of its agent' }),
     }))
   }
 

@@ -52,7 +52,11 @@ export function profileStatus(
 }
 
 function troubles({ summary, failures, silent }: NodesView): Trouble[] {
-  const failed = failures.map(({ node, message }) => ({ nodeName: node, reason: 'LoadFailed', message }))
+  const failed = failures.map(({ node, message, lacks }) => ({
+    nodeName: node,
+    reason: lacks ? 'EnforcerAbsent' : 'LoadFailed',
+    message,
+  }))
   const message = 'no agent has reported; see whether the agent runs on this node'
   const unreported = silent.nodes.map((node) => ({ nodeName: node, reason: 'NotReported', message }))
   const named = [...failed, ...unreported].slice(0, MOST_NODES)

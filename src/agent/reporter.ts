@@ -236,7 +236,16 @@ export class Reporter {
   }
 }
 
-function reportOf({ key, uid, generation, state, enforcers, message, leftOut }: ProfileStanding): ProfileReport {
+function reportOf({
+  key,
+  uid,
+  generation,
+  state,
+  enforcers,
+  absent,
+  message,
+  leftOut,
+}: ProfileStanding): ProfileReport {
   const slash = key.indexOf('/')
   return {
     namespace: key.slice(0, slash),
@@ -245,6 +254,7 @@ function reportOf({ key, uid, generation, state, enforcers, message, leftOut }: 
     generation,
     state,
     ...(enforcers.length > 0 && { enforcers: [...enforcers] }),
+    ...(absent !== undefined && { absent: [...absent] }),
     ...(message !== undefined && { message: cutMessage(message) }),
     ...(leftOut !== undefined && { leftOut: cutLeftOut(leftOut) }),
   }

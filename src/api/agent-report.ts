@@ -39,6 +39,9 @@ const profileReport = object('What the node did with one ArmorProfile.', {
   generation: integer('Its metadata.generation that the state is about.', { minimum: 0, format: 'int64' }),
   state: choice('How it went.', reportStates),
   enforcers: optional(list('Enforcers that hold the profile.', choice('An enforcer.', enforcers), { maxItems: 16 })),
+  absent: optional(
+    list('Enforcers of the policy that the node lacks.', choice('An enforcer.', enforcers), { maxItems: 16 }),
+  ),
   message: optional(text('Why it failed, in words for people.', { maxBytes: MAX_REPORT_MESSAGE_BYTES })),
   leftOut: optional(
     list(

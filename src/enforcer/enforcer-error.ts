@@ -33,10 +33,16 @@ export class EnforcerError extends Error {
     return enforcerErrorCodes[this.code].retryable
   }
 
+  /** The node lacks the enforcer, whatever the profile. */
+  get absent(): boolean {
+    return this.code === 'FEATURE_ABSENT'
+  }
+
   /** One line for the status of a policy: what failed, why, and where. */
   get reason(): string {
     const values = Object.entries(this.context).map(([key, value]) => `${key} ${value}`)
     const why = this.context['reason'] ?? enforcerErrorCodes[this.code].meaning
+    if (this.absent) return `${why}`
     const rest = values.filter((value) => !value.startsWith('reason '))
     return `${this.message}: ${why}${rest.length === 0 ? '' : ` (${rest.join(', ')})`}`
   }

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { desiredProfile } from '../../actors/policy/desired-profile.ts'
 import type { AnyPolicy } from '../../actors/ports.ts'
 import type { ArmorProfile } from '../../src/api/types.ts'
+import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
 import type { KubeObject } from '../../src/kube/objects.ts'
 import { armorProfiles } from '../../src/kube/own-kinds.ts'
 import { validatingName, validatingWebhookConfigurations } from '../../src/manager/admission/webhook-configurations.ts'
@@ -118,7 +119,10 @@ export function lifecycle(it: Define, world: () => World): void {
   it('names the node that cannot load the profile, and why, and recovers with it', async () => {
     const made = policy(await world().namespace('fail'), 'web')
     const node = [...world().nodes.values()][1]!
-    node.refusals.set(profileName(made), 'no space left')
+    node.refusals.set(
+      profileName(made),
+      new EnforcerError('KERNEL_REFUSED', 'load the profile', { reason: 'no space left' }),
+    )
     await apply(world(), made)
     const failed = await policyThat(world(), made, 'to fail', ({ status }) => status?.phase === 'Error')
     expect(failed.status?.ready).to.equal(false)
@@ -127,13 +131,36 @@ export function lifecycle(it: Define, world: () => World): void {
       const found = (await findProfile(world(), made))!
       return found.status?.conditions?.length === 1 ? found : undefined
     })
-    expect(profile.status?.conditions?.[0]).to.deep.include({ nodeName: node.name, status: 'False' })
-    expect(profile.status?.conditions?.[0]?.message).to.include('no space left')
+    expect(profile.status?.conditions?.[0]).to.deep.include({
+      ...{ nodeName: node.name, status: 'False', reason: 'LoadFailed' },
+      message: 'AppArmor: load the profile: no space left; Seccomp: load the profile: no space left',
+    })
     node.refusals.clear()
     const found = await ready(world(), made)
     expect(found.status?.phase).to.equal('Protecting')
     const { status } = (await findProfile(world(), made))!
     expect(status?.conditions ?? []).to.deep.equal([])
+    await remove(world(), made)
+  })
+
+  it('tells an enforcer that a node lacks from one that failed there, and names those that hold the profile', async () => {
+    const made = policy(await world().namespace('lack'), 'web', { enforcer: 'AppArmorSeccomp' })
+    const node = [...world().nodes.values()][1]!
+    const { AppArmor } = node.loaders
+    const load = AppArmor.load.bind(AppArmor)
+    AppArmor.load = (name, content) => {
+      if (name !== profileName(made)) return load(name, content)
+      throw new EnforcerError('FEATURE_ABSENT', 'load the profile', { reason: 'the kernel has no AppArmor' })
+    }
+    await apply(world(), made)
+    const failed = await policyThat(world(), made, 'to fail', ({ status }) => status?.phase === 'Error')
+    AppArmor.load = load
+    const message = 'AppArmor is absent: the kernel has no AppArmor; loaded by Seccomp'
+    expect(conditionOf(failed, 'Ready')?.message).to.include(`${node.name}: ${message}`)
+    await eventually('the condition of the node', async () => {
+      const [condition] = (await findProfile(world(), made))?.status?.conditions ?? []
+      return condition?.nodeName === node.name && condition.reason === 'EnforcerAbsent' && condition.message === message
+    })
     await remove(world(), made)
   })
 

@@ -1,6 +1,6 @@
 import { Agent } from '../../src/agent/agent.ts'
 import { ManagerTransport } from '../../src/agent/manager-transport.ts'
-import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
+import type { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
 import { compileHere } from '../../src/profile/carried.ts'
 import { type RecordingLoaders, recordingLoaders } from '../../src/sandbox/recording-loader.ts'
 import type { World } from './world.ts'
@@ -11,7 +11,7 @@ export class SimulatedNode {
   /** What kernel and disk of the node hold: it outlives the agent. */
   readonly loaders: RecordingLoaders = recordingLoaders()
   /** Why profiles of such a name cannot be loaded here now. */
-  readonly refusals = new Map<string, string>()
+  readonly refusals = new Map<string, EnforcerError>()
   readonly #world: World
   readonly #tokenFile: string
   #running: { agent: Agent; transport: ManagerTransport; close: () => Promise<void> } | undefined
@@ -23,8 +23,8 @@ export class SimulatedNode {
     for (const loader of Object.values(this.loaders)) {
       const load = loader.load.bind(loader)
       loader.load = (profile, content) => {
-        const reason = this.refusals.get(profile)
-        if (reason !== undefined) throw new EnforcerError('KERNEL_REFUSED', 'load the profile', { profile, reason })
+        const refusal = this.refusals.get(profile)
+        if (refusal !== undefined) throw refusal
         return load(profile, content)
       }
     }
