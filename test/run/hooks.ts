@@ -1,3 +1,8 @@
+import fc from 'fast-check'
+
+// A test that runs in a process of its own comes back without the cause of its error.
+fc.configureGlobal({ includeErrorInReport: true })
+
 /**
  * Loaded before the tests. A warning of Node.js fails the file in which it comes: each is a leak or a mistake, of a test
  * or of the product.

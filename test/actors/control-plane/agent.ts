@@ -90,8 +90,9 @@ export class Agent {
     this.#unsent.clear()
     const answer = manager.report({ node: this.node, agent: 'a', epoch: this.#epoch, complete, profiles })
     this.#epoch = answer.epoch
-    this.#complete = answer.complete && !complete
-    if (this.#complete) this.#world.clock.after(50, () => this.#send())
+    this.#complete = answer.complete
+    // As the real one: who asks for complete reports again and again gets them with the heartbeat.
+    if (answer.complete && !complete) this.#world.clock.after(50, () => this.#send())
   }
 
   #beat(): void {
