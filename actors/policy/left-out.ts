@@ -14,32 +14,43 @@ export interface LeftOutText {
   parts: string
   /** The same in a few words, for a column. */
   short: string
-  /** Enforcers and rules that compiling it here had something to say of: see `leftOutKey`. */
+  /** Enforcers and rules that are left out on all nodes: see `leftOutKey`. */
   pairs: readonly string[]
+  /** What a node leaves out that enforces none of the rules, where that is for its AppArmor to say; and why, in words. */
+  newer: { pairs: readonly string[]; nothing: string } | undefined
   /** All that compiling it had to say, with the reasons. */
   reasons: string
 }
 
-export const noneLeftOut: LeftOutText = { nothing: '', parts: '', short: '', pairs: [], reasons: '' }
+export const noneLeftOut: LeftOutText = {
+  nothing: '',
+  parts: '',
+  short: '',
+  pairs: [],
+  newer: undefined,
+  reasons: '',
+}
 
 /** A message may name so much, a column so much. */
 const longest = { parts: 1_024, part: 80, short: 32 }
 const MOST_SHORT = 2
 
 export function leftOutOf({ spec }: AnyPolicy, skipped: readonly Skipped[]): LeftOutText {
-  const { nothing, parts } = coverageOf(spec.policy, skipped)
+  const { nothing, parts, newer } = coverageOf(spec.policy, skipped)
+  const onAllNodes = skipped.filter(({ byNode }) => byNode !== true)
   const byEnforcer = enforcers.flatMap((enforcer): { enforcer: string; rules: string[] }[] => {
     const rules = new Set(parts.filter((part) => part.enforcer === enforcer).map(({ rule }) => rule))
     return rules.size === 0 ? [] : [{ enforcer, rules: [...rules] }]
   })
-  const reasons = skipped.map(
+  const reasons = onAllNodes.map(
     ({ rule, enforcer, reason, path }) => `${rule} (${path}) is not enforced by ${enforcer}: ${reason}`,
   )
   return {
     nothing,
     parts: byEnforcer.map(({ enforcer, rules }) => `${enforcer}: ${namesOf(rules)}`).join('; '),
     short: byEnforcer.map(({ enforcer, rules }) => `${enforcer}: ${shortNames(rules)}`).join('; '),
-    pairs: [...new Set(skipped.map(pairOf))].sort(),
+    pairs: [...new Set(onAllNodes.map(pairOf))].sort(),
+    newer: newer && { pairs: [...new Set(newer.skipped.map(pairOf))], nothing: newer.nothing },
     reasons: listing(reasons, '; ', 50),
   }
 }
@@ -51,6 +62,20 @@ const pairOf = ({ enforcer, rule }: { enforcer: string; rule: string }): string 
 /** What a node leaves out, as one text: pairs of enforcer and rule, one a line. Equal for equal lists; empty for none. */
 export const leftOutKey = (leftOut: readonly { enforcer: string; rule: string }[]): string =>
   [...new Set(leftOut.map(pairOf))].sort().join('\n')
+
+/** Why none of the rules is enforced, on any node; empty where one is, or no node has the profile. */
+export function nothingOnNodes(
+  { nothing, newer }: LeftOutText,
+  groups: readonly NodesLeavingOut[],
+  loaded: number,
+): string {
+  if (nothing !== '' || newer === undefined || loaded === 0) return nothing
+  const barren = groups.filter(({ leftOut }) => {
+    const left = new Set(leftOut.split('\n'))
+    return newer.pairs.every((pair) => left.has(pair))
+  })
+  return barren.reduce((sum, { count }) => sum + count, 0) === loaded ? newer.nothing : ''
+}
 
 /** What nodes leave out beyond what the policy leaves out everywhere, in words. */
 export function nodesLeftOutTexts(groups: readonly NodesLeavingOut[], everywhere: readonly string[]): string[] {

@@ -2,7 +2,7 @@ import type { VarmorPolicyCondition, VarmorPolicyPhase, VarmorPolicyStatus } fro
 import type { AnyPolicy } from '../ports.ts'
 import type { RolloutProgress } from '../rollout/wanted.ts'
 import { timeText, withTransition } from './conditions.ts'
-import { type LeftOutText, nodesLeftOutTexts } from './left-out.ts'
+import { type LeftOutText, nodesLeftOutTexts, nothingOnNodes } from './left-out.ts'
 import { cut, listing } from './listing.ts'
 import type { Modeling } from './modeling.ts'
 import type { NodeListing, PolicyNodesView } from './profile-status.ts'
@@ -108,21 +108,24 @@ type Condition = Omit<VarmorPolicyCondition, 'lastTransitionTime'>
 
 /** All nodes that are to load the profile have acknowledged this generation, and something of what the policy names is in it. */
 function isReady(view: PolicyView): boolean {
-  const { verdict, removing, leftOut, nodes, profileGeneration } = view
+  const { verdict, removing, nodes, profileGeneration } = view
   const { summary } = nodes
   if (verdict.kind !== 'accepted' || removing !== '' || profileGeneration === undefined) return false
-  if (leftOut.nothing !== '' || lacksModel(view)) return false
+  if (nothingEnforced(view) !== '' || lacksModel(view)) return false
   return summary.desired > 0 && summary.loaded === summary.desired
 }
+
+const nothingEnforced = ({ leftOut, nodes }: PolicyView): string =>
+  nothingOnNodes(leftOut, nodes.leavingOut, nodes.summary.loaded)
 
 /** The time of the recording is over, and nothing came of it: the clock alone completes no modelling. */
 const lacksModel = ({ modeling, hasModel }: PolicyView): boolean => modeling.state === 'complete' && !hasModel
 
 function phaseOf(view: PolicyView, ready: boolean): VarmorPolicyPhase {
-  const { verdict, removing, leftOut, nodes, modeling } = view
+  const { verdict, removing, nodes, modeling } = view
   if (verdict.kind !== 'accepted') return 'Error'
   if (removing !== '') return 'Pending'
-  if (leftOut.nothing !== '' || nodes.summary.failed > 0 || lacksModel(view)) return 'Error'
+  if (nothingEnforced(view) !== '' || nodes.summary.failed > 0 || lacksModel(view)) return 'Error'
   if (modeling.state === 'recording') return 'Modeling'
   if (!ready) return 'Pending'
   return modeling.state === 'complete' ? 'Completed' : 'Protecting'
@@ -189,7 +192,7 @@ const MAX_SUMMARY = 160
 function summaryOf(view: PolicyView, phase: VarmorPolicyPhase): string {
   const { leftOut, verdict, removing, nodes } = view
   if (verdict.kind !== 'accepted' || removing !== '') return phase
-  if (leftOut.nothing !== '') return `${phase}: ${NOTHING_ENFORCED}`
+  if (nothingEnforced(view) !== '') return `${phase}: ${NOTHING_ENFORCED}`
   const left = leftOut.short === '' ? [] : [`left out by ${leftOut.short}`]
   const bare = nodes.uncovered.count === 0 ? [] : [`no agent on ${count(nodes.uncovered.count, 'node')}`]
   const some = nodesLeftOut(leftOut, nodes).length === 0 ? [] : ['more left out on some nodes']
@@ -203,13 +206,14 @@ function whyNotReady(view: PolicyView): {
   reason: string
   message: string
 } {
-  const { verdict, removing, leftOut, nodes, profileGeneration } = view
+  const { verdict, removing, nodes, profileGeneration } = view
   if (removing !== '') return { reason: 'Removing', message: removing }
   if (verdict.kind !== 'accepted') {
     const message = profileGeneration === undefined ? 'there is no profile' : 'the profile of before stays in force'
     return { reason: reasonOf(verdict), message }
   }
-  if (leftOut.nothing !== '') return { reason: NOTHING_ENFORCED, message: leftOut.nothing }
+  const nothing = nothingEnforced(view)
+  if (nothing !== '') return { reason: NOTHING_ENFORCED, message: nothing }
   if (lacksModel(view))
     return {
       reason: 'NoModel',

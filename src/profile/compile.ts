@@ -5,13 +5,19 @@ import type { LinuxSeccomp, Policy, PolicyMode, VarmorClusterPolicy, VarmorPolic
 import { validatePolicy } from '../api/validate.ts'
 import { compileAppArmor } from './apparmor/compile-apparmor.ts'
 import { type BpfProfile, compileBpf } from './bpf/compile-bpf.ts'
-import { type AppArmorFeatures, type BehaviorModel, type CompileContext, oldestAppArmor } from './context.ts'
+import {
+  type AppArmorFeatures,
+  type BehaviorModel,
+  type CompileContext,
+  newestAppArmor,
+  oldestAppArmor,
+} from './context.ts'
 import type { Result, Skipped } from './result.ts'
 import { compileSeccomp } from './seccomp/compile-seccomp.ts'
 import { withoutFaults } from './without-faults.ts'
 
 export interface CompileOptions {
-  /** What the node's AppArmor can say; the oldest supported when left out. */
+  /** What the node's AppArmor can say. Left out: it is for no certain node, and so for the oldest that is supported. */
   appArmor?: AppArmorFeatures
   /** Block devices of the node, as in CompileContext. */
   blockDevices?: readonly string[]
@@ -56,8 +62,25 @@ export function compilePolicy(object: unknown, options: CompileOptions = {}): Re
   const policy = object as VarmorPolicy | VarmorClusterPolicy
   const compiled = compileWanted(policy, options)
   if (compiled.errors.length > 0) return { ok: false, errors: unique(compiled.errors) }
-  const skipped = [...compiled.skipped, ...notes(policy.spec.policy, options.enforcers)]
+  const skipped = [...byNode(policy, options, compiled.skipped), ...notes(policy.spec.policy, options.enforcers)]
   return { ok: true, value: describe(policy, compiled.enforcers, skipped, options), skipped }
+}
+
+/** Marks what AppArmor leaves out only where it is old. */
+function byNode(
+  policy: VarmorPolicy | VarmorClusterPolicy,
+  options: CompileOptions,
+  skipped: readonly Skipped[],
+): Skipped[] {
+  const isAppArmors = ({ enforcer }: Skipped): boolean => enforcer === 'AppArmor'
+  if (options.appArmor !== undefined || !skipped.some(isAppArmors)) return [...skipped]
+  const newest = compileWanted(policy, { ...options, appArmor: newestAppArmor, enforcers: ['AppArmor'] })
+  const everywhere = new Set(newest.skipped.map(({ path, rule, reason }) => JSON.stringify([path, rule, reason])))
+  return skipped.map((one) =>
+    isAppArmors(one) && !everywhere.has(JSON.stringify([one.path, one.rule, one.reason]))
+      ? { ...one, byNode: true }
+      : one,
+  )
 }
 
 /** What the compilers find in the sound parts of an unsound policy. */

@@ -13,6 +13,9 @@ export interface AppArmorFeatures {
 /** The least that a supported node has: Debian 12's parser 3.0.8. A profile compiled for it loads everywhere. */
 export const oldestAppArmor: AppArmorFeatures = { parser: [3, 0], userns: false, ioUring: false, mqueue: false }
 
+/** All that rules can ask for. */
+export const newestAppArmor: AppArmorFeatures = { parser: [4, 1], userns: true, ioUring: true, mqueue: true }
+
 /** Profiles that behaviour modelling made, for the policies whose `profileType` is BehaviorModel. */
 export interface BehaviorModel {
   /** AppArmor text, as in `ArmorProfileModel.data.profile.appArmor`. */

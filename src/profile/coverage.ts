@@ -9,41 +9,52 @@ import { type SelectedRule, selectRules } from './selected-rules.ts'
 interface NamedRule {
   path: string
   by: readonly Enforcer[]
-  /** An older AppArmor has no word for it. */
-  needsNewer?: boolean
 }
 
 const PATH = 'spec.policy'
 
 /** What a policy comes to with its enforcers. */
 export interface Coverage {
-  /** Why no rule that it names is enforced, and what would; empty where one is, and for a policy that names none. */
+  /** Why no rule that it names is enforced on any node, and what would; empty where one may be, and for a policy that names none. */
   nothing: string
-  /** What is left out of its rules. Nothing is where it names none. */
+  /** What is left out of its rules, on all nodes. Nothing is where it names none. */
   parts: readonly Skipped[]
+  /** Where only a newer AppArmor enforces any of them: a node that leaves all of this out enforces nothing, and why. */
+  newer: { skipped: readonly Skipped[]; nothing: string } | undefined
 }
 
-/** Whether what a policy names is enforced, wholly or in part, given what compiling it has skipped. */
+/** Whether what a policy names is enforced, wholly or in part, given what compiling it for no certain node has skipped. */
 export function coverageOf(policy: Policy, skipped: readonly Skipped[]): Coverage {
   const named = namedRules(policy)
-  if (named.length === 0) return { nothing: '', parts: [] }
+  if (named.length === 0) return { nothing: '', parts: [], newer: undefined }
   const parsed = parseEnforcers(policy.enforcer)
   const enforcers = parsed.ok ? parsed.enforcers : []
-  const left = new Set(
-    skipped.filter(({ extent }) => extent === 'all').map(({ enforcer, path }) => `${enforcer} ${path}`),
-  )
-  const isEnforced = ({ path, by }: NamedRule): boolean =>
-    by.some((one) => one !== 'NetworkProxy' && enforcers.includes(one) && !left.has(`${one} ${path}`))
-  const parts = skipped.filter(({ extent }) => extent !== 'nothing')
-  return { nothing: named.some(isEnforced) ? '' : nothingText(policy.enforcer, enforcers, named), parts }
+  const isEnforced = (left: readonly Skipped[]): boolean => {
+    const places = new Set(left.filter(({ extent }) => extent === 'all').map(placeOf))
+    return named.some(({ path, by }) =>
+      by.some(
+        (one) => one !== 'NetworkProxy' && enforcers.includes(one) && !places.has(placeOf({ enforcer: one, path })),
+      ),
+    )
+  }
+  const onAllNodes = skipped.filter(({ byNode }) => byNode !== true)
+  const parts = onAllNodes.filter(({ extent }) => extent !== 'nothing')
+  const text = nothingText(policy.enforcer, enforcers, named)
+  if (!isEnforced(onAllNodes)) return { nothing: text, parts, newer: undefined }
+  const newer = isEnforced(skipped)
+    ? undefined
+    : { skipped: skipped.filter(({ byNode }) => byNode === true), nothing: `${text}; or update the nodes` }
+  return { nothing: '', parts, newer }
 }
 
+const placeOf = ({ enforcer, path }: Pick<Skipped, 'enforcer' | 'path'>): string => `${enforcer} ${path}`
+
 function nothingText(written: string, enforcers: readonly Enforcer[], named: readonly NamedRule[]): string {
-  const sure = named.flatMap(({ by, needsNewer }) => by.filter((one) => one !== 'AppArmor' || needsNewer !== true))
-  const others = new Set(sure.filter((one) => one !== 'NetworkProxy' && !enforcers.includes(one)))
+  const carriers = named.flatMap(({ by }) => by)
+  const others = new Set(carriers.filter((one) => one !== 'NetworkProxy' && !enforcers.includes(one)))
   const remedy =
     others.size === 0
-      ? 'no enforcer of this version carries them'
+      ? 'no other enforcer carries them'
       : `add ${[...others].join(' or ')} to ${PATH}.enforcer, which would`
   return `${written} enforces none of the rules that the policy names: ${remedy}`
 }
@@ -91,8 +102,7 @@ function builtIn({ rule, targets, path }: SelectedRule): NamedRule {
     ...(forAll && !isImpossible(rule.bpf) ? (['BPF'] as const) : []),
     ...(forAll && !isImpossible(rule.seccomp) ? (['Seccomp'] as const) : []),
   ]
-  const needsNewer = !isImpossible(rule.appArmor) && rule.appArmor.every(({ kind }) => kind === 'userns')
-  return { path, by, needsNewer }
+  return { path, by }
 }
 
 function ofDefenseInDepth({ appArmor, seccomp, networkProxy }: DefenseInDepth, path: string): NamedRule[] {

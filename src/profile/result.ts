@@ -14,6 +14,8 @@ export interface Skipped {
    * user to know. Left out itself: a part.
    */
   extent?: 'all' | 'nothing'
+  /** A node with a newer AppArmor carries it: each node says for itself. Of what is compiled for no certain node. */
+  byNode?: true
 }
 
 /** What a compiler returns: a value with what had to be left out, or every error at once. */

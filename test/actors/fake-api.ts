@@ -52,7 +52,7 @@ export class FakeApi {
   readonly writes: Record<string, number> = {}
   faults: Faults = { rate: 0, latency: 0 }
   /** Changes an object before it is stored, as an admission webhook does. */
-  admit: (object: Stored) => void = () => undefined
+  admit: (object: Stored, before?: Stored) => void = () => undefined
   /** The pods of a workload that is there. */
   podsOf: (workload: Workload) => Pod[] = podsOfTemplate
   readonly clock: Clock
@@ -100,7 +100,7 @@ export class FakeApi {
     if (before === undefined) return undefined
     const after = copy(before)
     change(after)
-    this.admit(after)
+    this.admit(after, before)
     if (JSON.stringify(after) === JSON.stringify(before)) return before
     if (JSON.stringify(after.spec) !== JSON.stringify(before.spec)) after.metadata.generation++
     return this.#store(after)

@@ -14,8 +14,8 @@ function coverage(enforcer: string, mode: string, part: object) {
     spec: { target: { kind: 'Deployment', name: 'web' }, policy },
   })
   if (!result.ok) throw new Error(JSON.stringify(result.errors))
-  const { nothing, parts } = coverageOf(policy, result.skipped)
-  return { nothing, parts: [...new Set(parts.map((part) => part.enforcer))] }
+  const { nothing, parts, newer } = coverageOf(policy, result.skipped)
+  return { nothing, parts: [...new Set(parts.map((part) => part.enforcer))], newer }
 }
 
 const protect = (part: object) => ({ enhanceProtect: part })
@@ -32,6 +32,8 @@ interface Row {
   /** Of the message; left out: something is enforced, or nothing is promised. */
   nothing?: string
   parts?: string[]
+  /** Rules that only a newer AppArmor enforces, where nothing else is enforced, and the remedy. */
+  newer?: { rules: string[]; nothing: string }
 }
 
 const rows: Row[] = [
@@ -80,7 +82,7 @@ const rows: Row[] = [
     what: 'rules for the proxy alone',
     enforcer: 'AppArmorNetworkProxy',
     part: egress,
-    nothing: 'no enforcer of this version carries them',
+    nothing: 'no other enforcer carries them',
     parts: ['NetworkProxy'],
   },
   {
@@ -95,14 +97,27 @@ const rows: Row[] = [
     what: 'raw AppArmor rules that need a newer one',
     enforcer: 'AppArmor',
     part: protect({ appArmorRawRules: [{ rules: 'deny userns,' }] }),
-    nothing: 'no enforcer of this version carries them',
-    parts: ['AppArmor'],
+    newer: { rules: ['deny userns'], nothing: 'no other enforcer carries them; or update the nodes' },
+  },
+  {
+    what: 'a rule that needs a newer AppArmor',
+    enforcer: 'AppArmorNetworkProxy',
+    part: hardening('disallow-create-user-ns'),
+    parts: ['NetworkProxy'],
+    newer: {
+      rules: ['disallow-create-user-ns'],
+      nothing: 'add BPF or Seccomp to spec.policy.enforcer, which would; or',
+    },
+  },
+  {
+    what: 'a rule that needs a newer AppArmor, or another enforcer that is there',
+    enforcer: 'AppArmorSeccomp',
+    part: hardening('disallow-create-user-ns'),
   },
   {
     what: 'raw AppArmor rules of which one needs a newer one',
     enforcer: 'AppArmor',
     part: protect({ appArmorRawRules: [{ rules: 'deny userns,\ndeny /etc/x w,' }] }),
-    parts: ['AppArmor'],
   },
   {
     what: 'a profile of its own for the enforcer that is named',
@@ -124,10 +139,12 @@ const rows: Row[] = [
 ]
 
 describe('what of a policy is enforced', () => {
-  for (const { what, enforcer, mode = 'EnhanceProtect', part = {}, nothing, parts = [] } of rows)
+  for (const { what, enforcer, mode = 'EnhanceProtect', part = {}, nothing, parts = [], newer } of rows)
     it(`${what}: ${nothing === undefined ? 'not nothing' : 'nothing'}`, () => {
       const found = coverage(enforcer, mode, part)
       expect(found.parts).to.deep.equal(parts)
+      expect(found.newer?.skipped.map(({ rule }) => rule)).to.deep.equal(newer?.rules)
+      if (newer !== undefined) expect(found.newer?.nothing).to.contain(newer.nothing)
       if (nothing === undefined) expect(found.nothing).to.equal('')
       else expect(found.nothing).to.contain(nothing)
     })

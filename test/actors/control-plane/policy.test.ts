@@ -170,6 +170,32 @@ describe('a policy', () => {
     await ready(world, key)
   })
 
+  it('whose rules only a newer AppArmor knows is Ready where a node has one, and not where none has', async () => {
+    const world = worldOf(2)
+    const lacking = [{ enforcer: 'AppArmor' as const, rule: 'disallow-create-user-ns', reason: 'needs AppArmor 4.0' }]
+    const [first, second] = ['node-0', 'node-1'].map((name) => world.agents.get(name)!)
+    first!.leftOut = lacking
+    second!.leftOut = lacking
+    const userns = () => policySpec({ rules: ['disallow-create-user-ns'] })
+    const old = world.policy('old', userns())
+    await world.runFor(10_000)
+    expect(world.getPolicy(old)?.status).to.deep.include({ ready: false, phase: 'Error' })
+    expect(world.condition(old, 'Ready')).to.deep.include({ status: 'False', reason: 'NothingEnforced' })
+    expect(world.condition(old, 'Ready')?.message).to.contain('add BPF or Seccomp to').and.contain('update the nodes')
+    second!.leftOut = []
+    const mixed = world.policy('mixed', userns())
+    await ready(world, mixed)
+    await world.runFor(5_000)
+    const message = 'left out on node-0 by AppArmor: disallow-create-user-ns'
+    expect(world.condition(mixed, 'Ready')).to.deep.include({ reason: 'PartlyEnforced', message })
+    first!.leftOut = []
+    const fresh = world.policy('fresh', userns())
+    await ready(world, fresh)
+    await world.runFor(5_000)
+    expect(world.condition(fresh, 'Ready')).to.deep.include({ reason: 'AllAgentsReady', message: '' })
+    expect(world.condition(fresh, 'RulesSkipped')).to.equal(undefined)
+  })
+
   describe('that is not valid', () => {
     const rows: {
       title: string

@@ -14,17 +14,19 @@ const prefixes = {
 }
 
 /** As the webhook does with a workload that is restarted: its containers get the profile of the first policy that means it. */
-export function putInProfile(api: FakeApi, object: Stored, installNamespace = 'varmor'): void {
+export function putInProfile(api: FakeApi, object: Stored, before: Stored | undefined): void {
   const { kind } = object
   if (kind !== 'Deployment' && kind !== 'StatefulSet' && kind !== 'DaemonSet') return
   const { template } = object.spec as Workload['spec']
   const annotations = template.metadata?.annotations
-  if (annotations?.[RESTARTED_AT] === undefined) return
+  // A write of the status is not reviewed.
+  const isSame = JSON.stringify((before?.spec as Workload['spec'] | undefined)?.template) === JSON.stringify(template)
+  if (annotations?.[RESTARTED_AT] === undefined || isSame) return
   const policy = [...api.of('VarmorPolicy'), ...api.of('VarmorClusterPolicy')]
     .map((stored) => stored as unknown as AnyPolicy)
     .find((one) => isMeant(one, object))
   if (policy === undefined) return
-  const { name } = profileIdOf(idOf(policy), installNamespace)
+  const { name } = profileIdOf(idOf(policy), 'varmor')
   const parsed = parseEnforcers(policy.spec.policy.enforcer)
   const enforcers = parsed.ok ? parsed.enforcers : []
   const profile = policy.status?.profileName ?? name

@@ -199,7 +199,7 @@ export class World {
     this.options = options
     this.random = seededRandom(options.seed ?? 1)
     this.api = new FakeApi(this.clock, this.random)
-    this.api.admit = (object) => putInProfile(this.api, object)
+    this.api.admit = (object, before) => putInProfile(this.api, object, before)
     this.api.watchers.add((key, object) => {
       if (key.startsWith('ArmorProfile/')) for (const agent of this.agents.values()) agent.see(object, key)
       if (/^(Deployment|StatefulSet|DaemonSet)\//.test(key) && object !== undefined) this.#controlWorkload(key, object)
