@@ -1,3 +1,4 @@
+import type { PatchOperation } from '../src/base/json-patch.ts'
 import { type ActorFailure, actorFailureOf } from './actor-failure.ts'
 import { newest } from './policy/newer.ts'
 import {
@@ -11,6 +12,7 @@ import {
 import { isInProfile } from './rollout/confinement.ts'
 import { type Decision, decide } from './rollout/decide.ts'
 import { idle, type Memory } from './rollout/memory.ts'
+import type { Restart } from './rollout/restart-patch.ts'
 import type { RolloutSettings } from './rollout/settings.ts'
 import { nameOf, nothingFound, type Survey, survey } from './rollout/survey.ts'
 import type { RolloutProgress, WantedRollout } from './rollout/wanted.ts'
@@ -27,6 +29,8 @@ type Own = { type: 'granted'; turn: number } | { type: 'look' }
 export interface RolloutPorts {
   stores: Pick<ControlPlaneStores, 'workloads'>
   api: Pick<ControlPlaneApi, 'patchWorkload' | 'podsOf'>
+  /** What puts the containers of a workload into the profile of the policy that means it, as admission does: no restart is to be in vain because nobody asked the webhook. */
+  confine(workload: Workload): PatchOperation[]
   limiter: RestartLimiter
   count: Count
   notifyPolicy(policyKey: string, progress: RolloutProgress): void
@@ -128,11 +132,12 @@ function carryOut({ limiter, notifyPolicy }: RolloutPorts, decision: Decision, c
 async function restart(
   ports: RolloutPorts,
   memory: Memory,
-  { workload, operations }: NonNullable<Decision['patch']>,
+  { workload, operations, after }: Restart,
   context: Context,
 ): Promise<Memory> {
   try {
-    const patched = await ports.api.patchWorkload(workload, operations)
+    const confining = memory.wanted?.removing === true ? [] : ports.confine(after)
+    const patched = await ports.api.patchWorkload(workload, [...operations, ...confining])
     ports.count('workload-restarted')
     return { ...memory, patched, refused: undefined }
   } catch (error) {

@@ -1,9 +1,9 @@
-import type { PatchOperation } from '../../src/base/json-patch.ts'
 import { cut } from '../policy/listing.ts'
 import type { Workload } from '../ports.ts'
+import { isInProfile } from './confinement.ts'
 import { replacedByHand } from './health.ts'
 import { idle, type Memory, type Turn } from './memory.ts'
-import { restartPatch } from './restart-patch.ts'
+import { type Restart, restartOf } from './restart-patch.ts'
 import type { RolloutSettings } from './settings.ts'
 import { type Astray, nameOf, type Rolling, type Survey } from './survey.ts'
 import type { RolloutProgress, WantedRollout } from './wanted.ts'
@@ -29,7 +29,7 @@ export interface Decision {
   /** For the policy's actor, if it is not what that was sent last. */
   progress: RolloutProgress | undefined
   /** The one write. Its answer changes what is known, so another decision follows. */
-  patch: { workload: Workload; operations: PatchOperation[] } | undefined
+  patch: Restart | undefined
   /** The one read: the pods of this workload. Another decision follows. */
   look: Workload | undefined
 }
@@ -97,7 +97,7 @@ export function decide(seen: Observation): Decision {
     case 'pods-unseen':
       return { ...nothing({ ...memory, turn: kept(memory.turn) }), look: situation.workload }
     case 'astray':
-      return { ...going(seen, wanted, 'paused', astrayText(situation.first), noTurn), limiter: giveBack }
+      return { ...going(seen, wanted, 'paused', astrayText(seen, wanted, situation.first), noTurn), limiter: giveBack }
     case 'held':
       return { ...going(seen, wanted, 'paused', heldText(situation.first), noTurn), limiter: giveBack }
     case 'all-paused': {
@@ -107,8 +107,7 @@ export function decide(seen: Observation): Decision {
     case 'our-turn': {
       const { next: workload } = situation
       const held = { turn: { state: 'held', namespace: workload.metadata.namespace } } as const
-      const operations = restartPatch(workload, wanted, seen.now)
-      return { ...nothing({ ...memory, ...held }), patch: { workload, operations } }
+      return { ...nothing({ ...memory, ...held }), patch: restartOf(workload, wanted, seen.now) }
     }
     case 'waiting-for-a-turn':
       return waiting(seen, wanted, {})
@@ -178,10 +177,14 @@ const lateness = ({ workload, missing }: Rolling, { deadline }: RolloutSettings)
 const outsideText = ({ workload, pods: { outside, names } }: Astray): string =>
   `${nameOf(workload)} was restarted, and ${outside} of its pods run without the profile (${names.join(', ')}${outside > names.length ? ', …' : ''})`
 
-const astrayText = (first: Astray): string => {
-  const { kind, metadata } = first.workload
+/** The restart had put the profile into the template. */
+function astrayText({ settings }: Observation, wanted: WantedRollout, first: Astray): string {
+  const { kind, metadata, spec } = first.workload
+  const why = isInProfile(spec.template, wanted, settings.confineInitContainers)
+    ? 'although its template names it. See which webhook or controller changes its pods'
+    : 'because somebody has taken it out of the template. See who, and whether the API server reaches the webhook'
   const again = `kubectl -n ${metadata.namespace} rollout restart ${kind.toLowerCase()} ${metadata.name}`
-  return `${outsideText(first)}: the webhook was not asked when they were made. See that the API server reaches it, then: ${again}`
+  return `${outsideText(first)}, ${why}; then: ${again}`
 }
 
 const heldText = (first: Astray): string => `${outsideText(first)}: ${replacedByHand(first.workload)}`

@@ -4,9 +4,17 @@ import { takeOut } from './confinement.ts'
 import { RESTARTED_AT, withRestart } from './restarted-at.ts'
 import type { WantedRollout } from './wanted.ts'
 
-/** The patch that restarts a workload for the change. */
-export function restartPatch(workload: Workload, wanted: WantedRollout, now: number): PatchOperation[] {
-  const { metadata } = workload.spec.template
+export interface Restart {
+  workload: Workload
+  operations: PatchOperation[]
+  /** The workload as it is with these. */
+  after: Workload
+}
+
+/** What restarts a workload for the change. */
+export function restartOf(workload: Workload, wanted: WantedRollout, now: number): Restart {
+  const { template } = workload.spec
+  const { metadata } = template
   const value = withRestart(workload, wanted.change, now)
   const restartedAnnotation = (): PatchOperation => {
     const at = '/spec/template/metadata'
@@ -15,5 +23,13 @@ export function restartPatch(workload: Workload, wanted: WantedRollout, now: num
       return { op: 'add', path: `${at}/annotations`, value: { [RESTARTED_AT]: value } }
     return { op: 'add', path: pointer(`${at}/annotations`, RESTARTED_AT), value }
   }
-  return [...(wanted.removing ? takeOut(workload.spec.template, wanted.profileName) : []), restartedAnnotation()]
+  const annotations = { ...metadata?.annotations, [RESTARTED_AT]: value }
+  return {
+    workload,
+    operations: [...(wanted.removing ? takeOut(template, wanted.profileName) : []), restartedAnnotation()],
+    after: {
+      ...workload,
+      spec: { ...workload.spec, template: { ...template, metadata: { ...metadata, annotations } } },
+    },
+  }
 }

@@ -23,6 +23,7 @@ import type {
 import {
   defaultRolloutSettings,
   type RolloutMessage,
+  type RolloutPorts,
   type RolloutSettings,
   rolloutFamily,
 } from '../../actors/rollout.ts'
@@ -48,6 +49,8 @@ export interface ControlPlaneOptions {
   api: ControlPlaneApi
   limiter: RestartLimiter
   compile: PolicyPorts['compile']
+  /** As admission does with a workload that changes. */
+  confine: RolloutPorts['confine']
   event: RecordEvent
   count: (name: CounterName) => void
   /** Called with what was taken of a report, and how much of it was about ArmorProfiles or of a node that do not exist. */
@@ -284,12 +287,13 @@ export class ControlPlane {
   }
 
   #rolloutFamily(): Family<RolloutMessage> {
-    const { view, api, limiter, count, rollout } = this.#options
+    const { view, api, confine, limiter, count, rollout } = this.#options
     return this.#system.family(
       'rollout',
       rolloutFamily({
         stores: view,
         api,
+        confine,
         limiter,
         count,
         notifyPolicy: (key, progress) => {

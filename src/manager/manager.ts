@@ -20,6 +20,7 @@ import { ownUser, reviewToken } from '../kube/token-review.ts'
 import { type IndexedPolicy, policyId, policyKey } from './admission/indexed-policy.ts'
 import { judgeBy } from './admission/judge.ts'
 import { hasBpfOnEveryNode } from './admission/loaded-everywhere.ts'
+import { confinementPatch, type MutateOptions } from './admission/mutate.ts'
 import { defaultOptIn, parseOptIn } from './admission/opt-in.ts'
 import { PolicyIndex } from './admission/policy-index.ts'
 import { Reviewer } from './admission/reviewer.ts'
@@ -69,6 +70,7 @@ export class Manager {
   readonly #restarts: BottleneckRestartLimiter
   readonly #compilers: PlacedCompilers
   #certificates: Certificates | undefined
+  #mutating: MutateOptions | undefined
   #endIndexing: (() => void)[] = []
   #synced = false
   #stopping = false
@@ -125,7 +127,8 @@ export class Manager {
     const compiling = this.#compilers.start()
     const version = await this.#client.version()
     const profileWriters = await this.#profileWriters()
-    await this.#servers.start(this.#reviewer(version, profileWriters), this.#reports())
+    this.#mutating = this.#mutateOptions(version)
+    await this.#servers.start(this.#reviewer(this.#mutating, profileWriters), this.#reports())
     // Webhook configurations name the port where the API server finds the webhooks outside of the cluster, so they come after it.
     this.#certificates = new Certificates({
       ...this.#options,
@@ -193,6 +196,7 @@ export class Manager {
       api: new ClusterWrites(this.#client.fenced(term), this.#view),
       limiter: this.#restarts,
       compile: askCompiler(this.#compilers),
+      confine: (workload) => confinementPatch(workload, this.#index, this.#mutating!),
       event: eventsTo(this.#events),
       count: (name) => this.metrics.counted(name),
       reported: (taken, ignored) => this.metrics.reports.taken(taken, ignored),
@@ -218,20 +222,24 @@ export class Manager {
     return user === undefined ? undefined : [user]
   }
 
-  #reviewer(version: { major: string; minor: string }, profileWriters: readonly string[] | undefined): Reviewer {
-    const { admission = {}, namespace } = this.#options
-    const { optIn = defaultOptIn, bpfExclusive = false, confineInitContainers = false } = admission
+  #mutateOptions(version: { major: string; minor: string }): MutateOptions {
+    const { optIn = defaultOptIn, bpfExclusive = false, confineInitContainers = false } = this.#options.admission ?? {}
+    return {
+      optIn: parseOptIn(optIn),
+      appArmorField: hasAppArmorField(version),
+      bpfExclusive: (policy) => bpfExclusive && this.#hasBpfEverywhere(policy),
+      confineInitContainers,
+      now: Date.now,
+    }
+  }
+
+  #reviewer(mutate: MutateOptions, profileWriters: readonly string[] | undefined): Reviewer {
+    const { namespace } = this.#options
     return new Reviewer({
       index: this.#index,
       isSynced: () => this.#synced,
       settled: (key) => settledName(this.#names, parsePolicyKey(key), systemClock),
-      mutate: {
-        optIn: parseOptIn(optIn),
-        appArmorField: hasAppArmorField(version),
-        bpfExclusive: (policy) => bpfExclusive && this.#hasBpfEverywhere(policy),
-        confineInitContainers,
-        now: Date.now,
-      },
+      mutate,
       validate: { behaviorModeling: false, judge: judgeBy(this.#compilers, namespace), profileWriters },
       observe: (outcome, seconds) => this.metrics.webhook.reviewed(outcome, seconds),
     })

@@ -1,6 +1,10 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { mutate } from '../../src/manager/admission/mutate.ts'
+import type { Workload } from '../../actors/ports.ts'
+import { isInProfile } from '../../actors/rollout/confinement.ts'
+import { restartOf } from '../../actors/rollout/restart-patch.ts'
+import { RESTARTED_AT } from '../../actors/rollout/restarted-at.ts'
+import { confinementPatch, mutate } from '../../src/manager/admission/mutate.ts'
 import { PolicyIndex } from '../../src/manager/admission/policy-index.ts'
 import { arbitraryPolicy, deployment, enabled, modern, pod, requestFor } from './made-up.ts'
 import { annotation, indexOf, kubernetes, local, mutated, old, own, patched, templateOf } from './mutated.ts'
@@ -75,6 +79,32 @@ describe('mutation once more', () => {
       for (const options of [modern, old])
         expect(mutate(requestFor(object), new PolicyIndex(), options).patch).to.deep.equal([])
     })
+  })
+
+  describe('what a restart brings', () => {
+    const index = indexOf({})
+    const wanted = {
+      ...{ change: 'create-1', since: 0, removing: false, namespace: 'demo', profileName: 'varmor-demo-web' },
+      target: { kind: 'Deployment' as const, name: 'web' },
+      enforcers: ['AppArmor', 'BPF', 'Seccomp'] as const,
+    }
+    const shapes: [title: string, object: ReturnType<typeof deployment>][] = [
+      ['without annotations', deployment()],
+      ['with annotations of its own', deployment({ annotations: { a: 'b' } })],
+      ['restarted before', deployment({ annotations: { [RESTARTED_AT]: 'other@2026-01-01T00:00:00Z' } })],
+      ['in the profile', patched(deployment(), mutate(requestFor(deployment()), index, modern))],
+    ]
+    for (const options of [modern, old])
+      for (const [title, object] of shapes)
+        it(`is the profile, and leaves the webhook nothing to add (${title}, ${options.appArmorField})`, () => {
+          const workload = object as unknown as Workload
+          const { operations, after } = restartOf(workload, wanted, 0)
+          const patch = [...operations, ...confinementPatch(after, index, options)]
+          const restarted = patched(object, { patch, warnings: [] })
+          expect(isInProfile((restarted as unknown as Workload).spec.template, wanted, false)).to.equal(true)
+          expect(templateOf(restarted).metadata.annotations?.[RESTARTED_AT]).to.contain('create-1@')
+          expect(mutate(requestFor(restarted, { operation: 'UPDATE' }), index, options).patch).to.deep.equal([])
+        })
   })
 
   const profileField = fc.constantFrom(

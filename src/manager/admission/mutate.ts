@@ -1,8 +1,10 @@
+import type { Workload as ControlledWorkload } from '../../../actors/ports.ts'
 import { mutatedAt } from '../../api/annotations.ts'
 import type { Labels } from '../../api/label-selector.ts'
 import { meansContainer } from '../../api/target-containers.ts'
 import { type PatchOperation, pointer } from '../../base/json-patch.ts'
 import type { AdmissionRequest } from '../../kube/admission.ts'
+import type { KubeObject } from '../../kube/objects.ts'
 import { type ConfinementOptions, confine } from './confinement.ts'
 import type { IndexedPolicy } from './indexed-policy.ts'
 import { patchFields } from './json-patch.ts'
@@ -56,6 +58,22 @@ export function mutate(request: MutateRequest, index: PolicyIndex, options: Muta
   if (kind.kind === 'Pod' && operation === 'UPDATE')
     return subResource === 'ephemeralcontainers' ? mutateEphemeral(request, workload, parts, index, options) : nothing
   return subResource === '' ? mutateWhole(request, workload, parts, index, options) : nothing
+}
+
+/** What the webhook would answer to a change of the workload, for a change that is to hold whether it is asked or not. */
+export function confinementPatch(
+  workload: ControlledWorkload,
+  index: PolicyIndex,
+  options: MutateOptions,
+): PatchOperation[] {
+  const { kind, metadata } = workload
+  const object = workload as unknown as KubeObject
+  const about = {
+    kind: { group: groupOf[kind], version: 'v1', kind },
+    operation: 'UPDATE',
+    namespace: metadata.namespace,
+  } as const
+  return mutate({ ...about, object, oldObject: object }, index, options).patch
 }
 
 function isWorkload(kind: MutateRequest['kind']): kind is MutateRequest['kind'] & { kind: Workload['kind'] } {

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { PortError, type Workload } from '../../../actors/ports.ts'
 import { RESTARTED_AT } from '../../../actors/rollout/restarted-at.ts'
+import { pointer } from '../../../src/base/json-patch.ts'
 import { podsOfTemplate } from '../fake-api.ts'
 import { policySpec, World, type WorldOptions } from './world.ts'
 
@@ -179,6 +180,19 @@ describe('the restart of workloads that were there before', () => {
     })
     await done(world, key)
     expect(world.condition(key, 'Restarting')?.message).to.equal('3 of 3 workloads were restarted')
+  })
+
+  it('puts the profile into the template itself, so that a webhook that is not asked does not make it vain', async () => {
+    const key = 'container.apparmor.security.beta.varmor.org/main'
+    const { world, names } = worldOf(3, {
+      confine: () => [{ op: 'add', path: pointer('/spec/template/metadata/annotations', key), value: PROFILE }],
+    })
+    world.api.admit = () => undefined
+    await world.runFor(10_000)
+    await done(world, world.policy('web', restarting()))
+    expect(world.restarts.map(({ workload }) => workload)).to.have.members(names)
+    for (const name of names)
+      expect(world.getWorkload(name).spec.template.metadata?.annotations).to.include({ [key]: PROFILE })
   })
 
   it('looks at pods once for each workload, and after a fault of the server again', async () => {

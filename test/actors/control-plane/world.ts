@@ -17,6 +17,7 @@ import { restartedAt } from '../../../actors/rollout/restarted-at.ts'
 import {
   defaultRolloutSettings,
   type RolloutMessage,
+  type RolloutPorts,
   type RolloutSettings,
   rolloutFamily,
 } from '../../../actors/rollout.ts'
@@ -39,6 +40,8 @@ export interface WorldOptions {
   limits?: RestartLimits
   policy?: Partial<PolicySettings>
   compile?: PolicyPorts['compile']
+  /** Nothing unless given: the webhook of this world does it. */
+  confine?: RolloutPorts['confine']
   rollout?: Partial<RolloutSettings>
 }
 
@@ -82,6 +85,7 @@ export class Manager {
       rolloutFamily({
         stores: this.session,
         api: this.session,
+        confine: options.confine ?? (() => []),
         limiter: this.limiter,
         count,
         notifyPolicy: (key, progress) => this.policies.of(key).tell({ type: 'rollout', progress }),

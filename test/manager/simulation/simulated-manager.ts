@@ -130,6 +130,7 @@ export class SimulatedManager {
       api: new ClusterWrites(this.client.fenced(term), this.view),
       limiter: this.#restarts,
       compile: desiredProfile,
+      confine: () => [],
       event: eventsTo(this.#events),
       count: () => undefined,
       logger: noLogger,
