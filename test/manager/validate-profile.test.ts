@@ -69,11 +69,13 @@ describe('the validation of ArmorProfiles', () => {
     expect(profileErrors({ ...request, userInfo: { username: manager } }, [manager])).to.deep.equal([])
   })
 
-  it('lets anybody change one that is being deleted, so that namespaces go', () => {
+  it('lets anybody let go of one that is being deleted, so that namespaces go; but not say that another profile goes', () => {
     const object = stored()
     object.metadata = { ...object.metadata, deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: [] }
     const request = { operation: 'UPDATE', object, oldObject: stored(), userInfo: { username: 'tenant' } } as const
     expect(profileErrors(request, [manager])).to.deep.equal([])
+    object.spec.profile.name = 'varmor-other-web'
+    expect(profileErrors(request, [manager]).map(({ path }) => path)).to.deep.equal(['spec'])
   })
 
   it('is asked of the server for whoever is no manager, where it is known who managers are', () => {
@@ -85,18 +87,24 @@ describe('the validation of ArmorProfiles', () => {
     const [, webhook] = webhookConfigurations({ reach, profileWriters: [manager] }).validating.webhooks!
     expect(webhook!['matchConditions']).to.deep.equal([
       { name: 'not-a-manager', expression: `!(request.userInfo.username in ["${manager}"])` },
-      { name: 'stays', expression: '!has(object.metadata.deletionTimestamp)' },
+      {
+        name: 'stays-or-changes',
+        expression: '!has(object.metadata.deletionTimestamp) || object.spec != oldObject.spec',
+      },
     ])
     expect(webhook!['failurePolicy']).to.equal('Ignore')
-    const asks = (username: string, metadata: object): boolean => {
-      const server = new Environment().registerVariable('request', 'dyn').registerVariable('object', 'dyn')
+    const asks = (username: string, metadata: object, spec = 1): boolean => {
+      const server = new Environment()
+      for (const name of ['request', 'object', 'oldObject']) server.registerVariable(name, 'dyn')
+      const oldObject = { metadata, spec: 1 }
       const conditions = webhook!['matchConditions'] as { expression: string }[]
       return conditions.every(({ expression }) =>
-        server.evaluate(expression, { request: { userInfo: { username } }, object: { metadata } }),
+        server.evaluate(expression, { request: { userInfo: { username } }, object: { metadata, spec }, oldObject }),
       )
     }
     expect(asks('tenant', {})).to.equal(true)
     expect(asks(manager, {})).to.equal(false)
     expect(asks('tenant', { deletionTimestamp: '2026-01-01T00:00:00Z' })).to.equal(false)
+    expect(asks('tenant', { deletionTimestamp: '2026-01-01T00:00:00Z' }, 2)).to.equal(true)
   })
 })

@@ -9,14 +9,14 @@ export type ProfileRequest = Pick<AdmissionRequest, 'operation' | 'object' | 'ol
 /**
  * What is wrong with writing an ArmorProfile: every node loads what it says, so only managers write that. Everybody with the right to
  * may change what agents do not look at, take things away, and let go of one that is being deleted, as namespaces and the garbage
- * collector do.
+ * collector do; but not its spec, which says what goes.
  */
 export function profileErrors(
   { operation, object, oldObject, userInfo }: ProfileRequest,
   writers: readonly string[],
 ): FieldError[] {
   const { username: given = 'somebody unknown' } = userInfo
-  if (object === null || object.metadata?.deletionTimestamp !== undefined || writers.includes(given)) return []
+  if (object === null || writers.includes(given)) return []
   const problem = 'managers alone write it: agents load it on every node; change the policy that it is made for'
   const error = (path: string): FieldError => ({
     code: 'NOT_ALLOWED',
@@ -27,9 +27,11 @@ export function profileErrors(
   })
   if (operation === 'CREATE' || oldObject === null) return [error('spec')]
   const [before, after] = [oldObject, object] as unknown as [ArmorProfile, ArmorProfile]
+  const specErrors = isDeepStrictEqual(after.spec, before.spec) ? [] : [error('spec')]
+  if (after.metadata.deletionTimestamp !== undefined) return specErrors
   const label = after.metadata.labels?.[madeBy.key]
   return [
-    ...(isDeepStrictEqual(after.spec, before.spec) ? [] : [error('spec')]),
+    ...specErrors,
     ...(label === undefined || label === before.metadata.labels?.[madeBy.key] ? [] : [error('metadata.labels')]),
     ...(ownersOf(after).every((owner) => ownersOf(before).includes(owner)) ? [] : [error('metadata.ownerReferences')]),
   ]

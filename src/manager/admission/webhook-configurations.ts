@@ -109,7 +109,10 @@ const specChanged = {
   expression: "request.operation == 'CREATE' || object.spec != oldObject.spec",
 }
 
-/** Managers are not asked about themselves, nor is anybody who lets go of one that is being deleted: so it holds up no namespace. */
+/**
+ * Managers are not asked about themselves, nor is anybody who lets go of one that is being deleted: so it holds up no namespace. Its spec
+ * still says which profile of a node goes.
+ */
 function profileWebhook(options: WebhookOptions, writers: readonly string[]): Webhook {
   return {
     name: 'validateprofile.varmor.org',
@@ -118,7 +121,10 @@ function profileWebhook(options: WebhookOptions, writers: readonly string[]): We
     rules: [rule(policyGroup, policyVersion, ['armorprofiles'], ['CREATE', 'UPDATE'])],
     matchConditions: [
       { name: 'not-a-manager', expression: `!(request.userInfo.username in ${JSON.stringify(writers)})` },
-      { name: 'stays', expression: '!has(object.metadata.deletionTimestamp)' },
+      {
+        name: 'stays-or-changes',
+        expression: '!has(object.metadata.deletionTimestamp) || object.spec != oldObject.spec',
+      },
     ],
   }
 }
