@@ -45,6 +45,8 @@ export interface AgentOptions {
   strict?: boolean
   /** Why no violation is reported; undefined where they are. */
   unreported?: () => NoSource | undefined
+  /** How often each part beside it was begun anew. */
+  restarts?: () => Readonly<Record<string, number>>
   /** Milliseconds between two looks at what is really loaded. */
   period?: number
   /** Also called with each change of an ArmorProfile, such as for what violations are to say of policies. */
@@ -69,7 +71,7 @@ export class Agent {
     this.#options = options
     const { connection, node, loaders, compile, managers, send, logger } = options
     const { confining = noProfiles, ofContainers = noNames, strict = false } = options
-    const { unreported, period, basis, timing = {}, reports, namespace } = options
+    const { unreported, restarts, period, basis, timing = {}, reports, namespace } = options
     const time = { clock: systemClock, random: Math.random }
     this.#system = new ActorSystem({ logger })
     this.#reporter = new Reporter({
@@ -84,6 +86,7 @@ export class Agent {
       ...(basis !== undefined && { basis }),
       ...(period !== undefined && { period }),
       ...(unreported !== undefined && { unreported }),
+      ...(restarts !== undefined && { restarts }),
     })
     const client = new ApiClient({ connection, limiter: this.#limiter })
     this.#reflector = new Reflector({

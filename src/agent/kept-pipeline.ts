@@ -23,6 +23,7 @@ export class KeptPipeline {
   readonly #backoff: Backoff
   #pipeline: ViolationPipeline | undefined
   #none: NoSource | undefined
+  #restarts = 0
   #running: Promise<void> | undefined
 
   constructor(options: KeptPipelineOptions) {
@@ -38,6 +39,11 @@ export class KeptPipeline {
   /** Why nothing of what is enforced is reported; undefined where it is, and before that is known. */
   get none(): NoSource | undefined {
     return this.#none
+  }
+
+  /** How often it was begun anew. */
+  get restarts(): number {
+    return this.#restarts
   }
 
   start(): void {
@@ -63,6 +69,7 @@ export class KeptPipeline {
       const delay = this.#backoff.next()
       logger.warn({ delay }, 'violations are not reported now; it is tried again')
       await sleep(clock, delay, signal).catch(() => undefined)
+      this.#restarts++
     }
   }
 

@@ -113,12 +113,11 @@ export class NodeAgent {
 
   /** What the agent knows and did, for a line of the log. */
   get status(): object {
-    const { containers, listed, restarts } = this.#watch
+    const { containers, listed } = this.#watch
     return {
       readiness: this.#agent?.readiness.report(),
       containers: containers.size,
       containersKnown: listed,
-      containerWatchRestarts: restarts,
       violations: this.#pipeline.status ?? this.#pipeline.none ?? 'not followed yet',
     }
   }
@@ -147,6 +146,7 @@ export class NodeAgent {
       ofContainers: () => this.#watch.profiles,
       profiles: this.#policies(),
       unreported: () => this.#pipeline.none,
+      restarts: () => ({ containerWatch: this.#watch.restarts, violations: this.#pipeline.restarts }),
       ...(strict !== undefined && { strict }),
       ...(period !== undefined && { period }),
     })

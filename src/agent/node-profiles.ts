@@ -36,6 +36,7 @@ export interface NodeProfilesOptions {
   strict?: boolean
   /** See ReadinessOptions. */
   unreported?: ReadinessOptions['unreported']
+  restarts?: ReadinessOptions['restarts']
   clock: Clock
   random: Random
   logger: Logger
@@ -61,10 +62,15 @@ export class NodeProfiles {
 
   constructor(options: NodeProfilesOptions) {
     this.#options = options
-    const { strict = false, unreported, namespace = 'varmor' } = options
+    const { strict = false, unreported, restarts, namespace = 'varmor' } = options
     const wanted = new WantedProfiles((profile) => whyNotMade(profile, namespace))
     this.wanted = wanted
-    this.readiness = new Readiness({ wanted, strict, ...(unreported !== undefined && { unreported }) })
+    this.readiness = new Readiness({
+      wanted,
+      strict,
+      ...(unreported !== undefined && { unreported }),
+      ...(restarts !== undefined && { restarts }),
+    })
     this.#listings = new EnforcerListings(options.loaders)
     this.#log = new StandingLog(options.logger)
     this.#family = options.system.family('loaded-profile', loadedProfileFamily(this.#ports()))

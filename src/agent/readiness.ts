@@ -14,6 +14,8 @@ export interface ReadinessReport {
   failed: { profile: string; message: string }[]
   /** There where nothing of what is enforced is reported: why, and what to do about it. It does not make the node unready. */
   unreported?: NoSource
+  /** How often parts of the agent failed and were begun anew, by part; left out where none was. */
+  restarts?: Record<string, number>
 }
 
 export interface ReadinessOptions {
@@ -25,6 +27,8 @@ export interface ReadinessOptions {
   strict?: boolean
   /** Why no violation is reported; undefined where they are. */
   unreported?: () => NoSource | undefined
+  /** How often each part was begun anew. */
+  restarts?: () => Readonly<Record<string, number>>
 }
 
 /** The most names of each kind in a report. */
@@ -86,6 +90,8 @@ export class Readiness {
     }
     const unreported = this.#options.unreported?.()
     if (unreported !== undefined) report.unreported = unreported
+    const restarts = Object.entries(this.#options.restarts?.() ?? {}).filter(([, count]) => count > 0)
+    if (restarts.length > 0) report.restarts = Object.fromEntries(restarts)
     report.ready = this.#listed && pending === 0 && (failed === strange || this.#options.strict !== true)
     return report
   }

@@ -58,6 +58,15 @@ describe('readiness of an agent', () => {
     expect(readiness.report()).not.to.have.property('unreported')
   })
 
+  it('counts the parts that were begun anew', () => {
+    const counts = { containerWatch: 0, violations: 0 }
+    const readiness = new Readiness({ wanted: { entries: () => [] }, restarts: () => counts })
+    readiness.listed()
+    expect(readiness.report()).not.to.have.property('restarts')
+    counts.violations = 2
+    expect(readiness.report()).to.deep.include({ ready: true, restarts: { violations: 2 } })
+  })
+
   it('is served with what is missing', async () => {
     const entries = (): [string, WantedProfile][] => [
       ['demo/a', wanted()],
