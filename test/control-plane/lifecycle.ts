@@ -164,6 +164,23 @@ export function lifecycle(it: Define, world: () => World): void {
     await remove(world(), made)
   })
 
+  it('is partly enforced, and names the part, where an enforcer leaves out a rule; not ready where none is enforced', async () => {
+    const namespace = await world().namespace('part')
+    const rules = ['disallow-write-core-pattern', 'disallow-userfaultfd-creation']
+    const part = policy(namespace, 'part', { enforcer: 'Seccomp', rules })
+    await apply(world(), part)
+    const found = await ready(world(), part)
+    const message = 'left out by Seccomp: disallow-write-core-pattern'
+    expect(conditionOf(found, 'Ready')).to.deep.include({ status: 'True', reason: 'PartlyEnforced', message })
+    expect(found.status?.summary).to.equal(`Protecting, ${message}`)
+    const none = policy(namespace, 'none', { enforcer: 'Seccomp', rules: rules.slice(0, 1) })
+    await apply(world(), none)
+    const empty = await policyThat(world(), none, 'to enforce nothing', ({ status }) => status?.phase === 'Error')
+    expect(empty.status).to.deep.include({ ready: false, summary: 'Error: NothingEnforced' })
+    expect(conditionOf(empty, 'Ready')).to.deep.include({ status: 'False', reason: 'NothingEnforced' })
+    for (const one of [part, none]) await remove(world(), one)
+  })
+
   it('refuses a bad policy with everything that is wrong with it at once', async () => {
     const namespace = await world().namespace('bad')
     const bad = policy(namespace, 'bad', { rules: ['disallow-mounts', 'disallow-umounts'] })
