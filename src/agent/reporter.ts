@@ -197,7 +197,7 @@ export class Reporter {
     // Logged once when it begins, not at each try; what a person has to repair, each time.
     if (this.#failedInARow === managers.length + 1 || lasting)
       logger.warn(
-        { manager, ...reply, untold: this.unacknowledged },
+        { manager, ...reply, unacknowledged: this.unacknowledged },
         'the manager does not take reports; it is tried again',
       )
     if (reply.kind === 'refused' && reply.status === 413) this.#longestBody = Math.max(65_536, this.#longestBody >> 1)

@@ -84,13 +84,13 @@ export function admissionWebhooks(target: Target): void {
       expect(body.data).to.deep.equal({ a: 'b' })
     })
 
-    it('is told all about the request', async () => {
-      server.on('/told', () => ({ allowed: true }))
-      await install({ kind: 'validating', name: 'told', rule: { operations: ['CREATE', 'UPDATE', 'DELETE'] } })
-      await scope.api.create(at(), configMap('told', { a: '1' }))
-      await scope.api.patch('merge', `${at('told')}?fieldManager=carol`, { data: { a: '2' } })
-      await scope.api.delete(at('told'))
-      const reviews = server.callsOf('/told')
+    it('gets all about the request', async () => {
+      server.on('/asked', () => ({ allowed: true }))
+      await install({ kind: 'validating', name: 'asked', rule: { operations: ['CREATE', 'UPDATE', 'DELETE'] } })
+      await scope.api.create(at(), configMap('asked', { a: '1' }))
+      await scope.api.patch('merge', `${at('asked')}?fieldManager=carol`, { data: { a: '2' } })
+      await scope.api.delete(at('asked'))
+      const reviews = server.callsOf('/asked')
       expect(reviews.map(({ request }) => request.operation)).to.deep.equal(['CREATE', 'UPDATE', 'DELETE'])
       expect(reviews[0]).to.include({ kind: 'AdmissionReview', apiVersion: 'admission.k8s.io/v1' })
       const [made, changed, deleted] = reviews.map(({ request }) => request)
@@ -99,7 +99,7 @@ export function admissionWebhooks(target: Target): void {
         resource: { group: '', version: 'v1', resource: 'configmaps' },
         requestKind: { group: '', version: 'v1', kind: 'ConfigMap' },
         requestResource: { group: '', version: 'v1', resource: 'configmaps' },
-        name: 'told',
+        name: 'asked',
         namespace: scope.namespace,
         oldObject: null,
         dryRun: false,

@@ -6,7 +6,7 @@ const bugs = [new TypeError('a'), new RangeError('b'), new ReferenceError('c'), 
 const troubles = [new Error('ECONNREFUSED'), new SyntaxError('of the input of others'), 'text', undefined]
 
 describe('a bug', () => {
-  it('is told from what passes by itself', () => {
+  it('is distinguished from what passes by itself', () => {
     expect(bugs.map(isBug)).to.deep.equal(bugs.map(() => true))
     expect(troubles.map(isBug)).to.deep.equal(troubles.map(() => false))
   })

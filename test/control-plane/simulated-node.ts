@@ -5,7 +5,7 @@ import { compileHere } from '../../src/profile/carried.ts'
 import { type RecordingLoaders, recordingLoaders } from '../../src/sandbox/recording-loader.ts'
 import type { World } from './world.ts'
 
-/** A node's agent, whose enforcers remember what they were told, and fail where a test says so. */
+/** A node's agent, whose enforcers remember what they were asked for, and fail where a test says so. */
 export class SimulatedNode {
   readonly name: string
   /** What kernel and disk of the node hold: it outlives the agent. */

@@ -102,7 +102,7 @@ describe('AppArmor profiles', () => {
     expect(node.loaded.sort()).to.deep.equal([...names].sort())
   })
 
-  it('are loaded though others of the same run are refused, each told its own fate', async () => {
+  it('are loaded though others of the same run are refused, each with its own outcome', async () => {
     const one = loader()
     const names = Array.from({ length: 40 }, (_, i) => `varmor-demo-p${i}`)
     const bad = (i: number): boolean => i % 13 === 5

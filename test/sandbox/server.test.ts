@@ -147,7 +147,7 @@ describe('the embedded API server in process', () => {
     { code: 503, reason: 'ServiceUnavailable' },
   ] as const
   for (const { code, reason } of faults)
-    it(`can be made to answer ${code}, so often as it is told`, async () => {
+    it(`can be made to answer ${code}, as often as a test wants`, async () => {
       const { call, server } = await startInProcess()
       faultsOf(server).add({ verb: 'create', resource: 'configmaps', times: 1, fault: { type: 'status', code } })
       expect(await call('POST', maps, map('a'))).to.include({ code, reason })

@@ -1,29 +1,8 @@
 import { expect } from 'chai'
-import { PortError, type Workload } from '../../../actors/ports.ts'
+import type { Workload } from '../../../actors/ports.ts'
 import { RESTARTED_AT } from '../../../actors/rollout/restarted-at.ts'
-import { pointer } from '../../../src/base/json-patch.ts'
-import { podsOfTemplate } from '../fake-api.ts'
-import { policySpec, World, type WorldOptions } from './world.ts'
-
-const PROFILE = 'localhost/varmor-demo-web'
-const labels = (more: Record<string, string> = {}) => ({ app: 'web', 'sandbox.varmor.org/enable': 'true', ...more })
-const restarting = (more = {}) => policySpec({ updateExistingWorkloads: true, ...more })
-
-function worldOf(workloads: number, options: WorldOptions = {}): { world: World; names: string[] } {
-  const world = new World(options)
-  world.addNode('node-0')
-  world.addNode('node-1')
-  const names = Array.from({ length: workloads }, (_, i) =>
-    world.workload('Deployment', `web-${i}`, { labels: labels() }),
-  )
-  world.startManager()
-  return { world, names }
-}
-
-async function done(world: World, key: string): Promise<void> {
-  const isDone = await world.runUntil(() => world.getPolicy(key)?.status?.restart?.done === true, 600_000)
-  expect(isDone, JSON.stringify(world.getPolicy(key)?.status)).to.equal(true)
-}
+import { done, labels, PROFILE, restarting, worldOf } from './rollouts.ts'
+import { policySpec, type World, type WorldOptions } from './world.ts'
 
 const annotated = (annotations: Record<string, string>) => ({
   template: { metadata: { labels: { app: 'web' }, annotations }, spec: { containers: [{ name: 'main' }] } },
@@ -154,107 +133,6 @@ describe('the restart of workloads that were there before', () => {
     expect(world.restarts).to.have.length(3)
     expect(world.manager!.events.map(({ reason }) => reason)).to.contain('RestartPaused')
   })
-
-  it('is not done before each pod is in the profile: says which are not, goes no further, and goes on when they are', async () => {
-    const { world, names } = worldOf(3)
-    const admit = world.api.admit
-    world.api.admit = () => undefined
-    await world.runFor(10_000)
-    const key = world.policy('web', restarting())
-    await world.runUntil(() => world.condition(key, 'Restarting')?.reason === 'Paused', 120_000)
-    const condition = world.condition(key, 'Restarting')
-    expect(condition?.message)
-      .to.contain('0 of 3 workloads were restarted')
-      .and.to.contain(
-        'Deployment demo/web-0 was restarted, and 2 of its pods run without the profile (web-0-0, web-0-1)',
-      )
-      .and.to.contain('kubectl -n demo rollout restart deployment web-0')
-    await world.runFor(60_000)
-    expect(world.restarts).to.have.length(1)
-    expect(world.getPolicy(key)?.status?.restart?.done).to.equal(false)
-    expect(world.manager!.limiter.inFlight).to.equal(0)
-    // The remedy of the message: another restart, which the webhook sees.
-    world.api.admit = admit
-    world.api.update(names[0]!, ({ spec }) => {
-      ;(spec as Workload['spec']).template.metadata!.annotations!['kubectl.kubernetes.io/restartedAt'] = 'now'
-    })
-    await done(world, key)
-    expect(world.condition(key, 'Restarting')?.message).to.equal('3 of 3 workloads were restarted')
-  })
-
-  it('puts the profile into the template itself, so that a webhook that is not asked does not make it vain', async () => {
-    const key = 'container.apparmor.security.beta.varmor.org/main'
-    const { world, names } = worldOf(3, {
-      confine: () => [{ op: 'add', path: pointer('/spec/template/metadata/annotations', key), value: PROFILE }],
-    })
-    world.api.admit = () => undefined
-    await world.runFor(10_000)
-    await done(world, world.policy('web', restarting()))
-    expect(world.restarts.map(({ workload }) => workload)).to.have.members(names)
-    for (const name of names)
-      expect(world.getWorkload(name).spec.template.metadata?.annotations).to.include({ [key]: PROFILE })
-  })
-
-  it('looks at pods once for each workload, and after a fault of the server again', async () => {
-    const { world, names } = worldOf(3)
-    await world.runFor(10_000)
-    const key = world.policy('web', restarting())
-    const { session } = world.manager!
-    const podsOf = session.podsOf.bind(session)
-    const looks: string[] = []
-    session.podsOf = (workload) => {
-      looks.push(`Deployment/demo/${workload.metadata.name}`)
-      if (looks.length === 1) return Promise.reject(new PortError('UNAVAILABLE', 'no connection'))
-      return podsOf(workload)
-    }
-    await done(world, key)
-    expect(looks).to.deep.equal([names[0], ...names])
-  })
-
-  it('names what forbids it to look at pods', async () => {
-    const { world } = worldOf(1)
-    const key = world.policy('web', restarting())
-    const { session } = world.manager!
-    session.podsOf = () => Promise.reject(new PortError('REFUSED', 'pods is forbidden'))
-    await world.runUntil(() => world.condition(key, 'Restarting')?.reason === 'Paused', 120_000)
-    const expected =
-      '0 of 1 workloads were restarted; the pods of Deployment demo/web-0 cannot be listed: pods is forbidden'
-    expect(world.condition(key, 'Restarting')?.message).to.equal(expected)
-  })
-
-  const byHand: [
-    kind: 'DaemonSet' | 'StatefulSet',
-    updateStrategy: NonNullable<Workload['spec']['updateStrategy']>,
-    remedy: string,
-  ][] = [
-    ['DaemonSet', { type: 'OnDelete' }, 'OnDelete, a pod stays until it is deleted'],
-    ['StatefulSet', { type: 'OnDelete' }, 'OnDelete, a pod stays until it is deleted'],
-    ['StatefulSet', { rollingUpdate: { partition: 1 } }, 'partition keeps pods as they are; lower it'],
-  ]
-  for (const [kind, updateStrategy, remedy] of byHand)
-    it(`goes on past a ${kind} that keeps its old pods (${JSON.stringify(updateStrategy)}), and is done when these are gone`, async () => {
-      const { world } = worldOf(0)
-      const [first, second] = ['one', 'two'].map((name) =>
-        world.workload(kind, name, { labels: labels(), ...(name === 'one' ? { updateStrategy } : {}) }),
-      )
-      const old = world.getWorkload(first!)
-      world.api.podsOf = (workload) =>
-        workload.metadata.name === 'one' ? podsOfTemplate(old) : podsOfTemplate(workload)
-      await world.runFor(5_000)
-      const target = { kind, selector: { matchLabels: { app: 'web' } } }
-      const key = world.policy('web', restarting({ target }))
-      await world.runUntil(() => world.condition(key, 'Restarting')?.reason === 'Paused', 120_000)
-      expect(world.restarts.map(({ workload }) => workload)).to.deep.equal([first, second])
-      expect(world.condition(key, 'Restarting')?.message)
-        .to.contain(`1 of 2 workloads were restarted; ${kind} demo/one was restarted, and 2 of its pods run without`)
-        .and.to.contain(remedy)
-      world.api.podsOf = podsOfTemplate
-      // Pods that were deleted show in the status of their workload.
-      world.api.update(first!, (object) => {
-        object.status = { ...(object.status as object), currentReplicas: 2 }
-      })
-      await done(world, key)
-    })
 
   it('does not touch a paused Deployment before it is resumed', async () => {
     const { world, names } = worldOf(2)

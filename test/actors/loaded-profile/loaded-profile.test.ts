@@ -225,7 +225,7 @@ describe('a profile on a node', () => {
       expect(node.appArmor.count('load')).to.equal(301)
     })
 
-    it('is told from what the actors do while the listing is under way', async () => {
+    it('is not taken for what the actors do while the listing is under way', async () => {
       const slow = new FakeProfileLoader('Seccomp')
       const listings = new EnforcerListings({ AppArmor: node.appArmor, BPF: node.bpf, Seccomp: slow })
       for (const name of ['varmor-a', 'varmor-b']) await slow.load(name, 'old')

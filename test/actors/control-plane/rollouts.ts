@@ -1,0 +1,28 @@
+import { expect } from 'chai'
+import { policySpec, World, type WorldOptions } from './world.ts'
+
+export const PROFILE = 'localhost/varmor-demo-web'
+/** Of workloads that opt in, and that the policies of these tests select. */
+export const labels = (more: Record<string, string> = {}) => ({
+  app: 'web',
+  'sandbox.varmor.org/enable': 'true',
+  ...more,
+})
+export const restarting = (more = {}) => policySpec({ updateExistingWorkloads: true, ...more })
+
+/** Two nodes, and Deployments that were there before the manager. */
+export function worldOf(workloads: number, options: WorldOptions = {}): { world: World; names: string[] } {
+  const world = new World(options)
+  world.addNode('node-0')
+  world.addNode('node-1')
+  const names = Array.from({ length: workloads }, (_, i) =>
+    world.workload('Deployment', `web-${i}`, { labels: labels() }),
+  )
+  world.startManager()
+  return { world, names }
+}
+
+export async function done(world: World, key: string): Promise<void> {
+  const isDone = await world.runUntil(() => world.getPolicy(key)?.status?.restart?.done === true, 600_000)
+  expect(isDone, JSON.stringify(world.getPolicy(key)?.status)).to.equal(true)
+}
