@@ -9,7 +9,7 @@ import { compareRuns } from '../cluster/kubectl/compare.ts'
 import { startEmbedded } from '../cluster/kubectl/embedded-target.ts'
 import { runScenario } from '../cluster/kubectl/run-scenario.ts'
 import type { StepResult } from '../cluster/kubectl/scenario.ts'
-import { scenarios } from '../cluster/kubectl/scenarios.ts'
+import { scenarios as all } from '../cluster/kubectl/scenarios.ts'
 import { transcriptOf } from '../cluster/kubectl/transcripts.ts'
 
 /** One of the release that the transcripts are of: it words half of what is compared. */
@@ -27,6 +27,9 @@ function kubectlOf(version: string): string | undefined {
 const version = kubernetesVersion()
 const kubectl = kubectlOf(version)
 const needs = kubectl === undefined ? ` (skipped: needs kubectl ${version} in PATH, or one run of test:cluster)` : ''
+
+/** What our users see of our kinds. The others are compared where the real server is: test/cluster/kubectl. */
+const scenarios = all.filter(({ title }) => ['policies of vArmor', 'server-side apply'].includes(title))
 
 /** Most of a scenario is waiting: for processes to start, and for what it waits for itself. */
 const concurrency = 4

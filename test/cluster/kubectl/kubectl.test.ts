@@ -14,7 +14,7 @@ describeCluster('kubectl against a real Kubernetes', (cluster) => {
     return { kubectl: binaries.kubectl, kubeconfig, server }
   }
   before(async function () {
-    this.timeout(60_000)
+    this.timeout(300_000)
     await installDefinitions(target())
     embedded = await startEmbedded(target().kubectl)
   })
@@ -24,7 +24,7 @@ describeCluster('kubectl against a real Kubernetes', (cluster) => {
     describe(scenario.title, () => {
       let results: StepResult[]
       before(async function () {
-        this.timeout(120_000)
+        this.timeout(300_000)
         results = await runScenario(target(), scenario)
         if (recording) record(scenario, results)
       })
@@ -44,7 +44,7 @@ describeCluster('kubectl against a real Kubernetes', (cluster) => {
       })
 
       it('is what the embedded server says, too', async function () {
-        this.timeout(120_000)
+        this.timeout(300_000)
         expect(compareRuns(results, await runScenario(embedded!, scenario))).to.equal('')
       })
     })
