@@ -1,0 +1,55 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { ROOT } from './run.ts'
+
+/** Flags of other programs, and what only looks like one. */
+const others = [
+  'BEGIN',
+  'END',
+  'import',
+  'left',
+  'place',
+  'help',
+  'cache-loc',
+  'skip-read-cache',
+  'write-cache',
+  'remove',
+  'replace',
+]
+const kubectls = ['server-side', 'type', 'validate']
+
+const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
+const sources = (): string[] =>
+  ['src', 'actors'].flatMap((room) =>
+    readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => join(room, file)),
+  )
+
+/** What a person is to type, with the file that says so. */
+function found(pattern: RegExp): [word: string, file: string][] {
+  return [...sources(), 'README.md', 'src/profile/LIMITS.md'].flatMap((file) =>
+    [...read(file).matchAll(pattern)].map(([, word = '']): [string, string] => [word, file]),
+  )
+}
+
+describe('what messages and documents advise', () => {
+  const program = `${read('src/cli/varmor.ts')}${read('src/cli/roles.ts')}`
+
+  it('names flags that there are', () => {
+    const known = new Set([...program.matchAll(/--([A-Za-z][\w-]*)/g)].map(([, name]) => name))
+    const unknown = found(/(?<=[\s'"`])--([A-Za-z][A-Za-z-]+)/g).filter(
+      ([name]) => !known.has(name) && !others.includes(name) && !kubectls.includes(name),
+    )
+    expect(known.size).to.be.greaterThan(50)
+    expect(unknown).to.deep.equal([])
+  })
+
+  it('names commands that there are', () => {
+    const known = new Set([...program.matchAll(/\.command\('([a-z-]+)/g)].map(([, name]) => name))
+    const advised = found(/(?<!['/])\bvarmor (?=[a-z])([a-z-]+)(?= (?:FILE|-|shows)|`)/g)
+    expect(advised.length).to.be.greaterThan(5)
+    expect(advised.filter(([name]) => !known.has(name))).to.deep.equal([])
+  })
+})
