@@ -9,7 +9,7 @@ import {
   type RestartLimiter,
   type Workload,
 } from './ports.ts'
-import { isInProfile } from './rollout/confinement.ts'
+import { isAsTemplate, isInProfile } from './rollout/confinement.ts'
 import { type Decision, decide } from './rollout/decide.ts'
 import { idle, type Memory } from './rollout/memory.ts'
 import type { Restart } from './rollout/restart-patch.ts'
@@ -29,7 +29,10 @@ type Own = { type: 'granted'; turn: number } | { type: 'look' }
 export interface RolloutPorts {
   stores: Pick<ControlPlaneStores, 'workloads'>
   api: Pick<ControlPlaneApi, 'patchWorkload' | 'podsOf'>
-  /** What puts the containers of a workload into the profile of the policy that means it, as admission does: no restart is to be in vain because nobody asked the webhook. */
+  /**
+   * What puts the containers of a workload into the profile of the policy that means it, as admission does: no restart is to be in vain
+   * because nobody asked the webhook. Empty where it is as it is to be.
+   */
   confine(workload: Workload): PatchOperation[]
   limiter: RestartLimiter
   count: Count
@@ -150,13 +153,19 @@ const NAMED_PODS = 3
 
 /** The one read, and what is known after it. */
 async function lookAtPods(ports: RolloutPorts, memory: Memory, workload: Workload, context: Context): Promise<Memory> {
-  const { api, settings } = ports
+  const { api, confine, settings } = ports
   const { wanted } = memory
   if (wanted === undefined) return memory
   const { uid, resourceVersion } = workload.metadata
   try {
     const pods = await api.podsOf(workload)
-    const outside = pods.filter((pod) => !isInProfile(pod, wanted, settings.confineInitContainers))
+    const { template } = workload.spec
+    const { confineInitContainers: initToo } = settings
+    // Another policy may win over this one, or the user have a profile of their own: then the template is as it is to be.
+    const isAsMeant = confine(workload).length === 0
+    const outside = pods.filter(
+      (pod) => !isInProfile(pod, wanted, initToo) && !(isAsMeant && isAsTemplate(pod, template, wanted, initToo)),
+    )
     const names = outside.slice(0, NAMED_PODS).map(({ metadata }) => metadata.name)
     const seen = { resourceVersion, again: context.now() + settings.retryInterval, outside: outside.length, names }
     return { ...memory, pods: new Map(memory.pods).set(uid, seen), refused: undefined }

@@ -6,7 +6,7 @@ import type { ContainerSpec, PodTemplate } from '../ports.ts'
 import type { WantedRollout } from './wanted.ts'
 
 /** The annotations of a pod template that say what confines its containers. */
-const keys: Record<KernelEnforcer, readonly string[]> = {
+const keys: Record<KernelEnforcer, readonly [ours: string, ...others: string[]]> = {
   AppArmor: [confinementPrefixes.appArmor, confinementPrefixes.kubernetesAppArmor],
   BPF: [confinementPrefixes.bpf],
   Seccomp: [confinementPrefixes.seccomp],
@@ -49,6 +49,18 @@ export const isInProfile = (pod: PodTemplate, wanted: WantedRollout, initToo: bo
   each(pod, wanted, initToo).every(({ container: { name }, enforcer }) =>
     keys[enforcer].some((key) => annotationsOf(pod)[key + name] === localhostPrefix + wanted.profileName),
   )
+
+/** Whether a pod is confined as its template says, whichever profile that names, for the containers and enforcers of the policy. */
+export const isAsTemplate = (
+  pod: PodTemplate,
+  template: PodTemplate,
+  wanted: WantedRollout,
+  initToo: boolean,
+): boolean =>
+  each(template, wanted, initToo).every(({ container: { name }, enforcer }) => {
+    const key = keys[enforcer][0] + name
+    return annotationsOf(pod)[key] === annotationsOf(template)[key]
+  })
 
 /**
  * Takes a profile out of a template, in case the webhook does not: it may not have been asked. What users or other policies put

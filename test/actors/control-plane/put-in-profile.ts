@@ -4,6 +4,7 @@ import { RESTARTED_AT } from '../../../actors/rollout/restarted-at.ts'
 import { confinementPrefixes, localhostPrefix } from '../../../src/api/annotations.ts'
 import { parseEnforcers } from '../../../src/api/enforcer.ts'
 import { CompiledSelector } from '../../../src/api/label-selector.ts'
+import { type PatchOperation, pointer } from '../../../src/base/json-patch.ts'
 import type { FakeApi, Stored } from '../fake-api.ts'
 
 const prefixes = {
@@ -13,27 +14,46 @@ const prefixes = {
   NetworkProxy: 'none/',
 }
 
-/** As the webhook does with a workload that is restarted: its containers get the profile of the first policy that means it. */
+/** As the webhook does with a workload that is restarted. */
 export function putInProfile(api: FakeApi, object: Stored, before: Stored | undefined): void {
-  const { kind } = object
-  if (kind !== 'Deployment' && kind !== 'StatefulSet' && kind !== 'DaemonSet') return
+  if (!isWorkload(object)) return
   const { template } = object.spec as Workload['spec']
-  const annotations = template.metadata?.annotations
   // A write of the status is not reviewed.
   const isSame = JSON.stringify((before?.spec as Workload['spec'] | undefined)?.template) === JSON.stringify(template)
-  if (annotations?.[RESTARTED_AT] === undefined || isSame) return
+  if (template.metadata?.annotations?.[RESTARTED_AT] === undefined || isSame) return
+  for (const [key, value] of annotationsFor(api, object)) template.metadata.annotations[key] ??= value
+  for (const container of template.spec?.containers ?? []) {
+    const profile = template.metadata.annotations[confinementPrefixes.appArmor + container.name]
+    if (profile?.startsWith(localhostPrefix))
+      container.securityContext = {
+        appArmorProfile: { type: 'Localhost', localhostProfile: profile.slice(localhostPrefix.length) },
+      }
+  }
+}
+
+/** The same as a patch; empty where it is in the profile, or its own user said otherwise. */
+export const confinementOf = (api: FakeApi, workload: Workload): PatchOperation[] =>
+  annotationsFor(api, workload as unknown as Stored)
+    .filter(([key]) => workload.spec.template.metadata?.annotations?.[key] === undefined)
+    .map(([key, value]) => ({ op: 'add', path: pointer('/spec/template/metadata/annotations', key), value }))
+
+const isWorkload = ({ kind }: Stored): boolean => ['Deployment', 'StatefulSet', 'DaemonSet'].includes(kind)
+
+/** The annotations of its containers, for the profile of the first policy that means it. */
+function annotationsFor(api: FakeApi, object: Stored): [key: string, value: string][] {
   const policy = [...api.of('VarmorPolicy'), ...api.of('VarmorClusterPolicy')]
     .map((stored) => stored as unknown as AnyPolicy)
     .find((one) => isMeant(one, object))
-  if (policy === undefined) return
+  if (policy === undefined) return []
   const { name } = profileIdOf(idOf(policy), 'varmor')
   const parsed = parseEnforcers(policy.spec.policy.enforcer)
-  const enforcers = parsed.ok ? parsed.enforcers : []
-  const profile = policy.status?.profileName ?? name
-  for (const container of [...(template.spec?.containers ?? []), ...(template.spec?.initContainers ?? [])]) {
-    for (const enforcer of enforcers) annotations[prefixes[enforcer] + container.name] ??= localhostPrefix + profile
-    container.securityContext = { appArmorProfile: { type: 'Localhost', localhostProfile: profile } }
-  }
+  const { containers = [], initContainers = [] } = (object.spec as Workload['spec']).template.spec ?? {}
+  return [...containers, ...initContainers].flatMap((container) =>
+    (parsed.ok ? parsed.enforcers : []).map((enforcer): [string, string] => [
+      prefixes[enforcer] + container.name,
+      localhostPrefix + (policy.status?.profileName ?? name),
+    ]),
+  )
 }
 
 function isMeant({ kind, metadata, spec: { target } }: AnyPolicy, { kind: of, metadata: its }: Stored): boolean {

@@ -1,14 +1,19 @@
 import { expect } from 'chai'
 import { PortError, type Workload } from '../../../actors/ports.ts'
-import { pointer } from '../../../src/base/json-patch.ts'
 import { podsOfTemplate } from '../fake-api.ts'
 import { done, labels, PROFILE, restarting, worldOf } from './rollouts.ts'
+
+const ANNOTATION = 'container.apparmor.security.beta.varmor.org/main'
+const main = { containers: [{ name: 'main' }] }
 
 describe('the restart of workloads, and their pods', () => {
   it('is not done before each pod is in the profile: says which are not, goes no further, and goes on when they are', async () => {
     const { world, names } = worldOf(3)
     const admit = world.api.admit
-    world.api.admit = () => undefined
+    // Somebody takes it out again.
+    world.api.admit = ({ kind, spec }) => {
+      if (kind === 'Deployment') delete (spec as Workload['spec']).template.metadata?.annotations?.[ANNOTATION]
+    }
     await world.runFor(10_000)
     const key = world.policy('web', restarting())
     await world.runUntil(() => world.condition(key, 'Restarting')?.reason === 'Paused', 120_000)
@@ -18,12 +23,13 @@ describe('the restart of workloads, and their pods', () => {
       .and.to.contain(
         'Deployment demo/web-0 was restarted, and 2 of its pods run without the profile (web-0-0, web-0-1)',
       )
+      .and.to.contain('because somebody has taken it out of the template')
       .and.to.contain('kubectl -n demo rollout restart deployment web-0')
     await world.runFor(60_000)
     expect(world.restarts).to.have.length(1)
     expect(world.getPolicy(key)?.status?.restart?.done).to.equal(false)
     expect(world.manager!.limiter.inFlight).to.equal(0)
-    // The remedy of the message: another restart, which the webhook sees.
+    // The remedy of the message.
     world.api.admit = admit
     world.api.update(names[0]!, ({ spec }) => {
       ;(spec as Workload['spec']).template.metadata!.annotations!['kubectl.kubernetes.io/restartedAt'] = 'now'
@@ -33,16 +39,48 @@ describe('the restart of workloads, and their pods', () => {
   })
 
   it('puts the profile into the template itself, so that a webhook that is not asked does not make it vain', async () => {
-    const key = 'container.apparmor.security.beta.varmor.org/main'
-    const { world, names } = worldOf(3, {
-      confine: () => [{ op: 'add', path: pointer('/spec/template/metadata/annotations', key), value: PROFILE }],
-    })
+    const { world, names } = worldOf(3)
     world.api.admit = () => undefined
     await world.runFor(10_000)
     await done(world, world.policy('web', restarting()))
     expect(world.restarts.map(({ workload }) => workload)).to.have.members(names)
     for (const name of names)
-      expect(world.getWorkload(name).spec.template.metadata?.annotations).to.include({ [key]: PROFILE })
+      expect(world.getWorkload(name).spec.template.metadata?.annotations).to.include({ [ANNOTATION]: PROFILE })
+  })
+
+  it('names pods that are not as their template', async () => {
+    const { world } = worldOf(1)
+    const bare = podsOfTemplate(world.getWorkload('Deployment/demo/web-0'))
+    world.api.podsOf = (workload) => [...bare.slice(1), ...podsOfTemplate(workload)]
+    const key = world.policy('web', restarting())
+    await world.runUntil(() => world.condition(key, 'Restarting')?.reason === 'Paused', 120_000)
+    expect(world.condition(key, 'Restarting')?.message).to.contain(
+      '1 of its pods run without the profile (web-0-1), although its template names it. See which webhook',
+    )
+    world.api.podsOf = podsOfTemplate
+    world.api.update('Deployment/demo/web-0', (object) => {
+      object.status = { ...(object.status as object), readyReplicas: 2 }
+    })
+    await done(world, key)
+  })
+
+  it('is done with workloads that are as admission has them: in the profile of a policy that wins, or in one of their own', async () => {
+    const { world } = worldOf(2)
+    const annotations = { [ANNOTATION]: 'localhost/mine' }
+    const template = { metadata: { labels: { app: 'web' }, annotations }, spec: main }
+    world.workload('Deployment', 'own', { labels: labels(), template })
+    await world.runFor(10_000)
+    await done(world, world.policy('web', restarting()))
+    const loser = world.clusterPolicy('all', restarting())
+    await done(world, loser)
+    expect(world.condition(loser, 'Restarting')?.message).to.equal('3 of 3 workloads were restarted')
+    for (const [name, profile] of [
+      ['own', 'localhost/mine'],
+      ['web-0', PROFILE],
+    ] as const)
+      expect(world.getWorkload(`Deployment/demo/${name}`).spec.template.metadata?.annotations).to.include({
+        [ANNOTATION]: profile,
+      })
   })
 
   it('looks at pods once for each workload, and after a fault of the server again', async () => {

@@ -17,7 +17,6 @@ import { restartedAt } from '../../../actors/rollout/restarted-at.ts'
 import {
   defaultRolloutSettings,
   type RolloutMessage,
-  type RolloutPorts,
   type RolloutSettings,
   rolloutFamily,
 } from '../../../actors/rollout.ts'
@@ -28,7 +27,7 @@ import { type Random, seededRandom } from '../../../src/base/random.ts'
 import { type RestartLimits, restartLimits } from '../../../src/manager/paces.ts'
 import { FakeApi, type Kind, keyFor, Session, type Stored } from '../fake-api.ts'
 import { Agent, HEARTBEAT } from './agent.ts'
-import { putInProfile } from './put-in-profile.ts'
+import { confinementOf, putInProfile } from './put-in-profile.ts'
 import { SimulatedRestartLimiter } from './simulated-limiter.ts'
 
 export const START = Date.UTC(2026, 0, 1)
@@ -40,8 +39,6 @@ export interface WorldOptions {
   limits?: RestartLimits
   policy?: Partial<PolicySettings>
   compile?: PolicyPorts['compile']
-  /** Nothing unless given: the webhook of this world does it. */
-  confine?: RolloutPorts['confine']
   rollout?: Partial<RolloutSettings>
 }
 
@@ -85,7 +82,7 @@ export class Manager {
       rolloutFamily({
         stores: this.session,
         api: this.session,
-        confine: options.confine ?? (() => []),
+        confine: (workload) => confinementOf(api, workload),
         limiter: this.limiter,
         count,
         notifyPolicy: (key, progress) => this.policies.of(key).tell({ type: 'rollout', progress }),
