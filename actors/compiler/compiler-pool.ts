@@ -9,7 +9,7 @@ import { Tenants } from './tenants.ts'
 import { nextTurn, REST } from './turns.ts'
 
 export interface PoolOptions {
-  /** How many threads there are at the most: each is started when a job would else wait. */
+  /** How many threads there are at the most: each is started when a job would else wait, or by `start`. */
   threads: number
   /** Starts one. */
   thread(number: number): CompilerThread
@@ -74,9 +74,10 @@ export class CompilerPool implements Compilers {
     return this.#waiting.size
   }
 
-  /** Starts the first thread, so that the first job finds it. Resolves when that is there. */
-  start(): Promise<void> {
-    return this.#startThread()
+  /** Starts all threads, so that no job waits for one. Resolves when they are there. */
+  async start(): Promise<void> {
+    const missing = this.#options.threads - this.#started
+    await Promise.all(Array.from({ length: missing }, () => this.#startThread()))
   }
 
   run<Name extends keyof CompilerJobs>(

@@ -18,7 +18,7 @@ export interface CompilersOptions
 export interface PlacedCompilers extends Compilers {
   /** Jobs that wait. */
   readonly waiting: number
-  /** Starts a thread before the first job asks for it. Resolves when it is there. */
+  /** Starts the threads before a job asks for them. Resolves when they are there. */
   start(): Promise<void>
   /** Resolves when all threads have ended; jobs in hand are given up. */
   stop(): Promise<void>

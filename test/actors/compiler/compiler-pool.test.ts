@@ -108,6 +108,17 @@ describe('a pool of compilers', () => {
     expect(outcomes).to.deep.equal(['done', 'done', 'done'])
   })
 
+  it('has all threads at once where it is started, so that no job waits for one', async () => {
+    await Promise.all([pool.start(), simulation.runFor(STARTING)])
+    ask('a', { cost: 10 })
+    await simulation.runFor(20)
+    ask('hostile', { cost: FOREVER })
+    ask('a', { cost: 10 })
+    await simulation.runFor(20)
+    expect(ends).to.deep.equal(['a done', 'a done'])
+    expect(threads.length).to.equal(2)
+  })
+
   it('ends the thread of a job that misses its deadline, and no other job with it', async () => {
     open({ threads: 1 })
     ask('hostile', { cost: FOREVER })
@@ -127,6 +138,7 @@ describe('a pool of compilers', () => {
   })
 
   it('counts the time that a thread works, not that in which the machine does other things', async () => {
+    open({ threads: 1 })
     await Promise.all([pool.start(), simulation.runFor(STARTING)])
     threads[0]!.share = 0.3
     ask('a', { cost: 1_500 })
@@ -141,6 +153,7 @@ describe('a pool of compilers', () => {
   })
 
   it('does not wait for a machine that never has time', async () => {
+    open({ threads: 1 })
     await Promise.all([pool.start(), simulation.runFor(STARTING)])
     threads[0]!.share = 0.001
     const subject = 'the same'
