@@ -119,8 +119,11 @@ export interface ControlPlaneApi {
   deleteProfile(profile: ArmorProfile): Promise<void>
   /** A JSON patch; the resourceVersion of `workload` is its precondition. */
   patchWorkload(workload: Workload, operations: PatchOperation[]): Promise<Workload>
-  /** The pods of the workload as the server holds them now, without those that have ended or are being deleted. */
-  podsOf(workload: Workload): Promise<Pod[]>
+  /**
+   * Hands on each pod of the workload as the server holds them now, without those that have ended or are being deleted. Nothing is kept of
+   * one: how many there are and how large is for tenants to say.
+   */
+  eachPod(workload: Workload, take: (pod: Pod) => void): Promise<void>
 }
 
 /**

@@ -28,7 +28,7 @@ type Own = { type: 'granted'; turn: number } | { type: 'look' }
 
 export interface RolloutPorts {
   stores: Pick<ControlPlaneStores, 'workloads'>
-  api: Pick<ControlPlaneApi, 'patchWorkload' | 'podsOf'>
+  api: Pick<ControlPlaneApi, 'patchWorkload' | 'eachPod'>
   /**
    * What puts the containers of a workload into the profile of the policy that means it, as admission does: no restart is to be in vain
    * because nobody asked the webhook. Empty where it is as it is to be.
@@ -158,16 +158,17 @@ async function lookAtPods(ports: RolloutPorts, memory: Memory, workload: Workloa
   if (wanted === undefined) return memory
   const { uid, resourceVersion } = workload.metadata
   try {
-    const pods = await api.podsOf(workload)
     const { template } = workload.spec
     const { confineInitContainers: initToo } = settings
     // Another policy may win over this one, or the user have a profile of their own: then the template is as it is to be.
     const isAsMeant = confine(workload).length === 0
-    const outside = pods.filter(
-      (pod) => !isInProfile(pod, wanted, initToo) && !(isAsMeant && isAsTemplate(pod, template, wanted, initToo)),
-    )
-    const names = outside.slice(0, NAMED_PODS).map(({ metadata }) => metadata.name)
-    const seen = { resourceVersion, again: context.now() + settings.retryInterval, outside: outside.length, names }
+    const names: string[] = []
+    let outside = 0
+    await api.eachPod(workload, (pod) => {
+      if (isInProfile(pod, wanted, initToo) || (isAsMeant && isAsTemplate(pod, template, wanted, initToo))) return
+      if (outside++ < NAMED_PODS) names.push(pod.metadata.name)
+    })
+    const seen = { resourceVersion, again: context.now() + settings.retryInterval, outside, names }
     return { ...memory, pods: new Map(memory.pods).set(uid, seen), refused: undefined }
   } catch (error) {
     return failed(ports, memory, `the pods of ${nameOf(workload)} cannot be listed`, error, context)

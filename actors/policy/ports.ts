@@ -69,7 +69,7 @@ export interface FoundModel {
 export interface PolicyPorts {
   stores: Pick<ControlPlaneStores, 'policy' | 'profile'>
   names: Pick<ProfileNames, 'of' | 'claim'>
-  api: Omit<ControlPlaneApi, 'patchWorkload' | 'podsOf'>
+  api: Omit<ControlPlaneApi, 'patchWorkload' | 'eachPod'>
   event: RecordEvent
   count: Count
   acknowledgements: Acknowledgements

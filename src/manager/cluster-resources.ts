@@ -1,4 +1,4 @@
-import type { Pod as ConfinedPod, ContainerSpec, Workload, WorkloadKind } from '../../actors/ports.ts'
+import type { Pod as ConfinedPod, Workload, WorkloadKind } from '../../actors/ports.ts'
 import type { KubeObject, ResourceRef } from '../kube/objects.ts'
 import { defineResource } from '../kube/resources.ts'
 import type { Placement, Taint } from '../kube/scheduling.ts'
@@ -74,17 +74,3 @@ export function isOf({ metadata }: Pod, kind: WorkloadKind, uid: string): boolea
 
 export const isAlive = ({ metadata, status }: Pod): boolean =>
   metadata?.deletionTimestamp === undefined && status?.phase !== 'Succeeded' && status?.phase !== 'Failed'
-
-/** What is kept of a pod: the rest is let go with its page. */
-export function confinementOf({ metadata, spec }: Pod): ConfinedPod {
-  const kept = (containers: ContainerSpec[] = []): ContainerSpec[] =>
-    containers.map(({ name, restartPolicy, securityContext }) => ({
-      name,
-      ...(restartPolicy !== undefined && { restartPolicy }),
-      ...(securityContext !== undefined && { securityContext }),
-    }))
-  return {
-    metadata: { name: metadata?.name ?? '', annotations: metadata?.annotations ?? {} },
-    spec: { containers: kept(spec?.containers), initContainers: kept(spec?.initContainers) },
-  }
-}

@@ -13,11 +13,18 @@ import { selectorText } from '../api/label-selector.ts'
 import type { ArmorProfile, ArmorProfileStatus, VarmorPolicyStatus } from '../api/types.ts'
 import { isBug } from '../base/bug.ts'
 import type { PatchOperation } from '../base/json-patch.ts'
-import { ApiError, isAlreadyExists, isConflict, isNotFound, isTooManyRequests } from '../kube/api-error.ts'
+import {
+  ApiError,
+  ConnectionError,
+  isAlreadyExists,
+  isConflict,
+  isNotFound,
+  isTooManyRequests,
+} from '../kube/api-error.ts'
 import type { ApiClient } from '../kube/client.ts'
 import type { KubeObject, ResourceRef } from '../kube/objects.ts'
 import { armorProfiles, varmorClusterPolicies, varmorPolicies } from '../kube/own-kinds.ts'
-import { confinementOf, isAlive, isOf, pods, workloadResources } from './cluster-resources.ts'
+import { isAlive, isOf, type Pod as KubePod, pods, workloadResources } from './cluster-resources.ts'
 
 /** Who writes, in managedFields. */
 export const fieldManager = 'varmor-manager'
@@ -28,7 +35,7 @@ const DEADLINE = 30_000
 const STATUS_DEADLINE = 60_000
 
 /** Pods have some 10 KB each, and are parsed on the thread that answers admission. */
-const PODS_PAGE = 100
+const PODS_PAGE = 50
 
 /** What the manager's actors write, and the pods that they look at, through a client whose fence closes with the term of a leader. */
 export class ClusterWrites implements ControlPlaneApi {
@@ -92,19 +99,13 @@ export class ClusterWrites implements ControlPlaneApi {
     )
   }
 
-  async podsOf({ kind, metadata, spec }: Workload): Promise<Pod[]> {
+  async eachPod({ kind, metadata, spec }: Workload, take: (pod: Pod) => void): Promise<void> {
     const { namespace, uid } = metadata
-    const found: Pod[] = []
-    const options = {
-      namespace,
-      labelSelector: selectorText(spec.selector ?? {}),
-      limit: PODS_PAGE,
-      class: 'restart',
-    } as const
-    const pages = this.#client.listPages(pods, { ...options, deadline: DEADLINE })
+    const labelSelector = selectorText(spec.selector ?? {})
+    const options = { namespace, labelSelector, limit: PODS_PAGE, class: 'restart', deadline: DEADLINE } as const
+    const pages = this.#client.listPages(pods, options)
     for (let page = await answered(pages.next()); page.done !== true; page = await answered(pages.next()))
-      for (const pod of page.value.items) if (isOf(pod, kind, uid) && isAlive(pod)) found.push(confinementOf(pod))
-    return found
+      for (const pod of page.value.items) if (isOf(pod, kind, uid) && isAlive(pod)) take(pod as KubePod & Pod)
   }
 
   #setFinalizers<T extends KubeObject>(ref: ResourceRef<T>, object: KubeObject, finalizers: string[]): Promise<T> {
@@ -137,6 +138,8 @@ async function answered<T>(answer: Promise<T>): Promise<T> {
 function codeOf(error: unknown): PortErrorCode {
   if (isConflict(error) || isAlreadyExists(error)) return 'CONFLICT'
   if (isNotFound(error)) return 'NOT_FOUND'
+  // It is as large the next time.
+  if (error instanceof ConnectionError && error.code === 'TOO_LARGE') return 'REFUSED'
   const refused = error instanceof ApiError && error.code >= 400 && error.code < 500 && !isTooManyRequests(error)
   return refused && error.code !== 401 ? 'REFUSED' : 'UNAVAILABLE'
 }

@@ -11,7 +11,7 @@ import { type Node, type PodSpec, podSpecOf } from './cluster-resources.ts'
 /** So many nodes, and kinds of pods, are looked at; what is beyond is the same trouble. */
 const MOST_LOOKED_AT = 1_000
 const MOST_TEMPLATES = 50
-/** Policies whose last answer is kept. */
+/** Policies whose last answer is kept, and namespaces whose changes are. */
 const MOST_KEPT = 10_000
 
 export interface UncoveredSources {
@@ -28,8 +28,9 @@ export class UncoveredNodes {
   readonly #sources: UncoveredSources
   readonly #kept = new RecentMap<string, { version: string; found: NodeListing }>(MOST_KEPT)
   #nodes = 0
-  /** By kind, and by kind and namespace. */
-  readonly #workloads = new Map<string, number>()
+  /** The last change of each kind, and of each kind and namespace. With one that is dropped, no answer holds any more. */
+  readonly #workloads = new RecentMap<string, number>(MOST_KEPT, () => this.#nodes++)
+  #workloadChanges = 0
 
   constructor(sources: UncoveredSources) {
     this.#sources = sources
@@ -68,7 +69,7 @@ export class UncoveredNodes {
     const { object } = change
     if (change.type === 'updated' && isForTheSamePods(change.old, object)) return false
     for (const key of [object.kind, `${object.kind}/${object.metadata.namespace}`])
-      this.#workloads.set(key, (this.#workloads.get(key) ?? 0) + 1)
+      this.#workloads.set(key, ++this.#workloadChanges)
     return this.#sources.nodes.uncovered > 0
   }
 }

@@ -75,6 +75,8 @@ function byNode(
   const isAppArmors = ({ enforcer }: Skipped): boolean => enforcer === 'AppArmor'
   if (options.appArmor !== undefined || !skipped.some(isAppArmors)) return [...skipped]
   const newest = compileWanted(policy, { ...options, appArmor: newestAppArmor, enforcers: ['AppArmor'] })
+  // Then that is what such a node reports.
+  if (newest.errors.length > 0) return [...skipped]
   const everywhere = new Set(newest.skipped.map(({ path, rule, reason }) => JSON.stringify([path, rule, reason])))
   return skipped.map((one) =>
     isAppArmors(one) && !everywhere.has(JSON.stringify([one.path, one.rule, one.reason]))

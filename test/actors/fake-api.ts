@@ -255,8 +255,9 @@ export class Session implements ControlPlaneApi, ControlPlaneStores {
     })
   }
 
-  podsOf(workload: Workload): Promise<Pod[]> {
-    return this.#call('pods', () => this.#api.podsOf(this.#api.get<Workload>(keyOfObject(workload))!))
+  async eachPod(workload: Workload, take: (pod: Pod) => void): Promise<void> {
+    const found = await this.#call('pods', () => this.#api.podsOf(this.#api.get<Workload>(keyOfObject(workload))!))
+    for (const pod of found) take(pod)
   }
 
   applyProfile(document: ProfileDocument): Promise<ArmorProfile> {

@@ -1,6 +1,6 @@
 import { AssertionError } from 'node:assert'
 import { expect } from 'chai'
-import { type AnyPolicy, PortError, type PortErrorCode } from '../../actors/ports.ts'
+import { type AnyPolicy, PortError, type PortErrorCode, type Workload } from '../../actors/ports.ts'
 import { ApiError, ConnectionError } from '../../src/kube/api-error.ts'
 import type { ApiClient } from '../../src/kube/client.ts'
 import { FencedError } from '../../src/kube/fence.ts'
@@ -38,6 +38,7 @@ describe('a write of the control plane', () => {
     ['the server has too much to do', refusal(429), 'UNAVAILABLE'],
     ['the server has an error', refusal(500), 'UNAVAILABLE'],
     ['the connection breaks', new ConnectionError('BROKEN', context, 'reset'), 'UNAVAILABLE'],
+    ['the answer is too large, as it will be', new ConnectionError('TOO_LARGE', context, 'more'), 'REFUSED'],
     ['the term is over', new FencedError('not the leader'), 'UNAVAILABLE'],
   ]
   for (const [title, error, code] of rows)
@@ -51,5 +52,53 @@ describe('a write of the control plane', () => {
   for (const bug of bugs)
     it(`throws a ${bug.name} as it is: it is a bug, and not a server that is away`, async () => {
       expect(await thrownFor(bug)).to.equal(bug)
+    })
+})
+
+describe('the pods of a workload', () => {
+  const pod = (name: string, owner: { kind: string; uid: string }, more: object = {}) => ({
+    metadata: { name, ownerReferences: [{ ...owner, controller: true }], ...more },
+  })
+  const ended = (phase: string) => ({ ...pod(phase, { kind: 'ReplicaSet', uid: 'r' }), status: { phase } })
+  const all = [
+    pod('of-deployment', { kind: 'ReplicaSet', uid: 'r' }),
+    pod('of-set', { kind: 'StatefulSet', uid: 'u' }),
+    pod('of-another', { kind: 'StatefulSet', uid: 'other' }),
+    pod('goes', { kind: 'ReplicaSet', uid: 'r' }, { deletionTimestamp: '2026-01-01T00:00:00Z' }),
+    ended('Failed'),
+    ended('Succeeded'),
+  ]
+  for (const [kind, expected] of [
+    ['Deployment', 'of-deployment'],
+    ['StatefulSet', 'of-set'],
+  ] as const)
+    it(`are those of a ${kind} that live, one page at a time, however many there are`, async () => {
+      const asked: object[] = []
+      let ahead = 0
+      const client = {
+        async *listPages(_: unknown, options: object) {
+          asked.push(options)
+          for (let page = 0; page < 1_000; page++) {
+            ahead++
+            yield { metadata: {}, items: all }
+          }
+        },
+      } as unknown as ApiClient
+      const workload: Workload = {
+        kind,
+        metadata: { name: 'web', namespace: 'demo', uid: 'u', resourceVersion: '1' },
+        spec: { selector: { matchLabels: { app: 'web' } }, template: {} },
+      }
+      const taken: string[] = []
+      await new ClusterWrites(client, { profile: () => undefined }).eachPod(workload, ({ metadata }) => {
+        taken.push(metadata.name)
+        // No page is fetched before the one before it was handed on.
+        expect(ahead).to.equal(taken.length)
+      })
+      expect(new Set(taken)).to.deep.equal(new Set([expected]))
+      expect(taken).to.have.length(1_000)
+      expect(asked).to.deep.equal([
+        { namespace: 'demo', labelSelector: 'app=web', limit: 50, class: 'restart', deadline: 30_000 },
+      ])
     })
 })

@@ -88,12 +88,12 @@ describe('the restart of workloads, and their pods', () => {
     await world.runFor(10_000)
     const key = world.policy('web', restarting())
     const { session } = world.manager!
-    const podsOf = session.podsOf.bind(session)
+    const eachPod = session.eachPod.bind(session)
     const looks: string[] = []
-    session.podsOf = (workload) => {
+    session.eachPod = (workload, take) => {
       looks.push(`Deployment/demo/${workload.metadata.name}`)
       if (looks.length === 1) return Promise.reject(new PortError('UNAVAILABLE', 'no connection'))
-      return podsOf(workload)
+      return eachPod(workload, take)
     }
     await done(world, key)
     expect(looks).to.deep.equal([names[0], ...names])
@@ -103,7 +103,7 @@ describe('the restart of workloads, and their pods', () => {
     const { world } = worldOf(1)
     const key = world.policy('web', restarting())
     const { session } = world.manager!
-    session.podsOf = () => Promise.reject(new PortError('REFUSED', 'pods is forbidden'))
+    session.eachPod = () => Promise.reject(new PortError('REFUSED', 'pods is forbidden'))
     await world.runUntil(() => world.condition(key, 'Restarting')?.reason === 'Paused', 120_000)
     const expected =
       '0 of 1 workloads were restarted; the pods of Deployment demo/web-0 cannot be listed: pods is forbidden'
