@@ -4,6 +4,7 @@ import { Forks } from '../audit/lineage/forks.ts'
 import { Pipeline } from '../audit/pipeline/pipeline.ts'
 import { DecodePool } from '../audit/pool/decode-pool.ts'
 import type { ProcessLog } from '../audit/pool/process-log.ts'
+import { LossLog } from '../audit/sink/loss-log.ts'
 import { Sink } from '../audit/sink/sink.ts'
 import { Checkpoint } from '../audit/source/checkpoint.ts'
 import type { NoSource, SourceRequest } from '../audit/source/choose-source.ts'
@@ -121,6 +122,7 @@ function newSink({ logger, log, feed: writer }: ViolationPipelineOptions): Sink 
     clock: wallClock,
     random: Math.random,
     writer,
+    losses: new LossLog({ clock: wallClock, logger }),
     onTrouble: (trouble) =>
       trouble === undefined
         ? logger.info({ log }, 'the log is written again')
@@ -151,10 +153,11 @@ async function newPipeline(
   })
 }
 
-const statusOf = ({ accounting, stages }: Pipeline): object => ({
+const statusOf = ({ accounting, stages, losses }: Pipeline): object => ({
   ...accounting.totals,
   undecodable: accounting.undecodable,
   unresolved: accounting.unresolved,
+  losses,
   stages,
 })
 

@@ -24,6 +24,12 @@ export class ManualClock implements Clock {
     }
   }
 
+  /** Somebody sets the time of day back; what waits, waits as long as before. */
+  setBack(milliseconds: number): void {
+    this.#now -= milliseconds
+    for (const timer of this.#timers) timer.at -= milliseconds
+  }
+
   /** Moves time on, firing what is due in its order, with a turn of the event loop after each. */
   async advance(milliseconds: number): Promise<void> {
     const end = this.#now + milliseconds

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { makeRecord, type RecordText } from '../../bench/audit/made-up-record.ts'
-import { lossLine } from '../../src/audit/sink/own-lines.ts'
+import { lostLine } from '../../src/audit/sink/own-lines.ts'
 import { operationOf } from '../../src/cli/logs/attempted-operation.ts'
 import { cellsOf, Rows } from '../../src/cli/logs/row.ts'
 import { parseViolation, type Violation } from '../../src/cli/logs/violation.ts'
@@ -100,12 +100,11 @@ const operationsOfBpf: [shownAs: string, text: Omit<RecordText, 'head'>][] = [
 
 const head = { time: 366_282_121_000_000n, cgroup: 7001, profile: 11, mnt_ns: 4026532725, tgid: demoPid }
 
-const loss = (): string =>
-  Buffer.from(
-    lossLine({ nodeName: 'n1', metadata: {} }, 1740366282, { since: 1740366280.5, reasons: { ENOSPC: 2, stopped: 3 } }),
-  )
-    .toString()
-    .trimEnd()
+const loss = (events: number | undefined): string => {
+  const [from, to] = [1740366280500, 1740366281000]
+  const report = { where: 'sink', why: 'ENOSPC', from, to, events }
+  return Buffer.from(lostLine({ nodeName: 'n1', metadata: {} }, 1740366282, report)).toString()
+}
 
 describe('the attempted operation of a violation', () => {
   for (const kind of ['apparmor', 'seccomp'] as const) {
@@ -132,7 +131,16 @@ describe('the attempted operation of a violation', () => {
       line: '{"eventType":"Seccomp","event":{"syscall":"mount"}}',
       shownAs: 'syscall mount',
     },
-    { what: 'lost events', line: loss(), shownAs: 'lost 5 events ENOSPC=2 stopped=3 since=2025-02-24T03:04:40.500Z' },
+    {
+      what: 'lost events',
+      line: loss(5),
+      shownAs: 'lost 5 events where=sink why=ENOSPC from=2025-02-24T03:04:40.500Z to=2025-02-24T03:04:41.000Z',
+    },
+    {
+      what: 'lost events, of which nobody knows how many',
+      line: loss(undefined),
+      shownAs: 'lost ? events where=sink why=ENOSPC from=2025-02-24T03:04:40.500Z to=2025-02-24T03:04:41.000Z',
+    },
     {
       what: 'a record that could not be decoded',
       line: lineOf('netlink', 'type=1326 "odd\n'),
@@ -189,7 +197,7 @@ describe('a row of varmor logs', () => {
     },
     {
       what: 'stands out where events were lost',
-      line: loss(),
+      line: loss(5),
       cells: [
         '2025-02-24T03:04:42Z',
         'LOST',
@@ -197,7 +205,7 @@ describe('a row of varmor logs', () => {
         '-',
         '-',
         'lost',
-        '5 events ENOSPC=2 stopped=3 since=2025-02-24T03:04:40.500Z',
+        '5 events where=sink why=ENOSPC from=2025-02-24T03:04:40.500Z to=2025-02-24T03:04:41.000Z',
       ],
     },
     {

@@ -3,6 +3,7 @@ import type { BatchResult, Deferred, SourceBatch } from '../batch/batch.ts'
 import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
 import type { DecodePool } from '../pool/decode-pool.ts'
 import type { OfferResult } from '../sink/line-queue.ts'
+import type { LossCount } from '../sink/loss-log.ts'
 import type { Sink } from '../sink/sink.ts'
 import type { AuditSource } from '../source/source.ts'
 import { Accounting } from './accounting.ts'
@@ -93,6 +94,11 @@ export class Pipeline {
       deferral: { depth: this.deferral.depth, bytes: this.deferral.bytes, cutShort: this.deferral.cutShort },
       sink: { depth: sink.depth, bytes: sink.bytes, dropped: sink.dropped, reopened: sink.reopened },
     }
+  }
+
+  /** What was lost, by where and why, in all stages. */
+  get losses(): readonly LossCount[] {
+    return this.#options.sink.losses.counts
   }
 
   /**

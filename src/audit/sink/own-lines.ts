@@ -3,6 +3,7 @@ import { newline, space } from '../../base/bytes.ts'
 import type { BatchFormat, SourceBatch } from '../batch/batch.ts'
 import { header } from '../decode/bpf-record.ts'
 import { asciiJson } from '../encode/json-text.ts'
+import type { LossReport } from './loss-tally.ts'
 
 /** Who writes: what every line begins with. */
 export interface Writer {
@@ -21,18 +22,16 @@ function ownLine(writer: Writer, seconds: number, message: string, ours: Record<
   return `${asciiJson(line)}\n`
 }
 
-export interface Loss {
-  /** Unix seconds of the first event that was lost. */
-  since: number
-  /** Events by reason. */
-  reasons: Record<string, number>
-}
-
-/** The line that says to a reader of the log that lines are missing here, how many, and why. */
-export function lossLine(writer: Writer, seconds: number, { since, reasons }: Loss): Uint8Array {
-  const events = Object.values(reasons).reduce((sum, count) => sum + count, 0)
-  const lost = { events, reasons, since: new Date(since * 1000).toISOString() }
-  return Buffer.from(ownLine(writer, seconds, 'violation events lost', { lost }))
+/** The line that says to a reader of the log that events are missing, how many, where they were lost and why. */
+export function lostLine(writer: Writer, seconds: number, { where, why, from, to, events }: LossReport): Uint8Array {
+  const lost = {
+    events: events ?? null,
+    from: new Date(from).toISOString(),
+    to: new Date(to).toISOString(),
+    where,
+    why,
+  }
+  return Buffer.from(ownLine(writer, seconds, 'lost', { lost }))
 }
 
 /**

@@ -2,15 +2,18 @@ import { backoff } from '../../base/backoff.ts'
 import { mebibyte } from '../../base/bytes.ts'
 import type { Clock } from '../../base/clock.ts'
 import { LineQueue, type Offer, type OfferResult } from './line-queue.ts'
-import { type Loss, lossLine, type Writer } from './own-lines.ts'
+import { LossLog } from './loss-log.ts'
+import { lostLine, type Writer } from './own-lines.ts'
 import { SinkFile, type SinkFileOptions, type Trouble, troubleOf } from './sink-file.ts'
 
 export interface SinkOptions extends SinkFileOptions {
   clock: Clock
   /** Numbers in [0, 1), for the backoff. */
   random: () => number
-  /** Who reports losses. */
+  /** What our own lines begin with. */
   writer: Writer
+  /** Losses of all stages, whose lines this sink writes; it is closed with the sink. Default: one of its own. */
+  losses?: LossLog
   /** Bytes that may wait. What is offered beyond, and may be lost, is dropped. Default 16 MiB. */
   bound?: number
   /** Called when the file cannot be written, and when it can again. */
@@ -30,6 +33,7 @@ const retryDelays = { first: 100, longest: 30_000 }
  */
 export class Sink {
   readonly dropped: Record<string, number> = {}
+  readonly losses: LossLog
   /** Lines that were written about losses, which nobody offered. */
   reports = 0
   /** Times that the file was opened anew after trouble. */
@@ -41,7 +45,6 @@ export class Sink {
   #retiring = new Set<Promise<void>>()
   #running: Promise<void> | undefined
   #roomWanted: (() => void)[] = []
-  #loss: Loss | undefined
   #trouble: Trouble | undefined
   #failures = 0
   #closing = false
@@ -52,6 +55,8 @@ export class Sink {
   constructor(options: SinkOptions) {
     this.#options = options
     this.#bound = options.bound ?? 16 * mebibyte
+    this.losses = options.losses ?? new LossLog({ clock: options.clock })
+    this.losses.onLine(() => void this.#run())
   }
 
   /** Lines that wait. */
@@ -113,11 +118,12 @@ export class Sink {
   /** Writes what waits, syncs and closes. Call `hurry` before: a disk that takes nothing is waited for without end. */
   async close(): Promise<void> {
     this.#closing = true
-    while (!this.#giveUp && (this.#queue.bytes > 0 || this.#loss !== undefined)) await this.#run()
+    while (!this.#giveUp && (this.#queue.bytes > 0 || this.losses.owesLine(true))) await this.#run()
     this.#deadline?.cancel()
     this.#giveUpAll()
     await this.#running
     await Promise.all(this.#retiring)
+    this.losses.close()
     await this.#file?.close()
     this.#file = undefined
   }
@@ -207,25 +213,23 @@ export class Sink {
     const written = offer.writtenLines ?? 0
     const dropped = offer.lines - written
     this.dropped[reason] = (this.dropped[reason] ?? 0) + dropped
-    this.#loss ??= { since: this.#options.clock.now() / 1000, reasons: {} }
-    this.#loss.reasons[reason] = (this.#loss.reasons[reason] ?? 0) + dropped
+    this.losses.note({ where: 'sink', why: reason, events: dropped })
     offer.settle({ written, dropped, reason })
   }
 
   #owesReport(): boolean {
-    return this.#loss !== undefined && (this.#closing || this.#queue.bytes < this.#bound / 2)
+    return this.losses.owesLine(this.#closing) && (this.#closing || this.#queue.bytes < this.#bound / 2)
   }
 
-  /** Once there is room again, one line at the end of the queue says what is missing before it. */
+  /** Once there is room again, lines at the end of the queue say what is missing before them. */
   #report(): void {
-    const loss = this.#loss
-    if (loss === undefined || !this.#owesReport()) return
-    this.#loss = undefined
-    const bytes = lossLine(this.#options.writer, Math.floor(this.#options.clock.now() / 1000), loss)
+    if (!this.#owesReport()) return
+    const seconds = Math.floor(this.#options.clock.now() / 1000)
     const settle = ({ reason }: OfferResult): void => {
       this.reports += reason === undefined ? 1 : 0
     }
-    this.#queue.push({ bytes, lines: 0, lossy: false, settle })
+    for (const report of this.losses.takeLines(this.#closing))
+      this.#queue.push({ bytes: lostLine(this.#options.writer, seconds, report), lines: 0, lossy: false, settle })
   }
 
   #giveRoom(): void {

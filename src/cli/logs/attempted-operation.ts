@@ -76,13 +76,14 @@ function operationOfOther(event: Fields): AttemptedOperation {
 }
 
 function lossOf(lost: Fields): AttemptedOperation {
-  const reasons = fieldsOf(lost, 'reasons')
   return {
     operation: 'lost',
     target: [
       `${textOf(lost, 'events') || '?'} events`,
-      ...Object.keys(reasons).flatMap((key) => named(key, textOf(reasons, key))),
-      ...named('since', textOf(lost, 'since')),
+      ...named('where', wordOf(lost, 'where')),
+      ...named('why', wordOf(lost, 'why')),
+      ...named('from', wordOf(lost, 'from')),
+      ...named('to', wordOf(lost, 'to')),
     ],
   }
 }

@@ -1,0 +1,104 @@
+import type { Clock } from '../../base/clock.ts'
+import { type Logger, noLogger } from '../../base/logger.ts'
+import { type Loss, type LossReport, LossTally, mostKindsOfLoss } from './loss-tally.ts'
+
+/** Everything of one place and reason so far, for metrics. */
+export interface LossCount {
+  where: string
+  why: string
+  /** Those of which the number is known. */
+  events: number
+  /** How often events were lost of which nobody can tell how many. */
+  uncounted: number
+}
+
+export interface LossLogOptions {
+  clock: Clock
+  /** Gets a warning for each report. Default: nobody. */
+  logger?: Pick<Logger, 'warn'>
+  /** Milliseconds between two lines, and between two warnings, of one place and reason. Default 1,000. */
+  every?: number
+}
+
+/**
+ * The one way to say that events are missing. Whoever loses some notes it; then it is counted, the agent's log warns, and the sink
+ * writes a line `lost` (EVENTS.md) where they would have been. Line and warning come at most once a second for each place and reason, with
+ * what was lost since the last one.
+ */
+export class LossLog {
+  readonly #counts = new Map<string, LossCount>()
+  readonly #warnings: LossTally
+  readonly #lines: LossTally
+  readonly #logger: Pick<Logger, 'warn'>
+  #wake: () => void = () => undefined
+  #closed = false
+
+  constructor({ clock, logger = noLogger, every = 1_000 }: LossLogOptions) {
+    this.#logger = logger
+    this.#warnings = new LossTally(clock, every, () => this.#warn())
+    this.#lines = new LossTally(clock, every, () => this.#wake())
+  }
+
+  /**
+   * Events were lost. Cheap, but not for the hot path: call it for a group, not for each event.
+   * `events: 0` changes nothing.
+   */
+  note(loss: Loss): void {
+    if (loss.events === 0) return
+    this.#count(loss)
+    this.#warnings.note(loss)
+    if (this.#closed) this.#warn(true)
+    else this.#lines.note(loss)
+  }
+
+  /** By place and reason, in the order in which they came first. At most `mostKindsOfLoss` and one. */
+  get counts(): readonly LossCount[] {
+    return [...this.#counts.values()]
+  }
+
+  /** For the sink: called when a line may be written. */
+  onLine(wake: () => void): void {
+    this.#wake = wake
+  }
+
+  /** Whether there is a line to write. @param all even if it would have to wait, because nothing comes after it. */
+  owesLine(all = false): boolean {
+    return this.#lines.owes(all)
+  }
+
+  /** For the sink: what it has to write now. */
+  takeLines(all = false): LossReport[] {
+    return this.#lines.take(all)
+  }
+
+  /** The sink is closed. Warns of what was not warned of yet; what still comes is counted and warned of at once. */
+  close(): void {
+    this.#closed = true
+    this.#warn(true)
+    this.#warnings.close()
+    this.#lines.close()
+  }
+
+  #warn(all = false): void {
+    for (const { where, why, events, from, to } of this.#warnings.take(all))
+      this.#logger.warn(
+        { where, why, events: events ?? 'unknown', from: new Date(from).toISOString(), to: new Date(to).toISOString() },
+        'violation events are lost',
+      )
+  }
+
+  #count({ where, why, events }: Loss): void {
+    const key = `${where}\n${why}`
+    let count = this.#counts.get(key)
+    if (count === undefined) {
+      if (this.#counts.size >= mostKindsOfLoss && where !== 'other') {
+        this.#count({ where: 'other', why: 'other', ...(events !== undefined && { events }) })
+        return
+      }
+      count = { where, why, events: 0, uncounted: 0 }
+      this.#counts.set(key, count)
+    }
+    if (events === undefined) count.uncounted++
+    else count.events += events
+  }
+}
