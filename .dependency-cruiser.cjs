@@ -8,6 +8,8 @@ const rooms = {
   'src/audit': ['src/base', 'src/api'],
   'src/kube': ['src/base', 'src/api'],
   'src/enforcer': ['src/base', 'src/api', 'native'],
+  'src/http': ['src/base'],
+  'src/metrics': ['src/base', 'src/http', 'src/kube', 'actors/runtime'],
   'actors/runtime': ['src/base'],
   actors: ['actors/runtime', 'src/base', 'src/api', 'src/profile'],
 }

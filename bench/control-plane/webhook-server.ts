@@ -4,10 +4,10 @@
  */
 import { join } from 'node:path'
 import { judgePolicy } from '../../actors/compiler/judge.ts'
+import type { Routes } from '../../src/http/routes.ts'
+import { startServer } from '../../src/http/server.ts'
 import { PolicyIndex } from '../../src/manager/admission/policy-index.ts'
 import { Reviewer } from '../../src/manager/admission/reviewer.ts'
-import type { Routes } from '../../src/manager/http/routes.ts'
-import { startServer } from '../../src/manager/http/server.ts'
 import { webhookRoutes } from '../../src/manager/http/webhook-routes.ts'
 import { ManagerMetrics } from '../../src/manager/metrics/manager-metrics.ts'
 import { issueServing, newAuthority } from '../../src/manager/tls/issue.ts'

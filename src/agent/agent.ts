@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import type { Server } from 'node:http'
 import { setImmediate as turn } from 'node:timers/promises'
 import { ActorSystem } from '../../actors/runtime/index.ts'
 import type { ArmorProfile } from '../api/types.ts'
@@ -8,6 +7,7 @@ import { logTrouble } from '../base/bug.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Loaders } from '../enforcer/ports.ts'
+import type { HttpServer } from '../http/server.ts'
 import { ApiClient } from '../kube/client.ts'
 import type { Connection } from '../kube/connection.ts'
 import type { Handler } from '../kube/handler-queue.ts'
@@ -63,7 +63,7 @@ export class Agent {
   readonly #reporter: Reporter
   readonly #profiles: NodeProfiles
   readonly #reflector: Reflector<ArmorProfile & KubeObject>
-  #health: Server | undefined
+  #health: HttpServer | undefined
   #listing: Promise<void> | undefined
   #stopped = false
 
@@ -107,8 +107,7 @@ export class Agent {
 
   /** The port of the health server; 0 without one. */
   get healthPort(): number {
-    const address = this.#health?.address()
-    return typeof address === 'object' && address !== null ? address.port : 0
+    return this.#health?.port ?? 0
   }
 
   /** Looks now at what is really loaded, and has put back what is not. @returns keys of those ArmorProfiles */
@@ -119,7 +118,7 @@ export class Agent {
   /** Resolves when it answers the kubelet; the rest comes by itself. */
   async start(): Promise<void> {
     const { health, profiles, logger, node } = this.#options
-    if (health !== undefined) this.#health = await serveHealth(this.readiness, health.port, health.host)
+    if (health !== undefined) this.#health = await serveHealth(this.readiness, health, logger)
     this.#reflector.subscribe(this.#profiles.handler)
     if (profiles !== undefined) this.#reflector.subscribe(profiles)
     this.#reflector.start()
@@ -136,12 +135,7 @@ export class Agent {
     await this.#system.stop({ within: 5_000 })
     await this.#reporter.stop()
     this.#limiter.close()
-    const health = this.#health
-    if (health === undefined) return
-    await new Promise<void>((resolve) => {
-      health.close(() => resolve())
-      health.closeAllConnections()
-    })
+    await this.#health?.drain(1_000)
   }
 
   /** What was listed has to have gone through the handler before anything is a leftover. */

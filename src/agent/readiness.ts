@@ -1,6 +1,8 @@
-import { createServer, type Server } from 'node:http'
 import type { ProfileStanding, WantedProfile } from '../../actors/loaded-profile/ports.ts'
 import type { NoSource } from '../audit/source/choose-source.ts'
+import type { Logger } from '../base/logger.ts'
+import { json, type Reply } from '../http/routes.ts'
+import { type HttpServer, startServer } from '../http/server.ts'
 
 export interface ReadinessReport {
   ready: boolean
@@ -106,31 +108,27 @@ export const READINESS_PATH = '/health/readiness'
 export const LIVENESS_PATH = '/health/liveness'
 export const READINESS_PORT = 9580
 
-/** Serves both probes. Liveness says only that the process answers. Resolves once it listens. */
-export function serveHealth(readiness: Readiness, port: number = READINESS_PORT, host?: string): Promise<Server> {
-  const server = createServer((request, response) => {
-    const path = (request.url ?? '').split('?')[0]
-    const [status, body] = answer(readiness, request.method ?? '', path ?? '')
-    response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' })
-    response.end(request.method === 'HEAD' ? undefined : `${JSON.stringify(body)}\n`)
-  })
-  // A probe is one short request.
-  server.requestTimeout = 10_000
-  server.maxConnections = 100
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, () => {
-      server.off('error', reject)
-      resolve(server)
-    })
+/** Serves both probes. Liveness says only that the process answers. Resolves once it listens. @throws the error of the socket */
+export function serveHealth(
+  readiness: Readiness,
+  { port = READINESS_PORT, host }: { port?: number; host?: string },
+  log: Pick<Logger, 'warn' | 'error'>,
+): Promise<HttpServer> {
+  return startServer({
+    name: 'health',
+    port,
+    ...(host !== undefined && { host }),
+    routes: {
+      exact: {
+        [LIVENESS_PATH]: { GET: { handle: () => json(200, { alive: true }, noStore) } },
+        [READINESS_PATH]: { GET: { handle: () => readinessReply(readiness.report()) } },
+      },
+    },
+    // A probe is one short request.
+    limits: { connections: 100, requestTimeout: 10_000 },
+    log,
   })
 }
 
-function answer(readiness: Readiness, method: string, path: string): [status: number, body: object] {
-  if (path !== READINESS_PATH && path !== LIVENESS_PATH)
-    return [404, { error: `only ${READINESS_PATH} and ${LIVENESS_PATH} are here` }]
-  if (method !== 'GET' && method !== 'HEAD') return [405, { error: 'only GET' }]
-  if (path === LIVENESS_PATH) return [200, { alive: true }]
-  const report = readiness.report()
-  return [report.ready ? 200 : 503, report]
-}
+const noStore = { 'cache-control': 'no-store' }
+const readinessReply = (report: ReadinessReport): Reply => json(report.ready ? 200 : 503, report, noStore)

@@ -1,4 +1,5 @@
 import { logTrouble } from '../base/bug.ts'
+import type { ServingCredentials } from '../http/server.ts'
 import type { ApiClient } from '../kube/client.ts'
 import { configMaps, secrets } from '../kube/core-objects.ts'
 import { defaultOptIn, parseOptIn } from './admission/opt-in.ts'
@@ -10,7 +11,7 @@ import {
   webhookConfigurations,
 } from './admission/webhook-configurations.ts'
 import type { ManagerOptions } from './options.ts'
-import { CertificateKeeper, type ServingCredentials } from './tls/certificate-keeper.ts'
+import { CertificateKeeper } from './tls/certificate-keeper.ts'
 import { objectPort } from './tls/object-port.ts'
 import { watchObjects } from './tls/watched-objects.ts'
 

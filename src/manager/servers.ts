@@ -1,13 +1,12 @@
 import type { Logger } from '../base/logger.ts'
+import type { Handler } from '../http/routes.ts'
+import { type HttpServer, type ServingCredentials, startServer } from '../http/server.ts'
+import { metricsRoutes } from '../metrics/metrics-routes.ts'
 import type { Reviewer } from './admission/reviewer.ts'
-import { metricsRoutes } from './http/metrics-routes.ts'
-import type { Handler } from './http/routes.ts'
-import { type HttpServer, startServer } from './http/server.ts'
 import { statusRoutes } from './http/status-routes.ts'
 import { webhookRoutes } from './http/webhook-routes.ts'
 import type { ManagerMetrics } from './metrics/manager-metrics.ts'
 import type { ListenOptions } from './options.ts'
-import type { ServingCredentials } from './tls/certificate-keeper.ts'
 
 export interface ServersOptions {
   logger: Logger

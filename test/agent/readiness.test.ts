@@ -1,7 +1,7 @@
-import type { AddressInfo } from 'node:net'
 import { expect } from 'chai'
 import type { ProfileStanding, WantedProfile } from '../../actors/loaded-profile/ports.ts'
 import { LIVENESS_PATH, READINESS_PATH, Readiness, serveHealth } from '../../src/agent/readiness.ts'
+import { noLogger } from '../../src/base/logger.ts'
 
 const wanted = (generation = 1, leaving = false): WantedProfile => ({
   uid: 'u1',
@@ -74,10 +74,11 @@ describe('readiness of an agent', () => {
       ['demo/c', wanted()],
     ]
     const readiness = new Readiness({ wanted: { entries } })
-    const server = await serveHealth(readiness, 0, '127.0.0.1')
+    const server = await serveHealth(readiness, { port: 0, host: '127.0.0.1' }, noLogger)
     const ask = async (path: string, method = 'GET') => {
-      const answer = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`, { method })
-      return { status: answer.status, body: method === 'HEAD' ? '' : await answer.json() }
+      const answer = await fetch(`http://127.0.0.1:${server.port}${path}`, { method })
+      const isJson = answer.headers.get('content-type') === 'application/json' && method !== 'HEAD'
+      return { status: answer.status, body: isJson ? await answer.json() : await answer.text() }
     }
     try {
       readiness.listed()
@@ -103,8 +104,7 @@ describe('readiness of an agent', () => {
       expect((await ask('/')).status).to.equal(404)
       expect((await ask(READINESS_PATH, 'POST')).status).to.equal(405)
     } finally {
-      server.closeAllConnections()
-      await new Promise((done) => server.close(done))
+      await server.drain(1_000)
     }
   })
 })

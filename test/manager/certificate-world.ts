@@ -1,12 +1,9 @@
 import { X509Certificate } from 'node:crypto'
 import { seededRandom } from '../../src/base/random.ts'
+import type { ServingCredentials } from '../../src/http/server.ts'
 import type { ConfigMap, Secret } from '../../src/kube/core-objects.ts'
 import { type WebhookConfiguration, webhookConfigurations } from '../../src/manager/admission/webhook-configurations.ts'
-import {
-  CertificateKeeper,
-  type CertificateKeeperOptions,
-  type ServingCredentials,
-} from '../../src/manager/tls/certificate-keeper.ts'
+import { CertificateKeeper, type CertificateKeeperOptions } from '../../src/manager/tls/certificate-keeper.ts'
 import { pemBlocks } from '../../src/manager/tls/pem.ts'
 import { ManualClock } from '../kube/harness.ts'
 import { ObjectStore } from './object-store.ts'

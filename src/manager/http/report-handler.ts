@@ -1,9 +1,9 @@
 import { type AgentReport, checkReport, type ReportAnswer } from '../../api/agent-report.ts'
 import { formatFieldError } from '../../api/field-error.ts'
 import type { Clock } from '../../base/clock.ts'
+import { type Exchange, type Handler, json, type Reply, refuseOtherThanJson } from '../../http/routes.ts'
 import { RecentMap } from '../../kube/recent-map.ts'
 import { TokenBucket } from '../../kube/token-bucket.ts'
-import { type Exchange, type Handler, json, type Reply, refuseOtherThanJson } from './routes.ts'
 import type { Verdict } from './token-verifier.ts'
 
 /** The extra field of a bound token's user: the node of its pod (Kubernetes 1.30; before that the token says nothing of it). */

@@ -1,6 +1,6 @@
 import { REPORT_PATH } from '../../api/agent-report.ts'
 import { apiVersion } from '../../api/schema/common.ts'
-import { type Handler, json, type Route, type Routes } from './routes.ts'
+import { type Handler, json, type Route, type Routes } from '../../http/routes.ts'
 import { probe } from './webhook-routes.ts'
 
 export interface StatusRoutesOptions {

@@ -1,6 +1,14 @@
 import type { TLSSocket } from 'node:tls'
+import {
+  type Exchange,
+  type Handler,
+  json,
+  type Reply,
+  type Routes,
+  refuseOtherThanJson,
+  text,
+} from '../../http/routes.ts'
 import type { ReviewAnswer, Reviewer } from '../admission/reviewer.ts'
-import { type Exchange, type Handler, json, type Reply, type Routes, refuseOtherThanJson, text } from './routes.ts'
 
 export interface WebhookRoutesOptions {
   reviewer: Pick<Reviewer, 'mutate' | 'validate'>

@@ -2,6 +2,7 @@ import { Backoff, type BackoffOptions } from '../../base/backoff.ts'
 import { type Clock, systemClock, type Timer } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Random } from '../../base/random.ts'
+import type { ServingCredentials } from '../../http/server.ts'
 import { isAlreadyExists, isConflict } from '../../kube/api-error.ts'
 import type { ConfigMap, Secret } from '../../kube/core-objects.ts'
 import type { WebhookConfiguration } from '../admission/webhook-configurations.ts'
@@ -9,12 +10,6 @@ import { bundleOf, type CertificateState, fromData, toData } from './certificate
 import type { ObjectPort } from './object-port.ts'
 import { type CertificatePolicy, checkCertificatePolicy, defaultCertificatePolicy, nextState } from './plan.ts'
 import { settle, withBundle, withCaBundle } from './publish.ts'
-
-/** What a server needs to take connections. Both in PEM. */
-export interface ServingCredentials {
-  cert: string
-  key: string
-}
 
 export interface CertificateKeeperOptions {
   /** Of the Secret; the ConfigMap is called so with `-ca` behind it. */

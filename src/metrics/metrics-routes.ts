@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client'
-import type { Routes } from './routes.ts'
+import type { Routes } from '../http/routes.ts'
 
 /** `/metrics` in the text format of Prometheus. */
 export function metricsRoutes(registry: Registry): Routes {

@@ -1,11 +1,16 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
-import { mebibyte } from '../../base/bytes.ts'
-import type { Logger } from '../../base/logger.ts'
-import type { ServingCredentials } from '../tls/certificate-keeper.ts'
+import { mebibyte } from '../base/bytes.ts'
+import type { Logger } from '../base/logger.ts'
 import { BodyError, readBody } from './read-body.ts'
 import { type Exchange, type Reply, type Route, type Routes, text } from './routes.ts'
+
+/** What a server needs to take connections. Both in PEM. */
+export interface ServingCredentials {
+  cert: string
+  key: string
+}
 
 export interface ServerLimits {
   /** Bytes of a body; a longer one is 413. Default 4 MiB. */

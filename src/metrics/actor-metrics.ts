@@ -1,5 +1,5 @@
 import type { Metric, Registry } from 'prom-client'
-import { deadLetterReasons, type Stats, type SystemStats } from '../../../actors/runtime/index.ts'
+import { deadLetterReasons, type Stats, type SystemStats } from '../../actors/runtime/index.ts'
 import { gathered, type Sample } from './gathered.ts'
 
 interface FamilyMetric {

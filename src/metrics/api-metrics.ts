@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import type { Attempt, RequestObserver } from '../../kube/caller.ts'
-import type { Limiter } from '../../kube/limiter.ts'
+import type { Attempt, RequestObserver } from '../kube/caller.ts'
+import type { Limiter } from '../kube/limiter.ts'
 import { gathered } from './gathered.ts'
 
 /** Calls to the API server: the observer of a Caller, and what waits in its limiter. */

@@ -8,11 +8,11 @@ import { connect } from 'node:tls'
 import * as x509 from '@peculiar/x509'
 import { expect } from 'chai'
 import { Registry } from 'prom-client'
-import { metricsRoutes } from '../../src/manager/http/metrics-routes.ts'
-import { type Handler, json, type Routes, text } from '../../src/manager/http/routes.ts'
-import { type HttpServer, type ServerOptions, startServer } from '../../src/manager/http/server.ts'
+import { type Handler, json, type Routes, text } from '../../src/http/routes.ts'
+import { type HttpServer, type ServerOptions, startServer } from '../../src/http/server.ts'
 import { webhookRoutes } from '../../src/manager/http/webhook-routes.ts'
 import { issueServing, type KeyPair, newAuthority } from '../../src/manager/tls/issue.ts'
+import { metricsRoutes } from '../../src/metrics/metrics-routes.ts'
 
 const validity = { notBefore: Date.now() - 60_000, notAfter: Date.now() + 3_600_000 }
 const logged: { err?: unknown; message: string }[] = []
@@ -48,7 +48,7 @@ interface Answer {
   reused: boolean
 }
 
-describe('an HTTPS server of the manager', () => {
+describe('an HTTPS server of a role', () => {
   let authority: KeyPair
   let other: KeyPair
   let pair: { cert: string; key: string }
