@@ -6,7 +6,7 @@ import { putHex } from '../encode/json-text.ts'
 import type { LineOwner } from '../encode/line-owner.ts'
 import { type Fragment, fragment, type Output, putFragment, putNumber } from '../encode/output.ts'
 import { putOddValue, putRaw, Values } from '../encode/values.ts'
-import { type Attribution, mayResolveLater } from '../enrich/attribution.ts'
+import { type Attribution, mayResolveLater, nobody } from '../enrich/attribution.ts'
 import type { PidResolver } from '../enrich/pid-resolver.ts'
 import type { Snapshot } from '../enrich/snapshot.ts'
 import type { SourceBatch, UnresolvedReason } from './batch.ts'
@@ -48,7 +48,7 @@ export class BatchContext {
   start = 0
   end = 0
   recordEnd = 0
-  attribution: Attribution = { container: undefined, reason: 'no-pid', mntNsID: 0, since: 0, second: 0 }
+  attribution: Attribution = nobody
 
   constructor(batch: SourceBatch, snapshot: Snapshot, resolver: PidResolver, scratch: Scratch) {
     // Sources may hand over a Buffer: one class of array everywhere keeps the hot path fast.
@@ -78,7 +78,7 @@ export class BatchContext {
     this.attribution = attribution
     const { reason } = attribution
     if (reason === undefined || this.final || !mayResolveLater(reason)) return true
-    this.scratch.defer(reason, this.start, this.recordEnd)
+    this.scratch.defer(reason, attribution.waitsFor, this.start, this.recordEnd)
     return false
   }
 

@@ -1,3 +1,5 @@
+import type { WaitKey } from '../enrich/wait-keys.ts'
+
 /**
  * What travels between the threads of the upward pipeline. The unit of work is a batch of bytes, never one event:
  * a source cuts its stream on record boundaries, a worker turns a batch into finished NDJSON bytes.
@@ -60,6 +62,12 @@ export interface Deferred {
   records: number
   /** Own ArrayBuffer; a later SourceBatch of the same format with `final` set takes them as they are. */
   bytes: Uint8Array
+  /** Offset behind each record. */
+  ends: Uint32Array
+  /** For each record, which of `waits` it waits for. */
+  waitOf: Uint32Array
+  /** What is waited for: news about any of its keys may help. */
+  waits: readonly (readonly WaitKey[])[]
 }
 
 export type Enforcer = 'AppArmor' | 'BPF' | 'Seccomp'

@@ -14,6 +14,7 @@ import type { Attribution } from '../enrich/attribution.ts'
 import { Attributions } from '../enrich/attributions.ts'
 import type { PidResolver } from '../enrich/pid-resolver.ts'
 import type { Snapshot } from '../enrich/snapshot.ts'
+import type { WaitKey } from '../enrich/wait-keys.ts'
 import type { BatchFormat, Deferred, UnresolvedReason } from './batch.ts'
 
 export interface ScratchOptions {
@@ -23,8 +24,31 @@ export interface ScratchOptions {
   shortcuts?: boolean
 }
 
-/** Records that wait, by their reason, as pairs of offsets. */
-type Waiting = Map<UnresolvedReason, number[]>
+/** Records that wait for the same reason: pairs of offsets, and what each waits for. */
+class Waiting {
+  readonly offsets: number[] = []
+  readonly waitOf: number[] = []
+  readonly waits: WaitKey[][] = []
+  readonly #byKey = new Map<WaitKey, number>()
+
+  /** Records with the same first key wait for the same; what one of them has beside that is added, up to a bound. */
+  add(keys: readonly WaitKey[], start: number, end: number): void {
+    const first = keys[0] ?? 0
+    let wait = this.#byKey.get(first)
+    if (wait === undefined) {
+      wait = this.waits.push([...keys]) - 1
+      this.#byKey.set(first, wait)
+    } else if (keys.length > 1) addKeys(this.waits[wait]!, keys)
+    this.offsets.push(start, end)
+    this.waitOf.push(wait)
+  }
+}
+
+const mostKeys = 8
+
+function addKeys(to: WaitKey[], keys: readonly WaitKey[]): void {
+  for (const key of keys) if (to.length < mostKeys && !to.includes(key)) to.push(key)
+}
 
 /**
  * What one worker keeps from batch to batch: caches and working memory. Results never depend on it, only the time they take.
@@ -44,7 +68,7 @@ export class Scratch {
   readonly attributions = new Attributions()
   /** Attributions of BPF records by cgroup id. */
   readonly cgroups = new Map<number, { low: number; mntNsID: number; attribution: Attribution }>()
-  readonly waiting: Waiting = new Map()
+  readonly waiting = new Map<UnresolvedReason, Waiting>()
   #snapshot: Snapshot | undefined
   #resolver: PidResolver | undefined
   #version = -1
@@ -76,33 +100,40 @@ export class Scratch {
     this.#lastOutput = output.length
   }
 
-  defer(reason: UnresolvedReason, start: number, end: number): void {
-    const offsets = this.waiting.get(reason)
-    if (offsets === undefined) this.waiting.set(reason, [start, end])
-    else offsets.push(start, end)
+  defer(reason: UnresolvedReason, waitsFor: readonly WaitKey[], start: number, end: number): void {
+    let waiting = this.waiting.get(reason)
+    if (waiting === undefined) {
+      waiting = new Waiting()
+      this.waiting.set(reason, waiting)
+    }
+    waiting.add(waitsFor, start, end)
   }
 
   /** The records that wait, copied out of their batch. */
   takeDeferred(bytes: Uint8Array, format: BatchFormat): Deferred[] {
-    const deferred = [...this.waiting].map(([reason, offsets]) => ({
+    const deferred = [...this.waiting].map(([reason, { offsets, waitOf, waits }]) => ({
       reason,
-      records: offsets.length / 2,
-      bytes: copyRanges(bytes, offsets, format !== 'record'),
+      records: waitOf.length,
+      ...copyRanges(bytes, offsets, format !== 'record'),
+      waitOf: Uint32Array.from(waitOf),
+      waits,
     }))
     this.waiting.clear()
     return deferred
   }
 }
 
-function copyRanges(bytes: Uint8Array, offsets: readonly number[], lines: boolean): Uint8Array {
+function copyRanges(bytes: Uint8Array, offsets: readonly number[], lines: boolean): Pick<Deferred, 'bytes' | 'ends'> {
   let length = 0
   for (let i = 0; i < offsets.length; i += 2) length += offsets[i + 1]! - offsets[i]! + (lines ? 1 : 0)
   const copy = new Uint8Array(length)
+  const ends = new Uint32Array(offsets.length / 2)
   let at = 0
   for (let i = 0; i < offsets.length; i += 2) {
     copy.set(bytes.subarray(offsets[i]!, offsets[i + 1]!), at)
     at += offsets[i + 1]! - offsets[i]!
     if (lines) copy[at++] = newline
+    ends[i / 2] = at
   }
-  return copy
+  return { bytes: copy, ends }
 }

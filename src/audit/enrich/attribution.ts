@@ -1,6 +1,7 @@
 import type { UnresolvedReason } from '../batch/batch.ts'
 import type { PidResolver } from './pid-resolver.ts'
 import type { KnownContainer, Snapshot } from './snapshot.ts'
+import { cgroupKey, mountKey, type WaitKey, waitsForNothing } from './wait-keys.ts'
 
 /** Whose event it is: a container, or the reason why none could be found. */
 export interface Attribution {
@@ -12,6 +13,8 @@ export interface Attribution {
   since: number
   /** Unix seconds of the events for which alone it holds; 0 for all. */
   second: number
+  /** What news would have to be about to find more. */
+  waitsFor: readonly WaitKey[]
 }
 
 const found = (container: KnownContainer, mntNsID: number, since: number, second = 0): Attribution => ({
@@ -20,15 +23,19 @@ const found = (container: KnownContainer, mntNsID: number, since: number, second
   mntNsID: mntNsID === 0 ? container.info.mntNsID : mntNsID,
   since,
   second,
+  waitsFor: waitsForNothing,
 })
 
-const lost = (reason: UnresolvedReason, mntNsID = 0, since = 0, second = 0): Attribution => ({
-  container: undefined,
-  reason,
-  mntNsID,
-  since,
-  second,
-})
+const lost = (
+  reason: UnresolvedReason,
+  waitsFor: readonly WaitKey[],
+  mntNsID = 0,
+  since = 0,
+  second = 0,
+): Attribution => ({ container: undefined, reason, mntNsID, since, second, waitsFor })
+
+/** Of a record that names no process. */
+export const nobody = lost('no-pid', waitsForNothing)
 
 /** Late information can still help with these; `not-in-container` and `no-pid` stay so. */
 export function mayResolveLater(reason: UnresolvedReason): boolean {
@@ -45,17 +52,18 @@ export function mayResolveLater(reason: UnresolvedReason): boolean {
  * @param eventTime unix seconds.
  */
 export function attribute(pid: number, eventTime: number, snapshot: Snapshot, resolver: PidResolver): Attribution {
-  if (pid === 0) return lost('no-pid')
+  if (pid === 0) return nobody
   const membership = resolver.resolve(pid, eventTime)
   if (typeof membership === 'string') {
     const first = membership === 'process-gone' ? snapshot.withInitPid(pid) : undefined
-    return first === undefined ? lost(membership) : found(first, 0, 0)
+    return first === undefined ? lost(membership, [pid]) : found(first, 0, 0)
   }
   const { containerID, mntNsID, since, second, inherited = false } = membership
   const container = snapshot.container(containerID) ?? snapshot.inMountNamespace(mntNsID)
   if (container !== undefined) return found(container, mntNsID, since, second)
-  if (containerID !== '') return lost('container-unknown', mntNsID, since, second)
-  return lost(inherited ? 'process-gone' : 'not-in-container', inherited ? 0 : mntNsID, since, second)
+  if (containerID !== '') return lost('container-unknown', [containerID, mountKey(mntNsID)], mntNsID, since, second)
+  if (inherited) return lost('process-gone', [pid], 0, since, second)
+  return lost('not-in-container', waitsForNothing, mntNsID, since, second)
 }
 
 /**
@@ -72,5 +80,6 @@ export function attributeRecord(
   const container = snapshot.inCgroup(cgroup) ?? snapshot.inMountNamespace(mntNsID)
   if (container !== undefined) return found(container, mntNsID, 0)
   const attribution = attribute(pid, eventTime, snapshot, resolver)
-  return { ...attribution, mntNsID }
+  const { waitsFor } = attribution
+  return { ...attribution, mntNsID, waitsFor: [...waitsFor, cgroupKey(cgroup), mountKey(mntNsID)] }
 }

@@ -1,5 +1,5 @@
 import type { Label } from '../encode/labels.ts'
-import { type Attribution, attribute } from './attribution.ts'
+import { type Attribution, attribute, nobody } from './attribution.ts'
 import type { PidResolver } from './pid-resolver.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -15,7 +15,7 @@ interface Entry {
 const places = 8192
 const empty: Entry = {
   pid: -1,
-  attribution: { container: undefined, reason: 'no-pid', mntNsID: 0, since: 0, second: 0 },
+  attribution: nobody,
   label: undefined,
   stamp: 0,
 }

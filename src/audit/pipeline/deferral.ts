@@ -1,18 +1,28 @@
 import { mebibyte } from '../../base/bytes.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { BatchFormat, Deferred } from '../batch/batch.ts'
+import type { WaitKey } from '../enrich/wait-keys.ts'
+import type { News } from './news.ts'
 
-/** Records that wait for late information about their container. */
+/** Records of one result that have to wait. */
 export interface Held<Owner> {
   /** Whose they are; nobody here looks inside. */
   owner: Owner
   format: BatchFormat
   deferred: Deferred
   readAt: number | undefined
-  /** When they go out at the latest, by the clock. */
-  deadline: number
-  /** What was known when they were last tried. */
-  known: number
+  /** Of records that have waited before: until when they may, and how often they were tried. */
+  before?: { deadline: number; tries: number } | undefined
+}
+
+/** Records that go out, to be tried again. */
+export interface Retry<Owner> extends Pick<Held<Owner>, 'owner' | 'format' | 'readAt'> {
+  bytes: Uint8Array
+  /** They are written whatever is known. */
+  final: boolean
+  /** Nothing of what was held together waits any longer. */
+  last: boolean
+  before: { deadline: number; tries: number }
 }
 
 export interface DeferralOptions<Owner> {
@@ -21,21 +31,47 @@ export interface DeferralOptions<Owner> {
   patience?: number
   /** Bytes that may wait; beyond, those that have waited longest go out. Default 8 MiB. */
   bound?: number
-  /** A number that changes whenever something is learned. */
-  known: () => number
-  /** Tries again. With `final` they are written whatever is known. */
-  retry: (held: Held<Owner>, final: boolean) => void
+  /** What was learnt since the last call. */
+  news: () => News
+  retry: (retry: Retry<Owner>) => void
 }
 
+/** Milliseconds between two looks at the news. After each try that did not help, twice as many pass before the next. */
 const tick = 100
+/** Results of which something may wait: each costs memory beside its bytes. */
+const mostGroups = 16_384
 
-/** The waiting room of records whose container is not known yet. It is bounded in time and in bytes. */
+/** The records of a group that wait for the same. */
+interface Wait<Owner> {
+  group: Group<Owner>
+  keys: readonly WaitKey[]
+  state: 'waits' | 'due' | 'gone'
+}
+
+interface Group<Owner> extends Held<Owner> {
+  deadline: number
+  tries: number
+  /** News before this moment are noted and acted upon then. */
+  notBefore: number
+  waits: Wait<Owner>[]
+  /** Records that still wait. */
+  left: number
+  due: boolean
+}
+
+/**
+ * The waiting room of records whose container is not known yet, found by what they wait for: news have only those tried again
+ * that they concern. It is bounded in time, in bytes, and in how often a record is tried, so that neither a flood of records
+ * nor one of news costs more than a few decodings of each.
+ */
 export class Deferral<Owner> {
   /** Records that went out before their time because too many waited. */
   cutShort = 0
+  /** Of all that is kept, until the last record of a result has gone. */
   bytes = 0
   #options: Required<DeferralOptions<Owner>>
-  #held = new Set<Held<Owner>>()
+  #groups = new Set<Group<Owner>>()
+  #waiting = new Map<WaitKey, Set<Wait<Owner>>>()
   #timer: { cancel(): void } | undefined
   #closed = false
 
@@ -43,50 +79,115 @@ export class Deferral<Owner> {
     this.#options = { patience: 2000, bound: 8 * mebibyte, ...options }
   }
 
-  /** Groups of records that wait. */
+  /** Results of which something waits. */
   get depth(): number {
-    return this.#held.size
+    return this.#groups.size
   }
 
-  /** Takes records that wait; with the `deadline` of the first time when they have waited before. */
-  hold(records: Pick<Held<Owner>, 'owner' | 'format' | 'deferred' | 'readAt'>, deadline?: number): void {
-    const { clock, patience, known } = this.#options
-    const held = { ...records, deadline: deadline ?? clock.now() + patience, known: known() }
-    this.#held.add(held)
+  /** Takes records that wait. */
+  hold(held: Held<Owner>): void {
+    const { clock, patience } = this.#options
+    const { deadline, tries } = held.before ?? { deadline: clock.now() + patience, tries: 0 }
+    const notBefore = tries === 0 ? 0 : clock.now() + tick * 2 ** tries
+    const group: Group<Owner> = {
+      ...held,
+      ...{ deadline, tries, notBefore, waits: [], left: held.deferred.records, due: false },
+    }
+    group.waits = held.deferred.waits.map((keys) => ({ group, keys, state: 'waits' }))
+    const wasEmpty = this.#groups.size === 0
+    this.#groups.add(group)
     this.bytes += held.deferred.bytes.length
-    if (this.#closed) this.#release(held, true)
+    for (const wait of group.waits) this.#enter(wait)
+    if (this.#closed) this.#release(group, true)
     else this.#relieve()
-    if (this.#held.size > 0) this.#timer ??= clock.after(tick, () => this.#tick())
+    if (this.#groups.size === 0) return
+    // What was learnt while the records were on their way here. What it was is known no more after a long time, and then it is old.
+    if (wasEmpty) this.#note(this.#options.news(), false)
+    this.#timer ??= clock.after(tick, () => this.#tick())
   }
 
   /** Nothing waits any longer, now or later. */
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
-    for (const held of [...this.#held]) this.#release(held, true)
+    for (const group of [...this.#groups]) this.#release(group, true)
   }
 
-  #relieve(): void {
-    for (const held of this.#held) {
-      if (this.bytes <= this.#options.bound) return
-      this.cutShort += held.deferred.records
-      this.#release(held, true)
+  #enter(wait: Wait<Owner>): void {
+    for (const key of wait.keys) {
+      const others = this.#waiting.get(key)
+      if (others === undefined) this.#waiting.set(key, new Set([wait]))
+      else others.add(wait)
     }
   }
 
-  #tick(): void {
-    const { clock, known } = this.#options
-    const [now, latest] = [clock.now(), known()]
-    this.#timer = undefined
-    for (const held of [...this.#held])
-      if (now >= held.deadline) this.#release(held, true)
-      else if (held.known !== latest) this.#release(held, false)
-    if (this.#held.size > 0) this.#timer ??= clock.after(tick, () => this.#tick())
+  #leave(wait: Wait<Owner>): void {
+    wait.state = 'gone'
+    for (const key of wait.keys) {
+      const others = this.#waiting.get(key)
+      others?.delete(wait)
+      if (others?.size === 0) this.#waiting.delete(key)
+    }
   }
 
-  #release(held: Held<Owner>, final: boolean): void {
-    this.#held.delete(held)
-    this.bytes -= held.deferred.bytes.length
-    this.#options.retry(held, final)
+  #relieve(): void {
+    for (const group of this.#groups) {
+      if (this.bytes <= this.#options.bound && this.#groups.size <= mostGroups) return
+      this.cutShort += group.left
+      this.#release(group, true)
+    }
   }
+
+  #note(news: News, everything: boolean): void {
+    if (news !== 'all') for (const key of news) for (const wait of this.#waiting.get(key) ?? []) markDue(wait)
+    else if (everything) for (const { waits } of this.#groups) for (const wait of waits) markDue(wait)
+  }
+
+  #tick(): void {
+    const { clock, news } = this.#options
+    this.#timer = undefined
+    this.#note(news(), true)
+    const now = clock.now()
+    for (const group of [...this.#groups])
+      if (now >= group.deadline) this.#release(group, true)
+      else if (group.due && now >= group.notBefore) this.#release(group, false)
+    if (this.#groups.size > 0) this.#timer ??= clock.after(tick, () => this.#tick())
+  }
+
+  /** Lets go what is due, or with `final` all. */
+  #release(group: Group<Owner>, final: boolean): void {
+    const { owner, format, readAt, deferred, waits, deadline, tries } = group
+    const goes = waits.map(({ state }) => state === 'due' || (final && state === 'waits'))
+    const { bytes, records } = recordsOf(deferred, goes)
+    for (const [i, wait] of waits.entries()) if (goes[i]) this.#leave(wait)
+    group.left -= records
+    group.due = false
+    const last = group.left === 0
+    if (last) {
+      this.#groups.delete(group)
+      this.bytes -= deferred.bytes.length
+    }
+    this.#options.retry({ owner, format, readAt, bytes, final, last, before: { deadline, tries: tries + 1 } })
+  }
+}
+
+function markDue(wait: Wait<unknown>): void {
+  if (wait.state === 'gone') return
+  wait.state = 'due'
+  wait.group.due = true
+}
+
+/** The records that wait for something of which `goes` is true, in their order. */
+function recordsOf({ bytes, records, ends, waitOf }: Deferred, goes: readonly boolean[]) {
+  if (goes.every(Boolean)) return { bytes, records }
+  const chosen = new Uint8Array(bytes.length)
+  let [length, count] = [0, 0]
+  for (let i = 0; i < records; i++) {
+    if (!goes[waitOf[i]!]) continue
+    const record = bytes.subarray(i === 0 ? 0 : ends[i - 1]!, ends[i])
+    chosen.set(record, length)
+    length += record.length
+    count++
+  }
+  return { bytes: chosen.slice(0, length), records: count }
 }

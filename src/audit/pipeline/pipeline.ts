@@ -7,7 +7,8 @@ import type { LossCount } from '../sink/loss-log.ts'
 import type { Sink } from '../sink/sink.ts'
 import type { AuditSource } from '../source/source.ts'
 import { Accounting } from './accounting.ts'
-import { Deferral, type DeferralOptions, type Held } from './deferral.ts'
+import { Deferral, type DeferralOptions, type Retry } from './deferral.ts'
+import { NewsReader } from './news.ts'
 import { type InFlightBatch, OrderedQueue } from './ordered-queue.ts'
 import { Slots } from './slots.ts'
 
@@ -48,8 +49,8 @@ interface Job {
   batch: SourceBatch
   input: Input
   inFlight: InFlightBatch
-  /** Until when its records may wait; set when they have waited before. */
-  deadline: number | undefined
+  /** Set when its records have waited before. */
+  before: Retry<Job>['before'] | undefined
 }
 
 /** A source with its batches in order. */
@@ -81,8 +82,9 @@ export class Pipeline {
     this.accounting = new Accounting((profileName) => feed.policies.has(profileName))
     this.#inputs = sources.map((source) => ({ ...source, queue: new OrderedQueue() }))
     this.#slots = new Slots(pool.capacity)
-    const known = (): number => feed.version + pool.seenProcesses.version
-    this.deferral = new Deferral({ ...deferral, clock, known, retry: (held, final) => this.#retry(held, final) })
+    const reader = new NewsReader(feed, pool.seenProcesses)
+    const news = () => reader.take()
+    this.deferral = new Deferral({ ...deferral, clock, news, retry: (retry) => this.#retry(retry) })
   }
 
   /** Depth of each stage and what it dropped, for metrics. */
@@ -141,7 +143,7 @@ export class Pipeline {
     try {
       for await (const batch of input.source) {
         await this.#place(input)
-        this.#process({ batch, input, inFlight: input.queue.enter(batch.position), deadline: undefined })
+        this.#process({ batch, input, inFlight: input.queue.enter(batch.position), before: undefined })
       }
     } catch (error) {
       this.stop()
@@ -163,9 +165,9 @@ export class Pipeline {
   }
 
   #deliver(job: Job, result: BatchResult): void {
-    const { input, inFlight, deadline } = job
+    const { input, inFlight, before } = job
     input.source.giveBack?.(job.batch)
-    this.accounting.processed(result, deadline !== undefined)
+    this.accounting.processed(result, before !== undefined)
     for (const deferred of result.deferred) this.#hold(job, deferred)
     const settle = ({ written, dropped, reason }: OfferResult): void => {
       this.accounting.settled(written, dropped, reason)
@@ -181,20 +183,21 @@ export class Pipeline {
   #hold(job: Job, deferred: Deferred): void {
     const { format, readAt } = job.batch
     job.inFlight.open++
-    this.deferral.hold({ owner: job, format, deferred, readAt }, job.deadline)
+    this.deferral.hold({ owner: job, format, deferred, readAt, before: job.before })
   }
 
-  #retry({ owner, format, deferred, readAt, deadline }: Held<Job>, final: boolean): void {
+  #retry({ owner, format, bytes, readAt, before, final, last }: Retry<Job>): void {
     const { source, seq } = owner.batch
+    if (!last) owner.inFlight.open++
     const batch: SourceBatch = {
       source,
       seq,
       format,
-      bytes: deferred.bytes,
+      bytes,
       final,
       ...(readAt !== undefined && { readAt }),
     }
-    this.#track(this.#place(owner.input).then(() => this.#process({ ...owner, batch, deadline })))
+    this.#track(this.#place(owner.input).then(() => this.#process({ ...owner, batch, before })))
   }
 
   #track(work: Promise<void>): void {

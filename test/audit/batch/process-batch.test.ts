@@ -206,6 +206,15 @@ describe('an event whose container is not known', () => {
     expect(JSON.parse(linesOf(result.output)[0]!)).to.include({ unresolved: 'not-in-container', mntNsID: 4026531841 })
   })
 
+  it('says what each record waits for', () => {
+    const of = (pid: number) => denial(`profile="varmor-a" pid=${pid} comm="a"`)
+    const [waiting] = run('netlink', of(5) + of(6) + of(demoPid) + of(5)).deferred
+    expect(waiting!.waits).to.deep.equal([[5], [6]])
+    expect([...waiting!.waitOf]).to.deep.equal([0, 1, 0])
+    const end = of(5).length
+    expect([...waiting!.ends]).to.deep.equal([end, 2 * end, 3 * end])
+  })
+
   it('takes the continuation lines of /dev/kmsg along', () => {
     const text = `5,1,1,-;audit: ${gone} SUBSYSTEM=x\n`
     const [waiting] = run('kmsg', `${text}5,2,1,-;other\n`).deferred

@@ -161,6 +161,7 @@ describe('a batch of BPF records', () => {
     const { deferred, written } = run('record', unknown)
     expect({ written, records: deferred[0]!.records }).to.deep.equal({ written: 0, records: 1 })
     expect(deferred[0]!.bytes).to.deep.equal(unknown)
+    expect(deferred[0]!.waits).to.deep.equal([[9, 'cgroup 1', 'mnt 5']])
   })
 })
 
