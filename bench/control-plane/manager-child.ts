@@ -42,7 +42,7 @@ const manager = new Manager({
   namespace,
   identity: `bench-${process.pid}`,
   logger: pino({ level: 'info' }, pino.destination({ fd: 2, sync: false })),
-  listen: { host: '127.0.0.1', ports: { webhook, status: 0, metrics: 0 } },
+  listen: { host: '127.0.0.1', ports: { webhook, status: 0 }, metrics: { port: 0 } },
   reach: { names: ['127.0.0.1', 'localhost'], webhooks: (port) => ({ url: `https://127.0.0.1:${port}` }) },
   ...options,
   ...(compilers !== undefined && { compilers: { module: pathToFileURL(compilers.module) } }),

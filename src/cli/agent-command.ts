@@ -3,10 +3,9 @@ import { runAuditOnly } from '../agent/audit-only.ts'
 import { parseRequest } from '../audit/source/choose-source.ts'
 import { type AgentArguments, type Checked, pipelineOf } from './agent-arguments.ts'
 import { parseMetadata } from './metadata.ts'
+import { misuse } from './misuse.ts'
 import { printable } from './output.ts'
 import { roleLogger } from './role-logger.ts'
-
-const misuse = 2
 
 /** Runs the agent until SIGTERM or SIGINT. Returns the exit status. */
 export async function agentCommand(given: AgentArguments): Promise<number> {

@@ -4,10 +4,12 @@ import type { KubeConnection } from '../kube/connection.ts'
 import { Manager } from '../manager/manager.ts'
 import type { ManagerOptions, ReachOptions } from '../manager/options.ts'
 import { apiServerThere, connect, installNamespace } from './cluster.ts'
+import { type MetricsArguments, metricsListen, metricsProblem } from './metrics-arguments.ts'
+import { misuse } from './misuse.ts'
 import { type Role, runRole } from './role.ts'
 import { type LogFormat, roleLogger } from './role-logger.ts'
 
-export interface ManagerArguments {
+export interface ManagerArguments extends MetricsArguments {
   kubeconfig?: string
   context?: string
   namespace?: string
@@ -15,8 +17,6 @@ export interface ManagerArguments {
   host?: string
   webhookPort: number
   statusPort: number
-  metricsPort: number
-  enableMetrics: boolean
   name: string[]
   webhookService: string
   statusService: string
@@ -45,6 +45,11 @@ export interface ManagerArguments {
 /** Runs a manager until SIGTERM or SIGINT. Returns the exit status. */
 export async function managerCommand(given: ManagerArguments): Promise<number> {
   const { kubeconfig, context } = given
+  const problem = metricsProblem(given)
+  if (problem !== undefined) {
+    process.stderr.write(`error: ${problem}\n`)
+    return misuse
+  }
   const connection = connect({
     ...(kubeconfig !== undefined && { kubeconfig }),
     ...(context !== undefined && { context }),
@@ -94,8 +99,8 @@ function managerOptions(given: ManagerArguments, connection: KubeConnection, log
     reach: { names: namesOf(given, namespace), webhooks: webhooksOf(given, namespace) },
     listen: {
       ...(host !== undefined && { host }),
-      ports: { webhook: given.webhookPort, status: given.statusPort, metrics: given.metricsPort },
-      metrics: given.enableMetrics,
+      ports: { webhook: given.webhookPort, status: given.statusPort },
+      ...(given.enableMetrics ? { metrics: metricsListen(given) } : { metrics: false }),
     },
     admission: {
       optIn: given.webhookMatchLabel,

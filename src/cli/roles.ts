@@ -49,6 +49,14 @@ function logOptions(command: Command, format: Option = logFormatOption().default
 const port = (flag: string, what: string, variable: string, fallback: number): Option =>
   new Option(`${flag} <port>`, what).argParser(readPort).env(variable).default(fallback)
 
+function metricsOptions(command: Command): Command {
+  return command
+    .option('--enableMetrics', 'serve metrics for Prometheus', false)
+    .addOption(port('--metrics-port', 'of the metrics', 'METRICS_SERVICE_PORT', 8081))
+    .option('--metrics-cert <file>', 'PEM; metrics by TLS instead of plain HTTP; read again when it is renewed')
+    .option('--metrics-key <file>', 'of that certificate')
+}
+
 export function addManager(varmor: Command): void {
   const manager = varmor
     .command('manager')
@@ -58,8 +66,6 @@ export function addManager(varmor: Command): void {
     .option('--host <address>', 'where it listens; default: all addresses')
     .addOption(port('--webhook-port', 'of the webhooks', 'WEBHOOK_SERVICE_PORT', 3443))
     .addOption(port('--status-port', "of the agents' reports", 'STATUS_SERVICE_PORT', 8080))
-    .addOption(port('--metrics-port', 'of the metrics', 'METRICS_SERVICE_PORT', 8081))
-    .option('--enableMetrics', 'serve metrics', false)
     .option(
       '--webhook-service <name>',
       'Service by which the API server finds the webhooks',
@@ -127,6 +133,7 @@ export function addManager(varmor: Command): void {
       readCount,
       compilerDefaults.deadline / 1_000,
     )
+  metricsOptions(manager)
   logOptions(manager)
     .addHelpText('after', untilSignal)
     .action(async (given) => {

@@ -25,6 +25,8 @@ export interface ServerLimits {
    * close, and no request runs into a closing connection.
    */
   keepAlive: number
+  /** Milliseconds in which nothing moves on a connection with a request under way, after which it is closed: who does not read an answer holds it. */
+  inactivity: number
 }
 
 export const defaultLimits: ServerLimits = {
@@ -33,6 +35,7 @@ export const defaultLimits: ServerLimits = {
   headTimeout: 10_000,
   requestTimeout: 30_000,
   keepAlive: 120_000,
+  inactivity: 60_000,
 }
 
 export interface ServerOptions {
@@ -137,6 +140,7 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
           ...(tls.clientCa !== undefined && { requestCert: true, rejectUnauthorized: false }),
         })
   server.maxConnections = limits.connections
+  server.timeout = limits.inactivity
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const handling = respond(request, response, { options, limits, traffic })
       .catch((error) => {

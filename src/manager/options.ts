@@ -4,6 +4,7 @@ import type { RolloutSettings } from '../../actors/rollout.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Connection } from '../kube/connection.ts'
 import type { ReflectorTiming } from '../kube/reflector.ts'
+import type { MetricsListen } from '../metrics/metrics-server.ts'
 import type { WebhookOptions } from './admission/webhook-configurations.ts'
 import type { ElectionTiming } from './leadership.ts'
 import type { RestartLimits, requestPace } from './paces.ts'
@@ -40,9 +41,9 @@ export interface ListenOptions {
   /** Default all addresses. */
   host?: string
   /** Upstream's are the default; 0: any that is free. */
-  ports?: { webhook?: number; status?: number; metrics?: number }
-  /** Whether metrics are served. Default true. */
-  metrics?: boolean
+  ports?: { webhook?: number; status?: number }
+  /** How metrics are served; false: they are not. Default: as upstream's. */
+  metrics?: Omit<MetricsListen, 'host'> | false
 }
 
 export interface AdmissionOptions {

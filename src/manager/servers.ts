@@ -1,7 +1,7 @@
 import type { Logger } from '../base/logger.ts'
 import type { Handler } from '../http/routes.ts'
 import { type HttpServer, type ServingCredentials, startServer } from '../http/server.ts'
-import { metricsRoutes } from '../metrics/metrics-routes.ts'
+import { MetricsServer } from '../metrics/metrics-server.ts'
 import type { Reviewer } from './admission/reviewer.ts'
 import { statusRoutes } from './http/status-routes.ts'
 import { webhookRoutes } from './http/webhook-routes.ts'
@@ -18,7 +18,7 @@ export interface ServersOptions {
 /** The servers of a manager: webhooks for the API server, status and reports for agents, metrics for Prometheus. */
 export class Servers {
   readonly #options: ServersOptions
-  readonly #servers: { webhook?: HttpServer; status?: HttpServer; metrics?: HttpServer } = {}
+  readonly #servers: { webhook?: HttpServer; status?: HttpServer; metrics?: MetricsServer } = {}
 
   constructor(options: ServersOptions) {
     this.#options = options
@@ -33,7 +33,7 @@ export class Servers {
   /** They take connections when they have credentials, but for that of metrics. */
   async start(reviewer: Reviewer, report: Handler): Promise<void> {
     const { logger, isReady, listen, metrics } = this.#options
-    const { ports = {}, host } = listen
+    const { ports = {}, host, metrics: listenForMetrics = {} } = listen
     const common = { log: logger, ...(host !== undefined && { host }) }
     const probes = { isAlive: () => true, isReady }
     this.#servers.webhook = await startServer({
@@ -50,9 +50,8 @@ export class Servers {
       tls: {},
       routes: statusRoutes({ report, ...probes }),
     })
-    if (listen.metrics === false) return
-    const routes = metricsRoutes(metrics.registry)
-    this.#servers.metrics = await startServer({ ...common, name: 'metrics', port: ports.metrics ?? 8081, routes })
+    if (listenForMetrics === false) return
+    this.#servers.metrics = await MetricsServer.start({ ...common, ...listenForMetrics, registry: metrics.registry })
   }
 
   setCredentials(credentials: ServingCredentials): void {

@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Metric, type Registry } from 'prom-client'
+import type { Histogram } from '../base/histogram.ts'
 
 export interface Sample {
   labels: Record<string, string>
@@ -24,7 +25,7 @@ export function gathered(
       ...configuration,
       collect() {
         this.reset()
-        for (const { labels, value } of read()) this.set(labels, value)
+        for (const { labels, value } of read()) this.inc(labels, value)
       },
     })
   return new Counter({
@@ -34,4 +35,25 @@ export function gathered(
       for (const { labels, value } of read()) this.inc(labels, value)
     },
   })
+}
+
+/** The same for a histogram, which prom-client can only count itself, one value at a time. */
+export function gatheredHistogram(
+  registry: Registry,
+  { name, help }: { name: string; help: string },
+  histogram: Histogram,
+): void {
+  const get = async () => {
+    const below = histogram.cumulative()
+    const bucket = (le: number | string, value: number) => ({ labels: { le }, value, metricName: `${name}_bucket` })
+    const values = [
+      ...histogram.bounds.map((bound, i) => bucket(bound, below[i]!)),
+      bucket('+Inf', histogram.count),
+      { labels: {}, value: histogram.sum, metricName: `${name}_sum` },
+      { labels: {}, value: histogram.count, metricName: `${name}_count` },
+    ]
+    return { name, help, type: 'histogram', values, aggregator: 'sum' }
+  }
+  // All that a registry does with a metric is to ask it for its name and its values.
+  registry.registerMetric({ name, help, type: 'histogram', labelNames: [], get } as unknown as Metric)
 }

@@ -1,13 +1,18 @@
 import type { Registry } from 'prom-client'
 import type { Routes } from '../http/routes.ts'
 
-/** `/metrics` in the text format of Prometheus. */
+/** `/metrics` in the text format of Prometheus. Who asks while an answer is being made gets the same one: many cost no more than one. */
 export function metricsRoutes(registry: Registry): Routes {
+  let making: Promise<string> | undefined
+  const answer = (): Promise<string> => {
+    making ??= registry.metrics().finally(() => {
+      making = undefined
+    })
+    return making
+  }
   return {
     exact: {
-      '/metrics': {
-        GET: { handle: async () => ({ status: 200, body: await registry.metrics(), type: registry.contentType }) },
-      },
+      '/metrics': { GET: { handle: async () => ({ status: 200, body: await answer(), type: registry.contentType }) } },
     },
   }
 }

@@ -169,7 +169,7 @@ export class Sandbox {
       namespace: sandboxNamespace,
       identity: 'sandbox',
       logger,
-      listen: { host: '127.0.0.1', ports: { webhook: 0, status: 0, metrics: 0 } },
+      listen: { host: '127.0.0.1', ports: { webhook: 0, status: 0 }, metrics: { port: 0 } },
       reach: {
         names: ['127.0.0.1', 'localhost', ...(outsideAddress === undefined ? [] : [outsideAddress])],
         webhooks: (port) => ({ url: `https://127.0.0.1:${port}` }),

@@ -13,6 +13,7 @@ const rows: { args: string[]; status: 1 | 2; says: RegExp; env?: NodeJS.ProcessE
   { args: ['manager'], env: { METRICS_SERVICE_PORT: 'x' }, status: 2, says: /METRICS_SERVICE_PORT.*port from 1/s },
   { args: ['manager', '--webhookFailurePolicy', 'Never'], status: 2, says: /Ignore, Fail/ },
   { args: ['manager', '--restartExistWorkload'], status: 2, says: /--restartExistWorkloads/ },
+  { args: ['manager', '--metrics-cert', 'x'], status: 2, says: /--metrics-cert and --metrics-key go together/ },
   { args: ['manager'], status: 1, says: /no cluster to talk to.*--kubeconfig/s },
   { args: ['manager', '--kubeconfig', '/nonexistent/file'], status: 1, says: /kubeconfig \/nonexistent\/file: ENOENT/ },
   { args: ['agent'], status: 1, says: /no cluster to talk to/ },

@@ -78,7 +78,7 @@ export function faults(world: () => World, target: Target): void {
     await world().stopManager()
     await pause(500)
     const { connection } = await world().startManager({
-      listen: { host: '127.0.0.1', ports: { webhook, status: 0, metrics: 0 } },
+      listen: { host: '127.0.0.1', ports: { webhook, status: 0 }, metrics: { port: 0 } },
     })
     await world().leading()
     await eventually('the nodes to have reported', async () => (await reportsTaken()) >= 2 * world().nodes.size)

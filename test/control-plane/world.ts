@@ -56,7 +56,7 @@ export const managerOptions = (connection: Connection): ManagerOptions => ({
   namespace: installNamespace,
   identity: 'manager',
   logger: noLogger,
-  listen: { host: '127.0.0.1', ports: { webhook: 0, status: 0, metrics: 0 } },
+  listen: { host: '127.0.0.1', ports: { webhook: 0, status: 0 }, metrics: { port: 0 } },
   reach: { names: ['127.0.0.1', 'localhost'], webhooks: (port) => ({ url: `https://127.0.0.1:${port}` }) },
   // Of the kubeconfig that all clients of the suite have; the embedded server does not say who asks.
   admission: { profileWriters: ['kubernetes-admin'] },

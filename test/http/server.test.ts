@@ -1,18 +1,16 @@
 import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
 import { once } from 'node:events'
-import { request as plainRequest } from 'node:http'
 import { Agent, type RequestOptions, request } from 'node:https'
 import { connect as connectTcp } from 'node:net'
 import { connect } from 'node:tls'
 import * as x509 from '@peculiar/x509'
 import { expect } from 'chai'
-import { Registry } from 'prom-client'
+import { mebibyte } from '../../src/base/bytes.ts'
 import { type Handler, json, type Routes, text } from '../../src/http/routes.ts'
 import { type HttpServer, type ServerOptions, startServer } from '../../src/http/server.ts'
 import { webhookRoutes } from '../../src/manager/http/webhook-routes.ts'
 import { issueServing, type KeyPair, newAuthority } from '../../src/manager/tls/issue.ts'
-import { metricsRoutes } from '../../src/metrics/metrics-routes.ts'
 
 const validity = { notBefore: Date.now() - 60_000, notAfter: Date.now() + 3_600_000 }
 const logged: { err?: unknown; message: string }[] = []
@@ -319,6 +317,19 @@ describe('an HTTPS server of a role', () => {
     expect(logged).to.deep.equal([])
   })
 
+  it('closes the connection of one who does not read the answer', async () => {
+    const body = Buffer.alloc(64 * mebibyte)
+    const routes: Routes = { exact: { '/much': { GET: { handle: () => ({ status: 200, body }) } } } }
+    const server = await listen(routes, { limits: { inactivity: 50 } })
+    const client = connect({ port: server.port, host: '127.0.0.1', ca: authority.certificate })
+    await once(client, 'secureConnect')
+    client.on('error', () => undefined)
+    client.write('GET /much HTTP/1.1\r\nhost: x\r\n\r\n')
+    const connections = () => new Promise<number>((resolve) => setTimeout(() => resolve(server.connections), 10))
+    while ((await connections()) > 0);
+    client.destroy()
+  })
+
   it('says when its port is taken', async () => {
     const { port } = await listen(routes)
     const failed = await listen(routes, { port }).catch((error: NodeJS.ErrnoException) => error.code)
@@ -371,26 +382,5 @@ describe('an HTTPS server of a role', () => {
       server.setCredentials(await serving())
       expect(await verdicts()).to.deep.equal([401, 401, 403, 400])
     })
-  })
-
-  it('gives metrics over plain HTTP', async () => {
-    const registry = new Registry()
-    const { tls: _, ...plain } = {
-      name: 'metrics',
-      routes: metricsRoutes(registry),
-      host: '127.0.0.1',
-      port: 0,
-      log,
-      tls: pair,
-    }
-    const server = await startServer(plain)
-    servers.push(server)
-    const [response] = await once(
-      plainRequest({ port: server.port, host: '127.0.0.1', path: '/metrics' }).end(),
-      'response',
-    )
-    expect(response.statusCode).to.equal(200)
-    expect(response.headers['content-type']).to.match(/^text\/plain; version=0\.0\.4/)
-    response.resume()
   })
 })

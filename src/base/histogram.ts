@@ -1,0 +1,33 @@
+/** How often values came, by size. For metrics: values are added in groups, so that nothing is done for each event. */
+export class Histogram {
+  /** Upper bounds of the buckets, ascending; a value that is equal belongs to its bucket. What is above them counts, and is in no bucket. */
+  readonly bounds: readonly number[]
+  /** Of each bucket alone. */
+  readonly #counts: Float64Array
+  count = 0
+  sum = 0
+
+  constructor(bounds: readonly number[]) {
+    if (bounds.some((bound, i) => Number.isNaN(bound) || bound <= (bounds[i - 1] ?? Number.NEGATIVE_INFINITY)))
+      throw new RangeError('The bounds of a histogram have to ascend')
+    this.bounds = bounds
+    this.#counts = new Float64Array(bounds.length)
+  }
+
+  /** `times` values of one size. */
+  add(value: number, times = 1): void {
+    this.count += times
+    this.sum += value * times
+    const bucket = this.bounds.findIndex((bound) => value <= bound)
+    if (bucket !== -1) this.#counts[bucket]! += times
+  }
+
+  /** For each bound, how many values were not above it. */
+  cumulative(): number[] {
+    let below = 0
+    return Array.from(this.#counts, (count) => {
+      below += count
+      return below
+    })
+  }
+}

@@ -1,0 +1,26 @@
+import type { CredentialFiles } from '../http/file-credentials.ts'
+import type { MetricsListen } from '../metrics/metrics-server.ts'
+
+/** What the manager and the agent are asked about metrics. */
+export interface MetricsArguments {
+  enableMetrics: boolean
+  metricsPort: number
+  metricsCert?: string
+  metricsKey?: string
+}
+
+/** What is wrong with them together. */
+export function metricsProblem({ metricsCert, metricsKey }: MetricsArguments): string | undefined {
+  if ((metricsCert === undefined) === (metricsKey === undefined)) return undefined
+  return '--metrics-cert and --metrics-key go together: metrics by TLS need both'
+}
+
+/** Where and how metrics are served. */
+export function metricsListen(given: MetricsArguments): Pick<MetricsListen, 'port' | 'tls'> {
+  const tls = filesOf(given)
+  return { port: given.metricsPort, ...(tls !== undefined && { tls }) }
+}
+
+function filesOf({ metricsCert: cert, metricsKey: key }: MetricsArguments): CredentialFiles | undefined {
+  return cert === undefined || key === undefined ? undefined : { cert, key }
+}

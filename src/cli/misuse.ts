@@ -1,0 +1,2 @@
+/** Exit status for flags and arguments that are wrong by themselves. */
+export const misuse = 2

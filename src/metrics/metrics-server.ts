@@ -1,0 +1,57 @@
+import type { Registry } from 'prom-client'
+import { systemClock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import { type CredentialFiles, FileCredentials } from '../http/file-credentials.ts'
+import { type HttpServer, startServer } from '../http/server.ts'
+import { metricsRoutes } from './metrics-routes.ts'
+
+/** Upstream's. */
+export const METRICS_PORT = 8081
+
+export interface MetricsListen {
+  /** Default METRICS_PORT; 0: any that is free. */
+  port?: number
+  host?: string
+  /** For TLS; left out: plain HTTP, as upstream's. */
+  tls?: CredentialFiles
+}
+
+export interface MetricsServerOptions extends MetricsListen {
+  registry: Registry
+  log: Pick<Logger, 'info' | 'warn' | 'error'>
+}
+
+/** A server of metrics, the same for each role. */
+export class MetricsServer {
+  readonly #server: HttpServer
+  readonly #credentials: FileCredentials | undefined
+
+  private constructor(server: HttpServer, credentials: FileCredentials | undefined) {
+    this.#server = server
+    this.#credentials = credentials
+    credentials?.follow((renewed) => server.setCredentials(renewed))
+  }
+
+  /** @throws the error of the socket, such as EADDRINUSE, or what is wrong with the files of the certificate */
+  static async start({ registry, port = METRICS_PORT, host, tls, log }: MetricsServerOptions): Promise<MetricsServer> {
+    const credentials = tls && (await FileCredentials.open({ files: tls, clock: systemClock, log }))
+    const server = await startServer({
+      ...{ name: 'metrics', port, log, routes: metricsRoutes(registry) },
+      ...(host !== undefined && { host }),
+      ...(credentials !== undefined && { tls: credentials.current }),
+      // A few Prometheus, each with a connection or two. None of them sends a body.
+      limits: { connections: 64, longestBody: 0 },
+    })
+    return new MetricsServer(server, credentials)
+  }
+
+  get port(): number {
+    return this.#server.port
+  }
+
+  /** See HttpServer. */
+  async drain(within: number): Promise<void> {
+    await this.#credentials?.close()
+    await this.#server.drain(within)
+  }
+}
