@@ -113,6 +113,10 @@ function newPool({
         failure,
         failure.givenUp ? 'records are written undecoded' : 'a worker failed; its batch is tried again',
       ),
+    onTrouble: (machine) =>
+      machine === undefined
+        ? logger.info({}, 'records are decoded again')
+        : logger.warn({ code: machine }, 'the machine refuses what decoding needs; records wait, and are tried again'),
   })
 }
 

@@ -26,7 +26,7 @@ export interface PipelineSource {
 /** What the pipeline needs of its workers. */
 export type Decoder = Pick<
   DecodePool,
-  'capacity' | 'process' | 'recycle' | 'seenProcesses' | 'depth' | 'givenUp' | 'failures'
+  'capacity' | 'process' | 'recycle' | 'seenProcesses' | 'depth' | 'givenUp' | 'failures' | 'refused'
 >
 
 export interface PipelineOptions {
@@ -92,7 +92,13 @@ export class Pipeline {
     const { pool, sink } = this.#options
     return {
       source: this.#inputs.map(({ source, queue }) => ({ name: source.name, depth: queue.depth, ...source.stats() })),
-      pool: { depth: pool.depth, waiting: this.#slots.depth, givenUp: pool.givenUp, ...pool.failures },
+      pool: {
+        depth: pool.depth,
+        waiting: this.#slots.depth,
+        givenUp: pool.givenUp,
+        refused: pool.refused,
+        ...pool.failures,
+      },
       deferral: { depth: this.deferral.depth, bytes: this.deferral.bytes, cutShort: this.deferral.cutShort },
       sink: { depth: sink.depth, bytes: sink.bytes, dropped: sink.dropped, reopened: sink.reopened },
     }

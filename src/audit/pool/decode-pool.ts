@@ -1,13 +1,16 @@
 import { availableParallelism } from 'node:os'
 import { Piscina, queueOptionsSymbol } from 'piscina'
+import { Backoff } from '../../base/backoff.ts'
 import { mebibyte } from '../../base/bytes.ts'
-import type { Clock } from '../../base/clock.ts'
+import { type Clock, sleep } from '../../base/clock.ts'
 import type { BatchResult, SourceBatch } from '../batch/batch.ts'
 import { BufferStore, ownMemory, sharedMemory } from '../batch/buffer-store.ts'
 import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
 import { undecodedLines } from '../sink/own-lines.ts'
+import { machineErrorOf } from './machine-error.ts'
 import { Attempt, Placement } from './placement.ts'
 import { ProcessLog } from './process-log.ts'
+import { mergeResults, splitBatch } from './split-batch.ts'
 import { registeringTypeScript } from './thread-options.ts'
 import type { WorkerReply, WorkerSettings, WorkerTask } from './worker-task.ts'
 
@@ -29,6 +32,10 @@ export interface DecodePoolOptions {
   entry?: URL
   /** Called for every attempt that failed. */
   onFailure?: (failure: WorkerFailure) => void
+  /** Called with the code of an error of the machine, for which decoding waits, and with undefined when it goes on. */
+  onTrouble?: (machine: string | undefined) => void
+  /** Milliseconds for which a batch waits for the machine; then it is decoded without what /proc does not show. Default 10,000. */
+  machinePatience?: number
 }
 
 export interface WorkerFailure {
@@ -37,18 +44,40 @@ export interface WorkerFailure {
   /** threw: the decoder has a bug; crashed: its thread ended; stuck: it took too long. */
   kind: 'threw' | 'crashed' | 'stuck'
   problem: string
-  /** The second failure of a batch: its records are written as they are. */
+  /** The records are written as they are; else they are tried again, at last each alone. */
   givenUp: boolean
 }
 
+type Batch = WorkerTask['batch']
+type Failed = Extract<WorkerReply, { ok: false }> & { kind: WorkerFailure['kind'] }
+type Tried = Exclude<WorkerReply, { ok: false }> | Failed
+
+/** What may still be spent on a batch with which something is wrong: others of its source wait for it. */
+interface Budget {
+  /** Failures of its pieces. */
+  failures: number
+  /** When nothing of it is tried any more. */
+  end: number
+  /** When the machine is not waited for any more. */
+  patient: number
+}
+
 const tasksPerWorker = 2
+/** A piece that fails is cut into so many: one bad record of 4,000 stands alone after three failures. */
+const pieces = 16
+/** Enough for some fifteen bad records in a batch. */
+const mostFailures = 48
+/** Of the machine, in milliseconds between two tries. */
+const machineDelays = { first: 50, longest: 2_000 }
 
 /** Worker threads that turn batches into lines. A batch always has a result, whatever happens to the thread that has it. */
 export class DecodePool {
   readonly seenProcesses: ProcessLog
   readonly failures = { threw: 0, crashed: 0, stuck: 0 }
+  /** Tries that the machine refused, by the code of its error. They are no failures of the decoder. */
+  readonly refused: Record<string, number> = {}
   readonly threads: number
-  /** Batches that no worker could finish. */
+  /** Records, and pieces of batches with too many bad ones, that no worker could finish. */
   givenUp = 0
   /** Batches that are worked on. */
   depth = 0
@@ -61,6 +90,10 @@ export class DecodePool {
   /** Memory for the output of the next batches. */
   #outputs: BufferStore<ArrayBuffer>
   #onFailure: (failure: WorkerFailure) => void
+  #onTrouble: (machine: string | undefined) => void
+  #trouble: string | undefined
+  #timeLimit: number
+  #machinePatience: number
 
   constructor(options: DecodePoolOptions) {
     const {
@@ -71,6 +104,8 @@ export class DecodePool {
       startLimit = 30_000,
       heapLimit = 256,
       onFailure = () => undefined,
+      onTrouble = () => undefined,
+      machinePatience = 10_000,
     } = options
     this.threads = options.threads ?? Math.max(1, Math.min(2, availableParallelism() - 1))
     this.#carriers = new BufferStore(sharedMemory, this.capacity, 4 * mebibyte)
@@ -79,6 +114,9 @@ export class DecodePool {
     this.#feed = feed
     this.#clock = clock
     this.#onFailure = onFailure
+    this.#onTrouble = onTrouble
+    this.#timeLimit = timeLimit
+    this.#machinePatience = machinePatience
     this.#placement = new Placement({
       feed,
       seenProcesses: this.seenProcesses,
@@ -125,25 +163,27 @@ export class DecodePool {
       format: 'auditlog',
       bytes: new Uint8Array(0),
     })
-    const replies = await Promise.all(Array.from({ length: this.threads }, () => this.#attempt(nothing(), true)))
+    const replies = await Promise.all(Array.from({ length: this.threads }, () => this.#try(nothing(), true)))
     for (const reply of replies) if (!reply.ok) throw new Error(`the decoding threads do not start: ${reply.problem}`)
   }
 
   /**
    * Processes a batch. Its bytes are left as they are and not used any more when the result is there. A batch whose worker
-   * fails is given to another one that does nothing else meanwhile; when that fails too, its records come out undecoded.
-   * Never rejects. Whoever is done with the output gives its memory back with `recycle`.
+   * fails is given to another one that does nothing else meanwhile; when that fails too, it is cut until the record that is at
+   * fault stands alone, and comes out undecoded. Errors of the machine are waited out. Never rejects. Whoever is done with the output gives its memory back with `recycle`.
    */
   async process({ position: _, ...batch }: SourceBatch): Promise<BatchResult> {
     this.depth++
     try {
-      const first = await this.#attempt(batch, false)
+      const now = this.#clock.now()
+      const budget = { failures: mostFailures, end: Number.POSITIVE_INFINITY, patient: now + this.#machinePatience }
+      const first = await this.#attempt(batch, false, budget)
       if (first.ok) return first.result
       this.#count(batch, first, false)
-      const second = await this.#attempt(batch, true)
+      const second = await this.#attempt(batch, true, budget)
       if (second.ok) return second.result
-      this.#count(batch, second, true)
-      return this.#undecoded(batch)
+      budget.end = this.#clock.now() + 6 * this.#timeLimit
+      return await this.#inPieces(batch, second, budget)
     } finally {
       this.depth--
     }
@@ -159,10 +199,49 @@ export class DecodePool {
     await this.#piscina.destroy()
   }
 
-  async #attempt(batch: WorkerTask['batch'], alone: boolean): Promise<WorkerReply & { kind?: WorkerFailure['kind'] }> {
+  /** What has failed is done piece by piece. */
+  async #inPieces(batch: Batch, failed: Failed, budget: Budget): Promise<BatchResult> {
+    const parts = this.#isSpent(budget) ? [] : splitBatch(batch, pieces)
+    this.#count(batch, failed, parts.length < 2)
+    if (parts.length < 2) return this.#undecoded(batch)
+    const results: BatchResult[] = []
+    for (const part of parts) {
+      const reply = this.#isSpent(budget) ? failed : await this.#attempt(part, true, budget)
+      if (!reply.ok) budget.failures--
+      results.push(reply.ok ? reply.result : await this.#inPieces(part, reply, budget))
+    }
+    const merged = mergeResults(batch.seq, results)
+    for (const { output } of results) this.recycle(output)
+    return merged
+  }
+
+  #isSpent({ failures, end }: Budget): boolean {
+    return failures <= 0 || this.#clock.now() >= end
+  }
+
+  /** One attempt, and as many more as the machine refuses, while it is waited for. */
+  async #attempt(batch: Batch, alone: boolean, { patient }: Budget): Promise<Tried> {
+    const backoff = new Backoff(machineDelays)
+    for (;;) {
+      const late = this.#clock.now() >= patient
+      const reply = await this.#try(batch, alone, late)
+      const machine = reply.ok ? undefined : reply.machine
+      this.#note(machine)
+      if (machine === undefined || late) return reply
+      await sleep(this.#clock, backoff.next())
+    }
+  }
+
+  #note(machine: string | undefined): void {
+    if (machine !== undefined) this.refused[machine] = (this.refused[machine] ?? 0) + 1
+    if (machine !== this.#trouble) this.#onTrouble(machine)
+    this.#trouble = machine
+  }
+
+  async #try(batch: Batch, alone: boolean, unreadableAsGone = false): Promise<Tried> {
     const bytes = this.#shared(batch.bytes)
     const spare = this.#outputs.any()
-    const task: WorkerTask = { batch: { ...batch, bytes, ...(spare !== undefined && { spare }) } }
+    const task: WorkerTask = { batch: { ...batch, bytes, ...(spare !== undefined && { spare }) }, unreadableAsGone }
     const attempt = new Attempt(task, alone)
     this.#placement.wait(attempt)
     let replied = false
@@ -179,7 +258,9 @@ export class DecodePool {
       return reply
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error)
-      return { ok: false, problem, kind: attempt.late ? 'stuck' : 'crashed' }
+      const machine = machineErrorOf(error)
+      const kind = attempt.late ? 'stuck' : 'crashed'
+      return { ok: false, problem, kind, ...(machine !== undefined && { machine }) }
     } finally {
       this.#placement.settle(attempt, replied)
     }
@@ -193,18 +274,13 @@ export class DecodePool {
     return copy
   }
 
-  #count(
-    batch: WorkerTask['batch'],
-    reply: { kind?: WorkerFailure['kind']; problem?: string },
-    givenUp: boolean,
-  ): void {
-    const { kind = 'crashed', problem = '' } = reply
+  #count(batch: Batch, { kind, problem }: Failed, givenUp: boolean): void {
     this.failures[kind]++
     if (givenUp) this.givenUp++
     this.#onFailure({ source: batch.source, seq: batch.seq, kind, problem, givenUp })
   }
 
-  #undecoded(batch: WorkerTask['batch']): BatchResult {
+  #undecoded(batch: Batch): BatchResult {
     const seconds = batch.readAt ?? Math.floor(this.#clock.now() / 1000)
     const { bytes, lines } = undecodedLines(batch, this.#feed, seconds)
     return {

@@ -17,9 +17,12 @@ export interface WorkerTask {
   batch: Omit<SourceBatch, 'position'>
   update?: SnapshotUpdate
   seenProcesses?: readonly SeenProcess[]
+  /** A process that /proc does not show for an error of the machine counts as gone; else the batch fails, and can be tried again. */
+  unreadableAsGone?: boolean
 }
 
 /** Failures are values: of an error that is thrown across threads only the message arrives. */
 export type WorkerReply =
   | { ok: true; result: BatchResult; seenProcesses: SeenProcess[] }
-  | { ok: false; problem: string }
+  /** `machine`: the code of an error that is the machine's, and no fault of batch or decoder. */
+  | { ok: false; problem: string; machine?: string }

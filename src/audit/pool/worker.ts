@@ -4,18 +4,21 @@ import type { BatchResult } from '../batch/batch.ts'
 import { processBatch } from '../batch/process-batch.ts'
 import { Scratch } from '../batch/scratch.ts'
 import { noProcesses, type PidResolver } from '../enrich/pid-resolver.ts'
-import { ProcPidResolver, procReader } from '../enrich/proc-pid-resolver.ts'
+import { ProcPidResolver, procReader, type ReadProcess } from '../enrich/proc-pid-resolver.ts'
 import { Snapshot } from '../enrich/snapshot.ts'
 import type { SnapshotUpdate } from '../enrich/snapshot-feed.ts'
 import { Forks } from '../lineage/forks.ts'
 import { LineageResolver } from '../lineage/lineage-resolver.ts'
 import { KnownProcesses } from './known-processes.ts'
+import { machineErrorOf } from './machine-error.ts'
 import type { SeenProcess } from './process-log.ts'
 import type { WorkerReply, WorkerSettings, WorkerTask } from './worker-task.ts'
 
 /** What one thread keeps from batch to batch. */
 class DecodeWorker {
+  readonly #everything: boolean
   #scratch: Scratch
+  #unreadableAsGone = false
   #procRoot: string | undefined
   #forks: number | undefined
   #known = new KnownProcesses()
@@ -24,17 +27,24 @@ class DecodeWorker {
   #snapshot: Snapshot | undefined
 
   constructor({ everything, procRoot, forks }: WorkerSettings) {
+    this.#everything = everything
     this.#scratch = new Scratch({ everything })
     this.#procRoot = procRoot
     this.#forks = forks
   }
 
-  work({ batch, update, seenProcesses }: WorkerTask): WorkerReply {
+  work({ batch, update, seenProcesses, unreadableAsGone = false }: WorkerTask): WorkerReply {
+    this.#unreadableAsGone = unreadableAsGone
     if (update !== undefined) this.#learn(update)
     if (this.#snapshot === undefined) throw new Error('the first task of a worker brings the snapshot')
     this.#learnProcesses(seenProcesses ?? [])
     const result = processBatch(batch, this.#snapshot, this.#resolver, this.#scratch)
     return { ok: true, result, seenProcesses: this.#known.take() }
+  }
+
+  /** What a batch has left behind that was not finished, such as counts, belongs to no other. */
+  forgetBatch(): void {
+    this.#scratch = new Scratch({ everything: this.#everything })
   }
 
   #learn(update: SnapshotUpdate): void {
@@ -48,10 +58,21 @@ class DecodeWorker {
 
   #openProc(bootTime: number): void {
     if (this.#procRoot === undefined || this.#proc !== undefined) return
-    const read = procReader(bootTime, this.#procRoot)
+    const read = this.#forgiving(procReader(bootTime, this.#procRoot))
     this.#proc = new ProcPidResolver({ readProcess: this.#known.watch(read), now: () => performance.now() })
     this.#resolver =
       this.#forks === undefined ? this.#proc : new LineageResolver(new Forks(this.#forks), read, this.#proc)
+  }
+
+  #forgiving(read: ReadProcess): ReadProcess {
+    return (pid) => {
+      try {
+        return read(pid)
+      } catch (error) {
+        if (this.#unreadableAsGone && machineErrorOf(error) !== undefined) return undefined
+        throw error
+      }
+    }
   }
 
   #learnProcesses(seenProcesses: readonly SeenProcess[]): void {
@@ -69,7 +90,10 @@ export default function handle(task: WorkerTask): WorkerReply {
     const reply = worker.work(task)
     return reply.ok ? moved(reply, reply.result) : reply
   } catch (error) {
-    return { ok: false, problem: error instanceof Error ? (error.stack ?? error.message) : String(error) }
+    worker?.forgetBatch()
+    const machine = machineErrorOf(error)
+    const problem = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    return { ok: false, problem, ...(machine !== undefined && { machine }) }
   }
 }
 

@@ -39,6 +39,7 @@ function fakePool(faults: () => number, processes: PidResolver = demoProcesses):
       depth: 0,
       givenUp: 0,
       failures: { threw: 0, crashed: 0, stuck: 0 },
+      refused: {},
       seenProcesses: new ProcessLog(),
     },
     recycle: ({ buffer }) => void new Uint8Array(buffer).fill(0x21), // whoever still reads it will notice
@@ -370,7 +371,7 @@ describe('the pipeline', () => {
       expect(pipeline.accounting.totals).to.deep.equal({
         ...{ read: 180, written: 180, filtered: 0, dropped: {}, deferred: 0, queued: 0 },
       })
-      expect(pipeline.accounting.undecodable).to.equal(3 * words.size)
+      expect(pipeline.accounting.undecodable).to.equal(words.size)
       expect(pool.givenUp).to.equal(words.size)
       expect(stored.at(-1)).to.equal(60)
     })

@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { SnapshotFeed } from '../../../src/audit/enrich/snapshot-feed.ts'
 import { DecodePool, type WorkerFailure } from '../../../src/audit/pool/decode-pool.ts'
@@ -13,17 +14,21 @@ import { makeProcess } from '../proc-world.ts'
 describe('the decode pool', () => {
   const folder = mkdtempSync(join(tmpdir(), 'varmor-pool-'))
   const failures: WorkerFailure[] = []
+  const troubles: (string | undefined)[] = []
   const entry = asRun('./faulty-worker.ts', import.meta.url)
   let feed: SnapshotFeed
   let pool: DecodePool
 
-  const open = async (threads: number, timeLimit = 240_000): Promise<void> => {
+  const open = async (threads: number, timeLimit = 240_000, machinePatience = 240_000): Promise<void> => {
     failures.length = 0
+    troubles.length = 0
     feed = new SnapshotFeed(demo)
     const settings = { everything: false, procRoot: join(folder, 'proc') }
     const onFailure = (failure: WorkerFailure) => void failures.push(failure)
-    const options = { feed, settings, clock: wallClock, threads, timeLimit, heapLimit: 64, entry, onFailure }
-    pool = new DecodePool(options)
+    pool = new DecodePool({
+      ...{ feed, settings, clock: wallClock, threads, timeLimit, machinePatience, heapLimit: 64, entry, onFailure },
+      onTrouble: (machine) => void troubles.push(machine),
+    })
     await pool.ready()
   }
 
@@ -67,24 +72,84 @@ describe('the decode pool', () => {
     { what: 'that fills the heap', word: '[heap]', kind: 'crashed' },
   ] as const
   for (const { what, word, kind } of rows) {
-    it(`writes a batch ${what} as it is, after one more try, and loses no other`, async () => {
+    it(`writes a record ${what} as it is, and decodes all others of its batch and of the others`, async () => {
       await open(2, kind === 'stuck' ? 4_000 : undefined)
       const good = Array.from({ length: 6 }, (_, i) => `/good/${i}`)
       const texts = [denial('/good/0'), denial(word) + denial('/bad/1'), ...good.slice(1).map((name) => denial(name))]
       const results = await Promise.all(texts.map((text, i) => pool.process(batchOf(text, i))))
       const [first, bad, ...rest] = results
-      expect(bad).to.include({ read: 2, written: 0, undecodable: 2, filtered: 0 })
-      expect(linesOf(bad!.output).map((line) => JSON.parse(line).undecoded as string)).to.deep.equal(
-        [denial(word), denial('/bad/1')].map((line) => line.slice(0, -1)),
-      )
+      expect(bad).to.include({ read: 2, written: 1, undecodable: 1, filtered: 0 })
+      expect(bad!.undecodableAt).to.deep.equal([0])
+      const [first_, second] = linesOf(bad!.output).map((line) => JSON.parse(line))
+      expect(first_.undecoded).to.equal(denial(word).slice(0, -1))
+      expect(second.event.name).to.equal('/bad/1')
       expect([first!, ...rest].flatMap(({ output }) => namesIn(Buffer.from(output).toString()))).to.deep.equal(good)
       const own = failures.filter(({ seq }) => seq === 1)
-      expect(own.map(({ givenUp }) => givenUp)).to.deep.equal([false, true])
-      expect(own.map((failure) => failure.kind)).to.deep.equal([kind, kind])
+      expect(own.map(({ givenUp }) => givenUp)).to.deep.equal([false, false, true])
+      expect(own.map((failure) => failure.kind)).to.deep.equal([kind, kind, kind])
       expect(failures.filter(({ givenUp }) => givenUp)).to.have.length(1)
       expect(pool.givenUp).to.equal(1)
     })
   }
+
+  it('finds the bad records of a large batch, and keeps order and counts', async () => {
+    await open(1)
+    const names = Array.from({ length: 3_000 }, (_, i) => `/n/${i}`)
+    for (const at of [0, 1_717, 2_999]) names[at] += '[value]'
+    const noise = 'type=CWD msg=audit(1740381264.123:42): cwd="/"\n'
+    const text = names.map((name, i) => denial(name, i % 100 === 50 ? 4_000 : demoPid)).join('') + noise
+    const result = await pool.process(batchOf(text))
+    expect(result).to.include({ read: 3_001, written: 2_967, undecodable: 3, filtered: 1 })
+    expect(result.deferred.reduce((sum, { records }) => sum + records, 0)).to.equal(30)
+    expect(result.counts.reduce((sum, { events }) => sum + events, 0)).to.equal(2_967)
+    expect(result.undecodableAt).to.deep.equal([0, 1_717, 2_999])
+    expect(namesIn(Buffer.from(result.output).toString())).to.deep.equal(names.filter((_, i) => i % 100 !== 50))
+    expect(pool.givenUp).to.equal(3)
+    expect(failures.length).to.be.below(12)
+  })
+
+  it('stops looking for bad records when there are too many, and writes what is left as it is', async () => {
+    await open(1)
+    const names = Array.from({ length: 2_000 }, (_, i) => `/n/${i}${i % 2 === 0 ? '[value]' : ''}`)
+    const result = await pool.process(batchOf(names.map((name) => denial(name)).join('')))
+    expect(result.read).to.equal(2_000)
+    expect(result.written).to.be.above(0)
+    expect(result.written + result.undecodable).to.equal(2_000)
+    expect(namesIn(Buffer.from(result.output).toString())).to.deep.equal(names)
+    expect(pool.failures.threw).to.be.below(1_000)
+  })
+
+  describe('on a machine that has no file left', () => {
+    const mark = join(folder, 'busy')
+    const pid = demoPid + 1
+    before(() => makeProcess(join(folder, 'proc'), pid, demo.containers[0]!))
+    beforeEach(() => writeFileSync(mark, ''))
+    afterEach(() => rmSync(mark, { force: true }))
+    const text = denial('/gone', 4_000) + denial(`/x[while ${mark}][emfile]`, pid)
+
+    it('waits and tries again, and counts no failure and nothing twice', async () => {
+      await open(1)
+      const result = pool.process(batchOf(text))
+      while ((pool.refused['EMFILE'] ?? 0) < 2) await pause(5)
+      rmSync(mark)
+      expect(await result).to.include({ read: 2, written: 1, undecodable: 0 })
+      expect((await result).deferred.map(({ records }) => records)).to.deep.equal([1])
+      expect((await result).counts.map(({ events }) => events)).to.deep.equal([1])
+      expect([failures, pool.failures, troubles]).to.deep.equal([
+        [],
+        { threw: 0, crashed: 0, stuck: 0 },
+        ['EMFILE', undefined],
+      ])
+    })
+
+    it('goes on without what /proc does not show when that does not end', async () => {
+      await open(1, 240_000, 100)
+      const result = await pool.process(batchOf(text))
+      expect(result).to.include({ read: 2, written: 0, undecodable: 0 })
+      expect(result.deferred.reduce((sum, { records }) => sum + records, 0)).to.equal(2)
+      expect(failures).to.deep.equal([])
+    })
+  })
 
   it('decodes a batch whose first worker crashed on another one', async () => {
     await open(1)

@@ -1,17 +1,38 @@
 import { Buffer } from 'node:buffer'
-import { existsSync, writeFileSync } from 'node:fs'
+import fs, { existsSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import handle from '../../../src/audit/pool/worker.ts'
 import type { WorkerReply, WorkerTask } from '../../../src/audit/pool/worker-task.ts'
 
-/** A worker that fails for batches that hold a certain word. `[once PATH]` fails only while there is no such file. */
+/** As if the machine had no file left, for `work`. */
+function withoutFiles(work: () => WorkerReply): WorkerReply {
+  const { readFileSync } = fs
+  fs.readFileSync = () => {
+    throw Object.assign(new Error('too many open files'), { code: 'EMFILE' })
+  }
+  syncBuiltinESMExports()
+  try {
+    return work()
+  } finally {
+    fs.readFileSync = readFileSync
+    syncBuiltinESMExports()
+  }
+}
+
+/**
+ * A worker that fails for batches that hold a certain word. `[once PATH]` fails only while there is no such file, `[while PATH]`
+ * only while there is one.
+ */
 export default function faulty(task: WorkerTask): WorkerReply {
   const text = Buffer.from(task.batch.bytes).toString('latin1')
   const once = /\[once ([^\]]*)\]/.exec(text)?.[1]
-  if (once === undefined || !existsSync(once)) {
+  const during = /\[while ([^\]]*)\]/.exec(text)?.[1]
+  if ((once === undefined || !existsSync(once)) && (during === undefined || existsSync(during))) {
     if (once !== undefined) writeFileSync(once, '')
     if (text.includes('[exit]')) process.exit(3)
     if (text.includes('[endless]')) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
     if (text.includes('[reject]')) throw Object.assign(new Error('thrown'), { code: 'LOST' })
+    if (text.includes('[emfile]')) return withoutFiles(() => handle(task))
     if (text.includes('[value]')) return { ok: false, problem: 'refused' }
     if (text.includes('[heap]')) for (const hoard: number[][] = []; ; ) hoard.push(new Array<number>(1e6).fill(1))
   }
