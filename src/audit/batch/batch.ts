@@ -102,4 +102,6 @@ export interface BatchResult {
   counts: EventCount[]
   /** Events that were written without their container, by reason. */
   unresolved: Partial<Record<UnresolvedReason, number>>
+  /** When the kernel made the first of the records, in milliseconds since the Unix epoch; undefined where they do not say. */
+  kernelTime?: number | undefined
 }

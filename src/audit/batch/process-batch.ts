@@ -6,6 +6,7 @@ import type { PidResolver } from '../enrich/pid-resolver.ts'
 import type { Snapshot } from '../enrich/snapshot.ts'
 import type { BatchResult, SourceBatch } from './batch.ts'
 import { BatchContext, type Outcome, outcome } from './batch-context.ts'
+import { firstKernelTime } from './kernel-time.ts'
 import { processAppArmor, processKnownAppArmor } from './process-apparmor.ts'
 import { processRecords } from './process-records.ts'
 import { processSeccomp } from './process-seccomp.ts'
@@ -37,6 +38,7 @@ export function processBatch(
     deferred: scratch.takeDeferred(batch.bytes, batch.format),
     counts: scratch.heads.takeCounts(),
     unresolved: context.unresolved,
+    kernelTime: firstKernelTime(context, batch.format),
   }
 }
 

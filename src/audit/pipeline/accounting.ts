@@ -1,4 +1,14 @@
+import { Histogram } from '../../base/histogram.ts'
 import type { BatchResult, EventCount, UnresolvedReason } from '../batch/batch.ts'
+import type { PolicyIdentity } from '../enrich/snapshot.ts'
+
+/** Events of one kind; `policy` is the one whose profile it was, and is left out where no policy had it. */
+export interface PolicyEvents extends EventCount {
+  policy?: PolicyIdentity
+}
+
+/** Seconds: of netlink some milliseconds are usual, of a file followed by looking every 250 ms; above are backlogs. */
+const lagBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
 
 /** Counts of records and lines from all sources. */
 export interface Totals {
@@ -20,7 +30,7 @@ export interface Totals {
  *
  *     read = written + filtered + dropped + deferred + queued
  *
- * Once the pipeline has ended the last two are zero.
+ * Once the pipeline has ended the last two are zero, and the next one may go on with the same accounting.
  */
 export class Accounting {
   readonly totals: Totals = { read: 0, written: 0, filtered: 0, dropped: {}, deferred: 0, queued: 0 }
@@ -28,14 +38,16 @@ export class Accounting {
   undecodable = 0
   /** Of the written lines, those that say why their container is not known. */
   readonly unresolved: Partial<Record<UnresolvedReason, number>> = {}
-  #events = new Map<string, EventCount>()
-  #isPolicy: (profileName: string) => boolean
+  /** Seconds from the kernel's time of the first record of a batch to when the batch was written, for each of its lines. */
+  readonly lag = new Histogram(lagBounds)
+  #events = new Map<string, PolicyEvents>()
+  #policyOf: (profileName: string) => PolicyIdentity | undefined
   /** Entries, from which on those of policies that are gone are looked for. */
   #sweepAt = 1024
 
-  /** @param isPolicy whether a policy has this profile now. A record may name any: other names are counted together, as ''. */
-  constructor(isPolicy: (profileName: string) => boolean) {
-    this.#isPolicy = isPolicy
+  /** @param policyOf which policy has this profile now. A record may name any: other names are counted together, as ''. */
+  constructor(policyOf: (profileName: string) => PolicyIdentity | undefined) {
+    this.#policyOf = policyOf
   }
 
   get dropped(): number {
@@ -48,7 +60,7 @@ export class Accounting {
   }
 
   /** Events by enforcer, action and profile of a policy, as they were encoded. */
-  get events(): EventCount[] {
+  get events(): PolicyEvents[] {
     return [...this.#events.values()]
   }
 
@@ -76,19 +88,20 @@ export class Accounting {
   }
 
   #count({ enforcer, action, profileName: named, events }: EventCount): void {
-    const profileName = this.#isPolicy(named) ? named : ''
+    const policy = this.#policyOf(named)
+    const profileName = policy === undefined ? '' : named
     const key = `${enforcer} ${action} ${profileName}`
     const known = this.#events.get(key)
     if (known !== undefined) {
       known.events += events
       return
     }
-    this.#events.set(key, { enforcer, action, profileName, events })
+    this.#events.set(key, { enforcer, action, profileName, events, ...(policy !== undefined && { policy }) })
     if (this.#events.size >= this.#sweepAt) this.#sweep()
   }
 
   #sweep(): void {
-    const gone = [...this.#events].filter(([, { profileName }]) => profileName !== '' && !this.#isPolicy(profileName))
+    const gone = [...this.#events].filter(([, { profileName, policy }]) => policy && !this.#policyOf(profileName))
     this.#sweepAt = Math.max(1024, (this.#events.size - gone.length) * 2)
     for (const [key] of gone) this.#events.delete(key)
     for (const [, count] of gone) this.#count({ ...count, profileName: '' })

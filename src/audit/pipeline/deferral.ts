@@ -84,6 +84,13 @@ export class Deferral<Owner> {
     return this.#groups.size
   }
 
+  /** Since when the one waits that has waited longest, by the clock. */
+  get oldest(): number | undefined {
+    let first: number | undefined
+    for (const { deadline } of this.#groups) if (first === undefined || deadline < first) first = deadline
+    return first === undefined ? undefined : first - this.#options.patience
+  }
+
   /** Takes records that wait. */
   hold(held: Held<Owner>): void {
     const { clock, patience } = this.#options

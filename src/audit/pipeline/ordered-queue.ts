@@ -1,6 +1,8 @@
 /** One batch of a source on its way, and what still has to happen before its position may be stored. */
 export interface InFlightBatch {
   position: unknown
+  /** When it was read from its source, by the clock. */
+  since: number
   /** Results, offers and deferred groups that are not settled yet. */
   open: number
   /** Some of its lines could not be written and have to be read again. */
@@ -23,6 +25,11 @@ export class OrderedQueue {
     return this.#inFlight.length
   }
 
+  /** Since when the oldest of them is on its way. */
+  get oldest(): number | undefined {
+    return this.#inFlight[0]?.since
+  }
+
   /** The position that is reached and not yet stored. */
   get reached(): unknown {
     return this.#reached === this.#stored ? undefined : this.#reached
@@ -33,8 +40,8 @@ export class OrderedQueue {
   }
 
   /** A batch was sent to the workers; its result is still open. */
-  enter(position: unknown): InFlightBatch {
-    const inFlight = { position, open: 1, lost: false }
+  enter(position: unknown, since: number): InFlightBatch {
+    const inFlight = { position, since, open: 1, lost: false }
     this.#inFlight.push(inFlight)
     return inFlight
   }

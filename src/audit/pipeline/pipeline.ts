@@ -34,7 +34,10 @@ export interface PipelineOptions {
   pool: Decoder
   sink: Sink
   feed: SnapshotFeed
+  /** The time of day. */
   clock: Clock
+  /** Of an earlier pipeline, which this one follows. Default: one of its own. */
+  accounting?: Accounting
   deferral?: Pick<DeferralOptions<Job>, 'patience' | 'bound'>
   /** Milliseconds between two stored positions: each costs a sync of the log, and a crash doubles what came since the last one. Default 250. */
   commitEvery?: number
@@ -42,6 +45,18 @@ export interface PipelineOptions {
   stopPatience?: number
   /** Called with an error that does not end the pipeline. */
   onError?: (error: unknown) => void
+}
+
+/**
+ * What waits in one place. `batches`: all that were read and of which something is not in the log; they have the others in them.
+ * `workers`: batches that are decoded. `deferred`: results of which records wait for their container. `log`: lines that wait for the disk.
+ */
+export interface Queue {
+  queue: 'batches' | 'workers' | 'deferred' | 'log'
+  depth: number
+  bytes?: number
+  /** Seconds that the oldest has waited. */
+  age?: number
 }
 
 /** A batch with what belongs to it on this side. */
@@ -78,8 +93,8 @@ export class Pipeline {
 
   constructor(options: PipelineOptions) {
     this.#options = options
-    const { clock, feed, pool, sources, deferral } = options
-    this.accounting = new Accounting((profileName) => feed.policies.has(profileName))
+    const { clock, feed, pool, sources, deferral, accounting } = options
+    this.accounting = accounting ?? new Accounting((profileName) => feed.policies.get(profileName))
     this.#inputs = sources.map((source) => ({ ...source, queue: new OrderedQueue() }))
     this.#slots = new Slots(pool.capacity)
     const reader = new NewsReader(feed, pool.seenProcesses)
@@ -102,6 +117,24 @@ export class Pipeline {
       deferral: { depth: this.deferral.depth, bytes: this.deferral.bytes, cutShort: this.deferral.cutShort },
       sink: { depth: sink.depth, bytes: sink.bytes, dropped: sink.dropped, reopened: sink.reopened },
     }
+  }
+
+  /** What waits, and for how long. */
+  get queues(): Queue[] {
+    const { clock, pool, sink } = this.#options
+    const now = clock.now()
+    const age = (since = now): number => Math.max(0, now - since) / 1000
+    const inOrder = this.#inputs.map(({ queue }) => queue)
+    return [
+      {
+        queue: 'batches',
+        depth: inOrder.reduce((sum, { depth }) => sum + depth, 0),
+        age: Math.max(0, ...inOrder.map(({ oldest }) => age(oldest))),
+      },
+      { queue: 'workers', depth: pool.depth },
+      { queue: 'deferred', depth: this.deferral.depth, bytes: this.deferral.bytes, age: age(this.deferral.oldest) },
+      { queue: 'log', depth: sink.depth, bytes: sink.bytes, age: age(sink.oldest) },
+    ]
   }
 
   /** What was lost, by where and why, in all stages. */
@@ -149,12 +182,16 @@ export class Pipeline {
     try {
       for await (const batch of input.source) {
         await this.#place(input)
-        this.#process({ batch, input, inFlight: input.queue.enter(batch.position), before: undefined })
+        this.#process({ batch, input, inFlight: this.#enter(input, batch), before: undefined })
       }
     } catch (error) {
       this.stop()
       throw error
     }
+  }
+
+  #enter({ queue }: Input, { position }: SourceBatch): InFlightBatch {
+    return queue.enter(position, this.#options.clock.now())
   }
 
   /** Waits until another batch may be on its way. */
@@ -177,6 +214,7 @@ export class Pipeline {
     for (const deferred of result.deferred) this.#hold(job, deferred)
     const settle = ({ written, dropped, reason }: OfferResult): void => {
       this.accounting.settled(written, dropped, reason)
+      if (result.kernelTime !== undefined) this.#observeLag(result.kernelTime, written)
       if (dropped > 0 && input.pressure === 'waits') inFlight.lost = true
       input.queue.settle(inFlight)
       if (input.commit !== undefined && input.queue.reached !== undefined) this.#scheduleStore()
@@ -184,6 +222,11 @@ export class Pipeline {
     }
     const lines = result.written + result.undecodable
     this.#options.sink.offer({ bytes: result.output, lines, lossy: input.pressure === 'loses', settle })
+  }
+
+  /** Of all lines of a batch the lag of its oldest record: at most what a batch spans too much, and nothing to do for each event. */
+  #observeLag(kernelTime: number, lines: number): void {
+    if (lines > 0) this.accounting.lag.add(Math.max(0, this.#options.clock.now() - kernelTime) / 1000, lines)
   }
 
   #hold(job: Job, deferred: Deferred): void {

@@ -23,6 +23,7 @@ const small = 64 * 1024
 const large = 512 * 1024
 
 interface Waiting extends Offer {
+  since: number
   /** Bytes of it that are written. */
   at: number
   writtenLines?: number
@@ -35,8 +36,14 @@ export class LineQueue {
   bytes = 0
   lines = 0
 
-  push(offer: Offer): void {
-    this.#waiting.push({ ...offer, at: 0 })
+  /** Since when the first line waits. */
+  get oldest(): number | undefined {
+    return this.#waiting[0]?.since
+  }
+
+  /** @param since when it came, by any clock. */
+  push(offer: Offer, since = 0): void {
+    this.#waiting.push({ ...offer, since, at: 0 })
     this.bytes += offer.bytes.length
     this.lines += offer.lines
   }

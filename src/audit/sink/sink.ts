@@ -68,6 +68,11 @@ export class Sink {
     return this.#queue.bytes
   }
 
+  /** Since when the first line waits, by the clock. */
+  get oldest(): number | undefined {
+    return this.#queue.oldest
+  }
+
   /** What is wrong with the file now. */
   get trouble(): Trouble | undefined {
     return this.#trouble
@@ -97,7 +102,7 @@ export class Sink {
     else if (this.#giveUp) this.#drop(offer, 'stopped')
     else if (full) this.#drop(offer, this.#trouble?.reason ?? 'slow-disk')
     else {
-      this.#queue.push(offer)
+      this.#queue.push(offer, this.#options.clock.now())
       void this.#run()
     }
   }
@@ -224,12 +229,13 @@ export class Sink {
   /** Once there is room again, lines at the end of the queue say what is missing before them. */
   #report(): void {
     if (!this.#owesReport()) return
-    const seconds = Math.floor(this.#options.clock.now() / 1000)
+    const now = this.#options.clock.now()
+    const seconds = Math.floor(now / 1000)
     const settle = ({ reason }: OfferResult): void => {
       this.reports += reason === undefined ? 1 : 0
     }
     for (const report of this.losses.takeLines(this.#closing))
-      this.#queue.push({ bytes: lostLine(this.#options.writer, seconds, report), lines: 0, lossy: false, settle })
+      this.#queue.push({ bytes: lostLine(this.#options.writer, seconds, report), lines: 0, lossy: false, settle }, now)
   }
 
   #giveRoom(): void {

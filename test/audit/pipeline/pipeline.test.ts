@@ -278,7 +278,10 @@ describe('the pipeline', () => {
     )
     await pipeline.run()
     expect(pipeline.accounting.events).to.deep.equal([
-      { enforcer: 'AppArmor', action: 'DENIED', profileName: 'varmor-demo-demo-1', events: 2 },
+      {
+        ...{ enforcer: 'AppArmor', action: 'DENIED', profileName: 'varmor-demo-demo-1', events: 2 },
+        policy: demo.policies[0],
+      },
     ])
     const { source: sources, pool, deferral, sink } = pipeline.stages
     expect(sources.map(({ name, depth }) => ({ name, depth }))).to.deep.equal([{ name: 'list', depth: 0 }])

@@ -1,0 +1,37 @@
+import { newline } from '../../base/bytes.ts'
+import { readAuditId } from '../decode/audit-id.ts'
+import { header } from '../decode/bpf-record.ts'
+import { locateKmsgRecord, locateRecord } from '../decode/locate-record.ts'
+import type { BatchFormat } from './batch.ts'
+import type { BatchContext } from './batch-context.ts'
+
+/** Lines in which a record with a time is looked for: once a batch, so that it costs nothing beside the batch. */
+const looked = 32
+
+/**
+ * When the kernel made the first record of a batch, in milliseconds since the Unix epoch. undefined where none of the first lines is
+ * an audit record of the kernel's with a time.
+ */
+export function firstKernelTime(context: BatchContext, format: BatchFormat): number | undefined {
+  return format === 'record' ? timeOfRecord(context) : timeOfLine(context)
+}
+
+function timeOfRecord({ view, bytes, snapshot }: BatchContext): number | undefined {
+  if (bytes.length < header.size) return undefined
+  return snapshot.bootTime * 1_000 + Number(view.getBigUint64(header.at.time, true)) / 1e6
+}
+
+function timeOfLine({ bytes, buffer, kmsg, scratch }: BatchContext): number | undefined {
+  const { place, id } = scratch
+  for (let start = 0, line = 0; start < bytes.length && line < looked; line++) {
+    const found = buffer.indexOf(newline, start)
+    const end = found === -1 ? bytes.length : found
+    if (kmsg) locateKmsgRecord(bytes, start, end, place)
+    else locateRecord(bytes, start, end, place)
+    if (place.audit !== -1 && readAuditId(bytes, place.audit, end, id) !== -1)
+      // Seconds, a dot, and the fraction up to the colon.
+      return Number.parseFloat(buffer.toString('latin1', id.start, buffer.indexOf(0x3a, id.start))) * 1_000
+    start = end + 1
+  }
+  return undefined
+}
