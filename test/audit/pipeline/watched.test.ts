@@ -18,7 +18,7 @@ const unknownPid = 4000
 function decoder(): Decoder {
   const [snapshot, scratch] = [new Snapshot(demo), new Scratch()]
   return {
-    ...{ capacity: 5, depth: 0, givenUp: 0, failures: { threw: 0, crashed: 0, stuck: 0 } },
+    ...{ capacity: 5, depth: 0, givenUp: 0, failures: { threw: 0, crashed: 0, stuck: 0 }, refused: {} },
     seenProcesses: new ProcessLog(),
     recycle: () => undefined,
     process: async (batch: SourceBatch) => processBatch(batch, snapshot, demoProcesses, scratch),
