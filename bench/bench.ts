@@ -56,6 +56,13 @@ export function stopwatch(): () => Cost {
   }
 }
 
+export interface ProcessOptions {
+  /** Of Node.js. */
+  flags?: readonly string[]
+  /** A command that starts it. */
+  through?: readonly string[]
+}
+
 /**
  * Runs a script in a process of its own, so that it pays for no garbage and no compiled code of others.
  * @returns what it prints, which is JSON
@@ -63,10 +70,9 @@ export function stopwatch(): () => Cost {
 export async function inOwnProcess<T>(
   script: string,
   args: readonly string[],
-  flags: readonly string[] = [],
+  { flags = [], through = [] }: ProcessOptions = {},
 ): Promise<T> {
-  const { stdout } = await promisify(execFile)(process.execPath, [...flags, '--import', 'tsx', script, ...args], {
-    maxBuffer: 1 << 26,
-  })
+  const [program, ...rest] = [...through, process.execPath, ...flags, '--import', 'tsx', script, ...args] as const
+  const { stdout } = await promisify(execFile)(program!, rest, { maxBuffer: 1 << 26 })
   return JSON.parse(stdout) as T
 }

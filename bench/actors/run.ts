@@ -62,7 +62,7 @@ function aimed(aim: Row['aim'], value: number): string {
 
 async function print(row: Row): Promise<void> {
   const script = join(import.meta.dirname, 'run-row.ts')
-  const result = await inOwnProcess<Result>(script, [row.file, row.measure], ['--expose-gc'])
+  const result = await inOwnProcess<Result>(script, [row.file, row.measure], { flags: ['--expose-gc'] })
   const value = typeof result === 'number' ? result : result.rss
   const note =
     typeof result === 'number' ? '' : `  (${text(result.heap)} of them heap; ${text(result.total)} MiB in all)`

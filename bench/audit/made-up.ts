@@ -19,6 +19,10 @@ const hex = (next: () => number, length: number): string =>
 
 export const processesOfContainer = 50
 
+/** The pid of a process of a container, both counted from 0. */
+export type PidOf = (container: number, process: number) => number
+export const pidOf: PidOf = (container, process) => 10_000 + container * processesOfContainer + process
+
 /** A node with as many protected containers, of one policy each. */
 export function node(containers: number, next: () => number = random(1)): SnapshotData {
   return {
@@ -39,7 +43,7 @@ function container(i: number, next: () => number): ContainerInfo {
     podName: `demo-${i}-57cd6498bb-${hex(next, 5)}`,
     podNamespace: 'demo',
     podUID: `${hex(next, 8)}-${hex(next, 4)}-4${hex(next, 3)}-b${hex(next, 3)}-${hex(next, 12)}`,
-    initPid: 10_000 + i * processesOfContainer,
+    initPid: pidOf(i, 0),
     mntNsID: 4_026_532_600 + i,
     cgroupID: BigInt(7000 + i),
     profileName: `varmor-demo-demo-${i}`,
@@ -71,12 +75,18 @@ export interface Made {
   containers: number
   /** Linux 6.x and later write `class=`. */
   classes: boolean
+  /** Of the processes that the records are of. */
+  pidOf?: PidOf
 }
 
 /** A denied file access in the form of auditd's log. Path, process and ids differ from line to line. */
-export function appArmorLine(next: () => number, serial: number, { containers, classes }: Made): string {
+export function appArmorLine(
+  next: () => number,
+  serial: number,
+  { containers, classes, pidOf: ofMade = pidOf }: Made,
+): string {
   const owner = Math.floor(next() * containers)
-  const pid = 10_000 + owner * processesOfContainer + Math.floor(next() * processesOfContainer)
+  const pid = ofMade(owner, Math.floor(next() * processesOfContainer))
   const [operation, mask] = pick(next, [
     ['open', 'r'],
     ['open', 'w'],
@@ -90,9 +100,9 @@ export function appArmorLine(next: () => number, serial: number, { containers, c
   return `type=AVC msg=audit(${1_740_381_264 + Math.floor(serial / 50_000)}.${String(serial % 1000).padStart(3, '0')}:${serial}): apparmor="DENIED" operation="${operation}"${classes ? ' class="file"' : ''} profile="varmor-demo-demo-${owner}" name="${name}" pid=${pid} comm="${comm}" requested_mask="${mask}" denied_mask="${mask}" fsuid=${pick(next, [0, 1000])} ouid=0\n`
 }
 
-export function seccompLine(next: () => number, serial: number, { containers }: Made): string {
+export function seccompLine(next: () => number, serial: number, { containers, pidOf: ofMade = pidOf }: Made): string {
   const owner = Math.floor(next() * containers)
-  const pid = 10_000 + owner * processesOfContainer + Math.floor(next() * processesOfContainer)
+  const pid = ofMade(owner, Math.floor(next() * processesOfContainer))
   const comm = pick(next, ['unshare', 'chmod', 'sh', 'python3'])
   return `type=SECCOMP msg=audit(${1_740_381_264 + Math.floor(serial / 50_000)}.${String(serial % 1000).padStart(3, '0')}:${serial}): auid=4294967295 uid=0 gid=0 ses=4294967295 subj=varmor-demo-demo-${owner} (enforce) pid=${pid} comm="${comm}" exe="/usr/bin/${comm}" sig=0 arch=c000003e syscall=${pick(next, [272, 268, 90, 56])} compat=0 ip=0x7f${hex(next, 10)} code=0x7ffc0000\n`
 }
@@ -101,7 +111,7 @@ export function seccompLine(next: () => number, serial: number, { containers }: 
 export function bpfRecord(next: () => number, serial: number, { containers }: Made): Uint8Array {
   const owner = Math.floor(next() * containers)
   const comm = pick(next, ['bash', 'cat', 'sh', 'python3', 'nginx', 'node', 'java', 'curl'])
-  const pid = 10_000 + owner * processesOfContainer + Math.floor(next() * processesOfContainer)
+  const pid = pidOf(owner, Math.floor(next() * processesOfContainer))
   const folder = pick(next, ['etc', 'run/secrets/kubernetes.io/serviceaccount', 'proc/sys/kernel', 'var/lib'])
   return makeRecord({
     kind: 'file',

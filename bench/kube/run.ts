@@ -40,7 +40,7 @@ async function startServer(): Promise<{ server: ChildProcess; url: string }> {
 
 function cost(script: string, url: string, ...more: string[]): Promise<Cost> {
   const changes = String(given.rate * given.seconds)
-  return inOwnProcess(join(import.meta.dirname, script), [url, changes, ...more], ['--expose-gc'])
+  return inOwnProcess(join(import.meta.dirname, script), [url, changes, ...more], { flags: ['--expose-gc'] })
 }
 
 function median(costs: Cost[], of: keyof Cost): number {

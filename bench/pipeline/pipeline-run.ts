@@ -2,62 +2,65 @@ import { createReadStream, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { streamBatches } from '../../src/audit/batch/stream-batches.ts'
 import { SnapshotFeed } from '../../src/audit/enrich/snapshot-feed.ts'
+import { Forks } from '../../src/audit/lineage/forks.ts'
 import { Pipeline } from '../../src/audit/pipeline/pipeline.ts'
 import { DecodePool } from '../../src/audit/pool/decode-pool.ts'
 import { Sink, type SinkOptions } from '../../src/audit/sink/sink.ts'
 import { FollowedFile } from '../../src/audit/source/followed-file.ts'
 import type { AuditSource } from '../../src/audit/source/source.ts'
+import { mebibyte } from '../../src/base/bytes.ts'
 import { wallClock } from '../../src/base/clock.ts'
 import { stopwatch } from '../bench.ts'
+import { fedSource } from './fed-source.ts'
 import { world } from './world.ts'
 
 export interface PipelineRun {
   /** Where the fake proc file system and the output are. */
   folder: string
-  input: string
-  format: 'auditlog' | 'record'
+  /** Of a file that is followed, or of BPF records. */
+  input?: string
+  /** multicast: what ships, fed by feed-records.c. */
+  source: 'multicast' | 'file' | 'record'
+  /** How many records there are. */
+  records: number
   threads: number
+  /** Ask the kernel who forked whom, as the agent does where it may. */
+  forks?: boolean
   sink?: Partial<SinkOptions>
   /** Bytes of a batch; by default as many as the agent asks for. */
   chunkBytes?: number
 }
 
-/** A pipeline over made-up input, ready to run: workers started, file opened. */
+/** A pipeline over made-up input, ready to run: workers started, log opened. */
 export async function makePipeline(
-  { folder, threads, sink: given }: Pick<PipelineRun, 'folder' | 'threads' | 'sink'>,
+  { folder, threads, forks: wanted = false, sink: given }: Pick<PipelineRun, 'folder' | 'threads' | 'forks' | 'sink'>,
   source: AuditSource,
 ) {
   const feed = new SnapshotFeed(world())
   const output = join(folder, 'out')
   rmSync(output, { recursive: true, force: true })
   mkdirSync(output, { recursive: true })
-  const settings = { everything: false, procRoot: join(folder, 'proc') }
+  const forks = wanted ? Forks.open() : undefined
+  const settings = { everything: false, procRoot: join(folder, 'proc'), ...(forks && { forks: forks.number }) }
   const failures: unknown[] = []
-  const pool = new DecodePool({
-    feed,
-    settings,
-    clock: wallClock,
-    threads,
-    onFailure: (failure) => failures.push(failure),
-  })
-  const sink = new Sink({
-    path: join(output, 'violations.log'),
-    clock: wallClock,
-    random: Math.random,
-    writer: feed,
-    ...given,
-  })
+  const onFailure = (failure: unknown) => failures.push(failure)
+  const pool = new DecodePool({ feed, settings, clock: wallClock, threads, onFailure })
+  const path = join(output, 'violations.log')
+  const sink = new Sink({ path, clock: wallClock, random: Math.random, writer: feed, ...given })
   await Promise.all([pool.ready(), sink.ready()])
+  // Nothing may be lost here, whatever the source: each record counts.
   const pressure = 'waits'
   const pipeline = new Pipeline({
-    sources: [{ source, pressure }],
-    pool,
-    sink,
-    feed,
+    sources: [{ source, pressure, commit: async () => undefined }],
+    ...{ pool, sink, feed },
     clock: wallClock,
     stopPatience: 3_600_000,
   })
-  return { pipeline, pool, sink, failures }
+  const close = async () => {
+    await pool.close()
+    forks?.close()
+  }
+  return { pipeline, sink, failures, close }
 }
 
 /** A file of BPF records, read as a ring buffer's batches come. */
@@ -72,36 +75,31 @@ function recordsOf(path: string): AuditSource {
   }
 }
 
+async function openSource({ source, input = '', chunkBytes = mebibyte }: PipelineRun): Promise<AuditSource> {
+  if (source === 'multicast') return fedSource()
+  return source === 'record' ? recordsOf(input) : FollowedFile.open(input, { from: 'beginning', chunkBytes })
+}
+
 /** Reads the input to its end, in this process. */
 export async function runPipeline(run: PipelineRun) {
-  const followed = run.format === 'auditlog'
-  const source = followed
-    ? await FollowedFile.open(run.input, {
-        from: 'beginning',
-        chunkBytes: run.chunkBytes ?? 1024 * 1024,
-      })
-    : recordsOf(run.input)
-  const { pipeline, pool, failures } = await makePipeline(run, source)
+  const source = await openSource(run)
+  const { pipeline, failures, close } = await makePipeline(run, source)
+  const { totals } = pipeline.accounting
   const [cost, busy] = [stopwatch(), performance.eventLoopUtilization()]
   const ended = pipeline.run()
-  if (followed) pipeline.stop()
   const resident: number[] = []
   const sampling = setInterval(() => resident.push(process.memoryUsage.rss()), 250)
+  // It has no end of its own.
+  const arriving = setInterval(() => run.source === 'multicast' && totals.read >= run.records && pipeline.stop(), 5)
+  if (run.source === 'file') pipeline.stop()
   await ended
   clearInterval(sampling)
+  clearInterval(arriving)
   const used = cost()
   const main = performance.eventLoopUtilization(busy).utilization
-  await pool.close()
-  const { totals, balanced, undecodable, unresolved } = pipeline.accounting
+  await close()
+  const { balanced, undecodable, unresolved } = pipeline.accounting
   if (!balanced || failures.length > 0) throw new Error(`wrong: ${JSON.stringify({ totals, failures })}`)
   const { maxRSS } = process.resourceUsage()
-  return {
-    ...used,
-    main,
-    totals,
-    undecodable,
-    unresolved,
-    resident,
-    maxRSS,
-  }
+  return { ...used, main, totals, undecodable, unresolved, resident, maxRSS }
 }

@@ -1,21 +1,29 @@
 /**
- * The upward pipeline from a file to violations.log, beside a copy of the same bytes and beside the plain way, in one run.
- * Every row is a process of its own.
+ * The upward pipeline from the kernel to violations.log as the agent runs it, beside a copy of the same bytes and beside the
+ * plain way, in one run. Every row is a process of its own.
  */
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Option } from 'commander'
+import { processesOfContainer } from '../audit/made-up.ts'
 import { type Cost, countOption, inOwnProcess, progress, readOptions } from '../bench.ts'
+import { feedCommand, messageOf } from './fed-source.ts'
+import { startProcesses } from './live-processes.ts'
 import type { PipelineRun } from './pipeline-run.ts'
-import { type Kind, kinds, makeProc, maker, world } from './world.ts'
+import { containers, type Kind, kinds, makeProc, maker, world } from './world.ts'
 
-const { only, lines, folder } = readOptions<{ lines: number; folder: string }, Kind | 'latency' | 'soak'>({
+type Row = Kind | 'file'
+const rows: readonly Row[] = [...kinds, 'file']
+const { only, lines, folder } = readOptions<{ lines: number; folder: string }, Row | 'processes' | 'latency' | 'soak'>({
   command: 'npm run bench:pipeline --',
-  about:
-    'Events a second from a log of the kernel to violations.log. `soak` sends 20 million lines and looks at the memory.',
-  kinds: [...kinds, 'latency', 'soak'],
-  usual: [...kinds, 'latency'],
+  about: `Events a second from the kernel to violations.log. AppArmor and Seccomp come through the addon's own ring, from a program
+that stands for the kernel, and of ${containers * processesOfContainer} live processes, which are found over the fork tree; BPF records and noise come from a file.
+The start of the process is not in the figures; the compilation of its code while it runs is.
+file: AppArmor from a followed audit.log. processes: what it costs that there are many of them. soak: 20 million lines, and the
+memory. Needs root, gcc and the addon.`,
+  kinds: [...rows, 'processes', 'latency', 'soak'],
+  usual: [...rows, 'processes', 'latency'],
   options: [
     countOption('--lines <count>', 'of each kind', 4_000_000),
     new Option(
@@ -27,16 +35,18 @@ const { only, lines, folder } = readOptions<{ lines: number; folder: string }, K
 
 interface Run extends Cost {
   totals: { read: number; written: number }
+  unresolved: Record<string, number>
   resident: number[]
   main: number
 }
 
-const run = <T>(script: string, ...args: string[]): Promise<T> => inOwnProcess(join(import.meta.dirname, script), args)
+const script = (name: string): string => join(import.meta.dirname, name)
+const run = <T>(name: string, ...args: string[]): Promise<T> => inOwnProcess(script(name), args)
 
-function makeInput(kind: Kind, count: number): string {
-  const path = join(folder, `${kind}.in`)
+/** What the kernel sends, or what auditd or a ring has written. */
+function makeInput(name: string, count: number, make: (serial: number) => Uint8Array): string {
+  const path = join(folder, `${name}.in`)
   const fd = openSync(path, 'w')
-  const make = maker(kind)
   for (let serial = 0; serial < count; ) {
     const records: Uint8Array[] = []
     for (const end = Math.min(count, serial + 5000); serial < end; serial++) records.push(make(serial))
@@ -51,38 +61,90 @@ const ratio = (one: number, other: number): number => Number((one / other).toFix
 
 rmSync(folder, { recursive: true, force: true })
 mkdirSync(folder, { recursive: true })
-makeProc(join(folder, 'proc'), world())
-const rows = new Map<Kind, Record<string, number | string>>()
-for (const kind of kinds) if (only.includes(kind)) rows.set(kind, await measure(kind))
-for (const [kind, row] of rows) console.log(kind, row)
-if (only.includes('latency')) for (const rate of [1000, 50_000]) await latency(rate, 10)
-if (only.includes('soak')) await soak(20_000_000)
+const processes = await startProcesses(containers * processesOfContainer)
+try {
+  await measureAll()
+} finally {
+  processes.end()
+}
 rmSync(folder, { recursive: true })
 
-async function measure(kind: Kind): Promise<Record<string, number | string>> {
-  const input = makeInput(kind, lines)
-  progress(`${kind}: ${lines} lines made`)
-  const format = kind === 'BPF' ? 'record' : 'auditlog'
+async function measureAll(): Promise<void> {
+  makeProc(join(folder, 'proc'), world())
+  makeProc(join(folder, 'proc'), world(), pidOf)
+  const table = new Map<Row, Record<string, number | string>>()
+  for (const row of rows) if (only.includes(row)) table.set(row, await measure(row))
+  for (const [row, figures] of table) console.log(row, figures)
+  if (only.includes('processes')) await compareProcesses()
+  if (only.includes('latency')) for (const rate of [1000, 50_000]) await latency(rate, 10)
+  if (only.includes('soak')) await soak(20_000_000)
+}
+
+/** Of the live processes. */
+function pidOf(container: number, process: number): number {
+  return processes.pids[container * processesOfContainer + process]!
+}
+
+function messages(kind: Kind, count: number, pid = pidOf): string {
+  const make = maker(kind, pid)
+  return makeInput(kind, count, (serial) => messageOf(make(serial)))
+}
+
+/** The agent's own way: fed with messages of the kernel. */
+function shipped(input: string, records: number, threads: number, more: Partial<PipelineRun> = {}): Promise<Run> {
+  const options: PipelineRun = { folder, source: 'multicast', records, threads, forks: true, ...more }
+  const through = feedCommand({ input, rate: 0, start: 0 })
+  return inOwnProcess(script('run-pipeline.ts'), [JSON.stringify(options)], { through })
+}
+
+async function measure(row: Row): Promise<Record<string, number | string>> {
+  const kind = row === 'file' ? 'AppArmor' : row
+  const isShipped = row === 'AppArmor' || row === 'Seccomp'
+  const input = isShipped ? messages(kind, lines) : makeInput(row, lines, maker(kind))
+  progress(`${row}: ${lines} records made`)
+  const source = kind === 'BPF' ? 'record' : 'file'
   const ours = async (threads: number, more: Partial<PipelineRun> = {}) => {
-    const options: PipelineRun = { folder, input, format, threads, ...more }
-    const done = await run<Run & { bytes: number }>('run-pipeline.ts', JSON.stringify(options))
-    progress(`${kind}: ${thousands(lines / done.seconds)} k events/s with ${threads} worker(s)`)
+    const options: PipelineRun = { folder, input, source, records: lines, threads, ...more }
+    const running = isShipped
+      ? shipped(input, lines, threads, more)
+      : run<Run>('run-pipeline.ts', JSON.stringify(options))
+    const done = await running
+    const unresolved =
+      Object.keys(done.unresolved).length === 0 ? '' : `; unresolved ${JSON.stringify(done.unresolved)}`
+    progress(`${row}: ${thousands(lines / done.seconds)} k events/s with ${threads} worker(s)${unresolved}`)
     return done
   }
   const [one, two] = [await ours(1), await ours(2)]
   // The same output once more, in one file that nothing is deleted from, to copy it.
   await ours(1, { sink: { size: '100G' } })
   const log = join(folder, 'out', 'violations.log')
-  const { bytes, copy, reading } = await run<{ bytes: number; copy: Cost; reading: Cost }>(
+  const copied = await run<{ bytes: number; copy: Cost; reading: Cost; copyOfInput: Cost }>(
     'run-copy.ts',
     log,
     input,
     folder,
   )
-  progress(`${kind}: copied`)
-  const plain = format === 'record' ? undefined : await run<Cost & { read: number }>('run-plain.ts', input, folder)
-  if (plain !== undefined) progress(`${kind}: the plain way`)
+  progress(`${row}: copied`)
+  const plain = source === 'record' ? undefined : await plainWay(row, kind)
   rmSync(input)
+  return figuresOf(one, two, copied, plain)
+}
+
+/** It reads lines of audit.log, and knows processes by their numbers. */
+async function plainWay(row: Row, kind: Kind): Promise<Cost & { read: number }> {
+  const input = makeInput(`${row}-plain`, Math.min(lines, 500_000), maker(kind))
+  const done = await run<Cost & { read: number }>('run-plain.ts', input, folder)
+  rmSync(input)
+  progress(`${row}: the plain way`)
+  return done
+}
+
+function figuresOf(
+  one: Run,
+  two: Run,
+  { bytes, copy, reading, copyOfInput }: { bytes: number; copy: Cost; reading: Cost; copyOfInput: Cost },
+  plain: (Cost & { read: number }) | undefined,
+): Record<string, number | string> {
   return {
     'output bytes/event': Math.round(bytes / one.totals.written),
     'k events/s, 1 worker': thousands(lines / one.seconds),
@@ -92,6 +154,7 @@ async function measure(kind: Kind): Promise<Record<string, number | string>> {
     'copy: k events/CPU-s': thousands(lines / copy.cpuSeconds),
     'CPU, times the copy': ratio(one.cpuSeconds, copy.cpuSeconds),
     'CPU, times the copy and reading the input': ratio(one.cpuSeconds, copy.cpuSeconds + reading.cpuSeconds),
+    'CPU, times a copy of the input': ratio(one.cpuSeconds, copyOfInput.cpuSeconds),
     'time, times the copy': ratio(Math.min(one.seconds, two.seconds), copy.seconds),
     'plain: k events/CPU-s': plain === undefined ? '' : thousands(plain.read / plain.cpuSeconds),
     'CPU of the plain way, times ours':
@@ -100,19 +163,34 @@ async function measure(kind: Kind): Promise<Record<string, number | string>> {
   }
 }
 
+async function compareProcesses(): Promise<void> {
+  const few = messages('AppArmor', lines, (container) => pidOf(container, 0))
+  const ofFew = await shipped(few, lines, 1)
+  const many = messages('AppArmor', lines)
+  const ofMany = await shipped(many, lines, 1)
+  rmSync(many)
+  const times = ratio(ofMany.cpuSeconds, ofFew.cpuSeconds)
+  progress(`CPU with ${processes.pids.length} live processes, times that with ${containers}: ${times}`)
+}
+
 async function latency(rate: number, seconds: number): Promise<void> {
-  const { p50, p99, max } = await run<Record<string, number>>('run-latency.ts', folder, String(rate), String(seconds))
-  progress(`ms from append to written at ${rate} lines/s: p50 ${p50}, p99 ${p99}, max ${max}`)
+  const input = messages('AppArmor', rate * seconds)
+  const start = Date.now() + 8000
+  const through = feedCommand({ input, rate, start })
+  const args = [folder, String(rate), String(seconds), String(start)]
+  const done = await inOwnProcess<Record<string, number>>(script('run-latency.ts'), args, { through })
+  rmSync(input)
+  const { p50, p99, max } = done
+  progress(`ms from the kernel to the log at ${rate} records/s: p50 ${p50}, p99 ${p99}, max ${max}`)
 }
 
 async function soak(count: number): Promise<void> {
-  const input = makeInput('AppArmor', count)
-  progress(`soak: ${count} lines made`)
-  const options: PipelineRun = { folder, input, format: 'auditlog', threads: 1 }
-  const { totals, resident } = await run<Run>('run-pipeline.ts', JSON.stringify(options))
+  const input = messages('AppArmor', count)
+  progress(`soak: ${count} records made`)
+  const { totals, resident } = await shipped(input, count, 1)
   const tenth = Math.floor(resident.length / 10)
   const mebibytes = (from: number): number =>
     Math.round(Math.max(...resident.slice(from * tenth, (from + 1) * tenth)) / 1048576)
   const tenths = Array.from({ length: 10 }, (_, i) => mebibytes(i))
-  progress(`soak: RSS in MiB, by tenth of ${totals.read} lines: ${tenths.join(' ')}`)
+  progress(`soak: RSS in MiB, by tenth of ${totals.read} records: ${tenths.join(' ')}`)
 }

@@ -9,7 +9,16 @@ import {
   recordVersion,
 } from '../../src/audit/decode/bpf-record.ts'
 import type { SnapshotData } from '../../src/audit/enrich/snapshot.ts'
-import { appArmorLine, node, noiseLine, processesOfContainer, random, seccompLine } from '../audit/made-up.ts'
+import {
+  appArmorLine,
+  node,
+  noiseLine,
+  type PidOf,
+  pidOf,
+  processesOfContainer,
+  random,
+  seccompLine,
+} from '../audit/made-up.ts'
 
 export const containers = 20
 export const kinds = ['AppArmor', 'Seccomp', 'BPF', 'noise'] as const
@@ -19,10 +28,10 @@ export type Kind = (typeof kinds)[number]
 export const world = (): SnapshotData => ({ ...node(containers), bootTime: 1_700_000_000 })
 
 /** A proc file system that has the processes of the node's containers, and nothing but what the resolver reads. */
-export function makeProc(root: string, { containers }: SnapshotData): void {
+export function makeProc(root: string, { containers }: SnapshotData, pid: PidOf = pidOf): void {
   for (const [i, { containerID, mntNsID }] of containers.entries())
     for (let process = 0; process < processesOfContainer; process++) {
-      const folder = join(root, String(10_000 + i * processesOfContainer + process))
+      const folder = join(root, String(pid(i, process)))
       mkdirSync(join(folder, 'ns'), { recursive: true })
       writeFileSync(join(folder, 'stat'), `1 (x) S ${'0 '.repeat(18)}100 0 0\n`)
       writeFileSync(
@@ -34,9 +43,9 @@ export function makeProc(root: string, { containers }: SnapshotData): void {
 }
 
 /** The records of one kind, one after the other. The same numbers give the same bytes. */
-export function maker(kind: Kind): (serial: number) => Uint8Array {
+export function maker(kind: Kind, pid: PidOf = pidOf): (serial: number) => Uint8Array {
   const next = random(7)
-  const made = { containers, classes: true }
+  const made = { containers, classes: true, pidOf: pid }
   if (kind === 'BPF') return (serial) => fileRecord(next, serial)
   const line = {
     AppArmor: (serial: number) => appArmorLine(next, serial, made),
@@ -63,8 +72,8 @@ function fileRecord(next: () => number, serial: number): Uint8Array {
     action: recordActions.DENIED,
     profile: owner + 1,
     mnt_ns: 4_026_532_600 + owner,
-    tgid: 10_000 + owner * processesOfContainer,
-    tid: 10_000 + owner * processesOfContainer,
+    tgid: pidOf(owner, 0),
+    tid: pidOf(owner, 0),
     exe_size: exe.length,
     path_size: path.length,
   }

@@ -62,6 +62,7 @@ static bool get_options(napi_env env, napi_value object, struct listener_options
 	       get_u32(env, object, "sampleMs", 0, MAX_MS, &options->sample_ms) &&
 	       get_u32(env, object, "receiveBuffer", 0, INT32_MAX, &options->receive_buffer) &&
 	       get_u32(env, object, "backlogLimit", 0, INT32_MAX, &options->backlog_limit) &&
+	       get_u32(env, object, "feed", 0, INT32_MAX, &options->feed) &&
 	       get_types(env, object, &options->types);
 }
 

@@ -221,6 +221,7 @@ static void *listen_thread(void *arg)
 	int error;
 
 	error = -intake_init(&in);
+	in.feed = l->options.feed != 0;
 	if (!error)
 		error = run(l, &in);
 	audit_socket_leave(l->fd);
@@ -282,12 +283,16 @@ static int open_all(struct listener *l, struct failure *failure)
 		return -1;
 	}
 	failure->step = "socket";
-	failure->error = -open_control(l);
-	if (failure->error)
-		return -1;
-	l->fd = audit_socket_open(l->options.receive_buffer, failure);
-	if (l->fd < 0)
-		return -1;
+	if (l->options.feed) {
+		l->fd = (int)l->options.feed;
+	} else {
+		failure->error = -open_control(l);
+		if (failure->error)
+			return -1;
+		l->fd = audit_socket_open(l->options.receive_buffer, failure);
+		if (l->fd < 0)
+			return -1;
+	}
 	l->socket_buffer = audit_socket_buffer(l->fd);
 	failure->step = "thread";
 	failure->error = -start_thread(l);

@@ -27,6 +27,11 @@ struct listener_options {
 	uint32_t sample_ms; /* how often the kernel's lost counter is read; 0: only at the end */
 	uint32_t receive_buffer; /* bytes */
 	uint32_t backlog_limit; /* raised to this if lower; 0: left alone */
+	/*
+	 * An open socket whose packets have the form of the kernel's messages, for a bench: the kernel cannot make them as
+	 * fast as they can be read. It is closed with the listener. 0: the kernel's multicast.
+	 */
+	uint32_t feed;
 	struct type_set types; /* what is handed on */
 	void (*wake)(void *context); /* from the listener's thread: a batch is ready, or the end is reached */
 	void *context;

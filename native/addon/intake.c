@@ -58,7 +58,7 @@ enum verdict intake_verdict(const struct intake *in, const struct type_set *type
 	struct nlmsghdr header;
 
 	/* A process with CAP_NET_ADMIN can send to the group; the kernel's own messages come from port 0. */
-	if (message->msg_namelen != sizeof(in->senders[0]) || in->senders[in->next].nl_pid != 0)
+	if (!in->feed && (message->msg_namelen != sizeof(in->senders[0]) || in->senders[in->next].nl_pid != 0))
 		return VERDICT_FOREIGN;
 	if (message->msg_flags & MSG_TRUNC || len > MAX_RECORD)
 		return VERDICT_TRUNCATED;

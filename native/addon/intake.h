@@ -33,6 +33,7 @@ struct intake {
 	struct iovec vectors[INTAKE_MESSAGES];
 	struct sockaddr_nl senders[INTAKE_MESSAGES];
 	char (*messages)[MAX_RECORD];
+	bool feed; /* it is no netlink socket, and its messages have no port */
 	unsigned int count;
 	unsigned int next;
 };

@@ -12,12 +12,12 @@ const version = spawnSync('gcc', ['--version'], { encoding: 'utf8' })
 export const hasCompiler = version.status === 0
 
 /**
- * Compiles a program of this folder with sources of native/addon/ and returns its path. The same sources are compiled
+ * Compiles a program of this folder, or of another one, with sources of native/addon/ and returns its path. The same sources are compiled
  * once, for all processes and runs.
  * @throws what gcc says
  */
-export function compile(name: string, addonSources: string[] = [], flags: string[] = []): string {
-  const sources = [join(here, `${name}.c`), ...addonSources.map((source) => join(addon, source))]
+export function compile(name: string, addonSources: string[] = [], flags: string[] = [], folderOfProgram = here): string {
+  const sources = [join(folderOfProgram, `${name}.c`), ...addonSources.map((source) => join(addon, source))]
   const common = ['-D_GNU_SOURCE', '-std=gnu11', '-O1', '-g', '-Wall', '-Wextra', '-Werror', '-pthread', `-I${addon}`]
   const headers = readdirSync(addon).filter((file) => file.endsWith('.h'))
   const hash = createHash('sha256').update(JSON.stringify([version.stdout, common.slice(0, -1), flags]))

@@ -31,6 +31,8 @@ export interface ListenerOptions {
   receiveBuffer: number
   /** The kernel's limit of waiting records is raised to this if it is lower. 0: it is left alone. */
   backlogLimit: number
+  /** 0. A bench gives an open socket whose packets have the form of the kernel's messages; it is closed with the listener. */
+  feed: number
   /** Pairs of the first and last message type to hand on. */
   types: Uint16Array
 }

@@ -76,6 +76,7 @@ const defaults = {
   sampleMs: 1_000,
   receiveBuffer: 32 * mebibyte,
   backlogLimit: 32_768,
+  feed: 0,
 }
 
 /**

@@ -35,6 +35,7 @@ describe('audit addon', () => {
     sampleMs: 1_000,
     receiveBuffer: 0,
     backlogLimit: 0,
+    feed: 0,
     types: Uint16Array.of(1326, 1326),
   }
   let addon: AuditAddon
@@ -53,6 +54,7 @@ describe('audit addon', () => {
     batches: [1, 1.5, 1e9],
     flushMs: [-1, Number.POSITIVE_INFINITY],
     napMs: [1_001],
+    feed: [-1, 1.5],
     types: [Uint16Array.of(1), [1326, 1326], new Uint8Array(2), undefined],
   }
   for (const [name, values] of Object.entries(wrong))

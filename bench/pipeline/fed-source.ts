@@ -1,0 +1,37 @@
+import { Buffer } from 'node:buffer'
+import { recordType } from '../../src/audit/decode/locate-record.ts'
+import { MulticastSource } from '../../src/audit/source/multicast.ts'
+import { compile } from '../../test/native/c-program.ts'
+
+/** The descriptor on which feed-records.c gives its messages. */
+const fedDescriptor = 3
+
+/** The source that ships, over a socket that a program feeds instead of the kernel. */
+export const fedSource = (): MulticastSource => new MulticastSource({ feed: fedDescriptor })
+
+export interface Feed {
+  /** Of messages. */
+  input: string
+  /** Messages a second; 0: as many as are taken. */
+  rate: number
+  /** Unix milliseconds of the first one. */
+  start: number
+}
+
+/** The command that runs a program with messages on its descriptor 3. */
+export function feedCommand({ input, rate, start }: Feed): [program: string, ...args: string[]] {
+  return [compile('feed-records', [], ['-O2'], import.meta.dirname), input, `${rate}`, `${start}`]
+}
+
+/** A line of audit.log as the message that the kernel had sent for it: struct nlmsghdr, then the text. */
+export function messageOf(line: Uint8Array): Uint8Array {
+  const text = Buffer.from(line.buffer, line.byteOffset, line.byteLength)
+  const type = text.toString('latin1', 5, text.indexOf(0x20))
+  const payload = text.subarray(text.indexOf('audit('), -1)
+  const length = 16 + payload.length
+  const message = Buffer.alloc((length + 3) & ~3)
+  message.writeUInt32LE(length, 0)
+  message.writeUInt16LE(type === 'SECCOMP' ? recordType.seccomp : recordType.avc, 4)
+  payload.copy(message, 16)
+  return message
+}
