@@ -181,10 +181,11 @@ static napi_value open_listener(napi_env env, napi_callback_info info)
 	return create_handle(env, b);
 }
 
-static struct binding *get_binding(napi_env env, napi_callback_info info)
+/* The listener that is the first argument; the one behind it, if that is asked for. */
+static struct binding *get_binding(napi_env env, napi_callback_info info, napi_value *second)
 {
-	napi_value args[1];
-	size_t argc = 1;
+	napi_value args[2];
+	size_t argc = 2;
 	napi_valuetype kind = napi_undefined;
 	bool ours = false;
 	void *data = NULL;
@@ -197,36 +198,41 @@ static struct binding *get_binding(napi_env env, napi_callback_info info)
 		give_up(env, "not a listener");
 		return NULL;
 	}
+	if (second)
+		*second = args[1];
 	return data;
 }
 
+/* Copies the oldest batch. Its memory is the caller's, and may be shared with other threads. */
 static napi_value read_batch(napi_env env, napi_callback_info info)
 {
-	struct binding *b = get_binding(env, info);
+	napi_value memory, result;
+	struct binding *b = get_binding(env, info, &memory);
+	napi_typedarray_type kind;
 	struct batch *batch;
-	napi_value result;
+	uint32_t len = 0;
+	size_t room;
 	void *bytes;
 
 	if (!b)
 		return NULL;
+	if (napi_get_typedarray_info(env, memory, &kind, &room, &bytes, NULL, NULL) != napi_ok || kind != napi_uint8_array)
+		return give_up(env, "read(listener, bytes)");
 	batch = listener_oldest(b->listener);
-	if (!batch) {
-		TRY(napi_get_null(env, &result));
-		return result;
+	if (batch) {
+		if (batch->len > room)
+			return give_up(env, "room for a batch");
+		len = (uint32_t)batch->len;
+		memcpy(bytes, batch->bytes, len);
+		listener_release(b->listener);
 	}
-	/*
-	 * A copy on purpose: Node.js marks external array buffers as not transferable, and the next thread is to get
-	 * these bytes by transfer.
-	 */
-	TRY(napi_create_arraybuffer(env, batch->len, &bytes, &result));
-	memcpy(bytes, batch->bytes, batch->len);
-	listener_release(b->listener);
+	TRY(napi_create_uint32(env, len, &result));
 	return result;
 }
 
 static napi_value stop_listener(napi_env env, napi_callback_info info)
 {
-	struct binding *b = get_binding(env, info);
+	struct binding *b = get_binding(env, info, NULL);
 
 	if (b)
 		listener_stop(b->listener);
@@ -235,7 +241,7 @@ static napi_value stop_listener(napi_env env, napi_callback_info info)
 
 static napi_value close_listener(napi_env env, napi_callback_info info)
 {
-	struct binding *b = get_binding(env, info);
+	struct binding *b = get_binding(env, info, NULL);
 
 	if (b)
 		close_binding(b);
@@ -244,7 +250,7 @@ static napi_value close_listener(napi_env env, napi_callback_info info)
 
 static napi_value has_ended(napi_env env, napi_callback_info info)
 {
-	struct binding *b = get_binding(env, info);
+	struct binding *b = get_binding(env, info, NULL);
 	napi_value result;
 
 	if (!b)
@@ -297,7 +303,7 @@ static bool set_kernel(napi_env env, napi_value stats, struct listener *l)
 
 static napi_value get_stats(napi_env env, napi_callback_info info)
 {
-	struct binding *b = get_binding(env, info);
+	struct binding *b = get_binding(env, info, NULL);
 	napi_value stats;
 
 	if (!b)

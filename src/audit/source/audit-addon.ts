@@ -83,8 +83,12 @@ export interface AuditAddon {
    * @throws an Error with `errno` and `step`
    */
   open(options: ListenerOptions, wake: () => void): AuditListener
-  /** The oldest batch: lines `type=<number> <payload>\n` in an ArrayBuffer of their own; null if there is none now. */
-  read(listener: AuditListener): ArrayBuffer | null
+  /**
+   * Copies the oldest batch: lines `type=<number> <payload>\n`.
+   * @param into has room for a batch
+   * @returns its length in bytes; 0 if there is none now
+   */
+  read(listener: AuditListener, into: Uint8Array): number
   /** Leaves the group at once. What the socket holds by then can still be read; after it comes the end. */
   stop(listener: AuditListener): void
   /** Nothing will come any more. */

@@ -1,6 +1,7 @@
 import { getSystemErrorName } from 'node:util'
 import { mebibyte } from '../../base/bytes.ts'
 import type { SourceBatch } from '../batch/batch.ts'
+import { BufferStore, sharedMemory } from '../batch/buffer-store.ts'
 import {
   type AuditAddon,
   type AuditListener,
@@ -79,6 +80,9 @@ const defaults = {
   feed: 0,
 }
 
+/** Pieces of memory that wait for the next batches: more are seldom on their way at a time. */
+const mostSpare = 8
+
 /**
  * Audit records as the kernel sends them to every listener, beside an audit daemon or without one. Reading the batches
  * sets the pace: while nobody asks for the next one, at most `batches` of them wait, then the socket's buffer fills,
@@ -89,6 +93,9 @@ export class MulticastSource implements AuditSource<MulticastStats> {
   readonly #addon: AuditAddon
   readonly #listener: AuditListener
   readonly #network: 'initial' | 'unknown'
+  readonly #batchBytes: number
+  /** Workers read batches where they are, and give them back. */
+  readonly #memory: BufferStore<SharedArrayBuffer>
   #wake: () => void = () => undefined
   #reading = false
   #seq = 0
@@ -98,6 +105,8 @@ export class MulticastSource implements AuditSource<MulticastStats> {
     this.#network = hostNetwork(ports.network ?? networkNamespace())
     this.#addon = ports.addon ?? loadAuditAddon()
     const listening = { ...defaults, ...options, types: pairs(options.types ?? violationTypes) }
+    this.#batchBytes = listening.batchBytes
+    this.#memory = new BufferStore(sharedMemory, mostSpare, 2 * listening.batchBytes)
     try {
       this.#listener = this.#addon.open(listening, () => this.#wake())
     } catch (error) {
@@ -113,11 +122,14 @@ export class MulticastSource implements AuditSource<MulticastStats> {
     if (this.#reading) throw new Error('a multicast source has one reader')
     this.#reading = true
     try {
-      for (;;) {
-        const bytes = this.#addon.read(this.#listener)
-        if (bytes !== null)
-          yield { source: this.name, seq: this.#seq++, format: 'netlink', bytes: new Uint8Array(bytes) }
-        else if (this.#addon.ended(this.#listener)) break
+      for (let memory: SharedArrayBuffer | undefined; ; ) {
+        memory ??= this.#memory.atLeast(this.#batchBytes)
+        const length = this.#addon.read(this.#listener, new Uint8Array(memory))
+        if (length > 0) {
+          const bytes = new Uint8Array(memory, 0, length)
+          memory = undefined
+          yield { source: this.name, seq: this.#seq++, format: 'netlink', bytes }
+        } else if (this.#addon.ended(this.#listener)) break
         else await this.#woken()
       }
       const { error } = this.#addon.stats(this.#listener)
@@ -125,6 +137,10 @@ export class MulticastSource implements AuditSource<MulticastStats> {
     } finally {
       this.close()
     }
+  }
+
+  giveBack({ bytes }: SourceBatch): void {
+    if (bytes.buffer instanceof SharedArrayBuffer) this.#memory.give(bytes.buffer)
   }
 
   /** Takes nothing new from the kernel. The reader gets what is there already, and then the end. */

@@ -67,7 +67,7 @@ describe('audit addon', () => {
 
   it('refuses what is no listener', () => {
     for (const thing of [undefined, null, {}, 1, new ArrayBuffer(8)])
-      expect(() => addon.read(thing as never)).to.throw('not a listener')
+      expect(() => addon.read(thing as never, new Uint8Array(8))).to.throw('not a listener')
   })
 
   it('refuses to open without a function to wake', () => {

@@ -50,7 +50,7 @@ export async function listenTo(
   const run = { made: 0, own: 0, others: 0, lines: [] as string[], batches: [] as Run['batches'] }
   for await (const { seq, bytes } of source) {
     run.batches.push({ seq, bytes: bytes.length })
-    for (const line of Buffer.from(bytes.buffer).toString('latin1').split('\n').slice(0, -1)) {
+    for (const line of Buffer.from(bytes).toString('latin1').split('\n').slice(0, -1)) {
       if (line.includes(` pid=${child.pid} `)) run.own++
       else run.others++
       if (run.lines.length < 3) run.lines.push(line)

@@ -4,7 +4,12 @@ import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { SourceBatch } from '../../../src/audit/batch/batch.ts'
-import type { AuditAddon, AuditListener, ListenerStats } from '../../../src/audit/source/audit-addon.ts'
+import {
+  type AuditAddon,
+  type AuditListener,
+  type ListenerStats,
+  loadAuditAddon,
+} from '../../../src/audit/source/audit-addon.ts'
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
 import { type MulticastPorts, MulticastSource } from '../../../src/audit/source/multicast.ts'
 import { compile } from '../../native/c-program.ts'
@@ -85,6 +90,24 @@ describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not he
     const run = await listenTo(program, 'log', 1_000, { types: [[1400, 1499]] })
     expect(run.own).to.equal(0)
     expect(run.stats.filtered).to.be.at.least(1_000)
+  })
+
+  it('keeps a batch for which there is no room', async () => {
+    const addon = loadAuditAddon()
+    const options = { batchBytes: 131_072, batches: 2, flushMs: 0, napMs: 0, sampleMs: 0, receiveBuffer: 0 }
+    let wake = (): void => undefined
+    const listener = addon.open({ ...options, backlogLimit: 0, feed: 0, types: Uint16Array.of(1326, 1326) }, () =>
+      wake(),
+    )
+    const woken = new Promise<void>((resolve) => {
+      wake = resolve
+    })
+    spawnSync(program, ['log', '1'])
+    await woken
+    expect(() => addon.read(listener, new Uint8Array(8))).to.throw('room')
+    expect(() => addon.read(listener, new Uint16Array(65_536) as never)).to.throw('read')
+    expect(addon.read(listener, new Uint8Array(131_072))).to.be.greaterThan(100)
+    addon.close(listener)
   })
 
   it('gives every listener every record', async () => {
@@ -223,7 +246,7 @@ describe('multicast source', () => {
     network: 'initial',
     addon: {
       open: () => ({}) as AuditListener,
-      read: () => null,
+      read: () => 0,
       stop: () => undefined,
       ended: () => true,
       close: () => undefined,
@@ -233,14 +256,31 @@ describe('multicast source', () => {
   })
 
   it('numbers its batches and frames them as netlink', async () => {
-    const buffers = [new ArrayBuffer(3), new ArrayBuffer(2)]
-    const source = new MulticastSource({}, fake({ read: () => buffers.shift() ?? null }))
+    const lengths = [3, 2]
+    const source = new MulticastSource({}, fake({ read: () => lengths.shift() ?? 0 }))
     const batches: SourceBatch[] = []
     for await (const batch of source) batches.push(batch)
     expect(batches.map(({ seq, format, bytes }) => [seq, format, bytes.length])).to.deep.equal([
       [0, 'netlink', 3],
       [1, 'netlink', 2],
     ])
+  })
+
+  it('takes the memory that was given back for another batch, and no other', async () => {
+    let reads = 0
+    const memory = new Set<ArrayBufferLike>()
+    const read = (_: AuditListener, into: Uint8Array): number => {
+      memory.add(into.buffer)
+      return reads++ < 100 ? 1 : 0
+    }
+    const source = new MulticastSource({}, fake({ read }))
+    const kept: SourceBatch[] = []
+    for await (const batch of source) {
+      if (kept.length < 2) kept.push(batch)
+      else source.giveBack(batch)
+    }
+    expect(kept[0]!.bytes.buffer).not.to.equal(kept[1]!.bytes.buffer)
+    expect(memory.size).to.equal(3)
   })
 
   it('passes the types on as pairs', () => {
@@ -261,10 +301,10 @@ describe('multicast source', () => {
     })
 
   it('fails for its reader when the socket breaks, after everything that came before', async () => {
-    const buffers = [new ArrayBuffer(1)]
+    const lengths = [1]
     const broken = { ...idle, error: constants.errno.ENOMEM }
     let closed = 0
-    const ports = fake({ read: () => buffers.shift() ?? null, stats: () => broken, close: () => void closed++ })
+    const ports = fake({ read: () => lengths.shift() ?? 0, stats: () => broken, close: () => void closed++ })
     let read = 0
     const error = await (async () => {
       for await (const _batch of new MulticastSource({}, ports)) read++
