@@ -29,6 +29,8 @@ export interface ViolationPipelineOptions {
   /** On the first start, read what the audit log already holds. */
   fromStart: boolean
   workers?: number
+  /** Also write what processes have sent as audit records, as their violations. Default false. */
+  logUntrusted?: boolean
   logger: Logger
   procRoot?: string
 }
@@ -100,12 +102,13 @@ function newPool({
   lineage,
   logger,
   workers,
+  logUntrusted = false,
   procRoot = '/proc',
 }: ViolationPipelineOptions): DecodePool {
   return new DecodePool({
     feed,
     ...(seenProcesses !== undefined && { seenProcesses }),
-    settings: { everything: false, procRoot, ...(lineage instanceof Forks && { forks: lineage.number }) },
+    settings: { everything: false, logUntrusted, procRoot, ...(lineage instanceof Forks && { forks: lineage.number }) },
     clock: wallClock,
     ...(workers !== undefined && { threads: workers }),
     onFailure: (failure) =>
@@ -161,6 +164,7 @@ const statusOf = ({ accounting, stages, losses }: Pipeline): object => ({
   ...accounting.totals,
   undecodable: accounting.undecodable,
   unresolved: accounting.unresolved,
+  untrusted: accounting.untrusted,
   losses,
   stages,
 })

@@ -13,6 +13,7 @@ export interface AgentArguments {
   checkpoint?: string
   fromStart: boolean
   workers?: number
+  logUntrustedRecords: boolean
   statusEvery?: number
   logFormat?: LogFormat
   verbosity: number
@@ -38,9 +39,9 @@ export interface Checked {
   metadata: Metadata
 }
 
-export function pipelineOf({ log, checkpoint, fromStart, workers }: AgentArguments) {
+export function pipelineOf({ log, checkpoint, fromStart, workers, logUntrustedRecords }: AgentArguments) {
   return {
-    ...{ log, fromStart },
+    ...{ log, fromStart, logUntrusted: logUntrustedRecords },
     ...(checkpoint !== undefined && { checkpoint }),
     ...(workers !== undefined && { workers }),
   }

@@ -178,6 +178,7 @@ export function addAgent(varmor: Command): void {
       'threads that decode; default: one, or two where there are three cores and more',
       readCount,
     )
+    .option('--logUntrustedRecords', 'write what processes send as audit records, too, as their violations', false)
     .option('--status-every <seconds>', 'log the counters this often', readCount)
   logOptions(agent, logFormatOption())
     .addHelpText('after', untilSignal)

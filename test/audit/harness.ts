@@ -7,6 +7,9 @@ import type { PidResolver } from '../../src/audit/enrich/pid-resolver.ts'
 import { Snapshot, type SnapshotData } from '../../src/audit/enrich/snapshot.ts'
 
 export const demoPid = 3811300
+/** dbus-daemon of the host, as the fixtures have it. */
+export const daemonPid = 363
+const hostPids = [1, daemonPid, 7308]
 
 /** One container, `demo`, of the seed's example, with a policy in each of two kinds; and one that no policy protects. */
 export const demo: SnapshotData = {
@@ -45,13 +48,13 @@ export const demo: SnapshotData = {
   ],
 }
 
-/** Process `demoPid` is in the container `demo`, 77 in the bystander, 1 in none; of others nothing is known. */
+/** Process `demoPid` is in the container `demo`, 77 in the bystander, those of the host in none; of others nothing is known. */
 export const demoProcesses: PidResolver = {
   generation: 0,
   resolve: (pid) => {
     if (pid === demoPid) return { containerID: demo.containers[0]!.containerID, mntNsID: 4026532725, since: 0 }
     if (pid === 77) return { containerID: 'a'.repeat(64), mntNsID: 4026532900, since: 0 }
-    return pid === 1 ? { containerID: '', mntNsID: 4026531841, since: 0 } : 'process-gone'
+    return hostPids.includes(pid) ? { containerID: '', mntNsID: 4026531841, since: 0 } : 'process-gone'
   },
 }
 
@@ -76,6 +79,8 @@ export interface Fixture {
   action: Action
   event: Record<string, unknown>
   own?: Record<string, unknown>
+  /** No kernel of today writes so: only somebody's file can hold it. */
+  trust?: 'given'
 }
 
 export const fixtures = (name: string): Fixture[] =>

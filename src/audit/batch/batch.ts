@@ -104,4 +104,9 @@ export interface BatchResult {
   unresolved: Partial<Record<UnresolvedReason, number>>
   /** When the kernel made the first of the records, in milliseconds since the Unix epoch; undefined where they do not say. */
   kernelTime?: number | undefined
+  /**
+   * Records that say something of a profile of ours, and that a process has sent and not the kernel. Each is also in `filtered`,
+   * or in `written` where it was written as its sender's.
+   */
+  untrusted: number
 }

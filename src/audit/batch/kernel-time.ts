@@ -26,8 +26,8 @@ function timeOfLine({ bytes, buffer, kmsg, scratch }: BatchContext): number | un
   for (let start = 0, line = 0; start < bytes.length && line < looked; line++) {
     const found = buffer.indexOf(newline, start)
     const end = found === -1 ? bytes.length : found
-    if (kmsg) locateKmsgRecord(bytes, start, end, place)
-    else locateRecord(bytes, start, end, place)
+    if (kmsg) locateKmsgRecord(bytes, start, end, scratch.trust, place)
+    else locateRecord(bytes, start, end, scratch.trust, place)
     if (place.audit !== -1 && readAuditId(bytes, place.audit, end, id) !== -1)
       // Seconds, a dot, and the fraction up to the colon.
       return Number.parseFloat(buffer.toString('latin1', id.start, buffer.indexOf(0x3a, id.start))) * 1_000

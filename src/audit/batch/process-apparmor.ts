@@ -19,10 +19,10 @@ import { putValue, Values } from '../encode/values.ts'
 import { type BatchContext, type Outcome, outcome } from './batch-context.ts'
 
 /** aa_record_event_type of aalogparse.h. */
-const recordEvent = { invalid: 0, error: 1, audit: 2, allowed: 3, denied: 4, hint: 5, status: 6 } as const
+export const recordEvent = { invalid: 0, error: 1, audit: 2, allowed: 3, denied: 4, hint: 5, status: 6 } as const
 
 /** Kinds of violations by aa_record_event_type; the others are no violations. */
-const kinds = [
+export const kinds = [
   -1,
   -1,
   eventKind('AppArmor', 'AUDIT'),
@@ -33,6 +33,7 @@ const kinds = [
 const classKey = fragment(',"class":')
 const truncatedText = fragment(',"truncated":true')
 const killedText = fragment(',"killed":true')
+const untrustedText = fragment(',"untrusted":true')
 
 /** aa_record_event_type by the value of `apparmor=`. */
 const events: Readonly<Record<string, number>> = {
@@ -58,7 +59,7 @@ const oldEvents = [
 ]
 
 /** -1 when the record is not AppArmor's: SELinux writes type 1400 too. */
-function eventOf(context: BatchContext, type: number): number {
+export function eventOf(context: BatchContext, type: number): number {
   const { bytes } = context
   const fields = context.scratch.appArmorFields
   if (fields.forms[slotOf.apparmor] !== form.absent) {
@@ -75,10 +76,9 @@ function eventOf(context: BatchContext, type: number): number {
 /** Decodes the AppArmor record whose pairs begin at `body`, and writes it when it is a violation of ours. */
 export function processAppArmor(context: BatchContext, body: number, type: number): Outcome {
   const { scratch } = context
-  scanFields(appArmorSchema, context.bytes, body, context.end, scratch.appArmorFields)
+  const label = readAppArmor(context, body, context.end)
   const event = eventOf(context, type)
   if (event === -1) return outcome.filtered
-  const label = labelOf(context)
   if (!scratch.everything && !(label?.ours ?? false)) return outcome.filtered
   if (event === recordEvent.invalid) return outcome.undecodable
   const kind = kinds[event] ?? -1
@@ -87,11 +87,40 @@ export function processAppArmor(context: BatchContext, body: number, type: numbe
   if (label !== undefined && scratch.appArmorFields.forms[slotOf.apparmor] !== form.absent)
     learn(context, body, { kind, event })
   const pid = numberIn(context.appArmor.fields, context.bytes, slotOf.pid)
+  return writeAppArmor(context, event, label, pid)
+}
+
+/** Reads the pairs from `start` to `end`. @returns the label that they name */
+export function readAppArmor(context: BatchContext, start: number, end: number): Label | undefined {
+  scanFields(appArmorSchema, context.bytes, start, end, context.scratch.appArmorFields)
+  return labelOf(context)
+}
+
+/** Writes a violation whose pairs were read, when its container is known or need not be waited for. */
+export function writeAppArmor(context: BatchContext, event: number, label: Label | undefined, pid: number): Outcome {
+  const { scratch } = context
   const { epoch } = scratch.id
+  const kind = kinds[event]!
   if (!context.place(pid, epoch)) return outcome.deferred
   context.putLineStart(label?.head ?? scratch.heads.get('', context.snapshot), kind, pid, epoch, appArmorOpening(event))
   putAppArmorEvent(context.appArmor, scratch.id, pid, label, scratch.time)
   context.putStandardEnd(epoch)
+  putOwnFields(context.appArmor)
+  context.putLineEnd(context.appArmor)
+  return outcome.written
+}
+
+/** Writes what a process claims in the pairs that were read, as a violation of that process. */
+export function writeClaim(context: BatchContext, event: number, label: Label | undefined, sender: number): Outcome {
+  const { scratch, snapshot } = context
+  const { epoch } = scratch.id
+  if (!context.place(sender, epoch)) return outcome.deferred
+  // The policy of the profile that it names is not the sender's.
+  const head = scratch.heads.get(context.attribution.container?.info.profileName ?? '', snapshot)
+  context.putLineStart(head, kinds[event]!, sender, epoch, appArmorOpening(event))
+  putAppArmorEvent(context.appArmor, scratch.id, sender, label, scratch.time)
+  context.putStandardEnd(epoch)
+  putFragment(context.output, untrustedText)
   putOwnFields(context.appArmor)
   context.putLineEnd(context.appArmor)
   return outcome.written

@@ -10,6 +10,7 @@ import { firstKernelTime } from './kernel-time.ts'
 import { processAppArmor, processKnownAppArmor } from './process-apparmor.ts'
 import { processRecords } from './process-records.ts'
 import { processSeccomp } from './process-seccomp.ts'
+import { processSent } from './process-sent.ts'
 import type { Scratch } from './scratch.ts'
 import { Tally } from './tally.ts'
 
@@ -39,6 +40,7 @@ export function processBatch(
     counts: scratch.heads.takeCounts(),
     unresolved: context.unresolved,
     kernelTime: firstKernelTime(context, batch.format),
+    untrusted: context.untrusted,
   }
 }
 
@@ -83,9 +85,10 @@ function behindContinuations(buffer: Buffer, end: number): number {
 function processLine(context: BatchContext): Outcome {
   const { bytes, start, end, scratch } = context
   const { place, id } = scratch
-  if (context.kmsg) locateKmsgRecord(bytes, start, end, place)
-  else locateRecord(bytes, start, end, place)
+  if (context.kmsg) locateKmsgRecord(bytes, start, end, scratch.trust, place)
+  else locateRecord(bytes, start, end, scratch.trust, place)
   const { type } = place
+  if (place.stampEnd > place.stampStart && isContinued(context)) return outcome.filtered
   if (type === recordType.other) return outcome.filtered
   id.clear(start, context.readAt)
   const body = place.audit === -1 ? place.body : readAuditId(bytes, place.audit, end, id)
@@ -94,11 +97,41 @@ function processLine(context: BatchContext): Outcome {
     const known = processKnownAppArmor(context, body, end)
     if (known !== undefined) return known
   }
-  return type === recordType.seccomp ? processSeccomp(context, body) : processAppArmor(context, body, type)
+  if (type === recordType.seccomp) return processSeccomp(context, body)
+  return type === recordType.userAvc ? processSent(context, body) : processAppArmor(context, body, type)
 }
 
-/** A record of our types without a readable id. A broken seccomp record does not say whose it is, so all of them are kept. */
+/**
+ * Whether a line of a syslog file is not the kernel's own although it begins like one. A process can put line ends into what
+ * it sends, and the kernel writes each line of such a message with the time stamp of the first one. Two messages of one
+ * microsecond are rare; the second is lost then. Where a batch ends in between, or the kernel writes no time stamps,
+ * nothing shows it: the multicast, auditd and /dev/kmsg have no such gap.
+ */
+function isContinued(context: BatchContext): boolean {
+  const { bytes, scratch, sentStampStart, sentStampEnd } = context
+  const { sent, stampStart, stampEnd, type } = scratch.place
+  const isSame =
+    stampEnd - stampStart === sentStampEnd - sentStampStart && isEqual(bytes, stampStart, stampEnd, sentStampStart)
+  if (isSame && scratch.trust === 'kernel') {
+    if (type !== recordType.other) context.untrusted++
+    return true
+  }
+  context.sentStampStart = sent ? stampStart : 0
+  context.sentStampEnd = sent ? stampEnd : 0
+  return false
+}
+
+function isEqual(bytes: Uint8Array, start: number, end: number, other: number): boolean {
+  for (let at = start; at < end; at++) if (bytes[at] !== bytes[other + at - start]) return false
+  return true
+}
+
+/**
+ * A record of our types without a readable id. A broken seccomp record does not say whose it is, so all of them are kept; what
+ * a process has sent is not.
+ */
 function brokenRecord({ buffer, start, end, scratch }: BatchContext): Outcome {
+  if (scratch.place.sent && !scratch.everything) return outcome.filtered
   if (scratch.everything || scratch.place.type === recordType.seccomp) return outcome.undecodable
   return buffer.subarray(start, end).includes('varmor-') ? outcome.undecodable : outcome.filtered
 }

@@ -1,10 +1,11 @@
 import { newline } from '../../base/bytes.ts'
 import { appArmorSchema } from '../decode/apparmor-fields.ts'
 import { AuditId } from '../decode/audit-id.ts'
-import { RecordPlace } from '../decode/locate-record.ts'
+import { RecordPlace, type Trust } from '../decode/locate-record.ts'
 import { RecordFields } from '../decode/record-fields.ts'
 import { RecordTemplates } from '../decode/record-templates.ts'
 import { seccompSchema } from '../decode/seccomp-fields.ts'
+import { SentText } from '../decode/sent-text.ts'
 import type { AppArmorShape } from '../encode/apparmor-event.ts'
 import { ProfileHeads } from '../encode/event-head.ts'
 import { EventTime } from '../encode/event-time.ts'
@@ -20,6 +21,10 @@ import type { BatchFormat, Deferred, UnresolvedReason } from './batch.ts'
 export interface ScratchOptions {
   /** Also events of other profiles and of processes outside of our containers, for `varmor decode`. Default false. */
   everything?: boolean
+  /** How far lines are believed. Default `kernel`, as the agent's sources have them. */
+  trust?: Trust
+  /** Whether what a process has sent and nobody vouches for is written, as a violation of its sender. Default false: it is only counted. */
+  logUntrusted?: boolean
   /** Whether records of a kind that was seen before skip the scanner. Default true; the output is the same. */
   shortcuts?: boolean
 }
@@ -55,11 +60,14 @@ function addKeys(to: WaitKey[], keys: readonly WaitKey[]): void {
  */
 export class Scratch {
   readonly everything: boolean
+  readonly trust: Trust
+  readonly logUntrusted: boolean
   readonly shortcuts: boolean
   readonly appArmorFields = new RecordFields(appArmorSchema.size)
   readonly seccompFields = new RecordFields(seccompSchema.size)
   readonly id = new AuditId()
   readonly place = new RecordPlace()
+  readonly sent = new SentText()
   readonly time = new EventTime()
   readonly heads = new ProfileHeads()
   readonly labels = new Labels(this.heads)
@@ -74,8 +82,10 @@ export class Scratch {
   #version = -1
   #lastOutput = 0
 
-  constructor({ everything = false, shortcuts = true }: ScratchOptions = {}) {
+  constructor({ everything = false, trust = 'kernel', logUntrusted = false, shortcuts = true }: ScratchOptions = {}) {
     this.everything = everything
+    this.trust = trust
+    this.logUntrusted = logUntrusted
     this.shortcuts = shortcuts
   }
 

@@ -42,7 +42,7 @@ export const eventFields = [
 ] as const
 
 /** Fields that stand elsewhere in a line, or only steer the decoder. */
-const otherFields = ['pid', 'peerPID', 'task', 'magicToken', 'class', 'apparmor', 'type', 'msg', 'nothing'] as const
+const otherFields = ['pid', 'peerPID', 'task', 'magicToken', 'class', 'apparmor', 'type', 'nothing'] as const
 
 export type FieldName = (typeof eventFields)[number] | (typeof otherFields)[number]
 
@@ -128,7 +128,6 @@ const keys: Readonly<Record<string, FieldName>> = {
   task: 'task',
   magic_token: 'magicToken',
   type: 'type',
-  msg: 'msg',
   sauid: 'nothing',
   hostname: 'nothing',
   terminal: 'nothing',
@@ -140,5 +139,4 @@ export const appArmorSchema = new RecordSchema({
   numbers,
   signed: 'errorCode',
   untrusted: ['profile', 'peerProfile', 'namespace', 'comm', 'name', 'name2', 'peer', 'fsType', 'srcName', 'dbusPath'],
-  nested: 'msg',
 })

@@ -6,6 +6,17 @@ const { quote, space } = bytes
 /** Types of audit records that can hold violations (include/uapi/linux/audit.h); everything else is `other`. */
 export const recordType = { other: 0, userAvc: 1107, seccomp: 1326, avc: 1400 } as const
 
+/**
+ * How far the lines of a source are believed.
+ * - `kernel`: as the kernel, auditd and a syslog daemon write them on this node: what other programs write is no record.
+ * - `given`: as somebody has them in a file: with what grep puts before them, from dbus-daemon's own log, of old kernels.
+ */
+export type Trust = 'kernel' | 'given'
+
+/** Types that a process may send with CAP_AUDIT_WRITE, and no others (kernel/audit.c, audit_netlink_ok()). */
+const isSentByProcess = (type: number): boolean =>
+  type === 1005 || (type >= 1100 && type <= 1199) || (type >= 2100 && type <= 2999)
+
 /** AppArmor's own types of before Linux 2.6.36, 1501 (audit) to 1506 (error). */
 const isOldAppArmor = (type: number): boolean => type >= 1501 && type <= 1506
 
@@ -24,6 +35,8 @@ const semicolon = 0x3b
 const equals = 0x3d
 const openSquare = 0x5b
 const closeSquare = 0x5d
+const openAngle = 0x3c
+const closeAngle = 0x3e
 
 /** Where a record is in its line. */
 export class RecordPlace {
@@ -32,6 +45,20 @@ export class RecordPlace {
   audit = -1
   /** Offset of its pairs, for a record without `audit(`. */
   body = -1
+  /** In the text of a kernel's message: the record is one that a process has sent, of whatever type. */
+  sent = false
+  /** The time stamp in square brackets of a kernel's message in a syslog file; empty where it has none. */
+  stampStart = 0
+  stampEnd = 0
+
+  clear(): void {
+    this.type = recordType.other
+    this.audit = -1
+    this.body = -1
+    this.sent = false
+    this.stampStart = 0
+    this.stampEnd = 0
+  }
 }
 
 function startsWith(bytes: Uint8Array, at: number, end: number, text: string): boolean {
@@ -48,41 +75,56 @@ const isTypeKey = (bytes: Uint8Array, at: number, end: number): boolean =>
   bytes[at + 3] === 0x65 &&
   bytes[at + 4] === equals
 
-/** Finds the record in a line of audit.log, kern.log, syslog or dmesg, or in a line that the netlink addon has made. */
-export function locateRecord(bytes: Uint8Array, start: number, end: number, place: RecordPlace): void {
-  place.type = recordType.other
-  place.audit = -1
-  place.body = -1
+/**
+ * Finds the record in a line of audit.log, kern.log, syslog or dmesg, or in a line that the netlink addon has made.
+ * A line that begins with `type=` or `node=` is auditd's, which replaces line ends, or the addon's. The lines of a syslog
+ * daemon begin with a date, which nobody else chooses.
+ */
+export function locateRecord(bytes: Uint8Array, start: number, end: number, trust: Trust, place: RecordPlace): void {
+  place.clear()
   if (isTypeKey(bytes, start, end)) readType(bytes, start, end, place)
   else if (startsWith(bytes, start, end, 'node=')) readType(bytes, afterBlank(bytes, start, end), end, place)
-  else if (bytes[start] === openSquare) locateInKernelText(bytes, start, end, place)
-  else locateBehindTag(bytes, start, end, place)
-}
-
-/** Finds the record in a line of /dev/kmsg, `priority,sequence,usec,flags;text`: only the kernel itself has facility 0 (a priority below 8). */
-export function locateKmsgRecord(bytes: Uint8Array, start: number, end: number, place: RecordPlace): void {
-  place.type = recordType.other
-  place.audit = -1
-  place.body = -1
-  if (bytes[start]! < 0x30 || bytes[start]! > 0x37 || bytes[start + 1] !== 0x2c) return
-  const text = bytes.indexOf(semicolon, start)
-  if (text !== -1 && text < end) locateInKernelText(bytes, text + 1, end, place)
+  else if (bytes[start] === openSquare) locateInKernelText(bytes, start, end, trust, place)
+  else locateBehindTag(bytes, start, end, trust, place)
 }
 
 /**
- * A line of syslog: date, host and tag come first. Only the kernel's tag counts, so that another program's log line
- * that quotes a record is not taken for one.
+ * Finds the record in a line of /dev/kmsg, `priority,sequence,usec,flags;text`: only the kernel itself has facility 0 (a
+ * priority below 8). Whoever writes there with that facility gets another one (kernel/printk/printk.c, devkmsg_write()), and
+ * a line end in the text is escaped.
  */
-function locateBehindTag(bytes: Uint8Array, start: number, end: number, place: RecordPlace): void {
+export function locateKmsgRecord(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  trust: Trust,
+  place: RecordPlace,
+): void {
+  place.clear()
+  if (bytes[start]! < 0x30 || bytes[start]! > 0x37 || bytes[start + 1] !== 0x2c) return
+  const text = bytes.indexOf(semicolon, start)
+  if (text !== -1 && text < end) locateInKernelText(bytes, text + 1, end, trust, place)
+}
+
+/**
+ * A line of syslog: date, host and tag come first. Only the kernel's tag counts, so that another program's log line that
+ * quotes a record is not taken for one. It is as good as the daemon that writes the file: whoever may write to /dev/log
+ * gives itself any tag, and most daemons let it have the kernel's. Containers have no /dev/log of the host.
+ */
+function locateBehindTag(bytes: Uint8Array, start: number, end: number, trust: Trust, place: RecordPlace): void {
   let tag = start
+  let words = 0
   for (let at = start; at < end; at++) {
     const byte = bytes[at]!
-    if (byte === space) tag = at + 1
-    else if (byte === colon && isTagEnd(bytes, at, end)) {
-      locateBehind(bytes, tag, at + 1, end, place)
+    if (byte === space) {
+      if (at > tag) words++
+      tag = at + 1
+    } else if (byte === colon && isTagEnd(bytes, at, end)) {
+      const inPlace = trust === 'given' || words <= mostWords(bytes, start, tag, end)
+      if (inPlace) locateBehind(bytes, tag, at + 1, end, trust, place)
       return
     } else if (byte === equals && isTypeKey(bytes, at - 4, end)) {
-      locateAfterFileName(bytes, at - 4, end, place)
+      if (trust === 'given') locateAfterFileName(bytes, at - 4, end, place)
       return
     }
   }
@@ -90,21 +132,47 @@ function locateBehindTag(bytes: Uint8Array, start: number, end: number, place: R
 
 const isTagEnd = (bytes: Uint8Array, at: number, end: number): boolean => at + 1 === end || bytes[at + 1] === space
 
+/**
+ * Words before the tag: `2025-02-24T03:04:42Z host` or `Feb 24 03:04:42 host`, after which busybox says the facility. Behind
+ * them is what a program wrote.
+ */
+function mostWords(bytes: Uint8Array, start: number, tag: number, end: number): number {
+  const at = bytes[start] === openAngle ? behindByte(bytes, start, end, closeAngle) : start
+  const words = bytes[at]! >= 0x30 && bytes[at]! <= 0x39 ? 2 : 4
+  return endsWith(bytes, tag, 'kern.notice ') ? words + 1 : words
+}
+
 /** grep puts the name of the file and a colon before a line. */
 function locateAfterFileName(bytes: Uint8Array, at: number, end: number, place: RecordPlace): void {
   if (bytes[at - 1] === colon) readType(bytes, at, end, place)
 }
 
-function locateBehind(bytes: Uint8Array, tag: number, behind: number, end: number, place: RecordPlace): void {
-  if (startsWith(bytes, tag, end, 'kernel:') || startsWith(bytes, tag, end, 'kern.notice:'))
-    locateInKernelText(bytes, behind, end, place)
-  else if (startsWith(bytes, tag, end, 'audit:') || endsWith(bytes, behind, '>audit:'))
-    locateInKernelText(bytes, behind, end, place)
-  else if (startsWith(bytes, tag, end, 'dbus')) locateDbus(bytes, behind, end, place)
+function locateBehind(
+  bytes: Uint8Array,
+  tag: number,
+  behind: number,
+  end: number,
+  trust: Trust,
+  place: RecordPlace,
+): void {
+  if (startsWith(bytes, tag, end, 'kernel:') || startsWith(bytes, tag, end, 'kern.notice:')) {
+    readStamp(bytes, behind, end, place)
+    locateInKernelText(bytes, behind, end, trust, place)
+  } else if (startsWith(bytes, tag, end, 'dbus')) locateDbus(bytes, behind, end, place)
+  else if (trust === 'given' && (startsWith(bytes, tag, end, 'audit:') || endsWith(bytes, behind, '>audit:')))
+    locateInKernelText(bytes, behind, end, trust, place)
 }
 
 function endsWith(bytes: Uint8Array, end: number, text: string): boolean {
   return startsWith(bytes, end - text.length, end, text)
+}
+
+function readStamp(bytes: Uint8Array, behind: number, end: number, place: RecordPlace): void {
+  let at = behind
+  while (at < end && bytes[at] === space) at++
+  if (bytes[at] !== openSquare) return
+  place.stampStart = at
+  place.stampEnd = Math.min(end, behindByte(bytes, at, end, closeSquare))
 }
 
 /** dbus-daemon without auditd logs its own denials, with neither type nor audit id. */
@@ -115,18 +183,25 @@ function locateDbus(bytes: Uint8Array, at: number, end: number, place: RecordPla
   place.body = at
 }
 
-/** The text of a message of the kernel: time stamps and thread ids in square brackets, `audit:`, then type and id. */
-function locateInKernelText(bytes: Uint8Array, start: number, end: number, place: RecordPlace): void {
+/**
+ * The text of a message of the kernel: time stamps and thread ids in square brackets, `audit:`, then type and id. Every
+ * kernel that has our programs says `audit:`.
+ */
+function locateInKernelText(bytes: Uint8Array, start: number, end: number, trust: Trust, place: RecordPlace): void {
   let at = start
+  let named = trust === 'given'
   while (at < end) {
     const byte = bytes[at]!
     if (byte === space) at++
     else if (byte === openSquare) at = behindByte(bytes, at, end, closeSquare)
-    else if (startsWith(bytes, at, end, 'audit: ')) at += 7
-    else break
+    else if (startsWith(bytes, at, end, 'audit: ')) {
+      at += 7
+      named = true
+    } else break
   }
+  if (!named) return
   if (isTypeKey(bytes, at, end)) readType(bytes, at, end, place)
-  else if (isAuditId(bytes, at, end)) {
+  else if (trust === 'given' && isAuditId(bytes, at, end)) {
     place.type = recordType.avc
     place.audit = at
   }
@@ -141,6 +216,7 @@ function readType(bytes: Uint8Array, at: number, end: number, place: RecordPlace
   for (; i < end && bytes[i]! >= 0x30 && bytes[i]! <= 0x39 && value < 10_000; i++) value = value * 10 + bytes[i]! - 0x30
   if (i === start) i = behindName(bytes, start, end)
   const type = bytes[start]! <= 0x39 ? value : typeOfName(bytes, start, i)
+  place.sent = isSentByProcess(type)
   if (!isViolationType(type) || i >= end || bytes[i] !== space) return
   if (startsWith(bytes, ++i, end, 'msg=')) i += 4
   place.type = type

@@ -11,8 +11,6 @@ export interface SchemaText<Field extends string> {
   untrusted: readonly Field[]
   /** Field whose value may hold blanks and ends before ` pid=`. */
   subject?: Field
-  /** Field whose value is a record of its own, in single quotes. */
-  nested?: Field
 }
 
 /** Slot of a key that is not in the table, and of a role that no field has. */
@@ -38,7 +36,6 @@ export class RecordSchema {
   readonly isUntrusted: Uint8Array
   readonly signed: number
   readonly subject: number
-  readonly nested: number
   readonly #multiplier: number
   readonly #slots = new Int16Array(1 << tableBits).fill(noSlot)
   readonly #texts: Uint8Array[] = Array.from({ length: 1 << tableBits }, () => new Uint8Array(0))
@@ -51,7 +48,6 @@ export class RecordSchema {
     this.isUntrusted = flags(text.untrusted)
     this.signed = slot(text.signed)
     this.subject = slot(text.subject)
-    this.nested = slot(text.nested)
     this.#multiplier = findMultiplier(Object.keys(text.keys).map(hashOf))
     for (const [key, field] of Object.entries(text.keys)) {
       const place = this.#place(hashOf(key))

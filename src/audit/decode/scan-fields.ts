@@ -21,7 +21,6 @@ const isUpper = (byte: number): boolean => byte >= 0x41 && byte <= 0x5a
 /**
  * Reads `key=value` pairs from `start` to `end` into `fields`. The rules are the kernel's, which escapes nothing: a
  * quoted value ends at the next quote (a name with a quote in it is written as hex), any other at the next blank.
- * A record inside of `msg='…'` replaces what was read before it: those were the pairs of the daemon that sent it.
  */
 export function scanFields(
   schema: RecordSchema,
@@ -64,8 +63,7 @@ export function scanFields(
         addExtra(bytes, keyStart, keyEnd, valueStart, at, written, fields)
       else fields.set(slot, valueStart, at, written)
       at++
-    } else if (slot !== noSlot && slot === schema.nested) fields.clear()
-    else if (slot !== noSlot && slot === schema.subject) at = readSubject(bytes, at, end, slot, fields)
+    } else if (slot !== noSlot && slot === schema.subject) at = readSubject(bytes, at, end, slot, fields)
     else at = readBare(schema, bytes, keyStart, at, end, slot, fields)
   }
 }

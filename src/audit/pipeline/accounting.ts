@@ -38,6 +38,8 @@ export class Accounting {
   undecodable = 0
   /** Of the written lines, those that say why their container is not known. */
   readonly unresolved: Partial<Record<UnresolvedReason, number>> = {}
+  /** Records that a process has sent and nobody vouches for; they are among the filtered ones, or the written ones. */
+  untrusted = 0
   /** Seconds from the kernel's time of the first record of a batch to when the batch was written, for each of its lines. */
   readonly lag = new Histogram(lagBounds)
   #events = new Map<string, PolicyEvents>()
@@ -74,6 +76,7 @@ export class Accounting {
     totals.deferred += deferred
     totals.queued += result.written + result.undecodable
     this.undecodable += result.undecodable
+    this.untrusted += result.untrusted
     for (const [reason, count] of Object.entries(result.unresolved) as [UnresolvedReason, number][])
       unresolved[reason] = (unresolved[reason] ?? 0) + count
     for (const count of result.counts) this.#count(count)

@@ -294,6 +294,7 @@ export class DecodePool {
       deferred: [],
       counts: [],
       unresolved: {},
+      untrusted: 0,
     }
   }
 }

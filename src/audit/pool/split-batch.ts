@@ -17,7 +17,7 @@ export function splitBatch(batch: Batch, pieces: number): Batch[] {
 export function mergeResults(seq: number, pieces: readonly BatchResult[]): BatchResult {
   const output = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.output.length, 0))
   const merged: BatchResult = {
-    ...{ seq, output, read: 0, written: 0, filtered: 0, undecodable: 0 },
+    ...{ seq, output, read: 0, written: 0, filtered: 0, undecodable: 0, untrusted: 0 },
     ...{ undecodableAt: [], deferred: [], counts: [], unresolved: {} },
   }
   let length = 0
@@ -25,7 +25,8 @@ export function mergeResults(seq: number, pieces: readonly BatchResult[]): Batch
     output.set(piece.output, length)
     length += piece.output.length
     for (const at of piece.undecodableAt) merged.undecodableAt.push(merged.read + at)
-    for (const count of ['read', 'written', 'filtered', 'undecodable'] as const) merged[count] += piece[count]
+    for (const count of ['read', 'written', 'filtered', 'undecodable', 'untrusted'] as const)
+      merged[count] += piece[count]
     for (const deferred of piece.deferred) merged.deferred.push(deferred)
     for (const count of piece.counts) merged.counts.push(count)
     for (const [reason, count] of Object.entries(piece.unresolved) as [UnresolvedReason, number][])

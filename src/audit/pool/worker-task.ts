@@ -6,6 +6,8 @@ import type { SeenProcess } from './process-log.ts'
 export interface WorkerSettings {
   /** Also events of profiles that are not ours. */
   everything: boolean
+  /** Whether what processes have sent as audit records is written, as their violations. Default false. */
+  logUntrusted?: boolean
   /** A proc file system that shows the node's pid namespace; without one no process is known. */
   procRoot?: string
   /** Number of the node's fork tree, where there is one. */

@@ -2,7 +2,7 @@ import { workerData } from 'node:worker_threads'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
 import type { BatchResult } from '../batch/batch.ts'
 import { processBatch } from '../batch/process-batch.ts'
-import { Scratch } from '../batch/scratch.ts'
+import { Scratch, type ScratchOptions } from '../batch/scratch.ts'
 import { noProcesses, type PidResolver } from '../enrich/pid-resolver.ts'
 import { ProcPidResolver, procReader, type ReadProcess } from '../enrich/proc-pid-resolver.ts'
 import { Snapshot } from '../enrich/snapshot.ts'
@@ -16,7 +16,7 @@ import type { WorkerReply, WorkerSettings, WorkerTask } from './worker-task.ts'
 
 /** What one thread keeps from batch to batch. */
 class DecodeWorker {
-  readonly #everything: boolean
+  readonly #options: ScratchOptions
   #scratch: Scratch
   #unreadableAsGone = false
   #procRoot: string | undefined
@@ -26,9 +26,9 @@ class DecodeWorker {
   #proc: ProcPidResolver | undefined
   #snapshot: Snapshot | undefined
 
-  constructor({ everything, procRoot, forks }: WorkerSettings) {
-    this.#everything = everything
-    this.#scratch = new Scratch({ everything })
+  constructor({ everything, logUntrusted = false, procRoot, forks }: WorkerSettings) {
+    this.#options = { everything, logUntrusted }
+    this.#scratch = new Scratch(this.#options)
     this.#procRoot = procRoot
     this.#forks = forks
   }
@@ -44,7 +44,7 @@ class DecodeWorker {
 
   /** What a batch has left behind that was not finished, such as counts, belongs to no other. */
   forgetBatch(): void {
-    this.#scratch = new Scratch({ everything: this.#everything })
+    this.#scratch = new Scratch(this.#options)
   }
 
   #learn(update: SnapshotUpdate): void {

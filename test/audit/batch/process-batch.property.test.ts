@@ -9,6 +9,8 @@ import { bytesOf, demoPid, fixtures, linesOf, run } from '../harness.ts'
 
 const made = { containers: 3, classes: true }
 const seeds = [...fixtures('apparmor'), ...fixtures('seccomp')]
+/** Without what depends on the line before it: a message of the kernel that a process may have put line ends into. */
+const alone = seeds.filter(({ line }) => !line.includes('audit: type=1107 '))
 const sumOf = (result: BatchResult): number =>
   result.written + result.filtered + result.undecodable + result.deferred.reduce((sum, part) => sum + part.records, 0)
 
@@ -72,7 +74,7 @@ function mixture(seed: number, lines: number, changed: number): string[] {
           ? seccompLine(next, serial, made)
           : kind < 0.9
             ? noiseLine(next, serial)
-            : `${seeds[Math.floor(next() * seeds.length)]!.line}\n`
+            : `${alone[Math.floor(next() * alone.length)]!.line}\n`
     if (next() >= changed) return line
     return `${Buffer.from(mutate(bytesOf(line.trimEnd()), next))
       .toString('latin1')
@@ -87,15 +89,15 @@ describe('a stream of records', () => {
   it('gives the same lines wherever it is cut into batches, with a fresh scratch or a warm one', () => {
     for (let seed = 1; seed <= 20; seed++) {
       const lines = mixture(seed, 300, 0.3)
-      const alone = lines.map((line) => run('auditlog', line, { final: true }))
+      const apart = lines.map((line) => run('auditlog', line, { final: true }))
       const scratch = new Scratch()
       const whole = run('auditlog', lines.join(''), { final: true }, scratch)
       const again = run('auditlog', lines.join(''), { final: true }, scratch)
-      expect(joined([whole])).to.equal(joined(alone))
-      expect(joined([again])).to.equal(joined(alone))
+      expect(joined([whole])).to.equal(joined(apart))
+      expect(joined([again])).to.equal(joined(apart))
       const slow = run('auditlog', lines.join(''), { final: true }, new Scratch({ shortcuts: false }))
-      expect(joined([slow])).to.equal(joined(alone))
-      expect(whole.written).to.equal(alone.reduce((sum, { written }) => sum + written, 0))
+      expect(joined([slow])).to.equal(joined(apart))
+      expect(whole.written).to.equal(apart.reduce((sum, { written }) => sum + written, 0))
     }
   })
 

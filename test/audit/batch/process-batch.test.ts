@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { Scratch } from '../../../src/audit/batch/scratch.ts'
 import { demoLine, demoPid, fixtures, linesOf, run } from '../harness.ts'
 
 /** The seed's event: every field of libapparmor's record in its order with its zero value. */
@@ -61,9 +62,9 @@ function appArmorEvent(line: string, action: string, fields: Record<string, unkn
 }
 
 describe('a batch of AppArmor records', () => {
-  for (const { name, format, line, action, event, own } of fixtures('apparmor'))
+  for (const { name, format, line, action, event, own, trust = 'kernel' } of fixtures('apparmor'))
     it(`gives the whole line, byte by byte: ${name}`, () => {
-      const result = run(format, `${line}\n`)
+      const result = run(format, `${line}\n`, {}, new Scratch({ trust }))
       expect(linesOf(result.output)).to.deep.equal([
         demoLine('AppArmor', action, 1740366282, appArmorEvent(line, action, event), own),
       ])
@@ -250,7 +251,7 @@ describe('the rest of a result', () => {
 
   it('gives a record without a time the one at which it was read', () => {
     const line = `Feb 24 03:04:42 host dbus-daemon[1692]: apparmor="DENIED" operation="dbus_bind" bus="session" name="a.b" mask="bind" pid=${demoPid} label="varmor-demo-demo-1"\n`
-    const [text] = linesOf(run('auditlog', line, { readAt: 1740366300 }).output)
+    const [text] = linesOf(run('auditlog', line, { readAt: 1740366300 }, new Scratch({ trust: 'given' })).output)
     expect(JSON.parse(text!)).to.include({ eventTimestamp: 1740366300, time: '2025-02-24T03:05:00Z' })
     expect((JSON.parse(text!) as { event: object }).event).to.include({ auditID: '', auditSubId: 0, name: 'a.b' })
   })

@@ -1,0 +1,56 @@
+import { slotOf } from '../decode/apparmor-fields.ts'
+import { numberIn } from '../decode/numbers.ts'
+import { form } from '../decode/record-fields.ts'
+import { readSentText } from '../decode/sent-text.ts'
+import { type BatchContext, type Outcome, outcome } from './batch-context.ts'
+import { eventOf, kinds, readAppArmor, recordEvent, writeAppArmor, writeClaim } from './process-apparmor.ts'
+
+/**
+ * Decodes a record of type 1107, whose text is not the kernel's but that of the process which sent it: all who have
+ * CAP_AUDIT_WRITE, which containers have by default, can send anything. The bus daemons of the host enforce AppArmor on
+ * their own and are taken at their word. What anybody else says of a profile of ours is counted, and written only where
+ * that is asked for, as a violation of the sender.
+ */
+export function processSent(context: BatchContext, body: number): Outcome {
+  const { scratch, bytes } = context
+  const { sent } = scratch
+  if (scratch.place.audit === -1) {
+    // A line of dbus-daemon's own in a syslog: nothing says who really wrote it.
+    sent.pid = 0
+    sent.start = body
+    sent.end = context.end
+  } else readSentText(bytes, body, context.end, sent)
+  const label = readAppArmor(context, sent.start, sent.end)
+  const event = scratch.appArmorFields.forms[slotOf.apparmor] === form.absent ? -1 : eventOf(context, 0)
+  if (event === -1 || !(scratch.everything || (label?.ours ?? false))) return outcome.filtered
+  const isKnown = (kinds[event] ?? -1) !== -1
+  if (!isKnown && event !== recordEvent.invalid) return outcome.filtered
+  if (isBusDaemon(context)) {
+    if (!isKnown) return outcome.undecodable
+    const pid = numberIn(context.appArmor.fields, bytes, slotOf.pid)
+    return writeAppArmor(context, event, label, pid)
+  }
+  const became = isKnown && scratch.logUntrusted ? writeClaim(context, event, label, sent.pid) : outcome.filtered
+  if (became !== outcome.deferred) context.untrusted++
+  return became
+}
+
+/** The record at hand is of an operation on a bus, sent by a process that is known to be in no container. */
+function isBusDaemon(context: BatchContext): boolean {
+  const { scratch, bytes, snapshot, resolver } = context
+  const { forms, starts, ends } = scratch.appArmorFields
+  const start = starts[slotOf.operation]!
+  if (forms[slotOf.operation] === form.absent || !isOfBus(bytes, start, ends[slotOf.operation]!)) return false
+  if (scratch.trust === 'given') return true
+  const { pid } = scratch.sent
+  return scratch.attributions.find(pid, scratch.id.epoch, snapshot, resolver).reason === 'not-in-container'
+}
+
+/** `dbus_…` */
+const isOfBus = (bytes: Uint8Array, start: number, end: number): boolean =>
+  end - start > 5 &&
+  bytes[start] === 0x64 &&
+  bytes[start + 1] === 0x62 &&
+  bytes[start + 2] === 0x75 &&
+  bytes[start + 3] === 0x73 &&
+  bytes[start + 4] === 0x5f

@@ -1,0 +1,73 @@
+import * as bytes from '../../base/bytes.ts'
+
+const { space } = bytes
+const apostrophe = 0x27
+/** What auditd puts between a record and its own reading of it. */
+const enrichment = 0x1d
+const zero = 0x30
+
+/** Longer is no pid. */
+const mostDigits = 10
+
+/** A record that a process has sent: who sent it, as the kernel says, and what it wants to be read. */
+export class SentText {
+  /** 0 where the record does not say. */
+  pid = 0
+  /** What is in the single quotes; empty where there is nothing. */
+  start = 0
+  end = 0
+}
+
+/**
+ * Reads `pid=1692 uid=103 auid=… ses=… subj=… msg='…'` (kernel/audit.c, audit_log_common_recv_msg()). The kernel begins
+ * with the pid of the sender in the node's pid namespace, and puts the text in quotes as it was sent: up to the last
+ * quote all of it is the sender's, quotes, line ends and further records included.
+ * @param at offset behind the audit id
+ */
+export function readSentText(bytes: Uint8Array, at: number, end: number, sent: SentText): void {
+  sent.pid = senderOf(bytes, at, end)
+  sent.start = end
+  sent.end = end
+  const start = behindMsg(bytes, at - 1, end)
+  if (start === -1) return
+  sent.start = start
+  sent.end = lastQuote(bytes, start, end)
+}
+
+function senderOf(bytes: Uint8Array, start: number, end: number): number {
+  if (start + 4 >= end || bytes[start] !== 0x70 || bytes[start + 1] !== 0x69 || bytes[start + 2] !== 0x64) return 0
+  if (bytes[start + 3] !== 0x3d) return 0
+  let pid = 0
+  let at = start + 4
+  for (; at < end && at - start < 4 + mostDigits; at++) {
+    const digit = bytes[at]! - zero
+    if (digit < 0 || digit > 9) break
+    pid = pid * 10 + digit
+  }
+  return at < end && bytes[at] === space ? pid : 0
+}
+
+/** Behind the first ` msg='`: the kernel's own pairs come before it and hold none. */
+function behindMsg(bytes: Uint8Array, from: number, end: number): number {
+  for (let at = from; at + 6 <= end; at++)
+    if (
+      bytes[at] === space &&
+      bytes[at + 1] === 0x6d &&
+      bytes[at + 2] === 0x73 &&
+      bytes[at + 3] === 0x67 &&
+      bytes[at + 4] === 0x3d &&
+      bytes[at + 5] === apostrophe
+    )
+      return at + 6
+  return -1
+}
+
+/** A log or printk may have cut the record: then all of it is text. auditd's reading follows the last byte 0x1d. */
+function lastQuote(bytes: Uint8Array, start: number, end: number): number {
+  let stop = end
+  for (let at = end - 1; at >= start; at--) {
+    if (bytes[at] === apostrophe) return at
+    if (bytes[at] === enrichment) stop = at
+  }
+  return stop
+}
