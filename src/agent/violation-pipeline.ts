@@ -13,6 +13,7 @@ import type { AuditSource, Notify } from '../audit/source/source.ts'
 import { mebibyte } from '../base/bytes.ts'
 import { wallClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
+import { begunAnew, type ViolationPipeline } from './begun-anew.ts'
 import { type Lineage, lineageStatus } from './lineage.ts'
 
 export interface ViolationPipelineOptions {
@@ -35,20 +36,14 @@ export interface ViolationPipelineOptions {
   procRoot?: string
 }
 
-/** The running pipeline of a node: from its audit source to its log of violations. */
-export interface ViolationPipeline {
-  /** Of the audit source. */
-  source: string
-  /** Counters, for a line of the log. */
-  status(): object
-  /** Lets it end after what was read is written. */
-  stop(): void
-  /** Resolves when all is written and closed; rejects when the source cannot go on. */
-  ended: Promise<void>
-}
+export type { ViolationPipeline }
 
 /** Starts it. @returns why not, when no audit source can be used; that is logged, too */
-export async function startViolationPipeline(options: ViolationPipelineOptions): Promise<ViolationPipeline | NoSource> {
+export function startViolationPipeline(options: ViolationPipelineOptions): Promise<ViolationPipeline | NoSource> {
+  return begunAnew(() => startOnce(options), options.logger)
+}
+
+async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPipeline | NoSource> {
   const source = await openSource(options)
   if ('why' in source) return source
   const pool = newPool(options)

@@ -4,7 +4,7 @@ import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
 import type { DecodePool } from '../pool/decode-pool.ts'
 import type { OfferResult } from '../sink/line-queue.ts'
 import type { LossCount } from '../sink/loss-log.ts'
-import type { Sink } from '../sink/sink.ts'
+import { NotStored, type Sink } from '../sink/sink.ts'
 import type { AuditSource } from '../source/source.ts'
 import { Accounting } from './accounting.ts'
 import { Deferral, type DeferralOptions, type Retry } from './deferral.ts'
@@ -41,6 +41,8 @@ export interface PipelineOptions {
   deferral?: Pick<DeferralOptions<Job>, 'patience' | 'bound'>
   /** Milliseconds between two stored positions: each costs a sync of the log, and a crash doubles what came since the last one. Default 250. */
   commitEvery?: number
+  /** Milliseconds that a disk gets which did not store the log, before it is asked again. Default 10,000. */
+  doubtPatience?: number
   /** Milliseconds that a stop waits for a disk that takes nothing. Default 5,000. */
   stopPatience?: number
   /** Called with an error that does not end the pipeline. */
@@ -57,6 +59,16 @@ export interface Queue {
   bytes?: number
   /** Seconds that the oldest has waited. */
   age?: number
+}
+
+/** The end of a pipeline of which some lines may be lost on the disk: begun anew, it reads from the stored position on. */
+export class LogInDoubt extends Error {
+  constructor(cause: NotStored) {
+    super('lines that were written may be lost on the disk; reading again from the stored position writes them again', {
+      cause,
+    })
+    this.name = 'LogInDoubt'
+  }
 }
 
 /** A batch with what belongs to it on this side. */
@@ -87,6 +99,10 @@ export class Pipeline {
   #storing: Promise<void> | undefined
   #timer: { cancel(): void } | undefined
   #storedAt = 0
+  /** Set once the disk did not store the log. From then on no position of a source that waits is stored. */
+  #doubt: NotStored | undefined
+  #beginAnew = false
+  #stopping = false
   #ending = false
   #ended: Promise<void> | undefined
   #cutShort: { cancel(): void } | undefined
@@ -115,7 +131,13 @@ export class Pipeline {
         ...pool.failures,
       },
       deferral: { depth: this.deferral.depth, bytes: this.deferral.bytes, cutShort: this.deferral.cutShort },
-      sink: { depth: sink.depth, bytes: sink.bytes, dropped: sink.dropped, reopened: sink.reopened },
+      sink: {
+        depth: sink.depth,
+        bytes: sink.bytes,
+        dropped: sink.dropped,
+        reopened: sink.reopened,
+        syncFailures: sink.syncFailures,
+      },
     }
   }
 
@@ -144,7 +166,7 @@ export class Pipeline {
 
   /**
    * Runs until all sources have ended and what they gave is on the disk or accounted for.
-   * @throws what a source throws that is broken for good; the others are brought to their end before.
+   * @throws what a source throws that is broken for good, the others are brought to their end before; and LogInDoubt.
    */
   run(): Promise<void> {
     this.#ended ??= this.#run()
@@ -157,6 +179,7 @@ export class Pipeline {
    */
   stop(): void {
     const { clock, sink, stopPatience = 5000 } = this.#options
+    this.#stopping = true
     for (const { source } of this.#inputs) source.stop()
     this.#cutShort ??= clock.after(stopPatience, () => {
       for (const { source } of this.#inputs) void source.close()
@@ -176,6 +199,7 @@ export class Pipeline {
     this.#cutShort?.cancel()
     await this.#store()
     for (const end of ends) if (end.status === 'rejected') throw end.reason
+    if (this.#beginAnew && this.#doubt !== undefined) throw new LogInDoubt(this.#doubt)
   }
 
   async #follow(input: Input): Promise<void> {
@@ -257,8 +281,9 @@ export class Pipeline {
   /** Stores soon what is reached now, but not more often than asked for. */
   #scheduleStore(): void {
     if (this.#timer !== undefined || this.#ending) return
-    const { clock, commitEvery = 250 } = this.#options
-    this.#timer = clock.after(Math.max(0, this.#storedAt + commitEvery - clock.now()), () => {
+    const { clock, commitEvery = 250, doubtPatience = 10_000 } = this.#options
+    const every = this.#doubt === undefined ? commitEvery : doubtPatience
+    this.#timer = clock.after(Math.max(0, this.#storedAt + every - clock.now()), () => {
       this.#storing = this.#store().then((again) => {
         this.#timer = undefined
         this.#storedAt = clock.now()
@@ -269,20 +294,31 @@ export class Pipeline {
 
   /** Stores the positions that are reached. @returns whether there is something to store again. */
   async #store(): Promise<boolean> {
-    const reached = this.#inputs.flatMap(({ queue, commit }) =>
-      commit && queue.reached !== undefined ? [{ queue, commit, position: queue.reached }] : [],
+    const reached = this.#inputs.flatMap(({ queue, commit, pressure }) =>
+      commit && queue.reached !== undefined ? [{ queue, commit, pressure, position: queue.reached }] : [],
     )
     if (reached.length === 0) return false
     try {
       await this.#options.sink.sync()
-      for (const { queue, commit, position } of reached) {
+      for (const { queue, commit, pressure, position } of reached) {
+        // What such a source has is read again, by whoever begins at the old position.
+        if (this.#doubt !== undefined && pressure === 'waits') continue
         await commit(position)
         queue.stored(position)
       }
+      if (this.#doubt !== undefined) this.#endToBeginAnew()
     } catch (error) {
       // The old position stays: a restart reads some lines again.
+      if (error instanceof NotStored && reached.some(({ pressure }) => pressure === 'waits')) this.#doubt ??= error
       this.#options.onError?.(error)
     }
     return this.#inputs.some(({ queue, commit }) => commit !== undefined && queue.reached !== undefined)
+  }
+
+  /** The disk stores again, and so it will the lines that are in doubt. */
+  #endToBeginAnew(): void {
+    if (this.#stopping) return
+    this.#beginAnew = true
+    this.stop()
   }
 }

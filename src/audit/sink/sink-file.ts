@@ -23,6 +23,8 @@ export interface SinkFileOptions {
   rotate?: number
   /** Of files that are made. Default 0640; their directory gets 0750. */
   mode?: number
+  /** Puts the data of a file onto its disk: fdatasync(2). A test gives one that fails. */
+  synchronise?: (fd: number) => Promise<void>
 }
 
 /** Why the file cannot be written any more and has to be opened anew. */
@@ -39,7 +41,7 @@ export interface WriteResult {
   trouble?: Trouble
 }
 
-const synchronise = promisify(fdatasync)
+const fdatasyncOf = promisify(fdatasync)
 
 /** A file as this process holds it, besides rotating-file-stream's own handle. */
 interface Held {
@@ -66,10 +68,13 @@ export class SinkFile {
   /** Set when the write at hand was measured because its file is about to be rotated. */
   #measured: number | undefined
   #error: Error | undefined
+  #synchronise: (fd: number) => Promise<void>
+  #syncing: Promise<unknown> = Promise.resolve()
   /** Size at which the file is rotated is reached; how often so far. */
   rotations = 0
 
-  private constructor({ path, size = '10M', rotate = 3, mode = 0o640 }: SinkFileOptions) {
+  private constructor({ path, size = '10M', rotate = 3, mode = 0o640, synchronise = fdatasyncOf }: SinkFileOptions) {
+    this.#synchronise = synchronise
     this.#path = resolve(path)
     this.#keep = rotate
     this.#size = bytesOf(size)
@@ -114,15 +119,24 @@ export class SinkFile {
     }
   }
 
-  /** Puts all that was written onto the disk. */
-  async sync(): Promise<void> {
+  /**
+   * Puts all that was written onto the disk.
+   * @throws when the disk refuses, once: the system may have dropped the data, and says yes the next time. So whatever was
+   * written since the last good sync is in doubt.
+   */
+  sync(): Promise<void> {
+    // One after the other: a handle is not closed while a sync of it is still waiting for its thread.
+    const synced = this.#syncing.then(() => this.#sync())
+    this.#syncing = synced.catch(() => undefined)
+    return synced
+  }
+
+  async #sync(): Promise<void> {
     const rotated = this.#rotated.splice(0)
-    try {
-      for (const fd of rotated) await synchronise(fd)
-      if (this.#held !== undefined) await synchronise(this.#held.fd)
-    } finally {
-      for (const fd of rotated) closeSync(fd)
-    }
+    const fds = this.#held === undefined ? rotated : [...rotated, this.#held.fd]
+    const results = await Promise.allSettled(fds.map((fd) => this.#synchronise(fd)))
+    for (const fd of rotated) closeSync(fd)
+    for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
   /** Closes the file after syncing it. */

@@ -24,6 +24,17 @@ export interface SinkOptions extends SinkFileOptions {
 
 type OpenFile = Awaited<ReturnType<NonNullable<SinkOptions['open']>>>
 
+/** Of what was written since the last good sync nobody can tell what is on the disk. */
+export class NotStored extends Error {
+  readonly reason: string
+
+  constructor({ reason, problem }: Trouble) {
+    super(`the disk did not store the log: ${problem}`)
+    this.name = 'NotStored'
+    this.reason = reason
+  }
+}
+
 const retryDelays = { first: 100, longest: 30_000 }
 
 /**
@@ -38,6 +49,8 @@ export class Sink {
   reports = 0
   /** Times that the file was opened anew after trouble. */
   reopened = 0
+  /** Times that the disk refused to store what was written. */
+  syncFailures = 0
   #options: SinkOptions
   #bound: number
   #queue = new LineQueue()
@@ -47,6 +60,10 @@ export class Sink {
   #roomWanted: (() => void)[] = []
   #trouble: Trouble | undefined
   #failures = 0
+  /** A sync that failed and of which `sync` has not said so yet. */
+  #unstored: Trouble | undefined
+  /** By the clock. What was written before is stored. */
+  #storedAt: number
   #closing = false
   #deadline: { cancel(): void } | undefined
   #giveUp = false
@@ -56,6 +73,7 @@ export class Sink {
     this.#options = options
     this.#bound = options.bound ?? 16 * mebibyte
     this.losses = options.losses ?? new LossLog({ clock: options.clock })
+    this.#storedAt = options.clock.now()
     this.losses.onLine(() => void this.#run())
   }
 
@@ -107,10 +125,18 @@ export class Sink {
     }
   }
 
-  /** Puts all that was written so far onto the disk. */
+  /**
+   * Puts all that was written so far onto the disk.
+   * @throws NotStored when some of what was written since the last good sync may be lost; once, the next one is about what comes then.
+   */
   async sync(): Promise<void> {
-    await Promise.all(this.#retiring)
-    await this.#file?.sync()
+    const begun = this.#options.clock.now()
+    while (this.#retiring.size > 0) await Promise.all(this.#retiring)
+    await this.#file?.sync().catch((error: unknown) => this.#notStored(error))
+    const trouble = this.#unstored
+    this.#unstored = undefined
+    if (trouble !== undefined) throw new NotStored(trouble)
+    this.#storedAt = begun
   }
 
   /** What waits and what still comes is written within so many milliseconds from now, or dropped as `stopped`. */
@@ -128,9 +154,9 @@ export class Sink {
     this.#giveUpAll()
     await this.#running
     await Promise.all(this.#retiring)
-    this.losses.close()
-    await this.#file?.close()
+    await this.#file?.close().catch((error: unknown) => this.#notStored(error))
     this.#file = undefined
+    this.losses.close()
   }
 
   #giveUpAll(): void {
@@ -201,11 +227,16 @@ export class Sink {
     const file = this.#file
     this.#file = undefined
     if (file === undefined) return
-    const closed = file.close().catch((error: unknown) => {
-      this.#options.onTrouble?.(troubleOf(error))
-    })
+    const closed = file.close().catch((error: unknown) => this.#notStored(error))
     this.#retiring.add(closed)
     void closed.then(() => this.#retiring.delete(closed))
+  }
+
+  /** The system may have dropped what it had taken, and does not say so twice. */
+  #notStored(error: unknown): void {
+    this.#unstored = troubleOf(error)
+    this.syncFailures++
+    this.losses.note({ where: 'sink', why: `sync-${this.#unstored.reason}`, since: this.#storedAt })
   }
 
   #recover(): void {
