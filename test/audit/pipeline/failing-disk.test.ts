@@ -17,7 +17,15 @@ function decoder(): Decoder {
   const [snapshot, scratch] = [new Snapshot(demo), new Scratch()]
   const failures = { threw: 0, crashed: 0, stuck: 0 }
   return {
-    ...{ capacity: 5, depth: 0, givenUp: 0, failures, seenProcesses: new ProcessLog(), recycle: () => undefined },
+    ...{
+      capacity: 5,
+      depth: 0,
+      givenUp: 0,
+      refused: {},
+      failures,
+      seenProcesses: new ProcessLog(),
+      recycle: () => undefined,
+    },
     process: async (batch) => processBatch(batch, snapshot, demoProcesses, scratch),
   }
 }
