@@ -1,10 +1,13 @@
 import { readFileSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
 import { Forks } from '../audit/lineage/forks.ts'
 import { Pipeline } from '../audit/pipeline/pipeline.ts'
 import { DecodePool } from '../audit/pool/decode-pool.ts'
 import type { ProcessLog } from '../audit/pool/process-log.ts'
 import { LossLog } from '../audit/sink/loss-log.ts'
+import type { Loss } from '../audit/sink/loss-tally.ts'
 import { Sink } from '../audit/sink/sink.ts'
 import { Checkpoint } from '../audit/source/checkpoint.ts'
 import type { NoSource, SourceRequest } from '../audit/source/choose-source.ts'
@@ -26,6 +29,7 @@ export interface ViolationPipelineOptions {
   /** The log of violations. */
   log: string
   request: SourceRequest
+  /** Where it is kept how far the source was read; without it a restart begins with what comes then. */
   checkpoint?: string
   /** On the first start, read what the audit log already holds. */
   fromStart: boolean
@@ -44,7 +48,8 @@ export function startViolationPipeline(options: ViolationPipelineOptions): Promi
 }
 
 async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPipeline | NoSource> {
-  const source = await openSource(options)
+  const losses = new LossLog({ clock: wallClock, logger: options.logger })
+  const source = await openSource(options, losses)
   if ('why' in source) return source
   const pool = newPool(options)
   const close = async (): Promise<void> => {
@@ -52,7 +57,7 @@ async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPi
     await source.audit.close()
   }
   try {
-    const pipeline = await newPipeline(options, source, pool)
+    const pipeline = await newPipeline(options, source, { pool, losses })
     return {
       source: source.audit.name,
       status: () => ({ ...statusOf(pipeline), ...(options.lineage && { lineage: lineageStatus(options.lineage) }) }),
@@ -61,6 +66,7 @@ async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPi
     }
   } catch (error) {
     await close()
+    losses.close()
     throw error
   }
 }
@@ -74,18 +80,17 @@ interface Opened {
   checkpoint: Checkpoint | undefined
 }
 
-async function openSource({
-  request,
-  checkpoint: path,
-  fromStart,
-  logger,
-}: ViolationPipelineOptions): Promise<Opened | NoSource> {
+async function openSource(
+  { request, checkpoint: path, fromStart, logger }: ViolationPipelineOptions,
+  losses: LossLog,
+): Promise<Opened | NoSource> {
   const notify: Notify = ({ level, message, code, remedy, context }) =>
     logger[level]({ code, remedy, ...context }, message)
   const checkpoint = path === undefined ? undefined : new Checkpoint(path, { notify })
-  const follow = { notify, chunkBytes }
-  const options = checkpoint === undefined ? { fromStart, follow } : { fromStart, follow, checkpoint }
-  const choice = await openAuditSource(request, options)
+  // What is wrong with the folder, the checkpoint says when it is written.
+  if (path !== undefined) await mkdir(dirname(path), { recursive: true, mode: 0o750 }).catch(() => undefined)
+  const options = { fromStart, follow: { notify, chunkBytes }, lost: (loss: Loss) => losses.note(loss) }
+  const choice = await openAuditSource(request, checkpoint === undefined ? options : { ...options, checkpoint })
   for (const notice of choice.notices) notify(notice)
   if (choice.source === undefined) return choice.none
   return { audit: choice.source, waits: choice.chosen.kind === 'file', checkpoint }
@@ -118,13 +123,13 @@ function newPool({
   })
 }
 
-function newSink({ logger, log, feed: writer }: ViolationPipelineOptions): Sink {
+function newSink({ logger, log, feed: writer }: ViolationPipelineOptions, losses: LossLog): Sink {
   return new Sink({
     path: log,
     clock: wallClock,
     random: Math.random,
     writer,
-    losses: new LossLog({ clock: wallClock, logger }),
+    losses,
     onTrouble: (trouble) =>
       trouble === undefined
         ? logger.info({ log }, 'the log is written again')
@@ -135,10 +140,10 @@ function newSink({ logger, log, feed: writer }: ViolationPipelineOptions): Sink 
 async function newPipeline(
   options: ViolationPipelineOptions,
   { audit, waits, checkpoint }: Opened,
-  pool: DecodePool,
+  { pool, losses }: { pool: DecodePool; losses: LossLog },
 ): Promise<Pipeline> {
   const { logger, feed } = options
-  const sink = newSink(options)
+  const sink = newSink(options, losses)
   await pool.ready()
   await sink
     .ready()
@@ -151,6 +156,7 @@ async function newPipeline(
     sources: [{ source: audit, pressure: waits ? 'waits' : 'loses', ...(checkpoint !== undefined && { commit }) }],
     ...{ pool, sink, feed },
     clock: wallClock,
+    commitEvery: waits ? 250 : 5_000,
     onError: (error) => logger.warn({ error: problemOf(error) }, 'the position cannot be stored; it is tried again'),
   })
 }

@@ -1,3 +1,4 @@
+import { dirname, join, parse } from 'node:path'
 import type { SourceRequest } from '../audit/source/choose-source.ts'
 import type { Metadata } from './metadata.ts'
 import type { LogFormat } from './role-logger.ts'
@@ -39,10 +40,14 @@ export interface Checked {
   metadata: Metadata
 }
 
-export function pipelineOf({ log, checkpoint, fromStart, workers, logUntrustedRecords }: AgentArguments) {
+/** Beside the log, because it says what is in it: whoever removes one or keeps one means the other, too. */
+const checkpointOf = (log: string): string => join(dirname(log), `${parse(log).name}.checkpoint.json`)
+
+export function pipelineOf(given: AgentArguments) {
+  const { log, checkpoint = checkpointOf(log), fromStart, workers, logUntrustedRecords } = given
   return {
     ...{ log, fromStart, logUntrusted: logUntrustedRecords },
-    ...(checkpoint !== undefined && { checkpoint }),
+    ...(checkpoint !== '' && checkpoint !== 'none' && { checkpoint }),
     ...(workers !== undefined && { workers }),
   }
 }

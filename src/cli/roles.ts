@@ -171,7 +171,11 @@ export function addAgent(varmor: Command): void {
     .option('--auditLogPaths <paths>', 'audit logs to follow, the first that exists, with | between them')
     .option('--log <file>', 'where violations are written', '/var/log/varmor/violations.log')
     .option('--metadata <k=v,...>', 'added to each violation, over $AUDIT_EVENT_METADATA')
-    .option('--checkpoint <file>', 'remembers how far a source was read, so that a restart loses nothing')
+    .option(
+      '--checkpoint <file>',
+      'remembers how far a source was read, so that a restart loses nothing; none: begin anew each time;' +
+        ' default: violations.checkpoint.json beside the log',
+    )
     .option('--from-start', 'on the first start, read what the audit log already holds', false)
     .option(
       '--workers <count>',

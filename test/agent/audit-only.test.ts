@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -70,6 +70,13 @@ describe('varmor agent --audit-only', () => {
     expect(namesIn(logOf(folder))).to.deep.equal(['/1', '/2', '/3'])
     const status = said.split('\n').find((line) => line.includes('"status"')) ?? ''
     expect(JSON.parse(status)).to.deep.include({ read: 1, written: 1, filtered: 0, dropped: {} })
+  })
+
+  it('begins anew each time when it is to remember nothing', async () => {
+    audit('/1')
+    for (const off of ['none', '']) expect(await stopAgent(await startAgent(folder, ['--checkpoint', off]))).to.equal(0)
+    expect(namesIn(logOf(folder))).to.deep.equal(['/1', '/1'])
+    expect(existsSync(join(folder, 'log', 'violations.checkpoint.json'))).to.equal(false)
   })
 
   it('loses nothing when it is killed, again and again', async () => {

@@ -25,13 +25,7 @@ export async function startAgent(folder: string, args: readonly string[] = []): 
   const containers = join(folder, 'containers.json')
   if (!existsSync(containers)) writeFileSync(containers, '{}')
   const paths = ['--containers', containers, '--log', join(folder, 'log', 'violations.log')]
-  const input = [
-    '--auditLogPaths',
-    join(folder, 'audit.log'),
-    '--checkpoint',
-    join(folder, 'checkpoint'),
-    '--from-start',
-  ]
+  const input = ['--auditLogPaths', join(folder, 'audit.log'), '--from-start']
   const program = [...VARMOR, 'agent', '--audit-only']
   const agent = spawn(process.execPath, [...program, ...paths, ...input, ...args], {
     cwd: root,
@@ -59,7 +53,8 @@ export async function stopAgent(agent: ChildProcess): Promise<number | null> {
 /** All lines that the agent has written, the oldest first. */
 export function logOf(folder: string): string {
   const log = join(folder, 'log')
-  const files = existsSync(log) ? readdirSync(log).sort((a, b) => b.localeCompare(a)) : []
+  const names = existsSync(log) ? readdirSync(log).filter((name) => name.startsWith('violations.log')) : []
+  const files = names.sort((a, b) => b.localeCompare(a))
   return files.map((file) => readFileSync(join(log, file), 'utf8')).join('')
 }
 

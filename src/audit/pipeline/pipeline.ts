@@ -4,8 +4,10 @@ import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
 import type { DecodePool } from '../pool/decode-pool.ts'
 import type { OfferResult } from '../sink/line-queue.ts'
 import type { LossCount } from '../sink/loss-log.ts'
+import type { Loss } from '../sink/loss-tally.ts'
 import { NotStored, type Sink } from '../sink/sink.ts'
 import type { AuditSource } from '../source/source.ts'
+import { SourceLosses } from '../source/source-losses.ts'
 import { Accounting } from './accounting.ts'
 import { Deferral, type DeferralOptions, type Retry } from './deferral.ts'
 import { NewsReader } from './news.ts'
@@ -83,7 +85,11 @@ interface Job {
 /** A source with its batches in order. */
 interface Input extends PipelineSource {
   queue: OrderedQueue
+  losses: SourceLosses
 }
+
+/** Milliseconds between two looks at what sources have lost. */
+const lookEvery = 1_000
 
 /**
  * Sources, worker threads, the waiting room for events without a container, and the log, put together. Each source keeps
@@ -106,12 +112,19 @@ export class Pipeline {
   #ending = false
   #ended: Promise<void> | undefined
   #cutShort: { cancel(): void } | undefined
+  #looking: { cancel(): void } | undefined
 
   constructor(options: PipelineOptions) {
     this.#options = options
-    const { clock, feed, pool, sources, deferral, accounting } = options
+    const { clock, feed, pool, sources, sink, deferral, accounting } = options
     this.accounting = accounting ?? new Accounting((profileName) => feed.policies.get(profileName))
-    this.#inputs = sources.map((source) => ({ ...source, queue: new OrderedQueue() }))
+    const now = (): number => clock.now()
+    const note = (loss: Loss): void => sink.losses.note(loss)
+    this.#inputs = sources.map((source) => ({
+      ...source,
+      queue: new OrderedQueue(),
+      losses: new SourceLosses(source.source, note, now),
+    }))
     this.#slots = new Slots(pool.capacity)
     const reader = new NewsReader(feed, pool.seenProcesses)
     const news = () => reader.take()
@@ -188,10 +201,13 @@ export class Pipeline {
   }
 
   async #run(): Promise<void> {
+    this.#look()
     const ends = await Promise.allSettled(this.#inputs.map((input) => this.#follow(input)))
+    this.#looking?.cancel()
     this.deferral.close()
     while (this.#working.size > 0) await Promise.all(this.#working)
     this.#ending = true
+    for (const { losses } of this.#inputs) losses.look()
     this.#timer?.cancel()
     await this.#storing
     this.#options.sink.hurry(this.#options.stopPatience ?? 5000)
@@ -200,6 +216,12 @@ export class Pipeline {
     await this.#store()
     for (const end of ends) if (end.status === 'rejected') throw end.reason
     if (this.#beginAnew && this.#doubt !== undefined) throw new LogInDoubt(this.#doubt)
+  }
+
+  /** Has said what the sources have lost, now and from time to time. */
+  #look(): void {
+    for (const { losses } of this.#inputs) losses.look()
+    this.#looking = this.#options.clock.after(lookEvery, () => this.#look())
   }
 
   async #follow(input: Input): Promise<void> {

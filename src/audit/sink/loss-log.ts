@@ -56,9 +56,10 @@ export class LossLog {
     return [...this.#counts.values()]
   }
 
-  /** For the sink: called when a line may be written. */
+  /** For the sink: called when a line may be written; soon, if one was owed before. */
   onLine(wake: () => void): void {
     this.#wake = wake
+    if (this.owesLine()) queueMicrotask(wake)
   }
 
   /** Whether there is a line to write. @param all even if it would have to wait, because nothing comes after it. */

@@ -55,6 +55,7 @@ export class Sink {
   #bound: number
   #queue = new LineQueue()
   #file: OpenFile | undefined
+  #opening: Promise<OpenFile> | undefined
   #retiring = new Set<Promise<void>>()
   #running: Promise<void> | undefined
   #roomWanted: (() => void)[] = []
@@ -105,7 +106,7 @@ export class Sink {
    * @throws what is wrong with the file or its directory
    */
   async ready(): Promise<void> {
-    this.#file ??= await (this.#options.open ?? SinkFile.open)(this.#options)
+    this.#file ??= await this.#openFile()
   }
 
   /** Waits until the queue is below its bound. */
@@ -196,9 +197,17 @@ export class Sink {
     } while (!this.#giveUp && (this.#queue.bytes > 0 || this.#file === undefined || this.#owesReport()))
   }
 
+  /** Opens it once, whoever asks meanwhile: a loss may have to be written before somebody is `ready`. */
+  #openFile(): Promise<OpenFile> {
+    this.#opening ??= (this.#options.open ?? SinkFile.open)(this.#options).finally(() => {
+      this.#opening = undefined
+    })
+    return this.#opening
+  }
+
   async #open(): Promise<OpenFile | undefined> {
     try {
-      this.#file = await (this.#options.open ?? SinkFile.open)(this.#options)
+      this.#file = await this.#openFile()
       return this.#file
     } catch (error) {
       await this.#fail(troubleOf(error))

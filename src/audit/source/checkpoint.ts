@@ -16,12 +16,18 @@ export interface CheckpointOptions {
  * - other: the run before used another source, so what it had read of this one is not known
  * - unreadable: the checkpoint is there and cannot be used
  */
-export type Saved = { kind: 'found'; position: unknown } | { kind: 'none' | 'other' | 'unreadable' }
+export type Saved =
+  | { kind: 'found'; position: unknown }
+  /** `seen`: until when something was read, in milliseconds since the epoch; undefined where it is not known. */
+  | { kind: 'other'; seen: number | undefined }
+  | { kind: 'none' | 'unreadable' }
 
 interface Content {
   version: 1
   source: string
   position: unknown
+  /** When it was written, in milliseconds since the epoch. Files of earlier versions lack it. */
+  seen?: number
 }
 
 /**
@@ -54,7 +60,8 @@ export class Checkpoint {
     try {
       const content = parseContent(await readFile(this.path, 'utf8'))
       if (content === undefined) return this.#unreadable('is no checkpoint', null)
-      return content.source === source ? { kind: 'found', position: content.position } : { kind: 'other' }
+      if (content.source !== source) return { kind: 'other', seen: content.seen }
+      return { kind: 'found', position: content.position }
     } catch (error) {
       const code = codeOf(error)
       return code === 'ENOENT' ? { kind: 'none' } : this.#unreadable('cannot be read', code)
@@ -96,7 +103,8 @@ export class Checkpoint {
   async #write(): Promise<void> {
     if (!this.#dirty || this.#source === undefined) return
     this.#dirty = false
-    const content: Content = { version: 1, source: this.#source, position: this.#wanted ?? null }
+    const seen = this.#clock.now()
+    const content: Content = { version: 1, source: this.#source, position: this.#wanted ?? null, seen }
     try {
       await writeWhole(this.path, `${JSON.stringify(content)}\n`)
       this.#writes++
@@ -145,8 +153,9 @@ function parseContent(text: string): Content | undefined {
   } catch {
     return undefined
   }
-  const { version, source, position } = Object(content)
-  return version === 1 && typeof source === 'string' ? { version, source, position } : undefined
+  const { version, source, position, seen } = Object(content)
+  if (version !== 1 || typeof source !== 'string') return undefined
+  return { version, source, position, ...(Number.isFinite(seen) && { seen }) }
 }
 
 const writeFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW

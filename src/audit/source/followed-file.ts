@@ -5,7 +5,7 @@ import { type ChangeHint, InotifyHint } from './change-hint.ts'
 import { type FilePosition, noPosition } from './file-position.ts'
 import { FileSequence, type SequenceCounts } from './file-sequence.ts'
 import type { Gap, GapReason } from './find-place.ts'
-import { type AuditSource, type Notify, Pause, type SourceStats } from './source.ts'
+import { type AuditSource, type LossKinds, type Notify, Pause, type SourceStats } from './source.ts'
 
 export interface FollowOptions {
   /**
@@ -54,6 +54,12 @@ const remedies: Record<GapReason, string> = {
  */
 export class FollowedFile implements AuditSource<FollowStats> {
   readonly name: string
+  readonly lossKinds: LossKinds = {
+    vanished: { where: 'file', why: 'vanished', counted: false },
+    truncated: { where: 'file', why: 'truncated', counted: false },
+    compressed: { where: 'file', why: 'compressed', counted: false },
+    checkpoint: { where: 'file', why: 'checkpoint', counted: false },
+  } satisfies Record<GapReason, LossKinds[string]>
   readonly #options: Required<Omit<FollowOptions, 'from' | 'mustExist'>>
   readonly #pause: Pause
   readonly #files: FileSequence

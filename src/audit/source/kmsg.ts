@@ -3,7 +3,7 @@ import { newline } from '../../base/bytes.ts'
 import { type Clock, wallClock } from '../../base/clock.ts'
 import type { SourceBatch } from '../batch/batch.ts'
 import { AuditSourceError } from './audit-source-error.ts'
-import { type AuditSource, Pause, type SourceStats } from './source.ts'
+import { type AuditSource, type LossKinds, Pause, type SourceStats } from './source.ts'
 
 /** How far the kernel's log was read. Its numbers begin anew with every boot. */
 export interface KmsgPosition {
@@ -73,6 +73,10 @@ const defaults = { chunkBytes: 131_072, pollMs: 100, napMs: 10, from: 'now' } as
  */
 export class KmsgSource implements AuditSource<KmsgStats> {
   readonly name = '/dev/kmsg'
+  readonly lossKinds: LossKinds = {
+    overwritten: { where: 'kmsg', why: 'overwritten' },
+    malformed: { where: 'kmsg', why: 'malformed' },
+  }
   readonly #options: Required<Pick<KmsgOptions, 'chunkBytes' | 'pollMs' | 'napMs'>>
   readonly #clock: Clock
   readonly #pause: Pause

@@ -13,7 +13,7 @@ import {
 } from './audit-addon.ts'
 import { AuditSourceError } from './audit-source-error.ts'
 import { networkNamespace } from './network-namespace.ts'
-import type { AuditSource, SourceStats } from './source.ts'
+import type { AuditSource, LossKinds, SourceStats } from './source.ts'
 
 /** A message type, or the first and the last of a range. */
 export type RecordTypes = readonly (number | readonly [first: number, last: number])[]
@@ -90,6 +90,13 @@ const mostSpare = 8
  */
 export class MulticastSource implements AuditSource<MulticastStats> {
   readonly name = 'multicast'
+  readonly lossKinds: LossKinds = {
+    kernelLost: { where: 'kernel', why: 'backlog' },
+    socketFull: { where: 'socket', why: 'full' },
+    malformed: { where: 'socket', why: 'malformed' },
+    tooLong: { where: 'socket', why: 'too-long' },
+    discarded: { where: 'ring', why: 'stopped' },
+  }
   readonly #addon: AuditAddon
   readonly #listener: AuditListener
   readonly #network: 'initial' | 'unknown'

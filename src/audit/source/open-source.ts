@@ -1,8 +1,10 @@
 import { type Clock, wallClock } from '../../base/clock.ts'
+import type { Loss } from '../sink/loss-tally.ts'
 import type { Checkpoint, Saved } from './checkpoint.ts'
 import { type Candidate, type Choice, chooseSource, type SourceRequest } from './choose-source.ts'
 import { parseFilePosition } from './file-position.ts'
 import { FollowedFile, type FollowOptions } from './followed-file.ts'
+import { KeptSource, parseSeenUntil } from './kept-source.ts'
 import { KmsgSource, parseKmsgPosition } from './kmsg.ts'
 import { MulticastSource } from './multicast.ts'
 import type { AuditSource } from './source.ts'
@@ -13,6 +15,8 @@ export interface OpenOptions {
   fromStart?: boolean
   follow?: Omit<FollowOptions, 'from'>
   clock?: Clock
+  /** Called when events were missed, because nobody listened or the source broke. */
+  lost?: (loss: Loss) => void
   /** Opens the multicast; a test gives its own. */
   multicast?: () => AuditSource
 }
@@ -24,21 +28,33 @@ export interface OpenOptions {
 export async function openAuditSource(request: SourceRequest, options: OpenOptions = {}): Promise<Choice<AuditSource>> {
   const choice = await chooseSource(request, (candidate) => open(candidate, options))
   const { source } = choice
-  if (source !== undefined) await options.checkpoint?.begin(source.name, positionOf(source))
+  if (source !== undefined) await options.checkpoint?.begin(source.name, source.position)
   return choice
 }
 
-const positionOf = (source: AuditSource): unknown =>
-  source instanceof FollowedFile || source instanceof KmsgSource ? source.position : undefined
-
 async function open(candidate: Candidate, options: OpenOptions): Promise<AuditSource> {
   const { kind, name } = candidate
-  if (kind === 'multicast') return (options.multicast ?? (() => new MulticastSource()))()
+  if (kind === 'multicast') return openMulticast(candidate, options)
   if (kind === 'file') return openFile(candidate, options)
   const saved = await savedFor(name, options)
   const position = saved.kind === 'found' ? parseKmsgPosition(saved.position) : undefined
   const clock = options.clock ?? wallClock
   return new KmsgSource({ from: position ?? (beginsAnew(saved, options) ? 'beginning' : 'now'), clock })
+}
+
+/** The kernel keeps nothing of what it said while nobody listened. */
+async function openMulticast({ name }: Candidate, options: OpenOptions): Promise<AuditSource> {
+  const { clock = wallClock, follow: { notify } = {}, lost, multicast = () => new MulticastSource() } = options
+  const source = new KeptSource(multicast, {
+    clock,
+    ...(notify !== undefined && { notify }),
+    ...(lost !== undefined && { lost }),
+  })
+  const saved = await savedFor(name, options)
+  if (saved.kind === 'none') return source
+  const since = saved.kind === 'found' ? parseSeenUntil(saved.position)?.at : 'seen' in saved ? saved.seen : undefined
+  lost?.({ where: name, why: 'not-running', ...(since !== undefined && { since }) })
+  return source
 }
 
 async function openFile({ name, wait }: Candidate, options: OpenOptions): Promise<AuditSource> {

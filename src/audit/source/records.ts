@@ -1,7 +1,7 @@
 import type { SourceBatch } from '../batch/batch.ts'
 import { largestRecord } from '../decode/bpf-header.ts'
 import { header } from '../decode/bpf-record.ts'
-import type { AuditSource, SourceStats } from './source.ts'
+import type { AuditSource, LossKinds, SourceStats } from './source.ts'
 
 export interface RecordOptions {
   /** The `source` of its batches. Default `bpf`. */
@@ -63,6 +63,13 @@ export function wholeRecords(bytes: Uint8Array): { end: number; records: number 
  */
 export class RecordSource implements AuditSource<RecordStats> {
   readonly name: string
+  readonly lossKinds: LossKinds = {
+    ringFull: { where: 'ring', why: 'full' },
+    malformed: { where: 'ring', why: 'malformed', counted: false },
+    queueFull: { where: 'queue', why: 'full' },
+    late: { where: 'queue', why: 'stopped' },
+    discarded: { where: 'queue', why: 'stopped' },
+  }
   readonly #maximalBytes: number
   readonly #now: () => number
   readonly #queue: Waiting[] = []

@@ -8,6 +8,12 @@ export interface SourceStats {
 }
 
 /**
+ * For those of `dropped` that mean lost events: which stage lost them and why (EVENTS.md). The others are of no event of ours.
+ * `counted: false` where the number is of times, and nobody can tell how many events that is.
+ */
+export type LossKinds = Readonly<Record<string, { where: string; why: string; counted?: boolean }>>
+
+/**
  * Where batches come from. Iterating sets the pace: a source that is not asked waits, and what then happens to the
  * events is its own matter (a file keeps them, a ring loses and counts them).
  *
@@ -17,6 +23,9 @@ export interface SourceStats {
 export interface AuditSource<Stats extends SourceStats = SourceStats> extends AsyncIterable<SourceBatch> {
   /** The `source` of its batches: a path, or a word such as `multicast`. */
   readonly name: string
+  readonly lossKinds?: LossKinds
+  /** Behind the last batch; before the first one, where reading begins. Left out by what keeps no place. */
+  readonly position?: unknown
   /** Counts so far; also after the end. */
   stats(): Stats
   /** Takes nothing new. The reader gets what is there already, and then the end. */

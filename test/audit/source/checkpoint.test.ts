@@ -40,9 +40,15 @@ describe('a checkpoint', () => {
 
   it('gives nothing to another source, nor after another one was in use', async () => {
     await new Checkpoint(path).begin('/a.log', { offset: 1 })
-    expect(await new Checkpoint(path).read('/b.log')).to.deep.equal({ kind: 'other' })
+    expect(await new Checkpoint(path).read('/b.log'))
+      .to.deep.include({ kind: 'other' })
+      .and.have.property('seen')
+      .that.is.a('number')
     await new Checkpoint(path).begin('multicast', undefined)
-    expect(await new Checkpoint(path).read('/a.log')).to.deep.equal({ kind: 'other' })
+    expect(await new Checkpoint(path).read('/a.log'))
+      .to.deep.include({ kind: 'other' })
+      .and.have.property('seen')
+      .that.is.a('number')
   })
 
   it('is readable by its owner only, and leaves nothing beside it', async () => {
@@ -55,7 +61,7 @@ describe('a checkpoint', () => {
     writeFileSync(`${path}.new`, 'x'.repeat(10_000), { mode: 0o666 })
     await new Checkpoint(path).begin('/a.log', 1)
     expect(statSync(path).mode & 0o777).to.equal(0o600)
-    expect(onDisk()).to.deep.equal({ version: 1, source: '/a.log', position: 1 })
+    expect(onDisk()).to.deep.include({ version: 1, source: '/a.log', position: 1 })
   })
 
   it('follows no symbolic link that somebody put where it writes', async () => {

@@ -2,11 +2,13 @@ import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFile
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import type { Loss } from '../../../src/audit/sink/loss-tally.ts'
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
 import { Checkpoint } from '../../../src/audit/source/checkpoint.ts'
 import { FollowedFile } from '../../../src/audit/source/followed-file.ts'
 import { type OpenOptions, openAuditSource } from '../../../src/audit/source/open-source.ts'
 import { RecordSource } from '../../../src/audit/source/records.ts'
+import { ManualClock } from '../manual-clock.ts'
 import { notices, rest, textOf } from './notices.ts'
 
 describe('an audit source that is opened', () => {
@@ -80,12 +82,52 @@ describe('an audit source that is opened', () => {
     appendFileSync(path, 'came by multicast too\n')
     const multicast = () => new RecordSource({ name: 'multicast' })
     const { source, chosen } = await openAuditSource({}, { checkpoint: checkpoint(), multicast })
-    source!.close()
+    await source!.close()
     expect(chosen).to.include({ kind: 'multicast', reason: 'first-choice' })
-    expect(saved()).to.deep.equal({ version: 1, source: 'multicast', position: null })
+    expect(saved()).to.deep.include({ version: 1, source: 'multicast' })
     const log = notices()
     expect(await run({ follow: { notify: log.notify } })).to.equal('')
     expect(log.codes()).to.deep.equal(['gap-checkpoint'])
+  })
+
+  describe('that keeps nothing for whoever comes later', () => {
+    const multicast = () => new RecordSource({ name: 'multicast' })
+    const start = async (lost: Loss[], clock = new ManualClock()) => {
+      const kept = new Checkpoint(join(folder, 'position.json'), { clock })
+      const options = { checkpoint: kept, multicast, clock, lost: (loss: Loss) => void lost.push(loss) }
+      const { source } = await openAuditSource({ kind: 'multicast' }, options)
+      return { source: source!, kept, clock }
+    }
+
+    it('says with the next start from when to when nobody listened', async () => {
+      const lost: Loss[] = []
+      const { source, kept, clock } = await start(lost)
+      expect(lost).to.deep.equal([])
+      await clock.advance(60_000)
+      source.stop()
+      for (const { position } of await rest(source)) kept.commit(position)
+      await kept.flush()
+      const ended = clock.now()
+      await clock.advance(5_000)
+      const again = await start(lost, clock)
+      expect(lost).to.deep.equal([{ where: 'multicast', why: 'not-running', since: ended }])
+      await again.source.close()
+    })
+
+    it('says since when another source was in use, and nothing of a time that is not known', async () => {
+      const lost: Loss[] = []
+      const clock = new ManualClock()
+      await new Checkpoint(join(folder, 'position.json'), { clock }).begin('/a.log', 1)
+      const seen = clock.now()
+      await clock.advance(5_000)
+      await (await start(lost, clock)).source.close()
+      writeFileSync(join(folder, 'position.json'), '{"version":1,"source":"multicast","position":null}')
+      await (await start(lost, clock)).source.close()
+      expect(lost).to.deep.equal([
+        { where: 'multicast', why: 'not-running', since: seen },
+        { where: 'multicast', why: 'not-running' },
+      ])
+    })
   })
 
   it('is the next path where the first is missing or no file', async () => {

@@ -10,7 +10,7 @@ export class KeptLog {
   readonly #kept: string
   readonly #timer: NodeJS.Timeout
 
-  /** @param folder of the log alone; `kept`, beside it, is made */
+  /** @param folder of violations.log; `kept`, beside it, is made */
   constructor(folder: string) {
     this.#folder = folder
     this.#kept = `${folder}.kept`
@@ -28,7 +28,7 @@ export class KeptLog {
   }
 
   #look(): void {
-    for (const name of namesIn(this.#folder)) {
+    for (const name of namesIn(this.#folder).filter(isOfLog)) {
       const link = join(this.#kept, 'new')
       try {
         // What the name stands for may change at any moment: only what is linked is sure.
@@ -44,6 +44,9 @@ export class KeptLog {
     }
   }
 }
+
+/** Beside the log and its rotated files there are others of the agent: its checkpoint, its digest. */
+const isOfLog = (name: string): boolean => name.startsWith('violations.log')
 
 function namesIn(folder: string): string[] {
   try {

@@ -1,0 +1,206 @@
+import { Backoff } from '../../base/backoff.ts'
+import { type Clock, wallClock } from '../../base/clock.ts'
+import type { Random } from '../../base/random.ts'
+import type { SourceBatch } from '../batch/batch.ts'
+import type { Loss } from '../sink/loss-tally.ts'
+import { AuditSourceError } from './audit-source-error.ts'
+import { type AuditSource, type LossKinds, type Notify, Pause, type SourceStats } from './source.ts'
+
+/** How far a source was read that keeps nothing for whoever comes later: until when everything that it had was taken. */
+export interface SeenUntil {
+  /** Milliseconds since the epoch. */
+  at: number
+}
+
+/** As it comes out of a checkpoint; undefined when it is none. */
+export function parseSeenUntil(value: unknown): SeenUntil | undefined {
+  const { at } = Object(value)
+  return Number.isFinite(at) ? { at } : undefined
+}
+
+export interface KeptSourceOptions {
+  notify?: Notify
+  /** Called when events were missed because the source was away. */
+  lost?: (loss: Loss) => void
+  clock?: Clock
+  random?: Random
+  /** Milliseconds between two batches at most; without news the batch is empty and says that there was none. Default 5,000. */
+  aliveMs?: number
+  /** Milliseconds for which it is opened again and again before it is given up. Default 60,000. */
+  patience?: number
+}
+
+const delays = { first: 100, longest: 10_000 }
+/** What the kernel has said by now is with us within this many milliseconds, unless it is lost and counted. */
+const underWay = 1_000
+/** Counts of one life of a source that go on with the next one. */
+const counters = ['received', 'passed', 'filtered', 'stalls']
+
+/**
+ * A source that keeps nothing for whoever comes later, such as a socket, kept open: after an error it is opened anew. Its batches say
+ * until when everything was taken, so that the next start knows what was missed.
+ */
+export class KeptSource implements AuditSource {
+  readonly name: string
+  readonly lossKinds: LossKinds
+  /** How often it was opened anew. */
+  restarts = 0
+  readonly #open: () => AuditSource
+  readonly #options: Required<KeptSourceOptions>
+  readonly #pause: Pause
+  #source: AuditSource
+  #before: SourceStats = { dropped: {} }
+  #seq = 0
+  #at: number
+  #stoppedAt: number | undefined
+  #closed = false
+
+  /** @throws what `open` throws the first time */
+  constructor(open: () => AuditSource, options: KeptSourceOptions = {}) {
+    const { notify = () => undefined, lost = () => undefined, clock = wallClock, random = Math.random } = options
+    const { aliveMs = 5_000, patience = 60_000 } = options
+    this.#options = { notify, lost, clock, random, aliveMs, patience }
+    this.#open = open
+    this.#pause = new Pause(clock)
+    this.#source = open()
+    this.name = this.#source.name
+    this.lossKinds = this.#source.lossKinds ?? {}
+    this.#at = clock.now()
+  }
+
+  /** Behind the last batch. */
+  get position(): SeenUntil {
+    return { at: this.#at }
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<SourceBatch, void, void> {
+    try {
+      while (!this.#closed) {
+        const error = yield* this.#follow(this.#source)
+        if (error === undefined) break
+        if (!(await this.#reopen(error))) break
+      }
+      if (this.#stoppedAt !== undefined && !this.#closed) yield this.#mark(this.#stoppedAt)
+    } finally {
+      await this.close()
+    }
+  }
+
+  stop(): void {
+    this.#stoppedAt ??= this.#options.clock.now()
+    this.#source.stop()
+    this.#pause.wake()
+  }
+
+  giveBack(batch: SourceBatch): void {
+    this.#source.giveBack?.(batch)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#pause.wake()
+    await this.#source.close()
+  }
+
+  stats(): SourceStats & { restarts: number } {
+    return { ...sumOf(this.#before, this.#source.stats()), restarts: this.restarts }
+  }
+
+  /** Its batches until it ends. @returns the error that ended it */
+  async *#follow(source: AuditSource): AsyncGenerator<SourceBatch, AuditSourceError | undefined, void> {
+    const batches = source[Symbol.asyncIterator]()
+    try {
+      let next = batches.next()
+      for (;;) {
+        const got = await this.#orAlive(next)
+        if (got === 'alive') yield this.#mark(this.#options.clock.now() - underWay)
+        else if (got.done) return undefined
+        else {
+          this.#reach(this.#options.clock.now() - underWay)
+          yield { ...got.value, seq: this.#seq++, position: this.position }
+          next = batches.next()
+        }
+      }
+    } catch (error) {
+      if (error instanceof AuditSourceError) return error
+      throw error
+    } finally {
+      await source.close()
+    }
+  }
+
+  /** What comes, or `alive` when nothing has come for a while. */
+  async #orAlive<T>(next: Promise<T>): Promise<T | 'alive'> {
+    const { clock, aliveMs } = this.#options
+    let late: { cancel(): void } | undefined
+    const alive = new Promise<'alive'>((resolve) => {
+      late = clock.after(aliveMs, () => resolve('alive'))
+    })
+    return Promise.race([next, alive]).finally(() => late?.cancel())
+  }
+
+  #reach(at: number): void {
+    this.#at = Math.max(this.#at, at)
+  }
+
+  /** A batch of no records. */
+  #mark(at: number): SourceBatch {
+    this.#reach(at)
+    const { name: source, position } = this
+    return { source, seq: this.#seq++, format: 'netlink', bytes: new Uint8Array(0), position }
+  }
+
+  /**
+   * Opens it anew.
+   * @returns false when it was stopped meanwhile
+   * @throws the last error when it cannot be opened in a while: another source may be better then
+   */
+  async #reopen({ message, remedy, context }: AuditSourceError): Promise<boolean> {
+    const { clock, notify, random, patience, lost } = this.#options
+    const since = clock.now()
+    const about = { name: this.name, ...context }
+    const broke = 'the audit source broke: it is opened anew, and what is said meanwhile is missed'
+    notify({ level: 'warn', code: 'audit-source-broke', message: `${broke} (${message})`, remedy, context: about })
+    const backoff = new Backoff({ ...delays, random })
+    try {
+      for (;;) {
+        await this.#pause.wait(backoff.next())
+        if (this.#closed || this.#stoppedAt !== undefined) return false
+        if (this.#opened(clock.now() - since > patience)) break
+      }
+    } finally {
+      lost({ where: this.name, why: 'reopened', since })
+    }
+    this.#reach(clock.now())
+    this.restarts++
+    notify({ level: 'info', code: 'audit-source-back', message: 'the audit source is back', context: about })
+    return true
+  }
+
+  /** Tries to open it. @param last what is wrong is thrown, for there is no more try */
+  #opened(last: boolean): boolean {
+    let source: AuditSource
+    try {
+      source = this.#open()
+    } catch (error) {
+      if (error instanceof AuditSourceError && !last) return false
+      throw error
+    }
+    this.#before = sumOf(this.#before, this.#source.stats())
+    this.#source = source
+    return true
+  }
+}
+
+function sumOf(before: SourceStats, now: SourceStats): SourceStats {
+  const sum: Record<string, unknown> = { ...now }
+  const dropped: Record<string, number | null> = { ...before.dropped }
+  for (const [name, count] of Object.entries(now.dropped)) {
+    const known = dropped[name] ?? null
+    dropped[name] = known === null || count === null ? (count ?? known) : known + count
+  }
+  const earlier = before as unknown as Record<string, unknown>
+  for (const name of counters)
+    if (typeof sum[name] === 'number' && typeof earlier[name] === 'number') sum[name] = sum[name] + earlier[name]
+  return { ...sum, dropped }
+}

@@ -1,0 +1,164 @@
+import { expect } from 'chai'
+import type { SourceBatch } from '../../../src/audit/batch/batch.ts'
+import type { Loss } from '../../../src/audit/sink/loss-tally.ts'
+import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
+import { KeptSource, type KeptSourceOptions } from '../../../src/audit/source/kept-source.ts'
+import type { AuditSource, SourceStats } from '../../../src/audit/source/source.ts'
+import { bytesOf } from '../harness.ts'
+import { ManualClock, turn } from '../manual-clock.ts'
+import { notices } from './notices.ts'
+
+const broken = () => new AuditSourceError('SYSTEM', 'listen: receive', 'see errno', { errno: 'ENOMEM' })
+
+/** Stands for the multicast: a test gives it records, ends it, or breaks it. */
+class Wire implements AuditSource {
+  readonly name = 'multicast'
+  readonly lossKinds = { socketFull: { where: 'socket', why: 'full' } }
+  received = 0
+  full: number | null = 0
+  closed = 0
+  #queue: (string | Error | 'end')[] = []
+  #wake: () => void = () => undefined
+  #seq = 0
+
+  give(...what: (string | Error)[]): void {
+    this.#queue.push(...what)
+    this.#wake()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<SourceBatch, void, void> {
+    for (;;) {
+      const next = this.#queue.shift()
+      if (next instanceof Error) throw next
+      if (next === 'end') return
+      if (next === undefined) await new Promise<void>((resolve) => (this.#wake = resolve))
+      else {
+        this.received++
+        yield { source: this.name, seq: this.#seq++, format: 'netlink', bytes: bytesOf(next) }
+      }
+    }
+  }
+
+  stats(): SourceStats & { received: number } {
+    return { received: this.received, dropped: { socketFull: this.full } }
+  }
+
+  stop(): void {
+    this.give('end')
+  }
+
+  close(): void {
+    this.closed++
+    this.stop()
+  }
+}
+
+describe('a source that is kept open', () => {
+  function make(refusals: (Error | undefined)[] = [], options: KeptSourceOptions = {}) {
+    const [clock, log] = [new ManualClock(), notices()]
+    const [wires, lost, got] = [[] as Wire[], [] as Loss[], [] as SourceBatch[]]
+    const open = () => {
+      const refusal = wires.length === 0 ? undefined : refusals.shift()
+      if (refusal !== undefined) throw refusal
+      wires.push(new Wire())
+      return wires.at(-1)!
+    }
+    const source = new KeptSource(open, {
+      ...{ clock, notify: log.notify, lost: (loss) => void lost.push(loss), random: () => 0 },
+      ...options,
+    })
+    const ended = (async () => {
+      for await (const batch of source) got.push(batch)
+    })()
+    const texts = () => got.map(({ bytes }) => Buffer.from(bytes).toString()).filter((text) => text !== '')
+    return { clock, log, wires, lost, got, texts, source, ended }
+  }
+
+  it('hands on what comes, and says until when everything was taken', async () => {
+    const { clock, wires, got, texts, source, ended } = make()
+    wires[0]!.give('a\n', 'b\n')
+    await turn()
+    await clock.advance(60_000)
+    wires[0]!.give('c\n')
+    await clock.advance(10)
+    const at = () => got.map(({ position }) => (position as { at: number }).at)
+    expect(at().at(-1)).to.equal(clock.now() - 1_010)
+    source.stop()
+    await ended
+    expect(texts()).to.deep.equal(['a\n', 'b\n', 'c\n'])
+    expect(at()).to.deep.equal(at().toSorted((x, y) => x - y))
+    expect(at().at(-1)).to.equal(clock.now())
+    expect(got.map(({ seq }) => seq)).to.deep.equal(got.map((_, i) => i))
+    expect(clock.waiting).to.equal(0)
+  })
+
+  it('says that nothing came, while nothing comes, and that costs a batch of no bytes', async () => {
+    const { clock, got, source, ended } = make()
+    await clock.advance(20_500)
+    expect(got.map(({ bytes }) => bytes.length)).to.deep.equal([0, 0, 0, 0])
+    expect(got.at(-1)!.position).to.deep.equal({ at: clock.now() - 1_500 })
+    source.stop()
+    await ended
+  })
+
+  it('is opened anew after an error, says so, and counts what was missed as one loss', async () => {
+    const { clock, log, wires, lost, texts, source, ended } = make([broken(), broken()])
+    wires[0]!.give('a\n')
+    wires[0]!.full = 3
+    await clock.advance(100)
+    const brokeAt = clock.now()
+    wires[0]!.give(broken())
+    await clock.advance(5_000)
+    expect(wires).to.have.length(2)
+    wires[1]!.give('b\n')
+    wires[1]!.full = 4
+    await clock.advance(100)
+    expect(texts()).to.deep.equal(['a\n', 'b\n'])
+    expect(log.codes()).to.deep.equal(['audit-source-broke', 'audit-source-back'])
+    expect(lost).to.deep.equal([{ where: 'multicast', why: 'reopened', since: brokeAt }])
+    expect(source.stats()).to.deep.include({ received: 2, restarts: 1, dropped: { socketFull: 7 } })
+    expect(wires[0]!.closed).to.be.above(0)
+    source.stop()
+    await ended
+  })
+
+  it('gives up after a while, so that another source is looked for', async () => {
+    const { clock, wires, lost, ended } = make(
+      Array.from({ length: 100 }, () => broken()),
+      { patience: 30_000 },
+    )
+    const error = ended.catch((problem: unknown) => problem)
+    wires[0]!.give(broken())
+    await clock.advance(60_000)
+    expect(await error).to.be.instanceOf(AuditSourceError)
+    expect(lost).to.have.length(1)
+    expect(clock.waiting).to.equal(0)
+  })
+
+  it('throws a bug on', async () => {
+    const { wires, ended } = make()
+    wires[0]!.give(new TypeError('a bug'))
+    expect(await ended.catch((problem: unknown) => problem)).to.be.instanceOf(TypeError)
+  })
+
+  for (const how of ['stop', 'close'] as const)
+    it(`ends at once with ${how} while it is away`, async () => {
+      const { clock, wires, lost, source, ended } = make([broken()])
+      wires[0]!.give(broken())
+      await clock.advance(1)
+      await source[how]()
+      await ended
+      expect(lost).to.have.length(1)
+      expect(clock.waiting).to.equal(0)
+    })
+
+  it('does not know a count that the kernel does not give, before or after', async () => {
+    const { clock, wires, source, ended } = make()
+    wires[0]!.full = null
+    wires[0]!.give(broken())
+    await clock.advance(1_000)
+    expect(source.stats().dropped).to.deep.equal({ socketFull: 0 })
+    source.stop()
+    await ended
+  })
+})
