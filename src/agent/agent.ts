@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
-import { ActorSystem } from '../../actors/runtime/index.ts'
+import { ActorSystem, type SystemStats } from '../../actors/runtime/index.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import type { NoSource } from '../audit/source/choose-source.ts'
 import { logTrouble } from '../base/bug.ts'
@@ -103,6 +103,11 @@ export class Agent {
 
   get readiness() {
     return this.#profiles.readiness
+  }
+
+  /** For metrics. */
+  get actors(): SystemStats {
+    return this.#system.stats()
   }
 
   /** The port of the health server; 0 without one. */

@@ -1,15 +1,20 @@
 import type { EventEmitter } from 'node:events'
 import { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
 import { Forks } from '../audit/lineage/forks.ts'
+import type { MetricsListen, MetricsServer } from '../metrics/metrics-server.ts'
 import { ContainersFile } from './containers-file.ts'
-import { type Lineage, openLineage } from './lineage.ts'
+import { openLineage } from './lineage.ts'
+import type { AgentSources } from './metrics/agent-metric.ts'
+import { ViolationCounts } from './violation-counts.ts'
 import { bootTime, problemOf, startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
 
-export interface AuditOnlyOptions extends Omit<ViolationPipelineOptions, 'feed'> {
+export interface AuditOnlyOptions extends Omit<ViolationPipelineOptions, 'feed' | 'counts' | 'lineage'> {
   /** File with the node's containers and policies. */
   containers: string
   nodeName: string
   metadata: Record<string, unknown>
+  /** Where metrics are served; left out: nowhere. */
+  metrics?: MetricsListen
   /** Milliseconds between two status lines; without it only SIGUSR1 gives one. */
   statusEvery?: number
   /** Emits SIGTERM, SIGINT and SIGUSR1: the process. */
@@ -23,26 +28,38 @@ export async function runAuditOnly(options: AuditOnlyOptions): Promise<number> {
   if (file === undefined) return 1
   const feed = new SnapshotFeed({ ...file.contents, version: 1, nodeName, metadata, bootTime: bootTime(procRoot) })
   const lineage = openLineage(logger, procRoot)
+  const counts = new ViolationCounts(feed)
+  let metrics: MetricsServer | undefined
   try {
-    return (await run(options, feed, file, lineage)) ? 0 : 1
+    metrics = await serveMetrics(options, { counts, feed, lineage: () => lineage, restarts: () => ({}) })
+    return (await run({ ...options, counts, lineage, feed }, file)) ? 0 : 1
   } catch (error) {
     logger.error({ error: problemOf(error) }, 'the agent cannot go on')
     return 1
   } finally {
     if (lineage instanceof Forks) lineage.close()
     file.close()
+    await metrics?.drain(1_000)
   }
 }
 
+/** prom-client is loaded only by who is asked for metrics. */
+async function serveMetrics(
+  { metrics, logger: log }: AuditOnlyOptions,
+  sources: AgentSources,
+): Promise<MetricsServer | undefined> {
+  if (metrics === undefined) return undefined
+  const { agentMetrics } = await import('./metrics/agent-metrics.ts')
+  const { MetricsServer } = await import('../metrics/metrics-server.ts')
+  const server = await MetricsServer.start({ ...metrics, registry: agentMetrics(sources), log })
+  log.info({ metricsPort: server.port }, 'metrics are served')
+  return server
+}
+
 /** @returns whether there was a source to read */
-async function run(
-  options: AuditOnlyOptions,
-  feed: SnapshotFeed,
-  file: ContainersFile,
-  lineage: Lineage,
-): Promise<boolean> {
-  const { log, logger, signals, statusEvery } = options
-  const pipeline = await startViolationPipeline({ ...options, feed, lineage })
+async function run(options: AuditOnlyOptions & ViolationPipelineOptions, file: ContainersFile): Promise<boolean> {
+  const { log, logger, signals, statusEvery, feed } = options
+  const pipeline = await startViolationPipeline(options)
   if ('why' in pipeline) return false
   const logStatus = (): void => logger.info(pipeline.status(), 'status')
   const off = listen(signals, { SIGTERM: pipeline.stop, SIGINT: pipeline.stop, SIGUSR1: logStatus })

@@ -18,6 +18,7 @@ import type { Connection } from '../kube/connection.ts'
 import type { Handler } from '../kube/handler-queue.ts'
 import { PriorityLimiter } from '../kube/limiter.ts'
 import type { KubeObject } from '../kube/objects.ts'
+import { type MetricsListen, MetricsServer } from '../metrics/metrics-server.ts'
 import { unusualDisks } from '../profile/node-disks.ts'
 import { Agent } from './agent.ts'
 import { compileBy } from './compile-by.ts'
@@ -31,8 +32,11 @@ import { KeptPipeline } from './kept-pipeline.ts'
 import { confiningProfiles } from './leftovers.ts'
 import { type Lineage, openLineage } from './lineage.ts'
 import { ManagerTransport } from './manager-transport.ts'
+import type { ClusterSources } from './metrics/agent-metric.ts'
+import { agentMetrics } from './metrics/agent-metrics.ts'
 import { publishedAuthority } from './published-authority.ts'
 import { type Unloaded, unloadAll } from './unload-all.ts'
+import { ViolationCounts } from './violation-counts.ts'
 import { bootTime, startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
 import { policyOf } from './wanted-profiles.ts'
 
@@ -59,9 +63,11 @@ export interface NodeAgentOptions {
   containerdSocket: string
   /** Added to each violation. */
   metadata: Record<string, unknown>
-  pipeline: Omit<ViolationPipelineOptions, 'feed' | 'seenProcesses' | 'lineage' | 'logger'>
+  pipeline: Omit<ViolationPipelineOptions, 'feed' | 'seenProcesses' | 'counts' | 'lineage' | 'logger'>
   /** Where the kubelet asks whether the node is ready. */
   health: { port: number; host?: string }
+  /** Where metrics are served; left out: nowhere. */
+  metrics?: MetricsListen
   /** Ready only when no profile is refused, either. */
   strict?: boolean
   /** Whose profiles go with the agent when it is stopped. */
@@ -80,6 +86,7 @@ export class NodeAgent {
   readonly #feed: SnapshotFeed
   readonly #writer: FeedWriter
   readonly #seenProcesses = new ProcessLog()
+  readonly #counts: ViolationCounts
   readonly #runtime: Containerd
   readonly #watch: ContainerWatch
   readonly #pipeline: KeptPipeline
@@ -90,6 +97,7 @@ export class NodeAgent {
   #facts: ReadProcessFacts = processFacts()
   #loaders: Loaders | undefined
   #agent: Agent | undefined
+  #metrics: MetricsServer | undefined
 
   constructor(options: NodeAgentOptions) {
     this.#options = options
@@ -98,6 +106,7 @@ export class NodeAgent {
     const time = { clock: systemClock, random: Math.random }
     const start = { version: 1, bootTime: bootTime(procRoot), containers: [], policies: [] }
     this.#feed = new SnapshotFeed({ ...start, nodeName, metadata })
+    this.#counts = new ViolationCounts(this.#feed)
     this.#writer = new FeedWriter(this.#feed, systemClock)
     this.#runtime = new Containerd({ socket: options.containerdSocket })
     this.#watch = this.#watchContainers()
@@ -111,6 +120,11 @@ export class NodeAgent {
     return this.#agent?.healthPort ?? 0
   }
 
+  /** The port of the metrics; 0 where none are served. */
+  get metricsPort(): number {
+    return this.#metrics?.port ?? 0
+  }
+
   /** What the agent knows and did, for a line of the log. */
   get status(): object {
     const { containers, listed } = this.#watch
@@ -122,8 +136,9 @@ export class NodeAgent {
     }
   }
 
-  /** Resolves when it answers the kubelet; the rest comes by itself. @throws when the port of the health server is taken */
+  /** Resolves when it answers the kubelet; the rest comes by itself. @throws when the port of a server is taken */
   async start(): Promise<void> {
+    await this.#serveMetrics()
     const { logger, seccompFolder, appArmorFolder, connection, node, managers, health, strict, period, namespace } =
       this.#options
     const root = nodeRoot()
@@ -146,7 +161,7 @@ export class NodeAgent {
       ofContainers: () => this.#watch.profiles,
       profiles: this.#policies(),
       unreported: () => this.#pipeline.none,
-      restarts: () => ({ containerWatch: this.#watch.restarts, violations: this.#pipeline.restarts }),
+      restarts: () => this.#restarts,
       ...(strict !== undefined && { strict }),
       ...(period !== undefined && { period }),
     })
@@ -169,6 +184,29 @@ export class NodeAgent {
     this.#runtime.close()
     await this.#transport.close()
     this.#limiter.close()
+    await this.#metrics?.drain(1_000)
+  }
+
+  get #restarts(): Record<string, number> {
+    return { containerWatch: this.#watch.restarts, violations: this.#pipeline.restarts }
+  }
+
+  async #serveMetrics(): Promise<void> {
+    const { metrics, logger: log } = this.#options
+    if (metrics === undefined) return
+    const registry = agentMetrics({
+      ...{ counts: this.#counts, feed: this.#feed, lineage: () => this.#lineage, restarts: () => this.#restarts },
+      cluster: () => this.#clusterSources,
+    })
+    this.#metrics = await MetricsServer.start({ ...metrics, registry, log })
+    log.info({ metricsPort: this.metricsPort }, 'metrics are served')
+  }
+
+  get #clusterSources(): ClusterSources | undefined {
+    if (this.#agent === undefined) return undefined
+    const { readiness, actors } = this.#agent
+    const { ready } = readiness.report()
+    return { ready, profiles: readiness.counts(), containersListed: this.#watch.listed, actors }
   }
 
   #startViolationPipeline(): ReturnType<typeof startViolationPipeline> {
@@ -177,6 +215,7 @@ export class NodeAgent {
       ...pipeline,
       feed: this.#feed,
       seenProcesses: this.#seenProcesses,
+      counts: this.#counts,
       ...(this.#lineage !== undefined && { lineage: this.#lineage }),
       logger,
     })

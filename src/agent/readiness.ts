@@ -69,6 +69,14 @@ export class Readiness {
     return true
   }
 
+  /** How many of the wanted profiles are in each state. */
+  counts(): { loaded: number; pending: number; failed: number } {
+    const counts = { loaded: 0, pending: 0, failed: 0 }
+    for (const [key, wanted] of this.#options.wanted.entries())
+      if (!wanted.leaving) counts[this.#stateOf(key, wanted)]++
+    return counts
+  }
+
   report(): ReadinessReport {
     const report: ReadinessReport = {
       ready: false,
@@ -82,12 +90,13 @@ export class Readiness {
     for (const [key, wanted] of this.#options.wanted.entries()) {
       if (wanted.leaving) continue
       report.wanted++
-      const standing = this.#current(key, wanted)
-      if (standing?.state === 'loaded') report.loaded++
-      else if (standing?.state === 'failed' && standing.passing !== true) {
+      const state = this.#stateOf(key, wanted)
+      if (state === 'loaded') report.loaded++
+      else if (state === 'failed') {
         // Whoever can make one could keep all nodes from being ready.
         if (wanted.strange !== undefined) strange++
-        if (failed++ < shown) report.failed.push({ profile: key, message: standing.message ?? '' })
+        const message = this.#current(key, wanted)?.message ?? ''
+        if (failed++ < shown) report.failed.push({ profile: key, message })
       } else if (pending++ < shown) report.pending.push(key)
     }
     const unreported = this.#options.unreported?.()
@@ -96,6 +105,12 @@ export class Readiness {
     if (restarts.length > 0) report.restarts = Object.fromEntries(restarts)
     report.ready = this.#listed && pending === 0 && (failed === strange || this.#options.strict !== true)
     return report
+  }
+
+  #stateOf(key: string, wanted: WantedProfile): 'loaded' | 'pending' | 'failed' {
+    const standing = this.#current(key, wanted)
+    if (standing?.state === 'loaded') return 'loaded'
+    return standing?.state === 'failed' && standing.passing !== true ? 'failed' : 'pending'
   }
 
   #current(key: string, { uid, generation }: WantedProfile): ProfileStanding | undefined {

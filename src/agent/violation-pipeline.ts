@@ -10,7 +10,7 @@ import { LossLog } from '../audit/sink/loss-log.ts'
 import type { Loss } from '../audit/sink/loss-tally.ts'
 import { Sink } from '../audit/sink/sink.ts'
 import { Checkpoint } from '../audit/source/checkpoint.ts'
-import type { NoSource, SourceRequest } from '../audit/source/choose-source.ts'
+import type { NoSource, SourceKind, SourceRequest } from '../audit/source/choose-source.ts'
 import { openAuditSource } from '../audit/source/open-source.ts'
 import type { AuditSource, Notify } from '../audit/source/source.ts'
 import { mebibyte } from '../base/bytes.ts'
@@ -18,6 +18,7 @@ import { wallClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import { begunAnew, type ViolationPipeline } from './begun-anew.ts'
 import { type Lineage, lineageStatus } from './lineage.ts'
+import { countsOf, ViolationCounts } from './violation-counts.ts'
 
 export interface ViolationPipelineOptions {
   /** What the node knows of containers and policies; whoever learns more adds it. */
@@ -26,6 +27,8 @@ export interface ViolationPipelineOptions {
   seenProcesses?: ProcessLog
   /** What is known of who forked whom; whoever opened it closes it, after the pipeline. */
   lineage?: Lineage
+  /** What pipelines before this one have counted. Default: there was none. */
+  counts?: ViolationCounts
   /** The log of violations. */
   log: string
   request: SourceRequest
@@ -52,12 +55,15 @@ async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPi
   const source = await openSource(options, losses)
   if ('why' in source) return source
   const pool = newPool(options)
+  const { counts = new ViolationCounts(options.feed) } = options
   const close = async (): Promise<void> => {
+    counts.end()
     await pool.close()
     await source.audit.close()
   }
   try {
-    const pipeline = await newPipeline(options, source, { pool, losses })
+    const pipeline = await newPipeline({ ...options, counts }, source, { pool, losses })
+    counts.begin({ source: source.kind, counts: () => countsOf(pipeline, pool), queues: () => pipeline.queues })
     return {
       source: source.audit.name,
       status: () => ({ ...statusOf(pipeline), ...(options.lineage && { lineage: lineageStatus(options.lineage) }) }),
@@ -76,6 +82,7 @@ const chunkBytes = mebibyte
 
 interface Opened {
   audit: AuditSource
+  kind: SourceKind
   waits: boolean
   checkpoint: Checkpoint | undefined
 }
@@ -93,7 +100,8 @@ async function openSource(
   const choice = await openAuditSource(request, checkpoint === undefined ? options : { ...options, checkpoint })
   for (const notice of choice.notices) notify(notice)
   if (choice.source === undefined) return choice.none
-  return { audit: choice.source, waits: choice.chosen.kind === 'file', checkpoint }
+  const { kind } = choice.chosen
+  return { audit: choice.source, kind, waits: kind === 'file', checkpoint }
 }
 
 function newPool({
@@ -138,11 +146,11 @@ function newSink({ logger, log, feed: writer }: ViolationPipelineOptions, losses
 }
 
 async function newPipeline(
-  options: ViolationPipelineOptions,
+  options: ViolationPipelineOptions & { counts: ViolationCounts },
   { audit, waits, checkpoint }: Opened,
   { pool, losses }: { pool: DecodePool; losses: LossLog },
 ): Promise<Pipeline> {
-  const { logger, feed } = options
+  const { logger, feed, counts } = options
   const sink = newSink(options, losses)
   await pool.ready()
   await sink
@@ -154,7 +162,7 @@ async function newPipeline(
   }
   return new Pipeline({
     sources: [{ source: audit, pressure: waits ? 'waits' : 'loses', ...(checkpoint !== undefined && { commit }) }],
-    ...{ pool, sink, feed },
+    ...{ pool, sink, feed, accounting: counts.accounting },
     clock: wallClock,
     commitEvery: waits ? 250 : 5_000,
     onError: (error) => logger.warn({ error: problemOf(error) }, 'the position cannot be stored; it is tried again'),

@@ -1,9 +1,11 @@
 import { dirname, join, parse } from 'node:path'
 import type { SourceRequest } from '../audit/source/choose-source.ts'
+import type { MetricsListen } from '../metrics/metrics-server.ts'
 import type { Metadata } from './metadata.ts'
+import { type MetricsArguments, metricsListen } from './metrics-arguments.ts'
 import type { LogFormat } from './role-logger.ts'
 
-export interface AgentArguments {
+export interface AgentArguments extends MetricsArguments {
   auditOnly: boolean
   containers?: string
   auditSource?: string
@@ -31,6 +33,7 @@ export interface AgentArguments {
   readinessPort?: number
   readinessHost?: string
   strictReadiness: boolean
+  metricsHost?: string
   unloadAllAaProfiles: boolean
   removeAllSeccompProfiles: boolean
 }
@@ -50,4 +53,12 @@ export function pipelineOf(given: AgentArguments) {
     ...(checkpoint !== '' && checkpoint !== 'none' && { checkpoint }),
     ...(workers !== undefined && { workers }),
   }
+}
+
+/** Where the agent serves metrics, if it does. */
+export function metricsOf(given: AgentArguments): { metrics?: MetricsListen } {
+  const { enableMetrics, metricsHost } = given
+  return enableMetrics
+    ? { metrics: { ...metricsListen(given), ...(metricsHost !== undefined && { host: metricsHost }) } }
+    : {}
 }

@@ -1,8 +1,9 @@
 import { hostname } from 'node:os'
 import { runAuditOnly } from '../agent/audit-only.ts'
 import { parseRequest } from '../audit/source/choose-source.ts'
-import { type AgentArguments, type Checked, pipelineOf } from './agent-arguments.ts'
+import { type AgentArguments, type Checked, metricsOf, pipelineOf } from './agent-arguments.ts'
 import { parseMetadata } from './metadata.ts'
+import { metricsProblem } from './metrics-arguments.ts'
 import { misuse } from './misuse.ts'
 import { printable } from './output.ts'
 import { roleLogger } from './role-logger.ts'
@@ -11,7 +12,9 @@ import { roleLogger } from './role-logger.ts'
 export async function agentCommand(given: AgentArguments): Promise<number> {
   const parsed = parseRequest(given.auditSource, given.auditLogPaths)
   const metadata = parseMetadata(given.metadata)
+  const ofMetrics = metricsProblem(given)
   const problems = [
+    ...(ofMetrics === undefined ? [] : [ofMetrics]),
     ...(parsed.ok ? [] : parsed.problems),
     ...(metadata.ok ? [] : [metadata.problem]),
     ...(given.auditOnly && given.containers === undefined ? ['--audit-only needs --containers <file>'] : []),
@@ -33,7 +36,7 @@ export async function agentCommand(given: AgentArguments): Promise<number> {
 function auditOnly(given: AgentArguments, { request, metadata }: Checked): Promise<number> {
   const { containers = '', statusEvery, logFormat: format = 'json', verbosity } = given
   return runAuditOnly({
-    ...{ containers, request, metadata, signals: process, ...pipelineOf(given) },
+    ...{ containers, request, metadata, signals: process, ...pipelineOf(given), ...metricsOf(given) },
     nodeName: given.nodeName ?? hostname(),
     ...(statusEvery !== undefined && { statusEvery: statusEvery * 1000 }),
     logger: roleLogger({ format, verbosity, fd: 2 }),

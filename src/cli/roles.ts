@@ -184,6 +184,8 @@ export function addAgent(varmor: Command): void {
     )
     .option('--logUntrustedRecords', 'write what processes send as audit records, too, as their violations', false)
     .option('--status-every <seconds>', 'log the counters this often', readCount)
+    .option('--metrics-host <address>', 'where metrics are served; default: all addresses')
+  metricsOptions(agent)
   logOptions(agent, logFormatOption())
     .addHelpText('after', untilSignal)
     .action(async (given) => {

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { NodeAgent, type NodeAgentOptions } from '../agent/node-agent.ts'
 import type { KubeConnection } from '../kube/connection.ts'
-import { type AgentArguments, type Checked, pipelineOf } from './agent-arguments.ts'
+import { type AgentArguments, type Checked, metricsOf, pipelineOf } from './agent-arguments.ts'
 import { connect, installNamespace } from './cluster.ts'
 import { type Role, runRole } from './role.ts'
 import { roleLogger } from './role-logger.ts'
@@ -70,6 +70,7 @@ function agentOptions(
       port: given.readinessPort ?? portOf(process.env['AGENT_READINESS_PORT']) ?? 9580,
       ...(readinessHost !== undefined && { host: readinessHost }),
     },
+    ...metricsOf(given),
     strict: given.strictReadiness,
     unloadAtEnd: { AppArmor: given.unloadAllAaProfiles, Seccomp: given.removeAllSeccompProfiles },
   }

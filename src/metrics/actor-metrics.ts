@@ -37,7 +37,7 @@ const perFamily: readonly FamilyMetric[] = [
 ]
 
 /** What an actor system counts, read when somebody asks for metrics. Label `family`. */
-export function actorMetrics(registry: Registry, stats: () => SystemStats): Metric[] {
+export function actorMetrics(registry: Registry, stats: () => Pick<SystemStats, 'families'>): Metric[] {
   const families = (): [string, Stats][] => Object.entries(stats().families)
   const metrics = perFamily.map(({ name, type, help, of }) =>
     gathered(registry, { name: `varmor_actor_${name}`, type, help, labelNames: ['family'] }, () =>

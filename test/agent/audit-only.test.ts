@@ -1,10 +1,15 @@
+import 'reflect-metadata'
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { type RequestOptions, request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
+import { issueServing, newAuthority } from '../../src/manager/tls/issue.ts'
 import { denial, namesIn } from '../audit/pipeline-world.ts'
+import { Child } from '../cli/child.ts'
 import { varmor } from '../cli/run.ts'
+import { readExposition } from '../metrics/exposition.ts'
 import { crashRun, logOf, startAgent, stopAgent } from './crash-run.ts'
 
 const now = (): number => Math.floor(Date.now() / 1000)
@@ -51,6 +56,52 @@ describe('varmor agent --audit-only', () => {
     audit('/last')
     expect(await stopAgent(agent)).to.equal(0)
     expect(namesIn(logOf(folder)).at(-1)).to.equal('/last')
+  })
+
+  it('serves metrics, by TLS if asked, also for one who sends what it should not', async () => {
+    containers('web-1')
+    const validity = { notBefore: Date.now() - 60_000, notAfter: Date.now() + 3_600_000 }
+    const authority = await newAuthority(validity)
+    const { certificate, key } = await issueServing(authority, ['127.0.0.1'], validity)
+    writeFileSync(join(folder, 'tls.crt'), certificate)
+    writeFileSync(join(folder, 'tls.key'), key)
+    const agent = new Child([
+      ...['agent', '--audit-only', '--containers', join(folder, 'containers.json'), '--enableMetrics'],
+      ...['--auditLogPaths', join(folder, 'audit.log'), '--log', join(folder, 'log', 'violations.log')],
+      ...['--metrics-host', '127.0.0.1', '--metrics-port', '0'],
+      ...['--metrics-cert', join(folder, 'tls.crt'), '--metrics-key', join(folder, 'tls.key')],
+    ])
+    await agent.says('the agent is running')
+    audit('/a', '/b')
+    await until(() => namesIn(logOf(folder)).length === 2)
+    const port = Number(/"metricsPort":(\d+)/.exec(agent.stderr)?.[1])
+    const ask = (more: RequestOptions = {}): Promise<{ status: number; body: string }> =>
+      new Promise((resolve, reject) => {
+        const asked = request({
+          ...{ host: '127.0.0.1', port, path: '/metrics', ca: authority.certificate, agent: false, ...more },
+        })
+        asked.on('error', reject).on('response', (response) => {
+          let body = ''
+          response.setEncoding('utf8').on('data', (piece) => {
+            body += piece
+          })
+          response.on('end', () => resolve({ status: response.statusCode ?? 0, body }))
+        })
+        asked.end('x'.repeat(more.method === 'POST' ? 100_000 : 0))
+      })
+    expect((await ask({ path: '/' })).status).to.equal(404)
+    expect((await ask({ method: 'POST' })).status).to.equal(405)
+    expect((await ask({ headers: { x: 'y'.repeat(20_000) } })).status).to.equal(431)
+    const { value } = readExposition((await ask()).body)
+    const labels = { enforcer: 'AppArmor', action: 'DENIED', policy_namespace: 'demo', policy: 'demo-1' }
+    expect(value('varmor_violations_total', labels)).to.equal(2)
+    expect(value('varmor_violation_lag_seconds_count')).to.equal(2)
+    expect(value('varmor_audit_source', { kind: 'file' })).to.equal(1)
+    expect(value('varmor_audit_records_written_total')).to.equal(2)
+    expect(value('varmor_decode_records_total')).to.equal(2)
+    expect(value('varmor_queue_depth', { queue: 'log' })).to.equal(0)
+    expect(value('process_cpu_seconds_total')).to.be.greaterThan(0)
+    expect(await agent.end()).to.equal(0)
   })
 
   it('goes on after a restart where it has ended, and says how it stands on SIGUSR1', async () => {

@@ -16,6 +16,11 @@ const rows: { args: string[]; status: 1 | 2; says: RegExp; env?: NodeJS.ProcessE
   { args: ['manager', '--metrics-cert', 'x'], status: 2, says: /--metrics-cert and --metrics-key go together/ },
   { args: ['manager'], status: 1, says: /no cluster to talk to.*--kubeconfig/s },
   { args: ['manager', '--kubeconfig', '/nonexistent/file'], status: 1, says: /kubeconfig \/nonexistent\/file: ENOENT/ },
+  {
+    args: ['agent', '--audit-only', '--metrics-key', 'x'],
+    status: 2,
+    says: /--metrics-cert and --metrics-key go together.*--audit-only needs/s,
+  },
   { args: ['agent'], status: 1, says: /no cluster to talk to/ },
   { args: ['agent', '--audit-only'], status: 2, says: /--audit-only needs --containers/ },
   { args: ['agent', '--containers', 'x'], status: 2, says: /--containers is for --audit-only/ },

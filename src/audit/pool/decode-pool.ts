@@ -77,6 +77,8 @@ export class DecodePool {
   /** Tries that the machine refused, by the code of its error. They are no failures of the decoder. */
   readonly refused: Record<string, number> = {}
   readonly threads: number
+  /** What workers have done, and the seconds that they were at it, together. */
+  readonly done = { batches: 0, records: 0, bytes: 0, seconds: 0 }
   /** Records, and pieces of batches with too many bad ones, that no worker could finish. */
   givenUp = 0
   /** Batches that are worked on. */
@@ -215,6 +217,16 @@ export class DecodePool {
     return merged
   }
 
+  #addDone({ bytes }: Batch, { result, seconds }: Extract<WorkerReply, { ok: true }>): void {
+    // Those with which threads are started.
+    if (bytes.length === 0) return
+    const { done } = this
+    done.batches++
+    done.records += result.read
+    done.bytes += bytes.length
+    done.seconds += seconds
+  }
+
   #isSpent({ failures, end }: Budget): boolean {
     return failures <= 0 || this.#clock.now() >= end
   }
@@ -255,6 +267,7 @@ export class DecodePool {
       // A worker that did not answer may still read it.
       if (bytes !== batch.bytes && bytes.buffer instanceof SharedArrayBuffer) this.#carriers.give(bytes.buffer)
       this.seenProcesses.add(reply.seenProcesses)
+      this.#addDone(batch, reply)
       return reply
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error)

@@ -19,6 +19,7 @@ export function mergeResults(seq: number, pieces: readonly BatchResult[]): Batch
   const merged: BatchResult = {
     ...{ seq, output, read: 0, written: 0, filtered: 0, undecodable: 0, untrusted: 0 },
     ...{ undecodableAt: [], deferred: [], counts: [], unresolved: {} },
+    kernelTime: pieces.find(({ kernelTime }) => kernelTime !== undefined)?.kernelTime,
   }
   let length = 0
   for (const piece of pieces) {

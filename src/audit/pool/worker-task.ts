@@ -25,6 +25,7 @@ export interface WorkerTask {
 
 /** Failures are values: of an error that is thrown across threads only the message arrives. */
 export type WorkerReply =
-  | { ok: true; result: BatchResult; seenProcesses: SeenProcess[] }
+  /** `seconds`: how long the worker was at it. */
+  | { ok: true; result: BatchResult; seenProcesses: SeenProcess[]; seconds: number }
   /** `machine`: the code of an error that is the machine's, and no fault of batch or decoder. */
   | { ok: false; problem: string; machine?: string }

@@ -34,12 +34,14 @@ class DecodeWorker {
   }
 
   work({ batch, update, seenProcesses, unreadableAsGone = false }: WorkerTask): WorkerReply {
+    const begun = performance.now()
     this.#unreadableAsGone = unreadableAsGone
     if (update !== undefined) this.#learn(update)
     if (this.#snapshot === undefined) throw new Error('the first task of a worker brings the snapshot')
     this.#learnProcesses(seenProcesses ?? [])
     const result = processBatch(batch, this.#snapshot, this.#resolver, this.#scratch)
-    return { ok: true, result, seenProcesses: this.#known.take() }
+    const seconds = (performance.now() - begun) / 1000
+    return { ok: true, result, seenProcesses: this.#known.take(), seconds }
   }
 
   /** What a batch has left behind that was not finished, such as counts, belongs to no other. */

@@ -47,6 +47,9 @@ describe('the decode pool', () => {
       expect({ seq, read, written }).to.deep.equal({ seq: i, read: 2, written: 2 })
       expect(namesIn(Buffer.from(output).toString())).to.deep.equal([`/a/${i}`, `/b/${i}`])
     }
+    const bytes = results.reduce((sum, _, i) => sum + (denial(`/a/${i}`) + denial(`/b/${i}`)).length, 0)
+    expect(pool.done).to.deep.include({ batches: 40, records: 80, bytes })
+    expect(pool.done.seconds).to.be.greaterThan(0)
     expect(JSON.parse(linesOf(results[0]!.output)[0]!)).to.include({
       podName: 'demo-1-5bccf6777c-c8lzr',
       policyName: 'demo-1',

@@ -1,0 +1,45 @@
+import type { SystemStats } from '../../../actors/runtime/index.ts'
+import type { SnapshotFeed } from '../../audit/enrich/snapshot-feed.ts'
+import type { Sample } from '../../metrics/gathered.ts'
+import type { Lineage } from '../lineage.ts'
+import type { ViolationCounts } from '../violation-counts.ts'
+
+/** What an agent's metrics are read from, when somebody asks. */
+export interface AgentSources {
+  counts: ViolationCounts
+  feed: Pick<SnapshotFeed, 'containers' | 'policies'>
+  lineage: () => Lineage | undefined
+  /** How often each part was begun anew. */
+  restarts: () => Readonly<Record<string, number>>
+  /** Of an agent that loads profiles, once it runs. */
+  cluster?: () => ClusterSources | undefined
+}
+
+export interface ClusterSources {
+  ready: boolean
+  profiles: Readonly<Record<'loaded' | 'pending' | 'failed', number>>
+  containersListed: boolean
+  actors: Pick<SystemStats, 'families'>
+}
+
+/** The values that a label can have: all of them, or what they are and how many there can be. */
+export type LabelValues = readonly string[] | string
+
+/** A metric, for the registry and for METRICS.md. */
+export interface AgentMetric {
+  name: string
+  type: 'counter' | 'gauge'
+  help: string
+  labels?: Readonly<Record<string, LabelValues>>
+  /** Only of an agent that loads profiles. */
+  ofCluster?: boolean
+  /** Equal labels are added up. */
+  read(sources: AgentSources): readonly Sample[]
+}
+
+/** The one value of a metric without labels. */
+export const alone = (value: number): Sample[] => [{ labels: {}, value }]
+
+/** A value for each key, under one label. */
+export const by = (label: string, values: Readonly<Record<string, number | undefined>>): Sample[] =>
+  Object.entries(values).map(([of, value = 0]) => ({ labels: { [label]: of }, value }))

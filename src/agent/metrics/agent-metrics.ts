@@ -1,0 +1,37 @@
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import { actorMetrics } from '../../metrics/actor-metrics.ts'
+import { gathered, gatheredHistogram } from '../../metrics/gathered.ts'
+import type { AgentMetric, AgentSources } from './agent-metric.ts'
+import { nodeMetrics } from './node-metrics.ts'
+import { decodeMetrics, violationMetrics } from './violation-metrics.ts'
+
+/** In the order of METRICS.md. */
+export const agentMetricTable: readonly AgentMetric[] = [...violationMetrics, ...decodeMetrics, ...nodeMetrics]
+
+export const lagMetric = {
+  name: 'varmor_violation_lag_seconds',
+  help: 'From the time that the kernel gave the first record of a batch until the batch was written to the log, for each line of it: an upper bound, by what a batch spans',
+}
+
+/** All metrics of an agent, in a registry of its own. Nothing is counted for them: each is read when somebody asks. */
+export function agentMetrics(sources: AgentSources, { process = true }: { process?: boolean } = {}): Registry {
+  const registry = new Registry()
+  if (process) processMetrics(registry)
+  for (const { name, type, help, labels = {}, ofCluster = false, read } of agentMetricTable) {
+    if (ofCluster && sources.cluster === undefined) continue
+    gathered(registry, { name, type, help, labelNames: Object.keys(labels) }, () => read(sources))
+  }
+  gatheredHistogram(registry, lagMetric, sources.counts.accounting.lag)
+  if (sources.cluster !== undefined) actorMetrics(registry, () => sources.cluster?.()?.actors ?? { families: {} })
+  return registry
+}
+
+/**
+ * Node.js measures delays of its event loop with a timer, a hundred times a second. An agent that has nothing to do is to sleep, so it
+ * is once a second, and what comes of it, which has the second in it, is left out; the lag when somebody asks stays.
+ */
+function processMetrics(register: Registry): void {
+  collectDefaultMetrics({ register, eventLoopMonitoringPrecision: 1_000 })
+  for (const figure of ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'])
+    register.removeSingleMetric(`nodejs_eventloop_lag_${figure}_seconds`)
+}

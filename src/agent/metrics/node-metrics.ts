@@ -1,0 +1,81 @@
+import { Forks } from '../../audit/lineage/forks.ts'
+import type { Sample } from '../../metrics/gathered.ts'
+import { type AgentMetric, type AgentSources, alone, by, type ClusterSources } from './agent-metric.ts'
+
+/** Of an agent that loads profiles, once it runs. */
+const ofCluster =
+  (read: (cluster: ClusterSources) => Sample[]) =>
+  ({ cluster }: AgentSources): Sample[] => {
+    const now = cluster?.()
+    return now === undefined ? [] : read(now)
+  }
+
+/** What the agent knows of its node, and how it is itself. */
+export const nodeMetrics: readonly AgentMetric[] = [
+  {
+    name: 'varmor_ready',
+    type: 'gauge',
+    help: '1 while the node is as the policies want it, as the kubelet is answered',
+    ofCluster: true,
+    read: ofCluster(({ ready }) => alone(Number(ready))),
+  },
+  {
+    name: 'varmor_profiles',
+    type: 'gauge',
+    help: 'ArmorProfiles that this node is to hold, by how far it is',
+    labels: { state: ['loaded', 'pending', 'failed'] },
+    ofCluster: true,
+    read: ofCluster(({ profiles }) => by('state', profiles)),
+  },
+  {
+    name: 'varmor_containers',
+    type: 'gauge',
+    help: 'Running containers that are known',
+    read: ({ feed }) => alone(feed.containers.size),
+  },
+  {
+    name: 'varmor_containers_listed',
+    type: 'gauge',
+    help: '1 once the runtime has named all containers',
+    ofCluster: true,
+    read: ofCluster(({ containersListed }) => alone(Number(containersListed))),
+  },
+  {
+    name: 'varmor_policies',
+    type: 'gauge',
+    help: 'Policies whose profiles are known, for what violations say of them',
+    read: ({ feed }) => alone(feed.policies.size),
+  },
+  {
+    name: 'varmor_part_failures_total',
+    type: 'counter',
+    help: 'Failures after which a part was begun anew',
+    labels: { part: 'parts of the agent, fewer than ten' },
+    read: ({ restarts }) => by('part', restarts()),
+  },
+  {
+    name: 'varmor_forks_followed',
+    type: 'gauge',
+    help: '1 while forks are followed, so that processes that have ended are known',
+    read: ({ lineage }) => alone(forksOf(lineage()) === undefined ? 0 : 1),
+  },
+  {
+    name: 'varmor_fork_processes',
+    type: 'gauge',
+    help: 'Processes that the fork tree knows',
+    labels: { state: ['living', 'ended'] },
+    read({ lineage }) {
+      const stats = forksOf(lineage())
+      return stats === undefined ? [] : by('state', { living: stats.living, ended: stats.known - stats.living })
+    },
+  },
+  {
+    name: 'varmor_fork_overruns_total',
+    type: 'counter',
+    help: 'Times that forks were lost because the socket was full; then all of /proc is read',
+    read: ({ lineage }) => alone(forksOf(lineage())?.overruns ?? 0),
+  },
+]
+
+const forksOf = (lineage: ReturnType<AgentSources['lineage']>) =>
+  lineage instanceof Forks ? lineage.stats() : undefined

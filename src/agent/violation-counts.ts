@@ -1,0 +1,99 @@
+import type { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
+import { Accounting } from '../audit/pipeline/accounting.ts'
+import type { Pipeline, Queue } from '../audit/pipeline/pipeline.ts'
+import type { DecodePool } from '../audit/pool/decode-pool.ts'
+import type { SourceKind } from '../audit/source/choose-source.ts'
+
+/** What a pipeline counts from its own start on, beside its accounting. */
+export type CountName =
+  | 'lost'
+  | 'lostTimes'
+  | 'sourceDropped'
+  | 'sourceFiltered'
+  | 'workerFailures'
+  | 'machineErrors'
+  | 'undecodedBatches'
+  | 'deferredCutShort'
+  | 'logReopened'
+  | 'decodedBatches'
+  | 'decodedRecords'
+  | 'decodedBytes'
+  | 'decodeSeconds'
+
+/** One of these numbers, with the labels of its metric: words of this program, or codes of system errors. */
+export interface Count {
+  name: CountName
+  labels: Record<string, string>
+  value: number
+}
+
+/** A pipeline that runs. */
+export interface LivePipeline {
+  source: SourceKind
+  counts(): Count[]
+  queues(): Queue[]
+}
+
+/** What an agent has counted of violations since it began, over all pipelines that it had, one after the other. */
+export class ViolationCounts {
+  readonly accounting: Accounting
+  /** Sums of the pipelines that have ended. */
+  readonly #ended = new Map<string, Count>()
+  #live: LivePipeline | undefined
+
+  constructor(feed: Pick<SnapshotFeed, 'policies'>) {
+    this.accounting = new Accounting((profileName) => feed.policies.get(profileName))
+  }
+
+  /** The source in use; undefined while there is none. */
+  get source(): SourceKind | undefined {
+    return this.#live?.source
+  }
+
+  get queues(): Queue[] {
+    return this.#live?.queues() ?? []
+  }
+
+  begin(live: LivePipeline): void {
+    this.#live = live
+  }
+
+  /** What the pipeline has counted stays counted. */
+  end(): void {
+    for (const count of this.#live?.counts() ?? []) {
+      const key = JSON.stringify([count.name, count.labels])
+      this.#ended.set(key, { ...count, value: count.value + (this.#ended.get(key)?.value ?? 0) })
+    }
+    this.#live = undefined
+  }
+
+  /** Equal labels may come twice; they are to be added. */
+  of(name: CountName): Count[] {
+    return [...this.#ended.values(), ...(this.#live?.counts() ?? [])].filter((count) => count.name === name)
+  }
+}
+
+/** All that is counted by a pipeline and its workers. */
+export function countsOf({ stages, losses }: Pipeline, pool: DecodePool): Count[] {
+  const { source, deferral, sink } = stages
+  const one = (name: CountName, value: number): Count[] => [{ name, labels: {}, value }]
+  const by = (name: CountName, label: string, values: Readonly<Record<string, number | null>>): Count[] =>
+    Object.entries(values).map(([of, value]) => ({ name, labels: { [label]: of }, value: value ?? 0 }))
+  return [
+    ...losses.flatMap(({ where, why, events, uncounted }): Count[] => [
+      { name: 'lost', labels: { where, why }, value: events },
+      { name: 'lostTimes', labels: { where, why }, value: uncounted },
+    ]),
+    ...source.flatMap(({ dropped }) => by('sourceDropped', 'reason', dropped)),
+    ...source.flatMap((stats) => one('sourceFiltered', 'filtered' in stats ? Number(stats.filtered) : 0)),
+    ...by('workerFailures', 'kind', pool.failures),
+    ...by('machineErrors', 'code', pool.refused),
+    ...one('undecodedBatches', pool.givenUp),
+    ...one('deferredCutShort', deferral.cutShort),
+    ...one('logReopened', sink.reopened),
+    ...one('decodedBatches', pool.done.batches),
+    ...one('decodedRecords', pool.done.records),
+    ...one('decodedBytes', pool.done.bytes),
+    ...one('decodeSeconds', pool.done.seconds),
+  ]
+}
