@@ -2,11 +2,12 @@ import type { EventEmitter } from 'node:events'
 import { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
 import { Forks } from '../audit/lineage/forks.ts'
 import type { MetricsListen, MetricsServer } from '../metrics/metrics-server.ts'
+import { bootOf } from './boot.ts'
 import { ContainersFile } from './containers-file.ts'
 import { openLineage } from './lineage.ts'
 import type { AgentSources } from './metrics/agent-metric.ts'
 import { ViolationCounts } from './violation-counts.ts'
-import { bootTime, problemOf, startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
+import { problemOf, startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
 
 export interface AuditOnlyOptions extends Omit<ViolationPipelineOptions, 'feed' | 'counts' | 'lineage'> {
   /** File with the node's containers and policies. */
@@ -26,7 +27,7 @@ export async function runAuditOnly(options: AuditOnlyOptions): Promise<number> {
   const { logger, containers, nodeName, metadata, procRoot = '/proc' } = options
   const file = await ContainersFile.open(containers, logger)
   if (file === undefined) return 1
-  const feed = new SnapshotFeed({ ...file.contents, version: 1, nodeName, metadata, bootTime: bootTime(procRoot) })
+  const feed = new SnapshotFeed({ ...file.contents, version: 1, nodeName, metadata, ...bootOf(procRoot) })
   const lineage = openLineage(logger, procRoot)
   const counts = new ViolationCounts(feed)
   let metrics: MetricsServer | undefined

@@ -21,6 +21,7 @@ import type { KubeObject } from '../kube/objects.ts'
 import { type MetricsListen, MetricsServer } from '../metrics/metrics-server.ts'
 import { unusualDisks } from '../profile/node-disks.ts'
 import { Agent } from './agent.ts'
+import { bootOf } from './boot.ts'
 import { compileBy } from './compile-by.ts'
 import { ContainerWatch } from './containers/container-watch.ts'
 import { Containerd } from './containers/containerd.ts'
@@ -37,7 +38,7 @@ import { agentMetrics } from './metrics/agent-metrics.ts'
 import { publishedAuthority } from './published-authority.ts'
 import { type Unloaded, unloadAll } from './unload-all.ts'
 import { ViolationCounts } from './violation-counts.ts'
-import { bootTime, startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
+import { startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
 import { policyOf } from './wanted-profiles.ts'
 
 /** One is enough: profiles come one at a time. Times are in milliseconds; a node may be slower than where managers run. */
@@ -104,7 +105,7 @@ export class NodeAgent {
     const { logger, node: nodeName, metadata, pipeline } = options
     const { procRoot = '/proc' } = pipeline
     const time = { clock: systemClock, random: Math.random }
-    const start = { version: 1, bootTime: bootTime(procRoot), containers: [], policies: [] }
+    const start = { version: 1, ...bootOf(procRoot), containers: [], policies: [] }
     this.#feed = new SnapshotFeed({ ...start, nodeName, metadata })
     this.#counts = new ViolationCounts(this.#feed)
     this.#writer = new FeedWriter(this.#feed, systemClock)

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
@@ -177,11 +176,6 @@ const statusOf = ({ accounting, stages, losses }: Pipeline): object => ({
   losses,
   stages,
 })
-
-/** Unix seconds. */
-export function bootTime(procRoot: string): number {
-  return Number(/^btime (\d+)$/m.exec(readFileSync(`${procRoot}/stat`, 'latin1'))?.[1] ?? 0)
-}
 
 export const problemOf = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? error.message) : String(error)

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { Action, BatchFormat, BatchResult, Enforcer, SourceBatch } from '../../src/audit/batch/batch.ts'
 import { processBatch } from '../../src/audit/batch/process-batch.ts'
 import { Scratch } from '../../src/audit/batch/scratch.ts'
+import { recordHash } from '../../src/audit/decode/record-hash.ts'
 import type { PidResolver } from '../../src/audit/enrich/pid-resolver.ts'
 import { Snapshot, type SnapshotData } from '../../src/audit/enrich/snapshot.ts'
 
@@ -17,6 +18,7 @@ export const demo: SnapshotData = {
   nodeName: '192.168.0.8',
   metadata: { cluster: 'c-1' },
   bootTime: 1_740_000_000,
+  bootID: '0b1c2d3e4f50',
   containers: [
     {
       containerID: '5b24d520534b9ad2b618cd9f014a7cca045e5d217718852af6d12d587ef2b6c6',
@@ -86,12 +88,40 @@ export interface Fixture {
 export const fixtures = (name: string): Fixture[] =>
   JSON.parse(readFileSync(new URL(`../fixtures/audit/${name}.json`, import.meta.url), 'utf8')) as Fixture[]
 
+/** Eight digits. */
+export const hashOf = (record: Uint8Array, seed = 0): string =>
+  (recordHash(record, new DataView(record.buffer, record.byteOffset, record.length), 0, record.length, seed) >>> 0)
+    .toString(16)
+    .padStart(8, '0')
+
+/** What every line has behind the standard keys. */
+export interface Mark {
+  timestamp: string
+  id: string
+}
+
+/** The mark of a record that has an audit id. */
+export function auditMark({ format, line }: Pick<Fixture, 'format' | 'line'>): Mark {
+  const [, seconds, fraction, serial, rest = ''] = /audit\((\d+)(\.\d+):(\d+)\):? ?(.*)/.exec(line)!
+  const plain =
+    format === 'kmsg' ? rest.replace(/\\x(..)/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16))) : rest
+  const body = Uint8Array.from(
+    Buffer.from(plain.split('\x1d')[0]!.replace(/'$/, ''), format === 'kmsg' ? 'latin1' : 'utf8'),
+  )
+  const time = new Date(Number(seconds) * 1000).toISOString().slice(0, -5)
+  return {
+    timestamp: `${time}${fraction}Z`,
+    id: `${demo.bootID}-audit-${seconds}${fraction}:${serial}-${hashOf(body)}`,
+  }
+}
+
 /** The text of a line of the demo container, from its parts in contract.md's order. `event` is JSON text. */
 export function demoLine(
   enforcer: Enforcer,
   action: Action,
   epoch: number,
   event: string,
+  mark: Mark,
   own: Record<string, unknown> = {},
 ): string {
   const { containerID, containerName, image, podName, podNamespace, podUID } = demo.containers[0]!
@@ -117,6 +147,6 @@ export function demoLine(
     policyNamespace: 'demo',
   }
   const time = new Date(epoch * 1000).toISOString().replace('.000', '')
-  const tail = JSON.stringify({ time, message: 'violation event', ...own })
+  const tail = JSON.stringify({ time, message: 'violation event', schema: 1, ...mark, ...own })
   return `${JSON.stringify(head).slice(0, -1)},"event":${event},${tail.slice(1)}`
 }

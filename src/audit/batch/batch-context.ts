@@ -3,6 +3,7 @@ import { form } from '../decode/record-fields.ts'
 import type { ProfileHead } from '../encode/event-head.ts'
 import { isRefused } from '../encode/event-head.ts'
 import { putHex } from '../encode/json-text.ts'
+import { putAuditMark, putRawMark, putRecordMark, recordEnd } from '../encode/line-id.ts'
 import type { LineOwner } from '../encode/line-owner.ts'
 import { type Fragment, fragment, type Output, putFragment, putNumber } from '../encode/output.ts'
 import { putOddValue, putRaw, Values } from '../encode/values.ts'
@@ -38,6 +39,8 @@ export class BatchContext {
   /** The same bytes: only a Buffer finds a newline natively. */
   readonly buffer: Buffer
   readonly kmsg: boolean
+  /** Whether the records come from the kernel itself, and so are of this boot. */
+  readonly live: boolean
   readonly final: boolean
   /** Unix seconds for records that carry no time. */
   readonly readAt: number
@@ -67,6 +70,7 @@ export class BatchContext {
     this.view = new DataView(buffer, byteOffset, byteLength)
     this.buffer = Buffer.from(buffer, byteOffset, byteLength)
     this.kmsg = batch.format === 'kmsg'
+    this.live = batch.format !== 'auditlog'
     this.final = batch.final ?? false
     this.readAt = batch.readAt ?? 0
     const { output, view, kmsg } = this
@@ -121,10 +125,27 @@ export class BatchContext {
     this.output.room(start.length + middle.length + reserve)
   }
 
-  /** Puts what follows the event, up to the first field of ours. */
-  putStandardEnd(epoch: number): void {
-    this.scratch.time.putEnding(this.output, epoch)
+  /** Puts what follows the event of a record that is text, up to the fields of its kind. */
+  putStandardEnd(values: Values): void {
+    const { id, time } = this.scratch
+    time.putEnding(this.output, id.epoch)
+    const end = recordEnd(this.bytes, values.fields.end)
+    if (id.end > id.start) putAuditMark(values, id, time, end)
+    else this.#putRawMark(values, id.body, end)
     if (this.attribution.reason !== undefined) this.putReason(this.attribution.reason)
+  }
+
+  /** The same for a BPF record. */
+  putRecordEnd(): void {
+    const { recordTime, time } = this.scratch
+    time.putEnding(this.output, recordTime.epoch)
+    putRecordMark(this.appArmor, recordTime, time, this.start, this.end)
+    if (this.attribution.reason !== undefined) this.putReason(this.attribution.reason)
+  }
+
+  #putRawMark(values: Values, start: number, end: number): void {
+    const { rawKey, rawKeyOfKernel } = this.scratch.time
+    putRawMark(values, this.live ? rawKeyOfKernel : rawKey, start, end)
   }
 
   putReason(reason: UnresolvedReason): void {
@@ -162,6 +183,7 @@ export class BatchContext {
     putFragment(output, scratch.time.seconds(epoch))
     putFragment(output, undecodedHead)
     scratch.time.putEnding(output, epoch)
+    this.#putRawMark(this.appArmor, this.start, this.end)
     putFragment(output, undecodedKey)
   }
 }

@@ -14,6 +14,7 @@ import { eventKind } from '../encode/event-head.ts'
 import type { EventTime } from '../encode/event-time.ts'
 import { putExtra } from '../encode/extra.ts'
 import type { Label } from '../encode/labels.ts'
+import { putAuditMark, recordEnd } from '../encode/line-id.ts'
 import { type Fragment, fragment, Output, putFragment } from '../encode/output.ts'
 import { putValue, Values } from '../encode/values.ts'
 import { type BatchContext, type Outcome, outcome } from './batch-context.ts'
@@ -104,7 +105,7 @@ export function writeAppArmor(context: BatchContext, event: number, label: Label
   if (!context.place(pid, epoch)) return outcome.deferred
   context.putLineStart(label?.head ?? scratch.heads.get('', context.snapshot), kind, pid, epoch, appArmorOpening(event))
   putAppArmorEvent(context.appArmor, scratch.id, pid, label, scratch.time)
-  context.putStandardEnd(epoch)
+  context.putStandardEnd(context.appArmor)
   putOwnFields(context.appArmor)
   context.putLineEnd(context.appArmor)
   return outcome.written
@@ -119,7 +120,7 @@ export function writeClaim(context: BatchContext, event: number, label: Label | 
   const head = scratch.heads.get(context.attribution.container?.info.profileName ?? '', snapshot)
   context.putLineStart(head, kinds[event]!, sender, epoch, appArmorOpening(event))
   putAppArmorEvent(context.appArmor, scratch.id, sender, label, scratch.time)
-  context.putStandardEnd(epoch)
+  context.putStandardEnd(context.appArmor)
   putFragment(context.output, untrustedText)
   putOwnFields(context.appArmor)
   context.putLineEnd(context.appArmor)
@@ -134,10 +135,12 @@ function learn(context: BatchContext, body: number, { kind, event }: { kind: num
     const { opening, profileKey, commKey, nameKey, rest } = eventShape(values, event, hasName)
     values.output.length = 0
     putOwnFields(values)
-    const ownFields = `${Buffer.from(values.output.take()).toString('latin1')}}\n`
-    if (values.broken.length > 0) return undefined
+    const ownFields = Buffer.from(values.output.take()).toString('latin1')
+    if (values.broken.length > 0 || !isAscii(ownFields)) return undefined
+    const added = end - recordEnd(bytes, fields.end)
+    const closing = fragment(`${ownFields}}\n`)
     // Key by key: a spread gives each of them a hidden class of its own, and every line pays for that (about 5 % of the pipeline).
-    return { opening, profileKey, commKey, nameKey, rest, kind, ownFields, ending: fragment(''), endingEpoch: -1 }
+    return { opening, profileKey, commKey, nameKey, rest, kind, closing, added, ending: fragment(''), endingEpoch: -1 }
   })
 }
 
@@ -163,18 +166,18 @@ export function processKnownAppArmor(context: BatchContext, body: number, end: n
   const middle = context.lineMiddle(label.head, shape.kind, id.epoch, shape.opening)
   context.makeRoom(start, middle)
   putShapedEvent(context.appArmor, start, middle, shape, templates, id, label, scratch.time)
-  if (context.attribution.reason === undefined) putFragment(output, endingOf(shape, id.epoch, scratch.time))
-  else {
-    putFragment(output, shape.rest)
-    context.putStandardEnd(id.epoch)
-    putFragment(output, fragment(shape.ownFields))
-  }
+  putFragment(output, endingOf(shape, id.epoch, scratch.time))
+  putAuditMark(context.appArmor, id, scratch.time, templates.end - shape.added)
+  if (context.attribution.reason !== undefined) context.putReason(context.attribution.reason)
+  putFragment(output, shape.closing)
   return outcome.written
 }
 
+const isAscii = (text: string): boolean => Buffer.byteLength(text, 'utf8') === text.length
+
 function endingOf(shape: AppArmorShape, epoch: number, time: EventTime): Fragment {
   if (shape.endingEpoch !== epoch) {
-    shape.ending = fragment(`${shape.rest.text}${time.ending(epoch).text}${shape.ownFields}`)
+    shape.ending = fragment(`${shape.rest.text}${time.ending(epoch).text}`)
     shape.endingEpoch = epoch
   }
   return shape.ending

@@ -31,7 +31,7 @@ export function processRecords(context: BatchContext, tally: Tally): void {
 }
 
 function processRecord(context: BatchContext): Outcome {
-  const { view, bytes, start, end, snapshot, scratch } = context
+  const { view, bytes, start, end, scratch } = context
   scratch.id.clear(start, context.readAt)
   const recordKind = kindsOfRecords[bytes[start + at.kind]!]
   const kind = kinds[bytes[start + at.action]!]
@@ -40,13 +40,12 @@ function processRecord(context: BatchContext): Outcome {
   const fits = type + view.getUint16(start + at.type_size, true) === end
   if (bytes[start + at.version] !== recordVersion || recordKind === undefined || kind === undefined || !fits)
     return outcome.undecodable
-  const epoch = snapshot.bootTime + Math.floor(readU64(view, start + at.time) / nanoseconds)
+  scratch.recordTime.read(view, start + at.time)
+  const { epoch } = scratch.recordTime
   if (!placeRecord(context, epoch)) return outcome.deferred
   writeRecord(context, recordKind, kind, epoch, path, type)
   return outcome.written
 }
-
-const nanoseconds = 1_000_000_000
 
 /** As a double: an id that needs more than 53 bits is rounded, so equal doubles do not prove equal ids. */
 const readU64 = (view: DataView, offset: number): number =>
@@ -94,7 +93,7 @@ function writeRecord(
   const { view, bytes, start, end, output, appArmor: values } = context
   context.putLineStart(headOf(context), kind, view.getUint32(start + at.tgid, true), epoch, '')
   recordKind.put(values, { body: start + header.size, path, type, end })
-  context.putStandardEnd(epoch)
+  context.putRecordEnd()
   putFragment(output, commKey)
   putBytes(values, start + at.comm, behindComm(bytes, start + at.comm), 'comm')
   putFragment(output, exeKey)

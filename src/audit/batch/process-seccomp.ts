@@ -36,7 +36,7 @@ export function processSeccomp(context: BatchContext, body: number): Outcome {
   const kind = kinds[seccompAction(codeOf(fields, bytes), numberIn(fields, bytes, slotOf.sig))]
   context.putLineStart(headOf(context, label), kind, pid, epoch, seccompOpening)
   putSeccompEvent(context.seccomp, scratch.id, pid, label, scratch.time)
-  context.putStandardEnd(epoch)
+  context.putStandardEnd(context.seccomp)
   putOwnFields(context)
   return outcome.written
 }

@@ -4,6 +4,7 @@ import { AuditId } from '../decode/audit-id.ts'
 import { RecordPlace, type Trust } from '../decode/locate-record.ts'
 import { RecordFields } from '../decode/record-fields.ts'
 import { RecordTemplates } from '../decode/record-templates.ts'
+import { RecordTime } from '../decode/record-time.ts'
 import { seccompSchema } from '../decode/seccomp-fields.ts'
 import { SentText } from '../decode/sent-text.ts'
 import type { AppArmorShape } from '../encode/apparmor-event.ts'
@@ -69,6 +70,7 @@ export class Scratch {
   readonly place = new RecordPlace()
   readonly sent = new SentText()
   readonly time = new EventTime()
+  readonly recordTime = new RecordTime()
   readonly heads = new ProfileHeads()
   readonly labels = new Labels(this.heads)
   readonly subjects = new Labels(this.heads)
@@ -98,6 +100,8 @@ export class Scratch {
       this.#resolver = resolver
       this.#snapshot = snapshot
       this.#version = snapshot.version
+      this.time.use(snapshot)
+      this.recordTime.use(snapshot.bootTime)
       this.heads.clear()
       this.labels.clear()
       this.subjects.clear()

@@ -9,15 +9,23 @@ export class AuditId {
   end = 0
   /** Unix seconds. */
   epoch = 0
+  /** The `.121`: at most nine digits, a thousand millionth of a second. */
+  fractionStart = 0
+  fractionEnd = 0
   /** The digits of the serial number reach from here to `end`, without leading zeros. */
   serialStart = 0
+  /** Where the pairs of the record begin, or the record that has no id. */
+  body = 0
 
   /** As of a record without an id: an empty text at `at`. */
   clear(at: number, epoch: number): void {
     this.start = at
     this.end = at
     this.epoch = epoch
+    this.fractionStart = at
+    this.fractionEnd = at
     this.serialStart = at
+    this.body = at
   }
 }
 
@@ -31,6 +39,7 @@ const closeBracket = 0x29
 const mostSeconds = 99_999_999_999
 /** The kernel's serial is an unsigned int; a long would have as many as this. */
 const mostSerialDigits = 20
+const mostFraction = 10
 
 /** `audit(` begins at `at`. */
 export function isAuditId(bytes: Uint8Array, at: number, end: number): boolean {
@@ -58,6 +67,7 @@ export function readAuditId(bytes: Uint8Array, at: number, end: number, id: Audi
   const fraction = ++i
   while (i < end && isDigit(bytes[i]!)) i++
   if (i === fraction || i >= end || bytes[i] !== colon) return -1
+  const fractionEnd = i
   let serial = ++i
   while (i < end && isDigit(bytes[i]!)) i++
   if (i === serial || i >= end || bytes[i] !== closeBracket) return -1
@@ -66,9 +76,12 @@ export function readAuditId(bytes: Uint8Array, at: number, end: number, id: Audi
   id.start = start
   id.end = i
   id.epoch = epoch
+  id.fractionStart = fraction - 1
+  id.fractionEnd = Math.min(fractionEnd, fraction - 1 + mostFraction)
   id.serialStart = serial
   if (++i < end && bytes[i] === colon) i++
-  return i < end && bytes[i] === space ? i + 1 : i
+  id.body = i < end && bytes[i] === space ? i + 1 : i
+  return id.body
 }
 
 const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39

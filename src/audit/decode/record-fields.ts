@@ -35,6 +35,8 @@ export class RecordFields {
   extraCount = 0
   /** The record ends inside of a quoted value: a log or printk has cut it. */
   truncated = false
+  /** Offset behind the record: what auditd adds to it is beyond. */
+  end = 0
 
   /** @param size how many fields the schema has. */
   constructor(size: number) {

@@ -30,11 +30,15 @@ export function scanFields(
   fields: RecordFields,
 ): void {
   fields.clear()
+  fields.end = end
   let at = start
   while (at < end) {
     const first = bytes[at]!
     if (first <= space || first === apostrophe) {
-      if (first === enrichment) return
+      if (first === enrichment) {
+        fields.end = at
+        return
+      }
       at++
       continue
     }

@@ -100,9 +100,11 @@ export interface EventShape {
 /** What all records of one template have in common. */
 export interface AppArmorShape extends EventShape {
   kind: number
-  /** The fields of ours that follow the standard ones, and the end of the line. */
-  ownFields: string
-  /** From the event's rest to the end of the line, for events of one second. */
+  /** The fields of ours that the record gives, and the end of the line. */
+  closing: Fragment
+  /** Bytes at the end of the line that are not the record's. */
+  added: number
+  /** From the event's rest to the time of the event, for events of one second. */
   ending: Fragment
   endingEpoch: number
 }

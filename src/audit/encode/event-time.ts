@@ -1,7 +1,17 @@
+import type { Snapshot } from '../enrich/snapshot.ts'
+import { lineSchema } from './line-schema.ts'
 import { type Fragment, fragment, type Output, putFragment } from './output.ts'
 
 /** The texts of one second: events come by the hundred in each. */
 export class EventTime {
+  /** From behind the time to the hash, of a record that is known by its bytes alone, from a file and from the kernel. */
+  rawKey = fragment('')
+  rawKeyOfKernel = fragment('')
+  /** The same to the time since boot, of a BPF record. */
+  bpfKey = fragment('')
+  #boot = ''
+  #bootTime = 0
+  #auditKey = fragment('')
   #epoch = -1
   #seconds = fragment('')
   #ending = fragment('')
@@ -19,13 +29,32 @@ export class EventTime {
     return this.#idsKey
   }
 
-  /** From behind the event to the first field of ours. */
+  /**
+   * From behind the time to the audit id. A record from before this boot, as a file may hold it, is of a boot of which
+   * nothing is known.
+   */
+  auditKey(epoch: number): Fragment {
+    if (epoch !== this.#epoch) this.#make(epoch)
+    return this.#auditKey
+  }
+
+  /** From behind the event into `timestamp`, behind its seconds. */
   ending(epoch: number): Fragment {
     if (epoch !== this.#epoch) this.#make(epoch)
     return this.#ending
   }
 
-  /** Puts the end of the standard keys: `time` is the time of the event, so that the same input gives the same bytes. */
+  /** What is known of the boot. */
+  use({ bootID, bootTime }: Snapshot): void {
+    this.#boot = bootID === '' ? '' : `${bootID}-`
+    this.#bootTime = Math.floor(bootTime)
+    this.#epoch = -1
+    this.rawKey = fragment('Z","id":"raw-')
+    this.rawKeyOfKernel = fragment(`Z","id":"${this.#boot}raw-`)
+    this.bpfKey = fragment(`Z","id":"${this.#boot}bpf-`)
+  }
+
+  /** Puts the end of the standard keys and the beginning of ours: `time` is the time of the event, so that the same input gives the same bytes. */
   putEnding(output: Output, epoch: number): void {
     if (epoch !== this.#epoch) this.#make(epoch)
     putFragment(output, this.#ending)
@@ -34,8 +63,11 @@ export class EventTime {
   #make(epoch: number): void {
     this.#epoch = epoch
     this.#seconds = fragment(String(epoch))
-    const time = new Date(epoch * 1000).toISOString().replace('.000Z', 'Z')
+    const time = new Date(epoch * 1000).toISOString().slice(0, -'.000Z'.length)
     this.#idsKey = fragment(`,"peerPID":0,"task":0,"magicToken":0,"epoch":${epoch},"auditSubId":`)
-    this.#ending = fragment(`,"time":"${time}","message":"violation event"`)
+    this.#ending = fragment(
+      `,"time":"${time}Z","message":"violation event","schema":${lineSchema},"timestamp":"${time}`,
+    )
+    this.#auditKey = fragment(`Z","id":"${epoch < this.#bootTime ? '' : this.#boot}audit-`)
   }
 }

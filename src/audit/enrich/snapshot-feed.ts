@@ -27,6 +27,10 @@ export class SnapshotFeed {
     return this.#data.nodeName
   }
 
+  get bootID(): string | undefined {
+    return this.#data.bootID
+  }
+
   get metadata(): Record<string, unknown> {
     return this.#data.metadata
   }

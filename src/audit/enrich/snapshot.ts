@@ -38,8 +38,10 @@ export interface SnapshotData {
   nodeName: string
   /** Added to every line as it is (Helm value `auditEventMetadata`). */
   metadata: Record<string, unknown>
-  /** Unix seconds of the boot (`btime` in /proc/stat): the zero of the times in BPF records. */
+  /** Unix seconds of the boot, with a fraction where it is known: the zero of the times in BPF records. */
   bootTime: number
+  /** Short form of the id of the boot (decode/boot-id.ts); left out where records are of another machine. */
+  bootID?: string
   containers: readonly ContainerInfo[]
   policies: readonly PolicyIdentity[]
 }
@@ -67,6 +69,8 @@ export interface KnownContainer extends LineOwner {
 export class Snapshot {
   version: number
   readonly bootTime: number
+  /** Empty where it is not known. */
+  readonly bootID: string
   /** Of lines whose container is not known. */
   readonly noContainer: LineOwner
   #head: string
@@ -80,6 +84,7 @@ export class Snapshot {
   constructor(data: SnapshotData) {
     this.version = data.version
     this.bootTime = data.bootTime
+    this.bootID = data.bootID ?? ''
     this.#head = `"metadata":${asciiJson(data.metadata)},"nodeName":${asciiJson(data.nodeName)},`
     this.noContainer = this.#owner(noContainer)
     for (const info of data.containers) this.#add(info)

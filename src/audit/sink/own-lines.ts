@@ -2,13 +2,17 @@ import { Buffer } from 'node:buffer'
 import { newline, space } from '../../base/bytes.ts'
 import type { BatchFormat, SourceBatch } from '../batch/batch.ts'
 import { header } from '../decode/bpf-record.ts'
+import { recordHash } from '../decode/record-hash.ts'
 import { asciiJson } from '../encode/json-text.ts'
+import { lineSchema } from '../encode/line-schema.ts'
 import type { LossReport } from './loss-tally.ts'
 
 /** Who writes: what every line begins with. */
 export interface Writer {
   nodeName: string
   metadata: Record<string, unknown>
+  /** Short form, where it is known. */
+  bootID?: string | undefined
 }
 
 /** A line in the shape of a violation that is of no container and no policy, with fields of ours behind. */
@@ -18,7 +22,20 @@ function ownLine(writer: Writer, seconds: number, message: string, ours: Record<
   const policy = { profileName: '', policyKind: '', policyName: '', policyNamespace: '', event: {} }
   const time = new Date(seconds * 1000).toISOString().replace('.000Z', 'Z')
   const { metadata, nodeName } = writer
-  const line = { level: 'warn', metadata, nodeName, ...noContainer, ...event, ...policy, time, message, ...ours }
+  const id = ofBytes(writer.bootID, 'agent', Buffer.from(JSON.stringify([seconds, message, ours])))
+  const mark = { schema: lineSchema, timestamp: time, id }
+  const line = {
+    level: 'warn',
+    metadata,
+    nodeName,
+    ...noContainer,
+    ...event,
+    ...policy,
+    time,
+    message,
+    ...mark,
+    ...ours,
+  }
   return `${asciiJson(line)}\n`
 }
 
@@ -45,7 +62,13 @@ export function undecodedLines(
 ): OwnLines {
   const lines: string[] = []
   for (const record of recordsOf(batch.bytes, batch.format))
-    lines.push(ownLine(writer, seconds, 'violation event', undecoded(record, batch.format)))
+    lines.push(
+      ownLine(writer, seconds, 'violation event', {
+        // As the decoder makes it (encode/line-id.ts).
+        id: ofBytes(batch.format === 'auditlog' ? undefined : writer.bootID, 'raw', record),
+        ...undecoded(record, batch.format),
+      }),
+    )
   return { bytes: ownBuffer(lines.join('')), lines: lines.length }
 }
 
@@ -55,6 +78,14 @@ export interface OwnLines {
 }
 
 const ownBuffer = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+/** The id of a line that is known by nothing but bytes. */
+function ofBytes(bootID: string | undefined, source: string, record: Uint8Array): string {
+  const view = new DataView(record.buffer, record.byteOffset, record.length)
+  const hash = (seed: number): string =>
+    (recordHash(record, view, 0, record.length, seed) >>> 0).toString(16).padStart(8, '0')
+  return `${bootID === undefined ? '' : `${bootID}-`}${source}-${hash(1)}-${hash(0)}`
+}
 
 function undecoded(record: Uint8Array, format: BatchFormat): Record<string, unknown> {
   const bytes = Buffer.from(record.buffer, record.byteOffset, record.byteLength)

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { Scratch } from '../../../src/audit/batch/scratch.ts'
-import { demoLine, demoPid, fixtures, linesOf, run } from '../harness.ts'
+import { auditMark, demoLine, demoPid, fixtures, linesOf, run } from '../harness.ts'
 
 /** The seed's event: every field of libapparmor's record in its order with its zero value. */
 const zeroEvent = {
@@ -66,7 +66,7 @@ describe('a batch of AppArmor records', () => {
     it(`gives the whole line, byte by byte: ${name}`, () => {
       const result = run(format, `${line}\n`, {}, new Scratch({ trust }))
       expect(linesOf(result.output)).to.deep.equal([
-        demoLine('AppArmor', action, 1740366282, appArmorEvent(line, action, event), own),
+        demoLine('AppArmor', action, 1740366282, appArmorEvent(line, action, event), auditMark({ format, line }), own),
       ])
       expect(result).to.include({ read: 1, written: 1, filtered: 0, undecodable: 0 })
     })
@@ -77,7 +77,7 @@ describe('a batch of seccomp records', () => {
     it(`gives the whole line, byte by byte: ${name}`, () => {
       const result = run(format, `${line}\n`)
       expect(linesOf(result.output)).to.deep.equal([
-        demoLine('Seccomp', action, 1740621808, JSON.stringify(event), own),
+        demoLine('Seccomp', action, 1740621808, JSON.stringify(event), auditMark({ format, line }), own),
       ])
       expect(result).to.include({ read: 1, written: 1 })
     })
@@ -198,7 +198,7 @@ describe('an event whose container is not known', () => {
       profileName: 'varmor-demo-demo-1',
       policyName: 'demo-1',
     })
-    expect(Object.keys(line).slice(-2)).to.deep.equal(['message', 'unresolved'])
+    expect(Object.keys(line).slice(-5)).to.deep.equal(['message', 'schema', 'timestamp', 'id', 'unresolved'])
     expect(line['unresolved']).to.equal('process-gone')
   })
 

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { expect } from 'chai'
 import { makeRecord, type RecordText } from '../../../bench/audit/made-up-record.ts'
-import { demoLine, demoPid, linesOf, run } from '../harness.ts'
+import { demo, demoLine, demoPid, hashOf, linesOf, run } from '../harness.ts'
 
 const head = {
   time: 366_282_121_000_000n,
@@ -18,6 +18,11 @@ const context = { comm: 'bash', exe: '/usr/bin/bash' }
 const own = { comm: 'bash', exe: '/usr/bin/bash', tid: demoPid + 1, ppid: 4, uid: 1000, gid: 1001 }
 const record = (text: Omit<RecordText, 'head'>, more: Record<string, number> = {}): Uint8Array =>
   makeRecord({ ...context, ...text, head: { ...head, ...more } })
+
+const markOf = (bytes: Uint8Array) => ({
+  timestamp: '2025-02-24T03:04:42.121000000Z',
+  id: `${demo.bootID}-bpf-366282.121000000-${hashOf(bytes)}`,
+})
 
 const address = (...bytes: number[]): Uint8Array => Uint8Array.from([...bytes, ...new Array(16 - bytes.length).fill(0)])
 const noSocket = { domain: '', type: '', protocol: '' }
@@ -110,7 +115,7 @@ describe('a batch of BPF records', () => {
   for (const { what, text, event } of rows)
     it(`gives the whole line, byte by byte: ${what}`, () => {
       expect(linesOf(run('record', record(text)).output)).to.deep.equal([
-        demoLine('BPF', 'DENIED', 1740366282, JSON.stringify(event), own),
+        demoLine('BPF', 'DENIED', 1740366282, JSON.stringify(event), markOf(record(text)), own),
       ])
     })
 

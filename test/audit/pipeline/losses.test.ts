@@ -60,7 +60,9 @@ describe('what sources have lost, in the log of violations', () => {
     const ending = new Promise<void>((resolve) => {
       end = resolve
     })
-    const source: LossySource = new LossySource([denial('/a'), ''], () => (source.given === 0 ? Promise.resolve() : ending))
+    const source: LossySource = new LossySource([denial('/a'), ''], () =>
+      source.given === 0 ? Promise.resolve() : ending,
+    )
     const pipeline = new Pipeline({ sources: [{ source, pressure: 'loses' }], pool, sink, feed, clock })
     const ended = pipeline.run()
     const lost = () =>

@@ -52,6 +52,7 @@ export function expectViolation(line: Violation, expected: Expected): void {
     ...{ policyKind: policy.kind, policyName: policy.name, policyNamespace: policy.namespace, event },
     time: new Date(Number(line.event['epoch']) * 1000).toISOString().replace('.000Z', 'Z'),
     message: 'violation event',
+    ...{ schema: 1, timestamp: line['timestamp'], id: line['id'] },
     ...own,
   }
   expect(line).to.deep.equal(whole)
@@ -60,6 +61,10 @@ export function expectViolation(line: Violation, expected: Expected): void {
   expect(line['pid']).to.be.a('number').that.is.greaterThan(initPid)
   expect(line.event['auditID']).to.match(/^\d{10}\.\d{3}:\d+$/)
   expect(line.event['auditID']).to.satisfy((id: string) => id.startsWith(`${line.event['epoch']}.`))
+  const milliseconds = Number(/\.(\d{3}):/.exec(String(line.event['auditID']))?.[1])
+  expect(Date.parse(String(line['timestamp']))).to.equal(Number(line.event['epoch']) * 1000 + milliseconds)
+  expect(line['id']).to.match(/^[0-9a-f]{12}-audit-[0-9.:]+-[0-9a-f]{8}$/)
+  expect(line['id']).to.include(`-audit-${line.event['auditID']}-`)
 }
 
 function appArmorEvent({ pid, event: { epoch, auditSubID, auditID } }: Violation, expected: Expected): object {

@@ -2,7 +2,8 @@ import { closeSync, existsSync, mkdtempSync, openSync, readSync, rmSync } from '
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { bootTime, startViolationPipeline, type ViolationPipeline } from '../../../../src/agent/violation-pipeline.ts'
+import { bootOf } from '../../../../src/agent/boot.ts'
+import { startViolationPipeline, type ViolationPipeline } from '../../../../src/agent/violation-pipeline.ts'
 import type { ContainerInfo, PolicyIdentity } from '../../../../src/audit/enrich/snapshot.ts'
 import { SnapshotFeed } from '../../../../src/audit/enrich/snapshot-feed.ts'
 import { type Logger, noLogger } from '../../../../src/base/logger.ts'
@@ -32,7 +33,7 @@ export class Violations {
   /** Resolves when it reads. */
   static async start(containers: readonly ContainerInfo[], policies: readonly PolicyIdentity[]): Promise<Violations> {
     const folder = mkdtempSync(join(tmpdir(), 'violations-'))
-    const feed = new SnapshotFeed({ version: 1, nodeName, metadata, bootTime: bootTime('/proc'), containers, policies })
+    const feed = new SnapshotFeed({ version: 1, nodeName, metadata, ...bootOf('/proc'), containers, policies })
     const log = join(folder, 'violations.log')
     const pipeline = await startViolationPipeline({
       feed,

@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs'
+import { shortBootID } from '../audit/decode/boot-id.ts'
+
+/** What the kernel says of the boot that it runs since. */
+export interface Boot {
+  /** Unix seconds, with a fraction. */
+  bootTime: number
+  /** Short form. */
+  bootID: string
+}
+
+/** How far the two times of the boot may be apart: the one in /proc/stat has no fraction. */
+const rounding = 1.5
+
+/**
+ * Reads the boot of a node.
+ * @param procRoot a proc file system.
+ * @param now milliseconds since the Unix epoch.
+ */
+export function bootOf(procRoot: string, now: () => number = Date.now): Boot {
+  const read = (path: string): string => readFileSync(`${procRoot}/${path}`, 'latin1')
+  const whole = Number(/^btime (\d+)$/m.exec(read('stat'))?.[1] ?? 0)
+  // Up to 10 ms late, and as much earlier as the two clocks are read apart.
+  const exact = now() / 1000 - Number.parseFloat(read('uptime'))
+  return {
+    bootTime: Math.abs(exact - whole - 0.5) <= rounding ? exact : whole,
+    bootID: shortBootID(read('sys/kernel/random/boot_id')),
+  }
+}

@@ -1,0 +1,5 @@
+/** 48 bits, which do not come again among the boots of a cluster. */
+const digits = 12
+
+/** The short form of the id of a boot (`/proc/sys/kernel/random/boot_id`): its first digits. */
+export const shortBootID = (bootID: string): string => bootID.trim().replaceAll('-', '').slice(0, digits)

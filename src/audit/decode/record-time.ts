@@ -1,0 +1,35 @@
+const nanoseconds = 1_000_000_000
+/** 2^32 ns in seconds and nanoseconds. */
+const highSeconds = 4
+const highRest = 294_967_296
+
+/** When a BPF record was made: nanoseconds since the boot, and by the wall clock. All numbers are exact for four years. */
+export class RecordTime {
+  /** Since the boot. */
+  uptime = 0
+  uptimeNs = 0
+  /** Unix seconds. */
+  epoch = 0
+  epochNs = 0
+  #boot = 0
+  #bootNs = 0
+
+  /** @param bootTime unix seconds, with a fraction. */
+  use(bootTime: number): void {
+    this.#boot = Math.floor(bootTime)
+    this.#bootNs = Math.min(Math.round((bootTime - this.#boot) * nanoseconds), nanoseconds - 1)
+  }
+
+  /** Reads the 64 bits at `offset`. They are taken in two parts, because a number holds only 104 days exactly. */
+  read(view: DataView, offset: number): void {
+    const high = view.getUint32(offset + 4, true)
+    const rest = high * highRest + view.getUint32(offset, true)
+    const seconds = Math.floor(rest / nanoseconds)
+    this.uptime = high * highSeconds + seconds
+    this.uptimeNs = rest - seconds * nanoseconds
+    const sum = this.uptimeNs + this.#bootNs
+    const carry = sum >= nanoseconds ? 1 : 0
+    this.epoch = this.#boot + this.uptime + carry
+    this.epochNs = sum - carry * nanoseconds
+  }
+}
