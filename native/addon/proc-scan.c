@@ -33,19 +33,29 @@ static bool parse_stat(const char *stat, int64_t tick, int64_t asleep, struct fo
 	return state != 'Z' && state != 'X';
 }
 
-/* The last word of 64 hexadecimal digits is the id of the innermost container, whatever runtime and cgroup driver. */
+/* An id stands at the end of a component of a path: "/<id>" or "-<id>.scope" (src/audit/enrich/cgroup-path.ts). */
+static bool ends_component(const char *rest)
+{
+	if (strncmp(rest, ".scope", 6) == 0)
+		rest += 6;
+	/* What the kernel adds to the path of a group that was removed. */
+	if (strncmp(rest, " (deleted)", 10) == 0)
+		return rest[10] == '\0' || rest[10] == '\n';
+	return *rest == '\0' || *rest == '\n' || *rest == '/';
+}
+
+/* The first id of a path is that of the outermost container: groups below its own, its processes can make themselves. */
 static void parse_cgroup(const char *cgroup, struct fork_sight *sight)
 {
 	const size_t digits = sizeof(sight->container) - 1;
-	const char *at = cgroup;
+	const char *at;
 
-	while (*at) {
-		size_t n = strspn(at, "0123456789abcdef");
-
-		for (; n >= digits; n -= digits, at += digits)
-			memcpy(sight->container, at, digits);
-		at += n;
-		at += strcspn(at, "0123456789abcdef");
+	for (at = cgroup; (at = strpbrk(at, "/-:")) != NULL;) {
+		at++;
+		if (strspn(at, "0123456789abcdef") != digits || !ends_component(at + digits))
+			continue;
+		memcpy(sight->container, at, digits);
+		return;
 	}
 }
 

@@ -100,8 +100,7 @@ export async function confiningProfiles(root = '/proc'): Promise<Set<string>> {
     if (!/^\d+$/.test(pid)) continue
     const label =
       (await labelOf(join(root, pid, 'attr/apparmor/current'))) ?? (await labelOf(join(root, pid, 'attr/current')))
-    const { name, ours } = profileOfLabel(label ?? '')
-    if (ours) found.add(name)
+    for (const name of profileOfLabel(label ?? '').own) found.add(name)
   }
   return found
 }

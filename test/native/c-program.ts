@@ -16,7 +16,12 @@ export const hasCompiler = version.status === 0
  * once, for all processes and runs.
  * @throws what gcc says
  */
-export function compile(name: string, addonSources: string[] = [], flags: string[] = [], folderOfProgram = here): string {
+export function compile(
+  name: string,
+  addonSources: string[] = [],
+  flags: string[] = [],
+  folderOfProgram = here,
+): string {
   const sources = [join(folderOfProgram, `${name}.c`), ...addonSources.map((source) => join(addon, source))]
   const common = ['-D_GNU_SOURCE', '-std=gnu11', '-O1', '-g', '-Wall', '-Wextra', '-Werror', '-pthread', `-I${addon}`]
   const headers = readdirSync(addon).filter((file) => file.endsWith('.h'))

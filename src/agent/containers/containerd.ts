@@ -184,8 +184,8 @@ interface OciSpec {
 }
 
 function containerOf({ id, image, labels, spec }: WireContainer): RuntimeContainer {
-  const { annotations = {}, process = {} } = readSpec(spec)
-  return { id, image, labels, annotations, appArmorProfile: process.apparmorProfile ?? '' }
+  const { annotations = {}, process } = readSpec(spec)
+  return { id, image, labels, annotations, appArmorProfile: process && (process.apparmorProfile ?? '') }
 }
 
 /** A container without a spec that can be read is described by its labels alone. */

@@ -22,7 +22,7 @@ export function describeContainer(
   facts: ProcessFacts,
   sandbox: Sandbox | undefined,
 ): NodeContainer {
-  const { labels, annotations } = container
+  const { labels, annotations, appArmorProfile } = container
   const containerName = labels['io.kubernetes.container.name'] ?? annotations['io.kubernetes.cri.container-name'] ?? ''
   const podAnnotations = sandbox?.annotations ?? {}
   return {
@@ -39,7 +39,9 @@ export function describeContainer(
     initPid: pid,
     mntNsID: facts.mntNsID,
     ...(facts.cgroupID !== undefined && { cgroupID: facts.cgroupID }),
-    profileName: protectedBy(containerName, podAnnotations) ?? ownProfile(container.appArmorProfile) ?? '',
+    ...(facts.cgroupPath !== undefined && { cgroupPath: facts.cgroupPath }),
+    profileName: protectedBy(containerName, podAnnotations) ?? ownProfile(appArmorProfile ?? '') ?? '',
+    ...(appArmorProfile !== undefined && { appArmorProfile }),
     sandboxID: sandboxOf(container),
     podLabels: sandbox?.labels ?? {},
     podAnnotations,

@@ -1,12 +1,14 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { containerIdOfCgroup } from '../../audit/enrich/proc-pid-resolver.ts'
+import { cgroupPathOf, idOfPath, ownPathOf } from '../../audit/enrich/cgroup-path.ts'
 
 /** What /proc says of a container's first process. */
 export interface ProcessFacts {
   mntNsID: number
   /** Inode number of its cgroup (v2), where that can be seen. */
   cgroupID?: bigint
+  /** Path of the container's cgroup, which its first process may have left for one below. */
+  cgroupPath?: string
 }
 
 /** Undefined when there is no such process, or it is of another container by now. */
@@ -20,11 +22,16 @@ export function processFacts(root = '/'): ReadProcessFacts {
     const folder = join(root, 'proc', String(pid))
     try {
       const cgroup = await readFile(join(folder, 'cgroup'), 'latin1')
-      const inside = containerIdOfCgroup(cgroup)
-      if (inside !== '' && /^[0-9a-f]{64}$/.test(containerID) && inside !== containerID) return undefined
+      const path = cgroupPathOf(cgroup)
+      const own = ownPathOf(path, containerID)
+      if (own === undefined && idOfPath(path) !== '' && /^[0-9a-f]{64}$/.test(containerID)) return undefined
       const { ino } = await stat(join(folder, 'ns/mnt'))
-      const cgroupID = await inodeOf(join(root, 'sys/fs/cgroup'), cgroup)
-      return { mntNsID: ino, ...(cgroupID !== undefined && { cgroupID }) }
+      const cgroupID = await inodeOf(join(root, 'sys/fs/cgroup'), cgroup, containerID)
+      return {
+        mntNsID: ino,
+        ...(cgroupID !== undefined && { cgroupID }),
+        ...(own !== undefined && { cgroupPath: own }),
+      }
     } catch (error) {
       if (gone.has((error as NodeJS.ErrnoException).code ?? '')) return undefined
       throw error
@@ -33,11 +40,11 @@ export function processFacts(root = '/'): ReadProcessFacts {
 }
 
 /** The line `0::PATH` is cgroup v2's. */
-async function inodeOf(mount: string, cgroup: string): Promise<bigint | undefined> {
+async function inodeOf(mount: string, cgroup: string, containerID: string): Promise<bigint | undefined> {
   const path = /^0::(\/.*)$/m.exec(cgroup)?.[1]
   if (path === undefined) return undefined
   try {
-    return (await stat(join(mount, path), { bigint: true })).ino
+    return (await stat(join(mount, ownPathOf(path, containerID) ?? path), { bigint: true })).ino
   } catch (error) {
     if (gone.has((error as NodeJS.ErrnoException).code ?? '')) return undefined
     throw error

@@ -7,8 +7,8 @@ export interface RuntimeContainer {
   labels: Readonly<Record<string, string>>
   /** Of its OCI spec; containerd's CRI part says there what it made the container from. */
   annotations: Readonly<Record<string, string>>
-  /** The AppArmor profile of its first process. */
-  appArmorProfile: string
+  /** The AppArmor profile of its first process, empty for none; undefined where the runtime does not say. */
+  appArmorProfile: string | undefined
 }
 
 export interface RuntimeTask {

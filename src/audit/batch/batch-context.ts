@@ -3,11 +3,12 @@ import { form } from '../decode/record-fields.ts'
 import type { ProfileHead } from '../encode/event-head.ts'
 import { isRefused } from '../encode/event-head.ts'
 import { putHex } from '../encode/json-text.ts'
+import type { Label } from '../encode/labels.ts'
 import { putAuditMark, putRawMark, putRecordMark, recordEnd } from '../encode/line-id.ts'
 import type { LineOwner } from '../encode/line-owner.ts'
 import { type Fragment, fragment, type Output, putFragment, putNumber } from '../encode/output.ts'
 import { putOddValue, putRaw, Values } from '../encode/values.ts'
-import { type Attribution, mayResolveLater, nobody } from '../enrich/attribution.ts'
+import { type Attribution, checked, mayResolveLater, nobody } from '../enrich/attribution.ts'
 import type { PidResolver } from '../enrich/pid-resolver.ts'
 import type { Snapshot } from '../enrich/snapshot.ts'
 import type { SourceBatch, UnresolvedReason } from './batch.ts'
@@ -78,9 +79,14 @@ export class BatchContext {
     this.seccomp = new Values(output, bytes, view, kmsg, scratch.seccompFields)
   }
 
-  /** Finds the container of `pid`. @returns whether the event has one or need not wait for one any longer. */
-  place(pid: number, epoch: number): boolean {
-    return this.settle(this.scratch.attributions.find(pid, epoch, this.snapshot, this.resolver))
+  /**
+   * Finds the container of `pid`.
+   * @param label under which the record says that the process ran, where that has a profile of ours.
+   * @returns whether the event has one or need not wait for one any longer.
+   */
+  place(pid: number, epoch: number, label: Label | undefined): boolean {
+    const attribution = this.scratch.attributions.find(pid, epoch, this.snapshot, this.resolver)
+    return this.settle(label === undefined ? attribution : checked(attribution, label))
   }
 
   settle(attribution: Attribution): boolean {

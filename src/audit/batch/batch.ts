@@ -45,6 +45,7 @@ export interface SourceBatch {
  * - `container-unknown`: the process is in a container that the snapshot does not hold (yet).
  * - `not-in-container`: the process is in no container; waiting would not help.
  * - `no-pid`: the record names no process.
+ * - `profile-mismatch`: the record's profile is of ours, and not one that the container of its process may run in.
  */
 export const unresolvedReasons = [
   'process-gone',
@@ -52,6 +53,7 @@ export const unresolvedReasons = [
   'container-unknown',
   'not-in-container',
   'no-pid',
+  'profile-mismatch',
 ] as const
 export type UnresolvedReason = (typeof unresolvedReasons)[number]
 

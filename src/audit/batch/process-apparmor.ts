@@ -102,7 +102,7 @@ export function writeAppArmor(context: BatchContext, event: number, label: Label
   const { scratch } = context
   const { epoch } = scratch.id
   const kind = kinds[event]!
-  if (!context.place(pid, epoch)) return outcome.deferred
+  if (!context.place(pid, epoch, label)) return outcome.deferred
   context.putLineStart(label?.head ?? scratch.heads.get('', context.snapshot), kind, pid, epoch, appArmorOpening(event))
   putAppArmorEvent(context.appArmor, scratch.id, pid, label, scratch.time)
   context.putStandardEnd(context.appArmor)
@@ -115,7 +115,7 @@ export function writeAppArmor(context: BatchContext, event: number, label: Label
 export function writeClaim(context: BatchContext, event: number, label: Label | undefined, sender: number): Outcome {
   const { scratch, snapshot } = context
   const { epoch } = scratch.id
-  if (!context.place(sender, epoch)) return outcome.deferred
+  if (!context.place(sender, epoch, undefined)) return outcome.deferred
   // The policy of the profile that it names is not the sender's.
   const head = scratch.heads.get(context.attribution.container?.info.profileName ?? '', snapshot)
   context.putLineStart(head, kinds[event]!, sender, epoch, appArmorOpening(event))
@@ -160,7 +160,7 @@ export function processKnownAppArmor(context: BatchContext, body: number, end: n
   const isLast = last?.literal?.length === profileEnd - profileStart && last.literal.isAt(view, profileStart)
   const label = isLast ? last : scratch.labels.get(bytes, view, profileStart, profileEnd, form.plain, kmsg, snapshot)
   if (!label.ours && !scratch.everything) return outcome.filtered
-  if (!context.place(pid, id.epoch)) return outcome.deferred
+  if (!context.place(pid, id.epoch, label)) return outcome.deferred
   if (!isLast) scratch.attributions.noteLabel(pid, label)
   const start = context.lineStart(shape.kind)
   const middle = context.lineMiddle(label.head, shape.kind, id.epoch, shape.opening)

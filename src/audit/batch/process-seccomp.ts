@@ -31,7 +31,7 @@ export function processSeccomp(context: BatchContext, body: number): Outcome {
   const { epoch } = scratch.id
   const label = labelOf(context)
   const ours = scratch.everything || (label?.ours ?? false)
-  if (!context.place(pid, epoch)) return outcome.deferred
+  if (!context.place(pid, epoch, label)) return outcome.deferred
   if (!ours && isForeign(context)) return outcome.filtered
   const kind = kinds[seccompAction(codeOf(fields, bytes), numberIn(fields, bytes, slotOf.sig))]
   context.putLineStart(headOf(context, label), kind, pid, epoch, seccompOpening)

@@ -12,7 +12,8 @@ import { type Fragment, fragment, Output } from './output.ts'
 /** A label as records write it, with all that follows from it. */
 export interface Label {
   ours: boolean
-  profileName: string
+  /** All profiles of ours in it: of a stack, there may be several. */
+  own: readonly string[]
   /** As a JSON string, quotes included. */
   json: Fragment
   /** It has bytes that are no UTF-8, for which `json` has U+FFFD. */
@@ -64,8 +65,8 @@ export class Labels {
     const output = new Output(64)
     const broken = putText(output, value.bytes, value.start, value.end)
     const text = JSON.parse(Buffer.from(output.take()).toString('utf8')) as string
-    const { name, ours } = profileOfLabel(text)
+    const { name, own } = profileOfLabel(text)
     const head = this.#heads.get(name, snapshot)
-    return { ours, profileName: name, json: fragment(asciiJson(text)), broken, head, literal }
+    return { ours: own.length > 0, own, json: fragment(asciiJson(text)), broken, head, literal }
   }
 }

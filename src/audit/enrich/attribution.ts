@@ -37,9 +37,28 @@ const lost = (
 /** Of a record that names no process. */
 export const nobody = lost('no-pid', waitsForNothing)
 
-/** Late information can still help with these; `not-in-container` and `no-pid` stay so. */
-export function mayResolveLater(reason: UnresolvedReason): boolean {
-  return reason !== 'not-in-container' && reason !== 'no-pid'
+const forGood: ReadonlySet<UnresolvedReason> = new Set(['not-in-container', 'no-pid', 'profile-mismatch'])
+
+/** Whether late information can still help. */
+export const mayResolveLater = (reason: UnresolvedReason): boolean => !forGood.has(reason)
+
+/**
+ * The same of a record with profiles of ours, if the container that was found may run in them. The runtime has given a
+ * container one profile, for ever; whoever runs in another one of ours went there by himself (`aa-exec` from a container
+ * without a profile), or the container is not that of the process: it is named in neither case.
+ * @param own as an object by which the container remembers that they were found to be right
+ */
+export function checked(attribution: Attribution, own: { own: readonly string[] }): Attribution {
+  const { container } = attribution
+  if (container === undefined || container.fitting === own) return attribution
+  const { profileName, appArmorProfile } = container.info
+  // Nobody said what it runs in.
+  const isOpen = profileName === '' && appArmorProfile === undefined
+  if (isOpen || own.own.every((name) => name === profileName || name === appArmorProfile)) {
+    container.fitting = own
+    return attribution
+  }
+  return { ...attribution, container: undefined, reason: 'profile-mismatch', waitsFor: waitsForNothing }
 }
 
 /**

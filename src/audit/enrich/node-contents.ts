@@ -29,7 +29,9 @@ const containerFields = {
   initPid: count,
   mntNsID: count,
   cgroupID: { kind: 'big' },
+  cgroupPath: text,
   profileName: text,
+  appArmorProfile: text,
 } satisfies Record<keyof ContainerInfo, Field>
 
 const policyFields = {

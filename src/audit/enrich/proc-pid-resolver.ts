@@ -1,4 +1,5 @@
 import { readFileSync, readlinkSync } from 'node:fs'
+import { cgroupPathOf, idOfPath } from './cgroup-path.ts'
 import type { Membership, PidResolver } from './pid-resolver.ts'
 
 /** What /proc says of a process at this moment; undefined when there is no such process. */
@@ -94,13 +95,6 @@ export class ProcPidResolver implements PidResolver {
   }
 }
 
-const containerId = /[0-9a-f]{64}/g
-
-/** The last container id in the text of /proc/<pid>/cgroup: the innermost one, whatever runtime and cgroup driver. */
-export function containerIdOfCgroup(text: string): string {
-  return text.match(containerId)?.at(-1) ?? ''
-}
-
 /** Ticks of /proc/<pid>/stat are 1/100 s on every architecture that we know (USER_HZ, include/asm-generic/param.h). */
 const ticksPerSecond = 100
 
@@ -112,14 +106,15 @@ export function startOfStat(stat: string): number {
 /**
  * Reads processes from a proc file system that shows the node's pid namespace.
  * @param bootTime unix seconds, `btime` in /proc/stat.
+ * @param containerOf the id of the container that a cgroup path is of, empty for none.
  */
-export function procReader(bootTime: number, root = '/proc'): ReadProcess {
+export function procReader(bootTime: number, root = '/proc', containerOf = idOfPath): ReadProcess {
   return (pid) => {
     try {
       const stat = readFileSync(`${root}/${pid}/stat`, 'latin1')
       const cgroup = readFileSync(`${root}/${pid}/cgroup`, 'latin1')
       const namespace = mountNamespace(`${root}/${pid}/ns/mnt`)
-      const containerID = containerIdOfCgroup(cgroup)
+      const containerID = containerOf(cgroupPathOf(cgroup))
       // One that is ending has left its namespaces, and cgroups of version 1: it does not show where it was.
       if (namespace === undefined && containerID === '') return undefined
       return { containerID, mntNsID: namespace ?? 0, since: bootTime + startOfStat(stat) }

@@ -11,11 +11,11 @@ function profileOfPart(part: string): string {
 /**
  * The profile that a label is of. A label may name a stack (`a//&b`), a child (`a//child_0`, `a//null-/bin/sh`) and a
  * mode; in a stack ours comes before others.
- * @returns its name and whether it is ours; an empty name for `?` and for no label at all.
+ * @returns its name, which is empty for `?` and for no label at all, and all profiles of ours in it.
  */
-export function profileOfLabel(label: string): { name: string; ours: boolean } {
+export function profileOfLabel(label: string): { name: string; own: string[] } {
   const names = label.split('//&').map(profileOfPart)
-  const own = names.find((name) => name.startsWith(ownPrefix))
-  const name = own ?? names[0] ?? ''
-  return { name: name === '?' ? '' : name, ours: own !== undefined }
+  const own = names.filter((name) => name.startsWith(ownPrefix))
+  const name = own[0] ?? names[0] ?? ''
+  return { name: name === '?' ? '' : name, own }
 }

@@ -1,6 +1,7 @@
 import { asciiJson } from '../encode/json-text.ts'
 import type { LineOwner } from '../encode/line-owner.ts'
 import { fragment } from '../encode/output.ts'
+import { idOfPath, pathsTo } from './cgroup-path.ts'
 
 /** A container as the runtime knows it. Names as in a violation line. */
 export interface ContainerInfo {
@@ -16,8 +17,12 @@ export interface ContainerInfo {
   mntNsID: number
   /** Id of its cgroup (v2), where known: what BPF records carry. */
   cgroupID?: bigint
+  /** Path of its own cgroup as /proc shows it to the agent, where known. */
+  cgroupPath?: string
   /** Of the policy that protects it; empty for a container that no policy of ours protects. */
   profileName: string
+  /** The AppArmor profile that the runtime gave it, of whomever; empty for none, absent where that is not known. */
+  appArmorProfile?: string
 }
 
 /** The policy that owns a profile, taken from the ArmorProfile's owner and never from the profile's name. */
@@ -63,7 +68,12 @@ export interface SnapshotDelta {
 /** A container with its part of a line. */
 export interface KnownContainer extends LineOwner {
   readonly info: ContainerInfo
+  /** The last label that was found to be one that it may run in, by identity. */
+  fitting: object | undefined
 }
+
+/** Of a process in a cgroup that is called after a known container and is not that container's. */
+const elsewhere = '-'
 
 /** Snapshot, indexed for lookups, with what is constant for a container encoded once. */
 export class Snapshot {
@@ -78,6 +88,7 @@ export class Snapshot {
   #byMountNamespace = new Map<number, KnownContainer>()
   #byInitPid = new Map<number, KnownContainer>()
   #byCgroup = new Map<bigint, KnownContainer>()
+  #byCgroupPath = new Map<string, KnownContainer>()
   #policies = new Map<string, PolicyIdentity>()
   #byBpfId = new Map<number, PolicyIdentity>()
 
@@ -121,6 +132,21 @@ export class Snapshot {
     return this.#byCgroup.get(id)
   }
 
+  /**
+   * The id of the container that a process with this cgroup path is in. The first known container on the way counts: what is
+   * below its own cgroup, its processes may have made, with any name. One of which nobody said where its cgroup is, and one
+   * that is not known yet, is taken from the first component that has an id.
+   * @returns empty where the path names none
+   */
+  containerOfPath(path: string): string {
+    for (const ancestor of pathsTo(path)) {
+      const known = this.#byCgroupPath.get(ancestor)
+      if (known !== undefined) return known.info.containerID
+    }
+    const id = idOfPath(path)
+    return this.#byId.get(id)?.info.cgroupPath === undefined ? id : elsewhere
+  }
+
   policy(profileName: string): PolicyIdentity | undefined {
     return this.#policies.get(profileName)
   }
@@ -140,23 +166,27 @@ export class Snapshot {
 
   #add(info: ContainerInfo): void {
     this.#remove(info.containerID)
-    const known: KnownContainer = { info, ...this.#owner(info) }
+    const { refused, reported } = this.#owner(info)
+    // Key by key, for one hidden class: each line looks at it.
+    const known: KnownContainer = { info, refused, reported, middle: undefined, fitting: undefined }
     this.#byId.set(info.containerID, known)
     // 0 is of a process whose namespace could not be read, too.
     if (info.mntNsID !== 0) this.#byMountNamespace.set(info.mntNsID, known)
     this.#byInitPid.set(info.initPid, known)
     if (info.cgroupID !== undefined) this.#byCgroup.set(info.cgroupID, known)
+    if (info.cgroupPath !== undefined) this.#byCgroupPath.set(info.cgroupPath, known)
   }
 
   #remove(id: string): void {
     const known = this.#byId.get(id)
     if (known === undefined) return
     this.#byId.delete(id)
-    const { mntNsID, initPid, cgroupID } = known.info
+    const { mntNsID, initPid, cgroupID, cgroupPath } = known.info
     // A namespace or pid number may have gone to a newer container by now.
     if (this.#byMountNamespace.get(mntNsID) === known) this.#byMountNamespace.delete(mntNsID)
     if (this.#byInitPid.get(initPid) === known) this.#byInitPid.delete(initPid)
     if (cgroupID !== undefined && this.#byCgroup.get(cgroupID) === known) this.#byCgroup.delete(cgroupID)
+    if (cgroupPath !== undefined && this.#byCgroupPath.get(cgroupPath) === known) this.#byCgroupPath.delete(cgroupPath)
   }
 
   #addPolicy(policy: PolicyIdentity): void {

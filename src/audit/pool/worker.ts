@@ -60,7 +60,7 @@ class DecodeWorker {
 
   #openProc(bootTime: number): void {
     if (this.#procRoot === undefined || this.#proc !== undefined) return
-    const read = this.#forgiving(procReader(bootTime, this.#procRoot))
+    const read = this.#forgiving(procReader(bootTime, this.#procRoot, (path) => this.#snapshot!.containerOfPath(path)))
     this.#proc = new ProcPidResolver({ readProcess: this.#known.watch(read), now: () => performance.now() })
     this.#resolver =
       this.#forks === undefined ? this.#proc : new LineageResolver(new Forks(this.#forks), read, this.#proc)

@@ -21,7 +21,16 @@ describe('what /proc says of a container', () => {
     expect(await processFacts(root)(7, id)).to.deep.equal({
       mntNsID: statSync(join(root, 'proc/7/ns/mnt')).ino,
       cgroupID: statSync(join(root, 'sys/fs/cgroup/kubepods', id), { bigint: true }).ino,
+      cgroupPath: `/kubepods/${id}`,
     })
+  })
+
+  it('are those of its own cgroup although its first process has gone to one below', async () => {
+    const expected = await processFacts(root)(7, id)
+    for (const below of ['init.scope', 'b'.repeat(64)]) {
+      writeFileSync(join(root, 'proc/7/cgroup'), `0::/kubepods/${id}/${below}\n`)
+      expect(await processFacts(root)(7, id)).to.deep.equal(expected)
+    }
   })
 
   it('is nothing of a process that is gone, or of another container by now', async () => {
@@ -35,7 +44,7 @@ describe('what /proc says of a container', () => {
   ])
     it(`is no cgroup where it is one ${what}`, async () => {
       writeFileSync(join(root, 'proc/7/cgroup'), cgroup!)
-      expect(await processFacts(root)(7, id)).to.have.all.keys('mntNsID')
+      expect(await processFacts(root)(7, id)).to.have.all.keys('mntNsID', 'cgroupPath')
     })
 
   it('of this process is as the kernel says', async () => {

@@ -4,12 +4,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { attribute } from '../../../src/audit/enrich/attribution.ts'
 import type { Membership } from '../../../src/audit/enrich/pid-resolver.ts'
-import {
-  containerIdOfCgroup,
-  ProcPidResolver,
-  procReader,
-  startOfStat,
-} from '../../../src/audit/enrich/proc-pid-resolver.ts'
+import { ProcPidResolver, procReader, startOfStat } from '../../../src/audit/enrich/proc-pid-resolver.ts'
 import { profileOfLabel } from '../../../src/audit/enrich/profile-of-label.ts'
 import { type ContainerInfo, Snapshot } from '../../../src/audit/enrich/snapshot.ts'
 import { demo } from '../harness.ts'
@@ -51,23 +46,24 @@ describe('a snapshot', () => {
 })
 
 describe('the profile of a label', () => {
-  const rows: [label: string, name: string, ours: boolean][] = [
-    ['varmor-demo-web', 'varmor-demo-web', true],
-    ['varmor-demo-web//child_0', 'varmor-demo-web', true],
-    ['varmor-demo-web//null-/usr/bin/a b', 'varmor-demo-web', true],
-    ['varmor-demo-web (enforce)', 'varmor-demo-web', true],
-    ['varmor-demo-web//null-/bin/sleep (complain)', 'varmor-demo-web', true],
-    ['docker-default//&varmor-demo-web', 'varmor-demo-web', true],
-    [':k8s://varmor-demo-web//x', 'varmor-demo-web', true],
-    ['cri-containerd.apparmor.d (enforce)', 'cri-containerd.apparmor.d', false],
-    ['/usr/bin/man//varmor-x', '/usr/bin/man', false],
-    ['unconfined', 'unconfined', false],
-    ['?', '', false],
-    ['', '', false],
+  const rows: [label: string, name: string, own: string[]][] = [
+    ['varmor-demo-web', 'varmor-demo-web', ['varmor-demo-web']],
+    ['varmor-demo-web//child_0', 'varmor-demo-web', ['varmor-demo-web']],
+    ['varmor-demo-web//null-/usr/bin/a b', 'varmor-demo-web', ['varmor-demo-web']],
+    ['varmor-demo-web (enforce)', 'varmor-demo-web', ['varmor-demo-web']],
+    ['varmor-demo-web//null-/bin/sleep (complain)', 'varmor-demo-web', ['varmor-demo-web']],
+    ['docker-default//&varmor-demo-web', 'varmor-demo-web', ['varmor-demo-web']],
+    [':k8s://varmor-demo-web//x', 'varmor-demo-web', ['varmor-demo-web']],
+    ['cri-containerd.apparmor.d (enforce)', 'cri-containerd.apparmor.d', []],
+    ['/usr/bin/man//varmor-x', '/usr/bin/man', []],
+    ['unconfined', 'unconfined', []],
+    ['?', '', []],
+    ['', '', []],
   ]
-  for (const [label, name, ours] of rows)
+  rows.push(['varmor-a//&varmor-b//x', 'varmor-a', ['varmor-a', 'varmor-b']])
+  for (const [label, name, own] of rows)
     it(`${JSON.stringify(label)} is ${JSON.stringify(name)}`, () => {
-      expect(profileOfLabel(label)).to.deep.equal({ name, ours })
+      expect(profileOfLabel(label)).to.deep.equal({ name, own })
     })
 })
 
@@ -170,21 +166,6 @@ describe('the resolver over /proc', () => {
   })
 
   const id = '0123456789abcdef'.repeat(4)
-  for (const [driver, text] of Object.entries({
-    'systemd and containerd': `0::/kubepods.slice/kubepods-pod7efce0ca.slice/cri-containerd-${id}.scope\n`,
-    'cgroupfs, version 1': `12:pids:/kubepods/burstable/pod7efce0ca-5609/${id}\n1:name=systemd:/kubepods/burstable/pod7efce0ca-5609/${id}\n`,
-    'cri-o': `0::/kubepods.slice/crio-${id}.scope/container\n`,
-    'seen from another cgroup namespace': `0::/../../docker-${id}.scope\n`,
-    'a container in a container': `0::/docker/${'f'.repeat(64)}/kubepods/${id}\n`,
-  }))
-    it(`reads the container id of a cgroup: ${driver}`, () => {
-      expect(containerIdOfCgroup(text)).to.equal(id)
-    })
-
-  it('finds none in the cgroup of a process of the host', () => {
-    expect(containerIdOfCgroup('0::/system.slice/ssh.service\n')).to.equal('')
-  })
-
   it('reads the start of a process whose name looks like fields', () => {
     const fields = Array.from({ length: 50 }, (_, i) => (i === 19 ? '12345' : `${i}`)).join(' ')
     expect(startOfStat(`7 (a) S 1 (b) ${fields}`)).to.equal(123.45)
