@@ -6,6 +6,7 @@ import type { SourceKind } from '../audit/source/choose-source.ts'
 
 /** What a pipeline counts from its own start on, beside its accounting. */
 export type CountName =
+  | 'restarts'
   | 'lost'
   | 'lostTimes'
   | 'sourceDropped'
@@ -40,6 +41,7 @@ export class ViolationCounts {
   /** Sums of the pipelines that have ended. */
   readonly #ended = new Map<string, Count>()
   #live: LivePipeline | undefined
+  #begun = 0
 
   constructor(feed: Pick<SnapshotFeed, 'policies'>) {
     this.accounting = new Accounting((profileName) => feed.policies.get(profileName))
@@ -56,6 +58,7 @@ export class ViolationCounts {
 
   begin(live: LivePipeline): void {
     this.#live = live
+    this.#begun++
   }
 
   /** What the pipeline has counted stays counted. */
@@ -65,6 +68,11 @@ export class ViolationCounts {
       this.#ended.set(key, { ...count, value: count.value + (this.#ended.get(key)?.value ?? 0) })
     }
     this.#live = undefined
+  }
+
+  /** How often one began in the place of another one. */
+  get restarts(): number {
+    return Math.max(0, this.#begun - 1)
   }
 
   /** Equal labels may come twice; they are to be added. */
@@ -79,7 +87,10 @@ export function countsOf({ stages, losses }: Pipeline, pool: DecodePool): Count[
   const one = (name: CountName, value: number): Count[] => [{ name, labels: {}, value }]
   const by = (name: CountName, label: string, values: Readonly<Record<string, number | null>>): Count[] =>
     Object.entries(values).map(([of, value]) => ({ name, labels: { [label]: of }, value: value ?? 0 }))
+  const restarts = (part: string, value: number): Count => ({ name: 'restarts', labels: { part }, value })
   return [
+    restarts('workers', pool.failures.crashed + pool.failures.stuck),
+    ...source.map((stats) => restarts('source', 'restarts' in stats ? Number(stats.restarts) : 0)),
     ...losses.flatMap(({ where, why, events, uncounted }): Count[] => [
       { name: 'lost', labels: { where, why }, value: events },
       { name: 'lostTimes', labels: { where, why }, value: uncounted },

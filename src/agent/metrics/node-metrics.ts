@@ -50,8 +50,13 @@ export const nodeMetrics: readonly AgentMetric[] = [
     name: 'varmor_part_failures_total',
     type: 'counter',
     help: 'Failures after which a part was begun anew',
-    labels: { part: 'parts of the agent, fewer than ten' },
-    read: ({ restarts }) => by('part', restarts()),
+    labels: {
+      part: 'parts of the agent, fewer than ten: `source`, `workers`, `pipeline` (all three, from the source to the log), `violations` (the same, or the search for a source), `containerWatch`, …',
+    },
+    read: ({ restarts, counts }) => [
+      ...by('part', { ...restarts(), pipeline: counts.restarts }),
+      ...counts.of('restarts'),
+    ],
   },
   {
     name: 'varmor_forks_followed',

@@ -85,6 +85,12 @@ export const violationMetrics: readonly AgentMetric[] = [
     read: ({ counts }) => alone(counts.accounting.undecodable),
   },
   {
+    name: 'varmor_audit_records_untrusted_total',
+    type: 'counter',
+    help: 'Records that a process has sent as the kernel would; filtered, or by a flag written as violations of the sender',
+    read: ({ counts }) => alone(counts.accounting.untrusted),
+  },
+  {
     name: 'varmor_audit_records_dropped_total',
     type: 'counter',
     help: 'Records that were read and never got into the log',

@@ -1,0 +1,90 @@
+import { writeFileSync } from 'node:fs'
+import type { Metric } from 'prom-client'
+import type { AgentMetric, LabelValues } from '../src/agent/metrics/agent-metric.ts'
+import { agentMetricTable, lagMetric } from '../src/agent/metrics/agent-metrics.ts'
+import { managerLabelValues } from '../src/manager/metrics/label-values.ts'
+import { ManagerMetrics, type MetricSources } from '../src/manager/metrics/manager-metrics.ts'
+
+// Writes the list of all metrics from the tables and registries that they are served from. Run it as `npm run generate`; a test fails
+// while the file differs from what this would write.
+
+export const metricsDocument = new URL('../src/metrics/METRICS.md', import.meta.url)
+
+interface Row {
+  name: string
+  type: string
+  help: string
+  labels: readonly string[]
+}
+
+/** What prom-client does not declare of a metric. */
+type Described = Metric & { name: string; help: string; labelNames: readonly string[] }
+
+/** The metrics of a manager, but for those of the process. */
+export function managerMetricRows(): Row[] {
+  const nothing = (): never => {
+    throw new Error('nobody asks for values here')
+  }
+  const sources: Record<keyof MetricSources, unknown> = {
+    ...{ actors: nothing, certificates: nothing, isLeader: nothing, queues: nothing, policies: nothing },
+    ...{ eventsLost: nothing, failures: nothing, limiter: {} },
+  }
+  const { registry } = new ManagerMetrics(sources as MetricSources, { process: false })
+  return (registry.getMetricsAsArray() as unknown as Described[]).map((metric) => ({
+    ...{ name: metric.name, help: metric.help, labels: metric.labelNames },
+    type: metric.constructor.name.toLowerCase(),
+  }))
+}
+
+export function metricsText(): string {
+  const managerRows = managerMetricRows()
+  const managerLabels = [...new Set(managerRows.flatMap(({ labels }) => labels))].sort()
+  const lag: Row = { ...lagMetric, type: 'histogram', labels: [] }
+  return `# Metrics
+
+Made by \`npm run generate\` from the tables that the metrics are served from.
+
+Managers and agents serve them with \`--enableMetrics\` at \`:8081/metrics\` (\`--metrics-port\`), by plain HTTP as upstream does, or by
+TLS with \`--metrics-cert\` and \`--metrics-key\`. Beside these there are \`process_…\` and \`nodejs_…\` of the process. Values are read when
+somebody asks, and many who ask at once are given one answer. Counters of an agent go on when a part of it is begun anew. [deploy/grafana/varmor.json](../../deploy/grafana/varmor.json) is a dashboard over them for Grafana.
+
+No label is taken from a record, a report or a review alone: how many values it can have is said here.
+
+## Agent
+
+${agentMetricTable.map(agentEntry).join('\n')}
+${entry(lag)}
+
+An agent that loads profiles also has the metrics \`varmor_actor_…\` of a manager.
+
+## Manager
+
+${managerRows.map((row) => entry(row)).join('\n')}
+
+| label | values |
+| --- | --- |
+${managerLabels.map((label) => `| \`${label}\` | ${valuesOfManager(label)} |`).join('\n')}
+`
+}
+
+function agentEntry({ name, type, help, labels = {}, ofCluster = false }: AgentMetric): string {
+  const lines = Object.entries(labels).map(([label, values]) => `  - \`${label}\`: ${valuesText(values)}`)
+  const where = ofCluster ? '; not with `--audit-only`' : ''
+  return [`- \`${name}\`, ${type}: ${help}${where}`, ...lines].join('\n')
+}
+
+const entry = ({ name, type, help, labels }: Row): string => {
+  const by = labels.length === 0 ? '' : `, by ${labels.map((label) => `\`${label}\``).join(', ')}`
+  return `- \`${name}\`, ${type}${by}: ${help}`
+}
+
+const valuesText = (values: LabelValues): string =>
+  typeof values === 'string' ? values : values.map((value) => `\`${value}\``).join(', ')
+
+function valuesOfManager(label: string): string {
+  const values = managerLabelValues[label]
+  if (values === undefined) throw new Error(`say in label-values.ts what the label ${label} can be`)
+  return values
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) writeFileSync(metricsDocument, metricsText())
