@@ -55,7 +55,7 @@ No label is taken from a record, a report or a review alone: how many values it 
 ${agentMetricTable.map(agentEntry).join('\n')}
 ${entry(lag)}
 
-An agent that loads profiles also has the metrics \`varmor_actor_…\` of a manager.
+An agent that loads profiles also has the metrics \`varmor_actor_…\` and \`varmor_api_…\` of a manager.
 
 ## Manager
 

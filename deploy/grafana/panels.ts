@@ -344,7 +344,7 @@ const manager: Row = {
     },
     {
       title: 'Requests to the API server',
-      description: '409 is usual, 429 and 5xx are not.',
+      description: 'Of managers and agents. 409 is usual, 429 and 5xx are not.',
       unit: 'cps',
       queries: [[rateOfManagers('code', 'varmor_api_requests_total'), '{{code}}']],
     },

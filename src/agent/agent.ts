@@ -8,6 +8,7 @@ import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Loaders } from '../enforcer/ports.ts'
 import type { HttpServer } from '../http/server.ts'
+import type { RequestObserver } from '../kube/caller.ts'
 import { ApiClient } from '../kube/client.ts'
 import type { Connection } from '../kube/connection.ts'
 import type { Handler } from '../kube/handler-queue.ts'
@@ -51,6 +52,8 @@ export interface AgentOptions {
   period?: number
   /** Also called with each change of an ArmorProfile, such as for what violations are to say of policies. */
   profiles?: Handler<ArmorProfile & KubeObject>
+  /** Of calls to the API server, for metrics. */
+  apiObserver?: RequestObserver
   timing?: Partial<ReflectorTiming>
   reports?: Partial<ReportTiming>
 }
@@ -71,7 +74,7 @@ export class Agent {
     this.#options = options
     const { connection, node, loaders, compile, managers, send, logger } = options
     const { confining = noProfiles, ofContainers = noNames, strict = false } = options
-    const { unreported, restarts, period, basis, timing = {}, reports, namespace } = options
+    const { unreported, restarts, period, basis, timing = {}, reports, namespace, apiObserver } = options
     const time = { clock: systemClock, random: Math.random }
     this.#system = new ActorSystem({ logger })
     this.#reporter = new Reporter({
@@ -88,7 +91,8 @@ export class Agent {
       ...(unreported !== undefined && { unreported }),
       ...(restarts !== undefined && { restarts }),
     })
-    const client = new ApiClient({ connection, limiter: this.#limiter })
+    const observed = apiObserver === undefined ? {} : { observer: apiObserver }
+    const client = new ApiClient({ connection, limiter: this.#limiter, ...observed })
     this.#reflector = new Reflector({
       source: clientSource(client, armorProfiles),
       transform: withoutManagedFields,

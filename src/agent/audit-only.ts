@@ -52,7 +52,7 @@ async function serveMetrics(
   if (metrics === undefined) return undefined
   const { agentMetrics } = await import('./metrics/agent-metrics.ts')
   const { MetricsServer } = await import('../metrics/metrics-server.ts')
-  const server = await MetricsServer.start({ ...metrics, registry: agentMetrics(sources), log })
+  const server = await MetricsServer.start({ ...metrics, registry: agentMetrics(sources).registry, log })
   log.info({ metricsPort: server.port }, 'metrics are served')
   return server
 }

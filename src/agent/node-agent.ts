@@ -13,6 +13,7 @@ import { nodeFeatures } from '../enforcer/features.ts'
 import { nodeRoot } from '../enforcer/node-root.ts'
 import { openLoaders } from '../enforcer/open-loaders.ts'
 import type { Loaders } from '../enforcer/ports.ts'
+import type { RequestObserver } from '../kube/caller.ts'
 import { ApiClient } from '../kube/client.ts'
 import type { Connection } from '../kube/connection.ts'
 import type { Handler } from '../kube/handler-queue.ts'
@@ -99,6 +100,7 @@ export class NodeAgent {
   #loaders: Loaders | undefined
   #agent: Agent | undefined
   #metrics: MetricsServer | undefined
+  #apiObserver: RequestObserver | undefined
 
   constructor(options: NodeAgentOptions) {
     this.#options = options
@@ -163,6 +165,7 @@ export class NodeAgent {
       profiles: this.#policies(),
       unreported: () => this.#pipeline.none,
       restarts: () => this.#restarts,
+      ...(this.#apiObserver !== undefined && { apiObserver: this.#apiObserver }),
       ...(strict !== undefined && { strict }),
       ...(period !== undefined && { period }),
     })
@@ -195,10 +198,11 @@ export class NodeAgent {
   async #serveMetrics(): Promise<void> {
     const { metrics, logger: log } = this.#options
     if (metrics === undefined) return
-    const registry = agentMetrics({
+    const { registry, api } = agentMetrics({
       ...{ counts: this.#counts, feed: this.#feed, lineage: () => this.#lineage, restarts: () => this.#restarts },
       cluster: () => this.#clusterSources,
     })
+    this.#apiObserver = api
     this.#metrics = await MetricsServer.start({ ...metrics, registry, log })
     log.info({ metricsPort: this.metricsPort }, 'metrics are served')
   }

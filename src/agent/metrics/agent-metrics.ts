@@ -1,5 +1,7 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
+import type { RequestObserver } from '../../kube/caller.ts'
 import { actorMetrics } from '../../metrics/actor-metrics.ts'
+import { apiMetrics } from '../../metrics/api-metrics.ts'
 import { gathered, gatheredHistogram } from '../../metrics/gathered.ts'
 import type { AgentMetric, AgentSources } from './agent-metric.ts'
 import { nodeMetrics } from './node-metrics.ts'
@@ -13,8 +15,14 @@ export const lagMetric = {
   help: 'From the time that the kernel gave the first record of a batch until the batch was written to the log, for each line of it: an upper bound, by what a batch spans',
 }
 
-/** All metrics of an agent, in a registry of its own. Nothing is counted for them: each is read when somebody asks. */
-export function agentMetrics(sources: AgentSources, { process = true }: { process?: boolean } = {}): Registry {
+export interface AgentMetrics {
+  registry: Registry
+  /** Of calls to the API server, of an agent that makes some. */
+  api: RequestObserver | undefined
+}
+
+/** All metrics of an agent, in a registry of its own. Nothing is counted for them but calls to the API server: each is read when somebody asks. */
+export function agentMetrics(sources: AgentSources, { process = true }: { process?: boolean } = {}): AgentMetrics {
   const registry = new Registry()
   if (process) processMetrics(registry)
   for (const { name, type, help, labels = {}, ofCluster = false, read } of agentMetricTable) {
@@ -22,8 +30,9 @@ export function agentMetrics(sources: AgentSources, { process = true }: { proces
     gathered(registry, { name, type, help, labelNames: Object.keys(labels) }, () => read(sources))
   }
   gatheredHistogram(registry, lagMetric, sources.counts.accounting.lag)
-  if (sources.cluster !== undefined) actorMetrics(registry, () => sources.cluster?.()?.actors ?? { families: {} })
-  return registry
+  if (sources.cluster === undefined) return { registry, api: undefined }
+  actorMetrics(registry, () => sources.cluster?.()?.actors ?? { families: {} })
+  return { registry, api: apiMetrics(registry) }
 }
 
 /**

@@ -29,8 +29,7 @@ function timeOfLine({ bytes, buffer, kmsg, scratch }: BatchContext): number | un
     if (kmsg) locateKmsgRecord(bytes, start, end, scratch.trust, place)
     else locateRecord(bytes, start, end, scratch.trust, place)
     if (place.audit !== -1 && readAuditId(bytes, place.audit, end, id) !== -1)
-      // Seconds, a dot, and the fraction up to the colon.
-      return Number.parseFloat(buffer.toString('latin1', id.start, buffer.indexOf(0x3a, id.start))) * 1_000
+      return (id.epoch + Number(`0${buffer.toString('latin1', id.fractionStart, id.fractionEnd)}`)) * 1_000
     start = end + 1
   }
   return undefined

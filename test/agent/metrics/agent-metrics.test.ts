@@ -19,7 +19,7 @@ const result = (profileNames: readonly string[], more: Partial<BatchResult> = {}
 function world(more: Partial<AgentSources> = {}) {
   const feed = new SnapshotFeed(demo)
   const counts = new ViolationCounts(feed)
-  const registry = agentMetrics(
+  const { registry } = agentMetrics(
     { ...{ feed, counts, lineage: () => undefined, restarts: () => ({ violations: 3 }) }, ...more },
     { process: false },
   )
