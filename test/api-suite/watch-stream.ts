@@ -8,7 +8,7 @@ export interface WatchEvent {
   object: Json
 }
 
-const patience = 120_000
+const patience = 600_000
 
 /** The lines of a watch as they come: one JSON document each. */
 export class WatchStream {

@@ -9,7 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 export async function eventually<T>(
   what: string,
   ask: () => Promise<T | undefined | false>,
-  limit = 120_000,
+  limit = 600_000,
   interval = 50,
 ): Promise<T> {
   const end = performance.now() + limit

@@ -18,7 +18,7 @@ import { type PolicyParts, policy, type WorkloadObject, workload } from './sampl
 import type { World } from './world.ts'
 
 /** Milliseconds: while managers are killed time and again, one policy may wait for long until it is its turn. */
-export const patience = 150_000
+export const patience = 900_000
 
 /** What a policy with restarts goes through, from its making to its end; each change restarts each workload exactly once. */
 export class Life {

@@ -28,7 +28,7 @@ describe('containers of a real containerd', () => {
   /** Lists wait for it. */
   let hold: Promise<unknown>
   const until = async (what: () => boolean): Promise<void> => {
-    for (const end = performance.now() + 120_000; performance.now() < end && !what(); ) await pause(20)
+    for (const end = performance.now() + 600_000; performance.now() < end && !what(); ) await pause(20)
     const state = `waited; known ${known()}, lists ${lists}, lost ${lost.map(({ message }) => message).join(' | ')}`
     expect(what(), state).to.equal(true)
   }
@@ -38,7 +38,7 @@ describe('containers of a real containerd', () => {
     needsContainerd(this)
     real = new RealContainerd()
     await real.start()
-    runtime = new Containerd({ socket: real.socket, deadline: 120_000 })
+    runtime = new Containerd({ socket: real.socket, deadline: 600_000 })
     lost = []
     hold = Promise.resolve()
     begun = 0

@@ -19,7 +19,7 @@ describe('the decode pool', () => {
   let feed: SnapshotFeed
   let pool: DecodePool
 
-  const open = async (threads: number, timeLimit = 240_000, machinePatience = 240_000): Promise<void> => {
+  const open = async (threads: number, timeLimit = 600_000, machinePatience = 600_000): Promise<void> => {
     failures.length = 0
     troubles.length = 0
     feed = new SnapshotFeed(demo)
@@ -146,7 +146,7 @@ describe('the decode pool', () => {
     })
 
     it('goes on without what /proc does not show when that does not end', async () => {
-      await open(1, 240_000, 100)
+      await open(1, 600_000, 100)
       const result = await pool.process(batchOf(text))
       expect(result).to.include({ read: 2, written: 0, undecodable: 0 })
       expect(result.deferred.reduce((sum, { records }) => sum + records, 0)).to.equal(2)

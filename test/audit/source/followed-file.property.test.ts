@@ -106,7 +106,7 @@ async function perform(operation: Operation, writer: LogWriter, reader: Reader):
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  for (const end = performance.now() + 120_000; performance.now() < end && !condition(); ) await sleep(5)
+  for (const end = performance.now() + 600_000; performance.now() < end && !condition(); ) await sleep(5)
 }
 
 describe('a followed file, whatever its writer, logrotate and crashes do', () => {

@@ -33,7 +33,7 @@ export class Reading {
 
   /** Waits until the text is there, or long enough to say that it does not come. */
   async until(condition: (text: string) => boolean): Promise<string> {
-    for (const end = performance.now() + 120_000; performance.now() < end && !condition(this.text); ) await sleep(5)
+    for (const end = performance.now() + 600_000; performance.now() < end && !condition(this.text); ) await sleep(5)
     return this.text
   }
 

@@ -8,7 +8,7 @@ import { actorOf, notebook } from '../behaviours.ts'
 import type { ThreadMessage } from './furnished-thread.ts'
 
 /** A thread may be long in coming up where others work beside it. */
-const patient = { timeout: 240_000 }
+const patient = { timeout: 600_000 }
 
 describe('thread', () => {
   let system: ActorSystem
