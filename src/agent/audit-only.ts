@@ -4,7 +4,7 @@ import { Forks } from '../audit/lineage/forks.ts'
 import type { MetricsListen, MetricsServer } from '../metrics/metrics-server.ts'
 import { bootOf } from './boot.ts'
 import { ContainersFile } from './containers-file.ts'
-import { openLineage } from './lineage.ts'
+import { forkStats, openLineage } from './lineage.ts'
 import type { AgentSources } from './metrics/agent-metric.ts'
 import { ViolationCounts } from './violation-counts.ts'
 import { problemOf, startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
@@ -32,7 +32,7 @@ export async function runAuditOnly(options: AuditOnlyOptions): Promise<number> {
   const counts = new ViolationCounts(feed)
   let metrics: MetricsServer | undefined
   try {
-    metrics = await serveMetrics(options, { counts, feed, lineage: () => lineage, restarts: () => ({}) })
+    metrics = await serveMetrics(options, { counts, feed, forks: () => forkStats(lineage), restarts: () => ({}) })
     return (await run({ ...options, counts, lineage, feed }, file)) ? 0 : 1
   } catch (error) {
     logger.error({ error: problemOf(error) }, 'the agent cannot go on')

@@ -1,3 +1,4 @@
+import type { ForkStats } from '../audit/lineage/fork-addon.ts'
 import { Forks } from '../audit/lineage/forks.ts'
 import { AuditSourceError } from '../audit/source/audit-source-error.ts'
 import type { Logger } from '../base/logger.ts'
@@ -22,6 +23,10 @@ export function openLineage(logger: Logger, procRoot = '/proc', open = Forks.ope
     return { off: code }
   }
 }
+
+/** undefined where forks are not followed. */
+export const forkStats = (lineage: Lineage | undefined): ForkStats | undefined =>
+  lineage instanceof Forks ? lineage.stats() : undefined
 
 /** Counters, for a line of the log. */
 export const lineageStatus = (lineage: Lineage): object =>

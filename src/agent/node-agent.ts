@@ -32,7 +32,7 @@ import { processFacts, type ReadProcessFacts } from './containers/process-facts.
 import { noteExec, startedProcess } from './containers/started-process.ts'
 import { KeptPipeline } from './kept-pipeline.ts'
 import { confiningProfiles } from './leftovers.ts'
-import { type Lineage, openLineage } from './lineage.ts'
+import { forkStats, type Lineage, openLineage } from './lineage.ts'
 import { ManagerTransport } from './manager-transport.ts'
 import type { ClusterSources } from './metrics/agent-metric.ts'
 import { agentMetrics } from './metrics/agent-metrics.ts'
@@ -199,7 +199,12 @@ export class NodeAgent {
     const { metrics, logger: log } = this.#options
     if (metrics === undefined) return
     const { registry, api } = agentMetrics({
-      ...{ counts: this.#counts, feed: this.#feed, lineage: () => this.#lineage, restarts: () => this.#restarts },
+      ...{
+        counts: this.#counts,
+        feed: this.#feed,
+        forks: () => forkStats(this.#lineage),
+        restarts: () => this.#restarts,
+      },
       cluster: () => this.#clusterSources,
     })
     this.#apiObserver = api

@@ -1,14 +1,15 @@
 import type { SystemStats } from '../../../actors/runtime/index.ts'
 import type { SnapshotFeed } from '../../audit/enrich/snapshot-feed.ts'
+import type { ForkStats } from '../../audit/lineage/fork-addon.ts'
 import type { Sample } from '../../metrics/gathered.ts'
-import type { Lineage } from '../lineage.ts'
 import type { ViolationCounts } from '../violation-counts.ts'
 
 /** What an agent's metrics are read from, when somebody asks. */
 export interface AgentSources {
   counts: ViolationCounts
   feed: Pick<SnapshotFeed, 'containers' | 'policies'>
-  lineage: () => Lineage | undefined
+  /** undefined while forks are not followed. */
+  forks: () => ForkStats | undefined
   /** How often each part was begun anew. */
   restarts: () => Readonly<Record<string, number>>
   /** Of an agent that loads profiles, once it runs. */

@@ -1,4 +1,3 @@
-import { Forks } from '../../audit/lineage/forks.ts'
 import type { Sample } from '../../metrics/gathered.ts'
 import { type AgentMetric, type AgentSources, alone, by, type ClusterSources } from './agent-metric.ts'
 
@@ -62,15 +61,15 @@ export const nodeMetrics: readonly AgentMetric[] = [
     name: 'varmor_forks_followed',
     type: 'gauge',
     help: '1 while forks are followed, so that processes that have ended are known',
-    read: ({ lineage }) => alone(forksOf(lineage()) === undefined ? 0 : 1),
+    read: ({ forks }) => alone(forks() === undefined ? 0 : 1),
   },
   {
     name: 'varmor_fork_processes',
     type: 'gauge',
     help: 'Processes that the fork tree knows',
     labels: { state: ['living', 'ended'] },
-    read({ lineage }) {
-      const stats = forksOf(lineage())
+    read({ forks }) {
+      const stats = forks()
       return stats === undefined ? [] : by('state', { living: stats.living, ended: stats.known - stats.living })
     },
   },
@@ -78,9 +77,6 @@ export const nodeMetrics: readonly AgentMetric[] = [
     name: 'varmor_fork_overruns_total',
     type: 'counter',
     help: 'Times that forks were lost because the socket was full; then all of /proc is read',
-    read: ({ lineage }) => alone(forksOf(lineage())?.overruns ?? 0),
+    read: ({ forks }) => alone(forks()?.overruns ?? 0),
   },
 ]
-
-const forksOf = (lineage: ReturnType<AgentSources['lineage']>) =>
-  lineage instanceof Forks ? lineage.stats() : undefined

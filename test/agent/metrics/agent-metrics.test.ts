@@ -20,7 +20,7 @@ function world(more: Partial<AgentSources> = {}) {
   const feed = new SnapshotFeed(demo)
   const counts = new ViolationCounts(feed)
   const { registry } = agentMetrics(
-    { ...{ feed, counts, lineage: () => undefined, restarts: () => ({ violations: 3 }) }, ...more },
+    { ...{ feed, counts, forks: () => undefined, restarts: () => ({ violations: 3 }) }, ...more },
     { process: false },
   )
   return { feed, counts, scrape: async () => readExposition(await registry.metrics()) }
