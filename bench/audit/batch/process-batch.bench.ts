@@ -80,7 +80,7 @@ function ours(format: BatchFormat, options: ScratchOptions = {}, giveBack = true
   const scratch = new Scratch(options)
   let spare: ArrayBuffer | undefined
   return (bytes) => {
-    const batch: SourceBatch = { source: 'bench', seq: 0, format, bytes }
+    const batch: SourceBatch = { source: 'bench', seq: 0, format, bytes, minute: 1 }
     if (giveBack && spare !== undefined) batch.spare = spare
     const { read, output } = processBatch(batch, snapshot, resolver, scratch)
     spare = output.buffer as ArrayBuffer
@@ -107,6 +107,9 @@ function copyOf(format: BatchFormat, input: readonly Uint8Array[]): Way {
 
 const next = random(2)
 const appArmor = batches(records, batchSize, (serial) => appArmorLine(next, serial, made))
+const fewNames = batches(records, batchSize, (serial) =>
+  appArmorLine(next, serial, made).replace(/ name="[^"]*"/, ` name="/var/lib/app/data/${serial % 40}"`),
+)
 const kernLog = batches(records, batchSize, (serial) =>
   appArmorLine(next, serial, made).replace(
     'type=AVC msg=',
@@ -121,6 +124,9 @@ const bpf = recordBatches(records, batchSize, (serial) => bpfRecord(next, serial
 
 if (only.includes('AppArmor')) {
   measure('AppArmor', appArmor, ours('auditlog'))
+  measure('AppArmor, counted by kind', appArmor, ours('auditlog', { kinds: 'counts' }))
+  measure('AppArmor of 40 files', fewNames, ours('auditlog'))
+  measure('AppArmor of 40 files, counted by kind', fewNames, ours('auditlog', { kinds: 'counts' }))
   measure('AppArmor, new memory for each output (rejected)', appArmor, ours('auditlog', {}, false))
   measure('AppArmor, every record scanned (rejected)', appArmor, ours('auditlog', { shortcuts: false }))
   measure('AppArmor, one string a batch (rejected)', appArmor, asOneString(data))
@@ -130,8 +136,12 @@ if (only.includes('AppArmor')) {
 if (only.includes('kern.log')) measure('AppArmor in kern.log', kernLog, ours('auditlog'))
 if (only.includes('BPF')) {
   measure('BPF', bpf, ours('record'))
+  measure('BPF, counted by kind', bpf, ours('record', { kinds: 'counts' }))
   measure('BPF, a copy of the output', bpf, copyOf('record', bpf))
 }
-if (only.includes('Seccomp')) measure('Seccomp', seccomp, ours('auditlog'))
+if (only.includes('Seccomp')) {
+  measure('Seccomp', seccomp, ours('auditlog'))
+  measure('Seccomp, counted by kind', seccomp, ours('auditlog', { kinds: 'counts' }))
+}
 if (only.includes('noise')) measure('5 % AppArmor, 95 % other lines of audit.log', mixed, ours('auditlog'))
 console.log(kept)

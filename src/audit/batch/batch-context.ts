@@ -12,6 +12,7 @@ import { type Attribution, checked, mayResolveLater, nobody } from '../enrich/at
 import type { PidResolver } from '../enrich/pid-resolver.ts'
 import type { Snapshot } from '../enrich/snapshot.ts'
 import type { SourceBatch, UnresolvedReason } from './batch.ts'
+import { type KindPrefix, noKind, undecodedPrefix } from './kind-table.ts'
 import type { Scratch } from './scratch.ts'
 
 /** What became of a record. */
@@ -57,6 +58,8 @@ export class BatchContext {
   start = 0
   end = 0
   recordEnd = 0
+  /** Where the line at hand begins in the output. */
+  lineAt = 0
   attribution: Attribution = nobody
 
   constructor(batch: SourceBatch, snapshot: Snapshot, resolver: PidResolver, scratch: Scratch) {
@@ -66,7 +69,7 @@ export class BatchContext {
     this.scratch = scratch
     this.snapshot = snapshot
     this.resolver = resolver
-    this.output = scratch.begin(snapshot, resolver, bytes.length, batch.spare)
+    this.output = scratch.begin(snapshot, resolver, batch)
     this.bytes = bytes
     this.view = new DataView(buffer, byteOffset, byteLength)
     this.buffer = Buffer.from(buffer, byteOffset, byteLength)
@@ -124,11 +127,27 @@ export class BatchContext {
     return middleOf(container ?? this.snapshot.noContainer, head, kind, epoch, mntNsID, opening)
   }
 
+  /** Counts the line at hand by its kind, where that is asked for: the prefix, and what is from `start` to `end` of `bytes`. */
+  countKind(
+    head: ProfileHead,
+    kind: number,
+    prefix: KindPrefix,
+    bytes: Uint8Array,
+    view: DataView,
+    start: number,
+    end: number,
+  ): void {
+    const { container } = this.attribution
+    const owner = container ?? this.snapshot.noContainer
+    this.scratch.kinds?.count(owner, container, head, kind, prefix, bytes, view, start, end, this.lineAt)
+  }
+
   makeRoom(start: Fragment, middle: Fragment): void {
     const reserve = fixedTexts + 2 * (this.end - this.start)
     this.appArmor.reserve = reserve
     this.seccomp.reserve = reserve
     this.output.room(start.length + middle.length + reserve)
+    this.lineAt = this.output.length
   }
 
   /** Puts what follows the event of a record that is text, up to the fields of its kind. */
@@ -184,6 +203,10 @@ export class BatchContext {
     const { epoch } = scratch.id
     this.appArmor.reserve = fixedTexts
     output.room(snapshot.noContainer.refused.length + fixedTexts)
+    const { noContainer } = snapshot
+    const head = scratch.heads.get('', snapshot)
+    const { bytes, view } = this
+    scratch.kinds?.count(noContainer, undefined, head, noKind, undecodedPrefix, bytes, view, 0, 0, output.length)
     putFragment(output, snapshot.noContainer.refused)
     putFragment(output, undecodedPid)
     putFragment(output, scratch.time.seconds(epoch))

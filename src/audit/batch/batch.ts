@@ -34,6 +34,8 @@ export interface SourceBatch {
    * that is new to a thread costs page faults and cache misses, up to a third of the whole time.
    */
   spare?: ArrayBuffer
+  /** Of the work on it: kinds of events are told apart in a minute (`KindCounts`). Counts up; what is left out is a minute of its own. */
+  minute?: number
   /** Set when deferred records come back after their wait: what is still unresolved is now written, saying why. */
   final?: boolean
 }
@@ -84,6 +86,22 @@ export interface EventCount {
   events: number
 }
 
+/** The events of a batch by container and kind, which is profile, enforcer, action, operation and object. */
+export interface KindCounts {
+  /** Ids of the containers; '' is none. The numbers below are indices of it. */
+  containers: string[]
+  /** One for each container and kind. Equal for equal kinds, in whatever batch and worker; nobody but kind-table.ts looks inside. */
+  keys: string[]
+  owners: Uint32Array
+  events: Uint32Array
+  /** Where the first line of each begins in the output. */
+  lines: Uint32Array
+  /** By container: events that are of no kind above, because it has too many. */
+  others: number[]
+  /** By line of the output: its kind, or `~container` for one of the others. Only where it is asked for. */
+  lineKinds: Int32Array | undefined
+}
+
 /**
  * The outcome of one batch. Always: `read = written + filtered + deferred + undecodable`, counted in records
  * (lines; a record of /dev/kmsg with its continuation lines is one). `output` holds `written + undecodable` lines.
@@ -102,6 +120,8 @@ export interface BatchResult {
   undecodableAt: number[]
   deferred: Deferred[]
   counts: EventCount[]
+  /** All lines by their kind, where it is asked for; those of several pieces of the output come with where their piece begins. */
+  kinds?: { start: number; counts: KindCounts }[]
   /** Events that were written without their container, by reason. */
   unresolved: Partial<Record<UnresolvedReason, number>>
   /** When the kernel made the first of the records, in milliseconds since the Unix epoch; undefined where they do not say. */

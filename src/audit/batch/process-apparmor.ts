@@ -10,14 +10,16 @@ import {
   putAppArmorEvent,
   putShapedEvent,
 } from '../encode/apparmor-event.ts'
-import { eventKind } from '../encode/event-head.ts'
+import { eventKind, type ProfileHead } from '../encode/event-head.ts'
 import type { EventTime } from '../encode/event-time.ts'
 import { putExtra } from '../encode/extra.ts'
 import type { Label } from '../encode/labels.ts'
 import { putAuditMark, recordEnd } from '../encode/line-id.ts'
 import { type Fragment, fragment, Output, putFragment } from '../encode/output.ts'
 import { putValue, Values } from '../encode/values.ts'
+import { putAppArmorKind } from './apparmor-kind.ts'
 import { type BatchContext, type Outcome, outcome } from './batch-context.ts'
+import { KindPrefix } from './kind-table.ts'
 
 /** aa_record_event_type of aalogparse.h. */
 export const recordEvent = { invalid: 0, error: 1, audit: 2, allowed: 3, denied: 4, hint: 5, status: 6 } as const
@@ -103,11 +105,13 @@ export function writeAppArmor(context: BatchContext, event: number, label: Label
   const { epoch } = scratch.id
   const kind = kinds[event]!
   if (!context.place(pid, epoch, label)) return outcome.deferred
-  context.putLineStart(label?.head ?? scratch.heads.get('', context.snapshot), kind, pid, epoch, appArmorOpening(event))
+  const head = label?.head ?? scratch.heads.get('', context.snapshot)
+  context.putLineStart(head, kind, pid, epoch, appArmorOpening(event))
   putAppArmorEvent(context.appArmor, scratch.id, pid, label, scratch.time)
   context.putStandardEnd(context.appArmor)
   putOwnFields(context.appArmor)
   context.putLineEnd(context.appArmor)
+  countScanned(context, head, kind)
   return outcome.written
 }
 
@@ -124,7 +128,27 @@ export function writeClaim(context: BatchContext, event: number, label: Label | 
   putFragment(context.output, untrustedText)
   putOwnFields(context.appArmor)
   context.putLineEnd(context.appArmor)
+  countScanned(context, head, kinds[event]!)
   return outcome.written
+}
+
+/** All that makes its kind stands in the bytes. */
+const scannedPrefix = new KindPrefix('')
+
+function countScanned(context: BatchContext, head: ProfileHead, kind: number): void {
+  const { kinds: table, appArmorFields } = context.scratch
+  if (table === undefined) return
+  const { room, roomView } = table
+  const length = putAppArmorKind(appArmorFields, context.bytes, room, true)
+  context.countKind(head, kind, scannedPrefix, room, roomView, 0, length)
+}
+
+/** The kind of all records of one template, up to their name. */
+function kindPrefix({ scratch, bytes }: BatchContext, hasName: boolean): KindPrefix {
+  const { kinds: table, appArmorFields } = scratch
+  if (table === undefined) return scannedPrefix
+  const length = putAppArmorKind(appArmorFields, bytes, table.room, !hasName)
+  return new KindPrefix(Buffer.from(table.room.buffer, 0, length).toString('latin1'))
 }
 
 function learn(context: BatchContext, body: number, { kind, event }: { kind: number; event: number }): void {
@@ -140,7 +164,9 @@ function learn(context: BatchContext, body: number, { kind, event }: { kind: num
     const added = end - recordEnd(bytes, fields.end)
     const closing = fragment(`${ownFields}}\n`)
     // Key by key: a spread gives each of them a hidden class of its own, and every line pays for that (about 5 % of the pipeline).
-    return { opening, profileKey, commKey, nameKey, rest, kind, closing, added, ending: fragment(''), endingEpoch: -1 }
+    const ending = fragment('')
+    const prefix = kindPrefix(context, hasName)
+    return { opening, profileKey, commKey, nameKey, rest, kind, closing, added, ending, endingEpoch: -1, prefix }
   })
 }
 
@@ -170,6 +196,9 @@ export function processKnownAppArmor(context: BatchContext, body: number, end: n
   putAuditMark(context.appArmor, id, scratch.time, templates.end - shape.added)
   if (context.attribution.reason !== undefined) context.putReason(context.attribution.reason)
   putFragment(output, shape.closing)
+  const { nameStart, nameEnd } = templates
+  if (nameStart === -1) context.countKind(label.head, shape.kind, shape.prefix, bytes, view, 0, 0)
+  else context.countKind(label.head, shape.kind, shape.prefix, bytes, view, nameStart, nameEnd)
   return outcome.written
 }
 

@@ -41,6 +41,7 @@ export function processBatch(
     unresolved: context.unresolved,
     kernelTime: firstKernelTime(context, batch.format),
     untrusted: context.untrusted,
+    ...(scratch.kinds !== undefined && { kinds: [{ start: 0, counts: scratch.kinds.take() }] }),
   }
 }
 

@@ -5,6 +5,7 @@ import { fragment, putFragment, putNumber } from '../encode/output.ts'
 import { putBytes } from '../encode/values.ts'
 import { attributeRecord } from '../enrich/attribution.ts'
 import { type BatchContext, type Outcome, outcome } from './batch-context.ts'
+import { KindPrefix } from './kind-table.ts'
 import type { Tally } from './tally.ts'
 
 const { at } = header
@@ -91,7 +92,8 @@ function writeRecord(
   type: number,
 ): void {
   const { view, bytes, start, end, output, appArmor: values } = context
-  context.putLineStart(headOf(context), kind, view.getUint32(start + at.tgid, true), epoch, '')
+  const head = headOf(context)
+  context.putLineStart(head, kind, view.getUint32(start + at.tgid, true), epoch, '')
   recordKind.put(values, { body: start + header.size, path, type, end })
   context.putRecordEnd()
   putFragment(output, commKey)
@@ -105,7 +107,15 @@ function writeRecord(
   const flags = bytes[start + at.flags]!
   if (flags !== 0) for (const [bit, key] of flagKeys) if ((flags & bit) !== 0) putFragment(output, key)
   context.putLineEnd(values)
+  // By path, where there is one, else by what the record says in numbers.
+  const body = start + header.size
+  const prefix = prefixes[bytes[start + at.kind]!]!
+  if (path < end) context.countKind(head, kind, prefix, bytes, view, path, end)
+  else context.countKind(head, kind, prefix, bytes, view, body, body + recordKind.bodySize)
 }
+
+/** By the number of the record's kind. */
+const prefixes: readonly KindPrefix[] = Array.from({ length: 256 }, (_, number) => new KindPrefix(`record ${number} `))
 
 /** Names of threads are padded with NUL. */
 function behindComm(bytes: Uint8Array, comm: number): number {

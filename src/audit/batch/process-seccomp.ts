@@ -9,6 +9,7 @@ import { fragment, putFragment, putRange } from '../encode/output.ts'
 import { codeOf, putSeccompEvent, seccompAction, seccompOpening } from '../encode/seccomp-event.ts'
 import { putValue } from '../encode/values.ts'
 import { type BatchContext, type Outcome, outcome } from './batch-context.ts'
+import { KindPrefix } from './kind-table.ts'
 
 const kinds = {
   DENIED: eventKind('Seccomp', 'DENIED'),
@@ -34,11 +35,25 @@ export function processSeccomp(context: BatchContext, body: number): Outcome {
   if (!context.place(pid, epoch, label)) return outcome.deferred
   if (!ours && isForeign(context)) return outcome.filtered
   const kind = kinds[seccompAction(codeOf(fields, bytes), numberIn(fields, bytes, slotOf.sig))]
-  context.putLineStart(headOf(context, label), kind, pid, epoch, seccompOpening)
+  const head = headOf(context, label)
+  context.putLineStart(head, kind, pid, epoch, seccompOpening)
   putSeccompEvent(context.seccomp, scratch.id, pid, label, scratch.time)
   context.putStandardEnd(context.seccomp)
   putOwnFields(context)
+  countCall(context, head, kind)
   return outcome.written
+}
+
+const callPrefix = new KindPrefix('syscall')
+
+/** By call and architecture, which stand side by side in the kernel's records. */
+function countCall(context: BatchContext, head: ProfileHead, kind: number): void {
+  const { bytes, view, scratch } = context
+  const { forms, starts, ends } = scratch.seccompFields
+  const call = starts[slotOf.syscall]!
+  const arch = forms[slotOf.arch] === form.absent ? call : starts[slotOf.arch]!
+  const isBeside = arch < call && call - arch < 32
+  context.countKind(head, kind, callPrefix, bytes, view, isBeside ? arch : call, ends[slotOf.syscall]!)
 }
 
 /** The number of a call, or the -1 that stands for none. */

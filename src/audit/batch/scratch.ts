@@ -17,7 +17,8 @@ import { Attributions } from '../enrich/attributions.ts'
 import type { PidResolver } from '../enrich/pid-resolver.ts'
 import type { Snapshot } from '../enrich/snapshot.ts'
 import type { WaitKey } from '../enrich/wait-keys.ts'
-import type { BatchFormat, Deferred, UnresolvedReason } from './batch.ts'
+import type { BatchFormat, Deferred, SourceBatch, UnresolvedReason } from './batch.ts'
+import { KindTable } from './kind-table.ts'
 
 export interface ScratchOptions {
   /** Also events of other profiles and of processes outside of our containers, for `varmor decode`. Default false. */
@@ -28,6 +29,8 @@ export interface ScratchOptions {
   logUntrusted?: boolean
   /** Whether records of a kind that was seen before skip the scanner. Default true; the output is the same. */
   shortcuts?: boolean
+  /** Whether events are counted by their kind, and the kind of each line is given, too. Default: neither. */
+  kinds?: 'counts' | 'lines'
 }
 
 /** Records that wait for the same reason: pairs of offsets, and what each waits for. */
@@ -79,23 +82,33 @@ export class Scratch {
   /** Attributions of BPF records by cgroup id. */
   readonly cgroups = new Map<number, { low: number; mntNsID: number; attribution: Attribution }>()
   readonly waiting = new Map<UnresolvedReason, Waiting>()
+  /** Where events are counted by kind. */
+  readonly kinds: KindTable | undefined
   #snapshot: Snapshot | undefined
   #resolver: PidResolver | undefined
   #version = -1
   #lastOutput = 0
 
-  constructor({ everything = false, trust = 'kernel', logUntrusted = false, shortcuts = true }: ScratchOptions = {}) {
+  constructor({
+    everything = false,
+    trust = 'kernel',
+    logUntrusted = false,
+    shortcuts = true,
+    kinds,
+  }: ScratchOptions = {}) {
     this.everything = everything
     this.trust = trust
     this.logUntrusted = logUntrusted
     this.shortcuts = shortcuts
+    this.kinds = kinds === undefined ? undefined : new KindTable(kinds === 'lines')
   }
 
   /** Begins a batch: what depended on an older snapshot is forgotten. */
-  begin(snapshot: Snapshot, resolver: PidResolver, inputLength: number, spare?: ArrayBuffer): Output {
+  begin(snapshot: Snapshot, resolver: PidResolver, { bytes, spare, minute }: SourceBatch): Output {
     const changed = snapshot !== this.#snapshot || snapshot.version !== this.#version || resolver !== this.#resolver
     this.attributions.beginBatch(resolver, changed)
     this.cgroups.clear()
+    this.kinds?.begin(minute, changed)
     if (changed) {
       this.#resolver = resolver
       this.#snapshot = snapshot
@@ -107,7 +120,7 @@ export class Scratch {
       this.subjects.clear()
     }
     // Output of the last batch is the best guess for this one; too much costs little, because untouched pages are not made.
-    return new Output(Math.max(this.#lastOutput + (this.#lastOutput >> 3), inputLength, 16_384), spare)
+    return new Output(Math.max(this.#lastOutput + (this.#lastOutput >> 3), bytes.length, 16_384), spare)
   }
 
   end(output: Output): void {

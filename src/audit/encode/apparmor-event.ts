@@ -107,6 +107,8 @@ export interface AppArmorShape extends EventShape {
   /** From the event's rest to the time of the event, for events of one second. */
   ending: Fragment
   endingEpoch: number
+  /** Of the kind that its events are counted by, beside their name. */
+  prefix: { readonly text: string; readonly number: number }
 }
 
 /** Makes the shape of the record that `values` are of. */

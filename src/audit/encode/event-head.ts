@@ -24,8 +24,12 @@ export const isRefused = (kind: number): boolean => refused[kind]!
 
 const refused = eventKinds.map(({ action }) => action === 'DENIED')
 
+let heads = 0
+
 /** The middle of a line, from `eventType` to `"event":`: the same for every event of a profile, kind by kind. */
 export class ProfileHead {
+  /** No other one has it. */
+  readonly number = ++heads
   readonly profileName: string
   readonly counts = new Uint32Array(eventKinds.length)
   #policy: PolicyIdentity | undefined

@@ -7,6 +7,9 @@ export interface LineOwner {
   readonly reported: Fragment
   /** The last middle that was made. */
   middle: Middle | undefined
+  /** Which KindTable has it at `place`. */
+  seenIn: number
+  place: number
 }
 
 /**

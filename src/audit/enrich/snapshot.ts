@@ -161,6 +161,8 @@ export class Snapshot {
       refused: fragment(`{"level":"warn",${text}`),
       reported: fragment(`{"level":"debug",${text}`),
       middle: undefined,
+      seenIn: 0,
+      place: 0,
     }
   }
 
@@ -168,7 +170,15 @@ export class Snapshot {
     this.#remove(info.containerID)
     const { refused, reported } = this.#owner(info)
     // Key by key, for one hidden class: each line looks at it.
-    const known: KnownContainer = { info, refused, reported, middle: undefined, fitting: undefined }
+    const known: KnownContainer = {
+      info,
+      refused,
+      reported,
+      middle: undefined,
+      fitting: undefined,
+      seenIn: 0,
+      place: 0,
+    }
     this.#byId.set(info.containerID, known)
     // 0 is of a process whose namespace could not be read, too.
     if (info.mntNsID !== 0) this.#byMountNamespace.set(info.mntNsID, known)

@@ -17,6 +17,8 @@ export interface Totals {
   /** Lines in the log, undecodable ones among them. */
   written: number
   filtered: number
+  /** Lines that the rate of their container held back from the log. */
+  heldBack: number
   /** Lines that never got into the log, by reason. */
   dropped: Record<string, number>
   /** Records that wait for late information about their container. */
@@ -28,12 +30,12 @@ export interface Totals {
 /**
  * Where every record is. At every moment, between two turns of the event loop:
  *
- *     read = written + filtered + dropped + deferred + queued
+ *     read = written + filtered + heldBack + dropped + deferred + queued
  *
  * Once the pipeline has ended the last two are zero, and the next one may go on with the same accounting.
  */
 export class Accounting {
-  readonly totals: Totals = { read: 0, written: 0, filtered: 0, dropped: {}, deferred: 0, queued: 0 }
+  readonly totals: Totals = { read: 0, written: 0, filtered: 0, heldBack: 0, dropped: {}, deferred: 0, queued: 0 }
   /** Of the written lines, those that hold a record that could not be decoded. */
   undecodable = 0
   /** Of the written lines, those that say why their container is not known. */
@@ -57,8 +59,8 @@ export class Accounting {
   }
 
   get balanced(): boolean {
-    const { read, written, filtered, deferred, queued } = this.totals
-    return read === written + filtered + this.dropped + deferred + queued
+    const { read, written, filtered, heldBack, deferred, queued } = this.totals
+    return read === written + filtered + heldBack + this.dropped + deferred + queued
   }
 
   /** Events by enforcer, action and profile of a policy, as they were encoded. */
@@ -66,15 +68,20 @@ export class Accounting {
     return [...this.#events.values()]
   }
 
-  /** A batch was processed; its lines go to the sink now. @param again its records were deferred before. */
-  processed(result: BatchResult, again: boolean): void {
+  /**
+   * A batch was processed; its lines go to the sink now.
+   * @param again its records were deferred before.
+   * @param held of its lines are held back.
+   */
+  processed(result: BatchResult, again: boolean, held = 0): void {
     const { totals, unresolved } = this
     const deferred = result.deferred.reduce((sum, { records }) => sum + records, 0)
     if (again) totals.deferred -= result.read
     else totals.read += result.read
     totals.filtered += result.filtered
     totals.deferred += deferred
-    totals.queued += result.written + result.undecodable
+    totals.queued += result.written + result.undecodable - held
+    totals.heldBack += held
     this.undecodable += result.undecodable
     this.untrusted += result.untrusted
     for (const [reason, count] of Object.entries(result.unresolved) as [UnresolvedReason, number][])

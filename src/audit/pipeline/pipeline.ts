@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import type { BatchResult, Deferred, SourceBatch } from '../batch/batch.ts'
+import type { Digest } from '../digest/digest.ts'
 import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
 import type { DecodePool } from '../pool/decode-pool.ts'
 import type { OfferResult } from '../sink/line-queue.ts'
@@ -38,6 +39,8 @@ export interface PipelineOptions {
   feed: SnapshotFeed
   /** The time of day. */
   clock: Clock
+  /** Counts all lines by kind, and may hold some of them back. The workers have to give the kinds. */
+  digest?: Digest
   /** Of an earlier pipeline, which this one follows. Default: one of its own. */
   accounting?: Accounting
   deferral?: Pick<DeferralOptions<Job>, 'patience' | 'bound'>
@@ -210,6 +213,7 @@ export class Pipeline {
     for (const { losses } of this.#inputs) losses.look()
     this.#timer?.cancel()
     await this.#storing
+    this.#options.digest?.close()
     this.#options.sink.hurry(this.#options.stopPatience ?? 5000)
     await this.#options.sink.close()
     this.#cutShort?.cancel()
@@ -248,7 +252,8 @@ export class Pipeline {
 
   /** Sends a batch to the workers. Its slot is given back when the result has been handed on. */
   #process(job: Job): void {
-    const result = this.#options.pool.process(job.batch)
+    const { pool, digest } = this.#options
+    const result = pool.process(digest === undefined ? job.batch : { ...job.batch, minute: digest.minute })
     const handedOn = job.input.queue.inOrder(result, (done) => this.#deliver(job, done))
     this.#track(handedOn.finally(() => this.#slots.give()))
   }
@@ -256,7 +261,8 @@ export class Pipeline {
   #deliver(job: Job, result: BatchResult): void {
     const { input, inFlight, before } = job
     input.source.giveBack?.(job.batch)
-    this.accounting.processed(result, before !== undefined)
+    const { bytes, held } = this.#options.digest?.add(result) ?? { bytes: result.output, held: 0 }
+    this.accounting.processed(result, before !== undefined, held)
     for (const deferred of result.deferred) this.#hold(job, deferred)
     const settle = ({ written, dropped, reason }: OfferResult): void => {
       this.accounting.settled(written, dropped, reason)
@@ -266,8 +272,8 @@ export class Pipeline {
       if (input.commit !== undefined && input.queue.reached !== undefined) this.#scheduleStore()
       this.#options.pool.recycle(result.output)
     }
-    const lines = result.written + result.undecodable
-    this.#options.sink.offer({ bytes: result.output, lines, lossy: input.pressure === 'loses', settle })
+    const lines = result.written + result.undecodable - held
+    this.#options.sink.offer({ bytes, lines, lossy: input.pressure === 'loses', settle })
   }
 
   /** Of all lines of a batch the lag of its oldest record: at most what a batch spans too much, and nothing to do for each event. */

@@ -5,6 +5,7 @@ import { mebibyte } from '../../base/bytes.ts'
 import { type Clock, sleep } from '../../base/clock.ts'
 import type { BatchResult, SourceBatch } from '../batch/batch.ts'
 import { BufferStore, ownMemory, sharedMemory } from '../batch/buffer-store.ts'
+import { undecodedCounts } from '../batch/kind-table.ts'
 import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
 import { undecodedLines } from '../sink/own-lines.ts'
 import { machineErrorOf } from './machine-error.ts'
@@ -84,6 +85,7 @@ export class DecodePool {
   /** Batches that are worked on. */
   depth = 0
   #feed: SnapshotFeed
+  #kinds: WorkerSettings['kinds']
   #clock: Clock
   #piscina: Piscina<WorkerTask, WorkerReply>
   #placement: Placement
@@ -114,6 +116,7 @@ export class DecodePool {
     this.#outputs = new BufferStore(ownMemory, 2 * this.capacity, 16 * mebibyte)
     this.seenProcesses = options.seenProcesses ?? new ProcessLog()
     this.#feed = feed
+    this.#kinds = settings.kinds
     this.#clock = clock
     this.#onFailure = onFailure
     this.#onTrouble = onTrouble
@@ -296,6 +299,7 @@ export class DecodePool {
   #undecoded(batch: Batch): BatchResult {
     const seconds = batch.readAt ?? Math.floor(this.#clock.now() / 1000)
     const { bytes, lines } = undecodedLines(batch, this.#feed, seconds)
+    const kinds = this.#kinds
     return {
       seq: batch.seq,
       output: bytes,
@@ -308,6 +312,8 @@ export class DecodePool {
       counts: [],
       unresolved: {},
       untrusted: 0,
+      ...(kinds !== undefined &&
+        lines > 0 && { kinds: [{ start: 0, counts: undecodedCounts(lines, kinds === 'lines') }] }),
     }
   }
 }

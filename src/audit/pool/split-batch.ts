@@ -21,9 +21,11 @@ export function mergeResults(seq: number, pieces: readonly BatchResult[]): Batch
     ...{ undecodableAt: [], deferred: [], counts: [], unresolved: {} },
     kernelTime: pieces.find(({ kernelTime }) => kernelTime !== undefined)?.kernelTime,
   }
+  const kinds: NonNullable<BatchResult['kinds']> = []
   let length = 0
   for (const piece of pieces) {
     output.set(piece.output, length)
+    for (const { start, counts } of piece.kinds ?? []) kinds.push({ start: length + start, counts })
     length += piece.output.length
     for (const at of piece.undecodableAt) merged.undecodableAt.push(merged.read + at)
     for (const count of ['read', 'written', 'filtered', 'undecodable', 'untrusted'] as const)
@@ -33,5 +35,5 @@ export function mergeResults(seq: number, pieces: readonly BatchResult[]): Batch
     for (const [reason, count] of Object.entries(piece.unresolved) as [UnresolvedReason, number][])
       merged.unresolved[reason] = (merged.unresolved[reason] ?? 0) + count
   }
-  return merged
+  return kinds.length > 0 ? { ...merged, kinds } : merged
 }

@@ -8,6 +8,8 @@ export interface WorkerSettings {
   everything: boolean
   /** Whether what processes have sent as audit records is written, as their violations. Default false. */
   logUntrusted?: boolean
+  /** As in ScratchOptions. */
+  kinds?: 'counts' | 'lines'
   /** A proc file system that shows the node's pid namespace; without one no process is known. */
   procRoot?: string
   /** Number of the node's fork tree, where there is one. */

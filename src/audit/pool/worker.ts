@@ -26,8 +26,8 @@ class DecodeWorker {
   #proc: ProcPidResolver | undefined
   #snapshot: Snapshot | undefined
 
-  constructor({ everything, logUntrusted = false, procRoot, forks }: WorkerSettings) {
-    this.#options = { everything, logUntrusted }
+  constructor({ everything, logUntrusted = false, kinds, procRoot, forks }: WorkerSettings) {
+    this.#options = { everything, logUntrusted, ...(kinds !== undefined && { kinds }) }
     this.#scratch = new Scratch(this.#options)
     this.#procRoot = procRoot
     this.#forks = forks

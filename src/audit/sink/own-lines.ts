@@ -15,20 +15,44 @@ export interface Writer {
   bootID?: string | undefined
 }
 
-/** A line in the shape of a violation that is of no container and no policy, with fields of ours behind. */
-function ownLine(writer: Writer, seconds: number, message: string, ours: Record<string, unknown>): string {
-  const noContainer = { containerID: '', containerName: '', image: '', podName: '', podNamespace: '', podUID: '' }
+/** The keys of a line that say whose it is. */
+export const containerKeys = ['containerID', 'containerName', 'image', 'podName', 'podNamespace', 'podUID'] as const
+export type ContainerFields = Record<(typeof containerKeys)[number], string>
+
+/** Of a line that is of no container, or of none that is known. */
+export const noContainer: ContainerFields = {
+  containerID: '',
+  containerName: '',
+  image: '',
+  podName: '',
+  podNamespace: '',
+  podUID: '',
+}
+
+/** A line in the shape of a violation that is of no policy, with fields of ours behind. */
+function ownLine(
+  writer: Writer,
+  seconds: number,
+  message: string,
+  ours: Record<string, unknown>,
+  container: ContainerFields = noContainer,
+  level: 'warn' | 'info' = 'warn',
+): string {
   const event = { pid: 0, mntNsID: 0, eventTimestamp: seconds, eventType: '', enforcer: '', action: '' }
   const policy = { profileName: '', policyKind: '', policyName: '', policyNamespace: '', event: {} }
   const time = new Date(seconds * 1000).toISOString().replace('.000Z', 'Z')
   const { metadata, nodeName } = writer
-  const id = ofBytes(writer.bootID, 'agent', Buffer.from(JSON.stringify([seconds, message, ours])))
+  const id = ofBytes(
+    writer.bootID,
+    'agent',
+    Buffer.from(JSON.stringify([seconds, message, ours, container.containerID])),
+  )
   const mark = { schema: lineSchema, timestamp: time, id }
   const line = {
-    level: 'warn',
+    level,
     metadata,
     nodeName,
-    ...noContainer,
+    ...container,
     ...event,
     ...policy,
     time,
@@ -49,6 +73,18 @@ export function lostLine(writer: Writer, seconds: number, { where, why, from, to
     why,
   }
   return Buffer.from(ownLine(writer, seconds, 'lost', { lost }))
+}
+
+/** A line about one container that is no violation, with `about` in a field of its own. */
+export function containerLine(
+  writer: Writer,
+  seconds: number,
+  message: string,
+  about: Record<string, unknown>,
+  container: ContainerFields,
+  level: 'warn' | 'info',
+): Uint8Array {
+  return Buffer.from(ownLine(writer, seconds, message, about, container, level))
 }
 
 /**

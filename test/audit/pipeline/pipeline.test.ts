@@ -372,7 +372,7 @@ describe('the pipeline', () => {
       const names = namesIn(readFileSync(path, 'utf8')).map((name) => name.replace(/\[.*/, ''))
       expect(names).to.deep.equal(texts.flatMap((_, i) => [0, 1, 2].map((j) => `/${i}/${j}`)))
       expect(pipeline.accounting.totals).to.deep.equal({
-        ...{ read: 180, written: 180, filtered: 0, dropped: {}, deferred: 0, queued: 0 },
+        ...{ read: 180, written: 180, filtered: 0, heldBack: 0, dropped: {}, deferred: 0, queued: 0 },
       })
       expect(pipeline.accounting.undecodable).to.equal(words.size)
       expect(pool.givenUp).to.equal(words.size)

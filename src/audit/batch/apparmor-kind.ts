@@ -1,0 +1,35 @@
+import { slotOf } from '../decode/apparmor-fields.ts'
+import { form, type RecordFields } from '../decode/record-fields.ts'
+
+/** What beside its name an operation of AppArmor is about. */
+const objectSlots = (
+  [
+    ...['operation', 'name2', 'srcName', 'netFamily', 'netSockType', 'netProtocol'],
+    ...['dbusBus', 'dbusPath', 'dbusInterface', 'dbusMember', 'signal', 'peer', 'peerProfile', 'fsType'],
+  ] as const
+).map((name) => slotOf[name as keyof typeof slotOf])
+const foreign = [slotOf.netForeignAddr, slotOf.netForeignPort]
+/** Of a connection the system chooses these. */
+const local = [slotOf.netLocalAddr, slotOf.netLocalPort]
+
+/** Puts what tells an AppArmor record's kind from others into `room`, the name last. @returns how many bytes it is */
+export function putAppArmorKind(fields: RecordFields, bytes: Uint8Array, room: Uint8Array, withName: boolean): number {
+  let at = 0
+  for (const slot of objectSlots) at = putSlot(fields, bytes, room, at, slot)
+  const isForeign = fields.forms[slotOf.netForeignPort] !== form.absent
+  for (const slot of isForeign ? foreign : local) at = putSlot(fields, bytes, room, at, slot)
+  // No text and its hex are the same name.
+  room[at++] = withName && fields.forms[slotOf.name] === form.hex ? 1 : 0
+  return withName ? putSlot(fields, bytes, room, at, slotOf.name) : at
+}
+
+/** A value, and behind it the end of one, but for the last. */
+function putSlot(fields: RecordFields, bytes: Uint8Array, room: Uint8Array, at: number, slot: number): number {
+  let to = at
+  if (fields.forms[slot] !== form.absent) {
+    const end = Math.min(fields.ends[slot]!, fields.starts[slot]! + room.length - at - 64)
+    for (let from = fields.starts[slot]!; from < end; from++) room[to++] = bytes[from]!
+  }
+  if (slot !== slotOf.name) room[to++] = 0
+  return to
+}

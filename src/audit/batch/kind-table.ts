@@ -1,0 +1,308 @@
+import { Buffer } from 'node:buffer'
+import { hashRange } from '../encode/byte-map.ts'
+import { eventKinds, type ProfileHead } from '../encode/event-head.ts'
+import type { LineOwner } from '../encode/line-owner.ts'
+import type { KnownContainer } from '../enrich/snapshot.ts'
+import type { KindCounts } from './batch.ts'
+
+let prefixes = 0
+
+/** The constant part of what kinds of events are told apart by; compared by identity. */
+export class KindPrefix {
+  readonly text: string
+  /** No other one has it. */
+  readonly number = ++prefixes
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
+/**
+ * The numbers of a row, side by side: mostly none of them is in the processor's cache. `of` is container and kind of event in one;
+ * `start` and `end` are of its bytes in the arena; `line` of this batch's first event.
+ */
+const column = { hash: 0, of: 1, head: 2, prefix: 3, start: 4, end: 5, events: 6, line: 7 } as const
+/** A row begins at its number times 8. */
+const rowShift = 3
+/** A container's place is shifted by so many bits, before the kind of event. */
+const kindBits = 4
+
+/** Lines that hold a record as it is are no events, but they are of one kind as well. */
+export const noKind = eventKinds.length
+export const undecodedPrefix = new KindPrefix('undecoded')
+
+/** Kinds that a container may have before its others are counted together, in a minute. */
+export const mostKinds = 256
+/** Of all containers. */
+const mostRows = 16_384
+const places = 2 * mostRows
+/** Places that are looked at for one kind: many of one hash, which a container can make up, cost no more than that. */
+const mostProbes = 16
+const arenaBytes = 2 * 1_048_576
+/** Bytes of one kind beside its prefix; what is longer is not kept apart. */
+const longestKind = 16_384
+
+/** Numbers that no other table has: owners, which several tables see, note in which one they are. */
+let generations = 0
+
+/**
+ * Counts the events of one minute by their kind: container, profile, action, operation and object. A kind that was seen before costs
+ * some tens of nanoseconds; one that is new is kept, up to a bound for each container, beyond which its events are only counted. Results are
+ * those of one batch: what is kept from batch to batch saves work, and no batch depends on another one's result.
+ */
+export class KindTable {
+  /** Where callers put bytes together that do not stand side by side in their record. */
+  readonly room = new Uint8Array(longestKind)
+  readonly roomView = new DataView(this.room.buffer)
+  readonly #ofLines: boolean
+  #minute: number | undefined
+  #generation = 0
+  #rows = 0
+  readonly #places = new Int32Array(places)
+  readonly #table = new Int32Array(mostRows << rowShift)
+  readonly #keys: string[] = []
+  readonly #arena = new Uint8Array(arenaBytes)
+  readonly #arenaView = new DataView(this.#arena.buffer)
+  #arenaEnd = 0
+  readonly #containers: string[] = []
+  /** By container: rows that it has, and events of this batch that have none. */
+  readonly #rowsOf: number[] = []
+  readonly #others: number[] = []
+  /** What this batch has counted. */
+  readonly #touched = new Int32Array(mostRows)
+  #touchedRows = 0
+  readonly #touchedOthers: number[] = []
+  #lineKinds = new Int32Array(1024)
+  #lineCount = 0
+
+  /** @param ofLines whether the kind of each line is wanted, too. */
+  constructor(ofLines: boolean) {
+    this.#ofLines = ofLines
+  }
+
+  /**
+   * Begins a batch.
+   * @param minute of its work; kinds are kept while it stays the same. undefined: for this batch only.
+   * @param changed heads, owners or prefixes may be others now.
+   */
+  begin(minute: number | undefined, changed: boolean): void {
+    if (minute === undefined || minute !== this.#minute || changed || this.#generation === 0) this.#clear()
+    this.#minute = minute
+    // Left over when a batch has failed.
+    for (let i = 0; i < this.#touchedRows; i++) this.#table[(this.#touched[i]! << rowShift) + column.events] = 0
+    this.#forget()
+  }
+
+  /**
+   * Counts an event whose line begins at `line` in the output.
+   * @param kind the number of the event's kind (encode/event-head.ts).
+   * @param bytes with `start` and `end`: what beside the prefix makes the event one of its kind.
+   */
+  count(
+    owner: LineOwner,
+    container: KnownContainer | undefined,
+    head: ProfileHead,
+    kind: number,
+    prefix: KindPrefix,
+    bytes: Uint8Array,
+    view: DataView,
+    start: number,
+    end: number,
+    line: number,
+  ): void {
+    const place = owner.seenIn === this.#generation ? owner.place : this.#enter(owner, container)
+    const of = (place << kindBits) | kind
+    const hash = hashRange(view, start, end) ^ Math.imul(of + 1, 0x9e3779b1)
+    const row = this.#find(hash, of, head, prefix, bytes, view, start, end)
+    if (row === -1) this.#countOther(place)
+    else {
+      const table = this.#table
+      const at = row << rowShift
+      const before = table[at + column.events]!
+      table[at + column.events] = before + 1
+      if (before === 0) {
+        this.#touched[this.#touchedRows++] = row
+        table[at + column.line] = line
+      }
+    }
+    if (this.#ofLines) this.#noteLine(row === -1 ? ~place : row)
+  }
+
+  /** @returns the row of the kind, which is made if there is room; -1 when there is none */
+  #find(
+    hash: number,
+    of: number,
+    head: ProfileHead,
+    prefix: KindPrefix,
+    bytes: Uint8Array,
+    view: DataView,
+    start: number,
+    end: number,
+  ): number {
+    const rows = this.#places
+    const table = this.#table
+    let place = (hash ^ (hash >>> 16)) & (places - 1)
+    for (let probe = 0; probe < mostProbes; probe++, place = (place + 1) & (places - 1)) {
+      const row = rows[place]! - 1
+      if (row === -1) return this.#add(place, hash, of, head, prefix, bytes, start, end)
+      const at = row << rowShift
+      if (
+        table[at] === hash &&
+        table[at + column.of] === of &&
+        table[at + column.head] === head.number &&
+        table[at + column.prefix] === prefix.number &&
+        this.#isSame(table[at + column.start]!, table[at + column.end]!, bytes, view, start, end)
+      )
+        return row
+    }
+    return -1
+  }
+
+  /** The counts of this batch. */
+  take(): KindCounts {
+    const rows = this.#touchedRows
+    const result: KindCounts = {
+      containers: [],
+      keys: [],
+      owners: new Uint32Array(rows),
+      events: new Uint32Array(rows),
+      lines: new Uint32Array(rows),
+      others: [],
+      lineKinds: undefined,
+    }
+    // By place: the index in the result, and one.
+    const indices = new Int32Array(this.#containers.length)
+    const indexOf = (place: number): number => {
+      if (indices[place] === 0) {
+        indices[place] = result.containers.push(this.#containers[place]!)
+        result.others.push(this.#others[place]!)
+      }
+      return indices[place]! - 1
+    }
+    for (const place of this.#touchedOthers) indexOf(place)
+    for (let i = 0; i < rows; i++) {
+      const row = this.#touched[i]!
+      const at = row << rowShift
+      result.keys.push(this.#keys[row]!)
+      result.owners[i] = indexOf(this.#table[at + column.of]! >> kindBits)
+      result.events[i] = this.#table[at + column.events]!
+      result.lines[i] = this.#table[at + column.line]!
+      this.#table[at + column.events] = 0
+    }
+    if (this.#ofLines) result.lineKinds = this.#takeLines(indexOf)
+    this.#forget()
+    return result
+  }
+
+  #takeLines(indexOf: (place: number) => number): Int32Array {
+    const kinds = new Map<number, number>()
+    for (let i = 0; i < this.#touchedRows; i++) kinds.set(this.#touched[i]!, i)
+    return this.#lineKinds.slice(0, this.#lineCount).map((row) => (row < 0 ? ~indexOf(~row) : kinds.get(row)!))
+  }
+
+  #clear(): void {
+    this.#generation = ++generations
+    this.#places.fill(0)
+    this.#rows = this.#arenaEnd = this.#touchedRows = 0
+    this.#keys.length = this.#containers.length = 0
+    for (const list of [this.#rowsOf, this.#others, this.#touchedOthers]) list.length = 0
+  }
+
+  #forget(): void {
+    for (const place of this.#touchedOthers) this.#others[place] = 0
+    this.#touchedOthers.length = 0
+    this.#touchedRows = 0
+    this.#lineCount = 0
+  }
+
+  #enter(owner: LineOwner, container: KnownContainer | undefined): number {
+    owner.seenIn = this.#generation
+    owner.place = this.#containers.push(container?.info.containerID ?? '') - 1
+    this.#rowsOf.push(0)
+    this.#others.push(0)
+    return owner.place
+  }
+
+  /** Keeps a kind. @returns its row; -1 when there is no room for it */
+  #add(
+    free: number,
+    hash: number,
+    of: number,
+    head: ProfileHead,
+    prefix: KindPrefix,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): number {
+    const row = this.#rows
+    const place = of >> kindBits
+    const [from, to] = [this.#arenaEnd, this.#arenaEnd + end - start]
+    const isFull = row === mostRows || this.#rowsOf[place]! >= mostKinds || to > arenaBytes
+    if (isFull || end - start > longestKind) return -1
+    this.#arena.set(bytes.subarray(start, end), from)
+    this.#arenaEnd = to
+    this.#table.set([hash, of, head.number, prefix.number, from, to, 0, 0], row << rowShift)
+    this.#keys.push(kindKey(of & ((1 << kindBits) - 1), head.profileName, prefix, this.#arena, from, to))
+    this.#rowsOf[place]! += 1
+    this.#rows++
+    this.#places[free] = row + 1
+    return row
+  }
+
+  #isSame(from: number, to: number, bytes: Uint8Array, view: DataView, start: number, end: number): boolean {
+    if (to - from !== end - start) return false
+    const arena = this.#arenaView
+    let [mine, at] = [from, start]
+    for (; at + 4 <= end; at += 4, mine += 4) if (arena.getInt32(mine) !== view.getInt32(at)) return false
+    for (; at < end; at++, mine++) if (this.#arena[mine] !== bytes[at]) return false
+    return true
+  }
+
+  #countOther(place: number): void {
+    if (this.#others[place] === 0) this.#touchedOthers.push(place)
+    this.#others[place]! += 1
+  }
+
+  #noteLine(row: number): void {
+    if (this.#lineCount === this.#lineKinds.length) {
+      const more = new Int32Array(2 * this.#lineCount)
+      more.set(this.#lineKinds)
+      this.#lineKinds = more
+    }
+    this.#lineKinds[this.#lineCount++] = row
+  }
+}
+
+/** Of lines that hold a record as it is, put by whoever could not decode them. */
+export function undecodedCounts(lines: number, ofLines: boolean): KindCounts {
+  return {
+    containers: [''],
+    keys: [kindKey(noKind, '', undecodedPrefix, new Uint8Array(0), 0, 0)],
+    owners: new Uint32Array(1),
+    events: Uint32Array.of(lines),
+    lines: new Uint32Array(1),
+    others: [0],
+    lineKinds: ofLines ? new Int32Array(lines) : undefined,
+  }
+}
+
+/** No two kinds of a container have the same, whoever has counted them. The bytes are given as Latin-1. */
+function kindKey(
+  kind: number,
+  profile: string,
+  { text }: KindPrefix,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): string {
+  const rest = Buffer.from(bytes.buffer, start, end - start).toString('latin1')
+  return `${kind} ${profile.length} ${profile} ${text}${rest}`
+}
+
+/** The profile in the key of a kind. */
+export function profileOfKey(key: string): string {
+  const behindKind = key.indexOf(' ') + 1
+  const start = key.indexOf(' ', behindKind) + 1
+  return key.slice(start, start + Number(key.slice(behindKind, start - 1)))
+}

@@ -1,0 +1,109 @@
+import { newline } from '../../base/bytes.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { BatchResult } from '../batch/batch.ts'
+import { containerLine, type Writer } from '../sink/own-lines.ts'
+import type { Sink } from '../sink/sink.ts'
+import { MinuteCounts } from './minute-counts.ts'
+import { type Passed, RateLimit } from './rate-limit.ts'
+
+export interface DigestOptions {
+  clock: Clock
+  /** What our own lines begin with. */
+  writer: Writer
+  /** Of violations-digest.log. Closed by whoever opened it, after the digest. */
+  sink: Pick<Sink, 'offer'>
+  /** The log of all violations, which says what is held back. */
+  log: Pick<Sink, 'offer'>
+  /** Events a second and container that go into the log. Default: all. Decoders have to give the kind of each line then. */
+  rate?: number
+}
+
+const minuteLength = 60_000
+
+/**
+ * The digest of the violations, in a file of its own: for each container and minute, the first violation of each kind at once, and at the
+ * end of the minute one line with the number of each kind. A container has so many kinds, and the rest in one number, so its flood takes
+ * no room of another one there. Minutes are those of writing, and the events are all that came, whatever becomes of their lines.
+ */
+export class Digest {
+  readonly #options: DigestOptions
+  readonly #limit: RateLimit | undefined
+  #minute = 0
+  #counts = new MinuteCounts()
+  #timer: { cancel(): void } | undefined
+  #closed = false
+
+  constructor(options: DigestOptions) {
+    this.#options = options
+    const { clock, writer, rate, log } = options
+    if (rate !== undefined) this.#limit = new RateLimit({ clock, writer, rate, say: (line) => say(log, line) })
+  }
+
+  /** The minute that batches belong to which are begun now. */
+  get minute(): number {
+    return Math.floor(this.#options.clock.now() / minuteLength)
+  }
+
+  /** Containers of which something is held back now. */
+  get holding(): number {
+    return this.#limit?.holding ?? 0
+  }
+
+  /** Counts the lines of a batch. @returns those that go into the log: all, or what the rate lets through, in the same memory */
+  add(result: BatchResult): Passed {
+    this.#turn()
+    const parts = this.#counts.add(result, ({ line }) => this.#copy(result.output, line))
+    return this.#limit?.pass(result.output, parts) ?? { bytes: result.output, held: 0 }
+  }
+
+  /** Writes what is left to write. */
+  close(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+    this.#write()
+    this.#limit?.close()
+  }
+
+  #turn(): void {
+    const { minute } = this
+    if (minute !== this.#minute) this.#write()
+    this.#minute = minute
+    if (this.#closed) return
+    const left = (minute + 1) * minuteLength - this.#options.clock.now()
+    this.#timer ??= this.#options.clock.after(left, () => {
+      this.#timer = undefined
+      if (this.minute !== this.#minute) this.#write()
+      // Set back, the clock has the minute again.
+      else this.#turn()
+    })
+  }
+
+  #copy(output: Uint8Array, start: number): void {
+    this.#offer(output.slice(start, output.indexOf(newline, start) + 1))
+  }
+
+  /** One line for each container. */
+  #write(): void {
+    const { clock, writer } = this.#options
+    const now = clock.now()
+    const from = new Date(this.#minute * minuteLength).toISOString()
+    for (const { container, kinds: byIdentity, other } of this.#counts.containers) {
+      const kinds = [...byIdentity.values()]
+      const events = kinds.reduce((sum, kind) => sum + kind.events, other)
+      const to = new Date(Math.min(now, (this.#minute + 1) * minuteLength)).toISOString()
+      const digest = { events, from, to, kinds, other }
+      this.#offer(containerLine(writer, Math.floor(now / 1_000), 'digest', { digest }, container, 'info'))
+    }
+    this.#counts = new MinuteCounts()
+  }
+
+  /** What its disk does not take is lost, and its sink says so. */
+  #offer(bytes: Uint8Array): void {
+    this.#options.sink.offer({ bytes, lines: 1, lossy: true, settle: () => undefined })
+  }
+}
+
+/** A line of ours, which nobody has read: the accounting of the log does not have it. There are few. */
+function say(log: Pick<Sink, 'offer'>, bytes: Uint8Array): void {
+  log.offer({ bytes, lines: 0, lossy: false, settle: () => undefined })
+}

@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto'
+import type { BatchResult, KindCounts } from '../batch/batch.ts'
+import { mostKinds, profileOfKey } from '../batch/kind-table.ts'
+import { type ContainerFields, noContainer } from '../sink/own-lines.ts'
+import { bounded, identityOf, readLine, type ViolationKind } from './violation-kind.ts'
+
+/** A kind of one container and minute. */
+export interface CountedKind extends ViolationKind {
+  events: number
+}
+
+/** Events of one container in one minute, each counted once: with its kind or in `other`. */
+export interface ContainerCounts {
+  /** The container's id; where none is known the profile, as far as there is room. */
+  readonly key: string
+  container: ContainerFields
+  readonly kinds: Map<string, CountedKind>
+  /** Kinds by the keys that decoders gave them. */
+  readonly byKey: Map<string, CountedKind>
+  other: number
+}
+
+/** A kind that is the first of its container and minute. */
+export interface FirstOfKind {
+  counts: ContainerCounts
+  kind: CountedKind
+  /** Where its line begins in the output. */
+  line: number
+}
+
+/** For each part of a batch, what its rows and containers are here. */
+export interface MergedPart {
+  counts: KindCounts
+  /** By row: its kind; undefined for what is counted as other. */
+  kinds: (CountedKind | undefined)[]
+  /** By row, and by container for those without a row. */
+  owners: ContainerCounts[]
+  others: (ContainerCounts | undefined)[]
+  /** By row: whether its first line is the first of its kind. */
+  firsts: boolean[]
+}
+
+/** Containers of a minute that have counts of their own; those of one node are fewer. */
+export const mostContainers = 1024
+/** Profiles that have counts of their own for events whose container is not known. */
+export const mostProfiles = 64
+
+/** Counts by container and kind for one minute. A container that has many kinds takes no room of another one. */
+export class MinuteCounts {
+  readonly #containers = new Map<string, ContainerCounts>()
+  #profiles = 0
+
+  get containers(): Iterable<ContainerCounts> {
+    return this.#containers.values()
+  }
+
+  get isEmpty(): boolean {
+    return this.#containers.size === 0
+  }
+
+  /** Adds the counts of a batch. @returns where they went, and calls `first` for kinds that are new */
+  add({ output, kinds = [] }: BatchResult, first: (one: FirstOfKind) => void): MergedPart[] {
+    return kinds.map(({ start, counts }) => this.#merge(output, start, counts, first))
+  }
+
+  #merge(output: Uint8Array, start: number, counts: KindCounts, first: (one: FirstOfKind) => void): MergedPart {
+    const part: MergedPart = { counts, kinds: [], owners: [], others: [], firsts: [] }
+    for (const [row, given] of counts.keys.entries()) {
+      const key = given.length <= mostKeyLength ? given : createHash('sha256').update(given).digest('hex')
+      const id = counts.containers[counts.owners[row]!]!
+      const owner = this.#of(id === '' ? `profile ${bounded(profileOfKey(given))}` : id)
+      const line = start + counts.lines[row]!
+      const known = owner.byKey.get(key)
+      const before = owner.kinds.size
+      const kind = known ?? this.#newKind(owner, key, output, line)
+      const isFirst = owner.kinds.size > before
+      const events = counts.events[row]!
+      if (kind === undefined) owner.other += events
+      else kind.events += events
+      part.kinds.push(kind)
+      part.owners.push(owner)
+      part.firsts.push(isFirst)
+      if (isFirst && kind !== undefined) first({ counts: owner, kind, line })
+    }
+    for (const [index, id] of counts.containers.entries()) {
+      const events = counts.others[index]!
+      const owner = events === 0 ? undefined : this.#of(id)
+      if (owner !== undefined) owner.other += events
+      part.others.push(owner)
+    }
+    return part
+  }
+
+  /** The kind of a key that is new; undefined when the container has too many. */
+  #newKind(owner: ContainerCounts, key: string, output: Uint8Array, line: number): CountedKind | undefined {
+    // Keys are finer than kinds here and there, so there may be more of them.
+    if (owner.byKey.size >= 4 * mostKinds) return undefined
+    const { kind: read, container } = readLine(output, line)
+    if (owner.container === noContainer && container.containerID !== '') owner.container = container
+    const identity = identityOf(read)
+    let kind = owner.kinds.get(identity)
+    if (kind === undefined) {
+      if (owner.kinds.size >= mostKinds) return undefined
+      kind = { ...read, events: 0 }
+      owner.kinds.set(identity, kind)
+    }
+    owner.byKey.set(key, kind)
+    return kind
+  }
+
+  #of(key: string): ContainerCounts {
+    const known = this.#containers.get(key)
+    if (known !== undefined) return known
+    const isProfile = key.startsWith('profile ')
+    if (
+      key !== '' &&
+      (isProfile ? this.#profiles >= mostProfiles : this.#containers.size - this.#profiles >= mostContainers)
+    )
+      return this.#of('')
+    if (isProfile) this.#profiles++
+    const counts: ContainerCounts = { key, container: noContainer, kinds: new Map(), byKey: new Map(), other: 0 }
+    this.#containers.set(key, counts)
+    return counts
+  }
+}
+
+const mostKeyLength = 256

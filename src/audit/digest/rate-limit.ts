@@ -1,0 +1,195 @@
+import { Buffer } from 'node:buffer'
+import { newline } from '../../base/bytes.ts'
+import type { Clock } from '../../base/clock.ts'
+import { type ContainerFields, containerLine, type Writer } from '../sink/own-lines.ts'
+import type { ContainerCounts, CountedKind, MergedPart } from './minute-counts.ts'
+import { identityOf, undecoded } from './violation-kind.ts'
+
+/** What is left of a batch. */
+export interface Passed {
+  bytes: Uint8Array
+  /** Lines that are held back. */
+  held: number
+}
+
+export interface RateLimitOptions {
+  clock: Clock
+  writer: Writer
+  /** Events a second and container. As many may come at once. */
+  rate: number
+  /** Takes a line that says what is held back. */
+  say: (line: Uint8Array) => void
+}
+
+/** The tokens of one container, and what was held back since they ran out. */
+interface Bucket {
+  tokens: number
+  /** Milliseconds at which they were counted last. */
+  at: number
+  closed: HeldBack | undefined
+}
+
+interface HeldBack {
+  container: ContainerFields
+  from: number
+  to: number
+  kinds: Map<string, CountedKind>
+  /** Of kinds beyond the bound. */
+  other: number
+}
+
+/** Milliseconds without anything to hold back, after which a container is let through again. */
+const quiet = 1_000
+/** Kinds that are named in the line that says what was held back. */
+const mostNamed = 32
+
+/**
+ * Lets so many events a second of each container into the log; the first of each kind in a minute passes always, and lines that hold
+ * a record that could not be decoded. When it begins to hold back, and when it ends, a line says so, with how many of what.
+ */
+export class RateLimit {
+  readonly #options: RateLimitOptions
+  readonly #buckets = new Map<string, Bucket>()
+  #timer: { cancel(): void } | undefined
+  #closed = false
+
+  constructor(options: RateLimitOptions) {
+    this.#options = options
+  }
+
+  /** Containers of which something is held back now. */
+  get holding(): number {
+    let count = 0
+    for (const { closed } of this.#buckets.values()) if (closed !== undefined) count++
+    return count
+  }
+
+  /** Takes out of the output, in place, what is held back. The parts are in the order of their lines. */
+  pass(output: Uint8Array, parts: readonly MergedPart[]): Passed {
+    const now = this.#options.clock.now()
+    if (this.#isWithin(parts, now)) return { bytes: output, held: 0 }
+    const all = Buffer.from(output.buffer, output.byteOffset, output.length)
+    let [from, to, held] = [0, 0, 0]
+    for (const part of parts)
+      for (const line of this.#linesOf(part)) {
+        const end = all.indexOf(newline, from) + 1
+        if (this.#passes(line, now)) {
+          if (to < from) output.copyWithin(to, from, end)
+          to += end - from
+        } else held++
+        from = end
+      }
+    return { bytes: output.subarray(0, to), held }
+  }
+
+  /** Says what was held back and not said yet. */
+  close(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+    for (const bucket of this.#buckets.values()) this.#open(bucket)
+    this.#buckets.clear()
+  }
+
+  /** Nobody's events are more than its tokens; then they are taken, and no line has to be looked at. */
+  #isWithin(parts: readonly MergedPart[], now: number): boolean {
+    const events = new Map<ContainerCounts, number>()
+    for (const { counts, owners, others } of parts) {
+      for (const [row, owner] of owners.entries()) events.set(owner, (events.get(owner) ?? 0) + counts.events[row]!)
+      for (const [i, owner] of others.entries())
+        if (owner !== undefined) events.set(owner, (events.get(owner) ?? 0) + counts.others[i]!)
+    }
+    const wanted = [...events].map(([owner, count]) => ({ bucket: this.#bucketOf(owner.key, now), count }))
+    if (wanted.some(({ bucket, count }) => count > bucket.tokens)) return false
+    for (const { bucket, count } of wanted) bucket.tokens -= count
+    return true
+  }
+
+  *#linesOf({ counts: { lineKinds }, kinds, owners, others, firsts }: MergedPart): Generator<Line> {
+    if (lineKinds === undefined) throw new Error('the kinds of lines were not asked for')
+    const isFirst = [...firsts]
+    for (const row of lineKinds) {
+      const owner = row < 0 ? others[~row]! : owners[row]!
+      yield { owner, kind: row < 0 ? undefined : kinds[row], isFirst: row >= 0 && isFirst[row]! }
+      if (row >= 0) isFirst[row] = false
+    }
+  }
+
+  #passes({ owner, kind, isFirst }: Line, now: number): boolean {
+    const bucket = this.#bucketOf(owner.key, now)
+    if (bucket.tokens >= 1) {
+      bucket.tokens--
+      return true
+    }
+    if (isFirst || (kind?.enforcer === '' && kind.operation === undecoded.operation)) return true
+    this.#hold(bucket, owner, kind, now)
+    return false
+  }
+
+  #bucketOf(key: string, now: number): Bucket {
+    const { rate } = this.#options
+    const most = Math.max(1, rate)
+    let bucket = this.#buckets.get(key)
+    if (bucket === undefined) {
+      bucket = { tokens: most, at: now, closed: undefined }
+      this.#buckets.set(key, bucket)
+      this.#wait()
+    }
+    bucket.tokens = Math.min(most, bucket.tokens + (Math.max(0, now - bucket.at) * rate) / 1_000)
+    bucket.at = now
+    return bucket
+  }
+
+  #hold(bucket: Bucket, owner: ContainerCounts, kind: CountedKind | undefined, now: number): void {
+    if (bucket.closed === undefined) {
+      const { container } = owner
+      bucket.closed = { container, from: now, to: now, kinds: new Map(), other: 0 }
+      this.#say('held back', bucket.closed, { from: timeOf(now), rate: this.#options.rate })
+    }
+    const { closed } = bucket
+    closed.to = now
+    const identity = kind === undefined ? undefined : identityOf(kind)
+    const known = identity === undefined ? undefined : closed.kinds.get(identity)
+    if (known !== undefined) known.events++
+    else if (kind !== undefined && identity !== undefined && closed.kinds.size < mostNamed)
+      closed.kinds.set(identity, { ...kind, events: 1 })
+    else closed.other++
+  }
+
+  /** Looks each second who may be let through again, and who need not be remembered. */
+  #wait(): void {
+    if (this.#closed) return
+    this.#timer ??= this.#options.clock.after(quiet, () => {
+      this.#timer = undefined
+      const now = this.#options.clock.now()
+      for (const [key, bucket] of this.#buckets) {
+        if (bucket.closed !== undefined && Math.abs(now - bucket.closed.to) >= quiet) this.#open(bucket)
+        if (bucket.closed === undefined && Math.abs(now - bucket.at) >= 60_000) this.#buckets.delete(key)
+      }
+      if (this.#buckets.size > 0) this.#wait()
+    })
+  }
+
+  #open(bucket: Bucket): void {
+    const { closed } = bucket
+    if (closed === undefined) return
+    bucket.closed = undefined
+    const kinds = [...closed.kinds.values()]
+    const events = kinds.reduce((sum, kind) => sum + kind.events, closed.other)
+    const { from, to, other } = closed
+    this.#say('held back ended', closed, { events, from: timeOf(from), to: timeOf(to), kinds, other })
+  }
+
+  #say(message: string, { container }: HeldBack, heldBack: Record<string, unknown>): void {
+    const { clock, writer, say } = this.#options
+    say(containerLine(writer, Math.floor(clock.now() / 1_000), message, { heldBack }, container, 'warn'))
+  }
+}
+
+interface Line {
+  owner: ContainerCounts
+  /** undefined: counted as other. */
+  kind: CountedKind | undefined
+  isFirst: boolean
+}
+
+const timeOf = (milliseconds: number): string => new Date(milliseconds).toISOString()

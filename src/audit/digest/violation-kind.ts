@@ -1,0 +1,78 @@
+import { Buffer } from 'node:buffer'
+import { createHash } from 'node:crypto'
+import { newline } from '../../base/bytes.ts'
+import { type ContainerFields, containerKeys } from '../sink/own-lines.ts'
+
+/** What a digest tells violations of one container apart by. */
+export interface ViolationKind {
+  enforcer: string
+  action: string
+  profileName: string
+  operation: string
+  /** Path, capability, call, address or peer, as in the event; a long one is cut and ends in a hash of it. */
+  object: string
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** Reads a line that a decoder has made. */
+export function readLine(output: Uint8Array, start: number): { kind: ViolationKind; container: ContainerFields } {
+  const all = Buffer.from(output.buffer, output.byteOffset, output.length)
+  const fields = JSON.parse(all.toString('utf8', start, all.indexOf(newline, start))) as Fields
+  const container = Object.fromEntries(containerKeys.map((key) => [key, textOf(fields[key])])) as ContainerFields
+  const [enforcer, action, profileName] = ['enforcer', 'action', 'profileName'].map((key) => textOf(fields[key]))
+  const about = 'undecoded' in fields ? undecoded : aboutOf(enforcer!, (fields['event'] ?? {}) as Fields)
+  return { kind: { enforcer: enforcer!, action: action!, profileName: profileName!, ...about }, container }
+}
+
+/** The operation of lines that hold a record as it is. */
+export const undecoded = { operation: 'undecoded', object: '' }
+
+/** Equal for equal kinds only. */
+export const identityOf = ({ enforcer, action, profileName, operation, object }: ViolationKind): string =>
+  JSON.stringify([enforcer, action, profileName, operation, object])
+
+const longest = 256
+
+/** A bounded text for any other; two have the same only when they are the same. */
+export function bounded(text: string): string {
+  if (text.length <= longest) return text
+  return `${text.slice(0, longest - 80)}…sha256:${createHash('sha256').update(text).digest('hex')}`
+}
+
+function aboutOf(enforcer: string, event: Fields): Pick<ViolationKind, 'operation' | 'object'> {
+  if (enforcer === 'Seccomp') return { operation: 'syscall', object: bounded(textOf(event['syscall'])) }
+  const words = enforcer === 'BPF' ? bpfWords(event) : appArmorWords(event)
+  return {
+    operation: bounded(textOf(event['operation'])),
+    object: bounded(words.filter((word) => word !== '').join(' ')),
+  }
+}
+
+/** The fields by which apparmor-kind.ts tells records apart. */
+function appArmorWords(event: Fields): string[] {
+  const text = (key: string): string => textOf(event[key])
+  const end = text('netForeignPort') === '' ? 'Local' : 'Foreign'
+  return [
+    ...['name', 'name2', 'srcName', 'netFamily', 'netSockType', 'netProtocol'].map(text),
+    endpoint(text(`net${end}Addr`), text(`net${end}Port`)),
+    ...['dbusBus', 'dbusPath', 'dbusInterface', 'dbusMember', 'signal', 'peer', 'peerProfile', 'fsType'].map(text),
+  ]
+}
+
+function bpfWords(event: Fields): string[] {
+  const [socket, address] = [(event['socket'] ?? {}) as Fields, (event['address'] ?? {}) as Fields]
+  return [
+    ...['path', 'capability', 'command', 'type'].map((key) => textOf(event[key])),
+    ...['domain', 'type', 'protocol'].map((key) => textOf(socket[key])),
+    endpoint(textOf(address['ip']), textOf(address['port'])),
+  ]
+}
+
+const endpoint = (address: string, port: string): string => (port === '' ? address : `${address}:${port}`)
+
+/** Empty for what an event does not have: libapparmor gives 0 then. */
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value
+  return typeof value === 'number' && value !== 0 ? String(value) : ''
+}

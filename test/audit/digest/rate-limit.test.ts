@@ -1,0 +1,130 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { Scratch } from '../../../src/audit/batch/scratch.ts'
+import { Accounting } from '../../../src/audit/pipeline/accounting.ts'
+import { demo, demoPid, run } from '../harness.ts'
+import { ManualClock } from '../manual-clock.ts'
+import { denial } from '../pipeline-world.ts'
+import { DigestWorld } from './digest-world.ts'
+
+const containerID = demo.containers[0]!.containerID
+const many = (count: number, name = '/same', pid = demoPid): string => denial(name, pid).repeat(count)
+
+describe('a rate of violations', () => {
+  let clock: ManualClock
+  let world: DigestWorld
+  let scratch: Scratch
+  const add = (text: string): void =>
+    world.add(run('auditlog', text, { final: true, minute: world.digest.minute }, scratch))
+
+  beforeEach(() => {
+    clock = new ManualClock()
+    world = new DigestWorld(clock, 10)
+    scratch = new Scratch({ kinds: 'lines' })
+  })
+
+  it('lets so many of a container through in a second, and says how many of what it holds back', async () => {
+    add(many(10))
+    expect(world.said('held back')).to.deep.equal([])
+    add(many(20) + many(5, '/other'))
+    expect(world.held).to.equal(24)
+    expect(world.violations.filter(({ event }) => event.name === '/other')).to.have.length(1)
+    const [closing] = world.said('held back')
+    expect(closing).to.include({ level: 'warn', containerID, podName: 'demo-1-5bccf6777c-c8lzr' })
+    expect(closing!['heldBack']).to.include({ rate: 10 })
+    expect(world.digest.holding).to.equal(1)
+
+    await clock.advance(500)
+    add(many(7))
+    expect(world.held, 'half a second is five more').to.equal(26)
+    await clock.advance(3_000)
+    const [opening] = world.said('held back ended')
+    expect(opening).to.include({ level: 'warn', containerID })
+    const { events, kinds, other, from, to } = opening!['heldBack']
+    expect([events, other, Date.parse(to) - Date.parse(from)]).to.deep.equal([26, 0, 500])
+    expect(kinds.map((kind: { object: string; events: number }) => [kind.object, kind.events])).to.deep.equal([
+      ['/same', 22],
+      ['/other', 4],
+    ])
+    expect(world.digest.holding).to.equal(0)
+    add(many(10))
+    expect(world.held).to.equal(26)
+  })
+
+  it('lets the first of each kind in a minute through, always', async () => {
+    for (let i = 0; i < 100; i++) add(many(2, `/${i}`))
+    expect(new Set(world.violations.map(({ event }) => event.name)).size).to.equal(100)
+    const before = world.violations.length
+    await clock.advance(0)
+    add(many(2, '/1'))
+    expect(world.violations.length).to.equal(before)
+    await clock.advance(60_000)
+    world.digest.close()
+    expect(world.happened.length).to.equal(202)
+    expect(world.violations.length + world.held).to.equal(202)
+  })
+
+  it('holds back nothing of one container for another one, and no record that could not be decoded', () => {
+    add(many(100) + denial('/of-another', 4000) + denial('/x').replace('audit(1740381264', 'audit(odd').repeat(30))
+    expect(world.violations.filter(({ event }) => event.name === '/of-another')).to.have.length(1)
+    expect(world.violations.filter(({ undecoded }) => undecoded !== undefined)).to.have.length(30)
+    expect(world.held).to.equal(90)
+  })
+
+  it('says what it held back when it ends, and leaves no timer', () => {
+    add(many(50))
+    world.digest.close()
+    expect(world.said('held back ended').map(({ heldBack }) => heldBack.events)).to.deep.equal([40])
+    expect(clock.waiting).to.equal(0)
+  })
+
+  it('forgets containers that are quiet', async () => {
+    add(many(1))
+    await clock.advance(180_000)
+    expect(clock.waiting).to.equal(0)
+  })
+
+  it('accounts for every event to the unit: written and held back are all that happened, each line whole and in order', async () => {
+    const batch = fc.record({
+      lines: fc.array(fc.tuple(fc.constantFrom('/a', '/b', '/c', '/odd'), fc.constantFrom(demoPid, 77, 4000)), {
+        maxLength: 60,
+      }),
+      pause: fc.nat(1_500),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(batch, { maxLength: 8 }), fc.constantFrom(0.5, 3, 20), async (batches, rate) => {
+        const time = new ManualClock()
+        const one = new DigestWorld(time, rate)
+        const worker = new Scratch({ kinds: 'lines' })
+        const accounting = new Accounting(() => undefined)
+        for (const { lines, pause } of batches) {
+          const text = lines
+            .map(([name, pid]) =>
+              name === '/odd' ? denial(name, pid).replace('audit(', 'audit(x') : denial(name, pid),
+            )
+            .join('')
+          const before = one.held
+          const result = run('auditlog', text, { final: true, minute: one.digest.minute }, worker)
+          one.add(result)
+          accounting.processed(result, false, one.held - before)
+          expect(accounting.balanced).to.equal(true)
+          await time.advance(pause)
+        }
+        one.digest.close()
+        expect(one.violations.length + one.held).to.equal(one.happened.length)
+        expect(accounting.totals.heldBack).to.equal(one.held)
+        const said = one.said('held back ended').reduce((sum, { heldBack }) => sum + heldBack.events, 0)
+        expect(said).to.equal(one.held)
+        expect(one.said('held back')).to.have.length(one.said('held back ended').length)
+        let at = 0
+        const all = one.happened.map((line) => JSON.stringify(line))
+        for (const line of one.violations) {
+          at = all.indexOf(JSON.stringify(line), at) + 1
+          expect(at, 'a line that came, behind the one before').to.be.above(0)
+        }
+        expect(one.counts.reduce((sum, { digest }) => sum + digest.events, 0)).to.equal(one.happened.length)
+      }),
+      { numRuns: 60 },
+    )
+  })
+})
