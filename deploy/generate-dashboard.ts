@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
-import { type Panel, type Row, rows } from './grafana/panels.ts'
+import type { Panel, Row } from './grafana/panel.ts'
+import { rows } from './grafana/panels.ts'
 
 // Writes the dashboard for Grafana from its panels. Run it as `npm run generate`; a test fails while the file differs from what this
 // would write, or names a metric that neither an agent nor a manager has.

@@ -33,6 +33,8 @@ export interface LivePipeline {
   source: SourceKind
   counts(): Count[]
   queues(): Queue[]
+  /** Containers of which lines are held back now. */
+  holding(): number
 }
 
 /** What an agent has counted of violations since it began, over all pipelines that it had, one after the other. */
@@ -54,6 +56,11 @@ export class ViolationCounts {
 
   get queues(): Queue[] {
     return this.#live?.queues() ?? []
+  }
+
+  /** Containers of which lines are held back now. */
+  get holding(): number {
+    return this.#live?.holding() ?? 0
   }
 
   begin(live: LivePipeline): void {

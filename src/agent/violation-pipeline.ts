@@ -62,7 +62,12 @@ async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPi
   }
   try {
     const pipeline = await newPipeline({ ...options, counts }, source, { pool, losses })
-    counts.begin({ source: source.kind, counts: () => countsOf(pipeline, pool), queues: () => pipeline.queues })
+    counts.begin({
+      source: source.kind,
+      counts: () => countsOf(pipeline, pool),
+      queues: () => pipeline.queues,
+      holding: () => pipeline.holding,
+    })
     return {
       source: source.audit.name,
       status: () => ({ ...statusOf(pipeline), ...(options.lineage && { lineage: lineageStatus(options.lineage) }) }),

@@ -59,7 +59,7 @@ export const violationMetrics: readonly AgentMetric[] = [
   {
     name: 'varmor_audit_records_read_total',
     type: 'counter',
-    help: 'Records that came in batches: written, filtered and dropped ones, those that wait for their container, and lines that wait for the disk',
+    help: 'Records that came in batches: written, filtered, held back and dropped ones, those that wait for their container, and lines that wait for the disk',
     read: ({ counts }) => alone(counts.accounting.totals.read),
   },
   {
@@ -83,6 +83,18 @@ export const violationMetrics: readonly AgentMetric[] = [
     type: 'counter',
     help: 'Records that became lines that only say what their bytes are',
     read: ({ counts }) => alone(counts.accounting.undecodable),
+  },
+  {
+    name: 'varmor_audit_records_held_back_total',
+    type: 'counter',
+    help: 'Records that became no lines because of the rate of their container; the digest counts them by kind',
+    read: ({ counts }) => alone(counts.accounting.totals.heldBack),
+  },
+  {
+    name: 'varmor_containers_held_back',
+    type: 'gauge',
+    help: 'Containers of which records are held back now',
+    read: ({ counts }) => alone(counts.holding),
   },
   {
     name: 'varmor_audit_records_untrusted_total',

@@ -157,6 +157,11 @@ export class Pipeline {
     }
   }
 
+  /** Containers of which lines are held back now. */
+  get holding(): number {
+    return this.#options.digest?.holding ?? 0
+  }
+
   /** What waits, and for how long. */
   get queues(): Queue[] {
     const { clock, pool, sink } = this.#options

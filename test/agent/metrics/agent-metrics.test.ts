@@ -30,6 +30,7 @@ const live = (counts: Count[], queues: Queue[] = []) => ({
   source: 'multicast' as const,
   counts: () => counts,
   queues: () => queues,
+  holding: () => 2,
 })
 const count = (name: Count['name'], value: number, labels: Record<string, string> = {}): Count => ({
   ...{ name, labels, value },
@@ -126,6 +127,7 @@ describe('metrics of the agent', () => {
     const { value } = await scrape()
     expect(value('varmor_queue_depth', { queue: 'batches' })).to.equal(2)
     expect(value('varmor_queue_bytes', { queue: 'log' })).to.equal(1234)
+    expect(value('varmor_containers_held_back')).to.equal(2)
     expect(value('varmor_queue_bytes', { queue: 'batches' })).to.equal(undefined)
     expect(value('varmor_queue_age_seconds', { queue: 'log' })).to.equal(3)
     counts.end()
