@@ -6,6 +6,7 @@ import { Scratch } from '../../src/audit/batch/scratch.ts'
 import { recordHash } from '../../src/audit/decode/record-hash.ts'
 import type { PidResolver } from '../../src/audit/enrich/pid-resolver.ts'
 import { Snapshot, type SnapshotData } from '../../src/audit/enrich/snapshot.ts'
+import { checkLine } from './check-line.ts'
 
 export const demoPid = 3811300
 /** dbus-daemon of the host, as the fixtures have it. */
@@ -72,7 +73,12 @@ export function run(
   return processBatch(batch, new Snapshot(demo), demoProcesses, scratch)
 }
 
-export const linesOf = (output: Uint8Array): string[] => Buffer.from(output).toString('utf8').split('\n').slice(0, -1)
+/** The lines of an output, each of them checked against the schema. */
+export function linesOf(output: Uint8Array): string[] {
+  const lines = Buffer.from(output).toString('utf8').split('\n').slice(0, -1)
+  for (const line of lines) checkLine(line)
+  return lines
+}
 
 export interface Fixture {
   name: string

@@ -15,6 +15,7 @@ import type { AuditSource } from '../../src/audit/source/source.ts'
 import { wallClock } from '../../src/base/clock.ts'
 import { compile } from '../native/c-program.ts'
 import { withKernelAlone } from '../run/kernel-alone.ts'
+import { checkLine } from './check-line.ts'
 import { dropped, whyNotHere } from './source/kernel-records.ts'
 
 const missing = whyNotHere()
@@ -93,7 +94,7 @@ describe(`from the kernel to violations.log${missing === undefined ? '' : ` (not
       })
       await once(child, 'close')
       const own = (lines: readonly string[]): Record<string, unknown>[] =>
-        lines.map((line) => JSON.parse(line)).filter(({ event }) => event?.pid === child.pid)
+        lines.map(checkLine).filter(({ event }) => (event as { pid?: number }).pid === child.pid)
       const [lines, ofKmsg] = await Promise.all(pipelines.map((running) => running.end().then(own)))
       this.test!.title += `; /dev/kmsg gave ${ofKmsg!.length}`
       expect(Number(made)).to.equal(100_000)

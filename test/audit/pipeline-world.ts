@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import type { SourceBatch } from '../../src/audit/batch/batch.ts'
 import type { AuditSource, SourceStats } from '../../src/audit/source/source.ts'
+import { checkLine } from './check-line.ts'
 import { demoPid } from './harness.ts'
 
 /** A denial in the demo container; `name` finds it again in the output. */
@@ -61,7 +62,7 @@ export function namesIn(log: string): string[] {
     .split('\n')
     .slice(0, -1)
     .map((line) => {
-      const { event, undecoded } = JSON.parse(line)
+      const { event, undecoded } = checkLine(line) as { event: Record<string, unknown>; undecoded?: string }
       return (event.name as string | undefined) ?? /name="([^"]*)"/.exec(undecoded ?? '')?.[1] ?? ''
     })
     .filter((name) => name !== '')

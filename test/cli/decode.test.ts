@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { checkLine } from '../audit/check-line.ts'
 import { denial } from '../audit/pipeline-world.ts'
 import { ROOT, VARMOR, varmor } from './run.ts'
 
@@ -11,7 +12,7 @@ const parsed = (stdout: string) =>
   stdout
     .split('\n')
     .slice(0, -1)
-    .map((line) => JSON.parse(line))
+    .map((line) => checkLine(line) as { event: Record<string, unknown> } & Record<string, unknown>)
 const broken = 'type=AVC msg=audit(odd): apparmor="DENIED" profile="varmor-demo-demo-1" name="/x\u001b[2J"\n'
 const foreign = denial('/f').replace('varmor-demo-demo-1', 'snap.firefox')
 

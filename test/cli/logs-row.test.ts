@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { makeRecord, type RecordText } from '../../bench/audit/made-up-record.ts'
+import { Scratch } from '../../src/audit/batch/scratch.ts'
 import { lostLine } from '../../src/audit/sink/own-lines.ts'
 import { operationOf } from '../../src/cli/logs/attempted-operation.ts'
 import { cellsOf, Rows } from '../../src/cli/logs/row.ts'
@@ -20,7 +21,7 @@ const shown = (line: string): string => {
 
 /** What the agent writes of a record. */
 const lineOf = (format: Parameters<typeof run>[0], record: string | Uint8Array): string =>
-  linesOf(run(format, record, { final: true }).output)[0]!
+  linesOf(run(format, record, { final: true }, new Scratch({ trust: 'given' })).output)[0]!
 
 /** By the name of the fixture. */
 const operationsOfFixtures: Record<'apparmor' | 'seccomp', Record<string, string>> = {

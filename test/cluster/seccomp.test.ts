@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { syscallNames } from '../../src/api/linux-syscalls.ts'
 import { allowingSeccomp } from '../../src/enforcer/allow-all.ts'
+import { checkLine } from '../audit/check-line.ts'
 import { whyNotHere } from '../audit/source/kernel-records.ts'
 import { describeCluster } from './describe-cluster.ts'
 import { type Node, startNode } from './node.ts'
@@ -379,7 +380,4 @@ describeCluster(
 )
 
 const linesOf = (path: string): Record<string, unknown>[] =>
-  readFileSync(path, 'utf8')
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line))
+  readFileSync(path, 'utf8').split('\n').slice(0, -1).map(checkLine)

@@ -10,6 +10,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { pino } from 'pino'
 import type { VarmorPolicy } from '../../src/api/types.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
+import { checkLine } from '../audit/check-line.ts'
 import { type CommandResult, result } from '../cluster/command.ts'
 import { printSteps } from '../cluster/steps.ts'
 import { GuestNode, hostAddress } from '../kernel/guest/guest-node.ts'
@@ -89,7 +90,7 @@ function showAttempt({ status, stdout, stderr }: CommandResult): void {
 const violationAfter = (count: number): Promise<{ line: string; violation: Violation }> =>
   until('a violation', () => {
     const line = node!.violations[count]
-    return line === undefined ? undefined : { line, violation: JSON.parse(line) as Violation }
+    return line === undefined ? undefined : { line, violation: checkLine(line) as unknown as Violation }
   })
 
 async function patch(what: object): Promise<void> {

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import type { BatchResult } from '../../../src/audit/batch/batch.ts'
 import { Digest } from '../../../src/audit/digest/digest.ts'
 import type { Offer } from '../../../src/audit/sink/line-queue.ts'
+import { checkLine } from '../check-line.ts'
 import { demo } from '../harness.ts'
 import type { ManualClock } from '../manual-clock.ts'
 
@@ -16,11 +17,7 @@ export interface Counts {
 // biome-ignore lint/suspicious/noExplicitAny: lines have whatever fields they have
 export type Line = Record<string, any>
 
-export const parsed = (text: string): Line[] =>
-  text
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line))
+export const parsed = (text: string): Line[] => text.split('\n').slice(0, -1).map(checkLine)
 
 /** A log in memory. */
 export class MemoryLog {

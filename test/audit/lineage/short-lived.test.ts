@@ -12,6 +12,7 @@ import { MulticastSource } from '../../../src/audit/source/multicast.ts'
 import type { AuditSource } from '../../../src/audit/source/source.ts'
 import { wallClock } from '../../../src/base/clock.ts'
 import { withKernelAlone } from '../../run/kernel-alone.ts'
+import { checkLine } from '../check-line.ts'
 import { demo } from '../harness.ts'
 import { denial, ListSource } from '../pipeline-world.ts'
 import { dropped, whyNotHere } from '../source/kernel-records.ts'
@@ -69,7 +70,7 @@ describe(`violations of processes that died at once${noForks === undefined ? '' 
       return readFileSync(path, 'utf8')
         .split('\n')
         .slice(0, -1)
-        .map((line) => JSON.parse(line) as Line)
+        .map((line) => checkLine(line) as unknown as Line)
     }
     return { pipeline, lines }
   }

@@ -9,6 +9,7 @@ import { SnapshotFeed } from '../../../src/audit/enrich/snapshot-feed.ts'
 import { type Decoder, LogInDoubt, Pipeline, type PipelineSource } from '../../../src/audit/pipeline/pipeline.ts'
 import { ProcessLog } from '../../../src/audit/pool/process-log.ts'
 import { Sink } from '../../../src/audit/sink/sink.ts'
+import { checkLine } from '../check-line.ts'
 import { demo, demoProcesses } from '../harness.ts'
 import { ManualClock, turn } from '../manual-clock.ts'
 import { denial, ListSource, namesIn } from '../pipeline-world.ts'
@@ -54,8 +55,14 @@ class FailingDisk {
   }
 }
 
-const lostIn = (text: string): { where: string; why: string; events: number | null }[] =>
-  text.split('\n').flatMap((line) => (line === '' ? [] : (JSON.parse(line).lost ?? [])))
+interface Lost {
+  where: string
+  why: string
+  events: number | null
+}
+
+const lostIn = (text: string): Lost[] =>
+  text.split('\n').flatMap((line) => (line === '' ? [] : ((checkLine(line) as { lost?: Lost }).lost ?? [])))
 
 describe('a pipeline whose disk does not store', () => {
   let clock: ManualClock

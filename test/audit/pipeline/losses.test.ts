@@ -11,9 +11,18 @@ import { LossLog } from '../../../src/audit/sink/loss-log.ts'
 import { Sink } from '../../../src/audit/sink/sink.ts'
 import type { LossKinds, SourceStats } from '../../../src/audit/source/source.ts'
 import { noLogger } from '../../../src/base/logger.ts'
+import { checkLine } from '../check-line.ts'
 import { demo, demoProcesses } from '../harness.ts'
 import { ManualClock, turn } from '../manual-clock.ts'
 import { denial, ListSource } from '../pipeline-world.ts'
+
+interface LostSaid {
+  where: string
+  why: string
+  from: string
+  to: string
+  events: number
+}
 
 /** Loses what a test says. */
 class LossySource extends ListSource {
@@ -69,7 +78,7 @@ describe('what sources have lost, in the log of violations', () => {
       text
         .split('\n')
         .slice(0, -1)
-        .flatMap((line) => JSON.parse(line).lost ?? [])
+        .flatMap((line) => (checkLine(line) as { lost?: LostSaid }).lost ?? [])
     for (let second = 0; second < 10; second++) {
       source.dropped['socketFull']! += second % 3
       source.dropped['kernelLost'] = second * 100
@@ -90,7 +99,7 @@ describe('what sources have lost, in the log of violations', () => {
         .reduce((total, { events }) => total + Number(events), 0)
     expect([sum('socket'), sum('kernel')]).to.deep.equal([source.dropped['socketFull'], 900])
     expect(lost().filter(({ where }) => where === 'file')).to.have.length(1)
-    expect(lost().find(({ where }) => where === 'file').events).to.equal(null)
+    expect(lost().find(({ where }) => where === 'file')!.events).to.equal(null)
     expect(lost().some(({ why }) => why === 'forged')).to.equal(false)
     const counts = new Map(pipeline.losses.map(({ where, events }) => [where, events]))
     expect([counts.get('socket'), counts.get('kernel')]).to.deep.equal([source.dropped['socketFull'], 900])

@@ -24,6 +24,7 @@ import { undecodedLines } from '../../../src/audit/sink/own-lines.ts'
 import { Sink, type SinkOptions } from '../../../src/audit/sink/sink.ts'
 import { type Clock, wallClock } from '../../../src/base/clock.ts'
 import { asRun } from '../../run/as-run.ts'
+import { checkLine } from '../check-line.ts'
 import { demo, demoPid, demoProcesses, linesOf } from '../harness.ts'
 import { denial, ListSource, namesIn } from '../pipeline-world.ts'
 import { makeProcess } from '../proc-world.ts'
@@ -166,13 +167,13 @@ describe('the pipeline', () => {
           .text()
           .split('\n')
           .slice(0, -1)
-          .map((line) => JSON.parse(line))
+          .map((line) => checkLine(line) as { lost?: { events: number } })
         const reports = lines.filter(({ lost }) => lost !== undefined)
         expect(lines.length - reports.length).to.equal(written)
         expect(new Set(names).size).to.equal(names.length)
         if (stopAfter === undefined && pressure === 'waits') expect(dropped).to.deep.equal({})
         if (pressure === 'loses' && stopAfter === undefined)
-          expect(reports.reduce((sum, { lost }) => sum + lost.events, 0)).to.equal(accounting.dropped)
+          expect(reports.reduce((sum, { lost }) => sum + lost!.events, 0)).to.equal(accounting.dropped)
         expect(sink.reports).to.equal(reports.length)
         // Behind the stored position nothing is missing; filtered records are noise or broken beyond recognition.
         const there = new Set(names)

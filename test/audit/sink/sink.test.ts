@@ -18,6 +18,7 @@ import type { OfferResult } from '../../../src/audit/sink/line-queue.ts'
 import { Sink, type SinkOptions } from '../../../src/audit/sink/sink.ts'
 import type { WriteResult } from '../../../src/audit/sink/sink-file.ts'
 import { wallClock } from '../../../src/base/clock.ts'
+import { checkLine } from '../check-line.ts'
 import { ManualClock, turn } from '../manual-clock.ts'
 
 const writer = { nodeName: 'n1', metadata: { cluster: 'c' } }
@@ -221,6 +222,7 @@ describe('the sink', () => {
         .slice(0, -1)
         .map((line) => JSON.parse(line))
       const reports = all.filter(({ message }) => message === 'lost')
+      for (const report of reports) checkLine(JSON.stringify(report))
       expect(reports).to.have.length(1)
       expect(reports[0]).to.include({ level: 'warn', nodeName: 'n1', eventType: '', profileName: '' })
       expect(reports[0].lost).to.include({ events: dropped, where: 'sink', why: Object.keys(sink.dropped)[0] })

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { checkLine } from '../../audit/check-line.ts'
 import { NotAvailable } from '../../cluster/binaries/build.ts'
 import { type Cluster, startCluster } from '../../cluster/cluster.ts'
 import type { CommandResult } from '../../cluster/command.ts'
@@ -87,7 +88,7 @@ function describeJourney(kernel: KernelName, installed: () => { cluster: Cluster
       `a violation with ${what}`,
       async () => {
         const line = node.violations.find((line) => line.includes(what))
-        return line !== undefined && (JSON.parse(line) as Record<string, unknown>)
+        return line !== undefined && checkLine(line)
       },
       patience,
     )

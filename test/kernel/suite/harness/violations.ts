@@ -7,6 +7,7 @@ import { startViolationPipeline, type ViolationPipeline } from '../../../../src/
 import type { ContainerInfo, PolicyIdentity } from '../../../../src/audit/enrich/snapshot.ts'
 import { SnapshotFeed } from '../../../../src/audit/enrich/snapshot-feed.ts'
 import { type Logger, noLogger } from '../../../../src/base/logger.ts'
+import { checkLine } from '../../../audit/check-line.ts'
 
 /** A line of violations.log. */
 export type Violation = Record<string, unknown> & { event: Record<string, unknown> }
@@ -65,7 +66,7 @@ export class Violations {
     }
     const end = this.#rest.lastIndexOf(10) + 1
     const lines = this.#rest.toString('utf8', 0, end).split('\n').slice(0, -1)
-    this.#lines.push(...lines.map((line) => JSON.parse(line) as Violation))
+    this.#lines.push(...lines.map((line) => checkLine(line) as Violation))
     this.#rest = this.#rest.subarray(end)
     return this.#lines
   }

@@ -1,0 +1,16 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { withTables } from '../src/audit/line/events-document.ts'
+import { lineJsonSchema } from '../src/audit/line/line-json-schema.ts'
+
+const files: Record<string, (before: () => string) => string> = {
+  'deploy/violation.schema.json': () => `${JSON.stringify(lineJsonSchema({ strict: false }), undefined, 2)}\n`,
+  'src/audit/EVENTS.md': (before) => withTables(before()),
+}
+for (const [file, make] of Object.entries(files)) {
+  const path = new URL(`../${file}`, import.meta.url)
+  writeFileSync(
+    path,
+    make(() => readFileSync(path, 'utf8')),
+  )
+  console.log(file)
+}

@@ -1,0 +1,39 @@
+/** A part of a JSON Schema (draft 2020-12). */
+export type Schema = { readonly [keyword: string]: unknown }
+
+/** A key of an object, for readers and for the JSON Schema alike. */
+export interface Key {
+  name: string
+  schema: Schema
+  /** When it is there; left out for always. */
+  when?: string
+  meaning: string
+}
+
+export const text: Schema = { type: 'string' }
+export const count: Schema = { type: 'integer', minimum: 0 }
+export const integer: Schema = { type: 'integer' }
+export const yes: Schema = { const: true }
+export const texts: Schema = { type: 'object', additionalProperties: text }
+export const listOfTexts: Schema = { type: 'array', items: text }
+export const oneOf = (values: readonly string[]): Schema => ({ enum: values })
+export const matching = (pattern: string): Schema => ({ type: 'string', pattern })
+
+/** RFC 3339 in UTC. @param fraction of a regular expression, of the digits behind the second */
+export const time = (fraction: string): Schema => ({
+  type: 'string',
+  format: 'date-time',
+  pattern: `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}${fraction}Z$`,
+})
+
+/** An object of these keys. @param strict whether it may have no others */
+export function objectOf(keys: readonly Key[], strict: boolean): Schema {
+  return {
+    type: 'object',
+    properties: Object.fromEntries(
+      keys.map(({ name, schema, meaning }) => [name, { description: meaning, ...schema }]),
+    ),
+    required: keys.filter(({ when }) => when === undefined).map(({ name }) => name),
+    ...(strict && { additionalProperties: false }),
+  }
+}

@@ -1,0 +1,53 @@
+import { count, type Key, objectOf, type Schema, text, time } from './json-types.ts'
+
+/** What the lines of the agent's own say, each in one field. */
+
+const key = (name: string, schema: Schema, meaning: string, when?: string): Key => ({
+  name,
+  schema,
+  meaning,
+  ...(when !== undefined && { when }),
+})
+
+const moment = time('[.][0-9]{3}')
+
+export const lostKeys: readonly Key[] = [
+  key('events', { type: ['integer', 'null'], minimum: 0 }, 'how many; null where nobody can tell'),
+  key('from', moment, 'since when they were lost'),
+  key('to', moment, 'until when they were lost'),
+  key('where', text, 'the stage that lost them'),
+  key('why', text, 'the reason, as in the metrics: a word, or the code of a system error'),
+]
+
+const kinds: Schema = {
+  type: 'array',
+  items: objectOf(
+    [
+      key('enforcer', text, 'as in the lines'),
+      key('action', text, 'as in the lines'),
+      key('profileName', text, 'as in the lines'),
+      key('operation', text, 'what was tried'),
+      key('object', text, 'path, capability, call, address or peer; a long one is cut and ends in a hash of it'),
+      key('events', count, 'how many of this kind'),
+    ],
+    true,
+  ),
+}
+const ended = '`held back ended`'
+
+export const heldBackKeys: readonly Key[] = [
+  key('events', count, 'how many lines were held back', ended),
+  key('from', moment, 'since when'),
+  key('to', moment, 'until when', ended),
+  key('rate', { type: 'number', exclusiveMinimum: 0 }, 'lines a second that go into the log', '`held back`'),
+  key('kinds', kinds, 'of them by kind, each with its number', ended),
+  key('other', count, 'those of further kinds', ended),
+]
+
+export const digestKeys: readonly Key[] = [
+  key('events', count, 'of the container in this minute, whatever became of their lines'),
+  key('from', moment, 'the beginning of the minute, by the time of writing'),
+  key('to', moment, 'its end, or the agent’s'),
+  key('kinds', kinds, 'the events by kind, each with its number'),
+  key('other', count, 'those of further kinds'),
+]
