@@ -2,6 +2,7 @@ import { createReadStream, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { streamBatches } from '../../src/audit/batch/stream-batches.ts'
 import { SnapshotFeed } from '../../src/audit/enrich/snapshot-feed.ts'
+import { forkNumber } from '../../src/audit/lineage/current-forks.ts'
 import { Forks } from '../../src/audit/lineage/forks.ts'
 import { Pipeline } from '../../src/audit/pipeline/pipeline.ts'
 import { DecodePool } from '../../src/audit/pool/decode-pool.ts'
@@ -41,7 +42,11 @@ export async function makePipeline(
   rmSync(output, { recursive: true, force: true })
   mkdirSync(output, { recursive: true })
   const forks = wanted ? Forks.open() : undefined
-  const settings = { everything: false, procRoot: join(folder, 'proc'), ...(forks && { forks: forks.number }) }
+  const settings = {
+    everything: false,
+    procRoot: join(folder, 'proc'),
+    ...(forks && { forks: forkNumber(forks.number) }),
+  }
   const failures: unknown[] = []
   const onFailure = (failure: unknown) => failures.push(failure)
   const pool = new DecodePool({ feed, settings, clock: wallClock, threads, onFailure })

@@ -1,10 +1,9 @@
 import type { EventEmitter } from 'node:events'
 import { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
-import { Forks } from '../audit/lineage/forks.ts'
 import type { MetricsListen, MetricsServer } from '../metrics/metrics-server.ts'
 import { bootOf } from './boot.ts'
 import { ContainersFile } from './containers-file.ts'
-import { forkStats, openLineage } from './lineage.ts'
+import { Lineage } from './lineage.ts'
 import type { AgentSources } from './metrics/agent-metric.ts'
 import { ViolationCounts } from './violation-counts.ts'
 import { problemOf, startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
@@ -28,17 +27,19 @@ export async function runAuditOnly(options: AuditOnlyOptions): Promise<number> {
   const file = await ContainersFile.open(containers, logger)
   if (file === undefined) return 1
   const feed = new SnapshotFeed({ ...file.contents, version: 1, nodeName, metadata, ...bootOf(procRoot) })
-  const lineage = openLineage(logger, procRoot)
+  const lineage = new Lineage({ logger, procRoot })
   const counts = new ViolationCounts(feed)
   let metrics: MetricsServer | undefined
   try {
-    metrics = await serveMetrics(options, { counts, feed, forks: () => forkStats(lineage), restarts: () => ({}) })
+    await lineage.start()
+    const restarts = () => ({ forks: lineage.restarts })
+    metrics = await serveMetrics(options, { counts, feed, forks: () => lineage.forks?.stats(), restarts })
     return (await run({ ...options, counts, lineage, feed }, file)) ? 0 : 1
   } catch (error) {
     logger.error({ error: problemOf(error) }, 'the agent cannot go on')
     return 1
   } finally {
-    if (lineage instanceof Forks) lineage.close()
+    lineage.close()
     file.close()
     await metrics?.drain(1_000)
   }

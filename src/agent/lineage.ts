@@ -1,33 +1,139 @@
-import type { ForkStats } from '../audit/lineage/fork-addon.ts'
+import { forkNumber } from '../audit/lineage/current-forks.ts'
 import { Forks } from '../audit/lineage/forks.ts'
 import { AuditSourceError } from '../audit/source/audit-source-error.ts'
+import { Backoff } from '../base/backoff.ts'
+import { logTrouble } from '../base/bug.ts'
+import { type Clock, systemClock, type Timer } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
+import type { Random } from '../base/random.ts'
 
-/** What the node's forks are followed with, or why they are not. */
-export type Lineage = Forks | { readonly off: AuditSourceError['code'] }
+export interface LineageOptions {
+  logger: Logger
+  procRoot?: string
+  /** Called with each tree before it is used, to have it know what is known already. When it rejects, the tree is opened anew. */
+  onOpen?: (forks: Forks) => Promise<void>
+  open?: typeof Forks.open
+  clock?: Clock
+  random?: Random
+}
+
+/** Milliseconds. */
+const delays = { first: 1_000, longest: 60_000 }
+const lookEvery = 1_000
 
 /**
- * Follows the node's forks, so that a violation is reported with its container although its process has ended. Where that is not
- * possible it says why, once, and /proc alone is asked.
+ * The node's forks, followed as long as the agent runs, so that a violation is reported with its container although its process has
+ * ended. Where that is not possible it says why, once, and /proc alone is asked. A tree that breaks is opened anew.
  */
-export function openLineage(logger: Logger, procRoot = '/proc', open = Forks.open): Lineage {
-  try {
-    return open({ procRoot })
-  } catch (error) {
-    if (!(error instanceof AuditSourceError)) throw error
-    const { code, message, remedy, context } = error
-    logger.warn(
-      { code, problem: message, remedy, ...context },
-      'forks cannot be followed: violations of processes that die at once may lack their containers',
-    )
-    return { off: code }
+export class Lineage {
+  /** The number of the tree, for other threads; 0 while there is none. */
+  readonly number = forkNumber()
+  /** How often it was opened anew. */
+  restarts = 0
+  readonly #options: Required<Pick<LineageOptions, 'open' | 'clock'>> & LineageOptions
+  readonly #backoff: Backoff
+  #forks: Forks | undefined
+  /** Why there is none. */
+  #off = 'NOT_OPENED'
+  /** It has been open, so it can be again, whatever is in the way. */
+  #wasOpen = false
+  #timer: Timer | undefined
+  #closed = false
+
+  constructor(options: LineageOptions) {
+    this.#options = { open: Forks.open, clock: systemClock, ...options }
+    this.#backoff = new Backoff({ ...delays, random: options.random ?? Math.random })
+  }
+
+  get forks(): Forks | undefined {
+    return this.#forks
+  }
+
+  /** Counters, for a line of the log. */
+  get status(): object {
+    return { ...(this.#forks?.stats() ?? { off: this.#off }), restarts: this.restarts }
+  }
+
+  /** Follows forks from now on, or as soon as that is possible. Blocks for some milliseconds. */
+  async start(): Promise<void> {
+    const { logger, onOpen, open, procRoot = '/proc', clock } = this.#options
+    let forks: Forks | undefined
+    try {
+      forks = open({ procRoot })
+      await onOpen?.(forks)
+    } catch (error) {
+      forks?.close()
+      this.#failed(error)
+      return
+    }
+    if (this.#closed) return forks.close()
+    this.#forks = forks
+    Atomics.store(this.number, 0, forks.number)
+    if (this.#off !== 'NOT_OPENED') {
+      this.restarts++
+      logger.info({ restarts: this.restarts }, 'forks are followed again')
+    }
+    this.#wasOpen = true
+    this.#off = ''
+    this.#timer = clock.after(lookEvery, () => this.#look())
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+    this.#letGo()
+    this.#off = 'CLOSED'
+  }
+
+  /** A tree whose thread has ended knows nothing any more, and answers nothing. */
+  #look(): void {
+    const { logger, clock } = this.#options
+    const error = this.#forks?.stats()?.error ?? 0
+    if (error === 0) {
+      this.#backoff.reset()
+      this.#timer = clock.after(lookEvery, () => this.#look())
+      return
+    }
+    this.#off = 'SYSTEM'
+    logger.warn({ errno: error }, `${without}; it is tried again`)
+    this.#letGo()
+    this.#again()
+  }
+
+  #letGo(): void {
+    Atomics.store(this.number, 0, 0)
+    this.#forks?.close()
+    this.#forks = undefined
+  }
+
+  #again(): void {
+    if (!this.#closed) this.#timer = this.#options.clock.after(this.#backoff.next(), () => void this.start())
+  }
+
+  #failed(error: unknown): void {
+    const { logger } = this.#options
+    const { code, problem, remedy, context } = explain(error)
+    // Said when it changes, not at each try. What this process may not do, it may not do later either.
+    const lasting = !this.#wasOpen && code !== 'SYSTEM'
+    if (code !== this.#off)
+      logTrouble(
+        logger,
+        error,
+        { code, problem, remedy, ...context },
+        lasting ? without : `${without}; it is tried again`,
+      )
+    this.#off = code
+    if (!lasting) this.#again()
   }
 }
 
-/** undefined where forks are not followed. */
-export const forkStats = (lineage: Lineage | undefined): ForkStats | undefined =>
-  lineage instanceof Forks ? lineage.stats() : undefined
+const without = 'forks cannot be followed: violations of processes that die at once may lack their containers'
 
-/** Counters, for a line of the log. */
-export const lineageStatus = (lineage: Lineage): object =>
-  lineage instanceof Forks ? (lineage.stats() ?? { off: 'CLOSED' }) : lineage
+function explain(error: unknown): { code: string; problem: string; remedy?: string; context?: object } {
+  if (error instanceof AuditSourceError) {
+    const { code, message, remedy, context } = error
+    return { code, problem: message, remedy, context }
+  }
+  const problem = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return { code: 'SYSTEM', problem }
+}

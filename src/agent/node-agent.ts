@@ -2,7 +2,7 @@ import { type PlacedCompilers, placeCompilers } from '../../actors/compiler/plac
 import { whyNotMade } from '../api/made-by-manager.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
-import { Forks } from '../audit/lineage/forks.ts'
+import type { Forks } from '../audit/lineage/forks.ts'
 import { ProcessLog } from '../audit/pool/process-log.ts'
 import { logTrouble } from '../base/bug.ts'
 import { systemClock } from '../base/clock.ts'
@@ -32,7 +32,7 @@ import { processFacts, type ReadProcessFacts } from './containers/process-facts.
 import { noteExec, startedProcess } from './containers/started-process.ts'
 import { KeptPipeline } from './kept-pipeline.ts'
 import { confiningProfiles } from './leftovers.ts'
-import { forkStats, type Lineage, openLineage } from './lineage.ts'
+import { Lineage } from './lineage.ts'
 import { ManagerTransport } from './manager-transport.ts'
 import type { ClusterSources } from './metrics/agent-metric.ts'
 import { agentMetrics } from './metrics/agent-metrics.ts'
@@ -95,7 +95,7 @@ export class NodeAgent {
   readonly #limiter = new PriorityLimiter({ qps: 5, burst: 10 })
   readonly #transport: ManagerTransport
   readonly #compilers: PlacedCompilers
-  #lineage: Lineage | undefined
+  readonly #lineage: Lineage
   #facts: ReadProcessFacts = processFacts()
   #loaders: Loaders | undefined
   #agent: Agent | undefined
@@ -112,6 +112,7 @@ export class NodeAgent {
     this.#counts = new ViolationCounts(this.#feed)
     this.#writer = new FeedWriter(this.#feed, systemClock)
     this.#runtime = new Containerd({ socket: options.containerdSocket })
+    this.#lineage = new Lineage({ logger, procRoot, onOpen: (forks) => this.#noteContainers(forks) })
     this.#watch = this.#watchContainers()
     this.#pipeline = new KeptPipeline({ ...time, logger, start: () => this.#startViolationPipeline() })
     this.#transport = this.#newTransport()
@@ -170,8 +171,7 @@ export class NodeAgent {
       ...(period !== undefined && { period }),
     })
     await this.#agent.start()
-    this.#lineage = openLineage(logger, this.#options.pipeline.procRoot)
-    if (this.#lineage instanceof Forks) this.#facts = notedFacts(this.#facts, this.#lineage)
+    await this.#lineage.start()
     this.#pipeline.start()
     void this.#watch.start()
   }
@@ -183,7 +183,7 @@ export class NodeAgent {
     if (this.#loaders !== undefined) await this.#unload(this.#loaders)
     await this.#watch.stop()
     await this.#pipeline.stop()
-    if (this.#lineage instanceof Forks) this.#lineage.close()
+    this.#lineage.close()
     this.#writer.close()
     this.#runtime.close()
     await this.#transport.close()
@@ -192,7 +192,8 @@ export class NodeAgent {
   }
 
   get #restarts(): Record<string, number> {
-    return { containerWatch: this.#watch.restarts, violations: this.#pipeline.restarts }
+    const [watch, pipeline, lineage] = [this.#watch, this.#pipeline, this.#lineage]
+    return { containerWatch: watch.restarts, violations: pipeline.restarts, forks: lineage.restarts }
   }
 
   async #serveMetrics(): Promise<void> {
@@ -202,7 +203,7 @@ export class NodeAgent {
       ...{
         counts: this.#counts,
         feed: this.#feed,
-        forks: () => forkStats(this.#lineage),
+        forks: () => this.#lineage.forks?.stats(),
         restarts: () => this.#restarts,
       },
       cluster: () => this.#clusterSources,
@@ -226,7 +227,7 @@ export class NodeAgent {
       feed: this.#feed,
       seenProcesses: this.#seenProcesses,
       counts: this.#counts,
-      ...(this.#lineage !== undefined && { lineage: this.#lineage }),
+      lineage: this.#lineage,
       logger,
     })
   }
@@ -241,6 +242,12 @@ export class NodeAgent {
     })
   }
 
+  /** Has a new fork tree know what belongs to the containers of now; of those that come, it learns with their facts. */
+  async #noteContainers(forks: Forks): Promise<void> {
+    this.#facts = notedFacts(processFacts(), forks)
+    for (const { initPid, containerID } of this.#watch.containers.values()) await this.#facts(initPid, containerID)
+  }
+
   #watchContainers(): ContainerWatch {
     const { logger, containerdSocket: socket } = this.#options
     let lost = false
@@ -250,7 +257,7 @@ export class NodeAgent {
       facts: (pid, containerID) => this.#facts(pid, containerID),
       onChange: (changes) => this.#writer.containers(changes),
       onExec: (exec) => {
-        if (this.#lineage instanceof Forks) noteExec(this.#lineage, exec)
+        if (this.#lineage.forks !== undefined) noteExec(this.#lineage.forks, exec)
         this.#seenProcesses.add([startedProcess(exec)])
       },
       // Logged when it changes, not at each try.

@@ -1,7 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
-import { Forks } from '../audit/lineage/forks.ts'
 import { Pipeline } from '../audit/pipeline/pipeline.ts'
 import { DecodePool } from '../audit/pool/decode-pool.ts'
 import type { ProcessLog } from '../audit/pool/process-log.ts'
@@ -16,7 +15,7 @@ import { mebibyte } from '../base/bytes.ts'
 import { wallClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import { begunAnew, type ViolationPipeline } from './begun-anew.ts'
-import { type Lineage, lineageStatus } from './lineage.ts'
+import type { Lineage } from './lineage.ts'
 import { countsOf, ViolationCounts } from './violation-counts.ts'
 
 export interface ViolationPipelineOptions {
@@ -70,7 +69,7 @@ async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPi
     })
     return {
       source: source.audit.name,
-      status: () => ({ ...statusOf(pipeline), ...(options.lineage && { lineage: lineageStatus(options.lineage) }) }),
+      status: () => ({ ...statusOf(pipeline), ...(options.lineage && { lineage: options.lineage.status }) }),
       stop: () => pipeline.stop(),
       ended: pipeline.run().finally(close),
     }
@@ -120,7 +119,7 @@ function newPool({
   return new DecodePool({
     feed,
     ...(seenProcesses !== undefined && { seenProcesses }),
-    settings: { everything: false, logUntrusted, procRoot, ...(lineage instanceof Forks && { forks: lineage.number }) },
+    settings: { everything: false, logUntrusted, procRoot, ...(lineage !== undefined && { forks: lineage.number }) },
     clock: wallClock,
     ...(workers !== undefined && { threads: workers }),
     onFailure: (failure) =>

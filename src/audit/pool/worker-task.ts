@@ -12,8 +12,8 @@ export interface WorkerSettings {
   kinds?: 'counts' | 'lines'
   /** A proc file system that shows the node's pid namespace; without one no process is known. */
   procRoot?: string
-  /** Number of the node's fork tree, where there is one. */
-  forks?: number
+  /** Where the number of the node's fork tree is, which may change; without it no forks are known. */
+  forks?: Int32Array
 }
 
 /** One batch, with all that its worker does not know yet: a worker takes messages only as tasks, so updates come with one. */

@@ -7,7 +7,7 @@ import { noProcesses, type PidResolver } from '../enrich/pid-resolver.ts'
 import { ProcPidResolver, procReader, type ReadProcess } from '../enrich/proc-pid-resolver.ts'
 import { Snapshot } from '../enrich/snapshot.ts'
 import type { SnapshotUpdate } from '../enrich/snapshot-feed.ts'
-import { Forks } from '../lineage/forks.ts'
+import { CurrentForks } from '../lineage/current-forks.ts'
 import { LineageResolver } from '../lineage/lineage-resolver.ts'
 import { KnownProcesses } from './known-processes.ts'
 import { machineErrorOf } from './machine-error.ts'
@@ -20,7 +20,7 @@ class DecodeWorker {
   #scratch: Scratch
   #unreadableAsGone = false
   #procRoot: string | undefined
-  #forks: number | undefined
+  #forks: Int32Array | undefined
   #known = new KnownProcesses()
   #resolver: PidResolver = noProcesses
   #proc: ProcPidResolver | undefined
@@ -63,7 +63,7 @@ class DecodeWorker {
     const read = this.#forgiving(procReader(bootTime, this.#procRoot, (path) => this.#snapshot!.containerOfPath(path)))
     this.#proc = new ProcPidResolver({ readProcess: this.#known.watch(read), now: () => performance.now() })
     this.#resolver =
-      this.#forks === undefined ? this.#proc : new LineageResolver(new Forks(this.#forks), read, this.#proc)
+      this.#forks === undefined ? this.#proc : new LineageResolver(new CurrentForks(this.#forks), read, this.#proc)
   }
 
   #forgiving(read: ReadProcess): ReadProcess {

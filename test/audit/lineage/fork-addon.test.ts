@@ -1,10 +1,11 @@
 import { constants } from 'node:os'
 import { expect } from 'chai'
-import { openLineage } from '../../../src/agent/lineage.ts'
+import { Lineage } from '../../../src/agent/lineage.ts'
 import { explainForkError } from '../../../src/audit/lineage/fork-addon.ts'
 import { Forks } from '../../../src/audit/lineage/forks.ts'
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
 import { noLogger } from '../../../src/base/logger.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 const { EPROTONOSUPPORT, EPERM, ECONNREFUSED, ETIMEDOUT, EMFILE } = constants.errno
 const failure = (step: string, errno: number): Error => Object.assign(new Error('as the system says'), { step, errno })
@@ -21,7 +22,7 @@ describe('forks that cannot be followed', () => {
     { step: 'thread', errno: EPERM, code: 'SYSTEM' },
   ] as const
   for (const { step, errno, code } of rows)
-    it(`${step} ${errno} is ${code}: the agent goes on, and says so once`, () => {
+    it(`${step} ${errno} is ${code}: the agent goes on, and says so once`, async () => {
       const cause = failure(step, errno)
       expect(explainForkError(cause)).to.be.instanceOf(AuditSourceError).and.include({ code, cause })
       const said: object[] = []
@@ -29,7 +30,15 @@ describe('forks that cannot be followed', () => {
       const open = (): never => {
         throw explainForkError(cause)
       }
-      expect(openLineage(logger, '/proc', open)).to.deep.equal({ off: code })
+      const clock = new ManualClock()
+      const lineage = new Lineage({ logger, open, clock })
+      await lineage.start()
+      expect(lineage.status).to.deep.equal({ off: code, restarts: 0 })
+      // What the machine is short of it may have later.
+      expect(clock.waiting).to.equal(code === 'SYSTEM' ? 1 : 0)
+      await clock.advance(100_000)
+      lineage.close()
+      expect(clock.waiting).to.equal(0)
       expect(said).to.have.length(1)
       expect(said[0]).to.include({ code }).and.have.property('remedy')
     })

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { SnapshotFeed } from '../../../src/audit/enrich/snapshot-feed.ts'
+import { forkNumber } from '../../../src/audit/lineage/current-forks.ts'
 import { Forks } from '../../../src/audit/lineage/forks.ts'
 import { Pipeline } from '../../../src/audit/pipeline/pipeline.ts'
 import { DecodePool } from '../../../src/audit/pool/decode-pool.ts'
@@ -43,7 +44,7 @@ describe(`violations of processes that died at once${noForks === undefined ? '' 
     programs = []
     forks = Forks.open()
     feed = new SnapshotFeed({ ...demo, bootTime, containers: [web!, bystander!] })
-    const settings = { everything: false, procRoot: '/proc', forks: forks.number }
+    const settings = { everything: false, procRoot: '/proc', forks: forkNumber(forks.number) }
     pool = new DecodePool({ feed, settings, clock: wallClock })
     // Of the second in which the tree was opened it is not known who had a pid before.
     await Promise.all([pool.ready(), pause(1_100)])
