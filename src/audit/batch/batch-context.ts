@@ -143,7 +143,7 @@ export class BatchContext {
   }
 
   makeRoom(start: Fragment, middle: Fragment): void {
-    const reserve = fixedTexts + 2 * (this.end - this.start)
+    const reserve = fixedTexts + this.attribution.about.length + 2 * (this.end - this.start)
     this.appArmor.reserve = reserve
     this.seccomp.reserve = reserve
     this.output.room(start.length + middle.length + reserve)
@@ -157,7 +157,7 @@ export class BatchContext {
     const end = recordEnd(this.bytes, values.fields.end)
     if (id.end > id.start) putAuditMark(values, id, time, end)
     else this.#putRawMark(values, id.body, end)
-    if (this.attribution.reason !== undefined) this.putReason(this.attribution.reason)
+    this.putAttribution()
   }
 
   /** The same for a BPF record. */
@@ -165,12 +165,19 @@ export class BatchContext {
     const { recordTime, time } = this.scratch
     time.putEnding(this.output, recordTime.epoch)
     putRecordMark(this.appArmor, recordTime, time, this.start, this.end)
-    if (this.attribution.reason !== undefined) this.putReason(this.attribution.reason)
+    this.putAttribution()
   }
 
   #putRawMark(values: Values, start: number, end: number): void {
     const { rawKey, rawKeyOfKernel } = this.scratch.time
     putRawMark(values, this.live ? rawKeyOfKernel : rawKey, start, end)
+  }
+
+  /** Puts what is known of whose event it is behind the standard keys. */
+  putAttribution(): void {
+    const { reason, about } = this.attribution
+    if (reason !== undefined) this.putReason(reason)
+    if (about.length > 0) putFragment(this.output, about)
   }
 
   putReason(reason: UnresolvedReason): void {

@@ -194,7 +194,7 @@ export function processKnownAppArmor(context: BatchContext, body: number, end: n
   putShapedEvent(context.appArmor, start, middle, shape, templates, id, label, scratch.time)
   putFragment(output, endingOf(shape, id.epoch, scratch.time))
   putAuditMark(context.appArmor, id, scratch.time, templates.end - shape.added)
-  if (context.attribution.reason !== undefined) context.putReason(context.attribution.reason)
+  context.putAttribution()
   putFragment(output, shape.closing)
   const { nameStart, nameEnd } = templates
   if (nameStart === -1) context.countKind(label.head, shape.kind, shape.prefix, bytes, view, 0, 0)

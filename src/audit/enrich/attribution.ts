@@ -1,5 +1,7 @@
 import type { UnresolvedReason } from '../batch/batch.ts'
+import { type Fragment, fragment } from '../encode/output.ts'
 import type { PidResolver } from './pid-resolver.ts'
+import { type ProcessFacts, processJson } from './process-facts.ts'
 import type { KnownContainer, Snapshot } from './snapshot.ts'
 import { cgroupKey, mountKey, type WaitKey, waitsForNothing } from './wait-keys.ts'
 
@@ -15,16 +17,33 @@ export interface Attribution {
   second: number
   /** What news would have to be about to find more. */
   waitsFor: readonly WaitKey[]
+  /** The field of a line about the process, from its comma on; empty where nothing is known. */
+  process: string
+  /** The same with what a line says of the container behind the standard keys. */
+  about: Fragment
 }
 
-const found = (container: KnownContainer, mntNsID: number, since: number, second = 0): Attribution => ({
-  container,
-  reason: undefined,
-  mntNsID: mntNsID === 0 ? container.info.mntNsID : mntNsID,
-  since,
-  second,
-  waitsFor: waitsForNothing,
-})
+const found = (
+  container: KnownContainer,
+  mntNsID: number,
+  since: number,
+  second = 0,
+  facts: ProcessFacts | undefined = undefined,
+): Attribution => {
+  const process = facts === undefined ? '' : processJson(facts)
+  return {
+    container,
+    reason: undefined,
+    mntNsID: mntNsID === 0 ? container.info.mntNsID : mntNsID,
+    since,
+    second,
+    waitsFor: waitsForNothing,
+    process,
+    about: process === '' ? container.about : fragment(process + container.about.text),
+  }
+}
+
+const nothing = fragment('')
 
 const lost = (
   reason: UnresolvedReason,
@@ -32,7 +51,12 @@ const lost = (
   mntNsID = 0,
   since = 0,
   second = 0,
-): Attribution => ({ container: undefined, reason, mntNsID, since, second, waitsFor })
+  facts: ProcessFacts | undefined = undefined,
+): Attribution => {
+  const process = facts === undefined ? '' : processJson(facts)
+  const about = process === '' ? nothing : fragment(process)
+  return { container: undefined, reason, mntNsID, since, second, waitsFor, process, about }
+}
 
 /** Of a record that names no process. */
 export const nobody = lost('no-pid', waitsForNothing)
@@ -58,7 +82,8 @@ export function checked(attribution: Attribution, own: { own: readonly string[] 
     container.fitting = own
     return attribution
   }
-  return { ...attribution, container: undefined, reason: 'profile-mismatch', waitsFor: waitsForNothing }
+  const about = fragment(attribution.process)
+  return { ...attribution, container: undefined, reason: 'profile-mismatch', waitsFor: waitsForNothing, about }
 }
 
 /**
@@ -77,12 +102,13 @@ export function attribute(pid: number, eventTime: number, snapshot: Snapshot, re
     const first = membership === 'process-gone' ? snapshot.withInitPid(pid) : undefined
     return first === undefined ? lost(membership, [pid]) : found(first, 0, 0)
   }
-  const { containerID, mntNsID, since, second, inherited = false } = membership
+  const { containerID, mntNsID, since, second, inherited = false, process } = membership
   const container = snapshot.container(containerID) ?? snapshot.inMountNamespace(mntNsID)
-  if (container !== undefined) return found(container, mntNsID, since, second)
-  if (containerID !== '') return lost('container-unknown', [containerID, mountKey(mntNsID)], mntNsID, since, second)
+  if (container !== undefined) return found(container, mntNsID, since, second, process)
+  if (containerID !== '')
+    return lost('container-unknown', [containerID, mountKey(mntNsID)], mntNsID, since, second, process)
   if (inherited) return lost('process-gone', [pid], 0, since, second)
-  return lost('not-in-container', waitsForNothing, mntNsID, since, second)
+  return lost('not-in-container', waitsForNothing, mntNsID, since, second, process)
 }
 
 /**
@@ -100,5 +126,7 @@ export function attributeRecord(
   if (container !== undefined) return found(container, mntNsID, 0)
   const attribution = attribute(pid, eventTime, snapshot, resolver)
   const { waitsFor } = attribution
-  return { ...attribution, mntNsID, waitsFor: [...waitsFor, cgroupKey(cgroup), mountKey(mntNsID)] }
+  // The record itself says of the process what there is to say.
+  const own = { process: '', about: attribution.container?.about ?? nothing }
+  return { ...attribution, ...own, mntNsID, waitsFor: [...waitsFor, cgroupKey(cgroup), mountKey(mntNsID)] }
 }

@@ -1,4 +1,5 @@
 import type { UnresolvedReason } from '../batch/batch.ts'
+import type { ProcessFacts } from './process-facts.ts'
 
 /** Where a process is or was. */
 export interface Membership {
@@ -12,6 +13,8 @@ export interface Membership {
   second?: number
   /** The process was not seen itself: this is where its parents were. One of no container may have been put into one. */
   inherited?: boolean
+  /** Of the process itself, where it lived when it was asked for. */
+  process?: ProcessFacts
 }
 
 /** The way from a process to its container: asked once per process and batch, so it may be slow, but not asynchronous. */

@@ -1,6 +1,7 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import { cgroupPathOf, idOfPath } from './cgroup-path.ts'
 import type { Membership, PidResolver } from './pid-resolver.ts'
+import { ProcessFactsReader } from './process-facts.ts'
 
 /** What /proc says of a process at this moment; undefined when there is no such process. */
 export type ReadProcess = (pid: number) => Membership | undefined
@@ -109,6 +110,7 @@ export function startOfStat(stat: string): number {
  * @param containerOf the id of the container that a cgroup path is of, empty for none.
  */
 export function procReader(bootTime: number, root = '/proc', containerOf = idOfPath): ReadProcess {
+  const facts = new ProcessFactsReader({ root })
   return (pid) => {
     try {
       const stat = readFileSync(`${root}/${pid}/stat`, 'latin1')
@@ -117,7 +119,9 @@ export function procReader(bootTime: number, root = '/proc', containerOf = idOfP
       const containerID = containerOf(cgroupPathOf(cgroup))
       // One that is ending has left its namespaces, and cgroups of version 1: it does not show where it was.
       if (namespace === undefined && containerID === '') return undefined
-      return { containerID, mntNsID: namespace ?? 0, since: bootTime + startOfStat(stat) }
+      const since = bootTime + startOfStat(stat)
+      const process = facts.read(pid, stat, since)
+      return { containerID, mntNsID: namespace ?? 0, since, ...(process !== undefined && { process }) }
     } catch (error) {
       if (isGone(error)) return undefined
       throw error

@@ -1,6 +1,6 @@
 import { asciiJson } from '../encode/json-text.ts'
 import type { LineOwner } from '../encode/line-owner.ts'
-import { fragment } from '../encode/output.ts'
+import { type Fragment, fragment } from '../encode/output.ts'
 import { idOfPath, pathsTo } from './cgroup-path.ts'
 
 /** A container as the runtime knows it. Names as in a violation line. */
@@ -68,6 +68,8 @@ export interface SnapshotDelta {
 /** A container with its part of a line. */
 export interface KnownContainer extends LineOwner {
   readonly info: ContainerInfo
+  /** What a line says of it behind the standard keys, from the comma on. */
+  readonly about: Fragment
   /** The last label that was found to be one that it may run in, by identity. */
   fitting: object | undefined
 }
@@ -174,6 +176,7 @@ export class Snapshot {
       info,
       refused,
       reported,
+      about: fragment(''),
       middle: undefined,
       fitting: undefined,
       seenIn: 0,

@@ -2,6 +2,7 @@ import { appArmorKeys, bpfKeys, seccompKeys } from './event-keys.ts'
 import type { Key } from './json-types.ts'
 import { ownKeys, standardKeys } from './line-keys.ts'
 import { digestKeys, heldBackKeys, lostKeys } from './own-line-keys.ts'
+import { processKeys } from './process-keys.ts'
 
 /** The tables of EVENTS.md, by the name of their place there. */
 export const documentTables = (): Readonly<Record<string, string>> => ({
@@ -12,6 +13,10 @@ export const documentTables = (): Readonly<Record<string, string>> => ({
   'keys of ours': table(
     ['key', 'of', 'when', 'meaning'],
     ownKeys.map(({ name, of, when = 'always', meaning }) => [code(name), of?.join(', ') ?? 'all lines', when, meaning]),
+  ),
+  process: table(
+    ['key', 'when', 'meaning'],
+    processKeys.map(({ name, when = 'always', meaning }) => [code(name), when, meaning]),
   ),
   'own lines': table(
     ['field', 'key in it', 'when', 'meaning'],

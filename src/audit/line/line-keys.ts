@@ -14,6 +14,7 @@ import {
   yes,
 } from './json-types.ts'
 import { digestKeys, heldBackKeys, lostKeys } from './own-line-keys.ts'
+import { processKeys } from './process-keys.ts'
 
 /*
  * Every key of every line of violations.log, in the order of a line. EVENTS.md has its tables from here, and so has the
@@ -113,6 +114,13 @@ export const ownKeys: readonly LineKey[] = [
     of: enforcers,
     when: 'no container was found',
     meaning: `why: ${unresolvedReasons.map((reason) => `\`${reason}\``).join(', ')}`,
+  },
+  {
+    name: 'process',
+    schema: objectOf(processKeys, true),
+    of: ['AppArmor', 'Seccomp'],
+    when: 'it lived when it was asked for',
+    meaning: 'the process of `pid` (see below)',
   },
   {
     name: 'untrusted',

@@ -37,7 +37,12 @@ export class LineageResolver implements PidResolver {
     if (answer === undefined) return this.#otherwise.resolve(pid, eventTime)
     const { since, containerID, processes } = answer
     const asked = this.#ask(answer)
-    if (asked !== undefined) return { ...asked, since, second: eventTime, ...(!answer.itself && { inherited: true }) }
+    if (asked !== undefined) {
+      const { process, ...place } = asked
+      // What /proc says of a parent is not about the process.
+      const own = answer.itself ? process !== undefined && { process } : { inherited: true }
+      return { ...place, since, second: eventTime, ...own }
+    }
     if (containerID === '' && processes > 1) return 'pid-reused'
     return { containerID, mntNsID: 0, since, second: eventTime, inherited: true }
   }

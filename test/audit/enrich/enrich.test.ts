@@ -179,10 +179,11 @@ describe('the resolver over /proc', () => {
     writeFileSync(join(root, '7', 'cgroup'), `0::/kubepods/${id}\n`)
     symlinkSync('mnt:[4026532725]', join(root, '7', 'ns', 'mnt'))
     const read = procReader(1000, root)
-    expect(read(7)).to.deep.equal({ containerID: id, mntNsID: 4026532725, since: 1005 })
+    const process = { ppid: 1, startTime: 1005 }
+    expect(read(7)).to.deep.equal({ containerID: id, mntNsID: 4026532725, since: 1005, process })
     expect(read(8)).to.equal(undefined)
     rmSync(join(root, '7', 'ns', 'mnt'))
-    expect(read(7)).to.deep.equal({ containerID: id, mntNsID: 0, since: 1005 })
+    expect(read(7)).to.deep.equal({ containerID: id, mntNsID: 0, since: 1005, process })
     // As a process shows itself that is ending: that it is in no container would be wrong.
     writeFileSync(join(root, '7', 'cgroup'), '0::/\n')
     expect(read(7)).to.equal(undefined)

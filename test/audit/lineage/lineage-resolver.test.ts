@@ -54,6 +54,14 @@ describe('the resolver over forks', () => {
     expect(confirmed[0]).to.deep.equal([9, web.containerID])
   })
 
+  it('says of a process only what /proc says of itself, and not of its parent', () => {
+    const process = { ppid: 4, exe: '/bin/sh', startTime: 100 }
+    const found = (itself: boolean) =>
+      setup(answer({ ask: 500, key: 9, itself }), { ...home(web.containerID), process }).resolver.resolve(500, 101)
+    expect(found(true)).to.deep.include({ process })
+    expect(found(false)).to.not.have.property('process')
+  })
+
   it('believes nothing that /proc said of a pid whose process has ended meanwhile', () => {
     const known = answer({ containerID: web.containerID, ask: 500, key: 9, itself: true })
     const { attribution } = setup(known, home(bystander.containerID), false)
