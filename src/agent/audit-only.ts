@@ -33,7 +33,7 @@ export async function runAuditOnly(options: AuditOnlyOptions): Promise<number> {
   try {
     await lineage.start()
     const restarts = () => ({ forks: lineage.restarts })
-    metrics = await serveMetrics(options, { counts, feed, forks: () => lineage.forks?.stats(), restarts })
+    metrics = await serveMetrics(options, { counts, feed, lineage, restarts })
     return (await run({ ...options, counts, lineage, feed }, file)) ? 0 : 1
   } catch (error) {
     logger.error({ error: problemOf(error) }, 'the agent cannot go on')

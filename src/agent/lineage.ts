@@ -1,4 +1,5 @@
 import { forkNumber } from '../audit/lineage/current-forks.ts'
+import type { ForkStats } from '../audit/lineage/fork-addon.ts'
 import { Forks } from '../audit/lineage/forks.ts'
 import { AuditSourceError } from '../audit/source/audit-source-error.ts'
 import { Backoff } from '../base/backoff.ts'
@@ -33,6 +34,7 @@ export class Lineage {
   readonly #options: Required<Pick<LineageOptions, 'open' | 'clock'>> & LineageOptions
   readonly #backoff: Backoff
   #forks: Forks | undefined
+  #overrunsBefore = 0
   /** Why there is none. */
   #off = 'NOT_OPENED'
   /** It has been open, so it can be again, whatever is in the way. */
@@ -49,9 +51,19 @@ export class Lineage {
     return this.#forks
   }
 
+  /** Counters of the tree of now; undefined while there is none. */
+  get stats(): ForkStats | undefined {
+    return this.#forks?.stats()
+  }
+
+  /** Times that forks were lost because the socket was full, of all trees. */
+  get overruns(): number {
+    return this.#overrunsBefore + (this.stats?.overruns ?? 0)
+  }
+
   /** Counters, for a line of the log. */
   get status(): object {
-    return { ...(this.#forks?.stats() ?? { off: this.#off }), restarts: this.restarts }
+    return { ...(this.stats ?? { off: this.#off }), restarts: this.restarts }
   }
 
   /** Follows forks from now on, or as soon as that is possible. Blocks for some milliseconds. */
@@ -88,7 +100,7 @@ export class Lineage {
   /** A tree whose thread has ended knows nothing any more, and answers nothing. */
   #look(): void {
     const { logger, clock } = this.#options
-    const error = this.#forks?.stats()?.error ?? 0
+    const error = this.stats?.error ?? 0
     if (error === 0) {
       this.#backoff.reset()
       this.#timer = clock.after(lookEvery, () => this.#look())
@@ -101,6 +113,7 @@ export class Lineage {
   }
 
   #letGo(): void {
+    this.#overrunsBefore = this.overruns
     Atomics.store(this.number, 0, 0)
     this.#forks?.close()
     this.#forks = undefined

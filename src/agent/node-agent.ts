@@ -203,7 +203,7 @@ export class NodeAgent {
       ...{
         counts: this.#counts,
         feed: this.#feed,
-        forks: () => this.#lineage.forks?.stats(),
+        lineage: this.#lineage,
         restarts: () => this.#restarts,
       },
       cluster: () => this.#clusterSources,

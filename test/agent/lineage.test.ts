@@ -9,7 +9,7 @@ import { ManualClock } from '../audit/manual-clock.ts'
 
 /** Stands for the native addon: trees that a test breaks, each of which knows one process. */
 class Trees {
-  readonly #trees = new Map<number, { error: number; confirmed: number[] }>()
+  readonly #trees = new Map<number, { error: number; overruns: number; confirmed: number[] }>()
   #last = 0
   refusal: Error | undefined
 
@@ -25,19 +25,23 @@ class Trees {
     },
     forkStats: (tree: number) => {
       const known = this.#trees.get(tree)
-      return known === undefined ? null : { error: known.error }
+      return known === undefined ? null : { error: known.error, overruns: known.overruns }
     },
     closeForks: (tree: number) => void this.#trees.delete(tree),
   } as unknown as ForkAddon
 
   open = (): Forks => {
     if (this.refusal !== undefined) throw this.refusal
-    this.#trees.set(++this.#last, { error: 0, confirmed: [] })
+    this.#trees.set(++this.#last, { error: 0, overruns: 0, confirmed: [] })
     return new Forks(this.#last, this.addon)
   }
 
   get opened(): number[] {
     return [...this.#trees.keys()]
+  }
+
+  overrun(tree: number, times: number): void {
+    this.#trees.get(tree)!.overruns += times
   }
 
   break(tree: number, errno = 12): void {
@@ -61,10 +65,13 @@ describe('forks that are followed for as long as the agent runs', () => {
     expect(found()).to.equal(undefined)
     await lineage.start()
     expect(found()).to.equal('of tree 1')
+    trees.overrun(1, 3)
     trees.break(1)
     expect(found()).to.equal(undefined)
     await clock.advance(5_000)
     expect(found()).to.equal('of tree 2')
+    trees.overrun(2, 2)
+    expect(lineage.overruns).to.equal(5)
     expect(trees.opened).to.deep.equal([2])
     expect(said).to.have.length(2)
     expect(said[1]).to.match(/again/)

@@ -8,8 +8,11 @@ import type { ViolationCounts } from '../violation-counts.ts'
 export interface AgentSources {
   counts: ViolationCounts
   feed: Pick<SnapshotFeed, 'containers' | 'policies'>
-  /** undefined while forks are not followed. */
-  forks: () => ForkStats | undefined
+  lineage: {
+    /** undefined while forks are not followed. */
+    readonly stats: ForkStats | undefined
+    readonly overruns: number
+  }
   /** How often each part was begun anew. */
   restarts: () => Readonly<Record<string, number>>
   /** Of an agent that loads profiles, once it runs. */

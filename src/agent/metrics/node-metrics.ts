@@ -61,15 +61,14 @@ export const nodeMetrics: readonly AgentMetric[] = [
     name: 'varmor_forks_followed',
     type: 'gauge',
     help: '1 while forks are followed, so that processes that have ended are known',
-    read: ({ forks }) => alone(forks() === undefined ? 0 : 1),
+    read: ({ lineage }) => alone(lineage.stats === undefined ? 0 : 1),
   },
   {
     name: 'varmor_fork_processes',
     type: 'gauge',
     help: 'Processes that the fork tree knows',
     labels: { state: ['living', 'ended'] },
-    read({ forks }) {
-      const stats = forks()
+    read({ lineage: { stats } }) {
       return stats === undefined ? [] : by('state', { living: stats.living, ended: stats.known - stats.living })
     },
   },
@@ -77,6 +76,6 @@ export const nodeMetrics: readonly AgentMetric[] = [
     name: 'varmor_fork_overruns_total',
     type: 'counter',
     help: 'Times that forks were lost because the socket was full; then all of /proc is read',
-    read: ({ forks }) => alone(forks()?.overruns ?? 0),
+    read: ({ lineage }) => alone(lineage.overruns),
   },
 ]

@@ -20,7 +20,7 @@ function world(more: Partial<AgentSources> = {}) {
   const feed = new SnapshotFeed(demo)
   const counts = new ViolationCounts(feed)
   const { registry } = agentMetrics(
-    { ...{ feed, counts, forks: () => undefined, restarts: () => ({ violations: 3 }) }, ...more },
+    { ...{ feed, counts, lineage: { stats: undefined, overruns: 4 }, restarts: () => ({ violations: 3 }) }, ...more },
     { process: false },
   )
   return { feed, counts, scrape: async () => readExposition(await registry.metrics()) }
@@ -128,6 +128,7 @@ describe('metrics of the agent', () => {
     expect(value('varmor_queue_depth', { queue: 'batches' })).to.equal(2)
     expect(value('varmor_queue_bytes', { queue: 'log' })).to.equal(1234)
     expect(value('varmor_containers_held_back')).to.equal(2)
+    expect([value('varmor_forks_followed'), value('varmor_fork_overruns_total')]).to.deep.equal([0, 4])
     expect(value('varmor_queue_bytes', { queue: 'batches' })).to.equal(undefined)
     expect(value('varmor_queue_age_seconds', { queue: 'log' })).to.equal(3)
     counts.end()
