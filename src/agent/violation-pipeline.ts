@@ -6,7 +6,6 @@ import { DecodePool } from '../audit/pool/decode-pool.ts'
 import type { ProcessLog } from '../audit/pool/process-log.ts'
 import { LossLog } from '../audit/sink/loss-log.ts'
 import type { Loss } from '../audit/sink/loss-tally.ts'
-import { Sink } from '../audit/sink/sink.ts'
 import { Checkpoint } from '../audit/source/checkpoint.ts'
 import type { NoSource, SourceKind, SourceRequest } from '../audit/source/choose-source.ts'
 import { openAuditSource } from '../audit/source/open-source.ts'
@@ -17,6 +16,7 @@ import type { Logger } from '../base/logger.ts'
 import { begunAnew, type ViolationPipeline } from './begun-anew.ts'
 import type { Lineage } from './lineage.ts'
 import { countsOf, ViolationCounts } from './violation-counts.ts'
+import { type LogLimits, openLogs, type ViolationLogs } from './violation-logs.ts'
 
 export interface ViolationPipelineOptions {
   /** What the node knows of containers and policies; whoever learns more adds it. */
@@ -29,6 +29,8 @@ export interface ViolationPipelineOptions {
   counts?: ViolationCounts
   /** The log of violations. */
   log: string
+  /** Of its files, and of those of its digest. */
+  limits?: LogLimits
   request: SourceRequest
   /** Where it is kept how far the source was read; without it a restart begins with what comes then. */
   checkpoint?: string
@@ -53,14 +55,16 @@ async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPi
   const source = await openSource(options, losses)
   if ('why' in source) return source
   const pool = newPool(options)
-  const { counts = new ViolationCounts(options.feed) } = options
+  const { counts = new ViolationCounts(options.feed), log, limits = {}, logger, feed: writer } = options
+  const logs = await openLogs({ log, limits, writer, losses, logger })
   const close = async (): Promise<void> => {
     counts.end()
     await pool.close()
     await source.audit.close()
+    await logs.close()
   }
   try {
-    const pipeline = await newPipeline({ ...options, counts }, source, { pool, losses })
+    const pipeline = await newPipeline({ ...options, counts }, source, { pool, logs })
     counts.begin({
       source: source.kind,
       counts: () => countsOf(pipeline, pool),
@@ -75,7 +79,8 @@ async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPi
     }
   } catch (error) {
     await close()
-    losses.close()
+    logs.sink.hurry(0)
+    await logs.sink.close()
     throw error
   }
 }
@@ -114,12 +119,17 @@ function newPool({
   logger,
   workers,
   logUntrusted = false,
+  limits = {},
   procRoot = '/proc',
 }: ViolationPipelineOptions): DecodePool {
   return new DecodePool({
     feed,
     ...(seenProcesses !== undefined && { seenProcesses }),
-    settings: { everything: false, logUntrusted, procRoot, ...(lineage !== undefined && { forks: lineage.number }) },
+    settings: {
+      ...{ everything: false, logUntrusted, procRoot },
+      kinds: limits.rate === undefined ? 'counts' : 'lines',
+      ...(lineage !== undefined && { forks: lineage.number }),
+    },
     clock: wallClock,
     ...(workers !== undefined && { threads: workers }),
     onFailure: (failure) =>
@@ -134,38 +144,20 @@ function newPool({
   })
 }
 
-function newSink({ logger, log, feed: writer }: ViolationPipelineOptions, losses: LossLog): Sink {
-  return new Sink({
-    path: log,
-    clock: wallClock,
-    random: Math.random,
-    writer,
-    losses,
-    onTrouble: (trouble) =>
-      trouble === undefined
-        ? logger.info({ log }, 'the log is written again')
-        : logger.warn({ log, ...trouble }, 'the log cannot be written; it is tried again'),
-  })
-}
-
 async function newPipeline(
   options: ViolationPipelineOptions & { counts: ViolationCounts },
   { audit, waits, checkpoint }: Opened,
-  { pool, losses }: { pool: DecodePool; losses: LossLog },
+  { pool, logs: { sink, digest } }: { pool: DecodePool; logs: ViolationLogs },
 ): Promise<Pipeline> {
   const { logger, feed, counts } = options
-  const sink = newSink(options, losses)
   await pool.ready()
-  await sink
-    .ready()
-    .catch((error: unknown) => logger.warn({ error: problemOf(error) }, 'the log cannot be written yet'))
   const commit = async (position: unknown): Promise<void> => {
     checkpoint?.commit(position)
     await checkpoint?.flush()
   }
   return new Pipeline({
     sources: [{ source: audit, pressure: waits ? 'waits' : 'loses', ...(checkpoint !== undefined && { commit }) }],
-    ...{ pool, sink, feed, accounting: counts.accounting },
+    ...{ pool, sink, digest, feed, accounting: counts.accounting },
     clock: wallClock,
     commitEvery: waits ? 250 : 5_000,
     onError: (error) => logger.warn({ error: problemOf(error) }, 'the position cannot be stored; it is tried again'),

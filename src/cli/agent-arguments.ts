@@ -1,8 +1,11 @@
 import { dirname, join, parse } from 'node:path'
+import type { FileSize } from 'rotating-file-stream'
+import type { LogLimits } from '../agent/violation-logs.ts'
 import type { SourceRequest } from '../audit/source/choose-source.ts'
 import type { MetricsListen } from '../metrics/metrics-server.ts'
 import type { Metadata } from './metadata.ts'
 import { type MetricsArguments, metricsListen } from './metrics-arguments.ts'
+import { bytesOfSize } from './read-option.ts'
 import type { LogFormat } from './role-logger.ts'
 
 export interface AgentArguments extends MetricsArguments {
@@ -34,6 +37,11 @@ export interface AgentArguments extends MetricsArguments {
   readinessHost?: string
   strictReadiness: boolean
   metricsHost?: string
+  violationsMaxSize: FileSize
+  violationsMaxFiles: number
+  violationsCompress: boolean
+  violationsMaxTotalSize?: FileSize
+  violationsRate?: number
   unloadAllAaProfiles: boolean
   removeAllSeccompProfiles: boolean
 }
@@ -52,7 +60,27 @@ export function pipelineOf(given: AgentArguments) {
     ...{ log, fromStart, logUntrusted: logUntrustedRecords },
     ...(checkpoint !== '' && checkpoint !== 'none' && { checkpoint }),
     ...(workers !== undefined && { workers }),
+    limits: limitsOf(given),
   }
+}
+
+function limitsOf(given: AgentArguments): LogLimits {
+  const { violationsMaxTotalSize: maxTotalSize, violationsRate: rate } = given
+  return {
+    maxSize: given.violationsMaxSize,
+    maxFiles: given.violationsMaxFiles,
+    compress: given.violationsCompress,
+    ...(maxTotalSize !== undefined && { maxTotalSize }),
+    ...(rate !== undefined && { rate }),
+  }
+}
+
+/** What is wrong with options of the logs together. */
+export function logProblems({ violationsMaxSize: one, violationsMaxTotalSize: all }: AgentArguments): string[] {
+  if (all === undefined || bytesOfSize(all) >= bytesOfSize(one)) return []
+  return [
+    `--violationsMaxTotalSize ${all} is less than the ${one} of one file (--violationsMaxSize); give at least as much`,
+  ]
 }
 
 /** Where the agent serves metrics, if it does. */

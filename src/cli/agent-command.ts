@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { runAuditOnly } from '../agent/audit-only.ts'
 import { parseRequest } from '../audit/source/choose-source.ts'
-import { type AgentArguments, type Checked, metricsOf, pipelineOf } from './agent-arguments.ts'
+import { type AgentArguments, type Checked, logProblems, metricsOf, pipelineOf } from './agent-arguments.ts'
 import { parseMetadata } from './metadata.ts'
 import { metricsProblem } from './metrics-arguments.ts'
 import { misuse } from './misuse.ts'
@@ -17,6 +17,7 @@ export async function agentCommand(given: AgentArguments): Promise<number> {
     ...(ofMetrics === undefined ? [] : [ofMetrics]),
     ...(parsed.ok ? [] : parsed.problems),
     ...(metadata.ok ? [] : [metadata.problem]),
+    ...logProblems(given),
     ...(given.auditOnly && given.containers === undefined ? ['--audit-only needs --containers <file>'] : []),
     ...(!given.auditOnly && given.containers !== undefined
       ? ['--containers is for --audit-only; without it containerd is asked']

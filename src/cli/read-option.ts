@@ -14,6 +14,33 @@ export function readAmount(text: string): number {
   return Number(text)
 }
 
+/** Bytes by their units, as rotating-file-stream has them. */
+const unitsOfSize: Record<string, number> = { M: 1024 ** 2, G: 1024 ** 3 }
+const sizePattern = /^([1-9]\d{0,5})([MG])$/
+
+/** The size of a file, such as `10M`: in MiB or GiB. */
+export function readSize(text: string): `${number}M` | `${number}G` {
+  const [, count, unit] = sizePattern.exec(text.toUpperCase()) ?? []
+  if (count === undefined) throw new InvalidArgumentError('It must be a size from 1M on, such as 10M or 2G.')
+  return unit === 'M' ? `${Number(count)}M` : `${Number(count)}G`
+}
+
+/** Bytes of a size that `readSize` has read. */
+export const bytesOfSize = (size: string): number => Number.parseInt(size, 10) * unitsOfSize[size.slice(-1)]!
+
+/** How many files are kept. */
+export function readFileCount(text: string): number {
+  if (!/^[1-9]\d{0,2}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 to 999.')
+  return Number(text)
+}
+
+/** Events a second. */
+export function readEventRate(text: string): number {
+  if (!/^\d{1,9}(\.\d{1,9})?$/.test(text) || Number(text) < 0.001)
+    throw new InvalidArgumentError('It must be a number from 0.001 to 999999999; leave it out for no limit.')
+  return Number(text)
+}
+
 const unitsOfTime: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** A time span such as `10m` or `1h30m`, in milliseconds. */

@@ -6,6 +6,8 @@ import {
   readCount,
   readDnsName,
   readEndpoint,
+  readEventRate,
+  readFileCount,
   readLabel,
   readLabels,
   readNames,
@@ -13,6 +15,7 @@ import {
   readOrigins,
   readPort,
   readRate,
+  readSize,
   readVerbosity,
 } from './read-option.ts'
 
@@ -183,6 +186,16 @@ export function addAgent(varmor: Command): void {
       readCount,
     )
     .option('--logUntrustedRecords', 'write what processes send as audit records, too, as their violations', false)
+    .option('--violationsMaxSize <size>', 'at which a log is rotated, as 10M or 1G', readSize, '10M')
+    .option('--violationsMaxFiles <count>', 'old files that are kept of a log', readFileCount, 3)
+    .option('--violationsCompress', 'compress old files of a log, but not the newest', false)
+    .option('--violationsMaxTotalSize <size>', 'of all files of a log; default: what size and count give', readSize)
+    .option(
+      '--violationsRate <events>',
+      'a second and container that go into the log; of the others the first of each kind in a minute, and their number.' +
+        ' Default: all',
+      readEventRate,
+    )
     .option('--status-every <seconds>', 'log the counters this often', readCount)
     .option('--metrics-host <address>', 'where metrics are served; default: all addresses')
   metricsOptions(agent)

@@ -101,6 +101,7 @@ function addLogs(varmor: Command): void {
     .command('logs')
     .description('print the violations of this node, one readable line each, from its log and the rotated files of it')
     .option('--file <file>', 'log that the agent writes', '/var/log/varmor/violations.log')
+    .option('--digest', 'its digest instead: of each container and minute the first of each kind, and how many', false)
     .option('-f, --follow', 'go on with what is written, over rotations, until Ctrl-C', false)
     .option('--since <duration>', 'only violations of the last 90s, 10m, 1h30m, 2d', readDuration)
     .option('--tail <count>', 'begin with the last so many of them; 0: only new ones', readAmount)
@@ -116,7 +117,8 @@ function addLogs(varmor: Command): void {
     .addHelpText(
       'after',
       `
-Names may have * for any characters. A line that tells of lost events passes all filters but --since.
+Names may have * for any characters. A line about lost events passes all filters but --since; one of numbers in the digest has
+no policy and no action.
 Exit status: 0 done; 1 a line is no violation, or the log cannot be read; 2 misuse.`,
     )
     .action(async (given) => {

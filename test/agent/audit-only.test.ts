@@ -56,6 +56,13 @@ describe('varmor agent --audit-only', () => {
     audit('/last')
     expect(await stopAgent(agent)).to.equal(0)
     expect(namesIn(logOf(folder)).at(-1)).to.equal('/last')
+    const digest = readFileSync(join(folder, 'log', 'violations-digest.log'), 'utf8')
+    const names = digest.split('\n').filter((line) => line.includes('"violation event"'))
+    expect(names.map((line) => JSON.parse(line).event.name)).to.include.members(['/a', '/b', '/last'])
+    const counts = digest
+      .split('\n')
+      .flatMap((line) => (line.includes('"digest":') ? JSON.parse(line).digest.events : []))
+    expect(counts.reduce((sum, events) => sum + events, 0)).to.equal(namesIn(logOf(folder)).length)
   })
 
   it('serves metrics, by TLS if asked, also for one who sends what it should not', async () => {

@@ -13,7 +13,10 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { Scratch } from '../../src/audit/batch/scratch.ts'
+import { DigestWorld } from '../audit/digest/digest-world.ts'
 import { linesOf, run as runBatch } from '../audit/harness.ts'
+import { ManualClock } from '../audit/manual-clock.ts'
 import { denial } from '../audit/pipeline-world.ts'
 import { Child } from './child.ts'
 import { ROOT, VARMOR, varmor } from './run.ts'
@@ -46,6 +49,24 @@ describe('varmor logs', () => {
     const start = '2025-02-24T07:14:24Z  DENIED  demo/demo-1-5bccf6777c-c8lzr/c1  demo/demo-1  cat[3811300]  open r  '
     expect({ status, stderr }).to.deep.equal({ status: 0, stderr: '' })
     expect(stdout).to.equal(`${start}/old\n${start}/a\n${start}"/b c"\n`)
+  })
+
+  it('prints the digest beside the log with --digest: first violations, and numbers of a minute', async () => {
+    const world = new DigestWorld(new ManualClock(), 1)
+    const scratch = new Scratch({ kinds: 'lines' })
+    world.add(runBatch('auditlog', denial('/a').repeat(3) + denial('/b c'), {}, scratch))
+    world.digest.close()
+    writeFileSync(join(folder, 'violations-digest.log'), world.digestLog.text)
+    writeFileSync(path, world.log.text)
+    const [digest, log] = await Promise.all([
+      varmor(['logs', '--digest', '--file', path, '-n', 'demo']),
+      varmor(['logs', '--file', path, '-n', 'demo']),
+    ])
+    expect(digest).to.include({ status: 0, stderr: '' })
+    const [a, b, numbers] = targets(digest.stdout)
+    expect([a, b]).to.deep.equal(['/a', '"/b c"'])
+    expect(numbers).to.match(/^4 events from=\S+ to=\S+ \[3 × DENIED open \/a\] \[1 × DENIED open "\/b c"\]$/)
+    expect(log.stdout).to.match(/HELD .* held back ended {2}2 events .*\[2 × DENIED open \/a\]/)
   })
 
   it('prints the lines as they are with -o json, and only those that are asked for', async () => {

@@ -12,6 +12,30 @@ const rows: { reader: (text: string) => unknown; takes: [text: string, value: un
     refuses: ['0', '-1', '1.5', '', 'x', '1e3'],
   },
   {
+    reader: read.readSize,
+    takes: [
+      ['10M', '10M'],
+      ['2g', '2G'],
+    ],
+    refuses: ['0M', '10', '', '10K', '1.5M', '-1M', '10MB', '10000000M'],
+  },
+  {
+    reader: read.readFileCount,
+    takes: [
+      ['1', 1],
+      ['999', 999],
+    ],
+    refuses: ['0', '1000', '-1', '1.5', '', 'x'],
+  },
+  {
+    reader: read.readEventRate,
+    takes: [
+      ['0.5', 0.5],
+      ['1000', 1_000],
+    ],
+    refuses: ['0', '0.0001', '-1', '', 'x', '1e3', '1/s'],
+  },
+  {
     reader: read.readAmount,
     takes: [
       ['0', 0],

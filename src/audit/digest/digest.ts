@@ -1,6 +1,7 @@
 import { newline } from '../../base/bytes.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { BatchResult } from '../batch/batch.ts'
+import type { LossCount } from '../sink/loss-log.ts'
 import { containerLine, type Writer } from '../sink/own-lines.ts'
 import type { Sink } from '../sink/sink.ts'
 import { MinuteCounts } from './minute-counts.ts'
@@ -11,7 +12,7 @@ export interface DigestOptions {
   /** What our own lines begin with. */
   writer: Writer
   /** Of violations-digest.log. Closed by whoever opened it, after the digest. */
-  sink: Pick<Sink, 'offer'>
+  sink: Pick<Sink, 'offer'> & Partial<Pick<Sink, 'losses'>>
   /** The log of all violations, which says what is held back. */
   log: Pick<Sink, 'offer'>
   /** Events a second and container that go into the log. Default: all. Decoders have to give the kind of each line then. */
@@ -47,6 +48,11 @@ export class Digest {
   /** Containers of which something is held back now. */
   get holding(): number {
     return this.#limit?.holding ?? 0
+  }
+
+  /** What the digest's own file has lost. */
+  get losses(): readonly LossCount[] {
+    return this.#options.sink.losses?.counts ?? []
   }
 
   /** Counts the lines of a batch. @returns those that go into the log: all, or what the rate lets through, in the same memory */

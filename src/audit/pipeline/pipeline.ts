@@ -182,7 +182,8 @@ export class Pipeline {
 
   /** What was lost, by where and why, in all stages. */
   get losses(): readonly LossCount[] {
-    return this.#options.sink.losses.counts
+    const { sink, digest } = this.#options
+    return [...sink.losses.counts, ...(digest?.losses ?? [])]
   }
 
   /**

@@ -1,19 +1,9 @@
-import {
-  close,
-  closeSync,
-  fdatasync,
-  fstatSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  statSync,
-  unlinkSync,
-} from 'node:fs'
+import { close, closeSync, fdatasync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { createStream, type FileSize, type RotatingFileStream } from 'rotating-file-stream'
 import { mebibyte, newline } from '../../base/bytes.ts'
+import { OldFiles } from './old-files.ts'
 
 export interface SinkFileOptions {
   path: string
@@ -21,6 +11,12 @@ export interface SinkFileOptions {
   size?: FileSize
   /** How many old files are kept, as `path.1` (the newest) and so on. Default 3. */
   rotate?: number
+  /** Whether old files but the newest are compressed, as `path.2.gz` and so on. Default false. */
+  compress?: boolean
+  /** What all files together may have: the oldest go before there is more. Default: whatever `size` and `rotate` give. */
+  total?: FileSize
+  /** Called when an old file cannot be compressed or removed. It is tried again after the next rotation. */
+  onOldFile?: (trouble: Trouble) => void
   /** Of files that are made. Default 0640; their directory gets 0750. */
   mode?: number
   /** Puts the data of a file onto its disk: fdatasync(2). A test gives one that fails. */
@@ -59,6 +55,8 @@ interface Held {
 export class SinkFile {
   #path: string
   #keep: number
+  #old: OldFiles
+  #onOldFile: (trouble: Trouble) => void
   #size: number
   #stream: RotatingFileStream
   #held: Held | undefined
@@ -73,16 +71,21 @@ export class SinkFile {
   /** Size at which the file is rotated is reached; how often so far. */
   rotations = 0
 
-  private constructor({ path, size = '10M', rotate = 3, mode = 0o640, synchronise = fdatasyncOf }: SinkFileOptions) {
-    this.#synchronise = synchronise
+  private constructor(options: SinkFileOptions) {
+    const { path, size = '10M', rotate = 3, mode = 0o640, compress = false, total } = options
+    this.#synchronise = options.synchronise ?? fdatasyncOf
+    this.#onOldFile = options.onOldFile ?? (() => undefined)
     this.#path = resolve(path)
     this.#keep = rotate
     this.#size = bytesOf(size)
+    const most = total === undefined ? Number.POSITIVE_INFINITY : bytesOf(total)
+    this.#old = new OldFiles({ path: this.#path, keep: rotate, compress, most, live: this.#size, mode })
     mkdirSync(dirname(this.#path), { recursive: true, mode: 0o750 })
     cutTornLine(this.#path)
-    this.#stream = createStream(basename(this.#path), { path: dirname(this.#path), size, rotate, mode })
+    this.#stream = createStream(basename(this.#path), { path: dirname(this.#path), size, rotate: 1, mode })
     this.#stream.on('open', () => this.#hold())
     this.#stream.on('rotation', () => this.#letGo())
+    this.#stream.on('rotated', () => this.#tidy())
     this.#stream.on('error', (error) => {
       this.#error = error
     })
@@ -95,6 +98,7 @@ export class SinkFile {
       file.#stream.once('open', () => opened())
       file.#stream.once('error', failed)
     })
+    file.#tidy()
     return file
   }
 
@@ -164,23 +168,15 @@ export class SinkFile {
     this.#held = undefined
     // What is older is removed by the rotation.
     while (this.#rotated.length > this.#keep) closeLater(this.#rotated.shift()!)
-    this.#removeOldest()
+    try {
+      this.#old.shift()
+    } catch (error) {
+      this.#error ??= error as Error
+    }
   }
 
-  /**
-   * A rename onto the oldest file would do it too. But then ext4 writes the data of the renamed file to the disk before
-   * anything else happens (its `auto_da_alloc`), and here nobody waits for that.
-   */
-  #removeOldest(): void {
-    const oldest = `${this.#path}.${this.#keep}`
-    try {
-      const fd = openSync(oldest, 'r')
-      unlinkSync(oldest)
-      // The file ends with its last handle, which takes milliseconds: not on this thread.
-      closeLater(fd)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#error ??= error as Error
-    }
+  #tidy(): void {
+    this.#old.tidy().catch((error: unknown) => this.#onOldFile(troubleOf(error)))
   }
 
   /** How much of the write at hand is in the file, after cutting off what is no whole line. */

@@ -14,6 +14,8 @@ export interface SinkOptions extends SinkFileOptions {
   writer: Writer
   /** Losses of all stages, whose lines this sink writes; it is closed with the sink. Default: one of its own. */
   losses?: LossLog
+  /** What a loss here is said to be of. Default `sink`. */
+  stage?: string
   /** Bytes that may wait. What is offered beyond, and may be lost, is dropped. Default 16 MiB. */
   bound?: number
   /** Called when the file cannot be written, and when it can again. */
@@ -53,6 +55,7 @@ export class Sink {
   syncFailures = 0
   #options: SinkOptions
   #bound: number
+  #stage: string
   #queue = new LineQueue()
   #file: OpenFile | undefined
   #opening: Promise<OpenFile> | undefined
@@ -73,6 +76,7 @@ export class Sink {
   constructor(options: SinkOptions) {
     this.#options = options
     this.#bound = options.bound ?? 16 * mebibyte
+    this.#stage = options.stage ?? 'sink'
     this.losses = options.losses ?? new LossLog({ clock: options.clock })
     this.#storedAt = options.clock.now()
     this.losses.onLine(() => void this.#run())
@@ -245,7 +249,7 @@ export class Sink {
   #notStored(error: unknown): void {
     this.#unstored = troubleOf(error)
     this.syncFailures++
-    this.losses.note({ where: 'sink', why: `sync-${this.#unstored.reason}`, since: this.#storedAt })
+    this.losses.note({ where: this.#stage, why: `sync-${this.#unstored.reason}`, since: this.#storedAt })
   }
 
   #recover(): void {
@@ -258,7 +262,7 @@ export class Sink {
     const written = offer.writtenLines ?? 0
     const dropped = offer.lines - written
     this.dropped[reason] = (this.dropped[reason] ?? 0) + dropped
-    this.losses.note({ where: 'sink', why: reason, events: dropped })
+    this.losses.note({ where: this.#stage, why: reason, events: dropped })
     offer.settle({ written, dropped, reason })
   }
 

@@ -1,4 +1,4 @@
-import { type Fields, fieldsOf, listOf, reportsLoss, textOf, type Violation } from './violation.ts'
+import { type Fields, fieldsOf, isFields, listOf, reportsLoss, summaryOf, textOf, type Violation } from './violation.ts'
 
 /** What a process did: the operation, and the path, capability, call or peer that it was about. */
 export interface AttemptedOperation {
@@ -14,6 +14,8 @@ const longestShown = 200
 export function operationOf(violation: Violation): AttemptedOperation {
   const { fields, event } = violation
   if (reportsLoss(violation)) return lossOf(fieldsOf(fields, 'lost'))
+  const summary = summaryOf(violation)
+  if (summary !== undefined) return summarised(textOf(fields, 'message'), fieldsOf(fields, summary))
   const undecoded = textOf(fields, 'undecoded')
   if (undecoded !== '') return { operation: 'undecoded', target: [shortened(undecoded)] }
   const describe = Object.hasOwn(describers, enforcerOf(fields)) ? describers[enforcerOf(fields)] : undefined
@@ -87,6 +89,34 @@ function lossOf(lost: Fields): AttemptedOperation {
     ],
   }
 }
+
+/** Kinds that are shown of a line of numbers. */
+const mostShown = 8
+
+/** How many of what, the most frequent first. */
+function summarised(message: string, numbers: Fields): AttemptedOperation {
+  const { kinds } = numbers
+  const all = (Array.isArray(kinds) ? kinds.filter(isFields) : []).sort((a, b) => eventsOf(b) - eventsOf(a))
+  const shown = all.slice(0, mostShown).map((kind) => {
+    const what = given(wordOf(kind, 'action'), wordOf(kind, 'operation'), wordOf(kind, 'object'))
+    return [`${eventsOf(kind)} ×`, ...what].join(' ')
+  })
+  const rest = all.slice(mostShown).reduce((sum, kind) => sum + eventsOf(kind), eventsOf({ events: numbers['other'] }))
+  const total = textOf(numbers, 'events')
+  return {
+    operation: message,
+    target: [
+      ...given(total === '' ? '' : `${total} events`),
+      ...named('rate', wordOf(numbers, 'rate')),
+      ...named('from', wordOf(numbers, 'from')),
+      ...named('to', wordOf(numbers, 'to')),
+      ...shown.map((text) => `[${text}]`),
+      ...(rest > 0 ? [`[${rest} × others]`] : []),
+    ],
+  }
+}
+
+const eventsOf = ({ events }: Fields): number => (typeof events === 'number' ? events : 0)
 
 /** The text of a field, quoted where it could pretend to be two. */
 export function wordOf(fields: Fields, key: string): string {

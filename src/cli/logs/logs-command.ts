@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises'
+import { digestOf } from '../../audit/digest/digest-path.ts'
 import { AuditSourceError } from '../../audit/source/audit-source-error.ts'
 import { isSystemError, reasonOf } from '../input.ts'
 import { paint, printable, put } from '../output.ts'
@@ -12,6 +13,8 @@ import { parseViolation, type Violation } from './violation.ts'
 
 export interface LogsArguments {
   file: string
+  /** Of the file, which is beside it. */
+  digest: boolean
   follow: boolean
   /** Milliseconds before now. */
   since?: number
@@ -27,7 +30,8 @@ export interface LogsArguments {
  * Prints the violations of a log and its rotated files, and with `follow` those that come. Returns the exit status: 1 when
  * a line was no violation or the log cannot be read.
  */
-export async function logsCommand(given: LogsArguments): Promise<number> {
+export async function logsCommand(asked: LogsArguments): Promise<number> {
+  const given = asked.digest ? { ...asked, file: digestOf(asked.file) } : asked
   const selection = selectionOf(given)
   try {
     const problem = await whatElse(given.file)

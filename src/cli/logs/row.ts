@@ -2,7 +2,7 @@ import { paddedCells } from '../columns.ts'
 import { type paint, printable } from '../output.ts'
 import { operationOf, wordOf } from './attempted-operation.ts'
 import { policyOf } from './selection.ts'
-import { type Fields, reportsLoss, secondsOf, textOf, type Violation } from './violation.ts'
+import { type Fields, reportsLoss, secondsOf, summaryOf, textOf, type Violation } from './violation.ts'
 
 type Paint = ReturnType<typeof paint>
 type Style = Parameters<Paint>[0]
@@ -11,7 +11,12 @@ type Style = Parameters<Paint>[0]
 export function cellsOf(violation: Violation): string[] {
   const { fields, event } = violation
   const { operation, target } = operationOf(violation)
-  const action = reportsLoss(violation) ? lost : textOf(fields, 'action')
+  const summary = summaryOf(violation)
+  const action = reportsLoss(violation)
+    ? lost
+    : summary === undefined
+      ? textOf(fields, 'action')
+      : summaryWords[summary]
   const unresolved = textOf(fields, 'unresolved')
   const shown = unresolved === '' ? target : [...target, `unresolved=${unresolved}`]
   const cells = [timeOf(violation), action, placeOf(fields), ruleOf(fields), processOf(fields, event), operation]
@@ -48,10 +53,11 @@ export class Rows {
 }
 
 const lost = 'LOST'
+const summaryWords = { digest: 'DIGEST', heldBack: 'HELD' }
 const nothing = '-'
 
 function styleOf(action: string): Style {
-  if (action === 'DENIED' || action === lost) return 'red'
+  if (action === 'DENIED' || action === lost || action === summaryWords.heldBack) return 'red'
   return action.includes('AUDIT') ? 'yellow' : 'green'
 }
 

@@ -52,5 +52,12 @@ export function secondsOf({ fields }: Violation): number | undefined {
   return Number.isNaN(milliseconds) ? undefined : milliseconds / 1_000
 }
 
+/** Lines that are about a number of violations of one container, by the field that holds the numbers. */
+const summaries = ['digest', 'heldBack'] as const
+
+/** Which of these a line is. */
+export const summaryOf = ({ fields }: Violation): (typeof summaries)[number] | undefined =>
+  summaries.find((key) => Object.hasOwn(fields, key))
+
 /** The line that says that events were lost here; it is of no container and no policy. */
 export const reportsLoss = ({ fields }: Violation): boolean => Object.hasOwn(fields, 'lost')

@@ -1,0 +1,88 @@
+import type { FileSize } from 'rotating-file-stream'
+import { Digest } from '../audit/digest/digest.ts'
+import { digestOf } from '../audit/digest/digest-path.ts'
+import { LossLog } from '../audit/sink/loss-log.ts'
+import type { Writer } from '../audit/sink/own-lines.ts'
+import { Sink } from '../audit/sink/sink.ts'
+import { wallClock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+
+/** Of the log of violations, and of its digest likewise. */
+export interface LogLimits {
+  /** A file of this size is rotated. Default 10M, as upstream. */
+  maxSize?: FileSize
+  /** Old files that are kept. Default 3, as upstream. */
+  maxFiles?: number
+  /** Whether old files but the newest are compressed. Default false, as upstream. */
+  compress?: boolean
+  /** Of all files together. Default: no other limit. */
+  maxTotalSize?: FileSize
+  /** Events a second and container that go into the log. Default: all. The digest counts all. */
+  rate?: number
+}
+
+/** The log of violations with the digest beside it. */
+export interface ViolationLogs {
+  sink: Sink
+  digest: Digest
+  /** Closes the digest's file. After the pipeline, which closes the log. */
+  close(): Promise<void>
+}
+
+export interface LogsOptions {
+  log: string
+  limits: LogLimits
+  /** What our own lines begin with. */
+  writer: Writer
+  /** Of the log; the digest has its own. */
+  losses: LossLog
+  logger: Logger
+}
+
+/** Milliseconds that the end waits for a disk that does not take the digest. */
+const patience = 5_000
+
+/** Opens both. What cannot be opened yet is tried again, and logged. */
+export async function openLogs({ log, limits, writer, losses, logger }: LogsOptions): Promise<ViolationLogs> {
+  const sink = sinkOf(log, { limits, writer, losses, logger, stage: 'sink' })
+  const ofDigest = new LossLog({ clock: wallClock, logger })
+  const digestSink = sinkOf(digestOf(log), { limits, writer, losses: ofDigest, logger, stage: 'digest' })
+  for (const [file, one] of [[log, sink] as const, [digestOf(log), digestSink] as const])
+    await one
+      .ready()
+      .catch((error: unknown) => logger.warn({ log: file, error: String(error) }, 'the log cannot be written yet'))
+  const { rate } = limits
+  const digest = new Digest({
+    clock: wallClock,
+    writer,
+    sink: digestSink,
+    log: sink,
+    ...(rate !== undefined && { rate }),
+  })
+  const close = async (): Promise<void> => {
+    digest.close()
+    digestSink.hurry(patience)
+    await digestSink.close()
+  }
+  return { sink, digest, close }
+}
+
+function sinkOf(path: string, { limits, logger, ...given }: Omit<LogsOptions, 'log'> & { stage: string }): Sink {
+  const { maxSize, maxFiles, compress, maxTotalSize } = limits
+  return new Sink({
+    ...{ path, clock: wallClock, random: Math.random, ...given },
+    ...(maxSize !== undefined && { size: maxSize }),
+    ...(maxFiles !== undefined && { rotate: maxFiles }),
+    ...(compress !== undefined && { compress }),
+    ...(maxTotalSize !== undefined && { total: maxTotalSize }),
+    onTrouble: (trouble) =>
+      trouble === undefined
+        ? logger.info({ log: path }, 'the log is written again')
+        : logger.warn({ log: path, ...trouble }, 'the log cannot be written; it is tried again'),
+    onOldFile: (trouble) =>
+      logger.warn(
+        { log: path, ...trouble },
+        'an old file of the log cannot be compressed or removed; it is tried again',
+      ),
+  })
+}
