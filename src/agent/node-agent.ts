@@ -28,6 +28,7 @@ import { ContainerWatch } from './containers/container-watch.ts'
 import { Containerd } from './containers/containerd.ts'
 import { FeedWriter } from './containers/feed-writer.ts'
 import { notedFacts } from './containers/noted-facts.ts'
+import type { LabelChoice } from './containers/pod-facts.ts'
 import { processFacts, type ReadProcessFacts } from './containers/process-facts.ts'
 import { noteExec, startedProcess } from './containers/started-process.ts'
 import { KeptPipeline } from './kept-pipeline.ts'
@@ -65,6 +66,8 @@ export interface NodeAgentOptions {
   containerdSocket: string
   /** Added to each violation. */
   metadata: Record<string, unknown>
+  /** Labels of pods that are added to their violations. Default: none. */
+  podLabels?: LabelChoice
   pipeline: Omit<ViolationPipelineOptions, 'feed' | 'seenProcesses' | 'counts' | 'lineage' | 'logger'>
   /** Where the kubelet asks whether the node is ready. */
   health: { port: number; host?: string }
@@ -110,7 +113,7 @@ export class NodeAgent {
     const start = { version: 1, ...bootOf(procRoot), containers: [], policies: [] }
     this.#feed = new SnapshotFeed({ ...start, nodeName, metadata })
     this.#counts = new ViolationCounts(this.#feed)
-    this.#writer = new FeedWriter(this.#feed, systemClock)
+    this.#writer = new FeedWriter(this.#feed, systemClock, options.podLabels)
     this.#runtime = new Containerd({ socket: options.containerdSocket })
     this.#lineage = new Lineage({ logger, procRoot, onOpen: (forks) => this.#noteContainers(forks) })
     this.#watch = this.#watchContainers()

@@ -1,5 +1,6 @@
 import { dirname, join, parse } from 'node:path'
 import type { FileSize } from 'rotating-file-stream'
+import type { LabelChoice } from '../agent/containers/pod-facts.ts'
 import type { LogLimits } from '../agent/violation-logs.ts'
 import type { SourceRequest } from '../audit/source/choose-source.ts'
 import type { MetricsListen } from '../metrics/metrics-server.ts'
@@ -19,6 +20,7 @@ export interface AgentArguments extends MetricsArguments {
   checkpoint?: string
   fromStart: boolean
   workers?: number
+  violationsPodLabels?: string
   logUntrustedRecords: boolean
   statusEvery?: number
   logFormat?: LogFormat
@@ -81,6 +83,13 @@ export function logProblems({ violationsMaxSize: one, violationsMaxTotalSize: al
   return [
     `--violationsMaxTotalSize ${all} is less than the ${one} of one file (--violationsMaxSize); give at least as much`,
   ]
+}
+
+/** Labels of pods that violations have: the keys, or all. */
+export function podLabelsOf({ violationsPodLabels: given }: AgentArguments): { podLabels?: LabelChoice } {
+  if (given === undefined) return {}
+  const keys = given.split(',').map((key) => key.trim())
+  return { podLabels: given.trim() === 'all' ? 'all' : keys.filter((key) => key !== '') }
 }
 
 /** Where the agent serves metrics, if it does. */

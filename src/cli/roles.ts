@@ -185,6 +185,7 @@ export function addAgent(varmor: Command): void {
       'threads that decode; default: one, or two where there are three cores and more',
       readCount,
     )
+    .option('--violationsPodLabels <keys>', 'labels of pods in their violations, with commas between them, or all')
     .option('--logUntrustedRecords', 'write what processes send as audit records, too, as their violations', false)
     .option('--violationsMaxSize <size>', 'at which a log is rotated, as 10M or 1G', readSize, '10M')
     .option('--violationsMaxFiles <count>', 'old files that are kept of a log', readFileCount, 3)

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { NodeAgent, type NodeAgentOptions } from '../agent/node-agent.ts'
 import type { KubeConnection } from '../kube/connection.ts'
-import { type AgentArguments, type Checked, metricsOf, pipelineOf } from './agent-arguments.ts'
+import { type AgentArguments, type Checked, metricsOf, pipelineOf, podLabelsOf } from './agent-arguments.ts'
 import { connect, installNamespace } from './cluster.ts'
 import { type Role, runRole } from './role.ts'
 import { roleLogger } from './role-logger.ts'
@@ -65,6 +65,7 @@ function agentOptions(
     containerdSocket: given.containerd,
     // As upstream: in every violation, whose installation wrote it.
     metadata: { ...metadata, varmorNamespace: namespace },
+    ...podLabelsOf(given),
     pipeline: { request, ...pipelineOf(given) },
     health: {
       port: given.readinessPort ?? portOf(process.env['AGENT_READINESS_PORT']) ?? 9580,

@@ -1,6 +1,7 @@
-import type { PolicyIdentity } from '../../audit/enrich/snapshot.ts'
+import type { ContainerInfo, PolicyIdentity } from '../../audit/enrich/snapshot.ts'
 import type { SnapshotFeed } from '../../audit/enrich/snapshot-feed.ts'
 import type { Clock, Timer } from '../../base/clock.ts'
+import { chosenLabels, type LabelChoice, workloadOf } from './pod-facts.ts'
 import type { ContainerChange, NodeContainer } from './runtime.ts'
 
 /** Milliseconds for which a container or a policy that is gone is remembered: its last events are still on their way. */
@@ -10,17 +11,20 @@ const rememberedFor = 60_000
 export class FeedWriter {
   readonly #feed: SnapshotFeed
   readonly #clock: Clock
+  readonly #labels: LabelChoice
   readonly #leaving = new Map<string, Timer>()
 
-  constructor(feed: SnapshotFeed, clock: Clock) {
+  /** @param labels of pods that lines have. */
+  constructor(feed: SnapshotFeed, clock: Clock, labels: LabelChoice = []) {
     this.#feed = feed
     this.#clock = clock
+    this.#labels = labels
   }
 
   containers(changes: readonly ContainerChange[]): void {
     const containers = changes.flatMap((change) => (change.type === 'started' ? [change.container] : []))
     for (const { containerID } of containers) this.#stay(`container ${containerID}`)
-    if (containers.length > 0) this.#feed.update({ containers: containers.map(infoOf) })
+    if (containers.length > 0) this.#feed.update({ containers: containers.map((one) => infoOf(one, this.#labels)) })
     for (const change of changes) {
       if (change.type !== 'ended') continue
       const { containerID } = change
@@ -58,6 +62,8 @@ export class FeedWriter {
 }
 
 /** The workers get only what a line needs. */
-function infoOf({ sandboxID, podLabels, podAnnotations, annotations, ...info }: NodeContainer) {
-  return info
+function infoOf(container: NodeContainer, choice: LabelChoice): ContainerInfo {
+  const { sandboxID, podLabels, podAnnotations, annotations, ...info } = container
+  const workload = workloadOf(info.podName, podLabels)
+  return { ...info, ...(workload !== undefined && { workload }), ...chosenLabels(podLabels, choice) }
 }

@@ -72,6 +72,7 @@ export class RuntimeError extends Error {
 /** A running container of a pod, with what enforcers want to know beyond what a line says. */
 export interface NodeContainer extends ContainerInfo {
   sandboxID: string
+  /** All of them; the pipeline gets those that lines have. */
   podLabels: Readonly<Record<string, string>>
   podAnnotations: Readonly<Record<string, string>>
   annotations: Readonly<Record<string, string>>

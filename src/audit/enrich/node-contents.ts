@@ -1,5 +1,5 @@
 import { type FieldError, join, nearestName } from '../../api/field-error.ts'
-import type { ContainerInfo, PolicyIdentity } from './snapshot.ts'
+import type { ContainerInfo, PolicyIdentity, Workload } from './snapshot.ts'
 
 /** What a containers file holds. */
 export interface NodeContents {
@@ -10,7 +10,7 @@ export interface NodeContents {
 export type ReadContents = { ok: true; value: NodeContents } | { ok: false; errors: FieldError[] }
 
 interface Field {
-  kind: 'text' | 'count' | 'big' | 'policy kind'
+  kind: 'text' | 'count' | 'big' | 'policy kind' | 'workload' | 'texts' | 'boolean'
   required?: boolean
 }
 
@@ -32,6 +32,9 @@ const containerFields = {
   cgroupPath: text,
   profileName: text,
   appArmorProfile: text,
+  workload: { kind: 'workload' },
+  podLabels: { kind: 'texts' },
+  podLabelsCut: { kind: 'boolean' },
 } satisfies Record<keyof ContainerInfo, Field>
 
 const policyFields = {
@@ -42,11 +45,21 @@ const policyFields = {
   bpfId: count,
 } satisfies Record<keyof PolicyIdentity, Field>
 
+const workloadKinds: Readonly<Record<Workload['kind'], true>> = {
+  Deployment: true,
+  StatefulSet: true,
+  DaemonSet: true,
+  Job: true,
+}
+
 const forms: Record<Field['kind'], string> = {
   text: 'a text',
   count: 'a whole number from 0 on',
   big: 'a whole number, as a number or as a text',
   'policy kind': 'VarmorPolicy, VarmorClusterPolicy',
+  workload: `kind and name, of ${Object.keys(workloadKinds).join(', ')}`,
+  texts: 'texts by their keys',
+  boolean: 'true or false',
 }
 
 const noContainer: Omit<ContainerInfo, 'containerID'> = {
@@ -120,10 +133,16 @@ function readItem(item: unknown, path: string, fields: Fields, errors: FieldErro
 
 function fits(kind: Field['kind'], given: unknown): boolean {
   if (kind === 'text') return typeof given === 'string'
+  if (kind === 'boolean') return typeof given === 'boolean'
+  if (kind === 'texts') return isObject(given) && Object.values(given).every((value) => typeof value === 'string')
+  if (kind === 'workload') return isObject(given) && isWorkload(given)
   if (kind === 'policy kind') return given === 'VarmorPolicy' || given === 'VarmorClusterPolicy'
   if (kind === 'big' && typeof given === 'string') return /^\d{1,20}$/.test(given)
   return Number.isSafeInteger(given) && (given as number) >= 0
 }
+
+const isWorkload = ({ kind, name }: Record<string, unknown>): boolean =>
+  typeof kind === 'string' && Object.hasOwn(workloadKinds, kind) && typeof name === 'string'
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

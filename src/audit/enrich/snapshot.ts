@@ -3,6 +3,12 @@ import type { LineOwner } from '../encode/line-owner.ts'
 import { type Fragment, fragment } from '../encode/output.ts'
 import { idOfPath, pathsTo } from './cgroup-path.ts'
 
+/** What made a pod. */
+export interface Workload {
+  kind: 'Deployment' | 'StatefulSet' | 'DaemonSet' | 'Job'
+  name: string
+}
+
 /** A container as the runtime knows it. Names as in a violation line. */
 export interface ContainerInfo {
   containerID: string
@@ -23,6 +29,12 @@ export interface ContainerInfo {
   profileName: string
   /** The AppArmor profile that the runtime gave it, of whomever; empty for none, absent where that is not known. */
   appArmorProfile?: string
+  /** Where it is certain. */
+  workload?: Workload
+  /** Those of the pod's labels that a line has. */
+  podLabels?: Readonly<Record<string, string>>
+  /** There are more that were wanted. */
+  podLabelsCut?: boolean
 }
 
 /** The policy that owns a profile, taken from the ArmorProfile's owner and never from the profile's name. */
@@ -176,7 +188,7 @@ export class Snapshot {
       info,
       refused,
       reported,
-      about: fragment(''),
+      about: fragment(aboutOf(info)),
       middle: undefined,
       fitting: undefined,
       seenIn: 0,
@@ -213,6 +225,12 @@ export class Snapshot {
     this.#policies.delete(profileName)
     if (policy?.bpfId !== undefined && this.#byBpfId.get(policy.bpfId) === policy) this.#byBpfId.delete(policy.bpfId)
   }
+}
+
+function aboutOf({ workload, podLabels, podLabelsCut }: ContainerInfo): string {
+  const labels = podLabels === undefined ? '' : `,"podLabels":${asciiJson(podLabels)}`
+  const made = workload === undefined ? '' : `,"workload":${asciiJson({ kind: workload.kind, name: workload.name })}`
+  return `${made}${labels}${podLabelsCut === true ? ',"podLabelsCut":true' : ''}`
 }
 
 const noContainer = { containerID: '', containerName: '', image: '', podName: '', podNamespace: '', podUID: '' }

@@ -14,7 +14,7 @@ import {
   yes,
 } from './json-types.ts'
 import { digestKeys, heldBackKeys, lostKeys } from './own-line-keys.ts'
-import { processKeys } from './process-keys.ts'
+import { processKeys, workloadKeys } from './process-keys.ts'
 
 /*
  * Every key of every line of violations.log, in the order of a line. EVENTS.md has its tables from here, and so has the
@@ -121,6 +121,27 @@ export const ownKeys: readonly LineKey[] = [
     of: ['AppArmor', 'Seccomp'],
     when: 'it lived when it was asked for',
     meaning: 'the process of `pid` (see below)',
+  },
+  {
+    name: 'workload',
+    schema: objectOf(workloadKeys, true),
+    of: enforcers,
+    when: 'it is certain',
+    meaning: 'what made the pod, by the name and the labels that controllers of Kubernetes give it',
+  },
+  {
+    name: 'podLabels',
+    schema: texts,
+    of: enforcers,
+    when: 'with `--violationsPodLabels`',
+    meaning: 'labels of the pod, as it was made: at most 32 and 2,048 characters, in the order of their keys',
+  },
+  {
+    name: 'podLabelsCut',
+    schema: yes,
+    of: enforcers,
+    when: 'there are more',
+    meaning: 'labels that were asked for and had no room',
   },
   {
     name: 'untrusted',

@@ -1,4 +1,4 @@
-import { count, type Key, text, time, yes } from './json-types.ts'
+import { count, type Key, oneOf, text, time, yes } from './json-types.ts'
 
 const readable = 'it could be read'
 
@@ -16,4 +16,9 @@ export const processKeys: readonly Key[] = [
   { name: 'parentComm', schema: text, when: readable, meaning: 'name of the parent' },
   { name: 'uid', schema: count, when: readable, meaning: 'real user id' },
   { name: 'startTime', schema: time('[.][0-9]{3}'), meaning: 'when it was started (RFC 3339), exact to 10 ms' },
+]
+
+export const workloadKeys: readonly Key[] = [
+  { name: 'kind', schema: oneOf(['Deployment', 'StatefulSet', 'DaemonSet', 'Job']), meaning: 'its kind' },
+  { name: 'name', schema: text, meaning: 'its name, in the namespace of the pod' },
 ]

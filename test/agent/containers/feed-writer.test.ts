@@ -26,6 +26,14 @@ describe('the pipeline’s feed', () => {
     expect([to.containers.size, to.policies.size]).to.deep.equal([0, 0])
   })
 
+  it('has of the pod’s labels those that are asked for', () => {
+    const [to, simulation] = [feed(), new Simulation()]
+    const [key] = Object.keys(container.podLabels)
+    const writer = new FeedWriter(to, simulation.clock, [key!])
+    writer.containers([{ type: 'started', container }])
+    expect(to.containers.get('c1')?.podLabels).to.deep.equal({ [key!]: container.podLabels[key!] })
+  })
+
   it('keeps what came back before its time was up', async () => {
     const simulation = new Simulation()
     const to = feed()

@@ -29,6 +29,32 @@ const denial = (pid: number, profile = 'varmor-demo-demo-1'): string =>
 const call = `type=1326 audit(1740366282.121:9): auid=0 uid=0 gid=0 ses=0 subj=varmor-demo-demo-1 (enforce) pid=${demoPid} comm="a" exe="/a" sig=0 arch=c000003e syscall=90 compat=0 ip=0x1 code=0x7ffc0000\n`
 const padding = 'type=PROCTITLE msg=audit(1.2:3): proctitle="x"\n'.repeat(20)
 
+describe('what a line says of the pod', () => {
+  const workload = { kind: 'Deployment', name: 'demo-1' } as const
+  const podLabels = { app: 'de"mo', team: 'é' }
+  const [web, ...others] = demo.containers
+  const known = { ...demo, containers: [{ ...web!, workload, podLabels, podLabelsCut: true }, ...others] }
+  const lines = (format: BatchFormat, bytes: Uint8Array): Record<string, unknown>[] => {
+    const batch = { source: 'test', seq: 1, format, bytes, final: true }
+    const { output } = processBatch(batch, new Snapshot(known), processes, new Scratch())
+    return linesOf(output).map((line) => JSON.parse(line) as Record<string, unknown>)
+  }
+  const said = { workload, podLabels, podLabelsCut: true }
+
+  it('is the workload and the labels that are asked for, by every way to a line', () => {
+    for (const line of lines('netlink', bytesOf(denial(demoPid).repeat(4) + call + padding)))
+      expect(line).to.deep.include({ ...said, process: shown })
+    const record = makeRecord({ kind: 'userns', head: { cgroup: 7001, tgid: 5 } })
+    expect(lines('record', record)[0]).to.deep.include(said)
+  })
+
+  it('is nothing where the container is not named', () => {
+    const [line] = lines('netlink', bytesOf(denial(demoPid, 'varmor-cluster-varmor-all')))
+    expect(line).to.include({ podName: '', unresolved: 'profile-mismatch' })
+    expect(line).to.not.have.any.keys('workload', 'podLabels', 'podLabelsCut')
+  })
+})
+
 describe('the process of a violation', () => {
   const rows: { what: string; text: string; process: object | undefined; podName: string }[] = [
     { what: 'of AppArmor', text: denial(demoPid), process: shown, podName: 'demo-1-5bccf6777c-c8lzr' },

@@ -1,0 +1,50 @@
+import type { Workload } from '../../audit/enrich/snapshot.ts'
+
+type Labels = Readonly<Record<string, string>>
+
+/** Digits of names and hashes that the API server and the controllers make up (apimachinery's util/rand). */
+const letters = '[bcdfghjklmnpqrstvwxz2456789]'
+/** From here on the API server cuts the name of a controller to make room for the letters, and it is not known any more. */
+const cutFrom = 63
+
+/**
+ * The workload that made a pod, where name and labels prove it: controllers build the one from the other. That a pod has
+ * made its own labels up, only who may make pods in its namespace can bring about.
+ * @returns undefined for a pod without a workload, and for one of another kind
+ */
+export function workloadOf(podName: string, labels: Labels): Workload | undefined {
+  if (podName.length >= cutFrom) return undefined
+  const before = (ending: string): string | undefined => new RegExp(`^(.+)-${ending}$`).exec(podName)?.[1]
+  const made = (kind: Workload['kind'], name: string | undefined) => (name === undefined ? undefined : { kind, name })
+  const template = labels['pod-template-hash']
+  if (template !== undefined)
+    return isHash(template) ? made('Deployment', before(`${template}-${letters}{5}`)) : undefined
+  if (labels['statefulset.kubernetes.io/pod-name'] === podName) return made('StatefulSet', before('[0-9]+'))
+  const job = labels['batch.kubernetes.io/job-name'] ?? labels['job-name']
+  if (job !== undefined) return podName.startsWith(`${job}-`) ? made('Job', job) : undefined
+  if (labels['controller-revision-hash'] !== undefined && /^[0-9]+$/.test(labels['pod-template-generation'] ?? ''))
+    return made('DaemonSet', before(`${letters}{5}`))
+  return undefined
+}
+
+const isHash = (text: string): boolean => new RegExp(`^${letters}{1,10}$`).test(text)
+
+/** Labels of a pod that a line has at most, and their characters. */
+const most = { labels: 32, characters: 2048 }
+
+/** Which labels of a pod a line has: those of these keys, or all. */
+export type LabelChoice = readonly string[] | 'all'
+
+/** Those of a pod's labels that are wanted, by their keys, as far as there is room. */
+export function chosenLabels(labels: Labels, choice: LabelChoice): { podLabels?: Labels; podLabelsCut?: true } {
+  const wanted = choice === 'all' ? Object.keys(labels) : choice.filter((key) => Object.hasOwn(labels, key))
+  const kept: Record<string, string> = {}
+  let [count, characters] = [0, 0]
+  for (const key of [...new Set(wanted)].sort()) {
+    const value = labels[key]!
+    characters += key.length + value.length
+    if (++count > most.labels || characters > most.characters) return { podLabels: kept, podLabelsCut: true }
+    kept[key] = value
+  }
+  return count === 0 ? {} : { podLabels: kept }
+}
