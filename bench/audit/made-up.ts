@@ -58,13 +58,14 @@ const policy = (i: number): PolicyIdentity => ({
   bpfId: i + 1,
 })
 
-/** Knows every process of the node's containers without /proc. */
+/** Knows every process of the node's containers without /proc, for one second at a time, as the fork tree does. */
 export function processResolver({ containers }: SnapshotData): PidResolver {
   return {
-    generation: 0,
-    resolve: (pid) => {
+    beginBatch: () => undefined,
+    resolve: (pid, time) => {
       const home = containers[Math.floor((pid - 10_000) / processesOfContainer)]
-      return home === undefined ? 'process-gone' : { containerID: home.containerID, mntNsID: home.mntNsID, since: 0 }
+      if (home === undefined) return 'process-gone'
+      return { containerID: home.containerID, mntNsID: home.mntNsID, since: 0, second: Math.floor(time) }
     },
   }
 }

@@ -53,7 +53,7 @@ export const demo: SnapshotData = {
 
 /** Process `demoPid` is in the container `demo`, 77 in the bystander, those of the host in none; of others nothing is known. */
 export const demoProcesses: PidResolver = {
-  generation: 0,
+  beginBatch: () => undefined,
   resolve: (pid) => {
     if (pid === demoPid) return { containerID: demo.containers[0]!.containerID, mntNsID: 4026532725, since: 0 }
     if (pid === 77) return { containerID: 'a'.repeat(64), mntNsID: 4026532900, since: 0 }

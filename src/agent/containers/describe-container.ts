@@ -37,6 +37,7 @@ export function describeContainer(
       '',
     podUID: labels['io.kubernetes.pod.uid'] ?? annotations['io.kubernetes.cri.sandbox-uid'] ?? sandbox?.uid ?? '',
     initPid: pid,
+    ...(facts.initStart !== undefined && { initStart: facts.initStart }),
     mntNsID: facts.mntNsID,
     ...(facts.cgroupID !== undefined && { cgroupID: facts.cgroupID }),
     ...(facts.cgroupPath !== undefined && { cgroupPath: facts.cgroupPath }),

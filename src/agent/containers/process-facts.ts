@@ -1,10 +1,13 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cgroupPathOf, idOfPath, ownPathOf } from '../../audit/enrich/cgroup-path.ts'
+import { startOfStat } from '../../audit/enrich/proc-pid-resolver.ts'
 
 /** What /proc says of a container's first process. */
 export interface ProcessFacts {
   mntNsID: number
+  /** When it started, in ticks since the boot. */
+  initStart?: number
   /** Inode number of its cgroup (v2), where that can be seen. */
   cgroupID?: bigint
   /** Path of the container's cgroup, which its first process may have left for one below. */
@@ -21,6 +24,7 @@ export function processFacts(root = '/'): ReadProcessFacts {
   return async (pid, containerID) => {
     const folder = join(root, 'proc', String(pid))
     try {
+      const initStart = startOfStat(await readFile(join(folder, 'stat'), 'latin1'))
       const cgroup = await readFile(join(folder, 'cgroup'), 'latin1')
       const path = cgroupPathOf(cgroup)
       const own = ownPathOf(path, containerID)
@@ -29,6 +33,7 @@ export function processFacts(root = '/'): ReadProcessFacts {
       const cgroupID = await inodeOf(join(root, 'sys/fs/cgroup'), cgroup, containerID)
       return {
         mntNsID: ino,
+        initStart,
         ...(cgroupID !== undefined && { cgroupID }),
         ...(own !== undefined && { cgroupPath: own }),
       }

@@ -88,8 +88,21 @@ export class BatchContext {
    * @returns whether the event has one or need not wait for one any longer.
    */
   place(pid: number, epoch: number, label: Label | undefined): boolean {
-    const attribution = this.scratch.attributions.find(pid, epoch, this.snapshot, this.resolver)
+    const { snapshot, resolver, scratch } = this
+    const payer = label?.own[0] ?? ''
+    const attribution = scratch.attributions.find(pid, epoch, snapshot, resolver, this, payer)
     return this.settle(label === undefined ? attribution : checked(attribution, label))
+  }
+
+  /** Of the record at hand, if that is text. */
+  exactTime(): number {
+    const { epoch, fractionStart, fractionEnd } = this.scratch.id
+    let fraction = 0
+    for (let at = fractionEnd - 1; at >= fractionStart; at--) {
+      const digit = this.bytes[at]! - 0x30
+      if (digit >= 0 && digit <= 9) fraction = (fraction + digit) / 10
+    }
+    return epoch + fraction
   }
 
   settle(attribution: Attribution): boolean {

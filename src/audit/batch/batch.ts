@@ -42,11 +42,12 @@ export interface SourceBatch {
 
 /**
  * Why an event could not be given its container.
- * - `process-gone`: /proc has no such process and nobody remembers it.
+ * - `process-gone`: /proc has no such process any more, and nobody knows for certain where it was.
  * - `pid-reused`: the process of that number is younger than the event.
  * - `container-unknown`: the process is in a container that the snapshot does not hold (yet).
  * - `not-in-container`: the process is in no container; waiting would not help.
  * - `no-pid`: the record names no process.
+ * - `lookup-limit`: its container has so many processes that /proc is not asked for all of them.
  * - `profile-mismatch`: the record's profile is of ours, and not one that the container of its process may run in.
  */
 export const unresolvedReasons = [
@@ -55,6 +56,7 @@ export const unresolvedReasons = [
   'container-unknown',
   'not-in-container',
   'no-pid',
+  'lookup-limit',
   'profile-mismatch',
 ] as const
 export type UnresolvedReason = (typeof unresolvedReasons)[number]

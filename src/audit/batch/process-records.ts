@@ -62,7 +62,8 @@ function placeRecord(context: BatchContext, epoch: number): boolean {
   if (known !== undefined && known.low === low && known.mntNsID === mntNsID) return context.settle(known.attribution)
   const cgroup = view.getBigUint64(start + at.cgroup, true)
   const pid = view.getUint32(start + at.tgid, true)
-  const attribution = attributeRecord({ cgroup, mntNsID, pid }, epoch, snapshot, resolver)
+  const exact = epoch + scratch.recordTime.epochNs / 1e9
+  const attribution = attributeRecord({ cgroup, mntNsID, pid }, exact, snapshot, resolver)
   if (attribution.reason === undefined && attribution.since === 0)
     scratch.cgroups.set(key, { low, mntNsID, attribution })
   return context.settle(attribution)

@@ -43,7 +43,8 @@ function isBusDaemon(context: BatchContext): boolean {
   if (forms[slotOf.operation] === form.absent || !isOfBus(bytes, start, ends[slotOf.operation]!)) return false
   if (scratch.trust === 'given') return true
   const { pid } = scratch.sent
-  return scratch.attributions.find(pid, scratch.id.epoch, snapshot, resolver).reason === 'not-in-container'
+  const { reason } = scratch.attributions.find(pid, scratch.id.epoch, snapshot, resolver, context)
+  return reason === 'not-in-container'
 }
 
 /** `dbus_…` */

@@ -1,8 +1,8 @@
 import type { UnresolvedReason } from '../batch/batch.ts'
 import { type Fragment, fragment } from '../encode/output.ts'
-import type { PidResolver } from './pid-resolver.ts'
+import type { NoProcess, PidResolver } from './pid-resolver.ts'
 import { type ProcessFacts, processJson } from './process-facts.ts'
-import type { KnownContainer, Snapshot } from './snapshot.ts'
+import type { ContainerInfo, KnownContainer, Snapshot } from './snapshot.ts'
 import { cgroupKey, mountKey, type WaitKey, waitsForNothing } from './wait-keys.ts'
 
 /** Whose event it is: a container, or the reason why none could be found. */
@@ -13,7 +13,7 @@ export interface Attribution {
   mntNsID: number
   /** Unix seconds from which it holds: the pid was another process's before. */
   since: number
-  /** Unix seconds of the events for which alone it holds; 0 for all. */
+  /** Unix seconds of the events for which alone it holds; 0 for all, NaN for no other one. */
   second: number
   /** What news would have to be about to find more. */
   waitsFor: readonly WaitKey[]
@@ -61,7 +61,12 @@ const lost = (
 /** Of a record that names no process. */
 export const nobody = lost('no-pid', waitsForNothing)
 
-const forGood: ReadonlySet<UnresolvedReason> = new Set(['not-in-container', 'no-pid', 'profile-mismatch'])
+const forGood: ReadonlySet<UnresolvedReason> = new Set([
+  'not-in-container',
+  'no-pid',
+  'lookup-limit',
+  'profile-mismatch',
+])
 
 /** Whether late information can still help. */
 export const mayResolveLater = (reason: UnresolvedReason): boolean => !forGood.has(reason)
@@ -87,33 +92,66 @@ export function checked(attribution: Attribution, own: { own: readonly string[] 
 }
 
 /**
- * Finds the container of a process by its cgroup, else by its mount namespace, else as the container's first process.
- * The cgroup comes first because a container can leave its mount namespace.
+ * Finds the container of a process by its cgroup; of one whose cgroup names none, by its mount namespace, which its first
+ * process must still be in: the number of a namespace that has gone is given to the next one. The cgroup comes first because a
+ * container can leave its mount namespace. That a process had the pid of a container's first process says nothing.
  *
  * That only one container has the profile of a record does not name it: another one of the same policy may have come and
  * gone between two events of the runtime, and a profile is open to others than the node's containers (`aa-exec`, the
  * annotation of a pod that the policy does not select, containers of another runtime).
- * @param eventTime unix seconds.
+ * @param eventTime unix seconds, with a fraction where the record has one.
+ * @param payer on whose account /proc is looked into.
  */
-export function attribute(pid: number, eventTime: number, snapshot: Snapshot, resolver: PidResolver): Attribution {
+export function attribute(
+  pid: number,
+  eventTime: number,
+  snapshot: Snapshot,
+  resolver: PidResolver,
+  payer = '',
+): Attribution {
   if (pid === 0) return nobody
-  const membership = resolver.resolve(pid, eventTime)
-  if (typeof membership === 'string') {
-    const first = membership === 'process-gone' ? snapshot.withInitPid(pid) : undefined
-    return first === undefined ? lost(membership, [pid]) : found(first, 0, 0)
-  }
+  const membership = resolver.resolve(pid, eventTime, payer)
+  if (typeof membership === 'string') return unknown(membership, pid, snapshot, resolver)
   const { containerID, mntNsID, since, second, inherited = false, process } = membership
-  const container = snapshot.container(containerID) ?? snapshot.inMountNamespace(mntNsID)
-  if (container !== undefined) return found(container, mntNsID, since, second, process)
-  if (containerID !== '')
+  if (containerID !== '') {
+    const container = snapshot.container(containerID)
+    if (container !== undefined) return found(container, mntNsID, since, second, process)
     return lost('container-unknown', [containerID, mountKey(mntNsID)], mntNsID, since, second, process)
+  }
+  const container = inMountNamespace(mntNsID, snapshot, resolver)
+  if (container !== undefined) return found(container, mntNsID, since, second, process)
   if (inherited) return lost('process-gone', [pid], 0, since, second)
   return lost('not-in-container', waitsForNothing, mntNsID, since, second, process)
 }
 
+/** Of an old log nobody can ask: what was given with it counts. */
+function unknown(reason: NoProcess, pid: number, snapshot: Snapshot, resolver: PidResolver): Attribution {
+  const first = resolver.living === undefined ? snapshot.withInitPid(pid) : undefined
+  if (first !== undefined) return found(first, 0, 0)
+  // Of two that had a pid, another event may be of the other one.
+  return lost(reason, [pid], 0, 0, reason === 'pid-reused' ? Number.NaN : 0)
+}
+
+/** The container that is in a mount namespace now, if that is certain. */
+function inMountNamespace(inode: number, snapshot: Snapshot, resolver: PidResolver): KnownContainer | undefined {
+  const container = snapshot.inMountNamespace(inode)
+  return container !== undefined && holdsNamespace(container.info, inode, resolver) ? container : undefined
+}
+
+/** Where nobody said which process is the first, whoever said which the namespace is vouches for it. */
+function holdsNamespace(
+  { initPid, initStart, containerID }: ContainerInfo,
+  inode: number,
+  resolver: PidResolver,
+): boolean {
+  if (resolver.living === undefined || initPid === 0) return true
+  const first = resolver.living(initPid, containerID)
+  return first?.mntNsID === inode && (initStart === undefined || first.startTicks === initStart)
+}
+
 /**
  * Finds the container of a BPF record: by the cgroup or the mount namespace that the program has seen, which need no
- * living process, else as above.
+ * living process, else as above. The kernel gives the id of a cgroup to no other one.
  */
 export function attributeRecord(
   record: { cgroup: bigint; mntNsID: number; pid: number },
@@ -122,11 +160,24 @@ export function attributeRecord(
   resolver: PidResolver,
 ): Attribution {
   const { cgroup, mntNsID, pid } = record
-  const container = snapshot.inCgroup(cgroup) ?? snapshot.inMountNamespace(mntNsID)
+  const container = snapshot.inCgroup(cgroup) ?? heldSince(mntNsID, eventTime, snapshot, resolver)
   if (container !== undefined) return found(container, mntNsID, 0)
   const attribution = attribute(pid, eventTime, snapshot, resolver)
   const { waitsFor } = attribution
   // The record itself says of the process what there is to say.
   const own = { process: '', about: attribution.container?.about ?? nothing }
   return { ...attribution, ...own, mntNsID, waitsFor: [...waitsFor, cgroupKey(cgroup), mountKey(mntNsID)] }
+}
+
+/** The container that is in a mount namespace since before the event. */
+function heldSince(
+  inode: number,
+  eventTime: number,
+  snapshot: Snapshot,
+  resolver: PidResolver,
+): KnownContainer | undefined {
+  const container = inMountNamespace(inode, snapshot, resolver)
+  if (container === undefined || resolver.living === undefined || container.info.initPid === 0) return container
+  const first = resolver.living(container.info.initPid, container.info.containerID)
+  return first !== undefined && first.since <= eventTime ? container : undefined
 }

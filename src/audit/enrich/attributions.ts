@@ -8,62 +8,113 @@ interface Entry {
   attribution: Attribution
   /** The label that the last record of this process had: mostly the next one has it too. */
   label: Label | undefined
-  /** `Attributions.#stamp` at the time for what was found, the negative number of the batch for what was not. */
-  stamp: number
+  /** The batch in which it was asked for. */
+  batch: number
 }
 
-const places = 8192
-const empty: Entry = {
-  pid: -1,
-  attribution: nobody,
-  label: undefined,
-  stamp: 0,
+/** Places that a pid may have, and of how many each of them is one. */
+const ways = 4
+const setBits = 11
+
+const empty: Entry = { pid: -1, attribution: nobody, label: undefined, batch: 0 }
+
+/** Where the exact time of the event at hand is found out, which few events need. */
+export interface EventClock {
+  /** Unix seconds, with a fraction where the record has one. */
+  exactTime(): number
 }
 
 /**
- * Attributions of the processes of the last batches, one place a pid modulo their number. What was found is kept while
- * snapshot and resolver say the same; what was not is asked for again in each batch, and only once in it.
+ * Attributions of the processes of the last batches. What a resolver says holds for the batch for which it was asked, and
+ * what was found for one second, as the fork tree does it, holds for that second for ever; so each process is asked for
+ * once a batch or second. Which processes share places cannot be chosen: the places of a pid depend on a random number.
  */
 export class Attributions {
-  readonly #entries: Entry[] = new Array(places).fill(empty)
-  #stamp = 1
+  readonly #entries: Entry[] = new Array(ways << setBits).fill(empty)
+  readonly #multiplier: number
   #batch = 1
-  #generation = 0
+  /** Of the last process that was looked for. */
+  #last = empty
+
+  /** @param random a number from 0 to below 1 */
+  constructor(random = Math.random()) {
+    this.#multiplier = Math.floor(random * 0x1_0000_0000) | 1
+  }
 
   /** @param changed something that attributions or labels depend on is another one now. */
   beginBatch(resolver: PidResolver, changed: boolean): void {
     this.#batch++
-    if (!changed && resolver.generation === this.#generation) return
-    this.#generation = resolver.generation
-    this.#stamp++
-    if (changed) this.#entries.fill(empty)
+    resolver.beginBatch()
+    if (!changed) return
+    this.#entries.fill(empty)
+    this.#last = empty
   }
 
-  find(pid: number, eventTime: number, snapshot: Snapshot, resolver: PidResolver): Attribution {
-    const place = pid & (places - 1)
-    const entry = this.#entries[place]!
-    if (this.#isValid(entry, pid)) {
-      const { second, since } = entry.attribution
-      if (second === 0 ? eventTime + 1 >= since : eventTime === second) return entry.attribution
-    }
-    const attribution = attribute(pid, eventTime, snapshot, resolver)
-    const stamp = attribution.reason === undefined ? this.#stamp : -this.#batch
-    this.#entries[place] = { pid, attribution, label: entry.pid === pid ? entry.label : undefined, stamp }
+  find(
+    pid: number,
+    eventTime: number,
+    snapshot: Snapshot,
+    resolver: PidResolver,
+    clock?: EventClock,
+    payer = '',
+  ): Attribution {
+    const entry = this.#entryOf(pid)
+    if (entry.pid === pid && this.#holds(entry, eventTime)) return entry.attribution
+    const attribution = attribute(pid, clock?.exactTime() ?? eventTime, snapshot, resolver, payer)
+    this.#keep(pid, attribution, entry.pid === pid ? entry : undefined)
     return attribution
   }
 
   /** The last label of the process, if it is known; whether it still holds is for the caller to compare. */
   lastLabel(pid: number): Label | undefined {
-    const entry = this.#entries[pid & (places - 1)]!
+    const entry = this.#entryOf(pid)
     return entry.pid === pid ? entry.label : undefined
   }
 
   noteLabel(pid: number, label: Label): void {
-    const entry = this.#entries[pid & (places - 1)]!
+    const entry = this.#entryOf(pid)
     if (entry.pid === pid) entry.label = label
   }
 
-  #isValid(entry: Entry, pid: number): boolean {
-    return entry.pid === pid && (entry.stamp === this.#stamp || entry.stamp === -this.#batch)
+  /** An event in the second in which a process began may be of the one before it: then the exact time decides. */
+  #holds({ attribution, batch }: Entry, eventTime: number): boolean {
+    const { second, since, reason } = attribution
+    if (second !== 0) return second === eventTime && (reason === undefined || batch === this.#batch)
+    return batch === this.#batch && eventTime >= since
+  }
+
+  /** Of another process where this one has none. */
+  #entryOf(pid: number): Entry {
+    const last = this.#last
+    if (last.pid === pid) return last
+    const first = this.#setOf(pid)
+    for (let place = first; place < first + ways; place++) {
+      const entry = this.#entries[place]!
+      if (entry.pid !== pid) continue
+      this.#last = entry
+      return entry
+    }
+    return empty
+  }
+
+  #setOf(pid: number): number {
+    return (Math.imul(pid, this.#multiplier) >>> (32 - setBits)) * ways
+  }
+
+  /** In its own place, or in that of the process that was asked for least lately. */
+  #keep(pid: number, attribution: Attribution, own: Entry | undefined): void {
+    const batch = this.#batch
+    if (own !== undefined) {
+      own.attribution = attribution
+      own.batch = batch
+      return
+    }
+    const first = this.#setOf(pid)
+    let oldest = first
+    for (let place = first + 1; place < first + ways; place++)
+      if (this.#entries[place]!.batch < this.#entries[oldest]!.batch) oldest = place
+    const entry = { pid, attribution, label: undefined, batch }
+    this.#entries[oldest] = entry
+    this.#last = entry
   }
 }

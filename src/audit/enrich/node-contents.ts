@@ -27,6 +27,7 @@ const containerFields = {
   podNamespace: text,
   podUID: text,
   initPid: count,
+  initStart: count,
   mntNsID: count,
   cgroupID: { kind: 'big' },
   cgroupPath: text,

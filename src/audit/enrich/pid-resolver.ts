@@ -9,7 +9,16 @@ export interface Membership {
   mntNsID: number
   /** Unix seconds of the start of the process: earlier events of this pid are another process's. */
   since: number
-  /** Set where it was found for events of this second, and may be another process's before and after. */
+  /** The same in ticks since the boot, as /proc has it, where it was read: with the pid, it names a process for ever. */
+  startTicks?: number
+  /** Of its cgroup, where it was read. */
+  cgroupPath?: string
+  /** Unix seconds of a moment at which it surely lived, where one is known. */
+  confirmed?: number
+  /**
+   * Set where it was found for events of this second, and may be another process's before and after; NaN where it was found for one
+   * moment.
+   */
   second?: number
   /** The process was not seen itself: this is where its parents were. One of no container may have been put into one. */
   inherited?: boolean
@@ -17,16 +26,22 @@ export interface Membership {
   process?: ProcessFacts
 }
 
+/** Why a resolver knows of no process. */
+export type NoProcess = Extract<UnresolvedReason, 'process-gone' | 'pid-reused' | 'lookup-limit'>
+
 /** The way from a process to its container: asked once per process and batch, so it may be slow, but not asynchronous. */
 export interface PidResolver {
-  /** Answers that named a place hold while this number stays the same. */
-  readonly generation: number
+  /** A batch begins, and all of its events are past: what is asked for from now on is the state after them. */
+  beginBatch(): void
   /**
    * @param pid in the node's pid namespace.
-   * @param eventTime unix seconds of the event; the process that is asked for lived then.
+   * @param eventTime unix seconds of the event, with a fraction where the record has one; the process that is asked for lived then.
+   * @param payer on whose account a slow look is made.
    */
-  resolve(pid: number, eventTime: number): Membership | Extract<UnresolvedReason, 'process-gone' | 'pid-reused'>
+  resolve(pid: number, eventTime: number, payer: string): Membership | NoProcess
+  /** The process that has the pid now. Absent in a resolver for old logs, where nothing can be looked up. */
+  living?(pid: number, payer: string): Membership | undefined
 }
 
 /** Knows no process: for old logs, whose processes are long gone. */
-export const noProcesses: PidResolver = { generation: 0, resolve: () => 'process-gone' }
+export const noProcesses: PidResolver = { beginBatch: () => undefined, resolve: () => 'process-gone' }

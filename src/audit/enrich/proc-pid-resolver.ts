@@ -1,18 +1,21 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import { cgroupPathOf, idOfPath } from './cgroup-path.ts'
-import type { Membership, PidResolver } from './pid-resolver.ts'
-import { ProcessFactsReader } from './process-facts.ts'
+import type { LookupBudget } from './lookup-budget.ts'
+import type { Membership, NoProcess, PidResolver } from './pid-resolver.ts'
+import { type ProcessFacts, ProcessFactsReader } from './process-facts.ts'
 
-/** What /proc says of a process at this moment; undefined when there is no such process. */
-export type ReadProcess = (pid: number) => Membership | undefined
+/**
+ * What /proc says of a process at this moment; undefined when there is no such process.
+ * @param known what it said before: of a process that still lives, that is all the same.
+ */
+export type ReadProcess = (pid: number, known?: Membership) => Membership | undefined
 
 export interface ProcPidResolverOptions {
   readProcess: ReadProcess
-  /** Milliseconds of a clock that never goes back. */
+  budget: LookupBudget
+  /** Unix seconds, with a fraction. */
   now: () => number
-  /** Milliseconds for which an answer is believed without asking again. Default 1,000. */
-  fresh?: number
-  /** Milliseconds for which a process that is gone is remembered. Default 60,000. */
+  /** Seconds for which a process that is gone is remembered. Default 60. */
   remember?: number
   /** Most processes that are remembered; the longest known go first. Default 65,536. */
   limit?: number
@@ -20,74 +23,118 @@ export interface ProcPidResolverOptions {
 
 interface Known {
   membership: Membership
-  /** When /proc confirmed it last. */
+  /** When /proc confirmed it last, in unix seconds: it lived then. */
   confirmed: number
+  /** The batch within which it did. */
+  batch: number
   /** The process that had this pid before, if that is remembered still. */
   before: Known | undefined
 }
 
-/** A process starts within this many seconds of what /proc says: `btime` and clock ticks are both rounded. */
-const rounding = 1
+/**
+ * Seconds. The kernel stamps an event with the time of its last tick, up to 10 ms old, in whole milliseconds; starts and the
+ * uptime have 10 ms as well. A pid does not come back within this time: all others are given out in between.
+ */
+const slack = 0.03
+
+/** A process has one start, but two threads read the clocks at two moments. */
+export const sameStart = (a: Membership, b: Membership): boolean => Math.abs(a.since - b.since) < 0.05
 
 /**
- * Resolves over /proc and remembers: a process that is gone is found for a while, and an event that is older than the
- * process of its pid goes to the one before it or to nobody.
+ * Resolves over /proc and remembers. An event goes to the process of its pid only if that surely lived then: it was there
+ * when it was asked for after the event, and had begun before it. Of one that is gone, events are known up to the last
+ * time that it was seen; who had the pid after that, nobody knows.
  */
 export class ProcPidResolver implements PidResolver {
-  #known = new Map<number, Known>()
-  #readProcess: ReadProcess
-  #now: () => number
-  #fresh: number
-  #remember: number
-  #limit: number
-  /** How often something was learnt, which may put another process in the place of one that was answered for. */
-  #learned = 0
+  readonly #known = new Map<number, Known>()
+  /** Asked for in this batch, and not there. */
+  readonly #gone = new Set<number>()
+  readonly #readProcess: ReadProcess
+  readonly #budget: LookupBudget
+  readonly #now: () => number
+  readonly #remember: number
+  readonly #limit: number
+  #batch = 0
+  #latest = 0
 
-  constructor({ readProcess, now, fresh = 1000, remember = 60_000, limit = 65_536 }: ProcPidResolverOptions) {
+  constructor({ readProcess, budget, now, remember = 60, limit = 65_536 }: ProcPidResolverOptions) {
     this.#readProcess = readProcess
+    this.#budget = budget
     this.#now = now
-    this.#fresh = fresh
     this.#remember = remember
     this.#limit = limit
-  }
-
-  get generation(): number {
-    return Math.floor(this.#now() / this.#fresh) + this.#learned
   }
 
   get size(): number {
     return this.#known.size
   }
 
-  resolve(pid: number, eventTime: number): Membership | 'process-gone' | 'pid-reused' {
+  beginBatch(): void {
+    this.#batch++
+    this.#gone.clear()
     const now = this.#now()
+    // The clock was set back: times from before and after it cannot be compared.
+    if (now < this.#latest - slack) this.#known.clear()
+    this.#latest = now
+  }
+
+  resolve(pid: number, eventTime: number, payer: string): Membership | NoProcess {
     let known = this.#known.get(pid)
-    if (known === undefined || now - known.confirmed > this.#fresh) known = this.#ask(pid, known, now)
+    if (!this.#isEnough(pid, known, eventTime)) {
+      if (!this.#budget.take(known?.membership.containerID || payer)) return 'lookup-limit'
+      known = this.#ask(pid, known)
+    }
+    return this.#holderAt(pid, known, eventTime)
+  }
+
+  living(pid: number, payer: string): Membership | undefined {
+    let known = this.#known.get(pid)
+    if (!this.#gone.has(pid) && known?.batch !== this.#batch) {
+      if (!this.#budget.take(payer)) return undefined
+      known = this.#ask(pid, known)
+    }
+    return known?.batch === this.#batch ? known.membership : undefined
+  }
+
+  /** Takes what another thread has read. What nobody has seen alive shows nothing: the pid may have been another's before and after. */
+  learn(pid: number, membership: Membership): void {
+    const { confirmed } = membership
+    const known = this.#known.get(pid)
+    if (confirmed === undefined || (known !== undefined && known.confirmed > confirmed)) return
+    this.#store(pid, membership, known, confirmed, 0)
+  }
+
+  /** Whether what is known tells who had the pid, without a look at /proc. */
+  #isEnough(pid: number, known: Known | undefined, eventTime: number): boolean {
+    if (known === undefined) return this.#gone.has(pid)
+    return known.batch === this.#batch || this.#gone.has(pid) || eventTime + slack <= known.confirmed
+  }
+
+  #holderAt(pid: number, known: Known | undefined, eventTime: number): Membership | NoProcess {
     if (known === undefined) return 'process-gone'
-    for (let holder: Known | undefined = known; holder !== undefined; holder = holder.before)
-      if (eventTime + rounding >= holder.membership.since) return holder.membership
+    for (let holder: Known | undefined = known; holder !== undefined; holder = holder.before) {
+      if (eventTime + slack < holder.membership.since) continue
+      if (holder.batch === this.#batch && !this.#gone.has(pid)) return holder.membership
+      if (eventTime + slack <= holder.confirmed) return pastOf(holder.membership)
+      return holder === known ? 'process-gone' : 'pid-reused'
+    }
     return 'pid-reused'
   }
 
-  /** Takes what is known from elsewhere, e.g. from the kernel's fork and exec events: for processes that may die before anybody asks. */
-  learn(pid: number, membership: Membership): void {
-    this.#learned++
-    this.#store(pid, membership, this.#known.get(pid), this.#now())
-  }
-
-  #ask(pid: number, known: Known | undefined, now: number): Known | undefined {
-    const membership = this.#readProcess(pid)
-    if (membership !== undefined) return this.#store(pid, membership, known, now)
+  #ask(pid: number, known: Known | undefined): Known | undefined {
+    const now = this.#now()
+    const membership = this.#readProcess(pid, known?.membership)
+    if (membership !== undefined) return this.#store(pid, membership, known, now, this.#batch)
+    this.#gone.add(pid)
     if (known === undefined || now - known.confirmed <= this.#remember) return known
     this.#known.delete(pid)
     return undefined
   }
 
-  #store(pid: number, membership: Membership, known: Known | undefined, now: number): Known {
-    const same = known !== undefined && Math.abs(known.membership.since - membership.since) <= rounding
-    const before = same ? known.before : known
-    const remembered = before !== undefined && now - before.confirmed <= this.#remember
-    const next: Known = { membership, confirmed: now, before: remembered ? before : undefined }
+  #store(pid: number, membership: Membership, known: Known | undefined, confirmed: number, batch: number): Known {
+    const before = known !== undefined && sameStart(known.membership, membership) ? known.before : known
+    const remembered = before !== undefined && confirmed - before.confirmed <= this.#remember
+    const next: Known = { membership, confirmed, batch, before: remembered ? before : undefined }
     if (next.before !== undefined) next.before.before = undefined
     this.#known.delete(pid)
     this.#known.set(pid, next)
@@ -96,37 +143,59 @@ export class ProcPidResolver implements PidResolver {
   }
 }
 
+/**
+ * Where a process was that may have ended: another event of its pid may be of the next one that had it. The number of its mount
+ * namespace may be another's by now, so it names no container.
+ */
+const pastOf = (membership: Membership): Membership => ({
+  ...membership,
+  mntNsID: membership.containerID === '' ? 0 : membership.mntNsID,
+  second: Number.NaN,
+})
+
 /** Ticks of /proc/<pid>/stat are 1/100 s on every architecture that we know (USER_HZ, include/asm-generic/param.h). */
 const ticksPerSecond = 100
 
-/** Seconds between boot and the start of the process: field 22; the second one may hold spaces and brackets (proc_pid_stat(5)). */
+/** Ticks between boot and the start of the process: field 22; the second one may hold spaces and brackets (proc_pid_stat(5)). */
 export function startOfStat(stat: string): number {
-  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]) / ticksPerSecond
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19])
 }
 
 /**
  * Reads processes from a proc file system that shows the node's pid namespace.
- * @param bootTime unix seconds, `btime` in /proc/stat.
+ * @param bootTime when the machine was booted, in unix seconds.
  * @param containerOf the id of the container that a cgroup path is of, empty for none.
  */
-export function procReader(bootTime: number, root = '/proc', containerOf = idOfPath): ReadProcess {
+export function procReader(bootTime: () => number, root = '/proc', containerOf = idOfPath): ReadProcess {
   const facts = new ProcessFactsReader({ root })
-  return (pid) => {
+  return (pid, known) => {
     try {
       const stat = readFileSync(`${root}/${pid}/stat`, 'latin1')
-      const cgroup = readFileSync(`${root}/${pid}/cgroup`, 'latin1')
+      const startTicks = startOfStat(stat)
+      // A process in a container stays there; one in none may be put into one.
+      if (known?.startTicks === startTicks && known.containerID !== '')
+        return anew(known, containerOf(known.cgroupPath ?? ''), facts.read(pid, stat, known.since))
+      const cgroupPath = cgroupPathOf(readFileSync(`${root}/${pid}/cgroup`, 'latin1'))
       const namespace = mountNamespace(`${root}/${pid}/ns/mnt`)
-      const containerID = containerOf(cgroupPathOf(cgroup))
+      const containerID = containerOf(cgroupPath)
       // One that is ending has left its namespaces, and cgroups of version 1: it does not show where it was.
       if (namespace === undefined && containerID === '') return undefined
-      const since = bootTime + startOfStat(stat)
+      const since = bootTime() + startTicks / ticksPerSecond
       const process = facts.read(pid, stat, since)
-      return { containerID, mntNsID: namespace ?? 0, since, ...(process !== undefined && { process }) }
+      const place = { containerID, mntNsID: namespace ?? 0, since, startTicks, cgroupPath }
+      return process === undefined ? place : { ...place, process }
     } catch (error) {
       if (isGone(error)) return undefined
       throw error
     }
   }
+}
+
+/** What is known of a process, with what may have changed: its container may have become known, and it may run another program. */
+function anew(known: Membership, containerID: string, process: ProcessFacts | undefined): Membership {
+  if (containerID === known.containerID && process === known.process) return known
+  const { process: _, ...place } = known
+  return { ...place, containerID, ...(process !== undefined && { process }) }
 }
 
 /** 0 where it may not be read, a stranger's; undefined where there is none, of kernel threads and of processes that are ending. */

@@ -19,6 +19,8 @@ export interface ContainerInfo {
   podUID: string
   /** Of its first process, in the node's pid namespace. */
   initPid: number
+  /** When that started, in ticks of 1/100 s since the boot, where known. */
+  initStart?: number
   /** Inode number of its mount namespace. */
   mntNsID: number
   /** Id of its cgroup (v2), where known: what BPF records carry. */

@@ -1,55 +1,116 @@
-import type { UnresolvedReason } from '../batch/batch.ts'
-import type { Membership, PidResolver } from '../enrich/pid-resolver.ts'
+import type { LookupBudget } from '../enrich/lookup-budget.ts'
+import type { Membership, NoProcess, PidResolver } from '../enrich/pid-resolver.ts'
 import type { ReadProcess } from '../enrich/proc-pid-resolver.ts'
 import type { ForkAnswer } from './fork-addon.ts'
 import type { Forks } from './forks.ts'
 
 /**
- * Seconds around the second of an event in which it was made. The kernel stamps it with the time of its last tick, up to
- * 10 ms old, and two clocks are compared.
+ * Seconds around an event in which it was made. The kernel stamps it with the time of its last tick, up to 10 ms old, and
+ * in whole milliseconds; and two clocks are compared.
  */
-const slack = { before: 0.02, after: 1.04 }
+const slack = { before: 0.02, after: 0.04 }
 
-type Unresolved = Extract<UnresolvedReason, 'process-gone' | 'pid-reused'>
+interface LineageOptions {
+  forks: Pick<Forks, 'find' | 'confirm'>
+  readProcess: ReadProcess
+  /** Answers where forks are not known for certain. */
+  otherwise: PidResolver
+  budget: LookupBudget
+  /** Whether an id is that of a container which the node is known to have. */
+  isKnown: (containerID: string) => boolean
+  /** Seconds of a clock that never goes back. */
+  now: () => number
+}
+
+/** Seconds for which what /proc said of a process in a container is given again: it may run another program then. */
+const fresh = 10
+/** Processes of which that is kept; the longest known go first. */
+const limit = 8192
 
 /**
  * Resolves by who forked whom: a process that is gone was in the container of its parents, and which process had a pid at
- * the time of an event is known exactly. A living one is asked for over /proc. Where forks are not known for certain, another
- * resolver answers.
+ * the time of an event is known exactly. A living one of which that does not name a container is asked for over /proc, once
+ * a batch. Of one that is known to be in a container, it is only asked now and then what it is, and not where.
  */
 export class LineageResolver implements PidResolver {
-  readonly #forks: Pick<Forks, 'find' | 'confirm'>
-  readonly #readProcess: ReadProcess
-  readonly #otherwise: PidResolver
+  readonly #options: LineageOptions
+  /** What /proc said of processes in this batch, by their keys. */
+  readonly #asked = new Map<number, Membership | undefined>()
 
-  constructor(forks: Pick<Forks, 'find' | 'confirm'>, readProcess: ReadProcess, otherwise: PidResolver) {
-    this.#forks = forks
-    this.#readProcess = readProcess
-    this.#otherwise = otherwise
+  /** What /proc said of processes in containers, by their keys, and when. */
+  readonly #kept = new Map<number, { read: Membership | undefined; at: number }>()
+
+  constructor(options: LineageOptions) {
+    this.#options = options
   }
 
-  get generation(): number {
-    return this.#otherwise.generation
+  beginBatch(): void {
+    this.#asked.clear()
+    this.#options.otherwise.beginBatch()
   }
 
-  resolve(pid: number, eventTime: number): Membership | Unresolved {
-    const answer = this.#forks.find(pid, eventTime - slack.before, eventTime + slack.after)
-    if (answer === undefined) return this.#otherwise.resolve(pid, eventTime)
+  /** For the whole second of the event, so that its other events need not ask; if two processes had the pid in it, for the moment. */
+  resolve(pid: number, eventTime: number, payer: string): Membership | NoProcess {
+    const { forks, otherwise } = this.#options
+    const second = Math.floor(eventTime)
+    const answer = forks.find(pid, second - slack.before, second + 1 + slack.after)
+    if (answer === undefined) return otherwise.resolve(pid, eventTime, payer)
+    const found = this.#membership(answer, second, payer)
+    if (found !== 'pid-reused') return found
+    const exact = forks.find(pid, eventTime - slack.before, eventTime + slack.after)
+    return exact === undefined ? 'pid-reused' : this.#membership(exact, Number.NaN, payer)
+  }
+
+  living(pid: number, payer: string): Membership | undefined {
+    return this.#options.otherwise.living?.(pid, payer)
+  }
+
+  #membership(answer: ForkAnswer, second: number, payer: string): Membership | NoProcess {
     const { since, containerID, processes } = answer
-    const asked = this.#ask(answer)
+    if (containerID !== '' && this.#options.isKnown(containerID)) return this.#inContainer(answer, second)
+    const asked = this.#ask(answer, payer)
+    if (asked === 'lookup-limit') return asked
     if (asked !== undefined) {
       const { process, ...place } = asked
       // What /proc says of a parent is not about the process.
       const own = answer.itself ? process !== undefined && { process } : { inherited: true }
-      return { ...place, since, second: eventTime, ...own }
+      return { ...place, since, second, ...own }
     }
     if (containerID === '' && processes > 1) return 'pid-reused'
-    return { containerID, mntNsID: 0, since, second: eventTime, inherited: true }
+    return { containerID, mntNsID: 0, since, second, inherited: true }
+  }
+
+  #inContainer(answer: ForkAnswer, second: number): Membership {
+    const { since, containerID, itself } = answer
+    const read = itself ? this.#whatItIs(answer) : undefined
+    if (read === undefined) return { containerID, mntNsID: 0, since, second, inherited: true }
+    const { mntNsID, process } = read
+    return { containerID, mntNsID, since, second, ...(process !== undefined && { process }) }
+  }
+
+  #whatItIs({ ask, key, containerID }: ForkAnswer): Membership | undefined {
+    const { budget, forks, readProcess } = this.#options
+    const now = this.#options.now()
+    const kept = this.#kept.get(key)
+    if (kept !== undefined && now - kept.at < fresh) return kept.read
+    if (!budget.take(containerID)) return undefined
+    const found = readProcess(ask)
+    const read = forks.confirm(key, containerID) ? found : undefined
+    this.#kept.delete(key)
+    this.#kept.set(key, { read, at: now })
+    if (this.#kept.size > limit) this.#kept.delete(this.#kept.keys().next().value!)
+    return read
   }
 
   /** What /proc says of the process to ask, if that is surely about it. */
-  #ask({ ask, key }: ForkAnswer): Membership | undefined {
-    const membership = ask === 0 ? undefined : this.#readProcess(ask)
-    return membership !== undefined && this.#forks.confirm(key, membership.containerID) ? membership : undefined
+  #ask({ ask, key }: ForkAnswer, payer: string): Membership | undefined | 'lookup-limit' {
+    if (ask === 0) return undefined
+    if (this.#asked.has(key)) return this.#asked.get(key)
+    const { budget, readProcess, forks } = this.#options
+    if (!budget.take(payer)) return 'lookup-limit'
+    const read = readProcess(ask)
+    const membership = read !== undefined && forks.confirm(key, read.containerID) ? read : undefined
+    this.#asked.set(key, membership)
+    return membership
   }
 }

@@ -1,5 +1,5 @@
 import type { Membership } from '../enrich/pid-resolver.ts'
-import type { ReadProcess } from '../enrich/proc-pid-resolver.ts'
+import { type ReadProcess, sameStart } from '../enrich/proc-pid-resolver.ts'
 import type { SeenProcess } from './process-log.ts'
 
 /** The newest that one worker knows of each process, by itself or from others, so that nothing is sent twice. */
@@ -12,12 +12,16 @@ export class KnownProcesses {
     this.limit = limit
   }
 
-  /** The same reader, noting what it finds of processes in containers. */
-  watch(read: ReadProcess): ReadProcess {
-    return (pid) => {
-      const membership = read(pid)
+  /**
+   * The same reader, noting what it finds of processes in containers, and when.
+   * @param now unix seconds, with a fraction
+   */
+  watch(read: ReadProcess, now: () => number): ReadProcess {
+    return (pid, known) => {
+      const confirmed = now()
+      const membership = read(pid, known)
       if (membership !== undefined && membership.containerID !== '' && this.isNew(pid, membership))
-        this.#fresh.push([pid, membership])
+        this.#fresh.push([pid, { ...membership, confirmed }])
       return membership
     }
   }
@@ -25,8 +29,9 @@ export class KnownProcesses {
   /** Whether this is not known yet; then it is from now on. Of two processes with one pid the younger one counts. */
   isNew(pid: number, membership: Membership): boolean {
     const known = this.#known.get(pid)
-    if (known !== undefined && known.since > membership.since) return false
-    if (known?.since === membership.since && known.containerID === membership.containerID) return false
+    const same = known !== undefined && sameStart(known, membership)
+    if (known !== undefined && !same && known.since > membership.since) return false
+    if (same && known.containerID === membership.containerID) return false
     this.#known.delete(pid)
     this.#known.set(pid, membership)
     if (this.#known.size > this.limit) this.#known.delete(this.#known.keys().next().value!)

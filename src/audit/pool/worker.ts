@@ -3,6 +3,8 @@ import { move, transferableSymbol, valueSymbol } from 'piscina'
 import type { BatchResult } from '../batch/batch.ts'
 import { processBatch } from '../batch/process-batch.ts'
 import { Scratch, type ScratchOptions } from '../batch/scratch.ts'
+import { bootClock } from '../enrich/boot-clock.ts'
+import { LookupBudget } from '../enrich/lookup-budget.ts'
 import { noProcesses, type PidResolver } from '../enrich/pid-resolver.ts'
 import { ProcPidResolver, procReader, type ReadProcess } from '../enrich/proc-pid-resolver.ts'
 import { Snapshot } from '../enrich/snapshot.ts'
@@ -13,6 +15,9 @@ import { KnownProcesses } from './known-processes.ts'
 import { machineErrorOf } from './machine-error.ts'
 import type { SeenProcess } from './process-log.ts'
 import type { WorkerReply, WorkerSettings, WorkerTask } from './worker-task.ts'
+
+/** Looks into /proc on account of one container or profile: some 5 % of a processor. */
+const looksPerSecond = 500
 
 /** What one thread keeps from batch to batch. */
 class DecodeWorker {
@@ -60,16 +65,25 @@ class DecodeWorker {
 
   #openProc(bootTime: number): void {
     if (this.#procRoot === undefined || this.#proc !== undefined) return
-    const read = this.#forgiving(procReader(bootTime, this.#procRoot, (path) => this.#snapshot!.containerOfPath(path)))
-    this.#proc = new ProcPidResolver({ readProcess: this.#known.watch(read), now: () => performance.now() })
-    this.#resolver =
-      this.#forks === undefined ? this.#proc : new LineageResolver(new CurrentForks(this.#forks), read, this.#proc)
+    const containerOf = (path: string): string => this.#snapshot!.containerOfPath(path)
+    const read = this.#forgiving(procReader(bootClock(bootTime, this.#procRoot), this.#procRoot, containerOf))
+    const budget = new LookupBudget(looksPerSecond, () => performance.now())
+    const now = (): number => Date.now() / 1000
+    const proc = new ProcPidResolver({ readProcess: this.#known.watch(read, now), budget, now })
+    this.#proc = proc
+    if (this.#forks === undefined) this.#resolver = proc
+    else
+      this.#resolver = new LineageResolver({
+        ...{ forks: new CurrentForks(this.#forks), readProcess: read, otherwise: proc, budget },
+        isKnown: (containerID) => this.#snapshot?.container(containerID) !== undefined,
+        now: () => performance.now() / 1000,
+      })
   }
 
   #forgiving(read: ReadProcess): ReadProcess {
-    return (pid) => {
+    return (pid, known) => {
       try {
-        return read(pid)
+        return read(pid, known)
       } catch (error) {
         if (this.#unreadableAsGone && machineErrorOf(error) !== undefined) return undefined
         throw error

@@ -13,6 +13,7 @@ describe('what /proc says of a container', () => {
     mkdirSync(join(root, 'proc/7/ns'), { recursive: true })
     mkdirSync(join(root, 'sys/fs/cgroup/kubepods', id), { recursive: true })
     writeFileSync(join(root, 'proc/7/ns/mnt'), '')
+    writeFileSync(join(root, 'proc/7/stat'), `7 (x) S ${'0 '.repeat(18)}500 0\n`)
     writeFileSync(join(root, 'proc/7/cgroup'), `0::/kubepods/${id}\n`)
   })
   afterEach(() => rmSync(root, { recursive: true }))
@@ -22,6 +23,7 @@ describe('what /proc says of a container', () => {
       mntNsID: statSync(join(root, 'proc/7/ns/mnt')).ino,
       cgroupID: statSync(join(root, 'sys/fs/cgroup/kubepods', id), { bigint: true }).ino,
       cgroupPath: `/kubepods/${id}`,
+      initStart: 500,
     })
   })
 
@@ -44,7 +46,7 @@ describe('what /proc says of a container', () => {
   ])
     it(`is no cgroup where it is one ${what}`, async () => {
       writeFileSync(join(root, 'proc/7/cgroup'), cgroup!)
-      expect(await processFacts(root)(7, id)).to.have.all.keys('mntNsID', 'cgroupPath')
+      expect(await processFacts(root)(7, id)).to.have.all.keys('mntNsID', 'initStart', 'cgroupPath')
     })
 
   it('of this process is as the kernel says', async () => {

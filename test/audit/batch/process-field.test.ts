@@ -10,7 +10,7 @@ import { bytesOf, demo, demoPid, linesOf } from '../harness.ts'
 const facts = { exe: '/usr/bin/cat', ppid: 7, parentComm: 'sh "x"', uid: 1000, startTime: 1_740_366_200.42 }
 const [containerID, mntNsID] = [demo.containers[0]!.containerID, 4026532725]
 const processes: PidResolver = {
-  generation: 0,
+  beginBatch: () => undefined,
   resolve: (pid) => {
     if (pid === demoPid) return { containerID, mntNsID, since: 0, process: facts }
     return pid === 1 ? { containerID: '', mntNsID: 4026531841, since: 0, process: facts } : 'process-gone'

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { attribute } from '../../../src/audit/enrich/attribution.ts'
-import type { Membership } from '../../../src/audit/enrich/pid-resolver.ts'
+import { LookupBudget } from '../../../src/audit/enrich/lookup-budget.ts'
+import type { Membership, NoProcess, PidResolver } from '../../../src/audit/enrich/pid-resolver.ts'
 import { ProcPidResolver, procReader, startOfStat } from '../../../src/audit/enrich/proc-pid-resolver.ts'
 import { profileOfLabel } from '../../../src/audit/enrich/profile-of-label.ts'
 import { type ContainerInfo, Snapshot } from '../../../src/audit/enrich/snapshot.ts'
@@ -69,23 +70,52 @@ describe('the profile of a label', () => {
 
 describe('the attribution of a process', () => {
   const snapshot = new Snapshot(demo)
-  const at = (answer: Membership | 'process-gone' | 'pid-reused', pid = 500) =>
-    attribute(pid, 100, snapshot, { generation: 0, resolve: () => answer })
+  type Answer = Membership | NoProcess
+  const resolver = (answer: Answer, living?: (pid: number) => Membership | undefined): PidResolver => ({
+    beginBatch: () => undefined,
+    resolve: () => answer,
+    ...(living !== undefined && { living }),
+  })
+  const at = (answer: Answer, pid = 500) => attribute(pid, 100, snapshot, resolver(answer))
+  const first = (mntNsID: number, startTicks = 7): Membership => ({ containerID: '', mntNsID, since: 0, startTicks })
 
   it('goes by the cgroup before the mount namespace, which a container can leave', () => {
     const found = at({ containerID: web.containerID, mntNsID: 999, since: 0 })
     expect([found.container?.info, found.mntNsID]).to.deep.equal([web, 999])
     expect(at({ containerID: '', mntNsID: web.mntNsID, since: 0 }).container?.info).to.equal(web)
+    expect(at({ containerID: 'b'.repeat(64), mntNsID: web.mntNsID, since: 0 }).reason).to.equal('container-unknown')
   })
 
-  it('knows the first process of a container after its end', () => {
+  it("believes a mount namespace only while the container's first process is in it", () => {
+    const known = new Snapshot({ ...demo, containers: [{ ...web, initStart: 7 }] })
+    const stray = { containerID: '', mntNsID: web.mntNsID, since: 0 }
+    const now = (living: Membership | undefined) =>
+      attribute(
+        500,
+        100,
+        known,
+        resolver(stray, () => living),
+      )
+    expect(now(first(web.mntNsID)).container?.info.podName).to.equal(web.podName)
+    expect(now(undefined).reason).to.equal('not-in-container')
+    expect(now(first(9)).reason).to.equal('not-in-container')
+    expect(now(first(web.mntNsID, 8)).reason, 'another process with its pid').to.equal('not-in-container')
+  })
+
+  it('believes that a pid is that of a first process only of an old log', () => {
     expect(at('process-gone', web.initPid).container?.info).to.equal(web)
-    expect(at('pid-reused', web.initPid).container).to.equal(undefined)
+    const live = attribute(
+      web.initPid,
+      100,
+      snapshot,
+      resolver('process-gone', () => undefined),
+    )
+    expect(live).to.include({ container: undefined, reason: 'process-gone' })
   })
 
   it('says why there is none', () => {
-    expect(at('process-gone').reason).to.equal('process-gone')
-    expect(at('pid-reused').reason).to.equal('pid-reused')
+    for (const reason of ['process-gone', 'pid-reused', 'lookup-limit'] as const)
+      expect(at(reason).reason).to.equal(reason)
     expect(at({ containerID: 'b'.repeat(64), mntNsID: 1, since: 0 }).reason).to.equal('container-unknown')
     expect(at({ containerID: '', mntNsID: 1, since: 0 }).reason).to.equal('not-in-container')
     expect(at('process-gone', 0).reason).to.equal('no-pid')
@@ -95,81 +125,117 @@ describe('the attribution of a process', () => {
 describe('the resolver over /proc', () => {
   const home = (containerID: string, since: number): Membership => ({ containerID, mntNsID: 1, since })
 
-  function setup(options: { limit?: number } = {}) {
+  function setup(options: { limit?: number; looks?: number } = {}) {
     const world = new Map<number, Membership>()
-    const time = { now: 0 }
+    const time = { now: 100 }
     const asked: number[] = []
     const readProcess = (pid: number) => {
       asked.push(pid)
       return world.get(pid)
     }
-    const resolver = new ProcPidResolver({
-      readProcess,
-      now: () => time.now,
-      fresh: 1000,
-      remember: 60_000,
-      ...options,
-    })
-    return { world, time, asked, resolver }
+    const budget = new LookupBudget(options.looks ?? 1000, () => time.now * 1000)
+    const resolver = new ProcPidResolver({ readProcess, budget, now: () => time.now, remember: 60, ...options })
+    const batchAt = (now: number): void => {
+      time.now = now
+      resolver.beginBatch()
+    }
+    return { world, asked, resolver, batchAt }
   }
 
-  it('asks once within a second', () => {
-    const { world, time, asked, resolver } = setup()
+  it('asks once a batch, and not at all for what it saw alive after the event', () => {
+    const { world, asked, resolver, batchAt } = setup()
     world.set(7, home('a', 0))
-    resolver.resolve(7, 50)
-    time.now = 1000
-    resolver.resolve(7, 50)
+    batchAt(100)
+    for (const second of [50, 99, 99.9]) expect(resolver.resolve(7, second, '')).to.deep.equal(home('a', 0))
+    batchAt(200)
+    expect(resolver.resolve(7, 99.9, '')).to.deep.equal({ ...home('a', 0), second: Number.NaN })
     expect(asked).to.deep.equal([7])
-    time.now = 2001
-    resolver.resolve(7, 50)
+    expect(resolver.resolve(7, 199.9, '')).to.deep.equal(home('a', 0))
     expect(asked).to.deep.equal([7, 7])
   })
 
-  it('remembers a process for a minute after its end', () => {
-    const { world, time, resolver } = setup()
+  it('asks once a batch for a process that is not there', () => {
+    const { asked, resolver, batchAt } = setup()
+    batchAt(100)
+    for (let round = 0; round < 3; round++) expect(resolver.resolve(7, 99, '')).to.equal('process-gone')
+    expect(asked).to.deep.equal([7])
+  })
+
+  it('knows what a process did up to when it was last seen, and nothing after that', () => {
+    const { world, resolver, batchAt } = setup()
     world.set(7, home('a', 0))
-    resolver.resolve(7, 50)
+    batchAt(100)
+    resolver.resolve(7, 99, '')
     world.clear()
-    time.now = 60_000
-    expect(resolver.resolve(7, 50)).to.deep.equal(home('a', 0))
-    time.now = 60_001
-    expect(resolver.resolve(7, 50)).to.equal('process-gone')
+    batchAt(110)
+    expect(resolver.resolve(7, 99.5, '')).to.include(home('a', 0))
+    expect(resolver.resolve(7, 105, '')).to.equal('process-gone')
+    batchAt(161)
+    expect(resolver.resolve(7, 150, '')).to.equal('process-gone')
     expect(resolver.size).to.equal(0)
   })
 
   it('gives an event to the process that had the pid at its time', () => {
-    const { world, time, resolver } = setup()
+    const { world, resolver, batchAt } = setup()
     world.set(7, home('old', 10))
-    resolver.resolve(7, 50)
-    world.set(7, home('new', 100))
-    time.now = 5000
-    expect(resolver.resolve(7, 101)).to.deep.equal(home('new', 100))
-    expect(resolver.resolve(7, 90)).to.deep.equal(home('old', 10))
-    expect(resolver.resolve(7, 5)).to.equal('pid-reused')
+    batchAt(50)
+    resolver.resolve(7, 49, '')
+    world.set(7, home('new', 60))
+    batchAt(65)
+    expect(resolver.resolve(7, 61, '')).to.deep.equal(home('new', 60))
+    expect(resolver.resolve(7, 49.5, '')).to.include(home('old', 10))
+    expect(resolver.resolve(7, 55, '')).to.equal('pid-reused')
+    expect(resolver.resolve(7, 5, '')).to.equal('pid-reused')
   })
 
-  it('learns of processes that it could not have asked for', () => {
-    const { resolver } = setup()
-    const before = resolver.generation
-    resolver.learn(9, home('short-lived', 20))
-    expect(resolver.resolve(9, 20)).to.deep.equal(home('short-lived', 20))
-    expect(resolver.generation).to.not.equal(before)
+  it('learns from others what they saw, and when', () => {
+    const { resolver, batchAt } = setup()
+    batchAt(100)
+    resolver.learn(9, { ...home('short-lived', 20), confirmed: 30 })
+    expect(resolver.resolve(9, 25, '')).to.include(home('short-lived', 20))
+    expect(resolver.resolve(9, 35, '')).to.equal('process-gone')
+    resolver.learn(10, home('somebody said so', 20))
+    expect(resolver.resolve(10, 25, '')).to.equal('process-gone')
+  })
+
+  it('forgets what it saw when the clock is set back', () => {
+    const { world, resolver, batchAt } = setup()
+    world.set(7, home('a', 0))
+    batchAt(100)
+    resolver.resolve(7, 99, '')
+    world.clear()
+    batchAt(90)
+    expect(resolver.resolve(7, 89, '')).to.equal('process-gone')
+  })
+
+  it('looks so often a second for a container, and for others as before', () => {
+    const { world, asked, resolver, batchAt } = setup({ looks: 3 })
+    for (let pid = 1; pid <= 10; pid++) world.set(pid, home('a', 0))
+    batchAt(100)
+    const answers = Array.from({ length: 5 }, (_, pid) => resolver.resolve(pid + 1, 99, 'varmor-a'))
+    expect(answers.slice(3)).to.deep.equal(['lookup-limit', 'lookup-limit'])
+    expect(resolver.resolve(10, 99, 'varmor-b')).to.deep.equal(home('a', 0))
+    expect(asked).to.deep.equal([1, 2, 3, 10])
+    batchAt(101)
+    expect(resolver.resolve(5, 100, 'varmor-a')).to.deep.equal(home('a', 0))
   })
 
   it('keeps no more processes than its limit', () => {
-    const { world, resolver } = setup({ limit: 3 })
+    const { world, resolver, batchAt } = setup({ limit: 3 })
+    batchAt(100)
     for (let pid = 1; pid <= 10; pid++) {
       world.set(pid, home('a', 0))
-      resolver.resolve(pid, 50)
+      resolver.resolve(pid, 50, '')
     }
     expect(resolver.size).to.equal(3)
   })
 
-  const id = '0123456789abcdef'.repeat(4)
   it('reads the start of a process whose name looks like fields', () => {
     const fields = Array.from({ length: 50 }, (_, i) => (i === 19 ? '12345' : `${i}`)).join(' ')
-    expect(startOfStat(`7 (a) S 1 (b) ${fields}`)).to.equal(123.45)
+    expect(startOfStat(`7 (a) S 1 (b) ${fields}`)).to.equal(12345)
   })
+
+  const id = '0123456789abcdef'.repeat(4)
 
   it('reads a process from a proc file system, and nothing of one that is not there', () => {
     const root = mkdtempSync(join(tmpdir(), 'proc-'))
@@ -178,12 +244,22 @@ describe('the resolver over /proc', () => {
     writeFileSync(join(root, '7', 'stat'), `7 (cat) ${fields}\n`)
     writeFileSync(join(root, '7', 'cgroup'), `0::/kubepods/${id}\n`)
     symlinkSync('mnt:[4026532725]', join(root, '7', 'ns', 'mnt'))
-    const read = procReader(1000, root)
+    const read = procReader(() => 1000, root)
     const process = { ppid: 1, startTime: 1005 }
-    expect(read(7)).to.deep.equal({ containerID: id, mntNsID: 4026532725, since: 1005, process })
+    const cgroupPath = `/kubepods/${id}`
+    const seven = { containerID: id, mntNsID: 4026532725, since: 1005, startTicks: 500, cgroupPath, process }
+    expect(read(7)).to.deep.equal(seven)
     expect(read(8)).to.equal(undefined)
     rmSync(join(root, '7', 'ns', 'mnt'))
-    expect(read(7)).to.deep.equal({ containerID: id, mntNsID: 0, since: 1005, process })
+    expect(read(7)).to.deep.equal({ ...seven, mntNsID: 0 })
+    const known = read(7)!
+    expect(read(7, known), 'still the same process').to.equal(known)
+    const named = procReader(
+      () => 1000,
+      root,
+      () => 'a name by now',
+    )
+    expect(named(7, seven)).to.deep.equal({ ...seven, containerID: 'a name by now' })
     // As a process shows itself that is ending: that it is in no container would be wrong.
     writeFileSync(join(root, '7', 'cgroup'), '0::/\n')
     expect(read(7)).to.equal(undefined)
@@ -191,7 +267,7 @@ describe('the resolver over /proc', () => {
   })
 
   it('reads this process', () => {
-    const membership = procReader(0)(process.pid)
+    const membership = procReader(() => 0)(process.pid)
     expect(membership?.mntNsID).to.be.above(0)
     expect(membership?.since).to.be.above(0)
   })

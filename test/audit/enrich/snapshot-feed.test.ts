@@ -52,12 +52,15 @@ describe('what workers share about processes', () => {
       [1, at(10, '')],
       [2, at(10)],
     ])
-    const read = notes.watch((pid) => living.get(pid))
+    const read = notes.watch(
+      (pid) => living.get(pid),
+      () => 50,
+    )
     for (const pid of [1, 2, 3, 2]) read(pid)
-    expect(notes.take()).to.deep.equal([[2, at(10)]])
+    expect(notes.take()).to.deep.equal([[2, { ...at(10), confirmed: 50 }]])
     living.set(2, at(20, 'd'))
     read(2)
-    expect(notes.take()).to.deep.equal([[2, at(20, 'd')]])
+    expect(notes.take()).to.deep.equal([[2, { ...at(20, 'd'), confirmed: 50 }]])
     expect(notes.isNew(2, at(10))).to.equal(false)
     expect(notes.isNew(2, at(20, 'd'))).to.equal(false)
     expect(notes.isNew(2, at(30))).to.equal(true)

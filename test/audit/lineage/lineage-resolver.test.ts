@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { Attributions } from '../../../src/audit/enrich/attributions.ts'
+import { LookupBudget } from '../../../src/audit/enrich/lookup-budget.ts'
 import type { Membership, PidResolver } from '../../../src/audit/enrich/pid-resolver.ts'
 import { type ContainerInfo, Snapshot } from '../../../src/audit/enrich/snapshot.ts'
 import type { ForkAnswer } from '../../../src/audit/lineage/fork-addon.ts'
@@ -14,8 +15,9 @@ const answer = (more: Partial<ForkAnswer> = {}): ForkAnswer => ({
 const home = (containerID: string, mntNsID = 0): Membership => ({ containerID, mntNsID, since: 100 })
 
 describe('the resolver over forks', () => {
-  const setup = (known: ForkAnswer | undefined, proc: Membership | undefined, lives = true) => {
+  const setup = (known: ForkAnswer | undefined, proc: Membership | undefined, lives = true, looks = 1000) => {
     const confirmed: [number, string][] = []
+    const asked: number[] = []
     const forks = {
       find: () => known,
       confirm: (key: number, id: string) => {
@@ -23,32 +25,38 @@ describe('the resolver over forks', () => {
         return lives
       },
     }
-    const otherwise: PidResolver = { generation: 7, resolve: () => home('otherwise') }
-    const resolver = new LineageResolver(forks, () => proc, otherwise)
+    const otherwise: PidResolver = { beginBatch: () => undefined, resolve: () => home('otherwise') }
     const snapshot = new Snapshot(demo)
+    const time = { now: 0 }
+    const resolver = new LineageResolver({
+      ...{ forks, otherwise },
+      now: () => time.now,
+      readProcess: (pid) => {
+        asked.push(pid)
+        return proc
+      },
+      budget: new LookupBudget(looks, () => 0),
+      isKnown: (id) => snapshot.container(id) !== undefined,
+    })
     const attribution = () => new Attributions().find(500, 101, snapshot, resolver)
-    return { resolver, confirmed, attribution }
+    return { resolver, confirmed, asked, attribution, time }
   }
 
   it('leaves to the other one what is not certain', () => {
     const { resolver } = setup(undefined, home(web.containerID))
-    expect(resolver.resolve(500, 101)).to.deep.equal(home('otherwise'))
-    expect(resolver.generation).to.equal(7)
+    expect(resolver.resolve(500, 101, '')).to.deep.equal(home('otherwise'))
   })
 
   it('finds a dead process where its parents were, and for this second only', () => {
     const { resolver, attribution } = setup(answer({ containerID: web.containerID }), undefined)
     const place = { containerID: web.containerID, mntNsID: 0, since: 100.5, second: 101, inherited: true }
-    expect(resolver.resolve(500, 101)).to.deep.equal(place)
+    expect(resolver.resolve(500, 101.25, '')).to.deep.equal(place)
     expect(attribution().container?.info).to.equal(web)
     expect(attribution()).to.include({ mntNsID: web.mntNsID, second: 101 })
   })
 
   it('asks /proc of a living process, and notes what it says', () => {
-    const { confirmed, attribution } = setup(
-      answer({ containerID: bystander.containerID, ask: 500, key: 9, itself: true }),
-      home(web.containerID, 5),
-    )
+    const { confirmed, attribution } = setup(answer({ ask: 500, key: 9, itself: true }), home(web.containerID, 5))
     expect(attribution().container?.info).to.equal(web)
     expect(attribution().mntNsID).to.equal(5)
     expect(confirmed[0]).to.deep.equal([9, web.containerID])
@@ -57,20 +65,64 @@ describe('the resolver over forks', () => {
   it('says of a process only what /proc says of itself, and not of its parent', () => {
     const process = { ppid: 4, exe: '/bin/sh', startTime: 100 }
     const found = (itself: boolean) =>
-      setup(answer({ ask: 500, key: 9, itself }), { ...home(web.containerID), process }).resolver.resolve(500, 101)
+      setup(answer({ ask: 500, key: 9, itself }), { ...home(web.containerID), process }).resolver.resolve(500, 101, '')
     expect(found(true)).to.deep.include({ process })
     expect(found(false)).to.not.have.property('process')
   })
 
-  it('believes nothing that /proc said of a pid whose process has ended meanwhile', () => {
+  it('asks of a process that is known to be in a container what it is, once in ten seconds, and not where it is', () => {
     const known = answer({ containerID: web.containerID, ask: 500, key: 9, itself: true })
-    const { attribution } = setup(known, home(bystander.containerID), false)
+    const process = { ppid: 4, exe: '/bin/sh', startTime: 100 }
+    const { asked, attribution, resolver, time } = setup(known, { ...home(bystander.containerID, 5), process })
+    for (const now of [0, 5, 9]) {
+      time.now = now
+      resolver.beginBatch()
+      expect(attribution()).to.include({ mntNsID: 5 }).and.to.have.nested.property('container.info', web)
+      expect(resolver.resolve(500, 101, '')).to.deep.include({ process })
+    }
+    expect(asked).to.deep.equal([500])
+    time.now = 10
+    attribution()
+    expect(asked).to.deep.equal([500, 500])
+  })
+
+  it('names a process that is known to be in a container although nothing more may be asked', () => {
+    const known = answer({ containerID: web.containerID, ask: 500, key: 9, itself: true })
+    const { asked, attribution } = setup(known, home(bystander.containerID, 5), true, 0)
     expect(attribution().container?.info).to.equal(web)
+    expect(asked).to.deep.equal([])
+  })
+
+  it('asks of one whose container nobody knows', () => {
+    const known = answer({ containerID: 'f'.repeat(64), ask: 500, key: 9, itself: true })
+    expect(setup(known, home(web.containerID)).attribution().container?.info).to.equal(web)
+    expect(setup(known, undefined).attribution().reason).to.equal('container-unknown')
+  })
+
+  it('asks once a batch, whatever it is told', () => {
+    const { asked, resolver } = setup(answer({ ask: 3, key: 9 }), home('', 1))
+    for (const pid of [500, 501, 502]) resolver.resolve(pid, 101, '')
+    expect(asked).to.deep.equal([3])
+    resolver.beginBatch()
+    resolver.resolve(503, 101, '')
+    expect(asked).to.deep.equal([3, 3])
+  })
+
+  it('asks no more than there is budget for', () => {
+    const { resolver } = setup(answer({ ask: 500, key: 9, itself: true }), home(web.containerID), true, 0)
+    expect(resolver.resolve(500, 101, '')).to.equal('lookup-limit')
+  })
+
+  it('believes nothing that /proc said of a pid whose process has ended meanwhile', () => {
+    const known = answer({ ask: 500, key: 9, itself: true })
+    const { attribution } = setup(known, home(bystander.containerID), false)
+    expect(attribution()).to.include({ container: undefined, reason: 'process-gone' })
   })
 
   it('finds a dead process where its nearest living ancestor is, by mount namespace, too', () => {
-    const { attribution } = setup(answer({ ask: 3, key: 9 }), home('', web.mntNsID))
-    expect(attribution().container?.info).to.equal(web)
+    const snapshot = new Snapshot({ ...demo, containers: [{ ...web, initPid: 0 }] })
+    const { resolver } = setup(answer({ ask: 3, key: 9 }), home('', web.mntNsID))
+    expect(new Attributions().find(500, 101, snapshot, resolver).container?.info.podName).to.equal(web.podName)
   })
 
   it('does not say that a dead process was in no container because its ancestor is in none', () => {
@@ -86,20 +138,36 @@ describe('the resolver over forks', () => {
     expect(both.attribution().container?.info).to.equal(web)
   })
 
-  it('is asked again for an event of another second', () => {
-    const seen: number[] = []
-    const forks = {
-      find: (_pid: number, earliest: number) => {
-        seen.push(Math.ceil(earliest))
-        return answer({ containerID: (seen.length === 1 ? web : bystander).containerID })
-      },
-      confirm: () => true,
-    }
-    const resolver = new LineageResolver(forks, () => undefined, { generation: 0, resolve: () => 'process-gone' })
+  const sequence = (find: (earliest: number, latest: number) => ForkAnswer) => {
+    const resolver = new LineageResolver({
+      forks: { find: (_pid, earliest, latest) => find(earliest, latest), confirm: () => true },
+      readProcess: () => undefined,
+      now: () => 0,
+      otherwise: { beginBatch: () => undefined, resolve: () => 'process-gone' },
+      budget: new LookupBudget(1000, () => 0),
+      isKnown: () => true,
+    })
     const attributions = new Attributions()
     const snapshot = new Snapshot(demo)
-    const found = [101, 101, 102].map((second) => attributions.find(500, second, snapshot, resolver).container?.info)
-    expect(found).to.deep.equal([web, web, bystander])
+    return (time: number) =>
+      attributions.find(500, Math.floor(time), snapshot, resolver, { exactTime: () => time }).container?.info
+  }
+
+  it('tells two processes of one second apart by the moment', () => {
+    const find = sequence((earliest, latest) => {
+      if (latest - earliest > 1) return answer({ processes: 2 })
+      return answer({ containerID: (latest < 101.5 ? web : bystander).containerID })
+    })
+    expect([101.2, 101.7, 101.2, 101].map(find)).to.deep.equal([web, bystander, web, web])
+  })
+
+  it('is asked again for an event of another second', () => {
+    const seen: number[] = []
+    const find = sequence((earliest) => {
+      seen.push(Math.ceil(earliest))
+      return answer({ containerID: (seen.length === 1 ? web : bystander).containerID })
+    })
+    expect([101, 101, 102, 102].map(find)).to.deep.equal([web, web, bystander, bystander])
     expect(seen).to.deep.equal([101, 102])
   })
 })

@@ -84,7 +84,7 @@ describe(`violations of processes that died at once${noForks === undefined ? '' 
   it(`name the container of each of ${children} children that the kernel wrote one record of${here}`, async function () {
     if (noRecords !== undefined) this.skip()
     // A child that lives still when it is asked for is found there, as it is in none of the node's own cgroups.
-    feed.update({ containers: [{ ...web!, mntNsID: statSync('/proc/self/ns/mnt').ino }] })
+    feed.update({ containers: [{ ...web!, initPid: process.pid, mntNsID: statSync('/proc/self/ns/mnt').ino }] })
     const program = start('log', children, 8)
     forks.confirm(forks.living(program.pid)!, web!.containerID)
     const source = new MulticastSource()
@@ -118,7 +118,7 @@ describe(`violations of processes that died at once${noForks === undefined ? '' 
 
   it('find it by the mount namespace of a living ancestor, too', async () => {
     const mntNsID = statSync('/proc/self/ns/mnt').ino
-    feed.update({ containers: [{ ...web!, mntNsID }] })
+    feed.update({ containers: [{ ...web!, initPid: process.pid, mntNsID }] })
     const program = start('quiet', 50)
     const { lines } = flow(recordsOf(await program.run()))
     const found = await lines()
@@ -136,7 +136,7 @@ describe(`violations of processes that died at once${noForks === undefined ? '' 
 
   it('are resolved over /proc alone after the tree is closed', async () => {
     const mntNsID = statSync('/proc/self/ns/mnt').ino
-    feed.update({ containers: [{ ...web!, mntNsID }] })
+    feed.update({ containers: [{ ...web!, initPid: process.pid, mntNsID }] })
     forks.close()
     const { lines } = flow(recordsOf([process.pid, 4_194_304]))
     const found = await lines()

@@ -223,9 +223,8 @@ describe('the pipeline', () => {
   it('holds an event back until its container is known, and its position with it', async () => {
     let known = false
     const processes: PidResolver = {
-      generation: 0,
-      resolve: (pid, time) =>
-        pid === unknownPid && known ? demoProcesses.resolve(demoPid, time) : demoProcesses.resolve(pid, time),
+      beginBatch: () => undefined,
+      resolve: (pid, time, payer) => demoProcesses.resolve(pid === unknownPid && known ? demoPid : pid, time, payer),
     }
     const file = fakeFile(() => 0.99)
     const decoder = fakePool(() => 0.6, processes)
@@ -330,29 +329,27 @@ describe('the pipeline', () => {
       rmSync(folder, { recursive: true })
     })
 
-    it('knows a process by the runtime’s word of it, although it was gone before anybody looked and the word came later', async () => {
+    it('takes no pid for a container’s by the runtime’s word alone: another process may have had it just before', async () => {
       const path = join(folder, 'exec.log')
-      const { containerID, podName } = demo.containers[0]!
-      let failed: () => void = () => undefined
-      const word = new Promise<void>((resolve) => {
-        failed = resolve
+      const { containerID } = demo.containers[0]!
+      let goOn: () => void = () => undefined
+      const waited = new Promise<void>((resolve) => {
+        goOn = resolve
       })
-      const texts = [denial('/etc/5', unknownPid), denial('/etc/6', unknownPid, 1_740_381_200)]
       let given = 0
-      const source = new ListSource(texts, () => (given++ < 1 ? Promise.resolve() : word))
-      const { pipeline } = world([{ source, pressure: 'waits' }], pool, { path }, { deferral: { patience: 3_000 } })
+      const texts = [denial('/etc/5', unknownPid), denial('/etc/6')]
+      const source = new ListSource(texts, () => (given++ < 1 ? Promise.resolve() : waited))
+      const { pipeline } = world([{ source, pressure: 'waits' }], pool, { path }, { deferral: { patience: 1_000 } })
       const ended = pipeline.run()
       while (pipeline.accounting.totals.deferred === 0) await pause(5)
       pool.seenProcesses.add([
         startedProcess({ type: 'exec-started', containerID, pid: unknownPid, at: 1_740_381_265 }),
       ])
       while (pipeline.accounting.totals.deferred > 0) await pause(5)
-      failed()
+      goOn()
       await ended
-      const lines = linesOf(readFileSync(path)).map((line) => JSON.parse(line))
-      expect(lines[0]).to.include({ containerID, podName }).and.not.have.property('unresolved')
-      // What is older than the process is another one's.
-      expect(lines[1]).to.include({ containerID: '', unresolved: 'pid-reused' })
+      const [line] = linesOf(readFileSync(path)).map((text) => JSON.parse(text))
+      expect(line).to.include({ containerID: '', unresolved: 'process-gone' })
     })
 
     it('loses no line when workers end, hang and throw while lines come in', async () => {

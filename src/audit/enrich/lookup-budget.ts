@@ -1,0 +1,41 @@
+/** Accounts that are kept within one second; what comes beyond shares one. */
+const mostAccounts = 4096
+
+/**
+ * How often /proc is looked into: so often a second on each account. A look costs some 50 µs, so that without a bound a
+ * container that makes process after process would have all others wait.
+ */
+export class LookupBudget {
+  readonly #limit: number
+  readonly #now: () => number
+  readonly #spent = new Map<string, number>()
+  #second = 0
+  /** Looks that were refused. */
+  refused = 0
+
+  /**
+   * @param limit looks a second and account
+   * @param now milliseconds of a clock that never goes back
+   */
+  constructor(limit: number, now: () => number) {
+    this.#limit = limit
+    this.#now = now
+  }
+
+  /** @returns whether there may be another look on this account */
+  take(payer: string): boolean {
+    const second = Math.floor(this.#now() / 1000)
+    if (second !== this.#second) {
+      this.#second = second
+      this.#spent.clear()
+    }
+    const account = this.#spent.has(payer) || this.#spent.size < mostAccounts ? payer : ''
+    const spent = this.#spent.get(account) ?? 0
+    if (spent >= this.#limit) {
+      this.refused++
+      return false
+    }
+    this.#spent.set(account, spent + 1)
+    return true
+  }
+}
