@@ -79,9 +79,10 @@ export function eventOf(context: BatchContext, type: number): number {
 /** Decodes the AppArmor record whose pairs begin at `body`, and writes it when it is a violation of ours. */
 export function processAppArmor(context: BatchContext, body: number, type: number): Outcome {
   const { scratch } = context
-  const label = readAppArmor(context, body, context.end)
+  scanAppArmor(context, body, context.end)
   const event = eventOf(context, type)
   if (event === -1) return outcome.filtered
+  const label = labelOf(context)
   if (!scratch.everything && !(label?.ours ?? false)) return outcome.filtered
   if (event === recordEvent.invalid) return outcome.undecodable
   const kind = kinds[event] ?? -1
@@ -93,10 +94,9 @@ export function processAppArmor(context: BatchContext, body: number, type: numbe
   return writeAppArmor(context, event, label, pid)
 }
 
-/** Reads the pairs from `start` to `end`. @returns the label that they name */
-export function readAppArmor(context: BatchContext, start: number, end: number): Label | undefined {
-  scanFields(appArmorSchema, context.bytes, start, end, context.scratch.appArmorFields)
-  return labelOf(context)
+/** Reads the pairs from `start` to `end`. */
+export function scanAppArmor({ bytes, scratch }: BatchContext, start: number, end: number): void {
+  scanFields(appArmorSchema, bytes, start, end, scratch.appArmorFields)
 }
 
 /** Writes a violation whose pairs were read, when its container is known or need not be waited for. */
@@ -116,14 +116,14 @@ export function writeAppArmor(context: BatchContext, event: number, label: Label
 }
 
 /** Writes what a process claims in the pairs that were read, as a violation of that process. */
-export function writeClaim(context: BatchContext, event: number, label: Label | undefined, sender: number): Outcome {
+export function writeClaim(context: BatchContext, event: number, sender: number): Outcome {
   const { scratch, snapshot } = context
   const { epoch } = scratch.id
   if (!context.place(sender, epoch, undefined)) return outcome.deferred
   // The policy of the profile that it names is not the sender's.
   const head = scratch.heads.get(context.attribution.container?.info.profileName ?? '', snapshot)
   context.putLineStart(head, kinds[event]!, sender, epoch, appArmorOpening(event))
-  putAppArmorEvent(context.appArmor, scratch.id, sender, label, scratch.time)
+  putAppArmorEvent(context.appArmor, scratch.id, sender, undefined, scratch.time)
   context.putStandardEnd(context.appArmor)
   putFragment(context.output, untrustedText)
   putOwnFields(context.appArmor)
@@ -212,7 +212,8 @@ function endingOf(shape: AppArmorShape, epoch: number, time: EventTime): Fragmen
   return shape.ending
 }
 
-function labelOf({ scratch, bytes, view, kmsg, snapshot }: BatchContext): Label | undefined {
+/** The label that the pairs name. */
+export function labelOf({ scratch, bytes, view, kmsg, snapshot }: BatchContext): Label | undefined {
   const { forms, starts, ends } = scratch.appArmorFields
   const written = forms[slotOf.profile]!
   if (written === form.absent) return undefined

@@ -3,7 +3,7 @@ import { numberIn } from '../decode/numbers.ts'
 import { form } from '../decode/record-fields.ts'
 import { readSentText } from '../decode/sent-text.ts'
 import { type BatchContext, type Outcome, outcome } from './batch-context.ts'
-import { eventOf, kinds, readAppArmor, recordEvent, writeAppArmor, writeClaim } from './process-apparmor.ts'
+import { eventOf, kinds, labelOf, recordEvent, scanAppArmor, writeAppArmor, writeClaim } from './process-apparmor.ts'
 
 /**
  * Decodes a record of type 1107, whose text is not the kernel's but that of the process which sent it: all who have
@@ -20,19 +20,33 @@ export function processSent(context: BatchContext, body: number): Outcome {
     sent.start = body
     sent.end = context.end
   } else readSentText(bytes, body, context.end, sent)
-  const label = readAppArmor(context, sent.start, sent.end)
+  scanAppArmor(context, sent.start, sent.end)
   const event = scratch.appArmorFields.forms[slotOf.apparmor] === form.absent ? -1 : eventOf(context, 0)
-  if (event === -1 || !(scratch.everything || (label?.ours ?? false))) return outcome.filtered
   const isKnown = (kinds[event] ?? -1) !== -1
   if (!isKnown && event !== recordEvent.invalid) return outcome.filtered
-  if (isBusDaemon(context)) {
-    if (!isKnown) return outcome.undecodable
-    const pid = numberIn(context.appArmor.fields, bytes, slotOf.pid)
-    return writeAppArmor(context, event, label, pid)
-  }
-  const became = isKnown && scratch.logUntrusted ? writeClaim(context, event, label, sent.pid) : outcome.filtered
+  return isBusDaemon(context) ? processWord(context, event, isKnown) : processClaim(context, event, isKnown)
+}
+
+function processWord(context: BatchContext, event: number, isKnown: boolean): Outcome {
+  const label = labelOf(context)
+  if (!context.scratch.everything && !(label?.ours ?? false)) return outcome.filtered
+  if (!isKnown) return outcome.undecodable
+  return writeAppArmor(context, event, label, numberIn(context.appArmor.fields, context.bytes, slotOf.pid))
+}
+
+/** Nothing of a claim gets into a cache: whoever makes them up could have all else thrown out. */
+function processClaim(context: BatchContext, event: number, isKnown: boolean): Outcome {
+  const { scratch } = context
+  if (!scratch.everything && !namesOurs(context)) return outcome.filtered
+  const became = isKnown && scratch.logUntrusted ? writeClaim(context, event, scratch.sent.pid) : outcome.filtered
   if (became !== outcome.deferred) context.untrusted++
   return became
+}
+
+function namesOurs({ buffer, scratch }: BatchContext): boolean {
+  const { forms, starts, ends } = scratch.appArmorFields
+  if (forms[slotOf.profile] === form.absent) return false
+  return buffer.subarray(starts[slotOf.profile]!, ends[slotOf.profile]!).includes('varmor-')
 }
 
 /** The record at hand is of an operation on a bus, sent by a process that is known to be in no container. */

@@ -1,5 +1,7 @@
 /** Entries that a ByteMap holds before it starts again: names in records come from processes, which may make up any number. */
 const limit = 4096
+/** Bytes of their keys: a name may be as long as a path, and what is kept of it takes several times as much. */
+const mostBytes = 1 << 20
 const buckets = 2048
 
 interface Entry<Value> {
@@ -13,6 +15,7 @@ interface Entry<Value> {
 export class ByteMap<Value> {
   #buckets: (Entry<Value> | undefined)[] = new Array(buckets).fill(undefined)
   #size = 0
+  #bytes = 0
 
   get size(): number {
     return this.#size
@@ -21,6 +24,7 @@ export class ByteMap<Value> {
   clear(): void {
     this.#buckets.fill(undefined)
     this.#size = 0
+    this.#bytes = 0
   }
 
   /** @param hash of the range, from `hashRange`. */
@@ -35,10 +39,11 @@ export class ByteMap<Value> {
 
   /** Keeps a copy of the range. The caller has looked before: a key that is there already would be kept twice. */
   set(bytes: Uint8Array, start: number, end: number, hash: number, value: Value): void {
-    if (this.#size >= limit) this.clear()
+    if (this.#size >= limit || this.#bytes + end - start > mostBytes) this.clear()
     const bucket = hash & (buckets - 1)
     this.#buckets[bucket] = { hash, key: bytes.slice(start, end), value, next: this.#buckets[bucket] }
     this.#size++
+    this.#bytes += end - start
   }
 }
 

@@ -37,6 +37,11 @@ export class Labels {
     this.#heads = heads
   }
 
+  /** Labels that are known. */
+  get size(): number {
+    return this.#byBytes.size
+  }
+
   clear(): void {
     this.#byBytes.clear()
   }

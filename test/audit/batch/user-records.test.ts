@@ -94,6 +94,15 @@ describe('a record that a process has sent', () => {
     expect(parsed(result.output)[0]).to.include({ pid: 5, unresolved: 'process-gone', untrusted: true })
   })
 
+  it('throws nothing out of what is known of other profiles, however many it makes up', () => {
+    const kernel = `type=1400 audit(1740366282.121:9): ${claim}\n`
+    const made = Array.from({ length: 5000 }, (_, i) => `${sent(claim.replace('demo-1"', `${i}"`), attacker)}\n`)
+    const scratch = new Scratch({ logUntrusted: true })
+    const result = run('netlink', kernel.repeat(3) + made.join(''), {}, scratch)
+    expect(result).to.include({ untrusted: 5000, written: 5003 })
+    expect(scratch.labels.size).to.equal(1)
+  })
+
   it('never names a victim, whatever its text', () => {
     const part = fc.oneof(
       fc.constantFrom(

@@ -129,6 +129,16 @@ describe('a literal', () => {
 })
 
 describe('a map of bytes', () => {
+  it('holds a bounded number of bytes, too', () => {
+    const map = new ByteMap<number>()
+    for (let i = 0; i < 1000; i++) {
+      const bytes = Uint8Array.from({ length: 8192 }, (_, at) => (at * 7 + i) & 255)
+      map.set(bytes, 0, bytes.length, i, i)
+      expect(map.size * bytes.length).to.be.at.most(1_048_576)
+      expect(map.get(bytes, 0, bytes.length, i)).to.equal(i)
+    }
+  })
+
   it('distinguishes keys and never grows beyond its bound', () => {
     const map = new ByteMap<number>()
     for (let number = 0; number < 10_000; number++) {
