@@ -1,16 +1,17 @@
 import { createReadStream, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { Lineage } from '../../src/agent/lineage.ts'
+import { type LogLimits, openLogs } from '../../src/agent/violation-logs.ts'
 import { streamBatches } from '../../src/audit/batch/stream-batches.ts'
 import { SnapshotFeed } from '../../src/audit/enrich/snapshot-feed.ts'
-import { forkNumber } from '../../src/audit/lineage/current-forks.ts'
-import { Forks } from '../../src/audit/lineage/forks.ts'
 import { Pipeline } from '../../src/audit/pipeline/pipeline.ts'
 import { DecodePool } from '../../src/audit/pool/decode-pool.ts'
-import { Sink, type SinkOptions } from '../../src/audit/sink/sink.ts'
+import { LossLog } from '../../src/audit/sink/loss-log.ts'
 import { FollowedFile } from '../../src/audit/source/followed-file.ts'
 import type { AuditSource } from '../../src/audit/source/source.ts'
 import { mebibyte } from '../../src/base/bytes.ts'
 import { wallClock } from '../../src/base/clock.ts'
+import { noLogger } from '../../src/base/logger.ts'
 import { stopwatch } from '../bench.ts'
 import { fedSource } from './fed-source.ts'
 import { world } from './world.ts'
@@ -27,45 +28,48 @@ export interface PipelineRun {
   threads: number
   /** Ask the kernel who forked whom, as the agent does where it may. */
   forks?: boolean
-  sink?: Partial<SinkOptions>
+  limits?: LogLimits
   /** Bytes of a batch; by default as many as the agent asks for. */
   chunkBytes?: number
 }
 
-/** A pipeline over made-up input, ready to run: workers started, log opened. */
+/** A pipeline over made-up input, put together as the agent does it, ready to run: workers started, logs opened. */
 export async function makePipeline(
-  { folder, threads, forks: wanted = false, sink: given }: Pick<PipelineRun, 'folder' | 'threads' | 'forks' | 'sink'>,
+  { folder, threads, forks = false, limits = {} }: Pick<PipelineRun, 'folder' | 'threads' | 'forks' | 'limits'>,
   source: AuditSource,
 ) {
   const feed = new SnapshotFeed(world())
   const output = join(folder, 'out')
   rmSync(output, { recursive: true, force: true })
   mkdirSync(output, { recursive: true })
-  const forks = wanted ? Forks.open() : undefined
+  const lineage = new Lineage({ logger: noLogger })
+  if (forks) await lineage.start()
   const settings = {
     everything: false,
+    kinds: 'counts',
     procRoot: join(folder, 'proc'),
-    ...(forks && { forks: forkNumber(forks.number) }),
-  }
+    forks: lineage.number,
+  } as const
   const failures: unknown[] = []
   const onFailure = (failure: unknown) => failures.push(failure)
   const pool = new DecodePool({ feed, settings, clock: wallClock, threads, onFailure })
-  const path = join(output, 'violations.log')
-  const sink = new Sink({ path, clock: wallClock, random: Math.random, writer: feed, ...given })
-  await Promise.all([pool.ready(), sink.ready()])
-  // Nothing may be lost here, whatever the source: each record counts.
-  const pressure = 'waits'
+  const losses = new LossLog({ clock: wallClock })
+  const log = join(output, 'violations.log')
+  const logs = await openLogs({ log, limits, writer: feed, losses, logger: noLogger })
+  await pool.ready()
   const pipeline = new Pipeline({
-    sources: [{ source, pressure, commit: async () => undefined }],
-    ...{ pool, sink, feed },
+    // Nothing may be lost here, whatever the source: each record counts. The sync belongs to it, as configured.
+    sources: [{ source, pressure: 'waits', commit: async () => undefined }],
+    ...{ pool, feed, sink: logs.sink, digest: logs.digest },
     clock: wallClock,
     stopPatience: 3_600_000,
   })
   const close = async () => {
     await pool.close()
-    forks?.close()
+    await logs.close()
+    lineage.close()
   }
-  return { pipeline, sink, failures, close }
+  return { pipeline, failures, close }
 }
 
 /** A file of BPF records, read as a ring buffer's batches come. */

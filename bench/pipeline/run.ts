@@ -116,7 +116,7 @@ async function measure(row: Row): Promise<Record<string, number | string>> {
   }
   const [one, two] = [await ours(1), await ours(2)]
   // The same output once more, in one file that nothing is deleted from, to copy it.
-  await ours(1, { sink: { size: '100G' } })
+  await ours(1, { limits: { maxSize: '100G' } })
   const log = join(folder, 'out', 'violations.log')
   const copied = await run<{ bytes: number; copy: Cost; reading: Cost; copyOfInput: Cost }>(
     'run-copy.ts',
