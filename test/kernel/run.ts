@@ -17,6 +17,7 @@ interface Given {
   kernel: KernelName[] | ['all']
   smoke: KernelName[]
   guests: number
+  group?: string[]
   grep?: string
   refresh?: true
 }
@@ -72,10 +73,11 @@ async function run(given: Given): Promise<boolean> {
   const kernels = given.kernel[0] === 'all' ? kernelNames : (given.kernel as KernelName[])
   const smoked = given.smoke.filter((kernel) => !kernels.includes(kernel))
   const groups = suiteGroups(join(import.meta.dirname, 'suite'))
+  const wanted = groups.filter(({ name }) => given.group?.includes(name) ?? true)
   for (const kernel of given.refresh ? [...kernels, ...smoked] : []) await refresh(kernel)
   const jobs = [
-    ...hostJobs(kernels, given),
-    ...kernels.flatMap((kernel) => groups.map((group) => groupJob(kernel, group, given))),
+    ...(given.group === undefined ? hostJobs(kernels, given) : []),
+    ...kernels.flatMap((kernel) => wanted.map((group) => groupJob(kernel, group, given))),
     ...smoked.map((kernel) => groupJob(kernel, smokeGroup(groups), given)),
   ]
   return sideBySide(jobs, given.guests)
@@ -98,6 +100,7 @@ const program = new Command('test:kernel')
       .default([]),
   )
   .option('--guests <count>', 'at a time; with one, tests print as they go', readCount, 2)
+  .option('--group <name...>', 'only these folders of suite/, or common')
   .option('--grep <text>', 'only tests whose title matches')
   .option('--refresh', 'fetch the newest version of the kernels first')
   .action(async (given: Given) => {

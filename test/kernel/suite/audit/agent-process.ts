@@ -43,13 +43,15 @@ export class AgentProcess {
   readonly said: Said[] = []
   readonly log: KeptLog
   readonly #process: ChildProcessWithoutNullStreams
+  readonly #containers: string
   #ended: Promise<Ended> | undefined
 
   private constructor({ folder, containers = {}, args = [], alone = false }: AgentOptions) {
     for (const path of [folder, `${folder}.kept`]) rmSync(path, { recursive: true, force: true })
     this.log = new KeptLog(folder)
-    writeFileSync(`${folder}.json`, JSON.stringify(containers))
-    const files = ['--containers', `${folder}.json`, '--log', join(folder, 'violations.log')]
+    this.#containers = `${folder}.json`
+    this.know(containers)
+    const files = ['--containers', this.#containers, '--log', join(folder, 'violations.log')]
     const command = [process.execPath, bundledVarmor, 'agent', '--audit-only', ...files, ...args]
     const [file, ...rest] = alone ? ['unshare', '-n', ...command] : command
     this.#process = spawn(file!, rest)
@@ -66,6 +68,12 @@ export class AgentProcess {
   /** The source that it reads. */
   get source(): unknown {
     return this.said.find(({ msg }) => msg === 'the agent is running')?.['source']
+  }
+
+  /** Puts this into its file of containers, which it looks at twice a second. */
+  know(containers: object): void {
+    const text = JSON.stringify(containers, (_, value) => (typeof value === 'bigint' ? String(value) : value))
+    writeFileSync(this.#containers, text)
   }
 
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {

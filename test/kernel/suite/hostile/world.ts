@@ -1,0 +1,127 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { processFacts } from '../../../../src/agent/containers/process-facts.ts'
+import type { ContainerInfo } from '../../../../src/audit/enrich/snapshot.ts'
+import { output } from '../../../cluster/command.ts'
+import { debianImage } from '../../images/names.ts'
+import { debianRoot } from '../audit/burst.ts'
+import { Container } from '../harness/container.ts'
+
+/** That of the victim and of the attacker: where they have one policy, no profile tells them apart. */
+export const profile = 'varmor-demo-hostile'
+/** Of a policy for workloads that are not here. */
+export const vault = 'varmor-demo-vault'
+/** Where all containers find what they are to do, and where they write. */
+const share = '/share'
+export const program = '/probes/hostile'
+
+const rulesOf = (name: string): string => `profile ${name} flags=(attach_disconnected,mediate_deleted) {
+  file,
+  capability,
+  network,
+  mount,
+  umount,
+  pivot_root,
+  signal,
+  unix,
+  ptrace,
+  change_profile,
+  audit deny /mark/** wl,
+}
+`
+
+/** What the agent knows of containers, and of policies. */
+export interface Known {
+  containers: ContainerInfo[]
+  policies: object[]
+}
+
+const policyOf = (profileName: string) => ({
+  profileName,
+  kind: 'VarmorPolicy',
+  name: profileName.slice('varmor-demo-'.length),
+  namespace: 'demo',
+})
+
+export const policies = [policyOf(profile), policyOf(vault)]
+
+/** A container of the kind that the runtime makes, with what an agent knows of it. */
+export class Actor {
+  readonly name: string
+  readonly info: ContainerInfo
+  readonly #container: Container
+
+  private constructor(name: string, info: ContainerInfo, container: Container) {
+    this.name = name
+    this.info = info
+    this.#container = container
+  }
+
+  /** @param flags more of `ctr run` */
+  static async start(name: string, flags: readonly string[] = []): Promise<Actor> {
+    const shared = ['--mount', `type=bind,src=${share},dst=${share},options=rbind:rw`]
+    const container = await Container.start(name, { image: debianImage, flags: [...shared, ...flags] })
+    const facts = await processFacts()(container.info.initPid, container.info.containerID)
+    if (facts?.cgroupPath === undefined) throw new Error(`nothing is known of the cgroup of ${name}`)
+    const info = { ...container.info, ...facts, profileName: profile, appArmorProfile: profile }
+    const actor = new Actor(name, info, container)
+    await container.run('mkdir -p /mark')
+    return actor
+  }
+
+  /** Runs `hostile` or another program in the container, confined as the container is. @returns the number that it prints */
+  async run(...command: readonly string[]): Promise<number> {
+    return this.runIn(profile, ...command)
+  }
+
+  async runIn(label: string | undefined, ...command: readonly string[]): Promise<number> {
+    const { status, text } = await this.#container.run(command, label)
+    if (status !== 0 || !/^\d+$/.test(text)) throw new Error(`${this.name}, ${command.join(' ')}: ${status}, ${text}`)
+    return Number(text)
+  }
+
+  stop(): Promise<void> {
+    return this.#container.stop()
+  }
+}
+
+/** Profiles, images and folders of all containers. */
+export async function prepare(): Promise<void> {
+  await output('containerd-up', [])
+  for (const folder of [debianRoot, share, '/mark']) mkdirSync(folder, { recursive: true })
+  await output('ctr', ['-n', 'k8s.io', 'images', 'mount', '--rw', debianImage, debianRoot])
+  const rules = `abi <abi/3.0>,\n${rulesOf(profile)}${rulesOf(vault)}`
+  await output('apparmor_parser', ['--replace', '--skip-cache'], { input: rules })
+}
+
+/** Texts for `hostile`, by the path at which containers find them. */
+export function textsFile(name: string, texts: readonly string[]): string {
+  const path = join(share, name)
+  writeFileSync(path, texts.map((text) => `${text}\0`).join(''))
+  return path
+}
+
+/** Sets a variable of the kernel. @returns what sets it back */
+export function setVariable(path: string, value: string): () => void {
+  const file = join('/proc/sys', path)
+  const before = readFileSync(file, 'latin1')
+  writeFileSync(file, value)
+  return () => writeFileSync(file, before)
+}
+
+/** Threads that live, as each of them has a pid. */
+export function livingThreads(): number {
+  const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  const threads = processes.map((pid) => {
+    try {
+      return readdirSync(`/proc/${pid}/task`).length
+    } catch {
+      return 0
+    }
+  })
+  return threads.reduce((sum, count) => sum + count, 0)
+}
+
+export function removeShare(): void {
+  rmSync(share, { recursive: true, force: true })
+}
