@@ -34,7 +34,7 @@ export interface SourceBatch {
    * that is new to a thread costs page faults and cache misses, up to a third of the whole time.
    */
   spare?: ArrayBuffer
-  /** Of the work on it: kinds of events are told apart in a minute (`KindCounts`). Counts up; what is left out is a minute of its own. */
+  /** Of the work on it: kinds of events are kept apart by the minute (`KindCounts`). Counts up; what is left out is a minute of its own. */
   minute?: number
   /** Set when deferred records come back after their wait: what is still unresolved is now written, saying why. */
   final?: boolean

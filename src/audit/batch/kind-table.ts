@@ -7,7 +7,7 @@ import type { KindCounts } from './batch.ts'
 
 let prefixes = 0
 
-/** The constant part of what kinds of events are told apart by; compared by identity. */
+/** The constant part of what distinguishes kinds of events; compared by identity. */
 export class KindPrefix {
   readonly text: string
   /** No other one has it. */

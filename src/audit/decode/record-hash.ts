@@ -1,7 +1,7 @@
 const [first, second, third, fourth] = [0x9e37_79b1, 0x85eb_ca6b, 0xc2b2_ae35, 0x27d4_eb2f]
 
 /**
- * A number for the bytes of a record, by which two records of one audit id are told apart. It is part of the `id` of a
+ * A number for the bytes of a record, by which two records of one audit id are distinguished. It is part of the `id` of a
  * line, so it must stay as it is: another one would give records that were written before another id.
  *
  * Four sums take turns with words of four bytes, because a processor can work on all of them at once. The rotation brings

@@ -72,7 +72,7 @@ export interface MulticastStats extends SourceStats {
 const defaults = {
   batchBytes: 256 * 1024,
   batches: 16,
-  flushMs: 5,
+  flushMs: 2,
   napMs: 1,
   sampleMs: 1_000,
   receiveBuffer: 32 * mebibyte,

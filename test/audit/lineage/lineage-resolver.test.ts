@@ -99,7 +99,7 @@ describe('the resolver over forks', () => {
     expect(setup(known, undefined).attribution().reason).to.equal('container-unknown')
   })
 
-  it('asks once a batch, whatever it is told', () => {
+  it('asks once a batch, whatever the answer', () => {
     const { asked, resolver } = setup(answer({ ask: 3, key: 9 }), home('', 1))
     for (const pid of [500, 501, 502]) resolver.resolve(pid, 101, '')
     expect(asked).to.deep.equal([3])

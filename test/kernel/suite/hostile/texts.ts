@@ -1,6 +1,6 @@
 import type { ContainerInfo } from '../../../../src/audit/enrich/snapshot.ts'
 
-/** Begins the object of every violation that is told of the victim and never happened. */
+/** Begins the object of every violation that is claimed of the victim and never happened. */
 export const forged = 'forged'
 
 /**
