@@ -318,7 +318,8 @@ static bool set_stats(napi_env env, napi_value stats, struct fork_tree *t)
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (!set_number(env, stats, rows[i].name, (double)rows[i].value))
 			return false;
-	return set_known(env, stats, "socketDrops", sizes.socket_drops != UINT64_MAX, (double)sizes.socket_drops);
+	return set_known(env, stats, "reuses", sizes.reuses != UINT64_MAX, (double)sizes.reuses) &&
+	       set_known(env, stats, "socketDrops", sizes.socket_drops != UINT64_MAX, (double)sizes.socket_drops);
 }
 
 static napi_value fork_stats(napi_env env, napi_callback_info info)

@@ -9,6 +9,8 @@
 
 /* Starts in /proc are in ticks of 10 ms, and the two clocks are not read at the same moment. */
 #define SAME_START UINT64_C(40000000)
+/* What is said of a second goes for another process if the pid comes back within it; twice that, as clocks differ. */
+#define SOON UINT64_C(2000000000)
 
 int fork_table_init(struct fork_table *t, uint32_t capacity, uint64_t now)
 {
@@ -200,8 +202,10 @@ void fork_table_fork(struct fork_table *t, pid_t parent_pid, pid_t child_pid, ui
 		t->latest = when;
 	if (parent && (parent == before || parent->start > when || parent->until <= when || parent->barred))
 		parent = NULL;
-	if (before)
+	if (before) {
+		t->reuses += !before->end || before->end + SOON > when;
 		give_up_pid(t, before, when);
+	}
 	/* Its first thread had ended, but another one goes on, perhaps as the first one after an exec. */
 	if (parent && parent->end)
 		revive(t, parent);
@@ -235,6 +239,7 @@ void fork_table_lost(struct fork_table *t, uint64_t now)
 {
 	uint32_t i;
 
+	t->reuses++;
 	for (i = 0; i < t->used; i++)
 		if (t->latest < t->entries[i].until)
 			t->entries[i].until = t->latest;

@@ -56,6 +56,7 @@ struct fork_table {
 	uint32_t last_dead;
 	uint64_t latest; /* time of the last event */
 	uint64_t known_from; /* whoever had a pid since then, and is not here, made no events since then */
+	uint64_t reuses; /* pids that came back soon after their last process, and times that events were lost */
 	uint64_t full; /* forks that found only living processes */
 	uint64_t unlabelled; /* labels that found no room */
 	struct fork_label labels[FORK_LABELS];

@@ -387,6 +387,7 @@ struct fork_tree_sizes fork_tree_sizes(struct fork_tree *t)
 		.living = t->table.living,
 		.full = t->table.full,
 		.unlabelled = t->table.unlabelled,
+		.reuses = catch_up(t) ? t->table.reuses : UINT64_MAX,
 	};
 	pthread_mutex_unlock(&t->lock);
 	sizes.socket_drops = audit_socket_drops(t->fd, &drops) ? UINT64_MAX : drops;

@@ -58,6 +58,7 @@ struct fork_tree_sizes {
 	uint32_t living;
 	uint64_t full;
 	uint64_t unlabelled;
+	uint64_t reuses; /* the table's by now; UINT64_MAX: not known */
 	uint64_t socket_drops; /* UINT64_MAX: not known */
 };
 

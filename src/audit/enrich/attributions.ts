@@ -26,13 +26,16 @@ export interface EventClock {
 
 /**
  * Attributions of the processes of the last batches. What a resolver says holds for the batch for which it was asked, and
- * what was found for one second, as the fork tree does it, holds for that second for ever; so each process is asked for
- * once a batch or second. Which processes share places cannot be chosen: the places of a pid depend on a random number.
+ * what was found for one second, as the fork tree does it, for that second, until a pid comes back within one; so each process is
+ * asked for once a batch or second. Which processes share places cannot be chosen: the places of a pid depend on a random number.
  */
 export class Attributions {
   readonly #entries: Entry[] = new Array(ways << setBits).fill(empty)
   readonly #multiplier: number
   #batch = 1
+  /** The first batch whose answers for a second still hold. */
+  #holdingSince = 1
+  #reuses = 0
   /** Of the last process that was looked for. */
   #last = empty
 
@@ -45,6 +48,9 @@ export class Attributions {
   beginBatch(resolver: PidResolver, changed: boolean): void {
     this.#batch++
     resolver.beginBatch()
+    const reuses = resolver.reuses?.() ?? 0
+    if (reuses !== this.#reuses) this.#holdingSince = this.#batch
+    this.#reuses = reuses
     if (!changed) return
     this.#entries.fill(empty)
     this.#last = empty
@@ -79,7 +85,8 @@ export class Attributions {
   /** An event in the second in which a process began may be of the one before it: then the exact time decides. */
   #holds({ attribution, batch }: Entry, eventTime: number): boolean {
     const { second, since, reason } = attribution
-    if (second !== 0) return second === eventTime && (reason === undefined || batch === this.#batch)
+    const holds = batch === this.#batch || (reason === undefined && batch >= this.#holdingSince)
+    if (second !== 0) return second === eventTime && holds
     return batch === this.#batch && eventTime >= since
   }
 

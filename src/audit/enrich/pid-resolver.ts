@@ -39,6 +39,11 @@ export interface PidResolver {
    * @param payer on whose account a slow look is made.
    */
   resolve(pid: number, eventTime: number, payer: string): Membership | NoProcess
+  /**
+   * A number that stays the same while what was said of a second holds for the rest of it, too. Asked for once a batch; absent
+   * in a resolver that says nothing of seconds.
+   */
+  reuses?(): number
   /** The process that has the pid now. Absent in a resolver for old logs, where nothing can be looked up. */
   living?(pid: number, payer: string): Membership | undefined
 }

@@ -24,13 +24,23 @@ export class CurrentForks {
 
   /** As Forks.find. */
   find(...asked: Parameters<Forks['find']>): ReturnType<Forks['find']> {
-    const number = Atomics.load(this.#number, 0)
-    if (number !== (this.#forks?.number ?? 0)) this.#forks = number === 0 ? undefined : new Forks(number, this.#addon())
+    this.#look()
     return this.#forks?.find(...asked)
+  }
+
+  /** As Forks.reuses; another number for another tree. */
+  reuses(): number {
+    this.#look()
+    return this.#forks?.reuses() ?? Number.NaN
   }
 
   /** As Forks.confirm, of the tree that was asked last. */
   confirm(key: number, containerID: string): boolean {
     return this.#forks?.confirm(key, containerID) ?? false
+  }
+
+  #look(): void {
+    const number = Atomics.load(this.#number, 0)
+    if (number !== (this.#forks?.number ?? 0)) this.#forks = number === 0 ? undefined : new Forks(number, this.#addon())
   }
 }

@@ -48,6 +48,8 @@ export interface ForkStats {
   scans: number
   failedScans: number
   clockSteps: number
+  /** Pids that came back soon after their last process, and times that events were lost. null where nobody knows. */
+  reuses: number | null
   /** Entries in use, and those of living processes. */
   known: number
   living: number

@@ -66,6 +66,14 @@ export class Forks {
     this.#addon.barFork(this.number, key)
   }
 
+  /**
+   * A number that stays the same while no pid comes back soon after its last process, and no fork is lost: then what `find` said of
+   * the second under way holds for the rest of it, too. NaN where nobody can say.
+   */
+  reuses(): number {
+    return this.number * 2 ** 40 + (this.stats()?.reuses ?? Number.NaN)
+  }
+
   /** undefined after `close`. */
   stats(): ForkStats | undefined {
     return this.#addon.forkStats(this.number) ?? undefined

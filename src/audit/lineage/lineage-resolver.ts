@@ -11,7 +11,7 @@ import type { Forks } from './forks.ts'
 const slack = { before: 0.02, after: 0.04 }
 
 interface LineageOptions {
-  forks: Pick<Forks, 'find' | 'confirm'>
+  forks: Pick<Forks, 'find' | 'confirm' | 'reuses'>
   readProcess: ReadProcess
   /** Answers where forks are not known for certain. */
   otherwise: PidResolver
@@ -47,6 +47,10 @@ export class LineageResolver implements PidResolver {
   beginBatch(): void {
     this.#asked.clear()
     this.#options.otherwise.beginBatch()
+  }
+
+  reuses(): number {
+    return this.#options.forks.reuses()
   }
 
   /** For the whole second of the event, so that its other events need not ask; if two processes had the pid in it, for the moment. */

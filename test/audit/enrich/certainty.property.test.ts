@@ -116,9 +116,13 @@ class Node {
 /** As the addon answers, for a tree that has seen all forks, and whose labels come from what is confirmed. */
 function forksOf(node: Node) {
   const labels = new Map<number, string>()
+  const soon = 2000
+  const isReuse = (one: Process): boolean =>
+    node.processes.some(({ pid, end }) => pid === one.pid && end <= one.start && one.start < end + soon)
   const labelOf = (process: Process | undefined): string =>
     process === undefined ? '' : labels.get(process.key) || labelOf(process.parent)
   return {
+    reuses: () => node.processes.filter(isReuse).length,
     find: (pid: number, earliest: number, latest: number): ForkAnswer | undefined => {
       const [from, to] = [(earliest - 1000) * 1000, (latest - 1000) * 1000]
       const found = node.processes.filter((one) => one.pid === pid && one.start <= to && one.end >= from)
@@ -157,7 +161,7 @@ function workersOf(node: Node, withForks: boolean) {
     const resolver: PidResolver = withForks
       ? new LineageResolver({ forks, readProcess: read, otherwise: proc, budget, isKnown, now: seconds })
       : proc
-    return { known, proc, resolver, snapshot, attributions: new Attributions() }
+    return { known, proc, resolver, snapshot, attributions: new Attributions(), version: snapshot.version }
   })
 }
 
@@ -174,7 +178,8 @@ function runSteps(steps: readonly Step[], withForks: boolean): { named: number; 
   const wrong: Event[] = []
   let named = 0
   const decode = (worker: (typeof workers)[number], count: number): void => {
-    worker.attributions.beginBatch(worker.resolver, true)
+    worker.attributions.beginBatch(worker.resolver, snapshot.version !== worker.version)
+    worker.version = snapshot.version
     for (const event of events.splice(0, count)) {
       const at = 1000 + Math.floor(event.at) / 1000
       const clock = { exactTime: () => at }

@@ -19,6 +19,7 @@ describe('the resolver over forks', () => {
     const confirmed: [number, string][] = []
     const asked: number[] = []
     const forks = {
+      reuses: () => 0,
       find: () => known,
       confirm: (key: number, id: string) => {
         confirmed.push([key, id])
@@ -140,7 +141,7 @@ describe('the resolver over forks', () => {
 
   const sequence = (find: (earliest: number, latest: number) => ForkAnswer) => {
     const resolver = new LineageResolver({
-      forks: { find: (_pid, earliest, latest) => find(earliest, latest), confirm: () => true },
+      forks: { find: (_pid, earliest, latest) => find(earliest, latest), confirm: () => true, reuses: () => 0 },
       readProcess: () => undefined,
       now: () => 0,
       otherwise: { beginBatch: () => undefined, resolve: () => 'process-gone' },
@@ -152,6 +153,35 @@ describe('the resolver over forks', () => {
     return (time: number) =>
       attributions.find(500, Math.floor(time), snapshot, resolver, { exactTime: () => time }).container?.info
   }
+
+  it('says nothing of the rest of a second in which a pid has come to another process since', () => {
+    let [processes, reuses] = [1, 0]
+    const find = () => answer({ processes, containerID: processes === 1 ? web.containerID : '' })
+    const resolver = new LineageResolver({
+      forks: { find, confirm: () => true, reuses: () => reuses },
+      readProcess: () => undefined,
+      now: () => 0,
+      otherwise: { beginBatch: () => undefined, resolve: () => 'process-gone' },
+      budget: new LookupBudget(1000, () => 0),
+      isKnown: () => true,
+    })
+    const attributions = new Attributions()
+    const snapshot = new Snapshot(demo)
+    const nextBatch = () => {
+      attributions.beginBatch(resolver, false)
+      return attributions.find(500, 101, snapshot, resolver).reason
+    }
+    expect(nextBatch()).to.equal(undefined)
+    processes = 2
+    expect(nextBatch(), 'nothing is asked while no pid came back').to.equal(undefined)
+    reuses = 1
+    expect(nextBatch()).to.equal('pid-reused')
+    reuses = Number.NaN
+    processes = 1
+    expect(nextBatch(), 'nor where nobody knows').to.equal(undefined)
+    processes = 2
+    expect(nextBatch()).to.equal('pid-reused')
+  })
 
   it('tells two processes of one second apart by the moment', () => {
     const find = sequence((earliest, latest) => {
