@@ -3,6 +3,7 @@ import {
   appendFileSync,
   copyFileSync,
   mkdtempSync,
+  readdirSync,
   renameSync,
   rmSync,
   truncateSync,
@@ -11,12 +12,15 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { listFiles } from '../../src/audit/source/rotated-files.ts'
 import { countLines, findTail, linesBackwards, longestLine } from '../../src/cli/logs/backwards.ts'
 import { closeAll, openLog } from '../../src/cli/logs/opened-log.ts'
 import { Printer } from '../../src/cli/logs/printer.ts'
 import { followFiles, readFiles } from '../../src/cli/logs/read-log.ts'
+import { openUnpacked } from '../../src/cli/logs/unpacked-file.ts'
 
 const file = (text: string) => {
   const all = Buffer.from(text)
@@ -173,9 +177,54 @@ describe('a log with its rotated files', () => {
     expect(files.map((one) => one.path)).to.deep.equal([`${path}.1`, path])
   })
 
-  it('names files that are compressed', async () => {
-    writeFileSync(`${path}.1.gz`, '')
-    expect(await openLog(path)).to.deep.equal({ files: [], compressed: [`${path}.1.gz`] })
+  it('reads files that are compressed, and leaves nothing behind of it', async () => {
+    const leftBefore = readdirSync(tmpdir()).filter((name) => name.startsWith('varmor-logs-'))
+    writeFileSync(`${path}.3.gz`, gzipSync(lines('a', 'b')))
+    writeFileSync(`${path}.2.gz`, gzipSync(lines('c')))
+    writeFileSync(`${path}.1`, lines('d'))
+    writeFileSync(path, lines('e'))
+    expect((await read()).names).to.deep.equal(['a', 'b', 'c', 'd', 'e'])
+    const { files } = await openLog(path)
+    const { index } = await findTail(files, 4, (line) => line !== '')
+    await closeAll(files)
+    expect(files[index]!.path).to.equal(`${path}.3.gz`)
+    const left = readdirSync(tmpdir()).filter((name) => name.startsWith('varmor-logs-'))
+    expect(left.filter((name) => !leftBefore.includes(name))).to.deep.equal([])
+  })
+
+  const broken = [
+    { what: 'an empty one', suffix: '.1.gz', bytes: Buffer.alloc(0), says: 'cannot be read: unexpected end of file' },
+    {
+      what: 'another format',
+      suffix: '.1.gz',
+      bytes: Buffer.from('text'),
+      says: 'cannot be read: incorrect header check',
+    },
+    {
+      what: 'one that was cut',
+      suffix: '.1.gz',
+      bytes: gzipSync('x').subarray(0, 15),
+      says: 'cannot be read: unexpected end of file',
+    },
+    {
+      what: 'xz',
+      suffix: '.1.xz',
+      bytes: Buffer.alloc(0),
+      says: 'is compressed, and not as .gz; unpack it, and name it with --file FILE',
+    },
+  ]
+  for (const { what, suffix, bytes, says } of broken)
+    it(`says which compressed file it cannot read: ${what}`, async () => {
+      writeFileSync(`${path}${suffix}`, bytes)
+      expect(await openLog(path)).to.deep.equal({ files: [], unread: [{ path: `${path}${suffix}`, problem: says }] })
+    })
+
+  it('does not fill the disk with what a compressed file holds', async () => {
+    writeFileSync(`${path}.1.gz`, gzipSync(Buffer.alloc(1_000_000)))
+    const [packed] = await listFiles(path)
+    expect(await openUnpacked(packed!, 999_999)).to.deep.equal({
+      problem: 'holds more than 999999 bytes; unpack it, and name it with --file FILE',
+    })
   })
 
   const odd = [

@@ -106,7 +106,7 @@ async function placeOf(log: OpenedLog, tail: number | undefined, isWanted: (viol
     const place = tail === undefined ? beginning : await findTail(log.files, tail, isLineWanted)
     // Only who reads from the beginning misses what they hold.
     const isAll = place.index <= 0 && place.offset === 0
-    if (isAll) for (const path of log.compressed) await warn(`${path}: not read, as it is compressed`)
+    if (isAll) for (const { path, problem } of log.unread) await warn(`${path}: ${problem}`)
     return place
   } catch (error) {
     await closeAll(log.files)

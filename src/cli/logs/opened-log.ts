@@ -1,6 +1,7 @@
 import { openIfThere } from '../../audit/source/find-place.ts'
 import type { LogFile } from '../../audit/source/log-file.ts'
 import { type ListedFile, listFiles } from '../../audit/source/rotated-files.ts'
+import { openUnpacked } from './unpacked-file.ts'
 
 /** A file of the log, which stays at hand whatever it is called next. */
 export interface OpenedFile {
@@ -15,8 +16,8 @@ export interface OpenedFile {
 export interface OpenedLog {
   /** The oldest first. */
   files: OpenedFile[]
-  /** Paths of those that are compressed, which are not read. */
-  compressed: string[]
+  /** Those that are packed and cannot be read. */
+  unread: { path: string; problem: string }[]
 }
 
 /** A place in a log. */
@@ -36,11 +37,9 @@ const mostAttempts = 20
 export async function openLog(path: string, since = 0): Promise<OpenedLog> {
   for (let attempt = 1; ; attempt++) {
     const listed = (await listFiles(path)).filter(({ live, modified }) => live || Number(modified) / 1e9 >= since)
-    const plain = listed.filter(({ compressed }) => !compressed)
-    const files = await openAll(plain)
-    if (files.length === plain.length || attempt === mostAttempts)
-      return { files, compressed: listed.filter(({ compressed }) => compressed).map((file) => file.path) }
-    await closeAll(files) // renamed meanwhile
+    const log = await openAll(listed)
+    if (log.files.length + log.unread.length === listed.length || attempt === mostAttempts) return log
+    await closeAll(log.files) // renamed meanwhile
   }
 }
 
@@ -48,16 +47,19 @@ export async function closeAll(files: readonly OpenedFile[]): Promise<void> {
   await Promise.all(files.map(({ file }) => file.close()))
 }
 
-async function openAll(listed: readonly ListedFile[]): Promise<OpenedFile[]> {
-  const files: OpenedFile[] = []
+async function openAll(listed: readonly ListedFile[]): Promise<OpenedLog> {
+  const log: OpenedLog = { files: [], unread: [] }
   try {
     for (const one of listed) {
-      const file = await openIfThere(one)
-      if (file !== undefined) files.push({ path: one.path, file, size: file.behind, live: one.live })
+      const { path, live, compressed } = one
+      const file = await (compressed ? openUnpacked(one) : openIfThere(one))
+      if (file === undefined) continue
+      if ('problem' in file) log.unread.push({ path, problem: file.problem })
+      else log.files.push({ path, file, size: file.behind, live })
     }
   } catch (error) {
-    await closeAll(files)
+    await closeAll(log.files)
     throw error
   }
-  return files
+  return log
 }

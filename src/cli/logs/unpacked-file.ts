@@ -1,0 +1,53 @@
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdtemp, rm, utimes } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createGunzip } from 'node:zlib'
+import { openIfThere } from '../../audit/source/find-place.ts'
+import type { LogFile } from '../../audit/source/log-file.ts'
+import { type ListedFile, look } from '../../audit/source/rotated-files.ts'
+import { isSystemError, reasonOf } from '../input.ts'
+
+/** A file that was packed, or why it cannot be read; undefined where it is not there any more. */
+export type Unpacked = LogFile | { problem: string } | undefined
+
+/** Bytes that a packed file may hold. */
+const mostUnpacked = 2 ** 30
+
+/** Opens what a `.gz` file holds, in a copy that has no name: whoever closes it removes it. */
+export async function openUnpacked({ path, modified }: ListedFile, most = mostUnpacked): Promise<Unpacked> {
+  if (!path.endsWith('.gz'))
+    return { problem: 'is compressed, and not as .gz; unpack it, and name it with --file FILE' }
+  const folder = await mkdtemp(join(tmpdir(), 'varmor-logs-'))
+  try {
+    const copy = join(folder, 'log')
+    await pipeline(createReadStream(path), createGunzip(), atMost(most), createWriteStream(copy, { mode: 0o600 }))
+    await utimes(copy, Number(modified) / 1e9, Number(modified) / 1e9)
+    const found = await look(copy, false)
+    return found && (await openIfThere(found))
+  } catch (error) {
+    if (isSystemError(error) && error.code === 'ENOENT') return undefined
+    if (error instanceof TooLarge)
+      return { problem: `holds more than ${most} bytes; unpack it, and name it with --file FILE` }
+    // Those of zlib have codes of their own.
+    if (isSystemError(error)) return { problem: reasonOf(error) }
+    throw error
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+class TooLarge extends Error {}
+
+function atMost(most: number): Transform {
+  let length = 0
+  return new Transform({
+    transform(chunk: Uint8Array, _encoding, done) {
+      length += chunk.length
+      if (length > most) done(new TooLarge())
+      else done(null, chunk)
+    },
+  })
+}
