@@ -1,6 +1,12 @@
 import type { UnresolvedReason } from '../batch/batch.ts'
 import type { ProcessFacts } from './process-facts.ts'
 
+/**
+ * Seconds that an event may be younger than the kernel's stamp of it says. The stamp is that of the last tick, and there is
+ * none while the processor of a virtual machine that keeps the time is not run by its host, though others go on: 50 ms were seen.
+ */
+export const stampLag = 1
+
 /** Where a process is or was. */
 export interface Membership {
   /** Id of its container; empty where its cgroup names none. */

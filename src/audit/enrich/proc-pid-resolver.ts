@@ -1,7 +1,7 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import { cgroupPathOf, idOfPath } from './cgroup-path.ts'
 import type { LookupBudget } from './lookup-budget.ts'
-import type { Membership, NoProcess, PidResolver } from './pid-resolver.ts'
+import { type Membership, type NoProcess, type PidResolver, stampLag } from './pid-resolver.ts'
 import { type ProcessFacts, ProcessFactsReader } from './process-facts.ts'
 
 /**
@@ -107,7 +107,7 @@ export class ProcPidResolver implements PidResolver {
   /** Whether what is known tells who had the pid, without a look at /proc. */
   #isEnough(pid: number, known: Known | undefined, eventTime: number): boolean {
     if (known === undefined) return this.#gone.has(pid)
-    return known.batch === this.#batch || this.#gone.has(pid) || eventTime + slack <= known.confirmed
+    return known.batch === this.#batch || this.#gone.has(pid) || eventTime + stampLag <= known.confirmed
   }
 
   #holderAt(pid: number, known: Known | undefined, eventTime: number): Membership | NoProcess {
@@ -115,7 +115,7 @@ export class ProcPidResolver implements PidResolver {
     for (let holder: Known | undefined = known; holder !== undefined; holder = holder.before) {
       if (eventTime + slack < holder.membership.since) continue
       if (holder.batch === this.#batch && !this.#gone.has(pid)) return holder.membership
-      if (eventTime + slack <= holder.confirmed) return pastOf(holder.membership)
+      if (eventTime + stampLag <= holder.confirmed) return pastOf(holder.membership)
       return holder === known ? 'process-gone' : 'pid-reused'
     }
     return 'pid-reused'

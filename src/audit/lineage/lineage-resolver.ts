@@ -1,14 +1,14 @@
 import type { LookupBudget } from '../enrich/lookup-budget.ts'
-import type { Membership, NoProcess, PidResolver } from '../enrich/pid-resolver.ts'
+import { type Membership, type NoProcess, type PidResolver, stampLag } from '../enrich/pid-resolver.ts'
 import type { ReadProcess } from '../enrich/proc-pid-resolver.ts'
 import type { ForkAnswer } from './fork-addon.ts'
 import type { Forks } from './forks.ts'
 
 /**
- * Seconds around an event in which it was made. The kernel stamps it with the time of its last tick, up to 10 ms old, and
- * in whole milliseconds; and two clocks are compared.
+ * Seconds around an event's stamp in which it was made. The stamp is in whole milliseconds, two clocks are compared, and the
+ * kernel's may lag.
  */
-const slack = { before: 0.02, after: 0.04 }
+const slack = { before: 0.02, after: 0.04 + stampLag }
 
 interface LineageOptions {
   forks: Pick<Forks, 'find' | 'confirm' | 'reuses'>

@@ -116,7 +116,7 @@ class Node {
 /** As the addon answers, for a tree that has seen all forks, and whose labels come from what is confirmed. */
 function forksOf(node: Node) {
   const labels = new Map<number, string>()
-  const soon = 2000
+  const soon = 3000
   const isReuse = (one: Process): boolean =>
     node.processes.some(({ pid, end }) => pid === one.pid && end <= one.start && one.start < end + soon)
   const labelOf = (process: Process | undefined): string =>
@@ -204,8 +204,9 @@ function runSteps(steps: readonly Step[], withForks: boolean): { named: number; 
     if (one.do === 'start') node.start(one)
     else if (one.do === 'end' && living.length > 0) living[one.which % living.length]!.end = node.now
     else if (one.do === 'event' && living.length > 0) {
-      // The kernel stamps with its last tick.
-      events.push({ process: living[one.which % living.length]!, at: node.now - (one.wait % 10) })
+      // The kernel stamps with its last tick, which now and then is long past.
+      const lag = one.wait % 10
+      events.push({ process: living[one.which % living.length]!, at: node.now - (lag === 9 ? 900 : lag) })
       node.now += one.wait
     } else if (one.do === 'decode') decode(workers[one.worker]!, one.events)
     else if (one.do === 'news') snapshot.apply({ version: snapshot.version + 1, containers: node.news.splice(0) })

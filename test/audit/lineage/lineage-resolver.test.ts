@@ -185,8 +185,8 @@ describe('the resolver over forks', () => {
 
   it('tells two processes of one second apart by the moment', () => {
     const find = sequence((earliest, latest) => {
-      if (latest - earliest > 1) return answer({ processes: 2 })
-      return answer({ containerID: (latest < 101.5 ? web : bystander).containerID })
+      if (latest - earliest > 1.5) return answer({ processes: 2 })
+      return answer({ containerID: (earliest < 101.5 ? web : bystander).containerID })
     })
     expect([101.2, 101.7, 101.2, 101].map(find)).to.deep.equal([web, bystander, web, web])
   })
