@@ -54,6 +54,12 @@ class EarlyEnd extends Error {
   }
 }
 
+/** Variables by which a test does more than it does by default. */
+const settings = (): Record<string, string> => {
+  const given = Object.entries(process.env).filter(([name]) => name.startsWith('VARMOR_HOSTILE_'))
+  return Object.fromEntries(given) as Record<string, string>
+}
+
 interface SuiteRun {
   kernel: KernelName
   group: SuiteGroup
@@ -71,7 +77,7 @@ async function runOnce({ kernel, group, grep, print }: SuiteRun): Promise<boolea
     const options: InGuestOptions = { color: process.stdout.isTTY === true, ...(grep === undefined ? {} : { grep }) }
     const files = group.files.map((file) => `/varmor/test/kernel/suite/${file.replace(/\.ts$/, '.js')}`)
     const command = ['node', '/varmor/test/kernel/in-guest.js', JSON.stringify(options), ...files]
-    const tests = guest.spawn(command, { cwd: '/varmor' })
+    const tests = guest.spawn(command, { cwd: '/varmor', env: settings() })
     tests.stdin.end()
     await follow(tests, progress, print)
     const exit = await Promise.race([tests.exited.catch((error: Error) => error), guest.ended])

@@ -8,6 +8,7 @@ const lookEvery = 100
 export class KeptLog {
   readonly #folder: string
   readonly #kept: string
+  readonly #taken = new Set<string>()
   readonly #timer: NodeJS.Timeout
 
   /** @param folder of violations.log; `kept`, beside it, is made */
@@ -18,13 +19,29 @@ export class KeptLog {
     this.#timer = setInterval(() => this.#look(), lookEvery)
   }
 
+  /** Lines of files that are full, so that nothing is written there any more: once, and they are kept no longer. */
+  takeFull(): string[] {
+    this.#look()
+    const current = String(statSync(join(this.#folder, 'violations.log'), { throwIfNoEntry: false })?.ino)
+    const full = namesIn(this.#kept).filter((name) => name !== current)
+    for (const name of full) this.#taken.add(name)
+    return this.#take(full)
+  }
+
   /** Once nothing is written any more. Removes all files, which are in the memory of the guest. */
   end(): string[] {
     clearInterval(this.#timer)
     this.#look()
-    const files = namesIn(this.#kept).map((name) => readFileSync(join(this.#kept, name), 'utf8'))
+    const lines = this.#take(namesIn(this.#kept))
     for (const folder of [this.#folder, this.#kept]) rmSync(folder, { recursive: true, force: true })
-    return files.flatMap((text) => text.split('\n').filter((line) => line !== ''))
+    return lines
+  }
+
+  #take(kept: readonly string[]): string[] {
+    const paths = kept.map((name) => join(this.#kept, name))
+    const texts = paths.map((path) => readFileSync(path, 'utf8'))
+    for (const path of paths) rmSync(path)
+    return texts.flatMap((text) => text.split('\n').filter((line) => line !== ''))
   }
 
   #look(): void {
@@ -38,8 +55,9 @@ export class KeptLog {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue
         throw error
       }
+      const inode = String(statSync(link).ino)
       // Does nothing where the file is kept already.
-      renameSync(link, join(this.#kept, String(statSync(link).ino)))
+      if (!this.#taken.has(inode)) renameSync(link, join(this.#kept, inode))
       rmSync(link, { force: true })
     }
   }

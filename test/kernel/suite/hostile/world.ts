@@ -69,15 +69,17 @@ export class Actor {
     return actor
   }
 
-  /** Runs `hostile` or another program in the container, confined as the container is. @returns the number that it prints */
+  /** Runs `hostile` or another program in the container, confined as the container is. @returns the sum of what it prints */
   async run(...command: readonly string[]): Promise<number> {
     return this.runIn(profile, ...command)
   }
 
   async runIn(label: string | undefined, ...command: readonly string[]): Promise<number> {
     const { status, text } = await this.#container.run(command, label)
-    if (status !== 0 || !/^\d+$/.test(text)) throw new Error(`${this.name}, ${command.join(' ')}: ${status}, ${text}`)
-    return Number(text)
+    const numbers = text.split('\n').filter((line) => line !== '')
+    if (status !== 0 || numbers.length === 0 || !numbers.every((line) => /^\d+$/.test(line)))
+      throw new Error(`${this.name}, ${command.join(' ')}: ${status}, ${text}`)
+    return numbers.reduce((sum, line) => sum + Number(line), 0)
   }
 
   stop(): Promise<void> {
@@ -109,17 +111,25 @@ export function setVariable(path: string, value: string): () => void {
   return () => writeFileSync(file, before)
 }
 
-/** Threads that live, as each of them has a pid. */
-export function livingThreads(): number {
-  const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
-  const threads = processes.map((pid) => {
-    try {
-      return readdirSync(`/proc/${pid}/task`).length
-    } catch {
-      return 0
-    }
-  })
-  return threads.reduce((sum, count) => sum + count, 0)
+/** Numbers below this are only given out at the first round (RESERVED_PIDS in kernel/pid.c). */
+const lowestPid = 300
+
+/** The lowest `kernel.pid_max` with so many numbers that are free to be given out again and again. */
+export function pidMaxFor(free: number): string {
+  const threads = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  const taken = new Set(threads.flatMap(threadsOf))
+  let max = lowestPid
+  for (let left = free; left > 0; max++) if (!taken.has(String(max))) left--
+  return String(max)
+}
+
+function threadsOf(pid: string): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`)
+  } catch {
+    // It has ended since.
+    return []
+  }
 }
 
 export function removeShare(): void {
