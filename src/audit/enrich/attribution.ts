@@ -120,7 +120,10 @@ export function attribute(
   }
   const container = inMountNamespace(mntNsID, snapshot, resolver)
   if (container !== undefined) return found(container, mntNsID, since, second, process)
+  // Neither is surely in no container: what is of nobody's is passed over.
   if (inherited) return lost('process-gone', [pid], 0, since, second)
+  if (snapshot.inMountNamespace(mntNsID) !== undefined)
+    return lost('container-unknown', [mountKey(mntNsID)], mntNsID, since, second, process)
   return lost('not-in-container', waitsForNothing, mntNsID, since, second, process)
 }
 

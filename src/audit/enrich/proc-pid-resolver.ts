@@ -145,13 +145,12 @@ export class ProcPidResolver implements PidResolver {
 
 /**
  * Where a process was that may have ended: another event of its pid may be of the next one that had it. The number of its mount
- * namespace may be another's by now, so it names no container.
+ * namespace may be another's by now, so it names no container; nor is one that had no other sign of a container surely in none.
  */
-const pastOf = (membership: Membership): Membership => ({
-  ...membership,
-  mntNsID: membership.containerID === '' ? 0 : membership.mntNsID,
-  second: Number.NaN,
-})
+const pastOf = (membership: Membership): Membership =>
+  membership.containerID === ''
+    ? { ...membership, mntNsID: 0, second: Number.NaN, inherited: true }
+    : { ...membership, second: Number.NaN }
 
 /** Ticks of /proc/<pid>/stat are 1/100 s on every architecture that we know (USER_HZ, include/asm-generic/param.h). */
 const ticksPerSecond = 100

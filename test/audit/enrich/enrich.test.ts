@@ -97,9 +97,9 @@ describe('the attribution of a process', () => {
         resolver(stray, () => living),
       )
     expect(now(first(web.mntNsID)).container?.info.podName).to.equal(web.podName)
-    expect(now(undefined).reason).to.equal('not-in-container')
-    expect(now(first(9)).reason).to.equal('not-in-container')
-    expect(now(first(web.mntNsID, 8)).reason, 'another process with its pid').to.equal('not-in-container')
+    expect(now(undefined).reason).to.equal('container-unknown')
+    expect(now(first(9)).reason).to.equal('container-unknown')
+    expect(now(first(web.mntNsID, 8)).reason, 'another process with its pid').to.equal('container-unknown')
   })
 
   it('believes that a pid is that of a first process only of an old log', () => {
@@ -174,6 +174,17 @@ describe('the resolver over /proc', () => {
     batchAt(161)
     expect(resolver.resolve(7, 150, '')).to.equal('process-gone')
     expect(resolver.size).to.equal(0)
+  })
+
+  it('does not say of a process that has ended that it was in no container, when its cgroup alone named none', () => {
+    const { world, resolver, batchAt } = setup()
+    world.set(7, home('', 0))
+    const reasonAt = (time: number) => attribute(7, time, new Snapshot(demo), resolver).reason
+    batchAt(100)
+    expect(reasonAt(90)).to.equal('not-in-container')
+    world.clear()
+    batchAt(110)
+    expect(reasonAt(90)).to.equal('process-gone')
   })
 
   it('gives an event to the process that had the pid at its time', () => {
