@@ -1,7 +1,7 @@
 import type { Buffer } from 'node:buffer'
 import * as bytes from '../../base/bytes.ts'
 import { readAuditId } from '../decode/audit-id.ts'
-import { appArmorAudit, locateKmsgRecord, locateRecord, recordType } from '../decode/locate-record.ts'
+import { appArmorAudit, locateKmsgRecord, locateRecord, recordType, seccompAudit } from '../decode/locate-record.ts'
 import type { PidResolver } from '../enrich/pid-resolver.ts'
 import type { Snapshot } from '../enrich/snapshot.ts'
 import type { BatchResult, SourceBatch } from './batch.ts'
@@ -9,7 +9,7 @@ import { BatchContext, type Outcome, outcome } from './batch-context.ts'
 import { firstKernelTime } from './kernel-time.ts'
 import { processAppArmor, processKnownAppArmor } from './process-apparmor.ts'
 import { processRecords } from './process-records.ts'
-import { processSeccomp } from './process-seccomp.ts'
+import { processKnownSeccomp, processSeccomp } from './process-seccomp.ts'
 import { processSent } from './process-sent.ts'
 import type { Scratch } from './scratch.ts'
 import { Tally } from './tally.ts'
@@ -66,9 +66,17 @@ function processLines(context: BatchContext, tally: Tally): void {
 function processKnownLine(context: BatchContext): Outcome | undefined {
   const { bytes, view, start, scratch } = context
   const audit = appArmorAudit(bytes, view, start)
-  if (audit === -1) return undefined
+  if (audit === -1) return processKnownCall(context)
   const body = readAuditId(bytes, audit, bytes.length, scratch.id)
   return body === -1 ? undefined : processKnownAppArmor(context, body, -1)
+}
+
+function processKnownCall(context: BatchContext): Outcome | undefined {
+  const { bytes, view, start, scratch } = context
+  const audit = seccompAudit(bytes, view, start)
+  if (audit === -1) return undefined
+  const body = readAuditId(bytes, audit, bytes.length, scratch.id)
+  return body === -1 ? undefined : processKnownSeccomp(context, body, -1)
 }
 
 function lineEnd(buffer: Buffer, start: number): number {
@@ -94,12 +102,17 @@ function processLine(context: BatchContext): Outcome {
   id.clear(start, context.readAt)
   const body = place.audit === -1 ? place.body : readAuditId(bytes, place.audit, end, id)
   if (body === -1) return brokenRecord(context)
-  if (type === recordType.avc && scratch.shortcuts) {
-    const known = processKnownAppArmor(context, body, end)
+  if (scratch.shortcuts) {
+    const known = processKnown(context, body, type)
     if (known !== undefined) return known
   }
   if (type === recordType.seccomp) return processSeccomp(context, body)
   return type === recordType.userAvc ? processSent(context, body) : processAppArmor(context, body, type)
+}
+
+function processKnown(context: BatchContext, body: number, type: number): Outcome | undefined {
+  if (type === recordType.avc) return processKnownAppArmor(context, body, context.end)
+  return type === recordType.seccomp ? processKnownSeccomp(context, body, context.end) : undefined
 }
 
 /**

@@ -1,13 +1,24 @@
+import { Buffer } from 'node:buffer'
 import { numberIn } from '../decode/numbers.ts'
-import { form } from '../decode/record-fields.ts'
+import { form, type RecordFields } from '../decode/record-fields.ts'
 import { scanFields } from '../decode/scan-fields.ts'
 import { seccompSchema, seccompSlotOf as slotOf } from '../decode/seccomp-fields.ts'
 import { eventKind, type ProfileHead } from '../encode/event-head.ts'
+import type { EventTime } from '../encode/event-time.ts'
 import { putExtra } from '../encode/extra.ts'
 import type { Label } from '../encode/labels.ts'
-import { fragment, putFragment, putRange } from '../encode/output.ts'
-import { codeOf, putSeccompEvent, seccompAction, seccompOpening } from '../encode/seccomp-event.ts'
-import { putValue } from '../encode/values.ts'
+import { putAuditMark, recordEnd } from '../encode/line-id.ts'
+import { type Fragment, fragment, Output, putFragment, putRange } from '../encode/output.ts'
+import {
+  callOf,
+  codeOf,
+  putMatchedCall,
+  putSeccompEvent,
+  type SeccompShape,
+  seccompAction,
+  seccompOpening,
+} from '../encode/seccomp-event.ts'
+import { putValue, Values } from '../encode/values.ts'
 import { type BatchContext, type Outcome, outcome } from './batch-context.ts'
 import { KindPrefix } from './kind-table.ts'
 
@@ -35,25 +46,102 @@ export function processSeccomp(context: BatchContext, body: number): Outcome {
   if (!context.place(pid, epoch, label)) return outcome.deferred
   if (!ours && isForeign(context)) return outcome.filtered
   const kind = kinds[seccompAction(codeOf(fields, bytes), numberIn(fields, bytes, slotOf.sig))]
+  learn(context, body, kind)
   const head = headOf(context, label)
   context.putLineStart(head, kind, pid, epoch, seccompOpening)
   putSeccompEvent(context.seccomp, scratch.id, pid, label, scratch.time)
   context.putStandardEnd(context.seccomp)
-  putOwnFields(context)
-  countCall(context, head, kind)
+  putOwnFields(context.seccomp)
+  context.putLineEnd(context.seccomp)
+  const { ends } = fields
+  context.countKind(head, kind, callPrefix, bytes, context.view, countedFrom(fields), ends[slotOf.syscall]!)
   return outcome.written
+}
+
+function learn(context: BatchContext, body: number, kind: number): void {
+  const { scratch, bytes, view, end, kmsg } = context
+  const fields = scratch.seccompFields
+  scratch.seccompTemplates.learn(bytes, view, body, end, fields, () => {
+    const values = new Values(new Output(4096), bytes, view, kmsg, fields)
+    putOwnFields(values)
+    const own = Buffer.from(values.output.take()).toString('latin1')
+    const ip = own.indexOf(ipOpening) + ipOpening.length
+    const middle = fields.ends[slotOf.exe]! + 1
+    return {
+      kind,
+      call: callOf(values),
+      ownFields: fragment(own.slice(0, ip)),
+      closing: fragment(`${own.slice(ip + fields.ends[slotOf.ip]! - fields.starts[slotOf.ip]!)}}\n`),
+      added: end - recordEnd(bytes, fields.end),
+      ending: fragment(''),
+      endingEpoch: -1,
+      countStart: countedFrom(fields) - middle,
+      countEnd: fields.ends[slotOf.syscall]! - middle,
+    }
+  })
+}
+
+/**
+ * Writes the record whose pairs begin at `body` if a template knows it. On success `context.end` is at its newline;
+ * otherwise nothing has happened.
+ * @param end offset of the newline, where the caller knows it; else -1.
+ */
+export function processKnownSeccomp(context: BatchContext, body: number, end: number): Outcome | undefined {
+  const { scratch, bytes, view } = context
+  const { seccompTemplates: templates, id } = scratch
+  const shape = templates.match(bytes, view, body)
+  if (shape === undefined || (end !== -1 && end !== templates.end)) return undefined
+  if (end === -1) context.end = context.recordEnd = templates.end
+  const label = matchedLabel(context)
+  if (!context.place(templates.pid, id.epoch, label)) return outcome.deferred
+  if (!label.ours && !scratch.everything && isForeign(context)) return outcome.filtered
+  scratch.attributions.noteLabel(templates.pid, label)
+  writeMatched(context, shape, label)
+  return outcome.written
+}
+
+function matchedLabel({ scratch, bytes, view, kmsg, snapshot }: BatchContext): Label {
+  const { subjStart, subjEnd, pid } = scratch.seccompTemplates
+  const last = scratch.attributions.lastLabel(pid)
+  if (last?.literal?.length === subjEnd - subjStart && last.literal.isAt(view, subjStart)) return last
+  return scratch.subjects.get(bytes, view, subjStart, subjEnd, form.bare, kmsg, snapshot)
+}
+
+function writeMatched(context: BatchContext, shape: SeccompShape, label: Label): void {
+  const { scratch, bytes, view, output, seccomp: values } = context
+  const { seccompTemplates: templates, id, time } = scratch
+  const { kind } = shape
+  const head = headOf(context, label)
+  const start = context.lineStart(kind)
+  const middle = context.lineMiddle(head, kind, id.epoch, seccompOpening)
+  context.makeRoom(start, middle)
+  putMatchedCall(values, start, middle, templates, id, label, time)
+  putFragment(output, endingOf(shape, id.epoch, time))
+  putAuditMark(values, id, time, templates.end - shape.added)
+  context.putAttribution()
+  putFragment(output, shape.ownFields)
+  putRange(output, bytes, view, templates.ipStart, templates.ipEnd)
+  putFragment(output, shape.closing)
+  const { middleStart } = templates
+  const { countStart, countEnd } = shape
+  context.countKind(head, kind, callPrefix, bytes, view, middleStart + countStart, middleStart + countEnd)
+}
+
+function endingOf(shape: SeccompShape, epoch: number, time: EventTime): Fragment {
+  if (shape.endingEpoch !== epoch) {
+    shape.ending = fragment(`${shape.call.text}${time.ending(epoch).text}`)
+    shape.endingEpoch = epoch
+  }
+  return shape.ending
 }
 
 const callPrefix = new KindPrefix('syscall')
 
-/** By call and architecture, which stand side by side in the kernel's records. */
-function countCall(context: BatchContext, head: ProfileHead, kind: number): void {
-  const { bytes, view, scratch } = context
-  const { forms, starts, ends } = scratch.seccompFields
+/** A call is counted with its architecture, which stands before it in the kernel's records. */
+function countedFrom({ forms, starts }: RecordFields): number {
   const call = starts[slotOf.syscall]!
   const arch = forms[slotOf.arch] === form.absent ? call : starts[slotOf.arch]!
-  const isBeside = arch < call && call - arch < 32
-  context.countKind(head, kind, callPrefix, bytes, view, isBeside ? arch : call, ends[slotOf.syscall]!)
+  return arch < call && call - arch < 32 ? arch : call
 }
 
 /** The number of a call, or the -1 that stands for none. */
@@ -102,10 +190,12 @@ const ownFields = (['sig', 'arch', 'compat', 'ip', 'code', 'uid', 'gid'] as cons
   key: fragment(`,"${name}":`),
 }))
 const callKey = fragment(',"syscallNumber":')
+/** Its quotes are escaped where they stand in a value. */
+const ipOpening = ',"ip":"'
 
-function putOwnFields(context: BatchContext): void {
-  const { seccomp: values, output, scratch } = context
-  const { starts, ends, forms, extraCount } = scratch.seccompFields
+function putOwnFields(values: Values): void {
+  const { output, fields } = values
+  const { starts, ends, forms, extraCount } = fields
   putFragment(output, callKey)
   putRange(output, values.bytes, values.view, starts[slotOf.syscall]!, ends[slotOf.syscall]!)
   for (const { slot, name, key } of ownFields) {
@@ -114,5 +204,4 @@ function putOwnFields(context: BatchContext): void {
     putValue(values, slot, name)
   }
   if (extraCount > 0) putExtra(values)
-  context.putLineEnd(values)
 }

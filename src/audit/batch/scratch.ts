@@ -6,12 +6,14 @@ import { RecordFields } from '../decode/record-fields.ts'
 import { RecordTemplates } from '../decode/record-templates.ts'
 import { RecordTime } from '../decode/record-time.ts'
 import { seccompSchema } from '../decode/seccomp-fields.ts'
+import { SeccompTemplates } from '../decode/seccomp-templates.ts'
 import { SentText } from '../decode/sent-text.ts'
 import type { AppArmorShape } from '../encode/apparmor-event.ts'
 import { ProfileHeads } from '../encode/event-head.ts'
 import { EventTime } from '../encode/event-time.ts'
 import { Labels } from '../encode/labels.ts'
 import { Output } from '../encode/output.ts'
+import type { SeccompShape } from '../encode/seccomp-event.ts'
 import type { Attribution } from '../enrich/attribution.ts'
 import { Attributions } from '../enrich/attributions.ts'
 import type { PidResolver } from '../enrich/pid-resolver.ts'
@@ -78,6 +80,7 @@ export class Scratch {
   readonly labels = new Labels(this.heads)
   readonly subjects = new Labels(this.heads)
   readonly templates = new RecordTemplates<AppArmorShape>()
+  readonly seccompTemplates = new SeccompTemplates<SeccompShape>()
   readonly attributions = new Attributions()
   /** Attributions of BPF records by cgroup id. */
   readonly cgroups = new Map<number, { low: number; mntNsID: number; attribution: Attribution }>()

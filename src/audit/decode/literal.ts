@@ -1,3 +1,6 @@
+/** Four ASCII letters as a DataView reads them, in little-endian order. */
+export const wordOf = (text: string): number => new DataView(new TextEncoder().encode(text).buffer).getInt32(0, true)
+
 /**
  * ASCII bytes to be recognised again, compared in words of eight: as doubles, which ASCII can be (no such word is NaN or
  * zero), so that equal doubles are equal bytes. At least eight bytes long.

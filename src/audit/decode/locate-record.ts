@@ -1,5 +1,6 @@
 import * as bytes from '../../base/bytes.ts'
 import { isAuditId } from './audit-id.ts'
+import { wordOf } from './literal.ts'
 
 const { quote, space } = bytes
 
@@ -263,7 +264,6 @@ function behindByte(bytes: Uint8Array, at: number, end: number, byte: number): n
   return i + 1
 }
 
-const wordOf = (text: string): number => new DataView(new TextEncoder().encode(text).buffer).getInt32(0, true)
 const [typeWord, avcWord, msgWord, equalsAudit, numberWord, blankAudit] = [
   'type',
   '=AVC',
@@ -272,6 +272,7 @@ const [typeWord, avcWord, msgWord, equalsAudit, numberWord, blankAudit] = [
   '=140',
   '0 au',
 ].map(wordOf)
+const [secWord, compWord, callWord, sixAudit] = ['=SEC', 'COMP', '=132', '6 au'].map(wordOf)
 
 /** Offset of `audit(` in a line that begins `type=AVC msg=audit(` or `type=1400 audit(`, which most do; else -1. */
 export function appArmorAudit(bytes: Uint8Array, view: DataView, start: number): number {
@@ -285,5 +286,21 @@ export function appArmorAudit(bytes: Uint8Array, view: DataView, start: number):
   )
     audit = start + 13
   else if (value === numberWord && view.getInt32(start + 8, true) === blankAudit) audit = start + 10
+  return audit !== -1 && isAuditId(bytes, audit, bytes.length) ? audit : -1
+}
+
+/** Offset of `audit(` in a line that begins `type=SECCOMP msg=audit(` or `type=1326 audit(`; else -1. */
+export function seccompAudit(bytes: Uint8Array, view: DataView, start: number): number {
+  if (start + 24 > bytes.length || view.getInt32(start, true) !== typeWord) return -1
+  const value = view.getInt32(start + 4, true)
+  let audit = -1
+  if (
+    value === secWord &&
+    view.getInt32(start + 8, true) === compWord &&
+    view.getInt32(start + 12, true) === msgWord &&
+    view.getInt32(start + 16, true) === equalsAudit
+  )
+    audit = start + 17
+  else if (value === callWord && view.getInt32(start + 8, true) === sixAudit) audit = start + 10
   return audit !== -1 && isAuditId(bytes, audit, bytes.length) ? audit : -1
 }

@@ -1,8 +1,9 @@
 import * as bytes from '../../base/bytes.ts'
 import { slotOf } from './apparmor-fields.ts'
 import { isSpecial } from './byte-kinds.ts'
-import { Literal } from './literal.ts'
+import { Literal, wordOf } from './literal.ts'
 import { form, type RecordFields } from './record-fields.ts'
+import { isMiddling, LearningCredit, literalAt, reach } from './template-parts.ts'
 
 const { quote } = bytes
 
@@ -20,7 +21,7 @@ const { quote } = bytes
 export class RecordTemplates<Shape> {
   readonly #heads: (Head<Shape> | undefined)[] = new Array(places).fill(undefined)
   readonly #tails: (Literal | undefined)[] = new Array(places).fill(undefined)
-  #credit = mostCredit
+  readonly #credit = new LearningCredit()
   /** What match() has found. Quoted values by the offsets of their bytes without the quotes; no name: `nameStart` is -1. */
   profileStart = 0
   profileEnd = 0
@@ -67,7 +68,7 @@ export class RecordTemplates<Shape> {
     this.end = tailStart + tail.length - 1
     const known = head.shapes[place * 2 + (this.nameStart === -1 ? 0 : 1)]
     if (known?.tail !== tail) return undefined
-    if (this.#credit < mostCredit) this.#credit += 1 / 8
+    this.#credit.earn()
     return known.shape
   }
 
@@ -97,7 +98,7 @@ export class RecordTemplates<Shape> {
     fields: RecordFields,
     makeShape: (hasName: boolean) => Shape | undefined,
   ): void {
-    if (!this.#mayLearn() || body > bytes.length - reach || end >= bytes.length || !isLearnable(fields)) return
+    if (!this.#credit.pay() || body > bytes.length - reach || end >= bytes.length || !isLearnable(fields)) return
     const headLength = fields.starts[slotOf.profile]! - body
     const tailStart = fields.ends[slotOf.comm]! + 1
     const tailLength = end + 1 - tailStart
@@ -110,17 +111,9 @@ export class RecordTemplates<Shape> {
     const head = this.#headAt(view, body, headLength)
     const place = tailPlace(view, tailStart)
     const index = place * 2 + (hasName ? 1 : 0)
-    head.shapes[index] = { tail: this.#tailAt(view, place, tailStart, tailLength), shape }
+    head.shapes[index] = { tail: literalAt(this.#tails, place, view, tailStart, tailLength), shape }
     // The proof: it has to be found, with the same fields.
     if (this.match(bytes, view, body) !== shape || !this.#agrees(fields, hasName, end)) delete head.shapes[index]
-  }
-
-  /** Learning costs more than scanning; a stream of records that are all different earns no credit by matches. */
-  #mayLearn(): boolean {
-    this.#credit += 1 / 64
-    if (this.#credit < 1) return false
-    this.#credit -= 1
-    return true
   }
 
   #headAt(view: DataView, body: number, length: number): Head<Shape> {
@@ -133,14 +126,6 @@ export class RecordTemplates<Shape> {
     }
     this.#heads[place] = head
     return head
-  }
-
-  #tailAt(view: DataView, place: number, start: number, length: number): Literal {
-    const known = this.#tails[place]
-    if (known?.length === length && known.isAt(view, start)) return known
-    const tail = new Literal(view, start, start + length)
-    this.#tails[place] = tail
-    return tail
   }
 
   #agrees({ starts, ends }: RecordFields, hasName: boolean, end: number): boolean {
@@ -165,15 +150,6 @@ interface Head<Shape> {
 
 const placeBits = 8
 const places = 1 << placeBits
-const mostCredit = 512
-/** Bytes of the longest head or tail. */
-const longest = 256
-const isMiddling = (length: number): boolean => length >= Literal.shortest && length <= longest
-
-/** What may be read beyond a place that was checked: a head or tail, and the keys between two values. */
-const reach = 2 * longest
-
-const wordOf = (text: string): number => new DataView(new TextEncoder().encode(text).buffer).getInt32(0, true)
 const blankNam = wordOf(' nam')
 const meEqualsQuote = wordOf('me="')
 const blankPid = wordOf(' pid')

@@ -16,6 +16,7 @@ export class EventTime {
   #seconds = fragment('')
   #ending = fragment('')
   #idsKey = fragment('')
+  #subjectKey = fragment('')
 
   /** The unix seconds in digits. */
   seconds(epoch: number): Fragment {
@@ -27,6 +28,12 @@ export class EventTime {
   idsKey(epoch: number): Fragment {
     if (epoch !== this.#epoch) this.#make(epoch)
     return this.#idsKey
+  }
+
+  /** Of a seccomp event: from behind its audit id to the subject. */
+  subjectKey(epoch: number): Fragment {
+    if (epoch !== this.#epoch) this.#make(epoch)
+    return this.#subjectKey
   }
 
   /**
@@ -65,6 +72,7 @@ export class EventTime {
     this.#seconds = fragment(String(epoch))
     const time = new Date(epoch * 1000).toISOString().slice(0, -'.000Z'.length)
     this.#idsKey = fragment(`,"peerPID":0,"task":0,"magicToken":0,"epoch":${epoch},"auditSubId":`)
+    this.#subjectKey = fragment(`","epoch":${epoch},"subj":`)
     this.#ending = fragment(
       `,"time":"${time}Z","message":"violation event","schema":${lineSchema},"timestamp":"${time}`,
     )

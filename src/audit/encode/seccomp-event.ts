@@ -3,10 +3,11 @@ import type { AuditId } from '../decode/audit-id.ts'
 import { readDecimal, readHex } from '../decode/numbers.ts'
 import { form, type RecordFields } from '../decode/record-fields.ts'
 import { seccompSlotOf as slotOf } from '../decode/seccomp-fields.ts'
+import type { SeccompTemplates } from '../decode/seccomp-templates.ts'
 import type { EventTime } from './event-time.ts'
 import { asciiJson } from './json-text.ts'
 import type { Label } from './labels.ts'
-import { type Fragment, fragment, putFragment, putNumber, putRange } from './output.ts'
+import { type Fragment, fragment, putFragment, putNumber, putRange, writeFragment, writeRange } from './output.ts'
 import { noteBroken, putValue, type Values } from './values.ts'
 
 /** AUDIT_ARCH_… (include/uapi/linux/audit.h) by the name that syscall tables use. */
@@ -38,7 +39,8 @@ const namesOfArch = new Map<number, (Fragment | undefined)[]>([...architectures.
 
 const callText = (name: string): Fragment => fragment(`,"syscall":${asciiJson(name)}}`)
 
-function callOf({ bytes, fields: { starts, ends, forms } }: Values): Fragment {
+/** From behind `exe` to the end of the event. */
+export function callOf({ bytes, fields: { starts, ends, forms } }: Values): Fragment {
   const arch = forms[slotOf.arch] === form.absent ? -1 : readHex(bytes, starts[slotOf.arch]!, ends[slotOf.arch]!)
   const number = readDecimal(bytes, starts[slotOf.syscall]!, ends[slotOf.syscall]!)
   // A call that a tracer or its caller has given the number -1.
@@ -53,11 +55,27 @@ function callOf({ bytes, fields: { starts, ends, forms } }: Values): Fragment {
   return text
 }
 
+/** What all records of one template have in common. */
+export interface SeccompShape {
+  kind: number
+  /** From behind `exe` to the end of the event. */
+  call: Fragment
+  /** The fields of ours up to the value of `ip`, and from there to the end of the line. */
+  ownFields: Fragment
+  closing: Fragment
+  /** Bytes at the end of the line that are not the record's. */
+  added: number
+  /** From `call` to the time of the event, for events of one second. */
+  ending: Fragment
+  endingEpoch: number
+  /** What its events are counted by, from the beginning of the template's middle. */
+  countStart: number
+  countEnd: number
+}
+
 /** How the event begins. */
 export const seccompOpening = '{"auditID":"'
 
-const epochKey = fragment('","epoch":')
-const subjKey = fragment(',"subj":')
 const pidKey = fragment(',"pid":')
 const commKey = fragment(',"comm":')
 const exeKey = fragment(',"exe":')
@@ -73,9 +91,7 @@ export function putSeccompEvent(
 ): void {
   const { output } = values
   putRange(output, values.bytes, values.view, id.start, id.end)
-  putFragment(output, epochKey)
-  putFragment(output, time.seconds(id.epoch))
-  putFragment(output, subjKey)
+  putFragment(output, time.subjectKey(id.epoch))
   putSubject(values, label)
   putFragment(output, pidKey)
   putNumber(output, pid)
@@ -84,6 +100,33 @@ export function putSeccompEvent(
   putFragment(output, exeKey)
   putNamed(values, slotOf.exe, 'exe')
   putFragment(output, callOf(values))
+}
+
+/**
+ * Puts the line of a record that a template has matched, up to the value of `exe`: the same bytes as putLineStart() and
+ * putSeccompEvent() put there.
+ */
+export function putMatchedCall<Shape>(
+  { output, bytes, view }: Values,
+  start: Fragment,
+  middle: Fragment,
+  found: SeccompTemplates<Shape>,
+  id: AuditId,
+  label: Label,
+  time: EventTime,
+): void {
+  let at = writeFragment(output, output.length, start)
+  at = writeRange(output, at, bytes, view, found.pidStart, found.pidEnd)
+  at = writeFragment(output, at, middle)
+  at = writeRange(output, at, bytes, view, id.start, id.end)
+  at = writeFragment(output, at, time.subjectKey(id.epoch))
+  at = writeFragment(output, at, label.json)
+  at = writeFragment(output, at, pidKey)
+  at = writeRange(output, at, bytes, view, found.pidStart, found.pidEnd)
+  at = writeFragment(output, at, commKey)
+  at = writeRange(output, at, bytes, view, found.commStart - 1, found.commEnd + 1)
+  at = writeFragment(output, at, exeKey)
+  output.length = writeRange(output, at, bytes, view, found.exeStart - 1, found.exeEnd + 1)
 }
 
 function putSubject(values: Values, label: Label | undefined): void {

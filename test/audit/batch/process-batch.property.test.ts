@@ -76,11 +76,14 @@ function mixture(seed: number, lines: number, changed: number): string[] {
             ? noiseLine(next, serial)
             : `${alone[Math.floor(next() * alone.length)]!.line}\n`
     if (next() >= changed) return line
-    return `${Buffer.from(mutate(bytesOf(line.trimEnd()), next))
-      .toString('latin1')
-      .replaceAll('\n', ' ')}\n`
+    return `${changedLine(line.trimEnd(), next)}\n`
   })
 }
+
+const changedLine = (line: string, next: () => number): string =>
+  Buffer.from(mutate(bytesOf(line), next))
+    .toString('latin1')
+    .replaceAll('\n', ' ')
 
 const joined = (results: readonly BatchResult[]): string =>
   results.map(({ output }) => Buffer.from(output).toString('latin1')).join('')
@@ -111,6 +114,198 @@ describe('a stream of records', () => {
     expect(of('netlink', 'type=1400 ')).to.equal(expected)
     expect(of('kmsg', '5,1,2,-;audit: type=1400 ')).to.equal(expected)
     expect(of('auditlog', 'Feb 24 03:04:42 h kernel: [ 1.0] audit: type=1400 ')).to.equal(expected)
+  })
+})
+
+/** Values of a call's record by their key: the frequent one first, then odd ones, with the blank before them. */
+const callFields: readonly (readonly string[])[] = [
+  [
+    'auid=4294967295 uid=0 gid=0 ses=4294967295',
+    'auid=1000 uid=1000 gid=1000 ses=3',
+    'auid=0 uid=00 gid=0 ses=1',
+    'uid="0" ses=1',
+    'auid=0 uid=0 gid=0 ses=4 subj=a ',
+    'auid=0 uid=0 gid=0 ses=4 old=1',
+    'auid=0 uid=0 gid=0 ses=4 ip=0x7 code=\\x41',
+  ],
+  [
+    ' subj=varmor-demo-demo-1 (enforce)',
+    ' subj==varmor-demo-demo-1//null-/bin/sleep (complain)',
+    ' subj=varmor-demo-demo-1',
+    ' subj="varmor-demo-demo-1 (enforce)"',
+    ' subj=varmor-demo-demo-1" (enforce)"',
+    ' subj=:ns://varmor-other//&varmor-demo-demo-1 (mixed)',
+    ' subj=unconfined',
+    ' subj=system_u:system_r:container_t:s0:c1,c2',
+    ' subj=?',
+    ' subj=',
+    ' subj=varmor-demo\xff\xc3 pid=3 (enforce)',
+    ' subj=varmor-demo\\x41 \u00e9 (enforce)',
+    ' subj=varmor-demo  pid=77 comm="x"',
+    '',
+  ],
+  [
+    ` pid=${demoPid}`,
+    ' pid=77',
+    ' pid=1',
+    ' pid=4444',
+    ' pid=007',
+    ' pid=12345678901',
+    ' pid=',
+    ' pid=x1',
+    ' pid=1x',
+    '',
+  ],
+  [
+    ' comm="unshare"',
+    ' comm="a"',
+    ' comm=',
+    ' comm=6120622263',
+    ' comm=(null)',
+    ' comm="a pid=5 b"',
+    ' comm="it\'s"',
+    ' comm="\\x41\u00e9"',
+    ' comm="open',
+    '',
+  ],
+  [' exe="/usr/bin/unshare"', ' exe="/bin/sh"', ' exe=2F746D702F612062', ' exe=(null)', ' exe="/a b"', ' exe=?', ''],
+  [
+    ' sig=0 arch=c000003e syscall=272 compat=0',
+    ' sig=0 arch=c000003e syscall=268 compat=0',
+    ' sig=31 arch=c000003e syscall=90 compat=0',
+    ' sig=0 arch=c00000b7 syscall=56 compat=0',
+    ' sig=0 arch=40000003 syscall=9999 compat=1',
+    ' sig=0 arch=c000003e syscall=-1 compat=0',
+    ' sig=0 arch=c000003e syscall=012 compat=0',
+    ' sig=0 arch=c000003e syscall=x compat=0',
+    ' syscall=272 arch=c000003e sig=0 compat=0',
+    ' sig=-1 arch= syscall=272 compat=no',
+    ' sig=0 syscall=272 compat=0',
+    ' sig=0 arch=c000003e compat=0',
+    ' sig=0 arch=c000003e syscall=272 compat=0 word extra=7',
+    ' sig=0 arch=c000003e syscall=272 syscall=90 compat=0',
+  ],
+  [
+    ' ip=0x7f3a2617de1b',
+    ' ip=0x0',
+    ' ip=',
+    ' ip="0x7f"',
+    " ip=0x7f'",
+    ' ip=0x7f\\x41',
+    ' ip=0x7f\u00e9',
+    ' ip=0x1 ip=0x2',
+    '',
+  ],
+  [
+    ' code=0x7ffc0000',
+    ' code=0x80000000',
+    ' code=0x0',
+    ' code=0x50001',
+    ' code=x',
+    ' code=\u00e9',
+    ' code=\\x41',
+    ' code=0x7ffc0000 pid=77',
+    ' code=0x7ffc0000 comm="late"',
+    ' code=0x7ffc0000 ',
+    ' code="0x0"',
+    '',
+  ],
+  [
+    '',
+    '\x1dARCH=x86_64 SYSCALL=unshare AUID="unset" UID="root" GID="root"',
+    '\x1dARCH=x86_64 SYSCALL=chmod AUID="unset" UID="b pid=9" GID="root"',
+    'ARCH=x86_64 SYSCALL=unshare AUID="unset"',
+    ' \x1d',
+    '\x7f',
+    '\x00\x00\x00\x00\x00\x00\x00\x00\x00',
+  ],
+]
+
+const callOpenings: Partial<Record<BatchFormat, readonly string[]>> = {
+  auditlog: [
+    'type=SECCOMP msg=',
+    'type=1326 msg=',
+    'node=n type=SECCOMP msg=',
+    'Feb 24 03:04:42 h kernel: [ 1.0] audit: type=1326 ',
+  ],
+  netlink: ['type=1326 ', 'type=1326 msg=', 'type=SECCOMP '],
+  kmsg: ['5,1,2,-;audit: type=1326 '],
+}
+
+/** Records of calls, of which about half are of few kinds and the others odd in one way or in several. */
+function calls(next: () => number, format: BatchFormat, count: number): Uint8Array {
+  const openings = callOpenings[format]!
+  const oneOf = (choices: readonly string[], odd: number): string =>
+    choices[next() < odd ? Math.floor(next() * choices.length) : 0]!
+  const lines = Array.from({ length: count }, (_, serial) => {
+    const odd = next() < 0.4 ? 0 : 0.15
+    const fields = callFields.map((choices) => oneOf(choices, odd))
+    if (next() < 0.05) fields.reverse()
+    if (next() < 0.1) fields.push(...fields.splice(Math.floor(next() * fields.length), 1))
+    if (next() < 0.1)
+      fields.splice(
+        Math.floor(next() * fields.length),
+        0,
+        oneOf(callFields[Math.floor(next() * callFields.length)]!, 0.5),
+      )
+    if (next() < 0.05) fields.splice(Math.floor(next() * fields.length), 1)
+    const line = `${oneOf(openings, 0.1)}audit(${1_740_621_808 + (serial >> 6)}.${100 + (serial % 900)}:${serial}): ${fields.join('')}`
+    if (next() < 0.03) return line.slice(0, Math.floor(next() * line.length))
+    return next() < 0.1 ? changedLine(line, next) : line
+  })
+  return new Uint8Array(Buffer.from(`${lines.join('\n')}\n`, 'latin1'))
+}
+
+describe('records of calls that skip the scanner', () => {
+  const sourcesOf = ['auditlog', 'netlink', 'kmsg'] as const
+  for (const format of sourcesOf)
+    for (const everything of [false, true])
+      it(`${format}${everything ? ', of everybody' : ''}: give what they give through it`, () => {
+        const next = random(11)
+        const quick = new Scratch({ everything, kinds: 'lines' })
+        const slow = new Scratch({ everything, kinds: 'lines', shortcuts: false })
+        for (let round = 0; round < 30; round++) {
+          const bytes = calls(next, format, 300)
+          const more = { final: next() < 0.5 }
+          const result = run(format, bytes, more, quick)
+          expectSound(result)
+          const expected = run(format, bytes, more, slow)
+          expect(joined([result])).to.equal(joined([expected]))
+          expect(result).to.deep.equal(expected)
+        }
+      })
+
+  it('give them with an odd value wherever it stands, from one source after the other', () => {
+    const frequent = callFields.map(([first]) => first!)
+    const enriched = '\x1dARCH=x86_64 SYSCALL=unshare'
+    const without = [...frequent.filter((field) => !field.startsWith(' code=')), enriched]
+    for (const odd of [' code=\u00e9', ' code=\\x41', ' uid=x', ' pid=77', ' comm="late"', ' subj=varmor-a', ' ip=0x2'])
+      for (const fields of [frequent, without])
+        for (let at = 0; at <= fields.length; at++) {
+          const record = `audit(1740621808.346:683): ${fields.toSpliced(at, 0, odd).join('')}\n`
+          const records = [record, record, record.replaceAll('unshare', 'other'), record, record, record, record]
+          const quick = new Scratch({ kinds: 'lines' })
+          const slow = new Scratch({ kinds: 'lines', shortcuts: false })
+          for (const format of sourcesOf) {
+            const lines = records.map((text) => callOpenings[format]![0]! + text).join('')
+            expect(run(format, lines, {}, quick), record).to.deep.equal(run(format, lines, {}, slow))
+          }
+        }
+  })
+
+  it('give them beside records of other kinds and sources', () => {
+    const next = random(12)
+    const quick = new Scratch({ kinds: 'lines' })
+    const slow = new Scratch({ kinds: 'lines', shortcuts: false })
+    for (let round = 0; round < 30; round++) {
+      const format = sourcesOf[round % sourcesOf.length]!
+      const mixed = Buffer.concat([
+        calls(next, format, 100),
+        bytesOf(mixture(round, 50, 0.1).join('')),
+        calls(next, format, 50),
+      ])
+      expect(joined([run(format, mixed, {}, quick)])).to.equal(joined([run(format, mixed, {}, slow)]))
+    }
   })
 })
 
