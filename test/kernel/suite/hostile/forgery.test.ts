@@ -31,7 +31,7 @@ interface Read {
 const claims = ['--logUntrustedRecords']
 
 describe('a container that wants its violations to be those of another', function () {
-  this.timeout(600_000)
+  this.timeout(3_600_000)
   let victim: Actor
   let attacker: Actor
   const undo: (() => unknown)[] = []
