@@ -28,7 +28,7 @@ export class Auditd {
     rmSync(place, { recursive: true, force: true })
     symlinkSync(folder, place)
     for (const kernel of ['dev', 'proc']) await output('mount', ['--bind', `/${kernel}`, join(debianRoot, kernel)])
-    const log = new KeptLog(folder)
+    const log = new KeptLog(folder, 'audit.log')
     const auditd = new Auditd(spawn('chroot', [debianRoot, '/sbin/auditd', '-n'], { stdio: 'inherit' }), log)
     const current = join(folder, 'audit.log')
     await until(async () => {

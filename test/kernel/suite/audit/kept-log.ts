@@ -7,13 +7,15 @@ const lookEvery = 100
 /** All lines of a log, also of what its rotation has removed since: each file gets a second name while it is there. */
 export class KeptLog {
   readonly #folder: string
+  readonly #name: string
   readonly #kept: string
   readonly #taken = new Set<string>()
   readonly #timer: NodeJS.Timeout
 
-  /** @param folder of violations.log; `kept`, beside it, is made */
-  constructor(folder: string) {
+  /** @param folder of the log; `kept`, beside it, is made. Others of its files, as a checkpoint or a digest, have another beginning. */
+  constructor(folder: string, name = 'violations.log') {
     this.#folder = folder
+    this.#name = name
     this.#kept = `${folder}.kept`
     mkdirSync(this.#kept, { recursive: true })
     this.#timer = setInterval(() => this.#look(), lookEvery)
@@ -22,7 +24,7 @@ export class KeptLog {
   /** Lines of files that are full, so that nothing is written there any more: once, and they are kept no longer. */
   takeFull(): string[] {
     this.#look()
-    const current = String(statSync(join(this.#folder, 'violations.log'), { throwIfNoEntry: false })?.ino)
+    const current = String(statSync(join(this.#folder, this.#name), { throwIfNoEntry: false })?.ino)
     const full = namesIn(this.#kept).filter((name) => name !== current)
     for (const name of full) this.#taken.add(name)
     return this.#take(full)
@@ -45,7 +47,7 @@ export class KeptLog {
   }
 
   #look(): void {
-    for (const name of namesIn(this.#folder).filter(isOfLog)) {
+    for (const name of namesIn(this.#folder).filter((file) => file.startsWith(this.#name))) {
       const link = join(this.#kept, 'new')
       try {
         // What the name stands for may change at any moment: only what is linked is sure.
@@ -62,9 +64,6 @@ export class KeptLog {
     }
   }
 }
-
-/** Beside the log and its rotated files there are others of the agent: its checkpoint, its digest. */
-const isOfLog = (name: string): boolean => name.startsWith('violations.log')
 
 function namesIn(folder: string): string[] {
   try {
