@@ -25,7 +25,7 @@ export interface DecodePoolOptions {
   threads?: number
   /** Milliseconds that a worker may take for a batch before its thread is ended. Default 10,000. */
   timeLimit?: number
-  /** Milliseconds more for the first batch of a thread, which has to start. Default 30,000. */
+  /** Milliseconds more for the first batch of a thread, which has to start. Default 120,000. */
   startLimit?: number
   /** Megabytes of heap after which a worker is ended. Its buffers are outside of the heap. Default 256. */
   heapLimit?: number
@@ -105,7 +105,7 @@ export class DecodePool {
       settings,
       clock,
       timeLimit = 10_000,
-      startLimit = 30_000,
+      startLimit = 120_000,
       heapLimit = 256,
       onFailure = () => undefined,
       onTrouble = () => undefined,
