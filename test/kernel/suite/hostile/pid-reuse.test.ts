@@ -72,6 +72,7 @@ describe('pids that go from one container to another within a second', function 
         if (heldUp) agent.signal('SIGCONT')
         await agent.quiet()
         judge.look(agent.log.takeFull())
+        if (left > round) console.log(`      ${name}, ${happened} so far: ${JSON.stringify(judge.verdict)}`)
       }
     } finally {
       await agent.stop()
