@@ -110,16 +110,14 @@ export class KeptSource implements AuditSource {
   async *#follow(source: AuditSource): AsyncGenerator<SourceBatch, AuditSourceError | undefined, void> {
     const batches = source[Symbol.asyncIterator]()
     try {
-      let next = batches.next()
       for (;;) {
-        const got = await this.#orAlive(next)
-        if (got === 'alive') yield this.#mark(this.#options.clock.now() - underWay)
-        else if (got.done) return undefined
-        else {
-          this.#reach(this.#options.clock.now() - underWay)
-          yield { ...got.value, seq: this.#seq++, position: this.position }
-          next = batches.next()
-        }
+        const next = batches.next()
+        const came = this.#came(next)
+        while (!(await came())) yield this.#mark(this.#options.clock.now() - underWay)
+        const got = await next
+        if (got.done) return undefined
+        this.#reach(this.#options.clock.now() - underWay)
+        yield { ...got.value, seq: this.#seq++, position: this.position }
       }
     } catch (error) {
       if (error instanceof AuditSourceError) return error
@@ -129,14 +127,30 @@ export class KeptSource implements AuditSource {
     }
   }
 
-  /** What comes, or `alive` when nothing has come for a while. */
-  async #orAlive<T>(next: Promise<T>): Promise<T | 'alive'> {
+  /**
+   * Waits for the promise, for a while each time that it is called. What is awaited again and again keeps what awaited it: a node
+   * without violations may be quiet for months, so it is awaited once.
+   * @returns whether it is settled
+   */
+  #came(next: Promise<unknown>): () => Promise<boolean> {
     const { clock, aliveMs } = this.#options
-    let late: { cancel(): void } | undefined
-    const alive = new Promise<'alive'>((resolve) => {
-      late = clock.after(aliveMs, () => resolve('alive'))
-    })
-    return Promise.race([next, alive]).finally(() => late?.cancel())
+    let isSettled = false
+    let wake: () => void = () => undefined
+    const settle = (): void => {
+      isSettled = true
+      wake()
+    }
+    next.then(settle, settle)
+    return async () => {
+      if (isSettled) return true
+      let late: { cancel(): void } | undefined
+      await new Promise<void>((resolve) => {
+        wake = resolve
+        late = clock.after(aliveMs, resolve)
+      })
+      late?.cancel()
+      return isSettled
+    }
   }
 
   #reach(at: number): void {

@@ -161,4 +161,27 @@ describe('a source that is kept open', () => {
     source.stop()
     await ended
   })
+
+  it('keeps nothing of the times at which it found nothing new', async () => {
+    const clock = new ManualClock()
+    const wire = new Wire()
+    let waits = 0
+    const next = new Promise<never>(() => undefined)
+    const then = next.then.bind(next)
+    Reflect.set(next, 'then', (...handlers: Parameters<typeof then>) => {
+      waits++
+      return then(...handlers)
+    })
+    wire[Symbol.asyncIterator] = () => ({ next: () => next }) as unknown as AsyncGenerator<SourceBatch, void, void>
+    const source = new KeptSource(() => wire, { clock })
+    let marks = 0
+    const reading = source[Symbol.asyncIterator]()
+    while (marks < 100) {
+      const mark = reading.next()
+      await turn()
+      await clock.advance(5_000)
+      if ((await mark).done === false) marks++
+    }
+    expect(waits).to.equal(1)
+  })
 })
