@@ -13,7 +13,6 @@ import { ContainedShell } from './contained-shell.ts'
 import {
   appArmorFolder,
   ControlPlaneInGuest,
-  namespace,
   policyNamed,
   profileOf,
   profileOnDisk,
@@ -296,7 +295,10 @@ describe('AppArmor on a real kernel', function () {
       const policy = raw('drift', 'deny /data/** wl,')
       await cluster.apply(policy)
       const container = await shell('drift', profile)
-      const [key, path] = [`${namespace}/${profile}`, join(appArmorFolder, profile)]
+      const path = join(appArmorFolder, profile)
+      // A look that found the harm before may have the actor look once more, just after the next one: what a single look finds is chance.
+      const isPutBack = async (): Promise<boolean> =>
+        profileOnDisk(profile) === textOf(policy) && (await cluster.agent.check()).length === 0
       const harms: [what: string, harm: () => unknown][] = [
         [
           'replaced',
@@ -308,15 +310,13 @@ describe('AppArmor on a real kernel', function () {
       ]
       for (const [what, harm] of harms) {
         harm()
-        expect(await cluster.agent.check(), what).to.deep.equal([key])
-        await until(async () => profileOnDisk(profile) === textOf(policy) && (await cluster.agent.check()).length === 0)
+        await until(isPutBack)
         expect(await container.run('echo > /data/x'), what).to.deep.equal(refused('/data/x'))
         expect(await container.label(), what).to.equal(`${profile} (enforce)`)
       }
       // What ran in it is unconfined for ever after; new containers are not.
       execFileSync('apparmor_parser', ['--remove', path])
-      expect(await cluster.agent.check()).to.deep.equal([key])
-      await until(async () => (await cluster.agent.check()).length === 0)
+      await until(isPutBack)
       expect(inKernel(profile)).to.deep.equal([`${profile} (enforce)`])
       const other = await shell('drift-again', profile)
       expect(await other.run('echo > /data/x')).to.deep.equal(refused('/data/x'))
