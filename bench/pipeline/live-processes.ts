@@ -1,6 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { pidOf } from '../audit/made-up.ts'
+import { containers } from './world.ts'
+
+/** Those of the made-up containers. */
+const taken = [pidOf(0, 0), pidOf(containers, 0)] as const
 
 export interface LiveProcesses {
   readonly pids: readonly number[]
@@ -8,9 +13,19 @@ export interface LiveProcesses {
   end(): void
 }
 
-/** Starts processes that do nothing: what violations are of on a node, as the kernel's fork events and /proc show it. */
-export async function startProcesses(count: number): Promise<LiveProcesses> {
-  const script = `i=0; while [ $i -lt ${count} ]; do sleep infinity & echo $!; i=$((i + 1)); done; wait`
+/**
+ * Starts processes that do nothing: what violations are of on a node, as the kernel's fork events and /proc show it.
+ * @param taken pids that stand for others, from the first up to but not with the last
+ */
+export async function startProcesses(count: number, [first, last] = taken): Promise<LiveProcesses> {
+  const script = `i=0
+while [ $i -lt ${count} ]; do
+  sleep infinity &
+  if [ $! -ge ${first} ] && [ $! -lt ${last} ]; then continue; fi
+  echo $!
+  i=$((i + 1))
+done
+wait`
   const shell = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit'], detached: true })
   await once(shell, 'spawn')
   const pids: number[] = []
