@@ -15,8 +15,8 @@ export interface ContainerCounts {
   readonly key: string
   container: ContainerFields
   readonly kinds: Map<string, CountedKind>
-  /** Kinds by the keys that decoders gave them. */
-  readonly byKey: Map<string, CountedKind>
+  /** Kinds by the keys that decoders gave them; undefined for those that are counted as other. */
+  readonly byKey: Map<string, CountedKind | undefined>
   other: number
 }
 
@@ -70,9 +70,8 @@ export class MinuteCounts {
       const id = counts.containers[counts.owners[row]!]!
       const owner = this.#of(id === '' ? `profile ${bounded(profileOfKey(given))}` : id)
       const line = start + counts.lines[row]!
-      const known = owner.byKey.get(key)
       const before = owner.kinds.size
-      const kind = known ?? this.#newKind(owner, key, output, line)
+      const kind = owner.byKey.has(key) ? owner.byKey.get(key) : this.#newKind(owner, key, output, line)
       const isFirst = owner.kinds.size > before
       const events = counts.events[row]!
       if (kind === undefined) owner.other += events
@@ -99,8 +98,7 @@ export class MinuteCounts {
     if (owner.container === noContainer && container.containerID !== '') owner.container = container
     const identity = identityOf(read)
     let kind = owner.kinds.get(identity)
-    if (kind === undefined) {
-      if (owner.kinds.size >= mostKinds) return undefined
+    if (kind === undefined && owner.kinds.size < mostKinds) {
       kind = { ...read, events: 0 }
       owner.kinds.set(identity, kind)
     }

@@ -1,0 +1,36 @@
+import { Buffer } from 'node:buffer'
+import { expect } from 'chai'
+import type { BatchResult } from '../../../src/audit/batch/batch.ts'
+import { mostKinds } from '../../../src/audit/batch/kind-table.ts'
+import { MinuteCounts } from '../../../src/audit/digest/minute-counts.ts'
+
+/** One event of each kind of one container, with its line. */
+function resultOf(lines: string[]): BatchResult {
+  const bytes = lines.map((line) => Buffer.from(`${line}\n`))
+  const starts = bytes.map((_, row) => Buffer.concat(bytes.slice(0, row)).length)
+  const counts = {
+    containers: ['c'],
+    keys: lines.map((_, row) => `key ${row}`),
+    owners: new Uint32Array(lines.length),
+    events: new Uint32Array(lines.length).fill(1),
+    lines: Uint32Array.from(starts),
+    others: [0],
+    lineKinds: undefined,
+  }
+  return { output: new Uint8Array(Buffer.concat(bytes)), kinds: [{ start: 0, counts }] } as unknown as BatchResult
+}
+
+describe('counts of a minute', () => {
+  it('read the line of a kind once, also of those that are too many', () => {
+    const counts = new MinuteCounts()
+    const rows = Array.from({ length: mostKinds + 10 }, (_, row) => row)
+    const line = (row: number): string =>
+      JSON.stringify({ enforcer: 'AppArmor', event: { operation: 'open', name: `/${row}` } })
+    counts.add(resultOf(rows.map(line)), () => undefined)
+    // To read these would throw.
+    counts.add(resultOf(rows.map(() => 'no line')), () => undefined)
+    const [only] = [...counts.containers]
+    expect(only?.other).to.equal(20)
+    expect([...only!.kinds.values()].map(({ events }) => events)).to.deep.equal(Array(mostKinds).fill(2))
+  })
+})
