@@ -8,8 +8,7 @@ describeCluster(
   'a reflector of a real Kubernetes',
   (cluster) => {
     for (const seed of [1, 2]) {
-      it(`converges while the server is killed, compacted and cut off (seed ${seed})`, async function () {
-        this.timeout(300_000)
+      it(`converges while the server is killed, compacted and cut off (seed ${seed})`, async () => {
         const { server, ca, pki } = cluster()
         const { certificate, key } = pki.users.admin
         const namespace = `converging-${seed}`

@@ -30,7 +30,7 @@ function skip(what: string, print: Print): boolean {
 
 /** Tests on this machine: of guests themselves, and of guests as nodes of a real Kubernetes. */
 function hostJobs(kernels: readonly KernelName[], given: Given): Job[] {
-  const flags = ['--no-config', '--exit', '--timeout', '300000', '--slow', '30000', '--reporter', 'spec']
+  const flags = ['--no-config', '--exit', '--timeout', '1200000', '--slow', '30000', '--reporter', 'spec']
   const grep = given.grep === undefined ? [] : ['--grep', given.grep]
   const env = { ...process.env, [kernelsVariable]: kernels.join(',') }
   const job = (name: string, seconds: number, ...files: string[]): Job => ({
