@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* What all programs share: the kernel's types, the answers of a hook, and the profile that a task runs in. */
+#ifndef VARMOR_COMMON_H
+#define VARMOR_COMMON_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "varmor_event.h"
+#include "varmor_profile.h"
+
+#define EPERM 1
+#define ENOMEM 12
+
+/* vmlinux.h has types, no macros. */
+#define FMODE_READ 0x1
+#define FMODE_WRITE 0x2
+#define FMODE_EXEC 0x20
+#define O_APPEND 00002000
+#define PROT_EXEC 0x4
+#define S_IFMT 00170000
+#define S_IFSOCK 0140000
+#define S_IFBLK 0060000
+#define S_IFDIR 0040000
+#define S_IFIFO 0010000
+
+/*
+ * Refuses. The compiler would make one expression of `if (refused) return -EPERM; return 0;`, of which Linux 6.12 does not see
+ * that it is never positive.
+ */
+#define REFUSE_IF(condition)                         \
+	do {                                         \
+		if (condition) {                     \
+			asm volatile("" ::: "memory"); \
+			return -EPERM;               \
+		}                                    \
+	} while (0)
+
+#endif

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Files by their paths: opening, running, mapping, and every way to change what stands there. */
+#include "match.h"
+#include "path.h"
+#include "report.h"
+#include "task.h"
+
+/* security/apparmor/include/perms.h */
+enum permission {
+	MAY_EXECUTE = 0x1,
+	MAY_WRITE_IT = 0x2,
+	MAY_READ_IT = 0x4,
+	MAY_APPEND_IT = 0x8,
+	MAY_CREATE = 0x10,
+	MAY_DELETE = 0x20,
+	MAY_RENAME = 0x80,
+	MAY_SET_ATTRIBUTES = 0x100,
+	MAY_CHMOD = 0x1000,
+	MAY_CHOWN = 0x2000,
+	MAY_LINK = 0x40000,
+};
+
+static __always_inline __u32 mode_of(struct dentry *dentry)
+{
+	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
+
+	return inode ? BPF_CORE_READ(inode, i_mode) & S_IFMT : 0;
+}
+
+struct file_request {
+	const struct dentry *dentry;
+	const struct vfsmount *mount; /* NULL where a hook has none */
+	__u32 asked;                  /* VARMOR_FILE_ */
+	__u32 permissions;            /* for the record */
+};
+
+/* The other names that a file has in a mount namespace: one for each mount of its file system there. */
+struct aliases {
+	struct dentry *dentry;
+	struct mount *known; /* the mount that has been looked at */
+	struct list_head *at, *head;
+	const struct varmor_profile *profile;
+	struct varmor_scratch *scratch;
+	__u32 mnt_ns;
+	__u32 asked; /* with the bits for reports */
+	__u32 marks;
+	__u32 start; /* of the first path, or of the first one that the rules mean */
+};
+
+static long next_alias(__u32 round, struct aliases *aliases)
+{
+	struct list_head *at = aliases->at;
+	struct varmor_scratch *scratch = aliases->scratch;
+	struct mnt_namespace *found;
+	struct mount *mount;
+	__u32 start, marks;
+
+	if (at == aliases->head)
+		return 1;
+	aliases->at = BPF_CORE_READ(at, next);
+	mount = (void *)at - bpf_core_field_offset(struct mount, mnt_instance);
+	found = BPF_CORE_READ(mount, mnt_ns);
+	if (mount == aliases->known || BPF_CORE_READ(found, ns.inum) != aliases->mnt_ns)
+		return 0;
+	start = path_into(scratch->exe, aliases->dentry, mount, aliases->mnt_ns);
+	if (start == 0 || start >= PATH_BYTES)
+		return 0;
+	marks = marks_of(&aliases->profile->files, scratch->exe, start);
+	aliases->marks |= marks;
+	if (aliases->start == 0 || marks & aliases->asked) {
+		aliases->start = start;
+		bpf_probe_read_kernel(scratch->path + start, PATH_BYTES - start, scratch->exe + start);
+	}
+	return 0;
+}
+
+/*
+ * The marks of all names that a file has: where it was reached, and in the mount namespace of the container's first process. No mount,
+ * and no new namespace, gives it a name that hides those. Puts the start of a path into `found`; 0 where there is none.
+ */
+static __noinline __u32 marks_of_file(const struct file_request *request, const struct varmor_profile *profile, struct varmor_scratch *scratch, __u32 mnt_ns, __u32 *found)
+{
+	struct dentry *dentry = (void *)request->dentry;
+	__u32 own_ns = mnt_ns_of(bpf_get_current_task_btf()), start = 0;
+	struct aliases aliases = {};
+
+	if (!profile || !scratch || !found)
+		return 0;
+	if (request->mount) {
+		aliases.known = mount_of(request->mount);
+		start = path_into(scratch->path, dentry, aliases.known, own_ns);
+		if (start && start < PATH_BYTES)
+			aliases.marks = marks_of(&profile->files, scratch->path, start);
+		else if (own_ns != mnt_ns)
+			aliases.known = NULL;
+	}
+	if (start == NO_PATH) {
+		*found = NO_PATH;
+		return 0;
+	}
+	aliases.dentry = dentry;
+	aliases.profile = profile;
+	aliases.scratch = scratch;
+	aliases.mnt_ns = mnt_ns;
+	aliases.asked = request->asked | request->asked << VARMOR_FILE_AUDIT;
+	aliases.start = start + varmor_unknown_zero;
+	aliases.head = (void *)BPF_CORE_READ(dentry, d_sb) + bpf_core_field_offset(struct super_block, s_mounts);
+	aliases.at = BPF_CORE_READ(dentry, d_sb, s_mounts.next);
+	bpf_loop(4096, next_alias, &aliases, 0);
+	*found = aliases.start;
+	if (aliases.start)
+		return aliases.marks;
+	/* Hooks without a mount are called for what lies below overlayfs, too, after the file that the task sees. */
+	if (!request->mount) {
+		*found = NO_PATH;
+		return 0;
+	}
+	return profile->any;
+}
+
+/*
+ * Whether the task must not do with the file what is asked. VARMOR_FILE_WAY counts for directories only. It is not static, so
+ * that it is verified once a program and not once a call.
+ */
+__noinline int varmor_refuses(const struct file_request *given)
+{
+	struct varmor_container *container = container_numbered(container_of_task(bpf_get_current_task_btf()));
+	struct varmor_profile *profile = profile_of(container);
+	struct file_request request;
+	struct varmor_scratch *scratch;
+	__u32 marks, mode, start = 0, kind;
+	bool refused;
+
+	if (!profile || !container || !given)
+		return 0;
+	request = *given;
+	mode = mode_of((void *)request.dentry);
+	/* What these hold is not in them. */
+	if (mode == S_IFIFO || mode == S_IFSOCK)
+		return 0;
+	if (mode != S_IFDIR)
+		request.asked &= ~VARMOR_FILE_WAY;
+	marks = mode == S_IFBLK ? profile->block_devices : 0;
+	if (!profile->files.table && !profile->mode && !marks)
+		return 0;
+	scratch = take_scratch();
+	if (!scratch)
+		return 1;
+	marks |= marks_of_file(&request, profile, scratch, container->mnt_ns, &start);
+	refused = !profile->mode && marks & request.asked;
+	if (start != NO_PATH && (profile->mode || (marks >> VARMOR_FILE_AUDIT) & request.asked)) {
+		kind = request.asked & VARMOR_FILE_EXEC && request.permissions == MAY_EXECUTE ? VARMOR_EVENT_KIND_EXEC : VARMOR_EVENT_KIND_FILE;
+		report(scratch, profile, REPORT(kind, action_of(profile, refused), start ? 0 : VARMOR_EVENT_FLAG_PATH_UNKNOWN, sizeof(__u32)), request.permissions, start);
+	}
+	leave_scratch(scratch);
+	return refused;
+}
+
+/* Returns what the hook returns. */
+static __always_inline int may(const struct dentry *dentry, const struct vfsmount *mount, __u32 asked, __u32 permissions)
+{
+	struct file_request request = { dentry, mount, asked, permissions };
+
+	REFUSE_IF(container_of_task(bpf_get_current_task_btf()) && varmor_refuses(&request));
+	return 0;
+}
+
+#define MAY(dentry, mount, asked, permissions)                        \
+	do {                                                          \
+		int answer = may(dentry, mount, asked, permissions);  \
+		if (answer)                                           \
+			return answer;                                \
+	} while (0)
+
+SEC("lsm/file_open")
+int BPF_PROG(varmor_file_open, struct file *file)
+{
+	__u32 mode = file->f_mode, asked = 0, permissions = 0;
+
+	if (file->f_flags & FMODE_EXEC) {
+		asked = VARMOR_FILE_EXEC;
+		permissions = MAY_EXECUTE;
+	} else if (mode & FMODE_READ) {
+		asked = VARMOR_FILE_READ;
+		permissions = MAY_READ_IT;
+	}
+	if (mode & FMODE_WRITE) {
+		asked |= file->f_flags & O_APPEND ? VARMOR_FILE_APPEND : VARMOR_FILE_WRITE;
+		permissions |= file->f_flags & O_APPEND ? MAY_APPEND_IT : MAY_WRITE_IT;
+	}
+	return may(file->f_path.dentry, file->f_path.mnt, asked, permissions);
+}
+
+SEC("lsm/mmap_file")
+int BPF_PROG(varmor_mmap_file, struct file *file, unsigned long wanted, unsigned long protection, unsigned long flags)
+{
+	if (!file || !(protection & PROT_EXEC))
+		return 0;
+	return may(BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt), VARMOR_FILE_EXEC, MAY_EXECUTE);
+}
+
+/* Linux 6.8 and later: what overlayfs maps in place of its own file. */
+struct backing_file___now {
+	struct file file;
+	struct path user_path;
+} __attribute__((preserve_access_index));
+
+struct mnt_idmap___now {
+};
+
+/* FMODE_BACKING is bit 25, and 24 since Linux 6.12; the kernel makes such files without an account. */
+#define FMODE_BACKING (1U << 24 | 1U << 25)
+#define FMODE_NOACCOUNT (1U << 29)
+
+SEC("lsm/file_mprotect")
+int BPF_PROG(varmor_file_mprotect, struct vm_area_struct *area, unsigned long wanted, unsigned long protection)
+{
+	struct file *file = BPF_CORE_READ(area, vm_file);
+	struct backing_file___now *backing = (void *)file;
+	__u32 mode;
+
+	if (!file || !(protection & PROT_EXEC))
+		return 0;
+	mode = BPF_CORE_READ(file, f_mode);
+	if (bpf_core_field_exists(backing->user_path) && mode & FMODE_BACKING && mode & FMODE_NOACCOUNT)
+		return may(BPF_CORE_READ(backing, user_path.dentry), BPF_CORE_READ(backing, user_path.mnt), VARMOR_FILE_EXEC, MAY_EXECUTE);
+	return may(BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt), VARMOR_FILE_EXEC, MAY_EXECUTE);
+}
+
+#define CHANGE(name, permission)                                                     \
+	SEC("lsm/path_" #name)                                                            \
+	int BPF_PROG(varmor_path_##name, const struct path *folder, struct dentry *dentry) \
+	{                                                                                 \
+		return may(dentry, folder->mnt, VARMOR_FILE_WRITE | VARMOR_FILE_WAY, permission); \
+	}
+
+CHANGE(unlink, MAY_DELETE)
+CHANGE(rmdir, MAY_DELETE)
+CHANGE(mkdir, MAY_CREATE)
+CHANGE(mknod, MAY_CREATE)
+CHANGE(symlink, MAY_CREATE)
+
+SEC("lsm/path_link")
+int BPF_PROG(varmor_path_link, struct dentry *old, const struct path *folder, struct dentry *made)
+{
+	MAY(old, folder->mnt, VARMOR_FILE_ANY | VARMOR_FILE_WAY, MAY_LINK);
+	return may(made, folder->mnt, VARMOR_FILE_WRITE, MAY_CREATE);
+}
+
+SEC("lsm/path_rename")
+int BPF_PROG(varmor_path_rename, const struct path *from, struct dentry *old, const struct path *to, struct dentry *made)
+{
+	/* What stands at the new name goes, or takes the old one's place (RENAME_EXCHANGE, which 5.10 does not show): both count for both. */
+	MAY(old, from->mnt, VARMOR_FILE_ANY | VARMOR_FILE_WAY, MAY_RENAME);
+	if (BPF_CORE_READ(made, d_inode))
+		return may(made, to->mnt, VARMOR_FILE_ANY | VARMOR_FILE_WAY, MAY_RENAME);
+	return may(made, to->mnt, VARMOR_FILE_WRITE, MAY_CREATE);
+}
+
+SEC("lsm/path_truncate")
+int BPF_PROG(varmor_path_truncate, const struct path *path)
+{
+	return may(path->dentry, path->mnt, VARMOR_FILE_WRITE, MAY_WRITE_IT);
+}
+
+SEC("lsm/path_chmod")
+int BPF_PROG(varmor_path_chmod, const struct path *path)
+{
+	return may(path->dentry, path->mnt, VARMOR_FILE_WRITE, MAY_CHMOD);
+}
+
+SEC("lsm/path_chown")
+int BPF_PROG(varmor_path_chown, const struct path *path)
+{
+	return may(path->dentry, path->mnt, VARMOR_FILE_WRITE, MAY_CHOWN);
+}
+
+/* What has no hook with a mount: times, and extended attributes. */
+SEC("lsm/inode_setxattr")
+int BPF_PROG(varmor_inode_setxattr, void *user_namespace, struct dentry *dentry)
+{
+	return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES);
+}
+
+SEC("lsm/inode_removexattr")
+int BPF_PROG(varmor_inode_removexattr, void *user_namespace, struct dentry *dentry)
+{
+	return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES);
+}
+
+#define ATTR_MODE 0x1
+#define ATTR_UID 0x2
+#define ATTR_GID 0x4
+#define ATTR_SIZE 0x8
+#define ATTR_TIMES 0x1b0 /* ATIME, MTIME, and both as given */
+
+/* The first argument came with Linux 5.12, and is an idmap since 6.2. */
+SEC("lsm/inode_setattr")
+int varmor_inode_setattr(__u64 *ctx)
+{
+	struct dentry *dentry;
+	struct iattr *attributes;
+	unsigned int valid;
+
+	/* The comments keep the compiler from making one load of two: the verifier wants each at a constant place. */
+	if (bpf_core_type_exists(struct mnt_idmap___now)) {
+		dentry = (void *)ctx[1];
+		attributes = (void *)ctx[2];
+		asm volatile("# mapped" : "+r"(dentry), "+r"(attributes));
+	} else {
+		dentry = (void *)ctx[0];
+		attributes = (void *)ctx[1];
+		asm volatile("# plain" : "+r"(dentry), "+r"(attributes));
+	}
+	valid = BPF_CORE_READ(attributes, ia_valid);
+	/* The others have hooks of their own. */
+	if (!(valid & ATTR_TIMES) || valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_SIZE))
+		return 0;
+	return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES);
+}

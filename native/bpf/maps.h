@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* The maps. Each but the ring and the counters is written by the agent alone. */
+#ifndef VARMOR_MAPS_H
+#define VARMOR_MAPS_H
+
+#include "common.h"
+
+/* maps.bpf.c has them, the others refer to them. */
+#ifndef VARMOR_MAPS
+#define VARMOR_MAPS extern
+#endif
+
+/* Which container a task is of: set for its first task, handed on at fork, kept over exec, setns and unshare. */
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct varmor_task);
+} varmor_tasks SEC(".maps");
+
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct varmor_container);
+} varmor_containers SEC(".maps");
+
+struct varmor_profile_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct varmor_profile));
+};
+
+/* One map a profile: to replace it is to replace a pointer, and the kernel waits until nobody sees the old one. */
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1024);
+	__uint(key_size, sizeof(__u32));
+	__array(values, struct varmor_profile_map);
+} varmor_profiles SEC(".maps");
+
+#define TABLE_MAP(name, size)                                     \
+	struct varmor_##name##_table {                            \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                 \
+		__uint(max_entries, 1);                           \
+		__uint(key_size, sizeof(__u32));                  \
+		__uint(value_size, size);                         \
+	};                                                        \
+	VARMOR_MAPS struct {                                      \
+		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);         \
+		__uint(max_entries, 4096);                        \
+		__uint(key_size, sizeof(__u32));                  \
+		__array(values, struct varmor_##name##_table);    \
+	} varmor_##name##_tables SEC(".maps")
+
+TABLE_MAP(small, VARMOR_TABLE_SMALL);
+TABLE_MAP(medium, VARMOR_TABLE_MEDIUM);
+TABLE_MAP(large, VARMOR_TABLE_LARGE);
+
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} varmor_ring SEC(".maps");
+
+enum varmor_count { VARMOR_REPORTED, VARMOR_RING_FULL, VARMOR_NO_SCRATCH, VARMOR_COUNTS };
+
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, VARMOR_COUNTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} varmor_counts SEC(".maps");
+
+#define PATH_BYTES 4096
+#define RECORD_BYTES 16384
+
+/* What one run of a program needs beside its stack. Half of a path's room is there so that a name may begin at its end. */
+struct varmor_scratch {
+	__u64 busy;
+	__u8 path[2 * PATH_BYTES];
+	__u8 exe[2 * PATH_BYTES];
+	__u8 record[RECORD_BYTES];
+};
+
+#define SCRATCHES 64
+
+/* A program may be preempted, and another run begin on its processor: a scratch belongs to the run that has taken it. */
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SCRATCHES);
+	__type(key, __u32);
+	__type(value, struct varmor_scratch);
+} varmor_scratches SEC(".maps");
+
+/* Where all of those are taken: one of the task's own. */
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct varmor_scratch);
+} varmor_own_scratches SEC(".maps");
+
+/*
+ * Zero, which the verifier does not know. Before Linux 6.7 it looks at the body of bpf_loop() with the values of the first round only:
+ * a branch that none of those takes counts as dead and is removed, though a later round needs it. What a body changes and branches
+ * on has to begin as a value that is not known.
+ */
+extern volatile __u32 varmor_unknown_zero;
+
+#endif

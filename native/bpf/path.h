@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* The path of a file in its mount namespace, rebuilt from dentries and mounts: a user's text is never looked at. */
+#ifndef VARMOR_PATH_H
+#define VARMOR_PATH_H
+
+#include "maps.h"
+
+enum walk_end { WALKING, AT_ROOT, TOO_LONG, NOWHERE };
+
+struct walk {
+	struct dentry *dentry;
+	struct mount *mount;
+	struct dentry *mount_root;
+	__u8 *text; /* written from its end at PATH_BYTES; has room for twice as much */
+	__u32 start;
+	__u32 end;
+};
+
+/* One step towards the root: over a mount point, or to the parent. Members of our own struct are copied before CO-RE reads them. */
+static long climb(__u32 round, struct walk *walk)
+{
+	struct dentry *dentry = walk->dentry, *parent;
+	struct mount *mount = walk->mount, *below;
+	struct qstr name;
+	__u32 length, start;
+
+	if (dentry == walk->mount_root) {
+		below = BPF_CORE_READ(mount, mnt_parent);
+		if (below == mount) {
+			walk->end = AT_ROOT;
+			return 1;
+		}
+		walk->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+		walk->mount = below;
+		walk->mount_root = BPF_CORE_READ(below, mnt.mnt_root);
+		return 0;
+	}
+	parent = BPF_CORE_READ(dentry, d_parent);
+	if (parent == dentry) {
+		walk->end = NOWHERE;
+		return 1;
+	}
+	bpf_core_read(&name, sizeof(name), &dentry->d_name);
+	length = name.len & 0xff;
+	start = walk->start - length - 1;
+	if (start > PATH_BYTES) {
+		walk->end = TOO_LONG;
+		return 1;
+	}
+	walk->start = start;
+	walk->text[start & (PATH_BYTES - 1)] = '/';
+	start = (start + 1) & (PATH_BYTES - 1);
+	if (bpf_probe_read_kernel(walk->text + start, length, name.name)) {
+		walk->end = NOWHERE;
+		return 1;
+	}
+	walk->dentry = parent;
+	return 0;
+}
+
+/* The kernel's own mounts, which no path leads to: pipes, memory files, and what overlayfs opens below a file that has been judged. */
+#define NO_PATH (~0U)
+#define MNT_NS_INTERNAL ((void *)-22L)
+
+/*
+ * Writes the path into `text`, up to its end at PATH_BYTES. Returns where it begins; NO_PATH for files of the kernel's own mounts;
+ * 0 where it is not known: it is too long, or the file is not below the root of the mount namespace with the number `mnt_ns`
+ * (a detached mount, a descriptor from elsewhere).
+ */
+static __always_inline __u32 path_into(__u8 *text, struct dentry *dentry, struct mount *mount, __u32 mnt_ns)
+{
+	struct walk walk = {};
+	struct mount *top;
+
+	if (BPF_CORE_READ(mount, mnt_ns) == MNT_NS_INTERNAL)
+		return NO_PATH;
+	walk.dentry = dentry;
+	walk.mount = mount;
+	walk.mount_root = BPF_CORE_READ(mount, mnt.mnt_root);
+	walk.text = text;
+	walk.start = PATH_BYTES + varmor_unknown_zero;
+	bpf_loop(2 * PATH_BYTES, climb, &walk, 0);
+	top = walk.mount;
+	if (walk.end != AT_ROOT || BPF_CORE_READ(top, mnt_ns, ns.inum) != mnt_ns)
+		return 0;
+	if (walk.start == PATH_BYTES) {
+		walk.start--;
+		text[PATH_BYTES - 1] = '/';
+	}
+	return walk.start;
+}
+
+static __always_inline struct mount *mount_of(const struct vfsmount *mount)
+{
+	return (void *)mount - bpf_core_field_offset(struct mount, mnt);
+}
+
+static __always_inline __u32 mnt_ns_of(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+}
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Records for the ring: a header, the numbers of their kind, and the bytes that their texts have. */
+#ifndef VARMOR_REPORT_H
+#define VARMOR_REPORT_H
+
+#include "path.h"
+#include "task.h"
+
+static __always_inline void put_task(struct varmor_event_header *header, struct task_struct *task)
+{
+	__u64 ids = bpf_get_current_pid_tgid(), owner = bpf_get_current_uid_gid();
+
+	header->time = bpf_ktime_get_boot_ns();
+	header->cgroup = bpf_get_current_cgroup_id();
+	header->mnt_ns = mnt_ns_of(task);
+	header->tgid = ids >> 32;
+	header->tid = (__u32)ids;
+	header->ppid = BPF_CORE_READ(task, real_parent, tgid);
+	header->uid = (__u32)owner;
+	header->gid = owner >> 32;
+	bpf_get_current_comm(header->comm, sizeof(header->comm));
+}
+
+/* Copies a path that ends at PATH_BYTES. Returns its length. */
+static __always_inline __u32 put_text(struct varmor_scratch *scratch, __u32 at, __u8 *text, __u32 start)
+{
+	__u32 length = PATH_BYTES - start;
+
+	if (start == 0 || start > PATH_BYTES || length > PATH_BYTES)
+		return 0;
+	bpf_probe_read_kernel(scratch->record + (at & (RECORD_BYTES / 2 - 1)), length & (2 * PATH_BYTES - 1), text + (start & (PATH_BYTES - 1)));
+	return length;
+}
+
+#define REPORT(kind, action, flags, body_size) ((kind) | (action) << 8 | (flags) << 16 | (body_size) << 24)
+
+/*
+ * Reports what REPORT() says, with up to two numbers of four bytes as body, the first in the lower half. `start` is where the path
+ * in the scratch begins; 0 for events without one. A full ring changes no verdict, and is counted.
+ */
+static __noinline void report(struct varmor_scratch *scratch, const struct varmor_profile *profile, __u32 what, __u64 body, __u32 start)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct varmor_event_header *header;
+	struct file *exe;
+	__u32 size = sizeof(*header) + (what >> 24), exe_start = 0, length;
+
+	if (!scratch || !profile)
+		return;
+	header = (void *)scratch->record;
+	__builtin_memset(header, 0, sizeof(*header));
+	header->version = VARMOR_EVENT_VERSION;
+	header->kind = what & 0xff;
+	header->action = (what >> 8) & 0xff;
+	header->flags = (what >> 16) & 0xff;
+	header->profile = profile->id;
+	put_task(header, task);
+	__builtin_memcpy(scratch->record + sizeof(*header), &body, sizeof(body));
+	exe = BPF_CORE_READ(task, mm, exe_file);
+	if (exe)
+		exe_start = path_into(scratch->exe, BPF_CORE_READ(exe, f_path.dentry), mount_of(BPF_CORE_READ(exe, f_path.mnt)), header->mnt_ns);
+	length = put_text(scratch, size, scratch->exe, exe_start);
+	header->exe_size = length;
+	size += length;
+	length = put_text(scratch, size, scratch->path, start);
+	header->path_size = length;
+	size += length;
+	header->size = size;
+	if (size > VARMOR_EVENT_SIZE_MAX)
+		return;
+	count(bpf_ringbuf_output(&varmor_ring, scratch->record, size, 0) ? VARMOR_RING_FULL : VARMOR_REPORTED);
+}
+
+/* What the report says of an access that is refused, or let through. */
+static __always_inline __u32 action_of(const struct varmor_profile *profile, bool refused)
+{
+	if (profile->mode)
+		return VARMOR_EVENT_ACTION_ALLOWED;
+	return refused ? VARMOR_EVENT_ACTION_DENIED : VARMOR_EVENT_ACTION_AUDIT;
+}
+
+/* Reports an access to no file. */
+static __always_inline void report_plain(const struct varmor_profile *profile, __u32 what, __u64 body)
+{
+	struct varmor_scratch *scratch = take_scratch();
+
+	if (!scratch)
+		return;
+	report(scratch, profile, what, body, 0);
+	leave_scratch(scratch);
+}
+
+/*
+ * Whether an access to no file is refused. `verdict` has VARMOR_DENY and VARMOR_AUDIT. What is reported only may go unreported where
+ * there is no memory, which the counts say.
+ */
+static __always_inline bool judge(const struct varmor_profile *profile, __u32 verdict, __u32 kind, __u32 body_size, __u64 body)
+{
+	bool refused = !profile->mode && verdict & VARMOR_DENY;
+
+	if (profile->mode || verdict & VARMOR_AUDIT)
+		report_plain(profile, REPORT(kind, action_of(profile, refused), 0, body_size), body);
+	return refused;
+}
+
+#endif

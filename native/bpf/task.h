@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Whose rules a task runs under, and memory for one run of a program. */
+#ifndef VARMOR_TASK_H
+#define VARMOR_TASK_H
+
+#include "maps.h"
+
+static __always_inline void count(__u32 what)
+{
+	__u64 *value = bpf_map_lookup_elem(&varmor_counts, &what);
+
+	if (value)
+		(*value)++;
+}
+
+/* The container of a task; 0 where it has none. */
+static __always_inline __u32 container_of_task(struct task_struct *task)
+{
+	struct varmor_task *own = bpf_task_storage_get(&varmor_tasks, task, 0, 0);
+
+	return own ? own->container : 0;
+}
+
+static __always_inline struct varmor_container *container_numbered(__u32 number)
+{
+	return number ? bpf_map_lookup_elem(&varmor_containers, &number) : NULL;
+}
+
+static __always_inline struct varmor_profile *profile_of(struct varmor_container *container)
+{
+	__u32 zero = 0;
+	void *map;
+
+	if (!container || !container->profile)
+		return NULL;
+	map = bpf_map_lookup_elem(&varmor_profiles, &container->profile);
+	return map ? bpf_map_lookup_elem(map, &zero) : NULL;
+}
+
+/* The profile of the task that runs; NULL where it has none, which is nearly always the case. */
+static __always_inline struct varmor_profile *current_profile(void)
+{
+	return profile_of(container_numbered(container_of_task(bpf_get_current_task_btf())));
+}
+
+static __always_inline struct varmor_scratch *take_scratch(void)
+{
+	__u32 first = bpf_get_smp_processor_id() * 4;
+
+	for (__u32 i = 0; i < 4; i++) {
+		__u32 number = (first + i) % SCRATCHES;
+		struct varmor_scratch *one = bpf_map_lookup_elem(&varmor_scratches, &number);
+
+		if (one && __sync_val_compare_and_swap(&one->busy, 0, 1) == 0)
+			return one;
+	}
+	count(VARMOR_NO_SCRATCH);
+	return bpf_task_storage_get(&varmor_own_scratches, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+}
+
+static __always_inline void leave_scratch(struct varmor_scratch *scratch)
+{
+	__sync_lock_test_and_set(&scratch->busy, 0);
+}
+
+#endif

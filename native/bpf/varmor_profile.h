@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* A profile as the programs read it. The agent does not write it yet; test/kernel/bpf/profile-bytes.ts does. */
+#ifndef VARMOR_PROFILE_H
+#define VARMOR_PROFILE_H
+
+#define VARMOR_DENY 1
+#define VARMOR_AUDIT 2
+
+/* Of a path; VARMOR_FILE_AUDIT bits above, the same for what is reported (src/profile/bpf/bpf-profile.ts, fileFlags). */
+#define VARMOR_FILE_READ 1
+#define VARMOR_FILE_WRITE 2
+#define VARMOR_FILE_APPEND 4
+#define VARMOR_FILE_EXEC 8
+#define VARMOR_FILE_WAY 16
+#define VARMOR_FILE_ANY 15
+#define VARMOR_FILE_AUDIT 8
+
+/* Tables of automata lie in maps of three sizes; a reference has the size's number in its highest bits. */
+#define VARMOR_TABLE_SMALL (16 << 10)
+#define VARMOR_TABLE_MEDIUM (256 << 10)
+#define VARMOR_TABLE_LARGE (4 << 20)
+#define VARMOR_TABLE_SIZE_SHIFT 30
+#define VARMOR_TABLE_CLASSES 256
+
+struct varmor_automaton {
+	__u32 table; /* the reference, and 0 for none; the first of each map is not used */
+	__u32 start;
+	__u32 cells;
+	__u32 reserved;
+};
+
+struct varmor_profile {
+	__u32 id;   /* what events call it */
+	__u32 mode; /* 1: everything is let through and reported */
+	__u32 any;  /* flags of a path that cannot be rebuilt */
+	__u32 block_devices; /* flags of every block device */
+	struct varmor_automaton files;
+	__u64 capability_deny;
+	__u64 capability_audit;
+	__u32 ptrace_deny_all;
+	__u32 ptrace_deny_outside;
+	__u32 ptrace_audit_all;
+	__u32 ptrace_audit_outside;
+	__u32 userns;
+	__u32 bpf_prog_load;
+	__u32 bpf_map_create;
+	__u32 reserved;
+};
+
+struct varmor_container {
+	__u32 profile; /* number of its place in the map; 0: none */
+	__u32 mnt_ns;  /* inode number of the mount namespace of its first process */
+};
+
+struct varmor_task {
+	__u32 container; /* number of its place in the map */
+	__u32 reserved;
+};
+
+#endif

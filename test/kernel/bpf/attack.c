@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * attack files|others: tries what programs.test.ts lists, and prints for each whether it passed or was refused. Files are made before,
+ * by prepare.sh.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define FILE_OF_RULE "/deny/a/b/c"
+#define DEPTH 40
+
+static void tell(const char *what, int passed)
+{
+	if (!passed && errno != EPERM && errno != EACCES)
+		printf("errno-%d %s\n", errno, what);
+	else
+		printf("%s %s\n", passed ? "passed" : "refused", what);
+}
+
+#define TRY(what, call)                 \
+	do {                            \
+		errno = 0;              \
+		tell(what, (call) >= 0); \
+	} while (0)
+
+/* Whether a program was started, by a child that only does that. */
+#define START(what, ...)                                                    \
+	do {                                                                \
+		pid_t pid = fork();                                         \
+		int status;                                                 \
+		if (pid == 0) {                                             \
+			int null = open("/dev/null", O_WRONLY);             \
+			dup2(null, 1);                                      \
+			dup2(null, 2);                                      \
+			__VA_ARGS__;                                        \
+			_exit(errno == EPERM || errno == EACCES ? 99 : 98); \
+		}                                                           \
+		waitpid(pid, &status, 0);                                   \
+		errno = WEXITSTATUS(status) == 99 ? EPERM : EIO;            \
+		tell(what, WEXITSTATUS(status) < 98);                       \
+	} while (0)
+
+/* The rest in a child of its own. */
+#define IN_CHILD(...)                           \
+	do {                                    \
+		pid_t pid;                      \
+		fflush(stdout);                 \
+		pid = fork();                   \
+		if (pid == 0) {                 \
+			__VA_ARGS__;            \
+			fflush(stdout);         \
+			_exit(0);               \
+		}                               \
+		waitpid(pid, NULL, 0);          \
+	} while (0)
+
+static int through_descriptor(int fd, int flags)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, flags);
+}
+
+static void open_it(void)
+{
+	TRY("read a file of no rule", open("/free/ok", O_RDONLY));
+	TRY("write a file whose name begins like a rule's", open("/denied", O_RDWR | O_CREAT, 0600));
+	TRY("read", open(FILE_OF_RULE, O_RDONLY));
+	TRY("append", open(FILE_OF_RULE, O_WRONLY | O_APPEND));
+	TRY("read by a relative path", chdir("/deny/a") ? -1 : open("b/c", O_RDONLY));
+	TRY("read by a path with dots", open("/free/../deny/./a//b/c", O_RDONLY));
+	TRY("read by /proc/self/root", open("/proc/self/root" FILE_OF_RULE, O_RDONLY));
+	TRY("read by a symbolic link", symlink("/deny/a", "/free/link") ? -1 : open("/free/link/b/c", O_RDONLY));
+	TRY("read from a descriptor of a directory", openat(open("/deny", O_PATH | O_DIRECTORY), "a/b/c", O_RDONLY));
+	TRY("open a descriptor of a path again", through_descriptor(open(FILE_OF_RULE, O_PATH), O_RDONLY));
+	TRY("read after chroot", openat(open("/", O_PATH), "deny/a/b/c", O_RDONLY));
+	TRY("read a rule's file of one name", open("/secret/s", O_RDONLY));
+	TRY("read one whose name begins with it", open("/secret/s2", O_RDONLY));
+	TRY("write it, which no rule is about", open("/secret/s", O_WRONLY));
+	TRY("list the directory that it is in", open("/secret", O_RDONLY | O_DIRECTORY));
+	if (chdir("/"))
+		perror("chdir");
+}
+
+static void change_it(void)
+{
+	const struct timespec times[2] = { { 1, 0 }, { 1, 0 } };
+
+	TRY("rename away", rename(FILE_OF_RULE, "/free/c"));
+	TRY("rename its directory", rename("/deny/a", "/free/a"));
+	TRY("rename the directory of the rule", rename("/deny", "/free/deny"));
+	TRY("exchange", syscall(SYS_renameat2, AT_FDCWD, FILE_OF_RULE, AT_FDCWD, "/free/ok", 2));
+	TRY("exchange from the other side", syscall(SYS_renameat2, AT_FDCWD, "/free/ok", AT_FDCWD, FILE_OF_RULE, 2));
+	TRY("link to another name", link(FILE_OF_RULE, "/free/c2"));
+	TRY("truncate", truncate(FILE_OF_RULE, 0));
+	TRY("unlink", unlink(FILE_OF_RULE));
+	TRY("remove a directory", rmdir("/deny/empty"));
+	TRY("make a directory", mkdir("/deny/new", 0700));
+	TRY("make a file", open("/deny/new", O_CREAT | O_WRONLY, 0600));
+	TRY("make a pipe", mknod("/deny/pipe", S_IFIFO | 0600, 0));
+	TRY("make a symbolic link", symlink("x", "/deny/s"));
+	TRY("link into it", link("/free/ok", "/deny/l"));
+	TRY("rename into it", rename("/free/ok", "/deny/l"));
+	TRY("change its mode", chmod(FILE_OF_RULE, 0777));
+	TRY("change its owner", chown(FILE_OF_RULE, 1, 1));
+	TRY("change its attributes", setxattr(FILE_OF_RULE, "trusted.x", "1", 1, 0));
+	TRY("change its times", utimensat(AT_FDCWD, FILE_OF_RULE, times, 0));
+	TRY("change another's times", utimensat(AT_FDCWD, "/free/ok", times, 0));
+}
+
+static void carry_it(void)
+{
+	int tree, i, at = open("/deny/long", O_PATH), ends[2] = { -1, -1 };
+	char deep[4096] = "/deny/deep", name[129];
+
+	TRY("bind its directory elsewhere", mount("/deny", "/free/m", NULL, MS_BIND, NULL));
+	TRY("read where it is bound", open("/free/m/a/b/c", O_RDONLY));
+	tree = (int)syscall(SYS_open_tree, AT_FDCWD, "/deny", 1);
+	TRY("read from a detached copy of the mount", openat(tree, "a/b/c", O_RDONLY));
+	IN_CHILD(unshare(CLONE_NEWNS); TRY("read in another mount namespace", open(FILE_OF_RULE, O_RDONLY)));
+	IN_CHILD(unshare(CLONE_NEWUSER | CLONE_NEWNS); TRY("read in another user namespace", open(FILE_OF_RULE, O_RDONLY)));
+	IN_CHILD(unshare(CLONE_NEWNS); mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+		 mount("/deny", "/free/p", NULL, MS_BIND, NULL); syscall(SYS_pivot_root, "/free/p", "/free/p/empty");
+		 TRY("read where it was bound, as a root", open("/a/b/c", O_RDONLY) < 0 && errno == ENOENT ? open("/free/p/a/b/c", O_RDONLY) : errno ? -1 : 0));
+	for (i = 0; i < DEPTH; i++)
+		strcat(deep, "/d");
+	strcat(deep, "/f");
+	TRY("read 40 directories below", open(deep, O_RDONLY));
+	memset(name, 'n', 128);
+	name[128] = 0;
+	for (i = 0; i < DEPTH && at >= 0; i++)
+		at = openat(at, name, O_PATH);
+	TRY("read at the end of a path of over 4,096 bytes", openat(at, "f", O_RDONLY));
+	TRY("open a memory file", through_descriptor((int)syscall(SYS_memfd_create, "m", 0), O_RDWR));
+	TRY("open a pipe again", pipe(ends) ? -1 : through_descriptor(ends[1], O_WRONLY));
+}
+
+static int map(int fd, int protection, void **mapped)
+{
+	*mapped = mmap(NULL, 4096, protection, MAP_PRIVATE, fd, 0);
+	return *mapped == MAP_FAILED ? -1 : 0;
+}
+
+static void run_it(void)
+{
+	char *const arguments[] = { "x", NULL };
+	void *mapped;
+	int fd;
+
+	START("run a program of no rule", execl("/bin/true", "true", NULL));
+	START("run", execl("/usr/bin/noexec", "noexec", NULL));
+	START("run by a relative path", if (chdir("/usr/bin") == 0) execl("./noexec", "noexec", NULL));
+	START("run by a descriptor", fexecve(open("/usr/bin/noexec", O_RDONLY), arguments, arguments));
+	START("run by a line that begins with #!", execl("/tmp/script", "script", NULL));
+	fd = open("/usr/bin/noexec", O_RDONLY);
+	TRY("map executable", map(fd, PROT_READ | PROT_EXEC, &mapped));
+	TRY("map readable", map(fd, PROT_READ, &mapped));
+	TRY("make executable what is mapped", mprotect(mapped, 4096, PROT_READ | PROT_EXEC));
+}
+
+static int bpf_call(int command)
+{
+	static const struct bpf_insn program[] = { { .code = 0xb7 }, { .code = 0x95 } };
+	union bpf_attr attributes;
+
+	memset(&attributes, 0, sizeof(attributes));
+	if (command == BPF_MAP_CREATE) {
+		attributes.map_type = BPF_MAP_TYPE_ARRAY;
+		attributes.key_size = attributes.value_size = 4;
+		attributes.max_entries = 1;
+	} else if (command == BPF_PROG_LOAD) {
+		attributes.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
+		attributes.insns = (__u64)program;
+		attributes.insn_cnt = 2;
+		attributes.license = (__u64) "GPL";
+	}
+	return (int)syscall(SYS_bpf, command, &attributes, sizeof(attributes));
+}
+
+static void others(void)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		pause();
+		_exit(0);
+	}
+	TRY("change an owner, which takes another capability", chown("/free/ok", 1, 1));
+	TRY("make a raw socket", socket(AF_INET, SOCK_RAW, 1));
+	IN_CHILD(TRY("make a user namespace", unshare(CLONE_NEWUSER)));
+	TRY("make a map", bpf_call(BPF_MAP_CREATE));
+	TRY("load a program", bpf_call(BPF_PROG_LOAD));
+	TRY("look for a program", bpf_call(BPF_PROG_GET_NEXT_ID));
+	TRY("trace a process of the container", ptrace(PTRACE_SEIZE, child, 0, 0));
+	TRY("trace another one", ptrace(PTRACE_SEIZE, 1, 0, 0));
+	TRY("read the memory of another one", open("/proc/1/mem", O_RDONLY));
+	kill(child, SIGKILL);
+}
+
+int main(int argc, char **argv)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc > 1 && strcmp(argv[1], "others") == 0) {
+		others();
+		return 0;
+	}
+	open_it();
+	run_it();
+	change_it();
+	carry_it();
+	return 0;
+}

@@ -1,0 +1,49 @@
+import { Buffer } from 'node:buffer'
+import { processBatch } from '../../../src/audit/batch/process-batch.ts'
+import { Scratch } from '../../../src/audit/batch/scratch.ts'
+import { noProcesses } from '../../../src/audit/enrich/pid-resolver.ts'
+import { Snapshot } from '../../../src/audit/enrich/snapshot.ts'
+import { demo } from '../../audit/harness.ts'
+import { profileId } from './profile-bytes.ts'
+
+/** A violation as it comes into the log. */
+interface Violation {
+  action: string
+  event: Record<string, unknown> & { operation: string }
+  exe: string
+}
+
+/** What under-profile.c prints. */
+export interface Outcome {
+  answers: Record<string, string>
+  events: Violation[]
+  /** Instructions that the kernel verified, by program. */
+  verified: Record<string, number>
+  counts: { reported: number; ringFull: number; noScratch: number }
+}
+
+const policy = { profileName: 'varmor-demo-demo', kind: 'VarmorPolicy', name: 'demo', namespace: 'demo' } as const
+
+function violationsOf(bytes: Buffer): Violation[] {
+  const snapshot = new Snapshot({ ...demo, policies: [{ ...policy, bpfId: profileId }] })
+  const batch = { source: 'bpf', seq: 0, format: 'record' as const, bytes: new Uint8Array(bytes) }
+  const { output } = processBatch({ ...batch, final: true }, snapshot, noProcesses, new Scratch({ everything: false }))
+  const lines = Buffer.from(output).toString('utf8').split('\n').slice(0, -1)
+  return lines.map((line) => JSON.parse(line) as Violation)
+}
+
+/** Reads what under-profile.c has printed. */
+export function outcomeOf(text: string): Outcome {
+  const lines = text.split('\n').map((line) => line.split(' '))
+  const of = (word: string): string[][] => lines.filter(([first]) => first === word).map(([, ...rest]) => rest)
+  const answers = lines.filter(([first]) => first !== undefined && !words.has(first) && first !== '')
+  const [reported, ringFull, noScratch] = of('count').map(([, number]) => Number(number))
+  return {
+    answers: Object.fromEntries(answers.map(([answer, ...what]) => [what.join(' '), answer!])),
+    events: violationsOf(Buffer.concat(of('record').map(([hex]) => Buffer.from(hex!, 'hex')))),
+    verified: Object.fromEntries(of('program').map(([name, instructions]) => [name!, Number(instructions)])),
+    counts: { reported: reported!, ringFull: ringFull!, noScratch: noScratch! },
+  }
+}
+
+const words = new Set(['program', 'record', 'count', 'status'])

@@ -1,0 +1,16 @@
+# Files for attack.c.
+set -e
+mkdir -p /deny/a/b /deny/empty /deny/long /deny/deep /secret /free/m /free/p
+for file in /deny/a/b/c /free/ok /denied /secret/s /secret/s2; do echo x > $file; done
+cp /bin/busybox /usr/bin/noexec
+printf '#!/usr/bin/noexec\n' > /tmp/script
+chmod +x /tmp/script
+deep=/deny/deep
+for i in $(seq 40); do deep=$deep/d; done
+mkdir -p $deep
+echo x > $deep/f
+cd /deny/long
+name=n
+for i in $(seq 7); do name=$name$name; done
+for i in $(seq 40); do mkdir $name && cd -P $name; done
+echo x > f
