@@ -9,6 +9,7 @@ SEC("lsm/capable")
 int BPF_PROG(varmor_capable, const struct cred *cred, struct user_namespace *ns, int capability, unsigned int options)
 {
 	struct varmor_profile *profile = current_profile();
+	struct body body = { { (__u32)capability } };
 	__u64 bit = 1ULL << (capability & 63);
 	__u32 verdict = 0;
 
@@ -23,7 +24,7 @@ int BPF_PROG(varmor_capable, const struct cred *cred, struct user_namespace *ns,
 	}
 	if (profile->capability_audit & bit)
 		verdict |= VARMOR_AUDIT;
-	REFUSE_IF(judge(profile, verdict, VARMOR_EVENT_KIND_CAPABILITY, sizeof(__u32), (__u32)capability));
+	REFUSE_IF(judge(profile, verdict, VARMOR_EVENT_KIND_CAPABILITY, sizeof(__u32), &body));
 	return 0;
 }
 
@@ -32,8 +33,9 @@ SEC("lsm/userns_create")
 int BPF_PROG(varmor_userns_create, const struct cred *cred)
 {
 	struct varmor_profile *profile = current_profile();
+	struct body body = {};
 
-	REFUSE_IF(profile && judge(profile, profile->userns, VARMOR_EVENT_KIND_USERNS, 0, 0));
+	REFUSE_IF(profile && judge(profile, profile->userns, VARMOR_EVENT_KIND_USERNS, 0, &body));
 	return 0;
 }
 
@@ -41,11 +43,12 @@ SEC("lsm/bpf")
 int BPF_PROG(varmor_bpf, int command, union bpf_attr *attributes, unsigned int size)
 {
 	struct varmor_profile *profile = current_profile();
+	struct body body = { { (__u32)command } };
 	__u32 verdict;
 
 	if (!profile || (command != BPF_PROG_LOAD && command != BPF_MAP_CREATE))
 		return 0;
 	verdict = command == BPF_PROG_LOAD ? profile->bpf_prog_load : profile->bpf_map_create;
-	REFUSE_IF(judge(profile, verdict, VARMOR_EVENT_KIND_BPF, sizeof(__u32), (__u32)command));
+	REFUSE_IF(judge(profile, verdict, VARMOR_EVENT_KIND_BPF, sizeof(__u32), &body));
 	return 0;
 }

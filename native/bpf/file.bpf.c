@@ -127,6 +127,7 @@ __noinline int varmor_refuses(const struct file_request *given)
 	struct varmor_container *container = container_numbered(container_of_task(bpf_get_current_task_btf()));
 	struct varmor_profile *profile = profile_of(container);
 	struct file_request request;
+	struct body body = {};
 	struct varmor_scratch *scratch;
 	__u32 marks, mode, start = 0, kind;
 	bool refused;
@@ -150,7 +151,8 @@ __noinline int varmor_refuses(const struct file_request *given)
 	refused = !profile->mode && marks & request.asked;
 	if (start != NO_PATH && (profile->mode || (marks >> VARMOR_FILE_AUDIT) & request.asked)) {
 		kind = request.asked & VARMOR_FILE_EXEC && request.permissions == MAY_EXECUTE ? VARMOR_EVENT_KIND_EXEC : VARMOR_EVENT_KIND_FILE;
-		report(scratch, profile, REPORT(kind, action_of(profile, refused), start ? 0 : VARMOR_EVENT_FLAG_PATH_UNKNOWN, sizeof(__u32)), request.permissions, start);
+		body.numbers[0] = request.permissions;
+		report(scratch, profile, REPORT(kind, action_of(profile, refused), start ? 0 : VARMOR_EVENT_FLAG_PATH_UNKNOWN, sizeof(__u32)), &body, start);
 	}
 	leave_scratch(scratch);
 	return refused;

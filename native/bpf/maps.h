@@ -59,6 +59,30 @@ TABLE_MAP(medium, VARMOR_TABLE_MEDIUM);
 TABLE_MAP(large, VARMOR_TABLE_LARGE);
 
 VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 20);
+	__type(key, struct varmor_v4_key);
+	__type(value, struct varmor_port_ranges);
+} varmor_v4 SEC(".maps");
+
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 20);
+	__type(key, struct varmor_v6_key);
+	__type(value, struct varmor_port_ranges);
+} varmor_v6 SEC(".maps");
+
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 20);
+	__type(key, struct varmor_port_key);
+	__type(value, struct varmor_port_range);
+} varmor_ports SEC(".maps");
+
+VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
 } varmor_ring SEC(".maps");

@@ -28,6 +28,7 @@ static __always_inline bool refuses(__u32 own, __u32 other, __u32 access, bool q
 {
 	struct varmor_profile *profile = profile_of(container_numbered(own));
 	bool outside = own != other;
+	struct body body = { { word_of(access), outside } };
 	__u32 verdict = 0;
 
 	if (!profile)
@@ -38,7 +39,7 @@ static __always_inline bool refuses(__u32 own, __u32 other, __u32 access, bool q
 		return !profile->mode && verdict;
 	if ((profile->ptrace_audit_all | (outside ? profile->ptrace_audit_outside : 0)) & access)
 		verdict |= VARMOR_AUDIT;
-	return judge(profile, verdict, VARMOR_EVENT_KIND_PTRACE, 2 * sizeof(__u32), word_of(access) | (__u64)outside << 32);
+	return judge(profile, verdict, VARMOR_EVENT_KIND_PTRACE, 2 * sizeof(__u32), &body);
 }
 
 SEC("lsm/ptrace_access_check")

@@ -32,20 +32,25 @@ static __always_inline __u32 put_text(struct varmor_scratch *scratch, __u32 at, 
 	return length;
 }
 
+/* The numbers of a record's kind; as many of them as it has. */
+struct body {
+	__u32 numbers[6];
+};
+
 #define REPORT(kind, action, flags, body_size) ((kind) | (action) << 8 | (flags) << 16 | (body_size) << 24)
 
 /*
- * Reports what REPORT() says, with up to two numbers of four bytes as body, the first in the lower half. `start` is where the path
- * in the scratch begins; 0 for events without one. A full ring changes no verdict, and is counted.
+ * Reports what REPORT() says. `start` is where the path in the scratch begins; 0 for events without one. A full ring changes no
+ * verdict, and is counted.
  */
-static __noinline void report(struct varmor_scratch *scratch, const struct varmor_profile *profile, __u32 what, __u64 body, __u32 start)
+static __noinline void report(struct varmor_scratch *scratch, const struct varmor_profile *profile, __u32 what, const struct body *body, __u32 start)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct varmor_event_header *header;
 	struct file *exe;
 	__u32 size = sizeof(*header) + (what >> 24), exe_start = 0, length;
 
-	if (!scratch || !profile)
+	if (!scratch || !profile || !body)
 		return;
 	header = (void *)scratch->record;
 	__builtin_memset(header, 0, sizeof(*header));
@@ -55,7 +60,7 @@ static __noinline void report(struct varmor_scratch *scratch, const struct varmo
 	header->flags = (what >> 16) & 0xff;
 	header->profile = profile->id;
 	put_task(header, task);
-	__builtin_memcpy(scratch->record + sizeof(*header), &body, sizeof(body));
+	__builtin_memcpy(scratch->record + sizeof(*header), body, sizeof(*body));
 	exe = BPF_CORE_READ(task, mm, exe_file);
 	if (exe)
 		exe_start = path_into(scratch->exe, BPF_CORE_READ(exe, f_path.dentry), mount_of(BPF_CORE_READ(exe, f_path.mnt)), header->mnt_ns);
@@ -80,7 +85,7 @@ static __always_inline __u32 action_of(const struct varmor_profile *profile, boo
 }
 
 /* Reports an access to no file. */
-static __always_inline void report_plain(const struct varmor_profile *profile, __u32 what, __u64 body)
+static __always_inline void report_plain(const struct varmor_profile *profile, __u32 what, const struct body *body)
 {
 	struct varmor_scratch *scratch = take_scratch();
 
@@ -94,7 +99,7 @@ static __always_inline void report_plain(const struct varmor_profile *profile, _
  * Whether an access to no file is refused. `verdict` has VARMOR_DENY and VARMOR_AUDIT. What is reported only may go unreported where
  * there is no memory, which the counts say.
  */
-static __always_inline bool judge(const struct varmor_profile *profile, __u32 verdict, __u32 kind, __u32 body_size, __u64 body)
+static __always_inline bool judge(const struct varmor_profile *profile, __u32 verdict, __u32 kind, __u32 body_size, const struct body *body)
 {
 	bool refused = !profile->mode && verdict & VARMOR_DENY;
 

@@ -29,6 +29,52 @@ struct varmor_automaton {
 	__u32 reserved;
 };
 
+/* A set that is 0 matches all, but for protocols: they count for IPv4 and IPv6 only. */
+struct varmor_socket_rule {
+	__u64 domains;   /* by AF_ number */
+	__u64 protocols; /* by IPPROTO_ number */
+	__u32 types;     /* by SOCK_ number */
+	__u32 verdict;   /* VARMOR_DENY, VARMOR_AUDIT */
+};
+
+#define VARMOR_SOCKET_RULES 512
+
+/*
+ * Where packets go: the longest prefix in varmor_v4 or varmor_v6 names ranges of ports in varmor_ports. Entries are of `egress`, a
+ * number that no other profile has, nor an earlier state of this one.
+ */
+struct varmor_v4_key {
+	__u32 bits; /* of what follows: 32 and the length of the prefix */
+	__u32 egress;
+	__u8 address[4];
+};
+
+struct varmor_v6_key {
+	__u32 bits;
+	__u32 egress;
+	__u8 address[16];
+};
+
+struct varmor_port_ranges {
+	__u32 first; /* index of the first */
+	__u32 count;
+};
+
+struct varmor_port_key {
+	__u32 egress;
+	__u32 index;
+};
+
+/* Protocol and port: VARMOR_TCP, VARMOR_UDP or VARMOR_OTHER in the upper half (src/profile/bpf/port-set.ts). Ascending. */
+struct varmor_port_range {
+	__u32 first;
+	__u32 last;
+	__u32 verdict;
+	__u32 reserved;
+};
+
+enum { VARMOR_TCP, VARMOR_UDP, VARMOR_OTHER };
+
 struct varmor_profile {
 	__u32 id;   /* what events call it */
 	__u32 mode; /* 1: everything is let through and reported */
@@ -44,7 +90,10 @@ struct varmor_profile {
 	__u32 userns;
 	__u32 bpf_prog_load;
 	__u32 bpf_map_create;
+	__u32 egress; /* 0: no rules */
+	__u32 socket_rules;
 	__u32 reserved;
+	struct varmor_socket_rule sockets[VARMOR_SOCKET_RULES];
 };
 
 struct varmor_container {

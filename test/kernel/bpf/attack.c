@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * attack files|others: tries what programs.test.ts lists, and prints for each whether it passed or was refused. Files are made before,
+ * attack files|network|others: tries what programs.test.ts lists, and prints for each whether it passed or was refused. Files are made before,
  * by prepare.sh.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -192,6 +193,58 @@ static int bpf_call(int command)
 	return (int)syscall(SYS_bpf, command, &attributes, sizeof(attributes));
 }
 
+static socklen_t address_of(int family, const char *text, unsigned short port, struct sockaddr_storage *address)
+{
+	struct sockaddr_in *v4 = (void *)address;
+	struct sockaddr_in6 *v6 = (void *)address;
+
+	memset(address, 0, sizeof(*address));
+	address->ss_family = (sa_family_t)family;
+	v4->sin_port = htons(port);
+	inet_pton(family, text, family == AF_INET ? (void *)&v4->sin_addr : (void *)&v6->sin6_addr);
+	return family == AF_INET ? sizeof(*v4) : sizeof(*v6);
+}
+
+/* Whether a packet got as far as the network. `flags` are those of sendto(2); -1 connects. */
+static int reach(int family, int type, int flags, const char *text, unsigned short port, int given_family)
+{
+	int fd = socket(family, type | SOCK_NONBLOCK, 0), answer;
+	struct sockaddr_storage address;
+	socklen_t length = address_of(family, text, port, &address);
+
+	address.ss_family = (sa_family_t)given_family;
+	answer = flags < 0 ? connect(fd, (void *)&address, length) : (int)sendto(fd, "x", 1, flags, (void *)&address, length);
+	if (answer < 0 && errno != EPERM && errno != EACCES && errno != EAFNOSUPPORT)
+		answer = 0;
+	close(fd);
+	return answer;
+}
+
+static void network(void)
+{
+	const int v4 = AF_INET, v6 = AF_INET6, tcp = SOCK_STREAM, udp = SOCK_DGRAM;
+
+	TRY("connect to an address", reach(v4, tcp, -1, "127.0.0.1", 8080, v4));
+	TRY("connect to another port", reach(v4, tcp, -1, "127.0.0.1", 8081, v4));
+	TRY("connect to the unspecified address", reach(v4, tcp, -1, "0.0.0.0", 8080, v4));
+	TRY("connect to the address in IPv6", reach(v6, tcp, -1, "::ffff:127.0.0.1", 8080, v6));
+	TRY("send to the address", reach(v4, udp, 0, "127.0.0.1", 8080, v4));
+	TRY("send to the address without a family", reach(v4, udp, 0, "127.0.0.1", 8080, AF_UNSPEC));
+	TRY("send to the address in IPv6", reach(v6, udp, 0, "::ffff:127.0.0.1", 8080, v6));
+	TRY("send to another port", reach(v4, udp, 0, "127.0.0.1", 8081, v4));
+	TRY("send with the first packet of a connection", reach(v4, tcp, MSG_FASTOPEN, "127.0.0.1", 8080, v4));
+	TRY("connect into a block", reach(v4, tcp, -1, "10.1.2.3", 80, v4));
+	TRY("connect into a block behind a gateway of IPv6", reach(v6, tcp, -1, "64:ff9b::10.1.2.3", 80, v6));
+	TRY("connect beside a block", reach(v4, tcp, -1, "10.2.0.1", 80, v4));
+	TRY("connect to a port of a range", reach(v6, tcp, -1, "::1", 9005, v6));
+	TRY("connect to the port after a range", reach(v6, tcp, -1, "::1", 9011, v6));
+	TRY("make a socket of a protocol", socket(v4, udp, IPPROTO_ICMP));
+	TRY("make a raw socket of it", socket(v4, SOCK_RAW, IPPROTO_ICMP));
+	TRY("make a socket of a family", socket(AF_NETLINK, SOCK_RAW, 0));
+	TRY("make a socket of another protocol", socket(v4, udp, IPPROTO_UDP));
+	TRY("make a socket of another family", socket(AF_UNIX, tcp, 0));
+}
+
 static void others(void)
 {
 	pid_t child = fork();
@@ -215,8 +268,8 @@ static void others(void)
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc > 1 && strcmp(argv[1], "others") == 0) {
-		others();
+	if (argc > 1 && strcmp(argv[1], "files") != 0) {
+		(strcmp(argv[1], "network") == 0 ? network : others)();
 		return 0;
 	}
 	open_it();

@@ -74,6 +74,41 @@ const ofOthers = verdicts(
   ],
 )
 
+const network: EnhanceProtect = {
+  auditViolations: true,
+  bpfRawRules: {
+    network: {
+      sockets: [{ protocols: ['icmp'] }, { domains: ['netlink'] }],
+      egress: {
+        toDestinations: [
+          { ip: '127.0.0.1', ports: [{ port: 8080 }] },
+          { cidr: '10.1.0.0/16' },
+          { ip: '::1', ports: [{ port: 9000, endPort: 9010 }] },
+        ],
+      },
+    },
+  },
+}
+
+const ofNetwork = verdicts(
+  [
+    ...['connect to an address', 'connect to the unspecified address', 'connect to the address in IPv6'],
+    ...['send to the address', 'send to the address without a family', 'send to the address in IPv6'],
+    ...['send with the first packet of a connection', 'connect into a block', 'connect to a port of a range'],
+    'connect into a block behind a gateway of IPv6',
+    ...['make a socket of a protocol', 'make a raw socket of it', 'make a socket of a family'],
+  ],
+  [
+    ...[
+      'connect to another port',
+      'send to another port',
+      'connect beside a block',
+      'connect to the port after a range',
+    ],
+    ...['make a socket of another protocol', 'make a socket of another family'],
+  ],
+)
+
 /** Instructions that the kernel verifies for one program: 28,000 at most now. A change that doubles them is meant, or mended. */
 const mostVerified = 56_000
 
@@ -116,7 +151,7 @@ describe('BPF programs on a real kernel', () => {
     const libraries = ['-lbpf', '-lelf', '-lz']
     paths = [compileHere(folder, 'attack'), compileHere(folder, 'under-profile', ...libraries)]
     paths.push(join(import.meta.dirname, 'prepare.sh'))
-    for (const [name, policy] of Object.entries({ files, other })) {
+    for (const [name, policy] of Object.entries({ files, network, other })) {
       writeFileSync(join(folder, `${name}.profile`), profileBytes(policy))
       paths.push(join(folder, `${name}.profile`))
     }
@@ -164,6 +199,14 @@ describe('BPF programs on a real kernel', () => {
         expect(events.every(({ action }) => action === 'DENIED')).to.equal(true)
         expect(events[0]!.event).to.deep.include({ operation: 'File', permissions: ['read'], path: '/deny/a/b/c' })
         expect(events[0]!.exe).to.equal('/tmp/attack')
+      })
+
+      it('refuse sockets by their kind, and packets by where they go', async () => {
+        const { answers, events } = await run('network', 'network')
+        expect(answers).to.deep.equal(ofNetwork)
+        expect(events).to.have.length(Object.values(ofNetwork).filter((answer) => answer === 'refused').length)
+        const [first] = events
+        expect(first!.event).to.deep.include({ operation: 'Network', address: { ip: '127.0.0.1', port: 8080 } })
       })
 
       it('refuse capabilities, user namespaces, BPF and tracing', async () => {

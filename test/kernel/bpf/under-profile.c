@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * under-profile OBJECT PROFILE COMMAND...: loads the programs, and runs the command as the first process of a container with the
- * profile: a struct varmor_profile, and behind it the table of its automaton, if it has one. Prints what the kernel
+ * profile: a struct varmor_profile, and then the table of its automaton, and the entries of varmor_v4, varmor_v6 and varmor_ports,
+ * each behind its size in bytes. Prints what the kernel
  * verified, each record of the ring in hex, the counts, and the command's exit status. What the command prints goes in between.
  */
 #include <bpf/bpf.h>
@@ -55,24 +56,48 @@ static void put_inner(int outer, const void *value, __u32 bytes)
 		fail("a profile's map");
 }
 
+/* Reads what stands behind its size. Returns the size. */
+static __u32 read_part(FILE *file, void *part, size_t room)
+{
+	__u32 bytes;
+
+	if (fread(&bytes, sizeof(bytes), 1, file) != 1 || bytes > room || fread(part, 1, bytes, file) != bytes)
+		fail("a part of the profile");
+	return bytes;
+}
+
+static void put_entries(FILE *file, int map, size_t key, size_t value)
+{
+	static char entries[1 << 20];
+	size_t at, bytes = read_part(file, entries, sizeof(entries));
+
+	for (at = 0; at < bytes; at += key + value)
+		if (bpf_map_update_elem(map, entries + at, entries + at + key, 0))
+			fail("an entry");
+}
+
 static void put_profile(struct bpf_object *object, const char *path)
 {
 	static char table[VARMOR_TABLE_LARGE];
 	struct varmor_profile profile;
 	unsigned int size = 0;
-	size_t bytes;
+	__u32 bytes;
 	FILE *file = fopen(path, "r");
 
 	if (!file || fread(&profile, sizeof(profile), 1, file) != 1)
 		fail(path);
-	bytes = fread(table, 1, sizeof(table), file);
+	bytes = read_part(file, table, sizeof(table));
 	while (size < 2 && bytes > sizes[size].bytes)
 		size++;
 	if (bytes) {
 		put_inner(map_of(object, sizes[size].map), table, sizes[size].bytes);
 		profile.files.table = size << VARMOR_TABLE_SIZE_SHIFT | place;
 	}
+	put_entries(file, map_of(object, "varmor_v4"), sizeof(struct varmor_v4_key), sizeof(struct varmor_port_ranges));
+	put_entries(file, map_of(object, "varmor_v6"), sizeof(struct varmor_v6_key), sizeof(struct varmor_port_ranges));
+	put_entries(file, map_of(object, "varmor_ports"), sizeof(struct varmor_port_key), sizeof(struct varmor_port_range));
 	put_inner(map_of(object, "varmor_profiles"), &profile, sizeof(profile));
+	fclose(file);
 }
 
 static pid_t start(struct bpf_object *object, char **command)
