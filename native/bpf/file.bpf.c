@@ -1,24 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Files by their paths: opening, running, mapping, and every way to change what stands there. */
+#include "file.h"
 #include "match.h"
 #include "path.h"
 #include "report.h"
 #include "task.h"
-
-/* security/apparmor/include/perms.h */
-enum permission {
-	MAY_EXECUTE = 0x1,
-	MAY_WRITE_IT = 0x2,
-	MAY_READ_IT = 0x4,
-	MAY_APPEND_IT = 0x8,
-	MAY_CREATE = 0x10,
-	MAY_DELETE = 0x20,
-	MAY_RENAME = 0x80,
-	MAY_SET_ATTRIBUTES = 0x100,
-	MAY_CHMOD = 0x1000,
-	MAY_CHOWN = 0x2000,
-	MAY_LINK = 0x40000,
-};
 
 static __always_inline __u32 mode_of(struct dentry *dentry)
 {
@@ -26,13 +12,6 @@ static __always_inline __u32 mode_of(struct dentry *dentry)
 
 	return inode ? BPF_CORE_READ(inode, i_mode) & S_IFMT : 0;
 }
-
-struct file_request {
-	const struct dentry *dentry;
-	const struct vfsmount *mount; /* NULL where a hook has none */
-	__u32 asked;                  /* VARMOR_FILE_ */
-	__u32 permissions;            /* for the record */
-};
 
 /* The other names that a file has in a mount namespace: one for each mount of its file system there. */
 struct aliases {
@@ -118,10 +97,6 @@ static __noinline __u32 marks_of_file(const struct file_request *request, const 
 	return profile->any;
 }
 
-/*
- * Whether the task must not do with the file what is asked. VARMOR_FILE_WAY counts for directories only. It is not static, so
- * that it is verified once a program and not once a call.
- */
 __noinline int varmor_refuses(const struct file_request *given)
 {
 	struct varmor_container *container = container_numbered(container_of_task(bpf_get_current_task_btf()));
@@ -156,15 +131,6 @@ __noinline int varmor_refuses(const struct file_request *given)
 	}
 	leave_scratch(scratch);
 	return refused;
-}
-
-/* Returns what the hook returns. */
-static __always_inline int may(const struct dentry *dentry, const struct vfsmount *mount, __u32 asked, __u32 permissions)
-{
-	struct file_request request = { dentry, mount, asked, permissions };
-
-	REFUSE_IF(container_of_task(bpf_get_current_task_btf()) && varmor_refuses(&request));
-	return 0;
 }
 
 #define MAY(dentry, mount, asked, permissions)                        \

@@ -40,6 +40,20 @@ VARMOR_MAPS struct {
 	__array(values, struct varmor_profile_map);
 } varmor_profiles SEC(".maps");
 
+struct varmor_mounts_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct varmor_mounts));
+};
+
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1024);
+	__uint(key_size, sizeof(__u32));
+	__array(values, struct varmor_mounts_map);
+} varmor_mount_rules SEC(".maps");
+
 #define TABLE_MAP(name, size)                                     \
 	struct varmor_##name##_table {                            \
 		__uint(type, BPF_MAP_TYPE_ARRAY);                 \

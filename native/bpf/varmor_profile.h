@@ -75,6 +75,41 @@ struct varmor_port_range {
 
 enum { VARMOR_TCP, VARMOR_UDP, VARMOR_OTHER };
 
+#define VARMOR_MOUNT_RULES 1024
+#define VARMOR_MOUNT_WORDS (VARMOR_MOUNT_RULES / 64)
+
+/* src/profile/bpf/bpf-profile.ts, mountOperations */
+#define VARMOR_MOUNT_NEW 1
+#define VARMOR_MOUNT_BIND 2
+#define VARMOR_MOUNT_MOVE 4
+#define VARMOR_MOUNT_REMOUNT 8
+#define VARMOR_MOUNT_UMOUNT 16
+#define VARMOR_MOUNT_PROPAGATION 32
+
+struct varmor_mount_rule {
+	__u32 operations;
+	__u32 set; /* it matches when one of these flags is given, or one of the next is not */
+	__u32 clear;
+	__u32 verdict;
+	char fstype[16]; /* empty for any */
+};
+
+/* Which rules mean a path: those that mean any, and those of the set whose number the automaton gives. */
+struct varmor_path_sets {
+	__u64 always[VARMOR_MOUNT_WORDS];
+	struct varmor_automaton automaton;
+	__u32 sets; /* reference to the table of sets, of VARMOR_MOUNT_WORDS words each */
+	__u32 reserved;
+};
+
+struct varmor_mounts {
+	__u32 count;
+	__u32 reserved;
+	struct varmor_path_sets sources;
+	struct varmor_path_sets targets;
+	struct varmor_mount_rule rules[VARMOR_MOUNT_RULES];
+};
+
 struct varmor_profile {
 	__u32 id;   /* what events call it */
 	__u32 mode; /* 1: everything is let through and reported */
@@ -92,7 +127,7 @@ struct varmor_profile {
 	__u32 bpf_map_create;
 	__u32 egress; /* 0: no rules */
 	__u32 socket_rules;
-	__u32 reserved;
+	__u32 mounts; /* number of their place in the map; 0: no rules */
 	struct varmor_socket_rule sockets[VARMOR_SOCKET_RULES];
 };
 

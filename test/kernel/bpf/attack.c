@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * attack files|network|others: tries what programs.test.ts lists, and prints for each whether it passed or was refused. Files are made before,
+ * attack files|mounts|network|others: tries what programs.test.ts lists, and prints for each whether it passed or was refused. Files are made before,
  * by prepare.sh.
  */
 #include <arpa/inet.h>
@@ -129,6 +129,13 @@ static void carry_it(void)
 	int tree, i, at = open("/deny/long", O_PATH), ends[2] = { -1, -1 };
 	char deep[4096] = "/deny/deep", name[129];
 
+	TRY("mount over it", mount("none", "/deny", "tmpfs", 0, NULL));
+	TRY("mount over what is on the way to it", mount("none", "/deny/volume/below", "tmpfs", 0, NULL));
+	TRY("unmount what it is in", umount("/deny/volume"));
+	TRY("move a mount", mount("/free/own", "/free/m", NULL, MS_MOVE, NULL));
+	TRY("make another directory the root", syscall(SYS_pivot_root, "/free/m", "/free/m"));
+	TRY("mount elsewhere", mount("none", "/free/m", "tmpfs", 0, NULL));
+	TRY("unmount that", umount("/free/m"));
 	TRY("bind its directory elsewhere", mount("/deny", "/free/m", NULL, MS_BIND, NULL));
 	TRY("read where it is bound", open("/free/m/a/b/c", O_RDONLY));
 	tree = (int)syscall(SYS_open_tree, AT_FDCWD, "/deny", 1);
@@ -191,6 +198,29 @@ static int bpf_call(int command)
 		attributes.license = (__u64) "GPL";
 	}
 	return (int)syscall(SYS_bpf, command, &attributes, sizeof(attributes));
+}
+
+static int mount_newly(const char *type, const char *where)
+{
+	int context = (int)syscall(SYS_fsopen, type, 0), made;
+
+	if (syscall(SYS_fsconfig, context, 6 /* create */, NULL, NULL, 0) < 0)
+		return -1;
+	made = (int)syscall(SYS_fsmount, context, 0, 0);
+	return (int)syscall(SYS_move_mount, made, "", AT_FDCWD, where, 4 /* MOVE_MOUNT_F_EMPTY_PATH */);
+}
+
+static void mounts(void)
+{
+	TRY("mount a type", mount("none", "/free/m", "proc", 0, NULL));
+	TRY("mount a type by the newer calls", mount_newly("proc", "/free/m"));
+	TRY("mount another type", mount("none", "/free/m", "tmpfs", 0, NULL));
+	TRY("mount it by the newer calls", mount_newly("tmpfs", "/free/p"));
+	TRY("make it private", mount("none", "/free/m", NULL, MS_PRIVATE, NULL));
+	TRY("make it read-only", mount("none", "/free/m", NULL, MS_REMOUNT | MS_RDONLY, NULL));
+	TRY("make another one read-only", mount("none", "/free/p", NULL, MS_REMOUNT | MS_RDONLY, NULL));
+	TRY("unmount another one", umount("/free/m"));
+	TRY("unmount", umount("/free/own"));
 }
 
 static socklen_t address_of(int family, const char *text, unsigned short port, struct sockaddr_storage *address)
@@ -269,7 +299,7 @@ int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc > 1 && strcmp(argv[1], "files") != 0) {
-		(strcmp(argv[1], "network") == 0 ? network : others)();
+		(strcmp(argv[1], "network") == 0 ? network : strcmp(argv[1], "mounts") == 0 ? mounts : others)();
 		return 0;
 	}
 	open_it();

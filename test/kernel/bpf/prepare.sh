@@ -1,6 +1,9 @@
 # Files for attack.c.
 set -e
-mkdir -p /deny/a/b /deny/empty /deny/long /deny/deep /secret /free/m /free/p
+mkdir -p /deny/a/b /deny/empty /deny/long /deny/deep /secret /free/m /free/p /free/own /deny/volume
+mount -t tmpfs none /free/own
+mount -t tmpfs none /deny/volume
+mkdir /deny/volume/below
 for file in /deny/a/b/c /free/ok /denied /secret/s /secret/s2; do echo x > $file; done
 cp /bin/busybox /usr/bin/noexec
 printf '#!/usr/bin/noexec\n' > /tmp/script

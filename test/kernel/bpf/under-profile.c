@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * under-profile OBJECT PROFILE COMMAND...: loads the programs, and runs the command as the first process of a container with the
- * profile: a struct varmor_profile, and then the table of its automaton, and the entries of varmor_v4, varmor_v6 and varmor_ports,
- * each behind its size in bytes. Prints what the kernel
+ * profile: a struct varmor_profile, and then, each behind its size in bytes, the table of its automaton, the entries of varmor_v4,
+ * varmor_v6 and varmor_ports, and a struct varmor_mounts with automaton and sets of its sources, and of its targets. Prints what the kernel
  * verified, each record of the ring in hex, the counts, and the command's exit status. What the command prints goes in between.
  */
 #include <bpf/bpf.h>
@@ -48,11 +48,11 @@ static int map_of(struct bpf_object *object, const char *name)
 }
 
 /* Puts a map with one value into a map of maps. */
-static void put_inner(int outer, const void *value, __u32 bytes)
+static void put_inner(int outer, __u32 at, const void *value, __u32 bytes)
 {
 	int inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "inner", sizeof(zero), bytes, 1, NULL);
 
-	if (inner < 0 || bpf_map_update_elem(inner, &zero, value, 0) || bpf_map_update_elem(outer, &place, &inner, 0))
+	if (inner < 0 || bpf_map_update_elem(inner, &zero, value, 0) || bpf_map_update_elem(outer, &at, &inner, 0))
 		fail("a profile's map");
 }
 
@@ -76,27 +76,48 @@ static void put_entries(FILE *file, int map, size_t key, size_t value)
 			fail("an entry");
 }
 
-static void put_profile(struct bpf_object *object, const char *path)
+/* Reads a table and puts it where `at` says. Returns the reference to it; 0 for an empty one. */
+static __u32 put_table(struct bpf_object *object, FILE *file, __u32 at)
 {
 	static char table[VARMOR_TABLE_LARGE];
-	struct varmor_profile profile;
 	unsigned int size = 0;
 	__u32 bytes;
+
+	memset(table, 0, sizeof(table));
+	bytes = read_part(file, table, sizeof(table));
+	if (bytes == 0)
+		return 0;
+	while (size < 2 && bytes > sizes[size].bytes)
+		size++;
+	put_inner(map_of(object, sizes[size].map), at, table, sizes[size].bytes);
+	return size << VARMOR_TABLE_SIZE_SHIFT | at;
+}
+
+static void put_mounts(struct bpf_object *object, FILE *file)
+{
+	static struct varmor_mounts mounts;
+
+	read_part(file, &mounts, sizeof(mounts));
+	mounts.sources.automaton.table = put_table(object, file, 2);
+	mounts.sources.sets = put_table(object, file, 3);
+	mounts.targets.automaton.table = put_table(object, file, 4);
+	mounts.targets.sets = put_table(object, file, 5);
+	put_inner(map_of(object, "varmor_mount_rules"), place, &mounts, sizeof(mounts));
+}
+
+static void put_profile(struct bpf_object *object, const char *path)
+{
+	struct varmor_profile profile;
 	FILE *file = fopen(path, "r");
 
 	if (!file || fread(&profile, sizeof(profile), 1, file) != 1)
 		fail(path);
-	bytes = read_part(file, table, sizeof(table));
-	while (size < 2 && bytes > sizes[size].bytes)
-		size++;
-	if (bytes) {
-		put_inner(map_of(object, sizes[size].map), table, sizes[size].bytes);
-		profile.files.table = size << VARMOR_TABLE_SIZE_SHIFT | place;
-	}
+	profile.files.table = put_table(object, file, place);
 	put_entries(file, map_of(object, "varmor_v4"), sizeof(struct varmor_v4_key), sizeof(struct varmor_port_ranges));
 	put_entries(file, map_of(object, "varmor_v6"), sizeof(struct varmor_v6_key), sizeof(struct varmor_port_ranges));
 	put_entries(file, map_of(object, "varmor_ports"), sizeof(struct varmor_port_key), sizeof(struct varmor_port_range));
-	put_inner(map_of(object, "varmor_profiles"), &profile, sizeof(profile));
+	put_mounts(object, file);
+	put_inner(map_of(object, "varmor_profiles"), place, &profile, sizeof(profile));
 	fclose(file);
 }
 

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* The question that hooks ask about files. */
+#ifndef VARMOR_FILE_H
+#define VARMOR_FILE_H
+
+#include "task.h"
+
+/* security/apparmor/include/perms.h */
+enum permission {
+	MAY_EXECUTE = 0x1,
+	MAY_WRITE_IT = 0x2,
+	MAY_READ_IT = 0x4,
+	MAY_APPEND_IT = 0x8,
+	MAY_CREATE = 0x10,
+	MAY_DELETE = 0x20,
+	MAY_RENAME = 0x80,
+	MAY_SET_ATTRIBUTES = 0x100,
+	MAY_CHMOD = 0x1000,
+	MAY_CHOWN = 0x2000,
+	MAY_LINK = 0x40000,
+};
+
+struct file_request {
+	const struct dentry *dentry;
+	const struct vfsmount *mount; /* NULL where a hook has none */
+	__u32 asked;                  /* VARMOR_FILE_ */
+	__u32 permissions;            /* for the record */
+};
+
+/*
+ * Whether the task must not do with the file what is asked. VARMOR_FILE_WAY counts for directories only. It is not static, so
+ * that it is verified once a program and not once a call.
+ */
+int varmor_refuses(const struct file_request *given);
+
+/* Returns what the hook returns. */
+static __always_inline int may(const struct dentry *dentry, const struct vfsmount *mount, __u32 asked, __u32 permissions)
+{
+	struct file_request request = { dentry, mount, asked, permissions };
+
+	REFUSE_IF(container_of_task(bpf_get_current_task_btf()) && varmor_refuses(&request));
+	return 0;
+}
+
+#endif

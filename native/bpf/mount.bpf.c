@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Changes of the mount table: by rules about mounting, and where they cover or carry what rules about files protect. */
+#include "file.h"
+#include "match.h"
+#include "path.h"
+#include "report.h"
+
+#define MS_REMOUNT 32
+#define MS_BIND 4096
+#define MS_MOVE 8192
+#define MS_PROPAGATION (1 << 17 | 1 << 18 | 1 << 19 | 1 << 20) /* unbindable, private, slave, shared */
+/* No flag of mount(2): in records it stands for umount(2). */
+#define UMOUNT 0x200
+
+/* A mount that is made, changed or removed. What is not known may be anything. */
+struct mounting {
+	__u32 operations; /* VARMOR_MOUNT_; more than one where it is not known which */
+	__u32 flags;
+	struct dentry *source;
+	struct mount *source_mount;
+	struct dentry *target;
+	struct mount *target_mount;
+	char fstype[16];
+};
+
+#define SETS(name, size)                                                                                            \
+	static __noinline const __u64 *set_##name(__u32 table, __u32 number)                                        \
+	{                                                                                                           \
+		__u32 index = table & ~(3U << VARMOR_TABLE_SIZE_SHIFT), zero = 0;                                   \
+		void *map = bpf_map_lookup_elem(&varmor_##name##_tables, &index);                                   \
+		__u8 *sets = map ? bpf_map_lookup_elem(map, &zero) : NULL;                                          \
+                                                                                                                    \
+		return sets ? (void *)(sets + ((number * 8 * VARMOR_MOUNT_WORDS) & ((size)-8 * VARMOR_MOUNT_WORDS))) : NULL; \
+	}
+
+SETS(small, VARMOR_TABLE_SMALL)
+SETS(medium, VARMOR_TABLE_MEDIUM)
+SETS(large, VARMOR_TABLE_LARGE)
+
+static __always_inline const __u64 *set_numbered(__u32 table, __u32 number)
+{
+	switch (table >> VARMOR_TABLE_SIZE_SHIFT) {
+	case 0:
+		return set_small(table, number);
+	case 1:
+		return set_medium(table, number);
+	default:
+		return set_large(table, number);
+	}
+}
+
+/* Numbers of rules that mean a path, 64 at a time. */
+struct meant {
+	const __u64 *always;
+	const __u64 *set;
+	bool all;
+};
+
+static __always_inline bool means(const struct meant *meant, __u32 number)
+{
+	__u32 word = (number >> 6) & (VARMOR_MOUNT_WORDS - 1);
+	__u64 bits = meant->always[word];
+
+	if (meant->set)
+		bits |= meant->set[word];
+	return meant->all || bits >> (number & 63) & 1;
+}
+
+static __always_inline bool is_same_type(const char *rule, const char *given)
+{
+	const __u64 *one = (const void *)rule, *other = (const void *)given;
+
+	return !rule[0] || (one[0] == other[0] && one[1] == other[1]);
+}
+
+struct rule_walk {
+	const struct varmor_mounts *mounts;
+	const struct mounting *given;
+	struct meant source;
+	struct meant target;
+	__u32 verdict;
+};
+
+static long match_mount_rule(__u32 number, struct rule_walk *walk)
+{
+	const struct mounting *given = walk->given;
+	const struct varmor_mount_rule *rule;
+
+	if (number >= VARMOR_MOUNT_RULES)
+		return 1;
+	rule = &walk->mounts->rules[number];
+	if (!(rule->operations & given->operations))
+		return 0;
+	if (!(given->operations & (VARMOR_MOUNT_MOVE | VARMOR_MOUNT_UMOUNT)) && !(rule->set & given->flags) && !(rule->clear & ~given->flags))
+		return 0;
+	if (is_same_type(rule->fstype, given->fstype) && means(&walk->source, number) && means(&walk->target, number))
+		walk->verdict |= rule->verdict;
+	return 0;
+}
+
+/* Which rules mean the path of a file: all that could, where it has none. */
+static __always_inline void find_meant(struct meant *meant, const struct varmor_path_sets *sets, struct varmor_scratch *scratch, struct dentry *dentry, struct mount *mount)
+{
+	__u32 start;
+
+	meant->always = sets->always;
+	if (!sets->automaton.table)
+		return;
+	start = dentry ? path_into(scratch->path, dentry, mount, mnt_ns_of(bpf_get_current_task_btf())) : 0;
+	if (start == 0 || start >= PATH_BYTES)
+		meant->all = true;
+	else
+		meant->set = set_numbered(sets->sets, marks_of(&sets->automaton, scratch->path, start));
+}
+
+/* Whether rules about mounting refuse it. Not static, as varmor_refuses(). */
+__noinline int varmor_refuses_mounting(const struct mounting *given)
+{
+	struct varmor_profile *profile = current_profile();
+	struct rule_walk walk = {};
+	struct varmor_scratch *scratch;
+	struct varmor_mounts *mounts;
+	struct body body = {};
+	__u32 zero = 0, start;
+	bool refused;
+	void *map;
+
+	if (!profile || !given || (!profile->mounts && !profile->mode))
+		return 0;
+	scratch = take_scratch();
+	if (!scratch)
+		return 1;
+	map = bpf_map_lookup_elem(&varmor_mount_rules, &profile->mounts);
+	mounts = map ? bpf_map_lookup_elem(map, &zero) : NULL;
+	if (mounts) {
+		walk.mounts = mounts;
+		walk.given = given;
+		find_meant(&walk.source, &mounts->sources, scratch, given->source, given->source_mount);
+		find_meant(&walk.target, &mounts->targets, scratch, given->target, given->target_mount);
+		bpf_loop(mounts->count, match_mount_rule, &walk, 0);
+	}
+	refused = !profile->mode && walk.verdict & VARMOR_DENY;
+	if (profile->mode || walk.verdict & VARMOR_AUDIT) {
+		body.numbers[0] = given->operations & VARMOR_MOUNT_UMOUNT ? UMOUNT : given->flags;
+		start = path_into(scratch->path, given->target, given->target_mount, mnt_ns_of(bpf_get_current_task_btf()));
+		report(scratch, profile, REPORT(VARMOR_EVENT_KIND_MOUNT, action_of(profile, refused), 0, sizeof(__u32)), &body, start);
+	}
+	leave_scratch(scratch);
+	return refused;
+}
+
+static __always_inline __u32 operation_of(unsigned long flags)
+{
+	if (flags & MS_REMOUNT)
+		return VARMOR_MOUNT_REMOUNT;
+	if (flags & MS_BIND)
+		return VARMOR_MOUNT_BIND;
+	if (flags & MS_PROPAGATION)
+		return VARMOR_MOUNT_PROPAGATION;
+	return flags & MS_MOVE ? VARMOR_MOUNT_MOVE : VARMOR_MOUNT_NEW;
+}
+
+/* Whether a profile protects the way to anything. A mount that is moved, or becomes the root, may be on it. */
+static __always_inline bool protects_ways(void)
+{
+	struct varmor_profile *profile = current_profile();
+
+	return profile && !profile->mode && profile->any & VARMOR_FILE_WAY;
+}
+
+/*
+ * What is bound or moved is only known by the text that the task gave, which may lead anywhere, and change: its path counts as any.
+ * A bind keeps the names that a file has, so that rules about files hold all the same.
+ */
+SEC("lsm/sb_mount")
+int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const char *type, unsigned long flags, void *data)
+{
+	struct mounting mounting = {};
+	__u32 operation = operation_of(flags);
+
+	if (!container_of_task(bpf_get_current_task_btf()))
+		return 0;
+	mounting.operations = operation;
+	mounting.flags = (__u32)flags;
+	mounting.target = path->dentry;
+	mounting.target_mount = mount_of(path->mnt);
+	if (operation & (VARMOR_MOUNT_REMOUNT | VARMOR_MOUNT_PROPAGATION)) {
+		mounting.source = mounting.target;
+		mounting.source_mount = mounting.target_mount;
+	}
+	if (operation == VARMOR_MOUNT_NEW)
+		bpf_probe_read_kernel_str(mounting.fstype, sizeof(mounting.fstype), type);
+	else
+		__builtin_memcpy(mounting.fstype, "none", 5);
+	REFUSE_IF(varmor_refuses_mounting(&mounting));
+	REFUSE_IF(operation == VARMOR_MOUNT_MOVE && protects_ways());
+	if (operation & (VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND | VARMOR_MOUNT_MOVE))
+		return may(path->dentry, path->mnt, VARMOR_FILE_ANY | VARMOR_FILE_WAY, MAY_WRITE_IT);
+	return 0;
+}
+
+/* The newer calls: a mount that stands somewhere is moved, and one that does not was made or copied before. */
+SEC("lsm/move_mount")
+int BPF_PROG(varmor_move_mount, const struct path *from, const struct path *to)
+{
+	struct mounting mounting = {};
+	struct mount *mount = mount_of(from->mnt);
+	bool stands = BPF_CORE_READ(mount, mnt_parent) != mount;
+
+	if (!container_of_task(bpf_get_current_task_btf()))
+		return 0;
+	mounting.operations = stands ? VARMOR_MOUNT_MOVE : VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND;
+	mounting.target = to->dentry;
+	mounting.target_mount = mount_of(to->mnt);
+	if (stands) {
+		mounting.source = from->dentry;
+		mounting.source_mount = mount;
+		__builtin_memcpy(mounting.fstype, "none", 5);
+	} else {
+		bpf_probe_read_kernel_str(mounting.fstype, sizeof(mounting.fstype), BPF_CORE_READ(mount, mnt.mnt_sb, s_type, name));
+	}
+	REFUSE_IF(varmor_refuses_mounting(&mounting));
+	REFUSE_IF(stands && protects_ways());
+	return may(to->dentry, to->mnt, VARMOR_FILE_ANY | VARMOR_FILE_WAY, MAY_WRITE_IT);
+}
+
+SEC("lsm/sb_umount")
+int BPF_PROG(varmor_sb_umount, struct vfsmount *mount, int flags)
+{
+	struct mounting mounting = {};
+	struct dentry *root = mount->mnt_root;
+
+	if (!container_of_task(bpf_get_current_task_btf()))
+		return 0;
+	mounting.operations = VARMOR_MOUNT_UMOUNT;
+	mounting.source = mounting.target = root;
+	mounting.source_mount = mounting.target_mount = mount_of(mount);
+	__builtin_memcpy(mounting.fstype, "none", 5);
+	REFUSE_IF(varmor_refuses_mounting(&mounting));
+	return may(root, mount, VARMOR_FILE_ANY | VARMOR_FILE_WAY, MAY_WRITE_IT);
+}
+
+/* In another namespace than the container's own, the names of its files stay. */
+SEC("lsm/sb_pivotroot")
+int BPF_PROG(varmor_sb_pivotroot, const struct path *made, const struct path *old)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct varmor_container *container = container_numbered(container_of_task(task));
+	struct mounting mounting = {};
+
+	if (!container)
+		return 0;
+	mounting.operations = VARMOR_MOUNT_MOVE;
+	mounting.source = BPF_CORE_READ(task, fs, root.dentry);
+	mounting.source_mount = mount_of(BPF_CORE_READ(task, fs, root.mnt));
+	mounting.target = old->dentry;
+	mounting.target_mount = mount_of(old->mnt);
+	__builtin_memcpy(mounting.fstype, "none", 5);
+	REFUSE_IF(varmor_refuses_mounting(&mounting));
+	REFUSE_IF(mnt_ns_of(task) == container->mnt_ns && protects_ways());
+	return 0;
+}
