@@ -60,7 +60,7 @@ static long next_alias(__u32 round, struct aliases *aliases)
 static __noinline __u32 marks_of_file(const struct file_request *request, const struct varmor_profile *profile, struct varmor_scratch *scratch, __u32 mnt_ns, __u32 *found)
 {
 	struct dentry *dentry = (void *)request->dentry;
-	__u32 own_ns = mnt_ns_of(bpf_get_current_task_btf()), start = 0;
+	__u32 own_ns = mnt_ns_of(bpf_get_current_task_btf()), start = 0, mode;
 	struct aliases aliases = {};
 
 	if (!profile || !scratch || !found)
@@ -89,8 +89,12 @@ static __noinline __u32 marks_of_file(const struct file_request *request, const 
 	*found = aliases.start;
 	if (aliases.start)
 		return aliases.marks;
-	/* Hooks without a mount are called for what lies below overlayfs, too, after the file that the task sees. */
-	if (!request->mount) {
+	mode = mode_of(dentry);
+	/*
+	 * Hooks without a mount are called for what lies below overlayfs, too, after the file that the task sees. Pipes and sockets come
+	 * from elsewhere often, and hold nothing.
+	 */
+	if (!request->mount || mode == S_IFIFO || mode == S_IFSOCK) {
 		*found = NO_PATH;
 		return 0;
 	}
@@ -111,9 +115,6 @@ __noinline int varmor_refuses(const struct file_request *given)
 		return 0;
 	request = *given;
 	mode = mode_of((void *)request.dentry);
-	/* What these hold is not in them. */
-	if (mode == S_IFIFO || mode == S_IFSOCK)
-		return 0;
 	if (mode != S_IFDIR)
 		request.asked &= ~VARMOR_FILE_WAY;
 	marks = mode == S_IFBLK ? profile->block_devices : 0;
@@ -285,4 +286,25 @@ int varmor_inode_setattr(__u64 *ctx)
 	if (!(valid & ATTR_TIMES) || valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_SIZE))
 		return 0;
 	return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES);
+}
+
+/* A socket that has a name: to connect or to send to it is to write it. */
+static __always_inline int may_reach(struct sock *other)
+{
+	struct unix_sock *named = (void *)other;
+	struct dentry *dentry = BPF_CORE_READ(named, path.dentry);
+
+	return dentry ? may(dentry, BPF_CORE_READ(named, path.mnt), VARMOR_FILE_WRITE, MAY_WRITE_IT) : 0;
+}
+
+SEC("lsm/unix_stream_connect")
+int BPF_PROG(varmor_unix_stream_connect, struct sock *sock, struct sock *other)
+{
+	return may_reach(other);
+}
+
+SEC("lsm/unix_may_send")
+int BPF_PROG(varmor_unix_may_send, struct socket *sock, struct socket *other)
+{
+	return may_reach(BPF_CORE_READ(other, sk));
 }

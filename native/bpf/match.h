@@ -55,6 +55,8 @@ MATCH(large, VARMOR_TABLE_LARGE)
 /* The marks of the path that begins at `start`; all where the table is not there. */
 static __always_inline __u32 marks_of(const struct varmor_automaton *automaton, __u8 *text, __u32 start)
 {
+	if (!automaton->table)
+		return 0;
 	switch (automaton->table >> VARMOR_TABLE_SIZE_SHIFT) {
 	case 0:
 		return marks_small(automaton, text, start);

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -98,6 +99,14 @@ static void open_it(void)
 		perror("chdir");
 }
 
+static int connect_to(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+	return connect(socket(AF_UNIX, SOCK_STREAM, 0), (void *)&address, sizeof(address));
+}
+
 static void change_it(void)
 {
 	const struct timespec times[2] = { { 1, 0 }, { 1, 0 } };
@@ -113,7 +122,11 @@ static void change_it(void)
 	TRY("remove a directory", rmdir("/deny/empty"));
 	TRY("make a directory", mkdir("/deny/new", 0700));
 	TRY("make a file", open("/deny/new", O_CREAT | O_WRONLY, 0600));
-	TRY("make a pipe", mknod("/deny/pipe", S_IFIFO | 0600, 0));
+	TRY("make a pipe", mknod("/deny/newpipe", S_IFIFO | 0600, 0));
+	TRY("open a pipe", open("/deny/pipe", O_RDONLY | O_NONBLOCK));
+	TRY("unlink a pipe", unlink("/deny/pipe"));
+	TRY("connect to a socket", connect_to("/deny/socket"));
+	TRY("connect to another socket", connect_to("/free/socket"));
 	TRY("make a symbolic link", symlink("x", "/deny/s"));
 	TRY("link into it", link("/free/ok", "/deny/l"));
 	TRY("rename into it", rename("/free/ok", "/deny/l"));
@@ -292,6 +305,8 @@ static void others(void)
 	TRY("trace a process of the container", ptrace(PTRACE_SEIZE, child, 0, 0));
 	TRY("trace another one", ptrace(PTRACE_SEIZE, 1, 0, 0));
 	TRY("read the memory of another one", open("/proc/1/mem", O_RDONLY));
+	TRY("read a disk, whatever its name", open("/free/disk", O_RDONLY));
+	TRY("read another file", open("/free/ok", O_RDONLY));
 	kill(child, SIGKILL);
 }
 

@@ -37,7 +37,7 @@ const ofFiles = verdicts(
     ...['rename away', 'rename its directory', 'rename the directory of the rule'],
     ...['exchange', 'exchange from the other side', 'link to another name', 'truncate', 'unlink'],
     ...['remove a directory', 'make a directory', 'make a file', 'make a pipe', 'make a symbolic link'],
-    ...['link into it', 'rename into it'],
+    ...['open a pipe', 'unlink a pipe', 'connect to a socket', 'link into it', 'rename into it'],
     ...['change its mode', 'change its owner', 'change its attributes', 'change its times'],
     ...['read where it is bound', 'read from a detached copy of the mount'],
     ...['read in another mount namespace', 'read in another user namespace', 'read where it was bound, as a root'],
@@ -52,27 +52,30 @@ const ofFiles = verdicts(
     ...['write it, which no rule is about', 'list the directory that it is in', "change another's times"],
     // What is bound keeps its name.
     ...['bind its directory elsewhere', 'mount elsewhere', 'unmount that'],
+    'connect to another socket',
     ...['open a memory file', 'open a pipe again', 'run a program of no rule', 'map readable'],
   ],
 )
 
 const other: EnhanceProtect = {
   auditViolations: true,
-  hardeningRules: ['disable-cap-net-raw', 'disallow-create-user-ns', 'disallow-load-all-bpf-prog'],
+  hardeningRules: [
+    'disable-cap-net-raw',
+    'disallow-create-user-ns',
+    'disallow-load-all-bpf-prog',
+    'disallow-debug-disk-device',
+  ],
   bpfRawRules: { ptrace: { strictMode: false, permissions: ['trace', 'read'] } },
 }
 
 const ofOthers = verdicts(
   [
-    'make a raw socket',
-    'make a user namespace',
-    'load a program',
-    'trace another one',
-    'read the memory of another one',
+    ...['make a raw socket', 'make a user namespace', 'load a program', 'trace another one'],
+    ...['read the memory of another one', 'read a disk, whatever its name'],
   ],
   [
     ...['change an owner, which takes another capability', 'make a map', 'look for a program'],
-    'trace a process of the container',
+    ...['trace a process of the container', 'read another file'],
   ],
 )
 
@@ -241,7 +244,7 @@ describe('BPF programs on a real kernel', () => {
         const { answers, events } = await run('other', 'others')
         expect(answers).to.deep.equal(ofOthers)
         const operations = new Set(events.map(({ event }) => event.operation))
-        expect(operations).to.deep.equal(new Set(['Capability', 'Userns', 'Bpf', 'Ptrace']))
+        expect(operations).to.deep.equal(new Set(['Capability', 'Userns', 'Bpf', 'Ptrace', 'File']))
       })
     })
 })
