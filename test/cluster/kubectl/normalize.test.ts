@@ -20,6 +20,7 @@ describe('the output of kubectl, normalized', () => {
     ['an age, and the width of its column', 'web    12s', 'web  <age>'],
     ['a long age', 'web  3d4h', 'web  <age>'],
     ['the name of a pod', 'pod/web-5d4f8c7b9f-x2k8z', 'pod/web-<hash>-<random>'],
+    ['the name of a set with a short hash', 'web-89f9d6f (0/0 replicas created)', 'web-<hash> (0/0 replicas created)'],
     ['the address of a service', 'web  ClusterIP  10.96.31.7  80/TCP', 'web  ClusterIP  <service address>  80/TCP'],
     ['indentation: it stays', 'a:\n    b: c', 'a:\n    b: c'],
     ['numbers that mean something: they stay', 'replicas: 12', 'replicas: 12'],

@@ -21,8 +21,9 @@ const rules: [pattern: RegExp, replacement: string][] = [
   [/kubectl-edit-\d+\.yaml/g, 'kubectl-edit-<number>.yaml'],
   [/\/tmp\/(LIVE|MERGED)-\d+/g, '/tmp/$1-<number>'],
   [/X509SHA256=[0-9a-f]{64}/g, 'X509SHA256=<hash>'],
-  [new RegExp(`-${random}{8,10}\\b`, 'g'), '-<hash>'],
-  [new RegExp(`(pod-template-hash[=:] ?"?)${random}{8,10}`, 'g'), '$1<hash>'],
+  // A number of 32 bits in decimal, each digit as another character: now and then a short one.
+  [new RegExp(`-${random}{6,10}\\b`, 'g'), '-<hash>'],
+  [new RegExp(`(pod-template-hash[=:] ?"?)${random}{6,10}`, 'g'), '$1<hash>'],
   [new RegExp(`-${random}{5}\\b`, 'g'), '-<random>'],
   [/(?<=^|\s)(\d+[dhms]){1,2}(?=\s|$)/gm, '<age>'],
   [/\(x\d+ over <age>\)/g, '(repeated)'],
