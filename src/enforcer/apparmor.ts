@@ -126,11 +126,15 @@ export class AppArmorLoader implements ProfileLoader {
   async #loadBatch(batch: readonly Load[]): Promise<void> {
     try {
       const ready = await this.#prepare(batch)
-      const accepted = [
-        ...(await this.#compile(ready.filter(({ staged }) => !staged))),
-        ...(await this.#compile(ready.filter(({ staged }) => staged))),
-      ]
-      await this.#finish(accepted)
+      const inPlace = await this.#compile(ready.filter(({ staged }) => !staged))
+      const changed: Load[] = []
+      for (const load of inPlace)
+        await each(load, async () => {
+          if (await this.#restage(load)) changed.push(load)
+        })
+      const kept = inPlace.filter((load) => !changed.includes(load))
+      const staged = await this.#compile([...ready.filter(({ staged }) => staged), ...changed])
+      await this.#finish([...kept, ...staged])
     } catch (error) {
       // Those that were answered already take no notice.
       for (const load of batch) load.reject(error)
@@ -161,12 +165,29 @@ export class AppArmorLoader implements ProfileLoader {
       const half = loads.length >> 1
       return [...(await this.#compile(loads.slice(0, half))), ...(await this.#compile(loads.slice(half)))]
     }
+    const accepted: Load[] = []
     for (const load of loads)
       await each(load, async () => {
+        if (await this.#restage(load)) {
+          accepted.push(...(await this.#compile([load])))
+          return
+        }
         if (load.staged) await this.#files.discard(load.name)
         throw parserError('load the AppArmor profile', load.name, run)
       })
-    return []
+    return accepted
+  }
+
+  /**
+   * Stages the text of a file in its place that somebody has removed or changed since it was read: what the parser has said or
+   * loaded is not about our text.
+   * @returns whether that was so
+   */
+  async #restage(load: Load): Promise<boolean> {
+    if (load.staged || (await this.#files.read(load.name)) === load.content) return false
+    load.path = await this.#files.stage(load.name, load.content)
+    load.staged = true
+    return true
   }
 
   async #finish(accepted: readonly Load[]): Promise<void> {

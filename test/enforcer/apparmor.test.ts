@@ -68,6 +68,26 @@ describe('AppArmor profiles', () => {
     }
   })
 
+  for (const [what, harm] of [
+    ['removed', (path: string) => rmSync(path)],
+    ['changed', (path: string) => writeFileSync(path, `profile ${name} {\n  capability,\n}\n`)],
+  ] as const)
+    it(`are loaded though their file is ${what} just before the parser reads it`, async () => {
+      let isQuiet = true
+      const runParser: RunParser = (args, stdin) => {
+        if (!isQuiet) harm(join(folder, name))
+        isQuiet = true
+        return node.run(args, stdin)
+      }
+      const one = new AppArmorLoader({ ...options(), runParser })
+      await one.load(name, text(name, 1))
+      node.lose(name)
+      isQuiet = false
+      await one.load(name, text(name, 1))
+      expect([node.textOf(name), onDisk()]).to.deep.equal([text(name, 1), text(name, 1)])
+      expect((await one.list()).get(name)).to.equal(contentDigest(text(name, 1)))
+    })
+
   it('stay in force, on disk too, when the new text is refused, and the error names the line', async () => {
     const one = loader()
     await one.load(name, text(name, 1))

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ParserRun } from '../../src/enforcer/apparmor-parser.ts'
 
@@ -46,8 +46,8 @@ export class AppArmorNode {
     const texts =
       files.length === 0
         ? [['stdin', stdin] as const]
-        : files.map((file) => [file, readFileSync(file, 'utf8')] as const)
-    const errors: string[] = []
+        : files.filter(existsSync).map((file) => [file, readFileSync(file, 'utf8')] as const)
+    const errors = files.filter((file) => !existsSync(file)).map((file) => `File ${file} not found, skipping...`)
     for (const [file, text] of texts) {
       const error = args.includes('--remove') ? this.#remove(text) : this.#replace(file, text)
       if (error !== undefined) errors.push(error)
