@@ -298,7 +298,7 @@ describe('AppArmor on a real kernel', function () {
       const path = join(appArmorFolder, profile)
       // A look that found the harm before may have the actor look once more, just after the next one: what a single look finds is chance.
       const isPutBack = async (): Promise<boolean> =>
-        profileOnDisk(profile) === textOf(policy) && (await cluster.agent.check()).length === 0
+        (await cluster.agent.check()).length === 0 && profileOnDisk(profile) === textOf(policy)
       const harms: [what: string, harm: () => unknown][] = [
         [
           'replaced',
