@@ -160,7 +160,8 @@ static __noinline bool refuses_address(struct socket *socket, const void *given,
 
 	if (!profile || !given || length < (int)sizeof(address.sin6_family) || (!profile->egress && !profile->mode))
 		return false;
-	if (bpf_probe_read_kernel(&address, length < (int)sizeof(address) ? sizeof(*v4) : sizeof(address), given))
+	/* The copy has room for any address, and IPv6 takes one without its last field, too. */
+	if (bpf_probe_read_kernel(&address, sizeof(address), given))
 		return false;
 	family = address.sin6_family;
 	/* sendto(2) on a socket of IPv4 takes it for that; connect(2) ends a connection by it. */

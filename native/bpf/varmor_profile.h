@@ -29,7 +29,7 @@ struct varmor_automaton {
 	__u32 reserved;
 };
 
-/* A set that is 0 matches all, but for protocols: they count for IPv4 and IPv6 only. */
+/* A set that is 0 matches all. A rule with protocols names IPv4 or IPv6, whose numbers they are. */
 struct varmor_socket_rule {
 	__u64 domains;   /* by AF_ number */
 	__u64 protocols; /* by IPPROTO_ number */

@@ -263,6 +263,17 @@ static int reach(int family, int type, int flags, const char *text, unsigned sho
 	return answer;
 }
 
+/* An address of IPv6 as RFC 2133 has it. */
+static int reach_short(const char *text, unsigned short port)
+{
+	struct sockaddr_storage address;
+	int answer;
+
+	address_of(AF_INET6, text, port, &address);
+	answer = connect(socket(AF_INET6, SOCK_STREAM, 0), (void *)&address, 24);
+	return answer < 0 && errno == ECONNREFUSED ? 0 : answer;
+}
+
 static void network(void)
 {
 	const int v4 = AF_INET, v6 = AF_INET6, tcp = SOCK_STREAM, udp = SOCK_DGRAM;
@@ -280,6 +291,7 @@ static void network(void)
 	TRY("connect into a block behind a gateway of IPv6", reach(v6, tcp, -1, "64:ff9b::10.1.2.3", 80, v6));
 	TRY("connect beside a block", reach(v4, tcp, -1, "10.2.0.1", 80, v4));
 	TRY("connect to a port of a range", reach(v6, tcp, -1, "::1", 9005, v6));
+	TRY("connect to it by an address without its last field", reach_short("::1", 9005));
 	TRY("connect to the port after a range", reach(v6, tcp, -1, "::1", 9011, v6));
 	TRY("make a socket of a protocol", socket(v4, udp, IPPROTO_ICMP));
 	TRY("make a raw socket of it", socket(v4, SOCK_RAW, IPPROTO_ICMP));

@@ -120,6 +120,7 @@ const ofNetwork = verdicts(
     ...['send to the address', 'send to the address without a family', 'send to the address in IPv6'],
     ...['send with the first packet of a connection', 'connect into a block', 'connect to a port of a range'],
     'connect into a block behind a gateway of IPv6',
+    'connect to it by an address without its last field',
     ...['make a socket of a protocol', 'make a raw socket of it', 'make a socket of a family'],
   ],
   [
