@@ -4,8 +4,8 @@ import { createInterface } from 'node:readline'
 import { pidOf } from '../audit/made-up.ts'
 import { containers } from './world.ts'
 
-/** Those of the made-up containers. */
-const taken = [pidOf(0, 0), pidOf(containers, 0)] as const
+/** Pids of the made-up containers, from the first up to but not with the last. */
+const [firstTaken, lastTaken] = [pidOf(0, 0), pidOf(containers, 0)]
 
 export interface LiveProcesses {
   readonly pids: readonly number[]
@@ -14,14 +14,14 @@ export interface LiveProcesses {
 }
 
 /**
- * Starts processes that do nothing: what violations are of on a node, as the kernel's fork events and /proc show it.
- * @param taken pids that stand for others, from the first up to but not with the last
+ * Starts processes that do nothing: what violations are of on a node, as the kernel's fork events and /proc show it. Those with a
+ * pid that stands for a made-up process are left out.
  */
-export async function startProcesses(count: number, [first, last] = taken): Promise<LiveProcesses> {
+export async function startProcesses(count: number): Promise<LiveProcesses> {
   const script = `i=0
 while [ $i -lt ${count} ]; do
   sleep infinity &
-  if [ $! -ge ${first} ] && [ $! -lt ${last} ]; then continue; fi
+  if [ $! -ge ${firstTaken} ] && [ $! -lt ${lastTaken} ]; then continue; fi
   echo $!
   i=$((i + 1))
 done

@@ -126,15 +126,14 @@ export class AppArmorLoader implements ProfileLoader {
   async #loadBatch(batch: readonly Load[]): Promise<void> {
     try {
       const ready = await this.#prepare(batch)
-      const inPlace = await this.#compile(ready.filter(({ staged }) => !staged))
-      const changed: Load[] = []
-      for (const load of inPlace)
+      const toStage = ready.filter(({ staged }) => staged)
+      const accepted: Load[] = []
+      for (const load of await this.#compile(ready.filter(({ staged }) => !staged)))
         await each(load, async () => {
-          if (await this.#restage(load)) changed.push(load)
+          const changed = await this.#restage(load)
+          ;(changed ? toStage : accepted).push(load)
         })
-      const kept = inPlace.filter((load) => !changed.includes(load))
-      const staged = await this.#compile([...ready.filter(({ staged }) => staged), ...changed])
-      await this.#finish([...kept, ...staged])
+      await this.#finish([...accepted, ...(await this.#compile(toStage))])
     } catch (error) {
       // Those that were answered already take no notice.
       for (const load of batch) load.reject(error)
