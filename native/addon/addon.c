@@ -3,15 +3,14 @@
  * The audit listener for Node.js; fork-binding.c has the fork tree. Its types, and what each function does for a caller,
  * are in src/audit/source/audit-addon.ts, which is the only file that loads it.
  *
- * JavaScript pulls: the listener's thread only says that there is something (a thread-safe function whose calls are
- * merged into one while it is pending), and `read` takes the oldest batch. A caller that does not read stops the
- * thread, and the kernel's socket buffer holds what comes.
+ * A caller that does not read stops the listener's thread, and the kernel's socket buffer holds what comes.
  */
 #include <node_api.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "audit-listener.h"
+#include "batch-binding.h"
 #include "fork-binding.h"
 #include "napi-help.h"
 
@@ -19,18 +18,6 @@
 #define MAX_BATCHES 1024
 #define MAX_NAP_MS 1000
 #define MAX_MS (24 * 60 * 60 * 1000)
-
-/* Released by whichever goes last: the handle in JavaScript or the thread-safe function. */
-struct binding {
-	napi_env env;
-	struct listener *listener;
-	napi_threadsafe_function wake;
-	_Atomic bool wake_pending;
-	bool closed;
-	int owners;
-};
-
-static const napi_type_tag binding_tag = { 0x8f1c5d0be6a94c37, 0xb2e07a1f4d3895c6 };
 
 /* Pairs of first and last type in a Uint16Array. */
 static bool get_types(napi_env env, napi_value object, struct type_set *types)
@@ -66,197 +53,31 @@ static bool get_options(napi_env env, napi_value object, struct listener_options
 	       get_types(env, object, &options->types);
 }
 
-/* On the listener's thread. */
-static void wake(void *context)
-{
-	struct binding *b = context;
-
-	if (!atomic_exchange(&b->wake_pending, true))
-		napi_call_threadsafe_function(b->wake, NULL, napi_tsfn_nonblocking);
-}
-
-/* On the JavaScript thread; env is NULL when the environment is going away. */
-static void call_wake(napi_env env, napi_value callback, void *context, void *data)
-{
-	struct binding *b = context;
-	napi_value undefined;
-
-	(void)data;
-	if (!env)
-		return;
-	/* Before the call: what becomes ready during it must wake once more. */
-	atomic_store(&b->wake_pending, false);
-	if (napi_get_undefined(env, &undefined) == napi_ok)
-		napi_call_function(env, undefined, callback, 0, NULL, NULL);
-}
-
-static void disown(struct binding *b)
-{
-	if (--b->owners)
-		return;
-	if (b->listener)
-		listener_free(b->listener);
-	free(b);
-}
-
-static void close_binding(void *arg)
-{
-	struct binding *b = arg;
-
-	if (b->closed)
-		return;
-	b->closed = true;
-	listener_close(b->listener);
-	napi_remove_env_cleanup_hook(b->env, close_binding, b);
-	napi_release_threadsafe_function(b->wake, napi_tsfn_abort);
-}
-
-static void finalize_wake(napi_env env, void *data, void *hint)
-{
-	(void)env;
-	(void)hint;
-	disown(data);
-}
-
-static void finalize_handle(napi_env env, void *data, void *hint)
-{
-	(void)env;
-	(void)hint;
-	close_binding(data);
-	disown(data);
-}
-
-static napi_status create_wake(napi_env env, napi_value callback, struct binding *b)
-{
-	napi_value name;
-	napi_status status = napi_create_string_utf8(env, "varmor audit", NAPI_AUTO_LENGTH, &name);
-
-	if (status != napi_ok)
-		return status;
-	return napi_create_threadsafe_function(env, callback, NULL, name, 0, 1, b, finalize_wake, b, call_wake, &b->wake);
-}
-
-static napi_value create_handle(napi_env env, struct binding *b)
-{
-	napi_value handle;
-
-	if (napi_create_external(env, b, finalize_handle, NULL, &handle) != napi_ok) {
-		close_binding(b);
-		return give_up(env, "handle");
-	}
-	b->owners++;
-	TRY(napi_type_tag_object(env, handle, &binding_tag));
-	return handle;
-}
+static const struct batch_producer listener = {
+	.oldest = listener_oldest,
+	.release = listener_release,
+	.stop = listener_stop,
+	.ended = listener_ended,
+	.close = listener_close,
+	.free = listener_free,
+};
 
 static napi_value open_listener(napi_env env, napi_callback_info info)
 {
-	struct listener_options options = { .wake = wake };
+	struct listener_options options = { .wake = batch_binding_wake };
 	struct failure failure = { "memory", 0 };
-	struct binding *b;
+	struct batch_binding *b;
 	napi_value args[2];
 	size_t argc = 2;
 
 	TRY(napi_get_cb_info(env, info, &argc, args, NULL, NULL));
 	if (argc < 2 || !get_options(env, args[0], &options))
 		return give_up(env, "open(options, wake)");
-	b = calloc(1, sizeof(*b));
+	b = batch_binding_new(env, args[1], &listener);
 	if (!b)
-		return give_up(env, "memory");
-	b->env = env;
-	if (create_wake(env, args[1], b) != napi_ok) {
-		free(b);
 		return give_up(env, "wake");
-	}
-	b->owners = 1;
 	options.context = b;
-	b->listener = listener_start(&options, &failure);
-	if (!b->listener) {
-		b->closed = true;
-		napi_release_threadsafe_function(b->wake, napi_tsfn_abort);
-		return throw_failure(env, &failure);
-	}
-	/* Added after the thread-safe function, so it runs before that one's own hook: the thread ends first. */
-	napi_add_env_cleanup_hook(env, close_binding, b);
-	return create_handle(env, b);
-}
-
-/* The listener that is the first argument; the one behind it, if that is asked for. */
-static struct binding *get_binding(napi_env env, napi_callback_info info, napi_value *second)
-{
-	napi_value args[2];
-	size_t argc = 2;
-	napi_valuetype kind = napi_undefined;
-	bool ours = false;
-	void *data = NULL;
-
-	if (napi_get_cb_info(env, info, &argc, args, NULL, NULL) == napi_ok && argc >= 1)
-		napi_typeof(env, args[0], &kind);
-	if (kind == napi_external)
-		napi_check_object_type_tag(env, args[0], &binding_tag, &ours);
-	if (!ours || napi_get_value_external(env, args[0], &data) != napi_ok) {
-		give_up(env, "not a listener");
-		return NULL;
-	}
-	if (second)
-		*second = args[1];
-	return data;
-}
-
-/* Copies the oldest batch. Its memory is the caller's, and may be shared with other threads. */
-static napi_value read_batch(napi_env env, napi_callback_info info)
-{
-	napi_value memory, result;
-	struct binding *b = get_binding(env, info, &memory);
-	napi_typedarray_type kind;
-	struct batch *batch;
-	uint32_t len = 0;
-	size_t room;
-	void *bytes;
-
-	if (!b)
-		return NULL;
-	if (napi_get_typedarray_info(env, memory, &kind, &room, &bytes, NULL, NULL) != napi_ok || kind != napi_uint8_array)
-		return give_up(env, "read(listener, bytes)");
-	batch = listener_oldest(b->listener);
-	if (batch) {
-		if (batch->len > room)
-			return give_up(env, "room for a batch");
-		len = (uint32_t)batch->len;
-		memcpy(bytes, batch->bytes, len);
-		listener_release(b->listener);
-	}
-	TRY(napi_create_uint32(env, len, &result));
-	return result;
-}
-
-static napi_value stop_listener(napi_env env, napi_callback_info info)
-{
-	struct binding *b = get_binding(env, info, NULL);
-
-	if (b)
-		listener_stop(b->listener);
-	return NULL;
-}
-
-static napi_value close_listener(napi_env env, napi_callback_info info)
-{
-	struct binding *b = get_binding(env, info, NULL);
-
-	if (b)
-		close_binding(b);
-	return NULL;
-}
-
-static napi_value has_ended(napi_env env, napi_callback_info info)
-{
-	struct binding *b = get_binding(env, info, NULL);
-	napi_value result;
-
-	if (!b)
-		return NULL;
-	TRY(napi_get_boolean(env, b->closed || listener_ended(b->listener), &result));
-	return result;
+	return batch_binding_open(env, b, listener_start(&options, &failure), &failure);
 }
 
 static bool set_counts(napi_env env, napi_value stats, const struct listener_counts *c)
@@ -303,13 +124,15 @@ static bool set_kernel(napi_env env, napi_value stats, struct listener *l)
 
 static napi_value get_stats(napi_env env, napi_callback_info info)
 {
-	struct binding *b = get_binding(env, info, NULL);
+	struct batch_binding *b = batch_binding_get(env, info, NULL);
+	struct listener *l;
 	napi_value stats;
 
 	if (!b)
 		return NULL;
+	l = b->producer;
 	TRY(napi_create_object(env, &stats));
-	if (!set_counts(env, stats, &b->listener->counts) || !set_kernel(env, stats, b->listener))
+	if (!set_counts(env, stats, &l->counts) || !set_kernel(env, stats, l))
 		return give_up(env, "stats");
 	return stats;
 }
@@ -318,13 +141,11 @@ NAPI_MODULE_INIT()
 {
 	const napi_property_descriptor functions[] = {
 		{ "open", NULL, open_listener, NULL, NULL, NULL, napi_enumerable, NULL },
-		{ "read", NULL, read_batch, NULL, NULL, NULL, napi_enumerable, NULL },
-		{ "stop", NULL, stop_listener, NULL, NULL, NULL, napi_enumerable, NULL },
-		{ "close", NULL, close_listener, NULL, NULL, NULL, napi_enumerable, NULL },
-		{ "ended", NULL, has_ended, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "stats", NULL, get_stats, NULL, NULL, NULL, napi_enumerable, NULL },
 	};
 
 	TRY(napi_define_properties(env, exports, sizeof(functions) / sizeof(functions[0]), functions));
+	if (!batch_binding_define(env, exports))
+		return NULL;
 	return fork_binding_define(env, exports);
 }

@@ -328,24 +328,30 @@ static void want(struct listener *l, int phase)
 	side_thread_wake(l->wake_fd);
 }
 
-void listener_stop(struct listener *l)
+void listener_stop(void *listener)
 {
-	want(l, DRAIN);
+	want(listener, DRAIN);
 }
 
-struct batch *listener_oldest(struct listener *l)
+struct batch *listener_oldest(void *listener)
 {
+	struct listener *l = listener;
+
 	return l->ring.batches ? batch_ring_oldest(&l->ring) : NULL;
 }
 
-void listener_release(struct listener *l)
+void listener_release(void *listener)
 {
+	struct listener *l = listener;
+
 	if (batch_ring_release(&l->ring) && l->running)
 		side_thread_wake(l->wake_fd);
 }
 
-bool listener_ended(struct listener *l)
+bool listener_ended(void *listener)
 {
+	struct listener *l = listener;
+
 	return atomic_load(&l->ended) && !listener_oldest(l);
 }
 
@@ -370,8 +376,10 @@ static void discard_unread(struct listener *l)
 	}
 }
 
-void listener_close(struct listener *l)
+void listener_close(void *listener)
 {
+	struct listener *l = listener;
+
 	want(l, DISCARD);
 	if (l->running)
 		pthread_join(l->thread, NULL);
@@ -394,7 +402,7 @@ void listener_close(struct listener *l)
 	l->wake_fd = -1;
 }
 
-void listener_free(struct listener *l)
+void listener_free(void *listener)
 {
-	free(l);
+	free(listener);
 }

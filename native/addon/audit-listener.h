@@ -78,14 +78,14 @@ struct listener {
 struct listener *listener_start(const struct listener_options *options, struct failure *failure);
 
 /* Leaves the group; what the socket holds is still read, then the end is reached. Returns at once. */
-void listener_stop(struct listener *listener);
+void listener_stop(void *listener);
 
 /* The oldest full batch or NULL; listener_release gives it back. */
-struct batch *listener_oldest(struct listener *listener);
-void listener_release(struct listener *listener);
+struct batch *listener_oldest(void *listener);
+void listener_release(void *listener);
 
 /* Nothing will come any more. */
-bool listener_ended(struct listener *listener);
+bool listener_ended(void *listener);
 
 /* Messages that found the receive buffer full so far; UINT64_MAX if the kernel cannot say. */
 uint64_t listener_socket_drops(struct listener *listener);
@@ -94,7 +94,7 @@ uint64_t listener_socket_drops(struct listener *listener);
  * Ends the thread now, joins it, puts the backlog limit back, closes and frees everything but the counts. What nobody
  * has read is counted as discarded. A second call does nothing. listener_free is for a closed listener.
  */
-void listener_close(struct listener *listener);
-void listener_free(struct listener *listener);
+void listener_close(void *listener);
+void listener_free(void *listener);
 
 #endif

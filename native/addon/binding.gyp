@@ -1,4 +1,10 @@
 {
+  'target_defaults': {
+    'defines': ['NAPI_VERSION=8', '_GNU_SOURCE'],
+    'cflags_c': ['-std=gnu11', '-Wall', '-Wextra', '-Werror', '-fvisibility=hidden'],
+    # Node's common.gypi switches this warning off; unused parameters are worth knowing about.
+    'cflags!': ['-Wno-unused-parameter'],
+  },
   'targets': [
     {
       'target_name': 'audit',
@@ -7,6 +13,7 @@
         'audit-control.c',
         'audit-listener.c',
         'audit-socket.c',
+        'batch-binding.c',
         'batch-ring.c',
         'fork-binding.c',
         'fork-labels.c',
@@ -19,11 +26,27 @@
         'proc-scan.c',
         'side-thread.c',
       ],
-      'defines': ['NAPI_VERSION=8', '_GNU_SOURCE'],
-      'cflags_c': ['-std=gnu11', '-Wall', '-Wextra', '-Werror', '-fvisibility=hidden'],
-      # Node's common.gypi switches this warning off; unused parameters are worth knowing about.
-      'cflags!': ['-Wno-unused-parameter'],
       'conditions': [['OS!="linux"', {'type': 'none', 'sources': []}]],
     },
+  ],
+  'conditions': [
+    # Without libbpf there is no BPF enforcer.
+    ['OS=="linux" and "<!(test -e /usr/include/bpf/libbpf.h && echo yes || echo no)"=="yes"', {
+      'targets': [
+        {
+          'target_name': 'bpf',
+          'sources': [
+            'batch-binding.c',
+            'batch-ring.c',
+            'bpf-addon.c',
+            'bpf-ring.c',
+            'bpf-state.c',
+            'napi-help.c',
+            'side-thread.c',
+          ],
+          'libraries': ['-lbpf'],
+        },
+      ],
+    }],
   ],
 }

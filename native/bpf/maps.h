@@ -18,59 +18,66 @@ VARMOR_MAPS struct {
 	__type(value, struct varmor_task);
 } varmor_tasks SEC(".maps");
 
+#define CONTAINERS 16384
+
+/* By number; the first one is not used. Written by its fields, as programs fill in the mount namespace. */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, CONTAINERS);
 	__type(key, __u32);
 	__type(value, struct varmor_container);
 } varmor_containers SEC(".maps");
 
-struct varmor_profile_map {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct varmor_profile));
-};
-
-/* One map a profile: to replace it is to replace a pointer, and the kernel waits until nobody sees the old one. */
+/* Numbers of containers; 0 for one that has no profile. */
 VARMOR_MAPS struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 1024);
-	__uint(key_size, sizeof(__u32));
-	__array(values, struct varmor_profile_map);
-} varmor_profiles SEC(".maps");
-
-struct varmor_mounts_map {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct varmor_mounts));
-};
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, CONTAINERS);
+	__type(key, struct varmor_container_id);
+	__type(value, __u32);
+} varmor_ids SEC(".maps");
 
 VARMOR_MAPS struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 1024);
-	__uint(key_size, sizeof(__u32));
-	__array(values, struct varmor_mounts_map);
-} varmor_mount_rules SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct varmor_settings);
+} varmor_settings SEC(".maps");
 
-#define TABLE_MAP(name, size)                                     \
-	struct varmor_##name##_table {                            \
-		__uint(type, BPF_MAP_TYPE_ARRAY);                 \
-		__uint(max_entries, 1);                           \
-		__uint(key_size, sizeof(__u32));                  \
-		__uint(value_size, size);                         \
-	};                                                        \
-	VARMOR_MAPS struct {                                      \
-		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);         \
-		__uint(max_entries, 4096);                        \
-		__uint(key_size, sizeof(__u32));                  \
-		__array(values, struct varmor_##name##_table);    \
-	} varmor_##name##_tables SEC(".maps")
+/* No program reads it. */
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, VARMOR_PROFILES);
+	__type(key, __u32);
+	__type(value, struct varmor_profile_record);
+} varmor_records SEC(".maps");
 
-TABLE_MAP(small, VARMOR_TABLE_SMALL);
-TABLE_MAP(medium, VARMOR_TABLE_MEDIUM);
-TABLE_MAP(large, VARMOR_TABLE_LARGE);
+/*
+ * Maps of maps that have one value each: to replace a value is to replace a pointer, and the kernel waits until nobody sees the old
+ * one.
+ */
+#define MAP_OF_VALUES(name, inner, count, size)                \
+	struct inner {                                         \
+		__uint(type, BPF_MAP_TYPE_ARRAY);              \
+		__uint(max_entries, 1);                        \
+		__uint(key_size, sizeof(__u32));               \
+		__uint(value_size, size);                      \
+	};                                                     \
+	VARMOR_MAPS struct {                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);      \
+		__uint(max_entries, count);                    \
+		__uint(key_size, sizeof(__u32));               \
+		__array(values, struct inner);                 \
+	} name SEC(".maps")
+
+/* By slot. What belongs to a profile is there twice, for the state of before and that of after a change. */
+MAP_OF_VALUES(varmor_profiles, varmor_profile_map, VARMOR_PROFILES, sizeof(struct varmor_profile));
+MAP_OF_VALUES(varmor_mount_rules, varmor_mounts_map, 2 * VARMOR_PROFILES, sizeof(struct varmor_mounts));
+
+#define TABLES (2 * VARMOR_PROFILES * VARMOR_TABLES_OF_PROFILE)
+MAP_OF_VALUES(varmor_small_tables, varmor_small_table, TABLES, VARMOR_TABLE_SMALL);
+MAP_OF_VALUES(varmor_medium_tables, varmor_medium_table, TABLES, VARMOR_TABLE_MEDIUM);
+MAP_OF_VALUES(varmor_large_tables, varmor_large_table, TABLES, VARMOR_TABLE_LARGE);
 
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -109,6 +116,15 @@ VARMOR_MAPS struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } varmor_counts SEC(".maps");
+
+/* No program reads it. */
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct varmor_noted);
+} varmor_noted SEC(".maps");
 
 #define PATH_BYTES 4096
 #define RECORD_BYTES 16384

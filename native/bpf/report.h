@@ -59,6 +59,7 @@ static __noinline void report(struct varmor_scratch *scratch, const struct varmo
 	header->action = (what >> 8) & 0xff;
 	header->flags = (what >> 16) & 0xff;
 	header->profile = profile->id;
+	header->container = container_of_task(task);
 	put_task(header, task);
 	__builtin_memcpy(scratch->record + sizeof(*header), body, sizeof(*body));
 	exe = BPF_CORE_READ(task, mm, exe_file);

@@ -21,6 +21,16 @@ static __always_inline __u32 container_of_task(struct task_struct *task)
 	return own ? own->container : 0;
 }
 
+/* Has a task be of a container. Returns whether there was memory for it. */
+static __always_inline bool bind(struct task_struct *task, __u32 container)
+{
+	struct varmor_task *own = bpf_task_storage_get(&varmor_tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (own)
+		own->container = container;
+	return own;
+}
+
 static __always_inline struct varmor_container *container_numbered(__u32 number)
 {
 	return number ? bpf_map_lookup_elem(&varmor_containers, &number) : NULL;

@@ -42,25 +42,26 @@ enum varmor_event_call {
 };
 
 struct varmor_event_header {
-	__u32 size;        /*  0: bytes of the whole record, this field included */
-	__u8 version;      /*  4: VARMOR_EVENT_VERSION */
-	__u8 kind;         /*  5: enum varmor_event_kind */
-	__u8 action;       /*  6: enum varmor_event_action */
-	__u8 flags;        /*  7: enum varmor_event_flag */
-	__u64 time;        /*  8: bpf_ktime_get_boot_ns() */
-	__u64 cgroup;      /* 16: bpf_get_current_cgroup_id() */
-	__u32 profile;     /* 24: id of the profile that the task carries */
-	__u32 mnt_ns;      /* 28: inode number of the mount namespace at the time of the event */
-	__u32 tgid;        /* 32: process id, in the initial pid namespace */
-	__u32 tid;         /* 36: thread id, likewise */
-	__u32 ppid;        /* 40: process id of the parent, likewise */
-	__u32 uid;         /* 44: real user id, in the initial user namespace */
-	__u32 gid;         /* 48: real group id, likewise */
-	__u16 exe_size;    /* 52: bytes of the path of the executable */
-	__u16 path_size;   /* 54: bytes of the path of a file, exec or mount event */
-	__u16 type_size;   /* 56: bytes of the file system type of a mount event */
-	__u16 reserved[3]; /* 58: zero */
-	__u8 comm[16];     /* 64: name of the thread, padded with NUL */
+	__u32 size;      /*  0: bytes of the whole record, this field included */
+	__u8 version;    /*  4: VARMOR_EVENT_VERSION */
+	__u8 kind;       /*  5: enum varmor_event_kind */
+	__u8 action;     /*  6: enum varmor_event_action */
+	__u8 flags;      /*  7: enum varmor_event_flag */
+	__u64 time;      /*  8: bpf_ktime_get_boot_ns() */
+	__u64 cgroup;    /* 16: bpf_get_current_cgroup_id() */
+	__u32 profile;   /* 24: id of the profile that the task carries */
+	__u32 mnt_ns;    /* 28: inode number of the mount namespace at the time of the event */
+	__u32 tgid;      /* 32: process id, in the initial pid namespace */
+	__u32 tid;       /* 36: thread id, likewise */
+	__u32 ppid;      /* 40: process id of the parent, likewise */
+	__u32 uid;       /* 44: real user id, in the initial user namespace */
+	__u32 gid;       /* 48: real group id, likewise */
+	__u16 exe_size;  /* 52: bytes of the path of the executable */
+	__u16 path_size; /* 54: bytes of the path of a file, exec or mount event */
+	__u16 type_size; /* 56: bytes of the file system type of a mount event */
+	__u16 reserved;  /* 58: zero */
+	__u32 container; /* 60: number of the container that the task is of */
+	__u8 comm[16];   /* 64: name of the thread, padded with NUL */
 } __attribute__((packed));
 _Static_assert(sizeof(struct varmor_event_header) == 80, "the layout of struct varmor_event_header");
 

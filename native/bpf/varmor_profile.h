@@ -3,6 +3,9 @@
 #ifndef VARMOR_PROFILE_H
 #define VARMOR_PROFILE_H
 
+#define VARMOR_PROFILES 1024
+#define VARMOR_TABLES_OF_PROFILE 5
+
 #define VARMOR_DENY 1
 #define VARMOR_AUDIT 2
 
@@ -129,6 +132,24 @@ struct varmor_profile {
 	__u32 socket_rules;
 	__u32 mounts; /* number of their place in the map; 0: no rules */
 	struct varmor_socket_rule sockets[VARMOR_SOCKET_RULES];
+};
+
+/* Its id as the runtime has it, by which cgroups are called. */
+struct varmor_container_id {
+	__u8 hex[64];
+};
+
+/* What the agent itself wants to find again: which profile is in a place, and of which content. */
+struct varmor_profile_record {
+	__u32 id;
+	__u32 map; /* the kernel's id of the map that is the profile */
+	__u8 digest[32];
+	__u8 name[64]; /* padded with NUL */
+};
+
+struct varmor_settings {
+	__u32 host_mnt_ns;  /* inode number of the mount namespace that is no container's */
+	__u32 strict_start; /* 1: what starts in a container that is not known is stopped */
 };
 
 struct varmor_container {

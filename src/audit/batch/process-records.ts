@@ -55,15 +55,17 @@ const readU64 = (view: DataView, offset: number): number =>
 /** Finds the container. What the program saw itself needs no process and holds for the whole batch, so it is kept. */
 function placeRecord(context: BatchContext, epoch: number): boolean {
   const { view, start, scratch, snapshot, resolver } = context
-  const key = readU64(view, start + at.cgroup)
+  const number = view.getUint32(start + at.container, true)
+  // Of a container with a number, by that number.
+  const key = number > 0 ? -number : readU64(view, start + at.cgroup)
   const mntNsID = view.getUint32(start + at.mnt_ns, true)
-  const low = view.getUint32(start + at.cgroup, true)
+  const low = number > 0 ? 0 : view.getUint32(start + at.cgroup, true)
   const known = scratch.cgroups.get(key)
   if (known !== undefined && known.low === low && known.mntNsID === mntNsID) return context.settle(known.attribution)
   const cgroup = view.getBigUint64(start + at.cgroup, true)
   const pid = view.getUint32(start + at.tgid, true)
   const exact = epoch + scratch.recordTime.epochNs / 1e9
-  const attribution = attributeRecord({ cgroup, mntNsID, pid }, exact, snapshot, resolver)
+  const attribution = attributeRecord({ number, cgroup, mntNsID, pid }, exact, snapshot, resolver)
   if (attribution.reason === undefined && attribution.since === 0)
     scratch.cgroups.set(key, { low, mntNsID, attribution })
   return context.settle(attribution)

@@ -41,7 +41,8 @@ export const headerFields = [
   { name: 'exe_size', type: 'u16', what: 'bytes of the path of the executable' },
   { name: 'path_size', type: 'u16', what: 'bytes of the path of a file, exec or mount event' },
   { name: 'type_size', type: 'u16', what: 'bytes of the file system type of a mount event' },
-  { name: 'reserved', type: 'u16', count: 3, what: 'zero' },
+  { name: 'reserved', type: 'u16', what: 'zero' },
+  { name: 'container', type: 'u32', what: 'number of the container that the task is of' },
   { name: 'comm', type: 'u8', count: 16, what: 'name of the thread, padded with NUL' },
 ] as const satisfies readonly RecordField[]
 

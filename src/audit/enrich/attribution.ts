@@ -153,17 +153,18 @@ function holdsNamespace(
 }
 
 /**
- * Finds the container of a BPF record: by the cgroup or the mount namespace that the program has seen, which need no
- * living process, else as above. The kernel gives the id of a cgroup to no other one.
+ * Finds the container of a BPF record: by its number, which the task carries; else by the cgroup or the mount namespace that the
+ * program has seen, which need no living process; else as above. The kernel gives the id of a cgroup to no other one.
  */
 export function attributeRecord(
-  record: { cgroup: bigint; mntNsID: number; pid: number },
+  record: { number: number; cgroup: bigint; mntNsID: number; pid: number },
   eventTime: number,
   snapshot: Snapshot,
   resolver: PidResolver,
 ): Attribution {
-  const { cgroup, mntNsID, pid } = record
-  const container = snapshot.inCgroup(cgroup) ?? heldSince(mntNsID, eventTime, snapshot, resolver)
+  const { number, cgroup, mntNsID, pid } = record
+  const container =
+    snapshot.numbered(number) ?? snapshot.inCgroup(cgroup) ?? heldSince(mntNsID, eventTime, snapshot, resolver)
   if (container !== undefined) return found(container, mntNsID, 0)
   const attribution = attribute(pid, eventTime, snapshot, resolver)
   const { waitsFor } = attribution

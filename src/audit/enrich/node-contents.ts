@@ -29,6 +29,7 @@ const containerFields = {
   initPid: count,
   initStart: count,
   mntNsID: count,
+  bpfNumber: count,
   cgroupID: { kind: 'big' },
   cgroupPath: text,
   profileName: text,

@@ -23,7 +23,9 @@ export interface ContainerInfo {
   initStart?: number
   /** Inode number of its mount namespace. */
   mntNsID: number
-  /** Id of its cgroup (v2), where known: what BPF records carry. */
+  /** Its number in BPF records, where it has one. */
+  bpfNumber?: number
+  /** Id of its cgroup (v2), where known: what BPF records carry, too. */
   cgroupID?: bigint
   /** Path of its own cgroup as /proc shows it to the agent, where known. */
   cgroupPath?: string
@@ -105,6 +107,7 @@ export class Snapshot {
   #byInitPid = new Map<number, KnownContainer>()
   #byCgroup = new Map<bigint, KnownContainer>()
   #byCgroupPath = new Map<string, KnownContainer>()
+  #byNumber = new Map<number, KnownContainer>()
   #policies = new Map<string, PolicyIdentity>()
   #byBpfId = new Map<number, PolicyIdentity>()
 
@@ -146,6 +149,10 @@ export class Snapshot {
 
   inCgroup(id: bigint): KnownContainer | undefined {
     return this.#byCgroup.get(id)
+  }
+
+  numbered(bpfNumber: number): KnownContainer | undefined {
+    return this.#byNumber.get(bpfNumber)
   }
 
   /**
@@ -202,18 +209,20 @@ export class Snapshot {
     this.#byInitPid.set(info.initPid, known)
     if (info.cgroupID !== undefined) this.#byCgroup.set(info.cgroupID, known)
     if (info.cgroupPath !== undefined) this.#byCgroupPath.set(info.cgroupPath, known)
+    if (info.bpfNumber !== undefined) this.#byNumber.set(info.bpfNumber, known)
   }
 
   #remove(id: string): void {
     const known = this.#byId.get(id)
     if (known === undefined) return
     this.#byId.delete(id)
-    const { mntNsID, initPid, cgroupID, cgroupPath } = known.info
+    const { mntNsID, initPid, cgroupID, cgroupPath, bpfNumber } = known.info
     // A namespace or pid number may have gone to a newer container by now.
     if (this.#byMountNamespace.get(mntNsID) === known) this.#byMountNamespace.delete(mntNsID)
     if (this.#byInitPid.get(initPid) === known) this.#byInitPid.delete(initPid)
     if (cgroupID !== undefined && this.#byCgroup.get(cgroupID) === known) this.#byCgroup.delete(cgroupID)
     if (cgroupPath !== undefined && this.#byCgroupPath.get(cgroupPath) === known) this.#byCgroupPath.delete(cgroupPath)
+    if (bpfNumber !== undefined && this.#byNumber.get(bpfNumber) === known) this.#byNumber.delete(bpfNumber)
   }
 
   #addPolicy(policy: PolicyIdentity): void {

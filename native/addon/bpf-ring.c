@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bpf-ring.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "clocks.h"
+#include "side-thread.h"
+
+#define MAX_CPUS 4096
+
+static void clear_poke(int fd)
+{
+	uint64_t count;
+
+	while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
+		;
+}
+
+static void publish(struct bpf_ring *r)
+{
+	batch_ring_publish(&r->ring);
+	r->born = 0;
+	r->options.wake(r->options.context);
+}
+
+/* Puts a record into a batch. Returns false when no batch has room now. */
+static bool put(struct bpf_ring *r, const void *record, uint32_t size)
+{
+	struct batch *batch = batch_ring_filling(&r->ring);
+
+	if (size > r->ring.batch_bytes) {
+		add(&r->counts.malformed, 1);
+		return true;
+	}
+	if (batch && batch->len + size > r->ring.batch_bytes) {
+		publish(r);
+		batch = batch_ring_filling(&r->ring);
+	}
+	if (!batch)
+		return false;
+	memcpy(batch->bytes + batch->len, record, size);
+	batch->len += size;
+	batch->records++;
+	add(&r->counts.records, 1);
+	return true;
+}
+
+/*
+ * Takes what the ring holds (Documentation/bpf/ringbuf.rst): behind a header of eight bytes, whose first word is the length
+ * with two flags, each record begins at a multiple of eight. The data is mapped twice, so that none is in two parts.
+ * Returns the number of records; -1 when no batch has room.
+ */
+static int drain(struct bpf_ring *r)
+{
+	unsigned long at = atomic_load_explicit(r->consumer, memory_order_relaxed);
+	int taken = 0;
+
+	while (at < atomic_load_explicit(r->producer, memory_order_acquire)) {
+		const unsigned char *header = r->data + (at & (r->size - 1));
+		uint32_t length = atomic_load_explicit((const _Atomic uint32_t *)(const void *)header, memory_order_acquire);
+		uint32_t size = length & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
+
+		if (length & BPF_RINGBUF_BUSY_BIT)
+			break;
+		if (!(length & BPF_RINGBUF_DISCARD_BIT)) {
+			if (!atomic_load(&r->discarding) && !put(r, header + BPF_RINGBUF_HDR_SZ, size))
+				return -1;
+			r->noted->taken++;
+			taken++;
+		}
+		at += (size + BPF_RINGBUF_HDR_SZ + 7) / 8 * 8;
+		atomic_store_explicit(r->consumer, at, memory_order_release);
+	}
+	return taken;
+}
+
+/* Hands over a batch that is old enough. With no other batch to go on with, it is better filled up first. */
+static void flush(struct bpf_ring *r, bool now)
+{
+	struct batch *batch = batch_ring_filling(&r->ring);
+
+	if (!batch || batch->len == 0)
+		return;
+	if (r->born == 0)
+		r->born = now_ms();
+	if (now || (now_ms() - r->born >= r->options.flush_ms && batch_ring_has_spare(&r->ring)))
+		publish(r);
+}
+
+/* Sleeps until the owner pokes, the ring has something (if listened to) or the time is over. */
+static void wait_for(struct bpf_ring *r, bool ring, int timeout)
+{
+	struct pollfd fds[2] = {
+		{ .fd = r->wake_fd, .events = POLLIN },
+		{ .fd = ring ? r->fd : -1, .events = POLLIN },
+	};
+
+	if (poll(fds, 2, timeout) > 0 && fds[0].revents)
+		clear_poke(r->wake_fd);
+}
+
+static void *read_ring(void *arg)
+{
+	struct bpf_ring *r = arg;
+	bool was_stalled = false;
+
+	while (!atomic_load(&r->stopping)) {
+		int taken = drain(r);
+
+		if (taken < 0) {
+			if (!was_stalled)
+				add(&r->counts.stalls, 1);
+			was_stalled = true;
+			wait_for(r, false, -1);
+			continue;
+		}
+		was_stalled = false;
+		flush(r, false);
+		if (taken > 0 && r->options.nap_ms)
+			wait_for(r, false, (int)r->options.nap_ms);
+		else if (r->born)
+			wait_for(r, true, (int)r->options.flush_ms);
+		else if (taken == 0)
+			wait_for(r, true, -1);
+	}
+	while (!atomic_load(&r->discarding) && drain(r) < 0)
+		wait_for(r, false, -1);
+	flush(r, true);
+	atomic_store(&r->ended, true);
+	r->options.wake(r->options.context);
+	return NULL;
+}
+
+static int pin_of(struct bpf_ring *r, const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", r->options.folder, name);
+	return bpf_obj_get(path);
+}
+
+/* Returns 0 or errno. */
+static int map_memory(struct bpf_ring *r)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	struct bpf_map_info info = { 0 };
+	__u32 len = sizeof(info);
+	void *consumer, *producer, *noted;
+	int noted_fd;
+
+	if (bpf_obj_get_info_by_fd(r->fd, &info, &len))
+		return errno;
+	if (info.type != BPF_MAP_TYPE_RINGBUF)
+		return EINVAL;
+	r->size = info.max_entries;
+	consumer = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
+	if (consumer == MAP_FAILED)
+		return errno;
+	r->consumer = consumer;
+	producer = mmap(NULL, page + 2 * (size_t)r->size, PROT_READ, MAP_SHARED, r->fd, (off_t)page);
+	if (producer == MAP_FAILED)
+		return errno;
+	r->producer = producer;
+	r->data = (const unsigned char *)producer + page;
+	noted_fd = pin_of(r, "varmor_noted");
+	if (noted_fd < 0)
+		return errno;
+	noted = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, noted_fd, 0);
+	close(noted_fd);
+	if (noted == MAP_FAILED)
+		return errno;
+	r->noted = noted;
+	return 0;
+}
+
+static int open_all(struct bpf_ring *r, struct failure *failure)
+{
+	failure->step = "memory";
+	failure->error = -batch_ring_init(&r->ring, r->options.batches, r->options.batch_bytes);
+	if (failure->error)
+		return -1;
+	failure->step = "wake-up";
+	r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	failure->error = errno;
+	if (r->wake_fd < 0)
+		return -1;
+	failure->step = "ring";
+	r->fd = pin_of(r, "varmor_ring");
+	failure->error = errno;
+	if (r->fd < 0)
+		return -1;
+	r->counts_fd = pin_of(r, "varmor_counts");
+	failure->error = errno;
+	if (r->counts_fd < 0)
+		return -1;
+	failure->error = map_memory(r);
+	if (failure->error)
+		return -1;
+	failure->step = "thread";
+	failure->error = -side_thread_start(&r->thread, "varmor-ring", read_ring, r);
+	r->running = !failure->error;
+	return failure->error ? -1 : 0;
+}
+
+struct bpf_ring *bpf_ring_start(const struct bpf_ring_options *options, struct failure *failure)
+{
+	struct bpf_ring *r = calloc(1, sizeof(*r));
+
+	if (!r) {
+		*failure = (struct failure){ "memory", ENOMEM };
+		return NULL;
+	}
+	r->options = *options;
+	r->fd = r->counts_fd = r->wake_fd = -1;
+	if (open_all(r, failure)) {
+		bpf_ring_close(r);
+		bpf_ring_free(r);
+		return NULL;
+	}
+	return r;
+}
+
+void bpf_ring_stop(void *ring)
+{
+	struct bpf_ring *r = ring;
+
+	atomic_store(&r->stopping, true);
+	if (r->running)
+		side_thread_wake(r->wake_fd);
+}
+
+struct batch *bpf_ring_oldest(void *ring)
+{
+	struct bpf_ring *r = ring;
+
+	return r->ring.batches ? batch_ring_oldest(&r->ring) : NULL;
+}
+
+void bpf_ring_release(void *ring)
+{
+	struct bpf_ring *r = ring;
+
+	if (batch_ring_release(&r->ring) && r->running)
+		side_thread_wake(r->wake_fd);
+}
+
+bool bpf_ring_ended(void *ring)
+{
+	struct bpf_ring *r = ring;
+
+	return atomic_load(&r->ended) && !bpf_ring_oldest(r);
+}
+
+static void unmap(struct bpf_ring *r)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (r->consumer)
+		munmap((void *)r->consumer, page);
+	if (r->producer)
+		munmap((void *)r->producer, page + 2 * (size_t)r->size);
+	if (r->noted)
+		munmap(r->noted, page);
+	r->consumer = NULL;
+	r->producer = NULL;
+	r->noted = NULL;
+}
+
+static void close_one(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void bpf_ring_close(void *ring)
+{
+	struct bpf_ring *r = ring;
+	struct batch *batch;
+
+	atomic_store(&r->discarding, true);
+	bpf_ring_stop(r);
+	if (r->running)
+		pthread_join(r->thread, NULL);
+	r->running = false;
+	while ((batch = bpf_ring_oldest(r))) {
+		atomic_fetch_sub(&r->counts.records, batch->records);
+		add(&r->counts.discarded, batch->records);
+		batch_ring_release(&r->ring);
+	}
+	batch_ring_free(&r->ring);
+	unmap(r);
+	close_one(&r->fd);
+	close_one(&r->counts_fd);
+	close_one(&r->wake_fd);
+}
+
+void bpf_ring_free(void *ring)
+{
+	free(ring);
+}
+
+uint64_t bpf_ring_counter(struct bpf_ring *r, uint32_t which)
+{
+	static uint64_t values[MAX_CPUS];
+	int cpu, cpus = libbpf_num_possible_cpus();
+	uint64_t sum = 0;
+
+	if (r->counts_fd < 0 || cpus > MAX_CPUS || bpf_map_lookup_elem(r->counts_fd, &which, values))
+		return 0;
+	for (cpu = 0; cpu < cpus; cpu++)
+		sum += values[cpu];
+	return sum;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VARMOR_BPF_RING_H
+#define VARMOR_BPF_RING_H
+
+#include <linux/types.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "batch-ring.h"
+#include "napi-help.h"
+#include "../bpf/varmor_noted.h"
+
+/* A batch must hold the longest record. */
+#define MIN_RECORD_BATCH (64 * 1024)
+
+struct bpf_ring_options {
+	char folder[256]; /* with the pins of the maps */
+	uint32_t batch_bytes; /* at least MIN_RECORD_BATCH */
+	uint32_t batches; /* at least 2 */
+	uint32_t flush_ms; /* a record waits at most about this long for its batch to fill */
+	uint32_t nap_ms; /* once the ring is empty the thread sleeps this long before it looks again */
+	void (*wake)(void *context);
+	void *context;
+};
+
+/* Written by the ring's thread, read by any. */
+struct bpf_ring_counts {
+	_Atomic uint64_t records; /* put into a batch */
+	_Atomic uint64_t malformed; /* longer than a batch */
+	_Atomic uint64_t discarded; /* not read by anybody when the ring was closed */
+	_Atomic uint64_t stalls; /* times the thread waited because every batch was full */
+};
+
+struct bpf_ring {
+	struct bpf_ring_options options;
+	struct bpf_ring_counts counts;
+	struct batch_ring ring;
+	struct varmor_noted *noted;
+	_Atomic unsigned long *consumer; /* the kernel has positions as long */
+	const _Atomic unsigned long *producer;
+	const unsigned char *data;
+	uint32_t size; /* of the data */
+	uint64_t born; /* when the batch being filled got its first record, in ms; 0: it is empty */
+	int fd;
+	int counts_fd;
+	int wake_fd;
+	pthread_t thread;
+	_Atomic bool stopping;
+	_Atomic bool discarding;
+	_Atomic bool ended;
+	bool running;
+};
+
+/* Maps the ring and starts the thread. Returns NULL with the failure; nothing is left behind then. */
+struct bpf_ring *bpf_ring_start(const struct bpf_ring_options *options, struct failure *failure);
+
+/* As of struct batch_producer. What is in the ring is read before the end. */
+void bpf_ring_stop(void *ring);
+struct batch *bpf_ring_oldest(void *ring);
+void bpf_ring_release(void *ring);
+bool bpf_ring_ended(void *ring);
+void bpf_ring_close(void *ring);
+void bpf_ring_free(void *ring);
+
+/* The sum over all processors of one of the programs' counters, by its number. */
+uint64_t bpf_ring_counter(struct bpf_ring *ring, uint32_t which);
+
+#endif
