@@ -49,7 +49,7 @@ struct varmor_mounts_map {
 
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 1024);
+	__uint(max_entries, 2048);
 	__uint(key_size, sizeof(__u32));
 	__array(values, struct varmor_mounts_map);
 } varmor_mount_rules SEC(".maps");
@@ -63,7 +63,7 @@ VARMOR_MAPS struct {
 	};                                                        \
 	VARMOR_MAPS struct {                                      \
 		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);         \
-		__uint(max_entries, 4096);                        \
+		__uint(max_entries, 10240);                       \
 		__uint(key_size, sizeof(__u32));                  \
 		__array(values, struct varmor_##name##_table);    \
 	} varmor_##name##_tables SEC(".maps")
