@@ -4,7 +4,7 @@ const rooms = {
   'src/base': [],
   'src/api': [],
   'src/rules': ['src/api'],
-  'src/profile': ['src/api', 'src/rules'],
+  'src/profile': ['src/base', 'src/api', 'src/rules'],
   'src/audit': ['src/base', 'src/api'],
   'src/kube': ['src/base', 'src/api'],
   'src/enforcer': ['src/base', 'src/api', 'native'],

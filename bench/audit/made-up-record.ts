@@ -1,12 +1,12 @@
 import {
   header,
-  layOut,
   type RecordField,
   type RecordKind,
   recordActions,
   recordKinds,
   recordVersion,
 } from '../../src/audit/decode/bpf-record.ts'
+import { layOut } from '../../src/base/c-struct.ts'
 
 /** What goes into a record; what is left out is 0 or empty. */
 export interface RecordText {

@@ -1,14 +1,8 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import {
-  header,
-  headerFields,
-  layOut,
-  recordActions,
-  recordKinds,
-  recordVersion,
-} from '../../src/audit/decode/bpf-record.ts'
+import { header, headerFields, recordActions, recordKinds, recordVersion } from '../../src/audit/decode/bpf-record.ts'
 import type { SnapshotData } from '../../src/audit/enrich/snapshot.ts'
+import { layOut } from '../../src/base/c-struct.ts'
 import {
   appArmorLine,
   node,

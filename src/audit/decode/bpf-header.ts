@@ -1,7 +1,8 @@
+import { enumeration, packedStruct } from '../../base/c-header.ts'
+import { layOut } from '../../base/c-struct.ts'
 import {
   header,
   headerFields,
-  layOut,
   maximalText,
   type RecordField,
   recordActions,
@@ -9,44 +10,19 @@ import {
   recordFlags,
   recordKinds,
   recordVersion,
-  sizeOf,
 } from './bpf-record.ts'
-
-const declaration = ({ type, name, count }: RecordField): string =>
-  `__${type} ${name}${count === undefined ? '' : `[${count}]`};`
-
-function struct(name: string, fields: readonly RecordField[], offsets: Record<string, number>): string {
-  const width = Math.max(...fields.map((field) => declaration(field).length))
-  const lines = fields.map((field) => {
-    const offset = String(offsets[field.name]).padStart(2)
-    return `\t${declaration(field).padEnd(width)} /* ${offset}: ${field.what} */`
-  })
-  return [`struct ${name} {`, ...lines, '} __attribute__((packed));'].join('\n')
-}
-
-const assertSize = (name: string, size: number): string =>
-  `_Static_assert(sizeof(struct ${name}) == ${size}, "the layout of struct ${name}");`
-
-function enumeration(name: string, prefix: string, values: Record<string, number>): string {
-  const members = Object.entries(values).map(([word, number]) => `\t${prefix}_${word.toUpperCase()} = ${number},`)
-  return [`enum ${name} {`, ...members, '};'].join('\n')
-}
 
 function bodies(): string[] {
   return Object.entries(recordKinds).flatMap(([kind, { body }]) => {
     if (body.length === 0) return []
-    const name = `varmor_event_${kind}`
-    const { at, size } = layOut(body as readonly RecordField[])
-    return [struct(name, body, at), assertSize(name, size)]
+    return [packedStruct(`varmor_event_${kind}`, body, layOut(body as readonly RecordField[]).at)]
   })
 }
 
 /** Bytes of the longest record: what a program must have room for. */
 export function largestRecord(): number {
   const largestBody = Math.max(
-    ...Object.values(recordKinds).map(({ body }) =>
-      (body as readonly RecordField[]).reduce((sum, field) => sum + sizeOf(field), 0),
-    ),
+    ...Object.values(recordKinds).map(({ body }) => layOut(body as readonly RecordField[]).size),
   )
   return header.size + largestBody + 3 * maximalText
 }
@@ -74,10 +50,9 @@ export function eventHeader(): string {
     '',
     enumeration('varmor_event_call', 'VARMOR_EVENT_CALL', recordCalls),
     '',
-    struct('varmor_event_header', headerFields, header.at),
-    assertSize('varmor_event_header', header.size),
+    packedStruct('varmor_event_header', headerFields, header.at),
     '',
-    bodies().join('\n\n').replaceAll('\n\n_Static', '\n_Static'),
+    bodies().join('\n\n'),
     '',
     '#endif',
   ].join('\n')}\n`

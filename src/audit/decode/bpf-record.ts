@@ -1,3 +1,5 @@
+import { layOut, type StructField } from '../../base/c-struct.ts'
+
 /**
  * The records that our BPF programs put into the ring buffer: one table, from which the decoder (decode/bpf.ts) takes
  * its offsets and native/bpf/varmor_event.h is generated (`npm run generate`), so that the two cannot part.
@@ -6,14 +8,9 @@
  * the fixed header, the few numbers of this event, and only the bytes that its texts have (no terminating NUL).
  */
 
-/** C types by their size in bytes; all of them little-endian. */
-const sizes = { u8: 1, u16: 2, u32: 4, u64: 8 } as const
-
-export interface RecordField {
-  name: string
-  type: keyof typeof sizes
-  /** Number of elements, for arrays. */
-  count?: number
+/** Bodies need no alignment: they are packed. */
+export interface RecordField extends StructField {
+  type: 'u8' | 'u16' | 'u32' | 'u64'
   what: string
 }
 
@@ -107,20 +104,5 @@ export const recordFlags = { PATH_CUT: 1, EXE_CUT: 2, PATH_UNKNOWN: 4 } as const
 
 /** What was done with an address; the word is the event's `type`. The first two numbers are upstream's. */
 export const recordCalls = { connect: 1, bind: 3, sendmsg: 4, listen: 5, accept: 6 } as const
-
-export const sizeOf = (field: RecordField): number => sizes[field.type] * (field.count ?? 1)
-
-/** Offset of each field from the first one, and the size of all. Fields lie one behind the other. */
-export function layOut<const Fields extends readonly RecordField[]>(
-  fields: Fields,
-): { at: Record<Fields[number]['name'], number>; size: number } {
-  let size = 0
-  const at: Partial<Record<Fields[number]['name'], number>> = {}
-  for (const field of fields) {
-    at[field.name as Fields[number]['name']] = size
-    size += sizeOf(field)
-  }
-  return { at: at as Record<Fields[number]['name'], number>, size }
-}
 
 export const header = layOut(headerFields)

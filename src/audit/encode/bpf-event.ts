@@ -1,3 +1,4 @@
+import { layOut } from '../../base/c-struct.ts'
 import {
   bpfCommandName,
   capabilityName,
@@ -8,7 +9,7 @@ import {
   ptracePermissionName,
   socketTypeName,
 } from '../decode/bpf-names.ts'
-import { layOut, recordCalls, recordKinds } from '../decode/bpf-record.ts'
+import { recordCalls, recordKinds } from '../decode/bpf-record.ts'
 import { ipAddress } from '../decode/ip-address.ts'
 import { asciiJson } from './json-text.ts'
 import { type Fragment, fragment, putFragment } from './output.ts'

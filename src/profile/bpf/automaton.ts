@@ -1,11 +1,9 @@
+import { MAX_TABLE_BYTES } from './limits.ts'
 import type { Marks } from './marks.ts'
 import { minimise } from './minimise.ts'
 import { PatternTrie, ROOT, type TriePattern } from './pattern-trie.ts'
 import { type SubsetBounds, subsetConstruction } from './subset.ts'
 import { leastTableBytes, packTable, type Table } from './table.ts'
-
-/** What an automaton may take up in the kernel: Linux 5.10 takes no larger value in a map (KMALLOC_MAX_SIZE, kernel/bpf/arraymap.c). */
-export const MAX_TABLE_BYTES = 4 * 1024 * 1024
 
 /**
  * What compiling may take before minimisation, since patterns with several `**` can have exponentially many states: as

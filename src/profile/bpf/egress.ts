@@ -11,6 +11,7 @@ import {
   unmapped,
   V4_MAPPED,
 } from './ip-address.ts'
+import { MAX_PORT_RANGES, MAX_PREFIXES } from './limits.ts'
 import { type EgressProtocol, flagsAt, type PortSet, type Ports, portKey, portSetOf, uniteSets } from './port-set.ts'
 
 // Egress rules as the kernel looks them up: the longest prefix of an address names a port set. As a lookup sees that
@@ -35,10 +36,6 @@ export interface EgressTable {
   v6: [prefix: string, ports: number][]
   portSets: PortSet[]
 }
-
-/** Most prefixes of a family and most port ranges of a table: what a profile is given room for in the kernel. */
-export const MAX_PREFIXES = 65_536
-export const MAX_PORT_RANGES = 65_536
 
 export type CompiledEgress =
   | { ok: true; table: EgressTable }

@@ -10,11 +10,9 @@ import {
 } from './bpf-profile.ts'
 import type { Draft, Drafted, DraftMount } from './draft.ts'
 import { automatonOf } from './file-table.ts'
+import { MAX_MOUNT_RULES } from './limits.ts'
 import { SetMarks } from './marks.ts'
 import { tooLargeErrors } from './too-large.ts'
-
-/** Most different mount rules of a profile: the kernel goes through the bits of those whose patterns match. */
-export const MAX_MOUNT_RULES = 1024
 
 /** Marks are sets of rules here, not bits, so that a state costs more; and mount rules are few. */
 const bounds = { ...compileBounds, states: 1 << 16, fewStates: 1 << 14 }

@@ -1,3 +1,4 @@
+import { CLASSES_BYTES } from './limits.ts'
 import { DEAD, type Dfa } from './subset.ts'
 
 // The table of an automaton, ready for a kernel map. All numbers are little endian.
@@ -17,7 +18,6 @@ export const FREE = 0xff
 export const OTHER_CLASS = 0
 export const ACCEPT_CLASS = 1
 const FIRST_NAMED_CLASS = 2
-const CLASSES_BYTES = 256
 
 export interface Table {
   /** States, the dead one among them. */

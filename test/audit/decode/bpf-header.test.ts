@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import { eventHeader, largestRecord } from '../../../src/audit/decode/bpf-header.ts'
-import { header, headerFields, layOut, recordKinds } from '../../../src/audit/decode/bpf-record.ts'
+import { header, headerFields, recordKinds } from '../../../src/audit/decode/bpf-record.ts'
+import { layOut } from '../../../src/base/c-struct.ts'
 
 describe('the header of BPF records', () => {
   it('in C is the one that the table gives; run `npm run generate` when this fails', () => {

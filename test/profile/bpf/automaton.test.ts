@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { compileAutomaton, compileBounds, MAX_TABLE_BYTES } from '../../../src/profile/bpf/automaton.ts'
+import { compileAutomaton, compileBounds } from '../../../src/profile/bpf/automaton.ts'
+import { MAX_TABLE_BYTES } from '../../../src/profile/bpf/limits.ts'
 import { bitMarks } from '../../../src/profile/bpf/marks.ts'
 import type { TriePattern } from '../../../src/profile/bpf/pattern-trie.ts'
 import { type Table, walk } from '../../../src/profile/bpf/table.ts'

@@ -1,0 +1,52 @@
+import { type Struct, type StructField, sizeOf } from './c-struct.ts'
+
+const typeName = ({ type }: StructField): string => {
+  if (typeof type !== 'string') return `struct ${type.name}`
+  return type === 'char' ? 'char' : `__${type}`
+}
+
+const declaration = (field: StructField): string =>
+  `${typeName(field)} ${field.name}${field.count === undefined ? '' : `[${field.count}]`};`
+
+/** The text of a struct, with the offset of each field. `packed`: it lies where no compiler would put it. */
+function structText(
+  name: string,
+  fields: readonly StructField[],
+  at: Readonly<Record<string, number>>,
+  packed: boolean,
+): string {
+  const width = Math.max(...fields.map((field) => declaration(field).length))
+  const lines = fields.map((field) => {
+    const offset = String(at[field.name]).padStart(2)
+    return `\t${declaration(field).padEnd(width)} /* ${offset}${field.what === undefined ? '' : `: ${field.what}`} */`
+  })
+  return [`struct ${name} {`, ...lines, `}${packed ? ' __attribute__((packed))' : ''};`].join('\n')
+}
+
+const assertSize = (name: string, size: number): string =>
+  `_Static_assert(sizeof(struct ${name}) == ${size}, "the layout of struct ${name}");`
+
+/** A packed struct of these fields, in C. */
+export function packedStruct(
+  name: string,
+  fields: readonly StructField[],
+  at: Readonly<Record<string, number>>,
+): string {
+  const size = fields.reduce((sum, field) => sum + sizeOf(field), 0)
+  return `${structText(name, fields, at, true)}\n${assertSize(name, size)}`
+}
+
+/** A struct, in C. */
+export const plainStruct = ({ name, what, fields, at, size }: Struct): string =>
+  `/* ${what} */\n${structText(name, fields, at, false)}\n${assertSize(name, size)}`
+
+export function enumeration(name: string, prefix: string, values: Readonly<Record<string, number>>): string {
+  const members = Object.entries(values).map(([word, number]) => `\t${prefix}_${word.toUpperCase()} = ${number},`)
+  return [`enum ${name} {`, ...members, '};'].join('\n')
+}
+
+/** `name` as in `VARMOR_DENY`, without what all begin with. */
+export const definitions = (prefix: string, values: Readonly<Record<string, number>>): string =>
+  Object.entries(values)
+    .map(([word, number]) => `#define ${prefix}_${word} ${number}`)
+    .join('\n')

@@ -1,0 +1,65 @@
+import { pack } from '../../base/c-struct.ts'
+import type { EgressTable } from './egress.ts'
+import { type IpBlock, parseBlock } from './ip-address.ts'
+import { portKey, portRange, portRanges, v4Key, v6Key } from './layout.ts'
+import { MAX_PORT_RANGES, MAX_PREFIXES } from './limits.ts'
+import { type MapWrite, UnfitProfile } from './map-write.ts'
+
+/**
+ * The entries of varmor_v4, varmor_v6 and varmor_ports.
+ * @param egress the number under which they stand
+ */
+export function encodeEgress({ v4, v6, portSets }: EgressTable, egress: number): MapWrite[] {
+  checkCount('prefixes of IPv4', v4.length, MAX_PREFIXES)
+  checkCount('prefixes of IPv6', v6.length, MAX_PREFIXES)
+  const ranges = portSets.flat()
+  checkCount('ranges of ports', ranges.length, MAX_PORT_RANGES)
+  const sets = placed(portSets)
+  return [
+    ...v4.map((entry) => prefixWrite(entry, 4, sets, egress)),
+    ...v6.map((entry) => prefixWrite(entry, 6, sets, egress)),
+    ...ranges.map(([first, last, verdict], index) => ({
+      map: 'varmor_ports',
+      key: pack(portKey, { egress, index }),
+      value: pack(portRange, { first, last, verdict }),
+    })),
+  ]
+}
+
+function checkCount(kind: string, count: number, most: number): void {
+  if (count > most)
+    throw new UnfitProfile(
+      `${count} ${kind} of egress rules do not fit: a profile has room for ${most}; take wider ones`,
+    )
+}
+
+/** A struct varmor_port_ranges by the number of a set: their ranges lie one behind the other. */
+function placed(portSets: EgressTable['portSets']): Uint8Array[] {
+  let first = 0
+  return portSets.map(({ length: count }) => {
+    const value = pack(portRanges, { first, count })
+    first += count
+    return value
+  })
+}
+
+function prefixWrite(
+  [text, set]: readonly [string, number],
+  family: 4 | 6,
+  sets: readonly Uint8Array[],
+  egress: number,
+): MapWrite {
+  const block = parseBlock(text)
+  const value = sets[set]
+  if (block?.family !== family) throw new UnfitProfile(`${JSON.stringify(text)} is no prefix of IPv${family}`)
+  if (value === undefined)
+    throw new UnfitProfile(`the prefix ${text} has number ${set} of ${sets.length} sets of ports`)
+  const of = { bits: 32 + block.length, egress, address: addressBytes(block) }
+  return family === 4
+    ? { map: 'varmor_v4', key: pack(v4Key, of), value }
+    : { map: 'varmor_v6', key: pack(v6Key, of), value }
+}
+
+/** In network byte order. */
+const addressBytes = ({ family, value }: IpBlock): Uint8Array =>
+  Buffer.from(value.toString(16).padStart(family === 4 ? 8 : 32, '0'), 'hex')

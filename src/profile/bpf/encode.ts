@@ -1,0 +1,182 @@
+import { type FieldValue, pack, type Struct } from '../../base/c-struct.ts'
+import {
+  type Automaton,
+  type BpfProfile,
+  type MountRule,
+  type MountRules,
+  mountOperations,
+  type PatternSets,
+  type SocketRule,
+  type Verdict,
+} from './bpf-profile.ts'
+import { encodeEgress } from './encode-egress.ts'
+import {
+  automaton,
+  MOUNT_SET_BYTES,
+  mountRule,
+  mounts,
+  pathSets,
+  profile as profileStruct,
+  socketRule,
+  tableMaps,
+} from './layout.ts'
+import { MAX_FSTYPE_BYTES, MAX_MOUNT_RULES, MAX_SOCKET_RULES, MAX_TABLE_BYTES } from './limits.ts'
+import { type MapWrite, UnfitProfile } from './map-write.ts'
+import { egressNumber, mountsIndex, type ProfilePlace, tableIndex, tableReference, wordBytes } from './places.ts'
+import { AUDIT, DENY } from './port-set.ts'
+
+/** Allows everything, and reports nothing: for those who still run under a profile whose policy is gone. */
+export const emptyProfile: Readonly<BpfProfile> = {
+  mode: 'enforce',
+  files: { rules: [], any: 0 },
+  sockets: [],
+  bpf: [],
+  blockDevices: 0,
+}
+
+/**
+ * What is written into the maps of the programs for a profile, in the order in which it has to be: all that it refers to comes before
+ * the write to varmor_profiles, with which it takes the place of what was in force in its slot, as a whole.
+ * @throws {UnfitProfile} where it is larger than what a profile has room for
+ */
+export function encodeProfile(profile: BpfProfile, place: ProfilePlace): MapWrite[] {
+  const writes: MapWrite[] = []
+  const files = putTable(writes, 'rules about files', tableOf(profile.files.automaton), tableIndex(place, 'files'))
+  if (profile.mounts !== undefined) putMounts(writes, profile.mounts, place)
+  const egress = profile.egress === undefined ? 0 : egressNumber(place.slot, place.generation)
+  if (profile.egress !== undefined) for (const write of encodeEgress(profile.egress.table, egress)) writes.push(write)
+  const value = profileBytes(profile, place.id, automatonBytes(profile.files.automaton, files), {
+    egress,
+    mounts: profile.mounts === undefined ? 0 : mountsIndex(place),
+  })
+  writes.push({ map: 'varmor_profiles', key: wordBytes(place.slot), value, inner: profileStruct.size })
+  return writes
+}
+
+const bitsOf = ({ deny, audit }: Verdict = { deny: false, audit: false }): number =>
+  (deny ? DENY : 0) | (audit ? AUDIT : 0)
+
+function profileBytes(
+  profile: BpfProfile,
+  id: number,
+  files: Uint8Array,
+  places: { egress: number; mounts: number },
+): Uint8Array<ArrayBuffer> {
+  const { capabilities, ptrace, bpf, sockets } = profile
+  const command = (name: string): number => bitsOf(bpf.find((one) => one.command === name))
+  checkCount('socket rules', sockets.length, MAX_SOCKET_RULES)
+  return pack(profileStruct, {
+    id,
+    mode: profile.mode === 'complain' ? 1 : 0,
+    any: profile.files.any,
+    block_devices: profile.blockDevices,
+    files,
+    capability_deny: capabilities?.denyMask ?? [0, 0],
+    capability_audit: capabilities?.auditMask ?? [0, 0],
+    ptrace_deny_all: ptrace?.denyAll ?? 0,
+    ptrace_deny_outside: ptrace?.denyOutside ?? 0,
+    ptrace_audit_all: ptrace?.auditAll ?? 0,
+    ptrace_audit_outside: ptrace?.auditOutside ?? 0,
+    userns: bitsOf(profile.userns),
+    bpf_prog_load: command('prog_load'),
+    bpf_map_create: command('map_create'),
+    ...places,
+    socket_rules: sockets.length,
+    sockets: packAll(socketRule, sockets.map(socketFields)),
+  })
+}
+
+function checkCount(kind: string, count: number, most: number): void {
+  if (count > most)
+    throw new UnfitProfile(
+      `${count} ${kind} do not fit: a profile has room for ${most}; merge rules, or leave some out`,
+    )
+}
+
+const socketFields = (rule: SocketRule) => ({
+  domains: rule.domainMask,
+  protocols: rule.protocolMask,
+  types: rule.typeMask,
+  verdict: bitsOf(rule),
+})
+
+/** Structs one behind the other. */
+function packAll<Name extends string>(
+  of: Struct<Name>,
+  all: readonly Readonly<Record<Exclude<Name, 'reserved'>, FieldValue>>[],
+): Uint8Array {
+  const bytes = new Uint8Array(of.size * all.length)
+  for (const [i, values] of all.entries()) bytes.set(pack(of, values), of.size * i)
+  return bytes
+}
+
+const tableOf = (one: Automaton | undefined): Uint8Array => Buffer.from(one?.table ?? '', 'base64')
+
+const automatonBytes = (one: Automaton | undefined, table: number): Uint8Array =>
+  pack(automaton, { table, start: one?.start ?? 0, cells: one?.cells ?? 0 })
+
+/** Puts a table into the map of its size. Returns the reference to it; 0 for an empty one, which is not put anywhere. */
+function putTable(writes: MapWrite[], kind: string, value: Uint8Array, index: number): number {
+  if (value.length === 0) return 0
+  const size = tableMaps.findIndex(({ bytes }) => value.length <= bytes)
+  if (size < 0) {
+    const problem = `the ${kind} take up ${value.length} bytes: a table has room for ${MAX_TABLE_BYTES}`
+    throw new UnfitProfile(`${problem}; take patterns with fewer **, or fewer patterns`)
+  }
+  const { map, bytes } = tableMaps[size]!
+  writes.push({ map, key: wordBytes(index), value, inner: bytes })
+  return tableReference(size, index)
+}
+
+function putMounts(writes: MapWrite[], rules: MountRules, place: ProfilePlace): void {
+  checkCount('mount rules', rules.rules.length, MAX_MOUNT_RULES)
+  const sources = putPathSets(writes, 'sources', rules.sources, place)
+  const targets = putPathSets(writes, 'targets', rules.targets, place)
+  const value = pack(mounts, {
+    count: rules.rules.length,
+    sources,
+    targets,
+    rules: packAll(mountRule, rules.rules.map(mountFields)),
+  })
+  writes.push({ map: 'varmor_mount_rules', key: wordBytes(mountsIndex(place)), value, inner: mounts.size })
+}
+
+/** Returns a struct varmor_path_sets. */
+function putPathSets(
+  writes: MapWrite[],
+  side: 'sources' | 'targets',
+  { always, automaton: one, sets }: PatternSets,
+  place: ProfilePlace,
+): Uint8Array {
+  const [table, all] = side === 'sources' ? (['sources', 'sourceSets'] as const) : (['targets', 'targetSets'] as const)
+  // Nobody looks for a set where no automaton gives its number.
+  const setBytes = one === undefined ? [] : sets.map(ruleSet)
+  const automatonAt = putTable(writes, `${side} of mount rules`, tableOf(one), tableIndex(place, table))
+  const setsAt = putTable(writes, `sets of ${side} of mount rules`, Buffer.concat(setBytes), tableIndex(place, all))
+  return pack(pathSets, {
+    always: ruleSet(always),
+    automaton: automatonBytes(one, automatonAt),
+    sets: setsAt,
+  })
+}
+
+/** A set of mount rules as bits. */
+function ruleSet(numbers: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(MOUNT_SET_BYTES)
+  for (const number of numbers) {
+    if (number >= MAX_MOUNT_RULES)
+      throw new UnfitProfile(`a set of mount rules has number ${number} of ${MAX_MOUNT_RULES}`)
+    bytes[number >> 3]! |= 1 << (number & 7)
+  }
+  return bytes
+}
+
+function mountFields({ operations, set, clear, fstype = '', ...verdict }: MountRule) {
+  const type = Buffer.from(fstype)
+  if (type.length > MAX_FSTYPE_BYTES) {
+    const problem = `a mount rule has the type ${JSON.stringify(fstype)} of ${type.length} bytes`
+    throw new UnfitProfile(`${problem}: the kernel compares ${MAX_FSTYPE_BYTES}; write * for any type`)
+  }
+  const bits = operations.reduce((mask, name) => mask | mountOperations[name], 0)
+  return { operations: bits, set, clear, verdict: bitsOf(verdict), fstype: type }
+}

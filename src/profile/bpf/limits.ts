@@ -1,0 +1,20 @@
+/** What one profile is given room for in the kernel. */
+
+/** What an automaton may take up: Linux 5.10 takes no larger value in a map (KMALLOC_MAX_SIZE, kernel/bpf/arraymap.c). */
+export const MAX_TABLE_BYTES = 4 * 1024 * 1024
+
+/** Most different mount rules: the kernel goes through the bits of those whose patterns match. */
+export const MAX_MOUNT_RULES = 1024
+
+/** Most different socket rules: the kernel goes through all of them. */
+export const MAX_SOCKET_RULES = 512
+
+/** Most prefixes of a family, and most port ranges. */
+export const MAX_PREFIXES = 65_536
+export const MAX_PORT_RANGES = 65_536
+
+/** Bytes of the type of a filesystem that a mount rule compares. */
+export const MAX_FSTYPE_BYTES = 15
+
+/** Bytes of a table before its cells: the class of each byte. */
+export const CLASSES_BYTES = 256

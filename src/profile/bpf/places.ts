@@ -1,0 +1,61 @@
+import { PROFILES, TABLE_SIZE_SHIFT, TABLES_OF_PROFILE, tableMaps } from './layout.ts'
+
+/** Where a profile stands. `id` is what events call it. */
+export interface ProfilePlace {
+  /** Index in varmor_profiles, from 1. */
+  slot: number
+  /** The other one than of what is in force in the slot, so that nothing of that is written to. */
+  generation: 0 | 1
+  id: number
+}
+
+/** A value in a map of maps, by the name of the map. */
+export interface InnerPlace {
+  map: string
+  key: Uint8Array<ArrayBuffer>
+}
+
+/** The tables of a profile, by their place among its own. */
+export const tableNumbers = { files: 0, sources: 1, sourceSets: 2, targets: 3, targetSets: 4 } as const
+
+/** Key or value of one number of 32 bits. */
+export function wordBytes(number: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(4)
+  new DataView(bytes.buffer).setUint32(0, number, true)
+  return bytes
+}
+
+type Generation = Pick<ProfilePlace, 'slot' | 'generation'>
+
+/** @throws {RangeError} for a slot that is none */
+function numberOf({ slot, generation }: Generation): number {
+  if (!Number.isInteger(slot) || slot < 1 || slot >= PROFILES)
+    throw new RangeError(`slot ${slot} is none of 1 to ${PROFILES - 1}`)
+  return slot * 2 + generation
+}
+
+/** Under which number the egress rules of a generation stand in varmor_v4, varmor_v6 and varmor_ports. */
+export const egressNumber = (slot: number, generation: 0 | 1): number => numberOf({ slot, generation })
+
+/** Index in varmor_mount_rules. */
+export const mountsIndex = (of: Generation): number => numberOf(of)
+
+/** Index in the map of its size. */
+export const tableIndex = (of: Generation, table: keyof typeof tableNumbers): number =>
+  numberOf(of) * TABLES_OF_PROFILE + tableNumbers[table]
+
+/** What programs find a table by. `size` is the place of its map in `tableMaps`. */
+export const tableReference = (size: number, index: number): number => size * 2 ** TABLE_SIZE_SHIFT + index
+
+/**
+ * The places in maps of maps that a generation of a profile may have filled; most are empty. Deleting them, and the egress rules of its
+ * number, removes it.
+ */
+export function placesOfProfile(slot: number, generation: 0 | 1): InnerPlace[] {
+  const names = Object.keys(tableNumbers) as (keyof typeof tableNumbers)[]
+  const tables = names.map((name) => wordBytes(tableIndex({ slot, generation }, name)))
+  return [
+    ...tableMaps.flatMap(({ map }) => tables.map((key) => ({ map, key }))),
+    { map: 'varmor_mount_rules', key: wordBytes(mountsIndex({ slot, generation })) },
+  ]
+}
