@@ -10,6 +10,9 @@ import { fileURLToPath } from 'node:url'
 
 const source = join(dirname(dirname(fileURLToPath(import.meta.url))), 'native', 'bpf')
 
+/** Types since Linux 6.19 have members without a name of structs that have one. */
+const extensions = ['-fms-extensions', '-Wno-microsoft-anon-tag']
+
 const warnings = ['-Wall', '-Wextra', '-Werror', '-Wno-unused-parameter', '-Wno-unused-function']
 
 const maps = 'maps.bpf.c'
@@ -49,6 +52,7 @@ export function buildBpf(types: string, folder: string): string {
       '-O2',
       '-mcpu=v3',
       ...target,
+      ...extensions,
       ...warnings,
       `-I${folder}`,
       '-c',

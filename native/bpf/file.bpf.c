@@ -13,11 +13,53 @@ static __always_inline __u32 mode_of(struct dentry *dentry)
 	return inode ? BPF_CORE_READ(inode, i_mode) & S_IFMT : 0;
 }
 
+/* Linux 6.18 and later: the mounts of a file system are a chain. Before, they are a list. */
+struct mount___chain {
+	struct mount___chain *mnt_next_for_sb;
+} __attribute__((preserve_access_index));
+
+struct super_block___chain {
+	struct mount___chain *s_mounts;
+} __attribute__((preserve_access_index));
+
+struct mount___list {
+	struct list_head mnt_instance;
+} __attribute__((preserve_access_index));
+
+struct super_block___list {
+	struct list_head s_mounts;
+} __attribute__((preserve_access_index));
+
+#define HAS_CHAIN (bpf_core_field_exists(((struct mount___chain *)0)->mnt_next_for_sb))
+
+/* The mount that a place in the list is in; NULL at its end. */
+static __always_inline struct mount *mount_at(struct list_head *at, struct super_block *files)
+{
+	if ((void *)at == (void *)files + bpf_core_field_offset(struct super_block___list, s_mounts))
+		return NULL;
+	return (void *)at - bpf_core_field_offset(struct mount___list, mnt_instance);
+}
+
+static __always_inline struct mount *first_mount(struct super_block *files)
+{
+	if (HAS_CHAIN)
+		return (void *)BPF_CORE_READ((struct super_block___chain *)files, s_mounts);
+	return mount_at(BPF_CORE_READ((struct super_block___list *)files, s_mounts.next), files);
+}
+
+static __always_inline struct mount *mount_after(struct mount *mount, struct super_block *files)
+{
+	if (HAS_CHAIN)
+		return (void *)BPF_CORE_READ((struct mount___chain *)mount, mnt_next_for_sb);
+	return mount_at(BPF_CORE_READ((struct mount___list *)mount, mnt_instance.next), files);
+}
+
 /* The other names that a file has in a mount namespace: one for each mount of its file system there. */
 struct aliases {
 	struct dentry *dentry;
 	struct mount *known; /* the mount that has been looked at */
-	struct list_head *at, *head;
+	struct mount *at;
+	struct super_block *files;
 	const struct varmor_profile *profile;
 	struct varmor_scratch *scratch;
 	__u32 mnt_ns;
@@ -28,16 +70,14 @@ struct aliases {
 
 static long next_alias(__u32 round, struct aliases *aliases)
 {
-	struct list_head *at = aliases->at;
+	struct mount *mount = aliases->at;
 	struct varmor_scratch *scratch = aliases->scratch;
 	struct mnt_namespace *found;
-	struct mount *mount;
 	__u32 start, marks;
 
-	if (at == aliases->head)
+	if (!mount)
 		return 1;
-	aliases->at = BPF_CORE_READ(at, next);
-	mount = (void *)at - bpf_core_field_offset(struct mount, mnt_instance);
+	aliases->at = mount_after(mount, aliases->files);
 	found = BPF_CORE_READ(mount, mnt_ns);
 	if (mount == aliases->known || BPF_CORE_READ(found, ns.inum) != aliases->mnt_ns)
 		return 0;
@@ -83,8 +123,8 @@ static __noinline __u32 marks_of_file(const struct file_request *request, const 
 	aliases.mnt_ns = mnt_ns;
 	aliases.asked = request->asked | request->asked << VARMOR_FILE_AUDIT;
 	aliases.start = start + varmor_unknown_zero;
-	aliases.head = (void *)BPF_CORE_READ(dentry, d_sb) + bpf_core_field_offset(struct super_block, s_mounts);
-	aliases.at = BPF_CORE_READ(dentry, d_sb, s_mounts.next);
+	aliases.files = BPF_CORE_READ(dentry, d_sb);
+	aliases.at = first_mount(aliases.files);
 	bpf_loop(4096, next_alias, &aliases, 0);
 	*found = aliases.start;
 	if (aliases.start)
