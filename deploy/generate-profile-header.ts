@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
+import { stateStructs } from '../src/enforcer/bpf/layout.ts'
 import { profileHeader } from '../src/profile/bpf/profile-header.ts'
 
 const path = new URL('../native/bpf/varmor_profile.h', import.meta.url)
-writeFileSync(path, profileHeader())
+writeFileSync(path, profileHeader(stateStructs))
 console.log('native/bpf/varmor_profile.h')

@@ -9,7 +9,7 @@
 
 #include "batch-ring.h"
 #include "napi-help.h"
-#include "../bpf/varmor_noted.h"
+#include "../bpf/varmor_profile.h"
 
 /* A batch must hold the longest record. */
 #define MIN_RECORD_BATCH (64 * 1024)

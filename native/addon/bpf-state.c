@@ -132,8 +132,10 @@ static int choose_programs(struct bpf_object *object, struct state_load *load, s
 	return 0;
 }
 
+/* Returns how many. */
 static int attach_programs(struct bpf_object *object, const char *folder, struct state_failure *failure)
 {
+	int attached = 0;
 	char path[2 * STATE_PATH];
 	struct bpf_program *program;
 
@@ -149,13 +151,14 @@ static int attach_programs(struct bpf_object *object, const char *folder, struct
 		path_of(path, sizeof(path), folder, LINK, name);
 		if (bpf_link__pin(link, path))
 			return fail(failure, "pin", name, errno);
+		attached++;
 	}
-	return 0;
+	return attached;
 }
 
-static int fill_settings(struct bpf_object *object, const struct state_load *load, struct state_failure *failure)
+static int fill_settings(struct bpf_object *object, const struct state_load *load, int links, struct state_failure *failure)
 {
-	struct varmor_settings settings = { load->host_mnt_ns, load->strict_start };
+	struct varmor_settings settings = { .host_mnt_ns = load->host_mnt_ns, .strict_start = load->strict_start, .links = (__u32)links };
 	int fd = bpf_object__find_map_fd_by_name(object, "varmor_settings");
 	__u32 zero = 0;
 
@@ -167,7 +170,7 @@ static int fill_settings(struct bpf_object *object, const struct state_load *loa
 static int load_object(struct bpf_object *object, const char *folder, struct state_load *load, struct state_failure *failure)
 {
 	struct bpf_map *ring = bpf_object__find_map_by_name(object, "varmor_ring");
-	int error;
+	int error, links;
 
 	if (!ring)
 		return fail(failure, "find the ring", "", ENOENT);
@@ -177,12 +180,11 @@ static int load_object(struct bpf_object *object, const char *folder, struct sta
 	error = bpf_object__load(object);
 	if (error)
 		return fail(failure, "load the programs", "", error);
-	if (fill_settings(object, load, failure))
-		return -1;
 	error = bpf_object__pin_maps(object, folder);
 	if (error)
 		return fail(failure, "pin the maps", "", error);
-	return attach_programs(object, folder, failure);
+	links = attach_programs(object, folder, failure);
+	return links < 0 ? -1 : fill_settings(object, load, links, failure);
 }
 
 /* The folder's parent, in a BPF file system. */

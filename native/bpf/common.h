@@ -9,7 +9,6 @@
 #include <bpf/bpf_tracing.h>
 
 #include "varmor_event.h"
-#include "varmor_noted.h"
 #include "varmor_profile.h"
 
 #define EPERM 1

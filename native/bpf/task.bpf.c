@@ -142,13 +142,6 @@ static __always_inline bool is_runtimes(struct task_struct *task, __u32 mnt_ns)
 	       BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns, ns.inum) != mnt_ns;
 }
 
-/* What the agent reads of each task that is of a container. */
-struct varmor_found {
-	__u32 container;
-	__u32 pid;
-	__u32 bound; /* 1: just now */
-};
-
 /*
  * Finds the tasks of containers, and binds those that were there before their container was known. Threads share what their process
  * does, so each is looked at. A task that forks meanwhile is found by the next look.

@@ -36,14 +36,25 @@ static __always_inline struct varmor_container *container_numbered(__u32 number)
 	return number ? bpf_map_lookup_elem(&varmor_containers, &number) : NULL;
 }
 
+/*
+ * A profile that is replaced is in another slot then, and the old slot is emptied once its containers are in the new one: who finds
+ * it empty looks once more. The kernel waits for the programs that run before a slot is used again.
+ */
 static __always_inline struct varmor_profile *profile_of(struct varmor_container *container)
 {
-	__u32 zero = 0;
+	__u32 zero = 0, slot;
 	void *map;
 
-	if (!container || !container->profile)
+	if (!container)
 		return NULL;
-	map = bpf_map_lookup_elem(&varmor_profiles, &container->profile);
+	slot = *(volatile __u32 *)&container->profile;
+	if (!slot)
+		return NULL;
+	map = bpf_map_lookup_elem(&varmor_profiles, &slot);
+	if (!map) {
+		slot = *(volatile __u32 *)&container->profile;
+		map = bpf_map_lookup_elem(&varmor_profiles, &slot);
+	}
 	return map ? bpf_map_lookup_elem(map, &zero) : NULL;
 }
 

@@ -1,7 +1,196 @@
-import { AbsentLoader } from './absent.ts'
-import type { ProfileLoader } from './ports.ts'
+import type { BpfAddon } from './bpf/addon.ts'
+import { BpfContainers } from './bpf/containers.ts'
+import { BpfProfiles, type ProfileEncoder } from './bpf/profiles.ts'
+import { BpfState, type StateOptions } from './bpf/state.ts'
+import { checkName, contentDigest, type ProfileLoader } from './ports.ts'
 
-/** The BPF enforcer's loader. @param absent why the node cannot enforce by BPF, where it cannot */
-export function bpfLoader(absent: string | undefined): ProfileLoader {
-  return new AbsentLoader('BPF', absent ?? 'this version has no loader for BPF profiles')
+export interface BpfOptions extends StateOptions {
+  addon: BpfAddon
+  encoder: ProfileEncoder
 }
+
+/** A container with the profile that it is to run in. */
+export interface BpfContainer {
+  id: string
+  /** Empty for none. */
+  profile: string
+  /** Inode number of the mount namespace of its first process, once that runs. */
+  mntNsID?: number
+}
+
+/** Programs and maps of one build, with what is in them. */
+interface Opened {
+  state: BpfState
+  profiles: BpfProfiles
+  containers: BpfContainers
+}
+
+/**
+ * The BPF enforcer of a node. It stays in force when this process ends, and the next one goes on with it. Programs of another build, and
+ * of one that somebody has taken apart, stay in force beside the new ones until these hold all that those held.
+ */
+export class BpfEnforcer implements ProfileLoader {
+  readonly enforcer = 'BPF'
+  readonly #options: BpfOptions
+  #now: Opened
+  /** Folders that are still in force beside, and names of profiles that only they may hold. */
+  #others: { folders: readonly string[]; names: Set<string> | undefined; containers: boolean }
+  /** One thing after the other. */
+  #last: Promise<unknown> = Promise.resolve()
+  /** Containers that are known, for programs that are loaded anew. */
+  readonly #known = new Map<string, BpfContainer>()
+
+  private constructor(options: BpfOptions, now: Opened) {
+    this.#options = options
+    this.#now = now
+    this.#others = othersOf(now)
+  }
+
+  /** @throws {EnforcerError} why the kernel cannot enforce by BPF */
+  static async open(options: BpfOptions): Promise<BpfEnforcer> {
+    return new BpfEnforcer(options, await openOnce(options, false))
+  }
+
+  /** Where maps are pinned: the ring of records, too. */
+  get folder(): string {
+    return this.#now.state.folder
+  }
+
+  /** Hooks that the kernel lacks. */
+  get absent(): readonly string[] {
+    return this.#now.state.absent
+  }
+
+  load(name: string, content: string): Promise<void> {
+    checkName('load the BPF profile', name)
+    return this.#inTurn(async () => {
+      if (this.#now.state.damaged) await this.#openAnew()
+      await this.#now.profiles.load(name, content)
+      this.#others.names?.delete(name)
+      await this.#dropOthers()
+    })
+  }
+
+  unload(name: string): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#now.profiles.unload(name)
+      this.#others.names?.delete(name)
+      await this.#dropOthers()
+    })
+  }
+
+  async free(name: string): Promise<string> {
+    const { allowing } = this.#options.encoder
+    await this.load(name, allowing)
+    return contentDigest(allowing)
+  }
+
+  list(): Promise<Map<string, string>> {
+    return this.#inTurn(async () => {
+      const { state, profiles } = this.#now
+      const { damaged } = state
+      return new Map(Array.from(profiles.names, (name) => [name, damaged ? '' : profiles.digestOf(name)]))
+    })
+  }
+
+  /** What events call the profile; undefined where it is not loaded. */
+  idOf(name: string): number | undefined {
+    return this.#now.profiles.idOf(name)
+  }
+
+  /** By which number events name the container; undefined where it is not known. */
+  numberOf(id: string): number | undefined {
+    return this.#now.containers.numberOf(id) || undefined
+  }
+
+  /** From now on what the container runs is in its profile, loaded or not. @throws {EnforcerError} */
+  add(container: BpfContainer): Promise<void> {
+    return this.#inTurn(() => this.#add(container))
+  }
+
+  async remove(id: string): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#known.delete(id)
+      await this.#now.containers.remove(id)
+    })
+  }
+
+  /**
+   * Binds the tasks of known containers that run already.
+   * @returns how many there were that were not bound, by the id of their container
+   */
+  find(): Promise<Map<string, number>> {
+    return this.#inTurn(async () => {
+      const bound = await this.#now.containers.find()
+      const ids = new Map(Array.from(this.#now.containers.ids, (id) => [this.#now.containers.numberOf(id), id]))
+      return new Map(Array.from(bound, ([number, tasks]) => [ids.get(number) ?? '', tasks]))
+    })
+  }
+
+  /** These are all containers of the node: others are forgotten, and tasks of these that run already are bound. As `find`. */
+  async settle(containers: readonly BpfContainer[]): Promise<Map<string, number>> {
+    const all = new Set(containers.map(({ id }) => id))
+    await this.#inTurn(async () => {
+      for (const id of [...this.#now.containers.ids]) if (!all.has(id)) await this.#now.containers.remove(id)
+      for (const id of this.#known.keys()) if (!all.has(id)) this.#known.delete(id)
+      for (const container of containers) await this.#add(container)
+    })
+    const bound = await this.find()
+    await this.#inTurn(() => {
+      this.#others.containers = true
+      return this.#dropOthers()
+    })
+    return bound
+  }
+
+  /** These are the profiles that will be loaded: whatever else programs of another build hold is not waited for. */
+  expect(names: ReadonlySet<string>): Promise<void> {
+    return this.#inTurn(async () => {
+      const loaded = new Set(this.#now.profiles.names)
+      this.#others.names = new Set([...names].filter((name) => !loaded.has(name)))
+      await this.#dropOthers()
+    })
+  }
+
+  async #add({ id, profile, mntNsID }: BpfContainer): Promise<void> {
+    const { containers, profiles } = this.#now
+    await containers.add(id, profile, profiles.slotOf(profile))
+    if (mntNsID !== undefined) containers.noteMountNamespace(id, mntNsID)
+    this.#known.set(id, { id, profile, ...(mntNsID !== undefined && { mntNsID }) })
+  }
+
+  async #openAnew(): Promise<void> {
+    const names = new Set(this.#now.profiles.names)
+    this.#now = await openOnce(this.#options, true)
+    this.#others = { ...othersOf(this.#now), names }
+    for (const container of this.#known.values()) await this.#add(container)
+    await this.#now.containers.find()
+    this.#others.containers = true
+  }
+
+  /** Once all is in force here that was there. */
+  async #dropOthers(): Promise<void> {
+    const { folders, names, containers } = this.#others
+    if (folders.length === 0 || names === undefined || names.size > 0 || !containers) return
+    for (const folder of folders) await this.#now.state.drop(folder)
+    this.#others = { folders: [], names, containers }
+  }
+
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#last.then(work)
+    this.#last = result.catch(() => undefined)
+    return result
+  }
+}
+
+async function openOnce(options: BpfOptions, anew: boolean): Promise<Opened> {
+  const { encoder } = options
+  const state = await BpfState.open(options, anew)
+  const containers = new BpfContainers(state, encoder.containers)
+  const profiles = new BpfProfiles(state, encoder, containers)
+  await containers.recover()
+  await profiles.recover()
+  return { state, profiles, containers }
+}
+
+const othersOf = ({ state }: Opened) => ({ folders: state.others, names: undefined, containers: false })

@@ -182,43 +182,13 @@ export const profile = struct('varmor_profile', 'All that a profile says, or whe
   { name: 'sockets', type: socketRule, count: MAX_SOCKET_RULES },
 ])
 
-export const container = struct('varmor_container', 'A container, by its number.', [
-  { name: 'profile', type: 'u32', what: 'its slot; zero for none' },
-  { name: 'mnt_ns', type: 'u32', what: 'inode number of the mount namespace of its first process' },
-])
-
-export const task = struct('varmor_task', 'Which container a task is of.', [
-  { name: 'container', type: 'u32', what: 'its number' },
-  { name: 'reserved', type: 'u32' },
-])
-
-export const containerId = struct(
-  'varmor_container_id',
-  'Key of varmor_ids; the value is the number of the container.',
-  [{ name: 'hex', type: 'u8', count: 64, what: 'the id, in lower case' }],
-)
-
-export const profileRecord = struct('varmor_profile_record', "The agent's own memory of a profile, by its slot.", [
-  { name: 'id', type: 'u32', what: 'what events call it' },
-  { name: 'map', type: 'u32', what: "the kernel's id of its map in varmor_profiles" },
-  { name: 'digest', type: 'u8', count: 32, what: 'SHA-256 of what it was made of' },
-  { name: 'name', type: 'u8', count: 64, what: 'padded with NUL' },
-])
-
-export const settings = struct('varmor_settings', 'What holds for the whole node.', [
-  { name: 'host_mnt_ns', type: 'u32', what: 'inode number of the mount namespace of the host' },
-  { name: 'strict_start', type: 'u32', what: 'is 1 where a task that is not bound at its start is stopped' },
-])
-
 /** In the order in which C needs them. */
 export const structs = [
   ...[automaton, socketRule, v4Key, v6Key, portRanges, portKey, portRange, mountRule, pathSets, mounts, profile],
-  ...[container, task, containerId, profileRecord, settings],
 ] as const
 
 /** Bytes of keys and values of the maps that the agent writes; `inner` is the one value of each map in a map of maps. */
 export const mapSizes: Readonly<Record<string, { key: number; value: number } | { key: number; inner: number }>> = {
-  varmor_containers: { key: 4, value: container.size },
   varmor_profiles: { key: 4, inner: profile.size },
   varmor_mount_rules: { key: 4, inner: mounts.size },
   ...Object.fromEntries(tableMaps.map(({ map, bytes }) => [map, { key: 4, inner: bytes }])),

@@ -1,0 +1,174 @@
+import { numberIn } from '../../base/c-struct.ts'
+import { EnforcerError } from '../enforcer-error.ts'
+import { container, containerId, found, word, wordIn } from './layout.ts'
+import type { BpfState } from './state.ts'
+
+const hexId = /^[0-9a-f]{64}$/
+
+/** So many looks at all tasks find what forks meanwhile; each further one finds only what was forked by one that the last has missed. */
+const mostLooks = 8
+
+interface Known {
+  number: number
+  /** The profile that it is to run in. */
+  profile: string
+}
+
+/** Which tasks are of which container, and in which profile these run: the maps of one state. */
+export class BpfContainers {
+  readonly #state: BpfState
+  /** By id. */
+  readonly #known = new Map<string, Known>()
+  readonly #free: number[] = []
+  /** Of containers that have ended; some of their tasks may live on. */
+  readonly #ended = new Set<number>()
+  /** The lowest that was never used. */
+  #next = 1
+  readonly #size: number
+
+  /** @param size of the map of containers */
+  constructor(state: BpfState, size: number) {
+    this.#state = state
+    this.#size = size
+    const entries = state.entries('varmor_ids')
+    const each = containerId.size + 4
+    for (let at = 0; at < entries.length; at += each) {
+      const number = wordIn(entries, at + containerId.size)
+      const id = Buffer.from(entries.subarray(at, at + containerId.size)).toString('latin1')
+      // Which profile it is to run in is said again by whoever knows the containers.
+      this.#known.set(id, { number, profile: '' })
+    }
+  }
+
+  /** Finds which numbers are in use: those of containers, and of tasks that have outlived theirs. */
+  async recover(): Promise<void> {
+    const known = Array.from(this.#known.values(), ({ number }) => number)
+    const used = numbersIn(await this.#state.findTasks())
+    this.#next = [...known, ...used].reduce((most, number) => Math.max(most, number), 0) + 1
+    const living = new Set(known)
+    for (let number = 1; number < this.#next; number++) if (!living.has(number)) this.#ended.add(number)
+  }
+
+  get ids(): IterableIterator<string> {
+    return this.#known.keys()
+  }
+
+  /** The number by which records name the container. */
+  numberOf(id: string): number | undefined {
+    return this.#known.get(id)?.number
+  }
+
+  /**
+   * From now on what the container runs is bound to it.
+   * @param profile that it is to run in; empty for none, so that it is known as one that needs none
+   * @param slot of the profile, if that is loaded
+   * @throws {EnforcerError} KERNEL_REFUSED
+   */
+  async add(id: string, profile: string, slot: number | undefined): Promise<void> {
+    const known = this.#known.get(id)
+    if (known !== undefined) {
+      known.profile = profile
+      if (known.number > 0) this.#point(known.number, slot ?? 0)
+      return
+    }
+    if (!hexId.test(id)) {
+      const reason = 'the container has an id that is not 64 hexadecimal digits, by which its cgroup could be found'
+      throw new EnforcerError('BAD_NAME', 'bind the container', { container: id.slice(0, 100), reason })
+    }
+    const number = profile === '' ? 0 : this.#take()
+    if (number > 0) {
+      this.#state.swap('varmor_containers', number * container.size + container.at.mnt_ns, undefined, 0)
+      this.#point(number, slot ?? 0)
+    }
+    this.#known.set(id, { number, profile })
+    try {
+      await this.#state.write([{ map: 'varmor_ids', key: Buffer.from(id), value: word(number) }], 'bind the container')
+    } catch (error) {
+      this.#known.delete(id)
+      if (number > 0) this.#ended.add(number)
+      throw error
+    }
+  }
+
+  /** The mount namespace of the container's first process, for one whose first program nobody has seen start. */
+  noteMountNamespace(id: string, inode: number): void {
+    const number = this.numberOf(id)
+    if (number === undefined || number === 0 || inode === 0) return
+    this.#state.swap('varmor_containers', number * container.size + container.at.mnt_ns, 0, inode)
+  }
+
+  /** The container has ended. Those of its tasks that live on stay in its profile. */
+  async remove(id: string): Promise<void> {
+    const known = this.#known.get(id)
+    if (known === undefined) return
+    this.#known.delete(id)
+    if (known.number > 0) this.#ended.add(known.number)
+    await this.#state.write([{ map: 'varmor_ids', key: Buffer.from(id) }], 'forget the container')
+  }
+
+  /** Has all containers that are to run in the profile run in that of the slot. */
+  point(profile: string, slot: number): void {
+    for (const known of this.#known.values())
+      if (known.profile === profile && known.number > 0) this.#point(known.number, slot)
+  }
+
+  /** Has all that are in one slot go to another, whatever profile they are to run in: ended ones, too. */
+  move(from: number, to: number): void {
+    for (let number = 1; number < this.#next; number++)
+      this.#state.swap('varmor_containers', number * container.size + container.at.profile, from, to)
+  }
+
+  /**
+   * Binds the tasks of known containers that are not bound.
+   * @returns how many tasks of each container were bound, by its number
+   */
+  async find(): Promise<Map<number, number>> {
+    const bound = new Map<number, number>()
+    for (let look = 0; look < mostLooks; look++) {
+      const tasks = await this.#state.findTasks()
+      const news = boundIn(tasks)
+      for (const number of news) bound.set(number, (bound.get(number) ?? 0) + 1)
+      if (news.length > 0) continue
+      this.#release(numbersIn(tasks))
+      return bound
+    }
+    const reason = `after ${mostLooks} looks at all tasks there are still new ones that are not bound`
+    throw new EnforcerError('KERNEL_REFUSED', 'bind the tasks of containers', { reason })
+  }
+
+  #release(used: ReadonlySet<number>): void {
+    for (const number of this.#ended) {
+      if (used.has(number)) continue
+      this.#ended.delete(number)
+      this.#point(number, 0)
+      this.#free.push(number)
+    }
+  }
+
+  #take(): number {
+    const number = this.#next < this.#size ? this.#next++ : this.#free.shift()
+    if (number !== undefined) return number
+    const reason = `all ${this.#size - 1} numbers of containers are in use`
+    throw new EnforcerError('KERNEL_REFUSED', 'bind the container', { reason })
+  }
+
+  #point(number: number, slot: number): void {
+    this.#state.swap('varmor_containers', number * container.size + container.at.profile, undefined, slot)
+  }
+}
+
+/** Numbers of the containers of tasks. */
+function numbersIn(tasks: Uint8Array): Set<number> {
+  const numbers = new Set<number>()
+  for (let at = 0; at + found.size <= tasks.length; at += found.size)
+    numbers.add(numberIn(found, tasks, 'container', at))
+  return numbers
+}
+
+/** Of each task that was bound just now, the number of its container. */
+function boundIn(tasks: Uint8Array): number[] {
+  const numbers: number[] = []
+  for (let at = 0; at + found.size <= tasks.length; at += found.size)
+    if (numberIn(found, tasks, 'bound', at) !== 0) numbers.push(numberIn(found, tasks, 'container', at))
+  return numbers
+}

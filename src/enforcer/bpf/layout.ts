@@ -1,0 +1,84 @@
+import { numberIn, pack, struct } from '../../base/c-struct.ts'
+
+/** What the agent keeps in the maps for itself and for the programs; the maps' own part of native/bpf/varmor_profile.h. */
+
+export const container = struct('varmor_container', 'A container, by its number.', [
+  { name: 'profile', type: 'u32', what: 'its slot; zero for none' },
+  { name: 'mnt_ns', type: 'u32', what: 'inode number of the mount namespace of its first process' },
+])
+
+export const task = struct('varmor_task', 'Which container a task is of.', [
+  { name: 'container', type: 'u32', what: 'its number' },
+  { name: 'reserved', type: 'u32' },
+])
+
+export const containerId = struct(
+  'varmor_container_id',
+  'Key of varmor_ids; the value is the number of the container.',
+  [{ name: 'hex', type: 'u8', count: 64, what: 'the id, in lower case' }],
+)
+
+export const profileRecord = struct('varmor_profile_record', "The agent's own memory of a profile, by its slot.", [
+  { name: 'id', type: 'u32', what: 'what events call it' },
+  { name: 'map', type: 'u32', what: "the kernel's id of its map in varmor_profiles" },
+  { name: 'serial', type: 'u32', what: 'counts up: of two of a name, the later one holds' },
+  { name: 'digest', type: 'u8', count: 32, what: 'SHA-256 of what it was made of' },
+  { name: 'name', type: 'u8', count: 64, what: 'padded with NUL' },
+])
+
+export const settings = struct('varmor_settings', 'What holds for the whole node.', [
+  { name: 'host_mnt_ns', type: 'u32', what: 'inode number of the mount namespace of the host' },
+  { name: 'strict_start', type: 'u32', what: 'is 1 where what starts in a container that is not known is stopped' },
+  { name: 'links', type: 'u32', what: 'programs that were attached' },
+])
+
+export const found = struct('varmor_found', 'What the agent reads of each task that is of a container.', [
+  { name: 'container', type: 'u32', what: 'its number' },
+  { name: 'pid', type: 'u32', what: 'of the task, in the initial pid namespace' },
+  { name: 'bound', type: 'u32', what: 'is 1 where the task was bound just now' },
+])
+
+export const noted = struct(
+  'varmor_noted',
+  'What became of the records, for the agent that comes after. It is mapped into the memory of the agent.',
+  [
+    { name: 'taken', type: 'u64', what: 'records that were taken out of the ring' },
+    { name: 'written', type: 'u64', what: 'those of them that are in the log, or counted as lost' },
+    { name: 'ring_full', type: 'u64', what: "of the programs' counter, what was counted as lost" },
+  ],
+)
+
+export const stateStructs = [container, task, containerId, profileRecord, settings, found, noted] as const
+
+/** Key or value of one number. */
+export function word(number: number): Uint8Array {
+  const bytes = new Uint8Array(4)
+  new DataView(bytes.buffer).setUint32(0, number, true)
+  return bytes
+}
+
+export const wordIn = (bytes: Uint8Array, at = 0): number =>
+  new DataView(bytes.buffer, bytes.byteOffset).getUint32(at, true)
+
+/** What stands in a slot. */
+export interface ProfileRecord {
+  id: number
+  map: number
+  serial: number
+  /** In hex. */
+  digest: string
+  name: string
+}
+
+export const packRecord = ({ digest, name, ...numbers }: ProfileRecord): Uint8Array =>
+  pack(profileRecord, { ...numbers, digest: Buffer.from(digest, 'hex'), name: Buffer.from(name) })
+
+/** Undefined for an empty one. */
+export function unpackRecord(bytes: Uint8Array): ProfileRecord | undefined {
+  const text = (name: 'digest' | 'name', encoding: 'hex' | 'utf8', size: number): string =>
+    Buffer.from(bytes.subarray(profileRecord.at[name], profileRecord.at[name] + size)).toString(encoding)
+  const name = text('name', 'utf8', 64).replace(/\0.*$/s, '')
+  if (name === '') return undefined
+  const number = (field: 'id' | 'map' | 'serial'): number => numberIn(profileRecord, bytes, field)
+  return { id: number('id'), map: number('map'), serial: number('serial'), digest: text('digest', 'hex', 32), name }
+}

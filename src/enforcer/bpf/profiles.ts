@@ -1,0 +1,155 @@
+import { EnforcerError } from '../enforcer-error.ts'
+import { contentDigest } from '../ports.ts'
+import type { MapWrite } from './addon.ts'
+import type { BpfContainers } from './containers.ts'
+import { type ProfileRecord, packRecord, unpackRecord, word, wordIn } from './layout.ts'
+import type { BpfState } from './state.ts'
+
+/** How profiles become values of maps (src/profile/bpf/encode.ts). */
+export interface ProfileEncoder {
+  /** Slots, of which the first is not used. */
+  readonly slots: number
+  /** Numbers of containers, of which the first is not used. */
+  readonly containers: number
+  /** A content that allows all. */
+  readonly allowing: string
+  /**
+   * The writes for a profile, of which the last makes it complete; nothing of what stands in other slots is written to.
+   * @throws {EnforcerError} BAD_CONTENT, PROFILE_REJECTED
+   */
+  encode(content: string, at: { slot: number; id: number }): readonly MapWrite[]
+  /** All that a profile may have put anywhere, the profile itself first. */
+  removal(slot: number): {
+    writes: readonly MapWrite[]
+    where: readonly { map: string; offset: number; number: number }[]
+  }
+}
+
+interface Loaded extends ProfileRecord {
+  slot: number
+}
+
+/** The profiles of one state. One thing at a time: the caller sees to that. */
+export class BpfProfiles {
+  readonly #state: BpfState
+  readonly #encoder: ProfileEncoder
+  readonly #containers: BpfContainers
+  readonly #byName = new Map<string, Loaded>()
+  readonly #free: number[] = []
+  #serial = 0
+  #id = 0
+
+  constructor(state: BpfState, encoder: ProfileEncoder, containers: BpfContainers) {
+    this.#state = state
+    this.#encoder = encoder
+    this.#containers = containers
+  }
+
+  /** Finds what is there; what a load that did not come to its end has left is removed. */
+  async recover(): Promise<void> {
+    const unfinished: number[] = []
+    for (let slot = 1; slot < this.#encoder.slots; slot++) {
+      const record = this.#recordOf(slot)
+      const map = this.#mapIn(slot)
+      if (record !== undefined && record.map === map) {
+        const { name, serial, id } = record
+        const older = this.#byName.get(name)
+        const isNewer = older === undefined || older.serial < serial
+        if (older !== undefined) unfinished.push(isNewer ? older.slot : slot)
+        if (isNewer) this.#byName.set(name, { ...record, slot })
+        this.#serial = Math.max(this.#serial, serial)
+        this.#id = Math.max(this.#id, id)
+      } else if (record !== undefined || map !== undefined) unfinished.push(slot)
+      else this.#free.push(slot)
+    }
+    for (const slot of unfinished) {
+      const record = this.#recordOf(slot)
+      // A load that got so far as to have containers in both is brought to its end.
+      if (record !== undefined) this.#containers.move(slot, this.slotOf(record.name) ?? 0)
+      await this.#clear(slot)
+    }
+  }
+
+  slotOf(name: string): number | undefined {
+    return this.#byName.get(name)?.slot
+  }
+
+  /** What events call the profile. */
+  idOf(name: string): number | undefined {
+    return this.#byName.get(name)?.id
+  }
+
+  get names(): Iterable<string> {
+    return this.#byName.keys()
+  }
+
+  /** The digest of what is in force; empty where somebody has changed it. */
+  digestOf(name: string): string {
+    const loaded = this.#byName.get(name)
+    return loaded !== undefined && this.#mapIn(loaded.slot) === loaded.map ? loaded.digest : ''
+  }
+
+  /** @throws {EnforcerError} what was in force is in force still */
+  async load(name: string, content: string): Promise<void> {
+    const digest = contentDigest(content)
+    if (this.digestOf(name) === digest) return
+    const before = this.#byName.get(name)
+    const slot = this.#free.shift()
+    if (slot === undefined) {
+      const reason = `all ${this.#encoder.slots - 1} places for profiles are in use`
+      throw new EnforcerError('KERNEL_REFUSED', 'load the BPF profile', { profile: name, reason })
+    }
+    const id = before?.id ?? this.#id + 1
+    try {
+      await this.#state.write(this.#encoder.encode(content, { slot, id }), 'load the BPF profile')
+      const record = { id, map: this.#mapIn(slot) ?? 0, serial: this.#serial + 1, digest, name }
+      await this.#state.write(
+        [{ map: 'varmor_records', key: word(slot), value: packRecord(record) }],
+        'load the BPF profile',
+      )
+      this.#byName.set(name, { ...record, slot })
+    } catch (error) {
+      await this.#clear(slot)
+      throw error
+    }
+    this.#serial++
+    this.#id = Math.max(this.#id, id)
+    this.#containers.point(name, slot)
+    if (before === undefined) return
+    this.#containers.move(before.slot, slot)
+    await this.#clear(before.slot)
+  }
+
+  async unload(name: string): Promise<void> {
+    const loaded = this.#byName.get(name)
+    if (loaded === undefined) return
+    this.#byName.delete(name)
+    this.#containers.move(loaded.slot, 0)
+    await this.#clear(loaded.slot)
+  }
+
+  /**
+   * Empties a slot that no container is in any more. The kernel waits, when the profile goes, until no program sees it; what it refers
+   * to goes only then.
+   */
+  async #clear(slot: number): Promise<void> {
+    const { writes, where } = this.#encoder.removal(slot)
+    const step = 'remove the BPF profile'
+    await this.#state.write(writes, step)
+    for (const { map, ...which } of where) await this.#state.removeWhere(map, which, step)
+    const empty = packRecord({ id: 0, map: 0, serial: 0, digest: '', name: '' })
+    await this.#state.write([{ map: 'varmor_records', key: word(slot), value: empty }], step)
+    this.#free.push(slot)
+  }
+
+  #recordOf(slot: number): ProfileRecord | undefined {
+    const bytes = this.#state.get('varmor_records', word(slot))
+    return bytes === undefined ? undefined : unpackRecord(bytes)
+  }
+
+  /** The kernel's id of the map in the slot. */
+  #mapIn(slot: number): number | undefined {
+    const bytes = this.#state.get('varmor_profiles', word(slot))
+    return bytes === undefined ? undefined : wordIn(bytes)
+  }
+}

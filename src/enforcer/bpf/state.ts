@@ -1,0 +1,169 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { getSystemErrorName } from 'node:util'
+import { numberIn } from '../../base/c-struct.ts'
+import { EnforcerError, errnoOf } from '../enforcer-error.ts'
+import type { BpfAddon, LoadOptions, MapWrite, NativeState } from './addon.ts'
+import { settings, word } from './layout.ts'
+
+/** Two levels below the root of the BPF file system. */
+export const stateRoot = '/sys/fs/bpf/varmor'
+
+export interface StateOptions extends Omit<LoadOptions, 'folder'> {
+  addon: BpfAddon
+  /** Default `stateRoot`. */
+  root?: string
+}
+
+/** How much of what the verifier said is kept: its last lines say why. */
+const keptLines = 6
+
+/** A failure of the native module as an EnforcerError. */
+export function kernelError(step: string, error: unknown): EnforcerError {
+  if (error instanceof EnforcerError) return error
+  const { step: inner, errno, log = '' } = error as { step?: string; errno?: number; log?: string }
+  if (inner === undefined || errno === undefined) throw error
+  const name = getSystemErrorName(-errno)
+  const lines = log
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .slice(-keptLines)
+  const said = lines.length === 0 ? '' : `; the kernel's verifier and libbpf said: ${lines.join(' | ')}`
+  return new EnforcerError('KERNEL_REFUSED', step, { reason: `${inner}: ${name}${said}` }, { cause: error })
+}
+
+/**
+ * The programs and maps of one build, in a folder of the BPF file system that is called by what they are made of. A folder that is there
+ * is in force, whoever made it; folders of other builds are in force beside it until they are dropped.
+ */
+export class BpfState {
+  readonly folder: string
+  /** It was in force before this process. */
+  readonly reused: boolean
+  /** Folders of other builds, or of the same one that somebody has taken apart. */
+  readonly others: readonly string[]
+  /** Hooks that the kernel lacks. */
+  readonly absent: readonly string[]
+  readonly #addon: BpfAddon
+  readonly #native: NativeState
+
+  private constructor(
+    addon: BpfAddon,
+    { folder, reused, absent, others }: Pick<BpfState, 'folder' | 'reused' | 'absent' | 'others'>,
+  ) {
+    this.#addon = addon
+    this.#native = addon.open(folder)
+    this.folder = folder
+    this.reused = reused
+    this.absent = absent
+    this.others = others
+  }
+
+  /**
+   * Finds what is in force of this build, or loads it.
+   * @param anew though it is there: somebody has changed it
+   * @throws {EnforcerError} KERNEL_REFUSED, IO
+   */
+  static async open({ addon, root = stateRoot, ...options }: StateOptions, anew = false): Promise<BpfState> {
+    const build = buildOf(options)
+    const folders = foldersIn(root)
+    const own = folders.filter(({ name }) => name === build).sort((a, b) => a.number - b.number)
+    const last = own.at(-1)
+    const path = (name: string, number: number): string => join(root, `${name}.${number}`)
+    const number = last === undefined ? 1 : last.number + (anew ? 1 : 0)
+    const folder = path(build, number)
+    const others = folders.map((one) => path(one.name, one.number)).filter((one) => one !== folder)
+    try {
+      const { reused, absent } = await addon.load({ ...options, folder })
+      return new BpfState(addon, { folder, reused, others, absent: absent.split(' ').filter((name) => name !== '') })
+    } catch (error) {
+      throw kernelError('load the BPF programs', error)
+    }
+  }
+
+  write(writes: readonly MapWrite[], step: string): Promise<void> {
+    return this.#try(step, () => this.#addon.write(this.#native, writes))
+  }
+
+  removeWhere(map: string, which: { offset: number; number: number }, step: string): Promise<number> {
+    return this.#try(step, () => this.#addon.removeWhere(this.#native, map, which))
+  }
+
+  findTasks(): Promise<Uint8Array> {
+    return this.#try('look for tasks of containers', () => this.#addon.findTasks(this.#native))
+  }
+
+  get(map: string, key: Uint8Array): Uint8Array | undefined {
+    return this.#now(`read ${map}`, () => this.#addon.get(this.#native, map, key)) ?? undefined
+  }
+
+  entries(map: string): Uint8Array {
+    return this.#now(`read ${map}`, () => this.#addon.entries(this.#native, map))
+  }
+
+  swap(map: string, offset: number, expected: number | undefined, number: number): boolean {
+    return this.#now(`write ${map}`, () => this.#addon.swap(this.#native, map, offset, expected ?? -1, number))
+  }
+
+  /** Whether somebody has detached a program, or removed its pin. */
+  get damaged(): boolean {
+    try {
+      const set = this.get('varmor_settings', word(0))
+      const attached = this.#now('look at the programs', () => this.#addon.links(this.#native))
+      return set === undefined || attached < numberIn(settings, set, 'links')
+    } catch (error) {
+      if (error instanceof EnforcerError) return true
+      throw error
+    }
+  }
+
+  drop(folder: string): Promise<void> {
+    return this.#try('remove the programs of another build', () => this.#addon.drop(folder))
+  }
+
+  async #try<Result>(step: string, work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work()
+    } catch (error) {
+      throw kernelError(step, error)
+    }
+  }
+
+  #now<Result>(step: string, work: () => Result): Result {
+    try {
+      return work()
+    } catch (error) {
+      throw kernelError(step, error)
+    }
+  }
+}
+
+/** Different for what is not to be gone on with. */
+function buildOf({ object, ringBytes, hostMntNs, strictStart }: Omit<StateOptions, 'addon' | 'root'>): string {
+  try {
+    const parts = [readFileSync(object), `${ringBytes} ${hostMntNs} ${strictStart}`]
+    return parts
+      .reduce((hash, part) => hash.update(part), createHash('sha256'))
+      .digest('hex')
+      .slice(0, 16)
+  } catch (error) {
+    const remedy = 'build it with `npm run build:bpf`, or say where it is'
+    const reason = `the BPF programs cannot be read (${errnoOf(error)}): ${remedy}`
+    throw new EnforcerError('IO', 'load the BPF programs', { path: object, reason }, { cause: error })
+  }
+}
+
+/** A name that is not one of ours, or a draft, is left alone. */
+function foldersIn(root: string): { name: string; number: number }[] {
+  let names: string[] = []
+  try {
+    names = readdirSync(root)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+  }
+  return names.flatMap((text) => {
+    const [, name, number] = /^([0-9a-f]{16})\.([1-9]\d{0,8})$/.exec(text) ?? []
+    return name === undefined || !statSync(join(root, text)).isDirectory() ? [] : [{ name, number: Number(number) }]
+  })
+}
