@@ -67,7 +67,8 @@ export function buildBpf(types: string, folder: string): string {
   return linked
 }
 
-function run(program: string, args: string[]): string {
+/** What a tool of those prints. @throws what it says when it fails */
+export function run(program: string, args: string[]): string {
   const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8', maxBuffer: 1 << 26, env })
   if (status !== 0) throw new Error(`${program}: ${error?.message ?? stderr}`)
   return stdout

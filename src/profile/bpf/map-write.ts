@@ -10,7 +10,7 @@ export interface MapWrite {
   inner?: number
 }
 
-/** What a profile has is more than the maps have room for, or none of what they hold. Compiling such a policy is refused before. */
+/** What a profile has is more than the maps have room for, or none of what they hold. Compilers and the schema of policies refuse such before. */
 export class UnfitProfile extends Error {
   override readonly name = 'UnfitProfile'
 }

@@ -5,6 +5,11 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { buildBpf, missingForBpf } from '../../../deploy/build-bpf.ts'
 import type { EnhanceProtect } from '../../../src/api/types.ts'
+import { mapSizes, PROFILES } from '../../../src/profile/bpf/layout.ts'
+import { MAX_PORT_RANGES, MAX_PREFIXES } from '../../../src/profile/bpf/limits.ts'
+import { placesOfProfile, wordBytes } from '../../../src/profile/bpf/places.ts'
+import { ObjectTypes } from '../../native/object-types.ts'
+import { sharedStructs } from '../../native/shared-structs.ts'
 import { Guest } from '../guest/guest.ts'
 import { chosenKernels } from '../guest/kernels.ts'
 import { NotAvailable } from '../guest/not-available.ts'
@@ -134,6 +139,12 @@ const ofNetwork = verdicts(
   ],
 )
 
+const lastSlot = wordBytes(PROFILES - 1)
+const egressBounds = [
+  ...(['varmor_v4', 'varmor_v6'] as const).map((name) => [name, MAX_PREFIXES] as const),
+  ['varmor_ports', MAX_PORT_RANGES],
+] as const
+
 /** Instructions that the kernel verifies for one program: 69,000 at most now. A change that doubles them is meant, or mended. */
 const mostVerified = 120_000
 
@@ -213,6 +224,25 @@ describe('BPF programs on a real kernel', () => {
         expect(code, stdout + stderr).to.equal(0)
         return outcomeOf(stdout)
       }
+
+      it('have the structs and maps that TypeScript writes, with room for the last profile', () => {
+        const types = new ObjectTypes(object!)
+        const structs = [...types.structs('varmor_')].filter(([name]) => sharedStructs.has(name))
+        expect(structs.map(([name]) => name)).to.include.members([
+          'varmor_profile',
+          'varmor_container',
+          'varmor_v6_key',
+        ])
+        for (const [name, type] of structs) expect(type, name).to.deep.equal(sharedStructs.get(name))
+        const maps = types.maps()
+        for (const [name, sizes] of Object.entries(mapSizes)) {
+          const value = 'inner' in sizes ? sizes.inner : sizes.value
+          expect(maps.get(name), name).to.include({ key: sizes.key, value })
+        }
+        for (const { map, key } of [...placesOfProfile(PROFILES - 1, 1), { map: 'varmor_profiles', key: lastSlot }])
+          expect(maps.get(map)!.entries, map).to.be.above(Buffer.from(key).readUInt32LE())
+        for (const [name, most] of egressBounds) expect(maps.get(name)!.entries, name).to.be.at.least(most)
+      })
 
       it('refuse what rules about files forbid, by whatever way, and nothing beside', async () => {
         const { answers, events, verified, counts } = await run('files', 'files')

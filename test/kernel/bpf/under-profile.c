@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * under-profile OBJECT PROFILE COMMAND...: loads the programs, and runs the command as the first process of a container with the
- * profile: a struct varmor_profile, and then, each behind its size in bytes, the table of its automaton, the entries of varmor_v4,
- * varmor_v6 and varmor_ports, and a struct varmor_mounts with automaton and sets of its sources, and of its targets. Prints what the kernel
- * verified, each record of the ring in hex, the counts, and the command's exit status. What the command prints goes in between.
+ * profile in the last slot: writes into maps, one behind the other (profile-bytes.ts). Prints what the kernel verified, each record of
+ * the ring in hex, the counts, and the command's exit status. What the command prints goes in between.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -21,16 +20,12 @@
 #define COUNTS 3
 #define CPUS 256
 
-static const struct {
-	const char *map;
-	__u32 bytes;
-} sizes[] = {
-	{ "varmor_small_tables", VARMOR_TABLE_SMALL },
-	{ "varmor_medium_tables", VARMOR_TABLE_MEDIUM },
-	{ "varmor_large_tables", VARMOR_TABLE_LARGE },
+/* Before each write: the sizes of what follows, and of the value of an inner map, which is 0 where the map has none. */
+struct sizes {
+	__u32 name, key, value, inner;
 };
 
-static const __u32 zero, place = 1;
+static const __u32 zero, number = 1;
 
 static void fail(const char *what)
 {
@@ -47,84 +42,60 @@ static int map_of(struct bpf_object *object, const char *name)
 	return fd;
 }
 
-/* Puts a map with one value into a map of maps. */
-static void put_inner(int outer, __u32 at, const void *value, __u32 bytes)
+/* Makes a map of one value, to be put into a map of maps. */
+static int inner_map(const void *value, __u32 bytes)
 {
 	int inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "inner", sizeof(zero), bytes, 1, NULL);
 
-	if (inner < 0 || bpf_map_update_elem(inner, &zero, value, 0) || bpf_map_update_elem(outer, &at, &inner, 0))
-		fail("a profile's map");
+	if (inner < 0 || bpf_map_update_elem(inner, &zero, value, 0))
+		fail("an inner map");
+	return inner;
 }
 
-/* Reads what stands behind its size. Returns the size. */
-static __u32 read_part(FILE *file, void *part, size_t room)
+static void read_exactly(FILE *file, void *bytes, size_t size)
 {
-	__u32 bytes;
-
-	if (fread(&bytes, sizeof(bytes), 1, file) != 1 || bytes > room || fread(part, 1, bytes, file) != bytes)
-		fail("a part of the profile");
-	return bytes;
+	if (fread(bytes, 1, size, file) != size)
+		fail("a part of a write");
 }
 
-static void put_entries(FILE *file, int map, size_t key, size_t value)
+static void put_write(struct bpf_object *object, FILE *file, const struct sizes *sizes)
 {
-	static char entries[1 << 20];
-	size_t at, bytes = read_part(file, entries, sizeof(entries));
+	static char name[32], key[64], value[VARMOR_TABLE_LARGE];
+	int inner;
 
-	for (at = 0; at < bytes; at += key + value)
-		if (bpf_map_update_elem(map, entries + at, entries + at + key, 0))
-			fail("an entry");
-}
-
-/* Reads a table and puts it where `at` says. Returns the reference to it; 0 for an empty one. */
-static __u32 put_table(struct bpf_object *object, FILE *file, __u32 at)
-{
-	static char table[VARMOR_TABLE_LARGE];
-	unsigned int size = 0;
-	__u32 bytes;
-
-	memset(table, 0, sizeof(table));
-	bytes = read_part(file, table, sizeof(table));
-	if (bytes == 0)
-		return 0;
-	while (size < 2 && bytes > sizes[size].bytes)
-		size++;
-	put_inner(map_of(object, sizes[size].map), at, table, sizes[size].bytes);
-	return size << VARMOR_TABLE_SIZE_SHIFT | at;
-}
-
-static void put_mounts(struct bpf_object *object, FILE *file)
-{
-	static struct varmor_mounts mounts;
-
-	read_part(file, &mounts, sizeof(mounts));
-	mounts.sources.automaton.table = put_table(object, file, 2);
-	mounts.sources.sets = put_table(object, file, 3);
-	mounts.targets.automaton.table = put_table(object, file, 4);
-	mounts.targets.sets = put_table(object, file, 5);
-	put_inner(map_of(object, "varmor_mount_rules"), place, &mounts, sizeof(mounts));
+	if (sizes->name >= sizeof(name) || sizes->key > sizeof(key) || sizes->value > sizeof(value) || sizes->inner > sizeof(value))
+		fail("the sizes of a write");
+	memset(name, 0, sizeof(name));
+	read_exactly(file, name, sizes->name);
+	read_exactly(file, key, sizes->key);
+	memset(value, 0, sizeof(value));
+	read_exactly(file, value, sizes->value);
+	if (sizes->inner) {
+		inner = inner_map(value, sizes->inner);
+		if (bpf_map_update_elem(map_of(object, name), key, &inner, 0))
+			fail(name);
+		close(inner);
+	} else if (bpf_map_update_elem(map_of(object, name), key, value, 0)) {
+		fail(name);
+	}
 }
 
 static void put_profile(struct bpf_object *object, const char *path)
 {
-	struct varmor_profile profile;
 	FILE *file = fopen(path, "r");
+	struct sizes sizes;
 
-	if (!file || fread(&profile, sizeof(profile), 1, file) != 1)
+	if (!file)
 		fail(path);
-	profile.files.table = put_table(object, file, place);
-	put_entries(file, map_of(object, "varmor_v4"), sizeof(struct varmor_v4_key), sizeof(struct varmor_port_ranges));
-	put_entries(file, map_of(object, "varmor_v6"), sizeof(struct varmor_v6_key), sizeof(struct varmor_port_ranges));
-	put_entries(file, map_of(object, "varmor_ports"), sizeof(struct varmor_port_key), sizeof(struct varmor_port_range));
-	put_mounts(object, file);
-	put_inner(map_of(object, "varmor_profiles"), place, &profile, sizeof(profile));
+	while (fread(&sizes, sizeof(sizes), 1, file) == 1)
+		put_write(object, file, &sizes);
 	fclose(file);
 }
 
 static pid_t start(struct bpf_object *object, char **command)
 {
-	struct varmor_container container = { .profile = place };
-	struct varmor_task task = { .container = place };
+	struct varmor_container container = { .profile = VARMOR_PROFILES - 1 };
+	struct varmor_task task = { .container = number };
 	struct stat ns;
 	int go[2], fd;
 	pid_t child;
@@ -141,7 +112,7 @@ static pid_t start(struct bpf_object *object, char **command)
 		_exit(127);
 	}
 	fd = (int)syscall(SYS_pidfd_open, child, 0);
-	if (bpf_map_update_elem(map_of(object, "varmor_containers"), &place, &container, 0) || fd < 0 ||
+	if (bpf_map_update_elem(map_of(object, "varmor_containers"), &number, &container, 0) || fd < 0 ||
 	    bpf_map_update_elem(map_of(object, "varmor_tasks"), &fd, &task, 0) || write(go[1], "x", 1) != 1)
 		fail("bind");
 	return child;

@@ -1,0 +1,74 @@
+import { Value } from '@sinclair/typebox/value'
+import type { Automaton, BpfProfile, MountRules, PatternSets } from './bpf-profile.ts'
+import { CLASSES_BYTES } from './limits.ts'
+import { bpfProfileSchema } from './profile-schema.ts'
+
+const versions = 'let agent and manager be of one version, and apply the policy again'
+
+/**
+ * Reads the JSON of a BpfProfile, as the loader of an agent is given it.
+ * @returns the profile, of which encodeProfile() makes bytes or an UnfitProfile; or why it is none
+ */
+export function readBpfProfile(json: string): BpfProfile | string {
+  const value = parsed(json)
+  if (value === undefined) return `the BPF rules are no JSON: ${versions}`
+  if (isOfOlderManager(value))
+    return 'the manager is older than the agent, and its BPF rules lack what the kernel needs; update the manager'
+  if (Value.Check(bpfProfileSchema, value)) {
+    const fault = faultOf(value)
+    return fault === undefined ? value : `the BPF rules contradict themselves: ${fault}; ${versions}`
+  }
+  const error = Value.Errors(bpfProfileSchema, value).First()
+  const where = error?.path === '' ? 'they are' : `${error?.path} is`
+  return `the BPF rules are none that this agent knows: ${where} not what is expected (${error?.message}); ${versions}`
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    // The caller says so: undefined is no JSON.
+    return undefined
+  }
+}
+
+/** A BpfContent has lists of rules, and neither mode nor automata (src/api/schema/armor-profile.ts). */
+function isOfOlderManager(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || 'mode' in value) return false
+  return !('files' in value) || Array.isArray(value.files)
+}
+
+/** What the shape does not say, of what the programs take for granted. */
+function faultOf({ files, mounts, egress }: BpfProfile): string | undefined {
+  const { v4 = [], v6 = [], portSets = [] } = egress?.table ?? {}
+  const noSet = [...v4, ...v6].find(([, set]) => set >= portSets.length)
+  if (noSet !== undefined) return `the prefix ${noSet[0]} has no set of ports`
+  return automatonFault(files.automaton, 'files') ?? (mounts === undefined ? undefined : mountFault(mounts))
+}
+
+function mountFault({ rules, sources, targets }: MountRules): string | undefined {
+  const sides: [string, PatternSets][] = [
+    ['sources of mounts', sources],
+    ['targets of mounts', targets],
+  ]
+  for (const [side, { always, sets, automaton }] of sides) {
+    if ([always, ...sets].some((numbers) => numbers.some((number) => number >= rules.length)))
+      return `a set of ${side} has the number of no rule`
+    const fault = automatonFault(automaton, side, sets.length)
+    if (fault !== undefined) return fault
+  }
+  return undefined
+}
+
+/** @param sets how many marks a path can have, where marks are numbers of sets */
+function automatonFault(one: Automaton | undefined, of: string, sets?: number): string | undefined {
+  if (one === undefined) return undefined
+  const table = Buffer.from(one.table, 'base64')
+  const accepts = CLASSES_BYTES + 4 * one.cells
+  if (table.length !== one.bytes || table.length % 4 !== 0 || one.start >= one.cells || table.length <= accepts)
+    return `the automaton of ${of} has not the size that it says`
+  if (sets === undefined) return undefined
+  for (let at = accepts; at < table.length; at += 4)
+    if (table.readUInt32LE(at) >= sets) return `the automaton of ${of} has the number of no set`
+  return undefined
+}
