@@ -32,26 +32,24 @@ static size_t printed_length;
 /* Keeps the end of what is said: the verifier's last lines are those that say why. */
 static int print(enum libbpf_print_level level, const char *format, va_list args)
 {
-	char line[STATE_LOG / 2];
-	int length = vsnprintf(line, sizeof(line), format, args);
-	size_t n = length < 0 ? 0 : (size_t)length < sizeof(line) ? (size_t)length : sizeof(line) - 1;
+	char *text;
+	size_t length, keep;
+	int n;
 
-	if (level == LIBBPF_DEBUG || n == 0)
+	if (level == LIBBPF_DEBUG)
 		return 0;
-	/* Of one that is cut, the end. */
-	if ((size_t)length >= sizeof(line))
-		n = sizeof(line) - 1;
-	if (printed_length + n >= sizeof(printed)) {
-		size_t keep = sizeof(printed) - 1 - n;
-
-		if (keep > printed_length)
-			keep = printed_length;
-		memmove(printed, printed + printed_length - keep, keep);
-		printed_length = keep;
-	}
-	memcpy(printed + printed_length, line, n);
-	printed_length += n;
+	n = vasprintf(&text, format, args);
+	if (n < 0)
+		return 0;
+	length = (size_t)n < sizeof(printed) - 1 ? (size_t)n : sizeof(printed) - 1;
+	keep = sizeof(printed) - 1 - length;
+	if (keep > printed_length)
+		keep = printed_length;
+	memmove(printed, printed + printed_length - keep, keep);
+	memcpy(printed + keep, text + (size_t)n - length, length);
+	printed_length = keep + length;
 	printed[printed_length] = 0;
+	free(text);
 	return 0;
 }
 
@@ -238,7 +236,7 @@ int state_load(struct state_load *load, struct state_failure *failure)
 	}
 	if (make_parent(load->folder, failure))
 		return -1;
-	say(draft, sizeof(draft), "%s.draft", load->folder);
+	say(draft, sizeof(draft), "%s-draft", load->folder);
 	pthread_mutex_lock(&printing);
 	printed_length = 0;
 	printed[0] = 0;

@@ -18,13 +18,11 @@ VARMOR_MAPS struct {
 	__type(value, struct varmor_task);
 } varmor_tasks SEC(".maps");
 
-#define CONTAINERS 16384
-
 /* By number; the first one is not used. Written by its fields, as programs fill in the mount namespace. */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, CONTAINERS);
+	__uint(max_entries, VARMOR_CONTAINERS);
 	__type(key, __u32);
 	__type(value, struct varmor_container);
 } varmor_containers SEC(".maps");
@@ -32,7 +30,7 @@ VARMOR_MAPS struct {
 /* Numbers of containers; 0 for one that has no profile. */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, CONTAINERS);
+	__uint(max_entries, VARMOR_CONTAINERS);
 	__type(key, struct varmor_container_id);
 	__type(value, __u32);
 } varmor_ids SEC(".maps");
@@ -70,11 +68,11 @@ VARMOR_MAPS struct {
 		__array(values, struct inner);                 \
 	} name SEC(".maps")
 
-/* By slot. What belongs to a profile is there twice, for the state of before and that of after a change. */
+/* By slot. */
 MAP_OF_VALUES(varmor_profiles, varmor_profile_map, VARMOR_PROFILES, sizeof(struct varmor_profile));
-MAP_OF_VALUES(varmor_mount_rules, varmor_mounts_map, 2 * VARMOR_PROFILES, sizeof(struct varmor_mounts));
+MAP_OF_VALUES(varmor_mount_rules, varmor_mounts_map, VARMOR_PROFILES, sizeof(struct varmor_mounts));
 
-#define TABLES (2 * VARMOR_PROFILES * VARMOR_TABLES_OF_PROFILE)
+#define TABLES (VARMOR_PROFILES * VARMOR_TABLES_OF_PROFILE)
 MAP_OF_VALUES(varmor_small_tables, varmor_small_table, TABLES, VARMOR_TABLE_SMALL);
 MAP_OF_VALUES(varmor_medium_tables, varmor_medium_table, TABLES, VARMOR_TABLE_MEDIUM);
 MAP_OF_VALUES(varmor_large_tables, varmor_large_table, TABLES, VARMOR_TABLE_LARGE);

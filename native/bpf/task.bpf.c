@@ -76,14 +76,16 @@ static long look_at_cgroup(__u32 round, struct cgroup_walk *walk)
 static __noinline bool find_by_cgroup(struct task_struct *task, __u32 *number, bool *known)
 {
 	struct cgroup_walk walk = {};
+	struct cgroup *cgroup;
 	__u32 *found;
 
 	if (!task || !number || !known)
 		return false;
-	walk.at = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+	cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
 	/* Where version 1 rules, all are in the root of version 2. */
-	if (walk.at && BPF_CORE_READ(walk.at, level) == 0 && bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
-		walk.at = BPF_CORE_READ(task, cgroups, subsys[bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id)], cgroup);
+	if (cgroup && BPF_CORE_READ(cgroup, level) == 0 && bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
+		cgroup = BPF_CORE_READ(task, cgroups, subsys[pids_cgrp_id], cgroup);
+	walk.at = cgroup;
 	bpf_loop(CGROUP_DEPTH, look_at_cgroup, &walk, 0);
 	if (!walk.found)
 		return false;

@@ -24,8 +24,9 @@
 #define VARMOR_TABLE_SIZE_SHIFT 30
 #define VARMOR_TABLE_CLASSES 256
 
-/* Slots of profiles, of which the first is not used, and the tables of each generation of one. */
+/* Slots of profiles and numbers of containers, of which the first is not used; and the tables of each profile. */
 #define VARMOR_PROFILES 1024
+#define VARMOR_CONTAINERS 16384
 #define VARMOR_TABLES_OF_PROFILE 5
 
 /* The most rules of a kind, and the words of a set of mount rules. */
@@ -64,7 +65,7 @@ struct varmor_socket_rule {
 };
 _Static_assert(sizeof(struct varmor_socket_rule) == 24, "the layout of struct varmor_socket_rule");
 
-/* Where packets go: the longest prefix names ranges of ports. Entries are of `egress`, a number of one generation of one profile. */
+/* Where packets go: the longest prefix names ranges of ports. Entries are of `egress`, the number of one profile. */
 struct varmor_v4_key {
 	__u32 bits;      /*  0: of what follows: 32 and the length of the prefix */
 	__u32 egress;    /*  4 */

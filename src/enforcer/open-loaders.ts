@@ -1,6 +1,9 @@
+import { mebibyte } from '../base/bytes.ts'
 import { AbsentLoader } from './absent.ts'
 import { AppArmorLoader, type AppArmorOptions } from './apparmor.ts'
-import { bpfLoader } from './bpf.ts'
+import { builtObject, loadBpfAddon } from './bpf/addon.ts'
+import { BpfEnforcer, type BpfOptions } from './bpf.ts'
+import { EnforcerError } from './enforcer-error.ts'
 import type { NodeFeatures } from './features.ts'
 import type { Loaders, ProfileLoader } from './ports.ts'
 import { SeccompLoader, type SeccompOptions } from './seccomp.ts'
@@ -8,13 +11,18 @@ import { SeccompLoader, type SeccompOptions } from './seccomp.ts'
 export interface LoaderOptions {
   appArmor?: AppArmorOptions
   seccomp?: SeccompOptions
+  /** Left out: there is no BPF enforcer, and the reason given. */
+  bpf?: BpfLoaderOptions | string
 }
+
+export type BpfLoaderOptions = Pick<BpfOptions, 'encoder' | 'hostMntNs'> &
+  Partial<Pick<BpfOptions, 'object' | 'root' | 'ringBytes' | 'strictStart'>>
 
 /** The enforcers of this node, ready to load; those that it lacks say why with each profile. */
 export async function openLoaders(features: NodeFeatures, options: LoaderOptions = {}): Promise<Loaders> {
   return {
     AppArmor: await openAppArmor(features, options.appArmor),
-    BPF: bpfLoader(features.BPF),
+    BPF: await openBpf(features, options.bpf),
     Seccomp: await openSeccomp(features, options.seccomp),
   }
 }
@@ -33,4 +41,23 @@ async function openSeccomp({ Seccomp: absent }: NodeFeatures, options?: SeccompO
   const loader = new SeccompLoader(options)
   await loader.start()
   return loader
+}
+
+/** 1 MiB holds some 5,000 records. */
+const defaultRing = 4 * mebibyte
+
+/** What the kernel refuses today it refuses tomorrow: an agent that is to try again is to be started again. */
+async function openBpf({ BPF: absent }: NodeFeatures, options?: BpfLoaderOptions | string): Promise<ProfileLoader> {
+  if (absent !== undefined) return new AbsentLoader('BPF', absent)
+  if (options === undefined || typeof options === 'string')
+    return new AbsentLoader('BPF', options ?? 'this process was not given the BPF programs')
+  const addon = loadBpfAddon()
+  if (typeof addon === 'string') return new AbsentLoader('BPF', addon)
+  const defaults = { ringBytes: defaultRing, strictStart: 0, object: builtObject() } as const
+  try {
+    return await BpfEnforcer.open({ ...defaults, ...options, addon })
+  } catch (error) {
+    if (!(error instanceof EnforcerError)) throw error
+    return new AbsentLoader('BPF', error.reason)
+  }
 }

@@ -18,7 +18,7 @@ export interface ProfileEncoder {
    * @throws {EnforcerError} BAD_CONTENT, PROFILE_REJECTED
    */
   encode(content: string, at: { slot: number; id: number }): readonly MapWrite[]
-  /** All that a profile may have put anywhere, the profile itself first. */
+  /** All that a profile may have put anywhere, itself first. */
   removal(slot: number): {
     writes: readonly MapWrite[]
     where: readonly { map: string; offset: number; number: number }[]

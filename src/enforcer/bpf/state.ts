@@ -70,7 +70,7 @@ export class BpfState {
     const folders = foldersIn(root)
     const own = folders.filter(({ name }) => name === build).sort((a, b) => a.number - b.number)
     const last = own.at(-1)
-    const path = (name: string, number: number): string => join(root, `${name}.${number}`)
+    const path = (name: string, number: number): string => join(root, `${name}-${number}`)
     const number = last === undefined ? 1 : last.number + (anew ? 1 : 0)
     const folder = path(build, number)
     const others = folders.map((one) => path(one.name, one.number)).filter((one) => one !== folder)
@@ -163,7 +163,7 @@ function foldersIn(root: string): { name: string; number: number }[] {
     if (errnoOf(error) !== 'ENOENT') throw error
   }
   return names.flatMap((text) => {
-    const [, name, number] = /^([0-9a-f]{16})\.([1-9]\d{0,8})$/.exec(text) ?? []
+    const [, name, number] = /^([0-9a-f]{16})-([1-9]\d{0,8})$/.exec(text) ?? []
     return name === undefined || !statSync(join(root, text)).isDirectory() ? [] : [{ name, number: Number(number) }]
   })
 }

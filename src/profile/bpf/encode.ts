@@ -41,13 +41,13 @@ export const emptyProfile: Readonly<BpfProfile> = {
  */
 export function encodeProfile(profile: BpfProfile, place: ProfilePlace): MapWrite[] {
   const writes: MapWrite[] = []
-  const files = putTable(writes, 'rules about files', tableOf(profile.files.automaton), tableIndex(place, 'files'))
+  const files = putTable(writes, 'rules about files', tableOf(profile.files.automaton), tableIndex(place.slot, 'files'))
   if (profile.mounts !== undefined) putMounts(writes, profile.mounts, place)
-  const egress = profile.egress === undefined ? 0 : egressNumber(place.slot, place.generation)
+  const egress = profile.egress === undefined ? 0 : egressNumber(place.slot)
   if (profile.egress !== undefined) for (const write of encodeEgress(profile.egress.table, egress)) writes.push(write)
   const value = profileBytes(profile, place.id, automatonBytes(profile.files.automaton, files), {
     egress,
-    mounts: profile.mounts === undefined ? 0 : mountsIndex(place),
+    mounts: profile.mounts === undefined ? 0 : mountsIndex(place.slot),
   })
   writes.push({ map: 'varmor_profiles', key: wordBytes(place.slot), value, inner: profileStruct.size })
   return writes
@@ -138,7 +138,7 @@ function putMounts(writes: MapWrite[], rules: MountRules, place: ProfilePlace): 
     targets,
     rules: packAll(mountRule, rules.rules.map(mountFields)),
   })
-  writes.push({ map: 'varmor_mount_rules', key: wordBytes(mountsIndex(place)), value, inner: mounts.size })
+  writes.push({ map: 'varmor_mount_rules', key: wordBytes(mountsIndex(place.slot)), value, inner: mounts.size })
 }
 
 /** Returns a struct varmor_path_sets. */
@@ -151,8 +151,13 @@ function putPathSets(
   const [table, all] = side === 'sources' ? (['sources', 'sourceSets'] as const) : (['targets', 'targetSets'] as const)
   // Nobody looks for a set where no automaton gives its number.
   const setBytes = one === undefined ? [] : sets.map(ruleSet)
-  const automatonAt = putTable(writes, `${side} of mount rules`, tableOf(one), tableIndex(place, table))
-  const setsAt = putTable(writes, `sets of ${side} of mount rules`, Buffer.concat(setBytes), tableIndex(place, all))
+  const automatonAt = putTable(writes, `${side} of mount rules`, tableOf(one), tableIndex(place.slot, table))
+  const setsAt = putTable(
+    writes,
+    `sets of ${side} of mount rules`,
+    Buffer.concat(setBytes),
+    tableIndex(place.slot, all),
+  )
   return pack(pathSets, {
     always: ruleSet(always),
     automaton: automatonBytes(one, automatonAt),

@@ -7,13 +7,15 @@ import { AUDIT, DENY, egressProtocols } from './port-set.ts'
  * The maps of the BPF programs as the agent writes them: one table, from which encode.ts takes its offsets and native/bpf/varmor_profile.h
  * is generated (`npm run generate`), so that the two cannot part.
  *
- * A profile has a slot, its index in varmor_profiles, and a generation, 0 or 1, which the next state of it does not have. From both
- * come the places of all that it refers to (places.ts), so that what stands in force is never written to.
+ * A profile has a slot, its index in varmor_profiles, and from that come the places of all that it refers to (places.ts). What takes its
+ * place goes to another slot, so that what stands in force is never written to.
  */
 
 /** Slots of varmor_profiles; the first is not used. */
 export const PROFILES = 1024
-/** Tables of one generation of a profile: of files, and for sources and targets of mounts an automaton and its sets. */
+/** Numbers of containers; the first is not used. */
+export const CONTAINERS = 16_384
+/** Tables of a profile: of files, and for sources and targets of mounts an automaton and its sets. */
 export const TABLES_OF_PROFILE = 5
 
 const KIBIBYTE = 1024
@@ -57,8 +59,8 @@ export const constants: readonly { what: string; word?: string; values: Readonly
     },
   },
   {
-    what: 'Slots of profiles, of which the first is not used, and the tables of each generation of one.',
-    values: { PROFILES, TABLES_OF_PROFILE },
+    what: 'Slots of profiles and numbers of containers, of which the first is not used; and the tables of each profile.',
+    values: { PROFILES, CONTAINERS, TABLES_OF_PROFILE },
   },
   {
     what: 'The most rules of a kind, and the words of a set of mount rules.',
@@ -95,7 +97,7 @@ export const socketRule = struct(
 
 export const v4Key = struct(
   'varmor_v4_key',
-  'Where packets go: the longest prefix names ranges of ports. Entries are of `egress`, a number of one generation of one profile.',
+  'Where packets go: the longest prefix names ranges of ports. Entries are of `egress`, the number of one profile.',
   [
     { name: 'bits', type: 'u32', what: 'of what follows: 32 and the length of the prefix' },
     { name: 'egress', type: 'u32' },

@@ -4,8 +4,6 @@ import { PROFILES, TABLE_SIZE_SHIFT, TABLES_OF_PROFILE, tableMaps } from './layo
 export interface ProfilePlace {
   /** Index in varmor_profiles, from 1. */
   slot: number
-  /** The other one than of what is in force in the slot, so that nothing of that is written to. */
-  generation: 0 | 1
   id: number
 }
 
@@ -25,37 +23,36 @@ export function wordBytes(number: number): Uint8Array<ArrayBuffer> {
   return bytes
 }
 
-type Generation = Pick<ProfilePlace, 'slot' | 'generation'>
-
 /** @throws {RangeError} for a slot that is none */
-function numberOf({ slot, generation }: Generation): number {
+function checked(slot: number): number {
   if (!Number.isInteger(slot) || slot < 1 || slot >= PROFILES)
     throw new RangeError(`slot ${slot} is none of 1 to ${PROFILES - 1}`)
-  return slot * 2 + generation
+  return slot
 }
 
-/** Under which number the egress rules of a generation stand in varmor_v4, varmor_v6 and varmor_ports. */
-export const egressNumber = (slot: number, generation: 0 | 1): number => numberOf({ slot, generation })
+/** Under which number the egress rules of a profile stand in varmor_v4, varmor_v6 and varmor_ports. */
+export const egressNumber = (slot: number): number => checked(slot)
 
 /** Index in varmor_mount_rules. */
-export const mountsIndex = (of: Generation): number => numberOf(of)
+export const mountsIndex = (slot: number): number => checked(slot)
 
 /** Index in the map of its size. */
-export const tableIndex = (of: Generation, table: keyof typeof tableNumbers): number =>
-  numberOf(of) * TABLES_OF_PROFILE + tableNumbers[table]
+export const tableIndex = (slot: number, table: keyof typeof tableNumbers): number =>
+  checked(slot) * TABLES_OF_PROFILE + tableNumbers[table]
 
 /** What programs find a table by. `size` is the place of its map in `tableMaps`. */
 export const tableReference = (size: number, index: number): number => size * 2 ** TABLE_SIZE_SHIFT + index
 
 /**
- * The places in maps of maps that a generation of a profile may have filled; most are empty. Deleting them, and the egress rules of its
+ * The places in maps of maps that a profile may have filled, its own the first; most are empty. Deleting them, and the egress rules of its
  * number, removes it.
  */
-export function placesOfProfile(slot: number, generation: 0 | 1): InnerPlace[] {
+export function placesOfProfile(slot: number): InnerPlace[] {
   const names = Object.keys(tableNumbers) as (keyof typeof tableNumbers)[]
-  const tables = names.map((name) => wordBytes(tableIndex({ slot, generation }, name)))
+  const tables = names.map((name) => wordBytes(tableIndex(slot, name)))
   return [
+    { map: 'varmor_profiles', key: wordBytes(slot) },
     ...tableMaps.flatMap(({ map }) => tables.map((key) => ({ map, key }))),
-    { map: 'varmor_mount_rules', key: wordBytes(mountsIndex({ slot, generation })) },
+    { map: 'varmor_mount_rules', key: wordBytes(mountsIndex(slot)) },
   ]
 }

@@ -6,8 +6,8 @@ import type { MapWrite } from '../../../src/profile/bpf/map-write.ts'
 import { privileged } from '../../profile/bpf/compiled.ts'
 
 export const profileId = 42
-/** The last one, which under-profile.c runs its command in; with the second generation it has the last places of all maps. */
-const place = { slot: PROFILES - 1, generation: 1, id: profileId } as const
+/** The last one, which under-profile.c runs its command in: it has the last places of all maps. */
+const place = { slot: PROFILES - 1, id: profileId } as const
 
 /** As under-profile.c reads it: sizes of name, key, value and inner map, and what they are sizes of. */
 function writeBytes({ map, key, value, inner = 0 }: MapWrite): Buffer {

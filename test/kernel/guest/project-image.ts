@@ -3,6 +3,7 @@ import { dirname, join, parse } from 'node:path'
 import { build } from 'esbuild'
 import { output } from '../../cluster/command.ts'
 import { measured, type StepLog } from '../../cluster/steps.ts'
+import { ensureBpfObjects } from './bpf-object.ts'
 import { bundledVarmor } from './bundled-varmor.ts'
 import { digest, kernelCached, subfolder } from './cache.ts'
 import { makeSquashfs } from './squashfs.ts'
@@ -90,7 +91,11 @@ async function bundle(target: string): Promise<void> {
 export async function ensureProjectImage(log: StepLog): Promise<string> {
   const files = projectFiles()
   const lock = readFileSync(join(project, 'package-lock.json'))
-  const key = digest('layout 4', lock, ...files.flatMap((path) => [path, readFileSync(join(project, path))]))
+  const objects = await ensureBpfObjects(log)
+  const programs =
+    objects === undefined ? [] : readdirSync(objects).map((name) => ({ name, path: join(objects, name) }))
+  const contents = [...programs.map(({ path }) => readFileSync(path)), lock]
+  const key = digest('layout 5', ...contents, ...files.flatMap((path) => [path, readFileSync(join(project, path))]))
   const folder = await kernelCached('project', key, (draft) =>
     measured(log, 'image of the project', async () => {
       const root = subfolder(draft, 'root')
@@ -101,6 +106,8 @@ export async function ensureProjectImage(log: StepLog): Promise<string> {
         mkdirSync(dirname(join(root, path)), { recursive: true })
         copyFileSync(join(project, path), join(root, path))
       }
+      const built = subfolder(root, 'native', 'bpf', 'build')
+      for (const { name, path } of programs) copyFileSync(path, join(built, name))
       // A name that the bundle has twice would only be found in a guest.
       await output(process.execPath, ['--check', join(root, bundledVarmor.slice('/varmor/'.length))])
       await makeSquashfs(root, join(draft, 'project.squashfs'))

@@ -1,4 +1,4 @@
-import { accessSync, constants, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { probe } from '../../cluster/command.ts'
 import { busybox, cniPlugins } from '../../cluster/requirements.ts'
@@ -55,6 +55,9 @@ function programFiles(): RootFile[] {
     add(join(cniPlugins, plugin), join(cniPlugins, plugin))
   }
   add('/usr/bin/node', process.execPath)
+  // The native module for BPF is the project's, and what it is linked with this machine's.
+  const addon = join(import.meta.dirname, '../../../native/addon/build/Release/bpf.node')
+  if (existsSync(addon)) for (const library of librariesOf(addon)) copies.set(merged(library), realpathSync(library))
   return [...copies].map(([path, source]) => ({ path, source }))
 }
 

@@ -103,6 +103,5 @@ export const anyProfile: fc.Arbitrary<BpfProfile> = fc
 
 export const anyPlace = fc.record({
   slot: fc.integer({ min: 1, max: 1023 }),
-  generation: fc.constantFrom(0 as const, 1 as const),
   id: u32,
 })

@@ -8,12 +8,13 @@ import {
   TABLES_OF_PROFILE,
   tableMaps,
 } from '../../../src/profile/bpf/layout.ts'
+import { stateStructs } from '../../../src/enforcer/bpf/layout.ts'
 import { profileHeader } from '../../../src/profile/bpf/profile-header.ts'
 
 describe('the header of profiles in maps', () => {
   it('in C is the one that the table gives; run `npm run generate` when this fails', () => {
     const file = readFileSync(new URL('../../../native/bpf/varmor_profile.h', import.meta.url), 'utf8')
-    expect(file).to.equal(profileHeader())
+    expect(file).to.equal(profileHeader(stateStructs))
   })
 
   it('names each struct once, and those that others hold before them', () => {

@@ -1,0 +1,54 @@
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { buildBpf, missingForBpf } from '../../../deploy/build-bpf.ts'
+import { measured, type StepLog } from '../../cluster/steps.ts'
+import { digest, kernelCached } from './cache.ts'
+import { ensureKernel, type Kernel } from './kernels.ts'
+
+const project = join(import.meta.dirname, '..', '..', '..')
+
+/** How payloads of a kernel's image begin, and what unpacks them. */
+const packings = [
+  { magic: '28b52ffd', unpack: ['zstd', '-dcq'] },
+  { magic: 'fd377a585a00', unpack: ['xz', '-dcq', '--single-stream'] },
+  { magic: '1f8b08', unpack: ['gzip', '-dcq'] },
+]
+
+/**
+ * The kernel itself, which has its types (BTF), out of its image. Where that is: Documentation/arch/x86/boot.rst, `payload_offset`,
+ * `payload_length`. Behind it stands its size, which is no part of what is packed.
+ */
+function unpackKernel(image: Buffer): Buffer {
+  const setup = (image.readUInt8(0x1f1) + 1) * 512
+  const start = setup + image.readUInt32LE(0x248)
+  const payload = image.subarray(start, start + image.readUInt32LE(0x24c))
+  const packing = packings.find(({ magic }) => payload.subarray(0, magic.length / 2).toString('hex') === magic)
+  if (packing === undefined) throw new Error(`a kernel that is packed as ${payload.subarray(0, 8).toString('hex')}`)
+  const [program, ...args] = packing.unpack
+  const input = packing.unpack[0] === 'gzip' ? payload : payload.subarray(0, -4)
+  return execFileSync(program!, args, { input, maxBuffer: 1 << 28 })
+}
+
+function sources(): Buffer[] {
+  const folder = join(project, 'native', 'bpf')
+  const files = readdirSync(folder).filter((name) => /\.[ch]$/.test(name))
+  return [...files.sort().map((name) => join(folder, name)), join(project, 'deploy', 'build-bpf.ts')].map((path) =>
+    readFileSync(path),
+  )
+}
+
+/** @returns the folder with the BPF objects, made with the types of Linux 6.12; undefined where what builds them is not here */
+export async function ensureBpfObjects(log: StepLog): Promise<string | undefined> {
+  if (missingForBpf().length > 0) return undefined
+  const kernel: Kernel = await ensureKernel('6.12', log)
+  const key = digest('layout 1', kernel.release, ...sources())
+  return kernelCached('bpf', key, (draft) =>
+    measured(log, 'BPF programs', async () => {
+      const types = join(draft, 'vmlinux')
+      writeFileSync(types, unpackKernel(readFileSync(kernel.vmlinuz)))
+      buildBpf(types, draft)
+      for (const name of readdirSync(draft)) if (!name.endsWith('.bpf.o')) rmSync(join(draft, name))
+    }),
+  )
+}
