@@ -268,11 +268,8 @@ static void unmap(struct bpf_ring *r)
 		munmap((void *)r->consumer, page);
 	if (r->producer)
 		munmap((void *)r->producer, page + 2 * (size_t)r->size);
-	if (r->noted)
-		munmap(r->noted, page);
 	r->consumer = NULL;
 	r->producer = NULL;
-	r->noted = NULL;
 }
 
 static void close_one(int *fd)
@@ -286,6 +283,7 @@ void bpf_ring_close(void *ring)
 {
 	struct bpf_ring *r = ring;
 	struct batch *batch;
+	uint32_t which;
 
 	atomic_store(&r->discarding, true);
 	bpf_ring_stop(r);
@@ -298,15 +296,22 @@ void bpf_ring_close(void *ring)
 		batch_ring_release(&r->ring);
 	}
 	batch_ring_free(&r->ring);
+	for (which = 0; which < BPF_RING_COUNTERS; which++)
+		r->last[which] = bpf_ring_counter(r, which);
 	unmap(r);
 	close_one(&r->fd);
 	close_one(&r->counts_fd);
 	close_one(&r->wake_fd);
 }
 
+/* What became of the last records may be noted after it was closed. */
 void bpf_ring_free(void *ring)
 {
-	free(ring);
+	struct bpf_ring *r = ring;
+
+	if (r->noted)
+		munmap(r->noted, (size_t)sysconf(_SC_PAGESIZE));
+	free(r);
 }
 
 uint64_t bpf_ring_counter(struct bpf_ring *r, uint32_t which)
@@ -315,8 +320,10 @@ uint64_t bpf_ring_counter(struct bpf_ring *r, uint32_t which)
 	int cpu, cpus = libbpf_num_possible_cpus();
 	uint64_t sum = 0;
 
-	if (r->counts_fd < 0 || cpus > MAX_CPUS || bpf_map_lookup_elem(r->counts_fd, &which, values))
+	if (which >= BPF_RING_COUNTERS || cpus > MAX_CPUS)
 		return 0;
+	if (r->counts_fd < 0 || bpf_map_lookup_elem(r->counts_fd, &which, values))
+		return r->last[which];
 	for (cpu = 0; cpu < cpus; cpu++)
 		sum += values[cpu];
 	return sum;

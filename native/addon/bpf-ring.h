@@ -14,6 +14,9 @@
 /* A batch must hold the longest record. */
 #define MIN_RECORD_BATCH (64 * 1024)
 
+/* Of the programs: enum varmor_count. */
+#define BPF_RING_COUNTERS 3
+
 struct bpf_ring_options {
 	char folder[256]; /* with the pins of the maps */
 	uint32_t batch_bytes; /* at least MIN_RECORD_BATCH */
@@ -40,6 +43,7 @@ struct bpf_ring {
 	_Atomic unsigned long *consumer; /* the kernel has positions as long */
 	const _Atomic unsigned long *producer;
 	const unsigned char *data;
+	uint64_t last[BPF_RING_COUNTERS]; /* counters when it was closed */
 	uint32_t size; /* of the data */
 	uint64_t born; /* when the batch being filled got its first record, in ms; 0: it is empty */
 	int fd;

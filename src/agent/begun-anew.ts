@@ -4,8 +4,10 @@ import type { Logger } from '../base/logger.ts'
 
 /** The running pipeline of a node: from its audit source to its log of violations. */
 export interface ViolationPipeline {
-  /** Of the audit source. */
+  /** Names of its sources. */
   source: string
+  /** Why no audit source is among them, where none is. */
+  none?: NoSource | undefined
   /** Counters, for a line of the log. */
   status(): object
   /** Lets it end after what was read is written. */
@@ -42,6 +44,9 @@ export async function begunAnew(
   return {
     get source() {
       return current.source
+    },
+    get none() {
+      return current.none
     },
     status: () => current.status(),
     stop: () => {

@@ -76,7 +76,7 @@ export class KeptPipeline {
   async #runOnce(): Promise<void> {
     const { start, clock, logger } = this.#options
     const pipeline = await start()
-    this.#none = 'why' in pipeline ? pipeline : undefined
+    this.#none = 'why' in pipeline ? pipeline : pipeline.none
     if ('why' in pipeline) return
     const begun = clock.now()
     this.#pipeline = pipeline

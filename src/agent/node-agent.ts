@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import { type PlacedCompilers, placeCompilers } from '../../actors/compiler/place-compilers.ts'
 import { whyNotMade } from '../api/made-by-manager.ts'
 import type { ArmorProfile } from '../api/types.ts'
@@ -5,13 +7,14 @@ import { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
 import type { Forks } from '../audit/lineage/forks.ts'
 import { ProcessLog } from '../audit/pool/process-log.ts'
 import { logTrouble } from '../base/bug.ts'
-import { systemClock } from '../base/clock.ts'
+import { systemClock, wallClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import { nodeAppArmor } from '../enforcer/apparmor-features.ts'
 import { nodeBlockDevices } from '../enforcer/block-devices.ts'
+import { BpfEnforcer } from '../enforcer/bpf.ts'
 import { nodeFeatures } from '../enforcer/features.ts'
 import { nodeRoot } from '../enforcer/node-root.ts'
-import { openLoaders } from '../enforcer/open-loaders.ts'
+import { type BpfLoaderOptions, openLoaders } from '../enforcer/open-loaders.ts'
 import type { Loaders } from '../enforcer/ports.ts'
 import type { RequestObserver } from '../kube/caller.ts'
 import { ApiClient } from '../kube/client.ts'
@@ -23,6 +26,8 @@ import { type MetricsListen, MetricsServer } from '../metrics/metrics-server.ts'
 import { unusualDisks } from '../profile/node-disks.ts'
 import { Agent } from './agent.ts'
 import { bootOf } from './boot.ts'
+import { BpfBinding } from './bpf-binding.ts'
+import { bpfEncoder } from './bpf-encoder.ts'
 import { compileBy } from './compile-by.ts'
 import { ContainerWatch } from './containers/container-watch.ts'
 import { Containerd } from './containers/containerd.ts'
@@ -30,6 +35,7 @@ import { FeedWriter } from './containers/feed-writer.ts'
 import { notedFacts } from './containers/noted-facts.ts'
 import type { LabelChoice } from './containers/pod-facts.ts'
 import { processFacts, type ReadProcessFacts } from './containers/process-facts.ts'
+import type { ContainerChange } from './containers/runtime.ts'
 import { noteExec, startedProcess } from './containers/started-process.ts'
 import { KeptPipeline } from './kept-pipeline.ts'
 import { confiningProfiles } from './leftovers.ts'
@@ -76,7 +82,13 @@ export interface NodeAgentOptions {
   /** Ready only when no profile is refused, either. */
   strict?: boolean
   /** Whose profiles go with the agent when it is stopped. */
-  unloadAtEnd?: { AppArmor: boolean; Seccomp: boolean }
+  unloadAtEnd?: { AppArmor: boolean; Seccomp: boolean; BPF: boolean }
+  bpf?: {
+    /** Bytes of the ring of records: a power of two. */
+    ringBytes?: number
+    /** What starts in a container that is not known yet waits until it is. */
+    strictStart?: boolean
+  }
   logger: Logger
   /** Milliseconds between two looks at what is really loaded. */
   period?: number
@@ -101,6 +113,7 @@ export class NodeAgent {
   readonly #lineage: Lineage
   #facts: ReadProcessFacts = processFacts()
   #loaders: Loaders | undefined
+  #binding: BpfBinding | undefined
   #agent: Agent | undefined
   #metrics: MetricsServer | undefined
   #apiObserver: RequestObserver | undefined
@@ -139,6 +152,7 @@ export class NodeAgent {
       readiness: this.#agent?.readiness.report(),
       containers: containers.size,
       containersKnown: listed,
+      ...(this.#binding && { bpf: this.#binding.status }),
       violations: this.#pipeline.status ?? this.#pipeline.none ?? 'not followed yet',
     }
   }
@@ -155,7 +169,9 @@ export class NodeAgent {
     this.#loaders = await openLoaders(features, {
       appArmor: { folder: appArmorFolder },
       seccomp: { folder: seccompFolder },
+      bpf: this.#bpfOptions(),
     })
+    this.#binding = this.#newBinding()
     const appArmor = await nodeAppArmor(root)
     const disks = (): string[] => unusualDisks(nodeBlockDevices(root))
     this.#agent = new Agent({
@@ -225,8 +241,10 @@ export class NodeAgent {
 
   #startViolationPipeline(): ReturnType<typeof startViolationPipeline> {
     const { pipeline, logger } = this.#options
+    const bpf = this.#bpf
     return startViolationPipeline({
       ...pipeline,
+      ...(bpf !== undefined && { ring: () => bpf.folder }),
       feed: this.#feed,
       seenProcesses: this.#seenProcesses,
       counts: this.#counts,
@@ -258,7 +276,9 @@ export class NodeAgent {
     return new ContainerWatch({
       runtime: this.#runtime,
       facts: (pid, containerID) => this.#facts(pid, containerID),
-      onChange: (changes) => this.#writer.containers(changes),
+      onChange: (changes) => void this.#change(changes),
+      onCreated: (container) => void this.#binding?.created(container),
+      onDeleted: (containerID) => void this.#binding?.deleted(containerID),
       onExec: (exec) => {
         if (this.#lineage.forks !== undefined) noteExec(this.#lineage.forks, exec)
         this.#seenProcesses.add([startedProcess(exec)])
@@ -274,10 +294,66 @@ export class NodeAgent {
         if (lost || !known) logger.info({ socket, containers }, 'the containers of the node are known')
         lost = false
         known = true
+        void this.#binding?.listed().then(() => this.#renumber())
       },
       clock: systemClock,
       random: Math.random,
     })
+  }
+
+  get #bpf(): BpfEnforcer | undefined {
+    const { BPF } = this.#loaders ?? {}
+    return BPF instanceof BpfEnforcer ? BPF : undefined
+  }
+
+  #bpfOptions(): BpfLoaderOptions {
+    const { bpf = {}, pipeline } = this.#options
+    const { ringBytes, strictStart = false } = bpf
+    return {
+      encoder: bpfEncoder,
+      hostMntNs: hostMountNamespace(pipeline.procRoot),
+      onReopened: () => this.#renumber(),
+      strictStart: strictStart ? 1 : 0,
+      ...(ringBytes !== undefined && { ringBytes }),
+    }
+  }
+
+  #newBinding(): BpfBinding | undefined {
+    const { logger, bpf = {}, pipeline } = this.#options
+    const enforcer = this.#bpf
+    if (enforcer === undefined) return undefined
+    const { bootTime } = bootOf(pipeline.procRoot ?? '/proc')
+    const { strictStart = false } = bpf
+    return new BpfBinding({ enforcer, clock: wallClock, bootTime, strictStart, logger })
+  }
+
+  /** What violations say of containers is known before they can be bound; their numbers come behind. */
+  async #change(changes: readonly ContainerChange[]): Promise<void> {
+    this.#writer.containers(changes.map((change) => this.#numbered(change)))
+    if (this.#binding === undefined) return
+    const unnumbered = changes.filter((change) => change.type === 'started' && this.#numbered(change) === change)
+    await this.#binding.changed(changes)
+    const now = unnumbered.map((change) => this.#numbered(change)).filter((change) => !unnumbered.includes(change))
+    if (now.length > 0) this.#writer.containers(now)
+  }
+
+  /** Of a container that BPF events call by a number, with that number. */
+  #numbered(change: ContainerChange): ContainerChange {
+    if (change.type !== 'started') return change
+    const bpfNumber = this.#bpf?.numberOf(change.container.containerID)
+    return bpfNumber === undefined ? change : { type: 'started', container: { ...change.container, bpfNumber } }
+  }
+
+  /** Numbers of containers may have changed, or come after their containers. */
+  #renumber(): void {
+    const changes: ContainerChange[] = []
+    for (const container of this.#watch.containers.values()) {
+      const change = this.#numbered({ type: 'started', container })
+      const known = this.#feed.containers.get(container.containerID)
+      if (change.type === 'started' && known !== undefined && known.bpfNumber !== change.container.bpfNumber)
+        changes.push(change)
+    }
+    if (changes.length > 0) this.#writer.containers(changes)
   }
 
   /** Who owns a profile, for its violations. */
@@ -294,12 +370,16 @@ export class NodeAgent {
   }
 
   async #unload(loaders: Loaders): Promise<void> {
-    const { unloadAtEnd = { AppArmor: false, Seccomp: false }, logger } = this.#options
-    for (const enforcer of ['AppArmor', 'Seccomp'] as const) {
+    const { unloadAtEnd = { AppArmor: false, Seccomp: false, BPF: false }, logger } = this.#options
+    for (const enforcer of ['AppArmor', 'Seccomp', 'BPF'] as const) {
       if (!unloadAtEnd[enforcer]) continue
       const { removed, failed }: Unloaded = await unloadAll(loaders[enforcer])
+      if (enforcer === 'BPF') await this.#bpf?.end()
       logger.info({ enforcer, removed }, 'profiles are gone with the agent, as its flag asks')
       if (failed.length > 0) logger.warn({ enforcer, failed }, 'profiles could not be removed')
     }
   }
 }
+
+/** Its inode number. The programs know by it what is no container's. */
+const hostMountNamespace = (procRoot = '/proc'): number => statSync(join(procRoot, '1/ns/mnt')).ino

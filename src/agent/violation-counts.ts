@@ -30,7 +30,8 @@ export interface Count {
 
 /** A pipeline that runs. */
 export interface LivePipeline {
-  source: SourceKind
+  /** Of audit records; undefined where those of BPF programs are its only ones. */
+  source: SourceKind | undefined
   counts(): Count[]
   queues(): Queue[]
   /** Containers of which lines are held back now. */

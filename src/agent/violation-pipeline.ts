@@ -1,11 +1,13 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
-import { Pipeline } from '../audit/pipeline/pipeline.ts'
+import { Pipeline, type PipelineSource } from '../audit/pipeline/pipeline.ts'
 import { DecodePool } from '../audit/pool/decode-pool.ts'
 import type { ProcessLog } from '../audit/pool/process-log.ts'
 import { LossLog } from '../audit/sink/loss-log.ts'
 import type { Loss } from '../audit/sink/loss-tally.ts'
+import { AuditSourceError } from '../audit/source/audit-source-error.ts'
+import { BpfRingSource } from '../audit/source/bpf-ring.ts'
 import { Checkpoint } from '../audit/source/checkpoint.ts'
 import type { NoSource, SourceKind, SourceRequest } from '../audit/source/choose-source.ts'
 import { openAuditSource } from '../audit/source/open-source.ts'
@@ -32,6 +34,8 @@ export interface ViolationPipelineOptions {
   /** Of its files, and of those of its digest. */
   limits?: LogLimits
   request: SourceRequest
+  /** Where the ring of the BPF programs is pinned, where they are in force: it is a source beside the other one. */
+  ring?: (() => string) | undefined
   /** Where it is kept how far the source was read; without it a restart begins with what comes then. */
   checkpoint?: string
   /** On the first start, read what the audit log already holds. */
@@ -52,7 +56,7 @@ export function startViolationPipeline(options: ViolationPipelineOptions): Promi
 
 async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPipeline | NoSource> {
   const losses = new LossLog({ clock: wallClock, logger: options.logger })
-  const source = await openSource(options, losses)
+  const source = await openSources(options, losses)
   if ('why' in source) return source
   const pool = newPool(options)
   const { counts = new ViolationCounts(options.feed), log, limits = {}, logger, feed: writer } = options
@@ -60,19 +64,20 @@ async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPi
   const close = async (): Promise<void> => {
     counts.end()
     await pool.close()
-    await source.audit.close()
+    for (const { source: one } of source.sources) await one.close()
     await logs.close()
   }
   try {
     const pipeline = await newPipeline({ ...options, counts }, source, { pool, logs })
     counts.begin({
-      source: source.kind,
+      source: source.audit?.kind,
       counts: () => countsOf(pipeline, pool),
       queues: () => pipeline.queues,
       holding: () => pipeline.holding,
     })
     return {
-      source: source.audit.name,
+      source: source.sources.map(({ source: { name } }) => name).join(', '),
+      none: source.none,
       status: () => ({ ...statusOf(pipeline), ...(options.lineage && { lineage: options.lineage.status }) }),
       stop: () => pipeline.stop(),
       ended: pipeline.run().finally(close),
@@ -88,17 +93,56 @@ async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPi
 /** Larger batches cost less (npm run bench:pipeline), and a crash doubles at most the last one. */
 const chunkBytes = mebibyte
 
-interface Opened {
+interface OpenedAudit {
   audit: AuditSource
   kind: SourceKind
   waits: boolean
   checkpoint: Checkpoint | undefined
 }
 
-async function openSource(
+interface Opened {
+  audit?: OpenedAudit
+  /** Why there is no audit source. */
+  none?: NoSource
+  sources: PipelineSource[]
+}
+
+/** The audit source, and the ring of the BPF programs. Either goes without the other. */
+async function openSources(options: ViolationPipelineOptions, losses: LossLog): Promise<Opened | NoSource> {
+  const audit = await openAudit(options, losses)
+  const ring = openRing(options)
+  const rings: PipelineSource[] =
+    ring === undefined ? [] : [{ source: ring, pressure: 'loses', written: (position) => ring.written(position) }]
+  if (!('why' in audit)) return { audit, sources: [pipelineSource(audit), ...rings] }
+  return ring === undefined ? audit : { none: audit, sources: rings }
+}
+
+/** Without it, violations of AppArmor and Seccomp are followed all the same. */
+function openRing({ ring, logger }: ViolationPipelineOptions): BpfRingSource | undefined {
+  try {
+    return ring === undefined ? undefined : new BpfRingSource({ folder: ring })
+  } catch (error) {
+    if (!(error instanceof AuditSourceError)) throw error
+    const { code, message, remedy, context } = error
+    logger.error({ code, remedy, ...context }, `violations of BPF rules are not followed: cannot ${message}`)
+    return undefined
+  }
+}
+
+function pipelineSource({ audit: source, waits, checkpoint }: OpenedAudit): PipelineSource {
+  const pressure = waits ? 'waits' : 'loses'
+  if (checkpoint === undefined) return { source, pressure }
+  const commit = async (position: unknown): Promise<void> => {
+    checkpoint.commit(position)
+    await checkpoint.flush()
+  }
+  return { source, pressure, commit }
+}
+
+async function openAudit(
   { request, checkpoint: path, fromStart, logger }: ViolationPipelineOptions,
   losses: LossLog,
-): Promise<Opened | NoSource> {
+): Promise<OpenedAudit | NoSource> {
   const notify: Notify = ({ level, message, code, remedy, context }) =>
     logger[level]({ code, remedy, ...context }, message)
   const checkpoint = path === undefined ? undefined : new Checkpoint(path, { notify })
@@ -146,20 +190,15 @@ function newPool({
 
 async function newPipeline(
   options: ViolationPipelineOptions & { counts: ViolationCounts },
-  { audit, waits, checkpoint }: Opened,
+  { sources, audit }: Opened,
   { pool, logs: { sink, digest } }: { pool: DecodePool; logs: ViolationLogs },
 ): Promise<Pipeline> {
   const { logger, feed, counts } = options
   await pool.ready()
-  const commit = async (position: unknown): Promise<void> => {
-    checkpoint?.commit(position)
-    await checkpoint?.flush()
-  }
   return new Pipeline({
-    sources: [{ source: audit, pressure: waits ? 'waits' : 'loses', ...(checkpoint !== undefined && { commit }) }],
-    ...{ pool, sink, digest, feed, accounting: counts.accounting },
+    ...{ sources, pool, sink, digest, feed, accounting: counts.accounting },
     clock: wallClock,
-    commitEvery: waits ? 250 : 5_000,
+    commitEvery: audit?.waits ? 250 : 5_000,
     onError: (error) => logger.warn({ error: problemOf(error) }, 'the position cannot be stored; it is tried again'),
   })
 }

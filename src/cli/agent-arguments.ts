@@ -46,6 +46,9 @@ export interface AgentArguments extends MetricsArguments {
   violationsRate?: number
   unloadAllAaProfiles: boolean
   removeAllSeccompProfiles: boolean
+  unloadAllBpfProfiles: boolean
+  bpfRingSize?: FileSize
+  strictStart: boolean
 }
 
 export interface Checked {

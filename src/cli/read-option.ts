@@ -28,6 +28,14 @@ export function readSize(text: string): `${number}M` | `${number}G` {
 /** Bytes of a size that `readSize` has read. */
 export const bytesOfSize = (size: string): number => Number.parseInt(size, 10) * unitsOfSize[size.slice(-1)]!
 
+/** The size of a ring buffer of the kernel, such as `4M`: a power of two from 1 to 256 MiB. */
+export function readRingSize(text: string): `${number}M` {
+  const count = Number(/^(\d{1,3})[Mm]$/.exec(text)?.[1])
+  if (!Number.isInteger(Math.log2(count)) || count > 256)
+    throw new InvalidArgumentError('It must be 1M, 2M, 4M and so on, up to 256M.')
+  return `${count}M`
+}
+
 /** How many files are kept. */
 export function readFileCount(text: string): number {
   if (!/^[1-9]\d{0,2}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 to 999.')

@@ -15,6 +15,7 @@ import {
   readOrigins,
   readPort,
   readRate,
+  readRingSize,
   readSize,
   readVerbosity,
 } from './read-option.ts'
@@ -170,6 +171,9 @@ export function addAgent(varmor: Command): void {
     .option('--strict-readiness', 'not ready either while a profile is refused', false)
     .option('--unloadAllAaProfiles', 'unload all AppArmor profiles of vArmor at the end', false)
     .option('--removeAllSeccompProfiles', 'remove all seccomp profiles of vArmor at the end', false)
+    .option('--unloadAllBpfProfiles', 'end all BPF enforcement of vArmor at the end, which else goes on', false)
+    .option('--bpfRingSize <size>', "kernel memory for BPF's records of violations (default: 4M)", readRingSize)
+    .option('--strictStart', 'stop what starts in a container before it is known, until it is', false)
     .option('--audit-source <kind>', 'multicast, file or kmsg instead of the best that can be used')
     .option('--auditLogPaths <paths>', 'audit logs to follow, the first that exists, with | between them')
     .option('--log <file>', 'where violations are written', '/var/log/varmor/violations.log')

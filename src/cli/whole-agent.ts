@@ -3,6 +3,7 @@ import { NodeAgent, type NodeAgentOptions } from '../agent/node-agent.ts'
 import type { KubeConnection } from '../kube/connection.ts'
 import { type AgentArguments, type Checked, metricsOf, pipelineOf, podLabelsOf } from './agent-arguments.ts'
 import { connect, installNamespace } from './cluster.ts'
+import { bytesOfSize } from './read-option.ts'
 import { type Role, runRole } from './role.ts'
 import { roleLogger } from './role-logger.ts'
 
@@ -73,7 +74,15 @@ function agentOptions(
     },
     ...metricsOf(given),
     strict: given.strictReadiness,
-    unloadAtEnd: { AppArmor: given.unloadAllAaProfiles, Seccomp: given.removeAllSeccompProfiles },
+    unloadAtEnd: {
+      AppArmor: given.unloadAllAaProfiles,
+      Seccomp: given.removeAllSeccompProfiles,
+      BPF: given.unloadAllBpfProfiles,
+    },
+    bpf: {
+      strictStart: given.strictStart,
+      ...(given.bpfRingSize !== undefined && { ringBytes: bytesOfSize(given.bpfRingSize) }),
+    },
   }
 }
 

@@ -7,6 +7,8 @@ import { checkName, contentDigest, type ProfileLoader } from './ports.ts'
 export interface BpfOptions extends StateOptions {
   addon: BpfAddon
   encoder: ProfileEncoder
+  /** Called when the programs were loaded anew, as somebody had changed them: containers have other numbers now. */
+  onReopened?: () => void
 }
 
 /** A container with the profile that it is to run in. */
@@ -152,6 +154,14 @@ export class BpfEnforcer implements ProfileLoader {
     })
   }
 
+  /** Detaches the programs, and removes all that they hold: nothing is enforced any more. */
+  end(): Promise<void> {
+    return this.#inTurn(async () => {
+      const { state } = this.#now
+      for (const folder of [...this.#others.folders, state.folder]) await state.drop(folder)
+    })
+  }
+
   async #add({ id, profile, mntNsID }: BpfContainer): Promise<void> {
     const { containers, profiles } = this.#now
     await containers.add(id, profile, profiles.slotOf(profile))
@@ -166,6 +176,7 @@ export class BpfEnforcer implements ProfileLoader {
     for (const container of this.#known.values()) await this.#add(container)
     await this.#now.containers.find()
     this.#others.containers = true
+    this.#options.onReopened?.()
   }
 
   /** Once all is in force here that was there. */

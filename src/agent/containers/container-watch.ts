@@ -3,11 +3,12 @@ import { Backoff } from '../../base/backoff.ts'
 import { type Clock, sleep } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
 import { linkedController } from '../../kube/abort.ts'
-import { describeContainer, profilesNamedBy, sandboxOf } from './describe-container.ts'
+import { describeContainer, nameOf, profilesNamedBy, sandboxOf } from './describe-container.ts'
 import type { ReadProcessFacts } from './process-facts.ts'
 import {
   type ContainerChange,
   type ContainerRuntime,
+  type CreatedContainer,
   type ExecStarted,
   type NodeContainer,
   type RuntimeContainer,
@@ -21,6 +22,10 @@ export interface ContainerWatchOptions {
   facts: ReadProcessFacts
   /** Called with what has changed, in order. */
   onChange(changes: readonly ContainerChange[]): void
+  /** Called with each container that was made, before it starts, if the runtime answers so fast. */
+  onCreated?(container: CreatedContainer): void
+  /** Called with each container that is gone, whether it was started or not. */
+  onDeleted?(containerID: string): void
   /** Called with each process that the runtime put into a container. */
   onExec?(exec: ExecStarted): void
   /** The runtime cannot be asked, or what it said not be looked into, and it is begun anew after `delay` milliseconds. */
@@ -185,6 +190,14 @@ export class ContainerWatch {
       return
     }
     const { containerID } = event
+    if (event.type === 'deleted') {
+      this.#options.onDeleted?.(containerID)
+      return
+    }
+    if (event.type === 'created') {
+      if (this.#options.onCreated !== undefined) this.#create(containerID, signal).catch(fail)
+      return
+    }
     this.#sinceList.set(containerID, event)
     if (event.type === 'started') {
       this.#starting.set(containerID, event)
@@ -193,6 +206,22 @@ export class ContainerWatch {
     }
     this.#starting.delete(containerID)
     if (this.#known.has(containerID)) this.#apply([{ type: 'ended', containerID }])
+  }
+
+  /** One of which nothing can be found out now is found when it starts. */
+  async #create(containerID: string, signal: AbortSignal): Promise<void> {
+    try {
+      const container = await this.#options.runtime.container(containerID)
+      const sandbox = container && (await this.#sandbox(sandboxOf(container)))
+      if (container === undefined || signal.aborted) return
+      this.#options.onCreated?.({
+        containerID,
+        containerName: nameOf(container),
+        podAnnotations: sandbox?.annotations ?? {},
+      })
+    } catch (error) {
+      if (!(error instanceof RuntimeError)) throw error
+    }
   }
 
   /** What cannot be found out now is found out by the next list, which comes at once. */

@@ -51,7 +51,14 @@ interface WireEnvelope {
 /** What CRI's own containers are marked with; the other kind is `sandbox`. */
 const kindLabel = 'io.cri-containerd.kind'
 
-const topics = ['/tasks/start', '/tasks/exec-started', '/tasks/exit', '/tasks/delete']
+const topics = [
+  '/containers/create',
+  '/containers/delete',
+  '/tasks/start',
+  '/tasks/exec-started',
+  '/tasks/exit',
+  '/tasks/delete',
+]
 
 const definitions = protoDefinitions(runtimeProtos)
 
@@ -164,6 +171,10 @@ function eventOf({ event, timestamp }: WireEnvelope): RuntimeEvent | undefined {
     pid,
   } = known.deserialize(event.value) as { containerId: string; id?: string; pid: number }
   switch (type) {
+    case 'containerd.events.ContainerCreate':
+      return { type: 'created', containerID: id }
+    case 'containerd.events.ContainerDelete':
+      return { type: 'deleted', containerID: id }
     case 'containerd.events.TaskStart':
       return { type: 'started', containerID: containerId, pid }
     case 'containerd.events.TaskExecStarted':

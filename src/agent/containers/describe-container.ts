@@ -23,7 +23,7 @@ export function describeContainer(
   sandbox: Sandbox | undefined,
 ): NodeContainer {
   const { labels, annotations, appArmorProfile } = container
-  const containerName = labels['io.kubernetes.container.name'] ?? annotations['io.kubernetes.cri.container-name'] ?? ''
+  const containerName = nameOf(container)
   const podAnnotations = sandbox?.annotations ?? {}
   return {
     containerID: container.id,
@@ -48,6 +48,16 @@ export function describeContainer(
     podAnnotations,
     annotations,
   }
+}
+
+/** The kubelet's name of a container. */
+export const nameOf = ({ labels, annotations }: Pick<RuntimeContainer, 'labels' | 'annotations'>): string =>
+  labels['io.kubernetes.container.name'] ?? annotations['io.kubernetes.cri.container-name'] ?? ''
+
+/** Profile that BPF enforces on the container, as the pod's annotations say; empty for none. */
+export function bpfProfileOf(containerName: string, podAnnotations: Readonly<Record<string, string>>): string {
+  const value = podAnnotations[confinementPrefixes.bpf + containerName] ?? ''
+  return value.startsWith(localhostPrefix + ownPrefix) ? value.slice(localhostPrefix.length) : ''
 }
 
 /**

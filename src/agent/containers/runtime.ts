@@ -39,6 +39,10 @@ export interface ExecStarted {
 }
 
 export type RuntimeEvent =
+  /** It is there, and has not been started yet. */
+  | { type: 'created'; containerID: string }
+  /** It is not there any more, whether it was started or not. */
+  | { type: 'deleted'; containerID: string }
   | { type: 'started'; containerID: string; pid: number }
   /** Its first process ended. */
   | { type: 'ended'; containerID: string }
@@ -79,3 +83,10 @@ export interface NodeContainer extends ContainerInfo {
 }
 
 export type ContainerChange = { type: 'started'; container: NodeContainer } | { type: 'ended'; containerID: string }
+
+/** A container that was made and has not been started, as far as that is known. */
+export interface CreatedContainer {
+  containerID: string
+  containerName: string
+  podAnnotations: Readonly<Record<string, string>>
+}

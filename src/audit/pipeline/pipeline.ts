@@ -24,6 +24,8 @@ export interface PipelineSource {
   pressure: 'waits' | 'loses'
   /** Stores a position, after all lines up to it are on the disk. */
   commit?: (position: unknown) => Promise<void>
+  /** Called when all up to a position is in the log, though not yet on the disk, or accounted for. */
+  written?: (position: unknown) => void
 }
 
 /** What the pipeline needs of its workers. */
@@ -275,6 +277,7 @@ export class Pipeline {
       if (result.kernelTime !== undefined) this.#observeLag(result.kernelTime, written)
       if (dropped > 0 && input.pressure === 'waits') inFlight.lost = true
       input.queue.settle(inFlight)
+      input.written?.(input.queue.reached)
       if (input.commit !== undefined && input.queue.reached !== undefined) this.#scheduleStore()
       this.#options.pool.recycle(result.output)
     }

@@ -65,9 +65,9 @@ describe('audit addon', () => {
       }
     })
 
-  it('refuses what is no listener', () => {
+  it('refuses what is none', () => {
     for (const thing of [undefined, null, {}, 1, new ArrayBuffer(8)])
-      expect(() => addon.read(thing as never, new Uint8Array(8))).to.throw('not a listener')
+      expect(() => addon.read(thing as never, new Uint8Array(8))).to.throw('not a producer of batches')
   })
 
   it('refuses to open without a function to wake', () => {

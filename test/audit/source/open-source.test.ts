@@ -7,8 +7,8 @@ import { AuditSourceError } from '../../../src/audit/source/audit-source-error.t
 import { Checkpoint } from '../../../src/audit/source/checkpoint.ts'
 import { FollowedFile } from '../../../src/audit/source/followed-file.ts'
 import { type OpenOptions, openAuditSource } from '../../../src/audit/source/open-source.ts'
-import { RecordSource } from '../../../src/audit/source/records.ts'
 import { ManualClock } from '../manual-clock.ts'
+import { IdleSource } from './idle-source.ts'
 import { notices, rest, textOf } from './notices.ts'
 
 describe('an audit source that is opened', () => {
@@ -80,7 +80,7 @@ describe('an audit source that is opened', () => {
   it('gives nothing again that came through another source meanwhile', async () => {
     await run()
     appendFileSync(path, 'came by multicast too\n')
-    const multicast = () => new RecordSource({ name: 'multicast' })
+    const multicast = () => new IdleSource('multicast')
     const { source, chosen } = await openAuditSource({}, { checkpoint: checkpoint(), multicast })
     await source!.close()
     expect(chosen).to.include({ kind: 'multicast', reason: 'first-choice' })
@@ -91,7 +91,7 @@ describe('an audit source that is opened', () => {
   })
 
   describe('that keeps nothing for whoever comes later', () => {
-    const multicast = () => new RecordSource({ name: 'multicast' })
+    const multicast = () => new IdleSource('multicast')
     const start = async (lost: Loss[], clock = new ManualClock()) => {
       const kept = new Checkpoint(join(folder, 'position.json'), { clock })
       const options = { checkpoint: kept, multicast, clock, lost: (loss: Loss) => void lost.push(loss) }

@@ -2,7 +2,6 @@ import { expect } from 'chai'
 import type { Loss } from '../../../src/audit/sink/loss-tally.ts'
 import { FollowedFile } from '../../../src/audit/source/followed-file.ts'
 import { KmsgSource } from '../../../src/audit/source/kmsg.ts'
-import { RecordSource } from '../../../src/audit/source/records.ts'
 import type { AuditSource } from '../../../src/audit/source/source.ts'
 import { SourceLosses } from '../../../src/audit/source/source-losses.ts'
 
@@ -48,7 +47,7 @@ describe('what sources have lost', () => {
 
   it('have names that the sources count', async () => {
     const file = await FollowedFile.open('/nowhere/at.all')
-    for (const source of [file, new RecordSource(), new KmsgSource({ device, boot: 'b' })]) {
+    for (const source of [file, new KmsgSource({ device, boot: 'b' })]) {
       expect(Object.keys(source.stats().dropped)).to.include.members(Object.keys(source.lossKinds))
       await source.close()
     }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
+import { stateStructs } from '../../../src/enforcer/bpf/layout.ts'
 import {
   mapSizes,
   PROFILES,
@@ -8,7 +9,6 @@ import {
   TABLES_OF_PROFILE,
   tableMaps,
 } from '../../../src/profile/bpf/layout.ts'
-import { stateStructs } from '../../../src/enforcer/bpf/layout.ts'
 import { profileHeader } from '../../../src/profile/bpf/profile-header.ts'
 
 describe('the header of profiles in maps', () => {

@@ -1,0 +1,144 @@
+import { logTrouble } from '../base/bug.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import type { BpfContainer, BpfEnforcer } from '../enforcer/bpf.ts'
+import { EnforcerError } from '../enforcer/enforcer-error.ts'
+import { bpfProfileOf } from './containers/describe-container.ts'
+import type { ContainerChange, CreatedContainer, NodeContainer } from './containers/runtime.ts'
+
+export interface BpfBindingOptions {
+  enforcer: Pick<BpfEnforcer, 'add' | 'remove' | 'find' | 'settle'>
+  /** Unix milliseconds. */
+  clock: Clock
+  /** Unix seconds of the boot. */
+  bootTime: number
+  /** What starts in a container that is not known is stopped by the kernel: here it is let go on. */
+  strictStart?: boolean
+  /** Sends SIGCONT; a test gives its own. */
+  goOn?: (pid: number) => void
+  logger: Logger
+}
+
+/** For the status of the node. */
+export interface BindingStatus {
+  /** Containers that have run without their profile for a while, since the agent's start: before it, or faster than it was. */
+  late: number
+  /** Milliseconds: the longest of these times. */
+  longestLate: number
+  /** Containers that could not be bound. */
+  failed: number
+}
+
+/** Milliseconds: a container that was made and has not been started by then is forgotten with the next full list. */
+const startsWithin = 120_000
+
+/**
+ * Has containers run in the BPF profiles that their pods name: those that are made, before their first instruction; and those that run
+ * already, as soon as they are found.
+ */
+export class BpfBinding {
+  readonly #options: BpfBindingOptions
+  readonly #status: BindingStatus = { late: 0, longestLate: 0, failed: 0 }
+  /** Made, and not started yet: since when. */
+  readonly #created = new Map<string, { container: BpfContainer; since: number }>()
+  readonly #running = new Map<string, NodeContainer>()
+
+  constructor(options: BpfBindingOptions) {
+    this.#options = options
+  }
+
+  get status(): Readonly<BindingStatus> {
+    return this.#status
+  }
+
+  /** Before it starts. Resolves when what it runs will be in its profile. */
+  async created({ containerID: id, containerName, podAnnotations }: CreatedContainer): Promise<void> {
+    const container = { id, profile: bpfProfileOf(containerName, podAnnotations) }
+    if (!this.#concerns(container)) return
+    this.#created.set(id, { container, since: this.#options.clock.now() })
+    await this.#attempt(id, () => this.#options.enforcer.add(container))
+  }
+
+  async deleted(id: string): Promise<void> {
+    const known = this.#created.delete(id)
+    if (this.#running.delete(id) || known) await this.#attempt(id, () => this.#options.enforcer.remove(id))
+  }
+
+  /** Containers that were started, or have ended. */
+  async changed(changes: readonly ContainerChange[]): Promise<void> {
+    const started = changes.flatMap((change) => (change.type === 'started' ? [change.container] : []))
+    for (const container of started) await this.#start(container)
+    for (const change of changes) if (change.type === 'ended') await this.deleted(change.containerID)
+    if (started.some((container) => this.#concerns(wantedOf(container)))) await this.#find()
+    if (this.#options.strictStart) for (const { initPid } of started) this.#goOn(initPid)
+  }
+
+  /** All that run are known. */
+  async listed(): Promise<void> {
+    const { clock, enforcer } = this.#options
+    const now = clock.now()
+    for (const [id, { since }] of this.#created) if (now - since > startsWithin) this.#created.delete(id)
+    const running = Array.from(this.#running.values(), wantedOf)
+    const made = Array.from(this.#created.values(), ({ container }) => container)
+    await this.#attempt('', async () => this.#say(await enforcer.settle([...made, ...running])))
+  }
+
+  async #start(container: NodeContainer): Promise<void> {
+    const wanted = wantedOf(container)
+    this.#created.delete(wanted.id)
+    if (!this.#concerns(wanted)) return
+    this.#running.set(wanted.id, container)
+    await this.#attempt(wanted.id, () => this.#options.enforcer.add(wanted))
+  }
+
+  #concerns({ profile }: BpfContainer): boolean {
+    return profile !== '' || this.#options.strictStart === true
+  }
+
+  async #find(): Promise<void> {
+    await this.#attempt('', async () => this.#say(await this.#options.enforcer.find()))
+  }
+
+  /** @param bound how many tasks of each container were found that ran outside of its profile */
+  #say(bound: ReadonlyMap<string, number>): void {
+    const { clock, bootTime, logger } = this.#options
+    for (const [id, tasks] of bound) {
+      const container = this.#running.get(id)
+      if (container === undefined) continue
+      const { podNamespace, podName, containerName, initStart } = container
+      const late =
+        initStart === undefined ? 0 : Math.max(0, Math.round(clock.now() - (bootTime + initStart / 100) * 1000))
+      this.#status.late++
+      this.#status.longestLate = Math.max(this.#status.longestLate, late)
+      const { profile } = wantedOf(container)
+      const where = { containerID: id, podNamespace, podName, containerName, profile }
+      logger.warn({ ...where, tasks, milliseconds: late }, 'a container ran without its BPF profile until now')
+    }
+  }
+
+  async #attempt(containerID: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (!(error instanceof EnforcerError)) throw error
+      this.#status.failed++
+      const fields = { code: error.code, reason: error.reason, ...(containerID !== '' && { containerID }) }
+      logTrouble(this.#options.logger, error, fields, 'a container cannot be put into its BPF profile')
+    }
+  }
+
+  #goOn(pid: number): void {
+    const { goOn = (one: number) => void process.kill(one, 'SIGCONT') } = this.#options
+    try {
+      goOn(pid)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    }
+  }
+}
+
+const wantedOf = ({ containerID: id, containerName, podAnnotations, mntNsID }: NodeContainer): BpfContainer => ({
+  id,
+  profile: bpfProfileOf(containerName, podAnnotations),
+  ...(mntNsID !== 0 && { mntNsID }),
+})
