@@ -13,12 +13,21 @@ static __always_inline void count(__u32 what)
 		(*value)++;
 }
 
-/* The container of a task; 0 where it has none. */
+/* task.bpf.c */
+__u32 varmor_container_by_hand(struct task_struct *task) __hidden;
+
+/*
+ * The container of a task; 0 where it has none. Before Linux 6.2 the kernel also says that there is nothing while another task, which was
+ * preempted on this processor, looks into its own.
+ */
 static __always_inline __u32 container_of_task(struct task_struct *task)
 {
-	struct varmor_task *own = bpf_task_storage_get(&varmor_tasks, task, 0, 0);
+	struct varmor_task *own;
 
-	return own ? own->container : 0;
+	if (!task->bpf_storage)
+		return 0;
+	own = bpf_task_storage_get(&varmor_tasks, task, 0, 0);
+	return own ? own->container : varmor_container_by_hand(task);
 }
 
 /* Has a task be of a container. Returns whether there was memory for it. */
@@ -63,6 +72,17 @@ static __always_inline struct varmor_profile *current_profile(void)
 {
 	return profile_of(container_numbered(container_of_task(bpf_get_current_task_btf())));
 }
+
+/* Whether the rules that a task runs under refuse anything. */
+static __always_inline bool is_confined(void)
+{
+	struct varmor_profile *profile = current_profile();
+
+	return profile && !profile->mode;
+}
+
+/* task.bpf.c */
+bool varmor_find_by_cgroup(struct task_struct *task, __u32 *number, bool *known) __hidden;
 
 static __always_inline struct varmor_scratch *take_scratch(void)
 {
