@@ -18,11 +18,13 @@
 #define FMODE_READ 0x1
 #define FMODE_WRITE 0x2
 #define FMODE_EXEC 0x20
+#define O_TRUNC 00001000
 #define O_APPEND 00002000
 #define PROT_EXEC 0x4
 #define S_IFMT 00170000
 #define S_IFSOCK 0140000
 #define S_IFBLK 0060000
+#define S_IFCHR 0020000
 #define S_IFDIR 0040000
 #define S_IFIFO 0010000
 

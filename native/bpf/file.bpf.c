@@ -1,145 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Files by their paths: opening, running, mapping, and every way to change what stands there. */
 #include "file.h"
-#include "match.h"
-#include "path.h"
+#include "names.h"
 #include "report.h"
 #include "task.h"
-
-static __always_inline __u32 mode_of(struct dentry *dentry)
-{
-	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
-
-	return inode ? BPF_CORE_READ(inode, i_mode) & S_IFMT : 0;
-}
-
-/* Linux 6.18 and later: the mounts of a file system are a chain. Before, they are a list. */
-struct mount___chain {
-	struct mount___chain *mnt_next_for_sb;
-} __attribute__((preserve_access_index));
-
-struct super_block___chain {
-	struct mount___chain *s_mounts;
-} __attribute__((preserve_access_index));
-
-struct mount___list {
-	struct list_head mnt_instance;
-} __attribute__((preserve_access_index));
-
-struct super_block___list {
-	struct list_head s_mounts;
-} __attribute__((preserve_access_index));
-
-#define HAS_CHAIN (bpf_core_field_exists(((struct mount___chain *)0)->mnt_next_for_sb))
-
-/* The mount that a place in the list is in; NULL at its end. */
-static __always_inline struct mount *mount_at(struct list_head *at, struct super_block *files)
-{
-	if ((void *)at == (void *)files + bpf_core_field_offset(struct super_block___list, s_mounts))
-		return NULL;
-	return (void *)at - bpf_core_field_offset(struct mount___list, mnt_instance);
-}
-
-static __always_inline struct mount *first_mount(struct super_block *files)
-{
-	if (HAS_CHAIN)
-		return (void *)BPF_CORE_READ((struct super_block___chain *)files, s_mounts);
-	return mount_at(BPF_CORE_READ((struct super_block___list *)files, s_mounts.next), files);
-}
-
-static __always_inline struct mount *mount_after(struct mount *mount, struct super_block *files)
-{
-	if (HAS_CHAIN)
-		return (void *)BPF_CORE_READ((struct mount___chain *)mount, mnt_next_for_sb);
-	return mount_at(BPF_CORE_READ((struct mount___list *)mount, mnt_instance.next), files);
-}
-
-/* The other names that a file has in a mount namespace: one for each mount of its file system there. */
-struct aliases {
-	struct dentry *dentry;
-	struct mount *known; /* the mount that has been looked at */
-	struct mount *at;
-	struct super_block *files;
-	const struct varmor_profile *profile;
-	struct varmor_scratch *scratch;
-	__u32 mnt_ns;
-	__u32 asked; /* with the bits for reports */
-	__u32 marks;
-	__u32 start; /* of the first path, or of the first one that the rules mean */
-};
-
-static long next_alias(__u32 round, struct aliases *aliases)
-{
-	struct mount *mount = aliases->at;
-	struct varmor_scratch *scratch = aliases->scratch;
-	struct mnt_namespace *found;
-	__u32 start, marks;
-
-	if (!mount)
-		return 1;
-	aliases->at = mount_after(mount, aliases->files);
-	found = BPF_CORE_READ(mount, mnt_ns);
-	if (mount == aliases->known || BPF_CORE_READ(found, ns.inum) != aliases->mnt_ns)
-		return 0;
-	start = path_into(scratch->exe, aliases->dentry, mount, aliases->mnt_ns);
-	if (start == 0 || start >= PATH_BYTES)
-		return 0;
-	marks = marks_of(&aliases->profile->files, scratch->exe, start);
-	aliases->marks |= marks;
-	if (aliases->start == 0 || marks & aliases->asked) {
-		aliases->start = start;
-		bpf_probe_read_kernel(scratch->path + start, PATH_BYTES - start, scratch->exe + start);
-	}
-	return 0;
-}
-
-/*
- * The marks of all names that a file has: where it was reached, and in the mount namespace of the container's first process. No mount,
- * and no new namespace, gives it a name that hides those. Puts the start of a path into `found`; 0 where there is none.
- */
-static __noinline __u32 marks_of_file(const struct file_request *request, const struct varmor_profile *profile, struct varmor_scratch *scratch, __u32 mnt_ns, __u32 *found)
-{
-	struct dentry *dentry = (void *)request->dentry;
-	__u32 own_ns = mnt_ns_of(bpf_get_current_task_btf()), start = 0, mode;
-	struct aliases aliases = {};
-
-	if (!profile || !scratch || !found)
-		return 0;
-	if (request->mount) {
-		aliases.known = mount_of(request->mount);
-		start = path_into(scratch->path, dentry, aliases.known, own_ns);
-		if (start && start < PATH_BYTES)
-			aliases.marks = marks_of(&profile->files, scratch->path, start);
-		else if (own_ns != mnt_ns)
-			aliases.known = NULL;
-	}
-	if (start == NO_PATH) {
-		*found = NO_PATH;
-		return 0;
-	}
-	aliases.dentry = dentry;
-	aliases.profile = profile;
-	aliases.scratch = scratch;
-	aliases.mnt_ns = mnt_ns;
-	aliases.asked = request->asked | request->asked << VARMOR_FILE_AUDIT;
-	aliases.start = start + varmor_unknown_zero;
-	aliases.files = BPF_CORE_READ(dentry, d_sb);
-	aliases.at = first_mount(aliases.files);
-	bpf_loop(4096, next_alias, &aliases, 0);
-	*found = aliases.start;
-	if (aliases.start)
-		return aliases.marks;
-	mode = mode_of(dentry);
-	/*
-	 * Hooks without a mount are called for what lies below overlayfs, too, after the file that the task sees. Pipes and sockets come
-	 * from elsewhere often, and hold nothing.
-	 */
-	if (!request->mount || mode == S_IFIFO || mode == S_IFSOCK) {
-		*found = NO_PATH;
-		return 0;
-	}
-	return profile->any;
-}
 
 __noinline int varmor_refuses(const struct file_request *given)
 {
@@ -155,8 +19,9 @@ __noinline int varmor_refuses(const struct file_request *given)
 		return 0;
 	request = *given;
 	mode = mode_of((void *)request.dentry);
-	if (mode != S_IFDIR)
+	if (mode != S_IFDIR && !(request.asked & ASKED_OF_NEW_WAY))
 		request.asked &= ~VARMOR_FILE_WAY;
+	request.asked &= ~ASKED_OF_NEW_WAY;
 	marks = mode == S_IFBLK ? profile->block_devices : 0;
 	if (!profile->files.table && !profile->mode && !marks)
 		return 0;
@@ -193,6 +58,28 @@ int BPF_PROG(varmor_file_open, struct file *file)
 		asked = VARMOR_FILE_READ;
 		permissions = MAY_READ_IT;
 	}
+	/* The kernel has no other hook for it from Linux 6.2 on. */
+	if (file->f_flags & O_TRUNC) {
+		asked |= VARMOR_FILE_WRITE;
+		permissions |= MAY_WRITE_IT;
+	}
+	if (mode & FMODE_WRITE) {
+		asked |= file->f_flags & O_APPEND ? VARMOR_FILE_APPEND : VARMOR_FILE_WRITE;
+		permissions |= file->f_flags & O_APPEND ? MAY_APPEND_IT : MAY_WRITE_IT;
+	}
+	return may(file->f_path.dentry, file->f_path.mnt, asked, permissions);
+}
+
+/* A file that another process has opened: by a socket (SCM_RIGHTS), pidfd_getfd(2), or a notification of seccomp. */
+SEC("lsm/file_receive")
+int BPF_PROG(varmor_file_receive, struct file *file)
+{
+	__u32 mode = file->f_mode, asked = 0, permissions = 0;
+
+	if (mode & FMODE_READ) {
+		asked = VARMOR_FILE_READ;
+		permissions = MAY_READ_IT;
+	}
 	if (mode & FMODE_WRITE) {
 		asked |= file->f_flags & O_APPEND ? VARMOR_FILE_APPEND : VARMOR_FILE_WRITE;
 		permissions |= file->f_flags & O_APPEND ? MAY_APPEND_IT : MAY_WRITE_IT;
@@ -213,9 +100,6 @@ struct backing_file___now {
 	struct file file;
 	struct path user_path;
 } __attribute__((preserve_access_index));
-
-struct mnt_idmap___now {
-};
 
 /* FMODE_BACKING is bit 25, and 24 since Linux 6.12; the kernel makes such files without an account. */
 #define FMODE_BACKING (1U << 24 | 1U << 25)
@@ -247,7 +131,15 @@ CHANGE(unlink, MAY_DELETE)
 CHANGE(rmdir, MAY_DELETE)
 CHANGE(mkdir, MAY_CREATE)
 CHANGE(mknod, MAY_CREATE)
-CHANGE(symlink, MAY_CREATE)
+
+/* What is put where the way to a protected path is to be leads elsewhere. An empty directory does not, so that one may be made. */
+#define NEW_WAY (VARMOR_FILE_WRITE | VARMOR_FILE_WAY | ASKED_OF_NEW_WAY)
+
+SEC("lsm/path_symlink")
+int BPF_PROG(varmor_path_symlink, const struct path *folder, struct dentry *dentry)
+{
+	return may(dentry, folder->mnt, NEW_WAY, MAY_CREATE);
+}
 
 SEC("lsm/path_link")
 int BPF_PROG(varmor_path_link, struct dentry *old, const struct path *folder, struct dentry *made)
@@ -263,7 +155,7 @@ int BPF_PROG(varmor_path_rename, const struct path *from, struct dentry *old, co
 	MAY(old, from->mnt, VARMOR_FILE_ANY | VARMOR_FILE_WAY, MAY_RENAME);
 	if (BPF_CORE_READ(made, d_inode))
 		return may(made, to->mnt, VARMOR_FILE_ANY | VARMOR_FILE_WAY, MAY_RENAME);
-	return may(made, to->mnt, VARMOR_FILE_WRITE, MAY_CREATE);
+	return may(made, to->mnt, mode_of(old) == S_IFDIR ? NEW_WAY : VARMOR_FILE_WRITE, MAY_CREATE);
 }
 
 SEC("lsm/path_truncate")
@@ -282,50 +174,6 @@ SEC("lsm/path_chown")
 int BPF_PROG(varmor_path_chown, const struct path *path)
 {
 	return may(path->dentry, path->mnt, VARMOR_FILE_WRITE, MAY_CHOWN);
-}
-
-/* What has no hook with a mount: times, and extended attributes. */
-SEC("lsm/inode_setxattr")
-int BPF_PROG(varmor_inode_setxattr, void *user_namespace, struct dentry *dentry)
-{
-	return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES);
-}
-
-SEC("lsm/inode_removexattr")
-int BPF_PROG(varmor_inode_removexattr, void *user_namespace, struct dentry *dentry)
-{
-	return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES);
-}
-
-#define ATTR_MODE 0x1
-#define ATTR_UID 0x2
-#define ATTR_GID 0x4
-#define ATTR_SIZE 0x8
-#define ATTR_TIMES 0x1b0 /* ATIME, MTIME, and both as given */
-
-/* The first argument came with Linux 5.12, and is an idmap since 6.2. */
-SEC("lsm/inode_setattr")
-int varmor_inode_setattr(__u64 *ctx)
-{
-	struct dentry *dentry;
-	struct iattr *attributes;
-	unsigned int valid;
-
-	/* The comments keep the compiler from making one load of two: the verifier wants each at a constant place. */
-	if (bpf_core_type_exists(struct mnt_idmap___now)) {
-		dentry = (void *)ctx[1];
-		attributes = (void *)ctx[2];
-		asm volatile("# mapped" : "+r"(dentry), "+r"(attributes));
-	} else {
-		dentry = (void *)ctx[0];
-		attributes = (void *)ctx[1];
-		asm volatile("# plain" : "+r"(dentry), "+r"(attributes));
-	}
-	valid = BPF_CORE_READ(attributes, ia_valid);
-	/* The others have hooks of their own. */
-	if (!(valid & ATTR_TIMES) || valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_SIZE))
-		return 0;
-	return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES);
 }
 
 /* A socket that has a name: to connect or to send to it is to write it. */

@@ -60,11 +60,13 @@ static long climb(__u32 round, struct walk *walk)
 
 /* The kernel's own mounts, which no path leads to: pipes, memory files, and what overlayfs opens below a file that has been judged. */
 #define NO_PATH (~0U)
+/* There is a path, but it is longer than any that a rule can name in full. */
+#define LONG_PATH (~1U)
 #define MNT_NS_INTERNAL ((void *)-22L)
 
 /*
- * Writes the path into `text`, up to its end at PATH_BYTES. Returns where it begins; NO_PATH for files of the kernel's own mounts;
- * 0 where it is not known: it is too long, or the file is not below the root of the mount namespace with the number `mnt_ns`
+ * Writes the path into `text`, up to its end at PATH_BYTES. Returns where it begins; NO_PATH for files of the kernel's own mounts,
+ * LONG_PATH where it is too long; 0 where there is none: the file is not below the root of the mount namespace with the number `mnt_ns`
  * (a detached mount, a descriptor from elsewhere).
  */
 static __always_inline __u32 path_into(__u8 *text, struct dentry *dentry, struct mount *mount, __u32 mnt_ns)
@@ -81,6 +83,8 @@ static __always_inline __u32 path_into(__u8 *text, struct dentry *dentry, struct
 	walk.start = PATH_BYTES + varmor_unknown_zero;
 	bpf_loop(2 * PATH_BYTES, climb, &walk, 0);
 	top = walk.mount;
+	if (walk.end == TOO_LONG || walk.end == WALKING)
+		return LONG_PATH;
 	if (walk.end != AT_ROOT || BPF_CORE_READ(top, mnt_ns, ns.inum) != mnt_ns)
 		return 0;
 	if (walk.start == PATH_BYTES) {
