@@ -63,7 +63,7 @@ export class BpfEnforcer implements ProfileLoader {
     return this.#now.state.absent
   }
 
-  load(name: string, content: string): Promise<void> {
+  async load(name: string, content: string): Promise<void> {
     checkName('load the BPF profile', name)
     return this.#inTurn(async () => {
       if (this.#now.state.damaged) await this.#openAnew()
@@ -73,7 +73,8 @@ export class BpfEnforcer implements ProfileLoader {
     })
   }
 
-  unload(name: string): Promise<void> {
+  async unload(name: string): Promise<void> {
+    checkName('unload the BPF profile', name)
     return this.#inTurn(async () => {
       await this.#now.profiles.unload(name)
       this.#others.names?.delete(name)
