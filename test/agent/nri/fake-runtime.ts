@@ -15,7 +15,14 @@ export const pod = {
 }
 
 export const container = (id: string, more: object = {}) => ({
-  ...{ id, podSandboxId: pod.id, name: 'c', state: 'CONTAINER_CREATED', labels: { from: 'kubelet' }, annotations: { made: 'so' } },
+  ...{
+    id,
+    podSandboxId: pod.id,
+    name: 'c',
+    state: 'CONTAINER_CREATED',
+    labels: { from: 'kubelet' },
+    annotations: { made: 'so' },
+  },
   ...more,
 })
 
@@ -34,7 +41,7 @@ export class PluginSeen {
     const send = (connection: number) => (message: Buffer) => void socket.write(framesOf(connection, message))
     this.#client = new TtrpcClient(send(pluginConnection))
     const register = async (payload: Buffer): Promise<Buffer> => {
-      if (runtime.refuses) throw new Error('refused')
+      if (runtime.silent) await new Promise(() => undefined)
       this.registered = decodeMessage(`${nriPackage}.RegisterPluginRequest`, payload)
       setImmediate(() => void runtime.welcome(this).catch(() => undefined))
       return Buffer.alloc(0)
@@ -78,7 +85,8 @@ export class FakeNriRuntime {
   readonly plugins: PluginSeen[] = []
   /** Lists that a plugin gets, a request each. */
   lists: object[][] = [[]]
-  refuses = false
+  /** It takes connections and says nothing. */
+  silent = false
   requestTimeout = 2_000
   readonly #path: string
   #server: Server | undefined

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { Demultiplexer, framesOf, longestFrame, longestWritten } from '../../../src/agent/nri/multiplexer.ts'
 import { NriError } from '../../../src/agent/nri/nri-error.ts'
+import { cut, places } from './cut.ts'
 
 /** What comes out, by connection, of bytes that come in these pieces. */
 function taken(pieces: readonly Buffer[]): Record<number, string> {
@@ -19,14 +20,6 @@ const header = (connection: number, length: number): Buffer => {
   return bytes
 }
 
-/** Cuts bytes at places that are given in parts of 10,000. */
-export function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
-  const at = [...places.map((place) => Math.floor((place * bytes.length) / 10_000)), 0, bytes.length].sort((a, b) => a - b)
-  return at.slice(1).map((end, index) => bytes.subarray(at[index], end))
-}
-
-export const places = fc.array(fc.nat(10_000), { maxLength: 12 })
-
 describe('the multiplexer of NRI', () => {
   it('writes the number of the connection and the length before the bytes', () => {
     expect(framesOf(2, Buffer.from('ab')).toString('hex')).to.equal('00000002000000026162')
@@ -38,7 +31,9 @@ describe('the multiplexer of NRI', () => {
       fc.property(fc.array(message, { maxLength: 6 }), places, (messages, cuts) => {
         const stream = Buffer.concat(messages.map(({ connection, bytes }) => framesOf(connection, Buffer.from(bytes))))
         const of = (wanted: number): string =>
-          Buffer.concat(messages.filter(({ connection }) => connection === wanted).map(({ bytes }) => bytes)).toString('hex')
+          Buffer.concat(messages.filter(({ connection }) => connection === wanted).map(({ bytes }) => bytes)).toString(
+            'hex',
+          )
         expect(taken(cut(stream, cuts))).to.deep.equal({ 1: of(1), 2: of(2) })
       }),
     )

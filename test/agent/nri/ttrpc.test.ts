@@ -2,9 +2,9 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { NriError } from '../../../src/agent/nri/nri-error.ts'
 import { decodeMessage, encodeMessage } from '../../../src/agent/nri/nri-messages.ts'
-import { mostUnanswered, TtrpcClient, TtrpcServer } from '../../../src/agent/nri/ttrpc-ends.ts'
+import { type Answer, mostUnanswered, TtrpcClient, TtrpcServer } from '../../../src/agent/nri/ttrpc-ends.ts'
 import { longestBody, MessageReader, messageBytes, type TtrpcMessage } from '../../../src/agent/nri/ttrpc-message.ts'
-import { cut, places } from './multiplexer.test.ts'
+import { cut, places } from './cut.ts'
 
 const read = (pieces: readonly Buffer[]): TtrpcMessage[] => {
   const messages: TtrpcMessage[] = []
@@ -14,7 +14,12 @@ const read = (pieces: readonly Buffer[]): TtrpcMessage[] => {
 }
 
 const message = fc
-  .record({ stream: fc.nat(2 ** 31), type: fc.nat(255), flags: fc.nat(255), bytes: fc.uint8Array({ maxLength: 5_000 }) })
+  .record({
+    stream: fc.nat(2 ** 31),
+    type: fc.nat(255),
+    flags: fc.nat(255),
+    bytes: fc.uint8Array({ maxLength: 5_000 }),
+  })
   .map(({ bytes, ...rest }): TtrpcMessage => ({ ...rest, body: Buffer.from(bytes) }))
 
 describe('messages of ttrpc', () => {
@@ -34,7 +39,10 @@ describe('messages of ttrpc', () => {
   it('have 4 MiB at the most, in both directions', () => {
     const largest = { stream: 1, type: 1, flags: 0, body: Buffer.alloc(longestBody) }
     expect(read([messageBytes(largest)])[0]!.body).to.have.length(longestBody)
-    expect(() => messageBytes({ ...largest, body: Buffer.alloc(longestBody + 1) })).to.throw(NriError, 'the limit of ttrpc')
+    expect(() => messageBytes({ ...largest, body: Buffer.alloc(longestBody + 1) })).to.throw(
+      NriError,
+      'the limit of ttrpc',
+    )
     const header = Buffer.alloc(10)
     header.writeUInt32BE(longestBody + 1)
     expect(() => read([header])).to.throw(NriError, 'the limit of ttrpc')
@@ -47,7 +55,7 @@ class World {
   readonly failures: unknown[] = []
   readonly waiting: (() => void)[] = []
   readonly server = new TtrpcServer({
-    methods: new Map([
+    methods: new Map<string, Answer>([
       ['s/echo', (payload) => payload],
       ['s/wait', (payload) => new Promise<Buffer>((resolve) => void this.waiting.push(() => resolve(payload)))],
       ['s/fail', () => Promise.reject(new Error('broken'))],
@@ -63,7 +71,10 @@ class World {
 
   get answers(): string[] {
     return read(this.sent).map(({ stream, type, body }) => {
-      const { status, payload } = decodeMessage<{ status: { code: number } | null; payload: Buffer }>('ttrpc.Response', body)
+      const { status, payload } = decodeMessage<{ status: { code: number } | null; payload: Buffer }>(
+        'ttrpc.Response',
+        body,
+      )
       return `${stream} type ${type}: ${status === null ? payload.toString() : `code ${status.code}`}`
     })
   }
@@ -85,7 +96,8 @@ describe('a server of ttrpc', () => {
 
   it('answers UNIMPLEMENTED to what it does not know, and goes on', async () => {
     const world = new World()
-    for (const [index, method] of ['nothing', 'constructor', '__proto__', 'echo'].entries()) world.ask(2 * index + 1, method)
+    for (const [index, method] of ['nothing', 'constructor', '__proto__', 'echo'].entries())
+      world.ask(2 * index + 1, method)
     await turn()
     expect(world.answers).to.deep.equal(['1 type 2: code 12', '3 type 2: code 12', '5 type 2: code 12', '7 type 2: '])
     expect(world.failures).to.deep.equal([])
@@ -122,10 +134,12 @@ describe('a server of ttrpc', () => {
 
   it('takes any bytes for requests or refuses them by name', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 200 }), places, (bytes, cuts) => {
+      fc.property(fc.uint8Array({ maxLength: 200 }), fc.boolean(), places, (bytes, framed, cuts) => {
         const world = new World()
+        const body = Buffer.from(bytes)
+        const stream = framed ? messageBytes({ stream: 1, type: 1, flags: 0, body }) : body
         try {
-          for (const piece of cut(Buffer.from(bytes), cuts)) world.server.push(piece)
+          for (const piece of cut(stream, cuts)) world.server.push(piece)
         } catch (error) {
           expect(error).to.be.instanceOf(NriError)
         }
