@@ -31,7 +31,7 @@ export interface WireContainer {
 export interface ConfigureRequest {
   runtimeName: string
   runtimeVersion: string
-  /** Milliseconds; 0 from an NRI that does not say, as before 0.6. */
+  /** Milliseconds; 0 from an NRI that does not say, as before 0.7. */
   requestTimeout: string
 }
 

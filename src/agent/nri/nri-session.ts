@@ -27,12 +27,14 @@ export const subscription = Object.values(events).reduce((mask, event) => mask |
 
 /** Milliseconds. The runtime takes up one plugin after the other. */
 const registrationLimit = 30_000
-/** The runtime's default, which an NRI before 0.6 does not say. */
+/** The runtime's default, which an NRI before 0.7 does not say. */
 const usualRequestTimeout = 2_000
 /** Of the time that the runtime waits. The rest is for the way there and back, and for a machine that is busy. */
 const usedShare = 0.75
 /** Of the list of pods and containers, which comes in pieces of at most 4 MiB. */
 const largestList = 64 * mebibyte
+/** Of these, far above what a node runs. An empty one has two bytes, and much more once it is read. */
+const mostListed = 65_536
 
 export interface NriSessionOptions {
   /**
@@ -57,6 +59,7 @@ export class NriSession {
   readonly #pods = new Map<string, WirePod>()
   readonly #containers: WireContainer[] = []
   #listed = 0
+  #listedBytes = 0
   #runtime: ConfigureRequest | undefined
   #requestTimeout = usualRequestTimeout
   #registered = false
@@ -129,11 +132,14 @@ export class NriSession {
       containers = [],
       more,
     } = decodeMessage<SynchronizeRequest>(`${nriPackage}.SynchronizeRequest`, payload)
-    this.#listed += payload.length
-    if (this.#listed > largestList)
-      throw new NriError('PROTOCOL', `a list of containers of ${this.#listed} bytes; the limit is ${largestList}`)
+    this.#listedBytes += payload.length
+    this.#listed += pods.length + containers.length
+    if (this.#listedBytes > largestList)
+      throw new NriError('PROTOCOL', `a list of containers of ${this.#listedBytes} bytes; the limit is ${largestList}`)
+    if (this.#listed > mostListed)
+      throw new NriError('PROTOCOL', `a list of ${this.#listed} pods and containers; the limit is ${mostListed}`)
     for (const pod of pods) this.#pods.set(pod.id, pod)
-    this.#containers.push(...containers)
+    for (const container of containers) this.#containers.push(container)
     if (!more) this.#endList()
     return encodeMessage(`${nriPackage}.SynchronizeResponse`, { more })
   }
@@ -146,6 +152,7 @@ export class NriSession {
       .map((container) => startingContainer(container, this.#pods.get(container.podSandboxId)))
     this.#pods.clear()
     this.#listed = 0
+    this.#listedBytes = 0
     this.#registered = true
     const { runtimeName = '', runtimeVersion = '' } = this.#runtime ?? {}
     this.#options.onRegistered?.(runtimeName, runtimeVersion)
@@ -157,7 +164,8 @@ export class NriSession {
     const limit = usedShare * Math.min(timeout, this.#requestTimeout)
     const patience = new AbortController()
     const late = sleep(this.#options.clock, limit, patience.signal).then(
-      () => this.#options.onFailed(starting, new NriError('LATE', `it starts unprepared after ${limit} ms`)),
+      () =>
+        this.#options.onFailed(starting, new NriError('LATE', `it starts unprepared after ${Math.round(limit)} ms`)),
       // It was prepared in time.
       () => undefined,
     )

@@ -302,6 +302,14 @@ describe('the NRI plugin', () => {
       },
       says: 'the limit is 67108864',
     },
+    {
+      what: 'a list of very many',
+      send: async (seen) => {
+        const piece = { containers: Array.from({ length: 40_000 }, () => ({})), more: true }
+        for (let count = 0; count < 2; count++) await seen.call('Synchronize', piece)
+      },
+      says: 'the limit is 65536',
+    },
   ]
   for (const { what, send, says } of wrong)
     it(`ends the connection at ${what}, says so, and comes back`, async () => {
