@@ -106,9 +106,13 @@ export class BpfEnforcer implements ProfileLoader {
     return this.#now.containers.numberOf(id) || undefined
   }
 
-  /** From now on what the container runs is in its profile, loaded or not. @throws {EnforcerError} */
-  add(container: BpfContainer): Promise<void> {
-    return this.#inTurn(() => this.#add(container))
+  /**
+   * From now on what the container runs is in its profile, loaded or not. It does not wait for profiles that are being loaded: the
+   * runtime may hold up all starts until it is done.
+   * @throws {EnforcerError}
+   */
+  async add(container: BpfContainer): Promise<void> {
+    await this.#add(container)
   }
 
   async remove(id: string): Promise<void> {
@@ -165,9 +169,9 @@ export class BpfEnforcer implements ProfileLoader {
 
   async #add({ id, profile, mntNsID }: BpfContainer): Promise<void> {
     const { containers, profiles } = this.#now
+    this.#known.set(id, { id, profile, ...(mntNsID !== undefined && { mntNsID }) })
     await containers.add(id, profile, profiles.slotOf(profile))
     if (mntNsID !== undefined) containers.noteMountNamespace(id, mntNsID)
-    this.#known.set(id, { id, profile, ...(mntNsID !== undefined && { mntNsID }) })
   }
 
   async #openAnew(): Promise<void> {
