@@ -504,7 +504,7 @@ static napi_value find_tasks(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-/* One value, or null. */
+/* One value, or null. Of a map with a value for each processor, all of them. */
 static napi_value get_value(napi_env env, napi_callback_info info)
 {
 	struct failure failure = { "read", 0 };
@@ -512,16 +512,18 @@ static napi_value get_value(napi_env env, napi_callback_info info)
 	struct state_map *map;
 	const unsigned char *key;
 	napi_value args[3], result;
+	size_t size;
 	void *value;
 
 	if (!get_args(env, info, 3, args) || !(handle = get_handle(env, args[0])) || !(map = get_map(env, handle, args[1])) ||
 	    !(key = get_key(env, args[2], map)))
 		return NULL;
-	value = calloc(1, map->value_size);
+	size = state_value_size(map);
+	value = size ? calloc(1, size) : NULL;
 	if (!value)
 		return give_up(env, "memory");
 	if (bpf_map_lookup_elem(map->fd, key, value) == 0)
-		result = copy_out(env, value, map->value_size);
+		result = copy_out(env, value, size);
 	else if (errno == ENOENT)
 		napi_get_null(env, &result);
 	else {
@@ -543,6 +545,8 @@ static napi_value get_entries(napi_env env, napi_callback_info info)
 
 	if (!get_args(env, info, 2, args) || !(handle = get_handle(env, args[0])) || !(map = get_map(env, handle, args[1])))
 		return NULL;
+	if (state_value_size(map) != map->value_size)
+		return give_up(env, "entries of a map with a value for each processor");
 	size = (size_t)map->key_size + map->value_size;
 	entries = malloc(size * map->max_entries);
 	if (!entries)

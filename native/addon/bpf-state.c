@@ -299,6 +299,19 @@ struct state_map *state_map(struct state *state, const char *name)
 	return map;
 }
 
+size_t state_value_size(const struct state_map *map)
+{
+	int cpus;
+
+	if (map->type != BPF_MAP_TYPE_PERCPU_ARRAY && map->type != BPF_MAP_TYPE_PERCPU_HASH)
+		return map->value_size;
+	cpus = libbpf_num_possible_cpus();
+	if (cpus > 0)
+		return (size_t)cpus * ((map->value_size + 7) / 8 * 8);
+	errno = -cpus;
+	return 0;
+}
+
 int state_set(struct state_map *map, const void *key, const void *value)
 {
 	if (value)

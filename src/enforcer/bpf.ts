@@ -1,5 +1,6 @@
 import type { BpfAddon } from './bpf/addon.ts'
 import { BpfContainers } from './bpf/containers.ts'
+import { word } from './bpf/layout.ts'
 import { BpfProfiles, type ProfileEncoder } from './bpf/profiles.ts'
 import { BpfState, type StateOptions } from './bpf/state.ts'
 import { checkName, contentDigest, type ProfileLoader } from './ports.ts'
@@ -18,6 +19,13 @@ export interface BpfContainer {
   profile: string
   /** Inode number of the mount namespace of its first process, once that runs. */
   mntNsID?: number
+}
+
+/** Records: of violations that were put into the ring, that found it full, and for which there was no memory. */
+export interface BpfCounters {
+  reported: number
+  ringFull: number
+  noScratch: number
 }
 
 /** Programs and maps of one build, with what is in them. */
@@ -56,6 +64,18 @@ export class BpfEnforcer implements ProfileLoader {
   /** Where maps are pinned: the ring of records, too. */
   get folder(): string {
     return this.#now.state.folder
+  }
+
+  /** What the programs have counted since they were loaded. */
+  counters(): BpfCounters {
+    const sum = (which: number): number => {
+      const values = this.#now.state.get('varmor_counts', word(which)) ?? new Uint8Array()
+      const view = new DataView(values.buffer, values.byteOffset, values.length)
+      let all = 0
+      for (let at = 0; at + 8 <= values.length; at += 8) all += Number(view.getBigUint64(at, true))
+      return all
+    }
+    return { reported: sum(0), ringFull: sum(1), noScratch: sum(2) }
   }
 
   /** Hooks that the kernel lacks. */

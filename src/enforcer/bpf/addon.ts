@@ -49,7 +49,7 @@ export interface BpfAddon {
   removeWhere(state: NativeState, map: string, which: { offset: number; number: number }): Promise<number>
   /** Has the programs find the tasks of containers, and bind those that are not bound: struct varmor_found, one behind the other. */
   findTasks(state: NativeState): Promise<Uint8Array>
-  /** Of a map of maps, the kernel's id of the map that is there. null for none. */
+  /** Of a map of maps, the kernel's id of the map that is there; of one with a value for each processor, all of them. null for none. */
   get(state: NativeState, map: string, key: Uint8Array): Uint8Array | null
   /** Keys and values, one behind the other. */
   entries(state: NativeState, map: string): Uint8Array
