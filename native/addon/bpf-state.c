@@ -140,6 +140,7 @@ static int attach_programs(struct bpf_object *object, const char *folder, struct
 	bpf_object__for_each_program(program, object) {
 		const char *name = bpf_program__name(program);
 		struct bpf_link *link;
+		int error;
 
 		if (!bpf_program__autoload(program))
 			continue;
@@ -147,8 +148,11 @@ static int attach_programs(struct bpf_object *object, const char *folder, struct
 		if (!link)
 			return fail(failure, "attach", name, errno);
 		path_of(path, sizeof(path), folder, LINK, name);
-		if (bpf_link__pin(link, path))
-			return fail(failure, "pin", name, errno);
+		error = bpf_link__pin(link, path);
+		/* Only the pin is to keep it. */
+		bpf_link__destroy(link);
+		if (error)
+			return fail(failure, "pin", name, error);
 		attached++;
 	}
 	return attached;
