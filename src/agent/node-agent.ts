@@ -174,11 +174,12 @@ export class NodeAgent {
     })
     this.#bpf = this.#nodeBpf(this.#loaders)
     const appArmor = await nodeAppArmor(root)
+    const absentHooks = this.#bpf?.absentHooks ?? []
     const disks = (): string[] => unusualDisks(nodeBlockDevices(root))
     this.#agent = new Agent({
       ...{ connection, namespace, node, managers, logger, health },
       loaders: this.#loaders,
-      compile: compileBy(this.#compilers, () => ({ appArmor, blockDevices: disks() })),
+      compile: compileBy(this.#compilers, () => ({ appArmor, blockDevices: disks(), absentHooks })),
       basis: () => disks().join(),
       send: this.#transport.send,
       confining: () => confiningProfiles(this.#options.pipeline.procRoot),
@@ -241,7 +242,8 @@ export class NodeAgent {
     if (this.#agent === undefined) return undefined
     const { readiness, actors } = this.#agent
     const { ready } = readiness.report()
-    return { ready, profiles: readiness.counts(), containersListed: this.#watch.listed, actors }
+    const bpf = this.#bpf === undefined ? {} : { bpf: this.#bpf.status }
+    return { ready, profiles: readiness.counts(), containersListed: this.#watch.listed, actors, ...bpf }
   }
 
   #startViolationPipeline(): ReturnType<typeof startViolationPipeline> {

@@ -35,6 +35,11 @@ export class NodeBpf {
     return this.#options.enforcer.folder
   }
 
+  /** Of programs, those that the kernel lacks. */
+  get absentHooks(): readonly string[] {
+    return this.#options.enforcer.absent
+  }
+
   /** `waits`: each container waits with its first instruction until it is bound. */
   get status(): BindingStatus & { waits: boolean; absentHooks?: readonly string[] } {
     const { absent } = this.#options.enforcer

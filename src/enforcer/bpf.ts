@@ -179,7 +179,7 @@ export class BpfEnforcer implements ProfileLoader {
     })
   }
 
-  /** Detaches the programs, and removes all that they hold: nothing is enforced any more. */
+  /** Removes all pins, which have the kernel detach the programs, some milliseconds later: nothing is enforced any more. */
   end(): Promise<void> {
     return this.#inTurn(async () => {
       const { state } = this.#now

@@ -31,6 +31,8 @@ export interface CompileContext {
   appArmor: AppArmorFeatures
   /** Block devices of the node that is compiled for, `/dev/sda1`: rules about disks name those of unusual names. */
   blockDevices?: readonly string[]
+  /** Hooks of BPF programs that the node's kernel lacks, as `lsm/userns_create`. */
+  absentHooks?: readonly string[]
   model?: BehaviorModel
   /** The policy's behaviour modelling has ended: its profile is to allow all, not to record. */
   modelingComplete?: boolean

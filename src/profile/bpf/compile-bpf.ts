@@ -66,12 +66,12 @@ function verdictOf({ auditViolations = false, allowViolations = false }: Enhance
 function enhanceProtectProfile(
   enhanceProtect: EnhanceProtect,
   path: string,
-  { blockDevices }: CompileContext,
+  context: CompileContext,
 ): Result<BpfProfile> {
   const verdict = verdictOf(enhanceProtect)
   const draft = emptyDraft(enhanceProtect.protectAncestors, verdict)
   const { rules, errors } = selectRules(enhanceProtect, path)
-  const skipped = rules.flatMap((selected) => addBuiltIn(draft, selected, blockDevices))
+  const skipped = rules.flatMap((selected) => addBuiltIn(draft, selected, context))
   if (enhanceProtect.privileged !== true) addRuntimeDefault(draft, join(path, 'privileged'))
   const raw = enhanceProtect.bpfRawRules
   if (raw !== undefined) {
@@ -82,12 +82,20 @@ function enhanceProtectProfile(
   return finish(draft, errors, skipped)
 }
 
+const usernsHook = 'lsm/userns_create'
+
 /** Adds a built-in rule; returns it as skipped where BPF cannot carry it. */
-function addBuiltIn(draft: Draft, { rule, path, targets }: SelectedRule, devices: readonly string[] = []): Skipped[] {
+function addBuiltIn(
+  draft: Draft,
+  { rule, path, targets }: SelectedRule,
+  { blockDevices = [], absentHooks = [] }: CompileContext,
+): Skipped[] {
   const skip = (reason: string): Skipped[] => [{ enforcer: 'BPF', path, rule: rule.name, reason, extent: 'all' }]
   if (isImpossible(rule.bpf)) return skip(rule.bpf.impossible)
   if (targets.length > 0) return skip('rules for some executables only are carried by AppArmor alone')
-  for (const restriction of withNodeDisks(rule.bpf, devices)) addRestriction(draft, restriction, path)
+  if (rule.bpf.some(({ kind }) => kind === 'userns') && absentHooks.includes(usernsHook))
+    return skip('the kernel has no hook for the making of user namespaces, as Linux has from 6.1 on')
+  for (const restriction of withNodeDisks(rule.bpf, blockDevices)) addRestriction(draft, restriction, path)
   return []
 }
 

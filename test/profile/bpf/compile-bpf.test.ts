@@ -117,6 +117,17 @@ describe('built-in rules', () => {
     expect(flagsAt(privileged({ ...writeEtc, auditViolations: true }), '/')).to.equal('way | way')
   })
 
+  it('that need a hook which the node lacks are named as skipped, and enforced on others', () => {
+    const policy = { mode: 'EnhanceProtect', enhanceProtect: { hardeningRules: ['disallow-create-user-ns'] } } as const
+    const without = compile(policy, { absentHooks: ['lsm/userns_create'] })
+    expect(without.ok && without.value).to.not.have.property('userns')
+    expect(without.ok && without.skipped.map(({ rule, extent }) => [rule, extent])).to.deep.equal([
+      ['disallow-create-user-ns', 'all'],
+    ])
+    const other = compile(policy, { absentHooks: ['lsm/other'] })
+    expect(other.ok && [other.value.userns, other.skipped]).to.deep.equal([{ deny: true, audit: false }, []])
+  })
+
   it('for some executables only are named as skipped', () => {
     const enhanceProtect = { attackProtectionRules: [{ rules: ['disable-write-etc'], targets: ['/bin/sh'] }] }
     const result = compile({ mode: 'EnhanceProtect', enhanceProtect })
