@@ -631,7 +631,7 @@ static napi_value open_ring(napi_env env, napi_callback_info info)
 	if (!get_args(env, info, 2, args) || !get_named_text(env, args[0], "folder", options.folder, sizeof(options.folder)) ||
 	    !get_u32(env, args[0], "batchBytes", MIN_RECORD_BATCH, MAX_BATCH_BYTES, &options.batch_bytes) ||
 	    !get_u32(env, args[0], "batches", 2, MAX_BATCHES, &options.batches) ||
-	    !get_u32(env, args[0], "flushMs", 0, MAX_MS, &options.flush_ms) || !get_u32(env, args[0], "napMs", 0, MAX_MS, &options.nap_ms))
+	    !get_u32(env, args[0], "flushMs", 0, MAX_MS, &options.flush_ms) || !get_u32(env, args[0], "napMs", 1, MAX_MS, &options.nap_ms))
 		return NULL;
 	b = batch_binding_new(env, args[1], &producer);
 	if (!b)
@@ -651,33 +651,40 @@ static napi_value ring_stats(napi_env env, napi_callback_info info)
 	r = b->producer;
 	TRY(napi_create_object(env, &stats));
 	if (set_number(env, stats, "records", (double)r->counts.records) && set_number(env, stats, "malformed", (double)r->counts.malformed) &&
-	    set_number(env, stats, "discarded", (double)r->counts.discarded) && set_number(env, stats, "stalls", (double)r->counts.stalls) &&
+	    set_number(env, stats, "stalls", (double)r->counts.stalls) && set_number(env, stats, "position", (double)r->taken) &&
 	    set_number(env, stats, "ringFull", (double)bpf_ring_counter(r, 1)) && set_number(env, stats, "noScratch", (double)bpf_ring_counter(r, 2)) &&
-	    set_number(env, stats, "taken", r->noted ? (double)r->noted->taken : 0) && set_number(env, stats, "written", r->noted ? (double)r->noted->written : 0) &&
-	    set_number(env, stats, "ringFullNoted", r->noted ? (double)r->noted->ring_full : 0))
+	    set_number(env, stats, "ringFullNoted", r->noted ? (double)r->noted->ring_full : 0) &&
+	    set_number(env, stats, "noScratchNoted", r->noted ? (double)r->noted->no_scratch : 0))
 		return stats;
 	return give_up(env, "stats");
 }
 
-/* Notes for the next agent what became of the records. */
-static napi_value note(napi_env env, napi_callback_info info)
+static bool get_double(napi_env env, napi_value object, const char *name, double *value)
 {
-	napi_value notes;
-	struct batch_binding *b = batch_binding_get(env, info, &notes);
-	napi_value value;
-	struct bpf_ring *r;
-	double written, full;
+	napi_value property;
 
-	if (!b)
+	if (napi_get_named_property(env, object, name, &property) == napi_ok && napi_get_value_double(env, property, value) == napi_ok && *value >= 0)
+		return true;
+	napi_throw_range_error(env, "ERR_OUT_OF_RANGE", name);
+	return false;
+}
+
+/* All up to a position is where it belongs, and so much was said to be lost. */
+static napi_value done(napi_env env, napi_callback_info info)
+{
+	double position, full, no_scratch;
+	napi_value what;
+	struct batch_binding *b = batch_binding_get(env, info, &what);
+	struct bpf_ring *r;
+
+	if (!b || !get_double(env, what, "position", &position) || !get_double(env, what, "ringFull", &full) ||
+	    !get_double(env, what, "noScratch", &no_scratch))
 		return NULL;
 	r = b->producer;
-	TRY(napi_get_named_property(env, notes, "written", &value));
-	TRY(napi_get_value_double(env, value, &written));
-	TRY(napi_get_named_property(env, notes, "ringFull", &value));
-	TRY(napi_get_value_double(env, value, &full));
-	if (r->noted && written >= 0 && full >= 0) {
-		r->noted->written = (uint64_t)written;
+	bpf_ring_done(r, (uint64_t)position);
+	if (r->noted) {
 		r->noted->ring_full = (uint64_t)full;
+		r->noted->no_scratch = (uint64_t)no_scratch;
 	}
 	return NULL;
 }
@@ -697,7 +704,7 @@ NAPI_MODULE_INIT()
 		{ "links", NULL, count_links, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "openRing", NULL, open_ring, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "ringStats", NULL, ring_stats, NULL, NULL, NULL, napi_enumerable, NULL },
-		{ "note", NULL, note, NULL, NULL, NULL, napi_enumerable, NULL },
+		{ "done", NULL, done, NULL, NULL, NULL, napi_enumerable, NULL },
 	};
 
 	TRY(napi_define_properties(env, exports, sizeof(functions) / sizeof(functions[0]), functions));

@@ -170,7 +170,7 @@ export class NodeAgent {
     this.#loaders = await openLoaders(features, {
       appArmor: { folder: appArmorFolder },
       seccomp: { folder: seccompFolder },
-      bpf: this.#bpfOptions(),
+      bpf: features.BPF ?? this.#bpfOptions(),
     })
     this.#bpf = this.#nodeBpf(this.#loaders)
     const appArmor = await nodeAppArmor(root)
@@ -308,12 +308,15 @@ export class NodeAgent {
     })
   }
 
-  #bpfOptions(): BpfLoaderOptions {
+  /** @returns why there is no BPF, where the agent may not see the node */
+  #bpfOptions(): BpfLoaderOptions | string {
     const { bpf = {}, pipeline } = this.#options
     const { ringBytes, strictStart = false } = bpf
+    const hostMntNs = hostMountNamespace(pipeline.procRoot)
+    if (typeof hostMntNs === 'string') return hostMntNs
     return {
       encoder: bpfEncoder,
-      hostMntNs: hostMountNamespace(pipeline.procRoot),
+      hostMntNs,
       onReopened: () => this.#renumber(),
       strictStart: strictStart ? 1 : 0,
       ...(ringBytes !== undefined && { ringBytes }),
@@ -375,5 +378,13 @@ export class NodeAgent {
   }
 }
 
-/** Its inode number. The programs know by it what is no container's. */
-const hostMountNamespace = (procRoot = '/proc'): number => statSync(join(procRoot, '1/ns/mnt')).ino
+/** Its inode number, by which the programs know what is no container's; or why it cannot be found out. */
+function hostMountNamespace(procRoot = '/proc'): number | string {
+  try {
+    return statSync(join(procRoot, '1/ns/mnt')).ino
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === undefined) throw error
+    return `the mount namespace of the node cannot be seen (${code}); run in the host's PID namespace (hostPID: true), as root`
+  }
+}

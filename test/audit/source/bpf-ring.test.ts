@@ -16,8 +16,12 @@ function records(...sizes: number[]): Uint8Array {
 
 /** What is pinned in one folder: it outlives the rings that are opened on it. */
 interface Pinned {
-  batches: Uint8Array[]
-  counters: { ringFull: number; noScratch: number; taken: number; written: number; ringFullNoted: number }
+  /** Each a batch, with the position behind it. */
+  batches: { bytes: Uint8Array; position: number }[]
+  /** Position of what comes next, and of what is not done. */
+  produced: number
+  done: number
+  counters: { ringFull: number; noScratch: number; ringFullNoted: number; noScratchNoted: number }
 }
 
 interface Opened {
@@ -25,7 +29,8 @@ interface Opened {
   wake: () => void
   stopped: boolean
   closed: boolean
-  records: number
+  /** Behind what was read. */
+  position: number
 }
 
 class FakeRings implements RingAddon {
@@ -33,24 +38,25 @@ class FakeRings implements RingAddon {
   readonly opened: Opened[] = []
 
   folder(name: string): Pinned {
-    const counters = { ringFull: 0, noScratch: 0, taken: 0, written: 0, ringFullNoted: 0 }
-    if (!this.folders.has(name)) this.folders.set(name, { batches: [], counters })
+    const counters = { ringFull: 0, noScratch: 0, ringFullNoted: 0, noScratchNoted: 0 }
+    if (!this.folders.has(name)) this.folders.set(name, { batches: [], produced: 0, done: 0, counters })
     return this.folders.get(name)!
   }
 
   openRing({ folder }: RingOptions, wake: () => void): NativeRing {
     const pinned = this.folders.get(folder)
     if (pinned === undefined) throw Object.assign(new Error('No such file'), { step: 'ring', errno: 2 })
-    this.opened.push({ pinned, wake, stopped: false, closed: false, records: 0 })
+    this.opened.push({ pinned, wake, stopped: false, closed: false, position: pinned.done })
     return (this.opened.length - 1) as unknown as NativeRing
   }
 
   read(ring: NativeRing, into: Uint8Array): number {
     const opened = this.#of(ring)
-    const batch = opened.pinned.batches.shift()
+    const batch = next(opened)
     if (batch === undefined) return 0
-    into.set(batch)
-    return batch.length
+    into.set(batch.bytes)
+    opened.position = batch.position
+    return batch.bytes.length
   }
 
   stop(ring: NativeRing): void {
@@ -59,8 +65,8 @@ class FakeRings implements RingAddon {
   }
 
   ended(ring: NativeRing): boolean {
-    const { stopped, closed, pinned } = this.#of(ring)
-    return closed || (stopped && pinned.batches.length === 0)
+    const opened = this.#of(ring)
+    return opened.closed || (opened.stopped && next(opened) === undefined)
   }
 
   close(ring: NativeRing): void {
@@ -68,19 +74,21 @@ class FakeRings implements RingAddon {
   }
 
   ringStats(ring: NativeRing): NativeRingStats {
-    const { pinned, records: count } = this.#of(ring)
-    return { records: count, malformed: 0, discarded: 0, stalls: 0, ...pinned.counters }
+    const { pinned, position } = this.#of(ring)
+    return { records: 0, malformed: 0, stalls: 0, position, ...pinned.counters }
   }
 
-  note(ring: NativeRing, { written, ringFull }: { written: number; ringFull: number }): void {
-    Object.assign(this.#of(ring).pinned.counters, { written, ringFullNoted: ringFull })
+  done(ring: NativeRing, { position, ringFull, noScratch }: { position: number; ringFull: number; noScratch: number }) {
+    const { pinned } = this.#of(ring)
+    pinned.done = Math.max(pinned.done, position)
+    Object.assign(pinned.counters, { ringFullNoted: ringFull, noScratchNoted: noScratch })
   }
 
-  /** The thread has read a batch. */
-  give(folder: string, batch: Uint8Array, count: number): void {
+  /** The programs have made records, which come as one batch. */
+  give(folder: string, bytes: Uint8Array): void {
     const pinned = this.folder(folder)
-    pinned.batches.push(batch)
-    pinned.counters.taken += count
+    pinned.produced += bytes.length
+    pinned.batches.push({ bytes, position: pinned.produced })
     for (const one of this.opened) if (one.pinned === pinned) one.wake()
   }
 
@@ -89,9 +97,11 @@ class FakeRings implements RingAddon {
   }
 }
 
+const next = ({ pinned, position }: Opened) => pinned.batches.find((batch) => batch.position > position)
+
 describe('the ring of BPF records', () => {
   const size = header.size
-  const none = { ringFull: 0, noMemory: 0, unwritten: 0, malformed: 0, discarded: 0 }
+  const none = { ringFull: 0, noMemory: 0, malformed: 0 }
   const world = () => {
     const addon = new FakeRings()
     addon.folder('/f')
@@ -100,18 +110,18 @@ describe('the ring of BPF records', () => {
     return { addon, open, move: (folder: string) => void Object.assign(now, { folder }) }
   }
 
-  it('gives its batches with the number of records that were ever taken', async () => {
+  it('gives its batches with their positions', async () => {
     const { addon, open } = world()
     const source = open()
-    addon.give('/f', records(size, size + 9), 2)
-    addon.give('/f', records(size), 1)
+    addon.give('/f', records(size, size + 9))
+    addon.give('/f', records(size))
     source.stop()
     const batches = []
     for await (const batch of source) batches.push(batch)
     expect(batches.map(({ bytes }) => bytes.length)).to.deep.equal([2 * size + 9, size])
     expect(batches.map(({ position, seq }) => [position, seq])).to.deep.equal([
-      [2, 0],
-      [3, 1],
+      [2 * size + 9, 0],
+      [3 * size + 9, 1],
     ])
     expect(batches[0]).to.include({ source: 'bpf', format: 'record' })
   })
@@ -119,26 +129,27 @@ describe('the ring of BPF records', () => {
   it('wakes a reader that waits', async () => {
     const { addon, open } = world()
     const source = open()
-    const next = source[Symbol.asyncIterator]().next()
-    addon.give('/f', records(size), 1)
-    expect((await next).value?.bytes.length).to.equal(size)
+    const reading = source[Symbol.asyncIterator]().next()
+    addon.give('/f', records(size))
+    expect((await reading).value?.bytes.length).to.equal(size)
     source.close()
   })
 
-  it('says of the agent before it how many records it had taken that are in no log', async () => {
+  it('gives the next agent what one that was killed had read, and not written', async () => {
     const { addon, open } = world()
     const before = open()
-    addon.give('/f', records(size, size, size), 3)
-    for await (const { position } of before) {
-      before.written(position)
-      break
+    addon.give('/f', records(size))
+    addon.give('/f', records(size, size))
+    const read: number[] = []
+    for await (const { bytes, position } of before) {
+      read.push(bytes.length)
+      if (read.length === 1) before.written(position)
+      if (read.length === 2) break
     }
-    addon.give('/f', records(size, size), 2)
-    addon.folder('/f').batches.length = 0
-    // Killed here: two were taken, and are nowhere.
     const after = open()
-    expect(after.stats().dropped).to.deep.equal({ ...none, unwritten: 2 })
-    expect(after.position).to.equal(5)
+    after.stop()
+    for await (const { bytes } of after) read.push(bytes.length)
+    expect(read).to.deep.equal([size, 2 * size, 2 * size])
   })
 
   it('counts what found no room since the last agent said so, and says it once', () => {
@@ -156,11 +167,11 @@ describe('the ring of BPF records', () => {
     const { addon, open, move } = world()
     addon.folder('/g')
     const source = open()
-    addon.give('/f', records(size), 1)
+    addon.give('/f', records(size))
     addon.folder('/f').counters.ringFull = 2
     move('/g')
     source.stats()
-    addon.give('/g', records(size, size), 2)
+    addon.give('/g', records(size, size))
     const lengths: number[] = []
     for await (const { bytes } of source) {
       lengths.push(bytes.length)

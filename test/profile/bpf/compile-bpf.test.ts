@@ -118,7 +118,8 @@ describe('built-in rules', () => {
   })
 
   it('that need a hook which the node lacks are named as skipped, and enforced on others', () => {
-    const policy = { mode: 'EnhanceProtect', enhanceProtect: { hardeningRules: ['disallow-create-user-ns'] } } as const
+    const enhanceProtect = { hardeningRules: ['disallow-create-user-ns'] }
+    const policy = { mode: 'EnhanceProtect' as const, enhanceProtect }
     const without = compile(policy, { absentHooks: ['lsm/userns_create'] })
     expect(without.ok && without.value).to.not.have.property('userns')
     expect(without.ok && without.skipped.map(({ rule, extent }) => [rule, extent])).to.deep.equal([
