@@ -78,6 +78,7 @@ function enhanceProtectProfile(
     addRawRules(draft, raw, join(path, 'bpfRawRules'), errors, skipped)
     skipped.push(...idleRules(draft, join(path, 'bpfRawRules')))
   }
+  skipped.push(...rulesWithoutAddresses(draft, rules, path))
   if (!verdict.deny && !verdict.audit && rules.length > 0) skipped.push(nothingToDo(join(path, 'allowViolations')))
   return finish(draft, errors, skipped)
 }
@@ -106,6 +107,20 @@ function idleRules(draft: Draft, path: string): Skipped[] {
     reason,
     extent: 'nothing',
   }))
+}
+
+/**
+ * Rules about Services and Pods, by their addresses: the profile says which are meant, and agents do not know yet where these are. What
+ * neither refuses nor reports is named elsewhere.
+ */
+function rulesWithoutAddresses(draft: Draft, rules: readonly SelectedRule[], path: string): Skipped[] {
+  const references = draft.references.filter(({ deny, audit }) => deny || audit)
+  const reason = 'the addresses of Services and Pods come from the cluster, and are not known to agents yet'
+  return [...new Set(references.map(({ from }) => from))].map((from) => {
+    const name = rules.find((one) => one.path === from)?.rule.name ?? from.slice(path.length + 1)
+    const part = draft.destinations.some((one) => one.from === from)
+    return { enforcer: 'BPF', path: from, rule: name, reason, ...(!part && { extent: 'all' }) }
+  })
 }
 
 function nothingToDo(path: string): Skipped {
