@@ -2,6 +2,7 @@
 /* Changes of the mount table: by rules about mounting, and where they cover or carry what rules about files protect. */
 #include "file.h"
 #include "match.h"
+#include "mounts.h"
 #include "path.h"
 #include "report.h"
 
@@ -20,7 +21,8 @@ struct mounting {
 	struct mount *source_mount;
 	struct dentry *target;
 	struct mount *target_mount;
-	char fstype[16];
+	const char *device; /* of a new mount: what it is called by who mounts it */
+	char fstype[TYPE_BYTES];
 };
 
 #define SETS(name, size)                                                                                            \
@@ -98,19 +100,41 @@ static long match_mount_rule(__u32 number, struct rule_walk *walk)
 	return 0;
 }
 
-/* Which rules mean the path of a file: all that could, where it has none. */
-static __always_inline void find_meant(struct meant *meant, const struct varmor_path_sets *sets, struct varmor_scratch *scratch, struct dentry *dentry, struct mount *mount)
+/* Puts the text behind the start that it returns, up to PATH_BYTES; 0 where it is too long. */
+static __always_inline __u32 put_device(struct varmor_scratch *scratch, const char *device)
 {
+	long length = bpf_probe_read_kernel_str(scratch->exe, PATH_BYTES, device) - 1;
 	__u32 start;
 
+	if (length < 0 || length > PATH_BYTES - 2)
+		return 0;
+	start = (PATH_BYTES - (__u32)length) & (2 * PATH_BYTES - 1);
+	bpf_probe_read_kernel(scratch->path + start, length & (PATH_BYTES - 1), scratch->exe);
+	return start;
+}
+
+/* Which rules mean the path of a file: all that could, where it has none. */
+static __always_inline void find_meant(struct meant *meant, const struct varmor_path_sets *sets, struct varmor_scratch *scratch, __u32 start)
+{
 	meant->always = sets->always;
 	if (!sets->automaton.table)
 		return;
-	start = dentry ? path_into(scratch->path, dentry, mount, mnt_ns_of(bpf_get_current_task_btf())) : 0;
-	if (start == 0 || start >= PATH_BYTES)
+	if (start == 0 || start > PATH_BYTES)
 		meant->all = true;
 	else
 		meant->set = set_numbered(sets->sets, marks_of(&sets->automaton, scratch->path, start));
+}
+
+static __always_inline __u32 start_of_path(struct varmor_scratch *scratch, struct dentry *dentry, struct mount *mount)
+{
+	return dentry ? path_into(scratch->path, dentry, mount, mnt_ns_of(bpf_get_current_task_btf())) : 0;
+}
+
+static __always_inline __u32 start_of_source(struct varmor_scratch *scratch, const struct mounting *given)
+{
+	if (given->operations == VARMOR_MOUNT_NEW)
+		return given->device ? put_device(scratch, given->device) : PATH_BYTES;
+	return start_of_path(scratch, given->source, given->source_mount);
 }
 
 /* Whether rules about mounting refuse it. Not static, as varmor_refuses(). */
@@ -135,14 +159,15 @@ __noinline int varmor_refuses_mounting(const struct mounting *given)
 	if (mounts) {
 		walk.mounts = mounts;
 		walk.given = given;
-		find_meant(&walk.source, &mounts->sources, scratch, given->source, given->source_mount);
-		find_meant(&walk.target, &mounts->targets, scratch, given->target, given->target_mount);
+		find_meant(&walk.source, &mounts->sources, scratch, start_of_source(scratch, given));
+		find_meant(&walk.target, &mounts->targets, scratch, start_of_path(scratch, given->target, given->target_mount));
 		bpf_loop(mounts->count, match_mount_rule, &walk, 0);
 	}
 	refused = !profile->mode && walk.verdict & VARMOR_DENY;
 	if (profile->mode || walk.verdict & VARMOR_AUDIT) {
 		body.numbers[0] = given->operations & VARMOR_MOUNT_UMOUNT ? UMOUNT : given->flags;
-		start = path_into(scratch->path, given->target, given->target_mount, mnt_ns_of(bpf_get_current_task_btf()));
+		__builtin_memcpy(body.numbers + 1, given->fstype, TYPE_BYTES);
+		start = start_of_path(scratch, given->target, given->target_mount);
 		report(scratch, profile, REPORT(VARMOR_EVENT_KIND_MOUNT, action_of(profile, refused), 0, sizeof(__u32)), &body, start);
 	}
 	leave_scratch(scratch);
@@ -188,6 +213,7 @@ int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const
 		mounting.source = mounting.target;
 		mounting.source_mount = mounting.target_mount;
 	}
+	mounting.device = device;
 	if (operation == VARMOR_MOUNT_NEW)
 		bpf_probe_read_kernel_str(mounting.fstype, sizeof(mounting.fstype), type);
 	else
@@ -197,6 +223,14 @@ int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const
 	if (operation & (VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND | VARMOR_MOUNT_MOVE))
 		return may(path->dentry, path->mnt, VARMOR_FILE_ANY | VARMOR_FILE_WAY, MAY_WRITE_IT);
 	return 0;
+}
+
+/* Whether a file system has this mount alone, which then is no copy of another. */
+static __always_inline bool is_only_mount(struct mount *mount)
+{
+	struct super_block *files = BPF_CORE_READ(mount, mnt.mnt_sb);
+
+	return first_mount(files) == mount && !mount_after(mount, files);
 }
 
 /* The newer calls: a mount that stands somewhere is moved, and one that does not was made or copied before. */
@@ -209,7 +243,8 @@ int BPF_PROG(varmor_move_mount, const struct path *from, const struct path *to)
 
 	if (!container_of_task(bpf_get_current_task_btf()))
 		return 0;
-	mounting.operations = stands ? VARMOR_MOUNT_MOVE : VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND;
+	mounting.operations = stands ? VARMOR_MOUNT_MOVE : is_only_mount(mount) ? VARMOR_MOUNT_NEW : VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND;
+	mounting.device = BPF_CORE_READ(mount, mnt_devname);
 	mounting.target = to->dentry;
 	mounting.target_mount = mount_of(to->mnt);
 	if (stands) {

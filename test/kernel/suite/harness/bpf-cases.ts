@@ -20,12 +20,11 @@ const refusalOf = (refusal: RuleCase['refusal']): RuleCase['refusal'] => (refusa
 
 /** The case of BPF that follows from AppArmor's. */
 export function bpfCaseOf({ records, observed = records, notAppArmor: _, bpf = {}, ...attempt }: RuleCase): BpfCase {
-  const [events, after] = [records.flatMap(eventsOf), observed.flatMap(eventsOf)]
+  const common = { ...attempt, refusal: refusalOf(attempt.refusal) }
+  if (bpf.events !== undefined) return { ...common, events: bpf.events, ...bpf }
+  const after = observed.flatMap(eventsOf)
   const runs = after.length === 1 && after[0]!.event['operation'] === 'Bprm'
-  const derived = { events, observed: runs ? runsAfterAll(after[0]!) : after }
-  // What is said for enforcing alone holds for observing.
-  const given = bpf.events !== undefined && bpf.observed === undefined ? { ...bpf, observed: bpf.events } : bpf
-  return { ...attempt, refusal: refusalOf(attempt.refusal), ...derived, ...given }
+  return { ...common, events: records.flatMap(eventsOf), observed: runs ? runsAfterAll(after[0]!) : after, ...bpf }
 }
 
 /** Reading it is reported: what was reported before is what was done before. */
