@@ -141,6 +141,38 @@ __noinline int varmor_refuses(const struct file_request *given)
 			return answer;                                \
 	} while (0)
 
+#define CAP_MAC_ADMIN 33
+#define SECURITYFS_MAGIC 0x73636673
+#define AAFS_MAGIC 0x5a3c69f0
+#define APPARMOR "apparmor"
+
+/* AppArmor asks for this capability by itself, past all hooks, when its profiles are written. */
+static __noinline bool refuses_to_load_profiles(struct dentry *dentry)
+{
+	struct body body = { { CAP_MAC_ADMIN } };
+	__u64 bit = 1ULL << CAP_MAC_ADMIN, magic;
+	struct varmor_profile *profile;
+	char name[sizeof(APPARMOR)];
+	__u32 verdict = 0;
+
+	if (!dentry)
+		return false;
+	magic = BPF_CORE_READ(dentry, d_sb, s_magic);
+	if (magic == SECURITYFS_MAGIC) {
+		bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(dentry, d_parent, d_name.name));
+		if (bpf_strncmp(name, sizeof(name), APPARMOR))
+			return false;
+	} else if (magic != AAFS_MAGIC) {
+		return false;
+	}
+	profile = current_profile();
+	if (!profile)
+		return false;
+	verdict |= profile->capability_deny & bit ? VARMOR_DENY : 0;
+	verdict |= profile->capability_audit & bit ? VARMOR_AUDIT : 0;
+	return judge(profile, verdict, VARMOR_EVENT_KIND_CAPABILITY, sizeof(__u32), &body);
+}
+
 SEC("lsm/file_open")
 int BPF_PROG(varmor_file_open, struct file *file)
 {
@@ -156,6 +188,7 @@ int BPF_PROG(varmor_file_open, struct file *file)
 	if (mode & FMODE_WRITE) {
 		asked |= file->f_flags & O_APPEND ? VARMOR_FILE_APPEND : VARMOR_FILE_WRITE;
 		permissions |= file->f_flags & O_APPEND ? MAY_APPEND_IT : MAY_WRITE_IT;
+		REFUSE_IF(container_of_task(bpf_get_current_task_btf()) && refuses_to_load_profiles(file->f_path.dentry));
 	}
 	return may(file->f_path.dentry, file->f_path.mnt, asked, permissions);
 }

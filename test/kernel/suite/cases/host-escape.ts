@@ -157,6 +157,7 @@ export const hostEscape: RuleFamily = {
       refusal: { says: 'cannot mount /dev/vda read-only' },
       neighbour: tmpfs,
       ...diskRecords('/dev/vda'),
+      bpf: { refusal: { says: 'permission denied' } },
       undo: 'umount /mnt',
     },
     {
@@ -167,6 +168,7 @@ export const hostEscape: RuleFamily = {
       refusal: { says: 'cannot mount /tmp/disk read-only' },
       neighbour: tmpfs,
       ...diskRecords('/tmp/disk'),
+      bpf: { refusal: { says: 'permission denied' } },
       undo: 'umount /mnt',
     },
     {
@@ -186,6 +188,7 @@ export const hostEscape: RuleFamily = {
       refusal: { says: 'block devices are not permitted' },
       neighbour: 'mount -t tmpfs none /media',
       records: [umountRecord],
+      bpf: { refusal: { says: 'must be superuser to unmount' } },
     },
     {
       rule: 'disallow-insmod',

@@ -43,7 +43,8 @@ const sending = (rule: string, ip: string, neighbour = otherAddress): BpfCase =>
   attack: send(ip),
   refusal: 'EPERM',
   neighbour: send(neighbour),
-  events: [connectEvent('bash', ip, 80)],
+  // An IPv4 address in an IPv6 one is written as such.
+  events: [connectEvent('bash', ip.replace('::ffff:', ''), 80)],
 })
 
 const runtime = '/run/containerd/containerd.sock'

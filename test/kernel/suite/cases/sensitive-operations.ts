@@ -1,3 +1,4 @@
+import { execEvent } from '../harness/bpf-events.ts'
 import { fileRecord, readRecords, runRecords } from '../harness/records.ts'
 import type { RuleCase, RuleFamily } from '../harness/rule-case.ts'
 
@@ -90,6 +91,7 @@ export const sensitiveOperations: RuleFamily = {
       refusal: 'EACCES',
       neighbour: ['env', 'true'],
       ...runRecords('env', '/usr/bin/dash', 'disable-shell'),
+      bpf: { observed: [execEvent('env', '/usr/bin/dash'), execEvent('sh', '/usr/bin/dash')] },
     },
     {
       rule: 'disable-shell',

@@ -15,12 +15,14 @@ import { type BpfCase, last, type RuleCase, type RuleFamily, titleOf } from './r
 import { noteResults, rulesShown } from './rules-shown.ts'
 import { type Violation, Violations } from './violations.ts'
 
-/** What the hooks of BPF answer, where AppArmor says EACCES. */
-const refusalOf = (refusal: RuleCase['refusal']): RuleCase['refusal'] => (refusal === 'EACCES' ? 'EPERM' : refusal)
+/** What the hooks of BPF answer, where AppArmor says EACCES; for want of a capability whoever asked for it says so. */
+const refusalOf = ({ refusal, records: [record] }: RuleCase): RuleCase['refusal'] =>
+  refusal === 'EACCES' && record?.class !== 'cap' ? 'EPERM' : refusal
 
 /** The case of BPF that follows from AppArmor's. */
-export function bpfCaseOf({ records, observed = records, notAppArmor: _, bpf = {}, ...attempt }: RuleCase): BpfCase {
-  const common = { ...attempt, refusal: refusalOf(attempt.refusal) }
+export function bpfCaseOf(given: RuleCase): BpfCase {
+  const { records, observed = records, notAppArmor: _, bpf = {}, ...attempt } = given
+  const common = { ...attempt, refusal: refusalOf(given) }
   if (bpf.events !== undefined) return { ...common, events: bpf.events, ...bpf }
   const after = observed.flatMap(eventsOf)
   const runs = after.length === 1 && after[0]!.event['operation'] === 'Bprm'
