@@ -42,6 +42,8 @@ const ofOne = (name: Capability): RuleCase => ({
   refusal: refusals[name] ?? 'EPERM',
   neighbour: use(name === 'fowner' ? 'net_raw' : 'fowner'),
   records: [record(name)],
+  // BPF asks in AppArmor's place when the file is opened.
+  ...(name === 'mac_admin' && { bpf: { refusal: 'EPERM' as const } }),
   ...(name === 'chown' && { undo: 'rm /dev/shm/own' }),
 })
 
