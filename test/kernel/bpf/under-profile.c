@@ -5,6 +5,7 @@
  * the ring in hex, the counts, and the command's exit status. What the command prints goes in between.
  */
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -131,6 +132,25 @@ static int on_record(void *context, void *data, size_t size)
 	return 0;
 }
 
+/* Hooks that came with later kernels are left out, as the agent does. */
+static void leave_out_absent(struct bpf_object *object)
+{
+	struct btf *kernel = btf__load_vmlinux_btf();
+	struct bpf_program *program;
+	char hook[128];
+
+	bpf_object__for_each_program(program, object) {
+		const char *section = bpf_program__section_name(program);
+
+		if (strncmp(section, "lsm/", 4))
+			continue;
+		snprintf(hook, sizeof(hook), "bpf_lsm_%s", section + 4);
+		if (btf__find_by_name_kind(kernel, hook, BTF_KIND_FUNC) <= 0)
+			bpf_program__set_autoload(program, false);
+	}
+	btf__free(kernel);
+}
+
 static void print_programs(struct bpf_object *object)
 {
 	struct bpf_program *program;
@@ -139,6 +159,8 @@ static void print_programs(struct bpf_object *object)
 		struct bpf_prog_info info = { 0 };
 		__u32 size = sizeof(info);
 
+		if (!bpf_program__autoload(program))
+			continue;
 		if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
 			fail("info");
 		printf("program %s %u\n", bpf_program__name(program), info.verified_insns);
@@ -175,7 +197,10 @@ int main(int argc, char **argv)
 		return 2;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	object = bpf_object__open_file(argv[1], NULL);
-	if (!object || bpf_object__load(object))
+	if (!object)
+		fail(argv[1]);
+	leave_out_absent(object);
+	if (bpf_object__load(object))
 		fail(argv[1]);
 	print_programs(object);
 	put_profile(object, argv[2]);
