@@ -167,11 +167,12 @@ describe('raw rules', () => {
     }
   })
 
-  it('about protocols of families that have none are named as skipped', () => {
-    const bpfRawRules = { network: { sockets: [{ qualifiers: deny, domains: ['netlink'], protocols: ['tcp'] }] } }
-    const result = compile({ mode: 'EnhanceProtect', enhanceProtect: { bpfRawRules } })
-    expect(result.ok && result.skipped.map(({ path }) => path)).to.deep.equal([
-      'spec.policy.enhanceProtect.bpfRawRules.network.sockets[0]',
+  it('about protocols of families that have none are named as skipped, wholly or in part', () => {
+    const sockets = [['netlink'], ['inet', 'unix'], ['inet6']].map((domains) => ({ domains, protocols: ['tcp'] }))
+    const result = compile({ mode: 'EnhanceProtect', enhanceProtect: { bpfRawRules: { network: { sockets } } } })
+    expect(result.ok && result.skipped.map(({ path, rule, extent }) => [path, rule, extent])).to.deep.equal([
+      ['spec.policy.enhanceProtect.bpfRawRules.network.sockets[0]', 'netlink', 'all'],
+      ['spec.policy.enhanceProtect.bpfRawRules.network.sockets[1]', 'unix', undefined],
     ])
   })
 
