@@ -11,7 +11,7 @@ import { type Command, Container, containerIdOf } from './container.ts'
 import { type Errno, messages } from './errno.ts'
 import { expectBpfEvents } from './expected-bpf.ts'
 import { compiled, identityOf, type Mode, policyOf, policyOfRule, profileOf } from './profiles.ts'
-import { type BpfCase, last, type RuleCase, type RuleFamily, titleOf } from './rule-case.ts'
+import { type BpfCase, type RuleCase, type RuleFamily, titleOf } from './rule-case.ts'
 import { noteResults, rulesShown } from './rules-shown.ts'
 import { type Violation, Violations } from './violations.ts'
 
@@ -29,6 +29,10 @@ export function bpfCaseOf(given: RuleCase): BpfCase {
   return { ...common, events: records.flatMap(eventsOf), observed: runs ? runsAfterAll(after[0]!) : after, ...bpf }
 }
 
+/** `--mount` and what it says, as one word, so that equal ones are found. */
+const mountsIn = (flags: readonly string[] = []): string[] =>
+  flags.filter((flag) => flag !== '--mount').map((what) => `--mount=${what}`)
+
 /** Reading it is reported: what was reported before is what was done before. */
 const endFile = '/tmp/.end'
 const endPolicy = policyOf(
@@ -38,17 +42,13 @@ const endPolicy = policyOf(
   'BPF',
 )
 
-let opened: Promise<BpfEnforcer> | undefined
-
-/** The enforcer of the guest, by the agent's own code. */
-function bpfEnforcer(): Promise<BpfEnforcer> {
+/** The enforcer, by the agent's own code. It stays in force when this process ends, as the guest does not. */
+function openEnforcer(): Promise<BpfEnforcer> {
   const addon = loadBpfAddon()
   if (typeof addon === 'string') throw new Error(addon)
-  opened ??= BpfEnforcer.open({
-    ...{ addon, object: builtObject(), ringBytes: 1 << 20, strictStart: 0, encoder: bpfEncoder },
-    hostMntNs: statSync('/proc/1/ns/mnt').ino,
-  })
-  return opened
+  const object = builtObject()
+  const hostMntNs = statSync('/proc/1/ns/mnt').ino
+  return BpfEnforcer.open({ addon, object, hostMntNs, ringBytes: 1 << 20, strictStart: 0, encoder: bpfEncoder })
 }
 
 /** A container that has all privileges, so that only BPF refuses; it runs in one profile after the other. */
@@ -69,26 +69,26 @@ class Stage {
     return rules.flatMap((rule) => [policyOfRule(rule, 'enforced', 'BPF'), policyOfRule(rule, 'observed', 'BPF')])
   }
 
-  async set({ name, flags = [], prepare }: RuleFamily): Promise<void> {
+  async set(families: readonly RuleFamily[]): Promise<void> {
     await output('containerd-up', [])
-    const enforcer = await bpfEnforcer()
+    const enforcer = await openEnforcer()
     this.#enforcer = enforcer
     const policies = [...this.#policies, endPolicy]
     for (const policy of policies) {
       const { profileName, enforcers } = compiled(policy)
       await enforcer.load(profileName, JSON.stringify(enforcers.BPF?.profile))
     }
-    const words = `bpf-${name.replaceAll(/[^a-z]+/g, '-')}`
-    const id = containerIdOf(words)
+    const id = containerIdOf('bpf')
     await enforcer.add({ id, profile: identityOf(endPolicy).profileName })
-    this.#container = await Container.start(words, { image: debianImage, flags: ['--privileged', ...flags] })
+    const flags = new Set(families.flatMap((family) => mountsIn(family.flags)))
+    this.#container = await Container.start('bpf', { image: debianImage, flags: ['--privileged', ...flags] })
     const info = { ...this.#container.info, bpfNumber: enforcer.numberOf(id)! }
     const known = policies.map((policy) => {
       const identity = identityOf(policy)
       return { ...identity, bpfId: enforcer.idOf(identity.profileName)! }
     })
     this.#violations = await Violations.start([info], known, () => enforcer.folder)
-    await this.works(prepare)
+    for (const { prepare } of families) await this.works(prepare)
     await this.works(`echo > ${endFile}`)
   }
 
@@ -167,33 +167,37 @@ async function observed(stage: Stage, given: BpfCase): Promise<void> {
   stage.expectEvents(lines, expected, given, 'observed', attacked.text)
 }
 
+function describeCase(stage: Stage, given: BpfCase): void {
+  const title = titleOf(given)
+  if (given.skip !== undefined) it(`${title}: ${given.skip}`)
+  else {
+    it(`${title}: enforced, the attack is refused and reported, and its neighbour works`, () => enforced(stage, given))
+    it(`${title}: observed, both work and the attack is reported`, () => observed(stage, given))
+  }
+}
+
 /**
  * Tests BPF's part of rules as describeAppArmorRules does AppArmor's: the same attacks and neighbours, in one container that goes from
  * profile to profile. Between two tests it reads a file that is reported: nothing else is than what a test expects.
  */
-export function describeBpfRules(family: RuleFamily): void {
-  const all = [...family.cases.map(bpfCaseOf), ...(family.onlyBpf ?? [])]
+export function describeBpfRules(families: readonly RuleFamily[]): void {
+  const casesOf = ({ cases, onlyBpf = [] }: RuleFamily): BpfCase[] => [...cases.map(bpfCaseOf), ...onlyBpf]
+  const all = families.flatMap(casesOf)
   for (const { rule } of all) rulesShown.BPF.add(rule)
   const cases = all.filter(({ skip }) => skip === undefined)
-  describe(`BPF: ${family.name}`, () => {
+  describe('BPF', () => {
     noteResults('BPF')
-    const stage = new Stage([...cases, bpfCaseOf(last)])
+    const stage = new Stage(cases)
     before(async function () {
       this.timeout(600_000)
-      await stage.set(family)
+      await stage.set(families)
     })
     after(() => stage.clear())
 
-    for (const given of all) {
-      const title = titleOf(given)
-      if (given.skip !== undefined) {
-        it(`${title}: ${given.skip}`)
-        continue
-      }
-      it(`${title}: enforced, the attack is refused and reported, and its neighbour works`, () =>
-        enforced(stage, given))
-      it(`${title}: observed, both work and the attack is reported`, () => observed(stage, given))
-    }
+    for (const family of families)
+      describe(family.name, () => {
+        for (const given of casesOf(family)) describeCase(stage, given)
+      })
 
     describe('with the policies deleted', () => {
       before(() => stage.removePolicies())
