@@ -144,7 +144,7 @@ __noinline int varmor_refuses(const struct file_request *given)
 #define CAP_MAC_ADMIN 33
 #define SECURITYFS_MAGIC 0x73636673
 #define AAFS_MAGIC 0x5a3c69f0
-#define APPARMOR "apparmor"
+#define APPARMOR 0x726f6d7261707061ULL /* "apparmor" */
 
 /* AppArmor asks for this capability by itself, past all hooks, when its profiles are written. */
 static __noinline bool refuses_to_load_profiles(struct dentry *dentry)
@@ -152,15 +152,17 @@ static __noinline bool refuses_to_load_profiles(struct dentry *dentry)
 	struct body body = { { CAP_MAC_ADMIN } };
 	__u64 bit = 1ULL << CAP_MAC_ADMIN, magic;
 	struct varmor_profile *profile;
-	char name[sizeof(APPARMOR)];
+	struct qstr name;
+	__u64 letters = 0;
 	__u32 verdict = 0;
 
 	if (!dentry)
 		return false;
 	magic = BPF_CORE_READ(dentry, d_sb, s_magic);
 	if (magic == SECURITYFS_MAGIC) {
-		bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(dentry, d_parent, d_name.name));
-		if (bpf_strncmp(name, sizeof(name), APPARMOR))
+		name = BPF_CORE_READ(dentry, d_parent, d_name);
+		bpf_probe_read_kernel(&letters, sizeof(letters), name.name);
+		if (name.len != sizeof(letters) || letters != APPARMOR)
 			return false;
 	} else if (magic != AAFS_MAGIC) {
 		return false;

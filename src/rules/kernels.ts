@@ -5,11 +5,13 @@ import { isImpossible, type RestrictionKind, type Rule } from './meaning.ts'
 
 // Which enforcer carries which rule on which kernel, as the README has it.
 
+/** The oldest Linux that each enforcer is tried on, as `major.minor`. BPF's programs walk paths in bpf_loop(), of Linux 5.17. */
+export const oldestKernels = { appArmor: '5.10', bpf: '6.1', seccomp: '5.10' } as const
+
 const enforcers = [
-  { key: 'appArmor', title: 'AppArmor', since: '5.10' },
-  // The programs walk paths in bpf_loop(), which came with Linux 5.17.
-  { key: 'bpf', title: 'BPF', since: '6.1' },
-  { key: 'seccomp', title: 'Seccomp', since: '5.10' },
+  { key: 'appArmor', title: 'AppArmor' },
+  { key: 'bpf', title: 'BPF' },
+  { key: 'seccomp', title: 'Seccomp' },
 ] as const
 
 type EnforcerKey = (typeof enforcers)[number]['key']
@@ -26,11 +28,9 @@ function cell(rule: Rule, key: EnforcerKey): string {
   if (isImpossible(meaning)) return ''
   const needs = meaning.map((one) => ('kind' in one ? requirements[key]?.[one.kind] : undefined))
   const most = needs.find((need) => need !== undefined)
-  if (most !== undefined && !needs.includes(undefined)) return most === oldest(key) ? 'yes' : most
+  if (most !== undefined && !needs.includes(undefined)) return most === oldestKernels[key] ? 'yes' : most
   return most !== undefined || rule.gaps?.[key] !== undefined ? 'partly' : 'yes'
 }
-
-const oldest = (key: EnforcerKey): string | undefined => enforcers.find((one) => one.key === key)?.since
 
 const cellsOf = (rule: Rule): string[] => enforcers.map(({ key }) => cell(rule, key))
 
@@ -54,4 +54,4 @@ const namesOf = (rules: readonly Rule[]): string =>
 
 /** The catalogue by enforcer, with the kernel from which on: a table of Markdown. */
 export const kernelTable = (): string =>
-  markdownTable(['rule', ...enforcers.map(({ title, since }) => `${title}, Linux ${since}`)], rows())
+  markdownTable(['rule', ...enforcers.map(({ key, title }) => `${title}, Linux ${oldestKernels[key]}`)], rows())

@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import { bpfEncoder } from '../../../../src/agent/bpf-encoder.ts'
 import { builtObject, loadBpfAddon } from '../../../../src/enforcer/bpf/addon.ts'
 import { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'
+import { oldestKernels } from '../../../../src/rules/kernels.ts'
 import { output } from '../../../cluster/command.ts'
 import { debianImage } from '../../images/names.ts'
 import type { Answer } from '../contained-shell.ts'
@@ -10,6 +11,7 @@ import { type BpfEvent, eventsOf, runsAfterAll } from './bpf-events.ts'
 import { type Command, Container, containerIdOf } from './container.ts'
 import { type Errno, messages } from './errno.ts'
 import { expectBpfEvents } from './expected-bpf.ts'
+import { linuxFrom } from './kernel-release.ts'
 import { compiled, identityOf, type Mode, policyOf, policyOfRule, profileOf } from './profiles.ts'
 import { type BpfCase, type RuleCase, type RuleFamily, titleOf } from './rule-case.ts'
 import { noteResults, rulesShown } from './rules-shown.ts'
@@ -190,6 +192,8 @@ export function describeBpfRules(families: readonly RuleFamily[]): void {
     const stage = new Stage(cases)
     before(async function () {
       this.timeout(600_000)
+      const [major = 0, minor = 0] = oldestKernels.bpf.split('.').map(Number)
+      if (!linuxFrom(major, minor)) this.skip()
       await stage.set(families)
     })
     after(() => stage.clear())

@@ -1,5 +1,4 @@
 import type { Capability } from '../../../../src/rules/capabilities.ts'
-import { linuxFrom } from './kernel-release.ts'
 import type { AppArmorRecord } from './records.ts'
 
 /** What BPF reports: `event` of a line, and the name of the program. */
@@ -98,6 +97,3 @@ export const runsAfterAll = ({ comm, event: { path } }: BpfEvent): BpfEvent[] =>
   execEvent(comm, String(path)),
   execEvent(String(path).split('/').at(-1)!, String(path)),
 ]
-
-/** Whether this kernel asks for the making of user namespaces. */
-export const asksForUserNamespaces = (): boolean => linuxFrom(6, 1)
