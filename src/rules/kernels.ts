@@ -1,4 +1,3 @@
-import { markdownTable } from '../base/markdown.ts'
 import { capabilityRules } from './capability-rules.ts'
 import { catalogue } from './catalogue.ts'
 import { isImpossible, type RestrictionKind, type Rule } from './meaning.ts'
@@ -52,6 +51,8 @@ const namesOf = (rules: readonly Rule[]): string =>
     ? `\`${rules[0]!.name}\``
     : `\`${rules[0]!.name}\` to \`${rules.at(-1)!.name}\`, ${rules.length} rules`
 
-/** The catalogue by enforcer, with the kernel from which on: a table of Markdown. */
-export const kernelTable = (): string =>
-  markdownTable(['rule', ...enforcers.map(({ key, title }) => `${title}, Linux ${oldestKernels[key]}`)], rows())
+/** The catalogue by enforcer, with the kernel from which on: the head of a table and its rows. */
+export const kernelTable = (): { head: string[]; rows: string[][] } => ({
+  head: ['rule', ...enforcers.map(({ key, title }) => `${title}, Linux ${oldestKernels[key]}`)],
+  rows: rows(),
+})
