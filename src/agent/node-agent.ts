@@ -177,7 +177,11 @@ export class NodeAgent {
     this.#agent = new Agent({
       ...{ connection, namespace, node, managers, logger, health },
       loaders: this.#loaders,
-      compile: compileBy(this.#compilers, () => ({ appArmor, blockDevices: disks() })),
+      compile: compileBy(this.#compilers, () => ({
+        appArmor,
+        blockDevices: disks(),
+        absentHooks: this.#bpf?.absent ?? [],
+      })),
       basis: () => disks().join(),
       send: this.#transport.send,
       confining: () => confiningProfiles(this.#options.pipeline.procRoot),

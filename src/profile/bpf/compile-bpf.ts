@@ -66,12 +66,12 @@ function verdictOf({ auditViolations = false, allowViolations = false }: Enhance
 function enhanceProtectProfile(
   enhanceProtect: EnhanceProtect,
   path: string,
-  { blockDevices }: CompileContext,
+  context: CompileContext,
 ): Result<BpfProfile> {
   const verdict = verdictOf(enhanceProtect)
   const draft = emptyDraft(enhanceProtect.protectAncestors, verdict)
   const { rules, errors } = selectRules(enhanceProtect, path)
-  const skipped = rules.flatMap((selected) => addBuiltIn(draft, selected, blockDevices))
+  const skipped = rules.flatMap((selected) => addBuiltIn(draft, selected, context))
   if (enhanceProtect.privileged !== true) addRuntimeDefault(draft, join(path, 'privileged'))
   const raw = enhanceProtect.bpfRawRules
   if (raw !== undefined) {
@@ -84,11 +84,20 @@ function enhanceProtectProfile(
 }
 
 /** Adds a built-in rule; returns it as skipped where BPF cannot carry it. */
-function addBuiltIn(draft: Draft, { rule, path, targets }: SelectedRule, devices: readonly string[] = []): Skipped[] {
+function addBuiltIn(
+  draft: Draft,
+  { rule, path, targets }: SelectedRule,
+  { blockDevices = [], absentHooks = [] }: CompileContext,
+): Skipped[] {
   const skip = (reason: string): Skipped[] => [{ enforcer: 'BPF', path, rule: rule.name, reason, extent: 'all' }]
   if (isImpossible(rule.bpf)) return skip(rule.bpf.impossible)
   if (targets.length > 0) return skip('rules for some executables only are carried by AppArmor alone')
-  for (const restriction of withNodeDisks(rule.bpf, devices)) addRestriction(draft, restriction, path)
+  const restrictions = withNodeDisks(rule.bpf, blockDevices)
+  const asksForUserNamespaces = !absentHooks.includes('lsm/userns_create')
+  const carried = restrictions.filter(({ kind }) => kind !== 'userns' || asksForUserNamespaces)
+  if (carried.length === 0 && restrictions.length > 0)
+    return skip('this kernel asks nobody when a user namespace is made: Linux 6.1 does, and Seccomp carries it on all')
+  for (const restriction of carried) addRestriction(draft, restriction, path)
   return []
 }
 

@@ -131,6 +131,20 @@ describe('built-in rules', () => {
     ])
   })
 
+  it('about user namespaces are named as skipped where the kernel asks nobody about them', () => {
+    const enhanceProtect = { hardeningRules: ['disallow-create-user-ns', 'disallow-mount'] }
+    const onNode = (absentHooks: string[]) => {
+      const result = compile({ mode: 'EnhanceProtect', enhanceProtect }, { absentHooks })
+      if (!result.ok) throw new Error(JSON.stringify(result.errors))
+      return { userns: result.value.userns, skipped: result.skipped.map(({ rule, extent }) => [rule, extent]) }
+    }
+    expect(onNode(['lsm/file_truncate'])).to.deep.equal({ userns: { deny: true, audit: false }, skipped: [] })
+    expect(onNode(['lsm/userns_create'])).to.deep.equal({
+      userns: undefined,
+      skipped: [['disallow-create-user-ns', 'all']],
+    })
+  })
+
   it('that nobody knows are errors', () => {
     expect(errorsOf({ hardeningRules: ['disallow-moun'] })[0]).to.include({
       code: 'UNKNOWN_RULE',
