@@ -5,6 +5,43 @@
 
 #define CAP_OPT_NOAUDIT 2
 
+#define OVERLAY 0x0079616c7265766fULL /* "overlay" */
+#define OVERLAY_WORDS 32
+
+/*
+ * Whether an overlay keeps these credentials. They are those of who mounted it, with which it works on the files below while the task
+ * waits. Types of modules are not known where the programs are made: they are among the first members, and looked for.
+ */
+static __noinline bool is_kept_by(const struct cred *cred, struct super_block *files)
+{
+	__u64 words[OVERLAY_WORDS];
+	__u64 type = 0;
+
+	if (!cred || !files)
+		return false;
+	bpf_probe_read_kernel(&type, sizeof(type), BPF_CORE_READ(files, s_type, name));
+	if (type != OVERLAY || bpf_probe_read_kernel(words, sizeof(words), BPF_CORE_READ(files, s_fs_info)))
+		return false;
+	for (__u32 i = 0; i < OVERLAY_WORDS; i++)
+		if (words[i] == (__u64)cred)
+			return true;
+	return false;
+}
+
+/*
+ * Whether it is an overlay that asks, and not the task: of the container's root, its program or where it is. Others who act with other
+ * credentials than the task has now do so for the task (io_uring, access(2)).
+ */
+static __always_inline bool asks_for_itself(const struct cred *cred)
+{
+	struct task_struct *task = current_task();
+
+	if (cred == BPF_CORE_READ(task, real_cred))
+		return false;
+	return is_kept_by(cred, BPF_CORE_READ(task, fs, root.mnt, mnt_sb)) || is_kept_by(cred, BPF_CORE_READ(task, mm, exe_file, f_path.mnt, mnt_sb)) ||
+	       is_kept_by(cred, BPF_CORE_READ(task, fs, pwd.mnt, mnt_sb));
+}
+
 SEC("lsm/capable")
 int BPF_PROG(varmor_capable, const struct cred *cred, struct user_namespace *ns, int capability, unsigned int options)
 {
@@ -13,7 +50,7 @@ int BPF_PROG(varmor_capable, const struct cred *cred, struct user_namespace *ns,
 	__u64 bit = 1ULL << (capability & 63);
 	__u32 verdict = 0;
 
-	if (!profile)
+	if (!profile || asks_for_itself(cred))
 		return 0;
 	if (profile->capability_deny & bit)
 		verdict |= VARMOR_DENY;

@@ -2,6 +2,7 @@
 /* Files by their paths: opening, running, mapping, and every way to change what stands there. */
 #include "file.h"
 #include "match.h"
+#include "mounts.h"
 #include "path.h"
 #include "report.h"
 #include "task.h"
@@ -11,47 +12,6 @@ static __always_inline __u32 mode_of(struct dentry *dentry)
 	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
 
 	return inode ? BPF_CORE_READ(inode, i_mode) & S_IFMT : 0;
-}
-
-/* Linux 6.18 and later: the mounts of a file system are a chain. Before, they are a list. */
-struct mount___chain {
-	struct mount___chain *mnt_next_for_sb;
-} __attribute__((preserve_access_index));
-
-struct super_block___chain {
-	struct mount___chain *s_mounts;
-} __attribute__((preserve_access_index));
-
-struct mount___list {
-	struct list_head mnt_instance;
-} __attribute__((preserve_access_index));
-
-struct super_block___list {
-	struct list_head s_mounts;
-} __attribute__((preserve_access_index));
-
-#define HAS_CHAIN (bpf_core_field_exists(((struct mount___chain *)0)->mnt_next_for_sb))
-
-/* The mount that a place in the list is in; NULL at its end. */
-static __always_inline struct mount *mount_at(struct list_head *at, struct super_block *files)
-{
-	if ((void *)at == (void *)files + bpf_core_field_offset(struct super_block___list, s_mounts))
-		return NULL;
-	return (void *)at - bpf_core_field_offset(struct mount___list, mnt_instance);
-}
-
-static __always_inline struct mount *first_mount(struct super_block *files)
-{
-	if (HAS_CHAIN)
-		return (void *)BPF_CORE_READ((struct super_block___chain *)files, s_mounts);
-	return mount_at(BPF_CORE_READ((struct super_block___list *)files, s_mounts.next), files);
-}
-
-static __always_inline struct mount *mount_after(struct mount *mount, struct super_block *files)
-{
-	if (HAS_CHAIN)
-		return (void *)BPF_CORE_READ((struct mount___chain *)mount, mnt_next_for_sb);
-	return mount_at(BPF_CORE_READ((struct mount___list *)mount, mnt_instance.next), files);
 }
 
 static long next_alias(__u32 round, struct loop *loop)
@@ -181,6 +141,40 @@ VERIFIED_ONCE __noinline int varmor_refuses(const struct file_request *given)
 			return answer;                                \
 	} while (0)
 
+#define CAP_MAC_ADMIN 33
+#define SECURITYFS_MAGIC 0x73636673
+#define AAFS_MAGIC 0x5a3c69f0
+#define APPARMOR 0x726f6d7261707061ULL /* "apparmor" */
+
+/* AppArmor asks for this capability by itself, past all hooks, when its profiles are written. */
+static __noinline bool refuses_to_load_profiles(struct dentry *dentry)
+{
+	struct body body = { { CAP_MAC_ADMIN } };
+	__u64 bit = 1ULL << CAP_MAC_ADMIN, magic;
+	struct varmor_profile *profile;
+	struct qstr name;
+	__u64 letters = 0;
+	__u32 verdict = 0;
+
+	if (!dentry)
+		return false;
+	magic = BPF_CORE_READ(dentry, d_sb, s_magic);
+	if (magic == SECURITYFS_MAGIC) {
+		name = BPF_CORE_READ(dentry, d_parent, d_name);
+		bpf_probe_read_kernel(&letters, sizeof(letters), name.name);
+		if (name.len != sizeof(letters) || letters != APPARMOR)
+			return false;
+	} else if (magic != AAFS_MAGIC) {
+		return false;
+	}
+	profile = current_profile();
+	if (!profile)
+		return false;
+	verdict |= profile->capability_deny & bit ? VARMOR_DENY : 0;
+	verdict |= profile->capability_audit & bit ? VARMOR_AUDIT : 0;
+	return judge(profile, verdict, VARMOR_EVENT_KIND_CAPABILITY, sizeof(__u32), &body);
+}
+
 SEC("lsm/file_open")
 int BPF_PROG(varmor_file_open, struct file *file)
 {
@@ -196,6 +190,7 @@ int BPF_PROG(varmor_file_open, struct file *file)
 	if (mode & FMODE_WRITE) {
 		asked |= file->f_flags & O_APPEND ? VARMOR_FILE_APPEND : VARMOR_FILE_WRITE;
 		permissions |= file->f_flags & O_APPEND ? MAY_APPEND_IT : MAY_WRITE_IT;
+		REFUSE_IF(container_of_task(current_task()) && refuses_to_load_profiles(file->f_path.dentry));
 	}
 	return may(file->f_path.dentry, file->f_path.mnt, asked, permissions);
 }
@@ -270,6 +265,13 @@ SEC("lsm/path_truncate")
 int BPF_PROG(varmor_path_truncate, const struct path *path)
 {
 	return may(path->dentry, path->mnt, VARMOR_FILE_WRITE, MAY_WRITE_IT);
+}
+
+/* Linux 6.2 and later: what has an open file. Before, that is the one above. */
+SEC("lsm/file_truncate")
+int BPF_PROG(varmor_file_truncate, struct file *file)
+{
+	return may(file->f_path.dentry, file->f_path.mnt, VARMOR_FILE_WRITE, MAY_WRITE_IT);
 }
 
 SEC("lsm/path_chmod")

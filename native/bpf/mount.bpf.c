@@ -2,6 +2,7 @@
 /* Changes of the mount table: by rules about mounting, and where they cover or carry what rules about files protect. */
 #include "file.h"
 #include "match.h"
+#include "mounts.h"
 #include "path.h"
 #include "report.h"
 
@@ -99,16 +100,38 @@ static long match_mount_rule(__u32 round, struct loop *loop)
 
 LONG_LOOP(match_mount_rules, VARMOR_MOUNT_RULES, open_mount_rules, match_mount_rule)
 
-/* Which rules mean the path of a file: all that could, where it has none. */
-static __always_inline void find_meant(struct meant *meant, const struct varmor_path_sets *sets, struct varmor_scratch *scratch, struct dentry *dentry, struct mount *mount)
+/* Puts the text behind the start that it returns, up to PATH_BYTES; 0 where it is too long. */
+static __always_inline __u32 put_device(struct varmor_scratch *scratch, const char *device)
 {
+	long length = bpf_probe_read_kernel_str(scratch->exe, PATH_BYTES, device) - 1;
 	__u32 start;
 
+	if (length < 0 || length > PATH_BYTES - 2)
+		return 0;
+	start = (PATH_BYTES - (__u32)length) & (2 * PATH_BYTES - 1);
+	bpf_probe_read_kernel(scratch->path + start, length & (PATH_BYTES - 1), scratch->exe);
+	return start;
+}
+
+static __always_inline __u32 start_of_path(struct varmor_scratch *scratch, struct dentry *dentry, struct mount *mount)
+{
+	return dentry ? path_into(scratch, TEXT_PATH, dentry, mount, mnt_ns_of(current_task())) : 0;
+}
+
+static __always_inline __u32 start_of_source(struct varmor_scratch *scratch, const struct mounting *given)
+{
+	if (given->operations == VARMOR_MOUNT_NEW)
+		return given->device ? put_device(scratch, given->device) : PATH_BYTES;
+	return start_of_path(scratch, given->source, given->source_mount);
+}
+
+/* Which rules mean the path of a file: all that could, where it has none. */
+static __always_inline void find_meant(struct meant *meant, const struct varmor_path_sets *sets, struct varmor_scratch *scratch, __u32 start)
+{
 	meant->all = 0;
 	if (!sets->automaton.table)
 		return;
-	start = dentry ? path_into(scratch, TEXT_PATH, dentry, mount, mnt_ns_of(current_task())) : 0;
-	if (start == 0 || start >= PATH_BYTES)
+	if (start == 0 || start > PATH_BYTES)
 		meant->all = 1;
 	else
 		meant->number = marks_of(scratch, &sets->automaton, TEXT_PATH, start);
@@ -128,8 +151,8 @@ static __noinline __u32 verdict_of_mounting(struct varmor_scratch *scratch, cons
 	match->rules = rules;
 	match->at = 0;
 	match->verdict = 0;
-	find_meant(&match->source, &mounts->sources, scratch, given->source, given->source_mount);
-	find_meant(&match->target, &mounts->targets, scratch, given->target, given->target_mount);
+	find_meant(&match->source, &mounts->sources, scratch, start_of_source(scratch, given));
+	find_meant(&match->target, &mounts->targets, scratch, start_of_path(scratch, given->target, given->target_mount));
 	if (open_mount_rules(&loop))
 		match_mount_rules(&loop, mounts->count);
 	return match->verdict;
@@ -153,7 +176,8 @@ VERIFIED_ONCE __noinline int varmor_refuses_mounting(const struct mounting *give
 	refused = !profile->mode && verdict & VARMOR_DENY;
 	if (profile->mode || verdict & VARMOR_AUDIT) {
 		body.numbers[0] = given->operations & VARMOR_MOUNT_UMOUNT ? UMOUNT : given->flags;
-		start = path_into(scratch, TEXT_PATH, given->target, given->target_mount, mnt_ns_of(current_task()));
+		__builtin_memcpy(body.numbers + 1, given->fstype, TYPE_BYTES);
+		start = start_of_path(scratch, given->target, given->target_mount);
 		report(scratch, profile, REPORT(VARMOR_EVENT_KIND_MOUNT, action_of(profile, refused), 0, sizeof(__u32)), &body, start);
 	}
 	leave_scratch(scratch);
@@ -199,6 +223,7 @@ int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const
 		mounting.source = mounting.target;
 		mounting.source_mount = mounting.target_mount;
 	}
+	mounting.device = device;
 	if (operation == VARMOR_MOUNT_NEW)
 		bpf_probe_read_kernel_str(mounting.fstype, sizeof(mounting.fstype), type);
 	else
@@ -208,6 +233,14 @@ int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const
 	if (operation & (VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND | VARMOR_MOUNT_MOVE))
 		return may(path->dentry, path->mnt, VARMOR_FILE_ANY | VARMOR_FILE_WAY, MAY_WRITE_IT);
 	return 0;
+}
+
+/* Whether a file system has this mount alone, which then is no copy of another. */
+static __always_inline bool is_only_mount(struct mount *mount)
+{
+	struct super_block *files = BPF_CORE_READ(mount, mnt.mnt_sb);
+
+	return first_mount(files) == mount && !mount_after(mount, files);
 }
 
 /* The newer calls: a mount that stands somewhere is moved, and one that does not was made or copied before. */
@@ -220,7 +253,8 @@ int BPF_PROG(varmor_move_mount, const struct path *from, const struct path *to)
 
 	if (!container_of_task(current_task()))
 		return 0;
-	mounting.operations = stands ? VARMOR_MOUNT_MOVE : VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND;
+	mounting.operations = stands ? VARMOR_MOUNT_MOVE : is_only_mount(mount) ? VARMOR_MOUNT_NEW : VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND;
+	mounting.device = BPF_CORE_READ(mount, mnt_devname);
 	mounting.target = to->dentry;
 	mounting.target_mount = mount_of(to->mnt);
 	if (stands) {

@@ -10,6 +10,7 @@
 
 #define PATH_BYTES 4096
 #define RECORD_BYTES 16384
+#define TYPE_BYTES 16
 
 enum text { TEXT_PATH, TEXT_EXE };
 
@@ -64,7 +65,8 @@ struct mounting {
 	struct mount *source_mount;
 	struct dentry *target;
 	struct mount *target_mount;
-	char fstype[16];
+	const char *device; /* of a new mount: what it is called by who mounts it */
+	char fstype[TYPE_BYTES];
 };
 
 /* Which rules mean a path: the set with a number, beside those that mean any. */
