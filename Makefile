@@ -4,7 +4,7 @@
 addon := native/addon/build/Release/audit.node
 
 demo: build
-	KEEP=$(KEEP) node --import tsx test/demo/demo.ts
+	KEEP=$(KEEP) ENFORCER=$(ENFORCER) node --import tsx test/demo/demo.ts
 
 test: node_modules/.installed $(addon)
 	npm test

@@ -1,10 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { withTables } from '../src/audit/line/events-document.ts'
+import { documentTables } from '../src/audit/line/events-document.ts'
 import { lineJsonSchema } from '../src/audit/line/line-json-schema.ts'
+import { withTables } from '../src/base/markdown.ts'
 
 const files: Record<string, (before: () => string) => string> = {
   'deploy/violation.schema.json': () => `${JSON.stringify(lineJsonSchema({ strict: false }), undefined, 2)}\n`,
-  'src/audit/EVENTS.md': (before) => withTables(before()),
+  'src/audit/EVENTS.md': (before) => withTables(before(), documentTables()),
 }
 for (const [file, make] of Object.entries(files)) {
   const path = new URL(`../${file}`, import.meta.url)

@@ -1,6 +1,6 @@
 /**
- * Writes what the agent, and the kubelet of the sandbox, need of the gRPC interfaces of containerd and CRI, from the .proto
- * files that both publish as Go modules (Apache-2.0). Needs Go, whose module proxy has them.
+ * Writes what the agent, and the kubelet of the sandbox, need of the interfaces of containerd, CRI and NRI, from the .proto
+ * files that they publish as Go modules (Apache-2.0). Needs Go, whose module proxy has them.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
@@ -11,7 +11,12 @@ import { fileURLToPath } from 'node:url'
 import protobuf from 'protobufjs'
 
 /** Versions of the modules. Fields are only ever added to these files, so older and newer runtimes understand them. */
-export const modules = { 'github.com/containerd/containerd/api': 'v1.12.0', 'k8s.io/cri-api': 'v0.37.2' } as const
+export const modules = {
+  'github.com/containerd/containerd/api': 'v1.12.0',
+  'k8s.io/cri-api': 'v0.37.2',
+  'github.com/containerd/nri': 'v0.12.3',
+  'github.com/containerd/ttrpc': 'v1.2.9',
+} as const
 
 const files: [module: keyof typeof modules, path: string][] = [
   ['github.com/containerd/containerd/api', 'services/containers/v1/containers.proto'],
@@ -21,7 +26,18 @@ const files: [module: keyof typeof modules, path: string][] = [
   ['github.com/containerd/containerd/api', 'events/task.proto'],
   ['github.com/containerd/containerd/api', 'events/container.proto'],
   ['k8s.io/cri-api', 'pkg/apis/runtime/v1/api.proto'],
+  ['github.com/containerd/nri', 'pkg/api/api.proto'],
+  ['github.com/containerd/ttrpc', 'request.proto'],
 ]
+
+/** No Go module has this file, which ttrpc's answers refer to: https://github.com/googleapis/googleapis. */
+const statusFile = 'google/rpc/status.proto'
+const statusProto = `syntax = "proto3";
+package google.rpc;
+message Status {
+  int32 code = 1;
+  string message = 2;
+}`
 
 /** Methods and messages that a program uses; what they refer to comes with them. */
 export interface ProtoSelection {
@@ -30,6 +46,8 @@ export interface ProtoSelection {
   name: string
   methods: string[]
   messages: string[]
+  /** Of these messages the fields that are wanted; the others are passed over when a message is read. */
+  fields?: Readonly<Record<string, readonly string[]>>
 }
 
 const of = (service: string, ...methods: string[]): string[] => methods.map((method) => `${service}.${method}`)
@@ -69,27 +87,58 @@ const forKubelet: ProtoSelection = {
   messages: [],
 }
 
-export const selections: readonly ProtoSelection[] = [forAgent, forKubelet]
+const nri = 'nri.pkg.api.v1alpha1'
+
+const forNri: ProtoSelection = {
+  file: 'src/agent/nri/nri-protos.ts',
+  name: 'nriProtos',
+  methods: [
+    ...of(`${nri}.Runtime`, 'RegisterPlugin'),
+    ...of(`${nri}.Plugin`, 'Configure', 'Synchronize', 'Shutdown', 'StateChange'),
+    ...of(`${nri}.Plugin`, 'StartContainer', 'StopContainer', 'RemoveContainer'),
+  ],
+  messages: of('ttrpc', 'Request', 'Response'),
+  fields: {
+    [`${nri}.PodSandbox`]: ['id', 'name', 'uid', 'namespace', 'labels', 'annotations'],
+    [`${nri}.Container`]: ['id', 'podSandboxId', 'name', 'state', 'labels', 'annotations', 'pid'],
+    [`${nri}.ConfigureRequest`]: ['runtimeName', 'runtimeVersion', 'requestTimeout'],
+    // Updates are for who changes containers.
+    [`${nri}.SynchronizeResponse`]: ['more'],
+    [`${nri}.StopContainerResponse`]: [],
+    'ttrpc.Request': ['service', 'method', 'payload', 'timeoutNano'],
+  },
+}
+
+export const selections: readonly ProtoSelection[] = [forAgent, forKubelet, forNri]
 
 /** @param directories where the modules are */
 export function protosOf(
-  { methods, messages }: ProtoSelection,
+  { methods, messages, fields = {} }: ProtoSelection,
   directories: Readonly<Record<keyof typeof modules, string>>,
 ): string {
   const root = new protobuf.Root()
   root.resolvePath = (_origin, target) => {
+    if (target === statusFile) return null
     // protobuf.js knows the common types by itself, and brings descriptor.proto along.
     const found = [...Object.values(directories), dirname(createRequire(import.meta.url).resolve('protobufjs'))].map(
       (directory) => join(directory, target),
     )
     return found.find(existsSync) ?? target
   }
+  protobuf.parse(statusProto, root)
   root.loadSync(files.map(([module, path]) => join(directories[module], path)))
   root.resolveAll()
+  for (const [name, wanted] of Object.entries(fields)) keepFields(root.lookupType(name), wanted)
   const kept = new protobuf.Root()
   for (const name of methods) keepMethod(kept, root, name)
   for (const name of messages) keepType(kept, root.lookupType(name))
   return JSON.stringify(sorted(kept.toJSON()))
+}
+
+function keepFields(type: protobuf.Type, wanted: readonly string[]): void {
+  for (const name of wanted)
+    if (type.fields[name] === undefined) throw new Error(`${type.fullName} has no field ${name}`)
+  for (const field of type.fieldsArray) if (!wanted.includes(field.name)) type.remove(field)
 }
 
 function keepMethod(kept: protobuf.Root, root: protobuf.Root, name: string): void {
@@ -160,19 +209,19 @@ function sorted(value: unknown): unknown {
 const moduleDirectory = (module: keyof typeof modules): string =>
   JSON.parse(execFileSync('go', ['mod', 'download', '-json', `${module}@${modules[module]}`]).toString()).Dir
 
-export const moduleDirectories = (): Record<keyof typeof modules, string> => ({
-  'github.com/containerd/containerd/api': moduleDirectory('github.com/containerd/containerd/api'),
-  'k8s.io/cri-api': moduleDirectory('k8s.io/cri-api'),
-})
+export const moduleDirectories = (): Record<keyof typeof modules, string> => {
+  const names = Object.keys(modules) as (keyof typeof modules)[]
+  return Object.fromEntries(names.map((name) => [name, moduleDirectory(name)])) as Record<keyof typeof modules, string>
+}
 
 export const dataFile = (
   { name }: ProtoSelection,
   protos: string,
 ): string => `// Written by deploy/generate-runtime-protos.ts, from ${Object.entries(modules)
   .map((module) => module.join(' '))
-  .join(' and ')}.
+  .join(', ')}.
 
-/** Services and messages of containerd and CRI: a protobuf.js descriptor as JSON. */
+/** Services and messages of containerd, CRI and NRI: a protobuf.js descriptor as JSON. */
 export const ${name} =
   '${protos}'
 `

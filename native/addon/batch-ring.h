@@ -20,6 +20,7 @@ struct batch {
 	char *bytes;
 	size_t len;
 	uint64_t records;
+	uint64_t position; /* for the writer: behind the last record, in its source */
 };
 
 struct batch_ring {

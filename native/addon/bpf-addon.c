@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "batch-binding.h"
+#include "bpf-object.h"
 #include "bpf-ring.h"
 #include "bpf-state.h"
 #include "napi-help.h"
@@ -504,7 +505,7 @@ static napi_value find_tasks(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-/* One value, or null. */
+/* One value, or null. Of a map with a value for each processor, all of them. */
 static napi_value get_value(napi_env env, napi_callback_info info)
 {
 	struct failure failure = { "read", 0 };
@@ -512,16 +513,18 @@ static napi_value get_value(napi_env env, napi_callback_info info)
 	struct state_map *map;
 	const unsigned char *key;
 	napi_value args[3], result;
+	size_t size;
 	void *value;
 
 	if (!get_args(env, info, 3, args) || !(handle = get_handle(env, args[0])) || !(map = get_map(env, handle, args[1])) ||
 	    !(key = get_key(env, args[2], map)))
 		return NULL;
-	value = calloc(1, map->value_size);
+	size = state_value_size(map);
+	value = size ? calloc(1, size) : NULL;
 	if (!value)
 		return give_up(env, "memory");
 	if (bpf_map_lookup_elem(map->fd, key, value) == 0)
-		result = copy_out(env, value, map->value_size);
+		result = copy_out(env, value, size);
 	else if (errno == ENOENT)
 		napi_get_null(env, &result);
 	else {
@@ -543,6 +546,8 @@ static napi_value get_entries(napi_env env, napi_callback_info info)
 
 	if (!get_args(env, info, 2, args) || !(handle = get_handle(env, args[0])) || !(map = get_map(env, handle, args[1])))
 		return NULL;
+	if (state_value_size(map) != map->value_size)
+		return give_up(env, "entries of a map with a value for each processor");
 	size = (size_t)map->key_size + map->value_size;
 	entries = malloc(size * map->max_entries);
 	if (!entries)
@@ -608,6 +613,15 @@ static napi_value count_links(napi_env env, napi_callback_info info)
 	return result;
 }
 
+static napi_value needs_old_object(napi_env env, napi_callback_info info)
+{
+	napi_value result;
+
+	(void)info;
+	TRY(napi_get_boolean(env, bpf_needs_old_object(), &result));
+	return result;
+}
+
 static const struct batch_producer producer = {
 	.oldest = bpf_ring_oldest,
 	.release = bpf_ring_release,
@@ -627,7 +641,7 @@ static napi_value open_ring(napi_env env, napi_callback_info info)
 	if (!get_args(env, info, 2, args) || !get_named_text(env, args[0], "folder", options.folder, sizeof(options.folder)) ||
 	    !get_u32(env, args[0], "batchBytes", MIN_RECORD_BATCH, MAX_BATCH_BYTES, &options.batch_bytes) ||
 	    !get_u32(env, args[0], "batches", 2, MAX_BATCHES, &options.batches) ||
-	    !get_u32(env, args[0], "flushMs", 0, MAX_MS, &options.flush_ms) || !get_u32(env, args[0], "napMs", 0, MAX_MS, &options.nap_ms))
+	    !get_u32(env, args[0], "flushMs", 0, MAX_MS, &options.flush_ms) || !get_u32(env, args[0], "napMs", 1, MAX_MS, &options.nap_ms))
 		return NULL;
 	b = batch_binding_new(env, args[1], &producer);
 	if (!b)
@@ -647,33 +661,40 @@ static napi_value ring_stats(napi_env env, napi_callback_info info)
 	r = b->producer;
 	TRY(napi_create_object(env, &stats));
 	if (set_number(env, stats, "records", (double)r->counts.records) && set_number(env, stats, "malformed", (double)r->counts.malformed) &&
-	    set_number(env, stats, "discarded", (double)r->counts.discarded) && set_number(env, stats, "stalls", (double)r->counts.stalls) &&
+	    set_number(env, stats, "stalls", (double)r->counts.stalls) && set_number(env, stats, "position", (double)r->taken) &&
 	    set_number(env, stats, "ringFull", (double)bpf_ring_counter(r, 1)) && set_number(env, stats, "noScratch", (double)bpf_ring_counter(r, 2)) &&
-	    set_number(env, stats, "taken", r->noted ? (double)r->noted->taken : 0) && set_number(env, stats, "written", r->noted ? (double)r->noted->written : 0) &&
-	    set_number(env, stats, "ringFullNoted", r->noted ? (double)r->noted->ring_full : 0))
+	    set_number(env, stats, "ringFullNoted", r->noted ? (double)r->noted->ring_full : 0) &&
+	    set_number(env, stats, "noScratchNoted", r->noted ? (double)r->noted->no_scratch : 0))
 		return stats;
 	return give_up(env, "stats");
 }
 
-/* Notes for the next agent what became of the records. */
-static napi_value note(napi_env env, napi_callback_info info)
+static bool get_double(napi_env env, napi_value object, const char *name, double *value)
 {
-	napi_value notes;
-	struct batch_binding *b = batch_binding_get(env, info, &notes);
-	napi_value value;
-	struct bpf_ring *r;
-	double written, full;
+	napi_value property;
 
-	if (!b)
+	if (napi_get_named_property(env, object, name, &property) == napi_ok && napi_get_value_double(env, property, value) == napi_ok && *value >= 0)
+		return true;
+	napi_throw_range_error(env, "ERR_OUT_OF_RANGE", name);
+	return false;
+}
+
+/* All up to a position is where it belongs, and so much was said to be lost. */
+static napi_value done(napi_env env, napi_callback_info info)
+{
+	double position, full, no_scratch;
+	napi_value what;
+	struct batch_binding *b = batch_binding_get(env, info, &what);
+	struct bpf_ring *r;
+
+	if (!b || !get_double(env, what, "position", &position) || !get_double(env, what, "ringFull", &full) ||
+	    !get_double(env, what, "noScratch", &no_scratch))
 		return NULL;
 	r = b->producer;
-	TRY(napi_get_named_property(env, notes, "written", &value));
-	TRY(napi_get_value_double(env, value, &written));
-	TRY(napi_get_named_property(env, notes, "ringFull", &value));
-	TRY(napi_get_value_double(env, value, &full));
-	if (r->noted && written >= 0 && full >= 0) {
-		r->noted->written = (uint64_t)written;
+	bpf_ring_done(r, (uint64_t)position);
+	if (r->noted) {
 		r->noted->ring_full = (uint64_t)full;
+		r->noted->no_scratch = (uint64_t)no_scratch;
 	}
 	return NULL;
 }
@@ -681,6 +702,7 @@ static napi_value note(napi_env env, napi_callback_info info)
 NAPI_MODULE_INIT()
 {
 	const napi_property_descriptor functions[] = {
+		{ "needsOldObject", NULL, needs_old_object, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "load", NULL, load, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "drop", NULL, drop, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "open", NULL, open_state, NULL, NULL, NULL, napi_enumerable, NULL },
@@ -693,7 +715,7 @@ NAPI_MODULE_INIT()
 		{ "links", NULL, count_links, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "openRing", NULL, open_ring, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "ringStats", NULL, ring_stats, NULL, NULL, NULL, napi_enumerable, NULL },
-		{ "note", NULL, note, NULL, NULL, NULL, napi_enumerable, NULL },
+		{ "done", NULL, done, NULL, NULL, NULL, napi_enumerable, NULL },
 	};
 
 	TRY(napi_define_properties(env, exports, sizeof(functions) / sizeof(functions[0]), functions));

@@ -33,7 +33,7 @@ static void publish(struct bpf_ring *r)
 }
 
 /* Puts a record into a batch. Returns false when no batch has room now. */
-static bool put(struct bpf_ring *r, const void *record, uint32_t size)
+static bool put(struct bpf_ring *r, const void *record, uint32_t size, uint64_t behind)
 {
 	struct batch *batch = batch_ring_filling(&r->ring);
 
@@ -50,37 +50,42 @@ static bool put(struct bpf_ring *r, const void *record, uint32_t size)
 	memcpy(batch->bytes + batch->len, record, size);
 	batch->len += size;
 	batch->records++;
+	batch->position = behind;
+	atomic_store(&r->given, behind);
 	add(&r->counts.records, 1);
 	return true;
 }
 
 /*
- * Takes what the ring holds (Documentation/bpf/ringbuf.rst): behind a header of eight bytes, whose first word is the length
+ * Reads what the ring holds (Documentation/bpf/ringbuf.rst): behind a header of eight bytes, whose first word is the length
  * with two flags, each record begins at a multiple of eight. The data is mapped twice, so that none is in two parts.
  * Returns the number of records; -1 when no batch has room.
  */
 static int drain(struct bpf_ring *r)
 {
-	unsigned long at = atomic_load_explicit(r->consumer, memory_order_relaxed);
 	int taken = 0;
 
-	while (at < atomic_load_explicit(r->producer, memory_order_acquire)) {
-		const unsigned char *header = r->data + (at & (r->size - 1));
+	while (r->next < atomic_load_explicit(r->producer, memory_order_acquire)) {
+		const unsigned char *header = r->data + (r->next & (r->size - 1));
 		uint32_t length = atomic_load_explicit((const _Atomic uint32_t *)(const void *)header, memory_order_acquire);
 		uint32_t size = length & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
+		unsigned long behind = r->next + (size + BPF_RINGBUF_HDR_SZ + 7) / 8 * 8;
 
 		if (length & BPF_RINGBUF_BUSY_BIT)
 			break;
 		if (!(length & BPF_RINGBUF_DISCARD_BIT)) {
-			if (!atomic_load(&r->discarding) && !put(r, header + BPF_RINGBUF_HDR_SZ, size))
+			if (!put(r, header + BPF_RINGBUF_HDR_SZ, size, behind))
 				return -1;
-			r->noted->taken++;
 			taken++;
 		}
-		at += (size + BPF_RINGBUF_HDR_SZ + 7) / 8 * 8;
-		atomic_store_explicit(r->consumer, at, memory_order_release);
+		r->next = behind;
 	}
 	return taken;
+}
+
+static bool all_done(struct bpf_ring *r)
+{
+	return atomic_load_explicit(r->consumer, memory_order_relaxed) >= r->next;
 }
 
 /* Hands over a batch that is old enough. With no other batch to go on with, it is better filled up first. */
@@ -125,14 +130,13 @@ static void *read_ring(void *arg)
 		}
 		was_stalled = false;
 		flush(r, false);
-		if (taken > 0 && r->options.nap_ms)
+		/* The ring calls for nobody, and is never quiet, while it holds what is not done. */
+		if (!all_done(r))
 			wait_for(r, false, (int)r->options.nap_ms);
-		else if (r->born)
-			wait_for(r, true, (int)r->options.flush_ms);
 		else if (taken == 0)
 			wait_for(r, true, -1);
 	}
-	while (!atomic_load(&r->discarding) && drain(r) < 0)
+	while (!atomic_load(&r->closing) && drain(r) < 0)
 		wait_for(r, false, -1);
 	flush(r, true);
 	atomic_store(&r->ended, true);
@@ -171,6 +175,9 @@ static int map_memory(struct bpf_ring *r)
 		return errno;
 	r->producer = producer;
 	r->data = (const unsigned char *)producer + page;
+	r->next = atomic_load(r->consumer);
+	r->taken = r->next;
+	atomic_store(&r->given, r->next);
 	noted_fd = pin_of(r, "varmor_noted");
 	if (noted_fd < 0)
 		return errno;
@@ -249,6 +256,7 @@ void bpf_ring_release(void *ring)
 {
 	struct bpf_ring *r = ring;
 
+	r->taken = bpf_ring_oldest(r)->position;
 	if (batch_ring_release(&r->ring) && r->running)
 		side_thread_wake(r->wake_fd);
 }
@@ -264,11 +272,8 @@ static void unmap(struct bpf_ring *r)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
-	if (r->consumer)
-		munmap((void *)r->consumer, page);
 	if (r->producer)
 		munmap((void *)r->producer, page + 2 * (size_t)r->size);
-	r->consumer = NULL;
 	r->producer = NULL;
 }
 
@@ -282,19 +287,13 @@ static void close_one(int *fd)
 void bpf_ring_close(void *ring)
 {
 	struct bpf_ring *r = ring;
-	struct batch *batch;
 	uint32_t which;
 
-	atomic_store(&r->discarding, true);
+	atomic_store(&r->closing, true);
 	bpf_ring_stop(r);
 	if (r->running)
 		pthread_join(r->thread, NULL);
 	r->running = false;
-	while ((batch = bpf_ring_oldest(r))) {
-		atomic_fetch_sub(&r->counts.records, batch->records);
-		add(&r->counts.discarded, batch->records);
-		batch_ring_release(&r->ring);
-	}
 	batch_ring_free(&r->ring);
 	for (which = 0; which < BPF_RING_COUNTERS; which++)
 		r->last[which] = bpf_ring_counter(r, which);
@@ -308,10 +307,20 @@ void bpf_ring_close(void *ring)
 void bpf_ring_free(void *ring)
 {
 	struct bpf_ring *r = ring;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
+	if (r->consumer)
+		munmap((void *)r->consumer, page);
 	if (r->noted)
-		munmap(r->noted, (size_t)sysconf(_SC_PAGESIZE));
+		munmap(r->noted, page);
 	free(r);
+}
+
+void bpf_ring_done(struct bpf_ring *r, uint64_t position)
+{
+	if (!r->consumer || position > atomic_load(&r->given) || position <= atomic_load(r->consumer))
+		return;
+	atomic_store_explicit(r->consumer, position, memory_order_release);
 }
 
 uint64_t bpf_ring_counter(struct bpf_ring *r, uint32_t which)

@@ -31,7 +31,6 @@ struct bpf_ring_options {
 struct bpf_ring_counts {
 	_Atomic uint64_t records; /* put into a batch */
 	_Atomic uint64_t malformed; /* longer than a batch */
-	_Atomic uint64_t discarded; /* not read by anybody when the ring was closed */
 	_Atomic uint64_t stalls; /* times the thread waited because every batch was full */
 };
 
@@ -43,6 +42,9 @@ struct bpf_ring {
 	_Atomic unsigned long *consumer; /* the kernel has positions as long */
 	const _Atomic unsigned long *producer;
 	const unsigned char *data;
+	unsigned long next; /* position of the next record to be read */
+	uint64_t taken; /* position behind the last batch that was read by the owner */
+	_Atomic uint64_t given; /* position behind the last record in a batch */
 	uint64_t last[BPF_RING_COUNTERS]; /* counters when it was closed */
 	uint32_t size; /* of the data */
 	uint64_t born; /* when the batch being filled got its first record, in ms; 0: it is empty */
@@ -51,7 +53,7 @@ struct bpf_ring {
 	int wake_fd;
 	pthread_t thread;
 	_Atomic bool stopping;
-	_Atomic bool discarding;
+	_Atomic bool closing;
 	_Atomic bool ended;
 	bool running;
 };
@@ -59,13 +61,19 @@ struct bpf_ring {
 /* Maps the ring and starts the thread. Returns NULL with the failure; nothing is left behind then. */
 struct bpf_ring *bpf_ring_start(const struct bpf_ring_options *options, struct failure *failure);
 
-/* As of struct batch_producer. What is in the ring is read before the end. */
+/*
+ * As of struct batch_producer. What is in the ring is read before the end. A record stays in the ring until `bpf_ring_done`: who
+ * reads it next, after this process was killed, begins with the first that was not done.
+ */
 void bpf_ring_stop(void *ring);
 struct batch *bpf_ring_oldest(void *ring);
 void bpf_ring_release(void *ring);
 bool bpf_ring_ended(void *ring);
 void bpf_ring_close(void *ring);
 void bpf_ring_free(void *ring);
+
+/* All records up to the position are where they belong: the kernel may have their room. */
+void bpf_ring_done(struct bpf_ring *ring, uint64_t position);
 
 /* The sum over all processors of one of the programs' counters, by its number. */
 uint64_t bpf_ring_counter(struct bpf_ring *ring, uint32_t which);

@@ -140,6 +140,7 @@ static int attach_programs(struct bpf_object *object, const char *folder, struct
 	bpf_object__for_each_program(program, object) {
 		const char *name = bpf_program__name(program);
 		struct bpf_link *link;
+		int error;
 
 		if (!bpf_program__autoload(program))
 			continue;
@@ -147,8 +148,11 @@ static int attach_programs(struct bpf_object *object, const char *folder, struct
 		if (!link)
 			return fail(failure, "attach", name, errno);
 		path_of(path, sizeof(path), folder, LINK, name);
-		if (bpf_link__pin(link, path))
-			return fail(failure, "pin", name, errno);
+		error = bpf_link__pin(link, path);
+		/* Only the pin is to keep it. */
+		bpf_link__destroy(link);
+		if (error)
+			return fail(failure, "pin", name, error);
 		attached++;
 	}
 	return attached;
@@ -297,6 +301,19 @@ struct state_map *state_map(struct state *state, const char *name)
 	*map = (struct state_map){ .fd = fd, .type = info.type, .key_size = info.key_size, .value_size = info.value_size, .max_entries = info.max_entries };
 	say(map->name, sizeof(map->name), "%s", name);
 	return map;
+}
+
+size_t state_value_size(const struct state_map *map)
+{
+	int cpus;
+
+	if (map->type != BPF_MAP_TYPE_PERCPU_ARRAY && map->type != BPF_MAP_TYPE_PERCPU_HASH)
+		return map->value_size;
+	cpus = libbpf_num_possible_cpus();
+	if (cpus > 0)
+		return (size_t)cpus * ((map->value_size + 7) / 8 * 8);
+	errno = -cpus;
+	return 0;
 }
 
 int state_set(struct state_map *map, const void *key, const void *value)

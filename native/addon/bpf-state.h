@@ -66,6 +66,9 @@ void state_close(struct state *state);
 /* NULL with errno. */
 struct state_map *state_map(struct state *state, const char *name);
 
+/* Bytes of what a look-up gives: of all processors, for a map that has a value for each. 0 with errno. */
+size_t state_value_size(const struct state_map *map);
+
 /* Sets a value, or with value NULL removes it; that there is none is no error. The sizes are those of the map. Returns 0 or -errno. */
 int state_set(struct state_map *map, const void *key, const void *value);
 

@@ -5,16 +5,35 @@
 struct mnt_idmap___now {
 };
 
-SEC("lsm/inode_setxattr")
-int BPF_PROG(varmor_inode_setxattr, void *user_namespace, struct dentry *dentry)
+/* Linux 5.12 to 6.1: a mount has a user namespace, and hooks are given it in front of the file. Then it has an idmap. */
+struct vfsmount___mapped {
+	void *mnt_userns;
+} __attribute__((preserve_access_index));
+
+static __always_inline int may_set_attributes(__u64 *ctx)
 {
+	struct dentry *dentry;
+
+	if (bpf_core_type_exists(struct mnt_idmap___now) || bpf_core_field_exists(((struct vfsmount___mapped *)0)->mnt_userns)) {
+		dentry = (void *)ctx[1];
+		asm volatile("# mapped" : "+r"(dentry));
+	} else {
+		dentry = (void *)ctx[0];
+		asm volatile("# plain" : "+r"(dentry));
+	}
 	return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES);
 }
 
-SEC("lsm/inode_removexattr")
-int BPF_PROG(varmor_inode_removexattr, void *user_namespace, struct dentry *dentry)
+SEC("lsm/inode_setxattr")
+int varmor_inode_setxattr(__u64 *ctx)
 {
-	return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES);
+	return may_set_attributes(ctx);
+}
+
+SEC("lsm/inode_removexattr")
+int varmor_inode_removexattr(__u64 *ctx)
+{
+	return may_set_attributes(ctx);
 }
 
 /* From Linux 6.2 on. An access control list holds the mode. */
@@ -72,7 +91,7 @@ int BPF_PROG(varmor_inode_file_setattr, struct dentry *dentry)
 #define ATTR_SIZE 0x8
 #define ATTR_TIMES 0x1b0 /* ATIME, MTIME, and both as given */
 
-/* The first argument came with Linux 5.12, and is an idmap since 6.2. */
+/* An idmap came in front of the arguments with Linux 6.2. */
 SEC("lsm/inode_setattr")
 int varmor_inode_setattr(__u64 *ctx)
 {
@@ -91,6 +110,11 @@ int varmor_inode_setattr(__u64 *ctx)
 		asm volatile("# plain" : "+r"(dentry), "+r"(attributes));
 	}
 	valid = BPF_CORE_READ(attributes, ia_valid);
+#ifdef VARMOR_OLD
+	/* No program can be called by the hook for owners, whose arguments are structs. */
+	if (valid & (ATTR_UID | ATTR_GID))
+		return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_CHOWN);
+#endif
 	/* The others have hooks of their own. */
 	if (!(valid & ATTR_TIMES) || valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_SIZE))
 		return 0;

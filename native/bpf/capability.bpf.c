@@ -5,6 +5,43 @@
 
 #define CAP_OPT_NOAUDIT 2
 
+#define OVERLAY 0x0079616c7265766fULL /* "overlay" */
+#define OVERLAY_WORDS 32
+
+/*
+ * Whether an overlay keeps these credentials. They are those of who mounted it, with which it works on the files below while the task
+ * waits. Types of modules are not known where the programs are made: they are among the first members, and looked for.
+ */
+static __noinline bool is_kept_by(const struct cred *cred, struct super_block *files)
+{
+	__u64 words[OVERLAY_WORDS];
+	__u64 type = 0;
+
+	if (!cred || !files)
+		return false;
+	bpf_probe_read_kernel(&type, sizeof(type), BPF_CORE_READ(files, s_type, name));
+	if (type != OVERLAY || bpf_probe_read_kernel(words, sizeof(words), BPF_CORE_READ(files, s_fs_info)))
+		return false;
+	for (__u32 i = 0; i < OVERLAY_WORDS; i++)
+		if (words[i] == (__u64)cred)
+			return true;
+	return false;
+}
+
+/*
+ * Whether it is an overlay that asks, and not the task: of the container's root, its program or where it is. Others who act with other
+ * credentials than the task has now do so for the task (io_uring, access(2)).
+ */
+static __always_inline bool asks_for_itself(const struct cred *cred)
+{
+	struct task_struct *task = current_task();
+
+	if (cred == BPF_CORE_READ(task, real_cred))
+		return false;
+	return is_kept_by(cred, BPF_CORE_READ(task, fs, root.mnt, mnt_sb)) || is_kept_by(cred, BPF_CORE_READ(task, mm, exe_file, f_path.mnt, mnt_sb)) ||
+	       is_kept_by(cred, BPF_CORE_READ(task, fs, pwd.mnt, mnt_sb));
+}
+
 SEC("lsm/capable")
 int BPF_PROG(varmor_capable, const struct cred *cred, struct user_namespace *ns, int capability, unsigned int options)
 {
@@ -13,7 +50,7 @@ int BPF_PROG(varmor_capable, const struct cred *cred, struct user_namespace *ns,
 	__u64 bit = 1ULL << (capability & 63);
 	__u32 verdict = 0;
 
-	if (!profile)
+	if (!profile || asks_for_itself(cred))
 		return 0;
 	if (profile->capability_deny & bit)
 		verdict |= VARMOR_DENY;
@@ -28,16 +65,60 @@ int BPF_PROG(varmor_capable, const struct cred *cred, struct user_namespace *ns,
 	return 0;
 }
 
-/* Linux 6.1 and later. */
-SEC("lsm/userns_create")
-int BPF_PROG(varmor_userns_create, const struct cred *cred)
+static __always_inline bool refuses_userns(void)
 {
 	struct varmor_profile *profile = current_profile();
 	struct body body = {};
 
-	REFUSE_IF(profile && judge(profile, profile->userns, VARMOR_EVENT_KIND_USERNS, 0, &body));
+	return profile && judge(profile, profile->userns, VARMOR_EVENT_KIND_USERNS, 0, &body);
+}
+
+#ifndef VARMOR_OLD
+SEC("lsm/userns_create")
+int BPF_PROG(varmor_userns_create, const struct cred *cred)
+{
+	REFUSE_IF(refuses_userns());
 	return 0;
 }
+#else
+#define CLONE_NEWUSER 0x10000000
+
+/* There is no hook for it before Linux 6.1, but one for processes that are made in a new one, */
+SEC("lsm/task_alloc")
+int BPF_PROG(varmor_userns_of_task, struct task_struct *task, unsigned long clone_flags, int before)
+{
+	REFUSE_IF(!before && clone_flags & CLONE_NEWUSER && refuses_userns());
+	return before;
+}
+
+/* and one for the credentials that unshare(2) needs for it. Where it gets none, it says that there is no memory. */
+#ifdef __TARGET_ARCH_x86
+#define STACK_BYTES 16384
+#define X32 0x40000000
+#define UNSHARE 272
+#define UNSHARE_32 310 /* of programs of 32 bits; what has that number for others takes no credentials */
+
+SEC("lsm/cred_prepare")
+int BPF_PROG(varmor_userns_of_credentials)
+{
+	struct task_struct *task = current_task();
+	struct pt_regs *registers;
+	__u64 call, flags = 0;
+
+	if (!container_of_task(task))
+		return 0;
+	/* Those of the call lie at the end of the kernel's stack. No other processor attaches programs to hooks before Linux 6.0. */
+	registers = BPF_CORE_READ(task, stack) + STACK_BYTES - bpf_core_type_size(struct pt_regs);
+	call = BPF_CORE_READ(registers, orig_ax) & ~X32;
+	if (call == UNSHARE)
+		flags = BPF_CORE_READ(registers, di);
+	else if (call == UNSHARE_32)
+		flags = BPF_CORE_READ(registers, bx);
+	REFUSE_IF(flags & CLONE_NEWUSER && refuses_userns());
+	return 0;
+}
+#endif
+#endif
 
 SEC("lsm/bpf")
 int BPF_PROG(varmor_bpf, int command, union bpf_attr *attributes, unsigned int size)

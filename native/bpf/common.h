@@ -40,4 +40,13 @@
 		}                                    \
 	} while (0)
 
+/* There is no helper for it before Linux 5.17. */
+static __always_inline bool begins_with(const char *text, const char *begin, __u32 length)
+{
+	for (__u32 i = 0; i < length; i++)
+		if (text[i] != begin[i])
+			return false;
+	return true;
+}
+
 #endif

@@ -5,9 +5,9 @@
 #include "report.h"
 #include "task.h"
 
-__noinline int varmor_refuses(const struct file_request *given)
+VERIFIED_ONCE __noinline int varmor_refuses(const struct file_request *given)
 {
-	struct varmor_container *container = container_numbered(container_of_task(bpf_get_current_task_btf()));
+	struct varmor_container *container = container_numbered(container_of_task(current_task()));
 	struct varmor_profile *profile = profile_of(container);
 	struct file_request request;
 	struct body body = {};
@@ -46,6 +46,40 @@ __noinline int varmor_refuses(const struct file_request *given)
 			return answer;                                \
 	} while (0)
 
+#define CAP_MAC_ADMIN 33
+#define SECURITYFS_MAGIC 0x73636673
+#define AAFS_MAGIC 0x5a3c69f0
+#define APPARMOR 0x726f6d7261707061ULL /* "apparmor" */
+
+/* AppArmor asks for this capability by itself, past all hooks, when its profiles are written. */
+static __noinline bool refuses_to_load_profiles(struct dentry *dentry)
+{
+	struct body body = { { CAP_MAC_ADMIN } };
+	__u64 bit = 1ULL << CAP_MAC_ADMIN, magic;
+	struct varmor_profile *profile;
+	struct qstr name;
+	__u64 letters = 0;
+	__u32 verdict = 0;
+
+	if (!dentry)
+		return false;
+	magic = BPF_CORE_READ(dentry, d_sb, s_magic);
+	if (magic == SECURITYFS_MAGIC) {
+		name = BPF_CORE_READ(dentry, d_parent, d_name);
+		bpf_probe_read_kernel(&letters, sizeof(letters), name.name);
+		if (name.len != sizeof(letters) || letters != APPARMOR)
+			return false;
+	} else if (magic != AAFS_MAGIC) {
+		return false;
+	}
+	profile = current_profile();
+	if (!profile)
+		return false;
+	verdict |= profile->capability_deny & bit ? VARMOR_DENY : 0;
+	verdict |= profile->capability_audit & bit ? VARMOR_AUDIT : 0;
+	return judge(profile, verdict, VARMOR_EVENT_KIND_CAPABILITY, sizeof(__u32), &body);
+}
+
 SEC("lsm/file_open")
 int BPF_PROG(varmor_file_open, struct file *file)
 {
@@ -83,6 +117,7 @@ int BPF_PROG(varmor_file_receive, struct file *file)
 	if (mode & FMODE_WRITE) {
 		asked |= file->f_flags & O_APPEND ? VARMOR_FILE_APPEND : VARMOR_FILE_WRITE;
 		permissions |= file->f_flags & O_APPEND ? MAY_APPEND_IT : MAY_WRITE_IT;
+		REFUSE_IF(container_of_task(current_task()) && refuses_to_load_profiles(file->f_path.dentry));
 	}
 	return may(file->f_path.dentry, file->f_path.mnt, asked, permissions);
 }
@@ -164,17 +199,26 @@ int BPF_PROG(varmor_path_truncate, const struct path *path)
 	return may(path->dentry, path->mnt, VARMOR_FILE_WRITE, MAY_WRITE_IT);
 }
 
+/* Linux 6.2 and later: what has an open file. Before, that is the one above. */
+SEC("lsm/file_truncate")
+int BPF_PROG(varmor_file_truncate, struct file *file)
+{
+	return may(file->f_path.dentry, file->f_path.mnt, VARMOR_FILE_WRITE, MAY_WRITE_IT);
+}
+
 SEC("lsm/path_chmod")
 int BPF_PROG(varmor_path_chmod, const struct path *path)
 {
 	return may(path->dentry, path->mnt, VARMOR_FILE_WRITE, MAY_CHMOD);
 }
 
+#ifndef VARMOR_OLD
 SEC("lsm/path_chown")
 int BPF_PROG(varmor_path_chown, const struct path *path)
 {
 	return may(path->dentry, path->mnt, VARMOR_FILE_WRITE, MAY_CHOWN);
 }
+#endif
 
 /* A socket that has a name: to connect or to send to it is to write it. */
 static __always_inline int may_reach(struct sock *other)

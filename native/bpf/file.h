@@ -35,7 +35,7 @@ struct file_request {
  * says otherwise. It is not static, so
  * that it is verified once a program and not once a call.
  */
-int varmor_refuses(const struct file_request *given);
+VERIFIED_ONCE int varmor_refuses(const struct file_request *given);
 
 /* Whether the mount namespace with that number has a mount of the file system. file.bpf.c */
 bool varmor_is_mounted_in(struct super_block *files, __u32 mnt_ns) __hidden;
@@ -45,7 +45,7 @@ static __always_inline int may(const struct dentry *dentry, const struct vfsmoun
 {
 	struct file_request request = { dentry, mount, asked, permissions };
 
-	REFUSE_IF(container_of_task(bpf_get_current_task_btf()) && varmor_refuses(&request));
+	REFUSE_IF(container_of_task(current_task()) && varmor_refuses(&request));
 	return 0;
 }
 

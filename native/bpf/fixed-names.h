@@ -38,24 +38,29 @@ static __always_inline bool fixed_name_of(unsigned long magic, struct fixed_name
 	}
 }
 
-/* Writes the path that a file has by custom into `text`, as path_into() does. */
-static __always_inline __u32 fixed_path_into(__u8 *text, struct dentry *dentry)
+/* Writes the path that a file has by custom into a text of the scratch, as path_into() does. */
+static __always_inline __u32 fixed_path_into(struct varmor_scratch *scratch, enum text text, struct dentry *dentry)
 {
+	struct loop loop = { .scratch = scratch };
+	struct walk *walk = &scratch->walk;
 	struct fixed_name fixed = {};
-	struct walk walk = {};
 	__u32 start;
 
 	if (!fixed_name_of(BPF_CORE_READ(dentry, d_sb, s_magic), &fixed))
 		return 0;
-	walk.dentry = dentry;
-	walk.text = text;
-	walk.start = PATH_BYTES + varmor_unknown_zero;
+	walk->dentry = dentry;
+	walk->mount = NULL;
 	/* No mount ends this walk: it goes to the root of the file system. */
-	bpf_loop(PATH_BYTES, climb, &walk, 0);
-	start = walk.start - fixed.length;
-	if (walk.end != NOWHERE || start > PATH_BYTES)
+	walk->mount_root = NULL;
+	walk->text = text;
+	walk->start = PATH_BYTES;
+	walk->end = WALKING;
+	open_walk(&loop);
+	climb_up(&loop, 2 * PATH_BYTES);
+	start = walk->start - fixed.length;
+	if (walk->end != NOWHERE || start > PATH_BYTES)
 		return LONG_PATH;
-	bpf_probe_read_kernel(text + (start & (PATH_BYTES - 1)), fixed.length & 31, fixed.text);
+	bpf_probe_read_kernel(loop.text + (start & (PATH_BYTES - 1)), fixed.length & 31, fixed.text);
 	return start;
 }
 

@@ -16,7 +16,7 @@ static __always_inline bool is_ours(const char *name)
 	char begin[sizeof(OURS)] = {};
 
 	bpf_probe_read_kernel(begin, sizeof(begin) - 1, name);
-	return bpf_strncmp(begin, sizeof(begin), OURS) == 0;
+	return begins_with(begin, OURS, sizeof(OURS));
 }
 
 SEC("lsm/bpf_map")

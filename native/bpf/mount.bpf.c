@@ -2,6 +2,7 @@
 /* Changes of the mount table: by rules about mounting, and where they cover or carry what rules about files protect. */
 #include "file.h"
 #include "match.h"
+#include "mounts.h"
 #include "path.h"
 #include "report.h"
 
@@ -11,17 +12,6 @@
 #define MS_PROPAGATION (1 << 17 | 1 << 18 | 1 << 19 | 1 << 20) /* unbindable, private, slave, shared */
 /* No flag of mount(2): in records it stands for umount(2). */
 #define UMOUNT 0x200
-
-/* A mount that is made, changed or removed. What is not known may be anything. */
-struct mounting {
-	__u32 operations; /* VARMOR_MOUNT_; more than one where it is not known which */
-	__u32 flags;
-	struct dentry *source;
-	struct mount *source_mount;
-	struct dentry *target;
-	struct mount *target_mount;
-	char fstype[16];
-};
 
 #define SETS(name, size)                                                                                            \
 	static __noinline const __u64 *set_##name(__u32 table, __u32 number)                                        \
@@ -49,20 +39,13 @@ static __always_inline const __u64 *set_numbered(__u32 table, __u32 number)
 	}
 }
 
-/* Numbers of rules that mean a path, 64 at a time. */
-struct meant {
-	const __u64 *always;
-	const __u64 *set;
-	bool all;
-};
-
-static __always_inline bool means(const struct meant *meant, __u32 number)
+static __always_inline bool means(const struct meant *meant, const struct varmor_path_sets *sets, const __u64 *set, __u32 number)
 {
 	__u32 word = (number >> 6) & (VARMOR_MOUNT_WORDS - 1);
-	__u64 bits = meant->always[word];
+	__u64 bits = sets->always[word];
 
-	if (meant->set)
-		bits |= meant->set[word];
+	if (set)
+		bits |= set[word];
 	return meant->all || bits >> (number & 63) & 1;
 }
 
@@ -73,76 +56,128 @@ static __always_inline bool is_same_type(const char *rule, const char *given)
 	return !rule[0] || (one[0] == other[0] && one[1] == other[1]);
 }
 
-struct rule_walk {
-	const struct varmor_mounts *mounts;
-	const struct mounting *given;
-	struct meant source;
-	struct meant target;
-	__u32 verdict;
-};
-
-static long match_mount_rule(__u32 number, struct rule_walk *walk)
+static __always_inline struct varmor_mounts *mounts_numbered(__u32 number)
 {
-	const struct mounting *given = walk->given;
+	void *map = bpf_map_lookup_elem(&varmor_mount_rules, &number);
+	__u32 zero = 0;
+
+	return map ? bpf_map_lookup_elem(map, &zero) : NULL;
+}
+
+static __always_inline bool open_mount_rules(struct loop *loop)
+{
+	struct mount_match *match = &loop->scratch->mounts;
+	struct varmor_mounts *mounts = mounts_numbered(match->rules);
+
+	if (!mounts)
+		return false;
+	loop->table = (void *)mounts;
+	loop->sets[0] = mounts->sources.automaton.table ? set_numbered(mounts->sources.sets, match->source.number) : NULL;
+	loop->sets[1] = mounts->targets.automaton.table ? set_numbered(mounts->targets.sets, match->target.number) : NULL;
+	return true;
+}
+
+static long match_mount_rule(__u32 round, struct loop *loop)
+{
+	const struct varmor_mounts *mounts = (void *)loop->table;
+	struct mount_match *match = &loop->scratch->mounts;
+	const struct mounting *given = &match->given;
 	const struct varmor_mount_rule *rule;
+	__u32 number = match->at++;
 
 	if (number >= VARMOR_MOUNT_RULES)
 		return 1;
-	rule = &walk->mounts->rules[number];
+	rule = &mounts->rules[number];
 	if (!(rule->operations & given->operations))
 		return 0;
 	if (!(given->operations & (VARMOR_MOUNT_MOVE | VARMOR_MOUNT_UMOUNT)) && !(rule->set & given->flags) && !(rule->clear & ~given->flags))
 		return 0;
-	if (is_same_type(rule->fstype, given->fstype) && means(&walk->source, number) && means(&walk->target, number))
-		walk->verdict |= rule->verdict;
+	if (is_same_type(rule->fstype, given->fstype) && means(&match->source, &mounts->sources, loop->sets[0], number) &&
+	    means(&match->target, &mounts->targets, loop->sets[1], number))
+		match->verdict |= rule->verdict;
 	return 0;
 }
 
-/* Which rules mean the path of a file: all that could, where it has none. */
-static __always_inline void find_meant(struct meant *meant, const struct varmor_path_sets *sets, struct varmor_scratch *scratch, struct dentry *dentry, struct mount *mount)
+LONG_LOOP(match_mount_rules, VARMOR_MOUNT_RULES, open_mount_rules, match_mount_rule)
+
+/* Puts the text behind the start that it returns, up to PATH_BYTES; 0 where it is too long. */
+static __always_inline __u32 put_device(struct varmor_scratch *scratch, const char *device)
 {
+	long length = bpf_probe_read_kernel_str(scratch->exe, PATH_BYTES, device) - 1;
 	__u32 start;
 
-	meant->always = sets->always;
+	if (length < 0 || length > PATH_BYTES - 2)
+		return 0;
+	start = (PATH_BYTES - (__u32)length) & (2 * PATH_BYTES - 1);
+	bpf_probe_read_kernel(scratch->path + start, length & (PATH_BYTES - 1), scratch->exe);
+	return start;
+}
+
+static __always_inline __u32 start_of_path(struct varmor_scratch *scratch, struct dentry *dentry, struct mount *mount)
+{
+	return dentry ? path_into(scratch, TEXT_PATH, dentry, mount, mnt_ns_of(current_task())) : 0;
+}
+
+static __always_inline __u32 start_of_source(struct varmor_scratch *scratch, const struct mounting *given)
+{
+	if (given->operations == VARMOR_MOUNT_NEW)
+		return given->device ? put_device(scratch, given->device) : PATH_BYTES;
+	return start_of_path(scratch, given->source, given->source_mount);
+}
+
+/* Which rules mean the path of a file: all that could, where it has none. */
+static __always_inline void find_meant(struct meant *meant, const struct varmor_path_sets *sets, struct varmor_scratch *scratch, __u32 start)
+{
+	meant->all = 0;
 	if (!sets->automaton.table)
 		return;
-	start = dentry ? path_into(scratch->path, dentry, mount, mnt_ns_of(bpf_get_current_task_btf())) : 0;
-	if (start == 0 || start >= PATH_BYTES)
-		meant->all = true;
+	if (start == 0 || start > PATH_BYTES)
+		meant->all = 1;
 	else
-		meant->set = set_numbered(sets->sets, marks_of(&sets->automaton, scratch->path, start));
+		meant->number = marks_of(scratch, &sets->automaton, TEXT_PATH, start);
+}
+
+/* The verdict of the rules. */
+static __noinline __u32 verdict_of_mounting(struct varmor_scratch *scratch, const struct mounting *given, __u32 rules)
+{
+	struct varmor_mounts *mounts = mounts_numbered(rules);
+	struct loop loop = { .scratch = scratch };
+	struct mount_match *match;
+
+	if (!scratch || !given || !mounts)
+		return 0;
+	match = &scratch->mounts;
+	match->given = *given;
+	match->rules = rules;
+	match->at = 0;
+	match->verdict = 0;
+	find_meant(&match->source, &mounts->sources, scratch, start_of_source(scratch, given));
+	find_meant(&match->target, &mounts->targets, scratch, start_of_path(scratch, given->target, given->target_mount));
+	if (open_mount_rules(&loop))
+		match_mount_rules(&loop, mounts->count);
+	return match->verdict;
 }
 
 /* Whether rules about mounting refuse it. Not static, as varmor_refuses(). */
-__noinline int varmor_refuses_mounting(const struct mounting *given)
+VERIFIED_ONCE __noinline int varmor_refuses_mounting(const struct mounting *given)
 {
 	struct varmor_profile *profile = current_profile();
-	struct rule_walk walk = {};
 	struct varmor_scratch *scratch;
-	struct varmor_mounts *mounts;
 	struct body body = {};
-	__u32 zero = 0, start;
+	__u32 verdict, start;
 	bool refused;
-	void *map;
 
 	if (!profile || !given || (!profile->mounts && !profile->mode))
 		return 0;
 	scratch = take_scratch();
 	if (!scratch)
 		return 1;
-	map = bpf_map_lookup_elem(&varmor_mount_rules, &profile->mounts);
-	mounts = map ? bpf_map_lookup_elem(map, &zero) : NULL;
-	if (mounts) {
-		walk.mounts = mounts;
-		walk.given = given;
-		find_meant(&walk.source, &mounts->sources, scratch, given->source, given->source_mount);
-		find_meant(&walk.target, &mounts->targets, scratch, given->target, given->target_mount);
-		bpf_loop(mounts->count, match_mount_rule, &walk, 0);
-	}
-	refused = !profile->mode && walk.verdict & VARMOR_DENY;
-	if (profile->mode || walk.verdict & VARMOR_AUDIT) {
+	verdict = verdict_of_mounting(scratch, given, profile->mounts);
+	refused = !profile->mode && verdict & VARMOR_DENY;
+	if (profile->mode || verdict & VARMOR_AUDIT) {
 		body.numbers[0] = given->operations & VARMOR_MOUNT_UMOUNT ? UMOUNT : given->flags;
-		start = path_into(scratch->path, given->target, given->target_mount, mnt_ns_of(bpf_get_current_task_btf()));
+		__builtin_memcpy(body.numbers + 1, given->fstype, TYPE_BYTES);
+		start = start_of_path(scratch, given->target, given->target_mount);
 		report(scratch, profile, REPORT(VARMOR_EVENT_KIND_MOUNT, action_of(profile, refused), 0, sizeof(__u32)), &body, start);
 	}
 	leave_scratch(scratch);
@@ -178,7 +213,7 @@ int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const
 	struct mounting mounting = {};
 	__u32 operation = operation_of(flags);
 
-	if (!container_of_task(bpf_get_current_task_btf()))
+	if (!container_of_task(current_task()))
 		return 0;
 	mounting.operations = operation;
 	mounting.flags = (__u32)flags;
@@ -188,6 +223,7 @@ int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const
 		mounting.source = mounting.target;
 		mounting.source_mount = mounting.target_mount;
 	}
+	mounting.device = device;
 	if (operation == VARMOR_MOUNT_NEW)
 		bpf_probe_read_kernel_str(mounting.fstype, sizeof(mounting.fstype), type);
 	else
@@ -202,18 +238,26 @@ int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const
 /* What shows the files of another file system under new names, and opens them there by mounts of the kernel's own. */
 static __always_inline bool is_stacked(const struct super_block *files)
 {
-	char type[16] = {};
+	char type[TYPE_BYTES] = {};
 
 	bpf_probe_read_kernel_str(type, sizeof(type), BPF_CORE_READ(files, s_type, name));
-	return bpf_strncmp(type, sizeof(type), "overlay") == 0 || bpf_strncmp(type, sizeof(type), "ecryptfs") == 0;
+	return begins_with(type, "overlay", sizeof("overlay")) || begins_with(type, "ecryptfs", sizeof("ecryptfs"));
 }
 
 /* By mount(2) and by fsmount(2). */
 SEC("lsm/sb_kern_mount")
 int BPF_PROG(varmor_sb_kern_mount, const struct super_block *files)
 {
-	REFUSE_IF(container_of_task(bpf_get_current_task_btf()) && protects_ways() && is_stacked(files));
+	REFUSE_IF(container_of_task(current_task()) && protects_ways() && is_stacked(files));
 	return 0;
+}
+
+/* Whether a file system has this mount alone, which then is no copy of another. */
+static __always_inline bool is_only_mount(struct mount *mount)
+{
+	struct super_block *files = BPF_CORE_READ(mount, mnt.mnt_sb);
+
+	return first_mount(files) == mount && !mount_after(mount, files);
 }
 
 /* The newer calls: a mount that stands somewhere is moved, and one that does not was made or copied before. */
@@ -224,9 +268,10 @@ int BPF_PROG(varmor_move_mount, const struct path *from, const struct path *to)
 	struct mount *mount = mount_of(from->mnt);
 	bool stands = BPF_CORE_READ(mount, mnt_parent) != mount;
 
-	if (!container_of_task(bpf_get_current_task_btf()))
+	if (!container_of_task(current_task()))
 		return 0;
-	mounting.operations = stands ? VARMOR_MOUNT_MOVE : VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND;
+	mounting.operations = stands ? VARMOR_MOUNT_MOVE : is_only_mount(mount) ? VARMOR_MOUNT_NEW : VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND;
+	mounting.device = BPF_CORE_READ(mount, mnt_devname);
 	mounting.target = to->dentry;
 	mounting.target_mount = mount_of(to->mnt);
 	if (stands) {
@@ -247,7 +292,7 @@ int BPF_PROG(varmor_sb_umount, struct vfsmount *mount, int flags)
 	struct mounting mounting = {};
 	struct dentry *root = mount->mnt_root;
 
-	if (!container_of_task(bpf_get_current_task_btf()))
+	if (!container_of_task(current_task()))
 		return 0;
 	mounting.operations = VARMOR_MOUNT_UMOUNT;
 	mounting.source = mounting.target = root;
@@ -261,7 +306,7 @@ int BPF_PROG(varmor_sb_umount, struct vfsmount *mount, int flags)
 SEC("lsm/sb_pivotroot")
 int BPF_PROG(varmor_sb_pivotroot, const struct path *made, const struct path *old)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct varmor_container *container = container_numbered(container_of_task(task));
 	struct mounting mounting = {};
 

@@ -29,24 +29,49 @@ static __always_inline bool holds(__u64 set, __u32 number)
 	return set == 0 || (number < 64 && set >> number & 1);
 }
 
-struct socket_match {
-	const struct varmor_profile *profile;
-	__u32 domain;
-	__u32 type;
-	__u32 protocol;
-	__u32 verdict;
-};
-
-static long match_socket_rule(__u32 number, struct socket_match *match)
+static __always_inline bool open_sockets(struct loop *loop)
 {
+	loop->table = loop->scratch->record;
+	return true;
+}
+
+static long match_socket_rule(__u32 round, struct loop *loop)
+{
+	const struct varmor_socket_rule *rules = (const void *)loop->table;
+	struct socket_match *match = &loop->scratch->sockets;
 	const struct varmor_socket_rule *rule;
+	__u32 number = match->at++;
 
 	if (number >= VARMOR_SOCKET_RULES)
 		return 1;
-	rule = &match->profile->sockets[number];
+	rule = &rules[number];
 	if (holds(rule->domains, match->domain) && holds(rule->types, match->type) && holds(rule->protocols, match->protocol))
 		match->verdict |= rule->verdict;
 	return 0;
+}
+
+LONG_LOOP(match_sockets, VARMOR_SOCKET_RULES, open_sockets, match_socket_rule)
+
+static __always_inline __u32 verdict_of_socket(struct varmor_profile *profile, __u32 domain, __u32 type, __u32 protocol)
+{
+	struct loop loop = {};
+	__u32 verdict;
+
+	if (!profile->socket_rules)
+		return 0;
+	loop.scratch = take_scratch();
+	if (!loop.scratch)
+		return VARMOR_DENY;
+	loop.table = keep(loop.scratch, profile->sockets, sizeof(profile->sockets));
+	loop.scratch->sockets.domain = domain;
+	loop.scratch->sockets.type = type;
+	loop.scratch->sockets.protocol = kind_of_protocol(type, protocol);
+	loop.scratch->sockets.at = 0;
+	loop.scratch->sockets.verdict = 0;
+	match_sockets(&loop, profile->socket_rules);
+	verdict = loop.scratch->sockets.verdict;
+	leave_scratch(loop.scratch);
+	return verdict;
 }
 
 SEC("lsm/socket_create")
@@ -54,17 +79,12 @@ int BPF_PROG(varmor_socket_create, int family, int type, int protocol, int kerne
 {
 	struct varmor_profile *profile = current_profile();
 	struct body body = { { (__u32)family, (__u32)type, (__u32)protocol } };
-	struct socket_match match = {
-		.profile = profile,
-		.domain = (__u32)family,
-		.type = (__u32)type,
-		.protocol = kind_of_protocol((__u32)type, (__u32)protocol),
-	};
+	__u32 verdict;
 
 	if (!profile || kernel || (!profile->socket_rules && !profile->mode))
 		return 0;
-	bpf_loop(profile->socket_rules, match_socket_rule, &match, 0);
-	REFUSE_IF(judge(profile, match.verdict, VARMOR_EVENT_KIND_SOCKET, 3 * sizeof(__u32), &body));
+	verdict = verdict_of_socket(profile, (__u32)family, (__u32)type, (__u32)protocol);
+	REFUSE_IF(judge(profile, verdict, VARMOR_EVENT_KIND_SOCKET, 3 * sizeof(__u32), &body));
 	return 0;
 }
 
@@ -106,7 +126,7 @@ static __noinline __u32 verdict_of_ports(__u32 egress, const struct varmor_port_
 		return 0;
 	search.low = ranges->first + varmor_unknown_zero;
 	search.high = ranges->first + ranges->count + varmor_unknown_zero;
-	bpf_loop(32, halve, &search, 0);
+	REPEAT(32, 32, halve, &search);
 	return search.verdict;
 }
 
@@ -257,6 +277,13 @@ int BPF_PROG(varmor_socket_sendmsg, struct socket *socket, struct msghdr *messag
 	return 0;
 }
 
+static __always_inline bool has_egress(void)
+{
+	struct varmor_profile *profile = current_profile();
+
+	return profile && profile->egress && !profile->mode;
+}
+
 struct packed_addresses {
 	struct socket *socket;
 	const void *at;
@@ -308,13 +335,14 @@ int BPF_PROG(varmor_sctp_bind_connect, struct sock *sock, int option, struct soc
 {
 	struct packed_addresses list = {};
 
-	if (!sctp_connects(option) || !container_of_task(bpf_get_current_task_btf()))
+	if (!sctp_connects(option) || !container_of_task(current_task()))
 		return 0;
 	list.socket = BPF_CORE_READ(sock, sk_socket);
 	/* Copied, so that the verifier does not follow how far a pointer of its own goes. */
 	bpf_probe_read_kernel(&list.at, sizeof(list.at), &addresses);
 	list.left = length + (int)varmor_unknown_zero;
-	bpf_loop(MOST_ADDRESSES, next_address, &list, 0);
-	REFUSE_IF(list.refused);
+	REPEAT(MOST_ADDRESSES, 4, next_address, &list);
+	/* What has not been looked at may be refused. */
+	REFUSE_IF(list.refused || (list.left >= (int)sizeof(struct sockaddr_in) && has_egress()));
 	return 0;
 }

@@ -57,7 +57,7 @@ static __always_inline bool is_on_its_way(struct task_struct *child, __u32 own)
 SEC("lsm/ptrace_access_check")
 int BPF_PROG(varmor_ptrace_access_check, struct task_struct *child, unsigned int mode)
 {
-	__u32 own = container_of_task(bpf_get_current_task_btf()), other = container_of_task(child);
+	__u32 own = container_of_task(current_task()), other = container_of_task(child);
 	bool read = mode & PTRACE_MODE_READ, quiet = mode & PTRACE_MODE_NOAUDIT;
 
 	REFUSE_IF(own && !other && is_on_its_way(child, own));
@@ -69,7 +69,7 @@ int BPF_PROG(varmor_ptrace_access_check, struct task_struct *child, unsigned int
 SEC("lsm/ptrace_traceme")
 int BPF_PROG(varmor_ptrace_traceme, struct task_struct *parent)
 {
-	__u32 own = container_of_task(bpf_get_current_task_btf()), other = container_of_task(parent);
+	__u32 own = container_of_task(current_task()), other = container_of_task(parent);
 
 	REFUSE_IF(refuses(other, own, TRACE, false));
 	REFUSE_IF(refuses(own, other, TRACED_BY, false));

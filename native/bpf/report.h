@@ -32,10 +32,21 @@ static __always_inline __u32 put_text(struct varmor_scratch *scratch, __u32 at, 
 	return length;
 }
 
-/* The numbers of a record's kind; as many of them as it has. */
+/* The numbers of a record's kind; as many of them as it has. That of a mount is followed by its type, of TYPE_BYTES. */
 struct body {
 	__u32 numbers[6];
 };
+
+static __always_inline __u32 put_type(struct varmor_scratch *scratch, __u32 at, const struct body *body)
+{
+	long length;
+
+	at &= RECORD_BYTES - 1;
+	if (at > RECORD_BYTES - TYPE_BYTES)
+		return 0;
+	length = bpf_probe_read_kernel_str(scratch->record + at, TYPE_BYTES, body->numbers + 1);
+	return length > 0 ? length - 1 : 0;
+}
 
 #define REPORT(kind, action, flags, body_size) ((kind) | (action) << 8 | (flags) << 16 | (body_size) << 24)
 
@@ -45,7 +56,7 @@ struct body {
  */
 static __noinline void report(struct varmor_scratch *scratch, const struct varmor_profile *profile, __u32 what, const struct body *body, __u32 start)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct varmor_event_header *header;
 	struct file *exe;
 	__u32 size = sizeof(*header) + (what >> 24), exe_start = 0, length;
@@ -64,13 +75,18 @@ static __noinline void report(struct varmor_scratch *scratch, const struct varmo
 	__builtin_memcpy(scratch->record + sizeof(*header), body, sizeof(*body));
 	exe = BPF_CORE_READ(task, mm, exe_file);
 	if (exe)
-		exe_start = path_into(scratch->exe, BPF_CORE_READ(exe, f_path.dentry), mount_of(BPF_CORE_READ(exe, f_path.mnt)), header->mnt_ns);
+		exe_start = path_into(scratch, TEXT_EXE, BPF_CORE_READ(exe, f_path.dentry), mount_of(BPF_CORE_READ(exe, f_path.mnt)), header->mnt_ns);
 	length = put_text(scratch, size, scratch->exe, exe_start);
 	header->exe_size = length;
 	size += length;
 	length = put_text(scratch, size, scratch->path, start);
 	header->path_size = length;
 	size += length;
+	if (header->kind == VARMOR_EVENT_KIND_MOUNT) {
+		length = put_type(scratch, size, body);
+		header->type_size = length;
+		size += length;
+	}
 	header->size = size;
 	if (size > VARMOR_EVENT_SIZE_MAX)
 		return;

@@ -202,12 +202,11 @@ struct varmor_found {
 };
 _Static_assert(sizeof(struct varmor_found) == 12, "the layout of struct varmor_found");
 
-/* What became of the records, for the agent that comes after. It is mapped into the memory of the agent. */
+/* Of the programs' counters, what was said to be lost, for the agent that comes after. It is mapped into the agent's memory. */
 struct varmor_noted {
-	__u64 taken;     /*  0: records that were taken out of the ring */
-	__u64 written;   /*  8: those of them that are in the log, or counted as lost */
-	__u64 ring_full; /* 16: of the programs' counter, what was counted as lost */
+	__u64 ring_full;  /*  0 */
+	__u64 no_scratch; /*  8 */
 };
-_Static_assert(sizeof(struct varmor_noted) == 24, "the layout of struct varmor_noted");
+_Static_assert(sizeof(struct varmor_noted) == 16, "the layout of struct varmor_noted");
 
 #endif

@@ -52,6 +52,8 @@ export interface AgentOptions {
   period?: number
   /** Also called with each change of an ArmorProfile, such as for what violations are to say of policies. */
   profiles?: Handler<ArmorProfile & KubeObject>
+  /** Called when all ArmorProfiles have gone through `profiles`, and those that are wanted are known. */
+  onListed?: () => void
   /** Of calls to the API server, for metrics. */
   apiObserver?: RequestObserver
   timing?: Partial<ReflectorTiming>
@@ -150,9 +152,12 @@ export class Agent {
   /** What was listed has to have gone through the handler before anything is a leftover. */
   async #whenListed(): Promise<void> {
     if (!(await this.#reflector.synced)) return
-    const { name } = this.#profiles.handler
-    while (!this.#stopped && (this.#reflector.depths[name] ?? 0) > 0) await turn()
-    if (!this.#stopped) await this.#profiles.listed()
+    const handlers = [this.#profiles.handler.name, this.#options.profiles?.name ?? '']
+    const under = (): boolean => handlers.some((name) => (this.#reflector.depths[name] ?? 0) > 0)
+    while (!this.#stopped && under()) await turn()
+    if (this.#stopped) return
+    this.#options.onListed?.()
+    await this.#profiles.listed()
   }
 }
 

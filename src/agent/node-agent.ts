@@ -7,7 +7,7 @@ import { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
 import type { Forks } from '../audit/lineage/forks.ts'
 import { ProcessLog } from '../audit/pool/process-log.ts'
 import { logTrouble } from '../base/bug.ts'
-import { systemClock, wallClock } from '../base/clock.ts'
+import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import { nodeAppArmor } from '../enforcer/apparmor-features.ts'
 import { nodeBlockDevices } from '../enforcer/block-devices.ts'
@@ -26,7 +26,6 @@ import { type MetricsListen, MetricsServer } from '../metrics/metrics-server.ts'
 import { unusualDisks } from '../profile/node-disks.ts'
 import { Agent } from './agent.ts'
 import { bootOf } from './boot.ts'
-import { BpfBinding } from './bpf-binding.ts'
 import { bpfEncoder } from './bpf-encoder.ts'
 import { compileBy } from './compile-by.ts'
 import { ContainerWatch } from './containers/container-watch.ts'
@@ -43,6 +42,7 @@ import { Lineage } from './lineage.ts'
 import { ManagerTransport } from './manager-transport.ts'
 import type { ClusterSources } from './metrics/agent-metric.ts'
 import { agentMetrics } from './metrics/agent-metrics.ts'
+import { NodeBpf } from './node-bpf.ts'
 import { publishedAuthority } from './published-authority.ts'
 import { type Unloaded, unloadAll } from './unload-all.ts'
 import { ViolationCounts } from './violation-counts.ts'
@@ -88,6 +88,7 @@ export interface NodeAgentOptions {
     ringBytes?: number
     /** What starts in a container that is not known yet waits until it is. */
     strictStart?: boolean
+    nriSocket?: string
   }
   logger: Logger
   /** Milliseconds between two looks at what is really loaded. */
@@ -113,7 +114,7 @@ export class NodeAgent {
   readonly #lineage: Lineage
   #facts: ReadProcessFacts = processFacts()
   #loaders: Loaders | undefined
-  #binding: BpfBinding | undefined
+  #bpf: NodeBpf | undefined
   #agent: Agent | undefined
   #metrics: MetricsServer | undefined
   #apiObserver: RequestObserver | undefined
@@ -152,7 +153,7 @@ export class NodeAgent {
       readiness: this.#agent?.readiness.report(),
       containers: containers.size,
       containersKnown: listed,
-      ...(this.#binding && { bpf: this.#binding.status }),
+      ...(this.#bpf && { bpf: this.#bpf.status }),
       violations: this.#pipeline.status ?? this.#pipeline.none ?? 'not followed yet',
     }
   }
@@ -169,20 +170,22 @@ export class NodeAgent {
     this.#loaders = await openLoaders(features, {
       appArmor: { folder: appArmorFolder },
       seccomp: { folder: seccompFolder },
-      bpf: this.#bpfOptions(),
+      bpf: features.BPF ?? this.#bpfOptions(),
     })
-    this.#binding = this.#newBinding()
+    this.#bpf = this.#nodeBpf(this.#loaders)
     const appArmor = await nodeAppArmor(root)
+    const absentHooks = this.#bpf?.absentHooks ?? []
     const disks = (): string[] => unusualDisks(nodeBlockDevices(root))
     this.#agent = new Agent({
       ...{ connection, namespace, node, managers, logger, health },
       loaders: this.#loaders,
-      compile: compileBy(this.#compilers, () => ({ appArmor, blockDevices: disks() })),
+      compile: compileBy(this.#compilers, () => ({ appArmor, blockDevices: disks(), absentHooks })),
       basis: () => disks().join(),
       send: this.#transport.send,
       confining: () => confiningProfiles(this.#options.pipeline.procRoot),
       ofContainers: () => this.#watch.profiles,
       profiles: this.#policies(),
+      onListed: () => void this.#bpf?.profilesListed(),
       unreported: () => this.#pipeline.none,
       restarts: () => this.#restarts,
       ...(this.#apiObserver !== undefined && { apiObserver: this.#apiObserver }),
@@ -192,6 +195,7 @@ export class NodeAgent {
     await this.#agent.start()
     await this.#lineage.start()
     this.#pipeline.start()
+    this.#bpf?.start()
     void this.#watch.start()
   }
 
@@ -199,6 +203,7 @@ export class NodeAgent {
   async stop(): Promise<void> {
     await this.#agent?.stop()
     await this.#compilers.stop()
+    await this.#bpf?.stop()
     if (this.#loaders !== undefined) await this.#unload(this.#loaders)
     await this.#watch.stop()
     await this.#pipeline.stop()
@@ -212,7 +217,8 @@ export class NodeAgent {
 
   get #restarts(): Record<string, number> {
     const [watch, pipeline, lineage] = [this.#watch, this.#pipeline, this.#lineage]
-    return { containerWatch: watch.restarts, violations: pipeline.restarts, forks: lineage.restarts }
+    const nri = this.#bpf === undefined ? {} : { nri: this.#bpf.restarts }
+    return { containerWatch: watch.restarts, violations: pipeline.restarts, forks: lineage.restarts, ...nri }
   }
 
   async #serveMetrics(): Promise<void> {
@@ -236,7 +242,8 @@ export class NodeAgent {
     if (this.#agent === undefined) return undefined
     const { readiness, actors } = this.#agent
     const { ready } = readiness.report()
-    return { ready, profiles: readiness.counts(), containersListed: this.#watch.listed, actors }
+    const bpf = this.#bpf === undefined ? {} : { bpf: this.#bpf.status }
+    return { ready, profiles: readiness.counts(), containersListed: this.#watch.listed, actors, ...bpf }
   }
 
   #startViolationPipeline(): ReturnType<typeof startViolationPipeline> {
@@ -277,8 +284,8 @@ export class NodeAgent {
       runtime: this.#runtime,
       facts: (pid, containerID) => this.#facts(pid, containerID),
       onChange: (changes) => void this.#change(changes),
-      onCreated: (container) => void this.#binding?.created(container),
-      onDeleted: (containerID) => void this.#binding?.deleted(containerID),
+      onCreated: (container) => void this.#bpf?.created(container),
+      onDeleted: (containerID) => void this.#bpf?.deleted(containerID),
       onExec: (exec) => {
         if (this.#lineage.forks !== undefined) noteExec(this.#lineage.forks, exec)
         this.#seenProcesses.add([startedProcess(exec)])
@@ -294,61 +301,50 @@ export class NodeAgent {
         if (lost || !known) logger.info({ socket, containers }, 'the containers of the node are known')
         lost = false
         known = true
-        void this.#binding?.listed().then(() => this.#renumber())
+        void this.#bpf?.listed().then(() => this.#renumber())
       },
       clock: systemClock,
       random: Math.random,
     })
   }
 
-  get #bpf(): BpfEnforcer | undefined {
-    const { BPF } = this.#loaders ?? {}
-    return BPF instanceof BpfEnforcer ? BPF : undefined
-  }
-
-  #bpfOptions(): BpfLoaderOptions {
+  /** @returns why there is no BPF, where the agent may not see the node */
+  #bpfOptions(): BpfLoaderOptions | string {
     const { bpf = {}, pipeline } = this.#options
     const { ringBytes, strictStart = false } = bpf
+    const hostMntNs = hostMountNamespace(pipeline.procRoot)
+    if (typeof hostMntNs === 'string') return hostMntNs
     return {
       encoder: bpfEncoder,
-      hostMntNs: hostMountNamespace(pipeline.procRoot),
+      hostMntNs,
       onReopened: () => this.#renumber(),
       strictStart: strictStart ? 1 : 0,
       ...(ringBytes !== undefined && { ringBytes }),
     }
   }
 
-  #newBinding(): BpfBinding | undefined {
-    const { logger, bpf = {}, pipeline } = this.#options
-    const enforcer = this.#bpf
-    if (enforcer === undefined) return undefined
+  #nodeBpf({ BPF: enforcer }: Loaders): NodeBpf | undefined {
+    if (!(enforcer instanceof BpfEnforcer)) return undefined
+    const { logger, bpf: { strictStart = false, nriSocket } = {}, pipeline } = this.#options
     const { bootTime } = bootOf(pipeline.procRoot ?? '/proc')
-    const { strictStart = false } = bpf
-    return new BpfBinding({ enforcer, clock: wallClock, bootTime, strictStart, logger })
+    return new NodeBpf({ enforcer, bootTime, strictStart, logger, ...(nriSocket !== undefined && { nriSocket }) })
   }
 
   /** What violations say of containers is known before they can be bound; their numbers come behind. */
   async #change(changes: readonly ContainerChange[]): Promise<void> {
-    this.#writer.containers(changes.map((change) => this.#numbered(change)))
-    if (this.#binding === undefined) return
-    const unnumbered = changes.filter((change) => change.type === 'started' && this.#numbered(change) === change)
-    await this.#binding.changed(changes)
-    const now = unnumbered.map((change) => this.#numbered(change)).filter((change) => !unnumbered.includes(change))
-    if (now.length > 0) this.#writer.containers(now)
-  }
-
-  /** Of a container that BPF events call by a number, with that number. */
-  #numbered(change: ContainerChange): ContainerChange {
-    if (change.type !== 'started') return change
-    const bpfNumber = this.#bpf?.numberOf(change.container.containerID)
-    return bpfNumber === undefined ? change : { type: 'started', container: { ...change.container, bpfNumber } }
+    const bpf = this.#bpf
+    this.#writer.containers(bpf === undefined ? changes : changes.map((change) => bpf.numbered(change)))
+    await bpf?.changed(changes)
+    this.#renumber()
   }
 
   /** Numbers of containers may have changed, or come after their containers. */
   #renumber(): void {
+    const bpf = this.#bpf
+    if (bpf === undefined) return
     const changes: ContainerChange[] = []
     for (const container of this.#watch.containers.values()) {
-      const change = this.#numbered({ type: 'started', container })
+      const change = bpf.numbered({ type: 'started', container })
       const known = this.#feed.containers.get(container.containerID)
       if (change.type === 'started' && known !== undefined && known.bpfNumber !== change.container.bpfNumber)
         changes.push(change)
@@ -363,6 +359,7 @@ export class NodeAgent {
       handle: ({ type, object }) => {
         const policy = policyOf(object)
         if (whyNotMade(object, this.#options.namespace) !== undefined) return
+        this.#bpf?.profile(object, type === 'deleted')
         if (type === 'deleted') this.#writer.withoutPolicy(object.spec.profile.name)
         else if (policy !== undefined) this.#writer.policy(policy)
       },
@@ -381,5 +378,13 @@ export class NodeAgent {
   }
 }
 
-/** Its inode number. The programs know by it what is no container's. */
-const hostMountNamespace = (procRoot = '/proc'): number => statSync(join(procRoot, '1/ns/mnt')).ino
+/** Its inode number, by which the programs know what is no container's; or why it cannot be found out. */
+function hostMountNamespace(procRoot = '/proc'): number | string {
+  try {
+    return statSync(join(procRoot, '1/ns/mnt')).ino
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === undefined) throw error
+    return `the mount namespace of the node cannot be seen (${code}); run in the host's PID namespace (hostPID: true), as root`
+  }
+}

@@ -1,5 +1,6 @@
 import type { BpfAddon } from './bpf/addon.ts'
 import { BpfContainers } from './bpf/containers.ts'
+import { word } from './bpf/layout.ts'
 import { BpfProfiles, type ProfileEncoder } from './bpf/profiles.ts'
 import { BpfState, type StateOptions } from './bpf/state.ts'
 import { checkName, contentDigest, type ProfileLoader } from './ports.ts'
@@ -18,6 +19,13 @@ export interface BpfContainer {
   profile: string
   /** Inode number of the mount namespace of its first process, once that runs. */
   mntNsID?: number
+}
+
+/** Records: of violations that were put into the ring, that found it full, and for which there was no memory. */
+export interface BpfCounters {
+  reported: number
+  ringFull: number
+  noScratch: number
 }
 
 /** Programs and maps of one build, with what is in them. */
@@ -58,12 +66,24 @@ export class BpfEnforcer implements ProfileLoader {
     return this.#now.state.folder
   }
 
+  /** What the programs have counted since they were loaded. */
+  counters(): BpfCounters {
+    const sum = (which: number): number => {
+      const values = this.#now.state.get('varmor_counts', word(which)) ?? new Uint8Array()
+      const view = new DataView(values.buffer, values.byteOffset, values.length)
+      let all = 0
+      for (let at = 0; at + 8 <= values.length; at += 8) all += Number(view.getBigUint64(at, true))
+      return all
+    }
+    return { reported: sum(0), ringFull: sum(1), noScratch: sum(2) }
+  }
+
   /** Hooks that the kernel lacks. */
   get absent(): readonly string[] {
     return this.#now.state.absent
   }
 
-  load(name: string, content: string): Promise<void> {
+  async load(name: string, content: string): Promise<void> {
     checkName('load the BPF profile', name)
     return this.#inTurn(async () => {
       if (this.#now.state.damaged) await this.#openAnew()
@@ -73,7 +93,8 @@ export class BpfEnforcer implements ProfileLoader {
     })
   }
 
-  unload(name: string): Promise<void> {
+  async unload(name: string): Promise<void> {
+    checkName('unload the BPF profile', name)
     return this.#inTurn(async () => {
       await this.#now.profiles.unload(name)
       this.#others.names?.delete(name)
@@ -105,9 +126,13 @@ export class BpfEnforcer implements ProfileLoader {
     return this.#now.containers.numberOf(id) || undefined
   }
 
-  /** From now on what the container runs is in its profile, loaded or not. @throws {EnforcerError} */
-  add(container: BpfContainer): Promise<void> {
-    return this.#inTurn(() => this.#add(container))
+  /**
+   * From now on what the container runs is in its profile, loaded or not. It does not wait for profiles that are being loaded: the
+   * runtime may hold up all starts until it is done.
+   * @throws {EnforcerError}
+   */
+  async add(container: BpfContainer): Promise<void> {
+    await this.#add(container)
   }
 
   async remove(id: string): Promise<void> {
@@ -154,7 +179,7 @@ export class BpfEnforcer implements ProfileLoader {
     })
   }
 
-  /** Detaches the programs, and removes all that they hold: nothing is enforced any more. */
+  /** Removes all pins, which have the kernel detach the programs, some milliseconds later: nothing is enforced any more. */
   end(): Promise<void> {
     return this.#inTurn(async () => {
       const { state } = this.#now
@@ -164,9 +189,9 @@ export class BpfEnforcer implements ProfileLoader {
 
   async #add({ id, profile, mntNsID }: BpfContainer): Promise<void> {
     const { containers, profiles } = this.#now
+    this.#known.set(id, { id, profile, ...(mntNsID !== undefined && { mntNsID }) })
     await containers.add(id, profile, profiles.slotOf(profile))
     if (mntNsID !== undefined) containers.noteMountNamespace(id, mntNsID)
-    this.#known.set(id, { id, profile, ...(mntNsID !== undefined && { mntNsID }) })
   }
 
   async #openAnew(): Promise<void> {

@@ -9,7 +9,7 @@ const neededActions = ['allow', 'errno', 'log', 'kill_process']
 
 /**
  * What this node can enforce, as the kernel says:
- * /sys/module/apparmor/parameters/enabled and securityfs, /sys/kernel/security/lsm, /proc/sys/kernel/seccomp/actions_avail.
+ * /sys/module/apparmor/parameters/enabled and securityfs, /sys/kernel/security/lsm and lockdown, /sys/kernel/btf/vmlinux, /proc/sys/kernel/seccomp/actions_avail.
  */
 export function nodeFeatures(root: NodeRoot): NodeFeatures {
   return { AppArmor: appArmorAbsent(root), BPF: bpfAbsent(root), Seccomp: seccompAbsent(root) }
@@ -28,8 +28,13 @@ function appArmorAbsent(root: NodeRoot): string | undefined {
 function bpfAbsent(root: NodeRoot): string | undefined {
   const modules = root.read('sys/kernel/security/lsm')
   if (modules === undefined) return '/sys/kernel/security/lsm cannot be read; mount securityfs into the agent'
-  if (modules.split(',').includes('bpf')) return undefined
-  return `BPF is not among the security modules of this node (${modules}); boot it with bpf in the parameter lsm=`
+  if (!modules.split(',').includes('bpf'))
+    return `BPF is not among the security modules of this node (${modules}); boot it with bpf in the parameter lsm=`
+  if (root.read('sys/kernel/security/lockdown')?.includes('[confidentiality]'))
+    return 'the kernel is locked down to confidentiality, so that no BPF program may read its memory; boot it with lockdown=integrity'
+  if (!root.exists('sys/kernel/btf/vmlinux'))
+    return 'the kernel does not describe its types (/sys/kernel/btf/vmlinux), to which programs are fitted; use one with CONFIG_DEBUG_INFO_BTF'
+  return undefined
 }
 
 function seccompAbsent(root: NodeRoot): string | undefined {

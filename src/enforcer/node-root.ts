@@ -1,16 +1,18 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** The files of a node that say what its kernel can do; a folder in tests. */
 export interface NodeRoot {
   /** Text of the file, without the line end; undefined if there is none, or it may not be read. */
   read(path: string): string | undefined
+  exists(path: string): boolean
 }
 
 const unreadable = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'EINVAL'])
 
 export function nodeRoot(root = '/'): NodeRoot {
   return {
+    exists: (path) => existsSync(join(root, path)),
     read(path) {
       try {
         return readFileSync(join(root, path), 'utf8').trim()

@@ -18,7 +18,8 @@ export interface CarriedProfile {
 export type Contents = Partial<Record<KernelEnforcer, string>>
 
 /** What of a node decides what is compiled for it. */
-export type NodeFacts = Required<Pick<CompileContext, 'appArmor' | 'blockDevices'>>
+export type NodeFacts = Required<Pick<CompileContext, 'appArmor' | 'blockDevices'>> &
+  Pick<CompileContext, 'absentHooks'>
 
 /** Compiles for one node, wherever it runs. `namespace`: whose it is. */
 export type CompileCarried = (carried: CarriedProfile, namespace: string) => Promise<Result<Contents>>

@@ -21,6 +21,8 @@ export interface CompileOptions {
   appArmor?: AppArmorFeatures
   /** Block devices of the node, as in CompileContext. */
   blockDevices?: readonly string[]
+  /** Hooks that the node lacks, as in CompileContext. */
+  absentHooks?: readonly string[]
   /** Where vArmor itself is installed; part of the profile names of cluster policies. */
   installNamespace?: string
   /** What the profile is called, where it is known not to be the policy's first name. */
@@ -103,9 +105,10 @@ function wantedEnforcers(policy: Policy, chosen: readonly KernelEnforcer[] | und
 }
 
 function contextOf(policy: VarmorPolicy | VarmorClusterPolicy, options: CompileOptions): CompileContext {
-  const { appArmor = oldestAppArmor, blockDevices = [], model, modelingComplete = false } = options
-  const name = nameOf(policy, options)
-  return { profileName: name, appArmor, blockDevices, modelingComplete, ...(model !== undefined && { model }) }
+  const { appArmor = oldestAppArmor, blockDevices = [], absentHooks = [], model, modelingComplete = false } = options
+  const profileName = nameOf(policy, options)
+  const context = { profileName, appArmor, blockDevices, absentHooks, modelingComplete }
+  return { ...context, ...(model !== undefined && { model }) }
 }
 
 const nameOf = (policy: VarmorPolicy | VarmorClusterPolicy, options: CompileOptions): string =>

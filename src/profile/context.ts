@@ -31,6 +31,8 @@ export interface CompileContext {
   appArmor: AppArmorFeatures
   /** Block devices of the node that is compiled for, `/dev/sda1`: rules about disks name those of unusual names. */
   blockDevices?: readonly string[]
+  /** Hooks that the BPF programs have and the kernel lacks, `lsm/userns_create`; none where it is for no certain node. */
+  absentHooks?: readonly string[]
   model?: BehaviorModel
   /** The policy's behaviour modelling has ended: its profile is to allow all, not to record. */
   modelingComplete?: boolean

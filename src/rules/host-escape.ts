@@ -37,6 +37,9 @@ const mountGaps: Gaps = {
 const privilegedHasNoFilter =
   'A privileged container has no seccomp profile, so the part of Seccomp holds for the others.'
 
+const bpfSeesNoSource =
+  'BPF refuses all binding and moving of mounts with it: when the kernel asks, the source is a text, and where that leads is not known yet.'
+
 const mountApiSources = [
   'man 2 mount, man 2 move_mount, man 2 mount_setattr',
   'Linux security/apparmor/mount.c; commit 157a3537d6bc "apparmor: Fix regression in mount mediation" (6.7)',
@@ -66,6 +69,7 @@ export const disallowMountSecurityfs = defineRule({
   gaps: mountGaps,
   notes: [
     'Stricter than upstream, which refuses new mounts only: a read-only securityfs that is already there can be bound elsewhere or remounted writable.',
+    bpfSeesNoSource,
     privilegedHasNoFilter,
   ],
   sources: ['Linux security/inode.c, security/apparmor/apparmorfs.c', ...mountApiSources],
@@ -81,6 +85,7 @@ export const disallowMountProcfs = defineRule({
   gaps: mountGaps,
   notes: [
     'Both enforcers refuse what either of upstream does: AppArmor also unmounting, BPF also binding over /proc.',
+    bpfSeesNoSource,
     privilegedHasNoFilter,
   ],
   sources: ['man 5 proc', 'OCI runtime specification, config-linux.md: maskedPaths, readonlyPaths', ...mountApiSources],
@@ -117,6 +122,7 @@ export const disallowMountCgroupfs = defineRule({
   notes: [
     'Stricter than upstream: cgroup2 counts as well, the only hierarchy on present distributions.',
     'Both enforcers refuse what either of upstream does. A recursive bind of /sys takes /sys/fs/cgroup along, so all of /sys is meant.',
+    bpfSeesNoSource,
     privilegedHasNoFilter,
   ],
   sources: ['man 7 cgroups', 'Linux Documentation/admin-guide/cgroup-v2.rst', ...mountApiSources],
@@ -166,6 +172,7 @@ export const disallowMountDiskDevice = defineRule({
   notes: [
     "Stricter than upstream, which lists the node's own disks when the profile is loaded: a link to the device or a node of another name is caught by the type of file system.",
     'An image file mounted through a loop device counts as a disk.',
+    bpfSeesNoSource,
     privilegedHasNoFilter,
   ],
   sources: ['man 8 mount', 'Linux fs/*/super.c: FS_REQUIRES_DEV', ...mountApiSources],

@@ -1,7 +1,8 @@
 /**
  * From `kubectl apply` to a real kernel that says no, and the line that says so: a sandbox on this machine, a node in a
- * virtual machine with AppArmor, and the policy of the user's own document. Nothing of the host is touched. Exits 0 only
- * if every step was as promised. With KEEP=1 it leaves everything running until Ctrl-C.
+ * virtual machine, and the policy of the user's own document. Nothing of the host is touched. Exits 0 only if every step was as
+ * promised. ENFORCER is as in a policy: AppArmor, BPF, Seccomp, or any of them together; without it AppArmorBPF. With KEEP=1 it
+ * leaves everything running until Ctrl-C.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,6 +16,7 @@ import { type CommandResult, result } from '../cluster/command.ts'
 import { printSteps } from '../cluster/steps.ts'
 import { GuestNode, hostAddress } from '../kernel/guest/guest-node.ts'
 import { onceMoreAfterEmulation } from '../kernel/guest/once-more.ts'
+import { chosen, type Enforced } from './enforced.ts'
 import { joinSandbox } from './join-sandbox.ts'
 import { findKubectl } from './kubectl.ts'
 import { paint, Script, say } from './script.ts'
@@ -22,9 +24,13 @@ import { paint, Script, say } from './script.ts'
 const policyFile = 'test/fixtures/policies/usage-example.yaml'
 const deploymentFile = 'test/demo/nginx.yaml'
 const policyName = 'varmorpolicy/deployment-policy'
-const forbidden = 'touch /etc/5'
+const enforcer = process.env['ENFORCER'] || 'AppArmorBPF'
+const { own, enforcers } = chosen(enforcer)
 /** What makes the policy report what it refuses, and take in pods that run already. */
-const reporting = { updateExistingWorkloads: true, policy: { enhanceProtect: { auditViolations: true } } }
+const reporting = {
+  updateExistingWorkloads: true,
+  policy: { enforcer, enhanceProtect: { auditViolations: true, ...own } },
+}
 const keep = Boolean(process.env['KEEP'])
 
 /** Milliseconds that anything may take on a slow machine without KVM. */
@@ -38,7 +44,8 @@ interface Violation {
   containerName: string
   image?: string
   policyName?: string
-  event: { operation?: string; name?: string }
+  enforcer: string
+  event: Record<string, unknown>
 }
 
 let script = new Script()
@@ -79,18 +86,23 @@ const protecting = (): Promise<VarmorPolicy> =>
     return isCurrent && policy.status?.ready === true ? policy : undefined
   })
 
-const attack = (): Promise<CommandResult> => kubectl('exec', 'deploy/nginx', '--', 'sh', '-c', forbidden)
+const attack = ({ command }: Enforced): Promise<CommandResult> =>
+  kubectl('exec', 'deploy/nginx', '--', 'sh', '-c', command)
 
 function showAttempt({ status, stdout, stderr }: CommandResult): void {
   script.show(`${stdout}${stderr}`.trim() || '(no output)')
   script.show(`exit status ${status}`)
 }
 
-/** The violation that was written after so many others. */
-const violationAfter = (count: number): Promise<{ line: string; violation: Violation }> =>
-  until('a violation', () => {
-    const line = node!.violations[count]
-    return line === undefined ? undefined : { line, violation: checkLine(line) as unknown as Violation }
+/** The first violation of the enforcer that was written after so many others, of the attempt. */
+const violationAfter = (count: number, one: Enforced): Promise<{ line: string; violation: Violation }> =>
+  until(`a violation that ${one.enforcer} reports`, () => {
+    for (const line of node!.violations.slice(count)) {
+      const violation = checkLine(line) as unknown as Violation
+      const isIt = Object.entries(one.event).every(([key, value]) => violation.event[key] === value)
+      if (violation.enforcer === one.enforcer && isIt) return { line, violation }
+    }
+    return undefined
   })
 
 async function patch(what: object): Promise<void> {
@@ -120,7 +132,7 @@ async function demonstrate(): Promise<void> {
     script.promise('the node is there', /kernel-node\s+Ready/.test(stdout))
   })
 
-  await script.step("The user's own policy and Deployment, enforced by AppArmor", async () => {
+  await script.step(`The user's own policy and Deployment, enforced by ${enforcer}`, async () => {
     script.show((await kubectl('apply', '-f', policyFile)).stdout)
     say(
       'As it is written it refuses without a word, and leaves running pods alone. Here it is to report, and to restart them:',
@@ -135,11 +147,12 @@ async function demonstrate(): Promise<void> {
     script.show((await kubectl('get', 'pods', '-o', 'wide')).stdout)
   })
 
-  await script.step('The forbidden command: the kernel refuses it', async () => {
-    const before = node!.violations.length
-    const attempt = await attack()
-    showAttempt(attempt)
-    script.promise('Permission denied', attempt.status !== 0 && /Permission denied/.test(attempt.stderr))
+  await script.step('What is forbidden: the kernel refuses it', async () => {
+    for (const one of enforcers) {
+      const attempt = await attack(one)
+      showAttempt(attempt)
+      script.promise(`${one.enforcer}: ${one.says}`, attempt.status !== 0 && attempt.stderr.includes(one.says))
+    }
     const harmless = await kubectl(
       'exec',
       'deploy/nginx',
@@ -150,40 +163,30 @@ async function demonstrate(): Promise<void> {
     )
     showAttempt(harmless)
     script.promise('what is not forbidden works', harmless.status === 0)
-    await violationAfter(before)
   })
 
-  await script.step('The violation, as it was appended to violations.log', async () => {
-    const { line, violation } = await violationAfter(0)
-    script.show(JSON.stringify(violation, null, 2), 80)
-    say('The line itself:')
-    script.show(line)
-    const pods = (await quietly('get', 'pods', '-l', 'app=nginx', '-o', 'name')).stdout
-    script.promise(
-      'it names the pod',
-      pods.includes(`pod/${violation.podName}\n`) && violation.podNamespace === 'default',
+  for (const one of enforcers) {
+    if (one.silent) {
+      say(`\n${one.enforcer} refuses without a word: the kernel reports of it only what it lets through.`)
+      continue
+    }
+    await script.step(`The violation of ${one.enforcer}, as it was appended to violations.log`, () =>
+      showViolation(one),
     )
-    script.promise(
-      'the container and its image',
-      violation.containerName === 'c1' && /busybox/.test(violation.image ?? ''),
-    )
-    script.promise('the policy', violation.policyName === 'deployment-policy')
-    script.promise(
-      'the operation and the file',
-      violation.event.name === '/etc/5' && violation.event.operation === 'mknod',
-    )
-    script.promise('and that it was refused', violation.level === 'warn' && violation.action === 'DENIED')
-  })
+  }
 
-  await script.step('Only a report: the command works, and is written down', async () => {
+  await script.step('Only a report: the commands work, and are written down', async () => {
     await patch({ policy: { enhanceProtect: { allowViolations: true } } })
-    const before = node!.violations.length
-    const attempt = await attack()
-    showAttempt(attempt)
-    script.promise('the command works', attempt.status === 0)
-    const { line, violation } = await violationAfter(before)
-    script.show(line)
-    script.promise('the event says debug and AUDIT', violation.level === 'debug' && violation.action === 'AUDIT')
+    if (enforcers.some(({ enforcer: name }) => name === 'Seccomp')) await renewPods()
+    for (const one of enforcers) {
+      const before = node!.violations.length
+      const attempt = await attack(one)
+      showAttempt(attempt)
+      script.promise(`${one.enforcer}: the command works`, attempt.status === 0)
+      const { line, violation } = await violationAfter(before, { ...one, event: one.observed })
+      script.show(line)
+      script.promise('the event says debug and AUDIT', violation.level === 'debug' && /AUDIT/.test(violation.action))
+    }
   })
 
   await script.step('The policy goes: pods are restarted one by one, and are free', async () => {
@@ -196,12 +199,39 @@ async function demonstrate(): Promise<void> {
       (await podNames()).every((name) => !before.includes(name)),
     )
     script.promise('at every moment one of the two was ready', fewest >= 1)
-    const attempt = await attack()
-    showAttempt(attempt)
-    script.promise('the command works again', attempt.status === 0)
+    for (const one of enforcers) {
+      const attempt = await attack(one)
+      showAttempt(attempt)
+      script.promise('the command works again', attempt.status === 0)
+    }
     const { stdout } = await kubectl('get', 'varmorpolicies,armorprofiles', '-A')
     script.promise('nothing of the policy is left', stdout.trim() === '')
   })
+}
+
+/** A seccomp filter stays with a process for good: what is changed holds for new ones. */
+async function renewPods(): Promise<void> {
+  const before = await podNames()
+  await kubectl('rollout', 'restart', 'deployment/nginx')
+  await watchRestart(before)
+}
+
+async function showViolation(one: Enforced): Promise<void> {
+  const { line, violation } = await violationAfter(0, one)
+  script.show(JSON.stringify(violation, null, 2), 80)
+  say('The line itself:')
+  script.show(line)
+  const pods = (await quietly('get', 'pods', '-l', 'app=nginx', '-o', 'name')).stdout
+  script.promise(
+    'it names the pod',
+    pods.includes(`pod/${violation.podName}\n`) && violation.podNamespace === 'default',
+  )
+  script.promise(
+    'the container and its image',
+    violation.containerName === 'c1' && /busybox/.test(violation.image ?? ''),
+  )
+  script.promise('the policy', violation.policyName === 'deployment-policy')
+  script.promise('and that it was refused', violation.level === 'warn' && violation.action === 'DENIED')
 }
 
 const podNames = async (): Promise<string[]> =>
@@ -232,7 +262,7 @@ ${paint('bold', 'It goes on running.')} In another terminal, in ${process.cwd()}
     export KUBECONFIG=${sandbox!.kubeconfigPath}
     ${kubectlPath} apply -f ${policyFile}
     ${kubectlPath} patch ${policyName} --type merge -p '${JSON.stringify({ spec: reporting })}'
-    ${kubectlPath} exec deploy/nginx -- sh -c '${forbidden}'
+    ${kubectlPath} exec deploy/nginx -- sh -c '${enforcers[0]!.command}'
     npx tsx src/cli/varmor.ts logs -f --file ${join(folder, 'violations.log')}
 
 Ctrl-C ends it.`)

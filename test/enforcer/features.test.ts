@@ -11,6 +11,8 @@ const enabled = 'sys/module/apparmor/parameters/enabled'
 const profiles = 'sys/kernel/security/apparmor/profiles'
 const lsm = 'sys/kernel/security/lsm'
 const actions = 'proc/sys/kernel/seccomp/actions_avail'
+const btf = 'sys/kernel/btf/vmlinux'
+const lockdown = 'sys/kernel/security/lockdown'
 const all = 'kill_process kill_thread trap errno user_notif trace log allow\n'
 
 const rows: [
@@ -20,7 +22,7 @@ const rows: [
 ][] = [
   [
     'has all',
-    { [enabled]: 'Y\n', [profiles]: '', [lsm]: 'lockdown,capability,apparmor,bpf', [actions]: all },
+    { [enabled]: 'Y\n', [profiles]: '', [lsm]: 'lockdown,capability,apparmor,bpf', [btf]: 'types', [actions]: all },
     [undefined, undefined, undefined],
   ],
   ['has nothing', {}, [/no AppArmor/, /cannot be read/, /no seccomp filters/]],
@@ -39,6 +41,21 @@ const rows: [
     'has a module with a like name',
     { [lsm]: 'capability,bpfilter', [actions]: all },
     [/no AppArmor/, /bpfilter/, undefined],
+  ],
+  [
+    'does not describe its types',
+    { [lsm]: 'bpf', [actions]: all },
+    [/no AppArmor/, /CONFIG_DEBUG_INFO_BTF/, undefined],
+  ],
+  [
+    'is locked down',
+    { [lsm]: 'bpf', [btf]: 'types', [lockdown]: 'none integrity [confidentiality]', [actions]: all },
+    [/no AppArmor/, /lockdown=integrity/, undefined],
+  ],
+  [
+    'is locked down a little',
+    { [lsm]: 'bpf', [btf]: 'types', [lockdown]: 'none [integrity] confidentiality', [actions]: all },
+    [/no AppArmor/, undefined, undefined],
   ],
   [
     'cannot log by seccomp',

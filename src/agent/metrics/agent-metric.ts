@@ -2,6 +2,7 @@ import type { SystemStats } from '../../../actors/runtime/index.ts'
 import type { SnapshotFeed } from '../../audit/enrich/snapshot-feed.ts'
 import type { ForkStats } from '../../audit/lineage/fork-addon.ts'
 import type { Sample } from '../../metrics/gathered.ts'
+import type { BindingStatus } from '../bpf-binding.ts'
 import type { ViolationCounts } from '../violation-counts.ts'
 
 /** What an agent's metrics are read from, when somebody asks. */
@@ -24,6 +25,8 @@ export interface ClusterSources {
   profiles: Readonly<Record<'loaded' | 'pending' | 'failed', number>>
   containersListed: boolean
   actors: Pick<SystemStats, 'families'>
+  /** Where there is a BPF enforcer. */
+  bpf?: BindingStatus & { waits: boolean }
 }
 
 /** The values that a label can have: all of them, or what they are and how many there can be. */

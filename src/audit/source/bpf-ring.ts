@@ -1,7 +1,7 @@
 import type { SourceBatch } from '../batch/batch.ts'
 import { BufferStore, sharedMemory } from '../batch/buffer-store.ts'
 import { explainOpenError } from './audit-addon.ts'
-import { loadRingAddon, type NativeRing, type NativeRingStats, type RingAddon, type RingOptions } from './ring-addon.ts'
+import { loadRingAddon, type NativeRing, type RingAddon, type RingOptions } from './ring-addon.ts'
 import type { AuditSource, LossKinds, SourceStats } from './source.ts'
 
 export interface BpfRingOptions extends Partial<Omit<RingOptions, 'folder'>> {
@@ -18,37 +18,26 @@ export interface BpfRingStats extends SourceStats {
     readonly ringFull: number
     /** There was no memory to make a record in. */
     readonly noMemory: number
-    /** Taken by an agent that ended before they were in the log. */
-    readonly unwritten: number
     readonly malformed: number
-    /** Not read by anybody when the source was closed. */
-    readonly discarded: number
   }
   stalls: number
 }
 
-const defaults = { batchBytes: 256 * 1024, batches: 32, flushMs: 2, napMs: 1 }
+const defaults = { batchBytes: 256 * 1024, batches: 16, flushMs: 2, napMs: 1 }
 
 /** Pieces of memory that wait for the next batches: more are seldom on their way at a time. */
 const mostSpare = 8
 
-const none: NativeRingStats = {
-  ...{ records: 0, malformed: 0, discarded: 0, stalls: 0 },
-  ...{ ringFull: 0, noScratch: 0, taken: 0, written: 0, ringFullNoted: 0 },
-}
-
 /**
- * Records of the BPF programs, which stay in the kernel's ring until somebody reads them: also while no agent runs. How many of them
- * are in the log is noted in the kernel, so that what an agent took that was killed is known to the next one.
+ * Records of the BPF programs, which stay in the kernel's ring until they are in the log: also while no agent runs. What an agent had
+ * read that was killed is read again by the next one.
  */
 export class BpfRingSource implements AuditSource<BpfRingStats> {
   readonly name = 'bpf'
   readonly lossKinds: LossKinds = {
     ringFull: { where: 'ring', why: 'full' },
     noMemory: { where: 'ring', why: 'no-memory' },
-    unwritten: { where: 'agent', why: 'killed' },
     malformed: { where: 'ring', why: 'malformed' },
-    discarded: { where: 'queue', why: 'stopped' },
   }
   readonly #addon: RingAddon
   readonly #options: BpfRingOptions
@@ -56,10 +45,9 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
   #folder: string
   #ring: NativeRing
   /** Of rings that were read before this one, and are closed. */
-  #before = { records: 0, dropped: { ringFull: 0, noMemory: 0, unwritten: 0, malformed: 0, discarded: 0 }, stalls: 0 }
-  /** Counters when the ring was opened. */
-  #base = none
-  #position = 0
+  #before = { records: 0, dropped: { ringFull: 0, noMemory: 0, malformed: 0 }, stalls: 0 }
+  /** Of the counters of the programs, what was said of them before the ring was opened. */
+  #said = { ringFull: 0, noScratch: 0 }
   #wake: () => void = () => undefined
   #reading = false
   #stopping = false
@@ -74,11 +62,6 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     this.#ring = this.#open()
   }
 
-  /** How many records were ever taken out of the ring, up to the last batch. */
-  get position(): number {
-    return this.#position
-  }
-
   /** The batches, for one reader, with their positions. */
   async *[Symbol.asyncIterator](): AsyncGenerator<SourceBatch, void, void> {
     if (this.#reading) throw new Error('a ring has one reader')
@@ -91,8 +74,8 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
         if (length > 0) {
           const bytes = new Uint8Array(memory, 0, length)
           memory = undefined
-          this.#position += countRecords(bytes)
-          yield { source: this.name, seq: this.#seq++, format: 'record', bytes, position: this.#position }
+          const { position } = this.#addon.ringStats(this.#ring)
+          yield { source: this.name, seq: this.#seq++, format: 'record', bytes, position }
         } else if (!this.#addon.ended(this.#ring)) await this.#woken()
         else if (this.#stopping || !this.#reopen()) break
       }
@@ -104,8 +87,8 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
   /** All records up to the position are in the log, or counted as lost. */
   written(position: unknown): void {
     if (typeof position !== 'number') return
-    const { ringFull } = this.#addon.ringStats(this.#ring)
-    this.#addon.note(this.#ring, { written: position, ringFull })
+    const { ringFull, noScratch } = this.#addon.ringStats(this.#ring)
+    this.#addon.done(this.#ring, { position, ringFull, noScratch })
   }
 
   giveBack({ bytes }: SourceBatch): void {
@@ -128,16 +111,12 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     if (!this.#stopping && this.#options.folder() !== this.#folder) this.#addon.stop(this.#ring)
     const { records, dropped, stalls } = this.#before
     const now = this.#addon.ringStats(this.#ring)
-    const { malformed, discarded, ringFull, noScratch } = now
-    const { taken, written, ringFullNoted, noScratch: noScratchBefore } = this.#base
     return {
       records: records + now.records,
       dropped: {
-        ringFull: dropped.ringFull + Math.max(0, ringFull - ringFullNoted),
-        noMemory: dropped.noMemory + Math.max(0, noScratch - noScratchBefore),
-        unwritten: dropped.unwritten + Math.max(0, taken - written),
-        malformed: dropped.malformed + malformed,
-        discarded: dropped.discarded + discarded,
+        ringFull: dropped.ringFull + Math.max(0, now.ringFull - this.#said.ringFull),
+        noMemory: dropped.noMemory + Math.max(0, now.noScratch - this.#said.noScratch),
+        malformed: dropped.malformed + now.malformed,
       },
       stalls: stalls + now.stalls,
     }
@@ -147,8 +126,8 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     const { folder: _, addon: __, ...given } = this.#options
     try {
       const opened = this.#addon.openRing({ ...defaults, ...given, folder: this.#folder }, () => this.#wake())
-      this.#base = this.#addon.ringStats(opened)
-      this.#position = this.#base.taken
+      const { ringFullNoted: ringFull, noScratchNoted: noScratch } = this.#addon.ringStats(opened)
+      this.#said = { ringFull, noScratch }
       return opened
     } catch (error) {
       throw explainOpenError(error)
@@ -172,12 +151,4 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
       this.#wake = resolve
     })
   }
-}
-
-/** Records lie one behind the other, each with its length at its beginning. */
-function countRecords(bytes: Uint8Array): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  let count = 0
-  for (let at = 0; at + 4 <= bytes.length; at += Math.max(4, view.getUint32(at, true))) count++
-  return count
 }

@@ -20,7 +20,7 @@ export interface RingOptions {
   batches: number
   /** A record waits about this long for its batch to fill. */
   flushMs: number
-  /** After reading the ring empty the thread sleeps this long, so that records come in bunches. 0: it wakes for every record. */
+  /** The thread sleeps this long between two looks, from 1 on, while records are on their way. */
   napMs: number
 }
 
@@ -29,17 +29,16 @@ export interface NativeRingStats {
   /** Put into a batch. */
   records: number
   malformed: number
-  /** Not read by anybody when the ring was closed. */
-  discarded: number
   /** Times that the thread had to wait for `read`. */
   stalls: number
   /** Records that found the ring full, and those for which there was no memory. */
   ringFull: number
   noScratch: number
-  /** Records that were ever taken out of the ring, and what was last noted of them. */
-  taken: number
-  written: number
+  /** What was last noted of these. */
   ringFullNoted: number
+  noScratchNoted: number
+  /** Behind the last batch that was read, in bytes of all that the ring ever had. */
+  position: number
 }
 
 /** The functions of the native module that read the ring. They do not block. */
@@ -52,13 +51,16 @@ export interface RingAddon {
    * @returns its length in bytes; 0 if there is none now
    */
   read(ring: NativeRing, into: Uint8Array): number
-  /** What is in the ring by then can still be read; after it comes the end. */
+  /** What is in the ring by then can still be read; after it comes the end. What is not read stays for who reads the ring next. */
   stop(ring: NativeRing): void
   ended(ring: NativeRing): boolean
   close(ring: NativeRing): void
   ringStats(ring: NativeRing): NativeRingStats
-  /** Keeps in the kernel, for who reads the ring next, how many of the records taken are in the log, and which losses were said. */
-  note(ring: NativeRing, what: { written: number; ringFull: number }): void
+  /**
+   * All up to a position is where it belongs, and so much was said to be lost. Who reads the ring next begins behind it, also after this
+   * process was killed.
+   */
+  done(ring: NativeRing, what: { position: number; ringFull: number; noScratch: number }): void
 }
 
 /** @throws {AuditSourceError} ADDON_MISSING */

@@ -40,11 +40,10 @@ export const found = struct('varmor_found', 'What the agent reads of each task t
 
 export const noted = struct(
   'varmor_noted',
-  'What became of the records, for the agent that comes after. It is mapped into the memory of the agent.',
+  "Of the programs' counters, what was said to be lost, for the agent that comes after. It is mapped into the agent's memory.",
   [
-    { name: 'taken', type: 'u64', what: 'records that were taken out of the ring' },
-    { name: 'written', type: 'u64', what: 'those of them that are in the log, or counted as lost' },
-    { name: 'ring_full', type: 'u64', what: "of the programs' counter, what was counted as lost" },
+    { name: 'ring_full', type: 'u64' },
+    { name: 'no_scratch', type: 'u64' },
   ],
 )
 

@@ -66,28 +66,38 @@ function verdictOf({ auditViolations = false, allowViolations = false }: Enhance
 function enhanceProtectProfile(
   enhanceProtect: EnhanceProtect,
   path: string,
-  { blockDevices }: CompileContext,
+  context: CompileContext,
 ): Result<BpfProfile> {
   const verdict = verdictOf(enhanceProtect)
   const draft = emptyDraft(enhanceProtect.protectAncestors, verdict)
   const { rules, errors } = selectRules(enhanceProtect, path)
-  const skipped = rules.flatMap((selected) => addBuiltIn(draft, selected, blockDevices))
+  const skipped = rules.flatMap((selected) => addBuiltIn(draft, selected, context))
   if (enhanceProtect.privileged !== true) addRuntimeDefault(draft, join(path, 'privileged'))
   const raw = enhanceProtect.bpfRawRules
   if (raw !== undefined) {
     addRawRules(draft, raw, join(path, 'bpfRawRules'), errors, skipped)
     skipped.push(...idleRules(draft, join(path, 'bpfRawRules')))
   }
+  skipped.push(...rulesWithoutAddresses(draft, rules, path))
   if (!verdict.deny && !verdict.audit && rules.length > 0) skipped.push(nothingToDo(join(path, 'allowViolations')))
   return finish(draft, errors, skipped)
 }
 
 /** Adds a built-in rule; returns it as skipped where BPF cannot carry it. */
-function addBuiltIn(draft: Draft, { rule, path, targets }: SelectedRule, devices: readonly string[] = []): Skipped[] {
+function addBuiltIn(
+  draft: Draft,
+  { rule, path, targets }: SelectedRule,
+  { blockDevices = [], absentHooks = [] }: CompileContext,
+): Skipped[] {
   const skip = (reason: string): Skipped[] => [{ enforcer: 'BPF', path, rule: rule.name, reason, extent: 'all' }]
   if (isImpossible(rule.bpf)) return skip(rule.bpf.impossible)
   if (targets.length > 0) return skip('rules for some executables only are carried by AppArmor alone')
-  for (const restriction of withNodeDisks(rule.bpf, devices)) addRestriction(draft, restriction, path)
+  const restrictions = withNodeDisks(rule.bpf, blockDevices)
+  const asksForUserNamespaces = !absentHooks.includes('lsm/userns_create')
+  const carried = restrictions.filter(({ kind }) => kind !== 'userns' || asksForUserNamespaces)
+  if (carried.length === 0 && restrictions.length > 0)
+    return skip('this kernel asks nobody when a user namespace is made: Linux 6.1 does, and Seccomp carries it on all')
+  for (const restriction of carried) addRestriction(draft, restriction, path)
   return []
 }
 
@@ -106,6 +116,20 @@ function idleRules(draft: Draft, path: string): Skipped[] {
     reason,
     extent: 'nothing',
   }))
+}
+
+/**
+ * Rules about Services and Pods, by their addresses: the profile says which are meant, and agents do not know yet where these are. What
+ * neither refuses nor reports is named elsewhere.
+ */
+function rulesWithoutAddresses(draft: Draft, rules: readonly SelectedRule[], path: string): Skipped[] {
+  const references = draft.references.filter(({ deny, audit }) => deny || audit)
+  const reason = 'the addresses of Services and Pods come from the cluster, and are not known to agents yet'
+  return [...new Set(references.map(({ from }) => from))].map((from) => {
+    const name = rules.find((one) => one.path === from)?.rule.name ?? from.slice(path.length + 1)
+    const part = draft.destinations.some((one) => one.from === from)
+    return { enforcer: 'BPF', path: from, rule: name, reason, ...(!part && { extent: 'all' }) }
+  })
 }
 
 function nothingToDo(path: string): Skipped {

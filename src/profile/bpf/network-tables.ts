@@ -54,13 +54,17 @@ function socketRule(draft: DraftSocket & Verdict): SocketRule {
   }
 }
 
-/** Merges the rules about sockets. One that names protocols of IP for other families only is named in `skipped`. */
+/** Merges the rules about sockets. What one says of protocols of IP for other families is named in `skipped`. */
 export function socketRules(draft: Draft, skipped: Skipped[]): SocketRule[] {
   const rules = draft.sockets.flatMap((rule) => {
-    if (domainsOf(rule)?.length !== 0) return [socketRule(rule)]
-    const reason = 'tcp, udp and icmp are protocols of the families inet and inet6, and the rule names neither'
-    skipped.push({ enforcer: 'BPF', path: rule.from, rule: (rule.domains ?? []).join(', '), reason })
-    return []
+    const left = domainsOf(rule)
+    const others = (rule.domains ?? []).filter((domain) => left !== undefined && !left.includes(domain))
+    if (others.length > 0) {
+      const reason = `tcp, udp and icmp are protocols of the families inet and inet6, and not of ${others.join(', ')}`
+      const extent = left?.length === 0 ? ({ extent: 'all' } as const) : {}
+      skipped.push({ enforcer: 'BPF', path: rule.from, rule: others.join(', '), reason, ...extent })
+    }
+    return left?.length === 0 ? [] : [socketRule(rule)]
   })
   return mergeBy(rules, ({ domains, types, protocols }) => [domains, types, protocols])
 }

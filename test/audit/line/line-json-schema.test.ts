@@ -3,8 +3,9 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { expect } from 'chai'
 import { eventFields } from '../../../src/audit/decode/apparmor-fields.ts'
 import { appArmorKeys } from '../../../src/audit/line/event-keys.ts'
-import { withTables } from '../../../src/audit/line/events-document.ts'
+import { documentTables } from '../../../src/audit/line/events-document.ts'
 import { lineJsonSchema } from '../../../src/audit/line/line-json-schema.ts'
+import { withTables } from '../../../src/base/markdown.ts'
 import { checkLine } from '../check-line.ts'
 import { demoPid, linesOf, run } from '../harness.ts'
 
@@ -21,7 +22,7 @@ describe('what is published of a line', () => {
   it('is what the tables give; run `npm run generate` when this fails', () => {
     expect(JSON.parse(fileAt('deploy/violation.schema.json'))).to.deep.equal(lineJsonSchema({ strict: false }))
     const document = fileAt('src/audit/EVENTS.md')
-    expect(withTables(document)).to.equal(document)
+    expect(withTables(document, documentTables())).to.equal(document)
   })
 
   it('has every field of libapparmor’s record that is decoded', () => {

@@ -22,14 +22,16 @@ export interface Binaries {
 /** What the programs are made of cannot be had: no mistake of the tests, which are then skipped with this reason. */
 export class NotAvailable extends Error {}
 
-const notAvailable = (cause: Error): never => {
-  const remedy = 'connect this machine to a Go module proxy (go env GOPROXY), or run where the cache is filled'
-  throw new NotAvailable(`the Go modules of Kubernetes cannot be downloaded; ${remedy}\n${cause.message}`, { cause })
-}
+export const notAvailable =
+  (what: string) =>
+  (cause: Error): never => {
+    const remedy = 'connect this machine to a Go module proxy (go env GOPROXY), or run where the cache is filled'
+    throw new NotAvailable(`the Go modules of ${what} cannot be downloaded; ${remedy}\n${cause.message}`, { cause })
+  }
 
 const here = import.meta.dirname
 // Without debugging information, and with a lazy garbage collector in the compiler: less to compute and to keep.
-const flags = '-mod=readonly -trimpath -buildvcs=false -gcflags=all=-dwarf=false'
+export const goFlags = '-mod=readonly -trimpath -buildvcs=false -gcflags=all=-dwarf=false'
 
 // In kwok's own module: a node is ready and keeps its lease; a pod runs, a Job's pod ends, a deleted pod goes.
 const stages = [
@@ -56,15 +58,15 @@ export async function ensureBinaries(log: StepLog): Promise<Binaries> {
     readFileSync(join(here, 'go.mod'), 'utf8').replace(/\s+/g, ' '),
   )![1]!
   const key = createHash('sha256')
-    .update(flags)
+    .update(goFlags)
     .update(probe('go', 'version') ?? '')
   for (const source of ['go.mod', 'go.sum', 'pause/main.go']) key.update(readFileSync(join(here, source)))
   const name = `kubernetes-${version}-${key.digest('hex').slice(0, 16)}`
   const { folder } = await measured(log, `programs of Kubernetes ${version}`, () =>
     cached(cacheRoot(), name, async (draft) => {
-      const env = { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOGC: '400', GOFLAGS: flags }
+      const env = { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOGC: '400', GOFLAGS: goFlags }
       const go = (...args: string[]): Promise<string> => output('nice', ['-n', '15', 'go', ...args], { cwd: here, env })
-      await measured(log, 'download of Go modules', () => go('list', '-deps', 'tool').catch(notAvailable))
+      await measured(log, 'download of Go modules', () => go('list', '-deps', 'tool').catch(notAvailable('Kubernetes')))
       const build = ['build', '-ldflags', linkerFlags(version), '-o', `${draft}/`, 'tool']
       await measured(log, 'compilation', () => go(...build))
       // Go names a program after the last part of its path.

@@ -1,24 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * under-profile OBJECT PROFILE COMMAND...: loads the programs, and runs the command as the first process of a container with the
- * profile in the last slot: writes into maps, one behind the other (profile-bytes.ts). Prints what the kernel verified, each record of
- * the ring in hex, the counts, and the command's exit status. What the command prints goes in between.
+ * under-profile FOLDER PROFILE COMMAND...: loads the programs of the object in FOLDER that is for this kernel, and runs the command as the
+ * first program of a container with the profile in the last slot: writes into maps, one behind the other (profile-bytes.ts). Prints which
+ * object it was, what the kernel verified, each record of the ring in hex, the counts, the tasks that are left in a map of tasks, and the
+ * command's exit status. What the command prints goes in between. VARMOR_TEST_TASKS is the most tasks for a map of them.
  */
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../addon/bpf-object.h"
 #include "varmor_profile.h"
 
 #define COUNTS 3
 #define CPUS 256
+#define PROGRAMS 64
+#define LOG_BYTES (1 << 16)
+#define LOG_STATISTICS 4
+#define PATIENCE_MS 60000
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define CGROUP "/sys/fs/cgroup/" ID
 
 /* Before each write: the sizes of what follows, and of the value of an inner map, which is 0 where the map has none. */
 struct sizes {
@@ -92,29 +103,34 @@ static void put_profile(struct bpf_object *object, const char *path)
 	fclose(file);
 }
 
+/* As a runtime does it: the last program that runs before the container's own is of the host. */
+static void become_container(char **command)
+{
+	FILE *procs = fopen(CGROUP "/cgroup.procs", "w");
+
+	if (!procs || fprintf(procs, "0") < 0 || fclose(procs) || unshare(CLONE_NEWNS))
+		fail("container");
+	execvp(command[0], command);
+	fail(command[0]);
+}
+
 static pid_t start(struct bpf_object *object, char **command)
 {
 	struct varmor_container container = { .profile = VARMOR_PROFILES - 1 };
-	struct varmor_task task = { .container = number };
+	struct varmor_settings settings = { 0 };
 	struct stat ns;
-	int go[2], fd;
 	pid_t child;
-	char byte;
 
-	if (pipe(go) || stat("/proc/self/ns/mnt", &ns))
+	if (stat("/proc/self/ns/mnt", &ns) || (mkdir(CGROUP, 0700) && errno != EEXIST))
 		fail("start");
-	container.mnt_ns = (__u32)ns.st_ino;
-	child = fork();
-	if (child == 0) {
-		if (read(go[0], &byte, 1) != 1)
-			_exit(126);
-		execvp(command[0], command);
-		_exit(127);
-	}
-	fd = (int)syscall(SYS_pidfd_open, child, 0);
-	if (bpf_map_update_elem(map_of(object, "varmor_containers"), &number, &container, 0) || fd < 0 ||
-	    bpf_map_update_elem(map_of(object, "varmor_tasks"), &fd, &task, 0) || write(go[1], "x", 1) != 1)
+	settings.host_mnt_ns = (__u32)ns.st_ino;
+	if (bpf_map_update_elem(map_of(object, "varmor_settings"), &zero, &settings, 0) ||
+	    bpf_map_update_elem(map_of(object, "varmor_containers"), &number, &container, 0) ||
+	    bpf_map_update_elem(map_of(object, "varmor_ids"), ID, &number, 0))
 		fail("bind");
+	child = fork();
+	if (child == 0)
+		become_container(command);
 	return child;
 }
 
@@ -131,17 +147,121 @@ static int on_record(void *context, void *data, size_t size)
 	return 0;
 }
 
-static void print_programs(struct bpf_object *object)
+static char logs[PROGRAMS][LOG_BYTES];
+
+/* Only the object for older kernels has them in a map that takes so many, and that has to be emptied. */
+static struct bpf_map *tasks_of(struct bpf_object *object)
 {
+	struct bpf_map *tasks = bpf_object__find_map_by_name(object, "varmor_tasks");
+
+	if (!tasks)
+		fail("varmor_tasks");
+	return bpf_map__type(tasks) == BPF_MAP_TYPE_HASH ? tasks : NULL;
+}
+
+static void limit_tasks(struct bpf_object *object)
+{
+	const char *most = getenv("VARMOR_TEST_TASKS");
+	struct bpf_map *tasks = tasks_of(object);
+
+	if (most && tasks && bpf_map__set_max_entries(tasks, (__u32)atoi(most)))
+		fail("limit");
+}
+
+static unsigned int count_tasks(int map)
+{
+	unsigned int count = 0;
+	__u64 at, next;
+	bool has = false;
+
+	while (bpf_map_get_next_key(map, has ? &at : NULL, &next) == 0) {
+		at = next;
+		has = true;
+		count++;
+	}
+	return count;
+}
+
+/* The kernel frees a task some time after its end. */
+static void print_tasks(struct bpf_object *object)
+{
+	struct bpf_map *tasks = tasks_of(object);
+	unsigned int count, waited;
+
+	if (!tasks)
+		return;
+	for (waited = 0; (count = count_tasks(bpf_map__fd(tasks))) && waited < PATIENCE_MS; waited += 10)
+		usleep(10000);
+	printf("tasks %u\n", count);
+}
+
+/* Hooks that came with later kernels are left out, as the agent does. */
+static void leave_out_absent(struct bpf_object *object)
+{
+	struct btf *kernel = btf__load_vmlinux_btf();
 	struct bpf_program *program;
+	char hook[128];
 
 	bpf_object__for_each_program(program, object) {
-		struct bpf_prog_info info = { 0 };
-		__u32 size = sizeof(info);
+		const char *section = bpf_program__section_name(program);
 
-		if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
-			fail("info");
-		printf("program %s %u\n", bpf_program__name(program), info.verified_insns);
+		if (strncmp(section, "lsm/", 4))
+			continue;
+		snprintf(hook, sizeof(hook), "bpf_lsm_%s", section + 4);
+		if (btf__find_by_name_kind(kernel, hook, BTF_KIND_FUNC) <= 0)
+			bpf_program__set_autoload(program, false);
+	}
+	btf__free(kernel);
+}
+
+static struct bpf_object *open_object(const char *folder)
+{
+	const char *name = bpf_needs_old_object() ? "varmor-old.bpf.o" : "varmor.bpf.o";
+	struct bpf_program *program;
+	struct bpf_object *object;
+	char path[256];
+	int count = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	object = bpf_object__open_file(path, NULL);
+	if (!object)
+		fail(path);
+	bpf_object__for_each_program(program, object) {
+		if (count == PROGRAMS || bpf_program__set_log_level(program, LOG_STATISTICS) ||
+		    bpf_program__set_log_buf(program, logs[count++], LOG_BYTES))
+			fail("log");
+	}
+	limit_tasks(object);
+	leave_out_absent(object);
+	printf("object %s\n", name);
+	if (bpf_object__load(object))
+		fail(path);
+	return object;
+}
+
+/* The numbers behind a word of a log: those of functions that are verified by themselves have a + between them. */
+static void print_numbers(const char *log, const char *word)
+{
+	const char *found = strstr(log, word);
+	size_t length = found ? strspn(found + strlen(word), "0123456789+") : 0;
+
+	printf(" %.*s", length ? (int)length : 1, length ? found + strlen(word) : "?");
+}
+
+static void attach_programs(struct bpf_object *object)
+{
+	struct bpf_program *program;
+	int at = 0;
+
+	bpf_object__for_each_program(program, object) {
+		if (!bpf_program__autoload(program)) {
+			at++;
+			continue;
+		}
+		printf("program %s", bpf_program__name(program));
+		print_numbers(logs[at], "processed ");
+		print_numbers(logs[at++], "stack depth ");
+		printf("\n");
 		if (!bpf_program__attach(program))
 			fail(bpf_program__name(program));
 	}
@@ -174,10 +294,8 @@ int main(int argc, char **argv)
 	if (argc < 4)
 		return 2;
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	object = bpf_object__open_file(argv[1], NULL);
-	if (!object || bpf_object__load(object))
-		fail(argv[1]);
-	print_programs(object);
+	object = open_object(argv[1]);
+	attach_programs(object);
 	put_profile(object, argv[2]);
 	child = start(object, argv + 3);
 	if (waitpid(child, &status, 0) < 0)
@@ -186,6 +304,7 @@ int main(int argc, char **argv)
 	if (!ring || ring_buffer__consume(ring) < 0)
 		fail("ring");
 	print_counts(object);
+	print_tasks(object);
 	printf("status %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 	return 0;
 }

@@ -28,10 +28,11 @@ const files = ['test/fixtures/policies/usage-example.yaml', 'test/demo/nginx.yam
 const wishes = {
   updateExistingWorkloads: true,
   policy: {
-    enforcer: 'AppArmorSeccomp',
+    enforcer: 'AppArmorBPFSeccomp',
     enhanceProtect: {
       auditViolations: true,
       hardeningRules: ['disable_cap_privileged', 'disable_cap_net_raw', 'disallow-create-user-ns'],
+      bpfRawRules: { files: [{ pattern: '/etc/group', permissions: ['read'] }] },
     },
   },
 }
@@ -148,11 +149,12 @@ function describeJourney(kernel: KernelName, installed: () => { cluster: Cluster
     expect(stdout).to.equal(`${profile} (enforce)\nSeccomp:\t2\n`)
   }).timeout(patience)
 
-  it('refuses what the policy forbids, by AppArmor and by Seccomp, and nothing else', async () => {
+  it('refuses what the policy forbids, by AppArmor, by BPF and by Seccomp, and nothing else', async () => {
     const refused = await run('touch /etc/5')
     expect(refused.stderr).to.contain('/etc/5: Permission denied')
     expect(refused.status).not.to.equal(0)
     expect((await run('unshare -U true')).stderr).to.contain('Operation not permitted')
+    expect((await run('cat /etc/group')).stderr).to.contain('Operation not permitted')
     expect(await run('touch /tmp/5 && cat /etc/passwd')).to.include({ status: 0 })
   }).timeout(patience)
 
@@ -166,6 +168,20 @@ function describeJourney(kernel: KernelName, installed: () => { cluster: Cluster
     })
     expect(violation).not.to.have.property('unresolved')
     expect(violation['event']).to.include({ operation: 'mknod', name: '/etc/5', comm: 'touch', profile })
+    const ofBpf = await violationOf('"path":"/etc/group"')
+    expect(ofBpf).to.deep.include({
+      ...{
+        level: 'warn',
+        action: 'DENIED',
+        enforcer: 'BPF',
+        podNamespace: 'default',
+        containerName: 'c1',
+        comm: 'cat',
+      },
+      ...{ profileName: profile, policyKind: 'VarmorPolicy', policyName: policy, policyNamespace: 'default' },
+      event: { operation: 'File', permissions: ['read'], path: '/etc/group' },
+    })
+    expect(ofBpf).not.to.have.property('unresolved')
   }).timeout(patience)
 
   it('lets all go when the policy is deleted, and its pods are restarted', async () => {
@@ -181,7 +197,7 @@ function describeJourney(kernel: KernelName, installed: () => { cluster: Cluster
       500,
     )
     await kubectl('rollout', 'status', 'deployment/nginx', `--timeout=${patience / 1000}s`)
-    expect(await run('touch /etc/5 && unshare -U true')).to.include({ status: 0 })
+    expect(await run('touch /etc/5 && cat /etc/group && unshare -U true')).to.include({ status: 0 })
     // Until the runtime has forgotten the pods of before, what allows all may be there for them.
     const left = await node.run([
       'sh',

@@ -117,6 +117,18 @@ describe('built-in rules', () => {
     expect(flagsAt(privileged({ ...writeEtc, auditViolations: true }), '/')).to.equal('way | way')
   })
 
+  it('that need a hook which the node lacks are named as skipped, and enforced on others', () => {
+    const enhanceProtect = { hardeningRules: ['disallow-create-user-ns'] }
+    const policy = { mode: 'EnhanceProtect' as const, enhanceProtect }
+    const without = compile(policy, { absentHooks: ['lsm/userns_create'] })
+    expect(without.ok && without.value).to.not.have.property('userns')
+    expect(without.ok && without.skipped.map(({ rule, extent }) => [rule, extent])).to.deep.equal([
+      ['disallow-create-user-ns', 'all'],
+    ])
+    const other = compile(policy, { absentHooks: ['lsm/other'] })
+    expect(other.ok && [other.value.userns, other.skipped]).to.deep.equal([{ deny: true, audit: false }, []])
+  })
+
   it('for some executables only are named as skipped', () => {
     const enhanceProtect = { attackProtectionRules: [{ rules: ['disable-write-etc'], targets: ['/bin/sh'] }] }
     const result = compile({ mode: 'EnhanceProtect', enhanceProtect })
@@ -129,6 +141,20 @@ describe('built-in rules', () => {
         extent: 'all',
       },
     ])
+  })
+
+  it('about user namespaces are named as skipped where the kernel asks nobody about them', () => {
+    const enhanceProtect = { hardeningRules: ['disallow-create-user-ns', 'disallow-mount'] }
+    const onNode = (absentHooks: string[]) => {
+      const result = compile({ mode: 'EnhanceProtect', enhanceProtect }, { absentHooks })
+      if (!result.ok) throw new Error(JSON.stringify(result.errors))
+      return { userns: result.value.userns, skipped: result.skipped.map(({ rule, extent }) => [rule, extent]) }
+    }
+    expect(onNode(['lsm/file_truncate'])).to.deep.equal({ userns: { deny: true, audit: false }, skipped: [] })
+    expect(onNode(['lsm/userns_create'])).to.deep.equal({
+      userns: undefined,
+      skipped: [['disallow-create-user-ns', 'all']],
+    })
   })
 
   it('that nobody knows are errors', () => {
@@ -147,8 +173,10 @@ describe('built-in rules', () => {
           : { [list[rule.category]]: [rule.name] }
       const result = compile({ mode: 'EnhanceProtect', enhanceProtect: { privileged: true, ...rules } })
       if (!result.ok) throw new Error(JSON.stringify(result.errors))
-      const nothing = JSON.stringify(profileOf({ mode: 'AlwaysAllow' }))
-      expect(JSON.stringify(result.value) === nothing).to.equal(result.skipped.length > 0)
+      const { egress, ...others } = result.value
+      const { egress: _, ...nothing } = profileOf({ mode: 'AlwaysAllow' })
+      const isNothing = JSON.stringify(others) === JSON.stringify(nothing) && !egress?.destinations.length
+      expect(isNothing).to.equal(result.skipped.length > 0)
     })
   }
 
@@ -166,8 +194,19 @@ describe('built-in rules', () => {
     expect(lookupEgress(egress!.table, '::ffff:169.254.169.254', 80, 'tcp')).to.equal(DENY)
   })
 
-  it('against services wait for the cluster to say their addresses', () => {
-    const { egress } = privileged({ attackProtectionRules: [{ rules: ['block-access-to-kube-apiserver'] }] })
+  it('against services wait for the cluster to say their addresses, and are named until then', () => {
+    const enhanceProtect = { attackProtectionRules: [{ rules: ['block-access-to-kube-apiserver'] }] }
+    const result = compile({ mode: 'EnhanceProtect', enhanceProtect })
+    expect(result.ok && result.skipped).to.deep.equal([
+      {
+        enforcer: 'BPF',
+        path: 'spec.policy.enhanceProtect.attackProtectionRules[0].rules[0]',
+        rule: 'block-access-to-kube-apiserver',
+        reason: 'the addresses of Services and Pods come from the cluster, and are not known to agents yet',
+        extent: 'all',
+      },
+    ])
+    const { egress } = privileged(enhanceProtect)
     expect(egress!.references).to.deep.equal([
       { kind: 'service', namespace: 'default', name: 'kubernetes', ports: [], deny: true, audit: false },
     ])

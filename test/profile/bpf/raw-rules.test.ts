@@ -71,7 +71,28 @@ describe('raw rules', () => {
       mode: 'EnhanceProtect',
       enhanceProtect: { allowViolations: true, auditViolations: true, bpfRawRules },
     })
-    expect(observed.ok && observed.skipped).to.deep.equal([])
+    expect(observed.ok && observed.skipped.map(({ path }) => path)).to.deep.equal([
+      `${at}.network.egress.toDestinations[0]`,
+    ])
+  })
+
+  it('about Services and Pods are named, as nobody says their addresses yet: wholly, or in part', () => {
+    const toPods = [{ namespace: 'db', podSelector: {} }]
+    const toServices = [
+      { namespace: 'web', name: 'front' },
+      { serviceSelector: {}, qualifiers: ['audit'] },
+    ]
+    const toDestinations = [{ ip: '10.0.0.1' }, { ip: 'pod-self' }]
+    const bpfRawRules = { network: { egress: { toPods, toServices, toDestinations } } }
+    const result = compile({ mode: 'EnhanceProtect', enhanceProtect: { bpfRawRules } })
+    if (!result.ok) throw new Error(JSON.stringify(result.errors))
+    const at = 'bpfRawRules.network.egress'
+    expect(result.skipped.map(({ rule, extent }) => [rule, extent])).to.deep.equal([
+      [`${at}.toDestinations[1]`, undefined],
+      [`${at}.toServices[0]`, 'all'],
+      [`${at}.toServices[1]`, 'all'],
+      [`${at}.toPods[0]`, 'all'],
+    ])
   })
 
   it('about links of procfs are named, since the kernel judges what is behind them', () => {
@@ -146,11 +167,12 @@ describe('raw rules', () => {
     }
   })
 
-  it('about protocols of families that have none are named as skipped', () => {
-    const bpfRawRules = { network: { sockets: [{ qualifiers: deny, domains: ['netlink'], protocols: ['tcp'] }] } }
-    const result = compile({ mode: 'EnhanceProtect', enhanceProtect: { bpfRawRules } })
-    expect(result.ok && result.skipped.map(({ path }) => path)).to.deep.equal([
-      'spec.policy.enhanceProtect.bpfRawRules.network.sockets[0]',
+  it('about protocols of families that have none are named as skipped, wholly or in part', () => {
+    const sockets = [['netlink'], ['inet', 'unix'], ['inet6']].map((domains) => ({ domains, protocols: ['tcp'] }))
+    const result = compile({ mode: 'EnhanceProtect', enhanceProtect: { bpfRawRules: { network: { sockets } } } })
+    expect(result.ok && result.skipped.map(({ path, rule, extent }) => [path, rule, extent])).to.deep.equal([
+      ['spec.policy.enhanceProtect.bpfRawRules.network.sockets[0]', 'netlink', 'all'],
+      ['spec.policy.enhanceProtect.bpfRawRules.network.sockets[1]', 'unix', undefined],
     ])
   })
 

@@ -29,23 +29,37 @@ export function needsContainers(test: Mocha.Context): void {
   test.skip()
 }
 
+export interface RealNodeOptions {
+  /** Folder of another containerd and its shim than the machine's. */
+  programs?: string
+  /** Lines of containerd's configuration, given the node's folder; asked at each start. */
+  more?: (folder: string) => string
+}
+
 /** A containerd of its own with CRI and an image of busybox, all below a folder that is removed with it. */
 export class RealNode {
   readonly folder = mkdtempSync(join(tmpdir(), 'varmor-kubelet-'))
   readonly socket = join(this.folder, 'c.sock')
   readonly root = join(this.folder, 'kubelet')
   readonly podLogs = join(this.folder, 'logs')
+  readonly #options: RealNodeOptions
   #process: ChildProcess | undefined
 
+  constructor(options: RealNodeOptions = {}) {
+    this.#options = options
+  }
+
   async start(): Promise<void> {
-    writeFileSync(join(this.folder, 'config.toml'), this.#config())
     await this.startContainerd()
     for (const archive of await this.#images()) this.ctr('image', 'import', archive)
   }
 
   async startContainerd(): Promise<void> {
+    writeFileSync(join(this.folder, 'config.toml'), this.#config())
+    const path = [this.#options.programs ?? [], process.env['PATH'] ?? '/usr/bin:/bin'].flat().join(':')
     this.#process = spawn('containerd', ['-c', join(this.folder, 'config.toml')], {
       stdio: ['ignore', 'ignore', 'ignore'],
+      env: { ...process.env, PATH: path },
     })
     const version = ['-a', this.socket, 'version']
     await eventually('containerd to answer', async () => spawnSync('ctr', version, { timeout: 20_000 }).status === 0)
@@ -101,7 +115,7 @@ state = ${text('state')}
     conf_dir = ${text('cni')}
 [plugins."io.containerd.internal.v1.opt"]
   path = ${text('opt')}
-`
+${this.#options.more?.(this.folder) ?? ''}`
   }
 
   async #images(): Promise<string[]> {

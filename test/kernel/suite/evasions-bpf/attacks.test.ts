@@ -209,7 +209,7 @@ const attributes = table(
     { way: 'mount', attack: 'mount -o remount,ro /run && echo changed', undo: 'mount -o remount,rw /run' },
     {
       way: 'mount_setattr',
-      prepare: 'mount -t tmpfs -o ro none /mnt',
+      prepare: 'mount -t tmpfs none /mnt && mount -o remount,bind,ro /mnt',
       attack: '/probes/evade writable /mnt && touch /mnt/new && echo changed',
       undo: 'umount /mnt',
       onBpf: { limit: 'mount_setattr' },

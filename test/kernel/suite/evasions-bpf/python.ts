@@ -10,8 +10,12 @@ const begin = [
   'def call(number, *given): return done(libc.syscall(number, *given))',
 ].join('\n')
 
-/** A command for these lines. */
-export const python = (...lines: string[]): readonly string[] => ['python3', '-c', [begin, ...lines].join('\n')]
+/** A command for these lines, itself one of one line. */
+export const python = (...lines: string[]): readonly string[] => [
+  'python3',
+  '-c',
+  `exec(${JSON.stringify([begin, ...lines].join('\n'))})`,
+]
 
 /** What opens, by the way of bpf(2), every object of a kind by its number, and looks for one whose name begins with `name`. */
 export const findBpfObject = (kind: { next: number; open: number; nameAt: number }, name: string): readonly string[] =>

@@ -25,6 +25,9 @@ const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`
 const shellWords = (command: Command): string =>
   (typeof command === 'string' ? ['sh', '-c', command] : command).map(quote).join(' ')
 
+/** As long as those of Kubernetes: by this the agent finds them in the paths of cgroups. */
+export const containerIdOf = (name: string): string => createHash('sha256').update(name).digest('hex')
+
 /**
  * A container of one pod, whose first process runs commands: unconfined as it is itself, or each confined by a profile that
  * it enters as runtimes do it, by /proc/self/attr/exec. So one container serves any number of profiles.
@@ -41,8 +44,7 @@ export class Container {
 
   static async start(name: string, options: ContainerOptions = {}): Promise<Container> {
     const { image = busyboxImage, flags = [], profileName = '' } = options
-    // As long as those of Kubernetes: by this the agent finds them in the paths of cgroups.
-    const containerID = createHash('sha256').update(name).digest('hex')
+    const containerID = containerIdOf(name)
     const shell = await ContainedShell.start(containerID, undefined, flags, image)
     await shell.run(`mkfifo ${gate}; exec 9<> ${gate}`)
     const initPid = await firstProcess(containerID)
@@ -71,6 +73,11 @@ export class Container {
   /** Waits for the end of what was begun. */
   end(): Promise<Answer> {
     return this.#shell.run(`echo >&9; wait $held; code=$?; ${printSaid}; (exit $code)`)
+  }
+
+  /** Opens a file to read, by the first process itself. */
+  async read(path: string): Promise<void> {
+    await this.#shell.run(`read -r line < ${path}`)
   }
 
   stop(): Promise<void> {

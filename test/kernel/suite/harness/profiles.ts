@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
+import type { KernelEnforcer } from '../../../../src/api/enforcer.ts'
 import type { VarmorPolicy } from '../../../../src/api/types.ts'
 import type { PolicyIdentity } from '../../../../src/audit/enrich/snapshot.ts'
 import { AppArmorLoader } from '../../../../src/enforcer/apparmor.ts'
@@ -33,11 +34,11 @@ export function policyOf(name: string, mode: Mode, enhanceProtect: object, enfor
 }
 
 /**
- * A policy of one built-in rule. It is called as the rule. For AppArmor it is `privileged`, so that nothing but the rule stands
+ * A policy of one built-in rule. It is called as the rule. But for Seccomp it is `privileged`, so that nothing but the rule stands
  * between the attack and its end.
  */
-export const policyOfRule = (rule: string, mode: Mode, enforcer: 'AppArmor' | 'Seccomp' = 'AppArmor'): VarmorPolicy =>
-  policyOf(rule, mode, { privileged: enforcer === 'AppArmor', ...ruleLists(rule) }, enforcer)
+export const policyOfRule = (rule: string, mode: Mode, enforcer: KernelEnforcer = 'AppArmor'): VarmorPolicy =>
+  policyOf(rule, mode, { privileged: enforcer !== 'Seccomp', ...ruleLists(rule) }, enforcer)
 
 export function compiled(policy: VarmorPolicy): CompiledPolicy {
   const result = compilePolicy(policy)

@@ -2,49 +2,13 @@ import { expect } from 'chai'
 import { output } from '../../../cluster/command.ts'
 import { debianImage } from '../../images/names.ts'
 import type { Answer } from '../contained-shell.ts'
-import { type Command, Container, type ContainerOptions } from './container.ts'
-import { type Errno, messages } from './errno.ts'
+import { type Command, Container } from './container.ts'
+import { messages } from './errno.ts'
 import { expectRecords } from './expected-violation.ts'
 import { identityOf, loadAppArmor, type Mode, policyOfRule, profileOf, unloadAppArmor } from './profiles.ts'
-import { type AppArmorRecord, readRecords } from './records.ts'
-import { rulesShown } from './rules-shown.ts'
+import { last, type RuleCase, type RuleFamily, titleOf } from './rule-case.ts'
+import { noteResults, rulesShown } from './rules-shown.ts'
 import { Violations } from './violations.ts'
-
-/** One built-in rule, the attack that it is against, and the nearest thing that it must not touch. */
-export interface RuleCase {
-  rule: string
-  /** What makes it another case of the same rule. */
-  title?: string
-  /** Why it cannot be shown on this kernel. */
-  skip?: string | undefined
-  /** Unconfined, before the attack. */
-  prepare?: Command
-  attack: Command
-  /** How the program says that it was refused: by errno, or in other words. */
-  refusal: Errno | { says: string }
-  neighbour: Command
-  records: readonly AppArmorRecord[]
-  /** What is reported where it is let through, if that is not the same: what comes after the first step too. */
-  observed?: readonly AppArmorRecord[]
-  /** Unconfined, after an attack that worked. */
-  undo?: Command
-}
-
-/** What is done last: if its record is the next one, nothing else was reported before. */
-const last: RuleCase = {
-  rule: 'disable-access-passwd',
-  attack: 'exec cat /etc/passwd',
-  refusal: 'EACCES',
-  neighbour: 'exec cat /etc/group',
-  ...readRecords('cat', '/etc/passwd'),
-}
-
-const titleOf = ({ rule, title }: RuleCase): string => (title === undefined ? rule : `${rule}, ${title}`)
-
-export interface FamilyOptions extends Pick<ContainerOptions, 'flags'> {
-  /** Unconfined, before all of its attacks. */
-  prepare?: Command
-}
 
 /** A container that has all privileges, so that only AppArmor refuses, the profiles of the cases, and the log of violations. */
 class Stage {
@@ -63,9 +27,12 @@ class Stage {
     return rules.flatMap((rule) => [policyOfRule(rule, 'enforced'), policyOfRule(rule, 'observed')])
   }
 
-  async set(name: string, { flags = [], prepare }: FamilyOptions): Promise<void> {
+  async set({ name, flags = [], prepare }: RuleFamily): Promise<void> {
     await output('containerd-up', [])
-    this.#container = await Container.start(name, { image: debianImage, flags: ['--privileged', ...flags] })
+    this.#container = await Container.start(name.replaceAll(/[^a-z]+/g, '-'), {
+      image: debianImage,
+      flags: ['--privileged', ...flags],
+    })
     await this.works(prepare)
     const [violations] = await Promise.all([
       Violations.start([this.#container.info], this.#policies.map(identityOf)),
@@ -117,14 +84,16 @@ async function enforced(stage: Stage, given: RuleCase): Promise<void> {
  * reported; and without the policy it works. The neighbour works each time, and is not reported: the next line of the log is
  * of the next attack.
  */
-export function describeAppArmorRules(family: string, all: readonly RuleCase[], options: FamilyOptions = {}): void {
+export function describeAppArmorRules(family: RuleFamily): void {
+  const all = family.cases.map((given) => ({ ...given, skip: given.skip ?? given.notAppArmor }))
   for (const { rule } of all) rulesShown.AppArmor.add(rule)
   const cases = all.filter(({ skip }) => skip === undefined)
-  describe(`AppArmor: ${family}`, () => {
+  describe(`AppArmor: ${family.name}`, () => {
+    noteResults('AppArmor')
     const stage = new Stage([...cases, last])
     before(async function () {
       this.timeout(600_000)
-      await stage.set(family.replaceAll(/[^a-z]+/g, '-'), options)
+      await stage.set(family)
     })
     after(() => stage.clear())
 

@@ -31,8 +31,12 @@ export class Violations {
     this.#folder = folder
   }
 
-  /** Resolves when it reads. */
-  static async start(containers: readonly ContainerInfo[], policies: readonly PolicyIdentity[]): Promise<Violations> {
+  /** Resolves when it reads. @param ring where that of the BPF programs is pinned, where they are in force */
+  static async start(
+    containers: readonly ContainerInfo[],
+    policies: readonly PolicyIdentity[],
+    ring?: () => string,
+  ): Promise<Violations> {
     const folder = mkdtempSync(join(tmpdir(), 'violations-'))
     const feed = new SnapshotFeed({ version: 1, nodeName, metadata, ...bootOf('/proc'), containers, policies })
     const log = join(folder, 'violations.log')
@@ -40,6 +44,7 @@ export class Violations {
       feed,
       log,
       request: { kind: 'multicast' },
+      ...(ring !== undefined && { ring }),
       fromStart: false,
       workers: 1,
       logger,
@@ -71,12 +76,17 @@ export class Violations {
     return this.#lines
   }
 
-  /** What follows the first `seen` lines, once these are `count` or `within` milliseconds have passed. */
-  async after(seen: number, count: number, within = 120_000): Promise<Violation[]> {
+  /** What follows the first `seen` lines, once these are `enough`, or so many, or `within` milliseconds have passed. */
+  async after(
+    seen: number,
+    enough: number | ((found: readonly Violation[]) => boolean),
+    within = 120_000,
+  ): Promise<Violation[]> {
+    const isEnough = typeof enough === 'number' ? (found: readonly Violation[]) => found.length >= enough : enough
     const end = performance.now() + within
     for (;;) {
       const found = this.all.slice(seen)
-      if (found.length >= count || performance.now() > end) return found
+      if (isEnough(found) || performance.now() > end) return found
       await pause(20)
     }
   }

@@ -1,0 +1,127 @@
+import { parseEnforcers } from '../api/enforcer.ts'
+import type { ArmorProfile } from '../api/types.ts'
+import { logTrouble } from '../base/bug.ts'
+import { systemClock, wallClock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import type { BpfEnforcer } from '../enforcer/bpf.ts'
+import { type BindingStatus, BpfBinding } from './bpf-binding.ts'
+import type { ContainerChange, CreatedContainer } from './containers/runtime.ts'
+import { NriPlugin } from './nri/nri-plugin.ts'
+
+export interface NodeBpfOptions {
+  enforcer: BpfEnforcer
+  /** Unix seconds of the boot. */
+  bootTime: number
+  strictStart: boolean
+  nriSocket?: string
+  logger: Logger
+}
+
+/** What the BPF enforcer needs of a node: its containers, and which profiles there are to be. */
+export class NodeBpf {
+  readonly #options: NodeBpfOptions
+  readonly #binding: BpfBinding
+  readonly #nri: NriPlugin
+  readonly #profiles = new Set<string>()
+
+  constructor(options: NodeBpfOptions) {
+    this.#options = options
+    this.#binding = new BpfBinding({ ...options, clock: wallClock })
+    this.#nri = this.#newNri()
+  }
+
+  /** Where the maps of the programs in force are pinned. */
+  get folder(): string {
+    return this.#options.enforcer.folder
+  }
+
+  /** Of programs, those that the kernel lacks. */
+  get absentHooks(): readonly string[] {
+    return this.#options.enforcer.absent
+  }
+
+  /** `waits`: each container waits with its first instruction until it is bound. */
+  get status(): BindingStatus & { waits: boolean; absentHooks?: readonly string[] } {
+    const { absent } = this.#options.enforcer
+    const hooks = absent.length === 0 ? {} : { absentHooks: absent }
+    return { waits: this.#nri.registered, ...this.#binding.status, ...hooks }
+  }
+
+  get restarts(): number {
+    return this.#nri.restarts
+  }
+
+  start(): void {
+    void this.#nri.start()
+  }
+
+  /** Containers do not wait any longer. */
+  stop(): Promise<void> {
+    return this.#nri.stop()
+  }
+
+  /** No program is in force any more. */
+  end(): Promise<void> {
+    return this.#options.enforcer.end()
+  }
+
+  created(container: CreatedContainer): Promise<void> {
+    return this.#binding.created(container)
+  }
+
+  deleted(containerID: string): Promise<void> {
+    return this.#binding.deleted(containerID)
+  }
+
+  changed(changes: readonly ContainerChange[]): Promise<void> {
+    return this.#binding.changed(changes)
+  }
+
+  listed(): Promise<void> {
+    return this.#binding.listed()
+  }
+
+  /** Of a container that BPF events call by a number, with that number; else the change itself. */
+  numbered(change: ContainerChange): ContainerChange {
+    if (change.type !== 'started') return change
+    const bpfNumber = this.#options.enforcer.numberOf(change.container.containerID)
+    return bpfNumber === undefined ? change : { type: 'started', container: { ...change.container, bpfNumber } }
+  }
+
+  /** @param profile that was made or changed, or, with `gone`, is not there any more */
+  profile({ spec: { profile } }: ArmorProfile, gone: boolean): void {
+    const parsed = parseEnforcers(profile.enforcer)
+    if (!gone && parsed.ok && parsed.enforcers.includes('BPF')) this.#profiles.add(profile.name)
+    else this.#profiles.delete(profile.name)
+  }
+
+  /** All profiles are known. */
+  async profilesListed(): Promise<void> {
+    await this.#options.enforcer.expect(this.#profiles)
+  }
+
+  #newNri(): NriPlugin {
+    const { logger, nriSocket } = this.#options
+    return new NriPlugin({
+      ...(nriSocket !== undefined && { socket: nriSocket }),
+      onStart: (container) => this.created(container),
+      // The runtime's events say it, too, and what lives on in the container stays in its profile.
+      onGone: () => undefined,
+      onFailed: ({ containerID, podNamespace, podName, containerName }, err) => {
+        const fields = { containerID, podNamespace, podName, containerName, err }
+        logTrouble(logger, err, fields, 'a container starts before it is known whether it has a BPF profile')
+      },
+      onRegistered: (runtime, version) =>
+        logger.info({ runtime, version }, 'containers wait for their BPF profiles (NRI)'),
+      onLost: (err, delay) =>
+        logTrouble(
+          logger,
+          err,
+          { err, delay },
+          'no NRI: a container is bound to its BPF profile when the runtime reports it',
+        ),
+      clock: systemClock,
+      random: Math.random,
+    })
+  }
+}

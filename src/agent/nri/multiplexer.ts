@@ -1,0 +1,71 @@
+import { mebibyte } from '../../base/bytes.ts'
+import { NriError } from './nri-error.ts'
+
+// Several connections over one socket. Format: github.com/containerd/nri, pkg/net/multiplex/mux.go. A frame is the number of a
+// connection and the length of what follows, each four bytes, the highest first.
+
+/** The runtime calls the plugin on one connection, and the plugin calls the runtime on the other. */
+export const pluginConnection = 1
+export const runtimeConnection = 2
+
+const headerLength = 8
+
+/** What the other end may send at the most: a message of ttrpc, of 4 MiB and 10 bytes. */
+export const longestFrame = 10 + 4 * mebibyte
+
+/** The other end reads into a buffer of this size, and breaks off when a frame is longer. */
+export const longestWritten = 4096
+
+/** Takes what comes from the socket apart, however it is cut. */
+export class Demultiplexer {
+  readonly #header = Buffer.alloc(headerLength)
+  #have = 0
+  #connection = 0
+  /** Bytes of the frame that are still to come. */
+  #left = 0
+
+  /**
+   * Hands on the bytes of each connection; they are part of `chunk`.
+   * @throws {NriError} PROTOCOL; nothing that comes after it can be read
+   */
+  push(chunk: Buffer, sink: (connection: number, bytes: Buffer) => void): void {
+    let at = 0
+    while (at < chunk.length) {
+      if (this.#left === 0) {
+        at += this.#readHeader(chunk, at)
+        continue
+      }
+      const bytes = chunk.subarray(at, at + this.#left)
+      at += bytes.length
+      this.#left -= bytes.length
+      sink(this.#connection, bytes)
+    }
+  }
+
+  #readHeader(chunk: Buffer, at: number): number {
+    const copied = chunk.copy(this.#header, this.#have, at, at + headerLength - this.#have)
+    this.#have += copied
+    if (this.#have < headerLength) return copied
+    this.#have = 0
+    this.#connection = this.#header.readUInt32BE(0)
+    this.#left = this.#header.readUInt32BE(4)
+    if (this.#connection !== pluginConnection && this.#connection !== runtimeConnection)
+      throw new NriError('PROTOCOL', `a frame of connection ${this.#connection}; there are 1 and 2`)
+    if (this.#left > longestFrame)
+      throw new NriError('PROTOCOL', `a frame of ${this.#left} bytes; the limit is ${longestFrame}`)
+    return copied
+  }
+}
+
+/** The message as frames of a connection. */
+export function framesOf(connection: number, message: Buffer): Buffer {
+  const parts: Buffer[] = []
+  for (let at = 0; at < message.length; at += longestWritten) {
+    const part = message.subarray(at, at + longestWritten)
+    const header = Buffer.alloc(headerLength)
+    header.writeUInt32BE(connection, 0)
+    header.writeUInt32BE(part.length, 4)
+    parts.push(header, part)
+  }
+  return Buffer.concat(parts)
+}

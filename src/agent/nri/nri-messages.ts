@@ -1,0 +1,82 @@
+import type { MessageTypeDefinition } from '@grpc/proto-loader'
+import { protoDefinitions } from '../containers/grpc-client.ts'
+import { NriError } from './nri-error.ts'
+import { nriProtos } from './nri-protos.ts'
+
+// Messages as protobuf.js gives them: 64-bit numbers as text, enums by name, null for a message that is not there.
+
+export const nriPackage = 'nri.pkg.api.v1alpha1'
+
+export interface WirePod {
+  id: string
+  name: string
+  uid: string
+  namespace: string
+  labels: Record<string, string>
+  annotations: Record<string, string>
+}
+
+export interface WireContainer {
+  id: string
+  podSandboxId: string
+  name: string
+  /** A number for a state that is newer than this program. */
+  state: string | number
+  labels: Record<string, string>
+  annotations: Record<string, string>
+  /** 0 where there is no process, or the runtime does not say. */
+  pid: number
+}
+
+export interface ConfigureRequest {
+  runtimeName: string
+  runtimeVersion: string
+  /** Milliseconds; 0 from an NRI that does not say, as before 0.7. */
+  requestTimeout: string
+}
+
+export interface SynchronizeRequest {
+  pods?: WirePod[]
+  containers?: WireContainer[]
+  /** Another request of the same list follows. */
+  more: boolean
+}
+
+/** Of StartContainer, StopContainer and RemoveContainer. */
+export interface ContainerRequest {
+  pod: WirePod | null
+  container: WireContainer | null
+}
+
+export interface StateChangeEvent extends ContainerRequest {
+  event: string | number
+}
+
+export interface TtrpcRequest {
+  service: string
+  method: string
+  payload: Buffer
+  /** Nanoseconds after which the answer is of no use; 0 for no limit. */
+  timeoutNano: string
+}
+
+export interface TtrpcResponse {
+  status: { code: number; message: string } | null
+  payload: Buffer
+}
+
+const definitions = protoDefinitions(nriProtos)
+
+const typeOf = (name: string): MessageTypeDefinition<object, object> =>
+  definitions[name] as MessageTypeDefinition<object, object>
+
+/** @throws {NriError} PROTOCOL */
+export function decodeMessage<Message>(name: string, bytes: Buffer): Message {
+  try {
+    return typeOf(name).deserialize(bytes) as Message
+  } catch (error) {
+    throw new NriError('PROTOCOL', `${bytes.length} bytes are no ${name}`, { cause: error })
+  }
+}
+
+export const encodeMessage = (name: string, message: object): Buffer => typeOf(name).serialize(message)

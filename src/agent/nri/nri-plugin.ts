@@ -1,0 +1,103 @@
+import { Backoff } from '../../base/backoff.ts'
+import { sleep } from '../../base/clock.ts'
+import type { Random } from '../../base/random.ts'
+import { connectTo } from './nri-connection.ts'
+import { NriError } from './nri-error.ts'
+import { NriSession, type NriSessionOptions } from './nri-session.ts'
+
+export const nriSocket = '/var/run/nri/nri.sock'
+
+export interface NriPluginOptions extends NriSessionOptions {
+  /** Path. Default `/var/run/nri/nri.sock`. */
+  socket?: string
+  /**
+   * There is no connection, so containers start without waiting, and it is tried again after `delay` milliseconds. That there is no
+   * socket is said once (NO_SOCKET), though it is looked for again and again.
+   */
+  onLost?(error: unknown, delay: number): void
+  random: Random
+}
+
+/** All in milliseconds. A look for a socket that is not there costs a system call. */
+const backoff = { first: 250, longest: 10_000 }
+/** A connection that lasted this long was a good one, so that the next one is tried soon. */
+const goodAfter = 10_000
+
+/**
+ * Makes the runtime wait with the first instruction of each container until `onStart` is done, by NRI, the Node Resource Interface of
+ * containerd (since 1.7) and CRI-O. Comes back for ever when the connection is lost, or was never there.
+ */
+export class NriPlugin {
+  readonly #options: NriPluginOptions
+  readonly #stop = new AbortController()
+  readonly #backoff: Backoff
+  #session: NriSession | undefined
+  #absent = false
+  #restarts = 0
+  #running: Promise<void> | undefined
+
+  constructor(options: NriPluginOptions) {
+    this.#options = options
+    this.#backoff = new Backoff({ ...backoff, random: options.random })
+  }
+
+  /** Whether each container that starts now waits for `onStart`. */
+  get registered(): boolean {
+    return this.#session?.registered ?? false
+  }
+
+  /** How often it began anew. Looking for a socket that is still not there does not count. */
+  get restarts(): number {
+    return this.#restarts
+  }
+
+  /** Goes on until `stop`, whatever fails. */
+  start(): Promise<void> {
+    this.#running ??= this.#run()
+    return this.#running
+  }
+
+  /** Containers do not wait any longer; one that waits now starts. */
+  async stop(): Promise<void> {
+    this.#stop.abort(new NriError('CLOSED', 'the plugin was stopped'))
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { clock, onLost } = this.#options
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      const error = await this.#connection()
+      if (signal.aborted) return
+      const delay = this.#backoff.next()
+      const absent = error instanceof NriError && error.code === 'NO_SOCKET'
+      if (!absent || !this.#absent) {
+        this.#restarts++
+        onLost?.(error, delay)
+      }
+      this.#absent = absent
+      await sleep(clock, delay, signal).catch(() => undefined)
+    }
+  }
+
+  /** From connecting to the end of the connection. @returns why it ended */
+  async #connection(): Promise<unknown> {
+    const { clock, socket = nriSocket } = this.#options
+    const { signal } = this.#stop
+    try {
+      const session = new NriSession(await connectTo(socket, signal), this.#options)
+      this.#session = session
+      const stop = (): void => session.close(signal.reason)
+      signal.addEventListener('abort', stop)
+      if (signal.aborted) stop()
+      const begun = clock.now()
+      const error = await session.run().finally(() => signal.removeEventListener('abort', stop))
+      if (clock.now() - begun >= goodAfter) this.#backoff.reset()
+      return error
+    } catch (error) {
+      return error
+    } finally {
+      this.#session = undefined
+    }
+  }
+}

@@ -1,0 +1,123 @@
+import { status } from '@grpc/grpc-js'
+import { NriError } from './nri-error.ts'
+import { decodeMessage, encodeMessage, type TtrpcRequest, type TtrpcResponse } from './nri-messages.ts'
+import { MessageReader, messageBytes, messageType, type TtrpcMessage } from './ttrpc-message.ts'
+
+/**
+ * Answers a method. What it throws ends the connection: an answer that says so would make the runtime refuse what it asked about.
+ * @param timeout milliseconds that the caller waits, where it says so
+ */
+export type Answer = (payload: Buffer, timeout: number | undefined) => Buffer | Promise<Buffer>
+
+/** The runtime asks one thing after the other, and several plugins at once when it has them judge a change. */
+export const mostUnanswered = 64
+
+export interface TtrpcServerOptions {
+  /** By service and method, with a slash between them. */
+  methods: ReadonlyMap<string, Answer>
+  send(message: Buffer): void
+  fail(error: unknown): void
+}
+
+/** Answers the calls that come on a connection. */
+export class TtrpcServer {
+  readonly #options: TtrpcServerOptions
+  readonly #reader = new MessageReader()
+  #lastStream = -1
+  #unanswered = 0
+
+  constructor(options: TtrpcServerOptions) {
+    this.#options = options
+  }
+
+  /** @throws {NriError} PROTOCOL */
+  push(bytes: Buffer): void {
+    this.#reader.push(bytes, (message) => this.#take(message))
+  }
+
+  #take({ stream, type, body }: TtrpcMessage): void {
+    if (type !== messageType.request) throw new NriError('PROTOCOL', `a message of type ${type} in place of a request`)
+    if (stream % 2 !== 1 || stream <= this.#lastStream)
+      throw new NriError(
+        'PROTOCOL',
+        `a request with number ${stream} after ${this.#lastStream}; they are odd and go up`,
+      )
+    this.#lastStream = stream
+    if (this.#unanswered >= mostUnanswered)
+      throw new NriError('PROTOCOL', `more than ${mostUnanswered} requests without an answer`)
+    const { service, method, payload, timeoutNano } = decodeMessage<TtrpcRequest>('ttrpc.Request', body)
+    const answer = this.#options.methods.get(`${service}/${method}`)
+    if (answer === undefined) {
+      this.#respond(stream, { status: { code: status.UNIMPLEMENTED, message: `there is no ${service}/${method}` } })
+      return
+    }
+    this.#unanswered++
+    const timeout = timeoutNano === '0' ? undefined : Number(timeoutNano) / 1e6
+    this.#answer(stream, answer, payload, timeout).catch(this.#options.fail)
+  }
+
+  async #answer(stream: number, answer: Answer, payload: Buffer, timeout: number | undefined): Promise<void> {
+    const response = await answer(payload, timeout)
+    this.#unanswered--
+    this.#respond(stream, { payload: response })
+  }
+
+  #respond(stream: number, response: Partial<TtrpcResponse>): void {
+    const body = encodeMessage('ttrpc.Response', response)
+    this.#options.send(messageBytes({ stream, type: messageType.response, flags: 0, body }))
+  }
+}
+
+interface Call {
+  name: string
+  resolve(payload: Buffer): void
+  reject(error: NriError): void
+}
+
+/** Makes calls on a connection. Each has a limit of `timeout` milliseconds at the other end; whoever calls keeps its own. */
+export class TtrpcClient {
+  readonly #send: (message: Buffer) => void
+  readonly #reader = new MessageReader()
+  readonly #calls = new Map<number, Call>()
+  #nextStream = 1
+
+  constructor(send: (message: Buffer) => void) {
+    this.#send = send
+  }
+
+  /** Rejects with an NriError REFUSED where the other end answers with an error. */
+  call(service: string, method: string, payload: Buffer, timeout: number): Promise<Buffer> {
+    const stream = this.#nextStream
+    this.#nextStream += 2
+    const request: TtrpcRequest = { service, method, payload, timeoutNano: String(Math.round(timeout * 1e6)) }
+    const body = encodeMessage('ttrpc.Request', request)
+    return new Promise((resolve, reject) => {
+      this.#calls.set(stream, { name: `${service}/${method}`, resolve, reject })
+      this.#send(messageBytes({ stream, type: messageType.request, flags: 0, body }))
+    })
+  }
+
+  /** @throws {NriError} PROTOCOL */
+  push(bytes: Buffer): void {
+    this.#reader.push(bytes, (message) => this.#take(message))
+  }
+
+  /** All that waits for an answer gets this one. */
+  end(error: NriError): void {
+    for (const { reject } of this.#calls.values()) reject(error)
+    this.#calls.clear()
+  }
+
+  #take({ stream, type, body }: TtrpcMessage): void {
+    const call = this.#calls.get(stream)
+    if (type !== messageType.response || call === undefined)
+      throw new NriError('PROTOCOL', `a message of type ${type} and number ${stream}, which answers nothing`)
+    this.#calls.delete(stream)
+    const { status: result, payload } = decodeMessage<TtrpcResponse>('ttrpc.Response', body)
+    if (result === null || result.code === status.OK) call.resolve(payload)
+    else {
+      const code = status[result.code] ?? result.code
+      call.reject(new NriError('REFUSED', `${call.name}: ${result.message} (${code})`))
+    }
+  }
+}

@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto'
+import { expect } from 'chai'
+import { BpfBinding } from '../../src/agent/bpf-binding.ts'
+import { describeContainer } from '../../src/agent/containers/describe-container.ts'
+import type { NodeContainer } from '../../src/agent/containers/runtime.ts'
+import { noLogger } from '../../src/base/logger.ts'
+import type { BpfContainer } from '../../src/enforcer/bpf.ts'
+import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
+import { ManualClock } from '../audit/manual-clock.ts'
+import { made, sandbox } from './containers/made-containers.ts'
+
+const idOf = (name: string): string => createHash('sha256').update(name).digest('hex')
+const profile = 'varmor-demo-web'
+const annotated = (value: string) => ({ 'container.bpf.security.beta.varmor.org/web': value })
+const named = annotated(`localhost/${profile}`)
+
+const running = (name: string, podAnnotations: Record<string, string> = named): NodeContainer =>
+  describeContainer(made(idOf(name)), 7, { mntNsID: 5, initStart: 1_000 }, { ...sandbox, annotations: podAnnotations })
+const created = (name: string, podAnnotations: Record<string, string> = named) => ({
+  containerID: idOf(name),
+  containerName: 'web',
+  podAnnotations,
+})
+
+/** An enforcer that notes what it is asked. */
+class FakeEnforcer {
+  readonly calls: string[] = []
+  /** What a look at all tasks finds unbound. */
+  late = new Map<string, number>()
+  refuses = false
+
+  async add({ id, profile: wanted, mntNsID }: BpfContainer): Promise<void> {
+    if (this.refuses) throw new EnforcerError('KERNEL_REFUSED', 'bind the container', { reason: 'no' })
+    this.calls.push(`add ${id.slice(0, 4)} ${wanted} ${mntNsID ?? ''}`.trim())
+  }
+
+  async remove(id: string): Promise<void> {
+    this.calls.push(`remove ${id.slice(0, 4)}`)
+  }
+
+  async find(): Promise<Map<string, number>> {
+    this.calls.push('find')
+    return this.late
+  }
+
+  async settle(containers: readonly BpfContainer[]): Promise<Map<string, number>> {
+    this.calls.push(`settle ${containers.map(({ id }) => id.slice(0, 4)).join()}`)
+    return this.late
+  }
+}
+
+describe('containers and their BPF profiles', () => {
+  const world = (more: object = {}) => {
+    const enforcer = new FakeEnforcer()
+    const clock = new ManualClock()
+    const warned: object[] = []
+    const logger = { ...noLogger, warn: (fields: object) => void warned.push(fields) }
+    const bootTime = clock.now() / 1000 - 12
+    return { enforcer, clock, warned, binding: new BpfBinding({ enforcer, clock, bootTime, logger, ...more }) }
+  }
+  const [a, b] = [idOf('a').slice(0, 4), idOf('b').slice(0, 4)]
+
+  it('are bound before they start, with their mount namespace once that is known, and forgotten at their end', async () => {
+    const { enforcer, binding, warned } = world()
+    await binding.created(created('a'))
+    expect(enforcer.calls).to.deep.equal([`add ${a} ${profile}`])
+    await binding.changed([{ type: 'started', container: running('a') }])
+    await binding.changed([{ type: 'ended', containerID: idOf('a') }])
+    await binding.deleted(idOf('a'))
+    expect(enforcer.calls.slice(1)).to.deep.equal([`add ${a} ${profile} 5`, 'find', `remove ${a}`])
+    expect(warned).to.deep.equal([])
+    expect(binding.status).to.deep.equal({ late: 0, longestLate: 0, failed: 0 })
+  })
+
+  for (const [what, annotations] of [
+    ['no annotation', {}],
+    ['one that lets it be', annotated('unconfined')],
+    ['a profile that is not of ours', annotated('localhost/other')],
+    ['one of another container', { 'container.bpf.security.beta.varmor.org/other': `localhost/${profile}` }],
+    ['an AppArmor profile', { 'container.apparmor.security.beta.kubernetes.io/web': `localhost/${profile}` }],
+  ] as [string, Record<string, string>][])
+    it(`stay free with ${what}`, async () => {
+      const { enforcer, binding } = world()
+      await binding.created(created('a', annotations))
+      await binding.changed([{ type: 'started', container: running('a', annotations) }])
+      expect(enforcer.calls).to.deep.equal([])
+    })
+
+  it('that ran without their profile are named, with the time that they did', async () => {
+    const { enforcer, binding, warned, clock } = world()
+    enforcer.late = new Map([[idOf('a'), 3]])
+    await clock.advance(500)
+    await binding.changed([{ type: 'started', container: running('a') }])
+    expect(warned).to.have.length(1)
+    expect(warned[0]).to.deep.include({
+      containerID: idOf('a'),
+      containerName: 'web',
+      profile,
+      tasks: 3,
+      milliseconds: 2_500,
+    })
+    expect(binding.status).to.deep.equal({ late: 1, longestLate: 2_500, failed: 0 })
+  })
+
+  it('are settled with each full list: those that run, and those that are about to', async () => {
+    const { enforcer, binding, clock } = world()
+    await binding.created(created('a'))
+    await binding.changed([{ type: 'started', container: running('b') }])
+    enforcer.calls.length = 0
+    await binding.listed()
+    await clock.advance(121_000)
+    await binding.listed()
+    expect(enforcer.calls).to.deep.equal([`settle ${a},${b}`, `settle ${b}`])
+  })
+
+  it('that cannot be bound are counted and named', async () => {
+    const { enforcer, binding, warned } = world()
+    enforcer.refuses = true
+    await binding.created(created('a'))
+    expect(warned).to.deep.equal([{ code: 'KERNEL_REFUSED', reason: 'bind the container: no', containerID: idOf('a') }])
+    expect(binding.status.failed).to.equal(1)
+  })
+
+  it('wait, where starts are strict, until they are known, whether they have a profile or not', async () => {
+    const stopped = new Set([7])
+    const { enforcer, binding } = world({ strictStart: true, goOn: (pid: number) => void stopped.delete(pid) })
+    await binding.created(created('a', {}))
+    expect(enforcer.calls).to.deep.equal([`add ${a}`])
+    await binding.changed([{ type: 'started', container: running('a', {}) }])
+    expect(stopped.size).to.equal(0)
+  })
+})

@@ -1,0 +1,11 @@
+import fc from 'fast-check'
+
+/** Cuts bytes at places that are given in parts of 10,000. */
+export function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
+  const at = [...places.map((place) => Math.floor((place * bytes.length) / 10_000)), 0, bytes.length].sort(
+    (a, b) => a - b,
+  )
+  return at.slice(1).map((end, index) => bytes.subarray(at[index], end))
+}
+
+export const places = fc.array(fc.nat(10_000), { maxLength: 12 })

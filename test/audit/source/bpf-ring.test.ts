@@ -1,0 +1,191 @@
+import { expect } from 'chai'
+import { header } from '../../../src/audit/decode/bpf-record.ts'
+import { BpfRingSource } from '../../../src/audit/source/bpf-ring.ts'
+import type { NativeRing, NativeRingStats, RingAddon, RingOptions } from '../../../src/audit/source/ring-addon.ts'
+
+/** Records of these sizes, one behind the other; only their length matters here. */
+function records(...sizes: number[]): Uint8Array {
+  const bytes = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0))
+  let at = 0
+  for (const size of sizes) {
+    new DataView(bytes.buffer).setUint32(at, size, true)
+    at += size
+  }
+  return bytes
+}
+
+/** What is pinned in one folder: it outlives the rings that are opened on it. */
+interface Pinned {
+  /** Each a batch, with the position behind it. */
+  batches: { bytes: Uint8Array; position: number }[]
+  /** Position of what comes next, and of what is not done. */
+  produced: number
+  done: number
+  counters: { ringFull: number; noScratch: number; ringFullNoted: number; noScratchNoted: number }
+}
+
+interface Opened {
+  pinned: Pinned
+  wake: () => void
+  stopped: boolean
+  closed: boolean
+  /** Behind what was read. */
+  position: number
+}
+
+class FakeRings implements RingAddon {
+  readonly folders = new Map<string, Pinned>()
+  readonly opened: Opened[] = []
+
+  folder(name: string): Pinned {
+    const counters = { ringFull: 0, noScratch: 0, ringFullNoted: 0, noScratchNoted: 0 }
+    if (!this.folders.has(name)) this.folders.set(name, { batches: [], produced: 0, done: 0, counters })
+    return this.folders.get(name)!
+  }
+
+  openRing({ folder }: RingOptions, wake: () => void): NativeRing {
+    const pinned = this.folders.get(folder)
+    if (pinned === undefined) throw Object.assign(new Error('No such file'), { step: 'ring', errno: 2 })
+    this.opened.push({ pinned, wake, stopped: false, closed: false, position: pinned.done })
+    return (this.opened.length - 1) as unknown as NativeRing
+  }
+
+  read(ring: NativeRing, into: Uint8Array): number {
+    const opened = this.#of(ring)
+    const batch = next(opened)
+    if (batch === undefined) return 0
+    into.set(batch.bytes)
+    opened.position = batch.position
+    return batch.bytes.length
+  }
+
+  stop(ring: NativeRing): void {
+    this.#of(ring).stopped = true
+    this.#of(ring).wake()
+  }
+
+  ended(ring: NativeRing): boolean {
+    const opened = this.#of(ring)
+    return opened.closed || (opened.stopped && next(opened) === undefined)
+  }
+
+  close(ring: NativeRing): void {
+    this.#of(ring).closed = true
+  }
+
+  ringStats(ring: NativeRing): NativeRingStats {
+    const { pinned, position } = this.#of(ring)
+    return { records: 0, malformed: 0, stalls: 0, position, ...pinned.counters }
+  }
+
+  done(ring: NativeRing, { position, ringFull, noScratch }: { position: number; ringFull: number; noScratch: number }) {
+    const { pinned } = this.#of(ring)
+    pinned.done = Math.max(pinned.done, position)
+    Object.assign(pinned.counters, { ringFullNoted: ringFull, noScratchNoted: noScratch })
+  }
+
+  /** The programs have made records, which come as one batch. */
+  give(folder: string, bytes: Uint8Array): void {
+    const pinned = this.folder(folder)
+    pinned.produced += bytes.length
+    pinned.batches.push({ bytes, position: pinned.produced })
+    for (const one of this.opened) if (one.pinned === pinned) one.wake()
+  }
+
+  #of(ring: NativeRing): Opened {
+    return this.opened[ring as unknown as number]!
+  }
+}
+
+const next = ({ pinned, position }: Opened) => pinned.batches.find((batch) => batch.position > position)
+
+describe('the ring of BPF records', () => {
+  const size = header.size
+  const none = { ringFull: 0, noMemory: 0, malformed: 0 }
+  const world = () => {
+    const addon = new FakeRings()
+    addon.folder('/f')
+    const now = { folder: '/f' }
+    const open = () => new BpfRingSource({ folder: () => now.folder, addon })
+    return { addon, open, move: (folder: string) => void Object.assign(now, { folder }) }
+  }
+
+  it('gives its batches with their positions', async () => {
+    const { addon, open } = world()
+    const source = open()
+    addon.give('/f', records(size, size + 9))
+    addon.give('/f', records(size))
+    source.stop()
+    const batches = []
+    for await (const batch of source) batches.push(batch)
+    expect(batches.map(({ bytes }) => bytes.length)).to.deep.equal([2 * size + 9, size])
+    expect(batches.map(({ position, seq }) => [position, seq])).to.deep.equal([
+      [2 * size + 9, 0],
+      [3 * size + 9, 1],
+    ])
+    expect(batches[0]).to.include({ source: 'bpf', format: 'record' })
+  })
+
+  it('wakes a reader that waits', async () => {
+    const { addon, open } = world()
+    const source = open()
+    const reading = source[Symbol.asyncIterator]().next()
+    addon.give('/f', records(size))
+    expect((await reading).value?.bytes.length).to.equal(size)
+    source.close()
+  })
+
+  it('gives the next agent what one that was killed had read, and not written', async () => {
+    const { addon, open } = world()
+    const before = open()
+    addon.give('/f', records(size))
+    addon.give('/f', records(size, size))
+    const read: number[] = []
+    for await (const { bytes, position } of before) {
+      read.push(bytes.length)
+      if (read.length === 1) before.written(position)
+      if (read.length === 2) break
+    }
+    const after = open()
+    after.stop()
+    for await (const { bytes } of after) read.push(bytes.length)
+    expect(read).to.deep.equal([size, 2 * size, 2 * size])
+  })
+
+  it('counts what found no room since the last agent said so, and says it once', () => {
+    const { addon, open } = world()
+    addon.folder('/f').counters.ringFull = 4
+    const first = open()
+    expect(first.stats().dropped).to.deep.equal({ ...none, ringFull: 4 })
+    first.written(0)
+    addon.folder('/f').counters.ringFull = 5
+    expect(first.stats().dropped.ringFull).to.equal(5)
+    expect(open().stats().dropped.ringFull).to.equal(1)
+  })
+
+  it('goes on with the ring of programs that were loaded anew, when it has read the old one', async () => {
+    const { addon, open, move } = world()
+    addon.folder('/g')
+    const source = open()
+    addon.give('/f', records(size))
+    addon.folder('/f').counters.ringFull = 2
+    move('/g')
+    source.stats()
+    addon.give('/g', records(size, size))
+    const lengths: number[] = []
+    for await (const { bytes } of source) {
+      lengths.push(bytes.length)
+      if (lengths.length === 2) source.stop()
+    }
+    expect(lengths).to.deep.equal([size, 2 * size])
+    addon.folder('/g').counters.ringFull = 1
+    expect(source.stats().dropped.ringFull).to.equal(3)
+    expect(addon.opened.map(({ closed }) => closed)).to.deep.equal([true, true])
+  })
+
+  it('says that it cannot be opened', () => {
+    const { open, move } = world()
+    move('/none')
+    expect(open).to.throw().with.property('code', 'SYSTEM')
+  })
+})

@@ -1,0 +1,56 @@
+import { type KernelEnforcer, parseEnforcers } from '../../src/api/enforcer.ts'
+
+/** What one enforcer refuses in the demonstration, so that it is this one that does. */
+export interface Enforced {
+  enforcer: KernelEnforcer
+  command: string
+  /** What the command says when it is refused. */
+  says: string
+  /** What the event of the violation has. */
+  event: Readonly<Record<string, unknown>>
+  /** The same where it is let through. */
+  observed: Readonly<Record<string, unknown>>
+  /** Nothing is reported of what is refused. */
+  silent?: boolean
+  /** Rules beside those of the user's policy. */
+  rules: object
+}
+
+const hardening = ['disable_cap_privileged', 'disable_cap_net_raw']
+
+const all: readonly Enforced[] = [
+  {
+    enforcer: 'AppArmor',
+    command: 'touch /etc/5',
+    says: 'Permission denied',
+    event: { operation: 'mknod', name: '/etc/5' },
+    observed: { name: '/etc/5' },
+    rules: {},
+  },
+  {
+    enforcer: 'BPF',
+    command: 'cat /etc/group',
+    says: 'Operation not permitted',
+    event: { operation: 'File', path: '/etc/group' },
+    observed: { operation: 'File', path: '/etc/group' },
+    rules: { bpfRawRules: { files: [{ pattern: '/etc/group', permissions: ['read'] }] } },
+  },
+  {
+    enforcer: 'Seccomp',
+    command: 'unshare -U true',
+    says: 'Operation not permitted',
+    event: {},
+    observed: { syscall: 'unshare' },
+    silent: true,
+    rules: { hardeningRules: [...hardening, 'disallow-create-user-ns'] },
+  },
+]
+
+/** What is shown of the enforcers of a policy, and the rules that it takes. @throws for a text that names none */
+export function chosen(enforcer: string): { enforcers: readonly Enforced[]; own: object } {
+  const parsed = parseEnforcers(enforcer)
+  const enforcers = parsed.ok ? all.filter((one) => parsed.enforcers.includes(one.enforcer)) : []
+  if (enforcers.length === 0)
+    throw new Error(`ENFORCER=${enforcer} names no enforcer; give AppArmor, BPF, Seccomp, or several as AppArmorBPF`)
+  return { enforcers, own: Object.assign({}, ...enforcers.map(({ rules }) => rules)) as object }
+}

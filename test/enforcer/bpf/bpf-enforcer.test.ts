@@ -1,0 +1,260 @@
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { word } from '../../../src/enforcer/bpf/layout.ts'
+import { BpfEnforcer } from '../../../src/enforcer/bpf.ts'
+import { EnforcerError } from '../../../src/enforcer/enforcer-error.ts'
+import { contentDigest } from '../../../src/enforcer/ports.ts'
+import { loaderContract, thrownBy } from '../loader-contract.ts'
+import { containers, FakeKernel, fakeEncoder, slots } from './fake-kernel.ts'
+
+const web = 'varmor-demo-web'
+const idOf = (name: string): string => createHash('sha256').update(name).digest('hex')
+
+class Killed extends Error {}
+
+describe('the BPF enforcer', () => {
+  let folder: string
+  let kernel: FakeKernel
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'varmor-bpf-'))
+    kernel = new FakeKernel()
+    writeFileSync(join(folder, 'object'), 'programs')
+  })
+  afterEach(() => rmSync(folder, { recursive: true }))
+
+  const open = (more: object = {}): Promise<BpfEnforcer> =>
+    BpfEnforcer.open({
+      ...{ addon: kernel, encoder: fakeEncoder, root: join(folder, 'root'), object: join(folder, 'object') },
+      ...{ ringBytes: 4096, hostMntNs: 1, strictStart: 0 },
+      ...more,
+    })
+  const inForce = (enforcer: BpfEnforcer, id: string): string | undefined =>
+    kernel.inForce(enforcer.folder, enforcer.numberOf(idOf(id)) ?? 0)
+  const stateOf = (enforcer: BpfEnforcer) => kernel.folders.get(enforcer.folder)!
+
+  describe('as every loader', () => {
+    const more = { ...fakeEncoder, slots: 64 }
+    loaderContract(async () => {
+      const enforcer = await open({ encoder: more })
+      const slotOf = (name: string) =>
+        Array.from({ length: more.slots }, (_, slot) => slot).find((slot) =>
+          Buffer.from(kernel.get(kernel.open(enforcer.folder), 'varmor_records', word(slot))!).includes(`${name}\0`),
+        )!
+      const profiles = () => stateOf(enforcer).maps.get('varmor_profiles')!
+      const keyOf = (name: string) => Buffer.from(word(slotOf(name))).toString('hex')
+      await enforcer.add({ id: idOf('c'), profile: web })
+      return {
+        loader: enforcer,
+        content: (_name, number) => `rules ${number}`,
+        lose: (name) => profiles().delete(keyOf(name)),
+        damage: (name) => profiles().set(keyOf(name), word(999)),
+        inForce: (name) => {
+          const number = enforcer.numberOf(idOf(name)) ?? enforcer.numberOf(idOf('c'))!
+          if (name !== web)
+            kernel.swap(kernel.open(enforcer.folder), 'varmor_containers', number * 8, -1, slotOf(name) ?? 0)
+          return kernel.inForce(enforcer.folder, number)
+        },
+      }
+    })
+  })
+
+  it('has a container run in its profile, whichever of the two comes first', async () => {
+    const enforcer = await open()
+    await enforcer.add({ id: idOf('a'), profile: web })
+    expect(inForce(enforcer, 'a')).to.equal(undefined)
+    await enforcer.load(web, 'one')
+    await enforcer.add({ id: idOf('b'), profile: web })
+    expect([inForce(enforcer, 'a'), inForce(enforcer, 'b')]).to.deep.equal(['one', 'one'])
+    await enforcer.unload(web)
+    expect([inForce(enforcer, 'a'), inForce(enforcer, 'b')]).to.deep.equal([undefined, undefined])
+    expect(kernel.filled).to.equal(0)
+  })
+
+  it('replaces a profile at once: at each step a container has the old or the new one', async () => {
+    const enforcer = await open()
+    await enforcer.add({ id: idOf('a'), profile: web })
+    await enforcer.load(web, 'rules 0')
+    const seen = new Set<string | undefined>()
+    for (let i = 1; i <= 3 * slots; i++) {
+      kernel.onStep = () => seen.add(inForce(enforcer, 'a'))
+      await enforcer.load(web, `rules ${i}`)
+      kernel.onStep = () => undefined
+      expect([...seen].every((one) => one === `rules ${i - 1}` || one === `rules ${i}`)).to.equal(true)
+      expect(inForce(enforcer, 'a')).to.equal(`rules ${i}`)
+      seen.clear()
+    }
+    expect(kernel.filled).to.equal(3)
+  })
+
+  it('goes on after a kill at any step: what is in force stays, and all is as wanted in the end', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ load: fc.constantFrom('one', 'two', 'three', ''), kill: fc.nat(40) }), { maxLength: 6 }),
+        async (runs) => {
+          kernel = new FakeKernel()
+          rmSync(join(folder, 'root'), { recursive: true, force: true })
+          /** What may be in force: the last that was loaded to its end, and what was begun since. */
+          let possible: (string | undefined)[] = [undefined]
+          const first = await open()
+          await first.add({ id: idOf('a'), profile: web })
+          const number = first.numberOf(idOf('a'))!
+          for (const { load, kill } of runs) {
+            let left = kill
+            kernel.onStep = () => {
+              if (left-- === 0) throw new Killed()
+            }
+            const wanted = load === '' ? undefined : load
+            possible.push(wanted)
+            try {
+              const enforcer = await open()
+              await enforcer.add({ id: idOf('a'), profile: web })
+              await (wanted === undefined ? enforcer.unload(web) : enforcer.load(web, wanted))
+              possible = [wanted]
+            } catch (error) {
+              if (!(error instanceof Killed)) throw error
+            }
+            kernel.onStep = () => undefined
+            expect(possible).to.include(kernel.inForce(first.folder, number))
+          }
+          const last = await open()
+          await last.add({ id: idOf('a'), profile: web })
+          await last.load(web, 'last')
+          expect(inForce(last, 'a')).to.equal('last')
+          expect(kernel.filled).to.equal(3)
+          expect(await last.list()).to.deep.equal(new Map([[web, contentDigest('last')]]))
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+
+  it('binds what runs already, and says how many tasks that were', async () => {
+    const enforcer = await open()
+    stateOf(enforcer).tasks.push({ pid: 1, cgroup: idOf('a'), bound: 0 }, { pid: 2, cgroup: idOf('x'), bound: 0 })
+    await enforcer.load(web, 'one')
+    await enforcer.add({ id: idOf('a'), profile: web, mntNsID: 7 })
+    expect(await enforcer.find()).to.deep.equal(new Map([[idOf('a'), 1]]))
+    expect(await enforcer.find()).to.deep.equal(new Map())
+    expect(stateOf(enforcer).tasks.map(({ bound }) => bound > 0)).to.deep.equal([true, false])
+  })
+
+  it('keeps a task that outlives its container in the profile, and its number until it ends', async () => {
+    const enforcer = await open()
+    await enforcer.load(web, 'one')
+    await enforcer.add({ id: idOf('a'), profile: web })
+    const number = enforcer.numberOf(idOf('a'))!
+    stateOf(enforcer).tasks.push({ pid: 1, cgroup: '', bound: number })
+    await enforcer.remove(idOf('a'))
+    for (const again of [enforcer, await open()]) {
+      await again.find()
+      for (let i = 0; i < 3; i++) await again.add({ id: idOf(`b${i}`), profile: web })
+      for (let i = 0; i < 3; i++) expect(again.numberOf(idOf(`b${i}`))).to.not.equal(number)
+      expect(kernel.inForce(again.folder, number)).to.equal('one')
+      for (let i = 0; i < 3; i++) await again.remove(idOf(`b${i}`))
+    }
+    await enforcer.load(web, 'two')
+    expect(kernel.inForce(enforcer.folder, number)).to.equal('two')
+  })
+
+  it('uses the numbers of containers again that have ended with all their tasks', async () => {
+    const enforcer = await open()
+    for (let i = 0; i < 5 * containers; i++) {
+      await enforcer.add({ id: idOf(`c${i}`), profile: web })
+      await enforcer.remove(idOf(`c${i}`))
+      await enforcer.find()
+    }
+    for (let i = 1; i < containers; i++) await enforcer.add({ id: idOf(`d${i}`), profile: web })
+    const error = await thrownBy(enforcer.add({ id: idOf('more'), profile: web }))
+    expect(error).to.include({ code: 'KERNEL_REFUSED', retryable: true })
+    expect(error.reason).to.contain(`all ${containers - 1} numbers`)
+  })
+
+  it('says when there is no place for a profile, and has one again when another is unloaded', async () => {
+    const enforcer = await open()
+    for (let i = 1; i < slots; i++) await enforcer.load(`varmor-demo-p${i}`, 'x')
+    expect((await thrownBy(enforcer.load(web, 'x'))).reason).to.contain(`all ${slots - 1} places`)
+    await enforcer.unload('varmor-demo-p3')
+    await enforcer.load(web, 'x')
+    expect((await enforcer.list()).size).to.equal(slots - 1)
+  })
+
+  it('keeps what is in force when the kernel refuses what would take its place', async () => {
+    const enforcer = await open()
+    await enforcer.add({ id: idOf('a'), profile: web })
+    await enforcer.load(web, 'one')
+    kernel.onStep = (step) => {
+      if (step === 'write varmor_v4')
+        throw Object.assign(new Error('no'), { step: 'write varmor_v4', errno: 28, log: '' })
+    }
+    const error = await thrownBy(enforcer.load(web, 'two'))
+    expect(error).to.be.instanceOf(EnforcerError).and.include({ code: 'KERNEL_REFUSED' })
+    expect(error.reason).to.contain('ENOSPC')
+    kernel.onStep = () => undefined
+    expect(inForce(enforcer, 'a')).to.equal('one')
+    expect(kernel.filled).to.equal(3)
+  })
+
+  it('has programs of another build in force until the new ones hold all that those held', async () => {
+    const before = await open()
+    await before.add({ id: idOf('a'), profile: web })
+    await before.load(web, 'one')
+    await before.load('varmor-demo-gone', 'x')
+    writeFileSync(join(folder, 'object'), 'other programs')
+    const now = await open()
+    expect(now.folder).to.not.equal(before.folder)
+    expect(readdirSync(join(folder, 'root'))).to.have.length(2)
+    await now.settle([{ id: idOf('a'), profile: web }])
+    await now.expect(new Set([web]))
+    expect(kernel.inForce(before.folder, 1)).to.equal('one')
+    await now.load(web, 'one')
+    expect([...kernel.folders.keys()]).to.deep.equal([now.folder])
+    expect(inForce(now, 'a')).to.equal('one')
+  })
+
+  it('loads programs anew that somebody has detached, with all containers, and says so', async () => {
+    let reopened = 0
+    const enforcer = await open({ onReopened: () => reopened++ })
+    await enforcer.add({ id: idOf('a'), profile: web })
+    await enforcer.load(web, 'one')
+    await enforcer.load('varmor-demo-b', 'two')
+    const first = enforcer.folder
+    stateOf(enforcer).links--
+    expect(await enforcer.list()).to.deep.equal(
+      new Map([
+        [web, ''],
+        ['varmor-demo-b', ''],
+      ]),
+    )
+    await enforcer.load(web, 'one')
+    expect(reopened).to.equal(1)
+    expect(enforcer.folder).to.not.equal(first)
+    expect(inForce(enforcer, 'a')).to.equal('one')
+    // What is left of the old ones holds until all is back.
+    expect(kernel.folders.has(first)).to.equal(true)
+    await enforcer.load('varmor-demo-b', 'two')
+    expect([...kernel.folders.keys()]).to.deep.equal([enforcer.folder])
+  })
+
+  it('goes with all that it holds when it is asked to', async () => {
+    const enforcer = await open()
+    await enforcer.load(web, 'one')
+    await enforcer.end()
+    expect(kernel.folders.size).to.equal(0)
+  })
+
+  it('says which hooks the kernel lacks, and why programs cannot be loaded', async () => {
+    expect((await open()).absent).to.deep.equal(['lsm/new_hook'])
+    const log = `${'x\n'.repeat(100)}last line of the verifier\n`
+    kernel.onStep = () => {
+      throw Object.assign(new Error('Permission denied'), { step: 'load the programs', errno: 13, log })
+    }
+    const { reason } = await thrownBy(open())
+    expect(reason).to.contain('EACCES').and.to.contain('last line of the verifier')
+    expect(reason.length).to.be.below(400)
+    expect((await thrownBy(open({ object: join(folder, 'none') }))).reason).to.contain('npm run build:bpf')
+  })
+})

@@ -1,0 +1,176 @@
+import { Buffer } from 'node:buffer'
+import { mkdirSync, rmSync } from 'node:fs'
+import { pack } from '../../../src/base/c-struct.ts'
+import type { BpfAddon, LoadOptions, MapWrite, NativeState } from '../../../src/enforcer/bpf/addon.ts'
+import { container, found, settings, word, wordIn } from '../../../src/enforcer/bpf/layout.ts'
+import type { ProfileEncoder } from '../../../src/enforcer/bpf/profiles.ts'
+
+/** A task with the container that its cgroup names, and the number that it is bound by. */
+export interface FakeTask {
+  pid: number
+  cgroup: string
+  bound: number
+}
+
+interface Folder {
+  maps: Map<string, Map<string, Uint8Array>>
+  links: number
+  tasks: FakeTask[]
+}
+
+export const slots = 8
+export const containers = 16
+const programs = 3
+const inner = new Set(['varmor_profiles', 'varmor_small_tables'])
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+
+/** A profile is its content, and a table beside it. */
+export const fakeEncoder: ProfileEncoder = {
+  slots,
+  containers,
+  allowing: 'file,',
+  encode: (content, { slot }) => [
+    { map: 'varmor_small_tables', key: word(slot), value: Buffer.from(`table of ${content}`), inner: 64 },
+    { map: 'varmor_v4', key: Buffer.concat([word(1), word(slot)]), value: word(7) },
+    { map: 'varmor_profiles', key: word(slot), value: Buffer.from(content), inner: 64 },
+  ],
+  removal: (slot) => ({
+    writes: ['varmor_profiles', 'varmor_small_tables'].map((map) => ({ map, key: word(slot) })),
+    where: [{ map: 'varmor_v4', offset: 4, number: slot }],
+  }),
+}
+
+/** The kernel's part of the BPF enforcer, in memory. Folders are on the disk only so that they can be listed. */
+export class FakeKernel implements BpfAddon {
+  readonly folders = new Map<string, Folder>()
+  /** Called before each call of the module, and before each write; it may throw. */
+  onStep: (step: string) => void = () => undefined
+  #ids = 1
+  /** Contents of inner maps by their ids. */
+  readonly #inner = new Map<number, string>()
+
+  needsOldObject(): boolean {
+    return false
+  }
+
+  async load({ folder, hostMntNs, strictStart }: LoadOptions): Promise<{ reused: boolean; absent: string }> {
+    this.#step('load')
+    if (this.folders.has(folder)) return { reused: true, absent: '' }
+    const set = pack(settings, { host_mnt_ns: hostMntNs, strict_start: strictStart, links: programs })
+    const maps = new Map([['varmor_settings', new Map([[hex(word(0)), set]])]])
+    this.folders.set(folder, { maps, links: programs, tasks: [] })
+    mkdirSync(folder, { recursive: true })
+    return { reused: false, absent: 'lsm/new_hook ' }
+  }
+
+  async drop(folder: string): Promise<void> {
+    this.#step('drop')
+    this.folders.delete(folder)
+    rmSync(folder, { recursive: true, force: true })
+  }
+
+  open(folder: string): NativeState {
+    return folder as unknown as NativeState
+  }
+
+  async write(state: NativeState, writes: readonly MapWrite[]): Promise<void> {
+    for (const { map, key, value } of writes) {
+      this.#step(`write ${map}`)
+      const entries = this.#map(state, map)
+      if (value === undefined) entries.delete(hex(key))
+      else entries.set(hex(key), inner.has(map) ? this.#newMap(value) : value)
+    }
+  }
+
+  async removeWhere(state: NativeState, map: string, { offset, number }: { offset: number; number: number }) {
+    this.#step(`remove from ${map}`)
+    const entries = this.#map(state, map)
+    const gone = [...entries].filter(
+      ([key, value]) => Buffer.concat([Buffer.from(key, 'hex'), value]).readUInt32LE(offset) === number,
+    )
+    for (const [key] of gone) entries.delete(key)
+    return gone.length
+  }
+
+  async findTasks(state: NativeState): Promise<Uint8Array> {
+    this.#step('find tasks')
+    const { tasks } = this.#folder(state)
+    const ids = this.#map(state, 'varmor_ids')
+    const records = tasks.flatMap((task) => {
+      const number = ids.get(hex(Buffer.from(task.cgroup)))
+      const fresh = task.bound === 0 && number !== undefined && wordIn(number) > 0
+      if (fresh) task.bound = wordIn(number)
+      return task.bound === 0 ? [] : [pack(found, { container: task.bound, pid: task.pid, bound: fresh ? 1 : 0 })]
+    })
+    return Buffer.concat(records)
+  }
+
+  get(state: NativeState, map: string, key: Uint8Array): Uint8Array | null {
+    this.#step(`get ${map}`)
+    return this.#map(state, map).get(hex(key)) ?? (map === 'varmor_records' ? new Uint8Array(108) : null)
+  }
+
+  entries(state: NativeState, map: string): Uint8Array {
+    this.#step(`entries ${map}`)
+    return Buffer.concat([...this.#map(state, map)].flatMap(([key, value]) => [Buffer.from(key, 'hex'), value]))
+  }
+
+  swap(state: NativeState, map: string, offset: number, expected: number, number: number): boolean {
+    this.#step(`swap ${map}`)
+    const entries = this.#map(state, map)
+    const key = hex(word(Math.floor(offset / container.size)))
+    const value = Buffer.from(entries.get(key) ?? new Uint8Array(container.size))
+    if (expected >= 0 && wordIn(value, offset % container.size) !== expected) return false
+    value.writeUInt32LE(number, offset % container.size)
+    entries.set(key, value)
+    return true
+  }
+
+  links(state: NativeState): number {
+    this.#step('links')
+    return this.#folder(state).links
+  }
+
+  /** What is in force for the container of the number. Undefined for nothing. A table that is not the profile's is an error. */
+  inForce(folder: string, number: number): string | undefined {
+    const state = this.open(folder)
+    const bytes = this.#map(state, 'varmor_containers').get(hex(word(number)))
+    const slot = bytes === undefined ? 0 : wordIn(bytes, container.at.profile)
+    if (slot === 0) return undefined
+    const [profile, table] = ['varmor_profiles', 'varmor_small_tables'].map((map) => {
+      const id = this.#map(state, map).get(hex(word(slot)))
+      return id === undefined ? undefined : this.#inner.get(wordIn(id))
+    })
+    if (profile !== undefined && table !== `table of ${profile}`) throw new Error(`${profile} with ${table}`)
+    return profile
+  }
+
+  /** How many entries maps have that a profile fills. */
+  get filled(): number {
+    return [...this.folders.values()]
+      .flatMap(({ maps }) => ['varmor_profiles', 'varmor_small_tables', 'varmor_v4'].map((map) => maps.get(map)?.size))
+      .reduce<number>((sum, size = 0) => sum + size, 0)
+  }
+
+  #newMap(value: Uint8Array): Uint8Array {
+    this.#inner.set(++this.#ids, Buffer.from(value).toString())
+    return word(this.#ids)
+  }
+
+  #folder(state: NativeState): Folder {
+    const folder = this.folders.get(state as unknown as string)
+    if (folder === undefined) throw Object.assign(new Error('gone'), { step: 'map', errno: 2 })
+    return folder
+  }
+
+  #map(state: NativeState, name: string): Map<string, Uint8Array> {
+    const { maps } = this.#folder(state)
+    if (!maps.has(name)) maps.set(name, new Map())
+    return maps.get(name)!
+  }
+
+  #step(step: string): void {
+    this.onStep(step)
+  }
+}

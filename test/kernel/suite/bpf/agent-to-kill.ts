@@ -1,0 +1,43 @@
+import { parseArgs } from 'node:util'
+import { bootOf } from '../../../../src/agent/boot.ts'
+import { startViolationPipeline } from '../../../../src/agent/violation-pipeline.ts'
+import type { ContainerInfo, PolicyIdentity } from '../../../../src/audit/enrich/snapshot.ts'
+import { SnapshotFeed } from '../../../../src/audit/enrich/snapshot-feed.ts'
+import { noLogger } from '../../../../src/base/logger.ts'
+import { openEnforcer } from './enforcer.ts'
+
+/** What it does, by its one argument. */
+export interface Orders {
+  log: string
+  container: ContainerInfo
+  policy: PolicyIdentity
+  /** Contents that it loads one after the other, for ever. */
+  contents: readonly string[]
+}
+
+/** An agent's part of BPF: it replaces a profile all the time, and writes violations, until it is killed. Prints a line for each replacement. */
+async function run({ log, container, policy, contents }: Orders): Promise<never> {
+  const enforcer = await openEnforcer()
+  await enforcer.settle([{ id: container.containerID, profile: policy.profileName }])
+  const bpfNumber = enforcer.numberOf(container.containerID)!
+  const feed = new SnapshotFeed({
+    ...{ version: 1, nodeName: 'guest', metadata: {}, policies: [policy], ...bootOf('/proc') },
+    containers: [{ ...container, bpfNumber }],
+  })
+  const logger = {
+    ...noLogger,
+    warn: (fields: object, message: string) => console.log(message, JSON.stringify(fields)),
+  }
+  const pipeline = await startViolationPipeline({
+    ...{ feed, log, logger, fromStart: false, workers: 1, request: { kind: 'multicast' } },
+    ring: () => enforcer.folder,
+  })
+  if ('why' in pipeline) throw new Error(pipeline.why)
+  for (let i = 0; ; i++) {
+    await enforcer.load(policy.profileName, contents[i % contents.length]!)
+    console.log(`replaced ${i}`)
+  }
+}
+
+const { positionals } = parseArgs({ allowPositionals: true })
+if (positionals[0] !== undefined) await run(JSON.parse(positionals[0]) as Orders)

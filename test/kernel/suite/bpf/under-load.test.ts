@@ -1,0 +1,167 @@
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { appendFileSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect } from 'chai'
+import { stateRoot } from '../../../../src/enforcer/bpf/state.ts'
+import type { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'
+import { CONTAINERS } from '../../../../src/profile/bpf/layout.ts'
+import { checkLine } from '../../../audit/check-line.ts'
+import { output } from '../../../cluster/command.ts'
+import { debianImage } from '../../images/names.ts'
+import { Container } from '../harness/container.ts'
+import { compiled, identityOf, policyOf } from '../harness/profiles.ts'
+import type { Orders } from './agent-to-kill.ts'
+import { guestObject, openEnforcer } from './enforcer.ts'
+import { RacingProbe } from './racing-probe.ts'
+
+const name = 'under-load'
+const files = { forbidden: '/etc/passwd', allowed: '/etc/group' }
+/** How often probes try at least while a profile is replaced, and how often an agent is killed. */
+const tries = Number(process.env['VARMOR_HOSTILE_TRIES'] ?? 20_000)
+const kills = Number(process.env['VARMOR_HOSTILE_KILLS'] ?? 8)
+
+const idOf = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+/** A policy that forbids the file, and many others with it. */
+const policy = (rules: number, report: boolean) =>
+  policyOf(
+    name,
+    'enforced',
+    {
+      ...{ privileged: true, auditViolations: report },
+      bpfRawRules: {
+        files: [files.forbidden, ...Array.from({ length: rules }, (_, i) => `/srv/${i}/**`)].map((pattern) => ({
+          pattern,
+          permissions: ['read'],
+        })),
+      },
+    },
+    'BPF',
+  )
+
+/** Contents of a profile that differ in nothing that the probe sees. */
+const contents = (rules: number, report: boolean): string[] =>
+  [rules, rules + 1].map((count) => JSON.stringify(compiled(policy(count, report)).enforcers.BPF!.profile))
+
+const { profileName } = identityOf(policy(1, false))
+
+describe('BPF profiles under load', function () {
+  this.timeout(1_800_000)
+  let container: Container
+  let enforcer: BpfEnforcer
+  before(async () => {
+    await output('containerd-up', [])
+    enforcer = await openEnforcer()
+    const [first] = contents(1_000, false)
+    await enforcer.load(profileName, first!)
+    await enforcer.add({ id: idOf(name), profile: profileName })
+    container = await Container.start(name, { image: debianImage })
+    expect(await enforcer.find()).to.deep.equal(new Map())
+  })
+  after(async () => {
+    await container?.stop()
+    await enforcer?.end()
+  })
+
+  it('of 1,000 rules, in 4,096 containers, are replaced without a moment at which another thing holds', async () => {
+    const others = Array.from({ length: 4_096 }, (_, i) => idOf(`other ${i}`))
+    expect(others.length).to.be.below(CONTAINERS)
+    for (const id of others) await enforcer.add({ id, profile: profileName })
+    const both = contents(1_000, false)
+    const probes = ['one', 'two'].map((probe) => RacingProbe.start(container.info.containerID, probe, files))
+    let replaced = 0
+    while (replaced < 100 || probes.some(({ seen }) => seen.tries < tries / 2))
+      await enforcer.load(profileName, both[++replaced % 2]!)
+    const seen = await Promise.all(probes.map((probe) => probe.stop()))
+    for (const id of others) await enforcer.remove(id)
+    const all = seen.reduce((sum, one) => sum + one.tries, 0)
+    console.log(`      ${replaced} replacements, ${all} tries`)
+    for (const { passed, refused } of seen) expect({ passed, refused }).to.deep.equal({ passed: 0, refused: 0 })
+    expect(all).to.be.at.least(tries)
+  })
+
+  it('hold while programs of another build take the place of those in force', async () => {
+    const object = '/tmp/other.bpf.o'
+    copyFileSync(guestObject(), object)
+    // Nobody reads what is behind an ELF file.
+    appendFileSync(object, 'x')
+    const probe = RacingProbe.start(container.info.containerID, 'upgrade', files)
+    await probe.after(1_000)
+    const next = await openEnforcer(object)
+    expect(readdirSync(stateRoot)).to.have.length(2)
+    await next.load(profileName, contents(1_000, false)[0]!)
+    const bound = await next.settle([{ id: container.info.containerID, profile: profileName }])
+    expect([...bound.keys()]).to.deep.equal([container.info.containerID])
+    await next.expect(new Set([profileName]))
+    expect(readdirSync(stateRoot)).to.have.length(1)
+    await probe.after(probe.seen.tries + 1_000)
+    expect(await probe.stop()).to.include({ passed: 0, refused: 0 })
+    enforcer = next
+    await next.end()
+    expect(existsSync(stateRoot) ? readdirSync(stateRoot) : []).to.deep.equal([])
+    // The kernel detaches what has lost its pin a little later.
+    while ((await container.run(`cat ${files.forbidden}`)).status !== 0) await pause(20)
+    // Here as before, for what follows.
+    enforcer = await openEnforcer()
+    await enforcer.load(profileName, contents(1_000, false)[0]!)
+    await enforcer.settle([{ id: container.info.containerID, profile: profileName }])
+  })
+
+  it('hold whenever the agent is killed, and each violation is in the log', async () => {
+    const folder = '/tmp/killed'
+    rmSync(folder, { recursive: true, force: true })
+    mkdirSync(folder)
+    const log = join(folder, 'violations.log')
+    const orders: Orders = {
+      ...{ log, container: { ...container.info, profileName }, policy: identityOf(policy(1, true)) },
+      contents: contents(20, true),
+    }
+    const counted = (): number => enforcer.counters().reported
+    const before = counted()
+    // As many rules as are quick to compile, and each violation is reported.
+    await enforcer.load(profileName, orders.contents[0]!)
+    const probe = RacingProbe.start(container.info.containerID, 'kill', files, 2_000)
+    for (let i = 0; i <= kills; i++) {
+      const child = spawn(process.execPath, [join(import.meta.dirname, 'agent-to-kill.js'), JSON.stringify(orders)])
+      const ended = once(child, 'close')
+      let replaced = 0
+      let errors = ''
+      child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        if (line.startsWith('replaced')) replaced++
+      })
+      const enough = 1 + (i % 5)
+      while (replaced < enough && child.exitCode === null) await pause(10)
+      expect(child.exitCode, errors).to.equal(null)
+      // The last one reads what is left.
+      if (i === kills) {
+        await probe.stop()
+        while (enforcer.counters().reported - before > distinct(log)) await pause(500)
+      } else await pause(37 * (i % 7))
+      child.kill('SIGKILL')
+      await ended
+    }
+    expect(probe.seen).to.include({ passed: 0, refused: 0 })
+    const all = violationsOf(log).length
+    const reported = counted() - before
+    console.log(
+      `      ${kills} kills, ${probe.seen.tries} tries, ${reported} records: ${all} lines, some of them twice`,
+    )
+    expect(distinct(log)).to.equal(reported)
+  })
+})
+
+/** The lines of a log that are violations; one that the kill has cut is none. */
+const violationsOf = (log: string): Record<string, unknown>[] =>
+  readFileSync(log, 'utf8')
+    .split('\n')
+    .filter((line) => line.endsWith('}'))
+    .map((line) => checkLine(line) as Record<string, unknown>)
+    .filter(({ message }) => message === 'violation event')
+
+/** How many violations a log has, each counted once. */
+const distinct = (log: string): number => new Set(violationsOf(log).map(({ id }) => id)).size

@@ -1,0 +1,47 @@
+import { linuxFrom } from '../harness/kernel-release.ts'
+import { capabilityRecord, fileRecord } from '../harness/records.ts'
+import type { RuleFamily } from '../harness/rule-case.ts'
+
+export const kernelAttackSurface: RuleFamily = {
+  name: 'parts of the kernel that need no privilege',
+  cases: [
+    {
+      rule: 'disallow-abuse-user-ns',
+      // The second namespace belongs to the first one, in which whoever made it has every capability.
+      attack: 'exec unshare --user --uts true',
+      refusal: 'EPERM',
+      neighbour: 'unshare --user true',
+      records: [capabilityRecord('unshare', 'sys_admin')],
+    },
+    {
+      rule: 'disallow-create-user-ns',
+      notAppArmor: "rules about user namespaces need AppArmor 4.0's parser, and Debian 12 has 3.0: left to Seccomp",
+      attack: 'exec /probes/attempt unshare_user',
+      refusal: 'EACCES',
+      neighbour: 'unshare --uts true',
+      records: [],
+      bpf: {
+        skip: linuxFrom(6, 1) ? undefined : 'the hook of user namespaces came with Linux 6.1: left to Seccomp',
+        events: [{ comm: 'attempt', event: { operation: 'Userns' } }],
+      },
+    },
+    {
+      rule: 'disallow-userfaultfd-creation',
+      title: 'through the device',
+      skip: linuxFrom(6, 1) ? undefined : 'the device came with Linux 6.1',
+      attack: 'exec /probes/attempt userfaultfd_device',
+      refusal: 'EACCES',
+      neighbour: '/probes/attempt eventfd',
+      records: [fileRecord('attempt', 'open', '/dev/userfaultfd', 'wr')],
+    },
+  ],
+  onlyBpf: [
+    {
+      rule: 'disallow-load-all-bpf-prog',
+      attack: 'exec /probes/attempt bpf_program',
+      refusal: 'EPERM',
+      neighbour: '/probes/attempt bpf_map',
+      events: [{ comm: 'attempt', event: { operation: 'Bpf', command: 'prog_load' } }],
+    },
+  ],
+}
