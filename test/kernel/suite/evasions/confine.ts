@@ -22,7 +22,7 @@ export function bpfEnforcer(): Promise<BpfEnforcer> {
   const hostMntNs = statSync('/proc/1/ns/mnt').ino
   opened ??= BpfEnforcer.open({
     addon,
-    object: builtObject(),
+    object: builtObject(addon),
     ringBytes,
     hostMntNs,
     strictStart: 0,
