@@ -8,13 +8,6 @@
 
 #include "path.h"
 
-#define FIXED_NAME 24
-
-struct fixed_name {
-	char text[FIXED_NAME];
-	__u32 length;
-};
-
 #define FIXED(magic, name)                                        \
 	case magic:                                               \
 		__builtin_memcpy(fixed->text, name, sizeof(name)); \
@@ -43,10 +36,10 @@ static __always_inline __u32 fixed_path_into(struct varmor_scratch *scratch, enu
 {
 	struct loop loop = { .scratch = scratch };
 	struct walk *walk = &scratch->walk;
-	struct fixed_name fixed = {};
+	struct fixed_name *fixed = &scratch->fixed;
 	__u32 start;
 
-	if (!fixed_name_of(BPF_CORE_READ(dentry, d_sb, s_magic), &fixed))
+	if (!fixed_name_of(BPF_CORE_READ(dentry, d_sb, s_magic), fixed))
 		return 0;
 	walk->dentry = dentry;
 	walk->mount = NULL;
@@ -57,10 +50,10 @@ static __always_inline __u32 fixed_path_into(struct varmor_scratch *scratch, enu
 	walk->end = WALKING;
 	open_walk(&loop);
 	climb_up(&loop, 2 * PATH_BYTES);
-	start = walk->start - fixed.length;
+	start = walk->start - fixed->length;
 	if (walk->end != NOWHERE || start > PATH_BYTES)
 		return LONG_PATH;
-	bpf_probe_read_kernel(loop.text + (start & (PATH_BYTES - 1)), fixed.length & 31, fixed.text);
+	bpf_probe_read_kernel(loop.text + (start & (PATH_BYTES - 1)), fixed->length & 31, fixed->text);
 	return start;
 }
 

@@ -51,6 +51,15 @@ struct aliases {
 	__u32 is_mounted; /* is 1 where the namespace of the first process has a mount of the file system */
 };
 
+#define FIXED_NAME 24
+
+/* Where a file system of the kernel is by custom (fixed-names.h). */
+struct fixed_name {
+	char text[FIXED_NAME];
+	__u32 length;
+	__u32 reserved;
+};
+
 /* Along the rules about sockets (network.bpf.c). On Linux 5.10 they are copied into the record's place. */
 struct socket_match {
 	__u32 domain;
@@ -96,6 +105,7 @@ struct varmor_scratch {
 	__u32 reserved;
 	struct walk walk;
 	struct match match;
+	struct fixed_name fixed;
 	struct aliases aliases;
 	struct socket_match sockets;
 	struct mount_match mounts;

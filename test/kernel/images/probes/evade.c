@@ -113,7 +113,7 @@ static int by_reopening(char **arguments)
 /* One request, handed in and waited for. */
 static int by_io_uring_as(const char *path, int flags, int setup, int how)
 {
-	struct io_uring_params about = { .flags = setup, .sq_thread_idle = 60000 };
+	struct io_uring_params about = { .flags = setup, .sq_thread_idle = 100 };
 	int ring = syscall(SYS_io_uring_setup, 1, &about), protection = PROT_READ | PROT_WRITE;
 	char *queue, *answers;
 	struct io_uring_sqe *request;
@@ -132,7 +132,7 @@ static int by_io_uring_as(const char *path, int flags, int setup, int how)
 	request->addr = (unsigned long)path;
 	request->open_flags = flags;
 	__atomic_store_n((__u32 *)(queue + about.sq_off.tail), 1, __ATOMIC_RELEASE);
-	if (syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) < 0)
+	if (syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS | IORING_ENTER_SQ_WAKEUP, NULL, 0) < 0)
 		return -1;
 	result = ((struct io_uring_cqe *)(answers + about.cq_off.cqes))->res;
 	return result < 0 ? (errno = -result, -1) : result;
