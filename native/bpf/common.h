@@ -18,11 +18,13 @@
 #define FMODE_READ 0x1
 #define FMODE_WRITE 0x2
 #define FMODE_EXEC 0x20
+#define O_TRUNC 00001000
 #define O_APPEND 00002000
 #define PROT_EXEC 0x4
 #define S_IFMT 00170000
 #define S_IFSOCK 0140000
 #define S_IFBLK 0060000
+#define S_IFCHR 0020000
 #define S_IFDIR 0040000
 #define S_IFIFO 0010000
 
@@ -37,5 +39,14 @@
 			return -EPERM;               \
 		}                                    \
 	} while (0)
+
+/* There is no helper for it before Linux 5.17. */
+static __always_inline bool begins_with(const char *text, const char *begin, __u32 length)
+{
+	for (__u32 i = 0; i < length; i++)
+		if (text[i] != begin[i])
+			return false;
+	return true;
+}
 
 #endif

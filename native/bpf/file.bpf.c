@@ -1,107 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Files by their paths: opening, running, mapping, and every way to change what stands there. */
 #include "file.h"
-#include "match.h"
-#include "mounts.h"
-#include "path.h"
+#include "names.h"
 #include "report.h"
 #include "task.h"
-
-static __always_inline __u32 mode_of(struct dentry *dentry)
-{
-	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
-
-	return inode ? BPF_CORE_READ(inode, i_mode) & S_IFMT : 0;
-}
-
-static long next_alias(__u32 round, struct loop *loop)
-{
-	struct varmor_scratch *scratch = loop->scratch;
-	struct aliases *aliases = &scratch->aliases;
-	struct mount *mount = aliases->at;
-	struct dentry *dentry = aliases->dentry;
-	struct mnt_namespace *found;
-	__u32 start, marks;
-	bool is_first;
-
-	if (!mount)
-		return 1;
-	aliases->at = mount_after(mount, aliases->files);
-	found = BPF_CORE_READ(mount, mnt_ns);
-	if (mount == aliases->known || BPF_CORE_READ(found, ns.inum) != aliases->mnt_ns)
-		return 0;
-	start = path_into(scratch, TEXT_EXE, dentry, mount, aliases->mnt_ns);
-	if (start == 0 || start >= PATH_BYTES)
-		return 0;
-	marks = marks_of(scratch, &aliases->automaton, TEXT_EXE, start);
-	is_first = marks & aliases->asked && !(aliases->marks & aliases->asked);
-	aliases->marks |= marks;
-	if (aliases->start == 0 || is_first) {
-		aliases->start = start;
-		bpf_probe_read_kernel(scratch->path + start, PATH_BYTES - start, scratch->exe + start);
-	}
-	return 0;
-}
-
-static __always_inline bool open_aliases(struct loop *loop)
-{
-	return true;
-}
-
-LONG_LOOP(look_at_aliases, 4096, open_aliases, next_alias)
-
-/*
- * The marks of all names that a file has: where it was reached, and in the mount namespace of the container's first process. No mount,
- * and no new namespace, gives it a name that hides those. Puts the start of a path into `found`; 0 where there is none.
- */
-static __noinline __u32 marks_of_file(const struct file_request *request, const struct varmor_profile *profile, struct varmor_scratch *scratch, __u32 mnt_ns, __u32 *found)
-{
-	struct dentry *dentry = (void *)request->dentry;
-	__u32 own_ns = mnt_ns_of(current_task()), start = 0, mode;
-	struct loop loop = { .scratch = scratch };
-	struct mount *known = NULL;
-	struct aliases *aliases;
-
-	if (!profile || !scratch || !found)
-		return 0;
-	aliases = &scratch->aliases;
-	aliases->marks = 0;
-	if (request->mount) {
-		known = mount_of(request->mount);
-		start = path_into(scratch, TEXT_PATH, dentry, known, own_ns);
-		if (start && start < PATH_BYTES)
-			aliases->marks = marks_of(scratch, &profile->files, TEXT_PATH, start);
-		else if (own_ns != mnt_ns)
-			known = NULL;
-	}
-	if (start == NO_PATH) {
-		*found = NO_PATH;
-		return 0;
-	}
-	aliases->dentry = dentry;
-	aliases->known = known;
-	aliases->automaton = profile->files;
-	aliases->mnt_ns = mnt_ns;
-	aliases->asked = request->asked | request->asked << VARMOR_FILE_AUDIT;
-	aliases->start = start;
-	aliases->files = BPF_CORE_READ(dentry, d_sb);
-	aliases->at = first_mount(aliases->files);
-	look_at_aliases(&loop, 4096);
-	start = aliases->start;
-	*found = start;
-	if (start)
-		return aliases->marks;
-	mode = mode_of(dentry);
-	/*
-	 * Hooks without a mount are called for what lies below overlayfs, too, after the file that the task sees. Pipes and sockets come
-	 * from elsewhere often, and hold nothing.
-	 */
-	if (!request->mount || mode == S_IFIFO || mode == S_IFSOCK) {
-		*found = NO_PATH;
-		return 0;
-	}
-	return profile->any;
-}
 
 VERIFIED_ONCE __noinline int varmor_refuses(const struct file_request *given)
 {
@@ -117,8 +19,9 @@ VERIFIED_ONCE __noinline int varmor_refuses(const struct file_request *given)
 		return 0;
 	request = *given;
 	mode = mode_of((void *)request.dentry);
-	if (mode != S_IFDIR)
+	if (mode != S_IFDIR && !(request.asked & ASKED_OF_NEW_WAY))
 		request.asked &= ~VARMOR_FILE_WAY;
+	request.asked &= ~ASKED_OF_NEW_WAY;
 	marks = mode == S_IFBLK ? profile->block_devices : 0;
 	if (!profile->files.table && !profile->mode && !marks)
 		return 0;
@@ -192,6 +95,28 @@ int BPF_PROG(varmor_file_open, struct file *file)
 		asked = VARMOR_FILE_READ;
 		permissions = MAY_READ_IT;
 	}
+	/* The kernel has no other hook for it from Linux 6.2 on. */
+	if (file->f_flags & O_TRUNC) {
+		asked |= VARMOR_FILE_WRITE;
+		permissions |= MAY_WRITE_IT;
+	}
+	if (mode & FMODE_WRITE) {
+		asked |= file->f_flags & O_APPEND ? VARMOR_FILE_APPEND : VARMOR_FILE_WRITE;
+		permissions |= file->f_flags & O_APPEND ? MAY_APPEND_IT : MAY_WRITE_IT;
+	}
+	return may(file->f_path.dentry, file->f_path.mnt, asked, permissions);
+}
+
+/* A file that another process has opened: by a socket (SCM_RIGHTS), pidfd_getfd(2), or a notification of seccomp. */
+SEC("lsm/file_receive")
+int BPF_PROG(varmor_file_receive, struct file *file)
+{
+	__u32 mode = file->f_mode, asked = 0, permissions = 0;
+
+	if (mode & FMODE_READ) {
+		asked = VARMOR_FILE_READ;
+		permissions = MAY_READ_IT;
+	}
 	if (mode & FMODE_WRITE) {
 		asked |= file->f_flags & O_APPEND ? VARMOR_FILE_APPEND : VARMOR_FILE_WRITE;
 		permissions |= file->f_flags & O_APPEND ? MAY_APPEND_IT : MAY_WRITE_IT;
@@ -213,9 +138,6 @@ struct backing_file___now {
 	struct file file;
 	struct path user_path;
 } __attribute__((preserve_access_index));
-
-struct mnt_idmap___now {
-};
 
 /* FMODE_BACKING is bit 25, and 24 since Linux 6.12; the kernel makes such files without an account. */
 #define FMODE_BACKING (1U << 24 | 1U << 25)
@@ -247,7 +169,15 @@ CHANGE(unlink, MAY_DELETE)
 CHANGE(rmdir, MAY_DELETE)
 CHANGE(mkdir, MAY_CREATE)
 CHANGE(mknod, MAY_CREATE)
-CHANGE(symlink, MAY_CREATE)
+
+/* What is put where the way to a protected path is to be leads elsewhere. An empty directory does not, so that one may be made. */
+#define NEW_WAY (VARMOR_FILE_WRITE | VARMOR_FILE_WAY | ASKED_OF_NEW_WAY)
+
+SEC("lsm/path_symlink")
+int BPF_PROG(varmor_path_symlink, const struct path *folder, struct dentry *dentry)
+{
+	return may(dentry, folder->mnt, NEW_WAY, MAY_CREATE);
+}
 
 SEC("lsm/path_link")
 int BPF_PROG(varmor_path_link, struct dentry *old, const struct path *folder, struct dentry *made)
@@ -263,7 +193,7 @@ int BPF_PROG(varmor_path_rename, const struct path *from, struct dentry *old, co
 	MAY(old, from->mnt, VARMOR_FILE_ANY | VARMOR_FILE_WAY, MAY_RENAME);
 	if (BPF_CORE_READ(made, d_inode))
 		return may(made, to->mnt, VARMOR_FILE_ANY | VARMOR_FILE_WAY, MAY_RENAME);
-	return may(made, to->mnt, VARMOR_FILE_WRITE, MAY_CREATE);
+	return may(made, to->mnt, mode_of(old) == S_IFDIR ? NEW_WAY : VARMOR_FILE_WRITE, MAY_CREATE);
 }
 
 SEC("lsm/path_truncate")
@@ -292,74 +222,6 @@ int BPF_PROG(varmor_path_chown, const struct path *path)
 	return may(path->dentry, path->mnt, VARMOR_FILE_WRITE, MAY_CHOWN);
 }
 #endif
-
-/* Linux 5.12 to 6.1: a mount has a user namespace, and hooks are given it in front of the file. Then it has an idmap. */
-struct vfsmount___mapped {
-	void *mnt_userns;
-} __attribute__((preserve_access_index));
-
-/* What has no hook with a mount: times, and extended attributes. */
-static __always_inline int may_set_attributes(__u64 *ctx)
-{
-	struct dentry *dentry;
-
-	if (bpf_core_type_exists(struct mnt_idmap___now) || bpf_core_field_exists(((struct vfsmount___mapped *)0)->mnt_userns)) {
-		dentry = (void *)ctx[1];
-		asm volatile("# mapped" : "+r"(dentry));
-	} else {
-		dentry = (void *)ctx[0];
-		asm volatile("# plain" : "+r"(dentry));
-	}
-	return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES);
-}
-
-SEC("lsm/inode_setxattr")
-int varmor_inode_setxattr(__u64 *ctx)
-{
-	return may_set_attributes(ctx);
-}
-
-SEC("lsm/inode_removexattr")
-int varmor_inode_removexattr(__u64 *ctx)
-{
-	return may_set_attributes(ctx);
-}
-
-#define ATTR_MODE 0x1
-#define ATTR_UID 0x2
-#define ATTR_GID 0x4
-#define ATTR_SIZE 0x8
-#define ATTR_TIMES 0x1b0 /* ATIME, MTIME, and both as given */
-
-/* An idmap came in front of the arguments with Linux 6.2. */
-SEC("lsm/inode_setattr")
-int varmor_inode_setattr(__u64 *ctx)
-{
-	struct dentry *dentry;
-	struct iattr *attributes;
-	unsigned int valid;
-
-	/* The comments keep the compiler from making one load of two: the verifier wants each at a constant place. */
-	if (bpf_core_type_exists(struct mnt_idmap___now)) {
-		dentry = (void *)ctx[1];
-		attributes = (void *)ctx[2];
-		asm volatile("# mapped" : "+r"(dentry), "+r"(attributes));
-	} else {
-		dentry = (void *)ctx[0];
-		attributes = (void *)ctx[1];
-		asm volatile("# plain" : "+r"(dentry), "+r"(attributes));
-	}
-	valid = BPF_CORE_READ(attributes, ia_valid);
-#ifdef VARMOR_OLD
-	/* No program can be called by the hook for owners, whose arguments are structs. */
-	if (valid & (ATTR_UID | ATTR_GID))
-		return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_CHOWN);
-#endif
-	/* The others have hooks of their own. */
-	if (!(valid & ATTR_TIMES) || valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_SIZE))
-		return 0;
-	return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES);
-}
 
 /* A socket that has a name: to connect or to send to it is to write it. */
 static __always_inline int may_reach(struct sock *other)

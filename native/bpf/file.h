@@ -20,6 +20,9 @@ enum permission {
 	MAY_LINK = 0x40000,
 };
 
+/* Beside VARMOR_FILE_WAY: it counts though there is no directory yet. */
+#define ASKED_OF_NEW_WAY (1U << 16)
+
 struct file_request {
 	const struct dentry *dentry;
 	const struct vfsmount *mount; /* NULL where a hook has none */
@@ -28,10 +31,14 @@ struct file_request {
 };
 
 /*
- * Whether the task must not do with the file what is asked. VARMOR_FILE_WAY counts for directories only. It is not static, so
+ * Whether the task must not do with the file what is asked. VARMOR_FILE_WAY counts for directories only, unless ASKED_OF_NEW_WAY
+ * says otherwise. It is not static, so
  * that it is verified once a program and not once a call.
  */
 VERIFIED_ONCE int varmor_refuses(const struct file_request *given);
+
+/* Whether the mount namespace with that number has a mount of the file system. file.bpf.c */
+bool varmor_is_mounted_in(struct super_block *files, __u32 mnt_ns) __hidden;
 
 /* Returns what the hook returns. */
 static __always_inline int may(const struct dentry *dentry, const struct vfsmount *mount, __u32 asked, __u32 permissions)

@@ -235,6 +235,23 @@ int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const
 	return 0;
 }
 
+/* What shows the files of another file system under new names, and opens them there by mounts of the kernel's own. */
+static __always_inline bool is_stacked(const struct super_block *files)
+{
+	char type[TYPE_BYTES] = {};
+
+	bpf_probe_read_kernel_str(type, sizeof(type), BPF_CORE_READ(files, s_type, name));
+	return begins_with(type, "overlay", sizeof("overlay")) || begins_with(type, "ecryptfs", sizeof("ecryptfs"));
+}
+
+/* By mount(2) and by fsmount(2). */
+SEC("lsm/sb_kern_mount")
+int BPF_PROG(varmor_sb_kern_mount, const struct super_block *files)
+{
+	REFUSE_IF(container_of_task(current_task()) && protects_ways() && is_stacked(files));
+	return 0;
+}
+
 /* Whether a file system has this mount alone, which then is no copy of another. */
 static __always_inline bool is_only_mount(struct mount *mount)
 {
@@ -285,7 +302,7 @@ int BPF_PROG(varmor_sb_umount, struct vfsmount *mount, int flags)
 	return may(root, mount, VARMOR_FILE_ANY | VARMOR_FILE_WAY, MAY_WRITE_IT);
 }
 
-/* In another namespace than the container's own, the names of its files stay. */
+/* In another namespace than the container's own the names of its files stay, as long as that is there. */
 SEC("lsm/sb_pivotroot")
 int BPF_PROG(varmor_sb_pivotroot, const struct path *made, const struct path *old)
 {
@@ -302,6 +319,7 @@ int BPF_PROG(varmor_sb_pivotroot, const struct path *made, const struct path *ol
 	mounting.target_mount = mount_of(old->mnt);
 	__builtin_memcpy(mounting.fstype, "none", 5);
 	REFUSE_IF(varmor_refuses_mounting(&mounting));
-	REFUSE_IF(mnt_ns_of(task) == container->mnt_ns && protects_ways());
+	REFUSE_IF(protects_ways() && (mnt_ns_of(task) == container->mnt_ns ||
+				      !varmor_is_mounted_in(BPF_CORE_READ(task, fs, root.dentry, d_sb), container->mnt_ns)));
 	return 0;
 }

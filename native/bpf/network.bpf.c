@@ -10,6 +10,11 @@
 #define AF_INET6 10
 #define PROTOCOL_MPTCP 262
 #define PROTOCOL_UDPLITE 136
+#define AF_PACKET 17
+#define AF_RXRPC 33
+#define AF_SMC 43
+#define PROTOCOL_SMC 256
+#define SOCK_RAW_TYPE 3
 
 /* The number by which rules know a protocol: that of its kind, where it has a number of its own. */
 static __always_inline __u32 kind_of_protocol(__u32 type, __u32 protocol)
@@ -165,8 +170,17 @@ static __always_inline __u32 key_of(struct socket *socket, __u16 port)
 	struct sock *sock = BPF_CORE_READ(socket, sk);
 
 	protocol = kind_of_protocol(type, BPF_CORE_READ_BITFIELD_PROBED(sock, sk_protocol));
+	/* SMC begins as a connection of TCP, and RxRPC lies in UDP. */
+	if (BPF_CORE_READ(socket, ops, family) == AF_SMC || protocol == PROTOCOL_SMC)
+		protocol = IPPROTO_TCP;
+	else if (BPF_CORE_READ(socket, ops, family) == AF_RXRPC)
+		protocol = IPPROTO_UDP;
 	return (protocol == IPPROTO_TCP ? VARMOR_TCP : protocol == IPPROTO_UDP ? VARMOR_UDP : VARMOR_OTHER) << 16 | port;
 }
+
+#define RXRPC_TRANSPORT 8
+/* More do not fit into what setsockopt(2) takes. */
+#define MOST_ADDRESSES 65536
 
 /* Whether a socket must not send to the address. It is a copy of the kernel's, which the task cannot change any more. */
 static __noinline bool refuses_address(struct socket *socket, const void *given, int length, __u32 call)
@@ -187,6 +201,12 @@ static __noinline bool refuses_address(struct socket *socket, const void *given,
 	/* sendto(2) on a socket of IPv4 takes it for that; connect(2) ends a connection by it. */
 	if (family == AF_UNSPEC && call == VARMOR_EVENT_CALL_SENDMSG)
 		family = BPF_CORE_READ(socket, ops, family);
+	/* struct sockaddr_rxrpc: the address of the transport follows. */
+	if (family == AF_RXRPC) {
+		if (bpf_probe_read_kernel(&address, sizeof(address), given + RXRPC_TRANSPORT))
+			return false;
+		family = address.sin6_family;
+	}
 	if (family != AF_INET && family != AF_INET6)
 		return false;
 	is_v6 = family == AF_INET6;
@@ -209,10 +229,120 @@ int BPF_PROG(varmor_socket_connect, struct socket *socket, struct sockaddr *addr
 	return 0;
 }
 
+struct inet_sock___bit {
+	__u8 hdrincl : 1;
+} __attribute__((preserve_access_index));
+
+struct inet_sock___flags {
+	unsigned long inet_flags;
+} __attribute__((preserve_access_index));
+
+/* Since Linux 6.7. */
+#define FLAG_HDRINCL (1UL << 12)
+
+static __always_inline bool has_own_headers(struct sock *sock)
+{
+	if (bpf_core_field_exists(((struct inet_sock___flags *)0)->inet_flags))
+		return BPF_CORE_READ((struct inet_sock___flags *)sock, inet_flags) & FLAG_HDRINCL;
+	return BPF_CORE_READ_BITFIELD_PROBED((struct inet_sock___bit *)sock, hdrincl);
+}
+
+/*
+ * A socket that takes packets with their headers: where they go stands in memory that the task may still change, and so none of them goes
+ * where rules about addresses hold.
+ */
+static __always_inline bool hides_address(struct socket *socket)
+{
+	struct varmor_profile *profile = current_profile();
+	__u32 family, type;
+	struct body body = {};
+
+	if (!profile || !profile->egress)
+		return false;
+	family = BPF_CORE_READ(socket, ops, family);
+	type = BPF_CORE_READ(socket, type);
+	if (family != AF_PACKET && !(type == SOCK_RAW_TYPE && (family == AF_INET || family == AF_INET6) && has_own_headers(BPF_CORE_READ(socket, sk))))
+		return false;
+	body.numbers[0] = family;
+	body.numbers[1] = type;
+	return judge(profile, VARMOR_DENY | VARMOR_AUDIT, VARMOR_EVENT_KIND_SOCKET, 3 * sizeof(__u32), &body);
+}
+
 /* Packets without a connection, and connections that begin with data (MSG_FASTOPEN). */
 SEC("lsm/socket_sendmsg")
 int BPF_PROG(varmor_socket_sendmsg, struct socket *socket, struct msghdr *message, int size)
 {
+	REFUSE_IF(hides_address(socket));
 	REFUSE_IF(refuses_address(socket, BPF_CORE_READ(message, msg_name), BPF_CORE_READ(message, msg_namelen), VARMOR_EVENT_CALL_SENDMSG));
+	return 0;
+}
+
+static __always_inline bool has_egress(void)
+{
+	struct varmor_profile *profile = current_profile();
+
+	return profile && profile->egress && !profile->mode;
+}
+
+struct packed_addresses {
+	struct socket *socket;
+	const void *at;
+	int left;
+	bool refused;
+};
+
+static long next_address(__u32 round, struct packed_addresses *list)
+{
+	__u16 family = 0;
+	int size;
+
+	if (list->left < (int)sizeof(struct sockaddr_in) || bpf_probe_read_kernel(&family, sizeof(family), list->at))
+		return 1;
+	size = family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	if (refuses_address(list->socket, list->at, size, VARMOR_EVENT_CALL_CONNECT)) {
+		list->refused = true;
+		return 1;
+	}
+	list->at += size;
+	list->left -= size;
+	return 0;
+}
+
+/* Options of SCTP with own addresses, and what peers ask for, in whoever's time. */
+#define SCTP_SET_PEER_PRIMARY_ADDR 5
+#define SCTP_PRIMARY_ADDR 6
+#define SCTP_SOCKOPT_BINDX_ADD 100
+#define SCTP_PARAM_ADD_IP 0xc001
+#define SCTP_PARAM_SET_PRIMARY 0xc004
+
+static __always_inline bool sctp_connects(int option)
+{
+	switch (option) {
+	case SCTP_SET_PEER_PRIMARY_ADDR:
+	case SCTP_PRIMARY_ADDR:
+	case SCTP_SOCKOPT_BINDX_ADD:
+	case SCTP_PARAM_ADD_IP:
+	case SCTP_PARAM_SET_PRIMARY:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* SCTP connects by an option of the socket, too (sctp_connectx(3)), and to several addresses at once. */
+SEC("lsm/sctp_bind_connect")
+int BPF_PROG(varmor_sctp_bind_connect, struct sock *sock, int option, struct sockaddr *addresses, int length)
+{
+	struct packed_addresses list = {};
+
+	if (!sctp_connects(option) || !container_of_task(current_task()))
+		return 0;
+	list.socket = BPF_CORE_READ(sock, sk_socket);
+	/* Copied, so that the verifier does not follow how far a pointer of its own goes. */
+	bpf_probe_read_kernel(&list.at, sizeof(list.at), &addresses);
+	list.left = length + (int)varmor_unknown_zero;
+	REPEAT(MOST_ADDRESSES, 4, next_address, &list);
+	/* What has not been looked at may be refused. */
+	REFUSE_IF(list.refused || (list.left >= (int)sizeof(struct sockaddr_in) && has_egress()));
 	return 0;
 }

@@ -60,11 +60,13 @@ LONG_LOOP(climb_up, 2 * PATH_BYTES, open_walk, climb)
 
 /* The kernel's own mounts, which no path leads to: pipes, memory files, and what overlayfs opens below a file that has been judged. */
 #define NO_PATH (~0U)
+/* There is a path, but it is longer than any that a rule can name in full. */
+#define LONG_PATH (~1U)
 #define MNT_NS_INTERNAL ((void *)-22L)
 
 /*
  * Writes the path into a text of the scratch, up to its end at PATH_BYTES. Returns where it begins; NO_PATH for files of the kernel's own
- * mounts; 0 where it is not known: it is too long, or the file is not below the root of the mount namespace with the number `mnt_ns`
+ * mounts, LONG_PATH where it is too long; 0 where there is none: the file is not below the root of the mount namespace with the number `mnt_ns`
  * (a detached mount, a descriptor from elsewhere).
  */
 static __always_inline __u32 path_into(struct varmor_scratch *scratch, enum text text, struct dentry *dentry, struct mount *mount, __u32 mnt_ns)
@@ -85,6 +87,8 @@ static __always_inline __u32 path_into(struct varmor_scratch *scratch, enum text
 	open_walk(&loop);
 	climb_up(&loop, 2 * PATH_BYTES);
 	top = walk->mount;
+	if (walk->end == TOO_LONG || walk->end == WALKING)
+		return LONG_PATH;
 	if (walk->end != AT_ROOT || BPF_CORE_READ(top, mnt_ns, ns.inum) != mnt_ns)
 		return 0;
 	start = walk->start;

@@ -42,12 +42,25 @@ static __always_inline bool refuses(__u32 own, __u32 other, __u32 access, bool q
 	return judge(profile, verdict, VARMOR_EVENT_KIND_PTRACE, 2 * sizeof(__u32), &body);
 }
 
+/*
+ * Whether a task is the runtime's, on its way into the container of the one that looks into it: it is bound when it runs the container's
+ * program, and who held it before would have one without rules.
+ */
+static __always_inline bool is_on_its_way(struct task_struct *child, __u32 own)
+{
+	__u32 number = 0;
+	bool known;
+
+	return is_confined() && varmor_find_by_cgroup(child, &number, &known) && number == own;
+}
+
 SEC("lsm/ptrace_access_check")
 int BPF_PROG(varmor_ptrace_access_check, struct task_struct *child, unsigned int mode)
 {
 	__u32 own = container_of_task(current_task()), other = container_of_task(child);
 	bool read = mode & PTRACE_MODE_READ, quiet = mode & PTRACE_MODE_NOAUDIT;
 
+	REFUSE_IF(own && !other && is_on_its_way(child, own));
 	REFUSE_IF(refuses(own, other, read ? READ : TRACE, quiet));
 	REFUSE_IF(refuses(other, own, read ? READ_BY : TRACED_BY, quiet));
 	return 0;

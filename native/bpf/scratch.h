@@ -34,17 +34,21 @@ struct match {
 	__u32 reserved;
 };
 
-/* The other names that a file has in a mount namespace: one for each mount of its file system there (file.bpf.c). */
+/* The other names that a file has in mount namespaces: one for each mount of its file system there (names.h). */
 struct aliases {
 	struct dentry *dentry;
 	struct mount *known; /* the mount that has been looked at */
 	struct mount *at;
 	struct super_block *files;
 	struct varmor_automaton automaton;
-	__u32 mnt_ns;
-	__u32 asked; /* with the bits for reports */
+	__u32 mnt_ns; /* of the container's first process */
+	__u32 own_ns; /* of the task */
+	__u32 any;    /* marks of what cannot be named */
+	__u32 asked;  /* with the bits for reports */
 	__u32 marks;
 	__u32 start; /* of the first path, or of the first one that the rules mean */
+	__u32 losses;
+	__u32 is_mounted; /* is 1 where the namespace of the first process has a mount of the file system */
 };
 
 /* Along the rules about sockets (network.bpf.c). On Linux 5.10 they are copied into the record's place. */

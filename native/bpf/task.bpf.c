@@ -12,6 +12,47 @@
 #define CGROUP_DEPTH 32
 #define SCOPE ".scope"
 
+#ifndef VARMOR_OLD
+struct storage_walk {
+	struct hlist_node *at;
+	__u32 map;
+	__u32 container;
+};
+
+static long look_at_storage(__u32 round, struct storage_walk *walk)
+{
+	struct bpf_local_storage_elem *one;
+	struct bpf_local_storage_map *map;
+
+	if (!walk->at)
+		return 1;
+	one = (void *)walk->at - bpf_core_field_offset(struct bpf_local_storage_elem, snode);
+	walk->at = BPF_CORE_READ(one, snode.next);
+	map = BPF_CORE_READ(one, sdata.smap);
+	if (BPF_CORE_READ(map, map.id) != walk->map)
+		return 0;
+	bpf_core_read(&walk->container, sizeof(walk->container), &one->sdata.data);
+	return 1;
+}
+
+#define STORAGES 64
+
+/* The container of a task, as it stands in its storage. */
+__hidden __noinline __u32 varmor_container_by_hand(struct task_struct *task)
+{
+	struct bpf_map *map = (void *)&varmor_tasks;
+	struct storage_walk walk = {};
+
+	if (!task)
+		return 0;
+	walk.at = BPF_CORE_READ(task, bpf_storage, list.first);
+	walk.map = map->id;
+	walk.container = varmor_unknown_zero;
+	bpf_loop(STORAGES, look_at_storage, &walk, 0);
+	return walk.container;
+}
+#endif
+
 SEC("lsm/task_alloc")
 int BPF_PROG(varmor_task_alloc, struct task_struct *task, unsigned long clone_flags, int before)
 {
@@ -102,7 +143,7 @@ static long look_at_cgroup(__u32 round, struct cgroup_walk *walk)
  * highest counts.
  * Returns whether it is in one at all; 0 for a number that is not known, or is that of no profile.
  */
-static __noinline bool find_by_cgroup(struct task_struct *task, __u32 *number, bool *known)
+__hidden __noinline bool varmor_find_by_cgroup(struct task_struct *task, __u32 *number, bool *known)
 {
 	struct cgroup_walk walk = {};
 	struct cgroup *cgroup;
@@ -152,7 +193,7 @@ int BPF_PROG(varmor_bprm_creds_for_exec, struct linux_binprm *bprm)
 	__u32 mnt_ns = mnt_ns_of(task), number = 0;
 	bool known = false;
 
-	if (!set || mnt_ns == set->host_mnt_ns || container_of_task(task) || !find_by_cgroup(task, &number, &known))
+	if (!set || mnt_ns == set->host_mnt_ns || container_of_task(task) || !varmor_find_by_cgroup(task, &number, &known))
 		return 0;
 	if (!known && set->strict_start)
 		bpf_send_signal(SIGSTOP);
@@ -164,13 +205,20 @@ int BPF_PROG(varmor_bprm_creds_for_exec, struct linux_binprm *bprm)
 	return may(BPF_CORE_READ(bprm, file, f_path.dentry), BPF_CORE_READ(bprm, file, f_path.mnt), VARMOR_FILE_EXEC, MAY_EXECUTE);
 }
 
-/* Whether a task is the runtime's, on its way to run a container's program: forked by one outside, and from a program of there. */
-static __always_inline bool is_runtimes(struct task_struct *task, __u32 mnt_ns)
+/* Of a mount that is attached nowhere, since Linux 6.18. */
+#define MNT_NS_ANON_INO 0xEFFFFFF7U
+
+/*
+ * Whether a task is the runtime's, on its way to run a container's program: forked by one of the host, and from a program that is the
+ * host's, in memory, or on a mount of its own.
+ */
+static __always_inline bool is_runtimes(struct task_struct *task, __u32 host)
 {
 	struct mount *of_exe = mount_of(BPF_CORE_READ(task, mm, exe_file, f_path.mnt));
+	__u32 exe = BPF_CORE_READ(of_exe, mnt_ns, ns.inum);
 
-	return BPF_CORE_READ(task, flags) & PF_FORKNOEXEC && BPF_CORE_READ(of_exe, mnt_ns, ns.inum) != mnt_ns &&
-	       BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns, ns.inum) != mnt_ns;
+	return BPF_CORE_READ(task, flags) & PF_FORKNOEXEC && (exe == host || exe == 0 || exe == MNT_NS_ANON_INO) &&
+	       BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns, ns.inum) == host;
 }
 
 /*
@@ -192,9 +240,9 @@ int varmor_find_tasks(struct bpf_iter__task *ctx)
 	found.pid = BPF_CORE_READ(task, pid);
 	if (!found.container) {
 		mnt_ns = mnt_ns_of(task);
-		if (mnt_ns == 0 || mnt_ns == set->host_mnt_ns || !find_by_cgroup(task, &found.container, &known) || !found.container)
+		if (mnt_ns == 0 || mnt_ns == set->host_mnt_ns || !varmor_find_by_cgroup(task, &found.container, &known) || !found.container)
 			return 0;
-		if (is_runtimes(task, mnt_ns) || !bind(task, found.container))
+		if (is_runtimes(task, set->host_mnt_ns) || !bind(task, found.container))
 			return 0;
 		found.bound = 1;
 	}

@@ -13,13 +13,31 @@ static __always_inline void count(__u32 what)
 		(*value)++;
 }
 
-/* The container of a task; 0 where it has none. */
+#ifndef VARMOR_OLD
+/* task.bpf.c */
+__u32 varmor_container_by_hand(struct task_struct *task) __hidden;
+
+/*
+ * The container of a task; 0 where it has none. Before Linux 6.2 the kernel also says that there is nothing while another task, which was
+ * preempted on this processor, looks into its own.
+ */
+static __always_inline __u32 container_of_task(struct task_struct *task)
+{
+	struct varmor_task *own;
+
+	if (!task->bpf_storage)
+		return 0;
+	own = own_task_of(task);
+	return own ? own->container : varmor_container_by_hand(task);
+}
+#else
 static __always_inline __u32 container_of_task(struct task_struct *task)
 {
 	struct varmor_task *own = own_task_of(task);
 
 	return own ? own->container : 0;
 }
+#endif
 
 static __always_inline struct varmor_container *container_numbered(__u32 number)
 {
@@ -53,6 +71,17 @@ static __always_inline struct varmor_profile *current_profile(void)
 {
 	return profile_of(container_numbered(container_of_task(current_task())));
 }
+
+/* Whether the rules that a task runs under refuse anything. */
+static __always_inline bool is_confined(void)
+{
+	struct varmor_profile *profile = current_profile();
+
+	return profile && !profile->mode;
+}
+
+/* task.bpf.c */
+bool varmor_find_by_cgroup(struct task_struct *task, __u32 *number, bool *known) __hidden;
 
 static __always_inline struct varmor_scratch *take_scratch(void)
 {

@@ -9,6 +9,8 @@
  *   reopen FILE            opens without access (O_PATH), then again through /proc/self/fd
  *   io_uring FILE          lets io_uring open it
  *   io_uring-write FILE    the same, for writing
+ *   io_uring-thread FILE   has a worker thread of io_uring open it (IOSQE_ASYNC)
+ *   io_uring-polled FILE   has the thread open it that looks for requests (IORING_SETUP_SQPOLL)
  *   handle FILE            open_by_handle_at(2), for a file in /run
  *   steal PID FD           takes an open file from another process by pidfd_getfd(2)
  *   tree DIRECTORY FILE    opens below a copy of the mount that is attached nowhere (open_tree)
@@ -109,9 +111,9 @@ static int by_reopening(char **arguments)
 }
 
 /* One request, handed in and waited for. */
-static int by_io_uring(const char *path, int flags)
+static int by_io_uring_as(const char *path, int flags, int setup, int how)
 {
-	struct io_uring_params about = { 0 };
+	struct io_uring_params about = { .flags = setup, .sq_thread_idle = 60000 };
 	int ring = syscall(SYS_io_uring_setup, 1, &about), protection = PROT_READ | PROT_WRITE;
 	char *queue, *answers;
 	struct io_uring_sqe *request;
@@ -125,6 +127,7 @@ static int by_io_uring(const char *path, int flags)
 	if (queue == MAP_FAILED || answers == MAP_FAILED || request == MAP_FAILED)
 		return -1;
 	request->opcode = IORING_OP_OPENAT;
+	request->flags = how;
 	request->fd = AT_FDCWD;
 	request->addr = (unsigned long)path;
 	request->open_flags = flags;
@@ -134,6 +137,12 @@ static int by_io_uring(const char *path, int flags)
 	result = ((struct io_uring_cqe *)(answers + about.cq_off.cqes))->res;
 	return result < 0 ? (errno = -result, -1) : result;
 }
+
+static int by_io_uring(const char *path, int flags) { return by_io_uring_as(path, flags, 0, 0); }
+
+static int by_io_uring_thread(char **arguments) { return show(by_io_uring_as(arguments[0], O_RDONLY, 0, IOSQE_ASYNC)); }
+
+static int by_io_uring_polled(char **arguments) { return show(by_io_uring_as(arguments[0], O_RDONLY, IORING_SETUP_SQPOLL, 0)); }
 
 static int by_io_uring_reading(char **arguments) { return show(by_io_uring(arguments[0], O_RDONLY)); }
 
@@ -257,6 +266,7 @@ static int by_saying(char **arguments) { return puts(arguments[0]); }
 static const struct { const char *name; int arguments; int (*act)(char **); } ways[] = {
 	{ "openat2", 1, by_openat2 }, { "within", 2, within }, { "chroot", 2, by_chroot }, { "exchange", 2, by_exchange },
 	{ "link-opened", 2, by_link_to_opened }, { "hammer", 2, by_hammering }, { "reopen", 1, by_reopening }, { "io_uring", 1, by_io_uring_reading },
+	{ "io_uring-thread", 1, by_io_uring_thread }, { "io_uring-polled", 1, by_io_uring_polled },
 	{ "io_uring-write", 1, by_io_uring_writing }, { "handle", 1, by_handle }, { "steal", 2, by_stealing },
 	{ "tree", 2, by_tree }, { "move-tree", 2, by_moving_tree }, { "move-mount", 2, by_moving_mount },
 	{ "new-mount", 2, by_new_mount }, { "overlay", 2, by_overlay }, { "pivot", 3, by_pivoting }, { "writable", 1, by_mount_attribute },

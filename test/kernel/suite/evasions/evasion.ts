@@ -1,48 +1,54 @@
 import { release } from 'node:os'
-import { join } from 'node:path'
 import { expect } from 'chai'
-import type { VarmorPolicy } from '../../../../src/api/types.ts'
-import { kubeletSeccompFolder, SeccompLoader } from '../../../../src/enforcer/seccomp.ts'
 import { output } from '../../../cluster/command.ts'
 import { debianImage } from '../../images/names.ts'
 import type { Answer } from '../contained-shell.ts'
-import { type Command, Container, type ContainerOptions } from '../harness/container.ts'
-import { compiled, identityOf, loadAppArmor, unloadAppArmor } from '../harness/profiles.ts'
+import type { Command, ContainerOptions } from '../harness/container.ts'
+import { ConfinedContainer } from './confine.ts'
 import type { LimitName } from './limits.ts'
-import { equipped, laidOut } from './world.ts'
+import { type Enforcers, equipped, laidOut, type PolicyFor } from './world.ts'
 
 /**
- * How a program says why it was refused: what strerror(3) says. mount(8) takes EACCES, and nothing else here, for a device that
- * cannot be written, tries again without, and then says that it cannot do that either.
+ * How a program says why it was refused: what strerror(3) says. mount(8) takes EACCES for a device that cannot be written, tries again
+ * without, and then says that it cannot do that either; of EPERM it says something else. The dynamic loader does not say why it could not map a program.
  */
 const refusals = {
   EACCES: /permission denied|mount: \S+: (?:bind .+ failed|cannot mount .+ read-only)\./i,
-  EPERM: /operation not permitted/i,
+  EPERM:
+    /operation not permitted|mount: \S+: (?:permission denied|mount point is not a directory)|failed to map segment/i,
   ENAMETOOLONG: /file name too long/i,
   ENOSYS: /function not implemented/i,
 }
 
-/** One way round a rule. */
-export interface Evasion {
-  way: string
-  /** Unconfined, before the attack, in the world as it was laid out. */
-  prepare?: Command
-  attack: Command
-  /** The errno by which it is refused; EACCES when left out. */
-  errno?: keyof typeof refusals
+type Errno = keyof typeof refusals
+
+/** What becomes of an attack. */
+interface Outcome {
+  /** The errno by which it is refused; that of the enforcer when left out: EACCES of AppArmor, EPERM of BPF. */
+  errno?: Errno
   /** It gets through: the limit that says why. */
   limit?: LimitName
-  /** What the attack prints when it gets through, if not what the table says. */
-  gain?: string
-  /** Unconfined, afterwards. */
-  undo?: Command
   /** Why this kernel cannot show it. */
   skip?: string | undefined
 }
 
+/** One way round a rule. */
+export interface Evasion extends Outcome {
+  way: string
+  /** Unconfined, before the attack, in the world as it was laid out. */
+  prepare?: Command
+  attack: Command
+  /** What the attack prints when it gets through, if not what the table says. */
+  gain?: string
+  /** Unconfined, afterwards. */
+  undo?: Command
+  /** What becomes of it on BPF: it is refused when left out, though it is a limit of AppArmor. */
+  onBpf?: Outcome
+}
+
 export interface Confinement {
   /** A policy as a user writes it. */
-  policy: VarmorPolicy
+  policy: PolicyFor
   container?: Pick<ContainerOptions, 'flags'>
   /**
    * The container starts with the filter of the policy too, for good: it has to be another table that shows how the attacks get
@@ -53,45 +59,58 @@ export interface Confinement {
   gain: string
 }
 
+export interface EvasionTable extends Confinement {
+  title: string
+  evasions: readonly Evasion[]
+}
+
+export const table = (title: string, confinement: Confinement, evasions: readonly Evasion[]): EvasionTable => ({
+  title,
+  ...confinement,
+  evasions,
+})
+
 /** Whether the kernel of the guest is that new: `linuxFrom(6, 7)`. */
 export function linuxFrom(major: number, minor: number): boolean {
   const [ours = 0, theirs = 0] = release().split('.').map(Number)
   return ours > major || (ours === major && theirs >= minor)
 }
 
-/** Writes the filter where the agent does. @returns flags of `ctr run` */
-async function filterFlags(policy: VarmorPolicy): Promise<string[]> {
-  const { profileName, enforcers } = compiled(policy)
-  await new SeccompLoader().load(profileName, JSON.stringify(enforcers.Seccomp?.profile))
-  return ['--seccomp', '--seccomp-profile', join(kubeletSeccompFolder, profileName)]
+/** Together, AppArmor refuses what it can: its hooks come first. */
+function outcomeOn(enforcers: Enforcers, { errno, limit, skip, onBpf = {} }: Evasion): Outcome & { errno: Errno } {
+  const onAppArmor = { errno: errno ?? 'EACCES', limit, skip } as const
+  if (enforcers === 'AppArmor' || (enforcers === 'AppArmorBPF' && limit === undefined)) return onAppArmor as never
+  const own = errno === undefined || errno === 'EACCES' ? 'EPERM' : errno
+  return { skip, ...onBpf, errno: onBpf.errno ?? own }
+}
+
+export interface Run {
+  enforcers: Enforcers
+  /** Whether it is shown of each attack, too, that it gets through unconfined, so that nothing else has refused it. */
+  free: boolean
 }
 
 let containers = 0
 
 /**
- * Tests ways round a policy of AppArmor, each in one container: confined, it is refused, or it gets through as the limit says;
- * unconfined it gets through, so that nothing else has refused it.
+ * Tests ways round a policy, each in one container: confined, it is refused, or it gets through as the limit says; unconfined it gets
+ * through.
  */
-export function describeEvasions(title: string, confinement: Confinement, evasions: readonly Evasion[]): void {
-  const { policy, container: { flags = [] } = {}, filtered = false } = confinement
-  describe(title, () => {
-    const { profileName } = identityOf(policy)
-    let container: Container
+export function describeEvasions(given: EvasionTable, { enforcers, free }: Run): void {
+  const { title, container: { flags = [] } = {}, filtered = false } = given
+  describe(`${title} (${enforcers})`, () => {
+    let container: ConfinedContainer
 
     before(async function () {
       this.timeout(600_000)
       await output('containerd-up', [])
-      container = await Container.start(`evasions-${containers++}`, {
-        image: debianImage,
-        flags: [...flags, ...(filtered ? await filterFlags(policy) : [])],
-      })
+      const options = { image: debianImage, flags, filtered, policy: given.policy(enforcers) }
+      container = await ConfinedContainer.start(`evasions-${containers++}`, options)
       await unconfined(equipped)
-      await loadAppArmor([policy])
+      await container.load()
+      await container.confine(false)
     })
-    after(async () => {
-      await container?.stop()
-      unloadAppArmor([policy])
-    })
+    after(() => container?.stop())
 
     async function unconfined(command: Command): Promise<void> {
       const { status, text } = await container.run(command)
@@ -104,28 +123,31 @@ export function describeEvasions(title: string, confinement: Confinement, evasio
       if (typeof prepare === 'object') await unconfined(prepare)
     }
 
-    async function attempt(evasion: Evasion, profile?: string): Promise<Answer> {
+    async function attempt(evasion: Evasion, confined: boolean): Promise<Answer> {
       await layOut(evasion)
-      const answer = await container.run(evasion.attack, profile)
+      const answer = await (confined ? container.runConfined(evasion.attack) : container.run(evasion.attack))
       if (evasion.undo !== undefined) await unconfined(evasion.undo)
       return answer
     }
 
-    for (const evasion of evasions) {
-      const { way, limit, errno = 'EACCES', gain = confinement.gain, skip } = evasion
+    for (const evasion of given.evasions) {
+      const { limit, errno, skip } = outcomeOn(enforcers, evasion)
+      const { way, gain = given.gain } = evasion
       const outcome = limit === undefined ? 'refused' : `gets through (limit: ${limit})`
       it(`${way}: ${skip ?? outcome}`, async function () {
         if (skip !== undefined) this.skip()
-        const { status, text } = await attempt(evasion, profileName)
+        const { status, text } = await attempt(evasion, true)
         const said = `it said ${JSON.stringify(text)}`
-        if (limit === undefined) {
-          expect(text, said).to.match(refusals[errno])
-          expect(text, said).not.to.contain(gain)
-          expect(status, said).not.to.equal(0)
-          if (filtered) return
-          const { text: free } = await attempt(evasion)
-          expect(free, 'unconfined').to.contain(gain)
-        } else expect(text, said).to.contain(gain)
+        if (limit !== undefined) {
+          expect(text, said).to.contain(gain)
+          return
+        }
+        expect(text, said).to.match(refusals[errno])
+        expect(text, said).not.to.contain(gain)
+        expect(status, said).not.to.equal(0)
+        if (filtered || !free) return
+        const { text: unrefused } = await attempt(evasion, false)
+        expect(unrefused, 'unconfined').to.contain(gain)
       })
     }
   })

@@ -8,14 +8,17 @@ export interface Limit {
   remedy: string
   /** On which kernels, of those that vArmor runs on. */
   kernels: string
+  /** Which of them let it through. */
+  enforcers: 'AppArmor' | 'BPF' | 'AppArmor and BPF'
 }
 
 export const limits = {
   'name from before': {
-    what: 'A second name that a file had before its container was confined: a hard link, a bind mount, a volume that is mounted twice, or a host directory in which the files of containers lie.',
-    why: 'AppArmor judges the path by which a file is reached, and cannot know that two paths are one file. Making such a name inside is refused.',
+    what: 'A second name that a file had before its container was confined: a hard link, or a host directory in which the files of containers lie; on AppArmor also a bind mount, or a volume that is mounted twice.',
+    why: 'AppArmor judges the path by which a file is reached, and cannot know that two paths are one file. BPF knows all mounts of a file that the container has, but the kernel does not know the other links of a file. Making such a name inside is refused.',
     remedy: 'Name both paths in the policy; mount no volume twice and no host directory above other volumes.',
     kernels: 'all',
+    enforcers: 'AppArmor and BPF',
   },
   'detached mount': {
     what: 'A mount that is attached nowhere: open_tree(2), or fsopen(2) with fsmount(2), and then openat(2) below it. It takes CAP_SYS_ADMIN, which every user has in a user namespace of his own. On the root file system of the container rules still hold; on a volume they do not.',
@@ -23,12 +26,14 @@ export const limits = {
     remedy:
       'Add Seccomp with disallow-create-user-ns (containers without CAP_SYS_ADMIN) or disallow-mount (the others), or disallow-abuse-user-ns, which AppArmor carries.',
     kernels: 'all',
+    enforcers: 'AppArmor',
   },
   'attached copy of a mount': {
     what: 'In a container with CAP_SYS_ADMIN under a policy that is `privileged`: a copy of a mount by open_tree(2), attached elsewhere by move_mount(2).',
     why: 'From Linux 6.7 on AppArmor sees that something is attached there, but not what: new file systems, as the mount(8) of util-linux 2.39 and later makes them, look the same, and refusing these too would stop every mount.',
     remedy: 'Add disallow-mount, which AppArmor carries from Linux 6.7 on.',
     kernels: 'all',
+    enforcers: 'AppArmor',
   },
   'move_mount before 6.7': {
     what: 'Under every policy: a copy of a mount, or a mount itself, attached elsewhere by move_mount(2), where mount(2) is refused. It takes CAP_SYS_ADMIN, as above.',
@@ -36,12 +41,14 @@ export const limits = {
     remedy:
       'Add Seccomp with disallow-mount, which refuses these system calls; a container that is privileged has no filter.',
     kernels: 'before Linux 6.7',
+    enforcers: 'AppArmor',
   },
   'times and attributes': {
     what: 'Changing the times of a write-protected file (utimensat(2)), and its extended attributes in `user.`.',
     why: 'AppArmor has no hook for either; what is in the file, its name, mode and owner stay protected.',
     remedy: 'A read-only root file system, or read-only volumes.',
     kernels: 'all',
+    enforcers: 'AppArmor',
   },
   'interpreter of the kernel': {
     what: 'A program that must not run, named in the `#!` line of a script or as the loader of an ELF file that the attacker made.',
@@ -49,24 +56,50 @@ export const limits = {
     remedy:
       'The BPF enforcer, which sees the file that will run; a read-only root file system and noexec volumes, so that no such file can be made.',
     kernels: 'all',
+    enforcers: 'AppArmor',
   },
   'copy of a program': {
     what: 'A program that was copied or brought along under another name, in a file or in memory (memfd_create(2)), and a raw rule that denies `x` alone: the program is copied, or started by its loader.',
-    why: 'AppArmor knows programs by their paths. The built-in rules refuse to read the program as well, so that it cannot be copied.',
-    remedy: 'Deny `rwlmx` in raw rules, or use the built-in rules; a read-only root file system and noexec volumes.',
+    why: 'Programs are known by their paths. The built-in rules refuse to read the program as well, so that it cannot be copied.',
+    remedy:
+      'Deny `rwlmx` in raw rules (BPF: `read` and `exec`), or use the built-in rules; a read-only root file system and noexec volumes.',
     kernels: 'all',
+    enforcers: 'AppArmor and BPF',
   },
   'case-insensitive file systems': {
     what: 'Another case of the name, where the file system ignores case (vfat, ext4 with casefold).',
-    why: 'AppArmor compares the bytes of the name as it was first looked up, by whomever; the kernel keeps that one in memory for all cases.',
-    remedy: 'Write `[kK][eE][yY]` in raw rules, or a rule for the whole volume.',
+    why: 'What is compared are the bytes of the name as it was first looked up, by whomever; the kernel keeps that one in memory for all cases.',
+    remedy: 'Write `[kK][eE][yY]` in raw rules of AppArmor, or a rule for the whole volume.',
     kernels: 'all',
+    enforcers: 'AppArmor and BPF',
   },
   'own profile': {
     what: 'A container with all capabilities under a policy that is `privileged`: it mounts securityfs and removes its own profile.',
     why: 'Such a policy allows all that no rule forbids, and that is the interface by which the agent loads profiles.',
     remedy: 'Add disallow-mount-securityfs and disable-cap-mac-admin, as to every policy that is privileged.',
     kernels: 'all',
+    enforcers: 'AppArmor',
+  },
+  'open before': {
+    what: 'A file that was open, or mapped, before the profile of its container forbade it: who has it reads and writes it as before.',
+    why: 'BPF judges a file when it is opened or received. AppArmor judges each read of a process whose profile has changed, too.',
+    remedy: 'Restart the workload when its policy becomes stricter, as policies do that are to apply from the start.',
+    kernels: 'all',
+    enforcers: 'BPF',
+  },
+  'packets in packets': {
+    what: 'An address that is refused, reached by a tunnel, by translation of addresses (NAT), or by what the kernel connects itself (network file systems). It takes CAP_NET_ADMIN or CAP_SYS_ADMIN.',
+    why: 'The hooks see the address that a program gives, not where the kernel then sends the packet.',
+    remedy: 'Add disable-cap-privileged or drop these capabilities; a NetworkPolicy outside of the container.',
+    kernels: 'all',
+    enforcers: 'BPF',
+  },
+  mount_setattr: {
+    what: 'Changing the flags of a mount by mount_setattr(2), where a rule forbids to do that by mount(2). It takes CAP_SYS_ADMIN.',
+    why: 'The kernel has no hook for it.',
+    remedy: 'Add Seccomp with disallow-mount, or drop CAP_SYS_ADMIN.',
+    kernels: 'all',
+    enforcers: 'AppArmor and BPF',
   },
 } as const satisfies Record<string, Limit>
 
@@ -76,8 +109,8 @@ export type LimitName = keyof typeof limits
 export function limitsAsMarkdown(): string {
   return Object.values(limits)
     .map(
-      ({ what, why, remedy, kernels }: Limit) =>
-        `- ${what}\n  *Why:* ${why}\n  *What helps:* ${remedy}\n  *Kernels:* ${kernels}.\n`,
+      ({ what, why, remedy, kernels, enforcers }: Limit) =>
+        `- ${what}\n  *Why:* ${why}\n  *What helps:* ${remedy}\n  *Kernels:* ${kernels}. *Enforcers:* ${enforcers}.\n`,
     )
     .join('')
 }

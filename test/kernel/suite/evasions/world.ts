@@ -24,11 +24,40 @@ const attackProtectionRules = [
 const appArmorRawRules = [
   { rules: 'deny /data/vault/** r,\ndeny /data/ledger/** wl,\ndeny /data/note wl,\naudit deny /data/tool x,' },
 ]
+const bpfRawRules = {
+  files: [
+    { pattern: '/data/vault/**', permissions: ['read'] },
+    // Unlike AppArmor's, the pattern for what lies in a directory does not mean the directory.
+    { pattern: '/data/ledger', permissions: ['write'] },
+    { pattern: '/data/ledger/**', permissions: ['write'] },
+    { pattern: '/data/note', permissions: ['write'] },
+    { pattern: '/data/tool', permissions: ['exec'] },
+  ],
+}
 
-/** A policy as a user writes it for an ordinary container. */
-export const ordinary = (name: string, more: object = {}, enforcer?: string): VarmorPolicy =>
-  policyOf(name, 'enforced', { attackProtectionRules, appArmorRawRules, ...more }, enforcer)
+/** What a container is confined by besides Seccomp. */
+export type Enforcers = 'AppArmor' | 'BPF' | 'AppArmorBPF'
+
+/** A policy of these enforcers. */
+export type PolicyFor = (enforcers: Enforcers) => VarmorPolicy
+
+/** A policy as a user writes it for an ordinary container. @param beside another enforcer */
+export const ordinary =
+  (name: string, more: object = {}, beside: 'Seccomp' | '' = ''): PolicyFor =>
+  (enforcers) =>
+    policyOf(
+      name,
+      'enforced',
+      structuredClone({ attackProtectionRules, appArmorRawRules, bpfRawRules, ...more }),
+      `${enforcers}${beside}`,
+    )
 
 /** The same for a privileged one, in which nothing else is refused. */
-export const privileged = (name: string, hardeningRules: readonly string[] = []): VarmorPolicy =>
-  ordinary(name, { privileged: true, hardeningRules })
+export const privileged = (name: string, hardeningRules: readonly string[] = [], more: object = {}): PolicyFor =>
+  ordinary(name, { privileged: true, hardeningRules, ...more })
+
+/** A policy of these rules alone, as either enforcer has them. */
+export const ofRules =
+  (name: string, rules: object): PolicyFor =>
+  (enforcers) =>
+    policyOf(name, 'enforced', rules, enforcers)

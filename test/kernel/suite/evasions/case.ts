@@ -1,13 +1,19 @@
 import { existsSync, rmSync } from 'node:fs'
 import { output, result } from '../../../cluster/command.ts'
-import { policyOf } from '../harness/profiles.ts'
-import { describeEvasions } from './evasion.ts'
+import { describeEvasions, type Run, table } from './evasion.ts'
 import { makeFat } from './fat-image.ts'
+import { ofRules } from './world.ts'
 
 const [image, volume] = ['/tmp/fat.img', '/tmp/fat']
 const rules = 'deny /volume/key r,\ndeny /volume/cash r,\ndeny /plain/key r,\ndeny /volume/[gG][oO][lL][dD] r,'
+const files = ['/volume/key', '/volume/cash', '/plain/key', '/volume/gold', '/volume/GOLD', '/volume/gOlD'].map(
+  (pattern) => ({
+    pattern,
+    permissions: ['read'],
+  }),
+)
 
-describe('evasions: case', () => {
+export function describeCase(run: Run): void {
   before(async () => {
     makeFat(image, { KEY: 'the secret\n', CASH: 'the secret\n', GOLD: 'the secret\n' })
     await output('mkdir', ['-p', volume])
@@ -19,10 +25,10 @@ describe('evasions: case', () => {
     if (existsSync(image)) rmSync(image)
   })
 
-  describeEvasions(
+  const given = table(
     'evasions: the case of a name',
     {
-      policy: policyOf('case', 'enforced', { appArmorRawRules: [{ rules }] }),
+      policy: ofRules('case', { appArmorRawRules: [{ rules }], bpfRawRules: { files } }),
       container: { flags: ['--mount', `type=bind,src=${volume},dst=/volume,options=rbind:rw`] },
       gain: 'the secret',
     },
@@ -33,11 +39,13 @@ describe('evasions: case', () => {
         way: 'another case on vfat, when the kernel looks the file up for the first time',
         attack: 'cat /volume/CASH',
         limit: 'case-insensitive file systems',
+        onBpf: { limit: 'case-insensitive file systems' },
       },
       {
         way: 'the name of the rule on vfat, when the kernel knows it by another case',
         attack: 'cat /volume/cash',
         limit: 'case-insensitive file systems',
+        onBpf: { limit: 'case-insensitive file systems' },
       },
       { way: 'another case on vfat, of a rule for all cases', attack: 'cat /volume/gOlD' },
       {
@@ -47,4 +55,5 @@ describe('evasions: case', () => {
       },
     ],
   )
-})
+  describeEvasions(given, run)
+}

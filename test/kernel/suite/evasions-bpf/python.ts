@@ -1,0 +1,40 @@
+// Attacks that take a system call which no common program makes, by python3 of the Debian image.
+
+/** What every attack begins with: `libc`, which says why it failed, and `call(NUMBER, ...)` for system calls. */
+const begin = [
+  'import ctypes, fcntl, os, socket, struct, sys',
+  'libc = ctypes.CDLL(None, use_errno=True)',
+  'def done(answer):',
+  '  if answer < 0: raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))',
+  '  return answer',
+  'def call(number, *given): return done(libc.syscall(number, *given))',
+].join('\n')
+
+/** A command for these lines, itself one of one line. */
+export const python = (...lines: string[]): readonly string[] => [
+  'python3',
+  '-c',
+  `exec(${JSON.stringify([begin, ...lines].join('\n'))})`,
+]
+
+/** What opens, by the way of bpf(2), every object of a kind by its number, and looks for one whose name begins with `name`. */
+export const findBpfObject = (kind: { next: number; open: number; nameAt: number }, name: string): readonly string[] =>
+  python(
+    'number, seen = 0, []',
+    'while True:',
+    '  room = ctypes.create_string_buffer(struct.pack("=II", number, 0), 64)',
+    `  try: call(321, ${kind.next}, room, 12)`,
+    '  except FileNotFoundError: break',
+    '  number = struct.unpack_from("=I", room, 4)[0]',
+    '  room = ctypes.create_string_buffer(struct.pack("=I", number), 64)',
+    `  try: fd = call(321, ${kind.open}, room, 12)`,
+    '  except PermissionError as error: seen.append(error.strerror); continue',
+    '  about = ctypes.create_string_buffer(256)',
+    '  call(321, 15, ctypes.create_string_buffer(struct.pack("=IIQ", fd, 256, ctypes.addressof(about)), 64), 16)',
+    `  if about.raw[${kind.nameAt}:].startswith(b"${name}"): sys.exit(print("taken"))`,
+    'sys.exit(str(set(seen)))',
+  )
+
+/** Numbers of commands of bpf(2), and where the name stands in what it says of an object. */
+export const bpfMap = { next: 12, open: 14, nameAt: 24 }
+export const bpfProgram = { next: 11, open: 13, nameAt: 64 }

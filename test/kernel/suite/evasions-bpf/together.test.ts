@@ -1,0 +1,33 @@
+import { describeEvasions, table } from '../evasions/evasion.ts'
+import { ordinary } from '../evasions/world.ts'
+
+const policy = ordinary('together', { hardeningRules: ['disallow-mount'] }, 'Seccomp')
+
+describeEvasions(
+  table(
+    'evasions: all enforcers together, Seccomp too',
+    { policy, container: { flags: ['--cap-add', 'CAP_SYS_ADMIN'] }, gain: 'changed', filtered: true },
+    [
+      { way: 'what AppArmor refuses', attack: 'cat /data/vault/key', gain: 'the secret' },
+      { way: 'what it refuses, too', attack: 'echo new > /data/ledger/book && echo changed' },
+      {
+        way: 'what AppArmor does not see',
+        attack: "printf '#!/usr/bin/wget it ran:' > /tmp/c && chmod +x /tmp/c && /tmp/c",
+        limit: 'interpreter of the kernel',
+        gain: 'it ran',
+      },
+      {
+        way: 'what it has no hook for',
+        attack: "touch -d 2001-01-01 /data/ledger/book && echo 'changed'",
+        limit: 'times and attributes',
+      },
+      {
+        way: 'what Seccomp refuses before both',
+        attack: '/probes/evade move-tree /data /mnt && cat /mnt/vault/key',
+        gain: 'the secret',
+        errno: 'ENOSYS',
+      },
+    ],
+  ),
+  { enforcers: 'AppArmorBPF', free: false },
+)
