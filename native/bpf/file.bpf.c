@@ -85,6 +85,9 @@ int BPF_PROG(varmor_file_open, struct file *file)
 {
 	__u32 mode = file->f_mode, asked = 0, permissions = 0;
 
+	/* Before Linux 6.5 an overlay opens the file below by the path of its own, which was judged just now. */
+	if (file->f_inode != BPF_CORE_READ(file, f_path.dentry, d_inode))
+		return 0;
 	if (file->f_flags & FMODE_EXEC) {
 		asked = VARMOR_FILE_EXEC;
 		permissions = MAY_EXECUTE;

@@ -41,6 +41,7 @@ static long next_alias(__u32 round, struct loop *loop)
 	struct dentry *dentry = aliases->dentry;
 	struct mnt_namespace *found;
 	__u32 start, marks, mnt_ns;
+	bool is_first;
 
 	if (!mount)
 		return 1;
@@ -64,8 +65,9 @@ static long next_alias(__u32 round, struct loop *loop)
 	if (start == 0 || start >= PATH_BYTES)
 		return 0;
 	marks = marks_of(scratch, &aliases->automaton, TEXT_EXE, start);
+	is_first = marks & aliases->asked && !(aliases->marks & aliases->asked);
 	aliases->marks |= marks;
-	if (aliases->start == 0 || marks & aliases->asked) {
+	if (aliases->start == 0 || is_first) {
 		aliases->start = start;
 		bpf_probe_read_kernel(scratch->path + start, PATH_BYTES - start, scratch->exe + start);
 	}

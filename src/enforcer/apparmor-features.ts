@@ -18,7 +18,10 @@ const oldest = [3, 0] as const
  * for all know the kind, and passed over in silence elsewhere; so each of them is asked. A parser without a description of the ABI 4.0
  * is as good as an old one.
  */
-export async function nodeAppArmor(root: Pick<NodeRoot, 'read'>, runParser: RunParser = parserProgram()): Promise<NodeAppArmor> {
+export async function nodeAppArmor(
+  root: Pick<NodeRoot, 'read'>,
+  runParser: RunParser = parserProgram(),
+): Promise<NodeAppArmor> {
   const { stdout = '' } = await runParser(['--version'])
   const [, major, minor] = /version (\d+)\.(\d+)/.exec(stdout) ?? []
   const isNew = Number(major) >= 4 && root.read('etc/apparmor.d/abi/4.0') !== undefined

@@ -14,4 +14,5 @@ export function blockDevicesIn(partitions: string): string[] {
 }
 
 /** Those that the node has now; none where it does not say. */
-export const nodeBlockDevices = (root: Pick<NodeRoot, 'read'>): string[] => blockDevicesIn(root.read('proc/partitions') ?? '')
+export const nodeBlockDevices = (root: Pick<NodeRoot, 'read'>): string[] =>
+  blockDevicesIn(root.read('proc/partitions') ?? '')
