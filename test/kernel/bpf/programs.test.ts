@@ -13,7 +13,7 @@ import { ObjectTypes } from '../../native/object-types.ts'
 import { sharedStructs } from '../../native/shared-structs.ts'
 import { ensureBpfObjects } from '../guest/bpf-object.ts'
 import { Guest } from '../guest/guest.ts'
-import { chosenKernels, type KernelName } from '../guest/kernels.ts'
+import { chosenKernels } from '../guest/kernels.ts'
 import { NotAvailable } from '../guest/not-available.ts'
 import { missingForGuest } from '../guest/requirements.ts'
 import { type Outcome, outcomeOf } from './outcome.ts'
@@ -164,8 +164,6 @@ const most: Record<string, { instructions: number; stack: number }> = {
 
 const objectNames = Object.keys(most)
 
-const hasAllTypes = (name: KernelName): boolean => name !== '5.10'
-
 function compileHere(folder: string, name: string, ...more: string[]): string {
   const program = join(folder, name)
   const flags = ['-D_GNU_SOURCE', '-std=gnu11', '-O1', '-Wall', '-Wextra', '-Werror', '-static']
@@ -218,8 +216,7 @@ describe('BPF programs on a real kernel', () => {
       let guest: Guest
       before(async function () {
         try {
-          // The same for all kernels, made of the types of the newest.
-          objects = (await ensureBpfObjects(printSteps, chosenKernels().filter(hasAllTypes).at(-1)))!
+          objects = (await ensureBpfObjects(printSteps))!
           guest = await bootWith(kernel, [...paths, ...objectNames.map((name) => join(objects, name))])
         } catch (error) {
           if (!(error instanceof NotAvailable)) throw error

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { buildBpf, missingForBpf } from '../../../deploy/build-bpf.ts'
 import { measured, type StepLog } from '../../cluster/steps.ts'
 import { digest, kernelCached } from './cache.ts'
-import { ensureKernel, type Kernel, type KernelName } from './kernels.ts'
+import { ensureKernel, type Kernel } from './kernels.ts'
 
 const project = join(import.meta.dirname, '..', '..', '..')
 
@@ -39,13 +39,12 @@ function sources(): Buffer[] {
 }
 
 /**
- * The BPF objects, which are the same for all kernels.
- * @param name of the kernel whose types they are made with; not 5.10, which lacks some
+ * The BPF objects, which are the same for all kernels. They are made with the types of Linux 6.12: older ones lack some.
  * @returns their folder; undefined where what builds them is not here
  */
-export async function ensureBpfObjects(log: StepLog, name: KernelName = '6.12'): Promise<string | undefined> {
+export async function ensureBpfObjects(log: StepLog): Promise<string | undefined> {
   if (missingForBpf().length > 0) return undefined
-  const kernel: Kernel = await ensureKernel(name, log)
+  const kernel: Kernel = await ensureKernel('6.12', log)
   const key = digest('layout 1', kernel.release, ...sources())
   return kernelCached('bpf', key, (draft) =>
     measured(log, 'BPF programs', async () => {
