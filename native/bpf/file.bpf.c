@@ -34,7 +34,6 @@ static long next_alias(__u32 round, struct aliases *aliases)
 	struct varmor_scratch *scratch = aliases->scratch;
 	struct mnt_namespace *found;
 	__u32 start, marks;
-	bool is_first;
 
 	if (!mount)
 		return 1;
@@ -46,9 +45,10 @@ static long next_alias(__u32 round, struct aliases *aliases)
 	if (start == 0 || start >= PATH_BYTES)
 		return 0;
 	marks = marks_of(&aliases->profile->files, scratch->exe, start);
-	is_first = marks & aliases->asked && !(aliases->marks & aliases->asked);
 	aliases->marks |= marks;
-	if (aliases->start == 0 || is_first) {
+	if (aliases->start == 0 || marks & aliases->asked) {
+		if (marks & aliases->asked)
+			aliases->asked = 0;
 		aliases->start = start;
 		bpf_probe_read_kernel(scratch->path + start, PATH_BYTES - start, scratch->exe + start);
 	}
@@ -83,8 +83,12 @@ static __noinline __u32 marks_of_file(const struct file_request *request, const 
 	aliases.profile = profile;
 	aliases.scratch = scratch;
 	aliases.mnt_ns = mnt_ns;
+	/* The name by which it was reached is reported, where the rules mean that one, and else the first that they mean. */
 	aliases.asked = request->asked | request->asked << VARMOR_FILE_AUDIT;
+	if (aliases.marks & aliases.asked)
+		aliases.asked = 0;
 	aliases.start = start + varmor_unknown_zero;
+	aliases.asked |= varmor_unknown_zero;
 	aliases.files = BPF_CORE_READ(dentry, d_sb);
 	aliases.at = first_mount(aliases.files);
 	bpf_loop(4096, next_alias, &aliases, 0);

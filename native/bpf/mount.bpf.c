@@ -17,11 +17,13 @@
 struct mounting {
 	__u32 operations; /* VARMOR_MOUNT_; more than one where it is not known which */
 	__u32 flags;
-	struct dentry *source;
+	union {
+		struct dentry *source;
+		const char *device; /* of a new mount: what it is called by who mounts it */
+	};
 	struct mount *source_mount;
 	struct dentry *target;
 	struct mount *target_mount;
-	const char *device; /* of a new mount: what it is called by who mounts it */
 	char fstype[TYPE_BYTES];
 };
 
@@ -213,10 +215,10 @@ int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const
 		mounting.source = mounting.target;
 		mounting.source_mount = mounting.target_mount;
 	}
-	mounting.device = device;
-	if (operation == VARMOR_MOUNT_NEW)
+	if (operation == VARMOR_MOUNT_NEW) {
+		mounting.device = device;
 		bpf_probe_read_kernel_str(mounting.fstype, sizeof(mounting.fstype), type);
-	else
+	} else
 		__builtin_memcpy(mounting.fstype, "none", 5);
 	REFUSE_IF(varmor_refuses_mounting(&mounting));
 	REFUSE_IF(operation == VARMOR_MOUNT_MOVE && protects_ways());
@@ -244,7 +246,6 @@ int BPF_PROG(varmor_move_mount, const struct path *from, const struct path *to)
 	if (!container_of_task(bpf_get_current_task_btf()))
 		return 0;
 	mounting.operations = stands ? VARMOR_MOUNT_MOVE : is_only_mount(mount) ? VARMOR_MOUNT_NEW : VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND;
-	mounting.device = BPF_CORE_READ(mount, mnt_devname);
 	mounting.target = to->dentry;
 	mounting.target_mount = mount_of(to->mnt);
 	if (stands) {
@@ -252,6 +253,8 @@ int BPF_PROG(varmor_move_mount, const struct path *from, const struct path *to)
 		mounting.source_mount = mount;
 		__builtin_memcpy(mounting.fstype, "none", 5);
 	} else {
+		if (mounting.operations == VARMOR_MOUNT_NEW)
+			mounting.device = BPF_CORE_READ(mount, mnt_devname);
 		bpf_probe_read_kernel_str(mounting.fstype, sizeof(mounting.fstype), BPF_CORE_READ(mount, mnt.mnt_sb, s_type, name));
 	}
 	REFUSE_IF(varmor_refuses_mounting(&mounting));
