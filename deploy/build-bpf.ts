@@ -45,26 +45,23 @@ export function buildBpf(types: string, folder: string): string {
   // bpftool 7.1 links references to a map wrongly that come before the map.
   const objects = [maps, ...programs].map((name) => {
     const object = join(folder, name.replace(/\.bpf\.c$/, '.o'))
-    const target = ['-target', 'bpf', `-D__TARGET_ARCH_${process.arch === 'arm64' ? 'arm64' : 'x86'}`]
-    // Version 3 of the instructions has the exchanges that scratch memory is taken by.
-    run('clang', [
-      '-g',
-      '-O2',
-      '-mcpu=v3',
-      ...target,
-      ...extensions,
-      ...warnings,
-      `-I${folder}`,
-      '-c',
-      join(source, name),
-      '-o',
-      object,
-    ])
+    compileBpf(join(source, name), folder, object)
     return object
   })
   const linked = join(folder, 'varmor.bpf.o')
   run('bpftool', ['gen', 'object', linked, ...objects])
   return linked
+}
+
+/**
+ * Compiles one file, which may include those of native/bpf. `folder` has vmlinux.h.
+ * @throws what the compiler says
+ */
+export function compileBpf(path: string, folder: string, object: string): void {
+  const target = ['-target', 'bpf', `-D__TARGET_ARCH_${process.arch === 'arm64' ? 'arm64' : 'x86'}`]
+  // Version 3 of the instructions has the exchanges that scratch memory is taken by.
+  const flags = ['-g', '-O2', '-mcpu=v3', ...target, ...extensions, ...warnings, `-I${folder}`, `-I${source}`]
+  run('clang', [...flags, '-c', path, '-o', object])
 }
 
 /** What a tool of those prints. @throws what it says when it fails */

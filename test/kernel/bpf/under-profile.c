@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * under-profile OBJECT PROFILE COMMAND...: loads the programs, and runs the command as the first process of a container with the
- * profile in the last slot: writes into maps, one behind the other (profile-bytes.ts). Prints what the kernel verified, each record of
- * the ring in hex, the counts, and the command's exit status. What the command prints goes in between.
+ * under-profile OBJECT PROFILE COMMAND... [, PROFILE COMMAND...]: loads the programs, and runs the command as the first process of a
+ * container with the profile in the last slot: writes into maps, one behind the other (profile-bytes.ts). With "none" for a profile
+ * it is of no container. Prints what the kernel verified, each record of the ring in hex, the counts, and the exit status of the last
+ * command. What commands print goes in between.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -92,29 +93,49 @@ static void put_profile(struct bpf_object *object, const char *path)
 	fclose(file);
 }
 
-static pid_t start(struct bpf_object *object, char **command)
+/* Has a process be the first one of the container. */
+static void bind(struct bpf_object *object, pid_t child)
 {
 	struct varmor_container container = { .profile = VARMOR_PROFILES - 1 };
 	struct varmor_task task = { .container = number };
+	int fd = (int)syscall(SYS_pidfd_open, child, 0);
 	struct stat ns;
-	int go[2], fd;
+
+	if (fd < 0 || stat("/proc/self/ns/mnt", &ns))
+		fail("bind");
+	container.mnt_ns = (__u32)ns.st_ino;
+	if (bpf_map_update_elem(map_of(object, "varmor_containers"), &number, &container, 0) ||
+	    bpf_map_update_elem(map_of(object, "varmor_tasks"), &fd, &task, 0))
+		fail("bind");
+	close(fd);
+}
+
+static pid_t start(struct bpf_object *object, const char *profile, char **command)
+{
+	int go[2];
 	pid_t child;
 	char byte;
 
-	if (pipe(go) || stat("/proc/self/ns/mnt", &ns))
+	if (pipe(go))
 		fail("start");
-	container.mnt_ns = (__u32)ns.st_ino;
 	child = fork();
 	if (child == 0) {
+		close(go[1]);
 		if (read(go[0], &byte, 1) != 1)
 			_exit(126);
 		execvp(command[0], command);
 		_exit(127);
 	}
-	fd = (int)syscall(SYS_pidfd_open, child, 0);
-	if (bpf_map_update_elem(map_of(object, "varmor_containers"), &number, &container, 0) || fd < 0 ||
-	    bpf_map_update_elem(map_of(object, "varmor_tasks"), &fd, &task, 0) || write(go[1], "x", 1) != 1)
-		fail("bind");
+	if (child < 0)
+		fail("start");
+	if (strcmp(profile, "none") != 0) {
+		put_profile(object, profile);
+		bind(object, child);
+	}
+	if (write(go[1], "x", 1) != 1)
+		fail("start");
+	close(go[0]);
+	close(go[1]);
 	return child;
 }
 
@@ -164,11 +185,23 @@ static void print_counts(struct bpf_object *object)
 	}
 }
 
+/* Ends a list of words before the comma in it. Returns what follows; NULL at the end. */
+static char **cut(char **words)
+{
+	for (; *words; words++)
+		if (strcmp(*words, ",") == 0) {
+			*words = NULL;
+			return words + 1;
+		}
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
 	struct bpf_object *object;
 	struct ring_buffer *ring;
-	int status;
+	char **words, **next;
+	int status = 0;
 	pid_t child;
 
 	if (argc < 4)
@@ -178,10 +211,12 @@ int main(int argc, char **argv)
 	if (!object || bpf_object__load(object))
 		fail(argv[1]);
 	print_programs(object);
-	put_profile(object, argv[2]);
-	child = start(object, argv + 3);
-	if (waitpid(child, &status, 0) < 0)
-		fail("wait");
+	for (words = argv + 2; words; words = next) {
+		next = cut(words);
+		child = start(object, words[0], words + 1);
+		if (waitpid(child, &status, 0) < 0)
+			fail("wait");
+	}
 	ring = ring_buffer__new(map_of(object, "varmor_ring"), on_record, NULL, NULL);
 	if (!ring || ring_buffer__consume(ring) < 0)
 		fail("ring");
