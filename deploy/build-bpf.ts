@@ -1,6 +1,7 @@
 /**
- * Builds native/bpf into one object, varmor.bpf.o, for whatever kernel has its types in a form that programs can be fitted to (BTF).
- * vmlinux.h is made of such types here, and never kept. Needs clang 14 and bpftool 7.1, or later.
+ * Builds native/bpf for whatever kernel has its types in a form that programs can be fitted to (BTF): varmor.bpf.o, and varmor-old.bpf.o
+ * for kernels that lack what that one needs (native/bpf/compat.h). vmlinux.h is made of such types here, and never kept. Needs clang 14 and
+ * bpftool 7.1, or later.
  */
 
 import { spawnSync } from 'node:child_process'
@@ -31,11 +32,17 @@ export const missingForBpf = (): string[] => [
   ...(existsSync(headers) ? [] : ['libbpf-dev']),
 ]
 
+/** Names of the objects, and what they are compiled with. */
+const objects = {
+  'varmor.bpf.o': [],
+  'varmor-old.bpf.o': ['-DVARMOR_OLD'],
+}
+
 /**
- * Builds the object.
- * @param types BTF of a kernel, as /sys/kernel/btf/vmlinux has it
- * @param folder where it goes, and what is made on the way
- * @returns its path
+ * Builds the objects.
+ * @param types BTF of a kernel, as /sys/kernel/btf/vmlinux has it; Linux 6.1 or later
+ * @param folder where they go, and what is made on the way
+ * @returns the path of varmor.bpf.o; varmor-old.bpf.o lies beside it
  * @throws what a tool says
  */
 export function buildBpf(types: string, folder: string): string {
@@ -43,25 +50,29 @@ export function buildBpf(types: string, folder: string): string {
   writeFileSync(join(folder, 'vmlinux.h'), run('bpftool', ['btf', 'dump', 'file', types, 'format', 'c']))
   const programs = readdirSync(source).filter((name) => name.endsWith('.bpf.c') && name !== maps)
   // bpftool 7.1 links references to a map wrongly that come before the map.
-  const objects = [maps, ...programs].map((name) => {
-    const object = join(folder, name.replace(/\.bpf\.c$/, '.o'))
-    compileBpf(join(source, name), folder, object)
-    return object
+  const parts = [maps, ...programs]
+  const built = Object.entries(objects).map(([name, defines]) => {
+    const linked = join(folder, name)
+    const compiled = parts.map((part) =>
+      compileBpf(join(source, part), defines, folder, linked.replace('.bpf.o', `-${part}.o`)),
+    )
+    run('bpftool', ['gen', 'object', linked, ...compiled])
+    return linked
   })
-  const linked = join(folder, 'varmor.bpf.o')
-  run('bpftool', ['gen', 'object', linked, ...objects])
-  return linked
+  return built[0]!
 }
 
 /**
  * Compiles one file, which may include those of native/bpf. `folder` has vmlinux.h.
+ * @returns the object
  * @throws what the compiler says
  */
-export function compileBpf(path: string, folder: string, object: string): void {
+export function compileBpf(path: string, defines: string[], folder: string, object: string): string {
   const target = ['-target', 'bpf', `-D__TARGET_ARCH_${process.arch === 'arm64' ? 'arm64' : 'x86'}`]
+  const flags = [...target, ...extensions, ...warnings, ...defines, `-I${folder}`, `-I${source}`]
   // Version 3 of the instructions has the exchanges that scratch memory is taken by.
-  const flags = ['-g', '-O2', '-mcpu=v3', ...target, ...extensions, ...warnings, `-I${folder}`, `-I${source}`]
-  run('clang', [...flags, '-c', path, '-o', object])
+  run('clang', ['-g', '-O2', '-mcpu=v3', ...flags, '-c', path, '-o', object])
+  return object
 }
 
 /** What a tool of those prints. @throws what it says when it fails */

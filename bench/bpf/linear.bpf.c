@@ -70,13 +70,13 @@ int BPF_PROG(linear_file_open, struct file *file)
 	struct varmor_scratch *scratch;
 	__u32 zero = 0, start;
 
-	if (!container_of_task(bpf_get_current_task_btf()))
+	if (!container_of_task(current_task()))
 		return 0;
 	search.rules = bpf_map_lookup_elem(&linear_rules, &zero);
 	scratch = take_scratch();
 	if (!search.rules || !scratch)
 		return 0;
-	start = path_into(scratch->path, file->f_path.dentry, mount_of(file->f_path.mnt), mnt_ns_of(bpf_get_current_task_btf()));
+	start = path_into(scratch, TEXT_PATH, file->f_path.dentry, mount_of(file->f_path.mnt), mnt_ns_of(current_task()));
 	if (start && start < PATH_BYTES) {
 		search.text = scratch->path;
 		search.start = start + varmor_unknown_zero;

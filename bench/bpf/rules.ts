@@ -26,7 +26,7 @@ export function policyOf(count: number): EnhanceProtect {
 /** As in linear.bpf.c. */
 const linear = { rules: 10_000, words: 7 }
 
-/** The same rules about files for linear.bpf.c, as under-profile.c reads them. */
+/** The same rules about files for linear.bpf.c, as put-profile.h reads them. */
 export function linearBytes(count: number): Buffer {
   const ruleBytes = 8 + 8 * linear.words
   const value = Buffer.alloc(8 + linear.rules * ruleBytes)

@@ -25,7 +25,7 @@ const { kernel, rounds, beside } = readOptions<{ kernel: KernelName; rounds: num
   about: `Instructions of open(2), exec and connect(2), without programs, outside of containers, and in one whose profile has ${counts.join(', ')}
 rules; and of the same rules gone through one by one. The path that is opened has five names, and lies on a tmpfs.`,
   options: [
-    new Option('--kernel <name>', 'that runs').choices(['5.10', '6.1', '6.12', 'sid']).default('6.12'),
+    new Option('--kernel <name>', 'that runs').choices(['6.1', '6.12', 'sid']).default('6.12'),
     countOption('--rounds <count>', 'of each operation; the median counts', 501),
     new Option('--beside <object>', 'another build of the programs, which is measured, too'),
   ],
@@ -44,7 +44,7 @@ try {
 
 function compileC(source: string, ...more: string[]): string {
   const program = join(folder, source.replace(/^.*\/(.*)\.c$/, '$1'))
-  const flags = ['-D_GNU_SOURCE', '-std=gnu11', '-O1', '-Wall', '-Wextra', '-Werror', '-static', '-Inative/bpf']
+  const flags = ['-D_GNU_SOURCE', '-std=gnu11', '-O1', '-Wall', '-Wextra', '-Werror', '-static', '-Inative/bpf', '-Itest/kernel/bpf']
   execFileSync('gcc', [...flags, '-o', program, source, ...more], { cwd: project })
   return program
 }
@@ -55,7 +55,7 @@ async function makeFiles(): Promise<string[]> {
   writeFileSync(types, unpackKernel(readFileSync((await ensureKernel(kernel, () => undefined)).vmlinuz)))
   const linear = join(folder, 'linear.o')
   const objects = [buildBpf(types, folder), linear]
-  compileBpf(join(import.meta.dirname, 'linear.bpf.c'), folder, linear)
+  compileBpf(join(import.meta.dirname, 'linear.bpf.c'), [], folder, linear)
   if (beside !== undefined) {
     objects.push(join(folder, 'beside.o'))
     writeFileSync(join(folder, 'beside.o'), readFileSync(beside))
@@ -70,7 +70,7 @@ async function makeFiles(): Promise<string[]> {
     ...profiles.map(([name]) => join(folder, name)),
     compileC('bench/bpf/operations.c'),
     compileC('bench/bpf/exit.c', '-nostdlib', '-ffreestanding'),
-    compileC('test/kernel/bpf/under-profile.c', '-lbpf', '-lelf', '-lz'),
+    compileC('bench/bpf/attached.c', '-lbpf', '-lelf', '-lz'),
   ]
 }
 
@@ -110,7 +110,7 @@ async function measureAll(): Promise<void> {
   const underAll = (object: string, profile: string, end: string) => {
     const groups = runs(profile).flatMap(([, path], i) => [...(i === 0 ? [] : [',']), path, ...perform])
     const names = runs(profile).map(([what]) => what + end)
-    return measure(names, ['/tmp/under-profile', `/tmp/${object}`, ...groups])
+    return measure(names, ['/tmp/attached', `/tmp/${object}`, ...groups])
   }
   await measure(['no programs'], perform)
   await underAll('varmor.bpf.o', 'rules', '')

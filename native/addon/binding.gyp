@@ -39,6 +39,7 @@
             'batch-binding.c',
             'batch-ring.c',
             'bpf-addon.c',
+            'bpf-object.c',
             'bpf-ring.c',
             'bpf-state.c',
             'napi-help.c',

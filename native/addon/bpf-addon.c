@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "batch-binding.h"
+#include "bpf-object.h"
 #include "bpf-ring.h"
 #include "bpf-state.h"
 #include "napi-help.h"
@@ -612,6 +613,15 @@ static napi_value count_links(napi_env env, napi_callback_info info)
 	return result;
 }
 
+static napi_value needs_old_object(napi_env env, napi_callback_info info)
+{
+	napi_value result;
+
+	(void)info;
+	TRY(napi_get_boolean(env, bpf_needs_old_object(), &result));
+	return result;
+}
+
 static const struct batch_producer producer = {
 	.oldest = bpf_ring_oldest,
 	.release = bpf_ring_release,
@@ -685,6 +695,7 @@ static napi_value note(napi_env env, napi_callback_info info)
 NAPI_MODULE_INIT()
 {
 	const napi_property_descriptor functions[] = {
+		{ "needsOldObject", NULL, needs_old_object, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "load", NULL, load, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "drop", NULL, drop, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "open", NULL, open_state, NULL, NULL, NULL, napi_enumerable, NULL },

@@ -28,16 +28,60 @@ int BPF_PROG(varmor_capable, const struct cred *cred, struct user_namespace *ns,
 	return 0;
 }
 
-/* Linux 6.1 and later. */
-SEC("lsm/userns_create")
-int BPF_PROG(varmor_userns_create, const struct cred *cred)
+static __always_inline bool refuses_userns(void)
 {
 	struct varmor_profile *profile = current_profile();
 	struct body body = {};
 
-	REFUSE_IF(profile && judge(profile, profile->userns, VARMOR_EVENT_KIND_USERNS, 0, &body));
+	return profile && judge(profile, profile->userns, VARMOR_EVENT_KIND_USERNS, 0, &body);
+}
+
+#ifndef VARMOR_OLD
+SEC("lsm/userns_create")
+int BPF_PROG(varmor_userns_create, const struct cred *cred)
+{
+	REFUSE_IF(refuses_userns());
 	return 0;
 }
+#else
+#define CLONE_NEWUSER 0x10000000
+
+/* There is no hook for it before Linux 6.1, but one for processes that are made in a new one, */
+SEC("lsm/task_alloc")
+int BPF_PROG(varmor_userns_of_task, struct task_struct *task, unsigned long clone_flags, int before)
+{
+	REFUSE_IF(!before && clone_flags & CLONE_NEWUSER && refuses_userns());
+	return before;
+}
+
+/* and one for the credentials that unshare(2) needs for it. Where it gets none, it says that there is no memory. */
+#ifdef __TARGET_ARCH_x86
+#define STACK_BYTES 16384
+#define X32 0x40000000
+#define UNSHARE 272
+#define UNSHARE_32 310 /* of programs of 32 bits; what has that number for others takes no credentials */
+
+SEC("lsm/cred_prepare")
+int BPF_PROG(varmor_userns_of_credentials)
+{
+	struct task_struct *task = current_task();
+	struct pt_regs *registers;
+	__u64 call, flags = 0;
+
+	if (!container_of_task(task))
+		return 0;
+	/* Those of the call lie at the end of the kernel's stack. No other processor attaches programs to hooks before Linux 6.0. */
+	registers = BPF_CORE_READ(task, stack) + STACK_BYTES - bpf_core_type_size(struct pt_regs);
+	call = BPF_CORE_READ(registers, orig_ax) & ~X32;
+	if (call == UNSHARE)
+		flags = BPF_CORE_READ(registers, di);
+	else if (call == UNSHARE_32)
+		flags = BPF_CORE_READ(registers, bx);
+	REFUSE_IF(flags & CLONE_NEWUSER && refuses_userns());
+	return 0;
+}
+#endif
+#endif
 
 SEC("lsm/bpf")
 int BPF_PROG(varmor_bpf, int command, union bpf_attr *attributes, unsigned int size)

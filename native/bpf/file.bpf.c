@@ -54,24 +54,12 @@ static __always_inline struct mount *mount_after(struct mount *mount, struct sup
 	return mount_at(BPF_CORE_READ((struct mount___list *)mount, mnt_instance.next), files);
 }
 
-/* The other names that a file has in a mount namespace: one for each mount of its file system there. */
-struct aliases {
-	struct dentry *dentry;
-	struct mount *known; /* the mount that has been looked at */
-	struct mount *at;
-	struct super_block *files;
-	const struct varmor_profile *profile;
-	struct varmor_scratch *scratch;
-	__u32 mnt_ns;
-	__u32 asked; /* with the bits for reports */
-	__u32 marks;
-	__u32 start; /* of the first path, or of the first one that the rules mean */
-};
-
-static long next_alias(__u32 round, struct aliases *aliases)
+static long next_alias(__u32 round, struct loop *loop)
 {
+	struct varmor_scratch *scratch = loop->scratch;
+	struct aliases *aliases = &scratch->aliases;
 	struct mount *mount = aliases->at;
-	struct varmor_scratch *scratch = aliases->scratch;
+	struct dentry *dentry = aliases->dentry;
 	struct mnt_namespace *found;
 	__u32 start, marks;
 
@@ -81,10 +69,10 @@ static long next_alias(__u32 round, struct aliases *aliases)
 	found = BPF_CORE_READ(mount, mnt_ns);
 	if (mount == aliases->known || BPF_CORE_READ(found, ns.inum) != aliases->mnt_ns)
 		return 0;
-	start = path_into(scratch->exe, aliases->dentry, mount, aliases->mnt_ns);
+	start = path_into(scratch, TEXT_EXE, dentry, mount, aliases->mnt_ns);
 	if (start == 0 || start >= PATH_BYTES)
 		return 0;
-	marks = marks_of(&aliases->profile->files, scratch->exe, start);
+	marks = marks_of(scratch, &aliases->automaton, TEXT_EXE, start);
 	aliases->marks |= marks;
 	if (aliases->start == 0 || marks & aliases->asked) {
 		aliases->start = start;
@@ -93,6 +81,13 @@ static long next_alias(__u32 round, struct aliases *aliases)
 	return 0;
 }
 
+static __always_inline bool open_aliases(struct loop *loop)
+{
+	return true;
+}
+
+LONG_LOOP(look_at_aliases, 4096, open_aliases, next_alias)
+
 /*
  * The marks of all names that a file has: where it was reached, and in the mount namespace of the container's first process. No mount,
  * and no new namespace, gives it a name that hides those. Puts the start of a path into `found`; 0 where there is none.
@@ -100,35 +95,40 @@ static long next_alias(__u32 round, struct aliases *aliases)
 static __noinline __u32 marks_of_file(const struct file_request *request, const struct varmor_profile *profile, struct varmor_scratch *scratch, __u32 mnt_ns, __u32 *found)
 {
 	struct dentry *dentry = (void *)request->dentry;
-	__u32 own_ns = mnt_ns_of(bpf_get_current_task_btf()), start = 0, mode;
-	struct aliases aliases = {};
+	__u32 own_ns = mnt_ns_of(current_task()), start = 0, mode;
+	struct loop loop = { .scratch = scratch };
+	struct mount *known = NULL;
+	struct aliases *aliases;
 
 	if (!profile || !scratch || !found)
 		return 0;
+	aliases = &scratch->aliases;
+	aliases->marks = 0;
 	if (request->mount) {
-		aliases.known = mount_of(request->mount);
-		start = path_into(scratch->path, dentry, aliases.known, own_ns);
+		known = mount_of(request->mount);
+		start = path_into(scratch, TEXT_PATH, dentry, known, own_ns);
 		if (start && start < PATH_BYTES)
-			aliases.marks = marks_of(&profile->files, scratch->path, start);
+			aliases->marks = marks_of(scratch, &profile->files, TEXT_PATH, start);
 		else if (own_ns != mnt_ns)
-			aliases.known = NULL;
+			known = NULL;
 	}
 	if (start == NO_PATH) {
 		*found = NO_PATH;
 		return 0;
 	}
-	aliases.dentry = dentry;
-	aliases.profile = profile;
-	aliases.scratch = scratch;
-	aliases.mnt_ns = mnt_ns;
-	aliases.asked = request->asked | request->asked << VARMOR_FILE_AUDIT;
-	aliases.start = start + varmor_unknown_zero;
-	aliases.files = BPF_CORE_READ(dentry, d_sb);
-	aliases.at = first_mount(aliases.files);
-	bpf_loop(4096, next_alias, &aliases, 0);
-	*found = aliases.start;
-	if (aliases.start)
-		return aliases.marks;
+	aliases->dentry = dentry;
+	aliases->known = known;
+	aliases->automaton = profile->files;
+	aliases->mnt_ns = mnt_ns;
+	aliases->asked = request->asked | request->asked << VARMOR_FILE_AUDIT;
+	aliases->start = start;
+	aliases->files = BPF_CORE_READ(dentry, d_sb);
+	aliases->at = first_mount(aliases->files);
+	look_at_aliases(&loop, 4096);
+	start = aliases->start;
+	*found = start;
+	if (start)
+		return aliases->marks;
 	mode = mode_of(dentry);
 	/*
 	 * Hooks without a mount are called for what lies below overlayfs, too, after the file that the task sees. Pipes and sockets come
@@ -141,9 +141,9 @@ static __noinline __u32 marks_of_file(const struct file_request *request, const 
 	return profile->any;
 }
 
-__noinline int varmor_refuses(const struct file_request *given)
+VERIFIED_ONCE __noinline int varmor_refuses(const struct file_request *given)
 {
-	struct varmor_container *container = container_numbered(container_of_task(bpf_get_current_task_btf()));
+	struct varmor_container *container = container_numbered(container_of_task(current_task()));
 	struct varmor_profile *profile = profile_of(container);
 	struct file_request request;
 	struct body body = {};
@@ -278,23 +278,44 @@ int BPF_PROG(varmor_path_chmod, const struct path *path)
 	return may(path->dentry, path->mnt, VARMOR_FILE_WRITE, MAY_CHMOD);
 }
 
+#ifndef VARMOR_OLD
 SEC("lsm/path_chown")
 int BPF_PROG(varmor_path_chown, const struct path *path)
 {
 	return may(path->dentry, path->mnt, VARMOR_FILE_WRITE, MAY_CHOWN);
 }
+#endif
+
+/* Linux 5.12 to 6.1: a mount has a user namespace, and hooks are given it in front of the file. Then it has an idmap. */
+struct vfsmount___mapped {
+	void *mnt_userns;
+} __attribute__((preserve_access_index));
 
 /* What has no hook with a mount: times, and extended attributes. */
-SEC("lsm/inode_setxattr")
-int BPF_PROG(varmor_inode_setxattr, void *user_namespace, struct dentry *dentry)
+static __always_inline int may_set_attributes(__u64 *ctx)
 {
+	struct dentry *dentry;
+
+	if (bpf_core_type_exists(struct mnt_idmap___now) || bpf_core_field_exists(((struct vfsmount___mapped *)0)->mnt_userns)) {
+		dentry = (void *)ctx[1];
+		asm volatile("# mapped" : "+r"(dentry));
+	} else {
+		dentry = (void *)ctx[0];
+		asm volatile("# plain" : "+r"(dentry));
+	}
 	return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES);
 }
 
-SEC("lsm/inode_removexattr")
-int BPF_PROG(varmor_inode_removexattr, void *user_namespace, struct dentry *dentry)
+SEC("lsm/inode_setxattr")
+int varmor_inode_setxattr(__u64 *ctx)
 {
-	return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES);
+	return may_set_attributes(ctx);
+}
+
+SEC("lsm/inode_removexattr")
+int varmor_inode_removexattr(__u64 *ctx)
+{
+	return may_set_attributes(ctx);
 }
 
 #define ATTR_MODE 0x1
@@ -303,7 +324,7 @@ int BPF_PROG(varmor_inode_removexattr, void *user_namespace, struct dentry *dent
 #define ATTR_SIZE 0x8
 #define ATTR_TIMES 0x1b0 /* ATIME, MTIME, and both as given */
 
-/* The first argument came with Linux 5.12, and is an idmap since 6.2. */
+/* An idmap came in front of the arguments with Linux 6.2. */
 SEC("lsm/inode_setattr")
 int varmor_inode_setattr(__u64 *ctx)
 {
@@ -322,6 +343,11 @@ int varmor_inode_setattr(__u64 *ctx)
 		asm volatile("# plain" : "+r"(dentry), "+r"(attributes));
 	}
 	valid = BPF_CORE_READ(attributes, ia_valid);
+#ifdef VARMOR_OLD
+	/* No program can be called by the hook for owners, whose arguments are structs. */
+	if (valid & (ATTR_UID | ATTR_GID))
+		return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_CHOWN);
+#endif
 	/* The others have hooks of their own. */
 	if (!(valid & ATTR_TIMES) || valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_SIZE))
 		return 0;

@@ -31,14 +31,14 @@ struct file_request {
  * Whether the task must not do with the file what is asked. VARMOR_FILE_WAY counts for directories only. It is not static, so
  * that it is verified once a program and not once a call.
  */
-int varmor_refuses(const struct file_request *given);
+VERIFIED_ONCE int varmor_refuses(const struct file_request *given);
 
 /* Returns what the hook returns. */
 static __always_inline int may(const struct dentry *dentry, const struct vfsmount *mount, __u32 asked, __u32 permissions)
 {
 	struct file_request request = { dentry, mount, asked, permissions };
 
-	REFUSE_IF(container_of_task(bpf_get_current_task_btf()) && varmor_refuses(&request));
+	REFUSE_IF(container_of_task(current_task()) && varmor_refuses(&request));
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #define VARMOR_MAPS_H
 
 #include "common.h"
+#include "scratch.h"
 
 /* maps.bpf.c has them, the others refer to them. */
 #ifndef VARMOR_MAPS
@@ -11,12 +12,23 @@
 #endif
 
 /* Which container a task is of: set for its first task, handed on at fork, kept over exec, setns and unshare. */
+#ifndef VARMOR_OLD
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
 	__type(value, struct varmor_task);
 } varmor_tasks SEC(".maps");
+#else
+/* By the address of the task, until its end. No task of a container is made where it is full. */
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 18);
+	__type(key, __u64);
+	__type(value, struct varmor_task);
+} varmor_tasks SEC(".maps");
+#endif
 
 /* By number; the first one is not used. Written by its fields, as programs fill in the mount namespace. */
 VARMOR_MAPS struct {
@@ -124,19 +136,6 @@ VARMOR_MAPS struct {
 	__type(value, struct varmor_noted);
 } varmor_noted SEC(".maps");
 
-#define PATH_BYTES 4096
-#define RECORD_BYTES 16384
-
-/* What one run of a program needs beside its stack. Half of a path's room is there so that a name may begin at its end. */
-struct varmor_scratch {
-	__u64 busy;
-	__u8 path[2 * PATH_BYTES];
-	__u8 exe[2 * PATH_BYTES];
-	__u8 record[RECORD_BYTES];
-};
-
-#define SCRATCHES 64
-
 /* A program may be preempted, and another run begin on its processor: a scratch belongs to the run that has taken it. */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -145,6 +144,7 @@ VARMOR_MAPS struct {
 	__type(value, struct varmor_scratch);
 } varmor_scratches SEC(".maps");
 
+#ifndef VARMOR_OLD
 /* Where all of those are taken: one of the task's own. */
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -152,6 +152,15 @@ VARMOR_MAPS struct {
 	__type(key, int);
 	__type(value, struct varmor_scratch);
 } varmor_own_scratches SEC(".maps");
+#else
+/* The numbers of those that are taken. */
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SCRATCHES);
+	__type(key, __u32);
+	__type(value, __u32);
+} varmor_taken SEC(".maps");
+#endif
 
 /*
  * Zero, which the verifier does not know. Before Linux 6.7 it looks at the body of bpf_loop() with the values of the first round only:

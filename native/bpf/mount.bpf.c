@@ -12,17 +12,6 @@
 /* No flag of mount(2): in records it stands for umount(2). */
 #define UMOUNT 0x200
 
-/* A mount that is made, changed or removed. What is not known may be anything. */
-struct mounting {
-	__u32 operations; /* VARMOR_MOUNT_; more than one where it is not known which */
-	__u32 flags;
-	struct dentry *source;
-	struct mount *source_mount;
-	struct dentry *target;
-	struct mount *target_mount;
-	char fstype[16];
-};
-
 #define SETS(name, size)                                                                                            \
 	static __noinline const __u64 *set_##name(__u32 table, __u32 number)                                        \
 	{                                                                                                           \
@@ -49,20 +38,13 @@ static __always_inline const __u64 *set_numbered(__u32 table, __u32 number)
 	}
 }
 
-/* Numbers of rules that mean a path, 64 at a time. */
-struct meant {
-	const __u64 *always;
-	const __u64 *set;
-	bool all;
-};
-
-static __always_inline bool means(const struct meant *meant, __u32 number)
+static __always_inline bool means(const struct meant *meant, const struct varmor_path_sets *sets, const __u64 *set, __u32 number)
 {
 	__u32 word = (number >> 6) & (VARMOR_MOUNT_WORDS - 1);
-	__u64 bits = meant->always[word];
+	__u64 bits = sets->always[word];
 
-	if (meant->set)
-		bits |= meant->set[word];
+	if (set)
+		bits |= set[word];
 	return meant->all || bits >> (number & 63) & 1;
 }
 
@@ -73,76 +55,105 @@ static __always_inline bool is_same_type(const char *rule, const char *given)
 	return !rule[0] || (one[0] == other[0] && one[1] == other[1]);
 }
 
-struct rule_walk {
-	const struct varmor_mounts *mounts;
-	const struct mounting *given;
-	struct meant source;
-	struct meant target;
-	__u32 verdict;
-};
-
-static long match_mount_rule(__u32 number, struct rule_walk *walk)
+static __always_inline struct varmor_mounts *mounts_numbered(__u32 number)
 {
-	const struct mounting *given = walk->given;
+	void *map = bpf_map_lookup_elem(&varmor_mount_rules, &number);
+	__u32 zero = 0;
+
+	return map ? bpf_map_lookup_elem(map, &zero) : NULL;
+}
+
+static __always_inline bool open_mount_rules(struct loop *loop)
+{
+	struct mount_match *match = &loop->scratch->mounts;
+	struct varmor_mounts *mounts = mounts_numbered(match->rules);
+
+	if (!mounts)
+		return false;
+	loop->table = (void *)mounts;
+	loop->sets[0] = mounts->sources.automaton.table ? set_numbered(mounts->sources.sets, match->source.number) : NULL;
+	loop->sets[1] = mounts->targets.automaton.table ? set_numbered(mounts->targets.sets, match->target.number) : NULL;
+	return true;
+}
+
+static long match_mount_rule(__u32 round, struct loop *loop)
+{
+	const struct varmor_mounts *mounts = (void *)loop->table;
+	struct mount_match *match = &loop->scratch->mounts;
+	const struct mounting *given = &match->given;
 	const struct varmor_mount_rule *rule;
+	__u32 number = match->at++;
 
 	if (number >= VARMOR_MOUNT_RULES)
 		return 1;
-	rule = &walk->mounts->rules[number];
+	rule = &mounts->rules[number];
 	if (!(rule->operations & given->operations))
 		return 0;
 	if (!(given->operations & (VARMOR_MOUNT_MOVE | VARMOR_MOUNT_UMOUNT)) && !(rule->set & given->flags) && !(rule->clear & ~given->flags))
 		return 0;
-	if (is_same_type(rule->fstype, given->fstype) && means(&walk->source, number) && means(&walk->target, number))
-		walk->verdict |= rule->verdict;
+	if (is_same_type(rule->fstype, given->fstype) && means(&match->source, &mounts->sources, loop->sets[0], number) &&
+	    means(&match->target, &mounts->targets, loop->sets[1], number))
+		match->verdict |= rule->verdict;
 	return 0;
 }
+
+LONG_LOOP(match_mount_rules, VARMOR_MOUNT_RULES, open_mount_rules, match_mount_rule)
 
 /* Which rules mean the path of a file: all that could, where it has none. */
 static __always_inline void find_meant(struct meant *meant, const struct varmor_path_sets *sets, struct varmor_scratch *scratch, struct dentry *dentry, struct mount *mount)
 {
 	__u32 start;
 
-	meant->always = sets->always;
+	meant->all = 0;
 	if (!sets->automaton.table)
 		return;
-	start = dentry ? path_into(scratch->path, dentry, mount, mnt_ns_of(bpf_get_current_task_btf())) : 0;
+	start = dentry ? path_into(scratch, TEXT_PATH, dentry, mount, mnt_ns_of(current_task())) : 0;
 	if (start == 0 || start >= PATH_BYTES)
-		meant->all = true;
+		meant->all = 1;
 	else
-		meant->set = set_numbered(sets->sets, marks_of(&sets->automaton, scratch->path, start));
+		meant->number = marks_of(scratch, &sets->automaton, TEXT_PATH, start);
+}
+
+/* The verdict of the rules. */
+static __noinline __u32 verdict_of_mounting(struct varmor_scratch *scratch, const struct mounting *given, __u32 rules)
+{
+	struct varmor_mounts *mounts = mounts_numbered(rules);
+	struct loop loop = { .scratch = scratch };
+	struct mount_match *match;
+
+	if (!scratch || !given || !mounts)
+		return 0;
+	match = &scratch->mounts;
+	match->given = *given;
+	match->rules = rules;
+	match->at = 0;
+	match->verdict = 0;
+	find_meant(&match->source, &mounts->sources, scratch, given->source, given->source_mount);
+	find_meant(&match->target, &mounts->targets, scratch, given->target, given->target_mount);
+	if (open_mount_rules(&loop))
+		match_mount_rules(&loop, mounts->count);
+	return match->verdict;
 }
 
 /* Whether rules about mounting refuse it. Not static, as varmor_refuses(). */
-__noinline int varmor_refuses_mounting(const struct mounting *given)
+VERIFIED_ONCE __noinline int varmor_refuses_mounting(const struct mounting *given)
 {
 	struct varmor_profile *profile = current_profile();
-	struct rule_walk walk = {};
 	struct varmor_scratch *scratch;
-	struct varmor_mounts *mounts;
 	struct body body = {};
-	__u32 zero = 0, start;
+	__u32 verdict, start;
 	bool refused;
-	void *map;
 
 	if (!profile || !given || (!profile->mounts && !profile->mode))
 		return 0;
 	scratch = take_scratch();
 	if (!scratch)
 		return 1;
-	map = bpf_map_lookup_elem(&varmor_mount_rules, &profile->mounts);
-	mounts = map ? bpf_map_lookup_elem(map, &zero) : NULL;
-	if (mounts) {
-		walk.mounts = mounts;
-		walk.given = given;
-		find_meant(&walk.source, &mounts->sources, scratch, given->source, given->source_mount);
-		find_meant(&walk.target, &mounts->targets, scratch, given->target, given->target_mount);
-		bpf_loop(mounts->count, match_mount_rule, &walk, 0);
-	}
-	refused = !profile->mode && walk.verdict & VARMOR_DENY;
-	if (profile->mode || walk.verdict & VARMOR_AUDIT) {
+	verdict = verdict_of_mounting(scratch, given, profile->mounts);
+	refused = !profile->mode && verdict & VARMOR_DENY;
+	if (profile->mode || verdict & VARMOR_AUDIT) {
 		body.numbers[0] = given->operations & VARMOR_MOUNT_UMOUNT ? UMOUNT : given->flags;
-		start = path_into(scratch->path, given->target, given->target_mount, mnt_ns_of(bpf_get_current_task_btf()));
+		start = path_into(scratch, TEXT_PATH, given->target, given->target_mount, mnt_ns_of(current_task()));
 		report(scratch, profile, REPORT(VARMOR_EVENT_KIND_MOUNT, action_of(profile, refused), 0, sizeof(__u32)), &body, start);
 	}
 	leave_scratch(scratch);
@@ -178,7 +189,7 @@ int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const
 	struct mounting mounting = {};
 	__u32 operation = operation_of(flags);
 
-	if (!container_of_task(bpf_get_current_task_btf()))
+	if (!container_of_task(current_task()))
 		return 0;
 	mounting.operations = operation;
 	mounting.flags = (__u32)flags;
@@ -207,7 +218,7 @@ int BPF_PROG(varmor_move_mount, const struct path *from, const struct path *to)
 	struct mount *mount = mount_of(from->mnt);
 	bool stands = BPF_CORE_READ(mount, mnt_parent) != mount;
 
-	if (!container_of_task(bpf_get_current_task_btf()))
+	if (!container_of_task(current_task()))
 		return 0;
 	mounting.operations = stands ? VARMOR_MOUNT_MOVE : VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND;
 	mounting.target = to->dentry;
@@ -230,7 +241,7 @@ int BPF_PROG(varmor_sb_umount, struct vfsmount *mount, int flags)
 	struct mounting mounting = {};
 	struct dentry *root = mount->mnt_root;
 
-	if (!container_of_task(bpf_get_current_task_btf()))
+	if (!container_of_task(current_task()))
 		return 0;
 	mounting.operations = VARMOR_MOUNT_UMOUNT;
 	mounting.source = mounting.target = root;
@@ -244,7 +255,7 @@ int BPF_PROG(varmor_sb_umount, struct vfsmount *mount, int flags)
 SEC("lsm/sb_pivotroot")
 int BPF_PROG(varmor_sb_pivotroot, const struct path *made, const struct path *old)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct varmor_container *container = container_numbered(container_of_task(task));
 	struct mounting mounting = {};
 

@@ -24,24 +24,49 @@ static __always_inline bool holds(__u64 set, __u32 number)
 	return set == 0 || (number < 64 && set >> number & 1);
 }
 
-struct socket_match {
-	const struct varmor_profile *profile;
-	__u32 domain;
-	__u32 type;
-	__u32 protocol;
-	__u32 verdict;
-};
-
-static long match_socket_rule(__u32 number, struct socket_match *match)
+static __always_inline bool open_sockets(struct loop *loop)
 {
+	loop->table = loop->scratch->record;
+	return true;
+}
+
+static long match_socket_rule(__u32 round, struct loop *loop)
+{
+	const struct varmor_socket_rule *rules = (const void *)loop->table;
+	struct socket_match *match = &loop->scratch->sockets;
 	const struct varmor_socket_rule *rule;
+	__u32 number = match->at++;
 
 	if (number >= VARMOR_SOCKET_RULES)
 		return 1;
-	rule = &match->profile->sockets[number];
+	rule = &rules[number];
 	if (holds(rule->domains, match->domain) && holds(rule->types, match->type) && holds(rule->protocols, match->protocol))
 		match->verdict |= rule->verdict;
 	return 0;
+}
+
+LONG_LOOP(match_sockets, VARMOR_SOCKET_RULES, open_sockets, match_socket_rule)
+
+static __always_inline __u32 verdict_of_socket(struct varmor_profile *profile, __u32 domain, __u32 type, __u32 protocol)
+{
+	struct loop loop = {};
+	__u32 verdict;
+
+	if (!profile->socket_rules)
+		return 0;
+	loop.scratch = take_scratch();
+	if (!loop.scratch)
+		return VARMOR_DENY;
+	loop.table = keep(loop.scratch, profile->sockets, sizeof(profile->sockets));
+	loop.scratch->sockets.domain = domain;
+	loop.scratch->sockets.type = type;
+	loop.scratch->sockets.protocol = kind_of_protocol(type, protocol);
+	loop.scratch->sockets.at = 0;
+	loop.scratch->sockets.verdict = 0;
+	match_sockets(&loop, profile->socket_rules);
+	verdict = loop.scratch->sockets.verdict;
+	leave_scratch(loop.scratch);
+	return verdict;
 }
 
 SEC("lsm/socket_create")
@@ -49,17 +74,12 @@ int BPF_PROG(varmor_socket_create, int family, int type, int protocol, int kerne
 {
 	struct varmor_profile *profile = current_profile();
 	struct body body = { { (__u32)family, (__u32)type, (__u32)protocol } };
-	struct socket_match match = {
-		.profile = profile,
-		.domain = (__u32)family,
-		.type = (__u32)type,
-		.protocol = kind_of_protocol((__u32)type, (__u32)protocol),
-	};
+	__u32 verdict;
 
 	if (!profile || kernel || (!profile->socket_rules && !profile->mode))
 		return 0;
-	bpf_loop(profile->socket_rules, match_socket_rule, &match, 0);
-	REFUSE_IF(judge(profile, match.verdict, VARMOR_EVENT_KIND_SOCKET, 3 * sizeof(__u32), &body));
+	verdict = verdict_of_socket(profile, (__u32)family, (__u32)type, (__u32)protocol);
+	REFUSE_IF(judge(profile, verdict, VARMOR_EVENT_KIND_SOCKET, 3 * sizeof(__u32), &body));
 	return 0;
 }
 
@@ -101,7 +121,7 @@ static __noinline __u32 verdict_of_ports(__u32 egress, const struct varmor_port_
 		return 0;
 	search.low = ranges->first + varmor_unknown_zero;
 	search.high = ranges->first + ranges->count + varmor_unknown_zero;
-	bpf_loop(32, halve, &search, 0);
+	REPEAT(32, 32, halve, &search);
 	return search.verdict;
 }
 

@@ -3,22 +3,14 @@
 #ifndef VARMOR_PATH_H
 #define VARMOR_PATH_H
 
-#include "maps.h"
+#include "compat.h"
 
 enum walk_end { WALKING, AT_ROOT, TOO_LONG, NOWHERE };
 
-struct walk {
-	struct dentry *dentry;
-	struct mount *mount;
-	struct dentry *mount_root;
-	__u8 *text; /* written from its end at PATH_BYTES; has room for twice as much */
-	__u32 start;
-	__u32 end;
-};
-
 /* One step towards the root: over a mount point, or to the parent. Members of our own struct are copied before CO-RE reads them. */
-static long climb(__u32 round, struct walk *walk)
+static long climb(__u32 round, struct loop *loop)
 {
+	struct walk *walk = &loop->scratch->walk;
 	struct dentry *dentry = walk->dentry, *parent;
 	struct mount *mount = walk->mount, *below;
 	struct qstr name;
@@ -48,9 +40,9 @@ static long climb(__u32 round, struct walk *walk)
 		return 1;
 	}
 	walk->start = start;
-	walk->text[start & (PATH_BYTES - 1)] = '/';
+	loop->text[start & (PATH_BYTES - 1)] = '/';
 	start = (start + 1) & (PATH_BYTES - 1);
-	if (bpf_probe_read_kernel(walk->text + start, length, name.name)) {
+	if (bpf_probe_read_kernel(loop->text + start, length, name.name)) {
 		walk->end = NOWHERE;
 		return 1;
 	}
@@ -58,36 +50,49 @@ static long climb(__u32 round, struct walk *walk)
 	return 0;
 }
 
+static __always_inline bool open_walk(struct loop *loop)
+{
+	loop->text = text_of(loop->scratch, loop->scratch->walk.text);
+	return true;
+}
+
+LONG_LOOP(climb_up, 2 * PATH_BYTES, open_walk, climb)
+
 /* The kernel's own mounts, which no path leads to: pipes, memory files, and what overlayfs opens below a file that has been judged. */
 #define NO_PATH (~0U)
 #define MNT_NS_INTERNAL ((void *)-22L)
 
 /*
- * Writes the path into `text`, up to its end at PATH_BYTES. Returns where it begins; NO_PATH for files of the kernel's own mounts;
- * 0 where it is not known: it is too long, or the file is not below the root of the mount namespace with the number `mnt_ns`
+ * Writes the path into a text of the scratch, up to its end at PATH_BYTES. Returns where it begins; NO_PATH for files of the kernel's own
+ * mounts; 0 where it is not known: it is too long, or the file is not below the root of the mount namespace with the number `mnt_ns`
  * (a detached mount, a descriptor from elsewhere).
  */
-static __always_inline __u32 path_into(__u8 *text, struct dentry *dentry, struct mount *mount, __u32 mnt_ns)
+static __always_inline __u32 path_into(struct varmor_scratch *scratch, enum text text, struct dentry *dentry, struct mount *mount, __u32 mnt_ns)
 {
-	struct walk walk = {};
+	struct loop loop = { .scratch = scratch };
+	struct walk *walk = &scratch->walk;
 	struct mount *top;
+	__u32 start;
 
 	if (BPF_CORE_READ(mount, mnt_ns) == MNT_NS_INTERNAL)
 		return NO_PATH;
-	walk.dentry = dentry;
-	walk.mount = mount;
-	walk.mount_root = BPF_CORE_READ(mount, mnt.mnt_root);
-	walk.text = text;
-	walk.start = PATH_BYTES + varmor_unknown_zero;
-	bpf_loop(2 * PATH_BYTES, climb, &walk, 0);
-	top = walk.mount;
-	if (walk.end != AT_ROOT || BPF_CORE_READ(top, mnt_ns, ns.inum) != mnt_ns)
+	walk->dentry = dentry;
+	walk->mount = mount;
+	walk->mount_root = BPF_CORE_READ(mount, mnt.mnt_root);
+	walk->text = text;
+	walk->start = PATH_BYTES;
+	walk->end = WALKING;
+	open_walk(&loop);
+	climb_up(&loop, 2 * PATH_BYTES);
+	top = walk->mount;
+	if (walk->end != AT_ROOT || BPF_CORE_READ(top, mnt_ns, ns.inum) != mnt_ns)
 		return 0;
-	if (walk.start == PATH_BYTES) {
-		walk.start--;
-		text[PATH_BYTES - 1] = '/';
+	start = walk->start;
+	if (start == PATH_BYTES) {
+		start--;
+		loop.text[PATH_BYTES - 1] = '/';
 	}
-	return walk.start;
+	return start;
 }
 
 static __always_inline struct mount *mount_of(const struct vfsmount *mount)

@@ -45,7 +45,7 @@ static __always_inline bool refuses(__u32 own, __u32 other, __u32 access, bool q
 SEC("lsm/ptrace_access_check")
 int BPF_PROG(varmor_ptrace_access_check, struct task_struct *child, unsigned int mode)
 {
-	__u32 own = container_of_task(bpf_get_current_task_btf()), other = container_of_task(child);
+	__u32 own = container_of_task(current_task()), other = container_of_task(child);
 	bool read = mode & PTRACE_MODE_READ, quiet = mode & PTRACE_MODE_NOAUDIT;
 
 	REFUSE_IF(refuses(own, other, read ? READ : TRACE, quiet));
@@ -56,7 +56,7 @@ int BPF_PROG(varmor_ptrace_access_check, struct task_struct *child, unsigned int
 SEC("lsm/ptrace_traceme")
 int BPF_PROG(varmor_ptrace_traceme, struct task_struct *parent)
 {
-	__u32 own = container_of_task(bpf_get_current_task_btf()), other = container_of_task(parent);
+	__u32 own = container_of_task(current_task()), other = container_of_task(parent);
 
 	REFUSE_IF(refuses(other, own, TRACE, false));
 	REFUSE_IF(refuses(own, other, TRACED_BY, false));

@@ -45,7 +45,7 @@ struct body {
  */
 static __noinline void report(struct varmor_scratch *scratch, const struct varmor_profile *profile, __u32 what, const struct body *body, __u32 start)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct varmor_event_header *header;
 	struct file *exe;
 	__u32 size = sizeof(*header) + (what >> 24), exe_start = 0, length;
@@ -64,7 +64,7 @@ static __noinline void report(struct varmor_scratch *scratch, const struct varmo
 	__builtin_memcpy(scratch->record + sizeof(*header), body, sizeof(*body));
 	exe = BPF_CORE_READ(task, mm, exe_file);
 	if (exe)
-		exe_start = path_into(scratch->exe, BPF_CORE_READ(exe, f_path.dentry), mount_of(BPF_CORE_READ(exe, f_path.mnt)), header->mnt_ns);
+		exe_start = path_into(scratch, TEXT_EXE, BPF_CORE_READ(exe, f_path.dentry), mount_of(BPF_CORE_READ(exe, f_path.mnt)), header->mnt_ns);
 	length = put_text(scratch, size, scratch->exe, exe_start);
 	header->exe_size = length;
 	size += length;

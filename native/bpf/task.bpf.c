@@ -15,13 +15,25 @@
 SEC("lsm/task_alloc")
 int BPF_PROG(varmor_task_alloc, struct task_struct *task, unsigned long clone_flags, int before)
 {
-	__u32 container = container_of_task(bpf_get_current_task_btf());
+	__u32 container = container_of_task(current_task());
 
 	/* Better no process than one outside of the rules. */
 	if (!before && container && !bind(task, container))
 		return -ENOMEM;
 	return before;
 }
+
+#ifdef VARMOR_OLD
+/* The address may soon be that of another task. */
+SEC("lsm/task_free")
+int BPF_PROG(varmor_task_free, struct task_struct *task)
+{
+	__u64 key = (__u64)task;
+
+	bpf_map_delete_elem(&varmor_tasks, &key);
+	return 0;
+}
+#endif
 
 struct cgroup_walk {
 	struct cgroup *at;
@@ -30,14 +42,31 @@ struct cgroup_walk {
 	char name[128];
 };
 
+#define EACH_BYTE(byte) ((byte) * 0x0101010101010101ULL)
+/* Has the highest bit of each byte of a word that is not below another one; bytes over 127 count as 128 less. */
+#define NOT_BELOW(word, byte) (((word) | EACH_BYTE(0x80ULL)) - EACH_BYTE((__u64)(byte)))
+
+/* Eight digits at a time, and without branches, of which a verifier would follow both ways. */
 static __always_inline bool is_hex(const struct varmor_container_id *id)
 {
-	for (__u32 i = 0; i < sizeof(id->hex); i++) {
-		__u8 digit = id->hex[i];
+	const __u64 *words = (const void *)id->hex;
+	__u64 all = EACH_BYTE(0x80ULL);
 
-		if (!(digit >= '0' && digit <= '9') && !(digit >= 'a' && digit <= 'f'))
-			return false;
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < sizeof(id->hex) / sizeof(*words); i++) {
+		__u64 digits = NOT_BELOW(words[i], '0') & ~NOT_BELOW(words[i], '9' + 1);
+		__u64 letters = NOT_BELOW(words[i], 'a') & ~NOT_BELOW(words[i], 'f' + 1);
+
+		all &= (digits | letters) & ~words[i];
 	}
+	return all == EACH_BYTE(0x80ULL);
+}
+
+static __always_inline bool is_scope(const char *end)
+{
+	for (__u32 i = 0; i < sizeof(SCOPE) - 1; i++)
+		if (end[i] != SCOPE[i])
+			return false;
 	return true;
 }
 
@@ -45,7 +74,7 @@ static __always_inline bool is_hex(const struct varmor_container_id *id)
 static long look_at_cgroup(__u32 round, struct cgroup_walk *walk)
 {
 	struct cgroup *cgroup = walk->at;
-	struct varmor_container_id id;
+	struct varmor_container_id id __attribute__((aligned(8)));
 	const char *name;
 	long length;
 
@@ -58,7 +87,7 @@ static long look_at_cgroup(__u32 round, struct cgroup_walk *walk)
 		char end[sizeof(SCOPE)] = {};
 
 		bpf_probe_read_kernel(end, sizeof(end) - 1, name + length - (sizeof(SCOPE) - 1));
-		if (bpf_strncmp(end, sizeof(end), SCOPE) == 0)
+		if (is_scope(end))
 			length -= sizeof(SCOPE) - 1;
 	}
 	if (length < (long)sizeof(id) || bpf_probe_read_kernel(&id, sizeof(id), name + length - sizeof(id)) || !is_hex(&id))
@@ -84,9 +113,9 @@ static __noinline bool find_by_cgroup(struct task_struct *task, __u32 *number, b
 	cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
 	/* Where version 1 rules, all are in the root of version 2. */
 	if (cgroup && BPF_CORE_READ(cgroup, level) == 0 && bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
-		cgroup = BPF_CORE_READ(task, cgroups, subsys[pids_cgrp_id], cgroup);
+		cgroup = BPF_CORE_READ(task, cgroups, subsys[bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id)], cgroup);
 	walk.at = cgroup;
-	bpf_loop(CGROUP_DEPTH, look_at_cgroup, &walk, 0);
+	REPEAT(CGROUP_DEPTH, CGROUP_DEPTH, look_at_cgroup, &walk);
 	if (!walk.found)
 		return false;
 	found = bpf_map_lookup_elem(&varmor_ids, &walk.id);
@@ -108,7 +137,7 @@ static __always_inline void note_mnt_ns(__u32 number, __u32 mnt_ns)
 	struct varmor_container *container = container_numbered(number);
 
 	if (container)
-		__sync_val_compare_and_swap(&container->mnt_ns, 0, mnt_ns);
+		put_once(&container->mnt_ns, mnt_ns);
 }
 
 /*
@@ -118,7 +147,7 @@ static __always_inline void note_mnt_ns(__u32 number, __u32 mnt_ns)
 SEC("lsm/bprm_creds_for_exec")
 int BPF_PROG(varmor_bprm_creds_for_exec, struct linux_binprm *bprm)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	const struct varmor_settings *set = settings();
 	__u32 mnt_ns = mnt_ns_of(task), number = 0;
 	bool known = false;

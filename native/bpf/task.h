@@ -3,7 +3,7 @@
 #ifndef VARMOR_TASK_H
 #define VARMOR_TASK_H
 
-#include "maps.h"
+#include "compat.h"
 
 static __always_inline void count(__u32 what)
 {
@@ -16,19 +16,9 @@ static __always_inline void count(__u32 what)
 /* The container of a task; 0 where it has none. */
 static __always_inline __u32 container_of_task(struct task_struct *task)
 {
-	struct varmor_task *own = bpf_task_storage_get(&varmor_tasks, task, 0, 0);
+	struct varmor_task *own = own_task_of(task);
 
 	return own ? own->container : 0;
-}
-
-/* Has a task be of a container. Returns whether there was memory for it. */
-static __always_inline bool bind(struct task_struct *task, __u32 container)
-{
-	struct varmor_task *own = bpf_task_storage_get(&varmor_tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-
-	if (own)
-		own->container = container;
-	return own;
 }
 
 static __always_inline struct varmor_container *container_numbered(__u32 number)
@@ -61,27 +51,27 @@ static __always_inline struct varmor_profile *profile_of(struct varmor_container
 /* The profile of the task that runs; NULL where it has none, which is nearly always the case. */
 static __always_inline struct varmor_profile *current_profile(void)
 {
-	return profile_of(container_numbered(container_of_task(bpf_get_current_task_btf())));
+	return profile_of(container_numbered(container_of_task(current_task())));
 }
 
 static __always_inline struct varmor_scratch *take_scratch(void)
 {
 	__u32 first = bpf_get_smp_processor_id() * 4;
 
-	for (__u32 i = 0; i < 4; i++) {
+	for (__u32 i = 0; i < SCRATCH_TRIES; i++) {
 		__u32 number = (first + i) % SCRATCHES;
 		struct varmor_scratch *one = bpf_map_lookup_elem(&varmor_scratches, &number);
 
-		if (one && __sync_val_compare_and_swap(&one->busy, 0, 1) == 0)
+		if (one && take_busy(one, number))
 			return one;
 	}
 	count(VARMOR_NO_SCRATCH);
-	return bpf_task_storage_get(&varmor_own_scratches, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return own_scratch();
 }
 
 static __always_inline void leave_scratch(struct varmor_scratch *scratch)
 {
-	__sync_lock_test_and_set(&scratch->busy, 0);
+	leave_busy(scratch);
 }
 
 #endif

@@ -53,7 +53,7 @@ async function openBpf({ BPF: absent }: NodeFeatures, options?: BpfLoaderOptions
     return new AbsentLoader('BPF', options ?? 'this process was not given the BPF programs')
   const addon = loadBpfAddon()
   if (typeof addon === 'string') return new AbsentLoader('BPF', addon)
-  const defaults = { ringBytes: defaultRing, strictStart: 0, object: builtObject() } as const
+  const defaults = { ringBytes: defaultRing, strictStart: 0, object: builtObject(addon) } as const
   try {
     return await BpfEnforcer.open({ ...defaults, ...options, addon })
   } catch (error) {

@@ -37,6 +37,8 @@ export interface MapWrite {
  * has `step`, `errno` and, for `load`, what libbpf and the verifier have said as `log`.
  */
 export interface BpfAddon {
+  /** Whether the kernel lacks what `varmor.bpf.o` needs, and takes `varmor-old.bpf.o`: kernels before Linux 6.1, but for their changes. */
+  needsOldObject(): boolean
   /** Loads and attaches all programs, unless the folder is there. `absent`: sections of programs whose hook the kernel lacks. */
   load(options: LoadOptions): Promise<{ reused: boolean; absent: string }>
   /** Removes a folder: its programs are detached, and what only they held is gone. */
@@ -61,8 +63,9 @@ export interface BpfAddon {
 
 const root = (): string => bindings.getRoot(fileURLToPath(import.meta.url))
 
-/** Where `npm run build:bpf` puts the object. */
-export const builtObject = (): string => join(root(), 'native', 'bpf', 'build', 'varmor.bpf.o')
+/** Where `npm run build:bpf` puts the object for this kernel. */
+export const builtObject = (addon: BpfAddon): string =>
+  join(root(), 'native', 'bpf', 'build', addon.needsOldObject() ? 'varmor-old.bpf.o' : 'varmor.bpf.o')
 
 /** Loads the addon that `npm run build:addon` makes. @returns why there is none, with what to do about it */
 export function loadBpfAddon(): BpfAddon | string {

@@ -50,6 +50,10 @@ export class FakeKernel implements BpfAddon {
   /** Contents of inner maps by their ids. */
   readonly #inner = new Map<number, string>()
 
+  needsOldObject(): boolean {
+    return false
+  }
+
   async load({ folder, hostMntNs, strictStart }: LoadOptions): Promise<{ reused: boolean; absent: string }> {
     this.#step('load')
     if (this.folders.has(folder)) return { reused: true, absent: '' }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * attack files|mounts|network|others: tries what programs.test.ts lists, and prints for each whether it passed or was refused. Files are made before,
+ * attack files|mounts|network|others|forks: tries what programs.test.ts lists, and prints for each whether it passed or was refused. Files are made before,
  * by prepare.sh.
  */
 #include <arpa/inet.h>
@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -300,6 +301,47 @@ static void network(void)
 	TRY("make a socket of another family", socket(AF_UNIX, tcp, 0));
 }
 
+static int make_process(unsigned long flags)
+{
+	pid_t child = (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL);
+
+	if (child == 0)
+		_exit(0);
+	return child < 0 ? -1 : waitpid(child, NULL, 0);
+}
+
+/* By the call of programs of 32 bits. A kernel may have none, and ends who makes one. */
+static int unshare_32(int flags)
+{
+	pid_t child = fork();
+	int answer, status;
+
+	if (child == 0) {
+		asm volatile("int $0x80" : "=a"(answer) : "a"(310), "b"(flags) : "memory", "r8", "r9", "r10", "r11");
+		_exit(-answer);
+	}
+	waitpid(child, &status, 0);
+	errno = WIFEXITED(status) ? WEXITSTATUS(status) : EPERM;
+	return errno ? -1 : 0;
+}
+
+/* One process is there already. The kernel forgets one some time after its end. */
+static void forks(void)
+{
+	int tries = 0;
+	pid_t child;
+
+	TRY("make a process", child = fork());
+	if (child == 0)
+		pause();
+	TRY("make another process", make_process(0));
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	while (make_process(0) < 0 && errno == ENOMEM && tries++ < 6000)
+		usleep(10000);
+	TRY("make one in place of another", tries < 6000 ? 0 : -1);
+}
+
 static void others(void)
 {
 	pid_t child = fork();
@@ -311,6 +353,8 @@ static void others(void)
 	TRY("change an owner, which takes another capability", chown("/free/ok", 1, 1));
 	TRY("make a raw socket", socket(AF_INET, SOCK_RAW, 1));
 	IN_CHILD(TRY("make a user namespace", unshare(CLONE_NEWUSER)));
+	TRY("make a user namespace by another call", unshare_32(CLONE_NEWUSER));
+	TRY("make a process in a new user namespace", make_process(CLONE_NEWUSER));
 	TRY("make a map", bpf_call(BPF_MAP_CREATE));
 	TRY("load a program", bpf_call(BPF_PROG_LOAD));
 	TRY("look for a program", bpf_call(BPF_PROG_GET_NEXT_ID));
@@ -326,7 +370,7 @@ int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc > 1 && strcmp(argv[1], "files") != 0) {
-		(strcmp(argv[1], "network") == 0 ? network : strcmp(argv[1], "mounts") == 0 ? mounts : others)();
+		(strcmp(argv[1], "network") == 0 ? network : strcmp(argv[1], "mounts") == 0 ? mounts : strcmp(argv[1], "forks") == 0 ? forks : others)();
 		return 0;
 	}
 	open_it();

@@ -13,12 +13,25 @@ interface Violation {
   exe: string
 }
 
+/** What the kernel has verified of a program. */
+export interface VerifiedProgram {
+  name: string
+  /** Instructions, each as often as it was looked at. */
+  instructions: number
+  /** Bytes of the stack that its functions have, all together. Of those that call each other they may be 512. */
+  stack: number
+}
+
 /** What under-profile.c prints. */
 export interface Outcome {
   answers: Record<string, string>
   events: Violation[]
-  /** Instructions that the kernel verified, by program. */
-  verified: Record<string, number>
+  /** Name of the object that was loaded. */
+  object: string
+  /** Tasks of the container that are left in a map, where they are in one. */
+  tasks: number | undefined
+  /** What the kernel says of each program. */
+  programs: VerifiedProgram[]
   counts: { reported: number; ringFull: number; noScratch: number }
 }
 
@@ -41,9 +54,17 @@ export function outcomeOf(text: string): Outcome {
   return {
     answers: Object.fromEntries(answers.map(([answer, ...what]) => [what.join(' '), answer!])),
     events: violationsOf(Buffer.concat(of('record').map(([hex]) => Buffer.from(hex!, 'hex')))),
-    verified: Object.fromEntries(of('program').map(([name, instructions]) => [name!, Number(instructions)])),
+    object: of('object')[0]![0]!,
+    programs: of('program').map(([name, instructions, stack]) => ({
+      name: name!,
+      instructions: sumOf(instructions!),
+      stack: sumOf(stack!),
+    })),
+    tasks: of('tasks').map(([count]) => Number(count))[0],
     counts: { reported: reported!, ringFull: ringFull!, noScratch: noScratch! },
   }
 }
 
-const words = new Set(['program', 'record', 'count', 'status'])
+const sumOf = (text: string): number => text.split('+').reduce((sum, part) => sum + Number(part), 0)
+
+const words = new Set(['object', 'tasks', 'program', 'record', 'count', 'status'])

@@ -1,141 +1,64 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * under-profile OBJECT PROFILE COMMAND... [, PROFILE COMMAND...]: loads the programs, and runs the command as the first process of a
- * container with the profile in the last slot: writes into maps, one behind the other (profile-bytes.ts). With "none" for a profile
- * it is of no container. Prints what the kernel verified, each record of the ring in hex, the counts, and the exit status of the last
- * command. What commands print goes in between.
+ * under-profile FOLDER PROFILE COMMAND...: loads the programs of the object in FOLDER that is for this kernel, and runs the command as the
+ * first program of a container with the profile in the last slot: writes into maps, one behind the other (profile-bytes.ts). Prints which
+ * object it was, what the kernel verified, each record of the ring in hex, the counts, the tasks that are left in a map of tasks, and the
+ * command's exit status. What the command prints goes in between. VARMOR_TEST_TASKS is the most tasks for a map of them.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../addon/bpf-object.h"
+#include "put-profile.h"
 #include "varmor_profile.h"
 
 #define COUNTS 3
 #define CPUS 256
+#define PROGRAMS 64
+#define LOG_BYTES (1 << 16)
+#define LOG_STATISTICS 4
+#define PATIENCE_MS 60000
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define CGROUP "/sys/fs/cgroup/" ID
 
-/* Before each write: the sizes of what follows, and of the value of an inner map, which is 0 where the map has none. */
-struct sizes {
-	__u32 name, key, value, inner;
-};
-
-static const __u32 zero, number = 1;
-
-static void fail(const char *what)
+/* As a runtime does it: the last program that runs before the container's own is of the host. */
+static void become_container(char **command)
 {
-	perror(what);
-	exit(100);
+	FILE *procs = fopen(CGROUP "/cgroup.procs", "w");
+
+	if (!procs || fprintf(procs, "0") < 0 || fclose(procs) || unshare(CLONE_NEWNS))
+		fail("container");
+	execvp(command[0], command);
+	fail(command[0]);
 }
 
-static int map_of(struct bpf_object *object, const char *name)
-{
-	int fd = bpf_object__find_map_fd_by_name(object, name);
-
-	if (fd < 0)
-		fail(name);
-	return fd;
-}
-
-/* Makes a map of one value, to be put into a map of maps. */
-static int inner_map(const void *value, __u32 bytes)
-{
-	int inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "inner", sizeof(zero), bytes, 1, NULL);
-
-	if (inner < 0 || bpf_map_update_elem(inner, &zero, value, 0))
-		fail("an inner map");
-	return inner;
-}
-
-static void read_exactly(FILE *file, void *bytes, size_t size)
-{
-	if (fread(bytes, 1, size, file) != size)
-		fail("a part of a write");
-}
-
-static void put_write(struct bpf_object *object, FILE *file, const struct sizes *sizes)
-{
-	static char name[32], key[64], value[VARMOR_TABLE_LARGE];
-	int inner;
-
-	if (sizes->name >= sizeof(name) || sizes->key > sizeof(key) || sizes->value > sizeof(value) || sizes->inner > sizeof(value))
-		fail("the sizes of a write");
-	memset(name, 0, sizeof(name));
-	read_exactly(file, name, sizes->name);
-	read_exactly(file, key, sizes->key);
-	memset(value, 0, sizeof(value));
-	read_exactly(file, value, sizes->value);
-	if (sizes->inner) {
-		inner = inner_map(value, sizes->inner);
-		if (bpf_map_update_elem(map_of(object, name), key, &inner, 0))
-			fail(name);
-		close(inner);
-	} else if (bpf_map_update_elem(map_of(object, name), key, value, 0)) {
-		fail(name);
-	}
-}
-
-static void put_profile(struct bpf_object *object, const char *path)
-{
-	FILE *file = fopen(path, "r");
-	struct sizes sizes;
-
-	if (!file)
-		fail(path);
-	while (fread(&sizes, sizeof(sizes), 1, file) == 1)
-		put_write(object, file, &sizes);
-	fclose(file);
-}
-
-/* Has a process be the first one of the container. */
-static void bind(struct bpf_object *object, pid_t child)
+static pid_t start(struct bpf_object *object, char **command)
 {
 	struct varmor_container container = { .profile = VARMOR_PROFILES - 1 };
-	struct varmor_task task = { .container = number };
-	int fd = (int)syscall(SYS_pidfd_open, child, 0);
+	struct varmor_settings settings = { 0 };
 	struct stat ns;
-
-	if (fd < 0 || stat("/proc/self/ns/mnt", &ns))
-		fail("bind");
-	container.mnt_ns = (__u32)ns.st_ino;
-	if (bpf_map_update_elem(map_of(object, "varmor_containers"), &number, &container, 0) ||
-	    bpf_map_update_elem(map_of(object, "varmor_tasks"), &fd, &task, 0))
-		fail("bind");
-	close(fd);
-}
-
-static pid_t start(struct bpf_object *object, const char *profile, char **command)
-{
-	int go[2];
 	pid_t child;
-	char byte;
 
-	if (pipe(go))
+	if (stat("/proc/self/ns/mnt", &ns) || (mkdir(CGROUP, 0700) && errno != EEXIST))
 		fail("start");
+	settings.host_mnt_ns = (__u32)ns.st_ino;
+	if (bpf_map_update_elem(map_of(object, "varmor_settings"), &zero, &settings, 0) ||
+	    bpf_map_update_elem(map_of(object, "varmor_containers"), &number, &container, 0) ||
+	    bpf_map_update_elem(map_of(object, "varmor_ids"), ID, &number, 0))
+		fail("bind");
 	child = fork();
-	if (child == 0) {
-		close(go[1]);
-		if (read(go[0], &byte, 1) != 1)
-			_exit(126);
-		execvp(command[0], command);
-		_exit(127);
-	}
-	if (child < 0)
-		fail("start");
-	if (strcmp(profile, "none") != 0) {
-		put_profile(object, profile);
-		bind(object, child);
-	}
-	if (write(go[1], "x", 1) != 1)
-		fail("start");
-	close(go[0]);
-	close(go[1]);
+	if (child == 0)
+		become_container(command);
 	return child;
 }
 
@@ -152,17 +75,97 @@ static int on_record(void *context, void *data, size_t size)
 	return 0;
 }
 
-static void print_programs(struct bpf_object *object)
+static char logs[PROGRAMS][LOG_BYTES];
+
+/* Only the object for older kernels has them in a map that takes so many, and that has to be emptied. */
+static struct bpf_map *tasks_of(struct bpf_object *object)
+{
+	struct bpf_map *tasks = bpf_object__find_map_by_name(object, "varmor_tasks");
+
+	if (!tasks)
+		fail("varmor_tasks");
+	return bpf_map__type(tasks) == BPF_MAP_TYPE_HASH ? tasks : NULL;
+}
+
+static void limit_tasks(struct bpf_object *object)
+{
+	const char *most = getenv("VARMOR_TEST_TASKS");
+	struct bpf_map *tasks = tasks_of(object);
+
+	if (most && tasks && bpf_map__set_max_entries(tasks, (__u32)atoi(most)))
+		fail("limit");
+}
+
+static unsigned int count_tasks(int map)
+{
+	unsigned int count = 0;
+	__u64 at, next;
+	bool has = false;
+
+	while (bpf_map_get_next_key(map, has ? &at : NULL, &next) == 0) {
+		at = next;
+		has = true;
+		count++;
+	}
+	return count;
+}
+
+/* The kernel frees a task some time after its end. */
+static void print_tasks(struct bpf_object *object)
+{
+	struct bpf_map *tasks = tasks_of(object);
+	unsigned int count, waited;
+
+	if (!tasks)
+		return;
+	for (waited = 0; (count = count_tasks(bpf_map__fd(tasks))) && waited < PATIENCE_MS; waited += 10)
+		usleep(10000);
+	printf("tasks %u\n", count);
+}
+
+static struct bpf_object *open_object(const char *folder)
+{
+	const char *name = bpf_needs_old_object() ? "varmor-old.bpf.o" : "varmor.bpf.o";
+	struct bpf_program *program;
+	struct bpf_object *object;
+	char path[256];
+	int count = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	object = bpf_object__open_file(path, NULL);
+	if (!object)
+		fail(path);
+	bpf_object__for_each_program(program, object) {
+		if (count == PROGRAMS || bpf_program__set_log_level(program, LOG_STATISTICS) ||
+		    bpf_program__set_log_buf(program, logs[count++], LOG_BYTES))
+			fail("log");
+	}
+	limit_tasks(object);
+	printf("object %s\n", name);
+	if (bpf_object__load(object))
+		fail(path);
+	return object;
+}
+
+/* The numbers behind a word of a log: those of functions that are verified by themselves have a + between them. */
+static void print_numbers(const char *log, const char *word)
+{
+	const char *found = strstr(log, word);
+	size_t length = found ? strspn(found + strlen(word), "0123456789+") : 0;
+
+	printf(" %.*s", length ? (int)length : 1, length ? found + strlen(word) : "?");
+}
+
+static void attach_programs(struct bpf_object *object)
 {
 	struct bpf_program *program;
+	int at = 0;
 
 	bpf_object__for_each_program(program, object) {
-		struct bpf_prog_info info = { 0 };
-		__u32 size = sizeof(info);
-
-		if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
-			fail("info");
-		printf("program %s %u\n", bpf_program__name(program), info.verified_insns);
+		printf("program %s", bpf_program__name(program));
+		print_numbers(logs[at], "processed ");
+		print_numbers(logs[at++], "stack depth ");
+		printf("\n");
 		if (!bpf_program__attach(program))
 			fail(bpf_program__name(program));
 	}
@@ -185,42 +188,27 @@ static void print_counts(struct bpf_object *object)
 	}
 }
 
-/* Ends a list of words before the comma in it. Returns what follows; NULL at the end. */
-static char **cut(char **words)
-{
-	for (; *words; words++)
-		if (strcmp(*words, ",") == 0) {
-			*words = NULL;
-			return words + 1;
-		}
-	return NULL;
-}
-
 int main(int argc, char **argv)
 {
 	struct bpf_object *object;
 	struct ring_buffer *ring;
-	char **words, **next;
-	int status = 0;
+	int status;
 	pid_t child;
 
 	if (argc < 4)
 		return 2;
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	object = bpf_object__open_file(argv[1], NULL);
-	if (!object || bpf_object__load(object))
-		fail(argv[1]);
-	print_programs(object);
-	for (words = argv + 2; words; words = next) {
-		next = cut(words);
-		child = start(object, words[0], words + 1);
-		if (waitpid(child, &status, 0) < 0)
-			fail("wait");
-	}
+	object = open_object(argv[1]);
+	attach_programs(object);
+	put_profile(object, argv[2]);
+	child = start(object, argv + 3);
+	if (waitpid(child, &status, 0) < 0)
+		fail("wait");
 	ring = ring_buffer__new(map_of(object, "varmor_ring"), on_record, NULL, NULL);
 	if (!ring || ring_buffer__consume(ring) < 0)
 		fail("ring");
 	print_counts(object);
+	print_tasks(object);
 	printf("status %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 	return 0;
 }

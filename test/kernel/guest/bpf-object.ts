@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { buildBpf, missingForBpf } from '../../../deploy/build-bpf.ts'
 import { measured, type StepLog } from '../../cluster/steps.ts'
 import { digest, kernelCached } from './cache.ts'
-import { ensureKernel, type Kernel } from './kernels.ts'
+import { ensureKernel, type Kernel, type KernelName } from './kernels.ts'
 
 const project = join(import.meta.dirname, '..', '..', '..')
 
@@ -38,10 +38,14 @@ function sources(): Buffer[] {
   )
 }
 
-/** @returns the folder with the BPF objects, made with the types of Linux 6.12; undefined where what builds them is not here */
-export async function ensureBpfObjects(log: StepLog): Promise<string | undefined> {
+/**
+ * The BPF objects, which are the same for all kernels.
+ * @param name of the kernel whose types they are made with; not 5.10, which lacks some
+ * @returns their folder; undefined where what builds them is not here
+ */
+export async function ensureBpfObjects(log: StepLog, name: KernelName = '6.12'): Promise<string | undefined> {
   if (missingForBpf().length > 0) return undefined
-  const kernel: Kernel = await ensureKernel('6.12', log)
+  const kernel: Kernel = await ensureKernel(name, log)
   const key = digest('layout 1', kernel.release, ...sources())
   return kernelCached('bpf', key, (draft) =>
     measured(log, 'BPF programs', async () => {

@@ -1,12 +1,20 @@
 import { statSync } from 'node:fs'
 import { bpfEncoder } from '../../../../src/agent/bpf-encoder.ts'
-import { builtObject, loadBpfAddon } from '../../../../src/enforcer/bpf/addon.ts'
+import { type BpfAddon, builtObject, loadBpfAddon } from '../../../../src/enforcer/bpf/addon.ts'
 import { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'
 
-/** The BPF enforcer of this guest. @param object another build of the programs */
-export function openEnforcer(object = builtObject()): Promise<BpfEnforcer> {
+function loadAddon(): BpfAddon {
   const addon = loadBpfAddon()
   if (typeof addon === 'string') throw new Error(addon)
+  return addon
+}
+
+/** The programs for the kernel of this guest. */
+export const guestObject = (): string => builtObject(loadAddon())
+
+/** The BPF enforcer of this guest. @param object another build of the programs */
+export function openEnforcer(object = guestObject()): Promise<BpfEnforcer> {
+  const addon = loadAddon()
   const hostMntNs = statSync('/proc/1/ns/mnt').ino
   return BpfEnforcer.open({ addon, object, ringBytes: 1 << 20, hostMntNs, strictStart: 0, encoder: bpfEncoder })
 }

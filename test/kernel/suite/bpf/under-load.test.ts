@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
-import { builtObject } from '../../../../src/enforcer/bpf/addon.ts'
 import { stateRoot } from '../../../../src/enforcer/bpf/state.ts'
 import type { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'
 import { CONTAINERS } from '../../../../src/profile/bpf/layout.ts'
@@ -16,7 +15,7 @@ import { debianImage } from '../../images/names.ts'
 import { Container } from '../harness/container.ts'
 import { compiled, identityOf, policyOf } from '../harness/profiles.ts'
 import type { Orders } from './agent-to-kill.ts'
-import { openEnforcer } from './enforcer.ts'
+import { guestObject, openEnforcer } from './enforcer.ts'
 import { RacingProbe } from './racing-probe.ts'
 
 const name = 'under-load'
@@ -87,7 +86,7 @@ describe('BPF profiles under load', function () {
 
   it('hold while programs of another build take the place of those in force', async () => {
     const object = '/tmp/other.bpf.o'
-    copyFileSync(builtObject(), object)
+    copyFileSync(guestObject(), object)
     // Nobody reads what is behind an ELF file.
     appendFileSync(object, 'x')
     const probe = RacingProbe.start(container.info.containerID, 'upgrade', files)

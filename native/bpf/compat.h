@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * What kernels before Linux 6.1 do another way. The object for those is made of the same programs, with VARMOR_OLD: it calls no helper
+ * and has no map that Linux 5.10 lacks.
+ */
+#ifndef VARMOR_COMPAT_H
+#define VARMOR_COMPAT_H
+
+#include "maps.h"
+
+/* What the body of a loop works with. It lasts for a round; what is to last longer lies in the scratch. */
+struct loop {
+	struct varmor_scratch *scratch;
+	__u8 *text;
+	const __u8 *table;
+	const __u64 *sets[2];
+};
+
+#ifndef VARMOR_OLD
+
+/* A function that is verified once a program, and not once a call. */
+#define VERIFIED_ONCE
+
+static __always_inline struct task_struct *current_task(void)
+{
+	return bpf_get_current_task_btf();
+}
+
+static __always_inline struct varmor_task *own_task_of(struct task_struct *task)
+{
+	return bpf_task_storage_get(&varmor_tasks, task, 0, 0);
+}
+
+/* Has a task be of a container. Returns whether there was memory for it. */
+static __always_inline bool bind(struct task_struct *task, __u32 container)
+{
+	struct varmor_task *own = bpf_task_storage_get(&varmor_tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (own)
+		own->container = container;
+	return own;
+}
+
+/* How many scratches are tried for one that is not taken. */
+#define SCRATCH_TRIES 4
+
+static __always_inline bool take_busy(struct varmor_scratch *scratch, __u32 number)
+{
+	return __sync_val_compare_and_swap(&scratch->busy, 0, 1) == 0;
+}
+
+static __always_inline void leave_busy(struct varmor_scratch *scratch)
+{
+	__sync_lock_test_and_set(&scratch->busy, 0);
+}
+
+/* One of the task's own, where all others are taken. */
+static __always_inline struct varmor_scratch *own_scratch(void)
+{
+	return bpf_task_storage_get(&varmor_own_scratches, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+}
+
+/* Has rules stay while a loop goes on. */
+static __always_inline const void *keep(struct varmor_scratch *scratch, const void *rules, __u32 size)
+{
+	return rules;
+}
+
+/* Puts a number where none stood. */
+static __always_inline void put_once(__u32 *place, __u32 number)
+{
+	__sync_val_compare_and_swap(place, 0, number);
+}
+
+/* Calls body(round, context) `count` times, `most` at most, or until it returns 1. For few rounds: see LONG_LOOP. */
+#define REPEAT(count, most, body, context) bpf_loop(count, body, context, 0)
+
+/*
+ * Makes name(loop, count), which calls body(round, loop) `count` times, `most` at most, or until it returns 1. The caller has put into
+ * `loop` what the body works with, as open(loop) does again before Linux 6.1. Rounds are not numbered.
+ */
+#define LONG_LOOP(name, most, open, body)                                            \
+	static __always_inline void name(struct loop *loop, __u32 count)             \
+	{                                                                            \
+		bpf_loop(count, body, loop, 0);                                      \
+	}
+
+#else
+
+/* Those may not be given pointers before Linux 5.13. It is verified once a call. */
+#define VERIFIED_ONCE __hidden
+
+static __always_inline struct task_struct *current_task(void)
+{
+	return (void *)bpf_get_current_task();
+}
+
+static __always_inline struct varmor_task *own_task_of(struct task_struct *task)
+{
+	__u64 key = (__u64)task;
+
+	return bpf_map_lookup_elem(&varmor_tasks, &key);
+}
+
+static __always_inline bool bind(struct task_struct *task, __u32 container)
+{
+	struct varmor_task own = { .container = container };
+	__u64 key = (__u64)task;
+
+	return bpf_map_update_elem(&varmor_tasks, &key, &own, BPF_ANY) == 0;
+}
+
+#define SCRATCH_TRIES SCRATCHES
+
+/* There is no exchange before Linux 5.12. An entry that must not be there yet does the same. */
+static __always_inline bool take_busy(struct varmor_scratch *scratch, __u32 number)
+{
+	__u32 taken = 1;
+
+	scratch->number = number;
+	return bpf_map_update_elem(&varmor_taken, &number, &taken, BPF_NOEXIST) == 0;
+}
+
+static __always_inline void leave_busy(struct varmor_scratch *scratch)
+{
+	__u32 number = scratch->number;
+
+	bpf_map_delete_elem(&varmor_taken, &number);
+}
+
+static __always_inline struct varmor_scratch *own_scratch(void)
+{
+	return NULL;
+}
+
+/* Between two calls the profile may have gone to another slot. */
+static __always_inline const void *keep(struct varmor_scratch *scratch, const void *rules, __u32 size)
+{
+	bpf_probe_read_kernel(scratch->record, size, rules);
+	return scratch->record;
+}
+
+/* Two that put theirs at once are not known to happen: a container has one first program. */
+static __always_inline void put_once(__u32 *place, __u32 number)
+{
+	if (*place == 0)
+		*place = number;
+}
+
+#define REPEAT(count, most, body, context)                                           \
+	_Pragma("clang loop unroll(disable)")                                        \
+	for (__u32 round_ = 0; round_ < (most); round_++)                            \
+		if (round_ >= (count) || body(round_, context))                      \
+			break
+
+#define ROUNDS_AT_ONCE 32
+
+/*
+ * There is no bpf_loop() before Linux 5.17, and rounds of a plain loop are verified one by one. But a function that is not static is
+ * verified by itself, and once: the rounds are done by calls of one that does some of them. It may be given numbers only, so that it
+ * looks for the rest by that of the scratch. What belongs to a profile stays at its place until no program sees that profile.
+ */
+#define LONG_LOOP(name, most, open, body)                                                    \
+	__weak __noinline int varmor_some_##name(__u32 number, __u32 left)                   \
+	{                                                                                    \
+		struct loop loop = { .scratch = bpf_map_lookup_elem(&varmor_scratches, &number) }; \
+                                                                                             \
+		if (!loop.scratch || !open(&loop))                                           \
+			return 1;                                                            \
+		_Pragma("clang loop unroll(disable)")                                        \
+		for (__u32 i = 0; i < ROUNDS_AT_ONCE; i++)                                   \
+			if (i >= left || body(i, &loop))                                     \
+				return 1;                                                    \
+		return 0;                                                                    \
+	}                                                                                    \
+	__weak __noinline int varmor_all_##name(__u32 number, __u32 count)                   \
+	{                                                                                    \
+		_Pragma("clang loop unroll(disable)")                                        \
+		for (__u32 done = 0; done < (most); done += ROUNDS_AT_ONCE)                  \
+			if (done >= count || varmor_some_##name(number, count - done))       \
+				break;                                                       \
+		return 0;                                                                    \
+	}                                                                                    \
+	static __always_inline void name(struct loop *loop, __u32 count)                     \
+	{                                                                                    \
+		varmor_all_##name(loop->scratch->number, count);                             \
+	}
+
+#endif
+
+#endif

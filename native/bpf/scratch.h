@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * What one run of a program needs beside its stack. What changes from round to round of a long loop lies here, too: a program of
+ * Linux 5.10 goes on with it in another function, and no verifier takes it for known.
+ */
+#ifndef VARMOR_SCRATCH_H
+#define VARMOR_SCRATCH_H
+
+#include "common.h"
+
+#define PATH_BYTES 4096
+#define RECORD_BYTES 16384
+
+enum text { TEXT_PATH, TEXT_EXE };
+
+/* From a file towards the root (path.h). */
+struct walk {
+	struct dentry *dentry;
+	struct mount *mount;
+	struct dentry *mount_root;
+	__u32 text;  /* enum text: written from its end at PATH_BYTES */
+	__u32 start; /* of what is written */
+	__u32 end;
+	__u32 reserved;
+};
+
+/* Along a path (match.h). */
+struct match {
+	struct varmor_automaton automaton;
+	__u32 text; /* enum text */
+	__u32 state;
+	__u32 at;
+	__u32 reserved;
+};
+
+/* The other names that a file has in a mount namespace: one for each mount of its file system there (file.bpf.c). */
+struct aliases {
+	struct dentry *dentry;
+	struct mount *known; /* the mount that has been looked at */
+	struct mount *at;
+	struct super_block *files;
+	struct varmor_automaton automaton;
+	__u32 mnt_ns;
+	__u32 asked; /* with the bits for reports */
+	__u32 marks;
+	__u32 start; /* of the first path, or of the first one that the rules mean */
+};
+
+/* Along the rules about sockets (network.bpf.c). On Linux 5.10 they are copied into the record's place. */
+struct socket_match {
+	__u32 domain;
+	__u32 type;
+	__u32 protocol;
+	__u32 at;
+	__u32 verdict;
+	__u32 reserved;
+};
+
+/* A mount that is made, changed or removed. What is not known may be anything. */
+struct mounting {
+	__u32 operations; /* VARMOR_MOUNT_; more than one where it is not known which */
+	__u32 flags;
+	struct dentry *source;
+	struct mount *source_mount;
+	struct dentry *target;
+	struct mount *target_mount;
+	char fstype[16];
+};
+
+/* Which rules mean a path: the set with a number, beside those that mean any. */
+struct meant {
+	__u32 all; /* is 1 where all could */
+	__u32 number;
+};
+
+/* Along the rules about mounting (mount.bpf.c). */
+struct mount_match {
+	struct mounting given;
+	__u32 rules; /* index in varmor_mount_rules */
+	__u32 reserved;
+	struct meant source;
+	struct meant target;
+	__u32 at;
+	__u32 verdict;
+};
+
+struct varmor_scratch {
+	__u64 busy;
+	__u32 number;
+	__u32 reserved;
+	struct walk walk;
+	struct match match;
+	struct aliases aliases;
+	struct socket_match sockets;
+	struct mount_match mounts;
+	/* Half of a path's room is there so that a name may begin at its end. */
+	union {
+		struct {
+			__u8 path[2 * PATH_BYTES];
+			__u8 exe[2 * PATH_BYTES];
+		};
+		__u8 texts[2][2 * PATH_BYTES];
+	};
+	__u8 record[RECORD_BYTES];
+};
+_Static_assert(RECORD_BYTES >= VARMOR_SOCKET_RULES * sizeof(struct varmor_socket_rule), "the room for rules about sockets");
+
+static __always_inline __u8 *text_of(struct varmor_scratch *scratch, __u32 text)
+{
+	return scratch->texts[text & 1];
+}
+
+#define SCRATCHES 64
+
+#endif
