@@ -66,10 +66,12 @@ static long next_alias(__u32 round, struct loop *loop)
 	if (!mount)
 		return 1;
 	aliases->at = mount_after(mount, aliases->files);
-	found = BPF_CORE_READ(mount, mnt_ns);
-	if (mount == aliases->known || BPF_CORE_READ(found, ns.inum) != aliases->mnt_ns)
+	if (mount == aliases->known)
 		return 0;
-	start = path_into(scratch, TEXT_EXE, dentry, mount, aliases->mnt_ns);
+	found = BPF_CORE_READ(mount, mnt_ns);
+	if (BPF_CORE_READ(found, ns.inum) != aliases->mnt_ns)
+		return 0;
+	start = path_in_namespace(scratch, TEXT_EXE, dentry, mount, aliases->mnt_ns);
 	if (start == 0 || start >= PATH_BYTES)
 		return 0;
 	marks = marks_of(scratch, &aliases->automaton, TEXT_EXE, start);
@@ -120,7 +122,6 @@ static __noinline __u32 marks_of_file(const struct file_request *request, const 
 	aliases->known = known;
 	aliases->automaton = profile->files;
 	aliases->mnt_ns = mnt_ns;
-	aliases->asked = request->asked | request->asked << VARMOR_FILE_AUDIT;
 	aliases->start = start;
 	aliases->files = BPF_CORE_READ(dentry, d_sb);
 	aliases->at = first_mount(aliases->files);
@@ -143,31 +144,36 @@ static __noinline __u32 marks_of_file(const struct file_request *request, const 
 
 VERIFIED_ONCE __noinline int varmor_refuses(const struct file_request *given)
 {
-	struct varmor_container *container = container_numbered(container_of_task(current_task()));
-	struct varmor_profile *profile = profile_of(container);
-	struct file_request request;
+	struct varmor_container *container;
+	struct varmor_profile *profile;
+	__u32 asked;
 	struct body body = {};
 	struct varmor_scratch *scratch;
 	__u32 marks, mode, start = 0, kind;
 	bool refused;
 
-	if (!profile || !container || !given)
+	if (!given)
 		return 0;
-	request = *given;
-	mode = mode_of((void *)request.dentry);
+	container = container_numbered(given->container);
+	profile = profile_of(container);
+	if (!profile || !container)
+		return 0;
+	asked = given->asked;
+	mode = mode_of((void *)given->dentry);
 	if (mode != S_IFDIR)
-		request.asked &= ~VARMOR_FILE_WAY;
+		asked &= ~VARMOR_FILE_WAY;
 	marks = mode == S_IFBLK ? profile->block_devices : 0;
 	if (!profile->files.table && !profile->mode && !marks)
 		return 0;
 	scratch = take_scratch();
 	if (!scratch)
 		return 1;
-	marks |= marks_of_file(&request, profile, scratch, container->mnt_ns, &start);
-	refused = !profile->mode && marks & request.asked;
-	if (start != NO_PATH && (profile->mode || (marks >> VARMOR_FILE_AUDIT) & request.asked)) {
-		kind = request.asked & VARMOR_FILE_EXEC && request.permissions == MAY_EXECUTE ? VARMOR_EVENT_KIND_EXEC : VARMOR_EVENT_KIND_FILE;
-		body.numbers[0] = request.permissions;
+	scratch->aliases.asked = asked | asked << VARMOR_FILE_AUDIT;
+	marks |= marks_of_file(given, profile, scratch, container->mnt_ns, &start);
+	refused = !profile->mode && marks & asked;
+	if (start != NO_PATH && (profile->mode || (marks >> VARMOR_FILE_AUDIT) & asked)) {
+		kind = asked & VARMOR_FILE_EXEC && given->permissions == MAY_EXECUTE ? VARMOR_EVENT_KIND_EXEC : VARMOR_EVENT_KIND_FILE;
+		body.numbers[0] = given->permissions;
 		report(scratch, profile, REPORT(kind, action_of(profile, refused), start ? 0 : VARMOR_EVENT_FLAG_PATH_UNKNOWN, sizeof(__u32)), &body, start);
 	}
 	leave_scratch(scratch);
@@ -184,8 +190,12 @@ VERIFIED_ONCE __noinline int varmor_refuses(const struct file_request *given)
 SEC("lsm/file_open")
 int BPF_PROG(varmor_file_open, struct file *file)
 {
-	__u32 mode = file->f_mode, asked = 0, permissions = 0;
+	__u32 container = container_of_task(current_task()), mode, asked = 0, permissions = 0;
 
+	/* Nearly all that is opened is opened outside of containers that have a profile. */
+	if (!container)
+		return 0;
+	mode = file->f_mode;
 	if (file->f_flags & FMODE_EXEC) {
 		asked = VARMOR_FILE_EXEC;
 		permissions = MAY_EXECUTE;
@@ -197,7 +207,7 @@ int BPF_PROG(varmor_file_open, struct file *file)
 		asked |= file->f_flags & O_APPEND ? VARMOR_FILE_APPEND : VARMOR_FILE_WRITE;
 		permissions |= file->f_flags & O_APPEND ? MAY_APPEND_IT : MAY_WRITE_IT;
 	}
-	return may(file->f_path.dentry, file->f_path.mnt, asked, permissions);
+	return may_in(container, file->f_path.dentry, file->f_path.mnt, asked, permissions);
 }
 
 SEC("lsm/mmap_file")
@@ -291,18 +301,18 @@ struct vfsmount___mapped {
 	void *mnt_userns;
 } __attribute__((preserve_access_index));
 
+/* The compiler would make one load of two: the verifier wants each at a constant place. */
+#define ARGUMENT(into, ctx, number) asm volatile("%0 = *(u64 *)(%1 + %2)" : "=r"(into) : "r"(ctx), "i"(8 * (number)))
+
 /* What has no hook with a mount: times, and extended attributes. */
 static __always_inline int may_set_attributes(__u64 *ctx)
 {
 	struct dentry *dentry;
 
-	if (bpf_core_type_exists(struct mnt_idmap___now) || bpf_core_field_exists(((struct vfsmount___mapped *)0)->mnt_userns)) {
-		dentry = (void *)ctx[1];
-		asm volatile("# mapped" : "+r"(dentry));
-	} else {
-		dentry = (void *)ctx[0];
-		asm volatile("# plain" : "+r"(dentry));
-	}
+	if (bpf_core_type_exists(struct mnt_idmap___now) || bpf_core_field_exists(((struct vfsmount___mapped *)0)->mnt_userns))
+		ARGUMENT(dentry, ctx, 1);
+	else
+		ARGUMENT(dentry, ctx, 0);
 	return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES);
 }
 
@@ -332,15 +342,12 @@ int varmor_inode_setattr(__u64 *ctx)
 	struct iattr *attributes;
 	unsigned int valid;
 
-	/* The comments keep the compiler from making one load of two: the verifier wants each at a constant place. */
 	if (bpf_core_type_exists(struct mnt_idmap___now)) {
-		dentry = (void *)ctx[1];
-		attributes = (void *)ctx[2];
-		asm volatile("# mapped" : "+r"(dentry), "+r"(attributes));
+		ARGUMENT(dentry, ctx, 1);
+		ARGUMENT(attributes, ctx, 2);
 	} else {
-		dentry = (void *)ctx[0];
-		attributes = (void *)ctx[1];
-		asm volatile("# plain" : "+r"(dentry), "+r"(attributes));
+		ARGUMENT(dentry, ctx, 0);
+		ARGUMENT(attributes, ctx, 1);
 	}
 	valid = BPF_CORE_READ(attributes, ia_valid);
 #ifdef VARMOR_OLD
