@@ -60,7 +60,7 @@ static void put_write(struct bpf_object *object, FILE *file, const struct sizes 
 	memset(name, 0, sizeof(name));
 	read_exactly(file, name, sizes->name);
 	read_exactly(file, key, sizes->key);
-	memset(value, 0, sizeof(value));
+	memset(value, 0, sizes->inner > sizes->value ? sizes->inner : sizes->value);
 	read_exactly(file, value, sizes->value);
 	if (sizes->inner) {
 		inner = inner_map(value, sizes->inner);
