@@ -53,18 +53,25 @@ export function buildBpf(types: string, folder: string): string {
   const parts = [maps, ...programs]
   const built = Object.entries(objects).map(([name, defines]) => {
     const linked = join(folder, name)
-    const compiled = parts.map((part) => compile(part, defines, folder, linked.replace('.bpf.o', `-${part}.o`)))
+    const compiled = parts.map((part) =>
+      compileBpf(join(source, part), defines, folder, linked.replace('.bpf.o', `-${part}.o`)),
+    )
     run('bpftool', ['gen', 'object', linked, ...compiled])
     return linked
   })
   return built[0]!
 }
 
-function compile(name: string, defines: string[], folder: string, object: string): string {
+/**
+ * Compiles one file, which may include those of native/bpf. `folder` has vmlinux.h.
+ * @returns the object
+ * @throws what the compiler says
+ */
+export function compileBpf(path: string, defines: string[], folder: string, object: string): string {
   const target = ['-target', 'bpf', `-D__TARGET_ARCH_${process.arch === 'arm64' ? 'arm64' : 'x86'}`]
-  const flags = [...target, ...extensions, ...warnings, ...defines, `-I${folder}`]
+  const flags = [...target, ...extensions, ...warnings, ...defines, `-I${folder}`, `-I${source}`]
   // Version 3 of the instructions has the exchanges that scratch memory is taken by.
-  run('clang', ['-g', '-O2', '-mcpu=v3', ...flags, '-c', join(source, name), '-o', object])
+  run('clang', ['-g', '-O2', '-mcpu=v3', ...flags, '-c', path, '-o', object])
   return object
 }
 

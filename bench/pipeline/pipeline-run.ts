@@ -4,7 +4,7 @@ import { Lineage } from '../../src/agent/lineage.ts'
 import { type LogLimits, openLogs } from '../../src/agent/violation-logs.ts'
 import { streamBatches } from '../../src/audit/batch/stream-batches.ts'
 import { SnapshotFeed } from '../../src/audit/enrich/snapshot-feed.ts'
-import { Pipeline } from '../../src/audit/pipeline/pipeline.ts'
+import { Pipeline, type PipelineSource } from '../../src/audit/pipeline/pipeline.ts'
 import { DecodePool } from '../../src/audit/pool/decode-pool.ts'
 import { LossLog } from '../../src/audit/sink/loss-log.ts'
 import { FollowedFile } from '../../src/audit/source/followed-file.ts'
@@ -37,6 +37,8 @@ export interface PipelineRun {
 export async function makePipeline(
   { folder, threads, forks = false, limits = {} }: Pick<PipelineRun, 'folder' | 'threads' | 'forks' | 'limits'>,
   source: AuditSource,
+  // Nothing may be lost by default, whatever the source: each record counts. The sync belongs to it, as configured.
+  more: Partial<PipelineSource> = { pressure: 'waits', commit: async () => undefined },
 ) {
   const feed = new SnapshotFeed(world())
   const output = join(folder, 'out')
@@ -58,8 +60,7 @@ export async function makePipeline(
   const logs = await openLogs({ log, limits, writer: feed, losses, logger: noLogger })
   await pool.ready()
   const pipeline = new Pipeline({
-    // Nothing may be lost here, whatever the source: each record counts. The sync belongs to it, as configured.
-    sources: [{ source, pressure: 'waits', commit: async () => undefined }],
+    sources: [{ source, pressure: 'waits', ...more }],
     ...{ pool, feed, sink: logs.sink, digest: logs.digest },
     clock: wallClock,
     stopPatience: 3_600_000,

@@ -10,17 +10,17 @@ struct vfsmount___mapped {
 	void *mnt_userns;
 } __attribute__((preserve_access_index));
 
+/* The compiler would make one load of two: the verifier wants each at a constant place. */
+#define ARGUMENT(into, ctx, number) asm volatile("%0 = *(u64 *)(%1 + %2)" : "=r"(into) : "r"(ctx), "i"(8 * (number)))
+
 static __always_inline int may_set_attributes(__u64 *ctx)
 {
 	struct dentry *dentry;
 
-	if (bpf_core_type_exists(struct mnt_idmap___now) || bpf_core_field_exists(((struct vfsmount___mapped *)0)->mnt_userns)) {
-		dentry = (void *)ctx[1];
-		asm volatile("# mapped" : "+r"(dentry));
-	} else {
-		dentry = (void *)ctx[0];
-		asm volatile("# plain" : "+r"(dentry));
-	}
+	if (bpf_core_type_exists(struct mnt_idmap___now) || bpf_core_field_exists(((struct vfsmount___mapped *)0)->mnt_userns))
+		ARGUMENT(dentry, ctx, 1);
+	else
+		ARGUMENT(dentry, ctx, 0);
 	return may(dentry, NULL, VARMOR_FILE_WRITE, MAY_SET_ATTRIBUTES);
 }
 
@@ -99,15 +99,12 @@ int varmor_inode_setattr(__u64 *ctx)
 	struct iattr *attributes;
 	unsigned int valid;
 
-	/* The comments keep the compiler from making one load of two: the verifier wants each at a constant place. */
 	if (bpf_core_type_exists(struct mnt_idmap___now)) {
-		dentry = (void *)ctx[1];
-		attributes = (void *)ctx[2];
-		asm volatile("# mapped" : "+r"(dentry), "+r"(attributes));
+		ARGUMENT(dentry, ctx, 1);
+		ARGUMENT(attributes, ctx, 2);
 	} else {
-		dentry = (void *)ctx[0];
-		attributes = (void *)ctx[1];
-		asm volatile("# plain" : "+r"(dentry), "+r"(attributes));
+		ARGUMENT(dentry, ctx, 0);
+		ARGUMENT(attributes, ctx, 1);
 	}
 	valid = BPF_CORE_READ(attributes, ia_valid);
 #ifdef VARMOR_OLD

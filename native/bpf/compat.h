@@ -28,7 +28,8 @@ static __always_inline struct task_struct *current_task(void)
 
 static __always_inline struct varmor_task *own_task_of(struct task_struct *task)
 {
-	return bpf_task_storage_get(&varmor_tasks, task, 0, 0);
+	/* Nearly all tasks have no storage of any program, which is seen without a call. */
+	return task->bpf_storage ? bpf_task_storage_get(&varmor_tasks, task, 0, 0) : NULL;
 }
 
 /* Has a task be of a container. Returns whether there was memory for it. */

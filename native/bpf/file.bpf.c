@@ -7,32 +7,37 @@
 
 VERIFIED_ONCE __noinline int varmor_refuses(const struct file_request *given)
 {
-	struct varmor_container *container = container_numbered(container_of_task(current_task()));
-	struct varmor_profile *profile = profile_of(container);
-	struct file_request request;
+	struct varmor_container *container;
+	struct varmor_profile *profile;
+	__u32 asked;
 	struct body body = {};
 	struct varmor_scratch *scratch;
 	__u32 marks, mode, start = 0, kind;
 	bool refused;
 
-	if (!profile || !container || !given)
+	if (!given)
 		return 0;
-	request = *given;
-	mode = mode_of((void *)request.dentry);
-	if (mode != S_IFDIR && !(request.asked & ASKED_OF_NEW_WAY))
-		request.asked &= ~VARMOR_FILE_WAY;
-	request.asked &= ~ASKED_OF_NEW_WAY;
+	container = container_numbered(given->container);
+	profile = profile_of(container);
+	if (!profile || !container)
+		return 0;
+	asked = given->asked;
+	mode = mode_of((void *)given->dentry);
+	if (mode != S_IFDIR && !(asked & ASKED_OF_NEW_WAY))
+		asked &= ~VARMOR_FILE_WAY;
+	asked &= ~ASKED_OF_NEW_WAY;
 	marks = mode == S_IFBLK ? profile->block_devices : 0;
 	if (!profile->files.table && !profile->mode && !marks)
 		return 0;
 	scratch = take_scratch();
 	if (!scratch)
 		return 1;
-	marks |= marks_of_file(&request, profile, scratch, container->mnt_ns, &start);
-	refused = !profile->mode && marks & request.asked;
-	if (start != NO_PATH && (profile->mode || (marks >> VARMOR_FILE_AUDIT) & request.asked)) {
-		kind = request.asked & VARMOR_FILE_EXEC && request.permissions == MAY_EXECUTE ? VARMOR_EVENT_KIND_EXEC : VARMOR_EVENT_KIND_FILE;
-		body.numbers[0] = request.permissions;
+	scratch->aliases.asked = asked | asked << VARMOR_FILE_AUDIT;
+	marks |= marks_of_file(given, profile, scratch, container->mnt_ns, &start);
+	refused = !profile->mode && marks & asked;
+	if (start != NO_PATH && (profile->mode || (marks >> VARMOR_FILE_AUDIT) & asked)) {
+		kind = asked & VARMOR_FILE_EXEC && given->permissions == MAY_EXECUTE ? VARMOR_EVENT_KIND_EXEC : VARMOR_EVENT_KIND_FILE;
+		body.numbers[0] = given->permissions;
 		report(scratch, profile, REPORT(kind, action_of(profile, refused), start ? 0 : VARMOR_EVENT_FLAG_PATH_UNKNOWN, sizeof(__u32)), &body, start);
 	}
 	leave_scratch(scratch);
@@ -83,11 +88,15 @@ static __noinline bool refuses_to_load_profiles(struct dentry *dentry)
 SEC("lsm/file_open")
 int BPF_PROG(varmor_file_open, struct file *file)
 {
-	__u32 mode = file->f_mode, asked = 0, permissions = 0;
+	__u32 container = container_of_task(current_task()), mode, asked = 0, permissions = 0;
 
+	/* Nearly all that is opened is opened outside of containers that have a profile. */
+	if (!container)
+		return 0;
 	/* Before Linux 6.5 an overlay opens the file below by the path of its own, which was judged just now. */
 	if (file->f_inode != BPF_CORE_READ(file, f_path.dentry, d_inode))
 		return 0;
+	mode = file->f_mode;
 	if (file->f_flags & FMODE_EXEC) {
 		asked = VARMOR_FILE_EXEC;
 		permissions = MAY_EXECUTE;
@@ -104,7 +113,7 @@ int BPF_PROG(varmor_file_open, struct file *file)
 		asked |= file->f_flags & O_APPEND ? VARMOR_FILE_APPEND : VARMOR_FILE_WRITE;
 		permissions |= file->f_flags & O_APPEND ? MAY_APPEND_IT : MAY_WRITE_IT;
 	}
-	return may(file->f_path.dentry, file->f_path.mnt, asked, permissions);
+	return may_in(container, file->f_path.dentry, file->f_path.mnt, asked, permissions);
 }
 
 /* A file that another process has opened: by a socket (SCM_RIGHTS), pidfd_getfd(2), or a notification of seccomp. */

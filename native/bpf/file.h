@@ -21,14 +21,16 @@ enum permission {
 };
 
 /* Beside VARMOR_FILE_WAY: it counts though there is no directory yet. */
-#define ASKED_OF_NEW_WAY (1U << 16)
+#define ASKED_OF_NEW_WAY (1U << 15)
 
 struct file_request {
 	const struct dentry *dentry;
 	const struct vfsmount *mount; /* NULL where a hook has none */
-	__u32 asked;                  /* VARMOR_FILE_ */
+	__u16 asked;                  /* VARMOR_FILE_ */
+	__u16 container;              /* of the task */
 	__u32 permissions;            /* for the record */
 };
+_Static_assert(VARMOR_CONTAINERS <= 1 << 16, "the number of a container in a request");
 
 /*
  * Whether the task must not do with the file what is asked. VARMOR_FILE_WAY counts for directories only, unless ASKED_OF_NEW_WAY
@@ -41,12 +43,19 @@ VERIFIED_ONCE int varmor_refuses(const struct file_request *given);
 bool varmor_is_mounted_in(struct super_block *files, __u32 mnt_ns) __hidden;
 
 /* Returns what the hook returns. */
+static __always_inline int may_in(__u32 container, const struct dentry *dentry, const struct vfsmount *mount, __u32 asked, __u32 permissions)
+{
+	struct file_request request = { dentry, mount, asked, container, permissions };
+
+	REFUSE_IF(varmor_refuses(&request));
+	return 0;
+}
+
 static __always_inline int may(const struct dentry *dentry, const struct vfsmount *mount, __u32 asked, __u32 permissions)
 {
-	struct file_request request = { dentry, mount, asked, permissions };
+	__u32 container = container_of_task(current_task());
 
-	REFUSE_IF(container_of_task(current_task()) && varmor_refuses(&request));
-	return 0;
+	return container ? may_in(container, dentry, mount, asked, permissions) : 0;
 }
 
 #endif

@@ -44,7 +44,7 @@ static __always_inline __u32 fixed_path_into(struct varmor_scratch *scratch, enu
 	walk->dentry = dentry;
 	walk->mount = NULL;
 	/* No mount ends this walk: it goes to the root of the file system. */
-	walk->mount_root = NULL;
+	walk->place.root = NULL;
 	walk->text = text;
 	walk->start = PATH_BYTES;
 	walk->end = WALKING;

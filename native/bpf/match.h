@@ -7,6 +7,13 @@
 
 #define CELL(table, size, index) (*(__u32 *)((table) + ((VARMOR_TABLE_CLASSES + 4 * (index)) & ((size)-4))))
 
+/* The fewer rounds, the less there is to carry from one to the next. Before Linux 6.1 all bytes of some rounds are verified one by one. */
+#ifndef VARMOR_OLD
+#define BYTES_AT_ONCE 8
+#else
+#define BYTES_AT_ONCE 1
+#endif
+
 #define MATCH(name, size)                                                                                   \
 	static __always_inline bool open_##name(struct loop *loop)                                          \
 	{                                                                                                   \
@@ -21,19 +28,24 @@
 	static long step_##name(__u32 round, struct loop *loop)                                             \
 	{                                                                                                   \
 		struct match *match = &loop->scratch->match;                                                \
-		__u32 class = loop->table[loop->text[match->at & (PATH_BYTES - 1)]];                        \
-		__u32 cell = CELL(loop->table, size, match->state + class);                                 \
+		__u32 state = match->state, at = match->at;                                                 \
                                                                                                             \
-		if ((cell & 0xff) != class) {                                                               \
-			cell = CELL(loop->table, size, match->state);                                       \
-			if (cell & 0xff) {                                                                  \
-				match->state = 0;                                                           \
-				return 1;                                                                   \
+		for (__u32 i = 0; i < BYTES_AT_ONCE && at < PATH_BYTES; i++, at++) {                        \
+			__u32 class = loop->table[loop->text[at]];                                          \
+			__u32 cell = CELL(loop->table, size, state + class);                                \
+                                                                                                            \
+			if ((cell & 0xff) != class) {                                                       \
+				cell = CELL(loop->table, size, state);                                      \
+				if (cell & 0xff) {                                                          \
+					match->state = 0;                                                   \
+					return 1;                                                           \
+				}                                                                           \
 			}                                                                                   \
+			state = cell >> 8;                                                                  \
 		}                                                                                           \
-		match->state = cell >> 8;                                                                   \
-		match->at++;                                                                                \
-		return 0;                                                                                   \
+		match->state = state;                                                                       \
+		match->at = at;                                                                             \
+		return at >= PATH_BYTES;                                                                    \
 	}                                                                                                   \
 	LONG_LOOP(walk_##name, PATH_BYTES, open_##name, step_##name)                                        \
 	static __noinline __u32 marks_##name(struct varmor_scratch *scratch)                                \

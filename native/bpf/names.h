@@ -59,7 +59,7 @@ static long next_alias(__u32 round, struct loop *loop)
 		aliases->is_mounted = 1;
 	if (mount == aliases->known || (mnt_ns != aliases->mnt_ns && mnt_ns != aliases->own_ns))
 		return 0;
-	start = path_into(scratch, TEXT_EXE, dentry, mount, mnt_ns);
+	start = path_in_namespace(scratch, TEXT_EXE, dentry, mount, mnt_ns);
 	if (start == LONG_PATH)
 		aliases->marks |= aliases->any;
 	if (start == 0 || start >= PATH_BYTES)
@@ -170,7 +170,6 @@ static __noinline __u32 marks_of_file(const struct file_request *request, const 
 	aliases->any = profile->any;
 	aliases->losses = 0;
 	aliases->is_mounted = 0;
-	aliases->asked = request->asked | request->asked << VARMOR_FILE_AUDIT;
 	aliases->start = start < PATH_BYTES ? start : 0;
 	aliases->files = BPF_CORE_READ(dentry, d_sb);
 	aliases->at = first_mount(aliases->files);

@@ -7,33 +7,59 @@
 
 enum walk_end { WALKING, AT_ROOT, TOO_LONG, NOWHERE };
 
-/* One step towards the root: over a mount point, or to the parent. Members of our own struct are copied before CO-RE reads them. */
+/* A read costs far more than the bytes that it takes: what lies side by side comes by one. */
+static __always_inline void read_name(struct name_in_folder *into, struct dentry *dentry)
+{
+	__u32 at = bpf_core_field_offset(struct dentry, d_parent);
+
+	if (bpf_core_field_offset(struct dentry, d_name) == at + sizeof(into->parent)) {
+		bpf_probe_read_kernel(into, sizeof(*into), (void *)dentry + at);
+	} else {
+		bpf_core_read(&into->parent, sizeof(into->parent), &dentry->d_parent);
+		bpf_core_read(&into->name, sizeof(into->name), &dentry->d_name);
+	}
+}
+
+static __always_inline void read_place(struct place_of_mount *into, struct mount *mount)
+{
+	__u32 at = bpf_core_field_offset(struct mount, mnt_parent);
+
+	if (bpf_core_field_offset(struct mount, mnt_mountpoint) == at + sizeof(into->parent) &&
+	    bpf_core_field_offset(struct mount, mnt.mnt_root) == at + sizeof(into->parent) + sizeof(into->mountpoint)) {
+		bpf_probe_read_kernel(into, sizeof(*into), (void *)mount + at);
+	} else {
+		bpf_core_read(&into->parent, sizeof(into->parent), &mount->mnt_parent);
+		bpf_core_read(&into->mountpoint, sizeof(into->mountpoint), &mount->mnt_mountpoint);
+		bpf_core_read(&into->root, sizeof(into->root), &mount->mnt.mnt_root);
+	}
+}
+
+/* One step towards the root: over a mount point, or to the parent. */
 static long climb(__u32 round, struct loop *loop)
 {
 	struct walk *walk = &loop->scratch->walk;
-	struct dentry *dentry = walk->dentry, *parent;
-	struct mount *mount = walk->mount, *below;
-	struct qstr name;
+	struct dentry *dentry = walk->dentry;
+	struct name_in_folder *step = &walk->step;
+	struct mount *below;
 	__u32 length, start;
 
-	if (dentry == walk->mount_root) {
-		below = BPF_CORE_READ(mount, mnt_parent);
-		if (below == mount) {
+	if (dentry == walk->place.root) {
+		below = walk->place.parent;
+		if (below == walk->mount) {
 			walk->end = AT_ROOT;
 			return 1;
 		}
-		walk->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+		walk->dentry = walk->place.mountpoint;
 		walk->mount = below;
-		walk->mount_root = BPF_CORE_READ(below, mnt.mnt_root);
+		read_place(&walk->place, below);
 		return 0;
 	}
-	parent = BPF_CORE_READ(dentry, d_parent);
-	if (parent == dentry) {
+	read_name(step, dentry);
+	if (step->parent == dentry) {
 		walk->end = NOWHERE;
 		return 1;
 	}
-	bpf_core_read(&name, sizeof(name), &dentry->d_name);
-	length = name.len & 0xff;
+	length = step->name.len & 0xff;
 	start = walk->start - length - 1;
 	if (start > PATH_BYTES) {
 		walk->end = TOO_LONG;
@@ -42,11 +68,11 @@ static long climb(__u32 round, struct loop *loop)
 	walk->start = start;
 	loop->text[start & (PATH_BYTES - 1)] = '/';
 	start = (start + 1) & (PATH_BYTES - 1);
-	if (bpf_probe_read_kernel(loop->text + start, length, name.name)) {
+	if (bpf_probe_read_kernel(loop->text + start, length, step->name.name)) {
 		walk->end = NOWHERE;
 		return 1;
 	}
-	walk->dentry = parent;
+	walk->dentry = step->parent;
 	return 0;
 }
 
@@ -69,18 +95,16 @@ LONG_LOOP(climb_up, 2 * PATH_BYTES, open_walk, climb)
  * mounts, LONG_PATH where it is too long; 0 where there is none: the file is not below the root of the mount namespace with the number `mnt_ns`
  * (a detached mount, a descriptor from elsewhere).
  */
-static __always_inline __u32 path_into(struct varmor_scratch *scratch, enum text text, struct dentry *dentry, struct mount *mount, __u32 mnt_ns)
+static __always_inline __u32 path_in_namespace(struct varmor_scratch *scratch, enum text text, struct dentry *dentry, struct mount *mount, __u32 mnt_ns)
 {
 	struct loop loop = { .scratch = scratch };
 	struct walk *walk = &scratch->walk;
 	struct mount *top;
 	__u32 start;
 
-	if (BPF_CORE_READ(mount, mnt_ns) == MNT_NS_INTERNAL)
-		return NO_PATH;
 	walk->dentry = dentry;
 	walk->mount = mount;
-	walk->mount_root = BPF_CORE_READ(mount, mnt.mnt_root);
+	read_place(&walk->place, mount);
 	walk->text = text;
 	walk->start = PATH_BYTES;
 	walk->end = WALKING;
@@ -99,6 +123,14 @@ static __always_inline __u32 path_into(struct varmor_scratch *scratch, enum text
 	return start;
 }
 
+/* The same; NO_PATH for files of the kernel's own mounts. */
+static __always_inline __u32 path_into(struct varmor_scratch *scratch, enum text text, struct dentry *dentry, struct mount *mount, __u32 mnt_ns)
+{
+	if (BPF_CORE_READ(mount, mnt_ns) == MNT_NS_INTERNAL)
+		return NO_PATH;
+	return path_in_namespace(scratch, text, dentry, mount, mnt_ns);
+}
+
 static __always_inline struct mount *mount_of(const struct vfsmount *mount)
 {
 	return (void *)mount - bpf_core_field_offset(struct mount, mnt);
@@ -106,7 +138,12 @@ static __always_inline struct mount *mount_of(const struct vfsmount *mount)
 
 static __always_inline __u32 mnt_ns_of(struct task_struct *task)
 {
+#ifdef VARMOR_OLD
 	return BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+#else
+	/* The verifier knows the type of a task, and lets the program read it and what it leads to itself. */
+	return task->nsproxy->mnt_ns->ns.inum;
+#endif
 }
 
 #endif

@@ -14,11 +14,24 @@
 
 enum text { TEXT_PATH, TEXT_EXE };
 
+/* As members of struct mount lie on all kernels so far, and those of struct dentry. */
+struct place_of_mount {
+	struct mount *parent;
+	struct dentry *mountpoint;
+	struct dentry *root;
+};
+
+struct name_in_folder {
+	struct dentry *parent;
+	struct qstr name;
+};
+
 /* From a file towards the root (path.h). */
 struct walk {
 	struct dentry *dentry;
 	struct mount *mount;
-	struct dentry *mount_root;
+	struct place_of_mount place;
+	struct name_in_folder step;
 	__u32 text;  /* enum text: written from its end at PATH_BYTES */
 	__u32 start; /* of what is written */
 	__u32 end;

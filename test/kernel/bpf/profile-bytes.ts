@@ -9,8 +9,8 @@ export const profileId = 42
 /** The last one, which under-profile.c runs its command in: it has the last places of all maps. */
 const place = { slot: PROFILES - 1, id: profileId } as const
 
-/** As under-profile.c reads it: sizes of name, key, value and inner map, and what they are sizes of. */
-function writeBytes({ map, key, value, inner = 0 }: MapWrite): Buffer {
+/** As put-profile.h reads it: sizes of name, key, value and inner map, and what they are sizes of. */
+export function writeBytes({ map, key, value, inner = 0 }: MapWrite): Buffer {
   const sizes = Buffer.from(Uint32Array.of(map.length, key.length, value.length, inner).buffer)
   return Buffer.concat([sizes, Buffer.from(map), key, value])
 }

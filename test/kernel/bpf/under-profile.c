@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "../addon/bpf-object.h"
+#include "put-profile.h"
 #include "varmor_profile.h"
 
 #define COUNTS 3
@@ -30,78 +31,6 @@
 #define PATIENCE_MS 60000
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define CGROUP "/sys/fs/cgroup/" ID
-
-/* Before each write: the sizes of what follows, and of the value of an inner map, which is 0 where the map has none. */
-struct sizes {
-	__u32 name, key, value, inner;
-};
-
-static const __u32 zero, number = 1;
-
-static void fail(const char *what)
-{
-	perror(what);
-	exit(100);
-}
-
-static int map_of(struct bpf_object *object, const char *name)
-{
-	int fd = bpf_object__find_map_fd_by_name(object, name);
-
-	if (fd < 0)
-		fail(name);
-	return fd;
-}
-
-/* Makes a map of one value, to be put into a map of maps. */
-static int inner_map(const void *value, __u32 bytes)
-{
-	int inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "inner", sizeof(zero), bytes, 1, NULL);
-
-	if (inner < 0 || bpf_map_update_elem(inner, &zero, value, 0))
-		fail("an inner map");
-	return inner;
-}
-
-static void read_exactly(FILE *file, void *bytes, size_t size)
-{
-	if (fread(bytes, 1, size, file) != size)
-		fail("a part of a write");
-}
-
-static void put_write(struct bpf_object *object, FILE *file, const struct sizes *sizes)
-{
-	static char name[32], key[64], value[VARMOR_TABLE_LARGE];
-	int inner;
-
-	if (sizes->name >= sizeof(name) || sizes->key > sizeof(key) || sizes->value > sizeof(value) || sizes->inner > sizeof(value))
-		fail("the sizes of a write");
-	memset(name, 0, sizeof(name));
-	read_exactly(file, name, sizes->name);
-	read_exactly(file, key, sizes->key);
-	memset(value, 0, sizeof(value));
-	read_exactly(file, value, sizes->value);
-	if (sizes->inner) {
-		inner = inner_map(value, sizes->inner);
-		if (bpf_map_update_elem(map_of(object, name), key, &inner, 0))
-			fail(name);
-		close(inner);
-	} else if (bpf_map_update_elem(map_of(object, name), key, value, 0)) {
-		fail(name);
-	}
-}
-
-static void put_profile(struct bpf_object *object, const char *path)
-{
-	FILE *file = fopen(path, "r");
-	struct sizes sizes;
-
-	if (!file)
-		fail(path);
-	while (fread(&sizes, sizeof(sizes), 1, file) == 1)
-		put_write(object, file, &sizes);
-	fclose(file);
-}
 
 /* As a runtime does it: the last program that runs before the container's own is of the host. */
 static void become_container(char **command)

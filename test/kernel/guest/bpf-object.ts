@@ -19,7 +19,7 @@ const packings = [
  * The kernel itself, which has its types (BTF), out of its image. Where that is: Documentation/arch/x86/boot.rst, `payload_offset`,
  * `payload_length`. Behind it stands its size, which is no part of what is packed.
  */
-function unpackKernel(image: Buffer): Buffer {
+export function unpackKernel(image: Buffer): Buffer {
   const setup = (image.readUInt8(0x1f1) + 1) * 512
   const start = setup + image.readUInt32LE(0x248)
   const payload = image.subarray(start, start + image.readUInt32LE(0x24c))

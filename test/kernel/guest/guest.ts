@@ -25,6 +25,8 @@ export interface GuestOptions {
   memoryMiB?: number
   /** 1 by default: two guests with one each get more done on two emulated processors than one guest with two. */
   processors?: number
+  /** Its time stamp counter counts instructions, always as many for the same work; it is slow, and has one processor. */
+  countInstructions?: boolean
   /** More parameters of the kernel, such as `audit=0`. */
   commandLine?: readonly string[]
   forwards?: readonly Forward[]
@@ -245,6 +247,7 @@ async function start(options: GuestOptions, images: readonly Disk[], steps: Step
     disks,
     memoryMiB: options.memoryMiB ?? 2_048,
     processors: options.processors ?? 1,
+    countInstructions: options.countInstructions ?? false,
     commandLine: options.commandLine ?? [],
     forwards: options.forwards ?? [],
     channel: join(folder.path, 'channel'),

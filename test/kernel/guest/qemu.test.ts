@@ -2,20 +2,29 @@ import { expect } from 'chai'
 import { clockParameter, isEmulationFault, qemuCommand, reasonOnConsole } from './qemu.ts'
 
 describe('the command that runs a guest', () => {
+  const machine = {
+    vmlinuz: '/k',
+    initramfs: '/i',
+    disks: [{ serial: 'root', image: '/a,b/root' }],
+    memoryMiB: 512,
+    processors: 1,
+    commandLine: ['audit=0'],
+    forwards: [{ host: 1234, guest: 80 }],
+    channel: '/c',
+  }
   it('keeps a comma of a path out of its own commas', () => {
-    const command = qemuCommand({
-      vmlinuz: '/k',
-      initramfs: '/i',
-      disks: [{ serial: 'root', image: '/a,b/root' }],
-      memoryMiB: 512,
-      processors: 1,
-      commandLine: ['audit=0'],
-      forwards: [{ host: 1234, guest: 80 }],
-      channel: '/c',
-    })
+    const command = qemuCommand(machine)
     expect(command).to.include('if=none,id=root,file=/a,,b/root,format=raw,readonly=on')
     expect(command).to.include('user,id=network,hostfwd=tcp:127.0.0.1:1234-10.0.2.15:80')
     expect(command[command.indexOf('-append') + 1]).to.match(/ audit=0$/)
+  })
+
+  it('has the time stamp counter count instructions, on one processor', () => {
+    const command = qemuCommand({ ...machine, countInstructions: true })
+    expect(command.join(' ')).to.include('-accel tcg,thread=single -icount shift=0 ')
+    expect(command[command.indexOf('-append') + 1]).to.match(/ tsc_early_khz=1000000 audit=0$/)
+    const make = () => qemuCommand({ ...machine, countInstructions: true, processors: 2 })
+    expect(make).to.throw('instructions are counted on one processor')
   })
 })
 

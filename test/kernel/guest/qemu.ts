@@ -22,6 +22,8 @@ export interface Machine {
   processors: number
   commandLine: readonly string[]
   forwards: readonly Forward[]
+  /** The guest's clocks, and its time stamp counter, count instructions. */
+  countInstructions?: boolean
   /** Path of the Unix socket at which the host waits for the guest's commands port. */
   channel: string
 }
@@ -55,6 +57,15 @@ export function clockParameter(cpuinfo = readFileSync('/proc/cpuinfo', 'utf8')):
   return known && megahertz !== null ? [`tsc_early_khz=${megahertz[1]}${megahertz[2]}`] : []
 }
 
+/** With `-icount shift=0` an instruction takes a nanosecond, and the time stamp counter counts these. */
+const countedClock = ['tsc_early_khz=1000000']
+
+function accelerator({ countInstructions, processors }: Machine): string[] {
+  if (!countInstructions) return ['-accel', kvmIsUsable() ? 'kvm' : 'tcg,thread=multi']
+  if (processors !== 1) throw new Error('instructions are counted on one processor')
+  return ['-accel', 'tcg,thread=single', '-icount', 'shift=0']
+}
+
 /** A comma separates the properties of a QEMU option; a doubled one is meant. */
 const quoted = (path: string): string => path.replaceAll(',', ',,')
 
@@ -82,13 +93,14 @@ export function kvmIsUsable(): boolean {
 /** The command that runs a guest: its console is standard output. */
 export function qemuCommand(machine: Machine): string[] {
   const forwards = machine.forwards.map(({ host, guest }) => `,hostfwd=tcp:127.0.0.1:${host}-10.0.2.15:${guest}`)
+  const clock = machine.countInstructions ? countedClock : clockParameter()
   return [
     'qemu-system-x86_64',
-    ...['-machine', 'q35', '-accel', kvmIsUsable() ? 'kvm' : 'tcg,thread=multi', '-cpu', 'max'],
+    ...['-machine', 'q35', ...accelerator(machine), '-cpu', 'max'],
     ...['-smp', String(machine.processors), '-m', String(machine.memoryMiB)],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...['-kernel', machine.vmlinuz, '-initrd', machine.initramfs],
-    ...['-append', [...kernelParameters, ...clockParameter(), ...machine.commandLine].join(' ')],
+    ...['-append', [...kernelParameters, ...clock, ...machine.commandLine].join(' ')],
     ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
     ...machine.disks.flatMap(disk),
     ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=commands,path=${quoted(machine.channel)}`],

@@ -1,0 +1,41 @@
+import { Buffer } from 'node:buffer'
+import type { EnhanceProtect } from '../../src/api/types.ts'
+import { writeBytes } from '../../test/kernel/bpf/profile-bytes.ts'
+
+/** What is opened and run: five names below the root. */
+export const opened = '/bench/a/b/c/file'
+export const ran = '/bench/a/b/c/exit'
+const folder = '/bench/a/b/c'
+
+/** All begin as the path does that is opened, and mean another: none can be passed over by its first bytes. */
+const paths = (count: number): string[] => Array.from({ length: count }, (_, i) => `${folder}/other${i}`)
+
+/** Rules about files, and as many about where packets go. */
+export function policyOf(count: number): EnhanceProtect {
+  if (count === 0) return {}
+  const permissions = ['read', 'write', 'exec']
+  const addresses = Array.from({ length: count }, (_, i) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`)
+  return {
+    bpfRawRules: {
+      files: paths(count).map((pattern) => ({ pattern, permissions })),
+      network: { egress: { toDestinations: addresses.map((ip) => ({ ip })) } },
+    },
+  }
+}
+
+/** As in linear.bpf.c. */
+const linear = { rules: 10_000, words: 7 }
+
+/** The same rules about files for linear.bpf.c, as put-profile.h reads them. */
+export function linearBytes(count: number): Buffer {
+  const ruleBytes = 8 + 8 * linear.words
+  const value = Buffer.alloc(8 + linear.rules * ruleBytes)
+  value.writeUInt32LE(count)
+  for (const [i, path] of paths(count).entries()) {
+    const at = 8 + i * ruleBytes
+    value.writeUInt32LE(path.length, at)
+    value.writeUInt32LE(1, at + 4)
+    value.write(path, at + 8)
+  }
+  return writeBytes({ map: 'linear_rules', key: new Uint8Array(4), value })
+}

@@ -1,0 +1,164 @@
+/** One run from a ring of BPF records to violations.log: a RingRun as JSON in its argument. Prints its RingFigures. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { LogLimits } from '../../src/agent/violation-logs.ts'
+import { header } from '../../src/audit/decode/bpf-record.ts'
+import { BpfRingSource } from '../../src/audit/source/bpf-ring.ts'
+import { type Cost, stopwatch } from '../bench.ts'
+import { makePipeline } from '../pipeline/pipeline-run.ts'
+
+export interface RingRun {
+  /** produce.c, and what it takes. */
+  producer: string
+  object: string
+  records: string
+  ringBytes: number
+  /** Records a second; 0: as many as the kernel can put. */
+  rate: number
+  seconds: number
+  /** Where the maps are pinned, on a BPF file system. */
+  pins: string
+  /** Where the fake proc file system and the output are. */
+  folder: string
+  threads: number
+  limits?: LogLimits
+  /** Measure how long each record took. */
+  latency?: boolean
+}
+
+export interface RingFigures extends Cost {
+  /** Records that the kernel was asked for. */
+  put: number
+  /** Those of them that it put into the ring. */
+  reported: number
+  ringFull: number
+  /** What the source knows of: records that it has read, and losses in the ring. */
+  read: number
+  lost: number
+  /** Lines, and those that were dropped behind the ring. */
+  written: number
+  dropped: number
+  /** From the kernel's time of a record to when its line is written, in ms; of those that were not dropped. */
+  latency?: { p50: number; p99: number; max: number }
+}
+
+type Produced = Pick<RingFigures, 'put' | 'reported' | 'ringFull'> & {
+  /** By how many ns CLOCK_BOOTTIME, which records have, is ahead of the clock of this process. */
+  ahead: number
+}
+
+/** When records were made, and when their lines were written, in ms; both come in the same order. */
+class Latencies {
+  readonly #made: Float64Array
+  readonly #written: Float64Array
+  #read = 0
+  #settled = 0
+
+  constructor(records: number) {
+    this.#made = new Float64Array(records)
+    this.#written = new Float64Array(records)
+  }
+
+  /** Looks into the batches of a source as they come. */
+  watch(source: BpfRingSource): void {
+    const batches = source[Symbol.asyncIterator].bind(source)
+    const look = (bytes: Uint8Array) => this.#look(bytes)
+    source[Symbol.asyncIterator] = async function* () {
+      for await (const batch of batches()) {
+        look(batch.bytes)
+        yield batch
+      }
+    }
+  }
+
+  /** A batch of lines is written, or dropped. */
+  settled(written: number, dropped: number): void {
+    const [seconds, nanoseconds] = process.hrtime()
+    const now = written > 0 ? seconds * 1000 + nanoseconds / 1e6 : Number.NaN
+    const end = this.#settled + written + dropped
+    this.#written.fill(now, this.#settled, end)
+    this.#settled = end
+  }
+
+  /** Without the first second, which warms up. @param ahead see Produced */
+  figures(rate: number, ahead: number): NonNullable<RingFigures['latency']> {
+    const all = this.#written.subarray(0, this.#settled).map((time, i) => time + ahead / 1e6 - this.#made[i]!)
+    const sorted = all
+      .slice(rate)
+      .filter((time) => !Number.isNaN(time))
+      .sort()
+    const at = (part: number): number => Number(sorted[Math.floor(sorted.length * part)]?.toFixed(2))
+    return { p50: at(0.5), p99: at(0.99), max: at(0.999999) }
+  }
+
+  #look(bytes: Uint8Array): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    for (let at = 0; at < bytes.length; at += view.getUint32(at, true)) {
+      const time = view.getUint32(at + header.at.time, true) + view.getUint32(at + header.at.time + 4, true) * 2 ** 32
+      this.#made[this.#read++] = time / 1e6
+    }
+  }
+}
+
+/** Has the kernel make the records. They begin when `go` is called, which resolves when all are made. */
+async function startProducer({ producer, object, records, pins, ringBytes, rate, seconds }: RingRun) {
+  const args = [object, records, pins, ringBytes, rate, seconds].map(String)
+  const child = spawn(producer, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const next = async (): Promise<string> => {
+    const { value } = await lines.next()
+    if (value === undefined) throw new Error('the producer has ended')
+    return value as string
+  }
+  await next()
+  const go = async (): Promise<Produced> => {
+    child.stdin.write('x')
+    return JSON.parse(await next()) as Produced
+  }
+  const end = async (): Promise<void> => {
+    child.stdin.end()
+    if (child.exitCode === null) await once(child, 'close')
+  }
+  return { go, end }
+}
+
+async function runRing(run: RingRun): Promise<RingFigures> {
+  const { rate, seconds, pins } = run
+  const producer = await startProducer(run)
+  const source = new BpfRingSource({ folder: () => pins })
+  const latencies = run.latency ? new Latencies(rate * seconds) : undefined
+  latencies?.watch(source)
+  const { pipeline, failures, close } = await makePipeline(run, source, {
+    pressure: 'loses',
+    written: (position) => source.written(position),
+  })
+  const { accounting } = pipeline
+  const settled = accounting.settled.bind(accounting)
+  accounting.settled = (written, dropped, reason) => {
+    settled(written, dropped, reason)
+    latencies?.settled(written, dropped)
+  }
+  const cost = stopwatch()
+  const ended = pipeline.run()
+  const { ahead, ...produced } = await producer.go()
+  const { totals } = accounting
+  while (totals.written + accounting.dropped < produced.reported) await pause(1)
+  const used = cost()
+  pipeline.stop()
+  await ended
+  const { records, dropped } = source.stats()
+  await close()
+  await producer.end()
+  const lost = Object.values(dropped).reduce((sum, count) => sum + count, 0)
+  if (!accounting.balanced || failures.length > 0) throw new Error(JSON.stringify({ totals, failures }))
+  return {
+    ...used,
+    ...produced,
+    ...{ read: records, lost, written: totals.written, dropped: accounting.dropped },
+    ...(latencies !== undefined && { latency: latencies.figures(rate, ahead) }),
+  }
+}
+
+console.log(JSON.stringify(await runRing(JSON.parse(process.argv[2] ?? '{}') as RingRun)))
