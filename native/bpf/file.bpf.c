@@ -59,7 +59,7 @@ VERIFIED_ONCE __noinline int varmor_refuses(const struct file_request *given)
 /* AppArmor asks for this capability by itself, past all hooks, when its profiles are written. */
 static __noinline bool refuses_to_load_profiles(struct dentry *dentry)
 {
-	struct body body = { { CAP_MAC_ADMIN } };
+	struct body body = {};
 	__u64 bit = 1ULL << CAP_MAC_ADMIN, magic;
 	struct varmor_profile *profile;
 	struct qstr name;
@@ -80,6 +80,8 @@ static __noinline bool refuses_to_load_profiles(struct dentry *dentry)
 	profile = current_profile();
 	if (!profile)
 		return false;
+	/* A struct that begins with a constant has a section for that, with which Linux 5.10 takes no types. */
+	body.numbers[0] = CAP_MAC_ADMIN;
 	verdict |= profile->capability_deny & bit ? VARMOR_DENY : 0;
 	verdict |= profile->capability_audit & bit ? VARMOR_AUDIT : 0;
 	return judge(profile, verdict, VARMOR_EVENT_KIND_CAPABILITY, sizeof(__u32), &body);
