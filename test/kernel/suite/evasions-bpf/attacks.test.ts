@@ -70,7 +70,7 @@ const reading = table(
     },
     {
       way: 'a file that was open before',
-      prepare: '{ while ! [ -e /tmp/go ]; do sleep 0.1; done; cat <&3 > /tmp/out; } 3< /data/vault/key &',
+      prepare: '{ while ! [ -e /tmp/go ]; do sleep 0.1; done; cat <&3 > /tmp/out; } 3< /data/vault/key & :',
       attack: 'touch /tmp/go; while ! [ -s /tmp/out ]; do sleep 0.1; done; cat /tmp/out',
       onBpf: { limit: 'open before' },
     },
