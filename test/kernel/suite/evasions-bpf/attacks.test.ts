@@ -143,13 +143,13 @@ const mounting = table(
     },
     {
       way: 'sysfs of another network namespace',
-      attack: `unshare --net --mount sh -c 'mount -t sysfs s /mnt && cat /mnt/kernel/fscaps && echo read'`,
-      gain: 'read',
+      attack: `unshare --net --mount sh -c 'mount -t sysfs s /mnt && cat /mnt/kernel/fscaps && echo it came'`,
+      gain: 'it came',
     },
     {
       way: 'a file system of the kernel that the container has not',
-      attack: `mount -t tracefs t /mnt && head -c 20 /mnt/README && echo read`,
-      gain: 'read',
+      attack: `mount -t tracefs t /mnt && head -c 20 /mnt/README && echo it came`,
+      gain: 'it came',
       undo: 'umount -q /mnt; true',
     },
   ],

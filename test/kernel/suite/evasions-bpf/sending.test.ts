@@ -52,14 +52,15 @@ describeEvasions(
       },
       {
         way: 'SMC',
-        attack: sent('done(libc.connect(socket.socket(43, 1, 0).fileno(), address("127.0.0.1", 8080), 16))'),
+        attack: sent('s = socket.socket(43, 1, 0)', 'done(libc.connect(s.fileno(), address("127.0.0.1", 8080), 16))'),
         skip: needs('smc'),
       },
       {
         way: 'RxRPC',
         attack: sent(
           'name = struct.pack("=HHHH", 33, 1, 2, 16) + address("10.1.2.3", 7000)',
-          'done(libc.connect(socket.socket(33, 2, 2).fileno(), name.ljust(36, bytes(1)), 36))',
+          's = socket.socket(33, 2, 2)',
+          'done(libc.connect(s.fileno(), name.ljust(36, bytes(1)), 36))',
         ),
         skip: needs('rxrpc'),
       },
