@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Where file systems of the kernel are by custom. A container may mount some of them anew, as one that has no other mount in it (proc in a
- * new pid namespace, sysfs in a new network namespace): rules about the usual place hold for all of them.
+ * Where file systems of the kernel are by custom. A container may mount them elsewhere, and some of them anew (proc in a new pid namespace,
+ * sysfs in a new network namespace): rules about the usual place hold for all of them.
  */
 #ifndef VARMOR_FIXED_NAMES_H
 #define VARMOR_FIXED_NAMES_H

@@ -53,11 +53,11 @@ static long next_alias(__u32 round, struct loop *loop)
 		return 0;
 	}
 	aliases->at = mount_after(mount, aliases->files);
+	if (mount == aliases->known)
+		return 0;
 	found = BPF_CORE_READ(mount, mnt_ns);
 	mnt_ns = BPF_CORE_READ(found, ns.inum);
-	if (mnt_ns == aliases->mnt_ns)
-		aliases->is_mounted = 1;
-	if (mount == aliases->known || (mnt_ns != aliases->mnt_ns && mnt_ns != aliases->own_ns))
+	if (mnt_ns != aliases->mnt_ns && mnt_ns != aliases->own_ns)
 		return 0;
 	start = path_in_namespace(scratch, TEXT_EXE, dentry, mount, mnt_ns);
 	if (start == LONG_PATH)
@@ -169,13 +169,11 @@ static __noinline __u32 marks_of_file(const struct file_request *request, const 
 	aliases->own_ns = own_ns;
 	aliases->any = profile->any;
 	aliases->losses = 0;
-	aliases->is_mounted = 0;
 	aliases->start = start < PATH_BYTES ? start : 0;
 	aliases->files = BPF_CORE_READ(dentry, d_sb);
 	aliases->at = first_mount(aliases->files);
 	look_at_aliases(&loop, MOST_MOUNTS);
-	if (!aliases->is_mounted)
-		add_fixed_name(scratch);
+	add_fixed_name(scratch);
 	/* What has not been looked at may be its name. */
 	if (aliases->at)
 		aliases->marks |= aliases->any;

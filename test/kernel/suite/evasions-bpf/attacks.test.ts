@@ -70,7 +70,7 @@ const reading = table(
     },
     {
       way: 'a file that was open before',
-      prepare: '{ while ! [ -e /tmp/go ]; do sleep 0.1; done; cat <&3 > /tmp/out; } 3< /data/vault/key &',
+      prepare: '{ while ! [ -e /tmp/go ]; do sleep 0.1; done; cat <&3 > /tmp/out; } 3< /data/vault/key & :',
       attack: 'touch /tmp/go; while ! [ -s /tmp/out ]; do sleep 0.1; done; cat /tmp/out',
       onBpf: { limit: 'open before' },
     },
@@ -143,13 +143,13 @@ const mounting = table(
     },
     {
       way: 'sysfs of another network namespace',
-      attack: `unshare --net --mount sh -c 'mount -t sysfs s /mnt && cat /mnt/kernel/fscaps && echo read'`,
-      gain: 'read',
+      attack: `unshare --net --mount sh -c 'mount -t sysfs s /mnt && cat /mnt/kernel/fscaps && echo it came'`,
+      gain: 'it came',
     },
     {
       way: 'a file system of the kernel that the container has not',
-      attack: `mount -t tracefs t /mnt && head -c 20 /mnt/README && echo read`,
-      gain: 'read',
+      attack: `mount -t tracefs t /mnt && head -c 20 /mnt/README && echo it came`,
+      gain: 'it came',
       undo: 'umount -q /mnt; true',
     },
   ],

@@ -46,16 +46,21 @@ describeEvasions(
         attack: sent(
           's = socket.socket(2, 1, 132)',
           's.setblocking(False)',
-          's.setsockopt(132, 110, address("10.9.0.1", 1) + address("10.1.2.3", 80))',
+          's.setsockopt(132, 110, address("127.0.0.2", 80) + address("10.1.2.3", 80))',
         ),
         skip: needs('sctp'),
       },
-      { way: 'SMC', attack: sent('socket.socket(43, 1, 0).connect(("127.0.0.1", 8080))'), skip: needs('smc') },
+      {
+        way: 'SMC',
+        attack: sent('s = socket.socket(43, 1, 0)', 'done(libc.connect(s.fileno(), address("127.0.0.1", 8080), 16))'),
+        skip: needs('smc'),
+      },
       {
         way: 'RxRPC',
         attack: sent(
           'name = struct.pack("=HHHH", 33, 1, 2, 16) + address("10.1.2.3", 7000)',
-          'done(libc.connect(socket.socket(33, 2, 2).fileno(), name.ljust(36, bytes(1)), 36))',
+          's = socket.socket(33, 2, 2)',
+          'done(libc.connect(s.fileno(), name.ljust(36, bytes(1)), 36))',
         ),
         skip: needs('rxrpc'),
       },
@@ -75,12 +80,12 @@ describeEvasions(
         attack: [
           ...['sh', '-c'],
           [
-            'ip link add t type ipip local 127.0.0.1 remote 10.1.2.3',
-            'ip addr add 10.9.9.1/24 dev t',
-            'ip link set t up',
+            'ip link add tunnel type ipip local 127.0.0.1 remote 10.1.2.3',
+            'ip addr add 10.9.9.1/24 dev tunnel',
+            'ip link set tunnel up',
             'ip route add 10.1.2.3 dev lo',
             `python3 -c 'import socket; socket.socket(2, 2).sendto(b"x", ("10.9.9.9", 9))'`,
-            `python3 -c 'print("sent" if int(open("/sys/class/net/t/statistics/tx_packets").read()) > 0 else "lost")'`,
+            `python3 -c 'print("sent" if int(open("/sys/class/net/tunnel/statistics/tx_packets").read()) > 0 else "lost")'`,
           ].join(' && '),
         ],
         onBpf: { limit: 'packets in packets' },

@@ -18,7 +18,7 @@ describeEvasions(
       },
       {
         way: 'what it has no hook for',
-        attack: "touch -d 2001-01-01 /data/ledger/book && echo 'changed'",
+        attack: `python3 -c "import os; os.utime('/data/ledger/book', (1, 1)); print('changed')"`,
         limit: 'times and attributes',
       },
       {

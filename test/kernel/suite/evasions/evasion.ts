@@ -15,7 +15,7 @@ import { type Enforcers, equipped, laidOut, type PolicyFor } from './world.ts'
 const refusals = {
   EACCES: /permission denied|mount: \S+: (?:bind .+ failed|cannot mount .+ read-only)\./i,
   EPERM:
-    /operation not permitted|mount: \S+: (?:permission denied|mount point is not a directory)|failed to map segment/i,
+    /operation not permitted|mount: \S+: (?:permission denied|mount point is not a directory)|failed to map segment|must be superuser to unmount/i,
   ENAMETOOLONG: /file name too long/i,
   ENOSYS: /function not implemented/i,
 }
