@@ -246,6 +246,23 @@ const nodes: Row = {
       ],
     },
     {
+      title: 'Containers without their BPF profile',
+      description:
+        'Late: they ran without it until the agent found them, as none ran, or it was too slow. Where starts wait (NRI), none should be.',
+      unit: 'short',
+      queries: [
+        [`sum(increase(varmor_bpf_late_containers_total{${node}}${range}))`, 'late'],
+        [`sum(increase(varmor_bpf_binding_failures_total{${node}}${range}))`, 'not bound'],
+        [`sum(varmor_bpf_starts_wait{${node}})`, 'nodes where starts wait'],
+      ],
+    },
+    {
+      title: 'How long containers were without it',
+      description: 'The longest time of a node since its agent has begun.',
+      unit: 's',
+      queries: [[`max(varmor_bpf_late_seconds_max{${node}})`, 'at most']],
+    },
+    {
       title: 'Known of nodes',
       description: 'Containers and policies, and processes in the fork tree.',
       unit: 'short',
