@@ -114,6 +114,7 @@ int BPF_PROG(varmor_file_open, struct file *file)
 	if (mode & FMODE_WRITE) {
 		asked |= file->f_flags & O_APPEND ? VARMOR_FILE_APPEND : VARMOR_FILE_WRITE;
 		permissions |= file->f_flags & O_APPEND ? MAY_APPEND_IT : MAY_WRITE_IT;
+		REFUSE_IF(refuses_to_load_profiles(file->f_path.dentry));
 	}
 	return may_in(container, file->f_path.dentry, file->f_path.mnt, asked, permissions);
 }

@@ -80,6 +80,13 @@ export const limits = {
     kernels: 'all',
     enforcers: 'AppArmor',
   },
+  'link where a directory is gone': {
+    what: 'A symbolic link where a directory on the way to a protected path is gone, or never was: what it leads to is found there then.',
+    why: 'The rules of AppArmor about the way are about directories, whose paths end in `/`; a link is made as a file is.',
+    remedy: 'The BPF enforcer; a rule about that path itself; a root file system that is read-only.',
+    kernels: 'all',
+    enforcers: 'AppArmor',
+  },
   'open before': {
     what: 'A file that was open, or mapped, before the profile of its container forbade it: who has it reads and writes it as before.',
     why: 'BPF judges a file when it is opened or received. AppArmor judges each read of a process whose profile has changed, too.',

@@ -63,6 +63,7 @@ export const writing: readonly EvasionTable[] = [
       way: 'putting a link where a directory is gone',
       prepare: 'mkdir -p /tmp/d/ledger; echo changed > /tmp/d/ledger/book; rm -r /data',
       attack: 'ln -s /tmp/d /data && cat /data/ledger/book',
+      limit: 'link where a directory is gone',
     },
     { way: 'its mode', attack: then('chmod 777 /data/ledger/book') },
     { way: 'its owner', attack: then('chown 1:1 /data/ledger/book') },
