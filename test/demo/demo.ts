@@ -4,7 +4,7 @@
  * promised. ENFORCER is as in a policy: AppArmor, BPF, Seccomp, or any of them together; without it AppArmorBPF. With KEEP=1 it
  * leaves everything running until Ctrl-C.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -105,6 +105,14 @@ const violationAfter = (count: number, one: Enforced): Promise<{ line: string; v
     return undefined
   })
 
+/** The user's policy; without AppArmor it is made so, as an enforcer cannot be taken from a policy. */
+function withEnforcers(): string {
+  if (enforcers.some((one) => one.enforcer === 'AppArmor')) return policyFile
+  const path = join(folder, 'policy.yaml')
+  writeFileSync(path, readFileSync(policyFile, 'utf8').replace('enforcer: AppArmor', `enforcer: ${enforcer}`))
+  return path
+}
+
 async function patch(what: object): Promise<void> {
   const text = JSON.stringify({ spec: what })
   const { stdout, stderr } = await kubectl('patch', policyName, '--type', 'merge', '-p', text)
@@ -133,7 +141,7 @@ async function demonstrate(): Promise<void> {
   })
 
   await script.step(`The user's own policy and Deployment, enforced by ${enforcer}`, async () => {
-    script.show((await kubectl('apply', '-f', policyFile)).stdout)
+    script.show((await kubectl('apply', '-f', withEnforcers())).stdout)
     say(
       'As it is written it refuses without a word, and leaves running pods alone. Here it is to report, and to restart them:',
     )
