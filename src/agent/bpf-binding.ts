@@ -73,10 +73,13 @@ export class BpfBinding {
     if (this.#options.strictStart) for (const { initPid } of started) this.#goOn(initPid)
   }
 
-  /** All that run are known. */
-  async listed(): Promise<void> {
+  /** @param containers all that run */
+  async listed(containers: Iterable<NodeContainer>): Promise<void> {
     const { clock, enforcer } = this.#options
     const now = clock.now()
+    this.#running.clear()
+    for (const container of containers)
+      if (this.#concerns(wantedOf(container))) this.#running.set(container.containerID, container)
     for (const [id, { since }] of this.#created) if (now - since > startsWithin) this.#created.delete(id)
     const running = Array.from(this.#running.values(), wantedOf)
     const made = Array.from(this.#created.values(), ({ container }) => container)

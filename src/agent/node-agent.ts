@@ -301,7 +301,7 @@ export class NodeAgent {
         if (lost || !known) logger.info({ socket, containers }, 'the containers of the node are known')
         lost = false
         known = true
-        void this.#bpf?.listed().then(() => this.#renumber())
+        void this.#bpf?.listed(this.#watch.containers.values()).then(() => this.#renumber())
       },
       clock: systemClock,
       random: Math.random,

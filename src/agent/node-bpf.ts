@@ -4,8 +4,9 @@ import { logTrouble } from '../base/bug.ts'
 import { systemClock, wallClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { BpfEnforcer } from '../enforcer/bpf.ts'
+import { EnforcerError } from '../enforcer/enforcer-error.ts'
 import { type BindingStatus, BpfBinding } from './bpf-binding.ts'
-import type { ContainerChange, CreatedContainer } from './containers/runtime.ts'
+import type { ContainerChange, CreatedContainer, NodeContainer } from './containers/runtime.ts'
 import { NriPlugin } from './nri/nri-plugin.ts'
 
 export interface NodeBpfOptions {
@@ -77,8 +78,9 @@ export class NodeBpf {
     return this.#binding.changed(changes)
   }
 
-  listed(): Promise<void> {
-    return this.#binding.listed()
+  /** @param containers all that run */
+  listed(containers: Iterable<NodeContainer>): Promise<void> {
+    return this.#binding.listed(containers)
   }
 
   /** Of a container that BPF events call by a number, with that number; else the change itself. */
@@ -97,7 +99,14 @@ export class NodeBpf {
 
   /** All profiles are known. */
   async profilesListed(): Promise<void> {
-    await this.#options.enforcer.expect(this.#profiles)
+    const { enforcer, logger } = this.#options
+    try {
+      await enforcer.expect(this.#profiles)
+    } catch (error) {
+      if (!(error instanceof EnforcerError)) throw error
+      const fields = { code: error.code, reason: error.reason }
+      logger.warn(fields, 'BPF programs of another build cannot be removed; they stay in force beside')
+    }
   }
 
   #newNri(): NriPlugin {

@@ -157,9 +157,13 @@ export class BpfEnforcer implements ProfileLoader {
   /** These are all containers of the node: others are forgotten, and tasks of these that run already are bound. As `find`. */
   async settle(containers: readonly BpfContainer[]): Promise<Map<string, number>> {
     const all = new Set(containers.map(({ id }) => id))
+    // What is added while this waits for its turn is newer than the list.
+    const gone = [...new Set([...this.#now.containers.ids, ...this.#known.keys()])].filter((id) => !all.has(id))
     await this.#inTurn(async () => {
-      for (const id of [...this.#now.containers.ids]) if (!all.has(id)) await this.#now.containers.remove(id)
-      for (const id of this.#known.keys()) if (!all.has(id)) this.#known.delete(id)
+      for (const id of gone) {
+        this.#known.delete(id)
+        await this.#now.containers.remove(id)
+      }
       for (const container of containers) await this.#add(container)
     })
     const bound = await this.find()

@@ -107,10 +107,18 @@ describe('containers and their BPF profiles', () => {
     await binding.created(created('a'))
     await binding.changed([{ type: 'started', container: running('b') }])
     enforcer.calls.length = 0
-    await binding.listed()
+    await binding.listed([running('b')])
     await clock.advance(121_000)
-    await binding.listed()
+    await binding.listed([running('b')])
     expect(enforcer.calls).to.deep.equal([`settle ${a},${b}`, `settle ${b}`])
+  })
+
+  it('that have ended while nobody said so are forgotten with the next list', async () => {
+    const { enforcer, binding } = world()
+    await binding.changed([{ type: 'started', container: running('a') }])
+    enforcer.calls.length = 0
+    await binding.listed([])
+    expect(enforcer.calls).to.deep.equal(['settle '])
   })
 
   it('that cannot be bound are counted and named', async () => {

@@ -94,14 +94,16 @@ export class BpfProfiles {
     const digest = contentDigest(content)
     if (this.digestOf(name) === digest) return
     const before = this.#byName.get(name)
-    const slot = this.#free.shift()
+    const [slot] = this.#free
     if (slot === undefined) {
       const reason = `all ${this.#encoder.slots - 1} places for profiles are in use`
       throw new EnforcerError('KERNEL_REFUSED', 'load the BPF profile', { profile: name, reason })
     }
     const id = before?.id ?? this.#id + 1
+    const writes = this.#encoder.encode(content, { slot, id })
+    this.#free.shift()
     try {
-      await this.#state.write(this.#encoder.encode(content, { slot, id }), 'load the BPF profile')
+      await this.#state.write(writes, 'load the BPF profile')
       const record = { id, map: this.#mapIn(slot) ?? 0, serial: this.#serial + 1, digest, name }
       await this.#state.write(
         [{ map: 'varmor_records', key: word(slot), value: packRecord(record) }],

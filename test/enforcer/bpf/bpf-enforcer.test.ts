@@ -142,6 +142,25 @@ describe('the BPF enforcer', () => {
     expect(stateOf(enforcer).tasks.map(({ bound }) => bound > 0)).to.deep.equal([true, false])
   })
 
+  it('keeps a container that is added while a list of all others waits for its turn', async () => {
+    const enforcer = await open()
+    await enforcer.add({ id: idOf('gone'), profile: web })
+    const settled = Promise.all([enforcer.load(web, 'one'), enforcer.settle([{ id: idOf('a'), profile: web }])])
+    await enforcer.add({ id: idOf('new'), profile: web })
+    await settled
+    expect([inForce(enforcer, 'a'), inForce(enforcer, 'new')]).to.deep.equal(['one', 'one'])
+    expect(enforcer.numberOf(idOf('gone'))).to.equal(undefined)
+  })
+
+  it('leaves the kernel alone for a content that is none', async () => {
+    const refusing = { ...fakeEncoder, encode: () => expect.fail('no rules') }
+    const enforcer = await open({ encoder: refusing })
+    const steps: string[] = []
+    kernel.onStep = (step) => void steps.push(step)
+    expect((await enforcer.load(web, 'x').catch((error: Error) => error))?.message).to.equal('no rules')
+    expect(steps.filter((step) => step.startsWith('write'))).to.deep.equal([])
+  })
+
   it('keeps a task that outlives its container in the profile, and its number until it ends', async () => {
     const enforcer = await open()
     await enforcer.load(web, 'one')
