@@ -40,6 +40,7 @@
             'batch-ring.c',
             'bpf-addon.c',
             'bpf-object.c',
+            'bpf-ring-binding.c',
             'bpf-ring.c',
             'bpf-state.c',
             'napi-help.c',

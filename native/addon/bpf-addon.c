@@ -10,17 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "batch-binding.h"
 #include "bpf-object.h"
-#include "bpf-ring.h"
+#include "bpf-ring-binding.h"
 #include "bpf-state.h"
 #include "napi-help.h"
 
 #define MAX_RING (256 * 1024 * 1024)
 #define MAX_WRITES (4 * 1024 * 1024)
-#define MAX_MS 60000
-#define MAX_BATCH_BYTES (64 * 1024 * 1024)
-#define MAX_BATCHES 1024
 
 static const napi_type_tag state_tag = { 0x5a0e37b1c2d84f96, 0x91c6e0b7f3a85d42 };
 
@@ -151,35 +147,6 @@ static struct job *new_job(napi_env env, void (*run)(struct job *), napi_value (
 	job->run = run;
 	job->answer = answer;
 	return job;
-}
-
-/* A text that fits; false with an exception. */
-static bool get_text(napi_env env, napi_value value, const char *what, char *text, size_t room)
-{
-	size_t length;
-
-	if (napi_get_value_string_utf8(env, value, NULL, 0, &length) == napi_ok && length > 0 && length < room &&
-	    napi_get_value_string_utf8(env, value, text, room, &length) == napi_ok && strlen(text) == length)
-		return true;
-	napi_throw_range_error(env, "ERR_OUT_OF_RANGE", what);
-	return false;
-}
-
-static bool get_named_text(napi_env env, napi_value object, const char *name, char *text, size_t room)
-{
-	napi_value value;
-
-	return napi_get_named_property(env, object, name, &value) == napi_ok && get_text(env, value, name, text, room);
-}
-
-static bool get_args(napi_env env, napi_callback_info info, size_t wanted, napi_value *args)
-{
-	size_t argc = wanted;
-
-	if (napi_get_cb_info(env, info, &argc, args, NULL, NULL) == napi_ok && argc >= wanted)
-		return true;
-	give_up(env, "too few arguments");
-	return false;
 }
 
 static struct handle *get_handle(napi_env env, napi_value value)
@@ -622,83 +589,6 @@ static napi_value needs_old_object(napi_env env, napi_callback_info info)
 	return result;
 }
 
-static const struct batch_producer producer = {
-	.oldest = bpf_ring_oldest,
-	.release = bpf_ring_release,
-	.stop = bpf_ring_stop,
-	.ended = bpf_ring_ended,
-	.close = bpf_ring_close,
-	.free = bpf_ring_free,
-};
-
-static napi_value open_ring(napi_env env, napi_callback_info info)
-{
-	struct bpf_ring_options options = { .wake = batch_binding_wake };
-	struct failure failure = { "memory", 0 };
-	struct batch_binding *b;
-	napi_value args[2];
-
-	if (!get_args(env, info, 2, args) || !get_named_text(env, args[0], "folder", options.folder, sizeof(options.folder)) ||
-	    !get_u32(env, args[0], "batchBytes", MIN_RECORD_BATCH, MAX_BATCH_BYTES, &options.batch_bytes) ||
-	    !get_u32(env, args[0], "batches", 2, MAX_BATCHES, &options.batches) ||
-	    !get_u32(env, args[0], "flushMs", 0, MAX_MS, &options.flush_ms) || !get_u32(env, args[0], "napMs", 1, MAX_MS, &options.nap_ms))
-		return NULL;
-	b = batch_binding_new(env, args[1], &producer);
-	if (!b)
-		return NULL;
-	options.context = b;
-	return batch_binding_open(env, b, bpf_ring_start(&options, &failure), &failure);
-}
-
-static napi_value ring_stats(napi_env env, napi_callback_info info)
-{
-	struct batch_binding *b = batch_binding_get(env, info, NULL);
-	struct bpf_ring *r;
-	napi_value stats;
-
-	if (!b)
-		return NULL;
-	r = b->producer;
-	TRY(napi_create_object(env, &stats));
-	if (set_number(env, stats, "records", (double)r->counts.records) && set_number(env, stats, "malformed", (double)r->counts.malformed) &&
-	    set_number(env, stats, "stalls", (double)r->counts.stalls) && set_number(env, stats, "position", (double)r->taken) &&
-	    set_number(env, stats, "ringFull", (double)bpf_ring_counter(r, 1)) && set_number(env, stats, "noScratch", (double)bpf_ring_counter(r, 2)) &&
-	    set_number(env, stats, "ringFullNoted", r->noted ? (double)r->noted->ring_full : 0) &&
-	    set_number(env, stats, "noScratchNoted", r->noted ? (double)r->noted->no_scratch : 0))
-		return stats;
-	return give_up(env, "stats");
-}
-
-static bool get_double(napi_env env, napi_value object, const char *name, double *value)
-{
-	napi_value property;
-
-	if (napi_get_named_property(env, object, name, &property) == napi_ok && napi_get_value_double(env, property, value) == napi_ok && *value >= 0)
-		return true;
-	napi_throw_range_error(env, "ERR_OUT_OF_RANGE", name);
-	return false;
-}
-
-/* All up to a position is where it belongs, and so much was said to be lost. */
-static napi_value done(napi_env env, napi_callback_info info)
-{
-	double position, full, no_scratch;
-	napi_value what;
-	struct batch_binding *b = batch_binding_get(env, info, &what);
-	struct bpf_ring *r;
-
-	if (!b || !get_double(env, what, "position", &position) || !get_double(env, what, "ringFull", &full) ||
-	    !get_double(env, what, "noScratch", &no_scratch))
-		return NULL;
-	r = b->producer;
-	bpf_ring_done(r, (uint64_t)position);
-	if (r->noted) {
-		r->noted->ring_full = (uint64_t)full;
-		r->noted->no_scratch = (uint64_t)no_scratch;
-	}
-	return NULL;
-}
-
 NAPI_MODULE_INIT()
 {
 	const napi_property_descriptor functions[] = {
@@ -713,13 +603,10 @@ NAPI_MODULE_INIT()
 		{ "entries", NULL, get_entries, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "swap", NULL, swap, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "links", NULL, count_links, NULL, NULL, NULL, napi_enumerable, NULL },
-		{ "openRing", NULL, open_ring, NULL, NULL, NULL, napi_enumerable, NULL },
-		{ "ringStats", NULL, ring_stats, NULL, NULL, NULL, napi_enumerable, NULL },
-		{ "done", NULL, done, NULL, NULL, NULL, napi_enumerable, NULL },
 	};
 
 	TRY(napi_define_properties(env, exports, sizeof(functions) / sizeof(functions[0]), functions));
-	if (!batch_binding_define(env, exports))
+	if (!bpf_ring_binding_define(env, exports))
 		return give_up(env, "exports");
 	return exports;
 }

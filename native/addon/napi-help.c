@@ -61,3 +61,32 @@ bool get_u32(napi_env env, napi_value object, const char *name, uint32_t least, 
 	}
 	return true;
 }
+
+/* A text that fits; false with an exception. */
+bool get_text(napi_env env, napi_value value, const char *what, char *text, size_t room)
+{
+	size_t length;
+
+	if (napi_get_value_string_utf8(env, value, NULL, 0, &length) == napi_ok && length > 0 && length < room &&
+	    napi_get_value_string_utf8(env, value, text, room, &length) == napi_ok && strlen(text) == length)
+		return true;
+	napi_throw_range_error(env, "ERR_OUT_OF_RANGE", what);
+	return false;
+}
+
+bool get_named_text(napi_env env, napi_value object, const char *name, char *text, size_t room)
+{
+	napi_value value;
+
+	return napi_get_named_property(env, object, name, &value) == napi_ok && get_text(env, value, name, text, room);
+}
+
+bool get_args(napi_env env, napi_callback_info info, size_t wanted, napi_value *args)
+{
+	size_t argc = wanted;
+
+	if (napi_get_cb_info(env, info, &argc, args, NULL, NULL) == napi_ok && argc >= wanted)
+		return true;
+	give_up(env, "too few arguments");
+	return false;
+}

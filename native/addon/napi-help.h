@@ -24,4 +24,11 @@ napi_value throw_failure(napi_env env, const struct failure *failure);
 /* A whole number within bounds; false with a RangeError that names it. */
 bool get_u32(napi_env env, napi_value object, const char *name, uint32_t least, uint32_t most, uint32_t *value);
 
+/* A text that fits, without NUL; false with an exception that names it. */
+bool get_text(napi_env env, napi_value value, const char *what, char *text, size_t room);
+bool get_named_text(napi_env env, napi_value object, const char *name, char *text, size_t room);
+
+/* As many arguments as are wanted; false with an exception. */
+bool get_args(napi_env env, napi_callback_info info, size_t wanted, napi_value *args);
+
 #endif
