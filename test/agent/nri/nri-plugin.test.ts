@@ -183,7 +183,8 @@ describe('the NRI plugin', () => {
     ]
     world.runtime.lists = [list, [container('c')]]
     const seen = await world.begin()
-    await eventually('them to be handed on', async () => world.started.length === 2, undefined, 1)
+    // The runtime has the plugin's answer a little later than the plugin hands the containers on.
+    await eventually('both lists to be answered', async () => seen.more.length === 2, undefined, 1)
     expect(world.started.map(({ containerID, podName, initPid }) => [containerID, podName, initPid])).to.deep.equal([
       ['a', 'web', 5],
       ['c', 'web', undefined],
