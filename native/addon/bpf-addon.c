@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../bpf/varmor_profile.h"
 #include "bpf-object.h"
 #include "bpf-ring-binding.h"
 #include "bpf-state.h"
@@ -243,6 +244,8 @@ static napi_value load(napi_env env, napi_callback_info info)
 	if (get_args(env, info, 1, &options) && get_named_text(env, options, "object", job->load.object, sizeof(job->load.object)) &&
 	    get_named_text(env, options, "folder", job->load.folder, sizeof(job->load.folder)) &&
 	    get_u32(env, options, "ringBytes", 4096, MAX_RING, &job->load.ring_bytes) &&
+	    get_u32(env, options, "containers", 2, VARMOR_MAX_CONTAINERS, &job->load.containers) &&
+	    get_u32(env, options, "profiles", 2, VARMOR_MAX_PROFILES, &job->load.profiles) &&
 	    get_u32(env, options, "hostMntNs", 0, UINT32_MAX, &job->load.host_mnt_ns) &&
 	    get_u32(env, options, "strictStart", 0, 1, &job->load.strict_start))
 		return start_job(env, job, NULL, "load");

@@ -169,15 +169,39 @@ static int fill_settings(struct bpf_object *object, const struct state_load *loa
 	return 0;
 }
 
+static int size_maps(struct bpf_object *object, const struct state_load *load, struct state_failure *failure)
+{
+	const struct {
+		const char *map;
+		__u32 entries;
+	} sizes[] = {
+		{ "varmor_ring", load->ring_bytes },
+		{ "varmor_containers", load->containers },
+		{ "varmor_ids", load->containers },
+		{ "varmor_profiles", load->profiles },
+		{ "varmor_records", load->profiles },
+		{ "varmor_mount_rules", load->profiles },
+		{ "varmor_small_tables", load->profiles * VARMOR_TABLES_OF_PROFILE },
+		{ "varmor_medium_tables", load->profiles * VARMOR_TABLES_OF_PROFILE },
+		{ "varmor_large_tables", load->profiles * VARMOR_TABLES_OF_PROFILE },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(object, sizes[i].map);
+		int error = map ? bpf_map__set_max_entries(map, sizes[i].entries) : -ENOENT;
+
+		if (error)
+			return fail(failure, "give a size to the map", sizes[i].map, error);
+	}
+	return 0;
+}
+
 static int load_object(struct bpf_object *object, const char *folder, struct state_load *load, struct state_failure *failure)
 {
-	struct bpf_map *ring = bpf_object__find_map_by_name(object, "varmor_ring");
 	int error, links;
 
-	if (!ring)
-		return fail(failure, "find the ring", "", ENOENT);
-	bpf_map__set_max_entries(ring, load->ring_bytes);
-	if (choose_programs(object, load, failure))
+	if (size_maps(object, load, failure) || choose_programs(object, load, failure))
 		return -1;
 	error = bpf_object__load(object);
 	if (error)

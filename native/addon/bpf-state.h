@@ -25,6 +25,8 @@ struct state_load {
 	char object[4096];
 	char folder[STATE_PATH];
 	uint32_t ring_bytes;
+	uint32_t containers; /* numbers of them */
+	uint32_t profiles; /* slots for them */
 	uint32_t host_mnt_ns;
 	uint32_t strict_start;
 	/* Answers. */

@@ -32,14 +32,9 @@ static __always_inline struct varmor_task *own_task_of(struct task_struct *task)
 	return task->bpf_storage ? bpf_task_storage_get(&varmor_tasks, task, 0, 0) : NULL;
 }
 
-/* Has a task be of a container. Returns whether there was memory for it. */
-static __always_inline bool bind(struct task_struct *task, __u32 container)
+static __always_inline struct varmor_task *make_own_task(struct task_struct *task)
 {
-	struct varmor_task *own = bpf_task_storage_get(&varmor_tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-
-	if (own)
-		own->container = container;
-	return own;
+	return bpf_task_storage_get(&varmor_tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 }
 
 /* How many scratches are tried for one that is not taken. */
@@ -103,12 +98,13 @@ static __always_inline struct varmor_task *own_task_of(struct task_struct *task)
 	return bpf_map_lookup_elem(&varmor_tasks, &key);
 }
 
-static __always_inline bool bind(struct task_struct *task, __u32 container)
+static __always_inline struct varmor_task *make_own_task(struct task_struct *task)
 {
-	struct varmor_task own = { .container = container };
+	struct varmor_task own = {};
 	__u64 key = (__u64)task;
 
-	return bpf_map_update_elem(&varmor_tasks, &key, &own, BPF_ANY) == 0;
+	bpf_map_update_elem(&varmor_tasks, &key, &own, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&varmor_tasks, &key);
 }
 
 #define SCRATCH_TRIES SCRATCHES

@@ -30,7 +30,7 @@ struct file_request {
 	__u16 container;              /* of the task */
 	__u32 permissions;            /* for the record */
 };
-_Static_assert(VARMOR_CONTAINERS <= 1 << 16, "the number of a container in a request");
+_Static_assert(VARMOR_MAX_CONTAINERS <= 1 << 16, "the number of a container in a request");
 
 /*
  * Whether the task must not do with the file what is asked. VARMOR_FILE_WAY counts for directories only, unless ASKED_OF_NEW_WAY

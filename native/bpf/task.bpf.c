@@ -7,7 +7,10 @@
 #include "path.h"
 #include "task.h"
 
+#define SIGCONT 18
 #define SIGSTOP 19
+#define SIGNAL_STOP_STOPPED 1
+#define JOBCTL_STOP_PENDING (1UL << 17)
 #define PF_FORKNOEXEC 0x40
 #define CGROUP_DEPTH 32
 #define SCOPE ".scope"
@@ -78,6 +81,7 @@ int BPF_PROG(varmor_task_free, struct task_struct *task)
 
 struct cgroup_walk {
 	struct cgroup *at;
+	__u32 root_level;
 	struct varmor_container_id id; /* of the highest one that is called by an id */
 	bool found;
 	char name[128];
@@ -119,7 +123,7 @@ static long look_at_cgroup(__u32 round, struct cgroup_walk *walk)
 	const char *name;
 	long length;
 
-	if (!cgroup)
+	if (!cgroup || (__u32)BPF_CORE_READ(cgroup, level) <= walk->root_level)
 		return 1;
 	walk->at = (void *)BPF_CORE_READ(cgroup, self.parent);
 	name = BPF_CORE_READ(cgroup, kn, name);
@@ -138,24 +142,38 @@ static long look_at_cgroup(__u32 round, struct cgroup_walk *walk)
 	return 0;
 }
 
+static __always_inline struct cgroup *cgroup_of(struct css_set *set)
+{
+	struct cgroup *cgroup = BPF_CORE_READ(set, dfl_cgrp);
+
+	/* Where version 1 rules, all are in the root of version 2. */
+	if (cgroup && BPF_CORE_READ(cgroup, level) == 0 && bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
+		cgroup = BPF_CORE_READ(set, subsys[bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id)], cgroup);
+	return cgroup;
+}
+
+static __always_inline struct varmor_settings *settings(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&varmor_settings, &zero);
+}
+
 /*
  * The container whose cgroup a task is in, from its number. A task may make cgroups below its own and call them as it likes: the
- * highest counts.
+ * highest counts, but for those that the node is in.
  * Returns whether it is in one at all; 0 for a number that is not known, or is that of no profile.
  */
 __hidden __noinline bool varmor_find_by_cgroup(struct task_struct *task, __u32 *number, bool *known)
 {
+	const struct varmor_settings *set = settings();
 	struct cgroup_walk walk = {};
-	struct cgroup *cgroup;
 	__u32 *found;
 
-	if (!task || !number || !known)
+	if (!task || !number || !known || !set)
 		return false;
-	cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
-	/* Where version 1 rules, all are in the root of version 2. */
-	if (cgroup && BPF_CORE_READ(cgroup, level) == 0 && bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
-		cgroup = BPF_CORE_READ(task, cgroups, subsys[bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id)], cgroup);
-	walk.at = cgroup;
+	walk.at = cgroup_of(BPF_CORE_READ(task, cgroups));
+	walk.root_level = set->root_level;
 	REPEAT(CGROUP_DEPTH, CGROUP_DEPTH, look_at_cgroup, &walk);
 	if (!walk.found)
 		return false;
@@ -165,13 +183,6 @@ __hidden __noinline bool varmor_find_by_cgroup(struct task_struct *task, __u32 *
 	return true;
 }
 
-static __always_inline const struct varmor_settings *settings(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&varmor_settings, &zero);
-}
-
 /* The mount namespace of a container is that in which its first program runs, whatever later ones are in. */
 static __always_inline void note_mnt_ns(__u32 number, __u32 mnt_ns)
 {
@@ -179,6 +190,27 @@ static __always_inline void note_mnt_ns(__u32 number, __u32 mnt_ns)
 
 	if (container)
 		put_once(&container->mnt_ns, mnt_ns);
+}
+
+/*
+ * Has the task stop when it is to return to its program. The agent finds it once it knows the container; it looks behind, so that here
+ * is looked for what it has put there before it looked. Returns false where the container is known by now.
+ */
+static __always_inline bool stop(struct task_struct *task, __u32 *number)
+{
+	struct varmor_task *own = make_own_task(task);
+	bool known = false;
+
+	if (own)
+		own->stopped = 1;
+	bpf_send_signal(SIGSTOP);
+	varmor_find_by_cgroup(task, number, &known);
+	if (!known)
+		return true;
+	if (own)
+		own->stopped = 0;
+	bpf_send_signal(SIGCONT);
+	return false;
 }
 
 /*
@@ -195,8 +227,8 @@ int BPF_PROG(varmor_bprm_creds_for_exec, struct linux_binprm *bprm)
 
 	if (!set || mnt_ns == set->host_mnt_ns || container_of_task(task) || !varmor_find_by_cgroup(task, &number, &known))
 		return 0;
-	if (!known && set->strict_start)
-		bpf_send_signal(SIGSTOP);
+	if (!known && set->strict_start && stop(task, &number))
+		return 0;
 	if (!number)
 		return 0;
 	if (!bind(task, number))
@@ -221,6 +253,38 @@ static __always_inline bool is_runtimes(struct task_struct *task, __u32 host)
 	       BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns, ns.inum) == host;
 }
 
+/* Whether a task that was stopped is so still, or will be. If not, somebody has let it go on. */
+static __always_inline bool waits(struct task_struct *task, struct varmor_task *own)
+{
+	struct signal_struct *signal = BPF_CORE_READ(task, signal);
+
+	if (BPF_CORE_READ(signal, flags) & SIGNAL_STOP_STOPPED || BPF_CORE_READ(task, jobctl) & JOBCTL_STOP_PENDING ||
+	    BPF_CORE_READ(signal, shared_pending.signal.sig[0]) & 1UL << (SIGSTOP - 1))
+		return true;
+	own->stopped = 0;
+	return false;
+}
+
+/* The number of a task in the pid namespace of who reads. */
+static __always_inline __u32 pid_for_reader(struct task_struct *task)
+{
+	__u32 level = BPF_CORE_READ(current_task(), thread_pid, level), nr = 0;
+	void *pid = BPF_CORE_READ(task, thread_pid);
+
+	bpf_probe_read_kernel(&nr, sizeof(nr),
+			      pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid) +
+				      bpf_core_field_offset(struct upid, nr));
+	return nr;
+}
+
+/* The depth of the cgroup that is the root of what a task sees. */
+static __always_inline __u32 level_of_root(struct task_struct *task)
+{
+	struct cgroup *root = cgroup_of(BPF_CORE_READ(task, nsproxy, cgroup_ns, root_cset));
+
+	return BPF_CORE_READ(root, level);
+}
+
 /*
  * Finds the tasks of containers, and binds those that were there before their container was known. Threads share what their process
  * does, so each is looked at. A task that forks meanwhile is found by the next look.
@@ -228,24 +292,31 @@ static __always_inline bool is_runtimes(struct task_struct *task, __u32 host)
 SEC("iter/task")
 int varmor_find_tasks(struct bpf_iter__task *ctx)
 {
-	const struct varmor_settings *set = settings();
+	struct varmor_settings *set = settings();
 	struct task_struct *task = ctx->task;
 	struct varmor_found found = {};
+	struct varmor_task *own;
 	__u32 mnt_ns;
-	bool known;
+	bool known = false;
 
 	if (!task || !set)
 		return 0;
+	mnt_ns = mnt_ns_of(task);
+	found.pid = pid_for_reader(task);
+	/* The first process that the agent sees is the node's. */
+	if (mnt_ns == set->host_mnt_ns && found.pid == 1)
+		set->root_level = level_of_root(task);
 	found.container = container_of_task(task);
-	found.pid = BPF_CORE_READ(task, pid);
 	if (!found.container) {
-		mnt_ns = mnt_ns_of(task);
-		if (mnt_ns == 0 || mnt_ns == set->host_mnt_ns || !varmor_find_by_cgroup(task, &found.container, &known) || !found.container)
+		if (mnt_ns == 0 || mnt_ns == set->host_mnt_ns || !varmor_find_by_cgroup(task, &found.container, &known) || !known)
 			return 0;
-		if (is_runtimes(task, set->host_mnt_ns) || !bind(task, found.container))
-			return 0;
-		found.bound = 1;
+		found.bound = found.container && !is_runtimes(task, set->host_mnt_ns) && bind(task, found.container);
+		if (!found.bound)
+			found.container = 0;
 	}
-	bpf_seq_write(ctx->meta->seq, &found, sizeof(found));
+	own = own_task_of(task);
+	found.stopped = own && own->stopped && waits(task, own);
+	if (found.container || found.stopped)
+		bpf_seq_write(ctx->meta->seq, &found, sizeof(found));
 	return 0;
 }

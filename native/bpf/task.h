@@ -39,6 +39,16 @@ static __always_inline __u32 container_of_task(struct task_struct *task)
 }
 #endif
 
+/* Has a task be of a container. Returns whether there was memory for it. */
+static __always_inline bool bind(struct task_struct *task, __u32 container)
+{
+	struct varmor_task *own = make_own_task(task);
+
+	if (own)
+		own->container = container;
+	return own;
+}
+
 static __always_inline struct varmor_container *container_numbered(__u32 number)
 {
 	return number ? bpf_map_lookup_elem(&varmor_containers, &number) : NULL;

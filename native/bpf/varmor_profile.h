@@ -24,9 +24,11 @@
 #define VARMOR_TABLE_SIZE_SHIFT 30
 #define VARMOR_TABLE_CLASSES 256
 
-/* Slots of profiles and numbers of containers, of which the first is not used; and the tables of each profile. */
+/* Slots of profiles and numbers of containers, of which the first is not used: where nobody says how many, and the most. And the tables of each profile. */
 #define VARMOR_PROFILES 1024
+#define VARMOR_MAX_PROFILES 16384
 #define VARMOR_CONTAINERS 16384
+#define VARMOR_MAX_CONTAINERS 65536
 #define VARMOR_TABLES_OF_PROFILE 5
 
 /* The most rules of a kind, and the words of a set of mount rules. */
@@ -166,7 +168,7 @@ _Static_assert(sizeof(struct varmor_container) == 8, "the layout of struct varmo
 /* Which container a task is of. */
 struct varmor_task {
 	__u32 container; /*  0: its number */
-	__u32 reserved;  /*  4 */
+	__u32 stopped;   /*  4: is 1 where it was stopped as its container was not known */
 };
 _Static_assert(sizeof(struct varmor_task) == 8, "the layout of struct varmor_task");
 
@@ -191,16 +193,18 @@ struct varmor_settings {
 	__u32 host_mnt_ns;  /*  0: inode number of the mount namespace of the host */
 	__u32 strict_start; /*  4: is 1 where what starts in a container that is not known is stopped */
 	__u32 links;        /*  8: programs that were attached */
+	__u32 root_level;   /* 12: depth of the node's own cgroup, which is in a container where the node is one */
 };
-_Static_assert(sizeof(struct varmor_settings) == 12, "the layout of struct varmor_settings");
+_Static_assert(sizeof(struct varmor_settings) == 16, "the layout of struct varmor_settings");
 
-/* What the agent reads of each task that is of a container. */
+/* What the agent reads of each task that is of a container, or waits to be. */
 struct varmor_found {
 	__u32 container; /*  0: its number */
-	__u32 pid;       /*  4: of the task, in the initial pid namespace */
+	__u32 pid;       /*  4: of the task, as the agent sees it */
 	__u32 bound;     /*  8: is 1 where the task was bound just now */
+	__u32 stopped;   /* 12: is 1 where it was stopped until its container is known, which it is now */
 };
-_Static_assert(sizeof(struct varmor_found) == 12, "the layout of struct varmor_found");
+_Static_assert(sizeof(struct varmor_found) == 16, "the layout of struct varmor_found");
 
 /* Of the programs' counters, what was said to be lost, for the agent that comes after. It is mapped into the agent's memory. */
 struct varmor_noted {

@@ -12,10 +12,8 @@ export interface BpfBindingOptions {
   clock: Clock
   /** Unix seconds of the boot. */
   bootTime: number
-  /** What starts in a container that is not known is stopped by the kernel: here it is let go on. */
+  /** What starts in a container that is not known is stopped by the kernel: all containers are made known. */
   strictStart?: boolean
-  /** Sends SIGCONT; a test gives its own. */
-  goOn?: (pid: number) => void
   logger: Logger
 }
 
@@ -70,7 +68,6 @@ export class BpfBinding {
     for (const container of started) await this.#start(container)
     for (const change of changes) if (change.type === 'ended') await this.deleted(change.containerID)
     if (started.some((container) => this.#concerns(wantedOf(container)))) await this.#find()
-    if (this.#options.strictStart) for (const { initPid } of started) this.#goOn(initPid)
   }
 
   /** @param containers all that run */
@@ -127,15 +124,6 @@ export class BpfBinding {
       this.#status.failed++
       const fields = { code: error.code, reason: error.reason, ...(containerID !== '' && { containerID }) }
       logTrouble(this.#options.logger, error, fields, 'a container cannot be put into its BPF profile')
-    }
-  }
-
-  #goOn(pid: number): void {
-    const { goOn = (one: number) => void process.kill(one, 'SIGCONT') } = this.#options
-    try {
-      goOn(pid)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
     }
   }
 }

@@ -1,17 +1,24 @@
 import type { ProfileEncoder } from '../enforcer/bpf/profiles.ts'
 import { EnforcerError } from '../enforcer/enforcer-error.ts'
 import { emptyProfile, encodeProfile } from '../profile/bpf/encode.ts'
-import { CONTAINERS, PROFILES, portKey, v4Key, v6Key } from '../profile/bpf/layout.ts'
+import { portKey, v4Key, v6Key } from '../profile/bpf/layout.ts'
+import { CONTAINERS, PROFILES } from '../profile/bpf/limits.ts'
 import { UnfitProfile } from '../profile/bpf/map-write.ts'
 import { egressNumber, placesOfProfile } from '../profile/bpf/places.ts'
 import { readBpfProfile } from '../profile/bpf/read-profile.ts'
 
 const step = 'load the BPF profile'
 
-/** How the BPF enforcer writes profiles into its maps. */
-export const bpfEncoder: ProfileEncoder = {
-  slots: PROFILES,
-  containers: CONTAINERS,
+/** How many containers a node may run in profiles, and how many profiles it may have. */
+export interface BpfSizes {
+  containers?: number
+  profiles?: number
+}
+
+/** How the BPF enforcer writes profiles into its maps. A profile that takes another's place needs a slot beside it for a moment. */
+export const bpfEncoder = ({ containers, profiles }: BpfSizes = {}): ProfileEncoder => ({
+  slots: profiles === undefined ? PROFILES : profiles + 2,
+  containers: containers === undefined ? CONTAINERS : containers + 1,
   allowing: JSON.stringify(emptyProfile),
   encode(content, at) {
     const profile = readBpfProfile(content)
@@ -32,4 +39,4 @@ export const bpfEncoder: ProfileEncoder = {
     ]
     return { writes: placesOfProfile(slot), where }
   },
-}
+})

@@ -26,7 +26,7 @@ import { type MetricsListen, MetricsServer } from '../metrics/metrics-server.ts'
 import { unusualDisks } from '../profile/node-disks.ts'
 import { Agent } from './agent.ts'
 import { bootOf } from './boot.ts'
-import { bpfEncoder } from './bpf-encoder.ts'
+import { type BpfSizes, bpfEncoder } from './bpf-encoder.ts'
 import { compileBy } from './compile-by.ts'
 import { ContainerWatch } from './containers/container-watch.ts'
 import { Containerd } from './containers/containerd.ts'
@@ -86,6 +86,7 @@ export interface NodeAgentOptions {
   bpf?: {
     /** Bytes of the ring of records: a power of two. */
     ringBytes?: number
+    sizes?: BpfSizes
     /** What starts in a container that is not known yet waits until it is. */
     strictStart?: boolean
     nriSocket?: string
@@ -311,11 +312,11 @@ export class NodeAgent {
   /** @returns why there is no BPF, where the agent may not see the node */
   #bpfOptions(): BpfLoaderOptions | string {
     const { bpf = {}, pipeline } = this.#options
-    const { ringBytes, strictStart = false } = bpf
+    const { ringBytes, sizes, strictStart = false } = bpf
     const hostMntNs = hostMountNamespace(pipeline.procRoot)
     if (typeof hostMntNs === 'string') return hostMntNs
     return {
-      encoder: bpfEncoder,
+      encoder: bpfEncoder(sizes),
       hostMntNs,
       onReopened: () => this.#renumber(),
       strictStart: strictStart ? 1 : 0,

@@ -48,6 +48,8 @@ export interface AgentArguments extends MetricsArguments {
   removeAllSeccompProfiles: boolean
   unloadAllBpfProfiles: boolean
   bpfRingSize?: FileSize
+  bpfContainers?: number
+  bpfProfiles?: number
   strictStart: boolean
 }
 

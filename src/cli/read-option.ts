@@ -14,6 +14,16 @@ export function readAmount(text: string): number {
   return Number(text)
 }
 
+/** A whole number of a range. */
+export const readNumber =
+  (least: number, most: number) =>
+  (text: string): number => {
+    const number = Number(text)
+    if (!/^\d{1,15}$/.test(text) || number < least || number > most)
+      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`)
+    return number
+  }
+
 /** Bytes by their units, as rotating-file-stream has them. */
 const unitsOfSize: Record<string, number> = { M: 1024 ** 2, G: 1024 ** 3 }
 const sizePattern = /^([1-9]\d{0,5})([MG])$/

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import { compilerDefaults } from '../../actors/compiler/defaults.ts'
 import { defaultOptIn } from '../manager/admission/opt-in.ts'
 import * as paces from '../manager/paces.ts'
+import { MAX_CONTAINERS, MAX_PROFILES } from '../profile/bpf/limits.ts'
 import {
   readCount,
   readDnsName,
@@ -11,6 +12,7 @@ import {
   readLabel,
   readLabels,
   readNames,
+  readNumber,
   readOrigin,
   readOrigins,
   readPort,
@@ -173,6 +175,12 @@ export function addAgent(varmor: Command): void {
     .option('--removeAllSeccompProfiles', 'remove all seccomp profiles of vArmor at the end', false)
     .option('--unloadAllBpfProfiles', 'end all BPF enforcement of vArmor at the end, which else goes on', false)
     .option('--bpfRingSize <size>', "kernel memory for BPF's records of violations (default: 4M)", readRingSize)
+    .option(
+      '--bpfContainers <count>',
+      'that can be in BPF profiles at once (default: 16383)',
+      readNumber(1, MAX_CONTAINERS - 1),
+    )
+    .option('--bpfProfiles <count>', 'that the node can have of BPF (default: 1022)', readNumber(1, MAX_PROFILES - 2))
     .option('--strictStart', 'stop what starts in a container before it is known, until it is', false)
     .option('--audit-source <kind>', 'multicast, file or kmsg instead of the best that can be used')
     .option('--auditLogPaths <paths>', 'audit logs to follow, the first that exists, with | between them')

@@ -81,6 +81,10 @@ function agentOptions(
     },
     bpf: {
       strictStart: given.strictStart,
+      sizes: {
+        ...(given.bpfContainers !== undefined && { containers: given.bpfContainers }),
+        ...(given.bpfProfiles !== undefined && { profiles: given.bpfProfiles }),
+      },
       ...(given.bpfRingSize !== undefined && { ringBytes: bytesOfSize(given.bpfRingSize) }),
     },
   }

@@ -3,13 +3,16 @@ import { BpfContainers } from './bpf/containers.ts'
 import { word } from './bpf/layout.ts'
 import { BpfProfiles, type ProfileEncoder } from './bpf/profiles.ts'
 import { BpfState, type StateOptions } from './bpf/state.ts'
+import { errnoOf } from './enforcer-error.ts'
 import { checkName, contentDigest, type ProfileLoader } from './ports.ts'
 
-export interface BpfOptions extends StateOptions {
+export interface BpfOptions extends Omit<StateOptions, 'containers' | 'profiles'> {
   addon: BpfAddon
   encoder: ProfileEncoder
   /** Called when the programs were loaded anew, as somebody had changed them: containers have other numbers now. */
   onReopened?: () => void
+  /** Lets a stopped process go on; a test gives its own. */
+  goOn?: (pid: number) => void
 }
 
 /** A container with the profile that it is to run in. */
@@ -225,12 +228,21 @@ export class BpfEnforcer implements ProfileLoader {
 
 async function openOnce(options: BpfOptions, anew: boolean): Promise<Opened> {
   const { encoder } = options
-  const state = await BpfState.open(options, anew)
-  const containers = new BpfContainers(state, encoder.containers)
+  const { containers: numbers, slots } = encoder
+  const state = await BpfState.open({ ...options, containers: numbers, profiles: slots }, anew)
+  const containers = new BpfContainers(state, numbers, options.goOn ?? goOn)
   const profiles = new BpfProfiles(state, encoder, containers)
   await containers.recover()
   await profiles.recover()
   return { state, profiles, containers }
+}
+
+function goOn(pid: number): void {
+  try {
+    process.kill(pid, 'SIGCONT')
+  } catch (error) {
+    if (errnoOf(error) !== 'ESRCH') throw error
+  }
 }
 
 const othersOf = ({ state }: Opened) => ({ folders: state.others, names: undefined, containers: false })

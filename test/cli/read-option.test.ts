@@ -44,6 +44,14 @@ const rows: { reader: (text: string) => unknown; takes: [text: string, value: un
     refuses: ['-1', '1.5', '', 'x'],
   },
   {
+    reader: read.readNumber(2, 40),
+    takes: [
+      ['2', 2],
+      ['40', 40],
+    ],
+    refuses: ['1', '41', '-2', '2.5', '', 'x', '1e1', '0x10'],
+  },
+  {
     reader: read.readDuration,
     takes: [
       ['90s', 90_000],

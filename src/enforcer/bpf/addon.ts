@@ -17,6 +17,9 @@ export interface LoadOptions {
   folder: string
   /** Bytes of the ring of records: a power of two, and a multiple of the page size. */
   ringBytes: number
+  /** Numbers of containers, and slots of profiles, of which the first is not used: how large the maps are. */
+  containers: number
+  profiles: number
   /** Inode number of the host's mount namespace; 0 for none, and then no container is found by its cgroup. */
   hostMntNs: number
   /** 1: what starts in a container that nobody has named is stopped (SIGSTOP). */

@@ -25,10 +25,15 @@ export class BpfContainers {
   /** The lowest that was never used. */
   #next = 1
   readonly #size: number
+  readonly #goOn: (pid: number) => void
 
-  /** @param size of the map of containers */
-  constructor(state: BpfState, size: number) {
+  /**
+   * @param size of the map of containers
+   * @param goOn lets a process go on that was stopped because its container was not known
+   */
+  constructor(state: BpfState, size: number, goOn: (pid: number) => void) {
     this.#state = state
+    this.#goOn = goOn
     this.#size = size
     const entries = state.entries('varmor_ids')
     const each = containerId.size + 4
@@ -119,15 +124,16 @@ export class BpfContainers {
   }
 
   /**
-   * Binds the tasks of known containers that are not bound.
-   * @returns how many tasks of each container were bound, by its number
+   * Binds the tasks of known containers that are not bound, and lets those go on that were stopped until their container is known.
+   * @returns how many tasks of each container have run until now without being bound, by its number
    */
   async find(): Promise<Map<number, number>> {
     const bound = new Map<number, number>()
     for (let look = 0; look < mostLooks; look++) {
       const tasks = await this.#state.findTasks()
+      for (const pid of stoppedIn(tasks)) this.#goOn(pid)
       const news = boundIn(tasks)
-      for (const number of news) bound.set(number, (bound.get(number) ?? 0) + 1)
+      for (const number of news) if (number > 0) bound.set(number, (bound.get(number) ?? 0) + 1)
       if (news.length > 0) continue
       this.#release(numbersIn(tasks))
       return bound
@@ -148,7 +154,7 @@ export class BpfContainers {
   #take(): number {
     const number = this.#next < this.#size ? this.#next++ : this.#free.shift()
     if (number !== undefined) return number
-    const reason = `all ${this.#size - 1} numbers of containers are in use`
+    const reason = `all ${this.#size - 1} numbers of containers are in use; give the agent a higher --bpfContainers`
     throw new EnforcerError('KERNEL_REFUSED', 'bind the container', { reason })
   }
 
@@ -165,10 +171,19 @@ function numbersIn(tasks: Uint8Array): Set<number> {
   return numbers
 }
 
-/** Of each task that was bound just now, the number of its container. */
+/** Processes that have been stopped for long enough. */
+function stoppedIn(tasks: Uint8Array): number[] {
+  const pids: number[] = []
+  for (let at = 0; at + found.size <= tasks.length; at += found.size)
+    if (numberIn(found, tasks, 'stopped', at) !== 0) pids.push(numberIn(found, tasks, 'pid', at))
+  return pids
+}
+
+/** Of each task that was bound just now, the number of its container; 0 for one that was stopped until then. */
 function boundIn(tasks: Uint8Array): number[] {
   const numbers: number[] = []
   for (let at = 0; at + found.size <= tasks.length; at += found.size)
-    if (numberIn(found, tasks, 'bound', at) !== 0) numbers.push(numberIn(found, tasks, 'container', at))
+    if (numberIn(found, tasks, 'bound', at) !== 0)
+      numbers.push(numberIn(found, tasks, 'stopped', at) === 0 ? numberIn(found, tasks, 'container', at) : 0)
   return numbers
 }

@@ -9,7 +9,7 @@ export const container = struct('varmor_container', 'A container, by its number.
 
 export const task = struct('varmor_task', 'Which container a task is of.', [
   { name: 'container', type: 'u32', what: 'its number' },
-  { name: 'reserved', type: 'u32' },
+  { name: 'stopped', type: 'u32', what: 'is 1 where it was stopped as its container was not known' },
 ])
 
 export const containerId = struct(
@@ -30,13 +30,23 @@ export const settings = struct('varmor_settings', 'What holds for the whole node
   { name: 'host_mnt_ns', type: 'u32', what: 'inode number of the mount namespace of the host' },
   { name: 'strict_start', type: 'u32', what: 'is 1 where what starts in a container that is not known is stopped' },
   { name: 'links', type: 'u32', what: 'programs that were attached' },
+  {
+    name: 'root_level',
+    type: 'u32',
+    what: "depth of the node's own cgroup, which is in a container where the node is one",
+  },
 ])
 
-export const found = struct('varmor_found', 'What the agent reads of each task that is of a container.', [
-  { name: 'container', type: 'u32', what: 'its number' },
-  { name: 'pid', type: 'u32', what: 'of the task, in the initial pid namespace' },
-  { name: 'bound', type: 'u32', what: 'is 1 where the task was bound just now' },
-])
+export const found = struct(
+  'varmor_found',
+  'What the agent reads of each task that is of a container, or waits to be.',
+  [
+    { name: 'container', type: 'u32', what: 'its number' },
+    { name: 'pid', type: 'u32', what: 'of the task, as the agent sees it' },
+    { name: 'bound', type: 'u32', what: 'is 1 where the task was bound just now' },
+    { name: 'stopped', type: 'u32', what: 'is 1 where it was stopped until its container is known, which it is now' },
+  ],
+)
 
 export const noted = struct(
   'varmor_noted',

@@ -36,6 +36,8 @@ export class BpfProfiles {
   readonly #containers: BpfContainers
   readonly #byName = new Map<string, Loaded>()
   readonly #free: number[] = []
+  /** Slots that no container is in, still to be emptied. */
+  readonly #left: number[] = []
   #serial = 0
   #id = 0
 
@@ -93,10 +95,12 @@ export class BpfProfiles {
   async load(name: string, content: string): Promise<void> {
     const digest = contentDigest(content)
     if (this.digestOf(name) === digest) return
+    await this.#clearLeft()
     const before = this.#byName.get(name)
-    const [slot] = this.#free
-    if (slot === undefined) {
-      const reason = `all ${this.#encoder.slots - 1} places for profiles are in use`
+    // One is kept for what replaces another.
+    const [slot, another] = this.#free
+    if (slot === undefined || (before === undefined && another === undefined)) {
+      const reason = `all ${this.#encoder.slots - 2} places for profiles are in use; give the agent a higher --bpfProfiles`
       throw new EnforcerError('KERNEL_REFUSED', 'load the BPF profile', { profile: name, reason })
     }
     const id = before?.id ?? this.#id + 1
@@ -111,7 +115,8 @@ export class BpfProfiles {
       )
       this.#byName.set(name, { ...record, slot })
     } catch (error) {
-      await this.#clear(slot)
+      this.#left.push(slot)
+      await this.#clearLeft().catch(throwBugs)
       throw error
     }
     this.#serial++
@@ -119,15 +124,26 @@ export class BpfProfiles {
     this.#containers.point(name, slot)
     if (before === undefined) return
     this.#containers.move(before.slot, slot)
-    await this.#clear(before.slot)
+    this.#left.push(before.slot)
+    // The profile is in force: what fails here is tried again, and said, before the next one.
+    await this.#clearLeft().catch(throwBugs)
   }
 
   async unload(name: string): Promise<void> {
     const loaded = this.#byName.get(name)
-    if (loaded === undefined) return
-    this.#byName.delete(name)
-    this.#containers.move(loaded.slot, 0)
-    await this.#clear(loaded.slot)
+    if (loaded !== undefined) {
+      this.#byName.delete(name)
+      this.#containers.move(loaded.slot, 0)
+      this.#left.push(loaded.slot)
+    }
+    await this.#clearLeft()
+  }
+
+  async #clearLeft(): Promise<void> {
+    for (let slot = this.#left[0]; slot !== undefined; slot = this.#left[0]) {
+      await this.#clear(slot)
+      this.#left.shift()
+    }
   }
 
   /**
@@ -154,4 +170,8 @@ export class BpfProfiles {
     const bytes = this.#state.get('varmor_profiles', word(slot))
     return bytes === undefined ? undefined : wordIn(bytes)
   }
+}
+
+function throwBugs(error: unknown): void {
+  if (!(error instanceof EnforcerError)) throw error
 }

@@ -140,9 +140,10 @@ export class BpfState {
 }
 
 /** Different for what is not to be gone on with. */
-function buildOf({ object, ringBytes, hostMntNs, strictStart }: Omit<StateOptions, 'addon' | 'root'>): string {
+function buildOf({ object, ...options }: Omit<StateOptions, 'addon' | 'root'>): string {
+  const { ringBytes, containers, profiles, hostMntNs, strictStart } = options
   try {
-    const parts = [readFileSync(object), `${ringBytes} ${hostMntNs} ${strictStart}`]
+    const parts = [readFileSync(object), `${ringBytes} ${containers} ${profiles} ${hostMntNs} ${strictStart}`]
     return parts
       .reduce((hash, part) => hash.update(part), createHash('sha256'))
       .digest('hex')

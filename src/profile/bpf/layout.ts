@@ -1,6 +1,16 @@
 import { struct } from '../../base/c-struct.ts'
 import { AUDIT_SHIFT, fileFlags, mountOperations } from './bpf-profile.ts'
-import { CLASSES_BYTES, MAX_FSTYPE_BYTES, MAX_MOUNT_RULES, MAX_SOCKET_RULES, MAX_TABLE_BYTES } from './limits.ts'
+import {
+  CLASSES_BYTES,
+  CONTAINERS,
+  MAX_CONTAINERS,
+  MAX_FSTYPE_BYTES,
+  MAX_MOUNT_RULES,
+  MAX_PROFILES,
+  MAX_SOCKET_RULES,
+  MAX_TABLE_BYTES,
+  PROFILES,
+} from './limits.ts'
 import { AUDIT, DENY, egressProtocols } from './port-set.ts'
 
 /**
@@ -11,10 +21,6 @@ import { AUDIT, DENY, egressProtocols } from './port-set.ts'
  * place goes to another slot, so that what stands in force is never written to.
  */
 
-/** Slots of varmor_profiles; the first is not used. */
-export const PROFILES = 1024
-/** Numbers of containers; the first is not used. */
-export const CONTAINERS = 16_384
 /** Tables of a profile: of files, and for sources and targets of mounts an automaton and its sets. */
 export const TABLES_OF_PROFILE = 5
 
@@ -59,8 +65,8 @@ export const constants: readonly { what: string; word?: string; values: Readonly
     },
   },
   {
-    what: 'Slots of profiles and numbers of containers, of which the first is not used; and the tables of each profile.',
-    values: { PROFILES, CONTAINERS, TABLES_OF_PROFILE },
+    what: 'Slots of profiles and numbers of containers, of which the first is not used: where nobody says how many, and the most. And the tables of each profile.',
+    values: { PROFILES, MAX_PROFILES, CONTAINERS, MAX_CONTAINERS, TABLES_OF_PROFILE },
   },
   {
     what: 'The most rules of a kind, and the words of a set of mount rules.',

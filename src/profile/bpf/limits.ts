@@ -1,4 +1,11 @@
-/** What one profile is given room for in the kernel. */
+/** What one profile is given room for in the kernel, and how many there may be. */
+
+/** Slots of varmor_profiles, of which the first is not used: the default, and the most. */
+export const PROFILES = 1024
+export const MAX_PROFILES = 16_384
+/** Numbers of containers, of which the first is not used. */
+export const CONTAINERS = 16_384
+export const MAX_CONTAINERS = 65_536
 
 /** What an automaton may take up: Linux 5.10 takes no larger value in a map (KMALLOC_MAX_SIZE, kernel/bpf/arraymap.c). */
 export const MAX_TABLE_BYTES = 4 * 1024 * 1024

@@ -1,4 +1,5 @@
-import { PROFILES, TABLE_SIZE_SHIFT, TABLES_OF_PROFILE, tableMaps } from './layout.ts'
+import { TABLE_SIZE_SHIFT, TABLES_OF_PROFILE, tableMaps } from './layout.ts'
+import { MAX_PROFILES } from './limits.ts'
 
 /** Where a profile stands. `id` is what events call it. */
 export interface ProfilePlace {
@@ -25,8 +26,8 @@ export function wordBytes(number: number): Uint8Array<ArrayBuffer> {
 
 /** @throws {RangeError} for a slot that is none */
 function checked(slot: number): number {
-  if (!Number.isInteger(slot) || slot < 1 || slot >= PROFILES)
-    throw new RangeError(`slot ${slot} is none of 1 to ${PROFILES - 1}`)
+  if (!Number.isInteger(slot) || slot < 1 || slot >= MAX_PROFILES)
+    throw new RangeError(`slot ${slot} is none of 1 to ${MAX_PROFILES - 1}`)
   return slot
 }
 

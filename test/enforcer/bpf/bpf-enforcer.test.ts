@@ -192,13 +192,46 @@ describe('the BPF enforcer', () => {
     expect(error.reason).to.contain(`all ${containers - 1} numbers`)
   })
 
+  it('lets go on what was stopped until its container is known, and does not call it late', async () => {
+    const gone: number[] = []
+    const enforcer = await open({ strictStart: 1, goOn: (pid: number) => void gone.push(pid) })
+    const { tasks } = stateOf(enforcer)
+    tasks.push(
+      { pid: 5, cgroup: idOf('a'), bound: 0, stopped: true },
+      { pid: 6, cgroup: idOf('b'), bound: 0, stopped: true },
+    )
+    tasks.push({ pid: 7, cgroup: idOf('c'), bound: 0 }, { pid: 8, cgroup: idOf('unknown'), bound: 0, stopped: true })
+    for (const name of ['a', 'c']) await enforcer.add({ id: idOf(name), profile: web })
+    await enforcer.add({ id: idOf('b'), profile: '' })
+    expect(await enforcer.find()).to.deep.equal(new Map([[idOf('c'), 1]]))
+    expect([...new Set(gone)]).to.deep.equal([5, 6])
+    expect(tasks.map(({ bound }) => bound > 0)).to.deep.equal([true, false, true, false])
+  })
+
   it('says when there is no place for a profile, and has one again when another is unloaded', async () => {
     const enforcer = await open()
-    for (let i = 1; i < slots; i++) await enforcer.load(`varmor-demo-p${i}`, 'x')
-    expect((await thrownBy(enforcer.load(web, 'x'))).reason).to.contain(`all ${slots - 1} places`)
+    for (let i = 1; i < slots - 1; i++) await enforcer.load(`varmor-demo-p${i}`, 'x')
+    expect((await thrownBy(enforcer.load(web, 'x'))).reason).to.contain(`all ${slots - 2} places`)
     await enforcer.unload('varmor-demo-p3')
     await enforcer.load(web, 'x')
-    expect((await enforcer.list()).size).to.equal(slots - 1)
+    expect((await enforcer.list()).size).to.equal(slots - 2)
+  })
+
+  it('has loaded a profile though what it replaces cannot be removed yet, and says so with the next one if it still cannot', async () => {
+    const enforcer = await open()
+    await enforcer.add({ id: idOf('a'), profile: web })
+    await enforcer.load(web, 'one')
+    kernel.onStep = (step) => {
+      if (step === 'remove from varmor_v4') throw Object.assign(new Error('no'), { step, errno: 12, log: '' })
+    }
+    await enforcer.load(web, 'two')
+    expect(inForce(enforcer, 'a')).to.equal('two')
+    expect((await thrownBy(enforcer.load(web, 'three'))).reason).to.contain('ENOMEM')
+    expect(inForce(enforcer, 'a')).to.equal('two')
+    kernel.onStep = () => undefined
+    await enforcer.load(web, 'three')
+    expect(inForce(enforcer, 'a')).to.equal('three')
+    expect(kernel.filled).to.equal(3)
   })
 
   it('keeps what is in force when the kernel refuses what would take its place', async () => {
@@ -232,6 +265,28 @@ describe('the BPF enforcer', () => {
     await now.load(web, 'one')
     expect([...kernel.folders.keys()]).to.deep.equal([now.folder])
     expect(inForce(now, 'a')).to.equal('one')
+  })
+
+  it('says which option gives more room, and with it goes on with all that it held', async () => {
+    const before = await open()
+    const names = Array.from({ length: containers - 1 }, (_, i) => `c${i}`)
+    for (const name of names) await before.add({ id: idOf(name), profile: web })
+    for (let i = 0; i < slots - 3; i++) await before.load(`varmor-demo-${i}`, `${i}`)
+    await before.load(web, 'one')
+    const reasonOf = async (work: Promise<unknown>) => (await thrownBy(work)).reason
+    expect(await reasonOf(before.add({ id: idOf('more'), profile: web }))).to.match(/15 numbers .* --bpfContainers/)
+    expect(await reasonOf(before.load('varmor-demo-more', 'x'))).to.match(/6 places .* --bpfProfiles/)
+    // One place is kept for what replaces another.
+    await before.load(web, 'two')
+    await before.load(web, 'one')
+
+    const now = await open({ encoder: { ...fakeEncoder, slots: 2 * slots, containers: 2 * containers } })
+    await now.load(web, 'one')
+    await now.settle([...names, 'more'].map((name) => ({ id: idOf(name), profile: web })))
+    expect(kernel.inForce(before.folder, 1)).to.equal('one')
+    expect([...names, 'more'].map((name) => inForce(now, name))).to.deep.equal(Array(containers).fill('one'))
+    await now.expect(new Set([web]))
+    expect([...kernel.folders.keys()]).to.deep.equal([now.folder])
   })
 
   it('loads programs anew that somebody has detached, with all containers, and says so', async () => {

@@ -10,6 +10,7 @@ export interface FakeTask {
   pid: number
   cgroup: string
   bound: number
+  stopped?: boolean
 }
 
 interface Folder {
@@ -57,7 +58,7 @@ export class FakeKernel implements BpfAddon {
   async load({ folder, hostMntNs, strictStart }: LoadOptions): Promise<{ reused: boolean; absent: string }> {
     this.#step('load')
     if (this.folders.has(folder)) return { reused: true, absent: '' }
-    const set = pack(settings, { host_mnt_ns: hostMntNs, strict_start: strictStart, links: programs })
+    const set = pack(settings, { host_mnt_ns: hostMntNs, strict_start: strictStart, links: programs, root_level: 0 })
     const maps = new Map([['varmor_settings', new Map([[hex(word(0)), set]])]])
     this.folders.set(folder, { maps, links: programs, tasks: [] })
     mkdirSync(folder, { recursive: true })
@@ -101,7 +102,10 @@ export class FakeKernel implements BpfAddon {
       const number = ids.get(hex(Buffer.from(task.cgroup)))
       const fresh = task.bound === 0 && number !== undefined && wordIn(number) > 0
       if (fresh) task.bound = wordIn(number)
-      return task.bound === 0 ? [] : [pack(found, { container: task.bound, pid: task.pid, bound: fresh ? 1 : 0 })]
+      const stopped = task.stopped === true && number !== undefined
+      if (task.bound === 0 && !stopped) return []
+      const flags = { bound: fresh ? 1 : 0, stopped: stopped ? 1 : 0 }
+      return [pack(found, { container: task.bound, pid: task.pid, ...flags })]
     })
     return Buffer.concat(records)
   }

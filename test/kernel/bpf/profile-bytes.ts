@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import type { EnhanceProtect } from '../../../src/api/types.ts'
 import { encodeProfile } from '../../../src/profile/bpf/encode.ts'
-import { PROFILES } from '../../../src/profile/bpf/layout.ts'
+import { PROFILES } from '../../../src/profile/bpf/limits.ts'
 import type { MapWrite } from '../../../src/profile/bpf/map-write.ts'
 import { privileged } from '../../profile/bpf/compiled.ts'
 

@@ -1,14 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import { stateStructs } from '../../../src/enforcer/bpf/layout.ts'
-import {
-  mapSizes,
-  PROFILES,
-  structs,
-  TABLE_SIZE_SHIFT,
-  TABLES_OF_PROFILE,
-  tableMaps,
-} from '../../../src/profile/bpf/layout.ts'
+import { mapSizes, structs, TABLE_SIZE_SHIFT, TABLES_OF_PROFILE, tableMaps } from '../../../src/profile/bpf/layout.ts'
+import { MAX_PROFILES } from '../../../src/profile/bpf/limits.ts'
 import { profileHeader } from '../../../src/profile/bpf/profile-header.ts'
 
 describe('the header of profiles in maps', () => {
@@ -26,7 +20,7 @@ describe('the header of profiles in maps', () => {
   })
 
   it('has room in a reference for every table', () => {
-    expect(PROFILES * 2 * TABLES_OF_PROFILE).to.be.below(2 ** TABLE_SIZE_SHIFT)
+    expect(MAX_PROFILES * TABLES_OF_PROFILE).to.be.below(2 ** TABLE_SIZE_SHIFT)
     expect(tableMaps.length).to.be.at.most(4)
     expect(tableMaps.every(({ bytes }) => Number.isInteger(Math.log2(bytes)))).to.equal(true)
   })

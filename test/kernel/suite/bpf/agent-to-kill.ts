@@ -4,7 +4,7 @@ import { startViolationPipeline } from '../../../../src/agent/violation-pipeline
 import type { ContainerInfo, PolicyIdentity } from '../../../../src/audit/enrich/snapshot.ts'
 import { SnapshotFeed } from '../../../../src/audit/enrich/snapshot-feed.ts'
 import { noLogger } from '../../../../src/base/logger.ts'
-import { openEnforcer } from './enforcer.ts'
+import { type Opening, openEnforcer } from './enforcer.ts'
 
 /** What it does, by its one argument. */
 export interface Orders {
@@ -13,11 +13,12 @@ export interface Orders {
   policy: PolicyIdentity
   /** Contents that it loads one after the other, for ever. */
   contents: readonly string[]
+  opening: Opening
 }
 
 /** An agent's part of BPF: it replaces a profile all the time, and writes violations, until it is killed. Prints a line for each replacement. */
-async function run({ log, container, policy, contents }: Orders): Promise<never> {
-  const enforcer = await openEnforcer()
+async function run({ log, container, policy, contents, opening }: Orders): Promise<never> {
+  const enforcer = await openEnforcer(opening)
   await enforcer.settle([{ id: container.containerID, profile: policy.profileName }])
   const bpfNumber = enforcer.numberOf(container.containerID)!
   const feed = new SnapshotFeed({

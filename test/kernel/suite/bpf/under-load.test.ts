@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { stateRoot } from '../../../../src/enforcer/bpf/state.ts'
 import type { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'
-import { CONTAINERS } from '../../../../src/profile/bpf/layout.ts'
+import { CONTAINERS } from '../../../../src/profile/bpf/limits.ts'
 import { checkLine } from '../../../audit/check-line.ts'
 import { output } from '../../../cluster/command.ts'
 import { debianImage } from '../../images/names.ts'
@@ -49,6 +49,9 @@ const contents = (rules: number, report: boolean): string[] =>
 
 const { profileName } = identityOf(policy(1, false))
 
+/** Of the same programs another build, and larger maps. */
+const opening = { object: '/tmp/other.bpf.o', sizes: { containers: 60_000, profiles: 4_000 } }
+
 describe('BPF profiles under load', function () {
   this.timeout(1_800_000)
   let container: Container
@@ -62,10 +65,7 @@ describe('BPF profiles under load', function () {
     container = await Container.start(name, { image: debianImage })
     expect(await enforcer.find()).to.deep.equal(new Map())
   })
-  after(async () => {
-    await container?.stop()
-    await enforcer?.end()
-  })
+  after(() => container?.stop())
 
   it('of 1,000 rules, in 4,096 containers, are replaced without a moment at which another thing holds', async () => {
     const others = Array.from({ length: 4_096 }, (_, i) => idOf(`other ${i}`))
@@ -84,14 +84,13 @@ describe('BPF profiles under load', function () {
     expect(all).to.be.at.least(tries)
   })
 
-  it('hold while programs of another build take the place of those in force', async () => {
-    const object = '/tmp/other.bpf.o'
-    copyFileSync(guestObject(), object)
+  it('hold while programs of another build, with larger maps, take the place of those in force', async () => {
+    copyFileSync(guestObject(), opening.object)
     // Nobody reads what is behind an ELF file.
-    appendFileSync(object, 'x')
+    appendFileSync(opening.object, 'x')
     const probe = RacingProbe.start(container.info.containerID, 'upgrade', files)
     await probe.after(1_000)
-    const next = await openEnforcer(object)
+    const next = await openEnforcer(opening)
     expect(readdirSync(stateRoot)).to.have.length(2)
     await next.load(profileName, contents(1_000, false)[0]!)
     const bound = await next.settle([{ id: container.info.containerID, profile: profileName }])
@@ -101,14 +100,6 @@ describe('BPF profiles under load', function () {
     await probe.after(probe.seen.tries + 1_000)
     expect(await probe.stop()).to.include({ passed: 0, refused: 0 })
     enforcer = next
-    await next.end()
-    expect(existsSync(stateRoot) ? readdirSync(stateRoot) : []).to.deep.equal([])
-    // The kernel detaches what has lost its pin a little later.
-    while ((await container.run(`cat ${files.forbidden}`)).status !== 0) await pause(20)
-    // Here as before, for what follows.
-    enforcer = await openEnforcer()
-    await enforcer.load(profileName, contents(1_000, false)[0]!)
-    await enforcer.settle([{ id: container.info.containerID, profile: profileName }])
   })
 
   it('hold whenever the agent is killed, and each violation is in the log', async () => {
@@ -119,6 +110,7 @@ describe('BPF profiles under load', function () {
     const orders: Orders = {
       ...{ log, container: { ...container.info, profileName }, policy: identityOf(policy(1, true)) },
       contents: contents(20, true),
+      opening,
     }
     const counted = (): number => enforcer.counters().reported
     const before = counted()
@@ -153,6 +145,13 @@ describe('BPF profiles under load', function () {
     )
     expect(new Set(ids).size).to.equal(reported - before)
     for (const line of readFileSync(log, 'utf8').split('\n').slice(0, 20)) checkLine(line)
+  })
+
+  it('hold no longer when they are ended', async () => {
+    await enforcer.end()
+    expect(existsSync(stateRoot) ? readdirSync(stateRoot) : []).to.deep.equal([])
+    // The kernel detaches what has lost its pin a little later.
+    while ((await container.run(`cat ${files.forbidden}`)).status !== 0) await pause(20)
   })
 })
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { bpfEncoder } from '../../../../src/agent/bpf-encoder.ts'
+import { bpfEncoder as newEncoder } from '../../../../src/agent/bpf-encoder.ts'
 import type { VarmorPolicy } from '../../../../src/api/types.ts'
 import { builtObject, loadBpfAddon } from '../../../../src/enforcer/bpf/addon.ts'
 import { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'
@@ -26,7 +26,7 @@ export function bpfEnforcer(): Promise<BpfEnforcer> {
     ringBytes,
     hostMntNs,
     strictStart: 0,
-    encoder: bpfEncoder,
+    encoder: newEncoder(),
   })
   return opened
 }
