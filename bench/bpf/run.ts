@@ -21,13 +21,19 @@ const nothing = 'programs that do nothing'
 const operations = ['open', 'exec', 'connect'] as const
 type Figures = Record<(typeof operations)[number], number>
 
-const { kernel, rounds, beside } = readOptions<{ kernel: KernelName; rounds: number; beside?: string }>({
+const { kernel, rounds, beside, mounts } = readOptions<{
+  kernel: KernelName
+  rounds: number
+  beside?: string
+  mounts: number
+}>({
   command: 'npm run bench:bpf --',
   about: `Instructions of open(2), exec and connect(2), without programs, outside of containers, and in one whose profile has ${counts.join(', ')}
 rules; and of the same rules gone through one by one. The path that is opened has five names, and lies on a tmpfs.`,
   options: [
     new Option('--kernel <name>', 'that runs').choices(['6.1', '6.12', 'sid']).default('6.12'),
     countOption('--rounds <count>', 'of each operation; the median counts', 501),
+    new Option('--mounts <count>', "of the file's file system in another mount namespace").argParser(Number).default(0),
     new Option('--beside <object>', 'another build of the programs, which is measured, too'),
   ],
 })
@@ -96,6 +102,9 @@ async function bootWith(paths: readonly string[]): Promise<Guest> {
   const below = opened.slice(0, opened.lastIndexOf('/'))
   const prepare = `mkdir /bench; mount -t tmpfs none /bench; mkdir -p ${below}; echo x > ${opened}; cp /tmp/exit ${ran}`
   await guest.run(['sh', '-ec', prepare])
+  const mountAll = `for i in $(seq ${mounts}); do mount --bind /bench /mnt; done; echo > /tmp/mounted; sleep 1000000`
+  const elsewhere = `unshare -m sh -ec '${mountAll}' > /dev/null 2>&1 & while [ ! -e /tmp/mounted ]; do sleep 1; done`
+  await guest.run(['sh', '-ec', elsewhere])
   return guest
 }
 

@@ -32,14 +32,14 @@ static __always_inline bool fixed_name_of(unsigned long magic, struct fixed_name
 }
 
 /* Writes the path that a file has by custom into a text of the scratch, as path_into() does. */
-static __always_inline __u32 fixed_path_into(struct varmor_scratch *scratch, enum text text, struct dentry *dentry)
+static __always_inline __u32 fixed_path_into(struct varmor_scratch *scratch, enum text text, struct dentry *dentry, struct super_block *files)
 {
 	struct loop loop = { .scratch = scratch };
 	struct walk *walk = &scratch->walk;
 	struct fixed_name *fixed = &scratch->fixed;
 	__u32 start;
 
-	if (!fixed_name_of(BPF_CORE_READ(dentry, d_sb, s_magic), fixed))
+	if (!fixed_name_of(BPF_CORE_READ(files, s_magic), fixed))
 		return 0;
 	walk->dentry = dentry;
 	walk->mount = NULL;

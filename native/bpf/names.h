@@ -5,6 +5,7 @@
 
 #include "file.h"
 #include "fixed-names.h"
+#include "kept-mounts.h"
 #include "match.h"
 #include "mounts.h"
 #include "path.h"
@@ -18,11 +19,9 @@ static __always_inline __u32 mode_of(struct dentry *dentry)
 
 #define NULL_DEVICE (1 << 20 | 3)
 
-static __always_inline bool is_null_device(struct dentry *dentry)
+static __always_inline bool is_null_device(struct dentry *dentry, __u32 mode)
 {
-	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
-
-	return (BPF_CORE_READ(inode, i_mode) & S_IFMT) == S_IFCHR && BPF_CORE_READ(inode, i_rdev) == NULL_DEVICE;
+	return mode == S_IFCHR && BPF_CORE_READ(dentry, d_inode, i_rdev) == NULL_DEVICE;
 }
 
 /* The most mounts of one file system, those of all mount namespaces, and how often a walk may lose its way. */
@@ -38,11 +37,16 @@ static long next_alias(__u32 round, struct loop *loop)
 	struct varmor_scratch *scratch = loop->scratch;
 	struct aliases *aliases = &scratch->aliases;
 	struct mount *mount = aliases->at;
-	struct dentry *dentry = aliases->dentry;
+	__u32 start, marks, mnt_ns = aliases->own_ns;
 	struct mnt_namespace *found;
-	__u32 start, marks, mnt_ns;
 	bool is_first;
 
+	if (aliases->is_kept) {
+		if (aliases->index >= aliases->mounts.count)
+			return 1;
+		mount = aliases->mounts.at[aliases->index++ % KEPT_MOUNTS];
+		goto look;
+	}
 	if (!mount)
 		return 1;
 	/* Who stands on a mount that goes at that moment has lost the way. */
@@ -53,13 +57,19 @@ static long next_alias(__u32 round, struct loop *loop)
 		return 0;
 	}
 	aliases->at = mount_after(mount, aliases->files);
+	found = BPF_CORE_READ(mount, mnt_ns);
+	if (found != aliases->ns) {
+		if (aliases->own_ns == aliases->mnt_ns)
+			return 0;
+		mnt_ns = BPF_CORE_READ(found, ns.inum);
+		if (mnt_ns != aliases->mnt_ns)
+			return 0;
+	}
+	note_mount(aliases, mount);
+look:
 	if (mount == aliases->known)
 		return 0;
-	found = BPF_CORE_READ(mount, mnt_ns);
-	mnt_ns = BPF_CORE_READ(found, ns.inum);
-	if (mnt_ns != aliases->mnt_ns && mnt_ns != aliases->own_ns)
-		return 0;
-	start = path_in_namespace(scratch, TEXT_EXE, dentry, mount, mnt_ns);
+	start = path_in_namespace(scratch, TEXT_EXE, aliases->dentry, mount, mnt_ns);
 	if (start == LONG_PATH)
 		aliases->marks |= aliases->any;
 	if (start == 0 || start >= PATH_BYTES)
@@ -119,7 +129,7 @@ __hidden __noinline bool varmor_is_mounted_in(struct super_block *files, __u32 m
 static __always_inline void add_fixed_name(struct varmor_scratch *scratch)
 {
 	struct aliases *aliases = &scratch->aliases;
-	__u32 start = fixed_path_into(scratch, TEXT_EXE, aliases->dentry);
+	__u32 start = fixed_path_into(scratch, TEXT_EXE, aliases->dentry, aliases->files);
 
 	if (start == LONG_PATH)
 		aliases->marks |= aliases->any;
@@ -134,7 +144,7 @@ static __always_inline void add_fixed_name(struct varmor_scratch *scratch)
 static __noinline __u32 marks_of_file(const struct file_request *request, const struct varmor_profile *profile, struct varmor_scratch *scratch, __u32 mnt_ns, __u32 *found)
 {
 	struct dentry *dentry = (void *)request->dentry;
-	__u32 own_ns = mnt_ns_of(current_task()), start = 0, mode;
+	__u32 own_ns = mnt_ns_of(current_task()), start = 0;
 	struct loop loop = { .scratch = scratch };
 	struct mount *known = NULL;
 	struct aliases *aliases;
@@ -158,7 +168,7 @@ static __noinline __u32 marks_of_file(const struct file_request *request, const 
 		return 0;
 	}
 	/* Runtimes mount it over files that a container must not see: it is no other name of these. */
-	if (start && is_null_device(dentry)) {
+	if (start && is_null_device(dentry, aliases->mode)) {
 		*found = start;
 		return aliases->marks;
 	}
@@ -166,13 +176,22 @@ static __noinline __u32 marks_of_file(const struct file_request *request, const 
 	aliases->known = known;
 	aliases->automaton = profile->files;
 	aliases->mnt_ns = mnt_ns;
+	aliases->ns = namespace_of(current_task());
 	aliases->own_ns = own_ns;
 	aliases->any = profile->any;
 	aliases->losses = 0;
 	aliases->start = start < PATH_BYTES ? start : 0;
 	aliases->files = BPF_CORE_READ(dentry, d_sb);
 	aliases->at = first_mount(aliases->files);
-	look_at_aliases(&loop, MOST_MOUNTS);
+	/* Nearly always a file system has one mount, by which the file was reached. */
+	if (aliases->at && aliases->at == known)
+		aliases->at = mount_after(known, aliases->files);
+	if (aliases->at) {
+		find_kept(scratch);
+		aliases->at = aliases->is_kept ? NULL : first_mount(aliases->files);
+		look_at_aliases(&loop, MOST_MOUNTS);
+		keep_found(scratch);
+	}
 	add_fixed_name(scratch);
 	/* What has not been looked at may be its name. */
 	if (aliases->at)
@@ -181,12 +200,11 @@ static __noinline __u32 marks_of_file(const struct file_request *request, const 
 	*found = start;
 	if (start || aliases->marks)
 		return aliases->marks;
-	mode = mode_of(dentry);
 	/*
 	 * Hooks without a mount are called for what lies below overlayfs, too, after the file that the task sees. Pipes and sockets come
 	 * from elsewhere often, and hold nothing.
 	 */
-	if (!request->mount || mode == S_IFIFO || mode == S_IFSOCK) {
+	if (!request->mount || aliases->mode == S_IFIFO || aliases->mode == S_IFSOCK) {
 		*found = NO_PATH;
 		return 0;
 	}

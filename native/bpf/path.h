@@ -106,6 +106,7 @@ static __always_inline __u32 path_in_namespace(struct varmor_scratch *scratch, e
 	walk->mount = mount;
 	read_place(&walk->place, mount);
 	walk->text = text;
+	walk->mnt_ns = mnt_ns;
 	walk->start = PATH_BYTES;
 	walk->end = WALKING;
 	open_walk(&loop);
@@ -113,7 +114,7 @@ static __always_inline __u32 path_in_namespace(struct varmor_scratch *scratch, e
 	top = walk->mount;
 	if (walk->end == TOO_LONG || walk->end == WALKING)
 		return LONG_PATH;
-	if (walk->end != AT_ROOT || BPF_CORE_READ(top, mnt_ns, ns.inum) != mnt_ns)
+	if (walk->end != AT_ROOT || BPF_CORE_READ(top, mnt_ns, ns.inum) != walk->mnt_ns)
 		return 0;
 	start = walk->start;
 	if (start == PATH_BYTES) {
@@ -134,6 +135,15 @@ static __always_inline __u32 path_into(struct varmor_scratch *scratch, enum text
 static __always_inline struct mount *mount_of(const struct vfsmount *mount)
 {
 	return (void *)mount - bpf_core_field_offset(struct mount, mnt);
+}
+
+static __always_inline struct mnt_namespace *namespace_of(struct task_struct *task)
+{
+#ifdef VARMOR_OLD
+	return BPF_CORE_READ(task, nsproxy, mnt_ns);
+#else
+	return task->nsproxy->mnt_ns;
+#endif
 }
 
 static __always_inline __u32 mnt_ns_of(struct task_struct *task)

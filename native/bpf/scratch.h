@@ -35,7 +35,7 @@ struct walk {
 	__u32 text;  /* enum text: written from its end at PATH_BYTES */
 	__u32 start; /* of what is written */
 	__u32 end;
-	__u32 reserved;
+	__u32 mnt_ns; /* whose root it is to end at */
 };
 
 /* Along a path (match.h). */
@@ -47,20 +47,36 @@ struct match {
 	__u32 reserved;
 };
 
+#define KEPT_MOUNTS 16
+
+/* The mounts that a file system has in a mount namespace (kept-mounts.h). */
+struct kept_mounts {
+	__u64 files; /* the file system */
+	__u64 mnt_ns; /* a number that no other namespace ever has */
+	__u64 event; /* counts changes of the namespace's mounts */
+	__u64 count;
+	struct mount *at[KEPT_MOUNTS];
+};
+
 /* The other names that a file has in mount namespaces: one for each mount of its file system there (names.h). */
 struct aliases {
 	struct dentry *dentry;
 	struct mount *known; /* the mount that has been looked at */
 	struct mount *at;
 	struct super_block *files;
+	struct mnt_namespace *ns; /* of the task */
+	struct kept_mounts mounts; /* of it */
 	struct varmor_automaton automaton;
 	__u32 mnt_ns; /* of the container's first process */
 	__u32 own_ns; /* of the task */
 	__u32 any;    /* marks of what cannot be named */
+	__u32 mode;   /* S_IFMT of the file */
 	__u32 asked;  /* with the bits for reports */
 	__u32 marks;
 	__u32 start; /* of the first path, or of the first one that the rules mean */
 	__u32 losses;
+	__u32 is_kept; /* is 1 where `mounts` was known already */
+	__u32 index;   /* in those */
 	__u32 is_mounted; /* is 1 where the namespace of the first process has a mount of the file system */
 };
 

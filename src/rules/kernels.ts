@@ -4,8 +4,8 @@ import { isImpossible, type RestrictionKind, type Rule } from './meaning.ts'
 
 // Which enforcer carries which rule on which kernel, as the README has it.
 
-/** The oldest Linux that each enforcer is tried on, as `major.minor`. BPF's programs walk paths in bpf_loop(), of Linux 5.17. */
-export const oldestKernels = { appArmor: '5.10', bpf: '6.1', seccomp: '5.10' } as const
+/** The oldest Linux that each enforcer is tried on, as `major.minor`. */
+export const oldestKernels = { appArmor: '5.10', bpf: '5.10', seccomp: '5.10' } as const
 
 const enforcers = [
   { key: 'appArmor', title: 'AppArmor' },
