@@ -95,8 +95,14 @@ function removed(
 }
 
 function compile({ settings, model, profileName }: Observation, { policy, modeling, of }: Standing): Effect {
-  const { installNamespace } = settings
-  const options = { installNamespace, profileName, modeling, ...(model !== undefined && { model: model.model }) }
+  const { installNamespace, egressControl } = settings
+  const options = {
+    installNamespace,
+    profileName,
+    modeling,
+    egressControl,
+    ...(model !== undefined && { model: model.model }),
+  }
   return { type: 'compile', of, policy, options }
 }
 

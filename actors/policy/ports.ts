@@ -1,4 +1,4 @@
-import type { BehaviorModel } from '../../src/profile/context.ts'
+import type { BehaviorModel, EgressControl } from '../../src/profile/context.ts'
 import type { ActorFailure } from '../actor-failure.ts'
 import { COSTLY_FOR } from '../compiler/costly.ts'
 import type { AnyPolicy, ControlPlaneApi, ControlPlaneStores, Count, RecordEvent } from '../ports.ts'
@@ -14,6 +14,8 @@ export interface PolicySettings {
   installNamespace: string
   /** Upstream's restartExistWorkloads.enabled: without it nothing is ever restarted. */
   restartExistingWorkloads: boolean
+  /** Whose addresses are looked for, for rules about outgoing connections. */
+  egressControl: EgressControl
   /** All times are in milliseconds. Between two writes of one status, */
   statusInterval: number
   /** and when nothing changed but how many nodes have loaded the profile. */
@@ -44,6 +46,7 @@ export interface PolicySettings {
 
 export const defaultPolicySettings: Omit<PolicySettings, 'installNamespace'> = {
   restartExistingWorkloads: true,
+  egressControl: { pods: false, services: false },
   statusInterval: 1_000,
   progressInterval: 5_000,
   nodesInterval: 500,
