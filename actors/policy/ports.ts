@@ -1,3 +1,4 @@
+import type { ArmorProfile } from '../../src/api/types.ts'
 import type { BehaviorModel, EgressControl } from '../../src/profile/context.ts'
 import type { ActorFailure } from '../actor-failure.ts'
 import { COSTLY_FOR } from '../compiler/costly.ts'
@@ -6,6 +7,7 @@ import type { RolloutProgress } from '../rollout/wanted.ts'
 import type { RolloutMessage } from '../rollout.ts'
 import type { Acknowledgements } from './acknowledgements.ts'
 import type { Desired, DesiredOptions } from './desired.ts'
+import type { EgressObserved } from './egress-observed.ts'
 import type { ProfileId } from './policy-id.ts'
 import type { ProfileNames } from './profile-names.ts'
 import type { NodeListing } from './profile-status.ts'
@@ -20,6 +22,11 @@ export interface PolicySettings {
   statusInterval: number
   /** and when nothing changed but how many nodes have loaded the profile. */
   progressInterval: number
+  /** Between two writes of one ArmorProfile's addresses: at least and at most, */
+  egressInterval: number
+  egressLongestInterval: number
+  /** and so that the watches of all nodes carry no more than so many bytes a second. */
+  egressBytesPerSecond: number
   /** Between two looks at what nodes report. */
   nodesInterval: number
   /** How long workloads may change before policies look whether pods can land on nodes without an agent. */
@@ -49,6 +56,9 @@ export const defaultPolicySettings: Omit<PolicySettings, 'installNamespace'> = {
   egressControl: { pods: false, services: false },
   statusInterval: 1_000,
   progressInterval: 5_000,
+  egressInterval: 1_000,
+  egressLongestInterval: 30_000,
+  egressBytesPerSecond: 100_000_000,
   nodesInterval: 500,
   uncoveredInterval: 30_000,
   silentAfter: 45_000,
@@ -83,6 +93,8 @@ export interface PolicyPorts {
   sendToRollout(policyKey: string, message: RolloutMessage): void
   /** A node-profile actor has nothing to remember any more. */
   dropNodeProfile(node: string, profile: string): void
+  /** Where those are that the rules of the ArmorProfile are about. */
+  egress(profile: ArmorProfile): EgressObserved
   /** What behaviour modelling made for the ArmorProfile of this name. */
   model(profile: ProfileId): FoundModel | undefined
   /** Nodes without an agent where pods of the policy's target can land: at most so many by name. */

@@ -1,4 +1,4 @@
-import { selectorText } from '../../api/label-selector.ts'
+import { targetText } from '../../api/egress-target.ts'
 import type { EgressTarget } from '../../api/types.ts'
 import type { EgressControl } from '../context.ts'
 import type { BpfProfile, EgressReference } from './bpf-profile.ts'
@@ -13,12 +13,6 @@ export function targetOf(reference: ClusterReference): EgressTarget {
   return kind === 'service'
     ? { kind, namespace, name: reference.name }
     : { kind, namespace, selector: reference.selector }
-}
-
-/** The target in words, by which its addresses are found. Equal for equal targets only. */
-export function targetText({ kind, namespace, name = '', selector = {} }: EgressTarget): string {
-  if (kind === 'service') return `service ${namespace}/${name}`
-  return `${kind} of ${namespace || 'all namespaces'}: ${selectorText(selector) || 'all'}`
 }
 
 /** Each target once, by its text, in the order of the texts. */

@@ -1,9 +1,10 @@
+import { targetText } from '../../api/egress-target.ts'
 import type { FieldError } from '../../api/field-error.ts'
 import type { EgressAddresses } from '../../api/types.ts'
 import type { CompileContext, EgressControl } from '../context.ts'
 import type { Draft, Drafted, DraftReference } from './draft.ts'
 import { blocksOfAddress } from './egress.ts'
-import { type ClusterReference, isSought, targetOf, targetsByText, targetText } from './egress-targets.ts'
+import { type ClusterReference, isSought, targetOf, targetsByText } from './egress-targets.ts'
 import { MAX_EGRESS_ADDRESSES, MAX_EGRESS_TARGETS } from './limits.ts'
 
 /** Why something of a rule about Services or Pods is left out. */
