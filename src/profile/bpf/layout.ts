@@ -15,6 +15,8 @@ import { AUDIT, DENY, egressProtocols } from './port-set.ts'
 export const PROFILES = 1024
 /** Numbers of containers; the first is not used. */
 export const CONTAINERS = 16_384
+/** Entries of varmor_v4 and varmor_v6 with this bit are the addresses of a container's pod, and the rest is the container's number. */
+export const OWN = 1 << 30
 /** Tables of a profile: of files, and for sources and targets of mounts an automaton and its sets. */
 export const TABLES_OF_PROFILE = 5
 
@@ -61,6 +63,10 @@ export const constants: readonly { what: string; word?: string; values: Readonly
   {
     what: 'Slots of profiles and numbers of containers, of which the first is not used; and the tables of each profile.',
     values: { PROFILES, CONTAINERS, TABLES_OF_PROFILE },
+  },
+  {
+    what: 'In place of the number of egress rules, with the number of a container: the addresses of its pod.',
+    values: { OWN },
   },
   {
     what: 'The most rules of a kind, and the words of a set of mount rules.',
@@ -181,6 +187,7 @@ export const profile = struct('varmor_profile', 'All that a profile says, or whe
   { name: 'egress', type: 'u32', what: 'number of its entries; zero where there are none' },
   { name: 'socket_rules', type: 'u32', what: 'number of them' },
   { name: 'mounts', type: 'u32', what: 'index in varmor_mount_rules; zero where there are none' },
+  { name: 'own', type: portRanges, what: "of rules about the addresses of the container's own pod" },
   { name: 'sockets', type: socketRule, count: MAX_SOCKET_RULES },
 ])
 

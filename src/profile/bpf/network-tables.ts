@@ -78,7 +78,9 @@ export function egressRules(draft: Draft, errors: FieldError[]): EgressRules | u
   if (destinations.length === 0 && references.length === 0) return undefined
   const resolved = mergeBy(draft.resolved, ({ blocks, ports }) => [blocks, ports])
   const rules = [...destinations, ...resolved]
-  const compiled = compileEgress(rules.map((rule) => ({ ...rule, flags: flagsOf(rule) })))
+  const own = references.filter(({ kind }) => kind === 'pod-self')
+  const withFlags = <Rule extends Verdict>(rule: Rule) => ({ ...rule, flags: flagsOf(rule) })
+  const compiled = compileEgress(rules.map(withFlags), own.map(withFlags))
   if (!compiled.ok) {
     errors.push(
       ...tooLargeErrors(

@@ -22,23 +22,17 @@ type Reference = Drafted<Extract<DraftReference, { kind: ClusterReference['kind'
  * @returns what stays without addresses, and why
  */
 export function resolveReferences(draft: Draft, context: CompileContext, errors: FieldError[]): Unresolved[] {
-  const own = draft.references.flatMap(({ kind, deny, audit, from }): Unresolved[] =>
-    kind === 'pod-self' && (deny || audit)
-      ? [{ from, reason: 'the addresses of the own pod are not known to agents yet', all: false }]
-      : [],
-  )
   const references = draft.references.filter(
     (one): one is Reference => one.kind !== 'pod-self' && (one.deny || one.audit),
   )
   const { addresses, egressControl } = context
-  if (addresses === undefined) return [...own, ...notSought(references, egressControl)]
+  if (addresses === undefined) return notSought(references, egressControl)
   const byTarget = new Map(addresses.map((one) => [one.target, one]))
-  const others = references.flatMap((reference) => {
+  return references.flatMap((reference) => {
     const found = byTarget.get(targetText(targetOf(reference as ClusterReference)))
     if (found !== undefined) return resolve(draft, reference, found, errors)
     return [{ from: reference.from, reason: 'its addresses have not come from a manager', all: true }]
   })
-  return [...own, ...others]
 }
 
 /** What no manager finds the addresses of, whatever the cluster has. */

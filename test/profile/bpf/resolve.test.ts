@@ -5,7 +5,7 @@ import { compileBpf } from '../../../src/profile/bpf/compile-bpf.ts'
 import { lookupEgress } from '../../../src/profile/bpf/egress.ts'
 import { targetsOf } from '../../../src/profile/bpf/egress-targets.ts'
 import { MAX_EGRESS_TARGETS } from '../../../src/profile/bpf/limits.ts'
-import { AUDIT, DENY } from '../../../src/profile/bpf/port-set.ts'
+import { AUDIT, DENY, flagsAt, portKey } from '../../../src/profile/bpf/port-set.ts'
 import type { CompileContext } from '../../../src/profile/context.ts'
 import { oldestAppArmor } from '../../../src/profile/context.ts'
 
@@ -31,6 +31,30 @@ function compile(rules: NetworkEgressRule, context: Partial<CompileContext>) {
   if (!result.ok) throw new Error(JSON.stringify(result.errors))
   return result
 }
+
+describe('rules about the own pod', () => {
+  const own = (...ports: number[]) => ({
+    qualifiers: ['deny'],
+    ip: 'pod-self',
+    ports: ports.map((port) => ({ port })),
+  })
+
+  it('are ranges of ports, for the addresses that each container has, and for those that lead there', () => {
+    const { value, skipped } = compile(
+      { toDestinations: [own(80), own(443), { ip: '10.0.0.1', ports: [{ port: 80 }] }] },
+      {},
+    )
+    expect(skipped).to.deep.equal([])
+    const { table } = value.egress!
+    expect(flagsAt(table.portSets[table.own!]!, portKey(443, 'tcp'))).to.equal(DENY)
+    expect(flagsAt(table.portSets[table.own!]!, portKey(81, 'tcp'))).to.equal(0)
+    expect(lookupEgress(table, '0.0.0.0', 443, 'tcp')).to.equal(DENY)
+  })
+
+  it('are not there where no rule is about it', () => {
+    expect(compile({ toDestinations: [{ ip: '10.0.0.1' }] }, {}).value.egress!.table).not.to.have.property('own')
+  })
+})
 
 describe('rules about Services and Pods', () => {
   it('say whose addresses they need, each target once', () => {
