@@ -112,6 +112,8 @@ export interface ControlPlaneApi {
   /** Server-side apply as `varmor-manager`, with force. */
   applyProfile(document: ProfileDocument): Promise<ArmorProfile>
   writeProfileStatus(profile: ArmorProfile, status: ArmorProfileStatus): Promise<ArmorProfile>
+  /** The same, with other addresses in it, for which nodes wait. */
+  writeEgress(profile: ArmorProfile, status: ArmorProfileStatus): Promise<ArmorProfile>
   setProfileFinalizers(profile: ArmorProfile, finalizers: string[]): Promise<void>
   /** Says of one from before that a manager made it: agents load no other. */
   markProfile(profile: ArmorProfile): Promise<ArmorProfile>
@@ -169,6 +171,7 @@ export type CounterName =
   | 'profile-applied'
   | 'policy-refused'
   | 'status-written'
+  | 'egress-written'
   | 'api-error'
   | 'node-loaded'
   | 'node-failed'

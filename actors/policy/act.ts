@@ -36,6 +36,10 @@ export async function carryOut(ports: PolicyPorts, seen: Observation, effect: Ef
       const written = { profile, profileWrittenAt: now, profileStatusAt: now, confirmed: versionOf(profile) }
       return { counts: ['status-written'], memory: written }
     }
+    case 'write-egress': {
+      const profile = await api.writeEgress(effect.profile, effect.status)
+      return { counts: ['egress-written'], memory: { profile, profileWrittenAt: now, egressAt: now } }
+    }
     case 'mark-profile':
       return { memory: { profile: await api.markProfile(effect.profile), profileWrittenAt: now } }
     case 'delete-profile':

@@ -4,6 +4,7 @@ import type { ArmorProfile } from '../../src/api/types.ts'
 import type { AnyPolicy } from '../ports.ts'
 import { assertNever } from '../runtime/index.ts'
 import { type Decision, decisionOf, type Effect, type Part } from './decision.ts'
+import { egressPart, withOmitted } from './egress.ts'
 import { type LeftOutText, leftOutOf, noneLeftOut } from './left-out.ts'
 import { cut, errorListing } from './listing.ts'
 import { type Settled, versionOf } from './memory.ts'
@@ -95,8 +96,14 @@ function removed(
 }
 
 function compile({ settings, model, profileName }: Observation, { policy, modeling, of }: Standing): Effect {
-  const { installNamespace } = settings
-  const options = { installNamespace, profileName, modeling, ...(model !== undefined && { model: model.model }) }
+  const { installNamespace, egressControl } = settings
+  const options = {
+    installNamespace,
+    profileName,
+    modeling,
+    egressControl,
+    ...(model !== undefined && { model: model.model }),
+  }
   return { type: 'compile', of, policy, options }
 }
 
@@ -134,12 +141,16 @@ export const settledAs = (
 
 /** It is known what came of the policy: its statuses, and its restarts, follow what nodes report. */
 function established(seen: Observation, { policy, modeling }: Standing, settled: Settled): Part[] {
-  const { verdict, leftOut, until } = settled
+  const { verdict, until } = settled
   const { profile } = seen
+  const leftOut = withOmitted(settled.leftOut, profile)
   // One of a manager from before, or somebody took the label away: agents would not load it any more.
   if (profile !== undefined && profile.metadata.labels?.[madeBy.key] !== madeBy.value)
     return [{ memory: { settled, compiled: undefined }, effect: { type: 'mark-profile', profile } }]
+  const egress = profile === undefined ? {} : egressPart(seen, profile)
+  if (egress.effect !== undefined) return [{ memory: { settled, compiled: undefined } }, egress]
   const timers = {
+    ...egress.timers,
     ...(until < FOREVER && { settled: until - seen.now }),
     ...(modeling.state === 'recording' && { modeling: modeling.ends - seen.now }),
   }

@@ -13,6 +13,8 @@ export type Effect =
   | { type: 'write-policy-status'; policy: AnyPolicy; status: VarmorPolicyStatus }
   | { type: 'apply-profile'; policy: AnyPolicy; of: string; document: ProfileDocument; leftOut: LeftOutText }
   | { type: 'write-profile-status'; profile: ArmorProfile; status: ArmorProfileStatus }
+  /** The status with other addresses in it. */
+  | { type: 'write-egress'; profile: ArmorProfile; status: ArmorProfileStatus }
   | { type: 'mark-profile'; profile: ArmorProfile }
   | { type: 'delete-profile'; profile: ArmorProfile }
   /** `finalizers` are those that stay; undefined when ours is not there any more. */
@@ -27,6 +29,7 @@ export type TimerReason =
   | 'held'
   | 'policy-status'
   | 'profile-status'
+  | 'egress'
   | 'silence'
   | 'removal'
 

@@ -1,5 +1,6 @@
 import { madeBy } from '../../src/api/annotations.ts'
 import type { Profile } from '../../src/api/types.ts'
+import { targetsOf } from '../../src/profile/bpf/egress-targets.ts'
 import { sourceOf } from '../../src/profile/carried.ts'
 import { type CompiledPolicy, compilePolicy } from '../../src/profile/compile.ts'
 import type { AnyPolicy, ProfileDocument } from '../ports.ts'
@@ -10,12 +11,13 @@ import { idOf, profileIdOf } from './policy-id.ts'
 
 /** The ArmorProfile that a policy is to have, or everything that is wrong with the policy. Equal input gives equal output. For compilers' threads. */
 export function desiredProfile(policy: AnyPolicy, options: DesiredOptions): Desired {
-  const { installNamespace, profileName, modeling, model } = options
+  const { installNamespace, profileName, modeling, model, egressControl } = options
   const modelingComplete = modeling.state === 'complete'
   const compiled = compilePolicy(plain(policy), {
     installNamespace,
     ...(profileName !== undefined && { profileName }),
     modelingComplete,
+    ...(egressControl !== undefined && { egressControl }),
     ...(model !== undefined && { model }),
   })
   if (!compiled.ok) return compiled
@@ -49,7 +51,7 @@ function metadata(policy: AnyPolicy, installNamespace: string, profileName: stri
 function spec(
   policy: AnyPolicy,
   compiled: CompiledPolicy,
-  { modeling, model }: DesiredOptions,
+  { modeling, model, egressControl }: DesiredOptions,
 ): ProfileDocument['spec'] {
   const { target, policy: rules, updateExistingWorkloads = false } = policy.spec
   const enable = modeling.state === 'recording'
@@ -64,7 +66,11 @@ function spec(
   }
   const duration = modeling.state === 'none' ? 0 : (rules.modelingOptions?.duration ?? 0)
   const source = sourceOf(rules, model)
-  return { target, profile, behaviorModeling: { enable, duration }, updateExistingWorkloads, source }
+  const egressTargets = BPF === undefined ? [] : targetsOf(BPF.profile, egressControl)
+  return {
+    ...{ target, profile, behaviorModeling: { enable, duration }, updateExistingWorkloads, source },
+    ...(egressTargets.length > 0 && { egressTargets }),
+  }
 }
 
 /** As upstream: `mode` says so for DefenseInDepth only; EnhanceProtect has it in the rules. */

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { FieldError } from '../../src/api/field-error.ts'
 import type { ArmorProfile } from '../../src/api/types.ts'
-import type { BehaviorModel } from '../../src/profile/context.ts'
+import type { BehaviorModel, EgressControl } from '../../src/profile/context.ts'
 import type { Skipped } from '../../src/profile/result.ts'
 import type { ProfileDocument } from '../ports.ts'
 import type { Modeling } from './modeling.ts'
@@ -14,6 +14,8 @@ export interface DesiredOptions {
   /** What the profile is called (see `ProfileNames`); left out: the policy's first name. */
   profileName?: string
   modeling: Modeling
+  /** Whose addresses the manager looks for. */
+  egressControl?: EgressControl
   /** What modelling found for the policies that use it. */
   model?: BehaviorModel
 }

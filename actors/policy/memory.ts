@@ -48,6 +48,8 @@ export interface Memory {
   confirmed: string
   policyStatusAt: number
   profileStatusAt: number
+  /** When addresses were written last. */
+  egressAt: number
   /** Nodes whose failure there was an Event for, and for which generation. */
   failed: { generation: number; nodes: readonly string[] }
   /** The change whose restart begins with the next status. */
@@ -77,6 +79,7 @@ export const freshMemory = (failure = ''): Memory => ({
   confirmed: '',
   policyStatusAt: Number.NEGATIVE_INFINITY,
   profileStatusAt: Number.NEGATIVE_INFINITY,
+  egressAt: Number.NEGATIVE_INFINITY,
   failed: { generation: 0, nodes: [] },
   beginning: undefined,
   sentRollout: undefined,

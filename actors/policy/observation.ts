@@ -1,5 +1,6 @@
 import type { ArmorProfile } from '../../src/api/types.ts'
 import type { AnyPolicy, PolicyId } from '../ports.ts'
+import type { EgressObserved } from './egress-observed.ts'
 import type { Memory } from './memory.ts'
 import type { ProfileId } from './policy-id.ts'
 import type { FoundModel, PolicySettings } from './ports.ts'
@@ -34,6 +35,7 @@ export interface Observation {
   /** No watch has shown the profile yet; so long it counts nevertheless. */
   profileUnseenUntil: number | undefined
   nodes: NodesObserved
+  egress: EgressObserved
   model: FoundModel | undefined
   memory: Memory
 }

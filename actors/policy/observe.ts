@@ -31,6 +31,7 @@ export function observe(ports: PolicyPorts, key: string, memory: Memory, now: nu
     profile,
     profileUnseenUntil: unseenUntil,
     nodes: nodesNow(ports, aggregate, { policy, profile, profileName }, memory, now),
+    egress: profile === undefined ? { addresses: undefined, sharing: 0 } : ports.egress(profile),
     model: ports.model(profileId),
     // What the store has by now need not be kept twice.
     memory: {

@@ -1,4 +1,5 @@
-import type { BehaviorModel } from '../../src/profile/context.ts'
+import type { ArmorProfile } from '../../src/api/types.ts'
+import type { BehaviorModel, EgressControl } from '../../src/profile/context.ts'
 import type { ActorFailure } from '../actor-failure.ts'
 import { COSTLY_FOR } from '../compiler/costly.ts'
 import type { AnyPolicy, ControlPlaneApi, ControlPlaneStores, Count, RecordEvent } from '../ports.ts'
@@ -6,6 +7,7 @@ import type { RolloutProgress } from '../rollout/wanted.ts'
 import type { RolloutMessage } from '../rollout.ts'
 import type { Acknowledgements } from './acknowledgements.ts'
 import type { Desired, DesiredOptions } from './desired.ts'
+import type { EgressObserved } from './egress-observed.ts'
 import type { ProfileId } from './policy-id.ts'
 import type { ProfileNames } from './profile-names.ts'
 import type { NodeListing } from './profile-status.ts'
@@ -14,10 +16,17 @@ export interface PolicySettings {
   installNamespace: string
   /** Upstream's restartExistWorkloads.enabled: without it nothing is ever restarted. */
   restartExistingWorkloads: boolean
+  /** Whose addresses are looked for, for rules about outgoing connections. */
+  egressControl: EgressControl
   /** All times are in milliseconds. Between two writes of one status, */
   statusInterval: number
   /** and when nothing changed but how many nodes have loaded the profile. */
   progressInterval: number
+  /** Between two writes of one ArmorProfile's addresses: at least and at most, */
+  egressInterval: number
+  egressLongestInterval: number
+  /** and so that the watches of all nodes carry no more than so many bytes a second. */
+  egressBytesPerSecond: number
   /** Between two looks at what nodes report. */
   nodesInterval: number
   /** How long workloads may change before policies look whether pods can land on nodes without an agent. */
@@ -44,8 +53,12 @@ export interface PolicySettings {
 
 export const defaultPolicySettings: Omit<PolicySettings, 'installNamespace'> = {
   restartExistingWorkloads: true,
+  egressControl: { pods: false, services: false },
   statusInterval: 1_000,
   progressInterval: 5_000,
+  egressInterval: 1_000,
+  egressLongestInterval: 30_000,
+  egressBytesPerSecond: 100_000_000,
   nodesInterval: 500,
   uncoveredInterval: 30_000,
   silentAfter: 45_000,
@@ -80,6 +93,8 @@ export interface PolicyPorts {
   sendToRollout(policyKey: string, message: RolloutMessage): void
   /** A node-profile actor has nothing to remember any more. */
   dropNodeProfile(node: string, profile: string): void
+  /** Where those are that the rules of the ArmorProfile are about. */
+  egress(profile: ArmorProfile): EgressObserved
   /** What behaviour modelling made for the ArmorProfile of this name. */
   model(profile: ProfileId): FoundModel | undefined
   /** Nodes without an agent where pods of the policy's target can land: at most so many by name. */

@@ -48,6 +48,8 @@ export function profileStatus(
     currentNumberLoaded: view.summary.loaded,
     ...(conditions.length > 0 && { conditions }),
     observedGeneration: generation,
+    // These are written by themselves.
+    ...(before?.egress !== undefined && { egress: before.egress }),
   }
 }
 

@@ -130,15 +130,23 @@ static __noinline __u32 verdict_of_ports(__u32 egress, const struct varmor_port_
 	return search.verdict;
 }
 
-static __noinline __u32 verdict_of_v4(const struct varmor_profile *profile, const __u8 *address, __u32 key)
+/* Rules about the own pod hold at its addresses, which stand under the number of the container. */
+static __noinline __u32 verdict_of_v4(const struct varmor_profile *profile, __u32 container, const __u8 *address, __u32 key)
 {
 	struct varmor_v4_key prefix = { .bits = 64 };
+	__u32 verdict;
 
 	if (!profile || !address)
 		return 0;
 	prefix.egress = profile->egress;
 	__builtin_memcpy(prefix.address, address, sizeof(prefix.address));
-	return verdict_of_ports(profile->egress, bpf_map_lookup_elem(&varmor_v4, &prefix), key);
+	verdict = verdict_of_ports(profile->egress, bpf_map_lookup_elem(&varmor_v4, &prefix), key);
+	if (!profile->own.count)
+		return verdict;
+	prefix.egress = VARMOR_OWN | container;
+	if (bpf_map_lookup_elem(&varmor_v4, &prefix))
+		verdict |= verdict_of_ports(profile->egress, &profile->own, key);
+	return verdict;
 }
 
 /* An IPv6 address may stand for an IPv4 one: ::ffff:0:0/96, and 64:ff9b::/96 behind a NAT64 gateway. */
@@ -151,7 +159,7 @@ static __always_inline bool is_v4_in_v6(const __u8 *address)
 	return words[0] == bpf_htonl(0x0064ff9b) && words[1] == 0 && words[2] == 0;
 }
 
-static __noinline __u32 verdict_of_v6(const struct varmor_profile *profile, const __u8 *address, __u32 key)
+static __noinline __u32 verdict_of_v6(const struct varmor_profile *profile, __u32 container, const __u8 *address, __u32 key)
 {
 	struct varmor_v6_key prefix = { .bits = 160 };
 	__u32 verdict;
@@ -161,7 +169,10 @@ static __noinline __u32 verdict_of_v6(const struct varmor_profile *profile, cons
 	prefix.egress = profile->egress;
 	__builtin_memcpy(prefix.address, address, sizeof(prefix.address));
 	verdict = verdict_of_ports(profile->egress, bpf_map_lookup_elem(&varmor_v6, &prefix), key);
-	return is_v4_in_v6(prefix.address) ? verdict | verdict_of_v4(profile, prefix.address + 12, key) : verdict;
+	prefix.egress = VARMOR_OWN | container;
+	if (profile->own.count && bpf_map_lookup_elem(&varmor_v6, &prefix))
+		verdict |= verdict_of_ports(profile->egress, &profile->own, key);
+	return is_v4_in_v6(prefix.address) ? verdict | verdict_of_v4(profile, container, prefix.address + 12, key) : verdict;
 }
 
 static __always_inline __u32 key_of(struct socket *socket, __u16 port)
@@ -185,7 +196,8 @@ static __always_inline __u32 key_of(struct socket *socket, __u16 port)
 /* Whether a socket must not send to the address. It is a copy of the kernel's, which the task cannot change any more. */
 static __noinline bool refuses_address(struct socket *socket, const void *given, int length, __u32 call)
 {
-	struct varmor_profile *profile = current_profile();
+	__u32 container = container_of_task(current_task());
+	struct varmor_profile *profile = profile_of(container_numbered(container));
 	struct sockaddr_in6 address = {};
 	struct sockaddr_in *v4 = (void *)&address;
 	struct body body = {};
@@ -212,7 +224,8 @@ static __noinline bool refuses_address(struct socket *socket, const void *given,
 	is_v6 = family == AF_INET6;
 	port = bpf_ntohs(address.sin6_port);
 	key = key_of(socket, port);
-	verdict = is_v6 ? verdict_of_v6(profile, address.sin6_addr.in6_u.u6_addr8, key) : verdict_of_v4(profile, (void *)&v4->sin_addr, key);
+	verdict = is_v6 ? verdict_of_v6(profile, container, address.sin6_addr.in6_u.u6_addr8, key)
+			: verdict_of_v4(profile, container, (void *)&v4->sin_addr, key);
 	body.numbers[0] = call | port << 16;
 	body.numbers[1] = family;
 	if (is_v6)

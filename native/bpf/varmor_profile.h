@@ -31,6 +31,9 @@
 #define VARMOR_MAX_CONTAINERS 65536
 #define VARMOR_TABLES_OF_PROFILE 5
 
+/* In place of the number of egress rules, with the number of a container: the addresses of its pod. */
+#define VARMOR_OWN 1073741824
+
 /* The most rules of a kind, and the words of a set of mount rules. */
 #define VARMOR_SOCKET_RULES 512
 #define VARMOR_MOUNT_RULES 1024
@@ -154,9 +157,10 @@ struct varmor_profile {
 	__u32 egress;                           /* 76: number of its entries; zero where there are none */
 	__u32 socket_rules;                     /* 80: number of them */
 	__u32 mounts;                           /* 84: index in varmor_mount_rules; zero where there are none */
-	struct varmor_socket_rule sockets[512]; /* 88 */
+	struct varmor_port_ranges own;          /* 88: of rules about the addresses of the container's own pod */
+	struct varmor_socket_rule sockets[512]; /* 96 */
 };
-_Static_assert(sizeof(struct varmor_profile) == 12376, "the layout of struct varmor_profile");
+_Static_assert(sizeof(struct varmor_profile) == 12384, "the layout of struct varmor_profile");
 
 /* A container, by its number. */
 struct varmor_container {

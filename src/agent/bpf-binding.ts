@@ -14,6 +14,8 @@ export interface BpfBindingOptions {
   bootTime: number
   /** What starts in a container that is not known is stopped by the kernel: all containers are made known. */
   strictStart?: boolean
+  /** Addresses of the network of a process; undefined where it has none of its own. Without this, rules about the own pod mean nobody. */
+  addressesOf?: (pid: number) => Promise<readonly string[] | undefined>
   logger: Logger
 }
 
@@ -50,11 +52,12 @@ export class BpfBinding {
   }
 
   /** Before it starts. Resolves when what it runs will be in its profile. */
-  async created({ containerID: id, containerName, podAnnotations }: CreatedContainer): Promise<void> {
+  async created({ containerID: id, containerName, podAnnotations, initPid }: CreatedContainer): Promise<void> {
     const container = { id, profile: bpfProfileOf(containerName, podAnnotations) }
     if (!this.#concerns(container)) return
     this.#created.set(id, { container, since: this.#options.clock.now() })
     await this.#attempt(id, () => this.#options.enforcer.add(container))
+    await this.#addOwn(container, initPid)
   }
 
   async deleted(id: string): Promise<void> {
@@ -81,6 +84,7 @@ export class BpfBinding {
     const running = Array.from(this.#running.values(), wantedOf)
     const made = Array.from(this.#created.values(), ({ container }) => container)
     await this.#attempt('', async () => this.#say(await enforcer.settle([...made, ...running])))
+    for (const container of this.#running.values()) await this.#addOwn(wantedOf(container), container.initPid)
   }
 
   async #start(container: NodeContainer): Promise<void> {
@@ -89,6 +93,15 @@ export class BpfBinding {
     if (!this.#concerns(wanted)) return
     this.#running.set(wanted.id, container)
     await this.#attempt(wanted.id, () => this.#options.enforcer.add(wanted))
+    await this.#addOwn(wanted, container.initPid)
+  }
+
+  /** What it runs is in its profile by now; the addresses of its pod come after. */
+  async #addOwn(container: BpfContainer, pid: number | undefined): Promise<void> {
+    const { addressesOf, enforcer } = this.#options
+    if (container.profile === '' || pid === undefined || addressesOf === undefined) return
+    const addresses = await addressesOf(pid)
+    if (addresses !== undefined) await this.#attempt(container.id, () => enforcer.add({ ...container, addresses }))
   }
 
   #concerns({ profile }: BpfContainer): boolean {

@@ -1,13 +1,20 @@
-import type { ProfileEncoder } from '../enforcer/bpf/profiles.ts'
+import { numberIn } from '../base/c-struct.ts'
+import type { ProfileEncoder, Where } from '../enforcer/bpf/profiles.ts'
 import { EnforcerError } from '../enforcer/enforcer-error.ts'
-import { emptyProfile, encodeProfile } from '../profile/bpf/encode.ts'
-import { portKey, v4Key, v6Key } from '../profile/bpf/layout.ts'
+import { emptyProfile, encodeEgressAlone, encodeProfile, withoutEgressTable } from '../profile/bpf/encode.ts'
+import { encodeOwnAddresses } from '../profile/bpf/encode-egress.ts'
+import { OWN, portKey, portRanges, v4Key, v6Key } from '../profile/bpf/layout.ts'
 import { CONTAINERS, PROFILES } from '../profile/bpf/limits.ts'
-import { UnfitProfile } from '../profile/bpf/map-write.ts'
+import { type MapWrite, UnfitProfile } from '../profile/bpf/map-write.ts'
 import { egressNumber, placesOfProfile } from '../profile/bpf/places.ts'
 import { readBpfProfile } from '../profile/bpf/read-profile.ts'
 
 const step = 'load the BPF profile'
+
+const ownMaps = [
+  ['varmor_v4', v4Key],
+  ['varmor_v6', v6Key],
+] as const
 
 /** How many containers a node may run in profiles, and how many profiles it may have. */
 export interface BpfSizes {
@@ -20,23 +27,57 @@ export const bpfEncoder = ({ containers, profiles }: BpfSizes = {}): ProfileEnco
   slots: profiles === undefined ? PROFILES : profiles + 2,
   containers: containers === undefined ? CONTAINERS : containers + 1,
   allowing: JSON.stringify(emptyProfile),
-  encode(content, at) {
+  read(content) {
     const profile = readBpfProfile(content)
     if (typeof profile === 'string') throw new EnforcerError('BAD_CONTENT', step, { reason: profile })
-    try {
-      return encodeProfile(profile, at)
-    } catch (error) {
-      if (!(error instanceof UnfitProfile)) throw error
-      throw new EnforcerError('PROFILE_REJECTED', step, { reason: error.message }, { cause: error })
+    return {
+      rest: withoutEgressTable(profile),
+      writes: (at) => fitting(() => encodeProfile(profile, at)),
+      egress: (at) => fitting(() => encodeEgressAlone(profile, at)),
     }
   },
-  removal(slot) {
-    const number = egressNumber(slot)
-    const where = [
-      { map: 'varmor_v4', offset: v4Key.at.egress, number },
-      { map: 'varmor_v6', offset: v6Key.at.egress, number },
-      { map: 'varmor_ports', offset: portKey.at.egress, number },
-    ]
-    return { writes: placesOfProfile(slot), where }
+  ownAddresses(container, addresses) {
+    try {
+      return encodeOwnAddresses(addresses, container)
+    } catch (error) {
+      if (!(error instanceof UnfitProfile)) throw error
+      throw new EnforcerError('BAD_CONTENT', 'bind the container', { reason: error.message }, { cause: error })
+    }
   },
+  ownKeys: (entries) => {
+    const keys = new Map<number, { map: string; key: Uint8Array }[]>()
+    for (const [map, key] of ownMaps) {
+      const bytes = entries(map)
+      const each = key.size + portRanges.size
+      for (let at = 0; at + each <= bytes.length; at += each) {
+        const container = numberIn(key, bytes, 'egress', at) - OWN
+        if (container < 0) continue
+        keys.set(container, [...(keys.get(container) ?? []), { map, key: bytes.slice(at, at + key.size) }])
+      }
+    }
+    return keys
+  },
+  removal(slot) {
+    const halves = [egressOf(slot, 0), egressOf(slot, 1)].flat()
+    return { writes: placesOfProfile(slot), where: halves }
+  },
+  egressRemoval: egressOf,
 })
+
+function egressOf(slot: number, half: 0 | 1): Where[] {
+  const number = egressNumber(slot, half)
+  return [
+    { map: 'varmor_v4', offset: v4Key.at.egress, number },
+    { map: 'varmor_v6', offset: v6Key.at.egress, number },
+    { map: 'varmor_ports', offset: portKey.at.egress, number },
+  ]
+}
+
+function fitting(encode: () => MapWrite[]): MapWrite[] {
+  try {
+    return encode()
+  } catch (error) {
+    if (!(error instanceof UnfitProfile)) throw error
+    throw new EnforcerError('PROFILE_REJECTED', step, { reason: error.message }, { cause: error })
+  }
+}

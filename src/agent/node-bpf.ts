@@ -6,6 +6,7 @@ import type { Logger } from '../base/logger.ts'
 import type { BpfEnforcer } from '../enforcer/bpf.ts'
 import { EnforcerError } from '../enforcer/enforcer-error.ts'
 import { type BindingStatus, BpfBinding } from './bpf-binding.ts'
+import { podAddresses } from './containers/pod-addresses.ts'
 import type { ContainerChange, CreatedContainer, NodeContainer } from './containers/runtime.ts'
 import { NriPlugin } from './nri/nri-plugin.ts'
 
@@ -27,7 +28,7 @@ export class NodeBpf {
 
   constructor(options: NodeBpfOptions) {
     this.#options = options
-    this.#binding = new BpfBinding({ ...options, clock: wallClock })
+    this.#binding = new BpfBinding({ ...options, clock: wallClock, addressesOf: podAddresses() })
     this.#nri = this.#newNri()
   }
 

@@ -21,7 +21,7 @@ const schema = nodeOf(armorProfileSpec)
 const NAMED = 5
 
 /** @param before what was wanted until now: what is compiled from the same stays, and contents that are equal keep their digests */
-export function wantedOf({ metadata, spec }: ArmorProfile, before: Wanted | undefined): Wanted {
+export function wantedOf({ metadata, spec, status }: ArmorProfile, before: Wanted | undefined): Wanted {
   const { profile, behaviorModeling, source } = spec
   const about = {
     uid: metadata.uid ?? '',
@@ -36,7 +36,11 @@ export function wantedOf({ metadata, spec }: ArmorProfile, before: Wanted | unde
     return { wanted: { ...about, contents } }
   }
   const { name: profileName, enforcer } = profile
-  const carried = { profileName, enforcer, recording: behaviorModeling.enable, source }
+  const addresses = status?.egress
+  const carried: CarriedProfile = {
+    ...{ profileName, enforcer, recording: behaviorModeling.enable, source },
+    ...(addresses !== undefined && { addresses }),
+  }
   if (before?.carried === undefined || !isDeepStrictEqual(carried, before.carried))
     return { wanted: { ...about, contents: undefined }, carried }
   const { contents, leftOut, conflict: refusal } = before.wanted

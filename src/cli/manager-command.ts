@@ -27,6 +27,8 @@ export interface ManagerArguments extends MetricsArguments {
   bpfExclusiveMode: boolean
   confineInitContainers: boolean
   restartExistWorkloads: boolean
+  enableServiceEgressControl: boolean
+  enablePodEgressControl: boolean
   restartsInFlight: number
   restartsInFlightPerNamespace: number
   restartsPerMinute: number
@@ -116,7 +118,10 @@ function managerOptions(given: ManagerArguments, connection: KubeConnection, log
       allowUnboundTokens: given.allowUnboundTokens,
     },
     compilers: { deadline: given.compileDeadline * 1_000 },
-    policy: { restartExistingWorkloads: given.restartExistWorkloads },
+    policy: {
+      restartExistingWorkloads: given.restartExistWorkloads,
+      egressControl: { pods: given.enablePodEgressControl, services: given.enableServiceEgressControl },
+    },
     restartLimits: {
       inFlight: given.restartsInFlight,
       inFlightPerNamespace: given.restartsInFlightPerNamespace,

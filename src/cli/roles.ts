@@ -98,6 +98,8 @@ export function addManager(varmor: Command): void {
     .option('--bpfExclusiveMode', 'no AppArmor for containers that BPF protects, once every node has loaded it', false)
     .option('--confineInitContainers', 'policies that name no containers mean init containers, too', false)
     .option('--restartExistWorkloads', 'heed spec.updateExistingWorkloads of policies', false)
+    .option('--enableServiceEgressControl', 'BPF rules about Services: find their addresses, and follow them', false)
+    .option('--enablePodEgressControl', 'BPF rules about Pods: find their addresses, and follow them', false)
     .option(
       '--restarts-in-flight <count>',
       'workloads that are restarted at a time',

@@ -22,6 +22,8 @@ export interface BpfContainer {
   profile: string
   /** Inode number of the mount namespace of its first process, once that runs. */
   mntNsID?: number
+  /** Those of its pod, once they are known. */
+  addresses?: readonly string[]
 }
 
 /** Records: of violations that were put into the ring, that found it full, and for which there was no memory. */
@@ -194,11 +196,14 @@ export class BpfEnforcer implements ProfileLoader {
     })
   }
 
-  async #add({ id, profile, mntNsID }: BpfContainer): Promise<void> {
+  async #add({ id, profile, mntNsID, addresses }: BpfContainer): Promise<void> {
     const { containers, profiles } = this.#now
-    this.#known.set(id, { id, profile, ...(mntNsID !== undefined && { mntNsID }) })
+    const own = addresses ?? this.#known.get(id)?.addresses
+    const more = { ...(mntNsID !== undefined && { mntNsID }), ...(own !== undefined && { addresses: own }) }
+    this.#known.set(id, { id, profile, ...more })
     await containers.add(id, profile, profiles.slotOf(profile))
     if (mntNsID !== undefined) containers.noteMountNamespace(id, mntNsID)
+    if (own !== undefined) await containers.setAddresses(id, own)
   }
 
   async #openAnew(): Promise<void> {
@@ -230,7 +235,7 @@ async function openOnce(options: BpfOptions, anew: boolean): Promise<Opened> {
   const { encoder } = options
   const { containers: numbers, slots } = encoder
   const state = await BpfState.open({ ...options, containers: numbers, profiles: slots }, anew)
-  const containers = new BpfContainers(state, numbers, options.goOn ?? goOn)
+  const containers = new BpfContainers(state, encoder, options.goOn ?? goOn)
   const profiles = new BpfProfiles(state, encoder, containers)
   await containers.recover()
   await profiles.recover()

@@ -63,6 +63,10 @@ export class ClusterWrites implements ControlPlaneApi {
     return answered(this.#client.updateStatus(armorProfiles, object({ ...profile, status }), writeStatus))
   }
 
+  writeEgress(profile: ArmorProfile, status: ArmorProfileStatus): Promise<ArmorProfile> {
+    return answered(this.#client.updateStatus(armorProfiles, object({ ...profile, status }), write))
+  }
+
   applyProfile({ metadata, spec }: ProfileDocument): Promise<ArmorProfile> {
     // With the version that we know of, a successor's write is not overwritten by one of ours that comes late.
     const resourceVersion = this.#known.profile(metadata.namespace, metadata.name)?.metadata.resourceVersion

@@ -39,6 +39,7 @@ import { keyOf } from '../kube/objects.ts'
 import { type AgentAccount, AgentNodes } from './agent-nodes.ts'
 import type { Node } from './cluster-resources.ts'
 import type { ClusterView } from './cluster-view.ts'
+import { EgressDirectory, type EgressSources } from './egress/egress-directory.ts'
 import { reportPace } from './paces.ts'
 import { UncoveredNodes } from './uncovered-nodes.ts'
 
@@ -58,6 +59,8 @@ export interface ControlPlaneOptions {
   logger: Logger
   policy: Partial<PolicySettings> & Pick<PolicySettings, 'installNamespace'>
   rollout?: Partial<RolloutSettings>
+  /** Where Pods and Services are, for rules about them; without it, nobody looks for addresses. */
+  egress?: EgressSources
   /** Whose DaemonSets say where agents are expected; without them, nodes count that report. */
   agents?: AgentAccount | undefined
   /** Of the actors and of what they know about nodes: one clock, because times of the one are compared with times of the other. */
@@ -97,6 +100,7 @@ export class ControlPlane {
   readonly #unsubscribe: (() => void)[] = []
   readonly #agentNodes: AgentNodes
   readonly #uncovered: UncoveredNodes
+  readonly #egress: EgressDirectory | undefined
   #expiry: Timer | undefined
   #lookAtAll: Timer | undefined
   /** Rollouts that are under way: changed workloads are reported to them. */
@@ -117,6 +121,9 @@ export class ControlPlane {
       logger,
       concurrency: MOST_WAITING,
     })
+    const { egress } = options
+    this.#egress =
+      egress && new EgressDirectory({ reflect: egress, clock, changed: (key) => this.#addressesChanged(key) })
     this.#nodeProfiles = this.#nodeProfileFamily()
     this.#rollouts = this.#rolloutFamily()
     this.#policies = this.#policyFamily()
@@ -182,6 +189,7 @@ export class ControlPlane {
     this.#options.names.dropClaims()
     this.#expiry?.cancel()
     this.#lookAtAll?.cancel()
+    await this.#egress?.stop()
     await this.#system.stop({ within })
   }
 
@@ -227,12 +235,16 @@ export class ControlPlane {
     if (type === 'deleted') this.#acknowledgements.forgetUnread(key, (node) => this.#dropNodeProfile(node, key))
     const { namespace: home = '', name } = profile.metadata
     this.#options.names.profileChanged({ namespace: home, name })
+    this.#egress?.want(key, type === 'deleted' ? [] : profile.spec.egressTargets)
     const owner = ownerOf(profile)
     if (type !== 'deleted') this.#announceStranger(profile)
-    if (owner === undefined) return
-    const kind = owner.kind as AnyPolicy['kind']
-    const namespace = kind === 'VarmorPolicy' ? home : ''
-    this.#look(keyOfPolicy({ kind, namespace, name: owner.name }))
+    if (owner !== undefined) this.#look(keyOfOwner(owner, home))
+  }
+
+  #addressesChanged(key: string): void {
+    const profile = this.#options.view.profiles.store.get(key)
+    const owner = profile && ownerOf(profile)
+    if (owner !== undefined) this.#look(keyOfOwner(owner, profile?.metadata.namespace ?? ''))
   }
 
   /** Agents do not load it; here it is said why. One of a policy that is there is made whole by the policy's actor. */
@@ -321,6 +333,10 @@ export class ControlPlane {
         sendToRollout: (key, message) => this.#tellRollout(key, message),
         dropNodeProfile: (node, profile) => this.#dropNodeProfile(node, profile),
         compile,
+        egress: ({ metadata: { namespace, name } }) => ({
+          addresses: this.#egress === undefined ? [] : this.#egress.addressesOf(`${namespace}/${name}`),
+          sharing: this.#egress?.profiles ?? 0,
+        }),
         // No behaviour is modelled yet, so no policy finds a model.
         model: () => undefined,
         uncovered: (policy, most) => this.#uncovered.of(policy, most),
@@ -328,6 +344,11 @@ export class ControlPlane {
       }),
     )
   }
+}
+
+function keyOfOwner({ kind: name, name: policy }: NonNullable<ReturnType<typeof ownerOf>>, home: string): string {
+  const kind = name as AnyPolicy['kind']
+  return keyOfPolicy({ kind, namespace: kind === 'VarmorPolicy' ? home : '', name: policy })
 }
 
 /** Before the first policy is looked at: whoever has an ArmorProfile keeps its name. */

@@ -33,6 +33,7 @@ import type { Node } from './cluster-resources.ts'
 import { ClusterView } from './cluster-view.ts'
 import { ClusterWrites } from './cluster-writes.ts'
 import { ControlPlane } from './control-plane.ts'
+import { egressSources } from './egress/egress-sources.ts'
 import { reportHandler } from './http/report-handler.ts'
 import { TokenVerifier } from './http/token-verifier.ts'
 import { Leadership } from './leadership.ts'
@@ -189,7 +190,8 @@ export class Manager {
 
   /** The part that leads, for one term; its writes hold as long as the term does. */
   #controlPlane(term: Term): ControlPlane {
-    const { logger, namespace, policy, rollout, admission = {} } = this.#options
+    const { logger, namespace, policy, rollout, admission = {}, timing: { watches } = {} } = this.#options
+    const { pods = false, services = false } = policy?.egressControl ?? {}
     return new ControlPlane({
       view: this.#view,
       names: this.#names,
@@ -203,6 +205,13 @@ export class Manager {
       logger,
       policy: { ...policy, installNamespace: namespace },
       agents: agentAccount(this.#agentUser),
+      ...((pods || services) && {
+        egress: egressSources({
+          client: this.#client,
+          observer: (plural) => watchObserver(logger, plural),
+          ...(watches !== undefined && { timing: watches }),
+        }),
+      }),
       // Who is not put into profiles need not be restarted for them.
       rollout: {
         optIn: parseOptIn(admission.optIn ?? defaultOptIn),

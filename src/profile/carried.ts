@@ -1,6 +1,6 @@
 import type { KernelEnforcer } from '../api/enforcer.ts'
 import { apiVersion } from '../api/schema/common.ts'
-import type { Policy, ProfileSource } from '../api/types.ts'
+import type { EgressAddresses, Policy, ProfileSource } from '../api/types.ts'
 import { type CompiledPolicy, compilePolicy } from './compile.ts'
 import { type BehaviorModel, type CompileContext, oldestAppArmor } from './context.ts'
 import type { Result } from './result.ts'
@@ -12,6 +12,8 @@ export interface CarriedProfile {
   /** What the workloads do is being recorded. */
   recording: boolean
   source: ProfileSource
+  /** Addresses of Services and Pods that the rules mean, as far as the manager has said them. */
+  addresses?: readonly EgressAddresses[]
 }
 
 /** What each enforcer of a node loads. */
@@ -37,7 +39,8 @@ export function sourceOf(policy: Policy, model: BehaviorModel = {}): ProfileSour
 /**
  * Compiles what an ArmorProfile carries, for a node, with the compilers that the manager compiled the policy with. A field, mode or rule that is not known here is an error that names it, as in a policy: a newer manager may know more.
  */
-export function compileCarried({ profileName, recording, source }: CarriedProfile, node: NodeFacts): Result<Contents> {
+export function compileCarried(carried: CarriedProfile, node: NodeFacts): Result<Contents> {
+  const { profileName, recording, source, addresses = [] } = carried
   const policy = parsed(source.policy)
   if (policy === undefined)
     return { ok: false, errors: [{ code: 'UNPARSABLE', path: 'spec.source.policy', problem: 'this is no JSON' }] }
@@ -48,6 +51,7 @@ export function compileCarried({ profileName, recording, source }: CarriedProfil
   const compiled = compilePolicy(object, {
     ...node,
     profileName,
+    addresses,
     modelingComplete: !recording,
     ...(model !== undefined && { model }),
   })

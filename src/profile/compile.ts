@@ -1,7 +1,14 @@
 import { type Enforcer, enforcers, type KernelEnforcer, parseEnforcers } from '../api/enforcer.ts'
 import type { FieldError } from '../api/field-error.ts'
 import { profileName } from '../api/profile-name.ts'
-import type { LinuxSeccomp, Policy, PolicyMode, VarmorClusterPolicy, VarmorPolicy } from '../api/types.ts'
+import type {
+  EgressAddresses,
+  LinuxSeccomp,
+  Policy,
+  PolicyMode,
+  VarmorClusterPolicy,
+  VarmorPolicy,
+} from '../api/types.ts'
 import { validatePolicy } from '../api/validate.ts'
 import { compileAppArmor } from './apparmor/compile-apparmor.ts'
 import { type BpfProfile, compileBpf } from './bpf/compile-bpf.ts'
@@ -9,6 +16,7 @@ import {
   type AppArmorFeatures,
   type BehaviorModel,
   type CompileContext,
+  type EgressControl,
   newestAppArmor,
   oldestAppArmor,
 } from './context.ts'
@@ -23,6 +31,9 @@ export interface CompileOptions {
   blockDevices?: readonly string[]
   /** Hooks that the node lacks, as in CompileContext. */
   absentHooks?: readonly string[]
+  /** As in CompileContext. */
+  egressControl?: EgressControl
+  addresses?: readonly EgressAddresses[]
   /** Where vArmor itself is installed; part of the profile names of cluster policies. */
   installNamespace?: string
   /** What the profile is called, where it is known not to be the policy's first name. */
@@ -106,9 +117,15 @@ function wantedEnforcers(policy: Policy, chosen: readonly KernelEnforcer[] | und
 
 function contextOf(policy: VarmorPolicy | VarmorClusterPolicy, options: CompileOptions): CompileContext {
   const { appArmor = oldestAppArmor, blockDevices = [], absentHooks = [], model, modelingComplete = false } = options
+  const { egressControl, addresses } = options
   const profileName = nameOf(policy, options)
   const context = { profileName, appArmor, blockDevices, absentHooks, modelingComplete }
-  return { ...context, ...(model !== undefined && { model }) }
+  return {
+    ...context,
+    ...(model !== undefined && { model }),
+    ...(egressControl !== undefined && { egressControl }),
+    ...(addresses !== undefined && { addresses }),
+  }
 }
 
 const nameOf = (policy: VarmorPolicy | VarmorClusterPolicy, options: CompileOptions): string =>

@@ -1,3 +1,5 @@
+import type { EgressAddresses } from '../api/types.ts'
+
 /** What a node's AppArmor can say: the parser's version, and the rule kinds that its kernel and parser both know. */
 export interface AppArmorFeatures {
   /** apparmor_parser's version as `[major, minor]`; 3.0 is the oldest that is supported. */
@@ -24,6 +26,12 @@ export interface BehaviorModel {
   seccomp?: string
 }
 
+/** Whose addresses the manager looks for: upstream's enablePodEgressControl and enableServiceEgressControl. */
+export interface EgressControl {
+  pods: boolean
+  services: boolean
+}
+
 /** What a compiler needs to know besides the policy. All of it is a value: compilers do no I/O. */
 export interface CompileContext {
   /** Name of the profile, from `profileName()`. */
@@ -33,6 +41,10 @@ export interface CompileContext {
   blockDevices?: readonly string[]
   /** Hooks that the BPF programs have and the kernel lacks, `lsm/userns_create`; none where it is for no certain node. */
   absentHooks?: readonly string[]
+  /** Whose addresses the manager looks for; left out: nobody's. Of what is compiled for no certain node. */
+  egressControl?: EgressControl
+  /** Addresses of Services and Pods as the manager has said them. Of what is compiled for a node. */
+  addresses?: readonly EgressAddresses[]
   model?: BehaviorModel
   /** The policy's behaviour modelling has ended: its profile is to allow all, not to record. */
   modelingComplete?: boolean

@@ -237,6 +237,10 @@ export class Session implements ControlPlaneApi, ControlPlaneStores {
     })
   }
 
+  writeEgress(profile: ArmorProfile, status: ArmorProfileStatus): Promise<ArmorProfile> {
+    return this.writeProfileStatus(profile, status)
+  }
+
   writeProfileStatus(profile: ArmorProfile, status: ArmorProfileStatus): Promise<ArmorProfile> {
     return this.#write('profile-status', profile, (object) => {
       object.status = copy(status)

@@ -29,9 +29,9 @@ class FakeEnforcer {
   late = new Map<string, number>()
   refuses = false
 
-  async add({ id, profile: wanted, mntNsID }: BpfContainer): Promise<void> {
+  async add({ id, profile: wanted, mntNsID, addresses = [] }: BpfContainer): Promise<void> {
     if (this.refuses) throw new EnforcerError('KERNEL_REFUSED', 'bind the container', { reason: 'no' })
-    this.calls.push(`add ${id.slice(0, 4)} ${wanted} ${mntNsID ?? ''}`.trim())
+    this.calls.push(['add', id.slice(0, 4), wanted, mntNsID, ...addresses].join(' ').trim())
   }
 
   async remove(id: string): Promise<void> {
@@ -70,6 +70,20 @@ describe('containers and their BPF profiles', () => {
     expect(enforcer.calls.slice(1)).to.deep.equal([`add ${a} ${profile} 5`, 'find', `remove ${a}`])
     expect(warned).to.deep.equal([])
     expect(binding.status).to.deep.equal({ late: 0, longestLate: 0, failed: 0 })
+  })
+
+  it('are given the addresses of their pod once they are bound, before they start where that can be', async () => {
+    const addressesOf = async (pid: number) => (pid === 9 ? undefined : [`10.0.0.${pid}`])
+    const { enforcer, binding } = world({ addressesOf })
+    await binding.created({ ...created('a'), initPid: 6 })
+    await binding.created({ ...created('b'), initPid: 9 })
+    await binding.changed([{ type: 'started', container: running('a') }])
+    await binding.listed([running('b'), { ...running('a'), initPid: 9 }])
+    expect(enforcer.calls).to.deep.equal([
+      ...[`add ${a} ${profile}`, `add ${a} ${profile}  10.0.0.6`, `add ${b} ${profile}`],
+      ...[`add ${a} ${profile} 5`, `add ${a} ${profile} 5 10.0.0.7`, 'find'],
+      ...[`settle ${b},${b},${a}`, `add ${b} ${profile} 5 10.0.0.7`],
+    ])
   })
 
   for (const [what, annotations] of [

@@ -30,6 +30,7 @@ describe('the profiles of a node', () => {
   let simulation: Simulation
   let seccomp: FakeProfileLoader
   let appArmor: FakeProfileLoader
+  let bpf: FakeProfileLoader
   let node: NodeProfiles
   let inUse: Set<string> | undefined
   let compile = compileHere()
@@ -44,6 +45,7 @@ describe('the profiles of a node', () => {
     simulation = new Simulation()
     seccomp = new FakeProfileLoader('Seccomp')
     appArmor = new FakeProfileLoader('AppArmor')
+    bpf = new FakeProfileLoader('BPF')
     disks = ''
     inUse = undefined
     reported.clear()
@@ -52,7 +54,7 @@ describe('the profiles of a node', () => {
     const { system, clock, random } = simulation
     node = new NodeProfiles({
       system,
-      loaders: { AppArmor: appArmor, BPF: new FakeProfileLoader('BPF'), Seccomp: seccomp },
+      loaders: { AppArmor: appArmor, BPF: bpf, Seccomp: seccomp },
       compile: (carried, namespace) => compile(carried, namespace),
       basis: () => disks,
       reporter: { set: (standing) => reported.set(standing.key, standing), forget: (key) => reported.delete(key) },
@@ -134,6 +136,41 @@ describe('the profiles of a node', () => {
     await simulation.runFor(100_000)
     expect(appArmor.texts.get('varmor-demo-a')).to.contain('odd0')
     expect([appArmor.count('load'), warnings]).to.deep.equal([2, []])
+  })
+
+  it('have the addresses that the ArmorProfile says, and others when it says others, without another generation', async () => {
+    const toPods = [{ qualifiers: ['deny'], podSelector: { matchLabels: { app: 'db' } } }]
+    const enhanceProtect = { hardeningRules: ['disallow-mount'], bpfRawRules: { network: { egress: { toPods } } } }
+    const policy = JSON.stringify({ enforcer: 'AppArmorBPF', mode: 'EnhanceProtect', enhanceProtect })
+    const withEgress = (status: object): ArmorProfile => {
+      const object = armorProfile('varmor-demo-a')
+      object.spec.profile.enforcer = 'AppArmorBPF'
+      const behaviorModeling = { enable: false, duration: 0 }
+      return { ...object, spec: { ...object.spec, behaviorModeling, source: { policy } }, status } as ArmorProfile
+    }
+    const update = async (status: object): Promise<void> => {
+      const object = withEgress({ desiredNumberLoaded: 1, currentNumberLoaded: 1, ...status })
+      node.handler.handle({ type: 'updated', key: 'demo/varmor-demo-a', object, old: object })
+      await simulation.settle()
+    }
+    const table = () => JSON.parse(bpf.texts.get('varmor-demo-a')!).egress.table.v4.map(([block]: [string]) => block)
+    add(withEgress({}))
+    await simulation.settle()
+    await node.listed()
+    expect(table()).to.deep.equal([])
+    const rule = 'bpfRawRules.network.egress.toPods[0]'
+    const reason = 'its addresses have not come from a manager'
+    expect(reported.get('demo/varmor-demo-a')).to.deep.include({ leftOut: [{ enforcer: 'BPF', rule, reason }] })
+    const egress = (...addresses: string[]) => [{ target: 'pods of all namespaces: app=db', groups: [{ addresses }] }]
+    await update({ egress: egress('10.0.0.1') })
+    expect(table()).to.deep.equal(['10.0.0.1/32'])
+    expect(reported.get('demo/varmor-demo-a')).to.deep.include({ state: 'loaded', generation: 1, leftOut: [] })
+    await update({ egress: egress('10.0.0.1', '10.0.0.2') })
+    expect(table()).to.deep.equal(['10.0.0.1/32', '10.0.0.2/32'])
+    const loadsOf = ({ calls }: FakeProfileLoader) => calls.filter((call) => call.startsWith('load'))
+    expect([loadsOf(bpf).length, loadsOf(appArmor).length]).to.deep.equal([3, 1])
+    await update({ egress: egress('10.0.0.1', '10.0.0.2'), currentNumberLoaded: 0 })
+    expect([loadsOf(bpf).length, loadsOf(appArmor).length]).to.deep.equal([3, 1])
   })
 
   it('that nobody wants go, once all ArmorProfiles and all containers are known', async () => {

@@ -31,6 +31,16 @@ describe('the validation of ArmorProfiles', () => {
       change: ({ metadata }) => void metadata!.ownerReferences!.push({ ...owner, uid: 'other' }),
       refused: ['metadata.ownerReferences'],
     },
+    {
+      title: 'the addresses that nodes enforce',
+      change: (object) => Object.assign(object, { status: { egress: [] } }),
+      refused: ['status.egress'],
+    },
+    {
+      title: 'the rest of its status',
+      change: (object) => Object.assign(object, { status: { currentNumberLoaded: 7 } }),
+      refused: [],
+    },
     { title: 'nothing', change: () => undefined, refused: [] },
     {
       title: 'a label of their own',

@@ -26,7 +26,8 @@ describe('the table of the built-in rules', () => {
   it('says what carries a rule wholly, in part and not at all, and what takes more', () => {
     expect(row('disable-write-etc')).to.equal('| `disable-write-etc` | yes | yes |  |')
     expect(row('disallow-mount')).to.equal('| `disallow-mount` | partly | partly | partly |')
-    expect(row('disallow-create-user-ns')).to.equal('| `disallow-create-user-ns` | 6.7, AppArmor 4 | yes | yes |')
-    expect(row('block-access-to-kube-apiserver')).to.equal('| `block-access-to-kube-apiserver` |  | not yet |  |')
+    expect(row('disallow-create-user-ns')).to.equal('| `disallow-create-user-ns` | 6.7, AppArmor 4 | 6.1 | yes |')
+    const service = '| `block-access-to-kube-apiserver` |  | 6.1, --enableServiceEgressControl |  |'
+    expect(row('block-access-to-kube-apiserver')).to.equal(service)
   })
 })

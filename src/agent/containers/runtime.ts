@@ -89,4 +89,6 @@ export interface CreatedContainer {
   containerID: string
   containerName: string
   podAnnotations: Readonly<Record<string, string>>
+  /** A process in its namespaces, in the node's pid namespace; undefined where there is none yet. */
+  initPid?: number | undefined
 }

@@ -1,5 +1,5 @@
 import { choice, flag, integer, list, object, optional, portNumber, text } from './build.ts'
-import { conditionFields, objectMeta, typeMeta } from './common.ts'
+import { conditionFields, labelSelector, objectMeta, typeMeta } from './common.ts'
 import { target } from './policy.ts'
 
 const bits = (description: string) => integer(description, { minimum: 0, format: 'int64' })
@@ -94,6 +94,27 @@ export const profileSource = object(
   },
 )
 
+/** One Service; Services, or Pods, by label. */
+export const egressTargetKinds = ['service', 'services', 'pods'] as const
+
+export const egressTarget = object('Whose addresses rules about outgoing connections need.', {
+  kind: choice('A service by its name, or services or pods by label.', egressTargetKinds),
+  namespace: text('Where they are; empty for all namespaces.'),
+  name: optional(text('Name of the service.')),
+  selector: optional(labelSelector('Services or pods by label.')),
+})
+
+export const egressGroup = object('Addresses that are meant with the same ports.', {
+  addresses: list('IPv4 and IPv6 addresses.', text('An address.')),
+  ports: optional(list('Ports that are meant; without them, all that the rule is about.', portNumber('A port.'))),
+})
+
+export const egressAddresses = object('The addresses of one target, as they are now.', {
+  target: text('The target, in words: `service default/kubernetes`.'),
+  groups: list('Addresses by their ports.', egressGroup),
+  omitted: optional(integer('Number of addresses for which there was no room.', { minimum: 1, format: 'int32' })),
+})
+
 export const behaviorModeling = object('Whether to record, and for how long.', {
   enable: flag('Record what the workloads do.'),
   duration: integer('How long, in minutes.', { format: 'int64' }),
@@ -105,6 +126,7 @@ export const armorProfileSpec = object('What every node is to load.', {
   behaviorModeling,
   updateExistingWorkloads: flag('Whether matching workloads are restarted.'),
   source: optional(profileSource),
+  egressTargets: optional(list('What the manager finds the addresses of; `status.egress` has them.', egressTarget)),
 })
 
 export const armorProfileCondition = object('How a node fared.', {
@@ -118,6 +140,12 @@ export const armorProfileStatus = object('What the nodes have loaded.', {
   currentNumberLoaded: integer('Number of nodes that have loaded it.', { format: 'int32' }),
   conditions: optional(list('Nodes that failed, and why.', armorProfileCondition)),
   observedGeneration: optional(integer('The metadata.generation that this is about.', { format: 'int64' })),
+  egress: optional(
+    list(
+      'Addresses of `spec.egressTargets`. They are part of what nodes enforce, and change without a new generation.',
+      egressAddresses,
+    ),
+  ),
 })
 
 export const armorProfile = object('The compiled form of one policy. Made by the manager; not for people to edit.', {

@@ -1,6 +1,8 @@
 import { numberIn } from '../../base/c-struct.ts'
 import { EnforcerError } from '../enforcer-error.ts'
 import { container, containerId, found, word, wordIn } from './layout.ts'
+import { OwnAddresses } from './own-addresses.ts'
+import type { ProfileEncoder } from './profiles.ts'
 import type { BpfState } from './state.ts'
 
 const hexId = /^[0-9a-f]{64}$/
@@ -27,14 +29,18 @@ export class BpfContainers {
   readonly #size: number
   readonly #goOn: (pid: number) => void
 
-  /**
-   * @param size of the map of containers
-   * @param goOn lets a process go on that was stopped because its container was not known
-   */
-  constructor(state: BpfState, size: number, goOn: (pid: number) => void) {
+  readonly #own: OwnAddresses
+
+  /** @param goOn lets a process go on that was stopped because its container was not known */
+  constructor(
+    state: BpfState,
+    encoder: Pick<ProfileEncoder, 'containers' | 'ownAddresses' | 'ownKeys'>,
+    goOn: (pid: number) => void,
+  ) {
     this.#state = state
     this.#goOn = goOn
-    this.#size = size
+    this.#size = encoder.containers
+    this.#own = new OwnAddresses(state, encoder)
     const entries = state.entries('varmor_ids')
     const each = containerId.size + 4
     for (let at = 0; at < entries.length; at += each) {
@@ -102,6 +108,12 @@ export class BpfContainers {
     this.#state.swap('varmor_containers', number * container.size + container.at.mnt_ns, 0, inode)
   }
 
+  /** The addresses of the container's pod are these. @throws {EnforcerError} */
+  async setAddresses(id: string, addresses: readonly string[]): Promise<void> {
+    const number = this.numberOf(id)
+    if (number !== undefined && number > 0) await this.#own.set(number, addresses)
+  }
+
   /** The container has ended. Those of its tasks that live on stay in its profile. */
   async remove(id: string): Promise<void> {
     const known = this.#known.get(id)
@@ -135,18 +147,19 @@ export class BpfContainers {
       const news = boundIn(tasks)
       for (const number of news) if (number > 0) bound.set(number, (bound.get(number) ?? 0) + 1)
       if (news.length > 0) continue
-      this.#release(numbersIn(tasks))
+      await this.#release(numbersIn(tasks))
       return bound
     }
     const reason = `after ${mostLooks} looks at all tasks there are still new ones that are not bound`
     throw new EnforcerError('KERNEL_REFUSED', 'bind the tasks of containers', { reason })
   }
 
-  #release(used: ReadonlySet<number>): void {
+  async #release(used: ReadonlySet<number>): Promise<void> {
     for (const number of this.#ended) {
       if (used.has(number)) continue
       this.#ended.delete(number)
       this.#point(number, 0)
+      await this.#own.set(number, [])
       this.#free.push(number)
     }
   }

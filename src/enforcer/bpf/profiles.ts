@@ -13,21 +13,52 @@ export interface ProfileEncoder {
   readonly containers: number
   /** A content that allows all. */
   readonly allowing: string
-  /**
-   * The writes for a profile, of which the last makes it complete; nothing of what stands in other slots is written to.
-   * @throws {EnforcerError} BAD_CONTENT, PROFILE_REJECTED
-   */
-  encode(content: string, at: { slot: number; id: number }): readonly MapWrite[]
+  /** @throws {EnforcerError} BAD_CONTENT, PROFILE_REJECTED; the writes may be refused, too */
+  read(content: string): ReadProfile
+  /** The entries of the addresses of a container's pod. @throws {EnforcerError} BAD_CONTENT */
+  ownAddresses(container: number, addresses: readonly string[]): readonly MapWrite[]
+  /** Maps that have such entries, with their keys as they stand there, by the number of the container. */
+  ownKeys(entries: (map: string) => Uint8Array): ReadonlyMap<number, readonly Pick<MapWrite, 'map' | 'key'>[]>
   /** All that a profile may have put anywhere, itself first. */
-  removal(slot: number): {
-    writes: readonly MapWrite[]
-    where: readonly { map: string; offset: number; number: number }[]
-  }
+  removal(slot: number): { writes: readonly MapWrite[]; where: readonly Where[] }
+  /** The addresses of a profile alone, under one of the two numbers. */
+  egressRemoval(slot: number, half: Half): readonly Where[]
+}
+
+/** A slot has two numbers for addresses, so that others take their place at once. */
+export type Half = 0 | 1
+
+export interface ProfileAt {
+  slot: number
+  id: number
+  half: Half
+}
+
+export interface Where {
+  map: string
+  offset: number
+  number: number
+}
+
+/** A content of a profile that was read. */
+export interface ReadProfile {
+  /** All but the addresses of its egress rules: equal for contents that differ in nothing else. */
+  rest: string
+  /** The writes for it, of which the last makes it complete; nothing of what stands in other slots is written to. */
+  writes(at: ProfileAt): readonly MapWrite[]
+  /** Those of its addresses alone, where the rest is in the slot; the last shows them. */
+  egress(at: ProfileAt): readonly MapWrite[]
 }
 
 interface Loaded extends ProfileRecord {
   slot: number
+  /** Which number its addresses have, and a digest of its rest; undefined for one that another agent has loaded. */
+  half?: Half
+  rest?: string
 }
+
+/** In the place of the kernel's id of a map: the addresses are being replaced, and the digest is of none. */
+const CHANGING = 0xffff_ffff
 
 /** The profiles of one state. One thing at a time: the caller sees to that. */
 export class BpfProfiles {
@@ -53,7 +84,7 @@ export class BpfProfiles {
     for (let slot = 1; slot < this.#encoder.slots; slot++) {
       const record = this.#recordOf(slot)
       const map = this.#mapIn(slot)
-      if (record !== undefined && record.map === map) {
+      if (record !== undefined && (record.map === map || (record.map === CHANGING && map !== undefined))) {
         const { name, serial, id } = record
         const older = this.#byName.get(name)
         const isNewer = older === undefined || older.serial < serial
@@ -97,6 +128,10 @@ export class BpfProfiles {
     if (this.digestOf(name) === digest) return
     await this.#clearLeft()
     const before = this.#byName.get(name)
+    const read = this.#encoder.read(content)
+    const rest = contentDigest(read.rest)
+    if (before?.rest === rest && before.half !== undefined && this.digestOf(name) !== '')
+      return this.#replaceEgress({ ...before, half: before.half }, read, digest)
     // One is kept for what replaces another.
     const [slot, another] = this.#free
     if (slot === undefined || (before === undefined && another === undefined)) {
@@ -104,16 +139,13 @@ export class BpfProfiles {
       throw new EnforcerError('KERNEL_REFUSED', 'load the BPF profile', { profile: name, reason })
     }
     const id = before?.id ?? this.#id + 1
-    const writes = this.#encoder.encode(content, { slot, id })
+    const writes = read.writes({ slot, id, half: 0 })
     this.#free.shift()
     try {
       await this.#state.write(writes, 'load the BPF profile')
       const record = { id, map: this.#mapIn(slot) ?? 0, serial: this.#serial + 1, digest, name }
-      await this.#state.write(
-        [{ map: 'varmor_records', key: word(slot), value: packRecord(record) }],
-        'load the BPF profile',
-      )
-      this.#byName.set(name, { ...record, slot })
+      await this.#record(slot, record, 'load the BPF profile')
+      this.#byName.set(name, { ...record, slot, half: 0, rest })
     } catch (error) {
       this.#left.push(slot)
       await this.#clearLeft().catch(throwBugs)
@@ -127,6 +159,41 @@ export class BpfProfiles {
     this.#left.push(before.slot)
     // The profile is in force: what fails here is tried again, and said, before the next one.
     await this.#clearLeft().catch(throwBugs)
+  }
+
+  /**
+   * Other addresses in the same slot: they are written beside those in force, and shown by the one pointer to what the slot has. The kernel
+   * waits then until no program sees the old ones, which go only after that. An agent that ends in between leaves the one or the other in
+   * force, and a record that says no digest, so that the next one loads the profile.
+   */
+  async #replaceEgress(before: Loaded & { half: Half }, read: ReadProfile, digest: string): Promise<void> {
+    const { slot, id, name, serial } = before
+    const half = before.half === 0 ? 1 : 0
+    const step = 'write the addresses of the BPF profile'
+    const writes = read.egress({ slot, id, half })
+    await this.#record(slot, { ...before, map: CHANGING, digest: '' }, step)
+    const loaded = { id, name, serial, slot, rest: before.rest! }
+    try {
+      await this.#state.write(writes, step)
+    } catch (error) {
+      // The last write is the one that counts, and was not done.
+      await this.#removeAll(this.#encoder.egressRemoval(slot, half), step)
+      await this.#record(slot, before, step)
+      throw error
+    }
+    const now = { ...loaded, half, map: this.#mapIn(slot) ?? 0, digest }
+    this.#byName.set(name, now as Loaded)
+    await this.#record(slot, now, step)
+    await this.#removeAll(this.#encoder.egressRemoval(slot, before.half), step)
+  }
+
+  #record(slot: number, { id, map, serial, digest, name }: ProfileRecord, step: string): Promise<void> {
+    const value = packRecord({ id, map, serial, digest, name })
+    return this.#state.write([{ map: 'varmor_records', key: word(slot), value }], step)
+  }
+
+  async #removeAll(where: readonly Where[], step: string): Promise<void> {
+    for (const { map, ...which } of where) await this.#state.removeWhere(map, which, step)
   }
 
   async unload(name: string): Promise<void> {
@@ -154,9 +221,8 @@ export class BpfProfiles {
     const { writes, where } = this.#encoder.removal(slot)
     const step = 'remove the BPF profile'
     await this.#state.write(writes, step)
-    for (const { map, ...which } of where) await this.#state.removeWhere(map, which, step)
-    const empty = packRecord({ id: 0, map: 0, serial: 0, digest: '', name: '' })
-    await this.#state.write([{ map: 'varmor_records', key: word(slot), value: empty }], step)
+    await this.#removeAll(where, step)
+    await this.#record(slot, { id: 0, map: 0, serial: 0, digest: '', name: '' }, step)
     this.#free.push(slot)
   }
 

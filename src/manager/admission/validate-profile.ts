@@ -32,6 +32,8 @@ export function profileErrors(
   const label = after.metadata.labels?.[madeBy.key]
   return [
     ...specErrors,
+    // Addresses are part of what nodes enforce.
+    ...(isDeepStrictEqual(after.status?.egress, before.status?.egress) ? [] : [error('status.egress')]),
     ...(label === undefined || label === before.metadata.labels?.[madeBy.key] ? [] : [error('metadata.labels')]),
     ...(ownersOf(after).every((owner) => ownersOf(before).includes(owner)) ? [] : [error('metadata.ownerReferences')]),
   ]

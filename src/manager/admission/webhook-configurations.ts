@@ -118,7 +118,7 @@ function profileWebhook(options: WebhookOptions, writers: readonly string[]): We
     name: 'validateprofile.varmor.org',
     ...common('/validate', options),
     sideEffects: 'None',
-    rules: [rule(policyGroup, policyVersion, ['armorprofiles'], ['CREATE', 'UPDATE'])],
+    rules: [rule(policyGroup, policyVersion, ['armorprofiles', 'armorprofiles/status'], ['CREATE', 'UPDATE'])],
     matchConditions: [
       { name: 'not-a-manager', expression: `!(request.userInfo.username in ${JSON.stringify(writers)})` },
       {

@@ -9,6 +9,7 @@ import type { BpfProfile, Verdict } from './bpf-profile.ts'
 import { buildProfile } from './build-profile.ts'
 import { type Draft, emptyDraft } from './draft.ts'
 import { addRawRules } from './raw-rules.ts'
+import { resolveReferences, type Unresolved } from './resolve.ts'
 import { addRestriction } from './restrictions.ts'
 import { addRuntimeDefault } from './runtime-default.ts'
 
@@ -78,7 +79,7 @@ function enhanceProtectProfile(
     addRawRules(draft, raw, join(path, 'bpfRawRules'), errors, skipped)
     skipped.push(...idleRules(draft, join(path, 'bpfRawRules')))
   }
-  skipped.push(...rulesWithoutAddresses(draft, rules, path))
+  skipped.push(...withoutAddresses(resolveReferences(draft, context, errors), draft, rules, path))
   if (!verdict.deny && !verdict.audit && rules.length > 0) skipped.push(nothingToDo(join(path, 'allowViolations')))
   return finish(draft, errors, skipped)
 }
@@ -118,16 +119,17 @@ function idleRules(draft: Draft, path: string): Skipped[] {
   }))
 }
 
-/**
- * Rules about Services and Pods, by their addresses: the profile says which are meant, and agents do not know yet where these are. What
- * neither refuses nor reports is named elsewhere.
- */
-function rulesWithoutAddresses(draft: Draft, rules: readonly SelectedRule[], path: string): Skipped[] {
-  const references = draft.references.filter(({ deny, audit }) => deny || audit)
-  const reason = 'the addresses of Services and Pods come from the cluster, and are not known to agents yet'
-  return [...new Set(references.map(({ from }) => from))].map((from) => {
+/** Rules about Services and Pods whose addresses are not known. What neither refuses nor reports is named elsewhere. */
+function withoutAddresses(
+  unresolved: readonly Unresolved[],
+  draft: Draft,
+  rules: readonly SelectedRule[],
+  path: string,
+): Skipped[] {
+  const byPlace = new Map(unresolved.map((one) => [`${one.from} ${one.reason}`, one]))
+  return Array.from(byPlace.values(), ({ from, reason, all }) => {
     const name = rules.find((one) => one.path === from)?.rule.name ?? from.slice(path.length + 1)
-    const part = draft.destinations.some((one) => one.from === from)
+    const part = !all || [...draft.destinations, ...draft.resolved].some((one) => one.from === from)
     return { enforcer: 'BPF', path: from, rule: name, reason, ...(!part && { extent: 'all' }) }
   })
 }

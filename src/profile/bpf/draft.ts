@@ -51,6 +51,8 @@ export interface Draft {
   sockets: Drafted<DraftSocket>[]
   destinations: Drafted<DraftDestination>[]
   references: Drafted<DraftReference>[]
+  /** What references come to, as far as the addresses are known. */
+  resolved: Drafted<DraftDestination>[]
   ptrace: Drafted<{ access: readonly PtraceAccess[]; scope: 'all' | 'outside' }>[]
   userns: Drafted<object>[]
   bpf: Drafted<{ command: 'prog_load' | 'map_create' }>[]
@@ -71,6 +73,7 @@ export function emptyDraft(protectWays = true, verdict = denied): Draft {
     sockets: [],
     destinations: [],
     references: [],
+    resolved: [],
     ptrace: [],
     userns: [],
     bpf: [],

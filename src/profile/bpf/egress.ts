@@ -35,6 +35,8 @@ export interface EgressTable {
   v4: [prefix: string, ports: number][]
   v6: [prefix: string, ports: number][]
   portSets: PortSet[]
+  /** The number of the port set that holds at the addresses of the container's own pod; left out: no rule is about these. */
+  own?: number
 }
 
 export type CompiledEgress =
@@ -106,8 +108,24 @@ function setParents(prefixes: readonly Prefix[]): void {
   }
 }
 
-/** Compiles rules to a table. Equal sets of rules give equal tables, in whatever order they come. */
-export function compileEgress(rules: readonly EgressRule[]): CompiledEgress {
+/**
+ * Compiles rules to a table. Equal sets of rules give equal tables, in whatever order they come.
+ * @param own rules about the addresses of the container's own pod
+ */
+export function compileEgress(
+  rules: readonly EgressRule[],
+  own: readonly Omit<EgressRule, 'blocks'>[] = [],
+): CompiledEgress {
+  const compiled = compileBlocks(rules)
+  const set = uniteSets(own.map(({ ports, flags }) => portSetOf(ports, flags)))
+  if (!compiled.ok || set.length === 0) return compiled
+  const { portSets } = compiled.table
+  const known = portSets.findIndex((one) => JSON.stringify(one) === JSON.stringify(set))
+  compiled.table.own = known < 0 ? portSets.push(set) - 1 : known
+  return compiled
+}
+
+function compileBlocks(rules: readonly EgressRule[]): CompiledEgress {
   const prefixes = prefixesOf(rules)
   setParents(prefixes)
   const own = rules.map(({ ports, flags }) => portSetOf(ports, flags))

@@ -1,9 +1,10 @@
 import { pack } from '../../base/c-struct.ts'
 import type { EgressTable } from './egress.ts'
-import { type IpBlock, parseBlock } from './ip-address.ts'
+import { bitsOf, blockOf, formatBlock, type IpBlock, parseAddress, parseBlock } from './ip-address.ts'
 import { portKey, portRange, portRanges, v4Key, v6Key } from './layout.ts'
 import { MAX_PORT_RANGES, MAX_PREFIXES } from './limits.ts'
 import { type MapWrite, UnfitProfile } from './map-write.ts'
+import { ownNumber } from './places.ts'
 
 /**
  * The entries of varmor_v4, varmor_v6 and varmor_ports.
@@ -24,6 +25,24 @@ export function encodeEgress({ v4, v6, portSets }: EgressTable, egress: number):
       value: pack(portRange, { first, last, verdict }),
     })),
   ]
+}
+
+/** A struct varmor_port_ranges of the rules about the own pod; empty where there are none. */
+export function ownRanges({ portSets, own }: EgressTable): Uint8Array {
+  const ranges = own === undefined ? pack(portRanges, { first: 0, count: 0 }) : placed(portSets)[own]
+  if (ranges === undefined) throw new UnfitProfile(`pod-self has number ${own} of ${portSets.length} sets of ports`)
+  return ranges
+}
+
+/** The entries of the addresses of a container's pod. */
+export function encodeOwnAddresses(addresses: readonly string[], container: number): MapWrite[] {
+  const value = pack(portRanges, { first: 0, count: 0 })
+  return addresses.map((address) => {
+    const block = parseAddress(address)
+    if (block === undefined) throw new UnfitProfile(`${JSON.stringify(address)} is no address`)
+    const { family } = block
+    return prefixWrite([formatBlock(blockOf(block, bitsOf[family])), 0], family, [value], ownNumber(container))
+  })
 }
 
 function checkCount(kind: string, count: number, most: number): void {

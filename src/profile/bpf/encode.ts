@@ -9,7 +9,7 @@ import {
   type SocketRule,
   type Verdict,
 } from './bpf-profile.ts'
-import { encodeEgress } from './encode-egress.ts'
+import { encodeEgress, ownRanges } from './encode-egress.ts'
 import {
   automaton,
   MOUNT_SET_BYTES,
@@ -43,7 +43,7 @@ export function encodeProfile(profile: BpfProfile, place: ProfilePlace): MapWrit
   const writes: MapWrite[] = []
   const files = putTable(writes, 'rules about files', tableOf(profile.files.automaton), tableIndex(place.slot, 'files'))
   if (profile.mounts !== undefined) putMounts(writes, profile.mounts, place)
-  const egress = profile.egress === undefined ? 0 : egressNumber(place.slot)
+  const egress = profile.egress === undefined ? 0 : egressNumber(place.slot, place.half)
   if (profile.egress !== undefined) for (const write of encodeEgress(profile.egress.table, egress)) writes.push(write)
   const value = profileBytes(profile, place.id, automatonBytes(profile.files.automaton, files), {
     egress,
@@ -52,6 +52,23 @@ export function encodeProfile(profile: BpfProfile, place: ProfilePlace): MapWrit
   writes.push({ map: 'varmor_profiles', key: wordBytes(place.slot), value, inner: profileStruct.size })
   return writes
 }
+
+/**
+ * The writes of a profile of which all but the table of its egress rules is in its slot already: those of that table, under the other of the
+ * two numbers, and the one that shows it.
+ */
+export function encodeEgressAlone(profile: BpfProfile, place: ProfilePlace): MapWrite[] {
+  const own = new Set(['varmor_v4', 'varmor_v6', 'varmor_ports', 'varmor_profiles'])
+  return encodeProfile(profile, place).filter(({ map }) => own.has(map))
+}
+
+/** All of a profile but where its egress rules lead: equal for profiles that differ in nothing else. */
+export function withoutEgressTable(profile: BpfProfile): string {
+  const { egress, ...rest } = profile
+  return JSON.stringify([rest, egress === undefined ? null : [egress.destinations, egress.references]])
+}
+
+const noEgress = { v4: [], v6: [], portSets: [] }
 
 const bitsOf = ({ deny, audit }: Verdict = { deny: false, audit: false }): number =>
   (deny ? DENY : 0) | (audit ? AUDIT : 0)
@@ -81,6 +98,7 @@ function profileBytes(
     bpf_prog_load: command('prog_load'),
     bpf_map_create: command('map_create'),
     ...places,
+    own: ownRanges(profile.egress?.table ?? noEgress),
     socket_rules: sockets.length,
     sockets: packAll(socketRule, sockets.map(socketFields)),
   })

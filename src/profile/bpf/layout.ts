@@ -21,6 +21,8 @@ import { AUDIT, DENY, egressProtocols } from './port-set.ts'
  * place goes to another slot, so that what stands in force is never written to.
  */
 
+/** Entries of varmor_v4 and varmor_v6 with this bit are the addresses of a container's pod, and the rest is the container's number. */
+export const OWN = 1 << 30
 /** Tables of a profile: of files, and for sources and targets of mounts an automaton and its sets. */
 export const TABLES_OF_PROFILE = 5
 
@@ -67,6 +69,10 @@ export const constants: readonly { what: string; word?: string; values: Readonly
   {
     what: 'Slots of profiles and numbers of containers, of which the first is not used: where nobody says how many, and the most. And the tables of each profile.',
     values: { PROFILES, MAX_PROFILES, CONTAINERS, MAX_CONTAINERS, TABLES_OF_PROFILE },
+  },
+  {
+    what: 'In place of the number of egress rules, with the number of a container: the addresses of its pod.',
+    values: { OWN },
   },
   {
     what: 'The most rules of a kind, and the words of a set of mount rules.',
@@ -187,6 +193,7 @@ export const profile = struct('varmor_profile', 'All that a profile says, or whe
   { name: 'egress', type: 'u32', what: 'number of its entries; zero where there are none' },
   { name: 'socket_rules', type: 'u32', what: 'number of them' },
   { name: 'mounts', type: 'u32', what: 'index in varmor_mount_rules; zero where there are none' },
+  { name: 'own', type: portRanges, what: "of rules about the addresses of the container's own pod" },
   { name: 'sockets', type: socketRule, count: MAX_SOCKET_RULES },
 ])
 

@@ -20,6 +20,15 @@ export const MAX_SOCKET_RULES = 512
 export const MAX_PREFIXES = 65_536
 export const MAX_PORT_RANGES = 65_536
 
+/**
+ * Most addresses of Services and Pods that an ArmorProfile has room for: every agent of the cluster reads them anew when one of them
+ * changes.
+ */
+export const MAX_EGRESS_ADDRESSES = 4_096
+
+/** Most different targets of an ArmorProfile, each Services or Pods of one selector. */
+export const MAX_EGRESS_TARGETS = 64
+
 /** Bytes of the type of a filesystem that a mount rule compares. */
 export const MAX_FSTYPE_BYTES = 15
 

@@ -76,12 +76,16 @@ export function egressRules(draft: Draft, errors: FieldError[]): EgressRules | u
   const destinations = mergeBy(draft.destinations, ({ to, blocks, ports }) => [to, blocks, ports])
   const references = mergeBy(draft.references, ({ from: _, deny: _deny, audit: _audit, ...where }) => where)
   if (destinations.length === 0 && references.length === 0) return undefined
-  const compiled = compileEgress(destinations.map((rule) => ({ ...rule, flags: flagsOf(rule) })))
+  const resolved = mergeBy(draft.resolved, ({ blocks, ports }) => [blocks, ports])
+  const rules = [...destinations, ...resolved]
+  const own = references.filter(({ kind }) => kind === 'pod-self')
+  const withFlags = <Rule extends Verdict>(rule: Rule) => ({ ...rule, flags: flagsOf(rule) })
+  const compiled = compileEgress(rules.map(withFlags), own.map(withFlags))
   if (!compiled.ok) {
     errors.push(
       ...tooLargeErrors(
         compiled,
-        destinations.map(({ from, to }) => ({ from, given: to })),
+        rules.map(({ from, to }) => ({ from, given: to })),
       ),
     )
     return undefined

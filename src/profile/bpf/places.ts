@@ -1,4 +1,4 @@
-import { TABLE_SIZE_SHIFT, TABLES_OF_PROFILE, tableMaps } from './layout.ts'
+import { OWN, TABLE_SIZE_SHIFT, TABLES_OF_PROFILE, tableMaps } from './layout.ts'
 import { MAX_PROFILES } from './limits.ts'
 
 /** Where a profile stands. `id` is what events call it. */
@@ -6,6 +6,8 @@ export interface ProfilePlace {
   /** Index in varmor_profiles, from 1. */
   slot: number
   id: number
+  /** Which of the two numbers its egress rules have; those that take their place have the other one. Default 0. */
+  half?: 0 | 1
 }
 
 /** A value in a map of maps, by the name of the map. */
@@ -32,7 +34,10 @@ function checked(slot: number): number {
 }
 
 /** Under which number the egress rules of a profile stand in varmor_v4, varmor_v6 and varmor_ports. */
-export const egressNumber = (slot: number): number => checked(slot)
+export const egressNumber = (slot: number, half: 0 | 1 = 0): number => checked(slot) + half * MAX_PROFILES
+
+/** Under which number the addresses of a container's pod stand there. */
+export const ownNumber = (container: number): number => OWN + container
 
 /** Index in varmor_mount_rules. */
 export const mountsIndex = (slot: number): number => checked(slot)

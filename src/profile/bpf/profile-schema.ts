@@ -67,7 +67,12 @@ const prefix = Type.Tuple([text, u32])
 const egress = object({
   destinations: list(rule({ to: text, ports })),
   references: list(reference),
-  table: object({ v4: list(prefix), v6: list(prefix), portSets: list(list(Type.Tuple([u32, u32, u32]))) }),
+  table: object({
+    v4: list(prefix),
+    v6: list(prefix),
+    portSets: list(list(Type.Tuple([u32, u32, u32]))),
+    own: optional(u32),
+  }),
 })
 
 const ptraceRule = rule({ access: list(oneOf(keysOf(ptraceAccess))), scope: oneOf(['all', 'outside']) })

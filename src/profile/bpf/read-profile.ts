@@ -40,8 +40,9 @@ function isOfOlderManager(value: unknown): boolean {
 
 /** What the shape does not say, of what the programs take for granted. */
 function faultOf({ files, mounts, egress }: BpfProfile): string | undefined {
-  const { v4 = [], v6 = [], portSets = [] } = egress?.table ?? {}
-  const noSet = [...v4, ...v6].find(([, set]) => set >= portSets.length)
+  const { v4 = [], v6 = [], portSets = [], own = 0 } = egress?.table ?? {}
+  const ofOwn: [string, number][] = egress?.table.own === undefined ? [] : [['pod-self', own]]
+  const noSet = [...v4, ...v6, ...ofOwn].find(([, set]) => set >= portSets.length)
   if (noSet !== undefined) return `the prefix ${noSet[0]} has no set of ports`
   return automatonFault(files.automaton, 'files') ?? (mounts === undefined ? undefined : mountFault(mounts))
 }

@@ -66,6 +66,7 @@ export function observationOf(rest: Partial<Observation>): Observation {
     ...{ now: NOW, settings, id, profileId, profileName: profileId.name },
     ...{ policy: undefined, profile: undefined, profileUnseenUntil: undefined, model: undefined },
     nodes: nodesOf(),
+    egress: { addresses: [], sharing: 0 },
     memory: freshMemory(),
     ...rest,
   }

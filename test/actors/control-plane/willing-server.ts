@@ -73,6 +73,7 @@ const ports: PolicyPorts = {
       },
     }),
     writeProfileStatus: async (profile, status) => written(profile, { status }),
+    writeEgress: async (profile, status) => written(profile, { status }),
     setProfileFinalizers: async () => undefined,
     markProfile: async (profile) => {
       const { metadata } = written(profile, {})
@@ -90,6 +91,7 @@ const ports: PolicyPorts = {
   nodesChanged: () => undefined,
   sendToRollout: () => undefined,
   dropNodeProfile: () => undefined,
+  egress: () => ({ addresses: [], sharing: 0 }),
   model: () => undefined,
   uncovered: () => ({ nodes: [], count: 0 }),
   settings,

@@ -40,6 +40,7 @@ export interface WorldOptions {
   policy?: Partial<PolicySettings>
   compile?: PolicyPorts['compile']
   rollout?: Partial<RolloutSettings>
+  egress?: PolicyPorts['egress']
 }
 
 /** A manager with all its actors. Killed, it leaves nothing but what it wrote. */
@@ -104,6 +105,7 @@ export class Manager {
         dropNodeProfile: (node, profile) =>
           this.nodeProfiles.of(nodeProfileKey(node, profile)).tell({ type: 'node-gone' }),
         compile: options.compile ?? desiredProfile,
+        egress: (profile) => options.egress?.(profile) ?? { addresses: [], sharing: 0 },
         model: () => undefined,
         uncovered: () => ({ nodes: [], count: 0 }),
         settings: { ...defaultPolicySettings, installNamespace: INSTALL_NAMESPACE, ...options.policy },

@@ -90,10 +90,49 @@ describe('the BPF enforcer', () => {
     expect(kernel.filled).to.equal(3)
   })
 
+  it('has other addresses at once, and writes nothing else for them', async () => {
+    const enforcer = await open()
+    await enforcer.add({ id: idOf('a'), profile: web })
+    await enforcer.load(web, 'one@a')
+    const steps: string[] = []
+    const seen = new Set<string | undefined>()
+    kernel.onStep = (step) => {
+      steps.push(step)
+      seen.add(inForce(enforcer, 'a'))
+    }
+    await enforcer.load(web, 'one@b')
+    await enforcer.load(web, 'one@c')
+    kernel.onStep = () => undefined
+    expect([...seen]).to.deep.equal(['one@a', 'one@b', 'one@c'])
+    const written = new Set(steps.filter((step) => /^(write|swap)/.test(step)))
+    expect([...written]).to.deep.equal(['write varmor_records', 'write varmor_v4', 'write varmor_profiles'])
+    expect([inForce(enforcer, 'a'), kernel.filled]).to.deep.equal(['one@c', 3])
+    expect(await enforcer.list()).to.deep.equal(new Map([[web, contentDigest('one@c')]]))
+  })
+
+  it('keeps the addresses in force when the kernel refuses others', async () => {
+    const enforcer = await open()
+    await enforcer.add({ id: idOf('a'), profile: web })
+    await enforcer.load(web, 'one@a')
+    for (const refused of ['varmor_v4', 'varmor_profiles']) {
+      kernel.onStep = (step) => {
+        if (step === `write ${refused}`) throw Object.assign(new Error('no'), { step, errno: 28 })
+      }
+      expect(await thrownBy(enforcer.load(web, 'one@b'))).to.be.instanceOf(EnforcerError)
+      kernel.onStep = () => undefined
+      expect([inForce(enforcer, 'a'), kernel.filled]).to.deep.equal(['one@a', 3])
+      expect(await enforcer.list()).to.deep.equal(new Map([[web, contentDigest('one@a')]]))
+    }
+    await enforcer.load(web, 'one@b')
+    expect([inForce(enforcer, 'a'), kernel.filled]).to.deep.equal(['one@b', 3])
+  })
+
   it('goes on after a kill at any step: what is in force stays, and all is as wanted in the end', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.record({ load: fc.constantFrom('one', 'two', 'three', ''), kill: fc.nat(40) }), { maxLength: 6 }),
+        fc.array(fc.record({ load: fc.constantFrom('one', 'one@a', 'one@b', 'two', 'two@a', ''), kill: fc.nat(40) }), {
+          maxLength: 6,
+        }),
         async (runs) => {
           kernel = new FakeKernel()
           rmSync(join(folder, 'root'), { recursive: true, force: true })
@@ -152,8 +191,33 @@ describe('the BPF enforcer', () => {
     expect(enforcer.numberOf(idOf('gone'))).to.equal(undefined)
   })
 
+  it("keeps the addresses of a container's pod, one that stays at each step, until its number is another's", async () => {
+    const entries = (): string[] =>
+      [...(kernel.folders.get(enforcer.folder)!.maps.get('varmor_v6') ?? new Map()).keys()].map((key) => {
+        const bytes = Buffer.from(key, 'hex')
+        return `${bytes.readUInt32LE(0)} ${bytes.subarray(4)}`
+      })
+    let enforcer = await open()
+    await enforcer.add({ id: idOf('a'), profile: web, addresses: ['10.0.0.1', '10.0.0.2'] })
+    const number = enforcer.numberOf(idOf('a'))!
+    const of = (...addresses: string[]) => addresses.map((address) => `${number} ${address}`)
+    expect(entries()).to.have.members(of('10.0.0.1', '10.0.0.2'))
+    kernel.onStep = () => expect(entries()).to.include(of('10.0.0.2')[0])
+    await enforcer.add({ id: idOf('a'), profile: web, addresses: ['10.0.0.2', '10.0.0.3'] })
+    await enforcer.add({ id: idOf('a'), profile: web })
+    kernel.onStep = () => undefined
+    expect(entries(), 'they stay when nobody says others').to.have.members(of('10.0.0.2', '10.0.0.3'))
+    enforcer = await open()
+    await enforcer.add({ id: idOf('a'), profile: web, addresses: ['10.0.0.3'] })
+    expect(entries(), 'what another agent wrote is known').to.deep.equal(of('10.0.0.3'))
+    await enforcer.remove(idOf('a'))
+    expect(entries(), 'a task may live on').to.deep.equal(of('10.0.0.3'))
+    await enforcer.find()
+    expect(entries()).to.deep.equal([])
+  })
+
   it('leaves the kernel alone for a content that is none', async () => {
-    const refusing = { ...fakeEncoder, encode: () => expect.fail('no rules') }
+    const refusing = { ...fakeEncoder, read: () => expect.fail('no rules') }
     const enforcer = await open({ encoder: refusing })
     const steps: string[] = []
     kernel.onStep = (step) => void steps.push(step)

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { pack } from '../../../src/base/c-struct.ts'
 import type { BpfAddon, LoadOptions, MapWrite, NativeState } from '../../../src/enforcer/bpf/addon.ts'
 import { container, found, settings, word, wordIn } from '../../../src/enforcer/bpf/layout.ts'
-import type { ProfileEncoder } from '../../../src/enforcer/bpf/profiles.ts'
+import type { ProfileAt, ProfileEncoder } from '../../../src/enforcer/bpf/profiles.ts'
 
 /** A task with the container that its cgroup names, and the number that it is bound by. */
 export interface FakeTask {
@@ -24,22 +24,49 @@ export const containers = 16
 const programs = 3
 const inner = new Set(['varmor_profiles', 'varmor_small_tables'])
 
+/** Bytes of a number and an address of eight characters. */
+const ownKey = 12
+
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
-/** A profile is its content, and a table beside it. */
+const egressKey = (slot: number, half: number): Buffer => Buffer.concat([word(1), word(slot + half * 1_000)])
+
+/** A profile is its content, with a table of its rules and with addresses beside it, which stand in the content behind an `@`. */
 export const fakeEncoder: ProfileEncoder = {
   slots,
   containers,
   allowing: 'file,',
-  encode: (content, { slot }) => [
-    { map: 'varmor_small_tables', key: word(slot), value: Buffer.from(`table of ${content}`), inner: 64 },
-    { map: 'varmor_v4', key: Buffer.concat([word(1), word(slot)]), value: word(7) },
-    { map: 'varmor_profiles', key: word(slot), value: Buffer.from(content), inner: 64 },
-  ],
+  read: (content) => {
+    const [rest = '', addresses = ''] = content.split('@')
+    const egress = ({ slot, half }: ProfileAt) => [
+      { map: 'varmor_v4', key: egressKey(slot, half), value: Buffer.from(addresses.padEnd(4)) },
+      { map: 'varmor_profiles', key: word(slot), value: Buffer.from(`${half}${content}`), inner: 64 },
+    ]
+    const table = ({ slot }: ProfileAt) => ({
+      ...{ map: 'varmor_small_tables', key: word(slot), value: Buffer.from(`table of ${rest}`), inner: 64 },
+    })
+    return { rest, writes: (at) => [table(at), ...egress(at)], egress }
+  },
+  ownAddresses: (number, addresses) =>
+    addresses.map((address) => ({
+      map: 'varmor_v6',
+      key: Buffer.concat([word(number), Buffer.from(address)]),
+      value: word(0),
+    })),
+  ownKeys: (entries) => {
+    const keys = new Map<number, { map: string; key: Uint8Array }[]>()
+    const bytes = entries('varmor_v6')
+    for (let at = 0; at < bytes.length; at += ownKey + 4) {
+      const number = wordIn(bytes, at)
+      keys.set(number, [...(keys.get(number) ?? []), { map: 'varmor_v6', key: bytes.slice(at, at + ownKey) }])
+    }
+    return keys
+  },
   removal: (slot) => ({
     writes: ['varmor_profiles', 'varmor_small_tables'].map((map) => ({ map, key: word(slot) })),
-    where: [{ map: 'varmor_v4', offset: 4, number: slot }],
+    where: [0, 1].map((half) => ({ map: 'varmor_v4', offset: 4, number: slot + half * 1_000 })),
   }),
+  egressRemoval: (slot, half) => [{ map: 'varmor_v4', offset: 4, number: slot + half * 1_000 }],
 }
 
 /** The kernel's part of the BPF enforcer, in memory. Folders are on the disk only so that they can be listed. */
@@ -146,8 +173,13 @@ export class FakeKernel implements BpfAddon {
       const id = this.#map(state, map).get(hex(word(slot)))
       return id === undefined ? undefined : this.#inner.get(wordIn(id))
     })
-    if (profile !== undefined && table !== `table of ${profile}`) throw new Error(`${profile} with ${table}`)
-    return profile
+    if (profile === undefined) return undefined
+    const content = profile.slice(1)
+    const [rest, addresses = ''] = content.split('@')
+    const egress = this.#map(state, 'varmor_v4').get(hex(egressKey(slot, Number(profile[0]))))
+    const beside = `${table} and ${egress === undefined ? 'no addresses' : Buffer.from(egress)}`
+    if (beside !== `table of ${rest} and ${addresses.padEnd(4)}`) throw new Error(`${content} with ${beside}`)
+    return content
   }
 
   /** How many entries maps have that a profile fills. */

@@ -16,6 +16,7 @@ import { reviewToken } from '../../../src/kube/token-review.ts'
 import { ClusterView } from '../../../src/manager/cluster-view.ts'
 import { ClusterWrites } from '../../../src/manager/cluster-writes.ts'
 import { ControlPlane } from '../../../src/manager/control-plane.ts'
+import { egressSources } from '../../../src/manager/egress/egress-sources.ts'
 import { reportHandler } from '../../../src/manager/http/report-handler.ts'
 import { TokenVerifier } from '../../../src/manager/http/token-verifier.ts'
 import { longestAnswer } from '../../../src/manager/manager.ts'
@@ -134,7 +135,8 @@ export class SimulatedManager {
       event: eventsTo(this.#events),
       count: () => undefined,
       logger: noLogger,
-      policy: { installNamespace: INSTALL_NAMESPACE },
+      policy: { installNamespace: INSTALL_NAMESPACE, egressControl: { pods: true, services: true } },
+      egress: egressSources({ client: this.client }),
     })
     this.#controlPlane.start()
   }

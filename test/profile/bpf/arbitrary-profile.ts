@@ -71,8 +71,10 @@ const table: fc.Arbitrary<EgressTable> = fc
       v4: prefixes(4, portSets.length),
       v6: prefixes(6, portSets.length),
       portSets: fc.constant(portSets),
+      own: maybe(fc.nat(portSets.length - 1)),
     }),
   )
+  .map((one) => whole<EgressTable>(one))
 
 const socketRule: fc.Arbitrary<SocketRule> = fc.record({
   domainMask: mask64,

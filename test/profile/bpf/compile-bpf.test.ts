@@ -202,7 +202,7 @@ describe('built-in rules', () => {
         enforcer: 'BPF',
         path: 'spec.policy.enhanceProtect.attackProtectionRules[0].rules[0]',
         rule: 'block-access-to-kube-apiserver',
-        reason: 'the addresses of Services and Pods come from the cluster, and are not known to agents yet',
+        reason: 'no manager looks for the addresses of Services: it does with --enableServiceEgressControl',
         extent: 'all',
       },
     ])

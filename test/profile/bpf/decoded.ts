@@ -110,6 +110,12 @@ function prefixesAt(maps: Maps, family: 4 | 6, egress: number) {
     })
 }
 
+function ownAt(maps: Maps, ranges: Uint8Array, egress: number): number[][] {
+  const first = numberIn(layout.portRanges, ranges, 'first')
+  const count = numberIn(layout.portRanges, ranges, 'count')
+  return Array.from({ length: count }, (_, i) => rangeAt(maps, egress, first + i))
+}
+
 function rangeAt(maps: Maps, egress: number, index: number): number[] {
   const range = maps.get('varmor_ports')!.get(indexKey(egress) + indexKey(index))!
   return (['first', 'last', 'verdict'] as const).map((name) => numberIn(layout.portRange, range, name))
@@ -146,7 +152,13 @@ export function decoded(maps: Maps, slot: number) {
     })),
     mounts: mountsAt(maps, number('mounts')),
     egress:
-      egress === 0 ? undefined : { v4: inOrder(prefixesAt(maps, 4, egress)), v6: inOrder(prefixesAt(maps, 6, egress)) },
+      egress === 0
+        ? undefined
+        : {
+            v4: inOrder(prefixesAt(maps, 4, egress)),
+            v6: inOrder(prefixesAt(maps, 6, egress)),
+            own: ownAt(maps, part('own'), egress),
+          },
   }
 }
 
@@ -196,6 +208,7 @@ export function expectedOf(profile: BpfProfile, id: number): ReturnType<typeof d
     egress: egress && {
       v4: prefixes(egress.table.v4, egress.table.portSets),
       v6: prefixes(egress.table.v6, egress.table.portSets),
+      own: (egress.table.portSets[egress.table.own ?? -1] ?? []).map((range) => [...range]),
     },
   }
 }

@@ -1,7 +1,7 @@
 import { connectEvent, fileEvent } from '../harness/bpf-events.ts'
 import { linuxFrom } from '../harness/kernel-release.ts'
 import { fileRecord, socketRecords } from '../harness/records.ts'
-import { type BpfCase, ofService, type RuleCase, type RuleFamily } from '../harness/rule-case.ts'
+import type { BpfCase, RuleCase, RuleFamily } from '../harness/rule-case.ts'
 
 // AppArmor judges the family and the type of a socket; test/kernel/images/probes/attempt.c makes one.
 
@@ -28,6 +28,7 @@ const otherAddress = '169.254.169.253'
 /** Addresses that the container gets, so that packets to them go somewhere. */
 const own = [
   ...['127.0.0.1/8', `${metadata}/32`, `${otherAddress}/32`, '100.96.0.96/32', '100.100.100.200/32', '192.0.0.192/32'],
+  ...['10.96.0.1/32', '10.96.0.2/32'],
   ...['::1/128', 'fd00:ec2::254/128', 'fd20:ce::254/128'],
 ]
 
@@ -118,7 +119,8 @@ export const network: RuleFamily = {
     sending('block-access-to-volc-metadata-service', '100.96.0.96'),
     sending('block-access-to-alibaba-metadata-service', '100.100.100.200'),
     sending('block-access-to-oci-metadata-service', '192.0.0.192'),
-    ofService('block-access-to-kube-apiserver'),
+    sending('block-access-to-kube-apiserver', '10.96.0.1'),
+    sending('ingress-nightmare-mitigation', '10.96.0.2'),
   ],
   flags: ['--mount', 'type=bind,src=/bin/busybox,dst=/opt/busybox,options=bind:ro'],
   prepare: ['/opt/busybox ip link set lo up', ...own.map(added)].join('; '),

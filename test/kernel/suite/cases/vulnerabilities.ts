@@ -1,5 +1,5 @@
 import { fileRecord, mountRecords, overwriteRecords, socketRecords } from '../harness/records.ts'
-import { ofService, type RuleFamily } from '../harness/rule-case.ts'
+import type { RuleFamily } from '../harness/rule-case.ts'
 
 const agent = '/srv/cg/release_agent'
 const hierarchy =
@@ -48,5 +48,4 @@ export const vulnerabilities: RuleFamily = {
       ...socketRecords('alg', 'seqpacket', 'ip'),
     },
   ],
-  onlyBpf: [ofService('ingress-nightmare-mitigation')],
 }

@@ -11,7 +11,7 @@ import { type Errno, messages } from './errno.ts'
 import { expectBpfEvents } from './expected-bpf.ts'
 import { linuxFrom } from './kernel-release.ts'
 import { compiled, identityOf, type Mode, policyOf, policyOfRule, profileOf } from './profiles.ts'
-import { type BpfCase, type RuleCase, type RuleFamily, titleOf } from './rule-case.ts'
+import { type BpfCase, type RuleCase, type RuleFamily, serviceAddresses, titleOf } from './rule-case.ts'
 import { noteResults, rulesShown } from './rules-shown.ts'
 import { type Violation, Violations } from './violations.ts'
 
@@ -66,7 +66,7 @@ class Stage {
     this.#enforcer = enforcer
     const policies = [...this.#policies, endPolicy]
     for (const policy of policies) {
-      const { profileName, enforcers } = compiled(policy)
+      const { profileName, enforcers } = compiled(policy, { addresses: serviceAddresses })
       await enforcer.load(profileName, JSON.stringify(enforcers.BPF?.profile))
     }
     const id = containerIdOf('bpf')

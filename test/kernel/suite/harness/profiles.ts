@@ -3,7 +3,7 @@ import type { KernelEnforcer } from '../../../../src/api/enforcer.ts'
 import type { VarmorPolicy } from '../../../../src/api/types.ts'
 import type { PolicyIdentity } from '../../../../src/audit/enrich/snapshot.ts'
 import { AppArmorLoader } from '../../../../src/enforcer/apparmor.ts'
-import { type CompiledPolicy, compilePolicy } from '../../../../src/profile/compile.ts'
+import { type CompiledPolicy, type CompileOptions, compilePolicy } from '../../../../src/profile/compile.ts'
 import { findRule } from '../../../../src/rules/catalogue.ts'
 import type { RuleCategory } from '../../../../src/rules/meaning.ts'
 
@@ -40,8 +40,8 @@ export function policyOf(name: string, mode: Mode, enhanceProtect: object, enfor
 export const policyOfRule = (rule: string, mode: Mode, enforcer: KernelEnforcer = 'AppArmor'): VarmorPolicy =>
   policyOf(rule, mode, { privileged: enforcer !== 'Seccomp', ...ruleLists(rule) }, enforcer)
 
-export function compiled(policy: VarmorPolicy): CompiledPolicy {
-  const result = compilePolicy(policy)
+export function compiled(policy: VarmorPolicy, options?: CompileOptions): CompiledPolicy {
+  const result = compilePolicy(policy, options)
   if (!result.ok) throw new Error(JSON.stringify(result.errors))
   return result.value
 }

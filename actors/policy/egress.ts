@@ -1,0 +1,44 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { ArmorProfile } from '../../src/api/types.ts'
+import type { Part } from './decision.ts'
+import type { EgressObserved } from './egress-observed.ts'
+import type { LeftOutText } from './left-out.ts'
+import type { Observation } from './observation.ts'
+import type { PolicySettings } from './ports.ts'
+import { profileStatus } from './profile-status.ts'
+
+/**
+ * Writes the addresses into the ArmorProfile where they are others: at once, where they stood still for a while, and else as often as all
+ * nodes can be sent the object. That is no new generation: nodes do not load it anew, and nothing is restarted.
+ */
+export function egressPart(seen: Observation, profile: ArmorProfile): Part {
+  const { now, memory, nodes, settings, egress } = seen
+  const before = profile.status?.egress ?? []
+  if (egress.addresses === undefined || isDeepStrictEqual(egress.addresses, before)) return {}
+  const wait = memory.egressAt + spacing(profile, egress, nodes.summary.desired, settings) - now
+  if (wait > 0) return { timers: { egress: wait } }
+  const { egress: _, ...status } =
+    profile.status ?? profileStatus(undefined, nodes, profile.metadata.generation ?? 0, now)
+  const own = egress.addresses.length > 0 ? { egress: [...egress.addresses] } : {}
+  return { effect: { type: 'write-egress', profile, status: { ...status, ...own } } }
+}
+
+/** Milliseconds between two writes: each goes to every node, by the API servers. */
+function spacing(
+  profile: ArmorProfile,
+  { sharing }: EgressObserved,
+  nodes: number,
+  { egressInterval, egressLongestInterval, egressBytesPerSecond }: PolicySettings,
+): number {
+  const bytes = JSON.stringify(profile).length * nodes * Math.max(1, sharing)
+  return Math.min(egressLongestInterval, Math.max(egressInterval, (bytes / egressBytesPerSecond) * 1_000))
+}
+
+/** What a policy leaves out, with the addresses for which there is no room. Which rules they are of, nodes report. */
+export function withOmitted(leftOut: LeftOutText, profile: ArmorProfile | undefined): LeftOutText {
+  const omitted = (profile?.status?.egress ?? []).flatMap(({ target, omitted: count }) =>
+    count === undefined ? [] : [`${count} addresses of ${target} are not enforced by BPF: there is no room for them`],
+  )
+  if (omitted.length === 0) return leftOut
+  return { ...leftOut, reasons: [leftOut.reasons, ...omitted].filter((text) => text !== '').join('; ') }
+}

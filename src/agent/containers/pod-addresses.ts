@@ -1,0 +1,68 @@
+import { open, readlink } from 'node:fs/promises'
+import { join } from 'node:path'
+
+const gone = new Set(['ENOENT', 'ESRCH', 'EACCES', 'EINVAL'])
+
+/** A pod has one of each family, and some have networks of their own beside. */
+const most = 64
+const mostBytes = 256 * 1024
+
+/**
+ * Reads the addresses of a process' network, without those of loopback. Undefined for one in the network of the node, whose addresses are
+ * not its own, and for one that is gone.
+ * @param root a folder with the node's `proc`
+ */
+export function podAddresses(root = '/'): (pid: number) => Promise<string[] | undefined> {
+  const proc = join(root, 'proc')
+  return async (pid) => {
+    const folder = join(proc, String(pid))
+    try {
+      const networks = await Promise.all([readlink(join(folder, 'ns/net')), readlink(join(proc, '1/ns/net'))])
+      if (networks[0] === networks[1]) return undefined
+      const v4 = localAddresses(await beginningOf(join(folder, 'net/fib_trie')))
+      const v6 = interfaceAddresses(await beginningOf(join(folder, 'net/if_inet6')).catch(absent))
+      return [...v4, ...v6].slice(0, most)
+    } catch (error) {
+      if (gone.has((error as NodeJS.ErrnoException).code ?? '')) return undefined
+      throw error
+    }
+  }
+}
+
+/** As much of a file as the addresses of a pod take: a container may fill its own network with routes. */
+async function beginningOf(path: string): Promise<string> {
+  const file = await open(path)
+  try {
+    const bytes = Buffer.alloc(mostBytes)
+    let length = 0
+    for (;;) {
+      const { bytesRead } = await file.read(bytes, length, mostBytes - length)
+      length += bytesRead
+      if (bytesRead === 0) return bytes.toString('latin1', 0, length)
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+/** Without IPv6 in the kernel there is no such file. */
+function absent(error: NodeJS.ErrnoException): string {
+  if (error.code === 'ENOENT') return ''
+  throw error
+}
+
+/** Addresses that /proc/PID/net/fib_trie calls local to the host, each of which follows its line `|-- ADDRESS`. */
+export function localAddresses(trie: string): string[] {
+  const found = new Set<string>()
+  for (const [, address = ''] of trie.matchAll(/\|-- (\d+\.\d+\.\d+\.\d+)\n\s+\/32 host LOCAL$/gm))
+    if (!address.startsWith('127.')) found.add(address)
+  return [...found]
+}
+
+/** Addresses of /proc/PID/net/if_inet6, but that of loopback. */
+export function interfaceAddresses(table: string): string[] {
+  return table.split('\n').flatMap((line) => {
+    const [digits = ''] = /^[0-9a-f]{32}(?= )/.exec(line) ?? []
+    return digits === '' || /^0{31}1$/.test(digits) ? [] : [digits.match(/.{4}/g)!.join(':')]
+  })
+}

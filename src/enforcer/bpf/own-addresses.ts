@@ -1,0 +1,36 @@
+import type { MapWrite } from './addon.ts'
+import type { ProfileEncoder } from './profiles.ts'
+import type { BpfState } from './state.ts'
+
+type Key = Pick<MapWrite, 'map' | 'key'>
+
+const textOf = ({ map, key }: Key): string => `${map} ${Buffer.from(key).toString('hex')}`
+
+/** The addresses of containers' pods, which rules about the own pod mean: entries of one state, by the numbers of the containers. */
+export class OwnAddresses {
+  readonly #state: BpfState
+  readonly #encoder: Pick<ProfileEncoder, 'ownAddresses'>
+  readonly #there = new Map<number, Map<string, Key>>()
+
+  constructor(state: BpfState, encoder: Pick<ProfileEncoder, 'ownAddresses' | 'ownKeys'>) {
+    this.#state = state
+    this.#encoder = encoder
+    for (const [number, keys] of encoder.ownKeys((map) => state.entries(map)))
+      this.#there.set(number, new Map(keys.map((one) => [textOf(one), one])))
+  }
+
+  /** One that stays is there all the time. @throws {EnforcerError} */
+  async set(number: number, addresses: readonly string[]): Promise<void> {
+    const before = this.#there.get(number) ?? new Map<string, Key>()
+    const writes = this.#encoder.ownAddresses(number, addresses)
+    const now = new Map(writes.map((one) => [textOf(one), one]))
+    const fresh = writes.filter((one) => !before.has(textOf(one)))
+    const gone = [...before].filter(([text]) => !now.has(text)).map(([, { map, key }]) => ({ map, key }))
+    if (fresh.length === 0 && gone.length === 0) return
+    // What may be there is known before it is: after a failure it is taken away with the next.
+    this.#there.set(number, new Map([...before, ...now]))
+    await this.#state.write([...fresh, ...gone], 'write the addresses of a pod')
+    if (now.size > 0) this.#there.set(number, now)
+    else this.#there.delete(number)
+  }
+}

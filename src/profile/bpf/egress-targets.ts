@@ -1,0 +1,33 @@
+import { targetText } from '../../api/egress-target.ts'
+import type { EgressTarget } from '../../api/types.ts'
+import type { EgressControl } from '../context.ts'
+import type { BpfProfile, EgressReference } from './bpf-profile.ts'
+import { MAX_EGRESS_TARGETS } from './limits.ts'
+
+/** A reference whose addresses come from the cluster. */
+export type ClusterReference = Exclude<EgressReference, { kind: 'pod-self' }>
+
+/** What is told apart by its addresses: what two rules say of the same has one target. */
+export function targetOf(reference: ClusterReference): EgressTarget {
+  const { kind, namespace } = reference
+  return kind === 'service'
+    ? { kind, namespace, name: reference.name }
+    : { kind, namespace, selector: reference.selector }
+}
+
+/** Each target once, by its text, in the order of the texts. */
+export function targetsByText(references: readonly ClusterReference[]): Map<string, EgressTarget> {
+  const targets = references.map(targetOf).map((target) => [targetText(target), target] as const)
+  return new Map(targets.sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/** Whether the manager looks for such addresses. */
+export const isSought = ({ kind }: Pick<EgressTarget, 'kind'>, control: EgressControl | undefined): boolean =>
+  control?.[kind === 'pods' ? 'pods' : 'services'] === true
+
+/** Whose addresses the manager looks for, for the profile: at most MAX_EGRESS_TARGETS. */
+export function targetsOf({ egress }: BpfProfile, control: EgressControl | undefined): EgressTarget[] {
+  const references = (egress?.references ?? []).filter((one) => one.kind !== 'pod-self')
+  const sought = references.filter((one) => isSought(one, control))
+  return [...targetsByText(sought).values()].slice(0, MAX_EGRESS_TARGETS)
+}

@@ -1,0 +1,76 @@
+import { targetText } from '../../api/egress-target.ts'
+import type { FieldError } from '../../api/field-error.ts'
+import type { EgressAddresses } from '../../api/types.ts'
+import type { CompileContext, EgressControl } from '../context.ts'
+import type { Draft, Drafted, DraftReference } from './draft.ts'
+import { blocksOfAddress } from './egress.ts'
+import { type ClusterReference, isSought, targetOf, targetsByText } from './egress-targets.ts'
+import { MAX_EGRESS_ADDRESSES, MAX_EGRESS_TARGETS } from './limits.ts'
+
+/** Why something of a rule about Services or Pods is left out. */
+export interface Unresolved {
+  from: string
+  reason: string
+  /** Nothing of it is enforced; else a part. */
+  all: boolean
+}
+
+type Reference = Drafted<Extract<DraftReference, { kind: ClusterReference['kind'] }>>
+
+/**
+ * Adds rules with the addresses that references mean to the draft, where it is compiled for a node.
+ * @returns what stays without addresses, and why
+ */
+export function resolveReferences(draft: Draft, context: CompileContext, errors: FieldError[]): Unresolved[] {
+  const references = draft.references.filter(
+    (one): one is Reference => one.kind !== 'pod-self' && (one.deny || one.audit),
+  )
+  const { addresses, egressControl } = context
+  if (addresses === undefined) return notSought(references, egressControl)
+  const byTarget = new Map(addresses.map((one) => [one.target, one]))
+  return references.flatMap((reference) => {
+    const found = byTarget.get(targetText(targetOf(reference as ClusterReference)))
+    if (found !== undefined) return resolve(draft, reference, found, errors)
+    return [{ from: reference.from, reason: 'its addresses have not come from a manager', all: true }]
+  })
+}
+
+/** What no manager finds the addresses of, whatever the cluster has. */
+function notSought(references: readonly Reference[], control: EgressControl | undefined): Unresolved[] {
+  const sought = references.filter((one) => isSought(one, control)) as ClusterReference[]
+  const found = new Set([...targetsByText(sought).keys()].slice(0, MAX_EGRESS_TARGETS))
+  return references.flatMap((reference) => {
+    const { kind, from } = reference
+    const [what, flag] =
+      kind === 'pods' ? ['Pods', '--enablePodEgressControl'] : ['Services', '--enableServiceEgressControl']
+    if (!isSought(reference, control))
+      return [{ from, reason: `no manager looks for the addresses of ${what}: it does with ${flag}`, all: true }]
+    if (found.has(targetText(targetOf(reference as ClusterReference)))) return []
+    const reason = `a policy has room for ${MAX_EGRESS_TARGETS} different Services and selectors; divide it, or take blocks of addresses`
+    return [{ from, reason, all: true }]
+  })
+}
+
+function resolve(
+  draft: Draft,
+  { from, ports, deny, audit }: Reference,
+  { target: to, groups, omitted = 0 }: EgressAddresses,
+  errors: FieldError[],
+): Unresolved[] {
+  for (const group of groups) {
+    const blocks = group.addresses.flatMap((address) => blocksOf(address, errors))
+    const own = (group.ports ?? []).map((port) => ({ port }))
+    // Rules about Pods bring ports, and addresses of Services do: never both.
+    if (blocks.length > 0) draft.resolved.push({ from, to, deny, audit, blocks, ports: own.length > 0 ? own : ports })
+  }
+  if (omitted === 0) return []
+  const reason = `${omitted} of its addresses are left out: an ArmorProfile has room for ${MAX_EGRESS_ADDRESSES}; select fewer, or take blocks of addresses`
+  return [{ from, reason, all: false }]
+}
+
+function blocksOf(address: string, errors: FieldError[]): string[] {
+  const blocks = blocksOfAddress(address)
+  if (blocks !== undefined) return blocks
+  errors.push({ code: 'BAD_ADDRESS', path: 'status.egress', given: address, problem: 'this is no IP address' })
+  return []
+}

@@ -1,0 +1,132 @@
+import { expect } from 'chai'
+import { loadBpfAddon } from '../../../../src/enforcer/bpf/addon.ts'
+import { wordIn } from '../../../../src/enforcer/bpf/layout.ts'
+import type { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'
+import { PROFILES } from '../../../../src/profile/bpf/limits.ts'
+import { tableIndex, wordBytes } from '../../../../src/profile/bpf/places.ts'
+import { output } from '../../../cluster/command.ts'
+import { debianImage } from '../../images/names.ts'
+import { Container } from '../harness/container.ts'
+import { compiled, identityOf, policyOf } from '../harness/profiles.ts'
+import { openEnforcer } from './enforcer.ts'
+import { RacingProbe } from './racing-probe.ts'
+
+const tries = Number(process.env['VARMOR_HOSTILE_TRIES'] ?? 20_000)
+const name = 'addresses'
+const selector = { matchLabels: { app: 'db' } }
+/** Rules about Pods and about the own pod beside many others. */
+const policy = policyOf(
+  name,
+  'enforced',
+  {
+    ...{ privileged: true, auditViolations: false },
+    bpfRawRules: {
+      files: Array.from({ length: 500 }, (_, i) => ({ pattern: `/srv/${i}/**`, permissions: ['read'] })),
+      network: {
+        egress: { toPods: [{ podSelector: selector }], toDestinations: [{ ip: 'pod-self', ports: [{ port: 9 }] }] },
+      },
+    },
+  },
+  'BPF',
+)
+const { profileName } = identityOf(policy)
+
+const { profile } = compiled(policy, { addresses: [] }).enforcers.BPF!
+const files = JSON.stringify(profile.files)
+/** The profile with these addresses of the Pods. */
+function contentWith(...pods: string[]): string {
+  const addresses = [{ target: 'pods of all namespaces: app=db', groups: [{ addresses: pods }] }]
+  const { profile: now } = compiled(policy, { addresses }).enforcers.BPF!
+  expect(JSON.stringify(now.files)).to.equal(files)
+  return JSON.stringify(now)
+}
+
+const stays = ['10.1.0.1', 'fd00::1']
+const many = (from: number): string[] =>
+  Array.from({ length: 2_000 }, (_, i) => `10.2.${(from + i) >> 8}.${(from + i) & 255}`)
+
+describe('BPF rules about Pods', function () {
+  this.timeout(1_800_000)
+  let container: Container
+  let enforcer: BpfEnforcer
+  before(async () => {
+    await output('containerd-up', [])
+    enforcer = await openEnforcer()
+    container = await Container.start(name, { image: debianImage })
+    await enforcer.load(profileName, contentWith(...stays))
+    await enforcer.add({ id: container.info.containerID, profile: profileName })
+    await enforcer.find()
+  })
+  after(async () => {
+    await container?.stop()
+    await enforcer?.end()
+  })
+
+  /** What becomes of one try. */
+  async function fateOf(address: string): Promise<'refused' | 'passed'> {
+    const family = address.includes(':') ? 10 : 2
+    const answer = await container.run([
+      ...['python3', '-c'],
+      `import socket
+try: socket.socket(${family}, 2).connect(("${address}", 9))
+except PermissionError: print("refused")
+except OSError: pass`,
+    ])
+    return answer.text.includes('refused') ? 'refused' : 'passed'
+  }
+
+  /** The kernel's ids of what automata are in. */
+  function tables(): number[] {
+    const addon = loadBpfAddon()
+    if (typeof addon === 'string') throw new Error(addon)
+    const state = addon.open(enforcer.folder)
+    return ['varmor_small_tables', 'varmor_medium_tables', 'varmor_large_tables'].flatMap((map) =>
+      Array.from({ length: PROFILES - 1 }, (_, i) => addon.get(state, map, wordBytes(tableIndex(i + 1, 'files'))))
+        .filter((bytes) => bytes !== null)
+        .map((bytes) => wordIn(bytes)),
+    )
+  }
+
+  it('hold at an address from when it is said, and until it is taken back, though the profile stays what it is', async () => {
+    const before = tables()
+    expect(before).to.have.length(1)
+    const pod = '10.3.0.7'
+    expect(await fateOf(pod)).to.equal('passed')
+    await enforcer.load(profileName, contentWith(...stays, pod))
+    for (const address of [pod, `::ffff:${pod}`, ...stays]) expect(await fateOf(address), address).to.equal('refused')
+    await enforcer.load(profileName, contentWith(...stays))
+    expect([await fateOf(pod), await fateOf(stays[0]!)]).to.deep.equal(['passed', 'refused'])
+    expect(tables()).to.deep.equal(before)
+  })
+
+  it('hold all the time at an address that stays, while 2,000 others come and go', async () => {
+    const { containerID } = container.info
+    const probes = stays.map((address, i) =>
+      RacingProbe.start(containerID, `addresses-${i}`, { forbidden: `udp:${address}`, allowed: 'udp:10.9.9.9' }),
+    )
+    const both = [contentWith(...stays, ...many(0)), contentWith(...stays, ...many(500))]
+    let [replaced, took] = [0, 0]
+    while (replaced < 20 || probes.some(({ seen }) => seen.tries < tries / 2)) {
+      const begun = performance.now()
+      await enforcer.load(profileName, both[++replaced % 2]!)
+      took += performance.now() - begun
+    }
+    const seen = await Promise.all(probes.map((probe) => probe.stop()))
+    console.log(
+      `      ${replaced} times other addresses, ${(took / replaced).toFixed(1)} ms each; ${seen[0]!.tries} tries`,
+    )
+    for (const { passed, refused } of seen) expect({ passed, refused }).to.deep.equal({ passed: 0, refused: 0 })
+  })
+
+  it('and about the own pod hold at the addresses of each container, whatever its profile', async () => {
+    const id = container.info.containerID
+    const own = ['10.4.0.5', 'fd00::4:5']
+    expect([await fateOf(own[0]!), await fateOf('0.0.0.0')]).to.deep.equal(['passed', 'refused'])
+    await enforcer.add({ id: 'f'.repeat(64), profile: profileName, addresses: ['10.4.0.6'] })
+    await enforcer.add({ id, profile: profileName, addresses: own })
+    for (const address of [...own, `::ffff:${own[0]}`]) expect(await fateOf(address), address).to.equal('refused')
+    expect(await fateOf('10.4.0.6'), "another's").to.equal('passed')
+    await enforcer.add({ id, profile: profileName, addresses: own.slice(1) })
+    expect([await fateOf(own[0]!), await fateOf(own[1]!)]).to.deep.equal(['passed', 'refused'])
+  })
+})
