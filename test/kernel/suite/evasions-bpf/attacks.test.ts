@@ -174,13 +174,13 @@ const pins = table(
   {
     policy: privileged('pins'),
     container: { flags: [...flags, '--mount', 'type=bind,src=/sys/fs/bpf,dst=/bpf,options=rbind:rw'] },
-    gain: 'taken',
+    gain: 'it is gone',
   },
   [
-    { way: 'removing a pin', attack: 'rm /bpf/varmor/*/varmor_containers && echo taken' },
-    { way: 'removing all', attack: 'rm -r /bpf/varmor && echo taken' },
-    { way: 'moving the folder', attack: 'mv /bpf/varmor /bpf/other && echo taken' },
-    { way: 'unmounting it', attack: 'umount /bpf && echo taken' },
+    { way: 'removing a pin', attack: 'rm /bpf/varmor/*/varmor_containers && echo it is gone' },
+    { way: 'removing all', attack: 'rm -r /bpf/varmor && echo it is gone' },
+    { way: 'moving the folder', attack: 'mv /bpf/varmor /bpf/other && echo it is gone' },
+    { way: 'unmounting it', attack: 'umount /bpf && echo it is gone' },
   ],
 )
 
@@ -213,6 +213,7 @@ const attributes = table(
       attack: '/probes/evade writable /mnt && touch /mnt/new && echo changed',
       undo: 'umount /mnt',
       onBpf: { limit: 'mount_setattr' },
+      skip: linuxFrom(5, 12) ? undefined : 'mount_setattr came with Linux 5.12',
     },
   ],
 )

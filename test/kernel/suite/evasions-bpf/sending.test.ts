@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { describeEvasions, table } from '../evasions/evasion.ts'
+import { describeEvasions, linuxFrom, table } from '../evasions/evasion.ts'
 import { ordinary, type PolicyFor, privileged } from '../evasions/world.ts'
 import { python } from './python.ts'
 
@@ -40,7 +40,11 @@ describeEvasions(
         way: 'a packet for a device',
         attack: sent('socket.socket(17, 2, 8).sendto(packet("10.1.2.3"), ("lo", 0x800))'),
       },
-      { way: 'MPTCP', attack: sent('socket.socket(2, 1, 262).connect(("127.0.0.1", 8080))') },
+      {
+        way: 'MPTCP',
+        attack: sent('socket.socket(2, 1, 262).connect(("127.0.0.1", 8080))'),
+        skip: linuxFrom(6, 1) ? undefined : "Debian's Linux 5.10 has no Multipath TCP",
+      },
       {
         way: 'SCTP, by an option',
         attack: sent(
