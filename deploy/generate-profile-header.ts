@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs'
+import { bucketStructs } from '../src/audit/decode/bpf-buckets.ts'
 import { stateStructs } from '../src/enforcer/bpf/layout.ts'
 import { profileHeader } from '../src/profile/bpf/profile-header.ts'
 
 const path = new URL('../native/bpf/varmor_profile.h', import.meta.url)
-writeFileSync(path, profileHeader(stateStructs))
+writeFileSync(path, profileHeader([...stateStructs, ...bucketStructs]))
 console.log('native/bpf/varmor_profile.h')

@@ -5,6 +5,7 @@
 
 #include "path.h"
 #include "task.h"
+#include "throttle.h"
 
 static __always_inline void put_task(struct varmor_event_header *header, struct task_struct *task)
 {
@@ -61,7 +62,7 @@ static __noinline void report(struct varmor_scratch *scratch, const struct varmo
 	struct file *exe;
 	__u32 size = sizeof(*header) + (what >> 24), exe_start = 0, length;
 
-	if (!scratch || !profile || !body)
+	if (!scratch || !profile || !body || varmor_holds_back(container_of_task(task), what & 0xff))
 		return;
 	header = (void *)scratch->record;
 	__builtin_memset(header, 0, sizeof(*header));
