@@ -15,6 +15,7 @@ import {
   readOrigins,
   readPort,
   readRate,
+  readRecordsRate,
   readRingSize,
   readSize,
   readVerbosity,
@@ -173,6 +174,11 @@ export function addAgent(varmor: Command): void {
     .option('--removeAllSeccompProfiles', 'remove all seccomp profiles of vArmor at the end', false)
     .option('--unloadAllBpfProfiles', 'end all BPF enforcement of vArmor at the end, which else goes on', false)
     .option('--bpfRingSize <size>', "kernel memory for BPF's records of violations (default: 4M)", readRingSize)
+    .option(
+      '--bpfRecordsRate <records[/burst]>',
+      'a second, container and kind that BPF records, and at once; of the others their number is logged. Default: all',
+      readRecordsRate,
+    )
     .option('--strictStart', 'stop what starts in a container before it is known, until it is', false)
     .option('--audit-source <kind>', 'multicast, file or kmsg instead of the best that can be used')
     .option('--auditLogPaths <paths>', 'audit logs to follow, the first that exists, with | between them')

@@ -82,6 +82,7 @@ function agentOptions(
     bpf: {
       strictStart: given.strictStart,
       ...(given.bpfRingSize !== undefined && { ringBytes: bytesOfSize(given.bpfRingSize) }),
+      ...(given.bpfRecordsRate !== undefined && { recordsRate: given.bpfRecordsRate }),
     },
   }
 }

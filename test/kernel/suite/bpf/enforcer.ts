@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { bpfEncoder } from '../../../../src/agent/bpf-encoder.ts'
 import { type BpfAddon, builtObject, loadBpfAddon } from '../../../../src/enforcer/bpf/addon.ts'
+import type { RecordsRate } from '../../../../src/enforcer/bpf/layout.ts'
 import { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'
 
 function loadAddon(): BpfAddon {
@@ -13,8 +14,11 @@ function loadAddon(): BpfAddon {
 export const guestObject = (): string => builtObject(loadAddon())
 
 /** The BPF enforcer of this guest. @param object another build of the programs */
-export function openEnforcer(object = guestObject()): Promise<BpfEnforcer> {
+export function openEnforcer(object = guestObject(), recordsRate?: RecordsRate): Promise<BpfEnforcer> {
   const addon = loadAddon()
   const hostMntNs = statSync('/proc/1/ns/mnt').ino
-  return BpfEnforcer.open({ addon, object, ringBytes: 1 << 20, hostMntNs, strictStart: 0, encoder: bpfEncoder })
+  return BpfEnforcer.open({
+    ...{ addon, object, ringBytes: 1 << 20, hostMntNs, strictStart: 0, encoder: bpfEncoder },
+    ...(recordsRate !== undefined && { recordsRate }),
+  })
 }
