@@ -62,16 +62,18 @@ static __noinline void report(struct varmor_scratch *scratch, const struct varmo
 	struct file *exe;
 	__u32 size = sizeof(*header) + (what >> 24), exe_start = 0, length;
 
-	if (!scratch || !profile || !body || varmor_holds_back(container_of_task(task), what & 0xff))
+	if (!scratch || !profile || !body)
 		return;
 	header = (void *)scratch->record;
 	__builtin_memset(header, 0, sizeof(*header));
+	header->container = container_of_task(task);
+	if (varmor_holds_back(header->container, what & 0xff))
+		return;
 	header->version = VARMOR_EVENT_VERSION;
 	header->kind = what & 0xff;
 	header->action = (what >> 8) & 0xff;
 	header->flags = (what >> 16) & 0xff;
 	header->profile = profile->id;
-	header->container = container_of_task(task);
 	put_task(header, task);
 	__builtin_memcpy(scratch->record + sizeof(*header), body, sizeof(*body));
 	exe = BPF_CORE_READ(task, mm, exe_file);
