@@ -172,11 +172,14 @@ static int fill_settings(struct bpf_object *object, const struct state_load *loa
 static int load_object(struct bpf_object *object, const char *folder, struct state_load *load, struct state_failure *failure)
 {
 	struct bpf_map *ring = bpf_object__find_map_by_name(object, "varmor_ring");
+	struct bpf_map *changes = bpf_object__find_map_by_name(object, "varmor_changes");
+	uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE), quarter = load->ring_bytes / 4;
 	int error, links;
 
-	if (!ring)
-		return fail(failure, "find the ring", "", ENOENT);
+	if (!ring || !changes)
+		return fail(failure, "find the rings", "", ENOENT);
 	bpf_map__set_max_entries(ring, load->ring_bytes);
+	bpf_map__set_max_entries(changes, quarter < page ? page : quarter);
 	if (choose_programs(object, load, failure))
 		return -1;
 	error = bpf_object__load(object);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The maps. Each but the ring, the counters and the buckets is written by the agent alone. */
+/* The maps. Each but the rings, the counters and the buckets is written by the agent alone. */
 #ifndef VARMOR_MAPS_H
 #define VARMOR_MAPS_H
 
@@ -161,6 +161,21 @@ VARMOR_MAPS struct {
 	__type(key, struct varmor_bucket_key);
 	__type(value, __u64);
 } varmor_held_noted SEC(".maps");
+
+/* Of changes.h: a MiB holds 32,768. It has a quarter of the other ring's size. */
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} varmor_changes SEC(".maps");
+
+/* How many of them found it full. */
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} varmor_changes_lost SEC(".maps");
 
 /* A program may be preempted, and another run begin on its processor: a scratch belongs to the run that has taken it. */
 VARMOR_MAPS struct {

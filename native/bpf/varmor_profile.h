@@ -48,6 +48,11 @@
 #define VARMOR_UDP 1
 #define VARMOR_OTHER 2
 
+/* What becomes of processes. */
+#define VARMOR_CHANGE_FORKED 1
+#define VARMOR_CHANGE_ENDED 2
+#define VARMOR_CHANGE_THREAD_ENDED 3
+
 /* Where an automaton lies, and how it is walked. */
 struct varmor_automaton {
 	__u32 table;    /*  0: reference to the table; zero for none, as the first of each map is not used */
@@ -216,6 +221,16 @@ struct varmor_rate {
 	__u64 room;     /*  8: nanoseconds until an empty bucket is full */
 };
 _Static_assert(sizeof(struct varmor_rate) == 16, "the layout of struct varmor_rate");
+
+/* What became of a process, for the fork tree. */
+struct varmor_change {
+	__u64 when;     /*  0: bpf_ktime_get_ns() */
+	__u32 what;     /*  8: VARMOR_CHANGE_ */
+	__u32 pid;      /* 12: of the process, in the initial pid namespace */
+	__u32 parent;   /* 16: who forked it, likewise */
+	__u32 reserved; /* 20 */
+};
+_Static_assert(sizeof(struct varmor_change) == 24, "the layout of struct varmor_change");
 
 /* A container and a kind of its records. */
 struct varmor_bucket_key {

@@ -132,7 +132,8 @@ export class NodeAgent {
     this.#counts = new ViolationCounts(this.#feed)
     this.#writer = new FeedWriter(this.#feed, systemClock, options.podLabels)
     this.#runtime = new Containerd({ socket: options.containerdSocket })
-    this.#lineage = new Lineage({ logger, procRoot, onOpen: (forks) => this.#noteContainers(forks) })
+    const programs = (): string | undefined => this.#bpf?.inForce
+    this.#lineage = new Lineage({ logger, procRoot, programs, onOpen: (forks) => this.#noteContainers(forks) })
     this.#watch = this.#watchContainers()
     this.#pipeline = new KeptPipeline({ ...time, logger, start: () => this.#startViolationPipeline() })
     this.#transport = this.#newTransport()

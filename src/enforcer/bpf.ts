@@ -69,6 +69,12 @@ export class BpfEnforcer implements ProfileLoader {
     return this.#now.state.folder
   }
 
+  /** The same, while nobody has detached a program. */
+  get inForce(): string | undefined {
+    const { state } = this.#now
+    return state.damaged ? undefined : state.folder
+  }
+
   /** What the programs have counted since they were loaded. */
   counters(): BpfCounters {
     const sum = (which: number): number => {

@@ -56,7 +56,24 @@ export const rate = struct(
   ],
 )
 
-export const stateStructs = [container, task, containerId, profileRecord, settings, found, noted, rate] as const
+export const change = struct('varmor_change', 'What became of a process, for the fork tree.', [
+  { name: 'when', type: 'u64', what: 'bpf_ktime_get_ns()' },
+  { name: 'what', type: 'u32', what: 'VARMOR_CHANGE_' },
+  { name: 'pid', type: 'u32', what: 'of the process, in the initial pid namespace' },
+  { name: 'parent', type: 'u32', what: 'who forked it, likewise' },
+  { name: 'reserved', type: 'u32' },
+])
+
+/** Kinds of changes. */
+export const changes = {
+  what: 'What becomes of processes.',
+  word: 'CHANGE',
+  values: { FORKED: 1, ENDED: 2, THREAD_ENDED: 3 },
+} as const
+
+export const stateStructs = [
+  ...[container, task, containerId, profileRecord, settings, found, noted, rate, change],
+] as const
 
 /** How many records a container may make of each kind. */
 export interface RecordsRate {

@@ -5,9 +5,10 @@ import { constants, structs } from './layout.ts'
 /**
  * The C header of the table in layout.ts, as native/bpf/varmor_profile.h holds it.
  * @param more structs that stand behind those of profiles
+ * @param moreConstants likewise
  */
-export function profileHeader(more: readonly Struct[]): string {
-  const groups = constants.map(({ what, word, values }) =>
+export function profileHeader(more: readonly Struct[], moreConstants: typeof constants): string {
+  const groups = [...constants, ...moreConstants].map(({ what, word, values }) =>
     [`/* ${what} */`, definitions(word === undefined ? 'VARMOR' : `VARMOR_${word}`, values)].join('\n'),
   )
   const head = [

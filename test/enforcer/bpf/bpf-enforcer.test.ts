@@ -74,6 +74,13 @@ describe('the BPF enforcer', () => {
     expect(kernel.filled).to.equal(0)
   })
 
+  it('says where programs are in force, as long as nobody has detached one', async () => {
+    const enforcer = await open()
+    expect(enforcer.inForce).to.equal(enforcer.folder)
+    stateOf(enforcer).links--
+    expect(enforcer.inForce).to.equal(undefined)
+  })
+
   it('has programs hold records back beyond a rate, or no longer, though they are in force already', async () => {
     const rateOf = (enforcer: BpfEnforcer) =>
       new BigUint64Array(Uint8Array.from(stateOf(enforcer).maps.get('varmor_rate')!.get('00000000')!).buffer)

@@ -203,8 +203,13 @@ static struct bpf_object *open_object(const char *folder)
 	size_ring(object);
 	leave_out_absent(object);
 	printf("object %s\n", name);
-	if (bpf_object__load(object))
+	if (bpf_object__load(object)) {
+		/* They are loaded one behind the other, up to the first that fails. */
+		while (count-- && !*logs[count])
+			;
+		fprintf(stderr, "%s", count < 0 ? "" : logs[count]);
 		fail(path);
+	}
 	return object;
 }
 

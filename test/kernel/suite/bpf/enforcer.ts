@@ -13,12 +13,16 @@ function loadAddon(): BpfAddon {
 /** The programs for the kernel of this guest. */
 export const guestObject = (): string => builtObject(loadAddon())
 
-/** The BPF enforcer of this guest. @param object another build of the programs */
-export function openEnforcer(object = guestObject(), recordsRate?: RecordsRate): Promise<BpfEnforcer> {
+/** The BPF enforcer of this guest. @param object another build of the programs @param ringBytes of records; of changes a quarter */
+export function openEnforcer(
+  object = guestObject(),
+  recordsRate?: RecordsRate,
+  ringBytes = 1 << 20,
+): Promise<BpfEnforcer> {
   const addon = loadAddon()
   const hostMntNs = statSync('/proc/1/ns/mnt').ino
   return BpfEnforcer.open({
-    ...{ addon, object, ringBytes: 1 << 20, hostMntNs, strictStart: 0, encoder: bpfEncoder },
+    ...{ addon, object, ringBytes, hostMntNs, strictStart: 0, encoder: bpfEncoder },
     ...(recordsRate !== undefined && { recordsRate }),
   })
 }
