@@ -106,9 +106,11 @@ export class HeldLines {
     this.#noting.add(noting)
   }
 
+  /** The last one counts: a number may come again, and containers that have ended are known for a while. */
   #infoOf(bpfNumber: number): ContainerInfo | undefined {
-    for (const info of this.#options.feed.containers.values()) if (info.bpfNumber === bpfNumber) return info
-    return undefined
+    let found: ContainerInfo | undefined
+    for (const info of this.#options.feed.containers.values()) if (info.bpfNumber === bpfNumber) found = info
+    return found
   }
 
   #fieldsOf(bpfNumber: number): ContainerFields {
