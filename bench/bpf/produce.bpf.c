@@ -12,7 +12,7 @@ struct {
 	__uint(max_entries, 1 << 20);
 } varmor_ring SEC(".maps");
 
-enum { REPORTED, RING_FULL, NO_SCRATCH, COUNTS };
+enum { REPORTED, RING_FULL, NO_SCRATCH, HELD_BACK, COUNTS };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -28,6 +28,21 @@ struct {
 	__type(key, __u32);
 	__type(value, struct varmor_noted);
 } varmor_noted SEC(".maps");
+
+/* Nothing is held back here. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct varmor_bucket_key);
+	__type(value, struct varmor_bucket);
+} varmor_buckets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct varmor_bucket_key);
+	__type(value, __u64);
+} varmor_held_noted SEC(".maps");
 
 /* What they are made of: all but their times. */
 struct {

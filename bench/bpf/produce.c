@@ -19,7 +19,7 @@
 #define MOST_AT_ONCE 1024
 #define CPUS 4096
 
-static const char *const maps[] = { "varmor_ring", "varmor_counts", "varmor_noted" };
+static const char *const maps[] = { "varmor_ring", "varmor_counts", "varmor_noted", "varmor_buckets", "varmor_held_noted" };
 
 struct order {
 	__u32 first, count;

@@ -112,10 +112,11 @@ const evidence: Row = {
     {
       title: 'Held back, by node',
       description:
-        'Of containers that flood, where --violationsRate is set. violations-digest.log has exact counts of them.',
+        'Of containers that flood: before the log where --violationsRate is set, in the kernel where --bpfRecordsRate is. Lines held back ended have exact counts.',
       unit: 'cps',
       queries: [
         [rate('instance', 'varmor_audit_records_held_back_total'), '{{instance}}'],
+        [rate('instance', 'varmor_bpf_records_held_back_total'), '{{instance}} in the kernel'],
         [`sum(varmor_containers_held_back{${node}})`, 'containers'],
       ],
     },

@@ -51,6 +51,7 @@ static napi_value ring_stats(napi_env env, napi_callback_info info)
 	if (set_number(env, stats, "records", (double)r->counts.records) && set_number(env, stats, "malformed", (double)r->counts.malformed) &&
 	    set_number(env, stats, "stalls", (double)r->counts.stalls) && set_number(env, stats, "position", (double)r->taken) &&
 	    set_number(env, stats, "ringFull", (double)bpf_ring_counter(r, 1)) && set_number(env, stats, "noScratch", (double)bpf_ring_counter(r, 2)) &&
+	    set_number(env, stats, "heldBack", (double)bpf_ring_counter(r, 3)) &&
 	    set_number(env, stats, "ringFullNoted", r->noted ? (double)r->noted->ring_full : 0) &&
 	    set_number(env, stats, "noScratchNoted", r->noted ? (double)r->noted->no_scratch : 0))
 		return stats;

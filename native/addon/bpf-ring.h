@@ -15,7 +15,7 @@
 #define MIN_RECORD_BATCH (64 * 1024)
 
 /* Of the programs: enum varmor_count. */
-#define BPF_RING_COUNTERS 3
+#define BPF_RING_COUNTERS 4
 
 struct bpf_ring_options {
 	char folder[256]; /* with the pins of the maps */

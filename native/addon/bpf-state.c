@@ -171,11 +171,13 @@ static int fill_settings(struct bpf_object *object, const struct state_load *loa
 
 static int size_maps(struct bpf_object *object, const struct state_load *load, struct state_failure *failure)
 {
+	__u32 page = (__u32)sysconf(_SC_PAGESIZE), quarter = load->ring_bytes / 4;
 	const struct {
 		const char *map;
 		__u32 entries;
 	} sizes[] = {
 		{ "varmor_ring", load->ring_bytes },
+		{ "varmor_changes", quarter < page ? page : quarter },
 		{ "varmor_containers", load->containers },
 		{ "varmor_ids", load->containers },
 		{ "varmor_profiles", load->profiles },

@@ -100,17 +100,15 @@ static uint32_t keep(struct fork_tree *tree, napi_env env)
 	return number;
 }
 
-static bool get_root(napi_env env, napi_value object, char *root)
+/* Left empty for null. */
+static bool get_folder(napi_env env, napi_value object, char *folder, size_t room)
 {
-	napi_value text;
-	size_t len = 0;
+	napi_valuetype kind = napi_undefined;
+	napi_value value;
 
-	if (napi_get_named_property(env, object, "procRoot", &text) == napi_ok &&
-	    napi_get_value_string_utf8(env, text, NULL, 0, &len) == napi_ok && len < FORK_ROOT_BYTES &&
-	    napi_get_value_string_utf8(env, text, root, FORK_ROOT_BYTES, &len) == napi_ok)
-		return true;
-	napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "procRoot");
-	return false;
+	if (napi_get_named_property(env, object, "folder", &value) != napi_ok || napi_typeof(env, value, &kind) != napi_ok)
+		return give_up(env, "folder");
+	return kind == napi_null || get_text(env, value, "folder", folder, room);
 }
 
 static napi_value open_forks(napi_env env, napi_callback_info info)
@@ -125,7 +123,9 @@ static napi_value open_forks(napi_env env, napi_callback_info info)
 	TRY(napi_get_cb_info(env, info, &argc, args, NULL, NULL));
 	if (argc < 1 || !get_u32(env, args[0], "entries", 1, FORK_ENTRIES, &options.entries) ||
 	    !get_u32(env, args[0], "receiveBuffer", 0, INT32_MAX, &options.receive_buffer) ||
-	    !get_u32(env, args[0], "napMs", 0, MAX_NAP_MS, &options.nap_ms) || !get_root(env, args[0], options.root))
+	    !get_u32(env, args[0], "napMs", 0, MAX_NAP_MS, &options.nap_ms) || 
+	    !get_named_text(env, args[0], "procRoot", options.root, sizeof(options.root)) ||
+	    !get_folder(env, args[0], options.folder, sizeof(options.folder)))
 		return give_up(env, "openForks(options)");
 	tree = fork_tree_open(&options, &failure);
 	if (!tree)

@@ -235,14 +235,15 @@ void fork_table_exit(struct fork_table *t, pid_t pid, bool first, uint64_t when)
 		e->end = when;
 }
 
-void fork_table_lost(struct fork_table *t, uint64_t now)
+void fork_table_lost(struct fork_table *t, uint64_t sure, uint64_t now)
 {
+	uint64_t last = t->latest < sure ? t->latest : sure;
 	uint32_t i;
 
 	t->reuses++;
 	for (i = 0; i < t->used; i++)
-		if (t->latest < t->entries[i].until)
-			t->entries[i].until = t->latest;
+		if (last < t->entries[i].until)
+			t->entries[i].until = last;
 	know_from(t, now);
 }
 

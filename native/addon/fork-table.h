@@ -95,10 +95,10 @@ void fork_table_fork(struct fork_table *table, pid_t parent, pid_t child, uint64
 void fork_table_exit(struct fork_table *table, pid_t pid, bool first, uint64_t when);
 
 /*
- * Events were lost between the last one that was noted and now. From the last one on no pid is surely anybody's, until a
- * scan sees who lives.
+ * Events were lost between `sure`, or the last one that was noted where that is earlier, and now. From then on no pid is surely
+ * anybody's, until a scan sees who lives.
  */
-void fork_table_lost(struct fork_table *table, uint64_t now);
+void fork_table_lost(struct fork_table *table, uint64_t sure, uint64_t now);
 
 /* Brings in what /proc showed at some time from began on, with no events lost since. Tolerates that starts are rounded. */
 void fork_table_scan(struct fork_table *table, const struct fork_sight *sights, size_t count, uint64_t began);

@@ -47,7 +47,7 @@ static void end_loss(struct fork_tree *t)
 {
 	if (!t->losing)
 		return;
-	fork_table_lost(&t->table, now_ns());
+	fork_table_lost(&t->table, UINT64_MAX, now_ns());
 	t->losing = false;
 	t->lost = true;
 }
@@ -97,6 +97,42 @@ static void take_message(struct fork_tree *t)
 	}
 }
 
+static void apply_change(struct fork_tree *t, const struct varmor_change *change)
+{
+	static const enum proc_change known[] = {
+		[VARMOR_CHANGE_FORKED] = PROC_FORKED,
+		[VARMOR_CHANGE_ENDED] = PROC_ENDED,
+		[VARMOR_CHANGE_THREAD_ENDED] = PROC_THREAD_ENDED,
+	};
+	struct proc_report report = { .pid = (pid_t)change->pid, .parent = (pid_t)change->parent, .when = change->when };
+
+	if (change->what < sizeof(known) / sizeof(known[0]))
+		report.change = known[change->what];
+	apply(t, &report);
+}
+
+/*
+ * Takes what the ring holds. Under the lock. What is lost is counted and not in the ring, so it may have been lost at any time since the
+ * last look that found the count as it was: of what was noted since, nothing is sure.
+ */
+static void drain_ring(struct fork_tree *t)
+{
+	const struct varmor_change *change;
+	uint64_t began = now_ns(), lost;
+
+	while ((change = change_ring_next(&t->ring)))
+		apply_change(t, change);
+	change_ring_done(&t->ring);
+	lost = change_ring_lost(&t->ring);
+	if (lost != t->ring_lost) {
+		t->ring_lost = lost;
+		add(&t->counts.overruns, 1);
+		fork_table_lost(&t->table, t->calm, now_ns());
+		t->lost = true;
+	}
+	t->calm = began;
+}
+
 /*
  * Takes what the socket holds. Under the lock. Returns 0 or -errno.
  *
@@ -108,6 +144,10 @@ static int drain(struct fork_tree *t)
 	struct intake *in = &t->intake;
 	int n;
 
+	if (t->fd < 0) {
+		drain_ring(t);
+		return 0;
+	}
 	do {
 		unsigned int overruns = 0;
 		uint64_t asked = now_ns();
@@ -157,7 +197,7 @@ static void sleep_until_due(struct fork_tree *t, bool scan_due)
 {
 	struct pollfd fds[2] = {
 		{ .fd = t->wake_fd, .events = POLLIN },
-		{ .fd = t->fd, .events = POLLIN },
+		{ .fd = t->fd < 0 ? t->ring.fd : t->fd, .events = POLLIN },
 	};
 	uint64_t pokes;
 
@@ -210,20 +250,33 @@ static int start_thread(struct fork_tree *t)
 	return error;
 }
 
-static int open_all(struct fork_tree *t, struct failure *failure)
+/* What is said from now on is read. */
+static int open_source(struct fork_tree *t, struct failure *failure)
 {
+	if (*t->options.folder) {
+		if (change_ring_open(&t->ring, t->options.folder, failure))
+			return -1;
+		t->ring_lost_before = t->ring_lost = change_ring_lost(&t->ring);
+		t->calm = now_ns();
+		return 0;
+	}
 	failure->step = "memory";
 	failure->error = -intake_init(&t->intake);
 	if (failure->error)
 		return -1;
+	t->fd = proc_connector_open(t->options.receive_buffer, failure);
+	return t->fd < 0 ? -1 : 0;
+}
+
+static int open_all(struct fork_tree *t, struct failure *failure)
+{
 	failure->step = "wake-up";
 	t->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (t->wake_fd < 0) {
 		failure->error = errno;
 		return -1;
 	}
-	t->fd = proc_connector_open(t->options.receive_buffer, failure);
-	if (t->fd < 0)
+	if (open_source(t, failure))
 		return -1;
 	failure->step = "memory";
 	failure->error = -fork_table_init(&t->table, t->options.entries, now_ns());
@@ -251,6 +304,7 @@ struct fork_tree *fork_tree_open(const struct fork_tree_options *options, struct
 	t->options = *options;
 	t->fd = -1;
 	t->wake_fd = -1;
+	t->ring.fd = -1;
 	pthread_mutex_init(&t->lock, NULL);
 	type_set_add(&t->types, NLMSG_DONE);
 	if (open_all(t, failure)) {
@@ -269,6 +323,8 @@ void fork_tree_close(struct fork_tree *t)
 	}
 	if (t->fd >= 0)
 		proc_connector_close(t->fd);
+	if (t->ring.fd >= 0)
+		change_ring_close(&t->ring);
 	if (t->wake_fd >= 0)
 		close(t->wake_fd);
 	intake_free(&t->intake);
@@ -389,7 +445,10 @@ struct fork_tree_sizes fork_tree_sizes(struct fork_tree *t)
 		.unlabelled = t->table.unlabelled,
 		.reuses = catch_up(t) ? t->table.reuses : UINT64_MAX,
 	};
+	sizes.socket_drops = t->ring_lost - t->ring_lost_before;
 	pthread_mutex_unlock(&t->lock);
+	if (t->fd < 0)
+		return sizes;
 	sizes.socket_drops = audit_socket_drops(t->fd, &drops) ? UINT64_MAX : drops;
 	return sizes;
 }

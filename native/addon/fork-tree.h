@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "change-ring.h"
 #include "fork-table.h"
 #include "intake.h"
 #include "proc-connector.h"
@@ -17,6 +18,8 @@ struct fork_tree_options {
 	/* The thread sleeps this long between two looks. Whoever asks takes what has come, so a long nap makes no answer late. */
 	uint32_t nap_ms;
 	char root[FORK_ROOT_BYTES]; /* a proc file system that shows the node's processes */
+	/* Where the maps of BPF programs are pinned that say what becomes of processes; empty: the process connector says it. */
+	char folder[FORK_ROOT_BYTES];
 };
 
 /* Read by any thread. */
@@ -25,7 +28,7 @@ struct fork_tree_counts {
 	_Atomic uint64_t exits;
 	_Atomic uint64_t foreign; /* sent by a process, not by the kernel: forged */
 	_Atomic uint64_t malformed;
-	_Atomic uint64_t overruns; /* times the socket said ENOBUFS: events were lost */
+	_Atomic uint64_t overruns; /* times that events were lost: the socket said ENOBUFS, or the ring's programs counted more */
 	_Atomic uint64_t scans; /* of /proc */
 	_Atomic uint64_t failed_scans; /* tried again */
 	_Atomic uint64_t clock_steps; /* of the wall clock, after which nothing is answered for a while */
@@ -37,16 +40,20 @@ struct fork_tree {
 	struct fork_tree_options options;
 	struct fork_tree_counts counts;
 	struct type_set types;
-	pthread_mutex_t lock; /* guards table, intake and the reading of the socket */
+	pthread_mutex_t lock; /* guards table, intake and the reading of the socket or the ring */
 	struct fork_table table;
 	struct intake intake;
 	/* Under the lock, too: */
 	bool lost; /* a scan is due */
 	bool losing; /* the socket's buffer was full; what it holds from before this is still to be taken */
 	uint64_t losing_since;
+	uint64_t calm; /* nothing was lost from the ring before this */
+	uint64_t ring_lost; /* what the ring's programs have counted at the last look */
+	uint64_t ring_lost_before; /* and at the first one */
 	double offset; /* of the wall clock to CLOCK_MONOTONIC, in seconds, at the last look */
 	uint64_t stepped; /* when it was another one last; 0: never */
-	int fd;
+	struct change_ring ring; /* without a descriptor where the connector is used */
+	int fd; /* of the connector; -1 where the ring is used */
 	int wake_fd;
 	pthread_t thread;
 	_Atomic bool closing;
@@ -62,7 +69,7 @@ struct fork_tree_sizes {
 	uint64_t socket_drops; /* UINT64_MAX: not known */
 };
 
-/* Opens the connector, reads /proc and starts the thread. Returns NULL with the failure. */
+/* Opens the ring or the connector, reads /proc and starts the thread. Returns NULL with the failure. */
 struct fork_tree *fork_tree_open(const struct fork_tree_options *options, struct failure *failure);
 
 /* Ends the thread and frees all. */

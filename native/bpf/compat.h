@@ -68,6 +68,12 @@ static __always_inline void put_once(__u32 *place, __u32 number)
 	__sync_val_compare_and_swap(place, 0, number);
 }
 
+/* Puts a number where another one stood. Returns whether it did. */
+static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
+{
+	return __sync_val_compare_and_swap(place, other, number) == other;
+}
+
 /* Calls body(round, context) `count` times, `most` at most, or until it returns 1. For few rounds: see LONG_LOOP. */
 #define REPEAT(count, most, body, context) bpf_loop(count, body, context, 0)
 
@@ -142,6 +148,13 @@ static __always_inline void put_once(__u32 *place, __u32 number)
 {
 	if (*place == 0)
 		*place = number;
+}
+
+/* Two that do it at once may both have done it: what needs to be exact is not kept so. */
+static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
+{
+	*place = number;
+	return true;
 }
 
 #define REPEAT(count, most, body, context)                                           \

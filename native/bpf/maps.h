@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The maps. Each but the ring and the counters is written by the agent alone. */
+/* The maps. Each but the rings, the counters and the buckets is written by the agent alone. */
 #ifndef VARMOR_MAPS_H
 #define VARMOR_MAPS_H
 
@@ -118,7 +118,7 @@ VARMOR_MAPS struct {
 	__uint(max_entries, 1 << 20);
 } varmor_ring SEC(".maps");
 
-enum varmor_count { VARMOR_REPORTED, VARMOR_RING_FULL, VARMOR_NO_SCRATCH, VARMOR_COUNTS };
+enum varmor_count { VARMOR_REPORTED, VARMOR_RING_FULL, VARMOR_NO_SCRATCH, VARMOR_HELD_BACK, VARMOR_COUNTS };
 
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -135,6 +135,47 @@ VARMOR_MAPS struct {
 	__type(key, __u32);
 	__type(value, struct varmor_noted);
 } varmor_noted SEC(".maps");
+
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct varmor_rate);
+} varmor_rate SEC(".maps");
+
+/* Of those that have made records since there was a rate; they stay, so that none of their counts is lost. */
+#define BUCKETS (1 << 16)
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, BUCKETS);
+	__type(key, struct varmor_bucket_key);
+	__type(value, struct varmor_bucket);
+} varmor_buckets SEC(".maps");
+
+/* Of what the buckets have held back, what was said, for the agent that comes after. No program reads it. */
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, BUCKETS);
+	__type(key, struct varmor_bucket_key);
+	__type(value, __u64);
+} varmor_held_noted SEC(".maps");
+
+/* Of changes.h: a MiB holds 32,768. It has a quarter of the other ring's size. */
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} varmor_changes SEC(".maps");
+
+/* How many of them found it full. */
+VARMOR_MAPS struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} varmor_changes_lost SEC(".maps");
 
 /* A program may be preempted, and another run begin on its processor: a scratch belongs to the run that has taken it. */
 VARMOR_MAPS struct {

@@ -5,6 +5,7 @@
 
 #include "path.h"
 #include "task.h"
+#include "throttle.h"
 
 static __always_inline void put_task(struct varmor_event_header *header, struct task_struct *task)
 {
@@ -65,12 +66,14 @@ static __noinline void report(struct varmor_scratch *scratch, const struct varmo
 		return;
 	header = (void *)scratch->record;
 	__builtin_memset(header, 0, sizeof(*header));
+	header->container = container_of_task(task);
+	if (varmor_holds_back(header->container, what & 0xff))
+		return;
 	header->version = VARMOR_EVENT_VERSION;
 	header->kind = what & 0xff;
 	header->action = (what >> 8) & 0xff;
 	header->flags = (what >> 16) & 0xff;
 	header->profile = profile->id;
-	header->container = container_of_task(task);
 	put_task(header, task);
 	__builtin_memcpy(scratch->record + sizeof(*header), body, sizeof(*body));
 	exe = BPF_CORE_READ(task, mm, exe_file);

@@ -9,8 +9,9 @@ static __always_inline void count(__u32 what)
 {
 	__u64 *value = bpf_map_lookup_elem(&varmor_counts, &what);
 
+	/* Another program may run on this processor in between. */
 	if (value)
-		(*value)++;
+		__sync_fetch_and_add(value, 1);
 }
 
 #ifndef VARMOR_OLD

@@ -14,6 +14,8 @@ export interface LineageOptions {
   /** Called with each tree before it is used, to have it know what is known already. When it rejects, the tree is opened anew. */
   onOpen?: (forks: Forks) => Promise<void>
   open?: typeof Forks.open
+  /** Where BPF programs that follow forks have their maps, while they are in force. Without any, the process connector follows them. */
+  programs?: () => string | undefined
   clock?: Clock
   random?: Random
 }
@@ -41,6 +43,10 @@ export class Lineage {
   #wasOpen = false
   #timer: Timer | undefined
   #closed = false
+  /** Of the programs that the tree reads from; undefined for the process connector. */
+  #folder: string | undefined
+  /** Of programs that it cannot read from. */
+  #refused: string | undefined
 
   constructor(options: LineageOptions) {
     this.#options = { open: Forks.open, clock: systemClock, ...options }
@@ -63,15 +69,17 @@ export class Lineage {
 
   /** Counters, for a line of the log. */
   get status(): object {
-    return { ...(this.stats ?? { off: this.#off }), restarts: this.restarts }
+    const { stats } = this
+    const source = this.#folder === undefined ? 'process connector' : 'BPF'
+    return { ...(stats === undefined ? { off: this.#off } : { source, ...stats }), restarts: this.restarts }
   }
 
   /** Follows forks from now on, or as soon as that is possible. Blocks for some milliseconds. */
   async start(): Promise<void> {
-    const { logger, onOpen, open, procRoot = '/proc', clock } = this.#options
+    const { logger, onOpen, clock } = this.#options
     let forks: Forks | undefined
     try {
-      forks = open({ procRoot })
+      forks = this.#open()
       await onOpen?.(forks)
     } catch (error) {
       forks?.close()
@@ -97,19 +105,45 @@ export class Lineage {
     this.#off = 'CLOSED'
   }
 
-  /** A tree whose thread has ended knows nothing any more, and answers nothing. */
+  /** From the programs, where they can be read. */
+  #open(): Forks {
+    const { open, logger, procRoot = '/proc' } = this.#options
+    this.#folder = this.#programs
+    if (this.#folder === undefined) return open({ procRoot })
+    try {
+      return open({ procRoot, folder: this.#folder })
+    } catch (error) {
+      const { code, problem, remedy, context } = explain(error)
+      const fields = { code, problem, remedy, ...context }
+      logTrouble(logger, error, fields, 'forks cannot be followed by the BPF programs; the process connector does it')
+      this.#refused = this.#folder
+      this.#folder = undefined
+      return open({ procRoot })
+    }
+  }
+
+  get #programs(): string | undefined {
+    const folder = this.#options.programs?.()
+    return folder === this.#refused ? undefined : folder
+  }
+
+  /** A tree whose thread has ended, or whose programs are not in force any more, knows nothing of what comes. */
   #look(): void {
     const { logger, clock } = this.#options
     const error = this.stats?.error ?? 0
-    if (error === 0) {
+    if (error === 0 && this.#programs !== this.#folder) {
+      this.#letGo()
+      this.#off = 'NOT_OPENED'
+      void this.start()
+    } else if (error === 0) {
       this.#backoff.reset()
       this.#timer = clock.after(lookEvery, () => this.#look())
-      return
+    } else {
+      this.#off = 'SYSTEM'
+      logger.warn({ errno: error }, `${without}; it is tried again`)
+      this.#letGo()
+      this.#again()
     }
-    this.#off = 'SYSTEM'
-    logger.warn({ errno: error }, `${without}; it is tried again`)
-    this.#letGo()
-    this.#again()
   }
 
   #letGo(): void {

@@ -11,6 +11,7 @@ import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import { nodeAppArmor } from '../enforcer/apparmor-features.ts'
 import { nodeBlockDevices } from '../enforcer/block-devices.ts'
+import type { RecordsRate } from '../enforcer/bpf/layout.ts'
 import { BpfEnforcer } from '../enforcer/bpf.ts'
 import { nodeFeatures } from '../enforcer/features.ts'
 import { nodeRoot } from '../enforcer/node-root.ts'
@@ -87,6 +88,8 @@ export interface NodeAgentOptions {
     /** Bytes of the ring of records: a power of two. */
     ringBytes?: number
     sizes?: BpfSizes
+    /** Records beyond it, of a container and kind, are held back in the kernel. Default: none are. */
+    recordsRate?: RecordsRate
     /** What starts in a container that is not known yet waits until it is. */
     strictStart?: boolean
     nriSocket?: string
@@ -130,7 +133,8 @@ export class NodeAgent {
     this.#counts = new ViolationCounts(this.#feed)
     this.#writer = new FeedWriter(this.#feed, systemClock, options.podLabels)
     this.#runtime = new Containerd({ socket: options.containerdSocket })
-    this.#lineage = new Lineage({ logger, procRoot, onOpen: (forks) => this.#noteContainers(forks) })
+    const programs = (): string | undefined => this.#bpf?.inForce
+    this.#lineage = new Lineage({ logger, procRoot, programs, onOpen: (forks) => this.#noteContainers(forks) })
     this.#watch = this.#watchContainers()
     this.#pipeline = new KeptPipeline({ ...time, logger, start: () => this.#startViolationPipeline() })
     this.#transport = this.#newTransport()
@@ -248,11 +252,11 @@ export class NodeAgent {
   }
 
   #startViolationPipeline(): ReturnType<typeof startViolationPipeline> {
-    const { pipeline, logger } = this.#options
+    const { pipeline, logger, bpf: { recordsRate } = {} } = this.#options
     const bpf = this.#bpf
     return startViolationPipeline({
       ...pipeline,
-      ...(bpf !== undefined && { ring: () => bpf.folder }),
+      ...(bpf !== undefined && { ring: () => bpf.folder, heldRate: recordsRate?.rate }),
       feed: this.#feed,
       seenProcesses: this.#seenProcesses,
       counts: this.#counts,
@@ -312,7 +316,7 @@ export class NodeAgent {
   /** @returns why there is no BPF, where the agent may not see the node */
   #bpfOptions(): BpfLoaderOptions | string {
     const { bpf = {}, pipeline } = this.#options
-    const { ringBytes, sizes, strictStart = false } = bpf
+    const { ringBytes, sizes, recordsRate, strictStart = false } = bpf
     const hostMntNs = hostMountNamespace(pipeline.procRoot)
     if (typeof hostMntNs === 'string') return hostMntNs
     return {
@@ -321,6 +325,7 @@ export class NodeAgent {
       onReopened: () => this.#renumber(),
       strictStart: strictStart ? 1 : 0,
       ...(ringBytes !== undefined && { ringBytes }),
+      ...(recordsRate !== undefined && { recordsRate }),
     }
   }
 

@@ -37,6 +37,11 @@ export class NodeBpf {
     return this.#options.enforcer.folder
   }
 
+  /** The same, while nobody has detached a program. */
+  get inForce(): string | undefined {
+    return this.#options.enforcer.inForce
+  }
+
   /** Of programs, those that the kernel lacks. */
   get absentHooks(): readonly string[] {
     return this.#options.enforcer.absent

@@ -11,6 +11,7 @@ export type CountName =
   | 'lostTimes'
   | 'sourceDropped'
   | 'sourceFiltered'
+  | 'sourceHeldBack'
   | 'workerFailures'
   | 'machineErrors'
   | 'undecodedBatches'
@@ -105,6 +106,7 @@ export function countsOf({ stages, losses }: Pipeline, pool: DecodePool): Count[
     ]),
     ...source.flatMap(({ dropped }) => by('sourceDropped', 'reason', dropped)),
     ...source.flatMap((stats) => one('sourceFiltered', 'filtered' in stats ? Number(stats.filtered) : 0)),
+    ...source.flatMap((stats) => one('sourceHeldBack', 'heldBack' in stats ? Number(stats.heldBack) : 0)),
     ...by('workerFailures', 'kind', pool.failures),
     ...by('machineErrors', 'code', pool.refused),
     ...one('undecodedBatches', pool.givenUp),

@@ -36,6 +36,8 @@ export interface ViolationPipelineOptions {
   request: SourceRequest
   /** Where the ring of the BPF programs is pinned, where they are in force: it is a source beside the other one. */
   ring?: (() => string) | undefined
+  /** Records a second that these programs let a container make of each kind. Default: all. */
+  heldRate?: number | undefined
   /** Where it is kept how far the source was read; without it a restart begins with what comes then. */
   checkpoint?: string
   /** On the first start, read what the audit log already holds. */
@@ -118,9 +120,9 @@ async function openSources(options: ViolationPipelineOptions, losses: LossLog): 
 }
 
 /** Without it, violations of AppArmor and Seccomp are followed all the same. */
-function openRing({ ring, logger }: ViolationPipelineOptions): BpfRingSource | undefined {
+function openRing({ ring, heldRate, logger }: ViolationPipelineOptions): BpfRingSource | undefined {
   try {
-    return ring === undefined ? undefined : new BpfRingSource({ folder: ring })
+    return ring === undefined ? undefined : new BpfRingSource({ folder: ring, heldRate })
   } catch (error) {
     if (!(error instanceof AuditSourceError)) throw error
     const { code, message, remedy, context } = error

@@ -3,6 +3,7 @@ import type { FileSize } from 'rotating-file-stream'
 import type { LabelChoice } from '../agent/containers/pod-facts.ts'
 import type { LogLimits } from '../agent/violation-logs.ts'
 import type { SourceRequest } from '../audit/source/choose-source.ts'
+import type { RecordsRate } from '../enforcer/bpf/layout.ts'
 import type { MetricsListen } from '../metrics/metrics-server.ts'
 import type { Metadata } from './metadata.ts'
 import { type MetricsArguments, metricsListen } from './metrics-arguments.ts'
@@ -50,6 +51,7 @@ export interface AgentArguments extends MetricsArguments {
   bpfRingSize?: FileSize
   bpfContainers?: number
   bpfProfiles?: number
+  bpfRecordsRate?: RecordsRate
   strictStart: boolean
 }
 

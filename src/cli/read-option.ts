@@ -59,6 +59,16 @@ export function readEventRate(text: string): number {
   return Number(text)
 }
 
+/** Records a second, and how many may come at once: as many, where that is left out. */
+export function readRecordsRate(text: string): { rate: number; burst: number } {
+  const [, rate = '', burst] = /^(\d{1,6}(?:\.\d{1,3})?)(?:\/([1-9]\d{0,5}))?$/.exec(text) ?? []
+  if (rate === '' || Number(rate) < 0.001)
+    throw new InvalidArgumentError(
+      'It must be RATE or RATE/BURST, such as 100 or 100/1000: a number from 0.001 to 999999, and a whole number from 1 on.',
+    )
+  return { rate: Number(rate), burst: burst === undefined ? Math.max(1, Math.ceil(Number(rate))) : Number(burst) }
+}
+
 const unitsOfTime: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** A time span such as `10m` or `1h30m`, in milliseconds. */

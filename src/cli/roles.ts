@@ -17,6 +17,7 @@ import {
   readOrigins,
   readPort,
   readRate,
+  readRecordsRate,
   readRingSize,
   readSize,
   readVerbosity,
@@ -183,6 +184,11 @@ export function addAgent(varmor: Command): void {
       readNumber(1, MAX_CONTAINERS - 1),
     )
     .option('--bpfProfiles <count>', 'that the node can have of BPF (default: 1022)', readNumber(1, MAX_PROFILES - 2))
+    .option(
+      '--bpfRecordsRate <records[/burst]>',
+      'a second, container and kind that BPF records, and at once; of the others their number is logged. Default: all',
+      readRecordsRate,
+    )
     .option('--strictStart', 'stop what starts in a container before it is known, until it is', false)
     .option('--audit-source <kind>', 'multicast, file or kmsg instead of the best that can be used')
     .option('--auditLogPaths <paths>', 'audit logs to follow, the first that exists, with | between them')

@@ -86,6 +86,7 @@ function agentOptions(
         ...(given.bpfProfiles !== undefined && { profiles: given.bpfProfiles }),
       },
       ...(given.bpfRingSize !== undefined && { ringBytes: bytesOfSize(given.bpfRingSize) }),
+      ...(given.bpfRecordsRate !== undefined && { recordsRate: given.bpfRecordsRate }),
     },
   }
 }

@@ -1,6 +1,6 @@
 import type { BpfAddon } from './bpf/addon.ts'
 import { BpfContainers } from './bpf/containers.ts'
-import { word } from './bpf/layout.ts'
+import { packRate, type RecordsRate, word } from './bpf/layout.ts'
 import { BpfProfiles, type ProfileEncoder } from './bpf/profiles.ts'
 import { BpfState, type StateOptions } from './bpf/state.ts'
 import { errnoOf } from './enforcer-error.ts'
@@ -9,6 +9,8 @@ import { checkName, contentDigest, type ProfileLoader } from './ports.ts'
 export interface BpfOptions extends Omit<StateOptions, 'containers' | 'profiles'> {
   addon: BpfAddon
   encoder: ProfileEncoder
+  /** Records beyond it are held back in the kernel, and counted. Default: none are. */
+  recordsRate?: RecordsRate
   /** Called when the programs were loaded anew, as somebody had changed them: containers have other numbers now. */
   onReopened?: () => void
   /** Lets a stopped process go on; a test gives its own. */
@@ -26,11 +28,12 @@ export interface BpfContainer {
   addresses?: readonly string[]
 }
 
-/** Records: of violations that were put into the ring, that found it full, and for which there was no memory. */
+/** Records: of violations that were put into the ring, that found it full, for which there was no memory, and beyond the rate. */
 export interface BpfCounters {
   reported: number
   ringFull: number
   noScratch: number
+  heldBack: number
 }
 
 /** Programs and maps of one build, with what is in them. */
@@ -71,6 +74,12 @@ export class BpfEnforcer implements ProfileLoader {
     return this.#now.state.folder
   }
 
+  /** The same, while nobody has detached a program. */
+  get inForce(): string | undefined {
+    const { state } = this.#now
+    return state.damaged ? undefined : state.folder
+  }
+
   /** What the programs have counted since they were loaded. */
   counters(): BpfCounters {
     const sum = (which: number): number => {
@@ -80,7 +89,7 @@ export class BpfEnforcer implements ProfileLoader {
       for (let at = 0; at + 8 <= values.length; at += 8) all += Number(view.getBigUint64(at, true))
       return all
     }
-    return { reported: sum(0), ringFull: sum(1), noScratch: sum(2) }
+    return { reported: sum(0), ringFull: sum(1), noScratch: sum(2), heldBack: sum(3) }
   }
 
   /** Hooks that the kernel lacks. */
@@ -232,9 +241,10 @@ export class BpfEnforcer implements ProfileLoader {
 }
 
 async function openOnce(options: BpfOptions, anew: boolean): Promise<Opened> {
-  const { encoder } = options
+  const { encoder, recordsRate } = options
   const { containers: numbers, slots } = encoder
   const state = await BpfState.open({ ...options, containers: numbers, profiles: slots }, anew)
+  await state.write([{ map: 'varmor_rate', key: word(0), value: packRate(recordsRate) }], 'set the rate of records')
   const containers = new BpfContainers(state, encoder, options.goOn ?? goOn)
   const profiles = new BpfProfiles(state, encoder, containers)
   await containers.recover()

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { Lineage, type LineageOptions } from '../../src/agent/lineage.ts'
 import { CurrentForks } from '../../src/audit/lineage/current-forks.ts'
-import type { ForkAddon, ForkAnswer } from '../../src/audit/lineage/fork-addon.ts'
+import type { ForkAddon, ForkAnswer, ForkOptions } from '../../src/audit/lineage/fork-addon.ts'
 import { Forks } from '../../src/audit/lineage/forks.ts'
 import { AuditSourceError } from '../../src/audit/source/audit-source-error.ts'
 import { noLogger } from '../../src/base/logger.ts'
@@ -30,8 +30,14 @@ class Trees {
     closeForks: (tree: number) => void this.#trees.delete(tree),
   } as unknown as ForkAddon
 
-  open = (): Forks => {
+  /** Where each has read from, and folders that cannot be read. */
+  readonly folders: (string | null)[] = []
+  readonly unreadable = new Set<string>()
+
+  open = ({ folder = null }: Partial<ForkOptions> = {}): Forks => {
     if (this.refusal !== undefined) throw this.refusal
+    if (folder !== null && this.unreadable.has(folder)) throw new AuditSourceError('SYSTEM', 'follow', 'see errno')
+    this.folders.push(folder)
     this.#trees.set(++this.#last, { error: 0, overruns: 0, confirmed: [] })
     return new Forks(this.#last, this.addon)
   }
@@ -91,6 +97,37 @@ describe('forks that are followed for as long as the agent runs', () => {
     trees.refusal = undefined
     await clock.advance(60_000)
     expect(found()).to.equal('of tree 2')
+    lineage.close()
+  })
+
+  it('are followed by the BPF programs while these are in force, and else by the process connector', async () => {
+    let folder: string | undefined = '/a'
+    const { clock, trees, said, lineage, found } = make({ programs: () => folder })
+    await lineage.start()
+    expect(lineage.status).to.include({ source: 'BPF' })
+    for (const next of [undefined, '/b', '/c']) {
+      folder = next
+      await clock.advance(1_000)
+    }
+    expect(trees.folders).to.deep.equal(['/a', null, '/b', '/c'])
+    expect([trees.opened, found()]).to.deep.equal([[4], 'of tree 4'])
+    expect([said, lineage.restarts]).to.deep.equal([[], 0])
+    lineage.close()
+    expect(trees.opened).to.deep.equal([])
+  })
+
+  it('are followed by the process connector where the programs cannot be read, which is said once', async () => {
+    let folder = '/a'
+    const { clock, trees, said, lineage } = make({ programs: () => folder })
+    trees.unreadable.add('/a')
+    await lineage.start()
+    await clock.advance(600_000)
+    expect(lineage.status).to.include({ source: 'process connector' })
+    expect(trees.folders).to.deep.equal([null])
+    expect(said).to.have.length(1)
+    folder = '/b'
+    await clock.advance(1_000)
+    expect(trees.folders).to.deep.equal([null, '/b'])
     lineage.close()
   })
 

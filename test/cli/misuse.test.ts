@@ -37,6 +37,7 @@ const rows: { args: string[]; status: 1 | 2; says: RegExp; env?: NodeJS.ProcessE
   },
   { args: ['agent', '--violationsMaxSize', '10'], status: 2, says: /must be a size from 1M on, such as 10M/ },
   { args: ['agent', '--violationsRate', '0'], status: 2, says: /must be a number from 0.001/ },
+  { args: ['agent', '--bpfRecordsRate', '10/0'], status: 2, says: /must be RATE or RATE\/BURST, such as 100/ },
   { args: ['agent'], status: 1, says: /no cluster to talk to/ },
   { args: ['agent', '--audit-only'], status: 2, says: /--audit-only needs --containers/ },
   { args: ['agent', '--containers', 'x'], status: 2, says: /--containers is for --audit-only/ },

@@ -36,6 +36,15 @@ const rows: { reader: (text: string) => unknown; takes: [text: string, value: un
     refuses: ['0', '0.0001', '-1', '', 'x', '1e3', '1/s'],
   },
   {
+    reader: read.readRecordsRate,
+    takes: [
+      ['100', { rate: 100, burst: 100 }],
+      ['0.5', { rate: 0.5, burst: 1 }],
+      ['100/2000', { rate: 100, burst: 2_000 }],
+    ],
+    refuses: ['0', '0.0001', '-1', '', 'x', '1e3', '10/0', '10/', '/10', '10/1.5', '1000000'],
+  },
+  {
     reader: read.readAmount,
     takes: [
       ['0', 0],

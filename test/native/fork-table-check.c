@@ -114,7 +114,7 @@ static void step(char what)
 		b = number();
 		fork_table_exit(&table, (pid_t)a, b, number());
 	} else if (what == 'L') {
-		fork_table_lost(&table, a);
+		fork_table_lost(&table, UINT64_MAX, a);
 	} else if (what == 'P') {
 		word(id);
 		if (fork_table_living(&table, (pid_t)a, &key))

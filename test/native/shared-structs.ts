@@ -1,3 +1,4 @@
+import { bucketStructs } from '../../src/audit/decode/bpf-buckets.ts'
 import { headerFields, type RecordField, recordKinds } from '../../src/audit/decode/bpf-record.ts'
 import { layOut, type StructField, sizeOf } from '../../src/base/c-struct.ts'
 import { stateStructs } from '../../src/enforcer/bpf/layout.ts'
@@ -17,5 +18,5 @@ const bodies = Object.entries(recordKinds)
 export const sharedStructs: ReadonlyMap<string, StructType> = new Map([
   ['varmor_event_header', typeOf(headerFields)] as const,
   ...bodies.map(([name, body]) => [name, typeOf(body)] as const),
-  ...[...structs, ...stateStructs].map(({ name, fields }) => [name, typeOf(fields)] as const),
+  ...[...structs, ...stateStructs, ...bucketStructs].map(({ name, fields }) => [name, typeOf(fields)] as const),
 ])

@@ -103,7 +103,7 @@ export const nodeMetrics: readonly AgentMetric[] = [
   {
     name: 'varmor_fork_overruns_total',
     type: 'counter',
-    help: 'Times that forks were lost because the socket was full; then all of /proc is read',
+    help: 'Times that forks were lost because the socket, or the ring, was full; then all of /proc is read',
     read: ({ lineage }) => alone(lineage.overruns),
   },
 ]

@@ -91,6 +91,12 @@ export const violationMetrics: readonly AgentMetric[] = [
     read: ({ counts }) => alone(counts.accounting.totals.heldBack),
   },
   {
+    name: 'varmor_bpf_records_held_back_total',
+    type: 'counter',
+    help: 'Records that the BPF programs did not make because of the rate of their container; lines of the log have their numbers',
+    read: ({ counts }) => alone(counts.of('sourceHeldBack').reduce((sum, { value }) => sum + value, 0)),
+  },
+  {
     name: 'varmor_containers_held_back',
     type: 'gauge',
     help: 'Containers of which records are held back now',

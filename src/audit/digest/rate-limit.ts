@@ -143,7 +143,7 @@ export class RateLimit {
     if (bucket.closed === undefined) {
       const { container } = owner
       bucket.closed = { container, from: now, to: now, kinds: new Map(), other: 0 }
-      this.#say('held back', bucket.closed, { from: timeOf(now), rate: this.#options.rate })
+      this.#say('held back', bucket.closed, { where: 'sink', from: timeOf(now), rate: this.#options.rate })
     }
     const { closed } = bucket
     closed.to = now
@@ -176,7 +176,10 @@ export class RateLimit {
     const kinds = [...closed.kinds.values()]
     const events = kinds.reduce((sum, kind) => sum + kind.events, closed.other)
     const { from, to, other } = closed
-    this.#say('held back ended', closed, { events, from: timeOf(from), to: timeOf(to), kinds, other })
+    this.#say('held back ended', closed, {
+      ...{ where: 'sink', events, from: timeOf(from), to: timeOf(to) },
+      ...{ kinds, other },
+    })
   }
 
   #say(message: string, { container }: HeldBack, heldBack: Record<string, unknown>): void {

@@ -1,4 +1,4 @@
-import { count, type Key, objectOf, type Schema, text, time } from './json-types.ts'
+import { count, type Key, objectOf, oneOf, type Schema, text, time } from './json-types.ts'
 
 /** What the lines of the agent's own say, each in one field. */
 
@@ -36,10 +36,12 @@ const kinds: Schema = {
 const ended = '`held back ended`'
 
 export const heldBackKeys: readonly Key[] = [
+  key('where', oneOf(['sink', 'kernel']), '`kernel`: before they were records, `sink`: before they were lines'),
+  key('operation', text, 'what was tried: the kernel holds back by it', '`where` is `kernel`'),
   key('events', count, 'how many lines were held back', ended),
   key('from', moment, 'since when'),
   key('to', moment, 'until when', ended),
-  key('rate', { type: 'number', exclusiveMinimum: 0 }, 'lines a second that go into the log', '`held back`'),
+  key('rate', { type: 'number', exclusiveMinimum: 0 }, 'records a second that are let through', '`held back`'),
   key('kinds', kinds, 'of them by kind, each with its number', ended),
   key('other', count, 'those of further kinds', ended),
 ]

@@ -16,6 +16,11 @@ export interface ForkOptions {
   napMs: number
   /** A proc file system that shows the node's processes. */
   procRoot: string
+  /**
+   * Where the maps of BPF programs are pinned that say what becomes of processes, for one reader at a time; null: the kernel's process
+   * connector says it.
+   */
+  folder: string | null
 }
 
 /** What is known of the process that had a pid at some time, or of the processes, if it changed hands. */
@@ -40,9 +45,9 @@ export interface ForkStats {
   /** Messages that a process sent, not the kernel. */
   forged: number
   malformed: number
-  /** Times that events were lost because the socket's buffer was full. */
+  /** Times that events were lost because the socket's buffer, or the ring, was full. */
   overruns: number
-  /** Messages that were lost so. null: kernels before 4.12 do not say. */
+  /** Messages, or changes, that were lost so. null: kernels before 4.12 do not say. */
   socketDrops: number | null
   /** Readings of all of /proc: one at the start, and one after each loss. */
   scans: number

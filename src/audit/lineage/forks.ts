@@ -14,6 +14,7 @@ const defaults: ForkOptions = {
   receiveBuffer: 8 * mebibyte,
   napMs: 20,
   procRoot: '/proc',
+  folder: null,
 }
 
 /** The fork tree of this node, for any thread that has its number. */

@@ -11,6 +11,7 @@ import type { AuditSource } from '../source/source.ts'
 import { SourceLosses } from '../source/source-losses.ts'
 import { Accounting } from './accounting.ts'
 import { Deferral, type DeferralOptions, type Retry } from './deferral.ts'
+import { HeldLines } from './held-lines.ts'
 import { NewsReader } from './news.ts'
 import { type InFlightBatch, OrderedQueue } from './ordered-queue.ts'
 import { Slots } from './slots.ts'
@@ -91,6 +92,7 @@ interface Job {
 interface Input extends PipelineSource {
   queue: OrderedQueue
   losses: SourceLosses
+  held: HeldLines
 }
 
 /** Milliseconds between two looks at what sources have lost. */
@@ -121,7 +123,7 @@ export class Pipeline {
 
   constructor(options: PipelineOptions) {
     this.#options = options
-    const { clock, feed, pool, sources, sink, deferral, accounting } = options
+    const { clock, feed, pool, sources, sink, deferral, accounting, onError } = options
     this.accounting = accounting ?? new Accounting((profileName) => feed.policies.get(profileName))
     const now = (): number => clock.now()
     const note = (loss: Loss): void => sink.losses.note(loss)
@@ -129,6 +131,7 @@ export class Pipeline {
       ...source,
       queue: new OrderedQueue(),
       losses: new SourceLosses(source.source, note, now),
+      held: new HeldLines({ source: source.source, clock, feed, sink, ...(onError !== undefined && { onError }) }),
     }))
     this.#slots = new Slots(pool.capacity)
     const reader = new NewsReader(feed, pool.seenProcesses)
@@ -161,7 +164,8 @@ export class Pipeline {
 
   /** Containers of which lines are held back now. */
   get holding(): number {
-    return this.#options.digest?.holding ?? 0
+    const inKernel = new Set(this.#inputs.flatMap(({ held }) => [...held.holding]))
+    return (this.#options.digest?.holding ?? 0) + inKernel.size
   }
 
   /** What waits, and for how long. */
@@ -218,21 +222,30 @@ export class Pipeline {
     this.deferral.close()
     while (this.#working.size > 0) await Promise.all(this.#working)
     this.#ending = true
-    for (const { losses } of this.#inputs) losses.look()
+    this.#lookAt(true)
     this.#timer?.cancel()
     await this.#storing
     this.#options.digest?.close()
     this.#options.sink.hurry(this.#options.stopPatience ?? 5000)
     await this.#options.sink.close()
+    await Promise.all(this.#inputs.map(({ held }) => held.close()))
     this.#cutShort?.cancel()
     await this.#store()
     for (const end of ends) if (end.status === 'rejected') throw end.reason
     if (this.#beginAnew && this.#doubt !== undefined) throw new LogInDoubt(this.#doubt)
   }
 
-  /** Has said what the sources have lost, now and from time to time. */
+  /** Has said what the sources have lost and hold back. @param last nobody looks again */
+  #lookAt(last = false): void {
+    for (const { losses, held } of this.#inputs) {
+      losses.look()
+      held.look(last)
+    }
+  }
+
+  /** Now and from time to time. */
   #look(): void {
-    for (const { losses } of this.#inputs) losses.look()
+    this.#lookAt()
     this.#looking = this.#options.clock.after(lookEvery, () => this.#look())
   }
 

@@ -1,12 +1,15 @@
 import type { SourceBatch } from '../batch/batch.ts'
 import { BufferStore, sharedMemory } from '../batch/buffer-store.ts'
 import { explainOpenError } from './audit-addon.ts'
+import { HeldByPrograms } from './held-records.ts'
 import { loadRingAddon, type NativeRing, type RingAddon, type RingOptions } from './ring-addon.ts'
-import type { AuditSource, LossKinds, SourceStats } from './source.ts'
+import type { AuditSource, HeldRecords, LossKinds, SourceStats } from './source.ts'
 
 export interface BpfRingOptions extends Partial<Omit<RingOptions, 'folder'>> {
   /** Where the maps of the programs that are in force are pinned. It changes when they are loaded anew. */
   folder: () => string
+  /** Records a second that the programs let a container make of each kind. Default: all. */
+  heldRate?: number | undefined
   addon?: RingAddon
 }
 
@@ -21,6 +24,8 @@ export interface BpfRingStats extends SourceStats {
     readonly malformed: number
   }
   stalls: number
+  /** Records that the programs held back, and no agent before this one has said. */
+  heldBack: number
 }
 
 const defaults = { batchBytes: 256 * 1024, batches: 16, flushMs: 2, napMs: 1 }
@@ -45,9 +50,11 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
   #folder: string
   #ring: NativeRing
   /** Of rings that were read before this one, and are closed. */
-  #before = { records: 0, dropped: { ringFull: 0, noMemory: 0, malformed: 0 }, stalls: 0 }
+  #before = { records: 0, dropped: { ringFull: 0, noMemory: 0, malformed: 0 }, stalls: 0, heldBack: 0 }
   /** Of the counters of the programs, what was said of them before the ring was opened. */
-  #said = { ringFull: 0, noScratch: 0 }
+  #said = { ringFull: 0, noScratch: 0, heldBack: 0 }
+  /** Of the programs of this ring, and of those before. */
+  #held: HeldByPrograms[] = []
   #wake: () => void = () => undefined
   #reading = false
   #stopping = false
@@ -91,6 +98,20 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     this.#addon.done(this.#ring, { position, ringFull, noScratch })
   }
 
+  get heldRate(): number | undefined {
+    return this.#options.heldRate
+  }
+
+  held(): readonly HeldRecords[] {
+    const { heldBack } = this.#addon.ringStats(this.#ring)
+    const last = this.#held.length - 1
+    return this.#held.flatMap((one, i) => one.read(i === last ? heldBack : Number.NaN))
+  }
+
+  async noteHeld(records: HeldRecords): Promise<void> {
+    await this.#held.find((one) => one.has(records))?.note(records)
+  }
+
   giveBack({ bytes }: SourceBatch): void {
     if (bytes.buffer instanceof SharedArrayBuffer) this.#memory.give(bytes.buffer)
   }
@@ -109,7 +130,7 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
   /** Counts so far; also after the end. Programs that were loaded anew have another ring, which is read when this one is empty. */
   stats(): BpfRingStats {
     if (!this.#stopping && this.#options.folder() !== this.#folder) this.#addon.stop(this.#ring)
-    const { records, dropped, stalls } = this.#before
+    const { records, dropped, stalls, heldBack } = this.#before
     const now = this.#addon.ringStats(this.#ring)
     return {
       records: records + now.records,
@@ -119,15 +140,18 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
         malformed: dropped.malformed + now.malformed,
       },
       stalls: stalls + now.stalls,
+      heldBack: heldBack + Math.max(0, now.heldBack - this.#said.heldBack),
     }
   }
 
   #open(): NativeRing {
-    const { folder: _, addon: __, ...given } = this.#options
+    const { folder: _, addon: __, heldRate: ___, ...given } = this.#options
     try {
       const opened = this.#addon.openRing({ ...defaults, ...given, folder: this.#folder }, () => this.#wake())
       const { ringFullNoted: ringFull, noScratchNoted: noScratch } = this.#addon.ringStats(opened)
-      this.#said = { ringFull, noScratch }
+      const held = new HeldByPrograms(this.#addon, this.#folder)
+      this.#held = [...this.#held.slice(-1), held]
+      this.#said = { ringFull, noScratch, heldBack: held.notedBefore }
       return opened
     } catch (error) {
       throw explainOpenError(error)
@@ -138,8 +162,7 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
   #reopen(): boolean {
     const folder = this.#options.folder()
     if (folder === this.#folder) return false
-    const { records, dropped, stalls } = this.stats()
-    this.#before = { records, dropped, stalls }
+    this.#before = this.stats()
     this.#addon.close(this.#ring)
     this.#folder = folder
     this.#ring = this.#open()

@@ -10,6 +10,13 @@ export interface NativeRing {
   readonly [ring]: true
 }
 
+declare const maps: unique symbol
+
+/** Maps that are pinned in a folder. */
+export interface NativeMaps {
+  readonly [maps]: true
+}
+
 /** Every field is required: the native side has no defaults. */
 export interface RingOptions {
   /** Where the maps are pinned. */
@@ -34,6 +41,8 @@ export interface NativeRingStats {
   /** Records that found the ring full, and those for which there was no memory. */
   ringFull: number
   noScratch: number
+  /** Records that were held back. */
+  heldBack: number
   /** What was last noted of these. */
   ringFullNoted: number
   noScratchNoted: number
@@ -41,7 +50,7 @@ export interface NativeRingStats {
   position: number
 }
 
-/** The functions of the native module that read the ring. They do not block. */
+/** The functions of the native module that read the ring, and what lies beside it. They do not block. */
 export interface RingAddon {
   /** @throws an Error with `errno` and `step` */
   openRing(options: RingOptions, wake: () => void): NativeRing
@@ -61,6 +70,11 @@ export interface RingAddon {
    * process was killed.
    */
   done(ring: NativeRing, what: { position: number; ringFull: number; noScratch: number }): void
+  /** The maps of a folder. They are looked for when they are used. */
+  open(folder: string): NativeMaps
+  /** Keys and values, one behind the other. */
+  entries(maps: NativeMaps, map: string): Uint8Array
+  write(maps: NativeMaps, writes: readonly { map: string; key: Uint8Array; value: Uint8Array }[]): Promise<void>
 }
 
 /** @throws {AuditSourceError} ADDON_MISSING */

@@ -13,6 +13,19 @@ export interface SourceStats {
  */
 export type LossKinds = Readonly<Record<string, { where: string; why: string; counted?: boolean }>>
 
+/** Records of one container and kind that were held back before they got into a batch, since the source began to count. */
+export interface HeldRecords {
+  /** Of container and kind, and the same for an agent that comes after. */
+  key: string
+  /** By which BPF records name it. */
+  container: number
+  /** As in the events of the kind. */
+  operation: string
+  held: number
+  /** Of these, how many an agent before this one has said. */
+  noted: number
+}
+
 /**
  * Where batches come from. Iterating sets the pace: a source that is not asked waits, and what then happens to the
  * events is its own matter (a file keeps them, a ring loses and counts them).
@@ -28,6 +41,12 @@ export interface AuditSource<Stats extends SourceStats = SourceStats> extends As
   readonly position?: unknown
   /** Counts so far; also after the end. */
   stats(): Stats
+  /** What the source has kept from itself, as its rate is limited. Left out by those that have no rate. */
+  held?(): readonly HeldRecords[]
+  /** So many are said, which the next agent has to know. */
+  noteHeld?(held: HeldRecords): Promise<void>
+  /** Records a second of a container and kind beyond which they are held back. */
+  readonly heldRate?: number | undefined
   /** Takes nothing new. The reader gets what is there already, and then the end. */
   stop(): void
   /**

@@ -57,7 +57,48 @@ export const noted = struct(
   ],
 )
 
-export const stateStructs = [container, task, containerId, profileRecord, settings, found, noted] as const
+export const rate = struct(
+  'varmor_rate',
+  'How many records a container may make of each kind; zeros for as many as it likes.',
+  [
+    { name: 'interval', type: 'u64', what: 'nanoseconds until there is another token' },
+    { name: 'room', type: 'u64', what: 'nanoseconds until an empty bucket is full' },
+  ],
+)
+
+export const change = struct('varmor_change', 'What became of a process, for the fork tree.', [
+  { name: 'when', type: 'u64', what: 'bpf_ktime_get_ns()' },
+  { name: 'what', type: 'u32', what: 'VARMOR_CHANGE_' },
+  { name: 'pid', type: 'u32', what: 'of the process, in the initial pid namespace' },
+  { name: 'parent', type: 'u32', what: 'who forked it, likewise' },
+  { name: 'reserved', type: 'u32' },
+])
+
+/** Kinds of changes. */
+export const changes = {
+  what: 'What becomes of processes.',
+  word: 'CHANGE',
+  values: { FORKED: 1, ENDED: 2, THREAD_ENDED: 3 },
+} as const
+
+export const stateStructs = [
+  ...[container, task, containerId, profileRecord, settings, found, noted, rate, change],
+] as const
+
+/** How many records a container may make of each kind. */
+export interface RecordsRate {
+  /** A second, above 0. */
+  rate: number
+  /** At once, from 1 on. */
+  burst: number
+}
+
+/** @param given left out: as many as it likes */
+export function packRate(given: RecordsRate | undefined): Uint8Array {
+  const interval = given === undefined ? 0n : BigInt(Math.max(1, Math.round(1e9 / given.rate)))
+  const halves = (number: bigint): [number, number] => [Number(number & 0xffff_ffffn), Number(number >> 32n)]
+  return pack(rate, { interval: halves(interval), room: halves(interval * BigInt(given?.burst ?? 0)) })
+}
 
 /** Key or value of one number. */
 export function word(number: number): Uint8Array {

@@ -1,7 +1,13 @@
 import { expect } from 'chai'
-import { header } from '../../../src/audit/decode/bpf-record.ts'
+import { header, recordKinds } from '../../../src/audit/decode/bpf-record.ts'
 import { BpfRingSource } from '../../../src/audit/source/bpf-ring.ts'
-import type { NativeRing, NativeRingStats, RingAddon, RingOptions } from '../../../src/audit/source/ring-addon.ts'
+import type {
+  NativeMaps,
+  NativeRing,
+  NativeRingStats,
+  RingAddon,
+  RingOptions,
+} from '../../../src/audit/source/ring-addon.ts'
 
 /** Records of these sizes, one behind the other; only their length matters here. */
 function records(...sizes: number[]): Uint8Array {
@@ -21,7 +27,10 @@ interface Pinned {
   /** Position of what comes next, and of what is not done. */
   produced: number
   done: number
-  counters: { ringFull: number; noScratch: number; ringFullNoted: number; noScratchNoted: number }
+  counters: { ringFull: number; noScratch: number; ringFullNoted: number; noScratchNoted: number; heldBack: number }
+  /** By container and kind, in hex. */
+  held: Map<string, number>
+  noted: Map<string, number>
 }
 
 interface Opened {
@@ -38,8 +47,9 @@ class FakeRings implements RingAddon {
   readonly opened: Opened[] = []
 
   folder(name: string): Pinned {
-    const counters = { ringFull: 0, noScratch: 0, ringFullNoted: 0, noScratchNoted: 0 }
-    if (!this.folders.has(name)) this.folders.set(name, { batches: [], produced: 0, done: 0, counters })
+    const counters = { ringFull: 0, noScratch: 0, ringFullNoted: 0, noScratchNoted: 0, heldBack: 0 }
+    const maps = { held: new Map<string, number>(), noted: new Map<string, number>() }
+    if (!this.folders.has(name)) this.folders.set(name, { batches: [], produced: 0, done: 0, counters, ...maps })
     return this.folders.get(name)!
   }
 
@@ -84,6 +94,36 @@ class FakeRings implements RingAddon {
     Object.assign(pinned.counters, { ringFullNoted: ringFull, noScratchNoted: noScratch })
   }
 
+  open(folder: string): NativeMaps {
+    return folder as unknown as NativeMaps
+  }
+
+  entries(maps: NativeMaps, map: string): Uint8Array {
+    const { held, noted } = this.folder(maps as unknown as string)
+    const isHeld = map === 'varmor_buckets'
+    return Buffer.concat(
+      Array.from(isHeld ? held : noted, ([key, count]) =>
+        Buffer.concat([Buffer.from(key, 'hex'), ...(isHeld ? [u64(0)] : []), u64(count)]),
+      ),
+    )
+  }
+
+  async write(maps: NativeMaps, writes: readonly { map: string; key: Uint8Array; value: Uint8Array }[]) {
+    for (const { map, key, value } of writes) {
+      expect(map).to.equal('varmor_held_noted')
+      const count = Number(Buffer.from(value).readBigUInt64LE())
+      this.folder(maps as unknown as string).noted.set(Buffer.from(key).toString('hex'), count)
+    }
+  }
+
+  /** The programs have held records back. */
+  hold(folder: string, container: number, kind: number, count: number): void {
+    const { held, counters } = this.folder(folder)
+    const key = Buffer.from(Uint32Array.of(container, kind).buffer).toString('hex')
+    held.set(key, (held.get(key) ?? 0) + count)
+    counters.heldBack += count
+  }
+
   /** The programs have made records, which come as one batch. */
   give(folder: string, bytes: Uint8Array): void {
     const pinned = this.folder(folder)
@@ -95,6 +135,12 @@ class FakeRings implements RingAddon {
   #of(ring: NativeRing): Opened {
     return this.opened[ring as unknown as number]!
   }
+}
+
+function u64(number: number): Buffer {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64LE(BigInt(number))
+  return bytes
 }
 
 const next = ({ pinned, position }: Opened) => pinned.batches.find((batch) => batch.position > position)
@@ -161,6 +207,47 @@ describe('the ring of BPF records', () => {
     addon.folder('/f').counters.ringFull = 5
     expect(first.stats().dropped.ringFull).to.equal(5)
     expect(open().stats().dropped.ringFull).to.equal(1)
+  })
+
+  it('says what the programs held back of each container and kind, and which of it an agent before has said', async () => {
+    const { addon, open } = world()
+    const first = open()
+    expect(first.held()).to.deep.equal([])
+    addon.hold('/f', 3, recordKinds.file.number, 7)
+    addon.hold('/f', 3, recordKinds.exec.number, 1)
+    addon.hold('/f', 4, recordKinds.file.number, 2)
+    const held = first.held()
+    expect(held.map(({ key: _, ...row }) => row)).to.deep.equal([
+      { container: 3, operation: 'File', held: 7, noted: 0 },
+      { container: 3, operation: 'Bprm', held: 1, noted: 0 },
+      { container: 4, operation: 'File', held: 2, noted: 0 },
+    ])
+    expect(new Set(held.map(({ key }) => key)).size).to.equal(3)
+    expect(first.stats().heldBack).to.equal(10)
+    await first.noteHeld(held[0]!)
+    addon.hold('/f', 3, recordKinds.file.number, 5)
+    const next = open()
+    expect(next.held()[0]).to.include({ held: 12, noted: 7 })
+    expect(next.stats().heldBack, 'of this agent').to.equal(8)
+  })
+
+  it('goes on with what programs hold back that were loaded anew, and forgets nothing of the old ones', async () => {
+    const { addon, open, move } = world()
+    addon.folder('/g')
+    const source = open()
+    const reading = source[Symbol.asyncIterator]().next()
+    addon.hold('/f', 3, recordKinds.file.number, 7)
+    move('/g')
+    source.stats()
+    addon.hold('/g', 3, recordKinds.file.number, 1)
+    addon.give('/g', records(size))
+    await reading
+    const held = source.held()
+    expect(held.map((row) => row.held)).to.deep.equal([7, 1])
+    expect(source.stats().heldBack).to.equal(8)
+    for (const row of held) await source.noteHeld(row)
+    expect([...addon.folder('/f').noted.values(), ...addon.folder('/g').noted.values()]).to.deep.equal([7, 1])
+    source.close()
   })
 
   it('goes on with the ring of programs that were loaded anew, when it has read the old one', async () => {

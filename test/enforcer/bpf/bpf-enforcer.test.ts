@@ -74,6 +74,24 @@ describe('the BPF enforcer', () => {
     expect(kernel.filled).to.equal(0)
   })
 
+  it('says where programs are in force, as long as nobody has detached one', async () => {
+    const enforcer = await open()
+    expect(enforcer.inForce).to.equal(enforcer.folder)
+    stateOf(enforcer).links--
+    expect(enforcer.inForce).to.equal(undefined)
+  })
+
+  it('has programs hold records back beyond a rate, or no longer, though they are in force already', async () => {
+    const rateOf = (enforcer: BpfEnforcer) =>
+      new BigUint64Array(Uint8Array.from(stateOf(enforcer).maps.get('varmor_rate')!.get('00000000')!).buffer)
+    const first = await open({ recordsRate: { rate: 0.001, burst: 999_999 } })
+    expect([...rateOf(first)]).to.deep.equal([10n ** 12n, 999_999n * 10n ** 12n])
+    const next = await open({ recordsRate: { rate: 1_000, burst: 5 } })
+    expect(next.folder).to.equal(first.folder)
+    expect([...rateOf(next)]).to.deep.equal([10n ** 6n, 5n * 10n ** 6n])
+    expect([...rateOf(await open())]).to.deep.equal([0n, 0n])
+  })
+
   it('replaces a profile at once: at each step a container has the old or the new one', async () => {
     const enforcer = await open()
     await enforcer.add({ id: idOf('a'), profile: web })

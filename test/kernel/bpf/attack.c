@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * attack files|mounts|network|others|forks: tries what programs.test.ts lists, and prints for each whether it passed or was refused. Files are made before,
- * by prepare.sh.
+ * attack files|mounts|network|others|forks|flood: tries what programs.test.ts lists, and prints for each whether it passed or was
+ * refused. Files are made before, by prepare.sh.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -366,9 +366,35 @@ static void others(void)
 	kill(child, SIGKILL);
 }
 
+#define FLOODERS 4
+#define FLOOD 500
+
+/* From several processes, which do it at once. Each attempt has to be refused, whatever is said of it. */
+static void flood(void)
+{
+	int i, failed = 0, status;
+
+	for (i = 0; i < FLOODERS; i++) {
+		if (fork())
+			continue;
+		for (i = 0; i < FLOOD; i++)
+			if (open(FILE_OF_RULE, O_RDONLY) >= 0 || errno != EPERM)
+				_exit(1);
+		_exit(0);
+	}
+	while (wait(&status) > 0)
+		failed += !WIFEXITED(status) || WEXITSTATUS(status);
+	TRY("read it ever so often", failed ? 0 : (errno = EPERM, -1));
+	START("run", execl("/usr/bin/noexec", "echo", NULL));
+}
+
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc > 1 && strcmp(argv[1], "flood") == 0) {
+		flood();
+		return 0;
+	}
 	if (argc > 1 && strcmp(argv[1], "files") != 0) {
 		(strcmp(argv[1], "network") == 0 ? network : strcmp(argv[1], "mounts") == 0 ? mounts : strcmp(argv[1], "forks") == 0 ? forks : others)();
 		return 0;

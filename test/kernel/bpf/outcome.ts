@@ -32,7 +32,9 @@ export interface Outcome {
   tasks: number | undefined
   /** What the kernel says of each program. */
   programs: VerifiedProgram[]
-  counts: { reported: number; ringFull: number; noScratch: number }
+  counts: { reported: number; ringFull: number; noScratch: number; heldBack: number }
+  /** Of each container and kind of records, what was held back. */
+  buckets: { container: number; kind: number; held: number }[]
 }
 
 const policy = { profileName: 'varmor-demo-demo', kind: 'VarmorPolicy', name: 'demo', namespace: 'demo' } as const
@@ -50,7 +52,7 @@ export function outcomeOf(text: string): Outcome {
   const lines = text.split('\n').map((line) => line.split(' '))
   const of = (word: string): string[][] => lines.filter(([first]) => first === word).map(([, ...rest]) => rest)
   const answers = lines.filter(([first]) => first !== undefined && !words.has(first) && first !== '')
-  const [reported, ringFull, noScratch] = of('count').map(([, number]) => Number(number))
+  const [reported, ringFull, noScratch, heldBack] = of('count').map(([, number]) => Number(number))
   return {
     answers: Object.fromEntries(answers.map(([answer, ...what]) => [what.join(' '), answer!])),
     events: violationsOf(Buffer.concat(of('record').map(([hex]) => Buffer.from(hex!, 'hex')))),
@@ -61,10 +63,14 @@ export function outcomeOf(text: string): Outcome {
       stack: sumOf(stack!),
     })),
     tasks: of('tasks').map(([count]) => Number(count))[0],
-    counts: { reported: reported!, ringFull: ringFull!, noScratch: noScratch! },
+    counts: { reported: reported!, ringFull: ringFull!, noScratch: noScratch!, heldBack: heldBack! },
+    buckets: of('bucket').map((numbers) => {
+      const [container, kind, held] = numbers.map(Number)
+      return { container: container!, kind: kind!, held: held! }
+    }),
   }
 }
 
 const sumOf = (text: string): number => text.split('+').reduce((sum, part) => sum + Number(part), 0)
 
-const words = new Set(['object', 'tasks', 'program', 'record', 'count', 'status'])
+const words = new Set(['object', 'tasks', 'program', 'record', 'count', 'bucket', 'status'])

@@ -3,7 +3,8 @@
  * under-profile FOLDER PROFILE COMMAND...: loads the programs of the object in FOLDER that is for this kernel, and runs the command as the
  * first program of a container with the profile in the last slot: writes into maps, one behind the other (profile-bytes.ts). Prints which
  * object it was, what the kernel verified, each record of the ring in hex, the counts, the tasks that are left in a map of tasks, and the
- * command's exit status. What the command prints goes in between. VARMOR_TEST_TASKS is the most tasks for a map of them.
+ * command's exit status. What the command prints goes in between. VARMOR_TEST_TASKS is the most tasks for a map of them, VARMOR_TEST_RATE
+ * INTERVAL/ROOM of the records in nanoseconds, and VARMOR_TEST_RING the size of the ring; what each bucket has held back is printed, too.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -23,7 +24,7 @@
 #include "put-profile.h"
 #include "varmor_profile.h"
 
-#define COUNTS 3
+#define COUNTS 4
 #define CPUS 256
 #define PROGRAMS 64
 #define LOG_BYTES (1 << 16)
@@ -97,6 +98,44 @@ static void limit_tasks(struct bpf_object *object)
 		fail("limit");
 }
 
+static void size_ring(struct bpf_object *object)
+{
+	const char *bytes = getenv("VARMOR_TEST_RING");
+
+	if (bytes && bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "varmor_ring"), (__u32)atoi(bytes)))
+		fail("VARMOR_TEST_RING");
+}
+
+static void limit_records(struct bpf_object *object)
+{
+	const char *given = getenv("VARMOR_TEST_RATE");
+	struct varmor_rate rate;
+	unsigned long long interval, room;
+
+	if (!given)
+		return;
+	if (sscanf(given, "%llu/%llu", &interval, &room) != 2)
+		fail("VARMOR_TEST_RATE");
+	rate = (struct varmor_rate){ .interval = interval, .room = room };
+	if (bpf_map_update_elem(map_of(object, "varmor_rate"), &zero, &rate, 0))
+		fail("varmor_rate");
+}
+
+static void print_buckets(struct bpf_object *object)
+{
+	int map = map_of(object, "varmor_buckets");
+	struct varmor_bucket_key key;
+	struct varmor_bucket bucket;
+	bool has = false;
+
+	while (bpf_map_get_next_key(map, has ? &key : NULL, &key) == 0) {
+		has = true;
+		if (bpf_map_lookup_elem(map, &key, &bucket))
+			fail("varmor_buckets");
+		printf("bucket %u %u %llu\n", key.container, key.kind, (unsigned long long)bucket.held);
+	}
+}
+
 static unsigned int count_tasks(int map)
 {
 	unsigned int count = 0;
@@ -161,10 +200,16 @@ static struct bpf_object *open_object(const char *folder)
 			fail("log");
 	}
 	limit_tasks(object);
+	size_ring(object);
 	leave_out_absent(object);
 	printf("object %s\n", name);
-	if (bpf_object__load(object))
+	if (bpf_object__load(object)) {
+		/* They are loaded one behind the other, up to the first that fails. */
+		while (count-- && !*logs[count])
+			;
+		fprintf(stderr, "%s", count < 0 ? "" : logs[count]);
 		fail(path);
+	}
 	return object;
 }
 
@@ -226,6 +271,7 @@ int main(int argc, char **argv)
 	object = open_object(argv[1]);
 	attach_programs(object);
 	put_profile(object, argv[2]);
+	limit_records(object);
 	child = start(object, argv + 3);
 	if (waitpid(child, &status, 0) < 0)
 		fail("wait");
@@ -233,6 +279,7 @@ int main(int argc, char **argv)
 	if (!ring || ring_buffer__consume(ring) < 0)
 		fail("ring");
 	print_counts(object);
+	print_buckets(object);
 	print_tasks(object);
 	printf("status %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 	return 0;

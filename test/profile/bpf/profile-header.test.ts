@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
-import { stateStructs } from '../../../src/enforcer/bpf/layout.ts'
+import { bucketStructs } from '../../../src/audit/decode/bpf-buckets.ts'
+import { changes, stateStructs } from '../../../src/enforcer/bpf/layout.ts'
 import { mapSizes, structs, TABLE_SIZE_SHIFT, TABLES_OF_PROFILE, tableMaps } from '../../../src/profile/bpf/layout.ts'
 import { MAX_PROFILES } from '../../../src/profile/bpf/limits.ts'
 import { profileHeader } from '../../../src/profile/bpf/profile-header.ts'
@@ -8,7 +9,7 @@ import { profileHeader } from '../../../src/profile/bpf/profile-header.ts'
 describe('the header of profiles in maps', () => {
   it('in C is the one that the table gives; run `npm run generate` when this fails', () => {
     const file = readFileSync(new URL('../../../native/bpf/varmor_profile.h', import.meta.url), 'utf8')
-    expect(file).to.equal(profileHeader(stateStructs))
+    expect(file).to.equal(profileHeader([...stateStructs, ...bucketStructs], [changes]))
   })
 
   it('names each struct once, and those that others hold before them', () => {

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { type BpfSizes, bpfEncoder } from '../../../../src/agent/bpf-encoder.ts'
 import { type BpfAddon, builtObject, loadBpfAddon } from '../../../../src/enforcer/bpf/addon.ts'
+import type { RecordsRate } from '../../../../src/enforcer/bpf/layout.ts'
 import { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'
 
 function loadAddon(): BpfAddon {
@@ -12,16 +13,22 @@ function loadAddon(): BpfAddon {
 /** The programs for the kernel of this guest. */
 export const guestObject = (): string => builtObject(loadAddon())
 
-/** How it is opened. `object`: another build of the programs; `sizes`: other ones of the maps. */
+/** How it is opened. */
 export interface Opening {
+  /** Another build of the programs. */
   object?: string
+  /** Other sizes of the maps. */
   sizes?: BpfSizes
+  recordsRate?: RecordsRate
+  /** Of the ring of records; that of changes has a quarter. */
+  ringBytes?: number
   strictStart?: 0 | 1
 }
 
 /** The BPF enforcer of this guest. */
-export function openEnforcer({ object = guestObject(), sizes, strictStart = 0 }: Opening = {}): Promise<BpfEnforcer> {
+export function openEnforcer({ sizes, ...given }: Opening = {}): Promise<BpfEnforcer> {
   const addon = loadAddon()
   const hostMntNs = statSync('/proc/1/ns/mnt').ino
-  return BpfEnforcer.open({ addon, object, ringBytes: 1 << 20, hostMntNs, strictStart, encoder: bpfEncoder(sizes) })
+  const defaults = { object: guestObject(), ringBytes: 1 << 20, strictStart: 0 } as const
+  return BpfEnforcer.open({ ...defaults, addon, hostMntNs, encoder: bpfEncoder(sizes), ...given })
 }

@@ -1,0 +1,78 @@
+import { numberIn } from '../../base/c-struct.ts'
+import { bucket, bucketKey } from '../decode/bpf-buckets.ts'
+import { type RecordKind, recordKinds } from '../decode/bpf-record.ts'
+import type { NativeMaps, RingAddon } from './ring-addon.ts'
+import type { HeldRecords } from './source.ts'
+
+const kindNames = new Map<number, RecordKind>(
+  Object.entries(recordKinds).map(([name, { number }]) => [number, name as RecordKind]),
+)
+
+const maps = { held: 'varmor_buckets', noted: 'varmor_held_noted' } as const
+const noteSize = bucketKey.size + 8
+
+/** What the programs of one folder hold back: their counts, and what of them was said, which outlives the agent. */
+export class HeldByPrograms {
+  readonly #addon: Pick<RingAddon, 'open' | 'entries' | 'write'>
+  readonly #folder: string
+  readonly #maps: NativeMaps
+  /** What was held back in all when `#rows` were read. */
+  #total = 0
+  #rows: readonly HeldRecords[] = []
+  readonly #noted = new Map<string, number>()
+
+  constructor(addon: Pick<RingAddon, 'open' | 'entries' | 'write'>, folder: string) {
+    this.#addon = addon
+    this.#folder = folder
+    this.#maps = addon.open(folder)
+    const notes = addon.entries(this.#maps, maps.noted)
+    for (let at = 0; at + noteSize <= notes.length; at += noteSize)
+      this.#noted.set(this.#keyAt(notes, at), u64At(notes, at + bucketKey.size))
+    // Both maps are found now, and can be read when their pins are gone.
+    this.read(Number.NaN)
+  }
+
+  /** What agents before this one have said. */
+  get notedBefore(): number {
+    return [...this.#noted.values()].reduce((sum, count) => sum + count, 0)
+  }
+
+  /** @param total of all records that the programs have held back: the maps are read when there are more */
+  read(total: number): readonly HeldRecords[] {
+    if (total === this.#total) return this.#rows
+    this.#total = total
+    const entries = this.#addon.entries(this.#maps, maps.held)
+    const rows: HeldRecords[] = []
+    for (let at = 0; at < entries.length; at += bucketKey.size + bucket.size) {
+      const held = u64At(entries, at + bucketKey.size + bucket.at.held)
+      if (held === 0) continue
+      const key = this.#keyAt(entries, at)
+      const kind = kindNames.get(numberIn(bucketKey, entries, 'kind', at))
+      const container = numberIn(bucketKey, entries, 'container', at)
+      const operation = kind === undefined ? '' : recordKinds[kind].operation
+      rows.push({ key, container, operation, held, noted: this.#noted.get(key) ?? 0 })
+    }
+    this.#rows = rows
+    return rows
+  }
+
+  /** Whether the records are of these programs. */
+  has({ key }: HeldRecords): boolean {
+    return key.startsWith(`${this.#folder} `)
+  }
+
+  /** So many were said. */
+  async note({ key, held }: HeldRecords): Promise<void> {
+    const value = new Uint8Array(8)
+    new DataView(value.buffer).setBigUint64(0, BigInt(held), true)
+    const bytes = Buffer.from(key.slice(this.#folder.length + 1), 'hex')
+    await this.#addon.write(this.#maps, [{ map: maps.noted, key: bytes, value }])
+  }
+
+  #keyAt(bytes: Uint8Array, at: number): string {
+    return `${this.#folder} ${Buffer.from(bytes.subarray(at, at + bucketKey.size)).toString('hex')}`
+  }
+}
+
+const u64At = (bytes: Uint8Array, at: number): number =>
+  Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(at, true))
