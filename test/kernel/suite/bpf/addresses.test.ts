@@ -105,12 +105,16 @@ except OSError: pass`,
       RacingProbe.start(containerID, `addresses-${i}`, { forbidden: `udp:${address}`, allowed: 'udp:10.9.9.9' }),
     )
     const both = [contentWith(...stays, ...many(0)), contentWith(...stays, ...many(500))]
-    let [replaced, took] = [0, 0]
-    while (replaced < 20 || probes.some(({ seen }) => seen.tries < tries / 2)) {
+    let [replaced, took, over] = [0, 0, false]
+    const enough = Promise.all(probes.map((probe) => probe.after(tries / 2))).finally(() => {
+      over = true
+    })
+    while (replaced < 20 || !over) {
       const begun = performance.now()
       await enforcer.load(profileName, both[++replaced % 2]!)
       took += performance.now() - begun
     }
+    await enough
     const seen = await Promise.all(probes.map((probe) => probe.stop()))
     console.log(
       `      ${replaced} times other addresses, ${(took / replaced).toFixed(1)} ms each; ${seen[0]!.tries} tries`,
