@@ -64,15 +64,8 @@ describe('BPF rules about Pods', function () {
 
   /** What becomes of one try. */
   async function fateOf(address: string): Promise<'refused' | 'passed'> {
-    const family = address.includes(':') ? 10 : 2
-    const answer = await container.run([
-      ...['python3', '-c'],
-      `import socket
-try: socket.socket(${family}, 2).connect(("${address}", 9))
-except PermissionError: print("refused")
-except OSError: pass`,
-    ])
-    return answer.text.includes('refused') ? 'refused' : 'passed'
+    const { text } = await container.run(['bash', '-c', `echo > /dev/udp/${address}/9`])
+    return /not permitted|denied/.test(text) ? 'refused' : 'passed'
   }
 
   /** The kernel's ids of what automata are in. */
