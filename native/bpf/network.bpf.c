@@ -118,16 +118,20 @@ static long halve(__u32 round, struct bisection *search)
 	return 0;
 }
 
-static __noinline __u32 verdict_of_ports(__u32 egress, const struct varmor_port_ranges *ranges, __u32 key)
+/* It is given numbers only, so that every kernel verifies it by itself, and once. */
+__weak __noinline int varmor_verdict_of_ranges(__u32 egress, __u32 first, __u32 count, __u32 key)
 {
 	struct bisection search = { .at = { .egress = egress }, .key = key };
 
-	if (!ranges)
-		return 0;
-	search.low = ranges->first + varmor_unknown_zero;
-	search.high = ranges->first + ranges->count + varmor_unknown_zero;
+	search.low = first + varmor_unknown_zero;
+	search.high = first + count + varmor_unknown_zero;
 	REPEAT(32, 32, halve, &search);
 	return search.verdict;
+}
+
+static __always_inline __u32 verdict_of_ports(__u32 egress, const struct varmor_port_ranges *ranges, __u32 key)
+{
+	return ranges ? varmor_verdict_of_ranges(egress, ranges->first, ranges->count, key) : 0;
 }
 
 /* Rules about the own pod hold at its addresses, which stand under the number of the container. */

@@ -235,8 +235,9 @@ export class ControlPlane {
     if (type === 'deleted') this.#acknowledgements.forgetUnread(key, (node) => this.#dropNodeProfile(node, key))
     const { namespace: home = '', name } = profile.metadata
     this.#options.names.profileChanged({ namespace: home, name })
-    this.#egress?.want(key, type === 'deleted' ? [] : profile.spec.egressTargets)
     const owner = ownerOf(profile)
+    // For what no policy is behind, nobody looks for addresses.
+    this.#egress?.want(key, type === 'deleted' || owner === undefined ? [] : profile.spec.egressTargets)
     if (type !== 'deleted') this.#announceStranger(profile)
     if (owner !== undefined) this.#look(keyOfOwner(owner, home))
   }

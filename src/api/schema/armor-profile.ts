@@ -126,7 +126,9 @@ export const armorProfileSpec = object('What every node is to load.', {
   behaviorModeling,
   updateExistingWorkloads: flag('Whether matching workloads are restarted.'),
   source: optional(profileSource),
-  egressTargets: optional(list('What the manager finds the addresses of; `status.egress` has them.', egressTarget)),
+  egressTargets: optional(
+    list('What the manager finds the addresses of; `status.egress` has them.', egressTarget, { maxItems: 64 }),
+  ),
 })
 
 export const armorProfileCondition = object('How a node fared.', {

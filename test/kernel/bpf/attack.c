@@ -291,6 +291,11 @@ static void network(void)
 	TRY("connect into a block", reach(v4, tcp, -1, "10.1.2.3", 80, v4));
 	TRY("connect into a block behind a gateway of IPv6", reach(v6, tcp, -1, "64:ff9b::10.1.2.3", 80, v6));
 	TRY("connect beside a block", reach(v4, tcp, -1, "10.2.0.1", 80, v4));
+	TRY("connect to the own pod", reach(v4, tcp, -1, "10.3.0.5", 7, v4));
+	TRY("connect to the own pod in IPv6", reach(v6, tcp, -1, "fd00::3:5", 7, v6));
+	TRY("connect to the own pod by an IPv4 address in IPv6", reach(v6, udp, -1, "::ffff:10.3.0.5", 7, v6));
+	TRY("connect to another port of the own pod", reach(v4, tcp, -1, "10.3.0.5", 8, v4));
+	TRY("connect to another pod", reach(v4, tcp, -1, "10.3.0.6", 7, v4));
 	TRY("connect to a port of a range", reach(v6, tcp, -1, "::1", 9005, v6));
 	TRY("connect to it by an address without its last field", reach_short("::1", 9005));
 	TRY("connect to the port after a range", reach(v6, tcp, -1, "::1", 9011, v6));

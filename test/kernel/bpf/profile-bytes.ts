@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import type { EnhanceProtect } from '../../../src/api/types.ts'
 import { encodeProfile } from '../../../src/profile/bpf/encode.ts'
+import { encodeOwnAddresses } from '../../../src/profile/bpf/encode-egress.ts'
 import { PROFILES } from '../../../src/profile/bpf/limits.ts'
 import type { MapWrite } from '../../../src/profile/bpf/map-write.ts'
 import { privileged } from '../../profile/bpf/compiled.ts'
@@ -9,12 +10,17 @@ export const profileId = 42
 /** The last one, which under-profile.c runs its command in: it has the last places of all maps. */
 const place = { slot: PROFILES - 1, id: profileId } as const
 
+/** The number of the container in under-profile.c. */
+const container = 1
+
 /** As put-profile.h reads it: sizes of name, key, value and inner map, and what they are sizes of. */
 export function writeBytes({ map, key, value, inner = 0 }: MapWrite): Buffer {
   const sizes = Buffer.from(Uint32Array.of(map.length, key.length, value.length, inner).buffer)
   return Buffer.concat([sizes, Buffer.from(map), key, value])
 }
 
-/** The writes of the profile of a policy. */
-export const profileBytes = (rules: EnhanceProtect): Buffer =>
-  Buffer.concat(encodeProfile(privileged(rules), place).map(writeBytes))
+/** The writes of the profile of a policy, and of the addresses of the pod that its container is in. */
+export const profileBytes = (rules: EnhanceProtect, addresses: readonly string[] = []): Buffer =>
+  Buffer.concat(
+    [...encodeOwnAddresses(addresses, container), ...encodeProfile(privileged(rules), place)].map(writeBytes),
+  )

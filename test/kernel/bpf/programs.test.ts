@@ -123,6 +123,7 @@ const network: EnhanceProtect = {
           { ip: '127.0.0.1', ports: [{ port: 8080 }] },
           { cidr: '10.1.0.0/16' },
           { ip: '::1', ports: [{ port: 9000, endPort: 9010 }] },
+          { ip: 'pod-self', ports: [{ port: 7 }] },
         ],
       },
     },
@@ -136,6 +137,11 @@ const ofNetwork = verdicts(
     ...['send with the first packet of a connection', 'connect into a block', 'connect to a port of a range'],
     'connect into a block behind a gateway of IPv6',
     'connect to it by an address without its last field',
+    ...[
+      'connect to the own pod',
+      'connect to the own pod in IPv6',
+      'connect to the own pod by an IPv4 address in IPv6',
+    ],
     ...['make a socket of a protocol', 'make a raw socket of it', 'make a socket of a family'],
   ],
   [
@@ -144,6 +150,8 @@ const ofNetwork = verdicts(
       'send to another port',
       'connect beside a block',
       'connect to the port after a range',
+      'connect to another port of the own pod',
+      'connect to another pod',
     ],
     ...['make a socket of another protocol', 'make a socket of another family'],
   ],
@@ -206,7 +214,7 @@ describe('BPF programs on a real kernel', () => {
     paths = [compileHere(folder, 'attack'), compileHere(folder, 'under-profile', probe, ...libraries)]
     paths.push(join(import.meta.dirname, 'prepare.sh'))
     for (const [name, policy] of Object.entries({ files, mounts, network, other })) {
-      writeFileSync(join(folder, `${name}.profile`), profileBytes(policy))
+      writeFileSync(join(folder, `${name}.profile`), profileBytes(policy, ['10.3.0.5', 'fd00::3:5']))
       paths.push(join(folder, `${name}.profile`))
     }
   })

@@ -21,7 +21,7 @@ const policy = policyOf(
   {
     ...{ privileged: true, auditViolations: false },
     bpfRawRules: {
-      files: Array.from({ length: 500 }, (_, i) => ({ pattern: `/srv/${i}/**`, permissions: ['read'] })),
+      files: Array.from({ length: 100 }, (_, i) => ({ pattern: `/srv/${i}/**`, permissions: ['read'] })),
       network: {
         egress: { toPods: [{ podSelector: selector }], toDestinations: [{ ip: 'pod-self', ports: [{ port: 9 }] }] },
       },
@@ -43,7 +43,7 @@ function contentWith(...pods: string[]): string {
 
 const stays = ['10.1.0.1', 'fd00::1']
 const many = (from: number): string[] =>
-  Array.from({ length: 2_000 }, (_, i) => `10.2.${(from + i) >> 8}.${(from + i) & 255}`)
+  Array.from({ length: 300 }, (_, i) => `10.2.${(from + i) >> 8}.${(from + i) & 255}`)
 
 describe('BPF rules about Pods', function () {
   this.timeout(1_800_000)
@@ -64,15 +64,8 @@ describe('BPF rules about Pods', function () {
 
   /** What becomes of one try. */
   async function fateOf(address: string): Promise<'refused' | 'passed'> {
-    const family = address.includes(':') ? 10 : 2
-    const answer = await container.run([
-      ...['python3', '-c'],
-      `import socket
-try: socket.socket(${family}, 2).connect(("${address}", 9))
-except PermissionError: print("refused")
-except OSError: pass`,
-    ])
-    return answer.text.includes('refused') ? 'refused' : 'passed'
+    const { text } = await container.run(['bash', '-c', `echo > /dev/udp/${address}/9`])
+    return /not permitted|denied/.test(text) ? 'refused' : 'passed'
   }
 
   /** The kernel's ids of what automata are in. */
@@ -99,18 +92,22 @@ except OSError: pass`,
     expect(tables()).to.deep.equal(before)
   })
 
-  it('hold all the time at an address that stays, while 2,000 others come and go', async () => {
+  it('hold all the time at an address that stays, while hundreds of others come and go', async () => {
     const { containerID } = container.info
     const probes = stays.map((address, i) =>
       RacingProbe.start(containerID, `addresses-${i}`, { forbidden: `udp:${address}`, allowed: 'udp:10.9.9.9' }),
     )
-    const both = [contentWith(...stays, ...many(0)), contentWith(...stays, ...many(500))]
-    let [replaced, took] = [0, 0]
-    while (replaced < 20 || probes.some(({ seen }) => seen.tries < tries / 2)) {
+    const both = [contentWith(...stays, ...many(0)), contentWith(...stays, ...many(100))]
+    let [replaced, took, over] = [0, 0, false]
+    const enough = Promise.all(probes.map((probe) => probe.after(tries / 2))).finally(() => {
+      over = true
+    })
+    while (replaced < 20 || !over) {
       const begun = performance.now()
       await enforcer.load(profileName, both[++replaced % 2]!)
       took += performance.now() - begun
     }
+    await enough
     const seen = await Promise.all(probes.map((probe) => probe.stop()))
     console.log(
       `      ${replaced} times other addresses, ${(took / replaced).toFixed(1)} ms each; ${seen[0]!.tries} tries`,
