@@ -14,6 +14,7 @@ const roles = {
   varmor: 'src/cli/varmor-installed.ts',
   'manager-command': 'src/cli/manager-command.ts',
   'agent-command': 'src/cli/agent-command.ts',
+  'uninstall-command': 'src/cli/uninstall-command.ts',
   'compile-command': 'src/cli/compile-command.ts',
   'validate-command': 'src/cli/validate-command.ts',
   'rules-command': 'src/cli/rules-command.ts',

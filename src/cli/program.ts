@@ -3,7 +3,7 @@ import { type KernelEnforcer, parseEnforcers } from '../api/enforcer.ts'
 import { endWithReader, formats } from './output.ts'
 import { packageVersion } from './package-version.ts'
 import { readActions, readAmount, readCount, readDuration } from './read-option.ts'
-import { addAgent, addManager } from './roles.ts'
+import { addAgent, addManager, addUninstall } from './roles.ts'
 
 // Each command loads its own code, so that none waits for another's.
 
@@ -18,7 +18,7 @@ function program(more: readonly AddCommand[]): Command {
     .exitOverride()
     .showSuggestionAfterError()
     .configureHelp({ showGlobalOptions: false })
-  const roles = [addManager, addAgent, ...more]
+  const roles = [addManager, addAgent, ...more, addUninstall]
   for (const add of [addCompile, addValidate, addRules, addDecode, addLogs, ...roles, addVersion]) add(varmor)
   return varmor
 }

@@ -210,6 +210,23 @@ export function addAgent(varmor: Command): void {
     })
 }
 
+export function addUninstall(varmor: Command): void {
+  const command = varmor
+    .command('uninstall')
+    .description('remove what vArmor has made in a cluster, with its help or without; the chart does this when it goes')
+  clusterOptions(command)
+    .option('--manager-deployment <name>', 'of the managers', readDnsName, 'varmor-manager')
+    .option('--agent-daemonset <name>', 'of the agents', readDnsName, 'varmor-agent')
+    .option('--keep-policies', 'leave policies, but nothing that keeps them from being deleted', false)
+    .option('--patience <seconds>', 'for managers that free workloads, and for pods that end', readCount, 60)
+  logOptions(command)
+    .addHelpText('after', '\nExit status: 0 done; 1 the cluster refuses or does not answer; 2 misuse.')
+    .action(async (given) => {
+      const { uninstallCommand } = await import('./uninstall-command.ts')
+      await end(uninstallCommand(given))
+    })
+}
+
 /** Ends with what a role returns. */
 export async function end(running: Promise<number>): Promise<void> {
   const [status, { endWith }] = [await running, await import('./role.ts')]
