@@ -373,7 +373,7 @@ export class NodeAgent {
     const doubt = (reason: string): void =>
       logger.warn({ reason }, 'whether vArmor is being uninstalled cannot be asked: profiles stay')
     await unloadAtEnd({
-      ...{ loaders, always, logger },
+      ...{ loaders, always, logger, clock: systemClock },
       uninstalled: await isUninstalled(this.#client, namespace, doubt),
       confining: () => confiningProfiles(this.#options.pipeline.procRoot),
       ofContainers: () => this.#watch.profiles,

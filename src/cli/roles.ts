@@ -80,6 +80,10 @@ export function addManager(varmor: Command): void {
       'https://HOST[:PORT] instead of the Service, for a manager outside of the cluster',
       readOrigin,
     )
+    .option(
+      '--certificates <folder>',
+      'with tls.crt, tls.key and ca.crt that somebody else renews; default: managers have an authority of their own',
+    )
     .option('--name <names>', 'further names and addresses in its certificate', readNames, [])
     .option('--webhookMatchLabel <label>', 'KEY=VALUE that opts a workload in; empty: all', readLabel, defaultOptIn)
     .addOption(

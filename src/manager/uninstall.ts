@@ -3,7 +3,7 @@ import { POLICY_FINALIZER } from '../../actors/policy.ts'
 import { selectorText } from '../api/label-selector.ts'
 import { type Clock, sleep } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
-import { isAlreadyExists, isNotFound } from '../kube/api-error.ts'
+import { ConnectionError, isAlreadyExists, isNotFound } from '../kube/api-error.ts'
 import type { ApiClient } from '../kube/client.ts'
 import { configMaps, secrets } from '../kube/core-objects.ts'
 import type { KubeObject, ResourceRef } from '../kube/objects.ts'
@@ -131,11 +131,17 @@ async function removeWorkload(
   else logger.warn({ name, pods: await left() }, `pods of the ${kind} have not ended in time; it goes on without them`)
 }
 
+/** No answer is not yet a yes. */
+function noAnswer(error: unknown): false {
+  if (!(error instanceof ConnectionError)) throw error
+  return false
+}
+
 /** Asks again and again, until it is so or patience is at its end. @returns whether it is so */
 async function within({ clock, patience }: UninstallOptions, ask: () => Promise<boolean>): Promise<boolean> {
   const end = clock.now() + patience
   for (;;) {
-    if (await ask()) return true
+    if (await ask().catch(noAnswer)) return true
     if (clock.now() >= end) return false
     await sleep(clock, pause)
   }

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { unloadAtEnd } from '../../src/agent/unload-at-end.ts'
+import { systemClock } from '../../src/base/clock.ts'
 import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
 import type { Loaders } from '../../src/enforcer/ports.ts'
 import { FakeProfileLoader } from '../fakes/profile-loader.ts'
@@ -18,9 +19,17 @@ describe('what an agent does with profiles when it ends', () => {
       for (const name of ['varmor-used', 'varmor-unused']) await loader.load(name, 'confines')
   })
   const usedByPod = (): ReadonlySet<string> | undefined => new Set(['varmor-used'])
-  const end = (uninstalled: boolean, always = none, ofContainers = usedByPod) =>
+  const end = (uninstalled: boolean, always = none, ofContainers = usedByPod, patience = 0) =>
     unloadAtEnd({
-      ...{ loaders: loaders as unknown as Loaders, always, uninstalled, ofContainers, logger: silent },
+      ...{
+        loaders: loaders as unknown as Loaders,
+        always,
+        uninstalled,
+        ofContainers,
+        logger: silent,
+        clock: systemClock,
+        patience,
+      },
       confining: async () => new Set<string>(),
       endBpf: async () => {
         bpfEnded++
@@ -52,6 +61,12 @@ describe('what an agent does with profiles when it ends', () => {
   it('frees all when it is not known which of them pods name', async () => {
     await end(true, none, () => undefined)
     expect(left()).to.deep.equal([['varmor-unused', 'varmor-used'], [], ['varmor-unused', 'varmor-used']])
+  })
+
+  it('waits for pods that are on their way out', async () => {
+    let looks = 0
+    await end(true, none, () => (++looks > 2 ? new Set() : usedByPod()), 120_000)
+    expect(left()).to.deep.equal([[], [], []])
   })
 
   it('goes on with the others where an enforcer cannot be listed', async () => {
