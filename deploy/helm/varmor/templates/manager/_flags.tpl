@@ -8,6 +8,7 @@
 {{- if and .Values.metrics.enabled .Values.metrics.tlsSecretName }}
 {{- $flags = concat $flags (list "--metrics-cert=/etc/varmor/metrics-tls/tls.crt" "--metrics-key=/etc/varmor/metrics-tls/tls.key") }}
 {{- end -}}
+{{- if ne .Values.certificates.source "managers" }}{{ $flags = append $flags "--certificates=/etc/varmor/certificates" }}{{ end -}}
 {{- if .Values.jsonLogFormat.enabled }}{{ $flags = concat $flags .Values.jsonLogFormat.args }}{{ end -}}
 {{- if $manager.confineInitContainers }}{{ $flags = append $flags "--confineInitContainers" }}{{ end -}}
 {{- $unbound := $manager.allowUnboundTokens -}}
