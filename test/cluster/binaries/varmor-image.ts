@@ -93,10 +93,6 @@ class Builder {
     await this.#buildah('push', '--digestfile', digest, tag, `oci-archive:${archive}:${name}`)
   }
 
-  async remove(...tags: string[]): Promise<void> {
-    await this.#buildah('rmi', ...tags)
-  }
-
   #buildah(command: string, ...args: string[]): Promise<string> {
     const store = ['--root', join(this.#store, 'images'), '--runroot', join(this.#store, 'run')]
     return output('nice', ['-n', '15', 'buildah', ...store, '--storage-driver', 'overlay', command, ...args])
@@ -119,24 +115,4 @@ export async function ensureVarmorImage(version: string, log: StepLog): Promise<
   )
   const archive = join(folder, 'image.tar')
   return { archive, digest: readFileSync(`${archive}.digest`, 'utf8').trim() }
-}
-
-/** Builds it again, with the same tools, from nothing else that is kept. @returns the digest */
-export async function buildVarmorImageAnew(log: StepLog): Promise<string> {
-  const builder = new Builder(log)
-  const base = await builder.base()
-  const archive = join(cacheRoot(), 'image-store', 'again.tar')
-  await measured(log, 'image of vArmor, again', async () => {
-    await builder.build('localhost/varmor-tools', base, '--target', 'tools')
-    await builder.build(
-      'localhost/varmor-again',
-      base,
-      '--no-cache',
-      '--build-context',
-      'tools=containers-storage:localhost/varmor-tools',
-    )
-    await builder.pack('localhost/varmor-again', `${varmorImage}:again`, archive)
-  })
-  await builder.remove('localhost/varmor-again', 'localhost/varmor-tools')
-  return readFileSync(`${archive}.digest`, 'utf8').trim()
 }
