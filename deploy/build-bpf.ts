@@ -1,11 +1,11 @@
 /**
  * Builds native/bpf for whatever kernel has its types in a form that programs can be fitted to (BTF): varmor.bpf.o, and varmor-old.bpf.o
- * for kernels that lack what that one needs (native/bpf/compat.h). vmlinux.h is made of such types here, and never kept. Needs clang 14 and
- * bpftool 7.1, or later.
+ * for kernels that lack what that one needs (native/bpf/compat.h). vmlinux.h is made of such types here, and never kept; where a machine
+ * shows none, Debian's linux-bpf-dev has a vmlinux.h to give instead. Needs clang 14 and bpftool 7.1, or later.
  */
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -40,14 +40,16 @@ const objects = {
 
 /**
  * Builds the objects.
- * @param types BTF of a kernel, as /sys/kernel/btf/vmlinux has it; Linux 6.1 or later
+ * @param types BTF of a kernel, as /sys/kernel/btf/vmlinux has it, or the vmlinux.h that was made of it; Linux 6.1 or later
  * @param folder where they go, and what is made on the way
  * @returns the path of varmor.bpf.o; varmor-old.bpf.o lies beside it
  * @throws what a tool says
  */
 export function buildBpf(types: string, folder: string): string {
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'vmlinux.h'), run('bpftool', ['btf', 'dump', 'file', types, 'format', 'c']))
+  const header = join(folder, 'vmlinux.h')
+  if (types.endsWith('.h')) copyFileSync(types, header)
+  else writeFileSync(header, run('bpftool', ['btf', 'dump', 'file', types, 'format', 'c']))
   const programs = readdirSync(source).filter((name) => name.endsWith('.bpf.c') && name !== maps)
   // bpftool 7.1 links references to a map wrongly that come before the map.
   const parts = [maps, ...programs]

@@ -45,7 +45,8 @@ import type { ClusterSources } from './metrics/agent-metric.ts'
 import { agentMetrics } from './metrics/agent-metrics.ts'
 import { NodeBpf } from './node-bpf.ts'
 import { publishedAuthority } from './published-authority.ts'
-import { type Unloaded, unloadAll } from './unload-all.ts'
+import { isUninstalled } from './uninstalled.ts'
+import { unloadAtEnd } from './unload-at-end.ts'
 import { ViolationCounts } from './violation-counts.ts'
 import { startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
 import { policyOf } from './wanted-profiles.ts'
@@ -113,6 +114,7 @@ export class NodeAgent {
   readonly #watch: ContainerWatch
   readonly #pipeline: KeptPipeline
   readonly #limiter = new PriorityLimiter({ qps: 5, burst: 10 })
+  readonly #client: ApiClient
   readonly #transport: ManagerTransport
   readonly #compilers: PlacedCompilers
   readonly #lineage: Lineage
@@ -137,6 +139,7 @@ export class NodeAgent {
     this.#lineage = new Lineage({ logger, procRoot, programs, onOpen: (forks) => this.#noteContainers(forks) })
     this.#watch = this.#watchContainers()
     this.#pipeline = new KeptPipeline({ ...time, logger, start: () => this.#startViolationPipeline() })
+    this.#client = new ApiClient({ connection: options.connection, limiter: this.#limiter })
     this.#transport = this.#newTransport()
     this.#compilers = placeCompilers({ logger, ...compilers })
   }
@@ -266,10 +269,9 @@ export class NodeAgent {
   }
 
   #newTransport(): ManagerTransport {
-    const { tokenFile, authorityFile, serverName, connection, namespace } = this.#options
-    const client = new ApiClient({ connection, limiter: this.#limiter })
+    const { tokenFile, authorityFile, serverName, namespace } = this.#options
     return new ManagerTransport({
-      authority: authorityFile ?? publishedAuthority(client, namespace, systemClock),
+      authority: authorityFile ?? publishedAuthority(this.#client, namespace, systemClock),
       tokenFile,
       ...(serverName !== undefined && { serverName }),
     })
@@ -373,14 +375,16 @@ export class NodeAgent {
   }
 
   async #unload(loaders: Loaders): Promise<void> {
-    const { unloadAtEnd = { AppArmor: false, Seccomp: false, BPF: false }, logger } = this.#options
-    for (const enforcer of ['AppArmor', 'Seccomp', 'BPF'] as const) {
-      if (!unloadAtEnd[enforcer]) continue
-      const { removed, failed }: Unloaded = await unloadAll(loaders[enforcer])
-      if (enforcer === 'BPF') await this.#bpf?.end()
-      logger.info({ enforcer, removed }, 'profiles are gone with the agent, as its flag asks')
-      if (failed.length > 0) logger.warn({ enforcer, failed }, 'profiles could not be removed')
-    }
+    const { unloadAtEnd: always = { AppArmor: false, Seccomp: false, BPF: false }, logger, namespace } = this.#options
+    const doubt = (reason: string): void =>
+      logger.warn({ reason }, 'whether vArmor is being uninstalled cannot be asked: profiles stay')
+    await unloadAtEnd({
+      ...{ loaders, always, logger, clock: systemClock },
+      uninstalled: await isUninstalled(this.#client, namespace, doubt),
+      confining: () => confiningProfiles(this.#options.pipeline.procRoot),
+      ofContainers: () => this.#watch.profiles,
+      endBpf: async () => this.#bpf?.end(),
+    })
   }
 }
 

@@ -18,6 +18,7 @@ export interface ManagerArguments extends MetricsArguments {
   webhookPort: number
   statusPort: number
   name: string[]
+  certificates?: string
   webhookService: string
   statusService: string
   webhookUrl?: string
@@ -94,7 +95,7 @@ class ManagerRole implements Role {
 
 function managerOptions(given: ManagerArguments, connection: KubeConnection, logger: Logger): ManagerOptions {
   const namespace = installNamespace(given.namespace, connection)
-  const { host, agentUser } = given
+  const { host, agentUser, certificates } = given
   return {
     ...{ connection, namespace, logger },
     identity: given.identity ?? (process.env['POD_NAME'] || `${hostname()}-${process.pid}`),
@@ -128,6 +129,7 @@ function managerOptions(given: ManagerArguments, connection: KubeConnection, log
       perMinute: given.restartsPerMinute,
       perMinutePerNamespace: given.restartsPerMinutePerNamespace,
     },
+    ...(certificates !== undefined && { certificates }),
     timing: { pace: { qps: given.clientRateLimitQPS, burst: given.clientRateLimitBurst } },
   }
 }

@@ -6,11 +6,9 @@ import { MAX_CONTAINERS, MAX_PROFILES } from '../profile/bpf/limits.ts'
 import {
   readCount,
   readDnsName,
-  readEndpoint,
   readEventRate,
   readFileCount,
   readLabel,
-  readLabels,
   readNames,
   readNumber,
   readOrigin,
@@ -26,7 +24,7 @@ import {
 // Flags that upstream has keep its spelling. Defaults that are also constants of a room are repeated here: reading them would
 // load the room for every command.
 
-const untilSignal = `
+export const untilSignal = `
 SIGTERM and SIGINT end it in order; a second one at once. SIGUSR1 logs how it stands.
 Exit status: 0 a signal ended it; 1 it could not start, go on, or end in time; 2 misuse.`
 
@@ -46,7 +44,7 @@ function clusterOptions(command: Command): Command {
 
 const logFormatOption = (): Option => new Option('--logFormat <format>', 'of the log').choices(['text', 'json'])
 
-function logOptions(command: Command, format: Option = logFormatOption().default('text')): Command {
+export function logOptions(command: Command, format: Option = logFormatOption().default('text')): Command {
   return command
     .addOption(format)
     .option('-v, --verbosity <level>', 'from 1 on the log has what helps to find a mistake', readVerbosity, 0)
@@ -84,6 +82,10 @@ export function addManager(varmor: Command): void {
       '--webhook-url <url>',
       'https://HOST[:PORT] instead of the Service, for a manager outside of the cluster',
       readOrigin,
+    )
+    .option(
+      '--certificates <folder>',
+      'with tls.crt, tls.key and ca.crt that somebody else renews; default: managers have an authority of their own',
     )
     .option('--name <names>', 'further names and addresses in its certificate', readNames, [])
     .option('--webhookMatchLabel <label>', 'KEY=VALUE that opts a workload in; empty: all', readLabel, defaultOptIn)
@@ -228,55 +230,25 @@ export function addAgent(varmor: Command): void {
     })
 }
 
-export function addSandbox(varmor: Command): void {
-  const sandbox = varmor
-    .command('sandbox')
-    .description(
-      'run a cluster with vArmor in this process: an API server for kubectl, a manager, and nodes that record',
-    )
-    .option('--nodes <count>', 'how many nodes', readCount, 3)
-    .option('--port <port>', 'of the API server; default: any that is free, with --data always the same', readPort)
-    .option('--data <folder>', 'keep objects, port and kubeconfig here, so that the next run goes on')
-  logOptions(sandbox)
-    .addHelpText('after', untilSignal)
+export function addUninstall(varmor: Command): void {
+  const command = varmor
+    .command('uninstall')
+    .description('remove what vArmor has made in a cluster, with its help or without; the chart does this when it goes')
+  clusterOptions(command)
+    .option('--manager-deployment <name>', 'of the managers', readDnsName, 'varmor-manager')
+    .option('--agent-daemonset <name>', 'of the agents', readDnsName, 'varmor-agent')
+    .option('--keep-policies', 'leave policies, but nothing that keeps them from being deleted', false)
+    .option('--patience <seconds>', 'for managers that free workloads, and for pods that end', readCount, 60)
+  logOptions(command)
+    .addHelpText('after', '\nExit status: 0 done; 1 the cluster refuses or does not answer; 2 misuse.')
     .action(async (given) => {
-      const { sandboxCommand } = await import('./sandbox-command.ts')
-      await end(sandboxCommand(given))
+      const { uninstallCommand } = await import('./uninstall-command.ts')
+      await end(uninstallCommand(given))
     })
 }
 
-/** What a sandbox starts in a virtual machine; a person has no need of it, so the list of commands leaves it out. */
-export function addSandboxNode(varmor: Command): void {
-  const node = varmor
-    .command('sandbox-node', { hidden: true })
-    .description('run the pods of one node of a sandbox in the containerd of this machine')
-    .requiredOption('--kubeconfig <file>', 'that the sandbox has made for this node')
-    .requiredOption('--name <name>', 'of the node', readDnsName)
-    .option('--containerd <socket>', 'of the runtime; it need not be there yet', '/run/containerd/containerd.sock')
-    .addOption(
-      new Option('--listen <address:port>', 'where logs and commands are served')
-        .argParser(readEndpoint)
-        .default({ host: '0.0.0.0', port: 10_250 }, '0.0.0.0:10250'),
-    )
-    .option('--advertise <address:port>', 'where the API server reaches that, if it is somewhere else', readEndpoint)
-    .option('--node-ip <address>', 'of this node and its pods; default: the first that is not loopback')
-    .option('--label <key=value...>', 'of the node', readLabels)
-    .option('--root-dir <folder>', 'for volumes; seccomp profiles are below it', '/var/lib/kubelet')
-    .option('--pod-logs-dir <folder>', 'for what containers write', '/var/log/pods')
-    .addOption(
-      new Option('--network <kind>', "of pods: the node's own, or one of each from the runtime's CNI plugins")
-        .choices(['host', 'cni'])
-        .default('host'),
-    )
-  logOptions(node)
-    .addHelpText('after', `${untilSignal}\nPods go on without it, and are found again.`)
-    .action(async (given) => {
-      const { sandboxNodeCommand } = await import('./sandbox-node-command.ts')
-      await end(sandboxNodeCommand(given))
-    })
-}
-
-async function end(running: Promise<number>): Promise<void> {
+/** Ends with what a role returns. */
+export async function end(running: Promise<number>): Promise<void> {
   const [status, { endWith }] = [await running, await import('./role.ts')]
   endWith(status)
 }

@@ -12,14 +12,18 @@ import {
 } from './admission/webhook-configurations.ts'
 import type { ManagerOptions } from './options.ts'
 import { CertificateKeeper } from './tls/certificate-keeper.ts'
+import { givenCertificates } from './tls/given-certificates.ts'
 import { objectPort } from './tls/object-port.ts'
 import { watchObjects } from './tls/watched-objects.ts'
 
 /** Of the Secret with the manager's authority and certificate; the ConfigMap with the authority has `-ca` behind it. */
 export const certificateName = 'varmor-manager-tls'
 
+/** Milliseconds between two looks at a certificate that somebody else keeps. */
+const lookAtFiles = 60_000
+
 export interface CertificatesOptions
-  extends Pick<ManagerOptions, 'namespace' | 'logger' | 'reach' | 'admission' | 'timing'> {
+  extends Pick<ManagerOptions, 'namespace' | 'logger' | 'reach' | 'admission' | 'timing' | 'certificates'> {
   client: ApiClient
   /** Port of the webhooks. */
   webhookPort: number
@@ -36,7 +40,7 @@ export class Certificates {
 
   constructor(options: CertificatesOptions) {
     this.#options = options
-    const { client, namespace, reach, logger, timing, serve } = options
+    const { client, namespace, reach, logger, timing, serve, certificates } = options
     const { mutating, validating } = configurations(options)
     this.#keeper = new CertificateKeeper({
       name: certificateName,
@@ -49,6 +53,7 @@ export class Certificates {
       ],
       serve,
       log: logger,
+      ...(certificates !== undefined && { given: givenCertificates(certificates, reach.names), every: lookAtFiles }),
       ...timing?.certificates,
     })
   }
@@ -80,12 +85,12 @@ export class Certificates {
 
   /** What somebody deletes or spoils is put right at once, and what another manager renews is served at once. */
   #watch(): () => Promise<void> {
-    const { client, namespace, logger, timing } = this.#options
+    const { client, namespace, logger, timing, certificates } = this.#options
     const watches = timing?.watches
     return watchObjects(
       client,
       [
-        { ref: secrets, namespace, name: certificateName },
+        ...(certificates === undefined ? [{ ref: secrets, namespace, name: certificateName }] : []),
         { ref: configMaps, namespace, name: `${certificateName}-ca` },
         { ref: mutatingWebhookConfigurations, name: mutatingName },
         { ref: validatingWebhookConfigurations, name: validatingName },

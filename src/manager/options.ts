@@ -26,6 +26,8 @@ export interface ManagerOptions {
   restartLimits?: RestartLimits
   compilers?: Pick<CompilersOptions, 'threads' | 'deadline' | 'longestWait' | 'module'>
   timing?: TimingOptions
+  /** Folder of a certificate that somebody else keeps; see givenCertificates. Default: managers have an authority of their own. */
+  certificates?: string
 }
 
 /** How others reach this manager. */

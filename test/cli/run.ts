@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import { nodeArguments } from '../run/as-run.ts'
 
 export const ROOT = join(import.meta.dirname, '../..')
-/** The arguments with which Node.js runs `varmor`. */
-export const VARMOR = nodeArguments('../../src/cli/varmor.ts', import.meta.url)
+const program = process.env['VARMOR_PROGRAM']
+/** The arguments with which Node.js runs `varmor`: from the sources, or what the environment names instead. */
+export const VARMOR = program === undefined ? nodeArguments('../../src/cli/varmor.ts', import.meta.url) : [program]
 export const FIXTURES = join(ROOT, 'test/fixtures/policies')
 
 export interface Run {
@@ -13,7 +14,7 @@ export interface Run {
   stderr: string
 }
 
-/** Runs `varmor` from the sources, as a person would. */
+/** Runs `varmor`, as a person would. */
 export function varmor(
   args: readonly string[],
   stdin: string | Buffer = '',

@@ -24,8 +24,11 @@ export interface Node {
   stop(): Promise<void>
 }
 
-/** Starts one more node and waits until it is ready. `cluster` has to be started with `nodes: true`. */
-export async function startNode(cluster: Cluster, name: string): Promise<Node> {
+/**
+ * Starts one more node and waits until it is ready. `cluster` has to be started with `nodes: true`.
+ * @param more archives of further images that it is to have
+ */
+export async function startNode(cluster: Cluster, name: string, more: readonly string[] = []): Promise<Node> {
   const { archives } = await ensureImages(cluster.binaries, cluster.log)
   return measured(cluster.log, `node ${name}`, async () => {
     const layout = await prepare(cluster, name)
@@ -35,7 +38,7 @@ export async function startNode(cluster: Cluster, name: string): Promise<Node> {
     cluster.attach(stop)
     await containerd.start()
     await containerd.ready()
-    await Promise.all(archives.map((archive) => ctr(layout, 'image', 'import', archive)))
+    await Promise.all([...archives, ...more].map((archive) => ctr(layout, 'image', 'import', archive)))
     await kubelet.start()
     await kubelet.ready()
     await cluster.nodeReady(name)

@@ -7,9 +7,14 @@ const harmful = ['api', 'broken-control-plane', 'reflector-convergence', 'contro
 const harmfulFiles = harmful.map((name) => `test/cluster/${name}.test.ts`)
 /** It needs a cluster whose nodes are all its own: a pod that lands on what is left of another test's node never runs. */
 const seccomp = 'test/cluster/seccomp.test.ts'
+/** It builds an image, and installs into a cluster of its own. */
+const helm = 'test/cluster/helm/*.test.ts'
 /** It needs no cluster. */
 const nri = 'test/cluster/nri.test.ts'
-const others = ['test/cluster/**/*.test.ts', ...[seccomp, nri, ...harmfulFiles].flatMap((file) => ['--ignore', file])]
+const others = [
+  'test/cluster/**/*.test.ts',
+  ...[seccomp, nri, helm, ...harmfulFiles].flatMap((file) => ['--ignore', file]),
+]
 
 const program = new Command('test:cluster')
   .option('--grep <text>', 'only tests whose title matches')
@@ -26,6 +31,7 @@ const program = new Command('test:cluster')
       // It goes before the longer one, beside which it would start nodes at the same time.
       job('Seccomp on real nodes', 350, [seccomp]),
       job('a cluster for kubectl and nodes', 340, others),
+      job('an installation with Helm', 300, [helm]),
       job('NRI of containerd', 30, [nri]),
     ]
     process.exitCode = (await sideBySide(jobs, one ? 1 : 2)) ? 0 : 1

@@ -17,6 +17,8 @@ export interface CertificateKeeperOptions {
   /** DNS names and addresses by which clients reach this manager. */
   names: readonly string[]
   secrets: ObjectPort<Secret>
+  /** Reads what somebody else keeps; then the Secret is not looked at. */
+  given?: () => Promise<CertificateState>
   configMaps: ObjectPort<ConfigMap>
   /** Webhook configurations that are to trust us. One with `fresh` is made where there is none. */
   webhooks?: readonly { port: ObjectPort<WebhookConfiguration>; name: string; fresh?: WebhookConfiguration }[]
@@ -44,7 +46,8 @@ const ATTEMPTS = 10
  * second takes what the first one made.
  */
 export class CertificateKeeper {
-  #options: Required<Omit<CertificateKeeperOptions, 'webhooks'>> & Pick<CertificateKeeperOptions, 'webhooks'>
+  #options: Required<Omit<CertificateKeeperOptions, 'webhooks' | 'given'>> &
+    Pick<CertificateKeeperOptions, 'webhooks' | 'given'>
   #state: CertificateState | undefined
   #served: string | undefined
   /** The bundle that everyone is known to have. */
@@ -162,7 +165,8 @@ export class CertificateKeeper {
 
   /** What all managers agree on: what is in the Secret, after what is due was done to it. */
   async #agree(): Promise<CertificateState> {
-    const { name, names, secrets, policy, wallClock, log } = this.#options
+    const { name, names, secrets, given, policy, wallClock, log } = this.#options
+    if (given !== undefined) return given()
     for (let attempt = 1; ; attempt++) {
       const found = await secrets.get(name)
       // Where the Secret was deleted, what is served now goes on: everyone trusts it.

@@ -1,0 +1,126 @@
+/**
+ * What an installation takes at rest: the bundled roles, each a process, beside an API server in the memory of this one. The agent has
+ * neither containerd nor profiles.
+ */
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { KubeConfig } from '@kubernetes/client-node'
+import { Option } from 'commander'
+import { buildBundles } from '../../deploy/build-bundles.ts'
+import { ApiClient } from '../../src/kube/client.ts'
+import { KubeConnection } from '../../src/kube/connection.ts'
+import { PriorityLimiter } from '../../src/kube/limiter.ts'
+import { nodes } from '../../src/manager/cluster-resources.ts'
+import { startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
+import { agentToken, install } from '../../src/sandbox/install.ts'
+import { countOption, progress, readOptions } from '../bench.ts'
+import { load, processCost } from '../control-plane/process-cost.ts'
+
+const { seconds, node, ...options } = readOptions<{ seconds: number; node: string; flags: string[] }>({
+  command: 'npm run bench:install --',
+  about: 'Memory, start and idle CPU of a manager and an agent as they are installed.',
+  options: [
+    countOption('--seconds <count>', 'that they are watched at rest', 30),
+    new Option('--node <path>', 'another Node.js than this one').default(process.execPath),
+    new Option('--flags <flag...>', 'of Node.js').default(['--enable-source-maps']),
+  ],
+})
+
+interface Started {
+  pid: number
+  output: () => string
+  /** Milliseconds until it said that it is ready. */
+  ready: number
+  end: () => Promise<void>
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'varmor-bench-install-'))
+const at = (...path: string[]): string => join(folder, ...path)
+
+/** Starts a role, and waits for the words by which it says that it serves. */
+async function start(args: readonly string[], words: string): Promise<Started> {
+  const began = performance.now()
+  const env = { ...process.env, NODE_ENV: 'production', NODE_OPTIONS: '', POD_NAMESPACE: '', NODE_NAME: 'n1' }
+  const child = spawn(node, [...options.flags, at('bundles', 'varmor.js'), ...args], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  let text = ''
+  let ready: number | undefined
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (more: string) => {
+      text += more
+      if (ready === undefined && text.includes(words)) ready = performance.now() - began
+    })
+  while (ready === undefined) {
+    if (child.exitCode !== null) throw new Error(`it ended: ${text}`)
+    await pause(5)
+  }
+  const end = async (): Promise<void> => {
+    child.kill('SIGTERM')
+    await ended
+  }
+  return { pid: child.pid!, output: () => text, ready, end }
+}
+
+/** Prints what a role takes while nothing happens. */
+async function atRest(name: string, { pid, ready }: Started): Promise<void> {
+  // What it does once, after its start, is no rest.
+  await pause(10_000)
+  const before = processCost(pid)
+  await pause(seconds * 1_000)
+  const after = processCost(pid)
+  const idle = ((after.cpu - before.cpu) / seconds) * 100
+  const memory = `${after.rss.toFixed(0)} MiB at rest, ${after.peak.toFixed(0)} at most`
+  progress(
+    `${name}: ready after ${(ready / 1000).toFixed(2)} s; ${memory}; ${idle.toFixed(2)} % of a CPU (load ${load().toFixed(1)})`,
+  )
+}
+
+try {
+  await buildBundles(at('bundles'))
+  const api = await startApiServer()
+  writeFileSync(at('kubeconfig'), api.kubeconfig, { mode: 0o600 })
+  const config = new KubeConfig()
+  config.loadFromString(api.kubeconfig)
+  const connection = new KubeConnection(config)
+  const client = new ApiClient({ connection, limiter: new PriorityLimiter({ qps: 1000, burst: 1000 }) })
+  await install(client, 'varmor')
+  const { metadata } = await client.create(nodes, { metadata: { name: 'n1', labels: { 'kubernetes.io/os': 'linux' } } })
+  writeFileSync(at('token'), await agentToken(client, 'varmor', { name: 'n1', uid: metadata?.uid ?? '' }), {
+    mode: 0o600,
+  })
+  writeFileSync(at('audit.log'), '')
+  mkdirSync(at('seccomp'))
+  progress('bundles built, API server started')
+  const common = ['--kubeconfig', at('kubeconfig'), '--logFormat', 'json']
+  const manager = await start(
+    [
+      ...['manager', ...common, '--token-audience', '', '--webhook-url', 'https://127.0.0.1', '--host', '127.0.0.1'],
+      ...['--webhook-port', '0', '--status-port', '0'],
+    ],
+    'the manager is running',
+  )
+  const status = /"status":(\d+)/.exec(manager.output())?.[1]
+  const agent = await start(
+    [
+      ...['agent', ...common, '--manager', `https://127.0.0.1:${status}`, '--token-file', at('token')],
+      ...['--seccomp-dir', at('seccomp'), '--apparmor-dir', at('apparmor'), '--containerd', at('none.sock')],
+      ...['--auditLogPaths', at('audit.log'), '--log', at('log', 'violations.log')],
+      ...['--readiness-host', '127.0.0.1', '--readiness-port', '0'],
+    ],
+    'the agent is running',
+  )
+  await atRest('manager', manager)
+  await atRest('agent', agent)
+  await agent.end()
+  await manager.end()
+  await client.close()
+  await api.close()
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}

@@ -1,0 +1,151 @@
+/**
+ * Bundles what an installation runs, one file for each role and thread, with source maps and the licenses of what is in them. Nothing
+ * of the sandbox, of tests or of dependencies that no role uses is in them.
+ */
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+/** Each has its file, so that none loads, or keeps in memory, what another one needs. */
+const roles = {
+  varmor: 'src/cli/varmor-installed.ts',
+  'manager-command': 'src/cli/manager-command.ts',
+  'agent-command': 'src/cli/agent-command.ts',
+  'uninstall-command': 'src/cli/uninstall-command.ts',
+  'compile-command': 'src/cli/compile-command.ts',
+  'validate-command': 'src/cli/validate-command.ts',
+  'rules-command': 'src/cli/rules-command.ts',
+  'decode-command': 'src/cli/decode-command.ts',
+  'logs-command': 'src/cli/logs/logs-command.ts',
+}
+
+/** Modules that threads begin with. The two of the decoding pool run in one thread and mark objects for each other. */
+const threads = {
+  'thread-entry': 'actors/runtime/placement/thread-entry.ts',
+  thread: 'actors/compiler/thread.ts',
+  worker: 'src/audit/pool/worker.ts',
+  'piscina-worker': 'node_modules/piscina/dist/worker.js',
+}
+
+/** Dependencies that are CommonJS ask for these. */
+const banner = `import { createRequire as createRequireOfBundle } from 'node:module'
+const require = createRequireOfBundle(import.meta.url), __filename = import.meta.filename, __dirname = import.meta.dirname`
+
+/** Commands stay files of their own, beside the one that a person types. */
+const commandsApart: Plugin = {
+  name: 'commands-apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /-command\.ts$/ }, ({ kind, path }) => {
+      if (kind !== 'dynamic-import') return undefined
+      return { path: `./${path.split('/').at(-1)!.replace(/\.ts$/, '.js')}`, external: true }
+    })
+  },
+}
+
+/** The one word of a text that is replaced. @throws when it is not there exactly once: the dependency has changed */
+function replaceOnce(file: string, before: string, after: string): string {
+  const parts = readFileSync(file, 'utf8').split(before)
+  if (parts.length !== 2) throw new Error(`${file}: ${before} is there ${parts.length - 1} times, not once`)
+  return parts.join(after)
+}
+
+const clientNode = join(root, 'node_modules/@kubernetes/client-node/dist')
+
+/** What dependencies find by the place of their own file, or load and do not need for what we use of them. */
+const dependencies: Plugin = {
+  name: 'dependencies',
+  setup({ onLoad, onResolve }) {
+    onLoad({ filter: /\/piscina\/dist\/index\.js$/ }, ({ path }) => ({
+      contents: replaceOnce(path, "'worker.js'", "'piscina-worker.js'"),
+    }))
+    // KubeConfig needs two classes of all that is made of the API: the rest would be half of the program.
+    onResolve({ filter: /^\.\/gen\/index\.js$/ }, ({ importer }) =>
+      importer.endsWith('/client-node/dist/config.js') ? { path: importer, namespace: 'client-node-gen' } : undefined,
+    )
+    onLoad({ filter: /.*/, namespace: 'client-node-gen' }, ({ path }) => ({
+      contents: `export { createConfiguration } from './gen/configuration.js'\nexport { ServerConfiguration } from './gen/servers.js'`,
+      resolveDir: dirname(path),
+    }))
+    onResolve({ filter: /^@kubernetes\/client-node$/ }, () => ({ path: join(clientNode, 'config.js') }))
+  },
+}
+
+const shared = (folder: string): BuildOptions => ({
+  absWorkingDir: root,
+  outdir: folder,
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20.19',
+  banner: { js: banner },
+  sourcemap: 'linked',
+  // Sources are told apart by their paths; their text would be half of the image's own files.
+  sourcesContent: false,
+  // Licenses are in a file of their own, whole.
+  legalComments: 'none',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  keepNames: true,
+  plugins: [commandsApart, dependencies],
+  // Only for a nice value of threads, which none has.
+  external: ['@napi-rs/nice'],
+  metafile: true,
+  logLevel: 'warning',
+})
+
+/**
+ * Makes the bundles.
+ * @param folder where they go; what is there is removed
+ * @returns packages of node_modules that are in them, with their versions
+ * @throws what esbuild finds wrong
+ */
+export async function buildBundles(folder: string): Promise<string[]> {
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  const built = await Promise.all([
+    build({ ...shared(folder), entryPoints: roles }),
+    build({ ...shared(folder), entryPoints: threads, splitting: true, chunkNames: 'shared-[hash]' }),
+  ])
+  const folders = packageFolders(built.map(({ metafile }) => metafile as Metafile))
+  const { version, license } = packageAt(root)
+  // One package may be there in several versions, which `dependencies` could not say.
+  const bundled = folders.map(packageAt).map(({ name, version }) => `${name}@${version}`)
+  const description = { name: 'varmor', version, license, type: 'module', private: true, bundled }
+  // Its folder is where the version and the native modules are looked for.
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(description, null, 2)}\n`)
+  writeFileSync(join(folder, 'THIRD-PARTY-LICENSES'), folders.map(licensesOf).join('\n'))
+  return bundled
+}
+
+interface Package {
+  name: string
+  version: string
+  license?: string
+}
+
+const packageAt = (folder: string): Package => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+
+/** Of all packages that something was taken from. */
+function packageFolders(metafiles: readonly Metafile[]): string[] {
+  const outputs = metafiles.flatMap((metafile) => Object.values(metafile.outputs))
+  const files = outputs.flatMap(({ inputs }) => Object.keys(inputs).map((path) => path.replace(/^[\w-]+:/, '')))
+  const folders = files.flatMap((path) => /.*node_modules\/(?:@[^/]+\/[^/]+|[^/]+)(?=\/)/.exec(path)?.[0] ?? [])
+  return [...new Set(folders.map((path) => resolve(root, path)))].sort()
+}
+
+/** Name and version, then what the package says of its license. */
+function licensesOf(folder: string): string {
+  const { name, version, license = 'no license named' } = packageAt(folder)
+  const files = readdirSync(folder).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file))
+  const texts = files.map((file) => readFileSync(join(folder, file), 'utf8').trim())
+  return [`${name} ${version}: ${license}`, ...texts, ''].join('\n\n')
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const folder = resolve(process.argv[2] ?? join(root, 'dist', 'bundles'))
+  const packages = await buildBundles(folder)
+  console.log(`${relative(process.cwd(), folder)}: with ${packages.length} packages: ${packages.join(' ')}`)
+}

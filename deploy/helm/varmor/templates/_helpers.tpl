@@ -1,0 +1,84 @@
+{{- define "varmor.namespace" -}}
+{{- if .Values.forceNamespace.enabled -}}{{ .Values.forceNamespace.namespace }}{{- else -}}{{ .Release.Namespace }}{{- end -}}
+{{- end -}}
+
+{{- define "varmor.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Of a component: (dict "root" $ "component" "manager"). */}}
+{{- define "varmor.fullname" -}}
+{{- printf "varmor-%s" (index .root.Values .component).name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "varmor.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "varmor.name" .root }}
+app.kubernetes.io/component: {{ include "varmor.fullname" . }}
+{{- end -}}
+
+{{- define "varmor.commonLabels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
+
+{{- define "varmor.labels" -}}
+{{ include "varmor.selectorLabels" . }}
+{{ include "varmor.commonLabels" .root }}
+{{- end -}}
+
+{{/* Labels of what belongs to no component. */}}
+{{- define "varmor.chartLabels" -}}
+app.kubernetes.io/name: {{ include "varmor.name" . }}
+{{ include "varmor.commonLabels" . }}
+{{- end -}}
+
+{{- define "varmor.serviceAccountName" -}}
+{{- $account := (index .root.Values .component).serviceAccount -}}
+{{- if $account.create -}}
+{{- default (include "varmor.fullname" .) $account.name -}}
+{{- else -}}
+{{- default "default" $account.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "varmor.image" -}}
+{{- $image := (index .root.Values .component).image -}}
+{{- $name := compact (list .root.Values.image.registry .root.Values.image.namespace $image.name) | join "/" -}}
+{{- if $image.digest -}}{{ $name }}@{{ $image.digest }}{{- else -}}{{ $name }}:{{ $image.tag | default .root.Chart.AppVersion }}{{- end -}}
+{{- end -}}
+
+{{- define "varmor.imagePullSecrets" -}}
+{{- if .Values.image.password }}
+imagePullSecrets:
+  {{- toYaml .Values.imagePullSecrets | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Upstream's flags that mean nothing here; the notes name those that were given. */}}
+{{- define "varmor.flagsWithoutMeaning" -}}
+agent enableBpfEnforcer enableBehaviorModeling enableServiceEgressControl enablePodEgressControl statusUpdateCycle managerIP debug
+{{- end -}}
+
+{{/* A flag that has a meaning here, as an item of a list; nothing for one that has none. (dict "root" $ "flag" "--x=y") */}}
+{{- define "varmor.flag" -}}
+{{- $name := .flag | toString | trimPrefix "-" | trimPrefix "-" | splitList "=" | first -}}
+{{- $flag := .flag | toString -}}
+{{- if eq $name "v" -}}{{- $flag = printf "--verbosity=%s" (splitList "=" $flag | last) -}}{{- end -}}
+{{- if not (has $name (splitList " " (include "varmor.flagsWithoutMeaning" .root))) }}
+- {{ $flag | quote }}
+{{- end -}}
+{{- end -}}
+
+{{- define "varmor.flags" -}}
+{{- $root := .root -}}
+{{- range .flags }}{{ include "varmor.flag" (dict "root" $root "flag" .) }}{{- end -}}
+{{- end -}}
+
+{{/* A flag with a value, where there is one: (list "--flag" VALUE) */}}
+{{- define "varmor.optional" -}}
+{{- $value := index . 1 -}}
+{{- if not (kindIs "invalid" $value) }}
+- {{ printf "%s=%s" (index . 0) (kindIs "float64" $value | ternary (int64 $value | toString) ($value | toString)) | quote }}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,29 @@
+{{/* The capabilities of an agent, each with its reason. It has no others. */}}
+{{- define "varmor.agentCapabilities" -}}
+# /proc/PID/exe and /proc/PID/ns of containers: who a violation is of.
+- SYS_PTRACE
+# Audit logs that belong to another user than root, where the multicast cannot be used.
+- DAC_READ_SEARCH
+{{- if .Values.agent.network.hostNetwork }}
+# The multicast of audit records.
+- AUDIT_READ
+# What the kernel says of lost records, and its backlog, which is made large enough.
+- AUDIT_CONTROL
+# A large buffer for that socket, and the kernel's reports of processes that begin and end.
+- NET_ADMIN
+{{- end }}
+{{- if .Values.appArmorLsmEnforcer.enabled }}
+# Loading of AppArmor profiles.
+- MAC_ADMIN
+{{- end }}
+{{- if .Values.bpfLsmEnforcer.enabled }}
+# Loading of BPF programs and maps.
+- BPF
+# LSM programs, and the iterator that finds the tasks of containers.
+- PERFMON
+# Memory for maps on kernels before Linux 5.11, which count it as locked.
+- SYS_RESOURCE
+# With agent.strictStart processes of containers are stopped, and go on.
+- KILL
+{{- end }}
+{{- end -}}

@@ -1,0 +1,38 @@
+{{/* All flags of an agent. What a user gives as args comes last, and so counts. */}}
+{{- define "varmor.agentFlags" -}}
+{{- $agent := .Values.agent -}}
+{{- $flags := list -}}
+{{- if .Values.unloadAllAaProfiles.enabled }}{{ $flags = concat $flags $agent.unloadAllAaProfiles.args }}{{ end -}}
+{{- if .Values.removeAllSeccompProfiles.enabled }}{{ $flags = concat $flags $agent.removeAllSeccompProfiles.args }}{{ end -}}
+{{- if .Values.unloadAllBpfProfiles.enabled }}{{ $flags = concat $flags $agent.unloadAllBpfProfiles.args }}{{ end -}}
+{{- if .Values.metrics.enabled }}{{ $flags = append $flags "--enableMetrics" }}{{ end -}}
+{{- if and .Values.metrics.enabled .Values.metrics.tlsSecretName }}
+{{- $flags = concat $flags (list "--metrics-cert=/etc/varmor/metrics-tls/tls.crt" "--metrics-key=/etc/varmor/metrics-tls/tls.key") }}
+{{- end -}}
+{{- if .Values.jsonLogFormat.enabled }}{{ $flags = concat $flags .Values.jsonLogFormat.args }}{{ end -}}
+{{- if $agent.strictReadiness }}{{ $flags = append $flags "--strict-readiness" }}{{ end -}}
+{{- if $agent.strictStart }}{{ $flags = append $flags "--strictStart" }}{{ end -}}
+{{- if $agent.audit.untrustedRecords }}{{ $flags = append $flags "--logUntrustedRecords" }}{{ end -}}
+{{- if $agent.violations.compress }}{{ $flags = append $flags "--violationsCompress" }}{{ end -}}
+{{- include "varmor.flags" (dict "root" . "flags" $flags) -}}
+{{- range $agent.managers }}{{ include "varmor.optional" (list "--manager" .) }}{{ end -}}
+{{- /* Beside what the image has of AppArmor, which profiles include. */ -}}
+{{- include "varmor.optional" (list "--apparmor-dir" "/host/apparmor.d") -}}
+{{- include "varmor.optional" (list "--log" (printf "%s/violations.log" $agent.violations.folder)) -}}
+{{- include "varmor.optional" (list "--violationsMaxSize" $agent.violations.maxSize) -}}
+{{- include "varmor.optional" (list "--violationsMaxFiles" $agent.violations.maxFiles) -}}
+{{- include "varmor.optional" (list "--violationsMaxTotalSize" $agent.violations.maxTotalSize) -}}
+{{- include "varmor.optional" (list "--violationsRate" $agent.violations.rate) -}}
+{{- include "varmor.optional" (list "--violationsPodLabels" $agent.violations.podLabels) -}}
+{{- include "varmor.optional" (list "--audit-source" $agent.audit.source) -}}
+{{- include "varmor.optional" (list "--auditLogPaths" $agent.audit.logPaths) -}}
+{{- include "varmor.optional" (list "--bpfRingSize" $agent.bpfRingSize) -}}
+{{- include "varmor.optional" (list "--workers" $agent.workers) -}}
+{{- include "varmor.optional" (list "--status-every" $agent.statusEvery) -}}
+{{- include "varmor.optional" (list "--verbosity" $agent.verbosity) -}}
+{{- if $agent.network.hostNetwork }}
+- --readiness-host=$(HOST_IP)
+- --metrics-host=$(HOST_IP)
+{{- end -}}
+{{- include "varmor.flags" (dict "root" . "flags" $agent.args) -}}
+{{- end -}}

@@ -1,0 +1,33 @@
+{{/* All flags of a manager. What a user gives as args comes last, and so counts. */}}
+{{- define "varmor.managerFlags" -}}
+{{- $manager := .Values.manager -}}
+{{- $flags := list -}}
+{{- if .Values.restartExistWorkloads.enabled }}{{ $flags = concat $flags $manager.restartExistWorkloads.args }}{{ end -}}
+{{- if .Values.bpfExclusiveMode.enabled }}{{ $flags = concat $flags $manager.bpfExclusiveMode.args }}{{ end -}}
+{{- if .Values.metrics.enabled }}{{ $flags = concat $flags $manager.metrics.args }}{{ end -}}
+{{- if and .Values.metrics.enabled .Values.metrics.tlsSecretName }}
+{{- $flags = concat $flags (list "--metrics-cert=/etc/varmor/metrics-tls/tls.crt" "--metrics-key=/etc/varmor/metrics-tls/tls.key") }}
+{{- end -}}
+{{- if ne .Values.certificates.source "managers" }}{{ $flags = append $flags "--certificates=/etc/varmor/certificates" }}{{ end -}}
+{{- if .Values.jsonLogFormat.enabled }}{{ $flags = concat $flags .Values.jsonLogFormat.args }}{{ end -}}
+{{- if $manager.confineInitContainers }}{{ $flags = append $flags "--confineInitContainers" }}{{ end -}}
+{{- $unbound := $manager.allowUnboundTokens -}}
+{{- if kindIs "invalid" $unbound }}{{ $unbound = semverCompare "<1.30.0-0" .Capabilities.KubeVersion.Version }}{{ end -}}
+{{- if $unbound }}{{ $flags = append $flags "--allow-unbound-tokens" }}{{ end -}}
+{{- include "varmor.flags" (dict "root" . "flags" $flags) -}}
+{{- include "varmor.optional" (list "--webhookMatchLabel" $manager.webhook.matchLabel) -}}
+{{- include "varmor.optional" (list "--webhookFailurePolicy" $manager.webhook.failurePolicy) -}}
+{{- include "varmor.optional" (list "--webhookTimeout" $manager.webhook.timeoutSeconds) -}}
+{{- include "varmor.optional" (list "--restarts-in-flight" $manager.restarts.inFlight) -}}
+{{- include "varmor.optional" (list "--restarts-in-flight-per-namespace" $manager.restarts.inFlightPerNamespace) -}}
+{{- include "varmor.optional" (list "--restarts-per-minute" $manager.restarts.perMinute) -}}
+{{- include "varmor.optional" (list "--restarts-per-minute-per-namespace" $manager.restarts.perMinutePerNamespace) -}}
+{{- include "varmor.optional" (list "--clientRateLimitQPS" $manager.clientRateLimit.qps) -}}
+{{- include "varmor.optional" (list "--clientRateLimitBurst" $manager.clientRateLimit.burst) -}}
+{{- include "varmor.optional" (list "--report-interval" $manager.reportIntervalSeconds) -}}
+{{- include "varmor.optional" (list "--compile-deadline" $manager.compileDeadlineSeconds) -}}
+{{- include "varmor.optional" (list "--verbosity" $manager.verbosity) -}}
+{{- $agent := include "varmor.serviceAccountName" (dict "root" . "component" "agent") -}}
+{{- include "varmor.optional" (list "--agent-user" (printf "system:serviceaccount:%s:%s" (include "varmor.namespace" .) $agent)) -}}
+{{- include "varmor.flags" (dict "root" . "flags" $manager.args) -}}
+{{- end -}}

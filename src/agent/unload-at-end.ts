@@ -1,0 +1,62 @@
+import { EnforcerListings } from '../../actors/loaded-profile/enforcer-listings.ts'
+import { isLoadFailure } from '../../actors/loaded-profile/ports.ts'
+import type { KernelEnforcer } from '../api/enforcer.ts'
+import { type Clock, sleep } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Loaders } from '../enforcer/ports.ts'
+import { type LeftoverOptions, type LeftoverReport, removeLeftovers } from './leftovers.ts'
+import { unloadAll } from './unload-all.ts'
+
+export interface UnloadAtEndOptions extends Pick<LeftoverOptions, 'confining' | 'ofContainers'> {
+  loaders: Loaders
+  /** Whose profiles go with the agent in any case. */
+  always: Readonly<Record<KernelEnforcer, boolean>>
+  /** vArmor leaves the cluster: all goes that no pod needs any more. */
+  uninstalled: boolean
+  /** Ends all BPF enforcement. */
+  endBpf: () => Promise<void>
+  clock: Clock
+  /** Milliseconds for which pods that are on their way out are waited for. Default 12,000: less than the kubelet waits for the agent. */
+  patience?: number
+  logger: Logger
+}
+
+const pause = 500
+
+/** What an agent does with profiles when it ends. Mostly nothing: enforcement goes on without it. */
+export async function unloadAtEnd(options: UnloadAtEndOptions): Promise<void> {
+  const { always, uninstalled, loaders, endBpf, logger, clock, patience = 12_000 } = options
+  const end = clock.now() + patience
+  for (const enforcer of ['AppArmor', 'Seccomp', 'BPF'] as const) {
+    // A pod that names a BPF profile does not need it to be there.
+    const all = always[enforcer] || (uninstalled && enforcer === 'BPF')
+    if (all) {
+      const { removed, failed } = await unloadAll(loaders[enforcer])
+      if (enforcer === 'BPF') await endBpf()
+      logger.info({ enforcer, removed }, 'profiles are gone with the agent')
+      if (failed.length > 0) logger.warn({ enforcer, failed }, 'profiles could not be removed')
+    } else if (uninstalled) await removeUnused(enforcer, options, end)
+  }
+}
+
+/** A container that is started again in a pod that names a profile needs it: then what allows all stays, until the node is started anew. */
+async function removeUnused(enforcer: KernelEnforcer, options: UnloadAtEndOptions, end: number): Promise<void> {
+  const { loaders, confining, ofContainers, clock, logger } = options
+  const listings = new EnforcerListings({ [enforcer]: loaders[enforcer] } as unknown as Loaders)
+  try {
+    const removed: LeftoverReport['removed'] = []
+    for (;;) {
+      const report = await removeLeftovers({ listings, wanted: new Set(), confining, ofContainers })
+      removed.push(...report.removed)
+      if (report.kept.length > 0 && clock.now() < end) await sleep(clock, pause)
+      else {
+        const { kept, failed } = report
+        logger.info({ removed, kept, failed }, 'profiles that no pod needs are gone, as vArmor is uninstalled')
+        return
+      }
+    }
+  } catch (error) {
+    if (!isLoadFailure(error)) throw error
+    logger.warn({ enforcer, reason: error.reason }, 'profiles cannot be listed, and stay')
+  }
+}

@@ -1,0 +1,48 @@
+import { uninstallName } from '../agent/uninstalled.ts'
+import { systemClock } from '../base/clock.ts'
+import { ApiError, ConnectionError } from '../kube/api-error.ts'
+import { ApiClient } from '../kube/client.ts'
+import { PriorityLimiter } from '../kube/limiter.ts'
+import { uninstall } from '../manager/uninstall.ts'
+import { connect, installNamespace } from './cluster.ts'
+import { printable } from './output.ts'
+import { type LogFormat, roleLogger } from './role-logger.ts'
+
+export interface UninstallArguments {
+  kubeconfig?: string
+  context?: string
+  namespace?: string
+  managerDeployment: string
+  agentDaemonset: string
+  keepPolicies: boolean
+  patience: number
+  logFormat: LogFormat
+  verbosity: number
+}
+
+/** Removes what vArmor has made in a cluster. Returns the exit status: 1 when the cluster refuses or does not answer. */
+export async function uninstallCommand(given: UninstallArguments): Promise<number> {
+  const { kubeconfig, context, logFormat: format, verbosity } = given
+  const connection = connect({
+    ...(kubeconfig !== undefined && { kubeconfig }),
+    ...(context !== undefined && { context }),
+  })
+  if (connection === undefined) return 1
+  const client = new ApiClient({ connection, limiter: new PriorityLimiter({ qps: 50, burst: 100 }) })
+  const logger = roleLogger({ format, verbosity })
+  try {
+    await uninstall({
+      ...{ client, logger, clock: systemClock, marker: uninstallName, keepPolicies: given.keepPolicies },
+      ...{ manager: given.managerDeployment, agent: given.agentDaemonset, patience: given.patience * 1_000 },
+      namespace: installNamespace(given.namespace, connection),
+    })
+    logger.info({}, 'nothing of vArmor is left but what installed it')
+    return 0
+  } catch (error) {
+    if (!(error instanceof ApiError || error instanceof ConnectionError)) throw error
+    process.stderr.write(`error: ${printable(error.message)}; what is left is removed by the same command again\n`)
+    return 1
+  } finally {
+    await client.close()
+  }
+}

@@ -1,0 +1,38 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type CertificateState, dataKeys, fromData, isTrusted, serves } from './certificate-state.ts'
+import { pemBlocks } from './pem.ts'
+
+/**
+ * A certificate that somebody else makes and renews, in a folder as a Secret of type kubernetes.io/tls is mounted: tls.crt, tls.key, and
+ * ca.crt, by which clients are to know it.
+ * @param names by which clients reach this manager
+ * @returns what reads it anew. It throws an Error that says what is wrong with it
+ */
+export function givenCertificates(folder: string, names: readonly string[]): () => Promise<CertificateState> {
+  return async () => {
+    const keys = [dataKeys.bundle, dataKeys.certificate, dataKeys.key]
+    const state = fromData(
+      Object.fromEntries(await Promise.all(keys.map(async (key) => [key, await read(folder, key)]))),
+    )
+    const { serving, authorities } = state
+    if (serving === undefined)
+      throw new Error(`${folder}: tls.crt and tls.key are no certificate with its key; both have to be PEM`)
+    if (authorities.length === 0) throw new Error(`${folder}: ca.crt holds no certificate of an authority`)
+    // One with others between it and the authority is for clients to judge.
+    if (pemBlocks(serving.certificate, 'CERTIFICATE').length === 1 && !isTrusted(serving, authorities))
+      throw new Error(`${folder}: tls.crt was not issued by the authority in ca.crt`)
+    const missing = names.filter((name) => !serves(serving, name))
+    if (missing.length > 0)
+      throw new Error(`${folder}: tls.crt is not for ${missing.join(', ')}; have it issued for these, too`)
+    return state
+  }
+}
+
+async function read(folder: string, key: string): Promise<string> {
+  try {
+    return await readFile(join(folder, key), 'utf8')
+  } catch (cause) {
+    throw new Error(`a certificate's file cannot be read: ${(cause as Error).message}`, { cause })
+  }
+}

@@ -1,0 +1,148 @@
+import { PROFILE_FINALIZER } from '../../actors/policy/desired.ts'
+import { POLICY_FINALIZER } from '../../actors/policy.ts'
+import { selectorText } from '../api/label-selector.ts'
+import { type Clock, sleep } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import { ConnectionError, isAlreadyExists, isNotFound } from '../kube/api-error.ts'
+import type { ApiClient } from '../kube/client.ts'
+import { configMaps, secrets } from '../kube/core-objects.ts'
+import type { KubeObject, ResourceRef } from '../kube/objects.ts'
+import { armorProfiles, varmorClusterPolicies, varmorPolicies } from '../kube/own-kinds.ts'
+import { leases } from '../kube/resources.ts'
+import {
+  mutatingName,
+  mutatingWebhookConfigurations,
+  validatingName,
+  validatingWebhookConfigurations,
+} from './admission/webhook-configurations.ts'
+import { certificateName } from './certificates.ts'
+import { pods, workloadResources } from './cluster-resources.ts'
+
+export interface UninstallOptions {
+  client: ApiClient
+  /** Where vArmor is installed. */
+  namespace: string
+  /** Of the Deployment and the DaemonSet. */
+  manager: string
+  agent: string
+  /** Of the ConfigMap by which agents know that they are to leave nothing behind. */
+  marker: string
+  /** Policies stay, without what keeps them and their namespaces from being deleted. */
+  keepPolicies: boolean
+  /** Milliseconds for each step that somebody else has to take: managers, agents. */
+  patience: number
+  clock: Clock
+  logger: Logger
+}
+
+const policyKinds = [varmorPolicies, varmorClusterPolicies] as unknown as ResourceRef[]
+const pause = 500
+
+/**
+ * Removes what managers and agents have made: policies first, so that managers free all workloads; then managers, webhooks, finalizers,
+ * ArmorProfiles; then agents, which take what they loaded with them. Neither has to be there. Each step may find its work done, so
+ * what was broken off is done again from the start.
+ * @throws {ApiError} where the server refuses
+ */
+export async function uninstall(options: UninstallOptions): Promise<void> {
+  const { client, namespace, keepPolicies, marker } = options
+  await client.create(configMaps, { metadata: { name: marker, namespace } }).catch(unless(isAlreadyExists))
+  if (!keepPolicies) await removePolicies(options)
+  await removeWorkload(options, 'Deployment', options.manager)
+  await gone(client, mutatingWebhookConfigurations, { name: mutatingName })
+  await gone(client, validatingWebhookConfigurations, { name: validatingName })
+  for (const kind of policyKinds)
+    for (const one of await all(client, kind)) await release(client, kind, one, POLICY_FINALIZER)
+  const profiles = armorProfiles as unknown as ResourceRef
+  for (const one of await all(client, profiles)) {
+    await gone(client, profiles, targetOf(one))
+    await release(client, profiles, one, PROFILE_FINALIZER)
+  }
+  await removeWorkload(options, 'DaemonSet', options.agent)
+  await gone(client, leases, { name: 'varmor-manager', namespace })
+  await gone(client, secrets, { name: certificateName, namespace })
+  await gone(client, configMaps, { name: `${certificateName}-ca`, namespace })
+  await gone(client, configMaps, { name: marker, namespace })
+}
+
+const unless =
+  (expected: (error: unknown) => boolean) =>
+  (error: unknown): undefined => {
+    if (!expected(error)) throw error
+    return undefined
+  }
+
+interface Named {
+  name: string
+  namespace?: string
+}
+
+const targetOf = ({ metadata: { name = '', namespace } = {} }: KubeObject): Named => ({
+  name,
+  ...(namespace !== undefined && { namespace }),
+})
+
+const gone = <T extends KubeObject>(client: ApiClient, ref: ResourceRef<T>, target: Named): Promise<unknown> =>
+  client.delete(ref, target, { propagationPolicy: 'Background' }).catch(unless(isNotFound))
+
+/** None where the kind is not there, either. */
+async function all(client: ApiClient, ref: ResourceRef): Promise<KubeObject[]> {
+  const found: KubeObject[] = []
+  try {
+    for await (const { items } of client.listPages(ref)) found.push(...items)
+  } catch (error) {
+    if (!isNotFound(error)) throw error
+  }
+  return found
+}
+
+async function release(client: ApiClient, ref: ResourceRef, object: KubeObject, finalizer: string): Promise<void> {
+  const { finalizers = [] } = object.metadata ?? {}
+  if (!finalizers.includes(finalizer)) return
+  const patch = { metadata: { finalizers: finalizers.filter((one) => one !== finalizer) } }
+  await client.patch(ref, targetOf(object), { type: 'merge', patch }).catch(unless(isNotFound))
+}
+
+async function removePolicies(options: UninstallOptions): Promise<void> {
+  const { client, logger } = options
+  const left = async (): Promise<KubeObject[]> =>
+    (await Promise.all(policyKinds.map((kind) => all(client, kind)))).flat()
+  for (const kind of policyKinds) for (const one of await all(client, kind)) await gone(client, kind, targetOf(one))
+  if (await within(options, async () => (await left()).length === 0)) return
+  const policies = (await left()).map(targetOf)
+  logger.warn({ policies }, 'no manager frees what these policies are about: their workloads are not restarted')
+}
+
+/** Deletes it, and waits until its pods have ended. */
+async function removeWorkload(
+  options: UninstallOptions,
+  kind: 'Deployment' | 'DaemonSet',
+  name: string,
+): Promise<void> {
+  const { client, namespace, logger } = options
+  const ref = workloadResources[kind]
+  const found = await client.get(ref, { name, namespace }).catch(unless(isNotFound))
+  if (found === undefined) return
+  const labelSelector = selectorText(found.spec.selector ?? {})
+  await gone(client, ref, { name, namespace })
+  const left = async (): Promise<string[]> =>
+    (await client.list(pods, { namespace, labelSelector })).items.map(({ metadata }) => metadata?.name ?? '')
+  if (await within(options, async () => (await left()).length === 0)) logger.info({ name }, `the ${kind} has ended`)
+  else logger.warn({ name, pods: await left() }, `pods of the ${kind} have not ended in time; it goes on without them`)
+}
+
+/** No answer is not yet a yes. */
+function noAnswer(error: unknown): false {
+  if (!(error instanceof ConnectionError)) throw error
+  return false
+}
+
+/** Asks again and again, until it is so or patience is at its end. @returns whether it is so */
+async function within({ clock, patience }: UninstallOptions, ask: () => Promise<boolean>): Promise<boolean> {
+  const end = clock.now() + patience
+  for (;;) {
+    if (await ask().catch(noAnswer)) return true
+    if (clock.now() >= end) return false
+    await sleep(clock, pause)
+  }
+}

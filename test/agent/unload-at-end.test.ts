@@ -1,0 +1,77 @@
+import { expect } from 'chai'
+import { unloadAtEnd } from '../../src/agent/unload-at-end.ts'
+import { systemClock } from '../../src/base/clock.ts'
+import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
+import type { Loaders } from '../../src/enforcer/ports.ts'
+import { FakeProfileLoader } from '../fakes/profile-loader.ts'
+
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
+const none = { AppArmor: false, Seccomp: false, BPF: false }
+
+describe('what an agent does with profiles when it ends', () => {
+  const enforcers = ['AppArmor', 'BPF', 'Seccomp'] as const
+  let loaders: Record<(typeof enforcers)[number], FakeProfileLoader>
+  let bpfEnded: number
+  beforeEach(async () => {
+    bpfEnded = 0
+    loaders = Object.fromEntries(enforcers.map((name) => [name, new FakeProfileLoader(name)])) as typeof loaders
+    for (const loader of Object.values(loaders))
+      for (const name of ['varmor-used', 'varmor-unused']) await loader.load(name, 'confines')
+  })
+  const usedByPod = (): ReadonlySet<string> | undefined => new Set(['varmor-used'])
+  const end = (uninstalled: boolean, always = none, ofContainers = usedByPod, patience = 0) =>
+    unloadAtEnd({
+      ...{
+        loaders: loaders as unknown as Loaders,
+        always,
+        uninstalled,
+        ofContainers,
+        logger: silent,
+        clock: systemClock,
+        patience,
+      },
+      confining: async () => new Set<string>(),
+      endBpf: async () => {
+        bpfEnded++
+      },
+    })
+  const left = () => enforcers.map((name) => [...loaders[name].texts.keys()].sort())
+
+  it('leaves all of them: enforcement goes on without it', async () => {
+    await end(false)
+    const both = ['varmor-unused', 'varmor-used']
+    expect(left()).to.deep.equal([both, both, both])
+    expect(bpfEnded).to.equal(0)
+  })
+
+  it('takes those of an enforcer along if asked, in any case', async () => {
+    await end(false, { ...none, Seccomp: true })
+    expect(left()[2]).to.deep.equal([])
+    expect(left()[0]).to.have.length(2)
+  })
+
+  it('takes all along when vArmor is uninstalled, but what a pod names, which allows all then', async () => {
+    await end(true)
+    expect(left()).to.deep.equal([['varmor-used'], [], ['varmor-used']])
+    for (const name of ['AppArmor', 'Seccomp'] as const)
+      expect(loaders[name].texts.get('varmor-used')).not.to.equal('confines')
+    expect(bpfEnded).to.equal(1)
+  })
+
+  it('frees all when it is not known which of them pods name', async () => {
+    await end(true, none, () => undefined)
+    expect(left()).to.deep.equal([['varmor-unused', 'varmor-used'], [], ['varmor-unused', 'varmor-used']])
+  })
+
+  it('waits for pods that are on their way out', async () => {
+    let looks = 0
+    await end(true, none, () => (++looks > 2 ? new Set() : usedByPod()), 120_000)
+    expect(left()).to.deep.equal([[], [], []])
+  })
+
+  it('goes on with the others where an enforcer cannot be listed', async () => {
+    loaders.AppArmor.listFaults.push(new EnforcerError('IO', 'list profiles', { reason: 'it is not there' }))
+    await end(true)
+    expect(left()[2]).to.deep.equal(['varmor-used'])
+  })
+})

@@ -1,0 +1,118 @@
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { output, probe } from '../command.ts'
+import { measured, type StepLog } from '../steps.ts'
+import { cached, cacheRoot } from './cached.ts'
+
+/** As the chart calls it, with the runtime's default registry. */
+export const varmorImage = 'docker.io/varmor/varmor'
+
+const project = join(import.meta.dirname, '..', '..', '..')
+/** What the image is made of; `.dockerignore` leaves the rest out. */
+const sources = [
+  ...['.dockerignore', '.npmrc', 'LICENSE', 'package.json', 'package-lock.json', 'tsconfig.json'],
+  ...['deploy/Dockerfile', 'deploy/image', 'deploy/build-addon.ts', 'deploy/build-bpf.ts', 'deploy/build-bundles.ts'],
+  ...['native/addon', 'native/bpf', 'src', 'actors'],
+]
+
+const certificates = '/etc/ssl/certs/ca-certificates.crt'
+
+/** Packages that are needed to build it, and not there. */
+export const missingForImages = (): string[] =>
+  ['buildah', 'mmdebstrap'].filter((program) => probe(program, '--version') === undefined)
+
+export interface BuiltImage {
+  /** For `ctr images import`. */
+  archive: string
+  /** Of the manifest: what a registry would know it by. */
+  digest: string
+}
+
+/** Every file of the image's sources, but for what is built beside them. */
+function sourceFiles(): string[] {
+  const below = (path: string): string[] =>
+    statSync(join(project, path)).isDirectory()
+      ? readdirSync(join(project, path))
+          .filter((name) => name !== 'build')
+          .flatMap((name) => below(join(path, name)))
+      : [path]
+  return sources.flatMap(below).sort()
+}
+
+/** Builds images without a registry, in a store that is kept for the layers that seldom change. */
+class Builder {
+  readonly #log: StepLog
+  readonly #store: string
+
+  constructor(log: StepLog, store = join(cacheRoot(), 'image-store')) {
+    this.#log = log
+    this.#store = store
+    mkdirSync(store, { recursive: true })
+  }
+
+  /** Debian 13 from its packages, as thin as its slim image. */
+  async base(): Promise<string> {
+    const name = 'localhost/varmor-base'
+    if ((await this.#buildah('images', '--quiet', '--filter', `reference=${name}`)).trim() !== '') return name
+    const archive = join(this.#store, 'base.tar')
+    const leftOut = ['man', 'doc', 'locale', 'info'].map((what) => `--dpkgopt=path-exclude=/usr/share/${what}/*`)
+    const options = [
+      '--quiet',
+      '--variant=minbase',
+      '--mode=root',
+      '--format=tar',
+      '--include=ca-certificates',
+      ...leftOut,
+    ]
+    await measured(this.#log, 'Debian 13', () =>
+      output('mmdebstrap', [...options, 'trixie', archive], { env: { ...process.env, SOURCE_DATE_EPOCH: '0' } }),
+    )
+    const file = join(this.#store, 'Dockerfile')
+    writeFileSync(file, 'FROM scratch\nADD base.tar /\n')
+    await this.#buildah('bud', '--timestamp', '0', '-f', file, '-t', name, this.#store)
+    return name
+  }
+
+  /** @param flags further ones of buildah */
+  async build(tag: string, base: string, ...flags: string[]): Promise<void> {
+    // npm asks who npm asks here, and trusts whom it trusts here.
+    const npmrc = join(this.#store, 'npmrc')
+    const registry = (await output('npm', ['config', 'get', 'registry'])).trim()
+    const trusts = existsSync(certificates)
+    writeFileSync(npmrc, `registry=${registry}\n${trusts ? 'cafile=/etc/host-certificates\n' : ''}`)
+    const mounts = [`${npmrc}:/etc/npmrc:ro`, ...(trusts ? [`${certificates}:/etc/host-certificates:ro`] : [])]
+    const image = [...mounts.flatMap((mount) => ['--volume', mount]), '--build-arg', `BASE=${base}`]
+    const run = ['--isolation', 'chroot', '--network', 'host', '--layers', '--timestamp', '0', ...flags]
+    await this.#buildah('bud', ...run, ...image, '-f', join(project, 'deploy/Dockerfile'), '-t', tag, project)
+  }
+
+  /** Writes an image with its name into an archive, and its digest beside it. */
+  async pack(tag: string, name: string, archive: string): Promise<void> {
+    const digest = `${archive}.digest`
+    await this.#buildah('push', '--digestfile', digest, tag, `oci-archive:${archive}:${name}`)
+  }
+
+  #buildah(command: string, ...args: string[]): Promise<string> {
+    const store = ['--root', join(this.#store, 'images'), '--runroot', join(this.#store, 'run')]
+    return output('nice', ['-n', '15', 'buildah', ...store, '--storage-driver', 'overlay', command, ...args])
+  }
+}
+
+/** Builds the image as `deploy/Dockerfile` says, once for the same sources. */
+export async function ensureVarmorImage(version: string, log: StepLog): Promise<BuiltImage> {
+  const key = createHash('sha256')
+    .update(version)
+    .update(readFileSync(import.meta.filename))
+  for (const path of sourceFiles()) key.update(path).update(readFileSync(join(project, path)))
+  const { folder } = await measured(log, 'image of vArmor', () =>
+    cached(cacheRoot(), `varmor-image-${key.digest('hex').slice(0, 16)}`, async (draft) => {
+      const builder = new Builder(log)
+      const base = await builder.base()
+      await builder.build('localhost/varmor-test', base)
+      await builder.pack('localhost/varmor-test', `${varmorImage}:${version}`, join(draft, 'image.tar'))
+    }),
+  )
+  const archive = join(folder, 'image.tar')
+  return { archive, digest: readFileSync(`${archive}.digest`, 'utf8').trim() }
+}

@@ -1,0 +1,61 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseAllDocuments } from 'yaml'
+import type { HelmMajor } from '../binaries/helm.ts'
+import { type CommandResult, result } from '../command.ts'
+
+export const chart = join(import.meta.dirname, '..', '..', '..', 'deploy/helm/varmor')
+
+export interface Manifest {
+  apiVersion: string
+  kind: string
+  metadata: { name: string; namespace?: string; annotations?: Record<string, string> }
+  spec?: Record<string, unknown>
+  rules?: { apiGroups: string[]; resources: string[]; verbs: string[] }[]
+}
+
+/** Helm, with a home of its own. */
+export class Helm {
+  readonly major: HelmMajor
+  readonly #program: string
+  readonly #home = mkdtempSync(join(tmpdir(), 'varmor-helm-'))
+
+  constructor(major: HelmMajor, program: string) {
+    this.major = major
+    this.#program = program
+  }
+
+  /** Runs it, whatever its exit status. `values` come as a file. */
+  async run(args: readonly string[], values?: object): Promise<CommandResult> {
+    const file = join(this.#home, 'values.json')
+    if (values !== undefined) writeFileSync(file, JSON.stringify(values))
+    const given = values === undefined ? [] : ['--values', file]
+    const env = {
+      ...process.env,
+      HELM_CACHE_HOME: this.#home,
+      HELM_CONFIG_HOME: this.#home,
+      HELM_DATA_HOME: this.#home,
+    }
+    return result(this.#program, [...args, ...given], { env })
+  }
+
+  /** What it prints. @throws with what it said */
+  async output(args: readonly string[], values?: object): Promise<string> {
+    const { status, stdout, stderr } = await this.run(args, values)
+    if (status !== 0) throw new Error(`helm ${args.join(' ')}: exit status ${status}\n${stderr}${stdout}`)
+    return stdout
+  }
+
+  /** The objects of the chart with these values, hooks too. */
+  async template(values: object, ...flags: string[]): Promise<Manifest[]> {
+    const text = await this.output(['template', 'varmor', chart, '--namespace', 'varmor', ...flags], values)
+    // YAML 1.1, as Kubernetes reads it.
+    const documents = parseAllDocuments(text, { version: '1.1', merge: true })
+    return documents.map((document) => document.toJS() as Manifest | null).filter((one) => one !== null)
+  }
+
+  end(): void {
+    rmSync(this.#home, { recursive: true, force: true })
+  }
+}

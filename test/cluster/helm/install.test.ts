@@ -1,0 +1,242 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import type { Server } from 'node:net'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { allowingSeccomp } from '../../../src/enforcer/allow-all.ts'
+import { nodeFeatures } from '../../../src/enforcer/features.ts'
+import { nodeRoot } from '../../../src/enforcer/node-root.ts'
+import { checkLine } from '../../audit/check-line.ts'
+import { whyNotHere } from '../../audit/source/kernel-records.ts'
+import { ensureHelm } from '../binaries/helm.ts'
+import { ensureVarmorImage, missingForImages } from '../binaries/varmor-image.ts'
+import type { Cluster } from '../cluster.ts'
+import { describeCluster } from '../describe-cluster.ts'
+import { type Node, startNode } from '../node.ts'
+import { policyReady } from '../varmor/installation.ts'
+import { podPolicy } from '../varmor/seccomp-policies.ts'
+import { deployment, pod, Workloads } from '../varmor/workloads.ts'
+import { eventually } from '../wait.ts'
+import { forwardStatus } from './forward-status.ts'
+import { chart, Helm } from './helm.ts'
+
+const namespace = 'varmor'
+const optedIn = { 'sandbox.varmor.org/enable': 'true', app: 'web' }
+const version = /^appVersion: (.+)$/m.exec(readFileSync(join(chart, 'Chart.yaml'), 'utf8'))![1]!
+const unaudited = whyNotHere()
+const absent = Object.entries(nodeFeatures(nodeRoot())).filter(([, why]) => why !== undefined)
+
+/** Values for a node whose files are in a folder of its own, and for a cluster without kube-proxy and DNS. */
+function valuesFor(cluster: Cluster, node: Node): object {
+  const { hostname, port } = new URL(cluster.server)
+  const env = [
+    { name: 'KUBERNETES_SERVICE_HOST', value: hostname },
+    { name: 'KUBERNETES_SERVICE_PORT', value: port },
+  ]
+  const at = (...path: string[]): string => join(node.folder, ...path)
+  const hostPaths = {
+    containerd: node.folder,
+    seccomp: at('kubelet', 'seccomp'),
+    apparmor: at('apparmor.d'),
+    nri: at('nri'),
+  }
+  return {
+    jsonLogFormat: { enabled: true },
+    // What it takes may not be had where there is no use for it.
+    bpfLsmEnforcer: { enabled: !absent.some(([enforcer]) => enforcer === 'BPF') },
+    manager: { env, reportIntervalSeconds: 2, replicaCount: 2, resources: { requests: { cpu: '10m' } } },
+    agent: {
+      ...{ env, hostPaths, violations: { folder: at('varmor') }, managers: [`https://${node.address}:8080`] },
+      args: ['--containerd=/run/containerd/c.sock', `--manager-name=varmor-status-svc.${namespace}.svc`],
+    },
+    uninstall: { patienceSeconds: 30 },
+  }
+}
+
+describeCluster(
+  'Installed with Helm',
+  (cluster) => {
+    let node: Node
+    let helm: Helm
+    let status: Server | undefined
+    let at: Workloads
+    const missing = missingForImages()
+    const kubectl = (...args: string[]): Promise<string> => cluster().kubectl(args)
+    const install = (): Promise<string> =>
+      helm.output(
+        [
+          ...['install', 'varmor', chart, '--namespace', namespace, '--create-namespace', '--wait', '--timeout', '10m'],
+          ...['--kubeconfig', cluster().kubeconfig],
+        ],
+        valuesFor(cluster(), node),
+      )
+    const uninstall = (): Promise<string> =>
+      helm.output([
+        ...['uninstall', 'varmor', '--namespace', namespace, '--wait', '--timeout', '10m'],
+        ...['--kubeconfig', cluster().kubeconfig],
+      ])
+    const logs = (component: string): Promise<string> =>
+      kubectl('-n', namespace, 'logs', '-l', `app.kubernetes.io/component=varmor-${component}`, '--tail=-1', '--prefix')
+
+    before(async function () {
+      this.timeout(1_800_000)
+      if (missing.length > 0) {
+        console.warn(`skipped: needs ${missing.join(', ')}; run .ci/setup`)
+        this.skip()
+      }
+      const image = await ensureVarmorImage(version, cluster().log)
+      helm = new Helm(4, await ensureHelm(4, cluster().log))
+      node = await startNode(cluster(), 'helm-1', [image.archive])
+      mkdirSync(join(node.folder, 'nri'), { recursive: true })
+      status = await forwardStatus(cluster(), namespace, node.address)
+      at = new Workloads(cluster(), 'team')
+      await kubectl('create', 'namespace', 'team')
+    })
+    after(async () => {
+      status?.close()
+      helm?.end()
+      await node?.stop()
+      await cluster().tryKubectl(['delete', 'namespace', 'team', namespace, '--wait=false'])
+    })
+    afterEach(async function () {
+      if (this.currentTest?.state !== 'failed') return
+      const show = ['get', 'pods', '-A', '-o', 'wide']
+      console.log((await cluster().tryKubectl(show)).stdout)
+      for (const component of ['manager', 'agent', 'uninstall']) {
+        const selector = `app.kubernetes.io/component=varmor-${component}`
+        const { stdout } = await cluster().tryKubectl([
+          '-n',
+          namespace,
+          'logs',
+          '-l',
+          selector,
+          '--tail=30',
+          '--prefix',
+        ])
+        const described = await cluster().tryKubectl(['-n', namespace, 'describe', 'pods', '-l', selector])
+        console.log(stdout || described.stdout)
+      }
+    })
+
+    it('comes up with one command, managers and agents ready', async () => {
+      const notes = await install()
+      expect(notes).to.match(/2 managers, and an agent on each node/)
+      const pods = await kubectl('-n', namespace, 'get', 'pods', '--no-headers')
+      expect(pods.trim().split('\n'), pods).to.have.length(3)
+      expect(pods).not.to.match(/ [1-9]\d* +\(/)
+    })
+
+    it(`has a policy in force, and restarts what it is about${absent.length === 0 ? '' : ` (not here: ${absent.map(([name]) => name).join(', ')})`}`, async () => {
+      await at.apply(deployment({ name: 'web', labels: optedIn, replicas: 1 }))
+      await at.rolledOut('web')
+      const policy = podPolicy('web', { hardeningRules: ['disallow-create-user-ns'], auditViolations: true }) as {
+        spec: object
+      }
+      Object.assign(policy.spec, { updateExistingWorkloads: true, target: { kind: 'Deployment', name: 'web' } })
+      await at.apply(policy)
+      expect(await policyReady(cluster(), 'team', 'web')).to.deep.equal({ desired: 1, current: 1 })
+      await eventually('the restart', async () => {
+        const pods = await at.pods('web')
+        return pods.length === 1 && pods[0]!.status.phase === 'Running' && at.filtered(pods[0]!.metadata.name)
+      })
+      const [web] = await at.pods('web')
+      const refused = await at.exec(web!.metadata.name, 'main', 'unshare', '-U', 'true')
+      expect(refused.stderr).to.match(/Operation not permitted/)
+    })
+
+    it(`writes the violation${unaudited === undefined ? '' : ` (not here: ${unaudited})`}`, async function () {
+      if (unaudited !== undefined) this.skip()
+      const name = 'observed'
+      const rules = { hardeningRules: ['disallow-create-user-ns'], auditViolations: true, allowViolations: true }
+      await at.apply(podPolicy(name, rules))
+      await policyReady(cluster(), 'team', name)
+      await at.apply(pod({ name, labels: { ...optedIn, app: name } }))
+      await at.running(name)
+      const log = join(node.folder, 'varmor', 'violations.log')
+      const lines = (): Record<string, unknown>[] =>
+        existsSync(log) ? readFileSync(log, 'utf8').split('\n').slice(0, -1).map(checkLine) : []
+      const found = (): Record<string, unknown> | undefined => lines().find(({ podName }) => podName === name)
+      await at.execUntil(name, ['unshare', '-U'], 'the violation', () => found() !== undefined)
+      expect(found()).to.deep.include({
+        nodeName: 'helm-1',
+        policyNamespace: 'team',
+        policyName: name,
+        action: 'AUDIT|ALLOWED',
+      })
+      await at.kubectl('delete', 'varmorpolicy/observed', 'pod/observed')
+    })
+
+    it('refuses a policy that is none, and ArmorProfiles that no manager writes', async () => {
+      const wrong = podPolicy('wrong', { hardeningRules: ['disallow-everything'] })
+      const tried = (input: object) =>
+        cluster().tryKubectl(['-n', 'team', 'apply', '-f', '-'], { input: JSON.stringify(input) })
+      expect((await tried(wrong)).stderr).to.match(/disallow-everything/)
+      const profile = JSON.parse(await kubectl('-n', 'team', 'get', 'armorprofile', 'varmor-team-web', '-o', 'json'))
+      const { uid: _, resourceVersion: __, ownerReferences: ___, ...metadata } = profile.metadata
+      expect((await tried({ ...profile, metadata: { ...metadata, name: 'own' } })).stderr).to.match(
+        /only managers of vArmor/,
+      )
+      const change = [
+        'patch',
+        'armorprofile',
+        'varmor-team-web',
+        '--type=merge',
+        '-p',
+        '{"spec":{"updateExistingWorkloads":false}}',
+      ]
+      expect((await cluster().tryKubectl(['-n', 'team', ...change])).stderr).to.match(/only managers of vArmor/)
+    })
+
+    it('was refused nothing by the API server', async () => {
+      for (const component of ['manager', 'agent'])
+        expect(await logs(component), component).not.to.match(/forbidden|"code":403/i)
+    })
+
+    it('leaves nothing behind when it goes, but lets pods run on', async () => {
+      const before = (await at.pods('web'))[0]!.metadata.name
+      await uninstall()
+      expect(await leftOnServer(cluster())).to.deep.equal([])
+      expect(leftOnNode(node)).to.deep.equal([])
+      const [web] = await at.pods('web')
+      expect(web!.status.phase).to.equal('Running')
+      // A manager has restarted it, so that no profile holds it any more.
+      expect(web!.metadata.name).not.to.equal(before)
+      expect(await at.filtered(web!.metadata.name)).to.equal(false)
+    })
+
+    it('leaves nothing behind either where all managers are dead, and comes back before', async () => {
+      await install()
+      await at.apply(podPolicy('web', { hardeningRules: ['disallow-create-user-ns'] }))
+      await policyReady(cluster(), 'team', 'web')
+      await kubectl('-n', namespace, 'delete', 'deployment', 'varmor-manager', '--wait')
+      await uninstall()
+      expect(await leftOnServer(cluster())).to.deep.equal([])
+      expect(leftOnNode(node)).to.deep.equal([])
+      await kubectl('delete', 'namespace', 'team', namespace, '--timeout=240s')
+    })
+  },
+  { nodes: true },
+)
+
+/** Objects of the API server that are called after vArmor, or of its kinds. */
+async function leftOnServer(cluster: Cluster): Promise<string[]> {
+  const kinds = (await cluster.kubectl(['api-resources', '--verbs=list', '-o', 'name'])).trim().split('\n')
+  const listed = kinds.filter((kind) => !/^events(\.|$)|metrics|^componentstatuses/.test(kind))
+  const found = await cluster.kubectl(['get', listed.join(','), '-A', '-o', 'name', '--ignore-not-found'])
+  return [...found.split('\n'), ...kinds.filter((kind) => kind.endsWith('varmor.org'))].filter(
+    (name) => /varmor/.test(name) && name !== 'namespace/varmor',
+  )
+}
+
+/**
+ * Profiles, pins and anything else but the log, in the folders that the agent has. The empty one where files are written first does not
+ * count, nor what allows all: containers of pods that ended name it until the kubelet has removed them.
+ */
+function leftOnNode({ folder }: Node): string[] {
+  const folders = ['kubelet/seccomp', 'apparmor.d', 'nri'].map((name) => join(folder, name)).filter(existsSync)
+  const files = folders.flatMap((path) => readdirSync(path).map((name) => join(path, name)))
+  const left = files.filter((path) =>
+    path.endsWith('/.varmor') ? readdirSync(path).length > 0 : readFileSync(path, 'utf8') !== allowingSeccomp,
+  )
+  const pins = '/sys/fs/bpf/varmor'
+  return [...left, ...(existsSync(pins) ? [pins] : [])]
+}

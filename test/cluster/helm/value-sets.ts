@@ -1,0 +1,94 @@
+import { readFileSync } from 'node:fs'
+
+export interface ValueSet {
+  name: string
+  values: object
+  /** What the notes have to say. */
+  notes?: RegExp
+}
+
+const fixture = new URL('../../fixtures/helm/upstream-values.json', import.meta.url)
+
+/** Values of all that is off, on, or otherwise than by default. */
+export const valueSets: readonly ValueSet[] = [
+  { name: 'nothing', values: {} },
+  {
+    name: 'all values of upstream’s chart, as it has them',
+    values: JSON.parse(readFileSync(fixture, 'utf8')),
+    notes: /had no effect: .*manager\.podEgressControl/,
+  },
+  {
+    name: 'what a user of upstream changes',
+    values: {
+      image: { registry: 'registry.example.org:5000', namespace: 'security', username: 'u', password: 'p' },
+      manager: {
+        replicaCount: 1,
+        image: { tag: 'v0.9.0' },
+        args: ['--webhookMatchLabel=', '--v=2', '--enableBpfEnforcer'],
+      },
+      agent: {
+        args: ['--auditLogPaths=/var/log/audit/audit.log'],
+        tolerations: [{ effect: 'NoSchedule', operator: 'Exists' }],
+      },
+      ...{ behaviorModeling: { enabled: true }, podEgressControl: { enabled: true } },
+      auditEventMetadata: { clusterID: 'c-1', region: 'cn-beijing' },
+    },
+    notes: /had no effect: --enableBpfEnforcer, behaviorModeling\.enabled, podEgressControl\.enabled/,
+  },
+  {
+    name: 'everything on',
+    values: {
+      forceNamespace: { enabled: true, namespace: 'varmor' },
+      certificates: { source: 'secret', secretName: 'own' },
+      crds: { keep: true },
+      ...{ bpfExclusiveMode: { enabled: true }, jsonLogFormat: { enabled: true } },
+      ...{ unloadAllAaProfiles: { enabled: true }, removeAllSeccompProfiles: { enabled: true } },
+      unloadAllBpfProfiles: { enabled: true },
+      metrics: { enabled: true, tlsSecretName: 'metrics-tls', dashboard: { enabled: true } },
+      networkPolicies: {
+        enabled: true,
+        ...{ apiServerCIDRs: ['10.0.0.0/16'], agentCIDRs: ['10.1.0.0/16', 'fd00::/8'] },
+        metricsNamespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } },
+      },
+      manager: {
+        webhook: { matchLabel: 'example.org/protect=yes', failurePolicy: 'Fail', timeoutSeconds: 5 },
+        confineInitContainers: true,
+        restarts: { inFlight: 5, inFlightPerNamespace: 2, perMinute: 60, perMinutePerNamespace: 20 },
+        clientRateLimit: { qps: 200, burst: 1_000_000 },
+        ...{ reportIntervalSeconds: 20, compileDeadlineSeconds: 4, allowUnboundTokens: true, verbosity: 1 },
+        autoscaling: { enabled: true, targetMemoryUtilizationPercentage: 80 },
+        image: { digest: `sha256:${'0'.repeat(64)}` },
+        serviceAccount: { name: 'manager', annotations: { 'example.org/a': 'b' } },
+      },
+      agent: {
+        ...{ strictReadiness: true, strictStart: true, bpfRingSize: '8M', workers: 2, statusEvery: 60, verbosity: 1 },
+        managers: ['https://varmor.example.org:8080'],
+        audit: { source: 'multicast', logPaths: '/var/log/audit/audit.log', untrustedRecords: true },
+        violations: { maxSize: '1G', maxFiles: 5, compress: true, maxTotalSize: '2G', rate: 1.5, podLabels: 'all' },
+        securityContext: { capabilities: { add: ['SYS_ADMIN'] } },
+      },
+    },
+    notes: /While no manager answers, no such workload can be created/,
+  },
+  { name: 'a certificate of cert-manager', values: { certificates: { source: 'cert-manager' } } },
+  {
+    name: 'everything off',
+    values: {
+      ...{ crds: { install: false }, rbac: { aggregateToUserRoles: false }, admissionPolicy: { enabled: false } },
+      ...{ appArmorLsmEnforcer: { enabled: false }, bpfLsmEnforcer: { enabled: false } },
+      ...{ restartExistWorkloads: { enabled: false }, uninstall: { hook: false }, metrics: { enabled: false } },
+      manager: { podDisruptionBudget: { enabled: false }, serviceAccount: { create: false }, priorityClassName: '' },
+      agent: { network: { hostNetwork: false }, serviceAccount: { create: false }, priorityClassName: '' },
+    },
+    notes: /outside of the host's network/,
+  },
+]
+
+/** Values that are refused, with what is said. */
+export const refusedValues: readonly { values: object; says: RegExp }[] = [
+  { values: { manger: {} }, says: /manger/ },
+  { values: { manager: { webhook: { failurePolicy: 'fail' } } }, says: /failurePolicy/ },
+  { values: { manager: { replicaCount: 'three' } }, says: /replicaCount/ },
+  { values: { agent: { violations: { folder: 'log' } } }, says: /folder/ },
+  { values: { networkPolicies: { agentCIDRs: ['10.0.0.1'] } }, says: /agentCIDRs/ },
+]

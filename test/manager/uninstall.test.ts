@@ -1,0 +1,121 @@
+import { KubeConfig } from '@kubernetes/client-node'
+import { expect } from 'chai'
+import { systemClock } from '../../src/base/clock.ts'
+import { ApiClient } from '../../src/kube/client.ts'
+import { KubeConnection } from '../../src/kube/connection.ts'
+import { configMaps, namespaces, secrets } from '../../src/kube/core-objects.ts'
+import { PriorityLimiter } from '../../src/kube/limiter.ts'
+import type { KubeObject, ResourceRef } from '../../src/kube/objects.ts'
+import { armorProfiles, varmorClusterPolicies, varmorPolicies } from '../../src/kube/own-kinds.ts'
+import { leases } from '../../src/kube/resources.ts'
+import {
+  mutatingName,
+  mutatingWebhookConfigurations,
+  validatingName,
+  validatingWebhookConfigurations,
+} from '../../src/manager/admission/webhook-configurations.ts'
+import { uninstall } from '../../src/manager/uninstall.ts'
+import { type RunningApiServer, startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
+import { install } from '../../src/sandbox/install.ts'
+
+const namespace = 'varmor'
+const spec = {
+  target: { kind: 'Deployment', name: 'web' },
+  policy: { enforcer: 'Seccomp', mode: 'RuntimeDefault' },
+}
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
+
+describe('uninstall, without a manager and without agents', () => {
+  let api: RunningApiServer
+  let client: ApiClient
+  beforeEach(async () => {
+    api = await startApiServer()
+    const config = new KubeConfig()
+    config.loadFromString(api.kubeconfig)
+    client = new ApiClient({ connection: new KubeConnection(config), limiter: new PriorityLimiter() })
+    await install(client, namespace)
+    await leftBehind()
+  })
+  afterEach(async () => {
+    await client.close()
+    await api.close()
+  })
+
+  /** What managers had made when they were killed. */
+  async function leftBehind(): Promise<void> {
+    const held = (finalizer: string, name: string, where?: string) => ({
+      metadata: {
+        name,
+        ...(where !== undefined && { namespace: where }),
+        finalizers: [finalizer, 'example.org/other'],
+      },
+    })
+    const mine = 'varmor.org/vp-protection'
+    await client.create(namespaces, { metadata: { name: 'team' } })
+    await client.create(varmorPolicies, { ...held(mine, 'web', 'team'), spec } as never)
+    await client.create(varmorClusterPolicies, { ...held(mine, 'all'), spec } as never)
+    await client.create(armorProfiles, {
+      ...held('varmor.org/ap-protection', 'varmor-team-web', 'team'),
+      spec: {
+        profile: { name: 'varmor-team-web', enforcer: 'Seccomp', mode: 'enforce' },
+        ...{ target: spec.target, behaviorModeling: { enable: false, duration: 0 }, updateExistingWorkloads: false },
+      },
+    } as never)
+    const clientConfig = { url: 'https://127.0.0.1:1/validate' }
+    const webhook = (name: string) => ({
+      metadata: { name },
+      webhooks: [{ name: 'a.varmor.org', clientConfig, sideEffects: 'None', admissionReviewVersions: ['v1'] }],
+    })
+    await client.create(mutatingWebhookConfigurations, webhook(mutatingName))
+    await client.create(validatingWebhookConfigurations, webhook(validatingName))
+    await client.create(secrets, { metadata: { name: 'varmor-manager-tls', namespace } })
+    await client.create(configMaps, { metadata: { name: 'varmor-manager-tls-ca', namespace } })
+    await client.create(leases, { metadata: { name: 'varmor-manager', namespace }, spec: {} } as never)
+  }
+
+  const run = (keepPolicies: boolean): Promise<void> =>
+    uninstall({
+      ...{ client, namespace, keepPolicies, manager: 'varmor-manager', agent: 'varmor-agent' },
+      ...{ marker: 'varmor-uninstall', patience: 0, clock: systemClock, logger: silent },
+    })
+
+  const kinds = [armorProfiles, mutatingWebhookConfigurations, validatingWebhookConfigurations, leases] as ResourceRef[]
+  const objects = async (refs: readonly ResourceRef[]): Promise<KubeObject[]> =>
+    (await Promise.all(refs.map((ref) => client.list(ref)))).flatMap(({ items }) => items)
+  const finalizers = (found: KubeObject[]): unknown[] => found.flatMap(({ metadata }) => metadata?.finalizers ?? [])
+  const others = async (): Promise<void> => {
+    for (const ref of [varmorPolicies, varmorClusterPolicies, armorProfiles] as unknown as ResourceRef[])
+      for (const { metadata: { name = '', namespace } = {} } of (await client.list(ref)).items)
+        await client.patch(
+          ref,
+          { name, ...(namespace !== undefined && { namespace }) },
+          { type: 'merge', patch: { metadata: { finalizers: null } } },
+        )
+  }
+
+  it('leaves nothing but what others hold, and is done again without harm', async () => {
+    await run(false)
+    await run(false)
+    const policies = await objects([varmorPolicies, varmorClusterPolicies, armorProfiles] as unknown as ResourceRef[])
+    expect(policies).to.have.length(3)
+    expect(finalizers(policies)).to.deep.equal(['example.org/other', 'example.org/other', 'example.org/other'])
+    await others()
+    expect(await objects([...kinds, varmorPolicies, varmorClusterPolicies] as unknown as ResourceRef[])).to.deep.equal(
+      [],
+    )
+    for (const ref of [secrets, configMaps] as ResourceRef[])
+      expect((await client.list(ref, { namespace })).items.filter(ours)).to.deep.equal([])
+  })
+
+  it('keeps policies if asked, which can then be deleted', async () => {
+    await run(true)
+    const policies = await objects([varmorPolicies, varmorClusterPolicies] as unknown as ResourceRef[])
+    expect(policies.map(({ metadata }) => metadata?.name)).to.have.members(['web', 'all'])
+    expect(policies.every(({ metadata }) => metadata?.deletionTimestamp === undefined)).to.equal(true)
+    expect(finalizers(policies)).to.deep.equal(['example.org/other', 'example.org/other'])
+    await others()
+    expect(await objects(kinds)).to.deep.equal([])
+  })
+})
+
+const ours = ({ metadata }: KubeObject): boolean => metadata?.name?.startsWith('varmor') === true
