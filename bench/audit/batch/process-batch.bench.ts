@@ -78,12 +78,12 @@ function report(name: string, { records, output }: Pass, cost: Cost): void {
 /** Our way, with the memory of the last output given back, as the pipeline does. */
 function ours(format: BatchFormat, options: ScratchOptions = {}, giveBack = true): Way {
   const scratch = new Scratch(options)
-  let spare: ArrayBuffer | undefined
+  let spare: SharedArrayBuffer | undefined
   return (bytes) => {
     const batch: SourceBatch = { source: 'bench', seq: 0, format, bytes, minute: 1 }
     if (giveBack && spare !== undefined) batch.spare = spare
     const { read, output } = processBatch(batch, snapshot, resolver, scratch)
-    spare = output.buffer as ArrayBuffer
+    spare = output.buffer as SharedArrayBuffer
     return { records: read, output }
   }
 }

@@ -33,7 +33,7 @@ export interface SourceBatch {
    * Memory of an earlier output that has been written: the new output goes there if it fits. Optional, and worth it: memory
    * that is new to a thread costs page faults and cache misses, up to a third of the whole time.
    */
-  spare?: ArrayBuffer
+  spare?: SharedArrayBuffer
   /** Of the work on it: kinds of events are kept apart by the minute (`KindCounts`). Counts up; what is left out is a minute of its own. */
   minute?: number
   /** Set when deferred records come back after their wait: what is still unresolved is now written, saying why. */
@@ -110,7 +110,7 @@ export interface KindCounts {
  */
 export interface BatchResult {
   seq: number
-  /** NDJSON, whole lines. A view on a larger own ArrayBuffer: transfer `output.buffer`, write `output`. */
+  /** NDJSON, whole lines. A view on larger memory, which several threads see. */
   output: Uint8Array
   read: number
   written: number

@@ -37,9 +37,6 @@ export class BufferStore<B extends ArrayBufferLike> {
   }
 }
 
-/** Memory that moves from thread to thread. */
-export const ownMemory = (bytes: number): ArrayBuffer => new ArrayBuffer(bytes)
-
 /**
  * Memory that several threads see. For what only one of them writes and others read; copying into it is slower, because
  * V8 does that word by word (for 700 bytes five times as long, measured).

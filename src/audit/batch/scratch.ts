@@ -20,6 +20,7 @@ import type { PidResolver } from '../enrich/pid-resolver.ts'
 import type { Snapshot } from '../enrich/snapshot.ts'
 import type { WaitKey } from '../enrich/wait-keys.ts'
 import type { BatchFormat, Deferred, SourceBatch, UnresolvedReason } from './batch.ts'
+import { sharedMemory } from './buffer-store.ts'
 import { KindTable } from './kind-table.ts'
 
 export interface ScratchOptions {
@@ -123,7 +124,8 @@ export class Scratch {
       this.subjects.clear()
     }
     // Output of the last batch is the best guess for this one; too much costs little, because untouched pages are not made.
-    return new Output(Math.max(this.#lastOutput + (this.#lastOutput >> 3), bytes.length, 16_384), spare)
+    const capacity = Math.max(this.#lastOutput + (this.#lastOutput >> 3), bytes.length, 16_384)
+    return new Output(capacity, spare, sharedMemory)
   }
 
   end(output: Output): void {

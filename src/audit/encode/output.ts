@@ -28,10 +28,16 @@ export class Output {
   view: DataView
   length = 0
 
-  /** @param spare memory to use instead of new one, if it is large enough. */
-  constructor(capacity: number, spare?: ArrayBuffer) {
+  readonly #make: (bytes: number) => ArrayBufferLike
+
+  /**
+   * @param spare memory to use instead of new one, if it is large enough.
+   * @param make new memory of so many bytes
+   */
+  constructor(capacity: number, spare?: ArrayBufferLike, make: (bytes: number) => ArrayBufferLike = unshared) {
     const fits = spare !== undefined && spare.byteLength >= capacity + slack
-    this.buffer = fits ? new Uint8Array(spare) : allocate(capacity + slack)
+    this.#make = make
+    this.buffer = new Uint8Array(fits ? spare : make(capacity + slack))
     this.view = new DataView(this.buffer.buffer)
   }
 
@@ -39,7 +45,7 @@ export class Output {
   room(bytes: number): void {
     const needed = this.length + bytes + slack
     if (needed <= this.buffer.length) return
-    const grown = allocate(Math.max(needed, this.buffer.length * 2))
+    const grown = new Uint8Array(this.#make(Math.max(needed, this.buffer.length * 2)))
     grown.set(this.buffer.subarray(0, this.length))
     this.buffer = grown
     this.view = new DataView(grown.buffer)
@@ -53,22 +59,15 @@ export class Output {
 
 const slack = 16
 
-/** Not zeroed, and not from Node's shared pool: it is transferred to another thread. */
-const allocate = (size: number): Uint8Array => new Uint8Array(Buffer.allocUnsafeSlow(size).buffer)
-
-/** From here on a native copy is faster than words (bench/audit/batch/process-batch.bench.ts). */
-const manyBytes = 64
+/** Not zeroed, and not from Node's shared pool. */
+const unshared = (bytes: number): ArrayBufferLike => Buffer.allocUnsafeSlow(bytes).buffer
 
 /**
- * Writes a fragment at `at`. The write functions take and return the place instead of keeping it in the Output: a chain
+ * Writes a fragment at `at`. Words, however many: into shared memory a native copy is slower. The write functions take and return the place instead of keeping it in the Output: a chain
  * of them leaves it in a register, where it need not be stored and loaded again each time (measured).
  * Doubles carry ASCII unchanged: no eight bytes below 0x80 are a NaN.
  */
-export function writeFragment(output: Output, at: number, { length, words, bytes }: Fragment): number {
-  if (length > manyBytes) {
-    output.buffer.set(bytes, at)
-    return at + length
-  }
+export function writeFragment(output: Output, at: number, { length, words }: Fragment): number {
   const { view } = output
   let word = 0
   let to = at

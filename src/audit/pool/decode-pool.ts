@@ -4,7 +4,7 @@ import { Backoff } from '../../base/backoff.ts'
 import { mebibyte } from '../../base/bytes.ts'
 import { type Clock, sleep } from '../../base/clock.ts'
 import type { BatchResult, SourceBatch } from '../batch/batch.ts'
-import { BufferStore, ownMemory, sharedMemory } from '../batch/buffer-store.ts'
+import { BufferStore, sharedMemory } from '../batch/buffer-store.ts'
 import { undecodedCounts } from '../batch/kind-table.ts'
 import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
 import { undecodedLines } from '../sink/own-lines.ts'
@@ -91,8 +91,11 @@ export class DecodePool {
   #placement: Placement
   /** Bytes of batches on their way to a worker, of sources that have no shared memory of their own. */
   #carriers: BufferStore<SharedArrayBuffer>
-  /** Memory for the output of the next batches. */
-  #outputs: BufferStore<ArrayBuffer>
+  /**
+   * Memory for the output of the next batches. Shared: V8 counts memory that comes from another thread as newly made, and collects garbage
+   * for it every few batches.
+   */
+  #outputs: BufferStore<SharedArrayBuffer>
   #onFailure: (failure: WorkerFailure) => void
   #onTrouble: (machine: string | undefined) => void
   #trouble: string | undefined
@@ -113,7 +116,7 @@ export class DecodePool {
     } = options
     this.threads = options.threads ?? Math.max(1, Math.min(2, availableParallelism() - 1))
     this.#carriers = new BufferStore(sharedMemory, this.capacity, 4 * mebibyte)
-    this.#outputs = new BufferStore(ownMemory, 2 * this.capacity, 16 * mebibyte)
+    this.#outputs = new BufferStore(sharedMemory, 2 * this.capacity, 16 * mebibyte)
     this.seenProcesses = options.seenProcesses ?? new ProcessLog()
     this.#feed = feed
     this.#kinds = settings.kinds
@@ -196,7 +199,7 @@ export class DecodePool {
 
   /** Takes back the memory of a result's output. */
   recycle({ buffer }: Uint8Array): void {
-    if (buffer instanceof ArrayBuffer) this.#outputs.give(buffer)
+    if (buffer instanceof SharedArrayBuffer) this.#outputs.give(buffer)
   }
 
   /** Ends the threads. Nothing may be in flight any more. */
@@ -263,8 +266,7 @@ export class DecodePool {
     try {
       const run = Object.assign(task, { [queueOptionsSymbol]: attempt })
       const { signal } = attempt.abort
-      const transferList = spare === undefined ? [] : [spare]
-      const reply = await this.#piscina.run(run, { transferList, signal })
+      const reply = await this.#piscina.run(run, { signal })
       replied = true
       if (!reply.ok) return { ...reply, kind: 'threw' }
       // A worker that did not answer may still read it.

@@ -104,7 +104,7 @@ export default function handle(task: WorkerTask): WorkerReply {
   try {
     worker ??= new DecodeWorker(workerData as WorkerSettings)
     const reply = worker.work(task)
-    return reply.ok ? moved(reply, reply.result) : reply
+    return reply.ok && reply.result.deferred.length > 0 ? moved(reply, reply.result) : reply
   } catch (error) {
     worker?.forgetBatch()
     const machine = machineErrorOf(error)
@@ -113,8 +113,8 @@ export default function handle(task: WorkerTask): WorkerReply {
   }
 }
 
-/** The reply with its bytes handed over instead of copied. */
-function moved(reply: WorkerReply, { output, deferred }: BatchResult): WorkerReply {
-  const buffers = [output.buffer, ...deferred.map(({ bytes }) => bytes.buffer)]
+/** The reply with the bytes of what waits handed over instead of copied. */
+function moved(reply: WorkerReply, { deferred }: BatchResult): WorkerReply {
+  const buffers = deferred.map(({ bytes }) => bytes.buffer)
   return move({ [transferableSymbol]: buffers, [valueSymbol]: reply }) as unknown as WorkerReply
 }

@@ -70,7 +70,7 @@ export interface MulticastStats extends SourceStats {
  * its thread does not get a processor. Both take memory only while records wait.
  */
 const defaults = {
-  batchBytes: 256 * 1024,
+  batchBytes: 512 * 1024,
   batches: 16,
   flushMs: 2,
   napMs: 1,

@@ -258,7 +258,7 @@ describe('the rest of a result', () => {
 
   it('is the same with memory of an earlier output', () => {
     const text = denial(`profile="varmor-a" pid=${demoPid} comm="a"`)
-    const spare = new ArrayBuffer(1 << 20)
+    const spare = new SharedArrayBuffer(1 << 20)
     const { output } = run('netlink', text, { spare })
     expect(output.buffer).to.equal(spare)
     expect(linesOf(output)).to.deep.equal(linesOf(run('netlink', text).output))
