@@ -1,5 +1,5 @@
 import { numberIn } from '../base/c-struct.ts'
-import type { ProfileEncoder, Where } from '../enforcer/bpf/profiles.ts'
+import type { ProfileEncoder, Where } from '../enforcer/bpf/profile-encoder.ts'
 import { EnforcerError } from '../enforcer/enforcer-error.ts'
 import { emptyProfile, encodeEgressAlone, encodeProfile, withoutEgressTable } from '../profile/bpf/encode.ts'
 import { encodeOwnAddresses } from '../profile/bpf/encode-egress.ts'

@@ -2,7 +2,7 @@ import { numberIn } from '../../base/c-struct.ts'
 import { EnforcerError } from '../enforcer-error.ts'
 import { container, containerId, found, word, wordIn } from './layout.ts'
 import { OwnAddresses } from './own-addresses.ts'
-import type { ProfileEncoder } from './profiles.ts'
+import type { ProfileEncoder } from './profile-encoder.ts'
 import type { BpfState } from './state.ts'
 
 const hexId = /^[0-9a-f]{64}$/

@@ -1,5 +1,5 @@
 import type { MapWrite } from './addon.ts'
-import type { ProfileEncoder } from './profiles.ts'
+import type { ProfileEncoder } from './profile-encoder.ts'
 import type { BpfState } from './state.ts'
 
 type Key = Pick<MapWrite, 'map' | 'key'>

@@ -1,54 +1,9 @@
 import { EnforcerError } from '../enforcer-error.ts'
 import { contentDigest } from '../ports.ts'
-import type { MapWrite } from './addon.ts'
 import type { BpfContainers } from './containers.ts'
 import { type ProfileRecord, packRecord, unpackRecord, word, wordIn } from './layout.ts'
+import type { Half, ProfileEncoder, ReadProfile, Where } from './profile-encoder.ts'
 import type { BpfState } from './state.ts'
-
-/** How profiles become values of maps (src/profile/bpf/encode.ts). */
-export interface ProfileEncoder {
-  /** Slots, of which the first is not used. */
-  readonly slots: number
-  /** Numbers of containers, of which the first is not used. */
-  readonly containers: number
-  /** A content that allows all. */
-  readonly allowing: string
-  /** @throws {EnforcerError} BAD_CONTENT, PROFILE_REJECTED; the writes may be refused, too */
-  read(content: string): ReadProfile
-  /** The entries of the addresses of a container's pod. @throws {EnforcerError} BAD_CONTENT */
-  ownAddresses(container: number, addresses: readonly string[]): readonly MapWrite[]
-  /** Maps that have such entries, with their keys as they stand there, by the number of the container. */
-  ownKeys(entries: (map: string) => Uint8Array): ReadonlyMap<number, readonly Pick<MapWrite, 'map' | 'key'>[]>
-  /** All that a profile may have put anywhere, itself first. */
-  removal(slot: number): { writes: readonly MapWrite[]; where: readonly Where[] }
-  /** The addresses of a profile alone, under one of the two numbers. */
-  egressRemoval(slot: number, half: Half): readonly Where[]
-}
-
-/** A slot has two numbers for addresses, so that others take their place at once. */
-export type Half = 0 | 1
-
-export interface ProfileAt {
-  slot: number
-  id: number
-  half: Half
-}
-
-export interface Where {
-  map: string
-  offset: number
-  number: number
-}
-
-/** A content of a profile that was read. */
-export interface ReadProfile {
-  /** All but the addresses of its egress rules: equal for contents that differ in nothing else. */
-  rest: string
-  /** The writes for it, of which the last makes it complete; nothing of what stands in other slots is written to. */
-  writes(at: ProfileAt): readonly MapWrite[]
-  /** Those of its addresses alone, where the rest is in the slot; the last shows them. */
-  egress(at: ProfileAt): readonly MapWrite[]
-}
 
 interface Loaded extends ProfileRecord {
   slot: number

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { pack } from '../../../src/base/c-struct.ts'
 import type { BpfAddon, LoadOptions, MapWrite, NativeState } from '../../../src/enforcer/bpf/addon.ts'
 import { container, found, settings, word, wordIn } from '../../../src/enforcer/bpf/layout.ts'
-import type { ProfileAt, ProfileEncoder } from '../../../src/enforcer/bpf/profiles.ts'
+import type { ProfileAt, ProfileEncoder } from '../../../src/enforcer/bpf/profile-encoder.ts'
 
 /** A task with the container that its cgroup names, and the number that it is bound by. */
 export interface FakeTask {
