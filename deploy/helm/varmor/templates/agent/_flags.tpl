@@ -27,6 +27,9 @@
 {{- include "varmor.optional" (list "--audit-source" $agent.audit.source) -}}
 {{- include "varmor.optional" (list "--auditLogPaths" $agent.audit.logPaths) -}}
 {{- include "varmor.optional" (list "--bpfRingSize" $agent.bpfRingSize) -}}
+{{- include "varmor.optional" (list "--bpfContainers" $agent.bpfContainers) -}}
+{{- include "varmor.optional" (list "--bpfProfiles" $agent.bpfProfiles) -}}
+{{- include "varmor.optional" (list "--bpfRecordsRate" $agent.bpfRecordsRate) -}}
 {{- include "varmor.optional" (list "--workers" $agent.workers) -}}
 {{- include "varmor.optional" (list "--status-every" $agent.statusEvery) -}}
 {{- include "varmor.optional" (list "--verbosity" $agent.verbosity) -}}
