@@ -192,15 +192,17 @@ export class EgressDirectory {
 
   #took(kind: Kind, { objects }: Watch, change: Change<Addressed>): void {
     const { key, object } = change
+    // Changes that came together are one: what was known here is older than what that says of the time before.
+    const before = objects.get(key)
     if (change.type === 'deleted') objects.delete(key)
     else objects.set(key, object)
     const now = change.type === 'deleted' ? undefined : object
-    const labels = [object, ...(change.type === 'updated' ? [change.old] : [])].map(labelsOf)
+    const labels = [object, ...(before === undefined ? [] : [before])].map(labelsOf)
     if (kind === 'pods') this.#place(this.#index.pods, labels, `pods ${key}`, now, undefined)
     else if (kind === 'slices') {
       // One that is of another Service now is no longer of that.
-      if (change.type === 'updated' && serviceOf(change.old) !== serviceOf(object))
-        this.#placeSlice(key, change.old, undefined, labels)
+      if (before !== undefined && serviceOf(before) !== serviceOf(object))
+        this.#placeSlice(key, before, undefined, labels)
       this.#placeSlice(key, object, now, labels)
     } else this.#placeService(key, now, labels)
   }

@@ -243,6 +243,20 @@ const step = fc.oneof(
 )
 
 describe('the addresses of targets', () => {
+  it('lose an EndpointSlice that leaves its Service and goes before anybody looks', async () => {
+    const { cluster, directory, run } = worldOf()
+    const everything = { kind: 'services', namespace: '', selector: {} } as const
+    directory.want('demo/p', [everything])
+    cluster.put('slices', sliceOf('b', 'one', { service: 'one' }, ['10.0.0.1'], [80]))
+    await run()
+    expect(directory.addressesOf('demo/p')![0]!.groups).to.have.length(1)
+    cluster.put('slices', sliceOf('b', 'one', {}, []))
+    cluster.delete('slices', 'b/one')
+    await run()
+    expect(directory.addressesOf('demo/p')![0]!.groups).to.deep.equal([])
+    await directory.stop()
+  })
+
   it('are those that a look at everything finds, whatever came in whatever order', async () => {
     await fc.assert(
       fc.asyncProperty(
