@@ -195,8 +195,9 @@ struct varmor_profile_record {
 	__u32 serial;    /*  8: counts up: of two of a name, the later one holds */
 	__u8 digest[32]; /* 12: SHA-256 of what it was made of */
 	__u8 name[64];   /* 44: padded with NUL */
+	__u32 tables[8]; /* 108: to which it refers: number of the map in the highest two bits, and index */
 };
-_Static_assert(sizeof(struct varmor_profile_record) == 108, "the layout of struct varmor_profile_record");
+_Static_assert(sizeof(struct varmor_profile_record) == 140, "the layout of struct varmor_profile_record");
 
 /* What holds for the whole node. */
 struct varmor_settings {

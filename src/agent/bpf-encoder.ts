@@ -3,7 +3,7 @@ import type { ProfileEncoder, Where } from '../enforcer/bpf/profile-encoder.ts'
 import { EnforcerError } from '../enforcer/enforcer-error.ts'
 import { emptyProfile, encodeEgressAlone, encodeProfile, withoutEgressTable } from '../profile/bpf/encode.ts'
 import { encodeOwnAddresses } from '../profile/bpf/encode-egress.ts'
-import { OWN, portKey, portRanges, v4Key, v6Key } from '../profile/bpf/layout.ts'
+import { OWN, portKey, portRanges, TABLES_OF_PROFILE, tableMaps, v4Key, v6Key } from '../profile/bpf/layout.ts'
 import { CONTAINERS, PROFILES } from '../profile/bpf/limits.ts'
 import { type MapWrite, UnfitProfile } from '../profile/bpf/map-write.ts'
 import { egressNumber, placesOfProfile } from '../profile/bpf/places.ts'
@@ -23,46 +23,51 @@ export interface BpfSizes {
 }
 
 /** How the BPF enforcer writes profiles into its maps. A profile that takes another's place needs a slot beside it for a moment. */
-export const bpfEncoder = ({ containers, profiles }: BpfSizes = {}): ProfileEncoder => ({
-  slots: profiles === undefined ? PROFILES : profiles + 2,
-  containers: containers === undefined ? CONTAINERS : containers + 1,
-  allowing: JSON.stringify(emptyProfile),
-  read(content) {
-    const profile = readBpfProfile(content)
-    if (typeof profile === 'string') throw new EnforcerError('BAD_CONTENT', step, { reason: profile })
-    return {
-      rest: withoutEgressTable(profile),
-      writes: (at) => fitting(() => encodeProfile(profile, at)),
-      egress: (at) => fitting(() => encodeEgressAlone(profile, at)),
-    }
-  },
-  ownAddresses(container, addresses) {
-    try {
-      return encodeOwnAddresses(addresses, container)
-    } catch (error) {
-      if (!(error instanceof UnfitProfile)) throw error
-      throw new EnforcerError('BAD_CONTENT', 'bind the container', { reason: error.message }, { cause: error })
-    }
-  },
-  ownKeys: (entries) => {
-    const keys = new Map<number, { map: string; key: Uint8Array }[]>()
-    for (const [map, key] of ownMaps) {
-      const bytes = entries(map)
-      const each = key.size + portRanges.size
-      for (let at = 0; at + each <= bytes.length; at += each) {
-        const container = numberIn(key, bytes, 'egress', at) - OWN
-        if (container < 0) continue
-        keys.set(container, [...(keys.get(container) ?? []), { map, key: bytes.slice(at, at + key.size) }])
+export function bpfEncoder({ containers, profiles }: BpfSizes = {}): ProfileEncoder {
+  const slots = profiles === undefined ? PROFILES : profiles + 2
+  return {
+    slots,
+    tables: slots * TABLES_OF_PROFILE,
+    tableMaps: tableMaps.map(({ map }) => map),
+    containers: containers === undefined ? CONTAINERS : containers + 1,
+    allowing: JSON.stringify(emptyProfile),
+    read(content) {
+      const profile = readBpfProfile(content)
+      if (typeof profile === 'string') throw new EnforcerError('BAD_CONTENT', step, { reason: profile })
+      return {
+        rest: withoutEgressTable(profile),
+        writes: (at) => fitting(() => encodeProfile(profile, at)),
+        egress: (at) => fitting(() => encodeEgressAlone(profile, at)),
       }
-    }
-    return keys
-  },
-  removal(slot) {
-    const halves = [egressOf(slot, 0), egressOf(slot, 1)].flat()
-    return { writes: placesOfProfile(slot), where: halves }
-  },
-  egressRemoval: egressOf,
-})
+    },
+    ownAddresses(container, addresses) {
+      try {
+        return encodeOwnAddresses(addresses, container)
+      } catch (error) {
+        if (!(error instanceof UnfitProfile)) throw error
+        throw new EnforcerError('BAD_CONTENT', 'bind the container', { reason: error.message }, { cause: error })
+      }
+    },
+    ownKeys: (entries) => {
+      const keys = new Map<number, { map: string; key: Uint8Array }[]>()
+      for (const [map, key] of ownMaps) {
+        const bytes = entries(map)
+        const each = key.size + portRanges.size
+        for (let at = 0; at + each <= bytes.length; at += each) {
+          const container = numberIn(key, bytes, 'egress', at) - OWN
+          if (container < 0) continue
+          keys.set(container, [...(keys.get(container) ?? []), { map, key: bytes.slice(at, at + key.size) }])
+        }
+      }
+      return keys
+    },
+    removal(slot) {
+      const halves = [egressOf(slot, 0), egressOf(slot, 1)].flat()
+      return { writes: placesOfProfile(slot), where: halves }
+    },
+    egressRemoval: egressOf,
+  }
+}
 
 function egressOf(slot: number, half: 0 | 1): Where[] {
   const number = egressNumber(slot, half)

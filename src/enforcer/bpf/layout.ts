@@ -18,12 +18,21 @@ export const containerId = struct(
   [{ name: 'hex', type: 'u8', count: 64, what: 'the id, in lower case' }],
 )
 
+/** Most tables that a profile refers to. */
+export const MOST_TABLES = 8
+
 export const profileRecord = struct('varmor_profile_record', "The agent's own memory of a profile, by its slot.", [
   { name: 'id', type: 'u32', what: 'what events call it' },
   { name: 'map', type: 'u32', what: "the kernel's id of its map in varmor_profiles" },
   { name: 'serial', type: 'u32', what: 'counts up: of two of a name, the later one holds' },
   { name: 'digest', type: 'u8', count: 32, what: 'SHA-256 of what it was made of' },
   { name: 'name', type: 'u8', count: 64, what: 'padded with NUL' },
+  {
+    name: 'tables',
+    type: 'u32',
+    count: MOST_TABLES,
+    what: 'to which it refers: number of the map in the highest two bits, and index',
+  },
 ])
 
 export const settings = struct('varmor_settings', 'What holds for the whole node.', [
@@ -118,10 +127,20 @@ export interface ProfileRecord {
   /** In hex. */
   digest: string
   name: string
+  /** References to its tables, none of which is 0. */
+  tables: readonly number[]
 }
 
-export const packRecord = ({ digest, name, ...numbers }: ProfileRecord): Uint8Array =>
-  pack(profileRecord, { ...numbers, digest: Buffer.from(digest, 'hex'), name: Buffer.from(name) })
+export function packRecord({ digest, name, tables, ...numbers }: ProfileRecord): Uint8Array {
+  const references = new Uint8Array(4 * MOST_TABLES)
+  for (const [i, reference] of tables.entries()) references.set(word(reference), 4 * i)
+  return pack(profileRecord, {
+    ...numbers,
+    digest: Buffer.from(digest, 'hex'),
+    name: Buffer.from(name),
+    tables: references,
+  })
+}
 
 /** Undefined for an empty one. */
 export function unpackRecord(bytes: Uint8Array): ProfileRecord | undefined {
@@ -130,5 +149,9 @@ export function unpackRecord(bytes: Uint8Array): ProfileRecord | undefined {
   const name = text('name', 'utf8', 64).replace(/\0.*$/s, '')
   if (name === '') return undefined
   const number = (field: 'id' | 'map' | 'serial'): number => numberIn(profileRecord, bytes, field)
-  return { id: number('id'), map: number('map'), serial: number('serial'), digest: text('digest', 'hex', 32), name }
+  const tables = Array.from({ length: MOST_TABLES }, (_, i) => wordIn(bytes, profileRecord.at.tables + 4 * i))
+  return {
+    ...{ id: number('id'), map: number('map'), serial: number('serial'), digest: text('digest', 'hex', 32), name },
+    tables: tables.filter((reference) => reference !== 0),
+  }
 }

@@ -6,6 +6,10 @@ export interface ProfileEncoder {
   readonly slots: number
   /** Numbers of containers, of which the first is not used. */
   readonly containers: number
+  /** Maps of tables, which the rules of profiles become. */
+  readonly tableMaps: readonly string[]
+  /** Indices in each of these, of which the first is not used: enough for the tables of all profiles. */
+  readonly tables: number
   /** A content that allows all. */
   readonly allowing: string
   /** @throws {EnforcerError} BAD_CONTENT, PROFILE_REJECTED; the writes may be refused, too */
@@ -14,7 +18,7 @@ export interface ProfileEncoder {
   ownAddresses(container: number, addresses: readonly string[]): readonly MapWrite[]
   /** Maps that have such entries, with their keys as they stand there, by the number of the container. */
   ownKeys(entries: (map: string) => Uint8Array): ReadonlyMap<number, readonly Pick<MapWrite, 'map' | 'key'>[]>
-  /** All that a profile may have put anywhere, itself first. */
+  /** All that a profile may have put anywhere, itself first, but for its tables. */
   removal(slot: number): { writes: readonly MapWrite[]; where: readonly Where[] }
   /** The addresses of a profile alone, under one of the two numbers. */
   egressRemoval(slot: number, half: Half): readonly Where[]
@@ -27,7 +31,11 @@ export interface ProfileAt {
   slot: number
   id: number
   half: Half
+  placeTable: PlaceTable
 }
+
+/** Says at which index of the map a table is to be, and whether it has to be written there. */
+export type PlaceTable = (map: string, bytes: Uint8Array) => { index: number; isNew: boolean }
 
 export interface Where {
   map: string

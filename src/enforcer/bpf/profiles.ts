@@ -4,12 +4,19 @@ import type { BpfContainers } from './containers.ts'
 import { type ProfileRecord, packRecord, unpackRecord, word, wordIn } from './layout.ts'
 import type { Half, ProfileEncoder, ReadProfile, Where } from './profile-encoder.ts'
 import type { BpfState } from './state.ts'
+import { BpfTables } from './tables.ts'
 
 interface Loaded extends ProfileRecord {
   slot: number
   /** Which number its addresses have, and a digest of its rest; undefined for one that another agent has loaded. */
   half?: Half
   rest?: string
+}
+
+/** A slot that is to be emptied, and the tables that it still holds. */
+interface Left {
+  slot: number
+  tables: readonly number[]
 }
 
 /** In the place of the kernel's id of a map: the addresses are being replaced, and the digest is of none. */
@@ -23,7 +30,8 @@ export class BpfProfiles {
   readonly #byName = new Map<string, Loaded>()
   readonly #free: number[] = []
   /** Slots that no container is in, still to be emptied. */
-  readonly #left: number[] = []
+  readonly #left: Left[] = []
+  readonly #tables: BpfTables
   #serial = 0
   #id = 0
 
@@ -31,6 +39,7 @@ export class BpfProfiles {
     this.#state = state
     this.#encoder = encoder
     this.#containers = containers
+    this.#tables = new BpfTables(encoder)
   }
 
   /** Finds what is there; what a load that did not come to its end has left is removed. */
@@ -54,8 +63,10 @@ export class BpfProfiles {
       const record = this.#recordOf(slot)
       // A load that got so far as to have containers in both is brought to its end.
       if (record !== undefined) this.#containers.move(slot, this.slotOf(record.name) ?? 0)
-      await this.#clear(slot)
+      await this.#clear({ slot, tables: [] })
     }
+    for (const { tables } of this.#byName.values()) this.#tables.hold(tables)
+    await this.#tables.removeUnknown(this.#state, 'remove what was left of BPF profiles')
   }
 
   slotOf(name: string): number | undefined {
@@ -94,15 +105,16 @@ export class BpfProfiles {
       throw new EnforcerError('KERNEL_REFUSED', 'load the BPF profile', { profile: name, reason })
     }
     const id = before?.id ?? this.#id + 1
-    const writes = read.writes({ slot, id, half: 0 })
+    const tables: number[] = []
     this.#free.shift()
     try {
+      const writes = read.writes({ slot, id, half: 0, placeTable: this.#tables.placing(tables) })
       await this.#state.write(writes, 'load the BPF profile')
-      const record = { id, map: this.#mapIn(slot) ?? 0, serial: this.#serial + 1, digest, name }
+      const record = { id, map: this.#mapIn(slot) ?? 0, serial: this.#serial + 1, digest, name, tables }
       await this.#record(slot, record, 'load the BPF profile')
       this.#byName.set(name, { ...record, slot, half: 0, rest })
     } catch (error) {
-      this.#left.push(slot)
+      this.#left.push({ slot, tables })
       await this.#clearLeft().catch(throwBugs)
       throw error
     }
@@ -111,7 +123,7 @@ export class BpfProfiles {
     this.#containers.point(name, slot)
     if (before === undefined) return
     this.#containers.move(before.slot, slot)
-    this.#left.push(before.slot)
+    this.#left.push(before)
     // The profile is in force: what fails here is tried again, and said, before the next one.
     await this.#clearLeft().catch(throwBugs)
   }
@@ -125,9 +137,12 @@ export class BpfProfiles {
     const { slot, id, name, serial } = before
     const half = before.half === 0 ? 1 : 0
     const step = 'write the addresses of the BPF profile'
-    const writes = read.egress({ slot, id, half })
+    // They are the same ones, which stay.
+    const tables: number[] = []
+    const writes = read.egress({ slot, id, half, placeTable: this.#tables.placing(tables) })
+    this.#tables.release(tables)
     await this.#record(slot, { ...before, map: CHANGING, digest: '' }, step)
-    const loaded = { id, name, serial, slot, rest: before.rest! }
+    const loaded = { id, name, serial, slot, tables, rest: before.rest! }
     try {
       await this.#state.write(writes, step)
     } catch (error) {
@@ -142,8 +157,8 @@ export class BpfProfiles {
     await this.#removeAll(this.#encoder.egressRemoval(slot, before.half), step)
   }
 
-  #record(slot: number, { id, map, serial, digest, name }: ProfileRecord, step: string): Promise<void> {
-    const value = packRecord({ id, map, serial, digest, name })
+  #record(slot: number, { id, map, serial, digest, name, tables }: ProfileRecord, step: string): Promise<void> {
+    const value = packRecord({ id, map, serial, digest, name, tables })
     return this.#state.write([{ map: 'varmor_records', key: word(slot), value }], step)
   }
 
@@ -156,14 +171,14 @@ export class BpfProfiles {
     if (loaded !== undefined) {
       this.#byName.delete(name)
       this.#containers.move(loaded.slot, 0)
-      this.#left.push(loaded.slot)
+      this.#left.push(loaded)
     }
     await this.#clearLeft()
   }
 
   async #clearLeft(): Promise<void> {
-    for (let slot = this.#left[0]; slot !== undefined; slot = this.#left[0]) {
-      await this.#clear(slot)
+    for (let left = this.#left[0]; left !== undefined; left = this.#left[0]) {
+      await this.#clear(left)
       this.#left.shift()
     }
   }
@@ -172,12 +187,16 @@ export class BpfProfiles {
    * Empties a slot that no container is in any more. The kernel waits, when the profile goes, until no program sees it; what it refers
    * to goes only then.
    */
-  async #clear(slot: number): Promise<void> {
+  async #clear(left: Left): Promise<void> {
+    const { slot } = left
     const { writes, where } = this.#encoder.removal(slot)
     const step = 'remove the BPF profile'
     await this.#state.write(writes, step)
     await this.#removeAll(where, step)
-    await this.#record(slot, { id: 0, map: 0, serial: 0, digest: '', name: '' }, step)
+    this.#tables.release(left.tables)
+    left.tables = []
+    await this.#tables.removeUnheld(this.#state, step)
+    await this.#record(slot, { id: 0, map: 0, serial: 0, digest: '', name: '', tables: [] }, step)
     this.#free.push(slot)
   }
 

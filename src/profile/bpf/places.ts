@@ -8,6 +8,8 @@ export interface ProfilePlace {
   id: number
   /** Which of the two numbers its egress rules have; those that take their place have the other one. Default 0. */
   half?: 0 | 1
+  /** Where its tables go, and whether they are to be written there. Default: to places of its slot. */
+  placeTable?: (map: string, bytes: Uint8Array) => { index: number; isNew: boolean }
 }
 
 /** A value in a map of maps, by the name of the map. */
@@ -50,15 +52,16 @@ export const tableIndex = (slot: number, table: keyof typeof tableNumbers): numb
 export const tableReference = (size: number, index: number): number => size * 2 ** TABLE_SIZE_SHIFT + index
 
 /**
- * The places in maps of maps that a profile may have filled, its own the first; most are empty. Deleting them, and the egress rules of its
+ * The places in maps of maps that a profile may have filled, its own the first. Deleting them, its tables, and the egress rules of its
  * number, removes it.
  */
-export function placesOfProfile(slot: number): InnerPlace[] {
-  const names = Object.keys(tableNumbers) as (keyof typeof tableNumbers)[]
-  const tables = names.map((name) => wordBytes(tableIndex(slot, name)))
-  return [
-    { map: 'varmor_profiles', key: wordBytes(slot) },
-    ...tableMaps.flatMap(({ map }) => tables.map((key) => ({ map, key }))),
-    { map: 'varmor_mount_rules', key: wordBytes(mountsIndex(slot)) },
-  ]
-}
+export const placesOfProfile = (slot: number): InnerPlace[] => [
+  { map: 'varmor_profiles', key: wordBytes(checked(slot)) },
+  { map: 'varmor_mount_rules', key: wordBytes(mountsIndex(slot)) },
+]
+
+/** The places for tables that a slot has, where tables of profiles are not shared; most are empty. */
+export const tablesOfSlot = (slot: number): InnerPlace[] =>
+  tableMaps.flatMap(({ map }) =>
+    Object.values(tableNumbers).map((number) => ({ map, key: wordBytes(checked(slot) * TABLES_OF_PROFILE + number) })),
+  )

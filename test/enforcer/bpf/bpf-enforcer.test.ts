@@ -37,7 +37,7 @@ describe('the BPF enforcer', () => {
   const stateOf = (enforcer: BpfEnforcer) => kernel.folders.get(enforcer.folder)!
 
   describe('as every loader', () => {
-    const more = { ...fakeEncoder, slots: 64 }
+    const more = { ...fakeEncoder, slots: 64, tables: 64 }
     loaderContract(async () => {
       const enforcer = await open({ encoder: more })
       const slotOf = (name: string) =>
@@ -316,6 +316,30 @@ describe('the BPF enforcer', () => {
     expect(kernel.filled).to.equal(3)
   })
 
+  it('has one table for profiles of equal rules, which goes with the last of them, also after a restart', async () => {
+    const first = await open()
+    for (const name of ['a', 'b']) await first.load(`varmor-demo-${name}`, `equal@${name}`)
+    await first.load(web, 'other@c')
+    const tables = () => stateOf(first).maps.get('varmor_small_tables')!
+    expect(tables().size).to.equal(2)
+    await first.unload('varmor-demo-a')
+    expect(tables().size).to.equal(2)
+
+    const second = await open()
+    await second.add({ id: idOf('b'), profile: 'varmor-demo-b' })
+    expect(inForce(second, 'b')).to.equal('equal@b')
+    // Nobody reads what another agent has written, so it is written once more.
+    await second.load('varmor-demo-d', 'equal@d')
+    expect(tables().size).to.equal(3)
+    await second.unload('varmor-demo-b')
+    await second.unload(web)
+    expect(tables().size).to.equal(1)
+    await second.load('varmor-demo-e', 'equal@e')
+    expect(tables().size).to.equal(1)
+    for (const name of ['d', 'e']) await second.unload(`varmor-demo-${name}`)
+    expect(kernel.filled).to.equal(0)
+  })
+
   it('keeps what is in force when the kernel refuses what would take its place', async () => {
     const enforcer = await open()
     await enforcer.add({ id: idOf('a'), profile: web })
@@ -362,7 +386,9 @@ describe('the BPF enforcer', () => {
     await before.load(web, 'two')
     await before.load(web, 'one')
 
-    const now = await open({ encoder: { ...fakeEncoder, slots: 2 * slots, containers: 2 * containers } })
+    const now = await open({
+      encoder: { ...fakeEncoder, slots: 2 * slots, tables: 2 * slots, containers: 2 * containers },
+    })
     await now.load(web, 'one')
     await now.settle([...names, 'more'].map((name) => ({ id: idOf(name), profile: web })))
     expect(kernel.inForce(before.folder, 1)).to.equal('one')

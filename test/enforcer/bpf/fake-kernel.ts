@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { mkdirSync, rmSync } from 'node:fs'
 import { pack } from '../../../src/base/c-struct.ts'
 import type { BpfAddon, LoadOptions, MapWrite, NativeState } from '../../../src/enforcer/bpf/addon.ts'
-import { container, found, settings, word, wordIn } from '../../../src/enforcer/bpf/layout.ts'
+import { container, found, profileRecord, settings, word, wordIn } from '../../../src/enforcer/bpf/layout.ts'
 import type { ProfileAt, ProfileEncoder } from '../../../src/enforcer/bpf/profile-encoder.ts'
 
 /** A task with the container that its cgroup names, and the number that it is bound by. */
@@ -35,17 +35,27 @@ const egressKey = (slot: number, half: number): Buffer => Buffer.concat([word(1)
 export const fakeEncoder: ProfileEncoder = {
   slots,
   containers,
+  tableMaps: ['varmor_small_tables'],
+  tables: slots,
   allowing: 'file,',
   read: (content) => {
     const [rest = '', addresses = ''] = content.split('@')
-    const egress = ({ slot, half }: ProfileAt) => [
-      { map: 'varmor_v4', key: egressKey(slot, half), value: Buffer.from(addresses.padEnd(4)) },
-      { map: 'varmor_profiles', key: word(slot), value: Buffer.from(`${half}${content}`), inner: 64 },
-    ]
-    const table = ({ slot }: ProfileAt) => ({
-      ...{ map: 'varmor_small_tables', key: word(slot), value: Buffer.from(`table of ${rest}`), inner: 64 },
-    })
-    return { rest, writes: (at) => [table(at), ...egress(at)], egress }
+    const writes = ({ slot, half, placeTable }: ProfileAt, withTable: boolean) => {
+      const value = Buffer.from(`table of ${rest}`)
+      const { index, isNew } = placeTable('varmor_small_tables', value)
+      const table = { map: 'varmor_small_tables', key: word(index), value, inner: 64 }
+      return [
+        ...(isNew && withTable ? [table] : []),
+        { map: 'varmor_v4', key: egressKey(slot, half), value: Buffer.from(addresses.padEnd(4)) },
+        {
+          map: 'varmor_profiles',
+          key: word(slot),
+          value: Buffer.from(`${half}${String.fromCharCode(48 + index)}${content}`),
+          inner: 64,
+        },
+      ]
+    }
+    return { rest, writes: (at) => writes(at, true), egress: (at) => writes(at, false) }
   },
   ownAddresses: (number, addresses) =>
     addresses.map((address) => ({
@@ -63,7 +73,7 @@ export const fakeEncoder: ProfileEncoder = {
     return keys
   },
   removal: (slot) => ({
-    writes: ['varmor_profiles', 'varmor_small_tables'].map((map) => ({ map, key: word(slot) })),
+    writes: [{ map: 'varmor_profiles', key: word(slot) }],
     where: [0, 1].map((half) => ({ map: 'varmor_v4', offset: 4, number: slot + half * 1_000 })),
   }),
   egressRemoval: (slot, half) => [{ map: 'varmor_v4', offset: 4, number: slot + half * 1_000 }],
@@ -139,7 +149,7 @@ export class FakeKernel implements BpfAddon {
 
   get(state: NativeState, map: string, key: Uint8Array): Uint8Array | null {
     this.#step(`get ${map}`)
-    return this.#map(state, map).get(hex(key)) ?? (map === 'varmor_records' ? new Uint8Array(108) : null)
+    return this.#map(state, map).get(hex(key)) ?? (map === 'varmor_records' ? new Uint8Array(profileRecord.size) : null)
   }
 
   entries(state: NativeState, map: string): Uint8Array {
@@ -169,12 +179,14 @@ export class FakeKernel implements BpfAddon {
     const bytes = this.#map(state, 'varmor_containers').get(hex(word(number)))
     const slot = bytes === undefined ? 0 : wordIn(bytes, container.at.profile)
     if (slot === 0) return undefined
-    const [profile, table] = ['varmor_profiles', 'varmor_small_tables'].map((map) => {
-      const id = this.#map(state, map).get(hex(word(slot)))
+    const shown = (map: string, index: number): string | undefined => {
+      const id = this.#map(state, map).get(hex(word(index)))
       return id === undefined ? undefined : this.#inner.get(wordIn(id))
-    })
+    }
+    const profile = shown('varmor_profiles', slot)
     if (profile === undefined) return undefined
-    const content = profile.slice(1)
+    const table = shown('varmor_small_tables', profile.charCodeAt(1) - 48)
+    const content = profile.slice(2)
     const [rest, addresses = ''] = content.split('@')
     const egress = this.#map(state, 'varmor_v4').get(hex(egressKey(slot, Number(profile[0]))))
     const beside = `${table} and ${egress === undefined ? 'no addresses' : Buffer.from(egress)}`

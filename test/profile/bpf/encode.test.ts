@@ -4,7 +4,7 @@ import { type BpfProfile, fileFlags, type MountRule, type SocketRule } from '../
 import { emptyProfile, encodeProfile } from '../../../src/profile/bpf/encode.ts'
 import { mapSizes, tableMaps } from '../../../src/profile/bpf/layout.ts'
 import { type MapWrite, UnfitProfile } from '../../../src/profile/bpf/map-write.ts'
-import { egressNumber, type ProfilePlace, placesOfProfile } from '../../../src/profile/bpf/places.ts'
+import { egressNumber, type ProfilePlace, placesOfProfile, tablesOfSlot } from '../../../src/profile/bpf/places.ts'
 import { walk } from '../../../src/profile/bpf/table.ts'
 import { anyPlace, anyProfile } from './arbitrary-profile.ts'
 import { privileged, profileOf } from './compiled.ts'
@@ -136,7 +136,7 @@ describe('a profile in the maps of the kernel', () => {
   it('is gone when its places and the entries of its number are removed', () => {
     fc.assert(
       fc.property(anyProfile, anyPlace, (profile, at) => {
-        const removed = new Set(placesOfProfile(at.slot).map(placeOf))
+        const removed = new Set([...placesOfProfile(at.slot), ...tablesOfSlot(at.slot)].map(placeOf))
         const number = Buffer.from(Uint32Array.of(egressNumber(at.slot)).buffer)
         const left = encodeProfile(profile, at).filter((write) => {
           const egress = { varmor_v4: 4, varmor_v6: 4, varmor_ports: 0 }[write.map]
@@ -145,6 +145,25 @@ describe('a profile in the maps of the kernel', () => {
         })
         expect(left).to.deep.equal([])
       }),
+    )
+  })
+
+  it('has its tables where it is told to, and writes those alone that are not there', () => {
+    fc.assert(
+      fc.property(anyProfile, anyPlace, fc.boolean(), (profile, at, isNew) => {
+        const tables = new Map<string, number>()
+        const placeTable = (map: string, bytes: Uint8Array) => {
+          const text = `${map} ${Buffer.from(bytes).toString('base64')}`
+          const known = tables.get(text)
+          tables.set(text, known ?? 7_000 + tables.size)
+          return { index: tables.get(text)!, isNew: known === undefined && isNew }
+        }
+        const writes = encodeProfile(profile, { ...at, placeTable })
+        const written = writes.filter(({ map }) => map.endsWith('_tables'))
+        expect(written).to.have.length(isNew ? tables.size : 0)
+        if (isNew) expect(decoded(mapsAfter(writes), at.slot)).to.deep.equal(expectedOf(profile, at.id))
+      }),
+      { numRuns: 50 },
     )
   })
 

@@ -2,8 +2,9 @@ import { expect } from 'chai'
 import { loadBpfAddon } from '../../../../src/enforcer/bpf/addon.ts'
 import { wordIn } from '../../../../src/enforcer/bpf/layout.ts'
 import type { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'
+import { TABLES_OF_PROFILE } from '../../../../src/profile/bpf/layout.ts'
 import { PROFILES } from '../../../../src/profile/bpf/limits.ts'
-import { tableIndex, wordBytes } from '../../../../src/profile/bpf/places.ts'
+import { wordBytes } from '../../../../src/profile/bpf/places.ts'
 import { output } from '../../../cluster/command.ts'
 import { debianImage } from '../../images/names.ts'
 import { Container } from '../harness/container.ts'
@@ -74,7 +75,7 @@ describe('BPF rules about Pods', function () {
     if (typeof addon === 'string') throw new Error(addon)
     const state = addon.open(enforcer.folder)
     return ['varmor_small_tables', 'varmor_medium_tables', 'varmor_large_tables'].flatMap((map) =>
-      Array.from({ length: PROFILES - 1 }, (_, i) => addon.get(state, map, wordBytes(tableIndex(i + 1, 'files'))))
+      Array.from({ length: PROFILES * TABLES_OF_PROFILE - 1 }, (_, i) => addon.get(state, map, wordBytes(i + 1)))
         .filter((bytes) => bytes !== null)
         .map((bytes) => wordIn(bytes)),
     )
