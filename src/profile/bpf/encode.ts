@@ -26,6 +26,7 @@ import {
   egressNumber,
   mountsIndex,
   type ProfilePlace,
+  profileKey,
   tableIndex,
   type tableNumbers,
   tableReference,
@@ -57,7 +58,7 @@ export function encodeProfile(profile: BpfProfile, place: ProfilePlace): MapWrit
     egress,
     mounts: profile.mounts === undefined ? 0 : mountsIndex(place.slot),
   })
-  writes.push({ map: 'varmor_profiles', key: wordBytes(place.slot), value, inner: profileStruct.size })
+  writes.push({ map: 'varmor_profiles', key: profileKey(place.slot), value, inner: profileStruct.size })
   return writes
 }
 

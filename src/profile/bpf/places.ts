@@ -41,6 +41,9 @@ export const egressNumber = (slot: number, half: 0 | 1 = 0): number => checked(s
 /** Under which number the addresses of a container's pod stand there. */
 export const ownNumber = (container: number): number => OWN + container
 
+/** Key in varmor_profiles. */
+export const profileKey = (slot: number): Uint8Array<ArrayBuffer> => wordBytes(checked(slot))
+
 /** Index in varmor_mount_rules. */
 export const mountsIndex = (slot: number): number => checked(slot)
 
@@ -56,7 +59,7 @@ export const tableReference = (size: number, index: number): number => size * 2 
  * number, removes it.
  */
 export const placesOfProfile = (slot: number): InnerPlace[] => [
-  { map: 'varmor_profiles', key: wordBytes(checked(slot)) },
+  { map: 'varmor_profiles', key: profileKey(slot) },
   { map: 'varmor_mount_rules', key: wordBytes(mountsIndex(slot)) },
 ]
 
