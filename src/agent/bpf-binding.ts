@@ -100,7 +100,12 @@ export class BpfBinding {
   async #addOwn(container: BpfContainer, pid: number | undefined): Promise<void> {
     const { addressesOf, enforcer } = this.#options
     if (container.profile === '' || pid === undefined || addressesOf === undefined) return
-    const addresses = await addressesOf(pid)
+    const addresses = await addressesOf(pid).catch((error: unknown) => {
+      // The machine has no file left, or the like: the next list of containers tries it again.
+      const fields = { containerID: container.id, err: error }
+      logTrouble(this.#options.logger, error, fields, "the addresses of a container's pod cannot be read")
+      return undefined
+    })
     if (addresses !== undefined) await this.#attempt(container.id, () => enforcer.add({ ...container, addresses }))
   }
 

@@ -135,6 +135,14 @@ describe('containers and their BPF profiles', () => {
     expect(enforcer.calls).to.deep.equal(['settle '])
   })
 
+  it('are bound though the addresses of their pod cannot be read', async () => {
+    const fails = () => Promise.reject(Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' }))
+    const { enforcer, binding } = world({ addressesOf: fails })
+    await binding.changed([{ type: 'started', container: running('a') }])
+    await binding.listed([running('a')])
+    expect(enforcer.calls.slice(0, 2)).to.deep.equal([`add ${a} ${profile} 5`, 'find'])
+  })
+
   it('that cannot be bound are counted and named', async () => {
     const { enforcer, binding, warned } = world()
     enforcer.refuses = true
