@@ -296,9 +296,12 @@ describe('AppArmor on a real kernel', function () {
       await cluster.apply(policy)
       const container = await shell('drift', profile)
       const path = join(appArmorFolder, profile)
-      // A look that found the harm before may have the actor look once more, just after the next one: what a single look finds is chance.
-      const isPutBack = async (): Promise<boolean> =>
-        (await cluster.agent.check()).length === 0 && profileOnDisk(profile) === textOf(policy)
+      // A look that found the harm before may have the actor load once more, just when the next harm is done: what a single
+      // look finds is chance, so kernel and disk are asked.
+      const isPutBack = async (): Promise<boolean> => {
+        await cluster.agent.check()
+        return profileOnDisk(profile) === textOf(policy) && inKernel(profile).join() === `${profile} (enforce)`
+      }
       const harms: [what: string, harm: () => unknown][] = [
         [
           'replaced',
@@ -310,7 +313,7 @@ describe('AppArmor on a real kernel', function () {
       ]
       for (const [what, harm] of harms) {
         harm()
-        await until(isPutBack)
+        await until(async () => (await isPutBack()) && (await container.run('echo > /data/x')).status !== 0)
         expect(await container.run('echo > /data/x'), what).to.deep.equal(refused('/data/x'))
         expect(await container.label(), what).to.equal(`${profile} (enforce)`)
       }
