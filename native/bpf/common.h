@@ -22,6 +22,7 @@
 #define O_APPEND 00002000
 #define PROT_EXEC 0x4
 #define S_IFMT 00170000
+#define S_IFMT_SHIFT 12
 #define S_IFSOCK 0140000
 #define S_IFBLK 0060000
 #define S_IFCHR 0020000

@@ -22,7 +22,7 @@ VERIFIED_ONCE __noinline int varmor_refuses(const struct file_request *given)
 	if (!profile || !container)
 		return 0;
 	asked = given->asked;
-	mode = mode_of((void *)given->dentry);
+	mode = given->type ? given->type << S_IFMT_SHIFT : mode_of((void *)given->dentry);
 	if (mode != S_IFDIR && !(asked & ASKED_OF_NEW_WAY))
 		asked &= ~VARMOR_FILE_WAY;
 	asked &= ~ASKED_OF_NEW_WAY;
@@ -92,12 +92,13 @@ SEC("lsm/file_open")
 int BPF_PROG(varmor_file_open, struct file *file)
 {
 	__u32 container = container_of_task(current_task()), mode, asked = 0, permissions = 0;
+	struct file_request request;
 
 	/* Nearly all that is opened is opened outside of containers that have a profile. */
 	if (!container)
 		return 0;
 	/* Before Linux 6.5 an overlay opens the file below by the path of its own, which was judged just now. */
-	if (file->f_inode != BPF_CORE_READ(file, f_path.dentry, d_inode))
+	if (file->f_inode != file->f_path.dentry->d_inode)
 		return 0;
 	mode = file->f_mode;
 	if (file->f_flags & FMODE_EXEC) {
@@ -117,7 +118,18 @@ int BPF_PROG(varmor_file_open, struct file *file)
 		permissions |= file->f_flags & O_APPEND ? MAY_APPEND_IT : MAY_WRITE_IT;
 		REFUSE_IF(refuses_to_load_profiles(file->f_path.dentry));
 	}
-	return may_in(container, file->f_path.dentry, file->f_path.mnt, asked, permissions);
+	/* The verifier knows the type of a file, and lets the program read what it leads to itself, which costs far less than a call. */
+	request = (struct file_request){
+		.dentry = file->f_path.dentry,
+		.mount = file->f_path.mnt,
+		.asked = asked,
+		.container = container,
+		.permissions = permissions,
+		.type = (file->f_inode->i_mode & S_IFMT) >> S_IFMT_SHIFT,
+		.files = file->f_inode->i_sb,
+	};
+	REFUSE_IF(varmor_refuses(&request));
+	return 0;
 }
 
 /* A file that another process has opened: by a socket (SCM_RIGHTS), pidfd_getfd(2), or a notification of seccomp. */

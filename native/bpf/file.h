@@ -28,7 +28,9 @@ struct file_request {
 	const struct vfsmount *mount; /* NULL where a hook has none */
 	__u16 asked;                  /* VARMOR_FILE_ */
 	__u16 container;              /* of the task */
-	__u32 permissions;            /* for the record */
+	__u32 permissions : 28;       /* for the record */
+	__u32 type : 4;               /* of the file, as S_IFMT has it; 0 where it is to be read */
+	struct super_block *files;    /* of the file, NULL where it is to be read */
 };
 _Static_assert(VARMOR_MAX_CONTAINERS <= 1 << 16, "the number of a container in a request");
 
@@ -45,7 +47,7 @@ bool varmor_is_mounted_in(struct super_block *files, __u32 mnt_ns) __hidden;
 /* Returns what the hook returns. */
 static __always_inline int may_in(__u32 container, const struct dentry *dentry, const struct vfsmount *mount, __u32 asked, __u32 permissions)
 {
-	struct file_request request = { dentry, mount, asked, container, permissions };
+	struct file_request request = { dentry, mount, asked, container, permissions, 0, NULL };
 
 	REFUSE_IF(varmor_refuses(&request));
 	return 0;

@@ -39,16 +39,16 @@ struct mnt_namespace___id {
 	struct ns_common___id ns;
 } __attribute__((preserve_access_index));
 
-/* A number that no other namespace ever has; 0 where the kernel has none. */
+/* A number that no other namespace ever has; 0 where the kernel has none. The verifier knows the type, and lets the program read it itself. */
 static __always_inline __u64 id_of_namespace(struct mnt_namespace *ns)
 {
 	struct mnt_namespace___seq *with_seq = (void *)ns;
 	struct mnt_namespace___id *with_id = (void *)ns;
 
 	if (bpf_core_field_exists(with_seq->seq))
-		return BPF_CORE_READ(with_seq, seq);
+		return with_seq->seq;
 	if (bpf_core_field_exists(((struct ns_common___id *)0)->ns_id))
-		return BPF_CORE_READ(with_id, ns.ns_id);
+		return with_id->ns.ns_id;
 	return 0;
 }
 
@@ -65,7 +65,7 @@ static __noinline void find_kept(struct varmor_scratch *scratch)
 {
 	struct aliases *aliases = &scratch->aliases;
 	struct kept_mounts *mounts = &aliases->mounts;
-	struct mnt_namespace *ns = aliases->ns;
+	struct mnt_namespace *ns = namespace_of(current_task());
 	struct kept_list *list;
 	__u32 is_kept = 0;
 
@@ -77,7 +77,7 @@ static __noinline void find_kept(struct varmor_scratch *scratch)
 	mounts->mnt_ns = aliases->own_ns == aliases->mnt_ns ? id_of_namespace(ns) : 0;
 	if (!mounts->mnt_ns)
 		return;
-	mounts->event = BPF_CORE_READ(ns, event);
+	mounts->event = ns->event;
 	list = list_for(mounts);
 	if (!list)
 		return;

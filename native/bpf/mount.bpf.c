@@ -115,7 +115,7 @@ static __always_inline __u32 put_device(struct varmor_scratch *scratch, const ch
 
 static __always_inline __u32 start_of_path(struct varmor_scratch *scratch, struct dentry *dentry, struct mount *mount)
 {
-	return dentry ? path_into(scratch, TEXT_PATH, dentry, mount, mnt_ns_of(current_task())) : 0;
+	return dentry ? path_into(scratch, TEXT_PATH, dentry, mount, mnt_ns_of(current_task()), namespace_of(current_task())) : 0;
 }
 
 static __always_inline __u32 start_of_source(struct varmor_scratch *scratch, const struct mounting *given)

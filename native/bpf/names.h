@@ -69,7 +69,7 @@ static long next_alias(__u32 round, struct loop *loop)
 look:
 	if (mount == aliases->known)
 		return 0;
-	start = path_in_namespace(scratch, TEXT_EXE, aliases->dentry, mount, mnt_ns);
+	start = path_into(scratch, TEXT_EXE, aliases->dentry, mount, mnt_ns, mnt_ns == aliases->own_ns ? aliases->ns : NULL);
 	if (start == LONG_PATH)
 		aliases->marks |= aliases->any;
 	if (start == 0 || start >= PATH_BYTES)
@@ -153,9 +153,10 @@ static __noinline __u32 marks_of_file(const struct file_request *request, const 
 		return 0;
 	aliases = &scratch->aliases;
 	aliases->marks = 0;
+	aliases->ns = namespace_of(current_task());
 	if (request->mount) {
 		known = mount_of(request->mount);
-		start = path_into(scratch, TEXT_PATH, dentry, known, own_ns);
+		start = path_into(scratch, TEXT_PATH, dentry, known, own_ns, aliases->ns);
 		if (start && start < PATH_BYTES)
 			aliases->marks = marks_of(scratch, &profile->files, TEXT_PATH, start);
 		else if (start == LONG_PATH)
@@ -176,12 +177,11 @@ static __noinline __u32 marks_of_file(const struct file_request *request, const 
 	aliases->known = known;
 	aliases->automaton = profile->files;
 	aliases->mnt_ns = mnt_ns;
-	aliases->ns = namespace_of(current_task());
 	aliases->own_ns = own_ns;
 	aliases->any = profile->any;
 	aliases->losses = 0;
 	aliases->start = start < PATH_BYTES ? start : 0;
-	aliases->files = BPF_CORE_READ(dentry, d_sb);
+	aliases->files = request->files ? request->files : BPF_CORE_READ(dentry, d_sb);
 	aliases->at = first_mount(aliases->files);
 	/* Nearly always a file system has one mount, by which the file was reached. */
 	if (aliases->at && aliases->at == known)

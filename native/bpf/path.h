@@ -93,13 +93,13 @@ LONG_LOOP(climb_up, 2 * PATH_BYTES, open_walk, climb)
 /*
  * Writes the path into a text of the scratch, up to its end at PATH_BYTES. Returns where it begins; NO_PATH for files of the kernel's own
  * mounts, LONG_PATH where it is too long; 0 where there is none: the file is not below the root of the mount namespace with the number `mnt_ns`
- * (a detached mount, a descriptor from elsewhere).
+ * (a detached mount, a descriptor from elsewhere). `ns` is that namespace where it is known, which spares a read, or NULL.
  */
-static __always_inline __u32 path_in_namespace(struct varmor_scratch *scratch, enum text text, struct dentry *dentry, struct mount *mount, __u32 mnt_ns)
+static __always_inline __u32 path_into(struct varmor_scratch *scratch, enum text text, struct dentry *dentry, struct mount *mount, __u32 mnt_ns, struct mnt_namespace *ns)
 {
 	struct loop loop = { .scratch = scratch };
 	struct walk *walk = &scratch->walk;
-	struct mount *top;
+	struct mnt_namespace *found;
 	__u32 start;
 
 	walk->dentry = dentry;
@@ -111,10 +111,16 @@ static __always_inline __u32 path_in_namespace(struct varmor_scratch *scratch, e
 	walk->end = WALKING;
 	open_walk(&loop);
 	climb_up(&loop, 2 * PATH_BYTES);
-	top = walk->mount;
+	mount = walk->mount;
+	found = BPF_CORE_READ(mount, mnt_ns);
+	/* Nothing is mounted on the kernel's own mounts: a walk from one ends on it. */
+	if (found == MNT_NS_INTERNAL)
+		return NO_PATH;
 	if (walk->end == TOO_LONG || walk->end == WALKING)
 		return LONG_PATH;
-	if (walk->end != AT_ROOT || BPF_CORE_READ(top, mnt_ns, ns.inum) != walk->mnt_ns)
+	if (walk->end != AT_ROOT || !found)
+		return 0;
+	if (found != ns && BPF_CORE_READ(found, ns.inum) != walk->mnt_ns)
 		return 0;
 	start = walk->start;
 	if (start == PATH_BYTES) {
@@ -122,14 +128,6 @@ static __always_inline __u32 path_in_namespace(struct varmor_scratch *scratch, e
 		loop.text[PATH_BYTES - 1] = '/';
 	}
 	return start;
-}
-
-/* The same; NO_PATH for files of the kernel's own mounts. */
-static __always_inline __u32 path_into(struct varmor_scratch *scratch, enum text text, struct dentry *dentry, struct mount *mount, __u32 mnt_ns)
-{
-	if (BPF_CORE_READ(mount, mnt_ns) == MNT_NS_INTERNAL)
-		return NO_PATH;
-	return path_in_namespace(scratch, text, dentry, mount, mnt_ns);
 }
 
 static __always_inline struct mount *mount_of(const struct vfsmount *mount)

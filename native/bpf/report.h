@@ -78,7 +78,7 @@ static __noinline void report(struct varmor_scratch *scratch, const struct varmo
 	__builtin_memcpy(scratch->record + sizeof(*header), body, sizeof(*body));
 	exe = BPF_CORE_READ(task, mm, exe_file);
 	if (exe)
-		exe_start = path_into(scratch, TEXT_EXE, BPF_CORE_READ(exe, f_path.dentry), mount_of(BPF_CORE_READ(exe, f_path.mnt)), header->mnt_ns);
+		exe_start = path_into(scratch, TEXT_EXE, BPF_CORE_READ(exe, f_path.dentry), mount_of(BPF_CORE_READ(exe, f_path.mnt)), header->mnt_ns, namespace_of(task));
 	length = put_text(scratch, size, scratch->exe, exe_start);
 	header->exe_size = length;
 	size += length;
