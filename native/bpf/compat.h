@@ -20,6 +20,8 @@ struct loop {
 
 /* A function that is verified once a program, and not once a call. */
 #define VERIFIED_ONCE
+/* A function that is called, and not a part of its caller. */
+#define CALLED __noinline
 
 static __always_inline struct task_struct *current_task(void)
 {
@@ -91,6 +93,8 @@ static __always_inline bool put_instead(__u64 *place, __u64 other, __u64 number)
 
 /* Those may not be given pointers before Linux 5.13. It is verified once a call. */
 #define VERIFIED_ONCE __hidden
+/* A call within a call within a call: the eighth is one too many. */
+#define CALLED __always_inline
 
 static __always_inline struct task_struct *current_task(void)
 {

@@ -88,13 +88,11 @@ static __noinline bool refuses_to_load_profiles(struct dentry *dentry)
 	return judge(profile, verdict, VARMOR_EVENT_KIND_CAPABILITY, sizeof(__u32), &body);
 }
 
-SEC("lsm/file_open")
-int BPF_PROG(varmor_file_open, struct file *file)
+static CALLED int refuses_to_open(struct file *file)
 {
 	__u32 container = container_of_task(current_task()), mode, asked = 0, permissions = 0;
 	struct file_request request;
 
-	/* Nearly all that is opened is opened outside of containers that have a profile. */
 	if (!container)
 		return 0;
 	/* Before Linux 6.5 an overlay opens the file below by the path of its own, which was judged just now. */
@@ -130,6 +128,13 @@ int BPF_PROG(varmor_file_open, struct file *file)
 	};
 	REFUSE_IF(varmor_refuses(&request));
 	return 0;
+}
+
+/* Nearly all that is opened is opened outside of containers that have a profile: what those take is in a function of its own. */
+SEC("lsm/file_open")
+int BPF_PROG(varmor_file_open, struct file *file)
+{
+	return is_outside(current_task()) ? 0 : refuses_to_open(file);
 }
 
 /* A file that another process has opened: by a socket (SCM_RIGHTS), pidfd_getfd(2), or a notification of seccomp. */

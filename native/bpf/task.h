@@ -31,12 +31,23 @@ static __always_inline __u32 container_of_task(struct task_struct *task)
 	own = own_task_of(task);
 	return own ? own->container : varmor_container_by_hand(task);
 }
+
+/* Whether it is seen without a call that a task has no container, as nearly all have none. */
+static __always_inline bool is_outside(struct task_struct *task)
+{
+	return !task->bpf_storage;
+}
 #else
 static __always_inline __u32 container_of_task(struct task_struct *task)
 {
 	struct varmor_task *own = own_task_of(task);
 
 	return own ? own->container : 0;
+}
+
+static __always_inline bool is_outside(struct task_struct *task)
+{
+	return false;
 }
 #endif
 
