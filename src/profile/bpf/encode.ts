@@ -22,16 +22,7 @@ import {
 } from './layout.ts'
 import { MAX_FSTYPE_BYTES, MAX_MOUNT_RULES, MAX_SOCKET_RULES, MAX_TABLE_BYTES } from './limits.ts'
 import { type MapWrite, UnfitProfile } from './map-write.ts'
-import {
-  egressNumber,
-  mountsIndex,
-  type ProfilePlace,
-  profileKey,
-  tableIndex,
-  type tableNumbers,
-  tableReference,
-  wordBytes,
-} from './places.ts'
+import { egressNumber, mountsIndex, type ProfilePlace, profileKey, tableReference, wordBytes } from './places.ts'
 import { AUDIT, DENY } from './port-set.ts'
 
 /** Allows everything, and reports nothing: for those who still run under a profile whose policy is gone. */
@@ -50,7 +41,7 @@ export const emptyProfile: Readonly<BpfProfile> = {
  */
 export function encodeProfile(profile: BpfProfile, place: ProfilePlace): MapWrite[] {
   const writes: MapWrite[] = []
-  const files = putTable(writes, 'rules about files', tableOf(profile.files.automaton), place, 'files')
+  const files = putTable(writes, 'rules about files', tableOf(profile.files.automaton), place)
   if (profile.mounts !== undefined) putMounts(writes, profile.mounts, place)
   const egress = profile.egress === undefined ? 0 : egressNumber(place.slot, place.half)
   if (profile.egress !== undefined) for (const write of encodeEgress(profile.egress.table, egress)) writes.push(write)
@@ -143,13 +134,7 @@ const automatonBytes = (one: Automaton | undefined, table: number): Uint8Array =
   pack(automaton, { table, start: one?.start ?? 0, cells: one?.cells ?? 0 })
 
 /** Puts a table into the map of its size. Returns the reference to it; 0 for an empty one, which is not put anywhere. */
-function putTable(
-  writes: MapWrite[],
-  kind: string,
-  value: Uint8Array,
-  place: ProfilePlace,
-  table: keyof typeof tableNumbers,
-): number {
+function putTable(writes: MapWrite[], kind: string, value: Uint8Array, place: ProfilePlace): number {
   if (value.length === 0) return 0
   const size = tableMaps.findIndex(({ bytes }) => value.length <= bytes)
   if (size < 0) {
@@ -157,7 +142,7 @@ function putTable(
     throw new UnfitProfile(`${problem}; take patterns with fewer **, or fewer patterns`)
   }
   const { map, bytes } = tableMaps[size]!
-  const { index, isNew } = place.placeTable?.(map, value) ?? { index: tableIndex(place.slot, table), isNew: true }
+  const { index, isNew } = place.placeTable(map, value)
   if (isNew) writes.push({ map, key: wordBytes(index), value, inner: bytes })
   return tableReference(size, index)
 }
@@ -182,11 +167,10 @@ function putPathSets(
   { always, automaton: one, sets }: PatternSets,
   place: ProfilePlace,
 ): Uint8Array {
-  const [table, all] = side === 'sources' ? (['sources', 'sourceSets'] as const) : (['targets', 'targetSets'] as const)
   // Nobody looks for a set where no automaton gives its number.
   const setBytes = one === undefined ? [] : sets.map(ruleSet)
-  const automatonAt = putTable(writes, `${side} of mount rules`, tableOf(one), place, table)
-  const setsAt = putTable(writes, `sets of ${side} of mount rules`, Buffer.concat(setBytes), place, all)
+  const automatonAt = putTable(writes, `${side} of mount rules`, tableOf(one), place)
+  const setsAt = putTable(writes, `sets of ${side} of mount rules`, Buffer.concat(setBytes), place)
   return pack(pathSets, {
     always: ruleSet(always),
     automaton: automatonBytes(one, automatonAt),

@@ -1,4 +1,4 @@
-import { OWN, TABLE_SIZE_SHIFT, TABLES_OF_PROFILE, tableMaps } from './layout.ts'
+import { OWN, TABLE_SIZE_SHIFT } from './layout.ts'
 import { MAX_PROFILES } from './limits.ts'
 
 /** Where a profile stands. `id` is what events call it. */
@@ -8,8 +8,8 @@ export interface ProfilePlace {
   id: number
   /** Which of the two numbers its egress rules have; those that take their place have the other one. Default 0. */
   half?: 0 | 1
-  /** Where its tables go, and whether they are to be written there. Default: to places of its slot. */
-  placeTable?: (map: string, bytes: Uint8Array) => { index: number; isNew: boolean }
+  /** At which index of the map each of its tables goes, and whether it is to be written there. */
+  placeTable: (map: string, bytes: Uint8Array) => { index: number; isNew: boolean }
 }
 
 /** A value in a map of maps, by the name of the map. */
@@ -17,9 +17,6 @@ export interface InnerPlace {
   map: string
   key: Uint8Array<ArrayBuffer>
 }
-
-/** The tables of a profile, by their place among its own. */
-export const tableNumbers = { files: 0, sources: 1, sourceSets: 2, targets: 3, targetSets: 4 } as const
 
 /** Key or value of one number of 32 bits. */
 export function wordBytes(number: number): Uint8Array<ArrayBuffer> {
@@ -47,10 +44,6 @@ export const profileKey = (slot: number): Uint8Array<ArrayBuffer> => wordBytes(c
 /** Index in varmor_mount_rules. */
 export const mountsIndex = (slot: number): number => checked(slot)
 
-/** Index in the map of its size. */
-export const tableIndex = (slot: number, table: keyof typeof tableNumbers): number =>
-  checked(slot) * TABLES_OF_PROFILE + tableNumbers[table]
-
 /** What programs find a table by. `size` is the place of its map in `tableMaps`. */
 export const tableReference = (size: number, index: number): number => size * 2 ** TABLE_SIZE_SHIFT + index
 
@@ -62,9 +55,3 @@ export const placesOfProfile = (slot: number): InnerPlace[] => [
   { map: 'varmor_profiles', key: profileKey(slot) },
   { map: 'varmor_mount_rules', key: wordBytes(mountsIndex(slot)) },
 ]
-
-/** The places for tables that a slot has, where tables of profiles are not shared; most are empty. */
-export const tablesOfSlot = (slot: number): InnerPlace[] =>
-  tableMaps.flatMap(({ map }) =>
-    Object.values(tableNumbers).map((number) => ({ map, key: wordBytes(checked(slot) * TABLES_OF_PROFILE + number) })),
-  )

@@ -2,13 +2,16 @@ import { Buffer } from 'node:buffer'
 import type { EnhanceProtect } from '../../../src/api/types.ts'
 import { encodeProfile } from '../../../src/profile/bpf/encode.ts'
 import { encodeOwnAddresses } from '../../../src/profile/bpf/encode-egress.ts'
+import { TABLES_OF_PROFILE } from '../../../src/profile/bpf/layout.ts'
 import { PROFILES } from '../../../src/profile/bpf/limits.ts'
 import type { MapWrite } from '../../../src/profile/bpf/map-write.ts'
 import { privileged } from '../../profile/bpf/compiled.ts'
+import { countedTables } from '../../profile/bpf/counted-tables.ts'
 
 export const profileId = 42
 /** The last one, which under-profile.c runs its command in: it has the last places of all maps. */
-const place = { slot: PROFILES - 1, id: profileId } as const
+const slot = PROFILES - 1
+const tables = slot * TABLES_OF_PROFILE
 
 /** The number of the container in under-profile.c. */
 const container = 1
@@ -22,5 +25,8 @@ export function writeBytes({ map, key, value, inner = 0 }: MapWrite): Buffer {
 /** The writes of the profile of a policy, and of the addresses of the pod that its container is in. */
 export const profileBytes = (rules: EnhanceProtect, addresses: readonly string[] = []): Buffer =>
   Buffer.concat(
-    [...encodeOwnAddresses(addresses, container), ...encodeProfile(privileged(rules), place)].map(writeBytes),
+    [
+      ...encodeOwnAddresses(addresses, container),
+      ...encodeProfile(privileged(rules), { slot, id: profileId, placeTable: countedTables(tables) }),
+    ].map(writeBytes),
   )

@@ -6,9 +6,9 @@ import { expect } from 'chai'
 import { missingForBpf } from '../../../deploy/build-bpf.ts'
 import type { EnhanceProtect } from '../../../src/api/types.ts'
 import { recordKinds } from '../../../src/audit/decode/bpf-record.ts'
-import { mapSizes } from '../../../src/profile/bpf/layout.ts'
+import { mapSizes, TABLES_OF_PROFILE, tableMaps } from '../../../src/profile/bpf/layout.ts'
 import { MAX_PORT_RANGES, MAX_PREFIXES, PROFILES } from '../../../src/profile/bpf/limits.ts'
-import { placesOfProfile, tablesOfSlot } from '../../../src/profile/bpf/places.ts'
+import { placesOfProfile } from '../../../src/profile/bpf/places.ts'
 import { printSteps } from '../../cluster/steps.ts'
 import { ObjectTypes } from '../../native/object-types.ts'
 import { sharedStructs } from '../../native/shared-structs.ts'
@@ -266,8 +266,9 @@ describe('BPF programs on a real kernel', () => {
           const value = 'inner' in sizes ? sizes.inner : sizes.value
           expect(maps.get(name), name).to.include({ key: sizes.key, value })
         }
-        for (const { map, key } of [...placesOfProfile(PROFILES - 1), ...tablesOfSlot(PROFILES - 1)])
+        for (const { map, key } of placesOfProfile(PROFILES - 1))
           expect(maps.get(map)!.entries, map).to.be.above(Buffer.from(key).readUInt32LE())
+        for (const { map } of tableMaps) expect(maps.get(map)!.entries, map).to.equal(PROFILES * TABLES_OF_PROFILE)
         for (const [name, most] of egressBounds) expect(maps.get(name)!.entries, name).to.be.at.least(most)
       })
 

@@ -4,15 +4,17 @@ import { type BpfProfile, fileFlags, type MountRule, type SocketRule } from '../
 import { emptyProfile, encodeProfile } from '../../../src/profile/bpf/encode.ts'
 import { mapSizes, tableMaps } from '../../../src/profile/bpf/layout.ts'
 import { type MapWrite, UnfitProfile } from '../../../src/profile/bpf/map-write.ts'
-import { egressNumber, type ProfilePlace, placesOfProfile, tablesOfSlot } from '../../../src/profile/bpf/places.ts'
+import { egressNumber, type ProfilePlace, placesOfProfile } from '../../../src/profile/bpf/places.ts'
 import { walk } from '../../../src/profile/bpf/table.ts'
 import { anyPlace, anyProfile } from './arbitrary-profile.ts'
 import { privileged, profileOf } from './compiled.ts'
+import { countedTables } from './counted-tables.ts'
 import { decoded, expectedOf, mapsAfter } from './decoded.ts'
 
-const place: ProfilePlace = { slot: 3, id: 42 }
+const place: ProfilePlace = { slot: 3, id: 42, placeTable: countedTables() }
 
-const written = (profile: BpfProfile, at = place) => decoded(mapsAfter(encodeProfile(profile, at)), at.slot)
+const written = (profile: BpfProfile, at: Omit<ProfilePlace, 'placeTable'> = place) =>
+  decoded(mapsAfter(encodeProfile(profile, { ...place, ...at })), at.slot)
 
 /** Names of maps in the order of their first write. */
 const order = (writes: readonly MapWrite[]): string[] => [...new Set(writes.map(({ map }) => map))]
@@ -120,7 +122,11 @@ describe('a profile in the maps of the kernel', () => {
     fc.assert(
       fc.property(anyProfile, anyProfile, anyPlace, anyPlace, (one, other, at, elsewhere) => {
         fc.pre(at.slot !== elsewhere.slot)
-        const [before, after] = [encodeProfile(one, at), encodeProfile(other, elsewhere)]
+        const placeTable = countedTables()
+        const [before, after] = [
+          encodeProfile(one, { ...at, placeTable }),
+          encodeProfile(other, { ...elsewhere, placeTable }),
+        ]
         const shown = after.pop()!
         const places = new Set(before.map(placeOf))
         expect(after.filter((write) => places.has(placeOf(write)))).to.deep.equal([])
@@ -133,14 +139,14 @@ describe('a profile in the maps of the kernel', () => {
     )
   })
 
-  it('is gone when its places and the entries of its number are removed', () => {
+  it('is gone when its places, its tables and the entries of its number are removed', () => {
     fc.assert(
       fc.property(anyProfile, anyPlace, (profile, at) => {
-        const removed = new Set([...placesOfProfile(at.slot), ...tablesOfSlot(at.slot)].map(placeOf))
+        const removed = new Set(placesOfProfile(at.slot).map(placeOf))
         const number = Buffer.from(Uint32Array.of(egressNumber(at.slot)).buffer)
-        const left = encodeProfile(profile, at).filter((write) => {
+        const left = encodeProfile(profile, { ...at, placeTable: countedTables() }).filter((write) => {
           const egress = { varmor_v4: 4, varmor_v6: 4, varmor_ports: 0 }[write.map]
-          if (egress === undefined) return !removed.has(placeOf(write))
+          if (egress === undefined) return !write.map.endsWith('_tables') && !removed.has(placeOf(write))
           return !number.equals(write.key.subarray(egress, egress + 4))
         })
         expect(left).to.deep.equal([])
@@ -205,7 +211,7 @@ describe('a profile in the maps of the kernel', () => {
       egress: withTable({ v4, v6: prefixes('fd00::N/128').slice(0, 0xf000), portSets: [times(65_536, [1, 2, 3])] })
         .egress!,
     }
-    const writes = encodeProfile(profile, { slot: 1023, id: 1 })
+    const writes = encodeProfile(profile, { ...place, slot: 1023 })
     for (const { map, value } of writes) {
       const sizes = mapSizes[map]!
       expect(value.length).to.be.at.most('inner' in sizes ? sizes.inner : sizes.value)

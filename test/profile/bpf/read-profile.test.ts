@@ -6,6 +6,7 @@ import { emptyProfile, encodeProfile } from '../../../src/profile/bpf/encode.ts'
 import { UnfitProfile } from '../../../src/profile/bpf/map-write.ts'
 import { readBpfProfile } from '../../../src/profile/bpf/read-profile.ts'
 import { privileged, profileOf } from './compiled.ts'
+import { countedTables } from './counted-tables.ts'
 
 const rich = privileged({
   auditViolations: true,
@@ -95,7 +96,7 @@ describe('the JSON of a BPF profile', () => {
         const read = readBpfProfile(changed(path, () => given))
         if (typeof read === 'string') return
         try {
-          encodeProfile(read, { slot: 1, id: 1 })
+          encodeProfile(read, { slot: 1, id: 1, placeTable: countedTables() })
         } catch (error) {
           expect(error).to.be.instanceOf(UnfitProfile)
         }

@@ -32,6 +32,8 @@ async function run({ log, container, policy, contents, opening }: Orders): Promi
   const pipeline = await startViolationPipeline({
     ...{ feed, log, logger, fromStart: false, workers: 1, request: { kind: 'multicast' } },
     ring: () => enforcer.folder,
+    // Whoever counts lines finds them in one file.
+    limits: { maxSize: '1G' },
   })
   if ('why' in pipeline) throw new Error(pipeline.why)
   for (let i = 0; ; i++) {
