@@ -42,6 +42,8 @@ export class BpfBinding {
   /** Made, and not started yet: since when. */
   readonly #created = new Map<string, { container: BpfContainer; since: number }>()
   readonly #running = new Map<string, NodeContainer>()
+  /** Whose addresses are known: they stay, and what a container does to its network later shall not hide any. */
+  readonly #addressed = new Set<string>()
 
   constructor(options: BpfBindingOptions) {
     this.#options = options
@@ -62,6 +64,7 @@ export class BpfBinding {
 
   async deleted(id: string): Promise<void> {
     const known = this.#created.delete(id)
+    this.#addressed.delete(id)
     if (this.#running.delete(id) || known) await this.#attempt(id, () => this.#options.enforcer.remove(id))
   }
 
@@ -84,7 +87,9 @@ export class BpfBinding {
     const running = Array.from(this.#running.values(), wantedOf)
     const made = Array.from(this.#created.values(), ({ container }) => container)
     await this.#attempt('', async () => this.#say(await enforcer.settle([...made, ...running])))
-    for (const container of this.#running.values()) await this.#addOwn(wantedOf(container), container.initPid)
+    for (const id of this.#addressed) if (!this.#running.has(id) && !this.#created.has(id)) this.#addressed.delete(id)
+    for (const [id, container] of this.#running)
+      if (!this.#addressed.has(id)) await this.#addOwn(wantedOf(container), container.initPid)
   }
 
   async #start(container: NodeContainer): Promise<void> {
@@ -106,7 +111,11 @@ export class BpfBinding {
       logTrouble(this.#options.logger, error, fields, "the addresses of a container's pod cannot be read")
       return undefined
     })
-    if (addresses !== undefined) await this.#attempt(container.id, () => enforcer.add({ ...container, addresses }))
+    if (addresses === undefined) return
+    await this.#attempt(container.id, async () => {
+      await enforcer.add({ ...container, addresses })
+      if (addresses.length > 0) this.#addressed.add(container.id)
+    })
   }
 
   #concerns({ profile }: BpfContainer): boolean {

@@ -86,6 +86,21 @@ describe('containers and their BPF profiles', () => {
     ])
   })
 
+  it('keep the addresses that their pod has had once, whatever they do to their network', async () => {
+    let given: string[] = []
+    const { enforcer, binding } = world({ addressesOf: async () => given })
+    await binding.changed([{ type: 'started', container: running('a') }])
+    for (const now of [['10.0.0.7'], ['10.0.0.8'], []]) {
+      given = now
+      await binding.listed([running('a')])
+    }
+    expect(enforcer.calls.filter((call) => call.includes('10.0.0'))).to.deep.equal([`add ${a} ${profile} 5 10.0.0.7`])
+    await binding.listed([])
+    given = ['10.0.0.9']
+    await binding.listed([running('a')])
+    expect(enforcer.calls.at(-1)).to.equal(`add ${a} ${profile} 5 10.0.0.9`)
+  })
+
   for (const [what, annotations] of [
     ['no annotation', {}],
     ['one that lets it be', annotated('unconfined')],
