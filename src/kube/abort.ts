@@ -1,5 +1,3 @@
-import { setMaxListeners } from 'node:events'
-
 /**
  * What the promise gives, or the reason of the signal as soon as it is aborted. What the promise does afterwards is
  * nobody's concern any more, a rejection included.
@@ -22,23 +20,41 @@ export function linkedController(...signals: (AbortSignal | undefined)[]): {
   release(): void
 } {
   const controller = new AbortController()
-  const releases: (() => void)[] = []
+  const joined: Set<AbortController>[] = []
   for (const signal of signals) {
     if (signal === undefined) continue
     if (signal.aborted) {
       controller.abort(signal.reason)
       break
     }
-    const onAbort = () => controller.abort(signal.reason)
-    // Many requests share one signal by design, and each takes its listener back: no reason for Node.js to warn.
-    setMaxListeners(0, signal)
-    signal.addEventListener('abort', onAbort, { once: true })
-    releases.push(() => signal.removeEventListener('abort', onAbort))
+    const linked = linkedTo(signal)
+    linked.add(controller)
+    joined.push(linked)
   }
   return {
     controller,
     release: () => {
-      for (const release of releases.splice(0)) release()
+      for (const linked of joined.splice(0)) linked.delete(controller)
     },
   }
+}
+
+const links = new WeakMap<AbortSignal, Set<AbortController>>()
+
+/** What is aborted with a signal. It has one listener for all: to add one looks at each that is there, and thousands of requests share a signal. */
+function linkedTo(signal: AbortSignal): Set<AbortController> {
+  let linked = links.get(signal)
+  if (linked === undefined) {
+    const all = new Set<AbortController>()
+    signal.addEventListener(
+      'abort',
+      () => {
+        for (const controller of all) controller.abort(signal.reason)
+      },
+      { once: true },
+    )
+    links.set(signal, all)
+    linked = all
+  }
+  return linked
 }

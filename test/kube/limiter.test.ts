@@ -6,16 +6,16 @@ import { failure, ManualClock, turn } from './harness.ts'
 
 /** Turns that a test gives by hand. */
 class HandPace implements Pace {
-  waiting: (() => void)[] = []
+  waiting: ((turns: number) => void)[] = []
   closed = false
-  next(callback: () => void): void {
+  next(_most: number, callback: (turns: number) => void): void {
     this.waiting.push(callback)
   }
   close(): void {
     this.closed = true
   }
   give(turns: number): void {
-    for (let i = 0; i < turns; i++) this.waiting.shift()?.()
+    for (let i = 0; i < turns; i++) this.waiting.shift()?.(1)
   }
 }
 

@@ -11,7 +11,7 @@ export class SimulatedPace implements Pace {
   readonly #burst: number
   #tokens: number
   #tick: number
-  #waiting: (() => void)[] = []
+  #waiting: ((turns: number) => void)[] = []
   #timer: Timer | undefined
 
   constructor(clock: Clock, { qps, burst }: { qps: number; burst: number }) {
@@ -22,7 +22,7 @@ export class SimulatedPace implements Pace {
     this.#tick = Math.floor(clock.now() / TICK)
   }
 
-  next(callback: () => void): void {
+  next(_most: number, callback: (turns: number) => void): void {
     this.#waiting.push(callback)
     this.#arm(0)
   }
@@ -45,7 +45,7 @@ export class SimulatedPace implements Pace {
     this.#tick = tick
     const turns = this.#waiting.splice(0, Math.floor(this.#tokens))
     this.#tokens -= turns.length
-    for (const turn of turns) turn()
+    for (const turn of turns) turn(1)
     if (this.#waiting.length > 0) this.#arm((tick + 1) * TICK - this.#clock.now())
   }
 }
