@@ -44,7 +44,12 @@ export const valueSets: readonly ValueSet[] = [
       ...{ bpfExclusiveMode: { enabled: true }, jsonLogFormat: { enabled: true } },
       ...{ unloadAllAaProfiles: { enabled: true }, removeAllSeccompProfiles: { enabled: true } },
       unloadAllBpfProfiles: { enabled: true },
-      metrics: { enabled: true, tlsSecretName: 'metrics-tls', dashboard: { enabled: true } },
+      metrics: {
+        enabled: true,
+        tlsSecretName: 'metrics-tls',
+        prometheusRule: { enabled: true },
+        dashboard: { enabled: true },
+      },
       networkPolicies: {
         enabled: true,
         ...{ apiServerCIDRs: ['10.0.0.0/16'], agentCIDRs: ['10.1.0.0/16', 'fd00::/8'] },
