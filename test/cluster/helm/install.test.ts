@@ -12,6 +12,8 @@ import { ensureVarmorImage, missingForImages } from '../binaries/varmor-image.ts
 import type { Cluster } from '../cluster.ts'
 import { describeCluster } from '../describe-cluster.ts'
 import { type Node, startNode } from '../node.ts'
+import { refused, rightsOf, unusedRights } from '../rights.ts'
+import { secretsIn } from '../secrets.ts'
 import { policyReady } from '../varmor/installation.ts'
 import { podPolicy } from '../varmor/seccomp-policies.ts'
 import { deployment, pod, Workloads } from '../varmor/workloads.ts'
@@ -43,9 +45,15 @@ function valuesFor(cluster: Cluster, node: Node): object {
     jsonLogFormat: { enabled: true },
     // What it takes may not be had where there is no use for it.
     bpfLsmEnforcer: { enabled: !absent.some(([enforcer]) => enforcer === 'BPF') },
-    manager: { env, reportIntervalSeconds: 2, replicaCount: 2, resources: { requests: { cpu: '10m' } } },
+    manager: { env, reportIntervalSeconds: 2, replicaCount: 2, verbosity: 1, resources: { requests: { cpu: '10m' } } },
     agent: {
-      ...{ env, hostPaths, violations: { folder: at('varmor') }, managers: [`https://${node.address}:8080`] },
+      ...{
+        env,
+        hostPaths,
+        violations: { folder: at('varmor') },
+        verbosity: 1,
+        managers: [`https://${node.address}:8080`],
+      },
       args: ['--containerd=/run/containerd/c.sock', `--manager-name=varmor-status-svc.${namespace}.svc`],
     },
     uninstall: { patienceSeconds: 30 },
@@ -191,6 +199,12 @@ describeCluster(
         expect(await logs(component), component).not.to.match(/forbidden|"code":403/i)
     })
 
+    it('writes no token and no key into a log', async () => {
+      const shown = await Promise.all(['manager', 'agent'].map(logs))
+      expect(shown.join('')).not.to.equal('')
+      expect(secretsIn(shown.join(''))).to.deep.equal([])
+    })
+
     it('leaves nothing behind when it goes, but lets pods run on', async () => {
       const before = (await at.pods('web'))[0]!.metadata.name
       await uninstall()
@@ -206,13 +220,31 @@ describeCluster(
     it('leaves nothing behind either where all managers are dead, and comes back before', async () => {
       await install()
       await at.apply(podPolicy('web', { hardeningRules: ['disallow-create-user-ns'] }))
+      const everywhere = podPolicy('everywhere', { hardeningRules: ['disallow-create-user-ns'] })
+      await at.apply({ ...everywhere, kind: 'VarmorClusterPolicy' })
       await policyReady(cluster(), 'team', 'web')
+      await kubectl('wait', '--for=condition=Ready', 'varmorclusterpolicy/everywhere', '--timeout=240s')
       await kubectl('-n', namespace, 'delete', 'deployment', 'varmor-manager', '--wait')
       await uninstall()
       expect(await leftOnServer(cluster())).to.deep.equal([])
       expect(leftOnNode(node)).to.deep.equal([])
       await kubectl('delete', 'namespace', 'team', namespace, '--timeout=240s')
     })
+
+    // Managers have parts of their rights for what only other tests do: test/cluster/control-plane.test.ts counts these.
+    for (const component of ['agent', 'uninstall'])
+      it(`gave the account varmor-${component} the rights that it takes, and no others`, async () => {
+        const manifests = await helm.template(valuesFor(cluster(), node))
+        const rights = manifests
+          .filter(({ kind, metadata }) => /Role$/.test(kind) && metadata.name === `varmor-${component}`)
+          .flatMap(rightsOf)
+        const user = `system:serviceaccount:${namespace}:varmor-${component}`
+        const requests = cluster()
+          .servedRequests()
+          .filter((request) => request.user === user)
+        expect(refused(rights, requests)).to.deep.equal([])
+        expect(unusedRights(rights, requests)).to.deep.equal([])
+      })
   },
   { nodes: true },
 )
