@@ -27,6 +27,15 @@ const version = /^appVersion: (.+)$/m.exec(readFileSync(join(chart, 'Chart.yaml'
 const unaudited = whyNotHere()
 const absent = Object.entries(nodeFeatures(nodeRoot())).filter(([, why]) => why !== undefined)
 
+const readme = readFileSync(join(chart, '..', '..', '..', 'README.md'), 'utf8')
+
+/** The arguments of Helm in the README's command. */
+function asDocumented(command: 'install' | 'uninstall'): string[] {
+  const [, words] = new RegExp(`^ {4}helm (${command} .*)$`, 'm').exec(readme) ?? []
+  if (words === undefined) throw new Error(`the README has no helm ${command}`)
+  return words.split(' ').map((word) => (word === 'deploy/helm/varmor' ? chart : word))
+}
+
 /** Values for a node whose files are in a folder of its own, and for a cluster without kube-proxy and DNS. */
 function valuesFor(cluster: Cluster, node: Node): object {
   const { hostname, port } = new URL(cluster.server)
@@ -71,17 +80,11 @@ describeCluster(
     const kubectl = (...args: string[]): Promise<string> => cluster().kubectl(args)
     const install = (): Promise<string> =>
       helm.output(
-        [
-          ...['install', 'varmor', chart, '--namespace', namespace, '--create-namespace', '--wait', '--timeout', '10m'],
-          ...['--kubeconfig', cluster().kubeconfig],
-        ],
+        [...asDocumented('install'), '--create-namespace', '--timeout', '10m', '--kubeconfig', cluster().kubeconfig],
         valuesFor(cluster(), node),
       )
     const uninstall = (): Promise<string> =>
-      helm.output([
-        ...['uninstall', 'varmor', '--namespace', namespace, '--wait', '--timeout', '10m'],
-        ...['--kubeconfig', cluster().kubeconfig],
-      ])
+      helm.output([...asDocumented('uninstall'), '--timeout', '10m', '--kubeconfig', cluster().kubeconfig])
     const logs = (component: string): Promise<string> =>
       kubectl('-n', namespace, 'logs', '-l', `app.kubernetes.io/component=varmor-${component}`, '--tail=-1', '--prefix')
 
