@@ -25,7 +25,7 @@ export const alerts: readonly Alert[] = [
     lasts: '10m',
     summary: `The agent at ${node} does not answer.`,
     remedy:
-      'Profiles that the kernel has stay in force, and BPF violations wait in its ring. New policies and new containers of BPF policies wait for the agent. Look at its pod.',
+      'Profiles that the kernel has stay in force, and BPF violations wait in its ring. New policies wait for the agent, and containers that start meanwhile run without their BPF profiles until it is back. Look at its pod.',
   },
   {
     name: 'VarmorNoLeader',

@@ -181,6 +181,11 @@ describeCluster(
       const tried = (input: object) =>
         cluster().tryKubectl(['-n', 'team', 'apply', '-f', '-'], { input: JSON.stringify(input) })
       expect((await tried(wrong)).stderr).to.match(/disallow-everything/)
+      // Alerts ask for it.
+      const metrics = await kubectl('get', '--raw', '/metrics')
+      const counted =
+        /^apiserver_admission_webhook_rejection_count\{.*error_type="no_error",name="validatepolicy\.varmor\.org"/m
+      expect(metrics).to.match(counted)
       const profile = JSON.parse(await kubectl('-n', 'team', 'get', 'armorprofile', 'varmor-team-web', '-o', 'json'))
       const { uid: _, resourceVersion: __, ownerReferences: ___, ...metadata } = profile.metadata
       expect((await tried({ ...profile, metadata: { ...metadata, name: 'own' } })).stderr).to.match(
