@@ -134,6 +134,8 @@ describeCluster(
       const pods = await kubectl('-n', namespace, 'get', 'pods', '--no-headers')
       expect(pods.trim().split('\n'), pods).to.have.length(3)
       expect(pods).not.to.match(/ [1-9]\d* +\(/)
+      const said = await kubectl('-n', namespace, 'exec', 'ds/varmor-agent', '--', 'varmor', 'version')
+      expect(said).to.equal(`varmor ${version}\n`)
     })
 
     it(`has a policy in force, and restarts what it is about${absent.length === 0 ? '' : ` (not here: ${absent.map(([name]) => name).join(', ')})`}`, async () => {
