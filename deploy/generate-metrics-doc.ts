@@ -27,6 +27,7 @@ export function managerMetricRows(): Row[] {
   }
   const sources: Record<keyof MetricSources, unknown> = {
     ...{ actors: nothing, certificates: nothing, isLeader: nothing, queues: nothing, policies: nothing },
+    policyStates: nothing,
     ...{ eventsLost: nothing, failures: nothing, limiter: {} },
   }
   const { registry } = new ManagerMetrics(sources as MetricSources, { process: false })
@@ -46,7 +47,7 @@ Made by \`npm run generate\` from the tables that the metrics are served from.
 
 Managers and agents serve them with \`--enableMetrics\` at \`:8081/metrics\` (\`--metrics-port\`), by plain HTTP as upstream does, or by
 TLS with \`--metrics-cert\` and \`--metrics-key\`. Beside these there are \`process_…\` and \`nodejs_…\` of the process. Values are read when
-somebody asks, and many who ask at once are given one answer. Counters of an agent go on when a part of it is begun anew. [deploy/grafana/varmor.json](../../deploy/grafana/varmor.json) is a dashboard over them for Grafana.
+somebody asks, and many who ask at once are given one answer. Counters of an agent go on when a part of it is begun anew. [deploy/grafana/varmor.json](../../deploy/grafana/varmor.json) is a dashboard over them for Grafana, [deploy/prometheus/varmor.rules.yaml](../../deploy/prometheus/varmor.rules.yaml) has alerts.
 
 No label is taken from a record, a report or a review alone: how many values it can have is said here.
 

@@ -160,7 +160,7 @@ function readyCondition(view: PolicyView, ready: boolean): Condition {
 
 /** None of its rules is enforced; some are, or not everywhere. */
 const NOTHING_ENFORCED = 'NothingEnforced'
-const PARTLY_ENFORCED = 'PartlyEnforced'
+export const PARTLY_ENFORCED = 'PartlyEnforced'
 
 function howReady({ leftOut, nodes }: PolicyView): { reason: string; message: string } {
   const left = leftOut.parts === '' ? [] : [`left out by ${leftOut.parts}`]

@@ -84,6 +84,13 @@ export const manager: Row = {
       ],
     },
     {
+      title: 'Policies by state',
+      description:
+        'Of which all rules are enforced on all nodes, some or not everywhere, or that are not ready: kubectl get varmorpolicies -A.',
+      unit: 'short',
+      queries: [['max by (state) (varmor_policy_states)', '{{state}}']],
+    },
+    {
       title: 'Certificates, days left',
       description: 'They are renewed long before; below ten, a manager cannot write its Secret.',
       unit: 'd',

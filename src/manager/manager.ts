@@ -38,6 +38,7 @@ import { reportHandler } from './http/report-handler.ts'
 import { TokenVerifier } from './http/token-verifier.ts'
 import { Leadership } from './leadership.ts'
 import { ManagerMetrics } from './metrics/manager-metrics.ts'
+import { countStates } from './metrics/policy-states.ts'
 import type { ManagerOptions } from './options.ts'
 import * as paces from './paces.ts'
 import { eventsTo } from './policy-events.ts'
@@ -170,6 +171,7 @@ export class Manager {
         certificates: () => this.#certificates?.expiries,
         isLeader: () => this.isLeader(),
         policies: () => this.#index.size,
+        policyStates: () => countStates(this.#view.policies.store.values(), this.#view.clusterPolicies.store.values()),
         queues: () => ({ ...this.#view.depths, compilers: this.#compilers.waiting }),
         eventsLost: () => this.#events.lost,
         failures: () => ({ certificates: this.#certificates?.failures ?? 0 }),

@@ -1,8 +1,8 @@
 import { capabilityRules } from './capability-rules.ts'
 import { catalogue } from './catalogue.ts'
-import { isImpossible, type RestrictionKind, type Rule } from './meaning.ts'
+import { isImpossible, type RestrictionKind, type Rule, type RuleCategory } from './meaning.ts'
 
-// Which enforcer carries which rule on which kernel, as the README has it.
+// What each rule stops, and which enforcer carries it on which kernel, as docs/policies.md has it.
 
 /** The oldest Linux that each enforcer is tried on, as `major.minor`. */
 export const oldestKernels = { appArmor: '5.10', bpf: '5.10', seccomp: '5.10' } as const
@@ -34,16 +34,16 @@ function cell(rule: Rule, key: EnforcerKey): string {
 const cellsOf = (rule: Rule): string[] => enforcers.map(({ key }) => cell(rule, key))
 
 /** Rules that read the same one behind the other, as those of single capabilities do, are one row. */
-function rows(): string[][] {
+function rows(category: RuleCategory): string[][] {
   const all: { rules: Rule[]; cells: string[] }[] = []
-  for (const rule of catalogue) {
+  for (const rule of catalogue.filter((one) => one.category === category)) {
     const cells = cellsOf(rule)
     const row = all.at(-1)
     const isAlike = capabilityRules.includes(rule) && row !== undefined && capabilityRules.includes(row.rules[0]!)
     if (isAlike && row.cells.join() === cells.join()) row.rules.push(rule)
     else all.push({ rules: [rule], cells })
   }
-  return all.map(({ rules, cells }) => [namesOf(rules), ...cells])
+  return all.map(({ rules, cells }) => [namesOf(rules), stopsOf(rules), ...cells])
 }
 
 const namesOf = (rules: readonly Rule[]): string =>
@@ -51,8 +51,13 @@ const namesOf = (rules: readonly Rule[]): string =>
     ? `\`${rules[0]!.name}\``
     : `\`${rules[0]!.name}\` to \`${rules.at(-1)!.name}\`, ${rules.length} rules`
 
-/** The catalogue by enforcer, with the kernel from which on: the head of a table and its rows. */
-export const kernelTable = (): { head: string[]; rows: string[][] } => ({
-  head: ['rule', ...enforcers.map(({ key, title }) => `${title}, Linux ${oldestKernels[key]}`)],
-  rows: rows(),
+const stopsOf = (rules: readonly Rule[]): string =>
+  rules.length === 1
+    ? rules[0]!.stops
+    : 'The use of capabilities: of all, of all but one, of those that no container has by default, or of the one that is named.'
+
+/** The rules of a category by enforcer, with the kernel from which on: the head of a table and its rows. */
+export const ruleTableOf = (category: RuleCategory): { head: string[]; rows: string[][] } => ({
+  head: ['rule', 'what it stops', ...enforcers.map(({ key, title }) => `${title}, Linux ${oldestKernels[key]}`)],
+  rows: rows(category),
 })

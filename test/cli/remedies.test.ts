@@ -20,6 +20,8 @@ const others = [
 const kubectls = ['server-side', 'type', 'validate']
 
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
+/** Without the commands that are other programs'. */
+const ours = (file: string): string => read(file).replace(/^ {4}(kubectl|helm|docker) .*$|`npm run [^`]*`/gm, '')
 const sources = (): string[] =>
   ['src', 'actors'].flatMap((room) =>
     readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })
@@ -27,10 +29,15 @@ const sources = (): string[] =>
       .map((file) => join(room, file)),
   )
 
+const documents = (): string[] => [
+  ...['README.md', 'src/profile/LIMITS.md', 'deploy/helm/varmor/README.md'],
+  ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
+]
+
 /** What a person is to type, with the file that says so. */
 function found(pattern: RegExp): [word: string, file: string][] {
-  return [...sources(), 'README.md', 'src/profile/LIMITS.md'].flatMap((file) =>
-    [...read(file).matchAll(pattern)].map(([, word = '']): [string, string] => [word, file]),
+  return [...sources(), ...documents()].flatMap((file) =>
+    [...ours(file).matchAll(pattern)].map(([, word = '']): [string, string] => [word, file]),
   )
 }
 

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { auditPolicy, type ServedRequest, servedRequests } from './audit-log.ts'
 import { type Binaries, ensureBinaries } from './binaries/build.ts'
 import { type ClusterPki, createClusterPki } from './cluster-pki.ts'
 import { type CommandOptions, type CommandResult, output, result } from './command.ts'
@@ -106,6 +107,11 @@ export class Cluster {
   /** Files of everything that runs here, one a process. */
   get logs(): string {
     return join(this.folder.path, 'logs')
+  }
+
+  /** What service accounts have asked of the API server, but for Kubernetes' own. */
+  servedRequests(): ServedRequest[] {
+    return servedRequests(this.#layout.audit.log)
   }
 
   get ca(): string {
@@ -269,12 +275,14 @@ async function prepare(binaries: Binaries, options: ClusterOptions, log: StepLog
   const layout: plane.ControlPlane = {
     binaries,
     data: join(folder.path, 'etcd'),
+    audit: { policy: join(folder.path, 'audit-policy.json'), log: join(folder.path, 'audit.log') },
     pki: (file) => join(folder.path, 'pki', file),
     kubeconfig: (user) => join(folder.path, `${user}.kubeconfig`),
     address,
     outsideAddress,
     ports: { etcd, peer, api, controllerManager, scheduler, kwok },
   }
+  writeFileSync(layout.audit.policy, JSON.stringify(auditPolicy))
   return { folder, layout, pki, network, firstNode, log, dismiss }
 }
 

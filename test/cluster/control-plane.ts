@@ -9,6 +9,8 @@ export interface ControlPlane {
   pki: (file: string) => string
   /** Path of a component's own kubeconfig. */
   kubeconfig: (user: string) => string
+  /** What the API server notes of the requests of service accounts, and by which rules (`audit-log.ts`). */
+  audit: { policy: string; log: string }
   /** Of the API server; a node reaches it there. */
   address: string
   /** Where nodes outside of this machine's network reach it, if there are any. */
@@ -48,7 +50,7 @@ export function etcdCommand(plane: ControlPlane): string[] {
 }
 
 export function apiServerCommand(plane: ControlPlane): string[] {
-  const { address, outsideAddress, pki } = plane
+  const { address, audit, outsideAddress, pki } = plane
   const advertised = outsideAddress ?? address
   return command(plane.binaries['kube-apiserver'], {
     'etcd-servers': etcdUrl(plane),
@@ -68,6 +70,8 @@ export function apiServerCommand(plane: ControlPlane): string[] {
     'service-account-key-file': pki('tokens.pub'),
     'service-account-signing-key-file': pki('tokens.key'),
     'enable-admission-plugins': 'NodeRestriction',
+    'audit-policy-file': audit.policy,
+    'audit-log-path': audit.log,
     'kubelet-client-certificate': pki('kubelet-client.crt'),
     'kubelet-client-key': pki('kubelet-client.key'),
     'kubelet-certificate-authority': pki('ca.crt'),

@@ -1,5 +1,8 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Cluster, startCluster } from './cluster.ts'
 import { missingForControlPlane, missingForNodes } from './requirements.ts'
+import { secretsIn } from './secrets.ts'
 
 /** `calm` has real nodes and is never harmed; the servers of `harmed` are killed and restarted by tests, which leave them running. */
 export type ClusterKind = 'calm' | 'harmed'
@@ -15,11 +18,23 @@ export function sharedCluster(kind: ClusterKind): Promise<Cluster> {
   return starting
 }
 
-/** Ends those that a test has asked for. */
+/** Of the log of each manager and agent that ran on the host. */
+function secretsInLogs({ logs }: Cluster): string[] {
+  const ours = readdirSync(logs).filter((name) => name.startsWith('varmor-'))
+  return ours.flatMap((name) => secretsIn(readFileSync(join(logs, name), 'utf8')).map((found) => `${name}: ${found}`))
+}
+
+/** Ends those that a test has asked for. @throws where a log of vArmor has a token or a key */
 export async function stopSharedClusters(): Promise<void> {
   const all = await Promise.allSettled(started.values())
   started.clear()
-  for (const outcome of all) if (outcome.status === 'fulfilled') await outcome.value.stop()
+  const found: string[] = []
+  for (const outcome of all)
+    if (outcome.status === 'fulfilled') {
+      found.push(...secretsInLogs(outcome.value))
+      await outcome.value.stop()
+    }
+  if (found.length > 0) throw new Error(`secrets in logs:\n${found.join('\n')}`)
 }
 
 /** The first start on a machine compiles Kubernetes; milliseconds. */

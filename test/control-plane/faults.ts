@@ -206,7 +206,7 @@ export function faults(world: () => World, target: Target): void {
 
   it('has one writer while a leader sleeps past its lease and wakes up', async () => {
     await world().stopManager()
-    const sleeper = await startManagerProcess(target().kubeconfig)
+    const sleeper = await startManagerProcess(world().kubeconfigOf('manager'))
     try {
       world().statusPort = sleeper.statusPort
       const life = await Life.begin(world())

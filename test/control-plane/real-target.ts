@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Cluster } from '../cluster/cluster.ts'
+import type { ChartAccounts } from '../cluster/helm/accounts.ts'
+import { kubeconfig } from '../cluster/kubeconfig.ts'
 import type { ControlPlaneTarget } from './target.ts'
 
 /** A real Kubernetes, whose nodes kwok pretends. */
@@ -7,8 +9,13 @@ export class RealTarget implements ControlPlaneTarget {
   readonly name = 'real'
   readonly #cluster: Cluster
 
-  constructor(cluster: Cluster) {
+  readonly kubeconfigs: Record<'manager' | 'agent', string>
+
+  constructor(cluster: Cluster, accounts: ChartAccounts) {
     this.#cluster = cluster
+    const of = (component: 'manager' | 'agent'): string =>
+      kubeconfig(cluster.server, cluster.ca, { token: accounts.token(component) })
+    this.kubeconfigs = { manager: of('manager'), agent: of('agent') }
   }
 
   get kubeconfig(): string {

@@ -41,7 +41,7 @@ export class SimulatedNode {
       authority: (doubted) => world.authority(doubted),
       tokenFile: this.#tokenFile,
     })
-    const connection = world.connect()
+    const connection = world.connect('agent')
     const agent = new Agent({
       connection,
       node: this.name,

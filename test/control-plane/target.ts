@@ -5,6 +5,8 @@ export interface ControlPlaneTarget {
   readonly name: 'embedded' | 'real'
   /** Of an administrator, as the text of a file. */
   readonly kubeconfig: string
+  /** Of the managers, or of the agents, where they have accounts of their own. */
+  readonly kubeconfigs?: Partial<Record<'manager' | 'agent', string>>
   /** Makes a node that is ready and runs pods. */
   addNode(name: string): Promise<void>
   /** Takes a node away, with its Node object. */

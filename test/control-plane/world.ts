@@ -36,6 +36,7 @@ export const quick: Partial<ManagerOptions> = {
     grace: 10_000,
     settleTime: 300,
     joinGrace: 6_000,
+    egressControl: { pods: true, services: true },
     firstBackoff: 50,
     longestBackoff: 1_000,
     refusedInterval: 1_000,
@@ -59,7 +60,7 @@ export const managerOptions = (connection: Connection): ManagerOptions => ({
   listen: { host: '127.0.0.1', ports: { webhook: 0, status: 0 }, metrics: { port: 0 } },
   reach: { names: ['127.0.0.1', 'localhost'], webhooks: (port) => ({ url: `https://127.0.0.1:${port}` }) },
   // Of the kubeconfig that all clients of the suite have; the embedded server does not say who asks.
-  admission: { profileWriters: ['kubernetes-admin'] },
+  admission: { profileWriters: ['kubernetes-admin', `system:serviceaccount:${installNamespace}:varmor-manager`] },
   ...quick,
 })
 
@@ -131,12 +132,18 @@ export class World {
     return this.#running
   }
 
-  connect(): KubeConnection {
+  /** As the component, where the target has an account for it; else as an administrator. */
+  connect(component?: 'manager' | 'agent'): KubeConnection {
     const config = new KubeConfig()
-    config.loadFromString(this.target.kubeconfig)
+    config.loadFromString(this.kubeconfigOf(component))
     const connection = new KubeConnection(config)
     this.#connections.push(connection)
     return connection
+  }
+
+  kubeconfigOf(component?: 'manager' | 'agent'): string {
+    const own = component && this.target.kubeconfigs?.[component]
+    return own ?? this.target.kubeconfig
   }
 
   /** A client with the token of the agents. */
@@ -154,7 +161,7 @@ export class World {
 
   /** @param death when it is killed, by itself */
   async startManager(options: Partial<ManagerOptions> = {}, death?: Death): Promise<RunningManager> {
-    const connection = new KillSwitch(this.connect(), death)
+    const connection = new KillSwitch(this.connect('manager'), death)
     const manager = new Manager({ ...managerOptions(connection), logger: this.logger, ...options })
     this.#running = { manager, connection }
     const started = manager.start()

@@ -1,7 +1,9 @@
 import { expect } from 'chai'
+import type { AnyPolicy } from '../../actors/ports.ts'
 import { Simulation } from '../../actors/runtime/index.ts'
 import type { AdmissionRequest } from '../../src/kube/admission.ts'
 import { ManagerMetrics } from '../../src/manager/metrics/manager-metrics.ts'
+import { countStates, policyStates } from '../../src/manager/metrics/policy-states.ts'
 
 const reviewOf = (group: string, kind: string): AdmissionRequest => ({
   uid: 'u',
@@ -78,6 +80,16 @@ describe('metrics of the manager', () => {
       behaviour: { start: () => 0, receive: (state) => state + 1 },
     })
     let leads = false
+    const policyOf = (status: string, reason: string) =>
+      ({ status: { conditions: [{ type: 'Ready', status, reason }] } }) as unknown as AnyPolicy
+    const notReady = [policyOf('False', 'Processing'), policyOf('False', 'PartlyEnforced')]
+    const stored = [
+      ...notReady,
+      policyOf('True', 'PartlyEnforced'),
+      policyOf('True', 'AllAgentsReady'),
+      {} as AnyPolicy,
+    ]
+    const states = { enforced: 1, 'partly-enforced': 1, 'not-ready': 2, unknown: 1 }
     const metrics = new ManagerMetrics(
       {
         actors: () => system.stats(),
@@ -85,6 +97,7 @@ describe('metrics of the manager', () => {
         isLeader: () => leads,
         queues: () => ({ events: 3 }),
         policies: () => 7,
+        policyStates: () => countStates(stored),
         eventsLost: () => ({ rateLimited: 2, queueFull: 0, failed: 1, invalid: 0 }),
         failures: () => ({ certificates: 4 }),
       },
@@ -99,6 +112,8 @@ describe('metrics of the manager', () => {
     expect(values.get('varmor_leader')).to.equal(1)
     expect(values.get('varmor_queue_depth{queue="events"}')).to.equal(3)
     expect(values.get('varmor_indexed_policies')).to.equal(7)
+    for (const state of policyStates)
+      expect(values.get(`varmor_policy_states{state="${state}"}`)).to.equal(states[state])
     expect(values.get('varmor_events_lost_total{reason="rateLimited"}')).to.equal(2)
     expect(values.get('varmor_part_failures_total{part="certificates"}')).to.equal(4)
     // Read, not added up.

@@ -1,33 +1,31 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect } from 'chai'
-import { markdownTable, withTables } from '../../src/base/markdown.ts'
+import { markdownTable } from '../../src/base/markdown.ts'
 import { catalogue } from '../../src/rules/catalogue.ts'
-import { kernelTable } from '../../src/rules/kernels.ts'
+import { ruleTableOf } from '../../src/rules/kernels.ts'
+import { listOfCategory, type RuleCategory } from '../../src/rules/meaning.ts'
 
-describe('the table of the built-in rules', () => {
-  const { head, rows: cells } = kernelTable()
-  const table = markdownTable(head, cells)
-  const rows = table.trimEnd().split('\n').slice(2)
+describe('the tables of the built-in rules', () => {
+  const rows = (Object.keys(listOfCategory) as RuleCategory[]).flatMap((category) => {
+    const { head, rows: cells } = ruleTableOf(category)
+    return markdownTable(head, cells).trimEnd().split('\n').slice(2)
+  })
   const row = (name: string) => rows.find((text) => text.startsWith(`| \`${name}\``))
 
-  it('stands in the README as the catalogue has it (npm run generate)', () => {
-    const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')
-    expect(readme).to.equal(withTables(readme, { rules: table }))
-  })
-
-  it('has each rule once, those of the capabilities together', () => {
+  it('have each rule once, those of the capabilities together', () => {
     expect(rows.filter((text) => text.startsWith('| `disable-cap-'))).to.have.length(1)
     const others = catalogue.filter(({ name }) => !name.startsWith('disable-cap-'))
     expect(rows).to.have.length(others.length + 1)
-    for (const { name } of others) expect(rows.filter((text) => text.startsWith(`| \`${name}\``))).to.have.length(1)
+    for (const { name, stops } of others) {
+      const found = rows.filter((text) => text.startsWith(`| \`${name}\``))
+      expect(found).to.have.length(1)
+      expect(found[0]).to.include(stops.replaceAll('|', '\\|'))
+    }
   })
 
-  it('says what carries a rule wholly, in part and not at all, and what takes more', () => {
-    expect(row('disable-write-etc')).to.equal('| `disable-write-etc` | yes | yes |  |')
-    expect(row('disallow-mount')).to.equal('| `disallow-mount` | partly | partly | partly |')
-    expect(row('disallow-create-user-ns')).to.equal('| `disallow-create-user-ns` | 6.7, AppArmor 4 | 6.1 | yes |')
-    const service = '| `block-access-to-kube-apiserver` |  | 6.1, --enableServiceEgressControl |  |'
-    expect(row('block-access-to-kube-apiserver')).to.equal(service)
+  it('say what carries a rule wholly, in part and not at all, and what takes more', () => {
+    expect(row('disable-write-etc')).to.match(/ \| yes \| yes \| {2}\|$/)
+    expect(row('disallow-mount')).to.match(/ \| partly \| partly \| partly \|$/)
+    expect(row('disallow-create-user-ns')).to.match(/ \| 6\.7, AppArmor 4 \| 6\.1 \| yes \|$/)
+    expect(row('block-access-to-kube-apiserver')).to.match(/ \| {2}\| 6\.1, --enableServiceEgressControl \| {2}\|$/)
   })
 })

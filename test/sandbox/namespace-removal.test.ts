@@ -6,7 +6,7 @@ import { POLICY_FINALIZER } from '../../actors/policy/situation.ts'
 import { probe, result } from '../cluster/command.ts'
 import { startEmbedded } from '../cluster/kubectl/embedded-target.ts'
 
-const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')
+const document = readFileSync(join(import.meta.dirname, '../../docs/operating.md'), 'utf8')
 const metadata = (name: string, finalizer: string) => ({ name, namespace: 'team', finalizers: [finalizer] })
 const target = { kind: 'Deployment', name: 'web' }
 const objects = [
@@ -40,9 +40,9 @@ describe(`a namespace with policies, while no manager runs${isThere ? '' : ' (sk
   })
   after(() => server?.stop())
 
-  it('is held by the finalizers that the README names, and let go by its one command', async () => {
-    for (const finalizer of [POLICY_FINALIZER, PROFILE_FINALIZER]) expect(readme).to.include(`\`${finalizer}\``)
-    const [command = ''] = /^ {4}kubectl -n NAMESPACE get .*$/m.exec(readme) ?? []
+  it('is held by the finalizers that docs/operating.md names, and let go by its one command', async () => {
+    for (const finalizer of [POLICY_FINALIZER, PROFILE_FINALIZER]) expect(document).to.include(`\`${finalizer}\``)
+    const [command = ''] = /^ {4}kubectl -n NAMESPACE get .*$/m.exec(document) ?? []
     const env = { ...process.env, KUBECONFIG: server!.kubeconfig }
     const run = (line: string, input = '') => result('sh', ['-c', line], { env, input })
     const left = async () => (await run('kubectl -n team get varmorpolicies,armorprofiles -o name')).stdout.trim()

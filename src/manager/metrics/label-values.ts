@@ -18,5 +18,6 @@ export const managerLabelValues: Readonly<Record<string, string>> = {
   request_mutated: 'true, false',
   request_operation: 'CREATE, UPDATE, DELETE, CONNECT',
   resource: 'resources that a manager reads and writes, some twenty',
+  state: 'enforced, partly-enforced, not-ready, unknown: no leader has looked at the policy yet',
   verb: 'what is asked of the API server, fewer than ten',
 }

@@ -8,6 +8,7 @@ import type { Limiter } from '../../kube/limiter.ts'
 import { actorMetrics } from '../../metrics/actor-metrics.ts'
 import { apiMetrics } from '../../metrics/api-metrics.ts'
 import { gathered, type Sample } from '../../metrics/gathered.ts'
+import type { PolicyState } from './policy-states.ts'
 import { ReportMetrics } from './report-metrics.ts'
 import { WebhookMetrics } from './webhook-metrics.ts'
 
@@ -21,6 +22,8 @@ export interface MetricSources {
   queues?: () => Readonly<Record<string, number>>
   /** Policies that admission knows. */
   policies?: () => number
+  /** Of all policies, how many are in each state. */
+  policyStates?: () => Readonly<Record<PolicyState, number>>
   limiter?: Limiter
   /** Events that did not reach the server, by reason. */
   eventsLost?: () => EventLoss
@@ -55,7 +58,7 @@ export class ManagerMetrics {
     if (sources.actors !== undefined) actorMetrics(registry, sources.actors)
     const gauge = (name: string, help: string, read: () => readonly Sample[], labelNames: readonly string[] = []) =>
       gathered(registry, { name, type: 'gauge', help, labelNames }, read)
-    const { certificates, isLeader, queues, policies, eventsLost, failures } = sources
+    const { certificates, isLeader, queues, policies, policyStates, eventsLost, failures } = sources
     const counter = (name: string, help: string, label: string, read: () => object) =>
       gathered(registry, { name, type: 'counter', help, labelNames: [label] }, () =>
         Object.entries(read()).map(([of, value]) => ({ labels: { [label]: of }, value })),
@@ -72,6 +75,13 @@ export class ManagerMetrics {
       gauge('varmor_leader', '1 while this manager leads', () => [{ labels: {}, value: isLeader() ? 1 : 0 }])
     if (policies !== undefined)
       gauge('varmor_indexed_policies', 'Policies that admission knows', () => [{ labels: {}, value: policies() }])
+    if (policyStates !== undefined)
+      gauge(
+        'varmor_policy_states',
+        'Policies by their condition Ready; each manager knows all',
+        () => Object.entries(policyStates()).map(([state, value]) => ({ labels: { state }, value })),
+        ['state'],
+      )
     if (queues !== undefined)
       gauge(
         'varmor_queue_depth',

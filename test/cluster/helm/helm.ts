@@ -12,7 +12,7 @@ export interface Manifest {
   kind: string
   metadata: { name: string; namespace?: string; annotations?: Record<string, string> }
   spec?: Record<string, unknown>
-  rules?: { apiGroups: string[]; resources: string[]; verbs: string[] }[]
+  rules?: { apiGroups: string[]; resources: string[]; verbs: string[]; resourceNames?: string[] }[]
 }
 
 /** Helm, with a home of its own. */

@@ -12,6 +12,8 @@ import { ensureVarmorImage, missingForImages } from '../binaries/varmor-image.ts
 import type { Cluster } from '../cluster.ts'
 import { describeCluster } from '../describe-cluster.ts'
 import { type Node, startNode } from '../node.ts'
+import { refused, rightsOf, unusedRights } from '../rights.ts'
+import { secretsIn } from '../secrets.ts'
 import { policyReady } from '../varmor/installation.ts'
 import { podPolicy } from '../varmor/seccomp-policies.ts'
 import { deployment, pod, Workloads } from '../varmor/workloads.ts'
@@ -24,6 +26,15 @@ const optedIn = { 'sandbox.varmor.org/enable': 'true', app: 'web' }
 const version = /^appVersion: (.+)$/m.exec(readFileSync(join(chart, 'Chart.yaml'), 'utf8'))![1]!
 const unaudited = whyNotHere()
 const absent = Object.entries(nodeFeatures(nodeRoot())).filter(([, why]) => why !== undefined)
+
+const readme = readFileSync(join(chart, '..', '..', '..', 'README.md'), 'utf8')
+
+/** The arguments of Helm in the README's command. */
+function asDocumented(command: 'install' | 'uninstall'): string[] {
+  const [, words] = new RegExp(`^ {4}helm (${command} .*)$`, 'm').exec(readme) ?? []
+  if (words === undefined) throw new Error(`the README has no helm ${command}`)
+  return words.split(' ').map((word) => (word === 'deploy/helm/varmor' ? chart : word))
+}
 
 /** Values for a node whose files are in a folder of its own, and for a cluster without kube-proxy and DNS. */
 function valuesFor(cluster: Cluster, node: Node): object {
@@ -43,9 +54,15 @@ function valuesFor(cluster: Cluster, node: Node): object {
     jsonLogFormat: { enabled: true },
     // What it takes may not be had where there is no use for it.
     bpfLsmEnforcer: { enabled: !absent.some(([enforcer]) => enforcer === 'BPF') },
-    manager: { env, reportIntervalSeconds: 2, replicaCount: 2, resources: { requests: { cpu: '10m' } } },
+    manager: { env, reportIntervalSeconds: 2, replicaCount: 2, verbosity: 1, resources: { requests: { cpu: '10m' } } },
     agent: {
-      ...{ env, hostPaths, violations: { folder: at('varmor') }, managers: [`https://${node.address}:8080`] },
+      ...{
+        env,
+        hostPaths,
+        violations: { folder: at('varmor') },
+        verbosity: 1,
+        managers: [`https://${node.address}:8080`],
+      },
       args: ['--containerd=/run/containerd/c.sock', `--manager-name=varmor-status-svc.${namespace}.svc`],
     },
     uninstall: { patienceSeconds: 30 },
@@ -63,17 +80,11 @@ describeCluster(
     const kubectl = (...args: string[]): Promise<string> => cluster().kubectl(args)
     const install = (): Promise<string> =>
       helm.output(
-        [
-          ...['install', 'varmor', chart, '--namespace', namespace, '--create-namespace', '--wait', '--timeout', '10m'],
-          ...['--kubeconfig', cluster().kubeconfig],
-        ],
+        [...asDocumented('install'), '--create-namespace', '--timeout', '10m', '--kubeconfig', cluster().kubeconfig],
         valuesFor(cluster(), node),
       )
     const uninstall = (): Promise<string> =>
-      helm.output([
-        ...['uninstall', 'varmor', '--namespace', namespace, '--wait', '--timeout', '10m'],
-        ...['--kubeconfig', cluster().kubeconfig],
-      ])
+      helm.output([...asDocumented('uninstall'), '--timeout', '10m', '--kubeconfig', cluster().kubeconfig])
     const logs = (component: string): Promise<string> =>
       kubectl('-n', namespace, 'logs', '-l', `app.kubernetes.io/component=varmor-${component}`, '--tail=-1', '--prefix')
 
@@ -123,6 +134,8 @@ describeCluster(
       const pods = await kubectl('-n', namespace, 'get', 'pods', '--no-headers')
       expect(pods.trim().split('\n'), pods).to.have.length(3)
       expect(pods).not.to.match(/ [1-9]\d* +\(/)
+      const said = await kubectl('-n', namespace, 'exec', 'ds/varmor-agent', '--', 'varmor', 'version')
+      expect(said).to.equal(`varmor ${version}\n`)
     })
 
     it(`has a policy in force, and restarts what it is about${absent.length === 0 ? '' : ` (not here: ${absent.map(([name]) => name).join(', ')})`}`, async () => {
@@ -170,6 +183,11 @@ describeCluster(
       const tried = (input: object) =>
         cluster().tryKubectl(['-n', 'team', 'apply', '-f', '-'], { input: JSON.stringify(input) })
       expect((await tried(wrong)).stderr).to.match(/disallow-everything/)
+      // Alerts ask for it.
+      const metrics = await kubectl('get', '--raw', '/metrics')
+      const counted =
+        /^apiserver_admission_webhook_rejection_count\{.*error_type="no_error",name="validatepolicy\.varmor\.org"/m
+      expect(metrics).to.match(counted)
       const profile = JSON.parse(await kubectl('-n', 'team', 'get', 'armorprofile', 'varmor-team-web', '-o', 'json'))
       const { uid: _, resourceVersion: __, ownerReferences: ___, ...metadata } = profile.metadata
       expect((await tried({ ...profile, metadata: { ...metadata, name: 'own' } })).stderr).to.match(
@@ -191,6 +209,12 @@ describeCluster(
         expect(await logs(component), component).not.to.match(/forbidden|"code":403/i)
     })
 
+    it('writes no token and no key into a log', async () => {
+      const shown = await Promise.all(['manager', 'agent'].map(logs))
+      expect(shown.join('')).not.to.equal('')
+      expect(secretsIn(shown.join(''))).to.deep.equal([])
+    })
+
     it('leaves nothing behind when it goes, but lets pods run on', async () => {
       const before = (await at.pods('web'))[0]!.metadata.name
       await uninstall()
@@ -206,13 +230,31 @@ describeCluster(
     it('leaves nothing behind either where all managers are dead, and comes back before', async () => {
       await install()
       await at.apply(podPolicy('web', { hardeningRules: ['disallow-create-user-ns'] }))
+      const everywhere = podPolicy('everywhere', { hardeningRules: ['disallow-create-user-ns'] })
+      await at.apply({ ...everywhere, kind: 'VarmorClusterPolicy' })
       await policyReady(cluster(), 'team', 'web')
+      await kubectl('wait', '--for=condition=Ready', 'varmorclusterpolicy/everywhere', '--timeout=240s')
       await kubectl('-n', namespace, 'delete', 'deployment', 'varmor-manager', '--wait')
       await uninstall()
       expect(await leftOnServer(cluster())).to.deep.equal([])
       expect(leftOnNode(node)).to.deep.equal([])
       await kubectl('delete', 'namespace', 'team', namespace, '--timeout=240s')
     })
+
+    // Managers have parts of their rights for what only other tests do: test/cluster/control-plane.test.ts counts these.
+    for (const component of ['agent', 'uninstall'])
+      it(`gave the account varmor-${component} the rights that it takes, and no others`, async () => {
+        const manifests = await helm.template(valuesFor(cluster(), node))
+        const rights = manifests
+          .filter(({ kind, metadata }) => /Role$/.test(kind) && metadata.name === `varmor-${component}`)
+          .flatMap(rightsOf)
+        const user = `system:serviceaccount:${namespace}:varmor-${component}`
+        const requests = cluster()
+          .servedRequests()
+          .filter((request) => request.user === user)
+        expect(refused(rights, requests)).to.deep.equal([])
+        expect(unusedRights(rights, requests)).to.deep.equal([])
+      })
   },
   { nodes: true },
 )

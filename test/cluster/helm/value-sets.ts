@@ -44,7 +44,12 @@ export const valueSets: readonly ValueSet[] = [
       ...{ bpfExclusiveMode: { enabled: true }, jsonLogFormat: { enabled: true } },
       ...{ unloadAllAaProfiles: { enabled: true }, removeAllSeccompProfiles: { enabled: true } },
       unloadAllBpfProfiles: { enabled: true },
-      metrics: { enabled: true, tlsSecretName: 'metrics-tls', dashboard: { enabled: true } },
+      metrics: {
+        enabled: true,
+        tlsSecretName: 'metrics-tls',
+        prometheusRule: { enabled: true },
+        dashboard: { enabled: true },
+      },
       networkPolicies: {
         enabled: true,
         ...{ apiServerCIDRs: ['10.0.0.0/16'], agentCIDRs: ['10.1.0.0/16', 'fd00::/8'] },
@@ -63,6 +68,7 @@ export const valueSets: readonly ValueSet[] = [
       agent: {
         ...{ strictReadiness: true, strictStart: true, bpfRingSize: '8M', workers: 2, statusEvery: 60, verbosity: 1 },
         managers: ['https://varmor.example.org:8080'],
+        shipper: { enabled: true, image: 'registry.example.org/rsyslog:1', receiver: { host: 'logs.example.org' } },
         audit: { source: 'multicast', logPaths: '/var/log/audit/audit.log', untrustedRecords: true },
         violations: { maxSize: '1G', maxFiles: 5, compress: true, maxTotalSize: '2G', rate: 1.5, podLabels: 'all' },
         securityContext: { capabilities: { add: ['SYS_ADMIN'] } },
@@ -91,4 +97,5 @@ export const refusedValues: readonly { values: object; says: RegExp }[] = [
   { values: { manager: { replicaCount: 'three' } }, says: /replicaCount/ },
   { values: { agent: { violations: { folder: 'log' } } }, says: /folder/ },
   { values: { networkPolicies: { agentCIDRs: ['10.0.0.1'] } }, says: /agentCIDRs/ },
+  { values: { agent: { shipper: { enabled: true, image: 'x' } } }, says: /agent\.shipper\.receiver\.host/ },
 ]

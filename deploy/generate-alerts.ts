@@ -1,0 +1,25 @@
+import { writeFileSync } from 'node:fs'
+import { stringify } from 'yaml'
+import { alerts } from './prometheus/alerts.ts'
+
+// Writes the rules for Prometheus from the table of alerts. Run it as `npm run generate`; a test fails while the file differs from what
+// this would write, or names a metric that neither an agent nor a manager has.
+
+export const rulesFile = new URL('prometheus/varmor.rules.yaml', import.meta.url)
+
+export function rulesText(): string {
+  const rules = alerts.map(({ name, severity, expression, lasts, summary, remedy }) => ({
+    alert: name,
+    expr: expression,
+    for: lasts,
+    labels: { severity },
+    annotations: { summary, description: remedy },
+  }))
+  const groups = [{ name: 'varmor', rules }]
+  return `# Made by \`npm run generate\` from alerts.ts.\n${stringify({ groups }, { lineWidth: 0 })}`
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) {
+  writeFileSync(rulesFile, rulesText())
+  console.log('deploy/prometheus/varmor.rules.yaml')
+}

@@ -1,0 +1,38 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { markdownTable, withTables } from '../src/base/markdown.ts'
+import { ruleTableOf } from '../src/rules/kernels.ts'
+import { listOfCategory, type RuleCategory } from '../src/rules/meaning.ts'
+import { alerts } from './prometheus/alerts.ts'
+
+// Writes the tables of the documents that come from data: of the built-in rules, and of the alerts. Run it as `npm run generate`; a test
+// fails while one differs.
+
+const document = (name: string): URL => new URL(`../docs/${name}`, import.meta.url)
+const rules = (category: RuleCategory): string => {
+  const { head, rows } = ruleTableOf(category)
+  return markdownTable(head, rows)
+}
+const alertRows = alerts.map(({ name, severity, summary, remedy }) => [
+  `\`${name}\``,
+  severity,
+  `${summary.replace(/\{\{ \$(?:labels\.)?(\w+) \}\}/g, (_, word: string) => word.toUpperCase())} ${remedy}`,
+])
+
+/** By document, the text as it has to be. */
+export const tabledDocuments: Readonly<Record<string, () => string>> = {
+  'policies.md': () =>
+    withTables(
+      readFileSync(document('policies.md'), 'utf8'),
+      Object.fromEntries((Object.keys(listOfCategory) as RuleCategory[]).map((one) => [one, rules(one)])),
+    ),
+  'operating.md': () =>
+    withTables(readFileSync(document('operating.md'), 'utf8'), {
+      alerts: markdownTable(['alert', 'severity', 'what is so, and what to do'], alertRows),
+    }),
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname)
+  for (const [name, text] of Object.entries(tabledDocuments)) {
+    writeFileSync(document(name), text())
+    console.log(`docs/${name}`)
+  }

@@ -1,0 +1,61 @@
+{{/* The container beside the agent that sends its log to a receiver. */}}
+{{- define "varmor.shipper" -}}
+{{- $agent := .Values.agent }}
+{{- with $agent.shipper }}
+- name: shipper
+  image: {{ required "agent.shipper.image: an image with rsyslogd and omrelp, or with what agent.shipper.command starts" .image | quote }}
+  imagePullPolicy: {{ $agent.image.pullPolicy }}
+  command:
+    {{- toYaml .command | nindent 4 }}
+  env:
+    - name: VARMOR_LOG_FOLDER
+      value: {{ $agent.violations.folder }}
+    - name: VARMOR_SHIPPER_STATE
+      value: /var/lib/varmor-shipper
+    - name: VARMOR_RECEIVER_HOST
+      value: {{ required "agent.shipper.receiver.host: where the log is sent" .receiver.host | quote }}
+    - name: VARMOR_RECEIVER_PORT
+      value: {{ .receiver.port | quote }}
+    {{- with .env }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  # Root, as the log is root's, without any capability.
+  securityContext:
+    runAsUser: 0
+    runAsGroup: 0
+    allowPrivilegeEscalation: false
+    readOnlyRootFilesystem: true
+    capabilities:
+      drop: [ALL]
+    seccompProfile:
+      type: RuntimeDefault
+  resources:
+    {{- toYaml .resources | nindent 4 }}
+  volumeMounts:
+    - name: violations
+      mountPath: {{ $agent.violations.folder }}
+      readOnly: true
+    - name: shipper-configuration
+      mountPath: /etc/varmor-shipper
+      readOnly: true
+    - name: shipper-state
+      mountPath: /var/lib/varmor-shipper
+    # In place of the token of the agent's account.
+    - name: shipper-nothing
+      mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+      readOnly: true
+{{- end }}
+{{- end }}
+
+{{- define "varmor.shipperVolumes" -}}
+- name: shipper-configuration
+  configMap:
+    name: varmor-shipper
+# How far it is: on the node, as a new pod goes on there.
+- name: shipper-state
+  hostPath:
+    path: {{ .Values.agent.shipper.stateFolder }}
+    type: DirectoryOrCreate
+- name: shipper-nothing
+  emptyDir: {}
+{{- end }}

@@ -1,0 +1,139 @@
+/** A rule of Prometheus that says that somebody has to look. */
+export interface Alert {
+  name: string
+  /** critical: something is not protected, or will soon not be. warning: something is not as it was asked for. */
+  severity: 'critical' | 'warning'
+  expression: string
+  /** How long it has to be so. */
+  lasts: string
+  /** What is so, with labels of the series as `{{ $labels.NAME }}`. */
+  summary: string
+  /** What still holds, and what to do. */
+  remedy: string
+}
+
+/** Prometheus calls what it scrapes by the Service of the chart. */
+const agents = 'job="varmor-agent-metrics-svc"'
+const webhooks = 'name=~".+\\\\.varmor\\\\.org"'
+const node = '{{ $labels.instance }}'
+
+export const alerts: readonly Alert[] = [
+  {
+    name: 'VarmorAgentDown',
+    severity: 'critical',
+    expression: `up{${agents}} == 0`,
+    lasts: '10m',
+    summary: `The agent at ${node} does not answer.`,
+    remedy:
+      'Profiles that the kernel has stay in force, and BPF violations wait in its ring. New policies wait for the agent, and containers that start meanwhile run without their BPF profiles until it is back. Look at its pod.',
+  },
+  {
+    name: 'VarmorNoLeader',
+    severity: 'critical',
+    expression: '(sum(varmor_leader) or vector(0)) < 1',
+    lasts: '5m',
+    summary: 'No manager leads.',
+    remedy:
+      'What is loaded stays in force. Policies that are made or changed are not carried out. Look at the pods of the managers, and at the Lease varmor-manager.',
+  },
+  {
+    name: 'VarmorNodeNotReady',
+    severity: 'warning',
+    expression: 'varmor_ready == 0',
+    lasts: '15m',
+    summary: `The node of the agent at ${node} does not hold all profiles.`,
+    remedy: 'Its /health/readiness names them, and the conditions of the ArmorProfiles say why.',
+  },
+  {
+    name: 'VarmorProfilesFailed',
+    severity: 'critical',
+    expression: 'varmor_profiles{state="failed"} > 0',
+    lasts: '5m',
+    summary: `{{ $value }} profiles could not be loaded by the agent at ${node}.`,
+    remedy: 'The conditions of the ArmorProfiles have what the kernel said. What was loaded before stays in force.',
+  },
+  {
+    name: 'VarmorPoliciesNotReady',
+    severity: 'warning',
+    expression: 'max by (state) (varmor_policy_states{state=~"not-ready|unknown"}) > 0',
+    lasts: '15m',
+    summary: '{{ $value }} policies are {{ $labels.state }}.',
+    remedy: 'The condition Ready of each says why: kubectl get varmorpolicies,varmorclusterpolicies -A.',
+  },
+  {
+    name: 'VarmorEnforcementGaps',
+    severity: 'warning',
+    expression: 'max(varmor_policy_states{state="partly-enforced"}) > 0',
+    lasts: '1h',
+    summary: '{{ $value }} policies are enforced in part only.',
+    remedy:
+      'An enforcer or a kernel leaves rules out, or pods can land on a node without an agent. The STATUS column of the policy names it.',
+  },
+  {
+    name: 'VarmorContainersStartedFree',
+    severity: 'critical',
+    expression:
+      'increase(varmor_bpf_late_containers_total[15m]) > 0 or increase(varmor_bpf_binding_failures_total[15m]) > 0',
+    lasts: '0m',
+    summary: `Containers ran without their BPF profile at ${node}.`,
+    remedy:
+      'The log of the agent names them with the time that they ran free. It is so where no agent ran and where the runtime has no NRI; agent.strictStart in the chart stops such containers until it does.',
+  },
+  {
+    name: 'VarmorViolationsLost',
+    severity: 'warning',
+    expression: 'increase(varmor_audit_lost_total[15m]) > 0 or increase(varmor_audit_lost_unknown_total[15m]) > 0',
+    lasts: '0m',
+    summary: `Violations are missing in the log of ${node} ({{ $labels.where }}: {{ $labels.why }}).`,
+    remedy: 'They were refused all the same. Lines `lost` of the log have the time and the number.',
+  },
+  {
+    name: 'VarmorNoAuditSource',
+    severity: 'warning',
+    expression: 'varmor_audit_source{kind="none"} == 1',
+    lasts: '15m',
+    summary: `Violations of AppArmor and Seccomp are not followed at ${node}.`,
+    remedy: 'What policies forbid is refused. The log of the agent says what keeps it from the records of the kernel.',
+  },
+  {
+    name: 'VarmorLogStuck',
+    severity: 'critical',
+    expression: 'varmor_queue_age_seconds{queue="log"} > 60',
+    lasts: '2m',
+    summary: `violations.log cannot be written at ${node}.`,
+    remedy: 'Lines wait, at last in the kernel, which then loses them and counts. Look at the disk.',
+  },
+  {
+    name: 'VarmorWebhookUnanswered',
+    severity: 'critical',
+    expression: `sum by (name) (increase(apiserver_admission_webhook_fail_open_count{${webhooks}}[10m])) > 0 or sum by (name) (increase(apiserver_admission_webhook_rejection_count{${webhooks}, error_type!="no_error"}[10m])) > 0`,
+    lasts: '0m',
+    summary: 'The API server got no answer of the webhook {{ $labels.name }}.',
+    remedy:
+      'With the failure policy Ignore pods were made outside of their profiles: restart them. With Fail they were refused. Look at the managers, their Service and their certificate.',
+  },
+  {
+    name: 'VarmorWebhookSlow',
+    severity: 'warning',
+    expression: 'histogram_quantile(0.99, sum by (le) (rate(varmor_webhook_latency_bucket[10m]))) > 1',
+    lasts: '10m',
+    summary: 'One in a hundred reviews takes more than {{ $value }} s.',
+    remedy: 'Pods wait for them. The managers lack processor time, or a policy is costly to compile.',
+  },
+  {
+    name: 'VarmorPartFailing',
+    severity: 'warning',
+    expression: 'increase(varmor_part_failures_total[30m]) > 3',
+    lasts: '0m',
+    summary: `{{ $labels.part }} fails again and again at ${node}.`,
+    remedy: 'It is begun anew each time. The log of the process has the error.',
+  },
+  {
+    name: 'VarmorCertificateEnds',
+    severity: 'critical',
+    expression: 'min by (certificate) (varmor_certificate_expiry_seconds - time()) < 7 * 86400',
+    lasts: '1h',
+    summary: 'The {{ $labels.certificate }} certificate of the managers ends within a week.',
+    remedy: 'It should have been renewed: the log of the managers says what keeps them from writing its Secret.',
+  },
+]

@@ -1,0 +1,54 @@
+import type { ServedRequest } from './audit-log.ts'
+import type { Manifest } from './helm/helm.ts'
+
+/** One verb on one resource, of one object where the role names it. */
+export interface Right {
+  verb: string
+  group: string
+  resource: string
+  /** Undefined for a ClusterRole. */
+  namespace: string | undefined
+  /** Undefined where the role names none. */
+  name: string | undefined
+}
+
+/** Each right that a ClusterRole or Role gives, by itself. */
+export const rightsOf = ({ kind, metadata, rules = [] }: Manifest): Right[] =>
+  rules.flatMap(({ apiGroups, resources, verbs, resourceNames }) =>
+    apiGroups.flatMap((group) =>
+      resources.flatMap((resource) =>
+        verbs.flatMap((verb) =>
+          (resourceNames ?? [undefined]).map((name) => ({
+            ...{ verb, group, resource, name },
+            namespace: kind === 'Role' ? metadata.namespace : undefined,
+          })),
+        ),
+      ),
+    ),
+  )
+
+/** To read. */
+export const rightText = ({ verb, group, resource, namespace, name }: Partial<Right>): string =>
+  [verb, group === '' ? resource : `${resource}.${group}`, name, namespace && `in ${namespace}`]
+    .filter((part) => part)
+    .join(' ')
+
+const isUsed = (right: Right, request: ServedRequest): boolean =>
+  right.verb === request.verb &&
+  right.group === request.group &&
+  right.resource === request.resource &&
+  (right.namespace === undefined || right.namespace === request.namespace) &&
+  (right.name === undefined || right.name === request.name)
+
+/** The rights that none of the requests takes. */
+export const unusedRights = (rights: readonly Right[], requests: readonly ServedRequest[]): string[] =>
+  rights.filter((right) => !requests.some((request) => isUsed(right, request))).map(rightText)
+
+/**
+ * The requests that were refused, each once. Not those for which there is a right: an API server that has just started refuses until it
+ * has read the roles.
+ */
+export function refused(rights: readonly Right[], requests: readonly ServedRequest[]): string[] {
+  const without = requests.filter((one) => one.isForbidden && !rights.some((right) => isUsed(right, one)))
+  return [...new Set(without.map(rightText))]
+}

@@ -1,0 +1,133 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'chai'
+import { rulesFile, rulesText } from '../../deploy/generate-alerts.ts'
+import { managerMetricRows } from '../../deploy/generate-metrics-doc.ts'
+import { alerts } from '../../deploy/prometheus/alerts.ts'
+import { agentMetricTable } from '../../src/agent/metrics/agent-metrics.ts'
+import { probe, result } from '../cluster/command.ts'
+import { readQuery } from '../metrics/prom-query.ts'
+
+/** Labels that Prometheus adds, and that of buckets. */
+const added = ['instance', 'job', 'le']
+/** Of Prometheus, and of Kubernetes' API server. */
+const others: [string, string[]][] = [
+  ['up', []],
+  ['apiserver_admission_webhook_fail_open_count', ['name', 'type']],
+  ['apiserver_admission_webhook_rejection_count', ['name', 'type', 'operation', 'error_type', 'rejection_code']],
+]
+const declared = new Map([
+  ...others,
+  ...managerMetricRows().map(({ name, labels }): [string, string[]] => [name, [...labels]]),
+  ...agentMetricTable.map(({ name, labels = {} }): [string, string[]] => [name, Object.keys(labels)]),
+])
+/** Of a metric, or of a histogram whose buckets it is. */
+const labelsOf = (name: string): string[] | undefined => {
+  const found = declared.get(name) ?? declared.get(name.replace(/_(bucket|sum|count)$/, ''))
+  return found && [...found, ...added]
+}
+
+const wholeNode = (instance: string): Record<string, string> => ({
+  [`up{job="varmor-agent-metrics-svc", instance="${instance}"}`]: '1x150',
+  [`varmor_ready{instance="${instance}"}`]: '1x150',
+  [`varmor_profiles{state="failed", instance="${instance}"}`]: '0x150',
+  [`varmor_audit_source{kind="none", instance="${instance}"}`]: '0x150',
+  [`varmor_audit_lost_total{where="ring", why="full", instance="${instance}"}`]: '5x150',
+  [`varmor_queue_age_seconds{queue="log", instance="${instance}"}`]: '0x150',
+})
+const well: Record<string, string> = {
+  ...wholeNode('n1'),
+  'varmor_leader{instance="m1"}': '1x150',
+  'varmor_leader{instance="m2"}': '0x150',
+  'varmor_policy_states{state="enforced", instance="m1"}': '7x150',
+  'varmor_policy_states{state="not-ready", instance="m1"}': '0x150',
+  'varmor_policy_states{state="partly-enforced", instance="m1"}': '0x150',
+  'varmor_certificate_expiry_seconds{certificate="serving", instance="m1"}': '7776000x150',
+}
+const situations: { what: string; series: Record<string, string>; says: string[] }[] = [
+  { what: 'say nothing where all is well', series: well, says: [] },
+  { what: 'say that no manager leads where none is there', series: wholeNode('n1'), says: ['VarmorNoLeader'] },
+  {
+    what: 'say that an agent is down, but not which failed for a moment',
+    series: {
+      ...well,
+      'up{job="varmor-agent-metrics-svc", instance="n2"}': '0x150',
+      'up{job="varmor-agent-metrics-svc", instance="n3"}': '1x110 0x5 1x50',
+    },
+    says: ['VarmorAgentDown'],
+  },
+  {
+    what: 'say what is lost, each time',
+    series: { ...well, 'varmor_audit_lost_total{where="ring", why="full", instance="n2"}': '5x115 9x50' },
+    says: ['VarmorViolationsLost'],
+  },
+  {
+    what: 'say that policies are not ready, or enforced in part',
+    series: {
+      ...well,
+      'varmor_policy_states{state="not-ready", instance="m1"}': '2x150',
+      'varmor_policy_states{state="partly-enforced", instance="m1"}': '1x150',
+    },
+    says: ['VarmorPoliciesNotReady', 'VarmorEnforcementGaps'],
+  },
+  {
+    what: 'say that a certificate ends, and that the webhook was not asked',
+    series: {
+      ...well,
+      'varmor_certificate_expiry_seconds{certificate="serving", instance="m1"}': '600000x150',
+      'apiserver_admission_webhook_fail_open_count{name="mutatepod.varmor.org", type="admit"}': '0x115 3x50',
+      'apiserver_admission_webhook_fail_open_count{name="pods.example.org", type="admit"}': '0x115 3x50',
+    },
+    says: ['VarmorCertificateEnds', 'VarmorWebhookUnanswered'],
+  },
+]
+
+describe('the alerts for Prometheus', () => {
+  it('are made from their table; if not: npm run generate', () => {
+    expect(readFileSync(rulesFile, 'utf8')).to.equal(rulesText())
+  })
+
+  for (const { name, expression, summary } of alerts)
+    it(`${name} asks for metrics and labels that there are`, () => {
+      const { metrics, groupings } = readQuery(expression)
+      expect(metrics).not.to.deep.equal([])
+      for (const metric of metrics) {
+        expect(labelsOf(metric.name), metric.name).not.to.equal(undefined)
+        for (const label of metric.labels) expect(labelsOf(metric.name), metric.name).to.include(label)
+      }
+      const known = new Set(metrics.flatMap((metric) => labelsOf(metric.name)!))
+      const shown = Array.from(summary.matchAll(/\$labels\.(\w+)/g), ([, label]) => label!)
+      for (const label of [...groupings, ...shown]) expect(known).to.include(label)
+    })
+
+  const promtool = probe('promtool', '--version') !== undefined
+  it(`are rules to Prometheus${promtool ? '' : ' (skipped: needs promtool, of the package prometheus)'}`, function () {
+    if (!promtool) this.skip()
+    expect(probe('promtool', 'check', 'rules', fileURLToPath(rulesFile))).to.match(/SUCCESS/)
+  })
+
+  for (const { what, series, says } of situations)
+    it(`${what}${promtool ? '' : ' (skipped: needs promtool)'}`, async function () {
+      if (!promtool) this.skip()
+      const folder = mkdtempSync(join(tmpdir(), 'varmor-alerts-'))
+      try {
+        const file = join(folder, 'tests.yaml')
+        const input_series = Object.entries(series).map(([one, values]) => ({ series: one, values }))
+        const alert_rule_test = alerts.map(({ name }) => ({
+          ...{ eval_time: '2h', alertname: name },
+          exp_alerts: [],
+        }))
+        const rules = { rule_files: [fileURLToPath(rulesFile)], evaluation_interval: '1m' }
+        writeFileSync(file, JSON.stringify({ ...rules, tests: [{ interval: '1m', input_series, alert_rule_test }] }))
+        const { status, stdout, stderr } = await result('promtool', ['test', 'rules', file])
+        const wrong = Array.from(`${stdout}${stderr}`.matchAll(/alertname: (\w+)/g), ([, name]) => name)
+        // None is expected, so that promtool names those that there are.
+        expect(wrong.sort(), stdout + stderr).to.deep.equal([...says].sort())
+        expect(status === 0).to.equal(says.length === 0)
+      } finally {
+        rmSync(folder, { recursive: true })
+      }
+    })
+})

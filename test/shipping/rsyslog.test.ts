@@ -1,0 +1,160 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'chai'
+import { Sink } from '../../src/audit/sink/sink.ts'
+import { wallClock } from '../../src/base/clock.ts'
+import { probe } from '../cluster/command.ts'
+import { eventually } from '../cluster/wait.ts'
+import { RelpReceiver } from './relp-receiver.ts'
+
+const rsyslogd = '/usr/sbin/rsyslogd'
+const configuration = fileURLToPath(new URL('../../deploy/shipping/rsyslog.conf', import.meta.url))
+const modules = existsSync('/usr/lib')
+  ? readdirSync('/usr/lib').map((name) => `/usr/lib/${name}/rsyslog/omrelp.so`)
+  : []
+const isThere = probe(rsyslogd, '-v') !== undefined && modules.some(existsSync)
+
+/** The folder of a node's log with the log, a shipper and a receiver. */
+class World {
+  readonly folder = mkdtempSync(join(tmpdir(), 'varmor-shipping-'))
+  readonly receiver = new RelpReceiver()
+  readonly log = join(this.folder, 'log')
+  readonly #sink: Sink
+  #shipper: ChildProcess | undefined
+  #written = 0
+  #port = 0
+
+  constructor() {
+    mkdirSync(join(this.folder, 'state'))
+    // As an agent's, but small.
+    const writer = { nodeName: 'n1', metadata: {} }
+    const path = join(this.log, 'violations.log')
+    this.#sink = new Sink({ path, size: '200K', rotate: 3, clock: wallClock, random: () => 0, writer })
+  }
+
+  async receive(): Promise<void> {
+    this.#port = await this.receiver.listen(this.#port)
+  }
+
+  async ship(): Promise<void> {
+    const env = {
+      ...{ VARMOR_LOG_FOLDER: this.log, VARMOR_SHIPPER_STATE: join(this.folder, 'state') },
+      ...{ VARMOR_RECEIVER_HOST: '127.0.0.1', VARMOR_RECEIVER_PORT: String(this.#port) },
+    }
+    const flags = ['-n', '-iNONE', '-f', configuration]
+    this.#shipper = spawn(rsyslogd, flags, { env: { ...process.env, ...env }, stdio: 'ignore' })
+    await once(this.#shipper, 'spawn')
+  }
+
+  async endShipper(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const child = this.#shipper
+    this.#shipper = undefined
+    if (child === undefined || child.exitCode !== null) return
+    const ended = once(child, 'exit')
+    child.kill(signal)
+    await ended
+  }
+
+  /** Lines with some text of all kinds, in the log when this resolves. */
+  async write(count: number): Promise<void> {
+    const lines = Array.from({ length: count }, () => {
+      const n = this.#written++
+      return JSON.stringify({ id: `b-${n}`, path: `/ü "quoted" \\ ${n}`, pad: 'x'.repeat(n % 400) })
+    })
+    await new Promise((settle) => {
+      this.#sink.offer({ bytes: Buffer.from(`${lines.join('\n')}\n`), lines: count, lossy: false, settle })
+    })
+  }
+
+  /** Lines that are written and have not come. */
+  get lag(): number {
+    return this.#written - new Set(this.ids).size
+  }
+
+  get ids(): string[] {
+    return this.receiver.messages.map((message) => (JSON.parse(message) as { id: string }).id)
+  }
+
+  /** Every line, whole, once or with one id. */
+  async allArrive(): Promise<void> {
+    const expected = Array.from({ length: this.#written }, (_, n) => `b-${n}`)
+    const missing = (): string[] => {
+      const there = new Set(this.ids)
+      return expected.filter((id) => !there.has(id))
+    }
+    await eventually('all lines', async () => {
+      const left = missing()
+      if (left.length > 0) throw new Error(`${left.length} of ${expected.length} are missing: ${left.slice(0, 5)}`)
+      return true
+    })
+    expect(new Set(this.ids).size).to.equal(this.#written)
+  }
+
+  async end(): Promise<void> {
+    await this.endShipper('SIGKILL')
+    this.#sink.hurry(120_000)
+    await this.#sink.close()
+    await this.receiver.away()
+    rmSync(this.folder, { recursive: true })
+  }
+}
+
+describe(`shipping by rsyslog${isThere ? '' : ' (skipped: needs the packages rsyslog and rsyslog-relp)'}`, () => {
+  let world: World
+  before(function () {
+    if (!isThere) this.skip()
+  })
+  beforeEach(async () => {
+    world = new World()
+    await world.receive()
+  })
+  afterEach(() => world?.end())
+
+  it('brings every line, over rotations', async () => {
+    await world.write(10)
+    await world.ship()
+    // A dozen rotations. Files that go while nobody has read them are lost to any shipper.
+    for (let i = 0; i < 20; i++) {
+      await world.write(500)
+      await eventually('the shipper to follow', async () => world.lag < 1_000)
+    }
+    await world.allArrive()
+  })
+
+  it('goes on where it ended: what became an old file meanwhile is there as well', async () => {
+    await world.ship()
+    await world.write(1_000)
+    await world.allArrive()
+    await world.endShipper()
+    // Some rotations.
+    await world.write(2_000)
+    await world.ship()
+    await world.write(100)
+    await world.allArrive()
+  })
+
+  it('waits while the receiver is away, and loses nothing that was under way', async () => {
+    await world.ship()
+    await world.write(500)
+    await eventually('some lines', async () => world.ids.length > 10)
+    await world.receiver.away()
+    await world.write(1_500)
+    await world.receive()
+    await world.write(10)
+    await world.allArrive()
+  })
+
+  it('is killed, and goes on from what it knew', async () => {
+    await world.ship()
+    await world.write(1_200)
+    await eventually('some lines', async () => world.ids.length > 10)
+    await world.endShipper('SIGKILL')
+    await world.write(800)
+    await world.ship()
+    await world.allArrive()
+  })
+})
