@@ -137,6 +137,8 @@ describe('BPF profiles under load', function () {
       } else await pause(37 * (i % 7))
       child.kill('SIGKILL')
       await ended
+      if (i % 10 === 9)
+        console.log(`      ${i + 1} kills; ${counted() - before} records, ${ids.read().size} in the log`)
     }
     expect(probe.seen).to.include({ passed: 0, refused: 0 })
     const { reported, ringFull } = enforcer.counters()
