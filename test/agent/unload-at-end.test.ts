@@ -12,8 +12,12 @@ describe('what an agent does with profiles when it ends', () => {
   const enforcers = ['AppArmor', 'BPF', 'Seccomp'] as const
   let loaders: Record<(typeof enforcers)[number], FakeProfileLoader>
   let bpfEnded: number
+  let ownFaults: EnforcerError[]
+  let leftAtLast: string[][] | undefined
   beforeEach(async () => {
     bpfEnded = 0
+    ownFaults = []
+    leftAtLast = undefined
     loaders = Object.fromEntries(enforcers.map((name) => [name, new FakeProfileLoader(name)])) as typeof loaders
     for (const loader of Object.values(loaders))
       for (const name of ['varmor-used', 'varmor-unused']) await loader.load(name, 'confines')
@@ -31,6 +35,12 @@ describe('what an agent does with profiles when it ends', () => {
         patience,
       },
       confining: async () => new Set<string>(),
+      removeOwn: async () => {
+        leftAtLast = left()
+        const [fault] = ownFaults
+        if (fault !== undefined) throw fault
+        return true
+      },
       endBpf: async () => {
         bpfEnded++
       },
@@ -67,6 +77,15 @@ describe('what an agent does with profiles when it ends', () => {
     let looks = 0
     await end(true, none, () => (++looks > 2 ? new Set() : usedByPod()), 120_000)
     expect(left()).to.deep.equal([[], [], []])
+  })
+
+  it('takes its own profile along then, after all others, and ends well without', async () => {
+    await end(false, { AppArmor: true, Seccomp: true, BPF: true })
+    expect(leftAtLast).to.equal(undefined)
+    await end(true)
+    expect(leftAtLast).to.deep.equal(left())
+    ownFaults.push(new EnforcerError('IO', 'remove', { reason: 'it may not' }))
+    await end(true)
   })
 
   it('goes on with the others where an enforcer cannot be listed', async () => {
