@@ -30,7 +30,8 @@ const pause = 500
 export async function unloadAtEnd(options: UnloadAtEndOptions): Promise<void> {
   const { always, uninstalled, loaders, endBpf, logger, clock, patience = 12_000 } = options
   const end = clock.now() + patience
-  for (const enforcer of ['AppArmor', 'Seccomp', 'BPF'] as const) {
+  // What waits for nothing comes first: the kubelet may kill the agent.
+  for (const enforcer of ['BPF', 'AppArmor', 'Seccomp'] as const) {
     // A pod that names a BPF profile does not need it to be there.
     const all = always[enforcer] || (uninstalled && enforcer === 'BPF')
     if (all) {
