@@ -1,4 +1,4 @@
-{{/* The capabilities of an agent, each with its reason. It has no others. */}}
+{{/* The capabilities of an agent, each with its reason. It has no others; test/kernel/end-to-end/installed.test.ts shows that they do. */}}
 {{- define "varmor.agentCapabilities" -}}
 # /proc/PID/exe and /proc/PID/ns: who a violation is of, and what is the node's own mount namespace, without which there is no BPF.
 - SYS_PTRACE
