@@ -40,12 +40,12 @@ export async function unloadAtEnd(options: UnloadAtEndOptions): Promise<void> {
       logger.info({ enforcer, removed }, 'profiles are gone with the agent')
       if (failed.length > 0) logger.warn({ enforcer, failed }, 'profiles could not be removed')
     } else if (uninstalled) await removeUnused(enforcer, options, end)
+    if (enforcer === 'BPF' && uninstalled) await removeConfinement(options)
   }
-  // Without the rights that it gives nothing of the above could be done.
-  if (uninstalled) await removeLast(options)
 }
 
-async function removeLast({ removeOwn = removeOwnProfile, logger }: UnloadAtEndOptions): Promise<void> {
+/** Before anything that waits, like BPF: an agent that takes long is killed. It ends unconfined then. */
+async function removeConfinement({ removeOwn = removeOwnProfile, logger }: UnloadAtEndOptions): Promise<void> {
   try {
     if (await removeOwn()) logger.info({}, "the agent's own AppArmor profile is gone, as vArmor is uninstalled")
   } catch (error) {
