@@ -3,12 +3,13 @@
  * neither containerd nor profiles.
  */
 import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { KubeConfig } from '@kubernetes/client-node'
 import { Option } from 'commander'
+import { parse } from 'yaml'
 import { buildBundles } from '../../deploy/build-bundles.ts'
 import { ApiClient } from '../../src/kube/client.ts'
 import { KubeConnection } from '../../src/kube/connection.ts'
@@ -25,7 +26,7 @@ const { seconds, node, ...options } = readOptions<{ seconds: number; node: strin
   options: [
     countOption('--seconds <count>', 'that they are watched at rest', 30),
     new Option('--node <path>', 'another Node.js than this one').default(process.execPath),
-    new Option('--flags <flag...>', 'of Node.js').default(['--enable-source-maps']),
+    new Option('--flags <flag...>', 'of Node.js, beside those of the chart').default([]),
   ],
 })
 
@@ -40,10 +41,13 @@ interface Started {
 const folder = mkdtempSync(join(tmpdir(), 'varmor-bench-install-'))
 const at = (...path: string[]): string => join(folder, ...path)
 
-/** Starts a role, and waits for the words by which it says that it serves. */
+const values = parse(readFileSync(join(import.meta.dirname, '../../deploy/helm/varmor/values.yaml'), 'utf8'))
+
+/** Starts a role as the image and the chart do, and waits for the words by which it says that it serves. */
 async function start(args: readonly string[], words: string): Promise<Started> {
   const began = performance.now()
-  const env = { ...process.env, NODE_ENV: 'production', NODE_OPTIONS: '', POD_NAMESPACE: '', NODE_NAME: 'n1' }
+  const environment = { NODE_ENV: 'production', MALLOC_ARENA_MAX: '2', NODE_OPTIONS: values[args[0]!].nodeOptions }
+  const env = { ...process.env, ...environment, POD_NAMESPACE: '', NODE_NAME: 'n1' }
   const child = spawn(node, [...options.flags, at('bundles', 'varmor.js'), ...args], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],

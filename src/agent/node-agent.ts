@@ -395,6 +395,6 @@ function hostMountNamespace(procRoot = '/proc'): number | string {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === undefined) throw error
-    return `the mount namespace of the node cannot be seen (${code}); run in the host's PID namespace (hostPID: true), as root`
+    return `the mount namespace of the node cannot be seen (${code}); run in the host's PID namespace (hostPID: true), as root with CAP_SYS_PTRACE`
   }
 }

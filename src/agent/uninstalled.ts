@@ -5,8 +5,8 @@ import { configMaps } from '../kube/core-objects.ts'
 /** A ConfigMap of this name in our namespace says that vArmor is being uninstalled; `varmor uninstall` makes it, and removes it. */
 export const uninstallName = 'varmor-uninstall'
 
-/** Milliseconds: the kubelet waits for the agent, and then kills it. */
-const patience = 3_000
+/** Milliseconds: the kubelet waits for the agent, and then kills it. With what comes then, it is less than that. */
+const patience = 10_000
 
 /**
  * Whether vArmor is being uninstalled.

@@ -5,6 +5,7 @@ import { type Clock, sleep } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Loaders } from '../enforcer/ports.ts'
 import { type LeftoverOptions, type LeftoverReport, removeLeftovers } from './leftovers.ts'
+import { removeOwnProfile } from './own-profile.ts'
 import { unloadAll } from './unload-all.ts'
 
 export interface UnloadAtEndOptions extends Pick<LeftoverOptions, 'confining' | 'ofContainers'> {
@@ -15,6 +16,8 @@ export interface UnloadAtEndOptions extends Pick<LeftoverOptions, 'confining' | 
   uninstalled: boolean
   /** Ends all BPF enforcement. */
   endBpf: () => Promise<void>
+  /** Removes the profile that the agent itself runs in. @returns whether there was one */
+  removeOwn?: () => Promise<boolean>
   clock: Clock
   /** Milliseconds for which pods that are on their way out are waited for. Default 12,000: less than the kubelet waits for the agent. */
   patience?: number
@@ -27,7 +30,8 @@ const pause = 500
 export async function unloadAtEnd(options: UnloadAtEndOptions): Promise<void> {
   const { always, uninstalled, loaders, endBpf, logger, clock, patience = 12_000 } = options
   const end = clock.now() + patience
-  for (const enforcer of ['AppArmor', 'Seccomp', 'BPF'] as const) {
+  // What waits for nothing comes first: the kubelet may kill the agent.
+  for (const enforcer of ['BPF', 'AppArmor', 'Seccomp'] as const) {
     // A pod that names a BPF profile does not need it to be there.
     const all = always[enforcer] || (uninstalled && enforcer === 'BPF')
     if (all) {
@@ -36,6 +40,17 @@ export async function unloadAtEnd(options: UnloadAtEndOptions): Promise<void> {
       logger.info({ enforcer, removed }, 'profiles are gone with the agent')
       if (failed.length > 0) logger.warn({ enforcer, failed }, 'profiles could not be removed')
     } else if (uninstalled) await removeUnused(enforcer, options, end)
+    if (enforcer === 'BPF' && uninstalled) await removeConfinement(options)
+  }
+}
+
+/** Before anything that waits, like BPF: an agent that takes long is killed. It ends unconfined then. */
+async function removeConfinement({ removeOwn = removeOwnProfile, logger }: UnloadAtEndOptions): Promise<void> {
+  try {
+    if (await removeOwn()) logger.info({}, "the agent's own AppArmor profile is gone, as vArmor is uninstalled")
+  } catch (error) {
+    if (!isLoadFailure(error)) throw error
+    logger.warn({ reason: error.reason }, "the agent's own AppArmor profile stays")
   }
 }
 

@@ -203,6 +203,7 @@ export class BpfEnforcer implements ProfileLoader {
     return this.#inTurn(async () => {
       const { state } = this.#now
       for (const folder of [...this.#others.folders, state.folder]) await state.drop(folder)
+      state.removeRoot()
     })
   }
 

@@ -12,8 +12,12 @@ describe('what an agent does with profiles when it ends', () => {
   const enforcers = ['AppArmor', 'BPF', 'Seccomp'] as const
   let loaders: Record<(typeof enforcers)[number], FakeProfileLoader>
   let bpfEnded: number
+  let ownFaults: EnforcerError[]
+  let leftThen: string[][] | undefined
   beforeEach(async () => {
     bpfEnded = 0
+    ownFaults = []
+    leftThen = undefined
     loaders = Object.fromEntries(enforcers.map((name) => [name, new FakeProfileLoader(name)])) as typeof loaders
     for (const loader of Object.values(loaders))
       for (const name of ['varmor-used', 'varmor-unused']) await loader.load(name, 'confines')
@@ -31,6 +35,12 @@ describe('what an agent does with profiles when it ends', () => {
         patience,
       },
       confining: async () => new Set<string>(),
+      removeOwn: async () => {
+        leftThen = left()
+        const [fault] = ownFaults
+        if (fault !== undefined) throw fault
+        return true
+      },
       endBpf: async () => {
         bpfEnded++
       },
@@ -63,10 +73,28 @@ describe('what an agent does with profiles when it ends', () => {
     expect(left()).to.deep.equal([['varmor-unused', 'varmor-used'], [], ['varmor-unused', 'varmor-used']])
   })
 
+  it('ends BPF before it waits for anything: on a slow node it may be killed', async () => {
+    let endedAtFirstLook: number | undefined
+    await end(true, none, () => {
+      endedAtFirstLook ??= bpfEnded
+      return usedByPod()
+    })
+    expect(endedAtFirstLook).to.equal(1)
+  })
+
   it('waits for pods that are on their way out', async () => {
     let looks = 0
     await end(true, none, () => (++looks > 2 ? new Set() : usedByPod()), 120_000)
     expect(left()).to.deep.equal([[], [], []])
+  })
+
+  it('takes its own profile along then, before it waits for anything, and ends well without', async () => {
+    await end(false, { ...none, Seccomp: true })
+    expect(leftThen).to.equal(undefined)
+    await end(true)
+    expect(leftThen).to.deep.equal([['varmor-unused', 'varmor-used'], [], []])
+    ownFaults.push(new EnforcerError('IO', 'remove', { reason: 'it may not' }))
+    await end(true)
   })
 
   it('goes on with the others where an enforcer cannot be listed', async () => {

@@ -1,9 +1,12 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Forks } from '../../audit/lineage/forks.ts'
-import type { ReadProcessFacts } from './process-facts.ts'
+import { namespaceNumber, type ReadProcessFacts } from './process-facts.ts'
 
-/** The pid namespace of a process, and whether it is the first one there, to which orphans go. Undefined for the node's own. */
+/**
+ * The pid namespace of a process, with 0 where its number may not be read, and whether it is the first one there, to which orphans go.
+ * Undefined for the node's own.
+ */
 export type ReadPidNamespace = (pid: number) => Promise<{ inode: number; first: boolean } | undefined>
 
 interface Shared {
@@ -34,6 +37,11 @@ export function notedFacts(
     if (found === undefined || key === undefined) return found
     const namespace = await namespaceOf(pid)
     if (!forks.confirm(key, containerID) || namespace === undefined) return found
+    if (namespace.inode === 0) {
+      // Strangers may be in there.
+      if (namespace.first) forks.bar(key)
+      return found
+    }
     const shared = joined(namespaces.get(namespace.inode), namespace.first ? key : undefined)
     namespaces.delete(namespace.inode)
     namespaces.set(namespace.inode, shared)
@@ -56,9 +64,9 @@ export function pidNamespace(root = '/'): ReadPidNamespace {
   return async (pid) => {
     const folder = join(root, 'proc', String(pid))
     try {
-      const { ino } = await stat(join(folder, 'ns/pid'))
+      const inode = await namespaceNumber(join(folder, 'ns/pid'))
       const ids = /^NSpid:\s+(.*)$/m.exec(await readFile(join(folder, 'status'), 'latin1'))?.[1]?.split(/\s+/) ?? []
-      return ids.length > 1 ? { inode: ino, first: ids.at(-1) === '1' } : undefined
+      return ids.length > 1 ? { inode, first: ids.at(-1) === '1' } : undefined
     } catch (error) {
       if (['ENOENT', 'ESRCH', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
       throw error

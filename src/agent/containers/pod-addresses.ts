@@ -1,4 +1,4 @@
-import { open, readlink } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 
 const gone = new Set(['ENOENT', 'ESRCH', 'EACCES', 'EINVAL'])
@@ -17,8 +17,9 @@ export function podAddresses(root = '/'): (pid: number) => Promise<string[] | un
   return async (pid) => {
     const folder = join(proc, String(pid))
     try {
-      const networks = await Promise.all([readlink(join(folder, 'ns/net')), readlink(join(proc, '1/ns/net'))])
-      if (networks[0] === networks[1]) return undefined
+      // Each network has a file of its own. Its namespace may be kept from us by the container's AppArmor profile.
+      const [own, node] = await Promise.all([pid, 1].map((each) => stat(join(proc, `${each}`, 'net/fib_trie'))))
+      if (own!.ino === node!.ino) return undefined
       const v4 = localAddresses(await beginningOf(join(folder, 'net/fib_trie')))
       const v6 = interfaceAddresses(await beginningOf(join(folder, 'net/if_inet6')).catch(absent))
       return [...v4, ...v6].slice(0, most)

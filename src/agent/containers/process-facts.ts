@@ -5,6 +5,7 @@ import { startOfStat } from '../../audit/enrich/proc-pid-resolver.ts'
 
 /** What /proc says of a container's first process. */
 export interface ProcessFacts {
+  /** 0 where it may not be read. */
   mntNsID: number
   /** When it started, in ticks since the boot. */
   initStart?: number
@@ -18,6 +19,7 @@ export interface ProcessFacts {
 export type ReadProcessFacts = (pid: number, containerID: string) => Promise<ProcessFacts | undefined>
 
 const gone = new Set(['ENOENT', 'ESRCH', 'EACCES'])
+const refused = new Set(['EACCES', 'EPERM'])
 
 /** @param root a folder with the node's `proc` and `sys/fs/cgroup` */
 export function processFacts(root = '/'): ReadProcessFacts {
@@ -29,10 +31,10 @@ export function processFacts(root = '/'): ReadProcessFacts {
       const path = cgroupPathOf(cgroup)
       const own = ownPathOf(path, containerID)
       if (own === undefined && idOfPath(path) !== '' && /^[0-9a-f]{64}$/.test(containerID)) return undefined
-      const { ino } = await stat(join(folder, 'ns/mnt'))
+      const mntNsID = await namespaceNumber(join(folder, 'ns/mnt'))
       const cgroupID = await inodeOf(join(root, 'sys/fs/cgroup'), cgroup, containerID)
       return {
-        mntNsID: ino,
+        mntNsID,
         initStart,
         ...(cgroupID !== undefined && { cgroupID }),
         ...(own !== undefined && { cgroupPath: own }),
@@ -41,6 +43,16 @@ export function processFacts(root = '/'): ReadProcessFacts {
       if (gone.has((error as NodeJS.ErrnoException).code ?? '')) return undefined
       throw error
     }
+  }
+}
+
+/** 0 where it may not be read: the AppArmor profile of a container may keep who is in one, too, from its namespaces. */
+export async function namespaceNumber(path: string): Promise<number> {
+  try {
+    return (await stat(path)).ino
+  } catch (error) {
+    if (refused.has((error as NodeJS.ErrnoException).code ?? '')) return 0
+    throw error
   }
 }
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { getSystemErrorName } from 'node:util'
 import { numberIn } from '../../base/c-struct.ts'
-import { EnforcerError, errnoOf } from '../enforcer-error.ts'
+import { EnforcerError, errnoOf, ioError } from '../enforcer-error.ts'
 import type { BpfAddon, LoadOptions, MapWrite, NativeState } from './addon.ts'
 import { settings, word } from './layout.ts'
 
@@ -120,6 +120,18 @@ export class BpfState {
 
   drop(folder: string): Promise<void> {
     return this.#try('remove the programs of another build', () => this.#addon.drop(folder))
+  }
+
+  /** Removes the folder that those of all builds are in, once they are gone. */
+  removeRoot(): void {
+    const root = dirname(this.folder)
+    try {
+      rmdirSync(root)
+    } catch (error) {
+      // Somebody else has something in it.
+      if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? ''))
+        throw ioError('remove the folder of pins', root, error)
+    }
   }
 
   async #try<Result>(step: string, work: () => Promise<Result>): Promise<Result> {

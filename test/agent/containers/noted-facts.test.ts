@@ -58,6 +58,12 @@ describe('facts of containers, noted for the fork tree', () => {
     expect([...barred]).to.deep.equal([10])
   })
 
+  it('bar the first process of a pid namespace that may not be looked at', async () => {
+    const { read, barred } = setup({ 1: { inode: 0, first: true }, 2: { inode: 0, first: false } })
+    for (const pid of [1, 2]) await read(pid, `c${pid}`)
+    expect([...barred]).to.deep.equal([10])
+  })
+
   it('read a pid namespace, and nothing of a process that is gone', async () => {
     const nsOfInit = await pidNamespace()(1)
     expect(nsOfInit === undefined || nsOfInit.first).to.equal(true)

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -49,27 +49,27 @@ describe('the addresses of a pod', () => {
 
   describe('read from /proc', () => {
     let root: string
-    const process = (pid: number, network: string, files: Record<string, string> = {}): void => {
+    const process = (pid: number, files: Record<string, string> = {}): void => {
       const folder = join(root, 'proc', String(pid))
-      for (const part of ['ns', 'net']) mkdirSync(join(folder, part), { recursive: true })
-      symlinkSync(network, join(folder, 'ns/net'))
+      mkdirSync(join(folder, 'net'), { recursive: true })
       for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, 'net', name), text)
     }
     beforeEach(() => {
       root = mkdtempSync(join(tmpdir(), 'varmor-proc-'))
-      process(1, 'net:[1]', { fib_trie: trie, if_inet6: interfaces })
+      process(1, { fib_trie: trie, if_inet6: interfaces })
     })
     afterEach(() => rmSync(root, { recursive: true }))
 
     it('are of both families, and of IPv4 alone where the kernel has no IPv6', async () => {
-      process(7, 'net:[2]', { fib_trie: trie, if_inet6: interfaces })
-      process(8, 'net:[3]', { fib_trie: trie })
+      process(7, { fib_trie: trie, if_inet6: interfaces })
+      process(8, { fib_trie: trie })
       expect(await podAddresses(root)(7)).to.have.length(4)
       expect(await podAddresses(root)(8)).to.deep.equal(['10.244.1.17', '192.168.7.2'])
     })
 
     it("are none in the node's own network, and none of a process that is gone", async () => {
-      process(9, 'net:[1]', { fib_trie: trie })
+      process(9)
+      linkSync(join(root, 'proc/1/net/fib_trie'), join(root, 'proc/9/net/fib_trie'))
       expect(await podAddresses(root)(9)).to.equal(undefined)
       expect(await podAddresses(root)(10)).to.equal(undefined)
     })

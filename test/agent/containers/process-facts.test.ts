@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -25,6 +25,20 @@ describe('what /proc says of a container', () => {
       cgroupPath: `/kubepods/${id}`,
       initStart: 500,
     })
+  })
+
+  it('lack a mount namespace that may not be read', async function () {
+    // Root may read all.
+    if (process.getuid!() !== 0) this.skip()
+    chmodSync(join(root, 'proc/7/ns'), 0)
+    const user = 65_534
+    for (const folder of [root, join(root, 'proc'), join(root, 'proc/7')]) chownSync(folder, user, user)
+    process.seteuid!(user)
+    try {
+      expect(await processFacts(root)(7, id)).to.include({ mntNsID: 0, initStart: 500 })
+    } finally {
+      process.seteuid!(0)
+    }
   })
 
   it('are those of its own cgroup although its first process has gone to one below', async () => {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { word } from '../../../src/enforcer/bpf/layout.ts'
@@ -426,6 +426,7 @@ describe('the BPF enforcer', () => {
     await enforcer.load(web, 'one')
     await enforcer.end()
     expect(kernel.folders.size).to.equal(0)
+    expect(existsSync(dirname(enforcer.folder))).to.equal(false)
   })
 
   it('says which hooks the kernel lacks, and why programs cannot be loaded', async () => {

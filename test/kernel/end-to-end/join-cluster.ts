@@ -12,8 +12,14 @@ export const guestNodeName = '127.0.0.1'
 /**
  * Makes it a node of the cluster, with a real kubelet. Resolves when it is ready.
  * @param limit milliseconds
+ * @param server URL of the API server from the guest
  */
-export async function joinCluster(node: GuestNode, cluster: Cluster, limit: number): Promise<void> {
+export async function joinCluster(
+  node: GuestNode,
+  cluster: Cluster,
+  limit: number,
+  server = cluster.outsideServer,
+): Promise<void> {
   const layout: KubeletLayout = {
     name: node.name,
     address: guestAddress,
@@ -23,7 +29,7 @@ export async function joinCluster(node: GuestNode, cluster: Cluster, limit: numb
     socket: '/run/containerd/containerd.sock',
     cgroup: '/',
   }
-  for (const [name, text] of Object.entries(await kubeletFiles(cluster, layout, cluster.outsideServer))) {
+  for (const [name, text] of Object.entries(await kubeletFiles(cluster, layout, server))) {
     await node.write(name, text)
   }
   await node.run(['mkdir', '-p', `${layout.folder}/manifests`])

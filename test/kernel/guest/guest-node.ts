@@ -2,6 +2,7 @@ import { appendFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { freePorts } from '../../cluster/ports.ts'
 import type { StepLog } from '../../cluster/steps.ts'
+import type { ImageName } from '../images/store.ts'
 import { bundledVarmor } from './bundled-varmor.ts'
 import { Guest } from './guest.ts'
 import type { KernelName } from './kernels.ts'
@@ -26,6 +27,8 @@ export interface GuestNodeOptions {
   logs: string
   steps: StepLog
   disks?: readonly Disk[]
+  /** Images that containerd has besides that of busybox. */
+  images?: readonly ImageName[]
 }
 
 /** What the agent of a node comes with. */
@@ -60,9 +63,16 @@ export class GuestNode {
 
   /** Boots the guest. What its servers write goes to files in the folder `logs`, as it comes. */
   static async boot(options: GuestNodeOptions): Promise<GuestNode> {
-    const { kernel, steps, disks = [] } = options
+    const { kernel, steps, disks = [], images = [] } = options
     const [port] = (await freePorts(1)) as [number]
-    const guest = await Guest.boot({ kernel, steps, disks, processors: 2, forwards: [{ host: port, guest: port }] })
+    const guest = await Guest.boot({
+      kernel,
+      steps,
+      disks,
+      images,
+      processors: 2,
+      forwards: [{ host: port, guest: port }],
+    })
     const node = new GuestNode(options, guest, port)
     await node.run(['mkdir', '-p', node.folder, '/var/log/varmor'])
     return node

@@ -11,9 +11,10 @@ import type { Disk } from '../guest/qemu.ts'
 import { plainSquashfs } from '../guest/squashfs.ts'
 import { ensureBusyboxArchive } from './busybox.ts'
 import { ensureDebianArchive } from './debian.ts'
+import { ensureVarmorArchive } from './varmor.ts'
 
 /** Images beside busybox, which every guest has. */
-export type ImageName = 'debian'
+export type ImageName = 'debian' | 'varmor'
 
 /**
  * A disk with these images as containerd keeps them. Under emulation an import takes a minute, so one guest does it, and
@@ -29,6 +30,7 @@ export async function ensureImageStore(
 ): Promise<string> {
   const archives = [{ serial: 'image-busybox', image: await ensureBusyboxArchive(log) }]
   if (images.includes('debian')) archives.push({ serial: 'image-debian', image: await ensureDebianArchive(log) })
+  if (images.includes('varmor')) archives.push({ serial: 'image-varmor', image: await ensureVarmorArchive(log) })
   const key = digest('layout 1', dirname(root), ...archives.map(({ image }) => image))
   mkdirSync(kernelCache(), { recursive: true })
   // Not within the cache's own lock, which the boot of a guest needs.

@@ -1,9 +1,11 @@
-{{/* The capabilities of an agent, each with its reason. It has no others. */}}
+{{/* The capabilities of an agent, each with its reason. It has no others; test/kernel/end-to-end/installed.test.ts shows that they do. */}}
 {{- define "varmor.agentCapabilities" -}}
-# /proc/PID/exe and /proc/PID/ns of containers: who a violation is of.
+# /proc/PID/exe and /proc/PID/ns: who a violation is of, and what is the node's own mount namespace, without which there is no BPF.
 - SYS_PTRACE
+{{- if not (has .Values.agent.audit.source (list "multicast" "kmsg")) }}
 # Audit logs that belong to another user than root, where the multicast cannot be used.
 - DAC_READ_SEARCH
+{{- end }}
 {{- if .Values.agent.network.hostNetwork }}
 # The multicast of audit records.
 - AUDIT_READ
@@ -23,7 +25,9 @@
 - PERFMON
 # Memory for maps on kernels before Linux 5.11, which count it as locked.
 - SYS_RESOURCE
-# With agent.strictStart processes of containers are stopped, and go on.
+{{- if .Values.agent.strictStart }}
+# Processes of containers that were stopped go on.
 - KILL
+{{- end }}
 {{- end }}
 {{- end -}}

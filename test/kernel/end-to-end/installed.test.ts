@@ -1,0 +1,287 @@
+import { mkdirSync } from 'node:fs'
+import type { Server } from 'node:net'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { ownProfile } from '../../../src/agent/own-profile.ts'
+import { checkLine } from '../../audit/check-line.ts'
+import { NotAvailable } from '../../cluster/binaries/build.ts'
+import { ensureHelm } from '../../cluster/binaries/helm.ts'
+import { ensureVarmorImage, missingForImages } from '../../cluster/binaries/varmor-image.ts'
+import { type Cluster, startCluster } from '../../cluster/cluster.ts'
+import { forwardStatus } from '../../cluster/helm/forward-status.ts'
+import { chart, Helm } from '../../cluster/helm/helm.ts'
+import { type Node, startNode } from '../../cluster/node.ts'
+import { explain } from '../../cluster/requirements.ts'
+import { firstStart, missingWith } from '../../cluster/shared-cluster.ts'
+import { policyReady } from '../../cluster/varmor/installation.ts'
+import { deployment, Workloads } from '../../cluster/varmor/workloads.ts'
+import { eventually } from '../../cluster/wait.ts'
+import { GuestNode } from '../guest/guest-node.ts'
+import { chosenKernels, type KernelName } from '../guest/kernels.ts'
+import { NotAvailable as NoKernel } from '../guest/not-available.ts'
+import { missingForGuest } from '../guest/requirements.ts'
+import { varmorVersion } from '../images/varmor.ts'
+import { GuestPods } from './guest-pods.ts'
+import { joinCluster } from './join-cluster.ts'
+import { ensureKubeletDisk } from './kubelet-disk.ts'
+import { ownProfileProbe } from './own-profile-probe.ts'
+
+const namespace = 'varmor'
+/** Milliseconds that anything may take under emulation, on a machine that others use too. */
+const patience = 600_000
+const waiting = ['--wait', '--timeout', `${patience / 1000}s`]
+/** Of nodes: managers are on this machine, agents and what they protect in the guest. */
+const on = (name: string) => ({ 'kubernetes.io/hostname': name })
+const managers = 'host'
+const guest = 'guest'
+
+const policy = {
+  apiVersion: 'crd.varmor.org/v1beta1',
+  kind: 'VarmorPolicy',
+  metadata: { name: 'web' },
+  spec: {
+    updateExistingWorkloads: true,
+    target: { kind: 'Deployment', name: 'web' },
+    policy: {
+      enforcer: 'AppArmorBPFSeccomp',
+      mode: 'EnhanceProtect',
+      enhanceProtect: {
+        auditViolations: true,
+        hardeningRules: ['disallow-create-user-ns'],
+        appArmorRawRules: [{ rules: 'audit deny /etc/new w,' }],
+        bpfRawRules: { files: [{ pattern: '/etc/group', permissions: ['read'] }] },
+      },
+    },
+  },
+}
+const profile = 'varmor-team-web'
+
+/** @param address of this machine, from the guest */
+function valuesFor({ server }: Cluster, address: string): object {
+  const { hostname, port } = new URL(server)
+  // There is no kube-proxy.
+  const env = [
+    { name: 'KUBERNETES_SERVICE_HOST', value: hostname },
+    { name: 'KUBERNETES_SERVICE_PORT', value: port },
+  ]
+  const little = { resources: { requests: { cpu: '10m' } } }
+  return {
+    jsonLogFormat: { enabled: true },
+    manager: { ...{ env, replicaCount: 1, reportIntervalSeconds: 2 }, ...little, nodeSelector: on(managers) },
+    agent: {
+      ...{ env, nodeSelector: on(guest), managers: [`https://${address}:8080`] },
+      // An emulated node takes long to end an agent.
+      terminationGracePeriodSeconds: 240,
+      args: [`--manager-name=varmor-status-svc.${namespace}.svc`],
+    },
+    uninstall: { patienceSeconds: 120 },
+  }
+}
+
+const missing = [
+  ...missingForGuest(),
+  ...missingWith(true),
+  ...missingForImages().map((what) => ({ what, remedy: 'run .ci/setup' })),
+]
+const title = 'The chart on a node whose kernel enforces'
+
+if (missing.length > 0)
+  describe.skip(`${title} (${explain('end to end', missing)})`, () => it('is installed, used and removed'))
+else
+  describe(title, () => {
+    let cluster: Cluster
+    let host: Node
+    let helm: Helm
+
+    before(async function () {
+      this.timeout(firstStart)
+      try {
+        cluster = await startCluster({ nodes: true })
+      } catch (error) {
+        if (!(error instanceof NotAvailable)) throw error
+        console.warn(`${title} skipped: ${error.message}`)
+        return this.skip()
+      }
+      const { archive } = await ensureVarmorImage(varmorVersion, cluster.log)
+      host = await startNode(cluster, managers, [archive])
+      helm = new Helm(4, await ensureHelm(4, cluster.log))
+    })
+    after(async function () {
+      this.timeout(patience)
+      helm?.end()
+      await cluster?.stop()
+    })
+
+    for (const kernel of chosenKernels())
+      describe(`and kernel ${kernel}`, function () {
+        // Each step builds on those before.
+        this.bail(true)
+        describeInstallation(kernel, () => ({ cluster, host, helm }))
+      })
+  })
+
+function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluster; host: Node; helm: Helm }): void {
+  let cluster: Cluster
+  let node: GuestNode
+  let pods: GuestPods
+  let team: Workloads
+  let status: Server
+  const helm = (...args: string[]): Promise<string> =>
+    parts().helm.output(
+      [...args, '--namespace', namespace, ...waiting, '--kubeconfig', cluster.kubeconfig],
+      args[0] === 'install' ? valuesFor(cluster, parts().host.address) : undefined,
+    )
+  const kubectl = (...args: string[]): Promise<string> => cluster.kubectl(['-n', namespace, ...args])
+  const agentContainer = async (): Promise<{ id: string; restarts: number; ready: boolean }> => {
+    const { items } = JSON.parse(
+      await kubectl('get', 'pods', '-l', 'app.kubernetes.io/component=varmor-agent', '-o', 'json'),
+    )
+    const [{ containerID = '', restartCount, ready }] = items[0].status.containerStatuses
+    return { id: containerID.replace('containerd://', ''), restarts: restartCount, ready }
+  }
+  const web = async (): Promise<{ pod: string; id: string }> => {
+    const [pod] = await team.pods('web')
+    const id = pod?.status.containerStatuses?.[0]?.containerID?.replace('containerd://', '') ?? ''
+    return { pod: pod?.metadata.name ?? '', id }
+  }
+  /** What a process of the protected pod is answered: by AppArmor, by BPF, by Seccomp, and where nothing forbids it. */
+  const attack = async (): Promise<string[]> => {
+    const { id } = await web()
+    const tried = 'touch /etc/new; cat /etc/group; unshare -U true; touch /tmp/new && echo done'
+    const { stdout, stderr } = await pods.run(id, 'sh', '-c', `{ ${tried}; } 2>&1`)
+    return `${stdout}${stderr}`.trim().split('\n')
+  }
+  const refusals = [
+    'touch: /etc/new: Permission denied',
+    "cat: can't open '/etc/group': Operation not permitted",
+    'unshare: unshare(0x10000000): Operation not permitted',
+    'done',
+  ]
+  const violations = async (enforcer: string): Promise<Record<string, unknown>[]> => {
+    const { stdout } = await node.guest.run(['cat', '/var/log/varmor/violations.log'])
+    return stdout
+      .split('\n')
+      .filter((line) => line !== '')
+      .map(checkLine)
+      .filter((line) => line['enforcer'] === enforcer)
+  }
+  const oneMore = (enforcer: string, before: number): Promise<Record<string, unknown>> =>
+    eventually(`a violation of ${enforcer}`, async () => (await violations(enforcer))[before], patience, 500)
+
+  before(async function () {
+    this.timeout(firstStart)
+    cluster = parts().cluster
+    const logs = join(cluster.logs, `guest-${kernel}`)
+    mkdirSync(logs, { recursive: true })
+    const disks = [await ensureKubeletDisk(cluster.binaries, cluster.log)]
+    try {
+      node = await GuestNode.boot({ name: guest, kernel, logs, steps: cluster.log, disks, images: ['varmor'] })
+    } catch (error) {
+      if (!(error instanceof NoKernel)) throw error
+      console.warn(`kernel ${kernel} skipped: ${error.message}`)
+      return this.skip()
+    }
+    await joinCluster(node, cluster, patience, cluster.server)
+    pods = new GuestPods(node)
+    team = new Workloads(cluster, 'team')
+    status = await forwardStatus(cluster, namespace, parts().host.address)
+    await cluster.kubectl(['create', 'namespace', 'team'])
+  })
+  after(async function () {
+    this.timeout(patience)
+    status?.close()
+    await node?.stop()
+    await cluster.tryKubectl(['-n', 'team', 'delete', 'pods', '--all', '--force', '--grace-period=0'])
+    await cluster.tryKubectl(['delete', 'node', guest, '--ignore-not-found'])
+    await cluster.tryKubectl(['delete', 'namespace', 'team', namespace, '--ignore-not-found', '--timeout=240s'])
+  })
+  afterEach(async function () {
+    if (this.currentTest?.state !== 'failed') return
+    console.log((await cluster.tryKubectl(['get', 'pods', '-A', '-o', 'wide'])).stdout)
+    const read = 'tail -n 20 /run/node/logs/*/*/*.log | cut -c 1-500; dmesg | grep apparmor= | tail -n 20'
+    console.log((await node.guest.run(['sh', '-c', read])).stdout)
+  })
+
+  it('comes up with an agent in its own AppArmor profile, and with no rights but the chart’s', async () => {
+    await helm('install', 'varmor', chart, '--create-namespace')
+    const { id } = await agentContainer()
+    const { stdout } = await pods.run(id, 'sh', '-c', 'cat /proc/[0-9]*/attr/current; ls /sys/fs/bpf/varmor')
+    expect(stdout).to.contain(`${ownProfile} (enforce)`)
+    expect(stdout).to.match(/^[0-9a-f]{16}-/m)
+    // It tells of what it is refused by its own profile, which is nothing.
+    const { stdout: refused } = await node.guest.run(['sh', '-c', `dmesg | grep 'apparmor="DENIED".*${ownProfile}'`])
+    expect(refused).to.equal('')
+  }).timeout(patience)
+
+  it('has a policy in force by AppArmor, BPF and Seccomp', async () => {
+    const labels = { 'sandbox.varmor.org/enable': 'true' }
+    const made = deployment({ name: 'web', labels, replicas: 1 }) as { spec: { template: { spec: object } } }
+    Object.assign(made.spec.template.spec, { nodeSelector: on(guest) })
+    await team.apply(made)
+    await team.kubectl('rollout', 'status', 'deployment/web', `--timeout=${patience / 1000}s`)
+    const { pod: before } = await web()
+    await team.apply(policy)
+    expect(await policyReady(cluster, 'team', 'web', patience)).to.deep.equal({ desired: 1, current: 1 })
+    const stored = JSON.parse(await team.kubectl('get', 'varmorpolicy', 'web', '-o', 'json'))
+    // Calls that a filter refuses leave no record; all else is there.
+    expect(stored.status.summary).to.equal('Protecting, left out by Seccomp: auditViolations')
+    await eventually(
+      'the restart',
+      async () => {
+        const { pod, id } = await web()
+        return pod !== before && id !== '' && (await team.pods('web')).length === 1
+      },
+      patience,
+      500,
+    )
+    await team.kubectl('rollout', 'status', 'deployment/web', `--timeout=${patience / 1000}s`)
+  }).timeout(patience)
+
+  it('refuses an attack by each, and writes who it was', async () => {
+    expect(await attack()).to.deep.equal(refusals)
+    const { pod } = await web()
+    for (const enforcer of ['AppArmor', 'BPF'])
+      expect(await oneMore(enforcer, 0)).to.deep.include({
+        ...{ level: 'warn', action: 'DENIED', nodeName: guest, podName: pod, podNamespace: 'team' },
+        ...{ containerName: 'main', profileName: profile, policyName: 'web', policyNamespace: 'team' },
+      })
+  }).timeout(patience)
+
+  it('keeps its agent from all but its work', async () => {
+    const { id } = await agentContainer()
+    const { stdout, stderr } = await pods.run(id, ...ownProfileProbe.command)
+    expect(JSON.parse(stdout || `"${stderr}"`)).to.deep.equal(ownProfileProbe.answers)
+  }).timeout(patience)
+
+  it('goes on without its agent, which comes back', async () => {
+    const { id, restarts } = await agentContainer()
+    const [byAppArmor, byBpf] = [(await violations('AppArmor')).length, (await violations('BPF')).length]
+    await pods.kill(id)
+    expect(await attack()).to.deep.equal(refusals)
+    // Records of BPF wait in the kernel.
+    await oneMore('BPF', byBpf)
+    await eventually(
+      'the agent',
+      async () => {
+        const now = await agentContainer()
+        return now.restarts > restarts && now.ready
+      },
+      patience,
+      500,
+    )
+    expect(await attack()).to.deep.equal(refusals)
+    await oneMore('AppArmor', byAppArmor)
+  }).timeout(patience)
+
+  it('leaves nothing in the kernel and on the node when it is uninstalled', async () => {
+    await helm('uninstall', 'varmor')
+    const read = (command: string): Promise<string> => node.run(['sh', '-c', `${command}; true`])
+    expect(await read(`grep ${ownProfile} /sys/kernel/security/apparmor/profiles; ls /sys/fs/bpf`)).to.equal('')
+    // Until the runtime has forgotten the pods of before, what allows all may be there for them.
+    const files = await read('cat /etc/apparmor.d/varmor* /var/lib/kubelet/seccomp/varmor*')
+    expect(files).not.to.match(/deny|SCMP_ACT_ERRNO/)
+    const { id } = await web()
+    const { stdout } = await pods.run(id, 'sh', '-c', 'touch /etc/new && cat /etc/group && unshare -U echo free')
+    expect(stdout).to.match(/free$/m)
+  }).timeout(patience)
+}
