@@ -1,16 +1,11 @@
 import { hostname } from 'node:os'
-import { resolve } from 'node:path'
 import { ClusterSide } from '../agent/cluster-side.ts'
 import { NodeAgent, type NodeAgentOptions } from '../agent/node-agent.ts'
 import type { NodeSide } from '../agent/node-side.ts'
-import { checkFolder, FolderError } from '../agent/standalone/policy-files.ts'
-import { StandaloneSide } from '../agent/standalone/standalone-side.ts'
 import type { Logger } from '../base/logger.ts'
 import { type AgentArguments, type Checked, metricsOf, pipelineOf, podLabelsOf } from './agent-arguments.ts'
 import { connect, installNamespace } from './cluster.ts'
-import { printable } from './output.ts'
 import { bytesOfSize } from './read-option.ts'
-import { readPolicies } from './read-policies.ts'
 import { type Role, runRole } from './role.ts'
 import { roleLogger } from './role-logger.ts'
 
@@ -73,24 +68,11 @@ function clusterSide(given: AgentArguments): Opened | undefined {
   return { side, close: () => connection.close() }
 }
 
-/** Undefined, and the reason on standard error, when the folder cannot be used. */
+/** Nothing of it is loaded in a cluster. */
 async function standaloneSide(given: AgentArguments, folder: string, logger: Logger): Promise<Opened | undefined> {
-  try {
-    await checkFolder(folder)
-  } catch (error) {
-    if (!(error instanceof FolderError)) throw error
-    process.stderr.write(`error: ${printable(error.message)}\n`)
-    return undefined
-  }
-  const side = new StandaloneSide({
-    ...{ folder: resolve(folder), logger, read: readPolicies },
-    memory: given.policiesState,
-    seccompFolder: seccompFolderOf(given),
-    containerdSocket: given.containerd,
-    namespaces: given.containerdNamespaces,
-    dockerFolder: given.dockerDir,
-  })
-  return { side, close: async () => undefined }
+  const { openStandalone } = await import('./open-standalone.ts')
+  const side = await openStandalone(given, { folder, seccompFolder: seccompFolderOf(given), logger })
+  return side && { side, close: async () => undefined }
 }
 
 const seccompFolderOf = ({ seccompDir, policies }: AgentArguments): string =>

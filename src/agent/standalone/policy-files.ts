@@ -46,7 +46,7 @@ export function policyFiles(folder: string, owner = process.geteuid?.() ?? 0): P
   return {
     async look(known) {
       await checkFolder(folder, owner)
-      const names = (await readdir(folder)).filter(isPolicyFile).sort()
+      const names = (await namesIn(folder)).filter(isPolicyFile).sort()
       if (names.length > mostFiles)
         throw new FolderError(`${folder}: it has ${names.length} files of policies; put them into at most ${mostFiles}`)
       const found = new Map<string, SeenFile>()
@@ -75,13 +75,23 @@ export async function checkFolder(folder: string, owner = process.geteuid?.() ??
       if (path === dirname(path)) return
     }
   } catch (error) {
-    if (error instanceof FolderError) throw error
-    const { code, message } = error as NodeJS.ErrnoException
-    if (code === undefined) throw error
-    throw new FolderError(
-      code === 'ENOENT' ? `${folder}: there is no such folder; make it, or name another one with --policies` : message,
-    )
+    throw folderError(folder, error)
   }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    throw folderError(folder, error)
+  }
+}
+
+function folderError(folder: string, error: unknown): unknown {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === undefined || error instanceof FolderError) return error
+  const absent = `${folder}: there is no such folder; make it, or name another one with --policies`
+  return new FolderError(code === 'ENOENT' ? absent : message)
 }
 
 /** Whoever can write a policy rules the containers of the node. */

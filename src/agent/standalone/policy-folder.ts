@@ -5,6 +5,7 @@ import type { ProfileStanding } from '../../../actors/loaded-profile/ports.ts'
 import type { FieldError } from '../../api/field-error.ts'
 import type { ArmorProfile } from '../../api/types.ts'
 import { Pause } from '../../audit/source/source.ts'
+import { logTrouble } from '../../base/bug.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Change } from '../../kube/change.ts'
@@ -123,11 +124,23 @@ export class PolicyFolder implements ProfileSource {
     this.#inForce = before ?? new Map()
     for (let all = true; !this.#stopped; all = await this.#wait()) {
       if (this.#unwatch === undefined) this.#watch()
-      if (!(await this.#look(all)) || this.#stopped) continue
+      const usable = await this.#look(all).catch((error: unknown) => this.#cannotLook(error))
+      if (!usable || this.#stopped) continue
       // Else what a file with a mistake has in force would be taken for a leftover.
       const isBroken = [...this.#files.values()].some(({ contents }) => 'problems' in contents)
       if (before !== undefined || !isBroken) this.#list(true)
     }
+  }
+
+  /** What is in force stays in force, whatever fails here. */
+  #cannotLook(error: unknown): false {
+    const { logger, folder } = this.#options
+    if (error instanceof FolderError) {
+      this.#unwatch?.()
+      this.#unwatch = undefined
+      this.#say([`${error.message}; until then what was in force stays in force`])
+    } else logTrouble(logger, error, { folder, err: error }, 'policies cannot be looked at; it is tried again')
+    return false
   }
 
   /** @returns whether something has changed, as far as anybody says so */
@@ -155,20 +168,11 @@ export class PolicyFolder implements ProfileSource {
     }
   }
 
-  /** @param all whether files are read that seem to be as they were. @returns whether the folder can be used */
+  /** @param all whether files are read that seem to be as they were. @returns whether it was done. @throws {FolderError} */
   async #look(all: boolean): Promise<boolean> {
     const { files, memory, onChange } = this.#options
     const versions = all ? [] : [...this.#files].filter(([, { again }]) => !again)
-    let seen: Map<string, SeenFile>
-    try {
-      seen = await files.look(new Map(versions.map(([name, { version }]) => [name, version])))
-    } catch (error) {
-      if (!(error instanceof FolderError)) throw error
-      this.#unwatch?.()
-      this.#unwatch = undefined
-      this.#say([`${error.message}; until then what was in force stays in force`])
-      return false
-    }
+    const seen = await files.look(new Map(versions.map(([name, { version }]) => [name, version])))
     for (const name of this.#files.keys()) if (!seen.has(name)) this.#files.delete(name)
     for (const [name, file] of seen) await this.#take(name, file)
     if (this.#stopped) return false
@@ -187,8 +191,10 @@ export class PolicyFolder implements ProfileSource {
 
   async #take(name: string, file: SeenFile): Promise<void> {
     const known = this.#files.get(name)
-    if (file === 'being written') this.#changed = true
-    else if ('problem' in file) {
+    if (file === 'being written') {
+      this.#changed = true
+      this.#pause.wake()
+    } else if ('problem' in file) {
       const problems = [`${join(this.#options.folder, name)}: ${file.problem}`]
       this.#files.set(name, { version: file.version, digest: '', contents: { problems }, again: true })
     } else if ('bytes' in file) {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { systemClock } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { AgentSource } from '../agent.ts'
@@ -27,6 +28,9 @@ export interface StandaloneSideOptions {
   dockerFolder: string
   logger: Logger
 }
+
+/** Whoever removes vArmor makes this file, before the agent is stopped. */
+const uninstallFile = '/run/varmor/uninstall'
 
 /** Where Docker's containers are in containerd. */
 const dockerNamespace = 'moby'
@@ -72,7 +76,7 @@ export class StandaloneSide implements NodeSide {
   }
 
   async uninstalled(): Promise<boolean> {
-    return false
+    return existsSync(uninstallFile)
   }
 
   async close(): Promise<void> {

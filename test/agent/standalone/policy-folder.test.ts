@@ -27,6 +27,7 @@ class World {
   saved: readonly HeldPolicy[] | undefined
   writing = new Set<string>()
   refused: string | undefined
+  fails = false
   watches = 0
   looks = 0
   folder: PolicyFolder
@@ -43,6 +44,7 @@ class World {
         look: async () => {
           this.looks++
           if (this.refused !== undefined) throw new FolderError(this.refused)
+          if (this.fails) throw new Error('a bug')
           return new Map(
             Array.from(this.files, ([name, bytes]): [string, SeenFile] =>
               this.writing.has(name)
@@ -239,6 +241,16 @@ describe('a folder of policies', () => {
     await world.clock.advance(10_200)
     await world.settle()
     expect(world.changes).to.deep.equal(['added varmor-default-a 1', 'updated varmor-default-a 2'])
+  })
+
+  it('goes on after whatever fails', async () => {
+    world = new World()
+    world.fails = true
+    await world.start()
+    world.fails = false
+    world.files.set('a.yaml', text('a'))
+    await world.change()
+    expect(world.changes).to.deep.equal(['added varmor-default-a 1'])
   })
 
   it('keeps all when the folder cannot be used any more, and watches it anew when it can', async () => {
