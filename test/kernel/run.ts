@@ -41,7 +41,7 @@ function hostJobs(kernels: readonly KernelName[], given: Given): Job[] {
   return [
     job('guests, seen from the host', 90, 'test/kernel/*.test.ts', 'test/kernel/guest/**/*.test.ts'),
     job('BPF programs', 60 * kernels.length, 'test/kernel/bpf/*.test.ts'),
-    job('nodes of a real Kubernetes', 120 * kernels.length, 'test/kernel/end-to-end/*.test.ts'),
+    job('nodes of a real Kubernetes, and one without', 300 * kernels.length, 'test/kernel/end-to-end/*.test.ts'),
   ]
 }
 
