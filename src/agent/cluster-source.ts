@@ -31,7 +31,7 @@ export interface ClusterSourceOptions {
   reports?: Partial<ReportTiming>
 }
 
-/** A cluster: its API server has the ArmorProfiles, and its managers are told how they stand. */
+/** A cluster: its API server has the ArmorProfiles, and its managers learn how they stand. */
 export class ClusterSource implements ProfileSource {
   readonly #limiter = new PriorityLimiter({ qps: 20, burst: 40 })
   readonly #reporter: Reporter
