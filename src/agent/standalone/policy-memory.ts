@@ -1,5 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { whyNotMade } from '../../api/made-by-manager.ts'
+import type { ArmorProfile } from '../../api/types.ts'
 import { isObject } from '../../api/validate-schema.ts'
 import type { Logger } from '../../base/logger.ts'
 import { type HeldPolicy, titleOf } from './policy-set.ts'
@@ -11,11 +13,12 @@ export interface PolicyMemory {
   save(policies: ReadonlyMap<string, HeldPolicy>): Promise<void>
 }
 
-export function policyMemory(path: string, logger: Logger): PolicyMemory {
+/** @param namespace where vArmor would be installed */
+export function policyMemory(path: string, namespace: string, logger: Logger): PolicyMemory {
   return {
     async load() {
       try {
-        return read(await readFile(path, 'utf8'))
+        return read(await readFile(path, 'utf8'), namespace)
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException
         if (code === 'ENOENT') return undefined
@@ -39,14 +42,18 @@ export function policyMemory(path: string, logger: Logger): PolicyMemory {
   }
 }
 
-function read(text: string): ReadonlyMap<string, HeldPolicy> {
-  const { policies } = JSON.parse(text) as { policies?: unknown }
-  if (!Array.isArray(policies) || !policies.every(isHeld)) throw new SyntaxError('it is none of ours')
+function read(text: string, namespace: string): ReadonlyMap<string, HeldPolicy> {
+  const value: unknown = JSON.parse(text)
+  const policies = isObject(value) ? value['policies'] : undefined
+  if (!Array.isArray(policies) || !policies.every((one) => isHeld(one, namespace)))
+    throw new SyntaxError('it is none of ours')
   return new Map(policies.map((policy) => [titleOf(policy), policy]))
 }
 
-function isHeld(value: unknown): value is HeldPolicy {
+function isHeld(value: unknown, namespace: string): value is HeldPolicy {
   if (!isObject(value) || typeof value['file'] !== 'string') return false
   const document = value['document']
-  return isObject(document) && isObject(document['metadata']) && isObject(document['spec'])
+  if (!isObject(document) || !isObject(document['metadata']) || !isObject(document['spec'])) return false
+  if (!isObject(document['spec']['profile'])) return false
+  return whyNotMade(document as unknown as ArmorProfile, namespace) === undefined
 }

@@ -67,7 +67,7 @@ export class StandaloneSide implements NodeSide {
       ...{ folder, read, logger },
       files: policyFiles(folder),
       judge: (policy) => judgeStandalone(policy, compilers, this.namespace),
-      memory: policyMemory(memory, logger),
+      memory: policyMemory(memory, this.namespace, logger),
       onChange: (policies) => this.confinement.set(policies),
       clock: systemClock,
     })

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { compilerJobs } from '../../../actors/compiler/jobs.ts'
-import type { Compilers } from '../../../actors/compiler/ports.ts'
+import { CompilerError, type Compilers } from '../../../actors/compiler/ports.ts'
 import { judgeStandalone } from '../../../src/agent/standalone/judge.ts'
 import { FolderError, type SeenFile } from '../../../src/agent/standalone/policy-files.ts'
 import { PolicyFolder } from '../../../src/agent/standalone/policy-folder.ts'
@@ -16,6 +16,7 @@ import { held, type PolicyWishes, policyObject } from './made-policies.ts'
 const compilers: Compilers = {
   run: async (job, input) => (compilerJobs[job] as (...input: unknown[]) => never)(...input),
 }
+const busy: Compilers = { run: () => Promise.reject(new CompilerError('BUSY', 'the compilers have too much to do')) }
 const text = (name: string, wishes: PolicyWishes = {}): string => JSON.stringify(policyObject(name, wishes))
 
 class World {
@@ -28,6 +29,8 @@ class World {
   writing = new Set<string>()
   refused: string | undefined
   fails = false
+  /** Compilers have no time. */
+  busy = false
   watches = 0
   looks = 0
   folder: PolicyFolder
@@ -60,7 +63,7 @@ class World {
         },
       },
       read: readPolicies,
-      judge: (policy) => judgeStandalone(policy, compilers, 'varmor'),
+      judge: (policy) => judgeStandalone(policy, this.busy ? busy : compilers, 'varmor'),
       memory: {
         load: async () => memory && new Map(memory.map((policy) => [titleIn(policy), policy])),
         save: async (policies) => {
@@ -241,6 +244,19 @@ describe('a folder of policies', () => {
     await world.clock.advance(10_200)
     await world.settle()
     expect(world.changes).to.deep.equal(['added varmor-default-a 1', 'updated varmor-default-a 2'])
+  })
+
+  it('judges again what could not be compiled, though its file is as it was', async () => {
+    world = new World()
+    world.busy = true
+    world.files.set('a.yaml', text('a'))
+    await world.start()
+    expect(world.folder.problems.join()).to.match(/spec\.policy: the compilers have too much to do/)
+    world.busy = false
+    await world.clock.advance(10_000)
+    await world.settle()
+    expect(world.folder.problems).to.deep.equal([])
+    expect(world.changes).to.deep.equal(['added varmor-default-a 1'])
   })
 
   it('goes on after whatever fails', async () => {

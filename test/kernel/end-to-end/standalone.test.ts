@@ -76,6 +76,17 @@ function describeNode(kernel: KernelName): void {
     return text.split('\n').flatMap((line) => (line === '' ? [] : [checkLine(line)]))
   }
 
+  /** The command of the unit, with its capabilities and, as systemd has it, in a mount namespace of its own. */
+  const asUnit = async (): Promise<string> => {
+    const unit = await shell('cat /usr/lib/systemd/system/varmor-agent.service')
+    const of = (key: string): string => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1] ?? ''
+    const capabilities = of('CapabilityBoundingSet')
+      .split(' ')
+      .map((name) => `+${name.replace('CAP_', '').toLowerCase()}`)
+    const command = of('ExecStart').replace(' $VARMOR_AGENT_OPTIONS', '')
+    return `unshare -m setpriv --no-new-privs --bounding-set -all,${capabilities.join()} ${command}`
+  }
+
   before(async function () {
     made = await packageDisk(printSteps)
     if (made === undefined) return this.skip()
@@ -97,8 +108,7 @@ function describeNode(kernel: KernelName): void {
 
   it('runs the agent of the Debian package, which is ready when the policies of the folder are in force', async () => {
     await put('web.json', noWriting)
-    const flags = `--policies ${folder} --readiness-host 127.0.0.1`
-    agent = guest.spawn(['sh', '-c', `exec varmor agent ${flags} > /var/log/agent.log 2>&1`])
+    agent = guest.spawn(['sh', '-c', `exec ${await asUnit()} > /var/log/agent.log 2>&1`])
     try {
       await until('the agent is ready', async () => (await readiness()).ready)
     } catch (error) {
