@@ -185,7 +185,9 @@ export function addAgent(varmor: Command): void {
     .option('--apparmor-dir <folder>', 'where AppArmor profiles are kept', '/etc/apparmor.d')
     .option('--containerd <socket>', 'of the runtime; it need not be there yet', '/run/containerd/containerd.sock')
     .option('--containerd-namespaces <names>', 'with --policies: whose containers are looked at', readNames, [
-      ...['default', 'k8s.io', 'moby'],
+      'default',
+      'k8s.io',
+      'moby',
     ])
     .option(
       '--docker-dir <folder>',
