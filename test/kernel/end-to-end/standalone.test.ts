@@ -84,7 +84,7 @@ function describeNode(kernel: KernelName): void {
       .split(' ')
       .map((name) => `+${name.replace('CAP_', '').toLowerCase()}`)
     const command = of('ExecStart').replace(' $VARMOR_AGENT_OPTIONS', '')
-    return `unshare -m setpriv --no-new-privs --bounding-set -all,${capabilities.join()} ${command}`
+    return `unshare -m /usr/bin/setpriv --no-new-privs --bounding-set -all,${capabilities.join()} ${command}`
   }
 
   before(async function () {
