@@ -7,7 +7,7 @@ import { bpfProfileOf } from './containers/describe-container.ts'
 import type { ContainerChange, CreatedContainer, NodeContainer } from './containers/runtime.ts'
 
 export interface BpfBindingOptions {
-  enforcer: Pick<BpfEnforcer, 'add' | 'remove' | 'find' | 'settle'>
+  enforcer: Pick<BpfEnforcer, 'add' | 'remove' | 'find' | 'settle' | 'numberOf'>
   /** Unix milliseconds. */
   clock: Clock
   /** Unix seconds of the boot. */
@@ -118,8 +118,10 @@ export class BpfBinding {
     })
   }
 
-  #concerns({ profile }: BpfContainer): boolean {
-    return profile !== '' || this.#options.strictStart === true
+  /** One that was bound and is to have no profile any more is freed. */
+  #concerns({ id, profile }: BpfContainer): boolean {
+    const { enforcer, strictStart } = this.#options
+    return profile !== '' || strictStart === true || enforcer.numberOf(id) !== undefined
   }
 
   async #find(): Promise<void> {

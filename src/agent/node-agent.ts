@@ -18,10 +18,7 @@ import { nodeRoot } from '../enforcer/node-root.ts'
 import { type BpfLoaderOptions, openLoaders } from '../enforcer/open-loaders.ts'
 import type { Loaders } from '../enforcer/ports.ts'
 import type { RequestObserver } from '../kube/caller.ts'
-import { ApiClient } from '../kube/client.ts'
-import type { Connection } from '../kube/connection.ts'
 import type { Handler } from '../kube/handler-queue.ts'
-import { PriorityLimiter } from '../kube/limiter.ts'
 import type { KubeObject } from '../kube/objects.ts'
 import { type MetricsListen, MetricsServer } from '../metrics/metrics-server.ts'
 import { unusualDisks } from '../profile/node-disks.ts'
@@ -30,7 +27,6 @@ import { bootOf } from './boot.ts'
 import { type BpfSizes, bpfEncoder } from './bpf-encoder.ts'
 import { compileBy } from './compile-by.ts'
 import { ContainerWatch } from './containers/container-watch.ts'
-import { Containerd } from './containers/containerd.ts'
 import { FeedWriter } from './containers/feed-writer.ts'
 import { notedFacts } from './containers/noted-facts.ts'
 import type { LabelChoice } from './containers/pod-facts.ts'
@@ -40,12 +36,10 @@ import { noteExec, startedProcess } from './containers/started-process.ts'
 import { KeptPipeline } from './kept-pipeline.ts'
 import { confiningProfiles } from './leftovers.ts'
 import { Lineage } from './lineage.ts'
-import { ManagerTransport } from './manager-transport.ts'
 import type { ClusterSources } from './metrics/agent-metric.ts'
 import { agentMetrics } from './metrics/agent-metrics.ts'
 import { NodeBpf } from './node-bpf.ts'
-import { publishedAuthority } from './published-authority.ts'
-import { isUninstalled } from './uninstalled.ts'
+import type { NodeSide } from './node-side.ts'
 import { unloadAtEnd } from './unload-at-end.ts'
 import { ViolationCounts } from './violation-counts.ts'
 import { startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
@@ -55,23 +49,13 @@ import { policyOf } from './wanted-profiles.ts'
 const compilers = { threads: 1, deadline: 5_000 }
 
 export interface NodeAgentOptions {
-  connection: Connection
-  /** Where vArmor is installed: there the managers publish their CA. */
-  namespace: string
+  /** Where policies come from. It is closed at the end. */
+  side: NodeSide
   /** Name of the Node object. */
   node: string
-  /** Origins of managers' status servers. */
-  managers: readonly [string, ...string[]]
-  /** File with our service account's token. */
-  tokenFile: string
-  /** File with the managers' CA; without it the ConfigMap that they publish is read. */
-  authorityFile?: string
-  /** The name that the managers' certificates are for, where `managers` have others. */
-  serverName?: string
   /** The kubelet's folder of seccomp profiles. */
   seccompFolder: string
   appArmorFolder: string
-  containerdSocket: string
   /** Added to each violation. */
   metadata: Record<string, unknown>
   /** Labels of pods that are added to their violations. Default: none. */
@@ -110,12 +94,8 @@ export class NodeAgent {
   readonly #writer: FeedWriter
   readonly #seenProcesses = new ProcessLog()
   readonly #counts: ViolationCounts
-  readonly #runtime: Containerd
   readonly #watch: ContainerWatch
   readonly #pipeline: KeptPipeline
-  readonly #limiter = new PriorityLimiter({ qps: 5, burst: 10 })
-  readonly #client: ApiClient
-  readonly #transport: ManagerTransport
   readonly #compilers: PlacedCompilers
   readonly #lineage: Lineage
   #facts: ReadProcessFacts = processFacts()
@@ -134,13 +114,10 @@ export class NodeAgent {
     this.#feed = new SnapshotFeed({ ...start, nodeName, metadata })
     this.#counts = new ViolationCounts(this.#feed)
     this.#writer = new FeedWriter(this.#feed, systemClock, options.podLabels)
-    this.#runtime = new Containerd({ socket: options.containerdSocket })
     const programs = (): string | undefined => this.#bpf?.inForce
     this.#lineage = new Lineage({ logger, procRoot, programs, onOpen: (forks) => this.#noteContainers(forks) })
     this.#watch = this.#watchContainers()
     this.#pipeline = new KeptPipeline({ ...time, logger, start: () => this.#startViolationPipeline() })
-    this.#client = new ApiClient({ connection: options.connection, limiter: this.#limiter })
-    this.#transport = this.#newTransport()
     this.#compilers = placeCompilers({ logger, ...compilers })
   }
 
@@ -169,8 +146,8 @@ export class NodeAgent {
   /** Resolves when it answers the kubelet; the rest comes by itself. @throws when the port of a server is taken */
   async start(): Promise<void> {
     await this.#serveMetrics()
-    const { logger, seccompFolder, appArmorFolder, connection, node, managers, health, strict, period, namespace } =
-      this.#options
+    const { logger, seccompFolder, appArmorFolder, side, node, health, strict, period } = this.#options
+    const { namespace, confinement } = side
     const root = nodeRoot()
     const features = nodeFeatures(root)
     for (const [enforcer, why] of Object.entries(features))
@@ -185,18 +162,21 @@ export class NodeAgent {
     const absentHooks = this.#bpf?.absentHooks ?? []
     const disks = (): string[] => unusualDisks(nodeBlockDevices(root))
     this.#agent = new Agent({
-      ...{ connection, namespace, node, managers, logger, health },
+      ...side.source({
+        compilers: this.#compilers,
+        ...(this.#apiObserver !== undefined && { apiObserver: this.#apiObserver }),
+      }),
+      ...{ namespace, node, logger, health },
       loaders: this.#loaders,
       compile: compileBy(this.#compilers, () => ({ appArmor, blockDevices: disks(), absentHooks })),
       basis: () => disks().join(),
-      send: this.#transport.send,
       confining: () => confiningProfiles(this.#options.pipeline.procRoot),
       ofContainers: () => this.#watch.profiles,
       profiles: this.#policies(),
       onListed: () => void this.#bpf?.profilesListed(),
       unreported: () => this.#pipeline.none,
       restarts: () => this.#restarts,
-      ...(this.#apiObserver !== undefined && { apiObserver: this.#apiObserver }),
+      ...(confinement !== undefined && { problems: () => confinement.problems() }),
       ...(strict !== undefined && { strict }),
       ...(period !== undefined && { period }),
     })
@@ -205,6 +185,7 @@ export class NodeAgent {
     this.#pipeline.start()
     this.#bpf?.start()
     void this.#watch.start()
+    confinement?.subscribe(() => this.#watch.describeAnew())
   }
 
   /** Ends all of it; what was read of violations is written. */
@@ -217,9 +198,7 @@ export class NodeAgent {
     await this.#pipeline.stop()
     this.#lineage.close()
     this.#writer.close()
-    this.#runtime.close()
-    await this.#transport.close()
-    this.#limiter.close()
+    await this.#options.side.close()
     await this.#metrics?.drain(1_000)
   }
 
@@ -268,15 +247,6 @@ export class NodeAgent {
     })
   }
 
-  #newTransport(): ManagerTransport {
-    const { tokenFile, authorityFile, serverName, namespace } = this.#options
-    return new ManagerTransport({
-      authority: authorityFile ?? publishedAuthority(this.#client, namespace, systemClock),
-      tokenFile,
-      ...(serverName !== undefined && { serverName }),
-    })
-  }
-
   /** Has a new fork tree know what belongs to the containers of now; of those that come, it learns with their facts. */
   async #noteContainers(forks: Forks): Promise<void> {
     this.#facts = notedFacts(processFacts(), forks)
@@ -284,11 +254,13 @@ export class NodeAgent {
   }
 
   #watchContainers(): ContainerWatch {
-    const { logger, containerdSocket: socket } = this.#options
+    const { logger, side } = this.#options
+    const { runtime, confinement } = side
     let lost = false
     let known = false
     return new ContainerWatch({
-      runtime: this.#runtime,
+      runtime,
+      ...(confinement !== undefined && { podOf: (container, sandbox) => confinement.podOf(container, sandbox) }),
       facts: (pid, containerID) => this.#facts(pid, containerID),
       onChange: (changes) => void this.#change(changes),
       onCreated: (container) => void this.#bpf?.created(container),
@@ -302,12 +274,13 @@ export class NodeAgent {
         if (lost) return
         lost = true
         const what = known ? 'containers cannot be followed' : 'waiting for containerd'
-        logTrouble(logger, err, { socket, err, delay }, `${what}; until then violations may lack their containers`)
+        logTrouble(logger, err, { err, delay }, `${what}; until then violations may lack their containers`)
       },
       onListed: (containers) => {
-        if (lost || !known) logger.info({ socket, containers }, 'the containers of the node are known')
+        if (lost || !known) logger.info({ containers }, 'the containers of the node are known')
         lost = false
         known = true
+        confinement?.look(this.#watch.containers.values())
         void this.#bpf?.listed(this.#watch.containers.values()).then(() => this.#renumber())
       },
       clock: systemClock,
@@ -333,14 +306,20 @@ export class NodeAgent {
 
   #nodeBpf({ BPF: enforcer }: Loaders): NodeBpf | undefined {
     if (!(enforcer instanceof BpfEnforcer)) return undefined
-    const { logger, bpf: { strictStart = false, nriSocket } = {}, pipeline } = this.#options
+    const { logger, side, bpf: { strictStart = false, nriSocket } = {}, pipeline } = this.#options
+    const { confinement } = side
     const { bootTime } = bootOf(pipeline.procRoot ?? '/proc')
-    return new NodeBpf({ enforcer, bootTime, strictStart, logger, ...(nriSocket !== undefined && { nriSocket }) })
+    return new NodeBpf({
+      ...{ enforcer, bootTime, strictStart, logger },
+      ...(nriSocket !== undefined && { nriSocket }),
+      ...(confinement !== undefined && { annotationsOf: (container) => confinement.annotationsOf(container) }),
+    })
   }
 
   /** What violations say of containers is known before they can be bound; their numbers come behind. */
   async #change(changes: readonly ContainerChange[]): Promise<void> {
     const bpf = this.#bpf
+    this.#options.side.confinement?.look(this.#watch.containers.values())
     this.#writer.containers(bpf === undefined ? changes : changes.map((change) => bpf.numbered(change)))
     await bpf?.changed(changes)
     this.#renumber()
@@ -366,7 +345,7 @@ export class NodeAgent {
       name: 'policies',
       handle: ({ type, object }) => {
         const policy = policyOf(object)
-        if (whyNotMade(object, this.#options.namespace) !== undefined) return
+        if (whyNotMade(object, this.#options.side.namespace) !== undefined) return
         this.#bpf?.profile(object, type === 'deleted')
         if (type === 'deleted') this.#writer.withoutPolicy(object.spec.profile.name)
         else if (policy !== undefined) this.#writer.policy(policy)
@@ -375,12 +354,12 @@ export class NodeAgent {
   }
 
   async #unload(loaders: Loaders): Promise<void> {
-    const { unloadAtEnd: always = { AppArmor: false, Seccomp: false, BPF: false }, logger, namespace } = this.#options
+    const { unloadAtEnd: always = { AppArmor: false, Seccomp: false, BPF: false }, logger, side } = this.#options
     const doubt = (reason: string): void =>
       logger.warn({ reason }, 'whether vArmor is being uninstalled cannot be asked: profiles stay')
     await unloadAtEnd({
       ...{ loaders, always, logger, clock: systemClock },
-      uninstalled: await isUninstalled(this.#client, namespace, doubt),
+      uninstalled: await side.uninstalled(doubt),
       confining: () => confiningProfiles(this.#options.pipeline.procRoot),
       ofContainers: () => this.#watch.profiles,
       endBpf: async () => this.#bpf?.end(),

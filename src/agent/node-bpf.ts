@@ -6,6 +6,7 @@ import type { Logger } from '../base/logger.ts'
 import type { BpfEnforcer } from '../enforcer/bpf.ts'
 import { EnforcerError } from '../enforcer/enforcer-error.ts'
 import { type BindingStatus, BpfBinding } from './bpf-binding.ts'
+import type { Confinement } from './containers/confinement.ts'
 import { podAddresses } from './containers/pod-addresses.ts'
 import type { ContainerChange, CreatedContainer, NodeContainer } from './containers/runtime.ts'
 import { NriPlugin } from './nri/nri-plugin.ts'
@@ -16,6 +17,8 @@ export interface NodeBpfOptions {
   bootTime: number
   strictStart: boolean
   nriSocket?: string
+  /** Where pods have no annotations that say what confines their containers. */
+  annotationsOf?: Confinement['annotationsOf']
   logger: Logger
 }
 
@@ -116,10 +119,13 @@ export class NodeBpf {
   }
 
   #newNri(): NriPlugin {
-    const { logger, nriSocket } = this.#options
+    const { logger, nriSocket, annotationsOf } = this.#options
     return new NriPlugin({
       ...(nriSocket !== undefined && { socket: nriSocket }),
-      onStart: (container) => this.created(container),
+      onStart: (container) =>
+        this.created(
+          annotationsOf === undefined ? container : { ...container, podAnnotations: annotationsOf(container) },
+        ),
       // The runtime's events say it, too, and what lives on in the container stays in its profile.
       onGone: () => undefined,
       onFailed: ({ containerID, podNamespace, podName, containerName }, err) => {

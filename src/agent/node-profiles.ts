@@ -37,6 +37,7 @@ export interface NodeProfilesOptions {
   /** See ReadinessOptions. */
   unreported?: ReadinessOptions['unreported']
   restarts?: ReadinessOptions['restarts']
+  problems?: ReadinessOptions['problems']
   clock: Clock
   random: Random
   logger: Logger
@@ -62,7 +63,7 @@ export class NodeProfiles {
 
   constructor(options: NodeProfilesOptions) {
     this.#options = options
-    const { strict = false, unreported, restarts, namespace = 'varmor' } = options
+    const { strict = false, unreported, restarts, problems, namespace = 'varmor' } = options
     const wanted = new WantedProfiles((profile) => whyNotMade(profile, namespace))
     this.wanted = wanted
     this.readiness = new Readiness({
@@ -70,6 +71,7 @@ export class NodeProfiles {
       strict,
       ...(unreported !== undefined && { unreported }),
       ...(restarts !== undefined && { restarts }),
+      ...(problems !== undefined && { problems }),
     })
     this.#listings = new EnforcerListings(options.loaders)
     this.#log = new StandingLog(options.logger)

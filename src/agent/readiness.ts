@@ -16,6 +16,8 @@ export interface ReadinessReport {
   failed: { profile: string; message: string }[]
   /** There where nothing of what is enforced is reported: why, and what to do about it. It does not make the node unready. */
   unreported?: NoSource
+  /** What else keeps the node from being as the policies want it, each with what to do about it; left out where nothing does. */
+  problems?: readonly string[]
   /** How often parts of the agent failed and were begun anew, by part; left out where none was. */
   restarts?: Record<string, number>
 }
@@ -29,6 +31,8 @@ export interface ReadinessOptions {
   strict?: boolean
   /** Why no violation is reported; undefined where they are. */
   unreported?: () => NoSource | undefined
+  /** What else keeps the node from being as the policies want it: then it is not ready. */
+  problems?: () => readonly string[]
   /** How often each part was begun anew. */
   restarts?: () => Readonly<Record<string, number>>
 }
@@ -101,9 +105,12 @@ export class Readiness {
     }
     const unreported = this.#options.unreported?.()
     if (unreported !== undefined) report.unreported = unreported
+    const problems = this.#options.problems?.() ?? []
+    if (problems.length > 0) report.problems = problems.slice(0, shown)
     const restarts = Object.entries(this.#options.restarts?.() ?? {}).filter(([, count]) => count > 0)
     if (restarts.length > 0) report.restarts = Object.fromEntries(restarts)
-    report.ready = this.#listed && pending === 0 && (failed === strange || this.#options.strict !== true)
+    const settled = this.#listed && pending === 0 && problems.length === 0
+    report.ready = settled && (failed === strange || this.#options.strict !== true)
     return report
   }
 

@@ -33,9 +33,14 @@ export interface AgentArguments extends MetricsArguments {
   managerCa?: string
   managerName?: string
   tokenFile: string
-  seccompDir: string
+  /** Folder of policies: there is no cluster. */
+  policies?: string
+  policiesState: string
+  seccompDir?: string
   apparmorDir: string
   containerd: string
+  containerdNamespaces: string[]
+  dockerDir: string
   readinessPort?: number
   readinessHost?: string
   strictReadiness: boolean

@@ -22,6 +22,7 @@ export async function agentCommand(given: AgentArguments): Promise<number> {
     ...(!given.auditOnly && given.containers !== undefined
       ? ['--containers is for --audit-only; without it containerd is asked']
       : []),
+    ...(given.policies !== undefined ? standaloneProblems(given) : []),
   ]
   if (!parsed.ok || !metadata.ok || problems.length > 0) {
     for (const problem of problems) process.stderr.write(`error: ${printable(problem)}\n`)
@@ -32,6 +33,15 @@ export async function agentCommand(given: AgentArguments): Promise<number> {
   // What talks to a cluster is most of the start and of the memory, and nothing that --audit-only needs.
   const { wholeAgent } = await import('./whole-agent.ts')
   return wholeAgent(given, checked)
+}
+
+/** Options of a cluster, which there is none of. */
+function standaloneProblems({ auditOnly, kubeconfig, context, namespace, manager, managerCa }: AgentArguments) {
+  const others = { '--audit-only': auditOnly || undefined, '--kubeconfig': kubeconfig, '--context': context }
+  const ofCluster = { '--namespace': namespace, '--manager': manager[0], '--manager-ca': managerCa }
+  return Object.entries({ ...others, ...ofCluster })
+    .filter(([, value]) => value !== undefined)
+    .map(([option]) => `--policies is for a node without a cluster, so there is no ${option}`)
 }
 
 function auditOnly(given: AgentArguments, { request, metadata }: Checked): Promise<number> {

@@ -1,6 +1,6 @@
 import { type FieldError, nearestName } from '../api/field-error.ts'
 import { readDocuments, type SourceObject } from './documents.ts'
-import { InputError, readText } from './input.ts'
+import { decode, InputError, readText } from './input.ts'
 
 /** An error and the place in the input that it is about. */
 export interface Finding {
@@ -39,11 +39,25 @@ export async function gather(files: readonly string[]): Promise<Gathered> {
       gathered.findings.push({ file: shown(file), error: unparsable(error.message) })
     }
   }
-  if (gathered.policies.length === 0 && gathered.findings.length === 0) {
-    const problem = 'holds no VarmorPolicy or VarmorClusterPolicy'
-    gathered.findings.push({ file: files.map(shown).join(', '), error: unparsable(problem) })
+  return withPolicies(gathered, files.map(shown).join(', '))
+}
+
+/** The same of the text of one file. */
+export function gatherText(file: string, bytes: Buffer): Gathered {
+  const gathered: Gathered = { policies: [], models: [], ignored: [], findings: [] }
+  try {
+    sort(file, decode(bytes), gathered)
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error
+    gathered.findings.push({ file, error: unparsable(error.message) })
   }
-  return gathered
+  return withPolicies(gathered, file)
+}
+
+function withPolicies(gathered: Gathered, file: string): Gathered {
+  if (gathered.policies.length > 0 || gathered.findings.length > 0) return gathered
+  const problem = 'holds no VarmorPolicy or VarmorClusterPolicy'
+  return { ...gathered, findings: [{ file, error: unparsable(problem) }] }
 }
 
 function shown(file: string): string {

@@ -45,7 +45,8 @@ export function reasonOf(error: unknown): string {
   return reasons[code] ?? `cannot be read: ${message}`
 }
 
-function decode(bytes: Buffer): string {
+/** @throws {InputError} */
+export function decode(bytes: Buffer): string {
   if (bytes.length >= 2 && ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff))) {
     throw new InputError('is UTF-16; save it as UTF-8')
   }

@@ -53,15 +53,22 @@ export function printFindings(findings: readonly Finding[]): void {
       (a.column ?? 0) - (b.column ?? 0),
   )
   for (const finding of inOrder) {
-    const { file, line, column, document, item, object, error } = finding
-    const place = [file, line, column].filter((part) => part !== undefined).join(':')
-    const within = [
-      document !== undefined && `document ${document}`,
-      item !== undefined && `item ${item}`,
-      object,
-    ].filter(Boolean)
-    const where = within.length > 0 ? `${within.join(', ')}: ` : ''
-    process.stderr.write(`${colour('bold', `${printable(place)}:`)} ${printable(where + formatFieldError(error))}\n`)
+    const { place, what } = findingParts(finding)
+    process.stderr.write(`${colour('bold', `${printable(place)}:`)} ${printable(what)}\n`)
+  }
+}
+
+/** Where it is, and what is wrong. */
+export function findingParts({ file, line, column, document, item, object, error }: Finding) {
+  const within = [
+    document !== undefined && `document ${document}`,
+    item !== undefined && `item ${item}`,
+    object,
+  ].filter(Boolean)
+  const where = within.length > 0 ? `${within.join(', ')}: ` : ''
+  return {
+    place: [file, line, column].filter((part) => part !== undefined).join(':'),
+    what: where + formatFieldError(error),
   }
 }
 

@@ -156,10 +156,18 @@ export function addManager(varmor: Command): void {
 export function addAgent(varmor: Command): void {
   const agent = varmor
     .command('agent')
-    .description('load the profiles of a cluster on this node, and write its violations to a log')
+    .description(
+      'load the profiles of a cluster, or of a folder of policies, on this node, and write its violations to a log',
+    )
   clusterOptions(agent)
     .option('--audit-only', 'only report: load no profiles, talk to no cluster and no runtime', false)
     .option('--containers <file>', 'with --audit-only: containers and policies, as JSON; read again when it changes')
+    .option('--policies <folder>', 'of policies, as YAML or JSON files that only root may change: without a cluster')
+    .option(
+      '--policies-state <file>',
+      'with --policies: remembers what is in force, which stays when a file gets a mistake',
+      '/var/lib/varmor/policies.json',
+    )
     .option('--node-name <name>', 'of this node; default: $NODE_NAME, the host name')
     .option(
       '--manager <url...>',
@@ -170,9 +178,22 @@ export function addAgent(varmor: Command): void {
     .option('--manager-ca <file>', 'CA of their certificates; default: what they publish in a ConfigMap')
     .option('--manager-name <name>', 'that their certificates are for, where their URLs have another one')
     .option('--token-file <file>', 'token that the managers know us by', '/var/run/secrets/tokens/bound-token')
-    .option('--seccomp-dir <folder>', 'where the kubelet looks for profiles', '/var/lib/kubelet/seccomp')
+    .option(
+      '--seccomp-dir <folder>',
+      'where the kubelet looks for profiles; default: /var/lib/kubelet/seccomp, with --policies /var/lib/varmor/seccomp',
+    )
     .option('--apparmor-dir <folder>', 'where AppArmor profiles are kept', '/etc/apparmor.d')
     .option('--containerd <socket>', 'of the runtime; it need not be there yet', '/run/containerd/containerd.sock')
+    .option('--containerd-namespaces <names>', 'with --policies: whose containers are looked at', readNames, [
+      'default',
+      'k8s.io',
+      'moby',
+    ])
+    .option(
+      '--docker-dir <folder>',
+      "with --policies: Docker's, where the names of its containers are",
+      '/var/lib/docker',
+    )
     .option('--readiness-port <port>', 'where the kubelet asks; default: $AGENT_READINESS_PORT, 9580', readPort)
     .option('--readiness-host <address>', 'where that listens; default: all addresses')
     .option('--strict-readiness', 'not ready either while a profile is refused', false)

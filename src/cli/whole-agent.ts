@@ -1,6 +1,8 @@
 import { hostname } from 'node:os'
+import { ClusterSide } from '../agent/cluster-side.ts'
 import { NodeAgent, type NodeAgentOptions } from '../agent/node-agent.ts'
-import type { KubeConnection } from '../kube/connection.ts'
+import type { NodeSide } from '../agent/node-side.ts'
+import type { Logger } from '../base/logger.ts'
 import { type AgentArguments, type Checked, metricsOf, pipelineOf, podLabelsOf } from './agent-arguments.ts'
 import { connect, installNamespace } from './cluster.ts'
 import { bytesOfSize } from './read-option.ts'
@@ -9,14 +11,11 @@ import { roleLogger } from './role-logger.ts'
 
 /** Runs an agent that loads profiles, until SIGTERM or SIGINT. Returns the exit status. */
 export async function wholeAgent(given: AgentArguments, checked: Checked): Promise<number> {
-  const { kubeconfig, context, logFormat: format = 'text', verbosity, statusEvery } = given
-  const connection = connect({
-    ...(kubeconfig !== undefined && { kubeconfig }),
-    ...(context !== undefined && { context }),
-  })
-  if (connection === undefined) return 1
+  const { logFormat: format = 'text', verbosity, statusEvery } = given
   const logger = roleLogger({ format, verbosity })
-  const role = new AgentRole(agentOptions(given, checked, connection, logger), connection)
+  const side = given.policies === undefined ? clusterSide(given) : await standaloneSide(given, given.policies, logger)
+  if (side === undefined) return 1
+  const role = new AgentRole(agentOptions(given, checked, side.side, logger), side.close)
   const logStatus = (): void => logger.info(role.status, 'status')
   const timer = statusEvery === undefined ? undefined : setInterval(logStatus, statusEvery * 1000)
   return runRole(role, { name: 'agent', logger, signals: process }).finally(() => clearInterval(timer))
@@ -24,11 +23,11 @@ export async function wholeAgent(given: AgentArguments, checked: Checked): Promi
 
 class AgentRole implements Role {
   readonly #agent: NodeAgent
-  readonly #connection: KubeConnection
+  readonly #close: () => Promise<void>
 
-  constructor(options: NodeAgentOptions, connection: KubeConnection) {
+  constructor(options: NodeAgentOptions, close: () => Promise<void>) {
     this.#agent = new NodeAgent(options)
-    this.#connection = connection
+    this.#close = close
   }
 
   get status(): object {
@@ -41,31 +40,58 @@ class AgentRole implements Role {
 
   async stop(): Promise<void> {
     await this.#agent.stop()
-    await this.#connection.close()
+    await this.#close()
   }
 }
+
+/** A side, and what is to be closed after it. */
+interface Opened {
+  side: NodeSide
+  close(): Promise<void>
+}
+
+/** The cluster that the flags name; undefined, and the reason on standard error, when there is none. */
+function clusterSide(given: AgentArguments): Opened | undefined {
+  const { kubeconfig, context, managerCa, managerName, tokenFile, containerd: containerdSocket } = given
+  const connection = connect({
+    ...(kubeconfig !== undefined && { kubeconfig }),
+    ...(context !== undefined && { context }),
+  })
+  if (connection === undefined) return undefined
+  const namespace = installNamespace(given.namespace, connection)
+  const [first = `https://varmor-status-svc.${namespace}.svc:8080`, ...more] = given.manager
+  const side = new ClusterSide({
+    ...{ connection, namespace, managers: [first, ...more], tokenFile, containerdSocket },
+    ...(managerCa !== undefined && { authorityFile: managerCa }),
+    ...(managerName !== undefined && { serverName: managerName }),
+  })
+  return { side, close: () => connection.close() }
+}
+
+/** Nothing of it is loaded in a cluster. */
+async function standaloneSide(given: AgentArguments, folder: string, logger: Logger): Promise<Opened | undefined> {
+  const { openStandalone } = await import('./open-standalone.ts')
+  const side = await openStandalone(given, { folder, seccompFolder: seccompFolderOf(given), logger })
+  return side && { side, close: async () => undefined }
+}
+
+const seccompFolderOf = ({ seccompDir, policies }: AgentArguments): string =>
+  seccompDir ?? (policies === undefined ? '/var/lib/kubelet/seccomp' : '/var/lib/varmor/seccomp')
 
 function agentOptions(
   given: AgentArguments,
   { request, metadata }: Checked,
-  connection: KubeConnection,
-  logger: NodeAgentOptions['logger'],
+  side: NodeSide,
+  logger: Logger,
 ): NodeAgentOptions {
-  const namespace = installNamespace(given.namespace, connection)
-  const [first = `https://varmor-status-svc.${namespace}.svc:8080`, ...more] = given.manager
-  const { managerCa, managerName, readinessHost } = given
+  const { readinessHost, policies } = given
   return {
-    ...{ connection, namespace, logger },
+    ...{ side, logger },
     node: given.nodeName ?? (process.env['NODE_NAME'] || hostname()),
-    managers: [first, ...more],
-    tokenFile: given.tokenFile,
-    ...(managerCa !== undefined && { authorityFile: managerCa }),
-    ...(managerName !== undefined && { serverName: managerName }),
-    seccompFolder: given.seccompDir,
+    seccompFolder: seccompFolderOf(given),
     appArmorFolder: given.apparmorDir,
-    containerdSocket: given.containerd,
     // As upstream: in every violation, whose installation wrote it.
-    metadata: { ...metadata, varmorNamespace: namespace },
+    metadata: policies === undefined ? { ...metadata, varmorNamespace: side.namespace } : metadata,
     ...podLabelsOf(given),
     pipeline: { request, ...pipelineOf(given) },
     health: {
@@ -73,7 +99,8 @@ function agentOptions(
       ...(readinessHost !== undefined && { host: readinessHost }),
     },
     ...metricsOf(given),
-    strict: given.strictReadiness,
+    // No other node waits for one that a folder of policies is for.
+    strict: given.strictReadiness || policies !== undefined,
     unloadAtEnd: {
       AppArmor: given.unloadAllAaProfiles,
       Seccomp: given.removeAllSeccompProfiles,

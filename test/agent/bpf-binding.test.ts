@@ -28,6 +28,8 @@ class FakeEnforcer {
   /** What a look at all tasks finds unbound. */
   late = new Map<string, number>()
   refuses = false
+  /** Containers that are bound already. */
+  readonly numbered = new Set<string>()
 
   async add({ id, profile: wanted, mntNsID, addresses = [] }: BpfContainer): Promise<void> {
     if (this.refuses) throw new EnforcerError('KERNEL_REFUSED', 'bind the container', { reason: 'no' })
@@ -36,6 +38,10 @@ class FakeEnforcer {
 
   async remove(id: string): Promise<void> {
     this.calls.push(`remove ${id.slice(0, 4)}`)
+  }
+
+  numberOf(id: string): number | undefined {
+    return this.numbered.has(id) ? 1 : undefined
   }
 
   async find(): Promise<Map<string, number>> {
@@ -140,6 +146,14 @@ describe('containers and their BPF profiles', () => {
     await clock.advance(121_000)
     await binding.listed([running('b')])
     expect(enforcer.calls).to.deep.equal([`settle ${a},${b}`, `settle ${b}`])
+  })
+
+  it('are freed that were bound and are to have no profile any more', async () => {
+    const { enforcer, binding } = world()
+    enforcer.numbered.add(idOf('a')).add(idOf('b'))
+    await binding.listed([running('a', {}), running('b'), running('c', {})])
+    await binding.changed([{ type: 'started', container: running('b', {}) }])
+    expect(enforcer.calls).to.deep.equal([`settle ${a},${b}`, `add ${b}  5`, 'find'])
   })
 
   it('that have ended while nobody said so are forgotten with the next list', async () => {

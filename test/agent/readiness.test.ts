@@ -48,6 +48,15 @@ describe('readiness of an agent', () => {
       }
     })
 
+  it('is false while there is a problem beside profiles, which it names', () => {
+    let problems = ['a.yaml: no']
+    const readiness = new Readiness({ wanted: { entries: () => [] }, problems: () => problems })
+    readiness.listed()
+    expect(readiness.report()).to.deep.include({ ready: false, problems: ['a.yaml: no'] })
+    problems = []
+    expect(readiness.report()).to.include({ ready: true }).and.not.to.have.property('problems')
+  })
+
   it('is true, and says so, where nothing of what is enforced is reported', () => {
     const none = { why: 'the kernel keeps no audit records', remedy: 'start it without audit=0' }
     let unreported: typeof none | undefined = none

@@ -41,6 +41,12 @@ const rows: { args: string[]; status: 1 | 2; says: RegExp; env?: NodeJS.ProcessE
   { args: ['agent'], status: 1, says: /no cluster to talk to/ },
   { args: ['agent', '--audit-only'], status: 2, says: /--audit-only needs --containers/ },
   { args: ['agent', '--containers', 'x'], status: 2, says: /--containers is for --audit-only/ },
+  {
+    args: ['agent', '--policies', 'x', '--namespace', 'n'],
+    status: 2,
+    says: /--policies is for a node without a cluster, so there is no --namespace/,
+  },
+  { args: ['agent', '--policies', '/nonexistent'], status: 1, says: /\/nonexistent: there is no such folder; make it/ },
   { args: ['agent'], env: { AUDIT_EVENT_METADATA: '[1]' }, status: 2, says: /AUDIT_EVENT_METADATA is no JSON object/ },
   { args: ['sandbox', '--nodes', '0'], status: 2, says: /whole number from 1/ },
   { args: ['sandbox-node', '--name', 'n'], status: 2, says: /required option '--kubeconfig <file>'/ },

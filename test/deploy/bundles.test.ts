@@ -9,7 +9,7 @@ import { FIXTURES, ROOT, type Run, varmor } from '../cli/run.ts'
 const sources = dirname(realpathSync(join(ROOT, 'package.json')))
 
 /** Tests of whole processes, which the bundles pass as the sources do. */
-const ofRoles = ['test/cli/manager-and-agent.test.ts', 'test/agent/audit-only.test.ts']
+const ofRoles = ['test/cli/manager-and-agent.test.ts', 'test/cli/standalone.test.ts', 'test/agent/audit-only.test.ts']
 
 function node(...args: string[]): Promise<Run> {
   return run(process.execPath, args)

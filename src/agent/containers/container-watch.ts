@@ -19,6 +19,8 @@ import {
 
 export interface ContainerWatchOptions {
   runtime: ContainerRuntime
+  /** What stands for the pod of a container; left out: its sandbox is. */
+  podOf?(container: RuntimeContainer, sandbox: Sandbox | undefined): Sandbox
   facts: ReadProcessFacts
   /** Called with what has changed, in order. */
   onChange(changes: readonly ContainerChange[]): void
@@ -58,6 +60,9 @@ export class ContainerWatch {
   readonly #starting = new Map<string, RuntimeEvent>()
   #look: Pause
   #listed = false
+  /** How often all were to be described, and how often that was when they last were. */
+  #descriptions = 0
+  #described = 0
   #restarts = 0
   #running: Promise<void> | undefined
 
@@ -95,6 +100,12 @@ export class ContainerWatch {
   start(): Promise<void> {
     this.#running ??= this.#run()
     return this.#running
+  }
+
+  /** What stands for the pods of containers may be otherwise now: lists all, and says of each that it was started. */
+  describeAnew(): void {
+    this.#descriptions++
+    this.#look.wake()
   }
 
   async stop(): Promise<void> {
@@ -157,6 +168,8 @@ export class ContainerWatch {
   async #list(signal: AbortSignal): Promise<void> {
     const { runtime, onListed } = this.#options
     this.#sinceList.clear()
+    const descriptions = this.#descriptions
+    const anew = this.#described !== descriptions
     const [containers, tasks, sandboxes] = await Promise.all([
       runtime.containers(),
       runtime.tasks(),
@@ -170,7 +183,7 @@ export class ContainerWatch {
     const changes: ContainerChange[] = []
     for (const [id, pid] of running) {
       const container = byId.get(id)
-      const isNews = this.#known.get(id)?.initPid !== pid && !this.#sinceList.has(id)
+      const isNews = (anew || this.#known.get(id)?.initPid !== pid) && !this.#sinceList.has(id)
       const described = container && isNews ? await this.#describe(container, pid) : undefined
       // An event may have come meanwhile.
       if (described !== undefined && !this.#sinceList.has(id)) changes.push({ type: 'started', container: described })
@@ -180,6 +193,7 @@ export class ContainerWatch {
         changes.push({ type: 'ended', containerID: id })
     if (signal.aborted) return
     this.#apply(changes)
+    this.#described = descriptions
     this.#listed = true
     onListed?.(this.#known.size)
   }
@@ -212,7 +226,7 @@ export class ContainerWatch {
   async #create(containerID: string, signal: AbortSignal): Promise<void> {
     try {
       const container = await this.#options.runtime.container(containerID)
-      const sandbox = container && (await this.#sandbox(sandboxOf(container)))
+      const sandbox = container && (await this.#podOf(container))
       if (container === undefined || signal.aborted) return
       this.#options.onCreated?.({
         containerID,
@@ -244,7 +258,13 @@ export class ContainerWatch {
   async #describe(container: RuntimeContainer, pid: number): Promise<NodeContainer | undefined> {
     const facts = await this.#options.facts(pid, container.id)
     if (facts === undefined) return undefined
-    return describeContainer(container, pid, facts, await this.#sandbox(sandboxOf(container)))
+    return describeContainer(container, pid, facts, await this.#podOf(container))
+  }
+
+  async #podOf(container: RuntimeContainer): Promise<Sandbox | undefined> {
+    const { podOf } = this.#options
+    const sandbox = await this.#sandbox(sandboxOf(container))
+    return podOf === undefined ? sandbox : podOf(container, sandbox)
   }
 
   async #sandbox(id: string): Promise<Sandbox | undefined> {

@@ -17,6 +17,8 @@ export interface ContainerdOptions {
   socket?: string
   /** containerd's namespace of the containers. Default `k8s.io`, the kubelet's. */
   namespace?: string
+  /** Says more of a container, such as who calls it how: then all containers of the namespace count, and not those of pods alone. */
+  describe?: (container: RuntimeContainer, seccomp: unknown) => Promise<RuntimeContainer>
   /** Milliseconds for a call. Default 5,000. */
   deadline?: number
 }
@@ -66,9 +68,11 @@ const definitions = protoDefinitions(runtimeProtos)
 export class Containerd implements ContainerRuntime {
   readonly #client: GrpcClient
   readonly #namespace: string
+  readonly #describe: ContainerdOptions['describe']
 
-  constructor({ socket = containerdSocket, namespace = 'k8s.io', deadline = 5_000 }: ContainerdOptions = {}) {
+  constructor({ socket = containerdSocket, namespace = 'k8s.io', deadline = 5_000, describe }: ContainerdOptions = {}) {
     this.#namespace = namespace
+    this.#describe = describe
     this.#client = new GrpcClient({ socket, namespace, deadline, definitions })
   }
 
@@ -107,15 +111,16 @@ export class Containerd implements ContainerRuntime {
   }
 
   async containers(): Promise<RuntimeContainer[]> {
-    const request = { filters: [`labels."${kindLabel}"==container`] }
-    const answer = await this.#call<{ containers?: WireContainer[] }>(...containersMethod('List'), request)
-    return (answer.containers ?? []).map(containerOf)
+    const filters = this.#describe === undefined ? [`labels."${kindLabel}"==container`] : []
+    const answer = await this.#call<{ containers?: WireContainer[] }>(...containersMethod('List'), { filters })
+    const found = (answer.containers ?? []).filter((container) => this.#counts(container))
+    return Promise.all(found.map((container) => this.#containerOf(container)))
   }
 
   async container(id: string): Promise<RuntimeContainer | undefined> {
     const answer = await this.#found<{ container: WireContainer | null }>(...containersMethod('Get'), { id })
     const container = answer?.container
-    return container?.labels[kindLabel] === 'container' ? containerOf(container) : undefined
+    return container && this.#counts(container) ? this.#containerOf(container) : undefined
   }
 
   async tasks(): Promise<RuntimeTask[]> {
@@ -141,6 +146,18 @@ export class Containerd implements ContainerRuntime {
       if (error instanceof RuntimeError && error.code === 'UNIMPLEMENTED') return []
       throw error
     }
+  }
+
+  /** The sandbox of a pod has no program of its own. */
+  #counts({ labels }: WireContainer): boolean {
+    const kind = labels[kindLabel]
+    return kind === 'container' || (kind === undefined && this.#describe !== undefined)
+  }
+
+  async #containerOf({ id, image, labels, spec }: WireContainer): Promise<RuntimeContainer> {
+    const { annotations = {}, process, linux } = readSpec(spec)
+    const container = { id, image, labels, annotations, appArmorProfile: process && (process.apparmorProfile ?? '') }
+    return this.#describe === undefined ? container : this.#describe(container, linux?.seccomp)
   }
 
   async #found<Answer>(service: string, name: string, request: object): Promise<Answer | undefined> {
@@ -192,11 +209,7 @@ function eventOf({ event, timestamp }: WireEnvelope): RuntimeEvent | undefined {
 interface OciSpec {
   annotations?: Record<string, string>
   process?: { apparmorProfile?: string }
-}
-
-function containerOf({ id, image, labels, spec }: WireContainer): RuntimeContainer {
-  const { annotations = {}, process } = readSpec(spec)
-  return { id, image, labels, annotations, appArmorProfile: process && (process.apparmorProfile ?? '') }
+  linux?: { seccomp?: unknown }
 }
 
 /** A container without a spec that can be read is described by its labels alone. */

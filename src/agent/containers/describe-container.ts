@@ -22,7 +22,7 @@ export function describeContainer(
   facts: ProcessFacts,
   sandbox: Sandbox | undefined,
 ): NodeContainer {
-  const { labels, annotations, appArmorProfile } = container
+  const { labels, annotations, appArmorProfile, seccomp } = container
   const containerName = nameOf(container)
   const podAnnotations = sandbox?.annotations ?? {}
   return {
@@ -44,15 +44,16 @@ export function describeContainer(
     profileName: protectedBy(containerName, podAnnotations) ?? ownProfile(appArmorProfile ?? '') ?? '',
     ...(appArmorProfile !== undefined && { appArmorProfile }),
     sandboxID: sandboxOf(container),
+    ...(seccomp !== undefined && { seccomp }),
     podLabels: sandbox?.labels ?? {},
     podAnnotations,
     annotations,
   }
 }
 
-/** The kubelet's name of a container. */
-export const nameOf = ({ labels, annotations }: Pick<RuntimeContainer, 'labels' | 'annotations'>): string =>
-  labels['io.kubernetes.container.name'] ?? annotations['io.kubernetes.cri.container-name'] ?? ''
+/** The kubelet's name of a container, else its runtime's. */
+export const nameOf = ({ labels, annotations, name }: Pick<RuntimeContainer, 'labels' | 'annotations' | 'name'>) =>
+  labels['io.kubernetes.container.name'] ?? annotations['io.kubernetes.cri.container-name'] ?? name ?? ''
 
 /** Profile that BPF enforces on the container, as the pod's annotations say; empty for none. */
 export function bpfProfileOf(containerName: string, podAnnotations: Readonly<Record<string, string>>): string {

@@ -63,7 +63,7 @@ export class FeedWriter {
 
 /** The workers get only what a line needs. */
 function infoOf(container: NodeContainer, choice: LabelChoice): ContainerInfo {
-  const { sandboxID, podLabels, podAnnotations, annotations, ...info } = container
+  const { sandboxID, seccomp, podLabels, podAnnotations, annotations, ...info } = container
   const workload = workloadOf(info.podName, podLabels)
   return { ...info, ...(workload !== undefined && { workload }), ...chosenLabels(podLabels, choice) }
 }

@@ -3,12 +3,18 @@ import type { ContainerInfo } from '../../audit/enrich/snapshot.ts'
 /** A container as the runtime has it, running or not. */
 export interface RuntimeContainer {
   id: string
+  /** What people call it, where the runtime knows that and there may be no pod. */
+  name?: string
+  /** The runtime's own, where it has several that are looked at. */
+  namespace?: string
   image: string
   labels: Readonly<Record<string, string>>
   /** Of its OCI spec; containerd's CRI part says there what it made the container from. */
   annotations: Readonly<Record<string, string>>
   /** The AppArmor profile of its first process, empty for none; undefined where the runtime does not say. */
   appArmorProfile: string | undefined
+  /** What its seccomp filter does (see seccompRules), where that is looked at. */
+  seccomp?: string
 }
 
 export interface RuntimeTask {
@@ -76,6 +82,8 @@ export class RuntimeError extends Error {
 /** A running container of a pod, with what enforcers want to know beyond what a line says. */
 export interface NodeContainer extends ContainerInfo {
   sandboxID: string
+  /** What its seccomp filter does, where that is looked at. */
+  seccomp?: string
   /** All of them; the pipeline gets those that lines have. */
   podLabels: Readonly<Record<string, string>>
   podAnnotations: Readonly<Record<string, string>>

@@ -77,7 +77,8 @@ export class BpfContainers {
    */
   async add(id: string, profile: string, slot: number | undefined): Promise<void> {
     const known = this.#known.get(id)
-    if (known !== undefined) {
+    // One that was known to need none gets its number when it needs one.
+    if (known !== undefined && (known.number > 0 || profile === '')) {
       known.profile = profile
       if (known.number > 0) this.#point(known.number, slot ?? 0)
       return
@@ -95,7 +96,8 @@ export class BpfContainers {
     try {
       await this.#state.write([{ map: 'varmor_ids', key: Buffer.from(id), value: word(number) }], 'bind the container')
     } catch (error) {
-      this.#known.delete(id)
+      if (known === undefined) this.#known.delete(id)
+      else this.#known.set(id, known)
       if (number > 0) this.#ended.add(number)
       throw error
     }

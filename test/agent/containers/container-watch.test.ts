@@ -106,8 +106,11 @@ class World {
   /** What looks into /proc fail with, one after the other. */
   readonly factErrors: Error[] = []
   readonly running: Promise<void>
+  /** What is said of pods; left out: what the runtime says. */
+  labels: Record<string, string> | undefined
 
-  constructor(seed = 1, arrange: (runtime: FakeRuntime) => void = () => undefined) {
+  constructor(seed = 1, arrange: (runtime: FakeRuntime) => void = () => undefined, labels?: object) {
+    this.labels = labels as Record<string, string> | undefined
     this.simulation = new Simulation({ seed })
     const { clock, random } = this.simulation
     this.runtime = new FakeRuntime(this.simulation)
@@ -120,6 +123,9 @@ class World {
         return this.runtime.running.get(id) === pid ? { mntNsID: pid * 10 } : undefined
       },
       onChange: (changes) => this.changes.push(...changes),
+      ...(this.labels !== undefined && {
+        podOf: (_container: RuntimeContainer, pod: Sandbox | undefined) => ({ ...pod!, labels: this.labels! }),
+      }),
       onExec: (exec) => this.execs.push(exec),
       onLost: (_error, delay) => this.delays.push(delay),
       clock,
@@ -166,6 +172,20 @@ describe('the containers of a node', () => {
       podLabels: { app: 'web' },
     })
     expect(world.watch.profiles).to.deep.equal(new Set(['varmor-demo-web']))
+  })
+
+  it('are described anew when their pods are something else, as soon as the runtime answers', async () => {
+    world = new World(1, (runtime) => runtime.run('c1'), { app: 'one' })
+    await world.simulation.runFor(10_000)
+    expect(world.changes).to.have.length(1)
+    world.labels = { app: 'two' }
+    world.runtime.down = true
+    world.watch.describeAnew()
+    await world.simulation.runFor(1)
+    world.runtime.down = false
+    await world.simulation.runFor(20_000)
+    expect(world.changes).to.have.length(2)
+    expect(world.watch.containers.get('c1')?.podLabels).to.deep.equal({ app: 'two' })
   })
 
   it('make their profiles known also while they are between two starts: the pod names them', async () => {

@@ -31,6 +31,8 @@ export function needsContainerd(test: Mocha.Context): void {
 export class RealContainerd {
   readonly folder = mkdtempSync(join(tmpdir(), 'varmor-containerd-'))
   readonly socket = join(this.folder, 'c.sock')
+  /** Where containers are made. */
+  namespace = 'k8s.io'
   #process: ChildProcess | undefined
 
   constructor() {
@@ -64,11 +66,14 @@ export class RealContainerd {
     await once(child, 'exit')
   }
 
+  /** A container of a pod. */
   run(id: string, labels: Record<string, string>): void {
-    const flags = Object.entries({ 'io.cri-containerd.kind': 'container', ...labels }).flatMap(([key, value]) => [
-      '--label',
-      `${key}=${value}`,
-    ])
+    this.runAlone(id, { 'io.cri-containerd.kind': 'container', ...labels })
+  }
+
+  /** A container of no pod. */
+  runAlone(id: string, labels: Record<string, string>): void {
+    const flags = Object.entries(labels).flatMap(([key, value]) => ['--label', `${key}=${value}`])
     const mount = ['--mount', 'type=bind,src=/usr,dst=/usr,options=rbind:ro']
     this.#ctr('run', '-d', '--rootfs', ...flags, ...mount, join(this.folder, 'rootfs'), id, '/usr/bin/sleep', '1000')
   }
@@ -89,7 +94,10 @@ export class RealContainerd {
 
   async dispose(): Promise<void> {
     if (this.#process === undefined) await this.start()
-    for (const id of this.#ctr('task', 'ls', '-q').split('\n')) if (id !== '') this.remove(id)
+    for (const namespace of this.#ctr('namespace', 'ls', '-q').split('\n').filter(Boolean)) {
+      this.namespace = namespace
+      for (const id of this.#ctr('task', 'ls', '-q').split('\n')) if (id !== '') this.remove(id)
+    }
     await this.kill()
     rmSync(this.folder, { recursive: true, force: true })
   }
@@ -97,7 +105,7 @@ export class RealContainerd {
   #ctr(...args: string[]): string {
     // A task that was killed makes ctr say so, and end with the task's status.
     const options: SpawnSyncOptionsWithStringEncoding = { timeout: 120_000, encoding: 'utf8' }
-    const all = ['-a', this.socket, '-n', 'k8s.io', ...args]
+    const all = ['-a', this.socket, '-n', this.namespace, ...args]
     if (args[0] === 'task' && args[1] === 'rm') return spawnSync('ctr', all, options).stdout
     return execFileSync('ctr', all, options)
   }

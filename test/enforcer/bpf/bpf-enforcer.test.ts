@@ -290,6 +290,18 @@ describe('the BPF enforcer', () => {
     expect(tasks.map(({ bound }) => bound > 0)).to.deep.equal([true, false, true, false])
   })
 
+  it('binds a container that needed no profile, when it does', async () => {
+    const enforcer = await open({ strictStart: 1 })
+    const { tasks } = stateOf(enforcer)
+    tasks.push({ pid: 5, cgroup: idOf('a'), bound: 0 })
+    await enforcer.add({ id: idOf('a'), profile: '' })
+    expect(await enforcer.find()).to.deep.equal(new Map())
+    expect(enforcer.numberOf(idOf('a'))).to.equal(undefined)
+    await enforcer.add({ id: idOf('a'), profile: web })
+    expect(await enforcer.find()).to.deep.equal(new Map([[idOf('a'), 1]]))
+    expect(tasks[0]?.bound).to.equal(enforcer.numberOf(idOf('a')))
+  })
+
   it('says when there is no place for a profile, and has one again when another is unloaded', async () => {
     const enforcer = await open()
     for (let i = 1; i < slots - 1; i++) await enforcer.load(`varmor-demo-p${i}`, 'x')

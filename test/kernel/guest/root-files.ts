@@ -17,6 +17,7 @@ export const guestPrograms = [
   { name: 'xtables-legacy-multi', from: 'iptables' },
   { name: 'mount', from: 'mount' },
   { name: 'umount', from: 'mount' },
+  { name: 'setpriv', from: 'util-linux' },
 ]
 
 const folders = ['/usr/sbin', '/usr/bin', '/sbin', '/bin', ...(process.env['PATH'] ?? '').split(':')]

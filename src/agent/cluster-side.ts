@@ -1,0 +1,65 @@
+import { systemClock } from '../base/clock.ts'
+import { ApiClient } from '../kube/client.ts'
+import type { Connection } from '../kube/connection.ts'
+import { PriorityLimiter } from '../kube/limiter.ts'
+import type { AgentSource } from './agent.ts'
+import { Containerd } from './containers/containerd.ts'
+import { ManagerTransport } from './manager-transport.ts'
+import type { NodeSide, SourceParts } from './node-side.ts'
+import { publishedAuthority } from './published-authority.ts'
+import { isUninstalled } from './uninstalled.ts'
+
+export interface ClusterSideOptions {
+  connection: Connection
+  /** Where vArmor is installed: there the managers publish their CA. */
+  namespace: string
+  /** Origins of managers' status servers. */
+  managers: readonly [string, ...string[]]
+  /** File with our service account's token. */
+  tokenFile: string
+  /** File with the managers' CA; without it the ConfigMap that they publish is read. */
+  authorityFile?: string
+  /** The name that the managers' certificates are for, where `managers` have others. */
+  serverName?: string
+  containerdSocket: string
+}
+
+/** A node of a cluster. */
+export class ClusterSide implements NodeSide {
+  readonly runtime: Containerd
+  readonly #options: ClusterSideOptions
+  readonly #limiter = new PriorityLimiter({ qps: 5, burst: 10 })
+  readonly #client: ApiClient
+  readonly #transport: ManagerTransport
+
+  constructor(options: ClusterSideOptions) {
+    this.#options = options
+    const { connection, namespace, tokenFile, authorityFile, serverName, containerdSocket } = options
+    this.runtime = new Containerd({ socket: containerdSocket })
+    this.#client = new ApiClient({ connection, limiter: this.#limiter })
+    this.#transport = new ManagerTransport({
+      authority: authorityFile ?? publishedAuthority(this.#client, namespace, systemClock),
+      tokenFile,
+      ...(serverName !== undefined && { serverName }),
+    })
+  }
+
+  get namespace(): string {
+    return this.#options.namespace
+  }
+
+  source({ apiObserver }: SourceParts): AgentSource {
+    const { connection, managers } = this.#options
+    return { connection, managers, send: this.#transport.send, ...(apiObserver !== undefined && { apiObserver }) }
+  }
+
+  uninstalled(doubt: (reason: string) => void): Promise<boolean> {
+    return isUninstalled(this.#client, this.namespace, doubt)
+  }
+
+  async close(): Promise<void> {
+    this.runtime.close()
+    await this.#transport.close()
+    this.#limiter.close()
+  }
+}

@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto'
+import { setImmediate as turn } from 'node:timers/promises'
+import type { ProfileStanding } from '../../actors/loaded-profile/ports.ts'
+import type { ArmorProfile } from '../api/types.ts'
+import { logTrouble } from '../base/bug.ts'
+import { systemClock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import type { RequestObserver } from '../kube/caller.ts'
+import { ApiClient } from '../kube/client.ts'
+import type { Connection } from '../kube/connection.ts'
+import type { Handler } from '../kube/handler-queue.ts'
+import { PriorityLimiter } from '../kube/limiter.ts'
+import type { KubeObject } from '../kube/objects.ts'
+import { armorProfiles } from '../kube/own-kinds.ts'
+import { clientSource, Reflector, type ReflectorTiming } from '../kube/reflector.ts'
+import { withoutManagedFields } from '../kube/store.ts'
+import type { ProfileSource } from './profile-source.ts'
+import { Reporter, type ReportTiming, type SendReport } from './reporter.ts'
+
+export interface ClusterSourceOptions {
+  connection: Connection
+  /** Name of the Node object. */
+  node: string
+  /** Origins of managers' status servers. */
+  managers: readonly [string, ...string[]]
+  send: SendReport
+  logger: Logger
+  /** Of calls to the API server, for metrics. */
+  apiObserver?: RequestObserver
+  timing?: Partial<ReflectorTiming>
+  reports?: Partial<ReportTiming>
+}
+
+/** A cluster: its API server has the ArmorProfiles, and its managers learn how they stand. */
+export class ClusterSource implements ProfileSource {
+  readonly #limiter = new PriorityLimiter({ qps: 20, burst: 40 })
+  readonly #reporter: Reporter
+  readonly #reflector: Reflector<ArmorProfile & KubeObject>
+  readonly #handlers: string[] = []
+  #stopped = false
+
+  /** @param whole whether each ArmorProfile has a standing */
+  constructor(options: ClusterSourceOptions, whole: () => boolean) {
+    const { connection, node, managers, send, logger, timing = {}, reports, apiObserver } = options
+    const time = { clock: systemClock, random: Math.random }
+    this.#reporter = new Reporter({
+      ...{ node, agent: randomUUID(), managers, send, logger, whole, ...time },
+      ...(reports !== undefined && { timing: reports }),
+    })
+    const observed = apiObserver === undefined ? {} : { observer: apiObserver }
+    const client = new ApiClient({ connection, limiter: this.#limiter, ...observed })
+    this.#reflector = new Reflector({
+      source: clientSource(client, armorProfiles),
+      transform: withoutManagedFields,
+      timing,
+      observer: {
+        failed: (err, delay) =>
+          logTrouble(logger, err, { err, delay }, 'ArmorProfiles cannot be watched; it is tried again'),
+        handlerFailed: (handler, { key }, err) => logger.error({ err, handler, key }, 'a handler of changes failed'),
+      },
+    })
+  }
+
+  subscribe(handler: Handler<ArmorProfile & KubeObject>): void {
+    this.#handlers.push(handler.name)
+    this.#reflector.subscribe(handler)
+  }
+
+  start(): void {
+    this.#reflector.start()
+    this.#reporter.start()
+  }
+
+  async listed(): Promise<boolean> {
+    if (!(await this.#reflector.synced)) return false
+    const under = (): boolean => this.#handlers.some((name) => (this.#reflector.depths[name] ?? 0) > 0)
+    while (!this.#stopped && under()) await turn()
+    return !this.#stopped
+  }
+
+  set(standing: ProfileStanding): void {
+    this.#reporter.set(standing)
+  }
+
+  forget(key: string): void {
+    this.#reporter.forget(key)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#reflector.stop()
+  }
+
+  async close(): Promise<void> {
+    await this.#reporter.stop()
+    this.#limiter.close()
+  }
+}

@@ -1,0 +1,27 @@
+import type { Compilers } from '../../actors/compiler/ports.ts'
+import type { RequestObserver } from '../kube/caller.ts'
+import type { AgentSource } from './agent.ts'
+import type { Confinement } from './containers/confinement.ts'
+import type { ContainerRuntime } from './containers/runtime.ts'
+
+/** What a source may use of its agent. */
+export interface SourceParts {
+  compilers: Compilers
+  /** Of calls to the API server, for metrics. */
+  apiObserver?: RequestObserver
+}
+
+/** What stands behind a node: a cluster, or a folder of policies. */
+export interface NodeSide {
+  /** Where vArmor is installed. */
+  readonly namespace: string
+  /** The containers that are protected, and that violations name. */
+  readonly runtime: ContainerRuntime & { close(): void }
+  /** Where no pods say what confines containers. */
+  readonly confinement?: Confinement
+  /** Where ArmorProfiles come from. */
+  source(parts: SourceParts): AgentSource
+  /** Whether vArmor leaves for good. @param doubt called with why that is not known; then it does not */
+  uninstalled(doubt: (reason: string) => void): Promise<boolean>
+  close(): Promise<void>
+}

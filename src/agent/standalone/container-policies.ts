@@ -1,0 +1,51 @@
+import { parseEnforcers } from '../../api/enforcer.ts'
+import { CompiledSelector, type Labels } from '../../api/label-selector.ts'
+import { meansContainer } from '../../api/target-containers.ts'
+import { type HeldPolicy, identityOf, titleOf } from './policy-set.ts'
+import { seccompRules } from './seccomp-rules.ts'
+
+/** What a policy's target is compared with. */
+export interface TargetContainer {
+  containerName: string
+  /** Of its pod; empty for one without a pod, which is called by its own name. */
+  podName: string
+  /** The pod's namespace, or the runtime's. */
+  podNamespace: string
+  labels: Labels
+}
+
+/** A policy, and what of it is asked for each container. */
+export interface ContainerPolicy {
+  title: string
+  file: string
+  profile: string
+  enforcers: readonly string[]
+  /** What its seccomp filter does, where it has one. */
+  seccomp: string | undefined
+  means(container: TargetContainer): boolean
+}
+
+/** Policies in the order in which they are asked: that of a cluster's comes before that of a namespace, as in a cluster. */
+export function containerPolicies(policies: Iterable<HeldPolicy>): ContainerPolicy[] {
+  const rank = ({ title }: ContainerPolicy): string => `${title.startsWith('VarmorClusterPolicy') ? 0 : 1} ${title}`
+  return Array.from(policies, containerPolicy).sort((a, b) => (rank(a) < rank(b) ? -1 : 1))
+}
+
+function containerPolicy(policy: HeldPolicy): ContainerPolicy {
+  const { target, profile } = policy.document.spec
+  const { kind, namespace } = identityOf(policy)
+  const parsed = parseEnforcers(profile.enforcer)
+  const named = new Set(target?.containers)
+  const selector = target?.selector && new CompiledSelector(target.selector)
+  return {
+    title: titleOf(policy),
+    file: policy.file,
+    profile: profile.name,
+    enforcers: parsed.ok ? parsed.enforcers : [],
+    seccomp: profile.seccomp === undefined ? undefined : seccompRules(JSON.parse(profile.seccomp)),
+    means: ({ containerName, podName, podNamespace, labels }) =>
+      (kind === 'VarmorClusterPolicy' || namespace === podNamespace) &&
+      (selector === undefined ? target?.name === (podName || containerName) : selector.matches(labels)) &&
+      meansContainer(named, { name: containerName, role: 'regular' }, false),
+  }
+}

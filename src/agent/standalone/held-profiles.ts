@@ -1,0 +1,67 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { ProfileStanding } from '../../../actors/loaded-profile/ports.ts'
+import type { ProfileDocument } from '../../../actors/ports.ts'
+import { apiVersion } from '../../api/schema/common.ts'
+import type { ArmorProfile } from '../../api/types.ts'
+import type { Change } from '../../kube/change.ts'
+import type { KubeObject } from '../../kube/objects.ts'
+import type { HeldPolicy } from './policy-set.ts'
+
+type Profile = ArmorProfile & KubeObject
+
+interface Held {
+  document: ProfileDocument
+  object: Profile
+}
+
+/**
+ * The ArmorProfiles of the policies in force, as an API server would have them: each change is another generation, and one of which the
+ * policy is gone is on its way out until the node has let it go.
+ */
+export class HeldProfiles {
+  readonly #emit: (change: Change<Profile>) => void
+  readonly #held = new Map<string, Held>()
+  #generation = 0
+
+  constructor(emit: (change: Change<Profile>) => void) {
+    this.#emit = emit
+  }
+
+  /** These are in force, and no others. @returns whether others were before */
+  set(policies: Iterable<HeldPolicy>): boolean {
+    const before = this.#generation
+    const wanted = new Map(Array.from(policies, ({ document }) => [keyOf(document), document]))
+    for (const [key, document] of wanted) {
+      const held = this.#held.get(key)
+      if (held === undefined || isLeaving(held) || !isDeepStrictEqual(held.document, document)) this.#put(key, document)
+    }
+    for (const [key, held] of this.#held) if (!wanted.has(key) && !isLeaving(held)) this.#put(key, held.document, true)
+    return this.#generation !== before
+  }
+
+  /** The node says how one stands: one on its way out that is let go is gone. */
+  settle({ key, state, generation }: ProfileStanding): void {
+    const held = this.#held.get(key)
+    if (held === undefined || !isLeaving(held) || state !== 'unloaded') return
+    if (held.object.metadata.generation !== generation) return
+    this.#held.delete(key)
+    this.#emit({ type: 'deleted', key, object: held.object, missed: false })
+  }
+
+  #put(key: string, document: ProfileDocument, leaving = false): void {
+    const old = this.#held.get(key)?.object
+    const metadata = {
+      ...document.metadata,
+      uid: key,
+      generation: ++this.#generation,
+      ...(leaving && { deletionTimestamp: '1970-01-01T00:00:00Z' }),
+    }
+    const object = { apiVersion, kind: 'ArmorProfile', metadata, spec: document.spec } as unknown as Profile
+    this.#held.set(key, { document, object })
+    this.#emit(old === undefined ? { type: 'added', key, object } : { type: 'updated', key, object, old })
+  }
+}
+
+const keyOf = ({ metadata: { namespace, name } }: ProfileDocument): string => `${namespace}/${name}`
+
+const isLeaving = ({ object }: Held): boolean => object.metadata.deletionTimestamp !== undefined

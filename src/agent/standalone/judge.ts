@@ -1,0 +1,68 @@
+import { CompilerError, type Compilers } from '../../../actors/compiler/ports.ts'
+import type { ProfileDocument } from '../../../actors/ports.ts'
+import type { FieldError } from '../../api/field-error.ts'
+import type { AnyPolicy } from '../../api/types.ts'
+import { fieldOf, isObject } from '../../api/validate-schema.ts'
+
+/** What is thought of a policy: what would be its ArmorProfile, with what enforcers cannot carry; or all that is wrong with it. */
+export type Judged =
+  | { document: ProfileDocument; notes: readonly string[] }
+  /** `passing`: the same may be right later. */
+  | { errors: readonly FieldError[]; passing?: boolean }
+
+/** Milliseconds do not matter here: nobody stands and waits. */
+const job = (tenant: string, subject: unknown) => ({ tenant, urgent: false, subject })
+
+/**
+ * Judges a policy as admission does, and by what a node without a cluster has: containers, and no manager.
+ * @param value may be anything
+ */
+export async function judgeStandalone(value: unknown, compilers: Compilers, namespace: string): Promise<Judged> {
+  const policy = withNamespace(value)
+  const tenant = String(read(policy, 'metadata', 'namespace') ?? '')
+  try {
+    const judgement = await compilers.run('judgePolicy', [policy, undefined, namespace], job(tenant, policy))
+    const errors = [...judgement.errors, ...standaloneErrors(policy)]
+    if (errors.length > 0) return { errors }
+    const options = { installNamespace: namespace, modeling: { state: 'none' } } as const
+    const desired = await compilers.run('desiredProfile', [policy as AnyPolicy, options], job(tenant, policy))
+    return desired.ok ? { document: desired.document, notes: judgement.skipped } : { errors: desired.errors }
+  } catch (error) {
+    if (!(error instanceof CompilerError)) throw error
+    return { errors: [{ code: 'TOO_COSTLY', path: 'spec.policy', problem: error.message }], passing: true }
+  }
+}
+
+/** As kubectl puts an object without a namespace into `default`. */
+function withNamespace(value: unknown): unknown {
+  if (!isObject(value) || value['kind'] !== 'VarmorPolicy' || !isObject(value['metadata'])) return value
+  const { namespace = 'default', ...metadata } = value['metadata']
+  return { ...value, metadata: { ...metadata, namespace } }
+}
+
+const read = (value: unknown, ...path: string[]): unknown =>
+  path.reduce((at, name) => (isObject(at) ? fieldOf(at, name) : undefined), value)
+
+const named = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
+
+/** What the API server sees to in a cluster, and what needs one. */
+function standaloneErrors(policy: unknown): FieldError[] {
+  const errors: FieldError[] = []
+  for (const field of ['name', ...(read(policy, 'kind') === 'VarmorPolicy' ? ['namespace'] : [])]) {
+    const given = read(policy, 'metadata', field)
+    if (typeof given === 'string' && named.test(given)) continue
+    const problem = 'it needs lower-case letters, digits, - and ., with a letter or digit at both ends'
+    errors.push({ code: 'NOT_ALLOWED', path: `metadata.${field}`, given, problem })
+  }
+  const kind = read(policy, 'spec', 'target', 'kind')
+  if (typeof kind === 'string' && kind !== 'Pod') {
+    const problem = 'without Kubernetes there are no such workloads, only containers'
+    errors.push({ code: 'NOT_ALLOWED', path: 'spec.target.kind', given: kind, problem, allowed: 'Pod' })
+  }
+  const mode = read(policy, 'spec', 'policy', 'mode')
+  if (mode === 'BehaviorModeling') {
+    const problem = 'behaviour is recorded in a cluster only; choose another mode'
+    errors.push({ code: 'NOT_ALLOWED', path: 'spec.policy.mode', given: mode, problem })
+  }
+  return errors
+}

@@ -1,0 +1,155 @@
+import { constants, type FSWatcher, watch } from 'node:fs'
+import { type FileHandle, lstat, open, readdir, realpath } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { mebibyte } from '../../base/bytes.ts'
+
+/** A file as it was found. */
+export type SeenFile =
+  /** `version` changes when the file does. */
+  | { version: string; bytes: Buffer }
+  /** It is as it was when it had this version. */
+  | { version: string }
+  /** It may not be read, and what to do about it. */
+  | { version: string; problem: string }
+  /** It was changed while it was read. */
+  | 'being written'
+
+/** The folder of policies. */
+export interface PolicyFiles {
+  /**
+   * Looks at all files.
+   * @param known versions of files that need not be read again
+   * @throws {FolderError} when the folder cannot be used
+   */
+  look(known: ReadonlyMap<string, string>): Promise<Map<string, SeenFile>>
+  /** Calls back when something has changed, maybe too often. @returns what ends it; or why it cannot be watched */
+  watch(onChange: () => void): (() => void) | string
+}
+
+/** Why the folder cannot be used, and what to do about it. */
+export class FolderError extends Error {
+  override readonly name = 'FolderError'
+  readonly code = 'POLICY_FOLDER'
+}
+
+export const mostFiles = 256
+export const largestFile = mebibyte
+
+/** Editors write beside a file, under names that end or begin otherwise. */
+const isPolicyFile = (name: string): boolean => /\.(ya?ml|json)$/.test(name) && !/^[.#]/.test(name)
+
+const writableByOthers = 0o022
+const sticky = 0o1000
+
+/** @param owner who may own files besides root: whom the agent runs as */
+export function policyFiles(folder: string, owner = process.geteuid?.() ?? 0): PolicyFiles {
+  return {
+    async look(known) {
+      await checkFolder(folder, owner)
+      const names = (await namesIn(folder)).filter(isPolicyFile).sort()
+      if (names.length > mostFiles)
+        throw new FolderError(`${folder}: it has ${names.length} files of policies; put them into at most ${mostFiles}`)
+      const found = new Map<string, SeenFile>()
+      for (const name of names) {
+        const seen = await lookAt(join(folder, name), known.get(name), owner)
+        if (seen !== undefined) found.set(name, seen)
+      }
+      return found
+    },
+    watch: (onChange) => watchFolder(folder, onChange),
+  }
+}
+
+/**
+ * Who may write into a folder above could put another one in its place.
+ * @throws {FolderError} when policies may not be taken from the folder
+ */
+export async function checkFolder(folder: string, owner = process.geteuid?.() ?? 0): Promise<void> {
+  try {
+    if (!(await lstat(folder)).isDirectory())
+      throw new FolderError(`${folder}: it is no folder; name a folder of policies with --policies`)
+    for (let path = await realpath(folder), own = true; ; path = dirname(path), own = false) {
+      const { uid, mode } = await lstat(path)
+      const why = unsafe(uid, own ? mode : mode & sticky ? 0 : mode, owner)
+      if (why !== undefined) throw new FolderError(`${path}: ${why}`)
+      if (path === dirname(path)) return
+    }
+  } catch (error) {
+    throw folderError(folder, error)
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    throw folderError(folder, error)
+  }
+}
+
+function folderError(folder: string, error: unknown): unknown {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === undefined || error instanceof FolderError) return error
+  const absent = `${folder}: there is no such folder; make it, or name another one with --policies`
+  return new FolderError(code === 'ENOENT' ? absent : message)
+}
+
+/** Whoever can write a policy rules the containers of the node. */
+function unsafe(uid: number, mode: number, owner: number): string | undefined {
+  if (uid !== 0 && uid !== owner) return `it belongs to the user ${uid}, who could change policies; chown it to root`
+  return mode & writableByOthers ? 'others than its owner may write to it; chmod go-w it' : undefined
+}
+
+/** @returns undefined for one that is gone by now */
+async function lookAt(path: string, known: string | undefined, owner: number): Promise<SeenFile | undefined> {
+  let file: FileHandle | undefined
+  try {
+    // A FIFO would have it wait.
+    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    const before = await stateOf(file)
+    const { version, uid, mode, size, isFile } = before
+    if (!isFile) return { version, problem: 'it is no file of its own; remove it, or put a file in its place' }
+    const why = unsafe(uid, mode, owner)
+    if (why !== undefined) return { version, problem: why }
+    if (size > largestFile)
+      return { version, problem: `it has more than ${largestFile / mebibyte} MiB; divide it into several` }
+    if (version === known) return { version }
+    const bytes = Buffer.alloc(size)
+    await file.read(bytes, 0, size, 0)
+    return (await stateOf(file)).version === version ? { version, bytes } : 'being written'
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === undefined) throw error
+    if (code === 'ENOENT') return undefined
+    const isLink = code === 'ELOOP'
+    return { version: code, problem: isLink ? 'it is a symbolic link; put the file itself here' : message }
+  } finally {
+    await file?.close()
+  }
+}
+
+async function stateOf(file: FileHandle) {
+  const stat = await file.stat({ bigint: true })
+  const { ino, size, mtimeNs, ctimeNs } = stat
+  return {
+    version: [ino, size, mtimeNs, ctimeNs].join(' '),
+    uid: Number(stat.uid),
+    mode: Number(stat.mode),
+    size: Number(size),
+    isFile: stat.isFile(),
+  }
+}
+
+function watchFolder(folder: string, onChange: () => void): (() => void) | string {
+  let watcher: FSWatcher | undefined
+  try {
+    watcher = watch(folder, { persistent: false }, onChange)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === undefined) throw error
+    return message
+  }
+  // The folder is looked at every now and then, too.
+  watcher.on('error', onChange)
+  return () => watcher.close()
+}

@@ -1,0 +1,240 @@
+import { hash } from 'node:crypto'
+import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
+import type { ProfileStanding } from '../../../actors/loaded-profile/ports.ts'
+import type { FieldError } from '../../api/field-error.ts'
+import type { ArmorProfile } from '../../api/types.ts'
+import { Pause } from '../../audit/source/source.ts'
+import { logTrouble } from '../../base/bug.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Logger } from '../../base/logger.ts'
+import type { Change } from '../../kube/change.ts'
+import { type Handler, HandlerQueue } from '../../kube/handler-queue.ts'
+import type { KubeObject } from '../../kube/objects.ts'
+import type { ProfileSource } from '../profile-source.ts'
+import { HeldProfiles } from './held-profiles.ts'
+import type { Judged } from './judge.ts'
+import { FolderError, type PolicyFiles, type SeenFile } from './policy-files.ts'
+import type { PolicyMemory } from './policy-memory.ts'
+import { type FileContents, type HeldPolicy, policySet, titleOf } from './policy-set.ts'
+
+/** What the text of a file holds: policies, and what is wrong with the rest. */
+export interface ReadFile {
+  /** `say`: the mistake, with its place in the file. */
+  policies: readonly { value: unknown; say(error: FieldError): string }[]
+  problems: readonly string[]
+}
+
+export interface PolicyFolderOptions {
+  folder: string
+  files: PolicyFiles
+  /** Takes the text of a file apart. */
+  read(path: string, bytes: Buffer): ReadFile
+  judge(policy: unknown): Promise<Judged>
+  memory: PolicyMemory
+  /** Called when other policies are in force. */
+  onChange(policies: Iterable<HeldPolicy>): void
+  clock: Clock
+  logger: Logger
+}
+
+/** All in milliseconds. Between two looks that nothing has brought about. */
+const period = 10_000
+/** Who writes a file may not be done yet: until nothing has changed for so long, */
+const settling = 200
+/** but so often at most. */
+const mostSettling = 25
+
+interface KnownFile {
+  version: string
+  digest: string
+  contents: FileContents
+  /** It may be judged otherwise the next time. */
+  again: boolean
+}
+
+/** Policies from the files of a folder, which are looked at when they change, and every now and then. */
+export class PolicyFolder implements ProfileSource {
+  readonly #options: PolicyFolderOptions
+  readonly #profiles: HeldProfiles
+  readonly #queues: HandlerQueue<ArmorProfile & KubeObject>[] = []
+  readonly #files = new Map<string, KnownFile>()
+  readonly #pause: Pause
+  #inForce: ReadonlyMap<string, HeldPolicy> = new Map()
+  #problems: readonly string[] = []
+  #unwatch: (() => void) | undefined
+  #changed = false
+  #stopped = false
+  #running: Promise<void> | undefined
+  #list!: (listed: boolean) => void
+  readonly #listed = new Promise<boolean>((resolve) => {
+    this.#list = resolve
+  })
+
+  constructor(options: PolicyFolderOptions) {
+    this.#options = options
+    this.#pause = new Pause(options.clock)
+    this.#profiles = new HeldProfiles((change) => this.#emit(change))
+  }
+
+  /** What keeps files from being in force as they are, each with what to do about it. */
+  get problems(): readonly string[] {
+    return this.#problems
+  }
+
+  subscribe(handler: Handler<ArmorProfile & KubeObject>): void {
+    const handlerFailed = (name: string, { key }: Change<unknown>, err: unknown): void =>
+      this.#options.logger.error({ err, handler: name, key }, 'a handler of changes failed')
+    this.#queues.push(new HandlerQueue(handler, { handlerFailed }))
+  }
+
+  start(): void {
+    this.#running ??= this.#run()
+  }
+
+  async listed(): Promise<boolean> {
+    if (!(await this.#listed)) return false
+    while (!this.#stopped && this.#queues.some(({ depth }) => depth > 0)) await turn()
+    return !this.#stopped
+  }
+
+  set(standing: ProfileStanding): void {
+    this.#profiles.settle(standing)
+  }
+
+  forget(): void {
+    // Nobody else is to know.
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#list(false)
+    this.#pause.wake()
+    this.#unwatch?.()
+    await this.#running
+    for (const queue of this.#queues) queue.stop()
+  }
+
+  async close(): Promise<void> {
+    // What was set has been taken.
+  }
+
+  async #run(): Promise<void> {
+    const before = await this.#options.memory.load()
+    this.#inForce = before ?? new Map()
+    for (let all = true; !this.#stopped; all = await this.#wait()) {
+      if (this.#unwatch === undefined) this.#watch()
+      const usable = await this.#look(all).catch((error: unknown) => this.#cannotLook(error))
+      if (!usable || this.#stopped) continue
+      // Else what a file with a mistake has in force would be taken for a leftover.
+      const isBroken = [...this.#files.values()].some(({ contents }) => 'problems' in contents)
+      if (before !== undefined || !isBroken) this.#list(true)
+    }
+  }
+
+  /** What is in force stays in force, whatever fails here. */
+  #cannotLook(error: unknown): false {
+    const { logger, folder } = this.#options
+    if (error instanceof FolderError) {
+      this.#unwatch?.()
+      this.#unwatch = undefined
+      this.#say([`${error.message}; until then what was in force stays in force`])
+    } else logTrouble(logger, error, { folder, err: error }, 'policies cannot be looked at; it is tried again')
+    return false
+  }
+
+  /** @returns whether something has changed, as far as anybody says so */
+  async #wait(): Promise<boolean> {
+    await this.#pause.wait(period)
+    const changed = this.#changed
+    for (let looks = 0; this.#changed && !this.#stopped && looks < mostSettling; looks++) {
+      this.#changed = false
+      await this.#pause.wait(settling)
+    }
+    this.#changed = false
+    return changed
+  }
+
+  #watch(): void {
+    const { files, folder, logger } = this.#options
+    const watching = files.watch(() => {
+      this.#changed = true
+      this.#pause.wake()
+    })
+    if (typeof watching !== 'string') this.#unwatch = watching
+    else {
+      this.#unwatch = () => undefined
+      logger.warn({ folder, why: watching }, `the folder cannot be watched; it is looked at every ${period / 1_000} s`)
+    }
+  }
+
+  /** @param all whether files are read that seem to be as they were. @returns whether it was done. @throws {FolderError} */
+  async #look(all: boolean): Promise<boolean> {
+    const { files, memory, onChange } = this.#options
+    const versions = all ? [] : [...this.#files].filter(([, { again }]) => !again)
+    const seen = await files.look(new Map(versions.map(([name, { version }]) => [name, version])))
+    for (const name of this.#files.keys()) if (!seen.has(name)) this.#files.delete(name)
+    for (const [name, file] of seen) await this.#take(name, file)
+    if (this.#stopped) return false
+    const { policies, problems } = policySet(
+      new Map(Array.from(this.#files, ([name, { contents }]) => [join(this.#options.folder, name), contents])),
+      this.#inForce,
+    )
+    this.#say(problems)
+    this.#inForce = policies
+    if (this.#profiles.set(policies.values())) {
+      onChange(policies.values())
+      await memory.save(policies)
+    }
+    return true
+  }
+
+  async #take(name: string, file: SeenFile): Promise<void> {
+    const known = this.#files.get(name)
+    if (file === 'being written') {
+      this.#changed = true
+      this.#pause.wake()
+    } else if ('problem' in file) {
+      const problems = [`${join(this.#options.folder, name)}: ${file.problem}`]
+      this.#files.set(name, { version: file.version, digest: '', contents: { problems }, again: true })
+    } else if ('bytes' in file) {
+      const digest = hash('sha256', file.bytes)
+      if (known !== undefined && known.digest === digest && !known.again) known.version = file.version
+      else this.#files.set(name, { version: file.version, digest, ...(await this.#contentsOf(name, file.bytes)) })
+    }
+  }
+
+  async #contentsOf(name: string, bytes: Buffer): Promise<Pick<KnownFile, 'contents' | 'again'>> {
+    const { folder, read, judge, logger } = this.#options
+    const file = join(folder, name)
+    const found = read(file, bytes)
+    const problems = [...found.problems]
+    const policies: HeldPolicy[] = []
+    let again = false
+    for (const { value, say } of found.policies) {
+      const judged = await judge(value)
+      if ('errors' in judged) {
+        again ||= judged.passing === true
+        problems.push(...judged.errors.map(say))
+      } else {
+        const policy = { file, document: judged.document }
+        policies.push(policy)
+        if (judged.notes.length > 0)
+          logger.warn({ file, policy: titleOf(policy), notes: judged.notes }, 'not all of a policy can be enforced')
+      }
+    }
+    return { contents: problems.length > 0 ? { problems } : { policies }, again }
+  }
+
+  #say(problems: readonly string[]): void {
+    const { logger, folder } = this.#options
+    for (const problem of problems)
+      if (!this.#problems.includes(problem)) logger.error({ problem }, 'a policy cannot be taken from its file')
+    if (problems.length === 0 && this.#problems.length > 0) logger.info({ folder }, 'all policies are in force again')
+    this.#problems = problems
+  }
+
+  #emit(change: Change<ArmorProfile & KubeObject>): void {
+    for (const queue of this.#queues) queue.push(change)
+  }
+}

@@ -1,0 +1,133 @@
+import { confinementPrefixes, localhostPrefix } from '../../api/annotations.ts'
+import type { Labels } from '../../api/label-selector.ts'
+import type { Logger } from '../../base/logger.ts'
+import type { Confinable, Confinement } from '../containers/confinement.ts'
+import { nameOf } from '../containers/describe-container.ts'
+import type { NodeContainer, RuntimeContainer, Sandbox } from '../containers/runtime.ts'
+import { type ContainerPolicy, containerPolicies, type TargetContainer } from './container-policies.ts'
+import type { HeldPolicy } from './policy-set.ts'
+
+export interface StandaloneConfinementOptions {
+  /** Where filters of seccomp are. */
+  seccompFolder: string
+  /** What keeps policies from being in force, apart from containers. */
+  problems(): readonly string[]
+  logger: Logger
+}
+
+/** By this BPF finds a container. */
+const bpfId = /^[0-9a-f]{64}$/
+
+/**
+ * What confines containers without a webhook: BPF by itself, as it is bound to what the runtime says of a container; AppArmor and seccomp
+ * by whoever starts the container, which is looked at here and said where it is missing.
+ */
+export class StandaloneConfinement implements Confinement {
+  readonly #options: StandaloneConfinementOptions
+  readonly #listeners: (() => void)[] = []
+  #policies: readonly ContainerPolicy[] = []
+  #unconfined: readonly string[] = []
+
+  constructor(options: StandaloneConfinementOptions) {
+    this.#options = options
+  }
+
+  /** These policies are in force from now on. */
+  set(policies: Iterable<HeldPolicy>): void {
+    this.#policies = containerPolicies(policies)
+    for (const { title, file, profile, enforcers } of this.#policies) {
+      const ways = enforcers.map((enforcer) => this.#way(enforcer, profile))
+      this.#options.logger.info({ policy: title, file, profile, ways }, 'a policy is in force')
+    }
+    for (const listener of this.#listeners) listener()
+  }
+
+  subscribe(listener: () => void): void {
+    this.#listeners.push(listener)
+  }
+
+  podOf(container: RuntimeContainer, sandbox: Sandbox | undefined): Sandbox {
+    const { id, labels, namespace = '', seccomp } = container
+    const pod = sandbox ?? { id: '', name: '', namespace, uid: '', labels: {}, annotations: {} }
+    const all = { ...pod.labels, ...labels }
+    const containerName = nameOf(container)
+    const target = { containerName, podName: pod.name, podNamespace: pod.namespace, labels: all }
+    const policy = this.#of(target)
+    const annotations = {
+      ...pod.annotations,
+      ...(policy?.enforcers.includes('BPF') && bpfId.test(id) && annotation('bpf', containerName, policy.profile)),
+      ...(policy !== undefined && isFiltered(policy, seccomp) && annotation('seccomp', containerName, policy.profile)),
+    }
+    return { ...pod, labels: all, annotations }
+  }
+
+  annotationsOf({ containerName, labels, podLabels, podName, podNamespace, podAnnotations }: Confinable): Labels {
+    const policy = this.#of({ containerName, podName, podNamespace, labels: { ...podLabels, ...labels } })
+    if (!policy?.enforcers.includes('BPF')) return podAnnotations
+    return { ...podAnnotations, ...annotation('bpf', containerName, policy.profile) }
+  }
+
+  look(containers: Iterable<NodeContainer>): void {
+    const found = Array.from(containers).flatMap((container) => this.#missing(container))
+    for (const problem of found)
+      if (!this.#unconfined.includes(problem))
+        this.#options.logger.warn({ problem }, 'a container is not confined as its policy says')
+    this.#unconfined = found
+  }
+
+  problems(): readonly string[] {
+    return [...this.#options.problems(), ...this.#unconfined]
+  }
+
+  #of(target: TargetContainer): ContainerPolicy | undefined {
+    return this.#policies.find((policy) => policy.means(target))
+  }
+
+  #missing(container: NodeContainer): string[] {
+    const { containerID, containerName, podLabels, appArmorProfile, seccomp } = container
+    const policies = this.#policies.filter((policy) => policy.means({ ...container, labels: podLabels }))
+    const [policy, ...others] = policies
+    if (policy === undefined) return []
+    const is: Record<string, boolean> = {
+      BPF: bpfId.test(containerID),
+      AppArmor: appArmorProfile === policy.profile,
+      Seccomp: isFiltered(policy, seccomp),
+      NetworkProxy: false,
+    }
+    const who = `container ${containerName} (${containerID.slice(0, 12)})`
+    return [
+      ...policy.enforcers
+        .filter((enforcer) => is[enforcer] !== true)
+        .map(
+          (enforcer) => `${who} runs without ${enforcer} of ${policy.title}: ${this.#way(enforcer, policy.profile)}`,
+        ),
+      ...others.map(
+        ({ title }) =>
+          `${who} is meant by ${policy.title} and ${title}, of which the first confines it: change a target`,
+      ),
+    ]
+  }
+
+  /** How a container comes to be confined. */
+  #way(enforcer: string, profile: string): string {
+    const { seccompFolder } = this.#options
+    switch (enforcer) {
+      case 'BPF':
+        return 'BPF confines by itself what has an id of 64 hexadecimal digits, as nerdctl, Docker and CRI give'
+      case 'AppArmor':
+        return `start it with --security-opt apparmor=${profile} (nerdctl, docker) or --apparmor-profile ${profile} (ctr)`
+      case 'Seccomp':
+        return `start it with --security-opt seccomp=${seccompFolder}/${profile} (nerdctl, docker), or as ctr run --seccomp --seccomp-profile ${seccompFolder}/${profile}`
+      default:
+        return `${enforcer} needs a cluster; take it from the policy's enforcers`
+    }
+  }
+}
+
+const annotation = (kind: 'bpf' | 'seccomp', containerName: string, profile: string): Labels => ({
+  [confinementPrefixes[kind] + containerName]: localhostPrefix + profile,
+})
+
+/** @param seccomp what the container's filter does */
+const isFiltered = ({ seccomp: wanted }: ContainerPolicy, seccomp: string | undefined): boolean =>
+  wanted !== undefined && wanted === seccomp

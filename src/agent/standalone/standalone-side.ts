@@ -1,0 +1,98 @@
+import { existsSync } from 'node:fs'
+import { systemClock } from '../../base/clock.ts'
+import type { Logger } from '../../base/logger.ts'
+import type { AgentSource } from '../agent.ts'
+import { Containerd } from '../containers/containerd.ts'
+import { ContainerdNamespaces } from '../containers/containerd-namespaces.ts'
+import type { RuntimeContainer } from '../containers/runtime.ts'
+import type { NodeSide, SourceParts } from '../node-side.ts'
+import { dockerNames } from './docker-names.ts'
+import { judgeStandalone } from './judge.ts'
+import { policyFiles } from './policy-files.ts'
+import { PolicyFolder, type PolicyFolderOptions } from './policy-folder.ts'
+import { policyMemory } from './policy-memory.ts'
+import { seccompRules } from './seccomp-rules.ts'
+import { StandaloneConfinement } from './standalone-confinement.ts'
+
+export interface StandaloneSideOptions {
+  /** Folder of policies. */
+  folder: string
+  /** File with what is in force, for the next start. */
+  memory: string
+  read: PolicyFolderOptions['read']
+  seccompFolder: string
+  containerdSocket: string
+  /** containerd's namespaces that are looked at. */
+  namespaces: readonly string[]
+  /** Docker's folder. */
+  dockerFolder: string
+  logger: Logger
+}
+
+/** Whoever removes vArmor makes this file, before the agent is stopped. */
+const uninstallFile = '/run/varmor/uninstall'
+
+/** Where Docker's containers are in containerd. */
+const dockerNamespace = 'moby'
+
+/** A node without a cluster: a folder has its policies. */
+export class StandaloneSide implements NodeSide {
+  readonly namespace = 'varmor'
+  readonly runtime: ContainerdNamespaces
+  readonly confinement: StandaloneConfinement
+  readonly #options: StandaloneSideOptions
+  #folder: PolicyFolder | undefined
+
+  constructor(options: StandaloneSideOptions) {
+    this.#options = options
+    const { containerdSocket: socket, namespaces, seccompFolder, logger } = options
+    this.runtime = new ContainerdNamespaces(
+      namespaces.map(
+        (namespace) =>
+          new Containerd({
+            ...{ socket, namespace },
+            describe: (container, seccomp) => this.#describe({ ...container, namespace }, seccomp),
+          }),
+      ),
+    )
+    this.confinement = new StandaloneConfinement({
+      ...{ seccompFolder, logger },
+      problems: () => this.#folder?.problems ?? [],
+    })
+  }
+
+  source({ compilers }: SourceParts): AgentSource {
+    const { folder, memory, read, logger } = this.#options
+    const source = new PolicyFolder({
+      ...{ folder, read, logger },
+      files: policyFiles(folder),
+      judge: (policy) => judgeStandalone(policy, compilers, this.namespace),
+      memory: policyMemory(memory, this.namespace, logger),
+      onChange: (policies) => this.confinement.set(policies),
+      clock: systemClock,
+    })
+    this.#folder = source
+    return { source }
+  }
+
+  async uninstalled(): Promise<boolean> {
+    return existsSync(uninstallFile)
+  }
+
+  async close(): Promise<void> {
+    this.runtime.close()
+  }
+
+  async #describe(container: RuntimeContainer & { namespace: string }, filter: unknown): Promise<RuntimeContainer> {
+    const { id, labels, namespace } = container
+    const docker = namespace === dockerNamespace ? await dockerNames(this.#options.dockerFolder, id) : undefined
+    const seccomp = seccompRules(filter)
+    return {
+      ...container,
+      // nerdctl says it in a label, and ctr's ids are names.
+      name: docker?.name ?? labels['nerdctl/name'] ?? id,
+      labels: { ...labels, ...docker?.labels },
+      ...(seccomp !== undefined && { seccomp }),
+    }
+  }
+}

@@ -1,0 +1,24 @@
+import { resolve } from 'node:path'
+import { checkFolder, FolderError } from '../agent/standalone/policy-files.ts'
+import { StandaloneSide, type StandaloneSideOptions } from '../agent/standalone/standalone-side.ts'
+import type { AgentArguments } from './agent-arguments.ts'
+import { printable } from './output.ts'
+import { readPolicies } from './read-policies.ts'
+
+/** A folder of policies; undefined, and the reason on standard error, when it cannot be used. */
+export async function openStandalone(
+  { policiesState: memory, containerd: containerdSocket, containerdNamespaces: namespaces, dockerDir }: AgentArguments,
+  { folder, seccompFolder, logger }: Pick<StandaloneSideOptions, 'folder' | 'seccompFolder' | 'logger'>,
+): Promise<StandaloneSide | undefined> {
+  try {
+    await checkFolder(folder)
+  } catch (error) {
+    if (!(error instanceof FolderError)) throw error
+    process.stderr.write(`error: ${printable(error.message)}\n`)
+    return undefined
+  }
+  return new StandaloneSide({
+    ...{ folder: resolve(folder), memory, read: readPolicies, seccompFolder, logger },
+    ...{ containerdSocket, namespaces, dockerFolder: dockerDir },
+  })
+}

@@ -1,0 +1,119 @@
+import { execFileSync } from 'node:child_process'
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { FolderError, largestFile, mostFiles, policyFiles } from '../../../src/agent/standalone/policy-files.ts'
+
+describe('the files of a folder of policies', () => {
+  let folder: string
+  const at = (name: string): string => join(folder, name)
+  const put = (name: string, text: string | Buffer = 'x', mode = 0o644): void => {
+    writeFileSync(at(name), text)
+    chmodSync(at(name), mode)
+  }
+  const look = async (known: ReadonlyMap<string, string> = new Map()) => {
+    const seen = await policyFiles(folder).look(known)
+    return Object.fromEntries(
+      Array.from(seen, ([name, file]) => {
+        if (typeof file === 'string') return [name, file]
+        return [name, 'bytes' in file ? `text ${file.bytes}` : 'problem' in file ? file.problem : 'as it was']
+      }),
+    )
+  }
+  const refusal = (): Promise<string> =>
+    policyFiles(folder)
+      .look(new Map())
+      .then(
+        () => 'taken',
+        (error: unknown) => {
+          if (!(error instanceof FolderError)) throw error
+          return error.message
+        },
+      )
+
+  beforeEach(() => {
+    folder = join(mkdtempSync(join(tmpdir(), 'varmor-policies-')), 'policies')
+    mkdirSync(folder, { mode: 0o755 })
+  })
+  afterEach(() => rmSync(join(folder, '..'), { recursive: true }))
+
+  it('are those that are called as YAML or JSON; what editors leave is passed over', async () => {
+    for (const name of ['a.yaml', 'b.yml', 'c.json']) put(name, name)
+    for (const name of ['.a.yaml.swp', '.a.yaml', 'a.yaml~', '#a.yaml', '4913', 'a.yaml.dpkg-new', 'README']) put(name)
+    expect(await look()).to.deep.equal({ 'a.yaml': 'text a.yaml', 'b.yml': 'text b.yml', 'c.json': 'text c.json' })
+  })
+
+  it('are read again when they have changed, however that was done', async () => {
+    put('a.yaml', 'one')
+    put('b.yaml', 'two')
+    const first = await policyFiles(folder).look(new Map())
+    const versions = new Map(Array.from(first, ([name, file]) => [name, typeof file === 'string' ? '' : file.version]))
+    expect(await look(versions)).to.deep.equal({ 'a.yaml': 'as it was', 'b.yaml': 'as it was' })
+    put('new', 'six')
+    renameSync(at('new'), at('a.yaml'))
+    rmSync(at('b.yaml'))
+    expect(await look(versions)).to.deep.equal({ 'a.yaml': 'text six' })
+  })
+
+  it('are refused where others could have written them, and where reading has no bound', async () => {
+    put('group.yaml', 'x', 0o664)
+    put('world.yaml', 'x', 0o646)
+    put('large.yaml', Buffer.alloc(largestFile + 1, 32))
+    put('whole.yaml', 'x')
+    symlinkSync('whole.yaml', at('link.yaml'))
+    mkdirSync(at('folder.yaml'))
+    execFileSync('mkfifo', [at('fifo.yaml')])
+    const own = 'it is no file of its own; remove it, or put a file in its place'
+    expect(await look()).to.deep.equal({
+      'fifo.yaml': own,
+      'folder.yaml': own,
+      'group.yaml': 'others than its owner may write to it; chmod go-w it',
+      'large.yaml': 'it has more than 1 MiB; divide it into several',
+      'link.yaml': 'it is a symbolic link; put the file itself here',
+      'whole.yaml': 'text x',
+      'world.yaml': 'others than its owner may write to it; chmod go-w it',
+    })
+  })
+
+  it('are refused where they belong to another user', async function () {
+    if (process.geteuid?.() !== 0) return this.skip()
+    put('a.yaml')
+    execFileSync('chown', ['1234', at('a.yaml')])
+    expect(await look()).to.deep.equal({
+      'a.yaml': 'it belongs to the user 1234, who could change policies; chown it to root',
+    })
+    execFileSync('chown', ['1234', folder])
+    expect(await refusal()).to.equal(
+      `${folder}: it belongs to the user 1234, who could change policies; chown it to root`,
+    )
+  })
+
+  it('are not looked at in a folder that others may change, or one above', async () => {
+    chmodSync(folder, 0o1777)
+    expect(await refusal()).to.equal(`${folder}: others than its owner may write to it; chmod go-w it`)
+    chmodSync(folder, 0o755)
+    chmodSync(join(folder, '..'), 0o777)
+    expect(await refusal()).to.equal(`${join(folder, '..')}: others than its owner may write to it; chmod go-w it`)
+  })
+
+  it('have a folder, and are not too many', async () => {
+    for (let i = 0; i <= mostFiles; i++) put(`${i}.yaml`)
+    expect(await refusal()).to.equal(`${folder}: it has 257 files of policies; put them into at most 256`)
+    rmSync(folder, { recursive: true })
+    expect(await refusal()).to.equal(`${folder}: there is no such folder; make it, or name another one with --policies`)
+    writeFileSync(folder, '')
+    expect(await refusal()).to.equal(`${folder}: it is no folder; name a folder of policies with --policies`)
+  })
+
+  it('say when something changes', async () => {
+    const changed = new Promise<void>((resolve) => {
+      const watching = policyFiles(folder).watch(() => {
+        if (typeof watching !== 'string') watching()
+        resolve()
+      })
+    })
+    put('a.yaml')
+    await changed
+  })
+})

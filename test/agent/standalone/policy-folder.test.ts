@@ -1,0 +1,287 @@
+import { expect } from 'chai'
+import { compilerJobs } from '../../../actors/compiler/jobs.ts'
+import { CompilerError, type Compilers } from '../../../actors/compiler/ports.ts'
+import { judgeStandalone } from '../../../src/agent/standalone/judge.ts'
+import { FolderError, type SeenFile } from '../../../src/agent/standalone/policy-files.ts'
+import { PolicyFolder } from '../../../src/agent/standalone/policy-folder.ts'
+import type { HeldPolicy } from '../../../src/agent/standalone/policy-set.ts'
+import type { ArmorProfile } from '../../../src/api/types.ts'
+import { noLogger } from '../../../src/base/logger.ts'
+import { readPolicies } from '../../../src/cli/read-policies.ts'
+import type { Change } from '../../../src/kube/change.ts'
+import { ManualClock, turn } from '../../audit/manual-clock.ts'
+import { held, type PolicyWishes, policyObject } from './made-policies.ts'
+
+/** What compilers do, on this thread. */
+const compilers: Compilers = {
+  run: async (job, input) => (compilerJobs[job] as (...input: unknown[]) => never)(...input),
+}
+const busy: Compilers = { run: () => Promise.reject(new CompilerError('BUSY', 'the compilers have too much to do')) }
+const text = (name: string, wishes: PolicyWishes = {}): string => JSON.stringify(policyObject(name, wishes))
+
+class World {
+  readonly files = new Map<string, string>()
+  readonly clock = new ManualClock()
+  /** Changes that came down: type, name, generation, whether it is leaving. */
+  readonly changes: string[] = []
+  readonly logged: string[] = []
+  saved: readonly HeldPolicy[] | undefined
+  writing = new Set<string>()
+  refused: string | undefined
+  fails = false
+  /** Compilers have no time. */
+  busy = false
+  watches = 0
+  looks = 0
+  folder: PolicyFolder
+  #changed: () => void = () => undefined
+
+  constructor(memory?: readonly HeldPolicy[]) {
+    const note =
+      (level: string) =>
+      (fields: object): void =>
+        void this.logged.push(`${level} ${(fields as { problem?: string }).problem ?? ''}`)
+    this.folder = new PolicyFolder({
+      folder: '/p',
+      files: {
+        look: async () => {
+          this.looks++
+          if (this.refused !== undefined) throw new FolderError(this.refused)
+          if (this.fails) throw new Error('a bug')
+          return new Map(
+            Array.from(this.files, ([name, bytes]): [string, SeenFile] =>
+              this.writing.has(name)
+                ? [name, 'being written']
+                : [name, { version: String(this.looks), bytes: Buffer.from(bytes) }],
+            ),
+          )
+        },
+        watch: (onChange) => {
+          this.watches++
+          this.#changed = onChange
+          return () => undefined
+        },
+      },
+      read: readPolicies,
+      judge: (policy) => judgeStandalone(policy, this.busy ? busy : compilers, 'varmor'),
+      memory: {
+        load: async () => memory && new Map(memory.map((policy) => [titleIn(policy), policy])),
+        save: async (policies) => {
+          this.saved = [...policies.values()]
+        },
+      },
+      onChange: () => undefined,
+      clock: this.clock,
+      logger: { ...noLogger, error: note('error'), info: note('info') },
+    })
+    this.folder.subscribe({ name: 'test', handle: (change) => this.#take(change) })
+  }
+
+  get inForce(): string[] {
+    return (this.saved ?? []).map(titleIn)
+  }
+
+  async start(): Promise<void> {
+    this.folder.start()
+    await this.settle()
+  }
+
+  /** Something has changed, and has been looked at. */
+  async change(): Promise<void> {
+    this.#changed()
+    await this.clock.advance(200)
+    await this.settle()
+  }
+
+  touch(): void {
+    this.#changed()
+  }
+
+  async settle(): Promise<void> {
+    for (let turns = 0; turns < 20; turns++) await turn()
+  }
+
+  #take({ type, object }: Change<ArmorProfile>): void {
+    const { name, generation, deletionTimestamp } = object.metadata
+    this.changes.push(`${type} ${name} ${generation}${deletionTimestamp === undefined ? '' : ' leaving'}`)
+  }
+}
+
+const titleIn = ({ document }: HeldPolicy): string => {
+  const [owner] = document.metadata.ownerReferences
+  return `${owner!.kind} ${document.metadata.namespace}/${owner!.name}`
+}
+
+describe('a folder of policies', () => {
+  let world: World
+  afterEach(() => world.folder.stop())
+
+  it('gives ArmorProfiles that follow its files, and lets those go whose files are gone', async () => {
+    world = new World()
+    world.files.set('a.yaml', text('a'))
+    world.files.set('b.json', text('b', { namespace: 'moby' }))
+    await world.start()
+    expect(await world.folder.listed()).to.equal(true)
+    expect(world.changes.splice(0)).to.deep.equal(['added varmor-default-a 1', 'added varmor-moby-b 2'])
+
+    world.files.set('a.yaml', text('a', { rules: ['disallow-umount'] }))
+    await world.change()
+    expect(world.changes.splice(0)).to.deep.equal(['updated varmor-default-a 3'])
+
+    world.files.delete('a.yaml')
+    await world.change()
+    expect(world.changes.splice(0)).to.deep.equal(['updated varmor-default-a 4 leaving'])
+    const standing = { key: 'default/varmor-default-a', uid: '', state: 'unloaded', enforcers: [] } as const
+    world.folder.set({ ...standing, generation: 3 })
+    world.folder.set({ ...standing, generation: 4 })
+    await world.settle()
+    expect(world.changes).to.deep.equal(['deleted varmor-default-a 4 leaving'])
+    expect(world.inForce).to.deep.equal(['VarmorPolicy moby/b'])
+  })
+
+  it('has a policy back that comes back before it was let go', async () => {
+    world = new World()
+    world.files.set('a.yaml', text('a'))
+    await world.start()
+    world.files.clear()
+    await world.change()
+    world.files.set('z.yaml', text('a'))
+    await world.change()
+    world.folder.set({ key: 'default/varmor-default-a', uid: '', generation: 2, state: 'unloaded', enforcers: [] })
+    await world.settle()
+    expect(world.changes.slice(1)).to.deep.equal(['updated varmor-default-a 2 leaving', 'updated varmor-default-a 3'])
+  })
+
+  const mistakes: [title: string, text: string, problem: RegExp][] = [
+    ['no YAML', 'a: [', /^\/p\/a\.yaml:1:\d+: document 1: Flow sequence/],
+    ['nothing', '', /^\/p\/a\.yaml: holds no VarmorPolicy or VarmorClusterPolicy/],
+    ['no text', '\0', /^\/p\/a\.yaml: line 1 holds a NUL byte/],
+    [
+      'a rule that there is not',
+      text('a', { rules: ['disallow-mont'] }),
+      /hardeningRules\[0\]: "disallow-mont": .*did you mean "disallow-mount"/,
+    ],
+    [
+      'a workload of a cluster',
+      text('a', { target: { kind: 'Deployment', name: 'a' } }),
+      /^\/p\/a\.yaml:1:\d+: document 1, VarmorPolicy a: spec\.target\.kind: "Deployment": without Kubernetes.*allowed: Pod/,
+    ],
+    ['a name that is none', text('A b'), /metadata\.name: "A b": it needs lower-case letters/],
+    ['a namespace that is none', text('a', { namespace: 'x/y' }), /metadata\.namespace: "x\/y"/],
+    [
+      'a mode that needs a manager',
+      text('a').replace('EnhanceProtect"', 'BehaviorModeling"'),
+      /spec\.policy\.mode: "BehaviorModeling": behaviour is recorded in a cluster only/,
+    ],
+  ]
+  for (const [title, mistake, problem] of mistakes)
+    it(`keeps what a file said before it said ${title}, and says what is wrong with it`, async () => {
+      world = new World()
+      world.files.set('a.yaml', text('a'))
+      await world.start()
+      world.files.set('a.yaml', mistake)
+      await world.change()
+      expect(world.changes).to.deep.equal(['added varmor-default-a 1'])
+      expect(world.folder.problems.join('\n')).to.match(problem)
+      expect(world.folder.problems[0]).to.match(/until that is mended, what it said before stays in force$/)
+      const said = world.logged.length
+      await world.clock.advance(30_000)
+      expect(world.logged, 'it is said once').to.have.length(said)
+      world.files.set('a.yaml', text('a'))
+      await world.change()
+      expect(world.folder.problems).to.deep.equal([])
+    })
+
+  it('has in force after a restart what a file said before its mistake, and lets go what is gone', async () => {
+    world = new World([held('/p/a.yaml', 'a'), held('/p/gone.yaml', 'gone')])
+    world.files.set('a.yaml', 'no')
+    await world.start()
+    expect(await world.folder.listed()).to.equal(true)
+    expect(world.changes).to.deep.equal(['added varmor-default-a 1'])
+  })
+
+  it('does not say that it knows all while a file has a mistake and nobody knows what it said before', async () => {
+    world = new World()
+    world.files.set('a.yaml', 'no')
+    world.files.set('b.yaml', text('b'))
+    let listed = false
+    void world.folder.listed().then((is) => {
+      listed = is
+    })
+    await world.start()
+    expect(world.changes).to.deep.equal(['added varmor-default-b 1'])
+    expect(listed).to.equal(false)
+    world.files.set('a.yaml', text('a'))
+    await world.change()
+    expect(listed).to.equal(true)
+  })
+
+  it('waits until nobody writes any more', async () => {
+    world = new World()
+    world.files.set('a.yaml', text('a'))
+    await world.start()
+    const looks = world.looks
+    for (let writes = 0; writes < 5; writes++) {
+      world.touch()
+      await world.clock.advance(100)
+    }
+    expect(world.looks).to.equal(looks)
+    world.files.set('a.yaml', text('a', { rules: ['disallow-umount'] }))
+    await world.change()
+    expect(world.changes).to.deep.equal(['added varmor-default-a 1', 'updated varmor-default-a 2'])
+  })
+
+  it('leaves a file alone that is being written', async () => {
+    world = new World()
+    world.files.set('a.yaml', text('a'))
+    await world.start()
+    world.files.set('a.yaml', 'half')
+    world.writing.add('a.yaml')
+    await world.change()
+    expect(world.folder.problems).to.deep.equal([])
+    world.writing.clear()
+    world.files.set('a.yaml', text('a', { rules: ['disallow-umount'] }))
+    await world.clock.advance(10_200)
+    await world.settle()
+    expect(world.changes).to.deep.equal(['added varmor-default-a 1', 'updated varmor-default-a 2'])
+  })
+
+  it('judges again what could not be compiled, though its file is as it was', async () => {
+    world = new World()
+    world.busy = true
+    world.files.set('a.yaml', text('a'))
+    await world.start()
+    expect(world.folder.problems.join()).to.match(/spec\.policy: the compilers have too much to do/)
+    world.busy = false
+    await world.clock.advance(10_000)
+    await world.settle()
+    expect(world.folder.problems).to.deep.equal([])
+    expect(world.changes).to.deep.equal(['added varmor-default-a 1'])
+  })
+
+  it('goes on after whatever fails', async () => {
+    world = new World()
+    world.fails = true
+    await world.start()
+    world.fails = false
+    world.files.set('a.yaml', text('a'))
+    await world.change()
+    expect(world.changes).to.deep.equal(['added varmor-default-a 1'])
+  })
+
+  it('keeps all when the folder cannot be used any more, and watches it anew when it can', async () => {
+    world = new World()
+    world.files.set('a.yaml', text('a'))
+    await world.start()
+    world.refused = '/p: others may write'
+    await world.change()
+    expect(world.folder.problems).to.deep.equal(['/p: others may write; until then what was in force stays in force'])
+    world.refused = undefined
+    world.files.set('b.yaml', text('b'))
+    await world.clock.advance(10_000)
+    await world.settle()
+    expect(world.folder.problems).to.deep.equal([])
+    expect(world.watches).to.equal(2)
+    expect(world.changes).to.deep.equal(['added varmor-default-a 1', 'added varmor-default-b 2'])
+  })
+})

@@ -1,0 +1,47 @@
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { policyMemory } from '../../../src/agent/standalone/policy-memory.ts'
+import { titleOf } from '../../../src/agent/standalone/policy-set.ts'
+import { noLogger } from '../../../src/base/logger.ts'
+import { held } from './made-policies.ts'
+
+describe('the memory of what is in force', () => {
+  let folder: string
+  const warned: string[] = []
+  const logger = { ...noLogger, warn: (_fields: object, message: string) => void warned.push(message) }
+  const memory = (name = 'policies.json') => policyMemory(join(folder, name), 'varmor', logger)
+
+  beforeEach(() => {
+    warned.length = 0
+    folder = mkdtempSync(join(tmpdir(), 'varmor-memory-'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true }))
+
+  it('has at the next start what there was, and nobody else may read it', async () => {
+    expect(await memory().load()).to.equal(undefined)
+    const policies = new Map([held('/p/a.yaml', 'a'), held('/p/b.yaml', 'b')].map((one) => [titleOf(one), one]))
+    await memory('new/policies.json').save(policies)
+    expect(await memory('new/policies.json').load()).to.deep.equal(policies)
+    expect(readdirSync(join(folder, 'new'))).to.deep.equal(['policies.json'])
+    expect(statSync(join(folder, 'new', 'policies.json')).mode & 0o777).to.equal(0o600)
+    expect(warned).to.deep.equal([])
+  })
+
+  const strange = JSON.stringify({ policies: [{ file: 'a', document: { metadata: {}, spec: { profile: {} } } }] })
+  for (const text of ['', '{', '[]', '{"policies":[{"file":"a"}]}', 'null', '{"policies":[null]}', strange])
+    it(`is none, and says so, when its file has ${text || 'nothing'}`, async () => {
+      writeFileSync(join(folder, 'policies.json'), text)
+      expect(await memory().load()).to.equal(undefined)
+      expect(warned).to.deep.equal([
+        'what was in force cannot be read: files with mistakes are not in force until they are mended',
+      ])
+    })
+
+  it('says when it cannot be kept', async () => {
+    writeFileSync(join(folder, 'file'), '')
+    await memory('file/policies.json').save(new Map())
+    expect(warned).to.deep.equal(['what is in force cannot be noted for the next start; make room for it'])
+  })
+})

@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect } from 'chai'
+import type { RuntimeEvent } from '../../../src/agent/containers/runtime.ts'
+import { StandaloneSide } from '../../../src/agent/standalone/standalone-side.ts'
+import { noLogger } from '../../../src/base/logger.ts'
+import { needsContainerd, RealContainerd } from '../containers/real-containerd.ts'
+
+const docker = createHash('sha256').update('docker').digest('hex')
+
+describe('containers of all who use a containerd', () => {
+  let real: RealContainerd | undefined
+  let side: StandaloneSide
+
+  before(async function () {
+    needsContainerd(this)
+    real = new RealContainerd()
+    await real.start()
+    side = new StandaloneSide({
+      ...{ folder: '/p', memory: '/m', read: () => ({ policies: [], problems: [] }), seccompFolder: '/s' },
+      ...{ containerdSocket: real.socket, namespaces: ['default', 'k8s.io', 'moby'], dockerFolder: real.folder },
+      logger: noLogger,
+    })
+  })
+  after(async () => {
+    await side?.close()
+    await real?.dispose()
+  })
+
+  it('are known by the names and labels that people gave them, and by their events', async () => {
+    const { runtime } = side
+    const events: RuntimeEvent[] = []
+    const over = new AbortController()
+    const following = runtime.subscribe((event) => events.push(event), over.signal).catch(() => undefined)
+    const run = (namespace: string, id: string, labels: Record<string, string> = {}): void => {
+      real!.namespace = namespace
+      real!.runAlone(id, labels)
+    }
+    const ofDocker = join(real!.folder, 'containers', docker)
+    mkdirSync(ofDocker, { recursive: true })
+    const said = { Name: '/shop', Config: { Labels: { 'com.docker.compose.service': 'shop' } } }
+    writeFileSync(join(ofDocker, 'config.v2.json'), JSON.stringify(said))
+    run('default', 'plain')
+    run('default', 'a1', { 'nerdctl/name': 'web' })
+    run('k8s.io', 'pause', { 'io.cri-containerd.kind': 'sandbox' })
+    run('k8s.io', 'pod', { 'io.cri-containerd.kind': 'container', 'io.kubernetes.container.name': 'c' })
+    run('moby', docker)
+    const found = (await runtime.containers()).map(({ id, name, namespace, labels }) => ({
+      id,
+      name,
+      namespace,
+      labels,
+    }))
+    const kind = { 'io.cri-containerd.kind': 'container', 'io.kubernetes.container.name': 'c' }
+    expect(found).to.deep.equal([
+      { id: 'a1', name: 'web', namespace: 'default', labels: { 'nerdctl/name': 'web' } },
+      { id: 'plain', name: 'plain', namespace: 'default', labels: {} },
+      { id: 'pod', name: 'pod', namespace: 'k8s.io', labels: kind },
+      { id: docker, name: 'shop', namespace: 'moby', labels: { 'com.docker.compose.service': 'shop' } },
+    ])
+    expect(await runtime.container('pause')).to.equal(undefined)
+    expect(await runtime.container(docker)).to.include({ name: 'shop', namespace: 'moby' })
+    expect((await runtime.tasks()).map(({ containerID }) => containerID)).to.have.members([
+      ...['plain', 'a1', 'pause', 'pod', docker],
+    ])
+    expect(await runtime.sandboxes()).to.deep.equal([])
+    // Nothing says when the subscription has begun.
+    const started = (): string[] =>
+      events.filter(({ type }) => type === 'started').map(({ containerID }) => containerID)
+    const made = new Set<string>()
+    while (!['default', 'moby'].every((name) => started().includes(`later-${name}`)))
+      for (const name of ['default', 'moby']) {
+        real!.namespace = name
+        if (started().includes(`later-${name}`)) continue
+        if (made.has(name)) real!.remove(`later-${name}`)
+        real!.runAlone(`later-${name}`, {})
+        made.add(name)
+        await pause(100)
+      }
+    over.abort()
+    await following
+  })
+})

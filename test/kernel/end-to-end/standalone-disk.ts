@@ -1,0 +1,29 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { buildDeb } from '../../../deploy/build-deb.ts'
+import { output } from '../../cluster/command.ts'
+import { measured, type StepLog } from '../../cluster/steps.ts'
+import { ensureBpfObjects } from '../guest/bpf-object.ts'
+import type { Disk } from '../guest/qemu.ts'
+import { makeSquashfs } from '../guest/squashfs.ts'
+
+/** Where a guest with this disk has what the package installs. */
+export const packageInGuest = '/images/varmor'
+
+/** A disk with what the Debian package has, and what removes it. @returns undefined where BPF programs cannot be built */
+export async function packageDisk(log: StepLog): Promise<{ disk: Disk; remove(): void } | undefined> {
+  const bpf = await ensureBpfObjects(log)
+  if (bpf === undefined) return undefined
+  const folder = mkdtempSync(join(tmpdir(), 'varmor-package-'))
+  const image = join(folder, 'varmor.squashfs')
+  await measured(log, 'Debian package', async () => {
+    const deb = await buildDeb({ folder, bpf, compression: 'none' })
+    await output('dpkg-deb', ['-x', deb, join(folder, 'files')])
+    await makeSquashfs(join(folder, 'files'), image)
+  })
+  return {
+    disk: { serial: 'image-varmor', image },
+    remove: () => rmSync(folder, { recursive: true }),
+  }
+}
