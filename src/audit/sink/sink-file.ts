@@ -139,7 +139,8 @@ export class SinkFile {
     const rotated = this.#rotated.splice(0)
     const fds = this.#held === undefined ? rotated : [...rotated, this.#held.fd]
     const results = await Promise.allSettled(fds.map((fd) => this.#synchronise(fd)))
-    for (const fd of rotated) closeSync(fd)
+    // Their names may be gone by now: the file ends with its last handle, which takes milliseconds.
+    for (const fd of rotated) closeLater(fd)
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
