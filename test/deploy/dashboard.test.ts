@@ -87,6 +87,11 @@ describe('the dashboard for Grafana', () => {
       { NODE_NAME: 'n1' },
     )
     await agent.says('violations are followed')
+    const metricsOfManager = Number(portOf('metrics'))
+    // What its first report has is no change, and counts nothing.
+    await until(
+      async () => (await scrape(metricsOfManager)).value('varmor_agent_reports_total', { code: '200' }) !== undefined,
+    )
     await client.create(varmorPolicies, {
       metadata: { name: 'web', namespace: 'default' },
       spec: {
@@ -106,7 +111,7 @@ describe('the dashboard for Grafana', () => {
       return isThere && found.value('varmor_violation_lag_seconds_count') === 1 && found
     })
     ofManager = await until(async () => {
-      const found = await scrape(Number(portOf('metrics')))
+      const found = await scrape(metricsOfManager)
       return (found.value('varmor_profile_processing_success_total') ?? 0) > 0 && found
     })
   })
