@@ -74,10 +74,9 @@ export class CompilerPool implements Compilers {
     return this.#waiting.size
   }
 
-  /** Starts all threads, so that no job waits for one. Resolves when they are there. */
+  /** Starts a thread, so that the first job waits for none; others take some 20 MiB each from when they are needed on. Resolves when it is there. */
   async start(): Promise<void> {
-    const missing = this.#options.threads - this.#started
-    await Promise.all(Array.from({ length: missing }, () => this.#startThread()))
+    if (this.#started === 0) await this.#startThread()
   }
 
   run<Name extends keyof CompilerJobs>(

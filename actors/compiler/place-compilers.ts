@@ -18,7 +18,7 @@ export interface CompilersOptions
 export interface PlacedCompilers extends Compilers {
   /** Jobs that wait. */
   readonly waiting: number
-  /** Starts the threads before a job asks for them. Resolves when they are there. */
+  /** Starts a thread before a job asks for one. Resolves when it is there. */
   start(): Promise<void>
   /** Resolves when all threads have ended; jobs in hand are given up. */
   stop(): Promise<void>

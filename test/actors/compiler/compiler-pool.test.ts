@@ -108,13 +108,15 @@ describe('a pool of compilers', () => {
     expect(outcomes).to.deep.equal(['done', 'done', 'done'])
   })
 
-  it('has all threads at once where it is started, so that no job waits for one', async () => {
+  it('has one thread from its start on, for which the first job does not wait, and another when one is needed', async () => {
     await Promise.all([pool.start(), simulation.runFor(STARTING)])
+    expect(threads.length).to.equal(1)
     ask('a', { cost: 10 })
     await simulation.runFor(20)
+    expect(ends).to.deep.equal(['a done'])
     ask('hostile', { cost: FOREVER })
     ask('a', { cost: 10 })
-    await simulation.runFor(20)
+    await simulation.runFor(STARTING + 20)
     expect(ends).to.deep.equal(['a done', 'a done'])
     expect(threads.length).to.equal(2)
   })
