@@ -93,9 +93,12 @@ function thousands(number: number): string {
   return `${Math.round(number / 1000)} k`
 }
 
-function said(what: string, { seconds, cpuSeconds, put, read, ringFull, dropped, written }: RingFigures): void {
+function said(
+  what: string,
+  { seconds, cpuSeconds, put, read, ringFull, dropped, lostAtFirst, written }: RingFigures,
+): void {
   const rates = `${thousands(put / seconds)}/s put, ${thousands(written / seconds)}/s written`
-  const losses = `${ringFull} found the ring full, ${dropped} were dropped behind it, of ${put}`
+  const losses = `${ringFull} found the ring full, ${dropped} were dropped behind it, ${lostAtFirst} of these in the first second, of ${put}`
   progress(`${what}: ${rates}, ${thousands(read / cpuSeconds)} events/CPU-s; ${losses}; put = written + lost`)
 }
 

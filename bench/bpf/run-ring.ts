@@ -40,6 +40,8 @@ export interface RingFigures extends Cost {
   /** Lines, and those that were dropped behind the ring. */
   written: number
   dropped: number
+  /** Those lost in the ring and behind it in the first second, in which the program is compiled as it runs. */
+  lostAtFirst: number
   /** From the kernel's time of a record to when its line is written, in ms; of those that were not dropped. */
   latency?: { p50: number; p99: number; max: number }
 }
@@ -142,8 +144,15 @@ async function runRing(run: RingRun): Promise<RingFigures> {
   }
   const cost = stopwatch()
   const ended = pipeline.run()
-  const { ahead, ...produced } = await producer.go()
   const { totals } = accounting
+  const lostSoFar = (): number =>
+    accounting.dropped + Object.values(source.stats().dropped).reduce((sum, count) => sum + count, 0)
+  let lostAtFirst = 0
+  const first = setTimeout(() => {
+    lostAtFirst = lostSoFar()
+  }, 1_000)
+  const { ahead, ...produced } = await producer.go()
+  clearTimeout(first)
   while (totals.written + accounting.dropped < produced.reported) await pause(1)
   const used = cost()
   pipeline.stop()
@@ -156,7 +165,7 @@ async function runRing(run: RingRun): Promise<RingFigures> {
   return {
     ...used,
     ...produced,
-    ...{ read: records, lost, written: totals.written, dropped: accounting.dropped },
+    ...{ read: records, lost, written: totals.written, dropped: accounting.dropped, lostAtFirst },
     ...(latencies !== undefined && { latency: latencies.figures(rate, ahead) }),
   }
 }
