@@ -45,19 +45,16 @@ VERIFIED_ONCE int varmor_refuses(const struct file_request *given);
 bool varmor_is_mounted_in(struct super_block *files, __u32 mnt_ns) __hidden;
 
 /* Returns what the hook returns. */
-static __always_inline int may_in(__u32 container, const struct dentry *dentry, const struct vfsmount *mount, __u32 asked, __u32 permissions)
-{
-	struct file_request request = { dentry, mount, asked, container, permissions, 0, NULL };
-
-	REFUSE_IF(varmor_refuses(&request));
-	return 0;
-}
-
 static __always_inline int may(const struct dentry *dentry, const struct vfsmount *mount, __u32 asked, __u32 permissions)
 {
 	__u32 container = container_of_task(current_task());
 
-	return container ? may_in(container, dentry, mount, asked, permissions) : 0;
+	if (container) {
+		struct file_request request = { .dentry = dentry, .mount = mount, .asked = asked, .container = container, .permissions = permissions };
+
+		REFUSE_IF(varmor_refuses(&request));
+	}
+	return 0;
 }
 
 #endif

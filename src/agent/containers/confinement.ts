@@ -1,6 +1,5 @@
+import type { Labels } from '../../api/label-selector.ts'
 import type { NodeContainer, RuntimeContainer, Sandbox } from './runtime.ts'
-
-type Labels = Readonly<Record<string, string>>
 
 /** What decides what confines a container. */
 export interface Confinable {
