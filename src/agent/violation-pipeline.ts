@@ -12,6 +12,7 @@ import { Checkpoint } from '../audit/source/checkpoint.ts'
 import type { NoSource, SourceKind, SourceRequest } from '../audit/source/choose-source.ts'
 import { openAuditSource } from '../audit/source/open-source.ts'
 import type { AuditSource, Notify } from '../audit/source/source.ts'
+import { findWritten, WrittenRecords } from '../audit/source/written-records.ts'
 import { mebibyte } from '../base/bytes.ts'
 import { wallClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
@@ -120,15 +121,30 @@ async function openSources(options: ViolationPipelineOptions, losses: LossLog): 
 }
 
 /** Without it, violations of AppArmor and Seccomp are followed all the same. */
-function openRing({ ring, heldRate, logger }: ViolationPipelineOptions): BpfRingSource | undefined {
+function openRing(options: ViolationPipelineOptions): BpfRingSource | undefined {
+  const { ring, heldRate, logger } = options
   try {
-    return ring === undefined ? undefined : new BpfRingSource({ folder: ring, heldRate })
+    return ring === undefined ? undefined : new BpfRingSource({ folder: ring, heldRate, written: writtenOf(options) })
   } catch (error) {
     if (!(error instanceof AuditSourceError)) throw error
     const { code, message, remedy, context } = error
     logger.error({ code, remedy, ...context }, `violations of BPF rules are not followed: cannot ${message}`)
     return undefined
   }
+}
+
+/** Lines that an agent before this one wrote, and was killed before it could note them. */
+function writtenOf({ log, feed, logger }: ViolationPipelineOptions): WrittenRecords {
+  const { bootID = '' } = feed
+  const key = `${bootID === '' ? '' : `${bootID}-`}bpf-`
+  return new WrittenRecords(key, async (since) => {
+    try {
+      return await findWritten(log, key, since)
+    } catch (error) {
+      logger.warn({ log, error: String(error) }, 'the end of the log cannot be read; some of its lines may come twice')
+      return new Set()
+    }
+  })
 }
 
 function pipelineSource({ audit: source, waits, checkpoint }: OpenedAudit): PipelineSource {

@@ -1,9 +1,10 @@
 import { space } from '../../base/bytes.ts'
 import type { AuditId } from '../decode/audit-id.ts'
+import { header } from '../decode/bpf-record.ts'
 import { valueBytes } from '../decode/field-bytes.ts'
 import { form } from '../decode/record-fields.ts'
 import { recordHash } from '../decode/record-hash.ts'
-import type { RecordTime } from '../decode/record-time.ts'
+import { RecordTime } from '../decode/record-time.ts'
 import type { EventTime } from './event-time.ts'
 import { type Fragment, type Output, putFragment, putNumber, writeFragment, writeRange } from './output.ts'
 import type { Values } from './values.ts'
@@ -83,6 +84,18 @@ export function putRecordMark(
   putNumber(output, when.uptime)
   putNanoseconds(output, when.uptimeNs)
   putHash(output, output.length, recordHash(bytes, view, start, end))
+}
+
+const recordTime = new RecordTime()
+
+/**
+ * The `id` of a BPF record as a text.
+ * @param key what the ids of this boot begin with, up to the seconds
+ */
+export function recordId(key: string, bytes: Uint8Array, view: DataView, start: number, end: number): string {
+  recordTime.read(view, start + header.at.time)
+  const hash = (recordHash(bytes, view, start, end) >>> 0).toString(16).padStart(8, '0')
+  return `${key}${recordTime.uptime}.${String(recordTime.uptimeNs).padStart(9, '0')}-${hash}`
 }
 
 /** Puts the same of a record that is known by its bytes alone, and whose time has no fraction. */

@@ -4,12 +4,15 @@ import { explainOpenError } from './audit-addon.ts'
 import { HeldByPrograms } from './held-records.ts'
 import { loadRingAddon, type NativeRing, type RingAddon, type RingOptions } from './ring-addon.ts'
 import type { AuditSource, HeldRecords, LossKinds, SourceStats } from './source.ts'
+import type { WrittenRecords } from './written-records.ts'
 
 export interface BpfRingOptions extends Partial<Omit<RingOptions, 'folder'>> {
   /** Where the maps of the programs that are in force are pinned. It changes when they are loaded anew. */
   folder: () => string
   /** Records a second that the programs let a container make of each kind. Default: all. */
   heldRate?: number | undefined
+  /** What of the records has a line already. Default: none. */
+  written?: WrittenRecords
   addon?: RingAddon
 }
 
@@ -79,9 +82,9 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
         memory ??= this.#memory.atLeast(batchBytes)
         const length = this.#addon.read(this.#ring, new Uint8Array(memory))
         if (length > 0) {
-          const bytes = new Uint8Array(memory, 0, length)
-          memory = undefined
           const { position } = this.#addon.ringStats(this.#ring)
+          const bytes = new Uint8Array(memory, 0, await this.#unwritten(new Uint8Array(memory, 0, length)))
+          memory = undefined
           yield { source: this.name, seq: this.#seq++, format: 'record', bytes, position }
         } else if (!this.#addon.ended(this.#ring)) await this.#woken()
         else if (this.#stopping || !this.#reopen()) break
@@ -133,7 +136,7 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     const { records, dropped, stalls, heldBack } = this.#before
     const now = this.#addon.ringStats(this.#ring)
     return {
-      records: records + now.records,
+      records: records + now.records - (this.#options.written?.count ?? 0),
       dropped: {
         ringFull: dropped.ringFull + Math.max(0, now.ringFull - this.#said.ringFull),
         noMemory: dropped.noMemory + Math.max(0, now.noScratch - this.#said.noScratch),
@@ -144,8 +147,14 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     }
   }
 
+  /** How much of a batch is left when what has a line is left out. */
+  #unwritten(bytes: Uint8Array): number | Promise<number> {
+    const { written } = this.#options
+    return written === undefined || written.done ? bytes.length : written.leaveOut(bytes)
+  }
+
   #open(): NativeRing {
-    const { folder: _, addon: __, heldRate: ___, ...given } = this.#options
+    const { folder: _, addon: __, heldRate: ___, written: ____, ...given } = this.#options
     try {
       const opened = this.#addon.openRing({ ...defaults, ...given, folder: this.#folder }, () => this.#wake())
       const { ringFullNoted: ringFull, noScratchNoted: noScratch } = this.#addon.ringStats(opened)
@@ -162,7 +171,9 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
   #reopen(): boolean {
     const folder = this.#options.folder()
     if (folder === this.#folder) return false
-    this.#before = this.stats()
+    const { count = 0 } = this.#options.written ?? {}
+    const before = this.stats()
+    this.#before = { ...before, records: before.records + count }
     this.#addon.close(this.#ring)
     this.#folder = folder
     this.#ring = this.#open()

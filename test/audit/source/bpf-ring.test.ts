@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { header, recordKinds } from '../../../src/audit/decode/bpf-record.ts'
+import { recordId } from '../../../src/audit/encode/line-id.ts'
 import { BpfRingSource } from '../../../src/audit/source/bpf-ring.ts'
 import type {
   NativeMaps,
@@ -8,6 +9,7 @@ import type {
   RingAddon,
   RingOptions,
 } from '../../../src/audit/source/ring-addon.ts'
+import { WrittenRecords } from '../../../src/audit/source/written-records.ts'
 
 /** Records of these sizes, one behind the other; only their length matters here. */
 function records(...sizes: number[]): Uint8Array {
@@ -196,6 +198,24 @@ describe('the ring of BPF records', () => {
     after.stop()
     for await (const { bytes } of after) read.push(bytes.length)
     expect(read).to.deep.equal([size, 2 * size, 2 * size])
+  })
+
+  it('leaves out what the killed one had written and not noted, and says how far that is', async () => {
+    const { addon } = world()
+    const lines = new WrittenRecords('bpf-', () => Promise.resolve(new Set(ids)))
+    const bytes = records(size, size)
+    const ids = [recordId('bpf-', bytes, new DataView(bytes.buffer), 0, size)]
+    addon.give('/f', bytes.slice(0, size))
+    addon.give('/f', records(size + 1))
+    const source = new BpfRingSource({ folder: () => '/f', addon, written: lines })
+    source.stop()
+    const read: unknown[] = []
+    for await (const { bytes, position } of source) read.push([bytes.length, position])
+    expect(read).to.deep.equal([
+      [0, size],
+      [size + 1, 2 * size + 1],
+    ])
+    expect(lines.count).to.equal(1)
   })
 
   it('counts what found no room since the last agent said so, and says it once', () => {

@@ -147,6 +147,7 @@ describe('BPF profiles under load', function () {
         `${ids.lines} lines, of which ${ids.lines - ids.read().size} are there twice`,
     )
     expect(ids.read().size).to.equal(reported - before)
+    expect(ids.lines, 'each of them once').to.equal(ids.read().size)
     for (const line of ids.first) checkLine(line)
   })
 
