@@ -200,7 +200,7 @@ export function addAgent(varmor: Command): void {
     .option('--unloadAllAaProfiles', 'unload all AppArmor profiles of vArmor at the end', false)
     .option('--removeAllSeccompProfiles', 'remove all seccomp profiles of vArmor at the end', false)
     .option('--unloadAllBpfProfiles', 'end all BPF enforcement of vArmor at the end, which else goes on', false)
-    .option('--bpfRingSize <size>', "kernel memory for BPF's records of violations (default: 4M)", readRingSize)
+    .option('--bpfRingSize <size>', "kernel memory for BPF's records of violations (default: 8M)", readRingSize)
     .option(
       '--bpfContainers <count>',
       'that can be in BPF profiles at once (default: 16383)',

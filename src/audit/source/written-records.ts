@@ -7,7 +7,7 @@ import { listFiles } from './rotated-files.ts'
 
 const pieceBytes = mebibyte
 /** Of the end of a log that is searched: more than the lines of all that a ring holds. */
-const mostBytes = 64 * mebibyte
+const mostBytes = 128 * mebibyte
 /** Ids, and what may be between two pieces. */
 const overlap = 256
 /** Two processors may make their records in another order than that of the ring, and a line may wait for its container: seconds. */
