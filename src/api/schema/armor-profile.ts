@@ -1,3 +1,4 @@
+import { modelBpf } from './behaviour.ts'
 import { choice, flag, integer, list, object, optional, portNumber, text } from './build.ts'
 import { conditionFields, labelSelector, objectMeta, typeMeta } from './common.ts'
 import { target } from './policy.ts'
@@ -89,6 +90,7 @@ export const profileSource = object(
       object('What behaviour modelling found, where the policy builds on it.', {
         appArmor: optional(text('The AppArmor profile.')),
         seccomp: optional(text('The seccomp profile, OCI JSON.')),
+        bpf: optional(modelBpf),
       }),
     ),
   },

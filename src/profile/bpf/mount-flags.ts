@@ -50,3 +50,33 @@ export function mountCondition(names: readonly string[]): {
   if (all || names.includes('umount')) operations.push('umount')
   return { operations, set, clear }
 }
+
+/** umount(2) has no flag that mount(2) knows; records have a word for it. */
+const unmounting = 'umount'
+
+/** What records say of one mount, as its operation and flags; or the word that is no flag. */
+export function flagsOfMount(names: readonly string[]): { operation: MountOperationName; flags: number } | string {
+  if (names.includes(unmounting)) return { operation: 'umount', flags: 0 }
+  let flags = 0
+  for (const name of names) {
+    const recursive = /^(?:r(?=bind$)|make-r(?=[psu]))/.test(name) ? mountFlagBits.rec : 0
+    const bit = given[name]
+    if (bit === undefined) return name
+    flags |= bit | recursive
+  }
+  return { operation: operationOf(flags), flags: flags >>> 0 }
+}
+
+const propagations =
+  mountFlagBits['make-unbindable'] |
+  mountFlagBits['make-private'] |
+  mountFlagBits['make-slave'] |
+  mountFlagBits['make-shared']
+
+/** As mount(2) reads them, and native/bpf/mount.bpf.c. */
+function operationOf(flags: number): MountOperationName {
+  if (flags & mountFlagBits.remount) return 'remount'
+  if (flags & mountFlagBits.bind) return 'bind'
+  if (flags & propagations) return 'propagation'
+  return flags & mountFlagBits.move ? 'move' : 'new'
+}
