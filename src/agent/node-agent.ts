@@ -6,6 +6,7 @@ import type { ArmorProfile } from '../api/types.ts'
 import { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
 import type { Forks } from '../audit/lineage/forks.ts'
 import { ProcessLog } from '../audit/pool/process-log.ts'
+import type { BpfRingSource } from '../audit/source/bpf-ring.ts'
 import { logTrouble } from '../base/bug.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
@@ -42,7 +43,7 @@ import { NodeBpf } from './node-bpf.ts'
 import type { NodeSide } from './node-side.ts'
 import { unloadAtEnd } from './unload-at-end.ts'
 import { ViolationCounts } from './violation-counts.ts'
-import { startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
+import { openRingsBeside, startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
 import { policyOf } from './wanted-profiles.ts'
 
 /** One is enough: profiles come one at a time. Times are in milliseconds; a node may be slower than where managers run. */
@@ -101,6 +102,7 @@ export class NodeAgent {
   #facts: ReadProcessFacts = processFacts()
   #loaders: Loaders | undefined
   #bpf: NodeBpf | undefined
+  #ringsBeside: BpfRingSource[] = []
   #agent: Agent | undefined
   #metrics: MetricsServer | undefined
   #apiObserver: RequestObserver | undefined
@@ -158,6 +160,7 @@ export class NodeAgent {
       bpf: features.BPF ?? this.#bpfOptions(),
     })
     this.#bpf = this.#nodeBpf(this.#loaders)
+    this.#ringsBeside = this.#openRingsBeside(this.#bpf)
     const appArmor = await nodeAppArmor(root)
     const absentHooks = this.#bpf?.absentHooks ?? []
     const disks = (): string[] => unusualDisks(nodeBlockDevices(root))
@@ -196,6 +199,7 @@ export class NodeAgent {
     if (this.#loaders !== undefined) await this.#unload(this.#loaders)
     await this.#watch.stop()
     await this.#pipeline.stop()
+    for (const ring of this.#ringsBeside) ring.close()
     this.#lineage.close()
     this.#writer.close()
     await this.#options.side.close()
@@ -233,12 +237,19 @@ export class NodeAgent {
     return { ready, profiles: readiness.counts(), containersListed: this.#watch.listed, actors, ...bpf }
   }
 
+  #openRingsBeside(bpf: NodeBpf | undefined): BpfRingSource[] {
+    const { pipeline, logger, bpf: { recordsRate } = {} } = this.#options
+    const options = { log: pipeline.log, feed: this.#feed, heldRate: recordsRate?.rate, logger }
+    return openRingsBeside(options, () => bpf?.beside ?? [])
+  }
+
   #startViolationPipeline(): ReturnType<typeof startViolationPipeline> {
     const { pipeline, logger, bpf: { recordsRate } = {} } = this.#options
     const bpf = this.#bpf
     return startViolationPipeline({
       ...pipeline,
       ...(bpf !== undefined && { ring: () => bpf.folder, heldRate: recordsRate?.rate }),
+      ringsBeside: () => this.#ringsBeside.splice(0),
       feed: this.#feed,
       seenProcesses: this.#seenProcesses,
       counts: this.#counts,
