@@ -182,12 +182,14 @@ export class BpfEnforcer implements ProfileLoader {
 
   /**
    * Binds the tasks of known containers that run already.
-   * @returns how many there were that were not bound, by the id of their container
+   * @returns how many there were that were not bound, by the id of their container; without those that another build holds
    */
   find(): Promise<Map<string, number>> {
     return this.#inTurn(async () => {
-      const bound = await this.#now.containers.find()
-      const ids = new Map(Array.from(this.#now.containers.ids, (id) => [this.#now.containers.numberOf(id), id]))
+      const { containers } = this.#now
+      const bound = await containers.find()
+      const ids = new Map(Array.from(containers.ids, (id) => [containers.numberOf(id), id]))
+      for (const [number, id] of ids) if (number !== undefined && containers.isWaiting(id)) bound.delete(number)
       return new Map(Array.from(bound, ([number, tasks]) => [ids.get(number) ?? '', tasks]))
     })
   }

@@ -144,6 +144,11 @@ export class BpfContainers {
       if (known.profile === profile && known.number > 0 && !this.#waiting.has(id)) this.#point(known.number, slot)
   }
 
+  /** Whether it is still in its profile by programs of another build. */
+  isWaiting(id: string): boolean {
+    return this.#waiting.has(id)
+  }
+
   /** All containers are known: what others were called may be used again. */
   settled(): void {
     for (const number of this.#kept.values()) this.#ended.add(number)

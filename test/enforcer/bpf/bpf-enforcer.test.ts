@@ -399,7 +399,9 @@ describe('the BPF enforcer', () => {
     await now.load(web, 'one')
     // It comes while both are there, so that only the new programs know it.
     await now.add({ id: idOf('new'), profile: web })
-    await now.settle(['a', 'b', 'new'].map((name) => ({ id: idOf(name), profile: web })))
+    stateOf(now).tasks = ['a', 'b', 'new'].map((name, i) => ({ pid: 10 + i, cgroup: idOf(name), bound: 0 }))
+    const late = await now.settle(['a', 'b', 'new'].map((name) => ({ id: idOf(name), profile: web })))
+    expect(late, 'ran without a profile').to.deep.equal(new Map([[idOf('new'), 1]]))
     expect(['a', 'b', 'new'].map((name) => inForce(now, name))).to.deep.equal([undefined, undefined, 'one'])
     kernel.onStep = (step) => {
       if (step === 'drop') expect(['a', 'b'].map((name) => inForce(now, name))).to.deep.equal(['one', 'one'])
