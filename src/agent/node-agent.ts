@@ -10,6 +10,7 @@ import type { BpfRingSource } from '../audit/source/bpf-ring.ts'
 import { logTrouble } from '../base/bug.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
+import { AbsentLoader } from '../enforcer/absent.ts'
 import { nodeAppArmor } from '../enforcer/apparmor-features.ts'
 import { nodeBlockDevices } from '../enforcer/block-devices.ts'
 import type { RecordsRate } from '../enforcer/bpf/layout.ts'
@@ -152,13 +153,14 @@ export class NodeAgent {
     const { namespace, confinement } = side
     const root = nodeRoot()
     const features = nodeFeatures(root)
-    for (const [enforcer, why] of Object.entries(features))
-      if (why !== undefined) logger.warn({ enforcer, why }, 'this node lacks an enforcer')
     this.#loaders = await openLoaders(features, {
       appArmor: { folder: appArmorFolder },
       seccomp: { folder: seccompFolder },
       bpf: features.BPF ?? this.#bpfOptions(),
     })
+    for (const one of Object.values(this.#loaders))
+      if (one instanceof AbsentLoader)
+        logger.warn({ enforcer: one.enforcer, why: one.reason }, 'this node lacks an enforcer')
     this.#bpf = this.#nodeBpf(this.#loaders)
     this.#ringsBeside = this.#openRingsBeside(this.#bpf)
     const appArmor = await nodeAppArmor(root)
