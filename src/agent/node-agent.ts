@@ -6,9 +6,11 @@ import type { ArmorProfile } from '../api/types.ts'
 import { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
 import type { Forks } from '../audit/lineage/forks.ts'
 import { ProcessLog } from '../audit/pool/process-log.ts'
+import type { BpfRingSource } from '../audit/source/bpf-ring.ts'
 import { logTrouble } from '../base/bug.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
+import { AbsentLoader } from '../enforcer/absent.ts'
 import { nodeAppArmor } from '../enforcer/apparmor-features.ts'
 import { nodeBlockDevices } from '../enforcer/block-devices.ts'
 import type { RecordsRate } from '../enforcer/bpf/layout.ts'
@@ -42,7 +44,7 @@ import { NodeBpf } from './node-bpf.ts'
 import type { NodeSide } from './node-side.ts'
 import { unloadAtEnd } from './unload-at-end.ts'
 import { ViolationCounts } from './violation-counts.ts'
-import { startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
+import { openRingsBeside, startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
 import { policyOf } from './wanted-profiles.ts'
 
 /** One is enough: profiles come one at a time. Times are in milliseconds; a node may be slower than where managers run. */
@@ -101,6 +103,7 @@ export class NodeAgent {
   #facts: ReadProcessFacts = processFacts()
   #loaders: Loaders | undefined
   #bpf: NodeBpf | undefined
+  #ringsBeside: BpfRingSource[] = []
   #agent: Agent | undefined
   #metrics: MetricsServer | undefined
   #apiObserver: RequestObserver | undefined
@@ -150,14 +153,16 @@ export class NodeAgent {
     const { namespace, confinement } = side
     const root = nodeRoot()
     const features = nodeFeatures(root)
-    for (const [enforcer, why] of Object.entries(features))
-      if (why !== undefined) logger.warn({ enforcer, why }, 'this node lacks an enforcer')
     this.#loaders = await openLoaders(features, {
       appArmor: { folder: appArmorFolder },
       seccomp: { folder: seccompFolder },
       bpf: features.BPF ?? this.#bpfOptions(),
     })
+    for (const one of Object.values(this.#loaders))
+      if (one instanceof AbsentLoader)
+        logger.warn({ enforcer: one.enforcer, why: one.reason }, 'this node lacks an enforcer')
     this.#bpf = this.#nodeBpf(this.#loaders)
+    this.#ringsBeside = this.#openRingsBeside(this.#bpf)
     const appArmor = await nodeAppArmor(root)
     const absentHooks = this.#bpf?.absentHooks ?? []
     const disks = (): string[] => unusualDisks(nodeBlockDevices(root))
@@ -196,6 +201,7 @@ export class NodeAgent {
     if (this.#loaders !== undefined) await this.#unload(this.#loaders)
     await this.#watch.stop()
     await this.#pipeline.stop()
+    for (const ring of this.#ringsBeside) ring.close()
     this.#lineage.close()
     this.#writer.close()
     await this.#options.side.close()
@@ -233,12 +239,19 @@ export class NodeAgent {
     return { ready, profiles: readiness.counts(), containersListed: this.#watch.listed, actors, ...bpf }
   }
 
+  #openRingsBeside(bpf: NodeBpf | undefined): BpfRingSource[] {
+    const { pipeline, logger, bpf: { recordsRate } = {} } = this.#options
+    const options = { log: pipeline.log, feed: this.#feed, heldRate: recordsRate?.rate, logger }
+    return openRingsBeside(options, () => bpf?.beside ?? [])
+  }
+
   #startViolationPipeline(): ReturnType<typeof startViolationPipeline> {
     const { pipeline, logger, bpf: { recordsRate } = {} } = this.#options
     const bpf = this.#bpf
     return startViolationPipeline({
       ...pipeline,
       ...(bpf !== undefined && { ring: () => bpf.folder, heldRate: recordsRate?.rate }),
+      ringsBeside: () => this.#ringsBeside.splice(0),
       feed: this.#feed,
       seenProcesses: this.#seenProcesses,
       counts: this.#counts,

@@ -37,6 +37,8 @@ export interface ViolationPipelineOptions {
   request: SourceRequest
   /** Where the ring of the BPF programs is pinned, where they are in force: it is a source beside the other one. */
   ring?: (() => string) | undefined
+  /** Takes the rings of programs of other builds, which the first pipeline reads to their end; see `openRingsBeside`. */
+  ringsBeside?: () => BpfRingSource[]
   /** Records a second that these programs let a container make of each kind. Default: all. */
   heldRate?: number | undefined
   /** Where it is kept how far the source was read; without it a restart begins with what comes then. */
@@ -114,14 +116,35 @@ interface Opened {
 async function openSources(options: ViolationPipelineOptions, losses: LossLog): Promise<Opened | NoSource> {
   const audit = await openAudit(options, losses)
   const ring = openRing(options)
-  const rings: PipelineSource[] =
-    ring === undefined ? [] : [{ source: ring, pressure: 'loses', written: (position) => ring.written(position) }]
+  const opened = [...(options.ringsBeside?.() ?? []), ...(ring === undefined ? [] : [ring])]
+  const rings = opened.map(
+    (source): PipelineSource => ({ source, pressure: 'loses', written: (position) => source.written(position) }),
+  )
   if (!('why' in audit)) return { audit, sources: [pipelineSource(audit), ...rings] }
-  return ring === undefined ? audit : { none: audit, sources: rings }
+  return rings.length === 0 ? audit : { none: audit, sources: rings }
+}
+
+/**
+ * Opens the rings of programs of other builds, before these are removed: what no agent has read of them is nowhere else. A ring ends when
+ * its programs are gone and all of it was read.
+ * @param beside folders of those that are in force still
+ */
+export function openRingsBeside(
+  options: Pick<ViolationPipelineOptions, 'log' | 'feed' | 'heldRate' | 'logger'>,
+  beside: () => readonly string[],
+): BpfRingSource[] {
+  return beside().flatMap((folder) => {
+    const ring = openRing({ ...options, ring: () => (beside().includes(folder) ? folder : undefined) })
+    return ring ?? []
+  })
+}
+
+type RingOf = Pick<ViolationPipelineOptions, 'log' | 'feed' | 'heldRate' | 'logger'> & {
+  ring?: (() => string | undefined) | undefined
 }
 
 /** Without it, violations of AppArmor and Seccomp are followed all the same. */
-function openRing(options: ViolationPipelineOptions): BpfRingSource | undefined {
+function openRing(options: RingOf): BpfRingSource | undefined {
   const { ring, heldRate, logger } = options
   try {
     return ring === undefined ? undefined : new BpfRingSource({ folder: ring, heldRate, written: writtenOf(options) })
@@ -134,7 +157,7 @@ function openRing(options: ViolationPipelineOptions): BpfRingSource | undefined 
 }
 
 /** Lines that an agent before this one wrote, and was killed before it could note them. */
-function writtenOf({ log, feed, logger }: ViolationPipelineOptions): WrittenRecords {
+function writtenOf({ log, feed, logger }: RingOf): WrittenRecords {
   const { bootID = '' } = feed
   const key = `${bootID === '' ? '' : `${bootID}-`}bpf-`
   return new WrittenRecords(key, async (since) => {
