@@ -10,12 +10,12 @@ import {
 import { lookupEgress } from '../profile/bpf/egress.ts'
 import { parseAddress } from '../profile/bpf/ip-address.ts'
 import { AUDIT, DENY, type EgressProtocol } from '../profile/bpf/port-set.ts'
-import { parsePathPattern } from '../profile/path-pattern.ts'
 import { capabilities } from '../rules/capabilities.ts'
+import { worstOf } from './asked-paths.ts'
 import { looksLikeBlockDevice } from './block-device.ts'
-import { machineOf, patternMachine, type TableMachine } from './bpf-machine.ts'
+import { machineOf, type TableMachine } from './bpf-machine.ts'
 import { mountVerdict, protectsWays } from './bpf-mounts.ts'
-import { run, searchBoth } from './machine.ts'
+import { run } from './machine.ts'
 import {
   allowed,
   audited,
@@ -54,8 +54,6 @@ const asked: Readonly<Record<FileAction, number>> = {
 
 /** A path of so many bytes cannot be rebuilt in the kernel (PATH_BYTES). */
 const LONG_PATH = 4096
-/** Pairs of states that are looked at for one pattern. */
-const MOST_PAIRS = 200_000
 
 /**
  * Decides as the BPF programs do with what the agent writes into their maps. It takes each file by the path that it is given: other names
@@ -115,7 +113,7 @@ function fileDecision(profile: BpfProfile, machine: TableMachine, operation: Fil
   const type = operation.type ?? (path === operation.path ? undefined : 'directory')
   const device = type === 'block-device' || (type === undefined && looksLikeBlockDevice(path))
   const judge = (marks: number): Decision => ofMask(marks | (device ? profile.blockDevices : 0), operation.action, type)
-  if (operation.isPattern === true) return patternDecision(machine, path, judge)
+  if (operation.pattern !== undefined) return worstOf(operation, machine, (state) => judge(machine.marks(state)))
   const bytes = Buffer.from(path)
   return judge(bytes.length >= LONG_PATH ? profile.files.any : machine.marks(run(machine, bytes)))
 }
@@ -126,28 +124,6 @@ function ofMask(marks: number, action: FileAction, type: FileOperation['type']):
   if ((wanted & way) === 0 || type === 'file' || type === 'block-device') return others
   const whole = ofMarks(marks, wanted)
   return type === undefined ? eitherOf([others, whole], 'it is refused for a directory alone') : whole
-}
-
-const worse: Readonly<Record<Decision['outcome'], number>> = { denied: 3, unknown: 2, audited: 1, allowed: 0 }
-
-/** The worst of what any path gets for which the pattern stands. */
-function patternDecision(machine: TableMachine, text: string, judge: (marks: number) => Decision): Decision {
-  const parsed = parsePathPattern(text)
-  const pattern = parsed.ok ? patternMachine(parsed.pattern) : undefined
-  if (pattern === undefined) return unknown('it is a pattern that cannot be taken apart')
-  let worst: Decision = allowed
-  const { complete } = searchBoth(
-    pattern,
-    machine,
-    (within, state, path) => {
-      if (pattern.marks(within) === 0) return false
-      const decision = judge(machine.marks(state))
-      if (worse[decision.outcome] > worse[worst.outcome]) worst = { ...decision, example: path().toString() }
-      return worst.outcome === 'denied'
-    },
-    MOST_PAIRS,
-  )
-  return complete || worst.outcome === 'denied' ? worst : unknown('it is a pattern with too many cases')
 }
 
 /** The number by which rules know a protocol (kind_of_protocol in native/bpf/network.bpf.c). */

@@ -14,11 +14,11 @@ export type FileAction = (typeof fileActions)[number]
 export interface FileOperation {
   kind: 'file'
   /**
-   * As the kernel has it, behind all links. AppArmor shows a directory with a slash at its end. With `isPattern` it stands for every path
-   * that this pattern of src/profile/path-pattern.ts matches, and any one that is refused counts.
+   * As the kernel has it, behind all links. AppArmor shows a directory with a slash at its end. With `pattern` it stands for every path
+   * that it matches, and any one that is refused counts: `path` is the syntax of src/profile/path-pattern.ts, `glob` that of AppArmor.
    */
   path: string
-  isPattern?: true
+  pattern?: 'path' | 'glob'
   action: FileAction
   /** Left out: not known. */
   type?: 'file' | 'directory' | 'block-device' | 'symlink'
@@ -63,8 +63,10 @@ export interface Decision {
   errno?: number
   /** Of a pattern, a path that it stands for and that is treated so. */
   example?: string
-  /** On what it depends. */
+  /** On what it depends, or why it is refused where no rule denies it. */
   why?: string
+  /** The rule of an AppArmor profile that denies it. */
+  by?: string
 }
 
 export const allowed: Decision = { outcome: 'allowed' }
@@ -97,11 +99,16 @@ export function operationText(operation: Operation): string {
       return `egress ${address.includes(':') ? `[${address}]` : address}:${port}${protocol === undefined ? '' : `/${protocol}`}`
     }
     case 'ptrace':
-      return ['ptrace', operation.access, operation.isOutside === true ? 'outside' : undefined, operation.peer]
+      return [
+        'ptrace',
+        operation.access,
+        operation.isOutside === true ? 'outside' : undefined,
+        peerText(operation.peer),
+      ]
         .filter((part) => part !== undefined)
         .join(' ')
     case 'signal':
-      return ['signal', operation.access, operation.signal, operation.peer]
+      return ['signal', operation.access, operation.signal, peerText(operation.peer)]
         .filter((part) => part !== undefined)
         .join(' ')
     case 'mount':
@@ -114,6 +121,9 @@ export function operationText(operation: Operation): string {
       return `bpf ${operation.command}`
   }
 }
+
+/** Without what stands for the label of the workload itself. */
+const peerText = (peer: string | undefined): string | undefined => (peer?.startsWith('\0') ? 'itself' : peer)
 
 function mountText({ operation, source, target, fstype }: Extract<Operation, { kind: 'mount' }>): string {
   const to = target === undefined ? [] : source === undefined ? [target] : ['->', target]

@@ -94,7 +94,7 @@ describe('the judge of BPF', () => {
       fc.property(rules, arbitraryPattern, fc.array(arbitraryPath, { maxLength: 20 }), (all, asked, paths) => {
         const files = all.map(({ pattern, permissions }) => ({ permissions, pattern: pattern.text }))
         const judge = judgeOf(bpf({ files }, { protectAncestors: false }), 'BPF')
-        const decision = judge({ kind: 'file', path: asked.text, isPattern: true, action: 'read', type: 'file' })
+        const decision = judge({ kind: 'file', path: asked.text, pattern: 'path', action: 'read', type: 'file' })
         const refused = (path: Buffer): boolean =>
           all.some(({ pattern, permissions }) => permissions.includes('r') && matchesPath(pattern, path))
         if (decision.outcome === 'denied') {

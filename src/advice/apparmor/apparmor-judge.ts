@@ -1,4 +1,5 @@
-import { allowed, type Decision, denied, type FileOperation, type Operation, unknown } from '../operation.ts'
+import { allowed, type Decision, type FileOperation, type Operation, unknown } from '../operation.ts'
+import { OWN_LABEL } from '../recorded.ts'
 import { filesOf } from './file-decision.ts'
 import { GlobMachine } from './glob-machine.ts'
 import { baseRules } from './known-includes.ts'
@@ -58,7 +59,7 @@ function judgeOf(profile: ReadProfile, parent?: string): (operation: Operation) 
 
 /** Refused since no rule allows it: a file of the node that the profile includes may. */
 function ofIncludes({ includes }: ReadProfile, decision: Decision): Decision {
-  if (includes.length === 0) return denied
+  if (includes.length === 0) return decision
   return {
     ...unknown(`no rule allows it, but what the node has as ${includes.join(', ')} may`),
     ...withExample(decision),
@@ -118,5 +119,5 @@ function isPeer(glob: string | undefined, label: string | undefined, name: strin
   if (glob === undefined) return true
   const globs = expanded(glob, name)
   if (label === undefined || globs === undefined) return 'maybe'
-  return new GlobMachine(globs).matching(label).length > 0
+  return new GlobMachine(globs).matching(label === OWN_LABEL ? name : label).length > 0
 }

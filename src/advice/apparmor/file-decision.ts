@@ -1,6 +1,5 @@
-import { parsePathPattern } from '../../profile/path-pattern.ts'
-import { patternMachine } from '../bpf-machine.ts'
-import { run, searchBoth } from '../machine.ts'
+import { worstOf } from '../asked-paths.ts'
+import { run } from '../machine.ts'
 import {
   allowed,
   audited,
@@ -70,30 +69,33 @@ export interface Allowed {
   allow: string
   audit: string
   deny: string
+  /** The rules that deny. */
+  denying: readonly FileRule[]
 }
 
 export function allowedIn({ rules, always }: FileMachine, state: GlobState | undefined, isOwn: boolean): Allowed {
-  const found = { allow: '', audit: '', deny: '' }
+  const found = { allow: '', audit: '', deny: '', denying: [] as FileRule[] }
   const matching = [...always, ...(state?.matched ?? []).map((number) => rules[number]!)]
-  for (const { deny, audit, owner, letters } of matching) {
+  for (const rule of matching) {
+    const { deny, audit, owner, letters } = rule
     if (owner !== undefined && (owner === 'owner') !== isOwn) continue
-    if (deny) found.deny += letters
-    else found.allow += letters
+    if (deny) {
+      found.deny += letters
+      found.denying.push(rule)
+    } else found.allow += letters
     if (audit && !deny) found.audit += letters
   }
   return found
 }
 
 /** What becomes of an action in which all of these letters are needed. */
-export function ofLetters({ allow, audit, deny }: Allowed, needed: string): Decision {
+export function ofLetters({ allow, audit, deny, denying }: Allowed, needed: string): Decision {
   const letters = [...needed]
-  if (letters.some((letter) => deny.includes(letter))) return denied
-  if (letters.some((letter) => !allow.includes(letter))) return { outcome: 'denied', why: NOT_ALLOWED }
-  return letters.some((letter) => audit.includes(letter)) ? audited : allowed
+  const letter = letters.find((one) => deny.includes(one))
+  if (letter !== undefined) return { ...denied, by: denying.find((rule) => rule.letters.includes(letter))!.text }
+  if (letters.some((one) => !allow.includes(one))) return { outcome: 'denied', why: NOT_ALLOWED }
+  return letters.some((one) => audit.includes(one)) ? audited : allowed
 }
-
-/** States of a pattern that are looked at. */
-const MOST_PAIRS = 100_000
 
 /** How the rules judge files. */
 export function filesOf(all: readonly ProfileRule[], profile: string): (operation: FileOperation) => Decision {
@@ -119,7 +121,8 @@ function decide(machine: FileMachine, operation: FileOperation): Decision {
 }
 
 function ofPaths(machine: FileMachine, operation: FileOperation, letters: string, isOwn: boolean): Decision {
-  if (operation.isPattern === true) return ofPattern(machine, operation.path, letters, isOwn)
+  if (operation.pattern !== undefined)
+    return worstOf(operation, machine.machine, (state) => ofLetters(allowedIn(machine, state, isOwn), letters))
   const decisions = namesOf(operation).map((path) =>
     ofLetters(allowedIn(machine, run(machine.machine, Buffer.from(path)), isOwn), letters),
   )
@@ -149,22 +152,4 @@ function ofLink(machine: FileMachine, link: string, target: string, isOwn: boole
     return [...'rwakmx'].filter((letter) => allow.includes(letter) && !deny.includes(letter))
   })
   return made!.every((letter) => old!.includes(letter)) ? undefined : denied
-}
-
-const worse: Readonly<Record<Decision['outcome'], number>> = { denied: 3, unknown: 2, audited: 1, allowed: 0 }
-
-/** The worst of what any path gets for which the pattern stands. */
-function ofPattern(machine: FileMachine, text: string, letters: string, isOwn: boolean): Decision {
-  const parsed = parsePathPattern(text)
-  const pattern = parsed.ok ? patternMachine(parsed.pattern) : undefined
-  if (pattern === undefined) return unknown('it is a pattern that cannot be taken apart')
-  let worst: Decision = allowed
-  const look = (within: number | undefined, state: GlobState | undefined, path: () => Buffer): boolean => {
-    if (pattern.marks(within) === 0) return false
-    const decision = ofLetters(allowedIn(machine, state, isOwn), letters)
-    if (worse[decision.outcome] > worse[worst.outcome]) worst = { ...decision, example: path().toString() }
-    return worst.outcome === 'denied'
-  }
-  const { complete } = searchBoth(pattern, machine.machine, look, MOST_PAIRS)
-  return complete || worst.outcome === 'denied' ? worst : unknown('it is a pattern with too many cases')
 }

@@ -14,14 +14,16 @@ export function maybeAll(all: readonly Matched[]): Matched {
 export const NOT_ALLOWED = 'no rule allows it'
 
 /** What rules about one operation come to: one that denies counts more than one that allows, and what none allows is refused. */
-export function verdictOf(rules: readonly { rule: Pick<ProfileRule, 'deny' | 'audit'>; matches: Matched }[]): Decision {
+export function verdictOf(
+  rules: readonly { rule: Pick<ProfileRule, 'deny' | 'audit' | 'text'>; matches: Matched }[],
+): Decision {
   const [least, most] = [decide(rules, 'allow'), decide(rules, 'deny')]
   return least.outcome === most.outcome ? most : unknown('it depends on what the record does not say')
 }
 
 /** @param favour which rules count where it is not known whether they mean it */
 function decide(
-  rules: readonly { rule: Pick<ProfileRule, 'deny' | 'audit'>; matches: Matched }[],
+  rules: readonly { rule: Pick<ProfileRule, 'deny' | 'audit' | 'text'>; matches: Matched }[],
   favour: 'allow' | 'deny',
 ): Decision {
   const counts = (deny: boolean) =>
@@ -29,7 +31,8 @@ function decide(
       if (rule.deny !== deny) return false
       return matches === 'maybe' ? deny === (favour === 'deny') : matches
     })
-  if (counts(true).length > 0) return denied
+  const [denying] = counts(true)
+  if (denying !== undefined) return { ...denied, by: denying.rule.text }
   const allowing = counts(false)
   if (allowing.length === 0) return { outcome: 'denied', why: NOT_ALLOWED }
   return allowing.some(({ rule }) => rule.audit) ? audited : allowed
