@@ -168,4 +168,65 @@ describe('varmor policy', () => {
         expect(status).to.equal(2)
       })
   })
+
+  describe('advise', () => {
+    it('writes a policy that is valid, and refuses nothing of what was recorded', async () => {
+      const advised = await varmor([
+        'policy',
+        'advise',
+        '--model',
+        recorded,
+        '--enforcers',
+        'AppArmor,BPF',
+        '--target',
+        'StatefulSet/db',
+      ])
+      expect(advised.stderr).to.equal('')
+      expect(advised.status).to.equal(0)
+      expect(advised.stdout).to.match(/# Left out: disable-shell: it would refuse file exec \/usr\/bin\/bash/)
+      expect(parse(advised.stdout)).to.deep.include({ metadata: { name: 'web', namespace: 'demo' } })
+      expect(parse(advised.stdout).spec.target).to.deep.equal({ kind: 'StatefulSet', name: 'db' })
+      const valid = await varmor(['validate', '-f', '-'], advised.stdout)
+      expect(valid.stdout).to.match(/VarmorPolicy demo\/web: valid/)
+      const replayed = await varmor(['policy', 'test', '-f', '-', '--model', recorded], advised.stdout)
+      expect(replayed.stdout).to.match(/nothing would have been refused/)
+      expect(replayed.status).to.equal(0)
+    })
+
+    it('takes features and capabilities as upstream does, and prints each reason as JSON', async () => {
+      const args = [
+        'policy',
+        'advise',
+        '-f',
+        'share-containers-pid-ns',
+        '-c',
+        'sys_admin,net_admin,CAP_KILL',
+        '-e',
+        'AppArmorBPF',
+        '-o',
+        'json',
+      ]
+      const { status, stdout } = await varmor(args)
+      expect(status).to.equal(0)
+      const { policy: written, rules } = JSON.parse(stdout)
+      expect(written.spec.policy.enforcer).to.equal('AppArmorBPF')
+      expect(written.spec.policy.enhanceProtect.hardeningRules).to.include('disallow-access-procfs-root')
+      expect(rules.find(({ rule }: { rule: string }) => rule === 'disable-cap-kill')).to.deep.include({ in: false })
+    })
+
+    const wrong: [what: string, args: string[], says: RegExp][] = [
+      ['a feature that is none', ['-f', 'require-as'], /"require-as" is no feature. Did you mean require-sa\?/],
+      ['a capability that is none', ['-c', 'sys_admn'], /Did you mean sys_admin/],
+      ['an enforcer that is none', ['-e', 'NetworkProxy'], /It must be AppArmor, BPF, Seccomp/],
+      ['a workload that is none', ['--target', 'web'], /KIND\/NAME|is no kind of workloads/],
+      ['a model that is not there', ['-m', 'nowhere'], /nowhere: there is no such file/],
+    ]
+    for (const [what, args, says] of wrong)
+      it(`${what}: 2`, async () => {
+        const { status, stdout, stderr } = await varmor(['policy', 'advise', ...args])
+        expect(stderr).to.match(says)
+        expect(stdout).to.equal('')
+        expect(status).to.equal(2)
+      })
+  })
 })

@@ -1,5 +1,7 @@
 import { type Command, Option } from 'commander'
-import { readActions, readDuration } from '../read-option.ts'
+import { featureNames } from '../../advice/features.ts'
+import { readActions, readDnsName, readDuration } from '../read-option.ts'
+import { readCapabilities, readFeatures, readKernelEnforcers, readTarget } from './read-words.ts'
 
 // The verbs of `varmor policy`. Each loads its own code, so that none waits for another's.
 
@@ -9,6 +11,7 @@ export function addPolicy(varmor: Command): void {
     .command('policy')
     .description('try a policy before it is applied: replay what was recorded, compare two, have one written')
   addTest(policy)
+  addAdvise(policy)
 }
 
 const parserOption = (): Option =>
@@ -60,5 +63,50 @@ Exit status: 0 nothing would be refused; 1 something would; 2 misuse, or the inp
     .action(async (given) => {
       const { testCommand } = await import('./test-command.ts')
       process.exitCode = await testCommand(given)
+    })
+}
+
+function addAdvise(policy: Command): void {
+  const advise = policy
+    .command('advise')
+    .description('write a policy of the built-in rules that an application does not need, each with the reason')
+    .option(
+      '-m, --model <source>',
+      'what was recorded: a file with an ArmorProfileModel, or NAMESPACE/NAME in the cluster',
+    )
+    .addOption(
+      new Option('-f, --features <list>', `what the application is like, with commas: ${featureNames.join(', ')}`)
+        .argParser(readFeatures)
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('-c, --capabilities <list>', 'what it needs of capabilities(7), without CAP_ and with commas')
+        .argParser(readCapabilities)
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('-e, --enforcers <list>', 'which enforcers there are: AppArmor, BPF, Seccomp')
+        .argParser(readKernelEnforcers)
+        .default(['AppArmor', 'BPF', 'Seccomp'], 'all'),
+    )
+    .option('--name <name>', "of the policy; default: as the model's", readDnsName)
+    .option('-n, --namespace <name>', "of the policy; default: as the model's", readDnsName)
+    .option(
+      '--target <kind/name>',
+      'which workload, such as Deployment/web; default: the Deployment of that name',
+      readTarget,
+    )
+  clusterOptions(advise)
+    .addOption(parserOption())
+    .addOption(new Option('-o, --output <format>', 'how to print').choices(['yaml', 'json']).default('yaml'))
+    .addHelpText(
+      'after',
+      `
+Without a model it takes the rules that nearly every application can do without, and all capabilities that are not named.
+Exit status: 0 done; 2 misuse, or the model cannot be read.`,
+    )
+    .action(async (given) => {
+      const { adviseCommand } = await import('./advise-command.ts')
+      process.exitCode = await adviseCommand(given)
     })
 }
