@@ -26,6 +26,7 @@ const roles = {
 const threads = {
   'thread-entry': 'actors/runtime/placement/thread-entry.ts',
   thread: 'actors/compiler/thread.ts',
+  'modeller-thread': 'src/agent/modeller/modeller-thread.ts',
   worker: 'src/audit/pool/worker.ts',
   'piscina-worker': 'node_modules/piscina/dist/worker.js',
 }

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type PlacedCompilers, placeCompilers } from '../../actors/compiler/place-compilers.ts'
 import { whyNotMade } from '../api/made-by-manager.ts'
 import type { ArmorProfile } from '../api/types.ts'
@@ -40,6 +40,7 @@ import { confiningProfiles } from './leftovers.ts'
 import { Lineage } from './lineage.ts'
 import type { ClusterSources } from './metrics/agent-metric.ts'
 import { agentMetrics } from './metrics/agent-metrics.ts'
+import { Modellers } from './modeller/modellers.ts'
 import { NodeBpf } from './node-bpf.ts'
 import type { NodeSide } from './node-side.ts'
 import { unloadAtEnd } from './unload-at-end.ts'
@@ -62,7 +63,9 @@ export interface NodeAgentOptions {
   metadata: Record<string, unknown>
   /** Labels of pods that are added to their violations. Default: none. */
   podLabels?: LabelChoice
-  pipeline: Omit<ViolationPipelineOptions, 'feed' | 'seenProcesses' | 'counts' | 'lineage' | 'logger'>
+  pipeline: Omit<ViolationPipelineOptions, 'feed' | 'seenProcesses' | 'counts' | 'lineage' | 'onRecorded' | 'logger'>
+  /** Where what is recorded of workloads is kept. Default: beside the log of violations. */
+  recordings?: string
   /** Where the kubelet asks whether the node is ready. */
   health: { port: number; host?: string }
   /** Where metrics are served; left out: nowhere. */
@@ -100,6 +103,7 @@ export class NodeAgent {
   readonly #pipeline: KeptPipeline
   readonly #compilers: PlacedCompilers
   readonly #lineage: Lineage
+  readonly #modellers: Modellers | undefined
   #facts: ReadProcessFacts = processFacts()
   #loaders: Loaders | undefined
   #bpf: NodeBpf | undefined
@@ -122,6 +126,7 @@ export class NodeAgent {
     this.#watch = this.#watchContainers()
     this.#pipeline = new KeptPipeline({ ...time, logger, start: () => this.#startViolationPipeline() })
     this.#compilers = placeCompilers({ logger, ...compilers })
+    this.#modellers = this.#newModellers()
   }
 
   /** The port of the health server. */
@@ -202,6 +207,7 @@ export class NodeAgent {
     await this.#watch.stop()
     await this.#pipeline.stop()
     for (const ring of this.#ringsBeside) ring.close()
+    await this.#modellers?.stop()
     this.#lineage.close()
     this.#writer.close()
     await this.#options.side.close()
@@ -256,7 +262,20 @@ export class NodeAgent {
       seenProcesses: this.#seenProcesses,
       counts: this.#counts,
       lineage: this.#lineage,
+      onRecorded: (recorded) => this.#modellers?.found(recorded),
       logger,
+    })
+  }
+
+  #newModellers(): Modellers | undefined {
+    const { side, node, logger, pipeline, recordings = join(dirname(pipeline.log), 'recordings') } = this.#options
+    if (side.models === undefined) return undefined
+    return new Modellers({
+      ...{ ...side.models, node, folder: recordings, clock: systemClock, logger },
+      onChange: (profileName, modelling) => {
+        const policy = this.#feed.policies.get(profileName)
+        if (policy !== undefined) this.#writer.policy({ ...policy, modelling })
+      },
     })
   }
 
@@ -360,8 +379,9 @@ export class NodeAgent {
         const policy = policyOf(object)
         if (whyNotMade(object, this.#options.side.namespace) !== undefined) return
         this.#bpf?.profile(object, type === 'deleted')
+        const modelling = this.#modellers?.profile(object, type === 'deleted')
         if (type === 'deleted') this.#writer.withoutPolicy(object.spec.profile.name)
-        else if (policy !== undefined) this.#writer.policy(policy)
+        else if (policy !== undefined) this.#writer.policy({ ...policy, ...(modelling !== undefined && { modelling }) })
       },
     }
   }

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
+import type { Recorded } from '../audit/model/recorded.ts'
 import { Pipeline, type PipelineSource } from '../audit/pipeline/pipeline.ts'
 import { DecodePool } from '../audit/pool/decode-pool.ts'
 import type { ProcessLog } from '../audit/pool/process-log.ts'
@@ -48,6 +49,8 @@ export interface ViolationPipelineOptions {
   workers?: number
   /** Also write what processes have sent as audit records, as their violations. Default false. */
   logUntrusted?: boolean
+  /** Takes what workloads did whose policies model behaviour. */
+  onRecorded?: (recorded: readonly Recorded[]) => void
   logger: Logger
   procRoot?: string
 }
@@ -234,9 +237,10 @@ async function newPipeline(
   { sources, audit }: Opened,
   { pool, logs: { sink, digest } }: { pool: DecodePool; logs: ViolationLogs },
 ): Promise<Pipeline> {
-  const { logger, feed, counts } = options
+  const { logger, feed, counts, onRecorded } = options
   await pool.ready()
   return new Pipeline({
+    ...(onRecorded !== undefined && { onRecorded }),
     ...{ sources, pool, sink, digest, feed, accounting: counts.accounting },
     clock: wallClock,
     commitEvery: audit?.waits ? 250 : 5_000,

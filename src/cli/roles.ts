@@ -101,6 +101,12 @@ export function addManager(varmor: Command): void {
     .option('--bpfExclusiveMode', 'no AppArmor for containers that BPF protects, once every node has loaded it', false)
     .option('--confineInitContainers', 'policies that name no containers mean init containers, too', false)
     .option('--restartExistWorkloads', 'heed spec.updateExistingWorkloads of policies', false)
+    .option('--enableBehaviorModeling', 'record what workloads do, for policies of the mode BehaviorModeling', false)
+    .option(
+      '--models-folder <folder>',
+      'where models are kept that are too large for the API server',
+      '/var/lib/varmor/models',
+    )
     .option('--enableServiceEgressControl', 'BPF rules about Services: find their addresses, and follow them', false)
     .option('--enablePodEgressControl', 'BPF rules about Pods: find their addresses, and follow them', false)
     .option(

@@ -120,6 +120,7 @@ export const egressAddresses = object('The addresses of one target, as they are 
 export const behaviorModeling = object('Whether to record, and for how long.', {
   enable: flag('Record what the workloads do.'),
   duration: integer('How long, in minutes.', { format: 'int64' }),
+  since: optional(text('When it began by the clock of the manager, RFC 3339.', { format: 'date-time' })),
 })
 
 export const armorProfileSpec = object('What every node is to load.', {
