@@ -55,9 +55,14 @@ export class Models {
 /** What a policy can use of a model. One that somebody imported has no status, and says by its profile that it is ready. */
 function foundModel({ metadata, data, status }: ArmorProfileModel & KubeObject): FoundModel {
   const { appArmor, seccomp } = data.profile ?? {}
+  const { bpf } = data.dynamicResult ?? {}
   return {
     version: `${metadata?.uid} ${metadata?.generation} ${status?.ready}`,
     ready: status?.ready ?? data.profile !== undefined,
-    model: { ...(appArmor !== undefined && { appArmor }), ...(seccomp !== undefined && { seccomp }) },
+    model: {
+      ...(appArmor !== undefined && { appArmor }),
+      ...(seccomp !== undefined && { seccomp }),
+      ...(bpf !== undefined && { bpf }),
+    },
   }
 }

@@ -24,7 +24,7 @@ import { emptyDraft } from './draft.ts'
 import { allBlocks, blocksOfAddress, compileEgress, type EgressRule } from './egress.ts'
 import { automatonOf } from './file-table.ts'
 import { bitMarks } from './marks.ts'
-import { ALL_MOUNT_FLAGS, flagsOfMount } from './mount-flags.ts'
+import { ALL_MOUNT_FLAGS, flagsOfMounts } from './mount-flags.ts'
 import { mountRules } from './mount-table.ts'
 import { ALLOW, AUDIT, DENY, type Ports } from './port-set.ts'
 import { own } from './restrictions.ts'
@@ -238,24 +238,17 @@ function mountsOf(all: readonly Allowed[], verdict: Verdict, reader: Reader): Mo
     for (const [i, { path: target, type, flags = [] }] of (behaviour.mounts ?? []).entries()) {
       const from = join(join(path, 'mounts'), i)
       const pattern = reader.pattern(target, join(from, 'path'))
-      const given = flagsOfMount(flags)
+      const isNew = type !== undefined && type !== '' && type !== 'none'
+      const given = flagsOfMounts(flags, isNew)
       if (typeof given === 'string') {
         const problem = 'this is no flag of mount(2)'
         reader.errors.push({ code: 'NOT_ALLOWED', path: join(from, 'flags'), given, problem })
       } else if (pattern !== undefined) {
-        const fstype = given.operation === 'new' && type !== undefined && type !== '' ? { fstype: type } : {}
-        const [set, clear] = [given.flags, (ALL_MOUNT_FLAGS & ~given.flags) >>> 0]
-        draft.mounts.push({
-          deny: false,
-          audit: false,
-          allow: true,
-          from,
-          operations: [given.operation],
-          set,
-          clear,
-          target: pattern,
-          ...fstype,
-        })
+        const clear = (ALL_MOUNT_FLAGS & ~given.flags) >>> 0
+        const rule = { deny: false, audit: false, allow: true, from, set: 0, clear, target: pattern } as const
+        // Only a new one has a type.
+        for (const operation of given.operations)
+          draft.mounts.push({ ...rule, operations: [operation], ...(operation === 'new' && { fstype: type }) })
       }
     }
   return mountRules(draft, reader.errors)

@@ -1,5 +1,8 @@
 import { type FieldError, join } from '../../api/field-error.ts'
+import { modelBpf } from '../../api/schema/behaviour.ts'
+import { nodeOf } from '../../api/schema/node.ts'
 import type { DefenseInDepth, EnhanceProtect, Policy } from '../../api/types.ts'
+import { validateSchema } from '../../api/validate-schema.ts'
 import { isImpossible } from '../../rules/meaning.ts'
 import type { CompileContext } from '../context.ts'
 import { withNodeDisks } from '../node-disks.ts'
@@ -46,6 +49,8 @@ function required(path: string): Result<never> {
   return { ok: false, errors: [{ code: 'REQUIRED', path, problem: 'mode EnhanceProtect needs it' }] }
 }
 
+const modelSchema = nodeOf(modelBpf)
+
 /** All is forbidden but what the model and the policy list; with allowViolations it is let through, and reported as well. */
 function defenseInDepthProfile(
   { bpf, allowViolations = false }: DefenseInDepth,
@@ -62,7 +67,10 @@ function defenseInDepthProfile(
         join(at, 'profileType'),
         `there is nothing of BPF in the ArmorProfileModel ${profileName}`,
       )
-    allowed.push({ behaviour: model.bpf, path: `ArmorProfileModel/${profileName}: data.dynamicResult.bpf` })
+    const from = `ArmorProfileModel/${profileName}: data.dynamicResult.bpf`
+    const faults = validateSchema(modelSchema, model.bpf, from)
+    if (faults.length > 0) return { ok: false, errors: faults }
+    allowed.push({ behaviour: model.bpf, path: from })
   } else if (bpf.allow === undefined)
     return error('REQUIRED', join(at, 'allow'), 'profileType Custom needs the list of what is allowed')
   if (bpf.allow !== undefined) allowed.push({ behaviour: bpf.allow, path: join(at, 'allow') })

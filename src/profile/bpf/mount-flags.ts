@@ -54,18 +54,28 @@ export function mountCondition(names: readonly string[]): {
 /** umount(2) has no flag that mount(2) knows; records have a word for it. */
 const unmounting = 'umount'
 
-/** What records say of one mount, as its operation and flags; or the word that is no flag. */
-export function flagsOfMount(names: readonly string[]): { operation: MountOperationName; flags: number } | string {
-  if (names.includes(unmounting)) return { operation: 'umount', flags: 0 }
+/** What records say of the mounts of one place and type, as operations and all flags that they had; or the word that is no flag. */
+export function flagsOfMounts(
+  names: readonly string[],
+  isNew: boolean,
+): { operations: MountOperationName[]; flags: number } | string {
   let flags = 0
+  const operations = new Set<MountOperationName>(isNew ? ['new'] : [])
   for (const name of names) {
-    const recursive = /^(?:r(?=bind$)|make-r(?=[psu]))/.test(name) ? mountFlagBits.rec : 0
+    if (name === unmounting) {
+      operations.add('umount')
+      continue
+    }
     const bit = given[name]
     if (bit === undefined) return name
-    flags |= bit | recursive
+    flags |= bit | (recursive.test(name) ? mountFlagBits.rec : 0)
+    const operation = operationOf(bit)
+    if (operation !== 'new') operations.add(operation)
   }
-  return { operation: operationOf(flags), flags: flags >>> 0 }
+  return { operations: [...operations], flags: flags >>> 0 }
 }
+
+const recursive = /^(?:rbind$|make-r)/
 
 const propagations =
   mountFlagBits['make-unbindable'] |

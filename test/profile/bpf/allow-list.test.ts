@@ -211,25 +211,27 @@ describe('a BPF profile of the mode DefenseInDepth', () => {
         expect(lookupEgress(table, address, port, protocol), `${address}:${port}`).to.equal(expected)
   })
 
-  it('allows the mounts that are listed with these flags, and refuses others there', () => {
+  it('allows the mounts that are listed with no other flags, and refuses others there', () => {
     const profile = profileOf({
       mounts: [
         { path: '/mnt/*', type: 'tmpfs', flags: ['nosuid'] },
-        { path: '/data', type: 'none', flags: ['rbind', 'ro'] },
+        { path: '/data', type: 'none', flags: ['rbind', 'ro', 'umount'] },
       ],
     })
-    const rules = mountRulesAt(profile, '/s', '/mnt/a').map((number) => profile.mounts!.rules[number]!)
-    expect(rules.map(({ operations, allow, fstype }) => [operations.length, allow, fstype])).to.have.deep.members([
-      [6, undefined, undefined],
-      [1, true, 'tmpfs'],
+    const allowedAt = (target: string) =>
+      mountRulesAt(profile, '/s', target)
+        .map((number) => profile.mounts!.rules[number]!)
+        .flatMap(({ allow, operations, set, clear, fstype }) =>
+          allow ? [[...operations, fstype, set, (~clear >>> 0).toString(16)]] : [],
+        )
+    expect(allowedAt('/mnt/a')).to.deep.equal([['new', 'tmpfs', 0, '2']])
+    expect(allowedAt('/data')).to.have.deep.members([
+      ['bind', undefined, 0, '5001'],
+      ['umount', undefined, 0, '5001'],
     ])
-    const tmpfs = rules.find(({ allow }) => allow)!
-    expect(tmpfs).to.deep.include({ operations: ['new'], set: 2, clear: 0xffff_fffd })
-    const [bind] = mountRulesAt(profile, '/s', '/data')
-      .map((number) => profile.mounts!.rules[number]!)
-      .filter(({ allow }) => allow)
-    expect(bind).to.include({ set: 0x1000 | 0x4000 | 1 })
-    expect(bind).to.not.have.property('fstype')
+    expect(allowedAt('/other')).to.deep.equal([])
+    const refused = mountRulesAt(profile, '/s', '/mnt/a').map((number) => profile.mounts!.rules[number]!)
+    expect(refused.filter(({ deny }) => deny).map(({ operations }) => operations.length)).to.deep.equal([6])
   })
 
   it('keeps its hands off disks only where one is listed', () => {
