@@ -6,10 +6,10 @@ const names = (description: string, each: string) => list(description, text(each
 const permissions = () => names('Accesses that were seen.', 'An access.')
 
 export const modelFile = object('A file that was used.', {
-  path: text('Path of the file, or a pattern.', { maxLength: 4096 }),
+  path: text('Path of the file, or a pattern for several: see oldPath.', { maxLength: 4096 }),
   owner: optional(flag('Only by its owner.')),
   permissions: permissions(),
-  oldPath: optional(text('Path before it was renamed or linked.', { maxLength: 4096 })),
+  oldPath: optional(text('Where path is a pattern: one of the files that it stands for.', { maxLength: 4096 })),
 })
 
 export const modelSocket = object('A socket that was made.', {

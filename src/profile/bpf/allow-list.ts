@@ -100,7 +100,6 @@ function allowedPaths(all: readonly Allowed[], reader: Reader): AllowedPath[] {
       )
       const union = flags.reduce((some, one) => some | one, 0)
       add(file.path, union, join(at, 'path'))
-      if (file.oldPath !== undefined) add(file.oldPath, change | carry, join(at, 'oldPath'))
     }
     // Who mounts covers what is there.
     for (const [i, { path: target }] of (behaviour.mounts ?? []).entries())

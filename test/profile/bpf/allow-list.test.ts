@@ -66,12 +66,6 @@ describe('a BPF profile of the mode DefenseInDepth', () => {
     { what: 'making', model: { files: [file('/tmp/*', 'create')] }, at: '/tmp/x', left: 'read exec way' },
     { what: 'a change of its mode', model: { files: [file('/a', 'chmod')] }, at: '/a', left: 'read exec way' },
     { what: 'another name', model: { files: [file('/a', 'rename')] }, at: '/a', left: 'read exec' },
-    {
-      what: 'a name before',
-      model: { files: [{ ...file('/b', 'create'), oldPath: '/a' }] },
-      at: '/a',
-      left: 'read exec',
-    },
     { what: 'a program', model: { executions: ['/bin/sh'] }, at: '/bin/sh', left: 'read write append way' },
     {
       what: 'what two entries say',
