@@ -229,4 +229,58 @@ describe('varmor policy', () => {
         expect(status).to.equal(2)
       })
   })
+
+  describe('diff', () => {
+    it('says what becomes allowed and forbidden, with paths', async () => {
+      const { status, stdout, stderr } = await varmor(['policy', 'diff', loose, strict])
+      expect(stderr).to.equal('')
+      expect(status).to.equal(1)
+      expect(stdout).to.match(/^VarmorPolicy demo\/web: \d+ differences\n\nbecomes forbidden\n/)
+      expect(stdout).to.match(/BPF: files: exec\n +\/nu\n/)
+      expect(stdout).not.to.match(/becomes allowed/)
+    })
+
+    it('says the same the other way round as JSON', async () => {
+      const { status, stdout } = await varmor(['policy', 'diff', strict, loose, '-o', 'json'])
+      expect(status).to.equal(1)
+      const [{ policy: name, differences, incomplete }] = JSON.parse(stdout)
+      expect(name).to.equal('VarmorPolicy demo/web')
+      expect(incomplete).to.deep.equal([])
+      const exec = differences.find(
+        ({ enforcer, what }: { enforcer: string; what: string }) => enforcer === 'BPF' && what === 'files: exec',
+      )
+      expect(exec.becomes).to.equal('allowed')
+      expect(exec.examples).to.include('/proc/1/nu')
+    })
+
+    it('says that nothing changes for the kernel where only words do', async () => {
+      const other = file(
+        'other.yaml',
+        policy({ attackProtectionRules: [{ rules: ['MITIGATE_SA_LEAK'] }], hardeningRules: [] }, 'renamed'),
+      )
+      const { status, stdout } = await varmor(['policy', 'diff', loose, other])
+      expect(stdout).to.equal('VarmorPolicy demo/web and VarmorPolicy demo/renamed: the same for the kernel\n')
+      expect(status).to.equal(0)
+    })
+
+    it('pairs several policies by their names', async () => {
+      const [both, one] = [
+        file('both.yaml', `${policy({}, 'a')}\n---\n${policy({}, 'b')}`),
+        file('one.yaml', policy({}, 'a')),
+      ]
+      const { status, stdout } = await varmor(['policy', 'diff', both, one])
+      expect(stdout).to.equal(
+        'VarmorPolicy demo/a: the same for the kernel\n\nVarmorPolicy demo/b: is in the old file only\n',
+      )
+      expect(status).to.equal(1)
+    })
+
+    it('misuse: 2', async () => {
+      for (const args of [[loose], [loose, 'nowhere.yaml'], ['nowhere.yaml', loose]]) {
+        const { status, stdout } = await varmor(['policy', 'diff', ...args])
+        expect(stdout).to.equal('')
+        expect(status).to.equal(2)
+      }
+    })
+  })
 })

@@ -46,7 +46,8 @@ const unescaped = (glob: string): string =>
     'latin1',
   ).toString()
 
-function judgeOf(profile: ReadProfile, parent?: string): (operation: Operation) => Decision {
+/** How one profile judges, of its own rules alone. */
+export function judgeOf(profile: ReadProfile, parent?: string): (operation: Operation) => Decision {
   const name = parent === undefined ? profile.name : `${parent}//${profile.name}`
   const rules = [...profile.rules, ...profile.includes.flatMap(baseRules)]
   const files = filesOf(rules, name)
