@@ -125,6 +125,36 @@ describe('varmor policy', () => {
       expect(status).to.equal(1)
     })
 
+    it('takes the profiles of the model for a policy that builds on it', async () => {
+      const defended = file(
+        'defended.json',
+        JSON.stringify({
+          ...JSON.parse(policy({})),
+          spec: {
+            target: { kind: 'Deployment', name: 'web' },
+            policy: {
+              enforcer: 'AppArmor',
+              mode: 'DefenseInDepth',
+              defenseInDepth: { appArmor: { profileType: 'BehaviorModel' } },
+            },
+          },
+        }),
+      )
+      const appArmor =
+        'profile varmor-demo-web { /usr/sbin/nginx ix, /etc/nginx/nginx.conf r, capability net_bind_service, }'
+      const withProfile = {
+        ...model,
+        data: { ...model.data, profile: { name: 'varmor-demo-web', enforcer: 'AppArmor', mode: 'enforce', appArmor } },
+      }
+      const own = file('own.json', JSON.stringify(withProfile))
+      const { status, stdout, stderr } = await varmor(['policy', 'test', '-f', defended, '--model', own])
+      expect(stderr).to.equal('')
+      expect(stdout).to.match(
+        /1 × file exec \/usr\/bin\/bash\n +to allow: add \{"rules":"\\"\/usr\/bin\/bash\\" ix,"\} to spec.policy.defenseInDepth.appArmor.appArmorRawRules/,
+      )
+      expect(status).to.equal(1)
+    })
+
     const misused: [what: string, args: string[], says: RegExp][] = [
       ['without anything recorded', ['-f', loose], /give one of --model and --events/],
       ['with both', ['-f', loose, '--model', recorded, '--events', 'x'], /give one of --model and --events/],

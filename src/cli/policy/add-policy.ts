@@ -62,7 +62,7 @@ What cannot be judged is counted with the reason: a call of which the arguments 
 Exit status: 0 nothing would be refused; 1 something would; 2 misuse, or the input cannot be read.`,
     )
     .action(async (given) => {
-      const { testCommand } = await import('./test-command.ts')
+      const { testCommand } = await import('./policy-test-command.ts')
       process.exitCode = await testCommand(given)
     })
 }
@@ -85,7 +85,7 @@ Policies of several are paired by their names. Of AppArmor's rules about mounts,
 Exit status: 0 the same for the kernel; 1 not the same, or not all could be compared; 2 misuse, or the input cannot be read.`,
     )
     .action(async (old, made, given) => {
-      const { diffCommand } = await import('./diff-command.ts')
+      const { diffCommand } = await import('./policy-diff-command.ts')
       process.exitCode = await diffCommand(old, made, given)
     })
 }
@@ -130,7 +130,7 @@ Without a model it takes the rules that nearly every application can do without,
 Exit status: 0 done; 2 misuse, or the model cannot be read.`,
     )
     .action(async (given) => {
-      const { adviseCommand } = await import('./advise-command.ts')
+      const { adviseCommand } = await import('./policy-advise-command.ts')
       process.exitCode = await adviseCommand(given)
     })
 }

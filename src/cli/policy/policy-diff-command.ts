@@ -3,8 +3,8 @@ import type { Becomes, Compared, Difference } from '../../advice/difference/diff
 import { misuse } from '../misuse.ts'
 import { print, printable, printData } from '../output.ts'
 import { type CompilingArguments, policiesFrom, type SoundPolicy } from './policies-from.ts'
+import type { TableFormat } from './policy-test-command.ts'
 import { amount } from './replay-text.ts'
-import type { TableFormat } from './test-command.ts'
 
 export interface DiffArguments extends CompilingArguments {
   output: TableFormat
