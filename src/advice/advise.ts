@@ -122,16 +122,32 @@ export function sectionWith({ name, category }: Pick<Rule, 'name' | 'category'>,
   return { privileged, vulMitigationRules: [name] }
 }
 
+const namesOf = (category: Rule['category']): string[] =>
+  catalogue.filter((rule) => rule.category === category).map(({ name }) => name)
+
+/** All rules at once: what they let through, each of them does. */
+const everything: EnhanceProtect = {
+  privileged: true,
+  hardeningRules: namesOf('hardening'),
+  attackProtectionRules: [{ rules: namesOf('attack-protection') }],
+  vulMitigationRules: namesOf('vulnerability-mitigation'),
+}
+
 class Adviser {
   readonly #question: AdviceQuestion
   readonly #operations: readonly Operation[]
   readonly #privileged: boolean
+  /** Those that any of the rules may refuse: all others speak against none. */
+  readonly #delicate: readonly Operation[]
   readonly #advised = new Map<Rule, AdvisedRule>()
 
   constructor(question: AdviceQuestion, operations: readonly Operation[], privileged: boolean) {
     this.#question = question
     this.#operations = operations
     this.#privileged = privileged
+    const { enforcers, options = {} } = question
+    const judges = judgesFor(everything, enforcers, options)
+    this.#delicate = operations.filter((one) => judges.some(({ judge }) => judge(one).outcome !== 'allowed'))
   }
 
   all(): AdvisedRule[] {
@@ -177,7 +193,7 @@ class Adviser {
     const { enforcers, options = {} } = this.#question
     const carriers = carriersOf(rule, enforcers)
     const judges = judgesFor(sectionWith(rule, true), carriers, options)
-    for (const operation of this.#operations) {
+    for (const operation of this.#delicate) {
       const why = againstRule(judges, operation)
       if (why !== undefined) return why
     }

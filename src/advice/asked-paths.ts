@@ -13,21 +13,29 @@ const worse: Readonly<Record<Decision['outcome'], number>> = { denied: 3, unknow
 /**
  * The worst of what any path gets for which the pattern of the operation stands, with that path as an example.
  * @param judge decides by the state in which a path ends
+ * @param directories whether those have a slash at their end
  */
 export function worstOf<State>(
   { path, pattern }: FileOperation,
   machine: Machine<State>,
   judge: (state: State | undefined) => Decision,
+  directories: boolean,
 ): Decision {
   if (pattern === 'glob') {
     const globs = expanded(path, '')
     if (globs === undefined) return unknown('its glob has a variable whose value is not known here')
-    return search(new GlobMachine(globs), (state) => state !== undefined && state.matched.length > 0, machine, judge)
+    return search(
+      new GlobMachine(globs),
+      (state) => state !== undefined && state.matched.length > 0,
+      machine,
+      judge,
+      directories,
+    )
   }
   const parsed = parsePathPattern(path)
   const paths = parsed.ok ? patternMachine(parsed.pattern) : undefined
   if (paths === undefined) return unknown('it is a pattern that cannot be taken apart')
-  return search(paths, (state) => paths.marks(state) !== 0, machine, judge)
+  return search(paths, (state) => paths.marks(state) !== 0, machine, judge, directories)
 }
 
 function search<Path, State>(
@@ -35,6 +43,7 @@ function search<Path, State>(
   isMeant: (state: Path | undefined) => boolean,
   machine: Machine<State>,
   judge: (state: State | undefined) => Decision,
+  directories: boolean,
 ): Decision {
   let worst: Decision = allowed
   const look = (within: Path | undefined, state: State | undefined, path: () => Buffer): boolean => {
@@ -43,6 +52,6 @@ function search<Path, State>(
     if (worse[decision.outcome] > worse[worst.outcome]) worst = { ...decision, example: path().toString() }
     return worst.outcome === 'denied'
   }
-  const { complete } = searchBoth(paths, machine, look, MOST_PAIRS)
+  const { complete } = searchBoth(paths, machine, look, { most: MOST_PAIRS, directories })
   return complete || worst.outcome === 'denied' ? worst : unknown('it is a pattern with too many cases')
 }

@@ -113,7 +113,7 @@ function fileDecision(profile: BpfProfile, machine: TableMachine, operation: Fil
   const type = operation.type ?? (path === operation.path ? undefined : 'directory')
   const device = type === 'block-device' || (type === undefined && looksLikeBlockDevice(path))
   const judge = (marks: number): Decision => ofMask(marks | (device ? profile.blockDevices : 0), operation.action, type)
-  if (operation.pattern !== undefined) return worstOf(operation, machine, (state) => judge(machine.marks(state)))
+  if (operation.pattern !== undefined) return worstOf(operation, machine, (state) => judge(machine.marks(state)), false)
   const bytes = Buffer.from(path)
   return judge(bytes.length >= LONG_PATH ? profile.files.any : machine.marks(run(machine, bytes)))
 }

@@ -46,10 +46,17 @@ export function machineOf(automaton: Automaton | undefined): TableMachine {
 const machineOfTable = ({ start, cellCount, bytes }: Table): TableMachine =>
   new TableMachine({ start, cells: cellCount, bytes })
 
+const patterns = new Map<string, TableMachine | undefined>()
+const MOST_PATTERNS = 1024
+
 /** @returns the automaton that marks what the pattern matches with 1; or undefined where it has too many states */
 export function patternMachine(pattern: PathPattern): TableMachine | undefined {
+  if (patterns.has(pattern.text)) return patterns.get(pattern.text)
   const compiled = compileAutomaton([{ pattern, accept: 1, way: 0 }], bitMarks)
-  return compiled.ok ? machineOfTable(compiled.table) : undefined
+  const machine = compiled.ok ? machineOfTable(compiled.table) : undefined
+  if (patterns.size >= MOST_PATTERNS) patterns.clear()
+  patterns.set(pattern.text, machine)
+  return machine
 }
 
 function nothing(): TableMachine {

@@ -46,6 +46,13 @@ interface Node<A, B> {
   byte: number
 }
 
+export interface SearchBounds {
+  /** Pairs of states that are looked at. */
+  most: number
+  /** Whether a path may end in a slash, as AppArmor is shown directories. */
+  directories: boolean
+}
+
 /** What a search found. */
 export interface Searched {
   /** Whether all states were looked at; else the bound ended it. */
@@ -55,13 +62,12 @@ export interface Searched {
 /**
  * Goes through all pairs of states that two automata reach with one path that a kernel can have (it begins with a slash, and has no empty
  * component, `.` or `..`), shortest paths first, and calls `look` with each pair and its path. Ends when `look` says so.
- * @param most pairs that are looked at
  */
 export function searchBoth<A, B>(
   one: Machine<A>,
   other: Machine<B>,
   look: (a: A | undefined, b: B | undefined, path: () => Buffer) => boolean,
-  most: number,
+  { most, directories }: SearchBounds,
 ): Searched {
   const letters = lettersOf(one.classOf, other.classOf)
   const first = root(one, other)
@@ -70,7 +76,7 @@ export function searchBoth<A, B>(
   const queue: Node<A, B>[] = [first]
   for (let at = 0; at < queue.length; at++) {
     const node = queue[at]!
-    if (isWhole(node) && look(node.a, node.b, () => pathTo(node))) return { complete: true }
+    if (isWhole(node, directories) && look(node.a, node.b, () => pathTo(node))) return { complete: true }
     for (const byte of letters) {
       const next = follow(node, byte, one, other)
       if (next === undefined || !seen.add(next.a, next.b, next.dots)) continue
@@ -91,8 +97,9 @@ const DOT = 0x2e
 const AFTER_SLASH = 0
 const LONGER = 3
 
-/** Not at the slash before a component, but for `/` itself; and no `.` or `..` at the end. */
-const isWhole = ({ dots, from }: Node<unknown, unknown>): boolean => dots === LONGER || from === undefined
+/** Not at the slash before a component, but for `/` itself and directories; and no `.` or `..` at the end. */
+const isWhole = ({ dots, from }: Node<unknown, unknown>, directories: boolean): boolean =>
+  dots === LONGER || from === undefined || (directories && dots === AFTER_SLASH)
 
 function follow<A, B>(node: Node<A, B>, byte: number, one: Machine<A>, other: Machine<B>): Node<A, B> | undefined {
   if (byte === SLASH && node.dots !== LONGER) return undefined

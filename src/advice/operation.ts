@@ -91,7 +91,7 @@ export function operationText(operation: Operation): string {
     case 'capability':
       return `capability ${operation.name}`
     case 'socket':
-      return ['socket', operation.domain, operation.type, operation.protocol]
+      return ['socket', operation.domain, operation.type, protocolText(operation.protocol)]
         .filter((part) => part !== undefined)
         .join(' ')
     case 'egress': {
@@ -121,6 +121,11 @@ export function operationText(operation: Operation): string {
       return `bpf ${operation.command}`
   }
 }
+
+const protocolNames: Readonly<Record<number, string>> = { 0: 'default', 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'icmpv6' }
+
+const protocolText = (protocol: number | undefined): string | undefined =>
+  protocol === undefined ? undefined : (protocolNames[protocol] ?? `protocol ${protocol}`)
 
 /** Without what stands for the label of the workload itself. */
 const peerText = (peer: string | undefined): string | undefined => (peer?.startsWith('\0') ? 'itself' : peer)

@@ -9,7 +9,7 @@ import type { SourceObject } from './documents.ts'
  */
 export function modelOf(
   policy: unknown,
-  models: readonly SourceObject[],
+  models: readonly Pick<SourceObject, 'value'>[],
   installNamespace: string,
 ): BehaviorModel | undefined {
   const { kind, metadata } = policy as { kind: 'VarmorPolicy' | 'VarmorClusterPolicy'; metadata?: Metadata | null }

@@ -125,6 +125,36 @@ describe('varmor policy', () => {
       expect(status).to.equal(1)
     })
 
+    it('takes the profiles of the model for a policy that builds on it', async () => {
+      const defended = file(
+        'defended.json',
+        JSON.stringify({
+          ...JSON.parse(policy({})),
+          spec: {
+            target: { kind: 'Deployment', name: 'web' },
+            policy: {
+              enforcer: 'AppArmor',
+              mode: 'DefenseInDepth',
+              defenseInDepth: { appArmor: { profileType: 'BehaviorModel' } },
+            },
+          },
+        }),
+      )
+      const appArmor =
+        'profile varmor-demo-web { /usr/sbin/nginx ix, /etc/nginx/nginx.conf r, capability net_bind_service, }'
+      const withProfile = {
+        ...model,
+        data: { ...model.data, profile: { name: 'varmor-demo-web', enforcer: 'AppArmor', mode: 'enforce', appArmor } },
+      }
+      const own = file('own.json', JSON.stringify(withProfile))
+      const { status, stdout, stderr } = await varmor(['policy', 'test', '-f', defended, '--model', own])
+      expect(stderr).to.equal('')
+      expect(stdout).to.match(
+        /1 × file exec \/usr\/bin\/bash\n +to allow: add \{"rules":"\\"\/usr\/bin\/bash\\" ix,"\} to spec.policy.defenseInDepth.appArmor.appArmorRawRules/,
+      )
+      expect(status).to.equal(1)
+    })
+
     const misused: [what: string, args: string[], says: RegExp][] = [
       ['without anything recorded', ['-f', loose], /give one of --model and --events/],
       ['with both', ['-f', loose, '--model', recorded, '--events', 'x'], /give one of --model and --events/],
@@ -228,5 +258,59 @@ describe('varmor policy', () => {
         expect(stdout).to.equal('')
         expect(status).to.equal(2)
       })
+  })
+
+  describe('diff', () => {
+    it('says what becomes allowed and forbidden, with paths', async () => {
+      const { status, stdout, stderr } = await varmor(['policy', 'diff', loose, strict])
+      expect(stderr).to.equal('')
+      expect(status).to.equal(1)
+      expect(stdout).to.match(/^VarmorPolicy demo\/web: \d+ differences\n\nbecomes forbidden\n/)
+      expect(stdout).to.match(/BPF: files: exec\n +\/nu\n/)
+      expect(stdout).not.to.match(/becomes allowed/)
+    })
+
+    it('says the same the other way round as JSON', async () => {
+      const { status, stdout } = await varmor(['policy', 'diff', strict, loose, '-o', 'json'])
+      expect(status).to.equal(1)
+      const [{ policy: name, differences, incomplete }] = JSON.parse(stdout)
+      expect(name).to.equal('VarmorPolicy demo/web')
+      expect(incomplete).to.deep.equal([])
+      const exec = differences.find(
+        ({ enforcer, what }: { enforcer: string; what: string }) => enforcer === 'BPF' && what === 'files: exec',
+      )
+      expect(exec.becomes).to.equal('allowed')
+      expect(exec.examples).to.include('/proc/1/nu')
+    })
+
+    it('says that nothing changes for the kernel where only words do', async () => {
+      const other = file(
+        'other.yaml',
+        policy({ attackProtectionRules: [{ rules: ['MITIGATE_SA_LEAK'] }], hardeningRules: [] }, 'renamed'),
+      )
+      const { status, stdout } = await varmor(['policy', 'diff', loose, other])
+      expect(stdout).to.equal('VarmorPolicy demo/web and VarmorPolicy demo/renamed: the same for the kernel\n')
+      expect(status).to.equal(0)
+    })
+
+    it('pairs several policies by their names', async () => {
+      const [both, one] = [
+        file('both.yaml', `${policy({}, 'a')}\n---\n${policy({}, 'b')}`),
+        file('one.yaml', policy({}, 'a')),
+      ]
+      const { status, stdout } = await varmor(['policy', 'diff', both, one])
+      expect(stdout).to.equal(
+        'VarmorPolicy demo/a: the same for the kernel\n\nVarmorPolicy demo/b: is in the old file only\n',
+      )
+      expect(status).to.equal(1)
+    })
+
+    it('misuse: 2', async () => {
+      for (const args of [[loose], [loose, 'nowhere.yaml'], ['nowhere.yaml', loose]]) {
+        const { status, stdout } = await varmor(['policy', 'diff', ...args])
+        expect(stdout).to.equal('')
+        expect(status).to.equal(2)
+      }
+    })
   })
 })

@@ -46,7 +46,8 @@ const unescaped = (glob: string): string =>
     'latin1',
   ).toString()
 
-function judgeOf(profile: ReadProfile, parent?: string): (operation: Operation) => Decision {
+/** How one profile judges, of its own rules alone. */
+export function judgeOf(profile: ReadProfile, parent?: string): (operation: Operation) => Decision {
   const name = parent === undefined ? profile.name : `${parent}//${profile.name}`
   const rules = [...profile.rules, ...profile.includes.flatMap(baseRules)]
   const files = filesOf(rules, name)
@@ -85,7 +86,7 @@ function otherDecision(
       })
     case 'ptrace':
       return of(rules, 'ptrace', ({ accesses, peer }) =>
-        accesses.includes(operation.access) ? isPeer(peer, operation.peer, name) : false,
+        accesses.includes(operation.access) ? isPeer(peer, tracedLabel(operation), name) : false,
       )
     case 'signal':
       return of(rules, 'signal', ({ accesses, signals, peer }) => {
@@ -113,6 +114,10 @@ function of<Kind extends ProfileRule['kind']>(
   const isKind = (rule: ProfileRule): rule is RuleOf<Kind> => rule.kind === kind
   return verdictOf(rules.filter(isKind).map((rule) => ({ rule, matches: matches(rule) })))
 }
+
+/** Records of BPF have no labels; who is of the same container has the same one, but for programs with rules of their own. */
+const tracedLabel = ({ peer, isOutside }: Extract<Operation, { kind: 'ptrace' }>): string | undefined =>
+  peer ?? (isOutside === false ? OWN_LABEL : undefined)
 
 /** Whether a label is one that the rule means. */
 function isPeer(glob: string | undefined, label: string | undefined, name: string): Matched {

@@ -122,7 +122,7 @@ function decide(machine: FileMachine, operation: FileOperation): Decision {
 
 function ofPaths(machine: FileMachine, operation: FileOperation, letters: string, isOwn: boolean): Decision {
   if (operation.pattern !== undefined)
-    return worstOf(operation, machine.machine, (state) => ofLetters(allowedIn(machine, state, isOwn), letters))
+    return worstOf(operation, machine.machine, (state) => ofLetters(allowedIn(machine, state, isOwn), letters), true)
   const decisions = namesOf(operation).map((path) =>
     ofLetters(allowedIn(machine, run(machine.machine, Buffer.from(path)), isOwn), letters),
   )

@@ -11,6 +11,7 @@ export function addPolicy(varmor: Command): void {
     .command('policy')
     .description('try a policy before it is applied: replay what was recorded, compare two, have one written')
   addTest(policy)
+  addDiff(policy)
   addAdvise(policy)
 }
 
@@ -61,8 +62,31 @@ What cannot be judged is counted with the reason: a call of which the arguments 
 Exit status: 0 nothing would be refused; 1 something would; 2 misuse, or the input cannot be read.`,
     )
     .action(async (given) => {
-      const { testCommand } = await import('./test-command.ts')
+      const { testCommand } = await import('./policy-test-command.ts')
       process.exitCode = await testCommand(given)
+    })
+}
+
+function addDiff(policy: Command): void {
+  policy
+    .command('diff')
+    .description(
+      'say what becomes allowed or forbidden from one policy to another, for each enforcer and with examples',
+    )
+    .argument('<old>', 'manifest with the policy as it is; - is standard input')
+    .argument('<new>', 'manifest with the policy as it is to be')
+    .addOption(parserOption())
+    .addOption(installNamespaceOption())
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      `
+Policies of several are paired by their names. Of AppArmor's rules about mounts, tracing and signals the text alone is compared.
+Exit status: 0 the same for the kernel; 1 not the same, or not all could be compared; 2 misuse, or the input cannot be read.`,
+    )
+    .action(async (old, made, given) => {
+      const { diffCommand } = await import('./policy-diff-command.ts')
+      process.exitCode = await diffCommand(old, made, given)
     })
 }
 
@@ -106,7 +130,7 @@ Without a model it takes the rules that nearly every application can do without,
 Exit status: 0 done; 2 misuse, or the model cannot be read.`,
     )
     .action(async (given) => {
-      const { adviseCommand } = await import('./advise-command.ts')
+      const { adviseCommand } = await import('./policy-advise-command.ts')
       process.exitCode = await adviseCommand(given)
     })
 }

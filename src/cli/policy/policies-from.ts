@@ -1,4 +1,4 @@
-import type { AnyPolicy } from '../../api/types.ts'
+import type { AnyPolicy, ArmorProfileModel } from '../../api/types.ts'
 import { type CompiledPolicy, type CompileOptions, compilePolicy } from '../../profile/compile.ts'
 import { newestAppArmor, oldestAppArmor } from '../../profile/context.ts'
 import { finding, gather, nameOf } from '../gather.ts'
@@ -18,17 +18,22 @@ export interface SoundPolicy {
   options: CompileOptions
 }
 
-/** Compiles all policies of files; undefined, and each mistake on standard error, where one has an error. */
+/**
+ * Compiles all policies of files; undefined, and each mistake on standard error, where one has an error.
+ * @param recorded a model that is at hand besides those of the files
+ */
 export async function policiesFrom(
   files: readonly string[],
   { apparmorParser, installNamespace }: CompilingArguments,
+  recorded?: ArmorProfileModel,
 ): Promise<SoundPolicy[] | undefined> {
   const { policies, models, ignored, findings } = await gather(files)
   printIgnored(ignored.map((source) => `${source.file}: document ${source.document}: ${nameOf(source)}`))
+  const all = recorded === undefined ? models : [...models, { value: { ...recorded } }]
   const sound: SoundPolicy[] = []
   const mistakes = [...findings]
   for (const source of policies) {
-    const model = modelOf(source.value, models, installNamespace)
+    const model = modelOf(source.value, all, installNamespace)
     const appArmor = apparmorParser === '3.0' ? oldestAppArmor : newestAppArmor
     const options: CompileOptions = { appArmor, installNamespace, ...(model !== undefined && { model }) }
     const result = compilePolicy(source.value, options)

@@ -2,6 +2,7 @@ import { eventOperations } from '../../advice/event-operations.ts'
 import { modelOperations } from '../../advice/model-operations.ts'
 import type { Recorded } from '../../advice/recorded.ts'
 import { Replay, type Replayed } from '../../advice/replay.ts'
+import type { ArmorProfileModel } from '../../api/types.ts'
 import { type Selection, selector } from '../logs/selection.ts'
 import { misuse } from '../misuse.ts'
 import { print, printable, printData } from '../output.ts'
@@ -36,9 +37,10 @@ interface Seen {
 export async function testCommand(given: TestArguments): Promise<number> {
   if ((given.model === undefined) === (given.events === undefined)) return complain('give one of --model and --events')
   try {
-    const policies = await policiesFrom(given.file, given)
+    const model = given.model === undefined ? undefined : await modelFrom(given.model, given)
+    const policies = await policiesFrom(given.file, given, model)
     if (policies === undefined) return misuse
-    const seen = given.model === undefined ? await fromEvents(given) : await fromModel(given.model, given)
+    const seen = model === undefined ? await fromEvents(given) : ofModel(model)
     const results = policies.map((one) => ({ policy: one.name, ...replay(one, seen) }))
     if (given.output === 'table') print(results.map(replayText).join('\n'))
     else await printData(results, given.output)
@@ -61,8 +63,7 @@ function replay({ policy, compiled, options }: SoundPolicy, { operations, unjudg
   return replaying.end()
 }
 
-async function fromModel(source: string, given: TestArguments): Promise<Seen> {
-  const model = await modelFrom(source, given)
+function ofModel(model: ArmorProfileModel): Seen {
   const read = modelOperations(model.data.dynamicResult ?? {}, model.metadata.name)
   const seen: Seen = { operations: new Map(), unjudged: new Map(), programs: read.programs }
   for (const recorded of read.operations) count(seen, recorded)
