@@ -1,5 +1,5 @@
 import { group, version } from '../api/crds.ts'
-import type { ArmorProfile, VarmorClusterPolicy, VarmorPolicy } from '../api/types.ts'
+import type { ArmorProfile, ArmorProfileModel, VarmorClusterPolicy, VarmorPolicy } from '../api/types.ts'
 import type { KubeObject } from './objects.ts'
 import { defineResource } from './resources.ts'
 
@@ -23,5 +23,12 @@ export const armorProfiles = defineResource<ArmorProfile & KubeObject>({
   ...ours,
   plural: 'armorprofiles',
   kind: 'ArmorProfile',
+  namespaced: true,
+})
+
+export const armorProfileModels = defineResource<ArmorProfileModel & KubeObject>({
+  ...ours,
+  plural: 'armorprofilemodels',
+  kind: 'ArmorProfileModel',
   namespaced: true,
 })
