@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { type KernelEnforcer, parseEnforcers } from '../api/enforcer.ts'
+import { addModel } from './model/program.ts'
 import { endWithReader, formats } from './output.ts'
 import { packageVersion } from './package-version.ts'
 import { addPolicy } from './policy/add-policy.ts'
@@ -20,8 +21,8 @@ function program(more: readonly AddCommand[]): Command {
     .showSuggestionAfterError()
     .configureHelp({ showGlobalOptions: false })
   const roles = [addManager, addAgent, ...more, addUninstall]
-  for (const add of [addCompile, addValidate, addRules, addPolicy, addDecode, addLogs, ...roles, addVersion])
-    add(varmor)
+  const verbs = [addCompile, addValidate, addRules, addPolicy, addModel, addDecode, addLogs]
+  for (const add of [...verbs, ...roles, addVersion]) add(varmor)
   return varmor
 }
 
