@@ -1,12 +1,12 @@
 import { type FieldError, join } from '../../api/field-error.ts'
 import { filePermissions } from '../../api/schema/bpf-rules.ts'
+import type { ModelBpf } from '../../api/types.ts'
 import { capabilities } from '../../rules/capabilities.ts'
 import { type PathPattern, parsePathPattern } from '../path-pattern.ts'
 import type { Allowed } from './allowed.ts'
 import { allowedSockets } from './allowed-sockets.ts'
 import { compileAutomaton } from './automaton.ts'
 import {
-  type AllowedFile,
   AUDIT_SHIFT,
   type BpfProfile,
   type CapabilityRules,
@@ -118,17 +118,9 @@ function merged(paths: readonly AllowedPath[]): AllowedPath[] {
   return [...byText].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one)
 }
 
-const words = { read, write, append, exec, carry } as const
-
-function described({ pattern, flags }: AllowedPath): AllowedFile {
-  const names = Object.keys(words) as (keyof typeof words)[]
-  const allow = names.filter((name) => flags & words[name] && !(name === 'append' && flags & write))
-  return { pattern: pattern.text, allow }
-}
-
 /** Every path has all flags but those that are allowed. */
 function fileRules(paths: readonly AllowedPath[], verdict: Verdict, errors: FieldError[]): FileRules {
-  const rules: FileRules = { rules: [], allowed: paths.map(described), any: flagsOf(verdict, every) }
+  const rules: FileRules = { rules: [], any: flagsOf(verdict, every) }
   const anything = ['/', '/**'].map((text) => ({ pattern: own(text), accept: 1 << 16, way: 0 }))
   const patterns = [...anything, ...paths.map(({ pattern, flags }) => ({ pattern, accept: flags, way: 0 }))]
   const compiled = compileAutomaton(patterns, bitMarks, (marks) =>
@@ -253,6 +245,22 @@ function mountsOf(all: readonly Allowed[], verdict: Verdict, reader: Reader): Mo
   return mountRules(draft, reader.errors)
 }
 
+/** What several lists allow. */
+function together(all: readonly Allowed[]): ModelBpf {
+  const lists = all.map(({ behaviour }) => behaviour)
+  return {
+    executions: lists.flatMap(({ executions = [] }) => executions),
+    files: lists.flatMap(({ files = [] }) => files),
+    capabilities: lists.flatMap((one) => one.capabilities ?? []),
+    network: {
+      sockets: lists.flatMap(({ network }) => network?.sockets ?? []),
+      egresses: lists.flatMap(({ network }) => network?.egresses ?? []),
+    },
+    ptraces: lists.flatMap(({ ptraces = [] }) => ptraces),
+    mounts: lists.flatMap(({ mounts = [] }) => mounts),
+  }
+}
+
 const blockDevice = /^\/dev\/(?:[shvx]?v?d[a-z]|nvme|dm-|loop|md|mmcblk|sr|mapper|block|disk|\*)/
 
 /**
@@ -268,6 +276,7 @@ export function allowListProfile(all: readonly Allowed[], verdict: Verdict, erro
   const profile: BpfProfile = {
     mode: 'enforce',
     unlisted: verdict,
+    allowed: together(all),
     files: fileRules(paths, verdict, reader.errors),
     ...(mounts !== undefined && { mounts }),
     capabilities: capabilityRules(allowed, verdict),
