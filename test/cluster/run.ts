@@ -8,12 +8,14 @@ const harmfulFiles = harmful.map((name) => `test/cluster/${name}.test.ts`)
 /** It needs a cluster whose nodes are all its own: a pod that lands on what is left of another test's node never runs. */
 const seccomp = 'test/cluster/seccomp.test.ts'
 /** It builds an image, and installs into a cluster of its own. */
-const helm = 'test/cluster/helm/*.test.ts'
+const helm = ['chart', 'image', 'install'].map((name) => `test/cluster/helm/${name}.test.ts`)
+/** They install into a cluster whose servers they kill. */
+const lives = ['from-upstream', 'lifecycle'].map((name) => `test/cluster/helm/${name}.test.ts`)
 /** It needs no cluster. */
 const nri = 'test/cluster/nri.test.ts'
 const others = [
   'test/cluster/**/*.test.ts',
-  ...[seccomp, nri, helm, ...harmfulFiles].flatMap((file) => ['--ignore', file]),
+  ...[seccomp, nri, ...helm, ...lives, ...harmfulFiles].flatMap((file) => ['--ignore', file]),
 ]
 
 const program = new Command('test:cluster')
@@ -31,7 +33,8 @@ const program = new Command('test:cluster')
       // It goes before the longer one, beside which it would start nodes at the same time.
       job('Seccomp on real nodes', 350, [seccomp]),
       job('a cluster for kubectl and nodes', 340, others),
-      job('an installation with Helm', 300, [helm]),
+      job('an installation with Helm', 330, helm),
+      job('the life of an installation', 300, lives),
       job('NRI of containerd', 30, [nri]),
     ]
     process.exitCode = (await sideBySide(jobs, one ? 1 : 2)) ? 0 : 1
