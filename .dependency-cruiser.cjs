@@ -5,13 +5,14 @@ const rooms = {
   'src/api': [],
   'src/rules': ['src/api'],
   'src/profile': ['src/base', 'src/api', 'src/rules'],
+  'src/model': ['src/base', 'src/api', 'src/rules', 'src/profile'],
   'src/audit': ['src/base', 'src/api'],
   'src/kube': ['src/base', 'src/api'],
   'src/enforcer': ['src/base', 'src/api', 'native'],
   'src/http': ['src/base'],
   'src/metrics': ['src/base', 'src/http', 'src/kube', 'actors/runtime'],
   'actors/runtime': ['src/base'],
-  actors: ['actors/runtime', 'src/base', 'src/api', 'src/profile'],
+  actors: ['actors/runtime', 'src/base', 'src/api', 'src/profile', 'src/model'],
 }
 const composition = ['src/manager', 'src/agent', 'src/sandbox']
 

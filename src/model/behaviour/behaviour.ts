@@ -1,0 +1,253 @@
+import type { DynamicResult } from '../../api/types.ts'
+import { BoundedMap } from './bounded-map.ts'
+import { type LeftOut, type LeftOutKind, LeftOuts } from './left-out.ts'
+import { defaultLimits, type Limits } from './limits.ts'
+import { LostNames } from './lost-names.ts'
+import type { Recorder } from './permissions.ts'
+import { RecorderFacts } from './recorder-facts.ts'
+import { addWords, joinWords, newWords, type Words, wordsOf } from './words.ts'
+
+export interface SocketFact {
+  domain?: string
+  type?: string
+  protocol?: string
+}
+
+export interface PtraceFact {
+  /** AppArmor's label of the other process. */
+  peer?: string
+  permissions: readonly string[]
+  /** The other process is outside of the container. */
+  external?: boolean
+}
+
+export interface SignalFact {
+  peer: string
+  permissions: readonly string[]
+  signals: readonly string[]
+}
+
+export interface MountFact {
+  path: string
+  type?: string
+  flags?: readonly string[]
+}
+
+export interface FileUse {
+  path: string
+  /** AppArmor's letters, `['r', 'w']` or `['rw']`, or the words of BPF's violations. */
+  permissions: readonly string[]
+  /** The user who used it is its owner. Of BPF nothing is known: leave it out. */
+  owner?: boolean
+}
+
+/** What is recorded, ready to be sent or stored. */
+export interface Recorded {
+  result: DynamicResult
+  leftOut: LeftOut[]
+}
+
+interface Signal {
+  permissions: Words
+  signals: Words
+}
+
+function joinSignals(into: Signal, from: Signal): void {
+  joinWords(into.permissions, from.permissions)
+  joinWords(into.signals, from.signals)
+}
+
+/**
+ * What a workload did: each fact once, however often it comes, in bounded memory whatever the workload does (`Limits`). What does
+ * not fit is left out, counted and named. Facts in any order, and parts merged in any order, give the same result; the one
+ * exception is `limits.nodes`, beyond which files are first come, first served.
+ */
+export class Behaviour {
+  private readonly facts: Record<Recorder, RecorderFacts>
+  private readonly profiles: Words
+  private readonly unhandled: Words
+  private readonly signals: BoundedMap<Signal>
+  /** Flags by JSON of path and type. */
+  private readonly mounts: BoundedMap<Words>
+  private readonly syscalls: Words
+  private readonly tooLong = new LostNames()
+  private readonly earlier = new LeftOuts()
+  private readonly limits: Limits
+
+  constructor(limits: Limits = defaultLimits) {
+    this.limits = limits
+    this.facts = { appArmor: new RecorderFacts('appArmor', limits), bpf: new RecorderFacts('bpf', limits) }
+    this.profiles = newWords(limits.profiles)
+    this.unhandled = newWords(limits.unhandled)
+    this.signals = new BoundedMap(limits.peers, joinSignals)
+    this.mounts = new BoundedMap(limits.mounts, joinWords)
+    this.syscalls = newWords(limits.syscalls)
+  }
+
+  private readonly newFlags = () => newWords(this.limits.words)
+  private readonly newSignal = (): Signal => ({ permissions: this.newFlags(), signals: this.newFlags() })
+
+  private fits(...texts: readonly (string | undefined)[]): boolean {
+    const long = texts.find((text) => text !== undefined && text.length > this.limits.name)
+    if (long !== undefined) this.tooLong.add(long)
+    return long === undefined
+  }
+
+  /** A profile of AppArmor that the workload ran in. */
+  addProfile(name: string): void {
+    if (this.fits(name)) addWords(this.profiles, [name])
+  }
+
+  /** A record of AppArmor of which no fact could be made, as text. */
+  addUnhandled(record: string): void {
+    if (this.fits(record)) addWords(this.unhandled, [record])
+  }
+
+  addExecution(recorder: Recorder, path: string): void {
+    this.facts[recorder].addExecution(path)
+  }
+
+  addFile(recorder: Recorder, { path, permissions, owner = false }: FileUse): void {
+    this.facts[recorder].addFile(path, permissions, owner)
+  }
+
+  /** A pattern of `src/profile/path-pattern.ts` in place of the files that it matches; `example` is one of them. */
+  addPattern(recorder: Recorder, example: string, { path, permissions, owner = false }: FileUse): void {
+    this.facts[recorder].addPattern(path, example, permissions, owner)
+  }
+
+  addCapability(recorder: Recorder, name: string): void {
+    if (this.fits(name)) addWords(this.facts[recorder].capabilities, [name])
+  }
+
+  addSocket(recorder: Recorder, { domain = '', type = '', protocol = '' }: SocketFact): void {
+    if (!this.fits(domain, type, protocol)) return
+    addWords(this.facts[recorder].sockets, [JSON.stringify([domain, type, protocol])])
+  }
+
+  addEgress(recorder: Recorder, ip: string, port: number): void {
+    if (this.fits(ip)) this.facts[recorder].addEgress(ip, port)
+  }
+
+  addPtrace(recorder: Recorder, { peer, permissions, external = false }: PtraceFact): void {
+    if (this.fits(peer, ...permissions)) this.facts[recorder].addPtrace(peer, permissions, external)
+  }
+
+  addSignal({ peer, permissions, signals }: SignalFact): void {
+    if (!this.fits(peer, ...permissions, ...signals)) return
+    const signal = this.signals.at(peer, this.newSignal)
+    if (signal === undefined) return
+    addWords(signal.permissions, permissions)
+    addWords(signal.signals, signals)
+  }
+
+  addMount({ path, type = '', flags = [] }: MountFact): void {
+    if (!this.fits(path, type, ...flags)) return
+    const words = this.mounts.at(JSON.stringify([path, type]), this.newFlags)
+    if (words !== undefined) addWords(words, flags)
+  }
+
+  addSyscall(name: string): void {
+    if (this.fits(name)) addWords(this.syscalls, [name])
+  }
+
+  /** What was left out before this began, of a part that came from elsewhere. */
+  addLeftOut(leftOut: readonly LeftOut[]): void {
+    this.earlier.addAll(leftOut)
+  }
+
+  /** Takes what the other one knows; the other stays as it is. */
+  merge(other: Behaviour): void {
+    this.facts.appArmor.merge(other.facts.appArmor)
+    this.facts.bpf.merge(other.facts.bpf)
+    joinWords(this.profiles, other.profiles)
+    joinWords(this.unhandled, other.unhandled)
+    joinWords(this.syscalls, other.syscalls)
+    this.signals.merge(other.signals, this.newSignal)
+    this.mounts.merge(other.mounts, this.newFlags)
+    this.tooLong.merge(other.tooLong)
+    this.earlier.merge(other.earlier)
+  }
+
+  /** All lists sorted, nothing twice: equal facts give equal bytes. */
+  toDynamicResult(): DynamicResult {
+    return this.toRecorded().result
+  }
+
+  toRecorded(): Recorded {
+    const leftOuts = new LeftOuts()
+    leftOuts.merge(this.earlier)
+    const result = this.result(leftOuts)
+    for (const facts of Object.values(this.facts)) facts.leaveOut(leftOuts)
+    this.leaveOut(leftOuts)
+    return { result, leftOut: leftOuts.list() }
+  }
+
+  private leaveOut(leftOuts: LeftOuts): void {
+    const more = 'more than are kept'
+    const kinds = ['profiles', 'unhandled', 'signals', 'mounts', 'syscalls'] as const satisfies LeftOutKind[]
+    for (const kind of kinds) leftOuts.add(kind, more, this[kind].lost)
+    for (const [, { permissions, signals }] of this.signals.sorted()) {
+      for (const words of [permissions, signals]) leftOuts.add('words', more, words.lost)
+    }
+    for (const [, flags] of this.mounts.sorted()) leftOuts.add('words', more, flags.lost)
+    leftOuts.add('texts', `longer than ${this.limits.name} characters`, this.tooLong)
+  }
+
+  private result(leftOuts: LeftOuts): DynamicResult {
+    const { profiles, unhandled, facts, syscalls } = this
+    const { network: networks, ...common } = commonOf(facts.appArmor, leftOuts)
+    const appArmor = {
+      ...filled('profiles', wordsOf(profiles)),
+      ...common,
+      ...(networks !== undefined && { networks }),
+      ...filled('signals', this.signals.sorted().map(signalOf)),
+      ...filled('unhandled', wordsOf(unhandled)),
+    }
+    const bpf = { ...commonOf(facts.bpf, leftOuts), ...filled('mounts', this.mounts.sorted().map(mountOf)) }
+    return {
+      ...section('appArmor', appArmor),
+      ...section('bpf', bpf),
+      ...section('seccomp', filled('syscalls', wordsOf(syscalls))),
+    }
+  }
+}
+
+function commonOf(facts: RecorderFacts, leftOuts: LeftOuts) {
+  const network = facts.network()
+  return {
+    ...filled('executions', wordsOf(facts.executions)),
+    ...filled('files', facts.fileList(leftOuts)),
+    ...filled('capabilities', wordsOf(facts.capabilities)),
+    ...(network !== undefined && { network }),
+    ...filled('ptraces', facts.ptraceList()),
+  }
+}
+
+function filled<K extends string, T>(key: K, list: T[]): { [key in K]?: T[] } {
+  return (list.length === 0 ? {} : { [key]: list }) as { [key in K]?: T[] }
+}
+
+function section<K extends string, T extends object>(key: K, value: T): { [key in K]?: T } {
+  return (Object.keys(value).length === 0 ? {} : { [key]: value }) as { [key in K]?: T }
+}
+
+const signalOf = ([peer, { permissions, signals }]: [string, Signal]) => ({
+  peer,
+  permissions: wordsOf(permissions),
+  signals: wordsOf(signals),
+})
+
+function mountOf([key, words]: [string, Words]) {
+  const [path, type] = JSON.parse(key) as [string, string]
+  const flags = wordsOf(words)
+  return { path, ...(type !== '' && { type }), ...(flags.length > 0 && { flags }) }
+}
+
+/** A new one with what both know. */
+export function merge(a: Behaviour, b: Behaviour, limits?: Limits): Behaviour {
+  const both = new Behaviour(limits)
+  both.merge(a)
+  both.merge(b)
+  return both
+}

@@ -1,0 +1,97 @@
+import { LostNames, nameHash } from './lost-names.ts'
+
+/** Puts what `from` knows into `into`. The same put twice changes nothing, and the order of several does not matter. */
+export type Join<V> = (into: V, from: V) => void
+
+/**
+ * Values by name, of which those with the smallest hashes are kept when there are too many: which ones does not depend on the
+ * order in which they come, so that parts can be merged in any order. What is left out is counted by name.
+ */
+export class BoundedMap<V> {
+  private readonly values = new Map<string, V>()
+  private readonly limit: number
+  private readonly join: Join<V>
+  private last: { hash: number; name: string } | undefined
+  private lostNames: LostNames | undefined
+
+  constructor(limit: number, join: Join<V>) {
+    this.limit = limit
+    this.join = join
+  }
+
+  get size(): number {
+    return this.values.size
+  }
+
+  get(name: string): V | undefined {
+    return this.values.get(name)
+  }
+
+  /** What was left out, by name; undefined when nothing was. */
+  get lost(): LostNames | undefined {
+    return this.lostNames
+  }
+
+  /** The value of this name, made when there is none; undefined when the name is left out. */
+  at(name: string, make: () => V): V | undefined {
+    const known = this.values.get(name)
+    if (known !== undefined) return known
+    if (!this.admits(name)) {
+      this.lose(name)
+      return undefined
+    }
+    const value = make()
+    this.values.set(name, value)
+    if (this.values.size > this.limit) this.evict()
+    else if (this.last !== undefined && comesBefore(this.last, name)) this.last = undefined
+    return value
+  }
+
+  private admits(name: string): boolean {
+    if (this.values.size < this.limit) return true
+    this.last ??= this.findLast()
+    return !comesBefore(this.last, name)
+  }
+
+  private findLast(): { hash: number; name: string } {
+    let last = { hash: -1, name: '' }
+    for (const name of this.values.keys()) if (comesBefore(last, name)) last = { hash: nameHash(name), name }
+    return last
+  }
+
+  private evict(): void {
+    const { name } = this.last ?? this.findLast()
+    this.values.delete(name)
+    this.lose(name)
+    this.last = undefined
+  }
+
+  private lose(name: string): void {
+    this.lostNames ??= new LostNames()
+    this.lostNames.add(name)
+  }
+
+  /** `copy` makes a value of its own for a name that only the other has. */
+  merge(other: BoundedMap<V>, make: () => V): void {
+    for (const [name, value] of other.values) {
+      const own = this.at(name, make)
+      if (own !== undefined) this.join(own, value)
+    }
+    if (other.lostNames !== undefined) this.mergeLost(other.lostNames)
+  }
+
+  mergeLost(lost: LostNames): void {
+    this.lostNames ??= new LostNames()
+    this.lostNames.merge(lost)
+  }
+
+  /** In the order of the names, by code unit. */
+  sorted(): [string, V][] {
+    return [...this.values].sort(([a], [b]) => (a < b ? -1 : 1))
+  }
+}
+
+function comesBefore(last: { hash: number; name: string }, name: string): boolean {
+  const hash = nameHash(name)
+  return hash > last.hash || (hash === last.hash && name > last.name)
+}

@@ -1,0 +1,84 @@
+import { LostNames, type LostNamesState } from './lost-names.ts'
+
+/** Kinds of facts of which something can be left out. */
+export const leftOutKinds = [
+  'executions',
+  'files',
+  'patterns',
+  'capabilities',
+  'sockets',
+  'addresses',
+  'ports',
+  'ptraces',
+  'signals',
+  'mounts',
+  'words',
+  'syscalls',
+  'profiles',
+  'unhandled',
+  'texts',
+] as const
+
+export type LeftOutKind = (typeof leftOutKinds)[number]
+
+/** What of one kind does not fit into a model, and so is not allowed by it. */
+export interface LeftOut {
+  kind: LeftOutKind
+  /** Where, if it is about a directory. */
+  directory?: string
+  /** Why, for a person. */
+  reason: string
+  /** How many different ones; from 64 on an estimate. */
+  count: number
+  /** Up to three of them. */
+  examples: string[]
+  /** From which the parts of a model are put together. */
+  state: LostNamesState
+}
+
+/** Directories that are named; of others only the names count. */
+const NAMED_DIRECTORIES = 64
+
+/** Adds up what was left out: the same in any order. */
+export class LeftOuts {
+  private readonly byPlace = new Map<
+    string,
+    { kind: LeftOutKind; directory?: string; reason: string; lost: LostNames }
+  >()
+
+  add(kind: LeftOutKind, reason: string, lost: LostNames | undefined, directory?: string): void {
+    if (lost === undefined || lost.count === 0) return
+    const key = [kind, directory ?? '', reason].join('\0')
+    const known = this.byPlace.get(key)
+    const place = known ?? { kind, reason, lost: new LostNames(), ...(directory !== undefined && { directory }) }
+    place.lost.merge(lost)
+    if (known === undefined) this.byPlace.set(key, place)
+  }
+
+  addAll(leftOut: readonly LeftOut[]): void {
+    for (const { kind, reason, directory, state } of leftOut) this.add(kind, reason, LostNames.of(state), directory)
+  }
+
+  merge(other: LeftOuts): void {
+    for (const { kind, reason, lost, directory } of other.byPlace.values()) this.add(kind, reason, lost, directory)
+  }
+
+  list(): LeftOut[] {
+    const all = [...this.byPlace].sort(([a], [b]) => (a < b ? -1 : 1))
+    const named = new LeftOuts()
+    let directories = 0
+    for (const [, { kind, reason, lost, directory }] of all) {
+      if (directory !== undefined) directories += 1
+      if (directories <= NAMED_DIRECTORIES || directory === undefined) named.add(kind, reason, lost, directory)
+      else named.add(kind, 'in more directories', lost)
+    }
+    return [...named.byPlace.values()].map(({ kind, reason, lost, directory }) => ({
+      kind,
+      ...(directory !== undefined && { directory }),
+      reason,
+      count: lost.count,
+      examples: lost.names,
+      state: lost.state(),
+    }))
+  }
+}

@@ -1,0 +1,47 @@
+/** How much of each kind one `Behaviour` keeps. What comes beyond is left out, counted, and named by a few examples. */
+export interface Limits {
+  /** Names in one directory; one that has more is a pattern, where no built-in rule forbids that. */
+  directory: number
+  /** Directories and files of one enforcer. */
+  nodes: number
+  /** Patterns that came from another model. */
+  patterns: number
+  executions: number
+  capabilities: number
+  sockets: number
+  /** Addresses that were connected to. */
+  addresses: number
+  /** Ports of one address. */
+  ports: number
+  peers: number
+  mounts: number
+  /** Permissions, signals or flags of one thing. */
+  words: number
+  syscalls: number
+  profiles: number
+  unhandled: number
+  /** Characters of a name. */
+  name: number
+  /** Directories above a file. */
+  depth: number
+}
+
+/** About 12 MiB at the most, with names of usual lengths; a workload of a real service takes some 100 KiB. */
+export const defaultLimits: Limits = {
+  directory: 256,
+  nodes: 50_000,
+  patterns: 4096,
+  executions: 1024,
+  capabilities: 64,
+  sockets: 256,
+  addresses: 1024,
+  ports: 64,
+  peers: 256,
+  mounts: 256,
+  words: 80,
+  syscalls: 600,
+  profiles: 64,
+  unhandled: 64,
+  name: 4096,
+  depth: 128,
+}

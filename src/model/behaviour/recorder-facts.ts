@@ -1,0 +1,194 @@
+import { parsePathPattern } from '../../profile/path-pattern.ts'
+import { BoundedMap } from './bounded-map.ts'
+import { listFiles } from './file-facts.ts'
+import type { LeftOuts } from './left-out.ts'
+import type { Limits } from './limits.ts'
+import { LostNames } from './lost-names.ts'
+import { PathTree } from './path-tree.ts'
+import { BY_OTHERS, bitsOf, type FileBits, permissionsOf, type Recorder } from './permissions.ts'
+import { addWords, joinWords, newWords, type Words, wordsOf } from './words.ts'
+
+/** A file as a model has it. `oldPath` is there when `path` is a pattern: it is one of the paths that the pattern stands for. */
+export interface ModelFile {
+  path: string
+  owner?: boolean
+  permissions: string[]
+  oldPath?: string
+}
+
+interface Pattern {
+  bits: FileBits
+  example: string
+}
+
+function joinPatterns(into: Pattern, from: Pattern): void {
+  into.bits |= from.bits
+  if (from.example < into.example) into.example = from.example
+}
+
+/** What AppArmor or BPF saw, apart from what only one of them sees. */
+export class RecorderFacts {
+  readonly executions: Words
+  readonly capabilities: Words
+  /** By JSON of domain, type and protocol. */
+  readonly sockets: Words
+  /** Ports by address. */
+  readonly egress: BoundedMap<Words>
+  /** Permissions by JSON of peer and whether it is outside. */
+  readonly ptraces: BoundedMap<Words>
+  private readonly files: PathTree
+  private readonly patterns: BoundedMap<Pattern>
+  private readonly notPaths = new LostNames()
+  private readonly strangeWords = new LostNames()
+  private readonly badPatterns = new LostNames()
+  private readonly recorder: Recorder
+  private readonly limits: Limits
+
+  constructor(recorder: Recorder, limits: Limits) {
+    this.recorder = recorder
+    this.limits = limits
+    this.executions = newWords(limits.executions)
+    this.capabilities = newWords(limits.capabilities)
+    this.sockets = newWords(limits.sockets)
+    this.egress = new BoundedMap(limits.addresses, joinWords)
+    this.ptraces = new BoundedMap(limits.peers, joinWords)
+    this.files = new PathTree(limits)
+    this.patterns = new BoundedMap(limits.patterns, joinPatterns)
+  }
+
+  addExecution(path: string): void {
+    if (this.isPath(path)) addWords(this.executions, [path])
+    else this.notPaths.add(path)
+  }
+
+  addFile(path: string, permissions: readonly string[], owner: boolean): void {
+    if (this.isPath(path)) this.files.add(path, this.bits(permissions, owner))
+    else this.notPaths.add(path)
+  }
+
+  addPattern(text: string, example: string, permissions: readonly string[], owner: boolean): void {
+    const isShort = text.length <= this.limits.name && example.length <= this.limits.name
+    const parsed = parsePathPattern(text.length > 1 && text.endsWith('/') ? text.slice(0, -1) : text)
+    if (!isShort || !text.startsWith('/') || !parsed.ok) {
+      this.badPatterns.add(text)
+      return
+    }
+    const bits = this.bits(permissions, owner)
+    const known = this.patterns.at(text, () => ({ bits, example }))
+    if (known !== undefined) joinPatterns(known, { bits, example })
+  }
+
+  addEgress(ip: string, port: number): void {
+    const ports = this.egress.at(ip, this.newPorts)
+    if (ports !== undefined) addWords(ports, [String(port)])
+  }
+
+  addPtrace(peer: string | undefined, permissions: readonly string[], external: boolean): void {
+    const words = this.ptraces.at(JSON.stringify([peer ?? '', external]), this.newList)
+    if (words !== undefined) addWords(words, permissions)
+  }
+
+  private readonly newPorts = () => newWords(this.limits.ports)
+  private readonly newList = () => newWords(this.limits.words)
+
+  private bits(permissions: readonly string[], owner: boolean): FileBits {
+    const { bits, unknown } = bitsOf(this.recorder, permissions)
+    for (const word of unknown) this.strangeWords.add(word)
+    return owner ? bits : bits | BY_OTHERS
+  }
+
+  /** Whether it is as the kernel has paths, and within the limits. */
+  private isPath(path: string): boolean {
+    if (!path.startsWith('/') || path.length > this.limits.name || path.includes('\0')) return false
+    if (path.includes('//') || /\/\.\.?(?:\/|$)/.test(path)) return false
+    let depth = 0
+    for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) depth += 1
+    return depth <= this.limits.depth
+  }
+
+  merge(other: RecorderFacts): void {
+    joinWords(this.executions, other.executions)
+    joinWords(this.capabilities, other.capabilities)
+    joinWords(this.sockets, other.sockets)
+    this.egress.merge(other.egress, this.newPorts)
+    this.ptraces.merge(other.ptraces, this.newList)
+    this.files.merge(other.files)
+    this.patterns.merge(other.patterns, () => ({ bits: 0, example: '\uffff' }))
+    this.notPaths.merge(other.notPaths)
+    this.strangeWords.merge(other.strangeWords)
+    this.badPatterns.merge(other.badPatterns)
+  }
+
+  /** What of the files is left out, besides, is added to `leftOuts`. */
+  fileList(leftOuts: LeftOuts): ModelFile[] {
+    const { facts, unnamed } = listFiles(this.recorder, this.files)
+    for (const { directory, lost, rule } of unnamed) {
+      leftOuts.add('files', `more names than are kept, and ${reasonOf(rule)}`, lost, directory)
+    }
+    const byPath = new Map<string, { path: string; bits: FileBits; example?: string }>()
+    for (const fact of [...facts, ...this.ownPatterns()]) {
+      const key = fact.example === undefined ? fact.path : `${fact.path}\0`
+      const known = byPath.get(key)
+      if (known?.example === undefined || fact.example === undefined) byPath.set(key, { ...fact })
+      else joinPatterns(known as Pattern, fact as Pattern)
+    }
+    return [...byPath].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, fact]) => this.fileOf(fact))
+  }
+
+  private ownPatterns() {
+    return this.patterns.sorted().map(([path, { bits, example }]) => ({ path, bits, example }))
+  }
+
+  private fileOf({ path, bits, example }: { path: string; bits: FileBits; example?: string }): ModelFile {
+    return {
+      path,
+      ...((bits & BY_OTHERS) === 0 && { owner: true }),
+      permissions: permissionsOf(this.recorder, bits),
+      ...(example !== undefined && { oldPath: example }),
+    }
+  }
+
+  leaveOut(leftOuts: LeftOuts): void {
+    const more = 'more than are kept'
+    leftOuts.add('executions', more, this.executions.lost)
+    leftOuts.add('capabilities', more, this.capabilities.lost)
+    leftOuts.add('sockets', more, this.sockets.lost)
+    leftOuts.add('addresses', more, this.egress.lost)
+    leftOuts.add('ptraces', more, this.ptraces.lost)
+    leftOuts.add('patterns', more, this.patterns.lost)
+    leftOuts.add('files', 'more files and directories in all than are kept', this.files.refused)
+    leftOuts.add('texts', 'no path, or one that is too long or too deep', this.notPaths)
+    leftOuts.add('patterns', 'no pattern of paths', this.badPatterns)
+    leftOuts.add('words', 'permissions that are not known', this.strangeWords)
+    for (const [ip, ports] of this.egress.sorted()) leftOuts.add('ports', `more than are kept of ${ip}`, ports.lost)
+    for (const [, permissions] of this.ptraces.sorted()) leftOuts.add('words', more, permissions.lost)
+  }
+
+  /** Sockets and connections, sorted; undefined when there are none. */
+  network() {
+    const sockets = wordsOf(this.sockets).map(socketOf)
+    const egresses = this.egress.sorted().map(([ip, ports]) => ({
+      ip,
+      ports: wordsOf(ports)
+        .map(Number)
+        .sort((a, b) => a - b),
+    }))
+    if (sockets.length === 0 && egresses.length === 0) return undefined
+    return { ...(sockets.length > 0 && { sockets }), ...(egresses.length > 0 && { egresses }) }
+  }
+
+  ptraceList() {
+    return this.ptraces.sorted().map(([key, permissions]) => {
+      const [peer, external] = JSON.parse(key) as [string, boolean]
+      return { ...(peer !== '' && { peer }), permissions: wordsOf(permissions), ...(external && { external }) }
+    })
+  }
+}
+
+function socketOf(key: string): { domain?: string; type?: string; protocol?: string } {
+  const [domain, type, protocol] = JSON.parse(key) as [string, string, string]
+  return { ...(domain !== '' && { domain }), ...(type !== '' && { type }), ...(protocol !== '' && { protocol }) }
+}
+
+const reasonOf = (rule: string): string =>
+  /^[a-z-]+$/.test(rule) ? `the built-in rule ${rule} protects what a pattern would cover` : `no pattern: ${rule}`

@@ -1,0 +1,98 @@
+import { type PathPattern, parsePathPattern } from '../../profile/path-pattern.ts'
+import { catalogue } from '../../rules/catalogue.ts'
+import { type FileAccess, isImpossible, type Restriction } from '../../rules/meaning.ts'
+import { overlap } from './overlap.ts'
+
+/** A path that a built-in rule protects. */
+export interface ProtectedPath {
+  pattern: PathPattern
+  deny: ReadonlySet<FileAccess>
+  /** The first rule of the catalogue that does. */
+  rule: string
+}
+
+type PathRestriction = Extract<Restriction, { kind: 'path' }>
+
+function pathsOf(meaning: readonly Restriction[] | { impossible: string }): PathRestriction[] {
+  return isImpossible(meaning) ? [] : meaning.filter((one): one is PathRestriction => one.kind === 'path')
+}
+
+function parsed(text: string): PathPattern {
+  const result = parsePathPattern(text)
+  if (!result.ok) throw new Error(`the catalogue has the pattern ${text}: ${result.problem}`)
+  return result.pattern
+}
+
+function collect(): ProtectedPath[] {
+  const byText = new Map<string, { pattern: PathPattern; deny: Set<FileAccess>; rule: string }>()
+  for (const { name: rule, appArmor, bpf } of catalogue) {
+    for (const { pattern, deny } of [...pathsOf(appArmor), ...pathsOf(bpf)]) {
+      const found = byText.get(pattern) ?? { pattern: parsed(pattern), deny: new Set(), rule }
+      for (const access of deny) found.deny.add(access)
+      byText.set(pattern, found)
+    }
+  }
+  return [...byText.values()]
+}
+
+/** What the file rules of the catalogue name. */
+export const protectedPaths: readonly ProtectedPath[] = collect()
+
+/** A rule about a name wherever it is, `sh` in any directory: a wildcard for a whole name covers it everywhere. */
+const anywhere = ({ pattern }: ProtectedPath): boolean => pattern.tokens[0]?.kind === 'slash-globstar-slash'
+
+const inPlace = protectedPaths.filter((one) => !anywhere(one))
+const byName = protectedPaths.filter(anywhere)
+
+const shares = (deny: ReadonlySet<FileAccess>, access: ReadonlySet<FileAccess>): boolean =>
+  [...access].some((one) => deny.has(one) || (one === 'append' && deny.has('write')))
+
+/**
+ * The protected path of which the pattern covers a part with one of these accesses, though no name in it is the wildcard's fault:
+ * the rule is about this place of the file system, or about a name that the pattern has in full.
+ */
+export function protectedBy(pattern: PathPattern, access: ReadonlySet<FileAccess>): ProtectedPath | undefined {
+  const covered = (one: ProtectedPath) => shares(one.deny, access) && overlap(one.pattern, pattern)
+  return (
+    inPlace.find(covered) ?? byName.find((one) => covered(one) && partsOf(pattern, one.pattern).includes(pattern.text))
+  )
+}
+
+/** A part of a pattern that it does not mean, because a built-in rule protects the name wherever it is. */
+export interface Exclusion {
+  pattern: PathPattern
+  deny: ReadonlySet<FileAccess>
+}
+
+/**
+ * What a pattern of a model does not allow, though it matches: names that a built-in rule protects in whatever directory they
+ * are, `sh` or `.ssh`. A file of such a name is allowed only where it was seen by its own name. Whoever makes a profile of
+ * a model refuses these.
+ */
+export function exclusionsOf(pattern: PathPattern, access: ReadonlySet<FileAccess>): Exclusion[] {
+  return byName.flatMap((one) => {
+    if (!shares(one.deny, access) || !overlap(one.pattern, pattern)) return []
+    const deny = new Set([...access].filter((each) => shares(one.deny, new Set([each]))))
+    return partsOf(pattern, one.pattern).map((text) => ({ pattern: parsed(text), deny }))
+  })
+}
+
+const wildcard = (name: string): boolean => name.includes('*')
+
+/** Patterns that match at least all paths of both. */
+function partsOf(pattern: PathPattern, named: PathPattern): string[] {
+  const names = pattern.text.split('/')
+  const [, , name, below, ...more] = named.text.split('/')
+  const isSimple = name !== undefined && !wildcard(name) && (below === undefined || below === '**') && more.length === 0
+  if (!isSimple || names.includes('**')) return [named.text]
+  const last = names.length - 1
+  return names.flatMap((each, i) => {
+    if (i === 0 || (below === undefined ? i < last : i === last)) return []
+    if (each === name) return [pattern.text]
+    return wildcard(each) && fits(each, name) ? [names.with(i, name).join('/')] : []
+  })
+}
+
+function fits(segment: string, name: string): boolean {
+  return overlap(parsed(`/${segment}`), parsed(`/${name}`))
+}
