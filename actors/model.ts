@@ -7,6 +7,7 @@ import { RECORDED_FOR } from './model/recorded-for.ts'
 import type { ModelState } from './model/state.ts'
 import { isWhole, type Part, storedDigests } from './model/status.ts'
 import { writeModel } from './model/write.ts'
+import { Collector } from './modeller/collector.ts'
 import { PortError } from './ports.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions, type Request } from './runtime/index.ts'
 
@@ -26,7 +27,7 @@ type Message = ModelMessage | WriteDue
 export const model = (ports: ModelPorts): Behaviour<ModelState, Message> => ({
   start: (context) => {
     context.after('write', 0, { type: 'write-due' })
-    return nothing(ports)
+    return nothing()
   },
   async receive(before, message, context) {
     const state = await following(ports, before, context)
@@ -56,11 +57,11 @@ export const modelFamily = (ports: ModelPorts): FamilyOptions<ModelState, Messag
 
 type Context = ActorContext<Message>
 
-const nothing = ({ collector }: ModelPorts): ModelState => ({
+const nothing = (): ModelState => ({
   recording: '',
   over: undefined,
   parts: new Map(),
-  merged: collector(),
+  merged: new Collector(),
   stored: new Map(),
   dirty: false,
   written: false,
@@ -79,11 +80,11 @@ async function following(ports: ModelPorts, state: ModelState, context: Context)
   const profile = overProfile(ports, context.key)
   const recording = profile === undefined ? '' : (recordingOf(profile)?.id ?? '')
   if (recording === state.recording) return state
-  if (profile === undefined) return nothing(ports)
+  if (profile === undefined) return nothing()
   try {
     const found = await ports.api.readModel(profile.metadata.namespace ?? '', profile.metadata.name)
     return {
-      ...nothing(ports),
+      ...nothing(),
       recording,
       over: context.now(),
       ...(found !== undefined && (await known(ports, found, recording, context))),
@@ -91,7 +92,7 @@ async function following(ports: ModelPorts, state: ModelState, context: Context)
   } catch (error) {
     if (!(error instanceof PortError)) throw error
     context.after('write', ports.settings.firstBackoff, { type: 'write-due' })
-    return { ...nothing(ports) }
+    return { ...nothing() }
   }
 }
 
@@ -107,7 +108,7 @@ async function known(
   const data = local ? await ports.files.read(context.key) : found.data.dynamicResult
   // A file of another manager: nodes have all of it, and are asked again.
   if (local && data === undefined) return { written: true }
-  const merged = ports.collector()
+  const merged = new Collector()
   merged.add(data ?? {})
   return { merged, stored: storedDigests(found.status), written: true }
 }
@@ -168,12 +169,12 @@ function planWrite(ports: ModelPorts, state: ModelState, context: Context): void
   else if (state.dirty || !state.written) context.after('write', writeInterval, { type: 'write-due' })
 }
 
-function isComplete({ expected }: ModelPorts, { parts }: ModelState): boolean {
+function isComplete({ expected }: ModelPorts, { parts, stored }: ModelState): boolean {
   for (const node of expected()) {
     const part = parts.get(node)
-    if (part === undefined || !isWhole(part)) return false
+    if (part === undefined ? !stored.has(node) : !isWhole(part)) return false
   }
-  return parts.size > 0
+  return parts.size + stored.size > 0
 }
 
 async function write(ports: ModelPorts, state: ModelState, context: Context): Promise<ModelState> {

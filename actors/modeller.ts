@@ -2,6 +2,7 @@ import { MAX_PIECES, type ModelReport, PIECE_BYTES, type PieceContent } from '..
 import type { Recording } from '../src/api/recording.ts'
 import type { DynamicResult } from '../src/api/types.ts'
 import { backoff } from '../src/base/backoff.ts'
+import { Collector } from './modeller/collector.ts'
 import { defaultModellerTiming, type ModellerPorts, type ModellerTiming, type ModelReply } from './modeller/ports.ts'
 import { OwnRecording } from './modeller/recording.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } from './runtime/index.ts'
@@ -92,14 +93,14 @@ const isOpen = (state: ModellerState): state is ModellerState & { recording: Own
   state.recording !== undefined && !state.recording.complete
 
 /** What is on the disk. Of one that was not over it is said that nobody recorded meanwhile. */
-async function restored({ files, collector }: ModellerPorts, context: Context): Promise<OwnRecording | undefined> {
+async function restored({ files }: ModellerPorts, context: Context): Promise<OwnRecording | undefined> {
   const read = await files.read(context.key)
   if (read === undefined) return undefined
   if ('broken' in read) {
     context.log.error({ key: context.key, why: read.broken }, 'a recording cannot be read; it begins anew, and says so')
     return undefined
   }
-  const recording = OwnRecording.of(read.stored, collector())
+  const recording = OwnRecording.of(read.stored, new Collector())
   const why = context.lastFailure === undefined ? 'the agent was not there' : 'the recorder failed'
   if (!recording.complete) recording.miss(read.seen, context.now(), why)
   return recording
@@ -118,7 +119,7 @@ async function follow(
     return { ...state, recording: undefined }
   }
   const isSame = state.recording?.id === wanted.id
-  const recording = isSame ? state.recording! : begun(ports, wanted, context)
+  const recording = isSame ? state.recording! : begun(wanted, context)
   const next = isSame ? state : { ...state, recording, settling: false, offered: undefined, failures: 0 }
   // It is offered at once to begin with; then the manager has said when to come again.
   if (recording.complete) return state.offered === undefined && !isSame ? send(ports, timing, next, context) : next
@@ -131,8 +132,8 @@ async function follow(
 }
 
 /** Where the modelling is over, there is nothing to record, and the manager learns that. */
-function begun({ collector }: ModellerPorts, { id, open }: Recording, context: Context): OwnRecording {
-  return new OwnRecording(id, open ? context.now() : Number.NaN, !open, collector())
+function begun({ id, open }: Recording, context: Context): OwnRecording {
+  return new OwnRecording(id, open ? context.now() : Number.NaN, !open, new Collector())
 }
 
 /** Has it on the disk, or the time until which nothing came; and again in a while. */

@@ -5,7 +5,6 @@ import type {
   DynamicResult,
   Profile,
 } from '../../src/api/types.ts'
-import type { Collector } from '../modeller/collector.ts'
 
 /** What is made of what was recorded, or why that cannot be done. */
 export type BuiltProfile = { ok: true; profile: Profile } | { ok: false; problem: string }
@@ -59,7 +58,6 @@ export interface ModelPorts {
   nodeExists(node: string): boolean
   api: ModelApi
   files: ModelFiles
-  collector(): Collector
   /** The profiles that allow what was recorded. It has a time limit. @throws {PortError} UNAVAILABLE: not now */
   build(result: DynamicResult, profile: Profile, namespace: string): Promise<BuiltProfile>
   settings: ModelSettings

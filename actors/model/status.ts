@@ -19,37 +19,58 @@ export const isWhole = ({ next, pieces }: Part): boolean => next >= pieces
 /** Nodes that a status has a condition for: those that miss something come first. */
 const MOST_CONDITIONS = 100
 const TYPE = 'Recorded'
-const BUILT = { type: 'Built', status: 'False', reason: 'Error' } as const
+/** Of a message: the API server takes an object of 1.5 MiB, data included. */
+const LONGEST = 2_000
+
+export interface ModelProgress {
+  /** What has come to this manager, by node. */
+  parts: ReadonlyMap<string, Part>
+  /** Nodes whose part a manager before this one has put into the model, with its digest. */
+  stored: ReadonlyMap<string, string>
+  expected: Iterable<string>
+  /** Why there are no profiles; empty if there are. */
+  problem: string
+  /** What of all nodes together there was no room for. */
+  leftOut: readonly { kind: string; count: number }[]
+}
 
 /** How far a model is. Equal input gives an equal status. */
 export function modelStatus(
-  parts: ReadonlyMap<string, Part>,
-  expected: Iterable<string>,
-  problem: string,
+  progress: ModelProgress,
   before: ArmorProfileModelStatus | undefined,
   now: number,
 ): ArmorProfileModelStatus {
-  const names = new Set([...expected, ...parts.keys()])
-  const whole = [...names].filter((node) => isWholePart(parts.get(node)))
-  const views = [...names].sort().map((node) => conditionOf(node, parts.get(node)))
+  const { parts, stored, expected, problem } = progress
+  const names = new Set([...expected, ...stored.keys(), ...parts.keys()])
+  const earlier = new Map((before?.conditions ?? []).map((one) => [`${one.type} ${one.nodeName}`, one]))
+  const views = [...names].sort().map((node) => {
+    const part = parts.get(node)
+    const known = stored.has(node) ? earlier.get(`${TYPE} ${node}`) : undefined
+    return (part === undefined ? known : undefined) ?? conditionOf(node, part)
+  })
   const ranked = views.sort((a, b) => rank(a) - rank(b)).slice(0, MOST_CONDITIONS)
-  const built: View[] = problem === '' ? [] : [{ ...BUILT, message: cut(problem, 900), nodeName: '' }]
-  const conditions = [...built, ...ranked].map((condition) =>
-    withTransition(
-      condition,
-      before?.conditions?.find(({ nodeName, type }) => nodeName === condition.nodeName && type === condition.type),
-      now,
-    ),
+  const conditions = [...ofWhole(progress), ...ranked].map((condition) =>
+    withTransition(condition, earlier.get(`${condition.type} ${condition.nodeName}`), now),
   )
-  return {
-    desiredNumber: names.size,
-    completedNumber: whole.length,
-    ready: whole.length > 0 && problem === '',
-    conditions,
-  }
+  const completed = views.filter(({ status }) => status === 'True').length
+  return { desiredNumber: names.size, completedNumber: completed, ready: completed > 0 && problem === '', conditions }
 }
 
-const isWholePart = (part: Part | undefined): boolean => part !== undefined && isWhole(part)
+/** What is not about one node. */
+function ofWhole({ problem, leftOut }: ModelProgress): View[] {
+  const view = (type: string, status: 'True' | 'False', reason: string, message: string): View => ({
+    ...{ type, status, reason, nodeName: '' },
+    message: cut(message, LONGEST),
+  })
+  const texts = leftOutTexts(leftOut)
+  return [
+    ...(problem === '' ? [] : [view('Built', 'False', 'Error', problem)]),
+    ...(texts.length === 0 ? [] : [view('LeftOut', 'True', 'TooMuch', texts.join('; '))]),
+  ]
+}
+
+const leftOutTexts = (leftOut: ModelProgress['leftOut']): string[] =>
+  leftOut.map(({ kind, count }) => `there was no room for about ${count} ${kind}`)
 
 type View = Omit<ArmorProfileModelCondition, 'lastTransitionTime'>
 
@@ -62,35 +83,34 @@ function conditionOf(nodeName: string, part: Part | undefined): View {
     type: TYPE,
     status,
     reason,
-    message: cut(message, 900),
+    message: cut(message, LONGEST),
     nodeName,
   })
   if (part === undefined)
     return condition('False', 'NotSent', 'what this node recorded has not come; it is added when it does')
   if (!isWhole(part)) return condition('False', 'Incomplete', `${part.next} of ${part.pieces} pieces have come`)
   const { summary, digest } = part
-  const mark = `sha256:${digest}`
-  if (summary.began === '') return condition('True', 'NothingRecorded', `it came when the modelling was over; ${mark}`)
+  const mark = `sha256:${digest};`
+  if (summary.began === '') return condition('True', 'NothingRecorded', `${mark} it came when the modelling was over`)
   const missing = missingOf(summary)
-  const counts = `${summary.records} records since ${summary.began}; ${mark}`
+  const counts = `${mark} ${summary.records} records since ${summary.began}`
   return missing === ''
     ? condition('True', 'Recorded', counts)
-    : condition('True', 'PartlyRecorded', `${missing}; ${counts}`)
+    : condition('True', 'PartlyRecorded', `${counts}; ${missing}`)
 }
 
 /** What may be missing of what a node recorded; empty if nothing is. */
 export function missingOf({ lost, gaps, leftOut }: RecordingSummary): string {
   const texts = gaps.map(({ from, to, why }) => `from ${from} to ${to} ${why}`)
   if (lost > 0) texts.push(`${lost} records were lost before they could be read`)
-  for (const { kind, count } of leftOut) texts.push(`there was no room for about ${count} ${kind}`)
-  return texts.join('; ')
+  return [...texts, ...leftOutTexts(leftOut)].join('; ')
 }
 
 /** Which part of a node a model has in it, by its status: a manager that takes the lead reads it there. */
 export function storedDigests(status: ArmorProfileModelStatus | undefined): Map<string, string> {
   const found = new Map<string, string>()
   for (const { type, nodeName, message = '' } of status?.conditions ?? []) {
-    const digest = / sha256:([0-9a-f]{64})$/.exec(message)?.[1]
+    const digest = /^sha256:([0-9a-f]{64});/.exec(message)?.[1]
     if (type === TYPE && digest !== undefined) found.set(nodeName, digest)
   }
   return found

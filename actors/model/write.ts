@@ -12,20 +12,21 @@ import { modelStatus } from './status.ts'
  */
 export async function writeModel(
   ports: ModelPorts,
-  { merged, parts, recording }: Pick<ModelState, 'merged' | 'parts' | 'recording'>,
+  { merged, parts, stored, recording }: Pick<ModelState, 'merged' | 'parts' | 'stored' | 'recording'>,
   armorProfile: ArmorProfile,
   context: Pick<ActorContext<never>, 'key' | 'now'>,
 ): Promise<void> {
   const { metadata, spec } = armorProfile
   const { namespace = '', name } = metadata
-  const result = merged.result()
+  const result = merged.state().result
   const built = await ports.build(result, spec.profile, namespace)
   const about = { metadata: { namespace, name, labels: { [madeBy.key]: madeBy.value, [RECORDED_FOR]: recording } } }
   const profile = built.ok ? built.profile : undefined
-  const stored = await storage(ports, context.key, result, profile)
-  const problem = [built.ok ? '' : built.problem, stored.problem].filter((text) => text !== '').join('; ')
-  const model = await ports.api.applyModel({ ...about, storageType: stored.storageType, data: stored.data })
-  const status = modelStatus(parts, ports.expected(), problem, model.status, context.now())
+  const place = await storage(ports, context.key, result, profile)
+  const problem = [built.ok ? '' : built.problem, place.problem].filter((text) => text !== '').join('; ')
+  const model = await ports.api.applyModel({ ...about, storageType: place.storageType, data: place.data })
+  const progress = { parts, stored, expected: ports.expected(), problem, leftOut: merged.leftOut() }
+  const status = modelStatus(progress, model.status, context.now())
   await ports.api.writeModelStatus(model, status)
 }
 

@@ -1,5 +1,4 @@
-import type { ModelAnswer, ModelReport, RecordingGap } from '../../src/api/model-report.ts'
-import type { Collector } from './collector.ts'
+import type { ModelAnswer, ModelReport, PieceContent, RecordingGap } from '../../src/api/model-report.ts'
 
 /** A recording as it is on the disk. */
 export interface StoredRecording {
@@ -13,7 +12,7 @@ export interface StoredRecording {
   lost: number
   gaps: RecordingGap[]
   /** `Collector.state`. */
-  behaviour: unknown
+  behaviour: PieceContent
 }
 
 /** Where recordings are kept, by the key of their ArmorProfile. */
@@ -49,7 +48,6 @@ export interface ModellerPorts {
   /** Name of the Node. */
   node: string
   files: RecordingFiles
-  collector(): Collector
   /** Takes a report to a manager. It has a time limit, and never rejects. */
   send(report: ModelReport): Promise<ModelReply>
   /** SHA-256 in hexadecimal. */

@@ -29,7 +29,7 @@ export class OwnRecording {
 
   static of(stored: StoredRecording, behaviour: Collector): OwnRecording {
     const recording = new OwnRecording(stored.id, stored.began, stored.complete, behaviour)
-    behaviour.restore(stored.behaviour)
+    behaviour.addPiece(stored.behaviour)
     recording.#records = stored.records
     recording.#ofRuntime = stored.ofRuntime
     recording.#lost = stored.lost
@@ -50,10 +50,12 @@ export class OwnRecording {
     this.dirty = true
   }
 
-  /** Says of a time that what was done then may be missing. Of very many, the first give way. Times in milliseconds since the epoch. */
+  /** Says of a time that what was done then may be missing. Of very many, the first become one. Times in milliseconds since the epoch. */
   miss(from: number, to: number, why: string): void {
     this.#gaps.push({ from: timeText(from), to: timeText(to), why })
-    if (this.#gaps.length > MAX_GAPS) this.#gaps.shift()
+    const [first, second, ...rest] = this.#gaps
+    if (this.#gaps.length > MAX_GAPS)
+      this.#gaps = [{ ...first!, to: second!.to, why: 'now and then the agent was not there' }, ...rest]
     this.dirty = true
   }
 
@@ -68,14 +70,13 @@ export class OwnRecording {
   }
 
   summary(): RecordingSummary {
-    const ofPieces: [string, number][] = this.notSent > 0 ? [['pieces', this.notSent]] : []
-    const leftOut = [...ofPieces, ...Object.entries(this.#behaviour.leftOut())]
+    const notSent = this.notSent > 0 ? [{ kind: 'pieces', count: this.notSent }] : []
     return {
       began: Number.isNaN(this.began) ? '' : timeText(this.began),
       records: this.#records,
       ofRuntime: this.#ofRuntime,
       lost: this.#lost,
-      leftOut: leftOut.slice(0, 32).map(([kind, count]) => ({ kind, count })),
+      leftOut: [...notSent, ...this.#behaviour.leftOut()].slice(0, 32),
       gaps: this.#gaps,
     }
   }

@@ -53,7 +53,7 @@ const leftOut = object('What there was no room for, so that parts can be added u
   }),
 })
 
-const pieceContent = object('Something recorded, whole by itself.', {
+export const pieceContent = object('Something recorded, whole by itself.', {
   result: dynamicResult,
   leftOut: list('What there was no room for.', leftOut, { maxItems: 4096 }),
 })

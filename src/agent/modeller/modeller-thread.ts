@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { FactCollector } from '../../../actors/modeller/collector.ts'
 import type { ModelReply } from '../../../actors/modeller/ports.ts'
 import { modellerFamily } from '../../../actors/modeller.ts'
 import { type ActorSystem, AskError } from '../../../actors/runtime/index.ts'
@@ -25,7 +24,6 @@ export default function install(system: ActorSystem, { node, folder }: ModellerT
     modellerFamily({
       node,
       files: new RecordingFolder(folder),
-      collector: () => new FactCollector(),
       digest: (text) => createHash('sha256').update(text).digest('hex'),
       send: (report): Promise<ModelReply> =>
         courier.ask({ type: 'send', report }, { timeout: PATIENCE }).catch((error: unknown): ModelReply => {

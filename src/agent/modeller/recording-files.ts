@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { RecordingFiles, StoredRecording } from '../../../actors/modeller/ports.ts'
+import { type PieceContent, pieceContent } from '../../api/model-report.ts'
 
 const count = Type.Integer({ minimum: 0 })
 const schema = Type.Object({
@@ -16,7 +17,7 @@ const schema = Type.Object({
   ofRuntime: count,
   lost: count,
   gaps: Type.Array(Type.Object({ from: Type.String(), to: Type.String(), why: Type.String() }), { maxItems: 64 }),
-  behaviour: Type.Unknown(),
+  behaviour: Type.Unsafe<PieceContent>(pieceContent),
 })
 
 /** A recording is bounded, and with it its file: what is larger is none. */

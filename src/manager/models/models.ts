@@ -1,6 +1,5 @@
 import { defaultModelSettings, type ModelPorts, type ModelSettings } from '../../../actors/model/ports.ts'
 import { type ModelMessage, modelFamily } from '../../../actors/model.ts'
-import { FactCollector } from '../../../actors/modeller/collector.ts'
 import type { FoundModel } from '../../../actors/policy/ports.ts'
 import type { ActorSystem, Family } from '../../../actors/runtime/index.ts'
 import type { ModelAnswer, ModelReport } from '../../api/model-report.ts'
@@ -31,7 +30,6 @@ export class Models {
         ...ports,
         profile: (key) => view.profiles.store.get(key),
         nodeExists: (node) => view.nodes.store.get(node) !== undefined,
-        collector: () => new FactCollector(),
         settings: { ...defaultModelSettings, ...settings },
       }),
     )
