@@ -1,5 +1,6 @@
 import type { DynamicResult, Profile } from '../../src/api/types.ts'
 import { literal, quoted } from '../../src/profile/apparmor/quoted.ts'
+import { alwaysNeeded } from '../../src/profile/seccomp/modeling.ts'
 import { ownProfile } from '../../src/profile/seccomp/own-profile.ts'
 import type { BuiltProfile } from './ports.ts'
 
@@ -42,6 +43,8 @@ function appArmorText(name: string, found: NonNullable<DynamicResult['appArmor']
 const peerOf = (peer = ''): string => (peer === '' ? '' : ` peer=${quoted(literal(peer))}`)
 
 function seccompText(names: readonly string[]): string {
-  const rules = names.map((name) => ({ name, action: 'SCMP_ACT_ALLOW' as const, when: [] }))
+  const rules = [...new Set([...alwaysNeeded, ...names])]
+    .sort()
+    .map((name) => ({ name, action: 'SCMP_ACT_ALLOW' as const, when: [] }))
   return JSON.stringify(ownProfile('SCMP_ACT_ERRNO', rules))
 }
