@@ -6,10 +6,10 @@ const names = (description: string, each: string) => list(description, text(each
 const permissions = () => names('Accesses that were seen.', 'An access.')
 
 export const modelFile = object('A file that was used.', {
-  path: text('Path of the file.'),
+  path: text('Path of the file, or a pattern for several: see oldPath.'),
   owner: optional(flag('Only by its owner.')),
   permissions: permissions(),
-  oldPath: optional(text('Path before it was renamed or linked.')),
+  oldPath: optional(text('Where path is a pattern: one of the files that it stands for.')),
 })
 
 export const modelSocket = object('A socket that was made.', {

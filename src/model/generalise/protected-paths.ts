@@ -38,8 +38,18 @@ function collect(): ProtectedPath[] {
 /** What the file rules of the catalogue name. */
 export const protectedPaths: readonly ProtectedPath[] = collect()
 
-/** A rule about a name wherever it is, `sh` in any directory: a wildcard for a whole name covers it everywhere. */
-const anywhere = ({ pattern }: ProtectedPath): boolean => pattern.tokens[0]?.kind === 'slash-globstar-slash'
+/** The names behind `**` of a rule that is about a name in any directory, or in any below one; undefined for other rules. */
+function namedBy({ text }: PathPattern): { above: number; name: string; below: boolean } | undefined {
+  const [prefix, rest, ...more] = text.split('/**/')
+  const [name, below, ...deeper] = rest?.split('/') ?? []
+  if (name === undefined || more.length > 0 || deeper.length > 0 || prefix!.includes('*') || name.includes('*'))
+    return undefined
+  if (below !== undefined && below !== '**') return undefined
+  return { above: prefix!.split('/').length, name, below: below !== undefined }
+}
+
+const anywhere = ({ pattern }: ProtectedPath): boolean =>
+  pattern.tokens[0]?.kind === 'slash-globstar-slash' || namedBy(pattern) !== undefined
 
 const inPlace = protectedPaths.filter((one) => !anywhere(one))
 const byName = protectedPaths.filter(anywhere)
@@ -82,14 +92,13 @@ const wildcard = (name: string): boolean => name.includes('*')
 /** Patterns that match at least all paths of both. */
 function partsOf(pattern: PathPattern, named: PathPattern): string[] {
   const names = pattern.text.split('/')
-  const [, , name, below, ...more] = named.text.split('/')
-  const isSimple = name !== undefined && !wildcard(name) && (below === undefined || below === '**') && more.length === 0
-  if (!isSimple || names.includes('**')) return [named.text]
+  const rule = namedBy(named)
+  if (rule === undefined || names.includes('**')) return [named.text]
   const last = names.length - 1
   return names.flatMap((each, i) => {
-    if (i === 0 || (below === undefined ? i < last : i === last)) return []
-    if (each === name) return [pattern.text]
-    return wildcard(each) && fits(each, name) ? [names.with(i, name).join('/')] : []
+    if (i < rule.above || (rule.below ? i === last : i < last)) return []
+    if (each === rule.name) return [pattern.text]
+    return wildcard(each) && fits(each, rule.name) ? [names.with(i, rule.name).join('/')] : []
   })
 }
 

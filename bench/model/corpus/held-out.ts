@@ -1,0 +1,213 @@
+import type { Service } from './service.ts'
+
+/** Services that were written down before the generaliser was measured, and never looked at while it was changed. */
+export const heldOut: readonly Service[] = [
+  {
+    name: 'mysql',
+    varies: [
+      '/var/lib/mysql/binlog.{num6}',
+      '/var/lib/mysql/#innodb_redo/#ib_redo{num5}',
+      '/tmp/ML{b62:6}',
+      '/tmp/#sql-temptable-{hex4}-{n}-{hex4}.MYI',
+      '/var/lib/mysql/#innodb_temp/temp_{n}.ibt',
+    ],
+    stable: [
+      '/var/lib/mysql/ibdata1',
+      '/var/lib/mysql/auto.cnf',
+      '/var/lib/mysql/mysql.ibd',
+      '/var/lib/mysql/undo_001',
+      '/var/run/mysqld/mysqld.sock',
+      '/var/run/mysqld/mysqld.pid',
+      '/var/log/mysql/error.log',
+      '/var/lib/mysql/shop/orders.ibd',
+    ],
+  },
+  {
+    name: 'node',
+    varies: [
+      '/tmp/node-compile-cache/v{version}-x64-{hex8}-0/{hex8}',
+      '/root/.npm/_cacache/content-v2/sha512/{hex2}/{hex2}/{hex124}',
+      '/root/.npm/_cacache/index-v5/{hex2}/{hex2}/{hex60}',
+      '/root/.npm/_cacache/tmp/{hex8}',
+      '/root/.npm/_logs/{isofile}-debug-0.log',
+      '/tmp/v8-compile-cache-0/{version}-node/zSoptzSsrc.BLOB.{hex16}',
+    ],
+    stable: [
+      '/app/node_modules/express/index.js',
+      '/app/node_modules/lodash/_baseIsEqualDeep.js',
+      '/app/package.json',
+      '/app/dist/server.js',
+      '/app/public/favicon.ico',
+      '/root/.npmrc',
+    ],
+  },
+  {
+    name: 'apt and dpkg',
+    varies: [
+      '/var/cache/apt/archives/partial/libssl3_{version}-1~deb12u1_amd64.deb',
+      '/tmp/apt.conf.{b62:6}',
+      '/tmp/apt-key-gpghome.{b62:10}/pubring.gpg',
+      '/var/lib/dpkg/tmp.ci/{hex32}',
+      '/tmp/fileutl.message.{b62:6}',
+      '/var/log/apt/history.log-{ymd}',
+    ],
+    stable: [
+      '/var/lib/dpkg/status',
+      '/var/lib/dpkg/lock-frontend',
+      '/var/lib/apt/lists/lock',
+      '/var/log/apt/term.log',
+      '/var/lib/apt/lists/deb.debian.org_debian_dists_bookworm_InRelease',
+      '/var/cache/apt/pkgcache.bin',
+      '/var/lib/dpkg/info/libc6:amd64.list',
+    ],
+  },
+  {
+    name: 'elasticsearch',
+    varies: [
+      '/usr/share/elasticsearch/data/indices/{b64u:22}/{n}/index/_{b36:2}.cfs',
+      '/usr/share/elasticsearch/data/indices/{b64u:22}/_state/state-{n}.st',
+      '/tmp/elasticsearch-{num19}/controller_log_{n}',
+      '/usr/share/elasticsearch/logs/gc.log.{d2}',
+      '/usr/share/elasticsearch/data/indices/{b64u:22}/{n}/translog/translog-{n}.tlog',
+    ],
+    stable: [
+      '/usr/share/elasticsearch/config/elasticsearch.yml',
+      '/usr/share/elasticsearch/data/node.lock',
+      '/usr/share/elasticsearch/modules/reindex/plugin-descriptor.properties',
+      '/usr/share/elasticsearch/logs/docker-cluster_server.json',
+    ],
+  },
+  {
+    name: 'prometheus',
+    varies: [
+      '/prometheus/{ulid}/chunks/000001',
+      '/prometheus/{ulid}/meta.json',
+      '/prometheus/{ulid}.tmp-for-creation/index',
+      '/prometheus/wal/{num8}',
+      '/prometheus/wal/checkpoint.{num8}/00000000',
+    ],
+    stable: [
+      '/prometheus/queries.active',
+      '/prometheus/lock',
+      '/etc/prometheus/prometheus.yml',
+      '/prometheus/chunks_head',
+    ],
+  },
+  {
+    name: 'rabbitmq',
+    varies: [
+      '/var/lib/rabbitmq/mnesia/rabbit@web/msg_stores/vhosts/{b36:25}/queues/{b36:25}/journal.jif',
+      '/var/lib/rabbitmq/mnesia/rabbit@web/quorum/rabbit@web/2F_{b36u:12}/{num8}.segment',
+      '/var/log/rabbitmq/rabbit@web.log.{ymd}',
+    ],
+    stable: [
+      '/var/lib/rabbitmq/.erlang.cookie',
+      '/var/lib/rabbitmq/mnesia/rabbit@web/schema.DAT',
+      '/var/log/rabbitmq/rabbit@web.log',
+    ],
+  },
+  {
+    name: 'mongodb',
+    varies: [
+      '/data/db/collection-{n}--{num19}.wt',
+      '/data/db/index-{n}--{num19}.wt',
+      '/data/db/journal/WiredTigerLog.{num10}',
+      '/data/db/diagnostic.data/metrics.{isofile}-00000',
+    ],
+    stable: [
+      '/data/db/WiredTiger.wt',
+      '/data/db/mongod.lock',
+      '/data/db/sizeStorer.wt',
+      '/tmp/mongodb-27017.sock',
+      '/data/db/storage.bson',
+    ],
+  },
+  {
+    name: 'kubernetes',
+    varies: [
+      '/var/lib/kubelet/pods/{uuid}/volumes/kubernetes.io~projected/kube-api-access-{k8s5}/ca.crt',
+      '/var/log/pods/demo_web-{hex10}-{k8s5}_{uuid}/web/0.log',
+      '/var/log/containers/web-{hex10}-{k8s5}_demo_web-{hex64}.log',
+      '/run/containerd/io.containerd.runtime.v2.task/k8s.io/{hex64}/config.json',
+      '/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/{d3}/fs/bin',
+      '/run/secrets/app/..{dtunder}.{num9}/key',
+      '/var/run/netns/cni-{uuid}',
+    ],
+    stable: [
+      '/etc/kubernetes/kubelet.conf',
+      '/var/lib/kubelet/config.yaml',
+      '/var/lib/kubelet/cpu_manager_state',
+      '/run/secrets/app/key',
+    ],
+  },
+  {
+    name: 'java',
+    varies: [
+      '/tmp/hsperfdata_root/{pid}',
+      '/tmp/tomcat.8080.{num19}/work',
+      '/tmp/jna-{num9}/jna{num19}.tmp',
+      '/tmp/spring-boot-libs-{uuid}/a.jar',
+      '/tmp/.java_pid{pid}',
+      '/app/logs/application-{date}.{n}.log.gz',
+    ],
+    stable: [
+      '/app/app.jar',
+      '/app/logs/application.log',
+      '/opt/java/openjdk/lib/modules',
+      '/opt/java/openjdk/lib/server/libjvm.so',
+    ],
+  },
+  {
+    name: 'mail and spool',
+    varies: [
+      '/var/spool/postfix/active/{hexu10}',
+      '/var/spool/postfix/maildrop/{hexu10}',
+      '/var/mail/vhosts/example.org/info/cur/{epoch}.M{num6}P{pid}.mail,S=2048,W=2100',
+      '/var/spool/exim4/input/{b62:6}-{b62:6}-{b62:2}-D',
+      '/var/spool/cups/c{num5}',
+      '/var/spool/cron/crontabs/tmp.{b62:6}',
+    ],
+    stable: [
+      '/var/spool/postfix/pid/master.pid',
+      '/var/spool/cron/crontabs/root',
+      '/var/mail/vhosts/example.org/info/dovecot.index.log',
+    ],
+  },
+  {
+    name: 'ruby and web',
+    varies: [
+      '/app/tmp/cache/bootsnap/compile-cache-iseq/{hex2}/{hex14}',
+      '/app/public/assets/application-{hex64}.js',
+      '/app/tmp/pids/server.{pid}.pid',
+      '/tmp/RackMultipart{ymd}-{pid}-{b36:6}',
+      '/var/www/wp-content/uploads/{ym}/photo.jpg',
+      '/var/www/wp-content/cache/supercache/{hex32}.html',
+    ],
+    stable: [
+      '/app/Gemfile.lock',
+      '/app/config/database.yml',
+      '/app/app/models/order.rb',
+      '/app/log/production.log',
+      '/var/www/wp-content/themes/twentytwentyfour/style.css',
+    ],
+  },
+  {
+    name: 'databases and caches',
+    varies: [
+      '/var/lib/clickhouse/store/{hex3}/{uuid}/all_{n}_{n}_0/columns.txt',
+      '/var/lib/cassandra/data/shop/orders-{hex32}/nb-{n}-big-Data.db',
+      '/var/lib/cassandra/commitlog/CommitLog-7-{ms}.log',
+      '/var/lib/etcd/member/wal/{hex16}-{hex16}.wal',
+      '/var/lib/etcd/member/snap/{hex16}-{hex16}.snap',
+      '/var/lib/influxdb2/engine/data/{hex16}/autogen/{n}/000000001-000000001.tsm',
+      '/var/spool/squid/{hexu2}/{hexu2}/{hexu8}',
+    ],
+    stable: [
+      '/var/lib/etcd/member/snap/db',
+      '/var/lib/clickhouse/status',
+      '/var/lib/cassandra/hints',
+      '/var/spool/squid/swap.state',
+      '/var/lib/influxdb2/influxd.bolt',
+    ],
+  },
+]

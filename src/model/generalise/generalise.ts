@@ -1,0 +1,228 @@
+import type { DynamicResult } from '../../api/types.ts'
+import { parsePathPattern } from '../../profile/path-pattern.ts'
+import { accessesOf } from '../behaviour/permissions.ts'
+import type { ModelFile } from '../behaviour/recorder-facts.ts'
+import { type Kind, type Shape, shapeOf } from './name-shape.ts'
+import { Numbers } from './numbers.ts'
+import { knownName, placeOf } from './places.ts'
+import { protectedBy } from './protected-paths.ts'
+
+/** Which names a pattern stands for. */
+export interface Explanation {
+  pattern: string
+  /** What varies. */
+  kinds: Kind[]
+  /** How many paths that were seen. */
+  count: number
+  /** The first of them as text, five at the most. */
+  examples: string[]
+}
+
+/** A pattern that was not made. */
+export interface Kept extends Explanation {
+  /** The built-in rule that protects what it would cover. */
+  rule: string
+}
+
+export interface Generalised {
+  result: DynamicResult
+  patterns: Explanation[]
+  /** Paths that vary by their look, and stay as they are. */
+  kept: Kept[]
+}
+
+const EXAMPLES = 5
+
+/** A path with a star for each part that varies. */
+interface PathShape {
+  pattern: string
+  kinds: Kind[]
+}
+
+/** `0a` in `objects/0a/0a1b…`: directories that part hashes by how they begin. */
+const isFanOut = (name: string, next: Shape | undefined): boolean =>
+  next?.kinds.length === 1 && next.kinds[0] === 'hash' && /^[0-9a-fA-F]{1,3}$/.test(name)
+
+/** The shapes of the names of a path, the last first, as a directory may vary because of what is in it. */
+function shapesOf(names: readonly string[]): (Shape | undefined)[] {
+  const shapes: (Shape | undefined)[] = names.map(() => undefined)
+  for (let i = names.length - 1; i > 0; i--) {
+    const directory = names.slice(0, i).join('/')
+    const name = names[i]!
+    const placed = knownName(directory, name)
+    if (placed !== undefined) shapes[i] = { pattern: placed.pattern, kinds: [placed.kind] }
+    else if (isFanOut(name, shapes[i + 1])) shapes[i] = { pattern: '*', kinds: ['hash'] }
+    else shapes[i] = shapeOf(name, placeOf(directory))
+  }
+  return shapes
+}
+
+/** A path, and what is known of its names so far. */
+interface Walker {
+  file: ModelFile
+  names: readonly string[]
+  shapes: (Shape | undefined)[]
+}
+
+const nameAt = ({ names, shapes }: Walker, i: number): string => shapes[i]?.pattern ?? names[i]!
+
+/**
+ * Looks for series of numbers, from the root down: what is in directories that are one pattern is looked at together.
+ * @param i of the names that are looked at; all above are the same for all walkers
+ */
+function findSeries(walkers: readonly Walker[], i: number): void {
+  const here = walkers.filter(({ names }) => i < names.length)
+  if (here.length === 0) return
+  const numbers = new Numbers()
+  for (const walker of here) {
+    numbers.see(walker.names[i]!)
+    if (walker.shapes[i] !== undefined) numbers.see(nameAt(walker, i))
+  }
+  const { image } = placeOf(here[0]!.names.slice(0, i).join('/'))
+  const below = new Map<string, Walker[]>()
+  for (const walker of here) {
+    const pattern = image ? undefined : numbers.patternOf(nameAt(walker, i))
+    const kinds = walker.shapes[i]?.kinds ?? []
+    if (pattern !== undefined) walker.shapes[i] = { pattern, kinds: [...kinds, 'number'] }
+    const name = nameAt(walker, i)
+    below.set(name, [...(below.get(name) ?? []), walker])
+  }
+  for (const group of below.values()) findSeries(group, i + 1)
+}
+
+/** The files with what varies in their paths; those with a star in them are not looked at. */
+function walkersOf(files: readonly ModelFile[]): Walker[] {
+  const walkers = files.map((file): Walker => {
+    const names = file.path.split('/')
+    return { file, names, shapes: file.path.includes('*') ? names.map(() => undefined) : shapesOf(names) }
+  })
+  findSeries(
+    walkers.filter(({ file }) => !file.path.includes('*')),
+    1,
+  )
+  return walkers
+}
+
+function shapeOfPath(walker: Walker): PathShape | undefined {
+  const pattern = walker.names.map((_, i) => nameAt(walker, i)).join('/')
+  if (pattern === walker.file.path) return undefined
+  return { pattern, kinds: [...new Set(walker.shapes.flatMap((shape) => shape?.kinds ?? []))].sort() }
+}
+
+/** What several files have in common, when one stands for all. */
+class Group {
+  readonly files: ModelFile[] = []
+  readonly kinds = new Set<Kind>()
+
+  get permissions(): string[] {
+    return [...new Set(this.files.flatMap(({ permissions }) => permissions))].sort()
+  }
+
+  file(path: string): ModelFile {
+    const owner = this.files.every((file) => file.owner === true)
+    const oldPath = this.paths[0]!
+    return { path, ...(owner && { owner }), permissions: this.permissions, oldPath }
+  }
+
+  get paths(): string[] {
+    return this.files.map(({ path }) => path).sort()
+  }
+
+  explain(pattern: string): Explanation {
+    const { paths } = this
+    return { pattern, kinds: [...this.kinds].sort(), count: paths.length, examples: paths.slice(0, EXAMPLES) }
+  }
+}
+
+/** The rule that protects a part of what the pattern covers, or why else it cannot be. */
+function against(pattern: string, permissions: readonly string[]): string | undefined {
+  const parsed = parsePathPattern(pattern.length > 1 && pattern.endsWith('/') ? pattern.slice(0, -1) : pattern)
+  return parsed.ok ? protectedBy(parsed.pattern, accessesOf(permissions))?.rule : parsed.problem
+}
+
+interface Lists {
+  files: ModelFile[]
+  patterns: Explanation[]
+  kept: Kept[]
+}
+
+function generaliseFiles(files: readonly ModelFile[]): Lists {
+  const isPattern = ({ oldPath = '' }: ModelFile) => oldPath !== ''
+  const literal = files.filter((file) => !isPattern(file))
+  const groups = new Map<string, Group>()
+  const lists: Lists = { files: files.filter(isPattern), patterns: [], kept: [] }
+  for (const walker of walkersOf(literal)) {
+    const shape = shapeOfPath(walker)
+    if (shape === undefined) lists.files.push(walker.file)
+    else addTo(groups, shape, walker.file)
+  }
+  for (const [pattern, group] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) settle(pattern, group, lists)
+  return lists
+}
+
+function addTo(groups: Map<string, Group>, { pattern, kinds }: PathShape, file: ModelFile): void {
+  const group = groups.get(pattern) ?? new Group()
+  group.files.push(file)
+  for (const kind of kinds) group.kinds.add(kind)
+  groups.set(pattern, group)
+}
+
+function settle(pattern: string, group: Group, { files, patterns, kept }: Lists): void {
+  const rule = against(pattern, group.permissions)
+  if (rule === undefined) {
+    files.push(group.file(pattern))
+    patterns.push(group.explain(pattern))
+  } else {
+    files.push(...group.files)
+    kept.push({ ...group.explain(pattern), rule })
+  }
+}
+
+/** Files of the same pattern, which one model had already, become one. */
+function joined(files: readonly ModelFile[]): ModelFile[] {
+  const byPath = new Map<string, ModelFile>()
+  for (const file of files) {
+    const key = `${file.path}\0${file.oldPath === undefined ? '' : '*'}`
+    const before = byPath.get(key)
+    byPath.set(key, before === undefined ? file : both(before, file))
+  }
+  return [...byPath].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, file]) => file)
+}
+
+function both(a: ModelFile, b: ModelFile): ModelFile {
+  const owner = a.owner === true && b.owner === true
+  const permissions = [...new Set([...a.permissions, ...b.permissions])].sort()
+  const oldPath = [a.oldPath, b.oldPath].filter((path) => path !== undefined).sort()[0]
+  return { path: a.path, ...(owner && { owner }), permissions, ...(oldPath !== undefined && { oldPath }) }
+}
+
+/**
+ * Puts patterns in place of names that vary from run to run. Deterministic: the same files give the same patterns. Executions
+ * stay as they are, as a program of a new name is what a model is there to refuse.
+ */
+export function generalise(result: DynamicResult): Generalised {
+  const { appArmor, bpf } = result
+  const lists = [appArmor, bpf].map((facts) => generaliseFiles(facts?.files ?? []))
+  const filesOf = (i: number) => joined(lists[i]!.files)
+  return {
+    result: {
+      ...result,
+      ...(appArmor?.files !== undefined && { appArmor: { ...appArmor, files: filesOf(0) } }),
+      ...(bpf?.files !== undefined && { bpf: { ...bpf, files: filesOf(1) } }),
+    },
+    patterns: together(lists.flatMap(({ patterns }) => patterns)),
+    kept: together(lists.flatMap(({ kept }) => kept)),
+  }
+}
+
+/** AppArmor and BPF see the same files, which are explained once. */
+function together<T extends Explanation>(all: readonly T[]): T[] {
+  const byPattern = new Map<string, T>()
+  for (const each of all) {
+    const known = byPattern.get(each.pattern)
+    const examples = [...new Set([...(known?.examples ?? []), ...each.examples])].sort().slice(0, EXAMPLES)
+    const kinds = [...new Set([...(known?.kinds ?? []), ...each.kinds])].sort()
+    byPattern.set(each.pattern, { ...each, kinds, examples, count: Math.max(each.count, known?.count ?? 0) })
+  }
+  return [...byPattern].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each)
+}
