@@ -5,8 +5,10 @@ import { ActorSystem, type Family } from '../../../actors/runtime/index.ts'
 import { type Recording, recordingOf } from '../../api/recording.ts'
 import type { ArmorProfile } from '../../api/types.ts'
 import type { Recorded } from '../../audit/model/recorded.ts'
+import type { Loss } from '../../audit/sink/loss-tally.ts'
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
+import type { NodeSide } from '../node-side.ts'
 import { courierFamily, courierFamilyName, type SendModel } from './courier.ts'
 import { type ModellerThreadData, modellerFamilyName } from './modeller-thread.ts'
 
@@ -24,6 +26,14 @@ export interface ModellersOptions {
   logger: Logger
   /** Where the family lives: a thread of its own unless given. */
   place?: (system: ActorSystem) => Family<ModellerMessage>
+}
+
+/** Those of an agent; none where no managers make models of what is recorded. */
+export function modellersOf(
+  { models }: Pick<NodeSide, 'models'>,
+  options: Omit<ModellersOptions, 'managers' | 'send'>,
+): Modellers | undefined {
+  return models === undefined ? undefined : new Modellers({ ...models, ...options })
 }
 
 /** Milliseconds between two times that modellers are sent what is wanted of them: one that failed, or whose thread did, goes on. */
@@ -50,6 +60,8 @@ export class Modellers {
   readonly #system: ActorSystem
   readonly #known = new Map<string, Known>()
   readonly #keys = new Map<string, string>()
+  #records = 0
+  #lost = 0
   #family: Family<ModellerMessage> | undefined
   #repeat: Timer | undefined
 
@@ -60,11 +72,11 @@ export class Modellers {
     this.#system.family(courierFamilyName, courierFamily(managers, send))
   }
 
-  /** ArmorProfiles that are recorded now. */
-  get recording(): number {
-    let recording = 0
-    for (const { wanted } of this.#known.values()) if (wanted.open) recording++
-    return recording
+  /** For metrics: ArmorProfiles that are recorded now, records that were taken, and records that were lost meanwhile. */
+  get counts(): { open: number; records: number; lost: number } {
+    let open = 0
+    for (const { wanted } of this.#known.values()) if (wanted.open) open++
+    return { open, records: this.#records, lost: this.#lost }
   }
 
   /**
@@ -106,15 +118,19 @@ export class Modellers {
   /** Takes what the workers of the pipeline have found. */
   found(all: readonly Recorded[]): void {
     for (const { profileName, found, records, ofRuntime } of all) {
+      this.#records += records
       const key = this.#keys.get(profileName)
       if (key === undefined) continue
       if (!this.#tell(key, { type: 'found', found, records, ofRuntime })) this.#sendAgain(key)
     }
   }
 
-  /** Records were lost before they could be read: of whom they were, nobody knows. */
-  lost(records: number): void {
-    for (const [key, { wanted }] of this.#known) if (wanted.open) this.#tell(key, { type: 'lost', records })
+  /** Records were lost before they could be read: of whom they were, nobody knows. What a full log lost was read. */
+  lost({ where, events: records = 1 }: Loss): void {
+    if (where === 'sink') return
+    const open = [...this.#known].filter(([, { wanted }]) => wanted.open)
+    if (open.length > 0) this.#lost += records
+    for (const [key] of open) this.#tell(key, { type: 'lost', records })
   }
 
   async stop(): Promise<void> {
