@@ -6,6 +6,7 @@ import { putBytes } from '../encode/values.ts'
 import { attributeRecord } from '../enrich/attribution.ts'
 import { type BatchContext, type Outcome, outcome } from './batch-context.ts'
 import { KindPrefix } from './kind-table.ts'
+import { recordBpf } from './record-behaviour.ts'
 import type { Tally } from './tally.ts'
 
 const { at } = header
@@ -44,9 +45,19 @@ function processRecord(context: BatchContext): Outcome {
   scratch.recordTime.read(view, start + at.time)
   const { epoch } = scratch.recordTime
   if (!placeRecord(context, epoch)) return outcome.deferred
-  writeRecord(context, recordKind, kind, epoch, path, type)
+  const head = headOf(context)
+  // What a profile lets pass that is there to record is no violation.
+  if (head.modelling !== undefined && kind === allowedKind) {
+    const { bodySize } = recordKind
+    const body = start + header.size
+    const parts = { kind: bytes[start + at.kind]!, flags: bytes[start + at.flags]!, body, bodySize, path, type, end }
+    return recordBpf(context, head, parts)
+  }
+  writeRecord(context, recordKind, head, kind, epoch, path, type)
   return outcome.written
 }
+
+const allowedKind = kinds[recordActions.ALLOWED]
 
 /** As a double: an id that needs more than 53 bits is rounded, so equal doubles do not prove equal ids. */
 const readU64 = (view: DataView, offset: number): number =>
@@ -89,13 +100,13 @@ const flagKeys = [
 function writeRecord(
   context: BatchContext,
   recordKind: KindOfRecord,
+  head: ProfileHead,
   kind: number,
   epoch: number,
   path: number,
   type: number,
 ): void {
   const { view, bytes, start, end, output, appArmor: values } = context
-  const head = headOf(context)
   context.putLineStart(head, kind, view.getUint32(start + at.tgid, true), epoch, '')
   recordKind.put(values, { body: start + header.size, path, type, end })
   context.putRecordEnd()

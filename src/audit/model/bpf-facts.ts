@@ -1,0 +1,132 @@
+import type { Buffer } from 'node:buffer'
+import { layOut } from '../../base/c-struct.ts'
+import {
+  capabilityName,
+  domainName,
+  ipProtocolName,
+  mountFlagNames,
+  permissionNames,
+  ptracePermissionName,
+  socketTypeName,
+} from '../decode/bpf-names.ts'
+import { recordCalls, recordFlags, recordKinds } from '../decode/bpf-record.ts'
+import { ipAddress } from '../decode/ip-address.ts'
+import type { ProfileRecording } from './recorded.ts'
+
+/** A BPF record whose sizes have been checked, by the offsets of its parts. */
+export interface BpfParts {
+  bytes: Uint8Array
+  view: DataView
+  buffer: Buffer
+  /** Number of the kind, and the flags of the header. */
+  kind: number
+  flags: number
+  /** The numbers of its kind, the path behind the one of the executable, the type of a file system, and the end. */
+  body: number
+  bodySize: number
+  path: number
+  type: number
+  end: number
+}
+
+/** By which a record that says the same as one before is found, whoever did it and when. */
+export function bpfKey({ buffer, kind, body, bodySize, path, end }: BpfParts): string {
+  return `bpf ${kind} ${buffer.toString('latin1', body, body + bodySize)} ${buffer.toString('latin1', path, end)}`
+}
+
+/** Adds what a BPF record says that its process did. What models have no place for is passed over: namespaces, and bpf(2). */
+export function addBpfFact(parts: BpfParts, { bpf }: ProfileRecording): void {
+  adders[parts.kind]?.(parts, bpf)
+}
+
+type Found = ProfileRecording['bpf']
+type Add = (parts: BpfParts, bpf: Found) => void
+
+const at = {
+  capability: layOut(recordKinds.capability.body).at,
+  file: layOut(recordKinds.file.body).at,
+  socket: layOut(recordKinds.socket.body).at,
+  address: layOut(recordKinds.address.body).at,
+  ptrace: layOut(recordKinds.ptrace.body).at,
+  mount: layOut(recordKinds.mount.body).at,
+}
+
+const u32 = ({ view, body }: BpfParts, offset: number): number => view.getUint32(body + offset, true)
+
+/** A whole path in UTF-8; undefined where the program could not rebuild it, or had to cut it. */
+function pathOf({ buffer, flags, path, type }: BpfParts): string | undefined {
+  if ((flags & (recordFlags.PATH_CUT | recordFlags.PATH_UNKNOWN)) !== 0) return undefined
+  const text = buffer.toString('utf8', path, type)
+  return text.startsWith('/') && !text.includes('\ufffd') ? text : undefined
+}
+
+function addCapability(parts: BpfParts, bpf: Found): void {
+  bpf.capabilities ??= []
+  bpf.capabilities.push(capabilityName(u32(parts, at.capability.capability)))
+}
+
+function addFile(parts: BpfParts, bpf: Found): void {
+  const path = pathOf(parts)
+  if (path === undefined) return
+  bpf.files ??= []
+  bpf.files.push({ path, permissions: permissionNames(u32(parts, at.file.permissions)) })
+}
+
+function addExecution(parts: BpfParts, bpf: Found): void {
+  const path = pathOf(parts)
+  if (path === undefined) return
+  bpf.executions ??= []
+  bpf.executions.push(path)
+}
+
+function addSocket(parts: BpfParts, bpf: Found): void {
+  const { domain, type, protocol } = at.socket
+  bpf.network ??= {}
+  bpf.network.sockets ??= []
+  bpf.network.sockets.push({
+    domain: domainName(u32(parts, domain)),
+    type: socketTypeName(u32(parts, type)),
+    protocol: ipProtocolName(u32(parts, protocol)),
+  })
+}
+
+/** Where something is sent to. What is bound, or comes in, is no egress. */
+const outgoing: readonly number[] = [recordCalls.connect, recordCalls.sendmsg]
+
+function addAddress(parts: BpfParts, bpf: Found): void {
+  const { view, bytes, body } = parts
+  const port = view.getUint16(body + at.address.port, true)
+  if (!outgoing.includes(view.getUint16(body + at.address.call, true)) || port === 0) return
+  const ip = ipAddress(u32(parts, at.address.family), bytes, body + at.address.address)
+  if (ip === '') return
+  bpf.network ??= {}
+  bpf.network.egresses ??= []
+  bpf.network.egresses.push({ ip, ports: [port] })
+}
+
+function addPtrace(parts: BpfParts, bpf: Found): void {
+  const permissions = ptracePermissionName(u32(parts, at.ptrace.permission)).split(' ')
+  bpf.ptraces ??= []
+  bpf.ptraces.push({ permissions, external: u32(parts, at.ptrace.external) !== 0 })
+}
+
+function addMount(parts: BpfParts, bpf: Found): void {
+  const path = pathOf(parts)
+  if (path === undefined) return
+  const type = parts.buffer.toString('latin1', parts.type, parts.end)
+  bpf.mounts ??= []
+  bpf.mounts.push({ path, type, flags: mountFlagNames(u32(parts, at.mount.flags)) })
+}
+
+/** By the number of the kind. */
+const adders: readonly (Add | undefined)[] = (() => {
+  const table: (Add | undefined)[] = []
+  table[recordKinds.capability.number] = addCapability
+  table[recordKinds.file.number] = addFile
+  table[recordKinds.exec.number] = addExecution
+  table[recordKinds.socket.number] = addSocket
+  table[recordKinds.address.number] = addAddress
+  table[recordKinds.ptrace.number] = addPtrace
+  table[recordKinds.mount.number] = addMount
+  return table
+})()
