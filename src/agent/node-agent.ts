@@ -181,7 +181,7 @@ export class NodeAgent {
       confining: () => confiningProfiles(this.#options.pipeline.procRoot),
       ofContainers: () => this.#watch.profiles,
       profiles: this.#policies(),
-      onListed: () => void this.#bpf?.profilesListed(),
+      onListed: () => void Promise.all([this.#bpf?.profilesListed(), this.#modellers?.listed()]),
       unreported: () => this.#pipeline.none,
       restarts: () => this.#restarts,
       ...(confinement !== undefined && { problems: () => confinement.problems() }),

@@ -6,11 +6,13 @@ import { type Recording, recordingOf } from '../../api/recording.ts'
 import type { ArmorProfile } from '../../api/types.ts'
 import type { Recorded } from '../../audit/model/recorded.ts'
 import type { Loss } from '../../audit/sink/loss-tally.ts'
+import { logTrouble } from '../../base/bug.ts'
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { NodeSide } from '../node-side.ts'
 import { courierFamily, courierFamilyName, type SendModel } from './courier.ts'
-import { type ModellerThreadData, modellerFamilyName } from './modeller-thread.ts'
+import { RecordingFolder } from './recording-files.ts'
+import { type ModellerThreadData, modellerFamilyName } from './thread-data.ts'
 
 export interface ModellersOptions {
   /** Name of the Node object. */
@@ -60,6 +62,8 @@ export class Modellers {
   readonly #system: ActorSystem
   readonly #known = new Map<string, Known>()
   readonly #keys = new Map<string, string>()
+  /** All ArmorProfiles, recorded or not. */
+  readonly #seen = new Set<string>()
   #records = 0
   #lost = 0
   #family: Family<ModellerMessage> | undefined
@@ -85,6 +89,8 @@ export class Modellers {
    */
   profile(profile: ArmorProfile, isGone: boolean): string | undefined {
     const key = `${profile.metadata.namespace}/${profile.metadata.name}`
+    if (isGone) this.#seen.delete(key)
+    else this.#seen.add(key)
     const wanted = isGone || profile.metadata.deletionTimestamp !== undefined ? undefined : recordingOf(profile)
     if (wanted === undefined) {
       this.#forget(key, isGone)
@@ -113,6 +119,16 @@ export class Modellers {
       known.closing = undefined
       this.#options.onChange(known.profileName, modellingOf(known))
     })
+  }
+
+  /** All ArmorProfiles have gone through `profile`: what was recorded for others is of no use. */
+  async listed(): Promise<void> {
+    const { folder, logger } = this.#options
+    try {
+      await new RecordingFolder(folder).keepOnly(this.#seen)
+    } catch (error) {
+      logTrouble(logger, error, { err: error, folder }, 'recordings of ArmorProfiles that are gone cannot be removed')
+    }
   }
 
   /** Takes what the workers of the pipeline have found. */

@@ -58,6 +58,15 @@ describe('recordings on the disk', () => {
       expect(statSync(`${path()}.broken`).isFile()).to.equal(true)
     })
 
+  it('of ArmorProfiles that are gone go, too', async () => {
+    await files.keepOnly(new Set())
+    const other = 'demo/varmor-demo-other'
+    for (const one of [key, other]) await files.write(one, recording())
+    await files.keepOnly(new Set([other]))
+    expect(await files.read(key)).to.equal(undefined)
+    expect(await files.read(other)).to.deep.include({ stored: recording() })
+  })
+
   it('have names that lead nowhere else', async () => {
     for (const bad of ['../x/y', 'demo/../../x', 'a/b/c', 'demo'])
       expect(await files.write(bad, recording()).catch((error: Error) => error.message)).to.match(/no key/)
