@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { markdownTable, withTables } from '../src/base/markdown.ts'
+import { appArmorNeeds, type RuntimeNeed, seccompNeeds } from '../src/model/profile/runtime-needs.ts'
 import { ruleTableOf } from '../src/rules/kernels.ts'
 import { listOfCategory, type RuleCategory } from '../src/rules/meaning.ts'
 import { alerts } from './prometheus/alerts.ts'
@@ -18,6 +19,12 @@ const alertRows = alerts.map(({ name, severity, summary, remedy }) => [
   `${summary.replace(/\{\{ \$(?:labels\.)?(\w+) \}\}/g, (_, word: string) => word.toUpperCase())} ${remedy}`,
 ])
 
+const needs = (all: readonly RuntimeNeed[]): string =>
+  markdownTable(
+    ['what', 'why'],
+    all.map(({ allows, why }) => [allows.map((each) => `\`${each.replace(/,$/, '')}\``).join(', '), why]),
+  )
+
 /** By document, the text as it has to be. */
 export const tabledDocuments: Readonly<Record<string, () => string>> = {
   'policies.md': () =>
@@ -25,6 +32,11 @@ export const tabledDocuments: Readonly<Record<string, () => string>> = {
       readFileSync(document('policies.md'), 'utf8'),
       Object.fromEntries((Object.keys(listOfCategory) as RuleCategory[]).map((one) => [one, rules(one)])),
     ),
+  'models.md': () =>
+    withTables(readFileSync(document('models.md'), 'utf8'), {
+      apparmor: needs(appArmorNeeds),
+      seccomp: needs(seccompNeeds),
+    }),
   'operating.md': () =>
     withTables(readFileSync(document('operating.md'), 'utf8'), {
       alerts: markdownTable(['alert', 'severity', 'what is so, and what to do'], alertRows),

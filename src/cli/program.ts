@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { type KernelEnforcer, parseEnforcers } from '../api/enforcer.ts'
+import { addModel } from './model/program.ts'
 import { endWithReader, formats } from './output.ts'
 import { packageVersion } from './package-version.ts'
 import { readActions, readAmount, readCount, readDuration } from './read-option.ts'
@@ -19,7 +20,7 @@ function program(more: readonly AddCommand[]): Command {
     .showSuggestionAfterError()
     .configureHelp({ showGlobalOptions: false })
   const roles = [addManager, addAgent, ...more, addUninstall]
-  for (const add of [addCompile, addValidate, addRules, addDecode, addLogs, ...roles, addVersion]) add(varmor)
+  for (const add of [addCompile, addValidate, addRules, addDecode, addLogs, addModel, ...roles, addVersion]) add(varmor)
   return varmor
 }
 

@@ -44,7 +44,9 @@ function found(pattern: RegExp): [word: string, file: string][] {
 }
 
 describe('what messages and documents advise', () => {
-  const program = ['program', 'roles', 'sandbox-roles'].map((name) => read(`src/cli/${name}.ts`)).join('')
+  const program = ['program', 'roles', 'sandbox-roles', 'model/program']
+    .map((name) => read(`src/cli/${name}.ts`))
+    .join('')
 
   it('names flags that there are', () => {
     const known = new Set([...program.matchAll(/--([A-Za-z][\w-]*)/g)].map(([, name]) => name))

@@ -60,7 +60,7 @@ function joinSignals(into: Signal, from: Signal): void {
 /**
  * What a workload did: each fact once, however often it comes, in bounded memory whatever the workload does (`Limits`). What does
  * not fit is left out, counted and named. Facts in any order, and parts merged in any order, give the same result; the one
- * exception is `limits.nodes`, beyond which files are first come, first served.
+ * exception is `limits.nodes`: beyond it directories keep fewer names, and what has no room then is first come, first served.
  */
 export class Behaviour {
   private readonly facts: Record<Recorder, RecorderFacts>

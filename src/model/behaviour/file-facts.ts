@@ -91,6 +91,7 @@ function makePatterns(listing: Listing, node: Node, path: string): string | unde
 
 /** The rule that the pattern would break into, or what else is against it. */
 function whyNot(text: string, permissions: readonly string[]): string | undefined {
+  if (text.startsWith('/*')) return 'a pattern for names in the root directory would be for all of the file system'
   const parsed = parsePathPattern(text.length > 1 && text.endsWith('/') ? text.slice(0, -1) : text)
   if (!parsed.ok) return parsed.problem
   return protectedBy(parsed.pattern, accessesOf(permissions))?.rule

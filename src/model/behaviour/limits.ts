@@ -2,7 +2,7 @@
 export interface Limits {
   /** Names in one directory; one that has more is a pattern, where no built-in rule forbids that. */
   directory: number
-  /** Directories and files of one enforcer. */
+  /** Directories and files of one enforcer. Where there are more, `directory` becomes smaller; for a moment they are twice as many. */
   nodes: number
   /** Patterns that came from another model. */
   patterns: number

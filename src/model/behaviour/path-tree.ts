@@ -21,6 +21,9 @@ export interface Node {
   last: string | undefined
 }
 
+/** Names that a directory keeps at the least, however many directories there are. */
+const NARROWEST = 4
+
 const emptyNode = (): Node => ({
   children: undefined,
   bits: 0,
@@ -46,17 +49,20 @@ function goesBefore(a: string, b: string): boolean {
 /**
  * Files by their path, in bounded memory. A directory keeps so many names, those with the smallest hashes; what is done below
  * the others is kept as if they were one name (`rest`). So the order in which facts come does not matter: the same facts give
- * the same tree, and trees can be merged in any order. Only the bound on all nodes is first come, first served: what it leaves
- * out is in `refused`.
+ * the same tree, and trees can be merged in any order. Only beyond the bound on all nodes the order counts: then each directory
+ * keeps fewer names, a quarter of them at a time, and when that is no help any more, what comes is left out and in `refused`.
  */
 export class PathTree {
   readonly root = emptyNode()
   readonly refused = new LostNames()
   private nodes = 0
-  private readonly limits: Pick<Limits, 'directory' | 'nodes'>
+  /** Names that a directory keeps. */
+  private directory: number
+  private readonly most: number
 
   constructor(limits: Pick<Limits, 'directory' | 'nodes'>) {
-    this.limits = limits
+    this.directory = limits.directory
+    this.most = limits.nodes
   }
 
   get size(): number {
@@ -66,6 +72,21 @@ export class PathTree {
   /** `path` starts with a slash. */
   add(path: string, bits: FileBits): void {
     this.insert(this.root, path, 1, bits, false)
+    this.narrow()
+  }
+
+  /** Where there are too many nodes, each directory keeps fewer names from here on, so that there is room for all directories. */
+  private narrow(): void {
+    while (this.nodes > this.most && this.directory > NARROWEST) {
+      this.directory = Math.max(NARROWEST, this.directory >>> 2)
+      this.shrink(this.root, '')
+    }
+  }
+
+  private shrink(node: Node, path: string): void {
+    while ((node.children?.size ?? 0) > this.directory) this.evict(node, `${path}/`)
+    for (const [name, child] of node.children ?? []) this.shrink(child, `${path}/${name}`)
+    if (node.rest !== undefined) this.shrink(node.rest, `${path}/*`)
   }
 
   /** @param at where in the path the next name begins */
@@ -104,19 +125,20 @@ export class PathTree {
     if (made === undefined) return undefined
     node.children ??= new Map()
     node.children.set(name, made)
-    if (node.children.size > this.limits.directory) this.evict(node, directory)
+    if (node.children.size > this.directory) this.evict(node, directory)
     else if (node.last !== undefined && goesBefore(node.last, name)) node.last = undefined
     return made
   }
 
   private made(): Node | undefined {
-    if (this.nodes >= this.limits.nodes) return undefined
+    // Room for what is made before narrow() is asked again: a merge with another full tree at the most.
+    if (this.nodes >= (this.directory > NARROWEST ? 2 * this.most : this.most)) return undefined
     this.nodes += 1
     return emptyNode()
   }
 
   private admits(node: Node, name: string): boolean {
-    if (node.children === undefined || node.children.size < this.limits.directory) return true
+    if (node.children === undefined || node.children.size < this.directory) return true
     return goesBefore(name, lastOf(node))
   }
 
@@ -138,8 +160,13 @@ export class PathTree {
   }
 
   merge(other: PathTree): void {
+    if (other.directory < this.directory) {
+      this.directory = other.directory
+      this.shrink(this.root, '')
+    }
     this.join(this.root, other.root, '', false)
     this.refused.merge(other.refused)
+    this.narrow()
   }
 
   /** @param path of `from`; @param inRest whether `into` is below a rest, where examples are kept */
@@ -164,7 +191,7 @@ export class PathTree {
 
   /** What all names of an overflowing directory have in common, as one node: the names that are kept, and the rest. */
   everyName(node: Node, path: string): Node {
-    const tree = new PathTree({ directory: this.limits.directory, nodes: Number.POSITIVE_INFINITY })
+    const tree = new PathTree({ directory: this.directory, nodes: Number.POSITIVE_INFINITY })
     for (const [name, child] of node.children ?? []) tree.join(tree.root, child, `${path}/${name}`, true)
     if (node.rest !== undefined) tree.join(tree.root, node.rest, `${path}/*`, true)
     return tree.root

@@ -40,6 +40,8 @@ const hasBoth = (part: string): boolean => /[0-9]/.test(part) && /[a-fA-F]/.test
 const isHash = (part: string): boolean =>
   part.length >= 32 || (hasBoth(part) && (part.match(/[0-9]/g)?.length ?? 0) > 1)
 
+const notOfImage = (_: string, { image }: Place): boolean => !image
+
 /** What mktemp(3) and its like put behind a word: `php` and six letters. */
 function endingOf(length: number): Rule {
   return {
@@ -66,8 +68,13 @@ const rules: readonly Rule[] = [
       String.raw`(?<!\d)(?:19|20)\d\d([-_.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])${clock}(?!\d)`,
       'g',
     ),
+    holds: notOfImage,
   },
-  { kind: 'date or time', part: /(?<![0-9A-Za-z.])20\d\d[-_.](?:0[1-9]|1[0-2])(?![0-9A-Za-z]|\.\d)/g },
+  {
+    kind: 'date or time',
+    part: /(?<![0-9A-Za-z.])20\d\d[-_.](?:0[1-9]|1[0-2])(?![0-9A-Za-z]|\.\d)/g,
+    holds: notOfImage,
+  },
   {
     kind: 'random name',
     part: /(?<=^\.?tmp|-)[0-9a-z_]{8}(?![0-9A-Za-z_])/g,
@@ -78,8 +85,8 @@ const rules: readonly Rule[] = [
     kind: 'version',
     part: /(?<!\d|\d\.)\d{1,9}(?:\.\d{1,9}){2,5}(?:[-+~](?:rc|beta|alpha|dfsg|git|deb|ubuntu|r|p)?[0-9]{1,9}[0-9A-Za-z]{0,12})?(?![0-9A-Za-z])/g,
   },
-  { kind: 'number', part: /(?<![0-9A-Za-z])\d{5,}(?![0-9A-Za-z])/g },
-  { kind: 'number', part: /(?<!\d)\d{6,}(?!\d)/g, holds: (_, { image }) => !image },
+  { kind: 'number', part: /(?<![0-9A-Za-z])\d{5,}(?![0-9A-Za-z])/g, holds: notOfImage },
+  { kind: 'number', part: /(?<!\d)\d{6,}(?!\d)/g, holds: notOfImage },
   ...[6, 8, 10].map(endingOf),
   {
     kind: 'random name',

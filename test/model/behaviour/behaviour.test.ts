@@ -183,13 +183,35 @@ describe('a workload that does more than is kept', () => {
     expect(leftOut).to.have.length(1)
   })
 
-  it('keeps to the bound on all files, and counts the others', () => {
-    const behaviour = new Behaviour({ ...defaultLimits, nodes: 100 })
-    for (let i = 0; i < 150; i++) behaviour.addFile('bpf', { path: `/d${i}/f`, permissions: ['read'] })
+  it('keeps fewer names of each directory where there are too many files in all', () => {
+    const behaviour = new Behaviour({ ...defaultLimits, nodes: 1000 })
+    for (let i = 0; i < 100_000; i++) {
+      behaviour.addFile('bpf', { path: `/data/d${i % 200}/x${i}`, permissions: ['read'] })
+    }
+    behaviour.addFile('bpf', { path: '/srv/late', permissions: ['write'] })
     const { result, leftOut } = behaviour.toRecorded()
-    expect(result.bpf?.files).to.have.length(50)
+    expect(leftOut).to.deep.equal([])
+    expect(result.bpf?.files?.map(({ path }) => path)).to.deep.equal(['/data/*/*', '/srv/late'])
+  })
+
+  it('keeps to the bound on all files when that is no help, and counts the others', () => {
+    const behaviour = new Behaviour({ ...defaultLimits, nodes: 30 })
+    for (let i = 0; i < 4 ** 5; i++) {
+      const names = [...i.toString(4).padStart(5, '0')].join('/')
+      behaviour.addFile('bpf', { path: `/d/${names}`, permissions: ['read'] })
+    }
+    const { result, leftOut } = behaviour.toRecorded()
+    expect(result.bpf?.files?.length).to.be.within(5, 30)
     expect(leftOut.map(({ kind }) => kind)).to.deep.equal(['files'])
-    expect(leftOut[0]?.count).to.be.within(60, 150)
+    expect(leftOut[0]?.count).to.be.greaterThan(500)
+  })
+
+  it('has no pattern for names in the root directory', () => {
+    const behaviour = new Behaviour()
+    for (let i = 0; i < 1000; i++) behaviour.addFile('bpf', { path: `/d${i}/f`, permissions: ['read'] })
+    const { result, leftOut } = behaviour.toRecorded()
+    expect(result.bpf?.files).to.have.length(256)
+    expect(leftOut).to.have.length(1).and.to.have.nested.property('[0].directory', '/')
   })
 
   it('takes the same memory for a million names as for ten thousand', () => {

@@ -1,0 +1,87 @@
+import { directoryGlobs, fileGlobs } from '../../profile/apparmor/glob.ts'
+import { literal, quoted } from '../../profile/apparmor/quoted.ts'
+import { matchesPath, type PathPattern, parsePathPattern } from '../../profile/path-pattern.ts'
+import type { FileAccess } from '../../rules/meaning.ts'
+import { accessesOf } from '../behaviour/permissions.ts'
+import type { ModelFile } from '../behaviour/recorder-facts.ts'
+import { exclusionsOf } from '../generalise/protected-paths.ts'
+
+/** A line of a profile, or why there is none. */
+export type Line = { line: string } | { rule: string; reason: string }
+
+const letters = 'rwalkm'
+
+/** Letters in AppArmor's order; `w` is all writing, so `a` is nothing beside it. */
+function lettersOf(permissions: readonly string[]): string {
+  const all = new Set(permissions.flatMap((word) => [...word]))
+  if (all.has('w')) all.delete('a')
+  return [...letters].filter((letter) => all.has(letter)).join('')
+}
+
+/** Whether the kernel has paths like it, and AppArmor's parser takes it as it is. */
+export function isPath(path: string): boolean {
+  return path.startsWith('/') && !path.includes('\0') && !path.includes('//') && !/\/\.\.?(?:\/|$)/.test(path)
+}
+
+interface Allowed {
+  path: Buffer
+  access: ReadonlySet<FileAccess>
+}
+
+/** Lines for the files of a model; what is refused of patterns comes last. */
+export function fileLines(files: readonly ModelFile[], executions: readonly string[]): Line[] {
+  const isLiteral = ({ oldPath = '' }: ModelFile) => oldPath === ''
+  const allowed: Allowed[] = [
+    ...files
+      .filter(isLiteral)
+      .map(({ path, permissions }) => ({ path: Buffer.from(path), access: accessesOf(permissions) })),
+    ...executions.map((path) => ({ path: Buffer.from(path), access: new Set<FileAccess>(['read', 'exec']) })),
+  ]
+  const lines = files.map((file) => (isLiteral(file) ? literalLine(file) : patternLine(file)))
+  const refusals = files.filter((file) => !isLiteral(file)).flatMap((file) => refusalLines(file, allowed))
+  return [...lines, ...new Set(refusals)].map((line) => (typeof line === 'string' ? { line } : line))
+}
+
+function literalLine({ path, owner, permissions }: ModelFile): Line {
+  if (!isPath(path)) return { rule: path, reason: 'is no path as the kernel has it' }
+  return ruleLine(owner, quoted(literal(path)), permissions, path)
+}
+
+function ruleLine(owner: boolean | undefined, glob: string, permissions: readonly string[], rule: string): Line {
+  const allowed = lettersOf(permissions)
+  if (allowed === '') return { rule, reason: `has no permission of AppArmor: ${permissions.join(' ') || 'none'}` }
+  return { line: `${owner === true ? 'owner ' : ''}${glob} ${allowed},` }
+}
+
+function readPattern(path: string): { pattern: PathPattern; directory: boolean } | string {
+  const directory = path.length > 1 && path.endsWith('/')
+  const parsed = parsePathPattern(directory ? path.slice(0, -1) : path)
+  return parsed.ok ? { pattern: parsed.pattern, directory } : parsed.problem
+}
+
+function patternLine({ path, owner, permissions }: ModelFile): Line {
+  const read = readPattern(path)
+  if (typeof read === 'string' || !path.startsWith('/')) {
+    return { rule: path, reason: typeof read === 'string' ? read : 'does not begin with "/"' }
+  }
+  const [glob] = read.directory ? directoryGlobs([read.pattern]) : fileGlobs([read.pattern])
+  return ruleLine(owner, glob!, permissions, path)
+}
+
+const refused: readonly [FileAccess, string][] = [
+  ['read', 'r'],
+  ['write', 'wl'],
+]
+
+/** Names that a pattern does not mean; not those that were recorded by their own name. */
+function refusalLines({ path, permissions }: ModelFile, allowed: readonly Allowed[]): string[] {
+  const read = readPattern(path)
+  if (typeof read === 'string' || read.directory) return []
+  const exclusions = exclusionsOf(read.pattern, accessesOf(permissions))
+  return refused.flatMap(([access, word]) => {
+    const denied = exclusions
+      .filter(({ deny }) => deny.has(access) || (access === 'write' && deny.has('append')))
+      .filter(({ pattern }) => !allowed.some((one) => one.access.has(access) && matchesPath(pattern, one.path)))
+    return fileGlobs(denied.map(({ pattern }) => pattern)).map((glob) => `audit deny ${glob} ${word},`)
+  })
+}
