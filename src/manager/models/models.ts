@@ -4,9 +4,8 @@ import type { FoundModel } from '../../../actors/policy/ports.ts'
 import type { ActorSystem, Family } from '../../../actors/runtime/index.ts'
 import type { ModelAnswer, ModelReport } from '../../api/model-report.ts'
 import { recordingOf } from '../../api/recording.ts'
-import type { ArmorProfileModel } from '../../api/types.ts'
-import type { KubeObject } from '../../kube/objects.ts'
 import type { ClusterView } from '../cluster-view.ts'
+import { foundModel } from './found-model.ts'
 
 export interface ModelsOptions extends Pick<ModelPorts, 'api' | 'files' | 'build' | 'expected'> {
   system: ActorSystem
@@ -49,15 +48,5 @@ export class Models {
   found(namespace: string, name: string): FoundModel | undefined {
     const model = this.#view.models.store.get(`${namespace}/${name}`)
     return model && foundModel(model)
-  }
-}
-
-/** What a policy can use of a model. One that somebody imported has no status, and says by its profile that it is ready. */
-function foundModel({ metadata, data, status }: ArmorProfileModel & KubeObject): FoundModel {
-  const { appArmor, seccomp } = data.profile ?? {}
-  return {
-    version: `${metadata?.uid} ${metadata?.generation} ${status?.ready}`,
-    ready: status?.ready ?? data.profile !== undefined,
-    model: { ...(appArmor !== undefined && { appArmor }), ...(seccomp !== undefined && { seccomp }) },
   }
 }
