@@ -91,6 +91,12 @@ export const manager: Row = {
       queries: [['max by (state) (varmor_policy_states)', '{{state}}']],
     },
     {
+      title: 'Behaviour models',
+      description: 'ready: their profiles are there. Else the status of the ArmorProfileModel says why not.',
+      unit: 'short',
+      queries: [['max by (ready) (varmor_models)', 'ready {{ready}}']],
+    },
+    {
       title: 'Certificates, days left',
       description: 'They are renewed long before; below ten, a manager cannot write its Secret.',
       unit: 'd',

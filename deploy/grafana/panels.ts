@@ -247,6 +247,16 @@ const nodes: Row = {
       ],
     },
     {
+      title: 'Workloads that are recorded',
+      description: 'Policies of the mode BehaviorModeling, and what was lost meanwhile: models say so in their status.',
+      unit: 'short',
+      queries: [
+        [`max(varmor_recordings{${node}})`, 'profiles, on the node with the most'],
+        [`sum(rate(varmor_recorded_records_total{${node}}${range}))`, 'records a second'],
+        [`sum(increase(varmor_recorded_records_lost_total{${node}}${range}))`, 'records lost'],
+      ],
+    },
+    {
       title: 'Containers without their BPF profile',
       description:
         'Late: they ran without it until the agent found them, as none ran, or it was too slow. Where starts wait (NRI), none should be.',

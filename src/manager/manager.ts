@@ -46,6 +46,7 @@ import { reportHandler } from './http/report-handler.ts'
 import { TokenVerifier } from './http/token-verifier.ts'
 import { Leadership } from './leadership.ts'
 import { ManagerMetrics } from './metrics/manager-metrics.ts'
+import { countModels } from './metrics/model-counts.ts'
 import { countStates } from './metrics/policy-states.ts'
 import { buildBy } from './models/build-by.ts'
 import { ModelFolder } from './models/model-folder.ts'
@@ -185,6 +186,7 @@ export class Manager {
         isLeader: () => this.isLeader(),
         policies: () => this.#index.size,
         policyStates: () => countStates(this.#view.policies.store.values(), this.#view.clusterPolicies.store.values()),
+        models: () => countModels(this.#view.models.store.values()),
         queues: () => ({ ...this.#view.depths, compilers: this.#compilers.waiting }),
         eventsLost: () => this.#events.lost,
         failures: () => ({ certificates: this.#certificates?.failures ?? 0 }),

@@ -1,8 +1,10 @@
 import { expect } from 'chai'
 import type { AnyPolicy } from '../../actors/ports.ts'
 import { Simulation } from '../../actors/runtime/index.ts'
+import type { ArmorProfileModel } from '../../src/api/types.ts'
 import type { AdmissionRequest } from '../../src/kube/admission.ts'
 import { ManagerMetrics } from '../../src/manager/metrics/manager-metrics.ts'
+import { countModels } from '../../src/manager/metrics/model-counts.ts'
 import { countStates, policyStates } from '../../src/manager/metrics/policy-states.ts'
 
 const reviewOf = (group: string, kind: string): AdmissionRequest => ({
@@ -21,6 +23,15 @@ const valuesOf = async (metrics: ManagerMetrics): Promise<Map<string, number>> =
     lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
   )
 }
+
+/** One that says whether it is ready, or that somebody has brought. */
+const model = (ready: boolean | undefined): ArmorProfileModel => ({
+  apiVersion: 'crd.varmor.org/v1beta1',
+  kind: 'ArmorProfileModel',
+  metadata: { namespace: 'demo', name: 'varmor-demo-web' },
+  data: { profile: { name: 'varmor-demo-web', enforcer: 'Seccomp', mode: 'enforce' } },
+  ...(ready !== undefined && { status: { ready } }),
+})
 
 describe('metrics of the manager', () => {
   it('have upstream’s names for admission', async () => {
@@ -98,6 +109,7 @@ describe('metrics of the manager', () => {
         queues: () => ({ events: 3 }),
         policies: () => 7,
         policyStates: () => countStates(stored),
+        models: () => countModels([model(true), model(false), model(undefined)]),
         eventsLost: () => ({ rateLimited: 2, queueFull: 0, failed: 1, invalid: 0 }),
         failures: () => ({ certificates: 4 }),
       },
@@ -114,6 +126,8 @@ describe('metrics of the manager', () => {
     expect(values.get('varmor_indexed_policies')).to.equal(7)
     for (const state of policyStates)
       expect(values.get(`varmor_policy_states{state="${state}"}`)).to.equal(states[state])
+    expect(values.get('varmor_models{ready="true"}')).to.equal(2)
+    expect(values.get('varmor_models{ready="false"}')).to.equal(1)
     expect(values.get('varmor_events_lost_total{reason="rateLimited"}')).to.equal(2)
     expect(values.get('varmor_part_failures_total{part="certificates"}')).to.equal(4)
     // Read, not added up.

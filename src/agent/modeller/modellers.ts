@@ -64,6 +64,8 @@ export class Modellers {
   readonly #keys = new Map<string, string>()
   /** All ArmorProfiles, recorded or not. */
   readonly #seen = new Set<string>()
+  /** Those that were recorded since this agent began. */
+  readonly #recorded = new Set<string>()
   #records = 0
   #lost = 0
   #family: Family<ModellerMessage> | undefined
@@ -89,17 +91,22 @@ export class Modellers {
    */
   profile(profile: ArmorProfile, isGone: boolean): string | undefined {
     const key = `${profile.metadata.namespace}/${profile.metadata.name}`
-    if (isGone) this.#seen.delete(key)
+    if (isGone) for (const keys of [this.#seen, this.#recorded]) keys.delete(key)
     else this.#seen.add(key)
     const wanted = isGone || profile.metadata.deletionTimestamp !== undefined ? undefined : recordingOf(profile)
     if (wanted === undefined) {
       this.#forget(key, isGone)
-      return undefined
+      return !isGone && this.#wasRecorded(key) && reportsNothingAllowed(profile) ? '' : undefined
     }
+    this.#recorded.add(key)
     this.#follow(key, profile.spec.profile.name, wanted)
     this.#tell(key, { type: 'wanted', wanted })
     this.#repeatLater()
     return modellingOf(this.#known.get(key)!)
+  }
+
+  #wasRecorded(key: string): boolean {
+    return this.#recorded.has(key) || new RecordingFolder(this.#options.folder).has(key)
   }
 
   #follow(key: string, profileName: string, wanted: Recording): void {
@@ -204,6 +211,13 @@ const HEAP = 1_024
 
 /** Where the sources run this is one of them; else what they were compiled to. */
 const ownModule = new URL(`./modeller-thread${extname(import.meta.url)}`, import.meta.url)
+
+/**
+ * Whether a record that says that something was let pass cannot come of the profile as it is. A filter of Seccomp stays with its container:
+ * one that was started while its workload was recorded goes on to report each call until it is started anew.
+ */
+const reportsNothingAllowed = ({ spec: { profile } }: ArmorProfile): boolean =>
+  profile.seccomp?.includes('SCMP_ACT_LOG') !== true && profile.appArmor?.includes('complain') !== true
 
 const modellingOf = ({ wanted, round, closing }: Known): string =>
   wanted.open || closing !== undefined ? `${wanted.id} ${round}` : ''

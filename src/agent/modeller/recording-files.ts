@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Static, Type } from '@sinclair/typebox'
@@ -64,6 +65,10 @@ export class RecordingFolder implements RecordingFiles {
   async touch(key: string): Promise<void> {
     const now = new Date()
     await utimes(this.#path(key), now, now)
+  }
+
+  has(key: string): boolean {
+    return existsSync(this.#path(key))
   }
 
   async remove(key: string): Promise<void> {

@@ -13,6 +13,7 @@ export const managerLabelValues: Readonly<Record<string, string>> = {
   outcome: 'what can come of a job for a compiler, five words',
   part: 'parts of the manager, fewer than ten',
   queue: 'watched resources with who follows them, and compilers; some twenty',
+  ready: 'true, false',
   reason: 'reasons of this program, fewer than ten for a metric',
   request_kind: 'the four kinds that webhooks are asked about, other',
   request_mutated: 'true, false',

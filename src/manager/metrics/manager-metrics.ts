@@ -24,6 +24,8 @@ export interface MetricSources {
   policies?: () => number
   /** Of all policies, how many are in each state. */
   policyStates?: () => Readonly<Record<PolicyState, number>>
+  /** Behaviour models, by whether their profiles are there. */
+  models?: () => Readonly<Record<'true' | 'false', number>>
   limiter?: Limiter
   /** Events that did not reach the server, by reason. */
   eventsLost?: () => EventLoss
@@ -58,7 +60,7 @@ export class ManagerMetrics {
     if (sources.actors !== undefined) actorMetrics(registry, sources.actors)
     const gauge = (name: string, help: string, read: () => readonly Sample[], labelNames: readonly string[] = []) =>
       gathered(registry, { name, type: 'gauge', help, labelNames }, read)
-    const { certificates, isLeader, queues, policies, policyStates, eventsLost, failures } = sources
+    const { certificates, isLeader, queues, policies, policyStates, models, eventsLost, failures } = sources
     const counter = (name: string, help: string, label: string, read: () => object) =>
       gathered(registry, { name, type: 'counter', help, labelNames: [label] }, () =>
         Object.entries(read()).map(([of, value]) => ({ labels: { [label]: of }, value })),
@@ -81,6 +83,13 @@ export class ManagerMetrics {
         'Policies by their condition Ready; each manager knows all',
         () => Object.entries(policyStates()).map(([state, value]) => ({ labels: { state }, value })),
         ['state'],
+      )
+    if (models !== undefined)
+      gauge(
+        'varmor_models',
+        'Behaviour models, by whether their profiles are there; each manager knows all',
+        () => Object.entries(models()).map(([ready, value]) => ({ labels: { ready }, value })),
+        ['ready'],
       )
     if (queues !== undefined)
       gauge(

@@ -4,9 +4,11 @@ import type { FoundModel } from '../../../actors/policy/ports.ts'
 import type { ActorSystem, Family } from '../../../actors/runtime/index.ts'
 import type { ModelAnswer, ModelReport } from '../../api/model-report.ts'
 import { recordingOf } from '../../api/recording.ts'
-import type { ArmorProfileModel } from '../../api/types.ts'
+import type { ArmorProfileModel, ModelBpf } from '../../api/types.ts'
 import type { KubeObject } from '../../kube/objects.ts'
+import { generalise } from '../../model/generalise/generalise.ts'
 import type { ClusterView } from '../cluster-view.ts'
+import { foundModel } from './found-model.ts'
 
 export interface ModelsOptions extends Pick<ModelPorts, 'api' | 'files' | 'build' | 'expected'> {
   system: ActorSystem
@@ -21,6 +23,8 @@ const PATIENCE = 15_000
 export class Models {
   readonly #family: Family<ModelMessage>
   readonly #view: ModelsOptions['view']
+  /** By the object that has it. */
+  readonly #bpf = new WeakMap<KubeObject, ModelBpf>()
 
   constructor({ system, view, settings, ...ports }: ModelsOptions) {
     this.#view = view
@@ -46,23 +50,20 @@ export class Models {
     if (profile !== undefined && recordingOf(profile)?.open === false) this.#family.of(key).tell({ type: 'changed' })
   }
 
+  /** What BPF is to allow, with patterns for names that vary. */
+  #bpfOf(model: ArmorProfileModel & KubeObject): ModelBpf | undefined {
+    const { bpf } = model.data.dynamicResult ?? {}
+    if (bpf === undefined) return undefined
+    const known = this.#bpf.get(model) ?? generalise({ bpf }).result.bpf!
+    this.#bpf.set(model, known)
+    return known
+  }
+
   found(namespace: string, name: string): FoundModel | undefined {
     const model = this.#view.models.store.get(`${namespace}/${name}`)
-    return model && foundModel(model)
-  }
-}
-
-/** What a policy can use of a model. One that somebody imported has no status, and says by its profile that it is ready. */
-function foundModel({ metadata, data, status }: ArmorProfileModel & KubeObject): FoundModel {
-  const { appArmor, seccomp } = data.profile ?? {}
-  const { bpf } = data.dynamicResult ?? {}
-  return {
-    version: `${metadata?.uid} ${metadata?.generation} ${status?.ready}`,
-    ready: status?.ready ?? data.profile !== undefined,
-    model: {
-      ...(appArmor !== undefined && { appArmor }),
-      ...(seccomp !== undefined && { seccomp }),
-      ...(bpf !== undefined && { bpf }),
-    },
+    if (model === undefined) return undefined
+    const found = foundModel(model)
+    const bpf = this.#bpfOf(model)
+    return bpf === undefined ? found : { ...found, model: { ...found.model, bpf } }
   }
 }

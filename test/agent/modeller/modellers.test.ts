@@ -107,6 +107,16 @@ describe('the modellers of a node', () => {
     expect(sent).to.deep.equal(Array.from({ length: 3 }, () => ({ type: 'wanted', wanted: { id, open: true } })))
   })
 
+  it('pass over what containers of the recording go on to report, under a profile that lets nothing pass with a report', () => {
+    const { modellers } = setUp()
+    modellers.profile(profile(recording), false)
+    expect(modellers.profile(profile(none), false)).to.equal('')
+    const logging = profile(none)
+    logging.spec.profile.seccomp = '{"defaultAction":"SCMP_ACT_LOG"}'
+    expect(modellers.profile(logging, false)).to.equal(undefined)
+    expect(modellers.profile(profile(none), true)).to.equal(undefined)
+  })
+
   it('keep what they recorded under another mode, and forget it with the ArmorProfile', () => {
     const { modellers, sent } = setUp()
     modellers.profile(profile(recording), false)

@@ -45,7 +45,7 @@ export class RecordingNode {
     const config = new KubeConfig()
     config.loadFromString(admitted.kubeconfig)
     const connection = new KubeConnection(config)
-    const request = parseRequest('auto', undefined)
+    const request = parseRequest('multicast', undefined)
     if (!request.ok) throw new Error(request.problems.join('; '))
     const agent = new NodeAgent({
       side: new ClusterSide({

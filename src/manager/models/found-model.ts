@@ -1,0 +1,12 @@
+import type { FoundModel } from '../../../actors/policy/ports.ts'
+import type { ArmorProfileModel } from '../../api/types.ts'
+
+/** What a policy can use of a model. One that somebody imported has no status, and says by what it has that it is ready. */
+export function foundModel({ metadata, data, status }: ArmorProfileModel): FoundModel {
+  const { appArmor, seccomp } = data.profile ?? {}
+  return {
+    version: `${metadata.uid} ${metadata.generation} ${status?.ready}`,
+    ready: status?.ready ?? (data.profile !== undefined || data.dynamicResult?.bpf !== undefined),
+    model: { ...(appArmor !== undefined && { appArmor }), ...(seccomp !== undefined && { seccomp }) },
+  }
+}
