@@ -5,6 +5,7 @@ const rooms = {
   'src/api': [],
   'src/rules': ['src/api'],
   'src/profile': ['src/base', 'src/api', 'src/rules'],
+  'src/advice': ['src/base', 'src/api', 'src/rules', 'src/profile'],
   'src/model': ['src/base', 'src/api', 'src/rules', 'src/profile'],
   'src/audit': ['src/base', 'src/api'],
   'src/kube': ['src/base', 'src/api'],

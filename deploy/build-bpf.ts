@@ -1,7 +1,8 @@
 /**
  * Builds native/bpf for whatever kernel has its types in a form that programs can be fitted to (BTF): varmor.bpf.o, and varmor-old.bpf.o
  * for kernels that lack what that one needs (native/bpf/compat.h). vmlinux.h is made of such types here, and never kept; where a machine
- * shows none, Debian's linux-bpf-dev has a vmlinux.h to give instead. Needs clang 14 and bpftool 7.1, or later.
+ * shows none, Debian's linux-bpf-dev has a vmlinux.h to give instead. Needs clang 14 and bpftool 7.1, or later. Those of another
+ * architecture are made of its types, and its name is given behind them: `arm64`.
  */
 
 import { spawnSync } from 'node:child_process'
@@ -42,10 +43,11 @@ const objects = {
  * Builds the objects.
  * @param types BTF of a kernel, as /sys/kernel/btf/vmlinux has it, or the vmlinux.h that was made of it; Linux 6.1 or later
  * @param folder where they go, and what is made on the way
+ * @param architecture that these types are of, as Node.js calls it
  * @returns the path of varmor.bpf.o; varmor-old.bpf.o lies beside it
  * @throws what a tool says
  */
-export function buildBpf(types: string, folder: string): string {
+export function buildBpf(types: string, folder: string, architecture: string = process.arch): string {
   mkdirSync(folder, { recursive: true })
   const header = join(folder, 'vmlinux.h')
   if (types.endsWith('.h')) copyFileSync(types, header)
@@ -56,7 +58,7 @@ export function buildBpf(types: string, folder: string): string {
   const built = Object.entries(objects).map(([name, defines]) => {
     const linked = join(folder, name)
     const compiled = parts.map((part) =>
-      compileBpf(join(source, part), defines, folder, linked.replace('.bpf.o', `-${part}.o`)),
+      compileBpf(join(source, part), defines, folder, linked.replace('.bpf.o', `-${part}.o`), architecture),
     )
     run('bpftool', ['gen', 'object', linked, ...compiled])
     return linked
@@ -69,8 +71,14 @@ export function buildBpf(types: string, folder: string): string {
  * @returns the object
  * @throws what the compiler says
  */
-export function compileBpf(path: string, defines: string[], folder: string, object: string): string {
-  const target = ['-target', 'bpf', `-D__TARGET_ARCH_${process.arch === 'arm64' ? 'arm64' : 'x86'}`]
+export function compileBpf(
+  path: string,
+  defines: string[],
+  folder: string,
+  object: string,
+  architecture: string = process.arch,
+): string {
+  const target = ['-target', 'bpf', `-D__TARGET_ARCH_${architecture === 'arm64' ? 'arm64' : 'x86'}`]
   const flags = [...target, ...extensions, ...warnings, ...defines, `-I${folder}`, `-I${source}`]
   // Version 3 of the instructions has the exchanges that scratch memory is taken by.
   run('clang', ['-g', '-O2', '-mcpu=v3', ...flags, '-c', path, '-o', object])
@@ -89,5 +97,9 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   if (missing.length > 0) {
     console.error(`BPF programs not built: they need ${missing.join(' and ')} (apt-get install ${missing.join(' ')})`)
     process.exitCode = 1
-  } else console.log(buildBpf(resolve(process.argv[2] ?? ownTypes), join(source, 'build')))
+  } else {
+    const [, , types = ownTypes, architecture = process.arch] = process.argv
+    const folder = architecture === process.arch ? 'build' : join('build', architecture)
+    console.log(buildBpf(resolve(types), join(source, folder), architecture))
+  }
 }

@@ -20,12 +20,16 @@ const roles = {
   'rules-command': 'src/cli/rules-command.ts',
   'decode-command': 'src/cli/decode-command.ts',
   'logs-command': 'src/cli/logs/logs-command.ts',
+  'policy-test-command': 'src/cli/policy/policy-test-command.ts',
+  'policy-diff-command': 'src/cli/policy/policy-diff-command.ts',
+  'policy-advise-command': 'src/cli/policy/policy-advise-command.ts',
 }
 
 /** Modules that threads begin with. The two of the decoding pool run in one thread and mark objects for each other. */
 const threads = {
   'thread-entry': 'actors/runtime/placement/thread-entry.ts',
   thread: 'actors/compiler/thread.ts',
+  'modeller-thread': 'src/agent/modeller/modeller-thread.ts',
   worker: 'src/audit/pool/worker.ts',
   'piscina-worker': 'node_modules/piscina/dist/worker.js',
 }

@@ -92,4 +92,22 @@ describe('the documents', () => {
       expect(stdout).to.match(/mitigate-sa-leak|serviceaccount|: valid/)
     }
   })
+
+  it('has commands about trying policies that print what the page says', async () => {
+    const page = read('docs/trying-policies.md')
+    const [policy = '', model = ''] = policiesIn('docs/trying-policies.md')
+    writeFileSync(join(folder, 'policy.yaml'), policy)
+    writeFileSync(join(folder, 'model.yaml'), model)
+    writeFileSync(join(folder, 'strict.yaml'), policy.replace('disable-write-etc', 'disable-curl'))
+    const shown = Array.from(page.matchAll(/^ {4}varmor (policy [^|\n]+?)(?: \|.*)?\n[\s\S]*?^```\n([\s\S]*?)^```$/gm))
+    expect(shown.map(([, command = '']) => command.split(' ')[1])).to.deep.equal(['test', 'diff', 'advise'])
+    for (const [, command = '', output = ''] of shown) {
+      const words = command.split(' ').map((word) => (word.endsWith('.yaml') ? join(folder, word) : word))
+      const { stdout, stderr } = await varmor(words)
+      expect(stderr).to.equal('')
+      const isWhole = !command.startsWith('policy advise')
+      if (isWhole) expect(stdout).to.equal(output)
+      else for (const line of output.trimEnd().split('\n')) expect(stdout.split('\n')).to.include(line)
+    }
+  })
 })

@@ -1,9 +1,10 @@
 import { compileCarried } from '../../src/profile/carried.ts'
 import { compilePolicy } from '../../src/profile/compile.ts'
+import { buildProfile } from '../model/build-profile.ts'
 import { desiredProfile } from '../policy/desired-profile.ts'
 import { judgePolicy } from './judge.ts'
 
 /** What compilers do. Modules of the main thread import the type alone: `test/manager/main-thread.test.ts`. */
-export const compilerJobs = { compileCarried, compilePolicy, desiredProfile, judgePolicy }
+export const compilerJobs = { buildProfile, compileCarried, compilePolicy, desiredProfile, judgePolicy }
 
 export type CompilerJobs = typeof compilerJobs

@@ -5,6 +5,7 @@ import { sourceOf } from '../../src/profile/carried.ts'
 import { type CompiledPolicy, compilePolicy } from '../../src/profile/compile.ts'
 import type { AnyPolicy, ProfileDocument } from '../ports.ts'
 import { bpfContent } from './bpf-content.ts'
+import { timeText } from './conditions.ts'
 import { type Desired, type DesiredOptions, PROFILE_FINALIZER } from './desired.ts'
 import { sizeErrors } from './document-size.ts'
 import { idOf, profileIdOf } from './policy-id.ts'
@@ -64,11 +65,14 @@ function spec(
     ...(BPF !== undefined && { bpf: bpfContent(BPF.profile) }),
     ...(Seccomp !== undefined && { seccomp: JSON.stringify(Seccomp.profile) }),
   }
-  const duration = modeling.state === 'none' ? 0 : (rules.modelingOptions?.duration ?? 0)
+  const recorded =
+    modeling.state === 'none'
+      ? { duration: 0 }
+      : { duration: rules.modelingOptions?.duration ?? 0, since: timeText(modeling.began) }
   const source = sourceOf(rules, model)
   const egressTargets = BPF === undefined ? [] : targetsOf(BPF.profile, egressControl)
   return {
-    ...{ target, profile, behaviorModeling: { enable, duration }, updateExistingWorkloads, source },
+    ...{ target, profile, behaviorModeling: { enable, ...recorded }, updateExistingWorkloads, source },
     ...(egressTargets.length > 0 && { egressTargets }),
   }
 }

@@ -98,6 +98,11 @@ export class NodeTable {
       if ((this.#flags[index]! & (DESIRED | SCHEDULABLE)) === SCHEDULABLE) yield this.#names[index]!
   }
 
+  *desiredNames(): Iterable<string> {
+    for (let index = 0; index < this.#names.length; index++)
+      if ((this.#flags[index]! & DESIRED) !== 0) yield this.#names[index]!
+  }
+
   /** When the last of them did, in milliseconds since the epoch. */
   get knownAt(): number {
     return this.#knownAt

@@ -37,8 +37,11 @@ export interface PolicyView {
   profileGeneration: number | undefined
   verdict: Verdict
   modeling: Modeling
-  /** Behaviour modelling has made a model. */
-  hasModel: boolean
+  /**
+   * How the model stands that behaviour modelling makes: its parts come from the nodes, nothing usable came of them, it is there, or
+   * managers make none.
+   */
+  recorded: 'awaited' | 'unusable' | 'ready' | 'off'
   nodes: PolicyNodesView
   leftOut: LeftOutText
   restart: RestartView
@@ -111,22 +114,29 @@ function isReady(view: PolicyView): boolean {
   const { verdict, removing, nodes, profileGeneration } = view
   const { summary } = nodes
   if (verdict.kind !== 'accepted' || removing !== '' || profileGeneration === undefined) return false
-  if (nothingEnforced(view) !== '' || lacksModel(view)) return false
+  if (nothingEnforced(view) !== '' || lacksModel(view) || hasNoModel(view)) return false
   return summary.desired > 0 && summary.loaded === summary.desired
 }
 
 const nothingEnforced = ({ leftOut, nodes }: PolicyView): string =>
   nothingOnNodes(leftOut, nodes.leavingOut, nodes.summary.loaded)
 
-/** The time of the recording is over, and nothing came of it: the clock alone completes no modelling. */
-const lacksModel = ({ modeling, hasModel }: PolicyView): boolean => modeling.state === 'complete' && !hasModel
+/** The time of the recording is over, and there is no model yet: the clock alone completes no modelling. */
+const lacksModel = ({ modeling, recorded }: PolicyView): boolean =>
+  modeling.state === 'complete' && recorded !== 'ready'
+
+const isCollecting = (view: PolicyView): boolean => lacksModel(view) && view.recorded === 'awaited'
+
+/** Nobody records, or nothing came of it. */
+const hasNoModel = (view: PolicyView): boolean =>
+  (lacksModel(view) && !isCollecting(view)) || (view.modeling.state === 'recording' && view.recorded === 'off')
 
 function phaseOf(view: PolicyView, ready: boolean): VarmorPolicyPhase {
   const { verdict, removing, nodes, modeling } = view
   if (verdict.kind !== 'accepted') return 'Error'
   if (removing !== '') return 'Pending'
-  if (nothingEnforced(view) !== '' || nodes.summary.failed > 0 || lacksModel(view)) return 'Error'
-  if (modeling.state === 'recording') return 'Modeling'
+  if (nothingEnforced(view) !== '' || nodes.summary.failed > 0 || hasNoModel(view)) return 'Error'
+  if (modeling.state === 'recording' || isCollecting(view)) return 'Modeling'
   if (!ready) return 'Pending'
   return modeling.state === 'complete' ? 'Completed' : 'Protecting'
 }
@@ -214,11 +224,7 @@ function whyNotReady(view: PolicyView): {
   }
   const nothing = nothingEnforced(view)
   if (nothing !== '') return { reason: NOTHING_ENFORCED, message: nothing }
-  if (lacksModel(view))
-    return {
-      reason: 'NoModel',
-      message: 'the recording is over, and this version makes no behaviour models; choose another mode',
-    }
+  if (hasNoModel(view) || isCollecting(view)) return whyNoModel(view)
   const { failures, summary, silent } = nodes
   if (summary.failed > 0) {
     const named = failures.map(({ node, message }) => `${node}: ${message}`)
@@ -229,6 +235,18 @@ function whyNotReady(view: PolicyView): {
     return { reason: 'NoAgents', message: ['no agent runs on any node', ...uncoveredTexts(nodes)].join('; ') }
   if (silent.count === 0) return { reason: 'Processing', message: '' }
   return { reason: 'NotReported', message: `no agent has reported for ${namesOf(silent)}` }
+}
+
+function whyNoModel({ recorded, profileName }: PolicyView): { reason: string; message: string } {
+  if (recorded === 'off')
+    return {
+      reason: 'ModelingOff',
+      message: 'managers record no behaviour: start them with --enableBehaviorModeling (behaviorModeling.enabled)',
+    }
+  if (recorded === 'awaited')
+    return { reason: 'Collecting', message: 'the recording is over; what nodes recorded is being collected' }
+  const message = `no profile could be made of what was recorded; the status of the ArmorProfileModel ${profileName} says why`
+  return { reason: 'NoModel', message }
 }
 
 function ownConditions(before: VarmorPolicyStatus | undefined, view: PolicyView): (Condition | undefined)[] {

@@ -18,6 +18,8 @@ export interface PolicySettings {
   restartExistingWorkloads: boolean
   /** Whose addresses are looked for, for rules about outgoing connections. */
   egressControl: EgressControl
+  /** Upstream's behaviorModeling.enabled: without it nothing is recorded. */
+  behaviorModeling: boolean
   /** All times are in milliseconds. Between two writes of one status, */
   statusInterval: number
   /** and when nothing changed but how many nodes have loaded the profile. */
@@ -54,6 +56,7 @@ export interface PolicySettings {
 export const defaultPolicySettings: Omit<PolicySettings, 'installNamespace'> = {
   restartExistingWorkloads: true,
   egressControl: { pods: false, services: false },
+  behaviorModeling: false,
   statusInterval: 1_000,
   progressInterval: 5_000,
   egressInterval: 1_000,
@@ -76,6 +79,8 @@ export const defaultPolicySettings: Omit<PolicySettings, 'installNamespace'> = {
 /** What behaviour modelling found, and a text that changes with it. */
 export interface FoundModel {
   version: string
+  /** Its profiles are there. */
+  ready: boolean
   model: BehaviorModel
 }
 

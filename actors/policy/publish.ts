@@ -16,13 +16,19 @@ export const viewOf = (seen: Observation, { metadata }: AnyPolicy, rest: Partial
   profileGeneration: seen.profile?.metadata.generation,
   verdict: { kind: 'accepted' },
   modeling: { state: 'none' },
-  hasModel: seen.model !== undefined,
+  recorded: recordedOf(seen),
   nodes: seen.nodes,
   leftOut: noneLeftOut,
   restart: { state: 'none' },
   removing: '',
   ...rest,
 })
+
+function recordedOf({ model, settings }: Observation): PolicyView['recorded'] {
+  if (!settings.behaviorModeling) return 'off'
+  if (model === undefined) return 'awaited'
+  return model.ready ? 'ready' : 'unusable'
+}
 
 /** The statuses of policy and profile where they change, not too often, and Events for nodes that failed. */
 export function publish(seen: Observation, policy: AnyPolicy, view: PolicyView): Part {

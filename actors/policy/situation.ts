@@ -6,7 +6,7 @@ import type { AnyPolicy, ProfileDocument } from '../ports.ts'
 import { isInForce, ownerOf } from './desired.ts'
 import { forbiddenChanges } from './forbidden-changes.ts'
 import { type Settled, versionOf } from './memory.ts'
-import { type Modeling, modelingOf } from './modeling.ts'
+import { type Modeling, modelingOf, recordingEnds } from './modeling.ts'
 import type { Observation } from './observation.ts'
 import { failedStatus } from './policy-status.ts'
 
@@ -103,10 +103,4 @@ function standing(seen: Observation, policy: AnyPolicy): Situation {
   return profile !== undefined && isInForce(document, profile)
     ? { is: 'in force', skipped, ...here }
     : { is: 'profile differs', document, skipped, ...here }
-}
-
-/** When the modelling that the profile says is on ends; in the past when there is none. */
-function recordingEnds(profile: ArmorProfile | undefined): number {
-  const { enable, duration } = profile?.spec.behaviorModeling ?? { enable: false, duration: 0 }
-  return enable ? Date.parse(String(profile?.metadata.creationTimestamp)) + duration * 60_000 : 0
 }

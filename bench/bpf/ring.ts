@@ -55,7 +55,7 @@ async function measureAll(): Promise<void> {
   writeFileSync(join(folder, 'vmlinux.h'), run('bpftool', ['btf', 'dump', 'file', types, 'format', 'c']))
   compileBpf(join(import.meta.dirname, 'produce.bpf.c'), [], folder, join(folder, 'produce.o'))
   if (only.includes('cost')) await cost()
-  if (only.includes('latency')) for (const rate of [1_000, 50_000]) await latency(rate, 10)
+  if (only.includes('latency')) for (const rate of [1_000, 50_000]) await latency(rate, 30)
   if (only.includes('steady')) said('steady', await ring({ rate: 200_000, seconds }))
   if (only.includes('beyond')) said('beyond', await ring({ rate: 0, seconds: 10 }))
 }

@@ -23,7 +23,10 @@ VERIFIED_ONCE __noinline int varmor_refuses(const struct file_request *given)
 		return 0;
 	asked = given->asked;
 	mode = given->type ? given->type << S_IFMT_SHIFT : mode_of((void *)given->dentry);
-	if (mode != S_IFDIR && !(asked & ASKED_OF_NEW_WAY))
+	/* Where what is allowed is listed, no way is protected: the flag is asked of what is carried to another name, whatever it is. */
+	if (profile->lists)
+		asked = (asked & CARRIED) == CARRIED ? VARMOR_FILE_WRITE | VARMOR_FILE_WAY : asked & VARMOR_FILE_ANY;
+	else if (mode != S_IFDIR && !(asked & ASKED_OF_NEW_WAY))
 		asked &= ~VARMOR_FILE_WAY;
 	asked &= ~ASKED_OF_NEW_WAY;
 	marks = mode == S_IFBLK ? profile->block_devices : 0;
@@ -212,7 +215,7 @@ int BPF_PROG(varmor_path_symlink, const struct path *folder, struct dentry *dent
 SEC("lsm/path_link")
 int BPF_PROG(varmor_path_link, struct dentry *old, const struct path *folder, struct dentry *made)
 {
-	MAY(old, folder->mnt, VARMOR_FILE_ANY | VARMOR_FILE_WAY, MAY_LINK);
+	MAY(old, folder->mnt, CARRIED, MAY_LINK);
 	return may(made, folder->mnt, VARMOR_FILE_WRITE, MAY_CREATE);
 }
 
@@ -220,9 +223,9 @@ SEC("lsm/path_rename")
 int BPF_PROG(varmor_path_rename, const struct path *from, struct dentry *old, const struct path *to, struct dentry *made)
 {
 	/* What stands at the new name goes, or takes the old one's place (RENAME_EXCHANGE, which 5.10 does not show): both count for both. */
-	MAY(old, from->mnt, VARMOR_FILE_ANY | VARMOR_FILE_WAY, MAY_RENAME);
+	MAY(old, from->mnt, CARRIED, MAY_RENAME);
 	if (BPF_CORE_READ(made, d_inode))
-		return may(made, to->mnt, VARMOR_FILE_ANY | VARMOR_FILE_WAY, MAY_RENAME);
+		return may(made, to->mnt, CARRIED, MAY_RENAME);
 	return may(made, to->mnt, mode_of(old) == S_IFDIR ? NEW_WAY : VARMOR_FILE_WRITE, MAY_CREATE);
 }
 

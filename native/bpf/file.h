@@ -23,6 +23,9 @@ enum permission {
 /* Beside VARMOR_FILE_WAY: it counts though there is no directory yet. */
 #define ASKED_OF_NEW_WAY (1U << 15)
 
+/* What is asked of a file that gets another name, or is covered. */
+#define CARRIED (VARMOR_FILE_ANY | VARMOR_FILE_WAY)
+
 struct file_request {
 	const struct dentry *dentry;
 	const struct vfsmount *mount; /* NULL where a hook has none */

@@ -90,8 +90,13 @@ static long match_mount_rule(__u32 round, struct loop *loop)
 	rule = &mounts->rules[number];
 	if (!(rule->operations & given->operations))
 		return 0;
-	if (!(given->operations & (VARMOR_MOUNT_MOVE | VARMOR_MOUNT_UMOUNT)) && !(rule->set & given->flags) && !(rule->clear & ~given->flags))
+	if (rule->verdict & VARMOR_ALLOW) {
+		/* What is not known may be anything. */
+		if ((given->operations & ~rule->operations) || (rule->set & ~given->flags) || (rule->clear & given->flags) || match->target.all)
+			return 0;
+	} else if (!(given->operations & (VARMOR_MOUNT_MOVE | VARMOR_MOUNT_UMOUNT)) && !(rule->set & given->flags) && !(rule->clear & ~given->flags)) {
 		return 0;
+	}
 	if (is_same_type(rule->fstype, given->fstype) && means(&match->source, &mounts->sources, loop->sets[0], number) &&
 	    means(&match->target, &mounts->targets, loop->sets[1], number))
 		match->verdict |= rule->verdict;
@@ -155,7 +160,7 @@ static __noinline __u32 verdict_of_mounting(struct varmor_scratch *scratch, cons
 	find_meant(&match->target, &mounts->targets, scratch, start_of_path(scratch, given->target, given->target_mount));
 	if (open_mount_rules(&loop))
 		match_mount_rules(&loop, mounts->count);
-	return match->verdict;
+	return match->verdict & VARMOR_ALLOW ? 0 : match->verdict;
 }
 
 /* Whether rules about mounting refuse it. Not static, as varmor_refuses(). */
@@ -231,7 +236,7 @@ int BPF_PROG(varmor_sb_mount, const char *device, const struct path *path, const
 	REFUSE_IF(varmor_refuses_mounting(&mounting));
 	REFUSE_IF(operation == VARMOR_MOUNT_MOVE && protects_ways());
 	if (operation & (VARMOR_MOUNT_NEW | VARMOR_MOUNT_BIND | VARMOR_MOUNT_MOVE))
-		return may(path->dentry, path->mnt, VARMOR_FILE_ANY | VARMOR_FILE_WAY, MAY_WRITE_IT);
+		return may(path->dentry, path->mnt, CARRIED, MAY_WRITE_IT);
 	return 0;
 }
 
@@ -283,7 +288,7 @@ int BPF_PROG(varmor_move_mount, const struct path *from, const struct path *to)
 	}
 	REFUSE_IF(varmor_refuses_mounting(&mounting));
 	REFUSE_IF(stands && protects_ways());
-	return may(to->dentry, to->mnt, VARMOR_FILE_ANY | VARMOR_FILE_WAY, MAY_WRITE_IT);
+	return may(to->dentry, to->mnt, CARRIED, MAY_WRITE_IT);
 }
 
 SEC("lsm/sb_umount")
@@ -299,7 +304,7 @@ int BPF_PROG(varmor_sb_umount, struct vfsmount *mount, int flags)
 	mounting.source_mount = mounting.target_mount = mount_of(mount);
 	__builtin_memcpy(mounting.fstype, "none", 5);
 	REFUSE_IF(varmor_refuses_mounting(&mounting));
-	return may(root, mount, VARMOR_FILE_ANY | VARMOR_FILE_WAY, MAY_WRITE_IT);
+	return may(root, mount, CARRIED, MAY_WRITE_IT);
 }
 
 /* In another namespace than the container's own the names of its files stay, as long as that is there. */

@@ -153,6 +153,7 @@ static __noinline __u32 marks_of_file(const struct file_request *request, const 
 		return 0;
 	aliases = &scratch->aliases;
 	aliases->marks = 0;
+	aliases->lists = profile->lists;
 	aliases->ns = namespace_of(current_task());
 	if (request->mount) {
 		known = mount_of(request->mount);
@@ -165,8 +166,18 @@ static __noinline __u32 marks_of_file(const struct file_request *request, const 
 			known = NULL;
 	}
 	if (start == NO_PATH) {
+		/* From a memory file no way leads on. No list of what is allowed names one, and none is to run. */
+		if (aliases->lists && aliases->asked & VARMOR_FILE_EXEC && scratch->walk.dentry == dentry) {
+			*found = 0;
+			return profile->any;
+		}
 		*found = NO_PATH;
 		return 0;
+	}
+	/* What is listed is what it is called there: other names come by mounts, which would have to be listed, too. */
+	if (aliases->lists && start && own_ns == mnt_ns) {
+		*found = start < PATH_BYTES ? start : 0;
+		return aliases->marks;
 	}
 	/* Runtimes mount it over files that a container must not see: it is no other name of these. */
 	if (start && is_null_device(dentry, aliases->mode)) {
@@ -192,6 +203,8 @@ static __noinline __u32 marks_of_file(const struct file_request *request, const 
 		look_at_aliases(&loop, MOST_MOUNTS);
 		keep_found(scratch);
 	}
+	/* Where names are listed, these are none. It is no branch, as the stack has no room for one. */
+	aliases->automaton.table &= aliases->lists - 1;
 	add_fixed_name(scratch);
 	/* What has not been looked at may be its name. */
 	if (aliases->at)

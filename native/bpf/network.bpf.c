@@ -14,6 +14,7 @@
 #define AF_RXRPC 33
 #define AF_SMC 43
 #define PROTOCOL_SMC 256
+#define LAST_PROTOCOL 63 /* src/profile/bpf/allowed-sockets.ts */
 #define SOCK_RAW_TYPE 3
 
 /* The number by which rules know a protocol: that of its kind, where it has a number of its own. */
@@ -59,13 +60,15 @@ static __always_inline __u32 verdict_of_socket(struct varmor_profile *profile, _
 
 	if (!profile->socket_rules)
 		return 0;
+	protocol = kind_of_protocol(type, protocol);
 	loop.scratch = take_scratch();
 	if (!loop.scratch)
 		return VARMOR_DENY;
 	loop.table = keep(loop.scratch, profile->sockets, sizeof(profile->sockets));
 	loop.scratch->sockets.domain = domain;
 	loop.scratch->sockets.type = type;
-	loop.scratch->sockets.protocol = kind_of_protocol(type, protocol);
+	/* A set has 64 bits, of which the last one is of all others: no rule names it, but a list of what is allowed may have it. */
+	loop.scratch->sockets.protocol = protocol < LAST_PROTOCOL ? protocol : LAST_PROTOCOL;
 	loop.scratch->sockets.at = 0;
 	loop.scratch->sockets.verdict = 0;
 	match_sockets(&loop, profile->socket_rules);

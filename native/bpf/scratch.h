@@ -77,6 +77,7 @@ struct aliases {
 	__u32 losses;
 	__u32 is_kept; /* is 1 where `mounts` was known already */
 	__u32 index;   /* in those */
+	__u32 lists;   /* of the profile */
 	__u32 is_mounted; /* is 1 where the namespace of the first process has a mount of the file system */
 };
 

@@ -8,6 +8,7 @@
 /* What is done with a match (src/profile/bpf/port-set.ts). */
 #define VARMOR_DENY 1
 #define VARMOR_AUDIT 2
+#define VARMOR_ALLOW 4
 
 /* Accesses to a path; VARMOR_FILE_AUDIT bits above, the same for what is reported (src/profile/bpf/bpf-profile.ts). */
 #define VARMOR_FILE_READ 1
@@ -115,7 +116,7 @@ struct varmor_port_range {
 };
 _Static_assert(sizeof(struct varmor_port_range) == 16, "the layout of struct varmor_port_range");
 
-/* Matches where one flag of `set` is given or one of `clear` is not. */
+/* Matches where one flag of `set` is given or one of `clear` is not; one with VARMOR_ALLOW where all of `set` and none of `clear` are. */
 struct varmor_mount_rule {
 	__u32 operations; /*  0: VARMOR_MOUNT_ */
 	__u32 set;        /*  4 */
@@ -163,10 +164,12 @@ struct varmor_profile {
 	__u32 egress;                           /* 76: number of its entries; zero where there are none */
 	__u32 socket_rules;                     /* 80: number of them */
 	__u32 mounts;                           /* 84: index in varmor_mount_rules; zero where there are none */
-	struct varmor_port_ranges own;          /* 88: of rules about the addresses of the container's own pod */
-	struct varmor_socket_rule sockets[512]; /* 96 */
+	__u32 lists;                            /* 88: is 1 where it lists what is allowed: the tables have all but that */
+	__u32 reserved;                         /* 92 */
+	struct varmor_port_ranges own;          /* 96: of rules about the addresses of the container's own pod */
+	struct varmor_socket_rule sockets[512]; /* 104 */
 };
-_Static_assert(sizeof(struct varmor_profile) == 12384, "the layout of struct varmor_profile");
+_Static_assert(sizeof(struct varmor_profile) == 12392, "the layout of struct varmor_profile");
 
 /* A container, by its number. */
 struct varmor_container {

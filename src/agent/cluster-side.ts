@@ -53,6 +53,10 @@ export class ClusterSide implements NodeSide {
     return { connection, managers, send: this.#transport.send, ...(apiObserver !== undefined && { apiObserver }) }
   }
 
+  get models(): NonNullable<NodeSide['models']> {
+    return { managers: this.#options.managers, send: this.#transport.sendModel }
+  }
+
   uninstalled(doubt: (reason: string) => void): Promise<boolean> {
     return isUninstalled(this.#client, this.namespace, doubt)
   }

@@ -1,9 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { Agent, request } from 'undici'
-import { type AgentReport, REPORT_PATH, type ReportAnswer } from '../api/agent-report.ts'
+import type { ModelReply } from '../../actors/modeller/ports.ts'
+import { REPORT_PATH, type ReportAnswer } from '../api/agent-report.ts'
+import { MODEL_DATA_PATH, readModelAnswer } from '../api/model-report.ts'
 import { isBug } from '../base/bug.ts'
 import { linkedController } from '../kube/abort.ts'
-import type { Reply, SendReport } from './reporter.ts'
+import type { SendModel } from './modeller/courier.ts'
+import type { SendReport } from './reporter.ts'
 
 /**
  * Gives certificates as PEM.
@@ -24,6 +27,18 @@ export interface ManagerTransportOptions {
 
 const longestAnswer = 64 * 1024
 
+/** A request; without a signal, the deadline alone ends it. */
+interface Post {
+  url: URL
+  body: string
+  signal?: AbortSignal
+}
+
+type ReplyWith<Answer> =
+  | { kind: 'answer'; answer: Answer }
+  | { kind: 'refused'; status: number; message: string; retryAfter?: number }
+  | { kind: 'unreachable'; message: string }
+
 /** Reports over TLS, verified both ways: the manager by our CA, we by our token. */
 export class ManagerTransport {
   readonly #options: ManagerTransportOptions
@@ -35,9 +50,16 @@ export class ManagerTransport {
     this.#options = options
   }
 
-  readonly send: SendReport = async (url, report, signal) => {
+  readonly send: SendReport = (url, report, signal) =>
+    this.#send({ url: new URL(REPORT_PATH, url), body: JSON.stringify(report), signal }, answerOf)
+
+  /** What was recorded of a profile. */
+  readonly sendModel: SendModel = (url, report): Promise<ModelReply> =>
+    this.#send({ url: new URL(MODEL_DATA_PATH, url), body: JSON.stringify(report) }, readModelAnswer)
+
+  async #send<Answer>(post: Post, read: (body: string) => Answer): Promise<ReplyWith<Answer>> {
     try {
-      const reply = await this.#post(url, report, signal)
+      const reply = await this.#post(post, read)
       this.#doubted = false
       // Behind one address there may be several managers: a new connection may come to another one.
       if (reply.kind === 'refused' && reply.status >= 500) await this.#disconnect()
@@ -54,20 +76,21 @@ export class ManagerTransport {
     await this.#disconnect()
   }
 
-  async #post(url: string, report: AgentReport, signal: AbortSignal): Promise<Reply> {
+  async #post<Answer>({ url, body, signal }: Post, read: (body: string) => Answer): Promise<ReplyWith<Answer>> {
     const { tokenFile, deadline = 20_000 } = this.#options
     const token = (await readFile(tokenFile, 'utf8')).trim()
     const dispatcher = await this.#connected()
-    const { controller, release } = linkedController(signal, AbortSignal.timeout(deadline))
+    const limit = AbortSignal.timeout(deadline)
+    const { controller, release } = linkedController(signal ?? limit, limit)
     try {
-      const response = await request(new URL(REPORT_PATH, url), {
+      const response = await request(url, {
         method: 'POST',
         headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-        body: JSON.stringify(report),
+        body,
         dispatcher,
         signal: controller.signal,
       })
-      return replyOf(response.statusCode, response.headers['retry-after'], await limited(response.body))
+      return replyOf(response.statusCode, response.headers['retry-after'], await limited(response.body), read)
     } finally {
       release()
     }
@@ -98,8 +121,13 @@ export class ManagerTransport {
   }
 }
 
-function replyOf(status: number, retryAfter: unknown, text: string): Reply {
-  if (status === 200) return { kind: 'answer', answer: answerOf(text) }
+function replyOf<Answer>(
+  status: number,
+  retryAfter: unknown,
+  text: string,
+  read: (body: string) => Answer,
+): ReplyWith<Answer> {
+  if (status === 200) return { kind: 'answer', answer: read(text) }
   const seconds = Number(retryAfter)
   return { kind: 'refused', status, message: text.slice(0, 1000), ...(seconds > 0 && { retryAfter: seconds }) }
 }

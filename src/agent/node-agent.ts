@@ -1,14 +1,16 @@
 import { statSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type PlacedCompilers, placeCompilers } from '../../actors/compiler/place-compilers.ts'
 import { whyNotMade } from '../api/made-by-manager.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
 import type { Forks } from '../audit/lineage/forks.ts'
 import { ProcessLog } from '../audit/pool/process-log.ts'
+import type { BpfRingSource } from '../audit/source/bpf-ring.ts'
 import { logTrouble } from '../base/bug.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
+import { AbsentLoader } from '../enforcer/absent.ts'
 import { nodeAppArmor } from '../enforcer/apparmor-features.ts'
 import { nodeBlockDevices } from '../enforcer/block-devices.ts'
 import type { RecordsRate } from '../enforcer/bpf/layout.ts'
@@ -38,11 +40,12 @@ import { confiningProfiles } from './leftovers.ts'
 import { Lineage } from './lineage.ts'
 import type { ClusterSources } from './metrics/agent-metric.ts'
 import { agentMetrics } from './metrics/agent-metrics.ts'
+import { Modellers } from './modeller/modellers.ts'
 import { NodeBpf } from './node-bpf.ts'
 import type { NodeSide } from './node-side.ts'
 import { unloadAtEnd } from './unload-at-end.ts'
 import { ViolationCounts } from './violation-counts.ts'
-import { startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
+import { openRingsBeside, startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
 import { policyOf } from './wanted-profiles.ts'
 
 /** One is enough: profiles come one at a time. Times are in milliseconds; a node may be slower than where managers run. */
@@ -60,7 +63,9 @@ export interface NodeAgentOptions {
   metadata: Record<string, unknown>
   /** Labels of pods that are added to their violations. Default: none. */
   podLabels?: LabelChoice
-  pipeline: Omit<ViolationPipelineOptions, 'feed' | 'seenProcesses' | 'counts' | 'lineage' | 'logger'>
+  pipeline: Omit<ViolationPipelineOptions, 'feed' | 'seenProcesses' | 'counts' | 'lineage' | 'onRecorded' | 'logger'>
+  /** Where what is recorded of workloads is kept. Default: beside the log of violations. */
+  recordings?: string
   /** Where the kubelet asks whether the node is ready. */
   health: { port: number; host?: string }
   /** Where metrics are served; left out: nowhere. */
@@ -98,9 +103,11 @@ export class NodeAgent {
   readonly #pipeline: KeptPipeline
   readonly #compilers: PlacedCompilers
   readonly #lineage: Lineage
+  readonly #modellers: Modellers | undefined
   #facts: ReadProcessFacts = processFacts()
   #loaders: Loaders | undefined
   #bpf: NodeBpf | undefined
+  #ringsBeside: BpfRingSource[] = []
   #agent: Agent | undefined
   #metrics: MetricsServer | undefined
   #apiObserver: RequestObserver | undefined
@@ -119,6 +126,7 @@ export class NodeAgent {
     this.#watch = this.#watchContainers()
     this.#pipeline = new KeptPipeline({ ...time, logger, start: () => this.#startViolationPipeline() })
     this.#compilers = placeCompilers({ logger, ...compilers })
+    this.#modellers = this.#newModellers()
   }
 
   /** The port of the health server. */
@@ -150,14 +158,16 @@ export class NodeAgent {
     const { namespace, confinement } = side
     const root = nodeRoot()
     const features = nodeFeatures(root)
-    for (const [enforcer, why] of Object.entries(features))
-      if (why !== undefined) logger.warn({ enforcer, why }, 'this node lacks an enforcer')
     this.#loaders = await openLoaders(features, {
       appArmor: { folder: appArmorFolder },
       seccomp: { folder: seccompFolder },
       bpf: features.BPF ?? this.#bpfOptions(),
     })
+    for (const one of Object.values(this.#loaders))
+      if (one instanceof AbsentLoader)
+        logger.warn({ enforcer: one.enforcer, why: one.reason }, 'this node lacks an enforcer')
     this.#bpf = this.#nodeBpf(this.#loaders)
+    this.#ringsBeside = this.#openRingsBeside(this.#bpf)
     const appArmor = await nodeAppArmor(root)
     const absentHooks = this.#bpf?.absentHooks ?? []
     const disks = (): string[] => unusualDisks(nodeBlockDevices(root))
@@ -196,6 +206,8 @@ export class NodeAgent {
     if (this.#loaders !== undefined) await this.#unload(this.#loaders)
     await this.#watch.stop()
     await this.#pipeline.stop()
+    for (const ring of this.#ringsBeside) ring.close()
+    await this.#modellers?.stop()
     this.#lineage.close()
     this.#writer.close()
     await this.#options.side.close()
@@ -233,17 +245,37 @@ export class NodeAgent {
     return { ready, profiles: readiness.counts(), containersListed: this.#watch.listed, actors, ...bpf }
   }
 
+  #openRingsBeside(bpf: NodeBpf | undefined): BpfRingSource[] {
+    const { pipeline, logger, bpf: { recordsRate } = {} } = this.#options
+    const options = { log: pipeline.log, feed: this.#feed, heldRate: recordsRate?.rate, logger }
+    return openRingsBeside(options, () => bpf?.beside ?? [])
+  }
+
   #startViolationPipeline(): ReturnType<typeof startViolationPipeline> {
     const { pipeline, logger, bpf: { recordsRate } = {} } = this.#options
     const bpf = this.#bpf
     return startViolationPipeline({
       ...pipeline,
       ...(bpf !== undefined && { ring: () => bpf.folder, heldRate: recordsRate?.rate }),
+      ringsBeside: () => this.#ringsBeside.splice(0),
       feed: this.#feed,
       seenProcesses: this.#seenProcesses,
       counts: this.#counts,
       lineage: this.#lineage,
+      onRecorded: (recorded) => this.#modellers?.found(recorded),
       logger,
+    })
+  }
+
+  #newModellers(): Modellers | undefined {
+    const { side, node, logger, pipeline, recordings = join(dirname(pipeline.log), 'recordings') } = this.#options
+    if (side.models === undefined) return undefined
+    return new Modellers({
+      ...{ ...side.models, node, folder: recordings, clock: systemClock, logger },
+      onChange: (profileName, modelling) => {
+        const policy = this.#feed.policies.get(profileName)
+        if (policy !== undefined) this.#writer.policy({ ...policy, modelling })
+      },
     })
   }
 
@@ -347,8 +379,9 @@ export class NodeAgent {
         const policy = policyOf(object)
         if (whyNotMade(object, this.#options.side.namespace) !== undefined) return
         this.#bpf?.profile(object, type === 'deleted')
+        const modelling = this.#modellers?.profile(object, type === 'deleted')
         if (type === 'deleted') this.#writer.withoutPolicy(object.spec.profile.name)
-        else if (policy !== undefined) this.#writer.policy(policy)
+        else if (policy !== undefined) this.#writer.policy({ ...policy, ...(modelling !== undefined && { modelling }) })
       },
     }
   }

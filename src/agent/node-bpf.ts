@@ -40,6 +40,11 @@ export class NodeBpf {
     return this.#options.enforcer.folder
   }
 
+  /** Of programs of other builds that are in force beside. */
+  get beside(): readonly string[] {
+    return this.#options.enforcer.beside
+  }
+
   /** The same, while nobody has detached a program. */
   get inForce(): string | undefined {
     return this.#options.enforcer.inForce

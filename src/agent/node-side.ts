@@ -3,6 +3,7 @@ import type { RequestObserver } from '../kube/caller.ts'
 import type { AgentSource } from './agent.ts'
 import type { Confinement } from './containers/confinement.ts'
 import type { ContainerRuntime } from './containers/runtime.ts'
+import type { SendModel } from './modeller/courier.ts'
 
 /** What a source may use of its agent. */
 export interface SourceParts {
@@ -21,6 +22,8 @@ export interface NodeSide {
   readonly confinement?: Confinement
   /** Where ArmorProfiles come from. */
   source(parts: SourceParts): AgentSource
+  /** Where what was recorded of workloads goes; left out: nothing is recorded. */
+  readonly models?: { managers: readonly string[]; send: SendModel }
   /** Whether vArmor leaves for good. @param doubt called with why that is not known; then it does not */
   uninstalled(doubt: (reason: string) => void): Promise<boolean>
   close(): Promise<void>

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { SnapshotFeed } from '../audit/enrich/snapshot-feed.ts'
+import type { Recorded } from '../audit/model/recorded.ts'
 import { Pipeline, type PipelineSource } from '../audit/pipeline/pipeline.ts'
 import { DecodePool } from '../audit/pool/decode-pool.ts'
 import type { ProcessLog } from '../audit/pool/process-log.ts'
@@ -37,6 +38,8 @@ export interface ViolationPipelineOptions {
   request: SourceRequest
   /** Where the ring of the BPF programs is pinned, where they are in force: it is a source beside the other one. */
   ring?: (() => string) | undefined
+  /** Takes the rings of programs of other builds, which the first pipeline reads to their end; see `openRingsBeside`. */
+  ringsBeside?: () => BpfRingSource[]
   /** Records a second that these programs let a container make of each kind. Default: all. */
   heldRate?: number | undefined
   /** Where it is kept how far the source was read; without it a restart begins with what comes then. */
@@ -46,6 +49,8 @@ export interface ViolationPipelineOptions {
   workers?: number
   /** Also write what processes have sent as audit records, as their violations. Default false. */
   logUntrusted?: boolean
+  /** Takes what workloads did whose policies model behaviour. */
+  onRecorded?: (recorded: readonly Recorded[]) => void
   logger: Logger
   procRoot?: string
 }
@@ -114,14 +119,35 @@ interface Opened {
 async function openSources(options: ViolationPipelineOptions, losses: LossLog): Promise<Opened | NoSource> {
   const audit = await openAudit(options, losses)
   const ring = openRing(options)
-  const rings: PipelineSource[] =
-    ring === undefined ? [] : [{ source: ring, pressure: 'loses', written: (position) => ring.written(position) }]
+  const opened = [...(options.ringsBeside?.() ?? []), ...(ring === undefined ? [] : [ring])]
+  const rings = opened.map(
+    (source): PipelineSource => ({ source, pressure: 'loses', written: (position) => source.written(position) }),
+  )
   if (!('why' in audit)) return { audit, sources: [pipelineSource(audit), ...rings] }
-  return ring === undefined ? audit : { none: audit, sources: rings }
+  return rings.length === 0 ? audit : { none: audit, sources: rings }
+}
+
+/**
+ * Opens the rings of programs of other builds, before these are removed: what no agent has read of them is nowhere else. A ring ends when
+ * its programs are gone and all of it was read.
+ * @param beside folders of those that are in force still
+ */
+export function openRingsBeside(
+  options: Pick<ViolationPipelineOptions, 'log' | 'feed' | 'heldRate' | 'logger'>,
+  beside: () => readonly string[],
+): BpfRingSource[] {
+  return beside().flatMap((folder) => {
+    const ring = openRing({ ...options, ring: () => (beside().includes(folder) ? folder : undefined) })
+    return ring ?? []
+  })
+}
+
+type RingOf = Pick<ViolationPipelineOptions, 'log' | 'feed' | 'heldRate' | 'logger'> & {
+  ring?: (() => string | undefined) | undefined
 }
 
 /** Without it, violations of AppArmor and Seccomp are followed all the same. */
-function openRing(options: ViolationPipelineOptions): BpfRingSource | undefined {
+function openRing(options: RingOf): BpfRingSource | undefined {
   const { ring, heldRate, logger } = options
   try {
     return ring === undefined ? undefined : new BpfRingSource({ folder: ring, heldRate, written: writtenOf(options) })
@@ -134,7 +160,7 @@ function openRing(options: ViolationPipelineOptions): BpfRingSource | undefined 
 }
 
 /** Lines that an agent before this one wrote, and was killed before it could note them. */
-function writtenOf({ log, feed, logger }: ViolationPipelineOptions): WrittenRecords {
+function writtenOf({ log, feed, logger }: RingOf): WrittenRecords {
   const { bootID = '' } = feed
   const key = `${bootID === '' ? '' : `${bootID}-`}bpf-`
   return new WrittenRecords(key, async (since) => {
@@ -211,9 +237,10 @@ async function newPipeline(
   { sources, audit }: Opened,
   { pool, logs: { sink, digest } }: { pool: DecodePool; logs: ViolationLogs },
 ): Promise<Pipeline> {
-  const { logger, feed, counts } = options
+  const { logger, feed, counts, onRecorded } = options
   await pool.ready()
   return new Pipeline({
+    ...(onRecorded !== undefined && { onRecorded }),
     ...{ sources, pool, sink, digest, feed, accounting: counts.accounting },
     clock: wallClock,
     commitEvery: audit?.waits ? 250 : 5_000,

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type Enforcer, enforcers } from './enforcer.ts'
+import { type Enforcer, enforcers, type KernelEnforcer } from './enforcer.ts'
 import type { FieldErrorCode } from './field-error.ts'
 import { parseQuantity } from './quantity.ts'
 import { proxyDefaults } from './schema/network-proxy.ts'
@@ -116,7 +116,7 @@ const excludes = (mode: api.PolicyMode, name: Enforcer): Rule<api.Policy> => ({
   check: (self) => self.mode !== mode || !names(self.enforcer, name),
 })
 
-const needsProfile = (name: 'AppArmor' | 'Seccomp', section: 'appArmor' | 'seccomp'): Rule<api.Policy> => ({
+const needsProfile = (name: KernelEnforcer, section: 'appArmor' | 'seccomp' | 'bpf'): Rule<api.Policy> => ({
   cel: `self.mode != 'DefenseInDepth' || !${celNames('self.enforcer', name)} || !has(self.defenseInDepth) || has(self.defenseInDepth.${section})`,
   code: 'REQUIRED',
   message: `defenseInDepth.${section} is required in the DefenseInDepth mode with the ${name} enforcer`,
@@ -152,7 +152,7 @@ const policy = on<api.Policy>(
   needsSection('DefenseInDepth', 'defenseInDepth'),
   needsProfile('AppArmor', 'appArmor'),
   needsProfile('Seccomp', 'seccomp'),
-  excludes('DefenseInDepth', 'BPF'),
+  needsProfile('BPF', 'bpf'),
   excludes('BehaviorModeling', 'NetworkProxy'),
   keepsProxy('proxyUID'),
   keepsProxy('proxyPort'),
@@ -168,6 +168,15 @@ const ownProfile = on<api.AppArmorProfile | api.SeccompProfile>({
   reads: ['profileType', 'customProfile'],
   check: ({ profileType, customProfile }) =>
     profileType !== 'Custom' || (customProfile !== undefined && customProfile !== ''),
+})
+
+const bpfProfile = on<api.BpfAllowList>({
+  cel: "self.profileType != 'Custom' || has(self.allow)",
+  code: 'REQUIRED',
+  message: 'allow is required where profileType is Custom',
+  field: 'allow',
+  reads: ['profileType', 'allow'],
+  check: ({ profileType, allow }) => profileType !== 'Custom' || allow !== undefined,
 })
 
 // The proxy container's resources where a policy names none; with `mitm` it needs more.
@@ -344,6 +353,7 @@ export const rules: Readonly<Record<RulePlace, readonly Rule[]>> = {
   proxyHttpRule,
   httpPathMatch,
   ownProfile,
+  bpfProfile,
   labelSelectorRequirement,
   port,
   destination: on<api.Destination>(ipXorCidr, saysWhere),

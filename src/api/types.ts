@@ -2,6 +2,7 @@ import type { Static } from '@sinclair/typebox'
 import type * as apparmor from './schema/apparmor.ts'
 import type * as armorProfile from './schema/armor-profile.ts'
 import type * as model from './schema/armor-profile-model.ts'
+import type * as behaviour from './schema/behaviour.ts'
 import type * as bpf from './schema/bpf-rules.ts'
 import type * as common from './schema/common.ts'
 import type * as proxy from './schema/network-proxy.ts'
@@ -47,6 +48,7 @@ export type LinuxSeccompOperator = LinuxSeccompArg['op']
 export type SeccompProfile = Static<typeof seccomp.seccompProfile>
 
 export type BpfRawRules = Static<typeof bpf.bpfRawRules>
+export type BpfAllowList = Static<typeof bpf.bpfProfile>
 export type FileRule = Static<typeof bpf.fileRule>
 export type NetworkRule = Static<typeof bpf.networkRule>
 export type NetworkSocketRule = Static<typeof bpf.networkSocketRule>
@@ -95,5 +97,6 @@ export type ArmorProfileModel = Static<typeof model.armorProfileModel>
 export type ArmorProfileModelData = Static<typeof model.armorProfileModelData>
 export type ArmorProfileModelStatus = Static<typeof model.armorProfileModelStatus>
 export type ArmorProfileModelCondition = Static<typeof model.armorProfileModelCondition>
-export type DynamicResult = Static<typeof model.dynamicResult>
+export type DynamicResult = Static<typeof behaviour.dynamicResult>
+export type ModelBpf = Static<typeof behaviour.modelBpf>
 export type StaticResult = Static<typeof model.staticResult>

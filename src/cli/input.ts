@@ -8,20 +8,24 @@ export const MAX_INPUT_BYTES = 4 * mebibyte
 /** Input that cannot be read as text; the message says why, without the file's name. */
 export class InputError extends Error {}
 
-/** The text of a file, or of standard input for `-`. @throws {InputError} */
-export async function readText(file: string): Promise<string> {
+/**
+ * The text of a file, or of standard input for `-`.
+ * @param most bytes that it may have
+ * @throws {InputError}
+ */
+export async function readText(file: string, most = MAX_INPUT_BYTES): Promise<string> {
   const stream = file === '-' ? process.stdin : createReadStream(file)
-  return decode(await readBytes(stream))
+  return decode(await readBytes(stream, most))
 }
 
-async function readBytes(stream: Readable): Promise<Buffer> {
+async function readBytes(stream: Readable, most: number): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
   try {
     for await (const chunk of stream) {
       chunks.push(chunk)
       size += chunk.length
-      if (size > MAX_INPUT_BYTES) throw new InputError(`is larger than ${MAX_INPUT_BYTES / 1024 / 1024} MiB`)
+      if (size > most) throw new InputError(`is larger than ${most / mebibyte} MiB`)
     }
   } catch (error) {
     throw error instanceof InputError ? error : new InputError(reasonOf(error))

@@ -28,6 +28,8 @@ export interface ManagerArguments extends MetricsArguments {
   bpfExclusiveMode: boolean
   confineInitContainers: boolean
   restartExistWorkloads: boolean
+  enableBehaviorModeling: boolean
+  modelsFolder: string
   enableServiceEgressControl: boolean
   enablePodEgressControl: boolean
   restartsInFlight: number
@@ -121,6 +123,7 @@ function managerOptions(given: ManagerArguments, connection: KubeConnection, log
     compilers: { deadline: given.compileDeadline * 1_000 },
     policy: {
       restartExistingWorkloads: given.restartExistWorkloads,
+      behaviorModeling: given.enableBehaviorModeling,
       egressControl: { pods: given.enablePodEgressControl, services: given.enableServiceEgressControl },
     },
     restartLimits: {
@@ -129,6 +132,7 @@ function managerOptions(given: ManagerArguments, connection: KubeConnection, log
       perMinute: given.restartsPerMinute,
       perMinutePerNamespace: given.restartsPerMinutePerNamespace,
     },
+    modelsFolder: given.modelsFolder,
     ...(certificates !== undefined && { certificates }),
     timing: { pace: { qps: given.clientRateLimitQPS, burst: given.clientRateLimitBurst } },
   }

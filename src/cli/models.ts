@@ -1,4 +1,5 @@
 import { profileName } from '../api/profile-name.ts'
+import type { ModelBpf } from '../api/types.ts'
 import type { BehaviorModel } from '../profile/context.ts'
 import type { SourceObject } from './documents.ts'
 
@@ -8,7 +9,7 @@ import type { SourceObject } from './documents.ts'
  */
 export function modelOf(
   policy: unknown,
-  models: readonly SourceObject[],
+  models: readonly Pick<SourceObject, 'value'>[],
   installNamespace: string,
 ): BehaviorModel | undefined {
   const { kind, metadata } = policy as { kind: 'VarmorPolicy' | 'VarmorClusterPolicy'; metadata?: Metadata | null }
@@ -23,7 +24,10 @@ export function modelOf(
 type Metadata = { name: string; namespace?: string }
 type Model = {
   metadata?: Partial<Metadata> | null
-  data?: { profile?: { appArmor?: unknown; seccomp?: unknown } | null } | null
+  data?: {
+    profile?: { appArmor?: unknown; seccomp?: unknown } | null
+    dynamicResult?: { bpf?: unknown } | null
+  } | null
 }
 
 function isNamed({ metadata }: Model, name: string, namespace: string): boolean {
@@ -32,8 +36,10 @@ function isNamed({ metadata }: Model, name: string, namespace: string): boolean 
 
 function contentOf({ data }: Model): BehaviorModel {
   const { appArmor, seccomp } = data?.profile ?? {}
+  const { bpf } = data?.dynamicResult ?? {}
   return {
     ...(typeof appArmor === 'string' && { appArmor }),
     ...(typeof seccomp === 'string' && { seccomp }),
+    ...(typeof bpf === 'object' && bpf !== null && { bpf: bpf as ModelBpf }),
   }
 }

@@ -3,6 +3,7 @@ import { type KernelEnforcer, parseEnforcers } from '../api/enforcer.ts'
 import { addModel } from './model/program.ts'
 import { endWithReader, formats } from './output.ts'
 import { packageVersion } from './package-version.ts'
+import { addPolicy } from './policy/add-policy.ts'
 import { readActions, readAmount, readCount, readDuration } from './read-option.ts'
 import { addAgent, addManager, addUninstall } from './roles.ts'
 
@@ -20,7 +21,8 @@ function program(more: readonly AddCommand[]): Command {
     .showSuggestionAfterError()
     .configureHelp({ showGlobalOptions: false })
   const roles = [addManager, addAgent, ...more, addUninstall]
-  for (const add of [addCompile, addValidate, addRules, addDecode, addLogs, addModel, ...roles, addVersion]) add(varmor)
+  for (const add of [addCompile, addValidate, addRules, addPolicy, addModel, addDecode, addLogs, ...roles, addVersion])
+    add(varmor)
   return varmor
 }
 

@@ -101,6 +101,12 @@ export function addManager(varmor: Command): void {
     .option('--bpfExclusiveMode', 'no AppArmor for containers that BPF protects, once every node has loaded it', false)
     .option('--confineInitContainers', 'policies that name no containers mean init containers, too', false)
     .option('--restartExistWorkloads', 'heed spec.updateExistingWorkloads of policies', false)
+    .option('--enableBehaviorModeling', 'record what workloads do, for policies of the mode BehaviorModeling', false)
+    .option(
+      '--models-folder <folder>',
+      'where models are kept that are too large for the API server',
+      '/var/lib/varmor/models',
+    )
     .option('--enableServiceEgressControl', 'BPF rules about Services: find their addresses, and follow them', false)
     .option('--enablePodEgressControl', 'BPF rules about Pods: find their addresses, and follow them', false)
     .option(
@@ -200,7 +206,7 @@ export function addAgent(varmor: Command): void {
     .option('--unloadAllAaProfiles', 'unload all AppArmor profiles of vArmor at the end', false)
     .option('--removeAllSeccompProfiles', 'remove all seccomp profiles of vArmor at the end', false)
     .option('--unloadAllBpfProfiles', 'end all BPF enforcement of vArmor at the end, which else goes on', false)
-    .option('--bpfRingSize <size>', "kernel memory for BPF's records of violations (default: 4M)", readRingSize)
+    .option('--bpfRingSize <size>', "kernel memory for BPF's records of violations (default: 8M)", readRingSize)
     .option(
       '--bpfContainers <count>',
       'that can be in BPF profiles at once (default: 16383)',

@@ -5,15 +5,16 @@ import type { ProfileLoader } from './ports.ts'
 /** An enforcer that this node does not have: it holds nothing, and says why it can load nothing. */
 export class AbsentLoader implements ProfileLoader {
   readonly enforcer: KernelEnforcer
-  readonly #reason: string
+  /** Why it is absent. */
+  readonly reason: string
 
   constructor(enforcer: KernelEnforcer, reason: string) {
     this.enforcer = enforcer
-    this.#reason = reason
+    this.reason = reason
   }
 
   async load(name: string): Promise<never> {
-    throw new EnforcerError('FEATURE_ABSENT', 'load the profile', { profile: name, reason: this.#reason })
+    throw new EnforcerError('FEATURE_ABSENT', 'load the profile', { profile: name, reason: this.reason })
   }
 
   async unload(): Promise<void> {

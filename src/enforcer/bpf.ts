@@ -1,6 +1,7 @@
 import type { BpfAddon } from './bpf/addon.ts'
 import { BpfContainers } from './bpf/containers.ts'
 import { packRate, type RecordsRate, word } from './bpf/layout.ts'
+import { numberingOf } from './bpf/numbering.ts'
 import type { ProfileEncoder } from './bpf/profile-encoder.ts'
 import { BpfProfiles } from './bpf/profiles.ts'
 import { BpfState, type StateOptions } from './bpf/state.ts'
@@ -44,16 +45,27 @@ interface Opened {
   containers: BpfContainers
 }
 
+/** What is still in force beside. */
+interface Others {
+  folders: readonly string[]
+  /** Profiles that only they may hold; undefined while it is not known which there are to be. */
+  names: Set<string> | undefined
+  /** Of these, those that could not be loaded: they hold there. */
+  refused: Set<string>
+  /** All containers are bound here, too. */
+  containers: boolean
+}
+
 /**
  * The BPF enforcer of a node. It stays in force when this process ends, and the next one goes on with it. Programs of another build, and
- * of one that somebody has taken apart, stay in force beside the new ones until these hold all that those held.
+ * of one that somebody has taken apart, stay in force beside the new ones until these hold all that those held; until then, what those
+ * hold is held by them alone.
  */
 export class BpfEnforcer implements ProfileLoader {
   readonly enforcer = 'BPF'
   readonly #options: BpfOptions
   #now: Opened
-  /** Folders that are still in force beside, and names of profiles that only they may hold. */
-  #others: { folders: readonly string[]; names: Set<string> | undefined; containers: boolean }
+  #others: Others
   /** One thing after the other. */
   #last: Promise<unknown> = Promise.resolve()
   /** Containers that are known, for programs that are loaded anew. */
@@ -73,6 +85,11 @@ export class BpfEnforcer implements ProfileLoader {
   /** Where maps are pinned: the ring of records, too. */
   get folder(): string {
     return this.#now.state.folder
+  }
+
+  /** Folders of programs that are in force beside, with rings of their own. */
+  get beside(): readonly string[] {
+    return this.#others.folders
   }
 
   /** The same, while nobody has detached a program. */
@@ -102,8 +119,14 @@ export class BpfEnforcer implements ProfileLoader {
     checkName('load the BPF profile', name)
     return this.#inTurn(async () => {
       if (this.#now.state.damaged) await this.#openAnew()
-      await this.#now.profiles.load(name, content)
-      this.#others.names?.delete(name)
+      try {
+        await this.#now.profiles.load(name, content)
+        this.#others.names?.delete(name)
+      } catch (error) {
+        this.#others.refused.add(name)
+        await this.#dropOthers()
+        throw error
+      }
       await this.#dropOthers()
     })
   }
@@ -159,12 +182,14 @@ export class BpfEnforcer implements ProfileLoader {
 
   /**
    * Binds the tasks of known containers that run already.
-   * @returns how many there were that were not bound, by the id of their container
+   * @returns how many there were that were not bound, by the id of their container; without those that another build holds
    */
   find(): Promise<Map<string, number>> {
     return this.#inTurn(async () => {
-      const bound = await this.#now.containers.find()
-      const ids = new Map(Array.from(this.#now.containers.ids, (id) => [this.#now.containers.numberOf(id), id]))
+      const { containers } = this.#now
+      const bound = await containers.find()
+      const ids = new Map(Array.from(containers.ids, (id) => [containers.numberOf(id), id]))
+      for (const [number, id] of ids) if (number !== undefined && containers.isWaiting(id)) bound.delete(number)
       return new Map(Array.from(bound, ([number, tasks]) => [ids.get(number) ?? '', tasks]))
     })
   }
@@ -180,6 +205,7 @@ export class BpfEnforcer implements ProfileLoader {
         await this.#now.containers.remove(id)
       }
       for (const container of containers) await this.#add(container)
+      this.#now.containers.settled()
     })
     const bound = await this.find()
     await this.#inTurn(() => {
@@ -221,18 +247,25 @@ export class BpfEnforcer implements ProfileLoader {
     const names = new Set(this.#now.profiles.names)
     this.#now = await openOnce(this.#options, true)
     this.#others = { ...othersOf(this.#now), names }
+    // What was taken apart may hold nothing any more: nothing waits for it to go.
+    this.#now.containers.takeOver((profile) => this.#now.profiles.slotOf(profile))
     for (const container of this.#known.values()) await this.#add(container)
+    this.#now.containers.settled()
     await this.#now.containers.find()
     this.#others.containers = true
     this.#options.onReopened?.()
   }
 
-  /** Once all is in force here that was there. */
+  /** Once all is in force here that was there. What cannot be loaded here stays in force there, and keeps nothing else from it. */
   async #dropOthers(): Promise<void> {
-    const { folders, names, containers } = this.#others
-    if (folders.length === 0 || names === undefined || names.size > 0 || !containers) return
-    for (const folder of folders) await this.#now.state.drop(folder)
-    this.#others = { folders: [], names, containers }
+    const { folders, names, refused, containers } = this.#others
+    if (folders.length === 0 || names === undefined || !containers) return
+    if ([...names].some((name) => !refused.has(name))) return
+    const { profiles, containers: bound, state } = this.#now
+    bound.takeOver((profile) => profiles.slotOf(profile))
+    if (names.size > 0) return
+    for (const folder of folders) await state.drop(folder)
+    this.#others = { ...this.#others, folders: [] }
   }
 
   #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -247,8 +280,9 @@ async function openOnce(options: BpfOptions, anew: boolean): Promise<Opened> {
   const { containers: numbers, slots } = encoder
   const state = await BpfState.open({ ...options, containers: numbers, profiles: slots }, anew)
   await state.write([{ map: 'varmor_rate', key: word(0), value: packRate(recordsRate) }], 'set the rate of records')
-  const containers = new BpfContainers(state, encoder, options.goOn ?? goOn)
-  const profiles = new BpfProfiles(state, encoder, containers)
+  const before = numberingOf(options.addon, state.others, slots)
+  const containers = new BpfContainers(state, encoder, options.goOn ?? goOn, before.containers)
+  const profiles = new BpfProfiles(state, encoder, containers, before.profiles)
   await containers.recover()
   await profiles.recover()
   return { state, profiles, containers }
@@ -262,4 +296,9 @@ function goOn(pid: number): void {
   }
 }
 
-const othersOf = ({ state }: Opened) => ({ folders: state.others, names: undefined, containers: false })
+const othersOf = ({ state }: Opened): Others => ({
+  folders: state.others,
+  names: undefined,
+  refused: new Set(),
+  containers: false,
+})

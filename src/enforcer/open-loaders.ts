@@ -44,7 +44,7 @@ async function openSeccomp({ Seccomp: absent }: NodeFeatures, options?: SeccompO
 }
 
 /** 1 MiB holds some 5,000 records. */
-export const defaultRing = 4 * mebibyte
+export const defaultRing = 8 * mebibyte
 
 /** What the kernel refuses today it refuses tomorrow: an agent that is to try again is to be started again. */
 async function openBpf({ BPF: absent }: NodeFeatures, options?: BpfLoaderOptions | string): Promise<ProfileLoader> {

@@ -27,7 +27,7 @@ export interface Handler {
 }
 
 /** By method. HEAD is GET without the body. */
-export type Route = Partial<Record<'GET' | 'POST', Handler>>
+export type Route = Partial<Record<'GET' | 'POST' | 'PUT', Handler>>
 
 export interface Routes {
   exact: Readonly<Record<string, Route>>

@@ -1,8 +1,8 @@
 import type { AnyPolicy, ControlPlaneStores, PolicyId, Workload, WorkloadKind } from '../../actors/ports.ts'
-import type { ArmorProfile } from '../api/types.ts'
+import type { ArmorProfile, ArmorProfileModel } from '../api/types.ts'
 import type { ApiClient } from '../kube/client.ts'
 import type { KubeObject, ResourceRef } from '../kube/objects.ts'
-import { armorProfiles, varmorClusterPolicies, varmorPolicies } from '../kube/own-kinds.ts'
+import { armorProfileModels, armorProfiles, varmorClusterPolicies, varmorPolicies } from '../kube/own-kinds.ts'
 import { clientSource, Reflector, type ReflectorTiming } from '../kube/reflector.ts'
 import type { ReflectorObserver } from '../kube/reflector-observer.ts'
 import { namespaceIndex, withoutManagedFields } from '../kube/store.ts'
@@ -21,6 +21,8 @@ export class ClusterView implements ControlPlaneStores {
   readonly policies: Reflector<AnyPolicy & KubeObject>
   readonly clusterPolicies: Reflector<AnyPolicy & KubeObject>
   readonly profiles: Reflector<ArmorProfile & KubeObject>
+  /** Without what was recorded, which is large, and which those who merge it ask the server for. */
+  readonly models: Reflector<ArmorProfileModel & KubeObject>
   readonly nodes: Reflector<Node>
   readonly workloadsOf: Readonly<Record<WorkloadKind, Reflector<Workload & KubeObject>>>
   #all: Reflector<KubeObject>[] = []
@@ -44,6 +46,7 @@ export class ClusterView implements ControlPlaneStores {
     this.policies = reflect(varmorPolicies as ResourceRef<AnyPolicy & KubeObject>)
     this.clusterPolicies = reflect(varmorClusterPolicies as ResourceRef<AnyPolicy & KubeObject>)
     this.profiles = reflect(armorProfiles)
+    this.models = reflect(armorProfileModels, withoutRecorded)
     this.nodes = reflect(nodes, withoutDetails)
     const workload = (kind: WorkloadKind) => reflect(workloadResources[kind])
     this.workloadsOf = {
@@ -59,6 +62,7 @@ export class ClusterView implements ControlPlaneStores {
       policies: this.policies,
       clusterPolicies: this.clusterPolicies,
       profiles: this.profiles,
+      models: this.models,
       nodes: this.nodes,
     }
     return Object.fromEntries(
@@ -100,4 +104,9 @@ export class ClusterView implements ControlPlaneStores {
     const { store } = this.workloadsOf[kind]
     return namespace === undefined ? store.values() : store.byIndex(namespaceIndex, namespace)
   }
+}
+
+function withoutRecorded(model: ArmorProfileModel & KubeObject): ArmorProfileModel & KubeObject {
+  const { profile } = model.data
+  return { ...withoutManagedFields(model), data: profile === undefined ? {} : { profile } }
 }

@@ -1,3 +1,4 @@
+import type { ModelApi, ModelDocument } from '../../actors/model/ports.ts'
 import {
   type AnyPolicy,
   type ControlPlaneApi,
@@ -10,7 +11,13 @@ import {
 } from '../../actors/ports.ts'
 import { madeBy } from '../api/annotations.ts'
 import { selectorText } from '../api/label-selector.ts'
-import type { ArmorProfile, ArmorProfileStatus, VarmorPolicyStatus } from '../api/types.ts'
+import type {
+  ArmorProfile,
+  ArmorProfileModel,
+  ArmorProfileModelStatus,
+  ArmorProfileStatus,
+  VarmorPolicyStatus,
+} from '../api/types.ts'
 import { isBug } from '../base/bug.ts'
 import type { PatchOperation } from '../base/json-patch.ts'
 import {
@@ -23,7 +30,7 @@ import {
 } from '../kube/api-error.ts'
 import type { ApiClient } from '../kube/client.ts'
 import type { KubeObject, ResourceRef } from '../kube/objects.ts'
-import { armorProfiles, varmorClusterPolicies, varmorPolicies } from '../kube/own-kinds.ts'
+import { armorProfileModels, armorProfiles, varmorClusterPolicies, varmorPolicies } from '../kube/own-kinds.ts'
 import { isAlive, isOf, type Pod as KubePod, pods, workloadResources } from './cluster-resources.ts'
 
 /** Who writes, in managedFields. */
@@ -38,7 +45,7 @@ const STATUS_DEADLINE = 60_000
 const PODS_PAGE = 50
 
 /** What the manager's actors write, and the pods that they look at, through a client whose fence closes with the term of a leader. */
-export class ClusterWrites implements ControlPlaneApi {
+export class ClusterWrites implements ControlPlaneApi, ModelApi {
   readonly #client: ApiClient
   readonly #known: Pick<ControlPlaneStores, 'profile'>
 
@@ -92,6 +99,26 @@ export class ClusterWrites implements ControlPlaneApi {
         { ...(uid !== undefined && { preconditions: { uid } }), propagationPolicy: 'Background', deadline: DEADLINE },
       ),
     )
+  }
+
+  async readModel(namespace: string, name: string): Promise<ArmorProfileModel | undefined> {
+    try {
+      return await answered(this.#client.get(armorProfileModels, { namespace, name }, { deadline: DEADLINE }))
+    } catch (error) {
+      if (error instanceof PortError && error.code === 'NOT_FOUND') return undefined
+      throw error
+    }
+  }
+
+  applyModel(document: ModelDocument): Promise<ArmorProfileModel> {
+    const whole = { kind: 'ArmorProfileModel', ...document }
+    return answered(
+      this.#client.apply(armorProfileModels, object(whole as ArmorProfileModel), { ...write, force: true }),
+    )
+  }
+
+  writeModelStatus(model: ArmorProfileModel, status: ArmorProfileModelStatus): Promise<ArmorProfileModel> {
+    return answered(this.#client.updateStatus(armorProfileModels, object({ ...model, status }), writeStatus))
   }
 
   patchWorkload({ kind, metadata }: Workload, operations: PatchOperation[]): Promise<Workload> {

@@ -30,7 +30,8 @@ import {
 import { ActorSystem, type Family, type SystemStats } from '../../actors/runtime/index.ts'
 import type { AgentReport, ReportAnswer } from '../api/agent-report.ts'
 import { whyNotMade } from '../api/made-by-manager.ts'
-import type { ArmorProfile } from '../api/types.ts'
+import type { ModelAnswer, ModelReport } from '../api/model-report.ts'
+import type { ArmorProfile, ArmorProfileModel } from '../api/types.ts'
 import { type Clock, systemClock, type Timer } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
@@ -40,6 +41,7 @@ import { type AgentAccount, AgentNodes } from './agent-nodes.ts'
 import type { Node } from './cluster-resources.ts'
 import type { ClusterView } from './cluster-view.ts'
 import { EgressDirectory, type EgressSources } from './egress/egress-directory.ts'
+import { Models, type ModelsOptions } from './models/models.ts'
 import { reportPace } from './paces.ts'
 import { UncoveredNodes } from './uncovered-nodes.ts'
 
@@ -61,6 +63,8 @@ export interface ControlPlaneOptions {
   rollout?: Partial<RolloutSettings>
   /** Where Pods and Services are, for rules about them; without it, nobody looks for addresses. */
   egress?: EgressSources
+  /** Of what agents recorded. */
+  models: Pick<ModelsOptions, 'api' | 'files' | 'build' | 'settings'>
   /** Whose DaemonSets say where agents are expected; without them, nodes count that report. */
   agents?: AgentAccount | undefined
   /** Of the actors and of what they know about nodes: one clock, because times of the one are compared with times of the other. */
@@ -101,6 +105,7 @@ export class ControlPlane {
   readonly #agentNodes: AgentNodes
   readonly #uncovered: UncoveredNodes
   readonly #egress: EgressDirectory | undefined
+  readonly #models: Models
   #expiry: Timer | undefined
   #lookAtAll: Timer | undefined
   /** Rollouts that are under way: changed workloads are reported to them. */
@@ -124,6 +129,10 @@ export class ControlPlane {
     const { egress } = options
     this.#egress =
       egress && new EgressDirectory({ reflect: egress, clock, changed: (key) => this.#addressesChanged(key) })
+    this.#models = new Models({
+      ...{ system: this.#system, view, ...options.models },
+      expected: () => this.#acknowledgements.nodes.desiredNames(),
+    })
     this.#nodeProfiles = this.#nodeProfileFamily()
     this.#rollouts = this.#rolloutFamily()
     this.#policies = this.#policyFamily()
@@ -165,6 +174,7 @@ export class ControlPlane {
     this.#follow(view.clusterPolicies.subscribe({ name: 'control-plane', handle: policyChanged }))
     const profileChanged = (change: Change<ArmorProfile>): void => this.#profileChanged(change)
     this.#follow(view.profiles.subscribe({ name: 'control-plane', handle: profileChanged }))
+    this.#follow(view.models.subscribe({ name: 'control-plane', handle: (change) => this.#modelChanged(change) }))
     this.#follow(names.subscribe((key) => this.#look(key)))
     for (const reflector of Object.values(view.workloadsOf))
       this.#follow(reflector.subscribe({ name: 'control-plane', handle: (change) => this.#workloadChanged(change) }))
@@ -182,6 +192,11 @@ export class ControlPlane {
       this.#acknowledgements.nodes.desired / reportPace.perSecond,
     )
     return { epoch: this.epoch, complete, ...(spacingSeconds >= 0.5 && { spacingSeconds }) }
+  }
+
+  /** Takes what an agent recorded. @throws {AskError} when that is not taken in time */
+  recorded(report: ModelReport): Promise<ModelAnswer> {
+    return this.#models.report(report)
   }
 
   async stop(within: number): Promise<void> {
@@ -240,6 +255,22 @@ export class ControlPlane {
     this.#egress?.want(key, type === 'deleted' || owner === undefined ? [] : profile.spec.egressTargets)
     if (type !== 'deleted') this.#announceStranger(profile)
     if (owner !== undefined) this.#look(keyOfOwner(owner, home))
+    this.#models.profileChanged(key)
+  }
+
+  /** Of a policy whose profile has the model's name; one that could not be compiled without it has no ArmorProfile yet. */
+  #modelChanged({ key }: Change<ArmorProfileModel>): void {
+    const {
+      names,
+      view,
+      policy: { installNamespace },
+    } = this.#options
+    for (const { store } of [view.policies, view.clusterPolicies])
+      for (const policy of store.values()) {
+        const id = idOf(policy)
+        const home = id.kind === 'VarmorPolicy' ? id.namespace : installNamespace
+        if (key.startsWith(`${home}/`) && key === `${home}/${names.of(id).name}`) this.#look(keyOfPolicy(id))
+      }
   }
 
   #addressesChanged(key: string): void {
@@ -338,8 +369,7 @@ export class ControlPlane {
           addresses: this.#egress === undefined ? [] : this.#egress.addressesOf(`${namespace}/${name}`),
           sharing: this.#egress?.profiles ?? 0,
         }),
-        // No behaviour is modelled yet, so no policy finds a model.
-        model: () => undefined,
+        model: ({ namespace, name }) => this.#models.found(namespace, name),
         uncovered: (policy, most) => this.#uncovered.of(policy, most),
         settings: this.#settings,
       }),

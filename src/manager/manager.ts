@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Outcome } from '../../actors/compiler/compiler-pool.ts'
 import { compilerDefaults } from '../../actors/compiler/defaults.ts'
 import { type PlacedCompilers, placeCompilers } from '../../actors/compiler/place-compilers.ts'
@@ -10,7 +12,6 @@ import { logTrouble } from '../base/bug.ts'
 import { mebibyte } from '../base/bytes.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
-import type { Handler } from '../http/routes.ts'
 import type { Change } from '../kube/change.ts'
 import { ApiClient } from '../kube/client.ts'
 import { EventRecorder } from '../kube/event-recorder.ts'
@@ -34,11 +35,15 @@ import { ClusterView } from './cluster-view.ts'
 import { ClusterWrites } from './cluster-writes.ts'
 import { ControlPlane } from './control-plane.ts'
 import { egressSources } from './egress/egress-sources.ts'
+import type { AgentHandlerOptions } from './http/agent-handler.ts'
+import { modelDataHandler } from './http/model-data-handler.ts'
 import { reportHandler } from './http/report-handler.ts'
 import { TokenVerifier } from './http/token-verifier.ts'
 import { Leadership } from './leadership.ts'
 import { ManagerMetrics } from './metrics/manager-metrics.ts'
 import { countStates } from './metrics/policy-states.ts'
+import { buildBy } from './models/build-by.ts'
+import { ModelFolder } from './models/model-folder.ts'
 import type { ManagerOptions } from './options.ts'
 import * as paces from './paces.ts'
 import { eventsTo } from './policy-events.ts'
@@ -130,7 +135,7 @@ export class Manager {
     const version = await this.#client.version()
     const profileWriters = await this.#profileWriters()
     this.#mutating = this.#mutateOptions(version)
-    await this.#servers.start(this.#reviewer(this.#mutating, profileWriters), this.#reports())
+    await this.#servers.start(this.#reviewer(this.#mutating, profileWriters), this.#statusHandlers())
     // Webhook configurations name the port where the API server finds the webhooks outside of the cluster, so they come after it.
     this.#certificates = new Certificates({
       ...this.#options,
@@ -193,11 +198,14 @@ export class Manager {
   /** The part that leads, for one term; its writes hold as long as the term does. */
   #controlPlane(term: Term): ControlPlane {
     const { logger, namespace, policy, rollout, admission = {}, timing: { watches } = {} } = this.#options
+    const { modelsFolder = join(tmpdir(), 'varmor-models') } = this.#options
     const { pods = false, services = false } = policy?.egressControl ?? {}
+    const api = new ClusterWrites(this.#client.fenced(term), this.#view)
     return new ControlPlane({
       view: this.#view,
       names: this.#names,
-      api: new ClusterWrites(this.#client.fenced(term), this.#view),
+      api,
+      models: { api, files: new ModelFolder(modelsFolder), build: buildBy(this.#compilers) },
       limiter: this.#restarts,
       compile: askCompiler(this.#compilers),
       confine: (workload) => confinementPatch(workload, this.#index, this.#mutating!),
@@ -251,7 +259,11 @@ export class Manager {
       isSynced: () => this.#synced,
       settled: (key) => settledName(this.#names, parsePolicyKey(key), systemClock),
       mutate,
-      validate: { behaviorModeling: false, judge: judgeBy(this.#compilers, namespace), profileWriters },
+      validate: {
+        behaviorModeling: this.#options.policy?.behaviorModeling ?? false,
+        judge: judgeBy(this.#compilers, namespace),
+        profileWriters,
+      },
       observe: (outcome, seconds) => this.metrics.webhook.reviewed(outcome, seconds),
     })
   }
@@ -266,9 +278,28 @@ export class Manager {
     return hasBpfOnEveryNode(this.#view.profile(namespace || this.#options.namespace, name))
   }
 
-  #reports(): Handler {
-    const { agents = {} } = this.#options
-    const { reportSeconds = paces.reportSeconds, audiences = [], allowUnboundTokens = false } = agents
+  #statusHandlers(): Parameters<Servers['start']>[1] {
+    const { agents = {}, policy } = this.#options
+    const { reportSeconds: intervalSeconds = paces.reportSeconds } = agents
+    const ofAgents = this.#ofAgents()
+    const report = reportHandler({
+      ...ofAgents,
+      take: (report) => this.#leading().report(report),
+      intervalSeconds,
+      observe: (outcome) => this.metrics.reports.answered(outcome),
+    })
+    if (policy?.behaviorModeling !== true) return { report }
+    return { report, data: modelDataHandler({ ...ofAgents, take: (report) => this.#leading().recorded(report) }) }
+  }
+
+  #leading(): ControlPlane {
+    const { controlPlane } = this.#leadership
+    if (controlPlane === undefined) throw new Error('The term ended while a report came in')
+    return controlPlane
+  }
+
+  #ofAgents(): AgentHandlerOptions {
+    const { audiences = [], allowUnboundTokens = false } = this.#options.agents ?? {}
     const agentUser = this.#agentUser
     const verifier = new TokenVerifier({
       review: (token, known) => reviewToken(this.#client, token, audiences, { class: known ? 'read' : 'stranger' }),
@@ -276,7 +307,7 @@ export class Manager {
       clock: systemClock,
     })
     const leadership = this.#leadership
-    return reportHandler({
+    return {
       verify: (token, address) => verifier.verify(token, address),
       agentUser,
       allowUnboundTokens,
@@ -284,14 +315,8 @@ export class Manager {
         leads: leadership.controlPlane !== undefined && this.isLeader(),
         leader: leadership.leader,
       }),
-      take: (report) => {
-        if (leadership.controlPlane === undefined) throw new Error('The term ended while a report came in')
-        return leadership.controlPlane.report(report)
-      },
-      intervalSeconds: reportSeconds,
       clock: systemClock,
-      observe: (outcome) => this.metrics.reports.answered(outcome),
-    })
+    }
   }
 
   #indexPolicies(): void {

@@ -26,6 +26,8 @@ export interface ManagerOptions {
   restartLimits?: RestartLimits
   compilers?: Pick<CompilersOptions, 'threads' | 'deadline' | 'longestWait' | 'module'>
   timing?: TimingOptions
+  /** Where models are kept that are too large for an object. Default: among the files that are for a while only. */
+  modelsFolder?: string
   /** Folder of a certificate that somebody else keeps; see givenCertificates. Default: managers have an authority of their own. */
   certificates?: string
 }

@@ -1,9 +1,8 @@
 import type { Logger } from '../base/logger.ts'
-import type { Handler } from '../http/routes.ts'
 import { type HttpServer, type ServingCredentials, startServer } from '../http/server.ts'
 import { MetricsServer } from '../metrics/metrics-server.ts'
 import type { Reviewer } from './admission/reviewer.ts'
-import { statusRoutes } from './http/status-routes.ts'
+import { type StatusRoutesOptions, statusRoutes } from './http/status-routes.ts'
 import { webhookRoutes } from './http/webhook-routes.ts'
 import type { ManagerMetrics } from './metrics/manager-metrics.ts'
 import type { ListenOptions } from './options.ts'
@@ -31,7 +30,7 @@ export class Servers {
   }
 
   /** They take connections when they have credentials, but for that of metrics. */
-  async start(reviewer: Reviewer, report: Handler): Promise<void> {
+  async start(reviewer: Reviewer, status: Pick<StatusRoutesOptions, 'report' | 'data' | 'models'>): Promise<void> {
     const { logger, isReady, listen, metrics } = this.#options
     const { ports = {}, host, metrics: listenForMetrics = {} } = listen
     const common = { log: logger, ...(host !== undefined && { host }) }
@@ -48,7 +47,7 @@ export class Servers {
       name: 'status',
       port: ports.status ?? 8080,
       tls: {},
-      routes: statusRoutes({ report, ...probes }),
+      routes: statusRoutes({ ...status, ...probes }),
     })
     if (listenForMetrics === false) return
     this.#servers.metrics = await MetricsServer.start({ ...common, ...listenForMetrics, registry: metrics.registry })

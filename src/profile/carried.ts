@@ -28,10 +28,11 @@ export type CompileCarried = (carried: CarriedProfile, namespace: string) => Pro
 
 /** What an ArmorProfile carries of its policy. Of the model, just the parts that the policy builds on. */
 export function sourceOf(policy: Policy, model: BehaviorModel = {}): ProfileSource {
-  const { appArmor, seccomp } = policy.defenseInDepth ?? {}
+  const { appArmor, seccomp, bpf } = policy.defenseInDepth ?? {}
   const used: BehaviorModel = {
     ...(appArmor?.profileType === 'BehaviorModel' && model.appArmor !== undefined && { appArmor: model.appArmor }),
     ...(seccomp?.profileType === 'BehaviorModel' && model.seccomp !== undefined && { seccomp: model.seccomp }),
+    ...(bpf?.profileType === 'BehaviorModel' && model.bpf !== undefined && { bpf: model.bpf }),
   }
   return { policy: JSON.stringify(policy), ...(Object.keys(used).length > 0 && { model: used }) }
 }

@@ -169,6 +169,7 @@ const ownFields: [enforcer: Enforcer, section: 'enhanceProtect' | 'defenseInDept
   ['NetworkProxy', 'enhanceProtect', 'networkProxyRawRules'],
   ['AppArmor', 'defenseInDepth', 'appArmor'],
   ['Seccomp', 'defenseInDepth', 'seccomp'],
+  ['BPF', 'defenseInDepth', 'bpf'],
   ['NetworkProxy', 'defenseInDepth', 'networkProxy'],
 ]
 

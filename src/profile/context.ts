@@ -1,4 +1,4 @@
-import type { EgressAddresses } from '../api/types.ts'
+import type { EgressAddresses, ModelBpf } from '../api/types.ts'
 
 /** What a node's AppArmor can say: the parser's version, and the rule kinds that its kernel and parser both know. */
 export interface AppArmorFeatures {
@@ -24,6 +24,8 @@ export interface BehaviorModel {
   appArmor?: string
   /** OCI seccomp JSON, as in `ArmorProfileModel.data.profile.seccomp`. */
   seccomp?: string
+  /** What BPF saw, as in `ArmorProfileModel.data.dynamicResult.bpf`. */
+  bpf?: ModelBpf
 }
 
 /** Whose addresses the manager looks for: upstream's enablePodEgressControl and enableServiceEgressControl. */

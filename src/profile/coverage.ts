@@ -105,12 +105,13 @@ function builtIn({ rule, targets, path }: SelectedRule): NamedRule {
   return { path, by }
 }
 
-function ofDefenseInDepth({ appArmor, seccomp, networkProxy }: DefenseInDepth, path: string): NamedRule[] {
+function ofDefenseInDepth({ appArmor, seccomp, bpf, networkProxy }: DefenseInDepth, path: string): NamedRule[] {
   const of = (field: string, by: Enforcer, rules: object | undefined): NamedRule[] =>
     rules === undefined ? [] : [{ path: join(path, field), by: [by] }]
   return [
     ...of('appArmor', 'AppArmor', appArmor),
     ...of('seccomp', 'Seccomp', seccomp),
+    ...of('bpf', 'BPF', bpf),
     ...of('networkProxy', 'NetworkProxy', networkProxy),
   ]
 }

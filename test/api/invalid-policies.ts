@@ -111,12 +111,17 @@ export const invalid: Record<string, Row> = {
     policy: policyWith({ mode: 'BehaviorModeling', modelingOptions: { duration: 0 } }),
     errors: [{ code: 'NOT_ALLOWED', path: 'spec.policy.modelingOptions.duration', given: 0, allowed: '1 to 5256000' }],
   },
-  'defence in depth with BPF and without its section': {
+  'defence in depth without its section': {
     policy: policyWith({ mode: 'DefenseInDepth', enforcer: 'BPF' }),
-    errors: [
-      { code: 'REQUIRED', path: 'spec.policy.defenseInDepth' },
-      { code: 'CONFLICT', path: 'spec.policy.enforcer' },
-    ],
+    errors: [{ code: 'REQUIRED', path: 'spec.policy.defenseInDepth' }],
+  },
+  'defence in depth without the list of what BPF allows': {
+    policy: defense('AppArmorBPF', { appArmor: { profileType: 'BehaviorModel' } }),
+    errors: [{ code: 'REQUIRED', path: 'spec.policy.defenseInDepth.bpf' }],
+  },
+  'a list of one’s own that is not there': {
+    policy: defense('BPF', { bpf: { profileType: 'Custom' } }),
+    errors: [{ code: 'REQUIRED', path: 'spec.policy.defenseInDepth.bpf.allow' }],
   },
   'defence in depth without the profile of an enforcer': {
     policy: defense('AppArmorSeccomp', { seccomp: { profileType: 'BehaviorModel' } }),

@@ -44,7 +44,7 @@ function found(pattern: RegExp): [word: string, file: string][] {
 }
 
 describe('what messages and documents advise', () => {
-  const program = ['program', 'roles', 'sandbox-roles', 'model/program']
+  const program = ['program', 'roles', 'sandbox-roles', 'policy/add-policy', 'model/program']
     .map((name) => read(`src/cli/${name}.ts`))
     .join('')
 

@@ -1,7 +1,7 @@
 import { NotAvailable } from './binaries/build.ts'
 import type { Cluster } from './cluster.ts'
 import { explain } from './requirements.ts'
-import { firstStart, missingWith, sharedCluster } from './shared-cluster.ts'
+import { type ClusterKind, firstStart, missingWith, sharedCluster } from './shared-cluster.ts'
 
 interface Needs {
   /** Real nodes will be started. */
@@ -22,7 +22,7 @@ export function describeCluster(title: string, tests: (cluster: () => Cluster) =
     before(async function () {
       this.timeout(firstStart)
       try {
-        cluster = await sharedCluster(needs.harm ? 'harmed' : 'calm')
+        cluster = await sharedCluster(kindFor(needs))
       } catch (error) {
         if (!(error instanceof NotAvailable)) throw error
         console.warn(`${title} skipped: ${error.message}`)
@@ -31,4 +31,9 @@ export function describeCluster(title: string, tests: (cluster: () => Cluster) =
     })
     tests(() => cluster)
   })
+}
+
+function kindFor({ nodes = false, harm = false }: Needs): ClusterKind {
+  if (!harm) return 'calm'
+  return nodes ? 'harmed nodes' : 'harmed'
 }

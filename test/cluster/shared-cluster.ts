@@ -4,8 +4,11 @@ import { type Cluster, startCluster } from './cluster.ts'
 import { missingForControlPlane, missingForNodes } from './requirements.ts'
 import { secretsIn } from './secrets.ts'
 
-/** `calm` has real nodes and is never harmed; the servers of `harmed` are killed and restarted by tests, which leave them running. */
-export type ClusterKind = 'calm' | 'harmed'
+/**
+ * `calm` has real nodes and is never harmed; the servers of `harmed` are killed and restarted by tests, which leave them running. Those of
+ * `harmed nodes`, too, which has real nodes.
+ */
+export type ClusterKind = 'calm' | 'harmed' | 'harmed nodes'
 
 const started = new Map<ClusterKind, Promise<Cluster>>()
 
@@ -13,7 +16,7 @@ const started = new Map<ClusterKind, Promise<Cluster>>()
 export function sharedCluster(kind: ClusterKind): Promise<Cluster> {
   const found = started.get(kind)
   if (found !== undefined) return found
-  const starting = startCluster({ nodes: kind === 'calm' && missingForNodes().length === 0, kwok: true })
+  const starting = startCluster({ nodes: kind !== 'harmed' && missingForNodes().length === 0, kwok: true })
   started.set(kind, starting)
   return starting
 }

@@ -1,5 +1,12 @@
 import { Agent } from '../../src/agent/agent.ts'
 import { ManagerTransport } from '../../src/agent/manager-transport.ts'
+import { Modellers } from '../../src/agent/modeller/modellers.ts'
+import { policyOf } from '../../src/agent/wanted-profiles.ts'
+import { processBatch } from '../../src/audit/batch/process-batch.ts'
+import { Scratch } from '../../src/audit/batch/scratch.ts'
+import { noProcesses } from '../../src/audit/enrich/pid-resolver.ts'
+import { type PolicyIdentity, Snapshot } from '../../src/audit/enrich/snapshot.ts'
+import { systemClock } from '../../src/base/clock.ts'
 import type { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
 import { compileHere } from '../../src/profile/carried.ts'
 import { type RecordingLoaders, recordingLoaders } from '../../src/sandbox/recording-loader.ts'
@@ -14,7 +21,10 @@ export class SimulatedNode {
   readonly refusals = new Map<string, EnforcerError>()
   readonly #world: World
   readonly #tokenFile: string
-  #running: { agent: Agent; transport: ManagerTransport; close: () => Promise<void> } | undefined
+  /** Who owns which profile, and whether it is recorded. */
+  readonly #policies = new Map<string, PolicyIdentity>()
+  readonly #scratch = new Scratch()
+  #running: { agent: Agent; modellers: Modellers; transport: ManagerTransport; close: () => Promise<void> } | undefined
 
   constructor(world: World, name: string, tokenFile: string) {
     this.#world = world
@@ -42,6 +52,15 @@ export class SimulatedNode {
       tokenFile: this.#tokenFile,
     })
     const connection = world.connect('agent')
+    const modellers = new Modellers({
+      node: this.name,
+      folder: `${this.#tokenFile}-recordings`,
+      managers: ['https://127.0.0.1:1'],
+      send: (_, report) => transport.sendModel(world.statusUrl, report),
+      onChange: (profileName, modelling) => this.#note(profileName, { modelling }),
+      clock: systemClock,
+      logger: world.logger,
+    })
     const agent = new Agent({
       connection,
       node: this.name,
@@ -53,9 +72,16 @@ export class SimulatedNode {
       logger: world.logger,
       period: 60_000,
       timing: world.timing,
+      profiles: {
+        name: 'policies',
+        handle: ({ type, object }) => {
+          const modelling = modellers.profile(object, type === 'deleted')
+          this.#note(object.spec.profile.name, { ...policyOf(object), ...(modelling !== undefined && { modelling }) })
+        },
+      },
       reports: { coalesceLeast: 20, coalesceMost: 60, backoffFirst: 100, backoffLongest: 200 },
     })
-    this.#running = { agent, transport, close: () => connection.close() }
+    this.#running = { agent, modellers, transport, close: () => connection.close() }
     await agent.start()
   }
 
@@ -63,8 +89,26 @@ export class SimulatedNode {
     const running = this.#running
     this.#running = undefined
     await running?.agent.stop()
+    await running?.modellers.stop()
     await running?.transport.close()
     await running?.close()
+  }
+
+  /** What the kernel of the node reports, as the audit addon frames it. @returns the lines of violations */
+  report(records: readonly string[]): string {
+    const data = { version: 1, nodeName: this.name, metadata: {}, bootTime: 0, containers: [] }
+    const snapshot = new Snapshot({ ...data, policies: [...this.#policies.values()] })
+    const bytes = new Uint8Array(Buffer.from(`${records.join('\n')}\n`))
+    const batch = { source: 'kernel', seq: 1, format: 'netlink' as const, bytes, final: true }
+    const { output, recorded } = processBatch(batch, snapshot, noProcesses, this.#scratch)
+    this.#running?.modellers.found(recorded ?? [])
+    return Buffer.from(output).toString('utf8')
+  }
+
+  #note(profileName: string, change: Partial<PolicyIdentity>): void {
+    const known = this.#policies.get(profileName)
+    const unknown = { profileName, kind: 'VarmorPolicy' as const, name: '', namespace: '' }
+    this.#policies.set(profileName, { ...unknown, ...known, ...change })
   }
 
   /** Profiles that are in force, by the name of the enforcer. */

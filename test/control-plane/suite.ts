@@ -3,6 +3,7 @@ import { concurrently } from './concurrent.ts'
 import { faults } from './faults.ts'
 import { killManagers } from './kills.ts'
 import { comingAndGoing, lifecycle } from './lifecycle.ts'
+import { modelling } from './modelling.ts'
 import { renewCertificates } from './renewal.ts'
 import { restarts } from './restarts.ts'
 import type { Target } from './target.ts'
@@ -20,6 +21,7 @@ export const parts = {
     })
     describe('nodes', () => comingAndGoing(world))
   },
+  modelling: (world) => describe('behaviour', () => modelling(world)),
   faults: (world, target) => describe('faults', () => faults(world, target)),
   kills: (world) =>
     it('ends the same wherever a manager is killed: everything in its place, and each workload restarted once a change', () =>

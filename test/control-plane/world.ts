@@ -37,6 +37,7 @@ export const quick: Partial<ManagerOptions> = {
     settleTime: 300,
     joinGrace: 6_000,
     egressControl: { pods: true, services: true },
+    behaviorModeling: true,
     firstBackoff: 50,
     longestBackoff: 1_000,
     refusedInterval: 1_000,

@@ -182,12 +182,12 @@ describe('reports of agents', () => {
   })
 
   for (const path of ['/apis/v1/data', '/apis/crd.varmor.org/v1beta1/namespaces/demo/armorprofilemodels/x'])
-    it(`${path} says that there are no models`, async () => {
+    it(`${path} says that nothing is recorded`, async () => {
       const routes = statusRoutes({ report: setUp().handler, isAlive: () => true, isReady: () => true })
       const route = routes.exact[path] ?? routes.under!.find(({ prefix }) => path.startsWith(prefix))!.route
       const reply = await route.POST!.admit!({ path, headers: {}, socket: undefined as never })
       expect(reply).to.include({ status: 404 })
-      expect(String(reply?.body)).to.match(/behaviour models/)
+      expect(String(reply?.body)).to.match(/records no behaviour/)
     })
 })
 

@@ -84,7 +84,7 @@ const rows: Row[] = [
   {
     title: 'behaviour modelling where it is off',
     now: { mode: 'BehaviorModeling', spec: { modelingOptions: { duration: 1 } } },
-    messages: [/records no behaviour models; choose another mode/],
+    messages: [/behaviour modelling is off; switch it on with --enableBehaviorModeling/],
   },
   {
     title: 'another target',

@@ -156,10 +156,13 @@ describe('a profile compiled on a node from the ArmorProfile', () => {
       const policy = parse(readFileSync(join(FIXTURES, file), 'utf8')) as AnyPolicy
       const model = { appArmor: 'profile x {\n  file,\n}\n', seccomp: '{"defaultAction":"SCMP_ACT_ERRNO"}' }
       const records = policy.spec.policy.mode === 'BehaviorModeling'
-      same(policy, { model, ...(records && { modeling: { state: 'recording', ends: 1 } }) })
+      same(policy, { model, ...(records && { modeling: { state: 'recording', began: 0, ends: 1 } }) })
     })
 
-  const modelings: Modeling[] = [{ state: 'recording', ends: 1 }, { state: 'complete' }]
+  const modelings: Modeling[] = [
+    { state: 'recording', began: 0, ends: 1 },
+    { state: 'complete', began: 0 },
+  ]
   for (const modeling of modelings)
     it(`has the bytes that the policy compiles to while its modelling is ${modeling.state}`, () => {
       same(policyWith({ mode: 'BehaviorModeling', modelingOptions: { duration: 1 } }), { modeling })

@@ -2,8 +2,9 @@ import { choice, list, object, optional, text } from './build.ts'
 
 export const profileTypes = ['BehaviorModel', 'Custom'] as const
 
-export const profileType = () =>
-  choice('Where the profile comes from: what modelling recorded, or `customProfile`.', profileTypes)
+export const profileType = (
+  description = 'Where the profile comes from: what modelling recorded, or `customProfile`.',
+) => choice(description, profileTypes)
 
 /** Executables by absolute path. The same field stands in attackProtectionRules and appArmorRawRules. */
 export const targets = () =>

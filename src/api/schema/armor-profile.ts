@@ -1,3 +1,4 @@
+import { modelBpf } from './behaviour.ts'
 import { choice, flag, integer, list, object, optional, portNumber, text } from './build.ts'
 import { conditionFields, labelSelector, objectMeta, typeMeta } from './common.ts'
 import { target } from './policy.ts'
@@ -89,6 +90,7 @@ export const profileSource = object(
       object('What behaviour modelling found, where the policy builds on it.', {
         appArmor: optional(text('The AppArmor profile.')),
         seccomp: optional(text('The seccomp profile, OCI JSON.')),
+        bpf: optional(modelBpf),
       }),
     ),
   },
@@ -118,6 +120,7 @@ export const egressAddresses = object('The addresses of one target, as they are 
 export const behaviorModeling = object('Whether to record, and for how long.', {
   enable: flag('Record what the workloads do.'),
   duration: integer('How long, in minutes.', { format: 'int64' }),
+  since: optional(text('When it began by the clock of the manager, RFC 3339.', { format: 'date-time' })),
 })
 
 export const armorProfileSpec = object('What every node is to load.', {

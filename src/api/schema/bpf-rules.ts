@@ -1,4 +1,6 @@
 import { socketFamilies, socketTypeNumbers } from '../linux-sockets.ts'
+import { profileType } from './apparmor.ts'
+import { modelBpf } from './behaviour.ts'
 import { flag, list, object, optional, text, word } from './build.ts'
 import { dnsLabel, labelSelector, ports, qualifiers } from './common.ts'
 import type { Vocabulary } from './node.ts'
@@ -192,3 +194,15 @@ export const bpfRawRules = object('Rules of your own for the BPF enforcer.', {
   ptrace: optional(ptraceRule),
   mounts: optional(list('Rules about mounting.', mountRule, { maxItems: 1024 })),
 })
+
+/** The profile of the DefenseInDepth mode. */
+export const bpfProfile = object(
+  'What the BPF enforcer allows in the DefenseInDepth mode; all else it refuses and reports.',
+  {
+    profileType: profileType(
+      'Where the list comes from: what modelling recorded and `allow` beside it, or `allow` alone.',
+    ),
+    allow: optional(modelBpf),
+  },
+  { rulesAt: 'bpfProfile' },
+)

@@ -72,6 +72,7 @@ export type RulePlace =
   | 'proxyHttpRule'
   | 'httpPathMatch'
   | 'ownProfile'
+  | 'bpfProfile'
   | 'labelSelectorRequirement'
   | 'port'
   | 'destination'

@@ -1,6 +1,6 @@
 import { enforcers } from '../enforcer.ts'
 import { appArmorProfile, appArmorRawRules, targets } from './apparmor.ts'
-import { bpfRawRules } from './bpf-rules.ts'
+import { bpfProfile, bpfRawRules } from './bpf-rules.ts'
 import { choice, flag, integer, list, object, optional, text } from './build.ts'
 import { conditionFields, dnsLabel, labelSelector, objectMeta, subdomain, typeMeta } from './common.ts'
 import { networkProxyConfig, networkProxyRules } from './network-proxy.ts'
@@ -72,6 +72,7 @@ export const modelingOptions = object('The BehaviorModeling mode.', {
 export const defenseInDepth = object('The DefenseInDepth mode: all is forbidden but what these profiles allow.', {
   appArmor: optional(appArmorProfile),
   seccomp: optional(seccompProfile),
+  bpf: optional(bpfProfile),
   networkProxy: optional(networkProxyRules('Rules for the NetworkProxy enforcer.')),
   allowViolations: optional(flag('Let violations pass, and report them.', { default: false })),
 })

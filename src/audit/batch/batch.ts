@@ -1,4 +1,5 @@
 import type { WaitKey } from '../enrich/wait-keys.ts'
+import type { Recorded } from '../model/recorded.ts'
 
 /**
  * What travels between the threads of the upward pipeline. The unit of work is a batch of bytes, never one event:
@@ -133,4 +134,6 @@ export interface BatchResult {
    * or in `written` where it was written as its sender's.
    */
   untrusted: number
+  /** What workloads did whose policies model behaviour; the records are in `filtered`. */
+  recorded?: Recorded[]
 }

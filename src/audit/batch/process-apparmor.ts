@@ -20,6 +20,7 @@ import { putValue, Values } from '../encode/values.ts'
 import { putAppArmorKind } from './apparmor-kind.ts'
 import { type BatchContext, type Outcome, outcome } from './batch-context.ts'
 import { KindPrefix } from './kind-table.ts'
+import { recordAppArmor } from './record-behaviour.ts'
 
 /** aa_record_event_type of aalogparse.h. */
 export const recordEvent = { invalid: 0, error: 1, audit: 2, allowed: 3, denied: 4, hint: 5, status: 6 } as const
@@ -32,6 +33,8 @@ export const kinds = [
   eventKind('AppArmor', 'ALLOWED'),
   eventKind('AppArmor', 'DENIED'),
 ]
+
+const allowedKind = kinds[recordEvent.allowed]!
 
 const classKey = fragment(',"class":')
 const truncatedText = fragment(',"truncated":true')
@@ -87,6 +90,8 @@ export function processAppArmor(context: BatchContext, body: number, type: numbe
   if (event === recordEvent.invalid) return outcome.undecodable
   const kind = kinds[event] ?? -1
   if (kind === -1) return outcome.filtered
+  // What a profile lets pass that is there to record is no violation.
+  if (event === recordEvent.allowed && label?.head.modelling !== undefined) return recordAppArmor(context, label)
   // Without `apparmor=` the type gives the action, and templates do not know the type.
   if (label !== undefined && scratch.appArmorFields.forms[slotOf.apparmor] !== form.absent)
     learn(context, body, { kind, event })
@@ -180,11 +185,13 @@ export function processKnownAppArmor(context: BatchContext, body: number, end: n
   const { templates, id } = scratch
   const shape = templates.match(bytes, view, body)
   if (shape === undefined || (end !== -1 && end !== templates.end)) return undefined
-  if (end === -1) context.end = context.recordEnd = templates.end
   const { profileStart, profileEnd, pid } = templates
   const last = scratch.attributions.lastLabel(pid)
   const isLast = last?.literal?.length === profileEnd - profileStart && last.literal.isAt(view, profileStart)
   const label = isLast ? last : scratch.labels.get(bytes, view, profileStart, profileEnd, form.plain, kmsg, snapshot)
+  // The scanner finds all that a recording needs; nothing has happened yet.
+  if (label.head.modelling !== undefined && shape.kind === allowedKind) return undefined
+  if (end === -1) context.end = context.recordEnd = templates.end
   if (!label.ours && !scratch.everything) return outcome.filtered
   if (!context.place(pid, id.epoch, label)) return outcome.deferred
   if (!isLast) scratch.attributions.noteLabel(pid, label)

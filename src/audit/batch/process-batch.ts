@@ -32,6 +32,7 @@ export function processBatch(
   if (batch.format === 'record') processRecords(context, tally)
   else processLines(context, tally)
   scratch.end(context.output)
+  const recorded = scratch.recordings.take()
   return {
     seq: batch.seq,
     output: context.output.take(),
@@ -41,6 +42,7 @@ export function processBatch(
     unresolved: context.unresolved,
     kernelTime: firstKernelTime(context, batch.format),
     untrusted: context.untrusted,
+    ...(recorded !== undefined && { recorded }),
     ...(scratch.kinds !== undefined && { kinds: [{ start: 0, counts: scratch.kinds.take() }] }),
   }
 }

@@ -4,6 +4,8 @@ import { eventKind, type ProfileHead } from '../encode/event-head.ts'
 import { fragment, putFragment, putNumber } from '../encode/output.ts'
 import { putBytes } from '../encode/values.ts'
 import { attributeRecord } from '../enrich/attribution.ts'
+import type { PolicyIdentity } from '../enrich/snapshot.ts'
+import { addBpfFact, bpfKey } from '../model/bpf-facts.ts'
 import { type BatchContext, type Outcome, outcome } from './batch-context.ts'
 import { KindPrefix } from './kind-table.ts'
 import type { Tally } from './tally.ts'
@@ -43,9 +45,40 @@ function processRecord(context: BatchContext): Outcome {
     return outcome.undecodable
   scratch.recordTime.read(view, start + at.time)
   const { epoch } = scratch.recordTime
+  const modelled = kind === allowedKind ? modelledProfile(context) : undefined
+  // Whose it is, the profile that the program found says.
+  if (modelled !== undefined) return recordFact(context, modelled, recordKind.bodySize, path, type)
   if (!placeRecord(context, epoch)) return outcome.deferred
   writeRecord(context, recordKind, kind, epoch, path, type)
   return outcome.written
+}
+
+const allowedKind = kinds[recordActions.ALLOWED]!
+
+/** The policy of the record's profile, where it models behaviour. */
+function modelledProfile({ view, start, snapshot }: BatchContext): PolicyIdentity | undefined {
+  const policy = snapshot.policyOfBpfProfile(view.getUint32(start + at.profile, true))
+  return policy?.modelling === undefined ? undefined : policy
+}
+
+/** Takes a record for what a workload did. It gives no line. */
+function recordFact(
+  { bytes, view, start, end, scratch }: BatchContext,
+  { profileName, modelling = '' }: PolicyIdentity,
+  bodySize: number,
+  path: number,
+  type: number,
+): Outcome {
+  if (modelling === '') return outcome.filtered
+  const recording = scratch.recordings.of(profileName, modelling)
+  const parts = { bytes, view, kind: bytes[start + at.kind]!, body: start + header.size, path, type, end }
+  const key = bpfKey(parts, bodySize)
+  if (!recording.knows(key)) {
+    recording.note(key)
+    addBpfFact(parts, recording)
+  }
+  recording.records++
+  return outcome.filtered
 }
 
 /** As a double: an id that needs more than 53 bits is rounded, so equal doubles do not prove equal ids. */

@@ -21,6 +21,7 @@ import {
 import { putValue, Values } from '../encode/values.ts'
 import { type BatchContext, type Outcome, outcome } from './batch-context.ts'
 import { KindPrefix } from './kind-table.ts'
+import { recordCall } from './record-behaviour.ts'
 
 const kinds = {
   DENIED: eventKind('Seccomp', 'DENIED'),
@@ -46,8 +47,10 @@ export function processSeccomp(context: BatchContext, body: number): Outcome {
   if (!context.place(pid, epoch, label)) return outcome.deferred
   if (!ours && isForeign(context)) return outcome.filtered
   const kind = kinds[seccompAction(codeOf(fields, bytes), numberIn(fields, bytes, slotOf.sig))]
-  learn(context, body, kind)
   const head = headOf(context, label)
+  // A call that was logged and let pass, of a profile that is there to record, is no violation.
+  if (kind === kinds['AUDIT|ALLOWED'] && head.modelling !== undefined) return recordCall(context, head)
+  learn(context, body, kind)
   context.putLineStart(head, kind, pid, epoch, seccompOpening)
   putSeccompEvent(context.seccomp, scratch.id, pid, label, scratch.time)
   context.putStandardEnd(context.seccomp)
@@ -95,8 +98,11 @@ export function processKnownSeccomp(context: BatchContext, body: number, end: nu
   const label = matchedLabel(context)
   if (!context.place(templates.pid, id.epoch, label)) return outcome.deferred
   if (!label.ours && !scratch.everything && isForeign(context)) return outcome.filtered
+  const head = headOf(context, label)
+  // The scanner finds all that a recording needs.
+  if (head.modelling !== undefined && shape.kind === kinds['AUDIT|ALLOWED']) return undefined
   scratch.attributions.noteLabel(templates.pid, label)
-  writeMatched(context, shape, label)
+  writeMatched(context, shape, label, head)
   return outcome.written
 }
 
@@ -107,11 +113,10 @@ function matchedLabel({ scratch, bytes, view, kmsg, snapshot }: BatchContext): L
   return scratch.subjects.get(bytes, view, subjStart, subjEnd, form.bare, kmsg, snapshot)
 }
 
-function writeMatched(context: BatchContext, shape: SeccompShape, label: Label): void {
+function writeMatched(context: BatchContext, shape: SeccompShape, label: Label, head: ProfileHead): void {
   const { scratch, bytes, view, output, seccomp: values } = context
   const { seccompTemplates: templates, id, time } = scratch
   const { kind } = shape
-  const head = headOf(context, label)
   const start = context.lineStart(kind)
   const middle = context.lineMiddle(head, kind, id.epoch, seccompOpening)
   context.makeRoom(start, middle)

@@ -19,6 +19,7 @@ import { Attributions } from '../enrich/attributions.ts'
 import type { PidResolver } from '../enrich/pid-resolver.ts'
 import type { Snapshot } from '../enrich/snapshot.ts'
 import type { WaitKey } from '../enrich/wait-keys.ts'
+import { Recordings } from '../model/recorded.ts'
 import type { BatchFormat, Deferred, SourceBatch, UnresolvedReason } from './batch.ts'
 import { sharedMemory } from './buffer-store.ts'
 import { KindTable } from './kind-table.ts'
@@ -86,6 +87,8 @@ export class Scratch {
   /** Attributions of BPF records by cgroup id. */
   readonly cgroups = new Map<number, { low: number; mntNsID: number; attribution: Attribution }>()
   readonly waiting = new Map<UnresolvedReason, Waiting>()
+  /** What workloads did whose policies model behaviour. */
+  readonly recordings = new Recordings()
   /** Where events are counted by kind. */
   readonly kinds: KindTable | undefined
   #snapshot: Snapshot | undefined

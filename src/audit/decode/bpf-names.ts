@@ -1,5 +1,5 @@
 import { mountFlagBits } from '../../api/linux-mount-flags.ts'
-import { socketFamilies, socketTypeNumbers } from '../../api/linux-sockets.ts'
+import { ipProtocols, socketFamilies, socketTypeNumbers } from '../../api/linux-sockets.ts'
 
 /** Names of the numbers in BPF records, as upstream's enforcer prints them (vArmor-ebpf, pkg/bpfenforcer/const.go) and on. */
 
@@ -98,16 +98,8 @@ const socketTypes: Readonly<Record<number, string>> = Object.fromEntries(
 export const socketTypeName = (number: number): string =>
   socketTypes[number] === undefined ? `unknown(${number})` : `SOCK_${socketTypes[number]}`
 
-/** IPPROTO_… by number (include/uapi/linux/in.h). */
-// biome-ignore format: a table reads better
-const protocols: Readonly<Record<number, string>> = {
-  0: 'IP', 1: 'ICMP', 2: 'IGMP', 4: 'IPIP', 6: 'TCP', 8: 'EGP', 12: 'PUP', 17: 'UDP', 22: 'IDP', 29: 'TP', 33: 'DCCP',
-  41: 'IPV6', 46: 'RSVP', 47: 'GRE', 50: 'ESP', 51: 'AH', 58: 'ICMPV6', 92: 'MTP', 94: 'BEETPH', 98: 'ENCAP', 103: 'PIM',
-  108: 'COMP', 115: 'L2TP', 132: 'SCTP', 136: 'UDPLITE', 137: 'MPLS', 143: 'ETHERNET', 255: 'RAW', 256: 'SMC', 262: 'MPTCP',
-}
-
 export const ipProtocolName = (number: number): string =>
-  protocols[number] === undefined ? `unknown(${number})` : `IPPROTO_${protocols[number]}`
+  ipProtocols[number] === undefined ? `unknown(${number})` : `IPPROTO_${ipProtocols[number]}`
 
 /** enum bpf_cmd (include/uapi/linux/bpf.h), as far as rules can name them. */
 const bpfCommands: Readonly<Record<number, string>> = {

@@ -31,12 +31,15 @@ export class ProfileHead {
   /** No other one has it. */
   readonly number = ++heads
   readonly profileName: string
+  /** Of its policy: see PolicyIdentity. */
+  readonly modelling: string | undefined
   readonly counts = new Uint32Array(eventKinds.length)
   #policy: PolicyIdentity | undefined
   #texts: (string | undefined)[] = eventKinds.map(() => undefined)
 
   constructor(profileName: string, policy: PolicyIdentity | undefined) {
     this.profileName = profileName
+    this.modelling = policy?.modelling
     this.#policy = policy
   }
 

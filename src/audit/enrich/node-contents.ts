@@ -45,6 +45,7 @@ const policyFields = {
   name: { kind: 'text', required: true },
   namespace: text,
   bpfId: count,
+  modelling: text,
 } satisfies Record<keyof PolicyIdentity, Field>
 
 const workloadKinds: Readonly<Record<Workload['kind'], true>> = {

@@ -50,6 +50,11 @@ export interface PolicyIdentity {
   namespace: string
   /** The number by which BPF records name the profile. */
   bpfId?: number
+  /**
+   * Its policy models behaviour: what its profile lets pass is no violation. Which recording that is for; empty once it is over, while
+   * containers still run in what it was recorded with.
+   */
+  modelling?: string
 }
 
 /** What the node knows, as a plain value that is sent to the workers. */

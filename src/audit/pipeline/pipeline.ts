@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { BatchResult, Deferred, SourceBatch } from '../batch/batch.ts'
 import type { Digest } from '../digest/digest.ts'
 import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
+import type { Recorded } from '../model/recorded.ts'
 import type { DecodePool } from '../pool/decode-pool.ts'
 import type { OfferResult } from '../sink/line-queue.ts'
 import type { LossCount } from '../sink/loss-log.ts'
@@ -53,6 +54,8 @@ export interface PipelineOptions {
   doubtPatience?: number
   /** Milliseconds that a stop waits for a disk that takes nothing. Default 5,000. */
   stopPatience?: number
+  /** Takes what workloads did whose policies model behaviour. */
+  onRecorded?: (recorded: readonly Recorded[]) => void
   /** Called with an error that does not end the pipeline. */
   onError?: (error: unknown) => void
 }
@@ -284,6 +287,7 @@ export class Pipeline {
     input.source.giveBack?.(job.batch)
     const { bytes, held } = this.#options.digest?.add(result) ?? { bytes: result.output, held: 0 }
     this.accounting.processed(result, before !== undefined, held)
+    if (result.recorded !== undefined) this.#options.onRecorded?.(result.recorded)
     for (const deferred of result.deferred) this.#hold(job, deferred)
     const settle = ({ written, dropped, reason }: OfferResult): void => {
       this.accounting.settled(written, dropped, reason)

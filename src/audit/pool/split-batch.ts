@@ -22,6 +22,7 @@ export function mergeResults(seq: number, pieces: readonly BatchResult[]): Batch
     kernelTime: pieces.find(({ kernelTime }) => kernelTime !== undefined)?.kernelTime,
   }
   const kinds: NonNullable<BatchResult['kinds']> = []
+  const recorded: NonNullable<BatchResult['recorded']> = []
   let length = 0
   for (const piece of pieces) {
     output.set(piece.output, length)
@@ -32,8 +33,13 @@ export function mergeResults(seq: number, pieces: readonly BatchResult[]): Batch
       merged[count] += piece[count]
     for (const deferred of piece.deferred) merged.deferred.push(deferred)
     for (const count of piece.counts) merged.counts.push(count)
+    for (const one of piece.recorded ?? []) recorded.push(one)
     for (const [reason, count] of Object.entries(piece.unresolved) as [UnresolvedReason, number][])
       merged.unresolved[reason] = (merged.unresolved[reason] ?? 0) + count
   }
-  return kinds.length > 0 ? { ...merged, kinds } : merged
+  return {
+    ...merged,
+    ...(kinds.length > 0 && { kinds }),
+    ...(recorded.length > 0 && { recorded }),
+  }
 }

@@ -7,8 +7,8 @@ import type { AuditSource, HeldRecords, LossKinds, SourceStats } from './source.
 import type { WrittenRecords } from './written-records.ts'
 
 export interface BpfRingOptions extends Partial<Omit<RingOptions, 'folder'>> {
-  /** Where the maps of the programs that are in force are pinned. It changes when they are loaded anew. */
-  folder: () => string
+  /** Where the maps of the programs that are in force are pinned. It changes when they are loaded anew. Undefined: they are gone for good. */
+  folder: () => string | undefined
   /** Records a second that the programs let a container make of each kind. Default: all. */
   heldRate?: number | undefined
   /** What of the records has a line already. Default: none. */
@@ -59,6 +59,8 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
   /** Of the programs of this ring, and of those before. */
   #held: HeldByPrograms[] = []
   #wake: () => void = () => undefined
+  /** The last look found the programs gone. */
+  #gone = false
   #reading = false
   #stopping = false
   #seq = 0
@@ -68,7 +70,7 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
     this.#options = options
     this.#addon = options.addon ?? loadRingAddon()
     this.#memory = new BufferStore(sharedMemory, mostSpare, 2 * (options.batchBytes ?? defaults.batchBytes))
-    this.#folder = options.folder()
+    this.#folder = options.folder() ?? ''
     this.#ring = this.#open()
   }
 
@@ -132,7 +134,7 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
 
   /** Counts so far; also after the end. Programs that were loaded anew have another ring, which is read when this one is empty. */
   stats(): BpfRingStats {
-    if (!this.#stopping && this.#options.folder() !== this.#folder) this.#addon.stop(this.#ring)
+    if (!this.#stopping && this.#isLeft()) this.#addon.stop(this.#ring)
     const { records, dropped, stalls, heldBack } = this.#before
     const now = this.#addon.ringStats(this.#ring)
     return {
@@ -145,6 +147,14 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
       stalls: stalls + now.stalls,
       heldBack: heldBack + Math.max(0, now.heldBack - this.#said.heldBack),
     }
+  }
+
+  /** Programs go some milliseconds after their pins: where no others come, their ring is read until the look after that. */
+  #isLeft(): boolean {
+    const folder = this.#options.folder()
+    const wasGone = this.#gone
+    this.#gone = folder === undefined
+    return folder === undefined ? wasGone : folder !== this.#folder
   }
 
   /** How much of a batch is left when what has a line is left out. */
@@ -170,7 +180,7 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
   /** @returns whether there is another ring */
   #reopen(): boolean {
     const folder = this.#options.folder()
-    if (folder === this.#folder) return false
+    if (folder === undefined || folder === this.#folder) return false
     const { count = 0 } = this.#options.written ?? {}
     const before = this.stats()
     this.#before = { ...before, records: before.records + count }

@@ -7,7 +7,7 @@ import { listFiles } from './rotated-files.ts'
 
 const pieceBytes = mebibyte
 /** Of the end of a log that is searched: more than the lines of all that a ring holds. */
-const mostBytes = 64 * mebibyte
+const mostBytes = 128 * mebibyte
 /** Ids, and what may be between two pieces. */
 const overlap = 256
 /** Two processors may make their records in another order than that of the ring, and a line may wait for its container: seconds. */
@@ -83,6 +83,8 @@ export class WrittenRecords {
   readonly #find: FindWritten
   readonly #time = new RecordTime()
   #ids: Set<string> | undefined
+  /** When they were made, in nanoseconds as near as a number has them: an id is only put together for what is one of these. */
+  readonly #times = new Set<number>()
   #newest = Number.NEGATIVE_INFINITY
 
   /** @param key what the ids begin with, before the seconds since boot */
@@ -103,17 +105,17 @@ export class WrittenRecords {
    */
   async leaveOut(bytes: Uint8Array): Promise<number> {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    const first = this.#timeOf(view, 0) - outOfOrder
+    const first = this.#nanosecondsOf(view, 0) / 1e9 - outOfOrder
     if (this.#ids === undefined) this.#keep(await this.#find(first))
-    const ids = this.#ids!
-    if (first > this.#newest) ids.clear()
+    if (first > this.#newest) this.#ids!.clear()
+    if (this.done) return bytes.length
     let length = 0
     for (let start = 0; start < bytes.length; ) {
       const size = start + header.size > bytes.length ? 0 : view.getUint32(start, true)
       // What comes is not a record: whoever decodes it says so.
       const isRecord = size >= header.size && start + size <= bytes.length
       const end = isRecord ? start + size : bytes.length
-      if (isRecord && this.#take(recordId(this.#key, bytes, view, start, end))) this.count++
+      if (isRecord && this.#isWritten(bytes, view, start, end)) this.count++
       else {
         bytes.copyWithin(length, start, end)
         length += end - start
@@ -125,17 +127,23 @@ export class WrittenRecords {
 
   #keep(ids: Set<string>): void {
     this.#ids = ids
-    for (const id of ids) this.#newest = Math.max(this.#newest, Number.parseFloat(id.slice(this.#key.length)))
+    for (const id of ids) {
+      const [, seconds, nanoseconds] = /^(\d+)\.(\d+)/.exec(id.slice(this.#key.length)) ?? []
+      const time = Number(seconds) * 1e9 + Number(nanoseconds)
+      this.#times.add(time)
+      this.#newest = Math.max(this.#newest, time / 1e9)
+    }
   }
 
-  #take(id: string): boolean {
-    return this.#ids!.delete(id)
+  #isWritten(bytes: Uint8Array, view: DataView, start: number, end: number): boolean {
+    if (!this.#times.has(this.#nanosecondsOf(view, start))) return false
+    return this.#ids!.delete(recordId(this.#key, bytes, view, start, end))
   }
 
-  /** Seconds since boot. */
-  #timeOf(view: DataView, start: number): number {
+  /** Since boot. */
+  #nanosecondsOf(view: DataView, start: number): number {
     if (start + header.size > view.byteLength) return 0
     this.#time.read(view, start + header.at.time)
-    return this.#time.uptime + this.#time.uptimeNs / 1e9
+    return this.#time.uptime * 1e9 + this.#time.uptimeNs
   }
 }

@@ -24,6 +24,10 @@ export class BpfContainers {
   readonly #free: number[] = []
   /** Of containers that have ended; some of their tasks may live on. */
   readonly #ended = new Set<number>()
+  /** Numbers of containers that programs of another build know, and that were not added here yet. */
+  readonly #kept: Map<string, number>
+  /** Containers that are in their profiles by those programs, and so in none here, until `takeOver`. */
+  readonly #waiting: Set<string>
   /** The lowest that was never used. */
   #next = 1
   readonly #size: number
@@ -31,11 +35,15 @@ export class BpfContainers {
 
   readonly #own: OwnAddresses
 
-  /** @param goOn lets a process go on that was stopped because its container was not known */
+  /**
+   * @param goOn lets a process go on that was stopped because its container was not known
+   * @param before what programs that are in force beside call containers
+   */
   constructor(
     state: BpfState,
     encoder: Pick<ProfileEncoder, 'containers' | 'ownAddresses' | 'ownKeys'>,
     goOn: (pid: number) => void,
+    before: ReadonlyMap<string, number>,
   ) {
     this.#state = state
     this.#goOn = goOn
@@ -49,11 +57,15 @@ export class BpfContainers {
       // Which profile it is to run in is said again by whoever knows the containers.
       this.#known.set(id, { number, profile: '' })
     }
+    const taken = new Set(Array.from(this.#known.values(), ({ number }) => number))
+    const kept = [...before].filter(([id, number]) => number < this.#size && !this.#known.has(id) && !taken.has(number))
+    this.#kept = new Map(kept)
+    this.#waiting = new Set([...before.keys()].filter((id) => !this.#known.has(id)))
   }
 
   /** Finds which numbers are in use: those of containers, and of tasks that have outlived theirs. */
   async recover(): Promise<void> {
-    const known = Array.from(this.#known.values(), ({ number }) => number)
+    const known = [...Array.from(this.#known.values(), ({ number }) => number), ...this.#kept.values()]
     const used = numbersIn(await this.#state.findTasks())
     this.#next = [...known, ...used].reduce((most, number) => Math.max(most, number), 0) + 1
     const living = new Set(known)
@@ -80,17 +92,17 @@ export class BpfContainers {
     // One that was known to need none gets its number when it needs one.
     if (known !== undefined && (known.number > 0 || profile === '')) {
       known.profile = profile
-      if (known.number > 0) this.#point(known.number, slot ?? 0)
+      if (known.number > 0 && !this.#waiting.has(id)) this.#point(known.number, slot ?? 0)
       return
     }
     if (!hexId.test(id)) {
       const reason = 'the container has an id that is not 64 hexadecimal digits, by which its cgroup could be found'
       throw new EnforcerError('BAD_NAME', 'bind the container', { container: id.slice(0, 100), reason })
     }
-    const number = profile === '' ? 0 : this.#take()
+    const number = profile === '' ? 0 : this.#take(id)
     if (number > 0) {
       this.#state.swap('varmor_containers', number * container.size + container.at.mnt_ns, undefined, 0)
-      this.#point(number, slot ?? 0)
+      this.#point(number, this.#waiting.has(id) ? 0 : (slot ?? 0))
     }
     this.#known.set(id, { number, profile })
     try {
@@ -118,6 +130,7 @@ export class BpfContainers {
 
   /** The container has ended. Those of its tasks that live on stay in its profile. */
   async remove(id: string): Promise<void> {
+    this.#waiting.delete(id)
     const known = this.#known.get(id)
     if (known === undefined) return
     this.#known.delete(id)
@@ -127,8 +140,31 @@ export class BpfContainers {
 
   /** Has all containers that are to run in the profile run in that of the slot. */
   point(profile: string, slot: number): void {
-    for (const known of this.#known.values())
-      if (known.profile === profile && known.number > 0) this.#point(known.number, slot)
+    for (const [id, known] of this.#known)
+      if (known.profile === profile && known.number > 0 && !this.#waiting.has(id)) this.#point(known.number, slot)
+  }
+
+  /** Whether it is still in its profile by programs of another build. */
+  isWaiting(id: string): boolean {
+    return this.#waiting.has(id)
+  }
+
+  /** All containers are known: what others were called may be used again. */
+  settled(): void {
+    for (const number of this.#kept.values()) this.#ended.add(number)
+    this.#kept.clear()
+  }
+
+  /**
+   * From now on those containers are in their profiles here, that programs of another build held: those go now. In both at once, what is
+   * reported and not refused would have two records.
+   */
+  takeOver(slotOf: (profile: string) => number | undefined): void {
+    for (const id of this.#waiting) {
+      const { number = 0, profile = '' } = this.#known.get(id) ?? {}
+      if (number > 0) this.#point(number, slotOf(profile) ?? 0)
+    }
+    this.#waiting.clear()
   }
 
   /** Has all that are in one slot go to another, whatever profile they are to run in: ended ones, too. */
@@ -166,7 +202,10 @@ export class BpfContainers {
     }
   }
 
-  #take(): number {
+  #take(id: string): number {
+    const kept = this.#kept.get(id)
+    this.#kept.delete(id)
+    if (kept !== undefined) return kept
     const number = this.#next < this.#size ? this.#next++ : this.#free.shift()
     if (number !== undefined) return number
     const reason = `all ${this.#size - 1} numbers of containers are in use; give the agent a higher --bpfContainers`

@@ -32,13 +32,22 @@ export class BpfProfiles {
   /** Slots that no container is in, still to be emptied. */
   readonly #left: Left[] = []
   readonly #tables: BpfTables
+  readonly #before: ReadonlyMap<string, number>
   #serial = 0
-  #id = 0
+  #id: number
 
-  constructor(state: BpfState, encoder: ProfileEncoder, containers: BpfContainers) {
+  /** @param before what programs that are in force beside call profiles */
+  constructor(
+    state: BpfState,
+    encoder: ProfileEncoder,
+    containers: BpfContainers,
+    before: ReadonlyMap<string, number>,
+  ) {
     this.#state = state
     this.#encoder = encoder
     this.#containers = containers
+    this.#before = before
+    this.#id = [...before.values()].reduce((most, id) => Math.max(most, id), 0)
     this.#tables = new BpfTables(encoder)
   }
 
@@ -104,7 +113,7 @@ export class BpfProfiles {
       const reason = `all ${this.#encoder.slots - 2} places for profiles are in use; give the agent a higher --bpfProfiles`
       throw new EnforcerError('KERNEL_REFUSED', 'load the BPF profile', { profile: name, reason })
     }
-    const id = before?.id ?? this.#id + 1
+    const id = before?.id ?? this.#idBefore(name) ?? this.#id + 1
     const tables: number[] = []
     this.#free.shift()
     try {
@@ -198,6 +207,12 @@ export class BpfProfiles {
     await this.#tables.removeUnheld(this.#state, step)
     await this.#record(slot, { id: 0, map: 0, serial: 0, digest: '', name: '', tables: [] }, step)
     this.#free.push(slot)
+  }
+
+  #idBefore(name: string): number | undefined {
+    const id = this.#before.get(name)
+    for (const other of this.#byName.values()) if (other.id === id) return undefined
+    return id
   }
 
   #recordOf(slot: number): ProfileRecord | undefined {

@@ -68,7 +68,8 @@ function modelingErrors(
 ): FieldError[] {
   const mode = modeOf(object)
   if (behaviorModeling || mode !== 'BehaviorModeling' || modeOf(before) === mode) return []
-  const problem = 'this version records no behaviour models; choose another mode'
+  const problem =
+    'behaviour modelling is off; switch it on with --enableBehaviorModeling (behaviorModeling.enabled), or choose another mode'
   return [{ code: 'NOT_ALLOWED', path: 'spec.policy.mode', given: mode, problem }]
 }
 

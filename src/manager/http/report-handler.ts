@@ -1,120 +1,26 @@
 import { type AgentReport, checkReport, type ReportAnswer } from '../../api/agent-report.ts'
-import { formatFieldError } from '../../api/field-error.ts'
-import type { Clock } from '../../base/clock.ts'
-import { type Exchange, type Handler, json, type Reply, refuseOtherThanJson } from '../../http/routes.ts'
-import { RecentMap } from '../../kube/recent-map.ts'
-import { TokenBucket } from '../../kube/token-bucket.ts'
-import type { Verdict } from './token-verifier.ts'
+import type { Handler } from '../../http/routes.ts'
+import { type AgentHandlerOptions, agentHandler } from './agent-handler.ts'
 
-/** The extra field of a bound token's user: the node of its pod (Kubernetes 1.30; before that the token says nothing of it). */
-const nodeNameKey = 'authentication.kubernetes.io/node-name'
-
-export interface ReportHandlerOptions {
-  verify: (token: string, address: string) => Promise<Verdict>
-  /** The agents' user, `system:serviceaccount:<namespace>:<name>`. */
-  agentUser: string
-  /** Lets agents in whose token does not say which node it is for: on a server older than 1.30 there are no others. */
-  allowUnboundTokens: boolean
-  /** Whether this manager leads, and who does as far as is known. */
-  leadership: () => { leads: boolean; leader: string | null }
+export interface ReportHandlerOptions extends AgentHandlerOptions {
   /** Takes a report in one pass, and says which epoch this is and whether a complete one is wanted next. */
   take: (report: AgentReport) => Omit<ReportAnswer, 'intervalSeconds'>
   intervalSeconds: number
-  clock: Clock
-  /** Reports of a node at once, and milliseconds for each further one. Default 20 and 500. */
-  rate?: { burst: number; refill: number }
   observe?: (outcome: { status: number; profiles: number }) => void
 }
 
-/** Nodes whose rate is remembered. */
-const NODES = 20_000
-
 /** `POST /apis/v1/status`: takes what agents report, each for its own node only. */
-export function reportHandler(options: ReportHandlerOptions): Handler {
-  const { clock, rate = { burst: 20, refill: 500 }, observe } = options
-  const buckets = new RecentMap<string, TokenBucket>(NODES)
-  // From `admit` to `handle` of one request.
-  const callers = new WeakMap<Exchange, string | undefined>()
-
-  const isWithinRate = (node: string): boolean => {
-    const bucket = buckets.get(node) ?? new TokenBucket(rate.burst, rate.refill, clock.now())
-    buckets.set(node, bucket)
-    return bucket.take(clock.now())
-  }
-
-  const admit = async (exchange: Exchange): Promise<Reply | undefined> => {
-    const { leads, leader } = options.leadership()
-    if (!leads) return json(503, { leader })
-    const wrongType = refuseOtherThanJson(exchange)
-    if (wrongType !== undefined) return wrongType
-    const caller = await identify(exchange, options)
-    if ('reply' in caller) return caller.reply
-    if (caller.node !== undefined && !isWithinRate(caller.node)) return tooMany(rate.refill)
-    callers.set(exchange, caller.node)
-    return undefined
-  }
-
-  const handle = (body: Buffer, exchange: Exchange): Reply => {
-    const parsed = parse(body)
-    if ('reply' in parsed) return parsed.reply
-    const { report } = parsed
-    const node = callers.get(exchange)
-    if (node !== undefined && report.node !== node)
-      return failure(403, `The token is for the node ${node}, and the report is for ${report.node}`)
-    if (node === undefined && !isWithinRate(report.node)) return tooMany(rate.refill)
-    // While the token was looked at, and the body came, another one may have taken the lead.
-    const { leads, leader } = options.leadership()
-    if (!leads) return json(503, { leader })
-    observe?.({ status: 200, profiles: report.profiles.length })
-    return json(200, { ...options.take(report), intervalSeconds: options.intervalSeconds })
-  }
-
-  const observed = (reply: Reply): Reply => {
-    if (reply.status !== 200) observe?.({ status: reply.status, profiles: 0 })
-    return reply
-  }
-  return {
-    admit: async (exchange) => {
-      const reply = await admit(exchange)
-      return reply === undefined ? undefined : observed(reply)
+export function reportHandler({ take, intervalSeconds, observe, ...options }: ReportHandlerOptions): Handler {
+  return agentHandler<AgentReport>(options, {
+    what: 'report',
+    check: (body) => {
+      const result = checkReport(body)
+      return result.ok ? { ok: true, value: result.report } : result
     },
-    handle: (body, exchange) => observed(handle(body, exchange)),
-  }
-}
-
-const failure = (status: number, error: string): Reply => json(status, { error })
-
-const tooMany = (refill: number, error = 'This node reports too often; gather changes into one report'): Reply =>
-  json(429, { error }, { 'retry-after': String(Math.max(1, Math.ceil(refill / 1000))) })
-
-const BUSY = 'Too many new tokens are being looked at, or too many of this address were bad; come again'
-
-/** Who asks: the node of the token, undefined where the token names none. */
-async function identify(
-  { headers, socket }: Exchange,
-  { verify, agentUser, allowUnboundTokens }: ReportHandlerOptions,
-): Promise<{ node: string | undefined } | { reply: Reply }> {
-  const token = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
-  if (token === undefined) return { reply: failure(401, 'The header Authorization: Bearer <token> is missing') }
-  const verdict = await verify(token, socket.remoteAddress ?? '')
-  if ('busy' in verdict) return { reply: tooMany(1_000, BUSY) }
-  if ('refused' in verdict) return { reply: failure(401, verdict.refused) }
-  const { username, extra } = verdict.user
-  if (username !== agentUser) return { reply: failure(403, `${username} may not report; only ${agentUser} may`) }
-  const node = extra?.[nodeNameKey]?.[0]
-  if (node === undefined && !allowUnboundTokens)
-    return { reply: failure(403, 'The token is bound to no node; use the one that the kubelet projects into the pod') }
-  return { node }
-}
-
-function parse(body: Buffer): { report: AgentReport } | { reply: Reply } {
-  let value: unknown
-  try {
-    value = JSON.parse(body.toString('utf8'))
-  } catch (error) {
-    return { reply: failure(400, `The body is not JSON: ${(error as Error).message}`) }
-  }
-  const result = checkReport(value)
-  if (result.ok) return { report: result.report }
-  return { reply: json(400, { error: 'The report has errors', errors: result.errors.map(formatFieldError) }) }
+    take: (report) => {
+      observe?.({ status: 200, profiles: report.profiles.length })
+      return { ...take(report), intervalSeconds }
+    },
+    refused: (status) => observe?.({ status, profiles: 0 }),
+  })
 }

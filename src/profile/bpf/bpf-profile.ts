@@ -25,6 +25,11 @@ export interface Verdict {
 export interface BpfProfile {
   /** `complain`: everything is let through, and every access that a hook sees is reported (behaviour modelling). */
   mode: 'enforce' | 'complain'
+  /**
+   * What is done with what no rule allows, in a profile that lists what is allowed. Its tables are made the other way round: they have
+   * all but that.
+   */
+  unlisted?: Verdict
   files: FileRules
   mounts?: MountRules
   capabilities?: CapabilityRules
@@ -63,6 +68,8 @@ export interface Automaton {
  *
  * WAY stands on the directories on the way to a protected path, and counts for directories only: a rule
  * about mounts anywhere in /proc has it on all of /proc, but only directories lead there. A path that cannot be rebuilt has all flags of `any`.
+ *
+ * In a profile that lists what is allowed, WAY counts for carrying alone, and for files, too: who carries a file needs WRITE and WAY.
  */
 export const fileFlags = { read: 1, write: 2, append: 4, exec: 8, way: 16 } as const
 export const AUDIT_SHIFT = 8
@@ -78,8 +85,17 @@ export interface FileRule {
   except?: string[]
 }
 
+/** Accesses that a profile of what is allowed lists. */
+export interface AllowedFile {
+  pattern: string
+  /** `carry`: to another name. */
+  allow: (FileAccess | 'carry')[]
+}
+
 export interface FileRules {
   rules: FileRule[]
+  /** In place of rules, where the profile lists what is allowed. */
+  allowed?: AllowedFile[]
   /** The union of the flags of all rules. */
   any: number
   automaton?: Automaton
@@ -98,6 +114,8 @@ export type MountOperationName = MountOperation | 'propagation'
  * anything but a new mount is `none`.
  */
 export interface MountRule extends Verdict {
+  /** Of a profile that lists what is allowed: what matches is, whatever other rules say. Then all of `set` and none of `clear` must be given. */
+  allow?: true
   operations: MountOperationName[]
   set: number
   clear: number

@@ -1,10 +1,15 @@
 import { type FieldError, join } from '../../api/field-error.ts'
-import type { EnhanceProtect, Policy } from '../../api/types.ts'
+import { modelBpf } from '../../api/schema/behaviour.ts'
+import { nodeOf } from '../../api/schema/node.ts'
+import type { DefenseInDepth, EnhanceProtect, Policy } from '../../api/types.ts'
+import { validateSchema } from '../../api/validate-schema.ts'
 import { isImpossible } from '../../rules/meaning.ts'
 import type { CompileContext } from '../context.ts'
 import { withNodeDisks } from '../node-disks.ts'
 import type { Result, Skipped } from '../result.ts'
 import { type SelectedRule, selectRules } from '../selected-rules.ts'
+import { allowListProfile } from './allow-list.ts'
+import type { Allowed } from './allowed.ts'
 import type { BpfProfile, Verdict } from './bpf-profile.ts'
 import { buildProfile } from './build-profile.ts'
 import { type Draft, emptyDraft } from './draft.ts'
@@ -18,7 +23,7 @@ export type { BpfProfile } from './bpf-profile.ts'
 /**
  * Compiles the BPF part of `policy`, which stands at `path`. Equal input gives equal JSON, and so does the same set of
  * rules in another order. `skipped` names the rules that BPF does not carry. Errors: UNKNOWN_RULE, BAD_PATTERN, BAD_ADDRESS,
- * NOT_ALLOWED, TOO_LARGE with the rules that cost most, REQUIRED, and CONFLICT for the mode DefenseInDepth.
+ * NOT_ALLOWED, TOO_LARGE with the rules that cost most, REQUIRED, and MISSING_MODEL.
  */
 export function compileBpf(policy: Policy, path: string, context: CompileContext): Result<BpfProfile> {
   switch (policy.mode) {
@@ -35,7 +40,8 @@ export function compileBpf(policy: Policy, path: string, context: CompileContext
     case 'BehaviorModeling':
       return finish(emptyDraft(), [], [], context.modelingComplete === true ? 'enforce' : 'complain')
     case 'DefenseInDepth':
-      return { ok: false, errors: [noDefenseInDepth(path)] }
+      if (policy.defenseInDepth === undefined) return required(join(path, 'defenseInDepth'))
+      return defenseInDepthProfile(policy.defenseInDepth, join(path, 'defenseInDepth'), context)
   }
 }
 
@@ -43,10 +49,40 @@ function required(path: string): Result<never> {
   return { ok: false, errors: [{ code: 'REQUIRED', path, problem: 'mode EnhanceProtect needs it' }] }
 }
 
-function noDefenseInDepth(path: string): FieldError {
-  const problem = 'the BPF enforcer has no mode DefenseInDepth: leave BPF out of enforcer, or choose another mode'
-  return { code: 'CONFLICT', path: join(path, 'mode'), given: 'DefenseInDepth', problem }
+const modelSchema = nodeOf(modelBpf)
+
+/** All is forbidden but what the model and the policy list; with allowViolations it is let through, and reported as well. */
+function defenseInDepthProfile(
+  { bpf, allowViolations = false }: DefenseInDepth,
+  path: string,
+  { model, profileName }: CompileContext,
+): Result<BpfProfile> {
+  const at = join(path, 'bpf')
+  if (bpf === undefined) return error('REQUIRED', at, 'the enforcer BPF needs this section')
+  const allowed: Allowed[] = []
+  if (bpf.profileType === 'BehaviorModel') {
+    if (model?.bpf === undefined)
+      return error(
+        'MISSING_MODEL',
+        join(at, 'profileType'),
+        `there is nothing of BPF in the ArmorProfileModel ${profileName}`,
+      )
+    const from = `ArmorProfileModel/${profileName}: data.dynamicResult.bpf`
+    const faults = validateSchema(modelSchema, model.bpf, from)
+    if (faults.length > 0) return { ok: false, errors: faults }
+    allowed.push({ behaviour: model.bpf, path: from })
+  } else if (bpf.allow === undefined)
+    return error('REQUIRED', join(at, 'allow'), 'profileType Custom needs the list of what is allowed')
+  if (bpf.allow !== undefined) allowed.push({ behaviour: bpf.allow, path: join(at, 'allow') })
+  const errors: FieldError[] = []
+  const profile = allowListProfile(allowed, { deny: !allowViolations, audit: true }, errors)
+  return errors.length > 0 ? { ok: false, errors } : { ok: true, value: profile, skipped: [] }
 }
+
+const error = (code: FieldError['code'], path: string, problem: string): Result<never> => ({
+  ok: false,
+  errors: [{ code, path, problem }],
+})
 
 function finish(
   draft: Draft,

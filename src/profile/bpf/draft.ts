@@ -17,6 +17,8 @@ export interface DraftFile {
 }
 
 export interface DraftMount {
+  /** See `MountRule.allow`. */
+  allow?: true
   operations: readonly MountOperationName[]
   set: number
   clear: number

@@ -12,7 +12,16 @@ import {
   V4_MAPPED,
 } from './ip-address.ts'
 import { MAX_PORT_RANGES, MAX_PREFIXES } from './limits.ts'
-import { type EgressProtocol, flagsAt, type PortSet, type Ports, portKey, portSetOf, uniteSets } from './port-set.ts'
+import {
+  type EgressProtocol,
+  flagsAt,
+  type PortSet,
+  type Ports,
+  portKey,
+  portSetOf,
+  uniteSets,
+  withoutAllowed,
+} from './port-set.ts'
 
 // Egress rules as the kernel looks them up: the longest prefix of an address names a port set. As a lookup sees that
 // prefix only, the port set of a prefix holds the rules of all shorter ones that contain it, too.
@@ -26,7 +35,7 @@ export interface EgressRule {
   /** `10.0.0.0/8`, `::/0`. */
   blocks: readonly string[]
   ports: readonly Ports[]
-  /** DENY and AUDIT. */
+  /** DENY and AUDIT, or ALLOW. */
   flags: number
 }
 
@@ -67,6 +76,25 @@ export function blocksOfEntity(entity: 'localhost' | 'unspecified' | 'pod-self')
   if (entity === 'localhost') return ['127.0.0.0/8', '::1/128', ...UNSPECIFIED]
   // A socket that is bound to the pod's address connects 0.0.0.0 to that address.
   return UNSPECIFIED
+}
+
+/**
+ * Blocks of all addresses but those of IPv6 that lead to an IPv4 address, of which that address says what becomes of them: the lookups
+ * of both count.
+ */
+export function allBlocks(): string[] {
+  const all = ['0.0.0.0/0']
+  const add = (block: IpBlock): void => {
+    if ([V4_MAPPED, NAT64].some((seen) => seen.length <= block.length && contains(seen, block))) return
+    if (![V4_MAPPED, NAT64].some((seen) => contains(block, seen))) {
+      all.push(formatBlock(block))
+      return
+    }
+    const length = block.length + 1
+    for (const bit of [0n, 1n]) add({ family: 6, value: block.value | (bit << BigInt(bitsOf[6] - length)), length })
+  }
+  add({ family: 6, value: 0n, length: 0 })
+  return all
 }
 
 /** Prefix by prefix, the rules that hold there: `parent` is the longest shorter prefix that contains it. */
@@ -134,10 +162,11 @@ function compileBlocks(rules: readonly EgressRule[]): CompiledEgress {
   let ranges = 0
   for (const prefix of prefixes) {
     prefix.set = uniteSets([prefix.parent?.set ?? [], ...prefix.rules.map((rule) => own[rule]!)])
-    const key = JSON.stringify(prefix.set)
-    if (prefix.parent !== undefined && key === JSON.stringify(prefix.parent.set)) continue
-    const number = numbers.get(key) ?? table.portSets.push(prefix.set) - 1
-    if (!numbers.has(key)) ranges += prefix.set.length
+    const set = withoutAllowed(prefix.set)
+    const key = JSON.stringify(set)
+    if (prefix.parent !== undefined && key === JSON.stringify(withoutAllowed(prefix.parent.set))) continue
+    const number = numbers.get(key) ?? table.portSets.push(set) - 1
+    if (!numbers.has(key)) ranges += set.length
     numbers.set(key, number)
     const family = prefix.block.family === 4 ? table.v4 : table.v6
     family.push([formatBlock(prefix.block), number])

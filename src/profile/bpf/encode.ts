@@ -23,7 +23,7 @@ import {
 import { MAX_FSTYPE_BYTES, MAX_MOUNT_RULES, MAX_SOCKET_RULES, MAX_TABLE_BYTES } from './limits.ts'
 import { type MapWrite, UnfitProfile } from './map-write.ts'
 import { egressNumber, mountsIndex, type ProfilePlace, profileKey, tableReference, wordBytes } from './places.ts'
-import { AUDIT, DENY } from './port-set.ts'
+import { ALLOW, AUDIT, DENY } from './port-set.ts'
 
 /** Allows everything, and reports nothing: for those who still run under a profile whose policy is gone. */
 export const emptyProfile: Readonly<BpfProfile> = {
@@ -97,6 +97,7 @@ function profileBytes(
     userns: bitsOf(profile.userns),
     bpf_prog_load: command('prog_load'),
     bpf_map_create: command('map_create'),
+    lists: profile.unlisted === undefined ? 0 : 1,
     ...places,
     own: ownRanges(profile.egress?.table ?? noEgress),
     socket_rules: sockets.length,
@@ -189,12 +190,12 @@ function ruleSet(numbers: readonly number[]): Uint8Array {
   return bytes
 }
 
-function mountFields({ operations, set, clear, fstype = '', ...verdict }: MountRule) {
+function mountFields({ operations, set, clear, fstype = '', allow, ...verdict }: MountRule) {
   const type = Buffer.from(fstype)
   if (type.length > MAX_FSTYPE_BYTES) {
     const problem = `a mount rule has the type ${JSON.stringify(fstype)} of ${type.length} bytes`
     throw new UnfitProfile(`${problem}: the kernel compares ${MAX_FSTYPE_BYTES}; write * for any type`)
   }
   const bits = operations.reduce((mask, name) => mask | mountOperations[name], 0)
-  return { operations: bits, set, clear, verdict: bitsOf(verdict), fstype: type }
+  return { operations: bits, set, clear, verdict: allow ? ALLOW : bitsOf(verdict), fstype: type }
 }

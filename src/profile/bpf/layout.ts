@@ -11,7 +11,7 @@ import {
   MAX_TABLE_BYTES,
   PROFILES,
 } from './limits.ts'
-import { AUDIT, DENY, egressProtocols } from './port-set.ts'
+import { ALLOW, AUDIT, DENY, egressProtocols } from './port-set.ts'
 
 /**
  * The maps of the BPF programs as the agent writes them: one table, from which encode.ts takes its offsets and native/bpf/varmor_profile.h
@@ -49,7 +49,7 @@ const anyAccess = Object.values(accesses).reduce((all, flag) => all | flag, 0)
 
 /** What C defines, by group: `VARMOR_` and, where the group has one, its own word come before each name. */
 export const constants: readonly { what: string; word?: string; values: Readonly<Record<string, number>> }[] = [
-  { what: 'What is done with a match (src/profile/bpf/port-set.ts).', values: { DENY, AUDIT } },
+  { what: 'What is done with a match (src/profile/bpf/port-set.ts).', values: { DENY, AUDIT, ALLOW } },
   {
     what: 'Accesses to a path; VARMOR_FILE_AUDIT bits above, the same for what is reported (src/profile/bpf/bpf-profile.ts).',
     word: 'FILE',
@@ -146,7 +146,7 @@ export const portRange = struct(
 
 export const mountRule = struct(
   'varmor_mount_rule',
-  'Matches where one flag of `set` is given or one of `clear` is not.',
+  'Matches where one flag of `set` is given or one of `clear` is not; one with VARMOR_ALLOW where all of `set` and none of `clear` are.',
   [
     { name: 'operations', type: 'u32', what: 'VARMOR_MOUNT_' },
     { name: 'set', type: 'u32' },
@@ -193,6 +193,8 @@ export const profile = struct('varmor_profile', 'All that a profile says, or whe
   { name: 'egress', type: 'u32', what: 'number of its entries; zero where there are none' },
   { name: 'socket_rules', type: 'u32', what: 'number of them' },
   { name: 'mounts', type: 'u32', what: 'index in varmor_mount_rules; zero where there are none' },
+  { name: 'lists', type: 'u32', what: 'is 1 where it lists what is allowed: the tables have all but that' },
+  { name: 'reserved', type: 'u32' },
   { name: 'own', type: portRanges, what: "of rules about the addresses of the container's own pod" },
   { name: 'sockets', type: socketRule, count: MAX_SOCKET_RULES },
 ])

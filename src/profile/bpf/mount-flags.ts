@@ -50,3 +50,43 @@ export function mountCondition(names: readonly string[]): {
   if (all || names.includes('umount')) operations.push('umount')
   return { operations, set, clear }
 }
+
+/** umount(2) has no flag that mount(2) knows; records have a word for it. */
+const unmounting = 'umount'
+
+/** What records say of the mounts of one place and type, as operations and all flags that they had; or the word that is no flag. */
+export function flagsOfMounts(
+  names: readonly string[],
+  isNew: boolean,
+): { operations: MountOperationName[]; flags: number } | string {
+  let flags = 0
+  const operations = new Set<MountOperationName>(isNew ? ['new'] : [])
+  for (const name of names) {
+    if (name === unmounting) {
+      operations.add('umount')
+      continue
+    }
+    const bit = given[name]
+    if (bit === undefined) return name
+    flags |= bit | (recursive.test(name) ? mountFlagBits.rec : 0)
+    const operation = operationOf(bit)
+    if (operation !== 'new') operations.add(operation)
+  }
+  return { operations: [...operations], flags: flags >>> 0 }
+}
+
+const recursive = /^(?:rbind$|make-r)/
+
+const propagations =
+  mountFlagBits['make-unbindable'] |
+  mountFlagBits['make-private'] |
+  mountFlagBits['make-slave'] |
+  mountFlagBits['make-shared']
+
+/** As mount(2) reads them, and native/bpf/mount.bpf.c. */
+function operationOf(flags: number): MountOperationName {
+  if (flags & mountFlagBits.remount) return 'remount'
+  if (flags & mountFlagBits.bind) return 'bind'
+  if (flags & propagations) return 'propagation'
+  return flags & mountFlagBits.move ? 'move' : 'new'
+}

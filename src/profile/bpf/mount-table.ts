@@ -27,10 +27,10 @@ function sortedOperations(operations: readonly MountOperationName[]): MountOpera
 function merge(mounts: readonly Drafted<DraftMount>[]): Merged[] {
   const merged = new Map<string, Merged>()
   for (const mount of mounts) {
-    if (mount.operations.length === 0 || !(mount.deny || mount.audit)) continue
+    const { allow, set, clear, fstype, source, target } = mount
+    if (mount.operations.length === 0 || !(mount.deny || mount.audit || allow)) continue
     const operations = sortedOperations(mount.operations)
-    const { set, clear, fstype, source, target } = mount
-    const key = JSON.stringify([source?.text, target?.text, fstype, operations, set, clear])
+    const key = JSON.stringify([source?.text, target?.text, fstype, operations, set, clear, allow])
     const known = merged.get(key)
     if (known === undefined) merged.set(key, { ...mount, operations })
     else {
@@ -41,8 +41,9 @@ function merge(mounts: readonly Drafted<DraftMount>[]): Merged[] {
   return [...merged].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, rule]) => rule)
 }
 
-function describe({ operations, set, clear, fstype, source, target, deny, audit }: Merged): MountRule {
+function describe({ allow, operations, set, clear, fstype, source, target, deny, audit }: Merged): MountRule {
   return {
+    ...(allow && { allow }),
     operations: [...operations],
     set,
     clear,

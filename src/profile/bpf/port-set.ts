@@ -1,6 +1,8 @@
 /** What is done with a match: bits, so that the flags of several rules unite. */
 export const DENY = 1
 export const AUDIT = 2
+/** Of a profile that lists what is allowed: this is, whatever other rules match. */
+export const ALLOW = 4
 
 export const egressProtocols = ['tcp', 'udp', 'other'] as const
 export type EgressProtocol = (typeof egressProtocols)[number]
@@ -37,14 +39,18 @@ export function uniteSets(sets: readonly PortSet[]): PortSet {
     { at: last + 1, flags, by: -1 },
   ])
   changes.sort((a, b) => a.at - b.at)
-  const depth = { [DENY]: 0, [AUDIT]: 0 }
+  const depths = [DENY, AUDIT, ALLOW].map((flag) => ({ flag, depth: 0 }))
   const united: [number, number, number][] = []
   for (const [i, { at, flags, by }] of changes.entries()) {
-    if (flags & DENY) depth[DENY]! += by
-    if (flags & AUDIT) depth[AUDIT]! += by
+    for (const one of depths) if (flags & one.flag) one.depth += by
     const next = changes[i + 1]
     if (next === undefined || next.at === at) continue
-    append(united, at, next.at - 1, (depth[DENY]! > 0 ? DENY : 0) | (depth[AUDIT]! > 0 ? AUDIT : 0))
+    append(
+      united,
+      at,
+      next.at - 1,
+      depths.reduce((all, { flag, depth }) => (depth > 0 ? all | flag : all), 0),
+    )
   }
   return united
 }
@@ -53,6 +59,13 @@ function append(ranges: [number, number, number][], first: number, last: number,
   const before = ranges.at(-1)
   if (before !== undefined && before[1] === first - 1 && before[2] === flags) before[1] = last
   else if (flags !== 0) ranges.push([first, last, flags])
+}
+
+/** What is left of a set where what is allowed has no flags. */
+export function withoutAllowed(set: PortSet): PortSet {
+  const left: [number, number, number][] = []
+  for (const [first, last, flags] of set) append(left, first, last, flags & ALLOW ? 0 : flags)
+  return left
 }
 
 /** The set of one rule; without ports, all of them. */

@@ -27,6 +27,7 @@ const files = object({
   rules: list(
     object({ pattern: text, deny: list(access), audit: list(access), way: flag, except: optional(list(text)) }),
   ),
+  allowed: optional(list(object({ pattern: text, allow: list(oneOf(['read', 'write', 'append', 'exec', 'carry'])) }))),
   any: u32,
   automaton: optional(automaton),
 })
@@ -34,6 +35,7 @@ const files = object({
 const patternSets = object({ always: list(u32), sets: list(list(u32)), automaton: optional(automaton) })
 
 const mountRule = rule({
+  allow: optional(Type.Literal(true)),
   operations: list(oneOf(keysOf(mountOperations))),
   set: u32,
   clear: u32,
@@ -80,6 +82,7 @@ const ptraceRule = rule({ access: list(oneOf(keysOf(ptraceAccess))), scope: oneO
 /** A BpfProfile as JSON has it. A field that is not known is an error: it would say more than is enforced. */
 export const bpfProfileSchema = object({
   mode: oneOf(['enforce', 'complain']),
+  unlisted: optional(object(verdict)),
   files,
   mounts: optional(object({ rules: list(mountRule), sources: patternSets, targets: patternSets })),
   capabilities: optional(

@@ -4,10 +4,8 @@ import type { CompileContext } from '../context.ts'
 import type { Result, Skipped } from '../result.ts'
 import { defenseInDepthProfile } from './defense-in-depth.ts'
 import { enhanceProtectProfile } from './enhance-protect.ts'
+import { modelingProfile } from './modeling.ts'
 import { ownProfile } from './own-profile.ts'
-
-/** What no container does without. Known beforehand, it need not fill the log from which a model is made. */
-const alwaysNeeded = ['open', 'openat', 'openat2', 'close', 'read', 'write']
 
 /**
  * Compiles the seccomp part of `policy`, which stands at `path`, to a profile of the OCI runtime specification
@@ -47,13 +45,4 @@ function standIn(path: string): Skipped {
     "containers get the container runtime's own profile from the webhook; this one allows all, and is only for those " +
     'that were started under another mode of the policy and still name it'
   return { enforcer: 'Seccomp', path, rule: 'RuntimeDefault', reason, extent: 'nothing' }
-}
-
-/** Logs every call, for the modeller to read. */
-function modelingProfile(complete: boolean): LinuxSeccomp {
-  if (complete) return ownProfile('SCMP_ACT_ALLOW')
-  return ownProfile(
-    'SCMP_ACT_LOG',
-    alwaysNeeded.map((name) => ({ name, action: 'SCMP_ACT_ALLOW', when: [] })),
-  )
 }

@@ -60,7 +60,7 @@ function modeledProfile(): ArmorProfile['spec'] {
   const options = {
     installNamespace: 'varmor',
     profileName: 'varmor-demo-web',
-    modeling: { state: 'complete' },
+    modeling: { state: 'complete', began: 0 },
   } as const
   const desired = desiredProfile(policy, options)
   if (!desired.ok) throw new Error(JSON.stringify(desired.errors))
@@ -271,7 +271,7 @@ const table: Record<Situation['is'], Row[]> = {
       seen: {
         policy: policyOf({}, { spec: modeled }),
         profile: { ...shown(2, policyOf({}, { spec: modeled })), spec: modeledProfile() },
-        model: { version: '1', model: {} },
+        model: { version: '1', ready: true, model: {} },
       },
       prepared: withSettled,
       effect: 'write-policy-status',

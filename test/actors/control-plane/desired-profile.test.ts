@@ -14,7 +14,7 @@ const policyOf = (policy: Policy, labels?: Record<string, string>): AnyPolicy =>
 })
 
 function documentOf(policy: AnyPolicy, state: 'none' | 'complete' = 'none') {
-  const desired = desiredProfile(policy, { installNamespace: 'varmor', modeling: { state } })
+  const desired = desiredProfile(policy, { installNamespace: 'varmor', modeling: { state, began: 0 } })
   if (!desired.ok) throw new Error(JSON.stringify(desired.errors))
   return desired.document
 }
@@ -113,7 +113,7 @@ describe('the ArmorProfile that a policy is to have', () => {
   it('records nothing any more when behaviour modelling is complete', () => {
     const policy = policyOf({ enforcer: 'AppArmor', mode: 'BehaviorModeling', modelingOptions: { duration: 5 } })
     const { spec } = documentOf(policy, 'complete')
-    expect(spec.behaviorModeling).to.deep.equal({ enable: false, duration: 5 })
+    expect(spec.behaviorModeling).to.deep.equal({ enable: false, duration: 5, since: '1970-01-01T00:00:00Z' })
     expect(spec.profile.mode).to.equal('enforce')
   })
 })

@@ -13,7 +13,7 @@ import { INSTALL_NAMESPACE, policySpec, START } from './world.ts'
 
 // Observations to decide on: one by one for tables, and any for properties.
 
-export const settings = { ...defaultPolicySettings, installNamespace: INSTALL_NAMESPACE }
+export const settings = { ...defaultPolicySettings, behaviorModeling: true, installNamespace: INSTALL_NAMESPACE }
 export const NOW = START + 3_600_000
 const apiVersion = 'crd.varmor.org/v1beta1'
 const at = (milliseconds: number): string => new Date(milliseconds).toISOString()

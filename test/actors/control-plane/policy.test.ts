@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import type { FoundModel } from '../../../actors/policy/ports.ts'
 import { POLICY_FINALIZER } from '../../../actors/policy.ts'
 import { PortError } from '../../../actors/ports.ts'
 import { keyFor, Session } from '../fake-api.ts'
@@ -180,14 +181,19 @@ describe('a policy', () => {
   })
 
   it('that models behaviour may not be left before its time, and is not completed by the clock alone', async () => {
-    const world = worldOf(1)
+    let model: FoundModel | undefined
+    const world = worldOf(1, { policy: { behaviorModeling: true }, model: () => model })
     const spec = policySpec()
     const modeling = policySpec()
     modeling.policy = { enforcer: 'AppArmor', mode: 'BehaviorModeling', modelingOptions: { duration: 10 } }
     const key = world.policy('web', modeling)
     await ready(world, key)
     expect(world.getPolicy(key)?.status?.phase).to.equal('Modeling')
-    expect(world.getProfile(AP)?.spec.behaviorModeling).to.deep.equal({ enable: true, duration: 10 })
+    expect(world.getProfile(AP)?.spec.behaviorModeling).to.deep.equal({
+      enable: true,
+      duration: 10,
+      since: world.getPolicy(key)?.metadata.creationTimestamp,
+    })
     world.api.update(key, (policy) => {
       policy.spec = spec
     })
@@ -199,8 +205,26 @@ describe('a policy', () => {
     await world.runFor(600_000)
     await world.runUntil(() => world.getProfile(AP)?.spec.behaviorModeling.enable === false, 60_000)
     await world.runFor(10_000)
+    expect(world.getPolicy(key)?.status).to.deep.include({ ready: false, phase: 'Modeling' })
+    expect(world.condition(key, 'Ready')).to.deep.include({ reason: 'Collecting' })
+    model = { version: '1', ready: false, model: {} }
+    world.api.update(key, (policy) => {
+      policy.metadata.labels = { looked: 'at' }
+    })
+    await world.runFor(5_000)
     expect(world.getPolicy(key)?.status).to.deep.include({ ready: false, phase: 'Error' })
     expect(world.condition(key, 'Ready')).to.deep.include({ reason: 'NoModel' })
+    model = { version: '2', ready: true, model: {} }
+    world.api.update(key, (policy) => {
+      policy.metadata.labels = { looked: 'again' }
+    })
+    await world.runFor(5_000)
+    expect(world.getPolicy(key)?.status).to.deep.include({ ready: true, phase: 'Completed' })
+    // What is over stays so.
+    world.api.update(key, (policy) => {
+      policy.spec = { ...modeling, policy: { ...modeling.policy, modelingOptions: { duration: 100 } } }
+    })
+    await world.runFor(5_000)
     expect(world.getProfile(AP)?.spec.behaviorModeling.enable).to.equal(false)
     world.api.update(key, (policy) => {
       policy.spec = spec

@@ -41,6 +41,7 @@ export interface WorldOptions {
   compile?: PolicyPorts['compile']
   rollout?: Partial<RolloutSettings>
   egress?: PolicyPorts['egress']
+  model?: PolicyPorts['model']
 }
 
 /** A manager with all its actors. Killed, it leaves nothing but what it wrote. */
@@ -106,7 +107,7 @@ export class Manager {
           this.nodeProfiles.of(nodeProfileKey(node, profile)).tell({ type: 'node-gone' }),
         compile: options.compile ?? desiredProfile,
         egress: (profile) => options.egress?.(profile) ?? { addresses: [], sharing: 0 },
-        model: () => undefined,
+        model: (id) => options.model?.(id),
         uncovered: () => ({ nodes: [], count: 0 }),
         settings: { ...defaultPolicySettings, installNamespace: INSTALL_NAMESPACE, ...options.policy },
       }),

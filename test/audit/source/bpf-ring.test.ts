@@ -290,6 +290,21 @@ describe('the ring of BPF records', () => {
     expect(addon.opened.map(({ closed }) => closed)).to.deep.equal([true, true])
   })
 
+  it('ends when its programs are gone for good, with what they have made until they were detached', async () => {
+    const { addon } = world()
+    let folder: string | undefined = '/f'
+    const source = new BpfRingSource({ folder: () => folder, addon })
+    addon.give('/f', records(size))
+    source.stats()
+    folder = undefined
+    source.stats()
+    addon.give('/f', records(size, size))
+    source.stats()
+    const lengths: number[] = []
+    for await (const { bytes } of source) lengths.push(bytes.length)
+    expect(lengths).to.deep.equal([size, 2 * size])
+  })
+
   it('says that it cannot be opened', () => {
     const { open, move } = world()
     move('/none')

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { output, probe } from '../command.ts'
 import { measured, type StepLog } from '../steps.ts'
@@ -87,6 +88,16 @@ class Builder {
     await this.#buildah('bud', ...run, ...image, '-f', join(project, 'deploy/Dockerfile'), '-t', tag, project)
   }
 
+  /** Another image on top of one that is in an archive. */
+  async derive(tag: string, archive: string, commands: readonly string[]): Promise<void> {
+    const file = join(this.#store, `Dockerfile-${process.pid}`)
+    const run = commands.map((command) => `RUN ${command}`)
+    writeFileSync(file, [`FROM oci-archive:${archive}`, 'USER 0:0', ...run, 'USER 10001:10001', ''].join('\n'))
+    const flags = ['--isolation', 'chroot', '--timestamp', '0', '--layers']
+    await this.#buildah('bud', ...flags, '-f', file, '-t', tag, this.#store)
+    rmSync(file)
+  }
+
   /** Writes an image with its name into an archive, and its digest beside it. */
   async pack(tag: string, name: string, archive: string): Promise<void> {
     const digest = `${archive}.digest`
@@ -111,6 +122,49 @@ export async function ensureVarmorImage(version: string, log: StepLog): Promise<
       const base = await builder.base()
       await builder.build('localhost/varmor-test', base)
       await builder.pack('localhost/varmor-test', `${varmorImage}:${version}`, join(draft, 'image.tar'))
+    }),
+  )
+  const archive = join(folder, 'image.tar')
+  return { archive, digest: readFileSync(`${archive}.digest`, 'utf8').trim() }
+}
+
+/**
+ * Builds all of the image again that is made of the project's sources.
+ * @returns the digest, which is to be that of the image that is kept
+ */
+export async function rebuiltDigest(version: string, log: StepLog): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'varmor-rebuilt-'))
+  const builder = new Builder(log)
+  const [tag, archive] = ['localhost/varmor-rebuilt', join(folder, 'image.tar')]
+  try {
+    await measured(log, 'image of vArmor, once more', async () => {
+      await builder.build(tag, await builder.base(), '--build-arg', `ATTEMPT=${Date.now()}`)
+      await builder.pack(tag, `${varmorImage}:${version}`, archive)
+    })
+    return readFileSync(`${archive}.digest`, 'utf8').trim()
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+/**
+ * The image of a version that follows: it differs in its version, and its BPF programs are another build, though they do the same. All
+ * other layers are those of the image of now.
+ */
+export async function ensureNextVarmorImage(version: string, next: string, log: StepLog): Promise<BuiltImage> {
+  const base = await ensureVarmorImage(version, log)
+  const key = createHash('sha256').update(base.digest).update(next).update('layout 1').digest('hex').slice(0, 16)
+  const { folder } = await measured(log, 'image of the next vArmor', () =>
+    cached(cacheRoot(), `varmor-image-next-${key}`, async (draft) => {
+      const root = '/usr/lib/varmor'
+      const builder = new Builder(log)
+      // Nobody reads what is behind an ELF file.
+      const commands = [
+        `sed -i 's/"version": *"${version}"/"version": "${next}"/' ${root}/package.json`,
+        `for object in ${root}/native/bpf/build/*.bpf.o; do printf next >>$object; done`,
+      ]
+      await builder.derive(`localhost/varmor-next:${key}`, base.archive, commands)
+      await builder.pack(`localhost/varmor-next:${key}`, `${varmorImage}:${next}`, join(draft, 'image.tar'))
     }),
   )
   const archive = join(folder, 'image.tar')

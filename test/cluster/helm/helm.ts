@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
@@ -6,6 +6,16 @@ import type { HelmMajor } from '../binaries/helm.ts'
 import { type CommandResult, result } from '../command.ts'
 
 export const chart = join(import.meta.dirname, '..', '..', '..', 'deploy/helm/varmor')
+
+/** The chart as it is with another version. @returns its folder, which is removed with the process */
+export function chartOf(version: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'varmor-chart-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  cpSync(chart, folder, { recursive: true })
+  const file = join(folder, 'Chart.yaml')
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/^(version|appVersion): .*$/gm, `$1: ${version}`))
+  return folder
+}
 
 export interface Manifest {
   apiVersion: string

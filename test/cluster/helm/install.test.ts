@@ -1,15 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { allowingSeccomp } from '../../../src/enforcer/allow-all.ts'
-import { nodeFeatures } from '../../../src/enforcer/features.ts'
-import { nodeRoot } from '../../../src/enforcer/node-root.ts'
 import { checkLine } from '../../audit/check-line.ts'
 import { whyNotHere } from '../../audit/source/kernel-records.ts'
 import { ensureHelm } from '../binaries/helm.ts'
 import { ensureVarmorImage, missingForImages } from '../binaries/varmor-image.ts'
-import type { Cluster } from '../cluster.ts'
 import { describeCluster } from '../describe-cluster.ts'
 import { type Node, startNode } from '../node.ts'
 import { refused, rightsOf, unusedRights } from '../rights.ts'
@@ -20,12 +16,12 @@ import { deployment, pod, Workloads } from '../varmor/workloads.ts'
 import { eventually } from '../wait.ts'
 import { forwardStatus } from './forward-status.ts'
 import { chart, Helm } from './helm.ts'
+import { absent, leftOnNode, leftOnServer, valuesFor } from './installed-node.ts'
 
 const namespace = 'varmor'
 const optedIn = { 'sandbox.varmor.org/enable': 'true', app: 'web' }
 const version = /^appVersion: (.+)$/m.exec(readFileSync(join(chart, 'Chart.yaml'), 'utf8'))![1]!
 const unaudited = whyNotHere()
-const absent = Object.entries(nodeFeatures(nodeRoot())).filter(([, why]) => why !== undefined)
 
 const readme = readFileSync(join(chart, '..', '..', '..', 'README.md'), 'utf8')
 
@@ -34,39 +30,6 @@ function asDocumented(command: 'install' | 'uninstall'): string[] {
   const [, words] = new RegExp(`^ {4}helm (${command} .*)$`, 'm').exec(readme) ?? []
   if (words === undefined) throw new Error(`the README has no helm ${command}`)
   return words.split(' ').map((word) => (word === 'deploy/helm/varmor' ? chart : word))
-}
-
-/** Values for a node whose files are in a folder of its own, and for a cluster without kube-proxy and DNS. */
-function valuesFor(cluster: Cluster, node: Node): object {
-  const { hostname, port } = new URL(cluster.server)
-  const env = [
-    { name: 'KUBERNETES_SERVICE_HOST', value: hostname },
-    { name: 'KUBERNETES_SERVICE_PORT', value: port },
-  ]
-  const at = (...path: string[]): string => join(node.folder, ...path)
-  const hostPaths = {
-    containerd: node.folder,
-    seccomp: at('kubelet', 'seccomp'),
-    apparmor: at('apparmor.d'),
-    nri: at('nri'),
-  }
-  return {
-    jsonLogFormat: { enabled: true },
-    // What it takes may not be had where there is no use for it.
-    bpfLsmEnforcer: { enabled: !absent.some(([enforcer]) => enforcer === 'BPF') },
-    manager: { env, reportIntervalSeconds: 2, replicaCount: 2, verbosity: 1, resources: { requests: { cpu: '10m' } } },
-    agent: {
-      ...{
-        env,
-        hostPaths,
-        violations: { folder: at('varmor') },
-        verbosity: 1,
-        managers: [`https://${node.address}:8080`],
-      },
-      args: ['--containerd=/run/containerd/c.sock', `--manager-name=varmor-status-svc.${namespace}.svc`],
-    },
-    uninstall: { patienceSeconds: 30 },
-  }
 }
 
 describeCluster(
@@ -258,27 +221,3 @@ describeCluster(
   },
   { nodes: true },
 )
-
-/** Objects of the API server that are called after vArmor, or of its kinds. */
-async function leftOnServer(cluster: Cluster): Promise<string[]> {
-  const kinds = (await cluster.kubectl(['api-resources', '--verbs=list', '-o', 'name'])).trim().split('\n')
-  const listed = kinds.filter((kind) => !/^events(\.|$)|metrics|^componentstatuses/.test(kind))
-  const found = await cluster.kubectl(['get', listed.join(','), '-A', '-o', 'name', '--ignore-not-found'])
-  return [...found.split('\n'), ...kinds.filter((kind) => kind.endsWith('varmor.org'))].filter(
-    (name) => /varmor/.test(name) && name !== 'namespace/varmor',
-  )
-}
-
-/**
- * Profiles, pins and anything else but the log, in the folders that the agent has. The empty one where files are written first does not
- * count, nor what allows all: containers of pods that ended name it until the kubelet has removed them.
- */
-function leftOnNode({ folder }: Node): string[] {
-  const folders = ['kubelet/seccomp', 'apparmor.d', 'nri'].map((name) => join(folder, name)).filter(existsSync)
-  const files = folders.flatMap((path) => readdirSync(path).map((name) => join(path, name)))
-  const left = files.filter((path) =>
-    path.endsWith('/.varmor') ? readdirSync(path).length > 0 : readFileSync(path, 'utf8') !== allowingSeccomp,
-  )
-  const pins = '/sys/fs/bpf/varmor'
-  return [...left, ...(existsSync(pins) ? [pins] : [])]
-}

@@ -385,6 +385,78 @@ describe('the BPF enforcer', () => {
     expect(inForce(now, 'a')).to.equal('one')
   })
 
+  const otherBuild = (): Promise<BpfEnforcer> => {
+    writeFileSync(join(folder, 'object'), 'other programs')
+    return open()
+  }
+
+  it('is in the place of another build at once, so that no violation has two records', async () => {
+    const before = await open()
+    for (const name of ['a', 'b']) await before.add({ id: idOf(name), profile: web })
+    await before.load(web, 'one')
+    const now = await otherBuild()
+    expect(now.beside).to.deep.equal([before.folder])
+    await now.load(web, 'one')
+    // It comes while both are there, so that only the new programs know it.
+    await now.add({ id: idOf('new'), profile: web })
+    stateOf(now).tasks = ['a', 'b', 'new'].map((name, i) => ({ pid: 10 + i, cgroup: idOf(name), bound: 0 }))
+    const late = await now.settle(['a', 'b', 'new'].map((name) => ({ id: idOf(name), profile: web })))
+    expect(late, 'ran without a profile').to.deep.equal(new Map([[idOf('new'), 1]]))
+    expect(['a', 'b', 'new'].map((name) => inForce(now, name))).to.deep.equal([undefined, undefined, 'one'])
+    kernel.onStep = (step) => {
+      if (step === 'drop') expect(['a', 'b'].map((name) => inForce(now, name))).to.deep.equal(['one', 'one'])
+    }
+    await now.expect(new Set([web]))
+    expect([...kernel.folders.keys()]).to.deep.equal([now.folder])
+    expect(now.beside).to.deep.equal([])
+  })
+
+  it('calls containers and profiles as another build did, whose records are still read', async () => {
+    const before = await open()
+    for (const name of ['gone', 'a', 'b']) await before.add({ id: idOf(name), profile: web })
+    await before.load('varmor-demo-gone', 'x')
+    await before.load(web, 'one')
+    const now = await otherBuild()
+    await now.load('varmor-demo-new', 'x')
+    await now.load(web, 'one')
+    for (const name of ['new', 'b', 'a']) await now.add({ id: idOf(name), profile: web })
+    for (const name of ['a', 'b']) expect(now.numberOf(idOf(name))).to.equal(before.numberOf(idOf(name)))
+    expect(now.idOf(web)).to.equal(before.idOf(web))
+    const inUse = ['gone', 'a', 'b'].map((name) => before.numberOf(idOf(name)))
+    expect(inUse).not.to.include(now.numberOf(idOf('new')))
+    expect([before.idOf(web), before.idOf('varmor-demo-gone')]).not.to.include(now.idOf('varmor-demo-new'))
+    // What ended while no agent ran leaves its number to others, once that is known.
+    await now.settle(['a', 'b', 'new'].map((name) => ({ id: idOf(name), profile: web })))
+    const others = Array.from({ length: containers - 4 }, (_, i) => `c${i}`)
+    for (const name of others) await now.add({ id: idOf(name), profile: web })
+    expect(new Set(['a', 'b', 'new', ...others].map((name) => now.numberOf(idOf(name)))).size).to.equal(containers - 1)
+  })
+
+  it('leaves to another build what it cannot load, and takes over the rest', async () => {
+    const before = await open()
+    await before.add({ id: idOf('a'), profile: web })
+    await before.add({ id: idOf('b'), profile: 'varmor-demo-b' })
+    await before.load(web, 'one')
+    await before.load('varmor-demo-b', 'two')
+    const now = await otherBuild()
+    await now.expect(new Set([web, 'varmor-demo-b']))
+    await now.settle([
+      { id: idOf('a'), profile: web },
+      { id: idOf('b'), profile: 'varmor-demo-b' },
+    ])
+    await now.load(web, 'three')
+    kernel.onStep = (step) => {
+      if (step === 'write varmor_v4') throw Object.assign(new Error('no'), { step, errno: 28, log: '' })
+    }
+    await thrownBy(now.load('varmor-demo-b', 'two'))
+    expect([inForce(now, 'a'), inForce(now, 'b')]).to.deep.equal(['three', undefined])
+    expect(kernel.inForce(before.folder, 2)).to.equal('two')
+    kernel.onStep = () => undefined
+    await now.load('varmor-demo-b', 'two')
+    expect(inForce(now, 'b')).to.equal('two')
+    expect([...kernel.folders.keys()]).to.deep.equal([now.folder])
+  })
+
   it('says which option gives more room, and with it goes on with all that it held', async () => {
     const before = await open()
     const names = Array.from({ length: containers - 1 }, (_, i) => `c${i}`)
@@ -404,8 +476,8 @@ describe('the BPF enforcer', () => {
     await now.load(web, 'one')
     await now.settle([...names, 'more'].map((name) => ({ id: idOf(name), profile: web })))
     expect(kernel.inForce(before.folder, 1)).to.equal('one')
-    expect([...names, 'more'].map((name) => inForce(now, name))).to.deep.equal(Array(containers).fill('one'))
     await now.expect(new Set([web]))
+    expect([...names, 'more'].map((name) => inForce(now, name))).to.deep.equal(Array(containers).fill('one'))
     expect([...kernel.folders.keys()]).to.deep.equal([now.folder])
   })
 

@@ -1,4 +1,6 @@
 import type { Socket } from 'node:net'
+import { buildProfile } from '../../../actors/model/build-profile.ts'
+import type { ModelFiles } from '../../../actors/model/ports.ts'
 import { desiredProfile } from '../../../actors/policy/desired-profile.ts'
 import { ProfileNames } from '../../../actors/policy/profile-names.ts'
 import { REPORT_PATH } from '../../../src/api/agent-report.ts'
@@ -124,11 +126,13 @@ export class SimulatedManager {
 
   #lead(term: Term): void {
     const { clock, random } = this.#options
+    const api = new ClusterWrites(this.client.fenced(term), this.view)
     this.#controlPlane = new ControlPlane({
       ...{ clock, random },
       view: this.view,
       names: new ProfileNames(this.view, INSTALL_NAMESPACE),
-      api: new ClusterWrites(this.client.fenced(term), this.view),
+      api,
+      models: { api, files: noModelFiles, build: async (result, profile) => buildProfile(result, profile) },
       limiter: this.#restarts,
       compile: desiredProfile,
       confine: () => [],
@@ -168,4 +172,11 @@ export class SimulatedManager {
       clock,
     })
   }
+}
+
+/** Nothing that is recorded here is too large for an object. */
+const noModelFiles: ModelFiles = {
+  read: async () => undefined,
+  write: async () => undefined,
+  remove: async () => undefined,
 }

@@ -57,11 +57,25 @@ describe('seccomp, the modes that allow', () => {
   it('BehaviorModeling logs all but what every container needs, and nothing once it is complete', () => {
     const { profile } = compiled({ mode: 'BehaviorModeling' })
     expect(profile).to.include({ defaultAction: 'SCMP_ACT_LOG' })
-    expect(profile.syscalls).to.deep.equal([
-      { names: ['open', 'openat', 'openat2', 'close', 'read', 'write'], action: 'SCMP_ACT_ALLOW' },
-    ])
+    expect(profile.syscalls?.[0]).to.deep.equal({
+      names: ['open', 'openat', 'openat2', 'close', 'read', 'write'],
+      action: 'SCMP_ACT_ALLOW',
+    })
+    expect(outcomeOf(profile, 'mount')).to.equal('LOG')
     const complete = compiled({ mode: 'BehaviorModeling' }, { modelingComplete: true }).profile
     expect(complete).to.deep.equal(compiled({ mode: 'AlwaysAllow' }).profile)
+  })
+
+  it("BehaviorModeling goes on to refuse what the runtime's default refuses", () => {
+    const { profile } = compiled({ mode: 'BehaviorModeling' })
+    for (const name of ['keyctl', 'userfaultfd', 'io_uring_setup', 'kexec_load', 'pivot_root'])
+      expect(outcomeOf(profile, name), name).to.equal('ERRNO 1')
+    expect(outcomeOf(profile, 'unshare', [NEWUSER])).to.equal('ERRNO 1')
+    expect(outcomeOf(profile, 'unshare', [0n])).to.equal('LOG')
+    expect(outcomeOf(profile, 'clone', [NEWUSER | 17n])).to.equal('ERRNO 1')
+    expect(outcomeOf(profile, 'clone3')).to.equal('ERRNO 38')
+    expect(outcomeOf(profile, 'socket', [40n])).to.equal('ERRNO 1')
+    expect(outcomeOf(profile, 'socket', [2n])).to.equal('LOG')
   })
 })
 

@@ -57,7 +57,7 @@ imagePullSecrets:
 
 {{/* Upstream's flags that mean nothing here; the notes name those that were given. */}}
 {{- define "varmor.flagsWithoutMeaning" -}}
-agent enableBpfEnforcer enableBehaviorModeling statusUpdateCycle managerIP debug
+agent enableBpfEnforcer statusUpdateCycle managerIP debug
 {{- end -}}
 
 {{/* A flag that has a meaning here, as an item of a list; nothing for one that has none. (dict "root" $ "flag" "--x=y") */}}

@@ -6,6 +6,7 @@ import { bootOf } from '../../../../src/agent/boot.ts'
 import { startViolationPipeline, type ViolationPipeline } from '../../../../src/agent/violation-pipeline.ts'
 import type { ContainerInfo, PolicyIdentity } from '../../../../src/audit/enrich/snapshot.ts'
 import { SnapshotFeed } from '../../../../src/audit/enrich/snapshot-feed.ts'
+import type { Recorded } from '../../../../src/audit/model/recorded.ts'
 import { type Logger, noLogger } from '../../../../src/base/logger.ts'
 import { checkLine } from '../../../audit/check-line.ts'
 
@@ -31,11 +32,16 @@ export class Violations {
     this.#folder = folder
   }
 
-  /** Resolves when it reads. @param ring where that of the BPF programs is pinned, where they are in force */
+  /**
+   * Resolves when it reads.
+   * @param ring where that of the BPF programs is pinned, where they are in force
+   * @param onRecorded is given what workloads do whose policies model behaviour
+   */
   static async start(
     containers: readonly ContainerInfo[],
     policies: readonly PolicyIdentity[],
     ring?: () => string,
+    onRecorded?: (recorded: readonly Recorded[]) => void,
   ): Promise<Violations> {
     const folder = mkdtempSync(join(tmpdir(), 'violations-'))
     const feed = new SnapshotFeed({ version: 1, nodeName, metadata, ...bootOf('/proc'), containers, policies })
@@ -45,6 +51,7 @@ export class Violations {
       log,
       request: { kind: 'multicast' },
       ...(ring !== undefined && { ring }),
+      ...(onRecorded !== undefined && { onRecorded }),
       fromStart: false,
       workers: 1,
       logger,

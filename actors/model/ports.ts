@@ -1,0 +1,64 @@
+import type {
+  ArmorProfile,
+  ArmorProfileModel,
+  ArmorProfileModelStatus,
+  DynamicResult,
+  Profile,
+} from '../../src/api/types.ts'
+
+/** What is made of what was recorded, or why that cannot be done. */
+export type BuiltProfile = { ok: true; profile: Profile } | { ok: false; problem: string }
+
+/** What is applied of an ArmorProfileModel. */
+export interface ModelDocument {
+  metadata: { namespace: string; name: string; labels: Record<string, string> }
+  storageType: NonNullable<ArmorProfileModel['storageType']>
+  data: ArmorProfileModel['data']
+}
+
+export interface ModelApi {
+  /** As the server has it; undefined where there is none. @throws {PortError} */
+  readModel(namespace: string, name: string): Promise<ArmorProfileModel | undefined>
+  /** Server-side apply, with force. @throws {PortError} */
+  applyModel(document: ModelDocument): Promise<ArmorProfileModel>
+  writeModelStatus(model: ArmorProfileModel, status: ArmorProfileModelStatus): Promise<ArmorProfileModel>
+}
+
+/** What is too large for the API server, in a folder of the manager that leads. */
+export interface ModelFiles {
+  read(key: string): Promise<DynamicResult | undefined>
+  /** @throws the error of the disk */
+  write(key: string, data: DynamicResult): Promise<void>
+  remove(key: string): Promise<void>
+}
+
+export interface ModelSettings {
+  /** All in milliseconds. So long after the end of a modelling a model is made of what has come until then. */
+  patience: number
+  /** Between two writes of a model whose parts still come. */
+  writeInterval: number
+  firstBackoff: number
+  longestBackoff: number
+  /** Bytes of JSON that an ArmorProfileModel takes: the API server's store has a limit of 1.5 MiB for an object. */
+  largest: number
+}
+
+export const defaultModelSettings: ModelSettings = {
+  patience: 60_000,
+  writeInterval: 5_000,
+  firstBackoff: 500,
+  longestBackoff: 60_000,
+  largest: 1_000_000,
+}
+
+export interface ModelPorts {
+  profile(key: string): ArmorProfile | undefined
+  /** Nodes where an agent is expected, by name. */
+  expected(): Iterable<string>
+  nodeExists(node: string): boolean
+  api: ModelApi
+  files: ModelFiles
+  /** The profiles that allow what was recorded. It has a time limit. @throws {PortError} UNAVAILABLE: not now */
+  build(result: DynamicResult, profile: Profile, namespace: string): Promise<BuiltProfile>
+  settings: ModelSettings
+}

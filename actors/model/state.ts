@@ -1,0 +1,19 @@
+import type { Collector } from '../modeller/collector.ts'
+import type { Part } from './status.ts'
+
+/** What the actor of a model knows. A cache. */
+export interface ModelState {
+  /** Which recording all of this is about (`recordingOf`); empty for none. */
+  recording: string
+  /** When it was first seen that the modelling is over, in milliseconds since the epoch. */
+  over: number | undefined
+  parts: Map<string, Part>
+  merged: Collector
+  /** What is known of an earlier manager's work: which part of a node is in the model. */
+  stored: ReadonlyMap<string, string>
+  /** Parts have come that are not in the model that the API server has. */
+  dirty: boolean
+  /** A model was written, or was there. */
+  written: boolean
+  failures: number
+}

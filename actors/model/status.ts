@@ -1,0 +1,117 @@
+import type { RecordingSummary } from '../../src/api/model-report.ts'
+import type { ArmorProfileModelCondition, ArmorProfileModelStatus } from '../../src/api/types.ts'
+import { withTransition } from '../policy/conditions.ts'
+import { cut } from '../policy/listing.ts'
+
+/** What one node sent. */
+export interface Part {
+  digest: string
+  /** The piece that comes next. */
+  next: number
+  pieces: number
+  summary: RecordingSummary
+  /** It is in the model that the API server has. */
+  stored: boolean
+}
+
+export const isWhole = ({ next, pieces }: Part): boolean => next >= pieces
+
+/** Nodes that a status has a condition for: those that miss something come first. */
+const MOST_CONDITIONS = 100
+const TYPE = 'Recorded'
+/** Of a message: the API server takes an object of 1.5 MiB, data included. */
+const LONGEST = 2_000
+
+export interface ModelProgress {
+  /** What has come to this manager, by node. */
+  parts: ReadonlyMap<string, Part>
+  /** Nodes whose part a manager before this one has put into the model, with its digest. */
+  stored: ReadonlyMap<string, string>
+  expected: Iterable<string>
+  /** Why there are no profiles; empty if there are. */
+  problem: string
+  /** What of all nodes together there was no room for. */
+  leftOut: readonly { kind: string; count: number }[]
+}
+
+/** How far a model is. Equal input gives an equal status. */
+export function modelStatus(
+  progress: ModelProgress,
+  before: ArmorProfileModelStatus | undefined,
+  now: number,
+): ArmorProfileModelStatus {
+  const { parts, stored, expected, problem } = progress
+  const names = new Set([...expected, ...stored.keys(), ...parts.keys()])
+  const earlier = new Map((before?.conditions ?? []).map((one) => [`${one.type} ${one.nodeName}`, one]))
+  const views = [...names].sort().map((node) => {
+    const part = parts.get(node)
+    const known = stored.has(node) ? earlier.get(`${TYPE} ${node}`) : undefined
+    return (part === undefined ? known : undefined) ?? conditionOf(node, part)
+  })
+  const ranked = views.sort((a, b) => rank(a) - rank(b)).slice(0, MOST_CONDITIONS)
+  const conditions = [...ofWhole(progress), ...ranked].map((condition) =>
+    withTransition(condition, earlier.get(`${condition.type} ${condition.nodeName}`), now),
+  )
+  const completed = views.filter(({ status }) => status === 'True').length
+  return { desiredNumber: names.size, completedNumber: completed, ready: completed > 0 && problem === '', conditions }
+}
+
+/** What is not about one node. */
+function ofWhole({ problem, leftOut }: ModelProgress): View[] {
+  const view = (type: string, status: 'True' | 'False', reason: string, message: string): View => ({
+    ...{ type, status, reason, nodeName: '' },
+    message: cut(message, LONGEST),
+  })
+  const texts = leftOutTexts(leftOut)
+  return [
+    ...(problem === '' ? [] : [view('Built', 'False', 'Error', problem)]),
+    ...(texts.length === 0 ? [] : [view('LeftOut', 'True', 'TooMuch', texts.join('; '))]),
+  ]
+}
+
+const leftOutTexts = (leftOut: ModelProgress['leftOut']): string[] =>
+  leftOut.map(({ kind, count }) => `there was no room for about ${count} ${kind}`)
+
+type View = Omit<ArmorProfileModelCondition, 'lastTransitionTime'>
+
+/** What is missing, what may be, and what is whole. */
+const reasons = ['NotSent', 'Incomplete', 'PartlyRecorded', 'Recorded', 'NothingRecorded'] as const
+const rank = ({ reason }: View): number => reasons.indexOf(reason as (typeof reasons)[number])
+
+function conditionOf(nodeName: string, part: Part | undefined): View {
+  const condition = (status: 'True' | 'False', reason: (typeof reasons)[number], message: string): View => ({
+    type: TYPE,
+    status,
+    reason,
+    message: cut(message, LONGEST),
+    nodeName,
+  })
+  if (part === undefined)
+    return condition('False', 'NotSent', 'what this node recorded has not come; it is added when it does')
+  if (!isWhole(part)) return condition('False', 'Incomplete', `${part.next} of ${part.pieces} pieces have come`)
+  const { summary, digest } = part
+  const mark = `sha256:${digest};`
+  if (summary.began === '') return condition('True', 'NothingRecorded', `${mark} it came when the modelling was over`)
+  const missing = missingOf(summary)
+  const counts = `${mark} ${summary.records} records since ${summary.began}`
+  return missing === ''
+    ? condition('True', 'Recorded', counts)
+    : condition('True', 'PartlyRecorded', `${counts}; ${missing}`)
+}
+
+/** What may be missing of what a node recorded; empty if nothing is. */
+export function missingOf({ lost, gaps, leftOut }: RecordingSummary): string {
+  const texts = gaps.map(({ from, to, why }) => `from ${from} to ${to} ${why}`)
+  if (lost > 0) texts.push(`${lost} records were lost before they could be read`)
+  return [...texts, ...leftOutTexts(leftOut)].join('; ')
+}
+
+/** Which part of a node a model has in it, by its status: a manager that takes the lead reads it there. */
+export function storedDigests(status: ArmorProfileModelStatus | undefined): Map<string, string> {
+  const found = new Map<string, string>()
+  for (const { type, nodeName, message = '' } of status?.conditions ?? []) {
+    const digest = /^sha256:([0-9a-f]{64});/.exec(message)?.[1]
+    if (type === TYPE && digest !== undefined) found.set(nodeName, digest)
+  }
+  return found
+}

@@ -1,0 +1,245 @@
+import { MAX_PIECES, type ModelReport, PIECE_BYTES, type PieceContent } from '../src/api/model-report.ts'
+import type { Recording } from '../src/api/recording.ts'
+import type { DynamicResult } from '../src/api/types.ts'
+import { backoff } from '../src/base/backoff.ts'
+import { Collector } from './modeller/collector.ts'
+import { defaultModellerTiming, type ModellerPorts, type ModellerTiming, type ModelReply } from './modeller/ports.ts'
+import { OwnRecording } from './modeller/recording.ts'
+import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } from './runtime/index.ts'
+
+export type ModellerMessage =
+  /** The ArmorProfile as it is now; undefined when it is gone, or its policy models nothing any more and never did. */
+  | { type: 'wanted'; wanted: Recording | undefined }
+  | { type: 'found'; found: DynamicResult; records: number; ofRuntime: number }
+  /** Records that were lost on the way, of whichever profile. */
+  | { type: 'lost'; records: number }
+  /** What the worker threads found until now may not have come here. */
+  | { type: 'missed'; from: number; why: string }
+type Due = { type: 'save-due' } | { type: 'settled' } | { type: 'send-due' }
+type Message = ModellerMessage | Due
+
+interface Offered {
+  digest: string
+  pieces: PieceContent[]
+}
+
+export interface ModellerState {
+  recording: OwnRecording | undefined
+  /** The manager has said that it is over; the last records may be on their way. */
+  settling: boolean
+  offered: Offered | undefined
+  failures: number
+  /** Why recordings cannot be kept, so that it is said once. */
+  trouble: string
+}
+
+/**
+ * Records what workloads of one ArmorProfile do on this node; its key is `namespace/name`. What it knows is on the disk every few
+ * seconds, so that it goes on after a kill, and says since when it was away. It ends when the ArmorProfile says so, which is the
+ * manager's clock, and then sends its part, and offers it again and again, as a manager that takes the lead may need it.
+ */
+export const modeller = (ports: ModellerPorts): Behaviour<ModellerState, Message> => {
+  const timing = { ...defaultModellerTiming, ...ports.timing }
+  return {
+    async start(context) {
+      const recording = await restored(ports, context)
+      // Whoever failed is sent what is wanted again; until then it goes on with what is on the disk.
+      if (recording?.complete === false) context.after('save', 0, { type: 'save-due' })
+      if (recording?.complete === true) context.after('send', 0, { type: 'send-due' })
+      return { recording, settling: false, offered: undefined, failures: 0, trouble: '' }
+    },
+    receive(state, message, context) {
+      switch (message.type) {
+        case 'wanted':
+          return follow(ports, timing, state, message.wanted, context)
+        case 'found':
+          if (isOpen(state)) state.recording.add(message.found, message.records, message.ofRuntime)
+          return state
+        case 'lost':
+          if (isOpen(state)) state.recording.lose(message.records)
+          return state
+        case 'missed':
+          if (isOpen(state)) state.recording.miss(message.from, context.now(), message.why)
+          return state
+        case 'save-due':
+          return keep(ports, timing, state, context)
+        case 'settled':
+          return complete(ports, timing, state, context)
+        case 'send-due':
+          return send(ports, timing, state, context)
+        default:
+          return assertNever(message)
+      }
+    },
+    async stop(state, context) {
+      if (state.recording !== undefined) await save(ports, state, context)
+    },
+  }
+}
+
+export const modellerFamily = (ports: ModellerPorts): FamilyOptions<ModellerState, Message> => ({
+  behaviour: modeller(ports),
+  mailbox: {
+    capacity: 10_000,
+    coalesce: ({ type }) => (type === 'found' || type === 'lost' || type === 'missed' ? undefined : type),
+  },
+  // Between two batches of a quiet workload it keeps what it has.
+  idleAfter: Number.POSITIVE_INFINITY,
+})
+
+type Context = ActorContext<Message>
+
+const isOpen = (state: ModellerState): state is ModellerState & { recording: OwnRecording } =>
+  state.recording !== undefined && !state.recording.complete
+
+/** What is on the disk. Of one that was not over it is said that nobody recorded meanwhile. */
+async function restored({ files }: ModellerPorts, context: Context): Promise<OwnRecording | undefined> {
+  const read = await files.read(context.key)
+  if (read === undefined) return undefined
+  if ('broken' in read) {
+    context.log.error({ key: context.key, why: read.broken }, 'a recording cannot be read; it begins anew, and says so')
+    return undefined
+  }
+  const recording = OwnRecording.of(read.stored, new Collector())
+  const why = context.lastFailure === undefined ? 'the agent was not there' : 'the recorder failed'
+  if (!recording.complete) recording.miss(read.seen, context.now(), why)
+  return recording
+}
+
+async function follow(
+  ports: ModellerPorts,
+  timing: ModellerTiming,
+  state: ModellerState,
+  wanted: Recording | undefined,
+  context: Context,
+): Promise<ModellerState> {
+  if (wanted === undefined) {
+    await ports.files.remove(context.key)
+    context.stop()
+    return { ...state, recording: undefined }
+  }
+  const isSame = state.recording?.id === wanted.id
+  const recording = isSame ? state.recording! : begun(wanted, context)
+  const next = isSame ? state : { ...state, recording, settling: false, offered: undefined, failures: 0 }
+  // It is offered at once to begin with; then the manager has said when to come again.
+  if (recording.complete) return state.offered === undefined && !isSame ? send(ports, timing, next, context) : next
+  if (wanted.open) {
+    context.cancel('settle')
+    return keep(ports, timing, { ...next, settling: false }, context)
+  }
+  if (!next.settling) context.after('settle', timing.settle, { type: 'settled' })
+  return { ...next, settling: true }
+}
+
+/** Where the modelling is over, there is nothing to record, and the manager learns that. */
+function begun({ id, open }: Recording, context: Context): OwnRecording {
+  return new OwnRecording(id, open ? context.now() : Number.NaN, !open, new Collector())
+}
+
+/** Has it on the disk, or the time until which nothing came; and again in a while. */
+async function keep(
+  ports: ModellerPorts,
+  timing: ModellerTiming,
+  state: ModellerState,
+  context: Context,
+): Promise<ModellerState> {
+  if (!isOpen(state)) return state
+  const next = state.recording.dirty ? await save(ports, state, context) : await touch(ports, state, context)
+  context.after('save', timing.saveEvery, { type: 'save-due' })
+  return next
+}
+
+const save = (ports: ModellerPorts, state: ModellerState, context: Context): Promise<ModellerState> =>
+  written(state, context, async ({ recording }) => {
+    await ports.files.write(context.key, recording.stored())
+    recording.dirty = false
+  })
+
+const touch = (ports: ModellerPorts, state: ModellerState, context: Context): Promise<ModellerState> =>
+  written(state, context, () => ports.files.touch(context.key))
+
+/** A disk that takes nothing is tried again; what is known stays in memory. */
+async function written(
+  state: ModellerState,
+  context: Context,
+  write: (state: ModellerState & { recording: OwnRecording }) => Promise<void>,
+): Promise<ModellerState> {
+  if (state.recording === undefined) return state
+  try {
+    await write({ ...state, recording: state.recording })
+    return state.trouble === '' ? state : { ...state, trouble: '' }
+  } catch (error) {
+    const trouble = error instanceof Error ? error.message : String(error)
+    if (trouble !== state.trouble)
+      context.log.warn({ key: context.key, trouble }, 'a recording cannot be kept on the disk; it is tried again')
+    return { ...state, trouble }
+  }
+}
+
+/** The last records have come: from now on it stays as it is. */
+async function complete(
+  ports: ModellerPorts,
+  timing: ModellerTiming,
+  state: ModellerState,
+  context: Context,
+): Promise<ModellerState> {
+  if (!isOpen(state)) return state
+  context.cancel('save')
+  state.recording.complete = true
+  const next = await save(ports, state, context)
+  return send(ports, timing, next, context)
+}
+
+/** One report after the other, as the manager asks for them; then it is offered again from time to time. */
+async function send(
+  ports: ModellerPorts,
+  timing: ModellerTiming,
+  state: ModellerState,
+  context: Context,
+): Promise<ModellerState> {
+  const { recording } = state
+  if (recording?.complete !== true) return state
+  const offered = state.offered ?? offerOf(ports, recording)
+  const report: ModelReport = {
+    ...{ node: ports.node, ...nameOf(context.key), recording: recording.id },
+    ...{ digest: offered.digest, pieces: offered.pieces.length, summary: recording.summary() },
+  }
+  let reply = await ports.send(report)
+  let most = offered.pieces.length
+  while (reply.kind === 'answer' && reply.answer.state === 'wanted' && most-- > 0) {
+    const index = reply.answer.next ?? 0
+    const content = offered.pieces[index]
+    if (content === undefined) break
+    reply = await ports.send({ ...report, piece: { index, content } })
+  }
+  const failures = reply.kind === 'answer' ? 0 : state.failures + 1
+  context.after('send', delayOf(reply, failures, timing, context), { type: 'send-due' })
+  if (reply.kind !== 'answer' && failures === 3)
+    context.log.warn({ key: context.key, ...reply }, 'the manager does not take a recording; it is tried again')
+  const stored = reply.kind === 'answer' && reply.answer.state === 'stored'
+  // What is not asked for need not stay in memory.
+  return { ...state, offered: stored ? undefined : offered, failures }
+}
+
+function nameOf(key: string): { namespace: string; name: string } {
+  const slash = key.indexOf('/')
+  return { namespace: key.slice(0, slash), name: key.slice(slash + 1) }
+}
+
+function offerOf({ digest }: ModellerPorts, recording: OwnRecording): Offered {
+  const pieces = recording.pieces(PIECE_BYTES)
+  const sent = pieces.slice(0, MAX_PIECES)
+  recording.notSent = pieces.length - sent.length
+  return { digest: digest(JSON.stringify([sent, recording.summary()])), pieces: sent }
+}
+
+function delayOf(reply: ModelReply, failures: number, timing: ModellerTiming, context: Context): number {
+  const jitter = 0.8 + 0.4 * context.random()
+  if (reply.kind === 'answer') return reply.answer.retrySeconds * 1000 * jitter
+  const after = reply.kind === 'refused' ? (reply.retryAfter ?? 0) * 1000 : 0
+  const range = { first: timing.firstBackoff, longest: timing.longestBackoff }
+  return Math.max(
+    after,
+    backoff(failures - 1, range, () => context.random()),
+  )
+}

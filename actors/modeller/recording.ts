@@ -1,0 +1,85 @@
+import { MAX_GAPS, type PieceContent, type RecordingGap, type RecordingSummary } from '../../src/api/model-report.ts'
+import type { DynamicResult } from '../../src/api/types.ts'
+import type { Collector } from './collector.ts'
+import type { StoredRecording } from './ports.ts'
+
+/** What a workload did, as one node has recorded it for one ArmorProfile. */
+export class OwnRecording {
+  /** See `recordingOf`. */
+  readonly id: string
+  /** Milliseconds since the epoch; NaN on a node that came when all was over. */
+  readonly began: number
+  complete: boolean
+  /** It holds what is not on the disk. */
+  dirty = true
+  /** Pieces of it that are more than a manager takes. */
+  notSent = 0
+  readonly #behaviour: Collector
+  #records = 0
+  #ofRuntime = 0
+  #lost = 0
+  #gaps: RecordingGap[] = []
+
+  constructor(id: string, began: number, complete: boolean, behaviour: Collector) {
+    this.id = id
+    this.began = began
+    this.complete = complete
+    this.#behaviour = behaviour
+  }
+
+  static of(stored: StoredRecording, behaviour: Collector): OwnRecording {
+    const recording = new OwnRecording(stored.id, stored.began, stored.complete, behaviour)
+    behaviour.addPiece(stored.behaviour)
+    recording.#records = stored.records
+    recording.#ofRuntime = stored.ofRuntime
+    recording.#lost = stored.lost
+    recording.#gaps = stored.gaps
+    recording.dirty = false
+    return recording
+  }
+
+  add(found: DynamicResult, records: number, ofRuntime: number): void {
+    this.#behaviour.add(found)
+    this.#records += records
+    this.#ofRuntime += ofRuntime
+    this.dirty = true
+  }
+
+  lose(records: number): void {
+    this.#lost += records
+    this.dirty = true
+  }
+
+  /** Says of a time that what was done then may be missing. Of very many, the first become one. Times in milliseconds since the epoch. */
+  miss(from: number, to: number, why: string): void {
+    this.#gaps.push({ from: timeText(from), to: timeText(to), why })
+    const [first, second, ...rest] = this.#gaps
+    if (this.#gaps.length > MAX_GAPS)
+      this.#gaps = [{ ...first!, to: second!.to, why: 'now and then the agent was not there' }, ...rest]
+    this.dirty = true
+  }
+
+  stored(): StoredRecording {
+    const { id, began, complete } = this
+    const counts = { records: this.#records, ofRuntime: this.#ofRuntime, lost: this.#lost }
+    return { id, began, complete, ...counts, gaps: this.#gaps, behaviour: this.#behaviour.state() }
+  }
+
+  pieces(bytes: number): PieceContent[] {
+    return this.#behaviour.pieces(bytes)
+  }
+
+  summary(): RecordingSummary {
+    const notSent = this.notSent > 0 ? [{ kind: 'pieces', count: this.notSent }] : []
+    return {
+      began: Number.isNaN(this.began) ? '' : timeText(this.began),
+      records: this.#records,
+      ofRuntime: this.#ofRuntime,
+      lost: this.#lost,
+      leftOut: [...notSent, ...this.#behaviour.leftOut()].slice(0, 32),
+      gaps: this.#gaps,
+    }
+  }
+}
+
+const timeText = (time: number): string => new Date(time).toISOString()

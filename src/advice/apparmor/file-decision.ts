@@ -1,0 +1,155 @@
+import { worstOf } from '../asked-paths.ts'
+import { run } from '../machine.ts'
+import {
+  allowed,
+  audited,
+  type Decision,
+  denied,
+  eitherOf,
+  type FileAction,
+  type FileOperation,
+  unknown,
+} from '../operation.ts'
+import { GlobMachine, type GlobState, TooManyCases } from './glob-machine.ts'
+import type { ProfileRule, RuleOf } from './profile-rules.ts'
+import { expanded } from './variables.ts'
+import { NOT_ALLOWED } from './verdicts.ts'
+
+/** Letters that AppArmor wants for an action (apparmor_path_*() in security/apparmor/lsm.c, and map_old_perms()). */
+const lettersOf: Readonly<Record<FileAction, string>> = {
+  read: 'r',
+  write: 'w',
+  append: 'a',
+  exec: 'x',
+  map: 'm',
+  create: 'w',
+  delete: 'w',
+  rename: 'rw',
+  link: 'l',
+  chmod: 'w',
+  chown: 'w',
+  setattr: 'w',
+  getattr: '',
+  lock: 'k',
+}
+
+type FileRule = RuleOf<'file'>
+
+/** Rules about files as one automaton. */
+export interface FileMachine {
+  machine: GlobMachine
+  /** By number of a glob. */
+  rules: readonly FileRule[]
+  /** Rules about all files. */
+  always: readonly FileRule[]
+  /** Rules with variables that are not known here. */
+  strange: readonly FileRule[]
+}
+
+export function fileMachine(rules: readonly ProfileRule[], profile: string): FileMachine {
+  const files = rules.filter((rule): rule is FileRule => rule.kind === 'file')
+  const globs: string[] = []
+  const byGlob: FileRule[] = []
+  const strange: FileRule[] = []
+  for (const rule of files) {
+    if (rule.glob === undefined) continue
+    const each = expanded(rule.glob, profile)
+    if (each === undefined) strange.push(rule)
+    for (const glob of each ?? []) {
+      globs.push(glob)
+      byGlob.push(rule)
+    }
+  }
+  const always = files.filter(({ glob }) => glob === undefined)
+  return { machine: new GlobMachine(globs), rules: byGlob, always, strange }
+}
+
+/** What is allowed of a file in a state: letters, and which of them are reported; for its owner or another. */
+export interface Allowed {
+  allow: string
+  audit: string
+  deny: string
+  /** The rules that deny. */
+  denying: readonly FileRule[]
+}
+
+export function allowedIn({ rules, always }: FileMachine, state: GlobState | undefined, isOwn: boolean): Allowed {
+  const found = { allow: '', audit: '', deny: '', denying: [] as FileRule[] }
+  const matching = [...always, ...(state?.matched ?? []).map((number) => rules[number]!)]
+  for (const rule of matching) {
+    const { deny, audit, owner, letters } = rule
+    if (owner !== undefined && (owner === 'owner') !== isOwn) continue
+    if (deny) {
+      found.deny += letters
+      found.denying.push(rule)
+    } else found.allow += letters
+    if (audit && !deny) found.audit += letters
+  }
+  return found
+}
+
+/** What becomes of an action in which all of these letters are needed. */
+export function ofLetters({ allow, audit, deny, denying }: Allowed, needed: string): Decision {
+  const letters = [...needed]
+  const letter = letters.find((one) => deny.includes(one))
+  if (letter !== undefined) return { ...denied, by: denying.find((rule) => rule.letters.includes(letter))!.text }
+  if (letters.some((one) => !allow.includes(one))) return { outcome: 'denied', why: NOT_ALLOWED }
+  return letters.some((one) => audit.includes(one)) ? audited : allowed
+}
+
+/** How the rules judge files. */
+export function filesOf(all: readonly ProfileRule[], profile: string): (operation: FileOperation) => Decision {
+  const machine = fileMachine(all, profile)
+  return (operation) => {
+    try {
+      return decide(machine, operation)
+    } catch (error) {
+      if (!(error instanceof TooManyCases)) throw error
+      return unknown(error.message)
+    }
+  }
+}
+
+function decide(machine: FileMachine, operation: FileOperation): Decision {
+  const { strange } = machine
+  const letters = lettersOf[operation.action]
+  if (strange.some((rule) => [...letters].some((letter) => rule.letters.includes(letter))))
+    return unknown('a rule has a variable whose value is not known here')
+  const owners = operation.isOwn === undefined ? [true, false] : [operation.isOwn]
+  const decisions = owners.map((isOwn) => ofPaths(machine, operation, letters, isOwn))
+  return decisions.length === 1 ? decisions[0]! : eitherOf(decisions, 'whether the process owns the file is not known')
+}
+
+function ofPaths(machine: FileMachine, operation: FileOperation, letters: string, isOwn: boolean): Decision {
+  if (operation.pattern !== undefined)
+    return worstOf(operation, machine.machine, (state) => ofLetters(allowedIn(machine, state, isOwn), letters), true)
+  const decisions = namesOf(operation).map((path) =>
+    ofLetters(allowedIn(machine, run(machine.machine, Buffer.from(path)), isOwn), letters),
+  )
+  const decision = bothForms(decisions)
+  if (operation.action !== 'link' || decision.outcome === 'denied' || operation.linkTo === undefined) return decision
+  return ofLink(machine, operation.path, operation.linkTo, isOwn) ?? decision
+}
+
+/** Where a path may be of a file or of a directory: what is denied of either, or else what is allowed of either. */
+function bothForms(decisions: readonly Decision[]): Decision {
+  const byRule = decisions.find(({ outcome, why }) => outcome === 'denied' && why === undefined)
+  return byRule ?? decisions.find(({ outcome }) => outcome !== 'denied') ?? decisions[0]!
+}
+
+/** A directory has a slash at its end. Records of BPF have none, so that both are tried where it may be one. */
+function namesOf({ path, type, action }: FileOperation): string[] {
+  if (path.endsWith('/')) return [path]
+  if (type === 'directory') return [`${path}/`]
+  const isFile = type !== undefined || action === 'exec' || action === 'map' || action === 'append'
+  return isFile ? [path] : [path, `${path}/`]
+}
+
+/** No less may be done with the file than with its new name (LINK_SUBSET in profile_path_link(), security/apparmor/file.c). */
+function ofLink(machine: FileMachine, link: string, target: string, isOwn: boolean): Decision | undefined {
+  const [made, old] = [link, target].map((path) => {
+    const { allow, deny } = allowedIn(machine, run(machine.machine, Buffer.from(path)), isOwn)
+    return [...'rwakmx'].filter((letter) => allow.includes(letter) && !deny.includes(letter))
+  })
+  return made!.every((letter) => old!.includes(letter)) ? undefined : denied
+}

@@ -1,0 +1,72 @@
+import { mountFlagBits } from '../../api/linux-mount-flags.ts'
+import type { Operation } from '../operation.ts'
+import { GlobMachine } from './glob-machine.ts'
+import type { MountOptions, ProfileRule } from './profile-rules.ts'
+import { expanded } from './variables.ts'
+import { type Matched, maybeAll } from './verdicts.ts'
+
+type Mounting = Extract<Operation, { kind: 'mount' }>
+
+/** Flags that the kernel does not show to AppArmor (MS_RMT_MASK and kernel-internal ones are left to it). */
+const shown = Object.values(mountFlagBits).reduce((all: number, bit) => all | bit, 0)
+
+/** Whether a rule means the mount (match_mnt() in security/apparmor/mount.c). */
+export function mountMatch(rule: ProfileRule, mounting: Mounting, profile: string): Matched {
+  const { operation, target, flags } = mounting
+  switch (rule.kind) {
+    case 'umount':
+      return operation === 'umount' ? matches(rule.target, asDirectory(target), profile) : false
+    case 'pivot_root':
+      return operation === 'pivot-root'
+    case 'remount':
+      return operation === 'remount' && flags === mountFlagBits.remount
+        ? matches(rule.target, asDirectory(target), profile)
+        : false
+    case 'mount': {
+      if (operation === 'umount' || operation === 'pivot-root') return false
+      const { source, type } = asShown(mounting)
+      return maybeAll([
+        meansFlags(rule.options, flags & shown),
+        rule.types === undefined || anyOf(rule.types.map((glob) => matches(glob, type, profile))),
+        matches(rule.source, source, profile),
+        matches(rule.target, asDirectory(target), profile),
+      ])
+    }
+    default:
+      return false
+  }
+}
+
+/** What is empty to the kernel: a bind, move and remount have no type, and a remount and a change of propagation no source. */
+function asShown({ operation, source, fstype }: Mounting): {
+  source: string[] | undefined
+  type: string[] | undefined
+} {
+  if (operation === 'remount' || operation === 'propagation') return { source: [''], type: [''] }
+  const one = (text: string | undefined) => (text === undefined ? undefined : [text])
+  return operation === 'new' ? { source: one(source), type: one(fstype) } : { source: asDirectory(source), type: [''] }
+}
+
+/** Directories have a slash at their end, and a file may be mounted on a file: either may be meant. */
+function asDirectory(path: string | undefined): string[] | undefined {
+  if (path === undefined) return undefined
+  return path.endsWith('/') ? [path] : [`${path}/`, path]
+}
+
+function anyOf(all: readonly Matched[]): Matched {
+  if (all.includes(true)) return true
+  return all.includes('maybe') ? 'maybe' : false
+}
+
+function matches(glob: string | undefined, texts: readonly string[] | undefined, profile: string): Matched {
+  if (glob === undefined) return true
+  const globs = expanded(glob, profile)
+  if (texts === undefined || globs === undefined) return 'maybe'
+  const machine = new GlobMachine(globs)
+  return texts.some((text) => machine.matching(text).length > 0)
+}
+
+function meansFlags(options: MountOptions | undefined, flags: number): boolean {
+  if (options === undefined) return true
+  return (flags & ~options.possible) === 0 && (options.needed & ~flags) === 0
+}

@@ -1,0 +1,56 @@
+/** What tunables/global of AppArmor 3 says of the variables that rules may name (value.ts). A node may say more of them. */
+const digits = (most: number): string =>
+  `{${Array.from({ length: most }, (_, i) => `${i === 0 ? '' : '[1-9]'}${i === 0 ? '[0-9]' : '[0-9]'.repeat(i)}`).join(',')}}`
+
+const pid = `{[1-9],${Array.from({ length: 5 }, (_, i) => `[1-9]${'[0-9]'.repeat(i + 1)}`).join(',')},[1-4]${'[0-9]'.repeat(6)}}`
+const uid = `${digits(9).slice(0, -1)},[1-4]${'[0-9]'.repeat(9)}}`
+
+const values: Readonly<Record<string, readonly string[]>> = {
+  PROC: ['/proc/'],
+  HOME: ['/home/*/', '/root/'],
+  HOMEDIRS: ['/home/'],
+  multiarch: ['*-linux-gnu*'],
+  pid: [pid],
+  pids: [pid],
+  tid: [pid],
+  uid: [uid],
+  uids: [uid],
+  sys: ['/sys/'],
+  run: ['/run/', '/var/run/'],
+  etc_ro: ['/etc/', '/usr/etc/'],
+  etc_rw: ['/etc/'],
+}
+
+/** Globs that one glob with variables stands for, at most. */
+const MOST = 64
+
+/**
+ * The globs that one with variables stands for, as the parser writes them before it reads them: each value in its place, and no slash twice.
+ * @returns undefined where a variable is not known here
+ */
+export function expanded(glob: string, profileName: string): string[] | undefined {
+  let globs = [glob]
+  for (let round = 0; round < MOST && globs.some((one) => one.includes('@{')); round++) {
+    const next: string[] = []
+    for (const one of globs) {
+      const match = /@\{(\w+)\}/.exec(one)
+      if (match === null) {
+        next.push(one)
+        continue
+      }
+      const known = match[1] === 'profile_name' ? [profileName] : values[match[1]!]
+      if (known === undefined) return undefined
+      const [before, after] = [one.slice(0, match.index), one.slice(match.index + match[0].length)]
+      next.push(...known.map((value) => before + value + after))
+    }
+    if (next.length > MOST) return undefined
+    globs = next
+  }
+  return globs.map(withoutDoubleSlashes)
+}
+
+/** Two slashes at the very beginning stay, as POSIX has it (filter_slashes() in parser_regex.c): no path of the kernel begins so. */
+const withoutDoubleSlashes = (glob: string): string => {
+  const kept = /^\/\/(?!\/)/.test(glob) ? '/' : ''
+  return kept + glob.slice(kept.length).replace(/\/{2,}/g, '/')
+}

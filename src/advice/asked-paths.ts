@@ -1,0 +1,57 @@
+import { parsePathPattern } from '../profile/path-pattern.ts'
+import { GlobMachine } from './apparmor/glob-machine.ts'
+import { expanded } from './apparmor/variables.ts'
+import { patternMachine } from './bpf-machine.ts'
+import { type Machine, searchBoth } from './machine.ts'
+import { allowed, type Decision, type FileOperation, unknown } from './operation.ts'
+
+/** Pairs of states that are looked at for one pattern. */
+const MOST_PAIRS = 200_000
+
+const worse: Readonly<Record<Decision['outcome'], number>> = { denied: 3, unknown: 2, audited: 1, allowed: 0 }
+
+/**
+ * The worst of what any path gets for which the pattern of the operation stands, with that path as an example.
+ * @param judge decides by the state in which a path ends
+ * @param directories whether those have a slash at their end
+ */
+export function worstOf<State>(
+  { path, pattern }: FileOperation,
+  machine: Machine<State>,
+  judge: (state: State | undefined) => Decision,
+  directories: boolean,
+): Decision {
+  if (pattern === 'glob') {
+    const globs = expanded(path, '')
+    if (globs === undefined) return unknown('its glob has a variable whose value is not known here')
+    return search(
+      new GlobMachine(globs),
+      (state) => state !== undefined && state.matched.length > 0,
+      machine,
+      judge,
+      directories,
+    )
+  }
+  const parsed = parsePathPattern(path)
+  const paths = parsed.ok ? patternMachine(parsed.pattern) : undefined
+  if (paths === undefined) return unknown('it is a pattern that cannot be taken apart')
+  return search(paths, (state) => paths.marks(state) !== 0, machine, judge, directories)
+}
+
+function search<Path, State>(
+  paths: Machine<Path>,
+  isMeant: (state: Path | undefined) => boolean,
+  machine: Machine<State>,
+  judge: (state: State | undefined) => Decision,
+  directories: boolean,
+): Decision {
+  let worst: Decision = allowed
+  const look = (within: Path | undefined, state: State | undefined, path: () => Buffer): boolean => {
+    if (!isMeant(within)) return false
+    const decision = judge(state)
+    if (worse[decision.outcome] > worse[worst.outcome]) worst = { ...decision, example: path().toString() }
+    return worst.outcome === 'denied'
+  }
+  const { complete } = searchBoth(paths, machine, look, { most: MOST_PAIRS, directories })
+  return complete || worst.outcome === 'denied' ? worst : unknown('it is a pattern with too many cases')
+}

@@ -1,0 +1,128 @@
+import type { KernelEnforcer } from '../api/enforcer.ts'
+import type { AnyPolicy, PolicyMode } from '../api/types.ts'
+import { literal, quoted } from '../profile/apparmor/quoted.ts'
+import { type CompileOptions, compilePolicy } from '../profile/compile.ts'
+import { type EnforcerJudge, judgesOf } from './judges.ts'
+import type { Decision, Operation } from './operation.ts'
+import { type Change, type Part, partsOf, withoutParts, withParts } from './parts.ts'
+
+/** A rule of a policy that refuses something. */
+export interface Refuser {
+  /** The field of the policy at which the rule stands. */
+  path: string
+  rule: string
+  /** What to change so that it does not. Left out: that depends on the operation. */
+  change?: Change
+}
+
+export interface Blamed {
+  rules: Refuser[]
+  /** What allows this operation. */
+  change?: Change
+}
+
+type Judge = EnforcerJudge['judge']
+
+/**
+ * Finds the rules of a policy that refuse an operation. Each rule is compiled by itself, in halves of halves: what refuses nothing by all of
+ * its rules together need not be taken apart.
+ */
+export class Blame {
+  readonly #policy: AnyPolicy
+  readonly #enforcer: KernelEnforcer
+  readonly #options: CompileOptions
+  readonly #parts: readonly Part[]
+  readonly #judges = new Map<string, Judge>()
+
+  constructor(policy: AnyPolicy, enforcer: KernelEnforcer, options: CompileOptions) {
+    this.#policy = policy
+    this.#enforcer = enforcer
+    this.#options = { ...options, enforcers: [enforcer] }
+    this.#parts = partsOf(policy)
+  }
+
+  /** Of an operation that is refused, which `decision` says: the rules that do. */
+  of(operation: Operation, decision: Decision, program?: string): Blamed {
+    const refuses = (judge: Judge): boolean => judge(operation, program).outcome === 'denied'
+    const { mode } = this.#policy.spec.policy
+    if (mode !== 'EnhanceProtect') return ofMode(mode, this.#enforcer, operation, decision)
+    const base = refuses(this.#judge('base', () => withoutParts(this.#policy))) ? [ofDefault] : []
+    const found = [...base, ...this.#within(0, this.#parts.length, refuses)]
+    return { rules: found.length > 0 ? found.map(plain) : [whole] }
+  }
+
+  #within(first: number, end: number, refuses: (judge: Judge) => boolean): Part[] {
+    if (first >= end) return []
+    const parts = this.#parts.slice(first, end)
+    const judge = this.#judge(`${first}-${end}`, () => withParts(this.#policy, parts))
+    if (!refuses(judge)) return []
+    if (parts.length === 1) return parts
+    const middle = first + Math.ceil(parts.length / 2)
+    return [...this.#within(first, middle, refuses), ...this.#within(middle, end, refuses)]
+  }
+
+  #judge(key: string, policy: () => AnyPolicy): Judge {
+    const known = this.#judges.get(key)
+    if (known !== undefined) return known
+    const compiled = compilePolicy(policy(), this.#options)
+    if (!compiled.ok) throw new Error(`a part of a sound policy does not compile: ${JSON.stringify(compiled.errors)}`)
+    const [one] = judgesOf(compiled.value)
+    if (one === undefined) throw new Error(`nothing was compiled for ${this.#enforcer}`)
+    this.#judges.set(key, one.judge)
+    return one.judge
+  }
+}
+
+const plain = ({ path, rule, change }: Refuser): Refuser => ({ path, rule, ...(change !== undefined && { change }) })
+
+const ofDefault: Refuser = {
+  path: 'spec.policy.enhanceProtect.privileged',
+  rule: 'what containers may not do by default',
+  change: { do: 'set', field: 'spec.policy.enhanceProtect.privileged', value: true },
+}
+
+const whole: Refuser = {
+  path: 'spec.policy',
+  rule: 'several rules together',
+  change: { do: 'set', field: 'spec.policy.enhanceProtect.allowViolations', value: true },
+}
+
+function ofMode(mode: PolicyMode, enforcer: KernelEnforcer, operation: Operation, { by }: Decision): Blamed {
+  if (mode !== 'DefenseInDepth') {
+    const change: Change = { do: 'set', field: 'spec.policy.mode', value: 'AlwaysAllow' }
+    return { rules: [{ path: 'spec.policy.mode', rule: ofDefault.rule, change }] }
+  }
+  const path = `spec.policy.defenseInDepth.${enforcer === 'AppArmor' ? 'appArmor' : enforcer === 'BPF' ? 'bpf' : 'seccomp'}`
+  if (by !== undefined) return { rules: [{ path, rule: by, change: { do: 'remove', field: path, value: by } }] }
+  return { rules: [{ path, rule: 'no rule allows it' }], change: allowing(path, enforcer, operation) }
+}
+
+/** The raw rule that allows it. */
+function allowing(path: string, enforcer: KernelEnforcer, operation: Operation): Change {
+  if (enforcer === 'Seccomp' && operation.kind === 'syscall')
+    return { do: 'add', field: `${path}.syscallRawRules`, value: { names: [operation.name], action: 'SCMP_ACT_ALLOW' } }
+  const rules = enforcer === 'AppArmor' ? appArmorRule(operation) : undefined
+  if (rules !== undefined) return { do: 'add', field: `${path}.appArmorRawRules`, value: { rules } }
+  return { do: 'set', field: 'spec.policy.defenseInDepth.allowViolations', value: true }
+}
+
+const letters: Readonly<Record<string, string>> = {
+  ...{ read: 'r', write: 'w', append: 'a', exec: 'ix', map: 'm', create: 'w', delete: 'w', rename: 'rw', link: 'l' },
+  ...{ chmod: 'w', chown: 'w', setattr: 'w', lock: 'k' },
+}
+
+/** A rule of AppArmor that allows it, with the path as it is. */
+function appArmorRule(operation: Operation): string | undefined {
+  switch (operation.kind) {
+    case 'file': {
+      const path = operation.pattern === 'glob' ? operation.path : literal(operation.path)
+      return operation.pattern === 'path' ? undefined : `${quoted(path)} ${letters[operation.action] ?? 'r'},`
+    }
+    case 'capability':
+      return `capability ${operation.name},`
+    case 'socket':
+      return `network ${operation.domain}${operation.type === undefined ? '' : ` ${operation.type}`},`
+    default:
+      return undefined
+  }
+}

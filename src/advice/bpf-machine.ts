@@ -1,0 +1,66 @@
+import { compileAutomaton } from '../profile/bpf/automaton.ts'
+import type { Automaton } from '../profile/bpf/bpf-profile.ts'
+import { CLASSES_BYTES } from '../profile/bpf/limits.ts'
+import { bitMarks } from '../profile/bpf/marks.ts'
+import { ACCEPT_CLASS, OTHER_CLASS, type Table } from '../profile/bpf/table.ts'
+import type { PathPattern } from '../profile/path-pattern.ts'
+import type { Machine } from './machine.ts'
+
+/** The table of an automaton, walked state by state as the BPF programs walk it (native/bpf/match.h). */
+export class TableMachine implements Machine<number> {
+  readonly start: number | undefined
+  readonly classOf: Uint8Array
+  readonly #view: DataView
+  readonly #cells: number
+
+  constructor({ start, cells, bytes }: { start: number; cells: number; bytes: Uint8Array }) {
+    this.start = start === 0 ? undefined : start
+    this.classOf = bytes.subarray(0, CLASSES_BYTES)
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset + CLASSES_BYTES)
+    this.#cells = cells
+  }
+
+  step(state: number, byte: number): number | undefined {
+    const next = this.#look(state, this.classOf[byte]!) ?? this.#look(state, OTHER_CLASS)
+    return next === undefined || next === 0 ? undefined : next
+  }
+
+  /** What a path that ends in this state is marked with. */
+  marks(state: number | undefined): number {
+    const accept = state === undefined ? undefined : this.#look(state, ACCEPT_CLASS)
+    return accept === undefined ? 0 : this.#view.getUint32(4 * (this.#cells + accept), true)
+  }
+
+  #look(state: number, group: number): number | undefined {
+    const cell = this.#view.getUint32(4 * (state + group), true)
+    return (cell & 0xff) === group ? cell >>> 8 : undefined
+  }
+}
+
+/** The automaton that a profile carries; none is one that marks nothing. */
+export function machineOf(automaton: Automaton | undefined): TableMachine {
+  if (automaton === undefined) return nothing()
+  return new TableMachine({ ...automaton, bytes: Buffer.from(automaton.table, 'base64') })
+}
+
+const machineOfTable = ({ start, cellCount, bytes }: Table): TableMachine =>
+  new TableMachine({ start, cells: cellCount, bytes })
+
+const patterns = new Map<string, TableMachine | undefined>()
+const MOST_PATTERNS = 1024
+
+/** @returns the automaton that marks what the pattern matches with 1; or undefined where it has too many states */
+export function patternMachine(pattern: PathPattern): TableMachine | undefined {
+  if (patterns.has(pattern.text)) return patterns.get(pattern.text)
+  const compiled = compileAutomaton([{ pattern, accept: 1, way: 0 }], bitMarks)
+  const machine = compiled.ok ? machineOfTable(compiled.table) : undefined
+  if (patterns.size >= MOST_PATTERNS) patterns.clear()
+  patterns.set(pattern.text, machine)
+  return machine
+}
+
+function nothing(): TableMachine {
+  const compiled = compileAutomaton([], bitMarks)
+  if (!compiled.ok) throw new Error('the automaton of no pattern is too large')
+  return machineOfTable(compiled.table)
+}

@@ -1,0 +1,145 @@
+/**
+ * A deterministic automaton over bytes, walked as far as it is asked. States are compared by `===`, so each has one value.
+ * `undefined` is the state from which no path is matched any more.
+ */
+export interface Machine<State> {
+  readonly start: State | undefined
+  step(state: State, byte: number): State | undefined
+  /** By byte a number: bytes of one number lead from every state to the same one. */
+  readonly classOf: Uint8Array
+}
+
+/** The state after the bytes. */
+export function run<State>(machine: Machine<State>, bytes: Uint8Array): State | undefined {
+  let state = machine.start
+  for (const byte of bytes) {
+    if (state === undefined || byte === 0) return undefined
+    state = machine.step(state, byte)
+  }
+  return state
+}
+
+/** The order in which bytes are tried, so that examples read well: letters first, and no control characters where others do. */
+const order = [...Buffer.from('xabcdefghijklmnopqrstuvwyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-')]
+const SLASH = 0x2f
+
+/** One byte for each class that both have in common, the slash first. */
+export function lettersOf(...classes: readonly Uint8Array[]): number[] {
+  const seen = new Set<string>()
+  const letters: number[] = []
+  const others = Array.from({ length: 255 }, (_, i) => i + 1).filter((byte) => !order.includes(byte))
+  for (const byte of [SLASH, ...order, ...others.filter((one) => one > 32 && one < 127), ...others]) {
+    const key = byte === SLASH ? '/' : classes.map((classOf) => classOf[byte]).join()
+    if (seen.has(key)) continue
+    seen.add(key)
+    letters.push(byte)
+  }
+  return letters
+}
+
+interface Node<A, B> {
+  a: A | undefined
+  b: B | undefined
+  /** Where the component begins: after a slash, and after one or two dots. */
+  dots: 0 | 1 | 2 | 3
+  from: Node<A, B> | undefined
+  byte: number
+}
+
+export interface SearchBounds {
+  /** Pairs of states that are looked at. */
+  most: number
+  /** Whether a path may end in a slash, as AppArmor is shown directories. */
+  directories: boolean
+}
+
+/** What a search found. */
+export interface Searched {
+  /** Whether all states were looked at; else the bound ended it. */
+  complete: boolean
+}
+
+/**
+ * Goes through all pairs of states that two automata reach with one path that a kernel can have (it begins with a slash, and has no empty
+ * component, `.` or `..`), shortest paths first, and calls `look` with each pair and its path. Ends when `look` says so.
+ */
+export function searchBoth<A, B>(
+  one: Machine<A>,
+  other: Machine<B>,
+  look: (a: A | undefined, b: B | undefined, path: () => Buffer) => boolean,
+  { most, directories }: SearchBounds,
+): Searched {
+  const letters = lettersOf(one.classOf, other.classOf)
+  const first = root(one, other)
+  const seen = new Seen<A, B>()
+  seen.add(first.a, first.b, first.dots)
+  const queue: Node<A, B>[] = [first]
+  for (let at = 0; at < queue.length; at++) {
+    const node = queue[at]!
+    if (isWhole(node, directories) && look(node.a, node.b, () => pathTo(node))) return { complete: true }
+    for (const byte of letters) {
+      const next = follow(node, byte, one, other)
+      if (next === undefined || !seen.add(next.a, next.b, next.dots)) continue
+      if (seen.size > most) return { complete: false }
+      queue.push(next)
+    }
+  }
+  return { complete: true }
+}
+
+function root<A, B>(one: Machine<A>, other: Machine<B>): Node<A, B> {
+  const a = one.start === undefined ? undefined : one.step(one.start, SLASH)
+  const b = other.start === undefined ? undefined : other.step(other.start, SLASH)
+  return { a, b, dots: 0, from: undefined, byte: SLASH }
+}
+
+const DOT = 0x2e
+const AFTER_SLASH = 0
+const LONGER = 3
+
+/** Not at the slash before a component, but for `/` itself and directories; and no `.` or `..` at the end. */
+const isWhole = ({ dots, from }: Node<unknown, unknown>, directories: boolean): boolean =>
+  dots === LONGER || from === undefined || (directories && dots === AFTER_SLASH)
+
+function follow<A, B>(node: Node<A, B>, byte: number, one: Machine<A>, other: Machine<B>): Node<A, B> | undefined {
+  if (byte === SLASH && node.dots !== LONGER) return undefined
+  const a = node.a === undefined ? undefined : one.step(node.a, byte)
+  const b = node.b === undefined ? undefined : other.step(node.b, byte)
+  if (a === undefined && b === undefined) return undefined
+  return { a, b, dots: dotsAfter(node.dots, byte), from: node, byte }
+}
+
+function dotsAfter(dots: Node<unknown, unknown>['dots'], byte: number): Node<unknown, unknown>['dots'] {
+  if (byte === SLASH) return AFTER_SLASH
+  if (byte !== DOT || dots === LONGER) return LONGER
+  return (dots + 1) as 1 | 2 | 3
+}
+
+function pathTo<A, B>(node: Node<A, B>): Buffer {
+  const bytes: number[] = []
+  for (let at: Node<A, B> | undefined = node; at !== undefined; at = at.from) bytes.push(at.byte)
+  return Buffer.from(bytes.reverse())
+}
+
+/** Pairs that were there. */
+class Seen<A, B> {
+  size = 0
+  readonly #byFirst = new Map<A | undefined, Map<B | undefined, number>>()
+
+  /** Returns whether it is new. */
+  add(a: A | undefined, b: B | undefined, dots: number): boolean {
+    let bySecond = this.#byFirst.get(a)
+    if (bySecond === undefined) {
+      bySecond = new Map()
+      this.#byFirst.set(a, bySecond)
+    }
+    const before = bySecond.get(b) ?? 0
+    if ((before >> dots) & 1) return false
+    bySecond.set(b, before | (1 << dots))
+    this.size++
+    return true
+  }
+}
+
+/** Matches every path. */
+export const anyPath: Machine<true> = { start: true, step: () => true, classOf: new Uint8Array(256) }

@@ -1,0 +1,149 @@
+import type { KernelEnforcer } from '../api/enforcer.ts'
+import type { DynamicResult } from '../api/types.ts'
+import type { FileOperation } from './operation.ts'
+import { OWN_LABEL, type Recorded, Unjudged } from './recorded.ts'
+import {
+  capabilityOf,
+  familyOf,
+  fileActionsOf,
+  mountingOf,
+  protocolOf,
+  ptraceAccessesOf,
+  socketTypeOf,
+} from './words.ts'
+
+type AppArmorModel = NonNullable<DynamicResult['appArmor']>
+type BpfModel = NonNullable<DynamicResult['bpf']>
+type ModelFile = NonNullable<BpfModel['files']>[number]
+type ModelNetwork = NonNullable<BpfModel['network']>
+type ModelPtrace = NonNullable<BpfModel['ptraces']>[number]
+
+/** What a model says that was done. */
+export interface ModelOperations {
+  operations: Recorded[]
+  unjudged: Unjudged
+  /** Programs that were run. */
+  programs: string[]
+}
+
+/** @param label the AppArmor label of the processes while they were modelled: the name of the model */
+export function modelOperations(result: DynamicResult, label: string): ModelOperations {
+  const reading = new Reading(label)
+  if (result.appArmor !== undefined) reading.appArmor(result.appArmor)
+  if (result.bpf !== undefined) reading.bpf(result.bpf)
+  for (const name of result.seccomp?.syscalls ?? [])
+    reading.operations.push({ by: 'Seccomp', operation: { kind: 'syscall', name } })
+  return reading
+}
+
+class Reading implements ModelOperations {
+  readonly operations: Recorded[] = []
+  readonly unjudged = new Unjudged()
+  readonly programs: string[] = []
+  readonly #label: string
+
+  constructor(label: string) {
+    this.#label = label
+  }
+
+  appArmor(model: AppArmorModel): void {
+    this.#common('AppArmor', model)
+    this.#network('AppArmor', model.networks ?? {})
+    for (const { peer, permissions, signals } of model.signals ?? []) {
+      for (const permission of permissions) {
+        const access = permission === 'send' || permission === 'receive' ? permission : undefined
+        if (access === undefined) this.unjudged.add('an access of a signal is not known', permission)
+        else
+          for (const signal of signals)
+            this.#add('AppArmor', { kind: 'signal', access, signal: signal.toLowerCase(), peer: this.#peer(peer) })
+      }
+    }
+    for (const record of model.unhandled ?? []) this.unjudged.add('the model could make nothing of the record', record)
+  }
+
+  bpf(model: BpfModel): void {
+    this.#common('BPF', model)
+    this.#network('BPF', model.network ?? {})
+    for (const { path, type, flags = [] } of model.mounts ?? []) {
+      const { operation, flags: bits } = mountingOf(flags)
+      const fstype = type === undefined || type === '' ? {} : { fstype: type }
+      this.#add('BPF', { kind: 'mount', operation, flags: bits, target: path, ...fstype })
+    }
+  }
+
+  #add(by: KernelEnforcer, operation: Recorded['operation']): void {
+    this.operations.push({ by, operation })
+  }
+
+  #common(by: KernelEnforcer, model: Pick<BpfModel, 'executions' | 'files' | 'capabilities' | 'ptraces'>): void {
+    for (const path of model.executions ?? []) {
+      this.programs.push(path)
+      this.#add(by, fileOf(by, path, 'exec'))
+    }
+    for (const file of model.files ?? []) this.#file(by, file)
+    for (const word of model.capabilities ?? []) {
+      const name = capabilityOf(word)
+      if (name === undefined) this.unjudged.add('a capability is not known', word)
+      else this.#add(by, { kind: 'capability', name })
+    }
+    for (const ptrace of model.ptraces ?? []) this.#ptrace(by, ptrace)
+  }
+
+  #file(by: KernelEnforcer, { path, oldPath, permissions, owner }: ModelFile): void {
+    const own = owner === undefined ? {} : { isOwn: owner }
+    const paths = oldPath === undefined || oldPath === '' ? [path] : [path, oldPath]
+    for (const permission of permissions) {
+      const actions = fileActionsOf(permission)
+      if (actions === undefined) this.unjudged.add('a permission of a file is not known', `${permission} ${path}`)
+      for (const action of actions ?? []) for (const one of paths) this.#add(by, { ...fileOf(by, one, action), ...own })
+    }
+  }
+
+  #ptrace(by: KernelEnforcer, { peer, permissions, external }: ModelPtrace): void {
+    for (const permission of permissions) {
+      const accesses = ptraceAccessesOf(permission)
+      if (accesses === undefined) this.unjudged.add('an access of tracing is not known', permission)
+      for (const access of accesses ?? []) {
+        const other = peer === undefined || peer === '' ? {} : { peer: this.#peer(peer) }
+        // Who has the same label is of the same container, or of another of the same workload.
+        const own = peer !== undefined && peer === this.#label ? { isOutside: false } : {}
+        const outside = external === undefined ? own : { isOutside: external }
+        this.#add(by, { kind: 'ptrace', access, ...other, ...outside })
+      }
+    }
+  }
+
+  /** Under the policy that is judged, the workload has the label of that. */
+  #peer(label: string): string {
+    return label === this.#label ? OWN_LABEL : label
+  }
+
+  #network(by: KernelEnforcer, { sockets = [], egresses = [] }: ModelNetwork): void {
+    for (const { domain = '', type = '', protocol = '' } of sockets) {
+      const family = familyOf(domain)
+      const socketType = socketTypeOf(type)
+      const number = protocol === '' ? undefined : protocolOf(protocol)
+      if (family === undefined) this.unjudged.add('a family of sockets is not known', domain)
+      else
+        this.#add(by, {
+          kind: 'socket',
+          domain: family,
+          ...(socketType !== undefined && { type: socketType }),
+          ...(number !== undefined && { protocol: number }),
+        })
+    }
+    for (const { ip, ports } of egresses) for (const port of ports) this.#add(by, { kind: 'egress', address: ip, port })
+  }
+}
+
+/** A path of a model, which may be a pattern: AppArmor's globs in what AppArmor saw, `*` and `**` in what BPF saw. */
+function fileOf(by: KernelEnforcer, path: string, action: FileOperation['action']): FileOperation {
+  if (by === 'AppArmor') {
+    const type = path.endsWith('/') ? 'directory' : 'file'
+    return { kind: 'file', path, action, type, ...(isGlob(path) && { pattern: 'glob' }) }
+  }
+  return { kind: 'file', path, action, ...(path.includes('*') && { pattern: 'path' }) }
+}
+
+/** Brackets and braces that are not closed are characters of a name, as in `/usr/bin/[`. */
+const isGlob = (path: string): boolean => /[*?]|\[[^\]]+\]|\{[^}]*,[^}]*\}|@\{\w+\}/.test(path)

@@ -1,0 +1,169 @@
+import { join } from '../api/field-error.ts'
+import type { AnyPolicy, BpfRawRules, EnhanceProtect } from '../api/types.ts'
+import { findRule } from '../rules/catalogue.ts'
+
+/** What to change in a policy so that something is allowed. */
+export interface Change {
+  do: 'remove' | 'set' | 'add'
+  field: string
+  /** What is to stand there, or to be added to the list. */
+  value?: unknown
+}
+
+/** A part of a policy that can refuse something by itself. */
+export interface Part {
+  /** Where it stands. */
+  path: string
+  /** The built-in rule's name, or the words of a raw rule. */
+  rule: string
+  /** Without it. */
+  change: Change
+  /** Adds the part to a section that has none. */
+  addTo: (section: EnhanceProtect) => void
+}
+
+const SECTION = 'spec.policy.enhanceProtect'
+
+/** The rules of the EnhanceProtect mode, each by itself; none for other modes, whose rules are one whole. */
+export function partsOf({ spec: { policy } }: AnyPolicy): Part[] {
+  const { enhanceProtect: section } = policy
+  if (policy.mode !== 'EnhanceProtect' || section === undefined) return []
+  return [
+    ...builtInParts(section),
+    ...appArmorParts(section),
+    ...bpfParts(section.bpfRawRules ?? {}),
+    ...syscallParts(section),
+  ]
+}
+
+const removed = (path: string): Change => ({ do: 'remove', field: path })
+
+function builtInParts(section: EnhanceProtect): Part[] {
+  const part = (name: string, path: string, addTo: Part['addTo']): Part => ({
+    path,
+    rule: findRule(name)?.name ?? name,
+    change: removed(path),
+    addTo,
+  })
+  const lists = (['hardeningRules', 'vulMitigationRules'] as const).flatMap((list) =>
+    (section[list] ?? []).map((name, i) =>
+      part(name, join(join(SECTION, list), i), (to) => {
+        to[list] = [...(to[list] ?? []), name]
+      }),
+    ),
+  )
+  const attack = join(SECTION, 'attackProtectionRules')
+  const others = (section.attackProtectionRules ?? []).flatMap(({ rules, targets = [] }, i) =>
+    rules.map((name, j) =>
+      part(name, join(join(join(attack, i), 'rules'), j), (to) => {
+        to.attackProtectionRules = [...(to.attackProtectionRules ?? []), { rules: [name], targets }]
+      }),
+    ),
+  )
+  return [...lists, ...others]
+}
+
+/** The first words of a raw rule. */
+const MOST_CHARACTERS = 80
+const shortened = (text: string): string =>
+  text.length <= MOST_CHARACTERS ? text : `${text.slice(0, MOST_CHARACTERS)}…`
+
+function appArmorParts({ appArmorRawRules = [] }: EnhanceProtect): Part[] {
+  return appArmorRawRules.map((rules, i) => {
+    const path = join(join(SECTION, 'appArmorRawRules'), i)
+    return {
+      path,
+      rule: shortened(rules.rules.trim().replace(/\s+/g, ' ')),
+      change: removed(path),
+      addTo: (to) => {
+        to.appArmorRawRules = [...(to.appArmorRawRules ?? []), rules]
+      },
+    }
+  })
+}
+
+function syscallParts({ syscallRawRules = [] }: EnhanceProtect): Part[] {
+  return syscallRawRules.map((rule, i) => {
+    const path = join(join(SECTION, 'syscallRawRules'), i)
+    return {
+      path,
+      rule: shortened(`${rule.action} ${rule.names.join(', ')}`),
+      change: removed(path),
+      addTo: (to) => {
+        to.syscallRawRules = [...(to.syscallRawRules ?? []), rule]
+      },
+    }
+  })
+}
+
+function bpfParts({ files = [], processes = [], network = {}, ptrace, mounts = [] }: BpfRawRules): Part[] {
+  const at = join(SECTION, 'bpfRawRules')
+  const parts: Part[] = []
+  const add = (path: string, rule: string, addTo: (raw: BpfRawRules) => void): void => {
+    parts.push({
+      path,
+      rule: shortened(rule),
+      change: removed(path),
+      addTo: (to) => {
+        to.bpfRawRules ??= {}
+        addTo(to.bpfRawRules)
+      },
+    })
+  }
+  for (const [list, rules] of Object.entries({ files, processes }) as ['files' | 'processes', typeof files][])
+    for (const [i, rule] of rules.entries())
+      add(join(join(at, list), i), `${rule.pattern} ${rule.permissions.join(',')}`, (raw) => {
+        raw[list] = [...(raw[list] ?? []), rule]
+      })
+  addNetworkParts(join(at, 'network'), network, add)
+  if (ptrace !== undefined)
+    add(join(at, 'ptrace'), `ptrace ${ptrace.permissions.join(',')}`, (raw) => {
+      raw.ptrace = ptrace
+    })
+  for (const [i, rule] of mounts.entries())
+    add(join(join(at, 'mounts'), i), `mount ${rule.sourcePattern} ${rule.fstype} ${rule.flags.join(',')}`, (raw) => {
+      raw.mounts = [...(raw.mounts ?? []), rule]
+    })
+  return parts
+}
+
+type Egress = NonNullable<NonNullable<BpfRawRules['network']>['egress']>
+
+function addNetworkParts(
+  at: string,
+  { sockets = [], egress = {} }: NonNullable<BpfRawRules['network']>,
+  add: (path: string, rule: string, addTo: (raw: BpfRawRules) => void) => void,
+): void {
+  for (const [i, rule] of sockets.entries())
+    add(join(join(at, 'sockets'), i), `socket ${JSON.stringify(rule)}`, (raw) => {
+      raw.network = { ...raw.network, sockets: [...(raw.network?.sockets ?? []), rule] }
+    })
+  for (const list of ['toDestinations', 'toServices', 'toPods'] as const)
+    for (const [i, rule] of (egress[list] ?? []).entries())
+      add(join(join(join(at, 'egress'), list), i), `${list} ${JSON.stringify(rule)}`, (raw) => {
+        const before: Egress = raw.network?.egress ?? {}
+        raw.network = { ...raw.network, egress: { ...before, [list]: [...(before[list] ?? []), rule] } }
+      })
+}
+
+/** The policy with these of its parts alone, and without what is refused by default. */
+export function withParts<Of extends AnyPolicy>(policy: Of, parts: readonly Part[]): Of {
+  const { auditViolations, allowViolations, protectAncestors } = policy.spec.policy.enhanceProtect ?? {}
+  const section: EnhanceProtect = {
+    privileged: true,
+    ...(auditViolations !== undefined && { auditViolations }),
+    ...(allowViolations !== undefined && { allowViolations }),
+    ...(protectAncestors !== undefined && { protectAncestors }),
+  }
+  for (const part of parts) part.addTo(section)
+  return { ...policy, spec: { ...policy.spec, policy: { ...policy.spec.policy, enhanceProtect: section } } }
+}
+
+/** The policy with none of its rules, but with what is refused by default. */
+export function withoutParts<Of extends AnyPolicy>(policy: Of): Of {
+  const bare = withParts(policy, [])
+  const { privileged } = policy.spec.policy.enhanceProtect ?? {}
+  const { privileged: _, ...section } = bare.spec.policy.enhanceProtect ?? {}
+  const enhanceProtect = privileged === undefined ? section : { ...section, privileged }
+  return { ...bare, spec: { ...bare.spec, policy: { ...bare.spec.policy, enhanceProtect } } }
+}

@@ -1,0 +1,64 @@
+import type { LinuxSeccomp, LinuxSyscall } from '../api/types.ts'
+import { type Comparison, holds, readComparison } from '../profile/seccomp/comparison.ts'
+import { type Action, isRefusing } from '../profile/seccomp/vocabulary.ts'
+import { allowed, audited, type Decision, type Judge, unknown } from './operation.ts'
+
+/** What a profile does with one call where its arguments are as these comparisons want them. */
+export interface SeccompRule {
+  when: readonly Comparison[]
+  action: Action
+  errno: number
+}
+
+/** The rules of a profile by call, in the order of the profile; what libseccomp makes of them depends on no order. */
+export class SeccompRules {
+  readonly standard: SeccompRule
+  readonly byName = new Map<string, SeccompRule[]>()
+
+  constructor({ defaultAction, defaultErrnoRet = EPERM, syscalls = [] }: LinuxSeccomp) {
+    this.standard = { when: [], action: defaultAction, errno: defaultErrnoRet }
+    for (const entry of syscalls) for (const name of entry.names) this.#add(name, entry)
+  }
+
+  #add(name: string, { args = [], action, errnoRet: errno = EPERM }: LinuxSyscall): void {
+    const when = args.map(readComparison).filter((one) => one !== 'never')
+    // A comparison that nothing meets makes a rule that never applies.
+    if (when.length < args.length) return
+    const rules = this.byName.get(name)
+    if (rules === undefined) this.byName.set(name, [{ when, action, errno }])
+    else rules.push({ when, action, errno })
+  }
+
+  /** What applies to a call with these arguments. */
+  of(name: string, args: readonly bigint[]): SeccompRule {
+    const rules = this.byName.get(name) ?? []
+    return rules.find(({ when }) => when.every((one) => holds(one, args[one.index] ?? 0n))) ?? this.standard
+  }
+}
+
+const EPERM = 1
+
+/** Decides as the filter does that a runtime makes of the profile: by name and arguments, with the default where no rule applies. */
+export function seccompJudge(profile: LinuxSeccomp): Judge {
+  const rules = new SeccompRules(profile)
+  return (operation) => {
+    if (operation.kind !== 'syscall') return allowed
+    const { name, args } = operation
+    if (args !== undefined) return decisionOf(rules.of(name, args))
+    return withoutArguments(rules, name)
+  }
+}
+
+export function decisionOf({ action, errno }: Pick<SeccompRule, 'action' | 'errno'>): Decision {
+  if (isRefusing(action)) return { outcome: 'denied', ...(errno !== EPERM && action === 'SCMP_ACT_ERRNO' && { errno }) }
+  return action === 'SCMP_ACT_LOG' ? audited : allowed
+}
+
+/** The arguments were not recorded: what every call gets, or that it depends on them. */
+function withoutArguments({ byName, standard }: SeccompRules, name: string): Decision {
+  const rules = byName.get(name) ?? []
+  const whole = rules.find(({ when }) => when.length === 0) ?? standard
+  const decisions = [whole, ...rules].map(decisionOf)
+  const same = decisions.every(({ outcome }) => outcome === decisions[0]!.outcome)
+  return same ? decisions[0]! : unknown('it is refused with certain arguments only, and these were not recorded')
+}

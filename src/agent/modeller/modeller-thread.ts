@@ -1,0 +1,35 @@
+import { createHash } from 'node:crypto'
+import type { ModelReply } from '../../../actors/modeller/ports.ts'
+import { modellerFamily } from '../../../actors/modeller.ts'
+import { type ActorSystem, AskError } from '../../../actors/runtime/index.ts'
+import { type CourierMessage, courierAddress } from './courier.ts'
+import { RecordingFolder } from './recording-files.ts'
+
+/** What the thread of the modellers is given. */
+export interface ModellerThreadData {
+  node: string
+  folder: string
+}
+
+export const modellerFamilyName = 'modeller'
+
+/** Milliseconds for a report to each of the managers. */
+const PATIENCE = 120_000
+
+/** Furnishes the worker thread on which modellers record. */
+export default function install(system: ActorSystem, { node, folder }: ModellerThreadData): void {
+  const courier = system.lookup<CourierMessage>(courierAddress)
+  system.family(
+    modellerFamilyName,
+    modellerFamily({
+      node,
+      files: new RecordingFolder(folder),
+      digest: (text) => createHash('sha256').update(text).digest('hex'),
+      send: (report): Promise<ModelReply> =>
+        courier.ask({ type: 'send', report }, { timeout: PATIENCE }).catch((error: unknown): ModelReply => {
+          if (!(error instanceof AskError)) throw error
+          return { kind: 'unreachable', message: `the agent could not send it: ${error.message}` }
+        }),
+    }),
+  )
+}

@@ -1,0 +1,177 @@
+import { existsSync } from 'node:fs'
+import { extname } from 'node:path'
+import type { ModellerMessage } from '../../../actors/modeller.ts'
+import { ActorSystem, type Family } from '../../../actors/runtime/index.ts'
+import { type Recording, recordingOf } from '../../api/recording.ts'
+import type { ArmorProfile } from '../../api/types.ts'
+import type { Recorded } from '../../audit/model/recorded.ts'
+import type { Clock, Timer } from '../../base/clock.ts'
+import type { Logger } from '../../base/logger.ts'
+import { courierFamily, courierFamilyName, type SendModel } from './courier.ts'
+import { type ModellerThreadData, modellerFamilyName } from './modeller-thread.ts'
+
+export interface ModellersOptions {
+  /** Name of the Node object. */
+  node: string
+  /** Where recordings are kept. */
+  folder: string
+  /** Origins of managers' status servers. */
+  managers: readonly string[]
+  send: SendModel
+  /** Called when workers are to note something else of a profile: see PolicyIdentity.modelling. */
+  onChange(profileName: string, modelling: string): void
+  clock: Clock
+  logger: Logger
+  /** Where the family lives: a thread of its own unless given. */
+  place?: (system: ActorSystem) => Family<ModellerMessage>
+}
+
+/** Milliseconds between two times that modellers are sent what is wanted of them: one that failed, or whose thread did, goes on. */
+const REPEAT = 10_000
+
+interface Known {
+  wanted: Recording
+  profileName: string
+  /** Raised when facts may have been lost on their way, so that workers send again what they know. */
+  round: number
+  /** It is over, and its last records may be on their way. */
+  closing: Timer | undefined
+}
+
+/** Milliseconds: modellers wait a little longer before they send what they have. */
+const CLOSING = 4_000
+
+/**
+ * The modellers of a node, an actor for each ArmorProfile whose policy models behaviour. They are on a thread of their own, which is
+ * started with the first of them: what they gather is large, and is written every few seconds.
+ */
+export class Modellers {
+  readonly #options: ModellersOptions
+  readonly #system: ActorSystem
+  readonly #known = new Map<string, Known>()
+  readonly #keys = new Map<string, string>()
+  #family: Family<ModellerMessage> | undefined
+  #repeat: Timer | undefined
+
+  constructor(options: ModellersOptions) {
+    this.#options = options
+    const { logger, clock, managers, send } = options
+    this.#system = new ActorSystem({ logger, clock })
+    this.#system.family(courierFamilyName, courierFamily(managers, send))
+  }
+
+  /** ArmorProfiles that are recorded now. */
+  get recording(): number {
+    let recording = 0
+    for (const { wanted } of this.#known.values()) if (wanted.open) recording++
+    return recording
+  }
+
+  /**
+   * An ArmorProfile appeared, changed or went.
+   * @returns what workers are to note of it: see PolicyIdentity.modelling
+   */
+  profile(profile: ArmorProfile, isGone: boolean): string | undefined {
+    const key = `${profile.metadata.namespace}/${profile.metadata.name}`
+    const wanted = isGone || profile.metadata.deletionTimestamp !== undefined ? undefined : recordingOf(profile)
+    if (wanted === undefined) {
+      this.#forget(key, isGone)
+      return undefined
+    }
+    this.#follow(key, profile.spec.profile.name, wanted)
+    this.#tell(key, { type: 'wanted', wanted })
+    this.#repeatLater()
+    return modellingOf(this.#known.get(key)!)
+  }
+
+  #follow(key: string, profileName: string, wanted: Recording): void {
+    const before = this.#known.get(key)
+    const isSame = before?.wanted.id === wanted.id
+    if (!isSame || wanted.open) before?.closing?.cancel()
+    const known: Known = { wanted, profileName, round: before?.round ?? 0, closing: undefined }
+    if (isSame && !wanted.open) known.closing = before.wanted.open ? this.#close(key) : before.closing
+    this.#known.set(key, known)
+    this.#keys.set(profileName, key)
+  }
+
+  #close(key: string): Timer {
+    return this.#options.clock.after(CLOSING, () => {
+      const known = this.#known.get(key)
+      if (known === undefined) return
+      known.closing = undefined
+      this.#options.onChange(known.profileName, modellingOf(known))
+    })
+  }
+
+  /** Takes what the workers of the pipeline have found. */
+  found(all: readonly Recorded[]): void {
+    for (const { profileName, found, records, ofRuntime } of all) {
+      const key = this.#keys.get(profileName)
+      if (key === undefined) continue
+      if (!this.#tell(key, { type: 'found', found, records, ofRuntime })) this.#sendAgain(key)
+    }
+  }
+
+  /** Records were lost before they could be read: of whom they were, nobody knows. */
+  lost(records: number): void {
+    for (const [key, { wanted }] of this.#known) if (wanted.open) this.#tell(key, { type: 'lost', records })
+  }
+
+  async stop(): Promise<void> {
+    this.#repeat?.cancel()
+    for (const { closing } of this.#known.values()) closing?.cancel()
+    await this.#system.stop({ within: 10_000 })
+  }
+
+  /** What was recorded is kept until the ArmorProfile goes: a manager that takes the lead may ask for it. */
+  #forget(key: string, isGone: boolean): void {
+    const known = this.#known.get(key)
+    known?.closing?.cancel()
+    this.#known.delete(key)
+    if (known !== undefined) this.#keys.delete(known.profileName)
+    // No thread is started for what was never recorded.
+    if (isGone && (this.#family !== undefined || existsSync(this.#options.folder)))
+      this.#tell(key, { type: 'wanted', wanted: undefined })
+  }
+
+  #tell(key: string, message: ModellerMessage): boolean {
+    this.#family ??= (this.#options.place ?? ((system) => this.#onThread(system)))(this.#system)
+    return this.#family.of(key).tell(message)
+  }
+
+  #sendAgain(key: string): void {
+    const known = this.#known.get(key)
+    if (known === undefined) return
+    known.round++
+    this.#options.onChange(known.profileName, modellingOf(known))
+  }
+
+  #repeatLater(): void {
+    this.#repeat ??= this.#options.clock.after(REPEAT, () => {
+      this.#repeat = undefined
+      for (const [key, { wanted }] of this.#known) this.#tell(key, { type: 'wanted', wanted })
+      if (this.#known.size > 0) this.#repeatLater()
+    })
+  }
+
+  #onThread(system: ActorSystem): Family<ModellerMessage> {
+    const { node, folder } = this.#options
+    const data: ModellerThreadData = { node, folder }
+    const thread = system.thread(modellerFamilyName, {
+      module: ownModule,
+      families: [modellerFamilyName],
+      data,
+      heap: HEAP,
+    })
+    return thread.family(modellerFamilyName)
+  }
+}
+
+/** MiB: for many profiles at a time. */
+const HEAP = 1_024
+
+/** Where the sources run this is one of them; else what they were compiled to. */
+const ownModule = new URL(`./modeller-thread${extname(import.meta.url)}`, import.meta.url)
+
+const modellingOf = ({ wanted, round, closing }: Known): string =>
+  wanted.open || closing !== undefined ? `${wanted.id} ${round}` : ''

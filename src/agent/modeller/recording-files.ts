@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto'
+import { mkdir, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { type Static, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import type { RecordingFiles, StoredRecording } from '../../../actors/modeller/ports.ts'
+import { type PieceContent, pieceContent } from '../../api/model-report.ts'
+
+const count = Type.Integer({ minimum: 0 })
+const schema = Type.Object({
+  version: Type.Literal(1),
+  id: Type.String({ minLength: 1, maxLength: 128 }),
+  /** Null of a node that came when all was over. */
+  began: Type.Union([Type.Number(), Type.Null()]),
+  complete: Type.Boolean(),
+  records: count,
+  ofRuntime: count,
+  lost: count,
+  gaps: Type.Array(Type.Object({ from: Type.String(), to: Type.String(), why: Type.String() }), { maxItems: 64 }),
+  behaviour: Type.Unsafe<PieceContent>(pieceContent),
+})
+
+/** A recording is bounded, and with it its file: what is larger is none. */
+const LONGEST = 256 * 1024 * 1024
+
+/**
+ * Recordings in a folder of the agent, a file each, which root alone reads: names of a workload's files are nobody else's business. A file
+ * is a line with the digest of what follows, and JSON; it is written beside the old one and then put into its place.
+ */
+export class RecordingFolder implements RecordingFiles {
+  readonly #folder: string
+
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  async read(key: string): Promise<{ stored: StoredRecording; seen: number } | { broken: string } | undefined> {
+    const path = this.#path(key)
+    const state = await stat(path).catch(missing)
+    if (state === undefined) return undefined
+    const text = state.size > LONGEST ? `of ${state.size} bytes` : await readFile(path, 'utf8')
+    const stored = parsed(text)
+    if (typeof stored !== 'string') return { stored, seen: state.mtimeMs }
+    await rename(path, `${path}.broken`)
+    return { broken: `${path} ${stored}; it is kept as ${path}.broken` }
+  }
+
+  async write(key: string, stored: StoredRecording): Promise<void> {
+    const path = this.#path(key)
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+    const { began, ...rest } = stored
+    const body = JSON.stringify({ version: 1, ...rest, began: Number.isNaN(began) ? null : began })
+    const file = await open(`${path}.new`, 'w', 0o600)
+    try {
+      await file.writeFile(`${digestOf(body)}\n${body}`)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(`${path}.new`, path)
+    await synced(dirname(path))
+  }
+
+  async touch(key: string): Promise<void> {
+    const now = new Date()
+    await utimes(this.#path(key), now, now)
+  }
+
+  async remove(key: string): Promise<void> {
+    const path = this.#path(key)
+    for (const one of [path, `${path}.new`, `${path}.broken`]) await rm(one, { force: true })
+  }
+
+  /** Names of objects have no `/`, `%` or NUL, and a namespace has no `.`. */
+  #path(key: string): string {
+    if (!/^[a-z0-9-]+\/[a-z0-9.-]+$/.test(key)) throw new Error(`no key of an ArmorProfile: ${key}`)
+    return join(this.#folder, `${key.replace('/', '_')}.recording`)
+  }
+}
+
+const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+/** What the text holds, or why that cannot be used. */
+function parsed(text: string): StoredRecording | string {
+  const end = text.indexOf('\n')
+  if (end === -1) return 'is no recording'
+  const body = text.slice(end + 1)
+  if (digestOf(body) !== text.slice(0, end)) return 'was changed, or was cut'
+  const value: unknown = JSON.parse(body)
+  if (!Value.Check(schema, value)) return 'is of another version'
+  const { version: _, began, ...rest }: Static<typeof schema> = value
+  return { ...rest, began: began ?? Number.NaN }
+}
+
+function missing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error
+  return undefined
+}
+
+async function synced(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

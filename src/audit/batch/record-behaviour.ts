@@ -1,0 +1,70 @@
+import { slotOf } from '../decode/apparmor-fields.ts'
+import { numberIn, readDecimal, readHex } from '../decode/numbers.ts'
+import { form } from '../decode/record-fields.ts'
+import { seccompSlotOf } from '../decode/seccomp-fields.ts'
+import type { ProfileHead } from '../encode/event-head.ts'
+import type { Label } from '../encode/labels.ts'
+import { nameOfCall } from '../encode/seccomp-event.ts'
+import { addAppArmorFact, appArmorKey } from '../model/apparmor-facts.ts'
+import { type RecordPairs, textOf } from '../model/record-text.ts'
+import { type BatchContext, type Outcome, outcome } from './batch-context.ts'
+
+/** Takes the AppArmor record whose pairs were read for what a workload did. It gives no line. */
+export function recordAppArmor(context: BatchContext, label: Label): Outcome {
+  const { scratch, appArmor } = context
+  const { modelling = '', profileName } = label.head
+  if (modelling === '') return outcome.filtered
+  const recording = scratch.recordings.of(profileName, modelling)
+  const pairs = pairsOf(context, appArmor.fields)
+  const key = appArmorKey(pairs)
+  if (!recording.knows(key)) {
+    // Who went into the profile from elsewhere is not to teach it anything.
+    const pid = numberIn(appArmor.fields, context.bytes, slotOf.pid)
+    if (!context.place(pid, scratch.id.epoch, label)) return outcome.deferred
+    if (context.attribution.reason === 'profile-mismatch') return outcome.filtered
+    recording.note(key)
+    addAppArmorFact(pairs, recording)
+  }
+  recording.records++
+  return outcome.filtered
+}
+
+/** Takes the Seccomp record whose pairs were read for a call of a workload; its container is found. */
+export function recordCall(context: BatchContext, head: ProfileHead): Outcome {
+  const { scratch, seccomp, bytes, attribution } = context
+  const { modelling = '', profileName } = head
+  if (modelling === '' || attribution.reason === 'profile-mismatch') return outcome.filtered
+  const recording = scratch.recordings.of(profileName, modelling)
+  const { starts, ends, forms } = seccomp.fields
+  const pairs = pairsOf(context, seccomp.fields)
+  if (isOfRuntime(textOf(pairs, seccompSlotOf.comm), textOf(pairs, seccompSlotOf.exe))) {
+    recording.ofRuntime++
+    return outcome.filtered
+  }
+  const { arch, syscall } = seccompSlotOf
+  const architecture = forms[arch] === form.absent ? -1 : readHex(bytes, starts[arch]!, ends[arch]!)
+  const number = readDecimal(bytes, starts[syscall]!, ends[syscall]!)
+  const key = `call ${architecture} ${number}`
+  if (!recording.knows(key)) {
+    recording.note(key)
+    // Numbers that no call has are no behaviour that a profile could allow.
+    const name = nameOfCall(architecture, number)
+    if (!name.startsWith('unknown(')) recording.addCall(name)
+  }
+  recording.records++
+  return outcome.filtered
+}
+
+const pairsOf = ({ bytes, buffer, kmsg }: BatchContext, fields: RecordPairs['fields']): RecordPairs => ({
+  fields,
+  bytes,
+  buffer,
+  kmsg,
+})
+
+/** How runc names the thread that becomes a container's process, and the files that it is run from: itself, or a copy in memory. */
+const runtimeThread = /^runc:\[/
+const runtimeProgram = /(^|\/)runc(\.[a-z0-9-]+)?$|^\/memfd:runc_cloned:/
+
+/** Its filter is there before the program of the container is. The program's path alone is the kernel's word. */
+export const isOfRuntime = (comm = '', exe = ''): boolean => runtimeThread.test(comm) && runtimeProgram.test(exe)

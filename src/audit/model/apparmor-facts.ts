@@ -1,0 +1,189 @@
+import { slotOf } from '../decode/apparmor-fields.ts'
+import { form } from '../decode/record-fields.ts'
+import { type RecordPairs, textOf, written } from './record-text.ts'
+import type { ProfileRecording } from './recorded.ts'
+
+/** All that tells one fact from another, but for the profile. */
+const telling = [
+  slotOf.operation,
+  slotOf.profile,
+  slotOf.name,
+  slotOf.deniedMask,
+  slotOf.requestedMask,
+  slotOf.netFamily,
+  slotOf.netSockType,
+  slotOf.netProtocol,
+  slotOf.peer,
+  slotOf.signal,
+  slotOf.info,
+  slotOf.name2,
+  slotOf.srcName,
+  slotOf.fsType,
+  slotOf.flags,
+] as const
+
+/** By which a record that says the same as one before is found, whoever did it and when. */
+export function appArmorKey(pairs: RecordPairs): string {
+  let key = isOwner(pairs) ? 'o' : ''
+  for (const slot of telling) key += `\n${written(pairs, slot)}`
+  return key
+}
+
+/** Owners are there, and the same: the access was to a file of the process's own user. */
+function isOwner(pairs: RecordPairs): boolean {
+  const ouid = written(pairs, slotOf.ouid)
+  return ouid !== '' && ouid === written(pairs, slotOf.fsuid)
+}
+
+/** Adds what an AppArmor record says that its process did. */
+export function addAppArmorFact(pairs: RecordPairs, recording: ProfileRecording): void {
+  const of = recording.appArmor
+  of.profiles = withText(of.profiles, recording.profileName)
+  const added = addKnown(pairs, recording)
+  if (added) return
+  of.unhandled = withText(of.unhandled, unhandledText(pairs))
+}
+
+function addKnown(pairs: RecordPairs, recording: ProfileRecording): boolean {
+  const operation = written(pairs, slotOf.operation)
+  switch (operation) {
+    case 'exec':
+      return addExecution(pairs, recording)
+    case 'capable':
+      return addCapability(pairs, recording)
+    case 'ptrace':
+      return addPtrace(pairs, recording)
+    case 'signal':
+      return addSignal(pairs, recording)
+    default:
+      if (pairs.fields.forms[slotOf.netFamily] !== form.absent) return addSocket(pairs, recording)
+      return addFile(pairs, recording)
+  }
+}
+
+/** A name that a profile can have: an absolute one. One that is disconnected from its mount begins with anything. */
+function pathOf(pairs: RecordPairs): string | undefined {
+  const path = textOf(pairs, slotOf.name)
+  return path?.startsWith('/') === true && !path.includes('\0') ? path : undefined
+}
+
+function addExecution(pairs: RecordPairs, { appArmor }: ProfileRecording): boolean {
+  const path = pathOf(pairs)
+  if (path === undefined) return false
+  appArmor.executions = withText(appArmor.executions, path)
+  return true
+}
+
+function addCapability(pairs: RecordPairs, { appArmor }: ProfileRecording): boolean {
+  const name = written(pairs, slotOf.name)
+  if (!/^[a-z_]{1,32}$/.test(name)) return false
+  appArmor.capabilities = withText(appArmor.capabilities, name)
+  return true
+}
+
+/** What rules can allow of files; `c` and `d` of records are part of `w` in rules. */
+const fileModes = 'mrwalk'
+
+function addFile(pairs: RecordPairs, { appArmor }: ProfileRecording): boolean {
+  const path = pathOf(pairs)
+  const mask = maskOf(pairs)
+  if (path === undefined || mask === '' || isMount(pairs)) return false
+  const permissions: string[] = []
+  for (const letter of mask) {
+    const mode = letter === 'c' || letter === 'd' ? 'w' : letter
+    if (!fileModes.includes(mode)) return false
+    if (!permissions.includes(mode)) permissions.push(mode)
+  }
+  appArmor.files ??= []
+  appArmor.files.push({ path, owner: isOwner(pairs), permissions })
+  return true
+}
+
+/** Records of mounts have a name, too. */
+const isMount = ({ fields }: RecordPairs): boolean =>
+  fields.forms[slotOf.fsType] !== form.absent ||
+  fields.forms[slotOf.flags] !== form.absent ||
+  fields.forms[slotOf.srcName] !== form.absent
+
+function maskOf(pairs: RecordPairs): string {
+  const denied = written(pairs, slotOf.deniedMask)
+  return denied === '' ? written(pairs, slotOf.requestedMask) : denied
+}
+
+function addSocket(pairs: RecordPairs, { appArmor }: ProfileRecording): boolean {
+  const [domain, type, protocol] = [slotOf.netFamily, slotOf.netSockType, slotOf.netProtocol].map((slot) =>
+    written(pairs, slot),
+  ) as [string, string, string]
+  if (!/^[a-z0-9_]{1,32}$/.test(domain) || !/^[a-z0-9_]{0,32}$/.test(type)) return false
+  const socket = { domain, ...(type !== '' && { type }), ...(/^\d{1,9}$/.test(protocol) && { protocol }) }
+  appArmor.networks ??= {}
+  appArmor.networks.sockets ??= []
+  appArmor.networks.sockets.push(socket)
+  return true
+}
+
+/** Of a program that ran without a rule for it, the kernel has made up a name behind the profile's. */
+const withoutChild = (label: string): string => label.split('//null-', 1)[0]!
+
+function peerOf(pairs: RecordPairs): string | undefined {
+  const peer = textOf(pairs, slotOf.peer)
+  return peer === undefined || peer === '' ? undefined : withoutChild(peer)
+}
+
+function addPtrace(pairs: RecordPairs, { appArmor }: ProfileRecording): boolean {
+  const peer = peerOf(pairs)
+  const permissions = wordsOf(maskOf(pairs))
+  if (peer === undefined || permissions.length === 0) return false
+  appArmor.ptraces ??= []
+  appArmor.ptraces.push({ peer, permissions })
+  return true
+}
+
+function addSignal(pairs: RecordPairs, { appArmor }: ProfileRecording): boolean {
+  const peer = peerOf(pairs)
+  const [permissions, signals] = [wordsOf(maskOf(pairs)), wordsOf(written(pairs, slotOf.signal))]
+  if (peer === undefined || permissions.length === 0 || signals.length === 0) return false
+  appArmor.signals ??= []
+  appArmor.signals.push({ peer, permissions, signals })
+  return true
+}
+
+const wordsOf = (text: string): string[] => text.split(' ').filter((word) => /^[a-z0-9_+]{1,32}$/.test(word))
+
+/** So many characters of a record that no rule is made of. */
+const longestUnhandled = 512
+
+/** The pairs that say what was done, and not by which process and when. */
+const unhandledNames = [
+  'operation',
+  'info',
+  'name',
+  'name2',
+  'requestedMask',
+  'deniedMask',
+  'fsType',
+  'srcName',
+  'flags',
+  'peer',
+  'peerProfile',
+  'dbusBus',
+  'dbusPath',
+  'dbusInterface',
+  'dbusMember',
+] as const
+
+function unhandledText(pairs: RecordPairs): string {
+  const parts = unhandledNames.flatMap((name) => {
+    if (pairs.fields.forms[slotOf[name]] === form.absent) return []
+    const value = textOf(pairs, slotOf[name]) ?? written(pairs, slotOf[name])
+    return [`${name}=${JSON.stringify(value)}`]
+  })
+  return parts.join(' ').slice(0, longestUnhandled)
+}
+
+function withText(list: string[] | undefined, text: string): string[] {
+  if (list === undefined) return [text]
+  // Whoever merges it takes others away; `ProfileRecording` passes over nearly all that is known.
+  if (list.at(-1) !== text) list.push(text)
+  return list
+}

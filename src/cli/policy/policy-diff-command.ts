@@ -1,0 +1,82 @@
+import { comparePolicies } from '../../advice/difference/compare.ts'
+import type { Becomes, Compared, Difference } from '../../advice/difference/difference.ts'
+import { misuse } from '../misuse.ts'
+import { print, printable, printData } from '../output.ts'
+import { type CompilingArguments, policiesFrom, type SoundPolicy } from './policies-from.ts'
+import type { TableFormat } from './policy-test-command.ts'
+import { amount } from './replay-text.ts'
+
+export interface DiffArguments extends CompilingArguments {
+  output: TableFormat
+}
+
+type Pair = { policy: string } & ({ only: 'old' | 'new' } | Compared)
+
+/** Prints what becomes allowed or forbidden. Returns the exit status: 1 when anything does, or nobody can say. */
+export async function diffCommand(old: string, made: string, given: DiffArguments): Promise<number> {
+  const [before, after] = [await policiesFrom([old], given), await policiesFrom([made], given)]
+  if (before === undefined || after === undefined) return misuse
+  const pairs = pairsOf(before, after)
+  if (given.output === 'table') print(pairs.map(pairText).join('\n'))
+  else await printData(pairs, given.output)
+  return pairs.every(isSame) ? 0 : 1
+}
+
+const isSame = (pair: Pair): boolean =>
+  !('only' in pair) && pair.differences.length === 0 && pair.incomplete.length === 0
+
+/** By name; two that are alone in their files belong together, whatever they are called. */
+function pairsOf(before: readonly SoundPolicy[], after: readonly SoundPolicy[]): Pair[] {
+  const [one] = before
+  const [other] = after
+  if (before.length === 1 && after.length === 1 && one !== undefined && other !== undefined)
+    return [compared(one, other)]
+  const made = new Map(after.map((policy) => [policy.name, policy]))
+  const names = new Set(before.map(({ name }) => name))
+  return [
+    ...before.map((policy): Pair => {
+      const same = made.get(policy.name)
+      return same === undefined ? { policy: policy.name, only: 'old' } : compared(policy, same)
+    }),
+    ...after.filter(({ name }) => !names.has(name)).map(({ name }): Pair => ({ policy: name, only: 'new' })),
+  ]
+}
+
+const compared = (before: SoundPolicy, after: SoundPolicy): Pair => ({
+  policy: before.name === after.name ? after.name : `${before.name} and ${after.name}`,
+  ...comparePolicies(before.compiled, after.compiled),
+})
+
+const titles: Readonly<Record<Becomes, string>> = {
+  forbidden: 'becomes forbidden',
+  allowed: 'becomes allowed',
+  reported: 'is reported from now on',
+  unreported: 'is not reported any more',
+  rules: 'rules of which the text alone is compared',
+}
+
+function pairText(pair: Pair): string {
+  if ('only' in pair) return `${printable(pair.policy)}: is in the ${pair.only} file only\n`
+  const { policy, differences, incomplete } = pair
+  const verdict =
+    differences.length > 0
+      ? amount(differences.length, 'difference')
+      : incomplete.length > 0
+        ? 'no difference was found, but not all was compared'
+        : 'the same for the kernel'
+  const lines = [`${policy}: ${verdict}`]
+  for (const becomes of Object.keys(titles) as Becomes[]) {
+    const of = differences.filter((one) => one.becomes === becomes)
+    if (of.length > 0) lines.push('', titles[becomes], ...of.flatMap(differenceLines))
+  }
+  if (incomplete.length > 0) lines.push('', 'Not compared to the end:')
+  for (const { enforcer, why } of incomplete) lines.push(`  ${enforcer}: ${why}`)
+  return `${lines.map(printable).join('\n')}\n`
+}
+
+function differenceLines({ enforcer, programs, what, names, examples, rules = 0 }: Difference): string[] {
+  const more = rules > examples.length ? [`      … and ${rules - examples.length} more`] : []
+  const of = programs === undefined ? '' : ` in ${programs.join(' and ')}`
+  const all = names === undefined ? '' : `: ${names.join(', ')}`
+  return [`  ${enforcer}${of}: ${what}${all}`, ...examples.map((example) => `      ${example}`), ...more]
+}

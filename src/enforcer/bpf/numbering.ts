@@ -1,0 +1,61 @@
+import { EnforcerError } from '../enforcer-error.ts'
+import type { BpfAddon } from './addon.ts'
+import { containerId, profileRecord, unpackRecord, word, wordIn } from './layout.ts'
+import { kernelError } from './state.ts'
+
+/** What records call containers, by their ids, and profiles, by their names. */
+export interface Numbering {
+  containers: ReadonlyMap<string, number>
+  profiles: ReadonlyMap<string, number>
+}
+
+/**
+ * What programs of other builds call containers and profiles. Those that take their place call them the same: records of both are read
+ * side by side.
+ * @param slots so many of profiles are looked at
+ */
+export function numberingOf(addon: BpfAddon, folders: readonly string[], slots: number): Numbering {
+  const containers = new Numbers()
+  const profiles = new Numbers()
+  for (const folder of folders)
+    try {
+      readContainers(addon, folder, containers)
+      readProfiles(addon, folder, slots, profiles)
+    } catch (error) {
+      // Somebody has taken it apart, or it is of a build that kept this otherwise: then numbers are given anew.
+      if (!(kernelError('read the numbers of another build', error) instanceof EnforcerError)) throw error
+    }
+  return { containers: containers.all, profiles: profiles.all }
+}
+
+/** Names with numbers, each of which is of one name. */
+class Numbers {
+  readonly all = new Map<string, number>()
+  readonly #taken = new Set<number>()
+
+  add(name: string, number: number): void {
+    if (number === 0 || this.all.has(name) || this.#taken.has(number)) return
+    this.all.set(name, number)
+    this.#taken.add(number)
+  }
+}
+
+function readContainers(addon: BpfAddon, folder: string, numbers: Numbers): void {
+  const entries = addon.entries(addon.open(folder), 'varmor_ids')
+  const each = containerId.size + 4
+  if (entries.length % each !== 0) return
+  for (let at = 0; at < entries.length; at += each) {
+    const id = Buffer.from(entries.subarray(at, at + containerId.size)).toString('latin1')
+    numbers.add(id, wordIn(entries, at + containerId.size))
+  }
+}
+
+function readProfiles(addon: BpfAddon, folder: string, slots: number, numbers: Numbers): void {
+  const state = addon.open(folder)
+  for (let slot = 1; slot < slots; slot++) {
+    const bytes = addon.get(state, 'varmor_records', word(slot))
+    if (bytes === null || bytes.length !== profileRecord.size) return
+    const record = unpackRecord(bytes)
+    if (record !== undefined) numbers.add(record.name, record.id)
+  }
+}

@@ -1,0 +1,133 @@
+import { type FieldError, formatFieldError } from '../../api/field-error.ts'
+import type { Clock } from '../../base/clock.ts'
+import { type Exchange, type Handler, json, type Reply, refuseOtherThanJson } from '../../http/routes.ts'
+import { RecentMap } from '../../kube/recent-map.ts'
+import { TokenBucket } from '../../kube/token-bucket.ts'
+import type { Verdict } from './token-verifier.ts'
+
+/** The extra field of a bound token's user: the node of its pod (Kubernetes 1.30; before that the token says nothing of it). */
+const nodeNameKey = 'authentication.kubernetes.io/node-name'
+
+export interface AgentHandlerOptions {
+  verify: (token: string, address: string) => Promise<Verdict>
+  /** The agents' user, `system:serviceaccount:<namespace>:<name>`. */
+  agentUser: string
+  /** Lets agents in whose token does not say which node it is for: on a server older than 1.30 there are no others. */
+  allowUnboundTokens: boolean
+  /** Whether this manager leads, and who does as far as is known. */
+  leadership: () => { leads: boolean; leader: string | null }
+  clock: Clock
+  /** Requests of a node at once, and milliseconds for each further one. Default 20 and 500. */
+  rate?: { burst: number; refill: number }
+}
+
+/** What agents send to one path, and what becomes of it. */
+export interface AgentBody<Value extends { node: string }> {
+  /** What a body is called: `report`. */
+  what: string
+  check(body: unknown): { ok: true; value: Value } | { ok: false; errors: FieldError[] }
+  /** @returns the answer; a Reply where it is no plain 200 */
+  take(value: Value): unknown
+  /** Called with the status of a reply other than 200. */
+  refused?(status: number): void
+}
+
+/** Nodes whose rate is remembered. */
+const NODES = 20_000
+
+/** Takes what agents send, each for its own node only, while this manager leads. */
+export function agentHandler<Value extends { node: string }>(
+  options: AgentHandlerOptions,
+  body: AgentBody<Value>,
+): Handler {
+  const { clock, rate = { burst: 20, refill: 500 } } = options
+  const buckets = new RecentMap<string, TokenBucket>(NODES)
+  // From `admit` to `handle` of one request.
+  const callers = new WeakMap<Exchange, string | undefined>()
+
+  const isWithinRate = (node: string): boolean => {
+    const bucket = buckets.get(node) ?? new TokenBucket(rate.burst, rate.refill, clock.now())
+    buckets.set(node, bucket)
+    return bucket.take(clock.now())
+  }
+
+  const admit = async (exchange: Exchange): Promise<Reply | undefined> => {
+    const { leads, leader } = options.leadership()
+    if (!leads) return json(503, { leader })
+    const wrongType = refuseOtherThanJson(exchange)
+    if (wrongType !== undefined) return wrongType
+    const caller = await identify(exchange, options)
+    if ('reply' in caller) return caller.reply
+    if (caller.node !== undefined && !isWithinRate(caller.node)) return tooMany(rate.refill)
+    callers.set(exchange, caller.node)
+    return undefined
+  }
+
+  const handle = async (bytes: Buffer, exchange: Exchange): Promise<Reply> => {
+    const parsed = parse(bytes, body)
+    if ('reply' in parsed) return parsed.reply
+    const { value } = parsed
+    const node = callers.get(exchange)
+    if (node !== undefined && value.node !== node)
+      return failure(403, `The token is for the node ${node}, and the ${body.what} is for ${value.node}`)
+    if (node === undefined && !isWithinRate(value.node)) return tooMany(rate.refill)
+    // While the token was looked at, and the body came, another one may have taken the lead.
+    const { leads, leader } = options.leadership()
+    if (!leads) return json(503, { leader })
+    return json(200, await body.take(value))
+  }
+
+  const observed = (reply: Reply): Reply => {
+    if (reply.status !== 200) body.refused?.(reply.status)
+    return reply
+  }
+  return {
+    admit: async (exchange) => {
+      const reply = await admit(exchange)
+      return reply === undefined ? undefined : observed(reply)
+    },
+    handle: async (bytes, exchange) => observed(await handle(bytes, exchange)),
+  }
+}
+
+const failure = (status: number, error: string): Reply => json(status, { error })
+
+const tooMany = (refill: number, error = 'This node reports too often; gather changes into one report'): Reply =>
+  json(429, { error }, { 'retry-after': String(Math.max(1, Math.ceil(refill / 1000))) })
+
+const BUSY = 'Too many new tokens are being looked at, or too many of this address were bad; come again'
+
+/** Who asks: the node of the token, undefined where the token names none. */
+async function identify(
+  { headers, socket }: Exchange,
+  { verify, agentUser, allowUnboundTokens }: AgentHandlerOptions,
+): Promise<{ node: string | undefined } | { reply: Reply }> {
+  const token = bearerToken(headers.authorization)
+  if (token === undefined) return { reply: failure(401, 'The header Authorization: Bearer <token> is missing') }
+  const verdict = await verify(token, socket.remoteAddress ?? '')
+  if ('busy' in verdict) return { reply: tooMany(1_000, BUSY) }
+  if ('refused' in verdict) return { reply: failure(401, verdict.refused) }
+  const { username, extra } = verdict.user
+  if (username !== agentUser) return { reply: failure(403, `${username} may not report; only ${agentUser} may`) }
+  const node = extra?.[nodeNameKey]?.[0]
+  if (node === undefined && !allowUnboundTokens)
+    return { reply: failure(403, 'The token is bound to no node; use the one that the kubelet projects into the pod') }
+  return { node }
+}
+
+export const bearerToken = (authorization = ''): string | undefined => /^Bearer +(\S+)$/i.exec(authorization)?.[1]
+
+function parse<Value extends { node: string }>(
+  bytes: Buffer,
+  { what, check }: AgentBody<Value>,
+): { value: Value } | { reply: Reply } {
+  let value: unknown
+  try {
+    value = JSON.parse(bytes.toString('utf8'))
+  } catch (error) {
+    return { reply: failure(400, `The body is not JSON: ${(error as Error).message}`) }
+  }
+  const result = check(value)
+  if (result.ok) return { value: result.value }
+  return { reply: json(400, { error: `The ${what} has errors`, errors: result.errors.map(formatFieldError) }) }
+}

@@ -1,0 +1,32 @@
+import { AskError } from '../../../actors/runtime/index.ts'
+import { checkModelReport, type ModelAnswer, type ModelReport } from '../../api/model-report.ts'
+import type { Handler } from '../../http/routes.ts'
+import { type AgentHandlerOptions, agentHandler } from './agent-handler.ts'
+
+export interface ModelDataHandlerOptions extends AgentHandlerOptions {
+  /** @throws {AskError} when it is not taken in time */
+  take: (report: ModelReport) => Promise<ModelAnswer>
+}
+
+/** Seconds after which an agent comes again whose report nobody had the time for. */
+const LATER = 10
+
+/** `POST /apis/v1/data`: takes what agents recorded, each for its own node only, one piece after the other. */
+export function modelDataHandler({ take, ...options }: ModelDataHandlerOptions): Handler {
+  // A node sends its pieces one after the other, as they are asked for.
+  return agentHandler<ModelReport>(
+    { rate: { burst: 200, refill: 20 }, ...options },
+    {
+      what: 'recording',
+      check: (body) => {
+        const result = checkModelReport(body)
+        return result.ok ? { ok: true, value: result.report } : result
+      },
+      take: (report) =>
+        take(report).catch((error: unknown): ModelAnswer => {
+          if (!(error instanceof AskError)) throw error
+          return { state: 'waiting', retrySeconds: LATER }
+        }),
+    },
+  )
+}

@@ -1,0 +1,17 @@
+import { CompilerError, type Compilers } from '../../../actors/compiler/ports.ts'
+import type { ModelPorts } from '../../../actors/model/ports.ts'
+import { PortError } from '../../../actors/ports.ts'
+
+/** `buildProfile` by a compiler of another thread. What is too costly for it is said on the model; all else passes. */
+export const buildBy =
+  (compilers: Compilers): ModelPorts['build'] =>
+  async (result, { name, enforcer }, namespace) => {
+    const asked = { tenant: namespace, urgent: false, subject: result }
+    try {
+      return await compilers.run('buildProfile', [result, { name, enforcer }], asked)
+    } catch (error) {
+      if (!(error instanceof CompilerError)) throw error
+      if (error.code === 'TOO_COSTLY') return { ok: false, problem: error.message }
+      throw new PortError('UNAVAILABLE', error.message, { cause: error })
+    }
+  }

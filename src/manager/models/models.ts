@@ -1,0 +1,68 @@
+import { defaultModelSettings, type ModelPorts, type ModelSettings } from '../../../actors/model/ports.ts'
+import { type ModelMessage, modelFamily } from '../../../actors/model.ts'
+import type { FoundModel } from '../../../actors/policy/ports.ts'
+import type { ActorSystem, Family } from '../../../actors/runtime/index.ts'
+import type { ModelAnswer, ModelReport } from '../../api/model-report.ts'
+import { recordingOf } from '../../api/recording.ts'
+import type { ArmorProfileModel } from '../../api/types.ts'
+import type { KubeObject } from '../../kube/objects.ts'
+import type { ClusterView } from '../cluster-view.ts'
+
+export interface ModelsOptions extends Pick<ModelPorts, 'api' | 'files' | 'build' | 'expected'> {
+  system: ActorSystem
+  view: Pick<ClusterView, 'profiles' | 'models' | 'nodes'>
+  settings?: Partial<ModelSettings>
+}
+
+/** Milliseconds: an agent has given up a little later. */
+const PATIENCE = 15_000
+
+/** The models of a manager that leads: an actor for each ArmorProfile whose workloads were recorded. */
+export class Models {
+  readonly #family: Family<ModelMessage>
+  readonly #view: ModelsOptions['view']
+
+  constructor({ system, view, settings, ...ports }: ModelsOptions) {
+    this.#view = view
+    this.#family = system.family(
+      'model',
+      modelFamily({
+        ...ports,
+        profile: (key) => view.profiles.store.get(key),
+        nodeExists: (node) => view.nodes.store.get(node) !== undefined,
+        settings: { ...defaultModelSettings, ...settings },
+      }),
+    )
+  }
+
+  /** Takes what a node has to say of what it recorded. @throws {AskError} when its actor has too much to do */
+  report(report: ModelReport): Promise<ModelAnswer> {
+    return this.#family.of(`${report.namespace}/${report.name}`).ask({ type: 'report', report }, { timeout: PATIENCE })
+  }
+
+  /** The ArmorProfile may be in another state. */
+  profileChanged(key: string): void {
+    const profile = this.#view.profiles.store.get(key)
+    if (profile !== undefined && recordingOf(profile)?.open === false) this.#family.of(key).tell({ type: 'changed' })
+  }
+
+  found(namespace: string, name: string): FoundModel | undefined {
+    const model = this.#view.models.store.get(`${namespace}/${name}`)
+    return model && foundModel(model)
+  }
+}
+
+/** What a policy can use of a model. One that somebody imported has no status, and says by its profile that it is ready. */
+function foundModel({ metadata, data, status }: ArmorProfileModel & KubeObject): FoundModel {
+  const { appArmor, seccomp } = data.profile ?? {}
+  const { bpf } = data.dynamicResult ?? {}
+  return {
+    version: `${metadata?.uid} ${metadata?.generation} ${status?.ready}`,
+    ready: status?.ready ?? data.profile !== undefined,
+    model: {
+      ...(appArmor !== undefined && { appArmor }),
+      ...(seccomp !== undefined && { seccomp }),
+      ...(bpf !== undefined && { bpf }),
+    },
+  }
+}

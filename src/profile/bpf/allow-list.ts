@@ -1,0 +1,289 @@
+import { type FieldError, join } from '../../api/field-error.ts'
+import { filePermissions } from '../../api/schema/bpf-rules.ts'
+import { capabilities } from '../../rules/capabilities.ts'
+import { type PathPattern, parsePathPattern } from '../path-pattern.ts'
+import type { Allowed } from './allowed.ts'
+import { allowedSockets } from './allowed-sockets.ts'
+import { compileAutomaton } from './automaton.ts'
+import {
+  type AllowedFile,
+  AUDIT_SHIFT,
+  type BpfProfile,
+  type CapabilityRules,
+  type EgressRules,
+  type FileRules,
+  fileFlags,
+  type Mask64,
+  type MountRules,
+  mountOperations,
+  type PtraceRules,
+  ptraceAccess,
+  type Verdict,
+} from './bpf-profile.ts'
+import { emptyDraft } from './draft.ts'
+import { allBlocks, blocksOfAddress, compileEgress, type EgressRule } from './egress.ts'
+import { automatonOf } from './file-table.ts'
+import { bitMarks } from './marks.ts'
+import { ALL_MOUNT_FLAGS, flagsOfMounts } from './mount-flags.ts'
+import { mountRules } from './mount-table.ts'
+import { ALLOW, AUDIT, DENY, type Ports } from './port-set.ts'
+import { own } from './restrictions.ts'
+import { tooLargeErrors } from './too-large.ts'
+
+const { read, write, append, exec, way: carry } = fileFlags
+const every = read | write | append | exec | carry
+const change = write | append
+
+/** What it takes to do what records name, and what rules name. */
+const flagsOfAccess = new Map<string, number>([
+  ['read', read],
+  ['write', change],
+  ['append', append],
+  ['exec', exec],
+  ...['create', 'delete', 'setattr', 'chmod', 'chown'].map((name): [string, number] => [name, change]),
+  ...['rename', 'link'].map((name): [string, number] => [name, change | carry]),
+  ['getattr', 0],
+  ['all', every],
+])
+for (const [name, others] of Object.entries(filePermissions))
+  for (const other of others) flagsOfAccess.set(other, flagsOfAccess.get(name)!)
+
+/** Collects errors on the way. */
+class Reader {
+  readonly errors: FieldError[] = []
+
+  pattern(text: string, path: string): PathPattern | undefined {
+    const parsed = parsePathPattern(text)
+    if (parsed.ok) return parsed.pattern
+    this.errors.push({ code: 'BAD_PATTERN', path, given: text, problem: parsed.problem })
+    return undefined
+  }
+
+  /** @returns the value of a name; undefined, and an error, where it has none */
+  word<T>(name: string, values: ReadonlyMap<string, T>, path: string): T | undefined {
+    const value = values.get(name.toLowerCase())
+    if (value === undefined) {
+      const allowed = [...values.keys()].join(', ')
+      this.errors.push({
+        code: 'NOT_ALLOWED',
+        path,
+        given: name,
+        problem: 'this is no name that is known here',
+        allowed,
+      })
+    }
+    return value
+  }
+}
+
+const flagsOf = ({ deny, audit }: Verdict, flags: number): number =>
+  (deny ? flags : 0) | (audit ? flags << AUDIT_SHIFT : 0)
+
+interface AllowedPath {
+  pattern: PathPattern
+  flags: number
+  from: string
+}
+
+function allowedPaths(all: readonly Allowed[], reader: Reader): AllowedPath[] {
+  const paths: AllowedPath[] = []
+  const add = (text: string, flags: number, from: string): void => {
+    const pattern = reader.pattern(text, from)
+    if (pattern !== undefined && flags !== 0) paths.push({ pattern, flags, from })
+  }
+  for (const { behaviour, path } of all) {
+    for (const [i, text] of (behaviour.executions ?? []).entries()) add(text, exec, join(join(path, 'executions'), i))
+    for (const [i, file] of (behaviour.files ?? []).entries()) {
+      const at = join(join(path, 'files'), i)
+      const flags = file.permissions.map(
+        (name, k) => reader.word(name, flagsOfAccess, join(join(at, 'permissions'), k)) ?? 0,
+      )
+      const union = flags.reduce((some, one) => some | one, 0)
+      add(file.path, union, join(at, 'path'))
+    }
+    // Who mounts covers what is there.
+    for (const [i, { path: target }] of (behaviour.mounts ?? []).entries())
+      add(target, change | carry, join(join(join(path, 'mounts'), i), 'path'))
+  }
+  return merged(paths)
+}
+
+function merged(paths: readonly AllowedPath[]): AllowedPath[] {
+  const byText = new Map<string, AllowedPath>()
+  for (const one of paths) {
+    const known = byText.get(one.pattern.text)
+    if (known === undefined) byText.set(one.pattern.text, { ...one })
+    else known.flags |= one.flags
+  }
+  return [...byText].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one)
+}
+
+const words = { read, write, append, exec, carry } as const
+
+function described({ pattern, flags }: AllowedPath): AllowedFile {
+  const names = Object.keys(words) as (keyof typeof words)[]
+  const allow = names.filter((name) => flags & words[name] && !(name === 'append' && flags & write))
+  return { pattern: pattern.text, allow }
+}
+
+/** Every path has all flags but those that are allowed. */
+function fileRules(paths: readonly AllowedPath[], verdict: Verdict, errors: FieldError[]): FileRules {
+  const rules: FileRules = { rules: [], allowed: paths.map(described), any: flagsOf(verdict, every) }
+  const anything = ['/', '/**'].map((text) => ({ pattern: own(text), accept: 1 << 16, way: 0 }))
+  const patterns = [...anything, ...paths.map(({ pattern, flags }) => ({ pattern, accept: flags, way: 0 }))]
+  const compiled = compileAutomaton(patterns, bitMarks, (marks) =>
+    marks === 0 ? 0 : flagsOf(verdict, every & ~(marks & every)),
+  )
+  if (compiled.ok) return { ...rules, automaton: automatonOf(compiled.table) }
+  const places = [
+    ...anything.map(() => ({ from: '', given: '' })),
+    ...paths.map(({ pattern, from }) => ({ from, given: pattern.text })),
+  ]
+  errors.push(...tooLargeErrors(compiled, places))
+  return rules
+}
+
+const everyBit: Mask64 = [0xffff_ffff, 0xffff_ffff]
+const none: Mask64 = [0, 0]
+
+const capabilityNames = new Map(
+  capabilities.flatMap((name): [string, number][] => {
+    const number = capabilities.indexOf(name)
+    return [
+      [name, number],
+      [`cap_${name}`, number],
+    ]
+  }),
+)
+
+function allowedCapabilities(all: readonly Allowed[], reader: Reader): Set<number> {
+  const allowed = new Set<number>()
+  for (const { behaviour, path } of all)
+    for (const [i, name] of (behaviour.capabilities ?? []).entries()) {
+      const number = reader.word(name, capabilityNames, join(join(path, 'capabilities'), i))
+      if (number !== undefined) allowed.add(number)
+    }
+  return allowed
+}
+
+/** Capabilities that are newer than this program are not allowed either. */
+function capabilityRules(allowed: ReadonlySet<number>, { deny, audit }: Verdict): CapabilityRules {
+  const mask: Mask64 = [...everyBit]
+  for (const number of allowed) mask[number < 32 ? 0 : 1] &= ~(1 << (number % 32))
+  const left: Mask64 = [mask[0] >>> 0, mask[1] >>> 0]
+  const names = capabilities.filter((_, number) => !allowed.has(number))
+  return {
+    deny: deny ? names : [],
+    audit: audit ? names : [],
+    denyMask: deny ? left : none,
+    auditMask: audit ? left : none,
+  }
+}
+
+const tracing = new Map(Object.entries(ptraceAccess))
+
+/** What a process may do to those of other containers it may do to those of its own. */
+function ptraceRules(all: readonly Allowed[], { deny, audit }: Verdict, reader: Reader): PtraceRules {
+  let [within, outside] = [0, 0]
+  for (const { behaviour, path } of all)
+    for (const [i, { permissions, external = false }] of (behaviour.ptraces ?? []).entries())
+      for (const [k, name] of permissions.entries()) {
+        const at = join(join(join(join(path, 'ptraces'), i), 'permissions'), k)
+        const bit = reader.word(name, tracing, at) ?? 0
+        within |= bit
+        if (external) outside |= bit
+      }
+  const [closed, closedOutside] = [15 & ~within, 15 & ~outside]
+  return {
+    rules: [],
+    denyAll: deny ? closed : 0,
+    denyOutside: deny ? closedOutside : 0,
+    auditAll: audit ? closed : 0,
+    auditOutside: audit ? closedOutside : 0,
+  }
+}
+
+function egressRules(all: readonly Allowed[], verdict: Verdict, errors: FieldError[]): EgressRules {
+  const rules: EgressRule[] = [
+    { blocks: allBlocks(), ports: [], flags: (verdict.deny ? DENY : 0) | (verdict.audit ? AUDIT : 0) },
+  ]
+  const from: { from: string; given: string }[] = [{ from: '', given: '' }]
+  for (const { behaviour, path } of all)
+    for (const [i, { ip, ports }] of (behaviour.network?.egresses ?? []).entries()) {
+      const at = join(join(join(path, 'network'), 'egresses'), i)
+      const blocks = blocksOfAddress(ip)
+      if (blocks === undefined) {
+        const problem = 'this is no IP address, and no block of them'
+        errors.push({ code: 'BAD_ADDRESS', path: join(at, 'ip'), given: ip, problem })
+      } else {
+        rules.push({ blocks, ports: ports.map((port): Ports => ({ port })), flags: ALLOW })
+        from.push({ from: at, given: ip })
+      }
+    }
+  const compiled = compileEgress(rules)
+  if (!compiled.ok) errors.push(...tooLargeErrors(compiled, from))
+  return {
+    destinations: [],
+    references: [],
+    table: compiled.ok ? compiled.table : { v4: [], v6: [], portSets: [] },
+  }
+}
+
+function mountsOf(all: readonly Allowed[], verdict: Verdict, reader: Reader): MountRules | undefined {
+  const draft = emptyDraft()
+  const operations = Object.keys(mountOperations) as (keyof typeof mountOperations)[]
+  draft.mounts.push({ ...verdict, from: '', operations, set: ALL_MOUNT_FLAGS, clear: ALL_MOUNT_FLAGS })
+  for (const { behaviour, path } of all)
+    for (const [i, { path: target, type, flags = [] }] of (behaviour.mounts ?? []).entries()) {
+      const from = join(join(path, 'mounts'), i)
+      const pattern = reader.pattern(target, join(from, 'path'))
+      const isNew = type !== undefined && type !== '' && type !== 'none'
+      const given = flagsOfMounts(flags, isNew)
+      if (typeof given === 'string') {
+        const problem = 'this is no flag of mount(2)'
+        reader.errors.push({ code: 'NOT_ALLOWED', path: join(from, 'flags'), given, problem })
+      } else if (pattern !== undefined) {
+        const clear = (ALL_MOUNT_FLAGS & ~given.flags) >>> 0
+        const rule = { deny: false, audit: false, allow: true, from, set: 0, clear, target: pattern } as const
+        // Only a new one has a type.
+        for (const operation of given.operations)
+          draft.mounts.push({ ...rule, operations: [operation], ...(operation === 'new' && { fstype: type }) })
+      }
+    }
+  return mountRules(draft, reader.errors)
+}
+
+const blockDevice = /^\/dev\/(?:[shvx]?v?d[a-z]|nvme|dm-|loop|md|mmcblk|sr|mapper|block|disk|\*)/
+
+/**
+ * The profile of a container that may do what is listed, and nothing else. `verdict` is of what is not.
+ * @returns the profile, of no use where there are errors
+ */
+export function allowListProfile(all: readonly Allowed[], verdict: Verdict, errors: FieldError[]): BpfProfile {
+  const reader = new Reader()
+  const paths = allowedPaths(all, reader)
+  const allowed = allowedCapabilities(all, reader)
+  const mounts = mountsOf(all, verdict, reader)
+  const usesDisks = paths.some(({ pattern }) => blockDevice.test(pattern.text))
+  const profile: BpfProfile = {
+    mode: 'enforce',
+    unlisted: verdict,
+    files: fileRules(paths, verdict, reader.errors),
+    ...(mounts !== undefined && { mounts }),
+    capabilities: capabilityRules(allowed, verdict),
+    sockets: allowedSockets(all, verdict, reader.errors),
+    egress: egressRules(all, verdict, reader.errors),
+    ptrace: ptraceRules(all, verdict, reader),
+    userns: verdict,
+    // No model says so: who may use BPF asked for that capability.
+    bpf: allowed.has(capabilities.indexOf('bpf'))
+      ? []
+      : [
+          { command: 'prog_load', ...verdict },
+          { command: 'map_create', ...verdict },
+        ],
+    blockDevices: usesDisks ? 0 : flagsOf(verdict, read | write | append | exec),
+  }
+  errors.push(...reader.errors)
+  return profile
+}

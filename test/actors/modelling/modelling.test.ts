@@ -1,0 +1,200 @@
+import { expect } from 'chai'
+import type { DynamicResult } from '../../../src/api/types.ts'
+import { seededRandom } from '../../../src/base/random.ts'
+import { KEY, ModelWorld } from './world.ts'
+
+const file = (path: string, ...permissions: string[]): DynamicResult => ({
+  appArmor: { files: [{ path, permissions }] },
+})
+const call = (name: string): DynamicResult => ({ seccomp: { syscalls: [name] } })
+const conditions = (world: ModelWorld) =>
+  Object.fromEntries((world.model?.status?.conditions ?? []).map((one) => [one.nodeName, one]))
+
+function begun(nodes: readonly string[], seed = 1): ModelWorld {
+  const world = new ModelWorld(nodes, seed)
+  world.startManager()
+  for (const node of nodes) world.startAgent(node)
+  return world
+}
+
+describe('a modelling of behaviour', () => {
+  it('gives a model of what all nodes recorded, and profiles that allow it', async () => {
+    const world = begun(['n1', 'n2'])
+    await world.runFor(1_000)
+    world.found('n1', file('/etc/hosts', 'r'))
+    world.found('n1', call('openat'))
+    world.found('n2', file('/etc/hosts', 'w'))
+    world.found('n2', call('read'))
+    await world.runFor(60_000)
+    expect(world.model).to.equal(undefined)
+    world.end()
+    // What is on its way belongs to it.
+    world.found('n2', call('write'))
+    await world.runUntil(() => world.model?.status?.completedNumber === 2)
+    expect(world.model?.data.dynamicResult).to.deep.equal({
+      appArmor: { files: [{ path: '/etc/hosts', permissions: ['r', 'w'] }] },
+      seccomp: { syscalls: ['openat', 'read', 'write'] },
+    })
+    expect(world.model?.storageType).to.equal('CRDInternal')
+    expect(world.model?.status).to.deep.include({ desiredNumber: 2, completedNumber: 2, ready: true })
+    expect(world.model?.data.profile?.appArmor).to.contain('"/etc/hosts" rw,')
+    expect(world.now() - Date.parse('2026-01-01T00:01:01Z')).to.be.below(30_000)
+    await world.stop()
+  })
+
+  it('names a node that does not send, makes a model without it, and adds what it recorded when it comes', async () => {
+    const world = begun(['n1', 'n2'])
+    await world.runFor(1_000)
+    world.found('n1', call('openat'))
+    world.found('n2', call('mount'))
+    await world.runFor(10_000)
+    world.killAgent('n2')
+    world.end()
+    await world.runUntil(() => world.model?.status !== undefined, 120_000)
+    expect(world.model?.status).to.deep.include({ desiredNumber: 2, completedNumber: 1, ready: true })
+    expect(conditions(world)['n2']).to.include({ status: 'False', reason: 'NotSent' })
+    expect(world.model?.data.dynamicResult?.seccomp?.syscalls).to.deep.equal(['openat'])
+    world.startAgent('n2')
+    await world.runUntil(() => world.model?.status?.completedNumber === 2, 120_000)
+    expect(world.model?.data.dynamicResult?.seccomp?.syscalls).to.deep.equal(['mount', 'openat'])
+    expect(conditions(world)['n2']).to.include({ status: 'True', reason: 'PartlyRecorded' })
+    expect(conditions(world)['n2']?.message).to.contain('the agent was not there')
+    await world.stop()
+  })
+
+  it('says of nodes of which none sends that there is nothing, and is not ready', async () => {
+    const world = begun(['n1'])
+    await world.runFor(1_000)
+    world.killAgent('n1')
+    world.end()
+    await world.runUntil(() => world.model?.status !== undefined, 120_000)
+    expect(world.model?.status).to.deep.include({ desiredNumber: 1, completedNumber: 0, ready: false })
+    await world.stop()
+  })
+
+  it('says how many records were lost on a node, and what there was no room for', async () => {
+    const world = begun(['n1'])
+    await world.runFor(1_000)
+    world.found('n1', call('openat'))
+    world.lost('n1', 17)
+    for (let i = 0; i < 70; i++) world.found('n1', { appArmor: { unhandled: [`record ${i}`] } })
+    await world.runFor(10_000)
+    world.end()
+    await world.runUntil(() => world.model?.status !== undefined, 120_000)
+    const { message } = conditions(world)['n1']!
+    expect(message).to.contain('17 records were lost').and.to.contain('there was no room for about 6 unhandled')
+    await world.stop()
+  })
+
+  it('takes what is large in pieces, and keeps it in a file where the API server has no room', async () => {
+    const world = begun(['n1', 'n2'])
+    await world.runFor(1_000)
+    const directories = Array.from({ length: 200 }, (_, i) => `/srv/${i}-${'d'.repeat(40)}`)
+    for (const directory of directories)
+      world.found('n1', {
+        appArmor: {
+          files: Array.from({ length: 150 }, (_, i) => ({
+            path: `${directory}/${i}-${'f'.repeat(40)}`,
+            permissions: ['r'],
+          })),
+        },
+      })
+    await world.runFor(10_000)
+    world.end()
+    await world.runUntil(() => world.model?.status?.completedNumber === 2, 120_000)
+    expect(world.reports.filter(({ piece }) => piece !== undefined).length).to.be.above(3)
+    expect(world.model?.storageType).to.equal('LocalDisk')
+    expect(world.model?.data.dynamicResult).to.equal(undefined)
+    expect(world.files.get(KEY)?.appArmor?.files).to.have.length(30_000)
+    expect(conditions(world)['']?.message).to.contain('the profile takes')
+    // A manager that takes the lead has no such file, and collects it anew from the nodes.
+    world.killManager()
+    world.startManager()
+    await world.runUntil(() => world.files.get(KEY) !== undefined, 900_000)
+    await world.runFor(60_000)
+    expect(world.files.get(KEY)?.appArmor?.files).to.have.length(30_000)
+    await world.stop()
+  })
+
+  it('begins anew with another recording, and forgets with the ArmorProfile', async () => {
+    const world = begun(['n1'])
+    await world.runFor(1_000)
+    world.found('n1', call('openat'))
+    await world.runFor(5_000)
+    world.end()
+    await world.runUntil(() => world.model?.status?.ready === true, 120_000)
+    world.profile!.spec.behaviorModeling = { enable: true, duration: 10, since: '2026-01-01T01:00:00Z' }
+    world.tellAll()
+    await world.runFor(1_000)
+    world.found('n1', call('mount'))
+    await world.runFor(5_000)
+    world.end()
+    await world.runUntil(() => world.model?.data.dynamicResult?.seccomp?.syscalls?.[0] === 'mount', 120_000)
+    expect(world.model?.data.dynamicResult?.seccomp?.syscalls).to.deep.equal(['mount'])
+    world.profile = undefined
+    world.tellAll()
+    await world.runFor(1_000)
+    expect(world.disks.get('n1')?.size).to.equal(0)
+    await world.stop()
+  })
+
+  for (let seed = 1; seed <= 10; seed++)
+    it(`has the same model whoever is killed, or says when nobody recorded: 50 kills, seed ${seed}`, async () => {
+      const { world, done } = await killedNowAndThen(seed)
+      const model = new Set(world.model?.data.dynamicResult?.appArmor?.files?.map(({ path }) => path))
+      const said = conditions(world)
+      const missing = done.filter(({ name }) => !model.has(name))
+      expect(missing, 'nobody was killed where it hurts').not.to.have.length(0)
+      for (const { node, name, time } of missing) {
+        const { message = '' } = said[node]!
+        const gaps = [...message.matchAll(/from (\S+) to (\S+) /g)].map(([, from, to]) => [from!, to!].map(Date.parse))
+        const isSaid = gaps.some(([from, to]) => from! <= time && time <= to!)
+        expect(isSaid, `${name} of ${node} at ${new Date(time).toISOString()} is missing, and: ${message}`).to.equal(
+          true,
+        )
+      }
+      expect(world.model?.status).to.deep.include({ completedNumber: 3, ready: true })
+      await world.stop()
+    })
+})
+
+interface Done {
+  node: string
+  name: string
+  time: number
+}
+
+/** Three nodes on which something is done each second, and 50 times somebody is killed, and started again. */
+async function killedNowAndThen(seed: number): Promise<{ world: ModelWorld; done: Done[] }> {
+  const nodes = ['n1', 'n2', 'n3']
+  const world = begun(nodes, seed)
+  const random = seededRandom(seed)
+  const done: Done[] = []
+  const steps = 600
+  const kills = new Set<number>()
+  while (kills.size < 50) kills.add(Math.floor(random() * (steps + 60)))
+  await world.runFor(1_000)
+  for (let step = 0; step < steps + 60; step++) {
+    if (kills.has(step)) killOne(world, nodes, random)
+    if (step === steps) world.end()
+    for (const node of step < steps ? nodes : []) {
+      const name = `/srv/${node}/${Math.floor(step / 100)}/${step}`
+      done.push({ node, name, time: world.now() })
+      world.found(node, file(name, 'r'))
+    }
+    await world.runFor(1_000)
+    for (const node of nodes) if (!world.living.includes(node) && random() < 0.3) world.startAgent(node)
+    if (!world.leads && random() < 0.3) world.startManager()
+  }
+  for (const node of nodes) if (!world.living.includes(node)) world.startAgent(node)
+  if (!world.leads) world.startManager()
+  world.tellAll()
+  await world.runUntil(() => world.model?.status?.completedNumber === 3, 1_800_000)
+  return { world, done }
+}
+
+function killOne(world: ModelWorld, nodes: readonly string[], random: () => number): void {
+  const one = Math.floor(random() * (nodes.length + 1))
+  if (one === nodes.length) world.killManager()
+  else world.killAgent(nodes[one]!)
+}

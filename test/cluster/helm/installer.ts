@@ -1,0 +1,68 @@
+import { mkdirSync, readFileSync } from 'node:fs'
+import type { Server } from 'node:net'
+import { join } from 'node:path'
+import { ensureHelm } from '../binaries/helm.ts'
+import { type BuiltImage, ensureNextVarmorImage, ensureVarmorImage } from '../binaries/varmor-image.ts'
+import type { Cluster } from '../cluster.ts'
+import type { CommandResult } from '../command.ts'
+import { type Node, startNode } from '../node.ts'
+import { forwardStatus } from './forward-status.ts'
+import { chart, Helm } from './helm.ts'
+import { valuesFor } from './installed-node.ts'
+
+export const namespace = 'varmor'
+export const version = /^appVersion: (.+)$/m.exec(readFileSync(join(chart, 'Chart.yaml'), 'utf8'))![1]!
+/** One after it, whose image is on the node, too. */
+export const nextVersion = '0.9.0'
+
+/** Helm, and a node on which what it installs runs. */
+export class Installer {
+  readonly node: Node
+  readonly #cluster: Cluster
+  readonly #helm: Helm
+  readonly #status: Server
+
+  private constructor(parts: { cluster: Cluster; node: Node; helm: Helm; status: Server }) {
+    this.node = parts.node
+    this.#cluster = parts.cluster
+    this.#helm = parts.helm
+    this.#status = parts.status
+  }
+
+  /** @param name of the node */
+  static async start(cluster: Cluster, name: string): Promise<Installer> {
+    const images: BuiltImage[] = [
+      await ensureVarmorImage(version, cluster.log),
+      await ensureNextVarmorImage(version, nextVersion, cluster.log),
+    ]
+    const helm = new Helm(4, await ensureHelm(4, cluster.log))
+    const archives = images.map(({ archive }) => archive)
+    const node = await startNode(cluster, name, archives)
+    mkdirSync(join(node.folder, 'nri'), { recursive: true })
+    return new Installer({ cluster, node, helm, status: await forwardStatus(cluster, namespace, node.address) })
+  }
+
+  /** Runs Helm as the documents have it, whatever its exit status. */
+  run(...args: string[]): Promise<CommandResult> {
+    const values = ['install', 'upgrade'].includes(args[0]!) ? valuesFor(this.#cluster, this.node) : undefined
+    const common = ['--namespace', namespace, '--wait', '--timeout', '10m', '--kubeconfig', this.#cluster.kubeconfig]
+    return this.#helm.run([...args, ...common], values)
+  }
+
+  async end(): Promise<void> {
+    this.#status.close()
+    this.#helm.end()
+    await this.node.stop()
+  }
+}
+
+export const saidBy = ({ stdout, stderr }: CommandResult): string => `${stderr}${stdout}`.trim()
+
+/** What is there of vArmor, for a test that has failed. */
+export async function showInstalled(cluster: Cluster): Promise<void> {
+  console.log((await cluster.tryKubectl(['get', 'pods', '-A', '-o', 'wide'])).stdout)
+  for (const component of ['manager', 'agent', 'uninstall']) {
+    const selector = `app.kubernetes.io/component=varmor-${component}`
+    console.log((await cluster.tryKubectl(['-n', namespace, 'logs', '-l', selector, '--tail=15'])).stdout)
+  }
+}

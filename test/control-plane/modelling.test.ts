@@ -1,0 +1,4 @@
+import { onEmbeddedServer } from './on-embedded-server.ts'
+import { parts } from './suite.ts'
+
+onEmbeddedServer(parts.modelling)

@@ -1,0 +1,68 @@
+import { expect } from 'chai'
+import type { AnyPolicy } from '../../actors/ports.ts'
+import type { ArmorProfileModel } from '../../src/api/types.ts'
+import { armorProfileModels } from '../../src/kube/own-kinds.ts'
+import { apply, policyThat, profileIdentity, refusal } from './hands.ts'
+import { policy } from './samples.ts'
+import type { World } from './world.ts'
+
+const patience = 120_000
+
+/** From a policy that records to one that allows what was recorded, and nothing else. */
+export function modelling(world: () => World): void {
+  it('is recorded on all nodes, becomes a model, and is what a policy allows from then on', async () => {
+    const namespace = await world().namespace('model')
+    const recording = policy(namespace, 'web')
+    recording.spec.policy = {
+      enforcer: 'AppArmorSeccomp',
+      mode: 'BehaviorModeling',
+      modelingOptions: { duration: 30 },
+    }
+    await apply(world(), recording)
+    await policyThat(world(), recording, 'to record', ({ status }) => status?.phase === 'Modeling' && status.ready)
+    const profile = profileIdentity(recording).name
+    const [first, second] = [...world().nodes.values()]
+    const lines = [
+      ...first!.report([opened(profile, '/etc/nginx/nginx.conf', 'r'), called(profile, 257)]),
+      ...second!.report([opened(profile, '/var/log/nginx/access.log', 'w'), called(profile, 41)]),
+    ]
+    expect(lines, 'violations').to.deep.equal([])
+
+    const enforcing: AnyPolicy = structuredClone(recording)
+    enforcing.spec.policy = {
+      enforcer: 'AppArmorSeccomp',
+      mode: 'DefenseInDepth',
+      defenseInDepth: { appArmor: { profileType: 'BehaviorModel' }, seccomp: { profileType: 'BehaviorModel' } },
+    }
+    expect(await refusal(apply(world(), enforcing))).to.match(/cannot be changed before the modelling is completed/)
+
+    // Lowered while it goes on: over a minute after it has begun.
+    recording.spec.policy.modelingOptions = { duration: 1 }
+    await apply(world(), recording)
+    await policyThat(world(), recording, 'to be completed', ({ status }) => status?.phase === 'Completed', patience)
+    const model = (await findModel(world(), recording))!
+    expect(model.status).to.deep.include({ desiredNumber: 3, completedNumber: 3, ready: true })
+    expect(model.data.dynamicResult?.seccomp?.syscalls).to.deep.equal(['openat', 'socket'])
+    expect(model.data.dynamicResult?.appArmor?.files?.map(({ path }) => path)).to.deep.equal([
+      '/etc/nginx/nginx.conf',
+      '/var/log/nginx/access.log',
+    ])
+
+    await apply(world(), enforcing)
+    await policyThat(world(), enforcing, 'to protect', ({ status }) => status?.phase === 'Protecting', patience)
+    for (const { loaders } of world().nodes.values()) {
+      expect(loaders.AppArmor.loaded.get(profile)).to.contain('/var/log/nginx/access.log')
+      expect(loaders.Seccomp.loaded.get(profile)).to.contain('socket').and.to.contain('SCMP_ACT_ERRNO')
+    }
+  })
+}
+
+let serial = 0
+const stamp = (): string => `audit(1740381264.100:${++serial}):`
+const opened = (profile: string, path: string, mask: string): string =>
+  `type=1400 ${stamp()} apparmor="ALLOWED" operation="open" class="file" profile="${profile}" name="${path}" pid=7 comm="nginx" requested_mask="${mask}" denied_mask="${mask}" fsuid=0 ouid=0`
+const called = (profile: string, number: number): string =>
+  `type=1326 ${stamp()} auid=4294967295 uid=0 gid=0 ses=4294967295 subj=${profile} pid=7 comm="nginx" exe="/usr/sbin/nginx" sig=0 arch=c000003e syscall=${number} compat=0 ip=0x7f1 code=0x7ffc0000`
+
+const findModel = (world: World, of: AnyPolicy): Promise<ArmorProfileModel | undefined> =>
+  world.find(armorProfileModels, profileIdentity(of))
