@@ -33,7 +33,7 @@ export function madeModel(
   for (const each of general.patterns) say(`pattern: ${each.pattern}: ${standsFor(each)}`)
   for (const each of general.kept)
     say(`no pattern: ${each.pattern}: the rule ${each.rule} protects it; ${standsFor(each)}`)
-  const made = armorProfileModelOf(identity, general.result)
+  const made = armorProfileModelOf(identity, general.result, general.patterns)
   if (!made.ok) {
     for (const error of made.errors) complain(formatFieldError(error))
     return undefined
