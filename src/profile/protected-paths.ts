@@ -1,7 +1,7 @@
-import { type PathPattern, parsePathPattern } from '../../profile/path-pattern.ts'
-import { catalogue } from '../../rules/catalogue.ts'
-import { type FileAccess, isImpossible, type Restriction } from '../../rules/meaning.ts'
-import { overlap } from './overlap.ts'
+import { catalogue } from '../rules/catalogue.ts'
+import { type FileAccess, isImpossible, type Restriction } from '../rules/meaning.ts'
+import { type PathPattern, parsePathPattern } from './path-pattern.ts'
+import { overlap } from './pattern-overlap.ts'
 
 /** A path that a built-in rule protects. */
 export interface ProtectedPath {
