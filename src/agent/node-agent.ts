@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type PlacedCompilers, placeCompilers } from '../../actors/compiler/place-compilers.ts'
 import { whyNotMade } from '../api/made-by-manager.ts'
@@ -35,12 +34,13 @@ import type { LabelChoice } from './containers/pod-facts.ts'
 import { processFacts, type ReadProcessFacts } from './containers/process-facts.ts'
 import type { ContainerChange } from './containers/runtime.ts'
 import { noteExec, startedProcess } from './containers/started-process.ts'
+import { hostMountNamespace } from './host-mount-namespace.ts'
 import { KeptPipeline } from './kept-pipeline.ts'
 import { confiningProfiles } from './leftovers.ts'
 import { Lineage } from './lineage.ts'
 import type { ClusterSources } from './metrics/agent-metric.ts'
 import { agentMetrics } from './metrics/agent-metrics.ts'
-import { Modellers } from './modeller/modellers.ts'
+import { type Modellers, modellersOf } from './modeller/modellers.ts'
 import { NodeBpf } from './node-bpf.ts'
 import type { NodeSide } from './node-side.ts'
 import { unloadAtEnd } from './unload-at-end.ts'
@@ -63,7 +63,10 @@ export interface NodeAgentOptions {
   metadata: Record<string, unknown>
   /** Labels of pods that are added to their violations. Default: none. */
   podLabels?: LabelChoice
-  pipeline: Omit<ViolationPipelineOptions, 'feed' | 'seenProcesses' | 'counts' | 'lineage' | 'onRecorded' | 'logger'>
+  pipeline: Omit<
+    ViolationPipelineOptions,
+    'feed' | 'seenProcesses' | 'counts' | 'lineage' | 'onRecorded' | 'onLoss' | 'logger'
+  >
   /** Where what is recorded of workloads is kept. Default: beside the log of violations. */
   recordings?: string
   /** Where the kubelet asks whether the node is ready. */
@@ -183,7 +186,7 @@ export class NodeAgent {
       confining: () => confiningProfiles(this.#options.pipeline.procRoot),
       ofContainers: () => this.#watch.profiles,
       profiles: this.#policies(),
-      onListed: () => void this.#bpf?.profilesListed(),
+      onListed: () => void Promise.all([this.#bpf?.profilesListed(), this.#modellers?.listed()]),
       unreported: () => this.#pipeline.none,
       restarts: () => this.#restarts,
       ...(confinement !== undefined && { problems: () => confinement.problems() }),
@@ -242,7 +245,8 @@ export class NodeAgent {
     const { readiness, actors } = this.#agent
     const { ready } = readiness.report()
     const bpf = this.#bpf === undefined ? {} : { bpf: this.#bpf.status }
-    return { ready, profiles: readiness.counts(), containersListed: this.#watch.listed, actors, ...bpf }
+    const recordings = this.#modellers === undefined ? {} : { recordings: this.#modellers.counts }
+    return { ready, profiles: readiness.counts(), containersListed: this.#watch.listed, actors, ...recordings, ...bpf }
   }
 
   #openRingsBeside(bpf: NodeBpf | undefined): BpfRingSource[] {
@@ -263,15 +267,21 @@ export class NodeAgent {
       counts: this.#counts,
       lineage: this.#lineage,
       onRecorded: (recorded) => this.#modellers?.found(recorded),
+      onLoss: (loss) => this.#modellers?.lost(loss),
       logger,
     })
   }
 
   #newModellers(): Modellers | undefined {
-    const { side, node, logger, pipeline, recordings = join(dirname(pipeline.log), 'recordings') } = this.#options
-    if (side.models === undefined) return undefined
-    return new Modellers({
-      ...{ ...side.models, node, folder: recordings, clock: systemClock, logger },
+    const {
+      side,
+      node,
+      logger,
+      pipeline,
+      recordings: folder = join(dirname(pipeline.log), 'recordings'),
+    } = this.#options
+    return modellersOf(side, {
+      ...{ node, folder, clock: systemClock, logger },
       onChange: (profileName, modelling) => {
         const policy = this.#feed.policies.get(profileName)
         if (policy !== undefined) this.#writer.policy({ ...policy, modelling })
@@ -397,16 +407,5 @@ export class NodeAgent {
       ofContainers: () => this.#watch.profiles,
       endBpf: async () => this.#bpf?.end(),
     })
-  }
-}
-
-/** Its inode number, by which the programs know what is no container's; or why it cannot be found out. */
-function hostMountNamespace(procRoot = '/proc'): number | string {
-  try {
-    return statSync(join(procRoot, '1/ns/mnt')).ino
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === undefined) throw error
-    return `the mount namespace of the node cannot be seen (${code}); run in the host's PID namespace (hostPID: true), as root with CAP_SYS_PTRACE`
   }
 }

@@ -51,6 +51,8 @@ export interface ViolationPipelineOptions {
   logUntrusted?: boolean
   /** Takes what workloads did whose policies model behaviour. */
   onRecorded?: (recorded: readonly Recorded[]) => void
+  /** Called with each loss of records or of lines. */
+  onLoss?: (loss: Loss) => void
   logger: Logger
   procRoot?: string
 }
@@ -63,7 +65,8 @@ export function startViolationPipeline(options: ViolationPipelineOptions): Promi
 }
 
 async function startOnce(options: ViolationPipelineOptions): Promise<ViolationPipeline | NoSource> {
-  const losses = new LossLog({ clock: wallClock, logger: options.logger })
+  const { onLoss } = options
+  const losses = new LossLog({ clock: wallClock, logger: options.logger, ...(onLoss !== undefined && { onLoss }) })
   const source = await openSources(options, losses)
   if ('why' in source) return source
   const pool = newPool(options)

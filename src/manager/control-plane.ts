@@ -255,7 +255,7 @@ export class ControlPlane {
     this.#egress?.want(key, type === 'deleted' || owner === undefined ? [] : profile.spec.egressTargets)
     if (type !== 'deleted') this.#announceStranger(profile)
     if (owner !== undefined) this.#look(keyOfOwner(owner, home))
-    this.#models.profileChanged(key)
+    if (this.#settings.behaviorModeling) this.#models.profileChanged(key)
   }
 
   /** Of a policy whose profile has the model's name; one that could not be compiled without it has no ArmorProfile yet. */

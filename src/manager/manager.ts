@@ -7,15 +7,19 @@ import { askCompiler } from '../../actors/policy/ask-compiler.ts'
 import { parsePolicyKey } from '../../actors/policy/policy-id.ts'
 import { ProfileNames } from '../../actors/policy/profile-names.ts'
 import type { AnyPolicy } from '../../actors/ports.ts'
+import { group, version } from '../api/crds.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import { logTrouble } from '../base/bug.ts'
 import { mebibyte } from '../base/bytes.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
+import type { Route } from '../http/routes.ts'
+import { mayAccess } from '../kube/access-review.ts'
 import type { Change } from '../kube/change.ts'
 import { ApiClient } from '../kube/client.ts'
 import { EventRecorder } from '../kube/event-recorder.ts'
 import { PriorityLimiter } from '../kube/limiter.ts'
+import { armorProfileModels } from '../kube/own-kinds.ts'
 import type { ReflectorObserver } from '../kube/reflector-observer.ts'
 import type { Term } from '../kube/term.ts'
 import { ownUser, reviewToken } from '../kube/token-review.ts'
@@ -37,6 +41,7 @@ import { ControlPlane } from './control-plane.ts'
 import { egressSources } from './egress/egress-sources.ts'
 import type { AgentHandlerOptions } from './http/agent-handler.ts'
 import { modelDataHandler } from './http/model-data-handler.ts'
+import { modelRoutes } from './http/model-routes.ts'
 import { reportHandler } from './http/report-handler.ts'
 import { TokenVerifier } from './http/token-verifier.ts'
 import { Leadership } from './leadership.ts'
@@ -44,6 +49,7 @@ import { ManagerMetrics } from './metrics/manager-metrics.ts'
 import { countStates } from './metrics/policy-states.ts'
 import { buildBy } from './models/build-by.ts'
 import { ModelFolder } from './models/model-folder.ts'
+import { storedModels } from './models/stored-models.ts'
 import type { ManagerOptions } from './options.ts'
 import * as paces from './paces.ts'
 import { eventsTo } from './policy-events.ts'
@@ -76,6 +82,7 @@ export class Manager {
   readonly #events: EventRecorder
   readonly #restarts: BottleneckRestartLimiter
   readonly #compilers: PlacedCompilers
+  readonly #modelFiles: ModelFolder
   #certificates: Certificates | undefined
   #mutating: MutateOptions | undefined
   #endIndexing: (() => void)[] = []
@@ -104,6 +111,7 @@ export class Manager {
     })
     this.#restarts = new BottleneckRestartLimiter(restartLimits)
     this.#compilers = this.#placedCompilers()
+    this.#modelFiles = new ModelFolder(options.modelsFolder ?? join(tmpdir(), 'varmor-models'))
     this.#leadership = new Leadership({
       ...{ client, namespace, identity, logger, patience: PATIENCE },
       ...(election !== undefined && { timing: election }),
@@ -132,9 +140,9 @@ export class Manager {
     this.#indexPolicies()
     this.#view.start()
     const compiling = this.#compilers.start()
-    const version = await this.#client.version()
+    const server = await this.#client.version()
     const profileWriters = await this.#profileWriters()
-    this.#mutating = this.#mutateOptions(version)
+    this.#mutating = this.#mutateOptions(server)
     await this.#servers.start(this.#reviewer(this.#mutating, profileWriters), this.#statusHandlers())
     // Webhook configurations name the port where the API server finds the webhooks outside of the cluster, so they come after it.
     this.#certificates = new Certificates({
@@ -198,14 +206,13 @@ export class Manager {
   /** The part that leads, for one term; its writes hold as long as the term does. */
   #controlPlane(term: Term): ControlPlane {
     const { logger, namespace, policy, rollout, admission = {}, timing: { watches } = {} } = this.#options
-    const { modelsFolder = join(tmpdir(), 'varmor-models') } = this.#options
     const { pods = false, services = false } = policy?.egressControl ?? {}
     const api = new ClusterWrites(this.#client.fenced(term), this.#view)
     return new ControlPlane({
       view: this.#view,
       names: this.#names,
       api,
-      models: { api, files: new ModelFolder(modelsFolder), build: buildBy(this.#compilers) },
+      models: { api, files: this.#modelFiles, build: buildBy(this.#compilers) },
       limiter: this.#restarts,
       compile: askCompiler(this.#compilers),
       confine: (workload) => confinementPatch(workload, this.#index, this.#mutating!),
@@ -289,7 +296,25 @@ export class Manager {
       observe: (outcome) => this.metrics.reports.answered(outcome),
     })
     if (policy?.behaviorModeling !== true) return { report }
-    return { report, data: modelDataHandler({ ...ofAgents, take: (report) => this.#leading().recorded(report) }) }
+    const data = modelDataHandler({ ...ofAgents, take: (report) => this.#leading().recorded(report) })
+    return { report, data, models: this.#modelRoutes(ofAgents) }
+  }
+
+  #modelRoutes({ leadership, clock }: AgentHandlerOptions): Route {
+    const client = this.#client
+    const { audiences = [] } = this.#options.agents ?? {}
+    const verifier = new TokenVerifier({
+      review: (token, known) => reviewToken(client, token, audiences, { class: known ? 'read' : 'stranger' }),
+      // Whoever is somebody in the cluster; what he may do the API server says for each request.
+      isExpected: () => true,
+      clock,
+    })
+    return modelRoutes({
+      verify: (token, address) => verifier.verify(token, address),
+      mayAccess: (user, verb, target) =>
+        mayAccess(client, user, { verb, group, version, resource: armorProfileModels.plural, ...target }),
+      ...storedModels({ client, api: new ClusterWrites(client, this.#view), files: this.#modelFiles, leadership }),
+    })
   }
 
   #leading(): ControlPlane {

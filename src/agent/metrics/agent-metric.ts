@@ -25,6 +25,8 @@ export interface ClusterSources {
   profiles: Readonly<Record<'loaded' | 'pending' | 'failed', number>>
   containersListed: boolean
   actors: Pick<SystemStats, 'families'>
+  /** Of workloads whose policies model behaviour. */
+  recordings?: { open: number; records: number; lost: number }
   /** Where there is a BPF enforcer. */
   bpf?: BindingStatus & { waits: boolean }
 }

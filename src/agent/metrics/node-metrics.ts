@@ -27,6 +27,27 @@ export const nodeMetrics: readonly AgentMetric[] = [
     read: ofCluster(({ profiles }) => by('state', profiles)),
   },
   {
+    name: 'varmor_recordings',
+    type: 'gauge',
+    help: 'ArmorProfiles whose workloads are recorded now (mode BehaviorModeling)',
+    ofCluster: true,
+    read: ofCluster(({ recordings }) => alone(recordings?.open ?? 0)),
+  },
+  {
+    name: 'varmor_recorded_records_total',
+    type: 'counter',
+    help: 'Records of the kernel that were taken for what a workload did, and so are no violations',
+    ofCluster: true,
+    read: ofCluster(({ recordings }) => alone(recordings?.records ?? 0)),
+  },
+  {
+    name: 'varmor_recorded_records_lost_total',
+    type: 'counter',
+    help: 'Records that were lost, of whomever, while workloads were recorded; models say so',
+    ofCluster: true,
+    read: ofCluster(({ recordings }) => alone(recordings?.lost ?? 0)),
+  },
+  {
     name: 'varmor_containers',
     type: 'gauge',
     help: 'Running containers that are known',

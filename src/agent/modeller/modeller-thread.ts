@@ -4,14 +4,7 @@ import { modellerFamily } from '../../../actors/modeller.ts'
 import { type ActorSystem, AskError } from '../../../actors/runtime/index.ts'
 import { type CourierMessage, courierAddress } from './courier.ts'
 import { RecordingFolder } from './recording-files.ts'
-
-/** What the thread of the modellers is given. */
-export interface ModellerThreadData {
-  node: string
-  folder: string
-}
-
-export const modellerFamilyName = 'modeller'
+import { type ModellerThreadData, modellerFamilyName } from './thread-data.ts'
 
 /** Milliseconds for a report to each of the managers. */
 const PATIENCE = 120_000

@@ -5,10 +5,14 @@ import { ActorSystem, type Family } from '../../../actors/runtime/index.ts'
 import { type Recording, recordingOf } from '../../api/recording.ts'
 import type { ArmorProfile } from '../../api/types.ts'
 import type { Recorded } from '../../audit/model/recorded.ts'
+import type { Loss } from '../../audit/sink/loss-tally.ts'
+import { logTrouble } from '../../base/bug.ts'
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
+import type { NodeSide } from '../node-side.ts'
 import { courierFamily, courierFamilyName, type SendModel } from './courier.ts'
-import { type ModellerThreadData, modellerFamilyName } from './modeller-thread.ts'
+import { RecordingFolder } from './recording-files.ts'
+import { type ModellerThreadData, modellerFamilyName } from './thread-data.ts'
 
 export interface ModellersOptions {
   /** Name of the Node object. */
@@ -24,6 +28,14 @@ export interface ModellersOptions {
   logger: Logger
   /** Where the family lives: a thread of its own unless given. */
   place?: (system: ActorSystem) => Family<ModellerMessage>
+}
+
+/** Those of an agent; none where no managers make models of what is recorded. */
+export function modellersOf(
+  { models }: Pick<NodeSide, 'models'>,
+  options: Omit<ModellersOptions, 'managers' | 'send'>,
+): Modellers | undefined {
+  return models === undefined ? undefined : new Modellers({ ...models, ...options })
 }
 
 /** Milliseconds between two times that modellers are sent what is wanted of them: one that failed, or whose thread did, goes on. */
@@ -50,6 +62,10 @@ export class Modellers {
   readonly #system: ActorSystem
   readonly #known = new Map<string, Known>()
   readonly #keys = new Map<string, string>()
+  /** All ArmorProfiles, recorded or not. */
+  readonly #seen = new Set<string>()
+  #records = 0
+  #lost = 0
   #family: Family<ModellerMessage> | undefined
   #repeat: Timer | undefined
 
@@ -60,11 +76,11 @@ export class Modellers {
     this.#system.family(courierFamilyName, courierFamily(managers, send))
   }
 
-  /** ArmorProfiles that are recorded now. */
-  get recording(): number {
-    let recording = 0
-    for (const { wanted } of this.#known.values()) if (wanted.open) recording++
-    return recording
+  /** For metrics: ArmorProfiles that are recorded now, records that were taken, and records that were lost meanwhile. */
+  get counts(): { open: number; records: number; lost: number } {
+    let open = 0
+    for (const { wanted } of this.#known.values()) if (wanted.open) open++
+    return { open, records: this.#records, lost: this.#lost }
   }
 
   /**
@@ -73,6 +89,8 @@ export class Modellers {
    */
   profile(profile: ArmorProfile, isGone: boolean): string | undefined {
     const key = `${profile.metadata.namespace}/${profile.metadata.name}`
+    if (isGone) this.#seen.delete(key)
+    else this.#seen.add(key)
     const wanted = isGone || profile.metadata.deletionTimestamp !== undefined ? undefined : recordingOf(profile)
     if (wanted === undefined) {
       this.#forget(key, isGone)
@@ -103,18 +121,32 @@ export class Modellers {
     })
   }
 
+  /** All ArmorProfiles have gone through `profile`: what was recorded for others is of no use. */
+  async listed(): Promise<void> {
+    const { folder, logger } = this.#options
+    try {
+      await new RecordingFolder(folder).keepOnly(this.#seen)
+    } catch (error) {
+      logTrouble(logger, error, { err: error, folder }, 'recordings of ArmorProfiles that are gone cannot be removed')
+    }
+  }
+
   /** Takes what the workers of the pipeline have found. */
   found(all: readonly Recorded[]): void {
     for (const { profileName, found, records, ofRuntime } of all) {
+      this.#records += records
       const key = this.#keys.get(profileName)
       if (key === undefined) continue
       if (!this.#tell(key, { type: 'found', found, records, ofRuntime })) this.#sendAgain(key)
     }
   }
 
-  /** Records were lost before they could be read: of whom they were, nobody knows. */
-  lost(records: number): void {
-    for (const [key, { wanted }] of this.#known) if (wanted.open) this.#tell(key, { type: 'lost', records })
+  /** Records were lost before they could be read: of whom they were, nobody knows. What a full log lost was read. */
+  lost({ where, events: records = 1 }: Loss): void {
+    if (where === 'sink') return
+    const open = [...this.#known].filter(([, { wanted }]) => wanted.open)
+    if (open.length > 0) this.#lost += records
+    for (const [key] of open) this.#tell(key, { type: 'lost', records })
   }
 
   async stop(): Promise<void> {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
@@ -69,6 +69,15 @@ export class RecordingFolder implements RecordingFiles {
   async remove(key: string): Promise<void> {
     const path = this.#path(key)
     for (const one of [path, `${path}.new`, `${path}.broken`]) await rm(one, { force: true })
+  }
+
+  /** Removes all but those of these keys: of ArmorProfiles that went while no agent was here. */
+  async keepOnly(keys: ReadonlySet<string>): Promise<void> {
+    for (const name of (await readdir(this.#folder).catch(missing)) ?? []) {
+      // A namespace has no `_`.
+      const key = name.replace(/\.recording(\.new|\.broken)?$/, '').replace('_', '/')
+      if (!keys.has(key)) await rm(join(this.#folder, name), { force: true })
+    }
   }
 
   /** Names of objects have no `/`, `%` or NUL, and a namespace has no `.`. */

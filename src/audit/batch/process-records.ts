@@ -4,10 +4,9 @@ import { eventKind, type ProfileHead } from '../encode/event-head.ts'
 import { fragment, putFragment, putNumber } from '../encode/output.ts'
 import { putBytes } from '../encode/values.ts'
 import { attributeRecord } from '../enrich/attribution.ts'
-import type { PolicyIdentity } from '../enrich/snapshot.ts'
-import { addBpfFact, bpfKey } from '../model/bpf-facts.ts'
 import { type BatchContext, type Outcome, outcome } from './batch-context.ts'
 import { KindPrefix } from './kind-table.ts'
+import { recordBpf } from './record-behaviour.ts'
 import type { Tally } from './tally.ts'
 
 const { at } = header
@@ -45,41 +44,20 @@ function processRecord(context: BatchContext): Outcome {
     return outcome.undecodable
   scratch.recordTime.read(view, start + at.time)
   const { epoch } = scratch.recordTime
-  const modelled = kind === allowedKind ? modelledProfile(context) : undefined
-  // Whose it is, the profile that the program found says.
-  if (modelled !== undefined) return recordFact(context, modelled, recordKind.bodySize, path, type)
   if (!placeRecord(context, epoch)) return outcome.deferred
-  writeRecord(context, recordKind, kind, epoch, path, type)
+  const head = headOf(context)
+  // What a profile lets pass that is there to record is no violation.
+  if (head.modelling !== undefined && kind === allowedKind) {
+    const { bodySize } = recordKind
+    const body = start + header.size
+    const parts = { kind: bytes[start + at.kind]!, flags: bytes[start + at.flags]!, body, bodySize, path, type, end }
+    return recordBpf(context, head, parts)
+  }
+  writeRecord(context, recordKind, head, kind, epoch, path, type)
   return outcome.written
 }
 
-const allowedKind = kinds[recordActions.ALLOWED]!
-
-/** The policy of the record's profile, where it models behaviour. */
-function modelledProfile({ view, start, snapshot }: BatchContext): PolicyIdentity | undefined {
-  const policy = snapshot.policyOfBpfProfile(view.getUint32(start + at.profile, true))
-  return policy?.modelling === undefined ? undefined : policy
-}
-
-/** Takes a record for what a workload did. It gives no line. */
-function recordFact(
-  { bytes, view, start, end, scratch }: BatchContext,
-  { profileName, modelling = '' }: PolicyIdentity,
-  bodySize: number,
-  path: number,
-  type: number,
-): Outcome {
-  if (modelling === '') return outcome.filtered
-  const recording = scratch.recordings.of(profileName, modelling)
-  const parts = { bytes, view, kind: bytes[start + at.kind]!, body: start + header.size, path, type, end }
-  const key = bpfKey(parts, bodySize)
-  if (!recording.knows(key)) {
-    recording.note(key)
-    addBpfFact(parts, recording)
-  }
-  recording.records++
-  return outcome.filtered
-}
+const allowedKind = kinds[recordActions.ALLOWED]
 
 /** As a double: an id that needs more than 53 bits is rounded, so equal doubles do not prove equal ids. */
 const readU64 = (view: DataView, offset: number): number =>
@@ -122,13 +100,13 @@ const flagKeys = [
 function writeRecord(
   context: BatchContext,
   recordKind: KindOfRecord,
+  head: ProfileHead,
   kind: number,
   epoch: number,
   path: number,
   type: number,
 ): void {
   const { view, bytes, start, end, output, appArmor: values } = context
-  const head = headOf(context)
   context.putLineStart(head, kind, view.getUint32(start + at.tgid, true), epoch, '')
   recordKind.put(values, { body: start + header.size, path, type, end })
   context.putRecordEnd()

@@ -6,6 +6,7 @@ import type { ProfileHead } from '../encode/event-head.ts'
 import type { Label } from '../encode/labels.ts'
 import { nameOfCall } from '../encode/seccomp-event.ts'
 import { addAppArmorFact, appArmorKey } from '../model/apparmor-facts.ts'
+import { addBpfFact, type BpfParts, bpfKey } from '../model/bpf-facts.ts'
 import { type RecordPairs, textOf } from '../model/record-text.ts'
 import { type BatchContext, type Outcome, outcome } from './batch-context.ts'
 
@@ -50,6 +51,24 @@ export function recordCall(context: BatchContext, head: ProfileHead): Outcome {
     // Numbers that no call has are no behaviour that a profile could allow.
     const name = nameOfCall(architecture, number)
     if (!name.startsWith('unknown(')) recording.addCall(name)
+  }
+  recording.records++
+  return outcome.filtered
+}
+
+/** Takes a BPF record for what a workload did; its container is found. */
+export function recordBpf(
+  { scratch, bytes, view, buffer }: BatchContext,
+  { modelling = '', profileName }: ProfileHead,
+  of: Omit<BpfParts, 'bytes' | 'view' | 'buffer'>,
+): Outcome {
+  if (modelling === '') return outcome.filtered
+  const recording = scratch.recordings.of(profileName, modelling)
+  const parts = { ...of, bytes, view, buffer }
+  const key = bpfKey(parts)
+  if (!recording.knows(key)) {
+    recording.note(key)
+    addBpfFact(parts, recording)
   }
   recording.records++
   return outcome.filtered

@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer'
 import { layOut } from '../../base/c-struct.ts'
 import {
   capabilityName,
@@ -8,26 +9,39 @@ import {
   ptracePermissionName,
   socketTypeName,
 } from '../decode/bpf-names.ts'
-import { recordKinds } from '../decode/bpf-record.ts'
+import { recordCalls, recordFlags, recordKinds } from '../decode/bpf-record.ts'
 import { ipAddress } from '../decode/ip-address.ts'
-import type { BpfFound, ProfileRecording } from './recorded.ts'
+import type { ProfileRecording } from './recorded.ts'
 
-/** Where the parts of a record are whose sizes were checked. */
-export interface RecordedParts {
+/** A BPF record whose sizes have been checked, by the offsets of its parts. */
+export interface BpfParts {
   bytes: Uint8Array
   view: DataView
-  /** Number of its kind. */
+  buffer: Buffer
+  /** Number of the kind, and the flags of the header. */
   kind: number
+  flags: number
+  /** The numbers of its kind, the path behind the one of the executable, the type of a file system, and the end. */
   body: number
+  bodySize: number
   path: number
-  /** Behind the path; the file system type follows. */
   type: number
   end: number
 }
 
-const numberOf = Object.fromEntries(Object.entries(recordKinds).map(([name, { number }]) => [name, number])) as {
-  [Kind in keyof typeof recordKinds]: number
+/** By which a record that says the same as one before is found, whoever did it and when. */
+export function bpfKey({ buffer, kind, body, bodySize, path, end }: BpfParts): string {
+  return `bpf ${kind} ${buffer.toString('latin1', body, body + bodySize)} ${buffer.toString('latin1', path, end)}`
 }
+
+/** Adds what a BPF record says that its process did. What models have no place for is passed over: namespaces, and bpf(2). */
+export function addBpfFact(parts: BpfParts, { bpf }: ProfileRecording): void {
+  adders[parts.kind]?.(parts, bpf)
+}
+
+type Found = ProfileRecording['bpf']
+type Add = (parts: BpfParts, bpf: Found) => void
+
 const at = {
   capability: layOut(recordKinds.capability.body).at,
   file: layOut(recordKinds.file.body).at,
@@ -37,81 +51,82 @@ const at = {
   mount: layOut(recordKinds.mount.body).at,
 }
 
-const latin1 = (bytes: Uint8Array, start: number, end: number): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1', start, end)
+const u32 = ({ view, body }: BpfParts, offset: number): number => view.getUint32(body + offset, true)
 
-/** By which a record that says the same as one before is found, whoever did it and when. */
-export function bpfKey({ bytes, kind, body, path, end }: RecordedParts, bodySize: number): string {
-  return `bpf ${kind} ${latin1(bytes, body, body + bodySize)}${latin1(bytes, path, end)}`
+/** A whole path in UTF-8; undefined where the program could not rebuild it, or had to cut it. */
+function pathOf({ buffer, flags, path, type }: BpfParts): string | undefined {
+  if ((flags & (recordFlags.PATH_CUT | recordFlags.PATH_UNKNOWN)) !== 0) return undefined
+  const text = buffer.toString('utf8', path, type)
+  return text.startsWith('/') && !text.includes('\ufffd') ? text : undefined
 }
 
-/**
- * Adds what a record of the BPF programs says that its process did. What no list of what is allowed could name is no fact: a file without a
- * path, a name that is no UTF-8, user namespaces and programs of BPF.
- */
-export function addBpfFact(parts: RecordedParts, { bpf }: ProfileRecording): void {
-  const { bytes, view, body } = parts
-  const word = (offset: number): number => view.getUint32(body + offset, true)
-  switch (parts.kind) {
-    case numberOf.capability:
-      bpf.capabilities = [...(bpf.capabilities ?? []), capabilityName(word(at.capability.capability))]
-      break
-    case numberOf.exec:
-    case numberOf.file:
-      addFile(parts, bpf, word(at.file.permissions))
-      break
-    case numberOf.socket: {
-      const [domain, type] = [domainName(word(at.socket.domain)), socketTypeName(word(at.socket.type))]
-      bpf.network ??= {}
-      bpf.network.sockets ??= []
-      bpf.network.sockets.push({ domain, type, protocol: ipProtocolName(word(at.socket.protocol)) })
-      break
-    }
-    case numberOf.address: {
-      const ip = ipAddress(word(at.address.family), bytes, body + at.address.address)
-      if (ip === '') break
-      bpf.network ??= {}
-      bpf.network.egresses ??= []
-      bpf.network.egresses.push({ ip, ports: [view.getUint16(body + at.address.port, true)] })
-      break
-    }
-    case numberOf.ptrace: {
-      const permissions = ptracePermissionName(word(at.ptrace.permission)).split(' ')
-      bpf.ptraces ??= []
-      bpf.ptraces.push({ permissions, external: word(at.ptrace.external) !== 0 })
-      break
-    }
-    case numberOf.mount: {
-      const path = pathOf(parts)
-      if (path === undefined) break
-      const type = latin1(bytes, parts.type, parts.end)
-      bpf.mounts ??= []
-      bpf.mounts.push({ path, type, flags: mountFlagNames(word(at.mount.flags)) })
-      break
-    }
-    default:
-  }
+function addCapability(parts: BpfParts, bpf: Found): void {
+  bpf.capabilities ??= []
+  bpf.capabilities.push(capabilityName(u32(parts, at.capability.capability)))
 }
 
-function addFile(parts: RecordedParts, bpf: BpfFound, permissions: number): void {
+function addFile(parts: BpfParts, bpf: Found): void {
   const path = pathOf(parts)
   if (path === undefined) return
-  if (parts.kind === numberOf.exec) bpf.executions = [...(bpf.executions ?? []), path]
-  else {
-    bpf.files ??= []
-    bpf.files.push({ path, permissions: permissionNames(permissions) })
-  }
+  bpf.files ??= []
+  bpf.files.push({ path, permissions: permissionNames(u32(parts, at.file.permissions)) })
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-function pathOf({ bytes, path, type }: RecordedParts): string | undefined {
-  if (path === type) return undefined
-  try {
-    // Shared memory is not decoded as it is.
-    return utf8.decode(bytes.slice(path, type))
-  } catch {
-    // Undefined says it: no pattern can name it.
-    return undefined
-  }
+function addExecution(parts: BpfParts, bpf: Found): void {
+  const path = pathOf(parts)
+  if (path === undefined) return
+  bpf.executions ??= []
+  bpf.executions.push(path)
 }
+
+function addSocket(parts: BpfParts, bpf: Found): void {
+  const { domain, type, protocol } = at.socket
+  bpf.network ??= {}
+  bpf.network.sockets ??= []
+  bpf.network.sockets.push({
+    domain: domainName(u32(parts, domain)),
+    type: socketTypeName(u32(parts, type)),
+    protocol: ipProtocolName(u32(parts, protocol)),
+  })
+}
+
+/** Where something is sent to. What is bound, or comes in, is no egress. */
+const outgoing: readonly number[] = [recordCalls.connect, recordCalls.sendmsg]
+
+function addAddress(parts: BpfParts, bpf: Found): void {
+  const { view, bytes, body } = parts
+  const port = view.getUint16(body + at.address.port, true)
+  if (!outgoing.includes(view.getUint16(body + at.address.call, true)) || port === 0) return
+  const ip = ipAddress(u32(parts, at.address.family), bytes, body + at.address.address)
+  if (ip === '') return
+  bpf.network ??= {}
+  bpf.network.egresses ??= []
+  bpf.network.egresses.push({ ip, ports: [port] })
+}
+
+function addPtrace(parts: BpfParts, bpf: Found): void {
+  const permissions = ptracePermissionName(u32(parts, at.ptrace.permission)).split(' ')
+  bpf.ptraces ??= []
+  bpf.ptraces.push({ permissions, external: u32(parts, at.ptrace.external) !== 0 })
+}
+
+function addMount(parts: BpfParts, bpf: Found): void {
+  const path = pathOf(parts)
+  if (path === undefined) return
+  const type = parts.buffer.toString('latin1', parts.type, parts.end)
+  bpf.mounts ??= []
+  bpf.mounts.push({ path, type, flags: mountFlagNames(u32(parts, at.mount.flags)) })
+}
+
+/** By the number of the kind. */
+const adders: readonly (Add | undefined)[] = (() => {
+  const table: (Add | undefined)[] = []
+  table[recordKinds.capability.number] = addCapability
+  table[recordKinds.file.number] = addFile
+  table[recordKinds.exec.number] = addExecution
+  table[recordKinds.socket.number] = addSocket
+  table[recordKinds.address.number] = addAddress
+  table[recordKinds.ptrace.number] = addPtrace
+  table[recordKinds.mount.number] = addMount
+  return table
+})()

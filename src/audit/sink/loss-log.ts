@@ -16,6 +16,8 @@ export interface LossLogOptions {
   clock: Clock
   /** Gets a warning for each report. Default: nobody. */
   logger?: Pick<Logger, 'warn'>
+  /** Called with each loss. */
+  onLoss?: (loss: Loss) => void
   /** Milliseconds between two lines, and between two warnings, of one place and reason. Default 1,000. */
   every?: number
 }
@@ -30,11 +32,13 @@ export class LossLog {
   readonly #warnings: LossTally
   readonly #lines: LossTally
   readonly #logger: Pick<Logger, 'warn'>
+  readonly #onLoss: (loss: Loss) => void
   #wake: () => void = () => undefined
   #closed = false
 
-  constructor({ clock, logger = noLogger, every = 1_000 }: LossLogOptions) {
+  constructor({ clock, logger = noLogger, onLoss = () => undefined, every = 1_000 }: LossLogOptions) {
     this.#logger = logger
+    this.#onLoss = onLoss
     this.#warnings = new LossTally(clock, every, () => this.#warn())
     this.#lines = new LossTally(clock, every, () => this.#wake())
   }
@@ -46,6 +50,7 @@ export class LossLog {
   note(loss: Loss): void {
     if (loss.events === 0) return
     this.#count(loss)
+    this.#onLoss(loss)
     this.#warnings.note(loss)
     if (this.#closed) this.#warn(true)
     else this.#lines.note(loss)

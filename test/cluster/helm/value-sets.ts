@@ -33,7 +33,7 @@ export const valueSets: readonly ValueSet[] = [
       ...{ behaviorModeling: { enabled: true }, podEgressControl: { enabled: true } },
       auditEventMetadata: { clusterID: 'c-1', region: 'cn-beijing' },
     },
-    notes: /had no effect: --enableBpfEnforcer, behaviorModeling\.enabled/,
+    notes: /had no effect: --enableBpfEnforcer/,
   },
   {
     name: 'everything on',

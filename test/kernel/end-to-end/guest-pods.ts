@@ -5,6 +5,11 @@ import type { GuestNode } from '../guest/guest-node.ts'
 /** Milliseconds that a command in a container may take. */
 const patience = 300_000
 
+const exec = (args: readonly string[]): string[] => [
+  ...['task', 'exec', '--exec-id', `e${randomBytes(4).toString('hex')}`],
+  ...args,
+]
+
 const ctr = ['ctr', '--namespace', 'k8s.io']
 
 /** Containers of pods on a node in a guest, as its containerd has them: nothing on this machine reaches its kubelet. */
@@ -17,8 +22,12 @@ export class GuestPods {
 
   /** Runs a command in a container, whatever its exit status. */
   run(containerID: string, ...command: string[]): Promise<RunResult> {
-    const exec = ['task', 'exec', '--exec-id', `e${randomBytes(4).toString('hex')}`, containerID, ...command]
-    return this.#node.guest.run([...ctr, ...exec], { timeoutMs: patience })
+    return this.#node.guest.run([...ctr, ...exec([containerID, ...command])], { timeoutMs: patience })
+  }
+
+  /** Starts a command in a container, which goes on. */
+  async runBehind(containerID: string, ...command: string[]): Promise<void> {
+    await this.#node.run([...ctr, ...exec(['--detach', containerID, ...command])])
   }
 
   /** Kills the first process of a container. */

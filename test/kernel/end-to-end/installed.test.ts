@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -6,13 +6,14 @@ import { ownProfile } from '../../../src/agent/own-profile.ts'
 import { checkLine } from '../../audit/check-line.ts'
 import { NotAvailable } from '../../cluster/binaries/build.ts'
 import { ensureHelm } from '../../cluster/binaries/helm.ts'
-import { ensureVarmorImage, missingForImages } from '../../cluster/binaries/varmor-image.ts'
+import { ensureNextVarmorImage, ensureVarmorImage, missingForImages } from '../../cluster/binaries/varmor-image.ts'
 import { type Cluster, startCluster } from '../../cluster/cluster.ts'
 import { forwardStatus } from '../../cluster/helm/forward-status.ts'
-import { chart, Helm } from '../../cluster/helm/helm.ts'
+import { chart, chartOf, Helm } from '../../cluster/helm/helm.ts'
 import { type Node, startNode } from '../../cluster/node.ts'
 import { explain } from '../../cluster/requirements.ts'
 import { firstStart, missingWith } from '../../cluster/shared-cluster.ts'
+import { measured } from '../../cluster/steps.ts'
 import { policyReady } from '../../cluster/varmor/installation.ts'
 import { deployment, Workloads } from '../../cluster/varmor/workloads.ts'
 import { eventually } from '../../cluster/wait.ts'
@@ -20,11 +21,14 @@ import { GuestNode } from '../guest/guest-node.ts'
 import { chosenKernels, type KernelName } from '../guest/kernels.ts'
 import { NotAvailable as NoKernel } from '../guest/not-available.ts'
 import { missingForGuest } from '../guest/requirements.ts'
-import { varmorVersion } from '../images/varmor.ts'
+import { busyboxImage } from '../images/names.ts'
+import { nextVersion, varmorVersion } from '../images/varmor.ts'
 import { GuestPods } from './guest-pods.ts'
 import { joinCluster } from './join-cluster.ts'
 import { ensureKubeletDisk } from './kubelet-disk.ts'
 import { ownProfileProbe } from './own-profile-probe.ts'
+import { Prober } from './prober.ts'
+import { firstPolicy } from './readme-policy.ts'
 
 const namespace = 'varmor'
 /** Milliseconds that anything may take under emulation, on a machine that others use too. */
@@ -103,7 +107,8 @@ else
         return this.skip()
       }
       const { archive } = await ensureVarmorImage(varmorVersion, cluster.log)
-      host = await startNode(cluster, managers, [archive])
+      const next = await ensureNextVarmorImage(varmorVersion, nextVersion, cluster.log)
+      host = await startNode(cluster, managers, [archive, next.archive])
       helm = new Helm(4, await ensureHelm(4, cluster.log))
     })
     after(async function () {
@@ -129,7 +134,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
   const helm = (...args: string[]): Promise<string> =>
     parts().helm.output(
       [...args, '--namespace', namespace, ...waiting, '--kubeconfig', cluster.kubeconfig],
-      args[0] === 'install' ? valuesFor(cluster, parts().host.address) : undefined,
+      ['install', 'upgrade'].includes(args[0]!) ? valuesFor(cluster, parts().host.address) : undefined,
     )
   const kubectl = (...args: string[]): Promise<string> => cluster.kubectl(['-n', namespace, ...args])
   const agentContainer = async (): Promise<{ id: string; restarts: number; ready: boolean }> => {
@@ -157,13 +162,13 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
     'unshare: unshare(0x10000000): Operation not permitted',
     'done',
   ]
-  const violations = async (enforcer: string): Promise<Record<string, unknown>[]> => {
+  const violations = async (enforcer: string | undefined): Promise<Record<string, unknown>[]> => {
     const { stdout } = await node.guest.run(['cat', '/var/log/varmor/violations.log'])
     return stdout
       .split('\n')
       .filter((line) => line !== '')
       .map(checkLine)
-      .filter((line) => line['enforcer'] === enforcer)
+      .filter((line) => enforcer === undefined || line['enforcer'] === enforcer)
   }
   const oneMore = (enforcer: string, before: number): Promise<Record<string, unknown>> =>
     eventually(`a violation of ${enforcer}`, async () => (await violations(enforcer))[before], patience, 500)
@@ -175,7 +180,14 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
     mkdirSync(logs, { recursive: true })
     const disks = [await ensureKubeletDisk(cluster.binaries, cluster.log)]
     try {
-      node = await GuestNode.boot({ name: guest, kernel, logs, steps: cluster.log, disks, images: ['varmor'] })
+      node = await GuestNode.boot({
+        name: guest,
+        kernel,
+        logs,
+        steps: cluster.log,
+        disks,
+        images: ['varmor', 'next-varmor'],
+      })
     } catch (error) {
       if (!(error instanceof NoKernel)) throw error
       console.warn(`kernel ${kernel} skipped: ${error.message}`)
@@ -247,6 +259,43 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
       })
   }).timeout(patience)
 
+  it('does what the README says of a first policy and a first violation', async () => {
+    // Pods are on the node that has AppArmor.
+    await cluster.kubectl(['cordon', managers])
+    const first = { policy: join(cluster.folder.path, 'policy.yaml'), image: `--image=${busyboxImage}` }
+    writeFileSync(first.policy, firstPolicy.policy)
+    for (const words of firstPolicy.commands) {
+      const mine = words.flatMap((word) => {
+        if (word === '--image=nginx') return [first.image, '--', 'sleep', '100000']
+        return word === 'policy.yaml' ? [first.policy] : word.replace('--timeout=2m', '--timeout=10m')
+      })
+      await cluster.kubectl(mine)
+    }
+    const container = async (namespace: string, of: string): Promise<string> => {
+      const [, name] = of.split('/')
+      const { items } = JSON.parse(await cluster.kubectl(['-n', namespace, 'get', 'pods', '-o', 'json']))
+      const one = items.find(
+        ({ metadata }: { metadata: { name: string; deletionTimestamp?: string } }) =>
+          metadata.name.startsWith(`${name}-`) && metadata.deletionTimestamp === undefined,
+      )
+      return String(one?.status.containerStatuses?.[0]?.containerID).replace('containerd://', '')
+    }
+    const [refused, logged] = firstPolicy.inPods
+    const { stdout, stderr } = await pods.run(await container(refused!.namespace, refused!.of), ...refused!.command)
+    expect(stdout + stderr).to.match(/Permission denied/)
+    await eventually(
+      'the line about it',
+      async () => {
+        const { stdout: lines } = await pods.run(await container(logged!.namespace, logged!.of), ...logged!.command)
+        return /demo.*token/.test(lines)
+      },
+      patience,
+      500,
+    )
+    await cluster.kubectl(['uncordon', managers])
+    await cluster.kubectl(['delete', 'namespace', 'demo', '--timeout=300s'])
+  }).timeout(patience)
+
   it('keeps its agent from all but its work', async () => {
     const { id } = await agentContainer()
     const { stdout, stderr } = await pods.run(id, ...ownProfileProbe.command)
@@ -272,6 +321,66 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
     expect(await attack()).to.deep.equal(refusals)
     await oneMore('AppArmor', byAppArmor)
   }).timeout(patience)
+
+  it('is upgraded to other programs and rolled back while a process tries all the time what is forbidden and what is allowed', async () => {
+    const { id } = await web()
+    const lines = async (enforcer: string) => new Set((await violations(enforcer)).map((line) => String(line['id'])))
+    const builds = async () => (await node.run(['ls', '/sys/fs/bpf/varmor'])).trim().split('\n')
+    const before = { AppArmor: await lines('AppArmor'), BPF: await lines('BPF'), builds: await builds() }
+    const prober = await Prober.start(pods, id)
+    const after = async (more: number): Promise<void> => {
+      const { rounds } = await prober.seen()
+      await eventually('the prober', async () => (await prober.seen()).rounds > rounds + more, patience, 500)
+    }
+    const steps: [version: string, ...command: string[]][] = [
+      [nextVersion, 'upgrade', 'varmor', chartOf(nextVersion)],
+      [varmorVersion, 'rollback', 'varmor'],
+    ]
+    await after(2)
+    for (const [version, ...command] of steps) {
+      await measured(cluster.log, `helm ${command[0]}`, () => helm(...command))
+      const { id: agent } = await agentContainer()
+      expect((await pods.run(agent, 'varmor', 'version')).stdout).to.equal(`varmor ${version}\n`)
+      const [build, ...more] = await eventually(
+        'one build of programs',
+        async () => {
+          const found = await builds()
+          return found.length === 1 && found
+        },
+        patience,
+        500,
+      )
+      expect([build === before.builds[0], more]).to.deep.equal([version === varmorVersion, []])
+      await after(2)
+    }
+    const { rounds, gaps } = await prober.stop()
+    expect(gaps, `${rounds} rounds`).to.deep.equal([])
+    const [pod] = await team.pods('web')
+    expect(pod?.status.containerStatuses?.[0]).to.deep.include({ containerID: `containerd://${id}`, restartCount: 0 })
+
+    // Records of BPF wait in the kernel: each round has one line. Nobody keeps those of the audit multicast; a line `lost` says when.
+    const now = await eventually(
+      'all lines',
+      async () => {
+        const found = (await violations('BPF')).filter((line) => !before.BPF.has(String(line['id'])))
+        return found.length >= rounds && found
+      },
+      patience,
+      500,
+    )
+    const ids = now.map((line) => line['id'])
+    expect([ids.length, new Set(ids).size]).to.deep.equal([rounds, rounds])
+    for (const line of now)
+      expect(line).to.deep.include({ podName: pod?.metadata.name, containerName: 'main', profileName: profile })
+    const audited = (await violations('AppArmor')).map((line) => String(line['id']))
+    expect(new Set(audited).size).to.equal(audited.length)
+    const byAppArmor = audited.length - before.AppArmor.size
+    expect(byAppArmor).to.be.within(1, rounds)
+    const lost = (await violations(undefined)).filter((line) => line['lost'] !== undefined)
+    expect(JSON.stringify(lost)).not.to.contain('"ring"')
+    if (byAppArmor < rounds) expect(lost).not.to.deep.equal([])
+    cluster.log(`${rounds} rounds, of which AppArmor has ${byAppArmor} lines`, 0)
+  }).timeout(2 * patience)
 
   it('leaves nothing in the kernel and on the node when it is uninstalled', async () => {
     await helm('uninstall', 'varmor')

@@ -11,10 +11,10 @@ import type { Disk } from '../guest/qemu.ts'
 import { plainSquashfs } from '../guest/squashfs.ts'
 import { ensureBusyboxArchive } from './busybox.ts'
 import { ensureDebianArchive } from './debian.ts'
-import { ensureVarmorArchive } from './varmor.ts'
+import { ensureNextVarmorArchive, ensureVarmorArchive } from './varmor.ts'
 
 /** Images beside busybox, which every guest has. */
-export type ImageName = 'debian' | 'varmor'
+export type ImageName = 'debian' | 'varmor' | 'next-varmor'
 
 /**
  * A disk with these images as containerd keeps them. Under emulation an import takes a minute, so one guest does it, and
@@ -31,7 +31,9 @@ export async function ensureImageStore(
   const archives = [{ serial: 'image-busybox', image: await ensureBusyboxArchive(log) }]
   if (images.includes('debian')) archives.push({ serial: 'image-debian', image: await ensureDebianArchive(log) })
   if (images.includes('varmor')) archives.push({ serial: 'image-varmor', image: await ensureVarmorArchive(log) })
-  const key = digest('layout 1', dirname(root), ...archives.map(({ image }) => image))
+  if (images.includes('next-varmor'))
+    archives.push({ serial: 'image-next-varmor', image: await ensureNextVarmorArchive(log) })
+  const key = digest('layout 2', dirname(root), ...archives.map(({ image }) => image))
   mkdirSync(kernelCache(), { recursive: true })
   // Not within the cache's own lock, which the boot of a guest needs.
   const folder = existsSync(join(kernelCache(), `store-${key}`))
@@ -68,7 +70,8 @@ async function pack(guest: Guest, image: string): Promise<void> {
   const packing = guest.spawn(['containerd-pack'])
   packing.stdin.end()
   const complaints = text(packing.stderr)
-  const writer = spawn('sqfstar', [...plainSquashfs, '-quiet', '-no-progress', image], {
+  // sqfstar 4.5 spoils one of two files that differ in their last bytes alone, as BPF programs of two versions may.
+  const writer = spawn('sqfstar', [...plainSquashfs, '-no-duplicates', '-quiet', '-no-progress', image], {
     stdio: ['pipe', 'ignore', 'inherit'],
   })
   const written = once(writer, 'close')

@@ -1,6 +1,6 @@
 import { linkSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { ensureVarmorImage } from '../../cluster/binaries/varmor-image.ts'
+import { type BuiltImage, ensureNextVarmorImage, ensureVarmorImage } from '../../cluster/binaries/varmor-image.ts'
 import type { StepLog } from '../../cluster/steps.ts'
 import { digest, kernelCached, subfolder } from '../guest/cache.ts'
 import { makeSquashfs } from '../guest/squashfs.ts'
@@ -10,9 +10,18 @@ export const varmorVersion = /^appVersion: (.+)$/m.exec(
   readFileSync(join(import.meta.dirname, '../../../deploy/helm/varmor/Chart.yaml'), 'utf8'),
 )![1]!
 
+/** The one after it, for what upgrades. */
+export const nextVersion = varmorVersion.replace(/\d+$/, (patch) => String(Number(patch) + 1))
+
 /** A disk with an archive of the image that an installation runs, as deploy/Dockerfile says. */
-export async function ensureVarmorArchive(log: StepLog): Promise<string> {
-  const image = await ensureVarmorImage(varmorVersion, log)
+export const ensureVarmorArchive = async (log: StepLog): Promise<string> =>
+  diskWith(await ensureVarmorImage(varmorVersion, log))
+
+/** The same with the image of the next version. */
+export const ensureNextVarmorArchive = async (log: StepLog): Promise<string> =>
+  diskWith(await ensureNextVarmorImage(varmorVersion, nextVersion, log))
+
+async function diskWith(image: BuiltImage): Promise<string> {
   const folder = await kernelCached('varmor', digest('layout 1', image.digest), async (draft) => {
     const archives = subfolder(draft, 'archives')
     linkSync(image.archive, join(archives, 'varmor.tar'))

@@ -1,0 +1,121 @@
+import { formatFieldError } from '../../api/field-error.ts'
+import { armorProfileModel } from '../../api/schema/armor-profile-model.ts'
+import { nodeOf } from '../../api/schema/node.ts'
+import type { ArmorProfileModel } from '../../api/types.ts'
+import { validateSchema } from '../../api/validate-schema.ts'
+import { type Exchange, type Handler, json, type Reply, type Route, refuseOtherThanJson } from '../../http/routes.ts'
+import { isNotFound } from '../../kube/api-error.ts'
+import { bearerToken } from './agent-handler.ts'
+import { MODELS_PREFIX } from './status-routes.ts'
+import type { Verdict } from './token-verifier.ts'
+
+/** Which model somebody asks for. */
+export interface ModelTarget {
+  namespace: string
+  name: string
+}
+
+type User = Extract<Verdict, { user: unknown }>['user']
+
+export interface ModelRoutesOptions {
+  verify: (token: string, address: string) => Promise<Verdict>
+  /** Whether the API server lets the user do it with the model itself. */
+  mayAccess: (user: User, verb: 'get' | 'create' | 'update', target: ModelTarget) => Promise<boolean>
+  /** The whole model. `elsewhere`: what was recorded is with another manager, the leader. @throws the error of the API server */
+  read: (target: ModelTarget) => Promise<ArmorProfileModel | { elsewhere: string | null }>
+  /** Puts it into the place of the one that is there. @throws the error of the API server */
+  write: (model: ArmorProfileModel) => Promise<ArmorProfileModel | { elsewhere: string | null } | { tooLarge: string }>
+}
+
+const MOST_ERRORS = 50
+
+/**
+ * Models for people, `…/namespaces/{namespace}/armorprofilemodels/{name}`: whole ones, wherever what was recorded is kept. Who may read an
+ * ArmorProfileModel may read it here, and who may write one may bring it; the API server says who that is.
+ */
+export function modelRoutes(options: ModelRoutesOptions): Route {
+  const users = new WeakMap<Exchange, { user: User; target: ModelTarget }>()
+
+  const admit = async (exchange: Exchange): Promise<Reply | undefined> => {
+    const target = targetOf(exchange.path)
+    if (target === undefined) return failure(404, `There is nothing at ${exchange.path}`)
+    const token = bearerToken(exchange.headers.authorization)
+    if (token === undefined) return failure(401, 'The header Authorization: Bearer <token> is missing')
+    const verdict = await options.verify(token, exchange.socket.remoteAddress ?? '')
+    if ('busy' in verdict)
+      return json(429, { error: 'Too many new tokens are being looked at' }, { 'retry-after': '1' })
+    if ('refused' in verdict) return failure(401, verdict.refused)
+    users.set(exchange, { user: verdict.user, target })
+    return undefined
+  }
+
+  const get: Handler = {
+    admit,
+    handle: async (_, exchange) => {
+      const { user, target } = users.get(exchange)!
+      if (!(await options.mayAccess(user, 'get', target))) return forbidden(user, 'get', target)
+      return answered(target, () => options.read(target))
+    },
+  }
+  const put: Handler = {
+    admit: async (exchange) => refuseOtherThanJson(exchange) ?? (await admit(exchange)),
+    handle: async (body, exchange) => {
+      const { user, target } = users.get(exchange)!
+      // One that is there is updated, and one that is not is created: who brings it need not know which.
+      for (const verb of ['update', 'create'] as const)
+        if (!(await options.mayAccess(user, verb, target))) return forbidden(user, verb, target)
+      const read = readModel(body, target)
+      return 'reply' in read ? read.reply : answered(target, () => options.write(read.model))
+    },
+  }
+  return { GET: get, PUT: put }
+}
+
+const failure = (status: number, error: string): Reply => json(status, { error })
+
+const forbidden = ({ username }: User, verb: string, { namespace, name }: ModelTarget): Reply =>
+  failure(403, `${username} may not ${verb} the ArmorProfileModel ${namespace}/${name}`)
+
+function targetOf(path: string): ModelTarget | undefined {
+  const [namespace, kind, name, ...rest] = path.slice(MODELS_PREFIX.length).split('/')
+  if (namespace === undefined || kind !== 'armorprofilemodels' || name === undefined || rest.length > 0)
+    return undefined
+  return isName(namespace) && isName(name) ? { namespace, name } : undefined
+}
+
+const isName = (text: string): boolean => text.length <= 253 && /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(text)
+
+async function answered(
+  { namespace, name }: ModelTarget,
+  ask: () => Promise<ArmorProfileModel | { elsewhere: string | null } | { tooLarge: string }>,
+): Promise<Reply> {
+  try {
+    const answer = await ask()
+    if ('elsewhere' in answer) return json(503, { leader: answer.elsewhere })
+    if ('tooLarge' in answer) return failure(413, answer.tooLarge)
+    return json(200, answer)
+  } catch (error) {
+    if (isNotFound(error)) return failure(404, `There is no ArmorProfileModel ${namespace}/${name}`)
+    throw error
+  }
+}
+
+function readModel(body: Buffer, target: ModelTarget): { model: ArmorProfileModel } | { reply: Reply } {
+  let value: unknown
+  try {
+    value = JSON.parse(body.toString('utf8'))
+  } catch (error) {
+    return { reply: failure(400, `The body is not JSON: ${(error as Error).message}`) }
+  }
+  const errors = validateSchema(nodeOf(armorProfileModel), value)
+  if (errors.length > 0) {
+    const named = errors.slice(0, MOST_ERRORS).map(formatFieldError)
+    return { reply: json(400, { error: 'The model has errors', errors: named }) }
+  }
+  const model = value as ArmorProfileModel
+  const { namespace = target.namespace, name } = model.metadata
+  if (namespace === target.namespace && name === target.name) return { model }
+  return {
+    reply: failure(400, `The model is ${namespace}/${name}, and the path names ${target.namespace}/${target.name}`),
+  }
+}

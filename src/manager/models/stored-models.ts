@@ -1,0 +1,47 @@
+import { defaultModelSettings, type ModelApi, type ModelFiles } from '../../../actors/model/ports.ts'
+import { madeBy } from '../../api/annotations.ts'
+import type { ArmorProfileModel } from '../../api/types.ts'
+import type { ApiClient } from '../../kube/client.ts'
+import { armorProfileModels } from '../../kube/own-kinds.ts'
+import type { ModelRoutesOptions, ModelTarget } from '../http/model-routes.ts'
+
+export interface StoredModelsOptions {
+  client: ApiClient
+  api: Pick<ModelApi, 'applyModel' | 'writeModelStatus'>
+  files: ModelFiles
+  /** Whether this manager leads, and who does as far as is known. */
+  leadership: () => { leads: boolean; leader: string | null }
+  /** As in ModelSettings. */
+  largest?: number
+}
+
+/** Models as people ask for them and bring them: with what was recorded, wherever that is kept. */
+export function storedModels(options: StoredModelsOptions): Pick<ModelRoutesOptions, 'read' | 'write'> {
+  const { client, api, files, leadership, largest = defaultModelSettings.largest } = options
+  const read = async (target: ModelTarget): ReturnType<ModelRoutesOptions['read']> => {
+    const model = await client.get(armorProfileModels, target)
+    if (model.storageType !== 'LocalDisk') return model
+    const dynamicResult = await files.read(keyOf(target))
+    if (dynamicResult === undefined) return { elsewhere: leadership().leader }
+    return { ...model, data: { ...model.data, dynamicResult } }
+  }
+  const write = async (model: ArmorProfileModel): ReturnType<ModelRoutesOptions['write']> => {
+    const { namespace = '', name } = model.metadata
+    const document = { metadata: { namespace, name, labels: { [madeBy.key]: madeBy.value } } }
+    const { dynamicResult, ...rest } = model.data
+    const isLarge = sizeOf(model.data) > largest
+    if (sizeOf(rest) > largest)
+      return { tooLarge: `profiles of ${sizeOf(rest)} bytes: the API server takes objects of ${largest}` }
+    const { leads, leader } = leadership()
+    if (isLarge && !leads) return { elsewhere: leader }
+    if (isLarge && dynamicResult !== undefined) await files.write(keyOf({ namespace, name }), dynamicResult)
+    const storageType = isLarge ? 'LocalDisk' : 'CRDInternal'
+    const applied = await api.applyModel({ ...document, storageType, data: isLarge ? rest : model.data })
+    // Of what somebody brings nobody else says that it is ready.
+    return api.writeModelStatus(applied, { ready: model.data.profile !== undefined, conditions: [] })
+  }
+  return { read, write }
+}
+
+const keyOf = ({ namespace, name }: ModelTarget): string => `${namespace}/${name}`
+const sizeOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value))

@@ -1,0 +1,118 @@
+import { expect } from 'chai'
+import type { ModellerMessage } from '../../../actors/modeller.ts'
+import type { Family } from '../../../actors/runtime/index.ts'
+import { SimulatedClock } from '../../../actors/runtime/simulated-clock.ts'
+import { Modellers } from '../../../src/agent/modeller/modellers.ts'
+import type { ArmorProfile, BehaviorModeling } from '../../../src/api/types.ts'
+import type { Recorded } from '../../../src/audit/model/recorded.ts'
+import { noLogger } from '../../../src/base/logger.ts'
+
+const since = '2026-01-01T00:00:00Z'
+const recording = { enable: true, duration: 10, since }
+const over = { enable: false, duration: 10, since }
+const none = { enable: false, duration: 0 }
+const id = `u-1.${Date.parse(since) / 1000}`
+
+const profile = (behaviorModeling: BehaviorModeling): ArmorProfile => ({
+  apiVersion: 'crd.varmor.org/v1beta1',
+  kind: 'ArmorProfile',
+  metadata: { namespace: 'demo', name: 'varmor-demo-web', uid: 'u-1' },
+  spec: {
+    profile: { name: 'varmor-demo-web', enforcer: 'AppArmor', mode: 'complain' },
+    behaviorModeling,
+    updateExistingWorkloads: false,
+  },
+})
+const found = (profileName = 'varmor-demo-web'): Recorded => ({
+  ...{ profileName, recording: id, records: 3, ofRuntime: 1 },
+  found: { seccomp: { syscalls: ['openat'] } },
+})
+
+function run(clock: SimulatedClock, milliseconds: number): void {
+  const end = clock.now() + milliseconds
+  while (clock.step(end));
+}
+
+/** Modellers that take what they are sent, or do not. */
+function setUp() {
+  const sent: ModellerMessage[] = []
+  const changes: string[] = []
+  const world = { takes: true, sent, changes, clock: new SimulatedClock(0) }
+  const family = {
+    name: 'modeller',
+    of: (key: string) => ({
+      tell: (message: ModellerMessage) => {
+        expect(key).to.equal('demo/varmor-demo-web')
+        sent.push(message)
+        return world.takes
+      },
+    }),
+  } as unknown as Family<ModellerMessage>
+  const modellers = new Modellers({
+    ...{ node: 'n1', folder: '/nowhere', managers: [], clock: world.clock, logger: noLogger },
+    send: async () => ({ kind: 'unreachable', message: 'nobody' }),
+    onChange: (name, modelling) => changes.push(`${name}: ${modelling}`),
+    place: () => family,
+  })
+  return { ...world, world, modellers }
+}
+
+describe('the modellers of a node', () => {
+  it('begin where an ArmorProfile says so, and get what the workers find of it', () => {
+    const { modellers, sent } = setUp()
+    expect(modellers.profile(profile(none), false)).to.equal(undefined)
+    modellers.found([found()])
+    expect(sent).to.deep.equal([])
+    expect(modellers.profile(profile(recording), false)).to.equal(`${id} 0`)
+    modellers.found([found(), found('varmor-demo-other')])
+    expect(sent).to.deep.equal([
+      { type: 'wanted', wanted: { id, open: true } },
+      { type: 'found', found: found().found, records: 3, ofRuntime: 1 },
+    ])
+    expect(modellers.counts).to.deep.equal({ open: 1, records: 9, lost: 0 })
+  })
+
+  it('take what is on its way when it ends, and nothing from then on', async () => {
+    const { modellers, sent, changes, clock } = setUp()
+    modellers.profile(profile(recording), false)
+    expect(modellers.profile(profile(over), false)).to.equal(`${id} 0`)
+    expect(sent.at(-1)).to.deep.equal({ type: 'wanted', wanted: { id, open: false } })
+    run(clock, 4_000)
+    expect(changes).to.deep.equal(['varmor-demo-web: '])
+    expect(modellers.profile(profile(over), false)).to.equal('')
+  })
+
+  it('count what was lost while something is recorded', () => {
+    const { modellers, sent } = setUp()
+    modellers.lost({ where: 'kernel', why: 'backlog', events: 5 })
+    modellers.profile(profile(recording), false)
+    modellers.lost({ where: 'kernel', why: 'backlog', events: 7 })
+    modellers.lost({ where: 'sink', why: 'full', events: 9 })
+    expect(sent.slice(1)).to.deep.equal([{ type: 'lost', records: 7 }])
+    expect(modellers.counts).to.deep.include({ lost: 7 })
+  })
+
+  it('have the workers send again what one could not take', () => {
+    const { modellers, world, changes } = setUp()
+    modellers.profile(profile(recording), false)
+    world.takes = false
+    modellers.found([found()])
+    expect(changes).to.deep.equal([`varmor-demo-web: ${id} 1`])
+  })
+
+  it('are sent again and again what is wanted of them, as one that failed knows nothing', () => {
+    const { modellers, sent, clock } = setUp()
+    modellers.profile(profile(recording), false)
+    run(clock, 20_000)
+    expect(sent).to.deep.equal(Array.from({ length: 3 }, () => ({ type: 'wanted', wanted: { id, open: true } })))
+  })
+
+  it('keep what they recorded under another mode, and forget it with the ArmorProfile', () => {
+    const { modellers, sent } = setUp()
+    modellers.profile(profile(recording), false)
+    modellers.profile(profile(none), false)
+    expect(sent).to.have.length(1)
+    modellers.profile(profile(none), true)
+    expect(sent.at(-1)).to.deep.equal({ type: 'wanted', wanted: undefined })
+  })
+})

@@ -1,0 +1,151 @@
+import type { Socket } from 'node:net'
+import { expect } from 'chai'
+import type { ModelFiles } from '../../../actors/model/ports.ts'
+import type { ArmorProfileModel, DynamicResult } from '../../../src/api/types.ts'
+import type { Exchange, Reply } from '../../../src/http/routes.ts'
+import { ApiError } from '../../../src/kube/api-error.ts'
+import type { ApiClient } from '../../../src/kube/client.ts'
+import { type ModelRoutesOptions, modelRoutes } from '../../../src/manager/http/model-routes.ts'
+import { storedModels } from '../../../src/manager/models/stored-models.ts'
+
+const path = '/apis/crd.varmor.org/v1beta1/namespaces/demo/armorprofilemodels/varmor-demo-web'
+const result: DynamicResult = { seccomp: { syscalls: ['openat'] } }
+const model = (more: Partial<ArmorProfileModel> = {}): ArmorProfileModel => ({
+  apiVersion: 'crd.varmor.org/v1beta1',
+  kind: 'ArmorProfileModel',
+  metadata: { namespace: 'demo', name: 'varmor-demo-web' },
+  data: { dynamicResult: result, profile: { name: 'varmor-demo-web', enforcer: 'Seccomp', mode: 'enforce' } },
+  ...more,
+})
+
+/** A manager that may or may not lead, with what the API server and its folder hold. */
+function setUp(stored: ArmorProfileModel | undefined, more: { leads?: boolean; rights?: readonly string[] } = {}) {
+  const { leads = true, rights = ['get', 'create', 'update'] } = more
+  const files = new Map<string, DynamicResult>()
+  const world = { stored, files, asked: [] as string[] }
+  const folder: ModelFiles = {
+    read: async (key) => files.get(key),
+    write: async (key, data) => void files.set(key, data),
+    remove: async (key) => void files.delete(key),
+  }
+  const client = {
+    get: async () => {
+      if (world.stored === undefined) throw new ApiError(404, { reason: 'NotFound' }, { verb: 'get', path })
+      return world.stored
+    },
+  } as unknown as ApiClient
+  const options: ModelRoutesOptions = {
+    verify: async (token) =>
+      token === 'bad' ? { refused: 'the token is not valid' } : { user: { username: token, groups: ['team'] } },
+    mayAccess: async ({ username }, verb, { namespace, name }) => {
+      world.asked.push(`${username} ${verb} ${namespace}/${name}`)
+      return rights.includes(verb)
+    },
+    ...storedModels({
+      client,
+      api: {
+        applyModel: async (document) => {
+          world.stored = model({ ...document } as Partial<ArmorProfileModel>)
+          return world.stored
+        },
+        writeModelStatus: async (of, status) => {
+          world.stored = { ...of, status }
+          return world.stored
+        },
+      },
+      files: folder,
+      leadership: () => ({ leads, leader: 'varmor-manager-2' }),
+      largest: 1_000,
+    }),
+  }
+  return { world, route: modelRoutes(options) }
+}
+
+type SetUp = ReturnType<typeof setUp>
+
+async function ask(
+  { route }: SetUp,
+  method: 'GET' | 'PUT',
+  body?: unknown,
+  more: Partial<Exchange> = {},
+): Promise<Reply> {
+  const headers = { authorization: 'Bearer jane', 'content-type': 'application/json' }
+  const exchange: Exchange = { path, headers, socket: { remoteAddress: '10.0.0.1' } as Socket, ...more }
+  const handler = route[method]!
+  return (await handler.admit!(exchange)) ?? handler.handle(Buffer.from(JSON.stringify(body ?? null)), exchange)
+}
+
+const modelOf = ({ body }: Reply): ArmorProfileModel => JSON.parse(String(body))
+
+describe('models at the status port', () => {
+  it('are read by whoever may read them', async () => {
+    const set = setUp(model())
+    const reply = await ask(set, 'GET')
+    expect(reply.status).to.equal(200)
+    expect(modelOf(reply)).to.deep.equal(model())
+    expect(set.world.asked).to.deep.equal(['jane get demo/varmor-demo-web'])
+  })
+
+  const refused: [string, Parameters<typeof ask>[3], Parameters<typeof setUp>[1], number][] = [
+    ['without a token', { headers: {} }, {}, 401],
+    ['with a token that is not valid', { headers: { authorization: 'Bearer bad' } }, {}, 401],
+    ['without the right to', {}, { rights: ['list'] }, 403],
+    ['of another kind', { path: path.replace('armorprofilemodels', 'armorprofiles') }, {}, 404],
+    ['with more behind the name', { path: `${path}/status` }, {}, 404],
+  ]
+  for (const [title, exchange, options, status] of refused)
+    it(`are not read ${title}`, async () => {
+      expect((await ask(setUp(model(), options), 'GET', undefined, exchange)).status).to.equal(status)
+    })
+
+  it('that are not there are not found', async () => {
+    expect((await ask(setUp(undefined), 'GET')).status).to.equal(404)
+  })
+
+  it('have what was recorded although that is in a file, or name the manager that has it', async () => {
+    const set = setUp(model({ storageType: 'LocalDisk', data: {} }))
+    expect(await ask(set, 'GET')).to.deep.include({ status: 503, body: '{"leader":"varmor-manager-2"}' })
+    set.world.files.set('demo/varmor-demo-web', result)
+    expect(modelOf(await ask(set, 'GET')).data.dynamicResult).to.deep.equal(result)
+  })
+
+  it('are brought by whoever may write them, and ready where they have profiles', async () => {
+    const set = setUp(undefined)
+    expect((await ask(set, 'PUT', model())).status).to.equal(200)
+    expect(set.world.asked).to.deep.equal(['jane update demo/varmor-demo-web', 'jane create demo/varmor-demo-web'])
+    expect(set.world.stored).to.deep.include({ storageType: 'CRDInternal', status: { ready: true, conditions: [] } })
+    expect(set.world.stored?.data.dynamicResult).to.deep.equal(result)
+  })
+
+  it('that are large are kept in a file by the manager that leads', async () => {
+    const large = { seccomp: { syscalls: Array.from({ length: 500 }, (_, i) => `call_${i}`) } }
+    const { profile } = model().data
+    const body = model({ data: { dynamicResult: large, ...(profile !== undefined && { profile }) } })
+    const set = setUp(undefined)
+    expect((await ask(set, 'PUT', body)).status).to.equal(200)
+    expect(set.world.stored).to.deep.include({ storageType: 'LocalDisk' })
+    expect(set.world.stored?.data.dynamicResult).to.equal(undefined)
+    expect(set.world.files.get('demo/varmor-demo-web')).to.deep.equal(large)
+    expect((await ask(setUp(undefined, { leads: false }), 'PUT', body)).status).to.equal(503)
+  })
+
+  const bad: [string, unknown, RegExp][] = [
+    ['of another name', model({ metadata: { namespace: 'demo', name: 'other' } }), /the path names/],
+    ['with an unknown field', { ...model(), nonsense: 1 }, /nonsense/],
+    ['that are none', 7, /has errors/],
+  ]
+  for (const [title, body, message] of bad)
+    it(`${title} are not taken`, async () => {
+      const set = setUp(undefined)
+      const reply = await ask(set, 'PUT', body)
+      expect(reply.status).to.equal(400)
+      expect(String(reply.body)).to.match(message)
+      expect(set.world.stored).to.equal(undefined)
+    })
+
+  it('are not brought without the right to', async () => {
+    const set = setUp(undefined, { rights: ['update'] })
+    expect((await ask(set, 'PUT', model())).status).to.equal(403)
+    expect(set.world.stored).to.equal(undefined)
+  })
+})
