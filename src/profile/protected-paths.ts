@@ -89,6 +89,11 @@ export function exclusionsOf(pattern: PathPattern, access: ReadonlySet<FileAcces
 
 const wildcard = (name: string): boolean => name.includes('*')
 
+/** The rules about names in any directory that protect a part of what the pattern covers from one of these accesses. */
+export function namesWithin(pattern: PathPattern, access: ReadonlySet<FileAccess>): ProtectedPath[] {
+  return byName.filter((one) => shares(one.deny, access) && overlap(one.pattern, pattern))
+}
+
 /** Patterns that match at least all paths of both. */
 function partsOf(pattern: PathPattern, named: PathPattern): string[] {
   const names = pattern.text.split('/')

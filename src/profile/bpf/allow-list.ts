@@ -2,6 +2,7 @@ import { type FieldError, join } from '../../api/field-error.ts'
 import { filePermissions } from '../../api/schema/bpf-rules.ts'
 import { capabilities } from '../../rules/capabilities.ts'
 import { type PathPattern, parsePathPattern } from '../path-pattern.ts'
+import { namesWithin } from '../protected-paths.ts'
 import type { Allowed } from './allowed.ts'
 import { allowedSockets } from './allowed-sockets.ts'
 import { compileAutomaton } from './automaton.ts'
@@ -79,40 +80,70 @@ class Reader {
 const flagsOf = ({ deny, audit }: Verdict, flags: number): number =>
   (deny ? flags : 0) | (audit ? flags << AUDIT_SHIFT : 0)
 
+/** Flags of patterns that were recorded, and what these do not mean, are marks of their own beside those of all other paths. */
+const BY_PATTERN = 5
+const EXCLUDED = 10
+
 interface AllowedPath {
   pattern: PathPattern
+  /** With those that are shifted by `BY_PATTERN` or `EXCLUDED`. */
   flags: number
   from: string
 }
 
+/** The path itself, with its stars. */
+const itself = (path: string): PathPattern => ({ text: path, tokens: [{ kind: 'bytes', bytes: path }] })
+
+const isPattern = ({ oldPath = '' }: { oldPath?: string }): boolean => oldPath !== ''
+
 function allowedPaths(all: readonly Allowed[], reader: Reader): AllowedPath[] {
   const paths: AllowedPath[] = []
-  const add = (text: string, flags: number, from: string): void => {
-    const pattern = reader.pattern(text, from)
+  const add = (text: string, flags: number, from: string, literal: boolean): void => {
+    const isStarred = literal && text.includes('*')
+    const pattern = isStarred ? itself(text) : reader.pattern(text, from)
     if (pattern !== undefined && flags !== 0) paths.push({ pattern, flags, from })
   }
-  for (const { behaviour, path } of all) {
-    for (const [i, text] of (behaviour.executions ?? []).entries()) add(text, exec, join(join(path, 'executions'), i))
+  for (const { behaviour, path, recorded = false } of all) {
+    for (const [i, text] of (behaviour.executions ?? []).entries())
+      add(text, exec, join(join(path, 'executions'), i), recorded)
     for (const [i, file] of (behaviour.files ?? []).entries()) {
       const at = join(join(path, 'files'), i)
       const flags = file.permissions.map(
         (name, k) => reader.word(name, flagsOfAccess, join(join(at, 'permissions'), k)) ?? 0,
       )
       const union = flags.reduce((some, one) => some | one, 0)
-      add(file.path, union, join(at, 'path'))
+      const shift = recorded && isPattern(file) ? BY_PATTERN : 0
+      add(file.path, union << shift, join(at, 'path'), recorded && shift === 0)
     }
     // Who mounts covers what is there.
     for (const [i, { path: target }] of (behaviour.mounts ?? []).entries())
-      add(target, change | carry, join(join(join(path, 'mounts'), i), 'path'))
+      add(target, change | carry, join(join(join(path, 'mounts'), i), 'path'), recorded)
   }
-  return merged(paths)
+  return merged([...paths, ...paths.flatMap(excluded)])
 }
+
+/** What a recorded pattern does not mean: names that a built-in rule protects in any directory. */
+function excluded({ pattern, flags, from }: AllowedPath): AllowedPath[] {
+  const given = (flags >> BY_PATTERN) & every
+  const access = accessNames.filter((name) => (given & fileFlags[name]) !== 0)
+  if (access.length === 0) return []
+  return namesWithin(pattern, new Set(access)).map((one) => {
+    const denied = [...one.deny].reduce((some, name) => some | (name === 'write' ? change : fileFlags[name]), 0)
+    return { pattern: one.pattern, flags: denied << EXCLUDED, from }
+  })
+}
+
+const accessNames = ['read', 'write', 'append', 'exec'] as const
+
+/** What of the marks of a path is allowed. */
+const allowedOf = (marks: number): number => (marks & every) | ((marks >> BY_PATTERN) & ~(marks >> EXCLUDED) & every)
 
 function merged(paths: readonly AllowedPath[]): AllowedPath[] {
   const byText = new Map<string, AllowedPath>()
   for (const one of paths) {
-    const known = byText.get(one.pattern.text)
-    if (known === undefined) byText.set(one.pattern.text, { ...one })
+    const key = `${one.pattern.text}\0${one.pattern.tokens.length}`
+    const known = byText.get(key)
+    if (known === undefined) byText.set(key, { ...one })
     else known.flags |= one.flags
   }
   return [...byText].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one)
@@ -122,17 +153,22 @@ const words = { read, write, append, exec, carry } as const
 
 function described({ pattern, flags }: AllowedPath): AllowedFile {
   const names = Object.keys(words) as (keyof typeof words)[]
-  const allow = names.filter((name) => flags & words[name] && !(name === 'append' && flags & write))
+  const given = allowedOf(flags)
+  const allow = names.filter((name) => given & words[name] && !(name === 'append' && given & write))
   return { pattern: pattern.text, allow }
 }
 
 /** Every path has all flags but those that are allowed. */
 function fileRules(paths: readonly AllowedPath[], verdict: Verdict, errors: FieldError[]): FileRules {
-  const rules: FileRules = { rules: [], allowed: paths.map(described), any: flagsOf(verdict, every) }
+  const rules: FileRules = {
+    rules: [],
+    allowed: paths.filter(({ flags }) => allowedOf(flags) !== 0).map(described),
+    any: flagsOf(verdict, every),
+  }
   const anything = ['/', '/**'].map((text) => ({ pattern: own(text), accept: 1 << 16, way: 0 }))
   const patterns = [...anything, ...paths.map(({ pattern, flags }) => ({ pattern, accept: flags, way: 0 }))]
   const compiled = compileAutomaton(patterns, bitMarks, (marks) =>
-    marks === 0 ? 0 : flagsOf(verdict, every & ~(marks & every)),
+    marks === 0 ? 0 : flagsOf(verdict, every & ~allowedOf(marks)),
   )
   if (compiled.ok) return { ...rules, automaton: automatonOf(compiled.table) }
   const places = [

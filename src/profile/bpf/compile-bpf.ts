@@ -70,7 +70,7 @@ function defenseInDepthProfile(
     const from = `ArmorProfileModel/${profileName}: data.dynamicResult.bpf`
     const faults = validateSchema(modelSchema, model.bpf, from)
     if (faults.length > 0) return { ok: false, errors: faults }
-    allowed.push({ behaviour: model.bpf, path: from })
+    allowed.push({ behaviour: model.bpf, path: from, recorded: true })
   } else if (bpf.allow === undefined)
     return error('REQUIRED', join(at, 'allow'), 'profileType Custom needs the list of what is allowed')
   if (bpf.allow !== undefined) allowed.push({ behaviour: bpf.allow, path: join(at, 'allow') })

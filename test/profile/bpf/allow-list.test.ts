@@ -26,7 +26,12 @@ const errorsOf = (model: ModelBpf): FieldError[] => {
 }
 
 const allFlags = 'read write append exec way'
-const file = (path: string, ...permissions: string[]) => ({ path, permissions })
+/** A path with stars is a pattern here, as a recorded one is that has an `oldPath`. */
+const file = (path: string, ...permissions: string[]) => ({
+  path,
+  permissions,
+  ...(path.includes('*') && { oldPath: '/one' }),
+})
 
 describe('a BPF profile of the mode DefenseInDepth', () => {
   it('refuses and reports all that is not listed', () => {
