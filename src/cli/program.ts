@@ -21,8 +21,8 @@ function program(more: readonly AddCommand[]): Command {
     .showSuggestionAfterError()
     .configureHelp({ showGlobalOptions: false })
   const roles = [addManager, addAgent, ...more, addUninstall]
-  for (const add of [addCompile, addValidate, addRules, addPolicy, addModel, addDecode, addLogs, ...roles, addVersion])
-    add(varmor)
+  const verbs = [addCompile, addValidate, addRules, addPolicy, addModel, addDecode, addLogs]
+  for (const add of [...verbs, ...roles, addVersion]) add(varmor)
   return varmor
 }
 
