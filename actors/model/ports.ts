@@ -6,8 +6,8 @@ import type {
   Profile,
 } from '../../src/api/types.ts'
 
-/** What is made of what was recorded, or why that cannot be done. */
-export type BuiltProfile = { ok: true; profile: Profile } | { ok: false; problem: string }
+/** What is made of what was recorded, with the patterns in it, or why that cannot be done. */
+export type BuiltProfile = { ok: true; profile: Profile; result: DynamicResult } | { ok: false; problem: string }
 
 /** What is applied of an ArmorProfileModel. */
 export interface ModelDocument {

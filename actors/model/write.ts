@@ -18,8 +18,9 @@ export async function writeModel(
 ): Promise<void> {
   const { metadata, spec } = armorProfile
   const { namespace = '', name } = metadata
-  const result = merged.state().result
-  const built = await ports.build(result, spec.profile, namespace)
+  const recorded = merged.state().result
+  const built = await ports.build(recorded, spec.profile, namespace)
+  const result = built.ok ? built.result : recorded
   const about = { metadata: { namespace, name, labels: { [madeBy.key]: madeBy.value, [RECORDED_FOR]: recording } } }
   const profile = built.ok ? built.profile : undefined
   const place = await storage(ports, context.key, result, profile)

@@ -1,19 +1,18 @@
-import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
 import type { ArmorProfileModel } from '../../api/types.ts'
 import { fromDynamicResult } from '../../model/behaviour.ts'
 import { onlyIn } from '../../model/compare/differences.ts'
 import { alone, type Fact, factOf } from '../../model/compare/violation-facts.ts'
 import { columns } from '../columns.ts'
-import { isSystemError, reasonOf } from '../input.ts'
 import { enforcerOf } from '../logs/attempted-operation.ts'
-import { parseViolation, textOf } from '../logs/violation.ts'
+import { textOf } from '../logs/violation.ts'
 import { misuse } from '../misuse.ts'
 import { print, printable, printData } from '../output.ts'
+import { readEvents } from '../policy/read-events.ts'
 import { madeModel } from './made-model.ts'
-import { type ClusterArguments, complain, placeOf, readModel } from './model-source.ts'
+import { filled } from './model-commands.ts'
+import { complain, type ModelArguments, modelFrom, placeOf, Trouble } from './model-source.ts'
 
-export interface ExtendArguments extends ClusterArguments {
+export interface ExtendArguments extends ModelArguments {
   from: string
   only?: number[]
   all: boolean
@@ -38,67 +37,60 @@ const MAX_OFFERS = 10_000
  * exit status.
  */
 export async function extendCommand(source: string, given: ExtendArguments): Promise<number> {
-  const model = await readModel(source, given)
-  if (model === undefined) return 1
-  const offers = await offersOf(given.from, model.object)
-  if (offers === undefined) return 1
-  if (!given.all && given.only === undefined) {
-    show(offers)
+  try {
+    const model = filled(await modelFrom(source, given), source)
+    const offers = await offersOf(given.from, model)
+    const wrong = (given.only ?? []).find((number) => number > offers.length)
+    if (wrong !== undefined) {
+      const remedy = `there are ${offers.length} offers; leave out --only to see them`
+      return complain(new Trouble(`--only ${wrong}: ${remedy}`), misuse)
+    }
+    if (given.all) await extend(model, offers, given)
+    else if (given.only === undefined) show(offers)
+    else
+      await extend(
+        model,
+        given.only.map((number) => offers[number - 1]!),
+        given,
+      )
     return 0
+  } catch (error) {
+    return complain(error, 1)
   }
-  const chosen = given.all ? offers : choose(offers, given.only ?? [])
-  if (chosen === undefined) return misuse
-  const behaviour = fromDynamicResult(model.object.data.dynamicResult ?? {})
-  for (const { fact } of chosen) fact(behaviour)
-  const made = madeModel(behaviour, placeOf(model.object), given.generalise)
-  if (made === undefined) return 1
-  await printData(made, given.output)
-  return 0
 }
 
-/** A log may be larger than what other commands read at once. */
-function linesOf(file: string): AsyncIterable<string> {
-  return createInterface({
-    input: file === '-' ? process.stdin : createReadStream(file),
-    crlfDelay: Number.POSITIVE_INFINITY,
-  })
+async function extend(model: ArmorProfileModel, offers: readonly Offer[], given: ExtendArguments): Promise<void> {
+  const behaviour = fromDynamicResult(model.data.dynamicResult ?? {})
+  for (const { fact } of offers) fact(behaviour)
+  await printData(madeModel(behaviour, placeOf(model), given.generalise), given.output)
 }
 
-async function offersOf(file: string, model: ArmorProfileModel): Promise<Offer[] | undefined> {
+interface Others {
+  profiles: number
+  noFact: number
+}
+
+/** @throws {Trouble} when the log cannot be read */
+async function offersOf(file: string, model: ArmorProfileModel): Promise<Offer[]> {
   const { name } = placeOf(model)
   const offers = new Map<string, Offer>()
-  const others = { profiles: 0, noFact: 0, noLine: 0 }
-  try {
-    for await (const line of linesOf(file)) {
-      if (line.trim() === '') continue
-      const parsed = parseViolation(line)
-      if (!parsed.ok) others.noLine += 1
-      else if (textOf(parsed.violation.fields, 'profileName') !== name) others.profiles += 1
-      else if (!offer(parsed.violation.fields, parsed.violation.event, model, offers)) others.noFact += 1
-      if (offers.size > MAX_OFFERS) {
-        complain(`${file}: has more than ${MAX_OFFERS} different violations of ${name}: record the workload again`)
-        return undefined
-      }
-    }
-  } catch (error) {
-    if (!isSystemError(error)) throw error
-    complain(`${file}: ${reasonOf(error)}`)
-    return undefined
-  }
-  sayOthers(file, name, others)
+  const others: Others = { profiles: 0, noFact: 0 }
+  const { broken, missing } = await readEvents(file, undefined, ({ fields, event }) => {
+    if (textOf(fields, 'profileName') !== name) others.profiles += 1
+    else if (!offer(fields, event, model, offers)) others.noFact += 1
+    if (offers.size <= MAX_OFFERS) return
+    throw new Trouble(`${file}: has more than ${MAX_OFFERS} different violations of ${name}: record the workload again`)
+  })
+  say(file, others.profiles, `of other profiles than ${name}`)
+  say(file, others.noFact, 'of what a model does not hold: see varmor logs for these')
+  say(file, broken.count, `no violations: the first ${broken.first}`)
+  for (const problem of missing) process.stderr.write(`${printable(`lines may be missing: ${problem}`)}\n`)
   return [...offers.values()].sort((a, b) => (a.what < b.what ? -1 : 1))
 }
 
-function sayOthers(file: string, name: string, others: { profiles: number; noFact: number; noLine: number }): void {
-  const said = [
-    [others.profiles, `of other profiles than ${name}`],
-    [others.noFact, 'of what a model does not hold: see varmor logs for these'],
-    [others.noLine, 'no violations'],
-  ] as const
-  for (const [count, what] of said) {
-    const lines = count === 1 ? '1 line is' : `${count} lines are`
-    if (count > 0) process.stderr.write(`${printable(`${file}: ${lines} ${what}`)}\n`)
-  }
+function say(file: string, count: number, what: string): void {
+  const lines = count === 1 ? '1 line is' : `${count} lines are`
+  if (count > 0) process.stderr.write(`${printable(`${file}: ${lines} ${what}`)}\n`)
 }
 
 type Fields = Readonly<Record<string, unknown>>
@@ -125,11 +117,4 @@ function show(offers: readonly Offer[]): void {
     [String(i + 1), count === 1 ? '1 time' : `${count} times`, pod, what].map(printable),
   )
   print(`${columns(rows)}\n\nAdd all with --all, or some with --only NUMBER,NUMBER; the model with these is printed.`)
-}
-
-function choose(offers: readonly Offer[], numbers: readonly number[]): Offer[] | undefined {
-  const unknown = numbers.filter((number) => number < 1 || number > offers.length)
-  if (unknown.length === 0) return numbers.map((number) => offers[number - 1]!)
-  complain(`--only ${unknown.join(',')}: there are the numbers 1 to ${offers.length}; leave out --only to see them`)
-  return undefined
 }

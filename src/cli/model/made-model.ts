@@ -4,7 +4,7 @@ import type { Behaviour, LeftOut } from '../../model/behaviour.ts'
 import { type Explanation, generalise } from '../../model/generalise/generalise.ts'
 import { armorProfileModelOf, type ModelIdentity } from '../../model/profile/armor-profile-model.ts'
 import { printable } from '../output.ts'
-import { complain } from './model-source.ts'
+import { Trouble } from './model-source.ts'
 
 function say(text: string): void {
   process.stderr.write(`${printable(text)}\n`)
@@ -20,24 +20,17 @@ const standsFor = ({ kinds, count, examples }: Explanation): string =>
 
 /**
  * The object with its profiles, from what was put together. Patterns, and all that is left out, are said on standard error.
- * @returns undefined when no profile can be made, which is printed
+ * @throws {Trouble} when no profile can be made
  */
-export function madeModel(
-  behaviour: Behaviour,
-  identity: ModelIdentity,
-  patterns: boolean,
-): ArmorProfileModel | undefined {
+export function madeModel(behaviour: Behaviour, identity: ModelIdentity, patterns: boolean): ArmorProfileModel {
   const { result, leftOut } = behaviour.toRecorded()
   for (const each of leftOut) sayLeftOut(each)
   const general = patterns ? generalise(result) : { result, patterns: [], kept: [] }
   for (const each of general.patterns) say(`pattern: ${each.pattern}: ${standsFor(each)}`)
   for (const each of general.kept)
     say(`no pattern: ${each.pattern}: the rule ${each.rule} protects it; ${standsFor(each)}`)
-  const made = armorProfileModelOf(identity, general.result)
-  if (!made.ok) {
-    for (const error of made.errors) complain(formatFieldError(error))
-    return undefined
-  }
+  const made = armorProfileModelOf(identity, general.result, general.patterns)
+  if (!made.ok) throw new Trouble(made.errors.map(formatFieldError).join('\n'))
   for (const { path, rule, reason } of made.skipped) say(`left out: ${path}: ${rule}: ${reason}`)
   return made.value
 }

@@ -1,3 +1,4 @@
+import { formatFieldError } from '../../api/field-error.ts'
 import type { ArmorProfileModel } from '../../api/types.ts'
 import { isNotFound } from '../../kube/api-error.ts'
 import type { ApiClient } from '../../kube/client.ts'
@@ -8,56 +9,76 @@ import { misuse } from '../misuse.ts'
 import { type Format, print, printable, printData } from '../output.ts'
 import { madeModel } from './made-model.ts'
 import {
-  type ClusterArguments,
   complain,
-  type LoadedModel,
+  emptiness,
+  type ModelArguments,
+  modelFrom,
+  modelsFrom,
   placeInCluster,
   placeOf,
-  readModel,
-  readModels,
+  Trouble,
   withClient,
 } from './model-source.ts'
 import { modelText } from './model-text.ts'
 
-export interface ShowArguments extends ClusterArguments {
+export interface ShowArguments extends ModelArguments {
   output: Format
 }
 
 /** Prints what models allow. Returns the exit status: 1 when one cannot be read. */
 export async function showCommand(sources: readonly string[], given: ShowArguments): Promise<number> {
-  const models = await readAll(sources, given)
-  if (models === undefined) return 1
-  if (given.output === 'text') print(models.map(({ object }) => modelText(object)).join('\n\n\n'))
-  else for (const { object } of models) await printData(object, given.output)
-  return 0
+  try {
+    const models = await readAll(sources, given)
+    if (given.output === 'text') print(models.map(modelText).join('\n\n\n'))
+    else for (const model of models) await printData(model, given.output)
+    return 0
+  } catch (error) {
+    return complain(error, 1)
+  }
 }
 
-async function readAll(sources: readonly string[], cluster: ClusterArguments): Promise<LoadedModel[] | undefined> {
-  const read: (LoadedModel[] | undefined)[] = []
-  for (const source of new Set(sources)) read.push(await readModels(source, cluster))
-  return read.includes(undefined) ? undefined : read.flatMap((models) => models ?? [])
+/** The models of all sources, each of which holds something. @throws {Trouble} */
+async function readAll(sources: readonly string[], given: ModelArguments): Promise<ArmorProfileModel[]> {
+  const read: ArmorProfileModel[] = []
+  for (const source of new Set(sources))
+    read.push(...(await modelsFrom(source, given)).map((one) => filled(one, source)))
+  return read
 }
 
-const trouble = misuse
+/** @throws {Trouble} when nothing of what was recorded is in it */
+export function filled(model: ArmorProfileModel, source: string): ArmorProfileModel {
+  const error = emptiness(model)
+  if (error === undefined) return model
+  throw new Trouble(`${source}: ${formatFieldError(error)}`)
+}
 
 /** Prints what one model allows and the other does not. Returns 0 when both allow the same, 1 when not, 2 on trouble. */
 export async function diffCommand(first: string, second: string, given: ShowArguments): Promise<number> {
-  const [one, other] = [await readModel(first, given), await readModel(second, given)]
-  if (one === undefined || other === undefined) return trouble
-  const [a, b] = [one, other].map(({ object }) => object.data.dynamicResult ?? {})
-  const found = { onlyInFirst: onlyIn(a!, b!), onlyInSecond: onlyIn(b!, a!) }
+  try {
+    const [one, other] = [await modelFrom(first, given), await modelFrom(second, given)]
+    const [a, b] = [filled(one, first), filled(other, second)].map(({ data }) => data.dynamicResult ?? {})
+    return await printDifferences({ onlyInFirst: onlyIn(a!, b!), onlyInSecond: onlyIn(b!, a!) }, given.output)
+  } catch (error) {
+    return complain(error, misuse)
+  }
+}
+
+async function printDifferences(
+  found: { onlyInFirst: Difference[]; onlyInSecond: Difference[] },
+  output: Format,
+): Promise<number> {
   const lines = [
     ...found.onlyInFirst.map((difference) => `- ${lineOf(difference)}`),
     ...found.onlyInSecond.map((difference) => `+ ${lineOf(difference)}`),
   ]
-  if (given.output !== 'text') await printData(found, given.output)
+  if (output !== 'text') await printData(found, output)
   else if (lines.length > 0) print(lines.join('\n'))
   return lines.length === 0 ? 0 : 1
 }
 
 const lineOf = ({ enforcer, kind, what }: Difference): string => printable(`${enforcer} ${kind}: ${what}`)
 
-export interface MergeArguments extends ClusterArguments {
+export interface MergeArguments extends ModelArguments {
   output: 'json' | 'yaml'
   generalise: boolean
   as?: string
@@ -65,37 +86,35 @@ export interface MergeArguments extends ClusterArguments {
 
 /** Prints one model that allows what any of them allows. Returns the exit status. */
 export async function mergeCommand(sources: readonly string[], given: MergeArguments): Promise<number> {
-  const models = await readAll(sources, given)
-  if (models === undefined) return 1
-  const identity = given.as === undefined ? placeOf(models[0]!.object) : await placeInCluster(given.as)
-  if (identity === undefined) {
-    complain(`--as ${given.as}: is no NAMESPACE/NAME`)
-    return misuse
+  const as = given.as === undefined ? undefined : placeInCluster(given.as)
+  if (given.as !== undefined && as === undefined)
+    return complain(new Trouble(`--as ${given.as}: is no NAMESPACE/NAME`), misuse)
+  try {
+    const models = await readAll(sources, given)
+    const behaviour = new Behaviour()
+    for (const { data } of models) behaviour.merge(fromDynamicResult(data.dynamicResult ?? {}))
+    await printData(madeModel(behaviour, as ?? placeOf(models[0]!), given.generalise), given.output)
+    return 0
+  } catch (error) {
+    return complain(error, 1)
   }
-  const behaviour = new Behaviour()
-  for (const { object } of models) behaviour.merge(fromDynamicResult(object.data.dynamicResult ?? {}))
-  const made = madeModel(behaviour, identity, given.generalise)
-  if (made === undefined) return 1
-  await printData(made, given.output)
-  return 0
 }
 
 /** Prints models as `kubectl get -o json` does. Returns the exit status. */
 export async function exportCommand(
   sources: readonly string[],
-  given: ClusterArguments & { output: 'json' | 'yaml' },
+  given: ModelArguments & { output: 'json' | 'yaml' },
 ): Promise<number> {
-  for (const source of sources) {
-    if ((await placeInCluster(source)) !== undefined) continue
-    complain(`${source}: is no NAMESPACE/NAME of a model in the cluster`)
-    return misuse
+  const wrong = sources.find((source) => placeInCluster(source) === undefined)
+  if (wrong !== undefined)
+    return complain(new Trouble(`${wrong}: is no NAMESPACE/NAME of a model in the cluster`), misuse)
+  try {
+    const items = (await readAll(sources, given)).map(withoutManagedFields)
+    await printData(items.length === 1 ? items[0] : { apiVersion: 'v1', kind: 'List', items }, given.output)
+    return 0
+  } catch (error) {
+    return complain(error, 1)
   }
-  const models = await readAll(sources, given)
-  if (models === undefined) return 1
-  const objects = models.map(({ object }) => withoutManagedFields(object))
-  if (objects.length === 1) await printData(objects[0], given.output)
-  else await printData({ apiVersion: 'v1', kind: 'List', items: objects }, given.output)
-  return 0
 }
 
 /** Kubernetes' notes on who has set which field are for itself. */
@@ -107,22 +126,20 @@ function withoutManagedFields(object: ArmorProfileModel): ArmorProfileModel {
 }
 
 /** Puts the models of files into the cluster; one that is there is merged, as upstream does it. Returns the exit status. */
-export async function importCommand(files: readonly string[], given: ClusterArguments): Promise<number> {
-  const models = await readAll(files, given)
-  if (models === undefined) return 1
-  const done = await withClient(given, async (client) => {
-    for (const { object } of models) {
+export async function importCommand(files: readonly string[], given: ModelArguments): Promise<number> {
+  try {
+    for (const object of await readAll(files, given)) {
       const { namespace, name } = placeOf(object)
-      const outcome = await put(client, object)
-      if (outcome === undefined) return false
+      const outcome = await withClient(given, `${namespace}/${name}`, (client) => put(client, object))
       print(`armorprofilemodel ${namespace}/${name} ${outcome}`)
     }
-    return true
-  })
-  return done === true ? 0 : 1
+    return 0
+  } catch (error) {
+    return complain(error, 1)
+  }
 }
 
-async function put(client: ApiClient, object: ArmorProfileModel): Promise<string | undefined> {
+async function put(client: ApiClient, object: ArmorProfileModel): Promise<string> {
   const { namespace, name } = placeOf(object)
   const { apiVersion, kind, storageType, data } = object
   const metadata = { name, namespace }
@@ -137,7 +154,6 @@ async function put(client: ApiClient, object: ArmorProfileModel): Promise<string
   const behaviour = fromDynamicResult(before.data.dynamicResult ?? {})
   behaviour.merge(fromDynamicResult(data.dynamicResult ?? {}))
   const merged = madeModel(behaviour, { namespace, name }, false)
-  if (merged === undefined) return undefined
   const { profile } = merged.data
   // What of the profiles was changed by hand in the file counts, as it does upstream.
   const own = data.profile === undefined ? profile : { ...profile!, ...data.profile, name }

@@ -1,5 +1,5 @@
-import { access } from 'node:fs/promises'
-import type { FieldError } from '../../api/field-error.ts'
+import { existsSync } from 'node:fs'
+import { type FieldError, formatFieldError } from '../../api/field-error.ts'
 import { armorProfileModel } from '../../api/schema/armor-profile-model.ts'
 import { nodeOf } from '../../api/schema/node.ts'
 import type { ArmorProfileModel } from '../../api/types.ts'
@@ -10,133 +10,138 @@ import { PriorityLimiter } from '../../kube/limiter.ts'
 import { armorProfileModels } from '../../kube/own-kinds.ts'
 import { connect } from '../cluster.ts'
 import { readDocuments } from '../documents.ts'
-import { type Finding, finding, nameOf } from '../gather.ts'
 import { InputError, readText } from '../input.ts'
-import { printable, printFindings, printIgnored } from '../output.ts'
+import { printable } from '../output.ts'
 
-export interface ClusterArguments {
+export interface ModelArguments {
   kubeconfig?: string
   context?: string
 }
 
-/** A model, and where it is from: a file, or `namespace/name` in the cluster. */
-export interface LoadedModel {
-  from: string
-  object: ArmorProfileModel
-}
+/** What stands in the way of a command, in words for the user. */
+export class Trouble extends Error {}
 
-const inCluster = /^([a-z0-9][a-z0-9-]{0,62})\/([a-z0-9][a-z0-9.-]{0,252})$/
-
-/** The namespace and name that the text is, when no file is called so. */
-export async function placeInCluster(source: string): Promise<{ namespace: string; name: string } | undefined> {
-  const [, namespace, name] = inCluster.exec(source) ?? []
-  if (namespace === undefined || name === undefined || (await isFile(source))) return undefined
+/** The namespace and name in the cluster that the text is; undefined when a file is called so, or it is neither. */
+export function placeInCluster(source: string): { namespace: string; name: string } | undefined {
+  const [, namespace, name] = /^([a-z0-9][a-z0-9-]{0,62})\/([a-z0-9][a-z0-9.-]{0,252})$/.exec(source) ?? []
+  if (namespace === undefined || name === undefined || existsSync(source)) return undefined
   return { namespace, name }
 }
 
-async function isFile(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
+/**
+ * All ArmorProfileModels of a file, `-` being standard input, or that of NAMESPACE/NAME in the cluster.
+ * @throws {Trouble}
+ */
+export async function modelsFrom(source: string, given: ModelArguments): Promise<ArmorProfileModel[]> {
+  const place = placeInCluster(source)
+  if (place === undefined) return fromFile(source)
+  const object = await withClient(given, source, (client) => client.get(armorProfileModels, place))
+  return [checked(object, source)]
 }
 
 /**
- * The models of a file, or of `namespace/name` in the cluster. What is wrong is printed on standard error.
- * @returns undefined when something is
+ * The one ArmorProfileModel there.
+ * @throws {Trouble}
  */
-export async function readModels(source: string, cluster: ClusterArguments): Promise<LoadedModel[] | undefined> {
-  const place = await placeInCluster(source)
-  if (place === undefined) return modelsOfFile(source)
-  const object = await withClient(cluster, (client) => client.get(armorProfileModels, place))
-  if (object === undefined) return undefined
-  return checked([{ from: source, object, findings: findingsOf(source, object) }])
+export async function modelFrom(source: string, given: ModelArguments): Promise<ArmorProfileModel> {
+  const [model, ...more] = await modelsFrom(source, given)
+  if (model !== undefined && more.length === 0) return model
+  const count = more.length + 1
+  throw new Trouble(`${shownAs(source)}: holds ${count} objects of the kind ArmorProfileModel, and one is wanted`)
 }
 
-/** One model. @returns undefined when there is none, or more, which is printed */
-export async function readModel(source: string, cluster: ClusterArguments): Promise<LoadedModel | undefined> {
-  const models = await readModels(source, cluster)
-  if (models === undefined) return undefined
-  const [model, ...more] = models
-  if (more.length === 0) return model
-  complain(`${source}: holds ${models.length} models, and one is wanted here: put each into a file of its own`)
-  return undefined
-}
+const shownAs = (file: string): string => (file === '-' ? 'standard input' : file)
 
-async function modelsOfFile(file: string): Promise<LoadedModel[] | undefined> {
-  const shown = file === '-' ? 'standard input' : file
-  try {
-    const { objects, errors } = readDocuments(shown, await readText(file))
-    const findings = errors.map(({ problem, ...place }): Finding => ({ ...place, error: unparsable(problem) }))
-    const models = objects.filter(({ value }) => value['kind'] === 'ArmorProfileModel')
-    const others = objects.filter((object) => !models.includes(object))
-    printIgnored(others.map((source) => `${shown}: document ${source.document}: ${nameOf(source)}`))
-    if (models.length === 0 && findings.length === 0) findings.push({ file: shown, error: unparsable(noModel) })
-    return checked([
-      { from: shown, findings },
-      ...models.map((source) => ({
-        from: shown,
-        object: source.value as unknown as ArmorProfileModel,
-        findings: errorsOf(source.value).map((error) => finding(source, error)),
-      })),
-    ])
-  } catch (error) {
+async function fromFile(file: string): Promise<ArmorProfileModel[]> {
+  const shown = shownAs(file)
+  const text = await readText(file, MOST_BYTES).catch((error: unknown) => {
     if (!(error instanceof InputError)) throw error
-    printFindings([{ file: shown, error: unparsable(error.message) }])
+    throw new Trouble(`${shown}: ${error.message}`)
+  })
+  const parsed = json(text)
+  const objects = parsed === undefined ? objectsOf(shown, text) : itemsOf(parsed)
+  const found = objects.filter((one) => (one as { kind?: unknown } | null)?.kind === 'ArmorProfileModel')
+  if (found.length > 0) return found.map((one) => checked(one, shown))
+  const remedy = 'kubectl get armorprofilemodel -n NAMESPACE NAME -o json prints one'
+  throw new Trouble(`${shown}: holds no ArmorProfileModel: ${remedy}`)
+}
+
+/** Of a model that `kubectl get -o json` prints; more than a policy may have. */
+const MOST_BYTES = 64 * 1024 * 1024
+
+/** Undefined for what is no JSON: it may be YAML. */
+function json(text: string): unknown {
+  if (!text.trimStart().startsWith('{')) return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    // The reader of YAML says where it is wrong.
     return undefined
   }
 }
 
-const noModel = 'holds no ArmorProfileModel: kubectl get armorprofilemodel -n NAMESPACE NAME -o json prints one'
-
-const unparsable = (problem: string): FieldError => ({ code: 'UNPARSABLE', path: '', problem })
-
-function findingsOf(file: string, object: object): Finding[] {
-  return errorsOf(object).map((error) => ({ file, error }))
+/** Those of a list, or the object itself. */
+function itemsOf(value: unknown): unknown[] {
+  const { items } = value as { items?: unknown }
+  return Array.isArray(items) ? items : [value]
 }
 
-function errorsOf(object: object): FieldError[] {
-  const errors = validateSchema(nodeOf(armorProfileModel), object)
-  const { data, storageType } = object as { data?: { dynamicResult?: object }; storageType?: string }
-  if (errors.length > 0 || Object.keys(data?.dynamicResult ?? {}).length > 0) return errors
+function objectsOf(file: string, text: string): unknown[] {
+  const { objects, errors } = readDocuments(file, text)
+  const [error] = errors
+  if (error !== undefined) throw new Trouble(`${file}:${error.line}:${error.column}: ${error.problem}`)
+  return objects.map(({ value }) => value)
+}
+
+/** Mistakes that are named. */
+const MOST_ERRORS = 10
+
+function checked(value: unknown, source: string): ArmorProfileModel {
+  const errors = validateSchema(nodeOf(armorProfileModel), value).filter(({ code }) => code !== 'UNKNOWN_FIELD')
+  if (errors.length === 0) return value as ArmorProfileModel
+  const shown = errors.slice(0, MOST_ERRORS).map(formatFieldError)
+  throw new Trouble(`${source}: this is no ArmorProfileModel:\n${shown.map((line) => `  ${line}`).join('\n')}`)
+}
+
+/** What is wrong with a model that holds nothing of what was recorded. */
+export function emptiness({ data, storageType }: ArmorProfileModel): FieldError | undefined {
+  if (Object.keys(data.dynamicResult ?? {}).length > 0) return undefined
   const problem =
     storageType === 'LocalDisk'
       ? 'is not in this object, as the manager keeps it on its disk: get it from the status port of the manager, as docs/models.md says'
       : 'is empty, so there is nothing to be done with the model: record the workload first'
-  return [{ code: 'REQUIRED', path: 'data.dynamicResult', problem }]
+  return { code: 'REQUIRED', path: 'data.dynamicResult', problem }
 }
 
-function checked(read: { from: string; object?: ArmorProfileModel; findings: Finding[] }[]): LoadedModel[] | undefined {
-  const findings = read.flatMap((one) => one.findings)
-  if (findings.length === 0) return read.flatMap(({ from, object }) => (object === undefined ? [] : [{ from, object }]))
-  printFindings(findings)
-  return undefined
-}
-
-/** Asks the API server. @returns undefined when it refuses or does not answer, which is printed */
+/**
+ * Asks the API server.
+ * @param about what is asked for, as the user has said it
+ * @throws {Trouble} when it refuses or does not answer
+ */
 export async function withClient<T>(
-  { kubeconfig, context }: ClusterArguments,
+  given: ModelArguments,
+  about: string,
   ask: (client: ApiClient) => Promise<T>,
-): Promise<T | undefined> {
-  const options = { ...(kubeconfig !== undefined && { kubeconfig }), ...(context !== undefined && { context }) }
-  const connection = connect(options)
-  if (connection === undefined) return undefined
+): Promise<T> {
+  const connection = connect(given)
+  if (connection === undefined) throw new Trouble(`${about}: there is no cluster, and no file of this name`)
   const client = new ApiClient({ connection, limiter: new PriorityLimiter() })
   try {
     return await ask(client)
   } catch (error) {
     if (!(error instanceof ApiError || error instanceof ConnectionError)) throw error
     const remedy = isNotFound(error) ? '; kubectl get armorprofilemodels -A lists what there is' : ''
-    complain(`${error.message}${remedy}`)
-    return undefined
+    throw new Trouble(`${about}: ${error.message}${remedy}`)
   } finally {
     await client.close()
   }
 }
 
-/** One line on standard error. */
-export function complain(text: string): void {
-  process.stderr.write(`error: ${printable(text)}\n`)
+/** Prints trouble, and returns its exit status. Bugs pass. */
+export function complain(error: unknown, status: number): number {
+  if (!(error instanceof Trouble)) throw error
+  process.stderr.write(`${error.message.split('\n').map(printable).join('\n')}\n`)
+  return status
 }
 
 /** `namespace/name` of the object. */

@@ -103,7 +103,7 @@ function addExtend(model: Command): void {
   withCluster(model.command('extend'))
     .description('show what violations the model lacks, or print the model with these')
     .argument('<model>', ofModel)
-    .addOption(new Option('--from <file>', 'log of violations, - for standard input').makeOptionMandatory())
+    .addOption(new Option('--from <file>', 'log of violations; its rotated files are read, too').makeOptionMandatory())
     .addOption(new Option('--only <numbers>', 'add these, by their numbers').argParser(readNumbers).conflicts('all'))
     .option('--all', 'add all', false)
     .addOption(noGeneralise())

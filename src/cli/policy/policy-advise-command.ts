@@ -6,9 +6,9 @@ import { validatePolicy } from '../../api/validate.ts'
 import { newestAppArmor, oldestAppArmor } from '../../profile/context.ts'
 import type { Capability } from '../../rules/capabilities.ts'
 import { misuse } from '../misuse.ts'
+import { type ModelArguments, modelFrom, Trouble } from '../model/model-source.ts'
 import { print, printable, printData } from '../output.ts'
 import { advisedPolicy, advisedYaml, type PolicyPlace } from './advise-text.ts'
-import { type ModelArguments, modelFrom, Trouble } from './model-source.ts'
 
 export interface AdviseArguments extends ModelArguments {
   model?: string

@@ -3,7 +3,7 @@ import { isSystemError, reasonOf } from '../input.ts'
 import { openLog } from '../logs/opened-log.ts'
 import { readFiles } from '../logs/read-log.ts'
 import { parseViolation, type Violation } from '../logs/violation.ts'
-import { Trouble } from './model-source.ts'
+import { Trouble } from '../model/model-source.ts'
 
 /** What came besides violations. */
 export interface ReadEvents {

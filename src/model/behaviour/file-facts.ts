@@ -1,5 +1,5 @@
 import { parsePathPattern } from '../../profile/path-pattern.ts'
-import { protectedBy } from '../generalise/protected-paths.ts'
+import { protectedBy } from '../../profile/protected-paths.ts'
 import type { LostNames } from './lost-names.ts'
 import type { Node, PathTree } from './path-tree.ts'
 import { accessesOf, type FileBits, permissionsOf, type Recorder } from './permissions.ts'

@@ -1,7 +1,7 @@
 import { matchesPath, type PathPattern, parsePathPattern } from '../../profile/path-pattern.ts'
+import { exclusionsOf } from '../../profile/protected-paths.ts'
 import { accessesOf } from '../behaviour/permissions.ts'
 import type { ModelFile } from '../behaviour/recorder-facts.ts'
-import { exclusionsOf } from '../generalise/protected-paths.ts'
 
 interface Pattern {
   file: ModelFile

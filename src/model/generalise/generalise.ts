@@ -1,11 +1,11 @@
 import type { DynamicResult } from '../../api/types.ts'
 import { parsePathPattern } from '../../profile/path-pattern.ts'
+import { protectedBy } from '../../profile/protected-paths.ts'
 import { accessesOf } from '../behaviour/permissions.ts'
 import type { ModelFile } from '../behaviour/recorder-facts.ts'
 import { type Kind, type Shape, shapeOf } from './name-shape.ts'
 import { Numbers } from './numbers.ts'
 import { knownName, placeOf } from './places.ts'
-import { protectedBy } from './protected-paths.ts'
 
 /** Which names a pattern stands for. */
 export interface Explanation {

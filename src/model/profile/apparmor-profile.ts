@@ -6,6 +6,7 @@ import { newestAppArmor } from '../../profile/context.ts'
 import type { Result, Skipped } from '../../profile/result.ts'
 import { capabilities } from '../../rules/capabilities.ts'
 import { socketDomains, socketTypes } from '../../rules/meaning.ts'
+import type { Explanation } from '../generalise/generalise.ts'
 import { fileLines, isPath, type Line } from './file-lines.ts'
 import { appArmorNeeds } from './runtime-needs.ts'
 
@@ -94,11 +95,20 @@ function sectionsOf(facts: AppArmorFacts, name: string): Section[] {
   ]
 }
 
+/** What was left out, and why. */
+const noteOf = (each: Line): string[] => ('line' in each ? [] : [comment(`left out: ${each.rule}: ${each.reason}`)])
+
+function explained({ pattern, kinds, count, examples }: Explanation): string {
+  const names = count === 1 ? '1 name' : `${count} names`
+  return comment(`${pattern} is ${kinds.join(', ')}: ${names}, such as ${examples.slice(0, 2).join(' ')}`)
+}
+
 function bodyOf(sections: readonly Section[]): string[] {
   const needs = appArmorNeeds.flatMap(({ allows, why }) => [comment(why), ...allows])
   const recorded = sections.flatMap(({ title, lines }) => {
     const written = [...new Set(lines.flatMap((each) => ('line' in each ? [each.line] : [])))]
-    return written.length === 0 ? [] : ['', comment(title), ...written]
+    const notes = lines.flatMap(noteOf)
+    return written.length + notes.length === 0 ? [] : ['', comment(title), ...written, ...notes]
   })
   return [comment('What the runtime needs to start a container.'), ...needs, ...recorded]
 }
@@ -107,8 +117,13 @@ function bodyOf(sections: readonly Section[]): string[] {
  * The profile, as a DefenseInDepth policy takes it, that allows what AppArmor recorded and what the runtime needs, and nothing else.
  * No name of the model can leave its place. What no rule can be made of is left out and named.
  * @param name of the profile, from `profileName()`
+ * @param patterns which names patterns stand for, as far as that is known: said in the text
  */
-export function appArmorProfileOf(result: DynamicResult, name: string): Result<string> {
+export function appArmorProfileOf(
+  result: DynamicResult,
+  name: string,
+  patterns: readonly Explanation[] = [],
+): Result<string> {
   const facts = result.appArmor
   if (facts === undefined || Object.keys(facts).length === 0) {
     const problem = 'is empty: record the workload with the enforcer AppArmor'
@@ -121,7 +136,8 @@ export function appArmorProfileOf(result: DynamicResult, name: string): Result<s
     '',
     `profile ${name} flags=(attach_disconnected,mediate_deleted) {`,
   ]
-  const lines = bodyOf(sections).map((line) => (line === '' ? '' : `  ${line}`))
+  const stand = patterns.length === 0 ? [] : ['', comment('What the patterns stand for.'), ...patterns.map(explained)]
+  const lines = [...bodyOf(sections), ...stand].map((line) => (line === '' ? '' : `  ${line}`))
   const text = `${[...head, ...lines, '}'].join('\n')}\n`
   const bytes = Buffer.byteLength(text)
   if (bytes > MAX_BYTES) {

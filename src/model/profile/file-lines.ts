@@ -1,10 +1,10 @@
 import { directoryGlobs, fileGlobs } from '../../profile/apparmor/glob.ts'
 import { literal, quoted } from '../../profile/apparmor/quoted.ts'
 import { matchesPath, type PathPattern, parsePathPattern } from '../../profile/path-pattern.ts'
+import { exclusionsOf } from '../../profile/protected-paths.ts'
 import type { FileAccess } from '../../rules/meaning.ts'
 import { accessesOf } from '../behaviour/permissions.ts'
 import type { ModelFile } from '../behaviour/recorder-facts.ts'
-import { exclusionsOf } from '../generalise/protected-paths.ts'
 
 /** A line of a profile, or why there is none. */
 export type Line = { line: string } | { rule: string; reason: string }

@@ -3,7 +3,7 @@ import { filePermissions } from '../../api/schema/bpf-rules.ts'
 import type { ModelBpf } from '../../api/types.ts'
 import { capabilities } from '../../rules/capabilities.ts'
 import { type PathPattern, parsePathPattern } from '../path-pattern.ts'
-import type { Skipped } from '../result.ts'
+import { namesWithin } from '../protected-paths.ts'
 import type { Allowed } from './allowed.ts'
 import { allowedSockets } from './allowed-sockets.ts'
 import { compileAutomaton } from './automaton.ts'
@@ -52,19 +52,12 @@ for (const [name, others] of Object.entries(filePermissions))
 /** Collects errors on the way. */
 class Reader {
   readonly errors: FieldError[] = []
-  readonly skipped: Skipped[] = []
 
   pattern(text: string, path: string): PathPattern | undefined {
     const parsed = parsePathPattern(text)
     if (parsed.ok) return parsed.pattern
     this.errors.push({ code: 'BAD_PATTERN', path, given: text, problem: parsed.problem })
     return undefined
-  }
-
-  /** A name with a star, which patterns have no word for: what is called so is not allowed. */
-  unnamed(rule: string, path: string): undefined {
-    const reason = 'a star in a name stands for any name in a pattern, and so is not allowed'
-    this.skipped.push({ enforcer: 'BPF', path, rule, reason })
   }
 
   /** @returns the value of a name; undefined, and an error, where it has none */
@@ -87,41 +80,70 @@ class Reader {
 const flagsOf = ({ deny, audit }: Verdict, flags: number): number =>
   (deny ? flags : 0) | (audit ? flags << AUDIT_SHIFT : 0)
 
+/** Flags of patterns that were recorded, and what these do not mean, are marks of their own beside those of all other paths. */
+const BY_PATTERN = 5
+const EXCLUDED = 10
+
 interface AllowedPath {
   pattern: PathPattern
+  /** With those that are shifted by `BY_PATTERN` or `EXCLUDED`. */
   flags: number
   from: string
 }
 
+/** The path itself, with its stars. */
+const itself = (path: string): PathPattern => ({ text: path, tokens: [{ kind: 'bytes', bytes: path }] })
+
+const isPattern = ({ oldPath = '' }: { oldPath?: string }): boolean => oldPath !== ''
+
 function allowedPaths(all: readonly Allowed[], reader: Reader): AllowedPath[] {
   const paths: AllowedPath[] = []
-  const add = (text: string, flags: number, from: string, isLiteral: boolean): void => {
-    const pattern = isLiteral && text.includes('*') ? reader.unnamed(text, from) : reader.pattern(text, from)
+  const add = (text: string, flags: number, from: string, literal: boolean): void => {
+    const isStarred = literal && text.includes('*')
+    const pattern = isStarred ? itself(text) : reader.pattern(text, from)
     if (pattern !== undefined && flags !== 0) paths.push({ pattern, flags, from })
   }
-  for (const { behaviour, path, isRecorded } of all) {
+  for (const { behaviour, path, recorded = false } of all) {
     for (const [i, text] of (behaviour.executions ?? []).entries())
-      add(text, exec, join(join(path, 'executions'), i), isRecorded)
+      add(text, exec, join(join(path, 'executions'), i), recorded)
     for (const [i, file] of (behaviour.files ?? []).entries()) {
       const at = join(join(path, 'files'), i)
       const flags = file.permissions.map(
         (name, k) => reader.word(name, flagsOfAccess, join(join(at, 'permissions'), k)) ?? 0,
       )
       const union = flags.reduce((some, one) => some | one, 0)
-      add(file.path, union, join(at, 'path'), isRecorded && file.oldPath === undefined)
+      const shift = recorded && isPattern(file) ? BY_PATTERN : 0
+      add(file.path, union << shift, join(at, 'path'), recorded && shift === 0)
     }
     // Who mounts covers what is there.
     for (const [i, { path: target }] of (behaviour.mounts ?? []).entries())
-      add(target, change | carry, join(join(join(path, 'mounts'), i), 'path'), isRecorded)
+      add(target, change | carry, join(join(join(path, 'mounts'), i), 'path'), recorded)
   }
-  return merged(paths)
+  return merged([...paths, ...paths.flatMap(excluded)])
 }
+
+/** What a recorded pattern does not mean: names that a built-in rule protects in any directory. */
+function excluded({ pattern, flags, from }: AllowedPath): AllowedPath[] {
+  const given = (flags >> BY_PATTERN) & every
+  const access = accessNames.filter((name) => (given & fileFlags[name]) !== 0)
+  if (access.length === 0) return []
+  return namesWithin(pattern, new Set(access)).map((one) => {
+    const denied = [...one.deny].reduce((some, name) => some | (name === 'write' ? change : fileFlags[name]), 0)
+    return { pattern: one.pattern, flags: denied << EXCLUDED, from }
+  })
+}
+
+const accessNames = ['read', 'write', 'append', 'exec'] as const
+
+/** What of the marks of a path is allowed. */
+const allowedOf = (marks: number): number => (marks & every) | ((marks >> BY_PATTERN) & ~(marks >> EXCLUDED) & every)
 
 function merged(paths: readonly AllowedPath[]): AllowedPath[] {
   const byText = new Map<string, AllowedPath>()
   for (const one of paths) {
-    const known = byText.get(one.pattern.text)
-    if (known === undefined) byText.set(one.pattern.text, { ...one })
+    const key = `${one.pattern.text}\0${one.pattern.tokens.length}`
+    const known = byText.get(key)
+    if (known === undefined) byText.set(key, { ...one })
     else known.flags |= one.flags
   }
   return [...byText].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one)
@@ -129,11 +151,14 @@ function merged(paths: readonly AllowedPath[]): AllowedPath[] {
 
 /** Every path has all flags but those that are allowed. */
 function fileRules(paths: readonly AllowedPath[], verdict: Verdict, errors: FieldError[]): FileRules {
-  const rules: FileRules = { rules: [], any: flagsOf(verdict, every) }
+  const rules: FileRules = {
+    rules: [],
+    any: flagsOf(verdict, every),
+  }
   const anything = ['/', '/**'].map((text) => ({ pattern: own(text), accept: 1 << 16, way: 0 }))
   const patterns = [...anything, ...paths.map(({ pattern, flags }) => ({ pattern, accept: flags, way: 0 }))]
   const compiled = compileAutomaton(patterns, bitMarks, (marks) =>
-    marks === 0 ? 0 : flagsOf(verdict, every & ~(marks & every)),
+    marks === 0 ? 0 : flagsOf(verdict, every & ~allowedOf(marks)),
   )
   if (compiled.ok) return { ...rules, automaton: automatonOf(compiled.table) }
   const places = [
@@ -234,10 +259,9 @@ function mountsOf(all: readonly Allowed[], verdict: Verdict, reader: Reader): Mo
   const draft = emptyDraft()
   const operations = Object.keys(mountOperations) as (keyof typeof mountOperations)[]
   draft.mounts.push({ ...verdict, from: '', operations, set: ALL_MOUNT_FLAGS, clear: ALL_MOUNT_FLAGS })
-  for (const { behaviour, path, isRecorded } of all)
+  for (const { behaviour, path } of all)
     for (const [i, { path: target, type, flags = [] }] of (behaviour.mounts ?? []).entries()) {
       const from = join(join(path, 'mounts'), i)
-      if (isRecorded && target.includes('*')) continue
       const pattern = reader.pattern(target, join(from, 'path'))
       const isNew = type !== undefined && type !== '' && type !== 'none'
       const given = flagsOfMounts(flags, isNew)
@@ -277,12 +301,7 @@ const blockDevice = /^\/dev\/(?:[shvx]?v?d[a-z]|nvme|dm-|loop|md|mmcblk|sr|mappe
  * The profile of a container that may do what is listed, and nothing else. `verdict` is of what is not.
  * @returns the profile, of no use where there are errors
  */
-export function allowListProfile(
-  all: readonly Allowed[],
-  verdict: Verdict,
-  errors: FieldError[],
-  skipped: Skipped[],
-): BpfProfile {
+export function allowListProfile(all: readonly Allowed[], verdict: Verdict, errors: FieldError[]): BpfProfile {
   const reader = new Reader()
   const paths = allowedPaths(all, reader)
   const allowed = allowedCapabilities(all, reader)
@@ -309,6 +328,5 @@ export function allowListProfile(
     blockDevices: usesDisks ? 0 : flagsOf(verdict, read | write | append | exec),
   }
   errors.push(...reader.errors)
-  skipped.push(...reader.skipped)
   return profile
 }

@@ -4,6 +4,9 @@ import type { ModelBpf } from '../../api/types.ts'
 export interface Allowed {
   behaviour: ModelBpf
   path: string
-  /** It was recorded: a path is a name, and only one with an `oldPath` a pattern. */
-  isRecorded: boolean
+  /**
+   * It was recorded: a path is itself, with whatever stars are in it, unless `oldPath` says that it is a pattern; and a pattern does not
+   * mean names that built-in rules protect wherever they are.
+   */
+  recorded?: true
 }

@@ -157,7 +157,8 @@ export class ModelWorld {
           write: async (key, data) => void this.files.set(key, data),
           remove: async (key) => void this.files.delete(key),
         },
-        build: async (result, profile) => buildProfile(result, profile),
+        // Names of the simulation have numbers in them, which are not to become patterns.
+        build: async (result, profile) => buildProfile(result, profile, false),
         settings: this.settings,
       }),
     )

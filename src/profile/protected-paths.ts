@@ -1,7 +1,7 @@
-import { type PathPattern, parsePathPattern } from '../../profile/path-pattern.ts'
-import { catalogue } from '../../rules/catalogue.ts'
-import { type FileAccess, isImpossible, type Restriction } from '../../rules/meaning.ts'
-import { overlap } from './overlap.ts'
+import { catalogue } from '../rules/catalogue.ts'
+import { type FileAccess, isImpossible, type Restriction } from '../rules/meaning.ts'
+import { type PathPattern, parsePathPattern } from './path-pattern.ts'
+import { overlap } from './pattern-overlap.ts'
 
 /** A path that a built-in rule protects. */
 export interface ProtectedPath {
@@ -88,6 +88,11 @@ export function exclusionsOf(pattern: PathPattern, access: ReadonlySet<FileAcces
 }
 
 const wildcard = (name: string): boolean => name.includes('*')
+
+/** The rules about names in any directory that protect a part of what the pattern covers from one of these accesses. */
+export function namesWithin(pattern: PathPattern, access: ReadonlySet<FileAccess>): ProtectedPath[] {
+  return byName.filter((one) => shares(one.deny, access) && overlap(one.pattern, pattern))
+}
 
 /** Patterns that match at least all paths of both. */
 function partsOf(pattern: PathPattern, named: PathPattern): string[] {

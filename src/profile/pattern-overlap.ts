@@ -1,4 +1,4 @@
-import type { PathPattern, Token } from '../../profile/path-pattern.ts'
+import type { PathPattern, Token } from './path-pattern.ts'
 
 /** A step of a pattern: one byte, or as many as it likes of a class. */
 type Item = { byte: number } | { many: 'name' | 'any' } | { skip: number }

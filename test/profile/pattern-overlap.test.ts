@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { overlap } from '../../../src/model/generalise/overlap.ts'
-import { matchesPath } from '../../../src/profile/path-pattern.ts'
-import { arbitraryPath, arbitraryPattern, pathsNear, patternOf } from '../../profile/arbitrary-patterns.ts'
+import { matchesPath } from '../../src/profile/path-pattern.ts'
+import { overlap } from '../../src/profile/pattern-overlap.ts'
+import { arbitraryPath, arbitraryPattern, pathsNear, patternOf } from './arbitrary-patterns.ts'
 
 const rows: { one: string; other: string; meet: boolean }[] = [
   { one: '/a/*', other: '/a/b', meet: true },
