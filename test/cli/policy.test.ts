@@ -176,12 +176,12 @@ describe('varmor policy', () => {
       [
         'with something else as a model',
         ['-f', loose, '--model', loose],
-        /holds 0 objects of the kind ArmorProfileModel/,
+        /holds no ArmorProfileModel/,
       ],
       [
         'with a model that is none',
         ['-f', loose, '--model', file('odd.json', JSON.stringify({ ...model, data: { dynamicResult: { bpf: 7 } } }))],
-        /this is no ArmorProfileModel/,
+        /data.dynamicResult.bpf/,
       ],
       ['with a log that is not there', ['-f', loose, '--events', 'nowhere.log'], /nowhere.log: there is no such file/],
       [

@@ -6,11 +6,11 @@ import { validatePolicy } from '../../api/validate.ts'
 import { newestAppArmor, oldestAppArmor } from '../../profile/context.ts'
 import type { Capability } from '../../rules/capabilities.ts'
 import { misuse } from '../misuse.ts'
-import { print, printable, printData } from '../output.ts'
+import { type ClusterArguments, complain, readModel } from '../model/model-source.ts'
+import { print, printData } from '../output.ts'
 import { advisedPolicy, advisedYaml, type PolicyPlace } from './advise-text.ts'
-import { type ModelArguments, modelFrom, Trouble } from './model-source.ts'
 
-export interface AdviseArguments extends ModelArguments {
+export interface AdviseArguments extends ClusterArguments {
   model?: string
   features: Feature[]
   capabilities: Capability[]
@@ -24,32 +24,28 @@ export interface AdviseArguments extends ModelArguments {
 
 /** Prints a policy of the built-in rules that an application does not need. Returns the exit status. */
 export async function adviseCommand(given: AdviseArguments): Promise<number> {
-  try {
-    const model = given.model === undefined ? undefined : await modelFrom(given.model, given)
-    const { features, capabilities, enforcers } = given
-    const question: AdviceQuestion = {
-      ...{ features, capabilities, enforcers },
-      options: { appArmor: given.apparmorParser === '3.0' ? oldestAppArmor : newestAppArmor },
-      ...(model !== undefined && { result: model.data.dynamicResult ?? {}, label: model.metadata.name }),
-    }
-    const advice = advise(question)
-    const place = placeOf(given, model)
-    const policy = advisedPolicy(advice, place)
-    const [error] = validatePolicy(policy)
-    if (error !== undefined)
-      throw new Trouble(`${error.path}: ${error.problem}: name it with --name, --namespace or --target`)
-    if (given.output === 'yaml') print(advisedYaml(advice, place, aboutOf(given)))
-    else
-      await printData(
-        { policy, rules: advice.rules.map(({ rule, isIn, why }) => ({ rule: rule.name, in: isIn, why })) },
-        'json',
-      )
-    return 0
-  } catch (error) {
-    if (!(error instanceof Trouble)) throw error
-    process.stderr.write(`${error.message.split('\n').map(printable).join('\n')}\n`)
+  const model = given.model === undefined ? undefined : (await readModel(given.model, given))?.object
+  if (given.model !== undefined && model === undefined) return misuse
+  const { features, capabilities, enforcers } = given
+  const question: AdviceQuestion = {
+    ...{ features, capabilities, enforcers },
+    options: { appArmor: given.apparmorParser === '3.0' ? oldestAppArmor : newestAppArmor },
+    ...(model !== undefined && { result: model.data.dynamicResult ?? {}, label: model.metadata.name }),
+  }
+  const advice = advise(question)
+  const place = placeOf(given, model)
+  const policy = advisedPolicy(advice, place)
+  const [error] = validatePolicy(policy)
+  if (error !== undefined) {
+    complain(`${error.path}: ${error.problem}: name it with --name, --namespace or --target`)
     return misuse
   }
+  if (given.output === 'yaml') print(advisedYaml(advice, place, aboutOf(given)))
+  else {
+    const rules = advice.rules.map(({ rule, isIn, why }) => ({ rule: rule.name, in: isIn, why }))
+    await printData({ policy, rules }, 'json')
+  }
+  return 0
 }
 
 /** A model is called after the profile of its policy: `varmor-NAMESPACE-NAME`. */

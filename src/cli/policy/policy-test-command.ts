@@ -5,15 +5,15 @@ import { Replay, type Replayed } from '../../advice/replay.ts'
 import type { ArmorProfileModel } from '../../api/types.ts'
 import { type Selection, selector } from '../logs/selection.ts'
 import { misuse } from '../misuse.ts'
-import { print, printable, printData } from '../output.ts'
-import { type ModelArguments, modelFrom, Trouble } from './model-source.ts'
+import { type ClusterArguments, complain, readModel } from '../model/model-source.ts'
+import { print, printData } from '../output.ts'
 import { type CompilingArguments, policiesFrom, type SoundPolicy } from './policies-from.ts'
-import { readEvents } from './read-events.ts'
+import { readEvents, Trouble } from './read-events.ts'
 import { replayText } from './replay-text.ts'
 
 export type TableFormat = 'table' | 'json' | 'yaml'
 
-export interface TestArguments extends CompilingArguments, ModelArguments {
+export interface TestArguments extends CompilingArguments, ClusterArguments {
   file: string[]
   model?: string
   events?: string
@@ -35,9 +35,13 @@ interface Seen {
 
 /** Prints what policies would have refused. Returns the exit status: 1 when anything would be refused, 2 when nobody can say. */
 export async function testCommand(given: TestArguments): Promise<number> {
-  if ((given.model === undefined) === (given.events === undefined)) return complain('give one of --model and --events')
+  if ((given.model === undefined) === (given.events === undefined)) {
+    complain('give one of --model and --events')
+    return misuse
+  }
   try {
-    const model = given.model === undefined ? undefined : await modelFrom(given.model, given)
+    const model = given.model === undefined ? undefined : (await readModel(given.model, given))?.object
+    if (given.model !== undefined && model === undefined) return misuse
     const policies = await policiesFrom(given.file, given, model)
     if (policies === undefined) return misuse
     const seen = model === undefined ? await fromEvents(given) : ofModel(model)
@@ -47,13 +51,9 @@ export async function testCommand(given: TestArguments): Promise<number> {
     return results.some(({ refused }) => refused.length > 0) ? 1 : 0
   } catch (error) {
     if (!(error instanceof Trouble)) throw error
-    return complain(error.message)
+    complain(error.message)
+    return misuse
   }
-}
-
-function complain(problem: string): number {
-  process.stderr.write(`${problem.split('\n').map(printable).join('\n')}\n`)
-  return misuse
 }
 
 function replay({ policy, compiled, options }: SoundPolicy, { operations, unjudged, programs }: Seen): Replayed {

@@ -3,7 +3,9 @@ import { isSystemError, reasonOf } from '../input.ts'
 import { openLog } from '../logs/opened-log.ts'
 import { readFiles } from '../logs/read-log.ts'
 import { parseViolation, type Violation } from '../logs/violation.ts'
-import { Trouble } from './model-source.ts'
+
+/** What stands in the way of a command, in words for the user. */
+export class Trouble extends Error {}
 
 /** What came besides violations. */
 export interface ReadEvents {
