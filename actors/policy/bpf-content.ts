@@ -27,9 +27,10 @@ const modes = [DENY | AUDIT, DENY, AUDIT]
 /**
  * The rules of a compiled BPF profile, for those who read ArmorProfiles as upstream's. Agents load what the ArmorProfile's `source`
  * compiles to instead, since this form has no place for exceptions of the default rules, targets of mounts, protocols of ports, user
- * namespaces, commands of bpf(2), block devices, and addresses that only the cluster knows.
+ * namespaces, commands of bpf(2), block devices, addresses that only the cluster knows, and lists of what is allowed.
  */
 export function bpfContent(profile: BpfProfile): BpfContent {
+  if (profile.unlisted !== undefined) return {}
   const files = profile.files.rules.flatMap((rule) => fileContents(rule, ['read', 'write', 'append']))
   const processes = profile.files.rules.flatMap((rule) => fileContents(rule, ['exec']))
   const networks = [...socketContents(profile), ...egressContents(profile)]

@@ -1,3 +1,4 @@
+import type { ModelBpf } from '../api/types.ts'
 import {
   AUDIT_SHIFT,
   type Automaton,
@@ -12,6 +13,8 @@ import { columns } from './columns.ts'
 
 /** The rules of a BPF profile as tables, and the sizes of what they compile to for the kernel. */
 export function bpfText(profile: BpfProfile): string {
+  const { allowed, unlisted } = profile
+  if (allowed !== undefined && unlisted !== undefined) return listText(allowed, unlisted, profile)
   const parts = [
     [profile.mode === 'complain' ? 'all is let through, and reported' : 'all is let through but what follows'],
     files(profile),
@@ -21,10 +24,54 @@ export function bpfText(profile: BpfProfile): string {
     egress(profile),
     others(profile),
   ]
-  return parts
+  return paragraphs(parts)
+}
+
+const paragraphs = (parts: readonly (readonly string[])[]): string =>
+  parts
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join('\n'))
     .join('\n\n')
+
+/** A profile of what is allowed. */
+function listText(
+  {
+    executions = [],
+    files: paths = [],
+    capabilities: names = [],
+    network = {},
+    ptraces = [],
+    mounts: places = [],
+  }: ModelBpf,
+  unlisted: Verdict,
+  { files: { automaton } }: BpfProfile,
+): string {
+  const { sockets: kinds = [], egresses = [] } = network
+  const files = [
+    ...executions.map((path) => [path, 'exec']),
+    ...paths.map(({ path, permissions }) => [path, words(permissions)]),
+  ]
+  return paragraphs([
+    [`all is ${unlisted.deny ? 'refused' : 'let through'} and reported but what follows`],
+    [...table(['PATH', 'ALLOWED'], files), ...size('paths', automaton)],
+    table(
+      ['MOUNT AT', 'TYPE', 'FLAGS'],
+      places.map(({ path, type = 'none', flags = [] }) => [path, type, words(flags)]),
+    ),
+    names.length > 0 ? [`capabilities: ${names.join(' ')}`] : [],
+    table(
+      ['SOCKET', 'TYPE', 'PROTOCOL'],
+      kinds.map(({ domain = '-', type = 'any', protocol = 'any' }) => [domain, type, protocol]),
+    ),
+    table(
+      ['EGRESS TO', 'PORTS'],
+      egresses.map(({ ip, ports }) => [ip, ports.length === 0 ? 'any' : ports.join(',')]),
+    ),
+    ptraces.map(
+      ({ permissions, external = false }) =>
+        `ptrace: ${permissions.join(' ')} ${external ? 'also outside' : 'within the container'}`,
+    ),
+  ])
 }
 
 function table(heading: string[], rows: string[][]): string[] {

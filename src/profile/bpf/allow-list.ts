@@ -1,12 +1,13 @@
 import { type FieldError, join } from '../../api/field-error.ts'
 import { filePermissions } from '../../api/schema/bpf-rules.ts'
+import type { ModelBpf } from '../../api/types.ts'
 import { capabilities } from '../../rules/capabilities.ts'
 import { type PathPattern, parsePathPattern } from '../path-pattern.ts'
+import type { Skipped } from '../result.ts'
 import type { Allowed } from './allowed.ts'
 import { allowedSockets } from './allowed-sockets.ts'
 import { compileAutomaton } from './automaton.ts'
 import {
-  type AllowedFile,
   AUDIT_SHIFT,
   type BpfProfile,
   type CapabilityRules,
@@ -51,12 +52,19 @@ for (const [name, others] of Object.entries(filePermissions))
 /** Collects errors on the way. */
 class Reader {
   readonly errors: FieldError[] = []
+  readonly skipped: Skipped[] = []
 
   pattern(text: string, path: string): PathPattern | undefined {
     const parsed = parsePathPattern(text)
     if (parsed.ok) return parsed.pattern
     this.errors.push({ code: 'BAD_PATTERN', path, given: text, problem: parsed.problem })
     return undefined
+  }
+
+  /** A name with a star, which patterns have no word for: what is called so is not allowed. */
+  unnamed(rule: string, path: string): undefined {
+    const reason = 'a star in a name stands for any name in a pattern, and so is not allowed'
+    this.skipped.push({ enforcer: 'BPF', path, rule, reason })
   }
 
   /** @returns the value of a name; undefined, and an error, where it has none */
@@ -87,23 +95,24 @@ interface AllowedPath {
 
 function allowedPaths(all: readonly Allowed[], reader: Reader): AllowedPath[] {
   const paths: AllowedPath[] = []
-  const add = (text: string, flags: number, from: string): void => {
-    const pattern = reader.pattern(text, from)
+  const add = (text: string, flags: number, from: string, isLiteral: boolean): void => {
+    const pattern = isLiteral && text.includes('*') ? reader.unnamed(text, from) : reader.pattern(text, from)
     if (pattern !== undefined && flags !== 0) paths.push({ pattern, flags, from })
   }
-  for (const { behaviour, path } of all) {
-    for (const [i, text] of (behaviour.executions ?? []).entries()) add(text, exec, join(join(path, 'executions'), i))
+  for (const { behaviour, path, isRecorded } of all) {
+    for (const [i, text] of (behaviour.executions ?? []).entries())
+      add(text, exec, join(join(path, 'executions'), i), isRecorded)
     for (const [i, file] of (behaviour.files ?? []).entries()) {
       const at = join(join(path, 'files'), i)
       const flags = file.permissions.map(
         (name, k) => reader.word(name, flagsOfAccess, join(join(at, 'permissions'), k)) ?? 0,
       )
       const union = flags.reduce((some, one) => some | one, 0)
-      add(file.path, union, join(at, 'path'))
+      add(file.path, union, join(at, 'path'), isRecorded && file.oldPath === undefined)
     }
     // Who mounts covers what is there.
     for (const [i, { path: target }] of (behaviour.mounts ?? []).entries())
-      add(target, change | carry, join(join(join(path, 'mounts'), i), 'path'))
+      add(target, change | carry, join(join(join(path, 'mounts'), i), 'path'), isRecorded)
   }
   return merged(paths)
 }
@@ -118,17 +127,9 @@ function merged(paths: readonly AllowedPath[]): AllowedPath[] {
   return [...byText].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one)
 }
 
-const words = { read, write, append, exec, carry } as const
-
-function described({ pattern, flags }: AllowedPath): AllowedFile {
-  const names = Object.keys(words) as (keyof typeof words)[]
-  const allow = names.filter((name) => flags & words[name] && !(name === 'append' && flags & write))
-  return { pattern: pattern.text, allow }
-}
-
 /** Every path has all flags but those that are allowed. */
 function fileRules(paths: readonly AllowedPath[], verdict: Verdict, errors: FieldError[]): FileRules {
-  const rules: FileRules = { rules: [], allowed: paths.map(described), any: flagsOf(verdict, every) }
+  const rules: FileRules = { rules: [], any: flagsOf(verdict, every) }
   const anything = ['/', '/**'].map((text) => ({ pattern: own(text), accept: 1 << 16, way: 0 }))
   const patterns = [...anything, ...paths.map(({ pattern, flags }) => ({ pattern, accept: flags, way: 0 }))]
   const compiled = compileAutomaton(patterns, bitMarks, (marks) =>
@@ -233,9 +234,10 @@ function mountsOf(all: readonly Allowed[], verdict: Verdict, reader: Reader): Mo
   const draft = emptyDraft()
   const operations = Object.keys(mountOperations) as (keyof typeof mountOperations)[]
   draft.mounts.push({ ...verdict, from: '', operations, set: ALL_MOUNT_FLAGS, clear: ALL_MOUNT_FLAGS })
-  for (const { behaviour, path } of all)
+  for (const { behaviour, path, isRecorded } of all)
     for (const [i, { path: target, type, flags = [] }] of (behaviour.mounts ?? []).entries()) {
       const from = join(join(path, 'mounts'), i)
+      if (isRecorded && target.includes('*')) continue
       const pattern = reader.pattern(target, join(from, 'path'))
       const isNew = type !== undefined && type !== '' && type !== 'none'
       const given = flagsOfMounts(flags, isNew)
@@ -253,13 +255,34 @@ function mountsOf(all: readonly Allowed[], verdict: Verdict, reader: Reader): Mo
   return mountRules(draft, reader.errors)
 }
 
+/** What several lists allow. */
+function together(all: readonly Allowed[]): ModelBpf {
+  const lists = all.map(({ behaviour }) => behaviour)
+  return {
+    executions: lists.flatMap(({ executions = [] }) => executions),
+    files: lists.flatMap(({ files = [] }) => files),
+    capabilities: lists.flatMap((one) => one.capabilities ?? []),
+    network: {
+      sockets: lists.flatMap(({ network }) => network?.sockets ?? []),
+      egresses: lists.flatMap(({ network }) => network?.egresses ?? []),
+    },
+    ptraces: lists.flatMap(({ ptraces = [] }) => ptraces),
+    mounts: lists.flatMap(({ mounts = [] }) => mounts),
+  }
+}
+
 const blockDevice = /^\/dev\/(?:[shvx]?v?d[a-z]|nvme|dm-|loop|md|mmcblk|sr|mapper|block|disk|\*)/
 
 /**
  * The profile of a container that may do what is listed, and nothing else. `verdict` is of what is not.
  * @returns the profile, of no use where there are errors
  */
-export function allowListProfile(all: readonly Allowed[], verdict: Verdict, errors: FieldError[]): BpfProfile {
+export function allowListProfile(
+  all: readonly Allowed[],
+  verdict: Verdict,
+  errors: FieldError[],
+  skipped: Skipped[],
+): BpfProfile {
   const reader = new Reader()
   const paths = allowedPaths(all, reader)
   const allowed = allowedCapabilities(all, reader)
@@ -268,6 +291,7 @@ export function allowListProfile(all: readonly Allowed[], verdict: Verdict, erro
   const profile: BpfProfile = {
     mode: 'enforce',
     unlisted: verdict,
+    allowed: together(all),
     files: fileRules(paths, verdict, reader.errors),
     ...(mounts !== undefined && { mounts }),
     capabilities: capabilityRules(allowed, verdict),
@@ -285,5 +309,6 @@ export function allowListProfile(all: readonly Allowed[], verdict: Verdict, erro
     blockDevices: usesDisks ? 0 : flagsOf(verdict, read | write | append | exec),
   }
   errors.push(...reader.errors)
+  skipped.push(...reader.skipped)
   return profile
 }

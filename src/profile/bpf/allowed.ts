@@ -4,4 +4,6 @@ import type { ModelBpf } from '../../api/types.ts'
 export interface Allowed {
   behaviour: ModelBpf
   path: string
+  /** It was recorded: a path is a name, and only one with an `oldPath` a pattern. */
+  isRecorded: boolean
 }

@@ -1,4 +1,4 @@
-import type { LabelSelector } from '../../api/types.ts'
+import type { LabelSelector, ModelBpf } from '../../api/types.ts'
 import type { Capability } from '../../rules/capabilities.ts'
 import type {
   FileAccess,
@@ -30,6 +30,8 @@ export interface BpfProfile {
    * all but that.
    */
   unlisted?: Verdict
+  /** That list, for people. */
+  allowed?: ModelBpf
   files: FileRules
   mounts?: MountRules
   capabilities?: CapabilityRules
@@ -85,17 +87,8 @@ export interface FileRule {
   except?: string[]
 }
 
-/** Accesses that a profile of what is allowed lists. */
-export interface AllowedFile {
-  pattern: string
-  /** `carry`: to another name. */
-  allow: (FileAccess | 'carry')[]
-}
-
 export interface FileRules {
   rules: FileRule[]
-  /** In place of rules, where the profile lists what is allowed. */
-  allowed?: AllowedFile[]
   /** The union of the flags of all rules. */
   any: number
   automaton?: Automaton

@@ -70,13 +70,13 @@ function defenseInDepthProfile(
     const from = `ArmorProfileModel/${profileName}: data.dynamicResult.bpf`
     const faults = validateSchema(modelSchema, model.bpf, from)
     if (faults.length > 0) return { ok: false, errors: faults }
-    allowed.push({ behaviour: model.bpf, path: from })
+    allowed.push({ behaviour: model.bpf, path: from, isRecorded: true })
   } else if (bpf.allow === undefined)
     return error('REQUIRED', join(at, 'allow'), 'profileType Custom needs the list of what is allowed')
-  if (bpf.allow !== undefined) allowed.push({ behaviour: bpf.allow, path: join(at, 'allow') })
-  const errors: FieldError[] = []
-  const profile = allowListProfile(allowed, { deny: !allowViolations, audit: true }, errors)
-  return errors.length > 0 ? { ok: false, errors } : { ok: true, value: profile, skipped: [] }
+  if (bpf.allow !== undefined) allowed.push({ behaviour: bpf.allow, path: join(at, 'allow'), isRecorded: false })
+  const [errors, skipped]: [FieldError[], Skipped[]] = [[], []]
+  const profile = allowListProfile(allowed, { deny: !allowViolations, audit: true }, errors, skipped)
+  return errors.length > 0 ? { ok: false, errors } : { ok: true, value: profile, skipped }
 }
 
 const error = (code: FieldError['code'], path: string, problem: string): Result<never> => ({

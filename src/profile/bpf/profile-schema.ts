@@ -1,5 +1,5 @@
 import { type TProperties, Type } from '@sinclair/typebox'
-import type { LabelSelector } from '../../api/types.ts'
+import type { LabelSelector, ModelBpf } from '../../api/types.ts'
 import { capabilities } from '../../rules/capabilities.ts'
 import { socketDomains, socketProtocols, socketTypes } from '../../rules/meaning.ts'
 import { mountOperations, ptraceAccess } from './bpf-profile.ts'
@@ -27,7 +27,6 @@ const files = object({
   rules: list(
     object({ pattern: text, deny: list(access), audit: list(access), way: flag, except: optional(list(text)) }),
   ),
-  allowed: optional(list(object({ pattern: text, allow: list(oneOf(['read', 'write', 'append', 'exec', 'carry'])) }))),
   any: u32,
   automaton: optional(automaton),
 })
@@ -83,6 +82,8 @@ const ptraceRule = rule({ access: list(oneOf(keysOf(ptraceAccess))), scope: oneO
 export const bpfProfileSchema = object({
   mode: oneOf(['enforce', 'complain']),
   unlisted: optional(object(verdict)),
+  // Nothing is made of it.
+  allowed: optional(Type.Unsafe<ModelBpf>(Type.Object({}))),
   files,
   mounts: optional(object({ rules: list(mountRule), sources: patternSets, targets: patternSets })),
   capabilities: optional(

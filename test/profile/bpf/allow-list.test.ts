@@ -26,7 +26,8 @@ const errorsOf = (model: ModelBpf): FieldError[] => {
 }
 
 const allFlags = 'read write append exec way'
-const file = (path: string, ...permissions: string[]) => ({ path, permissions })
+/** A pattern, as a model has it: with one of the names that it stands for. */
+const file = (path: string, ...permissions: string[]) => ({ path, permissions, oldPath: '/a' })
 
 describe('a BPF profile of the mode DefenseInDepth', () => {
   it('refuses and reports all that is not listed', () => {
@@ -208,7 +209,7 @@ describe('a BPF profile of the mode DefenseInDepth', () => {
   it('allows the mounts that are listed with no other flags, and refuses others there', () => {
     const profile = profileOf({
       mounts: [
-        { path: '/mnt/*', type: 'tmpfs', flags: ['nosuid'] },
+        { path: '/mnt/a', type: 'tmpfs', flags: ['nosuid'] },
         { path: '/data', type: 'none', flags: ['rbind', 'ro', 'umount'] },
       ],
     })
@@ -302,6 +303,14 @@ describe('a BPF profile of the mode DefenseInDepth', () => {
     )
     if (!result.ok) throw new Error(JSON.stringify(result.errors))
     for (const path of ['/a', '/b']) expect(flagsAt(result.value, path)).to.not.include('read')
+  })
+
+  it('takes a star in a name that was recorded for none', () => {
+    const result = modelled({ files: [{ path: '/tmp/**', permissions: ['write'] }], executions: ['/bin/*'] })
+    if (!result.ok) throw new Error(JSON.stringify(result.errors))
+    for (const path of ['/tmp/x', '/tmp/**', '/bin/sh'])
+      expect(flagsAt(result.value, path)).to.equal(`${allFlags} | ${allFlags}`)
+    expect(result.skipped.map(({ rule }) => rule)).to.deep.equal(['/bin/*', '/tmp/**'])
   })
 
   it('takes 10,000 names in a table that is no larger than theirs', () => {
