@@ -101,9 +101,37 @@ function ofMode(mode: PolicyMode, enforcer: KernelEnforcer, operation: Operation
 function allowing(path: string, enforcer: KernelEnforcer, operation: Operation): Change {
   if (enforcer === 'Seccomp' && operation.kind === 'syscall')
     return { do: 'add', field: `${path}.syscallRawRules`, value: { names: [operation.name], action: 'SCMP_ACT_ALLOW' } }
+  const allow = enforcer === 'BPF' ? bpfAllow(operation) : undefined
+  if (allow !== undefined) return { do: 'add', field: `${path}.allow.${allow.list}`, value: allow.value }
   const rules = enforcer === 'AppArmor' ? appArmorRule(operation) : undefined
   if (rules !== undefined) return { do: 'add', field: `${path}.appArmorRawRules`, value: { rules } }
   return { do: 'set', field: 'spec.policy.defenseInDepth.allowViolations', value: true }
+}
+
+/** What allows it in the list of the BPF enforcer. */
+function bpfAllow(operation: Operation): { list: string; value: unknown } | undefined {
+  switch (operation.kind) {
+    case 'file':
+      if (operation.pattern === 'glob') return undefined
+      if (operation.action === 'exec') return { list: 'executions', value: operation.path }
+      return {
+        list: 'files',
+        value: { path: operation.path, permissions: [operation.action === 'map' ? 'exec' : operation.action] },
+      }
+    case 'capability':
+      return { list: 'capabilities', value: operation.name }
+    case 'egress':
+      return { list: 'network.egresses', value: { ip: operation.address, ports: [operation.port] } }
+    case 'socket':
+      return {
+        list: 'network.sockets',
+        value: { domain: operation.domain, ...(operation.type !== undefined && { type: operation.type }) },
+      }
+    case 'ptrace':
+      return { list: 'ptraces', value: { permissions: [operation.access], external: operation.isOutside ?? true } }
+    default:
+      return undefined
+  }
 }
 
 const letters: Readonly<Record<string, string>> = {

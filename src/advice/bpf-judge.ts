@@ -33,6 +33,7 @@ type Of<Kind extends Operation['kind']> = Extract<Operation, { kind: Kind }>
 
 const { read, write, append, exec, way } = fileFlags
 const any = read | write | append | exec
+const carried = any | way
 
 /** What the hooks ask for (native/bpf/file.bpf.c); WAY counts for directories. */
 const asked: Readonly<Record<FileAction, number>> = {
@@ -112,11 +113,20 @@ function fileDecision(profile: BpfProfile, machine: TableMachine, operation: Fil
   const path = operation.path.length > 1 ? operation.path.replace(/\/$/, '') : operation.path
   const type = operation.type ?? (path === operation.path ? undefined : 'directory')
   const device = type === 'block-device' || (type === undefined && looksLikeBlockDevice(path))
-  const judge = (marks: number): Decision => ofMask(marks | (device ? profile.blockDevices : 0), operation.action, type)
+  const judge = (marks: number): Decision => {
+    const all = marks | (device ? profile.blockDevices : 0)
+    return profile.unlisted === undefined
+      ? ofMask(all, operation.action, type)
+      : ofMarks(all, askedOfList(operation.action))
+  }
   if (operation.pattern !== undefined) return worstOf(operation, machine, (state) => judge(machine.marks(state)), false)
   const bytes = Buffer.from(path)
   return judge(bytes.length >= LONG_PATH ? profile.files.any : machine.marks(run(machine, bytes)))
 }
+
+/** Where what is allowed is listed, no way is protected: who carries a file to another name needs both. */
+const askedOfList = (action: FileAction): number =>
+  (asked[action] & carried) === carried ? write | way : asked[action] & any
 
 function ofMask(marks: number, action: FileAction, type: FileOperation['type']): Decision {
   const wanted = asked[action] | (type === 'symlink' && action === 'create' ? way : 0)
@@ -127,7 +137,14 @@ function ofMask(marks: number, action: FileAction, type: FileOperation['type']):
 }
 
 /** The number by which rules know a protocol (kind_of_protocol in native/bpf/network.bpf.c). */
-function kindOfProtocol(type: string, protocol: number): number {
+function kindOfProtocol(type: string, given: number): number {
+  return Math.min(protocolOf(type, given), LAST_PROTOCOL)
+}
+
+/** Of all others that have no bit in a set. */
+const LAST_PROTOCOL = 63
+
+function protocolOf(type: string, protocol: number): number {
   if (protocol === 0) return type === 'stream' ? 6 : type === 'dgram' ? 17 : 0
   return protocol === 262 ? 6 : protocol === 136 ? 17 : protocol
 }
@@ -193,6 +210,7 @@ function mountDecision(profile: BpfProfile, machine: TableMachine, operation: Of
   if (!carries) return rules
   if (operation.target === undefined)
     return machine.start === undefined ? rules : unknown('its mount point is not known')
-  const covered = ofMarks(machine.marks(run(machine, Buffer.from(operation.target))), any | way)
+  const wanted = profile.unlisted === undefined ? carried : write | way
+  const covered = ofMarks(machine.marks(run(machine, Buffer.from(operation.target))), wanted)
   return covered.outcome === 'denied' || rules.outcome === 'allowed' ? covered : rules
 }

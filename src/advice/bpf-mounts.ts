@@ -54,11 +54,14 @@ function verdictOf(
   }
   const matching = rules.filter((rule, number) => {
     if (!rule.operations.includes(name)) return false
+    if (rule.allow === true && ((rule.set & ~flags) !== 0 || (rule.clear & flags) !== 0 || target === 'all'))
+      return false
     const bits = mountOperations[name] & (mountOperations.move | mountOperations.umount)
-    if (bits === 0 && (rule.set & flags) === 0 && (rule.clear & ~flags) === 0) return false
+    if (rule.allow !== true && bits === 0 && (rule.set & flags) === 0 && (rule.clear & ~flags) === 0) return false
     const isType = rule.fstype === undefined || rule.fstype === fstype
     return isType && means(source, sources, number) && means(target, targets, number)
   })
+  if (matching.some(({ allow }) => allow === true)) return allowed
   if (matching.some(({ deny }) => deny)) return denied
   return matching.some(({ audit }) => audit) ? audited : allowed
 }

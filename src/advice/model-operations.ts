@@ -91,11 +91,11 @@ class Reading implements ModelOperations {
 
   #file(by: KernelEnforcer, { path, oldPath, permissions, owner }: ModelFile): void {
     const own = owner === undefined ? {} : { isOwn: owner }
-    const paths = oldPath === undefined || oldPath === '' ? [path] : [path, oldPath]
+    const isPattern = oldPath !== undefined && oldPath !== ''
     for (const permission of permissions) {
       const actions = fileActionsOf(permission)
       if (actions === undefined) this.unjudged.add('a permission of a file is not known', `${permission} ${path}`)
-      for (const action of actions ?? []) for (const one of paths) this.#add(by, { ...fileOf(by, one, action), ...own })
+      for (const action of actions ?? []) this.#add(by, { ...fileOf(by, path, action, isPattern), ...own })
     }
   }
 
@@ -136,14 +136,14 @@ class Reading implements ModelOperations {
   }
 }
 
-/** A path of a model, which may be a pattern: AppArmor's globs in what AppArmor saw, `*` and `**` in what BPF saw. */
-function fileOf(by: KernelEnforcer, path: string, action: FileOperation['action']): FileOperation {
-  if (by === 'AppArmor') {
-    const type = path.endsWith('/') ? 'directory' : 'file'
-    return { kind: 'file', path, action, type, ...(isGlob(path) && { pattern: 'glob' }) }
-  }
-  return { kind: 'file', path, action, ...(path.includes('*') && { pattern: 'path' }) }
+/**
+ * A path of a model. With `oldPath` it is a pattern, and that one of the files that it stands for; all other paths mean themselves.
+ * Models of upstream have globs of AppArmor there.
+ */
+function fileOf(by: KernelEnforcer, path: string, action: FileOperation['action'], isPattern = false): FileOperation {
+  const pattern = !isPattern ? {} : { pattern: isGlob(path) ? ('glob' as const) : ('path' as const) }
+  if (by === 'BPF') return { kind: 'file', path, action, ...pattern }
+  return { kind: 'file', path, action, type: path.endsWith('/') ? 'directory' : 'file', ...pattern }
 }
 
-/** Brackets and braces that are not closed are characters of a name, as in `/usr/bin/[`. */
-const isGlob = (path: string): boolean => /[*?]|\[[^\]]+\]|\{[^}]*,[^}]*\}|@\{\w+\}/.test(path)
+const isGlob = (path: string): boolean => /\?|\[[^\]]+\]|\{[^}]*,[^}]*\}|@\{\w+\}/.test(path)

@@ -153,7 +153,7 @@ describe('advice', () => {
     [
       'a pattern that may be it',
       'mitigate-sa-leak',
-      { result: { bpf: { files: [{ path: '/run/**', permissions: ['read'] }] } } },
+      { result: { bpf: { files: [{ path: '/run/**', oldPath: '/run/x', permissions: ['read'] }] } } },
       /such as \/run\/secrets/,
     ],
     [

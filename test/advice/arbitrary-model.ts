@@ -67,11 +67,13 @@ const calls = [
 const some = <T>(of: readonly T[], most = 3) => fc.subarray([...of], { maxLength: Math.min(most, of.length) })
 const files = (words: readonly string[]) =>
   fc.array(
-    fc.record({
-      path: fc.constantFrom(...paths),
-      permissions: fc.subarray([...words], { minLength: 1, maxLength: 2 }),
-      owner: fc.boolean(),
-    }),
+    fc
+      .record({
+        path: fc.constantFrom(...paths),
+        permissions: fc.subarray([...words], { minLength: 1, maxLength: 2 }),
+        owner: fc.boolean(),
+      })
+      .map((file) => (file.path.includes('*') ? { ...file, oldPath: file.path.replaceAll('*', 'x') } : file)),
     { maxLength: 4 },
   )
 const network = fc.record({

@@ -212,4 +212,58 @@ describe('the judge of BPF', () => {
     ).enforcers.BPF!
     expect(bpfJudge({ ...profile, blockDevices: 1 })(file('read', '/dev/sda')).outcome).to.equal('audited')
   })
+
+  const listed = policyOf({
+    enforcer: 'BPF',
+    mode: 'DefenseInDepth',
+    defenseInDepth: {
+      bpf: {
+        profileType: 'Custom',
+        allow: {
+          executions: ['/usr/bin/app'],
+          files: [
+            { path: '/data/**', permissions: ['read', 'write'] },
+            { path: '/data/moved', permissions: ['rename'] },
+          ],
+          capabilities: ['chown'],
+          network: {
+            sockets: [{ domain: 'inet', type: 'stream' }],
+            egresses: [{ ip: '10.0.0.1', ports: [443] }],
+          },
+          ptraces: [{ permissions: ['read'], external: false }],
+          mounts: [{ path: '/mnt', type: 'tmpfs', flags: ['nosuid'] }],
+        },
+      },
+    },
+  })
+  const mountOf = (target: string, flags: number, fstype = 'tmpfs'): Operation => ({
+    kind: 'mount',
+    operation: 'new',
+    ...{ flags, fstype, source: 'none', target },
+  })
+  const lists: [what: string, operation: Operation, outcome: string][] = [
+    ['a file that is listed', file('read', '/data/a/b'), 'allowed'],
+    ['deleting it', file('delete', '/data/a/b'), 'allowed'],
+    ['carrying it to another name', file('rename', '/data/a/b'), 'denied'],
+    ['carrying what may be carried', file('rename', '/data/moved'), 'allowed'],
+    ['another file', file('read', '/etc/passwd'), 'denied'],
+    ['asking for its size', file('getattr', '/etc/passwd'), 'allowed'],
+    ['a program that is listed', file('exec', '/usr/bin/app'), 'allowed'],
+    ['another program', file('exec', '/bin/sh'), 'denied'],
+    ['a capability that is listed', { kind: 'capability', name: 'chown' }, 'allowed'],
+    ['another capability', { kind: 'capability', name: 'kill' }, 'denied'],
+    ['a socket that is listed', { kind: 'socket', domain: 'inet', type: 'stream', protocol: 0 }, 'allowed'],
+    ['another socket', { kind: 'socket', domain: 'packet', type: 'raw', protocol: 0 }, 'denied'],
+    ['an address that is listed', { kind: 'egress', address: '10.0.0.1', port: 443 }, 'allowed'],
+    ['another port', { kind: 'egress', address: '10.0.0.1', port: 80 }, 'denied'],
+    ['reading a process of its own', { kind: 'ptrace', access: 'read', isOutside: false }, 'allowed'],
+    ['reading another one', { kind: 'ptrace', access: 'read', isOutside: true }, 'denied'],
+    ['a user namespace', { kind: 'userns' }, 'denied'],
+    ['a mount that is listed', mountOf('/mnt', 2), 'allowed'],
+    ['with more flags', mountOf('/mnt', 2 | 8), 'denied'],
+    ['of another type', mountOf('/mnt', 2, 'proc'), 'denied'],
+  ]
+  for (const [what, operation, outcome] of lists)
+    it(`where what is allowed is listed, ${what}: ${outcome}`, () =>
+      expect(judgeOf(listed, 'BPF')(operation).outcome).to.equal(outcome))
 })

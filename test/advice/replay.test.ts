@@ -135,6 +135,23 @@ describe('the replay of a model', () => {
     })
   })
 
+  it('says what to add to the list of BPF, and that this helps', function () {
+    this.timeout(300_000)
+    const policy = policyOf({
+      enforcer: 'BPF',
+      mode: 'DefenseInDepth',
+      defenseInDepth: { bpf: { profileType: 'Custom', allow: { executions: ['/usr/sbin/nginx'] } } },
+    })
+    fc.assert(
+      fc.property(arbitraryModel, ({ bpf: { mounts: _, ...bpf } = {} }) => {
+        const before = replayed(policy, { bpf })
+        const after = replayed(changed(policy, changesOf(before)), { bpf })
+        expect(after.refused, JSON.stringify([bpf, before.refused])).to.deep.equal([])
+      }),
+      { numRuns: 40 },
+    )
+  })
+
   it('judges what may have been done by a program with rules of its own as this', () => {
     const policy = enhanced({
       attackProtectionRules: [{ rules: ['disable-write-etc'], targets: ['/usr/bin/python3'] }],

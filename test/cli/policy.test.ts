@@ -177,7 +177,7 @@ describe('varmor policy', () => {
       [
         'with a model that is none',
         ['-f', loose, '--model', file('odd.json', JSON.stringify({ ...model, data: { dynamicResult: { bpf: 7 } } }))],
-        /this is no ArmorProfileModel/,
+        /data.dynamicResult.bpf/,
       ],
       ['with a log that is not there', ['-f', loose, '--events', 'nowhere.log'], /nowhere.log: there is no such file/],
       [

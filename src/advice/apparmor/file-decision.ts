@@ -121,8 +121,9 @@ function decide(machine: FileMachine, operation: FileOperation): Decision {
 }
 
 function ofPaths(machine: FileMachine, operation: FileOperation, letters: string, isOwn: boolean): Decision {
-  if (operation.pattern !== undefined)
-    return worstOf(operation, machine.machine, (state) => ofLetters(allowedIn(machine, state, isOwn), letters), true)
+  const of = (state: GlobState | undefined): Decision => ofLetters(allowedIn(machine, state, isOwn), letters)
+  if (operation.pattern === 'glob') return worstOf(operation, machine.machine, of, true)
+  if (operation.pattern === 'path') return ofPathPattern(machine, operation, of)
   const decisions = namesOf(operation).map((path) =>
     ofLetters(allowedIn(machine, run(machine.machine, Buffer.from(path)), isOwn), letters),
   )
@@ -130,6 +131,24 @@ function ofPaths(machine: FileMachine, operation: FileOperation, letters: string
   if (operation.action !== 'link' || decision.outcome === 'denied' || operation.linkTo === undefined) return decision
   return ofLink(machine, operation.path, operation.linkTo, isOwn) ?? decision
 }
+
+/** A pattern of this syntax has no slash at its end: what it matches may be a file, a directory, or either. */
+function ofPathPattern(
+  { machine }: FileMachine,
+  operation: FileOperation,
+  of: (state: GlobState | undefined) => Decision,
+): Decision {
+  const { path, type } = operation
+  const isDirectory = type === 'directory' || (path.endsWith('/') && path !== '/')
+  const judge = (state: GlobState | undefined): Decision => {
+    const directory = state === undefined ? undefined : machine.step(state, SLASH)
+    if (isDirectory) return of(directory)
+    return type === undefined ? bothForms([of(state), of(directory)]) : of(state)
+  }
+  return worstOf({ ...operation, path: path.replace(/(.)\/$/, '$1') }, machine, judge, false)
+}
+
+const SLASH = 0x2f
 
 /** Where a path may be of a file or of a directory: what is denied of either, or else what is allowed of either. */
 function bothForms(decisions: readonly Decision[]): Decision {

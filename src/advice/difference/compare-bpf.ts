@@ -139,8 +139,10 @@ const allKinds = Object.keys(socketTypeNumbers).length * Object.keys(protocols).
 const ofKinds = (words: readonly string[]): string => (words.length === allKinds ? '' : ` (${words.join(', ')})`)
 
 const mountTexts = ({ mounts }: BpfProfile): string[] =>
-  (mounts?.rules ?? []).map(({ deny, audit, operations, set, clear, fstype, source, target }) => {
-    const verdict = [...(deny ? ['deny'] : []), ...(audit ? ['audit'] : [])].join(' ')
+  (mounts?.rules ?? []).map(({ allow, deny, audit, operations, set, clear, fstype, source, target }) => {
+    const verdict = [...(allow === true ? ['allow'] : []), ...(deny ? ['deny'] : []), ...(audit ? ['audit'] : [])].join(
+      ' ',
+    )
     const flags = set === ALL_MOUNT_FLAGS ? '' : ` flags ${set.toString(16)} not ${clear.toString(16)}`
     const type = fstype === undefined ? '' : ` type ${fstype}`
     return `${verdict} ${operations.join(',')}${type}${flags} ${source ?? 'anything'} -> ${target ?? 'anywhere'}`

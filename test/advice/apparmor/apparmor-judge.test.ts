@@ -237,6 +237,7 @@ describe('the judge of AppArmor', () => {
     expect(judge(file('/tmp/x')).outcome).to.equal('unknown')
     expect(judge(file('/tmp/**', { pattern: 'path', isOwn: true })).outcome).to.equal('allowed')
     expect(judge(file('/etc/*', { pattern: 'path' })).outcome).to.equal('denied')
+    expect(judge(file('/tmp/*/', { pattern: 'path', isOwn: true })).outcome).to.equal('allowed')
     const including = of('include <abstractions/base>')
     expect(including(file('/etc/group')).outcome).to.equal('unknown')
     expect(including(file('/etc/shadow')).outcome).to.equal('denied')
