@@ -7,7 +7,8 @@ import { type ChartAccounts, chartAccounts } from './helm/accounts.ts'
 import { refused, unusedRights } from './rights.ts'
 
 /** All for which the chart has rights. */
-const values = { podEgressControl: { enabled: true }, serviceEgressControl: { enabled: true } }
+const enabled = { enabled: true }
+const values = { podEgressControl: enabled, serviceEgressControl: enabled, behaviorModeling: enabled }
 /** What the suite tries as an agent, to be refused. */
 const tried = ['create armorprofiles.crd.varmor.org', 'patch armorprofiles.crd.varmor.org']
 

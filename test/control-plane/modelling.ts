@@ -1,4 +1,6 @@
+import { KubeConfig } from '@kubernetes/client-node'
 import { expect } from 'chai'
+import { Agent, request } from 'undici'
 import type { AnyPolicy } from '../../actors/ports.ts'
 import type { ArmorProfileModel } from '../../src/api/types.ts'
 import { armorProfileModels } from '../../src/kube/own-kinds.ts'
@@ -48,6 +50,9 @@ export function modelling(world: () => World): void {
       '/var/log/nginx/access.log',
     ])
 
+    // The embedded server has no SubjectAccessReview: nobody may be asked what somebody may do.
+    if (world().target.kubeconfigs !== undefined) await askForModel(world(), model)
+
     await apply(world(), enforcing)
     await policyThat(world(), enforcing, 'to protect', ({ status }) => status?.phase === 'Protecting', patience)
     for (const { loaders } of world().nodes.values()) {
@@ -66,3 +71,25 @@ const called = (profile: string, number: number): string =>
 
 const findModel = (world: World, of: AnyPolicy): Promise<ArmorProfileModel | undefined> =>
   world.find(armorProfileModels, profileIdentity(of))
+
+/** At the status port, by whom the API server lets read the model, and by one that may not. */
+async function askForModel(
+  world: World,
+  { metadata: { namespace = '', name }, data }: ArmorProfileModel,
+): Promise<void> {
+  const dispatcher = new Agent({ connect: { ca: await world.authority(false) } })
+  const url = `${world.statusUrl}/apis/crd.varmor.org/v1beta1/namespaces/${namespace}/armorprofilemodels/${name}`
+  const ask = async (component: 'manager' | 'agent') => {
+    const config = new KubeConfig()
+    config.loadFromString(world.kubeconfigOf(component))
+    const headers = { authorization: `Bearer ${config.getCurrentUser()?.token}` }
+    const { statusCode, body } = await request(url, { dispatcher, headers })
+    return { statusCode, body: (await body.json()) as Partial<ArmorProfileModel> }
+  }
+  try {
+    expect((await ask('manager')).body.data).to.deep.equal(data)
+    expect((await ask('agent')).statusCode).to.equal(403)
+  } finally {
+    await dispatcher.close()
+  }
+}
