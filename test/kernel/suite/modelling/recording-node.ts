@@ -14,10 +14,12 @@ import type { KubeObject } from '../../../../src/kube/objects.ts'
 import { armorProfileModels, varmorPolicies } from '../../../../src/kube/own-kinds.ts'
 import { nodes } from '../../../../src/manager/cluster-resources.ts'
 import { Sandbox } from '../../../../src/sandbox/sandbox.ts'
-import { until } from '../../../cli/child.ts'
+import { eventually } from '../../../cluster/wait.ts'
 import { appArmorFolder, namespace } from '../control-plane-in-guest.ts'
 
 const node = 'guest'
+/** Milliseconds, under emulation. */
+const patience = 150_000
 
 /** API server and manager in this process, and all of an agent on this node, with what the kernel reports. */
 export class RecordingNode {
@@ -78,10 +80,21 @@ export class RecordingNode {
 
   /** Resolves when the policy is in the phase, and its status is about what it says now. */
   async reaches(name: string, phase: string): Promise<void> {
-    await until(async () => {
-      const { metadata, status } = await this.#sandbox.client.get(varmorPolicies, { name, namespace })
-      return status?.phase === phase && status.ready && status.observedGeneration === metadata?.generation
-    })
+    let last: VarmorPolicy | undefined
+    try {
+      await eventually(
+        `${name} to be ${phase}`,
+        async () => {
+          last = await this.#sandbox.client.get(varmorPolicies, { name, namespace })
+          const { metadata, status } = last
+          return status?.phase === phase && status.ready && status.observedGeneration === metadata?.generation
+        },
+        patience,
+      )
+    } catch (error) {
+      const said = { status: last?.status, agent: this.#agent.status }
+      throw new Error(`${(error as Error).message}: ${JSON.stringify(said)}`, { cause: error })
+    }
   }
 
   async model(name: string): Promise<ArmorProfileModel | undefined> {
