@@ -23,10 +23,7 @@ VERIFIED_ONCE __noinline int varmor_refuses(const struct file_request *given)
 		return 0;
 	asked = given->asked;
 	mode = given->type ? given->type << S_IFMT_SHIFT : mode_of((void *)given->dentry);
-	/* Where what is allowed is listed, no way is protected: the flag is asked of what is carried to another name, whatever it is. */
-	if (profile->lists)
-		asked = (asked & CARRIED) == CARRIED ? VARMOR_FILE_WRITE | VARMOR_FILE_WAY : asked & VARMOR_FILE_ANY;
-	else if (mode != S_IFDIR && !(asked & ASKED_OF_NEW_WAY))
+	if (mode != S_IFDIR && !(asked & ASKED_OF_NEW_WAY))
 		asked &= ~VARMOR_FILE_WAY;
 	asked &= ~ASKED_OF_NEW_WAY;
 	marks = mode == S_IFBLK ? profile->block_devices : 0;

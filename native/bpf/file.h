@@ -24,7 +24,7 @@ enum permission {
 #define ASKED_OF_NEW_WAY (1U << 15)
 
 /* What is asked of a file that gets another name, or is covered. */
-#define CARRIED (VARMOR_FILE_ANY | VARMOR_FILE_WAY)
+#define CARRIED (VARMOR_FILE_CARRY | VARMOR_FILE_WAY)
 
 struct file_request {
 	const struct dentry *dentry;

@@ -16,7 +16,7 @@
 #define VARMOR_FILE_APPEND 4
 #define VARMOR_FILE_EXEC 8
 #define VARMOR_FILE_WAY 16
-#define VARMOR_FILE_ANY 15
+#define VARMOR_FILE_CARRY 32
 #define VARMOR_FILE_AUDIT 8
 
 /* Tables of automata lie in maps of three sizes; a reference has the size's number in its highest bits. */

@@ -2,6 +2,7 @@ import { socketFamilies, socketTypeNumbers } from '../api/linux-sockets.ts'
 import {
   AUDIT_SHIFT,
   type BpfProfile,
+  CARRY,
   fileFlags,
   type Mask64,
   ptraceAccess,
@@ -124,9 +125,9 @@ function fileDecision(profile: BpfProfile, machine: TableMachine, operation: Fil
   return judge(bytes.length >= LONG_PATH ? profile.files.any : machine.marks(run(machine, bytes)))
 }
 
-/** Where what is allowed is listed, no way is protected: who carries a file to another name needs both. */
+/** Where what is allowed is listed, no way is protected, and carrying a file to another name is a flag of its own. */
 const askedOfList = (action: FileAction): number =>
-  (asked[action] & carried) === carried ? write | way : asked[action] & any
+  (asked[action] & carried) === carried ? CARRY : asked[action] & any
 
 function ofMask(marks: number, action: FileAction, type: FileOperation['type']): Decision {
   const wanted = asked[action] | (type === 'symlink' && action === 'create' ? way : 0)
@@ -210,7 +211,7 @@ function mountDecision(profile: BpfProfile, machine: TableMachine, operation: Of
   if (!carries) return rules
   if (operation.target === undefined)
     return machine.start === undefined ? rules : unknown('its mount point is not known')
-  const wanted = profile.unlisted === undefined ? carried : write | way
+  const wanted = profile.unlisted === undefined ? carried : CARRY
   const covered = ofMarks(machine.marks(run(machine, Buffer.from(operation.target))), wanted)
   return covered.outcome === 'denied' || rules.outcome === 'allowed' ? covered : rules
 }

@@ -1,5 +1,5 @@
 import { socketFamilies, socketTypeNumbers } from '../../api/linux-sockets.ts'
-import { AUDIT_SHIFT, type BpfProfile, fileFlags, ptraceAccess } from '../../profile/bpf/bpf-profile.ts'
+import { AUDIT_SHIFT, type BpfProfile, CARRY, fileFlags, ptraceAccess } from '../../profile/bpf/bpf-profile.ts'
 import { ALL_MOUNT_FLAGS } from '../../profile/bpf/mount-flags.ts'
 import { capabilities } from '../../rules/capabilities.ts'
 import { socketTypes } from '../../rules/meaning.ts'
@@ -43,6 +43,10 @@ function accessChanges(before: number, after: number): [Becomes, string][] {
     for (const change of changesOf(bits(before), bits(after)))
       byChange.set(change, [...(byChange.get(change) ?? []), name])
   }
+  const carried = (flags: number): number => (flags & CARRY ? 1 : 0) | ((flags >> AUDIT_SHIFT) & CARRY ? 2 : 0)
+  // It goes with any access, but in lists of what is allowed.
+  if (byChange.size === 0)
+    for (const change of changesOf(carried(before), carried(after))) byChange.set(change, ['another name for it'])
   return Array.from(byChange, ([change, names]) => [change, withoutAppend(names).join(', ')])
 }
 

@@ -10,6 +10,7 @@ import { compileAutomaton } from './automaton.ts'
 import {
   AUDIT_SHIFT,
   type BpfProfile,
+  CARRY,
   type CapabilityRules,
   type EgressRules,
   type FileRules,
@@ -31,6 +32,7 @@ import { ALLOW, AUDIT, DENY, type Ports } from './port-set.ts'
 import { own } from './restrictions.ts'
 import { tooLargeErrors } from './too-large.ts'
 
+/** No way is protected here, and the bit is free for CARRY, until the automaton is made. */
 const { read, write, append, exec, way: carry } = fileFlags
 const every = read | write | append | exec | carry
 const change = write | append
@@ -149,16 +151,18 @@ function merged(paths: readonly AllowedPath[]): AllowedPath[] {
   return [...byText].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one)
 }
 
+const inKernel = (flags: number): number => (flags & carry ? (flags & ~carry) | CARRY : flags)
+
 /** Every path has all flags but those that are allowed. */
 function fileRules(paths: readonly AllowedPath[], verdict: Verdict, errors: FieldError[]): FileRules {
   const rules: FileRules = {
     rules: [],
-    any: flagsOf(verdict, every),
+    any: flagsOf(verdict, every | CARRY),
   }
   const anything = ['/', '/**'].map((text) => ({ pattern: own(text), accept: 1 << 16, way: 0 }))
   const patterns = [...anything, ...paths.map(({ pattern, flags }) => ({ pattern, accept: flags, way: 0 }))]
   const compiled = compileAutomaton(patterns, bitMarks, (marks) =>
-    marks === 0 ? 0 : flagsOf(verdict, every & ~allowedOf(marks)),
+    marks === 0 ? 0 : flagsOf(verdict, inKernel(every & ~allowedOf(marks))),
   )
   if (compiled.ok) return { ...rules, automaton: automatonOf(compiled.table) }
   const places = [

@@ -65,15 +65,16 @@ export interface Automaton {
  * - opening: READ, WRITE or APPEND as opened; running it or as an interpreter: EXEC (and no READ).
  * - changing it in any way (truncate, create, unlink, rename to or from, link to, symlink, mkdir, rmdir, mknod, chmod, chown,
  *   xattr, mapping shared and writable, connecting to it as a socket): WRITE.
- * - carrying it to another name (rename from, link from, bind, move) or covering it by a mount: any access or WAY.
+ * - carrying it to another name (rename from, link from, bind, move) or covering it by a mount: CARRY or WAY. CARRY stands where any
+ *   access does; only in a profile that lists what is allowed it is a flag of its own.
  * - removing it: WRITE or WAY.
  *
  * WAY stands on the directories on the way to a protected path, and counts for directories only: a rule
  * about mounts anywhere in /proc has it on all of /proc, but only directories lead there. A path that cannot be rebuilt has all flags of `any`.
- *
- * In a profile that lists what is allowed, WAY counts for carrying alone, and for files, too: who carries a file needs WRITE and WAY.
  */
 export const fileFlags = { read: 1, write: 2, append: 4, exec: 8, way: 16 } as const
+/** See fileFlags. */
+export const CARRY = 32
 export const AUDIT_SHIFT = 8
 
 export interface FileRule {

@@ -3,7 +3,7 @@ import type { FileAccess } from '../../rules/meaning.ts'
 import { type PathPattern, parsePathPattern } from '../path-pattern.ts'
 import { rootIsOnTheWay } from '../way.ts'
 import { compileAutomaton } from './automaton.ts'
-import { AUDIT_SHIFT, type Automaton, type FileRule, type FileRules, fileFlags } from './bpf-profile.ts'
+import { AUDIT_SHIFT, type Automaton, CARRY, type FileRule, type FileRules, fileFlags } from './bpf-profile.ts'
 import type { Draft, Drafted, DraftFile } from './draft.ts'
 import { KnownAutomata } from './known-automata.ts'
 import { bitMarks } from './marks.ts'
@@ -46,7 +46,8 @@ function merge(files: readonly Drafted<DraftFile>[]): Merged[] {
 function flagsOf(access: ReadonlySet<FileAccess>): number {
   let flags = 0
   for (const one of access) flags |= fileFlags[one]
-  return access.has('write') ? flags | fileFlags.append : flags
+  if (access.has('write')) flags |= fileFlags.append
+  return flags === 0 ? 0 : flags | CARRY
 }
 
 export function accessFlags({

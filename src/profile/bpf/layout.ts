@@ -1,5 +1,5 @@
 import { struct } from '../../base/c-struct.ts'
-import { AUDIT_SHIFT, fileFlags, mountOperations } from './bpf-profile.ts'
+import { AUDIT_SHIFT, CARRY, fileFlags, mountOperations } from './bpf-profile.ts'
 import {
   CLASSES_BYTES,
   CONTAINERS,
@@ -45,7 +45,6 @@ const upper = (values: Readonly<Record<string, number>>): Record<string, number>
   Object.fromEntries(Object.entries(values).map(([name, number]) => [name.toUpperCase(), number]))
 
 const { way, ...accesses } = fileFlags
-const anyAccess = Object.values(accesses).reduce((all, flag) => all | flag, 0)
 
 /** What C defines, by group: `VARMOR_` and, where the group has one, its own word come before each name. */
 export const constants: readonly { what: string; word?: string; values: Readonly<Record<string, number>> }[] = [
@@ -53,7 +52,7 @@ export const constants: readonly { what: string; word?: string; values: Readonly
   {
     what: 'Accesses to a path; VARMOR_FILE_AUDIT bits above, the same for what is reported (src/profile/bpf/bpf-profile.ts).',
     word: 'FILE',
-    values: { ...upper({ ...accesses, way }), ANY: anyAccess, AUDIT: AUDIT_SHIFT },
+    values: { ...upper({ ...accesses, way }), CARRY, AUDIT: AUDIT_SHIFT },
   },
   {
     what: "Tables of automata lie in maps of three sizes; a reference has the size's number in its highest bits.",

@@ -3,7 +3,13 @@ import fc from 'fast-check'
 import type { FieldError } from '../../../src/api/field-error.ts'
 import { ipProtocols, socketFamilies, socketTypeNumbers } from '../../../src/api/linux-sockets.ts'
 import type { BpfAllowList, ModelBpf } from '../../../src/api/types.ts'
-import { type BpfProfile, fileFlags, type Mask64, type SocketRule } from '../../../src/profile/bpf/bpf-profile.ts'
+import {
+  type BpfProfile,
+  CARRY,
+  fileFlags,
+  type Mask64,
+  type SocketRule,
+} from '../../../src/profile/bpf/bpf-profile.ts'
 import { lookupEgress } from '../../../src/profile/bpf/egress.ts'
 import { AUDIT, DENY } from '../../../src/profile/bpf/port-set.ts'
 import { readBpfProfile } from '../../../src/profile/bpf/read-profile.ts'
@@ -25,7 +31,7 @@ const errorsOf = (model: ModelBpf): FieldError[] => {
   return result.ok ? [] : result.errors
 }
 
-const allFlags = 'read write append exec way'
+const allFlags = 'read write append exec carry'
 /** A path with stars is a pattern here, as a recorded one is that has an `oldPath`. */
 const file = (path: string, ...permissions: string[]) => ({
   path,
@@ -65,18 +71,18 @@ describe('a BPF profile of the mode DefenseInDepth', () => {
       what: 'reading',
       model: { files: [file('/etc/passwd', 'read')] },
       at: '/etc/passwd',
-      left: 'write append exec way',
+      left: 'write append exec carry',
     },
-    { what: 'appending', model: { files: [file('/log', 'append')] }, at: '/log', left: 'read write exec way' },
-    { what: 'making', model: { files: [file('/tmp/*', 'create')] }, at: '/tmp/x', left: 'read exec way' },
-    { what: 'a change of its mode', model: { files: [file('/a', 'chmod')] }, at: '/a', left: 'read exec way' },
+    { what: 'appending', model: { files: [file('/log', 'append')] }, at: '/log', left: 'read write exec carry' },
+    { what: 'making', model: { files: [file('/tmp/*', 'create')] }, at: '/tmp/x', left: 'read exec carry' },
+    { what: 'a change of its mode', model: { files: [file('/a', 'chmod')] }, at: '/a', left: 'read exec carry' },
     { what: 'another name', model: { files: [file('/a', 'rename')] }, at: '/a', left: 'read exec' },
-    { what: 'a program', model: { executions: ['/bin/sh'] }, at: '/bin/sh', left: 'read write append way' },
+    { what: 'a program', model: { executions: ['/bin/sh'] }, at: '/bin/sh', left: 'read write append carry' },
     {
       what: 'what two entries say',
       model: { files: [file('/a', 'r'), file('/a', 'x')] },
       at: '/a',
-      left: 'write append way',
+      left: 'write append carry',
     },
     {
       what: 'a mount over it',
@@ -104,7 +110,7 @@ describe('a BPF profile of the mode DefenseInDepth', () => {
       write: fileFlags.write | fileFlags.append,
       append: fileFlags.append,
       exec: fileFlags.exec,
-      rename: fileFlags.write | fileFlags.append | fileFlags.way,
+      rename: fileFlags.write | fileFlags.append | CARRY,
     }
     const files = fc.array(fc.tuple(pattern, fc.subarray(['read', 'write', 'append', 'exec', 'rename'])), {
       maxLength: 6,
@@ -116,7 +122,7 @@ describe('a BPF profile of the mode DefenseInDepth', () => {
           let allowed = 0
           for (const [text, permissions] of listed)
             if (matches(text, one)) for (const name of permissions) allowed |= means[name]!
-          const left = 31 & ~allowed
+          const left = 47 & ~allowed
           expect(marksOf(profile.files.automaton, one), `${JSON.stringify(listed)} ${one}`).to.equal(left | (left << 8))
         }
       }),
@@ -312,7 +318,7 @@ describe('a BPF profile of the mode DefenseInDepth', () => {
   it('takes 10,000 names in a table that is no larger than theirs', () => {
     const names = Array.from({ length: 10_000 }, (_, i) => file(`/srv/${i % 97}/data-${i}`, 'read'))
     const profile = profileOf({ files: names })
-    expect(flagsAt(profile, '/srv/0/data-97')).to.equal('write append exec way | write append exec way')
+    expect(flagsAt(profile, '/srv/0/data-97')).to.equal('write append exec carry | write append exec carry')
     expect(profile.files.automaton!.bytes).to.be.below(1 << 20)
   })
 })

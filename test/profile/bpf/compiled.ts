@@ -4,6 +4,7 @@ import {
   AUDIT_SHIFT,
   type Automaton,
   type BpfProfile,
+  CARRY,
   fileFlags,
   type PatternSets,
 } from '../../../src/profile/bpf/bpf-profile.ts'
@@ -49,10 +50,17 @@ export function marksOf(automaton: Automaton | undefined, path: string): number 
 export type Word = keyof typeof fileFlags
 export const words = Object.keys(fileFlags) as Word[]
 
+/** In a list of what is allowed `carry` is a flag of its own. */
+const listWords: Record<string, number> = { read: 1, write: 2, append: 4, exec: 8, carry: CARRY }
+
 /** `deny` and `audit` words of a path: `read way | read` is refused read and way, and reported read. */
 export function flagsAt(profile: BpfProfile, path: string): string {
   const flags = marksOf(profile.files.automaton, path)
-  const named = (bits: number) => words.filter((word) => bits & fileFlags[word]).join(' ')
+  const known: Record<string, number> = profile.unlisted === undefined ? fileFlags : listWords
+  const named = (bits: number) =>
+    Object.keys(known)
+      .filter((word) => bits & known[word]!)
+      .join(' ')
   return `${named(flags)} | ${named(flags >> AUDIT_SHIFT)}`.trim()
 }
 
