@@ -23,6 +23,7 @@ const roles = {
   'policy-test-command': 'src/cli/policy/policy-test-command.ts',
   'policy-diff-command': 'src/cli/policy/policy-diff-command.ts',
   'policy-advise-command': 'src/cli/policy/policy-advise-command.ts',
+  'extend-command': 'src/cli/model/extend-command.ts',
 }
 
 /** Modules that threads begin with. The two of the decoding pool run in one thread and mark objects for each other. */
