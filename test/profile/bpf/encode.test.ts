@@ -1,6 +1,12 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { type BpfProfile, fileFlags, type MountRule, type SocketRule } from '../../../src/profile/bpf/bpf-profile.ts'
+import {
+  type BpfProfile,
+  CARRY,
+  fileFlags,
+  type MountRule,
+  type SocketRule,
+} from '../../../src/profile/bpf/bpf-profile.ts'
 import { emptyProfile, encodeProfile } from '../../../src/profile/bpf/encode.ts'
 import { mapSizes, tableMaps } from '../../../src/profile/bpf/layout.ts'
 import { type MapWrite, UnfitProfile } from '../../../src/profile/bpf/map-write.ts'
@@ -92,7 +98,7 @@ describe('a profile in the maps of the kernel', () => {
     const { files } = written(policies['files']!)
     const bytes = new Uint8Array(Buffer.from(files.table, 'base64'))
     const marks = (path: string) => walk({ start: files.start, cellCount: files.cells, bytes }, Buffer.from(path))
-    expect(marks('/deny/a') & 0xff).to.equal(fileFlags.read | fileFlags.write | fileFlags.append)
+    expect(marks('/deny/a') & 0xff).to.equal(fileFlags.read | fileFlags.write | fileFlags.append | CARRY)
     expect(marks('/free')).to.equal(0)
   })
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { AUDIT_SHIFT, fileFlags } from '../../../src/profile/bpf/bpf-profile.ts'
+import { AUDIT_SHIFT, CARRY, fileFlags } from '../../../src/profile/bpf/bpf-profile.ts'
 import { lookupEgress } from '../../../src/profile/bpf/egress.ts'
 import { domainNumber } from '../../../src/profile/bpf/network-tables.ts'
 import { AUDIT, DENY } from '../../../src/profile/bpf/port-set.ts'
@@ -110,7 +110,11 @@ describe('raw rules', () => {
     })
     expect(files.rules).to.deep.equal([{ pattern: '/a/**', deny: ['write'], audit: ['read'], way: true }])
     expect(files.any).to.equal(
-      fileFlags.write | fileFlags.append | fileFlags.way | ((fileFlags.read | fileFlags.way) << AUDIT_SHIFT),
+      fileFlags.write |
+        fileFlags.append |
+        fileFlags.way |
+        CARRY |
+        ((fileFlags.read | fileFlags.way | CARRY) << AUDIT_SHIFT),
     )
   })
 
