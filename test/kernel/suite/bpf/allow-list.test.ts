@@ -19,8 +19,11 @@ const policyOf = (policy: Omit<Policy, 'enforcer'>): VarmorPolicy => ({
   spec: { target: { kind: 'Deployment', name }, policy: { enforcer: 'BPF', ...policy } },
 })
 const modelling = policyOf({ mode: 'BehaviorModeling', modelingOptions: { duration: 1 } })
-const defense = (allowViolations: boolean) =>
-  policyOf({ mode: 'DefenseInDepth', defenseInDepth: { allowViolations, bpf: { profileType: 'BehaviorModel' } } })
+const defense = (allowViolations: boolean, allow: ModelBpf = {}) =>
+  policyOf({
+    mode: 'DefenseInDepth',
+    defenseInDepth: { allowViolations, bpf: { profileType: 'BehaviorModel', allow } },
+  })
 const { profileName } = identityOf(modelling)
 
 /** As much as a server does in a day, by its kinds: configuration, state that is replaced as a whole, children, the network. */
@@ -202,18 +205,15 @@ describe('a list of what a container may do, made by watching it', function () {
     const seen = violations.all.length
     // What perl has of memfd_create(2) is its number; perl itself has to be allowed first.
     const perl = `perl -e 'my $n = "m"; my $fd = syscall(319, $n, 0); open(my $in, "<", "/usr/bin/cat"); open(my $out, ">&=", $fd); syswrite($out, join("", <$in>)); exec("/proc/self/fd/$fd") or exit 7'`
-    const { executions = [], files = [], ...rest } = model
-    model = {
-      ...rest,
-      executions: [...executions, '/usr/bin/perl*', '/usr/lib/**'],
-      files: [
-        ...files,
-        { path: '/usr/**', permissions: ['read'] },
-        { path: '/proc/**', permissions: ['read'] },
-        { path: '/dev/**', permissions: ['read', 'write'] },
-      ],
-    }
-    await load(defense(false))
+    await load(
+      defense(false, {
+        executions: ['/usr/bin/perl*', '/usr/lib/**'],
+        files: [
+          ...['/usr/**', '/proc/**'].map((path) => ({ path, permissions: ['read'] })),
+          { path: '/dev/**', permissions: ['read', 'write'] },
+        ],
+      }),
+    )
     expect((await run('perl -e "exit 5"')).status).to.equal(5)
     const { status, text } = await run(perl)
     expect(status, text).to.equal(7)
