@@ -1,6 +1,6 @@
-import { mountFlagBits } from '../api/linux-mount-flags.ts'
 import { type SocketFamily, socketFamilies, socketTypeNumbers } from '../api/linux-sockets.ts'
 import type { MountOperationName } from '../profile/bpf/bpf-profile.ts'
+import { operationOf } from '../profile/bpf/mount-flags.ts'
 import { type Capability, capabilities } from '../rules/capabilities.ts'
 import type { PtraceAccess, SocketType } from '../rules/meaning.ts'
 import { flagBits } from './apparmor/read-profile.ts'
@@ -75,17 +75,3 @@ export function mountingOf(words: readonly string[]): { operation: MountOperatio
 }
 
 const bitsOf = (word: string): number => (/^0x[0-9a-f]{1,8}$/.test(word) ? Number(word) : flagBits(word))
-
-const propagation =
-  mountFlagBits['make-unbindable'] |
-  mountFlagBits['make-private'] |
-  mountFlagBits['make-slave'] |
-  mountFlagBits['make-shared']
-
-/** In the order in which path_mount() looks (fs/namespace.c). */
-function operationOf(flags: number): MountOperationName {
-  if (flags & mountFlagBits.remount) return 'remount'
-  if (flags & mountFlagBits.bind) return 'bind'
-  if (flags & propagation) return 'propagation'
-  return flags & mountFlagBits.move ? 'move' : 'new'
-}

@@ -106,3 +106,14 @@ export const recordFlags = { PATH_CUT: 1, EXE_CUT: 2, PATH_UNKNOWN: 4 } as const
 export const recordCalls = { connect: 1, bind: 3, sendmsg: 4, listen: 5, accept: 6 } as const
 
 export const header = layOut(headerFields)
+
+/** Where the numbers of a body are, by kind, from its beginning. */
+export const bodyAt = {
+  capability: layOut(recordKinds.capability.body).at,
+  file: layOut(recordKinds.file.body).at,
+  socket: layOut(recordKinds.socket.body).at,
+  address: layOut(recordKinds.address.body).at,
+  ptrace: layOut(recordKinds.ptrace.body).at,
+  mount: layOut(recordKinds.mount.body).at,
+  bpf: layOut(recordKinds.bpf.body).at,
+}

@@ -9,7 +9,7 @@ import {
   ptracePermissionName,
   socketTypeName,
 } from '../decode/bpf-names.ts'
-import { recordCalls, recordKinds } from '../decode/bpf-record.ts'
+import { bodyAt as at, recordCalls, recordKinds } from '../decode/bpf-record.ts'
 import { ipAddress } from '../decode/ip-address.ts'
 import { asciiJson } from './json-text.ts'
 import { type Fragment, fragment, putFragment } from './output.ts'
@@ -48,16 +48,6 @@ const callNames = new Map<number, string>(Object.entries(recordCalls).map(([name
 const callName = (number: number): string => callNames.get(number) ?? `unknown(${number})`
 
 const operation = (kind: keyof typeof recordKinds): string => `{"operation":"${recordKinds[kind].operation}"`
-const at = {
-  capability: layOut(recordKinds.capability.body).at,
-  file: layOut(recordKinds.file.body).at,
-  socket: layOut(recordKinds.socket.body).at,
-  address: layOut(recordKinds.address.body).at,
-  ptrace: layOut(recordKinds.ptrace.body).at,
-  mount: layOut(recordKinds.mount.body).at,
-  bpf: layOut(recordKinds.bpf.body).at,
-}
-
 const capabilityText = cached((number) => `${operation('capability')},"capability":"${capabilityName(number)}"}`)
 
 const pathText = (kind: 'file' | 'exec') =>

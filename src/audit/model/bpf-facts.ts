@@ -1,5 +1,4 @@
 import type { Buffer } from 'node:buffer'
-import { layOut } from '../../base/c-struct.ts'
 import {
   capabilityName,
   domainName,
@@ -9,7 +8,7 @@ import {
   ptracePermissionName,
   socketTypeName,
 } from '../decode/bpf-names.ts'
-import { recordCalls, recordFlags, recordKinds } from '../decode/bpf-record.ts'
+import { bodyAt as at, recordCalls, recordFlags, recordKinds } from '../decode/bpf-record.ts'
 import { ipAddress } from '../decode/ip-address.ts'
 import type { ProfileRecording } from './recorded.ts'
 
@@ -41,15 +40,6 @@ export function addBpfFact(parts: BpfParts, { bpf }: ProfileRecording): void {
 
 type Found = ProfileRecording['bpf']
 type Add = (parts: BpfParts, bpf: Found) => void
-
-const at = {
-  capability: layOut(recordKinds.capability.body).at,
-  file: layOut(recordKinds.file.body).at,
-  socket: layOut(recordKinds.socket.body).at,
-  address: layOut(recordKinds.address.body).at,
-  ptrace: layOut(recordKinds.ptrace.body).at,
-  mount: layOut(recordKinds.mount.body).at,
-}
 
 const u32 = ({ view, body }: BpfParts, offset: number): number => view.getUint32(body + offset, true)
 

@@ -83,8 +83,8 @@ const propagations =
   mountFlagBits['make-slave'] |
   mountFlagBits['make-shared']
 
-/** As mount(2) reads them, and native/bpf/mount.bpf.c. */
-function operationOf(flags: number): MountOperationName {
+/** In the order in which path_mount() looks (fs/namespace.c), and native/bpf/mount.bpf.c. */
+export function operationOf(flags: number): MountOperationName {
   if (flags & mountFlagBits.remount) return 'remount'
   if (flags & mountFlagBits.bind) return 'bind'
   if (flags & propagations) return 'propagation'
