@@ -1,9 +1,5 @@
 import { profileName } from '../api/profile-name.ts'
-import { modelBpf } from '../api/schema/behaviour.ts'
-import { nodeOf } from '../api/schema/node.ts'
 import type { ModelBpf } from '../api/types.ts'
-import { validateSchema } from '../api/validate-schema.ts'
-import { generalise } from '../model/generalise/generalise.ts'
 import type { BehaviorModel } from '../profile/context.ts'
 import type { SourceObject } from './documents.ts'
 
@@ -44,12 +40,6 @@ function contentOf({ data }: Model): BehaviorModel {
   return {
     ...(typeof appArmor === 'string' && { appArmor }),
     ...(typeof seccomp === 'string' && { seccomp }),
-    ...(bpf !== undefined && bpf !== null && { bpf: withPatterns(bpf) }),
+    ...(bpf !== undefined && bpf !== null && { bpf: bpf as ModelBpf }),
   }
-}
-
-/** As managers have it. What is no list of what was done stays as it is: whoever compiles it says what is wrong. */
-function withPatterns(bpf: unknown): ModelBpf {
-  if (validateSchema(nodeOf(modelBpf), bpf).length > 0) return bpf as ModelBpf
-  return generalise({ bpf: bpf as ModelBpf }).result.bpf!
 }

@@ -4,9 +4,15 @@ import type { ArmorProfileModel } from '../../api/types.ts'
 /** What a policy can use of a model. One that somebody imported has no status, and says by what it has that it is ready. */
 export function foundModel({ metadata, data, status }: ArmorProfileModel): FoundModel {
   const { appArmor, seccomp } = data.profile ?? {}
+  // Whoever recorded it has put patterns in place of names that vary.
+  const { bpf } = data.dynamicResult ?? {}
   return {
     version: `${metadata.uid} ${metadata.generation} ${status?.ready}`,
     ready: status?.ready ?? (data.profile !== undefined || data.dynamicResult?.bpf !== undefined),
-    model: { ...(appArmor !== undefined && { appArmor }), ...(seccomp !== undefined && { seccomp }) },
+    model: {
+      ...(appArmor !== undefined && { appArmor }),
+      ...(seccomp !== undefined && { seccomp }),
+      ...(bpf !== undefined && { bpf }),
+    },
   }
 }

@@ -4,9 +4,6 @@ import type { FoundModel } from '../../../actors/policy/ports.ts'
 import type { ActorSystem, Family } from '../../../actors/runtime/index.ts'
 import type { ModelAnswer, ModelReport } from '../../api/model-report.ts'
 import { recordingOf } from '../../api/recording.ts'
-import type { ArmorProfileModel, ModelBpf } from '../../api/types.ts'
-import type { KubeObject } from '../../kube/objects.ts'
-import { generalise } from '../../model/generalise/generalise.ts'
 import type { ClusterView } from '../cluster-view.ts'
 import { foundModel } from './found-model.ts'
 
@@ -23,8 +20,6 @@ const PATIENCE = 15_000
 export class Models {
   readonly #family: Family<ModelMessage>
   readonly #view: ModelsOptions['view']
-  /** By the object that has it. */
-  readonly #bpf = new WeakMap<KubeObject, ModelBpf>()
 
   constructor({ system, view, settings, ...ports }: ModelsOptions) {
     this.#view = view
@@ -50,20 +45,8 @@ export class Models {
     if (profile !== undefined && recordingOf(profile)?.open === false) this.#family.of(key).tell({ type: 'changed' })
   }
 
-  /** What BPF is to allow, with patterns for names that vary. */
-  #bpfOf(model: ArmorProfileModel & KubeObject): ModelBpf | undefined {
-    const { bpf } = model.data.dynamicResult ?? {}
-    if (bpf === undefined) return undefined
-    const known = this.#bpf.get(model) ?? generalise({ bpf }).result.bpf!
-    this.#bpf.set(model, known)
-    return known
-  }
-
   found(namespace: string, name: string): FoundModel | undefined {
     const model = this.#view.models.store.get(`${namespace}/${name}`)
-    if (model === undefined) return undefined
-    const found = foundModel(model)
-    const bpf = this.#bpfOf(model)
-    return bpf === undefined ? found : { ...found, model: { ...found.model, bpf } }
+    return model && foundModel(model)
   }
 }
