@@ -48,10 +48,7 @@ static __always_inline bool refuses(__u32 own, __u32 other, __u32 access, bool q
  */
 static __always_inline bool is_on_its_way(struct task_struct *child, __u32 own)
 {
-	__u32 number = 0;
-	bool known;
-
-	return is_confined() && varmor_find_by_cgroup(child, &number, &known) && number == own;
+	return is_confined() && number_by_cgroup(child) == (int)own;
 }
 
 SEC("lsm/ptrace_access_check")

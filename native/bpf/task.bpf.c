@@ -160,27 +160,26 @@ static __always_inline struct varmor_settings *settings(void)
 }
 
 /*
- * The container whose cgroup a task is in, from its number. A task may make cgroups below its own and call them as it likes: the
- * highest counts, but for those that the node is in.
- * Returns whether it is in one at all; 0 for a number that is not known, or is that of no profile.
+ * The number of the container whose cgroup a task is in; VARMOR_NOT_IN_ONE, or VARMOR_NOT_KNOWN for one that the agent does not know
+ * yet. A task may make cgroups below its own and call them as it likes: the highest counts, but for those that the node is in. It is
+ * verified by itself, and so takes an address instead of a pointer.
  */
-__hidden __noinline bool varmor_find_by_cgroup(struct task_struct *task, __u32 *number, bool *known)
+__weak __noinline int varmor_number_by_cgroup(__u64 address)
 {
 	const struct varmor_settings *set = settings();
+	struct task_struct *task = (void *)address;
 	struct cgroup_walk walk = {};
 	__u32 *found;
 
-	if (!task || !number || !known || !set)
-		return false;
+	if (!set)
+		return VARMOR_NOT_IN_ONE;
 	walk.at = cgroup_of(BPF_CORE_READ(task, cgroups));
 	walk.root_level = set->root_level;
 	REPEAT(CGROUP_DEPTH, CGROUP_DEPTH, look_at_cgroup, &walk);
 	if (!walk.found)
-		return false;
+		return VARMOR_NOT_IN_ONE;
 	found = bpf_map_lookup_elem(&varmor_ids, &walk.id);
-	*known = found;
-	*number = found ? *found : 0;
-	return true;
+	return found ? *found & VARMOR_NUMBERS : VARMOR_NOT_KNOWN;
 }
 
 /* The mount namespace of a container is that in which its first program runs, whatever later ones are in. */
@@ -196,16 +195,15 @@ static __always_inline void note_mnt_ns(__u32 number, __u32 mnt_ns)
  * Has the task stop when it is to return to its program. The agent finds it once it knows the container; it looks behind, so that here
  * is looked for what it has put there before it looked. Returns false where the container is known by now.
  */
-static __always_inline bool stop(struct task_struct *task, __u32 *number)
+static __always_inline bool stop(struct task_struct *task, int *number)
 {
 	struct varmor_task *own = make_own_task(task);
-	bool known = false;
 
 	if (own)
 		own->stopped = 1;
 	bpf_send_signal(SIGSTOP);
-	varmor_find_by_cgroup(task, number, &known);
-	if (!known)
+	*number = number_by_cgroup(task);
+	if (*number < 0)
 		return true;
 	if (own)
 		own->stopped = 0;
@@ -222,14 +220,16 @@ int BPF_PROG(varmor_bprm_creds_for_exec, struct linux_binprm *bprm)
 {
 	struct task_struct *task = current_task();
 	const struct varmor_settings *set = settings();
-	__u32 mnt_ns = mnt_ns_of(task), number = 0;
-	bool known = false;
+	__u32 mnt_ns = mnt_ns_of(task);
+	int number;
 
-	if (!set || mnt_ns == set->host_mnt_ns || container_of_task(task) || !varmor_find_by_cgroup(task, &number, &known))
+	if (!set || mnt_ns == set->host_mnt_ns || container_of_task(task))
 		return 0;
-	if (!known && set->strict_start && stop(task, &number))
+	number = number_by_cgroup(task);
+	if (number == VARMOR_NOT_KNOWN && set->strict_start && stop(task, &number))
 		return 0;
-	if (!number)
+	/* That of no profile is 0. */
+	if (number <= 0)
 		return 0;
 	if (!bind(task, number))
 		return -ENOMEM;
@@ -297,7 +297,7 @@ int varmor_find_tasks(struct bpf_iter__task *ctx)
 	struct varmor_found found = {};
 	struct varmor_task *own;
 	__u32 mnt_ns;
-	bool known = false;
+	int number;
 
 	if (!task || !set)
 		return 0;
@@ -308,11 +308,14 @@ int varmor_find_tasks(struct bpf_iter__task *ctx)
 		set->root_level = level_of_root(task);
 	found.container = container_of_task(task);
 	if (!found.container) {
-		if (mnt_ns == 0 || mnt_ns == set->host_mnt_ns || !varmor_find_by_cgroup(task, &found.container, &known) || !known)
+		if (mnt_ns == 0 || mnt_ns == set->host_mnt_ns)
 			return 0;
-		found.bound = found.container && !is_runtimes(task, set->host_mnt_ns) && bind(task, found.container);
-		if (!found.bound)
-			found.container = 0;
+		number = number_by_cgroup(task);
+		if (number < 0)
+			return 0;
+		found.bound = number && !is_runtimes(task, set->host_mnt_ns) && bind(task, number);
+		if (found.bound)
+			found.container = number;
 	}
 	own = own_task_of(task);
 	found.stopped = own && own->stopped && waits(task, own);

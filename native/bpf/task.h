@@ -102,8 +102,21 @@ static __always_inline bool is_confined(void)
 	return profile && !profile->mode;
 }
 
+#define VARMOR_NUMBERS 0x7fffffff
+#define VARMOR_NOT_IN_ONE -1
+#define VARMOR_NOT_KNOWN -2
+
 /* task.bpf.c */
-bool varmor_find_by_cgroup(struct task_struct *task, __u32 *number, bool *known) __hidden;
+int varmor_number_by_cgroup(__u64 address);
+
+static __always_inline int number_by_cgroup(struct task_struct *task)
+{
+	__u64 address;
+
+	/* What the verifier knows of the pointer goes, as it takes no pointer for a number. */
+	bpf_probe_read_kernel(&address, sizeof(address), &task);
+	return varmor_number_by_cgroup(address);
+}
 
 static __always_inline struct varmor_scratch *take_scratch(void)
 {
