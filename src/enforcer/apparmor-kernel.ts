@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { open, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ioError } from './enforcer-error.ts'
 import { ownPrefix } from './ports.ts'
@@ -13,6 +13,11 @@ export interface AppArmorKernel {
    * hashes; without them, only another mode or other children show.
    */
   fingerprints(): Promise<Map<string, string>>
+  /**
+   * How often any profile was loaded or removed since the boot, whoever did it (`aa_ns.revision` of Linux). One that is loaded
+   * again with nothing changed may not count. Undefined where the kernel does not say, and while it has no profile at all.
+   */
+  revision(): Promise<number | undefined>
 }
 
 /** `NAME (MODE)`, with children as `NAME//CHILD`. */
@@ -31,6 +36,19 @@ export function securityfs(folder = appArmorFolder): AppArmorKernel {
       const parts = ownParts(text)
       if (parts.size > 0) await addHashes(join(folder, 'policy', 'profiles'), parts)
       return new Map(Array.from(parts, ([name, lines]) => [name, lines.sort().join('\n')]))
+    },
+    async revision() {
+      // Before the first change of all, a read would wait for it.
+      if (((await content(join(folder, 'profiles'))) ?? '') === '') return undefined
+      const path = join(folder, 'revision')
+      const file = await open(path).catch((error: unknown) => missing(path, error))
+      try {
+        // A second read would wait for the next one.
+        const read = await file?.read(Buffer.alloc(32), 0, 32)
+        return read && Number(read.buffer.toString('latin1', 0, read.bytesRead))
+      } finally {
+        await file?.close()
+      }
     },
   }
 }

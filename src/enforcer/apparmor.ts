@@ -2,7 +2,8 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { allowingAppArmor } from './allow-all.ts'
 import { type AppArmorKernel, securityfs } from './apparmor-kernel.ts'
-import { parserError, parserProgram, type RunParser } from './apparmor-parser.ts'
+import { type ParserRun, parserError, parserProgram, type RunParser } from './apparmor-parser.ts'
+import { type Fingerprints, look, type Sight, sightAfter } from './apparmor-sight.ts'
 import { EnforcerError, errnoOf, ioError } from './enforcer-error.ts'
 import type { FileSystem } from './file-system.ts'
 import { checkName, contentDigest, type ProfileLoader } from './ports.ts'
@@ -125,6 +126,7 @@ export class AppArmorLoader implements ProfileLoader {
 
   async #loadBatch(batch: readonly Load[]): Promise<void> {
     try {
+      const before = await look(this.#kernel)
       const ready = await this.#prepare(batch)
       const toStage = ready.filter(({ staged }) => staged)
       const accepted: Load[] = []
@@ -133,7 +135,7 @@ export class AppArmorLoader implements ProfileLoader {
           const changed = await this.#restage(load)
           ;(changed ? toStage : accepted).push(load)
         })
-      await this.#finish([...accepted, ...(await this.#compile(toStage))])
+      await this.#finish([...accepted, ...(await this.#compile(toStage))], before)
     } catch (error) {
       // Those that were answered already take no notice.
       for (const load of batch) load.reject(error)
@@ -155,10 +157,7 @@ export class AppArmorLoader implements ProfileLoader {
   async #compile(loads: readonly Load[]): Promise<readonly Load[]> {
     const [first] = loads
     if (first === undefined) return []
-    // A new text may have an older time than what the cache made of the last one, when the clock was set back.
-    const useCache = first.staged ? ['--skip-read-cache'] : []
-    const options = ['--replace', '--write-cache', ...useCache, '--cache-loc', this.#cache]
-    const run = await this.#run([...options, ...loads.map(({ path }) => path)])
+    const run = await this.#parse(loads, first.staged)
     if (run.status === 0) return loads
     if (loads.length > 1 && run.status !== undefined) {
       const half = loads.length >> 1
@@ -177,6 +176,13 @@ export class AppArmorLoader implements ProfileLoader {
     return accepted
   }
 
+  #parse(loads: readonly Load[], staged: boolean): Promise<ParserRun> {
+    // A new text may have an older time than what the cache made of the last one, when the clock was set back.
+    const useCache = staged ? ['--skip-read-cache'] : []
+    const options = ['--replace', '--write-cache', ...useCache, '--cache-loc', this.#cache]
+    return this.#run([...options, ...loads.map(({ path }) => path)])
+  }
+
   /**
    * Stages the text of a file in its place that somebody has removed or changed since it was read: what the parser has said or
    * loaded is not about our text.
@@ -189,22 +195,41 @@ export class AppArmorLoader implements ProfileLoader {
     return true
   }
 
-  async #finish(accepted: readonly Load[]): Promise<void> {
+  async #finish(accepted: readonly Load[], before: Sight): Promise<void> {
     if (accepted.length === 0) return
-    const fingerprints = await this.#kernel.fingerprints()
+    const { fingerprints, ours } = await sightAfter({
+      ...{ kernel: this.#kernel, before, names: accepted.map(({ name }) => name) },
+      mayBeThere: accepted.some((load) => this.#mayBeThere(load, before.fingerprints)),
+      again: async () => {
+        for (const staged of [true, false]) {
+          const loads = accepted.filter((load) => load.staged === staged)
+          if (loads.length > 0) await this.#parse(loads, staged)
+        }
+      },
+    })
     for (const load of accepted)
       await each(load, async () => {
         const { name, content, staged } = load
         const fingerprint = fingerprints.get(name)
-        if (fingerprint === undefined) {
+        if (fingerprint === undefined && ours) {
           if (staged) await this.#files.discard(name)
           const reason = `after a load without an error the kernel has no profile of this name; the text names another one`
           throw new EnforcerError('PROFILE_REJECTED', 'load the AppArmor profile', { profile: name, reason })
         }
         if (staged) await this.#files.commit(name)
-        this.#loaded.set(name, { digest: contentDigest(content), fingerprint })
+        if (fingerprint !== undefined && ours) this.#loaded.set(name, { digest: contentDigest(content), fingerprint })
+        // It is listed as not what it should be, and loaded once more.
+        else this.#loaded.delete(name)
         load.resolve()
       })
+  }
+
+  /** Whether the kernel may have held the text before it was loaded. */
+  #mayBeThere({ name, content }: Load, before: Fingerprints): boolean {
+    const there = before.get(name)
+    const known = this.#loaded.get(name)
+    if (there === undefined) return false
+    return known?.fingerprint !== there || known.digest === contentDigest(content)
   }
 
   /** The file last: after a crash in between it shows that something is left to remove. */

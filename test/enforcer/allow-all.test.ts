@@ -31,7 +31,7 @@ describe('what takes the place of a profile whose policy is gone', () => {
       const loader = new AppArmorLoader({
         folder,
         cache: join(folder, 'cache'),
-        kernel: { fingerprints: async () => new Map([[name, fingerprint]]) },
+        kernel: { fingerprints: async () => new Map([[name, fingerprint]]), revision: async () => undefined },
         runParser: async () => ({ status: 0, stderr: '' }),
       })
       await loader.free(name)

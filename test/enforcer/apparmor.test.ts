@@ -88,6 +88,52 @@ describe('AppArmor profiles', () => {
       expect((await one.list()).get(name)).to.equal(contentDigest(text(name, 1)))
     })
 
+  describe('that somebody replaces while they are loaded are not taken for ours', () => {
+    const theirs = text(name, 7)
+    const first = text(name, 1)
+    const rows: [when: string, held: string | undefined, knownText: string | undefined, loaded: string][] = [
+      ['for the first time', undefined, undefined, first],
+      ['in the place of another text', text(name, 0), text(name, 0), first],
+      ['again, as they are', first, first, first],
+      ['by an agent that has just begun', first, undefined, first],
+      ['in the place of another text, by an agent that has just begun', text(name, 0), undefined, first],
+    ]
+    for (const countsEqual of [false, true])
+      for (const [when, held, known, content] of rows)
+        for (const harms of [1, 2, 9])
+          it(`${when}, ${harms} times${countsEqual ? ', where each load counts' : ''}`, async () => {
+            node.countsEqual = countsEqual
+            if (held !== undefined) await loader().load(name, held)
+            let left = 0
+            const one = new AppArmorLoader({
+              ...options(),
+              runParser: async (...args) => {
+                const run = await node.run(...args)
+                if (left-- > 0) node.replace(name, theirs)
+                return run
+              },
+            })
+            if (known !== undefined) await one.load(name, known)
+            left = harms
+            await one.load(name, content)
+            const listed = (await one.list()).get(name)
+            expect(listed).to.equal(node.textOf(name) === content ? contentDigest(content) : '')
+            left = 0
+            if (listed === '') await one.load(name, content)
+            expect([node.textOf(name), onDisk()]).to.deep.equal([content, content])
+            expect((await one.list()).get(name)).to.equal(contentDigest(content))
+          })
+
+    it('and cost no second load where nobody does', async () => {
+      const one = loader()
+      for (const content of [text(name, 1), text(name, 2), text(name, 2), text(name, 3)]) {
+        node.runs.length = 0
+        await one.load(name, content)
+        expect(node.runs).to.have.length(1)
+      }
+    })
+  })
+
   it('stay in force, on disk too, when the new text is refused, and the error names the line', async () => {
     const one = loader()
     await one.load(name, text(name, 1))
@@ -139,7 +185,8 @@ describe('AppArmor profiles', () => {
     await loader().load(name, text(name, 1))
     await loader().load(name, text(name, 1))
     await loader().load(name, text(name, 2))
-    expect(node.runs.map((args) => args.includes('--skip-read-cache'))).to.deep.equal([true, false, true])
+    // The last is confirmed: an agent that has just begun knows not what was in the kernel before.
+    expect(node.runs.map((args) => args.includes('--skip-read-cache'))).to.deep.equal([true, false, true, true])
     for (const args of node.runs) expect(args).to.include.members(['--replace', '--write-cache', '--cache-loc'])
   })
 
@@ -244,7 +291,11 @@ describe('AppArmor profiles', () => {
         else if (run.status === 0) loaded.set(name, String(readFileSync(join(kernel, '.replace')).length))
         return run
       }
-      const one = new AppArmorLoader({ ...options(), runParser, kernel: { fingerprints: async () => new Map(loaded) } })
+      const one = new AppArmorLoader({
+        ...options(),
+        runParser,
+        kernel: { fingerprints: async () => new Map(loaded), revision: async () => undefined },
+      })
       const content = `abi <abi/3.0>,\nprofile ${name} flags=(attach_disconnected) {\n  file,\n}\n`
       await one.load(name, content)
       expect(readFileSync(join(kernel, '.replace')).includes(name)).to.equal(true)

@@ -23,8 +23,11 @@ export class AppArmorNode {
   refusal: string | undefined
   /** Kernels without CONFIG_SECURITY_APPARMOR_HASH. */
   hashes = true
+  /** Whether a load of what is there already counts as a change: not with CONFIG_SECURITY_APPARMOR_EXPORT_BINARY. */
+  countsEqual = false
   readonly #profiles = new Map<string, Parsed>()
   #serial = 0
+  #revision = 1
 
   constructor(folder: string) {
     this.folder = folder
@@ -58,14 +61,20 @@ export class AppArmorNode {
 
   /** The kernel loses a profile. */
   lose(name: string): void {
-    this.#profiles.delete(name)
+    if (this.#profiles.delete(name)) this.#revision++
     this.#show()
   }
 
   /** Somebody else loads other rules under the name. */
   replace(name: string, text: string): void {
-    this.#profiles.set(name, { name, mode: 'enforce', text })
+    this.#set({ name, mode: 'enforce', text })
     this.#show()
+  }
+
+  #set(parsed: Parsed): void {
+    const { mode, text } = this.#profiles.get(parsed.name) ?? {}
+    if (this.countsEqual || mode !== parsed.mode || text !== parsed.text) this.#revision++
+    this.#profiles.set(parsed.name, parsed)
   }
 
   #replace(file: string, text: string): string | undefined {
@@ -76,15 +85,17 @@ export class AppArmorNode {
     if (this.refusal !== undefined) return this.refusal
     for (const line of lines) {
       const [, name, flags = ''] = heading.exec(line) ?? []
-      if (name !== undefined)
-        this.#profiles.set(name, { name, mode: flags.includes('complain') ? 'complain' : 'enforce', text })
+      if (name !== undefined) this.#set({ name, mode: flags.includes('complain') ? 'complain' : 'enforce', text })
     }
     return undefined
   }
 
   #remove(text: string): string | undefined {
     const [, name = ''] = heading.exec(text.split('\n')[0] ?? '') ?? []
-    if (this.#profiles.delete(name)) return undefined
+    if (this.#profiles.delete(name)) {
+      this.#revision++
+      return undefined
+    }
     return `AppArmor parser error: Unable to remove "${name}".  Profile doesn't exist`
   }
 
@@ -92,6 +103,7 @@ export class AppArmorNode {
     rmSync(this.folder, { recursive: true, force: true })
     const policy = join(this.folder, 'policy', 'profiles')
     mkdirSync(policy, { recursive: true })
+    writeFileSync(join(this.folder, 'revision'), `${this.#revision}\n`)
     const lines = Array.from(this.#profiles.values(), ({ name, mode }) => `${name} (${mode})\n`)
     writeFileSync(join(this.folder, 'profiles'), `cri-containerd.apparmor.d (enforce)\n${lines.join('')}`)
     for (const { name, text } of this.#profiles.values()) {

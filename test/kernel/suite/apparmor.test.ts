@@ -80,6 +80,31 @@ describe('AppArmor on a real kernel', function () {
       expect((await one.list()).get(name)).to.equal('')
     })
 
+    for (const [when, held] of [
+      ['for the first time', undefined],
+      ['again', ''],
+      ['in the place of another text', '  deny /srv/** w,\n'],
+    ] as const)
+      it(`and sees that somebody replaces one while it is loaded ${when}`, async () => {
+        let harms = 0
+        const one = new AppArmorLoader({
+          runParser: async (...args) => {
+            const run = await parserProgram()(...args)
+            if (harms-- > 0)
+              await output('apparmor_parser', ['--replace', '--skip-cache'], { input: text('  deny /etc/** w,\n') })
+            return run
+          },
+        })
+        if (held !== undefined) await one.load(name, text(held))
+        harms = 1
+        await one.load(name, text(''))
+        // Over theirs, and once more, which shows that what the kernel has now is ours.
+        expect(harms).to.equal(-2)
+        expect((await one.list()).get(name)).to.equal(contentDigest(text('')))
+        const container = await shell('loader', name)
+        expect(await container.run('echo > /etc/x')).to.deep.equal(allowed)
+      })
+
     it('of which the parser refuses one with its line, and the one before stays in force', async () => {
       const one = loader()
       await one.load(name, text('  deny /data/** w,\n'))
