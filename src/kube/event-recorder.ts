@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { type Clock, sleep, systemClock, type Timer } from '../base/clock.ts'
-import { ConnectionError, isAlreadyExists, isNotFound } from './api-error.ts'
+import { isAlreadyExists, isNotFound } from './api-error.ts'
 import type { ApiClient } from './client.ts'
 import { RecentMap } from './recent-map.ts'
 import { events, type KubeEvent, microTime, type ObjectReference } from './resources.ts'
+import { isUnclear } from './retry.ts'
 import { TokenBucket } from './token-bucket.ts'
 
 /** Something that users should see in `kubectl describe`. */
@@ -212,7 +213,7 @@ export class EventRecorder {
       } catch (error) {
         // An event has a name of its own, so the answer to a second one says whether the first arrived.
         if (attempt > 1 && isAlreadyExists(error)) return
-        if (attempt >= ATTEMPTS || !(error instanceof ConnectionError)) throw error
+        if (attempt >= ATTEMPTS || !isUnclear(error)) throw error
         await sleep(clock, (seriesInterval / 10) * attempt, this.#stop.signal)
       }
     }

@@ -1,8 +1,11 @@
 import type { Backoff } from '../base/backoff.ts'
 import { ApiError, ConnectionError } from './api-error.ts'
 
-/** An answer that leaves open what the server did: it may have acted, and then failed or run out of time. */
 const unclear = new Set([500, 502, 503, 504])
+
+/** Whether it is open what the server did: no answer came, or one that says that it failed or ran out of time, perhaps after it acted. */
+export const isUnclear = (error: unknown): boolean =>
+  error instanceof ConnectionError || (error instanceof ApiError && unclear.has(error.code))
 
 /**
  * Milliseconds after which a request is sent again, or undefined when it is not.
@@ -26,7 +29,7 @@ export function retryDelay(
     return undefined
   }
   if (!(error instanceof ApiError)) return undefined
-  if (error.code !== 429 && !(repeatable && unclear.has(error.code))) return undefined
+  if (error.code !== 429 && !(repeatable && isUnclear(error))) return undefined
   if (error.retryAfter === undefined) return backoff.next()
   return error.retryAfter * 1000 * (1 + random() / 4)
 }

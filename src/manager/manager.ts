@@ -53,7 +53,7 @@ import { ModelFolder } from './models/model-folder.ts'
 import { storedModels } from './models/stored-models.ts'
 import type { ManagerOptions } from './options.ts'
 import * as paces from './paces.ts'
-import { eventsTo } from './policy-events.ts'
+import { eventsTo, lostEventsTo } from './policy-events.ts'
 import { BottleneckRestartLimiter } from './restart-limiter.ts'
 import { Servers } from './servers.ts'
 
@@ -109,6 +109,7 @@ export class Manager {
       client,
       reportingController: 'varmor.org/manager',
       reportingInstance: identity,
+      observer: { lost: lostEventsTo(logger) },
     })
     this.#restarts = new BottleneckRestartLimiter(restartLimits)
     this.#compilers = this.#placedCompilers()

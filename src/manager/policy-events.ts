@@ -1,5 +1,6 @@
 import type { PolicyEvent, RecordEvent } from '../../actors/ports.ts'
-import type { EventRecorder } from '../kube/event-recorder.ts'
+import type { Logger } from '../base/logger.ts'
+import type { EventLoss, EventRecorder } from '../kube/event-recorder.ts'
 
 /** What the actors say of a policy becomes an Event on it. */
 export function eventsTo(recorder: EventRecorder): RecordEvent {
@@ -17,6 +18,16 @@ export function eventsTo(recorder: EventRecorder): RecordEvent {
       action: actions[reason],
       note,
     })
+  }
+}
+
+/** Logs the first event that is lost for a reason, the tenth, the hundredth and so on; the metric counts them all. */
+export function lostEventsTo(logger: Pick<Logger, 'warn'>): (why: keyof EventLoss, error?: unknown) => void {
+  const lost: EventLoss = { rateLimited: 0, queueFull: 0, failed: 0, invalid: 0 }
+  return (reason, err) => {
+    const count = ++lost[reason]
+    if (Number.isInteger(Math.log10(count)))
+      logger.warn({ reason, lost: count, err }, 'an Event did not reach the server')
   }
 }
 

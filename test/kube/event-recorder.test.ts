@@ -160,6 +160,18 @@ describe('kube event recorder', () => {
     expect(server.seen).to.have.length(0)
   })
 
+  it('sends again what the server failed at, which may have come in all the same', async () => {
+    server.script.push(status(504, 'Timeout'), status(409, 'AlreadyExists'), status(500, 'InternalError'))
+    for (const reason of ['Came', 'CameLater']) recorder.record(note({ reason }))
+    while (sent().length < 4) {
+      await test.clock.advance(1_000)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await quiet()
+    expect(sent().map(({ reason }) => reason)).to.deep.equal(['Came', 'Came', 'CameLater', 'CameLater'])
+    expect(recorder.lost).to.deep.equal({ rateLimited: 0, queueFull: 0, failed: 0, invalid: 0 })
+  })
+
   it('counts what the server refuses', async () => {
     const lost: string[] = []
     start({ observer: { lost: (why) => void lost.push(why) } })
