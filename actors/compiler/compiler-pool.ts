@@ -85,14 +85,14 @@ export class CompilerPool implements Compilers {
     options: JobOptions,
   ): Promise<ReturnType<CompilerJobs[Name]>> {
     const code = this.#refusal(options)
-    if (code !== undefined) return Promise.reject(this.#error(code))
+    if (code !== undefined) return Promise.reject(this.#error(code, options))
     return new Promise((resolve, reject) => {
       const { clock, longestWait } = this.#options
       const wait = options.urgent ? longestWait : LONG_WAIT
       const timer = clock.after(wait, () => {
         this.#waiting.delete(job)
         this.#observe('busy')
-        reject(this.#error('BUSY'))
+        reject(this.#error('BUSY', options))
       })
       const job: Job = {
         name,
@@ -113,7 +113,7 @@ export class CompilerPool implements Compilers {
     this.#stopped = true
     for (const job of [...this.#waiting, ...[...this.#running.values()].map(({ job }) => job)]) {
       job.timer.cancel()
-      job.reject(this.#error('STOPPED'))
+      job.reject(this.#error('STOPPED', job))
     }
     this.#rest?.cancel()
     this.#waiting.clear()
@@ -164,10 +164,10 @@ export class CompilerPool implements Compilers {
   }
 
   async #give(job: Job, thread: CompilerThread): Promise<void> {
-    const { clock, deadline } = this.#options
+    const { clock } = this.#options
     const { tenant } = job
     job.timer.cancel()
-    job.timer = clock.after(deadline, () => this.#isDue(thread))
+    job.timer = clock.after(this.#deadlineOf(job), () => this.#isDue(thread))
     this.#tenants.begins(tenant)
     this.#running.set(thread, { job, tenant, since: clock.now(), worked: thread.worked() })
     try {
@@ -194,8 +194,9 @@ export class CompilerPool implements Compilers {
 
   /** The time of the job in hand may be over: not if the thread had no CPU for so long, while others wait no longer for that. */
   #isDue(thread: CompilerThread): void {
-    const { clock, deadline } = this.#options
+    const { clock } = this.#options
     const { job, worked } = this.#running.get(thread)!
+    const deadline = this.#deadlineOf(job)
     const left = deadline - (thread.worked() - worked)
     const last = job.until + deadline - clock.now()
     job.timer =
@@ -207,7 +208,7 @@ export class CompilerPool implements Compilers {
   /** The job in hand is given up: its thread ends, and those that wait are served by another one. */
   #giveUp(thread: CompilerThread, job: Job, code: 'BUSY' | 'TOO_COSTLY'): void {
     if (this.#running.get(thread)?.job !== job) return
-    const { clock, logger, deadline } = this.#options
+    const { clock, logger } = this.#options
     const had = clock.now() - this.#running.get(thread)!.since
     const took = this.#account(thread, code === 'TOO_COSTLY')
     logger.warn(
@@ -217,8 +218,8 @@ export class CompilerPool implements Compilers {
     job.timer.cancel()
     if (code === 'TOO_COSTLY') this.#costly.add(job.subject, clock.now())
     this.#observe(code === 'BUSY' ? 'busy' : 'too-costly')
-    job.reject(this.#error(code))
-    if (code === 'TOO_COSTLY') this.#restFor(REST * Math.min(deadline, had))
+    job.reject(this.#error(code, job))
+    if (code === 'TOO_COSTLY') this.#restFor(REST * Math.min(this.#deadlineOf(job), had))
     void thread.kill().then(() => this.#whenReady(thread))
     this.#serve()
   }
@@ -260,7 +261,11 @@ export class CompilerPool implements Compilers {
     this.#options.observe?.(outcome)
   }
 
-  #error(code: CompilerErrorCode): CompilerError {
-    return new CompilerError(code, compilerMessages[code](this.#options.deadline / 1_000))
+  #deadlineOf({ times = 1 }: JobOptions): number {
+    return times * this.#options.deadline
+  }
+
+  #error(code: CompilerErrorCode, job: JobOptions): CompilerError {
+    return new CompilerError(code, compilerMessages[code](this.#deadlineOf(job) / 1_000))
   }
 }

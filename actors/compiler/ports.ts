@@ -36,6 +36,8 @@ export interface JobOptions {
   urgent: boolean
   /** What makes the job as costly as it is, such as a spec. Of what was too costly a digest is remembered. */
   subject: unknown
+  /** So many times as long as another job may it take. Default 1. */
+  times?: number
 }
 
 /**

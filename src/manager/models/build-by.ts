@@ -2,11 +2,14 @@ import { CompilerError, type Compilers } from '../../../actors/compiler/ports.ts
 import type { ModelPorts } from '../../../actors/model/ports.ts'
 import { PortError } from '../../../actors/ports.ts'
 
+/** It is built once a recording, has up to 32,768 names a list, and nobody waits: 20 s of CPU by default. */
+const TIMES = 10
+
 /** `buildProfile` by a compiler of another thread. What is too costly for it is said on the model; all else passes. */
 export const buildBy =
   (compilers: Compilers): ModelPorts['build'] =>
   async (result, { name, enforcer }, namespace) => {
-    const asked = { tenant: namespace, urgent: false, subject: result }
+    const asked = { tenant: namespace, urgent: false, subject: result, times: TIMES }
     try {
       return await compilers.run('buildProfile', [result, { name, enforcer }], asked)
     } catch (error) {

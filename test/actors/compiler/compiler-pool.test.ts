@@ -132,6 +132,22 @@ describe('a pool of compilers', () => {
     expect(threads[0]!.kills).to.equal(1)
   })
 
+  it('gives a job so many times as long as it may take, and says that time of one that takes longer', async () => {
+    open({ threads: 1 })
+    ask('model', { cost: 19_000 }, { times: 10, urgent: false })
+    await simulation.runFor(STARTING + 19_100)
+    expect(ends).to.deep.equal(['model done'])
+    const subject = {}
+    const asked = { tenant: 'model', urgent: false, subject, times: 10 }
+    const run = pool.run as unknown as (job: string, input: Input[], options: JobOptions) => Promise<number>
+    const errors: Error[] = []
+    void run.call(pool, 'buildProfile', [{ cost: FOREVER }], asked).catch((error) => errors.push(error))
+    await simulation.runFor(19_900)
+    expect(errors).to.deep.equal([])
+    await simulation.runFor(500)
+    expect(errors.map(({ message }) => message)).to.match(/it takes more than 20 s/)
+  })
+
   it('counts the time of a job from its beginning, not from when it was asked for', async () => {
     open({ threads: 1 })
     for (const name of ['a', 'b', 'c']) ask(name, { cost: 1_500 })
