@@ -53,12 +53,19 @@ export function securityfs(folder = appArmorFolder): AppArmorKernel {
   }
 }
 
+/**
+ * Children that the kernel makes where a profile in complain mode has no rule for what is executed. Nobody loads them, and each program
+ * that is executed adds one.
+ */
+const learned = 'null-'
+
 function ownParts(text: string): Map<string, string[]> {
   const parts = new Map<string, string[]>()
   for (const line of text.split('\n')) {
     const [, full, mode] = loadedLine.exec(line) ?? []
     if (full === undefined || !full.startsWith(ownPrefix)) continue
-    const [name = ''] = full.split('//')
+    const [name = '', ...children] = full.split('//')
+    if (children.some((child) => child.startsWith(learned))) continue
     const lines = parts.get(name)
     if (lines === undefined) parts.set(name, [`${full} ${mode}`])
     else lines.push(`${full} ${mode}`)
@@ -81,7 +88,8 @@ async function addTree(folder: string, path: string, lines: string[]): Promise<v
   const hash = (await content(join(folder, 'sha256'))) ?? (await content(join(folder, 'sha1')))
   if (hash !== undefined) lines.push(`hash ${path} ${hash.trim()}`)
   for (const child of await names(join(folder, 'profiles')))
-    await addTree(join(folder, 'profiles', child), `${path}//${child.slice(0, child.lastIndexOf('.'))}`, lines)
+    if (!child.startsWith(learned))
+      await addTree(join(folder, 'profiles', child), `${path}//${child.slice(0, child.lastIndexOf('.'))}`, lines)
 }
 
 async function names(folder: string): Promise<string[]> {

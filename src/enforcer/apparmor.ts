@@ -256,7 +256,7 @@ export class AppArmorLoader implements ProfileLoader {
   }
 }
 
-/** Names of the loaded children, as `AppArmorKernel.fingerprints` has them. Those of complain mode (`null-…`) refuse nothing. */
+/** Names of the loaded children, as `AppArmorKernel.fingerprints` has them. */
 function childrenOf(name: string, fingerprints: ReadonlyMap<string, string>): string[] {
   const lines = (fingerprints.get(name) ?? '').split('\n').filter((line) => line.startsWith(`${name}//`))
   return lines.flatMap((line) => /^([A-Za-z0-9][\w.-]*) [a-z]+$/.exec(line.slice(name.length + 2))?.[1] ?? [])

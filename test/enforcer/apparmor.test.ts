@@ -230,11 +230,14 @@ describe('AppArmor profiles', () => {
     const hash = join(node.folder, 'policy', 'profiles', `${name}.7`, 'profiles', 'child_0.8', 'sha256')
     writeFileSync(
       join(node.folder, 'profiles'),
-      `${name} (enforce)\n${name}//child_0 (complain)\nvarmor-x//left (enforce)\n`,
+      `${name} (enforce)\n${name}//child_0 (complain)\n${name}//null-/bin/sh (complain)\nvarmor-x//left (enforce)\n`,
     )
     writeFileSync(hash, 'aa\n')
+    // What complain mode makes of a program without a rule, and of what that executes.
+    mkdirSync(join(node.folder, 'policy', 'profiles', `${name}.7`, 'profiles', 'null-.bin.sh.9'), { recursive: true })
+    writeFileSync(join(node.folder, 'policy', 'profiles', `${name}.7`, 'profiles', 'null-.bin.sh.9', 'sha256'), 'cc\n')
     const before = await securityfs(node.folder).fingerprints()
-    expect([...before.keys()]).to.deep.equal([name])
+    expect([...before]).to.deep.equal([[name, `hash //child_0 aa\n${name} enforce\n${name}//child_0 complain`]])
     writeFileSync(hash, 'bb\n')
     expect((await securityfs(node.folder).fingerprints()).get(name)).to.not.equal(before.get(name))
   })
