@@ -58,15 +58,23 @@ const shares = (deny: ReadonlySet<FileAccess>, access: ReadonlySet<FileAccess>):
   [...access].some((one) => deny.has(one) || (one === 'append' && deny.has('write')))
 
 /**
- * The protected path of which the pattern covers a part with one of these accesses, though no name in it is the wildcard's fault:
- * the rule is about this place of the file system, or about a name that the pattern has in full.
+ * Why a model may not have the pattern in place of names: the rule that protects a path which it covers with one of these accesses,
+ * though no name in it is the wildcard's fault, as the rule is about this place of the file system, or about a name that the pattern has
+ * in full; or what else is wrong with it.
+ * @param text with a slash at its end, as AppArmor has directories, it covers no file
  */
-export function protectedBy(pattern: PathPattern, access: ReadonlySet<FileAccess>): ProtectedPath | undefined {
-  const covered = (one: ProtectedPath) => shares(one.deny, access) && overlap(one.pattern, pattern)
-  return (
-    inPlace.find(covered) ?? byName.find((one) => covered(one) && partsOf(pattern, one.pattern).includes(pattern.text))
-  )
+export function whyNoPattern(text: string, access: ReadonlySet<FileAccess>): string | undefined {
+  const directory = text.length > 1 && text.endsWith('/')
+  const read = parsePathPattern(directory ? text.slice(0, -1) : text)
+  if (!read.ok) return read.problem
+  const { pattern } = read
+  const asSeen = directory ? { ...pattern, tokens: [...pattern.tokens, slash] } : pattern
+  const covered = (one: ProtectedPath) => shares(one.deny, access) && overlap(one.pattern, asSeen)
+  const isInFull = (one: ProtectedPath) => covered(one) && partsOf(pattern, one.pattern).includes(pattern.text)
+  return (inPlace.find(covered) ?? byName.find(isInFull))?.rule
 }
+
+const slash: PathPattern['tokens'][number] = { kind: 'bytes', bytes: '/' }
 
 /** A part of a pattern that it does not mean, because a built-in rule protects the name wherever it is. */
 export interface Exclusion {

@@ -1,5 +1,4 @@
-import { parsePathPattern } from '../../profile/path-pattern.ts'
-import { protectedBy } from '../../profile/protected-paths.ts'
+import { whyNoPattern } from '../../profile/protected-paths.ts'
 import type { LostNames } from './lost-names.ts'
 import type { Node, PathTree } from './path-tree.ts'
 import { accessesOf, type FileBits, permissionsOf, type Recorder } from './permissions.ts'
@@ -92,7 +91,5 @@ function makePatterns(listing: Listing, node: Node, path: string): string | unde
 /** The rule that the pattern would break into, or what else is against it. */
 function whyNot(text: string, permissions: readonly string[]): string | undefined {
   if (text.startsWith('/*')) return 'a pattern for names in the root directory would be for all of the file system'
-  const parsed = parsePathPattern(text.length > 1 && text.endsWith('/') ? text.slice(0, -1) : text)
-  if (!parsed.ok) return parsed.problem
-  return protectedBy(parsed.pattern, accessesOf(permissions))?.rule
+  return whyNoPattern(text, accessesOf(permissions))
 }

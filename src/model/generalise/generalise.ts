@@ -1,6 +1,5 @@
 import type { DynamicResult } from '../../api/types.ts'
-import { parsePathPattern } from '../../profile/path-pattern.ts'
-import { protectedBy } from '../../profile/protected-paths.ts'
+import { whyNoPattern } from '../../profile/protected-paths.ts'
 import { accessesOf } from '../behaviour/permissions.ts'
 import type { ModelFile } from '../behaviour/recorder-facts.ts'
 import { type Kind, type Shape, shapeOf } from './name-shape.ts'
@@ -20,7 +19,7 @@ export interface Explanation {
 
 /** A pattern that was not made. */
 export interface Kept extends Explanation {
-  /** The built-in rule that protects what it would cover. */
+  /** The built-in rule that protects what it would cover, or what else is against it. */
   rule: string
 }
 
@@ -85,7 +84,9 @@ function findSeries(walkers: readonly Walker[], i: number): void {
     const kinds = walker.shapes[i]?.kinds ?? []
     if (pattern !== undefined) walker.shapes[i] = { pattern, kinds: [...kinds, 'number'] }
     const name = nameAt(walker, i)
-    below.set(name, [...(below.get(name) ?? []), walker])
+    const group = below.get(name)
+    if (group === undefined) below.set(name, [walker])
+    else group.push(walker)
   }
   for (const group of below.values()) findSeries(group, i + 1)
 }
@@ -134,12 +135,6 @@ class Group {
   }
 }
 
-/** The rule that protects a part of what the pattern covers, or why else it cannot be. */
-function against(pattern: string, permissions: readonly string[]): string | undefined {
-  const parsed = parsePathPattern(pattern.length > 1 && pattern.endsWith('/') ? pattern.slice(0, -1) : pattern)
-  return parsed.ok ? protectedBy(parsed.pattern, accessesOf(permissions))?.rule : parsed.problem
-}
-
 interface Lists {
   files: ModelFile[]
   patterns: Explanation[]
@@ -168,7 +163,7 @@ function addTo(groups: Map<string, Group>, { pattern, kinds }: PathShape, file: 
 }
 
 function settle(pattern: string, group: Group, { files, patterns, kept }: Lists): void {
-  const rule = against(pattern, group.permissions)
+  const rule = whyNoPattern(pattern, accessesOf(group.permissions))
   if (rule === undefined) {
     files.push(group.file(pattern))
     patterns.push(group.explain(pattern))

@@ -100,6 +100,13 @@ describe('names that vary', () => {
     ])
   })
 
+  it('of directories, which AppArmor ends with a slash, are of no file beside them that a rule protects', () => {
+    const files = ['/proc/12/', `/etc/ssl/${hash}/`].map((path) => ({ path, permissions: ['r', 'w'] }))
+    const { result, kept } = generalise({ appArmor: { files } })
+    expect(result.appArmor?.files?.map(({ path }) => path)).to.have.members(['/proc/*/', `/etc/ssl/${hash}/`])
+    expect(kept.map(({ rule }) => rule)).to.deep.equal(['disable-write-etc'])
+  })
+
   it('stay in executions, as a program of a new name is what is to be refused', () => {
     const executions = [`/tmp/${hash}`]
     expect(generalise({ bpf: { executions } }).result).to.deep.equal({ bpf: { executions } })
