@@ -133,7 +133,7 @@ async function runRing(run: RingRun): Promise<RingFigures> {
   const latencies = run.latency ? new Latencies(rate * seconds) : undefined
   latencies?.watch(source)
   const { pipeline, failures, close } = await makePipeline(run, source, {
-    pressure: 'loses',
+    pressure: 'waits',
     written: (position) => source.written(position),
   })
   const { accounting } = pipeline

@@ -124,7 +124,7 @@ async function openSources(options: ViolationPipelineOptions, losses: LossLog): 
   const ring = openRing(options)
   const opened = [...(options.ringsBeside?.() ?? []), ...(ring === undefined ? [] : [ring])]
   const rings = opened.map(
-    (source): PipelineSource => ({ source, pressure: 'loses', written: (position) => source.written(position) }),
+    (source): PipelineSource => ({ source, pressure: 'waits', written: (position) => source.written(position) }),
   )
   if (!('why' in audit)) return { audit, sources: [pipelineSource(audit), ...rings] }
   return rings.length === 0 ? audit : { none: audit, sources: rings }

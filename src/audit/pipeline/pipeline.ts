@@ -20,8 +20,9 @@ import { Slots } from './slots.ts'
 export interface PipelineSource {
   source: AuditSource
   /**
-   * waits: what is not asked for stays where it is (a file), so a full queue stops the reading and nothing is dropped.
-   * loses: what is not read is overwritten (a ring), so reading goes on and the sink drops and counts.
+   * waits: what is not asked for stays where it is (a file, the ring of the BPF programs, which counts what finds it full), so a full
+   * queue stops the reading and nothing is dropped.
+   * loses: what is not read goes away uncounted (a socket), so reading goes on and the sink drops and counts.
    */
   pressure: 'waits' | 'loses'
   /** Stores a position, after all lines up to it are on the disk. */

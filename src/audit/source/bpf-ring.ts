@@ -31,7 +31,7 @@ export interface BpfRingStats extends SourceStats {
   heldBack: number
 }
 
-const defaults = { batchBytes: 256 * 1024, batches: 16, flushMs: 1, napMs: 1 }
+const defaults = { batchBytes: 256 * 1024, batches: 16, flushMs: 0, napMs: 1 }
 
 /** Pieces of memory that wait for the next batches: more are seldom on their way at a time. */
 const mostSpare = 8
