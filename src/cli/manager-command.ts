@@ -29,6 +29,7 @@ export interface ManagerArguments extends MetricsArguments {
   confineInitContainers: boolean
   restartExistWorkloads: boolean
   enableBehaviorModeling: boolean
+  generalise: boolean
   modelsFolder: string
   enableServiceEgressControl: boolean
   enablePodEgressControl: boolean
@@ -133,6 +134,7 @@ function managerOptions(given: ManagerArguments, connection: KubeConnection, log
       perMinutePerNamespace: given.restartsPerMinutePerNamespace,
     },
     modelsFolder: given.modelsFolder,
+    generalise: given.generalise,
     ...(certificates !== undefined && { certificates }),
     timing: { pace: { qps: given.clientRateLimitQPS, burst: given.clientRateLimitBurst } },
   }

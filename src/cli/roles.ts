@@ -102,6 +102,7 @@ export function addManager(varmor: Command): void {
     .option('--confineInitContainers', 'policies that name no containers mean init containers, too', false)
     .option('--restartExistWorkloads', 'heed spec.updateExistingWorkloads of policies', false)
     .option('--enableBehaviorModeling', 'record what workloads do, for policies of the mode BehaviorModeling', false)
+    .option('--no-generalise', 'models have the names that were seen, and no patterns in place of those that vary')
     .option(
       '--models-folder <folder>',
       'where models are kept that are too large for the API server',

@@ -215,7 +215,7 @@ export class Manager {
       view: this.#view,
       names: this.#names,
       api,
-      models: { api, files: this.#modelFiles, build: buildBy(this.#compilers) },
+      models: { api, files: this.#modelFiles, build: buildBy(this.#compilers, this.#options.generalise ?? true) },
       limiter: this.#restarts,
       compile: askCompiler(this.#compilers),
       confine: (workload) => confinementPatch(workload, this.#index, this.#mutating!),

@@ -28,6 +28,8 @@ export interface ManagerOptions {
   timing?: TimingOptions
   /** Where models are kept that are too large for an object. Default: among the files that are for a while only. */
   modelsFolder?: string
+  /** Whether models have patterns in place of names that vary. Default true. */
+  generalise?: boolean
   /** Folder of a certificate that somebody else keeps; see givenCertificates. Default: managers have an authority of their own. */
   certificates?: string
 }

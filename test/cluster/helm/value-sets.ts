@@ -30,7 +30,7 @@ export const valueSets: readonly ValueSet[] = [
         args: ['--auditLogPaths=/var/log/audit/audit.log'],
         tolerations: [{ effect: 'NoSchedule', operator: 'Exists' }],
       },
-      ...{ behaviorModeling: { enabled: true }, podEgressControl: { enabled: true } },
+      ...{ behaviorModeling: { enabled: true, generalise: false }, podEgressControl: { enabled: true } },
       auditEventMetadata: { clusterID: 'c-1', region: 'cn-beijing' },
     },
     notes: /had no effect: --enableBpfEnforcer/,

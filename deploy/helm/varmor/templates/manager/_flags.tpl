@@ -7,6 +7,7 @@
 {{- if .Values.serviceEgressControl.enabled }}{{ $flags = append $flags "--enableServiceEgressControl" }}{{ end -}}
 {{- if .Values.podEgressControl.enabled }}{{ $flags = append $flags "--enablePodEgressControl" }}{{ end -}}
 {{- if .Values.behaviorModeling.enabled }}{{ $flags = append $flags "--enableBehaviorModeling" }}{{ end -}}
+{{- if eq (toString .Values.behaviorModeling.generalise) "false" }}{{ $flags = append $flags "--no-generalise" }}{{ end -}}
 {{- if .Values.metrics.enabled }}{{ $flags = concat $flags $manager.metrics.args }}{{ end -}}
 {{- if and .Values.metrics.enabled .Values.metrics.tlsSecretName }}
 {{- $flags = concat $flags (list "--metrics-cert=/etc/varmor/metrics-tls/tls.crt" "--metrics-key=/etc/varmor/metrics-tls/tls.key") }}
