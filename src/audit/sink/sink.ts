@@ -101,8 +101,9 @@ export class Sink {
     return this.#trouble
   }
 
-  get hasRoom(): boolean {
-    return this.#queue.bytes < this.#bound
+  /** Whoever can wait leaves half of the room to those who cannot, whose lines would else be dropped. */
+  get #hasRoom(): boolean {
+    return this.#queue.bytes < this.#bound / 2
   }
 
   /**
@@ -113,9 +114,9 @@ export class Sink {
     this.#file ??= await this.#openFile()
   }
 
-  /** Waits until the queue is below its bound. */
+  /** Waits until the queue is below half of its bound. */
   async room(): Promise<void> {
-    while (!this.hasRoom && !this.#giveUp) await new Promise<void>((resolve) => this.#roomWanted.push(resolve))
+    while (!this.#hasRoom && !this.#giveUp) await new Promise<void>((resolve) => this.#roomWanted.push(resolve))
   }
 
   /** Takes lines in the order of the calls, and settles each offer once. */
@@ -283,7 +284,7 @@ export class Sink {
   }
 
   #giveRoom(): void {
-    if (!this.hasRoom && !this.#giveUp) return
+    if (!this.#hasRoom && !this.#giveUp) return
     for (const resolve of this.#roomWanted.splice(0)) resolve()
   }
 }

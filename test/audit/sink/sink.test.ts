@@ -245,6 +245,23 @@ describe('the sink', () => {
       expect(sink.dropped).to.deep.equal({})
     })
 
+    it('leaves half of its room to those who cannot wait', async () => {
+      answers = ['refuse']
+      const bytes = lines(0, 10)
+      await sink.room()
+      for (let offered = 0; offered < 1000; offered += bytes.length) offer(bytes)
+      let waited = false
+      const room = sink.room().then(() => {
+        waited = true
+      })
+      await turn()
+      expect(waited).to.equal(false)
+      offer(bytes, true)
+      await clock.advance(1000)
+      await room
+      expect(fates.at(-1)).to.deep.equal({ written: 10, dropped: 0 })
+    })
+
     it('gives up at the end when the disk takes nothing, counting what part of an offer is written', async () => {
       answers = [{ written: 100, ...full }, ...Array.from({ length: 1000 }, () => 'refuse' as const)]
       offer(lines(0, 20))
