@@ -1,4 +1,6 @@
-import { parsePathPattern } from '../profile/path-pattern.ts'
+import { type ModelPattern, type PathPattern, parseModelPattern } from '../profile/path-pattern.ts'
+import { exclusionsOf } from '../profile/protected-paths.ts'
+import type { FileAccess } from '../rules/meaning.ts'
 import { GlobMachine } from './apparmor/glob-machine.ts'
 import { expanded } from './apparmor/variables.ts'
 import { patternMachine } from './bpf-machine.ts'
@@ -16,7 +18,7 @@ const worse: Readonly<Record<Decision['outcome'], number>> = { denied: 3, unknow
  * @param directories whether those have a slash at their end
  */
 export function worstOf<State>(
-  { path, pattern }: FileOperation,
+  { path, pattern, action }: FileOperation,
   machine: Machine<State>,
   judge: (state: State | undefined) => Decision,
   directories: boolean,
@@ -32,10 +34,23 @@ export function worstOf<State>(
       directories,
     )
   }
-  const parsed = parsePathPattern(path)
-  const paths = parsed.ok ? patternMachine(parsed.pattern) : undefined
+  const parsed = parseModelPattern(path)
+  const paths = parsed.ok ? patternMachine(parsed.asNamed, notMeantBy(parsed, action)) : undefined
   if (paths === undefined) return unknown('it is a pattern that cannot be taken apart')
-  return search(paths, (state) => paths.marks(state) !== 0, machine, judge, directories)
+  return search(paths, (state) => paths.marks(state) === 1, machine, judge, directories)
+}
+
+/** Names that rules protect in any directory: a model has files of them only where they were seen as such. */
+function notMeantBy({ pattern, directory }: ModelPattern, action: FileOperation['action']): PathPattern[] {
+  if (directory) return []
+  return exclusionsOf(pattern, accessOf(action)).map((one) => one.pattern)
+}
+
+/** What rules of the catalogue call it. */
+function accessOf(action: FileOperation['action']): Set<FileAccess> {
+  if (action === 'exec' || action === 'append') return new Set([action])
+  if (action === 'read' || action === 'map' || action === 'getattr') return new Set(['read'])
+  return new Set(action === 'lock' ? [] : ['write'])
 }
 
 function search<Path, State>(

@@ -48,14 +48,20 @@ const machineOfTable = ({ start, cellCount, bytes }: Table): TableMachine =>
 
 const patterns = new Map<string, TableMachine | undefined>()
 const MOST_PATTERNS = 1024
+const NOT_MEANT = 2
 
-/** @returns the automaton that marks what the pattern matches with 1; or undefined where it has too many states */
-export function patternMachine(pattern: PathPattern): TableMachine | undefined {
-  if (patterns.has(pattern.text)) return patterns.get(pattern.text)
-  const compiled = compileAutomaton([{ pattern, accept: 1, way: 0 }], bitMarks)
+/**
+ * @param but what the pattern does not mean, though it matches
+ * @returns the automaton that marks what the pattern means with 1; or undefined where it has too many states
+ */
+export function patternMachine(pattern: PathPattern, but: readonly PathPattern[] = []): TableMachine | undefined {
+  const key = [pattern, ...but].map(({ text }) => text).join('\0')
+  if (patterns.has(key)) return patterns.get(key)
+  const rules = [{ pattern, accept: 1, way: 0 }, ...but.map((one) => ({ pattern: one, accept: NOT_MEANT, way: 0 }))]
+  const compiled = compileAutomaton(rules, bitMarks)
   const machine = compiled.ok ? machineOfTable(compiled.table) : undefined
   if (patterns.size >= MOST_PATTERNS) patterns.clear()
-  patterns.set(pattern.text, machine)
+  patterns.set(key, machine)
   return machine
 }
 

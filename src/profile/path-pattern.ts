@@ -126,3 +126,25 @@ export function matchesPath(pattern: PathPattern, path: Uint8Array): boolean {
   for (const token of pattern.tokens) ends = step(token, ends, path)
   return ends[path.length] === 1
 }
+
+/** A pattern as models have it: with a slash at its end it is of directories, as AppArmor names those, and of no file. */
+export interface ModelPattern {
+  /** Without that slash. */
+  pattern: PathPattern
+  asNamed: PathPattern
+  directory: boolean
+}
+
+export function parseModelPattern(text: string): ({ ok: true } & ModelPattern) | { ok: false; problem: string } {
+  const directory = text.length > 1 && text.endsWith('/')
+  const read = parsePathPattern(directory ? text.slice(0, -1) : text)
+  if (!read.ok) return read
+  const { pattern } = read
+  if (!directory) return { ok: true, pattern, asNamed: pattern, directory }
+  const last = pattern.tokens.at(-1)
+  const tokens: Token[] =
+    last?.kind === 'bytes'
+      ? [...pattern.tokens.slice(0, -1), { kind: 'bytes', bytes: `${last.bytes}/` }]
+      : [...pattern.tokens, { kind: 'bytes', bytes: '/' }]
+  return { ok: true, pattern, asNamed: { text: `${pattern.text}/`, tokens }, directory }
+}

@@ -1,6 +1,6 @@
 import { catalogue } from '../rules/catalogue.ts'
 import { type FileAccess, isImpossible, type Restriction } from '../rules/meaning.ts'
-import { type PathPattern, parsePathPattern } from './path-pattern.ts'
+import { type PathPattern, parseModelPattern, parsePathPattern } from './path-pattern.ts'
 import { overlap } from './pattern-overlap.ts'
 
 /** A path that a built-in rule protects. */
@@ -64,17 +64,13 @@ const shares = (deny: ReadonlySet<FileAccess>, access: ReadonlySet<FileAccess>):
  * @param text with a slash at its end, as AppArmor has directories, it covers no file
  */
 export function whyNoPattern(text: string, access: ReadonlySet<FileAccess>): string | undefined {
-  const directory = text.length > 1 && text.endsWith('/')
-  const read = parsePathPattern(directory ? text.slice(0, -1) : text)
+  const read = parseModelPattern(text)
   if (!read.ok) return read.problem
-  const { pattern } = read
-  const asSeen = directory ? { ...pattern, tokens: [...pattern.tokens, slash] } : pattern
-  const covered = (one: ProtectedPath) => shares(one.deny, access) && overlap(one.pattern, asSeen)
+  const { pattern, asNamed } = read
+  const covered = (one: ProtectedPath) => shares(one.deny, access) && overlap(one.pattern, asNamed)
   const isInFull = (one: ProtectedPath) => covered(one) && partsOf(pattern, one.pattern).includes(pattern.text)
   return (inPlace.find(covered) ?? byName.find(isInFull))?.rule
 }
-
-const slash: PathPattern['tokens'][number] = { kind: 'bytes', bytes: '/' }
 
 /** A part of a pattern that it does not mean, because a built-in rule protects the name wherever it is. */
 export interface Exclusion {

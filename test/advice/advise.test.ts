@@ -197,6 +197,16 @@ describe('advice', () => {
       expect(whyOf(rule, asked)).to.match(why)
     })
 
+  it('keeps a rule that a pattern of a model seems to need, and does not mean', () => {
+    const files = (path: string, oldPath?: string): DynamicResult => ({
+      bpf: { files: [{ path, permissions: ['read'], ...(oldPath !== undefined && { oldPath }) }] },
+      appArmor: { files: [{ path, permissions: ['r'], ...(oldPath !== undefined && { oldPath }) }] },
+    })
+    const ssh = 'disable-access-ssh-dir'
+    expect(namesIn({ result: files('/data/*/id', '/data/0a1b2c3d4e5f6071/id') })).to.include(ssh)
+    expect(namesIn({ result: files('/data/.ssh/id') })).not.to.include(ssh)
+  })
+
   it('starts from AlwaysAllow where what was recorded is refused by default, and says why', () => {
     const advice = advise(question({ result: { bpf: { mounts: [{ path: '/mnt', type: 'tmpfs', flags: [] }] } } }))
     expect(advice).to.deep.include({

@@ -1,6 +1,6 @@
 import { directoryGlobs, fileGlobs } from '../../profile/apparmor/glob.ts'
 import { literal, quoted } from '../../profile/apparmor/quoted.ts'
-import { matchesPath, type PathPattern, parsePathPattern } from '../../profile/path-pattern.ts'
+import { matchesPath, parseModelPattern } from '../../profile/path-pattern.ts'
 import { exclusionsOf } from '../../profile/protected-paths.ts'
 import type { FileAccess } from '../../rules/meaning.ts'
 import { accessesOf } from '../behaviour/permissions.ts'
@@ -53,17 +53,10 @@ function ruleLine(owner: boolean | undefined, glob: string, permissions: readonl
   return { line: `${owner === true ? 'owner ' : ''}${glob} ${allowed},` }
 }
 
-function readPattern(path: string): { pattern: PathPattern; directory: boolean } | string {
-  const directory = path.length > 1 && path.endsWith('/')
-  const parsed = parsePathPattern(directory ? path.slice(0, -1) : path)
-  return parsed.ok ? { pattern: parsed.pattern, directory } : parsed.problem
-}
-
 function patternLine({ path, owner, permissions }: ModelFile): Line {
-  const read = readPattern(path)
-  if (typeof read === 'string' || !path.startsWith('/')) {
-    return { rule: path, reason: typeof read === 'string' ? read : 'does not begin with "/"' }
-  }
+  const read = parseModelPattern(path)
+  if (!read.ok || !path.startsWith('/'))
+    return { rule: path, reason: read.ok ? 'does not begin with "/"' : read.problem }
   const [glob] = read.directory ? directoryGlobs([read.pattern]) : fileGlobs([read.pattern])
   return ruleLine(owner, glob!, permissions, path)
 }
@@ -75,8 +68,8 @@ const refused: readonly [FileAccess, string][] = [
 
 /** Names that a pattern does not mean; not those that were recorded by their own name. */
 function refusalLines({ path, permissions }: ModelFile, allowed: readonly Allowed[]): string[] {
-  const read = readPattern(path)
-  if (typeof read === 'string' || read.directory) return []
+  const read = parseModelPattern(path)
+  if (!read.ok || read.directory) return []
   const exclusions = exclusionsOf(read.pattern, accessesOf(permissions))
   return refused.flatMap(([access, word]) => {
     const denied = exclusions
