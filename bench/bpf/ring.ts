@@ -118,7 +118,11 @@ async function cost(): Promise<void> {
 
 async function latency(rate: number, forSeconds: number): Promise<void> {
   const figures = await ring({ rate, seconds: forSeconds, latency: true })
-  const { p50, p99, max } = figures.latency!
+  const { latency: measured, late } = figures
+  const { p50, p99, max } = measured!
   const lost = figures.ringFull + figures.dropped
-  progress(`latency at ${rate} a second, in ms: p50 ${p50}, p99 ${p99}, max ${max}; lost ${lost} of ${figures.put}`)
+  progress(
+    `latency at ${rate} a second, in ms: p50 ${p50}, p99 ${p99}, max ${max}; sleeps of a plain program beside it late by ${late} (p99); ` +
+      `lost ${lost} of ${figures.put}`,
+  )
 }
