@@ -5,7 +5,10 @@ import { PortError } from '../../../actors/ports.ts'
 /** It is built once a recording, has up to 32,768 names a list, and nobody waits: 20 s of CPU by default. */
 const TIMES = 10
 
-/** `buildProfile` by a compiler of another thread. What is too costly for it is said on the model; all else passes. @param generalise see ManagerOptions */
+/**
+ * `buildProfile` by a compiler of another thread. What is too costly for it is said on the model; all else passes.
+ * @param generalise see ManagerOptions
+ */
 export const buildBy =
   (compilers: Compilers, generalise: boolean): ModelPorts['build'] =>
   async (result, { name, enforcer }, namespace) => {
