@@ -19,7 +19,7 @@ import { varmorPolicies } from '../../../src/kube/own-kinds.ts'
 import { nodes } from '../../../src/manager/cluster-resources.ts'
 import { compileHere } from '../../../src/profile/carried.ts'
 import { compilePolicy } from '../../../src/profile/compile.ts'
-import { Sandbox } from '../../../src/sandbox/sandbox.ts'
+import { Sandbox, type SandboxOptions } from '../../../src/sandbox/sandbox.ts'
 import { until } from '../../cli/child.ts'
 
 const node = 'guest'
@@ -59,10 +59,10 @@ export function textOf(policy: VarmorPolicy): string {
  * An emulated processor that others use, too, may take longer for the definitions of our kinds than a request may take. The
  * next time the code is compiled already.
  */
-async function installed(logger: Logger): Promise<Sandbox> {
+export async function installed(logger: Logger, more: Partial<SandboxOptions> = {}): Promise<Sandbox> {
   for (;;) {
     try {
-      return await Sandbox.start({ nodes: 0, logger })
+      return await Sandbox.start({ nodes: 0, logger, ...more })
     } catch (error) {
       if (!(error instanceof ConnectionError) || error.code !== 'DEADLINE') throw error
     }

@@ -13,9 +13,9 @@ import { namespaces } from '../../../../src/kube/core-objects.ts'
 import type { KubeObject } from '../../../../src/kube/objects.ts'
 import { armorProfileModels, varmorPolicies } from '../../../../src/kube/own-kinds.ts'
 import { nodes } from '../../../../src/manager/cluster-resources.ts'
-import { Sandbox } from '../../../../src/sandbox/sandbox.ts'
+import type { Sandbox } from '../../../../src/sandbox/sandbox.ts'
 import { eventually } from '../../../cluster/wait.ts'
-import { appArmorFolder, namespace } from '../control-plane-in-guest.ts'
+import { appArmorFolder, installed, namespace } from '../control-plane-in-guest.ts'
 
 const node = 'guest'
 /** Milliseconds, under emulation. */
@@ -36,7 +36,7 @@ export class RecordingNode {
   }
 
   static async start(logger: Logger): Promise<RecordingNode> {
-    const sandbox = await Sandbox.start({ nodes: 0, logger, manager: { policy: { behaviorModeling: true } } })
+    const sandbox = await installed(logger, { manager: { policy: { behaviorModeling: true } } })
     await sandbox.client.create(namespaces, { metadata: { name: namespace } })
     await sandbox.client.create(nodes, { metadata: { name: node, labels: { 'kubernetes.io/os': 'linux' } } })
     const admitted = await sandbox.admitAgent(node)
