@@ -20,7 +20,7 @@ export interface UninstallArguments {
   verbosity: number
 }
 
-/** Removes what vArmor has made in a cluster. Returns the exit status: 1 when the cluster refuses or does not answer. */
+/** Removes what vArmor has made in a cluster, but for pods that do not end, which it names. Returns the exit status: 1 when the cluster refuses or does not answer. */
 export async function uninstallCommand(given: UninstallArguments): Promise<number> {
   const { kubeconfig, context, logFormat: format, verbosity } = given
   const connection = connect({
@@ -31,12 +31,13 @@ export async function uninstallCommand(given: UninstallArguments): Promise<numbe
   const client = new ApiClient({ connection, limiter: new PriorityLimiter({ qps: 50, burst: 100 }) })
   const logger = roleLogger({ format, verbosity })
   try {
-    await uninstall({
+    const pods = await uninstall({
       ...{ client, logger, clock: systemClock, marker: uninstallName, keepPolicies: given.keepPolicies },
       ...{ manager: given.managerDeployment, agent: given.agentDaemonset, patience: given.patience * 1_000 },
       namespace: installNamespace(given.namespace, connection),
     })
-    logger.info({}, 'nothing of vArmor is left but what installed it')
+    if (pods.length === 0) logger.info({}, 'nothing of vArmor is left but what installed it')
+    else logger.warn({ pods }, 'what is left of vArmor ends with these pods; what installed it is left, too')
     return 0
   } catch (error) {
     if (!(error instanceof ApiError || error instanceof ConnectionError)) throw error

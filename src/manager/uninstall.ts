@@ -42,13 +42,14 @@ const pause = 500
  * Removes what managers and agents have made: policies first, so that managers free all workloads; then managers, webhooks, finalizers,
  * ArmorProfiles; then agents, which take what they loaded with them. Neither has to be there. Each step may find its work done, so
  * what was broken off is done again from the start.
+ * @returns names of pods that had not ended when patience was at its end
  * @throws {ApiError} where the server refuses
  */
-export async function uninstall(options: UninstallOptions): Promise<void> {
+export async function uninstall(options: UninstallOptions): Promise<string[]> {
   const { client, namespace, keepPolicies, marker } = options
   await client.create(configMaps, { metadata: { name: marker, namespace } }).catch(unless(isAlreadyExists))
   if (!keepPolicies) await removePolicies(options)
-  await removeWorkload(options, 'Deployment', options.manager)
+  const left = await removeWorkload(options, 'Deployment', options.manager)
   await gone(client, mutatingWebhookConfigurations, { name: mutatingName })
   await gone(client, validatingWebhookConfigurations, { name: validatingName })
   for (const kind of policyKinds)
@@ -58,11 +59,12 @@ export async function uninstall(options: UninstallOptions): Promise<void> {
     await gone(client, profiles, targetOf(one))
     await release(client, profiles, one, PROFILE_FINALIZER)
   }
-  await removeWorkload(options, 'DaemonSet', options.agent)
+  left.push(...(await removeWorkload(options, 'DaemonSet', options.agent)))
   await gone(client, leases, { name: 'varmor-manager', namespace })
   await gone(client, secrets, { name: certificateName, namespace })
   await gone(client, configMaps, { name: `${certificateName}-ca`, namespace })
   await gone(client, configMaps, { name: marker, namespace })
+  return left
 }
 
 const unless =
@@ -82,8 +84,12 @@ const targetOf = ({ metadata: { name = '', namespace } = {} }: KubeObject): Name
   ...(namespace !== undefined && { namespace }),
 })
 
-const gone = <T extends KubeObject>(client: ApiClient, ref: ResourceRef<T>, target: Named): Promise<unknown> =>
-  client.delete(ref, target, { propagationPolicy: 'Background' }).catch(unless(isNotFound))
+const gone = <T extends KubeObject>(
+  client: ApiClient,
+  ref: ResourceRef<T>,
+  target: Named,
+  propagationPolicy: 'Background' | 'Foreground' = 'Background',
+): Promise<unknown> => client.delete(ref, target, { propagationPolicy }).catch(unless(isNotFound))
 
 /** None where the kind is not there, either. */
 async function all(client: ApiClient, ref: ResourceRef): Promise<KubeObject[]> {
@@ -113,22 +119,31 @@ async function removePolicies(options: UninstallOptions): Promise<void> {
   logger.warn({ policies }, 'no manager frees what these policies are about: their workloads are not restarted')
 }
 
-/** Deletes it, and waits until its pods have ended. */
+/**
+ * Deletes it, and waits until its pods have ended. It stays until then, so that who does this again after a break waits for them, too.
+ * @returns names of pods that have not ended in time
+ */
 async function removeWorkload(
   options: UninstallOptions,
   kind: 'Deployment' | 'DaemonSet',
   name: string,
-): Promise<void> {
+): Promise<string[]> {
   const { client, namespace, logger } = options
   const ref = workloadResources[kind]
-  const found = await client.get(ref, { name, namespace }).catch(unless(isNotFound))
-  if (found === undefined) return
+  const find = () => client.get(ref, { name, namespace }).catch(unless(isNotFound))
+  const found = await find()
+  if (found === undefined) return []
+  await gone(client, ref, { name, namespace }, 'Foreground')
   const labelSelector = selectorText(found.spec.selector ?? {})
-  await gone(client, ref, { name, namespace })
   const left = async (): Promise<string[]> =>
     (await client.list(pods, { namespace, labelSelector })).items.map(({ metadata }) => metadata?.name ?? '')
-  if (await within(options, async () => (await left()).length === 0)) logger.info({ name }, `the ${kind} has ended`)
-  else logger.warn({ name, pods: await left() }, `pods of the ${kind} have not ended in time; it goes on without them`)
+  if (await within(options, async () => (await left()).length === 0 && (await find()) === undefined)) {
+    logger.info({ name }, `the ${kind} has ended`)
+    return []
+  }
+  const pending = await left()
+  logger.warn({ name, pods: pending }, `pods of the ${kind} have not ended in time; it goes on without them`)
+  return pending
 }
 
 /** No answer is not yet a yes. */

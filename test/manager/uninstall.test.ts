@@ -14,9 +14,11 @@ import {
   validatingName,
   validatingWebhookConfigurations,
 } from '../../src/manager/admission/webhook-configurations.ts'
+import { pods, workloadResources } from '../../src/manager/cluster-resources.ts'
 import { uninstall } from '../../src/manager/uninstall.ts'
 import { type RunningApiServer, startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
 import { install } from '../../src/sandbox/install.ts'
+import { eventually } from '../cluster/wait.ts'
 
 const namespace = 'varmor'
 const spec = {
@@ -73,7 +75,7 @@ describe('uninstall, without a manager and without agents', () => {
     await client.create(leases, { metadata: { name: 'varmor-manager', namespace }, spec: {} } as never)
   }
 
-  const run = (keepPolicies: boolean): Promise<void> =>
+  const run = (keepPolicies: boolean): Promise<string[]> =>
     uninstall({
       ...{ client, namespace, keepPolicies, manager: 'varmor-manager', agent: 'varmor-agent' },
       ...{ marker: 'varmor-uninstall', patience: 0, clock: systemClock, logger: silent },
@@ -105,6 +107,26 @@ describe('uninstall, without a manager and without agents', () => {
     )
     for (const ref of [secrets, configMaps] as ResourceRef[])
       expect((await client.list(ref, { namespace })).items.filter(ours)).to.deep.equal([])
+  })
+
+  it('waits for the pods of agents, again where it was broken off, and names those that do not end', async () => {
+    const labels = { app: 'agent' }
+    const containers = [{ name: 'agent', image: 'agent' }]
+    const daemonSets = workloadResources.DaemonSet as unknown as ResourceRef
+    const { metadata = {} } = await client.create(daemonSets, {
+      metadata: { name: 'varmor-agent', namespace },
+      spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers } } },
+    } as never)
+    const owner = { apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'varmor-agent', uid: metadata.uid! }
+    const ownerReferences = [{ ...owner, controller: true, blockOwnerDeletion: true }]
+    await client.create(pods, {
+      metadata: { name: 'agent-1', namespace, labels, ownerReferences },
+      spec: { nodeName: 'node-1', containers },
+    } as never)
+    for (const time of ['first', 'second']) expect(await run(false), time).to.deep.equal(['agent-1'])
+    await client.delete(pods, { name: 'agent-1', namespace }, { gracePeriodSeconds: 0 })
+    expect(await run(false)).to.deep.equal([])
+    await eventually('the DaemonSet to be gone', async () => (await objects([daemonSets])).length === 0)
   })
 
   it('keeps policies if asked, which can then be deleted', async () => {
