@@ -101,13 +101,22 @@ const shared = (folder: string): BuildOptions => ({
   logLevel: 'warning',
 })
 
+/** Modules by the names of their files: those of processes, and those of threads, of which some may run in one thread. */
+export interface Programs {
+  roles: Record<string, string>
+  threads: Record<string, string>
+}
+
+/** What an installation has. */
+export const installed: Programs = { roles, threads }
+
 /**
  * Makes the bundles.
  * @param folder where they go; what is there is removed
  * @returns packages of node_modules that are in them, with their versions
  * @throws what esbuild finds wrong
  */
-export async function buildBundles(folder: string): Promise<string[]> {
+export async function buildBundles(folder: string, { roles, threads }: Programs = installed): Promise<string[]> {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   const built = await Promise.all([

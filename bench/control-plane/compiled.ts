@@ -1,15 +1,24 @@
-import { execFile } from 'node:child_process'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { buildBundles, installed } from '../../deploy/build-bundles.ts'
 
 const root = join(import.meta.dirname, '..', '..')
+const folder = join(root, 'node_modules/.cache/varmor-bench')
 
 /** What `compile` makes of a script of this folder. */
-export const compiled = (script: string): string =>
-  join(root, 'node_modules/.cache/varmor-bench/bench/control-plane', script.replace(/\.ts$/, '.js'))
+export const compiled = (script: string): string => join(folder, script.replace(/\.ts$/, '.js'))
 
-/** Compiles the children, as they are installed: a loader of TypeScript would take more memory than the manager itself. */
+/** Bundles the children as the manager of an installation is: loading its modules one by one takes memory of its own. */
 export async function compile(): Promise<void> {
-  const compiler = join(root, 'node_modules/typescript/bin/tsc')
-  await promisify(execFile)(process.execPath, [compiler, '-p', import.meta.dirname])
+  const { 'thread-entry': entry, thread } = installed.threads
+  await buildBundles(folder, {
+    roles: {
+      'manager-child': 'bench/control-plane/manager-child.ts',
+      'fleet-child': 'bench/control-plane/fleet-child.ts',
+    },
+    threads: {
+      'thread-entry': entry!,
+      thread: thread!,
+      'hostile-thread': 'test/actors/compiler/hostile-thread.ts',
+    },
+  })
 }

@@ -47,7 +47,7 @@ export async function hostile(bench: Bench): Promise<void> {
   const stored = Array.from({ length: HOSTILE_TENANTS }, (_, i) => fresh('spins', `team-${i}`))
   await cluster.apply(stored)
   const manager = await startManager(bench, {
-    compilers: { module: compiled('../../test/actors/compiler/hostile-thread.ts') },
+    compilers: { module: compiled('hostile-thread.ts') },
   })
   await manager.quiet(3_000, limit)
   table.add('hostile: ordinary policies alone', await measured(bench, manager, async () => undefined))
