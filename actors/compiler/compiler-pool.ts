@@ -9,7 +9,7 @@ import { Tenants } from './tenants.ts'
 import { nextTurn, REST } from './turns.ts'
 
 export interface PoolOptions {
-  /** How many threads there are at the most: each is started when a job would else wait, or by `start`. */
+  /** How many threads there are at the most: one, by `start` or the first job, and others when a job has waited for a while. */
   threads: number
   /** Starts one. */
   thread(number: number): CompilerThread
@@ -29,6 +29,10 @@ const LONG_WAIT = 60_000
 const MOST_OF_TENANT = 128
 const MOST_URGENT = 512
 const MOST = 5_000
+/** Milliseconds that a job waits before another thread is started, which costs as much CPU as hundreds of policies. */
+const WAIT_FOR_THREAD = 100
+/** Milliseconds after which it is looked how much CPU the thread has used: for most jobs never, as the look costs as much as some of them. */
+const FIRST_LOOK = 100
 /** Milliseconds: an answer that was there in time, and has only not been read yet, is read by then. */
 const LAST_LOOK = 20
 
@@ -47,8 +51,8 @@ interface Hand {
   job: Job
   tenant: string
   since: number
-  /** What the thread had worked by then. */
-  worked: number
+  /** What the thread had worked by then, at least. Known from the first look on. */
+  worked?: number
 }
 
 /** Gives jobs to threads, each to one of its own; see `turns.ts` for whose turn it is. Each job is answered, in bounded time. */
@@ -62,6 +66,8 @@ export class CompilerPool implements Compilers {
   /** So long those rest whose jobs are too costly. */
   #restUntil = 0
   #rest: Timer | undefined
+  /** Until another thread is started. */
+  #more: Timer | undefined
   #started = 0
   #stopped = false
 
@@ -116,6 +122,7 @@ export class CompilerPool implements Compilers {
       job.reject(this.#error('STOPPED', job))
     }
     this.#rest?.cancel()
+    this.#more?.cancel()
     this.#waiting.clear()
     this.#running.clear()
   }
@@ -148,12 +155,19 @@ export class CompilerPool implements Compilers {
       if (job === undefined) return
       const thread = this.#idle.pop()
       if (thread === undefined) {
-        if (this.#started === running.length) void this.#startThread()
+        if (this.#started === 0) void this.#startThread()
+        else if (this.#started === running.length) this.#more ??= clock.after(WAIT_FOR_THREAD, () => this.#lack())
         return
       }
       this.#waiting.delete(job)
       void this.#give(job, thread)
     }
+  }
+
+  /** A job has waited: another thread is started if one still does. */
+  #lack(): void {
+    this.#more = undefined
+    if (this.#waiting.size > 0 && this.#idle.length === 0) void this.#startThread()
   }
 
   /** How many threads slow ones may have: all but one of those that are there, so that they wait for one that is started anew. */
@@ -167,9 +181,10 @@ export class CompilerPool implements Compilers {
     const { clock } = this.#options
     const { tenant } = job
     job.timer.cancel()
-    job.timer = clock.after(this.#deadlineOf(job), () => this.#isDue(thread))
+    const hand: Hand = { job, tenant, since: clock.now() }
+    job.timer = clock.after(Math.min(FIRST_LOOK, this.#deadlineOf(job)), () => this.#look(thread, hand))
     this.#tenants.begins(tenant)
-    this.#running.set(thread, { job, tenant, since: clock.now(), worked: thread.worked() })
+    this.#running.set(thread, hand)
     try {
       job.resolve(await thread.run(job.name, job.input))
       this.#ended(thread, job, 'done')
@@ -192,12 +207,19 @@ export class CompilerPool implements Compilers {
     this.#serve()
   }
 
+  /** It takes longer than most. What is not known of its first moments counts as worked. */
+  #look(thread: CompilerThread, hand: Hand): void {
+    const passed = this.#options.clock.now() - hand.since
+    hand.worked = thread.worked() - passed
+    this.#isDue(thread)
+  }
+
   /** The time of the job in hand may be over: not if the thread had no CPU for so long, while others wait no longer for that. */
   #isDue(thread: CompilerThread): void {
     const { clock } = this.#options
-    const { job, worked } = this.#running.get(thread)!
+    const { job } = this.#running.get(thread)!
     const deadline = this.#deadlineOf(job)
-    const left = deadline - (thread.worked() - worked)
+    const left = deadline - this.#workedOf(thread)
     const last = job.until + deadline - clock.now()
     job.timer =
       left > 0 && last > 0
@@ -233,11 +255,17 @@ export class CompilerPool implements Compilers {
 
   /** @returns the milliseconds that the thread has worked */
   #account(thread: CompilerThread, isTooCostly: boolean): number {
-    const { tenant, worked } = this.#running.get(thread)!
-    const took = thread.worked() - worked
+    const { tenant } = this.#running.get(thread)!
+    const took = this.#workedOf(thread)
     this.#running.delete(thread)
     this.#tenants.ended(tenant, took, isTooCostly, this.#options.clock.now())
     return took
+  }
+
+  /** Milliseconds of CPU that the job in hand has had, or of time, where it is too early to ask. */
+  #workedOf(thread: CompilerThread): number {
+    const { since, worked } = this.#running.get(thread)!
+    return worked === undefined ? this.#options.clock.now() - since : thread.worked() - worked
   }
 
   async #startThread(): Promise<void> {

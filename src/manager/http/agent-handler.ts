@@ -1,7 +1,7 @@
 import { type FieldError, formatFieldError } from '../../api/field-error.ts'
 import type { Clock } from '../../base/clock.ts'
+import { RecentMap } from '../../base/recent-map.ts'
 import { type Exchange, type Handler, json, type Reply, refuseOtherThanJson } from '../../http/routes.ts'
-import { RecentMap } from '../../kube/recent-map.ts'
 import { TokenBucket } from '../../kube/token-bucket.ts'
 import type { Verdict } from './token-verifier.ts'
 

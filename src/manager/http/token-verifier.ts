@@ -1,6 +1,6 @@
 import { hash as digest } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
-import { RecentMap } from '../../kube/recent-map.ts'
+import { RecentMap } from '../../base/recent-map.ts'
 import { TokenBucket } from '../../kube/token-bucket.ts'
 import type { TokenVerdict } from '../../kube/token-review.ts'
 

@@ -1,5 +1,6 @@
 import { type FieldError, join } from '../../api/field-error.ts'
 import type { EnhanceProtect } from '../../api/types.ts'
+import { RecentMap } from '../../base/recent-map.ts'
 import { isImpossible, type Restriction } from '../../rules/meaning.ts'
 import type { CompileContext } from '../context.ts'
 import { type CompiledRestriction, withNodeDisks } from '../node-disks.ts'
@@ -13,7 +14,7 @@ import { type ProfileBlock, profileText, type Section } from './profile-text.ts'
 import { literal, quoted } from './quoted.ts'
 import { type RawRules, readRawRules } from './raw-rules.ts'
 import { rawWayRules } from './raw-way.ts'
-import { type RestrictionContext, restrictionRules } from './restriction-rules.ts'
+import { type RestrictionContext, type RestrictionRules, restrictionRules } from './restriction-rules.ts'
 import { enhanceProtectTargetErrors, type TargetedRaw, type TargetGroup, targetGroups, withTwins } from './targets.ts'
 import { siblingConflicts, transitionConflicts } from './transition-conflicts.ts'
 import { type Verdict, verdictOf } from './verdict.ts'
@@ -39,10 +40,27 @@ function restrictionsOf({ rule }: SelectedRule, { blockDevices }: RestrictionCon
   return isImpossible(rule.appArmor) ? [] : withNodeDisks(rule.appArmor, blockDevices)
 }
 
+/** What built-in rules have become, by their restrictions and the context: most policies of a cluster ask for the same ones. */
+const known = new WeakMap<object, Map<string, RestrictionRules>>()
+/** The ways of what was selected together, likewise. */
+const knownWays = new RecentMap<string, string[]>(64)
+
+function rulesOf(selected: SelectedRule, context: RestrictionContext): RestrictionRules {
+  const { key } = context
+  const make = (): RestrictionRules => restrictionRules(restrictionsOf(selected, context), context)
+  if (key === undefined) return make()
+  const { appArmor } = selected.rule
+  const ofRule = known.get(appArmor) ?? new Map<string, RestrictionRules>()
+  known.set(appArmor, ofRule)
+  const rules = ofRule.get(key) ?? make()
+  ofRule.set(key, rules)
+  return rules
+}
+
 /** The section of a built-in rule: what it is, why it is there, and its lines. */
 function ruleSection(selected: SelectedRule, context: RestrictionContext): Section[] {
   const { rule } = selected
-  const { rules } = restrictionRules(restrictionsOf(selected, context), context)
+  const { rules } = rulesOf(selected, context)
   return rules.length === 0 ? [] : [{ why: [`${rule.name}: ${rule.stops}`, rule.why], rules }]
 }
 
@@ -51,10 +69,19 @@ function waySection(selected: readonly SelectedRule[], context: RestrictionConte
   const paths = selected
     .flatMap((each) => restrictionsOf(each, context))
     .flatMap((restriction) => (restriction.kind === 'path' && restriction.deny.length > 0 ? [restriction.pattern] : []))
-  const rules = wayRules([...new Set(paths)], context)
+  const rules = waysOf([...new Set(paths)], context)
   if (rules.length === 0) return []
   const why = 'The way to these paths: their directories are not renamed, removed, mounted elsewhere or covered.'
-  return [{ why: [why], rules: [...new Set(rules)] }]
+  return [{ why: [why], rules }]
+}
+
+function waysOf(paths: readonly string[], context: RestrictionContext): string[] {
+  const make = (): string[] => [...new Set(wayRules(paths, context))]
+  if (context.key === undefined) return make()
+  const key = [context.key, ...paths].join('\n')
+  const rules = knownWays.get(key) ?? make()
+  knownWays.set(key, rules)
+  return rules
 }
 
 function rawWaySection(raw: readonly RawRules[], context: RestrictionContext): Section[] {
@@ -137,10 +164,11 @@ function blockOf(
 /** What AppArmor cannot say of the rules. Nothing is missing where violations are let through in silence. */
 function skippedOf(selected: readonly SelectedRule[], context: RestrictionContext): Skipped[] {
   if (context.verdict === 'ignore') return []
-  return selected.flatMap(({ rule, path }): Skipped[] => {
+  return selected.flatMap((each): Skipped[] => {
+    const { rule, path } = each
     const { rules, missing } = isImpossible(rule.appArmor)
       ? { rules: [], missing: [rule.appArmor.impossible] }
-      : restrictionRules(withNodeDisks(rule.appArmor, context.blockDevices), context)
+      : rulesOf(each, context)
     const extent = rules.length === 0 ? ({ extent: 'all' } as const) : {}
     return [...new Set(missing)].map((reason) => ({ enforcer: 'AppArmor', path, rule: rule.name, reason, ...extent }))
   })
@@ -183,6 +211,10 @@ function protectionOf(
   const { appArmor: features } = context
   const saysUserns = selected.some(({ rule: { appArmor } }) => !isImpossible(appArmor) && appArmor.some(isUserns))
   const isNewer = (features.userns && saysUserns && verdict !== 'ignore') || saysNewer(raw)
+  const { blockDevices = [] } = context
+  const protectAncestors = protect.protectAncestors ?? true
+  const targets = new Set(groups.flatMap(({ targets }) => targets))
+  const isPlain = blockDevices.length === 0 && targets.size === 0
   return {
     privileged,
     verdict,
@@ -191,10 +223,11 @@ function protectionOf(
     context: {
       verdict,
       features,
-      blockDevices: context.blockDevices ?? [],
+      blockDevices,
       mountsAllowed: privileged,
-      protectAncestors: protect.protectAncestors ?? true,
-      targets: new Set(groups.flatMap(({ targets }) => targets)),
+      protectAncestors,
+      targets,
+      ...(isPlain && { key: JSON.stringify([verdict, features, privileged, protectAncestors]) }),
     },
   }
 }

@@ -10,6 +10,8 @@ export interface RestrictionContext extends FileContext {
   features: AppArmorFeatures
   /** See CompileContext. */
   blockDevices: readonly string[]
+  /** The same for equal contexts. Absent where what rules become depends on more than them: on disks of the node, on programs with rules of their own. */
+  key?: string
 }
 
 /** AppArmor rules for a restriction, and what of it has none, in words for the user. */
