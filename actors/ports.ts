@@ -117,8 +117,8 @@ export interface ControlPlaneApi {
   setProfileFinalizers(profile: ArmorProfile, finalizers: string[]): Promise<void>
   /** Says of one from before that a manager made it: agents load no other. */
   markProfile(profile: ArmorProfile): Promise<ArmorProfile>
-  /** Asks for deletion of just this object, by uid. */
-  deleteProfile(profile: ArmorProfile): Promise<void>
+  /** Asks for deletion of just this object, by uid. Resolves to what waits for its finalizers; undefined where it is gone. */
+  deleteProfile(profile: ArmorProfile): Promise<ArmorProfile | undefined>
   /** A JSON patch; the resourceVersion of `workload` is its precondition. */
   patchWorkload(workload: Workload, operations: PatchOperation[]): Promise<Workload>
   /**

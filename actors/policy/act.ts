@@ -1,5 +1,5 @@
 import type { ArmorProfile } from '../../src/api/types.ts'
-import { PortError } from '../ports.ts'
+import { type AnyPolicy, PortError } from '../ports.ts'
 import { assertNever } from '../runtime/index.ts'
 import { refusal, settledAs } from './decide.ts'
 import type { Effect, Part } from './decision.ts'
@@ -24,7 +24,7 @@ export async function carryOut(ports: PolicyPorts, seen: Observation, effect: Ef
       ports.names.claim(seen.id)
       return { memory: { compiled: { of: effect.of, desired: await ports.compile(effect.policy, effect.options) } } }
     case 'set-policy-finalizers':
-      return { memory: { policy: await api.setPolicyFinalizers(effect.policy, effect.finalizers) } }
+      return letGo(await api.setPolicyFinalizers(effect.policy, effect.finalizers))
     case 'write-policy-status': {
       const policy = await api.writePolicyStatus(effect.policy, effect.status)
       return { counts: ['status-written'], memory: { policy, policyStatusAt: now } }
@@ -42,9 +42,10 @@ export async function carryOut(ports: PolicyPorts, seen: Observation, effect: Ef
     }
     case 'mark-profile':
       return { memory: { profile: await api.markProfile(effect.profile), profileWrittenAt: now } }
-    case 'delete-profile':
-      await api.deleteProfile(effect.profile)
-      return { memory: { deleted: effect.profile.metadata.uid } }
+    case 'delete-profile': {
+      const profile = await api.deleteProfile(effect.profile)
+      return { memory: { deleted: effect.profile.metadata.uid, ...(profile !== undefined && { profile }) } }
+    }
     case 'release-profile': {
       if (effect.finalizers !== undefined) await api.setProfileFinalizers(effect.profile, effect.finalizers)
       forgetNodes(ports, seen)
@@ -54,6 +55,13 @@ export async function carryOut(ports: PolicyPorts, seen: Observation, effect: Ef
     default:
       return assertNever(effect)
   }
+}
+
+/** The answer to the last finalizer's end has the version of before: nothing else tells that the policy is gone until the watch does. */
+function letGo(policy: AnyPolicy): Part {
+  const { uid, deletionTimestamp, finalizers = [] } = policy.metadata
+  const isGone = deletionTimestamp !== undefined && finalizers.length === 0
+  return { memory: { policy, ...(isGone && { gone: uid }) } }
 }
 
 /** What nodes reported of the profile is of no more use. */

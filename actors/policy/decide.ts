@@ -36,6 +36,9 @@ function does(seen: Observation, found: Situation): Part[] {
     // Nothing is left of the policy, or nothing that waits for us: all is forgotten.
     case 'gone':
       return [stopRollout(seen), { ended: true }]
+    // Nothing but the watch is late. It is forgotten then: who does not know would let it go once more.
+    case 'gone, still shown':
+      return []
     // The profile goes: workloads are taken out of it, nodes unload it, the object is let go.
     case 'gone, profile left':
       return removal(seen, found.profile, 'restarted').parts

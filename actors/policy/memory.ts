@@ -39,6 +39,8 @@ export interface Memory {
   /** Uids of the ArmorProfile that was asked to go, and of the one that was let go. */
   deleted: string | undefined
   released: string | undefined
+  /** Uid of the policy that nothing held any more when we let it go. */
+  gone: string | undefined
   /** Since when a profile is to go. */
   removalSince: number | undefined
   /** Until it is settled. */
@@ -73,6 +75,7 @@ export const freshMemory = (failure = ''): Memory => ({
   profileWrittenAt: 0,
   deleted: undefined,
   released: undefined,
+  gone: undefined,
   removalSince: undefined,
   compiled: undefined,
   settled: undefined,

@@ -25,6 +25,7 @@ export interface Standing {
 export type Situation =
   | { is: 'actor failed'; policy: AnyPolicy; status: VarmorPolicyStatus }
   | { is: 'gone' }
+  | { is: 'gone, still shown' }
   | { is: 'gone, profile left'; profile: ArmorProfile }
   | { is: 'deleted'; policy: AnyPolicy }
   | { is: 'deleted, profile left'; policy: AnyPolicy; profile: ArmorProfile }
@@ -42,6 +43,7 @@ export function situationOf(seen: Observation): Situation {
   const { policy, profile, id, memory, now } = seen
   const owner = profile === undefined ? undefined : ownerOf(profile)
   const isOurs = owner?.kind === id.kind && owner.name === id.name
+  if (policy !== undefined && policy.metadata.uid === memory.gone) return { is: 'gone, still shown' }
   if (policy === undefined) return profile && isOurs ? { is: 'gone, profile left', profile } : { is: 'gone' }
   if (memory.failure !== '') {
     const status = failedStatus(policy, seen.profileName, memory.failure, now)

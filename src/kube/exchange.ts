@@ -85,7 +85,8 @@ export function exchange(what: Exchange, sink: ExchangeSink): Promise<void> {
     }
     attempt(() => {
       dispatcher.dispatch(
-        { origin, method, path, headers, body: body ?? null, headersTimeout: 0, bodyTimeout: 0 },
+        // Else undici takes no second request over a connection on which a DELETE had a body, and each would have its own handshake.
+        { origin, method, path, headers, body: body ?? null, reset: false, headersTimeout: 0, bodyTimeout: 0 },
         handler,
       )
     })

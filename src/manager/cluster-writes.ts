@@ -90,15 +90,16 @@ export class ClusterWrites implements ControlPlaneApi, ModelApi {
     return answered(this.#client.patch(armorProfiles, { name, namespace }, { type: 'merge', patch }, write))
   }
 
-  async deleteProfile({ metadata }: ArmorProfile): Promise<void> {
+  async deleteProfile({ metadata }: ArmorProfile): Promise<ArmorProfile | undefined> {
     const { name, namespace, uid } = metadata
-    await answered(
+    const left = await answered(
       this.#client.delete(
         armorProfiles,
         { name, namespace },
         { ...(uid !== undefined && { preconditions: { uid } }), propagationPolicy: 'Background', deadline: DEADLINE },
       ),
     )
+    return left.kind === 'ArmorProfile' ? (left as ArmorProfile) : undefined
   }
 
   async readModel(namespace: string, name: string): Promise<ArmorProfileModel | undefined> {

@@ -126,12 +126,12 @@ export class FakeApi {
   #store(object: Stored): Stored {
     const { deletionTimestamp, finalizers = [] } = object.metadata
     const key = storeKey(object)
-    object.metadata.resourceVersion = String(++this.#version)
+    // A real one answers with the version of before: what it shows was never stored.
     if (deletionTimestamp !== undefined && finalizers.length === 0) {
-      this.objects.set(key, object)
       this.#drop(key)
       return object
     }
+    object.metadata.resourceVersion = String(++this.#version)
     this.objects.set(key, object)
     for (const watcher of this.watchers) watcher(key, object)
     return object
@@ -282,10 +282,12 @@ export class Session implements ControlPlaneApi, ControlPlaneStores {
     })
   }
 
-  deleteProfile(profile: ArmorProfile): Promise<void> {
+  deleteProfile(profile: ArmorProfile): Promise<ArmorProfile | undefined> {
     return this.#call('profile-delete', () => {
       const key = keyFor('ArmorProfile', profile.metadata.namespace, profile.metadata.name)
-      if (this.#api.get(key)?.metadata.uid === profile.metadata.uid) this.#api.delete(key)
+      if (this.#api.get(key)?.metadata.uid !== profile.metadata.uid) return undefined
+      this.#api.delete(key)
+      return this.#api.get<ArmorProfile>(key)
     })
   }
 

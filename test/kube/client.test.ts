@@ -237,6 +237,20 @@ describe('kube client', () => {
     expect(world.test.clock.waiting).to.equal(0)
   })
 
+  it('goes on with a connection after whatever it has sent over it', async () => {
+    const connection = new KubeConnection(configFor(world.server.url), { connections: 1 })
+    const { client } = testClient(world.server.url, { connection })
+    world.server.otherwise = json(thing('one', 1))
+    for (let i = 0; i < 3; i++) {
+      await client.get(things, target)
+      await client.delete(things, target, { preconditions: { uid: 'one' } })
+      await client.create(things, thing('one', ''))
+    }
+    expect(world.server.seen.length).to.equal(9)
+    expect(world.server.connections).to.equal(1)
+    await connection.close()
+  })
+
   it('sends nothing of a request that was given up while it waited for a connection', async () => {
     const connection = new KubeConnection(configFor(world.server.url), { connections: 1 })
     const one = testClient(world.server.url, { connection })

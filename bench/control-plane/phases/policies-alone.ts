@@ -31,7 +31,8 @@ export async function policiesAlone(bench: Bench): Promise<void> {
   await cluster.gone(limit)
   table.add('policies deleted: all gone', `${seconds(performance.now() - start)} for ${count}`)
   const end = await removed()
-  table.add('policies deleted: calls, CPU', `${end.count}, ${cpuText(end)}`)
+  table.add('policies deleted: calls', `${end.count} (${listed(end.calls)})`)
+  table.add('policies deleted: CPU', cpuText(end))
   await again.stop()
 }
 

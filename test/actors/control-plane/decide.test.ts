@@ -114,6 +114,14 @@ const table: Record<Situation['is'], Row[]> = {
       also: ({ ended }) => expect(ended).to.equal(true),
     },
   ],
+  'gone, still shown': [
+    {
+      title: 'waits for the watch, and does not let it go once more',
+      seen: { policy: policyOf({ uid: 'let-go', deletionTimestamp }), memory: { ...freshMemory(), gone: 'let-go' } },
+      effect: 'none',
+      also: ({ ended }) => expect(ended).to.equal(false),
+    },
+  ],
   'gone, profile left': [
     { title: 'deletes the profile', seen: { profile: profileOf(policyOf()) }, effect: 'delete-profile' },
     {

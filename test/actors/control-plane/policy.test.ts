@@ -246,6 +246,20 @@ describe('a policy', () => {
       for (const agent of world.agents.values()) expect(agent.loaded.size).to.equal(0)
     })
 
+    it('goes by three writes, none of which fails, however late watches are', async () => {
+      const world = worldOf(3, { lag: 2_000 })
+      const key = world.policy('web', policySpec())
+      await ready(world, key)
+      await world.runFor(5_000)
+      const before = { ...world.api.writes }
+      world.api.delete(key)
+      await world.runUntil(() => world.getPolicy(key) === undefined, 30_000)
+      await world.runFor(10_000)
+      const made = (what: string): number => (world.api.writes[what] ?? 0) - (before[what] ?? 0)
+      expect(['profile-delete', 'profile-finalizers', 'policy-finalizers'].map(made)).to.deep.equal([1, 1, 1])
+      expect(world.manager!.counts['api-error']).to.equal(undefined)
+    })
+
     it('is not held up by a node that is gone, but by one that is silent for a minute', async () => {
       const world = worldOf(3)
       const key = world.policy('web', policySpec())
