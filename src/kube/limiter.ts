@@ -1,6 +1,6 @@
-import Bottleneck from 'bottleneck'
-import { type Clock, systemClock } from '../base/clock.ts'
+import { type Clock, systemClock, type Timer } from '../base/clock.ts'
 import { ClassQueue } from './class-queue.ts'
+import { TokenBucket } from './token-bucket.ts'
 
 /**
  * Why a request is made, from the most urgent down. A lease that is not renewed in time ends everything else; policies are
@@ -26,7 +26,7 @@ export interface Limiter {
   close(): void
 }
 
-/** What gives turns at some rate. */
+/** What gives turns at some rate. It is asked again only when it has called back. */
 export interface Pace {
   /** Calls back when the next turns come: how many, of `most` at most. */
   next(most: number, callback: (turns: number) => void): void
@@ -46,38 +46,24 @@ export interface LimiterOptions {
    */
   inFlight?: number
   clock?: Clock
-  /** For tests. Default: a bottleneck of this rate. */
+  /** For tests. Default: a token bucket of this rate. */
   pace?: Pace
 }
 
-/** Milliseconds between two additions to the reservoir. */
-const tick = 250
+/** Milliseconds after which to look again, at least: turns come together then, and a timer for each is spared. */
+const LEAST = 10
 
-/**
- * A bottleneck as a token bucket. It is set up once: `updateSettings` would end the refill for ever. A job costs it two timers and many
- * promises, more than the request does, so one job takes several where many are waited for: a tenth of
- * what a tick brings, so that nearly all of a burst comes at once.
- */
-function bottleneckPace(qps: number, burst: number): Pace {
-  const share = (qps * tick) / 1000
-  const limiter = new Bottleneck({
-    reservoir: burst,
-    reservoirIncreaseAmount: Math.max(1, share),
-    reservoirIncreaseInterval: share < 1 ? 1000 / qps : tick,
-    reservoirIncreaseMaximum: burst,
-    heartbeatInterval: Math.min(tick, share < 1 ? 1000 / qps : tick),
-  })
-  return {
-    next: (most, callback) => {
-      const weight = Math.max(1, Math.min(most, Math.floor(share / 10), burst))
-      // The only refusal is that of jobs that wait when it is closed, and by then nobody waits for them.
-      limiter.schedule({ weight }, async () => callback(weight)).catch(() => undefined)
-    },
-    close: () => {
-      limiter.stop({ dropWaitingJobs: true }).catch(() => undefined)
-      limiter.disconnect(false).catch(() => undefined)
-    },
+/** Turns as a token bucket has them. A bottleneck would cost each request two timers and many promises, more than the request does. */
+function bucketPace(qps: number, burst: number, clock: Clock): Pace {
+  const refill = 1_000 / qps
+  const bucket = new TokenBucket(burst, refill, clock.now())
+  let timer: Timer | undefined
+  const next: Pace['next'] = (most, callback) => {
+    const turns = bucket.takeSome(most, clock.now())
+    if (turns > 0) callback(turns)
+    else timer = clock.after(Math.max(LEAST, refill), () => next(most, callback))
   }
+  return { next, close: () => timer?.cancel() }
 }
 
 interface Waiter {
@@ -87,7 +73,7 @@ interface Waiter {
 }
 
 /**
- * Turns come at the pace of the bottleneck; whose turn it is gets decided when it comes, not when a request arrives, so
+ * Turns come at some pace; whose turn it is gets decided when it comes, not when a request arrives, so
  * a request that was given up takes no turn, and an urgent one waits for no other but those already sent.
  */
 export class PriorityLimiter implements Limiter {
@@ -115,7 +101,7 @@ export class PriorityLimiter implements Limiter {
     if (!(inFlight >= 1)) throw new RangeError(`inFlight must be from 1, not ${inFlight}`)
     this.#inFlight = inFlight
     this.#queue = new ClassQueue(requestClasses, patience)
-    this.#pace = pace ?? bottleneckPace(qps, burst)
+    this.#pace = pace ?? bucketPace(qps, burst, clock)
     this.#clock = clock
   }
 

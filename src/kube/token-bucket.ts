@@ -14,11 +14,16 @@ export class TokenBucket {
 
   /** Takes a token, if there is one. */
   take(now: number): boolean {
+    return this.takeSome(1, now) === 1
+  }
+
+  /** Takes so many tokens, or as many as there are. @returns how many */
+  takeSome(most: number, now: number): number {
     this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) / this.#refill)
     this.#at = now
-    if (this.#tokens < 1) return false
-    this.#tokens--
-    return true
+    const taken = Math.min(most, Math.floor(this.#tokens))
+    this.#tokens -= taken
+    return taken
   }
 
   /** What was taken is not to count. */

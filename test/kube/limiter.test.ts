@@ -175,14 +175,22 @@ describe('kube limiter', () => {
   })
 
   it('gives a burst at once, the rest as the bucket fills, and leaves no timer', async () => {
-    const limiter = new PriorityLimiter({ qps: 40, burst: 20, inFlight: 30 })
+    const clock = new ManualClock()
+    const limiter = new PriorityLimiter({ qps: 40, burst: 20, inFlight: 60, clock })
     let given = 0
-    const all = Array.from({ length: 30 }, () => limiter.turn('read', never()).then(() => given++))
-    await Promise.all(all.slice(0, 20))
-    expect(given).to.equal(20)
-    expect(limiter.waiting).to.equal(10)
-    await Promise.all(all)
-    expect([given, limiter.waiting]).to.deep.equal([30, 0])
+    const ask = (count: number) => {
+      for (let i = 0; i < count; i++) void limiter.turn('read', never()).then(() => given++)
+      return turn()
+    }
+    await ask(30)
+    expect([given, limiter.waiting]).to.deep.equal([20, 10])
+    await clock.advance(100)
+    expect([given, limiter.waiting]).to.deep.equal([24, 6])
+    await clock.advance(900)
+    expect([given, limiter.waiting, clock.waiting]).to.deep.equal([30, 0, 0])
+    await ask(35)
+    expect([given, limiter.waiting]).to.deep.equal([50, 15])
     limiter.close()
+    expect(clock.waiting).to.equal(0)
   })
 })
