@@ -19,9 +19,10 @@ interface Given {
   qps?: number
   burst?: number
   prof?: string
+  heap?: number
 }
 
-const { only, qps, burst, prof, ...scale } = readOptions<Given, keyof typeof phases>({
+const { only, qps, burst, prof, heap, ...scale } = readOptions<Given, keyof typeof phases>({
   command: 'npm run bench:control-plane --',
   about: 'What a manager takes for policies, reports and restarts, on a real Kubernetes with nodes that kwok pretends.',
   kinds: Object.keys(phases) as (keyof typeof phases)[],
@@ -32,6 +33,10 @@ const { only, qps, burst, prof, ...scale } = readOptions<Given, keyof typeof pha
     countOption('--deployments <count>', 'that are restarted', 30),
     countOption('--qps <count>', "of the manager's requests"),
     countOption('--burst <count>', "of the manager's requests"),
+    countOption(
+      '--heap <MiB>',
+      'that a manager may fill; 256 is what Node.js takes in a container with the memory of the chart',
+    ),
     new Option('--prof <folder>', 'keep a CPU profile of each manager there'),
   ],
 })
@@ -47,7 +52,10 @@ const bench: Bench = {
   table,
   scale,
   ...(qps !== undefined && { pace: { qps, burst: burst ?? qps } }),
-  flags: prof === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${prof}`],
+  flags: [
+    ...(heap === undefined ? [] : [`--max-old-space-size=${heap}`]),
+    ...(prof === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${prof}`]),
+  ],
 }
 try {
   for (const name of only) {
