@@ -135,10 +135,13 @@ function phaseOf(view: PolicyView, ready: boolean): VarmorPolicyPhase {
   const { verdict, removing, nodes, modeling } = view
   if (verdict.kind !== 'accepted') return 'Error'
   if (removing !== '') return 'Pending'
-  if (nothingEnforced(view) !== '' || nodes.summary.failed > 0 || hasNoModel(view)) return 'Error'
+  if (nothingEnforced(view) !== '' || hasNoModel(view)) return 'Error'
+  // The policy may be changed from then on, whatever becomes of a node that is down or fails: Ready says so.
+  const isLate = nodes.summary.failed > 0 || nodes.silent.count > 0
+  if (modeling.state === 'complete' && !isCollecting(view) && (ready || isLate)) return 'Completed'
+  if (nodes.summary.failed > 0) return 'Error'
   if (modeling.state === 'recording' || isCollecting(view)) return 'Modeling'
-  if (!ready) return 'Pending'
-  return modeling.state === 'complete' ? 'Completed' : 'Protecting'
+  return ready ? 'Protecting' : 'Pending'
 }
 
 const reasonOf = (verdict: Exclude<Verdict, { kind: 'accepted' }>): string =>

@@ -208,14 +208,17 @@ export class Manager {
 
   /** The part that leads, for one term; its writes hold as long as the term does. */
   #controlPlane(term: Term): ControlPlane {
-    const { logger, namespace, policy, rollout, admission = {}, timing: { watches } = {} } = this.#options
+    const { logger, namespace, policy, rollout, model, admission = {}, timing: { watches } = {} } = this.#options
     const { pods = false, services = false } = policy?.egressControl ?? {}
     const api = new ClusterWrites(this.#client.fenced(term), this.#view)
     return new ControlPlane({
       view: this.#view,
       names: this.#names,
       api,
-      models: { api, files: this.#modelFiles, build: buildBy(this.#compilers, this.#options.generalise ?? true) },
+      models: {
+        ...{ api, files: this.#modelFiles, ...(model !== undefined && { settings: model }) },
+        build: buildBy(this.#compilers, this.#options.generalise ?? true),
+      },
       limiter: this.#restarts,
       compile: askCompiler(this.#compilers),
       confine: (workload) => confinementPatch(workload, this.#index, this.#mutating!),

@@ -1,4 +1,5 @@
 import type { CompilersOptions } from '../../actors/compiler/place-compilers.ts'
+import type { ModelSettings } from '../../actors/model/ports.ts'
 import type { PolicySettings } from '../../actors/policy.ts'
 import type { RolloutSettings } from '../../actors/rollout.ts'
 import type { Logger } from '../base/logger.ts'
@@ -23,6 +24,7 @@ export interface ManagerOptions {
   agents?: AgentsOptions
   policy?: Partial<PolicySettings>
   rollout?: Partial<RolloutSettings>
+  model?: Partial<ModelSettings>
   restartLimits?: RestartLimits
   compilers?: Pick<CompilersOptions, 'threads' | 'deadline' | 'longestWait' | 'module'>
   timing?: TimingOptions

@@ -4,6 +4,7 @@ import { Agent, request } from 'undici'
 import type { AnyPolicy } from '../../actors/ports.ts'
 import type { ArmorProfileModel } from '../../src/api/types.ts'
 import { armorProfileModels } from '../../src/kube/own-kinds.ts'
+import { eventually } from '../cluster/wait.ts'
 import { apply, policyThat, profileIdentity, refusal } from './hands.ts'
 import { policy } from './samples.ts'
 import type { World } from './world.ts'
@@ -23,12 +24,15 @@ export function modelling(world: () => World): void {
     await apply(world(), recording)
     await policyThat(world(), recording, 'to record', ({ status }) => status?.phase === 'Modeling' && status.ready)
     const profile = profileIdentity(recording).name
-    const [first, second] = [...world().nodes.values()]
+    const [first, second, third] = [...world().nodes.values()]
     const lines = [
       ...first!.report([opened(profile, '/etc/nginx/nginx.conf', 'r'), called(profile, 257)]),
       ...second!.report([opened(profile, '/var/log/nginx/access.log', 'w'), called(profile, 41)]),
+      ...third!.report([opened(profile, '/etc/ssl/openssl.cnf', 'r'), called(profile, 257)]),
     ]
     expect(lines, 'violations').to.deep.equal([])
+    // Its machine goes down in the middle.
+    await third!.stop()
 
     const enforcing: AnyPolicy = structuredClone(recording)
     enforcing.spec.policy = {
@@ -42,13 +46,17 @@ export function modelling(world: () => World): void {
     recording.spec.policy.modelingOptions = { duration: 1 }
     await apply(world(), recording)
     await policyThat(world(), recording, 'to be completed', ({ status }) => status?.phase === 'Completed', patience)
-    const model = (await findModel(world(), recording))!
-    expect(model.status).to.deep.include({ desiredNumber: 3, completedNumber: 3, ready: true })
+    const without = await modelWith(world(), recording, 2)
+    expect(without.status).to.deep.include({ desiredNumber: 3, ready: true })
+    const [missing] = without.status?.conditions ?? []
+    expect(missing).to.deep.include({ nodeName: third!.name, status: 'False', reason: 'NotSent' })
+    expect(filesOf(without)).to.deep.equal(['/etc/nginx/nginx.conf', '/var/log/nginx/access.log'])
+    // What it had recorded is on its disk, and is added when it is back.
+    await third!.start()
+    const model = await modelWith(world(), recording, 3)
+    expect(model.status).to.deep.include({ desiredNumber: 3, ready: true })
     expect(model.data.dynamicResult?.seccomp?.syscalls).to.deep.equal(['openat', 'socket'])
-    expect(model.data.dynamicResult?.appArmor?.files?.map(({ path }) => path)).to.deep.equal([
-      '/etc/nginx/nginx.conf',
-      '/var/log/nginx/access.log',
-    ])
+    expect(filesOf(model)).to.deep.equal(['/etc/nginx/nginx.conf', '/etc/ssl/openssl.cnf', '/var/log/nginx/access.log'])
 
     // The embedded server has no SubjectAccessReview: nobody may be asked what somebody may do.
     if (world().target.kubeconfigs !== undefined) await askForModel(world(), model)
@@ -68,6 +76,17 @@ const opened = (profile: string, path: string, mask: string): string =>
   `type=1400 ${stamp()} apparmor="ALLOWED" operation="open" class="file" profile="${profile}" name="${path}" pid=7 comm="nginx" requested_mask="${mask}" denied_mask="${mask}" fsuid=0 ouid=0`
 const called = (profile: string, number: number): string =>
   `type=1326 ${stamp()} auid=4294967295 uid=0 gid=0 ses=4294967295 subj=${profile} pid=7 comm="nginx" exe="/usr/sbin/nginx" sig=0 arch=c000003e syscall=${number} compat=0 ip=0x7f1 code=0x7ffc0000`
+
+/** The model as soon as it has what so many nodes recorded. */
+function modelWith(world: World, of: AnyPolicy, nodes: number): Promise<ArmorProfileModel> {
+  return eventually(`a model of ${nodes} nodes`, async () => {
+    const found = await findModel(world, of)
+    return found?.status?.completedNumber === nodes && found
+  })
+}
+
+const filesOf = ({ data }: ArmorProfileModel): string[] =>
+  data.dynamicResult?.appArmor?.files?.map(({ path }) => path) ?? []
 
 const findModel = (world: World, of: AnyPolicy): Promise<ArmorProfileModel | undefined> =>
   world.find(armorProfileModels, profileIdentity(of))

@@ -43,6 +43,7 @@ export const quick: Partial<ManagerOptions> = {
     refusedInterval: 1_000,
     watchDelay: 5_000,
   },
+  model: { patience: 8_000, writeInterval: 500 },
   rollout: { deadline: 3_000, pollInterval: 100, surveyInterval: 50, retryInterval: 100 },
   timing: {
     election: { leaseDuration: 4_000, renewDeadline: 3_000, retryPeriod: 200 },

@@ -285,6 +285,24 @@ const table: Record<Situation['is'], Row[]> = {
       effect: 'write-policy-status',
       also: (decision) => expect(statusOf(decision)).to.deep.include({ phase: 'Completed', ready: true }),
     },
+    ...[
+      { silent: { nodes: ['n2'], count: 1 }, summary: { desired: 2, loaded: 1, failed: 0, blocking: 1 } },
+      { failures: [{ node: 'n2', message: 'no' }], summary: { desired: 2, loaded: 1, failed: 1, blocking: 1 } },
+    ].map((nodes) => ({
+      title: 'completes a modelling, although a node is down or fails, as the policy could never be changed else',
+      seen: {
+        policy: policyOf({}, { spec: modeled }),
+        ...recentlyShown({ ...shown(1, policyOf({}, { spec: modeled })), spec: modeledProfile() }),
+        nodes: nodesOf(nodes),
+        model: { version: '1', ready: true, model: {} },
+      },
+      prepared: withSettled,
+      effect: 'write-policy-status' as const,
+      also: (decision: Decision) => {
+        expect(statusOf(decision)).to.deep.include({ phase: 'Completed', ready: false })
+        expect(ready(decision)?.message).to.contain('n2')
+      },
+    })),
     {
       title: 'names what single nodes leave out beyond what all do',
       seen: {
