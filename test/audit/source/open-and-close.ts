@@ -1,5 +1,7 @@
 // Run as a child: open-and-close TIMES. Prints what the process holds before and after.
 import { readdirSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { MulticastSource } from '../../../src/audit/source/multicast.ts'
 
 async function openAndClose(times: number) {
@@ -19,11 +21,19 @@ function stopped(source: MulticastSource) {
   return source
 }
 
-const held = () => ({
-  files: readdirSync('/proc/self/fd').length,
-  threads: readdirSync('/proc/self/task').length,
-  megabytes: process.memoryUsage().rss / 2 ** 20,
-})
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+/** Of memory, what is no JavaScript object: how large V8's heap is depends on the moment. */
+function held() {
+  collectGarbage()
+  const { rss, heapTotal } = process.memoryUsage()
+  return {
+    files: readdirSync('/proc/self/fd').length,
+    threads: readdirSync('/proc/self/task').length,
+    megabytes: (rss - heapTotal) / 2 ** 20,
+  }
+}
 
 const times = Number(process.argv[2])
 await openAndClose(times)
