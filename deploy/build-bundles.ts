@@ -93,7 +93,6 @@ const shared = (folder: string): BuildOptions => ({
   legalComments: 'none',
   minifySyntax: true,
   minifyWhitespace: true,
-  keepNames: true,
   plugins: [commandsApart, dependencies],
   // Only for a nice value of threads, which none has.
   external: ['@napi-rs/nice'],
