@@ -1,5 +1,5 @@
 # On a fresh Debian or Ubuntu machine with Node.js 20.19 or later, each of these does all the set-up it needs.
-.PHONY: demo test build lint bench clean
+.PHONY: demo test test-image-node build lint bench clean
 
 addon := native/addon/build/Release/audit.node
 
@@ -8,6 +8,9 @@ demo: build
 
 test: node_modules/.installed $(addon)
 	npm test
+
+test-image-node: node_modules/.installed $(addon)
+	.ci/with-image-node npm test
 
 build: node_modules/.installed $(addon)
 	npm run --silent build
