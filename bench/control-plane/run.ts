@@ -19,10 +19,10 @@ interface Given {
   qps?: number
   burst?: number
   prof?: string
-  heap?: number
+  asInstalled?: true
 }
 
-const { only, qps, burst, prof, heap, ...scale } = readOptions<Given, keyof typeof phases>({
+const { only, qps, burst, prof, asInstalled, ...scale } = readOptions<Given, keyof typeof phases>({
   command: 'npm run bench:control-plane --',
   about: 'What a manager takes for policies, reports and restarts, on a real Kubernetes with nodes that kwok pretends.',
   kinds: Object.keys(phases) as (keyof typeof phases)[],
@@ -33,14 +33,16 @@ const { only, qps, burst, prof, heap, ...scale } = readOptions<Given, keyof type
     countOption('--deployments <count>', 'that are restarted', 30),
     countOption('--qps <count>', "of the manager's requests"),
     countOption('--burst <count>', "of the manager's requests"),
-    countOption(
-      '--heap <MiB>',
-      'that a manager may fill; 256 is what Node.js takes in a container with the memory of the chart',
-    ),
+    new Option('--as-installed', 'give managers the memory that they have where the chart starts them'),
     new Option('--prof <folder>', 'keep a CPU profile of each manager there'),
   ],
 })
 if (prof !== undefined) mkdirSync(prof, { recursive: true })
+
+/** What Node.js takes of the chart's limit of 512 MiB, and what the chart has it take for new objects. */
+const memoryOfChart = ['--max-old-space-size=256', '--max-semi-space-size=4']
+// As in the image. The C library reads it where a process starts.
+if (asInstalled) process.env['MALLOC_ARENA_MAX'] = '2'
 
 await compile()
 progress('children compiled')
@@ -53,7 +55,7 @@ const bench: Bench = {
   scale,
   ...(qps !== undefined && { pace: { qps, burst: burst ?? qps } }),
   flags: [
-    ...(heap === undefined ? [] : [`--max-old-space-size=${heap}`]),
+    ...(asInstalled ? memoryOfChart : []),
     ...(prof === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${prof}`]),
   ],
 }
