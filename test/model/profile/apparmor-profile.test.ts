@@ -71,7 +71,7 @@ describe('an AppArmor profile of a model', () => {
   })
 
   it('allows capabilities that BPF alone has seen, as AppArmor does not write each of them', () => {
-    const bpf = { capabilities: ['setgid', 'unknown'] }
+    const bpf = { capabilities: ['setgid', 'sys_admin', 'unknown'] }
     const made = appArmorProfileOf({ appArmor: { capabilities: ['setuid'] }, bpf }, NAME)
     if (!made.ok) throw new Error(JSON.stringify(made.errors))
     expect(made.value.match(/capability \w+,/g)).to.deep.equal(['capability setgid,', 'capability setuid,'])
