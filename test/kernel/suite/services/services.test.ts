@@ -262,11 +262,13 @@ describe('services, of which all is forbidden but what was recorded', function (
           for (const attack of attacks)
             it(`refuses${enforcer === 'Seccomp' ? '' : ' and reports'} ${attack.what}`, async function () {
               beside ??= await neighbour(served.pid)
+              // It would get through, and a service that has become a shell is none any more.
+              if (whyUnseen(attack, enforcer, model, allowedCalls) !== undefined) {
+                endings.set(attack, '-')
+                return this.skip()
+              }
               const outcome = await attempt(attack)
-              const why = whyUnseen(attack, enforcer, model, allowedCalls)
-              const ending: Ending = why !== undefined ? '-' : outcome.reported ? 'R' : 'r'
-              if (why !== undefined || outcome.refused) endings.set(attack, ending)
-              if (why !== undefined) return this.skip()
+              if (outcome.refused) endings.set(attack, outcome.reported ? 'R' : 'r')
               expect(outcome.refused, outcome.text).to.equal(true)
               if (enforcer !== 'Seccomp') expect(outcome.reported, JSON.stringify(outcome.events)).to.equal(true)
             })
@@ -297,16 +299,14 @@ describe('services, of which all is forbidden but what was recorded', function (
             const refused = status === 1
             const reports = { AppArmor: attack.appArmor, BPF: attack.bpf, Seccomp: () => [] }[enforcer](service)
             const isIt = (line: Violation) => isReport(line, reports)
-            const found = await violations.after(seen, (all) => all.some(isIt), refused ? 30_000 : 1_000)
+            const found = await violations.after(
+              seen,
+              (all) => all.some(isIt),
+              refused && enforcer !== 'Seccomp' ? 30_000 : 1_000,
+            )
             const reported = found.some(isIt)
             const events = news().map(({ event }) => event)
-            return {
-              refused,
-              reported,
-              text: `${stdout}${stderr}`,
-              events,
-              how: `${refused ? stdout.trim() : 'not refused'}${reported ? '' : ', not reported'}`,
-            }
+            return { refused, reported, text: `${stdout}${stderr}`, events }
           }
         })
     })
