@@ -1,14 +1,19 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { markdownTable, withTables } from '../src/base/markdown.ts'
 import { appArmorNeeds, type RuntimeNeed, seccompNeeds } from '../src/model/profile/runtime-needs.ts'
 import { ruleTableOf } from '../src/rules/kernels.ts'
 import { listOfCategory, type RuleCategory } from '../src/rules/meaning.ts'
+import { readShown, tableOfAttacks, tableOfServices } from '../test/kernel/suite/services/shown.ts'
 import { alerts } from './prometheus/alerts.ts'
 
-// Writes the tables of the documents that come from data: of the built-in rules, and of the alerts. Run it as `npm run generate`; a test
+// Writes the tables of the documents that come from data: of the built-in rules, of the alerts, and of what services
+// showed in the kernel tier. Run it as `npm run generate`; a test
 // fails while one differs.
 
-const document = (name: string): URL => new URL(`../docs/${name}`, import.meta.url)
+const document = (name: string): URL =>
+  new URL(name === 'README.md' ? `../${name}` : `../docs/${name}`, import.meta.url)
 const rules = (category: RuleCategory): string => {
   const { head, rows } = ruleTableOf(category)
   return markdownTable(head, rows)
@@ -27,6 +32,8 @@ const needs = (all: readonly RuntimeNeed[]): string =>
 
 /** By document, the text as it has to be. */
 export const tabledDocuments: Readonly<Record<string, () => string>> = {
+  'README.md': () =>
+    withTables(readFileSync(document('README.md'), 'utf8'), { services: tableOfServices(readShown()) }),
   'policies.md': () =>
     withTables(
       readFileSync(document('policies.md'), 'utf8'),
@@ -36,6 +43,7 @@ export const tabledDocuments: Readonly<Record<string, () => string>> = {
     withTables(readFileSync(document('models.md'), 'utf8'), {
       apparmor: needs(appArmorNeeds),
       seccomp: needs(seccompNeeds),
+      attacks: tableOfAttacks(readShown()),
     }),
   'operating.md': () =>
     withTables(readFileSync(document('operating.md'), 'utf8'), {
@@ -46,5 +54,5 @@ export const tabledDocuments: Readonly<Record<string, () => string>> = {
 if (process.argv[1] === new URL(import.meta.url).pathname)
   for (const [name, text] of Object.entries(tabledDocuments)) {
     writeFileSync(document(name), text())
-    console.log(`docs/${name}`)
+    console.log(relative(process.cwd(), fileURLToPath(document(name))))
   }

@@ -54,6 +54,14 @@ const anywhere = ({ pattern }: ProtectedPath): boolean =>
 const inPlace = protectedPaths.filter((one) => !anywhere(one))
 const byName = protectedPaths.filter(anywhere)
 
+/**
+ * Files of processes whatever their numbers, which are others in every run: a workload that was seen to read `/proc/12/mountinfo` means
+ * what it reads of itself. So the pattern is what was recorded, and not more, though a rule protects the name.
+ */
+export const isOfProcesses = (text: string): boolean => /^\/proc\/\*(?:\/task\/\*)?(?:\/[^*/]+)+$/.test(text)
+
+const ofAnyProcess = ({ text }: PathPattern): boolean => text.startsWith('/proc/**/')
+
 const shares = (deny: ReadonlySet<FileAccess>, access: ReadonlySet<FileAccess>): boolean =>
   [...access].some((one) => deny.has(one) || (one === 'append' && deny.has('write')))
 
@@ -67,7 +75,9 @@ export function whyNoPattern(text: string, access: ReadonlySet<FileAccess>): str
   const read = parseModelPattern(text)
   if (!read.ok) return read.problem
   const { pattern, asNamed } = read
-  const covered = (one: ProtectedPath) => shares(one.deny, access) && overlap(one.pattern, asNamed)
+  const meant = isOfProcesses(text)
+  const covered = (one: ProtectedPath) =>
+    shares(one.deny, access) && overlap(one.pattern, asNamed) && !(meant && ofAnyProcess(one.pattern))
   const isInFull = (one: ProtectedPath) => covered(one) && partsOf(pattern, one.pattern).includes(pattern.text)
   return (inPlace.find(covered) ?? byName.find(isInFull))?.rule
 }
@@ -86,6 +96,7 @@ export interface Exclusion {
 export function exclusionsOf(pattern: PathPattern, access: ReadonlySet<FileAccess>): Exclusion[] {
   return byName.flatMap((one) => {
     if (!shares(one.deny, access) || !overlap(one.pattern, pattern)) return []
+    if (isOfProcesses(pattern.text) && ofAnyProcess(one.pattern)) return []
     const deny = new Set([...access].filter((each) => shares(one.deny, new Set([each]))))
     return partsOf(pattern, one.pattern).map((text) => ({ pattern: parsed(text), deny }))
   })

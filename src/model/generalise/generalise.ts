@@ -2,6 +2,7 @@ import type { DynamicResult } from '../../api/types.ts'
 import { whyNoPattern } from '../../profile/protected-paths.ts'
 import { accessesOf } from '../behaviour/permissions.ts'
 import type { ModelFile } from '../behaviour/recorder-facts.ts'
+import { DrawnNames } from './drawn-names.ts'
 import { type Kind, type Shape, shapeOf } from './name-shape.ts'
 import { Numbers } from './numbers.ts'
 import { knownName, placeOf } from './places.ts'
@@ -66,23 +67,27 @@ interface Walker {
 const nameAt = ({ names, shapes }: Walker, i: number): string => shapes[i]?.pattern ?? names[i]!
 
 /**
- * Looks for series of numbers, from the root down: what is in directories that are one pattern is looked at together.
+ * Looks for series of numbers and of names that were drawn, from the root down: what is in directories that are one pattern is looked at together.
  * @param i of the names that are looked at; all above are the same for all walkers
  */
 function findSeries(walkers: readonly Walker[], i: number): void {
   const here = walkers.filter(({ names }) => i < names.length)
   if (here.length === 0) return
   const numbers = new Numbers()
+  const drawn = new DrawnNames()
   for (const walker of here) {
+    drawn.see(walker.names[i]!)
     numbers.see(walker.names[i]!)
     if (walker.shapes[i] !== undefined) numbers.see(nameAt(walker, i))
   }
   const { image } = placeOf(here[0]!.names.slice(0, i).join('/'))
   const below = new Map<string, Walker[]>()
   for (const walker of here) {
-    const pattern = image ? undefined : numbers.patternOf(nameAt(walker, i))
     const kinds = walker.shapes[i]?.kinds ?? []
-    if (pattern !== undefined) walker.shapes[i] = { pattern, kinds: [...kinds, 'number'] }
+    const number = image ? undefined : numbers.patternOf(nameAt(walker, i))
+    const random = image || walker.shapes[i] !== undefined ? undefined : drawn.patternOf(walker.names[i]!)
+    if (number !== undefined) walker.shapes[i] = { pattern: number, kinds: [...kinds, 'number'] }
+    else if (random !== undefined) walker.shapes[i] = { pattern: random, kinds: ['random name'] }
     const name = nameAt(walker, i)
     const group = below.get(name)
     if (group === undefined) below.set(name, [walker])

@@ -82,13 +82,23 @@ function signalLine({ peer, permissions, signals }: Signal, own: ReadonlySet<str
   return { line: `signal (${words.join(',')}) set=(${names.join(',')}) peer=${label},` }
 }
 
-function sectionsOf(facts: AppArmorFacts, name: string): Section[] {
+/**
+ * Also those that BPF has seen: of a capability that AppArmor has once written on a processor, for whatever profile, it writes nothing
+ * there to whoever asks for it next (security/apparmor/capability.c, audit_caps), so that its own records lack some. But an overlay asks
+ * for sys_admin with its own credentials when a file is made, which BPF takes for the workload's question, and AppArmor does not.
+ */
+function capabilitiesOf({ appArmor, bpf }: DynamicResult): string[] {
+  const known = (bpf?.capabilities ?? []).filter((name) => is(capabilities, name) && name !== 'sys_admin')
+  return [...new Set([...(appArmor?.capabilities ?? []), ...known])].sort()
+}
+
+function sectionsOf(result: DynamicResult, facts: AppArmorFacts, name: string): Section[] {
   const own = new Set([name, ...(facts.profiles ?? [])])
   const { executions = [], files = [], ptraces = [], signals = [] } = facts
   return [
     { field: 'executions', title: 'Programs that were run.', lines: executions.map(executionLine) },
     { field: 'files', title: 'Files, and what was done with them.', lines: fileLines(files, executions) },
-    { field: 'capabilities', title: 'Capabilities.', lines: (facts.capabilities ?? []).map(capabilityLine) },
+    { field: 'capabilities', title: 'Capabilities.', lines: capabilitiesOf(result).map(capabilityLine) },
     { field: 'networks', title: 'Sockets.', lines: (facts.networks?.sockets ?? []).map(socketLine) },
     { field: 'ptraces', title: 'Tracing.', lines: ptraces.map((ptrace) => ptraceLine(ptrace, own)) },
     { field: 'signals', title: 'Signals.', lines: signals.map((signal) => signalLine(signal, own)) },
@@ -114,8 +124,8 @@ function bodyOf(sections: readonly Section[]): string[] {
 }
 
 /**
- * The profile, as a DefenseInDepth policy takes it, that allows what AppArmor recorded and what the runtime needs, and nothing else.
- * No name of the model can leave its place. What no rule can be made of is left out and named.
+ * The profile, as a DefenseInDepth policy takes it, that allows what AppArmor recorded, the capabilities that BPF did, and what the runtime
+ * needs, and nothing else. No name of the model can leave its place. What no rule can be made of is left out and named.
  * @param name of the profile, from `profileName()`
  * @param patterns which names patterns stand for, as far as that is known: said in the text
  */
@@ -129,7 +139,7 @@ export function appArmorProfileOf(
     const problem = 'is empty: record the workload with the enforcer AppArmor'
     return { ok: false, errors: [{ code: 'REQUIRED', path, problem }] }
   }
-  const sections = sectionsOf(facts, name)
+  const sections = sectionsOf(result, facts, name)
   const head = [
     'abi <abi/3.0>,',
     'include <tunables/global>',

@@ -1,7 +1,7 @@
 import { directoryGlobs, fileGlobs } from '../../profile/apparmor/glob.ts'
 import { literal, quoted } from '../../profile/apparmor/quoted.ts'
 import { matchesPath, parseModelPattern } from '../../profile/path-pattern.ts'
-import { exclusionsOf } from '../../profile/protected-paths.ts'
+import { exclusionsOf, isOfProcesses } from '../../profile/protected-paths.ts'
 import type { FileAccess } from '../../rules/meaning.ts'
 import { accessesOf } from '../behaviour/permissions.ts'
 import type { ModelFile } from '../behaviour/recorder-facts.ts'
@@ -33,7 +33,7 @@ export function fileLines(files: readonly ModelFile[], executions: readonly stri
   const isLiteral = ({ oldPath = '' }: ModelFile) => oldPath === ''
   const allowed: Allowed[] = [
     ...files
-      .filter(isLiteral)
+      .filter((file) => isLiteral(file) || isOfProcesses(file.path))
       .map(({ path, permissions }) => ({ path: Buffer.from(path), access: accessesOf(permissions) })),
     ...executions.map((path) => ({ path: Buffer.from(path), access: new Set<FileAccess>(['read', 'exec']) })),
   ]

@@ -2,12 +2,13 @@ import { isSyscall } from '../../api/linux-syscalls.ts'
 import type { DynamicResult } from '../../api/types.ts'
 import type { Result, Skipped } from '../../profile/result.ts'
 import { ownProfile } from '../../profile/seccomp/own-profile.ts'
+import { withFamilies } from './call-families.ts'
 import { seccompNeeds } from './runtime-needs.ts'
 
 const path = 'data.dynamicResult.seccomp'
 
 /**
- * The OCI profile that allows the system calls of the model and those that the runtime needs, and refuses all others. A name that
+ * The OCI profile that allows the system calls of the model, their other forms, and those that the runtime needs, and refuses all others. A name that
  * is no system call is left out and named.
  */
 export function seccompProfileOf({ seccomp }: DynamicResult): Result<string> {
@@ -20,7 +21,7 @@ export function seccompProfileOf({ seccomp }: DynamicResult): Result<string> {
   const skipped = recorded
     .filter((name) => !known.has(name))
     .map((rule): Skipped => ({ enforcer: 'Seccomp', path: `${path}.syscalls`, rule, reason: 'is no system call' }))
-  const names = [...new Set([...known, ...seccompNeeds.flatMap(({ allows }) => allows)])].sort()
+  const names = [...new Set([...withFamilies([...known]), ...seccompNeeds.flatMap(({ allows }) => allows)])].sort()
   const rules = names.map((name) => ({ name, action: 'SCMP_ACT_ALLOW' as const, when: [] }))
   return { ok: true, value: `${JSON.stringify(ownProfile('SCMP_ACT_ERRNO', rules))}\n`, skipped }
 }

@@ -3,7 +3,7 @@ import { filePermissions } from '../../api/schema/bpf-rules.ts'
 import type { ModelBpf } from '../../api/types.ts'
 import { capabilities } from '../../rules/capabilities.ts'
 import { type PathPattern, parsePathPattern } from '../path-pattern.ts'
-import { namesWithin } from '../protected-paths.ts'
+import { isOfProcesses, namesWithin } from '../protected-paths.ts'
 import type { Allowed } from './allowed.ts'
 import { allowedSockets } from './allowed-sockets.ts'
 import { compileAutomaton } from './automaton.ts'
@@ -114,8 +114,8 @@ function allowedPaths(all: readonly Allowed[], reader: Reader): AllowedPath[] {
         (name, k) => reader.word(name, flagsOfAccess, join(join(at, 'permissions'), k)) ?? 0,
       )
       const union = flags.reduce((some, one) => some | one, 0)
-      const shift = recorded && isPattern(file) ? BY_PATTERN : 0
-      add(file.path, union << shift, join(at, 'path'), recorded && shift === 0)
+      const shift = recorded && isPattern(file) && !isOfProcesses(file.path) ? BY_PATTERN : 0
+      add(file.path, union << shift, join(at, 'path'), recorded && !isPattern(file))
     }
     // Who mounts covers what is there.
     for (const [i, { path: target }] of (behaviour.mounts ?? []).entries())

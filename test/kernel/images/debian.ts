@@ -8,25 +8,61 @@ import { digest, kernelCached, subfolder } from '../guest/cache.ts'
 import { NotAvailable } from '../guest/not-available.ts'
 import { findProgram } from '../guest/root-files.ts'
 import { makeSquashfs } from '../guest/squashfs.ts'
-import { debianImage } from './names.ts'
+import { debianImage, servicesImage } from './names.ts'
 
 const suite = 'bookworm'
-/** Besides what is essential in Debian: bash, coreutils, util-linux (unshare, nsenter) and the like. */
+/** Besides what is essential in Debian: bash, coreutils, util-linux (unshare, nsenter, setpriv) and the like. */
 const packages = ['python3', 'procps', 'iproute2', 'libcap2-bin', 'auditd', 'mount']
+/** Servers as Debian has them, and what asks them: caddy is a program in Go. */
+const servers = ['nginx-light', 'redis-server', 'redis-tools', 'postgresql-15', 'nodejs', 'caddy', 'curl']
+/** Large, and none of these servers goes without: compilers of queries, and what only compilers and installers read. */
+const unused = [
+  '/usr/lib/llvm*',
+  '/usr/lib/x86_64-linux-gnu/libLLVM*',
+  '/usr/lib/x86_64-linux-gnu/libz3.so*',
+  '/usr/lib/postgresql/15/lib/bitcode/*',
+  '/usr/lib/postgresql/15/lib/llvmjit*',
+  '/usr/share/icu/*',
+  '/usr/share/nodejs/corepack/*',
+]
+const documentation = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*', '/usr/share/info/*']
+
+/** An image of Debian for containers. */
+interface DebianImage {
+  name: string
+  /** In the cache. */
+  kind: string
+  packages: readonly string[]
+  without: readonly string[]
+}
+const debian: DebianImage = {
+  name: debianImage,
+  kind: 'debian',
+  packages,
+  without: documentation,
+}
+const services: DebianImage = {
+  name: servicesImage,
+  kind: 'services',
+  packages: [...packages, ...servers],
+  without: [...documentation, ...unused],
+}
 const probes = join(import.meta.dirname, 'probes')
 const flags = ['-std=gnu11', '-O1', '-static', '-pthread', '-Wall', '-Wextra', '-D_GNU_SOURCE']
 
 /** Debian's files as a tar archive, without documentation and translations. */
-async function ensureBase(log: StepLog): Promise<string> {
-  const folder = await kernelCached('debian', digest('layout 1', suite, ...packages), (draft) =>
-    measured(log, `root of Debian ${suite}`, async () => {
+async function ensureBase({ kind, packages, without }: DebianImage, log: StepLog): Promise<string> {
+  const folder = await kernelCached(kind, digest('layout 2', suite, ...packages, ...without), (draft) =>
+    measured(log, `root of Debian ${suite} (${kind})`, async () => {
       if (findProgram('mmdebstrap') === undefined) {
         throw new NotAvailable('the Debian image needs mmdebstrap; run .ci/setup, or: apt-get install mmdebstrap')
       }
-      const without = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*', '/usr/share/info/*']
       const drop = without.map((path) => `--dpkgopt=path-exclude=${path}`)
       const options = ['--quiet', '--variant=essential', `--include=${packages.join(',')}`, ...drop]
-      const clean = ['--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/* "$1"/var/log/*']
+      const clean = [
+        '--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/*',
+        '--customize-hook=find "$1"/var/log -type f -delete',
+      ]
       const source = `deb [signed-by=${debianKeyring}] ${mirror()}/debian ${suite} main`
       const env = { ...process.env, SOURCE_DATE_EPOCH: '0' }
       const command = ['-n', '15', 'mmdebstrap', ...options, ...clean, suite, join(draft, 'base.tar'), source]
@@ -40,13 +76,18 @@ async function ensureBase(log: StepLog): Promise<string> {
 }
 
 /** A disk with an archive of the Debian image: its packages, and above them each probe of probes/ as /probes/NAME. */
-export async function ensureDebianArchive(log: StepLog): Promise<string> {
-  const base = await ensureBase(log)
+export const ensureDebianArchive = (log: StepLog): Promise<string> => ensureArchive(debian, log)
+
+/** The same with servers. */
+export const ensureServicesArchive = (log: StepLog): Promise<string> => ensureArchive(services, log)
+
+async function ensureArchive(of: DebianImage, log: StepLog): Promise<string> {
+  const base = await ensureBase(of, log)
   const sources = existsSync(probes) ? readdirSync(probes).filter((name) => name.endsWith('.c')) : []
   const texts = sources.map((name) => readFileSync(join(probes, name)))
   const key = digest('layout 2', base, ...flags, ...sources, ...texts)
   const folder = await kernelCached('probes', key, (draft) =>
-    measured(log, 'image of Debian with the probes', async () => {
+    measured(log, `image of Debian with the probes (${of.kind})`, async () => {
       const root = subfolder(draft, 'root')
       subfolder(root, 'probes')
       for (const name of sources) {
@@ -54,8 +95,8 @@ export async function ensureDebianArchive(log: StepLog): Promise<string> {
       }
       await pack(root, join(draft, 'probes.tar'))
       const archives = subfolder(draft, 'archives')
-      const image = { name: debianImage, layers: [base, join(draft, 'probes.tar')], command: ['/bin/bash'] }
-      await makeOciArchive([image], join(archives, 'debian.tar'))
+      const image = { name: of.name, layers: [base, join(draft, 'probes.tar')], command: ['/bin/bash'] }
+      await makeOciArchive([image], join(archives, `${of.kind}.tar`))
       await makeSquashfs(archives, join(draft, 'archives.squashfs'))
       for (const done of [root, join(draft, 'probes.tar'), archives]) rmSync(done, { recursive: true })
     }),

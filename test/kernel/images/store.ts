@@ -10,11 +10,11 @@ import type { Guest } from '../guest/guest.ts'
 import type { Disk } from '../guest/qemu.ts'
 import { plainSquashfs } from '../guest/squashfs.ts'
 import { ensureBusyboxArchive } from './busybox.ts'
-import { ensureDebianArchive } from './debian.ts'
+import { ensureDebianArchive, ensureServicesArchive } from './debian.ts'
 import { ensureNextVarmorArchive, ensureVarmorArchive } from './varmor.ts'
 
 /** Images beside busybox, which every guest has. */
-export type ImageName = 'debian' | 'varmor' | 'next-varmor'
+export type ImageName = 'debian' | 'services' | 'varmor' | 'next-varmor'
 
 /**
  * A disk with these images as containerd keeps them. Under emulation an import takes a minute, so one guest does it, and
@@ -30,6 +30,7 @@ export async function ensureImageStore(
 ): Promise<string> {
   const archives = [{ serial: 'image-busybox', image: await ensureBusyboxArchive(log) }]
   if (images.includes('debian')) archives.push({ serial: 'image-debian', image: await ensureDebianArchive(log) })
+  if (images.includes('services')) archives.push({ serial: 'image-services', image: await ensureServicesArchive(log) })
   if (images.includes('varmor')) archives.push({ serial: 'image-varmor', image: await ensureVarmorArchive(log) })
   if (images.includes('next-varmor'))
     archives.push({ serial: 'image-next-varmor', image: await ensureNextVarmorArchive(log) })

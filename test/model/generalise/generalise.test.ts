@@ -6,7 +6,7 @@ import { makers, measureAll, precision, recall } from '../../../bench/model/meas
 import { accessesOf } from '../../../src/model/behaviour.ts'
 import { generalise } from '../../../src/model/generalise/generalise.ts'
 import { matchesPath } from '../../../src/profile/path-pattern.ts'
-import { exclusionsOf, protectedPaths } from '../../../src/profile/protected-paths.ts'
+import { exclusionsOf, isOfProcesses, protectedPaths } from '../../../src/profile/protected-paths.ts'
 import type { FileAccess } from '../../../src/rules/meaning.ts'
 import { patternOf } from '../../profile/arbitrary-patterns.ts'
 
@@ -79,6 +79,21 @@ describe('names that vary', () => {
     ])
   })
 
+  it('of a series that a program has drawn are one pattern, though some look like words', () => {
+    const drawn = ['bEzr4fRL', 'okocqy10', 'IRMMKMg4', 'mixafoly', 'sSrmD33c', 'aHTZaZFE'].map(
+      (each) => `/data/job.${each}`,
+    )
+    const files = patternsOf(drawn).result.bpf?.files
+    expect(files).to.deep.equal([{ path: '/data/job.*', permissions: ['read'], oldPath: '/data/job.IRMMKMg4' }])
+  })
+
+  it('of one length that are words, or of other lengths, are no series', () => {
+    const words = ['settings', 'database', 'language', 'calendar', 'messages'].map((each) => `/data/app.${each}`)
+    const few = ['bEzr4fRL', 'IRMMKMg4', 'aHTZaZFE'].map((each) => `/data/job.${each}`)
+    const image = ['bEzr4fRL', 'okocqy10', 'IRMMKMg4', 'sSrmD33c'].map((each) => `/usr/lib/job.${each}`)
+    expect(patternsOf([...words, ...few, ...image]).patterns).to.deep.equal([])
+  })
+
   it('are joined in what was done with them, and by whom', () => {
     const files = [
       { path: '/proc/1/stat', permissions: ['r'], owner: true },
@@ -90,14 +105,27 @@ describe('names that vary', () => {
   })
 
   it('stay as they are where a built-in rule protects what a pattern would cover, and that is said', () => {
-    const paths = [`/etc/ssl/${hash}`, '/home/app/.ssh/20240501', '/proc/12/mountinfo']
+    const paths = [`/etc/ssl/${hash}`, '/home/app/.ssh/20240501', '/data/20240501/docker.sock']
     const { result, kept } = patternsOf(paths, ['read', 'write'])
     expect(result.bpf?.files?.map(({ path }) => path)).to.have.members(paths)
     expect(kept.map(({ rule }) => rule)).to.have.members([
       'disable-write-etc',
       'disable-access-ssh-dir',
-      'mitigate-disk-device-number-leak',
+      'block-access-to-container-runtime',
     ])
+  })
+
+  it('are those of processes whatever a rule says of the file, as a number is of no use in another run', () => {
+    const read = ['/proc/12/mountinfo', '/proc/7/task/9/mounts', '/proc/7/net/arp']
+    const { result, kept } = patternsOf([...read, '/proc/kallsyms'])
+    const patterns = ['/proc/*/mountinfo', '/proc/*/net/arp', '/proc/*/task/*/mounts']
+    expect(kept).to.deep.equal([])
+    expect(result.bpf?.files?.map(({ path }) => path)).to.have.members([...patterns, '/proc/kallsyms'])
+    for (const text of patterns) {
+      const excluded = exclusionsOf(patternOf(text), new Set(['read']))
+      const path = Buffer.from(text.replaceAll('*', '4711'))
+      expect(excluded.filter(({ pattern }) => matchesPath(pattern, path))).to.deep.equal([])
+    }
   })
 
   it('of directories, which AppArmor ends with a slash, are of no file beside them that a rule protects', () => {
@@ -193,6 +221,7 @@ function expectApart(text: string, access: ReadonlySet<FileAccess>, names: reado
     for (const rule of protectedPaths) {
       const shared = [...access].filter((one) => rule.deny.has(one))
       if (shared.length === 0 || !matchesPath(rule.pattern, bytes)) continue
+      if (isOfProcesses(text) && rule.pattern.text.startsWith('/proc/**/')) continue
       const isExcluded = exclusions.some(
         ({ pattern, deny }) => shared.every((each) => deny.has(each)) && matchesPath(pattern, bytes),
       )

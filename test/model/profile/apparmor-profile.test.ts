@@ -70,6 +70,14 @@ describe('an AppArmor profile of a model', () => {
     for (const line of lines) expect(text).to.include(`\n  ${line}\n`)
   })
 
+  it('allows capabilities that BPF alone has seen, as AppArmor does not write each of them', () => {
+    const bpf = { capabilities: ['setgid', 'sys_admin', 'unknown'] }
+    const made = appArmorProfileOf({ appArmor: { capabilities: ['setuid'] }, bpf }, NAME)
+    if (!made.ok) throw new Error(JSON.stringify(made.errors))
+    expect(made.value.match(/capability \w+,/g)).to.deep.equal(['capability setgid,', 'capability setuid,'])
+    expect(made.skipped).to.deep.equal([])
+  })
+
   it('names what no rule can be made of', () => {
     const made = appArmorProfileOf(
       {
@@ -118,6 +126,14 @@ describe('an AppArmor profile of a model', () => {
     })
     expect(profile.file('/data/bash').allow).to.equal('r')
     expect(profile.file('/data/dash').allow).to.equal('')
+  })
+
+  it('allows a protected file of each process that was recorded of some', function () {
+    needsParser(this)
+    const files = ['/proc/12/mountinfo', '/proc/12/x-20240501'].map((path) => ({ path, permissions: ['r'] }))
+    const profile = loadedOf(generalise({ appArmor: { files } }).result.appArmor)
+    expect(profile.file('/proc/4711/mountinfo').allow).to.equal('r')
+    expect(profile.file('/proc/4711/mounts').allow).to.equal('')
   })
 
   it('holds no name that could leave its place: exactly these names are allowed', function () {

@@ -26,6 +26,13 @@ describe('a seccomp profile of a model', () => {
     ])
   })
 
+  it('allows the other forms of a call, and none that do more', () => {
+    const made = seccompProfileOf({ seccomp: { syscalls: ['pwrite64', 'sendto'] } })
+    if (!made.ok) throw new Error('refused')
+    const forms = ['writev', 'pwrite64', 'pwritev', 'pwritev2', 'sendto']
+    expect(allowedBy(made.value)).to.have.members([...new Set([...forms, ...needs])])
+  })
+
   it('does not let the runtime have what breaks out of containers', () => {
     const dangerous = ['mount', 'ptrace', 'unshare', 'setns', 'bpf', 'init_module', 'keyctl', 'memfd_create', 'connect']
     expect(needs.filter((name) => dangerous.includes(name))).to.deep.equal([])

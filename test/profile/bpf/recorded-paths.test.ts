@@ -50,6 +50,17 @@ describe('what was recorded, of BPF', () => {
     }
   })
 
+  it('is a file of any process, where it was one of some, though a rule protects it and another pattern does not mean it', () => {
+    const profile = profileOf({
+      files: [
+        { path: '/proc/*/mountinfo', oldPath: '/proc/12/mountinfo', permissions: ['read'] },
+        { path: '/proc/*/m*', oldPath: '/proc/12/m20240501', permissions: ['read'] },
+      ],
+    })
+    expect(refuses(profile, '/proc/4711/mountinfo', 'read')).to.equal(false)
+    expect(refuses(profile, '/proc/4711/mounts', 'read')).to.equal(true)
+  })
+
   it('allows exactly the names that were seen, whatever is in them', () => {
     const part = fc.constantFrom('*', '**', 'a', 'b', '\n', '"', '}', '?', '[', 'é')
     const name = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => `/zz/${parts.join('')}`)

@@ -85,7 +85,8 @@ export class Container {
   }
 }
 
-async function firstProcess(id: string): Promise<number> {
+/** In the pid namespace of the node. */
+export async function firstProcess(id: string): Promise<number> {
   const tasks = await output('ctr', ['-n', 'k8s.io', 'task', 'ls'])
   const pid = Number(new RegExp(`^${id}\\s+(\\d+)`, 'm').exec(tasks)?.[1])
   if (!Number.isInteger(pid)) throw new Error(`no task of ${id}:\n${tasks}`)

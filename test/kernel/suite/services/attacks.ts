@@ -1,0 +1,162 @@
+import type { KernelEnforcer } from '../../../../src/api/enforcer.ts'
+import type { DynamicResult } from '../../../../src/api/types.ts'
+import type { Violation } from '../harness/violations.ts'
+import { type Service, tokenPath } from './services.ts'
+
+/** Fields of an event, as far as they matter: any of these is what is to be reported. */
+type Reports = readonly Readonly<Record<string, unknown>>[]
+
+/** Something that whoever has overtaken a service tries next. */
+export interface Attack {
+  /** As a table has it. */
+  what: string
+  /** For `overtake`. @param neighbour number of a process beside */
+  words(service: Service, neighbour: number): readonly string[]
+  /** System calls without which it is not done. */
+  calls: readonly string[]
+  appArmor(service: Service): Reports
+  bpf(service: Service): Reports
+  /** Why an enforcer cannot tell it from what this model allows. */
+  unseen?: Partial<Record<KernelEnforcer, (model: DynamicResult) => string | undefined>>
+}
+
+const dropped = '/tmp/dropped'
+const disk = '/tmp/disk'
+/** Where nobody is. */
+const elsewhere = { ip: '10.9.9.9', port: 443 }
+const capability = (...names: string[]) => ({
+  appArmor: names.map((name) => ({ operation: 'capable', name })),
+  bpf: names.map((name) => ({ operation: 'Capability', capability: name })),
+})
+
+const hasStream = ({ appArmor }: DynamicResult): boolean =>
+  appArmor?.networks?.sockets?.some(({ domain, type }) => domain === 'inet' && type === 'stream') === true
+
+export const attacks: readonly Attack[] = [
+  {
+    what: 'a shell, or another program that it never runs',
+    words: ({ stranger }) => ['run', stranger],
+    calls: ['execve'],
+    appArmor: () => [{ operation: 'exec' }],
+    bpf: () => [{ operation: 'Bprm' }],
+  },
+  {
+    what: 'writing to /etc/passwd',
+    words: () => ['write', '/etc/passwd'],
+    calls: ['openat'],
+    appArmor: () => [
+      { operation: 'open', name: '/etc/passwd' },
+      { operation: 'capable', name: 'dac_override' },
+    ],
+    bpf: () => [
+      { operation: 'File', path: '/etc/passwd' },
+      { operation: 'Capability', capability: 'dac_override' },
+    ],
+  },
+  {
+    what: 'reading the token of the service account',
+    words: () => ['read', tokenPath],
+    calls: ['openat'],
+    appArmor: () => [{ operation: 'open', name: tokenPath }],
+    bpf: () => [{ operation: 'File', path: tokenPath }],
+  },
+  {
+    what: 'a connection to elsewhere',
+    words: () => ['connect', elsewhere.ip, String(elsewhere.port)],
+    calls: ['socket', 'connect'],
+    appArmor: () => [{ operation: 'create', netFamily: 'inet', netSockType: 'stream' }],
+    bpf: () => [
+      { operation: 'Network', type: 'connect' },
+      { operation: 'Network', type: 'socket' },
+    ],
+    unseen: {
+      AppArmor: (model) =>
+        hasStream(model)
+          ? 'its rules have families and types of sockets, not addresses, and the workload has TCP'
+          : undefined,
+    },
+  },
+  {
+    what: 'tracing another process',
+    words: (_, neighbour) => ['trace', String(neighbour)],
+    calls: ['ptrace'],
+    appArmor: () => [{ operation: 'ptrace' }, { operation: 'capable', name: 'sys_ptrace' }],
+    bpf: () => [{ operation: 'Ptrace' }, { operation: 'Capability', capability: 'sys_ptrace' }],
+  },
+  {
+    what: 'mounting',
+    words: () => ['mount'],
+    calls: ['mount'],
+    appArmor: () => [{ operation: 'mount' }, ...capability('sys_admin').appArmor],
+    bpf: () => [{ operation: 'Mount' }, ...capability('sys_admin').bpf],
+  },
+  {
+    what: 'loading a kernel module',
+    words: () => ['module'],
+    calls: ['finit_module'],
+    appArmor: () => capability('sys_module').appArmor,
+    bpf: () => capability('sys_module').bpf,
+  },
+  {
+    what: 'running a program from memory (memfd)',
+    words: () => ['memory'],
+    calls: ['memfd_create', 'execveat'],
+    appArmor: () => [{ operation: 'exec' }],
+    bpf: () => [{ operation: 'Bprm' }, { operation: 'File' }],
+  },
+  {
+    what: 'running a program that it has dropped in /tmp',
+    words: () => ['drop', dropped],
+    calls: ['openat', 'execve'],
+    appArmor: () => [
+      { operation: 'mknod', name: dropped },
+      { operation: 'exec', name: dropped },
+    ],
+    bpf: () => [
+      { operation: 'File', path: dropped },
+      { operation: 'Bprm', path: dropped },
+    ],
+  },
+  {
+    what: 'a raw socket',
+    words: () => ['raw'],
+    calls: ['socket'],
+    appArmor: () => [{ operation: 'create', netSockType: 'raw' }, ...capability('net_raw').appArmor],
+    bpf: () => [{ operation: 'Network', type: 'socket' }, ...capability('net_raw').bpf],
+  },
+  {
+    what: 'bpf(2)',
+    words: () => ['bpf'],
+    calls: ['bpf'],
+    appArmor: () => capability('bpf', 'sys_admin').appArmor,
+    bpf: () => [{ operation: 'Bpf' }, ...capability('bpf', 'sys_admin').bpf],
+  },
+  {
+    what: 'a device file of a disk',
+    words: () => ['disk', disk],
+    calls: ['mknodat'],
+    appArmor: () => [{ operation: 'mknod', name: disk }, ...capability('mknod').appArmor],
+    bpf: () => [{ operation: 'File', path: disk }, ...capability('mknod').bpf],
+  },
+]
+
+/** Why the enforcer lets it pass in the face of this model; undefined where it has to refuse it. */
+export function whyUnseen(
+  attack: Attack,
+  enforcer: KernelEnforcer,
+  model: DynamicResult,
+  allowedCalls: ReadonlySet<string>,
+): string | undefined {
+  if (enforcer !== 'Seccomp') return attack.unseen?.[enforcer]?.(model)
+  return attack.calls.every((call) => allowedCalls.has(call))
+    ? 'a filter sees numbers of system calls, and the workload makes these itself'
+    : undefined
+}
+
+/** Whether a line says so. Seccomp reports nothing that it refuses. */
+export function isReport({ event, action }: Violation, reports: Reports): boolean {
+  return (
+    action === 'DENIED' &&
+    reports.some((report) => Object.entries(report).every(([key, value]) => event[key] === value))
+  )
+}

@@ -1,0 +1,313 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { release } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect } from 'chai'
+import { buildProfile } from '../../../../actors/model/build-profile.ts'
+import { Collector } from '../../../../actors/modeller/collector.ts'
+import type { KernelEnforcer } from '../../../../src/api/enforcer.ts'
+import type { DynamicResult, Policy, Profile, VarmorPolicy } from '../../../../src/api/types.ts'
+import { AppArmorLoader } from '../../../../src/enforcer/apparmor.ts'
+import type { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'
+import { kubeletSeccompFolder, SeccompLoader } from '../../../../src/enforcer/seccomp.ts'
+import type { CompiledPolicy } from '../../../../src/profile/compile.ts'
+import { output } from '../../../cluster/command.ts'
+import { openEnforcer } from '../bpf/enforcer.ts'
+import { containerIdOf } from '../harness/container.ts'
+import { compiled, identityOf } from '../harness/profiles.ts'
+import { type Violation, Violations } from '../harness/violations.ts'
+import { type Attack, attacks, isReport, whyUnseen } from './attacks.ts'
+import { Clients, type Confinement, neighbour, overtake, Served, tokenFolder } from './served.ts'
+import { chosenServices, type Service } from './services.ts'
+import { type Ending, type OfKernel, readShown, tableOfAttacks, tableOfServices } from './shown.ts'
+
+const enforcers: readonly KernelEnforcer[] = ['AppArmor', 'BPF', 'Seccomp']
+/** How long a workload is recorded, in seconds; as in CI where nothing is asked for. It is started once more within. */
+const recordedSeconds = Number(
+  process.env['VARMOR_SERVICES_SECONDS'] ?? (process.env['VARMOR_SERVICES'] === undefined ? 20 : 120),
+)
+
+const policyOf = ({ name }: Service, policy: Policy): VarmorPolicy => ({
+  apiVersion: 'crd.varmor.org/v1beta1',
+  kind: 'VarmorPolicy',
+  metadata: { name, namespace: 'demo' },
+  spec: { target: { kind: 'Deployment', name }, policy },
+})
+const recording = (service: Service): VarmorPolicy =>
+  policyOf(service, { enforcer: 'AppArmorBPFSeccomp', mode: 'BehaviorModeling', modelingOptions: { duration: 2 } })
+const enforcing = (service: Service, enforcer: KernelEnforcer, allowViolations = false): VarmorPolicy => {
+  const profileType = 'BehaviorModel'
+  const defenseInDepth = {
+    AppArmor: { appArmor: { profileType } },
+    BPF: { bpf: { profileType } },
+    Seccomp: { seccomp: { profileType } },
+  } as const
+  return policyOf(service, {
+    enforcer,
+    mode: 'DefenseInDepth',
+    defenseInDepth: { ...defenseInDepth[enforcer], allowViolations },
+  })
+}
+
+/** No name of ours, so that nobody reads what it lets pass. */
+const forgetful = 'test-forgetful'
+
+describe('services, of which all is forbidden but what was recorded', function () {
+  this.timeout(1_800_000)
+  const appArmor = new AppArmorLoader()
+  const seccomp = new SeccompLoader()
+  let bpf: BpfEnforcer
+  let clients: Clients
+  let violations: Violations
+  const kernel = release().split('.').slice(0, 2).join('.')
+  const seenNow: Record<string, OfKernel> = {}
+  const collectors = new Map<string, Collector>()
+  let records = 0
+
+  before(async () => {
+    await output('containerd-up', [])
+    mkdirSync(tokenFolder, { recursive: true })
+    writeFileSync(join(tokenFolder, 'token'), 'secret\n', { mode: 0o644 })
+    const input = `profile ${forgetful} flags=(attach_disconnected,complain) {\n}\n`
+    await output('apparmor_parser', ['--skip-cache', '--replace'], { input })
+    bpf = await openEnforcer({ ringBytes: 1 << 24 })
+    clients = await Clients.start()
+    violations = await Violations.start(
+      [],
+      [],
+      () => bpf.folder,
+      (all) => {
+        for (const one of all) {
+          collectors.get(one.profileName)?.add(one.found)
+          records += one.records
+        }
+      },
+    )
+    expect(await bpf.find()).to.be.instanceOf(Map)
+  })
+  after(async () => {
+    await clients?.stop()
+    await violations?.stop()
+    await bpf?.end()
+    // What has been shown of all attacks can be written to shown.json, of which the tables of the documents are made.
+    console.log(['', tableOfServices(seenNow), tableOfAttacks(seenNow), JSON.stringify(seenNow), ''].join('\n'))
+  })
+
+  /** Loads what each of its enforcers is to have, and says so to the pipeline. */
+  const load = async (policy: VarmorPolicy, { enforcers }: CompiledPolicy, modelling?: string): Promise<void> => {
+    const identity = identityOf(policy)
+    const { profileName } = identity
+    if (enforcers.AppArmor !== undefined) await appArmor.load(profileName, enforcers.AppArmor.profile)
+    if (enforcers.BPF !== undefined) await bpf.load(profileName, JSON.stringify(enforcers.BPF.profile))
+    if (enforcers.Seccomp !== undefined) await seccomp.load(profileName, JSON.stringify(enforcers.Seccomp.profile))
+    const bpfId = enforcers.BPF && bpf.idOf(profileName)
+    violations.expect(
+      [],
+      [{ ...identity, ...(bpfId !== undefined && { bpfId }), ...(modelling !== undefined && { modelling }) }],
+    )
+  }
+
+  /** What a container that is called so is started with. */
+  const confinement = async (name: string, { enforcers, profileName }: CompiledPolicy): Promise<Confinement> => {
+    const id = containerIdOf(name)
+    if (enforcers.BPF !== undefined) await bpf.add({ id, profile: profileName })
+    const flags = [
+      ...(enforcers.AppArmor ? ['--apparmor-profile', profileName] : []),
+      ...(enforcers.Seccomp ? ['--seccomp', '--seccomp-profile', join(kubeletSeccompFolder, profileName)] : []),
+    ]
+    return { flags, profileName, ...(enforcers.BPF && { bpfNumber: bpf.numberOf(id)! }) }
+  }
+
+  /**
+   * On each processor AppArmor remembers whose capability it has written last, and does not write again what it has ever written
+   * there: only to another profile's first. So another one asks for one in between.
+   */
+  const forget = async (): Promise<void> => {
+    for (const processor of ['1', '2']) {
+      const enter = `printf %s 'exec ${forgetful}' > /proc/self/attr/exec`
+      await output('sh', ['-c', `${enter}; exec busybox taskset ${processor} chroot / true`])
+    }
+  }
+
+  /** Lines that nobody has looked at. */
+  let seen = 0
+  const news = (): Violation[] => {
+    const lines = violations.all.slice(seen)
+    seen += lines.length
+    return lines
+  }
+  /** Until nothing has come for a while, slow as the machine may be. */
+  const quiet = async (count: () => number): Promise<void> => {
+    for (let before = -1; before !== count(); ) {
+      before = count()
+      await pause(3_000)
+    }
+  }
+
+  async function record(service: Service) {
+    const policy = recording(service)
+    const made = compiled(policy)
+    const { profileName } = made
+    const collector = new Collector()
+    collectors.set(profileName, collector)
+    await load(policy, made, service.name)
+    const name = `${service.name}-recorded`
+    const served = await Served.start(name, service, clients, await confinement(name, made))
+    violations.expect([served.info])
+    await served.isReady()
+    const begin = performance.now()
+    let rounds = 0
+    for (const share of [0.5, 1]) {
+      if (share === 1) await again(served)
+      for (let first = true; first || performance.now() < begin + recordedSeconds * 1_000 * share; first = false) {
+        await served.round()
+        rounds += 1
+      }
+    }
+    await served.end()
+    await quiet(() => records)
+    await served.remove()
+    await bpf.remove(served.id)
+    const { result, leftOut } = collector.state()
+    return { built: buildProfile(result, { name: profileName, enforcer: 'AppArmorBPFSeccomp' }), rounds, leftOut }
+  }
+
+  const again = async (served: Served): Promise<void> => {
+    await served.end()
+    await served.begin()
+    violations.expect([served.info])
+    await served.isReady()
+  }
+
+  for (const service of chosenServices())
+    describe(service.title, () => {
+      let model: DynamicResult
+      let profile: Profile
+
+      it(`is recorded for ${recordedSeconds} s, with nothing to report`, async () => {
+        const { built, rounds, leftOut } = await record(service)
+        expect(leftOut).to.deep.equal([])
+        if (!built.ok) throw new Error(built.problem)
+        ;({ result: model, profile } = built)
+        const { appArmor: { files = [], executions = [] } = {}, seccomp: { syscalls = [] } = {} } = model
+        console.log(
+          `      ${rounds} rounds: ${executions.length} programs, ${files.length} files, ${syscalls.length} system calls`,
+        )
+        // Lines of what was lost as well.
+        expect(news().map(({ event, message }) => ({ message, ...event }))).to.deep.equal([])
+        expect(bpf.counters().ringFull).to.equal(0)
+      })
+
+      for (const enforcer of enforcers)
+        describe(enforcer, () => {
+          let served: Served
+          let allowedCalls: ReadonlySet<string>
+          const endings = new Map<Attack, Ending>()
+          let beside: Awaited<ReturnType<typeof neighbour>>
+
+          /** A container in what the model makes of the policy. */
+          const start = async (name: string, policy: VarmorPolicy) => {
+            const made = compiled(policy, {
+              model: { appArmor: profile.appArmor!, seccomp: profile.seccomp!, bpf: model.bpf! },
+            })
+            await load(policy, made)
+            const started = await Served.start(name, service, clients, await confinement(name, made))
+            violations.expect([started.info])
+            return { made, started }
+          }
+          before('is enforced', async () => {
+            const { made, started } = await start(`${service.name}-${enforcer}`, enforcing(service, enforcer))
+            served = started
+            allowedCalls = new Set(
+              made.enforcers.Seccomp?.profile.syscalls?.flatMap(({ names, action }) =>
+                action === 'SCMP_ACT_ALLOW' ? names : [],
+              ),
+            )
+          })
+          after(async () => {
+            beside?.process.kill()
+            await served?.remove()
+            await bpf.remove(served?.id ?? '')
+          })
+
+          const noDenial = async (): Promise<void> => {
+            await quiet(() => violations.all.length)
+            const found = news().map(({ event }) => event)
+            expect(found).to.deep.equal([])
+          }
+
+          it('lets the same workload through in another container', async () => {
+            await served.isReady()
+            for (let round = 0; round < 2; round++) await served.round()
+            await noDenial()
+          })
+
+          it('and after a restart', async () => {
+            await again(served)
+            await served.round()
+            await noDenial()
+          })
+
+          // The kernel reports what a filter lets through, and not what it refuses.
+          if (enforcer === 'Seccomp')
+            it('and lacks no system call that nobody would miss', async () => {
+              const { started } = await start(`${service.name}-watched`, enforcing(service, enforcer, true))
+              await started.isReady()
+              await started.round()
+              await started.end()
+              await noDenial()
+              await started.remove()
+            })
+
+          for (const attack of attacks)
+            it(`refuses${enforcer === 'Seccomp' ? '' : ' and reports'} ${attack.what}`, async function () {
+              beside ??= await neighbour(served.pid)
+              // It would get through, and a service that has become a shell is none any more.
+              if (whyUnseen(attack, enforcer, model, allowedCalls) !== undefined) {
+                endings.set(attack, '-')
+                return this.skip()
+              }
+              const outcome = await attempt(attack)
+              if (outcome.refused) endings.set(attack, outcome.reported ? 'R' : 'r')
+              expect(outcome.refused, outcome.text).to.equal(true)
+              if (enforcer !== 'Seccomp') expect(outcome.reported, JSON.stringify(outcome.events)).to.equal(true)
+            })
+
+          it('as the documents say', function () {
+            const found = attacks.map((attack) => endings.get(attack) ?? '?').join('')
+            seenNow[kernel] ??= {}
+            seenNow[kernel][service.name] = { ...seenNow[kernel][service.name], [enforcer]: found }
+            const said = readShown()[kernel]
+            // They are about two kernels.
+            if (said === undefined) this.skip()
+            expect(found).to.equal(said[service.name]?.[enforcer])
+          })
+
+          async function attempt(attack: Attack) {
+            if (enforcer === 'AppArmor') await forget()
+            const words = attack.words(service, beside.number)
+            // The enforcer would not have the process held, either.
+            const bound =
+              enforcer === 'BPF'
+                ? { id: served.id, profile: identityOf(enforcing(service, enforcer)).profileName }
+                : undefined
+            if (bound !== undefined) await bpf.add({ ...bound, profile: '' })
+            const { status, stdout, stderr } = await overtake(clients, served.pid, words, async () => {
+              if (bound !== undefined) await bpf.add(bound)
+            })
+            if (status !== 0 && status !== 1) throw new Error(`overtake ${words.join(' ')}: ${status} ${stderr}`)
+            const refused = status === 1
+            const reports = { AppArmor: attack.appArmor, BPF: attack.bpf, Seccomp: () => [] }[enforcer](service)
+            const isIt = (line: Violation) => isReport(line, reports)
+            const found = await violations.after(
+              seen,
+              (all) => all.some(isIt),
+              refused && enforcer !== 'Seccomp' ? 30_000 : 1_000,
+            )
+            const reported = found.some(isIt)
+            const events = news().map(({ event }) => event)
+            return { refused, reported, text: `${stdout}${stderr}`, events }
+          }
+        })
+    })
+})

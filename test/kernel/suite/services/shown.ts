@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { KernelEnforcer } from '../../../../src/api/enforcer.ts'
+import { markdownTable } from '../../../../src/base/markdown.ts'
+import { attacks } from './attacks.ts'
+import { services } from './services.ts'
+
+/** How an attack ended: refused and reported, refused without a word, or not told from what the workload does itself. */
+export type Ending = 'R' | 'r' | '-'
+/** By service and enforcer, a letter for each attack, in their order. */
+export type OfKernel = Record<string, Partial<Record<KernelEnforcer, string>>>
+/** By kernel, `6.12`. */
+export type Shown = Record<string, OfKernel>
+
+const enforcers: readonly KernelEnforcer[] = ['AppArmor', 'BPF', 'Seccomp']
+
+/** What the documents say: `shown.json`, in which what a run has printed is written. */
+export const readShown = (): Shown => JSON.parse(readFileSync(join(import.meta.dirname, 'shown.json'), 'utf8')) as Shown
+
+const count = (text: string, letter: Ending): number => [...text].filter((each) => each === letter).length
+
+function cell(text: string | undefined): string {
+  if (text === undefined) return ''
+  const [reported, silent] = [count(text, 'R'), count(text, 'r')]
+  return silent > 0 ? `${reported + silent}, not reported` : String(reported)
+}
+
+/** By service and kernel; kernels that show the same are one line. */
+export function tableOfServices(shown: Shown): string {
+  const lines = services.flatMap(({ name, title }) => {
+    const kernels = new Map<string, string[]>()
+    for (const [kernel, of] of Object.entries(shown)) {
+      if (of[name] === undefined) continue
+      const cells = JSON.stringify(enforcers.map((enforcer) => cell(of[name]?.[enforcer])))
+      kernels.set(cells, [...(kernels.get(cells) ?? []), kernel])
+    }
+    return Array.from(kernels, ([cells, names]) => [title, names.join(', '), ...(JSON.parse(cells) as string[])])
+  })
+  return markdownTable(['workload', 'kernel', ...enforcers], lines)
+}
+
+/** By attack: of how many services, where it is not all. */
+export function tableOfAttacks(shown: Shown): string {
+  const all = Object.values(shown).flatMap((of) => Object.values(of))
+  const lines = attacks.map(({ what }, i) => [
+    what,
+    ...enforcers.map((enforcer) => {
+      const endings = all.flatMap((of) => of[enforcer]?.[i] ?? [])
+      const refused = endings.filter((one) => one !== '-')
+      if (refused.length === 0) return '–'
+      const how = refused.includes('r') ? 'refused' : 'refused, reported'
+      return refused.length === endings.length ? how : `${how}: ${refused.length} of ${endings.length}`
+    }),
+  ])
+  return markdownTable(['attack', ...enforcers], lines)
+}
