@@ -29,17 +29,60 @@ static __noinline bool is_kept_by(const struct cred *cred, struct super_block *f
 }
 
 /*
- * Whether it is an overlay that asks, and not the task: of the container's root, its program or where it is. Others who act with other
- * credentials than the task has now do so for the task (io_uring, access(2)).
+ * Copies of them, which an overlay makes with the owner of a file that it is about to make, for as long as that takes. Where one is, there
+ * may be others later: so whatever else is made there, for whomever, takes it off the list. One that has no room on it is judged.
  */
-static __always_inline bool asks_for_itself(const struct cred *cred)
-{
-	struct task_struct *task = current_task();
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u8);
+} varmor_overlay_copies SEC(".maps");
 
+/* Whether they are those of the overlay of the container's root, its program or where it is. */
+static __always_inline bool is_of_overlay(struct task_struct *task, const struct cred *cred)
+{
 	if (cred == BPF_CORE_READ(task, real_cred))
 		return false;
 	return is_kept_by(cred, BPF_CORE_READ(task, fs, root.mnt, mnt_sb)) || is_kept_by(cred, BPF_CORE_READ(task, mm, exe_file, f_path.mnt, mnt_sb)) ||
 	       is_kept_by(cred, BPF_CORE_READ(task, fs, pwd.mnt, mnt_sb));
+}
+
+/*
+ * Whether it is an overlay that asks, and not the task. Others who act with other credentials than the task has now do so for the task
+ * (io_uring, access(2)).
+ */
+static __always_inline bool asks_for_itself(const struct cred *cred)
+{
+	struct task_struct *task = current_task();
+	__u64 key = (__u64)cred;
+
+	if (cred == BPF_CORE_READ(task, real_cred))
+		return false;
+	return bpf_map_lookup_elem(&varmor_overlay_copies, &key) || is_of_overlay(task, cred);
+}
+
+SEC("lsm/cred_prepare")
+int BPF_PROG(varmor_copied_credentials, struct cred *made, const struct cred *of)
+{
+	struct task_struct *task = current_task();
+	__u64 key = (__u64)made;
+	__u8 one = 1;
+
+	if (!is_outside(task) && container_of_task(task) && is_of_overlay(task, of))
+		bpf_map_update_elem(&varmor_overlay_copies, &key, &one, BPF_ANY);
+	else
+		bpf_map_delete_elem(&varmor_overlay_copies, &key);
+	return 0;
+}
+
+SEC("lsm/cred_alloc_blank")
+int BPF_PROG(varmor_new_credentials, struct cred *made)
+{
+	__u64 key = (__u64)made;
+
+	bpf_map_delete_elem(&varmor_overlay_copies, &key);
+	return 0;
 }
 
 SEC("lsm/capable")
