@@ -29,8 +29,7 @@ describe('An overlay that a container is on', function () {
     await enforcer?.end()
   })
 
-  const refused = (): Promise<{ status: number; text: string }> =>
-    container.run(['/probes/use-capability', 'net_raw'])
+  const refused = (): Promise<{ status: number; text: string }> => container.run(['/probes/use-capability', 'net_raw'])
 
   const changes = [
     { what: 'a directory that the image has had', command: 'rmdir /srv && mkdir /srv && touch /srv/own' },
