@@ -5,9 +5,11 @@
  *
  * A caller that does not read stops the listener's thread, and the kernel's socket buffer holds what comes.
  */
+#include <errno.h>
 #include <node_api.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/klog.h>
 
 #include "audit-listener.h"
 #include "batch-binding.h"
@@ -18,6 +20,11 @@
 #define MAX_BATCHES 1024
 #define MAX_NAP_MS 1000
 #define MAX_MS (24 * 60 * 60 * 1000)
+
+/* syslog(2), which has no header for them. */
+#define SYSLOG_ACTION_READ_ALL 3
+#define SYSLOG_ACTION_SIZE_BUFFER 10
+#define MAX_KERNEL_LOG (32 * 1024 * 1024)
 
 /* Pairs of first and last type in a Uint16Array. */
 static bool get_types(napi_env env, napi_value object, struct type_set *types)
@@ -137,11 +144,49 @@ static napi_value get_stats(napi_env env, napi_callback_info info)
 	return stats;
 }
 
+/* A priority and a time come before each line, so that all of a log may take more room than the kernel has for it. */
+static char *kernel_log(int *len)
+{
+	int size = klogctl(SYSLOG_ACTION_SIZE_BUFFER, NULL, 0);
+	int room = size > MAX_KERNEL_LOG / 2 ? MAX_KERNEL_LOG : 2 * size;
+	char *text = size < 0 ? NULL : malloc((size_t)room + 1);
+
+	if (!text)
+		return NULL;
+	*len = klogctl(SYSLOG_ACTION_READ_ALL, text, room);
+	if (*len >= 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static napi_value read_kernel_log(napi_env env, napi_callback_info info)
+{
+	struct failure failure = { "syslog", 0 };
+	napi_value buffer;
+	napi_status status;
+	char *text;
+	int len;
+
+	(void)info;
+	errno = 0;
+	text = kernel_log(&len);
+	if (!text) {
+		failure.error = errno;
+		return throw_failure(env, &failure);
+	}
+	status = napi_create_buffer_copy(env, (size_t)len, text, NULL, &buffer);
+	free(text);
+	TRY(status);
+	return buffer;
+}
+
 NAPI_MODULE_INIT()
 {
 	const napi_property_descriptor functions[] = {
 		{ "open", NULL, open_listener, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "stats", NULL, get_stats, NULL, NULL, NULL, napi_enumerable, NULL },
+		{ "readKernelLog", NULL, read_kernel_log, NULL, NULL, NULL, napi_enumerable, NULL },
 	};
 
 	TRY(napi_define_properties(env, exports, sizeof(functions) / sizeof(functions[0]), functions));

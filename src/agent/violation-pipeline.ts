@@ -13,7 +13,7 @@ import { Checkpoint } from '../audit/source/checkpoint.ts'
 import type { NoSource, SourceKind, SourceRequest } from '../audit/source/choose-source.ts'
 import { openAuditSource } from '../audit/source/open-source.ts'
 import type { AuditSource, Notify } from '../audit/source/source.ts'
-import { findWritten, WrittenRecords } from '../audit/source/written-records.ts'
+import { type FindWritten, findWritten, WrittenRecords } from '../audit/source/written-records.ts'
 import { mebibyte } from '../base/bytes.ts'
 import { wallClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
@@ -163,18 +163,24 @@ function openRing(options: RingOf): BpfRingSource | undefined {
 }
 
 /** Lines that an agent before this one wrote, and was killed before it could note them. */
-function writtenOf({ log, feed, logger }: RingOf): WrittenRecords {
-  const { bootID = '' } = feed
-  const key = `${bootID === '' ? '' : `${bootID}-`}bpf-`
-  return new WrittenRecords(key, async (since) => {
+function writtenOf(options: RingOf): WrittenRecords {
+  const key = keyOfBoot(options, 'bpf')
+  return new WrittenRecords(key, finderOf(options, key))
+}
+
+const keyOfBoot = ({ feed: { bootID = '' } }: RingOf, kind: 'audit' | 'bpf'): string =>
+  `${bootID === '' ? '' : `${bootID}-`}${kind}-`
+
+const finderOf =
+  ({ log, logger }: RingOf, key: string): FindWritten =>
+  async (since) => {
     try {
       return await findWritten(log, key, since)
     } catch (error) {
       logger.warn({ log, error: String(error) }, 'the end of the log cannot be read; some of its lines may come twice')
       return new Set()
     }
-  })
-}
+  }
 
 function pipelineSource({ audit: source, waits, checkpoint }: OpenedAudit): PipelineSource {
   const pressure = waits ? 'waits' : 'loses'
@@ -186,16 +192,15 @@ function pipelineSource({ audit: source, waits, checkpoint }: OpenedAudit): Pipe
   return { source, pressure, commit }
 }
 
-async function openAudit(
-  { request, checkpoint: path, fromStart, logger }: ViolationPipelineOptions,
-  losses: LossLog,
-): Promise<OpenedAudit | NoSource> {
+async function openAudit(given: ViolationPipelineOptions, losses: LossLog): Promise<OpenedAudit | NoSource> {
+  const { request, checkpoint: path, fromStart, logger } = given
   const notify: Notify = ({ level, message, code, remedy, context }) =>
     logger[level]({ code, remedy, ...context }, message)
   const checkpoint = path === undefined ? undefined : new Checkpoint(path, { notify })
   // What is wrong with the folder, the checkpoint says when it is written.
   if (path !== undefined) await mkdir(dirname(path), { recursive: true, mode: 0o750 }).catch(() => undefined)
-  const options = { fromStart, follow: { notify, chunkBytes }, lost: (loss: Loss) => losses.note(loss) }
+  const missed = { findWritten: finderOf(given, keyOfBoot(given, 'audit')) }
+  const options = { fromStart, follow: { notify, chunkBytes }, missed, lost: (loss: Loss) => losses.note(loss) }
   const choice = await openAuditSource(request, checkpoint === undefined ? options : { ...options, checkpoint })
   for (const notice of choice.notices) notify(notice)
   if (choice.source === undefined) return choice.none

@@ -96,6 +96,11 @@ export interface AuditAddon {
   /** Ends the thread, puts the kernel's backlog limit back, closes the sockets. A second call does nothing. */
   close(listener: AuditListener): void
   stats(listener: AuditListener): ListenerStats
+  /**
+   * All that the kernel keeps of its own log: lines `<priority>[time] text`, of which nothing is escaped.
+   * @throws an Error with `errno` and `step`
+   */
+  readKernelLog(): Buffer
 }
 
 /**
@@ -114,6 +119,19 @@ export function loadAuditAddon(): AuditAddon {
       {},
       { cause },
     )
+  }
+}
+
+/**
+ * The log of the kernel, a character for each byte.
+ * @throws {AuditSourceError} ADDON_MISSING; NOT_PERMITTED without CAP_SYSLOG; SYSTEM
+ */
+export function readKernelLogNow(): string {
+  const addon = loadAuditAddon()
+  try {
+    return addon.readKernelLog().toString('latin1')
+  } catch (error) {
+    throw explainOpenError(error)
   }
 }
 
@@ -138,5 +156,13 @@ export function systemError(errno: number, step: string, cause?: Error): AuditSo
     const remedy = 'give the process the capability AUDIT_READ, in the initial user namespace'
     return new AuditSourceError('NOT_PERMITTED', "join the audit log's multicast group", remedy, context, options)
   }
+  if (step === 'syslog' && errno === EPERM)
+    return new AuditSourceError(
+      'NOT_PERMITTED',
+      'read the log of the kernel',
+      'give the process CAP_SYSLOG',
+      context,
+      options,
+    )
   return new AuditSourceError('SYSTEM', `listen to audit records: ${step}`, 'see errno', context, options)
 }

@@ -3,7 +3,9 @@ import { type Clock, wallClock } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
 import type { SourceBatch } from '../batch/batch.ts'
 import type { Loss } from '../sink/loss-tally.ts'
+import { AuditIds } from './audit-ids.ts'
 import { AuditSourceError } from './audit-source-error.ts'
+import type { MissedRecords } from './missed-records.ts'
 import { type AuditSource, type LossKinds, type Notify, Pause, type SourceStats } from './source.ts'
 
 /** How far a source was read that keeps nothing for whoever comes later: until when everything that it had was taken. */
@@ -18,7 +20,20 @@ export function parseSeenUntil(value: unknown): SeenUntil | undefined {
   return Number.isFinite(at) ? { at } : undefined
 }
 
+/** What the source has said while nobody listened, as far as other logs have it. */
+export interface Missed {
+  /** Milliseconds since the epoch: until then all was taken. */
+  since: number
+  /**
+   * @param opened milliseconds since the epoch, when the source was opened
+   * @param stats the counts of the source
+   */
+  find: (opened: number, stats: SourceStats) => Promise<Pick<MissedRecords, 'pieces' | 'ids'>>
+}
+
 export interface KeptSourceOptions {
+  /** Comes before all else. */
+  missed?: Missed
   notify?: Notify
   /** Called when events were missed because the source was away. */
   lost?: (loss: Loss) => void
@@ -46,11 +61,15 @@ export class KeptSource implements AuditSource {
   /** How often it was opened anew. */
   restarts = 0
   readonly #open: () => AuditSource
-  readonly #options: Required<KeptSourceOptions>
+  readonly #options: Required<Omit<KeptSourceOptions, 'missed'>>
+  readonly #missed: Missed | undefined
+  /** Of what was missed: the source may bring it as well. */
+  #ids = new AuditIds()
   readonly #pause: Pause
   #source: AuditSource
   #before: SourceStats = { dropped: {} }
   #seq = 0
+  readonly #openedAt: number
   #at: number
   #stoppedAt: number | undefined
   #closed = false
@@ -65,7 +84,9 @@ export class KeptSource implements AuditSource {
     this.#source = open()
     this.name = this.#source.name
     this.lossKinds = this.#source.lossKinds ?? {}
-    this.#at = clock.now()
+    this.#missed = options.missed
+    this.#openedAt = clock.now()
+    this.#at = options.missed?.since ?? this.#openedAt
   }
 
   /** Behind the last batch. */
@@ -75,6 +96,7 @@ export class KeptSource implements AuditSource {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<SourceBatch, void, void> {
     try {
+      if (this.#missed !== undefined) yield* this.#catchUp(this.#missed)
       while (!this.#closed) {
         const error = yield* this.#follow(this.#source)
         if (error === undefined) break
@@ -106,6 +128,16 @@ export class KeptSource implements AuditSource {
     return { ...sumOf(this.#before, this.#source.stats()), restarts: this.restarts }
   }
 
+  /** Records that are under way have a moment to come into other logs. */
+  async *#catchUp({ find }: Missed): AsyncGenerator<SourceBatch, void, void> {
+    await this.#pause.wait(underWay)
+    if (this.#closed) return
+    const { pieces, ids } = await find(this.#openedAt, this.#source.stats())
+    this.#ids = ids
+    const { name: source, position } = this
+    for (const bytes of pieces) yield { source, seq: this.#seq++, format: 'auditlog', bytes, position }
+  }
+
   /** Its batches until it ends. @returns the error that ended it */
   async *#follow(source: AuditSource): AsyncGenerator<SourceBatch, AuditSourceError | undefined, void> {
     const batches = source[Symbol.asyncIterator]()
@@ -117,7 +149,9 @@ export class KeptSource implements AuditSource {
         const got = await next
         if (got.done) return undefined
         this.#reach(this.#options.clock.now() - underWay)
-        yield { ...got.value, seq: this.#seq++, position: this.position }
+        const { bytes } = got.value
+        const fresh = this.#ids.isEmpty ? bytes : bytes.subarray(0, this.#ids.leaveOut(bytes))
+        yield { ...got.value, bytes: fresh, seq: this.#seq++, position: this.position }
       }
     } catch (error) {
       if (error instanceof AuditSourceError) return error

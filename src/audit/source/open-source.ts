@@ -4,10 +4,11 @@ import type { Checkpoint, Saved } from './checkpoint.ts'
 import { type Candidate, type Choice, chooseSource, type SourceRequest } from './choose-source.ts'
 import { parseFilePosition } from './file-position.ts'
 import { FollowedFile, type FollowOptions } from './followed-file.ts'
-import { KeptSource, parseSeenUntil } from './kept-source.ts'
+import { KeptSource, type Missed, parseSeenUntil } from './kept-source.ts'
 import { KmsgSource, parseKmsgPosition } from './kmsg.ts'
+import { type MissedPorts, readMissed } from './missed-records.ts'
 import { MulticastSource } from './multicast.ts'
-import type { AuditSource } from './source.ts'
+import type { AuditSource, Notify } from './source.ts'
 
 export interface OpenOptions {
   checkpoint?: Checkpoint
@@ -17,6 +18,8 @@ export interface OpenOptions {
   clock?: Clock
   /** Called when events were missed, because nobody listened or the source broke. */
   lost?: (loss: Loss) => void
+  /** Where records of a time are looked for in which nobody listened to the multicast. Without it they are lost. */
+  missed?: MissedPorts
   /** Opens the multicast; a test gives its own. */
   multicast?: () => AuditSource
 }
@@ -42,20 +45,41 @@ async function open(candidate: Candidate, options: OpenOptions): Promise<AuditSo
   return new KmsgSource({ from: position ?? (beginsAnew(saved, options) ? 'beginning' : 'now'), clock })
 }
 
-/** The kernel keeps nothing of what it said while nobody listened. */
+/** The multicast keeps nothing of what the kernel said while nobody listened; its log and auditd's may. */
 async function openMulticast({ name }: Candidate, options: OpenOptions): Promise<AuditSource> {
   const { clock = wallClock, follow: { notify } = {}, lost, multicast = () => new MulticastSource() } = options
+  const saved = await savedFor(name, options)
+  const since = saved.kind === 'found' ? parseSeenUntil(saved.position)?.at : 'seen' in saved ? saved.seen : undefined
+  const isLost = (): void => lost?.({ where: name, why: 'not-running', ...(since !== undefined && { since }) })
+  const ports = since === undefined ? undefined : options.missed
   const source = new KeptSource(multicast, {
     clock,
+    ...(ports !== undefined &&
+      since !== undefined && { missed: { since, find: finding(ports, since, notify, isLost) } }),
     ...(notify !== undefined && { notify }),
     ...(lost !== undefined && { lost }),
   })
-  const saved = await savedFor(name, options)
-  if (saved.kind === 'none') return source
-  const since = saved.kind === 'found' ? parseSeenUntil(saved.position)?.at : 'seen' in saved ? saved.seen : undefined
-  lost?.({ where: name, why: 'not-running', ...(since !== undefined && { since }) })
+  if (saved.kind !== 'none' && ports === undefined) isLost()
   return source
 }
+
+/** Milliseconds. What the kernel had said shortly before the end of the one before may not have been sent yet. */
+const underWay = 1_000
+
+const finding =
+  (ports: MissedPorts, since: number, notify: Notify | undefined, isLost: () => void): Missed['find'] =>
+  async (opened, stats) => {
+    const auditd = 'auditd' in stats && typeof stats.auditd === 'number' ? stats.auditd : null
+    const gap = { since: (since - underWay) / 1_000, until: opened / 1_000, auditd }
+    const missed = await readMissed({ ...ports, ...(notify !== undefined && { notify }) }, gap)
+    if (!missed.whole) isLost()
+    const { records } = missed
+    if (records > 0) {
+      const message = 'records that were made while no agent listened were found in the logs of the kernel or of auditd'
+      notify?.({ level: 'info', code: 'missed-found', message, context: { records } })
+    }
+    return missed
+  }
 
 async function openFile({ name, wait }: Candidate, options: OpenOptions): Promise<AuditSource> {
   const saved = await savedFor(name, options)

@@ -1,8 +1,9 @@
 import { BufferStore, sharedMemory } from '../../audit/batch/buffer-store.ts'
 import type { FilePosition } from '../../audit/source/file-position.ts'
 import { FollowedFile, type FollowOptions } from '../../audit/source/followed-file.ts'
+import { longestLine } from '../../audit/source/lines-backwards.ts'
 import type { ReadContext } from '../../audit/source/log-file.ts'
-import { countLines, longestLine } from './backwards.ts'
+import { countLines } from './backwards.ts'
 import { closeAll, type OpenedFile, type Place } from './opened-log.ts'
 
 /** Whole lines of one file, in memory that the next chunk may use again. */

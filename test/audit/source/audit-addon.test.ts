@@ -1,6 +1,11 @@
 import { constants } from 'node:os'
 import { expect } from 'chai'
-import { type AuditAddon, explainOpenError, loadAuditAddon } from '../../../src/audit/source/audit-addon.ts'
+import {
+  type AuditAddon,
+  explainOpenError,
+  loadAuditAddon,
+  readKernelLogNow,
+} from '../../../src/audit/source/audit-addon.ts'
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
 
 const { EPROTONOSUPPORT, EPERM, EMFILE } = constants.errno
@@ -27,6 +32,14 @@ describe('a failed open in words', () => {
 })
 
 describe('audit addon', () => {
+  it('reads the log of the kernel, or says what that takes', () => {
+    try {
+      for (const line of readKernelLogNow().trimEnd().split('\n')) expect(line).to.match(/^<\d+>/)
+    } catch (error) {
+      expect(error).to.be.instanceOf(AuditSourceError).and.to.include({ code: 'NOT_PERMITTED' })
+    }
+  })
+
   const options = {
     batchBytes: 131_072,
     batches: 2,

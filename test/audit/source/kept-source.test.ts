@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import type { SourceBatch } from '../../../src/audit/batch/batch.ts'
 import type { Loss } from '../../../src/audit/sink/loss-tally.ts'
+import { AuditIds } from '../../../src/audit/source/audit-ids.ts'
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
 import { KeptSource, type KeptSourceOptions } from '../../../src/audit/source/kept-source.ts'
 import type { AuditSource, SourceStats } from '../../../src/audit/source/source.ts'
@@ -73,6 +74,49 @@ describe('a source that is kept open', () => {
     const texts = () => got.map(({ bytes }) => Buffer.from(bytes).toString()).filter((text) => text !== '')
     return { clock, log, wires, lost, got, texts, source, ended }
   }
+
+  describe('that has missed something', () => {
+    const line = (serial: number): string => `type=1400 audit(1740001000.100:${serial}): apparmor="DENIED"\n`
+    const missedOf = (...serials: number[]) => {
+      const ids = new AuditIds()
+      for (const serial of serials) ids.add(`1740001000.100:${serial}`, 1_740_001_000.1)
+      return { pieces: serials.map((serial) => bytesOf(line(serial))), ids }
+    }
+
+    it('hands that on first, and what it then brings of it not again; its place stays where it was until then', async () => {
+      const { clock, wires, texts, got, source, ended } = make([], {
+        missed: { since: 5, find: async () => missedOf(1, 2) },
+      })
+      const begun = source.position
+      wires[0]!.give(line(2) + line(3), line(4))
+      await turn()
+      expect(texts()).to.deep.equal([])
+      await clock.advance(1_000)
+      await turn()
+      source.stop()
+      await ended
+      expect(texts()).to.deep.equal([line(1), line(2), line(3), line(4)])
+      expect(begun).to.deep.equal({ at: 5 })
+      expect(got.slice(0, 2).map(({ format, position }) => ({ format, position }))).to.deep.equal(
+        Array(2).fill({ format: 'auditlog', position: begun }),
+      )
+      expect(got.map(({ seq }) => seq)).to.deep.equal(got.map((_, i) => i))
+    })
+
+    it('hands it on at once when it is stopped, and leaves it to the next one when it is closed', async () => {
+      const missed = { since: 5, find: async () => missedOf(1) }
+      const stopped = make([], { missed })
+      stopped.source.stop()
+      await stopped.ended
+      expect(stopped.texts()).to.deep.equal([line(1)])
+      const closed = make([], { missed })
+      await turn()
+      await closed.source.close()
+      await closed.ended
+      expect(closed.texts()).to.deep.equal([])
+      expect(closed.source.position).to.deep.equal({ at: 5 })
+    })
+  })
 
   it('hands on what comes, and says until when everything was taken', async () => {
     const { clock, wires, got, texts, source, ended } = make()

@@ -249,6 +249,7 @@ describe('multicast source', () => {
       ended: () => true,
       close: () => undefined,
       stats: () => idle,
+      readKernelLog: () => Buffer.alloc(0),
       ...part,
     },
   })

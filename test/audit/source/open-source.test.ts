@@ -6,10 +6,11 @@ import type { Loss } from '../../../src/audit/sink/loss-tally.ts'
 import { AuditSourceError } from '../../../src/audit/source/audit-source-error.ts'
 import { Checkpoint } from '../../../src/audit/source/checkpoint.ts'
 import { FollowedFile } from '../../../src/audit/source/followed-file.ts'
+import type { MissedPorts } from '../../../src/audit/source/missed-records.ts'
 import { type OpenOptions, openAuditSource } from '../../../src/audit/source/open-source.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { IdleSource } from './idle-source.ts'
-import { notices, rest, textOf } from './notices.ts'
+import { notices, Reading, rest, textOf } from './notices.ts'
 
 describe('an audit source that is opened', () => {
   let folder = ''
@@ -112,6 +113,56 @@ describe('an audit source that is opened', () => {
       const again = await start(lost, clock)
       expect(lost).to.deep.equal([{ where: 'multicast', why: 'not-running', since: ended }])
       await again.source.close()
+    })
+
+    describe('and other logs do', () => {
+      const denial = (at: number): string =>
+        `[ ${(at / 1_000).toFixed(6)}] audit: type=1400 audit(${(at / 1_000).toFixed(3)}:7): apparmor="DENIED" name="/missed"`
+      const restart = async (kernelLog: (ended: number) => string) => {
+        const [lost, log] = [[] as Loss[], notices()]
+        const first = await start(lost)
+        first.source.stop()
+        for (const { position } of await rest(first.source)) first.kept.commit(position)
+        await first.kept.flush()
+        const ended = first.clock.now()
+        await first.clock.advance(5_000)
+        const { clock } = first
+        const missed: MissedPorts = {
+          findWritten: async () => new Set(),
+          kernelLog: () => `<6>[    0.000000] Linux\n<5>${kernelLog(ended)}\n`,
+          auditLog: join(folder, 'none.log'),
+          limit: () => ({ interval: 5, burst: 10 }),
+          now: () => clock.now() / 1_000,
+          uptime: () => clock.now() / 1_000,
+        }
+        const options = {
+          clock,
+          multicast,
+          missed,
+          follow: { notify: log.notify },
+          lost: (loss: Loss) => void lost.push(loss),
+        }
+        const { source } = await openAuditSource({ kind: 'multicast' }, { checkpoint: checkpoint(), ...options })
+        const reading = new Reading(source!)
+        await clock.advance(1_000)
+        await reading.until((text) => text !== '' || lost.length > 0)
+        source!.stop()
+        await reading.ended
+        return { lost, log, text: reading.text, ended }
+      }
+
+      it('takes what they have, and says that nothing was lost by saying nothing', async () => {
+        const { lost, log, text } = await restart((ended) => denial(ended + 2_000))
+        expect(text).to.match(/^type=1400 .*"\/missed"\n$/)
+        expect(lost).to.deep.equal([])
+        expect(log.codes()).to.deep.equal(['missed-found'])
+      })
+
+      it('says what may be lost where they may lack something', async () => {
+        const { lost, text, ended } = await restart((at) => `${denial(at + 2_000)}\n<5>${denial(at + 2_000)}`)
+        expect(text).to.match(/^type=1400 .*\n$/)
+        expect(lost).to.deep.equal([{ where: 'multicast', why: 'not-running', since: ended }])
+      })
     })
 
     it('says since when another source was in use, and nothing of a time that is not known', async () => {

@@ -24,6 +24,7 @@ const without: Record<string, RegExp | undefined> = {
   DAC_READ_SEARCH: undefined,
   AUDIT_READ: /no audit source can be used/,
   AUDIT_CONTROL: undefined,
+  SYSLOG: undefined,
   NET_ADMIN: /fork|process|buffer/i,
   MAC_ADMIN: /AppArmor is absent|AppArmor: /,
   BPF: /BPF is absent/,

@@ -36,6 +36,8 @@ export interface AgentOptions {
   args?: readonly string[]
   /** Runs in a network of its own, where no records are sent to whom listens. */
   alone?: boolean
+  /** That has left its files, which are not made anew. */
+  after?: AgentProcess
 }
 
 /** `varmor agent --audit-only` as a process of this guest. */
@@ -46,8 +48,9 @@ export class AgentProcess {
   readonly #containers: string
   #ended: Promise<Ended> | undefined
 
-  private constructor({ folder, containers = {}, args = [], alone = false }: AgentOptions) {
-    for (const path of [folder, `${folder}.kept`]) rmSync(path, { recursive: true, force: true })
+  private constructor({ folder, containers = {}, args = [], alone = false, after }: AgentOptions) {
+    if (after === undefined)
+      for (const path of [folder, `${folder}.kept`]) rmSync(path, { recursive: true, force: true })
     this.log = new KeptLog(folder)
     this.#containers = `${folder}.json`
     this.know(containers)
@@ -102,6 +105,14 @@ export class AgentProcess {
   stop(): Promise<Ended> {
     this.#ended ??= this.#end()
     return this.#ended
+  }
+
+  /** Ends it and leaves its files to another one. */
+  async leave(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const closed = once(this.#process, 'close')
+    this.#process.kill(signal)
+    await closed
+    this.log.leave()
   }
 
   async #end(): Promise<Ended> {

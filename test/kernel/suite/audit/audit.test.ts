@@ -102,6 +102,49 @@ describe('denials of AppArmor', function () {
     expect(lost(ofReader.status)).to.equal(0)
   })
 
+  describe('while no agent runs', () => {
+    /** Ends an agent, lets that many be refused, and starts it again with its log and its checkpoint. */
+    const missing = async (name: string, count: number, signal: 'SIGTERM' | 'SIGKILL') => {
+      const before = await start(name)
+      expect(await denials(3)).to.equal(3)
+      await before.quiet()
+      agents.splice(agents.indexOf(before), 1)
+      await before.leave(signal)
+      expect(await denials(count)).to.equal(count)
+      const after = await start(name, { after: before })
+      expect(await denials(3)).to.equal(3)
+      await after.quiet()
+      const { lines } = await after.stop()
+      const ids = lines.flatMap((line) => /"id":"([^"]*)"/.exec(line)?.[1] ?? [])
+      const lost = lines.filter((line) => line.includes('"not-running"'))
+      return { lines: reported(lines).lines, twice: ids.length - new Set(ids).size, lost }
+    }
+    /** The kernel's limit lets pass ten in five seconds, and may have been used up by what came before. */
+    const limitIsOpen = () => pause(6_000)
+    const few = 3
+
+    it('are taken from the kernel’s log by the next one, each one once, and nothing is said to be lost', async () => {
+      await limitIsOpen()
+      expect(await missing('missed', few, 'SIGKILL')).to.deep.equal({ lines: 3 + few + 3, twice: 0, lost: [] })
+    })
+
+    it('are said to be lost where the kernel’s log has not all of them', async () => {
+      await limitIsOpen()
+      const { lines, twice, lost: said } = await missing('missed-many', some, 'SIGTERM')
+      expect(lines).to.be.within(6, some / 10)
+      expect(twice).to.equal(0)
+      expect(said).to.have.length(1)
+    })
+
+    it('are taken from the log of auditd, where that has them', async () => {
+      auditd = await Auditd.start()
+      const { lines, twice } = await missing('missed-auditd', 1_000, 'SIGKILL')
+      expect(twice).to.equal(0)
+      // What it writes comes in pieces, and what is missing at the end is said to be.
+      expect(lines).to.be.within(900, 1_006)
+    })
+  })
+
   describe('without the multicast and without auditd', () => {
     const limited = (agent: AgentProcess): void => {
       const said = agent.said.filter(({ code }) => code === 'printk-limit')

@@ -30,6 +30,11 @@ export class KeptLog {
     return this.#take(full)
   }
 
+  /** Looks no more: another one does, from where the files are. */
+  leave(): void {
+    clearInterval(this.#timer)
+  }
+
   /** Once nothing is written any more. Removes all files, which are in the memory of the guest. */
   end(): string[] {
     clearInterval(this.#timer)

@@ -11,6 +11,8 @@
 - AUDIT_READ
 # What the kernel says of lost records, and its backlog, which is made large enough.
 - AUDIT_CONTROL
+# What the kernel's log keeps of the time in which no agent listened.
+- SYSLOG
 # A large buffer for that socket, and the kernel's reports of processes that begin and end.
 - NET_ADMIN
 {{- end }}

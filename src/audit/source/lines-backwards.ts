@@ -1,0 +1,47 @@
+import { Buffer } from 'node:buffer'
+import { newline } from '../../base/bytes.ts'
+import type { LogFile } from './log-file.ts'
+
+const pieceBytes = 64 * 1024
+
+/** Bytes of a line that is read at all, as of a batch of a followed file. */
+export const longestLine = 256 * 1024
+
+interface Line {
+  offset: number
+  /** Without its end; empty for one that is too long. */
+  bytes: Buffer
+}
+
+/** The lines of a file from its last one to its first, read piece by piece: the end of a large file costs little. */
+export async function* linesBackwards(
+  file: Pick<LogFile, 'peek'>,
+  size: number,
+  piece = pieceBytes,
+): AsyncGenerator<Line, void, void> {
+  /** What is read of the line whose beginning is not. */
+  let rest: Buffer[] = []
+  let end = size
+  while (end > 0) {
+    const start = Math.max(0, end - piece)
+    const bytes = await file.peek(start, end)
+    if (bytes.length < end - start) return // truncated meanwhile
+    let lineEnd = bytes.length
+    for (let at = lastNewline(bytes, lineEnd); at !== -1; at = lastNewline(bytes, lineEnd)) {
+      yield lineOf(start + at + 1, [bytes.subarray(at + 1, lineEnd), ...rest])
+      rest = []
+      lineEnd = at
+    }
+    rest = [bytes.subarray(0, lineEnd), ...(lengthOf(rest) > longestLine ? [Buffer.alloc(longestLine + 1)] : rest)]
+    end = start
+  }
+  yield lineOf(0, rest)
+}
+
+const lastNewline = (bytes: Buffer, end: number): number => (end === 0 ? -1 : bytes.lastIndexOf(newline, end - 1))
+
+function lineOf(offset: number, parts: readonly Buffer[]): Line {
+  return { offset, bytes: lengthOf(parts) > longestLine ? Buffer.alloc(0) : Buffer.concat(parts) }
+}
+
+const lengthOf = (parts: readonly Buffer[]): number => parts.reduce((sum, { length }) => sum + length, 0)

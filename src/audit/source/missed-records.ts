@@ -1,0 +1,212 @@
+import { readFileSync } from 'node:fs'
+import { uptime } from 'node:os'
+import { mebibyte } from '../../base/bytes.ts'
+import { readKernelLogNow } from './audit-addon.ts'
+import { AuditIds } from './audit-ids.ts'
+import { type AuditLine, type KernelLog, parseAuditLine, readKernelLog } from './audit-line.ts'
+import { AuditSourceError } from './audit-source-error.ts'
+import { defaultLogPaths } from './choose-source.ts'
+import { openIfThere } from './find-place.ts'
+import { linesBackwards } from './lines-backwards.ts'
+import { listFiles } from './rotated-files.ts'
+import type { Notify } from './source.ts'
+import type { FindWritten } from './written-records.ts'
+
+/** The kernel's limit of what goes through printk (sysctl kernel.printk_ratelimit, printk_ratelimit_burst). */
+export interface PrintkLimit {
+  /** Seconds; 0 where there is no limit. */
+  interval: number
+  burst: number
+}
+
+/** Where records are kept that nobody listened to. A test gives its own. */
+export interface MissedPorts {
+  /** Finds the ids of records that have a line in the log: `<boot>-audit-<seconds>.<milliseconds>:<serial>-<hash>`. */
+  findWritten: FindWritten
+  /** What the kernel keeps of its own log, as syslog(2) gives it. */
+  kernelLog?: () => string
+  /** Path of auditd's log. */
+  auditLog?: string
+  limit?: () => PrintkLimit
+  /** Seconds since boot. */
+  uptime?: () => number
+  /** Unix seconds. */
+  now?: () => number
+  notify?: Notify
+}
+
+/** A time in which nobody listened. */
+export interface Gap {
+  /** Unix seconds. */
+  since: number
+  until: number
+  /** The number of the process that has the kernel's records instead of its log; 0 for none, null where that is not known. */
+  auditd: number | null
+}
+
+/** Records of a gap that have no line yet. */
+export interface MissedRecords {
+  /** In the form of a batch of the format `auditlog`, in pieces. */
+  pieces: Uint8Array[]
+  records: number
+  /** Records that the source may bring as well. */
+  ids: AuditIds
+  /** There were no others: what had been said without a gap in the kernel's numbers is there. */
+  whole: boolean
+}
+
+/** Of an audit log, from its end, that is searched. */
+const mostBytes = 32 * mebibyte
+const pieceBytes = 512 * 1024
+/** Seconds. The kernel's times are those of its last tick. */
+const tick = 0.01
+
+/** Reads what was said in a gap from the logs of the kernel and of auditd, of which one usually has it. Never throws for what it cannot read. */
+export async function readMissed(ports: MissedPorts, gap: Gap): Promise<MissedRecords> {
+  const { limit = printkLimit, findWritten } = ports
+  const kernel = kernelLogOf(ports)
+  const auditd = await auditLogOf(ports, gap.since)
+  const written = new AuditIds()
+  const found = await findWritten(gap.since)
+  for (const id of found) written.add(id.slice(id.indexOf('audit-') + 'audit-'.length, id.lastIndexOf('-')), gap.since)
+  const lines = [...kernel.records, ...beside(auditd.records, kernel.records)].toSorted(
+    (a, b) => a.time - b.time || a.serial - b.serial,
+  )
+  const ofGap = lines.filter(({ time }) => time >= gap.since && time <= gap.until + tick)
+  const missed = ofGap.filter(({ id }) => !written.take(id))
+  const ids = new AuditIds()
+  for (const { id, time } of missed) ids.add(id, time)
+  const isWhole =
+    isWithoutGap(lines, gap) &&
+    (isWholeIn(auditd, gap) || (isWholeOfKernel(kernel, gap, limit()) && !isUsed(auditd, gap)))
+  return { pieces: piecesOf(missed), records: missed.length, ids, whole: isWhole }
+}
+
+/** A log, and since when it has all, in unix seconds. */
+interface ReadLog {
+  records: readonly AuditLine[]
+  begins: number
+}
+
+function kernelLogOf({
+  kernelLog = () => readKernelLogNow(),
+  uptime: up = uptime,
+  now = () => Date.now() / 1_000,
+  notify,
+}: MissedPorts): ReadLog & Pick<KernelLog, 'doubtful'> {
+  try {
+    const log = readKernelLog(kernelLog())
+    return { ...log, begins: now() - up() + log.begins }
+  } catch (error) {
+    refused(error, 'the log of the kernel', 'CAP_SYSLOG', notify)
+    return { records: [], begins: Number.POSITIVE_INFINITY, doubtful: 0 }
+  }
+}
+
+/** Records of auditd's log since a moment, and the one before that. */
+async function auditLogOf({ auditLog = defaultLogPaths[0], notify }: MissedPorts, since: number): Promise<ReadLog> {
+  const records: AuditLine[] = []
+  let begins = Number.POSITIVE_INFINITY
+  try {
+    for await (const record of recordsBackwards(auditLog)) {
+      records.push(record)
+      begins = record.time
+      if (record.time < since) break
+    }
+  } catch (error) {
+    refused(error, auditLog, 'CAP_DAC_READ_SEARCH', notify)
+  }
+  return { records: records.reverse(), begins }
+}
+
+async function* recordsBackwards(path: string): AsyncGenerator<AuditLine, void, void> {
+  let left = mostBytes
+  for (const listed of (await listFiles(path)).reverse()) {
+    const file = listed.compressed ? undefined : await openIfThere(listed)
+    if (file === undefined) return
+    try {
+      for await (const { offset, bytes } of linesBackwards(file, listed.size)) {
+        left -= bytes.length
+        if (left < 0) return
+        // What is behind the last line end is being written, or was cut off.
+        const isEnded = offset + bytes.length < listed.size
+        const record = isEnded ? parseAuditLine(bytes.toString('latin1')) : undefined
+        if (record !== undefined) yield record
+      }
+    } finally {
+      await file.close()
+    }
+  }
+}
+
+function refused(error: unknown, what: string, capability: string, notify: Notify | undefined): void {
+  const errno = errnoOf(error)
+  if (errno === undefined) throw error
+  notify?.({
+    level: 'info',
+    code: 'missed-unreadable',
+    message: `what was said while no agent listened is not looked for in ${what}: it cannot be read`,
+    remedy: `give the agent ${capability}, or see errno`,
+    context: { errno },
+  })
+}
+
+function errnoOf(error: unknown): string | undefined {
+  if (error instanceof AuditSourceError) return String(error.context['errno'] ?? error.code)
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined
+}
+
+/** Those that the other log does not have. */
+function beside(records: readonly AuditLine[], others: readonly AuditLine[]): AuditLine[] {
+  const known = new Set(others.map(({ id }) => id))
+  return records.filter(({ id }) => !known.has(id))
+}
+
+/** Every record has the next number, whatever its type, from the last one before the gap on. A boot begins anew, which is a gap, too. */
+function isWithoutGap(lines: readonly AuditLine[], { since }: Gap): boolean {
+  const before = lines.filter(({ time }) => time < since).slice(-1)
+  const ofGap = lines.filter(({ time }) => time >= since)
+  const serials = [...new Set([...before, ...ofGap].map(({ serial }) => serial))].toSorted((a, b) => a - b)
+  return serials.every((serial, i) => i === 0 || serial === serials[i - 1]! + 1)
+}
+
+/** It has one from after the gap. What auditd holds back for a while cannot be told from what it has not got. */
+const isWholeIn = ({ records, begins }: ReadLog, { since, until }: Gap): boolean =>
+  begins < since && (records.at(-1)?.time ?? 0) > until
+
+const isUsed = ({ records }: ReadLog, { since, auditd }: Gap): boolean =>
+  auditd === null ? records.some(({ time }) => time >= since) : auditd > 0
+
+/**
+ * Records that the kernel's limit has kept from its log show in the numbers of those that come later. Behind the last one they do not, where
+ * so many came shortly before it that the limit may have closed.
+ */
+function isWholeOfKernel(
+  { records, begins, doubtful }: ReadLog & Pick<KernelLog, 'doubtful'>,
+  { since, until }: Gap,
+  { interval, burst }: PrintkLimit,
+): boolean {
+  const last = records.at(-1)?.time ?? 0
+  const shortlyBefore = records.filter(({ time }) => time > last - interval)
+  const mayBeClosed = interval > 0 && last <= until + tick && shortlyBefore.length >= burst
+  return begins < since && doubtful === 0 && !mayBeClosed
+}
+
+function printkLimit(): PrintkLimit {
+  const read = (name: string): number => Number(readFileSync(`/proc/sys/kernel/${name}`, 'latin1'))
+  return { interval: read('printk_ratelimit'), burst: read('printk_ratelimit_burst') }
+}
+
+function piecesOf(records: readonly AuditLine[]): Uint8Array[] {
+  const pieces: Uint8Array[] = []
+  for (let at = 0; at < records.length; ) {
+    const lines: string[] = []
+    for (let size = 0; size < pieceBytes && at < records.length; at++) {
+      const line = `${records[at]!.text}\n`
+      lines.push(line)
+      size += line.length
+    }
+    pieces.push(Buffer.from(lines.join(''), 'latin1'))
+  }
+  return pieces
+}
