@@ -60,7 +60,7 @@ const forAgent: ProtoSelection = {
     ...of('containerd.services.tasks.v1.Tasks', 'Get', 'List'),
     ...of('containerd.services.events.v1.Events', 'Subscribe'),
     ...of('containerd.services.version.v1.Version', 'Version'),
-    ...of('runtime.v1.RuntimeService', 'ListPodSandbox'),
+    ...of('runtime.v1.RuntimeService', 'ListPodSandbox', 'ListContainers', 'ContainerStatus', 'GetContainerEvents'),
   ],
   messages: of(
     'containerd.events',
@@ -72,6 +72,11 @@ const forAgent: ProtoSelection = {
     'ContainerUpdate',
     'ContainerDelete',
   ),
+  fields: {
+    'runtime.v1.Container': ['id', 'podSandboxId', 'metadata', 'state', 'labels'],
+    'runtime.v1.ContainerStatus': ['id', 'state', 'image', 'labels', 'metadata'],
+    'runtime.v1.ContainerEventResponse': ['containerId', 'containerEventType'],
+  },
 }
 
 const pods = ['RunPodSandbox', 'StopPodSandbox', 'RemovePodSandbox', 'ListPodSandbox', 'PodSandboxStatus']

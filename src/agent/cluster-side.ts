@@ -4,6 +4,7 @@ import type { Connection } from '../kube/connection.ts'
 import { PriorityLimiter } from '../kube/limiter.ts'
 import type { AgentSource } from './agent.ts'
 import { Containerd } from './containers/containerd.ts'
+import { Cri } from './containers/cri.ts'
 import { ManagerTransport } from './manager-transport.ts'
 import type { NodeSide, SourceParts } from './node-side.ts'
 import { publishedAuthority } from './published-authority.ts'
@@ -22,11 +23,13 @@ export interface ClusterSideOptions {
   /** The name that the managers' certificates are for, where `managers` have others. */
   serverName?: string
   containerdSocket: string
+  /** Of another runtime, which is asked by CRI alone instead. */
+  criSocket?: string
 }
 
 /** A node of a cluster. */
 export class ClusterSide implements NodeSide {
-  readonly runtime: Containerd
+  readonly runtime: Containerd | Cri
   readonly #options: ClusterSideOptions
   readonly #limiter = new PriorityLimiter({ qps: 5, burst: 10 })
   readonly #client: ApiClient
@@ -34,8 +37,9 @@ export class ClusterSide implements NodeSide {
 
   constructor(options: ClusterSideOptions) {
     this.#options = options
-    const { connection, namespace, tokenFile, authorityFile, serverName, containerdSocket } = options
-    this.runtime = new Containerd({ socket: containerdSocket })
+    const { connection, namespace, tokenFile, authorityFile, serverName, containerdSocket, criSocket } = options
+    this.runtime =
+      criSocket === undefined ? new Containerd({ socket: containerdSocket }) : new Cri({ socket: criSocket })
     this.#client = new ApiClient({ connection, limiter: this.#limiter })
     this.#transport = new ManagerTransport({
       authority: authorityFile ?? publishedAuthority(this.#client, namespace, systemClock),

@@ -39,6 +39,7 @@ export interface AgentArguments extends MetricsArguments {
   seccompDir?: string
   apparmorDir: string
   containerd: string
+  cri?: string
   containerdNamespaces: string[]
   dockerDir: string
   readinessPort?: number

@@ -7,7 +7,13 @@ import { readPolicies } from './read-policies.ts'
 
 /** A folder of policies; undefined, and the reason on standard error, when it cannot be used. */
 export async function openStandalone(
-  { policiesState: memory, containerd: containerdSocket, containerdNamespaces: namespaces, dockerDir }: AgentArguments,
+  {
+    policiesState: memory,
+    containerd: containerdSocket,
+    cri,
+    containerdNamespaces: namespaces,
+    dockerDir,
+  }: AgentArguments,
   { folder, seccompFolder, logger }: Pick<StandaloneSideOptions, 'folder' | 'seccompFolder' | 'logger'>,
 ): Promise<StandaloneSide | undefined> {
   try {
@@ -19,6 +25,6 @@ export async function openStandalone(
   }
   return new StandaloneSide({
     ...{ folder: resolve(folder), memory, read: readPolicies, seccompFolder, logger },
-    ...{ containerdSocket, namespaces, dockerFolder: dockerDir },
+    ...{ containerdSocket, criSocket: cri, namespaces, dockerFolder: dockerDir },
   })
 }

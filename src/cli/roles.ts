@@ -191,6 +191,10 @@ export function addAgent(varmor: Command): void {
     )
     .option('--apparmor-dir <folder>', 'where AppArmor profiles are kept', '/etc/apparmor.d')
     .option('--containerd <socket>', 'of the runtime; it need not be there yet', '/run/containerd/containerd.sock')
+    .option(
+      '--cri <socket>',
+      'of another runtime, such as /run/crio/crio.sock: it is asked by CRI alone, instead of containerd',
+    )
     .option('--containerd-namespaces <names>', 'with --policies: whose containers are looked at', readNames, [
       'default',
       'k8s.io',

@@ -52,7 +52,7 @@ interface Opened {
 
 /** The cluster that the flags name; undefined, and the reason on standard error, when there is none. */
 function clusterSide(given: AgentArguments): Opened | undefined {
-  const { kubeconfig, context, managerCa, managerName, tokenFile, containerd: containerdSocket } = given
+  const { kubeconfig, context, managerCa, managerName, tokenFile, containerd: containerdSocket, cri } = given
   const connection = connect({
     ...(kubeconfig !== undefined && { kubeconfig }),
     ...(context !== undefined && { context }),
@@ -62,6 +62,7 @@ function clusterSide(given: AgentArguments): Opened | undefined {
   const [first = `https://varmor-status-svc.${namespace}.svc:8080`, ...more] = given.manager
   const side = new ClusterSide({
     ...{ connection, namespace, managers: [first, ...more], tokenFile, containerdSocket },
+    ...(cri !== undefined && { criSocket: cri }),
     ...(managerCa !== undefined && { authorityFile: managerCa }),
     ...(managerName !== undefined && { serverName: managerName }),
   })

@@ -1,6 +1,8 @@
 import type { ClientReadableStream } from '@grpc/grpc-js'
 import type { MessageTypeDefinition } from '@grpc/proto-loader'
+import { listSandboxes } from './cri.ts'
 import { type AnyValue, GrpcClient, protoDefinitions, runtimeError } from './grpc-client.ts'
+import { type OciSpec, parseSpec } from './oci-spec.ts'
 import {
   type ContainerRuntime,
   type RuntimeContainer,
@@ -35,13 +37,6 @@ interface WireProcess {
   id: string
   pid: number
   status: string
-}
-
-interface WireSandbox {
-  id: string
-  metadata: { name: string; namespace: string; uid: string } | null
-  labels: Record<string, string>
-  annotations: Record<string, string>
 }
 
 interface WireEnvelope {
@@ -133,14 +128,8 @@ export class Containerd implements ContainerRuntime {
   }
 
   async sandboxes(id?: string): Promise<Sandbox[]> {
-    const request = id === undefined ? {} : { filter: { id } }
     try {
-      const { items = [] } = await this.#call<{ items?: WireSandbox[] }>(
-        'runtime.v1.RuntimeService',
-        'ListPodSandbox',
-        request,
-      )
-      return items.map(sandboxOf)
+      return await listSandboxes(this.#client, id)
     } catch (error) {
       // A containerd without its CRI part has no pods.
       if (error instanceof RuntimeError && error.code === 'UNIMPLEMENTED') return []
@@ -205,29 +194,5 @@ function eventOf({ event, timestamp }: WireEnvelope): RuntimeEvent | undefined {
   }
 }
 
-/** The parts that we use of an OCI runtime spec (config.md), which containerd keeps as JSON. */
-interface OciSpec {
-  annotations?: Record<string, string>
-  process?: { apparmorProfile?: string }
-  linux?: { seccomp?: unknown }
-}
-
 /** A container without a spec that can be read is described by its labels alone. */
-function readSpec(spec: AnyValue | null): OciSpec {
-  if (spec === null) return {}
-  try {
-    return (JSON.parse(spec.value.toString('utf8')) as OciSpec | null) ?? {}
-  } catch (error) {
-    if (error instanceof SyntaxError) return {}
-    throw error
-  }
-}
-
-const sandboxOf = ({ id, metadata, labels, annotations }: WireSandbox): Sandbox => ({
-  id,
-  name: metadata?.name ?? '',
-  namespace: metadata?.namespace ?? '',
-  uid: metadata?.uid ?? '',
-  labels,
-  annotations,
-})
+const readSpec = (spec: AnyValue | null): OciSpec => (spec && parseSpec(spec.value.toString('utf8'))) ?? {}

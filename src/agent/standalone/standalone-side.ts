@@ -4,6 +4,7 @@ import type { Logger } from '../../base/logger.ts'
 import type { AgentSource } from '../agent.ts'
 import { Containerd } from '../containers/containerd.ts'
 import { ContainerdNamespaces } from '../containers/containerd-namespaces.ts'
+import { Cri } from '../containers/cri.ts'
 import type { RuntimeContainer } from '../containers/runtime.ts'
 import type { NodeSide, SourceParts } from '../node-side.ts'
 import { dockerNames } from './docker-names.ts'
@@ -22,6 +23,8 @@ export interface StandaloneSideOptions {
   read: PolicyFolderOptions['read']
   seccompFolder: string
   containerdSocket: string
+  /** Of another runtime, which is asked by CRI alone instead. */
+  criSocket?: string | undefined
   /** containerd's namespaces that are looked at. */
   namespaces: readonly string[]
   /** Docker's folder. */
@@ -34,27 +37,30 @@ const uninstallFile = '/run/varmor/uninstall'
 
 /** Where Docker's containers are in containerd. */
 const dockerNamespace = 'moby'
+/** Where those of pods are, by whichever runtime. */
+const podNamespace = 'k8s.io'
 
 /** A node without a cluster: a folder has its policies. */
 export class StandaloneSide implements NodeSide {
   readonly namespace = 'varmor'
-  readonly runtime: ContainerdNamespaces
+  readonly runtime: ContainerdNamespaces | Cri
   readonly confinement: StandaloneConfinement
   readonly #options: StandaloneSideOptions
   #folder: PolicyFolder | undefined
 
   constructor(options: StandaloneSideOptions) {
     this.#options = options
-    const { containerdSocket: socket, namespaces, seccompFolder, logger } = options
-    this.runtime = new ContainerdNamespaces(
-      namespaces.map(
-        (namespace) =>
-          new Containerd({
-            ...{ socket, namespace },
-            describe: (container, seccomp) => this.#describe({ ...container, namespace }, seccomp),
-          }),
-      ),
-    )
+    const { containerdSocket, criSocket, namespaces, seccompFolder, logger } = options
+    const describing = (namespace: string) => (container: RuntimeContainer, seccomp: unknown) =>
+      this.#describe({ ...container, namespace }, seccomp)
+    this.runtime =
+      criSocket === undefined
+        ? new ContainerdNamespaces(
+            namespaces.map(
+              (namespace) => new Containerd({ socket: containerdSocket, namespace, describe: describing(namespace) }),
+            ),
+          )
+        : new Cri({ socket: criSocket, describe: describing(podNamespace) })
     this.confinement = new StandaloneConfinement({
       ...{ seccompFolder, logger },
       problems: () => this.#folder?.problems ?? [],
@@ -90,7 +96,7 @@ export class StandaloneSide implements NodeSide {
     return {
       ...container,
       // nerdctl says it in a label, and ctr's ids are names.
-      name: docker?.name ?? labels['nerdctl/name'] ?? id,
+      name: docker?.name ?? labels['nerdctl/name'] ?? container.name ?? id,
       labels: { ...labels, ...docker?.labels },
       ...(seccomp !== undefined && { seccomp }),
     }

@@ -1,7 +1,10 @@
 /** Cgroup paths as /proc/<pid>/cgroup shows them, and which containers they are of. */
 
-/** A path names a container by its id, which runtimes write as the end of a component: `<id>`, `docker-<id>.scope`. */
-const idOfComponent = /(?:^|[-:])([0-9a-f]{64})(?:\.scope)?$/
+/**
+ * A path names a container by its id, which runtimes write as the end of a component: `<id>`, `docker-<id>.scope`, `crio-<id>.scope`. What
+ * watches a container of CRI-O is beside it, in `crio-conmon-<id>.scope`.
+ */
+const idOfComponent = /(?:^|(?<!conmon)[-:])([0-9a-f]{64})(?:\.scope)?$/
 
 /** Controllers of version 1 that every container has, and cgroup managers move processes in. */
 const preferred = ['pids', 'memory', 'devices', 'name=systemd']

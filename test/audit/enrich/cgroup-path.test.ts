@@ -12,6 +12,7 @@ describe('the container that a cgroup names', () => {
     ['systemd and containerd', `0::/kubepods.slice/kubepods-pod7efce0ca.slice/cri-containerd-${id}.scope\n`, id],
     ['cgroupfs', `0::/kubepods/burstable/pod7efce0ca-5609/${id}\n`, id],
     ['docker', `0::/system.slice/docker-${id}.scope\n`, id],
+    ['what watches one of CRI-O', `0::/kubepods.slice/kubepods-pod1.slice/crio-conmon-${id}.scope\n`, ''],
     ['cri-o', `0::/kubepods.slice/crio-${id}.scope/container\n`, id],
     ['seen from another cgroup namespace', `0::/../../cri-containerd-${id}.scope\n`, id],
     [

@@ -9,6 +9,7 @@ import type { ContainerInfo } from '../../../../src/audit/enrich/snapshot.ts'
 import { type CommandResult, output, result } from '../../../cluster/command.ts'
 import { eventually } from '../../../cluster/wait.ts'
 import { servicesImage } from '../../images/names.ts'
+import type { Confinement } from '../harness/confined.ts'
 import { Container, containerIdOf, firstProcess } from '../harness/container.ts'
 import { powers, type Service, type Step, srvFolder, tokenPath } from './services.ts'
 
@@ -48,14 +49,6 @@ export class Clients {
   }
 }
 
-export interface Confinement {
-  /** Of the container: which of `ctr run`. */
-  flags: readonly string[]
-  /** As in ContainerInfo. */
-  profileName: string
-  bpfNumber?: number
-}
-
 /** A service in a container of its own, whose first process it is. */
 export class Served {
   readonly service: Service
@@ -86,7 +79,9 @@ export class Served {
     ]
     const log = ['--log-uri', `file://${served.#log}`]
     await ctr('run', '-d', ...log, ...given, ...flags, servicesImage, served.id, ...service.command)
-    served.#pid = await firstProcess(served.id)
+    served.#pid = await firstProcess(served.id).catch((error: Error) => {
+      throw new Error(`${error.message}\n${served.said.slice(-4000)}`, { cause: error })
+    })
     return served
   }
 

@@ -7,17 +7,14 @@ import { buildProfile } from '../../../../actors/model/build-profile.ts'
 import { Collector } from '../../../../actors/modeller/collector.ts'
 import type { KernelEnforcer } from '../../../../src/api/enforcer.ts'
 import type { DynamicResult, Policy, Profile, VarmorPolicy } from '../../../../src/api/types.ts'
-import { AppArmorLoader } from '../../../../src/enforcer/apparmor.ts'
 import type { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'
-import { kubeletSeccompFolder, SeccompLoader } from '../../../../src/enforcer/seccomp.ts'
-import type { CompiledPolicy } from '../../../../src/profile/compile.ts'
 import { output } from '../../../cluster/command.ts'
 import { openEnforcer } from '../bpf/enforcer.ts'
-import { containerIdOf } from '../harness/container.ts'
+import { Confiner } from '../harness/confined.ts'
 import { compiled, identityOf } from '../harness/profiles.ts'
 import { type Violation, Violations } from '../harness/violations.ts'
 import { type Attack, attacks, isReport, whyUnseen } from './attacks.ts'
-import { Clients, type Confinement, neighbour, overtake, Served, tokenFolder } from './served.ts'
+import { Clients, neighbour, overtake, Served, tokenFolder } from './served.ts'
 import { chosenServices, type Service } from './services.ts'
 import { type Ending, type OfKernel, readShown, tableOfAttacks, tableOfServices } from './shown.ts'
 
@@ -54,11 +51,10 @@ const forgetful = 'test-forgetful'
 
 describe('services, of which all is forbidden but what was recorded', function () {
   this.timeout(1_800_000)
-  const appArmor = new AppArmorLoader()
-  const seccomp = new SeccompLoader()
   let bpf: BpfEnforcer
   let clients: Clients
   let violations: Violations
+  let confiner: Confiner
   const kernel = release().split('.').slice(0, 2).join('.')
   const seenNow: Record<string, OfKernel> = {}
   const collectors = new Map<string, Collector>()
@@ -83,6 +79,7 @@ describe('services, of which all is forbidden but what was recorded', function (
         }
       },
     )
+    confiner = new Confiner(bpf, violations)
     expect(await bpf.find()).to.be.instanceOf(Map)
   })
   after(async () => {
@@ -92,31 +89,6 @@ describe('services, of which all is forbidden but what was recorded', function (
     // What has been shown of all attacks can be written to shown.json, of which the tables of the documents are made.
     console.log(['', tableOfServices(seenNow), tableOfAttacks(seenNow), JSON.stringify(seenNow), ''].join('\n'))
   })
-
-  /** Loads what each of its enforcers is to have, and says so to the pipeline. */
-  const load = async (policy: VarmorPolicy, { enforcers }: CompiledPolicy, modelling?: string): Promise<void> => {
-    const identity = identityOf(policy)
-    const { profileName } = identity
-    if (enforcers.AppArmor !== undefined) await appArmor.load(profileName, enforcers.AppArmor.profile)
-    if (enforcers.BPF !== undefined) await bpf.load(profileName, JSON.stringify(enforcers.BPF.profile))
-    if (enforcers.Seccomp !== undefined) await seccomp.load(profileName, JSON.stringify(enforcers.Seccomp.profile))
-    const bpfId = enforcers.BPF && bpf.idOf(profileName)
-    violations.expect(
-      [],
-      [{ ...identity, ...(bpfId !== undefined && { bpfId }), ...(modelling !== undefined && { modelling }) }],
-    )
-  }
-
-  /** What a container that is called so is started with. */
-  const confinement = async (name: string, { enforcers, profileName }: CompiledPolicy): Promise<Confinement> => {
-    const id = containerIdOf(name)
-    if (enforcers.BPF !== undefined) await bpf.add({ id, profile: profileName })
-    const flags = [
-      ...(enforcers.AppArmor ? ['--apparmor-profile', profileName] : []),
-      ...(enforcers.Seccomp ? ['--seccomp', '--seccomp-profile', join(kubeletSeccompFolder, profileName)] : []),
-    ]
-    return { flags, profileName, ...(enforcers.BPF && { bpfNumber: bpf.numberOf(id)! }) }
-  }
 
   /**
    * On each processor AppArmor remembers whose capability it has written last, and does not write again what it has ever written
@@ -150,9 +122,9 @@ describe('services, of which all is forbidden but what was recorded', function (
     const { profileName } = made
     const collector = new Collector()
     collectors.set(profileName, collector)
-    await load(policy, made, service.name)
+    await confiner.load(policy, made, service.name)
     const name = `${service.name}-recorded`
-    const served = await Served.start(name, service, clients, await confinement(name, made))
+    const served = await Served.start(name, service, clients, await confiner.confinement(name, made))
     violations.expect([served.info])
     await served.isReady()
     const begin = performance.now()
@@ -210,8 +182,8 @@ describe('services, of which all is forbidden but what was recorded', function (
             const made = compiled(policy, {
               model: { appArmor: profile.appArmor!, seccomp: profile.seccomp!, bpf: model.bpf! },
             })
-            await load(policy, made)
-            const started = await Served.start(name, service, clients, await confinement(name, made))
+            await confiner.load(policy, made)
+            const started = await Served.start(name, service, clients, await confiner.confinement(name, made))
             violations.expect([started.info])
             return { made, started }
           }
@@ -228,6 +200,12 @@ describe('services, of which all is forbidden but what was recorded', function (
             beside?.process.kill()
             await served?.remove()
             await bpf.remove(served?.id ?? '')
+            // A service with children has met the process beside it.
+            await quiet(() => violations.all.length)
+            news()
+          })
+          afterEach(function () {
+            if (this.currentTest?.state === 'failed') console.log(news().map(({ event }) => event))
           })
 
           const noDenial = async (): Promise<void> => {

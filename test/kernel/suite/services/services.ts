@@ -39,8 +39,7 @@ const status = (code: number, words: string): string =>
 
 /** With what it has to be an attacker with means: nothing but the enforcer is to stand between. */
 export const powers = ['sys_admin', 'sys_ptrace', 'sys_module', 'bpf', 'net_raw', 'mknod', 'dac_override'] as const
-const kept = powers.map((name) => `+${name}`).join(',')
-const asPostgres = ['setpriv', '--reuid=postgres', '--regid=postgres', '--init-groups']
+const asPostgres = ['/probes/as-user', 'postgres', powers.join()]
 const settings = {
   config_file: '/etc/postgresql/15/main/postgresql.conf',
   hba_file: `${srv}/pg_hba.conf`,
@@ -113,7 +112,7 @@ export const services: readonly Service[] = [
     name: 'postgresql',
     title: 'postgresql',
     command: [
-      ...[...asPostgres, `--inh-caps=${kept}`, `--ambient-caps=${kept}`],
+      ...asPostgres,
       ...['/usr/lib/postgresql/15/bin/postgres', '-D', '/var/lib/postgresql/15/main'],
       ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     ],

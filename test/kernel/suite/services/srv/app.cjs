@@ -41,7 +41,7 @@ if (!isMainThread) {
     '/list': (_request, response) => response.end(fs.readdirSync('/usr/share/common-licenses').join('\n')),
     '/own': (_request, response) =>
       http
-        .get('http://localhost:8000/list', (answer) => answer.pipe(response))
+        .get('http://127.0.0.1:8000/list', (answer) => answer.pipe(response))
         .on('error', (error) => {
           response.statusCode = 500
           response.end(error.message)

@@ -1,0 +1,241 @@
+import type { ClientReadableStream } from '@grpc/grpc-js'
+import PQueue from 'p-queue'
+import { type Clock, sleep, systemClock } from '../../base/clock.ts'
+import { GrpcClient, protoDefinitions, runtimeError } from './grpc-client.ts'
+import { type OciSpec, parseSpec } from './oci-spec.ts'
+import {
+  type ContainerRuntime,
+  type RuntimeContainer,
+  RuntimeError,
+  type RuntimeEvent,
+  type RuntimeTask,
+  type Sandbox,
+} from './runtime.ts'
+import { runtimeProtos } from './runtime-protos.ts'
+
+export interface CriOptions {
+  /** Path of the runtime's socket, such as /run/crio/crio.sock. */
+  socket: string
+  /** Says more of a container. */
+  describe?: (container: RuntimeContainer, seccomp: unknown) => Promise<RuntimeContainer>
+  /** Milliseconds for a call. Default 5,000. */
+  deadline?: number
+  clock?: Clock
+}
+
+interface WireContainer {
+  id: string
+  podSandboxId: string
+  metadata: { name: string } | null
+  state: string
+  labels: Record<string, string>
+}
+
+interface WireStatus {
+  status: { image: { image: string } | null } | null
+  info: Record<string, string>
+}
+
+interface WireSandbox {
+  id: string
+  metadata: { name: string; namespace: string; uid: string } | null
+  labels: Record<string, string>
+  annotations: Record<string, string>
+}
+
+/** What containerd and CRI-O say of a container when they are asked for all (`verbose`): JSON of their own, in which these are alike. */
+interface Info {
+  pid?: number
+  runtimeSpec?: OciSpec
+}
+
+interface Asked {
+  image: string
+  /** Of its first process; 0 before there is one. */
+  pid: number
+  spec: OciSpec
+}
+
+/** Calls at a time: a node has hundreds of containers, and whoever starts one is not to wait for these. */
+const atATime = 8
+/** Milliseconds between two looks at a runtime that tells of no events, as CRI-O does by default (enable_pod_events). */
+const lookEvery = 1_000
+
+const service = 'runtime.v1.RuntimeService'
+const running = 'CONTAINER_RUNNING'
+const definitions = protoDefinitions(runtimeProtos)
+
+/** Sandboxes by CRI: all, or that of the id. */
+export async function listSandboxes(client: GrpcClient, id: string | undefined): Promise<Sandbox[]> {
+  const request = id === undefined ? {} : { filter: { id } }
+  const { items = [] } = await client.call<{ items?: WireSandbox[] }>(service, 'ListPodSandbox', request)
+  return items.map(({ id: sandbox, metadata, labels, annotations }) => ({
+    id: sandbox,
+    name: metadata?.name ?? '',
+    namespace: metadata?.namespace ?? '',
+    uid: metadata?.uid ?? '',
+    labels,
+    annotations,
+  }))
+}
+
+/** Any runtime by CRI alone, such as CRI-O. It says nothing of processes that are put into running containers. */
+export class Cri implements ContainerRuntime {
+  readonly #client: GrpcClient
+  readonly #describe: CriOptions['describe']
+  readonly #clock: Clock
+  readonly #queue = new PQueue({ concurrency: atATime })
+  /** What was asked of containers that are there; it does not change once there is a process. */
+  readonly #asked = new Map<string, Asked>()
+
+  constructor({ socket, deadline = 5_000, describe, clock = systemClock }: CriOptions) {
+    this.#describe = describe
+    this.#clock = clock
+    this.#client = new GrpcClient({ socket, namespace: 'k8s.io', deadline, definitions })
+  }
+
+  close(): void {
+    this.#client.close()
+  }
+
+  async subscribe(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never> {
+    await this.#follow(sink, signal)
+    return this.#look(sink, signal)
+  }
+
+  async containers(): Promise<RuntimeContainer[]> {
+    const all = await this.#list()
+    for (const id of this.#asked.keys()) if (!all.some((one) => one.id === id)) this.#asked.delete(id)
+    return (await Promise.all(all.map((one) => this.#containerOf(one)))).filter((one) => one !== undefined)
+  }
+
+  async container(id: string): Promise<RuntimeContainer | undefined> {
+    const [found] = await this.#list({ id })
+    return found && this.#containerOf(found)
+  }
+
+  async tasks(): Promise<RuntimeTask[]> {
+    const all = (await this.#list()).filter(({ state }) => state === running)
+    const asked = await Promise.all(all.map(({ id }) => this.#ask(id)))
+    return all.flatMap(({ id: containerID }, i) => {
+      const { pid = 0 } = asked[i] ?? {}
+      return pid === 0 ? [] : [{ containerID, pid, running: true }]
+    })
+  }
+
+  sandboxes(id?: string): Promise<Sandbox[]> {
+    return listSandboxes(this.#client, id)
+  }
+
+  async #list(filter?: { id: string }): Promise<WireContainer[]> {
+    const request = filter === undefined ? {} : { filter }
+    const { containers = [] } = await this.#client.call<{ containers?: WireContainer[] }>(
+      service,
+      'ListContainers',
+      request,
+    )
+    return containers
+  }
+
+  async #containerOf({ id, podSandboxId, metadata, labels }: WireContainer): Promise<RuntimeContainer | undefined> {
+    const asked = await this.#ask(id)
+    if (asked === undefined) return undefined
+    const { annotations = {}, process, linux } = asked.spec
+    const container = {
+      ...{ id, image: asked.image, labels },
+      name: metadata?.name ?? '',
+      annotations: { ...annotations, 'io.kubernetes.cri.sandbox-id': podSandboxId },
+      appArmorProfile: process && (process.apparmorProfile ?? ''),
+    }
+    return this.#describe === undefined ? container : this.#describe(container, linux?.seccomp)
+  }
+
+  /** @returns undefined for one that is gone */
+  async #ask(id: string): Promise<Asked | undefined> {
+    const known = this.#asked.get(id)
+    if (known !== undefined && known.pid > 0) return known
+    const request = { containerId: id, verbose: true }
+    const call = (): Promise<WireStatus> => this.#client.call<WireStatus>(service, 'ContainerStatus', request)
+    try {
+      const { status, info } = await this.#queue.add(call)
+      const { pid = 0, runtimeSpec = {} } = (parseSpec(info['info'] ?? '') ?? {}) as Info
+      const asked = { image: status?.image?.image ?? '', pid, spec: runtimeSpec }
+      this.#asked.set(id, asked)
+      return asked
+    } catch (error) {
+      if (error instanceof RuntimeError && error.code === 'NOT_FOUND') return undefined
+      throw error
+    }
+  }
+
+  /** Resolves when the runtime has no events to tell. */
+  #follow(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<void> {
+    const stream: ClientReadableStream<object> = this.#client.stream(service, 'GetContainerEvents', {})
+    const cancel = (): void => stream.cancel()
+    signal.addEventListener('abort', cancel)
+    if (signal.aborted) cancel()
+    // One behind the other, as each is asked for.
+    let taken: Promise<void> = Promise.resolve()
+    return new Promise<void>((resolve, reject) => {
+      const fail = (error: unknown): void => {
+        reject(error)
+        cancel()
+      }
+      stream.on('data', (event: { containerId: string; containerEventType: string }) => {
+        taken = taken.then(() => this.#take(event.containerId, event.containerEventType, sink)).catch(fail)
+      })
+      stream.on('error', (error) => {
+        const failed = runtimeError('the event stream', error)
+        if (failed.code === 'UNIMPLEMENTED') resolve()
+        else reject(failed)
+      })
+      stream.on('end', resolve)
+    }).finally(() => signal.removeEventListener('abort', cancel))
+  }
+
+  async #take(id: string, type: string, sink: (event: RuntimeEvent) => void): Promise<void> {
+    switch (type) {
+      case 'CONTAINER_CREATED_EVENT':
+        return sink({ type: 'created', containerID: id })
+      case 'CONTAINER_STARTED_EVENT': {
+        const { pid = 0 } = (await this.#ask(id)) ?? {}
+        if (pid > 0) sink({ type: 'started', containerID: id, pid })
+        return
+      }
+      case 'CONTAINER_STOPPED_EVENT':
+        return sink({ type: 'ended', containerID: id })
+      case 'CONTAINER_DELETED_EVENT':
+        return sink({ type: 'deleted', containerID: id })
+      default:
+    }
+  }
+
+  /** Events from what has changed between two looks. */
+  async #look(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never> {
+    let before: Map<string, string> | undefined
+    for (;;) {
+      const now = new Map((await this.#list()).map(({ id, state }) => [id, state]))
+      signal.throwIfAborted()
+      if (before !== undefined) for (const [id, type] of changesBetween(before, now)) await this.#take(id, type, sink)
+      before = now
+      await sleep(this.#clock, lookEvery, signal)
+    }
+  }
+}
+
+/** In the order in which they happen. */
+function changesBetween(
+  before: ReadonlyMap<string, string>,
+  now: ReadonlyMap<string, string>,
+): [id: string, type: string][] {
+  const changes: [string, string][] = []
+  for (const [id, state] of before) {
+    if (state === running && now.get(id) !== running) changes.push([id, 'CONTAINER_STOPPED_EVENT'])
+    if (!now.has(id)) changes.push([id, 'CONTAINER_DELETED_EVENT'])
+  }
+  for (const [id, state] of now) {
+    if (!before.has(id)) changes.push([id, 'CONTAINER_CREATED_EVENT'])
+    if (state === running && before.get(id) !== running) changes.push([id, 'CONTAINER_STARTED_EVENT'])
+  }
+  return changes
+}
