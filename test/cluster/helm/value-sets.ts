@@ -35,6 +35,7 @@ export const valueSets: readonly ValueSet[] = [
     },
     notes: /had no effect: --enableBpfEnforcer/,
   },
+  { name: 'nodes with CRI-O', values: { agent: { hostPaths: { crio: '/run/crio' } } } },
   {
     name: 'everything on',
     values: {

@@ -72,8 +72,8 @@ profile varmor.agent flags=(attach_disconnected) {
   /var/log/{,**} r,
 
   # The runtime.
-  @{run}/containerd/{,**} r,
-  @{run}/containerd/*.sock rw,
+  @{run}/{containerd,crio}/{,**} r,
+  @{run}/{containerd,crio}/*.sock rw,
   @{run}/nri/*.sock rw,
 
   # What it writes.

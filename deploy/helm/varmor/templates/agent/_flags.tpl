@@ -18,6 +18,7 @@
 {{- range $agent.managers }}{{ include "varmor.optional" (list "--manager" .) }}{{ end -}}
 {{- /* Beside what the image has of AppArmor, which profiles include. */ -}}
 {{- include "varmor.optional" (list "--apparmor-dir" "/host/apparmor.d") -}}
+{{- with $agent.hostPaths.crio }}{{ include "varmor.optional" (list "--cri" "/run/crio/crio.sock") }}{{ end -}}
 {{- include "varmor.optional" (list "--log" (printf "%s/violations.log" $agent.violations.folder)) -}}
 {{- include "varmor.optional" (list "--violationsMaxSize" $agent.violations.maxSize) -}}
 {{- include "varmor.optional" (list "--violationsMaxFiles" $agent.violations.maxFiles) -}}
