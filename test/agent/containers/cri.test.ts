@@ -1,3 +1,7 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { Cri } from '../../../src/agent/containers/cri.ts'
@@ -117,17 +121,23 @@ describe('containers of a runtime by CRI alone', () => {
   })
 })
 
-describe('containers of a real runtime by CRI alone', function () {
+/** The socket of a runtime that runs, such as CRI-O, and has the image; else it is a containerd of the test's own. */
+const given = process.env['VARMOR_CRI']
+
+describe(`containers of a real runtime by CRI alone (${given ?? 'containerd'})`, function () {
   this.timeout(300_000)
-  let node: RealNode
+  let node: RealNode | undefined
   let runtime: Cri
   let kubelet: KubeletCri
   before(async function () {
-    needsContainers(this)
-    node = new RealNode()
-    await node.start()
-    runtime = new Cri({ socket: node.socket, deadline: 240_000 })
-    kubelet = new KubeletCri(node.socket)
+    if (given === undefined) {
+      needsContainers(this)
+      node = new RealNode()
+      await node.start()
+    }
+    const socket = given ?? node!.socket
+    runtime = new Cri({ socket, deadline: 240_000 })
+    kubelet = new KubeletCri(socket)
   })
   after(async () => {
     runtime?.close()
@@ -136,30 +146,41 @@ describe('containers of a real runtime by CRI alone', function () {
 
   it('are seen from their start to their end', async () => {
     const { events, end } = follow(runtime)
-    const metadata = { name: 'web-0', namespace: 'demo', uid: 'uid-web', attempt: 0 }
+    const metadata = { name: 'web-0', namespace: 'demo', uid: randomUUID(), attempt: 0 }
+    const logs = mkdtempSync(join(tmpdir(), 'varmor-logs-'))
     const ofNode = { namespaceOptions: { network: 'NODE' } }
-    const config = { metadata, labels: { app: 'web' }, linux: { securityContext: ofNode }, logDirectory: node.podLogs }
+    const config = { metadata, labels: { app: 'web' }, linux: { securityContext: ofNode }, logDirectory: logs }
     const pod = await kubelet.runSandbox(config)
+    const before = (await runtime.containers()).length
     const labels = { 'io.kubernetes.pod.name': 'web-0', 'io.kubernetes.container.name': 'web' }
-    const container = { metadata: { name: 'web', attempt: 0 }, image: { image }, command: ['sleep', '1000'], labels }
+    const container = {
+      metadata: { name: 'web', attempt: 0 },
+      image: { image, userSpecifiedImage: image },
+      command: ['sleep', '1000'],
+      labels,
+    }
     const id = await kubelet.createContainer(pod, { ...container, linux: { securityContext: ofNode } }, config)
     await kubelet.startContainer(id)
     await until(async () => lives(events, id).includes('started'))
-    const [found] = await runtime.containers()
+    const found = (await runtime.containers()).find((container) => container.id === id)
     expect(found).to.deep.include({ id, name: 'web', labels })
     expect(found!.annotations['io.kubernetes.cri.sandbox-id']).to.equal(pod)
-    const [task] = await runtime.tasks()
+    const task = (await runtime.tasks()).find(({ containerID }) => containerID === id)
     expect(task).to.deep.include({ containerID: id, running: true })
     expect(events.find(({ type }) => type === 'started')).to.deep.include({ pid: task!.pid })
     expect((await processFacts()(task!.pid, id))?.cgroupPath).to.contain(id)
-    expect((await runtime.sandboxes(pod))[0]).to.deep.include({ name: 'web-0', labels: { app: 'web' } })
+    const [sandbox] = await runtime.sandboxes(pod)
+    expect(sandbox).to.include({ name: 'web-0', namespace: 'demo' })
+    // CRI-O adds the kubelet's own.
+    expect(sandbox!.labels).to.include({ app: 'web' })
     await kubelet.stopContainer(id, 0)
     await kubelet.removeContainer(id)
     await until(async () => lives(events, id).includes('deleted'))
     expect(lives(events, id)).to.deep.equal(['created', 'started', 'ended', 'deleted'])
-    expect(await runtime.containers()).to.deep.equal([])
+    expect(await runtime.containers()).to.have.length(before)
     await kubelet.stopSandbox(pod)
     await kubelet.removeSandbox(pod)
+    rmSync(logs, { recursive: true })
     await end()
   })
 })

@@ -211,7 +211,7 @@ describe('services, of which all is forbidden but what was recorded', function (
           const noDenial = async (): Promise<void> => {
             await quiet(() => violations.all.length)
             const found = news().map(({ event }) => event)
-            expect(found).to.deep.equal([])
+            expect(found, JSON.stringify(found.slice(0, 5))).to.deep.equal([])
           }
 
           it('lets the same workload through in another container', async () => {
