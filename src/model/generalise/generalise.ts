@@ -66,6 +66,10 @@ interface Walker {
 
 const nameAt = ({ names, shapes }: Walker, i: number): string => shapes[i]?.pattern ?? names[i]!
 
+/** A pattern already, as of a directory with too many names: it varies in its other names. */
+const isPattern = ({ oldPath = '' }: ModelFile): boolean => oldPath !== ''
+const hasStar = (name: string): boolean => name.includes('*')
+
 /**
  * Looks for series of numbers and of names that were drawn, from the root down: what is in directories that are one pattern is looked at together.
  * @param i of the names that are looked at; all above are the same for all walkers
@@ -75,7 +79,7 @@ function findSeries(walkers: readonly Walker[], i: number): void {
   if (here.length === 0) return
   const numbers = new Numbers()
   const drawn = new DrawnNames()
-  for (const walker of here) {
+  for (const walker of here.filter(({ names }) => !hasStar(names[i]!))) {
     drawn.see(walker.names[i]!)
     numbers.see(walker.names[i]!)
     if (walker.shapes[i] !== undefined) numbers.see(nameAt(walker, i))
@@ -84,8 +88,9 @@ function findSeries(walkers: readonly Walker[], i: number): void {
   const below = new Map<string, Walker[]>()
   for (const walker of here) {
     const kinds = walker.shapes[i]?.kinds ?? []
-    const number = image ? undefined : numbers.patternOf(nameAt(walker, i))
-    const random = image || walker.shapes[i] !== undefined ? undefined : drawn.patternOf(walker.names[i]!)
+    const isFixed = image || hasStar(walker.names[i]!)
+    const number = isFixed ? undefined : numbers.patternOf(nameAt(walker, i))
+    const random = isFixed || walker.shapes[i] !== undefined ? undefined : drawn.patternOf(walker.names[i]!)
     if (number !== undefined) walker.shapes[i] = { pattern: number, kinds: [...kinds, 'number'] }
     else if (random !== undefined) walker.shapes[i] = { pattern: random, kinds: ['random name'] }
     const name = nameAt(walker, i)
@@ -96,14 +101,16 @@ function findSeries(walkers: readonly Walker[], i: number): void {
   for (const group of below.values()) findSeries(group, i + 1)
 }
 
-/** The files with what varies in their paths; those with a star in them are not looked at. */
+/** The files with what varies in their paths; those that have a star and mean themselves are not looked at. */
 function walkersOf(files: readonly ModelFile[]): Walker[] {
+  const varies = (file: ModelFile): boolean => isPattern(file) || !hasStar(file.path)
   const walkers = files.map((file): Walker => {
     const names = file.path.split('/')
-    return { file, names, shapes: file.path.includes('*') ? names.map(() => undefined) : shapesOf(names) }
+    const shapes = varies(file) ? shapesOf(names) : []
+    return { file, names, shapes: names.map((name, i) => (hasStar(name) ? undefined : shapes[i])) }
   })
   findSeries(
-    walkers.filter(({ file }) => !file.path.includes('*')),
+    walkers.filter(({ file }) => varies(file)),
     1,
   )
   return walkers
@@ -131,7 +138,7 @@ class Group {
   }
 
   get paths(): string[] {
-    return this.files.map(({ path }) => path).sort()
+    return this.files.map((file) => (isPattern(file) ? file.oldPath! : file.path)).sort()
   }
 
   explain(pattern: string): Explanation {
@@ -147,11 +154,9 @@ interface Lists {
 }
 
 function generaliseFiles(files: readonly ModelFile[]): Lists {
-  const isPattern = ({ oldPath = '' }: ModelFile) => oldPath !== ''
-  const literal = files.filter((file) => !isPattern(file))
   const groups = new Map<string, Group>()
-  const lists: Lists = { files: files.filter(isPattern), patterns: [], kept: [] }
-  for (const walker of walkersOf(literal)) {
+  const lists: Lists = { files: [], patterns: [], kept: [] }
+  for (const walker of walkersOf(files)) {
     const shape = shapeOfPath(walker)
     if (shape === undefined) lists.files.push(walker.file)
     else addTo(groups, shape, walker.file)

@@ -94,6 +94,24 @@ describe('names that vary', () => {
     expect(patternsOf([...words, ...few, ...image]).patterns).to.deep.equal([])
   })
 
+  it('are found above the star of a directory that has too many names, too', () => {
+    const full = [16_402, 16_414, 16_426, 16_438].map((number) => ({
+      ...{ path: `/var/lib/db/base/${number}/*`, oldPath: `/var/lib/db/base/${number}/112` },
+      permissions: ['create', 'write'],
+    }))
+    const few = { path: '/var/lib/db/base/5/PG_VERSION', permissions: ['read'] }
+    const { result, patterns } = generalise({ bpf: { files: [...full, few] } })
+    expect(result.bpf?.files).to.deep.equal([
+      { path: '/var/lib/db/base/*/*', permissions: ['create', 'write'], oldPath: '/var/lib/db/base/16402/112' },
+      { ...few, path: '/var/lib/db/base/*/PG_VERSION', oldPath: few.path },
+    ])
+    expect(patterns.map(({ pattern, count }) => [pattern, count])).to.deep.equal([
+      ['/var/lib/db/base/*/*', 4],
+      ['/var/lib/db/base/*/PG_VERSION', 1],
+    ])
+    expect(generalise(result).result).to.deep.equal(result)
+  })
+
   it('are joined in what was done with them, and by whom', () => {
     const files = [
       { path: '/proc/1/stat', permissions: ['r'], owner: true },
