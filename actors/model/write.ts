@@ -1,7 +1,8 @@
 import { madeBy } from '../../src/api/annotations.ts'
 import type { ArmorProfile, DynamicResult, Profile } from '../../src/api/types.ts'
+import { type Kept, keptInObject } from '../../src/model/profile/kept-in-object.ts'
 import type { ActorContext } from '../runtime/index.ts'
-import type { ModelDocument, ModelPorts } from './ports.ts'
+import type { ModelPorts } from './ports.ts'
 import { RECORDED_FOR } from './recorded-for.ts'
 import type { ModelState } from './state.ts'
 import { modelStatus } from './status.ts'
@@ -31,28 +32,21 @@ export async function writeModel(
   await ports.api.writeModelStatus(model, status)
 }
 
-type Stored = Pick<ModelDocument, 'storageType' | 'data'> & { problem: string }
-
 /** In the object as far as that has room, else in a file; what cannot be kept either way is said. */
 async function storage(
   { files, settings }: ModelPorts,
   key: string,
   dynamicResult: DynamicResult,
   profile: Profile | undefined,
-): Promise<Stored> {
-  const ofProfile = profile === undefined ? {} : { profile }
-  const whole = { dynamicResult, ...ofProfile }
-  if (sizeOf(whole) <= settings.largest) {
+): Promise<Kept> {
+  const kept = keptInObject({ dynamicResult, ...(profile !== undefined && { profile }) }, settings.largest)
+  if (kept.storageType === 'CRDInternal') {
     await files.remove(key)
-    return { storageType: 'CRDInternal', data: whole, problem: '' }
+    return kept
   }
   const problem = await files.write(key, dynamicResult).then(
     () => '',
     (error: Error) => `what was recorded is too large for an object, and cannot be kept in a file: ${error.message}`,
   )
-  if (sizeOf(ofProfile) <= settings.largest) return { storageType: 'LocalDisk', data: ofProfile, problem }
-  const tooLarge = `the profile takes ${sizeOf(ofProfile)} bytes, and an object of the API server ${settings.largest}; record a workload that does less, or several policies`
-  return { storageType: 'LocalDisk', data: {}, problem: [problem, tooLarge].filter((text) => text !== '').join('; ') }
+  return { ...kept, problem: [problem, kept.problem].filter((text) => text !== '').join('; ') }
 }
-
-const sizeOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value))

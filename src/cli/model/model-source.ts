@@ -8,6 +8,7 @@ import { ApiError, ConnectionError, isNotFound } from '../../kube/api-error.ts'
 import { ApiClient } from '../../kube/client.ts'
 import { PriorityLimiter } from '../../kube/limiter.ts'
 import { armorProfileModels } from '../../kube/own-kinds.ts'
+import { isPart } from '../../model/profile/kept-in-object.ts'
 import { connect } from '../cluster.ts'
 import { readDocuments } from '../documents.ts'
 import { InputError, readText } from '../input.ts'
@@ -103,13 +104,13 @@ function checked(value: unknown, source: string): ArmorProfileModel {
   throw new Trouble(`${source}: this is no ArmorProfileModel:\n${shown.map((line) => `  ${line}`).join('\n')}`)
 }
 
-/** What is wrong with a model that holds nothing of what was recorded. */
-export function emptiness({ data, storageType }: ArmorProfileModel): FieldError | undefined {
-  if (Object.keys(data.dynamicResult ?? {}).length > 0) return undefined
-  const problem =
-    storageType === 'LocalDisk'
-      ? 'is not in this object, as the manager keeps it on its disk: get it from the status port of the manager, as docs/models.md says'
-      : 'is empty, so there is nothing to be done with the model: record the workload first'
+/** What is wrong with a model that holds nothing of what was recorded, or not all of it. */
+export function emptiness(model: ArmorProfileModel): FieldError | undefined {
+  const isOnDisk = isPart(model)
+  if (!isOnDisk && Object.keys(model.data.dynamicResult ?? {}).length > 0) return undefined
+  const problem = isOnDisk
+    ? 'is not in this object, or not all of it, as the manager keeps it on its disk: get it from the status port of the manager, as docs/models.md says'
+    : 'is empty, so there is nothing to be done with the model: record the workload first'
   return { code: 'REQUIRED', path: 'data.dynamicResult', problem }
 }
 

@@ -3,6 +3,7 @@ import { madeBy } from '../../api/annotations.ts'
 import type { ArmorProfileModel } from '../../api/types.ts'
 import type { ApiClient } from '../../kube/client.ts'
 import { armorProfileModels } from '../../kube/own-kinds.ts'
+import { keptInObject, sizeOf } from '../../model/profile/kept-in-object.ts'
 import type { ModelRoutesOptions, ModelTarget } from '../http/model-routes.ts'
 
 export interface StoredModelsOptions {
@@ -29,14 +30,14 @@ export function storedModels(options: StoredModelsOptions): Pick<ModelRoutesOpti
     const { namespace = '', name } = model.metadata
     const document = { metadata: { namespace, name, labels: { [madeBy.key]: madeBy.value } } }
     const { dynamicResult, ...rest } = model.data
-    const isLarge = sizeOf(model.data) > largest
     if (sizeOf(rest) > largest)
       return { tooLarge: `profiles of ${sizeOf(rest)} bytes: the API server takes objects of ${largest}` }
+    const { storageType, data } = keptInObject(model.data, largest)
+    const isLarge = storageType === 'LocalDisk'
     const { leads, leader } = leadership()
     if (isLarge && !leads) return { elsewhere: leader }
     if (isLarge && dynamicResult !== undefined) await files.write(keyOf({ namespace, name }), dynamicResult)
-    const storageType = isLarge ? 'LocalDisk' : 'CRDInternal'
-    const applied = await api.applyModel({ ...document, storageType, data: isLarge ? rest : model.data })
+    const applied = await api.applyModel({ ...document, storageType, data })
     // Of what somebody brings nobody else says that it is ready.
     return api.writeModelStatus(applied, { ready: model.data.profile !== undefined, conditions: [] })
   }
@@ -44,4 +45,3 @@ export function storedModels(options: StoredModelsOptions): Pick<ModelRoutesOpti
 }
 
 const keyOf = ({ namespace, name }: ModelTarget): string => `${namespace}/${name}`
-const sizeOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value))

@@ -129,6 +129,17 @@ describe('models at the status port', () => {
     expect((await ask(setUp(undefined, { leads: false }), 'PUT', body)).status).to.equal(503)
   })
 
+  it('that are large have in the object what enforcers need', async () => {
+    const bpf = { capabilities: ['net_raw'] }
+    const large = { bpf, seccomp: { syscalls: Array.from({ length: 500 }, (_, i) => `call_${i}`) } }
+    const { profile } = model().data
+    const set = setUp(undefined)
+    const body = model({ data: { dynamicResult: large, ...(profile !== undefined && { profile }) } })
+    expect((await ask(set, 'PUT', body)).status).to.equal(200)
+    expect(set.world.stored?.data).to.deep.equal({ profile, dynamicResult: { bpf } })
+    expect(set.world.files.get('demo/varmor-demo-web')).to.deep.equal(large)
+  })
+
   const bad: [string, unknown, RegExp][] = [
     ['of another name', model({ metadata: { namespace: 'demo', name: 'other' } }), /the path names/],
     ['with an unknown field', { ...model(), nonsense: 1 }, /nonsense/],
