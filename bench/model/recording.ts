@@ -9,10 +9,15 @@ import type { KernelName } from '../../test/kernel/guest/kernels.ts'
 import { missingForGuest } from '../../test/kernel/guest/requirements.ts'
 import { countOption, progress, readOptions } from '../bench.ts'
 
-const { kernel, seconds, rounds } = readOptions<{ kernel: KernelName; seconds: number; rounds: number }>({
+const ways = ['AppArmor', 'BPF', 'Seccomp', 'AppArmorBPFSeccomp'] as const
+const { kernel, seconds, rounds, only } = readOptions<
+  { kernel: KernelName; seconds: number; rounds: number },
+  (typeof ways)[number]
+>({
   command: 'npm run bench:recording --',
   about: `How often in a second a workload opens a file, makes and opens 4,000 others, runs a program, connects a socket, and calls the kernel:
 when nothing of it is recorded, and when all is, with an agent's pipeline on the same two processors.`,
+  kinds: ways,
   options: [
     new Option('--kernel <name>', 'that runs').choices(['6.1', '6.12', 'sid']).default('6.12'),
     countOption('--seconds <count>', 'of each operation', 2),
@@ -30,6 +35,8 @@ interface Run {
   lost: number
 }
 
+const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!
+
 const folder = mkdtempSync(join(tmpdir(), 'varmor-bench-'))
 try {
   const program = join(folder, 'work')
@@ -40,16 +47,15 @@ try {
   const store = 'mkdir -p /tmp/work; cat > /tmp/work/work; chmod +x /tmp/work/work'
   await guest.run(['sh', '-ec', store], { input: readFileSync(program) })
   const script = '/varmor/test/kernel/suite/modelling/recording-costs.js'
-  const command = ['node', script, '/tmp/work/work', String(seconds), String(rounds)]
+  const command = ['node', script, '/tmp/work/work', String(seconds), String(rounds), ...only]
   const { code, stdout, stderr } = await guest.run(command, { cwd: '/varmor' })
+  process.stderr.write(stderr)
   if (code !== 0) throw new Error(stdout + stderr)
   print(JSON.parse(stdout.trim().split('\n').at(-1)!) as Run[])
   await guest.stop()
 } finally {
   rmSync(folder, { recursive: true })
 }
-
-const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!
 
 /** In brackets is the share of what it does when nothing is recorded. */
 function print(runs: readonly Run[]): void {

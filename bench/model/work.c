@@ -121,6 +121,9 @@ int main(int argc, char **argv)
 		snprintf(path, sizeof(path), FOLDER "/%d", i);
 		mkdir(path, 0700);
 	}
+	/* They are made before the first one is counted. */
+	for (i = 0; i < NAMES; i++)
+		open_names((unsigned long)i);
 	udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (udp < 0)
 		fail("socket");

@@ -1,5 +1,6 @@
 import type { KernelEnforcer } from '../api/enforcer.ts'
 import type { DynamicResult } from '../api/types.ts'
+import { alwaysNeeded } from '../profile/seccomp/modeling.ts'
 import type { FileOperation } from './operation.ts'
 import { OWN_LABEL, type Recorded, Unjudged } from './recorded.ts'
 import {
@@ -31,8 +32,11 @@ export function modelOperations(result: DynamicResult, label: string): ModelOper
   const reading = new Reading(label)
   if (result.appArmor !== undefined) reading.appArmor(result.appArmor)
   if (result.bpf !== undefined) reading.bpf(result.bpf)
-  for (const name of result.seccomp?.syscalls ?? [])
-    reading.operations.push({ by: 'Seccomp', operation: { kind: 'syscall', name } })
+  const { syscalls = [] } = result.seccomp ?? {}
+  for (const name of syscalls) reading.operations.push({ by: 'Seccomp', operation: { kind: 'syscall', name } })
+  for (const name of result.seccomp === undefined ? [] : alwaysNeeded)
+    if (!syscalls.includes(name))
+      reading.operations.push({ by: 'Seccomp', operation: { kind: 'syscall', name }, implied: true })
   return reading
 }
 

@@ -8,6 +8,8 @@ export interface Recorded {
   by: KernelEnforcer
   /** The file that ran, where it is known. */
   program?: string
+  /** Nobody saw it: every program does it, so it is not recorded. It does not count unless it is refused. */
+  implied?: true
 }
 
 /** What was seen and cannot be judged, by reason, with how many and the first of them. */

@@ -87,6 +87,7 @@ export class Replay {
         groups.add(refusing, count)
         continue
       }
+      if (recorded.implied) continue
       const open = decisions.find(({ decision }) => decision.outcome === 'unknown')
       if (open !== undefined)
         this.unjudged.add(`${open.enforcer}: ${open.decision.why}`, operationText(recorded.operation), count)

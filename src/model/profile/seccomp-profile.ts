@@ -21,7 +21,7 @@ export function seccompProfileOf({ seccomp }: DynamicResult): Result<string> {
   const skipped = recorded
     .filter((name) => !known.has(name))
     .map((rule): Skipped => ({ enforcer: 'Seccomp', path: `${path}.syscalls`, rule, reason: 'is no system call' }))
-  const names = [...new Set([...withFamilies([...known]), ...seccompNeeds.flatMap(({ allows }) => allows)])].sort()
+  const names = [...new Set(withFamilies([...known, ...seccompNeeds.flatMap(({ allows }) => allows)]))].sort()
   const rules = names.map((name) => ({ name, action: 'SCMP_ACT_ALLOW' as const, when: [] }))
   return { ok: true, value: `${JSON.stringify(ownProfile('SCMP_ACT_ERRNO', rules))}\n`, skipped }
 }

@@ -2,8 +2,18 @@ import type { LinuxSeccomp } from '../../api/types.ts'
 import { ownProfile } from './own-profile.ts'
 import type { SyscallRule } from './syscall-rule.ts'
 
-/** What no container does without. Known beforehand, it need not fill the log from which a model is made; each model has it. */
-export const alwaysNeeded = ['open', 'openat', 'openat2', 'close', 'read', 'write'] as const
+/**
+ * What the runtime needs, so that each model allows it (src/model/profile/runtime-needs.ts), and programs do all the time. It is not
+ * recorded: the kernel's record of a call costs fifty times as much as a small call itself (npm run bench:recording).
+ */
+export const alwaysNeeded = [
+  ...['open', 'openat', 'openat2', 'close', 'read', 'write', 'lseek', 'readlinkat', 'getdents64'],
+  ...['fcntl', 'fstat', 'newfstatat', 'statx', 'faccessat', 'faccessat2', 'ioctl'],
+  ...['getuid', 'getgid', 'geteuid', 'getegid', 'getpid', 'getppid', 'gettid'],
+  ...['futex', 'sched_yield', 'rt_sigaction', 'rt_sigprocmask', 'rt_sigreturn'],
+  ...['mmap', 'mprotect', 'munmap', 'madvise', 'brk'],
+  ...['epoll_ctl', 'epoll_pwait', 'epoll_wait', 'nanosleep', 'clock_gettime'],
+] as const
 
 /**
  * What containerd's default profile (contrib/seccomp/seccomp_default.go) never lets through, whatever capabilities a container has, and the

@@ -6,8 +6,11 @@ import { armorProfileModelOf } from '../../../src/model/profile/armor-profile-mo
 import { seccompNeeds } from '../../../src/model/profile/runtime-needs.ts'
 import { seccompProfileOf } from '../../../src/model/profile/seccomp-profile.ts'
 import { defenseInDepthProfile } from '../../../src/profile/seccomp/defense-in-depth.ts'
+import { alwaysNeeded } from '../../../src/profile/seccomp/modeling.ts'
 
-const needs = seccompNeeds.flatMap(({ allows }) => allows)
+const allNeeds = seccompNeeds.flatMap(({ allows }) => allows)
+/** With their other forms. */
+const needs = [...allNeeds, 'dup', 'dup2', 'epoll_pwait2', 'clock_nanosleep']
 
 function allowedBy(model: string): string[] {
   const result = defenseInDepthProfile({ profileType: 'BehaviorModel' }, false, 'spec', model)
@@ -24,6 +27,10 @@ describe('a seccomp profile of a model', () => {
     expect(made.skipped.map(({ rule, reason }) => `${rule} ${reason}`)).to.deep.equal([
       'no_such_call is no system call',
     ])
+  })
+
+  it('allows what is not recorded because every program does it', () => {
+    expect(allNeeds).to.include.members([...alwaysNeeded])
   })
 
   it('allows the other forms of a call, and none that do more', () => {

@@ -4,6 +4,7 @@ import type { DefenseInDepth, EnhanceProtect, LinuxSeccomp, Policy } from '../..
 import { type CompileContext, oldestAppArmor } from '../../../src/profile/context.ts'
 import type { Skipped } from '../../../src/profile/result.ts'
 import { compileSeccomp } from '../../../src/profile/seccomp/compile-seccomp.ts'
+import { alwaysNeeded } from '../../../src/profile/seccomp/modeling.ts'
 import { outcomeOf } from './semantics.ts'
 
 const context: CompileContext = { profileName: 'varmor-demo-web', appArmor: oldestAppArmor }
@@ -58,7 +59,7 @@ describe('seccomp, the modes that allow', () => {
     const { profile } = compiled({ mode: 'BehaviorModeling' })
     expect(profile).to.include({ defaultAction: 'SCMP_ACT_LOG' })
     expect(profile.syscalls?.[0]).to.deep.equal({
-      names: ['open', 'openat', 'openat2', 'close', 'read', 'write'],
+      names: [...alwaysNeeded],
       action: 'SCMP_ACT_ALLOW',
     })
     expect(outcomeOf(profile, 'mount')).to.equal('LOG')

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { bootOf } from '../../../../src/agent/boot.ts'
+import type { Lineage } from '../../../../src/agent/lineage.ts'
 import { startViolationPipeline, type ViolationPipeline } from '../../../../src/agent/violation-pipeline.ts'
 import type { ContainerInfo, PolicyIdentity } from '../../../../src/audit/enrich/snapshot.ts'
 import { SnapshotFeed } from '../../../../src/audit/enrich/snapshot-feed.ts'
@@ -36,12 +37,14 @@ export class Violations {
    * Resolves when it reads.
    * @param ring where that of the BPF programs is pinned, where they are in force
    * @param onRecorded is given what workloads do whose policies model behaviour
+   * @param lineage knows of who forked whom; without it a process has to be there when its record is read
    */
   static async start(
     containers: readonly ContainerInfo[],
     policies: readonly PolicyIdentity[],
     ring?: () => string,
     onRecorded?: (recorded: readonly Recorded[]) => void,
+    lineage?: Lineage,
   ): Promise<Violations> {
     const folder = mkdtempSync(join(tmpdir(), 'violations-'))
     const feed = new SnapshotFeed({ version: 1, nodeName, metadata, ...bootOf('/proc'), containers, policies })
@@ -52,6 +55,7 @@ export class Violations {
       request: { kind: 'multicast' },
       ...(ring !== undefined && { ring }),
       ...(onRecorded !== undefined && { onRecorded }),
+      ...(lineage !== undefined && { lineage }),
       fromStart: false,
       workers: 1,
       logger,
@@ -81,6 +85,11 @@ export class Violations {
     this.#lines.push(...lines.map((line) => checkLine(line) as Violation))
     this.#rest = this.#rest.subarray(end)
     return this.#lines
+  }
+
+  /** What the pipeline has counted. */
+  get status(): object {
+    return this.#pipeline.status()
   }
 
   /** What follows the first `seen` lines, once these are `enough`, or so many, or `within` milliseconds have passed. */

@@ -1,12 +1,16 @@
 /**
- * recording-costs PROGRAM SECONDS ROUNDS: runs bench/model/work.c in containers of which nothing is recorded, and of which all is, by
+ * recording-costs PROGRAM SECONDS ROUNDS ENFORCERS...: runs bench/model/work.c in containers of which nothing is recorded, and of which all is, by
  * each enforcer and by all three, with the pipeline of an agent beside. Prints what it did in a second, and what was recorded and lost.
  */
 import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Collector } from '../../../../actors/modeller/collector.ts'
+import { notedFacts } from '../../../../src/agent/containers/noted-facts.ts'
+import { processFacts } from '../../../../src/agent/containers/process-facts.ts'
+import { Lineage } from '../../../../src/agent/lineage.ts'
 import type { VarmorPolicy } from '../../../../src/api/types.ts'
+import { noLogger } from '../../../../src/base/logger.ts'
 import { output } from '../../../cluster/command.ts'
 import { eventually } from '../../../cluster/wait.ts'
 import { busyboxImage } from '../../images/names.ts'
@@ -16,8 +20,9 @@ import { containerIdOf, firstProcess } from '../harness/container.ts'
 import { compiled } from '../harness/profiles.ts'
 import { Violations } from '../harness/violations.ts'
 
-const [program = '', seconds = '2', rounds = '3'] = process.argv.slice(2)
-const ways = ['', 'AppArmor', 'BPF', 'Seccomp', 'AppArmorBPFSeccomp'] as const
+const [program = '', seconds = '2', rounds = '3', ...enforcers] = process.argv.slice(2)
+/** Enforcers that record; none of them first. */
+const ways = ['', ...enforcers]
 const ctr = (...words: string[]): Promise<string> => output('ctr', ['-n', 'k8s.io', ...words])
 
 /** Of one run. */
@@ -45,6 +50,10 @@ await output('containerd-up', [])
 const bpf = await openEnforcer({ ringBytes: 1 << 24 })
 const collectors = new Map<string, Collector>()
 let records = 0
+const lineage = new Lineage({ logger: noLogger })
+await lineage.start()
+if (lineage.forks === undefined) throw new Error(JSON.stringify(lineage.status))
+const facts = notedFacts(processFacts(), lineage.forks)
 const violations = await Violations.start(
   [],
   [],
@@ -55,14 +64,15 @@ const violations = await Violations.start(
       records += one.records
     }
   },
+  lineage,
 )
 const confiner = new Confiner(bpf, violations)
 
-/** Of all lines of losses so far; what nobody can count is one. */
+/** Of all lines of losses so far; what nobody can count is one, and so is a record that came too late to be known as one of the workload. */
 const lost = (): number =>
   violations.all.reduce((sum, line) => {
     const { lost: of } = line as { lost?: { events?: number | null } }
-    return sum + (of === undefined ? 0 : (of.events ?? 1))
+    return sum + (of?.events ?? 1)
   }, 0)
 
 async function quiet(): Promise<void> {
@@ -102,6 +112,7 @@ async function run(way: string, round: number): Promise<Run> {
       ...{ podUID: `uid-${id}`, initPid, mntNsID: 0, profileName, ...(bpfNumber !== undefined && { bpfNumber }) },
     },
   ])
+  await facts(initPid, id)
   await output('touch', [`${dirname(program)}/begin`])
   const ended = async () => new RegExp(`^${id}\\s+\\d+\\s+STOPPED`, 'm').test(await ctr('task', 'ls'))
   await eventually('the work to end', ended, 600_000)
@@ -122,5 +133,6 @@ async function run(way: string, round: number): Promise<Run> {
 const runs: Run[] = []
 for (let round = 0; round < Number(rounds); round++) for (const way of ways) runs.push(await run(way, round))
 await violations.stop()
+lineage.close()
 await bpf.end()
 console.log(JSON.stringify(runs))
