@@ -47,7 +47,7 @@ export interface KeptSourceOptions {
 
 const delays = { first: 100, longest: 10_000 }
 /** What the kernel has said by now is with us within this many milliseconds, unless it is lost and counted. */
-const underWay = 1_000
+export const underWay = 1_000
 /** Counts of one life of a source that go on with the next one. */
 const counters = ['received', 'passed', 'filtered', 'stalls']
 

@@ -4,7 +4,7 @@ import type { Checkpoint, Saved } from './checkpoint.ts'
 import { type Candidate, type Choice, chooseSource, type SourceRequest } from './choose-source.ts'
 import { parseFilePosition } from './file-position.ts'
 import { FollowedFile, type FollowOptions } from './followed-file.ts'
-import { KeptSource, type Missed, parseSeenUntil } from './kept-source.ts'
+import { KeptSource, type Missed, parseSeenUntil, underWay } from './kept-source.ts'
 import { KmsgSource, parseKmsgPosition } from './kmsg.ts'
 import { type MissedPorts, readMissed } from './missed-records.ts'
 import { MulticastSource } from './multicast.ts'
@@ -63,9 +63,7 @@ async function openMulticast({ name }: Candidate, options: OpenOptions): Promise
   return source
 }
 
-/** Milliseconds. What the kernel had said shortly before the end of the one before may not have been sent yet. */
-const underWay = 1_000
-
+/** What the kernel had said shortly before the end of the agent before may not have been sent yet. */
 const finding =
   (ports: MissedPorts, since: number, notify: Notify | undefined, isLost: () => void): Missed['find'] =>
   async (opened, stats) => {
