@@ -87,11 +87,6 @@ export class Violations {
     return this.#lines
   }
 
-  /** What the pipeline has counted. */
-  get status(): object {
-    return this.#pipeline.status()
-  }
-
   /** What follows the first `seen` lines, once these are `enough`, or so many, or `within` milliseconds have passed. */
   async after(
     seen: number,

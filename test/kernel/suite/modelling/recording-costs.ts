@@ -2,7 +2,7 @@
  * recording-costs PROGRAM SECONDS ROUNDS ENFORCERS...: runs bench/model/work.c in containers of which nothing is recorded, and of which all is, by
  * each enforcer and by all three, with the pipeline of an agent beside. Prints what it did in a second, and what was recorded and lost.
  */
-import { mkdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Collector } from '../../../../actors/modeller/collector.ts'
@@ -97,13 +97,12 @@ async function run(way: string, round: number): Promise<Run> {
     flags.push(...profile.flags)
   }
   const log = `/tmp/${id}.log`
-  mkdirSync('/tmp/begin', { recursive: true })
   // It begins once the pipeline knows it.
-  const mounts = [`type=bind,src=${dirname(program)},dst=/work,options=rbind:ro`]
+  const mount = `type=bind,src=${dirname(program)},dst=/work,options=rbind:ro`
   const wait = 'while [ ! -e /work/begin ]; do sleep 0.1; done; exec /work/work "$0"'
   await output('rm', ['-f', `${dirname(program)}/begin`])
   const command = ['sh', '-c', wait, seconds]
-  await ctr('run', '-d', '--log-uri', `file://${log}`, '--mount', mounts[0]!, ...flags, busyboxImage, id, ...command)
+  await ctr('run', '-d', '--log-uri', `file://${log}`, '--mount', mount, ...flags, busyboxImage, id, ...command)
   const initPid = await firstProcess(id)
   const { profileName = '', bpfNumber } = profile ?? {}
   violations.expect([
