@@ -1,7 +1,6 @@
-import type { ClientReadableStream } from '@grpc/grpc-js'
 import type { MessageTypeDefinition } from '@grpc/proto-loader'
 import { listSandboxes } from './cri.ts'
-import { type AnyValue, GrpcClient, protoDefinitions, runtimeError } from './grpc-client.ts'
+import { type AnyValue, GrpcClient, protoDefinitions } from './grpc-client.ts'
 import { type OciSpec, parseSpec } from './oci-spec.ts'
 import {
   type ContainerRuntime,
@@ -80,29 +79,19 @@ export class Containerd implements ContainerRuntime {
     return version
   }
 
-  subscribe(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never> {
+  async subscribe(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<never> {
     const filters = topics.map((topic) => `topic=="${topic}",namespace==${this.#namespace}`)
-    const stream: ClientReadableStream<object> = this.#client.stream(
-      'containerd.services.events.v1.Events',
-      'Subscribe',
-      { filters },
-    )
-    const cancel = (): void => stream.cancel()
-    signal.addEventListener('abort', cancel)
-    if (signal.aborted) cancel()
-    return new Promise<never>((_resolve, reject) => {
-      stream.on('data', (envelope: WireEnvelope) => {
-        try {
-          const event = eventOf(envelope)
-          if (event !== undefined) sink(event)
-        } catch (error) {
-          reject(new RuntimeError('UNDECODABLE', `an event of ${envelope.topic}`, { cause: error }))
-          cancel()
-        }
-      })
-      stream.on('error', (error) => reject(runtimeError('the event stream', error)))
-      stream.on('end', () => reject(new RuntimeError('ENDED', 'the event stream')))
-    }).finally(() => signal.removeEventListener('abort', cancel))
+    const take = (envelope: WireEnvelope): void => {
+      let event: RuntimeEvent | undefined
+      try {
+        event = eventOf(envelope)
+      } catch (error) {
+        throw new RuntimeError('UNDECODABLE', `an event of ${envelope.topic}`, { cause: error })
+      }
+      if (event !== undefined) sink(event)
+    }
+    await this.#client.follow('containerd.services.events.v1.Events', 'Subscribe', { filters }, take, signal)
+    throw new RuntimeError('ENDED', 'the event stream')
   }
 
   async containers(): Promise<RuntimeContainer[]> {

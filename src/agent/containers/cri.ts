@@ -1,7 +1,6 @@
-import type { ClientReadableStream } from '@grpc/grpc-js'
 import PQueue from 'p-queue'
 import { type Clock, sleep, systemClock } from '../../base/clock.ts'
-import { GrpcClient, protoDefinitions, runtimeError } from './grpc-client.ts'
+import { GrpcClient, protoDefinitions } from './grpc-client.ts'
 import { type OciSpec, parseSpec } from './oci-spec.ts'
 import {
   type ContainerRuntime,
@@ -53,7 +52,15 @@ interface Asked {
   image: string
   /** Of its first process; 0 before there is one. */
   pid: number
-  spec: OciSpec
+  /** Of its OCI spec these alone: its environment may have secrets. */
+  annotations: Record<string, string>
+  appArmorProfile: string | undefined
+  seccomp: unknown
+}
+
+interface WireEvent {
+  containerId: string
+  containerEventType: string
 }
 
 /** Calls at a time: a node has hundreds of containers, and whoever starts one is not to wait for these. */
@@ -87,6 +94,8 @@ export class Cri implements ContainerRuntime {
   readonly #queue = new PQueue({ concurrency: atATime })
   /** What was asked of containers that are there; it does not change once there is a process. */
   readonly #asked = new Map<string, Asked>()
+  /** Questions that have no answer yet. */
+  readonly #asking = new Map<string, Promise<Asked | undefined>>()
 
   constructor({ socket, deadline = 5_000, describe, clock = systemClock }: CriOptions) {
     this.#describe = describe
@@ -140,26 +149,34 @@ export class Cri implements ContainerRuntime {
   async #containerOf({ id, podSandboxId, metadata, labels }: WireContainer): Promise<RuntimeContainer | undefined> {
     const asked = await this.#ask(id)
     if (asked === undefined) return undefined
-    const { annotations = {}, process, linux } = asked.spec
+    const { image, annotations, appArmorProfile, seccomp } = asked
     const container = {
-      ...{ id, image: asked.image, labels },
+      ...{ id, image, labels, appArmorProfile },
       name: metadata?.name ?? '',
       annotations: { ...annotations, 'io.kubernetes.cri.sandbox-id': podSandboxId },
-      appArmorProfile: process && (process.apparmorProfile ?? ''),
     }
-    return this.#describe === undefined ? container : this.#describe(container, linux?.seccomp)
+    return this.#describe === undefined ? container : this.#describe(container, seccomp)
   }
 
   /** @returns undefined for one that is gone */
-  async #ask(id: string): Promise<Asked | undefined> {
+  #ask(id: string): Promise<Asked | undefined> {
     const known = this.#asked.get(id)
-    if (known !== undefined && known.pid > 0) return known
+    if (known !== undefined && known.pid > 0) return Promise.resolve(known)
+    // Lists of containers and of tasks are asked for at the same time.
+    const asking = this.#asking.get(id) ?? this.#askNow(id).finally(() => this.#asking.delete(id))
+    this.#asking.set(id, asking)
+    return asking
+  }
+
+  async #askNow(id: string): Promise<Asked | undefined> {
     const request = { containerId: id, verbose: true }
     const call = (): Promise<WireStatus> => this.#client.call<WireStatus>(service, 'ContainerStatus', request)
     try {
       const { status, info } = await this.#queue.add(call)
-      const { pid = 0, runtimeSpec = {} } = (parseSpec(info['info'] ?? '') ?? {}) as Info
-      const asked = { image: status?.image?.image ?? '', pid, spec: runtimeSpec }
+      const { pid = 0, runtimeSpec: { annotations = {}, process, linux } = {} } = (parseSpec(info['info'] ?? '') ??
+        {}) as Info
+      const appArmorProfile = process && (process.apparmorProfile ?? '')
+      const asked = { image: status?.image?.image ?? '', pid, annotations, appArmorProfile, seccomp: linux?.seccomp }
       this.#asked.set(id, asked)
       return asked
     } catch (error) {
@@ -169,28 +186,13 @@ export class Cri implements ContainerRuntime {
   }
 
   /** Resolves when the runtime has no events to tell. */
-  #follow(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<void> {
-    const stream: ClientReadableStream<object> = this.#client.stream(service, 'GetContainerEvents', {})
-    const cancel = (): void => stream.cancel()
-    signal.addEventListener('abort', cancel)
-    if (signal.aborted) cancel()
-    // One behind the other, as each is asked for.
-    let taken: Promise<void> = Promise.resolve()
-    return new Promise<void>((resolve, reject) => {
-      const fail = (error: unknown): void => {
-        reject(error)
-        cancel()
-      }
-      stream.on('data', (event: { containerId: string; containerEventType: string }) => {
-        taken = taken.then(() => this.#take(event.containerId, event.containerEventType, sink)).catch(fail)
-      })
-      stream.on('error', (error) => {
-        const failed = runtimeError('the event stream', error)
-        if (failed.code === 'UNIMPLEMENTED') resolve()
-        else reject(failed)
-      })
-      stream.on('end', resolve)
-    }).finally(() => signal.removeEventListener('abort', cancel))
+  async #follow(sink: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<void> {
+    const take = ({ containerId, containerEventType }: WireEvent) => this.#take(containerId, containerEventType, sink)
+    try {
+      await this.#client.follow(service, 'GetContainerEvents', {}, take, signal)
+    } catch (error) {
+      if (!(error instanceof RuntimeError) || error.code !== 'UNIMPLEMENTED') throw error
+    }
   }
 
   async #take(id: string, type: string, sink: (event: RuntimeEvent) => void): Promise<void> {

@@ -92,9 +92,41 @@ export class GrpcClient {
     })
   }
 
-  stream(service: string, name: string, request: object): ClientReadableStream<object> {
+  /**
+   * Hands on what a stream brings, one message behind the other. Resolves at its end.
+   * @throws a RuntimeError when it breaks or the signal is aborted; and what `take` throws, which ends it
+   */
+  follow<Message>(
+    service: string,
+    name: string,
+    request: object,
+    take: (message: Message) => void | Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { path, requestSerialize, responseDeserialize } = this.#method(service, name)
-    return this.#client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, this.#metadata)
+    const stream: ClientReadableStream<object> = this.#client.makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+      this.#metadata,
+    )
+    const cancel = (): void => stream.cancel()
+    signal.addEventListener('abort', cancel)
+    if (signal.aborted) cancel()
+    let taken: Promise<void> = Promise.resolve()
+    return new Promise<void>((resolve, reject) => {
+      const fail = (error: unknown): void => {
+        reject(error)
+        cancel()
+      }
+      stream.on('data', (message: Message) => {
+        taken = taken.then(() => take(message))
+        taken.catch(fail)
+      })
+      stream.on('error', (error) => reject(runtimeError('the event stream', error)))
+      stream.on('end', () => taken.then(resolve, fail))
+    }).finally(() => signal.removeEventListener('abort', cancel))
   }
 
   #method(service: string, name: string): Method {

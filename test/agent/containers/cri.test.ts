@@ -71,7 +71,7 @@ describe('containers of a runtime by CRI alone', () => {
   it('are asked for once each, as what does not change is kept, and forgotten when they are gone', async () => {
     await start()
     for (let i = 0; i < 30; i++) fake.run(`c${i}`, 100 + i)
-    await runtime.containers()
+    await Promise.all([runtime.containers(), runtime.tasks()])
     await runtime.tasks()
     const asked = () => fake.calls.filter((name) => name === 'ContainerStatus').length
     expect(asked()).to.equal(30)
