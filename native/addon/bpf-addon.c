@@ -48,6 +48,7 @@ struct job {
 	size_t count;
 	struct state_map *map;
 	uint32_t offset, number;
+	const char *iterator;
 	void *bytes;
 	size_t length;
 };
@@ -448,10 +449,10 @@ static napi_value remove_where(napi_env env, napi_callback_info info)
 
 static void run_iterate(struct job *job)
 {
-	job->bytes = state_iterate(&job->handle->state, "varmor_find_tasks", &job->length);
+	job->bytes = state_iterate(&job->handle->state, job->iterator, &job->length);
 	if (job->bytes)
 		return;
-	snprintf(job->failure.step, sizeof(job->failure.step), "look for tasks");
+	snprintf(job->failure.step, sizeof(job->failure.step), "read %s", job->iterator);
 	job->failure.error = errno;
 }
 
@@ -460,7 +461,7 @@ static napi_value answer_bytes(napi_env env, struct job *job)
 	return copy_out(env, job->bytes, job->length);
 }
 
-static napi_value find_tasks(napi_env env, napi_callback_info info)
+static napi_value iterate(napi_env env, napi_callback_info info, const char *iterator)
 {
 	struct job *job = new_job(env, run_iterate, answer_bytes);
 	struct handle *handle;
@@ -469,10 +470,21 @@ static napi_value find_tasks(napi_env env, napi_callback_info info)
 	if (!job)
 		return NULL;
 	handle = get_args(env, info, 1, &arg) ? get_handle(env, arg) : NULL;
+	job->iterator = iterator;
 	if (handle)
-		return start_job(env, job, handle, "findTasks");
+		return start_job(env, job, handle, iterator);
 	free_job(job);
 	return NULL;
+}
+
+static napi_value find_tasks(napi_env env, napi_callback_info info)
+{
+	return iterate(env, info, "varmor_find_tasks");
+}
+
+static napi_value list_profiles(napi_env env, napi_callback_info info)
+{
+	return iterate(env, info, "varmor_list_profiles");
 }
 
 /* One value, or null. Of a map with a value for each processor, all of them. */
@@ -602,6 +614,7 @@ NAPI_MODULE_INIT()
 		{ "write", NULL, write_all, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "removeWhere", NULL, remove_where, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "findTasks", NULL, find_tasks, NULL, NULL, NULL, napi_enumerable, NULL },
+		{ "listProfiles", NULL, list_profiles, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "get", NULL, get_value, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "entries", NULL, get_entries, NULL, NULL, NULL, napi_enumerable, NULL },
 		{ "swap", NULL, swap, NULL, NULL, NULL, napi_enumerable, NULL },

@@ -130,6 +130,24 @@ static int choose_programs(struct bpf_object *object, struct state_load *load, s
 	return 0;
 }
 
+/* The one iterator over a map goes over the records of profiles. */
+static struct bpf_link *attach(const struct bpf_object *object, const struct bpf_program *program)
+{
+	union bpf_iter_link_info over = { 0 };
+	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &over, .link_info_len = sizeof(over));
+	int fd;
+
+	if (strcmp(bpf_program__section_name(program), "iter/bpf_map_elem"))
+		return bpf_program__attach(program);
+	fd = bpf_object__find_map_fd_by_name(object, "varmor_records");
+	if (fd < 0) {
+		errno = -fd;
+		return NULL;
+	}
+	over.map.map_fd = (__u32)fd;
+	return bpf_program__attach_iter(program, &options);
+}
+
 /* Returns how many. */
 static int attach_programs(struct bpf_object *object, const char *folder, struct state_failure *failure)
 {
@@ -144,7 +162,7 @@ static int attach_programs(struct bpf_object *object, const char *folder, struct
 
 		if (!bpf_program__autoload(program))
 			continue;
-		link = bpf_program__attach(program);
+		link = attach(object, program);
 		if (!link)
 			return fail(failure, "attach", name, errno);
 		path_of(path, sizeof(path), folder, LINK, name);

@@ -220,6 +220,13 @@ struct varmor_found {
 };
 _Static_assert(sizeof(struct varmor_found) == 16, "the layout of struct varmor_found");
 
+/* A slot that has a profile. */
+struct varmor_slot {
+	__u32 slot; /*  0 */
+	__u32 map;  /*  4: the kernel's id of its map in varmor_profiles */
+};
+_Static_assert(sizeof(struct varmor_slot) == 8, "the layout of struct varmor_slot");
+
 /* Of the programs' counters, what was said to be lost, for the agent that comes after. It is mapped into the agent's memory. */
 struct varmor_noted {
 	__u64 ring_full;  /*  0 */

@@ -147,10 +147,10 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   list(): Promise<Map<string, string>> {
-    return this.#inTurn(async () => {
+    return this.#inTurn(() => {
       const { state, profiles } = this.#now
-      const { damaged } = state
-      return new Map(Array.from(profiles.names, (name) => [name, damaged ? '' : profiles.digestOf(name)]))
+      if (!state.damaged) return profiles.digests()
+      return Promise.resolve(new Map(Array.from(profiles.names, (name) => [name, ''])))
     })
   }
 

@@ -54,9 +54,11 @@ export interface BpfAddon {
   removeWhere(state: NativeState, map: string, which: { offset: number; number: number }): Promise<number>
   /** Has the programs find the tasks of containers, and bind those that are not bound: struct varmor_found, one behind the other. */
   findTasks(state: NativeState): Promise<Uint8Array>
-  /** Of a map of maps, the kernel's id of the map that is there; of one with a value for each processor, all of them. null for none. */
+  /** Which map is in which slot of `varmor_profiles`: struct varmor_slot, one behind the other. */
+  listProfiles(state: NativeState): Promise<Uint8Array>
+  /** Of a map with a value for each processor, all of them. null for none. Not of a map of maps, at which the kernel may wait. */
   get(state: NativeState, map: string, key: Uint8Array): Uint8Array | null
-  /** Keys and values, one behind the other. */
+  /** Keys and values, one behind the other. Not of a map of maps. */
   entries(state: NativeState, map: string): Uint8Array
   /** Puts a number at an offset of a mapped map at once, where `expected` stood; below 0: whatever stood there. @returns whether it did */
   swap(state: NativeState, map: string, offset: number, expected: number, number: number): boolean

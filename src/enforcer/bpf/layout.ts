@@ -57,6 +57,11 @@ export const found = struct(
   ],
 )
 
+export const shownSlot = struct('varmor_slot', 'A slot that has a profile.', [
+  { name: 'slot', type: 'u32' },
+  { name: 'map', type: 'u32', what: "the kernel's id of its map in varmor_profiles" },
+])
+
 export const noted = struct(
   'varmor_noted',
   "Of the programs' counters, what was said to be lost, for the agent that comes after. It is mapped into the agent's memory.",
@@ -91,7 +96,7 @@ export const changes = {
 } as const
 
 export const stateStructs = [
-  ...[container, task, containerId, profileRecord, settings, found, noted, rate, change],
+  ...[container, task, containerId, profileRecord, settings, found, shownSlot, noted, rate, change],
 ] as const
 
 /** How many records a container may make of each kind. */

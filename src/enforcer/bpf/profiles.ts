@@ -1,7 +1,7 @@
 import { EnforcerError } from '../enforcer-error.ts'
 import { contentDigest } from '../ports.ts'
 import type { BpfContainers } from './containers.ts'
-import { type ProfileRecord, packRecord, unpackRecord, word, wordIn } from './layout.ts'
+import { type ProfileRecord, packRecord, unpackRecord, word } from './layout.ts'
 import type { Half, ProfileEncoder, ReadProfile, Where } from './profile-encoder.ts'
 import type { BpfState } from './state.ts'
 import { BpfTables } from './tables.ts'
@@ -54,9 +54,11 @@ export class BpfProfiles {
   /** Finds what is there; what a load that did not come to its end has left is removed. */
   async recover(): Promise<void> {
     const unfinished: number[] = []
+    const maps = await this.#state.profileMaps()
     for (let slot = 1; slot < this.#encoder.slots; slot++) {
       const record = this.#recordOf(slot)
-      const map = this.#mapIn(slot)
+      const map = maps.get(slot)
+      if (record !== undefined) this.#tables.hold(record.tables)
       if (record !== undefined && (record.map === map || (record.map === CHANGING && map !== undefined))) {
         const { name, serial, id } = record
         const older = this.#byName.get(name)
@@ -72,10 +74,8 @@ export class BpfProfiles {
       const record = this.#recordOf(slot)
       // A load that got so far as to have containers in both is brought to its end.
       if (record !== undefined) this.#containers.move(slot, this.slotOf(record.name) ?? 0)
-      await this.#clear({ slot, tables: [] })
+      await this.#clear({ slot, tables: record?.tables ?? [] })
     }
-    for (const { tables } of this.#byName.values()) this.#tables.hold(tables)
-    await this.#tables.removeUnknown(this.#state, 'remove what was left of BPF profiles')
   }
 
   slotOf(name: string): number | undefined {
@@ -91,21 +91,23 @@ export class BpfProfiles {
     return this.#byName.keys()
   }
 
-  /** The digest of what is in force; empty where somebody has changed it. */
-  digestOf(name: string): string {
-    const loaded = this.#byName.get(name)
-    return loaded !== undefined && this.#mapIn(loaded.slot) === loaded.map ? loaded.digest : ''
+  /** The digests of what is in force, by names; empty where somebody has changed it. */
+  async digests(): Promise<Map<string, string>> {
+    const maps = await this.#state.profileMaps()
+    const digestOf = ({ slot, map, digest }: Loaded): string => (maps.get(slot) === map ? digest : '')
+    return new Map(Array.from(this.#byName, ([name, loaded]) => [name, digestOf(loaded)]))
   }
 
   /** @throws {EnforcerError} what was in force is in force still */
   async load(name: string, content: string): Promise<void> {
     const digest = contentDigest(content)
-    if (this.digestOf(name) === digest) return
+    const inForce = (await this.digests()).get(name) ?? ''
+    if (inForce === digest) return
     await this.#clearLeft()
     const before = this.#byName.get(name)
     const read = this.#encoder.read(content)
     const rest = contentDigest(read.rest)
-    if (before?.rest === rest && before.half !== undefined && this.digestOf(name) !== '')
+    if (before?.rest === rest && before.half !== undefined && inForce !== '')
       return this.#replaceEgress({ ...before, half: before.half }, read, digest)
     // One is kept for what replaces another.
     const [slot, another] = this.#free
@@ -113,14 +115,18 @@ export class BpfProfiles {
       const reason = `all ${this.#encoder.slots - 2} places for profiles are in use; give the agent a higher --bpfProfiles`
       throw new EnforcerError('KERNEL_REFUSED', 'load the BPF profile', { profile: name, reason })
     }
+    const step = 'load the BPF profile'
     const id = before?.id ?? this.#idBefore(name) ?? this.#id + 1
     const tables: number[] = []
     this.#free.shift()
     try {
       const writes = read.writes({ slot, id, half: 0, placeTable: this.#tables.placing(tables) })
-      await this.#state.write(writes, 'load the BPF profile')
-      const record = { id, map: this.#mapIn(slot) ?? 0, serial: this.#serial + 1, digest, name, tables }
-      await this.#record(slot, record, 'load the BPF profile')
+      const begun = { id, map: 0, serial: this.#serial + 1, digest: '', name, tables }
+      // An agent that ends in between leaves to the next one what it has to remove.
+      await this.#record(slot, begun, step)
+      await this.#state.write(writes, step)
+      const record = { ...begun, map: await this.#mapIn(slot), digest }
+      await this.#record(slot, record, step)
       this.#byName.set(name, { ...record, slot, half: 0, rest })
     } catch (error) {
       this.#left.push({ slot, tables })
@@ -160,7 +166,7 @@ export class BpfProfiles {
       await this.#record(slot, before, step)
       throw error
     }
-    const now = { ...loaded, half, map: this.#mapIn(slot) ?? 0, digest }
+    const now = { ...loaded, half, map: await this.#mapIn(slot), digest }
     this.#byName.set(name, now as Loaded)
     await this.#record(slot, now, step)
     await this.#removeAll(this.#encoder.egressRemoval(slot, before.half), step)
@@ -220,10 +226,9 @@ export class BpfProfiles {
     return bytes === undefined ? undefined : unpackRecord(bytes)
   }
 
-  /** The kernel's id of the map in the slot. */
-  #mapIn(slot: number): number | undefined {
-    const bytes = this.#state.get('varmor_profiles', word(slot))
-    return bytes === undefined ? undefined : wordIn(bytes)
+  /** The kernel's id of the map in the slot; 0 for none. */
+  async #mapIn(slot: number): Promise<number> {
+    return (await this.#state.profileMaps()).get(slot) ?? 0
   }
 }
 

@@ -5,7 +5,7 @@ import { getSystemErrorName } from 'node:util'
 import { numberIn } from '../../base/c-struct.ts'
 import { EnforcerError, errnoOf, ioError } from '../enforcer-error.ts'
 import type { BpfAddon, LoadOptions, MapWrite, NativeState } from './addon.ts'
-import { settings, word } from './layout.ts'
+import { settings, shownSlot, word } from './layout.ts'
 
 /** Two levels below the root of the BPF file system. */
 export const stateRoot = '/sys/fs/bpf/varmor'
@@ -92,6 +92,15 @@ export class BpfState {
 
   findTasks(): Promise<Uint8Array> {
     return this.#try('look for tasks of containers', () => this.#addon.findTasks(this.#native))
+  }
+
+  /** The kernel's ids of the maps of profiles, by slot. */
+  async profileMaps(): Promise<Map<number, number>> {
+    const bytes = await this.#try('list the BPF profiles', () => this.#addon.listProfiles(this.#native))
+    const maps = new Map<number, number>()
+    for (let at = 0; at + shownSlot.size <= bytes.length; at += shownSlot.size)
+      maps.set(numberIn(shownSlot, bytes, 'slot', at), numberIn(shownSlot, bytes, 'map', at))
+    return maps
   }
 
   get(map: string, key: Uint8Array): Uint8Array | undefined {

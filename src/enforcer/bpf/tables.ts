@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { word, wordIn } from './layout.ts'
+import { word } from './layout.ts'
 import type { PlaceTable, ProfileEncoder } from './profile-encoder.ts'
 import type { BpfState } from './state.ts'
 
@@ -71,19 +71,6 @@ export class BpfTables {
       await state.write([{ map: this.#maps[Math.floor(reference / 2 ** MAP_SHIFT)]!, key: word(index) }], step)
       this.#byReference.delete(reference)
       this.#free.push(index)
-    }
-  }
-
-  /** Removes what an agent has left that came to its end while it wrote. */
-  async removeUnknown(state: Pick<BpfState, 'write' | 'entries'>, step: string): Promise<void> {
-    for (const [number, map] of this.#maps.entries()) {
-      const entries = state.entries(map)
-      for (let at = 0; at < entries.length; at += 8) {
-        const key = entries.slice(at, at + 4)
-        const isThere = wordIn(entries, at + 4) !== 0
-        if (isThere && !this.#byReference.has(number * 2 ** MAP_SHIFT + wordIn(key)))
-          await state.write([{ map, key }], step)
-      }
     }
   }
 

@@ -147,13 +147,19 @@ export class FakeKernel implements BpfAddon {
     return Buffer.concat(records)
   }
 
+  async listProfiles(state: NativeState): Promise<Uint8Array> {
+    this.#step('list profiles')
+    const slotsOf = [...this.#map(state, 'varmor_profiles')]
+    return Buffer.concat(slotsOf.flatMap(([slot, map]) => [Buffer.from(slot, 'hex'), map]))
+  }
+
   get(state: NativeState, map: string, key: Uint8Array): Uint8Array | null {
-    this.#step(`get ${map}`)
+    this.#look(`get ${map}`, map)
     return this.#map(state, map).get(hex(key)) ?? (map === 'varmor_records' ? new Uint8Array(profileRecord.size) : null)
   }
 
   entries(state: NativeState, map: string): Uint8Array {
-    this.#step(`entries ${map}`)
+    this.#look(`entries ${map}`, map)
     return Buffer.concat([...this.#map(state, map)].flatMap(([key, value]) => [Buffer.from(key, 'hex'), value]))
   }
 
@@ -216,6 +222,12 @@ export class FakeKernel implements BpfAddon {
     const { maps } = this.#folder(state)
     if (!maps.has(name)) maps.set(name, new Map())
     return maps.get(name)!
+  }
+
+  /** Kernels before Linux 6.8 wait for all programs at each look at a map of maps. */
+  #look(step: string, map: string): void {
+    if (inner.has(map)) throw new Error(`${step}: the kernel would wait`)
+    this.#step(step)
   }
 
   #step(step: string): void {
