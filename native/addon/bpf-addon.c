@@ -49,6 +49,7 @@ struct job {
 	struct state_map *map;
 	uint32_t offset, number;
 	const char *iterator;
+	bool wait;
 	void *bytes;
 	size_t length;
 };
@@ -256,7 +257,7 @@ static napi_value load(napi_env env, napi_callback_info info)
 
 static void run_drop(struct job *job)
 {
-	int error = state_drop(job->load.folder);
+	int error = state_drop(job->load.folder, job->wait);
 
 	job->failure.error = -error;
 	snprintf(job->failure.step, sizeof(job->failure.step), "remove the folder");
@@ -265,11 +266,12 @@ static void run_drop(struct job *job)
 static napi_value drop(napi_env env, napi_callback_info info)
 {
 	struct job *job = new_job(env, run_drop, answer_nothing);
-	napi_value folder;
+	napi_value args[2];
 
 	if (!job)
 		return NULL;
-	if (get_args(env, info, 1, &folder) && get_text(env, folder, "folder", job->load.folder, sizeof(job->load.folder)))
+	if (get_args(env, info, 2, args) && get_text(env, args[0], "folder", job->load.folder, sizeof(job->load.folder)) &&
+	    (napi_get_value_bool(env, args[1], &job->wait) == napi_ok || give_up(env, "wait")))
 		return start_job(env, job, NULL, "drop");
 	free_job(job);
 	return NULL;

@@ -20,9 +20,17 @@
 #include <unistd.h>
 
 #include "../bpf/varmor_profile.h"
+#include "side-thread.h"
 
 #define LINK "link_"
+#define MAX_LINKS 256
 #define MAX_REPORT (64 * 1024 * 1024)
+
+/* Descriptors of links whose pins are gone. */
+struct held_links {
+	size_t count;
+	int fds[MAX_LINKS];
+};
 
 /* libbpf has one printer for all. */
 static pthread_mutex_t printing = PTHREAD_MUTEX_INITIALIZER;
@@ -75,26 +83,59 @@ static void path_of(char *path, size_t room, const char *folder, const char *pre
 	say(path, room, "%s/%s%s", folder, prefix, name);
 }
 
-int state_drop(const char *folder)
+static void *let_go(void *context)
 {
-	DIR *dir = opendir(folder);
-	struct dirent *entry;
-	char path[2 * STATE_PATH + 256];
-	int error = 0;
+	struct held_links *held = context;
+	size_t i;
 
-	if (!dir)
-		return errno == ENOENT ? 0 : -errno;
-	/* Programs first: without their maps' entries they would let things through, but they go at once. */
+	for (i = 0; i < held->count; i++)
+		close(held->fds[i]);
+	free(held);
+	return NULL;
+}
+
+/* Linux 6.1 takes a tenth of a second and more to detach a program, and does it when the last pin or descriptor of its link goes. */
+static void remove_pins(DIR *dir, const char *folder, struct held_links *held, int *error)
+{
+	char path[2 * STATE_PATH + 256];
+	struct dirent *entry;
+
 	while ((entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
 			continue;
 		path_of(path, sizeof(path), folder, "", entry->d_name);
+		if (!strncmp(entry->d_name, LINK, sizeof(LINK) - 1) && held->count < MAX_LINKS) {
+			int fd = bpf_obj_get(path);
+
+			if (fd >= 0)
+				held->fds[held->count++] = fd;
+		}
 		if (unlink(path) && errno != ENOENT)
-			error = -errno;
+			*error = -errno;
 	}
+}
+
+int state_drop(const char *folder, bool wait)
+{
+	struct held_links *held = calloc(1, sizeof(*held));
+	DIR *dir = held ? opendir(folder) : NULL;
+	pthread_t thread;
+	int error = 0;
+
+	if (!dir) {
+		if (held && errno != ENOENT)
+			error = -errno;
+		free(held);
+		return held ? error : -ENOMEM;
+	}
+	remove_pins(dir, folder, held, &error);
 	closedir(dir);
 	if (!error && rmdir(folder) && errno != ENOENT)
 		error = -errno;
+	if (!wait && !side_thread_start(&thread, "varmor detach", let_go, held))
+		pthread_detach(thread);
+	else
+		let_go(held);
 	return error;
 }
 
@@ -257,7 +298,7 @@ static int load_into(const char *draft, struct state_load *load, struct state_fa
 	struct bpf_object *object;
 	int error;
 
-	error = state_drop(draft);
+	error = state_drop(draft, true);
 	if (error)
 		return fail(failure, "remove", draft, error);
 	object = bpf_object__open_file(load->object, NULL);
@@ -295,7 +336,7 @@ int state_load(struct state_load *load, struct state_failure *failure)
 	if (!error && rename(draft, load->folder))
 		error = fail(failure, "name the folder", load->folder, errno);
 	if (error)
-		state_drop(draft);
+		state_drop(draft, true);
 	return error;
 }
 

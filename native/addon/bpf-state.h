@@ -40,8 +40,11 @@ struct state_load {
  */
 int state_load(struct state_load *load, struct state_failure *failure);
 
-/* Removes a folder with its pins: what nothing else holds is detached, and gone. Returns 0 or -errno. */
-int state_drop(const char *folder);
+/*
+ * Removes a folder with its pins, all at once: what nothing else holds is detached, and gone. That takes Linux 6.1 a tenth of a second and
+ * more for each program; without `wait` it goes on beside, and when this process ends. Returns 0 or -errno.
+ */
+int state_drop(const char *folder, bool wait);
 
 #define STATE_MAPS 32
 

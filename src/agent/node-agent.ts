@@ -112,6 +112,8 @@ export class NodeAgent {
   #bpf: NodeBpf | undefined
   #ringsBeside: BpfRingSource[] = []
   #agent: Agent | undefined
+  /** The part whose end is waited for. */
+  #ending: string | undefined
   #metrics: MetricsServer | undefined
   #apiObserver: RequestObserver | undefined
 
@@ -146,6 +148,7 @@ export class NodeAgent {
   get status(): object {
     const { containers, listed } = this.#watch
     return {
+      ...(this.#ending !== undefined && { ending: this.#ending }),
       readiness: this.#agent?.readiness.report(),
       containers: containers.size,
       containersKnown: listed,
@@ -203,14 +206,20 @@ export class NodeAgent {
 
   /** Ends all of it; what was read of violations is written. */
   async stop(): Promise<void> {
-    await this.#agent?.stop()
-    await this.#compilers.stop()
-    await this.#bpf?.stop()
-    if (this.#loaders !== undefined) await this.#unload(this.#loaders)
-    await this.#watch.stop()
-    await this.#pipeline.stop()
+    const parts: [string, () => Promise<unknown> | undefined][] = [
+      ['profiles', () => this.#agent?.stop()],
+      ['compilers', () => this.#compilers.stop()],
+      ['nri', () => this.#bpf?.stop()],
+      ['unloading', () => this.#loaders && this.#unload(this.#loaders)],
+      ['containers', () => this.#watch.stop()],
+      ['violations', () => this.#pipeline.stop()],
+      ['recordings', () => this.#modellers?.stop()],
+    ]
+    for (const [part, end] of parts) {
+      this.#ending = part
+      await end()
+    }
     for (const ring of this.#ringsBeside) ring.close()
-    await this.#modellers?.stop()
     this.#lineage.close()
     this.#writer.close()
     await this.#options.side.close()

@@ -33,7 +33,7 @@ export async function runRole(role: Role, { name, logger, signals, patience = 25
     const late = limit(patience, signalled(signals))
     const how = await Promise.race([role.stop().then(() => 'done' as const), late.over]).finally(late.cancel)
     if (how === 'done') logger.info({}, `the ${name} has ended`)
-    else logger.error({ patience }, `the ${name} did not end in time; what was under way is lost`)
+    else logger.error({ patience, status: role.status }, `the ${name} did not end in time; what was under way is lost`)
     return how === 'done' ? 0 : 1
   } catch (error) {
     logger.error(problemOf(error), `the ${name} cannot go on`)

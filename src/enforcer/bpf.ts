@@ -224,11 +224,11 @@ export class BpfEnforcer implements ProfileLoader {
     })
   }
 
-  /** Removes all pins, which have the kernel detach the programs, some milliseconds later: nothing is enforced any more. */
+  /** Removes all pins, which have the kernel detach the programs, some milliseconds later, Linux 6.1 some seconds: nothing is enforced any more. */
   end(): Promise<void> {
     return this.#inTurn(async () => {
       const { state } = this.#now
-      for (const folder of [...this.#others.folders, state.folder]) await state.drop(folder)
+      for (const folder of [...this.#others.folders, state.folder]) await state.drop(folder, false)
       state.removeRoot()
     })
   }
@@ -264,7 +264,8 @@ export class BpfEnforcer implements ProfileLoader {
     const { profiles, containers: bound, state } = this.#now
     bound.takeOver((profile) => profiles.slotOf(profile))
     if (names.size > 0) return
-    for (const folder of folders) await state.drop(folder)
+    // They report to a ring of their own, which is read until then.
+    for (const folder of folders) await state.drop(folder, true)
     this.#others = { ...this.#others, folders: [] }
   }
 

@@ -44,8 +44,11 @@ export interface BpfAddon {
   needsOldObject(): boolean
   /** Loads and attaches all programs, unless the folder is there. `absent`: sections of programs whose hook the kernel lacks. */
   load(options: LoadOptions): Promise<{ reused: boolean; absent: string }>
-  /** Removes a folder: its programs are detached, and what only they held is gone. */
-  drop(folder: string): Promise<void>
+  /**
+   * Removes a folder: its programs are detached, and what only they held is gone. That takes Linux 6.1 a tenth of a second and more for each
+   * program; without `wait` it goes on beside, also when this process ends.
+   */
+  drop(folder: string, wait: boolean): Promise<void>
   /** The pins of a folder. They are looked for when they are used. */
   open(folder: string): NativeState
   /** In this order, up to the first that fails. */

@@ -127,8 +127,9 @@ export class BpfState {
     }
   }
 
-  drop(folder: string): Promise<void> {
-    return this.#try('remove the programs of another build', () => this.#addon.drop(folder))
+  /** @param wait until nothing in the folder is in force any more */
+  drop(folder: string, wait: boolean): Promise<void> {
+    return this.#try('remove the programs of another build', () => this.#addon.drop(folder, wait))
   }
 
   /** Removes the folder that those of all builds are in, once they are gone. */
