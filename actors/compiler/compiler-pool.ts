@@ -9,7 +9,10 @@ import { Tenants } from './tenants.ts'
 import { nextTurn, REST } from './turns.ts'
 
 export interface PoolOptions {
-  /** How many threads there are at the most: one, by `start` or the first job, and others when a job has waited for a while. */
+  /**
+   * How many threads there are at the most: one, by `start` or the first job, and others when a job has waited for a while. One that has
+   * had nothing to do for a minute ends.
+   */
   threads: number
   /** Starts one. */
   thread(number: number): CompilerThread
@@ -31,6 +34,8 @@ const MOST_URGENT = 512
 const MOST = 5_000
 /** Milliseconds that a job waits before another thread is started, which costs as much CPU as hundreds of policies. */
 const WAIT_FOR_THREAD = 100
+/** Milliseconds that a thread stays without a job: it takes some 20 MiB, and a few tenths of a second to be started again. */
+export const IDLE = 60_000
 /** Milliseconds after which it is looked how much CPU the thread has used: for most jobs never, as the look costs as much as some of them. */
 const FIRST_LOOK = 100
 /** Milliseconds: an answer that was there in time, and has only not been read yet, is read by then. */
@@ -60,7 +65,10 @@ export class CompilerPool implements Compilers {
   readonly #options: PoolOptions
   readonly #waiting = new Set<Job>()
   readonly #running = new Map<CompilerThread, Hand>()
-  readonly #idle: CompilerThread[] = []
+  /** Those without a job, and since when; the one that had the last job is the last, and has the next one. */
+  readonly #idle: { thread: CompilerThread; since: number }[] = []
+  /** Until the first of them is ended. */
+  #idleEnd: Timer | undefined
   readonly #tenants = new Tenants()
   readonly #costly = new Costly()
   /** So long those rest whose jobs are too costly. */
@@ -69,6 +77,8 @@ export class CompilerPool implements Compilers {
   /** Until another thread is started. */
   #more: Timer | undefined
   #started = 0
+  /** So many were started ever. */
+  #number = 0
   #stopped = false
 
   constructor(options: PoolOptions) {
@@ -123,6 +133,7 @@ export class CompilerPool implements Compilers {
     }
     this.#rest?.cancel()
     this.#more?.cancel()
+    this.#idleEnd?.cancel()
     this.#waiting.clear()
     this.#running.clear()
   }
@@ -153,7 +164,7 @@ export class CompilerPool implements Compilers {
       const now = clock.now()
       const job = nextTurn(this.#waiting, running, this.#tenants, { left: this.#left, restUntil: this.#restUntil, now })
       if (job === undefined) return
-      const thread = this.#idle.pop()
+      const thread = this.#idle.pop()?.thread
       if (thread === undefined) {
         if (this.#started === 0) void this.#startThread()
         else if (this.#started === running.length) this.#more ??= clock.after(WAIT_FOR_THREAD, () => this.#lack())
@@ -203,8 +214,7 @@ export class CompilerPool implements Compilers {
     job.timer.cancel()
     this.#observe(outcome)
     this.#account(thread, false)
-    this.#idle.push(thread)
-    this.#serve()
+    this.#takeBack(thread)
   }
 
   /** It takes longer than most. What is not known of its first moments counts as worked. */
@@ -271,7 +281,7 @@ export class CompilerPool implements Compilers {
   async #startThread(): Promise<void> {
     if (this.#started >= this.#options.threads) return
     this.#started++
-    await this.#whenReady(this.#options.thread(this.#started))
+    await this.#whenReady(this.#options.thread(++this.#number))
   }
 
   async #whenReady(thread: CompilerThread): Promise<void> {
@@ -281,8 +291,27 @@ export class CompilerPool implements Compilers {
       if (!this.#stopped) this.#options.logger.error({ err }, 'a compiler does not start')
       return
     }
-    this.#idle.push(thread)
+    this.#takeBack(thread)
+  }
+
+  /** It has no job. */
+  #takeBack(thread: CompilerThread): void {
+    const { clock } = this.#options
+    this.#idle.push({ thread, since: clock.now() })
+    this.#idleEnd ??= clock.after(IDLE, () => this.#endIdle())
     this.#serve()
+  }
+
+  #endIdle(): void {
+    const { clock } = this.#options
+    const now = clock.now()
+    for (let first = this.#idle[0]; first !== undefined && first.since + IDLE <= now; first = this.#idle[0]) {
+      this.#idle.shift()
+      this.#started--
+      void first.thread.end()
+    }
+    const [next] = this.#idle
+    this.#idleEnd = next && clock.after(next.since + IDLE - now, () => this.#endIdle())
   }
 
   #observe(outcome: Outcome): void {

@@ -13,6 +13,8 @@ export interface CompilerThread {
   run(job: string, input: readonly unknown[]): Promise<unknown>
   /** Ends it, whatever it does; it is started anew. */
   kill(): Promise<void>
+  /** Ends it for good; it has no job. */
+  end(): Promise<void>
 }
 
 /** Milliseconds, and none of its business: whoever asks has a limit. */
@@ -22,6 +24,7 @@ const HEAP = 256
 
 /** A compiler actor on a worker thread of its own, which `module` furnishes. */
 export class PlacedCompiler implements CompilerThread {
+  readonly #system: ActorSystem
   readonly #thread: Thread
   readonly #actor: Reference<CompilerMessage>
   #id: number | undefined
@@ -30,6 +33,7 @@ export class PlacedCompiler implements CompilerThread {
 
   constructor(system: ActorSystem, family: string, module: URL) {
     const restart = { firstBackoff: 10, longestBackoff: 2_000, healthyAfter: 1_000 }
+    this.#system = system
     this.#thread = system.thread(family, { module, families: [family], data: { family }, heap: HEAP, restart })
     this.#actor = this.#thread.family<CompilerMessage>(family).of('1')
   }
@@ -64,5 +68,9 @@ export class PlacedCompiler implements CompilerThread {
 
   kill(): Promise<void> {
     return this.#thread.kill()
+  }
+
+  end(): Promise<void> {
+    return this.#system.endThread(this.#thread)
   }
 }

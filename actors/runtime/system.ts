@@ -97,6 +97,13 @@ export class ActorSystem {
     return thread
   }
 
+  /** Stops a thread and forgets it, with its counters: its name is free again once it has ended. See `stop` for `within`. */
+  async endThread(thread: Thread, options: StopOptions = {}): Promise<void> {
+    await thread.stop(options)
+    this.threads.delete(thread.name)
+    for (const [family, on] of this.placed) if (on === thread) this.placed.delete(family)
+  }
+
   /** The actor of an address, wherever it lives. The caller vouches for the type of its messages. */
   lookup<Message>(address: string): Reference<Message> {
     return this.find(address)

@@ -10,6 +10,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { KubeConfig } from '@kubernetes/client-node'
 import { Option } from 'commander'
 import { parse } from 'yaml'
+import { IDLE } from '../../actors/compiler/compiler-pool.ts'
 import { buildBundles } from '../../deploy/build-bundles.ts'
 import { ApiClient } from '../../src/kube/client.ts'
 import { KubeConnection } from '../../src/kube/connection.ts'
@@ -73,8 +74,8 @@ async function start(args: readonly string[], words: string): Promise<Started> {
 
 /** Prints what a role takes while nothing happens. */
 async function atRest(name: string, { pid, ready }: Started): Promise<void> {
-  // What it does once, after its start, is no rest.
-  await pause(10_000)
+  // What it does once, after its start, is no rest, nor are threads that have nothing to do and will end.
+  await pause(IDLE + 10_000)
   const before = processCost(pid)
   await pause(seconds * 1_000)
   const after = processCost(pid)

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { CompilerPool, type Outcome, type PoolOptions } from '../../../actors/compiler/compiler-pool.ts'
+import { CompilerPool, IDLE, type Outcome, type PoolOptions } from '../../../actors/compiler/compiler-pool.ts'
 import { COSTLY_FOR } from '../../../actors/compiler/costly.ts'
 import type { CompilerThread } from '../../../actors/compiler/placed-compiler.ts'
 import { CompilerError, type JobOptions } from '../../../actors/compiler/ports.ts'
@@ -21,6 +21,7 @@ interface Input {
 /** A thread that has nothing to do but to wait. */
 class FakeThread implements CompilerThread {
   kills = 0
+  ends = 0
   /** The part of the time in which it works. */
   share = 1
   readonly #simulation: Simulation
@@ -53,6 +54,10 @@ class FakeThread implements CompilerThread {
   async kill(): Promise<void> {
     this.kills++
     this.#die(new AskError('THREAD_DIED', 'compiler-1/1'))
+  }
+
+  async end(): Promise<void> {
+    this.ends++
   }
 }
 
@@ -124,6 +129,27 @@ describe('a pool of compilers', () => {
     await simulation.runFor(ANOTHER + 20)
     expect(ends).to.deep.equal(['a done', 'a done'])
     expect(threads.length).to.equal(2)
+  })
+
+  it('ends threads that have had nothing to do for a while, and starts one for the next job', async () => {
+    ask('a', { cost: 10 })
+    await simulation.runFor(STARTING + 20)
+    ask('long', { cost: 1_000 })
+    ask('a', { cost: 10 })
+    await simulation.runFor(2_000)
+    expect(threads.length).to.equal(2)
+    // One is enough for these.
+    for (let passed = 0; passed <= IDLE; passed += 1_000) {
+      ask('a', { cost: 10 })
+      await simulation.runFor(1_000)
+    }
+    expect(threads.map(({ ends }) => ends).sort()).to.deep.equal([0, 1])
+    await simulation.runFor(IDLE + 1_000)
+    expect(threads.map(({ ends }) => ends)).to.deep.equal([1, 1])
+    expect(simulation.clock.timers).to.equal(0)
+    ask('b', { cost: 10 })
+    await simulation.runFor(STARTING + 20)
+    expect([threads.length, ends.at(-1)]).to.deep.equal([3, 'b done'])
   })
 
   it('ends the thread of a job that misses its deadline, and no other job with it', async () => {
