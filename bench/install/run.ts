@@ -3,13 +3,12 @@
  * neither containerd nor profiles.
  */
 import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { KubeConfig } from '@kubernetes/client-node'
 import { Option } from 'commander'
-import { parse } from 'yaml'
 import { IDLE } from '../../actors/compiler/compiler-pool.ts'
 import { buildBundles } from '../../deploy/build-bundles.ts'
 import { ApiClient } from '../../src/kube/client.ts'
@@ -19,6 +18,7 @@ import { nodes } from '../../src/manager/cluster-resources.ts'
 import { startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
 import { agentToken, install } from '../../src/sandbox/install.ts'
 import { countOption, progress, readOptions } from '../bench.ts'
+import { chartValues } from '../chart-values.ts'
 import { load, processCost } from '../control-plane/process-cost.ts'
 
 const { seconds, node, ...options } = readOptions<{ seconds: number; node: string; flags: string[] }>({
@@ -42,14 +42,12 @@ interface Started {
 const folder = mkdtempSync(join(tmpdir(), 'varmor-bench-install-'))
 const at = (...path: string[]): string => join(folder, ...path)
 
-const values = parse(readFileSync(join(import.meta.dirname, '../../deploy/helm/varmor/values.yaml'), 'utf8'))
-
 /** Starts a role as the image and the chart do, and waits for the words by which it says that it serves. */
-async function start(args: readonly string[], words: string): Promise<Started> {
+async function start(role: keyof typeof chartValues, args: readonly string[], words: string): Promise<Started> {
   const began = performance.now()
-  const environment = { NODE_ENV: 'production', MALLOC_ARENA_MAX: '2', NODE_OPTIONS: values[args[0]!].nodeOptions }
+  const environment = { NODE_ENV: 'production', MALLOC_ARENA_MAX: '2', NODE_OPTIONS: chartValues[role].nodeOptions }
   const env = { ...process.env, ...environment, POD_NAMESPACE: '', NODE_NAME: 'n1' }
-  const child = spawn(node, [...options.flags, at('bundles', 'varmor.js'), ...args], {
+  const child = spawn(node, [...options.flags, at('bundles', 'varmor.js'), role, ...args], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -104,16 +102,18 @@ try {
   progress('bundles built, API server started')
   const common = ['--kubeconfig', at('kubeconfig'), '--logFormat', 'json']
   const manager = await start(
+    'manager',
     [
-      ...['manager', ...common, '--token-audience', '', '--webhook-url', 'https://127.0.0.1', '--host', '127.0.0.1'],
+      ...[...common, '--token-audience', '', '--webhook-url', 'https://127.0.0.1', '--host', '127.0.0.1'],
       ...['--webhook-port', '0', '--status-port', '0'],
     ],
     'the manager is running',
   )
   const status = /"status":(\d+)/.exec(manager.output())?.[1]
   const agent = await start(
+    'agent',
     [
-      ...['agent', ...common, '--manager', `https://127.0.0.1:${status}`, '--token-file', at('token')],
+      ...[...common, '--manager', `https://127.0.0.1:${status}`, '--token-file', at('token')],
       ...['--seccomp-dir', at('seccomp'), '--apparmor-dir', at('apparmor'), '--containerd', at('none.sock')],
       ...['--auditLogPaths', at('audit.log'), '--log', at('log', 'violations.log')],
       ...['--readiness-host', '127.0.0.1', '--readiness-port', '0'],
