@@ -29,8 +29,12 @@ export function kernelError(step: string, error: unknown): EnforcerError {
     .split('\n')
     .filter((line) => line.trim() !== '')
     .slice(-keptLines)
+  const remedy =
+    name === 'EPERM'
+      ? '; the agent needs the capabilities BPF and PERFMON, before Linux 5.11 SYS_RESOURCE, and a kernel that is not locked down'
+      : ''
   const said = lines.length === 0 ? '' : `; the kernel's verifier and libbpf said: ${lines.join(' | ')}`
-  return new EnforcerError('KERNEL_REFUSED', step, { reason: `${inner}: ${name}${said}` }, { cause: error })
+  return new EnforcerError('KERNEL_REFUSED', step, { reason: `${inner}: ${name}${remedy}${said}` }, { cause: error })
 }
 
 /**

@@ -522,6 +522,10 @@ describe('the BPF enforcer', () => {
     const { reason } = await thrownBy(open())
     expect(reason).to.contain('EACCES').and.to.contain('last line of the verifier')
     expect(reason.length).to.be.below(400)
+    kernel.onStep = (step) => {
+      throw Object.assign(new Error('Operation not permitted'), { step, errno: 1 })
+    }
+    expect((await thrownBy(open())).reason).to.contain('EPERM; the agent needs the capabilities BPF and PERFMON')
     expect((await thrownBy(open({ object: join(folder, 'none') }))).reason).to.contain('npm run build:bpf')
   })
 })
