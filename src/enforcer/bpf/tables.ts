@@ -4,7 +4,7 @@ import type { PlaceTable, ProfileEncoder } from './profile-encoder.ts'
 import type { BpfState } from './state.ts'
 
 /** The number of a map is in the highest bits of a reference. */
-const MAP_SHIFT = 30
+export const MAP_SHIFT = 30
 
 interface Table {
   reference: number

@@ -1,8 +1,9 @@
 import { expect } from 'chai'
 import { loadBpfAddon } from '../../../../src/enforcer/bpf/addon.ts'
-import { wordIn } from '../../../../src/enforcer/bpf/layout.ts'
+import { unpackRecord, wordIn } from '../../../../src/enforcer/bpf/layout.ts'
+import { MAP_SHIFT } from '../../../../src/enforcer/bpf/tables.ts'
 import type { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'
-import { TABLES_OF_PROFILE } from '../../../../src/profile/bpf/layout.ts'
+import { tableMaps } from '../../../../src/profile/bpf/layout.ts'
 import { PROFILES } from '../../../../src/profile/bpf/limits.ts'
 import { wordBytes } from '../../../../src/profile/bpf/places.ts'
 import { output } from '../../../cluster/command.ts'
@@ -69,16 +70,20 @@ describe('BPF rules about Pods', function () {
     return /not permitted|denied/.test(text) ? 'refused' : 'passed'
   }
 
-  /** The kernel's ids of what automata are in. */
+  /** The kernel's ids of what automata are in: of those tables only that profiles refer to, as Linux 6.1 waits at each look. */
   function tables(): number[] {
     const addon = loadBpfAddon()
     if (typeof addon === 'string') throw new Error(addon)
     const state = addon.open(enforcer.folder)
-    return ['varmor_small_tables', 'varmor_medium_tables', 'varmor_large_tables'].flatMap((map) =>
-      Array.from({ length: PROFILES * TABLES_OF_PROFILE - 1 }, (_, i) => addon.get(state, map, wordBytes(i + 1)))
-        .filter((bytes) => bytes !== null)
-        .map((bytes) => wordIn(bytes)),
-    )
+    const records = Array.from({ length: PROFILES - 1 }, (_, i) => addon.get(state, 'varmor_records', wordBytes(i + 1)))
+    return records
+      .flatMap((bytes) => (bytes === null ? [] : (unpackRecord(bytes)?.tables ?? [])))
+      .map((reference) => {
+        const map = tableMaps[Math.floor(reference / 2 ** MAP_SHIFT)]!.map
+        const id = addon.get(state, map, wordBytes(reference % 2 ** MAP_SHIFT))
+        if (id === null) throw new Error(`${map} lacks what a profile refers to`)
+        return wordIn(id)
+      })
   }
 
   it('hold at an address from when it is said, and until it is taken back, though the profile stays what it is', async () => {
