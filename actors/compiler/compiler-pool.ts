@@ -34,7 +34,7 @@ const MOST_URGENT = 512
 const MOST = 5_000
 /** Milliseconds that a job waits before another thread is started, which costs as much CPU as hundreds of policies. */
 const WAIT_FOR_THREAD = 100
-/** Milliseconds that a thread stays without a job: it takes some 20 MiB, and a few tenths of a second to be started again. */
+/** Milliseconds that a thread stays without a job: it takes 13 MiB even so, and a few tenths of a second to be started again. */
 export const IDLE = 60_000
 /** Milliseconds after which it is looked how much CPU the thread has used: for most jobs never, as the look costs as much as some of them. */
 const FIRST_LOOK = 100
@@ -296,6 +296,7 @@ export class CompilerPool implements Compilers {
 
   /** It has no job. */
   #takeBack(thread: CompilerThread): void {
+    if (this.#stopped) return
     const { clock } = this.#options
     this.#idle.push({ thread, since: clock.now() })
     this.#idleEnd ??= clock.after(IDLE, () => this.#endIdle())

@@ -117,16 +117,17 @@ static void remove_pins(DIR *dir, const char *folder, struct held_links *held, i
 
 int state_drop(const char *folder, bool wait)
 {
-	struct held_links *held = calloc(1, sizeof(*held));
-	DIR *dir = held ? opendir(folder) : NULL;
+	DIR *dir = opendir(folder);
+	struct held_links *held;
 	pthread_t thread;
 	int error = 0;
 
-	if (!dir) {
-		if (held && errno != ENOENT)
-			error = -errno;
-		free(held);
-		return held ? error : -ENOMEM;
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	held = calloc(1, sizeof(*held));
+	if (!held) {
+		closedir(dir);
+		return -ENOMEM;
 	}
 	remove_pins(dir, folder, held, &error);
 	closedir(dir);

@@ -76,7 +76,7 @@ describe('a role', () => {
     const { signals, running, said } = setUp(new FakeRole({ stop: forEver }), 5)
     signals.emit('SIGTERM')
     expect(await running).to.equal(1)
-    expect(said.at(-1)).to.match(/did not end in time/)
+    expect(said.at(-1)).to.match(/did not end in time.*"status":{"profiles":3}/)
   })
 
   it('ends at once on a second signal', async () => {

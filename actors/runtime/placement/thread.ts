@@ -104,8 +104,12 @@ export class Thread {
     const kill = (): void => void this.worker.terminate()
     const limit =
       within < Number.POSITIVE_INFINITY ? this.environment.clock.after(within + grace(within), kill) : undefined
+    const before = this.stopped
     await new Promise<void>((resolve) => {
-      this.stopped = resolve
+      this.stopped = () => {
+        before()
+        resolve()
+      }
       this.link.sendClose(options)
       if (this.worker.threadId === -1) this.ended()
     })

@@ -94,17 +94,16 @@ export class BpfProfiles {
   /** The digests of what is in force, by names; empty where somebody has changed it. */
   async digests(): Promise<Map<string, string>> {
     const maps = await this.#state.profileMaps()
-    const digestOf = ({ slot, map, digest }: Loaded): string => (maps.get(slot) === map ? digest : '')
-    return new Map(Array.from(this.#byName, ([name, loaded]) => [name, digestOf(loaded)]))
+    return new Map(Array.from(this.#byName, ([name, loaded]) => [name, digestWith(maps.get(loaded.slot), loaded)]))
   }
 
   /** @throws {EnforcerError} what was in force is in force still */
   async load(name: string, content: string): Promise<void> {
     const digest = contentDigest(content)
-    const inForce = (await this.digests()).get(name) ?? ''
+    const before = this.#byName.get(name)
+    const inForce = before === undefined ? '' : digestWith(await this.#mapIn(before.slot), before)
     if (inForce === digest) return
     await this.#clearLeft()
-    const before = this.#byName.get(name)
     const read = this.#encoder.read(content)
     const rest = contentDigest(read.rest)
     if (before?.rest === rest && before.half !== undefined && inForce !== '')
@@ -231,6 +230,9 @@ export class BpfProfiles {
     return (await this.#state.profileMaps()).get(slot) ?? 0
   }
 }
+
+/** The digest of what is loaded; empty where another map is in its slot. */
+const digestWith = (mapIn: number | undefined, { map, digest }: Loaded): string => (mapIn === map ? digest : '')
 
 function throwBugs(error: unknown): void {
   if (!(error instanceof EnforcerError)) throw error

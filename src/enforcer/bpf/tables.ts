@@ -4,7 +4,7 @@ import type { PlaceTable, ProfileEncoder } from './profile-encoder.ts'
 import type { BpfState } from './state.ts'
 
 /** The number of a map is in the highest bits of a reference. */
-export const MAP_SHIFT = 30
+const MAP_SHIFT = 30
 
 interface Table {
   reference: number

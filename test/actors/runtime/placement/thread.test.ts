@@ -190,6 +190,21 @@ describe('thread', () => {
     })
   })
 
+  it('is ended by its system, also where that stops meanwhile, and its name is free again', async () => {
+    open()
+    await keepers.of('k').ask({ type: 'list' }, patient)
+    await system.endThread(thread)
+    expect(system.stats().threads).to.deep.equal({})
+    const again = system.thread('t', {
+      module: asRun('./furnished-thread.ts', import.meta.url),
+      families: ['keeper'],
+      data: { greeting: 'again' },
+    })
+    const asked = again.family<ThreadMessage>('keeper').of('k').ask({ type: 'where' }, patient)
+    expect(await asked).to.deep.equal({ greeting: 'again', key: 'k' })
+    await Promise.all([system.endThread(again), system.stop({ within: 5_000 })])
+  })
+
   it('takes nothing more once it has stopped', async () => {
     open()
     await keepers.of('k').ask({ type: 'list' }, patient)

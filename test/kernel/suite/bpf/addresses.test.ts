@@ -1,9 +1,8 @@
 import { expect } from 'chai'
 import { loadBpfAddon } from '../../../../src/enforcer/bpf/addon.ts'
 import { unpackRecord, wordIn } from '../../../../src/enforcer/bpf/layout.ts'
-import { MAP_SHIFT } from '../../../../src/enforcer/bpf/tables.ts'
 import type { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'
-import { tableMaps } from '../../../../src/profile/bpf/layout.ts'
+import { TABLE_SIZE_SHIFT, tableMaps } from '../../../../src/profile/bpf/layout.ts'
 import { PROFILES } from '../../../../src/profile/bpf/limits.ts'
 import { wordBytes } from '../../../../src/profile/bpf/places.ts'
 import { output } from '../../../cluster/command.ts'
@@ -79,8 +78,8 @@ describe('BPF rules about Pods', function () {
     return records
       .flatMap((bytes) => (bytes === null ? [] : (unpackRecord(bytes)?.tables ?? [])))
       .map((reference) => {
-        const map = tableMaps[Math.floor(reference / 2 ** MAP_SHIFT)]!.map
-        const id = addon.get(state, map, wordBytes(reference % 2 ** MAP_SHIFT))
+        const map = tableMaps[Math.floor(reference / 2 ** TABLE_SIZE_SHIFT)]!.map
+        const id = addon.get(state, map, wordBytes(reference % 2 ** TABLE_SIZE_SHIFT))
         if (id === null) throw new Error(`${map} lacks what a profile refers to`)
         return wordIn(id)
       })
