@@ -1,12 +1,15 @@
-import { createReadStream, mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Lineage } from '../../src/agent/lineage.ts'
 import { type LogLimits, openLogs } from '../../src/agent/violation-logs.ts'
-import { streamBatches } from '../../src/audit/batch/stream-batches.ts'
+import { BufferStore, sharedMemory } from '../../src/audit/batch/buffer-store.ts'
+import { lastBoundary } from '../../src/audit/batch/stream-batches.ts'
 import { SnapshotFeed } from '../../src/audit/enrich/snapshot-feed.ts'
 import { Pipeline, type PipelineSource } from '../../src/audit/pipeline/pipeline.ts'
 import { DecodePool } from '../../src/audit/pool/decode-pool.ts'
 import { LossLog } from '../../src/audit/sink/loss-log.ts'
+import { ringBatchBytes, spareBatches } from '../../src/audit/source/bpf-ring.ts'
 import { FollowedFile } from '../../src/audit/source/followed-file.ts'
 import type { AuditSource } from '../../src/audit/source/source.ts'
 import { mebibyte } from '../../src/base/bytes.ts'
@@ -73,15 +76,26 @@ export async function makePipeline(
   return { pipeline, failures, close }
 }
 
-/** A file of BPF records, read as a ring buffer's batches come. */
-function recordsOf(path: string): AuditSource {
+/** A file of BPF records, read as batches of the ring come: whole records, in memory that is used again. */
+async function recordsOf(path: string): Promise<AuditSource> {
+  const file = await open(path)
+  const memory = new BufferStore(sharedMemory, spareBatches, 2 * ringBatchBytes)
   return {
     name: path,
     stats: () => ({ dropped: {} }),
     stop: () => undefined,
-    close: () => undefined,
-    [Symbol.asyncIterator]: () =>
-      streamBatches(createReadStream(path, { highWaterMark: 256 * 1024 }), { source: path, format: 'record' }),
+    close: () => file.close(),
+    giveBack: ({ bytes }) => memory.give(bytes.buffer as SharedArrayBuffer),
+    async *[Symbol.asyncIterator]() {
+      for (let [at, seq] = [0, 0]; ; seq++) {
+        const batch = new Uint8Array(memory.atLeast(ringBatchBytes), 0, ringBatchBytes)
+        const { bytesRead } = await file.read(batch, 0, batch.length, at)
+        const length = lastBoundary(batch.subarray(0, bytesRead), 'record')
+        if (length === 0) break
+        at += length
+        yield { source: path, seq, format: 'record', bytes: batch.subarray(0, length) }
+      }
+    },
   }
 }
 

@@ -86,15 +86,16 @@ static int receive(struct listener *l, struct intake *in)
 /* Moves messages into batches. Returns false when no batch has room; what is left stays in the intake. */
 static bool store(struct listener *l, struct intake *in)
 {
+	struct batch *batch = batch_ring_filling(&l->ring);
+	unsigned int passed = 0;
+
 	for (; in->next < in->count; in->next++) {
 		_Atomic uint64_t *counter = refused(l, intake_verdict(in, &l->options.types));
-		struct batch *batch;
 
 		if (counter) {
 			add(counter, 1);
 			continue;
 		}
-		batch = batch_ring_filling(&l->ring);
 		if (batch && !put(l, batch, in)) {
 			publish(l);
 			batch = batch_ring_filling(&l->ring);
@@ -102,10 +103,11 @@ static bool store(struct listener *l, struct intake *in)
 				put(l, batch, in);
 		}
 		if (!batch)
-			return false;
-		add(&l->counts.passed, 1);
+			break;
+		passed++;
 	}
-	return true;
+	add(&l->counts.passed, passed);
+	return in->next == in->count;
 }
 
 static void discard(struct listener *l, struct intake *in)

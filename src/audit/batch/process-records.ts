@@ -9,7 +9,10 @@ import { KindPrefix } from './kind-table.ts'
 import { recordBpf } from './record-behaviour.ts'
 import type { Tally } from './tally.ts'
 
-const { at } = header
+// Each in a constant: an object with so many fields made one by one is a table to V8, in which every use looks for its field.
+const { version: versionAt, kind: kindAt, action: actionAt, flags: flagsAt, time: timeAt, cgroup: cgroupAt } = header.at
+const { profile: profileAt, mnt_ns: mntNsAt, tgid: tgidAt, container: containerAt, comm: commAt } = header.at
+const { exe_size: exeSizeAt, path_size: pathSizeAt, type_size: typeSizeAt } = header.at
 
 /** Kinds of violations by the number of the action. */
 const kinds: number[] = []
@@ -35,14 +38,14 @@ export function processRecords(context: BatchContext, tally: Tally): void {
 function processRecord(context: BatchContext): Outcome {
   const { view, bytes, start, end, scratch } = context
   scratch.id.clear(start, context.readAt)
-  const recordKind = kindsOfRecords[bytes[start + at.kind]!]
-  const kind = kinds[bytes[start + at.action]!]
-  const path = start + header.size + (recordKind?.bodySize ?? 0) + view.getUint16(start + at.exe_size, true)
-  const type = path + view.getUint16(start + at.path_size, true)
-  const fits = type + view.getUint16(start + at.type_size, true) === end
-  if (bytes[start + at.version] !== recordVersion || recordKind === undefined || kind === undefined || !fits)
+  const recordKind = kindsOfRecords[bytes[start + kindAt]!]
+  const kind = kinds[bytes[start + actionAt]!]
+  const path = start + header.size + (recordKind?.bodySize ?? 0) + view.getUint16(start + exeSizeAt, true)
+  const type = path + view.getUint16(start + pathSizeAt, true)
+  const fits = type + view.getUint16(start + typeSizeAt, true) === end
+  if (bytes[start + versionAt] !== recordVersion || recordKind === undefined || kind === undefined || !fits)
     return outcome.undecodable
-  scratch.recordTime.read(view, start + at.time)
+  scratch.recordTime.read(view, start + timeAt)
   const { epoch } = scratch.recordTime
   if (!placeRecord(context, epoch)) return outcome.deferred
   const head = headOf(context)
@@ -50,7 +53,7 @@ function processRecord(context: BatchContext): Outcome {
   if (head.modelling !== undefined && kind === allowedKind) {
     const { bodySize } = recordKind
     const body = start + header.size
-    const parts = { kind: bytes[start + at.kind]!, flags: bytes[start + at.flags]!, body, bodySize, path, type, end }
+    const parts = { kind: bytes[start + kindAt]!, flags: bytes[start + flagsAt]!, body, bodySize, path, type, end }
     return recordBpf(context, head, parts)
   }
   writeRecord(context, recordKind, head, kind, epoch, path, type)
@@ -66,15 +69,15 @@ const readU64 = (view: DataView, offset: number): number =>
 /** Finds the container. What the program saw itself needs no process and holds for the whole batch, so it is kept. */
 function placeRecord(context: BatchContext, epoch: number): boolean {
   const { view, start, scratch, snapshot, resolver } = context
-  const number = view.getUint32(start + at.container, true)
+  const number = view.getUint32(start + containerAt, true)
   // Of a container with a number, by that number.
-  const key = number > 0 ? -number : readU64(view, start + at.cgroup)
-  const mntNsID = view.getUint32(start + at.mnt_ns, true)
-  const low = number > 0 ? 0 : view.getUint32(start + at.cgroup, true)
+  const key = number > 0 ? -number : readU64(view, start + cgroupAt)
+  const mntNsID = view.getUint32(start + mntNsAt, true)
+  const low = number > 0 ? 0 : view.getUint32(start + cgroupAt, true)
   const known = scratch.cgroups.get(key)
   if (known !== undefined && known.low === low && known.mntNsID === mntNsID) return context.settle(known.attribution)
-  const cgroup = view.getBigUint64(start + at.cgroup, true)
-  const pid = view.getUint32(start + at.tgid, true)
+  const cgroup = view.getBigUint64(start + cgroupAt, true)
+  const pid = view.getUint32(start + tgidAt, true)
   const exact = epoch + scratch.recordTime.epochNs / 1e9
   const attribution = attributeRecord({ number, cgroup, mntNsID, pid }, exact, snapshot, resolver)
   if (attribution.reason === undefined && attribution.since === 0)
@@ -83,13 +86,15 @@ function placeRecord(context: BatchContext, epoch: number): boolean {
 }
 
 function headOf({ view, start, snapshot, scratch, attribution }: BatchContext): ProfileHead {
-  const policy = snapshot.policyOfBpfProfile(view.getUint32(start + at.profile, true))
+  const policy = snapshot.policyOfBpfProfile(view.getUint32(start + profileAt, true))
   return scratch.heads.get(policy?.profileName ?? attribution.container?.info.profileName ?? '', snapshot)
 }
 
 const commKey = fragment(',"comm":')
 const exeKey = fragment(',"exe":')
-const numberKeys = (['tid', 'ppid', 'uid', 'gid'] as const).map((name) => [at[name], fragment(`,"${name}":`)] as const)
+const numberKeys = (['tid', 'ppid', 'uid', 'gid'] as const).map(
+  (name) => [header.at[name], fragment(`,"${name}":`)] as const,
+)
 /** What the program could not find out: flags of the record, by our field. */
 const flagKeys = [
   [recordFlags.PATH_CUT, fragment(',"pathCut":true')],
@@ -107,23 +112,23 @@ function writeRecord(
   type: number,
 ): void {
   const { view, bytes, start, end, output, appArmor: values } = context
-  context.putLineStart(head, kind, view.getUint32(start + at.tgid, true), epoch, '')
+  context.putLineStart(head, kind, view.getUint32(start + tgidAt, true), epoch, '')
   recordKind.put(values, { body: start + header.size, path, type, end })
   context.putRecordEnd()
   putFragment(output, commKey)
-  putBytes(values, start + at.comm, behindComm(bytes, start + at.comm), 'comm')
+  putBytes(values, start + commAt, behindComm(bytes, start + commAt), 'comm')
   putFragment(output, exeKey)
   putBytes(values, start + header.size + recordKind.bodySize, path, 'exe')
   for (const [offset, key] of numberKeys) {
     putFragment(output, key)
     putNumber(output, view.getUint32(start + offset, true))
   }
-  const flags = bytes[start + at.flags]!
+  const flags = bytes[start + flagsAt]!
   if (flags !== 0) for (const [bit, key] of flagKeys) if ((flags & bit) !== 0) putFragment(output, key)
   context.putLineEnd(values)
   // By path, where there is one, else by what the record says in numbers.
   const body = start + header.size
-  const prefix = prefixes[bytes[start + at.kind]!]!
+  const prefix = prefixes[bytes[start + kindAt]!]!
   if (path < end) context.countKind(head, kind, prefix, bytes, view, path, end)
   else context.countKind(head, kind, prefix, bytes, view, body, body + recordKind.bodySize)
 }

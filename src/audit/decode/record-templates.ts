@@ -1,6 +1,6 @@
 import * as bytes from '../../base/bytes.ts'
 import { slotOf } from './apparmor-fields.ts'
-import { isSpecial } from './byte-kinds.ts'
+import { isSpecial, oddBits } from './byte-kinds.ts'
 import { Literal, wordOf } from './literal.ts'
 import { form, type RecordFields } from './record-fields.ts'
 import { isMiddling, LearningCredit, literalAt, reach } from './template-parts.ts'
@@ -173,19 +173,6 @@ function tailPlace(view: DataView, at: number): number {
   hash = Math.imul(hash ^ view.getInt32(at + 44, true), 0x9e3779b1)
   return hash >>> (32 - placeBits)
 }
-
-/**
- * Whether four bytes are printable ASCII and neither a quote nor a backslash; nonzero when one is not. Each term sets
- * the top bit of a byte: above 0x7f, 0x7f, below 0x20, a quote, a backslash. A borrow can reach only from a byte that is
- * one of these.
- */
-const oddBits = (word: number): number =>
-  (word |
-    (word + 0x0101_0101) |
-    (word - 0x2020_2020) |
-    ((word ^ 0x2222_2222) - 0x0101_0101) |
-    ((word ^ 0x5c5c_5c5c) - 0x0101_0101)) &
-  0x8080_8080
 
 /** Offset of the quote that ends the value at `start`; -1 when the value has bytes that need care, or is near the end of the batch. */
 function quotedEnd(bytes: Uint8Array, view: DataView, start: number, limit: number): number {

@@ -1,11 +1,11 @@
 import { Buffer } from 'node:buffer'
-import { isSpecial } from '../decode/byte-kinds.ts'
+import { isSpecial, oddBits } from '../decode/byte-kinds.ts'
 import { valueBytes } from '../decode/field-bytes.ts'
 import { readDecimal } from '../decode/numbers.ts'
 import { protocolName } from '../decode/protocol-names.ts'
 import { form, type RecordFields } from '../decode/record-fields.ts'
 import { putHex, putText } from './json-text.ts'
-import { fragment, type Output, putByte, putFragment, putRange } from './output.ts'
+import { fragment, type Output, putFragment, putRange } from './output.ts'
 
 /** A value whose bytes are no UTF-8: its text has U+FFFD for them, so its bytes stand beside it, in `raw`. */
 export interface BrokenValue {
@@ -63,19 +63,32 @@ export function noteBroken(values: Values, slot: number, name: string): void {
 
 /** Puts bytes as a JSON string, by the shortest way for what they hold. */
 export function putBytes(values: Values, start: number, end: number, name: string): void {
+  const { output, bytes, view } = values
+  const { view: out, buffer, length } = output
+  buffer[length] = quote
+  // They are put while they are looked at: most of them are good.
   let odd = 0
-  for (let at = start; at < end; at++) {
-    const byte = values.bytes[at]!
-    odd |= isSpecial[byte]! | (byte === 0x22 ? 1 : 0)
+  let to = length + 1
+  let from = start
+  for (const safe = end - 3; from < safe; from += 4, to += 4) {
+    const word = view.getInt32(from, true)
+    odd |= oddBits(word)
+    out.setInt32(to, word, true)
+  }
+  for (; from < end; from++, to++) {
+    const byte = bytes[from]!
+    odd |= isSpecial[byte]! | (byte === quote ? 1 : 0)
+    buffer[to] = byte
   }
   if (odd !== 0) {
     putOddValue(values, start, end, form.quoted, name)
     return
   }
-  putByte(values.output, 0x22)
-  putRange(values.output, values.bytes, values.view, start, end)
-  putByte(values.output, 0x22)
+  buffer[to] = quote
+  output.length = to + 1
 }
+
+const quote = 0x22
 
 /** Puts a protocol, which the kernel gives by number, by libapparmor's name for it, e.g. `tcp` for 6. */
 export function putProtocol(values: Values, slot: number): void {

@@ -23,14 +23,31 @@ export interface Attribution {
   about: Fragment
 }
 
-const found = (
+const nothing = fragment('')
+
+/** What was made of facts, which are the same object for as long as nothing is new about the process. */
+const described = new WeakMap<ProcessFacts, { process: string; ofContainer: Fragment; about: Fragment }>()
+
+/** The texts of a process and its container. Most events find them made: making them costs more than all else of a line. */
+function describe(facts: ProcessFacts | undefined, ofContainer: Fragment): Pick<Attribution, 'process' | 'about'> {
+  if (facts === undefined) return { process: '', about: ofContainer }
+  let texts = described.get(facts)
+  if (texts?.ofContainer !== ofContainer) {
+    const process = processJson(facts)
+    texts = { process, ofContainer, about: fragment(process + ofContainer.text) }
+    described.set(facts, texts)
+  }
+  return texts
+}
+
+function found(
   container: KnownContainer,
   mntNsID: number,
   since: number,
   second = 0,
   facts: ProcessFacts | undefined = undefined,
-): Attribution => {
-  const process = facts === undefined ? '' : processJson(facts)
+): Attribution {
+  const { process, about } = describe(facts, container.about)
   return {
     container,
     reason: undefined,
@@ -39,22 +56,19 @@ const found = (
     second,
     waitsFor: waitsForNothing,
     process,
-    about: process === '' ? container.about : fragment(process + container.about.text),
+    about,
   }
 }
 
-const nothing = fragment('')
-
-const lost = (
+function lost(
   reason: UnresolvedReason,
   waitsFor: readonly WaitKey[],
   mntNsID = 0,
   since = 0,
   second = 0,
   facts: ProcessFacts | undefined = undefined,
-): Attribution => {
-  const process = facts === undefined ? '' : processJson(facts)
-  const about = process === '' ? nothing : fragment(process)
+): Attribution {
+  const { process, about } = describe(facts, nothing)
   return { container: undefined, reason, mntNsID, since, second, waitsFor, process, about }
 }
 

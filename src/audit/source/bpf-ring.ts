@@ -31,10 +31,12 @@ export interface BpfRingStats extends SourceStats {
   heldBack: number
 }
 
-const defaults = { batchBytes: 256 * 1024, batches: 16, flushMs: 0, napMs: 1 }
+/** Of one batch, unless asked for otherwise. */
+export const ringBatchBytes = 512 * 1024
+const defaults = { batchBytes: ringBatchBytes, batches: 16, flushMs: 0, napMs: 1 }
 
 /** Pieces of memory that wait for the next batches: more are seldom on their way at a time. */
-const mostSpare = 8
+export const spareBatches = 8
 
 /**
  * Records of the BPF programs, which stay in the kernel's ring until they are in the log: also while no agent runs. What an agent had
@@ -69,7 +71,7 @@ export class BpfRingSource implements AuditSource<BpfRingStats> {
   constructor(options: BpfRingOptions) {
     this.#options = options
     this.#addon = options.addon ?? loadRingAddon()
-    this.#memory = new BufferStore(sharedMemory, mostSpare, 2 * (options.batchBytes ?? defaults.batchBytes))
+    this.#memory = new BufferStore(sharedMemory, spareBatches, 2 * (options.batchBytes ?? defaults.batchBytes))
     this.#folder = options.folder() ?? ''
     this.#ring = this.#open()
   }

@@ -70,7 +70,7 @@ export interface MulticastStats extends SourceStats {
  * its thread does not get a processor. Both take memory only while records wait.
  */
 const defaults = {
-  batchBytes: 512 * 1024,
+  batchBytes: mebibyte,
   batches: 16,
   flushMs: 2,
   napMs: 1,

@@ -224,6 +224,15 @@ describe('an event whose container is not known', () => {
 })
 
 describe('the rest of a result', () => {
+  it('counts lines of every length, with any bytes beside their ends', () => {
+    for (const beside of ['a', '\u000b', '\u0009', '\u008a', '\u00ff'])
+      for (let length = 0; length < 40; length++) {
+        const lines = [length, 3, length].map((count) => beside.repeat(count))
+        expect(run('auditlog', lines.join('\n')).read, `${length} of ${beside}`).to.equal(length === 0 ? 2 : 3)
+        expect(run('auditlog', `${lines.join('\n')}\n`).read, `${length} of ${beside}`).to.equal(3)
+      }
+  })
+
   it('does not take a record for AppArmor because an older one with the same pairs was', () => {
     const pairs = `operation="open" profile="varmor-a" pid=${demoPid} comm="a" requested_mask="r::" denied_mask="r::" fsuid=0 ouid=0`
     const record = (type: number) => `type=${type} audit(1740366282.121:9): ${pairs}\n`

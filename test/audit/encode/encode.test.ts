@@ -2,10 +2,12 @@ import { Buffer } from 'node:buffer'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { Literal } from '../../../src/audit/decode/literal.ts'
+import { RecordFields } from '../../../src/audit/decode/record-fields.ts'
 import { ByteMap, hashRange } from '../../../src/audit/encode/byte-map.ts'
 import { asciiJson, putHex, putText } from '../../../src/audit/encode/json-text.ts'
 import { fragment, Output, putFragment, putNumber, putRange } from '../../../src/audit/encode/output.ts'
 import { nameOfCall, seccompAction } from '../../../src/audit/encode/seccomp-event.ts'
+import { putBytes, Values } from '../../../src/audit/encode/values.ts'
 import { bytesOf } from '../harness.ts'
 
 const textOf = (output: Output): string => Buffer.from(output.take()).toString('utf8')
@@ -106,6 +108,18 @@ describe('JSON texts', () => {
     ]
     for (const [bytes, text] of rows)
       expect(put((output) => putText(output, Uint8Array.from(bytes), 0, bytes.length))).to.equal(text)
+  })
+
+  it('of a value are the same whichever byte it has, wherever that stands', () => {
+    for (let byte = 0; byte < 256; byte++)
+      for (let at = 0; at < 11; at++) {
+        const bytes = bytesOf('plain bytes').fill(byte, at, at + 1)
+        const view = new DataView(bytes.buffer)
+        const given = put((output) => {
+          putBytes(new Values(output, bytes, view, false, new RecordFields(0)), 0, bytes.length, 'name')
+        })
+        expect(given).to.equal(put((output) => putText(output, bytes, 0, bytes.length)))
+      }
   })
 
   it('of bytes in hex are as the kernel writes them', () => {
