@@ -15,8 +15,11 @@ export interface NodeProfilePorts {
   absent(profile: string, node: string): void
 }
 
-/** `<node>/<namespace>/<name of the ArmorProfile>` */
-export const nodeProfileKey = (node: string, profile: string): string => `${node}/${profile}`
+/**
+ * `<node>/<namespace>/<name of the ArmorProfile>`. Joined, because V8 makes one piece of that; of a template it keeps the parts beside
+ * the whole, 32 bytes for each of a million keys.
+ */
+export const nodeProfileKey = (node: string, profile: string): string => [node, profile].join('/')
 
 const GENERATIONS = 2 ** 19
 

@@ -114,6 +114,11 @@ export class ActorSystem {
     return this.findHere(address) ?? this.nowhere(address)
   }
 
+  /** Messages that wait for the actors of a family of this thread, or are in hand. */
+  queued(family: string): number {
+    return this.families.get(family)?.counters.queued ?? 0
+  }
+
   stats(): SystemStats {
     const families = Object.fromEntries([...this.families].map(([name, family]) => [name, family.stats]))
     const threads = Object.fromEntries([...this.threads].map(([name, thread]) => [name, thread.stats]))

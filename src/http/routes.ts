@@ -24,6 +24,8 @@ export interface Handler {
   /** Asked before the body is read. A reply ends it there. */
   admit?(exchange: Exchange): Promise<Reply | undefined> | Reply | undefined
   handle(body: Buffer, exchange: Exchange): Promise<Reply> | Reply
+  /** Told when a request that was admitted is over, whether it was handled, or its client left before. */
+  done?(exchange: Exchange): void
 }
 
 /** By method. HEAD is GET without the body. */

@@ -42,7 +42,7 @@ import type { Node } from './cluster-resources.ts'
 import type { ClusterView } from './cluster-view.ts'
 import { EgressDirectory, type EgressSources } from './egress/egress-directory.ts'
 import { Models, type ModelsOptions } from './models/models.ts'
-import { reportPace } from './paces.ts'
+import { reportInterval, reportPace, reportSeconds } from './paces.ts'
 import { UncoveredNodes } from './uncovered-nodes.ts'
 
 export interface ControlPlaneOptions {
@@ -65,6 +65,8 @@ export interface ControlPlaneOptions {
   egress?: EgressSources
   /** Of what agents recorded. */
   models: Pick<ModelsOptions, 'api' | 'files' | 'build' | 'settings'>
+  /** Between two reports of an agent that has nothing new, where there are few agents. */
+  reportSeconds?: number | undefined
   /** Whose DaemonSets say where agents are expected; without them, nodes count that report. */
   agents?: AgentAccount | undefined
   /** Of the actors and of what they know about nodes: one clock, because times of the one are compared with times of the other. */
@@ -180,18 +182,26 @@ export class ControlPlane {
       this.#follow(reflector.subscribe({ name: 'control-plane', handle: (change) => this.#workloadChanged(change) }))
   }
 
+  /** Nodes that are to load profiles. */
+  get nodes(): number {
+    return this.#acknowledgements.nodes.desired
+  }
+
+  /** Messages of reports that their actors have not handled yet. */
+  get waitingReports(): number {
+    return this.#system.queued(this.#nodeProfiles.name)
+  }
+
   /** Takes what an agent says. */
-  report(report: AgentReport): Omit<ReportAnswer, 'intervalSeconds'> {
+  report(report: AgentReport): ReportAnswer {
     const { taken, needsComplete } = distribute(report, this.#reporting)
     this.#options.reported?.({ ...report, profiles: taken }, report.profiles.length - taken.length)
     // What an agent of another epoch says is taken; only if it left something out must it say more.
     const isNew = report.epoch !== this.epoch && !report.complete
     const complete = isNew || needsComplete
-    const spacingSeconds = Math.min(
-      reportPace.longestSpacing,
-      this.#acknowledgements.nodes.desired / reportPace.perSecond,
-    )
-    return { epoch: this.epoch, complete, ...(spacingSeconds >= 0.5 && { spacingSeconds }) }
+    const spacingSeconds = Math.min(reportPace.longestSpacing, this.nodes / reportPace.perSecond)
+    const intervalSeconds = reportInterval(this.#options.reportSeconds ?? reportSeconds, this.nodes)
+    return { epoch: this.epoch, complete, intervalSeconds, ...(spacingSeconds >= 0.5 && { spacingSeconds }) }
   }
 
   /** Takes what an agent recorded. @throws {AskError} when that is not taken in time */

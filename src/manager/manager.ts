@@ -42,6 +42,7 @@ import { egressSources } from './egress/egress-sources.ts'
 import type { AgentHandlerOptions } from './http/agent-handler.ts'
 import { modelDataHandler } from './http/model-data-handler.ts'
 import { modelRoutes } from './http/model-routes.ts'
+import { ReportGate } from './http/report-gate.ts'
 import { reportHandler } from './http/report-handler.ts'
 import { TokenVerifier } from './http/token-verifier.ts'
 import { Leadership } from './leadership.ts'
@@ -83,6 +84,10 @@ export class Manager {
   readonly #events: EventRecorder
   readonly #restarts: BottleneckRestartLimiter
   readonly #compilers: PlacedCompilers
+  readonly #reportGate = new ReportGate({
+    clock: systemClock,
+    isBehind: () => (this.#leadership.controlPlane?.waitingReports ?? 0) >= paces.waitingReports,
+  })
   readonly #modelFiles: ModelFolder
   #certificates: Certificates | undefined
   #mutating: MutateOptions | undefined
@@ -188,7 +193,11 @@ export class Manager {
         policies: () => this.#index.size,
         policyStates: () => countStates(this.#view.policies.store.values(), this.#view.clusterPolicies.store.values()),
         models: () => countModels(this.#view.models.store.values()),
-        queues: () => ({ ...this.#view.depths, compilers: this.#compilers.waiting }),
+        queues: () => ({
+          ...this.#view.depths,
+          compilers: this.#compilers.waiting,
+          reports: this.#reportGate.depth.waiting,
+        }),
         eventsLost: () => this.#events.lost,
         failures: () => ({ certificates: this.#certificates?.failures ?? 0 }),
         limiter: this.#limiter,
@@ -228,6 +237,7 @@ export class Manager {
       logger,
       policy: { ...policy, installNamespace: namespace },
       agents: agentAccount(this.#agentUser),
+      reportSeconds: this.#options.agents?.reportSeconds,
       ...((pods || services) && {
         egress: egressSources({
           client: this.#client,
@@ -292,13 +302,12 @@ export class Manager {
   }
 
   #statusHandlers(): Parameters<Servers['start']>[1] {
-    const { agents = {}, policy } = this.#options
-    const { reportSeconds: intervalSeconds = paces.reportSeconds } = agents
+    const { policy } = this.#options
     const ofAgents = this.#ofAgents()
     const report = reportHandler({
       ...ofAgents,
       take: (report) => this.#leading().report(report),
-      intervalSeconds,
+      gate: this.#reportGate,
       observe: (outcome) => this.metrics.reports.answered(outcome),
     })
     if (policy?.behaviorModeling !== true) return { report }

@@ -19,6 +19,17 @@ export const reportSeconds = 15
  */
 export const reportPace = { perSecond: 200, longestSpacing: 15 }
 
+/** Where there are so many nodes that their signs of life alone would be work, each comes less often, though twice before a node is called silent. */
+const longestInterval = 22
+const signsOfLifePerSecond = 400
+
+/** @returns seconds between two reports of an agent that has nothing new to say */
+export const reportInterval = (asked: number, nodes: number): number =>
+  Math.max(asked, Math.min(longestInterval, Math.round(nodes / signsOfLifePerSecond)))
+
+/** Messages of reports that may wait for their actors before further reports have to. */
+export const waitingReports = 10_000
+
 /** How many workloads may be restarted. */
 export interface RestartLimits {
   /** At the same time: begun, and not all well yet. */

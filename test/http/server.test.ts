@@ -195,6 +195,49 @@ describe('an HTTPS server of a role', () => {
     agent.destroy()
   })
 
+  it('keeps so many connections open between requests, and ends the others with their answers', async () => {
+    const server = await listen(routes, { limits: { kept: 2 } })
+    const agents = Array.from(
+      { length: 3 },
+      () => new Agent({ keepAlive: true, maxSockets: 1, ca: authority.certificate }),
+    )
+    const connections: unknown[] = []
+    for (const agent of agents) connections.push((await ask(server, { path: '/hello', agent })).headers['connection'])
+    expect(connections).to.deep.equal(['keep-alive', 'keep-alive', 'close'])
+    expect((await ask(server, { path: '/hello', agent: agents[0]! })).reused).to.equal(true)
+    expect((await ask(server, { path: '/hello', agent: agents[2]! })).reused).to.equal(false)
+    for (const agent of agents) agent.destroy()
+  })
+
+  it('tells a handler when what it let in is over, also when the client left before', async () => {
+    let [inside, done] = [0, 0]
+    let arrived: () => void = () => undefined
+    const admitted = new Promise<void>((resolve) => {
+      arrived = resolve
+    })
+    const handler: Handler = {
+      admit: ({ headers }) => {
+        if (headers['x-refuse'] !== undefined) return text(403, 'no')
+        inside++
+        arrived()
+        return undefined
+      },
+      handle: () => text(200, 'taken'),
+      done: () => void done++,
+    }
+    const server = await listen({ exact: { '/gate': { POST: handler } } })
+    const half = connect({ port: server.port, host: '127.0.0.1', ca: authority.certificate })
+    await once(half, 'secureConnect')
+    half.write('POST /gate HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nabc')
+    await admitted
+    half.destroy()
+    expect((await ask(server, { path: '/gate', method: 'POST', body: 'x' })).status).to.equal(200)
+    const refused = await ask(server, { path: '/gate', method: 'POST', body: 'x', headers: { 'x-refuse': '1' } })
+    expect(refused.status).to.equal(403)
+    while (done < 2) await new Promise((resolve) => setTimeout(resolve, 5))
+    expect({ inside, done }).to.deep.equal({ inside: 2, done: 2 })
+  })
+
   it('takes no TLS before 1.2', async () => {
     const server = await listen(routes)
     const socket = connect({

@@ -1,11 +1,14 @@
 import type { Socket } from 'node:net'
 import { expect } from 'chai'
+import { defaultPolicySettings } from '../../actors/policy/ports.ts'
 import type { AgentReport } from '../../src/api/agent-report.ts'
 import type { Exchange, Reply } from '../../src/http/routes.ts'
 import type { TokenVerdict } from '../../src/kube/token-review.ts'
+import { ReportGate } from '../../src/manager/http/report-gate.ts'
 import { type ReportHandlerOptions, reportHandler } from '../../src/manager/http/report-handler.ts'
 import { statusRoutes } from '../../src/manager/http/status-routes.ts'
 import { TokenVerifier } from '../../src/manager/http/token-verifier.ts'
+import { reportInterval } from '../../src/manager/paces.ts'
 import { ManualClock } from '../kube/harness.ts'
 
 const agentUser = 'system:serviceaccount:varmor:varmor-agent'
@@ -25,9 +28,8 @@ function setUp(options: Partial<ReportHandlerOptions> = {}) {
     leadership: () => ({ leads: true, leader: 'me' }),
     take: (report) => {
       taken.push(report)
-      return { epoch: 'e1', complete: false }
+      return { epoch: 'e1', complete: false, intervalSeconds: 15 }
     },
-    intervalSeconds: 15,
     clock,
     observe: (outcome) => outcomes.push(outcome),
     ...options,
@@ -54,9 +56,10 @@ async function post(
     headers: { 'content-type': 'application/json', authorization: 'Bearer n1', ...headers },
     socket: { remoteAddress: '10.0.0.1' } as Socket,
   } satisfies Exchange
-  const reply =
-    (await handler.admit!(exchange)) ??
-    (await handler.handle(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), exchange))
+  const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+  const refusal = await handler.admit!(exchange)
+  const reply = refusal ?? (await handler.handle(bytes, exchange))
+  if (refusal === undefined) handler.done?.(exchange)
   return { ...reply, value: JSON.parse(String(reply.body).startsWith('{') ? String(reply.body) : 'null') }
 }
 
@@ -70,6 +73,30 @@ describe('reports of agents', () => {
     })
     expect(set.taken).to.deep.equal([report()])
     expect(set.outcomes).to.deep.equal([{ status: 200, profiles: 1 }])
+  })
+
+  it('wait while the work of earlier ones is not done, and are refused where too many wait', async () => {
+    const clock = new ManualClock()
+    let behind = true
+    const gate = new ReportGate({ clock, isBehind: () => behind, waiting: 1 })
+    const set = setUp({ gate })
+    const first = post(set)
+    await new Promise((resolve) => setImmediate(resolve))
+    const { status, headers, value } = await post(set, report({ node: 'n2' }), { authorization: 'Bearer n2' })
+    expect({ status, after: headers?.['retry-after'] }).to.deep.equal({ status: 429, after: '2' })
+    expect((value as { error: string }).error).to.match(/Too many reports wait/)
+    expect(set.taken).to.deep.equal([])
+    behind = false
+    await clock.advance(1)
+    expect((await first).status).to.equal(200)
+    expect(gate.depth).to.deep.equal({ inside: 0, waiting: 0 })
+  })
+
+  it('come less often where there are very many nodes, and twice before a node is called silent', () => {
+    const rows = [10, 1_000, 6_000, 8_000, 10_000, 100_000].map((nodes) => reportInterval(15, nodes))
+    expect(rows).to.deep.equal([15, 15, 15, 20, 22, 22])
+    expect(reportInterval(60, 10)).to.equal(60)
+    expect(2 * reportInterval(15, 100_000)).to.be.below(defaultPolicySettings.silentAfter / 1_000)
   })
 
   const rows: {

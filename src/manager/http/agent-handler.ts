@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts'
 import { RecentMap } from '../../base/recent-map.ts'
 import { type Exchange, type Handler, json, type Reply, refuseOtherThanJson } from '../../http/routes.ts'
 import { TokenBucket } from '../../kube/token-bucket.ts'
+import type { ReportGate } from './report-gate.ts'
 import type { Verdict } from './token-verifier.ts'
 
 /** The extra field of a bound token's user: the node of its pod (Kubernetes 1.30; before that the token says nothing of it). */
@@ -19,6 +20,8 @@ export interface AgentHandlerOptions {
   clock: Clock
   /** Requests of a node at once, and milliseconds for each further one. Default 20 and 500. */
   rate?: { burst: number; refill: number }
+  /** How many are taken at a time. Default: all. */
+  gate?: ReportGate
 }
 
 /** What agents send to one path, and what becomes of it. */
@@ -40,10 +43,12 @@ export function agentHandler<Value extends { node: string }>(
   options: AgentHandlerOptions,
   body: AgentBody<Value>,
 ): Handler {
-  const { clock, rate = { burst: 20, refill: 500 } } = options
+  const { clock, rate = { burst: 20, refill: 500 }, gate } = options
   const buckets = new RecentMap<string, TokenBucket>(NODES)
   // From `admit` to `handle` of one request.
   const callers = new WeakMap<Exchange, string | undefined>()
+  // Those that have a place.
+  const inside = new WeakMap<Exchange, string>()
 
   const isWithinRate = (node: string): boolean => {
     const bucket = buckets.get(node) ?? new TokenBucket(rate.burst, rate.refill, clock.now())
@@ -60,6 +65,14 @@ export function agentHandler<Value extends { node: string }>(
     if ('reply' in caller) return caller.reply
     if (caller.node !== undefined && !isWithinRate(caller.node)) return tooMany(rate.refill)
     callers.set(exchange, caller.node)
+    return gate === undefined ? undefined : enter(gate, exchange, caller.node)
+  }
+
+  const enter = async (gate: ReportGate, exchange: Exchange, node: string | undefined): Promise<Reply | undefined> => {
+    const { socket } = exchange
+    const caller = node ?? socket.remoteAddress ?? ''
+    if (!(await gate.enter(caller, () => socket.destroyed))) return tooMany(2_000, FULL)
+    inside.set(exchange, caller)
     return undefined
   }
 
@@ -87,6 +100,10 @@ export function agentHandler<Value extends { node: string }>(
       return reply === undefined ? undefined : observed(reply)
     },
     handle: async (bytes, exchange) => observed(await handle(bytes, exchange)),
+    done: (exchange) => {
+      const caller = inside.get(exchange)
+      if (caller !== undefined) gate?.leave(caller)
+    },
   }
 }
 
@@ -95,6 +112,7 @@ const failure = (status: number, error: string): Reply => json(status, { error }
 const tooMany = (refill: number, error = 'This node reports too often; gather changes into one report'): Reply =>
   json(429, { error }, { 'retry-after': String(Math.max(1, Math.ceil(refill / 1000))) })
 
+const FULL = 'Too many reports wait already, or too many of this node; come again'
 const BUSY = 'Too many new tokens are being looked at, or too many of this address were bad; come again'
 
 /** Who asks: the node of the token, undefined where the token names none. */

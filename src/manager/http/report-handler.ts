@@ -4,13 +4,12 @@ import { type AgentHandlerOptions, agentHandler } from './agent-handler.ts'
 
 export interface ReportHandlerOptions extends AgentHandlerOptions {
   /** Takes a report in one pass, and says which epoch this is and whether a complete one is wanted next. */
-  take: (report: AgentReport) => Omit<ReportAnswer, 'intervalSeconds'>
-  intervalSeconds: number
+  take: (report: AgentReport) => ReportAnswer
   observe?: (outcome: { status: number; profiles: number }) => void
 }
 
 /** `POST /apis/v1/status`: takes what agents report, each for its own node only. */
-export function reportHandler({ take, intervalSeconds, observe, ...options }: ReportHandlerOptions): Handler {
+export function reportHandler({ take, observe, ...options }: ReportHandlerOptions): Handler {
   return agentHandler<AgentReport>(options, {
     what: 'report',
     check: (body) => {
@@ -19,7 +18,7 @@ export function reportHandler({ take, intervalSeconds, observe, ...options }: Re
     },
     take: (report) => {
       observe?.({ status: 200, profiles: report.profiles.length })
-      return { ...take(report), intervalSeconds }
+      return take(report)
     },
     refused: (status) => observe?.({ status, profiles: 0 }),
   })

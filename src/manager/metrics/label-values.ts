@@ -12,7 +12,7 @@ export const managerLabelValues: Readonly<Record<string, string>> = {
   node_name: 'nodes of the cluster that report; the series of a node end with it',
   outcome: 'what can come of a job for a compiler, five words',
   part: 'parts of the manager, fewer than ten',
-  queue: 'watched resources with who follows them, and compilers; some twenty',
+  queue: 'watched resources with who follows them, compilers, and reports of agents; some twenty',
   ready: 'true, false',
   reason: 'reasons of this program, fewer than ten for a metric',
   request_kind: 'the four kinds that webhooks are asked about, other',

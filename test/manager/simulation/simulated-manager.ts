@@ -168,7 +168,6 @@ export class SimulatedManager {
         if (this.#controlPlane === undefined) throw new Error('The term ended while a report came in')
         return this.#controlPlane.report(report)
       },
-      intervalSeconds: paces.reportSeconds,
       clock,
     })
   }
