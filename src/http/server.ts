@@ -15,7 +15,7 @@ export interface ServingCredentials {
 export interface ServerLimits {
   /** Bytes of a body; a longer one is 413. Default 4 MiB. */
   longestBody: number
-  /** Connections at a time; more are closed at once. One takes 70 KiB with TLS. Default 2,500. */
+  /** Connections at a time; a new one closes the one that has waited longest without a request. One takes 70 KiB with TLS. Default 2,500. */
   connections: number
   /** Connections that stay open between two requests; where there are more, they end with their answers. Default 500. */
   kept: number
@@ -92,7 +92,7 @@ export class HttpServer {
       timer = setTimeout(() => {
         this.#server.closeAllConnections()
         // Those that never got through their handshake are not known to the HTTP server.
-        for (const socket of this.#traffic.sockets) socket.destroy()
+        for (const socket of this.#traffic.sockets.values()) socket.destroy()
         resolve()
       }, within)
     })
@@ -104,7 +104,10 @@ export class HttpServer {
 
 interface Traffic {
   draining: boolean
-  sockets: Set<Socket>
+  /** By where they come from. */
+  sockets: Map<string, Socket>
+  /** Those without a request under way: who waits longest is the first. Of a handshake that is not done, the socket below. */
+  waiting: Map<string, Socket>
   /** Requests that handlers are at work on. None of them rejects. */
   handling: Set<Promise<void>>
 }
@@ -123,7 +126,7 @@ const contextOf = ({ cert, key, clientCa }: Partial<ServingCredentials> & { clie
  */
 export async function startServer(options: ServerOptions): Promise<HttpServer> {
   const limits = { ...defaultLimits, ...options.limits }
-  const traffic: Traffic = { draining: false, sockets: new Set(), handling: new Set() }
+  const traffic: Traffic = { draining: false, sockets: new Map(), waiting: new Map(), handling: new Set() }
   const common = {
     headersTimeout: limits.headTimeout,
     requestTimeout: limits.requestTimeout,
@@ -142,9 +145,13 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
           // Asked for, not insisted on: probes of the kubelet have none. Handlers look at `authorized`.
           ...(tls.clientCa !== undefined && { requestCert: true, rejectUnauthorized: false }),
         })
-  server.maxConnections = limits.connections
   server.timeout = limits.inactivity
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const { socket } = request
+    traffic.waiting.delete(peerOf(socket))
+    response.once('close', () => {
+      if (!socket.destroyed) traffic.waiting.set(peerOf(socket), socket)
+    })
     const handling = respond(request, response, { options, limits, traffic })
       .catch((error) => {
         log.error({ err: error, server: name }, 'an answer could not be sent')
@@ -154,9 +161,10 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
     traffic.handling.add(handling)
   })
   server.on('connection', (socket: Socket) => {
-    traffic.sockets.add(socket)
-    socket.once('close', () => traffic.sockets.delete(socket))
+    if (traffic.sockets.size < limits.connections || closeOldest(traffic)) follow(socket, traffic)
+    else socket.destroy()
   })
+  server.on('secureConnection', (socket: Socket) => traffic.waiting.set(peerOf(socket), socket))
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.port, options.host, () => {
@@ -166,6 +174,34 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
   })
   server.on('error', (error) => log.error({ err: error, server: name }, 'the server has an error'))
   return new HttpServer(server, options, traffic)
+}
+
+const peerOf = ({ remoteAddress = '', remotePort = 0 }: Socket): string => `${remoteAddress} ${remotePort}`
+
+function follow(socket: Socket, { sockets, waiting }: Traffic): void {
+  const peer = peerOf(socket)
+  sockets.set(peer, socket)
+  waiting.set(peer, socket)
+  socket.once('close', () => {
+    // It may have been closed for another one, which has its port by now.
+    if (sockets.get(peer) !== socket) return
+    sockets.delete(peer)
+    waiting.delete(peer)
+  })
+}
+
+/**
+ * Closes the connection that waits longest. So nobody keeps others out by connections that say nothing: who has something to say
+ * does so at once. @returns whether there was one
+ */
+function closeOldest({ sockets, waiting }: Traffic): boolean {
+  for (const [peer, socket] of waiting) {
+    waiting.delete(peer)
+    sockets.delete(peer)
+    socket.destroy()
+    return true
+  }
+  return false
 }
 
 interface Scope {

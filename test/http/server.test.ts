@@ -209,6 +209,35 @@ describe('an HTTPS server of a role', () => {
     for (const agent of agents) agent.destroy()
   })
 
+  it('lets nobody keep others out by connections that say nothing: the one that waits longest goes for a new one', async () => {
+    let release: () => void = () => undefined
+    const slow: Handler = {
+      handle: () =>
+        new Promise((resolve) => {
+          release = () => resolve(text(200, 'at last'))
+        }),
+    }
+    const server = await listen({ exact: { ...routes.exact, '/slow': { GET: slow } } }, { limits: { connections: 3 } })
+    const working = ask(server, { path: '/slow' })
+    while (server.connections < 1) await new Promise((resolve) => setTimeout(resolve, 5))
+    const closed: number[] = []
+    const idle = async (number: number, secure: boolean): Promise<void> => {
+      const to = { port: server.port, host: '127.0.0.1' }
+      const socket = secure ? connect({ ...to, ca: authority.certificate }) : connectTcp(to)
+      socket.on('error', () => undefined).on('close', () => closed.push(number))
+      await once(socket, secure ? 'secureConnect' : 'connect')
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    for (const number of [0, 1, 2, 3]) await idle(number, number % 2 === 1)
+    expect(closed).to.deep.equal([0, 1])
+    expect((await ask(server, { path: '/hello' })).status).to.equal(200)
+    expect(closed).to.deep.equal([0, 1, 2])
+    expect(server.connections).to.be.at.most(3)
+    release()
+    expect((await working).body).to.equal('at last\n')
+    expect(logged).to.deep.equal([])
+  })
+
   it('tells a handler when what it let in is over, also when the client left before', async () => {
     let [inside, done] = [0, 0]
     let arrived: () => void = () => undefined
