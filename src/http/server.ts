@@ -133,6 +133,8 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
     keepAliveTimeout: limits.keepAlive,
     maxHeaderSize: 16 * 1024,
     connectionsCheckingInterval: 5_000,
+    // Of a request that waits to be let in, so much is held here; the rest stays with its sender.
+    highWaterMark: 16 * 1024,
   }
   const { tls, log, name } = options
   const server =

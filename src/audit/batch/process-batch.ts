@@ -1,6 +1,13 @@
 import * as bytes from '../../base/bytes.ts'
 import { readAuditId } from '../decode/audit-id.ts'
-import { appArmorAudit, locateKmsgRecord, locateRecord, recordType, seccompAudit } from '../decode/locate-record.ts'
+import {
+  appArmorAudit,
+  isOtherType,
+  locateKmsgRecord,
+  locateRecord,
+  recordType,
+  seccompAudit,
+} from '../decode/locate-record.ts'
 import type { PidResolver } from '../enrich/pid-resolver.ts'
 import type { Snapshot } from '../enrich/snapshot.ts'
 import type { BatchResult, SourceBatch } from './batch.ts'
@@ -107,6 +114,7 @@ function behindContinuations(context: BatchContext, end: number): number {
 function processLine(context: BatchContext): Outcome {
   const { bytes, start, end, scratch } = context
   const { place, id } = scratch
+  if (scratch.shortcuts && !context.kmsg && isOtherType(bytes, context.view, start)) return outcome.filtered
   if (context.kmsg) locateKmsgRecord(bytes, start, end, scratch.trust, place)
   else locateRecord(bytes, start, end, scratch.trust, place)
   const { type } = place

@@ -274,6 +274,15 @@ const [typeWord, avcWord, msgWord, equalsAudit, numberWord, blankAudit] = [
 ].map(wordOf)
 const [secWord, compWord, callWord, sixAudit] = ['=SEC', 'COMP', '=132', '6 au'].map(wordOf)
 
+/** Whether a line that begins with `type=` is of a type that none of ours begins like: most lines of audit.log are. */
+export function isOtherType(bytes: Uint8Array, view: DataView, start: number): boolean {
+  if (start + 8 > bytes.length || view.getInt32(start, true) !== typeWord || bytes[start + 4] !== equals) return false
+  const first = bytes[start + 5]!
+  // A number, or AVC and APPARMOR_…, USER_AVC and UNKNOWN[…].
+  if (first < 0x41 || first === 0x41 || first === 0x55) return false
+  return first !== 0x53 || bytes[start + 6] !== 0x45
+}
+
 /** Offset of `audit(` in a line that begins `type=AVC msg=audit(` or `type=1400 audit(`, which most do; else -1. */
 export function appArmorAudit(bytes: Uint8Array, view: DataView, start: number): number {
   if (start + 24 > bytes.length || view.getInt32(start, true) !== typeWord) return -1
