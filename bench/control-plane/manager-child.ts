@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { pathToFileURL } from 'node:url'
 import { KubeConfig } from '@kubernetes/client-node'
 import { pino } from 'pino'
+import { mebibyte } from '../../src/base/bytes.ts'
 import { KubeConnection } from '../../src/kube/connection.ts'
 import { Manager } from '../../src/manager/manager.ts'
 import type { ManagerOptions } from '../../src/manager/options.ts'
@@ -42,7 +43,8 @@ const manager = new Manager({
   namespace,
   identity: `bench-${process.pid}`,
   logger: pino({ level: 'info' }, pino.destination({ fd: 2, sync: false })),
-  listen: { host: '127.0.0.1', ports: { webhook, status: 0 }, metrics: { port: 0 } },
+  // As much as the chart gives it.
+  listen: { host: '127.0.0.1', ports: { webhook, status: 0 }, metrics: { port: 0 }, memory: 512 * mebibyte },
   reach: { names: ['127.0.0.1', 'localhost'], webhooks: (port) => ({ url: `https://127.0.0.1:${port}` }) },
   ...options,
   ...(compilers !== undefined && { compilers: { module: pathToFileURL(compilers.module) } }),

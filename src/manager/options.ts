@@ -52,6 +52,8 @@ export interface ListenOptions {
   ports?: { webhook?: number; status?: number }
   /** How metrics are served; false: they are not. Default: as upstream's. */
   metrics?: Omit<MetricsListen, 'host'> | false
+  /** Bytes that this process may take: so many connections of agents stay open as fit. Default: what its cgroup allows. */
+  memory?: number
 }
 
 export interface AdmissionOptions {

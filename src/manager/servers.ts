@@ -1,11 +1,35 @@
+import { mebibyte } from '../base/bytes.ts'
 import type { Logger } from '../base/logger.ts'
-import { type HttpServer, type ServingCredentials, startServer } from '../http/server.ts'
+import {
+  defaultLimits,
+  type HttpServer,
+  type ServerLimits,
+  type ServingCredentials,
+  startServer,
+} from '../http/server.ts'
 import { MetricsServer } from '../metrics/metrics-server.ts'
 import type { Reviewer } from './admission/reviewer.ts'
 import { type StatusRoutesOptions, statusRoutes } from './http/status-routes.ts'
 import { webhookRoutes } from './http/webhook-routes.ts'
 import type { ManagerMetrics } from './metrics/manager-metrics.ts'
 import type { ListenOptions } from './options.ts'
+
+/** Bytes that a manager takes beside the connections of agents where it has much to do, and that one of these takes. */
+const beside = 460 * mebibyte
+const eachConnection = 100 * 1024
+/** Connections on which something is said, beside those that are kept. */
+const atWork = 2_000
+
+/**
+ * How many connections of agents stay open between two reports, and how many there may be at all.
+ * @param memory bytes that the process may take; 0 where nobody says
+ */
+export function connectionLimits(memory: number): Pick<ServerLimits, 'kept' | 'connections'> {
+  const most = 20_000
+  const kept = memory === 0 ? most : Math.floor((memory - beside) / eachConnection)
+  const within = Math.max(defaultLimits.kept, Math.min(most, kept))
+  return { kept: within, connections: within + atWork }
+}
 
 export interface ServersOptions {
   logger: Logger
@@ -32,7 +56,7 @@ export class Servers {
   /** They take connections when they have credentials, but for that of metrics. */
   async start(reviewer: Reviewer, status: Pick<StatusRoutesOptions, 'report' | 'data' | 'models'>): Promise<void> {
     const { logger, isReady, listen, metrics } = this.#options
-    const { ports = {}, host, metrics: listenForMetrics = {} } = listen
+    const { ports = {}, host, metrics: listenForMetrics = {}, memory = process.constrainedMemory() } = listen
     const common = { log: logger, ...(host !== undefined && { host }) }
     const probes = { isAlive: () => true, isReady }
     this.#servers.webhook = await startServer({
@@ -47,6 +71,7 @@ export class Servers {
       name: 'status',
       port: ports.status ?? 8080,
       tls: {},
+      limits: connectionLimits(memory),
       routes: statusRoutes({ ...status, ...probes }),
     })
     if (listenForMetrics === false) return

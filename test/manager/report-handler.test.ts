@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { expect } from 'chai'
 import { defaultPolicySettings } from '../../actors/policy/ports.ts'
 import type { AgentReport } from '../../src/api/agent-report.ts'
+import { mebibyte } from '../../src/base/bytes.ts'
 import type { Exchange, Reply } from '../../src/http/routes.ts'
 import type { TokenVerdict } from '../../src/kube/token-review.ts'
 import { ReportGate } from '../../src/manager/http/report-gate.ts'
@@ -9,6 +10,7 @@ import { type ReportHandlerOptions, reportHandler } from '../../src/manager/http
 import { statusRoutes } from '../../src/manager/http/status-routes.ts'
 import { TokenVerifier } from '../../src/manager/http/token-verifier.ts'
 import { reportInterval } from '../../src/manager/paces.ts'
+import { connectionLimits } from '../../src/manager/servers.ts'
 import { ManualClock } from '../kube/harness.ts'
 
 const agentUser = 'system:serviceaccount:varmor:varmor-agent'
@@ -97,6 +99,12 @@ describe('reports of agents', () => {
     expect(rows).to.deep.equal([15, 15, 15, 20, 22, 22])
     expect(reportInterval(60, 10)).to.equal(60)
     expect(2 * reportInterval(15, 100_000)).to.be.below(defaultPolicySettings.silentAfter / 1_000)
+  })
+
+  it('come over connections that stay open, as many as the memory of the manager has room for', () => {
+    const rows = [0, 256, 512, 1_024, 1_536, 65_536].map((mebibytes) => connectionLimits(mebibytes * mebibyte))
+    expect(rows.map(({ kept }) => kept)).to.deep.equal([20_000, 500, 532, 5_775, 11_018, 20_000])
+    for (const { kept, connections } of rows) expect(connections).to.equal(kept + 2_000)
   })
 
   const rows: {
