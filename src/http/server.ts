@@ -151,9 +151,7 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request
     traffic.waiting.delete(peerOf(socket))
-    response.once('close', () => {
-      if (!socket.destroyed) traffic.waiting.set(peerOf(socket), socket)
-    })
+    response.once('close', () => waits(socket, traffic))
     const handling = respond(request, response, { options, limits, traffic })
       .catch((error) => {
         log.error({ err: error, server: name }, 'an answer could not be sent')
@@ -166,7 +164,7 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
     if (traffic.sockets.size < limits.connections || closeOldest(traffic)) follow(socket, traffic)
     else socket.destroy()
   })
-  server.on('secureConnection', (socket: Socket) => traffic.waiting.set(peerOf(socket), socket))
+  server.on('secureConnection', (socket: Socket) => waits(socket, traffic))
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.port, options.host, () => {
@@ -179,6 +177,12 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
 }
 
 const peerOf = ({ remoteAddress = '', remotePort = 0 }: Socket): string => `${remoteAddress} ${remotePort}`
+
+/** Notes that nothing is asked on it, if it is still there: its end may have come first. */
+function waits(socket: Socket, { sockets, waiting }: Traffic): void {
+  const peer = peerOf(socket)
+  if (sockets.has(peer)) waiting.set(peer, socket)
+}
 
 function follow(socket: Socket, { sockets, waiting }: Traffic): void {
   const peer = peerOf(socket)

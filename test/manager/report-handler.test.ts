@@ -94,6 +94,14 @@ describe('reports of agents', () => {
     expect(gate.depth).to.deep.equal({ inside: 0, waiting: 0 })
   })
 
+  it('do not keep each other out where tokens name no node and many nodes share an address', async () => {
+    const gate = new ReportGate({ clock: new ManualClock(), isBehind: () => false, atOnce: 1 })
+    const set = setUp({ gate, allowUnboundTokens: true, verify: async () => user(undefined) })
+    const nodes = ['n1', 'n2', 'n3', 'n4']
+    const send = (node: string) => post(set, report({ node }), { authorization: `Bearer ${node}` })
+    expect((await Promise.all(nodes.map(send))).map(({ status }) => status)).to.deep.equal([200, 200, 200, 200])
+  })
+
   it('come less often where there are very many nodes, and twice before a node is called silent', () => {
     const rows = [10, 1_000, 6_000, 8_000, 10_000, 100_000].map((nodes) => reportInterval(15, nodes))
     expect(rows).to.deep.equal([15, 15, 15, 20, 22, 22])

@@ -69,8 +69,9 @@ export function agentHandler<Value extends { node: string }>(
   }
 
   const enter = async (gate: ReportGate, exchange: Exchange, node: string | undefined): Promise<Reply | undefined> => {
-    const { socket } = exchange
-    const caller = node ?? socket.remoteAddress ?? ''
+    const { socket, headers } = exchange
+    // A token without a node is at least one pod's; its address may be that of many nodes.
+    const caller = node ?? bearerToken(headers.authorization) ?? ''
     if (!(await gate.enter(caller, () => socket.destroyed))) return tooMany(2_000, FULL)
     inside.set(exchange, caller)
     return undefined
