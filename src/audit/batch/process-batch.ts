@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer'
 import * as bytes from '../../base/bytes.ts'
 import { readAuditId } from '../decode/audit-id.ts'
 import {
@@ -54,7 +55,7 @@ export function processBatch(
 }
 
 function processLines(context: BatchContext, tally: Tally): void {
-  const { bytes, kmsg, scratch } = context
+  const { bytes, buffer, kmsg, scratch } = context
   for (let start = 0; start < bytes.length; start = context.recordEnd + 1) {
     context.start = start
     const known = kmsg || !scratch.shortcuts ? undefined : processKnownLine(context)
@@ -62,8 +63,8 @@ function processLines(context: BatchContext, tally: Tally): void {
       tally.add(known)
       continue
     }
-    context.end = lineEnd(context, start)
-    context.recordEnd = kmsg ? behindContinuations(context, context.end) : context.end
+    context.end = lineEnd(buffer, start)
+    context.recordEnd = kmsg ? behindContinuations(buffer, context.end) : context.end
     const became = processLine(context)
     tally.add(became)
     if (became === outcome.undecodable) context.putUndecoded()
@@ -87,27 +88,15 @@ function processKnownCall(context: BatchContext): Outcome | undefined {
   return body === -1 ? undefined : processKnownSeccomp(context, body, -1)
 }
 
-/** Offset of the line's newline, or the end. In words: a call of memchr costs more than it finds in lines of some hundred bytes. */
-function lineEnd({ bytes, view }: BatchContext, start: number): number {
-  let at = start
-  for (const safe = bytes.length - 8; at <= safe; at += 8) {
-    const first = view.getInt32(at, true) ^ newlines
-    const second = view.getInt32(at + 4, true) ^ newlines
-    // The high bit of a byte that is zero, and of none before it.
-    const found = ((first - 0x0101_0101) & ~first) | ((second - 0x0101_0101) & ~second)
-    if ((found & 0x8080_8080) !== 0) break
-  }
-  while (at < bytes.length && bytes[at] !== newline) at++
-  return at
+function lineEnd(buffer: Buffer, start: number): number {
+  const end = buffer.indexOf(newline, start)
+  return end === -1 ? buffer.length : end
 }
 
-const newlines = newline * 0x0101_0101
-
 /** The end of the last line that continues the record whose first line ends at `end`: /dev/kmsg begins those with a blank. */
-function behindContinuations(context: BatchContext, end: number): number {
-  const { bytes } = context
+function behindContinuations(buffer: Buffer, end: number): number {
   let last = end
-  while (last + 1 < bytes.length && bytes[last + 1] === space) last = lineEnd(context, last + 1)
+  while (last + 1 < buffer.length && buffer[last + 1] === space) last = lineEnd(buffer, last + 1)
   return last
 }
 
