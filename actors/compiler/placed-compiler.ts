@@ -21,6 +21,8 @@ export interface CompilerThread {
 const PATIENCE = 3_600_000
 /** MiB. A policy is 1.5 at the most, and no compilation was seen to take 100. */
 const HEAP = 256
+/** MiB, three times what V8 calls a semi-space: what a compilation makes is dead after it, and there are two threads. */
+const NEW_OBJECTS = 6
 
 /** A compiler actor on a worker thread of its own, which `module` furnishes. */
 export class PlacedCompiler implements CompilerThread {
@@ -34,7 +36,14 @@ export class PlacedCompiler implements CompilerThread {
   constructor(system: ActorSystem, family: string, module: URL) {
     const restart = { firstBackoff: 10, longestBackoff: 2_000, healthyAfter: 1_000 }
     this.#system = system
-    this.#thread = system.thread(family, { module, families: [family], data: { family }, heap: HEAP, restart })
+    this.#thread = system.thread(family, {
+      module,
+      families: [family],
+      data: { family },
+      heap: HEAP,
+      newObjects: NEW_OBJECTS,
+      restart,
+    })
     this.#actor = this.#thread.family<CompilerMessage>(family).of('1')
   }
 

@@ -5,8 +5,8 @@
  */
 import { mkdirSync } from 'node:fs'
 import { Option } from 'commander'
+import { chartValues, imageEnvironment } from '../as-installed.ts'
 import { countOption, progress, readOptions } from '../bench.ts'
-import { chartValues } from '../chart-values.ts'
 import { BenchCluster } from './bench-cluster.ts'
 import { compile } from './compiled.ts'
 import { type Bench, phases } from './phases.ts'
@@ -42,8 +42,7 @@ if (prof !== undefined) mkdirSync(prof, { recursive: true })
 
 /** What Node.js takes of the chart's limit of 512 MiB, and what the chart has it take for new objects. */
 const memoryOfChart = ['--max-old-space-size=256', ...chartValues.manager.nodeOptions.split(' ')]
-// As in the image. The C library reads it where a process starts.
-if (asInstalled) process.env['MALLOC_ARENA_MAX'] = '2'
+if (asInstalled) Object.assign(process.env, imageEnvironment)
 
 await compile()
 progress('children compiled')

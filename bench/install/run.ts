@@ -17,8 +17,8 @@ import { PriorityLimiter } from '../../src/kube/limiter.ts'
 import { nodes } from '../../src/manager/cluster-resources.ts'
 import { startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
 import { agentToken, install } from '../../src/sandbox/install.ts'
+import { chartValues, imageEnvironment } from '../as-installed.ts'
 import { countOption, progress, readOptions } from '../bench.ts'
-import { chartValues } from '../chart-values.ts'
 import { load, processCost } from '../control-plane/process-cost.ts'
 
 const { seconds, node, ...options } = readOptions<{ seconds: number; node: string; flags: string[] }>({
@@ -45,8 +45,10 @@ const at = (...path: string[]): string => join(folder, ...path)
 /** Starts a role as the image and the chart do, and waits for the words by which it says that it serves. */
 async function start(role: keyof typeof chartValues, args: readonly string[], words: string): Promise<Started> {
   const began = performance.now()
-  const environment = { NODE_ENV: 'production', MALLOC_ARENA_MAX: '2', NODE_OPTIONS: chartValues[role].nodeOptions }
-  const env = { ...process.env, ...environment, POD_NAMESPACE: '', NODE_NAME: 'n1' }
+  const env = {
+    ...{ ...process.env, ...imageEnvironment, NODE_OPTIONS: chartValues[role].nodeOptions },
+    ...{ POD_NAMESPACE: '', NODE_NAME: 'n1' },
+  }
   const child = spawn(node, [...options.flags, at('bundles', 'varmor.js'), role, ...args], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -72,8 +74,8 @@ async function start(role: keyof typeof chartValues, args: readonly string[], wo
 
 /** Prints what a role takes while nothing happens. */
 async function atRest(name: string, { pid, ready }: Started): Promise<void> {
-  // What it does once, after its start, is no rest, nor are threads that have nothing to do and will end.
-  await pause(IDLE + 10_000)
+  // What it does once, after its start, is no rest, nor are threads that have nothing to do and will end, and V8 gives back memory after that.
+  await pause(IDLE + 30_000)
   const before = processCost(pid)
   await pause(seconds * 1_000)
   const after = processCost(pid)

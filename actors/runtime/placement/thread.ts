@@ -26,6 +26,8 @@ export interface ThreadOptions {
   readonly restart?: Pick<Supervision, 'firstBackoff' | 'longestBackoff' | 'healthyAfter'>
   /** Its heap in MiB; a thread that needs more dies, and is started again. */
   readonly heap?: number
+  /** MiB beside, for new objects, at the most; as many as Node.js has for each thread unless given. */
+  readonly newObjects?: number
 }
 
 /** What a thread is given to start with. */
@@ -126,11 +128,14 @@ export class Thread {
   }
 
   private start(): Worker {
-    const { module, data, heap } = this.options
+    const { module, data, heap, newObjects } = this.options
     const workerData: ThreadData = { name: this.name, module: module.href, data, limit: this.limit }
     const worker = startWorker({
       workerData,
-      ...(heap !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heap } }),
+      resourceLimits: {
+        ...(heap !== undefined && { maxOldGenerationSizeMb: heap }),
+        ...(newObjects !== undefined && { maxYoungGenerationSizeMb: newObjects }),
+      },
     })
     worker.on('message', (batch: Batch) => this.link.receive(batch))
     worker.on('error', (error) => this.environment.log.error({ thread: this.name, err: error }, 'a thread failed'))
@@ -173,8 +178,9 @@ export class Thread {
   }
 }
 
-function checkOptions({ limit, heap, restart = {} }: ThreadOptions): void {
+function checkOptions({ limit, heap, newObjects, restart = {} }: ThreadOptions): void {
   if (limit !== undefined) checkCount("The limit of a thread's link", limit)
   if (heap !== undefined) checkAboveZero("A thread's heap", heap)
+  if (newObjects !== undefined) checkAboveZero("A thread's heap for new objects", newObjects)
   checkSupervision(restart)
 }

@@ -69,8 +69,9 @@ describe('a limit that is none is refused at once', () => {
       for (const options of [{ concurrency: count }, { batch: count }] satisfies SystemOptions[])
         expect(() => new ActorSystem(options), `${count}`).to.throw(RangeError)
     }
-    for (const heap of noTime)
-      expect(() => system.thread('t', { module, families: [], heap })).to.throw(RangeError, `${heap}`)
+    for (const size of noTime)
+      for (const options of [{ heap: size }, { newObjects: size }])
+        expect(() => system.thread('t', { module, families: [], ...options })).to.throw(RangeError, `${size}`)
     expect(system.stats()).to.have.property('threads').that.deep.equals({})
   })
 
