@@ -6,7 +6,7 @@ import { policySpec, START, World } from './world.ts'
 
 const NODES = 10_000
 const POLICIES = 100
-const HEAP_BOUND = 300 * 2 ** 20
+const HEAP_BOUND = 60 * 2 ** 20
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
@@ -55,7 +55,7 @@ class Fleet {
 }
 
 describe(`a manager with ${NODES} nodes and ${POLICIES} policies`, () => {
-  it('has all acknowledged in 30 s, in 300 MiB, with few writes', async () => {
+  it('has all acknowledged in 30 s, in 60 MiB, with few writes', async () => {
     const empty = heap()
     const world = new World()
     world.startManager()
