@@ -35,7 +35,7 @@ function passOn(ports: NodeProfilePorts, message: NodeProfileMessage, key: strin
   const [node, profile] = [key.slice(0, slash), key.slice(slash + 1)]
   switch (message.type) {
     case 'reported':
-      ports.acknowledge(profile, node, acknowledgementOf(message))
+      ports.acknowledge(profile, node, message)
       break
     case 'absent':
       ports.absent(profile, node)
@@ -46,15 +46,6 @@ function passOn(ports: NodeProfilePorts, message: NodeProfileMessage, key: strin
       assertNever(message)
   }
 }
-
-const acknowledgementOf = ({ uid, generation, state, message, leftOut, lacks }: Acknowledgement): Acknowledgement => ({
-  uid,
-  generation,
-  state,
-  message,
-  leftOut,
-  ...(lacks !== undefined && { lacks }),
-})
 
 /** The family `node-profile`. What comes while another message waits takes its place. */
 export const nodeProfileFamily = (ports: NodeProfilePorts): FamilyOptions<undefined, NodeProfileMessage> => ({
