@@ -72,6 +72,11 @@ export class LeaderElector {
     return this.#term?.holds ? this.#term : undefined
   }
 
+  /** Milliseconds for a request. As client-go's: a server that answers that slowly keeps its leader, and one that hangs leaves time for another try. */
+  get #deadline(): number {
+    return this.#options.renewDeadline / 2
+  }
+
   isLeader(): boolean {
     return this.term !== undefined
   }
@@ -93,16 +98,20 @@ export class LeaderElector {
 
   async #run(): Promise<void> {
     const { signal } = this.#stop
+    const { clock, retryPeriod, random } = this.#options
     while (!signal.aborted) {
+      let tried = clock.now()
       const term = await this.#acquire()
       if (term === undefined) {
-        await this.#pause(this.#options.retryPeriod * (1 + 1.2 * this.#options.random()), signal)
+        await this.#pause(retryPeriod * (1 + 1.2 * random()), signal)
         continue
       }
       this.#term = term
       this.#began(term)
       while (!signal.aborted && term.holds) {
-        await this.#pause(this.#options.retryPeriod, term.signal)
+        // What a slow server took counts: there is more to be had of the term by asking than by waiting.
+        await this.#pause(Math.max(0, tried + retryPeriod - clock.now()), term.signal)
+        tried = clock.now()
         if (!signal.aborted && term.holds) await this.#renew(term)
       }
       await this.#finish(term)
@@ -154,10 +163,10 @@ export class LeaderElector {
   }
 
   async #read(): Promise<Lease | undefined> {
-    const { client, lease, retryPeriod } = this.#options
+    const { client, lease } = this.#options
     try {
       return this.#saw(
-        await client.get(leases, lease, { deadline: retryPeriod, signal: this.#stop.signal, class: 'lease' }),
+        await client.get(leases, lease, { deadline: this.#deadline, signal: this.#stop.signal, class: 'lease' }),
       )
     } catch (error) {
       if (isNotFound(error)) return undefined
@@ -166,14 +175,14 @@ export class LeaderElector {
   }
 
   async #create(): Promise<Lease | undefined> {
-    const { client, lease: metadata, retryPeriod } = this.#options
+    const { client, lease: metadata } = this.#options
     const spec = { ...this.#record(), acquireTime: this.#time(), leaseTransitions: 0 }
     try {
       return this.#saw(
         await client.create(
           leases,
           { metadata, spec },
-          { deadline: retryPeriod, signal: this.#stop.signal, class: 'lease' },
+          { deadline: this.#deadline, signal: this.#stop.signal, class: 'lease' },
         ),
       )
     } catch (error) {
@@ -220,10 +229,10 @@ export class LeaderElector {
 
   /** Undefined when somebody else wrote meanwhile. */
   async #write(lease: Lease, spec: Lease['spec'], fence?: Term): Promise<Lease | undefined> {
-    const { client, retryPeriod } = this.#options
+    const { client } = this.#options
     try {
       const options = {
-        deadline: retryPeriod,
+        deadline: this.#deadline,
         signal: this.#stop.signal,
         class: 'lease',
         ...(fence === undefined ? {} : { fence }),

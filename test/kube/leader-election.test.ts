@@ -1,8 +1,11 @@
 import { expect } from 'chai'
+import { sleep } from '../../src/base/clock.ts'
+import type { ApiClient } from '../../src/kube/client.ts'
 import { FencedError } from '../../src/kube/fence.ts'
 import { type LeaderElectionOptions, LeaderElector } from '../../src/kube/leader-election.ts'
+import type { Lease } from '../../src/kube/resources.ts'
 import type { Term } from '../../src/kube/term.ts'
-import { failure, type ManualClock, type TestClient, testClient, thing, things, turn } from './harness.ts'
+import { failure, ManualClock, type TestClient, testClient, thing, things, turn } from './harness.ts'
 import { LeaseServer } from './lease-server.ts'
 import { until } from './scripted-server.ts'
 
@@ -115,6 +118,33 @@ describe('kube leader election', () => {
     await pass(10_000, a.clock)
     expect(a.log).to.deep.equal(['leads 0', 'ended: the lease was not renewed within 10000 ms', 'leads 1'])
     expect(a.terms[0]!.holds).to.equal(false)
+  })
+
+  it('keeps leading while each answer takes seconds', async () => {
+    const clock = new ManualClock()
+    const answer = async <T>(value: T, { deadline = 0 }: { deadline?: number }): Promise<T> => {
+      await sleep(clock, Math.min(4500, deadline))
+      if (deadline < 4500) throw new Error('the time for the request was over')
+      return value
+    }
+    const held = { metadata: lease, spec: { holderIdentity: '' } }
+    const client = {
+      get: (_: unknown, __: unknown, options: object) => answer(held, options),
+      update: (_: unknown, object: Lease, options: object) => answer(object, options),
+      updateWithRetry: async () => undefined,
+    }
+    const log: string[] = []
+    const elector = new LeaderElector({
+      ...{ client: client as unknown as ApiClient, lease, identity: 'a', clock, wallClock: () => clock.now() },
+      leading: ({ token }) => log.push(`leads ${token.transitions}`),
+      ended: (_, reason) => log.push(String(reason)),
+    })
+    elector.start()
+    for (let i = 0; i < 200; i++) await clock.advance(500)
+    expect(log).to.deep.equal(['leads 1'])
+    const stopped = elector.stop()
+    await clock.advance(5000)
+    await stopped
   })
 
   it('ends at once when somebody else has the lease', async () => {
