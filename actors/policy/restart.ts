@@ -120,22 +120,23 @@ function wanted(
   return { rollout: { type: 'wanted', wanted: rollout }, memory: { sentRollout: { change } } }
 }
 
-/** What the rollout actor reported becomes Events, once, unless there was nothing to restart. */
-export function announceRollout({ policy, memory: { progress, announced, beginning } }: Observation): Part {
+/**
+ * What the rollout actor reported becomes Events, once, unless there was nothing to restart. A manager that takes over says
+ * again that it restarts: its forerunner may have ended before it could.
+ */
+export function announceRollout({ policy, memory: { progress, announced } }: Observation): Part {
   if (policy === undefined || progress === undefined) return {}
   const { change, state, total, restarted, message } = progress
-  const isKnown = announced?.change === change && announced.state === state
-  const begins = total > 0 && beginning?.change === change
-  if (isKnown && !begins) return {}
+  const begins = announced?.change !== change
+  if (total === 0 || (!begins && announced.state === state)) return {}
   const events: PolicyEvent[] = []
   const count = `${restarted} of ${total} workloads were restarted`
   if (begins) {
     const note = `workloads that match ${JSON.stringify(policy.spec.target)} are restarted, one after the other`
     events.push({ policy, type: 'Normal', reason: 'RestartBegun', note })
   }
-  if (!isKnown && total > 0 && state === 'done')
-    events.push({ policy, type: 'Normal', reason: 'RestartDone', note: count })
-  if (!isKnown && total > 0 && state === 'paused')
+  if (state === 'done') events.push({ policy, type: 'Normal', reason: 'RestartDone', note: count })
+  if (state === 'paused')
     events.push({ policy, type: 'Warning', reason: 'RestartPaused', note: `${count}; ${message}`.slice(0, 900) })
-  return { events, memory: { announced: { change, state }, ...(begins && { beginning: undefined }) } }
+  return { events, memory: { announced: { change, state } } }
 }

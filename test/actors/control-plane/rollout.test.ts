@@ -32,6 +32,22 @@ describe('the restart of workloads that were there before', () => {
     expect(world.restarts).to.have.length(5)
   })
 
+  it('says so again when another manager takes over, since the one before may have ended before it could', async () => {
+    const { world } = worldOf(5)
+    await world.runFor(10_000)
+    const key = world.policy('web', restarting())
+    await world.runUntil(() => world.restarts.length === 2)
+    world.crashManager()
+    world.startManager()
+    await done(world, key)
+    expect(world.restarts).to.have.length(5)
+    expect(world.manager!.events.map(({ reason }) => reason)).to.deep.equal(['RestartBegun', 'RestartDone'])
+    world.crashManager()
+    world.startManager()
+    await world.runFor(60_000)
+    expect(world.manager!.events).to.deep.equal([])
+  })
+
   it('waits until the profile is loaded on every node where pods can land, and names those that lack it', async () => {
     const { world } = worldOf(1)
     world.agents.get('node-1')!.setFailing('no AppArmor')
