@@ -91,7 +91,8 @@ export function restarts(it: Define, world: () => World): void {
     })
     await eventually('the events', async () => {
       const reasons = await eventReasons(world(), first!)
-      return reasons.includes('RestartBegun') && reasons.includes('RestartDone')
+      if (reasons.includes('RestartBegun') && reasons.includes('RestartDone')) return true
+      throw new Error(`there are ${reasons.join(', ')}`)
     })
 
     // The rules reach running pods without a restart; the removal takes the workloads out of the profile.

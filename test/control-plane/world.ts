@@ -46,7 +46,8 @@ export const quick: Partial<ManagerOptions> = {
   model: { patience: 8_000, writeInterval: 500 },
   rollout: { deadline: 3_000, pollInterval: 100, surveyInterval: 50, retryInterval: 100 },
   timing: {
-    election: { leaseDuration: 4_000, renewDeadline: 3_000, retryPeriod: 200 },
+    // Long enough for a machine that is busy with other tests: the time for a request is that between two tries.
+    election: { leaseDuration: 15_000, renewDeadline: 12_000, retryPeriod: 1_000 },
     watches: { backoffFirst: 50, backoffLongest: 500 },
     certificates: { backoff: { first: 50, longest: 500 } },
     pace: { qps: 2_000, burst: 2_000 },
