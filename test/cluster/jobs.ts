@@ -19,21 +19,59 @@ export interface Job {
 const root = join(import.meta.dirname, '..', '..')
 const betweenLines = 30_000
 
+/** Milliseconds since 1970: when the run as a whole should be over. Without it there is no such time. */
+export const untilVariable = 'VARMOR_TESTS_UNTIL'
+
+/** How long jobs take here, beside what they are thought to take. */
+export class Pace {
+  #taken = 0
+  #expected = 0
+
+  /** @param milliseconds so long, so far */
+  note({ seconds }: Pick<Job, 'seconds'>, milliseconds: number): void {
+    this.#taken += milliseconds
+    this.#expected += seconds * 1000
+  }
+
+  /** Milliseconds for a job. A machine that is faster than thought is not relied upon. */
+  expects({ seconds }: Pick<Job, 'seconds'>): number {
+    const factor = this.#expected === 0 ? 1 : Math.max(1, this.#taken / this.#expected)
+    return seconds * 1000 * factor
+  }
+}
+
+/** In the form that mocha has, so that who counts its summaries counts this. */
+export function skip(what: string, print: Print): boolean {
+  print(`\n  - ${what}\n\n  0 passing\n  1 pending\n\n`)
+  return true
+}
+
+function givenUntil(text = process.env[untilVariable]): number {
+  if (text === undefined || text === '') return Number.POSITIVE_INFINITY
+  if (!/^\d{13}$/.test(text)) throw new Error(`${untilVariable} must be milliseconds since 1970, not ${text}`)
+  return Number(text)
+}
+
 const elapsed = (): string => `${Math.round(performance.now() / 1000)} s`
 
 /**
  * Does jobs, so many at a time. What each prints comes in one piece when it ends, or at once where there is one at a time. At
- * the end come their times, the longest first.
+ * the end come their times, the longest first. One that would not end in time, as fast as this machine is, is skipped by name.
+ * @param until milliseconds since 1970
  * @returns whether all have passed
  */
-export async function sideBySide(jobs: readonly Job[], atOnce: number): Promise<boolean> {
+export async function sideBySide(jobs: readonly Job[], atOnce: number, until = givenUntil()): Promise<boolean> {
   const queue = new PQueue({ concurrency: atOnce })
   const running = new Set<string>()
+  const pace = new Pace()
   const times: [name: string, milliseconds: number][] = []
   const timer = setInterval(() => {
     console.log(`  ${elapsed()}: ${times.length} of ${jobs.length} have ended; at work: ${[...running].join(', ')}`)
   }, betweenLines)
   const timed = async (job: Job): Promise<boolean> => {
+    const late = Math.ceil((Date.now() + pace.expects(job) - until) / 1000)
+    if (late > 0)
+      return skip(`${job.name} skipped: it would end ${late} s after the time that this run has`, console.log)
     running.add(job.name)
     const start = performance.now()
     try {
@@ -41,6 +79,7 @@ export async function sideBySide(jobs: readonly Job[], atOnce: number): Promise<
     } finally {
       running.delete(job.name)
       times.push([job.name, performance.now() - start])
+      pace.note(job, performance.now() - start)
     }
   }
   const longestFirst = [...jobs].sort((one, other) => other.seconds - one.seconds)

@@ -1,0 +1,64 @@
+import { expect } from 'chai'
+import { type Job, Pace, sideBySide, untilVariable } from '../cluster/jobs.ts'
+
+/** Runs jobs one after the other. @returns which were run, and what was printed of those that were not */
+async function run(jobs: [name: string, seconds: number, passes?: boolean][], until: number | undefined) {
+  const ran: string[] = []
+  const skipped: string[] = []
+  const { log } = console
+  console.log = (text: string) => skipped.push(...text.split('\n').filter((line) => line.includes(' skipped: ')))
+  try {
+    const made = jobs.map(([name, seconds, passes = true]): Job => {
+      const note = async (): Promise<boolean> => ran.push(name) > 0 && passes
+      return { name, seconds, run: note }
+    })
+    return { passed: await sideBySide(made, 1, until), ran, skipped }
+  } finally {
+    console.log = log
+  }
+}
+
+describe('jobs of a tier', () => {
+  it('are done longest first, and fail as a whole when one does', async () => {
+    const all = await run(
+      [
+        ['short', 10],
+        ['long', 20, false],
+      ],
+      undefined,
+    )
+    expect(all).to.deep.equal({ passed: false, ran: ['long', 'short'], skipped: [] })
+  })
+
+  it('are skipped by name when they would not end in time, as seconds say', async () => {
+    const { passed, ran, skipped } = await run(
+      [
+        ['short', 10],
+        ['long', 10_000],
+      ],
+      Date.now() + 5_000_000,
+    )
+    expect({ passed, ran }).to.deep.equal({ passed: true, ran: ['short'] })
+    expect(skipped).to.have.length(1)
+    expect(skipped[0]).to.match(/^ {2}- long skipped: it would end (4999|5000) s after the time that this run has$/)
+  })
+
+  it('are thought to take as much longer as those before did, and no less than they are said to', () => {
+    const pace = new Pace()
+    expect(pace.expects({ seconds: 60 })).to.equal(60_000)
+    pace.note({ seconds: 100 }, 50_000)
+    expect(pace.expects({ seconds: 60 })).to.equal(60_000)
+    pace.note({ seconds: 100 }, 450_000)
+    expect(pace.expects({ seconds: 60 })).to.equal(150_000)
+  })
+
+  it('are not begun by a time that is none', async () => {
+    process.env[untilVariable] = 'tomorrow'
+    try {
+      const failure = await run([['one', 1]], undefined).catch((error: Error) => error.message)
+      expect(failure).to.equal('VARMOR_TESTS_UNTIL must be milliseconds since 1970, not tomorrow')
+    } finally {
+      delete process.env[untilVariable]
+    }
+  })
+})
