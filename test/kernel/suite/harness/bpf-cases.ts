@@ -194,7 +194,8 @@ export function describeBpfRules(families: readonly RuleFamily[]): void {
 
     describe('with the policies deleted', () => {
       before(() => stage.removePolicies())
-      for (const given of cases)
+      // One of each family: that an attack works at all shows where it is observed.
+      for (const given of families.flatMap((family) => casesOf(family).find(({ skip }) => skip === undefined) ?? []))
         it(`${titleOf(given)}: attack and neighbour work, and nothing is reported`, async () => {
           const { attacked, beside, lines } = await stage.attempt(given, 'enforced', true)
           expect(attacked.status, attacked.text).to.equal(0)

@@ -95,7 +95,7 @@ async function enforced(stage: Stage, given: RuleCase): Promise<void> {
 
 /**
  * Tests AppArmor's part of rules, all in one container: enforced, the attack is refused and reported; observed, it works and is
- * reported; and without the policy it works. The neighbour works each time, and is not reported: the next line of the log is
+ * reported; and without the policies one works. The neighbour works each time, and is not reported: the next line of the log is
  * of the next attack.
  */
 export function describeAppArmorRules(family: RuleFamily): void {
@@ -132,7 +132,8 @@ export function describeAppArmorRules(family: RuleFamily): void {
 
     describe('with the policies deleted', () => {
       before(() => stage.removePolicies())
-      for (const given of cases)
+      // One of each family: that an attack works at all shows where it is observed.
+      for (const given of cases.slice(0, 1))
         it(`${titleOf(given)}: attack and neighbour work`, async () => {
           await stage.works(given.prepare)
           await stage.works(given.attack)
