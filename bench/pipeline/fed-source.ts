@@ -1,4 +1,6 @@
 import { Buffer } from 'node:buffer'
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { recordType } from '../../src/audit/decode/locate-record.ts'
 import { MulticastSource } from '../../src/audit/source/multicast.ts'
 import { compile } from '../../test/native/c-program.ts'
@@ -18,9 +20,19 @@ export interface Feed {
   start: number
 }
 
+const program = (name: string): string => compile(name, [], ['-O2'], import.meta.dirname)
+
 /** The command that runs a program with messages on its descriptor 3. */
 export function feedCommand({ input, rate, start }: Feed): [program: string, ...args: string[]] {
-  return [compile('feed-records', [], ['-O2'], import.meta.dirname), input, `${rate}`, `${start}`]
+  return [program('feed-records'), input, `${rate}`, `${start}`]
+}
+
+/** Feeds a program that does nothing with its messages. @returns milliseconds from when each is due to when it is there */
+export async function takeOnly(feed: Feed, total: number): Promise<Record<'p50' | 'p99' | 'max', number>> {
+  const [feeder, ...args] = feedCommand(feed)
+  const taker = [program('take-records'), `${feed.rate}`, `${total}`, `${feed.start}`]
+  const { stdout } = await promisify(execFile)(feeder, [...args, ...taker])
+  return JSON.parse(stdout)
 }
 
 /** A line of audit.log as the message that the kernel had sent for it: struct nlmsghdr, then the text. */

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { Option } from 'commander'
 import { processesOfContainer } from '../audit/made-up.ts'
 import { type Cost, countOption, inOwnProcess, progress, readOptions } from '../bench.ts'
-import { feedCommand, messageOf } from './fed-source.ts'
+import { feedCommand, messageOf, takeOnly } from './fed-source.ts'
 import { startProcesses } from './live-processes.ts'
 import type { PipelineRun } from './pipeline-run.ts'
 import { containers, type Kind, kinds, makeProc, maker, world } from './world.ts'
@@ -173,15 +173,18 @@ async function compareProcesses(): Promise<void> {
   progress(`CPU with ${processes.pids.length} live processes, times that with ${containers}: ${times}`)
 }
 
+/** How late records are in the log; and how late they are where a program only takes them, which is what this machine adds. */
 async function latency(rate: number, seconds: number): Promise<void> {
   const input = messages('AppArmor', rate * seconds)
+  const say = (what: string, { p50, p99, max }: Record<string, number>): void =>
+    progress(`${what} at ${rate} records/s: p50 ${p50} ms, p99 ${p99}, max ${max}`)
+  const begin = Date.now() + 1000
+  say('only taken', await takeOnly({ input, rate, start: begin }, rate * seconds))
   const start = Date.now() + 8000
   const through = feedCommand({ input, rate, start })
   const args = [folder, String(rate), String(seconds), String(start)]
-  const done = await inOwnProcess<Record<string, number>>(script('run-latency.ts'), args, { through })
+  say('from the kernel to the log', await inOwnProcess(script('run-latency.ts'), args, { through }))
   rmSync(input)
-  const { p50, p99, max } = done
-  progress(`ms from the kernel to the log at ${rate} records/s: p50 ${p50}, p99 ${p99}, max ${max}`)
 }
 
 async function soak(count: number): Promise<void> {

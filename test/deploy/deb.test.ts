@@ -101,6 +101,14 @@ describe('the Debian package of a node without a cluster', () => {
     expect(/^CapabilityBoundingSet=(.*)$/m.exec(unit)?.[1]?.split(' ')).to.have.members(wanted)
   })
 
+  it('starts with the environment of the image', () => {
+    const image = readFileSync(join(ROOT, 'deploy/Dockerfile'), 'utf8')
+    const unit = readFileSync(join(ROOT, 'deploy/debian/varmor-agent.service'), 'utf8')
+    const environment = /^ENV (NODE_ENV=.*)$/m.exec(image)?.[1]
+    expect(environment).to.contain('MALLOC_ARENA_MAX=')
+    expect(/^Environment=(.*)$/m.exec(unit)?.[1]).to.equal(environment)
+  })
+
   it('has nothing that lintian calls an error', async function () {
     if (!has('lintian')) return this.skip()
     // With a small program in the place of Node.js, as it reads each byte.

@@ -208,8 +208,8 @@ describe(`audit multicast on this kernel${missing === undefined ? '' : ` (not he
     const { before, after } = JSON.parse(stdout) as { before: Usage; after: Usage }
     expect(after.files).to.equal(before.files)
     expect(after.threads).to.equal(before.threads)
-    // Each source has four of its own, which would be 1,200.
-    expect(after.megabytes - before.megabytes).to.be.below(24)
+    // One batch of each source, of which it has sixteen, would be 300; a busy machine alone was seen to make it 60.
+    expect(after.megabytes - before.megabytes).to.be.below(150)
   })
 
   const conditions = [
