@@ -1,5 +1,6 @@
 import type { ReportState } from '../../src/api/agent-report.ts'
 import type { NodeFacts, NodeTable } from './node-table.ts'
+import { SharedTexts } from './shared-texts.ts'
 
 /** What a node reported last of one ArmorProfile. */
 export interface Acknowledgement {
@@ -45,8 +46,9 @@ const stateNumbers: Record<ReportState, number> = { loaded: LOADED, failed: FAIL
 
 /** So many failures keep their message; of more, only the nodes are known. */
 const MOST_MESSAGES = 200
-/** So many ways to leave something out are distinguished; what nodes say beyond that is not shown. 0 stands for nothing. */
+/** So many ways to leave something out are distinguished at a time. */
 const MOST_LEFT_OUT = 200
+const OTHERS_LEFT_OUT = 'what the log of the agent names'
 /** So many uids are distinguished: an ArmorProfile that is made anew has another one. 0 stands for none of them. */
 const MOST_UIDS = 16
 
@@ -62,7 +64,7 @@ export class Aggregate {
   #uids: Uint8Array
   #uidNames: string[] = ['']
   #leftOut: Uint8Array
-  #leftOutTexts: string[] = ['']
+  #leftOutTexts = new SharedTexts(MOST_LEFT_OUT, OTHERS_LEFT_OUT)
   #messages = new Map<number, Omit<NodeFailure, 'node'>>()
   #wantedUid = 0
   #wantedGeneration = 0
@@ -104,9 +106,8 @@ export class Aggregate {
   report(index: number, { uid, generation, state, message, leftOut, lacks }: Acknowledgement): boolean {
     this.#reach(index)
     const [uidNumber, stateNumber] = [this.#uidNumber(uid), stateNumbers[state]]
-    const leftOutNumber = this.#leftOutNumber(leftOut)
     const same =
-      this.#leftOut[index] === leftOutNumber &&
+      this.#leftOutTexts.is(this.#leftOut[index]!, leftOut) &&
       this.#uids[index] === uidNumber &&
       this.#generations[index] === generation &&
       this.#states[index] === stateNumber
@@ -116,7 +117,7 @@ export class Aggregate {
       this.#uids[index] = uidNumber
       this.#generations[index] = generation
       this.#states[index] = stateNumber
-      this.#leftOut[index] = leftOutNumber
+      this.#leftOut[index] = this.#leftOutTexts.take(leftOut)
       if (this.#holds(index)) this.#holders++
       if (state === 'failed' && this.#messages.size < MOST_MESSAGES)
         this.#messages.set(index, lacks === true ? { message, lacks } : { message })
@@ -171,7 +172,7 @@ export class Aggregate {
 
   /** What nodes that have loaded the profile leave out of it, each with at most so many of them. */
   leavingOut(most: number): NodesLeavingOut[] {
-    if (this.#leftOutTexts.length === 1) return []
+    if (this.#leftOutTexts.isEmpty) return []
     const found = new Map<number, { nodes: string[]; count: number }>()
     for (let index = 0; index < this.#leftOut.length; index++) {
       const number = this.#leftOut[index]!
@@ -182,7 +183,7 @@ export class Aggregate {
       if (group.nodes.length < most) group.nodes.push(this.#nodes.name(index))
     }
     return Array.from(found, ([number, { nodes, count }]) => ({
-      leftOut: this.#leftOutTexts[number]!,
+      leftOut: this.#leftOutTexts.text(number),
       nodes: nodes.sort(),
       count,
     }))
@@ -222,6 +223,7 @@ export class Aggregate {
     if (this.#holds(index)) this.#holders--
     this.#states[index] = NONE
     this.#uids[index] = 0
+    this.#leftOutTexts.giveBack(this.#leftOut[index]!)
     this.#leftOut[index] = 0
     this.#messages.delete(index)
   }
@@ -270,12 +272,6 @@ export class Aggregate {
     this.#blocking = 0
     for (let index = 0; index < this.#nodes.size; index++) this.#add(index, this.#nodes.facts(index), 1)
     this.#onChange()
-  }
-
-  #leftOutNumber(text: string): number {
-    const known = this.#leftOutTexts.indexOf(text)
-    if (known >= 0) return known
-    return this.#leftOutTexts.length > MOST_LEFT_OUT ? 0 : this.#leftOutTexts.push(text) - 1
   }
 
   #uidNumber(uid: string): number {

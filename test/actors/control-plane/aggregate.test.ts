@@ -21,6 +21,7 @@ const step = fc.oneof(
       uid,
       generation,
       state: fc.constantFrom(...reportStates),
+      leftOut: fc.constantFrom('', 'BPF: a', 'AppArmor: b\nBPF: a'),
     }),
   },
 )
@@ -33,7 +34,7 @@ describe('what nodes said of a profile', () => {
         const { nodes } = acknowledgements
         const aggregate = acknowledgements.of('demo/p', () => undefined)
         const facts = new Map<string, { schedulable: boolean }>()
-        const said = new Map<string, { uid: string; generation: number; state: ReportState }>()
+        const said = new Map<string, { uid: string; generation: number; state: ReportState; leftOut: string }>()
         const known = new Set<string>()
         let wanted = { uid: '', generation: 0 }
         for (const one of steps)
@@ -60,7 +61,7 @@ describe('what nodes said of a profile', () => {
               if (one.complete) known.add(one.node)
               break
             case 'report':
-              acknowledgements.report('demo/p', one.node, { ...one, message: 'm', leftOut: '' }, 0)
+              acknowledgements.report('demo/p', one.node, { ...one, message: 'm' }, 0)
               said.set(one.node, one)
           }
         const is = (name: string, state: ReportState) => {
@@ -77,11 +78,52 @@ describe('what nodes said of a profile', () => {
         expect(aggregate.failures(9).map((failure) => failure.node)).to.deep.equal(
           all.filter((name) => is(name, 'failed')),
         )
+        const leaving = all.filter((name) => is(name, 'loaded') && said.get(name)!.leftOut !== '')
+        const groups = [...new Set(leaving.map((name) => said.get(name)!.leftOut))].map((leftOut) => {
+          const own = leaving.filter((name) => said.get(name)!.leftOut === leftOut)
+          return { leftOut, nodes: own, count: own.length }
+        })
+        expect(aggregate.leavingOut(9)).to.have.deep.members(groups)
         expect(nodes.unknown).to.equal(all.filter((name) => !known.has(name)).length)
         expect(aggregate.isEmpty).to.equal([...said.values()].every(({ state }) => state === 'unloaded'))
       }),
       { numRuns: 500 },
     )
+  })
+
+  const leaving = (count: number) => {
+    const acknowledgements = new Acknowledgements(0)
+    const aggregate = acknowledgements.of('demo/p', () => undefined)
+    for (let i = 0; i < count; i++) acknowledgements.nodes.set(`n${i}`, { schedulable: true }, 0)
+    aggregate.want('u', 1)
+    const report = (node: string, leftOut: string) =>
+      acknowledgements.report('demo/p', node, { uid: 'u', generation: 1, state: 'loaded', message: '', leftOut }, 0)
+    return { aggregate, report }
+  }
+
+  it('shows what a node leaves out whatever others have named before', () => {
+    const { aggregate, report } = leaving(2)
+    for (let i = 0; i < 1_000; i++) report('n0', `BPF: ${i}`)
+    report('n1', 'BPF: all')
+    expect(aggregate.leavingOut(9)).to.deep.equal([
+      { leftOut: 'BPF: 999', nodes: ['n0'], count: 1 },
+      { leftOut: 'BPF: all', nodes: ['n1'], count: 1 },
+    ])
+    expect([report('n1', 'BPF: all'), report('n1', ''), report('n1', '')]).to.deep.equal([false, true, false])
+    expect(aggregate.leavingOut(9)).to.deep.equal([{ leftOut: 'BPF: 999', nodes: ['n0'], count: 1 }])
+  })
+
+  it('takes what there is no room for as something that is left out, and not as nothing', () => {
+    const { aggregate, report } = leaving(203)
+    for (let i = 0; i < 203; i++) report(`n${i}`, `BPF: ${i}`)
+    const groups = aggregate.leavingOut(1)
+    expect(groups).to.have.length(201)
+    expect(groups.at(-1)).to.deep.equal({ leftOut: 'what the log of the agent names', nodes: ['n200'], count: 3 })
+    expect(report('n202', 'BPF: another')).to.equal(false)
+    report('n7', '')
+    expect(report('n202', 'BPF: another')).to.equal(true)
+    const others = aggregate.leavingOut(1).find(({ leftOut }) => leftOut === 'what the log of the agent names')
+    expect(others?.count).to.equal(2)
   })
 
   it('notifies its reader once until that has looked', () => {
