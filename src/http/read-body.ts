@@ -3,9 +3,9 @@ import type { IncomingMessage } from 'node:http'
 /** The body cannot be taken. */
 export class BodyError extends Error {
   override readonly name = 'BodyError'
-  readonly status: 400 | 413
+  readonly status: 400 | 413 | 503
 
-  constructor(status: 400 | 413, message: string) {
+  constructor(status: 400 | 413 | 503, message: string) {
     super(message)
     this.status = status
   }
@@ -13,9 +13,14 @@ export class BodyError extends Error {
 
 /**
  * All of the body, at most `longest` bytes; what is longer is not read to its end.
+ * @param onBytes told of each piece that is kept, before it is; the body is not read on when it throws
  * @throws {BodyError}
  */
-export function readBody(request: IncomingMessage, longest: number): Promise<Buffer> {
+export function readBody(
+  request: IncomingMessage,
+  longest: number,
+  onBytes: (bytes: number) => void = () => undefined,
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const tooLong = () => new BodyError(413, `The body is longer than ${longest} bytes`)
     if (Number(request.headers['content-length'] ?? 0) > longest) return reject(tooLong())
@@ -24,13 +29,21 @@ export function readBody(request: IncomingMessage, longest: number): Promise<Buf
     const chunks: Buffer[] = []
     let length = 0
     let hasEnded = false
+    const giveUp = (error: unknown): void => {
+      request.pause()
+      chunks.length = 0
+      length = Number.POSITIVE_INFINITY
+      reject(error)
+    }
     request.on('data', (chunk: Buffer) => {
       length += chunk.length
-      if (length > longest) {
-        request.pause()
-        chunks.length = 0
-        reject(tooLong())
-      } else chunks.push(chunk)
+      if (length > longest) return giveUp(tooLong())
+      try {
+        onBytes(chunk.length)
+      } catch (error) {
+        return giveUp(error)
+      }
+      chunks.push(chunk)
     })
     request.on('end', () => {
       hasEnded = true

@@ -21,6 +21,8 @@ export interface Reply {
 }
 
 export interface Handler {
+  /** Bytes; a longer body is 413. Default: the server's limit. */
+  longestBody?: number
   /** Asked before the body is read. A reply ends it there. */
   admit?(exchange: Exchange): Promise<Reply | undefined> | Reply | undefined
   handle(body: Buffer, exchange: Exchange): Promise<Reply> | Reply

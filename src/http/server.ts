@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { mebibyte } from '../base/bytes.ts'
 import type { Logger } from '../base/logger.ts'
 import { BodyError, readBody } from './read-body.ts'
-import { type Exchange, type Reply, type Route, type Routes, text } from './routes.ts'
+import { type Exchange, type Handler, type Reply, type Route, type Routes, text } from './routes.ts'
 
 /** What a server needs to take connections. Both in PEM. */
 export interface ServingCredentials {
@@ -15,7 +15,15 @@ export interface ServingCredentials {
 export interface ServerLimits {
   /** Bytes of a body; a longer one is 413. Default 4 MiB. */
   longestBody: number
-  /** Connections at a time; a new one closes the one that has waited longest without a request. One takes 70 KiB with TLS. Default 2,500. */
+  /**
+   * Bytes of all bodies at a time, from their first byte to the answer. Beyond them the request is closed whose body has been
+   * under way for longest. Default 32 MiB.
+   */
+  bodies: number
+  /**
+   * Connections at a time; a new one closes the one that has waited longest without a request, or else for the rest of one. One takes
+   * 70 KiB with TLS. Default 2,500.
+   */
   connections: number
   /** Connections that stay open between two requests; where there are more, they end with their answers. Default 500. */
   kept: number
@@ -33,6 +41,7 @@ export interface ServerLimits {
 
 export const defaultLimits: ServerLimits = {
   longestBody: 4 * mebibyte,
+  bodies: 32 * mebibyte,
   connections: 2_500,
   kept: 500,
   headTimeout: 10_000,
@@ -102,12 +111,24 @@ export class HttpServer {
   }
 }
 
+/** What a request has of its body. */
+interface Held {
+  socket: Socket
+  bytes: number
+}
+
 interface Traffic {
   draining: boolean
   /** By where they come from. */
   sockets: Map<string, Socket>
   /** Those without a request under way: who waits longest is the first. Of a handshake that is not done, the socket below. */
   waiting: Map<string, Socket>
+  /** Requests whose body is under way, the oldest first. */
+  reading: Set<Held>
+  /** Bytes of all bodies. */
+  held: number
+  /** Requests that were closed to make room. */
+  closed: number
   /** Requests that handlers are at work on. None of them rejects. */
   handling: Set<Promise<void>>
 }
@@ -126,7 +147,10 @@ const contextOf = ({ cert, key, clientCa }: Partial<ServingCredentials> & { clie
  */
 export async function startServer(options: ServerOptions): Promise<HttpServer> {
   const limits = { ...defaultLimits, ...options.limits }
-  const traffic: Traffic = { draining: false, sockets: new Map(), waiting: new Map(), handling: new Set() }
+  const traffic: Traffic = {
+    ...{ draining: false, sockets: new Map(), waiting: new Map(), handling: new Set() },
+    ...{ reading: new Set(), held: 0, closed: 0 },
+  }
   const common = {
     headersTimeout: limits.headTimeout,
     requestTimeout: limits.requestTimeout,
@@ -197,14 +221,30 @@ function follow(socket: Socket, { sockets, waiting }: Traffic): void {
 }
 
 /**
- * Closes the connection that waits longest. So nobody keeps others out by connections that say nothing: who has something to say
- * does so at once. @returns whether there was one
+ * Closes the connection that waits longest. So nobody keeps others out by connections that say nothing, or not all: who has something
+ * to say does so at once. @returns whether there was one
  */
-function closeOldest({ sockets, waiting }: Traffic): boolean {
+function closeOldest(traffic: Traffic): boolean {
+  const { sockets, waiting } = traffic
   for (const [peer, socket] of waiting) {
     waiting.delete(peer)
     sockets.delete(peer)
     socket.destroy()
+    return true
+  }
+  return closeReading(traffic)
+}
+
+/** Closes the request whose body has been under way for longest, but for one. @returns whether there was another one */
+function closeReading(traffic: Traffic, but?: Held): boolean {
+  for (const held of traffic.reading) {
+    if (held === but) continue
+    traffic.reading.delete(held)
+    traffic.sockets.delete(peerOf(held.socket))
+    traffic.held -= held.bytes
+    traffic.closed++
+    held.bytes = 0
+    held.socket.destroy()
     return true
   }
   return false
@@ -236,7 +276,8 @@ async function respond(request: IncomingMessage, response: ServerResponse, scope
   send(request, response, reply, traffic.draining || traffic.sockets.size > limits.kept)
 }
 
-async function replyTo(request: IncomingMessage, { options, limits }: Scope): Promise<Reply> {
+async function replyTo(request: IncomingMessage, scope: Scope): Promise<Reply> {
+  const { options } = scope
   const path = (request.url ?? '/').split('?', 1)[0]!
   const route = routeFor(options.routes, path)
   if (route === undefined) return text(404, `There is nothing at ${path}`)
@@ -250,11 +291,35 @@ async function replyTo(request: IncomingMessage, { options, limits }: Scope): Pr
   // Before the body: whoever may not ask cannot make us hold megabytes.
   const refusal = await handler.admit?.(exchange)
   if (refusal !== undefined) return { ...refusal, close: true }
+  const held: Held = { socket: request.socket, bytes: 0 }
   try {
-    const body = method === 'GET' ? Buffer.alloc(0) : await readBody(request, limits.longestBody)
+    const body = method === 'GET' ? Buffer.alloc(0) : await bodyOf(request, handler, held, scope)
     return await handler.handle(body, exchange)
   } finally {
+    scope.traffic.held -= held.bytes
     handler.done?.(exchange)
+  }
+}
+
+async function bodyOf(request: IncomingMessage, handler: Handler, held: Held, scope: Scope): Promise<Buffer> {
+  const { limits, traffic, options } = scope
+  traffic.reading.add(held)
+  try {
+    return await readBody(request, handler.longestBody ?? limits.longestBody, (bytes) => {
+      held.bytes += bytes
+      traffic.held += bytes
+      while (traffic.held > limits.bodies) {
+        const { closed } = traffic
+        if (!closeReading(traffic, held)) throw new BodyError(503, 'There is too much to read at a time; come again')
+        if (Number.isInteger(Math.log10(closed + 1)))
+          options.log.warn(
+            { server: options.name, closed: closed + 1 },
+            'requests take too much memory together; the one that is slowest was closed',
+          )
+      }
+    })
+  } finally {
+    traffic.reading.delete(held)
   }
 }
 

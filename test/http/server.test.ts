@@ -3,7 +3,8 @@ import { webcrypto } from 'node:crypto'
 import { once } from 'node:events'
 import { Agent, type RequestOptions, request } from 'node:https'
 import { connect as connectTcp } from 'node:net'
-import { connect } from 'node:tls'
+import { setTimeout as pause } from 'node:timers/promises'
+import { connect, type TLSSocket } from 'node:tls'
 import * as x509 from '@peculiar/x509'
 import { expect } from 'chai'
 import { mebibyte } from '../../src/base/bytes.ts'
@@ -236,6 +237,72 @@ describe('an HTTPS server of a role', () => {
     release()
     expect((await working).body).to.equal('at last\n')
     expect(logged).to.deep.equal([])
+  })
+
+  const taker: Handler = { handle: (body) => text(200, String(body.length)) }
+  /** The head of a request, and so much of its body that a byte is missing. */
+  const almost = async (
+    server: HttpServer,
+    bytes: number,
+    closed: () => void = () => undefined,
+  ): Promise<TLSSocket> => {
+    const socket = connect({ port: server.port, host: '127.0.0.1', ca: authority.certificate })
+    socket.on('error', () => undefined).on('close', closed)
+    await once(socket, 'secureConnect')
+    socket.write(`POST /take HTTP/1.1\r\nhost: x\r\ncontent-length: ${bytes + 1}\r\n\r\n`)
+    await new Promise<void>((resolve) => socket.write(Buffer.alloc(bytes), () => resolve()))
+    await pause(50)
+    return socket
+  }
+
+  it('lets nobody keep others out by requests that do not end either', async () => {
+    const server = await listen({ exact: { '/take': { POST: taker } } }, { limits: { connections: 3 } })
+    const closed: number[] = []
+    const slow: TLSSocket[] = []
+    for (const number of [0, 1, 2, 3]) slow.push(await almost(server, 10, () => closed.push(number)))
+    expect(closed).to.deep.equal([0])
+    expect((await ask(server, { path: '/take', method: 'POST', body: 'abc' })).body).to.equal('3\n')
+    expect(closed).to.deep.equal([0, 1])
+    for (const socket of slow) socket.destroy()
+  })
+
+  it('holds so many bytes of bodies: the request that takes longest goes for another one', async () => {
+    const limits = { bodies: 1 << 20, longestBody: 900_000 }
+    const server = await listen({ exact: { '/take': { POST: taker } } }, { limits })
+    const closed: number[] = []
+    const slow: TLSSocket[] = []
+    for (const number of [0, 1, 2]) slow.push(await almost(server, 400_000, () => closed.push(number)))
+    expect(closed).to.deep.equal([0])
+    const whole = await ask(server, { path: '/take', method: 'POST', body: 'a'.repeat(800_000) })
+    expect(whole.body).to.equal('800000\n')
+    while (closed.length < 3) await pause(5)
+    expect(closed).to.have.members([0, 1, 2])
+    expect(logged.map(({ message }) => message)).to.deep.equal([
+      'requests take too much memory together; the one that is slowest was closed',
+    ])
+  })
+
+  it('takes no more bodies than it has room for while handlers are at work on others', async () => {
+    const releases: (() => void)[] = []
+    const holder: Handler = { handle: () => new Promise((resolve) => releases.push(() => resolve(text(200, 'done')))) }
+    const server = await listen({ exact: { '/take': { POST: holder } } }, { limits: { bodies: 1 << 20 } })
+    const body = 'a'.repeat(600_000)
+    const first = ask(server, { path: '/take', method: 'POST', body })
+    while (releases.length < 1) await pause(5)
+    const refused = await ask(server, { path: '/take', method: 'POST', body })
+    expect([refused.status, refused.body]).to.deep.equal([503, 'There is too much to read at a time; come again\n'])
+    releases[0]!()
+    expect((await first).status).to.equal(200)
+    const again = ask(server, { path: '/take', method: 'POST', body })
+    while (releases.length < 2) await pause(5)
+    releases[1]!()
+    expect((await again).status).to.equal(200)
+  })
+
+  it('takes as long a body as the handler says', async () => {
+    const server = await listen({ exact: { '/take': { POST: { ...taker, longestBody: 10 } } } })
+    const post = (body: string) => ask(server, { path: '/take', method: 'POST', body })
+    expect([(await post('a'.repeat(10))).status, (await post('a'.repeat(11))).status]).to.deep.equal([200, 413])
   })
 
   it('tells a handler when what it let in is over, also when the client left before', async () => {
