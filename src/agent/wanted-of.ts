@@ -61,7 +61,7 @@ export function compiledOf({ wanted, carried }: Required<Wanted>, result: Result
 function conflictOf(spec: ArmorProfileSpec): string | undefined {
   const parsed = parseEnforcers(spec.profile.enforcer)
   if (!parsed.ok) return `spec.profile.enforcer: ${JSON.stringify(parsed.rest)} is no enforcer`
-  const unknown = validateSchema(schema, spec, 'spec').filter(({ code }) => code === 'UNKNOWN_FIELD')
+  const unknown = validateSchema(schema, spec, { path: 'spec' }).filter(({ code }) => code === 'UNKNOWN_FIELD')
   return unknown.length === 0 ? undefined : notKnown(unknown)
 }
 

@@ -89,9 +89,9 @@ const MOST_ERRORS = 100
  * not known are passed over: while a cluster is updated agents may be newer than their manager.
  */
 export function checkReport(body: unknown): ReportResult {
-  const errors = validateSchema(nodeOf(agentReport), body).filter(({ code }) => code !== 'UNKNOWN_FIELD')
+  const errors = validateSchema(nodeOf(agentReport), body, { newer: true, most: MOST_ERRORS })
   if (errors.length === 0) return { ok: true, report: body as AgentReport }
-  return { ok: false, errors: errors.slice(0, MOST_ERRORS) }
+  return { ok: false, errors }
 }
 
 /** The text, cut at a character's end so that it takes at most so many bytes; what is cut ends with `…`. */

@@ -98,8 +98,8 @@ const MOST_ERRORS = 100
 
 /** What an agent sent out of the body of a request, or what is wrong with it. Unknown fields are passed over, as in reports. */
 export function checkModelReport(body: unknown): ModelReportResult {
-  const errors = validateSchema(nodeOf(modelReport), body).filter(({ code }) => code !== 'UNKNOWN_FIELD')
-  if (errors.length > 0) return { ok: false, errors: errors.slice(0, MOST_ERRORS) }
+  const errors = validateSchema(nodeOf(modelReport), body, { newer: true, most: MOST_ERRORS })
+  if (errors.length > 0) return { ok: false, errors }
   const report = body as ModelReport
   if (report.piece === undefined || report.piece.index < report.pieces) return { ok: true, report }
   const problem = `there are ${report.pieces} pieces`
@@ -109,7 +109,7 @@ export function checkModelReport(body: unknown): ModelReportResult {
 /** An answer out of the body of a reply. @throws {Error} when it is none */
 export function readModelAnswer(body: string): ModelAnswer {
   const answer: unknown = JSON.parse(body)
-  const errors = validateSchema(nodeOf(modelAnswer), answer).filter(({ code }) => code !== 'UNKNOWN_FIELD')
+  const errors = validateSchema(nodeOf(modelAnswer), answer, { newer: true })
   if (errors.length > 0) throw new Error(`the answer is none of a manager: ${body.slice(0, 200)}`)
   return answer as ModelAnswer
 }

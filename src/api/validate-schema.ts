@@ -13,17 +13,47 @@ export const isObject = (value: unknown): value is Fields =>
 /** A field of an object itself, never one that it inherits (`constructor`, or what a `__proto__` key brought in). */
 export const fieldOf = (value: Fields, name: string): unknown => (Object.hasOwn(value, name) ? value[name] : undefined)
 
+export interface SchemaOptions {
+  /** Where `value` stands. */
+  path?: string
+  /** Fields that are not known are passed over: whoever sent it may be newer. */
+  newer?: boolean
+  /** So many mistakes are enough, for whom each costs. Default: all. */
+  most?: number
+}
+
+/** What is wrong, so far. */
+class Errors {
+  readonly found: FieldError[] = []
+  readonly newer: boolean
+  readonly #most: number
+
+  constructor({ newer = false, most = Number.POSITIVE_INFINITY }: SchemaOptions) {
+    this.newer = newer
+    this.#most = most
+  }
+
+  get isFull(): boolean {
+    return this.found.length >= this.#most
+  }
+
+  push(error: FieldError): void {
+    if (!this.isFull) this.found.push(error)
+  }
+}
+
 /**
  * Everything that is wrong with `value` by its schema, in the order of the document. `value` may be anything at all; the schema
  * alone decides how deep this looks. Rules about several fields are for `checkRules`.
  */
-export function validateSchema(node: SchemaNode, value: unknown, path = ''): FieldError[] {
-  const errors: FieldError[] = []
-  visit(node, value, path, errors)
-  return errors
+export function validateSchema(node: SchemaNode, value: unknown, options: SchemaOptions = {}): FieldError[] {
+  const errors = new Errors(options)
+  visit(node, value, options.path ?? '', errors)
+  return errors.found
 }
 
-function visit(node: SchemaNode, value: unknown, path: string, errors: FieldError[]): void {
+function visit(node: SchemaNode, value: unknown, path: string, errors: Errors): void {
+  if (errors.isFull) return
   const fail = (problem: Problem) => void errors.push({ path, ...problem })
   if (node.anything) return
   if (node.quantity) checkQuantity(value, fail)
@@ -80,7 +110,7 @@ function checkQuantity(given: unknown, fail: Fail): void {
   }
 }
 
-function visitList(node: SchemaNode, value: readonly unknown[], path: string, errors: FieldError[]): void {
+function visitList(node: SchemaNode, value: readonly unknown[], path: string, errors: Errors): void {
   const { items = {}, minItems = 0, maxItems = Infinity, listType } = node
   if (value.length < minItems) {
     errors.push({ code: 'NOT_ALLOWED', path, problem: 'this list must not be empty' })
@@ -92,6 +122,7 @@ function visitList(node: SchemaNode, value: readonly unknown[], path: string, er
   }
   const seen = new Set<unknown>()
   for (const [i, item] of value.entries()) {
+    if (errors.isFull) return
     const at = join(path, i)
     visit(items, item, at, errors)
     if (listType === 'set' && seen.has(item)) {
@@ -104,7 +135,7 @@ function visitList(node: SchemaNode, value: readonly unknown[], path: string, er
 // Nobody reads an error for each of more than this.
 const MOST_FIELDS = 1000
 
-function visitObject(node: SchemaNode, value: Fields, path: string, errors: FieldError[]): void {
+function visitObject(node: SchemaNode, value: Fields, path: string, errors: Errors): void {
   const { properties = {}, required = [], additionalProperties } = node
   if (isObject(additionalProperties)) {
     visitMap(node, additionalProperties, value, path, errors)
@@ -122,8 +153,9 @@ function visitObject(node: SchemaNode, value: Fields, path: string, errors: Fiel
   }
   for (const [name, given] of entries) {
     const field = Object.hasOwn(properties, name) ? properties[name] : undefined
-    if (field === undefined) errors.push(unknownField(name, path, Object.keys(properties)))
-    else visit(field, given, join(path, name), errors)
+    if (errors.isFull) return
+    if (field !== undefined) visit(field, given, join(path, name), errors)
+    else if (!errors.newer) errors.push(unknownField(name, path, Object.keys(properties)))
   }
   for (const name of required) {
     if (!Object.hasOwn(value, name)) errors.push(missingField(name, path, properties[name] ?? {}))
@@ -142,7 +174,7 @@ function expected({ type, enum: values, words, items }: SchemaNode): string {
   return typeNames[type ?? ''] ?? 'any value'
 }
 
-function visitMap(node: SchemaNode, values: SchemaNode, value: Fields, path: string, errors: FieldError[]): void {
+function visitMap(node: SchemaNode, values: SchemaNode, value: Fields, path: string, errors: Errors): void {
   const { keys, maxProperties = Infinity } = node
   const entries = Object.entries(value)
   if (entries.length > maxProperties) {
@@ -151,6 +183,7 @@ function visitMap(node: SchemaNode, values: SchemaNode, value: Fields, path: str
     return
   }
   for (const [name, given] of entries) {
+    if (errors.isFull) return
     const at = keyPath(path, name)
     if (keys !== undefined && !matches(keys.pattern, name)) {
       const nearest = nearestName(name, keys.names ?? [])

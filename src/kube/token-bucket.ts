@@ -21,9 +21,14 @@ export class TokenBucket {
   takeSome(most: number, now: number): number {
     this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) / this.#refill)
     this.#at = now
-    const taken = Math.min(most, Math.floor(this.#tokens))
+    const taken = Math.min(most, Math.max(0, Math.floor(this.#tokens)))
     this.#tokens -= taken
     return taken
+  }
+
+  /** What was taken turned out to cost so many more: there are none until as many have come. */
+  owe(more: number): void {
+    this.#tokens -= more
   }
 
   /** What was taken is not to count. */

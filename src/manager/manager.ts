@@ -304,14 +304,14 @@ export class Manager {
   #statusHandlers(): Parameters<Servers['start']>[1] {
     const { policy } = this.#options
     const ofAgents = this.#ofAgents()
+    const gated = { ...ofAgents, gate: this.#reportGate }
     const report = reportHandler({
-      ...ofAgents,
+      ...gated,
       take: (report) => this.#leading().report(report),
-      gate: this.#reportGate,
       observe: (outcome) => this.metrics.reports.answered(outcome),
     })
     if (policy?.behaviorModeling !== true) return { report }
-    const data = modelDataHandler({ ...ofAgents, take: (report) => this.#leading().recorded(report) })
+    const data = modelDataHandler({ ...gated, take: (report) => this.#leading().recorded(report) })
     return { report, data, models: this.#modelRoutes(ofAgents) }
   }
 

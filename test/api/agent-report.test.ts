@@ -50,6 +50,17 @@ describe('a report of an agent', () => {
     expect(result.ok ? [] : result.errors).to.have.length(100)
   })
 
+  it('with very many mistakes is not looked at further: each costs', () => {
+    const never = new Proxy(profile, {
+      ownKeys: () => {
+        throw new Error('it was looked at')
+      },
+    })
+    const result = checkReport({ ...report, profiles: [...Array.from({ length: 100 }, () => 1), never] })
+    expect(result.ok ? [] : result.errors).to.have.length(100)
+    expect(() => checkReport({ ...report, profiles: [1, never] })).to.throw('it was looked at')
+  })
+
   it('has messages that fit, cut at a whole character', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 2_000 }), (message) => {

@@ -94,6 +94,22 @@ describe('reports of agents', () => {
     expect(gate.depth).to.deep.equal({ inside: 0, waiting: 0 })
   })
 
+  it('cost a node its turns by their size, as to read one holds up all others', async () => {
+    const set = setUp()
+    const large = JSON.stringify({ ...report(), padding: 'x'.repeat(4 * mebibyte - 1_000) })
+    const statuses = async (count: number, body: unknown) => {
+      const replies = []
+      for (let i = 0; i < count; i++) replies.push((await post(set, body)).status)
+      return replies
+    }
+    // Twenty at once, of which a large one takes sixteen.
+    expect(await statuses(6, large)).to.deep.equal([200, 200, 429, 429, 429, 429])
+    await set.clock.advance(6_000)
+    expect(await statuses(2, report())).to.deep.equal([429, 429])
+    await set.clock.advance(3_000)
+    expect(await statuses(2, report())).to.deep.equal([200, 200])
+  })
+
   it('do not keep each other out where tokens name no node and many nodes share an address', async () => {
     const gate = new ReportGate({ clock: new ManualClock(), isBehind: () => false, atOnce: 1 })
     const set = setUp({ gate, allowUnboundTokens: true, verify: async () => user(undefined) })

@@ -98,7 +98,7 @@ function objectsOf(file: string, text: string): unknown[] {
 const MOST_ERRORS = 10
 
 function checked(value: unknown, source: string): ArmorProfileModel {
-  const errors = validateSchema(nodeOf(armorProfileModel), value).filter(({ code }) => code !== 'UNKNOWN_FIELD')
+  const errors = validateSchema(nodeOf(armorProfileModel), value, { newer: true })
   if (errors.length === 0) return value as ArmorProfileModel
   const shown = errors.slice(0, MOST_ERRORS).map(formatFieldError)
   throw new Trouble(`${source}: this is no ArmorProfileModel:\n${shown.map((line) => `  ${line}`).join('\n')}`)

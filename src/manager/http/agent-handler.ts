@@ -28,6 +28,8 @@ export interface AgentHandlerOptions {
 export interface AgentBody<Value extends { node: string }> {
   /** What a body is called: `report`. */
   what: string
+  /** Bytes of the longest. Default: what the server takes. */
+  longest?: number
   check(body: unknown): { ok: true; value: Value } | { ok: false; errors: FieldError[] }
   /** @returns the answer; a Reply where it is no plain 200 */
   take(value: Value): unknown
@@ -37,6 +39,8 @@ export interface AgentBody<Value extends { node: string }> {
 
 /** Nodes whose rate is remembered. */
 const NODES = 20_000
+/** So many bytes of a body count as another request, since to read them holds the thread. Half of them are a report of 500 profiles. */
+const BYTES_OF_REQUEST = 256 * 1024
 
 /** Takes what agents send, each for its own node only, while this manager leads. */
 export function agentHandler<Value extends { node: string }>(
@@ -50,11 +54,12 @@ export function agentHandler<Value extends { node: string }>(
   // Those that have a place.
   const inside = new WeakMap<Exchange, string>()
 
-  const isWithinRate = (node: string): boolean => {
-    const bucket = buckets.get(node) ?? new TokenBucket(rate.burst, rate.refill, clock.now())
-    buckets.set(node, bucket)
-    return bucket.take(clock.now())
+  const bucketOf = (caller: string): TokenBucket => {
+    const bucket = buckets.get(caller) ?? new TokenBucket(rate.burst, rate.refill, clock.now())
+    buckets.set(caller, bucket)
+    return bucket
   }
+  const isWithinRate = (node: string): boolean => bucketOf(node).take(clock.now())
 
   const admit = async (exchange: Exchange): Promise<Reply | undefined> => {
     const { leads, leader } = options.leadership()
@@ -78,10 +83,11 @@ export function agentHandler<Value extends { node: string }>(
   }
 
   const handle = async (bytes: Buffer, exchange: Exchange): Promise<Reply> => {
+    const node = callers.get(exchange)
+    if (node !== undefined) bucketOf(node).owe(Math.floor(bytes.length / BYTES_OF_REQUEST))
     const parsed = parse(bytes, body)
     if ('reply' in parsed) return parsed.reply
     const { value } = parsed
-    const node = callers.get(exchange)
     if (node !== undefined && value.node !== node)
       return failure(403, `The token is for the node ${node}, and the ${body.what} is for ${value.node}`)
     if (node === undefined && !isWithinRate(value.node)) return tooMany(rate.refill)
@@ -96,6 +102,7 @@ export function agentHandler<Value extends { node: string }>(
     return reply
   }
   return {
+    ...(body.longest !== undefined && { longestBody: body.longest }),
     admit: async (exchange) => {
       const reply = await admit(exchange)
       return reply === undefined ? undefined : observed(reply)

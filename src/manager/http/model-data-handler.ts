@@ -1,5 +1,5 @@
 import { AskError } from '../../../actors/runtime/index.ts'
-import { checkModelReport, type ModelAnswer, type ModelReport } from '../../api/model-report.ts'
+import { checkModelReport, MAX_PIECE_BYTES, type ModelAnswer, type ModelReport } from '../../api/model-report.ts'
 import type { Handler } from '../../http/routes.ts'
 import { type AgentHandlerOptions, agentHandler } from './agent-handler.ts'
 
@@ -18,6 +18,7 @@ export function modelDataHandler({ take, ...options }: ModelDataHandlerOptions):
     { rate: { burst: 200, refill: 20 }, ...options },
     {
       what: 'recording',
+      longest: MAX_PIECE_BYTES,
       check: (body) => {
         const result = checkModelReport(body)
         return result.ok ? { ok: true, value: result.report } : result

@@ -68,7 +68,7 @@ function defenseInDepthProfile(
         `there is nothing of BPF in the ArmorProfileModel ${profileName}`,
       )
     const from = `ArmorProfileModel/${profileName}: data.dynamicResult.bpf`
-    const faults = validateSchema(modelSchema, model.bpf, from)
+    const faults = validateSchema(modelSchema, model.bpf, { path: from })
     if (faults.length > 0) return { ok: false, errors: faults }
     allowed.push({ behaviour: model.bpf, path: from, recorded: true })
   } else if (bpf.allow === undefined)
