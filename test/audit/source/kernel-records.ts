@@ -69,9 +69,9 @@ async function answered(child: ChildProcess): Promise<number> {
   return Number(text)
 }
 
-/** Records may still wait in the kernel when the program has ended; they come within milliseconds. */
+/** Records may still wait in the kernel when the program has ended; they come within milliseconds, or within a second where all is busy. */
 async function stopWhenQuiet(source: MulticastSource): Promise<void> {
-  for (let before = -1, quiet = 0; quiet < 5; await sleep(60)) {
+  for (let before = -1, quiet = 0; quiet < 15; await sleep(100)) {
     const { received, dropped } = source.stats()
     const now = received + (dropped.socketFull ?? 0) + (dropped.kernelLost ?? 0)
     quiet = now === before ? quiet + 1 : 0
