@@ -28,7 +28,7 @@ export type Outcome = 'done' | 'failed' | 'too-costly' | 'known-too-costly' | 'b
 
 /** Milliseconds that a job waits that nobody stands and waits for. */
 const LONG_WAIT = 60_000
-/** Jobs that wait: urgent ones of one tenant, urgent ones, all. Each may hold a policy of a megabyte. */
+/** Jobs that wait: urgent ones of one tenant, urgent ones, all. Each may hold a policy of a megabyte. Of urgent ones too many, those of who has most go. */
 const MOST_OF_TENANT = 128
 const MOST_URGENT = 512
 const MOST = 5_000
@@ -42,6 +42,7 @@ const FIRST_LOOK = 100
 const LAST_LOOK = 20
 
 interface Job extends JobOptions {
+  peer: string
   name: string
   /** Until when it may wait for a thread. */
   until: number
@@ -59,6 +60,12 @@ interface Hand {
   /** What the thread had worked by then, at least. Known from the first look on. */
   worked?: number
 }
+
+/** What peers name is theirs: the same namespace named by another one is another tenant. */
+const ownOf = ({ tenant, peer = '' }: JobOptions): { tenant: string; peer: string } => ({
+  tenant: peer === '' ? tenant : `${tenant} from ${peer}`,
+  peer,
+})
 
 /** Gives jobs to threads, each to one of its own; see `turns.ts` for whose turn it is. Each job is answered, in bounded time. */
 export class CompilerPool implements Compilers {
@@ -100,7 +107,8 @@ export class CompilerPool implements Compilers {
     input: Parameters<CompilerJobs[Name]>,
     options: JobOptions,
   ): Promise<ReturnType<CompilerJobs[Name]>> {
-    const code = this.#refusal(options)
+    const asked = { ...options, ...ownOf(options) }
+    const code = this.#refusal(asked)
     if (code !== undefined) return Promise.reject(this.#error(code, options))
     return new Promise((resolve, reject) => {
       const { clock, longestWait } = this.#options
@@ -117,7 +125,7 @@ export class CompilerPool implements Compilers {
         resolve: resolve as Job['resolve'],
         reject,
         timer,
-        ...options,
+        ...asked,
       }
       this.#waiting.add(job)
       this.#serve()
@@ -139,22 +147,37 @@ export class CompilerPool implements Compilers {
   }
 
   /** Why a job is not even taken. */
-  #refusal({ tenant, urgent, subject }: JobOptions): CompilerErrorCode | undefined {
+  #refusal({ tenant, peer, urgent, subject }: JobOptions & { peer: string }): CompilerErrorCode | undefined {
     if (this.#stopped) return 'STOPPED'
     if (this.#costly.has(subject, this.#options.clock.now())) {
       this.#observe('known-too-costly')
       return 'TOO_COSTLY'
     }
-    if (!this.#isFull(tenant, urgent)) return undefined
+    if (!this.#isFull(tenant, peer, urgent)) return undefined
     this.#observe('busy')
     return 'BUSY'
   }
 
-  #isFull(tenant: string, urgent: boolean): boolean {
+  #isFull(tenant: string, peer: string, urgent: boolean): boolean {
     const { size } = this.#waiting
     if (!urgent || size < MOST_OF_TENANT) return size >= MOST
     const urgents = [...this.#waiting].filter((job) => job.urgent)
-    return urgents.length >= MOST_URGENT || urgents.filter((job) => job.tenant === tenant).length >= MOST_OF_TENANT
+    if (urgents.filter((job) => job.tenant === tenant).length >= MOST_OF_TENANT) return true
+    return urgents.length >= MOST_URGENT && !this.#makeRoom(urgents, peer)
+  }
+
+  /** Gives up the youngest job of the peer that has most of them. @returns whether that is another one, which has more than this one would */
+  #makeRoom(urgents: readonly Job[], peer: string): boolean {
+    const counts = new Map<string, number>()
+    for (const job of urgents) counts.set(job.peer, (counts.get(job.peer) ?? 0) + 1)
+    const [most, count] = [...counts].reduce((one, other) => (other[1] > one[1] ? other : one))
+    if (count <= (counts.get(peer) ?? 0) + 1) return false
+    const last = urgents.findLast((job) => job.peer === most)!
+    last.timer.cancel()
+    this.#waiting.delete(last)
+    this.#observe('busy')
+    last.reject(this.#error('BUSY', last))
+    return true
   }
 
   #serve(): void {
@@ -244,7 +267,7 @@ export class CompilerPool implements Compilers {
     const had = clock.now() - this.#running.get(thread)!.since
     const took = this.#account(thread, code === 'TOO_COSTLY')
     logger.warn(
-      { job: job.name, namespace: job.tenant, milliseconds: Math.round(took) },
+      { job: job.name, tenant: job.tenant, milliseconds: Math.round(took) },
       'a policy takes too long to compile; its thread is started anew',
     )
     job.timer.cancel()

@@ -30,8 +30,10 @@ export const compilerMessages: Record<CompilerErrorCode, (seconds: number) => st
 
 /** Who waits for a job, and for what it may cost. */
 export interface JobOptions {
-  /** Whose input it is: a namespace; empty for what has none. One that costs much takes turns from itself alone. */
+  /** Whose input it is, such as a namespace; empty for what has none. One that costs much takes turns from itself alone. */
   tenant: string
+  /** Where it comes from: an address that nobody can make up, as whoever asks may name any tenant. Default: from this process. */
+  peer?: string
   /** Somebody stands and waits, as at admission: it comes before what nobody waits for, and is not waited for as long. */
   urgent: boolean
   /** What makes the job as costly as it is, such as a spec. Of what was too costly a digest is remembered. */

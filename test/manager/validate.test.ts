@@ -229,7 +229,7 @@ describe('validation', () => {
     expect(await reviewer.validate(body(policy()))).to.deep.equal({ status: 503, message: 'it is being stopped' })
   })
 
-  it('asks the compilers for each policy in the name of its namespace, and for what it would be changed to', async () => {
+  it('asks the compilers for each policy in the name of its namespace and of who asks, and for what it would be changed to', async () => {
     const asked: unknown[] = []
     const run = async (...all: unknown[]) => {
       asked.push(all)
@@ -238,12 +238,12 @@ describe('validation', () => {
     const by = judgeBy({ run } as unknown as Compilers, 'varmor')
     const reviewer = reviewerWith({ validate: { behaviorModeling: false, judge: by } })
     const [before, now] = [policy({ mode: 'RuntimeDefault' }), policy()]
-    await answered(reviewer.validate(body(now, { operation: 'UPDATE', oldObject: before })))
+    await answered(reviewer.validate(body(now, { operation: 'UPDATE', oldObject: before }), '10.0.0.1'))
     await answered(reviewer.validate(body(policy({ cluster: true }))))
     const cluster = policy({ cluster: true })
     expect(asked).to.deep.equal([
-      ['judgePolicy', [now, before, 'varmor'], { tenant: 'demo', urgent: true, subject: now.spec }],
-      ['judgePolicy', [cluster, undefined, 'varmor'], { tenant: '', urgent: true, subject: cluster.spec }],
+      ['judgePolicy', [now, before, 'varmor'], { tenant: 'demo', peer: '10.0.0.1', urgent: true, subject: now.spec }],
+      ['judgePolicy', [cluster, undefined, 'varmor'], { tenant: '', peer: '', urgent: true, subject: cluster.spec }],
     ])
   })
 

@@ -24,7 +24,7 @@ export interface ReviewerOptions {
   mutate: MutateOptions
   /** Resolves when it is decided what the profile of the policy of this key is called; undefined where it is. */
   settled?: (policyKey: string) => Promise<void> | undefined
-  validate: Omit<ValidateOptions, 'index'>
+  validate: Omit<ValidateOptions, 'index' | 'peer'>
   /** Not for dry runs: these leave no trace. `seconds` from the body to the answer. Must not throw. */
   observe?: (outcome: ReviewOutcome, seconds: number) => void
   clock?: Clock
@@ -65,11 +65,12 @@ export class Reviewer {
     return { review, outcome }
   }
 
-  async validate(body: string): Promise<ReviewAnswer> {
+  /** @param peer the address of whoever asks */
+  async validate(body: string, peer = ''): Promise<ReviewAnswer> {
     const begun = this.#begin(body)
     if ('status' in begun) return begun
     try {
-      return this.#end(begun, await this.#judge(begun.request))
+      return this.#end(begun, await this.#judge(begun.request, peer))
     } catch (error) {
       if (!(error instanceof CompilerError)) throw error
       if (error.code === 'STOPPED') return { status: 503, message: error.message }
@@ -80,10 +81,11 @@ export class Reviewer {
     }
   }
 
-  async #judge(request: AdmissionRequest): Promise<Judged> {
+  async #judge(request: AdmissionRequest, peer: string): Promise<Judged> {
     const { errors, count, warnings } = await validate(request, {
       ...this.#options.validate,
       index: this.#options.index,
+      peer,
     })
     const outcome = { request, allowed: errors.length === 0, mutated: false }
     if (outcome.allowed) return { review: allow(request.uid, [], boundedWarnings(warnings)), outcome }

@@ -12,11 +12,13 @@ import { type ProfileRequest, profileErrors } from './validate-profile.ts'
 
 export interface ValidateOptions {
   /** `judgePolicy`, wherever it runs: it may take long. @throws {CompilerError} (as rejection) */
-  judge(object: KubeObject, before: KubeObject | undefined): Promise<Judgement>
+  judge(object: KubeObject, before: KubeObject | undefined, peer: string): Promise<Judgement>
   /** Whether this installation can record models; without it the BehaviorModeling mode is refused. */
   behaviorModeling: boolean
   /** Users that managers are: nobody else writes ArmorProfiles. Left out: that is not looked at. */
   profileWriters?: readonly string[] | undefined
+  /** The address of whoever asks: the API server's, or that of somebody who pretends to be it. */
+  peer: string
   /** For the warning that a cluster policy comes first. */
   index: PolicyIndex
 }
@@ -52,7 +54,7 @@ export async function validate(request: ValidateRequest, options: ValidateOption
   if (operation === 'UPDATE' && isDeepStrictEqual(field(object, 'spec'), field(oldObject, 'spec'))) return allowed
 
   const before = operation === 'UPDATE' ? (oldObject ?? undefined) : undefined
-  const { errors, count, skipped } = await options.judge(object, before)
+  const { errors, count, skipped } = await options.judge(object, before, options.peer)
   const [missing, refused] = split(errors, ({ code }) => code === 'MISSING_MODEL')
   const off = modelingErrors(object, before, options)
   const all = [...refused, ...off]

@@ -23,12 +23,14 @@ export interface WebhookRoutesOptions {
 
 /** What the API server asks, and what the kubelet probes. Upstream's paths. */
 export function webhookRoutes({ reviewer, callers, isAlive, isReady }: WebhookRoutesOptions): Routes {
-  const handler = (review: (body: string) => ReviewAnswer | Promise<ReviewAnswer>): { POST: Handler } => ({
+  const handler = (
+    review: (body: string, peer: string) => ReviewAnswer | Promise<ReviewAnswer>,
+  ): { POST: Handler } => ({
     POST: {
       admit: (exchange) =>
         (callers === undefined ? undefined : refuseCaller(exchange, callers.names)) ?? refuseOtherThanJson(exchange),
-      handle: async (body) => {
-        const answer = await review(body.toString('utf8'))
+      handle: async (body, { socket }) => {
+        const answer = await review(body.toString('utf8'), socket.remoteAddress ?? '')
         return answer.status === 200 ? json(200, answer.review) : text(answer.status, answer.message)
       },
     },
@@ -36,7 +38,7 @@ export function webhookRoutes({ reviewer, callers, isAlive, isReady }: WebhookRo
   return {
     exact: {
       '/mutate': handler((body) => reviewer.mutate(body)),
-      '/validate': handler((body) => reviewer.validate(body)),
+      '/validate': handler((body, peer) => reviewer.validate(body, peer)),
       '/health/liveness': probe(isAlive),
       '/health/readiness': probe(isReady),
     },

@@ -293,6 +293,19 @@ describe('a pool of compilers', () => {
     expect(ends.filter((end) => end === 'a done').length).to.equal(128)
   })
 
+  it('lets nobody who asks in the names of others take their turns', async () => {
+    open({ threads: 1 })
+    const asks = (name: string, peer: string, count: number, cost: number): void => {
+      for (let i = 0; i < count; i++) ask(name, { cost }, { tenant: `ns-${i % 20}`, peer })
+    }
+    asks('liar', '10.0.0.9', 2_000, 100)
+    await simulation.runFor(200)
+    asks('honest', '10.0.0.1', 20, 1)
+    expect(pool.waiting).to.be.at.most(512)
+    await simulation.runFor(4_000)
+    expect(ends.filter((end) => end.startsWith('honest'))).to.deep.equal(Array(20).fill('honest done'))
+  })
+
   it('answers all that waits when it is stopped, and takes nothing more', async () => {
     for (const name of ['a', 'b', 'c']) ask(name, { cost: FOREVER })
     await simulation.runFor(1_000)
