@@ -54,18 +54,26 @@ type Situation =
   | { is: 'retrying-later' }
   | { is: 'in-need-of-a-turn'; next: Workload }
 
+/** In so many namespaces something may go wrong before nothing more is begun anywhere: one tenant alone does not hold up all others. */
+const MOST_STUCK = 2
+
 export function situationOf({ now, memory, survey, settings }: Observation): Situation {
   const { wanted, turn, retryAt } = memory
   const { rolling, waiting, unseen, astray, held } = survey
   if (wanted === undefined) return { is: 'nothing-wanted' }
-  const late = rolling.find(({ since }) => now - since > settings.deadline)
-  if (late !== undefined) return { is: 'late', rolling: late }
-  if (rolling.length > 0) return { is: 'rolling', rolling: rolling[0]! }
+  const isLate = ({ since }: Rolling): boolean => now - since > settings.deadline
+  const [late, onTime] = [rolling.find(isLate), rolling.find((one) => !isLate(one))]
+  const stuck = stuckIn([...rolling.filter(isLate), ...astray])
+  const wrong: Situation | undefined =
+    late !== undefined ? { is: 'late', rolling: late } : astray[0] && { is: 'astray', first: astray[0] }
+  if (wrong !== undefined && stuck.size > MOST_STUCK) return wrong
+  if (onTime !== undefined) return { is: 'rolling', rolling: onTime }
   if (unseen.length > 0) return now < retryAt ? { is: 'retrying-later' } : { is: 'pods-unseen', workload: unseen[0]! }
-  if (astray.length > 0) return { is: 'astray', first: astray[0]! }
-  if (waiting.length === 0) return held.length > 0 ? { is: 'held', first: held[0]! } : { is: 'done' }
-  const ready = waiting.filter(({ spec }) => spec.paused !== true)
+  // Where something is wrong, nothing more is begun.
+  const ready = waiting.filter(({ spec, metadata }) => spec.paused !== true && !stuck.has(metadata.namespace))
   const next = ready[0]
+  if (wrong !== undefined && next === undefined) return wrong
+  if (waiting.length === 0) return held.length > 0 ? { is: 'held', first: held[0]! } : { is: 'done' }
   if (next === undefined) return { is: 'all-paused', first: waiting[0]! }
   if (turn.state === 'granted') {
     const ours = ready.find(({ metadata }) => metadata.namespace === turn.namespace)
@@ -74,6 +82,9 @@ export function situationOf({ now, memory, survey, settings }: Observation): Sit
   if (turn.state === 'asked' && turn.namespace === next.metadata.namespace) return { is: 'waiting-for-a-turn' }
   return now < retryAt ? { is: 'retrying-later' } : { is: 'in-need-of-a-turn', next }
 }
+
+const stuckIn = (those: readonly { workload: Workload }[]): Set<string | undefined> =>
+  new Set(those.map(({ workload }) => workload.metadata.namespace))
 
 const giveBack: LimiterCall[] = [{ do: 'done' }]
 const noTurn: Partial<Memory> = { turn: { state: 'none' } }

@@ -150,6 +150,37 @@ describe('the restart of workloads that were there before', () => {
     expect(world.manager!.events.map(({ reason }) => reason)).to.contain('RestartPaused')
   })
 
+  const spread = async (broken: number) => {
+    const { world } = worldOf(0, { rollout: { deadline: 60_000 } })
+    const names = ['a', 'b', 'c', 'd', 'e'].map((namespace) =>
+      ['one', 'two'].map((name) => world.workload('Deployment', name, { labels: labels(), namespace })),
+    )
+    await world.runFor(10_000)
+    for (const [first] of names.slice(0, broken)) world.broken.add(first!)
+    const key = world.clusterPolicy(
+      'all',
+      restarting({ target: { kind: 'Deployment', selector: { matchLabels: labels() } } }),
+    )
+    await world.runUntil(() => world.condition(key, 'Restarting')?.reason === 'Paused', 600_000)
+    return { world, names, key, restarted: () => world.restarts.map(({ workload }) => workload) }
+  }
+
+  it('goes on in other namespaces, so that no tenant holds up the others, and says at the end what is left', async () => {
+    const { world, names, key, restarted } = await spread(1)
+    expect(restarted()).to.deep.equal(names.flat().filter((name) => name !== names[0]![1]))
+    expect(world.condition(key, 'Restarting')?.message).to.contain('8 of 10').and.contain('Deployment a/one')
+    world.repair(names[0]![0]!)
+    await done(world, key)
+    expect(restarted()).to.have.members(names.flat())
+  })
+
+  it('begins nothing more when it goes wrong in three namespaces', async () => {
+    const { world, names, key, restarted } = await spread(3)
+    await world.runFor(300_000)
+    expect(restarted()).to.deep.equal(names.slice(0, 3).map(([first]) => first))
+    expect(world.condition(key, 'Restarting')?.message).to.contain('0 of 10')
+  })
+
   it('does not touch a paused Deployment before it is resumed', async () => {
     const { world, names } = worldOf(2)
     await world.runFor(5_000)

@@ -251,12 +251,12 @@ export class World {
   workload(
     kind: Kind,
     name: string,
-    more: Partial<Workload['spec']> & { labels?: Record<string, string> } = {},
+    more: Partial<Workload['spec']> & { labels?: Record<string, string>; namespace?: string } = {},
   ): string {
-    const { labels = { app: name, 'sandbox.varmor.org/enable': 'true' }, ...spec } = more
+    const { labels = { app: name, 'sandbox.varmor.org/enable': 'true' }, namespace = 'demo', ...spec } = more
     const template = { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'main' }] } }
-    this.api.create(kind, { name, namespace: 'demo', labels }, { replicas: 2, template, ...spec })
-    return keyFor(kind, 'demo', name)
+    this.api.create(kind, { name, namespace, labels }, { replicas: 2, template, ...spec })
+    return keyFor(kind, namespace, name)
   }
 
   getPolicy(key: string): AnyPolicy | undefined {
