@@ -59,11 +59,13 @@ export function restarts(it: Define, world: () => World): void {
     let early = 0
     let watching = true
     const watch = (async () => {
-      while (watching) {
+      for (let last = new Set<number>(); watching; ) {
         const found = await Promise.all(workloads.map((one) => getWorkload(world(), one)))
         const begun = found.filter(({ metadata }, i) => metadata.generation !== before[i])
-        const inFlight = begun.filter((one) => !isSettled(one)).length
-        most = Math.max(most, inFlight)
+        // The answers are of different moments: those of two rounds were all in flight between the two.
+        const inFlight = found.flatMap((one, i) => (begun.includes(one) && !isSettled(one) ? [i] : []))
+        most = Math.max(most, inFlight.filter((i) => last.has(i)).length)
+        last = new Set(inFlight)
         for (const { kind } of begun) {
           const owner = policies.find(({ spec }) => spec.target.kind === kind)!
           for (const node of world().nodes.values()) if (node.holds(profileName(owner)).length === 0) early++
