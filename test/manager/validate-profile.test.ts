@@ -34,12 +34,12 @@ describe('the validation of ArmorProfiles', () => {
     {
       title: 'the addresses that nodes enforce',
       change: (object) => Object.assign(object, { status: { egress: [] } }),
-      refused: ['status.egress'],
+      refused: ['status'],
     },
     {
       title: 'the rest of its status',
       change: (object) => Object.assign(object, { status: { currentNumberLoaded: 7 } }),
-      refused: [],
+      refused: ['status'],
     },
     { title: 'nothing', change: () => undefined, refused: [] },
     {
@@ -85,7 +85,8 @@ describe('the validation of ArmorProfiles', () => {
     const request = { operation: 'UPDATE', object, oldObject: stored(), userInfo: { username: 'tenant' } } as const
     expect(profileErrors(request, [manager])).to.deep.equal([])
     object.spec.profile.name = 'varmor-other-web'
-    expect(profileErrors(request, [manager]).map(({ path }) => path)).to.deep.equal(['spec'])
+    Object.assign(object, { status: { egress: [] } })
+    expect(profileErrors(request, [manager]).map(({ path }) => path)).to.deep.equal(['spec', 'status'])
   })
 
   it('is asked of the server for whoever is no manager, where it is known who managers are', () => {
@@ -99,22 +100,29 @@ describe('the validation of ArmorProfiles', () => {
       { name: 'not-a-manager', expression: `!(request.userInfo.username in ["${manager}"])` },
       {
         name: 'stays-or-changes',
-        expression: '!has(object.metadata.deletionTimestamp) || object.spec != oldObject.spec',
+        expression:
+          '(has(request.subResource) && request.subResource != "") || !has(object.metadata.deletionTimestamp) || object.spec != oldObject.spec',
       },
     ])
     expect(webhook!['failurePolicy']).to.equal('Ignore')
-    const asks = (username: string, metadata: object, spec = 1): boolean => {
+    const [rule] = webhook!['rules'] as { resources: string[] }[]
+    expect(rule!.resources).to.have.members(['armorprofiles', 'armorprofiles/status', 'armorprofilemodels/status'])
+    const asks = (username: string, metadata: object, more: object = { spec: 1 }, subResource = ''): boolean => {
       const server = new Environment()
       for (const name of ['request', 'object', 'oldObject']) server.registerVariable(name, 'dyn')
+      const request = { userInfo: { username }, ...(subResource !== '' && { subResource }) }
       const oldObject = { metadata, spec: 1 }
       const conditions = webhook!['matchConditions'] as { expression: string }[]
       return conditions.every(({ expression }) =>
-        server.evaluate(expression, { request: { userInfo: { username } }, object: { metadata, spec }, oldObject }),
+        server.evaluate(expression, { request, object: { metadata, ...more }, oldObject }),
       )
     }
+    const going = { deletionTimestamp: '2026-01-01T00:00:00Z' }
     expect(asks('tenant', {})).to.equal(true)
     expect(asks(manager, {})).to.equal(false)
-    expect(asks('tenant', { deletionTimestamp: '2026-01-01T00:00:00Z' })).to.equal(false)
-    expect(asks('tenant', { deletionTimestamp: '2026-01-01T00:00:00Z' }, 2)).to.equal(true)
+    expect(asks('tenant', going)).to.equal(false)
+    expect(asks('tenant', going, { spec: 2 })).to.equal(true)
+    // A model has no spec.
+    for (const metadata of [{}, going]) expect(asks('tenant', metadata, { data: {} }, 'status')).to.equal(true)
   })
 })

@@ -138,6 +138,26 @@ describe('validation', () => {
     ).to.equal(true)
   })
 
+  for (const { kind, subResource, part, allowed } of [
+    { kind: 'ArmorProfile', subResource: '', part: 'spec', allowed: false },
+    { kind: 'ArmorProfile', subResource: 'status', part: 'status', allowed: false },
+    { kind: 'ArmorProfileModel', subResource: 'status', part: 'status', allowed: false },
+    { kind: 'ArmorProfileModel', subResource: '', part: 'data', allowed: true },
+  ])
+    it(`${allowed ? 'lets users' : 'lets only managers'} write the ${part} of an ${kind}`, async () => {
+      const validate = { behaviorModeling: false, judge, profileWriters: ['manager'] }
+      const metadata = { name: 'varmor-demo-web', namespace: 'demo' }
+      const written = (value: unknown) => ({ apiVersion: 'crd.varmor.org/v1beta1', kind, metadata, [part]: value })
+      const update = { operation: 'UPDATE', subResource, oldObject: written({}) }
+      const by = async (username: string) =>
+        (
+          await answered(
+            reviewerWith({ validate }).validate(body(written({ a: 1 }), { ...update, userInfo: { username } })),
+          )
+        ).allowed
+      expect([await by('tenant'), await by('manager')]).to.deep.equal([allowed, true])
+    })
+
   it('refuses a policy whose ArmorProfile the API server could not store, and names what is large', async () => {
     const customProfile = `profile x {\n${`# ${'<'.repeat(97)}\n`.repeat(5_000)}}\n`
     const object = policy({

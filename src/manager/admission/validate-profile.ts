@@ -7,9 +7,9 @@ import type { AdmissionRequest } from '../../kube/admission.ts'
 export type ProfileRequest = Pick<AdmissionRequest, 'operation' | 'object' | 'oldObject' | 'userInfo'>
 
 /**
- * What is wrong with writing an ArmorProfile: every node loads what it says, so only managers write that. Everybody with the right to
- * may change what agents do not look at, take things away, and let go of one that is being deleted, as namespaces and the garbage
- * collector do; but not its spec, which says what goes.
+ * What is wrong with writing an ArmorProfile, or the status of a model: every node loads what the first says, so only managers write that,
+ * and its status, whose addresses nodes enforce. Everybody with the right to may change what agents do not look at, take things away, and let
+ * go of one that is being deleted, as namespaces and the garbage collector do; but not its spec, which says what goes.
  */
 export function profileErrors(
   { operation, object, oldObject, userInfo }: ProfileRequest,
@@ -17,7 +17,7 @@ export function profileErrors(
 ): FieldError[] {
   const { username: given = 'somebody unknown' } = userInfo
   if (object === null || writers.includes(given)) return []
-  const problem = 'managers alone write it: agents load it on every node; change the policy that it is made for'
+  const problem = 'managers alone write it; change the policy that it is for'
   const error = (path: string): FieldError => ({
     code: 'NOT_ALLOWED',
     path,
@@ -27,13 +27,13 @@ export function profileErrors(
   })
   if (operation === 'CREATE' || oldObject === null) return [error('spec')]
   const [before, after] = [oldObject, object] as unknown as [ArmorProfile, ArmorProfile]
-  const specErrors = isDeepStrictEqual(after.spec, before.spec) ? [] : [error('spec')]
-  if (after.metadata.deletionTimestamp !== undefined) return specErrors
+  const errors = (['spec', 'status'] as const)
+    .filter((part) => !isDeepStrictEqual(after[part], before[part]))
+    .map(error)
+  if (after.metadata.deletionTimestamp !== undefined) return errors
   const label = after.metadata.labels?.[madeBy.key]
   return [
-    ...specErrors,
-    // Addresses are part of what nodes enforce.
-    ...(isDeepStrictEqual(after.status?.egress, before.status?.egress) ? [] : [error('status.egress')]),
+    ...errors,
     ...(label === undefined || label === before.metadata.labels?.[madeBy.key] ? [] : [error('metadata.labels')]),
     ...(ownersOf(after).every((owner) => ownersOf(before).includes(owner)) ? [] : [error('metadata.ownerReferences')]),
   ]

@@ -15,7 +15,7 @@ export interface ValidateOptions {
   judge(object: KubeObject, before: KubeObject | undefined, peer: string): Promise<Judgement>
   /** Whether this installation can record models; without it the BehaviorModeling mode is refused. */
   behaviorModeling: boolean
-  /** Users that managers are: nobody else writes ArmorProfiles. Left out: that is not looked at. */
+  /** Users that managers are: nobody else writes ArmorProfiles, or a model's status. Left out: that is not looked at. */
   profileWriters?: readonly string[] | undefined
   /** The address of whoever asks: the API server's, or that of somebody who pretends to be it. */
   peer: string
@@ -38,12 +38,12 @@ const group = apiVersion.slice(0, apiVersion.indexOf('/'))
 
 /**
  * Everything that is wrong with a policy, and with changing it so: what the schema says, what the compilers of its enforcers
- * find, and what may not be changed. And with writing an ArmorProfile. Objects of other kinds pass.
+ * find, and what may not be changed. And with writing an ArmorProfile, or the status of a model. Objects of other kinds pass.
  */
 export async function validate(request: ValidateRequest, options: ValidateOptions): Promise<Verdict> {
   const { kind, object, oldObject, operation, subResource = '' } = request
   const { profileWriters } = options
-  if (kind.group === group && kind.kind === 'ArmorProfile' && subResource === '' && profileWriters !== undefined) {
+  if (kind.group === group && isManagers(kind.kind, subResource) && profileWriters !== undefined) {
     const errors = profileErrors(request, profileWriters)
     return { errors, count: errors.length, warnings: [] }
   }
@@ -62,6 +62,10 @@ export async function validate(request: ValidateRequest, options: ValidateOption
   const models = missing.map(({ path, problem }) => `${path}: ${problem}`)
   return { errors: [], count: 0, warnings: [...shadows(object as AnyPolicy, options.index), ...models, ...skipped] }
 }
+
+/** What managers alone write. */
+const isManagers = (kind: string, subResource: string): boolean =>
+  kind === 'ArmorProfile' || (kind === 'ArmorProfileModel' && subResource === 'status')
 
 function modelingErrors(
   object: object,

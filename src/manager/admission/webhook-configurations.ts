@@ -42,7 +42,7 @@ export interface WebhookOptions {
   failurePolicy?: 'Ignore' | 'Fail'
   timeoutSeconds?: number
   labels?: Record<string, string>
-  /** Users that managers are: others are asked about when they write ArmorProfiles. Left out: nobody is. */
+  /** Users that managers are: others are asked about when they write ArmorProfiles, or a model's status. Left out: nobody is. */
   profileWriters?: readonly string[] | undefined
 }
 
@@ -101,6 +101,7 @@ const workloadRules = [rule('apps', 'v1', ['deployments', 'statefulsets', 'daemo
 const podRules = [rule('', 'v1', ['pods'], ['CREATE']), rule('', 'v1', ['pods/ephemeralcontainers'], ['UPDATE'])]
 const [policyGroup = '', policyVersion = ''] = apiVersion.split('/')
 const policyResources = ['varmorpolicies', 'varmorclusterpolicies']
+const profileResources = ['armorprofiles', 'armorprofiles/status', 'armorprofilemodels/status']
 const policyRules = [rule(policyGroup, policyVersion, policyResources, ['CREATE', 'UPDATE'])]
 
 /** A finalizer or a label is no matter for us: the manager's own changes of metadata cost no call. Servers before 1.27 drop it, and ask. */
@@ -111,19 +112,20 @@ const specChanged = {
 
 /**
  * Managers are not asked about themselves, nor is anybody who lets go of one that is being deleted: so it holds up no namespace. Its spec
- * still says which profile of a node goes.
+ * still says which profile of a node goes. A model has no spec: its data is for users to write.
  */
 function profileWebhook(options: WebhookOptions, writers: readonly string[]): Webhook {
   return {
     name: 'validateprofile.varmor.org',
     ...common('/validate', options),
     sideEffects: 'None',
-    rules: [rule(policyGroup, policyVersion, ['armorprofiles', 'armorprofiles/status'], ['CREATE', 'UPDATE'])],
+    rules: [rule(policyGroup, policyVersion, profileResources, ['CREATE', 'UPDATE'])],
     matchConditions: [
       { name: 'not-a-manager', expression: `!(request.userInfo.username in ${JSON.stringify(writers)})` },
       {
         name: 'stays-or-changes',
-        expression: '!has(object.metadata.deletionTimestamp) || object.spec != oldObject.spec',
+        expression:
+          '(has(request.subResource) && request.subResource != "") || !has(object.metadata.deletionTimestamp) || object.spec != oldObject.spec',
       },
     ],
   }

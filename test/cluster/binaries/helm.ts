@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { output, probe } from '../command.ts'
 import { measured, type StepLog } from '../steps.ts'
@@ -17,14 +17,7 @@ export type HelmMajor = keyof typeof modules
  * @throws {NotAvailable} if the modules cannot be downloaded; else with what the compiler said
  */
 export async function ensureHelm(major: HelmMajor, log: StepLog): Promise<string> {
-  const here = join(import.meta.dirname, modules[major])
-  const files = ['go.mod', 'go.sum'].map((name) => readFileSync(join(here, name), 'utf8'))
-  const version = new RegExp(`helm\\.sh/helm/v${major} (v\\S+)`).exec(files[0]!)![1]!
-  const key = createHash('sha256')
-    .update(goFlags)
-    .update(probe('go', 'version') ?? '')
-  for (const file of files) key.update(file)
-  const name = `helm-${version}-${key.digest('hex').slice(0, 16)}`
+  const { here, version, name } = buildOf(major)
   const { folder } = await measured(log, `Helm ${version}`, () =>
     cached(cacheRoot(), name, async (draft) => {
       const env = { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOGC: '400', GOFLAGS: goFlags }
@@ -34,4 +27,22 @@ export async function ensureHelm(major: HelmMajor, log: StepLog): Promise<string
     }),
   )
   return join(folder, 'helm')
+}
+
+/** The path of the program where it was built before; for tests that need nothing else of a cluster. */
+export function builtHelm(major: HelmMajor): string | undefined {
+  const path = join(cacheRoot(), buildOf(major).name, 'helm')
+  return existsSync(path) ? path : undefined
+}
+
+/** `here` has its module; `name` is that of the folder of what is built. */
+function buildOf(major: HelmMajor): { here: string; version: string; name: string } {
+  const here = join(import.meta.dirname, modules[major])
+  const files = ['go.mod', 'go.sum'].map((name) => readFileSync(join(here, name), 'utf8'))
+  const version = new RegExp(`helm\\.sh/helm/v${major} (v\\S+)`).exec(files[0]!)![1]!
+  const key = createHash('sha256')
+    .update(goFlags)
+    .update(probe('go', 'version') ?? '')
+  for (const file of files) key.update(file)
+  return { here, version, name: `helm-${version}-${key.digest('hex').slice(0, 16)}` }
 }

@@ -6,11 +6,13 @@ import { checkLine } from '../../audit/check-line.ts'
 import { whyNotHere } from '../../audit/source/kernel-records.ts'
 import { ensureHelm } from '../binaries/helm.ts'
 import { ensureVarmorImage, missingForImages } from '../binaries/varmor-image.ts'
+import { result } from '../command.ts'
 import { describeCluster } from '../describe-cluster.ts'
 import { type Node, startNode } from '../node.ts'
 import { refused, rightsOf, unusedRights } from '../rights.ts'
 import { secretsIn } from '../secrets.ts'
 import { policyReady } from '../varmor/installation.ts'
+import { varmor } from '../varmor/manager-installation.ts'
 import { podPolicy } from '../varmor/seccomp-policies.ts'
 import { deployment, pod, Workloads } from '../varmor/workloads.ts'
 import { eventually } from '../wait.ts'
@@ -165,6 +167,21 @@ describeCluster(
         '{"spec":{"updateExistingWorkloads":false}}',
       ]
       expect((await cluster().tryKubectl(['-n', 'team', ...change])).stderr).to.match(/only managers of vArmor/)
+    })
+
+    it('takes a model that a user brings, but not his word that it is ready', async () => {
+      const metadata = { name: 'varmor-team-brought', namespace: 'team' }
+      const data = { dynamicResult: { seccomp: { syscalls: ['read'] } } }
+      const model = { apiVersion: 'crd.varmor.org/v1beta1', kind: 'ArmorProfileModel', metadata, data }
+      const [program, ...args] = varmor('model', 'import', '-', '--kubeconfig', cluster().kubeconfig)
+      for (const outcome of ['created', 'merged']) {
+        const imported = await result(program!, args, { env: process.env, input: JSON.stringify(model) })
+        expect(imported.stdout + imported.stderr).to.match(new RegExp(`${outcome}$`, 'm'))
+      }
+      const ready = ['--subresource=status', '--type=merge', '-p', '{"status":{"ready":true}}']
+      const named = ['-n', 'team', 'patch', 'armorprofilemodel', metadata.name]
+      expect((await cluster().tryKubectl([...named, ...ready])).stderr).to.match(/only managers of vArmor/)
+      await at.kubectl('delete', 'armorprofilemodel', metadata.name)
     })
 
     it('was refused nothing by the API server', async () => {

@@ -1,0 +1,101 @@
+import { Environment } from '@marcbachmann/cel-js'
+import { expect } from 'chai'
+import { webhookConfigurations } from '../../src/manager/admission/webhook-configurations.ts'
+import { builtHelm } from '../cluster/binaries/helm.ts'
+import { Helm, type Manifest } from '../cluster/helm/helm.ts'
+
+const program = builtHelm(4)
+
+describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: needs Helm, which the tests of the cluster build)' : ''}`, () => {
+  let helm: Helm
+  before(function () {
+    if (program === undefined) this.skip()
+    helm = new Helm(4, program)
+  })
+  after(() => helm?.end())
+
+  const rendered = (values: object, ...flags: string[]): Promise<Manifest[]> =>
+    helm.template(values, '--kube-version', '1.37.2', ...flags)
+  const one = (manifests: readonly Manifest[], kind: string, name: string): Manifest =>
+    manifests.find((each) => each.kind === kind && each.metadata.name === name)!
+
+  describe('with its admission policy', () => {
+    const manager = 'system:serviceaccount:varmor:varmor-manager'
+    const collector = 'system:serviceaccount:kube-system:generic-garbage-collector'
+    let spec: AdmissionPolicy
+    before(async () => {
+      const flags = ['--api-versions', 'admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy']
+      const policy = one(await rendered({}, ...flags), 'ValidatingAdmissionPolicy', 'varmor-profile-writers')
+      spec = policy.spec as unknown as AdmissionPolicy
+    })
+
+    /** As the API server decides with this policy alone. */
+    const passes = (username: string, operation: string, resource: string, before: object, after: object): boolean => {
+      const inScope = spec.matchConstraints.resourceRules.some(
+        (rule) => rule.operations.includes(operation) && rule.resources.includes(resource),
+      )
+      const [, subResource] = resource.split('/')
+      const request = { operation, userInfo: { username }, ...(subResource !== undefined && { subResource }) }
+      const objects = { object: after, oldObject: operation === 'CREATE' ? null : before }
+      const evaluate = (expression: string, variables = {}): unknown => {
+        const server = new Environment()
+        for (const name of ['request', 'object', 'oldObject', 'variables']) server.registerVariable(name, 'dyn')
+        return server.evaluate(expression, { request, ...objects, variables })
+      }
+      if (!inScope || !spec.matchConditions.every(({ expression }) => evaluate(expression))) return true
+      const variables = Object.fromEntries(spec.variables.map((each) => [each.name, evaluate(each.expression)]))
+      return spec.validations.every(({ expression }) => evaluate(expression, variables) === true)
+    }
+
+    const profile = { metadata: {}, spec: { a: 1 }, status: {} }
+    const model = { metadata: {}, data: { a: 1 }, status: {} }
+    const going = { deletionTimestamp: '2026-01-01T00:00:00Z' }
+    const rows: [title: string, operation: string, resource: string, before: object, change: object, ...string[]][] = [
+      ['make an ArmorProfile', 'CREATE', 'armorprofiles', profile, {}, manager],
+      ['change its spec', 'UPDATE', 'armorprofiles', profile, { spec: { a: 2 } }, manager],
+      ['change its labels', 'UPDATE', 'armorprofiles', profile, { metadata: { labels: {} } }, manager, collector],
+      ['write its status', 'UPDATE', 'armorprofiles/status', profile, { status: { a: 1 } }, manager],
+      [
+        'let go of one that goes',
+        'UPDATE',
+        'armorprofiles',
+        profile,
+        { metadata: going },
+        manager,
+        collector,
+        'tenant',
+      ],
+      ['change one that goes', 'UPDATE', 'armorprofiles', profile, { metadata: going, spec: {} }, manager],
+      ['bring a model', 'CREATE', 'armorprofilemodels', model, {}, manager, collector, 'tenant'],
+      ['change a model', 'UPDATE', 'armorprofilemodels', model, { data: { a: 2 } }, manager, collector, 'tenant'],
+      ['say that a model is ready', 'UPDATE', 'armorprofilemodels/status', model, { status: { ready: true } }, manager],
+    ]
+    for (const [title, operation, resource, before, change, ...writers] of rows)
+      it(`lets ${['only managers', 'managers and the garbage collector', 'everybody'][writers.length - 1]} ${title}`, () => {
+        const users = [manager, collector, 'tenant']
+        const may = users.filter((user) => passes(user, operation, resource, before, { ...before, ...change }))
+        expect(may).to.deep.equal(writers)
+      })
+
+    it('is about what the managers’ webhook is about where there are no such policies', () => {
+      const reach = { url: 'https://127.0.0.1:3443' }
+      const { webhooks = [] } = webhookConfigurations({ reach, profileWriters: [manager] }).validating
+      const { rules } = webhooks.find(({ name }) => name === 'validateprofile.varmor.org')!
+      const about = (all: readonly ResourceRule[]) =>
+        all.map(({ resources, operations }) => ({ resources, operations }))
+      expect(about(spec.matchConstraints.resourceRules)).to.deep.equal(about(rules as ResourceRule[]))
+    })
+  })
+})
+
+interface ResourceRule {
+  operations: string[]
+  resources: string[]
+}
+
+interface AdmissionPolicy {
+  matchConstraints: { resourceRules: ResourceRule[] }
+  matchConditions: { expression: string }[]
+  variables: { name: string; expression: string }[]
+  validations: { expression: string }[]
+}
