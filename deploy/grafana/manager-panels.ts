@@ -1,4 +1,5 @@
-import { quantile, type Row, range } from './panel.ts'
+import { increased } from '../prometheus/increased.ts'
+import { interval, quantile, type Row, range } from './panel.ts'
 
 /** A second, by labels. */
 const rateOfManagers = (labels: string, metric: string): string => `sum by (${labels}) (rate(${metric}${range}))`
@@ -40,12 +41,9 @@ export const manager: Row = {
       description: 'Restarts, messages that nobody took.',
       unit: 'short',
       queries: [
-        ['sum by (family) (increase(varmor_actor_restarts_total[$__rate_interval]))', '{{family}} restarted'],
-        [
-          'sum by (family, reason) (increase(varmor_actor_dead_letters_total[$__rate_interval]))',
-          '{{family}} {{reason}}',
-        ],
-        ['sum by (reason) (increase(varmor_events_lost_total[$__rate_interval]))', 'event {{reason}}'],
+        [`sum by (family) ${increased('varmor_actor_restarts_total', interval)}`, '{{family}} restarted'],
+        [`sum by (family, reason) ${increased('varmor_actor_dead_letters_total', interval)}`, '{{family}} {{reason}}'],
+        [`sum by (reason) ${increased('varmor_events_lost_total', interval)}`, 'event {{reason}}'],
       ],
     },
     {
@@ -69,7 +67,7 @@ export const manager: Row = {
       unit: 'short',
       queries: [
         [
-          'topk(10, sum by (node_name) (increase(varmor_profile_processing_failure_total[$__rate_interval])))',
+          `topk(10, sum by (node_name) ${increased('varmor_profile_processing_failure_total', interval)})`,
           '{{node_name}}',
         ],
       ],
@@ -79,8 +77,8 @@ export const manager: Row = {
       description: 'too-costly: the policy is refused, and its status says so.',
       unit: 'short',
       queries: [
-        ['sum by (outcome) (increase(varmor_compilations_total[$__rate_interval]))', '{{outcome}}'],
-        ['sum by (action) (increase(varmor_policy_actions_total[$__rate_interval]))', '{{action}}'],
+        [`sum by (outcome) ${increased('varmor_compilations_total', interval)}`, '{{outcome}}'],
+        [`sum by (action) ${increased('varmor_policy_actions_total', interval)}`, '{{action}}'],
       ],
     },
     {

@@ -1,3 +1,5 @@
+import { increased } from '../prometheus/increased.ts'
+
 /** A panel of the dashboard, in what it has that others have not. */
 export interface Panel {
   title: string
@@ -19,11 +21,15 @@ export interface Row {
 }
 
 export const node = 'instance=~"$node"'
-export const range = '[$__rate_interval]'
+export const interval = '$__rate_interval'
+export const range = `[${interval}]`
 /** A second, by labels. */
 export const rate = (labels: string, metric: string): string => `sum by (${labels}) (rate(${metric}{${node}}${range}))`
 /** How many more they are now, by labels. */
 export const grown = (labels: string, metric: string): string =>
-  `sum by (${labels}) (increase(${metric}{${node}}${range}))`
+  `sum by (${labels}) ${increased(`${metric}{${node}}`, interval)}`
+/** The same of all that are shown. */
+export const grownInAll = (metric: string, window = interval): string =>
+  `sum ${increased(`${metric}{${node}}`, window)}`
 export const quantile = (q: number, metric: string, matchers = ''): string =>
   `histogram_quantile(${q}, sum by (le) (rate(${metric}_bucket${matchers}${range})))`

@@ -1,5 +1,5 @@
 import { manager } from './manager-panels.ts'
-import { grown, node, quantile, type Row, range, rate } from './panel.ts'
+import { grown, grownInAll, node, quantile, type Row, range, rate } from './panel.ts'
 
 const ofAgent = 'queue=~"batches|workers|deferred|log"'
 
@@ -20,7 +20,7 @@ const atAGlance: Row = {
       kind: 'stat',
       unit: 'short',
       alarm: 1,
-      queries: [[`sum(increase(varmor_audit_lost_total{${node}}[1h]))`, 'lost']],
+      queries: [[grownInAll('varmor_audit_lost_total', '1h'), 'lost']],
     },
     {
       title: 'Nodes that are not ready',
@@ -241,9 +241,9 @@ const nodes: Row = {
         [grown('part', 'varmor_part_failures_total'), '{{part}}'],
         [grown('kind', 'varmor_decode_failures_total'), 'worker {{kind}}'],
         [grown('code', 'varmor_decode_machine_errors_total'), 'machine {{code}}'],
-        [`sum(increase(varmor_log_reopened_total{${node}}${range}))`, 'log'],
-        [`sum(increase(varmor_decode_given_up_total{${node}}${range}))`, 'batches given up'],
-        [`sum(increase(varmor_fork_overruns_total{${node}}${range}))`, 'forks missed'],
+        [grownInAll('varmor_log_reopened_total'), 'log'],
+        [grownInAll('varmor_decode_given_up_total'), 'batches given up'],
+        [grownInAll('varmor_fork_overruns_total'), 'forks missed'],
       ],
     },
     {
@@ -253,7 +253,7 @@ const nodes: Row = {
       queries: [
         [`max(varmor_recordings{${node}})`, 'profiles, on the node with the most'],
         [`sum(rate(varmor_recorded_records_total{${node}}${range}))`, 'records a second'],
-        [`sum(increase(varmor_recorded_records_lost_total{${node}}${range}))`, 'records lost'],
+        [grownInAll('varmor_recorded_records_lost_total'), 'records lost'],
       ],
     },
     {
@@ -262,8 +262,8 @@ const nodes: Row = {
         'Late: they ran without it until the agent found them, as none ran, or it was too slow. Where starts wait (NRI), none should be.',
       unit: 'short',
       queries: [
-        [`sum(increase(varmor_bpf_late_containers_total{${node}}${range}))`, 'late'],
-        [`sum(increase(varmor_bpf_binding_failures_total{${node}}${range}))`, 'not bound'],
+        [grownInAll('varmor_bpf_late_containers_total'), 'late'],
+        [grownInAll('varmor_bpf_binding_failures_total'), 'not bound'],
         [`sum(varmor_bpf_starts_wait{${node}})`, 'nodes where starts wait'],
       ],
     },

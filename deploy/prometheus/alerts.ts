@@ -1,3 +1,5 @@
+import { increased } from './increased.ts'
+
 /** A rule of Prometheus that says that somebody has to look. */
 export interface Alert {
   name: string
@@ -16,6 +18,8 @@ export interface Alert {
 const agents = 'job="varmor-agent-metrics-svc"'
 const webhooks = 'name=~".+\\\\.varmor\\\\.org"'
 const node = '{{ $labels.instance }}'
+const anyIncreased = (window: string, ...counters: string[]): string =>
+  counters.map((counter) => `${increased(counter, window)} > 0`).join(' or ')
 
 export const alerts: readonly Alert[] = [
   {
@@ -72,8 +76,7 @@ export const alerts: readonly Alert[] = [
   {
     name: 'VarmorContainersStartedFree',
     severity: 'critical',
-    expression:
-      'increase(varmor_bpf_late_containers_total[15m]) > 0 or increase(varmor_bpf_binding_failures_total[15m]) > 0',
+    expression: anyIncreased('15m', 'varmor_bpf_late_containers_total', 'varmor_bpf_binding_failures_total'),
     lasts: '0m',
     summary: `Containers ran without their BPF profile at ${node}.`,
     remedy:
@@ -82,7 +85,7 @@ export const alerts: readonly Alert[] = [
   {
     name: 'VarmorViolationsLost',
     severity: 'warning',
-    expression: 'increase(varmor_audit_lost_total[15m]) > 0 or increase(varmor_audit_lost_unknown_total[15m]) > 0',
+    expression: anyIncreased('15m', 'varmor_audit_lost_total', 'varmor_audit_lost_unknown_total'),
     lasts: '0m',
     summary: `Violations are missing in the log of ${node} ({{ $labels.where }}: {{ $labels.why }}).`,
     remedy: 'They were refused all the same. Lines `lost` of the log have the time and the number.',
@@ -106,7 +109,12 @@ export const alerts: readonly Alert[] = [
   {
     name: 'VarmorWebhookUnanswered',
     severity: 'critical',
-    expression: `sum by (name) (increase(apiserver_admission_webhook_fail_open_count{${webhooks}}[10m])) > 0 or sum by (name) (increase(apiserver_admission_webhook_rejection_count{${webhooks}, error_type!="no_error"}[10m])) > 0`,
+    expression: [
+      `apiserver_admission_webhook_fail_open_count{${webhooks}}`,
+      `apiserver_admission_webhook_rejection_count{${webhooks}, error_type!="no_error"}`,
+    ]
+      .map((series) => `sum by (name) ${increased(series, '10m')} > 0`)
+      .join(' or '),
     lasts: '0m',
     summary: 'The API server got no answer of the webhook {{ $labels.name }}.',
     remedy:
@@ -123,7 +131,7 @@ export const alerts: readonly Alert[] = [
   {
     name: 'VarmorPartFailing',
     severity: 'warning',
-    expression: 'increase(varmor_part_failures_total[30m]) > 3',
+    expression: `${increased('varmor_part_failures_total', '30m')} > 3`,
     lasts: '0m',
     summary: `{{ $labels.part }} fails again and again at ${node}.`,
     remedy: 'It is begun anew each time. The log of the process has the error.',

@@ -64,6 +64,35 @@ const situations: { what: string; series: Record<string, string>; says: string[]
     says: ['VarmorViolationsLost'],
   },
   {
+    what: 'say what is lost, fails or runs free for the first time, of which there was no series before',
+    series: {
+      ...well,
+      'varmor_audit_lost_total{where="kernel", why="full", instance="n2"}': '_x115 80000x50',
+      'varmor_bpf_late_containers_total{instance="n2"}': '_x115 2x50',
+      'varmor_part_failures_total{part="pipeline", instance="n2"}': '_x115 4x50',
+      'apiserver_admission_webhook_fail_open_count{name="mutatepod.varmor.org", type="admit"}': '_x115 1x50',
+    },
+    says: ['VarmorContainersStartedFree', 'VarmorPartFailing', 'VarmorViolationsLost', 'VarmorWebhookUnanswered'],
+  },
+  {
+    what: 'say that something is lost of which the number is not known',
+    series: {
+      ...well,
+      'varmor_audit_lost_unknown_total{where="socket", why="overrun", instance="n2"}': '_x115 1x50',
+      'varmor_part_failures_total{part="pipeline", instance="n2"}': '_x115 3x50',
+    },
+    says: ['VarmorViolationsLost'],
+  },
+  {
+    what: 'say no more what was lost long ago, where an agent did not answer for a moment since',
+    series: {
+      ...well,
+      'varmor_audit_lost_total{where="ring", why="full", instance="n2"}': '_x30 9x74 stale 9x50',
+      'varmor_audit_lost_total{where="ring", why="full", instance="n3"}': '_x30 9x50 _x20 9x50',
+    },
+    says: [],
+  },
+  {
     what: 'say that policies are not ready, or enforced in part',
     series: {
       ...well,
