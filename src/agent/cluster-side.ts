@@ -1,4 +1,5 @@
 import { systemClock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
 import { ApiClient } from '../kube/client.ts'
 import type { Connection } from '../kube/connection.ts'
 import { PriorityLimiter } from '../kube/limiter.ts'
@@ -8,7 +9,7 @@ import { Cri } from './containers/cri.ts'
 import { ManagerTransport } from './manager-transport.ts'
 import type { NodeSide, SourceParts } from './node-side.ts'
 import { publishedAuthority } from './published-authority.ts'
-import { isUninstalled } from './uninstalled.ts'
+import { Uninstalled } from './uninstalled.ts'
 
 export interface ClusterSideOptions {
   connection: Connection
@@ -34,6 +35,7 @@ export class ClusterSide implements NodeSide {
   readonly #limiter = new PriorityLimiter({ qps: 5, burst: 10 })
   readonly #client: ApiClient
   readonly #transport: ManagerTransport
+  readonly #uninstalled: Uninstalled
 
   constructor(options: ClusterSideOptions) {
     this.#options = options
@@ -41,6 +43,7 @@ export class ClusterSide implements NodeSide {
     this.runtime =
       criSocket === undefined ? new Containerd({ socket: containerdSocket }) : new Cri({ socket: criSocket })
     this.#client = new ApiClient({ connection, limiter: this.#limiter })
+    this.#uninstalled = new Uninstalled(this.#client, namespace, systemClock)
     this.#transport = new ManagerTransport({
       authority: authorityFile ?? publishedAuthority(this.#client, namespace, systemClock),
       tokenFile,
@@ -61,8 +64,12 @@ export class ClusterSide implements NodeSide {
     return { managers: this.#options.managers, send: this.#transport.sendModel }
   }
 
+  begin(logger: Logger): void {
+    void this.#uninstalled.begin(logger)
+  }
+
   uninstalled(doubt: (reason: string) => void): Promise<boolean> {
-    return isUninstalled(this.#client, this.namespace, doubt)
+    return this.#uninstalled.ask(doubt)
   }
 
   async close(): Promise<void> {

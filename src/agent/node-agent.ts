@@ -161,6 +161,7 @@ export class NodeAgent {
   async start(): Promise<void> {
     await this.#serveMetrics()
     const { logger, seccompFolder, appArmorFolder, side, node, health, strict, period } = this.#options
+    side.begin?.(logger)
     const { namespace, confinement } = side
     const root = nodeRoot()
     const features = nodeFeatures(root)
@@ -408,7 +409,7 @@ export class NodeAgent {
   async #unload(loaders: Loaders): Promise<void> {
     const { unloadAtEnd: always = { AppArmor: false, Seccomp: false, BPF: false }, logger, side } = this.#options
     const doubt = (reason: string): void =>
-      logger.warn({ reason }, 'whether vArmor is being uninstalled cannot be asked: profiles stay')
+      logger.warn({ reason }, 'whether vArmor is being uninstalled is not known: profiles stay')
     await unloadAtEnd({
       ...{ loaders, always, logger, clock: systemClock },
       uninstalled: await side.uninstalled(doubt),

@@ -1,4 +1,5 @@
 import type { Compilers } from '../../actors/compiler/ports.ts'
+import type { Logger } from '../base/logger.ts'
 import type { RequestObserver } from '../kube/caller.ts'
 import type { AgentSource } from './agent.ts'
 import type { Confinement } from './containers/confinement.ts'
@@ -24,6 +25,8 @@ export interface NodeSide {
   source(parts: SourceParts): AgentSource
   /** Where what was recorded of workloads goes; left out: nothing is recorded. */
   readonly models?: { managers: readonly string[]; send: SendModel }
+  /** The agent has started. Left out: that matters to nothing. */
+  begin?(logger: Logger): void
   /** Whether vArmor leaves for good. @param doubt called with why that is not known; then it does not */
   uninstalled(doubt: (reason: string) => void): Promise<boolean>
   close(): Promise<void>

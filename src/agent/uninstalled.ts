@@ -1,27 +1,84 @@
-import { type ApiError, isNotFound } from '../kube/api-error.ts'
+import { uninstallName } from '../api/uninstall-name.ts'
+import { Backoff } from '../base/backoff.ts'
+import { logTrouble } from '../base/bug.ts'
+import { type Clock, sleep } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import { type ApiError, isForbidden, isNotFound } from '../kube/api-error.ts'
 import type { ApiClient } from '../kube/client.ts'
 import { configMaps } from '../kube/core-objects.ts'
-
-/** A ConfigMap of this name in our namespace says that vArmor is being uninstalled; `varmor uninstall` makes it, and removes it. */
-export const uninstallName = 'varmor-uninstall'
 
 /** Milliseconds: the kubelet waits for the agent, and then kills it. With what comes then, it is less than that. */
 const patience = 10_000
 
+const none = ''
+
 /**
- * Whether vArmor is being uninstalled.
- * @param doubt told why it is not known; then it is not
+ * Whether vArmor is being uninstalled, as a ConfigMap says. One that was there when the agent started does not count: an uninstall makes it
+ * right before it ends the agents, so it is left of one that was broken off. Times are not compared, as clocks of nodes differ. Where that
+ * is wrong, or not known, profiles stay: enforcement that is left can be removed, and what ended unnoticed protects nobody.
  */
-export async function isUninstalled(
-  client: ApiClient,
-  namespace: string,
-  doubt: (reason: string) => void,
-): Promise<boolean> {
-  try {
-    await client.get(configMaps, { name: uninstallName, namespace }, { deadline: patience })
-    return true
-  } catch (error) {
-    if (!isNotFound(error)) doubt((error as ApiError).message)
+export class Uninstalled {
+  readonly #client: Pick<ApiClient, 'get'>
+  readonly #namespace: string
+  readonly #clock: Clock
+  readonly #stop = new AbortController()
+  /** The uid of the ConfigMap that was there first; undefined: not known. */
+  #first: string | undefined
+
+  constructor(client: Pick<ApiClient, 'get'>, namespace: string, clock: Clock) {
+    this.#client = client
+    this.#namespace = namespace
+    this.#clock = clock
+  }
+
+  /** Asks what is there, again and again until there is an answer. */
+  async begin(logger: Logger): Promise<void> {
+    const { signal } = this.#stop
+    const backoff = new Backoff()
+    const object = `${this.#namespace}/${uninstallName}`
+    while (!signal.aborted)
+      try {
+        this.#first = await this.#read({ signal })
+        if (this.#first !== none)
+          logger.warn(
+            { object },
+            'this ConfigMap is left of an uninstall that was broken off: profiles stay in spite of it',
+          )
+        return
+      } catch (error) {
+        if (signal.aborted) return
+        logTrouble(logger, error, { err: error, object }, 'whether an uninstall was broken off cannot be asked')
+        if (isForbidden(error)) return
+        await sleep(this.#clock, backoff.next(), signal).catch(() => undefined)
+      }
+  }
+
+  /**
+   * For an agent that is stopped.
+   * @param doubt told why it is not known; then it is not
+   */
+  async ask(doubt: (reason: string) => void): Promise<boolean> {
+    this.#stop.abort(new Error('The agent was stopped'))
+    try {
+      const now = await this.#read({ deadline: patience })
+      if (now === none) return false
+      if (this.#first !== undefined && now !== this.#first) return true
+      const when = this.#first === undefined ? 'may have been' : 'was'
+      doubt(`the ConfigMap ${uninstallName} ${when} there before this agent: of an uninstall that was broken off`)
+    } catch (error) {
+      doubt((error as ApiError).message)
+    }
     return false
+  }
+
+  async #read(options: { signal?: AbortSignal; deadline?: number }): Promise<string> {
+    try {
+      const target = { name: uninstallName, namespace: this.#namespace }
+      const { metadata } = await this.#client.get(configMaps, target, options)
+      return metadata?.uid ?? none
+    } catch (error) {
+      if (isNotFound(error)) return none
+      throw error
+    }
   }
 }

@@ -1,4 +1,3 @@
-import { uninstallName } from '../agent/uninstalled.ts'
 import { systemClock } from '../base/clock.ts'
 import { ApiError, ConnectionError } from '../kube/api-error.ts'
 import { ApiClient } from '../kube/client.ts'
@@ -32,7 +31,7 @@ export async function uninstallCommand(given: UninstallArguments): Promise<numbe
   const logger = roleLogger({ format, verbosity })
   try {
     const pods = await uninstall({
-      ...{ client, logger, clock: systemClock, marker: uninstallName, keepPolicies: given.keepPolicies },
+      ...{ client, logger, clock: systemClock, keepPolicies: given.keepPolicies },
       ...{ manager: given.managerDeployment, agent: given.agentDaemonset, patience: given.patience * 1_000 },
       namespace: installNamespace(given.namespace, connection),
     })

@@ -57,6 +57,7 @@ import * as paces from './paces.ts'
 import { eventsTo, lostEventsTo } from './policy-events.ts'
 import { BottleneckRestartLimiter } from './restart-limiter.ts'
 import { Servers } from './servers.ts'
+import { forgetUninstall } from './uninstall.ts'
 
 /**
  * Bytes of an answer. While a list is parsed it takes several times its size; one that is longer is asked for page by page, as the
@@ -160,7 +161,7 @@ export class Manager {
       serve: (credentials) => this.#servers.setCredentials(credentials),
     })
     await this.#certificates.start()
-    await compiling
+    await Promise.all([compiling, forgetUninstall(this.#client, namespace, logger)])
     this.#synced = await this.#view.synced()
     this.#leadership.start()
     logger.info({ ...this.ports, namespace }, 'the manager is running')

@@ -1,6 +1,8 @@
 import { PROFILE_FINALIZER } from '../../actors/policy/desired.ts'
 import { POLICY_FINALIZER } from '../../actors/policy.ts'
 import { selectorText } from '../api/label-selector.ts'
+import { uninstallName } from '../api/uninstall-name.ts'
+import { logTrouble } from '../base/bug.ts'
 import { type Clock, sleep } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import { ConnectionError, isAlreadyExists, isNotFound } from '../kube/api-error.ts'
@@ -25,8 +27,6 @@ export interface UninstallOptions {
   /** Of the Deployment and the DaemonSet. */
   manager: string
   agent: string
-  /** Of the ConfigMap by which agents know that they are to leave nothing behind. */
-  marker: string
   /** Policies stay, without what keeps them and their namespaces from being deleted. */
   keepPolicies: boolean
   /** Milliseconds for each step that somebody else has to take: managers, agents. */
@@ -46,8 +46,7 @@ const pause = 500
  * @throws {ApiError} where the server refuses
  */
 export async function uninstall(options: UninstallOptions): Promise<string[]> {
-  const { client, namespace, keepPolicies, marker } = options
-  await client.create(configMaps, { metadata: { name: marker, namespace } }).catch(unless(isAlreadyExists))
+  const { client, namespace, keepPolicies } = options
   if (!keepPolicies) await removePolicies(options)
   const left = await removeWorkload(options, 'Deployment', options.manager)
   await gone(client, mutatingWebhookConfigurations, { name: mutatingName })
@@ -59,12 +58,39 @@ export async function uninstall(options: UninstallOptions): Promise<string[]> {
     await gone(client, profiles, targetOf(one))
     await release(client, profiles, one, PROFILE_FINALIZER)
   }
+  await mark(options)
   left.push(...(await removeWorkload(options, 'DaemonSet', options.agent)))
   await gone(client, leases, { name: 'varmor-manager', namespace })
   await gone(client, secrets, { name: certificateName, namespace })
   await gone(client, configMaps, { name: `${certificateName}-ca`, namespace })
-  await gone(client, configMaps, { name: marker, namespace })
+  await gone(client, configMaps, { name: uninstallName, namespace })
   return left
+}
+
+/**
+ * Agents that are stopped know by a ConfigMap that they are to leave nothing behind. They heed none that was there before them, as of an
+ * uninstall that was broken off: so it is made anew, but not where agents are ending already, which would find none.
+ */
+async function mark({ client, namespace, agent }: UninstallOptions): Promise<void> {
+  const metadata = { name: uninstallName, namespace }
+  const daemonSet = await client.get(workloadResources.DaemonSet, { name: agent, namespace }).catch(unless(isNotFound))
+  if (daemonSet?.metadata?.deletionTimestamp === undefined) await gone(client, configMaps, metadata)
+  await client.create(configMaps, { metadata }).catch(unless(isAlreadyExists))
+}
+
+/** For a manager that starts: vArmor is here to stay, whatever an uninstall that was broken off has left. */
+export async function forgetUninstall(client: ApiClient, namespace: string, logger: Logger): Promise<void> {
+  const object = `${namespace}/${uninstallName}`
+  try {
+    await client.delete(configMaps, { name: uninstallName, namespace })
+    logger.warn(
+      { object },
+      'an uninstall was broken off before: its ConfigMap is removed, or agents would take profiles with them',
+    )
+  } catch (error) {
+    if (isNotFound(error)) return
+    logTrouble(logger, error, { err: error, object }, 'what an uninstall may have left cannot be removed')
+  }
 }
 
 const unless =

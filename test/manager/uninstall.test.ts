@@ -1,6 +1,7 @@
 import { KubeConfig } from '@kubernetes/client-node'
 import { expect } from 'chai'
 import { systemClock } from '../../src/base/clock.ts'
+import type { Attempt } from '../../src/kube/caller.ts'
 import { ApiClient } from '../../src/kube/client.ts'
 import { KubeConnection } from '../../src/kube/connection.ts'
 import { configMaps, namespaces, secrets } from '../../src/kube/core-objects.ts'
@@ -15,7 +16,7 @@ import {
   validatingWebhookConfigurations,
 } from '../../src/manager/admission/webhook-configurations.ts'
 import { pods, workloadResources } from '../../src/manager/cluster-resources.ts'
-import { uninstall } from '../../src/manager/uninstall.ts'
+import { forgetUninstall, uninstall } from '../../src/manager/uninstall.ts'
 import { type RunningApiServer, startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
 import { install } from '../../src/sandbox/install.ts'
 import { eventually } from '../cluster/wait.ts'
@@ -25,16 +26,20 @@ const spec = {
   target: { kind: 'Deployment', name: 'web' },
   policy: { enforcer: 'Seccomp', mode: 'RuntimeDefault' },
 }
+const marker = { metadata: { name: 'varmor-uninstall', namespace } }
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 
 describe('uninstall, without a manager and without agents', () => {
   let api: RunningApiServer
   let client: ApiClient
+  let requests: string[]
   beforeEach(async () => {
     api = await startApiServer()
     const config = new KubeConfig()
     config.loadFromString(api.kubeconfig)
-    client = new ApiClient({ connection: new KubeConnection(config), limiter: new PriorityLimiter() })
+    requests = []
+    const observer = { started: ({ verb, resource }: Attempt) => void requests.push(`${verb} ${resource}`) }
+    client = new ApiClient({ connection: new KubeConnection(config), limiter: new PriorityLimiter(), observer })
     await install(client, namespace)
     await leftBehind()
   })
@@ -78,7 +83,7 @@ describe('uninstall, without a manager and without agents', () => {
   const run = (keepPolicies: boolean): Promise<string[]> =>
     uninstall({
       ...{ client, namespace, keepPolicies, manager: 'varmor-manager', agent: 'varmor-agent' },
-      ...{ marker: 'varmor-uninstall', patience: 0, clock: systemClock, logger: silent },
+      ...{ patience: 0, clock: systemClock, logger: silent },
     })
 
   const kinds = [armorProfiles, mutatingWebhookConfigurations, validatingWebhookConfigurations, leases] as ResourceRef[]
@@ -123,10 +128,32 @@ describe('uninstall, without a manager and without agents', () => {
       metadata: { name: 'agent-1', namespace, labels, ownerReferences },
       spec: { nodeName: 'node-1', containers },
     } as never)
-    for (const time of ['first', 'second']) expect(await run(false), time).to.deep.equal(['agent-1'])
+    // Left of one that was broken off: agents heed none that was there before them.
+    await client.create(configMaps, marker)
+    const marked: string[][] = []
+    for (const time of ['first', 'second']) {
+      requests = []
+      expect(await run(false), time).to.deep.equal(['agent-1'])
+      const end = requests.indexOf('delete daemonsets')
+      marked.push(requests.slice(0, end).filter((request) => /^(create|delete) configmaps$/.test(request)))
+    }
+    // Not anew while agents are ending, which would find none.
+    expect(marked).to.deep.equal([['delete configmaps', 'create configmaps'], ['create configmaps']])
     await client.delete(pods, { name: 'agent-1', namespace }, { gracePeriodSeconds: 0 })
     expect(await run(false)).to.deep.equal([])
     await eventually('the DaemonSet to be gone', async () => (await objects([daemonSets])).length === 0)
+  })
+
+  it('is forgotten by a manager that starts, where it was broken off', async () => {
+    await client.create(configMaps, marker)
+    const warnings: string[] = []
+    const logger = { ...silent, warn: (_: object, message: string) => void warnings.push(message) }
+    for (const _ of ['first', 'second']) await forgetUninstall(client, namespace, logger)
+    expect(warnings.join()).to.match(
+      /^an uninstall was broken off before[^,]*, or agents would take profiles with them$/,
+    )
+    const left = (await client.list(configMaps, { namespace })).items.map(({ metadata }) => metadata?.name)
+    expect(left).not.to.include('varmor-uninstall')
   })
 
   it('keeps policies if asked, which can then be deleted', async () => {

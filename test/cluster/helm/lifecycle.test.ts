@@ -171,6 +171,8 @@ describeCluster(
           await team.apply(deployment({ name: 'web', labels: { 'sandbox.varmor.org/enable': 'true' }, replicas: 1 }))
           await team.rolledOut('web')
           const [first] = await team.pods('web')
+          // As an uninstall has left it that was broken off.
+          await kubectl('-n', namespace, 'create', 'configmap', 'varmor-uninstall')
           await step('install', victims.install, () => untilDone('install', 'varmor', chart))
           await team.apply(policy)
           await policyReady(cluster(), 'team', 'web')
@@ -183,6 +185,7 @@ describeCluster(
             )
           })
           await holds(version)
+          expect(await kubectl('-n', namespace, 'get', 'configmaps', '-o', 'name')).not.to.include('varmor-uninstall')
           web = await webNow()
         })
 

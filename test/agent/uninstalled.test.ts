@@ -1,0 +1,77 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { expect } from 'chai'
+import { SimulatedClock } from '../../actors/runtime/index.ts'
+import { Uninstalled } from '../../src/agent/uninstalled.ts'
+import { noLogger } from '../../src/base/logger.ts'
+import { ApiError, ConnectionError } from '../../src/kube/api-error.ts'
+
+const context = { verb: 'get', path: '/configmaps/varmor-uninstall' }
+
+/** What the API server has, by the uid; or how it fails. */
+type World = string | 'none' | 'away' | 'forbidden'
+
+const rows: { title: string; start: World[]; end: World; uninstalled: boolean; doubt?: RegExp; warns?: RegExp }[] = [
+  { title: 'goes where an uninstall has begun since', start: ['none'], end: 'a', uninstalled: true },
+  { title: 'stays where none has', start: ['none'], end: 'none', uninstalled: false },
+  {
+    title: 'stays where one was broken off before',
+    start: ['a'],
+    end: 'a',
+    uninstalled: false,
+    doubt: /was there before this agent/,
+    warns: /broken off/,
+  },
+  { title: 'goes where another has begun since', start: ['a'], end: 'b', uninstalled: true, warns: /broken off/ },
+  { title: 'stays where what was left is gone', start: ['a'], end: 'none', uninstalled: false, warns: /broken off/ },
+  {
+    title: 'asks until the API server answers',
+    start: ['away', 'away', 'none'],
+    end: 'a',
+    uninstalled: true,
+    warns: /cannot be asked/,
+  },
+  {
+    title: 'stays where it was never known what was there before',
+    start: ['away'],
+    end: 'a',
+    uninstalled: false,
+    doubt: /may have been there before/,
+    warns: /cannot be asked/,
+  },
+  {
+    title: 'stays where it may not ask',
+    start: ['forbidden'],
+    end: 'forbidden',
+    uninstalled: false,
+    doubt: /Forbidden/,
+    warns: /cannot be asked/,
+  },
+  { title: 'stays where nobody answers', start: ['none'], end: 'away', uninstalled: false, doubt: /refused/ },
+]
+
+describe('whether vArmor is being uninstalled, to an agent that ends', () => {
+  for (const { title, start, end, uninstalled, doubt, warns } of rows)
+    it(title, async () => {
+      let [world = end] = start
+      const get = async () => {
+        if (world === 'none') throw new ApiError(404, {}, context)
+        if (world === 'forbidden') throw new ApiError(403, {}, context)
+        if (world === 'away') throw new ConnectionError('NOT_SENT', context, 'refused')
+        return { metadata: { uid: world } }
+      }
+      const [clock, warnings, doubts]: [SimulatedClock, string[], string[]] = [new SimulatedClock(), [], []]
+      const asked = new Uninstalled({ get } as never, 'varmor', clock)
+      const begun = asked.begin({ ...noLogger, warn: (_, message) => void warnings.push(message) })
+      for (const next of start.slice(1)) {
+        await turn()
+        world = next
+        clock.advance(60_000)
+      }
+      await turn()
+      world = end
+      expect(await asked.ask((reason) => doubts.push(reason))).to.equal(uninstalled)
+      await begun
+      expect(doubts.join()).to.match(doubt ?? /^$/)
+      expect(warnings.join()).to.match(warns ?? /^$/)
+    })
+})
