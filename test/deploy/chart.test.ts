@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Environment } from '@marcbachmann/cel-js'
 import { expect } from 'chai'
+import { alerts } from '../../deploy/prometheus/alerts.ts'
 import { webhookConfigurations } from '../../src/manager/admission/webhook-configurations.ts'
 import { builtHelm } from '../cluster/binaries/helm.ts'
-import { Helm, type Manifest } from '../cluster/helm/helm.ts'
+import { chart, Helm, type Manifest } from '../cluster/helm/helm.ts'
 
 const program = builtHelm(4)
 
@@ -18,6 +21,46 @@ describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: nee
     helm.template(values, '--kube-version', '1.37.2', ...flags)
   const one = (manifests: readonly Manifest[], kind: string, name: string): Manifest =>
     manifests.find((each) => each.kind === kind && each.metadata.name === name)!
+
+  for (const { title, values, secrets } of [
+    { title: 'no secret by default', values: {}, secrets: undefined },
+    { title: 'the secrets that the user names', values: { imagePullSecrets: [{ name: 'own' }] }, secrets: ['own'] },
+    {
+      title: 'the secret that is made of a password',
+      values: { image: { password: 'p' } },
+      secrets: ['varmor-image-pull-secret'],
+    },
+    {
+      title: 'both, each once, as upstream’s values name the one that is made',
+      values: { image: { password: 'p' }, imagePullSecrets: [{ name: 'own' }, { name: 'varmor-image-pull-secret' }] },
+      secrets: ['own', 'varmor-image-pull-secret'],
+    },
+  ])
+    it(`pulls images with ${title}`, async () => {
+      const kinds = ['Deployment', 'DaemonSet', 'Job']
+      const pods = (await rendered(values)).flatMap(({ kind, spec }) =>
+        kinds.includes(kind) ? [spec as unknown as PodOwner] : [],
+      )
+      const used = pods.map(({ template }) => template.spec.imagePullSecrets?.map(({ name }) => name))
+      expect(used).to.deep.equal([secrets, secrets, secrets])
+    })
+
+  it('says that fullnameOverride has no effect', async () => {
+    const tried = ['install', 'varmor', chart, '--namespace', 'varmor', '--dry-run=client']
+    expect(await helm.output(tried, { fullnameOverride: 'x' })).to.match(/had no effect: fullnameOverride\./)
+  })
+
+  it('has metrics of agents found as those of managers are, under the job that the alert asks for', async () => {
+    const manifests = await rendered({ metrics: { enabled: true }, agent: { network: { metricsPort: 9100 } } })
+    const [managers, agents] = ['varmor-metrics-svc', 'varmor-agent-metrics-svc'].map((name) =>
+      one(manifests, 'Service', name),
+    )
+    const { annotations = {} } = managers!.metadata
+    expect(agents!.metadata.annotations).to.deep.equal({ ...annotations, 'prometheus.io/port': '9100' })
+    const { expression } = alerts.find(({ name }) => name === 'VarmorAgentDown')!
+    expect(expression).to.include(`job="${agents!.metadata.name}"`)
+    expect(readFileSync(join(chart, '../../../docs/operating.md'), 'utf8')).to.include(`job="${agents!.metadata.name}"`)
+  })
 
   describe('with its admission policy', () => {
     const manager = 'system:serviceaccount:varmor:varmor-manager'
@@ -87,6 +130,10 @@ describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: nee
     })
   })
 })
+
+interface PodOwner {
+  template: { spec: { imagePullSecrets?: { name: string }[] } }
+}
 
 interface ResourceRule {
   operations: string[]

@@ -21,6 +21,7 @@ export const valueSets: readonly ValueSet[] = [
     name: 'what a user of upstream changes',
     values: {
       image: { registry: 'registry.example.org:5000', namespace: 'security', username: 'u', password: 'p' },
+      fullnameOverride: 'armor',
       manager: {
         replicaCount: 1,
         image: { tag: 'v0.9.0' },
@@ -33,7 +34,7 @@ export const valueSets: readonly ValueSet[] = [
       ...{ behaviorModeling: { enabled: true, generalise: false }, podEgressControl: { enabled: true } },
       auditEventMetadata: { clusterID: 'c-1', region: 'cn-beijing' },
     },
-    notes: /had no effect: --enableBpfEnforcer/,
+    notes: /had no effect: --enableBpfEnforcer, fullnameOverride/,
   },
   { name: 'nodes with CRI-O', values: { agent: { hostPaths: { crio: '/run/crio' } } } },
   {

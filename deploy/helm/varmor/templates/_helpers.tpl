@@ -49,9 +49,11 @@ app.kubernetes.io/name: {{ include "varmor.name" . }}
 {{- end -}}
 
 {{- define "varmor.imagePullSecrets" -}}
-{{- if .Values.image.password }}
+{{- $secrets := .Values.imagePullSecrets | default list -}}
+{{- if .Values.image.password }}{{ $secrets = append $secrets (dict "name" "varmor-image-pull-secret") | uniq }}{{ end -}}
+{{- with $secrets }}
 imagePullSecrets:
-  {{- toYaml .Values.imagePullSecrets | nindent 2 }}
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
