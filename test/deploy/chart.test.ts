@@ -62,6 +62,27 @@ describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: nee
     expect(readFileSync(join(chart, '../../../docs/operating.md'), 'utf8')).to.include(`job="${agents!.metadata.name}"`)
   })
 
+  it('is removed without Helm by the image that the README has built, as a user who can read the kubeconfig', () => {
+    const [project, own] = [join(chart, '../../..'), chart].map((folder) =>
+      readFileSync(join(folder, 'README.md'), 'utf8'),
+    )
+    const [, built] = /docker build .* -t (\S+) /.exec(project!)!
+    expect(own).to.include(`docker run --rm --user "$(id -u)" -v ~/.kube:/kube:ro ${built} uninstall `)
+  })
+
+  it('keeps the Job of an uninstall that failed, which ends before Helm stops waiting for it', async () => {
+    const job = async (values: object) => one(await rendered(values), 'Job', 'varmor-uninstall')
+    const { metadata, spec } = await job({})
+    expect(metadata.annotations).to.include({
+      'helm.sh/hook-delete-policy': 'before-hook-creation,hook-succeeded',
+      'helm.sh/hook-output-log-policy': 'hook-succeeded,hook-failed',
+    })
+    // Its pod may take its grace period, too.
+    expect(spec!['activeDeadlineSeconds']).to.be.at.most(300 - 30)
+    const patient = (await job({ uninstall: { patienceSeconds: 120 } })).spec!
+    expect(patient['activeDeadlineSeconds']).to.equal(60 + 3 * 120)
+  })
+
   describe('with its admission policy', () => {
     const manager = 'system:serviceaccount:varmor:varmor-manager'
     const collector = 'system:serviceaccount:kube-system:generic-garbage-collector'
