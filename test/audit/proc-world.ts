@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** Makes a process of a container in a folder that stands for /proc. */
@@ -8,4 +8,11 @@ export function makeProcess(root: string, pid: number, container: { containerID:
   writeFileSync(join(folder, 'stat'), `${pid} (x) S ${'0 '.repeat(18)}100 0 0\n`)
   writeFileSync(join(folder, 'cgroup'), `0::/kubepods.slice/cri-containerd-${container.containerID}.scope\n`)
   symlinkSync(`mnt:[${container.mntNsID}]`, join(folder, 'ns', 'mnt'))
+}
+
+/** Has reads of the cgroup fail as those of a path of more than 4,096 bytes do before Linux 6.8. */
+export function hideCgroup(root: string, pid: number): void {
+  const path = join(root, String(pid), 'cgroup')
+  rmSync(path)
+  symlinkSync('x'.repeat(300), path)
 }

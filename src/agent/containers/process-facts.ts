@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { cgroupPathOf, idOfPath, ownPathOf } from '../../audit/enrich/cgroup-path.ts'
+import { cgroupPathOf, idOfPath, isTooLong, ownPathOf } from '../../audit/enrich/cgroup-path.ts'
 import { startOfStat } from '../../audit/enrich/proc-pid-resolver.ts'
 
 /** What /proc says of a container's first process. */
@@ -27,7 +27,7 @@ export function processFacts(root = '/'): ReadProcessFacts {
     const folder = join(root, 'proc', String(pid))
     try {
       const initStart = startOfStat(await readFile(join(folder, 'stat'), 'latin1'))
-      const cgroup = await readFile(join(folder, 'cgroup'), 'latin1')
+      const cgroup = await readCgroup(join(folder, 'cgroup'))
       const path = cgroupPathOf(cgroup)
       const own = ownPathOf(path, containerID)
       if (own === undefined && idOfPath(path) !== '' && /^[0-9a-f]{64}$/.test(containerID)) return undefined
@@ -43,6 +43,16 @@ export function processFacts(root = '/'): ReadProcessFacts {
       if (gone.has((error as NodeJS.ErrnoException).code ?? '')) return undefined
       throw error
     }
+  }
+}
+
+/** Empty where a path in it is too long to be shown: the container has made it, and has its first process there. */
+async function readCgroup(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'latin1')
+  } catch (error) {
+    if (isTooLong(error)) return ''
+    throw error
   }
 }
 
@@ -63,7 +73,7 @@ async function inodeOf(mount: string, cgroup: string, containerID: string): Prom
   try {
     return (await stat(join(mount, ownPathOf(path, containerID) ?? path), { bigint: true })).ino
   } catch (error) {
-    if (gone.has((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    if (gone.has((error as NodeJS.ErrnoException).code ?? '') || isTooLong(error)) return undefined
     throw error
   }
 }

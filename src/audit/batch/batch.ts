@@ -47,6 +47,7 @@ export interface SourceBatch {
  * - `pid-reused`: the process of that number is younger than the event.
  * - `container-unknown`: the process is in a container that the snapshot does not hold (yet).
  * - `not-in-container`: the process is in no container; waiting would not help.
+ * - `cgroup-unreadable`: the process is in a cgroup whose path is too long for the kernel to show.
  * - `no-pid`: the record names no process.
  * - `lookup-limit`: its container has so many processes that /proc is not asked for all of them.
  * - `profile-mismatch`: the record's profile is of ours, and not one that the container of its process may run in.
@@ -56,6 +57,7 @@ export const unresolvedReasons = [
   'pid-reused',
   'container-unknown',
   'not-in-container',
+  'cgroup-unreadable',
   'no-pid',
   'lookup-limit',
   'profile-mismatch',

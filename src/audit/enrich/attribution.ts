@@ -126,12 +126,13 @@ export function attribute(
   if (pid === 0) return nobody
   const membership = resolver.resolve(pid, eventTime, payer)
   if (typeof membership === 'string') return unknown(membership, pid, snapshot, resolver)
-  const { containerID, mntNsID, since, second, inherited = false, process } = membership
+  const { containerID, mntNsID, since, second, inherited = false, unplaced, process } = membership
   if (containerID !== '') {
     const container = snapshot.container(containerID)
     if (container !== undefined) return found(container, mntNsID, since, second, process)
     return lost('container-unknown', [containerID, mountKey(mntNsID)], mntNsID, since, second, process)
   }
+  if (unplaced) return lost('cgroup-unreadable', [pid, mountKey(mntNsID)], mntNsID, since, second, process)
   const container = inMountNamespace(mntNsID, snapshot, resolver)
   if (container !== undefined) return found(container, mntNsID, since, second, process)
   // Neither is surely in no container: what is of nobody's is passed over.

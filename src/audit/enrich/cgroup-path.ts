@@ -9,6 +9,12 @@ const idOfComponent = /(?:^|(?<!conmon)[-:])([0-9a-f]{64})(?:\.scope)?$/
 /** Controllers of version 1 that every container has, and cgroup managers move processes in. */
 const preferred = ['pids', 'memory', 'devices', 'name=systemd']
 
+/** Bytes that the kernel shows of a path at most. It cuts a longer one; before Linux 6.8 it refuses to show any of the file. */
+const longestPath = 4095
+
+/** Whether that is why /proc/<pid>/cgroup cannot be read. Whoever may make groups can have it so for the processes in them. */
+export const isTooLong = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENAMETOOLONG'
+
 /** What the kernel adds to the path of a cgroup that was removed with a process in it. */
 const removed = ' (deleted)'
 
@@ -23,7 +29,7 @@ export function cgroupPathOf(text: string): string {
     if (number === undefined || controllers === undefined) continue
     const path = line.slice(number.length + controllers.length + 2)
     const clean = path.endsWith(removed) ? path.slice(0, -removed.length) : path
-    for (const controller of controllers.split(',')) paths.set(controller, clean)
+    for (const controller of controllers.split(',')) paths.set(controller, withoutCutName(clean))
   }
   for (const controller of [...preferred, ...paths.keys()]) {
     const path = paths.get(controller) ?? '/'
@@ -32,6 +38,10 @@ export function cgroupPathOf(text: string): string {
   }
   return paths.get('') ?? '/'
 }
+
+/** What is left of a name may be another group's. */
+const withoutCutName = (path: string): string =>
+  path.length < longestPath ? path : path.slice(0, Math.max(0, path.lastIndexOf('/')))
 
 /**
  * The id that the first component of the path with one has: what is below that, whoever is in there may have made. Empty

@@ -19,6 +19,8 @@ export interface Membership {
   startTicks?: number
   /** Of its cgroup, where it was read. */
   cgroupPath?: string
+  /** The path of its cgroup cannot be read. What else is known of the process names no container: it may be in another one's mount namespace. */
+  unplaced?: true
   /** Unix seconds of a moment at which it surely lived, where one is known. */
   confirmed?: number
   /**

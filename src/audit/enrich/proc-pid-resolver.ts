@@ -1,5 +1,5 @@
 import { readFileSync, readlinkSync } from 'node:fs'
-import { cgroupPathOf, idOfPath } from './cgroup-path.ts'
+import { cgroupPathOf, idOfPath, isTooLong } from './cgroup-path.ts'
 import type { LookupBudget } from './lookup-budget.ts'
 import { type Membership, type NoProcess, type PidResolver, stampLag } from './pid-resolver.ts'
 import { type ProcessFacts, ProcessFactsReader } from './process-facts.ts'
@@ -174,19 +174,30 @@ export function procReader(bootTime: () => number, root = '/proc', containerOf =
       // A process in a container stays there; one in none may be put into one.
       if (known?.startTicks === startTicks && known.containerID !== '')
         return anew(known, containerOf(known.cgroupPath ?? ''), facts.read(pid, stat, known.since))
-      const cgroupPath = cgroupPathOf(readFileSync(`${root}/${pid}/cgroup`, 'latin1'))
+      const cgroupPath = readCgroupPath(`${root}/${pid}/cgroup`)
       const namespace = mountNamespace(`${root}/${pid}/ns/mnt`)
-      const containerID = containerOf(cgroupPath)
+      const containerID = cgroupPath === undefined ? '' : containerOf(cgroupPath)
       // One that is ending has left its namespaces, and cgroups of version 1: it does not show where it was.
       if (namespace === undefined && containerID === '') return undefined
       const since = bootTime() + startTicks / ticksPerSecond
       const process = facts.read(pid, stat, since)
-      const place = { containerID, mntNsID: namespace ?? 0, since, startTicks, cgroupPath }
+      const where = cgroupPath === undefined ? { unplaced: true as const } : { cgroupPath }
+      const place = { containerID, mntNsID: namespace ?? 0, since, startTicks, ...where }
       return process === undefined ? place : { ...place, process }
     } catch (error) {
       if (isGone(error)) return undefined
       throw error
     }
+  }
+}
+
+/** undefined where it is too long to be shown. */
+function readCgroupPath(path: string): string | undefined {
+  try {
+    return cgroupPathOf(readFileSync(path, 'latin1'))
+  } catch (error) {
+    if (isTooLong(error)) return undefined
+    throw error
   }
 }
 

@@ -70,14 +70,15 @@ export class LineageResolver implements PidResolver {
   }
 
   #membership(answer: ForkAnswer, second: number, payer: string): Membership | NoProcess {
-    const { since, containerID, processes } = answer
+    const { since, containerID, processes, itself } = answer
     if (containerID !== '' && this.#options.isKnown(containerID)) return this.#inContainer(answer, second)
     const asked = this.#ask(answer, payer)
     if (asked === 'lookup-limit') return asked
-    if (asked !== undefined) {
+    // Without a path, an ancestor says nothing of a process, and the process itself less than its parents.
+    if (asked !== undefined && !(asked.unplaced && (containerID !== '' || !itself))) {
       const { process, ...place } = asked
       // What /proc says of a parent is not about the process.
-      const own = answer.itself ? process !== undefined && { process } : { inherited: true }
+      const own = itself ? process !== undefined && { process } : { inherited: true }
       return { ...place, since, second, ...own }
     }
     if (containerID === '' && processes > 1) return 'pid-reused'

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { processFacts } from '../../../src/agent/containers/process-facts.ts'
+import { hideCgroup } from '../../audit/proc-world.ts'
 
 const id = 'a'.repeat(64)
 
@@ -47,6 +48,21 @@ describe('what /proc says of a container', () => {
       writeFileSync(join(root, 'proc/7/cgroup'), `0::/kubepods/${id}/${below}\n`)
       expect(await processFacts(root)(7, id)).to.deep.equal(expected)
     }
+  })
+
+  it('lack a cgroup whose path is too long for the kernel to show', async () => {
+    const { mntNsID, initStart } = (await processFacts(root)(7, id))!
+    hideCgroup(join(root, 'proc'), 7)
+    expect(await processFacts(root)(7, id)).to.deep.equal({ mntNsID, initStart })
+  })
+
+  it('lack a cgroup whose path is too long to be looked at, and have the own one of a container above it', async () => {
+    const expected = await processFacts(root)(7, id)
+    const deep = `${'d'.repeat(250)}/`.repeat(17).slice(0, 4000)
+    writeFileSync(join(root, 'proc/7/cgroup'), `0::/kubepods/${id}/${deep}\n`)
+    expect(await processFacts(root)(7, id)).to.deep.equal(expected)
+    writeFileSync(join(root, 'proc/7/cgroup'), `0::/default/web/${deep.padEnd(4083, 'd')}\n`)
+    expect(await processFacts(root)(7, 'web')).to.have.all.keys('mntNsID', 'initStart')
   })
 
   it('is nothing of a process that is gone, or of another container by now', async () => {

@@ -7,6 +7,10 @@ import { demo } from '../harness.ts'
 const id = '0123456789abcdef'.repeat(4)
 const other = 'f'.repeat(64)
 
+/** A path of 4,095 bytes, which is all that the kernel shows of a longer one. */
+const longPath = (start: string, end: string): string =>
+  `${start}${'d'.repeat(4094 - start.length - end.length)}/${end}`
+
 describe('the container that a cgroup names', () => {
   const rows: [what: string, text: string, container: string][] = [
     ['systemd and containerd', `0::/kubepods.slice/kubepods-pod7efce0ca.slice/cri-containerd-${id}.scope\n`, id],
@@ -34,6 +38,11 @@ describe('the container that a cgroup names', () => {
     ['an id in the middle of a name', `0::/kubepods/${id}-x\n`, ''],
     ['a service of the host', '0::/system.slice/ssh.service\n', ''],
     ['nothing', '', ''],
+    ['a path that the kernel has cut, of a container', `0::${longPath(`/kubepods/${id}/`, other)}\n`, id],
+    ['a path that the kernel has cut within a name', `0::${longPath('/user.slice/', other)}\n`, ''],
+    ['the same, of a group that was removed', `0::${longPath('/user.slice/', other)} (deleted)\n`, ''],
+    ['the same, of version 1', `4:pids:${longPath('/user.slice/', other)}\n`, ''],
+    ['a long path that is whole', `0::${longPath('/user.slice/', other).replace('d', '')}\n`, other],
   ]
   for (const [what, text, container] of rows)
     it(`${what}: ${container.slice(0, 4) || 'none'}`, () => {

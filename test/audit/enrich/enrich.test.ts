@@ -2,13 +2,14 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { attribute } from '../../../src/audit/enrich/attribution.ts'
+import { attribute, mayResolveLater } from '../../../src/audit/enrich/attribution.ts'
 import { LookupBudget } from '../../../src/audit/enrich/lookup-budget.ts'
 import type { Membership, NoProcess, PidResolver } from '../../../src/audit/enrich/pid-resolver.ts'
 import { ProcPidResolver, procReader, startOfStat } from '../../../src/audit/enrich/proc-pid-resolver.ts'
 import { profileOfLabel } from '../../../src/audit/enrich/profile-of-label.ts'
 import { type ContainerInfo, Snapshot } from '../../../src/audit/enrich/snapshot.ts'
 import { demo } from '../harness.ts'
+import { hideCgroup, makeProcess } from '../proc-world.ts'
 
 const [web] = demo.containers as [ContainerInfo]
 
@@ -119,6 +120,15 @@ describe('the attribution of a process', () => {
     expect(at({ containerID: 'b'.repeat(64), mntNsID: 1, since: 0 }).reason).to.equal('container-unknown')
     expect(at({ containerID: '', mntNsID: 1, since: 0 }).reason).to.equal('not-in-container')
     expect(at('process-gone', 0).reason).to.equal('no-pid')
+  })
+
+  it('names nobody where the cgroup cannot be read: a process may be in the mount namespace of another container', () => {
+    const hidden = { containerID: '', mntNsID: web.mntNsID, since: 0, unplaced: true } as const
+    for (const more of [{}, { mntNsID: 1 }, { inherited: true }]) {
+      const found = at({ ...hidden, ...more })
+      expect(found).to.include({ container: undefined, reason: 'cgroup-unreadable' })
+      expect(mayResolveLater(found.reason!)).to.equal(true)
+    }
   })
 })
 
@@ -275,6 +285,20 @@ describe('the resolver over /proc', () => {
     // As a process shows itself that is ending: that it is in no container would be wrong.
     writeFileSync(join(root, '7', 'cgroup'), '0::/\n')
     expect(read(7)).to.equal(undefined)
+    rmSync(root, { recursive: true })
+  })
+
+  it('does not know where a process is whose cgroup path is too long for the kernel to show', () => {
+    const root = mkdtempSync(join(tmpdir(), 'proc-'))
+    makeProcess(root, 7, web)
+    const known = procReader(() => 1000, root)(7)!
+    hideCgroup(root, 7)
+    const { since, startTicks } = known
+    const hidden = { containerID: '', mntNsID: web.mntNsID, since, startTicks, unplaced: true }
+    expect(procReader(() => 1000, root)(7)).to.deep.include(hidden)
+    expect(procReader(() => 1000, root)(7, known)?.containerID, 'it was seen before').to.equal(web.containerID)
+    rmSync(join(root, '7', 'ns', 'mnt'))
+    expect(procReader(() => 1000, root)(7), 'it is ending').to.equal(undefined)
     rmSync(root, { recursive: true })
   })
 

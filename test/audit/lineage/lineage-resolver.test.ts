@@ -133,6 +133,15 @@ describe('the resolver over forks', () => {
     expect(itself.attribution().reason).to.equal('not-in-container')
   })
 
+  it('goes by the parents of a process whose cgroup cannot be read, and by no mount namespace', () => {
+    const hidden = { ...home('', bystander.mntNsID), unplaced: true } as const
+    const found = (more: Partial<ForkAnswer>) => setup(answer({ ask: 500, key: 9, ...more }), hidden).attribution()
+    expect(found({ itself: true, containerID: web.containerID }).container?.info).to.equal(web)
+    expect(found({ itself: true }).reason).to.equal('cgroup-unreadable')
+    expect(found({ itself: true, containerID: 'f'.repeat(64) }).reason).to.equal('container-unknown')
+    expect(found({ itself: false }).reason, 'it is the ancestor of a dead one').to.equal('process-gone')
+  })
+
   it('names none of two processes of one second, unless both are in one container', () => {
     expect(setup(answer({ processes: 2 }), undefined).attribution().reason).to.equal('pid-reused')
     const both = setup(answer({ processes: 2, containerID: web.containerID }), undefined)

@@ -9,7 +9,7 @@ import { wallClock } from '../../../src/base/clock.ts'
 import { asRun } from '../../run/as-run.ts'
 import { demo, demoPid, linesOf } from '../harness.ts'
 import { batchOf, denial, namesIn } from '../pipeline-world.ts'
-import { makeProcess } from '../proc-world.ts'
+import { hideCgroup, makeProcess } from '../proc-world.ts'
 
 describe('the decode pool', () => {
   const folder = mkdtempSync(join(tmpdir(), 'varmor-pool-'))
@@ -152,6 +152,24 @@ describe('the decode pool', () => {
       expect(result.deferred.reduce((sum, { records }) => sum + records, 0)).to.equal(2)
       expect(failures).to.deep.equal([])
     })
+  })
+
+  it('decodes all others of a batch with many records of a process whose cgroup cannot be read', async () => {
+    const hidden = demoPid + 2
+    makeProcess(join(folder, 'proc'), hidden, demo.containers[0]!)
+    hideCgroup(join(folder, 'proc'), hidden)
+    await open(1)
+    const text = Array.from({ length: 100 }, (_, i) => denial(`/hidden/${i}`, hidden) + denial(`/good/${i}`)).join('')
+    const result = await pool.process(batchOf(text))
+    expect(failures).to.deep.equal([])
+    expect(result).to.include({ read: 200, written: 100, undecodable: 0 })
+    const [line] = linesOf(result.output).map((one) => JSON.parse(one))
+    expect(line).to.include({ podName: 'demo-1-5bccf6777c-c8lzr', policyName: 'demo-1' })
+    const [waiting] = result.deferred
+    expect(waiting).to.include({ reason: 'cgroup-unreadable', records: 100 })
+    const late = await pool.process({ ...batchOf(''), bytes: waiting!.bytes, final: true })
+    expect(late).to.deep.include({ written: 100, unresolved: { 'cgroup-unreadable': 100 } })
+    expect(JSON.parse(linesOf(late.output)[0]!)).to.include({ podName: '', policyName: 'demo-1' })
   })
 
   it('decodes a batch whose first worker crashed on another one', async () => {
