@@ -328,6 +328,13 @@ export class NodeAgent {
         const what = known ? 'containers cannot be followed' : 'waiting for containerd'
         logTrouble(logger, err, { err, delay }, `${what}; until then violations may lack their containers`)
       },
+      onSkipped: (containerID, err) =>
+        logTrouble(
+          logger,
+          err,
+          { containerID, err },
+          'a container cannot be looked into and is tried again; until then its violations may lack it',
+        ),
       onListed: (containers) => {
         if (lost || !known) logger.info({ containers }, 'the containers of the node are known')
         lost = false

@@ -30,8 +30,10 @@ export interface ContainerWatchOptions {
   onDeleted?(containerID: string): void
   /** Called with each process that the runtime put into a container. */
   onExec?(exec: ExecStarted): void
-  /** The runtime cannot be asked, or what it said not be looked into, and it is begun anew after `delay` milliseconds. */
+  /** The runtime cannot be asked, and it is begun anew after `delay` milliseconds. */
   onLost?(error: unknown, delay: number): void
+  /** A container cannot be looked into. It is tried again, without another call until that has succeeded; all others are followed meanwhile. */
+  onSkipped?(containerID: string, error: unknown): void
   /** All is known (again). */
   onListed?(containers: number): void
   clock: Clock
@@ -58,6 +60,10 @@ export class ContainerWatch {
   readonly #backoff: Backoff
   /** Begun by an event, and not found out yet. */
   readonly #starting = new Map<string, RuntimeEvent>()
+  /** Those that could not be looked into. */
+  readonly #skipped = new Set<string>()
+  /** Of the lists that look into those again. */
+  readonly #retry: Backoff
   #look: Pause
   #listed = false
   /** How often all were to be described, and how often that was when they last were. */
@@ -69,12 +75,13 @@ export class ContainerWatch {
   constructor(options: ContainerWatchOptions) {
     this.#options = options
     this.#backoff = new Backoff({ ...backoff, random: options.random })
+    this.#retry = new Backoff({ ...backoff, random: options.random })
     this.#look = new Pause(options.clock)
   }
 
   /** Whether all running containers are known. What was known stays while the runtime is away. */
   get listed(): boolean {
-    return this.#listed
+    return this.#listed && this.#skipped.size === 0
   }
 
   get containers(): ReadonlyMap<string, NodeContainer> {
@@ -86,7 +93,7 @@ export class ContainerWatch {
    * undefined while these are not known.
    */
   get profiles(): ReadonlySet<string> | undefined {
-    if (!this.#listed) return undefined
+    if (!this.listed) return undefined
     const running = Array.from(this.#known.values(), ({ profileName }) => profileName).filter((name) => name !== '')
     return new Set([...running, ...Array.from(this.#sandboxes.values(), profilesNamedBy).flat()])
   }
@@ -161,7 +168,9 @@ export class ContainerWatch {
       await this.#list(signal)
       if (signal.aborted) return
       if (settled) this.#backoff.reset()
-      await this.#look.wait(settled ? period : Math.max(0, settledAt - clock.now()))
+      const pause = settled ? period : Math.max(0, settledAt - clock.now())
+      if (this.#skipped.size === 0) this.#retry.reset()
+      await this.#look.wait(this.#skipped.size === 0 ? pause : Math.min(pause, this.#retry.next()))
     }
   }
 
@@ -170,6 +179,7 @@ export class ContainerWatch {
     this.#sinceList.clear()
     const descriptions = this.#descriptions
     const anew = this.#described !== descriptions
+    const skipped = [...this.#skipped]
     const [containers, tasks, sandboxes] = await Promise.all([
       runtime.containers(),
       runtime.tasks(),
@@ -183,8 +193,9 @@ export class ContainerWatch {
     const changes: ContainerChange[] = []
     for (const [id, pid] of running) {
       const container = byId.get(id)
-      const isNews = (anew || this.#known.get(id)?.initPid !== pid) && !this.#sinceList.has(id)
-      const described = container && isNews ? await this.#describe(container, pid) : undefined
+      const isNews = anew || this.#known.get(id)?.initPid !== pid || this.#skipped.has(id)
+      const described =
+        container && isNews && !this.#sinceList.has(id) ? await this.#attempt(container, pid) : undefined
       // An event may have come meanwhile.
       if (described !== undefined && !this.#sinceList.has(id)) changes.push({ type: 'started', container: described })
     }
@@ -192,10 +203,11 @@ export class ContainerWatch {
       if (!running.has(id) && this.#sinceList.get(id)?.type !== 'started')
         changes.push({ type: 'ended', containerID: id })
     if (signal.aborted) return
+    for (const id of skipped) if (!running.has(id) || !byId.has(id)) this.#skipped.delete(id)
     this.#apply(changes)
     this.#described = descriptions
     this.#listed = true
-    onListed?.(this.#known.size)
+    if (this.listed) onListed?.(this.#known.size)
   }
 
   #take(event: RuntimeEvent, signal: AbortSignal, fail: (error: unknown) => void): void {
@@ -219,6 +231,7 @@ export class ContainerWatch {
       return
     }
     this.#starting.delete(containerID)
+    this.#skipped.delete(containerID)
     if (this.#known.has(containerID)) this.#apply([{ type: 'ended', containerID }])
   }
 
@@ -241,18 +254,39 @@ export class ContainerWatch {
   /** What cannot be found out now is found out by the next list, which comes at once. */
   async #begin(event: RuntimeEvent & { type: 'started' }, signal: AbortSignal): Promise<void> {
     const { containerID, pid } = event
+    let described: NodeContainer | undefined
     try {
       const container = await this.#options.runtime.container(containerID)
-      const described = container && (await this.#describe(container, pid))
-      if (signal.aborted || this.#starting.get(containerID) !== event) return
-      this.#starting.delete(containerID)
-      if (described !== undefined && this.#known.get(containerID)?.initPid !== pid)
-        this.#apply([{ type: 'started', container: described }])
+      described = container && (await this.#describe(container, pid))
     } catch (error) {
-      if (!(error instanceof RuntimeError)) throw error
+      if (!(error instanceof RuntimeError)) this.#skip(containerID, error)
       if (this.#sinceList.get(containerID) === event) this.#sinceList.delete(containerID)
       this.#look.wake()
+      return
     }
+    if (signal.aborted || this.#starting.get(containerID) !== event) return
+    this.#starting.delete(containerID)
+    this.#skipped.delete(containerID)
+    if (described !== undefined && this.#known.get(containerID)?.initPid !== pid)
+      this.#apply([{ type: 'started', container: described }])
+  }
+
+  /** One that cannot be looked into does not keep the others from being known. */
+  async #attempt(container: RuntimeContainer, pid: number): Promise<NodeContainer | undefined> {
+    try {
+      const described = await this.#describe(container, pid)
+      this.#skipped.delete(container.id)
+      return described
+    } catch (error) {
+      if (error instanceof RuntimeError) throw error
+      this.#skip(container.id, error)
+      return undefined
+    }
+  }
+
+  #skip(containerID: string, error: unknown): void {
+    if (!this.#skipped.has(containerID)) this.#options.onSkipped?.(containerID, error)
+    this.#skipped.add(containerID)
   }
 
   async #describe(container: RuntimeContainer, pid: number): Promise<NodeContainer | undefined> {

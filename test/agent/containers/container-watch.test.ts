@@ -105,6 +105,10 @@ class World {
   readonly delays: number[] = []
   /** What looks into /proc fail with, one after the other. */
   readonly factErrors: Error[] = []
+  /** Containers into whose processes no look succeeds. */
+  readonly hidden = new Map<string, Error>()
+  readonly skipped: [string, unknown][] = []
+  lists = 0
   readonly running: Promise<void>
   /** What is said of pods; left out: what the runtime says. */
   labels: Record<string, string> | undefined
@@ -118,7 +122,7 @@ class World {
     this.watch = new ContainerWatch({
       runtime: this.runtime,
       facts: async (pid, id) => {
-        const error = this.factErrors.shift()
+        const error = this.factErrors.shift() ?? this.hidden.get(id)
         if (error !== undefined) throw error
         return this.runtime.running.get(id) === pid ? { mntNsID: pid * 10 } : undefined
       },
@@ -128,6 +132,8 @@ class World {
       }),
       onExec: (exec) => this.execs.push(exec),
       onLost: (_error, delay) => this.delays.push(delay),
+      onSkipped: (containerID, error) => this.skipped.push([containerID, error]),
+      onListed: () => this.lists++,
       clock,
       random,
     })
@@ -195,20 +201,79 @@ describe('the containers of a node', () => {
     expect(world.watch.profiles).to.deep.equal(new Set(['varmor-demo-web']))
   })
 
+  const refused = (code: string): Error => Object.assign(new Error(`${code}: open`), { code })
+
   for (const code of ['EPERM', 'EIO', 'EMFILE', 'ENOMEM'])
-    it(`are followed again after a look into /proc failed with ${code}, and the restart is counted`, async () => {
+    it(`are looked into again after that failed with ${code}, and it is said once`, async () => {
+      const error = refused(code)
       world = new World(1, (runtime) => runtime.run('c1'))
-      world.factErrors.push(Object.assign(new Error(`${code}: open`), { code }))
+      world.factErrors.push(error)
       await world.simulation.runFor(5_000)
       expect(world.known).to.deep.equal(world.truth)
-      expect(world.watch.restarts).to.equal(1)
-      expect(world.delays).to.have.length(1)
-      world.factErrors.push(new TypeError('a bug'))
+      const bug = new TypeError('a bug')
+      world.factErrors.push(bug)
       world.runtime.run('c2')
       await world.simulation.runFor(5_000)
       expect(world.known).to.deep.equal(world.truth)
-      expect(world.watch.restarts).to.equal(2)
+      expect(world.skipped).to.deep.equal([
+        ['c1', error],
+        ['c2', bug],
+      ])
+      expect(world.watch.restarts).to.equal(0)
     })
+
+  it('are known and followed although one of them cannot be looked into, which is tried again', async () => {
+    const error = refused('EPERM')
+    world = new World(1, (runtime) => {
+      for (const id of ['c1', 'c2', 'c3']) runtime.run(id)
+    })
+    world.hidden.set('c2', error).set('c5', error)
+    const others = () => world.truth.filter(([id]) => !world.hidden.has(id))
+    await world.simulation.runFor(1)
+    expect(world.known).to.deep.equal(others())
+    for (const id of ['c4', 'c5']) world.runtime.run(id)
+    await world.simulation.settle()
+    expect(world.known).to.deep.equal(others())
+    const asked = world.runtime.calls.length
+    await world.simulation.runFor(120_000)
+    expect(world.runtime.calls.length - asked, 'with growing pauses').to.be.within(3 * 10, 3 * 40)
+    expect(world.runtime.calls.filter((call) => call === 'subscribe')).to.have.length(1)
+    expect(world.skipped, 'once each').to.deep.equal([
+      ['c2', error],
+      ['c5', error],
+    ])
+    expect([world.watch.listed, world.watch.profiles, world.lists], 'not all are known').to.deep.equal([
+      ...[false, undefined, 0],
+    ])
+    world.runtime.end('c5')
+    world.hidden.clear()
+    await world.simulation.runFor(10_000)
+    expect(world.known).to.deep.equal(world.truth)
+    expect(world.watch.listed).to.equal(true)
+    expect([world.lists, world.watch.restarts]).to.deep.equal([1, 0])
+  })
+
+  it('that cannot be looked into and are gone do not keep the others from being all', async () => {
+    world = new World(1, (runtime) => runtime.run('c1'))
+    world.hidden.set('c1', refused('EPERM'))
+    await world.simulation.runFor(10_000)
+    world.runtime.silent = true
+    world.runtime.end('c1')
+    await world.simulation.runFor(10_000)
+    expect([world.watch.listed, world.known]).to.deep.equal([true, []])
+  })
+
+  it('are described anew also where that fails at first', async () => {
+    world = new World(1, (runtime) => runtime.run('c1'), { app: 'one' })
+    await world.simulation.runFor(10_000)
+    world.labels = { app: 'two' }
+    world.factErrors.push(refused('EIO'))
+    world.watch.describeAnew()
+    await world.simulation.runFor(1)
+    expect(world.watch.containers.get('c1')?.podLabels).to.deep.equal({ app: 'one' })
+    await world.simulation.runFor(1_000)
+    expect(world.watch.containers.get('c1')?.podLabels).to.deep.equal({ app: 'two' })
+  })
 
   it('come and go with events, at once, without another list', async () => {
     world = new World()
@@ -286,7 +351,7 @@ describe('the containers of a node', () => {
   it('are in the end what the runtime has, whatever it does and however long it takes', async () => {
     world = new World()
     const step = fc.record({
-      kind: fc.constantFrom('run', 'run', 'end', 'end', 'down', 'up', 'silent', 'wait', 'wait'),
+      kind: fc.constantFrom('run', 'run', 'end', 'end', 'hide', 'show', 'down', 'up', 'silent', 'wait', 'wait'),
       who: fc.nat(3),
     })
     const property = fc.asyncProperty(
@@ -302,13 +367,17 @@ describe('the containers of a node', () => {
             run.runtime.end(`c${who}`)
             run.runtime.run(`c${who}`)
           } else if (kind === 'end') run.runtime.end(`c${who}`)
+          else if (kind === 'hide') run.hidden.set(`c${who}`, refused('EPERM'))
+          else if (kind === 'show') run.hidden.delete(`c${who}`)
           else if (kind === 'down') run.runtime.goDown()
           else if (kind === 'silent') run.runtime.silent = who > 1
           else if (kind === 'up') run.runtime.down = false
           else await run.simulation.runFor(who * 150)
         }
         run.runtime.down = false
+        run.hidden.clear()
         await run.simulation.runFor(140_000)
+        expect(run.watch.listed).to.equal(true)
         expect(run.known).to.deep.equal(run.truth)
         // Whoever follows the changes knows the same.
         const followed = new Map<string, number>()
