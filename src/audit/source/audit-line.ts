@@ -28,25 +28,26 @@ export interface KernelLog {
   doubtful: number
 }
 
-/** Priority, time since boot, and where a kernel is built so who has said it. */
-const kernelLine = /^<(\d{1,4})>\[ *(\d+\.\d+)\](?:\[[ CT\d]*\])? (.*)$/
+/** Priority, time since boot, and where a kernel is built so who has said it. Behind it is any text, carriage returns included. */
+const kernelLine = /^<(\d{1,4})>\[ *(\d+\.\d+)\](?:\[[ CT\d]*\])? (.*)$/s
 /** Of facility 0, which only the kernel has. */
 const firstOfUsers = 8
 const byAudit = 'audit: '
 
 /**
  * Reads what syslog(2) gives. It does not escape line ends: each line of a record has the priority and the time of its first one, so
- * a line with the time of the line before it is not taken for a record (kernel/printk/printk.c, record_print_text()).
+ * a line with the time of the line before it, or behind one whose time cannot be read, is not taken for a record
+ * (kernel/printk/printk.c, record_print_text()).
  */
 export function readKernelLog(text: string): KernelLog {
   const records: AuditLine[] = []
   let begins = Number.POSITIVE_INFINITY
   let doubtful = 0
-  let before = ''
+  let before: string | undefined = ''
   for (const line of text.split('\n')) {
-    const [, priority, stamp = '', said = ''] = kernelLine.exec(line) ?? []
-    if (begins === Number.POSITIVE_INFINITY && stamp !== '') begins = Number(stamp)
-    const isSecond = stamp === before
+    const [, priority, stamp, said = ''] = kernelLine.exec(line) ?? []
+    if (begins === Number.POSITIVE_INFINITY && stamp !== undefined) begins = Number(stamp)
+    const isSecond = before === undefined || stamp === before
     before = stamp
     if (Number(priority) >= firstOfUsers || !said.startsWith(byAudit)) continue
     const found = parseAuditLine(said.slice(byAudit.length))

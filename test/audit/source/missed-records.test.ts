@@ -209,6 +209,13 @@ describe('the kernel’s log as syslog(2) gives it', () => {
       records: 1,
       doubtful: 1,
     },
+    ...Object.entries({ 'a carriage return': '\r', 'a line separator': '\u2028' }).map(([what, byte]) => ({
+      name: `the second line behind ${what}`,
+      text: `<5>[    1.000001] audit: type=1107 audit(1740001000.121:4): pid=1 msg='x${byte}\n<5>[    1.000001] audit: ${record}`,
+      records: 1,
+      doubtful: 1,
+    })),
+    { name: 'what comes behind a line without a time', text: `<5>x\n<5>[    1.000001] audit: ${record}`, doubtful: 1 },
     { name: 'a log without times', text: `<5>audit: ${record}` },
   ]
   for (const { name, text, records = 0, doubtful = 0 } of rows)
@@ -220,7 +227,11 @@ describe('the kernel’s log as syslog(2) gives it', () => {
   it('gives no record that a process has made up, whatever it writes', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.string({ unit: fc.constantFrom('\n', 'a', ' ', '<5>', '[', ']', '1.000002', 'audit: ', record) })),
+        fc.array(
+          fc.string({
+            unit: fc.constantFrom('\n', '\r', '\u2028', 'a', ' ', '<5>', '[', ']', '1.000002', 'audit: ', record),
+          }),
+        ),
         (sent) => {
           const text = sent.map((one, i) => `audit: type=1107 audit(1740001000.100:${i}): msg='${one}'`)
           const log = text
