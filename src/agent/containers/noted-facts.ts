@@ -65,7 +65,9 @@ export function pidNamespace(root = '/'): ReadPidNamespace {
     const folder = join(root, 'proc', String(pid))
     try {
       const inode = await namespaceNumber(join(folder, 'ns/pid'))
-      const ids = /^NSpid:\s+(.*)$/m.exec(await readFile(join(folder, 'status'), 'latin1'))?.[1]?.split(/\s+/) ?? []
+      // Its first line is the name that the process gave itself, in which `^` and `$` would find line ends.
+      const status = await readFile(join(folder, 'status'), 'latin1')
+      const ids = /\nNSpid:\s+([^\n]*)/.exec(status)?.[1]?.split(/\s+/) ?? []
       return ids.length > 1 ? { inode, first: ids.at(-1) === '1' } : undefined
     } catch (error) {
       if (['ENOENT', 'ESRCH', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined

@@ -68,7 +68,10 @@ export async function namespaceNumber(path: string): Promise<number> {
 
 /** The line `0::PATH` is cgroup v2's. */
 async function inodeOf(mount: string, cgroup: string, containerID: string): Promise<bigint | undefined> {
-  const path = /^0::(\/.*)$/m.exec(cgroup)?.[1]
+  const path = cgroup
+    .split('\n')
+    .find((line) => line.startsWith('0::/'))
+    ?.slice('0::'.length)
   if (path === undefined) return undefined
   try {
     return (await stat(join(mount, ownPathOf(path, containerID) ?? path), { bigint: true })).ino

@@ -98,7 +98,8 @@ export class ProcessFactsReader {
     // A parent that ends gives its children away: one with the same parent as before had it all the time.
     const after = allowed(() => readFileSync(`${folder}/stat`, 'latin1'))
     if (after === undefined || !isSame(parseStat(after), stat)) return undefined
-    const uid = status === undefined ? undefined : /^Uid:\t(\d+)/m.exec(status)?.[1]
+    // The first line is the name that the process gave itself, in which `^` would find a line end: a carriage return is one.
+    const uid = status === undefined ? undefined : /\nUid:\t(\d+)/.exec(status)?.[1]
     return {
       ...(exe !== undefined && { exe: exe.slice(0, longestExe) }),
       ...(exe !== undefined && exe.length > longestExe && { exeCut: true as const }),

@@ -1,3 +1,6 @@
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { notedFacts, pidNamespace } from '../../../src/agent/containers/noted-facts.ts'
 
@@ -68,5 +71,17 @@ describe('facts of containers, noted for the fork tree', () => {
     const nsOfInit = await pidNamespace()(1)
     expect(nsOfInit === undefined || nsOfInit.first).to.equal(true)
     expect(await pidNamespace('/no/such')(1)).to.equal(undefined)
+  })
+
+  it('read no pid namespace out of the name of a process, which may hold a carriage return', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'varmor-noted-'))
+    mkdirSync(join(root, 'proc/7/ns'), { recursive: true })
+    writeFileSync(join(root, 'proc/7/ns/pid'), '')
+    const { ino: inode } = statSync(join(root, 'proc/7/ns/pid'))
+    for (const name of ['init', '\rNSpid:\t7', '\rNSpid:\t7\t2']) {
+      writeFileSync(join(root, 'proc/7/status'), `Name:\t${name}\nUid:\t0\t0\t0\t0\nNSpid:\t7\t1\nNSsid:\t7\t1\n`)
+      expect(await pidNamespace(root)(7), name).to.deep.equal({ inode, first: true })
+    }
+    rmSync(root, { recursive: true })
   })
 })

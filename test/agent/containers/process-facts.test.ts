@@ -42,6 +42,14 @@ describe('what /proc says of a container', () => {
     }
   })
 
+  it('are of no cgroup that the name of one says: a carriage return ends no line', async () => {
+    const [named, victim] = ['web', `/kubepods/${id}`]
+    mkdirSync(join(root, 'sys/fs/cgroup/default/web\rx'), { recursive: true })
+    const { ino } = statSync(join(root, 'sys/fs/cgroup/default/web\rx'), { bigint: true })
+    writeFileSync(join(root, 'proc/7/cgroup'), `9:misc:/a\r0::${victim}\n0::/default/web\rx\n`)
+    expect(await processFacts(root)(7, named)).to.include({ cgroupID: ino })
+  })
+
   it('are those of its own cgroup although its first process has gone to one below', async () => {
     const expected = await processFacts(root)(7, id)
     for (const below of ['init.scope', 'b'.repeat(64)]) {

@@ -40,6 +40,11 @@ describe('what is known of a process', () => {
     })
   })
 
+  it('is no user that the name of the process says: the kernel escapes line ends in it, and no carriage return', () => {
+    for (const end of ['\r', '\\n'])
+      expect(reader().read(8, make(8, '/usr/bin/cat', { comm: `a${end}Uid:\t0` }), 1)).to.include({ uid: 1000 })
+  })
+
   it('has nothing of what cannot be read', () => {
     const stat = make(8, '/usr/bin/cat')
     rmSync(join(root, '8', 'exe'))
