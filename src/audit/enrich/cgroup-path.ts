@@ -19,8 +19,9 @@ export const isTooLong = (error: unknown): boolean => (error as NodeJS.ErrnoExce
 const removed = ' (deleted)'
 
 /**
- * The path of a process in the text of /proc/<pid>/cgroup: of version 2, or of one controller of version 1, the same for all
- * processes, because a process may make itself groups in one of them. '/' for none.
+ * The path of a process in the text of /proc/<pid>/cgroup: of one controller of version 1, the same for all processes, or of
+ * version 2. Never of another controller: where runtimes make no groups, a process may make itself one with any name. '/' for none.
+ * The native addon reads the same texts (native/addon/cgroup-path.c).
  */
 export function cgroupPathOf(text: string): string {
   const paths = new Map<string, string>()
@@ -31,10 +32,10 @@ export function cgroupPathOf(text: string): string {
     const clean = path.endsWith(removed) ? path.slice(0, -removed.length) : path
     for (const controller of controllers.split(',')) paths.set(controller, withoutCutName(clean))
   }
-  for (const controller of [...preferred, ...paths.keys()]) {
+  // Of both versions at a time, version 1 is what runtimes use.
+  for (const controller of preferred) {
     const path = paths.get(controller) ?? '/'
-    // Of both versions at a time, version 1 is what runtimes use.
-    if (controller !== '' && path !== '/') return path
+    if (path !== '/') return path
   }
   return paths.get('') ?? '/'
 }
