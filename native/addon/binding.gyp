@@ -15,6 +15,7 @@
         'audit-socket.c',
         'batch-binding.c',
         'batch-ring.c',
+        'cgroup-path.c',
         'change-ring.c',
         'fork-binding.c',
         'fork-labels.c',

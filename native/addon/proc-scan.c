@@ -9,9 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cgroup-path.h"
 #include "clocks.h"
 
 #define NS_PER_S INT64_C(1000000000)
+
+_Static_assert(FORK_LABEL_BYTES == CONTAINER_ID_BYTES, "a label is the id of a container");
 
 /*
  * Field 3 is the state, field 22 the start in ticks since the boot (proc_pid_stat(5)). The second field may hold spaces
@@ -31,32 +34,6 @@ static bool parse_stat(const char *stat, int64_t tick, int64_t asleep, struct fo
 	when = (int64_t)start * tick - asleep;
 	sight->start = when > 0 ? (uint64_t)when : 0;
 	return state != 'Z' && state != 'X';
-}
-
-/* An id stands at the end of a component of a path: "/<id>" or "-<id>.scope" (src/audit/enrich/cgroup-path.ts). */
-static bool ends_component(const char *rest)
-{
-	if (strncmp(rest, ".scope", 6) == 0)
-		rest += 6;
-	/* What the kernel adds to the path of a group that was removed. */
-	if (strncmp(rest, " (deleted)", 10) == 0)
-		return rest[10] == '\0' || rest[10] == '\n';
-	return *rest == '\0' || *rest == '\n' || *rest == '/';
-}
-
-/* The first id of a path is that of the outermost container: groups below its own, its processes can make themselves. */
-static void parse_cgroup(const char *cgroup, struct fork_sight *sight)
-{
-	const size_t digits = sizeof(sight->container) - 1;
-	const char *at;
-
-	for (at = cgroup; (at = strpbrk(at, "/-:")) != NULL;) {
-		at++;
-		if (strspn(at, "0123456789abcdef") != digits || !ends_component(at + digits))
-			continue;
-		memcpy(sight->container, at, digits);
-		return;
-	}
 }
 
 /* Returns the length; 0 if it cannot be read or has no room. */
@@ -80,13 +57,15 @@ static bool look(int root, const char *name, int64_t tick, int64_t asleep, struc
 {
 	int folder = openat(root, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char text[8192];
+	size_t length;
 	bool lives;
 
 	if (folder < 0)
 		return false;
 	lives = read_text(folder, "stat", text, sizeof(text)) && parse_stat(text, tick, asleep, sight);
-	if (lives && read_text(folder, "cgroup", text, sizeof(text)))
-		parse_cgroup(text, sight);
+	length = lives ? read_text(folder, "cgroup", text, sizeof(text)) : 0;
+	if (length > 0)
+		cgroup_container(text, length, sight->container);
 	close(folder);
 	return lives;
 }

@@ -6,6 +6,7 @@ import { compile } from './c-program.ts'
 
 const sources = [
   'audit-socket.c',
+  'cgroup-path.c',
   'change-ring.c',
   'fork-labels.c',
   'fork-table.c',

@@ -28,13 +28,14 @@ describe(`the reading of all of /proc${hasCompiler ? '' : ' (not here: no gcc)'}
     const expected: string[] = []
     for (let pid = 1; pid <= 1000; pid++) {
       const path = Array.from({ length: Math.floor(next() * 6) }, () => parts[Math.floor(next() * parts.length)])
-      const text = next() < 0.5 ? `0::/${path.join('/')}\n` : `4:pids:/${path.join('/')}\n0::/system.slice\n`
+      const made = next() < 0.5 ? '' : `9:misc:/${other}\n`
+      const text = made + (next() < 0.5 ? `0::/${path.join('/')}\n` : `4:pids:/${path.join('/')}\n0::/system.slice\n`)
       mkdirSync(join(root, String(pid)))
       writeFileSync(join(root, String(pid), 'stat'), `${pid} (x) S ${'0 '.repeat(18)}100 0 0\n`)
       writeFileSync(join(root, String(pid), 'cgroup'), text)
       expected.push(`${pid} ${idOfPath(cgroupPathOf(text))}`)
     }
-    const check = compile('proc-scan-check', ['proc-scan.c'], ['-fsanitize=address,undefined'])
+    const check = compile('proc-scan-check', ['cgroup-path.c', 'proc-scan.c'], ['-fsanitize=address,undefined'])
     const { status, stderr, stdout } = spawnSync(check, [root], { encoding: 'utf8' })
     expect([status, stderr]).to.deep.equal([0, ''])
     expect(stdout.split('\n').slice(0, -1).sort()).to.deep.equal(expected.sort())
