@@ -51,9 +51,9 @@ export class BatchContext {
   readonly unresolved: Partial<Record<UnresolvedReason, number>> = {}
   /** Records that a process has sent and nobody vouches for. */
   untrusted = 0
-  /** The time stamp of the last message of the kernel that holds such a record, of whatever type; empty for none. */
-  sentStampStart = 0
-  sentStampEnd = 0
+  /** The time stamp of the last message of the kernel that may hold line ends: of all but its own records of our types. Empty for none. */
+  stampStart = 0
+  stampEnd = 0
   /** The record at hand, and the end of the lines that continue it. */
   start = 0
   end = 0

@@ -107,8 +107,12 @@ function processLine(context: BatchContext): Outcome {
   if (context.kmsg) locateKmsgRecord(bytes, start, end, scratch.trust, place)
   else locateRecord(bytes, start, end, scratch.trust, place)
   const { type } = place
-  if (place.stampEnd > place.stampStart && isContinued(context)) return outcome.filtered
-  if (type === recordType.other) return outcome.filtered
+  const stamped = place.stampEnd > place.stampStart
+  if (type === recordType.other) {
+    if (stamped) noteStamp(context)
+    return outcome.filtered
+  }
+  if (stamped && isContinued(context)) return outcome.filtered
   id.clear(start, context.readAt)
   const body = place.audit === -1 ? place.body : readAuditId(bytes, place.audit, end, id)
   if (body === -1) return brokenRecord(context)
@@ -126,27 +130,35 @@ function processKnown(context: BatchContext, body: number, type: number): Outcom
 }
 
 /**
- * Whether a line of a syslog file is not the kernel's own although it begins like one. A process can put line ends into what
- * it sends, and the kernel writes each line of such a message with the time stamp of the first one. Two messages of one
- * microsecond are rare; the second is lost then. Where a batch ends in between, or the kernel writes no time stamps,
- * nothing shows it: the multicast, auditd and /dev/kmsg have no such gap.
+ * Whether a line of a syslog file is not the kernel's own although it begins like one. A process can put line ends into what it
+ * sends, into the name of a table and into the option of a mount, and the kernel writes each line of such a message with the time
+ * stamp of the first one. So a record that has the stamp of the last message which may hold line ends is not taken; the kernel's own
+ * records of our types hold none. Another message and a record of one microsecond are rare; the record is lost then, and counted.
+ * Where a batch ends in between, or the kernel writes no time stamps, nothing shows it: the multicast, auditd and /dev/kmsg have no
+ * such gap.
  */
 function isContinued(context: BatchContext): boolean {
-  const { bytes, scratch, sentStampStart, sentStampEnd } = context
-  const { sent, stampStart, stampEnd, type } = scratch.place
+  const { bytes, scratch, stampStart, stampEnd } = context
+  const { place } = scratch
   const isSame =
-    stampEnd - stampStart === sentStampEnd - sentStampStart && isEqual(bytes, stampStart, stampEnd, sentStampStart)
-  if (isSame && scratch.trust === 'kernel') {
-    if (type !== recordType.other) context.untrusted++
-    return true
-  }
-  context.sentStampStart = sent ? stampStart : 0
-  context.sentStampEnd = sent ? stampEnd : 0
-  return false
+    scratch.trust === 'kernel' &&
+    place.stampEnd - place.stampStart === stampEnd - stampStart &&
+    isEqual(bytes, place.stampStart, place.stampEnd, stampStart)
+  if (isSame) context.untrusted++
+  else if (place.sent) noteStamp(context)
+  return isSame
 }
 
+/** The message at hand may hold line ends. Most lines come only here, so nothing is compared. */
+function noteStamp(context: BatchContext): void {
+  const { stampStart, stampEnd } = context.scratch.place
+  context.stampStart = stampStart
+  context.stampEnd = stampEnd
+}
+
+/** From the end, where two stamps mostly differ. */
 function isEqual(bytes: Uint8Array, start: number, end: number, other: number): boolean {
-  for (let at = start; at < end; at++) if (bytes[at] !== bytes[other + at - start]) return false
+  for (let at = end - 1; at >= start; at--) if (bytes[at] !== bytes[other + at - start]) return false
   return true
 }
 

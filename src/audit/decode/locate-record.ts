@@ -48,7 +48,7 @@ export class RecordPlace {
   body = -1
   /** In the text of a kernel's message: the record is one that a process has sent, of whatever type. */
   sent = false
-  /** The time stamp in square brackets of a kernel's message in a syslog file; empty where it has none. */
+  /** The time stamp in square brackets of a kernel's message in a syslog file or the output of dmesg; empty where it has none. */
   stampStart = 0
   stampEnd = 0
 
@@ -85,7 +85,7 @@ export function locateRecord(bytes: Uint8Array, start: number, end: number, trus
   place.clear()
   if (isTypeKey(bytes, start, end)) readType(bytes, start, end, place)
   else if (startsWith(bytes, start, end, 'node=')) readType(bytes, afterBlank(bytes, start, end), end, place)
-  else if (bytes[start] === openSquare) locateInKernelText(bytes, start, end, trust, place)
+  else if (bytes[start] === openSquare) locateInKernelMessage(bytes, start, end, trust, place)
   else locateBehindTag(bytes, start, end, trust, place)
 }
 
@@ -157,8 +157,7 @@ function locateBehind(
   place: RecordPlace,
 ): void {
   if (startsWith(bytes, tag, end, 'kernel:') || startsWith(bytes, tag, end, 'kern.notice:')) {
-    readStamp(bytes, behind, end, place)
-    locateInKernelText(bytes, behind, end, trust, place)
+    locateInKernelMessage(bytes, behind, end, trust, place)
   } else if (startsWith(bytes, tag, end, 'dbus')) locateDbus(bytes, behind, end, place)
   else if (trust === 'given' && (startsWith(bytes, tag, end, 'audit:') || endsWith(bytes, behind, '>audit:')))
     locateInKernelText(bytes, behind, end, trust, place)
@@ -166,6 +165,12 @@ function locateBehind(
 
 function endsWith(bytes: Uint8Array, end: number, text: string): boolean {
   return startsWith(bytes, end - text.length, end, text)
+}
+
+/** In a log, whose lines may be several of one message. */
+function locateInKernelMessage(bytes: Uint8Array, at: number, end: number, trust: Trust, place: RecordPlace): void {
+  readStamp(bytes, at, end, place)
+  locateInKernelText(bytes, at, end, trust, place)
 }
 
 function readStamp(bytes: Uint8Array, behind: number, end: number, place: RecordPlace): void {

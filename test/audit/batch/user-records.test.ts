@@ -169,6 +169,29 @@ describe('a line of a log that others may write to', () => {
     ]
     expect(run('auditlog', `${lines.join('\n')}\n`)).to.include({ read: 5, written: 1, filtered: 4, untrusted: 2 })
   })
+
+  const [stamp, later] = ['[   12.345678]', '[   12.345679]']
+  const dated = 'Feb 24 03:04:42 host kernel: '
+  const audit = `audit: ${record}`
+  const mount = "tmpfs: Unknown parameter 'x"
+  const table = 'audit: type=1325 audit(1740366282.121:8): table=x'
+  const messages: [what: string, lines: string[], written: number, untrusted: number][] = [
+    ['behind a line end in the option of a mount', [`${stamp} ${mount}`, `${stamp} ${audit}`], 0, 1],
+    ['behind a line end in the name of a table', [`${stamp} ${table}`, `${stamp} ${audit}`], 0, 1],
+    ['behind several', [`${stamp} ${mount}`, `${stamp} a`, `${stamp} ${audit}`, `${stamp} ${audit}`], 0, 2],
+    ['where the kernel says who called', [`${stamp}[  T7] ${mount}`, `${stamp}[  T7] ${audit}`], 0, 1],
+    ['behind a message of another moment', [`${stamp} ${mount}`, `${later} ${audit}`], 1, 0],
+    ['behind a message of another length', [`${stamp} ${mount}`, `[  112.345678] ${audit}`], 1, 0],
+    ['behind a record of the same moment, which has no line ends', [`${stamp} ${audit}`, `${stamp} ${audit}`], 2, 0],
+  ]
+  for (const [what, lines, written, untrusted] of messages)
+    for (const [file, start] of Object.entries({ 'a syslog': dated, 'the output of dmesg': '' }))
+      it(`counts ${written === 0 ? 'no' : 'each'} record ${what}, in ${file}`, () => {
+        const text = lines.map((line) => `${start}${line}\n`).join('')
+        expect(run('auditlog', text)).to.include({ read: lines.length, written, untrusted })
+        const given = run('auditlog', text, { final: true }, new Scratch({ trust: 'given' }))
+        expect(given.written).to.equal(lines.filter((line) => line.endsWith(audit)).length)
+      })
 })
 
 describe('records that a process has sent, in a file that somebody gives', () => {
