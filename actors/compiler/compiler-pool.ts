@@ -43,6 +43,8 @@ const LAST_LOOK = 20
 
 interface Job extends JobOptions {
   peer: string
+  /** What whoever asked calls the tenant. */
+  namespace: string
   name: string
   /** Until when it may wait for a thread. */
   until: number
@@ -62,9 +64,10 @@ interface Hand {
 }
 
 /** What peers name is theirs: the same namespace named by another one is another tenant. */
-const ownOf = ({ tenant, peer = '' }: JobOptions): { tenant: string; peer: string } => ({
+const ownOf = ({ tenant, peer = '' }: JobOptions): Pick<Job, 'tenant' | 'peer' | 'namespace'> => ({
   tenant: peer === '' ? tenant : `${tenant} from ${peer}`,
   peer,
+  namespace: tenant,
 })
 
 /** Gives jobs to threads, each to one of its own; see `turns.ts` for whose turn it is. Each job is answered, in bounded time. */
@@ -267,7 +270,7 @@ export class CompilerPool implements Compilers {
     const had = clock.now() - this.#running.get(thread)!.since
     const took = this.#account(thread, code === 'TOO_COSTLY')
     logger.warn(
-      { job: job.name, tenant: job.tenant, milliseconds: Math.round(took) },
+      { job: job.name, namespace: job.namespace, milliseconds: Math.round(took) },
       'a policy takes too long to compile; its thread is started anew',
     )
     job.timer.cancel()

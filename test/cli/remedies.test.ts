@@ -16,6 +16,7 @@ const others = [
   'write-cache',
   'remove',
   'replace',
+  'timeout',
 ]
 /** Of who starts containers: nerdctl, docker and ctr. */
 const runtimes = ['security-opt', 'apparmor-profile', 'seccomp', 'seccomp-profile', 'name']

@@ -104,6 +104,22 @@ const rows: [title: string, memory: Memory, survey: Partial<Survey>, expected: R
     { waiting: [web], rolling: [rolling(settings.deadline + 1)] },
     { is: 'late', limiter: ['done'], progress: 'paused' },
   ],
+  [
+    'one is late, and another namespace waits',
+    held,
+    { waiting: [web, workload('b', 'web')], rolling: [rolling(settings.deadline + 1)] },
+    { is: 'in-need-of-a-turn', limiter: ['done', 'ask b'], progress: 'running' },
+  ],
+  [
+    'it goes wrong in three namespaces, and a fourth waits',
+    want,
+    {
+      waiting: [workload('d', 'web')],
+      rolling: [rolling(settings.deadline + 1), rolling(1, workload('b', 'busy'))],
+      astray: [astray(workload('b', 'web')), astray(workload('c', 'web'))],
+    },
+    { is: 'late', limiter: ['done'], progress: 'paused' },
+  ],
   ['all are paused', want, { waiting: [sleeping] }, { is: 'all-paused', limiter: ['done'], progress: 'paused' }],
   [
     'the API refused the last patch',
@@ -124,13 +140,17 @@ function turnAfter(calls: Decision['limiter'], before: string): string {
 
 const workloads = fc
   .uniqueArray(
-    fc.record({ namespace: fc.constantFrom('a', 'b'), name: fc.constantFrom('u', 'v', 'w'), paused: fc.boolean() }),
+    fc.record({
+      namespace: fc.constantFrom('a', 'b', 'd'),
+      name: fc.constantFrom('u', 'v', 'w'),
+      paused: fc.boolean(),
+    }),
     { selector: ({ namespace, name }) => `${namespace}/${name}`, maxLength: 4 },
   )
   .map((all) => all.map(({ namespace, name, paused }) => workload(namespace, name, paused)))
 const astrays = fc.array(
-  fc.constantFrom('v', 'w').map((name) => astray(workload('a', name))),
-  { maxLength: 1 },
+  fc.constantFrom('a', 'b', 'c').map((namespace) => astray(workload(namespace, 'v'))),
+  { maxLength: 2 },
 )
 const surveys: fc.Arbitrary<Survey> = fc.record({
   waiting: workloads,
@@ -138,8 +158,10 @@ const surveys: fc.Arbitrary<Survey> = fc.record({
   astray: astrays,
   held: astrays,
   rolling: fc.array(
-    fc.nat(settings.deadline * 2).map((age) => rolling(age)),
-    { maxLength: 2 },
+    fc
+      .tuple(fc.nat(settings.deadline * 2), fc.constantFrom('a', 'b', 'c'))
+      .map(([age, namespace]) => rolling(age, workload(namespace, 'busy'))),
+    { maxLength: 3 },
   ),
   finished: fc.nat(3),
 })
@@ -189,7 +211,11 @@ describe('decisions on restarts', () => {
           expect(decision.memory.turn.state).to.equal(turn)
           if (patch !== undefined) {
             expect(turn).to.equal('held')
-            expect([...survey.rolling, ...survey.unseen, ...survey.astray]).to.deep.equal([])
+            const late = survey.rolling.filter(({ since }) => NOW - since > settings.deadline)
+            expect([late.length, survey.unseen]).to.deep.equal([survey.rolling.length, []])
+            const wrong = new Set([...late, ...survey.astray].map(({ workload }) => workload.metadata.namespace))
+            expect(wrong.size).to.be.at.most(2)
+            expect(wrong).not.to.include(patch.workload.metadata.namespace)
             expect(survey.waiting).to.include(patch.workload)
             expect(patch.workload.spec.paused).to.equal(false)
             expect(memory.turn).to.deep.equal({ state: 'granted', namespace: patch.workload.metadata.namespace })
