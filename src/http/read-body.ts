@@ -3,9 +3,9 @@ import type { IncomingMessage } from 'node:http'
 /** The body cannot be taken. */
 export class BodyError extends Error {
   override readonly name = 'BodyError'
-  readonly status: 400 | 413 | 503
+  readonly status: 400 | 413 | 429
 
-  constructor(status: 400 | 413 | 503, message: string) {
+  constructor(status: 400 | 413 | 429, message: string) {
     super(message)
     this.status = status
   }

@@ -17,9 +17,11 @@ export interface ServerLimits {
   longestBody: number
   /**
    * Bytes of all bodies at a time, from their first byte to the answer. Beyond them the request is closed whose body has been
-   * under way for longest. Default 32 MiB.
+   * under way for longest, or where none has been for `bodyTime`, the new one is 429. Default 32 MiB.
    */
   bodies: number
+  /** Milliseconds that a body has at least. Default 0: where nobody says who he is, who is there first has no right to stay. */
+  bodyTime: number
   /**
    * Connections at a time; a new one closes the one that has waited longest without a request, or else for the rest of one. One takes
    * 70 KiB with TLS. Default 2,500.
@@ -42,6 +44,7 @@ export interface ServerLimits {
 export const defaultLimits: ServerLimits = {
   longestBody: 4 * mebibyte,
   bodies: 32 * mebibyte,
+  bodyTime: 0,
   connections: 2_500,
   kept: 500,
   headTimeout: 10_000,
@@ -114,6 +117,8 @@ export class HttpServer {
 /** What a request has of its body. */
 interface Held {
   socket: Socket
+  /** By performance.now(). */
+  since: number
   bytes: number
 }
 
@@ -235,10 +240,14 @@ function closeOldest(traffic: Traffic): boolean {
   return closeReading(traffic)
 }
 
-/** Closes the request whose body has been under way for longest, but for one. @returns whether there was another one */
-function closeReading(traffic: Traffic, but?: Held): boolean {
+/**
+ * Closes the request whose body has been under way for longest, and for so many milliseconds, but for one.
+ * @returns whether there was another one
+ */
+function closeReading(traffic: Traffic, but?: Held, least = 0): boolean {
+  const latest = performance.now() - least
   for (const held of traffic.reading) {
-    if (held === but) continue
+    if (held === but || held.since > latest) continue
     traffic.reading.delete(held)
     traffic.sockets.delete(peerOf(held.socket))
     traffic.held -= held.bytes
@@ -291,7 +300,7 @@ async function replyTo(request: IncomingMessage, scope: Scope): Promise<Reply> {
   // Before the body: whoever may not ask cannot make us hold megabytes.
   const refusal = await handler.admit?.(exchange)
   if (refusal !== undefined) return { ...refusal, close: true }
-  const held: Held = { socket: request.socket, bytes: 0 }
+  const held: Held = { socket: request.socket, since: performance.now(), bytes: 0 }
   try {
     const body = method === 'GET' ? Buffer.alloc(0) : await bodyOf(request, handler, held, scope)
     return await handler.handle(body, exchange)
@@ -310,7 +319,8 @@ async function bodyOf(request: IncomingMessage, handler: Handler, held: Held, sc
       traffic.held += bytes
       while (traffic.held > limits.bodies) {
         const { closed } = traffic
-        if (!closeReading(traffic, held)) throw new BodyError(503, 'There is too much to read at a time; come again')
+        if (!closeReading(traffic, held, limits.bodyTime))
+          throw new BodyError(429, 'There is too much to read at a time; come again')
         if (Number.isInteger(Math.log10(closed + 1)))
           options.log.warn(
             { server: options.name, closed: closed + 1 },

@@ -71,7 +71,8 @@ export class Servers {
       name: 'status',
       port: ports.status ?? 8080,
       tls: {},
-      limits: connectionLimits(memory),
+      // Who sends a body here is known, and bounded: of many large ones at once, those that have begun come to their end.
+      limits: { ...connectionLimits(memory), bodyTime: 5_000 },
       routes: statusRoutes({ ...status, ...probes }),
     })
     if (listenForMetrics === false) return

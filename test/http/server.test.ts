@@ -290,13 +290,24 @@ describe('an HTTPS server of a role', () => {
     const first = ask(server, { path: '/take', method: 'POST', body })
     while (releases.length < 1) await pause(5)
     const refused = await ask(server, { path: '/take', method: 'POST', body })
-    expect([refused.status, refused.body]).to.deep.equal([503, 'There is too much to read at a time; come again\n'])
+    expect([refused.status, refused.body]).to.deep.equal([429, 'There is too much to read at a time; come again\n'])
     releases[0]!()
     expect((await first).status).to.equal(200)
     const again = ask(server, { path: '/take', method: 'POST', body })
     while (releases.length < 2) await pause(5)
     releases[1]!()
     expect((await again).status).to.equal(200)
+  })
+
+  it('lets a body have its time where there is one, so that of many large ones some come to their end', async () => {
+    const limits = { bodies: 1 << 20, longestBody: 900_000, bodyTime: 600_000 }
+    const server = await listen({ exact: { '/take': { POST: taker } } }, { limits })
+    const slow = await almost(server, 800_000)
+    expect((await ask(server, { path: '/take', method: 'POST', body: 'a'.repeat(800_000) })).status).to.equal(429)
+    const answered = once(slow, 'data')
+    slow.write('a')
+    expect(String((await answered)[0])).to.match(/^HTTP\/1\.1 200/)
+    slow.destroy()
   })
 
   it('takes as long a body as the handler says', async () => {
