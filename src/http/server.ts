@@ -153,8 +153,13 @@ const contextOf = ({ cert, key, clientCa }: Partial<ServingCredentials> & { clie
 export async function startServer(options: ServerOptions): Promise<HttpServer> {
   const limits = { ...defaultLimits, ...options.limits }
   const traffic: Traffic = {
-    ...{ draining: false, sockets: new Map(), waiting: new Map(), handling: new Set() },
-    ...{ reading: new Set(), held: 0, closed: 0 },
+    draining: false,
+    sockets: new Map(),
+    waiting: new Map(),
+    reading: new Set(),
+    held: 0,
+    closed: 0,
+    handling: new Set(),
   }
   const common = {
     headersTimeout: limits.headTimeout,
@@ -318,12 +323,12 @@ async function bodyOf(request: IncomingMessage, handler: Handler, held: Held, sc
       held.bytes += bytes
       traffic.held += bytes
       while (traffic.held > limits.bodies) {
-        const { closed } = traffic
         if (!closeReading(traffic, held, limits.bodyTime))
           throw new BodyError(429, 'There is too much to read at a time; come again')
-        if (Number.isInteger(Math.log10(closed + 1)))
+        const { closed } = traffic
+        if (Number.isInteger(Math.log10(closed)))
           options.log.warn(
-            { server: options.name, closed: closed + 1 },
+            { server: options.name, closed },
             'requests take too much memory together; the one that is slowest was closed',
           )
       }
