@@ -53,7 +53,7 @@ export interface PipelineOptions {
   commitEvery?: number
   /** Milliseconds that a disk gets which did not store the log, before it is asked again. Default 10,000. */
   doubtPatience?: number
-  /** Milliseconds that a stop waits for a disk that takes nothing. Default 5,000. */
+  /** Milliseconds that a stop waits for a source, and for a disk that takes nothing. Default 5,000. */
   stopPatience?: number
   /** Takes what workloads did whose policies model behaviour. */
   onRecorded?: (recorded: readonly Recorded[]) => void
@@ -206,8 +206,8 @@ export class Pipeline {
   }
 
   /**
-   * Stops the sources; `run` then comes to its end. What a source or the disk has not done within `stopPatience` is not
-   * waited for: a file keeps it for the next start.
+   * Stops the sources; `run` then comes to its end. What a source has not done within `stopPatience`, and a disk that takes nothing for
+   * so long, is not waited for: a file keeps it for the next start.
    */
   stop(): void {
     const { clock, sink, stopPatience = 5000 } = this.#options
@@ -293,7 +293,8 @@ export class Pipeline {
     const settle = ({ written, dropped, reason }: OfferResult): void => {
       this.accounting.settled(written, dropped, reason)
       if (result.kernelTime !== undefined) this.#observeLag(result.kernelTime, written)
-      if (dropped > 0 && input.pressure === 'waits') inFlight.lost = true
+      // What an agent has dropped at its end the next one may find: in the source, or in a log that has the same records.
+      if (dropped > 0 && (input.pressure === 'waits' || reason === 'stopped')) inFlight.lost = true
       input.queue.settle(inFlight)
       input.written?.(input.queue.reached)
       if (input.commit !== undefined && input.queue.reached !== undefined) this.#scheduleStore()

@@ -69,6 +69,8 @@ export class Sink {
   /** By the clock. What was written before is stored. */
   #storedAt: number
   #closing = false
+  /** By the clock: when the disk took something last, or was first asked to hurry. */
+  #tookAt = 0
   #deadline: { cancel(): void } | undefined
   #giveUp = false
   #wake: () => void = () => undefined
@@ -79,7 +81,7 @@ export class Sink {
     this.#stage = options.stage ?? 'sink'
     this.losses = options.losses ?? new LossLog({ clock: options.clock })
     this.#storedAt = options.clock.now()
-    this.losses.onLine(() => void this.#run())
+    this.losses.onLine(() => this.#giveUp || void this.#run())
   }
 
   /** Lines that wait. */
@@ -145,11 +147,12 @@ export class Sink {
     this.#storedAt = begun
   }
 
-  /** What waits and what still comes is written within so many milliseconds from now, or dropped as `stopped`. */
+  /** What waits and what still comes is dropped as `stopped` once the disk has taken nothing for so many milliseconds. */
   hurry(patience: number): void {
     if (this.#closing) return
     this.#closing = true
-    this.#deadline = this.#options.clock.after(patience, () => this.#giveUpAll())
+    this.#tookAt = this.#options.clock.now()
+    this.#watch(patience)
   }
 
   /** Writes what waits, syncs and closes. Call `hurry` before: a disk that takes nothing is waited for without end. */
@@ -163,6 +166,15 @@ export class Sink {
     await this.#file?.close().catch((error: unknown) => this.#notStored(error))
     this.#file = undefined
     this.losses.close()
+  }
+
+  #watch(patience: number): void {
+    this.#deadline = this.#options.clock.after(patience, () => {
+      const isIdle = this.#queue.bytes === 0 && this.#running === undefined
+      const since = Math.max(this.#tookAt, this.#queue.oldest ?? 0)
+      if (isIdle || this.#options.clock.now() - since < patience) this.#watch(patience)
+      else this.#giveUpAll()
+    })
   }
 
   #giveUpAll(): void {
@@ -196,7 +208,10 @@ export class Sink {
       const { written, trouble } = await file.write(piece)
       this.#queue.confirm(written)
       this.#giveRoom()
-      if (written > 0) this.#failures = 0
+      if (written > 0) {
+        this.#failures = 0
+        this.#tookAt = this.#options.clock.now()
+      }
       if (trouble !== undefined) await this.#fail(trouble)
       else this.#recover()
     } while (!this.#giveUp && (this.#queue.bytes > 0 || this.#file === undefined || this.#owesReport()))

@@ -71,6 +71,8 @@ export class KeptSource implements AuditSource {
   #seq = 0
   readonly #openedAt: number
   #at: number
+  /** What was missed is not handed on yet, so the place stays before it: an agent that ends now leaves it to the next one. */
+  #behind: boolean
   #stoppedAt: number | undefined
   #closed = false
 
@@ -85,6 +87,7 @@ export class KeptSource implements AuditSource {
     this.name = this.#source.name
     this.lossKinds = this.#source.lossKinds ?? {}
     this.#missed = options.missed
+    this.#behind = options.missed !== undefined
     this.#openedAt = clock.now()
     this.#at = options.missed?.since ?? this.#openedAt
   }
@@ -124,18 +127,23 @@ export class KeptSource implements AuditSource {
     await this.#source.close()
   }
 
-  stats(): SourceStats & { restarts: number } {
-    return { ...sumOf(this.#before, this.#source.stats()), restarts: this.restarts }
+  /** `behind`: what was missed is still to come. */
+  stats(): SourceStats & { restarts: number; behind: boolean } {
+    return { ...sumOf(this.#before, this.#source.stats()), restarts: this.restarts, behind: this.#behind }
   }
 
   /** Records that are under way have a moment to come into other logs. */
   async *#catchUp({ find }: Missed): AsyncGenerator<SourceBatch, void, void> {
     await this.#pause.wait(underWay)
-    if (this.#closed) return
+    if (this.#closed || this.#stoppedAt !== undefined) return
     const { pieces, ids } = await find(this.#openedAt, this.#source.stats())
     this.#ids = ids
     const { name: source, position } = this
-    for (const bytes of pieces) yield { source, seq: this.#seq++, format: 'auditlog', bytes, position }
+    for (const bytes of pieces) {
+      if (this.#closed) return
+      yield { source, seq: this.#seq++, format: 'auditlog', bytes, position }
+    }
+    this.#behind = false
   }
 
   /** Its batches until it ends. @returns the error that ended it */
@@ -188,7 +196,7 @@ export class KeptSource implements AuditSource {
   }
 
   #reach(at: number): void {
-    this.#at = Math.max(this.#at, at)
+    if (!this.#behind) this.#at = Math.max(this.#at, at)
   }
 
   /** A batch of no records. */

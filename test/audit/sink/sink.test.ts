@@ -274,6 +274,59 @@ describe('the sink', () => {
       expect(written).to.be.greaterThan(0)
       expect(fates).to.deep.equal([{ written, dropped: 20 - written, reason: 'stopped' }])
     })
+
+    /** A file on a disk that takes each write after so many milliseconds, and what it is asked for. */
+    const slowly = (delay: number) => {
+      const asked: string[] = []
+      const slow = async () => ({
+        rotations: 0,
+        room: 1_000_000,
+        sync: async () => undefined,
+        async close() {
+          asked.push('close')
+          await new Promise<void>((resolve) => clock.after(delay, resolve))
+        },
+        async write(bytes: Uint8Array) {
+          asked.push('write')
+          const copy = Buffer.from(bytes)
+          await new Promise<void>((resolve) => clock.after(delay, resolve))
+          text += copy.toString()
+          return { written: copy.length }
+        },
+      })
+      sink = make({ clock, open: slow, bound: 2000 })
+      return asked
+    }
+
+    it('drops nothing at the end while the disk takes something, however long others take to bring the rest', async () => {
+      slowly(2_000)
+      sink.hurry(3_000)
+      await clock.advance(10_000)
+      offer(lines(0, 10))
+      await clock.advance(1_000)
+      for (const from of [10, 5_010, 10_010]) offer(lines(from, 5_000))
+      const closed = sink.close()
+      await clock.advance(60_000)
+      await closed
+      expect(numbersIn(text)).to.deep.equal(upTo(15_010))
+      expect(sink.dropped).to.deep.equal({})
+      expect(clock.waiting).to.equal(0)
+    })
+
+    it('asks a file for nothing more once it is closed, whatever still comes and is counted', async () => {
+      const asked = slowly(5_000)
+      offer(lines(0, 10))
+      await turn()
+      sink.hurry(3_000)
+      const closed = sink.close()
+      await clock.advance(6_000)
+      offer(lines(10, 10))
+      await clock.advance(6_000)
+      offer(lines(20, 10))
+      await closed
+      expect(asked).to.deep.equal(['write', 'close'])
+      expect(sink.dropped).to.deep.equal({ stopped: 20 })
+    })
   })
 
   it('survives a full disk: every line is whole, none is lost, none comes twice', async function () {

@@ -103,18 +103,37 @@ describe('a source that is kept open', () => {
       expect(got.map(({ seq }) => seq)).to.deep.equal(got.map((_, i) => i))
     })
 
-    it('hands it on at once when it is stopped, and leaves it to the next one when it is closed', async () => {
-      const missed = { since: 5, find: async () => missedOf(1) }
-      const stopped = make([], { missed })
-      stopped.source.stop()
-      await stopped.ended
-      expect(stopped.texts()).to.deep.equal([line(1)])
-      const closed = make([], { missed })
-      await turn()
-      await closed.source.close()
-      await closed.ended
-      expect(closed.texts()).to.deep.equal([])
-      expect(closed.source.position).to.deep.equal({ at: 5 })
+    for (const how of ['stop', 'close'] as const)
+      it(`leaves it to the next one with ${how} before it is found: its place stays before that, whatever comes`, async () => {
+        const { wires, got, clock, source, ended } = make([], { missed: { since: 5, find: async () => missedOf(1) } })
+        expect(source.stats().behind).to.equal(true)
+        wires[0]!.give(line(2))
+        await turn()
+        await source[how]()
+        await ended
+        expect(got.map(({ position }) => position)).to.deep.equal(got.map(() => ({ at: 5 })))
+        expect(source.position).to.deep.equal({ at: 5 })
+        expect(source.stats().behind).to.equal(true)
+        expect(clock.waiting).to.equal(0)
+      })
+
+    it('hands on what is found while it is stopped, and nothing more once it is closed', async () => {
+      for (const how of ['stop', 'close'] as const) {
+        let found: () => void = () => undefined
+        const find = async () => {
+          await new Promise<void>((resolve) => (found = resolve))
+          return missedOf(1, 2)
+        }
+        const { clock, texts, source, ended } = make([], { missed: { since: 5, find } })
+        await clock.advance(1_000)
+        await turn()
+        await source[how]()
+        found()
+        await ended
+        expect(texts()).to.deep.equal(how === 'stop' ? [line(1), line(2)] : [])
+        expect(source.position).to.deep.equal({ at: how === 'stop' ? clock.now() : 5 })
+        expect(source.stats().behind).to.equal(how === 'close')
+      }
     })
   })
 

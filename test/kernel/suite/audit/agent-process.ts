@@ -18,7 +18,7 @@ export interface Said {
 
 /** What the agent says of its counters. */
 export interface Status extends Totals {
-  stages: { source: { name: string; received: number; dropped: Record<string, number | null> }[] }
+  stages: { source: { name: string; received: number; dropped: Record<string, number | null>; behind?: boolean }[] }
 }
 
 /** How an agent has ended: what it counted, and all lines that it wrote. */
@@ -95,7 +95,8 @@ export class AgentProcess {
     for (let before = ''; ; ) {
       const { stages, read, written, queued, deferred } = await this.status()
       const now = JSON.stringify([read, written, stages.source.map(({ received, dropped }) => [received, dropped])])
-      if (now === before && queued === 0 && deferred === 0) return
+      const isBehind = stages.source.some(({ behind }) => behind === true)
+      if (now === before && queued === 0 && deferred === 0 && !isBehind) return
       before = now
       await pause(3_000)
     }
