@@ -32,8 +32,10 @@ import { firstPolicy } from './readme-policy.ts'
 
 const namespace = 'varmor'
 /** Milliseconds that anything may take under emulation, on a machine that others use too. */
-const patience = 600_000
-const waiting = ['--wait', '--timeout', `${patience / 1000}s`]
+const patience = 420_000
+/** Of a step, which waits for several things: less than all of them, and enough for that which hangs to be named. */
+const stepLimit = 2 * patience
+const waiting = ['--wait', '--timeout', `${(stepLimit - 60_000) / 1000}s`]
 /** Of nodes: managers are on this machine, agents and what they protect in the guest. */
 const on = (name: string) => ({ 'kubernetes.io/hostname': name })
 const managers = 'host'
@@ -112,7 +114,7 @@ else
       helm = new Helm(4, await ensureHelm(4, cluster.log))
     })
     after(async function () {
-      this.timeout(patience)
+      this.timeout(stepLimit)
       helm?.end()
       await cluster?.stop()
     })
@@ -200,7 +202,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
     await cluster.kubectl(['create', 'namespace', 'team'])
   })
   after(async function () {
-    this.timeout(patience)
+    this.timeout(stepLimit)
     status?.close()
     await node?.stop()
     await cluster.tryKubectl(['-n', 'team', 'delete', 'pods', '--all', '--force', '--grace-period=0'])
@@ -225,7 +227,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
     // It tells of what it is refused by its own profile, which is nothing.
     const { stdout: refused } = await node.guest.run(['sh', '-c', `dmesg | grep 'apparmor="DENIED".*${ownProfile}'`])
     expect(refused).to.equal('')
-  }).timeout(patience)
+  }).timeout(stepLimit)
 
   it('has a policy in force by AppArmor, BPF and Seccomp', async () => {
     const labels = { 'sandbox.varmor.org/enable': 'true' }
@@ -250,7 +252,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
       500,
     )
     await team.kubectl('rollout', 'status', 'deployment/web', `--timeout=${patience / 1000}s`)
-  }).timeout(patience)
+  }).timeout(stepLimit)
 
   it('refuses an attack by each, and writes who it was', async () => {
     expect(await attack()).to.deep.equal(refusals)
@@ -260,7 +262,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
         ...{ level: 'warn', action: 'DENIED', nodeName: guest, podName: pod, podNamespace: 'team' },
         ...{ containerName: 'main', profileName: profile, policyName: 'web', policyNamespace: 'team' },
       })
-  }).timeout(patience)
+  }).timeout(stepLimit)
 
   it('does what the README says of a first policy and a first violation', async () => {
     // Pods are on the node that has AppArmor.
@@ -297,13 +299,13 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
     )
     await cluster.kubectl(['uncordon', managers])
     await cluster.kubectl(['delete', 'namespace', 'demo', '--timeout=300s'])
-  }).timeout(patience)
+  }).timeout(stepLimit)
 
   it('keeps its agent from all but its work', async () => {
     const { id } = await agentContainer()
     const { stdout, stderr } = await pods.run(id, ...ownProfileProbe.command)
     expect(JSON.parse(stdout || `"${stderr}"`)).to.deep.equal(ownProfileProbe.answers)
-  }).timeout(patience)
+  }).timeout(stepLimit)
 
   it('goes on without its agent, which comes back', async () => {
     const { id, restarts } = await agentContainer()
@@ -323,7 +325,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
     // Of both attacks: records of BPF wait in the kernel, those of AppArmor are taken from its log.
     await oneMore('BPF', byBpf + 1)
     await oneMore('AppArmor', byAppArmor + 1)
-  }).timeout(patience)
+  }).timeout(stepLimit)
 
   it('is upgraded to other programs and rolled back while a process tries all the time what is forbidden and what is allowed', async () => {
     const { id } = await web()
@@ -389,7 +391,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
     expect(JSON.stringify(lost)).not.to.contain('"ring"')
     if (byAppArmor < rounds) expect(lost).not.to.deep.equal([])
     cluster.log(`${rounds} rounds, of which AppArmor has ${byAppArmor} lines`, 0)
-  }).timeout(2 * patience)
+  }).timeout(2 * stepLimit)
 
   it('leaves nothing in the kernel and on the node when it is uninstalled', async () => {
     await helm('uninstall', 'varmor')
@@ -401,5 +403,5 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
     const { id } = await web()
     const { stdout } = await pods.run(id, 'sh', '-c', 'touch /etc/new && cat /etc/group && unshare -U echo free')
     expect(stdout).to.match(/free$/m)
-  }).timeout(patience)
+  }).timeout(stepLimit)
 }

@@ -20,6 +20,8 @@ import { ensureKubeletDisk } from './kubelet-disk.ts'
 const namespace = 'varmor'
 /** Milliseconds that anything may take under emulation, on a machine that others use too. */
 const patience = 300_000
+/** Of a step, which waits for several things: less than all of them, and enough for that which hangs to be named. */
+const stepLimit = 2 * patience
 const policy = 'deployment-policy'
 const profile = `varmor-default-${policy}`
 
@@ -60,7 +62,7 @@ else
       manager = await installManager({ cluster, namespace, address: '127.0.0.1', flags })
     })
     after(async function () {
-      this.timeout(patience)
+      this.timeout(stepLimit)
       await manager?.remove()
       await cluster?.stop()
     })
@@ -95,7 +97,7 @@ function describeJourney(kernel: KernelName, installed: () => { cluster: Cluster
     )
 
   before(async function () {
-    this.timeout(patience)
+    this.timeout(stepLimit)
     cluster = installed().cluster
     const logs = join(cluster.logs, `guest-${kernel}`)
     mkdirSync(logs, { recursive: true })
@@ -116,7 +118,7 @@ function describeJourney(kernel: KernelName, installed: () => { cluster: Cluster
     })
   })
   after(async function () {
-    this.timeout(patience)
+    this.timeout(stepLimit)
     await node?.stop()
     // The name is the next guest's, too: an old Node would look ready for a while.
     await cluster.tryKubectl(['delete', 'deployment', 'nginx', '--ignore-not-found', '--wait=false'])
@@ -128,7 +130,7 @@ function describeJourney(kernel: KernelName, installed: () => { cluster: Cluster
     await kubectl('apply', '-f', files[1])
     await kubectl('rollout', 'status', 'deployment/nginx', `--timeout=${patience / 1000}s`)
     expect(await run('touch /etc/5 && unshare -U true')).to.include({ status: 0 })
-  }).timeout(patience)
+  }).timeout(stepLimit)
 
   it("loads the user's own policy, and restarts what runs into its profile", async () => {
     const before = await podNames()
@@ -147,7 +149,7 @@ function describeJourney(kernel: KernelName, installed: () => { cluster: Cluster
     )
     const { stdout } = await run('cat /proc/1/attr/current; grep ^Seccomp: /proc/1/status')
     expect(stdout).to.equal(`${profile} (enforce)\nSeccomp:\t2\n`)
-  }).timeout(patience)
+  }).timeout(stepLimit)
 
   it('refuses what the policy forbids, by AppArmor, by BPF and by Seccomp, and nothing else', async () => {
     const refused = await run('touch /etc/5')
@@ -156,7 +158,7 @@ function describeJourney(kernel: KernelName, installed: () => { cluster: Cluster
     expect((await run('unshare -U true')).stderr).to.contain('Operation not permitted')
     expect((await run('cat /etc/group')).stderr).to.contain('Operation not permitted')
     expect(await run('touch /tmp/5 && cat /etc/passwd')).to.include({ status: 0 })
-  }).timeout(patience)
+  }).timeout(stepLimit)
 
   it('writes the violation with its pod, container, image and policy', async () => {
     const violation = await violationOf('"name":"/etc/5"')
@@ -182,7 +184,7 @@ function describeJourney(kernel: KernelName, installed: () => { cluster: Cluster
       event: { operation: 'File', permissions: ['read'], path: '/etc/group' },
     })
     expect(ofBpf).not.to.have.property('unresolved')
-  }).timeout(patience)
+  }).timeout(stepLimit)
 
   it('lets all go when the policy is deleted, and its pods are restarted', async () => {
     const before = await podNames()
@@ -205,5 +207,5 @@ function describeJourney(kernel: KernelName, installed: () => { cluster: Cluster
       `cat /etc/apparmor.d/${profile} /var/lib/kubelet/seccomp/${profile} || true`,
     ])
     expect(left).not.to.match(/deny|SCMP_ACT_ERRNO/)
-  }).timeout(patience)
+  }).timeout(stepLimit)
 }
