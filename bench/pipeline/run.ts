@@ -176,8 +176,10 @@ async function compareProcesses(): Promise<void> {
 /** How late records are in the log; and how late they are where a program only takes them, which is what this machine adds. */
 async function latency(rate: number, seconds: number): Promise<void> {
   const input = messages('AppArmor', rate * seconds)
-  const say = (what: string, { p50, p99, max }: Record<string, number>): void =>
-    progress(`${what} at ${rate} records/s: p50 ${p50} ms, p99 ${p99}, max ${max}`)
+  const say = (what: string, { p50, p99, max, warmUp }: Record<string, number>): void => {
+    const before = warmUp === undefined ? '' : `; in the first four seconds, while code is compiled, ${warmUp}`
+    progress(`${what} at ${rate} records/s: p50 ${p50} ms, p99 ${p99}, max ${max}${before}`)
+  }
   const begin = Date.now() + 1000
   say('only taken', await takeOnly({ input, rate, start: begin }, rate * seconds))
   const start = Date.now() + 8000
