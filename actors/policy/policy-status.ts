@@ -290,9 +290,8 @@ function progressCondition(
   if (progress === undefined || count === undefined) return known?.status === 'True' ? known : undefined
   if (progress.total === 0) return undefined
   if (progress.state === 'done') return condition('False', 'Done', count)
-  return progress.state === 'paused'
-    ? condition('True', 'Paused', `${count}; ${progress.message}`)
-    : condition('True', 'InProgress', count)
+  const message = progress.message === '' ? count : `${count}; ${progress.message}`
+  return condition('True', progress.state === 'paused' ? 'Paused' : 'InProgress', message)
 }
 
 function restartStatus(

@@ -85,7 +85,7 @@ export function removalRestart(seen: Observation, profile: ArmorProfile): { wait
   const count = progress === undefined ? '' : `: ${progress.restarted} of ${progress.total}`
   const failure = memory.rolloutFailure === '' ? '' : `; ActorFailed: ${memory.rolloutFailure}`
   const why =
-    progress?.state === 'paused'
+    progress !== undefined && progress.message !== ''
       ? `; ${progress.message}; without updateExistingWorkloads it is not waited for`
       : failure
   return {

@@ -34,16 +34,19 @@ export interface Decision {
   look: Workload | undefined
 }
 
-type Situation =
-  | { is: 'nothing-wanted' }
-  | { is: 'done' }
+type Wrong =
   /** One that was restarted is not well, for too long. */
   | { is: 'late'; rolling: Rolling }
+  /** One was restarted, and its new pods are not in the profile. */
+  | { is: 'astray'; first: Astray }
+
+type Situation =
+  | Wrong
+  | { is: 'nothing-wanted' }
+  | { is: 'done' }
   | { is: 'rolling'; rolling: Rolling }
   /** One that was restarted is well; whether its pods are in the profile is not known. */
   | { is: 'pods-unseen'; workload: Workload }
-  /** One was restarted, and its new pods are not in the profile. */
-  | { is: 'astray'; first: Astray }
   /** All is done but for pods that somebody must delete. */
   | { is: 'held'; first: Astray }
   /** `kubectl rollout restart` refuses paused ones as well: their pods would stay as they are. */
@@ -57,15 +60,27 @@ type Situation =
 /** In so many namespaces something may go wrong before nothing more is begun anywhere: one tenant alone does not hold up all others. */
 const MOST_STUCK = 2
 
-export function situationOf({ now, memory, survey, settings }: Observation): Situation {
+/** Rolling for longer than any should take. */
+const isLate =
+  ({ now, settings }: Observation) =>
+  ({ since }: Rolling): boolean =>
+    now - since > settings.deadline
+
+function wrongOf(seen: Observation): Wrong | undefined {
+  const { rolling, astray } = seen.survey
+  const late = rolling.find(isLate(seen))
+  return late !== undefined ? { is: 'late', rolling: late } : astray[0] && { is: 'astray', first: astray[0] }
+}
+
+export function situationOf(seen: Observation): Situation {
+  const { now, memory, survey } = seen
   const { wanted, turn, retryAt } = memory
   const { rolling, waiting, unseen, astray, held } = survey
   if (wanted === undefined) return { is: 'nothing-wanted' }
-  const isLate = ({ since }: Rolling): boolean => now - since > settings.deadline
-  const [late, onTime] = [rolling.find(isLate), rolling.find((one) => !isLate(one))]
-  const stuck = stuckIn([...rolling.filter(isLate), ...astray])
-  const wrong: Situation | undefined =
-    late !== undefined ? { is: 'late', rolling: late } : astray[0] && { is: 'astray', first: astray[0] }
+  const late = rolling.filter(isLate(seen))
+  const onTime = rolling.find((one) => !late.includes(one))
+  const stuck = stuckIn([...late, ...astray])
+  const wrong = wrongOf(seen)
   if (wrong !== undefined && stuck.size > MOST_STUCK) return wrong
   if (onTime !== undefined) return { is: 'rolling', rolling: onTime }
   if (unseen.length > 0) return now < retryAt ? { is: 'retrying-later' } : { is: 'pods-unseen', workload: unseen[0]! }
@@ -101,14 +116,13 @@ export function decide(seen: Observation): Decision {
       return { ...going(seen, wanted, 'done', ''), memory: after, limiter, lookIn }
     }
     case 'late':
+    case 'astray':
       // It gives its turn to others, but nothing else of this policy is begun.
-      return { ...going(seen, wanted, 'paused', lateness(situation.rolling, seen.settings), noTurn), limiter: giveBack }
+      return { ...going(seen, wanted, 'paused', textOf(seen, wanted, situation), noTurn), limiter: giveBack }
     case 'rolling':
       return rollingOn(seen, wanted, situation.rolling)
     case 'pods-unseen':
       return { ...nothing({ ...memory, turn: kept(memory.turn) }), look: situation.workload }
-    case 'astray':
-      return { ...going(seen, wanted, 'paused', astrayText(seen, wanted, situation.first), noTurn), limiter: giveBack }
     case 'held':
       return { ...going(seen, wanted, 'paused', heldText(situation.first), noTurn), limiter: giveBack }
     case 'all-paused': {
@@ -150,17 +164,22 @@ const stopped = ({ turns }: Memory): Decision => ({ ...nothing(idle(turns)), lim
 function rollingOn(seen: Observation, wanted: WantedRollout, { workload }: Rolling): Decision {
   const { turn } = seen.memory
   const { namespace } = workload.metadata
-  if (turn.state === 'held' || turn.state === 'granted') return going(seen, wanted, 'running', '', { turn: kept(turn) })
+  if (turn.state === 'held' || turn.state === 'granted') return running(seen, wanted, { turn: kept(turn) })
   // From before a crash, or before it was late: it counts, even beyond the limit.
-  const held = going(seen, wanted, 'running', '', { turn: { state: 'held', namespace } })
+  const held = running(seen, wanted, { turn: { state: 'held', namespace } })
   return { ...held, limiter: [{ do: 'resume', namespace }] }
 }
 
 function waiting(seen: Observation, wanted: WantedRollout, change: Partial<Memory>): Decision {
   const { refused } = seen.memory
-  return refused === undefined
-    ? going(seen, wanted, 'running', '', change)
-    : going(seen, wanted, 'paused', refused, change)
+  return refused === undefined ? running(seen, wanted, change) : going(seen, wanted, 'paused', refused, change)
+}
+
+/** What is stuck in one namespace is said while others go on. */
+function running(seen: Observation, wanted: WantedRollout, change: Partial<Memory>): Decision {
+  const wrong = wrongOf(seen)
+  const message = wrong === undefined ? '' : `${textOf(seen, wanted, wrong)}; other namespaces go on meanwhile`
+  return going(seen, wanted, 'running', message, change)
 }
 
 /** Says how far it is, where that is new to the policy, and looks again soon. */
@@ -181,6 +200,9 @@ function going(
     progress: text === memory.lastSent ? undefined : progress,
   }
 }
+
+const textOf = (seen: Observation, wanted: WantedRollout, wrong: Wrong): string =>
+  wrong.is === 'late' ? lateness(wrong.rolling, seen.settings) : astrayText(seen, wanted, wrong.first)
 
 const lateness = ({ workload, missing }: Rolling, { deadline }: RolloutSettings): string =>
   `${nameOf(workload)} was restarted and is not well after ${Math.round(deadline / 1000)} s: ${missing}; the restarts go on when it is`

@@ -24,6 +24,6 @@ export interface RolloutProgress {
   restarted: number
   /** Those, and the ones that are to follow. */
   total: number
-  /** While it is paused: why, and what to do. */
+  /** Why it is paused, or what is stuck while others go on, and what to do; else empty. */
   message: string
 }
