@@ -1,11 +1,13 @@
-import { execFile } from 'node:child_process'
+import { type ExecFileException, execFile } from 'node:child_process'
 import { mebibyte } from '../base/bytes.ts'
 import { EnforcerError } from './enforcer-error.ts'
 
 /** How a run of apparmor_parser ended. */
 export interface ParserRun {
-  /** Exit status; undefined when it could not be started, or was killed. */
+  /** Exit status; undefined when it could not be started, or was ended by what it cost. */
   status: number | undefined
+  /** What it took too much of. */
+  costly?: 'time' | 'memory'
   stderr: string
   stdout?: string
 }
@@ -16,28 +18,45 @@ export type RunParser = (args: readonly string[], stdin?: string) => Promise<Par
 /** A profile takes well below a second; a run of many has its time for each. */
 const timeFor = (files: number): number => 60_000 + files * 2_000
 
+/**
+ * Bytes of address space. All built-in rules, with ten targets, take a quarter of it. A rule such as `/**a?????????????? w` takes any
+ * amount, as the parser makes a state for each way to read a path, and what it takes is the agent's.
+ */
+const mostMemory = 128 * mebibyte
+
 const longestOutput = mebibyte
 
-/** Starts the program anew for each call; it is killed when it takes far too long. */
-export function parserProgram(program = 'apparmor_parser'): RunParser {
+/** What prlimit says where the program is not there, or cannot be run. */
+const notStarted = [126, 127]
+
+/** Starts the program anew for each call, with a bound of its memory; it is killed when it takes far too long. */
+export function parserProgram(program = 'apparmor_parser', time = timeFor): RunParser {
   return (args, stdin = '') =>
     new Promise((resolve) => {
       const options = {
-        timeout: timeFor(args.length),
+        timeout: time(args.length),
         killSignal: 'SIGKILL',
         maxBuffer: longestOutput,
         // Its words are parsed below.
         env: { ...process.env, LC_ALL: 'C' },
       } as const
-      const child = execFile(program, args, options, (error, stdout, stderr) => {
+      const child = execFile('prlimit', [`--as=${mostMemory}`, program, ...args], options, (error, stdout, stderr) => {
         if (error === null) resolve({ status: 0, stderr, stdout })
-        else if (typeof error.code === 'number') resolve({ status: error.code, stderr })
-        else resolve({ status: undefined, stderr: `${stderr}${program}: ${error.killed ? 'killed' : error.message}` })
+        else resolve(failedRun(program, error, stderr))
       })
       // A parser that ends before it has read all: how it ended says more.
       child.stdin?.on('error', () => undefined)
       child.stdin?.end(stdin)
     })
+}
+
+function failedRun(program: string, { code, killed, signal, message }: ExecFileException, stderr: string): ParserRun {
+  // It ends itself by SIGABRT when it gets no more memory.
+  if (signal === 'SIGABRT' || /bad_alloc|memory allocation/i.test(stderr))
+    return { status: undefined, stderr, costly: 'memory' }
+  if (killed && signal === 'SIGKILL') return { status: undefined, stderr, costly: 'time' }
+  if (typeof code === 'number' && !notStarted.includes(code)) return { status: code, stderr }
+  return { status: undefined, stderr: stderr.trim() || `${program}: ${message}` }
 }
 
 /** Words of the part that talks to the kernel (parser_interface.c of AppArmor 2.13 to 4). */
@@ -52,7 +71,12 @@ const located =
  * What a failed run says about its profile. Warnings come before the error in the output, so the lines that say "error" count,
  * and all of it where none does.
  */
-export function parserError(step: string, profile: string, { status, stderr }: ParserRun): EnforcerError {
+export function parserError(step: string, profile: string, { status, stderr, costly }: ParserRun): EnforcerError {
+  if (costly !== undefined) {
+    const limit = costly === 'memory' ? `${mostMemory / mebibyte} MiB` : `${timeFor(1) / 1000} s`
+    const reason = `compiling it takes more than ${limit}; use fewer rules, and fewer ?, * and classes behind a *`
+    return new EnforcerError('TOO_COSTLY', step, { profile, reason })
+  }
   const lines = stderr.split('\n').filter((line) => line.trim() !== '')
   const found = located.exec(stderr)?.groups
   const reason = (found?.['reason'] || telling(lines).join(' ') || `exit status ${status}`).slice(0, 600)

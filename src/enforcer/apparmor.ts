@@ -50,6 +50,8 @@ export class AppArmorLoader implements ProfileLoader {
   readonly #cache: string
   /** What the kernel showed right after each load by this process. */
   readonly #loaded = new Map<string, Loaded>()
+  /** Of texts that took too long, by name: their digests. */
+  readonly #slow = new Map<string, string>()
   #waiting: Load[] = []
   #turn: Promise<void> = Promise.resolve()
   #scheduled = false
@@ -159,9 +161,11 @@ export class AppArmorLoader implements ProfileLoader {
     if (first === undefined) return []
     const run = await this.#parse(loads, first.staged)
     if (run.status === 0) return loads
-    if (loads.length > 1 && run.status !== undefined) {
-      const half = loads.length >> 1
-      return [...(await this.#compile(loads.slice(0, half))), ...(await this.#compile(loads.slice(half)))]
+    const parts = loads.length > 1 ? partsAfter(run, loads) : []
+    if (parts.length > 0) {
+      const taken: Load[] = []
+      for (const part of parts) taken.push(...(await this.#compile(part)))
+      return taken
     }
     const accepted: Load[] = []
     for (const load of loads)
@@ -171,15 +175,24 @@ export class AppArmorLoader implements ProfileLoader {
           return
         }
         if (load.staged) await this.#files.discard(load.name)
-        throw parserError('load the AppArmor profile', load.name, run)
+        throw this.#refusal(load, run)
       })
     return accepted
+  }
+
+  /** A busy node may take long once: a text that takes too long a second time is not tried again. */
+  #refusal({ name, content }: Load, run: ParserRun): EnforcerError {
+    const step = 'load the AppArmor profile'
+    const isFirst = run.costly === 'time' && this.#slow.get(name) !== contentDigest(content)
+    if (isFirst) this.#slow.set(name, contentDigest(content))
+    return parserError(step, name, isFirst ? { status: undefined, stderr: 'killed: it took too long' } : run)
   }
 
   #parse(loads: readonly Load[], staged: boolean): Promise<ParserRun> {
     // A new text may have an older time than what the cache made of the last one, when the clock was set back.
     const useCache = staged ? ['--skip-read-cache'] : []
-    const options = ['--replace', '--write-cache', ...useCache, '--cache-loc', this.#cache]
+    // Without jobs it does not fork, so that what it takes has one bound and it is ended as a whole.
+    const options = ['--jobs=0', '--replace', '--write-cache', ...useCache, '--cache-loc', this.#cache]
     return this.#run([...options, ...loads.map(({ path }) => path)])
   }
 
@@ -220,6 +233,7 @@ export class AppArmorLoader implements ProfileLoader {
         if (fingerprint !== undefined && ours) this.#loaded.set(name, { digest: contentDigest(content), fingerprint })
         // It is listed as not what it should be, and loaded once more.
         else this.#loaded.delete(name)
+        this.#slow.delete(name)
         load.resolve()
       })
   }
@@ -241,6 +255,7 @@ export class AppArmorLoader implements ProfileLoader {
       if (left) throw parserError('unload the AppArmor profile', name, run)
     }
     this.#loaded.delete(name)
+    this.#slow.delete(name)
     await this.#uncache(name)
     await this.#files.remove(name)
   }
@@ -254,6 +269,13 @@ export class AppArmorLoader implements ProfileLoader {
       if (errnoOf(error) !== 'ENOENT') throw ioError('remove the compiled AppArmor profile', this.#cache, error)
     }
   }
+}
+
+/** Halves, to find the one at fault; what one of them costs is not taken from others, so each is alone then. */
+function partsAfter({ status, costly }: ParserRun, loads: readonly Load[]): (readonly Load[])[] {
+  if (costly !== undefined) return loads.map((load) => [load])
+  const half = loads.length >> 1
+  return status === undefined ? [] : [loads.slice(0, half), loads.slice(half)]
 }
 
 /** Names of the loaded children, as `AppArmorKernel.fingerprints` has them. */

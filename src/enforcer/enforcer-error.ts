@@ -7,6 +7,10 @@ export const enforcerErrorCodes = {
   BAD_NAME: { retryable: false, meaning: 'the profile has a name that is not one of ours' },
   BAD_CONTENT: { retryable: false, meaning: 'the content is no profile of this kind' },
   PROFILE_REJECTED: { retryable: false, meaning: 'the compiler refuses the profile; the one before stays in force' },
+  TOO_COSTLY: {
+    retryable: false,
+    meaning: 'compiling takes more time or memory than a profile gets; the one before stays',
+  },
   KERNEL_REFUSED: { retryable: true, meaning: 'the kernel does not take a profile that was compiled' },
   PARSER_FAILED: { retryable: true, meaning: 'the compiler could not be run to its end' },
   IN_THE_WAY: { retryable: true, meaning: 'what stands in the place of the file is no regular file; it is left alone' },

@@ -242,7 +242,48 @@ describe('AppArmor profiles', () => {
     expect((await securityfs(node.folder).fingerprints()).get(name)).to.not.equal(before.get(name))
   })
 
+  describe('that cost too much to compile', () => {
+    const costly = (word: string): string => `profile varmor-evil-x {\n  ${word}\n}\n`
+    const outcome = (load: Promise<void>): Promise<unknown> =>
+      load.then(
+        () => 'loaded',
+        ({ code, retryable }) => `${code}${retryable ? ', tried again' : ''}`,
+      )
+
+    it('take nothing from those that are loaded with them, however many there are', async () => {
+      const one = loader()
+      const names = Array.from({ length: 20 }, (_, i) => `varmor-demo-${i}`)
+      const loads = names.map((each, i) => one.load(each, i % 3 === 0 ? costly('COSTLY') : text(each, 1)))
+      expect(await Promise.all(loads.map(outcome))).to.deep.equal(
+        names.map((_, i) => (i % 3 === 0 ? 'TOO_COSTLY' : 'loaded')),
+      )
+      expect(node.loaded).to.have.members(names.filter((_, i) => i % 3 !== 0))
+      expect(readdirSync(join(folder, '.varmor'))).to.deep.equal([])
+    })
+
+    it('are tried once more where it was the time, which a busy node takes, too', async () => {
+      const one = loader()
+      const outcomes: unknown[] = []
+      for (const content of [costly('SLOW'), costly('SLOW'), `${costly('SLOW')}# new`, text(name, 1), costly('SLOW')])
+        outcomes.push(await outcome(one.load(name, content)))
+      const again = 'PARSER_FAILED, tried again'
+      expect(outcomes).to.deep.equal([again, 'TOO_COSTLY', again, 'loaded', again])
+    })
+  })
+
   describe('and the program', () => {
+    it('is ended when it takes too long, and ends when it gets no more memory', async function () {
+      const program = join(root, 'parser')
+      writeFileSync(program, '#!/bin/sh\nexec sleep 1000\n')
+      chmodSync(program, 0o755)
+      expect(await parserProgram(program, () => 300)([])).to.include({ status: undefined, costly: 'time' })
+      needsParser(this)
+      writeFileSync(join(root, name), `profile ${name} {\n  deny /**a${'?'.repeat(20)} w,\n}\n`)
+      const run = await parserProgram()(['--skip-kernel-load', '--skip-cache', '--jobs=0', join(root, name)])
+      expect(run).to.include({ status: undefined, costly: 'memory' })
+      expect(parserError('load', name, run).reason).to.match(/128 MiB.*fewer \?/)
+    }).timeout(120_000)
+
     it('is called without a shell; its status and words come back', async () => {
       const program = join(root, 'parser')
       writeFileSync(program, '#!/bin/sh\ncat >&2\necho " $# $1" >&2\nexit 3\n')
@@ -255,7 +296,7 @@ describe('AppArmor profiles', () => {
 
     it('is absent with the reason where there is none', async () => {
       const absent = new AppArmorLoader({ ...options(), runParser: parserProgram(join(root, 'none')) })
-      expect(await absent.parserAbsent()).to.match(/apparmor_parser cannot be run: .*ENOENT/)
+      expect(await absent.parserAbsent()).to.match(/apparmor_parser cannot be run: .*none: No such file/)
       expect(await thrownBy(absent.load(name, text(name, 1)))).to.include({ code: 'PARSER_FAILED', retryable: true })
     })
 

@@ -13,7 +13,7 @@ const heading = /^profile (\S+)(?: flags=\(([^)]*)\))? \{$/
 
 /**
  * AppArmor of a node in a folder: securityfs as the kernel shows it, and a parser that "compiles" text with one `profile NAME {`
- * a profile, refuses any line with the word BAD, and records how it was called.
+ * a profile, refuses any line with the word BAD, is ended at one with COSTLY or SLOW, and records how it was called.
  */
 export class AppArmorNode {
   readonly folder: string
@@ -52,6 +52,8 @@ export class AppArmorNode {
         : files.filter(existsSync).map((file) => [file, readFileSync(file, 'utf8')] as const)
     const errors = files.filter((file) => !existsSync(file)).map((file) => `File ${file} not found, skipping...`)
     for (const [file, text] of texts) {
+      const costly = /COSTLY/.test(text) ? 'memory' : /SLOW/.test(text) ? 'time' : undefined
+      if (costly !== undefined) return { status: undefined, stderr: '', costly }
       const error = args.includes('--remove') ? this.#remove(text) : this.#replace(file, text)
       if (error !== undefined) errors.push(error)
     }

@@ -18,6 +18,7 @@ export const guestPrograms = [
   { name: 'mount', from: 'mount' },
   { name: 'umount', from: 'mount' },
   { name: 'setpriv', from: 'util-linux' },
+  { name: 'prlimit', from: 'util-linux' },
 ]
 
 const folders = ['/usr/sbin', '/usr/bin', '/sbin', '/bin', ...(process.env['PATH'] ?? '').split(':')]

@@ -48,9 +48,10 @@ profile varmor.agent flags=(attach_disconnected) {
   signal (receive),
   signal (send) peer=varmor.agent,
 
-  # The program. It starts no other one than the parser.
+  # The program. It starts no other one than the parser, by what bounds its memory.
   /usr/bin/node mr,
   /usr/lib/varmor/** mr,
+  /usr/bin/prlimit mrix,
   /usr/sbin/apparmor_parser mrix,
   /etc/{gai.conf,host.conf,hosts,nsswitch.conf,resolv.conf,localtime} r,
   /etc/ssl/** r,
