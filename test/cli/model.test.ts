@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KubeConfig } from '@kubernetes/client-node'
@@ -8,6 +8,7 @@ import type { ArmorProfileModel, DynamicResult } from '../../src/api/types.ts'
 import { ApiClient } from '../../src/kube/client.ts'
 import { KubeConnection } from '../../src/kube/connection.ts'
 import { PriorityLimiter } from '../../src/kube/limiter.ts'
+import { armorProfileModels } from '../../src/kube/own-kinds.ts'
 import { type RunningApiServer, startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
 import { install } from '../../src/sandbox/install.ts'
 import { varmor } from './run.ts'
@@ -235,21 +236,25 @@ describe('varmor model and a cluster', () => {
   const file = join(folder, 'one.json')
   let api: RunningApiServer
   const run = (...args: string[]) => varmor(['model', ...args, '--kubeconfig', kubeconfig])
+  const withApi = async <T>(work: (client: ApiClient) => Promise<T>): Promise<T> => {
+    const config = new KubeConfig()
+    config.loadFromString(api.kubeconfig)
+    const client = new ApiClient({ connection: new KubeConnection(config), limiter: new PriorityLimiter() })
+    return work(client).finally(() => client.close())
+  }
 
   before(async () => {
     api = await startApiServer()
     writeFileSync(kubeconfig, api.kubeconfig, { mode: 0o600 })
-    const config = new KubeConfig()
-    config.loadFromString(api.kubeconfig)
-    const client = new ApiClient({ connection: new KubeConnection(config), limiter: new PriorityLimiter() })
-    await install(client, 'varmor')
-    await client.create(
-      { group: '', version: 'v1', plural: 'namespaces', kind: 'Namespace', namespaced: false },
-      {
-        metadata: { name: 'demo' },
-      },
-    )
-    await client.close()
+    await withApi(async (client) => {
+      await install(client, 'varmor')
+      await client.create(
+        { group: '', version: 'v1', plural: 'namespaces', kind: 'Namespace', namespaced: false },
+        {
+          metadata: { name: 'demo' },
+        },
+      )
+    })
   })
   after(async () => {
     await api.close()
@@ -274,6 +279,21 @@ describe('varmor model and a cluster', () => {
     writeFileSync(file, stdout)
     expect((await run('diff', file, 'demo/varmor-demo-web')).status).to.equal(0)
     expect((await run('import', file)).stdout).to.include('merged')
+  })
+
+  it('import leaves alone a model of which a manager has the rest on its disk, and says how to merge them', async () => {
+    const metadata = { ...one.metadata, name: 'varmor-demo-large' }
+    const data = {
+      profile: { name: metadata.name, enforcer: 'AppArmor', mode: 'enforce', appArmor: '# of nine thousand lines' },
+    }
+    writeFileSync(file, JSON.stringify({ ...one, metadata, storageType: 'LocalDisk', data }))
+    const object = await withApi((client) => client.create(armorProfileModels, JSON.parse(readFileSync(file, 'utf8'))))
+    writeFileSync(file, JSON.stringify({ ...other, metadata }))
+    const { status, stderr } = await run('import', file)
+    expect(stderr).to.match(/demo\/varmor-demo-large: .*status port.*varmor model merge/)
+    expect(status).to.equal(1)
+    const key = { namespace: 'demo', name: metadata.name }
+    expect(await withApi((client) => client.get(armorProfileModels, key))).to.deep.equal(object)
   })
 
   it('says which models there are to be asked about when there is none of the name', async () => {

@@ -5,6 +5,7 @@ import type { ApiClient } from '../../kube/client.ts'
 import { armorProfileModels } from '../../kube/own-kinds.ts'
 import { Behaviour, fromDynamicResult } from '../../model/behaviour.ts'
 import { type Difference, onlyIn } from '../../model/compare/differences.ts'
+import { isPart } from '../../model/profile/kept-in-object.ts'
 import { misuse } from '../misuse.ts'
 import { type Format, print, printable, printData } from '../output.ts'
 import { madeModel } from './made-model.ts'
@@ -139,6 +140,10 @@ export async function importCommand(files: readonly string[], given: ModelArgume
   }
 }
 
+const onDisk =
+  "not all that this model has recorded is in its object, and a merge would lose it: get it from the manager's status port, as docs/models.md says, put both together with 'varmor model merge', and replace it with 'kubectl replace'"
+
+/** @throws {Trouble} when a manager has the rest of what is there on its disk */
 async function put(client: ApiClient, object: ArmorProfileModel): Promise<string> {
   const { namespace, name } = placeOf(object)
   const { apiVersion, kind, storageType, data } = object
@@ -151,6 +156,7 @@ async function put(client: ApiClient, object: ArmorProfileModel): Promise<string
     await client.create(armorProfileModels, { apiVersion, kind, metadata, ...(storageType && { storageType }), data })
     return 'created'
   }
+  if (isPart(before)) throw new Trouble(`${namespace}/${name}: ${onDisk}`)
   const behaviour = fromDynamicResult(before.data.dynamicResult ?? {})
   behaviour.merge(fromDynamicResult(data.dynamicResult ?? {}))
   const merged = madeModel(behaviour, { namespace, name }, false)
