@@ -3,6 +3,7 @@ import type { ArmorProfile } from '../api/types.ts'
 import type { NoSource } from '../audit/source/choose-source.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
+import type { Claims } from '../enforcer/bpf/shares.ts'
 import type { Loaders } from '../enforcer/ports.ts'
 import type { HttpServer } from '../http/server.ts'
 import type { Handler } from '../kube/handler-queue.ts'
@@ -79,6 +80,11 @@ export class Agent {
 
   get readiness() {
     return this.#profiles.readiness
+  }
+
+  /** Who wants profiles of BPF. */
+  get bpfClaims(): Claims {
+    return this.#profiles.wanted.bpfClaims
   }
 
   /** For metrics. */

@@ -30,6 +30,7 @@ export interface ClusterSideOptions {
 
 /** A node of a cluster. */
 export class ClusterSide implements NodeSide {
+  readonly hasTenants = true
   readonly runtime: Containerd | Cri
   readonly #options: ClusterSideOptions
   readonly #limiter = new PriorityLimiter({ qps: 5, burst: 10 })

@@ -349,7 +349,7 @@ export class NodeAgent {
 
   /** @returns why there is no BPF, where the agent may not see the node */
   #bpfOptions(): BpfLoaderOptions | string {
-    const { bpf = {}, pipeline } = this.#options
+    const { bpf = {}, pipeline, side } = this.#options
     const { ringBytes, sizes, recordsRate, strictStart = false } = bpf
     const hostMntNs = hostMountNamespace(pipeline.procRoot)
     if (typeof hostMntNs === 'string') return hostMntNs
@@ -358,6 +358,7 @@ export class NodeAgent {
       hostMntNs,
       onReopened: () => this.#renumber(),
       strictStart: strictStart ? 1 : 0,
+      ...(side.hasTenants && { claims: () => this.#agent?.bpfClaims ?? new Map() }),
       ...(ringBytes !== undefined && { ringBytes }),
       ...(recordsRate !== undefined && { recordsRate }),
     }

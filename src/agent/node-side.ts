@@ -17,6 +17,8 @@ export interface SourceParts {
 export interface NodeSide {
   /** Where vArmor is installed. */
   readonly namespace: string
+  /** Whether policies of different namespaces are of people who are not to be in each other's way. */
+  readonly hasTenants: boolean
   /** The containers that are protected, and that violations name. */
   readonly runtime: ContainerRuntime & { close(): void }
   /** Where no pods say what confines containers. */

@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isLoadFailure, type LoadFailure, type WantedProfile } from '../../actors/loaded-profile/ports.ts'
+import { parseEnforcers } from '../api/enforcer.ts'
 import type { ArmorProfile } from '../api/types.ts'
 import type { PolicyIdentity } from '../audit/enrich/snapshot.ts'
+import type { Claim, Claims } from '../enforcer/bpf/shares.ts'
 import type { Change } from '../kube/change.ts'
 import type { Handler } from '../kube/handler-queue.ts'
 import type { OwnerReference } from '../kube/objects.ts'
@@ -11,6 +13,8 @@ import { compiledOf, type Wanted, wantedOf } from './wanted-of.ts'
 interface Entry extends Wanted {
   /** RFC 3339, which compares as text. */
   since: string
+  /** Where it is to be in BPF: of its policy; empty for a cluster policy's. */
+  bpfNamespace?: string
 }
 
 /**
@@ -22,6 +26,8 @@ export class WantedProfiles {
   readonly #whyStrange: (profile: ArmorProfile) => string | undefined
   readonly #entries = new Map<string, Entry>()
   readonly #byName = new Map<string, Set<string>>()
+
+  #bpfClaims: Claims | undefined
 
   /** @param whyStrange why no manager can have made an ArmorProfile */
   constructor(whyStrange: (profile: ArmorProfile) => string | undefined = () => undefined) {
@@ -49,6 +55,12 @@ export class WantedProfiles {
     for (const key of this.#entries.keys()) yield [key, this.get(key)!]
   }
 
+  /** Who wants profiles of BPF, also one on its way out; of a name that two have, the one whose it is. */
+  get bpfClaims(): Claims {
+    this.#bpfClaims ??= this.#claimsOfBpf()
+    return this.#bpfClaims
+  }
+
   /** @returns keys of the ArmorProfiles for which something may be otherwise now */
   set(key: string, armorProfile: ArmorProfile): string[] {
     const before = this.#remove(key)
@@ -57,7 +69,9 @@ export class WantedProfiles {
     const { wanted, ...rest } = wantedOf(armorProfile, this.#entries.get(key))
     const { profile } = wanted
     const since = String(armorProfile.metadata.creationTimestamp ?? '')
-    this.#entries.set(key, { ...rest, wanted: { ...wanted, ...strange }, since })
+    const policy = isOfBpf(armorProfile) ? policyOf(armorProfile) : undefined
+    const bpf = policy === undefined ? {} : { bpfNamespace: policy.namespace }
+    this.#entries.set(key, { ...rest, wanted: { ...wanted, ...strange }, since, ...bpf })
     const keys = this.#byName.get(profile)
     if (keys === undefined) this.#byName.set(profile, new Set([key]))
     else keys.add(key)
@@ -82,10 +96,10 @@ export class WantedProfiles {
   /** What is compiled on this node is to be compiled again: the node is another. @returns the keys of which the actor has to look again */
   recompile(): string[] {
     const keys: string[] = []
-    for (const [key, { carried, wanted, since }] of this.#entries) {
+    for (const [key, { carried, wanted, ...entry }] of this.#entries) {
       if (carried === undefined) continue
       const { conflict, leftOut, ...rest } = wanted
-      this.#entries.set(key, { carried, since, wanted: { ...rest, contents: undefined } })
+      this.#entries.set(key, { ...entry, carried, wanted: { ...rest, contents: undefined } })
       keys.push(key)
     }
     return keys
@@ -110,6 +124,7 @@ export class WantedProfiles {
 
   /** Takes the key from its name. @returns the others that have the name */
   #remove(key: string): string[] {
+    this.#bpfClaims = undefined
     const name = this.#entries.get(key)?.wanted.profile
     const keys = name === undefined ? undefined : this.#byName.get(name)
     if (name === undefined || keys === undefined) return []
@@ -126,9 +141,28 @@ export class WantedProfiles {
   }
 
   #ownerOf(profile: string): string | undefined {
-    const rank = (key: string): string => `${this.#entries.get(key)!.since} ${key}`
-    return this.#holders(profile).sort((a, b) => (rank(a) < rank(b) ? -1 : 1))[0]
+    return this.#holders(profile).sort((a, b) => (this.#rankOf(a) < this.#rankOf(b) ? -1 : 1))[0]
   }
+
+  /** Who has the lesser one was there first. */
+  #rankOf(key: string): string {
+    return `${this.#entries.get(key)!.since} ${key}`
+  }
+
+  #claimsOfBpf(): Claims {
+    const claims = new Map<string, Claim>()
+    for (const [key, { wanted, bpfNamespace: namespace }] of this.#entries) {
+      const { profile, strange } = wanted
+      if (namespace === undefined || strange !== undefined) continue
+      if ((this.#ownerOf(profile) ?? key) === key) claims.set(profile, { namespace, since: this.#rankOf(key) })
+    }
+    return claims
+  }
+}
+
+function isOfBpf({ spec }: ArmorProfile): boolean {
+  const parsed = parseEnforcers(spec.profile.enforcer)
+  return parsed.ok && parsed.enforcers.includes('BPF')
 }
 
 function loadFailure(error: unknown): LoadFailure {

@@ -4,6 +4,7 @@ import { packRate, type RecordsRate, word } from './bpf/layout.ts'
 import { numberingOf } from './bpf/numbering.ts'
 import type { ProfileEncoder } from './bpf/profile-encoder.ts'
 import { BpfProfiles } from './bpf/profiles.ts'
+import type { Claims } from './bpf/shares.ts'
 import { BpfState, type StateOptions } from './bpf/state.ts'
 import { errnoOf } from './enforcer-error.ts'
 import { checkName, contentDigest, type ProfileLoader } from './ports.ts'
@@ -13,6 +14,8 @@ export interface BpfOptions extends Omit<StateOptions, 'containers' | 'profiles'
   encoder: ProfileEncoder
   /** Records beyond it are held back in the kernel, and counted. Default: none are. */
   recordsRate?: RecordsRate
+  /** Who wants profiles, so that no namespace takes what others need; left out: all are one's, who may have all. */
+  claims?: () => Claims
   /** Called when the programs were loaded anew, as somebody had changed them: containers have other numbers now. */
   onReopened?: () => void
   /** Lets a stopped process go on; a test gives its own. */
@@ -218,6 +221,7 @@ export class BpfEnforcer implements ProfileLoader {
   /** These are the profiles that will be loaded: whatever else programs of another build hold is not waited for. */
   expect(names: ReadonlySet<string>): Promise<void> {
     return this.#inTurn(async () => {
+      this.#now.profiles.claimed()
       const loaded = new Set(this.#now.profiles.names)
       this.#others.names = new Set([...names].filter((name) => !loaded.has(name)))
       await this.#dropOthers()
@@ -283,7 +287,7 @@ async function openOnce(options: BpfOptions, anew: boolean): Promise<Opened> {
   await state.write([{ map: 'varmor_rate', key: word(0), value: packRate(recordsRate) }], 'set the rate of records')
   const before = numberingOf(options.addon, state.others, slots)
   const containers = new BpfContainers(state, encoder, options.goOn ?? goOn, before.containers)
-  const profiles = new BpfProfiles(state, encoder, containers, before.profiles)
+  const profiles = new BpfProfiles(state, encoder, containers, before.profiles, options.claims)
   await containers.recover()
   await profiles.recover()
   return { state, profiles, containers }

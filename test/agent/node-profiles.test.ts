@@ -94,6 +94,38 @@ describe('the profiles of a node', () => {
     expect([reported.size, seccomp.texts.size]).to.deep.equal([0, 0])
   })
 
+  it('say whose the profiles of BPF are that are wanted, and who was there first', () => {
+    const at = (second: number): object => ({ creationTimestamp: `2026-01-01T00:00:0${second}Z` })
+    const ofBpf = (enforcer: string, metadata: object): ArmorProfile => {
+      const name = String((metadata as { name?: string }).name ?? 'varmor-demo-a')
+      const object = armorProfile(name, metadata)
+      object.spec.profile = { ...object.spec.profile, enforcer }
+      return object
+    }
+    const owner = { apiVersion, kind: 'VarmorClusterPolicy', name: 'all', uid: 'c', controller: true }
+    const cluster = { ...at(3), name: 'varmor-cluster-varmor-all', namespace: 'varmor', ownerReferences: [owner] }
+    const strange = { ...at(4), name: 'varmor-demo-strange', labels: {} }
+    const objects = [
+      ofBpf('AppArmorBPF', at(2)),
+      ofBpf('BPF', { ...at(1), name: 'varmor-demo-b' }),
+      ofBpf('Seccomp', { ...at(1), name: 'varmor-demo-c' }),
+      ofBpf('BPF', cluster),
+      ofBpf('BPF', strange),
+    ]
+    for (const object of objects) {
+      const key = `${object.metadata.namespace}/${object.metadata.name}`
+      node.handler.handle({ type: 'added', key, object })
+    }
+    const claims = [...node.wanted.bpfClaims].sort(([, a], [, b]) => (a.since < b.since ? -1 : 1))
+    expect(claims.map(([name, { namespace }]) => [name, namespace])).to.deep.equal([
+      ['varmor-demo-b', 'demo'],
+      ['varmor-demo-a', 'demo'],
+      ['varmor-cluster-varmor-all', ''],
+    ])
+    node.handler.handle({ type: 'deleted', key: 'demo/varmor-demo-a', object: objects[0]!, missed: false })
+    expect([...node.wanted.bpfClaims.keys()]).not.to.include('varmor-demo-a')
+  })
+
   it('are in the log: once when one is loaded, when somebody has touched it, and when it goes', async () => {
     const object = armorProfile('varmor-demo-a')
     add(object)

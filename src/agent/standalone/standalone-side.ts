@@ -43,6 +43,7 @@ const podNamespace = 'k8s.io'
 /** A node without a cluster: a folder has its policies. */
 export class StandaloneSide implements NodeSide {
   readonly namespace = 'varmor'
+  readonly hasTenants = false
   readonly runtime: ContainerdNamespaces | Cri
   readonly confinement: StandaloneConfinement
   readonly #options: StandaloneSideOptions

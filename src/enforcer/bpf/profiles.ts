@@ -3,11 +3,14 @@ import { contentDigest } from '../ports.ts'
 import type { BpfContainers } from './containers.ts'
 import { type ProfileRecord, packRecord, unpackRecord, word } from './layout.ts'
 import type { Half, ProfileEncoder, ReadProfile, Where } from './profile-encoder.ts'
+import { type Claims, exceeded, type Holding, type Shares, sharesOf, waitingBefore } from './shares.ts'
 import type { BpfState } from './state.ts'
 import { BpfTables } from './tables.ts'
 
 interface Loaded extends ProfileRecord {
   slot: number
+  /** Of its policy, which may be gone; empty for a cluster policy's; undefined where that is not known. */
+  namespace?: string
   /** Which number its addresses have, and a digest of its rest; undefined for one that another agent has loaded. */
   half?: Half
   rest?: string
@@ -18,6 +21,8 @@ interface Left {
   slot: number
   tables: readonly number[]
 }
+
+const step = 'load the BPF profile'
 
 /** In the place of the kernel's id of a map: the addresses are being replaced, and the digest is of none. */
 const CHANGING = 0xffff_ffff
@@ -33,20 +38,30 @@ export class BpfProfiles {
   readonly #left: Left[] = []
   readonly #tables: BpfTables
   readonly #before: ReadonlyMap<string, number>
+  readonly #claims: (() => Claims) | undefined
+  readonly #places: Shares
   #serial = 0
   #id: number
+  /** What has no namespace now is of a policy that is gone. */
+  #allClaimed = false
 
-  /** @param before what programs that are in force beside call profiles */
+  /**
+   * @param before what programs that are in force beside call profiles
+   * @param claims who wants profiles; left out: all are one's, who may have all
+   */
   constructor(
     state: BpfState,
     encoder: ProfileEncoder,
     containers: BpfContainers,
     before: ReadonlyMap<string, number>,
+    claims?: () => Claims,
   ) {
     this.#state = state
     this.#encoder = encoder
     this.#containers = containers
     this.#before = before
+    this.#claims = claims
+    this.#places = sharesOf(encoder.slots - 2)
     this.#id = [...before.values()].reduce((most, id) => Math.max(most, id), 0)
     this.#tables = new BpfTables(encoder)
   }
@@ -91,6 +106,13 @@ export class BpfProfiles {
     return this.#byName.keys()
   }
 
+  /** All claims are known. */
+  claimed(): void {
+    const claims = this.#claims?.()
+    if (claims !== undefined) for (const name of this.#byName.keys()) this.#namespaceOf(name, claims)
+    this.#allClaimed = true
+  }
+
   /** The digests of what is in force, by names; empty where somebody has changed it. */
   async digests(): Promise<Map<string, string>> {
     const maps = await this.#state.profileMaps()
@@ -104,17 +126,14 @@ export class BpfProfiles {
     const inForce = before === undefined ? '' : digestWith(await this.#mapIn(before.slot), before)
     if (inForce === digest) return
     await this.#clearLeft()
+    const claims = this.#claims?.()
+    if (before === undefined) this.#checkPlace(name, claims)
     const read = this.#encoder.read(content)
     const rest = contentDigest(read.rest)
     if (before?.rest === rest && before.half !== undefined && inForce !== '')
       return this.#replaceEgress({ ...before, half: before.half }, read, digest)
-    // One is kept for what replaces another.
-    const [slot, another] = this.#free
-    if (slot === undefined || (before === undefined && another === undefined)) {
-      const reason = `all ${this.#encoder.slots - 2} places for profiles are in use; give the agent a higher --bpfProfiles`
-      throw new EnforcerError('KERNEL_REFUSED', 'load the BPF profile', { profile: name, reason })
-    }
-    const step = 'load the BPF profile'
+    const [slot] = this.#free
+    if (slot === undefined) throw noPlace(name, 'all', this.#places)
     const id = before?.id ?? this.#idBefore(name) ?? this.#id + 1
     const tables: number[] = []
     this.#free.shift()
@@ -126,7 +145,8 @@ export class BpfProfiles {
       await this.#state.write(writes, step)
       const record = { ...begun, map: await this.#mapIn(slot), digest }
       await this.#record(slot, record, step)
-      this.#byName.set(name, { ...record, slot, half: 0, rest })
+      const namespace = claims?.get(name)?.namespace ?? before?.namespace
+      this.#byName.set(name, { ...record, slot, half: 0, rest, ...(namespace !== undefined && { namespace }) })
     } catch (error) {
       this.#left.push({ slot, tables })
       await this.#clearLeft().catch(throwBugs)
@@ -142,13 +162,36 @@ export class BpfProfiles {
     await this.#clearLeft().catch(throwBugs)
   }
 
+  /** @throws {EnforcerError} where a profile that is not there yet gets no place; it may the next time */
+  #checkPlace(name: string, claims: Claims | undefined): void {
+    // One is kept for what replaces another.
+    if (this.#free.length < 2) throw noPlace(name, 'all', this.#places)
+    if (claims === undefined) return
+    const loaded = new Map(Array.from(this.#byName.keys(), (one) => [one, this.#namespaceOf(one, claims)]))
+    // Nobody can have come near to a share.
+    if (loaded.size + claims.size <= this.#places.one) return
+    const held = Array.from(loaded.values(), (namespace): Holding => ({ namespace, amount: 1 }))
+    const namespace = claims.get(name)?.namespace
+    const others = [...held, ...waitingBefore(name, claims, loaded, this.#places)]
+    const share = exceeded(this.#places, { namespace, amount: 1 }, others, !this.#allClaimed)
+    if (share !== undefined) throw noPlace(name, share, this.#places, namespace)
+  }
+
+  /** It stays known when the claim goes. */
+  #namespaceOf(name: string, claims: Claims): string | undefined {
+    const loaded = this.#byName.get(name)
+    const namespace = claims.get(name)?.namespace
+    if (loaded !== undefined && namespace !== undefined) loaded.namespace = namespace
+    return namespace ?? loaded?.namespace
+  }
+
   /**
    * Other addresses in the same slot: they are written beside those in force, and shown by the one pointer to what the slot has. The kernel
    * waits then until no program sees the old ones, which go only after that. An agent that ends in between leaves the one or the other in
    * force, and a record that says no digest, so that the next one loads the profile.
    */
   async #replaceEgress(before: Loaded & { half: Half }, read: ReadProfile, digest: string): Promise<void> {
-    const { slot, id, name, serial } = before
+    const { slot, id, name } = before
     const half = before.half === 0 ? 1 : 0
     const step = 'write the addresses of the BPF profile'
     // They are the same ones, which stay.
@@ -156,7 +199,6 @@ export class BpfProfiles {
     const writes = read.egress({ slot, id, half, placeTable: this.#tables.placing(tables) })
     this.#tables.release(tables)
     await this.#record(slot, { ...before, map: CHANGING, digest: '' }, step)
-    const loaded = { id, name, serial, slot, tables, rest: before.rest! }
     try {
       await this.#state.write(writes, step)
     } catch (error) {
@@ -165,8 +207,8 @@ export class BpfProfiles {
       await this.#record(slot, before, step)
       throw error
     }
-    const now = { ...loaded, half, map: await this.#mapIn(slot), digest }
-    this.#byName.set(name, now as Loaded)
+    const now: Loaded = { ...before, tables, half, map: await this.#mapIn(slot), digest }
+    this.#byName.set(name, now)
     await this.#record(slot, now, step)
     await this.#removeAll(this.#encoder.egressRemoval(slot, before.half), step)
   }
@@ -233,6 +275,17 @@ export class BpfProfiles {
 
 /** The digest of what is loaded; empty where another map is in its slot. */
 const digestWith = (mapIn: number | undefined, { map, digest }: Loaded): string => (mapIn === map ? digest : '')
+
+function noPlace(profile: string, share: keyof Shares, shares: Shares, namespace?: string): EnforcerError {
+  const { all, namespaces, one } = shares
+  const remedy = 'remove BPF policies, or give the agent a higher --bpfProfiles'
+  const reasons: Record<keyof Shares, string> = {
+    all: `all ${all} places for profiles are in use; give the agent a higher --bpfProfiles`,
+    namespaces: `the policies of namespaces have the ${namespaces} of ${all} places for profiles that are theirs; ${remedy}`,
+    one: `the namespace ${namespace ?? 'that is not known'} has its share of the ${all} places for profiles, ${one}, for older policies; ${remedy}`,
+  }
+  return new EnforcerError('KERNEL_REFUSED', step, { profile, reason: reasons[share] })
+}
 
 function throwBugs(error: unknown): void {
   if (!(error instanceof EnforcerError)) throw error

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { word } from '../../../src/enforcer/bpf/layout.ts'
+import type { Claim } from '../../../src/enforcer/bpf/shares.ts'
 import { BpfEnforcer } from '../../../src/enforcer/bpf.ts'
 import { EnforcerError } from '../../../src/enforcer/enforcer-error.ts'
 import { contentDigest } from '../../../src/enforcer/ports.ts'
@@ -309,6 +310,96 @@ describe('the BPF enforcer', () => {
     await enforcer.unload('varmor-demo-p3')
     await enforcer.load(web, 'x')
     expect((await enforcer.list()).size).to.equal(slots - 2)
+  })
+
+  describe('of a node with tenants', () => {
+    // Of 8 places, 2 are for cluster policies, and 3 of the others for each namespace.
+    const eight = { ...fakeEncoder, slots: 10, tables: 10 }
+    const claims = new Map<string, Claim>()
+    beforeEach(() => claims.clear())
+
+    const openShared = (): Promise<BpfEnforcer> => open({ encoder: eight, claims: () => claims })
+    const want = (namespace: string, name: string): string => {
+      const profile = `varmor-${namespace || 'cluster'}-${name}`
+      claims.set(profile, { namespace, since: String(claims.size).padStart(4, '0') })
+      return profile
+    }
+    const names = async (enforcer: BpfEnforcer): Promise<string[]> => [...(await enforcer.list()).keys()].sort()
+
+    it('lets one namespace have no more than its share of the places, whatever is wanted there', async () => {
+      const enforcer = await openShared()
+      const victim = want('demo', 'web')
+      await enforcer.load(victim, 'x')
+      const many = Array.from({ length: 20 }, (_, i) => want('evil', `${i}`.padStart(2, '0')))
+      for (const name of many.slice(0, 3)) await enforcer.load(name, 'x')
+      for (const name of many.slice(3)) {
+        const error = await thrownBy(enforcer.load(name, 'x'))
+        expect(error).to.include({ code: 'KERNEL_REFUSED', retryable: true })
+        expect(error.reason).to.match(/namespace evil has its share .*8 places.*3.* older .*remove .*--bpfProfiles/)
+      }
+      for (const name of ['1', '2', '3']) await enforcer.load(want('', name), 'x')
+      await enforcer.load(many[0]!, 'changed')
+      await enforcer.load(want('demo', 'more'), 'x')
+      expect(await names(enforcer)).to.include.members([victim, ...many.slice(0, 3), 'varmor-cluster-3'])
+
+      await enforcer.unload(many[1]!)
+      claims.delete(many[1]!)
+      expect((await thrownBy(enforcer.load(many[19]!, 'x'))).reason).to.contain('older')
+      await enforcer.load(many[3]!, 'x')
+    })
+
+    it('keeps places for cluster policies, whoever has the others', async () => {
+      const enforcer = await openShared()
+      for (const namespace of ['a', 'b'])
+        for (const name of ['1', '2', '3']) await enforcer.load(want(namespace, name), 'x')
+      expect((await thrownBy(enforcer.load(want('c', '1'), 'x'))).reason).to.match(/have the 6 of 8 places/)
+      for (const name of ['1', '2']) await enforcer.load(want('', name), 'x')
+      expect((await thrownBy(enforcer.load(want('', '3'), 'x'))).reason).to.match(/all 8 places/)
+    })
+
+    it('has the oldest profiles of a namespace after a reboot, in whatever order they are loaded', async () => {
+      const many = Array.from({ length: 9 }, (_, i) => want('evil', `${i}`))
+      const demo = want('demo', 'web')
+      const order = fc.shuffledSubarray([demo, ...many], { minLength: 10 })
+      await fc.assert(
+        fc.asyncProperty(order, async (names) => {
+          kernel = new FakeKernel()
+          rmSync(join(folder, 'root'), { recursive: true, force: true })
+          const enforcer = await openShared()
+          await enforcer.expect(new Set(names))
+          for (const name of names) await enforcer.load(name, 'x').catch(() => undefined)
+          expect(new Set((await enforcer.list()).keys())).to.deep.equal(new Set([demo, ...many.slice(0, 3)]))
+        }),
+        { numRuns: 20 },
+      )
+    })
+
+    it('counts what was loaded before its start for all, until it is known whose it is', async () => {
+      const first = await openShared()
+      for (const name of ['1', '2', '3']) await first.load(want('evil', name), 'x')
+      const before = new Map(claims)
+      claims.clear()
+      const next = await openShared()
+      const other = want('demo', 'web')
+      // Of this many it may be that a namespace has its share.
+      for (const name of ['a', 'b']) want('demo', name)
+      expect(await thrownBy(next.load(other, 'x'))).to.include({ retryable: true })
+      for (const [name, claim] of before) claims.set(name, claim)
+      await next.expect(new Set(claims.keys()))
+      await next.load(other, 'x')
+      expect((await thrownBy(next.load(want('evil', '4'), 'x'))).reason).to.contain('namespace evil')
+    })
+
+    it('counts for its namespace what runs on without its policy', async () => {
+      const enforcer = await openShared()
+      for (const name of ['1', '2', '3']) await enforcer.load(want('evil', name), 'x')
+      await enforcer.expect(new Set(claims.keys()))
+      for (const name of [...claims.keys()]) await enforcer.free(name)
+      claims.clear()
+      for (const name of ['a', 'b']) want('demo', name)
+      expect((await thrownBy(enforcer.load(want('evil', '4'), 'x'))).reason).to.contain('namespace evil')
+      await enforcer.load('varmor-demo-a', 'x')
+    })
   })
 
   it('has loaded a profile though what it replaces cannot be removed yet, and says so with the next one if it still cannot', async () => {
