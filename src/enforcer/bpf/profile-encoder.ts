@@ -10,6 +10,8 @@ export interface ProfileEncoder {
   readonly tableMaps: readonly string[]
   /** Indices in each of these, of which the first is not used: enough for the tables of all profiles. */
   readonly tables: number
+  /** Maps whose entries all profiles share. */
+  readonly rooms: readonly Room[]
   /** A content that allows all. */
   readonly allowing: string
   /** @throws {EnforcerError} BAD_CONTENT, PROFILE_REJECTED; the writes may be refused, too */
@@ -18,10 +20,20 @@ export interface ProfileEncoder {
   ownAddresses(container: number, addresses: readonly string[]): readonly MapWrite[]
   /** Maps that have such entries, with their keys as they stand there, by the number of the container. */
   ownKeys(entries: (map: string) => Uint8Array): ReadonlyMap<number, readonly Pick<MapWrite, 'map' | 'key'>[]>
+  /** How many entries of each of the rooms stand there of profiles, by their slots. */
+  held(entries: (map: string) => Uint8Array): ReadonlyMap<number, readonly number[]>
   /** All that a profile may have put anywhere, itself first, but for its tables. */
   removal(slot: number): { writes: readonly MapWrite[]; where: readonly Where[] }
   /** The addresses of a profile alone, under one of the two numbers. */
   egressRemoval(slot: number, half: Half): readonly Where[]
+}
+
+export interface Room {
+  map: string
+  /** What its entries are. */
+  what: string
+  /** So many of them profiles may have, beside what one of them needs while another takes its place. */
+  entries: number
 }
 
 /** A slot has two numbers for addresses, so that others take their place at once. */
@@ -47,6 +59,8 @@ export interface Where {
 export interface ReadProfile {
   /** All but the addresses of its egress rules: equal for contents that differ in nothing else. */
   rest: string
+  /** How many entries of each of the rooms it takes. */
+  entries: readonly number[]
   /** The writes for it, of which the last makes it complete; nothing of what stands in other slots is written to. */
   writes(at: ProfileAt): readonly MapWrite[]
   /** Those of its addresses alone, where the rest is in the slot; the last shows them. */

@@ -38,6 +38,8 @@ export class BpfProfiles {
   readonly #left: Left[] = []
   readonly #tables: BpfTables
   readonly #before: ReadonlyMap<string, number>
+  /** By slot, how many entries of each of the encoder's rooms it has. */
+  readonly #entries = new Map<number, readonly number[]>()
   readonly #claims: (() => Claims) | undefined
   readonly #places: Shares
   #serial = 0
@@ -70,6 +72,7 @@ export class BpfProfiles {
   async recover(): Promise<void> {
     const unfinished: number[] = []
     const maps = await this.#state.profileMaps()
+    for (const [slot, held] of this.#encoder.held((map) => this.#state.entries(map))) this.#entries.set(slot, held)
     for (let slot = 1; slot < this.#encoder.slots; slot++) {
       const record = this.#recordOf(slot)
       const map = maps.get(slot)
@@ -129,6 +132,7 @@ export class BpfProfiles {
     const claims = this.#claims?.()
     if (before === undefined) this.#checkPlace(name, claims)
     const read = this.#encoder.read(content)
+    this.#checkEntries(name, read.entries, claims)
     const rest = contentDigest(read.rest)
     if (before?.rest === rest && before.half !== undefined && inForce !== '')
       return this.#replaceEgress({ ...before, half: before.half }, read, digest)
@@ -137,6 +141,7 @@ export class BpfProfiles {
     const id = before?.id ?? this.#idBefore(name) ?? this.#id + 1
     const tables: number[] = []
     this.#free.shift()
+    this.#entries.set(slot, read.entries)
     try {
       const writes = read.writes({ slot, id, half: 0, placeTable: this.#tables.placing(tables) })
       const begun = { id, map: 0, serial: this.#serial + 1, digest: '', name, tables }
@@ -177,6 +182,25 @@ export class BpfProfiles {
     if (share !== undefined) throw noPlace(name, share, this.#places, namespace)
   }
 
+  /** @throws {EnforcerError} where it takes more entries than before, and these are others'; it may the next time */
+  #checkEntries(name: string, wanted: readonly number[], claims: Claims | undefined): void {
+    const before = this.#byName.get(name)
+    const namespaceOf = (one: string): string | undefined =>
+      claims === undefined ? '' : this.#namespaceOf(one, claims)
+    for (const [i, { entries, what }] of this.#encoder.rooms.entries()) {
+      const of = (slot: number | undefined): number => this.#entries.get(slot ?? 0)?.[i] ?? 0
+      const amount = wanted[i] ?? 0
+      if (amount <= of(before?.slot)) continue
+      const shares = sharesOf(entries)
+      const others = Array.from(this.#byName.values(), (one): Holding & { name: string } => ({
+        ...{ name: one.name, namespace: namespaceOf(one.name), amount: of(one.slot) },
+      })).filter((one) => one.name !== name)
+      const namespace = namespaceOf(name)
+      const share = exceeded(shares, { namespace, amount }, others, !this.#allClaimed)
+      if (share !== undefined) throw noEntries({ profile: name, what, amount }, share, shares, namespace)
+    }
+  }
+
   /** It stays known when the claim goes. */
   #namespaceOf(name: string, claims: Claims): string | undefined {
     const loaded = this.#byName.get(name)
@@ -199,11 +223,17 @@ export class BpfProfiles {
     const writes = read.egress({ slot, id, half, placeTable: this.#tables.placing(tables) })
     this.#tables.release(tables)
     await this.#record(slot, { ...before, map: CHANGING, digest: '' }, step)
+    const entries = this.#entries.get(slot) ?? []
+    this.#entries.set(
+      slot,
+      read.entries.map((more, i) => more + (entries[i] ?? 0)),
+    )
     try {
       await this.#state.write(writes, step)
     } catch (error) {
       // The last write is the one that counts, and was not done.
       await this.#removeAll(this.#encoder.egressRemoval(slot, half), step)
+      this.#entries.set(slot, entries)
       await this.#record(slot, before, step)
       throw error
     }
@@ -211,6 +241,7 @@ export class BpfProfiles {
     this.#byName.set(name, now)
     await this.#record(slot, now, step)
     await this.#removeAll(this.#encoder.egressRemoval(slot, before.half), step)
+    this.#entries.set(slot, read.entries)
   }
 
   #record(slot: number, { id, map, serial, digest, name, tables }: ProfileRecord, step: string): Promise<void> {
@@ -249,6 +280,7 @@ export class BpfProfiles {
     const step = 'remove the BPF profile'
     await this.#state.write(writes, step)
     await this.#removeAll(where, step)
+    this.#entries.delete(slot)
     this.#tables.release(left.tables)
     left.tables = []
     await this.#tables.removeUnheld(this.#state, step)
@@ -285,6 +317,23 @@ function noPlace(profile: string, share: keyof Shares, shares: Shares, namespace
     one: `the namespace ${namespace ?? 'that is not known'} has its share of the ${all} places for profiles, ${one}, for older policies; ${remedy}`,
   }
   return new EnforcerError('KERNEL_REFUSED', step, { profile, reason: reasons[share] })
+}
+
+function noEntries(
+  { profile, what, amount }: { profile: string; what: string; amount: number },
+  share: keyof Shares,
+  shares: Shares,
+  namespace: string | undefined,
+): EnforcerError {
+  const remedy = `use fewer ports and addresses in egress rules of BPF policies`
+  const whose: Record<keyof Shares, string> = {
+    all: 'all policies',
+    namespaces: 'the policies of all namespaces',
+    one: `the policies of the namespace ${namespace ?? 'that is not known'}`,
+  }
+  const room = `the node has room for ${shares[share]} ${what} of ${whose[share]}`
+  const reason = `${room}, and with the ${amount} of this profile there are more; ${remedy}`
+  return new EnforcerError('KERNEL_REFUSED', step, { profile, reason })
 }
 
 function throwBugs(error: unknown): void {

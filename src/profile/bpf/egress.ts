@@ -51,7 +51,7 @@ export interface EgressTable {
 export type CompiledEgress =
   | { ok: true; table: EgressTable }
   /** `costs`: by rule, how many port ranges it puts into how many prefixes. */
-  | { ok: false; bound: string; costs: number[] }
+  | { ok: false; bound: string; costs: number[]; remedy?: string }
 
 const LOOPBACK_V4 = parseBlock('127.0.0.1/32')!
 const LOOPBACK_V6 = parseBlock('::1/128')!
@@ -171,12 +171,16 @@ function compileBlocks(rules: readonly EgressRule[]): CompiledEgress {
     const family = prefix.block.family === 4 ? table.v4 : table.v6
     family.push([formatBlock(prefix.block), number])
     if (family.length > MAX_PREFIXES) return tooLarge(`${MAX_PREFIXES} prefixes`, prefixes, own)
-    if (ranges > MAX_PORT_RANGES) return tooLarge(`${MAX_PORT_RANGES} ranges of ports`, prefixes, own)
+    if (ranges > MAX_PORT_RANGES)
+      return { ...tooLarge(`${MAX_PORT_RANGES} ranges of ports`, prefixes, own), remedy: fewerRanges }
   }
   return { ok: true, table }
 }
 
-function tooLarge(bound: string, prefixes: readonly Prefix[], own: readonly PortSet[]): CompiledEgress {
+const fewerRanges =
+  'an address has the ports of each wider block around it, too: give such rules the same ports, fewer of them or ranges (endPort), or one protocol'
+
+function tooLarge(bound: string, prefixes: readonly Prefix[], own: readonly PortSet[]) {
   // Containers come first, so that walking backwards counts what is below a prefix before the prefix.
   const below = new Map<Prefix, number>()
   const costs = own.map(() => 0)
@@ -185,7 +189,7 @@ function tooLarge(bound: string, prefixes: readonly Prefix[], own: readonly Port
     if (prefix.parent !== undefined) below.set(prefix.parent, (below.get(prefix.parent) ?? 0) + count)
     for (const rule of prefix.rules) costs[rule]! += count * own[rule]!.length
   }
-  return { ok: false, bound, costs }
+  return { ok: false, bound, costs } as const
 }
 
 function longestPrefix(prefixes: readonly [string, number][], address: IpAddress): number | undefined {

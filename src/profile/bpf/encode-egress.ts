@@ -27,6 +27,13 @@ export function encodeEgress({ v4, v6, portSets }: EgressTable, egress: number):
   ]
 }
 
+/** How many entries these are, in that order. */
+export const countEgress = ({ v4, v6, portSets }: EgressTable): [v4: number, v6: number, ports: number] => [
+  v4.length,
+  v6.length,
+  portSets.reduce((sum, { length }) => sum + length, 0),
+]
+
 /** A struct varmor_port_ranges of the rules about the own pod; empty where there are none. */
 export function ownRanges({ portSets, own }: EgressTable): Uint8Array {
   const ranges = own === undefined ? pack(portRanges, { first: 0, count: 0 }) : placed(portSets)[own]

@@ -16,9 +16,12 @@ export const MAX_MOUNT_RULES = 1024
 /** Most different socket rules: the kernel goes through all of them. */
 export const MAX_SOCKET_RULES = 512
 
+/** Entries of each of varmor_v4, varmor_v6 and varmor_ports, which the egress rules of all profiles share (native/bpf/maps.h). */
+export const EGRESS_ENTRIES = 1 << 20
+
 /** Most prefixes of a family, and most port ranges. */
 export const MAX_PREFIXES = 65_536
-export const MAX_PORT_RANGES = 65_536
+export const MAX_PORT_RANGES = 16_384
 
 /**
  * Most addresses of Services and Pods that an ArmorProfile has room for: every agent of the cluster reads them anew when one of them

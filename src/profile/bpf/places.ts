@@ -35,6 +35,9 @@ function checked(slot: number): number {
 /** Under which number the egress rules of a profile stand in varmor_v4, varmor_v6 and varmor_ports. */
 export const egressNumber = (slot: number, half: 0 | 1 = 0): number => checked(slot) + half * MAX_PROFILES
 
+/** The slot of such a number. */
+export const slotOfEgress = (number: number): number => number % MAX_PROFILES
+
 /** Under which number the addresses of a container's pod stand there. */
 export const ownNumber = (container: number): number => OWN + container
 

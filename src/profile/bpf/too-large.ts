@@ -5,7 +5,7 @@ const NAMED = 5
 
 /** One error at each of the rules that cost most, whose `costs` come in the order of `rules`. */
 export function tooLargeErrors(
-  { bound, costs }: { bound: string; costs: readonly number[] },
+  { bound, costs, remedy }: { bound: string; costs: readonly number[]; remedy?: string },
   rules: readonly { from: string; given: string }[],
 ): FieldError[] {
   const all = costs.reduce((sum, cost) => sum + cost, 0)
@@ -20,7 +20,7 @@ export function tooLargeErrors(
     code: 'TOO_LARGE',
     path,
     given,
-    problem: `the rules compile to more than ${bound}; this one makes up ${share(cost, all)} of it, among the most of all`,
+    problem: `the rules compile to more than ${bound}; this one makes up ${share(cost, all)} of it, among the most of all${remedy === undefined ? '' : `; ${remedy}`}`,
   }))
 }
 

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { word } from '../../../src/enforcer/bpf/layout.ts'
+import type { ProfileEncoder } from '../../../src/enforcer/bpf/profile-encoder.ts'
 import type { Claim } from '../../../src/enforcer/bpf/shares.ts'
 import { BpfEnforcer } from '../../../src/enforcer/bpf.ts'
 import { EnforcerError } from '../../../src/enforcer/enforcer-error.ts'
@@ -388,6 +389,67 @@ describe('the BPF enforcer', () => {
       await next.expect(new Set(claims.keys()))
       await next.load(other, 'x')
       expect((await thrownBy(next.load(want('evil', '4'), 'x'))).reason).to.contain('namespace evil')
+    })
+
+    it('lets one namespace have no more than its share of addresses and ports, and another its own, whatever the first does', async () => {
+      // Of 80, 20 are for cluster policies, and 30 of the others for each namespace.
+      const large: ProfileEncoder = {
+        ...{ ...fakeEncoder, slots: 64, tables: 64 },
+        rooms: [{ map: 'varmor_v4', what: 'addresses', entries: 80 }],
+        read: (content) => ({ ...fakeEncoder.read(content), entries: [Number(content.split('@')[1] ?? 0)] }),
+      }
+      const evil = fc.record({ name: fc.nat(9), entries: fc.option(fc.nat(20)), rest: fc.constantFrom('x', 'y') })
+      let refused = 0
+      await fc.assert(
+        fc.asyncProperty(fc.array(evil, { maxLength: 20 }), fc.integer({ min: 1, max: 30 }), async (steps, own) => {
+          kernel = new FakeKernel()
+          rmSync(join(folder, 'root'), { recursive: true, force: true })
+          const enforcer = await open({ encoder: large, claims: () => claims })
+          for (let i = 0; i < 10; i++) claims.set(`varmor-evil-${i}`, { namespace: 'evil', since: `${i}` })
+          const held = new Map<string, number>()
+          const sum = (): number => [...held.values()].reduce((all, one) => all + one, 0)
+          for (const { name: i, entries, rest } of steps) {
+            const name = `varmor-evil-${i}`
+            if (entries === null) {
+              await enforcer.unload(name)
+              held.delete(name)
+              continue
+            }
+            const before = held.get(name) ?? 0
+            const fits = entries <= before || sum() - before + entries <= 30
+            const error = await enforcer.load(name, `${rest}@${entries}`).then(
+              () => undefined,
+              (one: EnforcerError) => one,
+            )
+            if (fits) held.set(name, entries)
+            else {
+              refused++
+              expect(error?.reason).to.match(/room for 30 addresses of the policies of the namespace evil/)
+              expect(error?.retryable).to.equal(true)
+            }
+            expect(error === undefined).to.equal(fits)
+          }
+          for (const [namespace, amount] of [
+            ['demo', own],
+            ['', 20],
+          ] as const)
+            await enforcer.load(want(namespace, 'web'), `x@${amount}`)
+        }),
+        { numRuns: 50 },
+      )
+      expect(refused).to.be.above(0)
+    })
+
+    it('counts addresses and ports of what was loaded before its start', async () => {
+      const encoder = { ...eight, rooms: [{ map: 'varmor_v4', what: 'addresses', entries: 5 }] }
+      const first = await open({ encoder, claims: () => claims })
+      for (const name of ['1', '2']) await first.load(want('evil', name), 'x')
+      const next = await open({ encoder, claims: () => claims })
+      await next.load('varmor-evil-1', 'changed')
+      expect((await thrownBy(next.load(want('evil', '3'), 'x'))).reason).to.match(/room for 2 addresses .*evil/)
+      await next.load(want('demo', 'web'), 'x')
+      await next.unload('varmor-evil-2')
+      await next.load('varmor-evil-3', 'x')
     })
 
     it('counts for its namespace what runs on without its policy', async () => {

@@ -37,6 +37,7 @@ export const fakeEncoder: ProfileEncoder = {
   containers,
   tableMaps: ['varmor_small_tables'],
   tables: slots,
+  rooms: [{ map: 'varmor_v4', what: 'addresses', entries: 1_000 }],
   allowing: 'file,',
   read: (content) => {
     const [rest = '', addresses = ''] = content.split('@')
@@ -55,7 +56,16 @@ export const fakeEncoder: ProfileEncoder = {
         },
       ]
     }
-    return { rest, writes: (at) => writes(at, true), egress: (at) => writes(at, false) }
+    return { rest, entries: [1], writes: (at) => writes(at, true), egress: (at) => writes(at, false) }
+  },
+  held: (entries) => {
+    const slots = new Map<number, [number]>()
+    const bytes = entries('varmor_v4')
+    for (let at = 4; at < bytes.length; at += 12) {
+      const slot = wordIn(bytes, at) % 1_000
+      slots.set(slot, [(slots.get(slot)?.[0] ?? 0) + 1])
+    }
+    return slots
   },
   ownAddresses: (number, addresses) =>
     addresses.map((address) => ({

@@ -214,7 +214,7 @@ describe('a profile in the maps of the kernel', () => {
         automaton: automaton(4 << 20),
       }),
       ...{ sockets: times(512, socket), files: { rules: [], any: 0, automaton: automaton(4 << 20) } },
-      egress: withTable({ v4, v6: prefixes('fd00::N/128').slice(0, 0xf000), portSets: [times(65_536, [1, 2, 3])] })
+      egress: withTable({ v4, v6: prefixes('fd00::N/128').slice(0, 0xf000), portSets: [times(16_384, [1, 2, 3])] })
         .egress!,
     }
     const writes = encodeProfile(profile, { ...place, slot: 1023 })
@@ -245,7 +245,7 @@ describe('a profile in the maps of the kernel', () => {
       withTable({ v4: times(65_537, ['10.0.0.0/8', 0]), v6: [], portSets: [[]] }),
       ...['65537 prefixes of IPv4', '65536', 'wider'],
     ],
-    ['ranges', withTable({ v4: [], v6: [], portSets: [times(65_537, [1, 2, 3])] }), '65537 ranges of ports', '65536'],
+    ['ranges', withTable({ v4: [], v6: [], portSets: [times(16_385, [1, 2, 3])] }), '16385 ranges of ports', '16384'],
     ['a prefix that is none', withTable({ v4: [['::/0', 0]], v6: [], portSets: [[]] }), 'no prefix of IPv4'],
     ['a set that is none', withTable({ v4: [['10.0.0.0/8', 1]], v6: [], portSets: [[]] }), 'number 1 of 1 sets'],
   ] as [string, BpfProfile, ...string[]][])

@@ -289,6 +289,18 @@ describe('raw rules', () => {
     )
   })
 
+  it('about ports that each address has beside all those of a block around it are refused, with what to do about it', () => {
+    const wide = Array.from({ length: 255 }, (_, i) => ({ port: 2 * i + 1 }))
+    const toDestinations = [
+      { cidr: '0.0.0.0/0', ports: wide },
+      ...Array.from({ length: 83 }, (_, i) => ({ ip: `10.0.0.${i}`, ports: [{ port: 2000 + 2 * i }] })),
+    ]
+    const errors = errorsOf({ privileged: true, bpfRawRules: { network: { egress: { toDestinations } } } })
+    const path = 'spec.policy.enhanceProtect.bpfRawRules.network.egress.toDestinations[0]'
+    expect(errors[0]).to.include({ code: 'TOO_LARGE', path })
+    expect(errors[0]!.problem).to.match(/16384 ranges of ports.*wider block.*same ports/)
+  })
+
   it('10,000 of them compile', () => {
     const files = Array.from({ length: 10_000 }, (_, i) => ({
       qualifiers: deny,
