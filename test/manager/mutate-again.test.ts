@@ -4,9 +4,21 @@ import type { Workload } from '../../actors/ports.ts'
 import { isInProfile } from '../../actors/rollout/confinement.ts'
 import { restartOf } from '../../actors/rollout/restart-patch.ts'
 import { RESTARTED_AT } from '../../actors/rollout/restarted-at.ts'
-import { confinementPatch, mutate } from '../../src/manager/admission/mutate.ts'
+import { mutatedAt } from '../../src/api/annotations.ts'
+import type { KubeObject } from '../../src/kube/objects.ts'
+import type { IndexedPolicy } from '../../src/manager/admission/indexed-policy.ts'
+import { confinementPatch, type MutateOptions, mutate } from '../../src/manager/admission/mutate.ts'
 import { PolicyIndex } from '../../src/manager/admission/policy-index.ts'
-import { arbitraryPolicy, deployment, enabled, modern, pod, requestFor } from './made-up.ts'
+import {
+  arbitraryPolicy,
+  deployment,
+  enabled,
+  modern,
+  type PodShape,
+  type PolicyParts,
+  pod,
+  requestFor,
+} from './made-up.ts'
 import { annotation, indexOf, kubernetes, local, mutated, old, own, patched, templateOf } from './mutated.ts'
 
 describe('mutation once more', () => {
@@ -81,6 +93,114 @@ describe('mutation once more', () => {
     })
   })
 
+  describe('a pod that a Deployment of a cluster policy made', () => {
+    const ofCluster = { cluster: true, name: 'base', target: { kind: 'Deployment', selector: {} } } as const
+    const profile = 'varmor-cluster-varmor-base'
+    const byTenant = { name: 'free', target: { kind: 'Pod', selector: {} }, createdAt: '2025-01-01T00:00:00Z' } as const
+    const everyWay = [modern, old, { ...modern, bpfExclusive: () => true }, { ...old, bpfExclusive: () => true }]
+    const made = (enforcer: string, options: MutateOptions, mode = 'AlwaysAllow') => {
+      const { metadata, spec } = mutated(deployment(), indexOf({ ...ofCluster, enforcer, mode }), options)
+      return pod({ annotations: metadata.annotations!, spec: spec as never })
+    }
+    const named = (object: KubeObject) => {
+      const { metadata, spec } = templateOf(object)
+      const { [mutatedAt]: _, ...annotations } = metadata.annotations ?? {}
+      return { annotations, securityContext: spec.containers[0]!.securityContext }
+    }
+
+    for (const [way, options] of everyWay.entries())
+      for (const mode of ['AlwaysAllow', 'RuntimeDefault'])
+        for (const enforcer of ['AppArmorBPFSeccomp', 'AppArmor', 'BPF', 'Seccomp'])
+          it(`stays in it beside a policy of its namespace for pods (${enforcer}, ${mode}, way ${way})`, () => {
+            const object = made(enforcer, options, mode)
+            const index = indexOf({ ...ofCluster, enforcer, mode }, { ...byTenant, enforcer })
+            expect(mutate(requestFor(object), index, options).patch).to.deep.equal([])
+          })
+
+    it('gets of the namespace’s policy the enforcers that the cluster’s does not have', () => {
+      const index = indexOf({ ...ofCluster, enforcer: 'BPF' }, byTenant)
+      const free = { type: 'Localhost', localhostProfile: 'varmor-demo-free' }
+      expect(named(patched(made('BPF', modern), mutate(requestFor(made('BPF', modern)), index, modern)))).to.deep.equal(
+        {
+          annotations: {
+            [own('bpf')]: `localhost/${profile}`,
+            [own('apparmor')]: 'localhost/varmor-demo-free',
+            [own('seccomp')]: 'localhost/varmor-demo-free',
+          },
+          securityContext: { appArmorProfile: free, seccompProfile: free },
+        },
+      )
+    })
+
+    it('keeps AppArmor beside a BPF profile that is alone by the word of the namespace’s policy only', () => {
+      const options = { ...modern, bpfExclusive: ({ kind }: IndexedPolicy) => kind === 'VarmorPolicy' }
+      const index = indexOf({ ...ofCluster, enforcer: 'BPF' }, { ...byTenant, enforcer: 'BPF' })
+      expect(mutate(requestFor(made('BPF', options)), index, options).patch).to.deep.equal([])
+    })
+
+    it('is brought into what it names by a field alone, or by an annotation alone', () => {
+      const index = indexOf(ofCluster, byTenant)
+      const whole = named(made('AppArmorBPFSeccomp', modern))
+      const { annotations, securityContext } = whole
+      const parts: PodShape[] = [
+        { annotations },
+        {
+          annotations: { [own('bpf')]: `localhost/${profile}` },
+          spec: { containers: [{ name: 'c', securityContext }] },
+        },
+      ]
+      for (const part of parts)
+        expect(named(patched(pod(part), mutate(requestFor(pod(part)), index, modern)))).to.deep.equal(whole)
+    })
+
+    const replaced: { title: string; now: PolicyParts[] }[] = [
+      { title: 'of a cluster policy that is gone', now: [byTenant] },
+      {
+        title: 'of a cluster policy for other pods',
+        now: [{ ...ofCluster, target: { kind: 'Pod', name: 'elsewhere' } }, byTenant],
+      },
+      {
+        title: 'for an enforcer that the cluster policy dropped',
+        now: [
+          { ...ofCluster, enforcer: 'AppArmor' },
+          { ...byTenant, enforcer: 'BPFSeccomp' },
+        ],
+      },
+      {
+        title: 'for a cluster policy for pods',
+        now: [ofCluster, byTenant, { cluster: true, name: 'pods', target: { kind: 'Pod', selector: {} } }],
+      },
+    ]
+    for (const { title, now } of replaced)
+      it(`does not stay in a profile ${title}`, () => {
+        const object = made('AppArmorBPFSeccomp', modern)
+        const { annotations } = named(patched(object, mutate(requestFor(object), indexOf(...now), modern)))
+        expect(annotations[own('bpf')]).to.not.equal(`localhost/${profile}`)
+      })
+
+    it('gets its ephemeral containers into the cluster’s policy, whatever else its annotations say since', () => {
+      const object = made('AppArmorBPFSeccomp', modern)
+      const { spec, metadata } = templateOf(object)
+      const weaker = 'localhost/varmor-cluster-varmor-weak'
+      metadata.annotations = {
+        [own('apparmor', 'a')]: weaker,
+        [own('apparmor')]: weaker,
+        ...metadata.annotations,
+        [own('bpf')]: weaker,
+      }
+      spec.ephemeralContainers = [{ name: 'debug' }]
+      const index = indexOf(
+        ...[{ ...ofCluster, name: 'weak' }, ofCluster, { ...byTenant, enforcer: 'AppArmorSeccomp' }],
+      )
+      const more = { operation: 'UPDATE', subResource: 'ephemeralcontainers', oldObject: pod() } as const
+      const { patch } = mutate(requestFor(object, more), index, modern)
+      const field = { type: 'Localhost', localhostProfile: profile }
+      expect(patch.map((each) => ('value' in each ? each.value : undefined))).to.deep.equal([
+        { appArmorProfile: field, seccompProfile: field },
+      ])
+    })
+  })
+
   describe('what a restart brings', () => {
     const index = indexOf({})
     const wanted = {
@@ -113,6 +233,7 @@ describe('mutation once more', () => {
     { type: 'RuntimeDefault' },
     { type: 'Localhost', localhostProfile: 'mine' },
     local,
+    { type: 'Localhost', localhostProfile: 'varmor-cluster-varmor-p' },
   )
   const arbitraryContext = fc.option(
     fc.record(
@@ -139,6 +260,8 @@ describe('mutation once more', () => {
         'localhost/mine',
         'bpf-exclusive/varmor-demo-p',
         'localhost/varmor-demo-p',
+        'localhost/varmor-cluster-varmor-p',
+        'bpf-exclusive/varmor-cluster-varmor-p',
       ),
     ),
     spec: fc.record({

@@ -217,6 +217,26 @@ describe('validation', () => {
       expect(warnings.some((warning) => /VarmorClusterPolicy all covers/.test(warning))).to.equal(warns)
     })
 
+  type Target = NonNullable<PolicyParts['target']>
+  const pods: Target = { kind: 'Pod', selector: { matchLabels: { app: 'web' } } }
+  const made: { target: Target; own?: Target; warns: boolean }[] = [
+    { target: { kind: 'Deployment', selector: {} }, warns: true },
+    { target: { kind: 'DaemonSet', selector: { matchLabels: { app: 'web' } } }, warns: true },
+    { target: { kind: 'StatefulSet', selector: { matchLabels: { app: 'db' } } }, warns: false },
+    { target: { kind: 'Deployment', name: 'web' }, warns: false },
+    { target: { kind: 'Deployment', selector: {} }, own: { kind: 'Pod', name: 'web-1' }, warns: false },
+    { target: { kind: 'StatefulSet', selector: {} }, own: { kind: 'DaemonSet', selector: {} }, warns: false },
+  ]
+  for (const { target, own = pods, warns } of made)
+    it(`${warns ? 'warns' : 'does not warn'} who writes a policy for ${JSON.stringify(own)} of the cluster’s for ${JSON.stringify(target)}`, async () => {
+      const reviewer = reviewerWith({}, [{ cluster: true, name: 'all', target }])
+      const { warnings = [] } = await answered(reviewer.validate(body(policy({ target: own }))))
+      const says = new RegExp(
+        `VarmorClusterPolicy all comes first in pods that a ${target.kind} with these labels has made`,
+      )
+      expect(warnings.some((warning) => says.test(warning))).to.equal(warns)
+    })
+
   const unable: { code: CompilerErrorCode; expected: object; message: RegExp }[] = [
     {
       code: 'TOO_COSTLY',

@@ -1,7 +1,8 @@
 import { optOut } from '../../api/annotations.ts'
+import type { Enforcer } from '../../api/enforcer.ts'
 import type { IndexedPolicy } from './indexed-policy.ts'
 import type { ContainerPart, ProfileField, SecurityContext } from './pod-parts.ts'
-import { isSwitchedOff, keys, localhost, profileOf, switchedOff } from './profile-annotations.ts'
+import { isSwitchedOff, keys, localhost, profileOf, profileOfField, switchedOff } from './profile-annotations.ts'
 
 export interface ConfinementOptions {
   /** The server has `securityContext.appArmorProfile` (Kubernetes 1.30). */
@@ -27,6 +28,8 @@ export interface ContainerSituation {
   policy: IndexedPolicy | undefined
   /** Whether a profile of ours that the pod names is out of place here, unless `policy` wants it. */
   isStale: (profile: string) => boolean
+  /** The policy of a profile that the container names, where that one comes before `policy`: for the enforcers that it has. */
+  wins: (profile: string) => IndexedPolicy | undefined
 }
 
 /**
@@ -37,13 +40,36 @@ export function confine(situation: ContainerSituation, options: ConfinementOptio
   const changes: ContainerChanges = { annotations: new Map(), securityContext: new Map() }
   const annotation = (key: string): string | undefined =>
     Object.hasOwn(situation.annotations, key) ? situation.annotations[key] : undefined
-  const { container, pod, policy, isStale } = situation
-  const run: Run = { container, pod, policy, isStale, options, changes, annotation }
-  const bpf = confineBpf(run)
-  if (options.appArmorField) confineAppArmorByField(run, bpf)
-  else confineAppArmorByAnnotation(run, bpf)
-  confineSeccomp(run)
+  const { container, pod, policy, isStale, wins } = situation
+  const run: Run = { container, pod, policy, isStale, wins, options, changes, annotation }
+  const bpf = confineBpf({ ...run, policy: policyFor('BPF', run) })
+  const appArmor = { ...run, policy: policyFor('AppArmor', run) }
+  if (options.appArmorField) confineAppArmorByField(appArmor, bpf)
+  else confineAppArmorByAnnotation(appArmor, bpf)
+  confineSeccomp({ ...run, policy: policyFor('Seccomp', run) })
   return changes
+}
+
+/** The policy that this enforcer is to confine the container by: one that wins and is named, or else the one that was found. */
+function policyFor(enforcer: Enforcer, { annotation, container, policy, wins }: Run): IndexedPolicy | undefined {
+  const { name, appArmorProfile, seccompProfile } = container
+  const appArmor = annotation(keys.appArmor(name))
+  const named: Partial<Record<Enforcer, (string | undefined)[]>> = {
+    BPF: [profileOf(annotation(keys.bpf(name)))],
+    AppArmor: [
+      profileOfField(appArmorProfile),
+      profileOf(annotation(keys.kubernetesAppArmor(name))),
+      profileOf(appArmor),
+    ],
+    Seccomp: [profileOfField(seccompProfile), profileOf(annotation(keys.seccomp(name)))],
+  }
+  for (const profile of named[enforcer] ?? []) {
+    const winner = profile === undefined ? undefined : wins(profile)
+    if (winner?.enforcers.has(enforcer)) return winner
+    // That there is no AppArmor is then by the winner's BPF profile.
+    if (enforcer === 'AppArmor' && isSwitchedOff(appArmor) && winner?.enforcers.has('BPF')) return winner
+  }
+  return policy
 }
 
 interface Run extends Omit<ContainerSituation, 'annotations'> {
@@ -73,19 +99,19 @@ const isLeftover = (run: Run, annotation: string | undefined): boolean => {
   return profile !== undefined && run.isStale(profile)
 }
 
-/** Whether the container has the BPF profile now. */
-function confineBpf(run: Run): boolean {
+/** The policy whose BPF profile the container has now. */
+function confineBpf(run: Run): IndexedPolicy | undefined {
   const key = keys.bpf(run.container.name)
   const annotation = run.annotation(key)
   if (run.policy?.enforcers.has('BPF') && annotation !== optOut) {
     annotate(run, key, localhost(run.policy.profile))
-    return true
+    return run.policy
   }
   if (isLeftover(run, annotation)) annotate(run, key, undefined)
-  return false
+  return undefined
 }
 
-function confineAppArmorByField(run: Run, bpf: boolean): void {
+function confineAppArmorByField(run: Run, bpf: IndexedPolicy | undefined): void {
   const { container, pod, policy, options } = run
   const key = keys.appArmor(container.name)
   const oldKey = keys.kubernetesAppArmor(container.name)
@@ -103,7 +129,7 @@ function confineAppArmorByField(run: Run, bpf: boolean): void {
     agreeWithField(run, oldKey, localhost(policy.profile))
     return
   }
-  if (policy !== undefined && bpf && !setByUser && options.bpfExclusive(policy)) {
+  if (policy !== undefined && bpf === policy && !setByUser && options.bpfExclusive(policy)) {
     if (annotation !== optOut) annotate(run, key, switchedOff(policy.profile))
     setField(run, 'appArmorProfile', { type: 'Unconfined' })
     agreeWithField(run, oldKey, optOut)
@@ -124,7 +150,7 @@ function agreeWithField(run: Run, key: string, value: string): void {
   if (run.annotation(key) !== undefined) annotate(run, key, value)
 }
 
-function confineAppArmorByAnnotation(run: Run, bpf: boolean): void {
+function confineAppArmorByAnnotation(run: Run, bpf: IndexedPolicy | undefined): void {
   const { container, policy, options } = run
   const key = keys.kubernetesAppArmor(container.name)
   const ownKey = keys.appArmor(container.name)
@@ -138,7 +164,7 @@ function confineAppArmorByAnnotation(run: Run, bpf: boolean): void {
     if (switchedOffByUs) annotate(run, ownKey, undefined)
     return
   }
-  if (policy !== undefined && bpf && options.bpfExclusive(policy)) {
+  if (policy !== undefined && bpf === policy && options.bpfExclusive(policy)) {
     if (value === optOut && !switchedOffByUs) return
     if (annotation !== optOut) annotate(run, ownKey, switchedOff(policy.profile))
     annotate(run, key, optOut)

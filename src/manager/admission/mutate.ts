@@ -10,7 +10,7 @@ import type { IndexedPolicy } from './indexed-policy.ts'
 import { patchFields } from './json-patch.ts'
 import { type ContainerPart, type PodParts, podParts } from './pod-parts.ts'
 import type { PolicyIndex, Workload } from './policy-index.ts'
-import { keys, orphanedKeys, profileOf } from './profile-annotations.ts'
+import { keys, orphanedKeys, profileOf, profileOfField } from './profile-annotations.ts'
 
 export interface MutateOptions extends ConfinementOptions {
   /** The label that a workload is considered by; without it every workload is. */
@@ -23,7 +23,7 @@ export interface MutateOptions extends ConfinementOptions {
 
 export interface Mutation {
   patch: PatchOperation[]
-  /** Key of the policy that confines the workload. */
+  /** Key of the policy that was found for the workload. Where a container names one of the cluster, that one confines it. */
   policy?: string
   warnings: string[]
 }
@@ -35,6 +35,7 @@ export type MutateRequest = Pick<
 >
 
 const nothing: Mutation = { patch: [], warnings: [] }
+const none = (): undefined => undefined
 
 const groupOf: Record<Workload['kind'], string> = {
   Deployment: 'apps',
@@ -104,6 +105,12 @@ function mutateWhole(
     // What the policy of another kind put here, such as that of the Deployment that made this pod, is its own affair.
     return owner === undefined || owner.targetKind === workload.kind
   }
+  // A pod names the cluster's policy for what made it; that the namespace has one for pods does not change who comes first.
+  const wins = (profile: string): IndexedPolicy | undefined => {
+    if (workload.kind !== 'Pod' || policy?.kind !== 'VarmorPolicy') return undefined
+    const owner = index.byProfile(profile, workload.namespace)
+    return owner?.kind === 'VarmorClusterPolicy' && owner.targetKind !== 'Pod' ? owner : undefined
+  }
   const names = new Set(parts.containers.map(({ name }) => name))
   const annotations = new Map<string, string | undefined>(
     orphanedKeys(parts.annotations ?? {}, names).map((key) => [key, undefined]),
@@ -112,7 +119,14 @@ function mutateWhole(
   for (const container of parts.containers) {
     const selecting = policy !== undefined && isSelected(policy, container, options) ? policy : undefined
     const changes = confine(
-      { container, pod: parts.pod, annotations: parts.annotations ?? {}, policy: selecting, isStale },
+      {
+        container,
+        pod: parts.pod,
+        annotations: parts.annotations ?? {},
+        policy: selecting,
+        isStale,
+        wins: selecting === undefined ? none : wins,
+      },
       options,
     )
     for (const [key, value] of changes.annotations) annotations.set(key, value)
@@ -160,7 +174,8 @@ function mutateEphemeral(
   for (const container of parts.containers) {
     if (container.role !== 'ephemeral' || before.has(container.name)) continue
     if (!confinesPod && !isSelected(policy, container, options)) continue
-    const situation = { container, pod: parts.pod, annotations: parts.annotations ?? {}, policy, isStale: () => false }
+    const { pod, annotations = {} } = parts
+    const situation = { container, pod, annotations, policy, isStale: () => false, wins: none }
     const changes = confine(situation, options)
     patch.push(...patchFields(container.path, container.hasSecurityContext, changes.securityContext))
     warnings.push(...outOfReach(container.name, policy, changes.annotations, options))
@@ -168,16 +183,25 @@ function mutateEphemeral(
   return { patch, warnings, policy: policy.key }
 }
 
-/** The policy that matches the pod itself, or the one whose profile its containers were started with. */
+/**
+ * The policy that the pod's containers were started with where that is the cluster's, else the one that matches the pod itself, else
+ * one of the namespace that they were started with.
+ */
 function policyOfPod(workload: Workload, parts: PodParts, index: PolicyIndex, options: MutateOptions) {
   const own = isOptedIn(workload.labels, options.optIn) ? index.find(workload) : undefined
-  if (own !== undefined) return own
-  for (const value of Object.values(parts.annotations ?? {})) {
-    const profile = profileOf(value)
-    const policy = profile === undefined ? undefined : index.byProfile(profile, workload.namespace)
-    if (policy !== undefined) return policy
-  }
-  return undefined
+  if (own?.kind === 'VarmorClusterPolicy') return own
+  const started = profilesOf(parts).flatMap((profile) => index.byProfile(profile, workload.namespace) ?? [])
+  return started.find(({ kind }) => kind === 'VarmorClusterPolicy') ?? own ?? started[0]
+}
+
+/** Profiles of ours that containers of a running pod name. First by what nobody changes while it runs; annotations of ours somebody may have. */
+function profilesOf({ containers, annotations = {} }: PodParts): string[] {
+  const started = containers.filter(({ role }) => role !== 'ephemeral')
+  const annotated = [keys.kubernetesAppArmor, keys.bpf, keys.appArmor, keys.seccomp].flatMap((key) =>
+    started.map(({ name }) => (Object.hasOwn(annotations, key(name)) ? profileOf(annotations[key(name)]) : undefined)),
+  )
+  const fields = started.flatMap(({ appArmorProfile, seccompProfile }) => [appArmorProfile, seccompProfile])
+  return [...fields.map((field) => profileOfField(field)), ...annotated].filter((profile) => profile !== undefined)
 }
 
 /** Enforcers that know a container by an annotation, which a running pod cannot be given. */

@@ -1,5 +1,6 @@
 import { profileIdOf } from '../../../actors/policy/policy-id.ts'
 import type { Labels } from '../../api/label-selector.ts'
+import { targetKinds } from '../../api/schema/policy.ts'
 import type { AnyPolicy, TargetKind } from '../../api/types.ts'
 import { type IndexedPolicy, indexedPolicy, type NameOf, policyKey } from './indexed-policy.ts'
 import { TargetBuckets } from './target-buckets.ts'
@@ -78,8 +79,20 @@ export class PolicyIndex {
   shadowing(policy: AnyPolicy): IndexedPolicy[] {
     const entry = indexedPolicy(policy, this.#nameOf)
     if (entry === undefined || entry.kind === 'VarmorClusterPolicy') return []
-    const { selector, targetName } = entry
-    return [...(this.#scopes.get(scopeOf('', entry.targetKind))?.values() ?? [])].filter((other) =>
+    return this.#wider(entry, entry.targetKind)
+  }
+
+  /** Cluster policies for what makes pods, if it has the labels that `policy` wants of pods: the pods stay in these. */
+  shadowingByMakers(policy: AnyPolicy): IndexedPolicy[] {
+    const entry = indexedPolicy(policy, this.#nameOf)
+    if (entry === undefined || entry.kind === 'VarmorClusterPolicy' || entry.targetKind !== 'Pod') return []
+    // What makes a pod has another name than the pod.
+    if (entry.selector === undefined) return []
+    return targetKinds.flatMap((kind) => (kind === 'Pod' ? [] : this.#wider(entry, kind)))
+  }
+
+  #wider({ selector, targetName }: IndexedPolicy, kind: TargetKind): IndexedPolicy[] {
+    return [...(this.#scopes.get(scopeOf('', kind))?.values() ?? [])].filter((other) =>
       targetName !== undefined
         ? other.targetName === targetName
         : other.selector !== undefined && selector!.implies(other.selector),

@@ -1,4 +1,5 @@
 import { confinementPrefixes, localhostPrefix } from '../../api/annotations.ts'
+import type { ProfileField } from './pod-parts.ts'
 
 /**
  * The annotation of a container. `localhost/<profile>` is written by the webhook and makes the setting beside it ours, to
@@ -24,6 +25,12 @@ export function profileOf(annotation: string | undefined): string | undefined {
   for (const prefix of [localhostPrefix, bpfExclusive])
     if (annotation?.startsWith(prefix + ours)) return annotation.slice(prefix.length)
   return undefined
+}
+
+/** The profile of ours that a field names, if it names one. */
+export function profileOfField({ type, localhostProfile }: ProfileField = {}): string | undefined {
+  const isOurs = type === 'Localhost' && typeof localhostProfile === 'string' && localhostProfile.startsWith(ours)
+  return isOurs ? localhostProfile : undefined
 }
 
 export const isSwitchedOff = (annotation: string | undefined): boolean => annotation?.startsWith(bpfExclusive) ?? false

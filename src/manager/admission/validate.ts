@@ -81,10 +81,17 @@ function modelingErrors(
 
 function shadows(policy: AnyPolicy, index: PolicyIndex): string[] {
   const [first] = index.shadowing(policy)
-  if (first === undefined) return []
-  return [
-    `VarmorClusterPolicy ${first.name} covers the same workloads and comes first: this policy confines none of them`,
-  ]
+  if (first !== undefined)
+    return [
+      `VarmorClusterPolicy ${first.name} covers the same workloads and comes first: this policy confines none of them`,
+    ]
+  return index
+    .shadowingByMakers(policy)
+    .slice(0, 1)
+    .map(
+      ({ name, targetKind }) =>
+        `VarmorClusterPolicy ${name} comes first in pods that a ${targetKind} with these labels has made, for its enforcers`,
+    )
 }
 
 const modeOf = (object: unknown): unknown => field(field(field(object, 'spec'), 'policy'), 'mode')
