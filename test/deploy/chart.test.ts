@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Environment } from '@marcbachmann/cel-js'
 import { expect } from 'chai'
 import { alerts } from '../../deploy/prometheus/alerts.ts'
+import { confinementPrefixes } from '../../src/api/annotations.ts'
 import { webhookConfigurations } from '../../src/manager/admission/webhook-configurations.ts'
 import { builtHelm } from '../cluster/binaries/helm.ts'
 import { chart, Helm, type Manifest } from '../cluster/helm/helm.ts'
@@ -83,33 +84,18 @@ describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: nee
     expect(patient['activeDeadlineSeconds']).to.equal(60 + 3 * 120)
   })
 
-  describe('with its admission policy', () => {
+  const admissionPolicy = async (name: string): Promise<AdmissionPolicy> => {
+    const flags = ['--api-versions', 'admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy']
+    return one(await rendered({}, ...flags), 'ValidatingAdmissionPolicy', name).spec as unknown as AdmissionPolicy
+  }
+
+  describe('with its admission policy of ArmorProfiles', () => {
     const manager = 'system:serviceaccount:varmor:varmor-manager'
     const collector = 'system:serviceaccount:kube-system:generic-garbage-collector'
     let spec: AdmissionPolicy
     before(async () => {
-      const flags = ['--api-versions', 'admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy']
-      const policy = one(await rendered({}, ...flags), 'ValidatingAdmissionPolicy', 'varmor-profile-writers')
-      spec = policy.spec as unknown as AdmissionPolicy
+      spec = await admissionPolicy('varmor-profile-writers')
     })
-
-    /** As the API server decides with this policy alone. */
-    const passes = (username: string, operation: string, resource: string, before: object, after: object): boolean => {
-      const inScope = spec.matchConstraints.resourceRules.some(
-        (rule) => rule.operations.includes(operation) && rule.resources.includes(resource),
-      )
-      const [, subResource] = resource.split('/')
-      const request = { operation, userInfo: { username }, ...(subResource !== undefined && { subResource }) }
-      const objects = { object: after, oldObject: operation === 'CREATE' ? null : before }
-      const evaluate = (expression: string, variables = {}): unknown => {
-        const server = new Environment()
-        for (const name of ['request', 'object', 'oldObject', 'variables']) server.registerVariable(name, 'dyn')
-        return server.evaluate(expression, { request, ...objects, variables })
-      }
-      if (!inScope || !spec.matchConditions.every(({ expression }) => evaluate(expression))) return true
-      const variables = Object.fromEntries(spec.variables.map((each) => [each.name, evaluate(each.expression)]))
-      return spec.validations.every(({ expression }) => evaluate(expression, variables) === true)
-    }
 
     const profile = { metadata: {}, spec: { a: 1 }, status: {} }
     const model = { metadata: {}, data: { a: 1 }, status: {} }
@@ -137,7 +123,9 @@ describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: nee
     for (const [title, operation, resource, before, change, ...writers] of rows)
       it(`lets ${['only managers', 'managers and the garbage collector', 'everybody'][writers.length - 1]} ${title}`, () => {
         const users = [manager, collector, 'tenant']
-        const may = users.filter((user) => passes(user, operation, resource, before, { ...before, ...change }))
+        const may = users.filter((username) =>
+          passes(spec, { username, operation, resource, before, after: { ...before, ...change } }),
+        )
         expect(may).to.deep.equal(writers)
       })
 
@@ -150,7 +138,82 @@ describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: nee
       expect(about(spec.matchConstraints.resourceRules)).to.deep.equal(about(rules as ResourceRule[]))
     })
   })
+
+  describe('with its admission policy of running pods', () => {
+    let spec: AdmissionPolicy
+    before(async () => {
+      spec = await admissionPolicy('varmor-running-pods')
+    })
+
+    const { bpf, appArmor, seccomp } = confinementPrefixes
+    const is = { [`${bpf}c`]: 'localhost/varmor-demo-web', other: 'x' }
+    type Annotations = Record<string, string> | undefined
+    const rows: [title: string, before: Annotations, after: Annotations, passes: boolean][] = [
+      ...[bpf, appArmor, seccomp].flatMap((prefix): typeof rows => [
+        [`takes ${prefix} off`, { [`${prefix}c`]: 'localhost/varmor-demo-web', a: 'b' }, { a: 'b' }, false],
+        [
+          `changes ${prefix}`,
+          { [`${prefix}c`]: 'localhost/varmor-demo-web' },
+          { [`${prefix}c`]: 'localhost/varmor-cluster-varmor-weak' },
+          false,
+        ],
+      ]),
+      ['opts out', is, { ...is, [`${bpf}c`]: 'unconfined' }, false],
+      ['takes all annotations off', is, undefined, false],
+      ['says that AppArmor is not switched off', { [`${appArmor}c`]: 'bpf-exclusive/varmor-demo-web' }, {}, false],
+      ['changes another annotation', is, { ...is, other: 'y', more: 'z' }, true],
+      ['changes no annotation', is, is, true],
+      ['has none', undefined, undefined, true],
+      ['gets its first', undefined, is, true],
+      ['names a profile for a container without one', is, { ...is, [`${bpf}d`]: 'localhost/varmor-demo-web' }, true],
+      [
+        'changes what names no profile of ours',
+        { [`${bpf}c`]: 'unconfined', [`${seccomp}c`]: 'localhost/own' },
+        {},
+        true,
+      ],
+      ['changes such a value of another’s', { 'example.org/c': 'localhost/varmor-demo-web' }, {}, true],
+    ]
+    const podWith = (annotations: Annotations) => ({ metadata: { name: 'web-1', ...(annotations && { annotations }) } })
+    for (const [title, before, after, wanted] of rows)
+      it(`${wanted ? 'lets an update that' : 'refuses an update that'} ${title}`, () => {
+        const update = { operation: 'UPDATE', before: podWith(before), after: podWith(after) }
+        expect(passes(spec, { ...update, resource: 'pods' })).to.equal(wanted)
+        for (const resource of ['pods/status', 'pods/ephemeralcontainers'])
+          expect(passes(spec, { ...update, resource }), `the kubelet’s or a webhook’s: ${resource}`).to.equal(true)
+      })
+
+    it('is asked nothing more where no annotation is changed, as when a controller takes its finalizer off', () => {
+      expect(spec.matchConditions.map(({ name }) => name)).to.deep.equal(['annotations-change'])
+    })
+  })
 })
+
+/** As the API server decides with this policy alone. */
+function passes(spec: AdmissionPolicy, { username = 'tenant', operation, resource, before, after }: Write): boolean {
+  const inScope = spec.matchConstraints.resourceRules.some(
+    (rule) => rule.operations.includes(operation) && rule.resources.includes(resource),
+  )
+  const [, subResource] = resource.split('/')
+  const request = { operation, userInfo: { username }, ...(subResource !== undefined && { subResource }) }
+  const objects = { object: after, oldObject: operation === 'CREATE' ? null : before }
+  const evaluate = (expression: string, variables = {}): unknown => {
+    const server = new Environment()
+    for (const name of ['request', 'object', 'oldObject', 'variables']) server.registerVariable(name, 'dyn')
+    return server.evaluate(expression, { request, ...objects, variables })
+  }
+  if (!inScope || !spec.matchConditions.every(({ expression }) => evaluate(expression))) return true
+  const variables = Object.fromEntries((spec.variables ?? []).map((each) => [each.name, evaluate(each.expression)]))
+  return spec.validations.every(({ expression }) => evaluate(expression, variables) === true)
+}
+
+interface Write {
+  username?: string
+  operation: string
+  resource: string
+  before: object
+  after: object
+}
 
 interface PodOwner {
   template: { spec: { imagePullSecrets?: { name: string }[] } }
@@ -163,7 +226,7 @@ interface ResourceRule {
 
 interface AdmissionPolicy {
   matchConstraints: { resourceRules: ResourceRule[] }
-  matchConditions: { expression: string }[]
-  variables: { name: string; expression: string }[]
+  matchConditions: { name: string; expression: string }[]
+  variables?: { name: string; expression: string }[]
   validations: { expression: string }[]
 }

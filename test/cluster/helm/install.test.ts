@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { confinementPrefixes, localhostPrefix } from '../../../src/api/annotations.ts'
 import { checkLine } from '../../audit/check-line.ts'
 import { whyNotHere } from '../../audit/source/kernel-records.ts'
 import { ensureHelm } from '../binaries/helm.ts'
@@ -167,6 +168,31 @@ describeCluster(
         '{"spec":{"updateExistingWorkloads":false}}',
       ]
       expect((await cluster().tryKubectl(['-n', 'team', ...change])).stderr).to.match(/only managers of vArmor/)
+    })
+
+    it('keeps a running pod in the profiles that it was made with, and lets everything else of it change', async () => {
+      const name = 'kept'
+      await at.apply(podPolicy(name, { hardeningRules: ['disallow-create-user-ns'] }))
+      await policyReady(cluster(), 'team', name)
+      const bpf = `${confinementPrefixes.bpf}main`
+      // Of the policy for the Deployment: in a pod the webhook leaves that, whether this machine has BPF or not.
+      const annotations = { [bpf]: `${localhostPrefix}varmor-team-web` }
+      await at.apply(pod({ name, labels: { ...optedIn, app: name }, annotations }))
+      const keys = [bpf, `${confinementPrefixes.seccomp}main`]
+      const before = (await at.running(name)).metadata
+      const annotate = (...values: string[]) =>
+        cluster().tryKubectl(['-n', 'team', 'annotate', '--overwrite', 'pod', name, ...values])
+      for (const change of keys.flatMap((key) => [`${key}-`, `${key}=unconfined`, `${key}=localhost/varmor-team-none`]))
+        expect((await annotate(change)).stderr, change).to.match(/a pod keeps the profiles of vArmor/)
+      for (const change of ['example.org/a=b', 'example.org/a-', `${confinementPrefixes.bpf}other=unconfined`])
+        expect((await annotate(change)).stderr, change).to.equal('')
+      await at.kubectl('label', 'pod', name, 'example.org/a=b')
+      const after = (await at.pod(name)).metadata
+      for (const key of keys) {
+        expect(before.annotations?.[key], key).to.match(/^localhost\/varmor-team-/)
+        expect(after.annotations?.[key], key).to.equal(before.annotations?.[key])
+      }
+      await at.kubectl('delete', `varmorpolicy/${name}`, `pod/${name}`)
     })
 
     it('takes a model that a user brings, but not his word that it is ready', async () => {
