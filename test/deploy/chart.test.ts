@@ -84,6 +84,24 @@ describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: nee
     expect(patient['activeDeadlineSeconds']).to.equal(60 + 3 * 120)
   })
 
+  it('lets tenants read and write what is theirs, and no ArmorProfile: with rules about pods it has addresses of other namespaces', async () => {
+    const manifests = await rendered({})
+    const [view, edit, admin] = ['view', 'edit', 'admin'].map((role) =>
+      one(manifests, 'ClusterRole', `varmor-policies-${role}`).rules!.map(({ resources, verbs }) => [resources, verbs]),
+    )
+    const read = ['get', 'list', 'watch']
+    const write = ['create', 'update', 'patch', 'delete', 'deletecollection']
+    expect(view).to.deep.equal([[['varmorpolicies', 'varmorclusterpolicies', 'armorprofilemodels'], read]])
+    expect(edit).to.deep.equal([[['varmorpolicies', 'armorprofilemodels'], write]])
+    expect(admin).to.deep.equal([[['varmorclusterpolicies'], write]])
+    const aggregated = manifests.filter(({ metadata }) =>
+      Object.keys(metadata.labels ?? {}).some((label) => label.startsWith('rbac.authorization.k8s.io/aggregate-to-')),
+    )
+    expect(aggregated.map(({ metadata }) => metadata.name).sort()).to.deep.equal(
+      ['admin', 'edit', 'view'].map((role) => `varmor-policies-${role}`),
+    )
+  })
+
   const admissionPolicy = async (name: string): Promise<AdmissionPolicy> => {
     const flags = ['--api-versions', 'admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy']
     return one(await rendered({}, ...flags), 'ValidatingAdmissionPolicy', name).spec as unknown as AdmissionPolicy

@@ -20,7 +20,12 @@ export function chartOf(version: string): string {
 export interface Manifest {
   apiVersion: string
   kind: string
-  metadata: { name: string; namespace?: string; annotations?: Record<string, string> }
+  metadata: {
+    name: string
+    namespace?: string
+    labels?: Record<string, string>
+    annotations?: Record<string, string>
+  }
   spec?: Record<string, unknown>
   rules?: { apiGroups: string[]; resources: string[]; verbs: string[]; resourceNames?: string[] }[]
 }
