@@ -70,9 +70,17 @@ export class NodeBpf {
     void this.#nri.start()
   }
 
-  /** Containers do not wait any longer. */
-  stop(): Promise<void> {
-    return this.#nri.stop()
+  /** Containers do not wait any longer, nor are they stopped. */
+  async stop(): Promise<void> {
+    const { enforcer, logger } = this.#options
+    await this.#nri.stop()
+    try {
+      await enforcer.relax()
+    } catch (error) {
+      if (!(error instanceof EnforcerError)) throw error
+      const fields = { code: error.code, reason: error.reason }
+      logger.warn(fields, 'the kernel may go on stopping what starts in containers, the next agent too')
+    }
   }
 
   /** No program is in force any more. */

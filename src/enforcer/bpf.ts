@@ -6,7 +6,7 @@ import type { ProfileEncoder } from './bpf/profile-encoder.ts'
 import { BpfProfiles } from './bpf/profiles.ts'
 import type { Claims } from './bpf/shares.ts'
 import { BpfState, type StateOptions } from './bpf/state.ts'
-import { errnoOf } from './enforcer-error.ts'
+import { EnforcerError, errnoOf } from './enforcer-error.ts'
 import { checkName, contentDigest, type ProfileLoader } from './ports.ts'
 
 export interface BpfOptions extends Omit<StateOptions, 'containers' | 'profiles'> {
@@ -73,6 +73,7 @@ export class BpfEnforcer implements ProfileLoader {
   #last: Promise<unknown> = Promise.resolve()
   /** Containers that are known, for programs that are loaded anew. */
   readonly #known = new Map<string, BpfContainer>()
+  #ends = false
 
   private constructor(options: BpfOptions, now: Opened) {
     this.#options = options
@@ -209,6 +210,7 @@ export class BpfEnforcer implements ProfileLoader {
       }
       for (const container of containers) await this.#add(container)
       this.#now.containers.settled()
+      await this.#beStrict()
     })
     const bound = await this.find()
     await this.#inTurn(() => {
@@ -226,6 +228,15 @@ export class BpfEnforcer implements ProfileLoader {
       this.#others.names = new Set([...names].filter((name) => !loaded.has(name)))
       await this.#dropOthers()
     })
+  }
+
+  /**
+   * This process ends: what starts in a container that nobody knows is not stopped any more. It could be the agent that comes next, which
+   * nobody would let go on.
+   */
+  relax(): Promise<void> {
+    this.#ends = true
+    return this.#inTurn(() => relax(this.#now.state))
   }
 
   /** Removes all pins, which have the kernel detach the programs, some milliseconds later, Linux 6.1 some seconds: nothing is enforced any more. */
@@ -247,6 +258,11 @@ export class BpfEnforcer implements ProfileLoader {
     if (own !== undefined) await containers.setAddresses(id, own)
   }
 
+  /** Only once all containers are known: this process is in one of them, and starts programs. */
+  async #beStrict(): Promise<void> {
+    if (this.#options.strictStart === 1 && !this.#ends) await this.#now.state.beStrict(true)
+  }
+
   async #openAnew(): Promise<void> {
     const names = new Set(this.#now.profiles.names)
     this.#now = await openOnce(this.#options, true)
@@ -255,6 +271,7 @@ export class BpfEnforcer implements ProfileLoader {
     this.#now.containers.takeOver((profile) => this.#now.profiles.slotOf(profile))
     for (const container of this.#known.values()) await this.#add(container)
     this.#now.containers.settled()
+    await this.#beStrict()
     await this.#now.containers.find()
     this.#others.containers = true
     this.#options.onReopened?.()
@@ -285,12 +302,23 @@ async function openOnce(options: BpfOptions, anew: boolean): Promise<Opened> {
   const { containers: numbers, slots } = encoder
   const state = await BpfState.open({ ...options, containers: numbers, profiles: slots }, anew)
   await state.write([{ map: 'varmor_rate', key: word(0), value: packRate(recordsRate) }], 'set the rate of records')
+  await relax(state)
   const before = numberingOf(options.addon, state.others, slots)
   const containers = new BpfContainers(state, encoder, options.goOn ?? goOn, before.containers)
   const profiles = new BpfProfiles(state, encoder, containers, before.profiles, options.claims)
   await containers.recover()
   await profiles.recover()
   return { state, profiles, containers }
+}
+
+/** Those of other builds learn of no container that comes: they would stop each, for good. */
+async function relax(state: BpfState): Promise<void> {
+  for (const folder of state.others)
+    await state.beStrict(false, folder).catch((error: unknown) => {
+      // Somebody has taken it apart.
+      if (!(error instanceof EnforcerError)) throw error
+    })
+  await state.beStrict(false)
 }
 
 function goOn(pid: number): void {

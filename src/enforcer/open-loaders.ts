@@ -20,9 +20,11 @@ export type BpfLoaderOptions = Pick<BpfOptions, 'encoder' | 'hostMntNs'> &
 
 /** The enforcers of this node, ready to load; those that it lacks say why with each profile. */
 export async function openLoaders(features: NodeFeatures, options: LoaderOptions = {}): Promise<Loaders> {
+  // First: after a crash programs may still stop each program that this process starts, such as the parser of AppArmor.
+  const BPF = await openBpf(features, options.bpf)
   return {
     AppArmor: await openAppArmor(features, options.appArmor),
-    BPF: await openBpf(features, options.bpf),
+    BPF,
     Seccomp: await openSeccomp(features, options.seccomp),
   }
 }

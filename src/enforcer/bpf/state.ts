@@ -119,6 +119,20 @@ export class BpfState {
     return this.#now(`write ${map}`, () => this.#addon.swap(this.#native, map, offset, expected ?? -1, number))
   }
 
+  /** Has programs stop, or not, what starts in a container that they do not know. What another build keeps otherwise is left alone. */
+  async beStrict(strict: boolean, folder = this.folder): Promise<void> {
+    const step = 'set whether what starts in unknown containers is stopped'
+    await this.#try(step, async () => {
+      const native = folder === this.folder ? this.#native : this.#addon.open(folder)
+      const before = this.#addon.get(native, 'varmor_settings', word(0))
+      if (before === null || before.length !== settings.size) return
+      if (numberIn(settings, before, 'strict_start') === Number(strict)) return
+      const value = Uint8Array.from(before)
+      value.set(word(Number(strict)), settings.at.strict_start)
+      await this.#addon.write(native, [{ map: 'varmor_settings', key: word(0), value }])
+    })
+  }
+
   /** Whether somebody has detached a program, or removed its pin. */
   get damaged(): boolean {
     try {

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { word } from '../../../src/enforcer/bpf/layout.ts'
+import { numberIn } from '../../../src/base/c-struct.ts'
+import { settings, word } from '../../../src/enforcer/bpf/layout.ts'
 import type { ProfileEncoder } from '../../../src/enforcer/bpf/profile-encoder.ts'
 import type { Claim } from '../../../src/enforcer/bpf/shares.ts'
 import { BpfEnforcer } from '../../../src/enforcer/bpf.ts'
@@ -290,6 +291,60 @@ describe('the BPF enforcer', () => {
     expect(await enforcer.find()).to.deep.equal(new Map([[idOf('c'), 1]]))
     expect([...new Set(gone)]).to.deep.equal([5, 6])
     expect(tasks.map(({ bound }) => bound > 0)).to.deep.equal([true, false, true, false])
+  })
+
+  describe('has what starts in an unknown container stopped', () => {
+    const strict = (enforcer: BpfEnforcer, folder = enforcer.folder): number =>
+      numberIn(settings, kernel.get(kernel.open(folder), 'varmor_settings', word(0))!, 'strict_start')
+    const known = async (enforcer: BpfEnforcer): Promise<BpfEnforcer> => {
+      await enforcer.settle([])
+      return enforcer
+    }
+    const rows: { when: string; make: () => Promise<BpfEnforcer>; is: 0 | 1 }[] = [
+      { when: 'not before all containers are known, its own among them', make: () => open({ strictStart: 1 }), is: 0 },
+      { when: 'once they are', make: async () => known(await open({ strictStart: 1 })), is: 1 },
+      { when: 'not where starts are not strict', make: async () => known(await open()), is: 0 },
+      {
+        when: 'not after its end in order, whatever is listed meanwhile',
+        make: async () => {
+          const enforcer = await known(await open({ strictStart: 1 }))
+          await enforcer.relax()
+          return known(enforcer)
+        },
+        is: 0,
+      },
+      {
+        when: 'not by what a killed one has left, until containers are known again',
+        make: async () => {
+          await known(await open({ strictStart: 1 }))
+          return open({ strictStart: 1 })
+        },
+        is: 0,
+      },
+      {
+        when: 'also when programs had to be loaded anew',
+        make: async () => {
+          const enforcer = await known(await open({ strictStart: 1 }))
+          stateOf(enforcer).links--
+          await enforcer.load(web, 'x')
+          return enforcer
+        },
+        is: 1,
+      },
+    ]
+    for (const { when, make, is } of rows)
+      it(when, async () => {
+        const enforcer = await make()
+        expect(strict(enforcer)).to.equal(is)
+        expect(enforcer.inForce).to.equal(enforcer.folder)
+      })
+
+    it('not by programs of another build, which learn of no container that comes', async () => {
+      const before = await known(await open({ strictStart: 1 }))
+      const after = await open({ strictStart: 1, ringBytes: 8192 })
+      expect(after.beside).to.deep.equal([before.folder])
+      expect(strict(after, before.folder)).to.equal(0)
+    })
   })
 
   it('binds a container that needed no profile, when it does', async () => {

@@ -52,6 +52,8 @@ describe('What starts in a container that BPF does not know', function () {
 
   it('waits, where starts are strict, until it is known, and is in its profile then from its first instruction', async () => {
     enforcer = await openEnforcer({ strictStart: 1 })
+    // Starts are not strict before all containers are known.
+    await enforcer.settle([])
     await enforcer.load(profileName, content)
     const starting = Container.start(name, { image: debianImage })
     await stopped()
