@@ -80,7 +80,7 @@ export const alerts: readonly Alert[] = [
     lasts: '0m',
     summary: `Containers ran without their BPF profile at ${node}.`,
     remedy:
-      'The log of the agent names them with the time that they ran free. It is so where no agent ran and where the runtime has no NRI; agent.strictStart in the chart stops such containers until it does.',
+      'The log of the agent names them with the time that they ran free. It is so where no agent ran and where the runtime has no NRI; NRI in the runtime (containerd from 1.7, CRI-O) has containers wait for a running agent.',
   },
   {
     name: 'VarmorViolationsLost',

@@ -223,7 +223,11 @@ export function addAgent(varmor: Command): void {
       'a second, container and kind that BPF records, and at once; of the others their number is logged. Default: all',
       readRecordsRate,
     )
-    .option('--strictStart', 'stop what starts in a container before it is known, until it is', false)
+    .option(
+      '--strictStart',
+      'stop what starts in a container before it is known, until it is; after a crash, the next agent too',
+      false,
+    )
     .option('--audit-source <kind>', 'multicast, file or kmsg instead of the best that can be used')
     .option('--auditLogPaths <paths>', 'audit logs to follow, the first that exists, with | between them')
     .option('--log <file>', 'where violations are written', '/var/log/varmor/violations.log')
