@@ -24,6 +24,7 @@ export interface ManagerArguments extends MetricsArguments {
   webhookUrl?: string
   webhookMatchLabel: string
   webhookFailurePolicy: 'Ignore' | 'Fail'
+  webhookExemptNamespaces: string[]
   webhookTimeout: number
   bpfExclusiveMode: boolean
   confineInitContainers: boolean
@@ -111,6 +112,7 @@ function managerOptions(given: ManagerArguments, connection: KubeConnection, log
     admission: {
       optIn: given.webhookMatchLabel,
       failurePolicy: given.webhookFailurePolicy,
+      exemptNamespaces: given.webhookExemptNamespaces,
       timeout: given.webhookTimeout,
       bpfExclusive: given.bpfExclusiveMode,
       confineInitContainers: given.confineInitContainers,

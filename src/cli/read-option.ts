@@ -151,6 +151,16 @@ export function readDnsName(text: string): string {
   return text
 }
 
+/** Names of namespaces: several times, or with commas. */
+export function readNamespaces(text: string, before: string[] = []): string[] {
+  const names = readNames(text)
+  if (!names.every((name) => /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)))
+    throw new InvalidArgumentError(
+      'It must be names of namespaces: lower case letters, digits and -, with commas between them.',
+    )
+  return [...before, ...names]
+}
+
 /** `KEY=VALUE`, for an option that may come several times. */
 export function readLabels(text: string, before: Record<string, string> = {}): Record<string, string> {
   const [, key, value] = /^([^=\s]+)=([^=\s]*)$/.exec(text) ?? []

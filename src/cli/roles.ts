@@ -10,6 +10,7 @@ import {
   readFileCount,
   readLabel,
   readNames,
+  readNamespaces,
   readNumber,
   readOrigin,
   readOrigins,
@@ -96,6 +97,12 @@ export function addManager(varmor: Command): void {
       )
         .choices(['Ignore', 'Fail'])
         .default('Ignore'),
+    )
+    .option(
+      '--webhookExemptNamespaces <names>',
+      'namespaces whose pods come up without a manager, and are put into no profile',
+      readNamespaces,
+      [],
     )
     .option('--webhookTimeout <seconds>', 'that the API server waits for a webhook', readCount, 10)
     .option('--bpfExclusiveMode', 'no AppArmor for containers that BPF protects, once every node has loaded it', false)

@@ -106,12 +106,13 @@ export class Certificates {
 }
 
 function configurations({ reach: { webhooks }, webhookPort, profileWriters, admission = {} }: CertificatesOptions) {
-  const { optIn = defaultOptIn, failurePolicy, timeout } = admission
+  const { optIn = defaultOptIn, failurePolicy, exemptNamespaces, timeout } = admission
   return webhookConfigurations({
     reach: typeof webhooks === 'function' ? webhooks(webhookPort) : webhooks,
     optIn: parseOptIn(optIn),
     profileWriters,
     ...(failurePolicy !== undefined && { failurePolicy }),
+    ...(exemptNamespaces !== undefined && { exemptNamespaces }),
     ...(timeout !== undefined && { timeoutSeconds: timeout }),
   })
 }

@@ -60,6 +60,8 @@ export interface AdmissionOptions {
   /** `KEY=VALUE` of the label that opts a workload in; empty: all workloads. */
   optIn?: string
   failurePolicy?: 'Ignore' | 'Fail'
+  /** Whose pods and workloads are put into no profile. Default: none; with `Fail`, our own and kube-system in any case. */
+  exemptNamespaces?: readonly string[]
   /** Seconds that the API server waits for a webhook. Default 10. */
   timeout?: number
   /** Containers that BPF protects on every node get no AppArmor profile. Default false. */

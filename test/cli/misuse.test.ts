@@ -11,6 +11,7 @@ const nowhere = { KUBECONFIG: '', KUBERNETES_SERVICE_HOST: '', HOME: '/nonexiste
 const rows: { args: string[]; status: 1 | 2; says: RegExp; env?: NodeJS.ProcessEnv }[] = [
   { args: ['manager', '--webhook-port', '70000'], status: 2, says: /--webhook-port.*port from 1 to 65535/ },
   { args: ['manager'], env: { METRICS_SERVICE_PORT: 'x' }, status: 2, says: /METRICS_SERVICE_PORT.*port from 1/s },
+  { args: ['manager', '--webhookExemptNamespaces', 'cni,Storage'], status: 2, says: /names of namespaces/ },
   { args: ['manager', '--webhookFailurePolicy', 'Never'], status: 2, says: /Ignore, Fail/ },
   { args: ['manager', '--restartExistWorkload'], status: 2, says: /--restartExistWorkloads/ },
   { args: ['manager', '--metrics-cert', 'x'], status: 2, says: /--metrics-cert and --metrics-key go together/ },

@@ -125,6 +125,14 @@ const rows: { reader: (text: string) => unknown; takes: [text: string, value: un
     refuses: [],
   },
   {
+    reader: (text) => read.readNamespaces(text, ['a']),
+    takes: [
+      ['b, c-1', ['a', 'b', 'c-1']],
+      ['', ['a']],
+    ],
+    refuses: ['B', 'b,c.d', '-b', 'b-', 'b/c', 'a'.repeat(64)],
+  },
+  {
     reader: read.readDnsName,
     takes: [
       ['varmor', 'varmor'],

@@ -30,6 +30,7 @@ describe('the webhook configuration that a manager keeps', () => {
     ['a Service', service],
     ['a label', optedIn],
     ['the failure policy', { ...service, failurePolicy: 'Fail' }],
+    ['exempt namespaces', { ...service, exemptNamespaces: ['cni', 'storage'] }],
     ['the timeout', { ...service, timeoutSeconds: 3 }],
     ['a URL', { reach: { url: 'https://10.0.0.1:3443' } }],
     ['another port', { reach: { url: 'https://10.0.0.1:3444' } }],
@@ -45,6 +46,43 @@ describe('the webhook configuration that a manager keeps', () => {
         expect(next?.webhooks).to.deep.equal(written(options)?.webhooks)
       })
   }
+
+  for (const { what, options, exempt } of [
+    { what: 'none, where workloads come up without an answer', options: service, exempt: undefined },
+    {
+      what: 'those without which no manager could come up',
+      options: { ...service, failurePolicy: 'Fail' },
+      exempt: ['varmor', 'kube-system'],
+    },
+    {
+      what: 'those of a manager outside of the cluster',
+      options: { reach: { url: 'https://10.0.0.1' }, failurePolicy: 'Fail' },
+      exempt: ['kube-system'],
+    },
+    {
+      what: 'those that are named, whatever comes up without an answer',
+      options: { ...service, exemptNamespaces: ['cni'] },
+      exempt: ['cni'],
+    },
+    {
+      what: 'both, each once',
+      options: { ...service, failurePolicy: 'Fail', exemptNamespaces: ['cni', 'kube-system'] },
+      exempt: ['varmor', 'kube-system', 'cni'],
+    },
+  ] as { what: string; options: WebhookOptions; exempt: string[] | undefined }[])
+    it(`leaves out namespaces: ${what}`, () => {
+      const { mutating, validating } = webhookConfigurations(options)
+      const selected = mutating.webhooks!.map(({ name, namespaceSelector }) => [name, namespaceSelector])
+      const selector = exempt && {
+        matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: exempt }],
+      }
+      expect(selected).to.deep.equal([
+        ['mutateworkload.varmor.org', selector],
+        ['mutatepod.varmor.org', selector],
+        ['holdpolicy.varmor.org', undefined],
+      ])
+      for (const one of validating.webhooks!) expect(one).to.not.have.property('namespaceSelector')
+    })
 
   it('trusts a new authority', () => {
     const next = written(service, served(service, 'one'), 'two')

@@ -40,6 +40,8 @@ export interface WebhookOptions {
   reach: { namespace: string; service: string; port?: number } | { url: string }
   optIn?: { key: string; value: string } | undefined
   failurePolicy?: 'Ignore' | 'Fail'
+  /** Whose pods and workloads are not asked about, and so are put into no profile. */
+  exemptNamespaces?: readonly string[]
   timeoutSeconds?: number
   labels?: Record<string, string>
   /** Users that managers are: others are asked about when they write ArmorProfiles, or a model's status. Left out: nobody is. */
@@ -132,9 +134,11 @@ function profileWebhook(options: WebhookOptions, writers: readonly string[]): We
 }
 
 function mutatingWebhook(name: string, rules: object[], options: WebhookOptions): Webhook {
-  const { optIn, reach, failurePolicy } = options
+  const { optIn, reach, failurePolicy, exemptNamespaces = [] } = options
   const own = 'namespace' in reach ? [reach.namespace] : []
-  const exempt = { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: [...own, 'kube-system'] }
+  const needed = failurePolicy === 'Fail' ? [...own, 'kube-system'] : []
+  const values = [...new Set([...needed, ...exemptNamespaces])]
+  const exempt = { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values }
   return {
     name,
     ...common('/mutate', options),
@@ -143,7 +147,7 @@ function mutatingWebhook(name: string, rules: object[], options: WebhookOptions)
     reinvocationPolicy: 'IfNeeded',
     sideEffects: 'None',
     objectSelector: optIn === undefined ? {} : { matchLabels: { [optIn.key]: optIn.value } },
-    ...(failurePolicy === 'Fail' && { namespaceSelector: { matchExpressions: [exempt] } }),
+    ...(values.length > 0 && { namespaceSelector: { matchExpressions: [exempt] } }),
   }
 }
 

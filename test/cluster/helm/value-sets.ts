@@ -78,6 +78,14 @@ export const valueSets: readonly ValueSet[] = [
     },
     notes: /While no manager answers, no such workload can be created/,
   },
+  {
+    name: 'no pod without a manager, but in namespaces that are named',
+    values: {
+      manager: { webhook: { matchLabel: '', failurePolicy: 'Fail', exemptNamespaces: ['cni-system', 'storage'] } },
+    },
+    notes:
+      /and in cni-system, storage\..*No label opts workloads in.*in no profile, whatever policies say .*: cni-system, storage\./s,
+  },
   { name: 'a certificate of cert-manager', values: { certificates: { source: 'cert-manager' } } },
   {
     name: 'everything off',
@@ -96,6 +104,8 @@ export const valueSets: readonly ValueSet[] = [
 export const refusedValues: readonly { values: object; says: RegExp }[] = [
   { values: { manger: {} }, says: /manger/ },
   { values: { manager: { webhook: { failurePolicy: 'fail' } } }, says: /failurePolicy/ },
+  { values: { manager: { webhook: { exemptNamespaces: 'cni' } } }, says: /exemptNamespaces/ },
+  { values: { manager: { webhook: { exemptNamespaces: ['a,b'] } } }, says: /exemptNamespaces/ },
   { values: { manager: { replicaCount: 'three' } }, says: /replicaCount/ },
   { values: { agent: { violations: { folder: 'log' } } }, says: /folder/ },
   { values: { networkPolicies: { agentCIDRs: ['10.0.0.1'] } }, says: /agentCIDRs/ },

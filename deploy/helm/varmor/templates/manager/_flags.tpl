@@ -21,6 +21,7 @@
 {{- include "varmor.flags" (dict "root" . "flags" $flags) -}}
 {{- include "varmor.optional" (list "--webhookMatchLabel" $manager.webhook.matchLabel) -}}
 {{- include "varmor.optional" (list "--webhookFailurePolicy" $manager.webhook.failurePolicy) -}}
+{{- with $manager.webhook.exemptNamespaces }}{{ include "varmor.optional" (list "--webhookExemptNamespaces" (join "," .)) }}{{ end -}}
 {{- include "varmor.optional" (list "--webhookTimeout" $manager.webhook.timeoutSeconds) -}}
 {{- include "varmor.optional" (list "--restarts-in-flight" $manager.restarts.inFlight) -}}
 {{- include "varmor.optional" (list "--restarts-in-flight-per-namespace" $manager.restarts.inFlightPerNamespace) -}}
