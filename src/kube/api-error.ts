@@ -32,6 +32,7 @@ export class ApiError extends Error {
 /** Why no answer came, or none that can be used. */
 export const connectionErrorCodes = {
   NOT_SENT: 'no connection came about, so the server has seen nothing of the request',
+  NO_CREDENTIALS: 'there are no credentials, so nothing was sent',
   BROKEN: 'the connection broke, and the server may have acted on the request or not',
   DEADLINE: 'the time for the request was over',
   TOO_LARGE: 'the answer, or a line of it, is longer than its bound',

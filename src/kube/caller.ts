@@ -7,6 +7,7 @@ import { linkedController, untilAborted } from './abort.ts'
 import { ApiError, ConnectionError, type RequestContext } from './api-error.ts'
 import type { Connection, Credentials } from './connection.ts'
 import { ExchangeFailure, type ExchangeSink, exchange, type ResponseHeaders } from './exchange.ts'
+import { PluginError } from './exec-plugin.ts'
 import { type Fence, FencedError } from './fence.ts'
 import { type Limiter, PriorityLimiter, type RequestClass } from './limiter.ts'
 import type { Status } from './objects.ts'
@@ -201,6 +202,8 @@ export class Caller {
       return await untilAborted(this.#options.connection.credentials(), signal)
     } catch (cause) {
       if (signal.aborted) throw signal.reason
+      if (cause instanceof PluginError)
+        throw new ConnectionError('NO_CREDENTIALS', { verb, path }, cause.message, { cause })
       if (isBug(cause)) throw cause
       throw new ConnectionError('NOT_SENT', { verb, path }, `no credentials: ${(cause as Error).message}`, { cause })
     }

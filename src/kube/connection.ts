@@ -2,6 +2,7 @@ import type { RequestOptions } from 'node:https'
 import { KubeConfig } from '@kubernetes/client-node'
 import { Agent, type buildConnector, type Dispatcher } from 'undici'
 import { type Clock, systemClock } from '../base/clock.ts'
+import { pluginError } from './exec-plugin.ts'
 import { proxyConnector } from './proxy-connector.ts'
 
 /** What a request needs besides itself. */
@@ -113,7 +114,9 @@ export class KubeConnection implements Connection {
     for (;;) {
       const serial = this.#serial
       const options: RequestOptions & { auth?: string } = {}
-      await this.#config.applyToHTTPSOptions(options)
+      await this.#config.applyToHTTPSOptions(options).catch((error: unknown) => {
+        throw pluginError(this.#config.getCurrentUser(), error) ?? error
+      })
       // Renewed meanwhile: these are the ones that were refused.
       if (serial !== this.#serial) continue
       const { requests, watches } = await this.#poolsFor(options)

@@ -10,7 +10,7 @@ export const isUnclear = (error: unknown): boolean =>
 /**
  * Milliseconds after which a request is sent again, or undefined when it is not.
  *
- * - Nothing was sent: any request.
+ * - Nothing was sent: any request. But not where a plugin has no credentials: that takes a person, or longer than a request has.
  * - 429: any request. The server turns it away before it acts (API priority and fairness, eviction budgets).
  * - 503 with Retry-After, and 500 with Retry-After from the server's own timeouts: only what may be repeated. client-go
  *   repeats everything on Retry-After; but a proxy in between may send 503 for what it passed on.

@@ -20,7 +20,7 @@ const others = [
 ]
 /** Of who starts containers: nerdctl, docker and ctr. */
 const runtimes = ['security-opt', 'apparmor-profile', 'seccomp', 'seccomp-profile', 'name']
-const kubectls = ['server-side', 'type', 'validate']
+const kubectls = ['server-side', 'type', 'validate', 'raw', 'minify', 'flatten']
 
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
 /** Without the commands that are other programs'. */

@@ -8,7 +8,7 @@ import { stringify } from 'yaml'
 import { loadConfig } from '../../src/kube/config.ts'
 import { KubeConnection } from '../../src/kube/connection.ts'
 import { failure, ManualClock, type Thing, target, testClient, thing, things } from './harness.ts'
-import { json, ScriptedServer, status, until } from './scripted-server.ts'
+import { json, ScriptedServer, status } from './scripted-server.ts'
 
 describe('kube config', () => {
   let folder: string
@@ -182,16 +182,55 @@ describe('kube config', () => {
       chmodSync(path, 0o755)
       return { exec: { apiVersion: 'client.authentication.k8s.io/v1', command: path, interactiveMode: 'Never' } }
     }
-    it('that fails is asked again, and its words are in the error', async () => {
+    const missing = 'no-such-auth-plugin'
+    const named = (command: string): object => ({
+      exec: { apiVersion: 'client.authentication.k8s.io/v1', command, interactiveMode: 'Never' },
+    })
+    const rows: { title: string; user: () => object; says: RegExp }[] = [
+      { title: 'is not there', user: () => named(missing), says: /plugin no-such-auth-plugin .*user one.*ENOENT/ },
+      {
+        title: 'is in no folder that there is',
+        user: () => named(`/nowhere/${missing}`),
+        says: /plugin \/nowhere\/no-such/,
+      },
+      { title: 'fails', user: () => script('echo no ticket >&2; exit 1'), says: /broken-plugin .*: no ticket/ },
+      { title: 'fails without a word', user: () => script('exit 1'), says: /broken-plugin .*it failed/ },
+      { title: 'says what is no JSON', user: () => script('echo login first'), says: /broken-plugin .*JSON/ },
+      {
+        title: 'says something else',
+        user: () => script(`echo '{"kind":"Other"}'`),
+        says: /broken-plugin .*no ExecCredential/,
+      },
+      {
+        title: 'is named as long ago',
+        user: () => ({ 'auth-provider': { name: 'exec', config: { exec: { command: missing } } } }),
+        says: /plugin no-such-auth-plugin/,
+      },
+    ]
+    for (const { title, user, says } of rows)
+      it(`that ${title} ends the request at once, with its name and what to do`, async () => {
+        const connection = new KubeConnection(loadConfig({ kubeconfig: write('one', user()), env: {} }))
+        // No time passes here: what waits to be sent again never is.
+        const { client } = testClient(server.url, { connection, attempts: 2 })
+        const error = await failure(client.create(things, thing('one', '')))
+        expect(error).to.have.property('code', 'NO_CREDENTIALS')
+        expect((error as Error).message)
+          .to.match(says)
+          .and.match(/kubectl config view --raw --minify --flatten/)
+        expect(server.seen).to.have.length(0)
+        await connection.close()
+      })
+
+    it('is not blamed for a file that cannot be read', async () => {
+      const cluster = { 'certificate-authority': join(folder, 'nowhere.crt') }
       const connection = new KubeConnection(
-        loadConfig({ kubeconfig: write('one', script('echo no ticket >&2; exit 1')), env: {} }),
+        loadConfig({ kubeconfig: write('one', script('exit 1'), cluster), env: {} }),
       )
-      const { client, clock } = testClient(server.url, { connection, attempts: 2 })
-      const result = failure(client.create(things, thing('one', '')))
-      await until('a wait', () => clock.waiting === 2)
-      await clock.advance(100)
-      expect(await result).to.match(/NOT_SENT|no credentials: no ticket/)
-      expect(server.seen).to.have.length(0)
+      const { client } = testClient(server.url, { connection, attempts: 1 })
+      const error = await failure(client.get(things, target))
+      expect((error as Error).message)
+        .to.match(/nowhere\.crt/)
+        .and.not.match(/plugin/)
       await connection.close()
     })
   })

@@ -1,0 +1,30 @@
+import type { User } from '@kubernetes/client-node'
+
+/** The program that a kubeconfig names to get credentials cannot be started, or fails. Time alone does not mend that. */
+export class PluginError extends Error {
+  override readonly name = 'PluginError'
+}
+
+const remedy =
+  'install it where this runs, or give a kubeconfig that needs none: `kubectl config view --raw --minify --flatten`, ' +
+  'with a token of `kubectl create token` in place of the plugin'
+
+/** What went wrong while credentials were made, where a plugin did it; undefined where it was something else. */
+export function pluginError(user: User | null, cause: unknown): PluginError | undefined {
+  const command = user?.exec?.command ?? user?.authProvider?.config?.exec?.command
+  if (command === undefined || !(cause instanceof Error)) return undefined
+  const { code, syscall = '' } = cause as NodeJS.ErrnoException
+  // A certificate's file.
+  if (code !== undefined && !syscall.startsWith('spawn')) return undefined
+  return new PluginError(`the exec plugin ${command} of the user ${user?.name}: ${whyOf(cause, code)}; ${remedy}`, {
+    cause,
+  })
+}
+
+function whyOf(cause: Error, code: string | undefined): string {
+  if (code !== undefined) return `it cannot be started (${code})`
+  if (cause instanceof SyntaxError) return `it printed no JSON (${cause.message})`
+  // client-node looks into what there is not.
+  if (cause instanceof TypeError) return 'it printed no ExecCredential with a status'
+  return cause.message.trim() || 'it failed, and did not say why'
+}
