@@ -11,7 +11,7 @@ export type ModellerMessage =
   /** The ArmorProfile as it is now; undefined when it is gone, or its policy models nothing any more and never did. */
   | { type: 'wanted'; wanted: Recording | undefined }
   | { type: 'found'; found: DynamicResult; records: number; ofRuntime: number }
-  /** Records that were lost on the way, of whichever profile. */
+  /** Records that were lost on the way, of whichever profile, or of this one and of nobody who is known. */
   | { type: 'lost'; records: number }
   /** What the worker threads found until now may not have come here. */
   | { type: 'missed'; from: number; why: string }

@@ -102,7 +102,7 @@ function conditionOf(nodeName: string, part: Part | undefined): View {
 /** What may be missing of what a node recorded; empty if nothing is. */
 export function missingOf({ lost, gaps, leftOut }: RecordingSummary): string {
   const texts = gaps.map(({ from, to, why }) => `from ${from} to ${to} ${why}`)
-  if (lost > 0) texts.push(`${lost} records were lost before they could be read`)
+  if (lost > 0) texts.push(`${lost} records were lost before it was known whose they were`)
   return [...texts, ...leftOutTexts(leftOut)].join('; ')
 }
 

@@ -29,7 +29,7 @@ const summary = object('How a node recorded.', {
   began: text('When, RFC 3339; empty for a node that came when all was over.', { maxLength: 64 }),
   records: count('Records that say something of the workload.'),
   ofRuntime: count("Records of the container runtime's own start in the container."),
-  lost: count('Records that were lost before they could be read, of whichever profile.'),
+  lost: count('Records that were lost before it was known whose they were.'),
   leftOut: list(
     'What there was no room for, by kind.',
     object('One kind.', { kind: text('The kind.', { maxLength: 64 }), count: count('How many.') }),

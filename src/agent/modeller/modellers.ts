@@ -140,10 +140,12 @@ export class Modellers {
 
   /** Takes what the workers of the pipeline have found. */
   found(all: readonly Recorded[]): void {
-    for (const { profileName, found, records, ofRuntime } of all) {
+    for (const { profileName, found, records, ofRuntime, lost } of all) {
       this.#records += records
       const key = this.#keys.get(profileName)
       if (key === undefined) continue
+      this.#lost += lost
+      if (lost > 0) this.#tell(key, { type: 'lost', records: lost })
       if (!this.#tell(key, { type: 'found', found, records, ofRuntime })) this.#sendAgain(key)
     }
   }

@@ -8,9 +8,10 @@ import { nameOfCall } from '../encode/seccomp-event.ts'
 import { addAppArmorFact, appArmorKey } from '../model/apparmor-facts.ts'
 import { addBpfFact, type BpfParts, bpfKey } from '../model/bpf-facts.ts'
 import { type RecordPairs, textOf } from '../model/record-text.ts'
+import type { ProfileRecording } from '../model/recorded.ts'
 import { type BatchContext, type Outcome, outcome } from './batch-context.ts'
 
-/** Takes the AppArmor record whose pairs were read for what a workload did. It gives no line. */
+/** Takes the AppArmor record whose pairs were read for what a workload did. It gives no line. One that says nothing new is counted, of whomever. */
 export function recordAppArmor(context: BatchContext, label: Label): Outcome {
   const { scratch, appArmor } = context
   const { modelling = '', profileName } = label.head
@@ -19,10 +20,9 @@ export function recordAppArmor(context: BatchContext, label: Label): Outcome {
   const pairs = pairsOf(context, appArmor.fields)
   const key = appArmorKey(pairs)
   if (!recording.knows(key)) {
-    // Who went into the profile from elsewhere is not to teach it anything.
     const pid = numberIn(appArmor.fields, context.bytes, slotOf.pid)
     if (!context.place(pid, scratch.id.epoch, label)) return outcome.deferred
-    if (context.attribution.reason === 'profile-mismatch') return outcome.filtered
+    if (!teaches(context, label.head, recording)) return outcome.filtered
     recording.note(key)
     addAppArmorFact(pairs, recording)
   }
@@ -32,9 +32,9 @@ export function recordAppArmor(context: BatchContext, label: Label): Outcome {
 
 /** Takes the Seccomp record whose pairs were read for a call of a workload; its container is found. */
 export function recordCall(context: BatchContext, head: ProfileHead): Outcome {
-  const { scratch, seccomp, bytes, attribution } = context
+  const { scratch, seccomp, bytes } = context
   const { modelling = '', profileName } = head
-  if (modelling === '' || attribution.reason === 'profile-mismatch') return outcome.filtered
+  if (modelling === '' || isForeign(context, head)) return outcome.filtered
   const recording = scratch.recordings.of(profileName, modelling)
   const { starts, ends, forms } = seccomp.fields
   const pairs = pairsOf(context, seccomp.fields)
@@ -47,6 +47,7 @@ export function recordCall(context: BatchContext, head: ProfileHead): Outcome {
   const number = readDecimal(bytes, starts[syscall]!, ends[syscall]!)
   const key = `call ${architecture} ${number}`
   if (!recording.knows(key)) {
+    if (!teaches(context, head, recording)) return outcome.filtered
     recording.note(key)
     // Numbers that no call has are no behaviour that a profile could allow.
     const name = nameOfCall(architecture, number)
@@ -58,20 +59,40 @@ export function recordCall(context: BatchContext, head: ProfileHead): Outcome {
 
 /** Takes a BPF record for what a workload did; its container is found. */
 export function recordBpf(
-  { scratch, bytes, view, buffer }: BatchContext,
-  { modelling = '', profileName }: ProfileHead,
+  context: BatchContext,
+  head: ProfileHead,
   of: Omit<BpfParts, 'bytes' | 'view' | 'buffer'>,
 ): Outcome {
-  if (modelling === '') return outcome.filtered
+  const { scratch, bytes, view, buffer } = context
+  const { modelling = '', profileName } = head
+  if (modelling === '' || isForeign(context, head)) return outcome.filtered
   const recording = scratch.recordings.of(profileName, modelling)
   const parts = { ...of, bytes, view, buffer }
   const key = bpfKey(parts)
   if (!recording.knows(key)) {
+    if (!teaches(context, head, recording)) return outcome.filtered
     recording.note(key)
     addBpfFact(parts, recording)
   }
   recording.records++
   return outcome.filtered
+}
+
+/**
+ * It is known that no workload of the profile's policy did it: who went into the profile from elsewhere, or named it in a pod of another
+ * namespace, is confined by it and is not to teach it anything.
+ */
+function isForeign({ attribution: { container, reason } }: BatchContext, head: ProfileHead): boolean {
+  if (container !== undefined) return !head.isOf(container.info)
+  return reason === 'profile-mismatch' || reason === 'not-in-container'
+}
+
+/** Whether a workload of the profile's policy did what is new. What nobody can say of whom it is may be missing in the model, which is counted. */
+function teaches(context: BatchContext, head: ProfileHead, recording: ProfileRecording): boolean {
+  if (isForeign(context, head)) return false
+  if (context.attribution.container !== undefined) return true
+  recording.lost++
+  return false
 }
 
 const pairsOf = ({ bytes, buffer, kmsg }: BatchContext, fields: RecordPairs['fields']): RecordPairs => ({

@@ -1,5 +1,5 @@
 import type { Action, Enforcer, EventCount } from '../batch/batch.ts'
-import type { PolicyIdentity, Snapshot } from '../enrich/snapshot.ts'
+import type { ContainerInfo, PolicyIdentity, Snapshot } from '../enrich/snapshot.ts'
 import { asciiJson } from './json-text.ts'
 
 /** What violations.log distinguishes events by. The index is the `kind` of the functions below. */
@@ -41,6 +41,15 @@ export class ProfileHead {
     this.profileName = profileName
     this.modelling = policy?.modelling
     this.#policy = policy
+  }
+
+  /**
+   * Whether what is done in a container may become part of what is recorded of the policy's workloads. The pods of any namespace can name a
+   * profile of ours and run in it, and those of another one are no workloads of a VarmorPolicy.
+   */
+  isOf({ podNamespace }: Pick<ContainerInfo, 'podNamespace'>): boolean {
+    const policy = this.#policy
+    return policy !== undefined && (policy.kind === 'VarmorClusterPolicy' || policy.namespace === podNamespace)
   }
 
   text(kind: number): string {

@@ -11,6 +11,8 @@ export interface Recorded {
   records: number
   /** Records of the container runtime's own start in the container, which are no behaviour of the workload. */
   ofRuntime: number
+  /** Records that say something new, by whom nobody can say: of the workload, or of whoever else has gone into its profile. */
+  lost: number
 }
 
 type Section<T> = NonNullable<T>
@@ -30,6 +32,7 @@ export class ProfileRecording {
   found: DynamicResult = {}
   records = 0
   ofRuntime = 0
+  lost = 0
 
   constructor(profileName: string, recording: string) {
     this.profileName = profileName
@@ -86,10 +89,10 @@ export class Recordings {
     if (this.#touched.size === 0) return undefined
     const taken: Recorded[] = []
     for (const of of this.#touched) {
-      const { profileName, recording, found, records, ofRuntime } = of
-      if (records + ofRuntime > 0) taken.push({ profileName, recording, found, records, ofRuntime })
+      const { profileName, recording, found, records, ofRuntime, lost } = of
+      if (records + ofRuntime + lost > 0) taken.push({ profileName, recording, found, records, ofRuntime, lost })
       of.found = {}
-      of.records = of.ofRuntime = 0
+      of.records = of.ofRuntime = of.lost = 0
     }
     this.#touched.clear()
     return taken.length === 0 ? undefined : taken

@@ -24,7 +24,7 @@ const profile = (behaviorModeling: BehaviorModeling): ArmorProfile => ({
   },
 })
 const found = (profileName = 'varmor-demo-web'): Recorded => ({
-  ...{ profileName, recording: id, records: 3, ofRuntime: 1 },
+  ...{ profileName, recording: id, records: 3, ofRuntime: 1, lost: 0 },
   found: { seccomp: { syscalls: ['openat'] } },
 })
 
@@ -90,6 +90,17 @@ describe('the modellers of a node', () => {
     modellers.lost({ where: 'sink', why: 'full', events: 9 })
     expect(sent.slice(1)).to.deep.equal([{ type: 'lost', records: 7 }])
     expect(modellers.counts).to.deep.include({ lost: 7 })
+  })
+
+  it('count what is of nobody who is known as lost, of its profile', () => {
+    const { modellers, sent } = setUp()
+    modellers.profile(profile(recording), false)
+    modellers.found([{ ...found(), lost: 4 }])
+    expect(sent.slice(1)).to.deep.equal([
+      { type: 'lost', records: 4 },
+      { type: 'found', found: found().found, records: 3, ofRuntime: 1 },
+    ])
+    expect(modellers.counts).to.deep.include({ lost: 4 })
   })
 
   it('have the workers send again what one could not take', () => {

@@ -71,7 +71,7 @@ describe('what BPF records of a recording profile say of its workload', () => {
       const result = recorded([text, text])
       expect(linesOf(result.output)).to.deep.equal([])
       expect(result.recorded).to.deep.equal([
-        { profileName, recording: 'u', found: { bpf: found }, records: 2, ofRuntime: 0 },
+        { profileName, recording: 'u', found: { bpf: found }, records: 2, ofRuntime: 0, lost: 0 },
       ])
     })
 

@@ -133,7 +133,7 @@ describe('what records of a recording profile say of its workload', () => {
       expect(linesOf(result.output), 'lines of violations.log').to.deep.equal([])
       expect(result).to.include({ written: 0, filtered: lines.length, undecodable: 0 })
       expect(result.recorded).to.deep.equal([
-        { profileName: profile, recording: 'uid-1', found, records: lines.length, ofRuntime: 0 },
+        { profileName: profile, recording: 'uid-1', found, records: lines.length, ofRuntime: 0, lost: 0 },
       ])
     })
 
@@ -142,7 +142,9 @@ describe('what records of a recording profile say of its workload', () => {
     const lines = Array.from({ length: 5 }, () => [apparmor(open('/etc/passwd', 'r')), call(257)]).flat()
     recorded(lines, 'uid-1', scratch)
     const again = recorded(lines, 'uid-1', scratch).recorded
-    expect(again).to.deep.equal([{ profileName: profile, recording: 'uid-1', found: {}, records: 10, ofRuntime: 0 }])
+    expect(again).to.deep.equal([
+      { profileName: profile, recording: 'uid-1', found: {}, records: 10, ofRuntime: 0, lost: 0 },
+    ])
     const another = recorded(lines, 'uid-2', scratch).recorded
     expect(another?.[0]?.found.seccomp).to.deep.equal({ syscalls: ['openat'] })
   })
@@ -159,6 +161,7 @@ describe('what records of a recording profile say of its workload', () => {
         found: { seccomp: { syscalls: ['execve'] } },
         records: 1,
         ofRuntime: 3,
+        lost: 0,
       },
     ])
   })

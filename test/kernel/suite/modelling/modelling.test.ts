@@ -4,7 +4,7 @@ import { noLogger } from '../../../../src/base/logger.ts'
 import { until } from '../../../cli/child.ts'
 import { output } from '../../../cluster/command.ts'
 import { ContainedShell } from '../contained-shell.ts'
-import { policyNamed, profileOf, profileOnDisk } from '../control-plane-in-guest.ts'
+import { namespace, policyNamed, profileOf, profileOnDisk } from '../control-plane-in-guest.ts'
 import { RecordingNode } from './recording-node.ts'
 
 const name = 'shell'
@@ -56,7 +56,9 @@ describe('behaviour on a real kernel', function () {
   it('is recorded while nothing is refused, becomes a model, and is all that is allowed from then on', async () => {
     await node.apply(recording(30))
     await node.reaches(name, 'Modeling')
-    const flags = ['--seccomp', '--seccomp-profile', node.seccomp(profile)]
+    // As the kubelet has the runtime know a pod's container: what one of another namespace does is not recorded.
+    const ofPod = ['--label', `io.kubernetes.pod.namespace=${namespace}`]
+    const flags = [...ofPod, '--seccomp', '--seccomp-profile', node.seccomp(profile)]
     shell = await ContainedShell.start(name, profile, flags)
     expect(await shell.label()).to.equal(`${profile} (complain)`)
     await work()
