@@ -5,7 +5,8 @@ import { defaultLimits, type Limits } from './limits.ts'
 import { LostNames } from './lost-names.ts'
 import type { Recorder } from './permissions.ts'
 import { RecorderFacts } from './recorder-facts.ts'
-import { addWords, joinWords, newWords, type Words, wordsOf } from './words.ts'
+import { endlessRoom, type Room, RoomWithin } from './room.ts'
+import { addWords, dropWords, joinWords, newWords, type Words, wordsOf } from './words.ts'
 
 export interface SocketFact {
   domain?: string
@@ -57,10 +58,16 @@ function joinSignals(into: Signal, from: Signal): void {
   joinWords(into.signals, from.signals)
 }
 
+function dropSignal({ permissions, signals }: Signal): void {
+  dropWords(permissions)
+  dropWords(signals)
+}
+
 /**
  * What a workload did: each fact once, however often it comes, in bounded memory whatever the workload does (`Limits`). What does
  * not fit is left out, counted and named. Facts in any order, and parts merged in any order, give the same result; the one
- * exception is `limits.nodes`: beyond it directories keep fewer names, and what has no room then is first come, first served.
+ * exception are `limits.nodes` and the limits in bytes: beyond them directories keep fewer names, and what has no room then is first come,
+ * first served.
  */
 export class Behaviour {
   private readonly facts: Record<Recorder, RecorderFacts>
@@ -73,18 +80,31 @@ export class Behaviour {
   private readonly tooLong = new LostNames()
   private readonly earlier = new LeftOuts()
   private readonly limits: Limits
+  private readonly room: RoomWithin
+  private readonly others: RoomWithin
 
-  constructor(limits: Limits = defaultLimits) {
+  /** @param outer that it shares with others */
+  constructor(limits: Limits = defaultLimits, outer: Room = endlessRoom) {
     this.limits = limits
-    this.facts = { appArmor: new RecorderFacts('appArmor', limits), bpf: new RecorderFacts('bpf', limits) }
-    this.profiles = newWords(limits.profiles)
-    this.unhandled = newWords(limits.unhandled)
-    this.signals = new BoundedMap(limits.peers, joinSignals)
-    this.mounts = new BoundedMap(limits.mounts, joinWords)
-    this.syscalls = newWords(limits.syscalls)
+    const room = new RoomWithin(Number.POSITIVE_INFINITY, outer)
+    const others = new RoomWithin(limits.otherBytes, room)
+    this.room = room
+    this.others = others
+    const factsOf = (recorder: Recorder) => new RecorderFacts(recorder, limits, room, others)
+    this.facts = { appArmor: factsOf('appArmor'), bpf: factsOf('bpf') }
+    this.profiles = newWords(limits.profiles, others)
+    this.unhandled = newWords(limits.unhandled, others)
+    this.signals = new BoundedMap(limits.peers, joinSignals, others, dropSignal)
+    this.mounts = new BoundedMap(limits.mounts, joinWords, others, dropWords)
+    this.syscalls = newWords(limits.syscalls, others)
   }
 
-  private readonly newFlags = () => newWords(this.limits.words)
+  /** That it takes, about: see `Limits`. */
+  get bytes(): number {
+    return this.room.taken
+  }
+
+  private readonly newFlags = () => newWords(this.limits.words, this.others)
   private readonly newSignal = (): Signal => ({ permissions: this.newFlags(), signals: this.newFlags() })
 
   private fits(...texts: readonly (string | undefined)[]): boolean {

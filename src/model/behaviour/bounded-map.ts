@@ -1,11 +1,18 @@
 import { LostNames, nameHash } from './lost-names.ts'
+import { bytesOfText, endlessRoom, type Room } from './room.ts'
+
+/** Of an entry, beside its name. */
+const ENTRY_BYTES = 64
+
+const nothing = (): void => undefined
 
 /** Puts what `from` knows into `into`. The same put twice changes nothing, and the order of several does not matter. */
 export type Join<V> = (into: V, from: V) => void
 
 /**
  * Values by name, of which those with the smallest hashes are kept when there are too many: which ones does not depend on the
- * order in which they come, so that parts can be merged in any order. What is left out is counted by name.
+ * order in which they come, so that parts can be merged in any order; only in a room that is full, who comes first is kept. What is left out is
+ * counted by name.
  */
 export class BoundedMap<V> {
   private readonly values = new Map<string, V>()
@@ -13,10 +20,15 @@ export class BoundedMap<V> {
   private readonly join: Join<V>
   private last: { hash: number; name: string } | undefined
   private lostNames: LostNames | undefined
+  private readonly room: Room
+  private readonly drop: (value: V) => void
 
-  constructor(limit: number, join: Join<V>) {
+  /** @param drop is called with a value that goes */
+  constructor(limit: number, join: Join<V>, room: Room = endlessRoom, drop: (value: V) => void = nothing) {
     this.limit = limit
     this.join = join
+    this.room = room
+    this.drop = drop
   }
 
   get size(): number {
@@ -36,7 +48,7 @@ export class BoundedMap<V> {
   at(name: string, make: () => V): V | undefined {
     const known = this.values.get(name)
     if (known !== undefined) return known
-    if (!this.admits(name)) {
+    if (!this.admits(name) || !this.room.take(bytesOf(name))) {
       this.lose(name)
       return undefined
     }
@@ -61,12 +73,24 @@ export class BoundedMap<V> {
 
   private evict(): void {
     const { name } = this.last ?? this.findLast()
+    this.forget(name, this.values.get(name)!)
     this.values.delete(name)
     this.lose(name)
     this.last = undefined
   }
 
-  private lose(name: string): void {
+  private forget(name: string, value: V): void {
+    this.room.give(bytesOf(name))
+    this.drop(value)
+  }
+
+  /** Gives back what it took; it is of no use from then on. */
+  release(): void {
+    for (const [name, value] of this.values) this.forget(name, value)
+  }
+
+  /** Counts a name that is left out. */
+  lose(name: string): void {
     this.lostNames ??= new LostNames()
     this.lostNames.add(name)
   }
@@ -90,6 +114,8 @@ export class BoundedMap<V> {
     return [...this.values].sort(([a], [b]) => (a < b ? -1 : 1))
   }
 }
+
+const bytesOf = (name: string): number => ENTRY_BYTES + bytesOfText(name)
 
 function comesBefore(last: { hash: number; name: string }, name: string): boolean {
   const hash = nameHash(name)

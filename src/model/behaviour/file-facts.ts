@@ -14,7 +14,8 @@ export interface FileFact {
 /** A directory of which some names are in no fact, as no pattern may stand for them. */
 export interface Unnamed {
   directory: string
-  lost: LostNames
+  /** Undefined where they are counted with those of all directories. */
+  lost: LostNames | undefined
   /** The rule of the catalogue that forbids the pattern. */
   rule: string
 }
@@ -52,7 +53,7 @@ function visit(listing: Listing, node: Node, path: string, shape: string, alone 
     const above = isFull ? `${shape}/*` : `${shape}/${name}`
     visit(listing, child, `${path}/${name}`, above, isFull ? rule !== undefined : alone)
   }
-  if (rule !== undefined) listing.unnamed.push({ directory: path === '' ? '/' : path, lost: node.lost!, rule })
+  if (rule !== undefined) listing.unnamed.push({ directory: path === '' ? '/' : path, lost: node.lost, rule })
 }
 
 function put({ facts, patterns }: Listing, path: string, shape: string, bits: FileBits): void {

@@ -4,6 +4,13 @@ export interface Limits {
   directory: number
   /** Directories and files of one enforcer. Where there are more, `directory` becomes smaller; for a moment they are twice as many. */
   nodes: number
+  /**
+   * Bytes of their paths and of what is kept with each, of one enforcer. Where they take more it is as with too many `nodes`: the names are
+   * the workload's, and long ones are as dear as many.
+   */
+  fileBytes: number
+  /** The same of all that is not in the tree of files, of all enforcers. */
+  otherBytes: number
   /** Patterns that came from another model. */
   patterns: number
   executions: number
@@ -26,10 +33,12 @@ export interface Limits {
   depth: number
 }
 
-/** About 12 MiB at the most, with names of usual lengths; a workload of a real service takes some 100 KiB. */
+/** `2 * fileBytes + otherBytes` at the most, in memory as in JSON: 14 MiB, however long the names are. A workload of a real service takes some 100 KiB. */
 export const defaultLimits: Limits = {
   directory: 256,
   nodes: 50_000,
+  fileBytes: 6 * 1024 * 1024,
+  otherBytes: 2 * 1024 * 1024,
   patterns: 4096,
   executions: 1024,
   capabilities: 64,

@@ -1,3 +1,5 @@
+import { ownText } from './room.ts'
+
 /**
  * A number for a name by which names are put in an order that no workload has chosen: the limits keep those that come
  * first in it. The same on every node and in every release, or parts of one model could not be merged.
@@ -23,6 +25,9 @@ const SKETCH = 64
 const EXAMPLES = 3
 /** Characters of an example. */
 const EXAMPLE_LENGTH = 256
+
+/** That it takes at the most, with examples of usual lengths. */
+export const LOST_BYTES = 1024
 
 /** `LostNames` as JSON has it. */
 export interface LostNamesState {
@@ -51,7 +56,7 @@ export class LostNames {
     const at = placeOf(hashes, hash)
     if (hashes[at] !== hash) hashes.splice(at, 0, hash)
     if (hashes.length > SKETCH) hashes.pop()
-    if (name !== undefined && at < EXAMPLES) this.keepExample(hash, name.slice(0, EXAMPLE_LENGTH))
+    if (name !== undefined && at < EXAMPLES) this.keepExample(hash, ownText(name.slice(0, EXAMPLE_LENGTH)))
   }
 
   private keepExample(hash: number, name: string): void {

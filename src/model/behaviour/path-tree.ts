@@ -1,6 +1,7 @@
 import type { Limits } from './limits.ts'
-import { LostNames, nameHash } from './lost-names.ts'
+import { LOST_BYTES, LostNames, nameHash } from './lost-names.ts'
 import type { FileBits } from './permissions.ts'
+import { bytesOfText, endlessRoom, ownText, RoomWithin } from './room.ts'
 
 /**
  * What is known at one path. `bits` are those of the file of this name, `slash` those of the directory as AppArmor writes it,
@@ -19,12 +20,17 @@ export interface Node {
   lost: LostNames | undefined
   /** The child that goes next; unknown until it is asked for. */
   last: string | undefined
+  /** That it takes of the room, without its children. */
+  bytes: number
 }
+
+/** Of a node, beside its path: in memory that is dearer than in JSON. */
+const NODE_BYTES = 96
 
 /** Names that a directory keeps at the least, however many directories there are. */
 const NARROWEST = 4
 
-const emptyNode = (): Node => ({
+const emptyNode = (bytes: number): Node => ({
   children: undefined,
   bits: 0,
   slash: 0,
@@ -33,6 +39,7 @@ const emptyNode = (): Node => ({
   rest: undefined,
   lost: undefined,
   last: undefined,
+  bytes,
 })
 
 function first(a: string | undefined, b: string | undefined): string | undefined {
@@ -49,20 +56,25 @@ function goesBefore(a: string, b: string): boolean {
 /**
  * Files by their path, in bounded memory. A directory keeps so many names, those with the smallest hashes; what is done below
  * the others is kept as if they were one name (`rest`). So the order in which facts come does not matter: the same facts give
- * the same tree, and trees can be merged in any order. Only beyond the bound on all nodes the order counts: then each directory
+ * the same tree, and trees can be merged in any order. Only beyond the bounds on all nodes and their bytes the order counts: then each directory
  * keeps fewer names, a quarter of them at a time, and when that is no help any more, what comes is left out and in `refused`.
  */
 export class PathTree {
-  readonly root = emptyNode()
+  readonly root = emptyNode(0)
   readonly refused = new LostNames()
   private nodes = 0
   /** Names that a directory keeps. */
   private directory: number
   private readonly most: number
+  private readonly mostBytes: number
+  private readonly room: RoomWithin
 
-  constructor(limits: Pick<Limits, 'directory' | 'nodes'>) {
+  /** @param room of twice `fileBytes`, of which others may take some */
+  constructor(limits: Pick<Limits, 'directory' | 'nodes' | 'fileBytes'>, room?: RoomWithin) {
     this.directory = limits.directory
     this.most = limits.nodes
+    this.mostBytes = limits.fileBytes
+    this.room = room ?? new RoomWithin(2 * limits.fileBytes, endlessRoom)
   }
 
   get size(): number {
@@ -75,9 +87,9 @@ export class PathTree {
     this.narrow()
   }
 
-  /** Where there are too many nodes, each directory keeps fewer names from here on, so that there is room for all directories. */
+  /** Where there are too many nodes, or too long ones, each directory keeps fewer names from here on, so that there is room for all directories. */
   private narrow(): void {
-    while (this.nodes > this.most && this.directory > NARROWEST) {
+    while ((this.nodes > this.most || this.room.taken > this.mostBytes) && this.directory > NARROWEST) {
       this.directory = Math.max(NARROWEST, this.directory >>> 2)
       this.shrink(this.root, '')
     }
@@ -97,19 +109,61 @@ export class PathTree {
       const slash = path.indexOf('/', begin)
       const name = slash < 0 ? path.slice(begin) : path.slice(begin, slash)
       const child = this.child(node, name, path.slice(0, begin))
-      inRest ||= child === node.rest
+      inRest ||= child !== undefined && child === node.rest
       if (child === undefined) {
         this.refused.add(path)
         return
       }
       node = child
       if (slash < 0) {
-        putFile(node, bits, inRest ? path : undefined)
+        this.putFile(node, bits, inRest ? path : undefined, path)
         return
       }
       begin = slash + 1
     }
-    putDirectory(node, bits, inRest ? path : undefined)
+    this.putDirectory(node, bits, inRest ? path : undefined, path)
+  }
+
+  private putFile(node: Node, bits: FileBits, example: string | undefined, path: string): void {
+    if (this.keepsExample(node, node.example, example)) {
+      node.bits |= bits
+      node.example = first(node.example, example)
+    } else this.refused.add(path)
+  }
+
+  private putDirectory(node: Node, bits: FileBits, example: string | undefined, path: string): void {
+    if (this.keepsExample(node, node.slashExample, example)) {
+      node.slash |= bits
+      node.slashExample = first(node.slashExample, example)
+    } else this.refused.add(path)
+  }
+
+  /** Takes the room for another example, if it is to be another one. */
+  private keepsExample(node: Node, before: string | undefined, example: string | undefined): boolean {
+    if (example === undefined || first(before, example) === before) return true
+    const bytes = bytesOfText(example) - (before === undefined ? 0 : bytesOfText(before))
+    if (bytes > 0 && !this.take(bytes)) return false
+    if (bytes < 0) this.room.give(-bytes)
+    node.bytes += bytes
+    return true
+  }
+
+  private lose(node: Node, name: string): void {
+    this.lostOf(node).add(name)
+  }
+
+  /** Where what the node lost is counted: where there is no room to say it of each directory, with that of all together. */
+  private lostOf(node: Node): LostNames {
+    if (node.lost !== undefined) return node.lost
+    if (!this.take(LOST_BYTES)) return this.refused
+    node.bytes += LOST_BYTES
+    node.lost = new LostNames()
+    return node.lost
+  }
+
+  private take(bytes: number): boolean {
+    if (this.directory <= NARROWEST && this.room.taken + bytes > this.mostBytes) return false
+    return this.room.take(bytes)
   }
 
   /** The node of the name, or what stands for all names that are not kept; undefined when there is no room. */
@@ -117,24 +171,27 @@ export class PathTree {
     const known = node.children?.get(name)
     if (known !== undefined) return known
     if (!this.admits(node, name)) {
-      lose(node, name)
-      node.rest ??= this.made()
+      this.lose(node, name)
+      node.rest ??= this.made(directory, '*')
       return node.rest
     }
-    const made = this.made()
+    const made = this.made(directory, name)
     if (made === undefined) return undefined
     node.children ??= new Map()
-    node.children.set(name, made)
+    node.children.set(ownText(name), made)
     if (node.children.size > this.directory) this.evict(node, directory)
     else if (node.last !== undefined && goesBefore(node.last, name)) node.last = undefined
     return made
   }
 
-  private made(): Node | undefined {
+  private made(directory: string, name: string): Node | undefined {
     // Room for what is made before narrow() is asked again: a merge with another full tree at the most.
     if (this.nodes >= (this.directory > NARROWEST ? 2 * this.most : this.most)) return undefined
+    // The whole path, as JSON has it with each file.
+    const bytes = NODE_BYTES + bytesOfText(directory) + bytesOfText(name)
+    if (!this.take(bytes)) return undefined
     this.nodes += 1
-    return emptyNode()
+    return emptyNode(bytes)
   }
 
   private admits(node: Node, name: string): boolean {
@@ -147,14 +204,21 @@ export class PathTree {
     const child = node.children!.get(name)!
     node.children!.delete(name)
     node.last = undefined
-    lose(node, name)
-    this.nodes -= nodesOf(child)
+    this.lose(node, name)
+    this.release(child)
     this.joinRest(node, child, directory + name)
+  }
+
+  private release(node: Node): void {
+    this.nodes -= 1
+    this.room.give(node.bytes)
+    if (node.rest !== undefined) this.release(node.rest)
+    for (const child of node.children?.values() ?? []) this.release(child)
   }
 
   /** @param path of `child`, which is none of the rest yet */
   private joinRest(node: Node, child: Node, path: string): void {
-    node.rest ??= this.made()
+    node.rest ??= this.made(path.slice(0, path.lastIndexOf('/') + 1), '*')
     if (node.rest === undefined) this.refused.add(path)
     else this.join(node.rest, child, path, true)
   }
@@ -171,46 +235,33 @@ export class PathTree {
 
   /** @param path of `from`; @param inRest whether `into` is below a rest, where examples are kept */
   private join(into: Node, from: Node, path: string, inRest: boolean): void {
-    if (from.bits !== 0) putFile(into, from.bits, inRest ? (from.example ?? path) : undefined)
-    if (from.slash !== 0) putDirectory(into, from.slash, inRest ? (from.slashExample ?? `${path}/`) : undefined)
+    if (from.bits !== 0) this.putFile(into, from.bits, inRest ? (from.example ?? path) : undefined, path)
+    if (from.slash !== 0)
+      this.putDirectory(into, from.slash, inRest ? (from.slashExample ?? `${path}/`) : undefined, path)
     for (const [name, child] of from.children ?? []) {
       const at = `${path}/${name}`
       const own = this.child(into, name, `${path}/`)
       if (own === undefined) this.refused.add(at)
       else this.join(own, child, at, inRest || own === into.rest)
     }
-    if (from.lost !== undefined) {
-      into.lost ??= new LostNames()
-      into.lost.merge(from.lost)
-    }
+    if (from.lost !== undefined) this.lostOf(into).merge(from.lost)
     if (from.rest === undefined) return
-    into.rest ??= this.made()
+    into.rest ??= this.made(`${path}/`, '*')
     if (into.rest === undefined) this.refused.add(`${path}/*`)
     else this.join(into.rest, from.rest, `${path}/*`, true)
   }
 
   /** What all names of an overflowing directory have in common, as one node: the names that are kept, and the rest. */
   everyName(node: Node, path: string): Node {
-    const tree = new PathTree({ directory: this.directory, nodes: Number.POSITIVE_INFINITY })
+    const tree = new PathTree({
+      directory: this.directory,
+      nodes: Number.POSITIVE_INFINITY,
+      fileBytes: Number.POSITIVE_INFINITY,
+    })
     for (const [name, child] of node.children ?? []) tree.join(tree.root, child, `${path}/${name}`, true)
     if (node.rest !== undefined) tree.join(tree.root, node.rest, `${path}/*`, true)
     return tree.root
   }
-}
-
-function putFile(node: Node, bits: FileBits, example: string | undefined): void {
-  node.bits |= bits
-  node.example = first(node.example, example)
-}
-
-function putDirectory(node: Node, bits: FileBits, example: string | undefined): void {
-  node.slash |= bits
-  node.slashExample = first(node.slashExample, example)
-}
-
-function lose(node: Node, name: string): void {
-  node.lost ??= new LostNames()
-  node.lost.add(name)
 }
 
 function lastOf(node: Node): string {
@@ -219,10 +270,4 @@ function lastOf(node: Node): string {
   for (const name of node.children!.keys()) if (last === undefined || goesBefore(last, name)) last = name
   node.last = last
   return last!
-}
-
-function nodesOf(node: Node): number {
-  let nodes = 1 + (node.rest === undefined ? 0 : nodesOf(node.rest))
-  for (const child of node.children?.values() ?? []) nodes += nodesOf(child)
-  return nodes
 }

@@ -6,7 +6,8 @@ import type { Limits } from './limits.ts'
 import { LostNames } from './lost-names.ts'
 import { PathTree } from './path-tree.ts'
 import { BY_OTHERS, bitsOf, type FileBits, permissionsOf, type Recorder } from './permissions.ts'
-import { addWords, joinWords, newWords, type Words, wordsOf } from './words.ts'
+import { bytesOfText, type Room, RoomWithin } from './room.ts'
+import { addWords, dropWords, joinWords, newWords, type Words, wordsOf } from './words.ts'
 
 /** A file as a model has it. `oldPath` is there when `path` is a pattern: it is one of the paths that the pattern stands for. */
 export interface ModelFile {
@@ -16,12 +17,17 @@ export interface ModelFile {
   oldPath?: string
 }
 
-interface Pattern {
+interface PatternFact {
   bits: FileBits
   example: string
 }
 
-function joinPatterns(into: Pattern, from: Pattern): void {
+interface Pattern extends PatternFact {
+  /** That were taken for the example. */
+  bytes: number
+}
+
+function joinPatterns(into: PatternFact, from: PatternFact): void {
   into.bits |= from.bits
   if (from.example < into.example) into.example = from.example
 }
@@ -38,22 +44,33 @@ export class RecorderFacts {
   readonly ptraces: BoundedMap<Words>
   private readonly files: PathTree
   private readonly patterns: BoundedMap<Pattern>
+  private readonly patternRoom: Room
   private readonly notPaths = new LostNames()
   private readonly strangeWords = new LostNames()
   private readonly badPatterns = new LostNames()
   private readonly recorder: Recorder
   private readonly limits: Limits
+  private readonly others: Room
 
-  constructor(recorder: Recorder, limits: Limits) {
+  /** @param room for files; @param others for all else */
+  constructor(recorder: Recorder, limits: Limits, room: Room, others: Room) {
     this.recorder = recorder
     this.limits = limits
-    this.executions = newWords(limits.executions)
-    this.capabilities = newWords(limits.capabilities)
-    this.sockets = newWords(limits.sockets)
-    this.egress = new BoundedMap(limits.addresses, joinWords)
-    this.ptraces = new BoundedMap(limits.peers, joinWords)
-    this.files = new PathTree(limits)
-    this.patterns = new BoundedMap(limits.patterns, joinPatterns)
+    this.others = others
+    this.executions = newWords(limits.executions, others)
+    this.capabilities = newWords(limits.capabilities, others)
+    this.sockets = newWords(limits.sockets, others)
+    this.egress = new BoundedMap(limits.addresses, joinWords, others, dropWords)
+    this.ptraces = new BoundedMap(limits.peers, joinWords, others, dropWords)
+    const files = new RoomWithin(2 * limits.fileBytes, room)
+    this.files = new PathTree(limits, files)
+    this.patternRoom = {
+      take: (bytes) => files.taken + bytes <= limits.fileBytes && files.take(bytes),
+      give: (bytes) => files.give(bytes),
+    }
+    this.patterns = new BoundedMap<Pattern>(limits.patterns, joinPatterns, this.patternRoom, ({ bytes }) =>
+      this.patternRoom.give(bytes),
+    )
   }
 
   addExecution(path: string): void {
@@ -73,9 +90,18 @@ export class RecorderFacts {
       this.badPatterns.add(text)
       return
     }
-    const bits = this.bits(permissions, owner)
-    const known = this.patterns.at(text, () => ({ bits, example }))
-    if (known !== undefined) joinPatterns(known, { bits, example })
+    this.putPattern(text, this.bits(permissions, owner), example)
+  }
+
+  private putPattern(text: string, bits: FileBits, example: string): void {
+    const isNew = this.patterns.get(text) === undefined
+    const bytes = isNew ? bytesOfText(example) : 0
+    if (!this.patternRoom.take(bytes)) this.patterns.lose(text)
+    else {
+      const own = this.patterns.at(text, () => ({ bits, example, bytes }))
+      if (own !== undefined) joinPatterns(own, { bits, example })
+      else this.patternRoom.give(bytes)
+    }
   }
 
   addEgress(ip: string, port: number): void {
@@ -88,8 +114,8 @@ export class RecorderFacts {
     if (words !== undefined) addWords(words, permissions)
   }
 
-  private readonly newPorts = () => newWords(this.limits.ports)
-  private readonly newList = () => newWords(this.limits.words)
+  private readonly newPorts = () => newWords(this.limits.ports, this.others)
+  private readonly newList = () => newWords(this.limits.words, this.others)
 
   private bits(permissions: readonly string[], owner: boolean): FileBits {
     const { bits, unknown } = bitsOf(this.recorder, permissions)
@@ -113,7 +139,8 @@ export class RecorderFacts {
     this.egress.merge(other.egress, this.newPorts)
     this.ptraces.merge(other.ptraces, this.newList)
     this.files.merge(other.files)
-    this.patterns.merge(other.patterns, () => ({ bits: 0, example: '\uffff' }))
+    for (const [text, { bits, example }] of other.patterns.sorted()) this.putPattern(text, bits, example)
+    if (other.patterns.lost !== undefined) this.patterns.mergeLost(other.patterns.lost)
     this.notPaths.merge(other.notPaths)
     this.strangeWords.merge(other.strangeWords)
     this.badPatterns.merge(other.badPatterns)
@@ -130,7 +157,7 @@ export class RecorderFacts {
       const key = fact.example === undefined ? fact.path : `${fact.path}\0`
       const known = byPath.get(key)
       if (known?.example === undefined || fact.example === undefined) byPath.set(key, { ...fact })
-      else joinPatterns(known as Pattern, fact as Pattern)
+      else joinPatterns(known as PatternFact, fact as PatternFact)
     }
     return [...byPath].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, fact]) => this.fileOf(fact))
   }

@@ -1,4 +1,5 @@
 import { BoundedMap } from './bounded-map.ts'
+import type { Room } from './room.ts'
 
 /** Names without a value. */
 export type Words = BoundedMap<true>
@@ -7,7 +8,10 @@ const nothing = (): void => undefined
 const present = (): true => true
 
 /** At most so many names. */
-export const newWords = (limit: number): Words => new BoundedMap<true>(limit, nothing)
+export const newWords = (limit: number, room?: Room): Words => new BoundedMap<true>(limit, nothing, room)
+
+/** They go, and what they took is free. */
+export const dropWords = (words: Words): void => words.release()
 
 export function addWords(words: Words, names: readonly string[]): void {
   for (const name of names) words.at(name, present)

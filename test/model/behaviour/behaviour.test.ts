@@ -22,6 +22,8 @@ const small: Limits = {
   unhandled: 2,
   patterns: 2,
   nodes: Number.POSITIVE_INFINITY,
+  fileBytes: Number.POSITIVE_INFINITY,
+  otherBytes: Number.POSITIVE_INFINITY,
 }
 
 function behaviourOf(facts: readonly Fact[], limits: Limits = small): Behaviour {
