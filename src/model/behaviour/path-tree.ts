@@ -96,7 +96,7 @@ export class PathTree {
   }
 
   private shrink(node: Node, path: string): void {
-    while ((node.children?.size ?? 0) > this.directory) this.evict(node, `${path}/`)
+    for (const name of lastNames(node, this.directory)) this.evict(node, name, `${path}/`)
     for (const [name, child] of node.children ?? []) this.shrink(child, `${path}/${name}`)
     if (node.rest !== undefined) this.shrink(node.rest, `${path}/*`)
   }
@@ -179,7 +179,7 @@ export class PathTree {
     if (made === undefined) return undefined
     node.children ??= new Map()
     node.children.set(ownText(name), made)
-    if (node.children.size > this.directory) this.evict(node, directory)
+    if (node.children.size > this.directory) this.evict(node, lastOf(node), directory)
     else if (node.last !== undefined && goesBefore(node.last, name)) node.last = undefined
     return made
   }
@@ -199,8 +199,7 @@ export class PathTree {
     return goesBefore(name, lastOf(node))
   }
 
-  private evict(node: Node, directory: string): void {
-    const name = lastOf(node)
+  private evict(node: Node, name: string, directory: string): void {
     const child = node.children!.get(name)!
     node.children!.delete(name)
     node.last = undefined
@@ -270,4 +269,12 @@ function lastOf(node: Node): string {
   for (const name of node.children!.keys()) if (last === undefined || goesBefore(last, name)) last = name
   node.last = last
   return last!
+}
+
+/** Those beyond the first `kept`, in the order of `goesBefore`. Each hash is made once: a workload may have many names, and long ones. */
+function lastNames({ children }: Node, kept: number): string[] {
+  if (children === undefined || children.size <= kept) return []
+  const names = Array.from(children.keys(), (name) => ({ name, hash: nameHash(name) }))
+  names.sort((a, b) => a.hash - b.hash || (a.name < b.name ? -1 : 1))
+  return names.slice(kept).map(({ name }) => name)
 }
