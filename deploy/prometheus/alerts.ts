@@ -16,8 +16,15 @@ export interface Alert {
 
 /** Prometheus calls what it scrapes by the Service of the chart. */
 const agents = 'job="varmor-agent-metrics-svc"'
+const managers = 'job="varmor-metrics-svc"'
+const both = 'job=~"varmor-(agent-)?metrics-svc"'
 const webhooks = 'name=~".+\\\\.varmor\\\\.org"'
 const node = '{{ $labels.instance }}'
+/**
+ * Ten of the last fifteen minutes, in any order: a process in CrashLoopBackOff lives for a moment every five minutes, with which `for`
+ * would begin anew. Minutes of which Prometheus knows nothing do not count.
+ */
+const unanswered = (job: string): string => `sum_over_time((up{${job}} == bool 0)[15m:1m]) >= 10`
 const anyIncreased = (window: string, ...counters: string[]): string =>
   counters.map((counter) => `${increased(counter, window)} > 0`).join(' or ')
 
@@ -25,16 +32,35 @@ export const alerts: readonly Alert[] = [
   {
     name: 'VarmorAgentDown',
     severity: 'critical',
-    expression: `up{${agents}} == 0`,
-    lasts: '10m',
-    summary: `The agent at ${node} does not answer.`,
+    expression: unanswered(agents),
+    lasts: '0m',
+    summary: `The agent at ${node} did not answer in {{ $value }} of the last fifteen minutes.`,
     remedy:
       'Profiles that the kernel has stay in force, and BPF violations wait in its ring. New policies wait for the agent, and containers that start meanwhile run without their BPF profiles until it is back. Look at its pod.',
   },
   {
+    name: 'VarmorManagerDown',
+    severity: 'warning',
+    expression: unanswered(managers),
+    lasts: '0m',
+    summary: `The manager at ${node} did not answer in {{ $value }} of the last fifteen minutes.`,
+    remedy: 'Another one leads, or VarmorNoLeader says that none does. Look at its pod.',
+  },
+  {
+    name: 'VarmorRestarts',
+    severity: 'warning',
+    expression: `changes(process_start_time_seconds{${both}}[30m]) > 2`,
+    lasts: '0m',
+    summary: `The process at ${node} ({{ $labels.job }}) was started anew {{ $value }} times in half an hour.`,
+    remedy:
+      'What is loaded stays in force. kubectl describe of its pod says why it ended last; where that is OOMKilled, give it more memory in the chart. Else its log says so: kubectl logs --previous.',
+  },
+  {
     name: 'VarmorNoLeader',
     severity: 'critical',
-    expression: '(sum(varmor_leader) or vector(0)) < 1',
+    // Second, one that leads for a moment again and again: a leader that stays has been there for four minutes before `lasts` is over.
+    expression:
+      '(sum(varmor_leader) or vector(0)) < 1 or (count_over_time((sum(varmor_leader) > 0)[10m:1m]) or vector(0)) < 4',
     lasts: '5m',
     summary: 'No manager leads.',
     remedy:

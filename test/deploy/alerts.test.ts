@@ -12,9 +12,10 @@ import { readQuery } from '../metrics/prom-query.ts'
 
 /** Labels that Prometheus adds, and that of buckets. */
 const added = ['instance', 'job', 'le']
-/** Of Prometheus, and of Kubernetes' API server. */
+/** Of Prometheus, of any process, and of Kubernetes' API server. */
 const others: [string, string[]][] = [
   ['up', []],
+  ['process_start_time_seconds', []],
   ['apiserver_admission_webhook_fail_open_count', ['name', 'type']],
   ['apiserver_admission_webhook_rejection_count', ['name', 'type', 'operation', 'error_type', 'rejection_code']],
 ]
@@ -31,6 +32,7 @@ const labelsOf = (name: string): string[] | undefined => {
 
 const wholeNode = (instance: string): Record<string, string> => ({
   [`up{job="varmor-agent-metrics-svc", instance="${instance}"}`]: '1x150',
+  [`process_start_time_seconds{job="varmor-agent-metrics-svc", instance="${instance}"}`]: '-90000x150',
   [`varmor_ready{instance="${instance}"}`]: '1x150',
   [`varmor_profiles{state="failed", instance="${instance}"}`]: '0x150',
   [`varmor_audit_source{kind="none", instance="${instance}"}`]: '0x150',
@@ -39,6 +41,8 @@ const wholeNode = (instance: string): Record<string, string> => ({
 })
 const well: Record<string, string> = {
   ...wholeNode('n1'),
+  'up{job="varmor-metrics-svc", instance="m1"}': '1x150',
+  'process_start_time_seconds{job="varmor-metrics-svc", instance="m1"}': '-90000x150',
   'varmor_leader{instance="m1"}': '1x150',
   'varmor_leader{instance="m2"}': '0x150',
   'varmor_policy_states{state="enforced", instance="m1"}': '7x150',
@@ -46,6 +50,9 @@ const well: Record<string, string> = {
   'varmor_policy_states{state="partly-enforced", instance="m1"}': '0x150',
   'varmor_certificate_expiry_seconds{certificate="serving", instance="m1"}': '7776000x150',
 }
+/** Of a process in CrashLoopBackOff: five minutes of nothing, and a life that is seen once. */
+const again = (dead: string, alive: (start: number) => number): string =>
+  Array.from({ length: 25 }, (_, n) => `${dead} ${alive(n * 360 + 300)}`).join(' ')
 const situations: { what: string; series: Record<string, string>; says: string[] }[] = [
   { what: 'say nothing where all is well', series: well, says: [] },
   { what: 'say that no manager leads where none is there', series: wholeNode('n1'), says: ['VarmorNoLeader'] },
@@ -57,6 +64,38 @@ const situations: { what: string; series: Record<string, string>; says: string[]
       'up{job="varmor-agent-metrics-svc", instance="n3"}': '1x110 0x5 1x50',
     },
     says: ['VarmorAgentDown'],
+  },
+  {
+    what: 'say that agents and managers end again and again, and answer for a moment each time',
+    series: {
+      ...well,
+      'up{job="varmor-agent-metrics-svc", instance="n2"}': again('0x4', () => 1),
+      'process_start_time_seconds{job="varmor-agent-metrics-svc", instance="n2"}': again('stale _x4', (start) => start),
+      'up{job="varmor-metrics-svc", instance="m1"}': again('0x4', () => 1),
+      'process_start_time_seconds{job="varmor-metrics-svc", instance="m1"}': again('stale _x4', (start) => start),
+      'varmor_leader{instance="m1"}': again('stale _x4', () => 1),
+      'varmor_leader{instance="m2"}': again('stale _x4', () => 0),
+    },
+    says: ['VarmorAgentDown', 'VarmorManagerDown', 'VarmorNoLeader', 'VarmorRestarts'],
+  },
+  {
+    what: 'say that a process ends again and again, and is there most of the time',
+    series: {
+      ...well,
+      'process_start_time_seconds{job="varmor-agent-metrics-svc", instance="n2"}': '60x94 5700x9 6300x9 6900x50',
+    },
+    says: ['VarmorRestarts'],
+  },
+  {
+    what: 'say nothing of an agent and a manager that were begun anew twice, and of those that are new',
+    series: {
+      ...well,
+      'process_start_time_seconds{job="varmor-agent-metrics-svc", instance="n2"}': '60x94 5700x9 6300x50',
+      'process_start_time_seconds{job="varmor-metrics-svc", instance="m3"}': '60x94 5700x9 6300x50',
+      'up{job="varmor-agent-metrics-svc", instance="n3"}': '_x104 0x8 1x50',
+      'up{job="varmor-metrics-svc", instance="m3"}': '_x104 0x8 1x50',
+    },
+    says: [],
   },
   {
     what: 'say what is lost, each time',

@@ -51,16 +51,23 @@ describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: nee
     expect(await helm.output(tried, { fullnameOverride: 'x' })).to.match(/had no effect: fullnameOverride\./)
   })
 
-  it('has metrics of agents found as those of managers are, under the job that the alert asks for', async () => {
+  it('has metrics of agents found as those of managers are, under the jobs that the alerts ask for', async () => {
     const manifests = await rendered({ metrics: { enabled: true }, agent: { network: { metricsPort: 9100 } } })
     const [managers, agents] = ['varmor-metrics-svc', 'varmor-agent-metrics-svc'].map((name) =>
       one(manifests, 'Service', name),
     )
     const { annotations = {} } = managers!.metadata
     expect(agents!.metadata.annotations).to.deep.equal({ ...annotations, 'prometheus.io/port': '9100' })
-    const { expression } = alerts.find(({ name }) => name === 'VarmorAgentDown')!
-    expect(expression).to.include(`job="${agents!.metadata.name}"`)
-    expect(readFileSync(join(chart, '../../../docs/operating.md'), 'utf8')).to.include(`job="${agents!.metadata.name}"`)
+    const documented = readFileSync(join(chart, '../../../docs/operating.md'), 'utf8')
+    for (const [alert, service] of [
+      ['VarmorAgentDown', agents],
+      ['VarmorManagerDown', managers],
+    ] as const) {
+      expect(alerts.find(({ name }) => name === alert)!.expression).to.include(`job="${service!.metadata.name}"`)
+      expect(documented).to.include(`job="${service!.metadata.name}"`)
+    }
+    const [, jobs] = /job=~"([^"]+)"/.exec(alerts.find(({ name }) => name === 'VarmorRestarts')!.expression)!
+    for (const service of [agents, managers]) expect(service!.metadata.name).to.match(new RegExp(`^(${jobs})$`))
   })
 
   it('is removed without Helm by the image that the README has built, as a user who can read the kubeconfig', () => {
