@@ -30,25 +30,29 @@ const labelsOf = (name: string): string[] | undefined => {
   return found && [...found, ...added]
 }
 
+const agent = (instance: string): string => `job="varmor-agent-metrics-svc", instance="${instance}"`
+const [n2, n3] = [agent('n2'), agent('n3')]
+const [m1, m2, m3] = ['m1', 'm2', 'm3'].map((instance) => `job="varmor-metrics-svc", instance="${instance}"`)
+const a1 = 'job="apiserver", instance="a1"'
 const wholeNode = (instance: string): Record<string, string> => ({
-  [`up{job="varmor-agent-metrics-svc", instance="${instance}"}`]: '1x150',
-  [`process_start_time_seconds{job="varmor-agent-metrics-svc", instance="${instance}"}`]: '-90000x150',
-  [`varmor_ready{instance="${instance}"}`]: '1x150',
-  [`varmor_profiles{state="failed", instance="${instance}"}`]: '0x150',
-  [`varmor_audit_source{kind="none", instance="${instance}"}`]: '0x150',
-  [`varmor_audit_lost_total{where="ring", why="full", instance="${instance}"}`]: '5x150',
-  [`varmor_queue_age_seconds{queue="log", instance="${instance}"}`]: '0x150',
+  [`up{${agent(instance)}}`]: '1x150',
+  [`process_start_time_seconds{${agent(instance)}}`]: '-90000x150',
+  [`varmor_ready{${agent(instance)}}`]: '1x150',
+  [`varmor_profiles{state="failed", ${agent(instance)}}`]: '0x150',
+  [`varmor_audit_source{kind="none", ${agent(instance)}}`]: '0x150',
+  [`varmor_audit_lost_total{where="ring", why="full", ${agent(instance)}}`]: '5x150',
+  [`varmor_queue_age_seconds{queue="log", ${agent(instance)}}`]: '0x150',
 })
 const well: Record<string, string> = {
   ...wholeNode('n1'),
-  'up{job="varmor-metrics-svc", instance="m1"}': '1x150',
-  'process_start_time_seconds{job="varmor-metrics-svc", instance="m1"}': '-90000x150',
-  'varmor_leader{instance="m1"}': '1x150',
-  'varmor_leader{instance="m2"}': '0x150',
-  'varmor_policy_states{state="enforced", instance="m1"}': '7x150',
-  'varmor_policy_states{state="not-ready", instance="m1"}': '0x150',
-  'varmor_policy_states{state="partly-enforced", instance="m1"}': '0x150',
-  'varmor_certificate_expiry_seconds{certificate="serving", instance="m1"}': '7776000x150',
+  [`up{${m1}}`]: '1x150',
+  [`process_start_time_seconds{${m1}}`]: '-90000x150',
+  [`varmor_leader{${m1}}`]: '1x150',
+  [`varmor_leader{${m2}}`]: '0x150',
+  [`varmor_policy_states{state="enforced", ${m1}}`]: '7x150',
+  [`varmor_policy_states{state="not-ready", ${m1}}`]: '0x150',
+  [`varmor_policy_states{state="partly-enforced", ${m1}}`]: '0x150',
+  [`varmor_certificate_expiry_seconds{certificate="serving", ${m1}}`]: '7776000x150',
 }
 /** Of a process in CrashLoopBackOff: five minutes of nothing, and a life that is seen once. */
 const again = (dead: string, alive: (start: number) => number): string =>
@@ -60,8 +64,8 @@ const situations: { what: string; series: Record<string, string>; says: string[]
     what: 'say that an agent is down, but not which failed for a moment',
     series: {
       ...well,
-      'up{job="varmor-agent-metrics-svc", instance="n2"}': '0x150',
-      'up{job="varmor-agent-metrics-svc", instance="n3"}': '1x110 0x5 1x50',
+      [`up{${n2}}`]: '0x150',
+      [`up{${n3}}`]: '1x110 0x5 1x50',
     },
     says: ['VarmorAgentDown'],
   },
@@ -69,12 +73,12 @@ const situations: { what: string; series: Record<string, string>; says: string[]
     what: 'say that agents and managers end again and again, and answer for a moment each time',
     series: {
       ...well,
-      'up{job="varmor-agent-metrics-svc", instance="n2"}': again('0x4', () => 1),
-      'process_start_time_seconds{job="varmor-agent-metrics-svc", instance="n2"}': again('stale _x4', (start) => start),
-      'up{job="varmor-metrics-svc", instance="m1"}': again('0x4', () => 1),
-      'process_start_time_seconds{job="varmor-metrics-svc", instance="m1"}': again('stale _x4', (start) => start),
-      'varmor_leader{instance="m1"}': again('stale _x4', () => 1),
-      'varmor_leader{instance="m2"}': again('stale _x4', () => 0),
+      [`up{${n2}}`]: again('0x4', () => 1),
+      [`process_start_time_seconds{${n2}}`]: again('stale _x4', (start) => start),
+      [`up{${m1}}`]: again('0x4', () => 1),
+      [`process_start_time_seconds{${m1}}`]: again('stale _x4', (start) => start),
+      [`varmor_leader{${m1}}`]: again('stale _x4', () => 1),
+      [`varmor_leader{${m2}}`]: again('stale _x4', () => 0),
     },
     says: ['VarmorAgentDown', 'VarmorManagerDown', 'VarmorNoLeader', 'VarmorRestarts'],
   },
@@ -82,7 +86,7 @@ const situations: { what: string; series: Record<string, string>; says: string[]
     what: 'say that a process ends again and again, and is there most of the time',
     series: {
       ...well,
-      'process_start_time_seconds{job="varmor-agent-metrics-svc", instance="n2"}': '60x94 5700x9 6300x9 6900x50',
+      [`process_start_time_seconds{${n2}}`]: '60x94 5700x9 6300x9 6900x50',
     },
     says: ['VarmorRestarts'],
   },
@@ -90,26 +94,28 @@ const situations: { what: string; series: Record<string, string>; says: string[]
     what: 'say nothing of an agent and a manager that were begun anew twice, and of those that are new',
     series: {
       ...well,
-      'process_start_time_seconds{job="varmor-agent-metrics-svc", instance="n2"}': '60x94 5700x9 6300x50',
-      'process_start_time_seconds{job="varmor-metrics-svc", instance="m3"}': '60x94 5700x9 6300x50',
-      'up{job="varmor-agent-metrics-svc", instance="n3"}': '_x104 0x8 1x50',
-      'up{job="varmor-metrics-svc", instance="m3"}': '_x104 0x8 1x50',
+      [`process_start_time_seconds{${n2}}`]: '60x94 5700x9 6300x50',
+      [`process_start_time_seconds{${m3}}`]: '60x94 5700x9 6300x50',
+      [`up{${n3}}`]: '_x104 0x8 1x50',
+      [`up{${m3}}`]: '_x104 0x8 1x50',
     },
     says: [],
   },
   {
     what: 'say what is lost, each time',
-    series: { ...well, 'varmor_audit_lost_total{where="ring", why="full", instance="n2"}': '5x115 9x50' },
+    series: { ...well, [`varmor_audit_lost_total{where="ring", why="full", ${n2}}`]: '5x115 9x50' },
     says: ['VarmorViolationsLost'],
   },
   {
     what: 'say what is lost, fails or runs free for the first time, of which there was no series before',
     series: {
       ...well,
-      'varmor_audit_lost_total{where="kernel", why="full", instance="n2"}': '_x115 80000x50',
-      'varmor_bpf_late_containers_total{instance="n2"}': '_x115 2x50',
-      'varmor_part_failures_total{part="pipeline", instance="n2"}': '_x115 4x50',
-      'apiserver_admission_webhook_fail_open_count{name="mutatepod.varmor.org", type="admit"}': '_x115 1x50',
+      [`up{${n2}}`]: '1x150',
+      [`up{${a1}}`]: '1x150',
+      [`varmor_audit_lost_total{where="kernel", why="full", ${n2}}`]: '_x115 80000x50',
+      [`varmor_bpf_late_containers_total{${n2}}`]: '_x115 2x50',
+      [`varmor_part_failures_total{part="pipeline", ${n2}}`]: '_x115 4x50',
+      [`apiserver_admission_webhook_fail_open_count{name="mutatepod.varmor.org", type="admit", ${a1}}`]: '_x115 1x50',
     },
     says: ['VarmorContainersStartedFree', 'VarmorPartFailing', 'VarmorViolationsLost', 'VarmorWebhookUnanswered'],
   },
@@ -117,8 +123,29 @@ const situations: { what: string; series: Record<string, string>; says: string[]
     what: 'say that something is lost of which the number is not known',
     series: {
       ...well,
-      'varmor_audit_lost_unknown_total{where="socket", why="overrun", instance="n2"}': '_x115 1x50',
-      'varmor_part_failures_total{part="pipeline", instance="n2"}': '_x115 3x50',
+      [`up{${n2}}`]: '1x150',
+      [`varmor_audit_lost_unknown_total{where="socket", why="overrun", ${n2}}`]: '_x115 1x50',
+      [`varmor_part_failures_total{part="pipeline", ${n2}}`]: '_x115 3x50',
+    },
+    says: ['VarmorViolationsLost'],
+  },
+  {
+    what: 'say what is lost since an agent began, of which no one was asked before',
+    series: {
+      ...well,
+      [`up{${n2}}`]: '_x117 1x50',
+      [`process_start_time_seconds{${n2}}`]: '_x117 6970x50',
+      [`varmor_audit_lost_total{where="kernel", why="full", ${n2}}`]: '_x117 4x50',
+    },
+    says: ['VarmorViolationsLost'],
+  },
+  {
+    what: 'say what an agent lost that had lost as much before it began anew',
+    series: {
+      ...well,
+      [`up{${n2}}`]: '1x150',
+      [`process_start_time_seconds{${n2}}`]: '60x70 4320x80',
+      [`varmor_audit_lost_total{where="kernel", why="full", ${n2}}`]: '5x70 stale _x41 5x50',
     },
     says: ['VarmorViolationsLost'],
   },
@@ -126,17 +153,44 @@ const situations: { what: string; series: Record<string, string>; says: string[]
     what: 'say no more what was lost long ago, where an agent did not answer for a moment since',
     series: {
       ...well,
-      'varmor_audit_lost_total{where="ring", why="full", instance="n2"}': '_x30 9x74 stale 9x50',
-      'varmor_audit_lost_total{where="ring", why="full", instance="n3"}': '_x30 9x50 _x20 9x50',
+      [`up{${n2}}`]: '1x104 0 1x50',
+      [`process_start_time_seconds{${n2}}`]: '60x104 stale 60x50',
+      [`varmor_audit_lost_total{where="ring", why="full", ${n2}}`]: '_x30 9x74 stale 9x50',
+      [`up{${n3}}`]: '1x99 0x19 1x50',
+      [`process_start_time_seconds{${n3}}`]: '60x99 stale _x19 60x50',
+      [`varmor_audit_lost_total{where="ring", why="full", ${n3}}`]: '_x30 9x69 stale _x19 9x50',
     },
+    says: ['VarmorAgentDown'],
+  },
+  ...[3, 14].map((back) => ({
+    what: `say no more what was lost long ago, ${back} minutes after Prometheus was away for 80`,
+    series: Object.fromEntries(
+      Object.entries({
+        ...well,
+        [`varmor_bpf_late_containers_total{${agent('n1')}}`]: '3x150',
+        [`apiserver_admission_webhook_fail_open_count{name="mutatepod.varmor.org", type="admit", ${a1}}`]: '4x150',
+        [`up{${a1}}`]: '1x150',
+        [`process_start_time_seconds{${a1}}`]: '-90000x150',
+      }).map(([one, values]) => {
+        const value = values.replace('x150', '')
+        return [one, `${value}x${39 - back} _x80 ${value}x50`]
+      }),
+    ),
+    says: [],
+  })),
+  {
+    what: 'say nothing where Prometheus is new',
+    series: Object.fromEntries(
+      Object.entries(well).map(([one, values]) => [one, values.replace(/(\S+)x150/, '_x116 $1x50')]),
+    ),
     says: [],
   },
   {
     what: 'say that policies are not ready, or enforced in part',
     series: {
       ...well,
-      'varmor_policy_states{state="not-ready", instance="m1"}': '2x150',
-      'varmor_policy_states{state="partly-enforced", instance="m1"}': '1x150',
+      [`varmor_policy_states{state="not-ready", ${m1}}`]: '2x150',
+      [`varmor_policy_states{state="partly-enforced", ${m1}}`]: '1x150',
     },
     says: ['VarmorPoliciesNotReady', 'VarmorEnforcementGaps'],
   },
@@ -144,9 +198,9 @@ const situations: { what: string; series: Record<string, string>; says: string[]
     what: 'say that a certificate ends, and that the webhook was not asked',
     series: {
       ...well,
-      'varmor_certificate_expiry_seconds{certificate="serving", instance="m1"}': '600000x150',
-      'apiserver_admission_webhook_fail_open_count{name="mutatepod.varmor.org", type="admit"}': '0x115 3x50',
-      'apiserver_admission_webhook_fail_open_count{name="pods.example.org", type="admit"}': '0x115 3x50',
+      [`varmor_certificate_expiry_seconds{certificate="serving", ${m1}}`]: '600000x150',
+      [`apiserver_admission_webhook_fail_open_count{name="mutatepod.varmor.org", type="admit", ${a1}}`]: '0x115 3x50',
+      [`apiserver_admission_webhook_fail_open_count{name="pods.example.org", type="admit", ${a1}}`]: '0x115 3x50',
     },
     says: ['VarmorCertificateEnds', 'VarmorWebhookUnanswered'],
   },
