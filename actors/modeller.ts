@@ -3,6 +3,8 @@ import type { Recording } from '../src/api/recording.ts'
 import type { DynamicResult } from '../src/api/types.ts'
 import { backoff } from '../src/base/backoff.ts'
 import { Collector } from './modeller/collector.ts'
+import { NodeRoom } from './modeller/node-room.ts'
+import { OneByOne } from './modeller/one-by-one.ts'
 import { defaultModellerTiming, type ModellerPorts, type ModellerTiming, type ModelReply } from './modeller/ports.ts'
 import { OwnRecording } from './modeller/recording.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } from './runtime/index.ts'
@@ -35,10 +37,11 @@ export interface ModellerState {
 
 /**
  * Records what workloads of one ArmorProfile do on this node; its key is `namespace/name`. What it knows is on the disk every few
- * seconds, so that it goes on after a kill, and says since when it was away. It ends when the ArmorProfile says so, which is the
+ * seconds, or minutes where it is large, so that it goes on after a kill, and says since when it was away. It ends when the ArmorProfile says so, which is the
  * manager's clock, and then sends its part, and offers it again and again, as a manager that takes the lead may need it.
  */
-export const modeller = (ports: ModellerPorts): Behaviour<ModellerState, Message> => {
+export const modeller = (given: ModellerPorts): Behaviour<ModellerState, Message> => {
+  const ports: Shared = { ...given, room: given.room ?? new NodeRoom(), disk: new OneByOne() }
   const timing = { ...defaultModellerTiming, ...ports.timing }
   return {
     async start(context) {
@@ -89,41 +92,55 @@ export const modellerFamily = (ports: ModellerPorts): FamilyOptions<ModellerStat
 
 type Context = ActorContext<Message>
 
+/** What the modellers of a node share. */
+interface Shared extends ModellerPorts {
+  room: NodeRoom
+  /** A recording that is read or written is there several times: as it is, as JSON has it, and as text. */
+  disk: OneByOne
+}
+
 const isOpen = (state: ModellerState): state is ModellerState & { recording: OwnRecording } =>
   state.recording !== undefined && !state.recording.complete
 
 /** What is on the disk. Of one that was not over it is said that nobody recorded meanwhile. */
-async function restored({ files }: ModellerPorts, context: Context): Promise<OwnRecording | undefined> {
+const restored = (ports: Shared, context: Context): Promise<OwnRecording | undefined> =>
+  ports.disk.run(() => readBack(ports, context))
+
+async function readBack({ files, room }: Shared, context: Context): Promise<OwnRecording | undefined> {
   const read = await files.read(context.key)
   if (read === undefined) return undefined
   if ('broken' in read) {
     context.log.error({ key: context.key, why: read.broken }, 'a recording cannot be read; it begins anew, and says so')
     return undefined
   }
-  const recording = OwnRecording.of(read.stored, new Collector())
+  const { stored } = read
+  const recording = room.restoring(() => OwnRecording.of(stored, new Collector(room.begin(context.key))))
   const why = context.lastFailure === undefined ? 'the agent was not there' : 'the recorder failed'
   if (!recording.complete) recording.miss(read.seen, context.now(), why)
   return recording
 }
 
 async function follow(
-  ports: ModellerPorts,
+  ports: Shared,
   timing: ModellerTiming,
   state: ModellerState,
   wanted: Recording | undefined,
   context: Context,
 ): Promise<ModellerState> {
   if (wanted === undefined) {
+    ports.room.end(context.key)
     await ports.files.remove(context.key)
     context.stop()
     return { ...state, recording: undefined }
   }
   const isSame = state.recording?.id === wanted.id
-  const recording = isSame ? state.recording! : begun(wanted, context)
+  const recording = isSame ? state.recording! : begun(ports, wanted, context)
   const next = isSame ? state : { ...state, recording, settling: false, offered: undefined, failures: 0 }
   // It is offered at once to begin with; then the manager has said when to come again.
   if (recording.complete) return state.offered === undefined && !isSame ? send(ports, timing, next, context) : next
   if (wanted.open) {
+    // The time of the next save stands.
+    if (isSame && !next.settling) return next
     context.cancel('settle')
     return keep(ports, timing, { ...next, settling: false }, context)
   }
@@ -132,30 +149,34 @@ async function follow(
 }
 
 /** Where the modelling is over, there is nothing to record, and the manager learns that. */
-function begun({ id, open }: Recording, context: Context): OwnRecording {
-  return new OwnRecording(id, open ? context.now() : Number.NaN, !open, new Collector())
+function begun({ room }: Shared, { id, open }: Recording, context: Context): OwnRecording {
+  const behaviour = new Collector(room.begin(context.key))
+  return new OwnRecording(id, open ? context.now() : Number.NaN, !open, behaviour)
 }
 
 /** Has it on the disk, or the time until which nothing came; and again in a while. */
 async function keep(
-  ports: ModellerPorts,
+  ports: Shared,
   timing: ModellerTiming,
   state: ModellerState,
   context: Context,
 ): Promise<ModellerState> {
   if (!isOpen(state)) return state
   const next = state.recording.dirty ? await save(ports, state, context) : await touch(ports, state, context)
-  context.after('save', timing.saveEvery, { type: 'save-due' })
+  const { saveEvery, bytesASecond } = timing
+  context.after('save', saveEvery + (1000 * state.recording.bytes) / bytesASecond, { type: 'save-due' })
   return next
 }
 
-const save = (ports: ModellerPorts, state: ModellerState, context: Context): Promise<ModellerState> =>
-  written(state, context, async ({ recording }) => {
-    await ports.files.write(context.key, recording.stored())
-    recording.dirty = false
-  })
+const save = (ports: Shared, state: ModellerState, context: Context): Promise<ModellerState> =>
+  written(state, context, ({ recording }) =>
+    ports.disk.run(async () => {
+      await ports.files.write(context.key, recording.stored())
+      recording.dirty = false
+    }),
+  )
 
-const touch = (ports: ModellerPorts, state: ModellerState, context: Context): Promise<ModellerState> =>
+const touch = (ports: Shared, state: ModellerState, context: Context): Promise<ModellerState> =>
   written(state, context, () => ports.files.touch(context.key))
 
 /** A disk that takes nothing is tried again; what is known stays in memory. */
@@ -178,7 +199,7 @@ async function written(
 
 /** The last records have come: from now on it stays as it is. */
 async function complete(
-  ports: ModellerPorts,
+  ports: Shared,
   timing: ModellerTiming,
   state: ModellerState,
   context: Context,
@@ -192,7 +213,7 @@ async function complete(
 
 /** One report after the other, as the manager asks for them; then it is offered again from time to time. */
 async function send(
-  ports: ModellerPorts,
+  ports: Shared,
   timing: ModellerTiming,
   state: ModellerState,
   context: Context,

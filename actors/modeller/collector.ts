@@ -1,6 +1,7 @@
 import type { PieceContent } from '../../src/api/model-report.ts'
 import type { DynamicResult } from '../../src/api/types.ts'
-import { Behaviour, fromDynamicResult, type LeftOut, piecesOf } from '../../src/model/behaviour.ts'
+import type { Room } from '../../src/model/behaviour/room.ts'
+import { Behaviour, defaultLimits, fromDynamicResult, type LeftOut, piecesOf } from '../../src/model/behaviour.ts'
 
 /** How much of one kind there was no room for. */
 export interface LeftOutCount {
@@ -13,7 +14,17 @@ export interface LeftOutCount {
  * is one.
  */
 export class Collector {
-  readonly #behaviour = new Behaviour()
+  readonly #behaviour: Behaviour
+
+  /** @param room that it shares with others */
+  constructor(room?: Room) {
+    this.#behaviour = new Behaviour(defaultLimits, room)
+  }
+
+  /** That it takes, about. */
+  get bytes(): number {
+    return this.#behaviour.bytes
+  }
 
   add(found: DynamicResult): void {
     this.#behaviour.merge(fromDynamicResult(found))

@@ -1,4 +1,5 @@
 import type { ModelAnswer, ModelReport, PieceContent, RecordingGap } from '../../src/api/model-report.ts'
+import type { NodeRoom } from './node-room.ts'
 
 /** A recording as it is on the disk. */
 export interface StoredRecording {
@@ -36,8 +37,10 @@ export type ModelReply =
   | { kind: 'unreachable'; message: string }
 
 export interface ModellerTiming {
-  /** All in milliseconds. What was found is on the disk so long after it at the latest. */
+  /** All in milliseconds. What was found is on the disk so long after it at the latest, and longer where there is much of it: see `bytesASecond`. */
   saveEvery: number
+  /** Bytes of a recording for each of which the next save waits this part of a second more: all of it is written each time. */
+  bytesASecond: number
   /** Records are still on their way when a modelling ends. */
   settle: number
   firstBackoff: number
@@ -53,10 +56,13 @@ export interface ModellerPorts {
   /** SHA-256 in hexadecimal. */
   digest(text: string): string
   timing?: Partial<ModellerTiming>
+  /** What recordings may take; that of a node unless given. */
+  room?: NodeRoom
 }
 
 export const defaultModellerTiming: ModellerTiming = {
   saveEvery: 3_000,
+  bytesASecond: 256 * 1024,
   settle: 5_000,
   firstBackoff: 1_000,
   longestBackoff: 60_000,

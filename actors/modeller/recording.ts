@@ -38,6 +38,11 @@ export class OwnRecording {
     return recording
   }
 
+  /** That it takes in memory, and on the disk, about. */
+  get bytes(): number {
+    return this.#behaviour.bytes
+  }
+
   add(found: DynamicResult, records: number, ofRuntime: number): void {
     this.#behaviour.add(found)
     this.#records += records

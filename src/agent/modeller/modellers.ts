@@ -208,8 +208,8 @@ export class Modellers {
   }
 }
 
-/** MiB: for many profiles at a time. */
-const HEAP = 1_024
+/** MiB: what all recordings may take (NodeRoom), as it is and as it is sent. Less than the agent's container has: who fills it ends this thread alone. */
+const HEAP = 192
 
 /** Where the sources run this is one of them; else what they were compiled to. */
 const ownModule = new URL(`./modeller-thread${extname(import.meta.url)}`, import.meta.url)

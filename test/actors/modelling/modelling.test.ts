@@ -116,6 +116,27 @@ describe('a modelling of behaviour', () => {
     await world.stop()
   })
 
+  for (const { of, files, least } of [
+    { of: 'a small one every few seconds', files: 20, least: 3_000 },
+    { of: 'a large one more rarely, as all of it is written', files: 4_000, least: 7_000 },
+  ])
+    it(`keeps a recording on the disk: ${of}`, async () => {
+      const world = begun(['n1'])
+      await world.runFor(1_000)
+      for (let i = 0; i < files; i++) world.found('n1', file(`/srv/${i >>> 6}/${i}${'x'.repeat(200)}`, 'r'))
+      for (let second = 0; second < 60; second++) {
+        world.found('n1', call(`call-${second}`))
+        // As the agent repeats what is wanted of modellers that may have failed.
+        if (second % 10 === 0) world.tellAgent('n1')
+        await world.runFor(1_000)
+      }
+      const times = world.writes.filter((time) => time > world.writes[0]! + 5_000)
+      const between = times.slice(1).map((time, i) => time - times[i]!)
+      expect(between.length).to.be.within(4, 60_000 / least)
+      for (const one of between) expect(one).to.be.within(least, 2 * least)
+      await world.stop()
+    })
+
   it('begins anew with another recording, and forgets with the ArmorProfile', async () => {
     const world = begun(['n1'])
     await world.runFor(1_000)

@@ -42,6 +42,8 @@ export class ModelWorld {
   profile: ArmorProfile | undefined
   model: ArmorProfileModel | undefined
   applied = 0
+  /** When recordings were written. */
+  readonly writes: number[] = []
   #agents = new Map<string, Running<ModellerMessage>>()
   #manager: Running<ModelMessage> | undefined
 
@@ -105,7 +107,10 @@ export class ModelWorld {
               return file && { stored: JSON.parse(file.stored) as StoredRecording, seen: file.seen }
             }),
           write: (key, stored) =>
-            life.ofLiving(() => void disk.set(key, { stored: JSON.stringify(stored), seen: this.now() })),
+            life.ofLiving(() => {
+              this.writes.push(this.now())
+              disk.set(key, { stored: JSON.stringify(stored), seen: this.now() })
+            }),
           touch: (key) =>
             life.ofLiving(() => {
               disk.get(key)!.seen = this.now()
