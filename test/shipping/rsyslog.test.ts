@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
+import type { FileSize } from 'rotating-file-stream'
 import { Sink } from '../../src/audit/sink/sink.ts'
 import { wallClock } from '../../src/base/clock.ts'
 import { probe } from '../cluster/command.ts'
@@ -28,12 +29,12 @@ class World {
   #written = 0
   #port = 0
 
-  constructor() {
+  constructor({ size = '200K', oldFiles = 3 }: { size?: FileSize; oldFiles?: number } = {}) {
     mkdirSync(join(this.folder, 'state'))
     // As an agent's, but small.
     const writer = { nodeName: 'n1', metadata: {} }
     const path = join(this.log, 'violations.log')
-    this.#sink = new Sink({ path, size: '200K', rotate: 3, clock: wallClock, random: () => 0, writer })
+    this.#sink = new Sink({ path, size, rotate: oldFiles, clock: wallClock, random: () => 0, writer })
   }
 
   async receive(): Promise<void> {
@@ -73,6 +74,10 @@ class World {
   /** Lines that are written and have not come. */
   get lag(): number {
     return this.#written - new Set(this.ids).size
+  }
+
+  get oldFiles(): string[] {
+    return readdirSync(this.log)
   }
 
   get ids(): string[] {
@@ -134,6 +139,23 @@ describe(`shipping by rsyslog${isThere ? '' : ' (skipped: needs the packages rsy
     await world.write(2_000)
     await world.ship()
     await world.write(100)
+    await world.allArrive()
+  })
+
+  it('brings what became a hundred old files meanwhile, and goes on while their numbers grow', async () => {
+    await world.end()
+    world = new World({ size: '10K', oldFiles: 150 })
+    await world.receive()
+    await world.ship()
+    await world.write(40)
+    await world.allArrive()
+    await world.endShipper()
+    while (!world.oldFiles.includes('violations.log.99')) await world.write(40)
+    await world.ship()
+    for (let i = 0; i < 5; i++) {
+      await world.allArrive()
+      await world.write(40)
+    }
     await world.allArrive()
   })
 

@@ -108,6 +108,7 @@ export const refusedValues: readonly { values: object; says: RegExp }[] = [
   { values: { manager: { webhook: { exemptNamespaces: ['a,b'] } } }, says: /exemptNamespaces/ },
   { values: { manager: { replicaCount: 'three' } }, says: /replicaCount/ },
   { values: { agent: { violations: { folder: 'log' } } }, says: /folder/ },
+  { values: { agent: { violations: { maxFiles: 1000 } } }, says: /maxFiles/ },
   { values: { networkPolicies: { agentCIDRs: ['10.0.0.1'] } }, says: /agentCIDRs/ },
   { values: { agent: { shipper: { enabled: true, image: 'x' } } }, says: /agent\.shipper\.receiver\.host/ },
 ]
