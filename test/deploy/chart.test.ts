@@ -52,11 +52,15 @@ describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: nee
   })
 
   it('has metrics of agents found as those of managers are, under the jobs that the alerts ask for', async () => {
-    const manifests = await rendered({ metrics: { enabled: true }, agent: { network: { metricsPort: 9100 } } })
+    const manifests = await rendered({
+      metrics: { enabled: true },
+      ...{ manager: { network: { metricsPort: 9101 } }, agent: { network: { metricsPort: 9100 } } },
+    })
     const [managers, agents] = ['varmor-metrics-svc', 'varmor-agent-metrics-svc'].map((name) =>
       one(manifests, 'Service', name),
     )
-    const { annotations = {} } = managers!.metadata
+    const annotations = { 'prometheus.io/scrape': 'true', 'prometheus.io/path': '/metrics' }
+    expect(managers!.metadata.annotations).to.deep.equal({ ...annotations, 'prometheus.io/port': '9101' })
     expect(agents!.metadata.annotations).to.deep.equal({ ...annotations, 'prometheus.io/port': '9100' })
     const documented = readFileSync(join(chart, '../../../docs/operating.md'), 'utf8')
     for (const [alert, service] of [
@@ -68,6 +72,21 @@ describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: nee
     }
     const [, jobs] = /job=~"([^"]+)"/.exec(alerts.find(({ name }) => name === 'VarmorRestarts')!.expression)!
     for (const service of [agents, managers]) expect(service!.metadata.name).to.match(new RegExp(`^(${jobs})$`))
+  })
+
+  it('has metrics asked for over TLS, where they are served so, by the name that its values ask for', async () => {
+    const monitors = ['--api-versions', 'monitoring.coreos.com/v1']
+    const manifests = await rendered({ metrics: { enabled: true, tlsSecretName: 'tls' } }, ...monitors)
+    for (const name of ['varmor-metrics-svc', 'varmor-agent-metrics-svc'])
+      expect(one(manifests, 'Service', name).metadata.annotations).to.include({ 'prometheus.io/scheme': 'https' })
+    const comment = /((?: *#.*\n)+) *tlsSecretName:/.exec(readFileSync(join(chart, 'values.yaml'), 'utf8'))![1]
+    const asked = manifests.filter(({ kind }) => kind === 'ServiceMonitor')
+    expect(asked).to.have.length(2)
+    for (const { spec } of asked) {
+      const [{ tlsConfig }] = spec!['endpoints'] as [{ tlsConfig: { ca: { secret: object }; serverName: string } }]
+      expect(tlsConfig.ca.secret).to.deep.equal({ name: 'tls', key: 'ca.crt' })
+      expect(comment).to.include('ca.crt').and.to.include(tlsConfig.serverName.replace('.varmor.', '.NAMESPACE.'))
+    }
   })
 
   it('is removed without Helm by the image that the README has built, as a user who can read the kubeconfig', () => {
