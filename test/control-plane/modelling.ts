@@ -26,9 +26,9 @@ export function modelling(world: () => World): void {
     const profile = profileIdentity(recording).name
     const [first, second, third] = [...world().nodes.values()]
     const lines = [
-      ...first!.report([opened(profile, '/etc/nginx/nginx.conf', 'r'), called(profile, 257)]),
-      ...second!.report([opened(profile, '/var/log/nginx/access.log', 'w'), called(profile, 41)]),
-      ...third!.report([opened(profile, '/etc/ssl/openssl.cnf', 'r'), called(profile, 257)]),
+      ...first!.report([opened(profile, '/etc/nginx/nginx.conf', 'r'), called(profile, 257)], namespace),
+      ...second!.report([opened(profile, '/var/log/nginx/access.log', 'w'), called(profile, 41)], namespace),
+      ...third!.report([opened(profile, '/etc/ssl/openssl.cnf', 'r'), called(profile, 257)], namespace),
     ]
     expect(lines, 'violations').to.deep.equal([])
     // Its machine goes down in the middle.

@@ -4,13 +4,23 @@ import { Modellers } from '../../src/agent/modeller/modellers.ts'
 import { policyOf } from '../../src/agent/wanted-profiles.ts'
 import { processBatch } from '../../src/audit/batch/process-batch.ts'
 import { Scratch } from '../../src/audit/batch/scratch.ts'
-import { noProcesses } from '../../src/audit/enrich/pid-resolver.ts'
-import { type PolicyIdentity, Snapshot } from '../../src/audit/enrich/snapshot.ts'
+import type { PidResolver } from '../../src/audit/enrich/pid-resolver.ts'
+import { type ContainerInfo, type PolicyIdentity, Snapshot } from '../../src/audit/enrich/snapshot.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import type { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
 import { compileHere } from '../../src/profile/carried.ts'
 import { type RecordingLoaders, recordingLoaders } from '../../src/sandbox/recording-loader.ts'
 import type { World } from './world.ts'
+
+/** All processes are in it. */
+const container: ContainerInfo = {
+  ...{ containerID: 'c'.repeat(64), containerName: 'c', image: '', podName: 'p', podNamespace: '', podUID: '' },
+  ...{ initPid: 6, mntNsID: 1, profileName: '' },
+}
+const processes: PidResolver = {
+  beginBatch: () => undefined,
+  resolve: () => ({ containerID: container.containerID, mntNsID: container.mntNsID, since: 0 }),
+}
 
 /** A node's agent, whose enforcers remember what they were asked for, and fail where a test says so. */
 export class SimulatedNode {
@@ -94,13 +104,17 @@ export class SimulatedNode {
     await running?.close()
   }
 
-  /** What the kernel of the node reports, as the audit addon frames it. @returns the lines of violations */
-  report(records: readonly string[]): string {
-    const data = { version: 1, nodeName: this.name, metadata: {}, bootTime: 0, containers: [] }
+  /**
+   * What the kernel of the node reports, as the audit addon frames it, of a process in a pod of the namespace.
+   * @returns the lines of violations
+   */
+  report(records: readonly string[], podNamespace: string): string {
+    const containers = [{ ...container, podNamespace }]
+    const data = { version: 1, nodeName: this.name, metadata: {}, bootTime: 0, containers }
     const snapshot = new Snapshot({ ...data, policies: [...this.#policies.values()] })
     const bytes = new Uint8Array(Buffer.from(`${records.join('\n')}\n`))
     const batch = { source: 'kernel', seq: 1, format: 'netlink' as const, bytes, final: true }
-    const { output, recorded } = processBatch(batch, snapshot, noProcesses, this.#scratch)
+    const { output, recorded } = processBatch(batch, snapshot, processes, this.#scratch)
     this.#running?.modellers.found(recorded ?? [])
     return Buffer.from(output).toString('utf8')
   }

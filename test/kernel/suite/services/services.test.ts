@@ -6,8 +6,12 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { expect } from 'chai'
 import { buildProfile } from '../../../../actors/model/build-profile.ts'
 import { Collector } from '../../../../actors/modeller/collector.ts'
+import { notedFacts } from '../../../../src/agent/containers/noted-facts.ts'
+import { processFacts, type ReadProcessFacts } from '../../../../src/agent/containers/process-facts.ts'
+import { Lineage } from '../../../../src/agent/lineage.ts'
 import type { KernelEnforcer } from '../../../../src/api/enforcer.ts'
 import type { DynamicResult, Policy, Profile, VarmorPolicy } from '../../../../src/api/types.ts'
+import { noLogger } from '../../../../src/base/logger.ts'
 import type { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'
 import { output } from '../../../cluster/command.ts'
 import { openEnforcer } from '../bpf/enforcer.ts'
@@ -64,6 +68,9 @@ describe('services, of which all is forbidden but what was recorded', function (
   let bpf: BpfEnforcer
   let clients: Clients
   let violations: Violations
+  /** As an agent has it: what a child does that is gone at once is known to be its container's. */
+  let lineage: Lineage
+  let facts: ReadProcessFacts
   let confiner: Confiner
   const kernel = release().split('.').slice(0, 2).join('.')
   const seenNow: Record<string, OfKernel> = {}
@@ -78,6 +85,10 @@ describe('services, of which all is forbidden but what was recorded', function (
     await output('apparmor_parser', ['--skip-cache', '--replace'], { input })
     bpf = await openEnforcer({ ringBytes: 1 << 24 })
     clients = await Clients.start()
+    lineage = new Lineage({ logger: noLogger })
+    await lineage.start()
+    if (lineage.forks === undefined) throw new Error(JSON.stringify(lineage.status))
+    facts = notedFacts(processFacts(), lineage.forks)
     violations = await Violations.start(
       [],
       [],
@@ -88,6 +99,7 @@ describe('services, of which all is forbidden but what was recorded', function (
           records += one.records
         }
       },
+      lineage,
     )
     confiner = new Confiner(bpf, violations)
     expect(await bpf.find()).to.be.instanceOf(Map)
@@ -95,6 +107,7 @@ describe('services, of which all is forbidden but what was recorded', function (
   after(async () => {
     await clients?.stop()
     await violations?.stop()
+    lineage?.close()
     await bpf?.end()
     // What has been shown of all attacks can be written to shown.json, of which the tables of the documents are made.
     console.log(['', tableOfServices(seenNow), tableOfAttacks(seenNow), JSON.stringify(seenNow), ''].join('\n'))
@@ -135,7 +148,7 @@ describe('services, of which all is forbidden but what was recorded', function (
     await confiner.load(policy, made, service.name)
     const name = `${service.name}-recorded`
     const served = await Served.start(name, service, clients, await confiner.confinement(name, made))
-    violations.expect([served.info])
+    await know(served)
     await served.isReady()
     const begin = performance.now()
     let rounds = 0
@@ -154,10 +167,15 @@ describe('services, of which all is forbidden but what was recorded', function (
     return { built: buildProfile(result, { name: profileName, enforcer: 'AppArmorBPFSeccomp' }), rounds, leftOut }
   }
 
+  const know = async (served: Served): Promise<void> => {
+    violations.expect([served.info])
+    await facts(served.pid, served.id)
+  }
+
   const again = async (served: Served): Promise<void> => {
     await served.end()
     await served.begin()
-    violations.expect([served.info])
+    await know(served)
     await served.isReady()
   }
 
