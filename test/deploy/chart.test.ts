@@ -51,6 +51,21 @@ describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: nee
     expect(await helm.output(tried, { fullnameOverride: 'x' })).to.match(/had no effect: fullnameOverride\./)
   })
 
+  const note = /agent\.appArmorLsmEnforcer\.resources has no effect/
+  const more = { agent: { appArmorLsmEnforcer: { resources: { limits: { memory: '1Gi' } } } } }
+  for (const { title, values, isSaid } of [
+    { title: 'where both enforcers are on', values: more, isSaid: true },
+    { title: 'but not where it is as by default', values: {}, isSaid: false },
+    { title: 'but not without BPF', values: { ...more, bpfLsmEnforcer: { enabled: false } }, isSaid: false },
+  ])
+    it(`says that more memory for AppArmor has no effect, ${title}`, async () => {
+      const tried = ['install', 'varmor', chart, '--namespace', 'varmor', '--dry-run=client']
+      expect(note.test((await helm.output(tried, values)).replaceAll('\n', ' '))).to.equal(isSaid)
+      const agent = one(await rendered(values), 'DaemonSet', 'varmor-agent').spec as unknown as PodOwner
+      const { limits } = agent.template.spec.containers[0]!.resources
+      expect(limits.memory).to.equal('bpfLsmEnforcer' in values ? '1Gi' : '400Mi')
+    })
+
   it('has metrics of agents found as those of managers are, under the jobs that the alerts ask for', async () => {
     const manifests = await rendered({
       metrics: { enabled: true },
@@ -260,7 +275,9 @@ interface Write {
 }
 
 interface PodOwner {
-  template: { spec: { imagePullSecrets?: { name: string }[] } }
+  template: {
+    spec: { imagePullSecrets?: { name: string }[]; containers: { resources: { limits: { memory: string } } }[] }
+  }
 }
 
 interface ResourceRule {
