@@ -25,6 +25,10 @@ const node = '{{ $labels.instance }}'
  * would begin anew. Minutes of which Prometheus knows nothing do not count.
  */
 const unanswered = (job: string): string => `sum_over_time((up{${job}} == bool 0)[15m:1m]) >= 10`
+/** Agents listen at the address of their node alone, and the answer is 503, of which `kubectl get --raw` would not show the text. */
+const askReadiness = `kubectl -n varmor exec POD -- node -e 'require("http").get({host:process.env.HOST_IP,port:process.env.AGENT_READINESS_PORT,path:"/health/readiness"},r=>r.pipe(process.stdout))'`
+const ready = (field: string): string => `.status.conditions[?(@.type=="Ready")].${field}`
+const showReady = `kubectl get varmorpolicies,varmorclusterpolicies -A -o 'custom-columns=NAMESPACE:.metadata.namespace,NAME:.metadata.name,READY:${ready('status')},WHY:${ready('message')}'`
 const anyIncreased = (window: string, ...counters: string[]): string =>
   counters.map((counter) => `${increased(counter, window)} > 0`).join(' or ')
 
@@ -72,7 +76,7 @@ export const alerts: readonly Alert[] = [
     expression: 'varmor_ready == 0',
     lasts: '15m',
     summary: `The node of the agent at ${node} does not hold all profiles.`,
-    remedy: 'Its /health/readiness names them, and the conditions of the ArmorProfiles say why.',
+    remedy: `Its /health/readiness names them: \`${askReadiness}\`, of the POD that \`kubectl -n varmor get pods -o wide\` shows there. The conditions of the ArmorProfiles say why.`,
   },
   {
     name: 'VarmorProfilesFailed',
@@ -88,7 +92,7 @@ export const alerts: readonly Alert[] = [
     expression: 'max by (state) (varmor_policy_states{state=~"not-ready|unknown"}) > 0',
     lasts: '15m',
     summary: '{{ $value }} policies are {{ $labels.state }}.',
-    remedy: 'The condition Ready of each says why: kubectl get varmorpolicies,varmorclusterpolicies -A.',
+    remedy: `The condition Ready of each says why: \`${showReady}\`.`,
   },
   {
     name: 'VarmorEnforcementGaps',
@@ -168,6 +172,7 @@ export const alerts: readonly Alert[] = [
     expression: 'min by (certificate) (varmor_certificate_expiry_seconds - time()) < 7 * 86400',
     lasts: '1h',
     summary: 'The {{ $labels.certificate }} certificate of the managers ends within a week.',
-    remedy: 'It should have been renewed: the log of the managers says what keeps them from writing its Secret.',
+    remedy:
+      'It should have been renewed, by whom certificates.source in the chart says. managers: their log says what keeps them from writing the Secret varmor-manager-tls. secret: by you, in the Secret that certificates.secretName names. cert-manager: `kubectl -n varmor describe certificates` says what keeps it from that.',
   },
 ]

@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { homedir, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
@@ -11,16 +10,9 @@ import { type RunningApiServer, startApiServer } from '../../../src/sandbox/api-
 import { type RunningControllers, startControllers } from '../../../src/sandbox/controllers/start-controllers.ts'
 import { FakeNodes } from '../../../src/sandbox/nodes/fake-nodes.ts'
 import { outsideKubelets } from '../../../src/sandbox/outside-nodes.ts'
+import { builtKubectl } from '../../cluster/binaries/kubectl.ts'
 import { inProcessClient } from '../in-process-connection.ts'
 import { BehavingRuntime } from './behaving-runtime.ts'
-
-/** kubectl as the cluster of the tests has built it; undefined before that. */
-function builtKubectl(): string | undefined {
-  const folder = join(homedir(), '.cache', 'varmor', 'cluster')
-  if (!existsSync(folder)) return undefined
-  const paths = readdirSync(folder).map((name) => join(folder, name, 'kubectl'))
-  return paths.find((path) => existsSync(path))
-}
 
 const workload = (kind: string, name: string, more: string): string => `
 apiVersion: apps/v1
