@@ -12,6 +12,7 @@ const others = [
   'place',
   'help',
   'cache-loc',
+  'jobs',
   'skip-read-cache',
   'write-cache',
   'remove',
@@ -20,7 +21,7 @@ const others = [
 ]
 /** Of who starts containers: nerdctl, docker and ctr. */
 const runtimes = ['security-opt', 'apparmor-profile', 'seccomp', 'seccomp-profile', 'name']
-const kubectls = ['server-side', 'type', 'validate', 'raw', 'minify', 'flatten']
+const kubectls = ['server-side', 'previous', 'type', 'validate', 'raw', 'minify', 'flatten']
 
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
 /** Without the commands that are other programs'. */
