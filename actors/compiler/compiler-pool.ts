@@ -26,8 +26,8 @@ export interface PoolOptions {
 
 export type Outcome = 'done' | 'failed' | 'too-costly' | 'known-too-costly' | 'busy'
 
-/** Milliseconds that a job waits that nobody stands and waits for. */
-const LONG_WAIT = 60_000
+/** Milliseconds that a job waits that nobody stands and waits for: a thread takes minutes to start on a node that is busy and slow, and one that is given up begins anew. */
+const LONG_WAIT = 300_000
 /** Jobs that wait: urgent ones of one tenant, urgent ones, all. Each may hold a policy of a megabyte. Of urgent ones too many, those of who has most go. */
 const MOST_OF_TENANT = 128
 const MOST_URGENT = 512
