@@ -1,11 +1,10 @@
+import { mebibyte } from '../../src/base/bytes.ts'
 import type { Room } from '../../src/model/behaviour/room.ts'
 
-const MIB = 1024 * 1024
-
 /** Of all recordings of a node; with an agent at rest and what saving one takes, it is within the memory that the chart gives an agent. */
-const ALL = 48 * MIB
+const ALL = 48 * mebibyte
 /** Bytes of a recording that it is to have though others are large; one of a real service takes some 100 KiB. */
-const SMALL = 256 * 1024
+const SMALL = mebibyte / 4
 
 /**
  * The memory for the recordings of a node. No namespace has more than a quarter of it. Of three quarters, a namespace may take as much as it leaves

@@ -325,7 +325,7 @@ function noEntries(
   shares: Shares,
   namespace: string | undefined,
 ): EnforcerError {
-  const remedy = `use fewer ports and addresses in egress rules of BPF policies`
+  const remedy = 'use fewer ports and addresses in egress rules of BPF policies'
   const whose: Record<keyof Shares, string> = {
     all: 'all policies',
     namespaces: 'the policies of all namespaces',
