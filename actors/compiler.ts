@@ -1,4 +1,4 @@
-import { giveWay, ownThreadId } from './compiler/own-thread.ts'
+import { giveWay, ownThreadId } from '../src/base/own-thread.ts'
 import type { Behaviour, FamilyOptions, Request } from './runtime/index.ts'
 
 /** Functions that may take long, by name: each a pure one, from values to a value. */

@@ -1,7 +1,7 @@
 import { systemClock } from '../../src/base/clock.ts'
+import { cpuTimeOf } from '../../src/base/own-thread.ts'
 import type { CompilerMessage } from '../compiler.ts'
 import { type ActorSystem, AskError, type Reference, type Thread } from '../runtime/index.ts'
-import { cpuTimeOf } from './own-thread.ts'
 
 /** One thread that does one job at a time. */
 export interface CompilerThread {

@@ -40,7 +40,7 @@ describe('jobs of a tier', () => {
     )
     expect({ passed, ran }).to.deep.equal({ passed: true, ran: ['short'] })
     expect(skipped).to.have.length(1)
-    expect(skipped[0]).to.match(/^ {2}- long skipped: it would end (4999|5000) s after the time that this run has$/)
+    expect(skipped[0]).to.match(/^ {2}- long skipped: it would end \d+ s after the time that this run has$/)
   })
 
   it('are thought to take as much longer as those before did, and no less than they are said to', () => {

@@ -23,9 +23,9 @@ export interface DecodePoolOptions {
   seenProcesses?: ProcessLog
   /** Default: two, or as many as leave a core to the rest of the pipeline. */
   threads?: number
-  /** Milliseconds that a worker may take for a batch before its thread is ended. Default 10,000. */
+  /** Milliseconds of CPU that a worker may take for a batch before its thread is ended. Default 10,000. */
   timeLimit?: number
-  /** Milliseconds more for the first batch of a thread, which has to start. Default 120,000. */
+  /** Milliseconds more of time for the first batch of a thread, which has to start, and for one that gets no CPU. Default 120,000. */
   startLimit?: number
   /** Megabytes of heap after which a worker is ended. Its buffers are outside of the heap. Default 256. */
   heapLimit?: number
@@ -263,12 +263,14 @@ export class DecodePool {
     const attempt = new Attempt(task, alone)
     this.#placement.wait(attempt)
     let replied = false
+    let thread: number | undefined
     try {
       const run = Object.assign(task, { [queueOptionsSymbol]: attempt })
       const { signal } = attempt.abort
       const reply = await this.#piscina.run(run, { signal })
       replied = true
       if (!reply.ok) return { ...reply, kind: 'threw' }
+      thread = reply.thread
       // A worker that did not answer may still read it.
       if (bytes !== batch.bytes && bytes.buffer instanceof SharedArrayBuffer) this.#carriers.give(bytes.buffer)
       this.seenProcesses.add(reply.seenProcesses)
@@ -280,7 +282,7 @@ export class DecodePool {
       const kind = attempt.late ? 'stuck' : 'crashed'
       return { ok: false, problem, kind, ...(machine !== undefined && { machine }) }
     } finally {
-      this.#placement.settle(attempt, replied)
+      this.#placement.settle(attempt, replied, thread)
     }
   }
 

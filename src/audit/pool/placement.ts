@@ -1,4 +1,5 @@
-import type { Clock } from '../../base/clock.ts'
+import type { Clock, Timer } from '../../base/clock.ts'
+import { cpuTimeOf } from '../../base/own-thread.ts'
 import type { SnapshotFeed } from '../enrich/snapshot-feed.ts'
 import type { ProcessLog } from './process-log.ts'
 import type { WorkerTask } from './worker-task.ts'
@@ -11,7 +12,7 @@ export class Attempt {
   readonly abort = new AbortController()
   /** Its worker took too long. */
   late = false
-  timer: { cancel(): void } | undefined
+  timer: Timer | undefined
   worker: number | undefined
 
   constructor(task: WorkerTask, alone: boolean) {
@@ -36,16 +37,24 @@ interface WorkerState {
   seenProcesses: number
   /** It has finished something, so its thread has started. */
   started: boolean
+  /** The kernel's number of its thread. */
+  thread?: number
 }
+
+/** Milliseconds between two looks at what a thread has used: more often it costs what it measures. */
+const SHORTEST_LOOK = 100
 
 interface PlacementOptions {
   feed: SnapshotFeed
   seenProcesses: ProcessLog
   clock: Clock
+  /** Milliseconds of CPU for a batch; of time where CPU cannot be seen. */
   timeLimit: number
-  /** Added for the first task of a thread, on a machine that has other things to do. */
+  /** Milliseconds that a thread may wait for CPU, on a machine that has other things to do: added for its first task, and where it shows. */
   startLimit: number
   tasksPerWorker: number
+  /** Milliseconds of CPU that a thread has used; undefined where that cannot be seen. */
+  cpuTime?: (thread: number | undefined) => number | undefined
 }
 
 /**
@@ -86,14 +95,15 @@ export class Placement {
     return best
   }
 
-  /** An attempt has ended. @param replied its worker has answered, well or not. */
-  settle(attempt: Attempt, replied: boolean): void {
+  /** An attempt has ended. @param replied its worker has answered, well or not. @param thread of its worker, as far as it is known */
+  settle(attempt: Attempt, replied: boolean, thread?: number): void {
     this.#waiting.delete(attempt)
     attempt.timer?.cancel()
     const state = attempt.worker === undefined ? undefined : this.#workers.get(attempt.worker)
     if (state === undefined) return
     state.attempts.delete(attempt)
     state.started ||= replied
+    if (thread !== undefined) state.thread = thread
   }
 
   /**
@@ -107,7 +117,7 @@ export class Placement {
   }
 
   #place(attempt: Attempt, worker: number, workers: readonly Candidate[]): void {
-    const { feed, seenProcesses, clock, timeLimit, startLimit } = this.#options
+    const { feed, seenProcesses } = this.#options
     const state = this.#workers.get(worker) ?? {
       attempts: new Set(),
       snapshot: undefined,
@@ -118,10 +128,7 @@ export class Placement {
     this.#waiting.delete(attempt)
     state.attempts.add(attempt)
     attempt.worker = worker
-    attempt.timer = clock.after(state.started ? timeLimit : timeLimit + startLimit, () => {
-      attempt.late = true
-      attempt.abort.abort()
-    })
+    this.#limit(attempt, state)
     // After a failure it is not certain what the worker knows.
     const update = attempt.alone ? feed.whole() : feed.since(state.snapshot)
     const fresh = seenProcesses.since(state.seenProcesses)
@@ -130,6 +137,25 @@ export class Placement {
     state.snapshot = feed.version
     state.seenProcesses = seenProcesses.version
     if (this.#workers.size > 4 * workers.length) this.#forgetGone(workers)
+  }
+
+  /** One that has had no CPU is waited for: begun anew, on a machine that is slow, it would not come to its end either. */
+  #limit(attempt: Attempt, { started, thread, attempts }: WorkerState): void {
+    const { clock, timeLimit, startLimit, cpuTime = cpuTimeOf } = this.#options
+    const worked = started ? cpuTime(thread) : undefined
+    const end = clock.now() + timeLimit + startLimit
+    const look = (): void => {
+      const spent = worked === undefined ? timeLimit : (cpuTime(thread) ?? Number.POSITIVE_INFINITY) - worked
+      const left = Math.min(timeLimit - spent, end - clock.now())
+      if (left > 0) {
+        attempt.timer = clock.after(Math.max(SHORTEST_LOOK, left), look)
+        return
+      }
+      // Its thread ends, and takes with it what else is placed there.
+      for (const each of attempts) each.late = true
+      attempt.abort.abort()
+    }
+    attempt.timer = clock.after(started ? timeLimit : timeLimit + startLimit, look)
   }
 
   /** Ids of threads are never used again. */

@@ -27,7 +27,7 @@ export interface WorkerTask {
 
 /** Failures are values: of an error that is thrown across threads only the message arrives. */
 export type WorkerReply =
-  /** `seconds`: how long the worker was at it. */
-  | { ok: true; result: BatchResult; seenProcesses: SeenProcess[]; seconds: number }
+  /** `seconds`: how long the worker was at it. `thread`: the kernel's number of its thread, where there is one. */
+  | { ok: true; result: BatchResult; seenProcesses: SeenProcess[]; seconds: number; thread: number | undefined }
   /** `machine`: the code of an error that is the machine's, and no fault of batch or decoder. */
   | { ok: false; problem: string; machine?: string }

@@ -1,5 +1,6 @@
 import { workerData } from 'node:worker_threads'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
+import { ownThreadId } from '../../base/own-thread.ts'
 import type { BatchResult } from '../batch/batch.ts'
 import { processBatch } from '../batch/process-batch.ts'
 import { Scratch, type ScratchOptions } from '../batch/scratch.ts'
@@ -22,6 +23,7 @@ const looksPerSecond = 500
 /** What one thread keeps from batch to batch. */
 class DecodeWorker {
   readonly #options: ScratchOptions
+  readonly #thread = ownThreadId()
   #scratch: Scratch
   #unreadableAsGone = false
   #procRoot: string | undefined
@@ -46,7 +48,7 @@ class DecodeWorker {
     this.#learnProcesses(seenProcesses ?? [])
     const result = processBatch(batch, this.#snapshot, this.#resolver, this.#scratch)
     const seconds = (performance.now() - begun) / 1000
-    return { ok: true, result, seenProcesses: this.#known.take(), seconds }
+    return { ok: true, result, seenProcesses: this.#known.take(), seconds, thread: this.#thread }
   }
 
   /** What a batch has left behind that was not finished, such as counts, belongs to no other. */

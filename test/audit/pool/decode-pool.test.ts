@@ -95,6 +95,13 @@ describe('the decode pool', () => {
     })
   }
 
+  it('waits for a worker that gets no CPU, as on a node that is slow, and begins nothing anew', async () => {
+    await open(1, 500)
+    const text = denial('[starved]')
+    expect(await pool.process(batchOf(text))).to.include({ read: 1, written: 1, undecodable: 0 })
+    expect(failures).to.deep.equal([])
+  })
+
   it('finds the bad records of a large batch, and keeps order and counts', async () => {
     await open(1)
     const names = Array.from({ length: 3_000 }, (_, i) => `/n/${i}`)

@@ -30,7 +30,8 @@ export default function faulty(task: WorkerTask): WorkerReply {
   if ((once === undefined || !existsSync(once)) && (during === undefined || existsSync(during))) {
     if (once !== undefined) writeFileSync(once, '')
     if (text.includes('[exit]')) process.exit(3)
-    if (text.includes('[endless]')) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+    if (text.includes('[endless]')) for (;;);
+    if (text.includes('[starved]')) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3_000)
     if (text.includes('[reject]')) throw Object.assign(new Error('thrown'), { code: 'LOST' })
     if (text.includes('[emfile]')) return withoutFiles(() => handle(task))
     if (text.includes('[value]')) return { ok: false, problem: 'refused' }

@@ -18,7 +18,15 @@ export interface Said {
 
 /** What the agent says of its counters. */
 export interface Status extends Totals {
-  stages: { source: { name: string; received: number; dropped: Record<string, number | null>; behind?: boolean }[] }
+  stages: {
+    source: {
+      name: string
+      depth: number
+      received: number
+      dropped: Record<string, number | null>
+      behind?: boolean
+    }[]
+  }
 }
 
 /** How an agent has ended: what it counted, and all lines that it wrote. */
@@ -95,7 +103,8 @@ export class AgentProcess {
     for (let before = ''; ; ) {
       const { stages, read, written, queued, deferred } = await this.status()
       const now = JSON.stringify([read, written, stages.source.map(({ received, dropped }) => [received, dropped])])
-      const isBehind = stages.source.some(({ behind }) => behind === true)
+      // What is read counts when a worker has decoded it, which on a slow machine is later.
+      const isBehind = stages.source.some(({ behind, depth }) => behind === true || depth > 0)
       if (now === before && queued === 0 && deferred === 0 && !isBehind) return
       before = now
       await pause(3_000)

@@ -1,0 +1,44 @@
+import { expect } from 'chai'
+import { SnapshotFeed } from '../../../src/audit/enrich/snapshot-feed.ts'
+import { Attempt, Placement } from '../../../src/audit/pool/placement.ts'
+import { ProcessLog } from '../../../src/audit/pool/process-log.ts'
+import { demo } from '../harness.ts'
+import { ManualClock } from '../manual-clock.ts'
+import { batchOf, denial } from '../pipeline-world.ts'
+
+const workers = [{ id: 1, currentUsage: 0, terminating: false, destroyed: false }]
+const thread = 77
+
+describe('the placement of batches', () => {
+  const rows = [
+    { what: 'has worked for all of its time', cpu: (now: number) => now, lateAt: 10_000 },
+    { what: 'gets half of the CPU', cpu: (now: number) => now / 2, lateAt: 20_000 },
+    { what: 'gets no CPU', cpu: () => 40, lateAt: 130_000 },
+    { what: 'is seen by nobody', cpu: () => undefined, lateAt: 10_000 },
+    {
+      what: 'is gone meanwhile',
+      cpu: (now: number) => (now < 12_000 ? now / 2 : undefined),
+      lateAt: 15_000,
+    },
+  ]
+  for (const { what, cpu, lateAt } of rows) {
+    it(`gives up a thread that ${what} after ${lateAt / 1000} s`, async () => {
+      const clock = new ManualClock()
+      const cpuTime = (asked: number | undefined): number | undefined =>
+        asked === thread ? cpu(clock.now() - start) : undefined
+      const options = { feed: new SnapshotFeed(demo), seenProcesses: new ProcessLog(), tasksPerWorker: 2 }
+      const placement = new Placement({ ...options, clock, timeLimit: 10_000, startLimit: 120_000, cpuTime })
+      const place = (): Attempt => {
+        const attempt = new Attempt({ batch: batchOf(denial('/a')) }, false)
+        placement.wait(attempt)
+        placement.choose(attempt, workers)
+        return attempt
+      }
+      placement.settle(place(), true, thread)
+      const start = clock.now()
+      const attempt = place()
+      while (!attempt.late) await clock.advance(50)
+      expect(clock.now() - start).to.be.within(lateAt, lateAt + 150)
+    })
+  }
+})
