@@ -1,4 +1,5 @@
 import type { DynamicResult } from '../../api/types.ts'
+import { mebibyte } from '../../base/bytes.ts'
 
 /** What the records of one batch say that workloads of one profile did, while its policy models behaviour. */
 export interface Recorded {
@@ -21,6 +22,8 @@ export type BpfFound = Section<DynamicResult['bpf']>
 
 /** Facts that are remembered for a profile, so that a repeated one is passed over; beyond, all are forgotten, and come again. */
 const mostRemembered = 65_536
+/** Characters of the facts of all profiles that a worker remembers; beyond, all are forgotten as well. A workload chooses how long its names are. */
+const mostCharacters = 16 * mebibyte
 /** Names of profiles come from policies, but those of policies that have gone are not taken away. */
 const mostProfiles = 1_024
 
@@ -33,6 +36,8 @@ export class ProfileRecording {
   records = 0
   ofRuntime = 0
   lost = 0
+  /** Of what is remembered. */
+  characters = 0
 
   constructor(profileName: string, recording: string) {
     this.profileName = profileName
@@ -45,8 +50,14 @@ export class ProfileRecording {
   }
 
   note(key: string): void {
-    if (this.#seen.size >= mostRemembered) this.#seen.clear()
+    if (this.#seen.size >= mostRemembered) this.forget()
     this.#seen.add(key)
+    this.characters += key.length
+  }
+
+  forget(): void {
+    this.#seen.clear()
+    this.characters = 0
   }
 
   get appArmor(): AppArmorFound {
@@ -95,6 +106,14 @@ export class Recordings {
       of.records = of.ofRuntime = of.lost = 0
     }
     this.#touched.clear()
+    this.#bound()
     return taken.length === 0 ? undefined : taken
+  }
+
+  /** A batch adds no more than its own size. */
+  #bound(): void {
+    let characters = 0
+    for (const of of this.#byProfile.values()) characters += of.characters
+    if (characters > mostCharacters) for (const of of this.#byProfile.values()) of.forget()
   }
 }
