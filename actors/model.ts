@@ -3,10 +3,10 @@ import { recordingOf } from '../src/api/recording.ts'
 import type { ArmorProfile, ArmorProfileModel } from '../src/api/types.ts'
 import { backoff } from '../src/base/backoff.ts'
 import type { ModelPorts } from './model/ports.ts'
-import { RECORDED_FOR } from './model/recorded-for.ts'
+import { isAnothers, RECORDED_FOR } from './model/recorded-for.ts'
 import type { ModelState } from './model/state.ts'
-import { isWhole, type Part, storedDigests } from './model/status.ts'
-import { writeModel } from './model/write.ts'
+import { isWhole, leftOutOf, type Part, storedDigests } from './model/status.ts'
+import { writeModel, writeThatItStays } from './model/write.ts'
 import { Collector } from './modeller/collector.ts'
 import { PortError } from './ports.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions, type Request } from './runtime/index.ts'
@@ -37,9 +37,12 @@ export const model = (ports: ModelPorts): Behaviour<ModelState, Message> => ({
         context.reply(message, next.answer)
         return next.state
       }
-      case 'changed':
-        planWrite(ports, state, context)
-        return state
+      case 'changed': {
+        // Somebody may have deleted what he had changed: then it is written anew.
+        const next = { ...state, dirty: state.dirty || state.stays }
+        planWrite(ports, next, context)
+        return next
+      }
       case 'write-due':
         return write(ports, state, context)
       default:
@@ -65,6 +68,9 @@ const nothing = (): ModelState => ({
   stored: new Map(),
   dirty: false,
   written: false,
+  stays: false,
+  lost: new Set(),
+  leftOutBefore: '',
   failures: 0,
 })
 
@@ -104,13 +110,16 @@ async function known(
   context: Context,
 ): Promise<Partial<ModelState>> {
   if (found.metadata.labels?.[RECORDED_FOR] !== recording) return {}
+  const stored = storedDigests(found.status)
+  const lost = new Set(stored.keys())
+  if (isAnothers(found, recording)) return { lost, written: true, stays: true }
   const local = found.storageType === 'LocalDisk'
   const data = local ? await ports.files.read(context.key) : found.data.dynamicResult
-  // A file of another manager: nodes have all of it, and are asked again.
-  if (local && data === undefined) return { written: true }
+  // A file of another manager: nodes have all of it, and are asked again. Of those that are gone, the profiles alone are left.
+  if (local && data === undefined) return { lost, written: true }
   const merged = new Collector()
   merged.add(data ?? {})
-  return { merged, stored: storedDigests(found.status), written: true }
+  return { merged, stored, written: true, leftOutBefore: leftOutOf(found.status) }
 }
 
 /** Seconds until a node comes again: one whose part is stored, one that waits for that, and one that has nothing to bring. */
@@ -141,7 +150,7 @@ function take(ports: ModelPorts, state: ModelState, report: ModelReport, context
   state.parts.set(report.node, part)
   const next = { ...state, dirty: dirty || !part.stored }
   if (isWhole(part)) planWrite(ports, next, context)
-  return { state: next, answer: answerTo(part) }
+  return { state: next, answer: answerTo(part, state) }
 }
 
 function partOf({ parts, stored }: ModelState, { node, digest, pieces, summary }: ModelReport): Part {
@@ -151,9 +160,9 @@ function partOf({ parts, stored }: ModelState, { node, digest, pieces, summary }
   return { digest, pieces, summary, next: isStored ? pieces : 0, stored: isStored }
 }
 
-function answerTo(part: Part): ModelAnswer {
+function answerTo(part: Part, { stays }: ModelState): ModelAnswer {
   if (!isWhole(part)) return { state: 'wanted', next: part.next, retrySeconds: retry.waiting }
-  return part.stored
+  return part.stored || stays
     ? { state: 'stored', retrySeconds: retry.stored }
     : { state: 'waiting', retrySeconds: retry.waiting }
 }
@@ -168,6 +177,13 @@ function planWrite(ports: ModelPorts, state: ModelState, context: Context): void
   else if (left > 0) context.after('write', left, { type: 'write-due' })
   else if (state.dirty || !state.written) context.after('write', writeInterval, { type: 'write-due' })
 }
+
+/** Nodes whose part is in the model that the API server has, and nowhere else: they have not sent it again. */
+const missing = ({ lost, parts }: ModelState): string[] =>
+  [...lost].filter((node) => {
+    const part = parts.get(node)
+    return part === undefined || !isWhole(part)
+  })
 
 function isComplete({ expected }: ModelPorts, { parts, stored }: ModelState): boolean {
   for (const node of expected()) {
@@ -187,9 +203,18 @@ async function write(ports: ModelPorts, state: ModelState, context: Context): Pr
     return state
   }
   try {
-    await writeModel(ports, state, profile, context)
+    const found = written
+      ? await ports.api.readModel(profile.metadata.namespace ?? '', profile.metadata.name)
+      : undefined
+    const changed = found !== undefined && isAnothers(found, state.recording)
+    const gone = missing(state)
+    if (found !== undefined && (changed || gone.length > 0)) {
+      await writeThatItStays(ports, found, { ...state, gone: changed ? [] : gone }, context)
+      return { ...state, stays: true, dirty: false, failures: 0 }
+    }
+    await writeModel(ports, state, profile, found, context)
     for (const part of state.parts.values()) part.stored = isWhole(part)
-    return { ...state, dirty: false, written: true, failures: 0 }
+    return { ...state, dirty: false, written: true, stays: false, failures: 0 }
   } catch (error) {
     if (!(error instanceof PortError)) throw error
     const { firstBackoff: first, longestBackoff: longest } = ports.settings

@@ -15,8 +15,6 @@ export type ModellerMessage =
   | { type: 'found'; found: DynamicResult; records: number; ofRuntime: number }
   /** Records that were lost on the way, of whichever profile, or of this one and of nobody who is known. */
   | { type: 'lost'; records: number }
-  /** What the worker threads found until now may not have come here. */
-  | { type: 'missed'; from: number; why: string }
 type Due = { type: 'save-due' } | { type: 'settled' } | { type: 'send-due' }
 type Message = ModellerMessage | Due
 
@@ -33,6 +31,8 @@ export interface ModellerState {
   failures: number
   /** Why recordings cannot be kept, so that it is said once. */
   trouble: string
+  /** What was on the disk could not be read: that of the recording that begins next is lost. */
+  unread: boolean
 }
 
 /**
@@ -45,11 +45,13 @@ export const modeller = (given: ModellerPorts): Behaviour<ModellerState, Message
   const timing = { ...defaultModellerTiming, ...ports.timing }
   return {
     async start(context) {
-      const recording = await restored(ports, context)
+      const { recording, unread } = await restored(ports, context)
+      // What was sent to one that failed and was not on the disk yet is repeated by nobody who believes that it was taken.
+      ports.began?.(context.key)
       // Whoever failed is sent what is wanted again; until then it goes on with what is on the disk.
       if (recording?.complete === false) context.after('save', 0, { type: 'save-due' })
       if (recording?.complete === true) context.after('send', 0, { type: 'send-due' })
-      return { recording, settling: false, offered: undefined, failures: 0, trouble: '' }
+      return { recording, settling: false, offered: undefined, failures: 0, trouble: '', unread }
     },
     receive(state, message, context) {
       switch (message.type) {
@@ -60,9 +62,6 @@ export const modeller = (given: ModellerPorts): Behaviour<ModellerState, Message
           return state
         case 'lost':
           if (isOpen(state)) state.recording.lose(message.records)
-          return state
-        case 'missed':
-          if (isOpen(state)) state.recording.miss(message.from, context.now(), message.why)
           return state
         case 'save-due':
           return keep(ports, timing, state, context)
@@ -84,7 +83,7 @@ export const modellerFamily = (ports: ModellerPorts): FamilyOptions<ModellerStat
   behaviour: modeller(ports),
   mailbox: {
     capacity: 10_000,
-    coalesce: ({ type }) => (type === 'found' || type === 'lost' || type === 'missed' ? undefined : type),
+    coalesce: ({ type }) => (type === 'found' || type === 'lost' ? undefined : type),
   },
   // Between two batches of a quiet workload it keeps what it has.
   idleAfter: Number.POSITIVE_INFINITY,
@@ -103,21 +102,25 @@ const isOpen = (state: ModellerState): state is ModellerState & { recording: Own
   state.recording !== undefined && !state.recording.complete
 
 /** What is on the disk. Of one that was not over it is said that nobody recorded meanwhile. */
-const restored = (ports: Shared, context: Context): Promise<OwnRecording | undefined> =>
-  ports.disk.run(() => readBack(ports, context))
+const restored = (ports: Shared, context: Context): Promise<Restored> => ports.disk.run(() => readBack(ports, context))
 
-async function readBack({ files, room }: Shared, context: Context): Promise<OwnRecording | undefined> {
+interface Restored {
+  recording: OwnRecording | undefined
+  unread: boolean
+}
+
+async function readBack({ files, room }: Shared, context: Context): Promise<Restored> {
   const read = await files.read(context.key)
-  if (read === undefined) return undefined
+  if (read === undefined) return { recording: undefined, unread: false }
   if ('broken' in read) {
     context.log.error({ key: context.key, why: read.broken }, 'a recording cannot be read; it begins anew, and says so')
-    return undefined
+    return { recording: undefined, unread: true }
   }
   const { stored } = read
   const recording = room.restoring(() => OwnRecording.of(stored, new Collector(room.begin(context.key))))
   const why = context.lastFailure === undefined ? 'the agent was not there' : 'the recorder failed'
   if (!recording.complete) recording.miss(read.seen, context.now(), why)
-  return recording
+  return { recording, unread: false }
 }
 
 async function follow(
@@ -134,8 +137,9 @@ async function follow(
     return { ...state, recording: undefined }
   }
   const isSame = state.recording?.id === wanted.id
-  const recording = isSame ? state.recording! : begun(ports, wanted, context)
-  const next = isSame ? state : { ...state, recording, settling: false, offered: undefined, failures: 0 }
+  const recording = isSame ? state.recording! : begun(ports, state, wanted, context)
+  const fresh = { recording, settling: false, offered: undefined, failures: 0, unread: false }
+  const next = isSame ? state : { ...state, ...fresh }
   // It is offered at once to begin with; then the manager has said when to come again.
   if (recording.complete) return state.offered === undefined && !isSame ? send(ports, timing, next, context) : next
   if (wanted.open) {
@@ -149,9 +153,16 @@ async function follow(
 }
 
 /** Where the modelling is over, there is nothing to record, and the manager learns that. */
-function begun({ room }: Shared, { id, open }: Recording, context: Context): OwnRecording {
+function begun(
+  { room }: Shared,
+  { unread }: ModellerState,
+  { id, open, since }: Recording,
+  context: Context,
+): OwnRecording {
   const behaviour = new Collector(room.begin(context.key))
-  return new OwnRecording(id, open ? context.now() : Number.NaN, !open, behaviour)
+  const recording = new OwnRecording(id, open ? context.now() : Number.NaN, !open, behaviour)
+  if (unread) recording.miss(since, context.now(), 'was recorded in a file that cannot be read any more')
+  return recording
 }
 
 /** Has it on the disk, or the time until which nothing came; and again in a while. */

@@ -11,7 +11,14 @@ export type BuiltProfile = { ok: true; profile: Profile; result: DynamicResult }
 
 /** What is applied of an ArmorProfileModel. */
 export interface ModelDocument {
-  metadata: { namespace: string; name: string; labels: Record<string, string> }
+  metadata: {
+    namespace: string
+    name: string
+    labels: Record<string, string>
+    annotations?: Record<string, string>
+    /** Refused with CONFLICT where it is another one by now. */
+    resourceVersion?: string
+  }
   storageType: NonNullable<ArmorProfileModel['storageType']>
   data: ArmorProfileModel['data']
 }

@@ -15,5 +15,11 @@ export interface ModelState {
   dirty: boolean
   /** A model was written, or was there. */
   written: boolean
+  /** The model stays as it is, as somebody has changed it or `lost` is not there again; what comes later is only named. */
+  stays: boolean
+  /** Nodes whose part an earlier manager had, and of which this one has to have it anew: that was in a file of its own, or changed since. */
+  lost: ReadonlySet<string>
+  /** What an earlier manager has said that it had no room for. */
+  leftOutBefore: string
   failures: number
 }

@@ -30,8 +30,9 @@ export interface ModelProgress {
   expected: Iterable<string>
   /** Why there are no profiles; empty if there are. */
   problem: string
-  /** What of all nodes together there was no room for. */
+  /** What of all nodes together there was no room for, and what an earlier manager has said of that. */
   leftOut: readonly { kind: string; count: number }[]
+  leftOutBefore: string
 }
 
 /** How far a model is. Equal input gives an equal status. */
@@ -57,17 +58,68 @@ export function modelStatus(
 }
 
 /** What is not about one node. */
-function ofWhole({ problem, leftOut }: ModelProgress): View[] {
-  const view = (type: string, status: 'True' | 'False', reason: string, message: string): View => ({
-    ...{ type, status, reason, nodeName: '' },
-    message: cut(message, LONGEST),
-  })
-  const texts = leftOutTexts(leftOut)
+function ofWhole({ problem, leftOut, leftOutBefore }: ModelProgress): View[] {
+  const texts = [...new Set([leftOutBefore, ...leftOutTexts(leftOut)])].filter((text) => text !== '')
   return [
-    ...(problem === '' ? [] : [view('Built', 'False', 'Error', problem)]),
-    ...(texts.length === 0 ? [] : [view('LeftOut', 'True', 'TooMuch', texts.join('; '))]),
+    ...(problem === '' ? [] : [wholeView('Built', 'False', 'Error', problem)]),
+    ...(texts.length === 0 ? [] : [wholeView('LeftOut', 'True', 'TooMuch', texts.join('; '))]),
   ]
 }
+
+const wholeView = (type: string, status: 'True' | 'False', reason: string, message: string): View => ({
+  ...{ type, status, reason, nodeName: '' },
+  message: cut(message, LONGEST),
+})
+
+/** What a manager has said that there was no room for; empty if there was. */
+export const leftOutOf = (status: ArmorProfileModelStatus | undefined): string =>
+  status?.conditions?.find(({ type }) => type === 'LeftOut')?.message ?? ''
+
+/**
+ * The status of a model that stays as it is.
+ * @param late nodes whose part came since, and is not in it
+ * @param gone nodes whose part is in its profiles alone: made anew, they would not allow what those nodes did. None: somebody has changed it.
+ */
+export function unchangedStatus(
+  before: ArmorProfileModelStatus | undefined,
+  late: readonly string[],
+  gone: readonly string[],
+  now: number,
+): ArmorProfileModelStatus {
+  const conditions = before?.conditions ?? []
+  const earlier = new Map(conditions.map((one) => [`${one.type} ${one.nodeName}`, one]))
+  const views = [...(gone.length === 0 ? [changed] : [lostView(gone)]), ...late.map(lateCondition)]
+  const written = views.map((view) => withTransition(view, earlier.get(`${view.type} ${view.nodeName}`), now))
+  const names = new Set(late)
+  const others = conditions.filter(
+    ({ type, nodeName = '' }) => !stays.includes(type) && !(type === TYPE && names.has(nodeName)),
+  )
+  const some = { ready: false, desiredNumber: 0, completedNumber: 0, ...before }
+  return { ...some, conditions: [...written, ...others].slice(0, MOST_CONDITIONS) }
+}
+
+/** Types of conditions that say why a model stays as it is. */
+const stays = ['Changed', 'Kept']
+
+const changed = wholeView(
+  'Changed',
+  'True',
+  'ByOthers',
+  'somebody has changed or imported this model, so it stays as it is: what nodes send from now on is not added. Delete the model to have it made anew of all that nodes still have',
+)
+
+const lostView = (gone: readonly string[]): View =>
+  wholeView(
+    'Kept',
+    'True',
+    'NodesMissing',
+    `what these nodes recorded is in the profiles, but the file that had it went with its manager, and they have not sent it again: ${gone.join(', ')}. The profiles stay as they are, and what other nodes send from now on is not added. Delete the model to have it made anew without them`,
+  )
+
+const lateCondition = (nodeName: string): View => ({
+  ...{ type: TYPE, status: 'False', reason: 'NotAdded', nodeName },
+  message: 'what this node recorded came when the model was to stay as it is, and is not in it',
+})
 
 const leftOutTexts = (leftOut: ModelProgress['leftOut']): string[] =>
   leftOut.map(({ kind, count }) => `there was no room for about ${count} ${kind}`)
@@ -91,9 +143,11 @@ function conditionOf(nodeName: string, part: Part | undefined): View {
   if (!isWhole(part)) return condition('False', 'Incomplete', `${part.next} of ${part.pieces} pieces have come`)
   const { summary, digest } = part
   const mark = `sha256:${digest};`
-  if (summary.began === '') return condition('True', 'NothingRecorded', `${mark} it came when the modelling was over`)
   const missing = missingOf(summary)
-  const counts = `${mark} ${summary.records} records since ${summary.began}`
+  if (summary.began === '' && missing === '')
+    return condition('True', 'NothingRecorded', `${mark} it came when the modelling was over`)
+  const counts =
+    summary.began === '' ? `${mark} no records` : `${mark} ${summary.records} records since ${summary.began}`
   return missing === ''
     ? condition('True', 'Recorded', counts)
     : condition('True', 'PartlyRecorded', `${counts}; ${missing}`)

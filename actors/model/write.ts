@@ -1,20 +1,23 @@
 import { madeBy } from '../../src/api/annotations.ts'
-import type { ArmorProfile, DynamicResult, Profile } from '../../src/api/types.ts'
+import type { ArmorProfile, ArmorProfileModel, DynamicResult, Profile } from '../../src/api/types.ts'
+import { canonicalJson } from '../../src/base/canonical-json.ts'
 import { type Kept, keptInObject } from '../../src/model/profile/kept-in-object.ts'
 import type { ActorContext } from '../runtime/index.ts'
 import type { ModelPorts } from './ports.ts'
-import { RECORDED_FOR } from './recorded-for.ts'
+import { modelDigest, RECORDED_DATA, RECORDED_FOR } from './recorded-for.ts'
 import type { ModelState } from './state.ts'
-import { modelStatus } from './status.ts'
+import { isWhole, modelStatus, unchangedStatus } from './status.ts'
 
 /**
  * Writes the model of what has come until now, and then its status: who reads that it is ready finds the profiles there.
+ * @param found what the API server has of it, as we have written it; whoever changes it meanwhile is not overwritten
  * @throws {PortError} when the API server does not take it
  */
 export async function writeModel(
   ports: ModelPorts,
-  { merged, parts, stored, recording }: Pick<ModelState, 'merged' | 'parts' | 'stored' | 'recording'>,
+  { merged, parts, stored, lost, leftOutBefore, recording }: Omit<ModelState, 'over' | 'dirty' | 'written'>,
   armorProfile: ArmorProfile,
+  found: ArmorProfileModel | undefined,
   context: Pick<ActorContext<never>, 'key' | 'now'>,
 ): Promise<void> {
   const { metadata, spec } = armorProfile
@@ -22,14 +25,33 @@ export async function writeModel(
   const recorded = merged.state().result
   const built = await ports.build(recorded, spec.profile, namespace)
   const result = built.ok ? built.result : recorded
-  const about = { metadata: { namespace, name, labels: { [madeBy.key]: madeBy.value, [RECORDED_FOR]: recording } } }
   const profile = built.ok ? built.profile : undefined
   const place = await storage(ports, context.key, result, profile)
   const problem = [built.ok ? '' : built.problem, place.problem].filter((text) => text !== '').join('; ')
-  const model = await ports.api.applyModel({ ...about, storageType: place.storageType, data: place.data })
-  const progress = { parts, stored, expected: ports.expected(), problem, leftOut: merged.leftOut() }
+  const content = { storageType: place.storageType, data: place.data }
+  const about = {
+    ...{ namespace, name, labels: { [madeBy.key]: madeBy.value, [RECORDED_FOR]: recording } },
+    annotations: { [RECORDED_DATA]: modelDigest(content) },
+    ...(found?.metadata.resourceVersion !== undefined && { resourceVersion: found.metadata.resourceVersion }),
+  }
+  const model = await ports.api.applyModel({ metadata: about, ...content })
+  const leftOut = { leftOut: merged.leftOut(), leftOutBefore }
+  const progress = { parts, stored, expected: [...ports.expected(), ...lost], problem, ...leftOut }
   const status = modelStatus(progress, model.status, context.now())
   await ports.api.writeModelStatus(model, status)
+}
+
+/** Says in the status of a model that it is left as it is, why, and what of nodes is not in it. Writes nothing that is there already. */
+export async function writeThatItStays(
+  { api }: Pick<ModelPorts, 'api'>,
+  found: ArmorProfileModel,
+  { parts, lost, gone }: Pick<ModelState, 'parts' | 'lost'> & { gone: readonly string[] },
+  context: Pick<ActorContext<never>, 'now'>,
+): Promise<void> {
+  const late = [...parts].filter(([node, part]) => isWhole(part) && !part.stored && !lost.has(node))
+  const names = late.map(([node]) => node).sort()
+  const status = unchangedStatus(found.status, names, gone, context.now())
+  if (canonicalJson(status) !== canonicalJson(found.status ?? {})) await api.writeModelStatus(found, status)
 }
 
 /** In the object as far as that has room, else in a file; what cannot be kept either way is said. */

@@ -55,6 +55,8 @@ export interface ModellerPorts {
   send(report: ModelReport): Promise<ModelReply>
   /** SHA-256 in hexadecimal. */
   digest(text: string): string
+  /** Called when one begins, for the first time or after a failure: what the worker threads know they are to send again. */
+  began?: (key: string) => void
   timing?: Partial<ModellerTiming>
   /** What recordings may take; that of a node unless given. */
   room?: NodeRoom

@@ -6,14 +6,16 @@ export interface Recording {
   id: string
   /** Whether it goes on: the manager says so by its clock. */
   open: boolean
+  /** When it began, in milliseconds since the epoch. */
+  since: number
 }
 
 /** Undefined for an ArmorProfile whose policy models nothing. */
 export function recordingOf({ metadata, spec }: ArmorProfile): Recording | undefined {
   const { enable, duration } = spec.behaviorModeling
   if (!enable && duration === 0) return undefined
-  const began = beganAt(spec.behaviorModeling, metadata.creationTimestamp)
-  return { id: `${metadata.uid ?? ''}.${Math.floor(began / 1_000)}`, open: enable }
+  const since = beganAt(spec.behaviorModeling, metadata.creationTimestamp)
+  return { id: `${metadata.uid ?? ''}.${Math.floor(since / 1_000)}`, open: enable, since }
 }
 
 /** When the modelling began, in milliseconds since the epoch. One that an older manager has begun did with the ArmorProfile. */

@@ -269,7 +269,9 @@ export class ControlPlane {
   }
 
   /** Of a policy whose profile has the model's name; one that could not be compiled without it has no ArmorProfile yet. */
-  #modelChanged({ key }: Change<ArmorProfileModel>): void {
+  #modelChanged({ type, key }: Change<ArmorProfileModel>): void {
+    // Of what somebody deletes that was to stay as it is, another one is made.
+    if (type === 'deleted' && this.#settings.behaviorModeling) this.#models.profileChanged(key)
     const {
       names,
       view,

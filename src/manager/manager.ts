@@ -329,7 +329,10 @@ export class Manager {
       verify: (token, address) => verifier.verify(token, address),
       mayAccess: (user, verb, target) =>
         mayAccess(client, user, { verb, group, version, resource: armorProfileModels.plural, ...target }),
-      ...storedModels({ client, api: new ClusterWrites(client, this.#view), files: this.#modelFiles, leadership }),
+      ...storedModels({
+        ...{ client, api: new ClusterWrites(client, this.#view), files: this.#modelFiles, leadership },
+        profile: (key) => this.#view.profiles.store.get(key),
+      }),
     })
   }
 

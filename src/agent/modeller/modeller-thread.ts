@@ -16,6 +16,7 @@ export default function install(system: ActorSystem, { node, folder }: ModellerT
     modellerFamilyName,
     modellerFamily({
       node,
+      began: (key) => void courier.tell({ type: 'began', key }),
       files: new RecordingFolder(folder),
       digest: (text) => createHash('sha256').update(text).digest('hex'),
       send: (report): Promise<ModelReply> =>

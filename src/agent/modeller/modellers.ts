@@ -75,7 +75,10 @@ export class Modellers {
     this.#options = options
     const { logger, clock, managers, send } = options
     this.#system = new ActorSystem({ logger, clock })
-    this.#system.family(courierFamilyName, courierFamily(managers, send))
+    this.#system.family(
+      courierFamilyName,
+      courierFamily(managers, send, (key) => this.#sendAgain(key)),
+    )
   }
 
   /** For metrics: ArmorProfiles that are recorded now, records that were taken, and records that were lost meanwhile. */
@@ -182,7 +185,7 @@ export class Modellers {
 
   #sendAgain(key: string): void {
     const known = this.#known.get(key)
-    if (known === undefined) return
+    if (known === undefined || !(known.wanted.open || known.closing !== undefined)) return
     known.round++
     this.#options.onChange(known.profileName, modellingOf(known))
   }

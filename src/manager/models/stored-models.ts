@@ -1,6 +1,8 @@
 import { defaultModelSettings, type ModelApi, type ModelFiles } from '../../../actors/model/ports.ts'
+import { byOthers } from '../../../actors/model/recorded-for.ts'
 import { madeBy } from '../../api/annotations.ts'
-import type { ArmorProfileModel } from '../../api/types.ts'
+import { recordingOf } from '../../api/recording.ts'
+import type { ArmorProfile, ArmorProfileModel } from '../../api/types.ts'
 import type { ApiClient } from '../../kube/client.ts'
 import { armorProfileModels } from '../../kube/own-kinds.ts'
 import { keptInObject, sizeOf } from '../../model/profile/kept-in-object.ts'
@@ -12,13 +14,15 @@ export interface StoredModelsOptions {
   files: ModelFiles
   /** Whether this manager leads, and who does as far as is known. */
   leadership: () => { leads: boolean; leader: string | null }
+  /** The ArmorProfile of this key, as far as it is known. */
+  profile: (key: string) => ArmorProfile | undefined
   /** As in ModelSettings. */
   largest?: number
 }
 
 /** Models as people ask for them and bring them: with what was recorded, wherever that is kept. */
 export function storedModels(options: StoredModelsOptions): Pick<ModelRoutesOptions, 'read' | 'write'> {
-  const { client, api, files, leadership, largest = defaultModelSettings.largest } = options
+  const { client, api, files, leadership, profile, largest = defaultModelSettings.largest } = options
   const read = async (target: ModelTarget): ReturnType<ModelRoutesOptions['read']> => {
     const model = await client.get(armorProfileModels, target)
     if (model.storageType !== 'LocalDisk') return model
@@ -28,7 +32,13 @@ export function storedModels(options: StoredModelsOptions): Pick<ModelRoutesOpti
   }
   const write = async (model: ArmorProfileModel): ReturnType<ModelRoutesOptions['write']> => {
     const { namespace = '', name } = model.metadata
-    const document = { metadata: { namespace, name, labels: { [madeBy.key]: madeBy.value } } }
+    const ofProfile = profile(keyOf({ namespace, name }))
+    const recording = ofProfile && recordingOf(ofProfile)
+    // In place of what was recorded: what comes late is not to take it away.
+    const marks = recording?.open === false ? byOthers(recording.id) : { labels: {} }
+    const document = {
+      metadata: { namespace, name, ...marks, labels: { [madeBy.key]: madeBy.value, ...marks.labels } },
+    }
     const { dynamicResult, ...rest } = model.data
     if (sizeOf(rest) > largest)
       return { tooLarge: `profiles of ${sizeOf(rest)} bytes: the API server takes objects of ${largest}` }

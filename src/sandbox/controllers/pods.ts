@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { canonicalJson } from '../../base/canonical-json.ts'
 import { apiVersionOf, type KubeObject, type ResourceRef } from '../../kube/objects.ts'
 import type { Writes } from './cluster.ts'
 import { type Condition, type Metadata, type Pod, type PodTemplate, pods } from './objects.ts'
@@ -45,17 +46,8 @@ const alphabet = 'bcdfghjklmnpqrstvwxz2456789'
 
 /** A short text that is the same for equal templates, whatever the order of their fields. It stands in names and labels. */
 export function templateHash(template: PodTemplate): string {
-  const digest = createHash('sha256').update(canonical(template)).digest()
+  const digest = createHash('sha256').update(canonicalJson(template)).digest()
   return Array.from(digest.subarray(0, 10), (byte) => alphabet[byte % alphabet.length]).join('')
-}
-
-function canonical(value: object): string {
-  const names = new Set<string>()
-  const text = JSON.stringify(value, (name, part: unknown) => {
-    names.add(name)
-    return part ?? undefined
-  })
-  return JSON.stringify(JSON.parse(text), [...names].sort())
 }
 
 /** With which a controller marks what is its own. */

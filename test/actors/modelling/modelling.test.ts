@@ -1,5 +1,7 @@
 import { expect } from 'chai'
-import type { DynamicResult } from '../../../src/api/types.ts'
+import { byOthers } from '../../../actors/model/recorded-for.ts'
+import { recordingOf } from '../../../src/api/recording.ts'
+import type { ArmorProfileModel, DynamicResult } from '../../../src/api/types.ts'
 import { seededRandom } from '../../../src/base/random.ts'
 import { KEY, ModelWorld } from './world.ts'
 
@@ -113,6 +115,153 @@ describe('a modelling of behaviour', () => {
     await world.runUntil(() => world.files.get(KEY) !== undefined, 900_000)
     await world.runFor(60_000)
     expect(world.files.get(KEY)?.appArmor?.files).to.have.length(30_000)
+    await world.stop()
+  })
+
+  /** A model of n1 alone: n2, which has recorded `mount`, comes later. */
+  async function withoutTheSecond(): Promise<ModelWorld> {
+    const world = begun(['n1', 'n2'])
+    await world.runFor(1_000)
+    world.found('n1', call('openat'))
+    world.found('n1', call('ptrace'))
+    world.found('n2', call('mount'))
+    await world.runFor(10_000)
+    world.killAgent('n2')
+    world.end()
+    await world.runUntil(() => world.model?.status !== undefined, 120_000)
+    return world
+  }
+  const syscalls = ({ model }: ModelWorld) => model?.data.dynamicResult?.seccomp?.syscalls
+  const without = (name: string) => (model: ArmorProfileModel) => {
+    const { seccomp } = model.data.dynamicResult!
+    seccomp!.syscalls = seccomp!.syscalls!.filter((one) => one !== name)
+    return model
+  }
+  const brought = (model: ArmorProfileModel): ArmorProfileModel => ({
+    ...model,
+    metadata: { namespace: 'demo', name: model.metadata.name, ...byOthers(recordingOf(begun([]).profile!)!.id) },
+    data: { dynamicResult: call('openat') },
+    status: { ready: false, conditions: [] },
+  })
+
+  for (const { what, edit } of [
+    { what: 'changed', edit: without('ptrace') },
+    { what: 'imported', edit: brought },
+  ])
+    for (const leader of ['the same manager', 'another manager'])
+      it(`leaves what somebody has ${what} as it is, before ${leader}, and makes it anew when it is deleted`, async () => {
+        const world = await withoutTheSecond()
+        world.editModel(edit)
+        const { data } = world.model!
+        const { ready } = world.model!.status!
+        if (leader === 'another manager') {
+          world.killManager()
+          world.startManager()
+        }
+        await world.runFor(30_000)
+        world.startAgent('n2')
+        await world.runUntil(() => conditions(world)['n2']?.reason === 'NotAdded', 900_000)
+        expect(world.model?.data).to.deep.equal(data)
+        expect(world.model?.status?.ready).to.equal(ready)
+        expect(conditions(world)['']).to.include({ type: 'Changed', status: 'True' })
+        const { applied } = world
+        await world.runFor(1_800_000)
+        expect(world.applied, 'it is written though nothing has changed').to.equal(applied)
+        world.editModel(() => undefined)
+        await world.runUntil(() => syscalls(world)?.length === 3, 900_000)
+        expect(syscalls(world)).to.deep.equal(['mount', 'openat', 'ptrace'])
+        await world.runUntil(() => world.model?.status?.completedNumber === 2, 900_000)
+        expect(conditions(world)['']).to.equal(undefined)
+        await world.stop()
+      })
+
+  it('adds to what it has written itself, whoever leads', async () => {
+    const world = await withoutTheSecond()
+    world.killManager()
+    world.startManager()
+    world.startAgent('n2')
+    await world.runUntil(() => world.model?.status?.completedNumber === 2, 900_000)
+    expect(syscalls(world)).to.deep.equal(['mount', 'openat', 'ptrace'])
+    await world.stop()
+  })
+
+  it('keeps the profiles of a file that went with its manager where a node that has recorded some of it is gone, and says so', async () => {
+    const world = begun(['n1', 'n2'])
+    world.settings.largest = 3_000
+    await world.runFor(1_000)
+    for (let i = 0; i < 20; i++) world.found('n1', file(`/srv/${'d'.repeat(60)}/${i}`, 'r'))
+    world.found('n2', file('/srv/second', 'r'))
+    await world.runFor(10_000)
+    world.end()
+    await world.runUntil(() => world.model?.status?.completedNumber === 2, 120_000)
+    expect(world.model?.storageType).to.equal('LocalDisk')
+    const { profile } = world.model!.data
+    expect(profile?.appArmor).to.contain('/srv/second')
+    world.killManager()
+    world.killAgent('n2')
+    world.nodes = ['n1']
+    world.startManager()
+    await world.runUntil(() => conditions(world)['']?.type === 'Kept', 900_000)
+    await world.runFor(900_000)
+    expect(world.model?.data.profile).to.deep.equal(profile)
+    expect(conditions(world)['']?.message).to.contain('n2')
+    // It comes back after all.
+    world.nodes = ['n1', 'n2']
+    world.startAgent('n2')
+    await world.runUntil(() => conditions(world)[''] === undefined, 900_000)
+    expect(world.model?.data.profile).to.deep.equal(profile)
+    expect(world.files.get(KEY)?.appArmor?.files).to.have.length(21)
+    await world.stop()
+  })
+
+  it('goes on to say what there was no room for when another manager leads', async () => {
+    const world = await withoutTheSecond()
+    const leftOut = {
+      type: 'LeftOut',
+      status: 'True',
+      reason: 'TooMuch',
+      message: 'there was no room for about 7 files',
+    }
+    world.model!.status!.conditions!.push({
+      ...leftOut,
+      nodeName: '',
+      lastTransitionTime: '2026-01-01T00:00:00Z',
+    } as never)
+    world.killManager()
+    world.startManager()
+    world.startAgent('n2')
+    await world.runUntil(() => world.model?.status?.completedNumber === 2, 900_000)
+    expect(conditions(world)['']).to.include(leftOut)
+    await world.stop()
+  })
+
+  for (const when of ['while it is recorded', 'when it is over'])
+    it(`says of a recording that cannot be read any more ${when} that it is missing`, async () => {
+      const world = begun(['n1'])
+      await world.runFor(1_000)
+      world.found('n1', call('openat'))
+      await world.runFor(10_000)
+      world.killAgent('n1')
+      world.breakRecording('n1')
+      if (when === 'when it is over') world.end()
+      world.startAgent('n1')
+      await world.runFor(1_000)
+      if (when === 'while it is recorded') world.end()
+      await world.runUntil(() => conditions(world)['n1']?.status === 'True', 120_000)
+      expect(conditions(world)['n1']).to.include({ reason: 'PartlyRecorded' })
+      expect(conditions(world)['n1']?.message)
+        .to.contain('from 2026-01-01T00:00:00.000Z')
+        .and.to.contain('cannot be read')
+      await world.stop()
+    })
+
+  it('has workers send again what they know whenever a recorder begins', async () => {
+    const world = begun(['n1'])
+    await world.runFor(1_000)
+    world.killAgent('n1')
+    world.startAgent('n1')
+    await world.runFor(1_000)
+    expect(world.began).to.deep.equal(['n1', 'n1'])
     await world.stop()
   })
 

@@ -44,6 +44,8 @@ export class ModelWorld {
   applied = 0
   /** When recordings were written. */
   readonly writes: number[] = []
+  /** Nodes whose workers are to send again what they know. */
+  readonly began: string[] = []
   #agents = new Map<string, Running<ModellerMessage>>()
   #manager: Running<ModelMessage> | undefined
 
@@ -104,6 +106,7 @@ export class ModelWorld {
           read: (key) =>
             life.ofLiving(() => {
               const file = disk.get(key)
+              if (file?.stored === 'broken') return { broken: 'it was cut' }
               return file && { stored: JSON.parse(file.stored) as StoredRecording, seen: file.seen }
             }),
           write: (key, stored) =>
@@ -119,10 +122,26 @@ export class ModelWorld {
         },
         digest: (text) => createHash('sha256').update(text).digest('hex'),
         send: (report) => life.ofLiving(() => this.#send(report)),
+        began: () => void this.began.push(node),
       }),
     )
     this.#agents.set(node, { life, system, family })
     this.tellAgent(node)
+  }
+
+  /** Its file is cut: by a disk that was full, say. */
+  breakRecording(node: string): void {
+    this.disks.get(node)!.set(KEY, { stored: 'broken', seen: this.now() })
+  }
+
+  /** Somebody edits the model, or brings another one, or (undefined) deletes it. */
+  editModel(edit: (model: ArmorProfileModel) => ArmorProfileModel | undefined): void {
+    const edited = edit(structuredClone(this.model!))
+    this.model = edited && {
+      ...edited,
+      metadata: { ...edited.metadata, resourceVersion: String(++this.applied) },
+    }
+    this.#manager?.family.of(KEY).tell({ type: 'changed' })
   }
 
   killAgent(node: string): void {
@@ -233,6 +252,9 @@ export class ModelWorld {
   }
 
   #apply({ metadata, storageType, data }: ModelDocument): ArmorProfileModel {
+    const { resourceVersion } = metadata
+    if (resourceVersion !== undefined && resourceVersion !== this.model?.metadata.resourceVersion)
+      throw new PortError('CONFLICT', 'changed')
     this.applied++
     this.model = structuredClone({
       apiVersion: 'crd.varmor.org/v1beta1' as const,

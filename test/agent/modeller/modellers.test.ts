@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import type { ModellerMessage } from '../../../actors/modeller.ts'
-import type { Family } from '../../../actors/runtime/index.ts'
+import type { Family, Reference } from '../../../actors/runtime/index.ts'
 import { SimulatedClock } from '../../../actors/runtime/simulated-clock.ts'
+import { type CourierMessage, courierAddress } from '../../../src/agent/modeller/courier.ts'
 import { Modellers } from '../../../src/agent/modeller/modellers.ts'
 import type { ArmorProfile, BehaviorModeling } from '../../../src/api/types.ts'
 import type { Recorded } from '../../../src/audit/model/recorded.ts'
@@ -12,6 +13,7 @@ const recording = { enable: true, duration: 10, since }
 const over = { enable: false, duration: 10, since }
 const none = { enable: false, duration: 0 }
 const id = `u-1.${Date.parse(since) / 1000}`
+const wanted = { id, open: true, since: Date.parse(since) }
 
 const profile = (behaviorModeling: BehaviorModeling): ArmorProfile => ({
   apiVersion: 'crd.varmor.org/v1beta1',
@@ -33,11 +35,19 @@ function run(clock: SimulatedClock, milliseconds: number): void {
   while (clock.step(end));
 }
 
+interface World {
+  takes: boolean
+  sent: ModellerMessage[]
+  changes: string[]
+  clock: SimulatedClock
+  courier: Reference<CourierMessage> | undefined
+}
+
 /** Modellers that take what they are sent, or do not. */
 function setUp() {
   const sent: ModellerMessage[] = []
   const changes: string[] = []
-  const world = { takes: true, sent, changes, clock: new SimulatedClock(0) }
+  const world: World = { takes: true, sent, changes, clock: new SimulatedClock(0), courier: undefined }
   const family = {
     name: 'modeller',
     of: (key: string) => ({
@@ -52,7 +62,10 @@ function setUp() {
     ...{ node: 'n1', folder: '/nowhere', managers: [], clock: world.clock, logger: noLogger },
     send: async () => ({ kind: 'unreachable', message: 'nobody' }),
     onChange: (name, modelling) => changes.push(`${name}: ${modelling}`),
-    place: () => family,
+    place: (system) => {
+      world.courier = system.lookup<CourierMessage>(courierAddress)
+      return family
+    },
   })
   return { ...world, world, modellers }
 }
@@ -66,7 +79,7 @@ describe('the modellers of a node', () => {
     expect(modellers.profile(profile(recording), false)).to.equal(`${id} 0`)
     modellers.found([found(), found('varmor-demo-other')])
     expect(sent).to.deep.equal([
-      { type: 'wanted', wanted: { id, open: true } },
+      { type: 'wanted', wanted },
       { type: 'found', found: found().found, records: 3, ofRuntime: 1 },
     ])
     expect(modellers.counts).to.deep.equal({ open: 1, records: 9, lost: 0 })
@@ -76,7 +89,7 @@ describe('the modellers of a node', () => {
     const { modellers, sent, changes, clock } = setUp()
     modellers.profile(profile(recording), false)
     expect(modellers.profile(profile(over), false)).to.equal(`${id} 0`)
-    expect(sent.at(-1)).to.deep.equal({ type: 'wanted', wanted: { id, open: false } })
+    expect(sent.at(-1)).to.deep.equal({ type: 'wanted', wanted: { ...wanted, open: false } })
     run(clock, 4_000)
     expect(changes).to.deep.equal(['varmor-demo-web: '])
     expect(modellers.profile(profile(over), false)).to.equal('')
@@ -111,11 +124,24 @@ describe('the modellers of a node', () => {
     expect(changes).to.deep.equal([`varmor-demo-web: ${id} 1`])
   })
 
+  it('have the workers send again what they know when one begins, as it may have failed before that was on the disk', async () => {
+    const { modellers, world, changes, clock } = setUp()
+    modellers.profile(profile(recording), false)
+    world.courier!.tell({ type: 'began', key: 'demo/varmor-demo-web' })
+    for (let turn = 0; turn < 10 && changes.length === 0; turn++) await new Promise((resolve) => setImmediate(resolve))
+    expect(changes).to.deep.equal([`varmor-demo-web: ${id} 1`])
+    modellers.profile(profile(over), false)
+    run(clock, 4_000)
+    world.courier!.tell({ type: 'began', key: 'demo/varmor-demo-web' })
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
+    expect(changes.slice(1), 'of what is over nothing is wanted').to.deep.equal(['varmor-demo-web: '])
+  })
+
   it('are sent again and again what is wanted of them, as one that failed knows nothing', () => {
     const { modellers, sent, clock } = setUp()
     modellers.profile(profile(recording), false)
     run(clock, 20_000)
-    expect(sent).to.deep.equal(Array.from({ length: 3 }, () => ({ type: 'wanted', wanted: { id, open: true } })))
+    expect(sent).to.deep.equal(Array.from({ length: 3 }, () => ({ type: 'wanted', wanted })))
   })
 
   it('pass over what containers of the recording go on to report, under a profile that lets nothing pass with a report', () => {

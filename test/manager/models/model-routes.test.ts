@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { expect } from 'chai'
 import type { ModelFiles } from '../../../actors/model/ports.ts'
-import type { ArmorProfileModel, DynamicResult } from '../../../src/api/types.ts'
+import type { ArmorProfile, ArmorProfileModel, DynamicResult } from '../../../src/api/types.ts'
 import type { Exchange, Reply } from '../../../src/http/routes.ts'
 import { ApiError } from '../../../src/kube/api-error.ts'
 import type { ApiClient } from '../../../src/kube/client.ts'
@@ -19,7 +19,10 @@ const model = (more: Partial<ArmorProfileModel> = {}): ArmorProfileModel => ({
 })
 
 /** A manager that may or may not lead, with what the API server and its folder hold. */
-function setUp(stored: ArmorProfileModel | undefined, more: { leads?: boolean; rights?: readonly string[] } = {}) {
+function setUp(
+  stored: ArmorProfileModel | undefined,
+  more: { leads?: boolean; rights?: readonly string[]; profile?: ArmorProfile } = {},
+) {
   const { leads = true, rights = ['get', 'create', 'update'] } = more
   const files = new Map<string, DynamicResult>()
   const world = { stored, files, asked: [] as string[] }
@@ -54,6 +57,7 @@ function setUp(stored: ArmorProfileModel | undefined, more: { leads?: boolean; r
         },
       },
       files: folder,
+      profile: () => more.profile,
       leadership: () => ({ leads, leader: 'varmor-manager-2' }),
       largest: 1_000,
     }),
@@ -116,6 +120,31 @@ describe('models at the status port', () => {
     expect(set.world.stored).to.deep.include({ storageType: 'CRDInternal', status: { ready: true, conditions: [] } })
     expect(set.world.stored?.data.dynamicResult).to.deep.equal(result)
   })
+
+  for (const { title, enable, labels } of [
+    {
+      title: 'say when it is over that they are in place of what was recorded',
+      enable: false,
+      labels: ['varmor.org/recording'],
+    },
+    { title: 'say nothing of what is still recorded, and give way to it', enable: true, labels: [] },
+  ])
+    it(title, async () => {
+      const profile: ArmorProfile = {
+        apiVersion: 'crd.varmor.org/v1beta1',
+        kind: 'ArmorProfile',
+        metadata: { namespace: 'demo', name: 'varmor-demo-web', uid: 'u-1' },
+        spec: {
+          profile: { name: 'varmor-demo-web', enforcer: 'Seccomp', mode: 'complain' },
+          behaviorModeling: { enable, duration: 10, since: '2026-01-01T00:00:00Z' },
+          updateExistingWorkloads: false,
+        },
+      }
+      const set = setUp(undefined, { profile })
+      expect((await ask(set, 'PUT', model())).status).to.equal(200)
+      const own = Object.keys(set.world.stored?.metadata.labels ?? {}).filter((key) => key !== 'varmor.org/made-by')
+      expect(own).to.deep.equal(labels)
+    })
 
   it('that are large are kept in a file by the manager that leads', async () => {
     const large = { seccomp: { syscalls: Array.from({ length: 500 }, (_, i) => `call_${i}`) } }
