@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { constants, type FSWatcher, watch } from 'node:fs'
 import { type FileHandle, lstat, open, readdir, realpath } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -46,10 +47,15 @@ export function policyFiles(folder: string, owner = process.geteuid?.() ?? 0): P
   return {
     async look(known) {
       await checkFolder(folder, owner)
-      const names = (await namesIn(folder)).filter(isPolicyFile).sort()
-      if (names.length > mostFiles)
-        throw new FolderError(`${folder}: it has ${names.length} files of policies; put them into at most ${mostFiles}`)
+      const entries = (await namesIn(folder)).filter((entry) => isPolicyFile(entry.toString()))
+      const names = entries.filter(isUtf8).map(String).sort()
+      if (entries.length > mostFiles)
+        throw new FolderError(
+          `${folder}: it has ${entries.length} files of policies; put them into at most ${mostFiles}`,
+        )
       const found = new Map<string, SeenFile>()
+      const problem = 'its name is no UTF-8; rename it'
+      for (const entry of entries) if (!isUtf8(entry)) found.set(entry.toString('latin1'), { version: 'name', problem })
       for (const name of names) {
         const seen = await lookAt(join(folder, name), known.get(name), owner)
         if (seen !== undefined) found.set(name, seen)
@@ -79,9 +85,9 @@ export async function checkFolder(folder: string, owner = process.geteuid?.() ??
   }
 }
 
-async function namesIn(folder: string): Promise<string[]> {
+async function namesIn(folder: string): Promise<Buffer[]> {
   try {
-    return await readdir(folder)
+    return await readdir(folder, { encoding: 'buffer' })
   } catch (error) {
     throw folderError(folder, error)
   }

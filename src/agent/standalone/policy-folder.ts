@@ -192,6 +192,9 @@ export class PolicyFolder implements ProfileSource {
   async #take(name: string, file: SeenFile): Promise<void> {
     const known = this.#files.get(name)
     if (file === 'being written') {
+      // At the first look nothing of it is known, and what it has in force is to stay there.
+      const problems = [`${join(this.#options.folder, name)}: it is being written; it is looked at again`]
+      if (known === undefined) this.#files.set(name, { version: '', digest: '', contents: { problems }, again: true })
       this.#changed = true
       this.#pause.wake()
     } else if ('problem' in file) {

@@ -1,6 +1,6 @@
 import type { ArmorProfileModel } from '../../api/types.ts'
 import { fromDynamicResult } from '../../model/behaviour.ts'
-import { onlyIn } from '../../model/compare/differences.ts'
+import { Allowed } from '../../model/compare/differences.ts'
 import { alone, type Fact, factOf } from '../../model/compare/violation-facts.ts'
 import { columns } from '../columns.ts'
 import { enforcerOf } from '../logs/attempted-operation.ts'
@@ -74,10 +74,11 @@ interface Others {
 async function offersOf(file: string, model: ArmorProfileModel): Promise<Offer[]> {
   const { name } = placeOf(model)
   const offers = new Map<string, Offer>()
+  const allowed = new Allowed(model.data.dynamicResult ?? {})
   const others: Others = { profiles: 0, noFact: 0 }
   const { broken, missing } = await readEvents(file, undefined, ({ fields, event }) => {
     if (textOf(fields, 'profileName') !== name) others.profiles += 1
-    else if (!offer(fields, event, model, offers)) others.noFact += 1
+    else if (!offer(fields, event, allowed, offers)) others.noFact += 1
     if (offers.size <= MAX_OFFERS) return
     throw new Trouble(`${file}: has more than ${MAX_OFFERS} different violations of ${name}: record the workload again`)
   })
@@ -96,10 +97,10 @@ function say(file: string, count: number, what: string): void {
 type Fields = Readonly<Record<string, unknown>>
 
 /** Whether a fact could be made of the line; it is offered unless the model has it. */
-function offer(fields: Fields, event: Fields, model: ArmorProfileModel, offers: Map<string, Offer>): boolean {
+function offer(fields: Fields, event: Fields, allowed: Allowed, offers: Map<string, Offer>): boolean {
   const fact = factOf(enforcerOf(fields), event)
   if (fact === undefined) return false
-  const missing = onlyIn(alone(fact).toDynamicResult(), model.data.dynamicResult ?? {})
+  const missing = allowed.missing(alone(fact).toDynamicResult())
   if (missing.length === 0) return true
   const what = missing.map(({ enforcer, kind, what: text }) => `${enforcer} ${kind}: ${text}`).join('; ')
   const known = offers.get(what)

@@ -45,27 +45,51 @@ function textsOf(facts: Partial<Facts>): [kind: string, texts: string[]][] {
   ]
 }
 
-function sectionDifferences(enforcer: 'AppArmor' | 'BPF', one: Partial<Facts>, other: Partial<Facts>): Difference[] {
-  const known = new Map(textsOf(other).map(([kind, texts]) => [kind, new Set(texts)]))
-  const found = textsOf(one).flatMap(([kind, texts]) =>
-    texts.filter((what) => !known.get(kind)!.has(what)).map((what): Difference => ({ enforcer, kind, what })),
-  )
-  const allowed = new AllowedFiles(other.files ?? [])
-  const files = (one.files ?? []).flatMap((file): Difference[] => {
-    const missing = allowed.missing(file)
-    return missing.length === 0 ? [] : [{ enforcer, kind: 'files', what: `${file.path} ${missing.join(' ')}` }]
-  })
-  return [...found, ...files]
+/** What a section allows, made ready for many questions: a model may have tens of thousands of facts. */
+class AllowedFacts {
+  readonly #known: ReadonlyMap<string, ReadonlySet<string>>
+  readonly #files: AllowedFiles
+
+  constructor(facts: Partial<Facts>) {
+    this.#known = new Map(textsOf(facts).map(([kind, texts]) => [kind, new Set(texts)]))
+    this.#files = new AllowedFiles(facts.files ?? [])
+  }
+
+  missing(enforcer: 'AppArmor' | 'BPF', one: Partial<Facts>): Difference[] {
+    const found = textsOf(one).flatMap(([kind, texts]) =>
+      texts.filter((what) => !this.#known.get(kind)!.has(what)).map((what): Difference => ({ enforcer, kind, what })),
+    )
+    const files = (one.files ?? []).flatMap((file): Difference[] => {
+      const missing = this.#files.missing(file)
+      return missing.length === 0 ? [] : [{ enforcer, kind: 'files', what: `${file.path} ${missing.join(' ')}` }]
+    })
+    return [...found, ...files]
+  }
 }
 
-/** What the first model allows and the second does not, in the order of the fields. */
-export function onlyIn(one: DynamicResult, other: DynamicResult): Difference[] {
-  const calls = new Set(other.seccomp?.syscalls ?? [])
-  return [
-    ...sectionDifferences('AppArmor', one.appArmor ?? {}, other.appArmor ?? {}),
-    ...sectionDifferences('BPF', one.bpf ?? {}, other.bpf ?? {}),
-    ...(one.seccomp?.syscalls ?? [])
-      .filter((name) => !calls.has(name))
-      .map((what): Difference => ({ enforcer: 'Seccomp', kind: 'syscalls', what })),
-  ]
+/** What a model allows. */
+export class Allowed {
+  readonly #appArmor: AllowedFacts
+  readonly #bpf: AllowedFacts
+  readonly #calls: ReadonlySet<string>
+
+  constructor({ appArmor = {}, bpf = {}, seccomp }: DynamicResult) {
+    this.#appArmor = new AllowedFacts(appArmor)
+    this.#bpf = new AllowedFacts(bpf)
+    this.#calls = new Set(seccomp?.syscalls ?? [])
+  }
+
+  /** What another one allows and this one does not, in the order of the fields. */
+  missing({ appArmor = {}, bpf = {}, seccomp }: DynamicResult): Difference[] {
+    return [
+      ...this.#appArmor.missing('AppArmor', appArmor),
+      ...this.#bpf.missing('BPF', bpf),
+      ...(seccomp?.syscalls ?? [])
+        .filter((name) => !this.#calls.has(name))
+        .map((what): Difference => ({ enforcer: 'Seccomp', kind: 'syscalls', what })),
+    ]
+  }
 }
+
+/** What the first model allows and the second does not. */
+export const onlyIn = (one: DynamicResult, other: DynamicResult): Difference[] => new Allowed(other).missing(one)

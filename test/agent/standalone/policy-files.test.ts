@@ -44,6 +44,12 @@ describe('the files of a folder of policies', () => {
     expect(await look()).to.deep.equal({ 'a.yaml': 'text a.yaml', 'b.yml': 'text b.yml', 'c.json': 'text c.json' })
   })
 
+  it('are named when their names are no text', async () => {
+    writeFileSync(Buffer.concat([Buffer.from(`${folder}/b`), Buffer.from([0xe9]), Buffer.from('.yaml')]), 'x')
+    put('a.yaml', 'a')
+    expect(await look()).to.deep.equal({ 'a.yaml': 'text a', 'bé.yaml': 'its name is no UTF-8; rename it' })
+  })
+
   it('are read again when they have changed, however that was done', async () => {
     put('a.yaml', 'one')
     put('b.yaml', 'two')

@@ -246,6 +246,24 @@ describe('a folder of policies', () => {
     expect(world.changes).to.deep.equal(['added varmor-default-a 1', 'updated varmor-default-a 2'])
   })
 
+  it('keeps in force what a file had that is being written at the first look', async () => {
+    world = new World()
+    world.files.set('a.yaml', text('a'))
+    await world.start()
+    const memory = world.saved!
+    world = new World(memory)
+    world.files.set('a.yaml', text('a'))
+    world.writing.add('a.yaml')
+    await world.start()
+    expect(world.changes).to.deep.equal(['added varmor-default-a 1'])
+    expect(world.folder.problems.join()).to.contain('a.yaml: it is being written')
+    world.writing.clear()
+    await world.clock.advance(10_200)
+    await world.settle()
+    expect(world.changes).to.deep.equal(['added varmor-default-a 1'])
+    expect(world.folder.problems).to.deep.equal([])
+  })
+
   it('judges again what could not be compiled, though its file is as it was', async () => {
     world = new World()
     world.busy = true
