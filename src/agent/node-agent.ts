@@ -48,8 +48,11 @@ import { ViolationCounts } from './violation-counts.ts'
 import { openRingsBeside, startViolationPipeline, type ViolationPipelineOptions } from './violation-pipeline.ts'
 import { policyOf } from './wanted-profiles.ts'
 
-/** One is enough: profiles come one at a time. Times are in milliseconds; a node may be slower than where managers run. */
-const compilers = { threads: 1, deadline: 5_000 }
+/**
+ * One is enough: profiles come one at a time. Times are in milliseconds. Managers have refused what takes them two seconds; a node may be
+ * many times slower, and for the first policy the code itself is cold: one that is refused here is not enforced.
+ */
+const compilers = { threads: 1, deadline: 60_000 }
 
 export interface NodeAgentOptions {
   /** Where policies come from. It is closed at the end. */
