@@ -1,9 +1,10 @@
 /** JSON that is the same for equal values, whatever the order of their fields. What is null or undefined is left out. */
-export function canonicalJson(value: object): string {
-  const names = new Set<string>()
-  const text = JSON.stringify(value, (name, part: unknown) => {
-    names.add(name)
-    return part ?? undefined
-  })
-  return JSON.stringify(JSON.parse(text), [...names].sort())
+export const canonicalJson = (value: object): string => JSON.stringify(sorted(value))
+
+/** A copy with fields in order of their names. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (typeof value !== 'object' || value === null) return value ?? undefined
+  const fields = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1))
+  return Object.fromEntries(fields.map(([name, part]) => [name, sorted(part)]))
 }
