@@ -3,7 +3,7 @@ import { recordingOf } from '../src/api/recording.ts'
 import type { ArmorProfile, ArmorProfileModel } from '../src/api/types.ts'
 import { backoff } from '../src/base/backoff.ts'
 import type { ModelPorts } from './model/ports.ts'
-import { isAnothers, RECORDED_FOR } from './model/recorded-for.ts'
+import { byOthers, ofManager, type Whose, whose } from './model/recorded-for.ts'
 import type { ModelState } from './model/state.ts'
 import { isWhole, leftOutOf, type Part, storedDigests } from './model/status.ts'
 import { writeModel, writeThatItStays } from './model/write.ts'
@@ -14,8 +14,10 @@ import { type ActorContext, assertNever, type Behaviour, type FamilyOptions, typ
 export type ModelMessage =
   /** What a node has to say of what it recorded. */
   | Request<{ type: 'report'; report: ModelReport }, ModelAnswer>
-  /** The ArmorProfile, its model or the nodes may be others now. */
+  /** The ArmorProfile or the nodes may be others now. */
   | { type: 'changed' }
+  /** The model that the API server has may be another one now, or gone. */
+  | { type: 'model-changed' }
 type WriteDue = { type: 'write-due' }
 type Message = ModelMessage | WriteDue
 
@@ -37,14 +39,12 @@ export const model = (ports: ModelPorts): Behaviour<ModelState, Message> => ({
         context.reply(message, next.answer)
         return next.state
       }
-      case 'changed': {
-        // Somebody may have deleted what he had changed: then it is written anew.
-        const next = { ...state, dirty: state.dirty || state.stays }
-        planWrite(ports, next, context)
-        return next
-      }
+      case 'changed':
+        return planWrite(ports, state, context)
+      case 'model-changed':
+        return state.recording === '' ? state : due({ ...state, look: true }, ports.settings.writeInterval, context)
       case 'write-due':
-        return write(ports, state, context)
+        return write(ports, { ...state, due: undefined }, context)
       default:
         return assertNever(message)
     }
@@ -69,8 +69,11 @@ const nothing = (): ModelState => ({
   dirty: false,
   written: false,
   stays: false,
-  lost: new Set(),
+  lost: new Map(),
   leftOutBefore: '',
+  look: false,
+  seen: undefined,
+  due: undefined,
   failures: 0,
 })
 
@@ -109,14 +112,16 @@ async function known(
   recording: string,
   context: Context,
 ): Promise<Partial<ModelState>> {
-  if (found.metadata.labels?.[RECORDED_FOR] !== recording) return {}
+  const of = whose(found, recording)
+  if (of === 'other') return {}
+  if (of === 'changed' || of === 'imported') return { written: true, stays: true, look: true }
+  if (of === 'unmarked')
+    await ports.api.markModel(found, ofManager(recording, { ...found, storageType: found.storageType }))
   const stored = storedDigests(found.status)
-  const lost = new Set(stored.keys())
-  if (isAnothers(found, recording)) return { lost, written: true, stays: true }
   const local = found.storageType === 'LocalDisk'
   const data = local ? await ports.files.read(context.key) : found.data.dynamicResult
-  // A file of another manager: nodes have all of it, and are asked again. Of those that are gone, the profiles alone are left.
-  if (local && data === undefined) return { lost, written: true }
+  // A file of another manager: nodes have all of it, and are asked again.
+  if (local && data === undefined) return { lost: stored, written: true }
   const merged = new Collector()
   merged.add(data ?? {})
   return { merged, stored, written: true, leftOutBefore: leftOutOf(found.status) }
@@ -141,16 +146,15 @@ function take(ports: ModelPorts, state: ModelState, report: ModelReport, context
   }
   const part = partOf(state, report)
   const { piece } = report
-  let { dirty } = state
+  let fresh = part !== state.parts.get(report.node) && !part.stored
   if (piece !== undefined && piece.index === part.next) {
     state.merged.addPiece(piece.content)
     part.next++
-    dirty = true
+    fresh = true
   }
   state.parts.set(report.node, part)
-  const next = { ...state, dirty: dirty || !part.stored }
-  if (isWhole(part)) planWrite(ports, next, context)
-  return { state: next, answer: answerTo(part, state) }
+  const next = { ...state, dirty: state.dirty || fresh }
+  return { state: fresh && isWhole(part) ? planWrite(ports, next, context) : next, answer: answerTo(part, state) }
 }
 
 function partOf({ parts, stored }: ModelState, { node, digest, pieces, summary }: ModelReport): Part {
@@ -168,22 +172,40 @@ function answerTo(part: Part, { stays }: ModelState): ModelAnswer {
 }
 
 /** At once when nobody is missing that is not written yet; else when the time for that is over, and then now and then. */
-function planWrite(ports: ModelPorts, state: ModelState, context: Context): void {
+function planWrite(ports: ModelPorts, state: ModelState, context: Context): ModelState {
   const { patience, writeInterval } = ports.settings
-  if (state.over === undefined) return
+  if (state.over === undefined) return state
   const left = state.over + patience - context.now()
-  if (state.dirty && isComplete(ports, state))
-    context.after('write', state.written ? writeInterval : 0, { type: 'write-due' })
-  else if (left > 0) context.after('write', left, { type: 'write-due' })
-  else if (state.dirty || !state.written) context.after('write', writeInterval, { type: 'write-due' })
+  if (state.dirty && isComplete(ports, state)) return due(state, state.written ? writeInterval : 0, context)
+  if (left > 0) return due(state, left, context)
+  return state.dirty || !state.written ? due(state, writeInterval, context) : state
 }
 
-/** Nodes whose part is in the model that the API server has, and nowhere else: they have not sent it again. */
+/** So late at the latest: what comes on and on does not put it off. */
+function due(state: ModelState, delay: number, context: Context): ModelState {
+  const at = context.now() + delay
+  if (state.due !== undefined && state.due <= at) return state
+  context.after('write', delay, { type: 'write-due' })
+  return { ...state, due: at }
+}
+
+/** Nodes whose part is in the profiles that the API server has, and nowhere else: they have not sent it again, or have come without it. */
 const missing = ({ lost, parts }: ModelState): string[] =>
-  [...lost].filter((node) => {
+  [...lost].flatMap(([node, digest]) => {
     const part = parts.get(node)
-    return part === undefined || !isWhole(part)
+    const isThere = part !== undefined && isWhole(part) && (part.digest === digest || part.summary.began !== '')
+    return isThere ? [] : [node]
   })
+
+/** Nodes whose part a model has not that stays as it is. */
+function lateFor(found: ArmorProfileModel, of: Whose, { parts, lost }: ModelState): string[] {
+  const inModel = storedDigests(found.status)
+  const isIn = (node: string, { digest, stored }: Part): boolean =>
+    stored || lost.has(node) || inModel.get(node) === digest
+  const whole = [...parts].filter(([, part]) => isWhole(part))
+  const late = of === 'ours' || of === 'changed' ? whole.filter(([node, part]) => !isIn(node, part)) : whole
+  return late.map(([node]) => node).sort()
+}
 
 function isComplete({ expected }: ModelPorts, { parts, stored }: ModelState): boolean {
   for (const node of expected()) {
@@ -195,36 +217,69 @@ function isComplete({ expected }: ModelPorts, { parts, stored }: ModelState): bo
 
 async function write(ports: ModelPorts, state: ModelState, context: Context): Promise<ModelState> {
   const profile = overProfile(ports, context.key)
-  const { over, dirty, written } = state
-  if (profile === undefined || over === undefined || (written && !dirty)) return state
+  const { over, dirty, written, look } = state
+  if (profile === undefined || over === undefined || (written && !dirty && !look)) return state
   const isTime = context.now() >= over + ports.settings.patience
-  if (!isTime && !isComplete(ports, state)) {
-    planWrite(ports, state, context)
-    return state
-  }
+  if (!isTime && !isComplete(ports, state)) return planWrite(ports, state, context)
   try {
-    const found = written
-      ? await ports.api.readModel(profile.metadata.namespace ?? '', profile.metadata.name)
-      : undefined
-    const changed = found !== undefined && isAnothers(found, state.recording)
-    const gone = missing(state)
-    if (found !== undefined && (changed || gone.length > 0)) {
-      await writeThatItStays(ports, found, { ...state, gone: changed ? [] : gone }, context)
-      return { ...state, stays: true, dirty: false, failures: 0 }
-    }
-    await writeModel(ports, state, profile, found, context)
-    for (const part of state.parts.values()) part.stored = isWhole(part)
-    return { ...state, dirty: false, written: true, stays: false, failures: 0 }
+    return { ...(await bringUp(ports, state, profile, context)), failures: 0 }
   } catch (error) {
     if (!(error instanceof PortError)) throw error
     const { firstBackoff: first, longestBackoff: longest } = ports.settings
     const delay = backoff(state.failures, { first, longest }, () => context.random())
-    context.after('write', delay, { type: 'write-due' })
     if (state.failures === 3)
       context.log.warn(
         { key: context.key, error: error.message, code: error.code },
         'a model cannot be written; it is tried again',
       )
-    return { ...state, failures: state.failures + 1 }
+    return due({ ...state, failures: state.failures + 1 }, delay, context)
   }
+}
+
+/** Writes what the API server lacks, unless that is somebody's by now. @throws {PortError} */
+async function bringUp(
+  ports: ModelPorts,
+  state: ModelState,
+  profile: ArmorProfile,
+  context: Context,
+): Promise<ModelState> {
+  const { recording, dirty, written, stays, seen } = state
+  const { namespace = '', name } = profile.metadata
+  const found = await ports.api.readModel(namespace, name)
+  const version = found?.metadata.resourceVersion
+  if (version !== undefined && version === seen && !dirty) return { ...state, look: false }
+  const of =
+    found === undefined || (!written && whose(found, recording) === 'other') ? undefined : whose(found, recording)
+  if (found !== undefined && of !== undefined && of !== 'ours' && of !== 'unmarked') {
+    // Who leads after this manager is to know it too.
+    const marked = of === 'other' ? await ports.api.markModel(found, byOthers(recording)) : found
+    return staying(ports, state, marked, { late: lateFor(marked, of, state), gone: [] }, context)
+  }
+  if (found !== undefined && of !== undefined && written && !stays && !dirty)
+    return { ...state, look: false, seen: version }
+  const gone = missing(state)
+  if (found !== undefined && gone.length > 0) {
+    const left = (state.over ?? 0) + RETURN - context.now()
+    if (left > 0 && gone.some((node) => ports.nodeExists(node))) return due({ ...state, look: false }, left, context)
+    return staying(ports, state, found, { late: lateFor(found, 'ours', state), gone }, context)
+  }
+  const model = await writeModel(ports, state, profile, found, context)
+  for (const part of state.parts.values()) part.stored = isWhole(part)
+  const now = { dirty: false, written: true, stays: false, look: false, seen: model.metadata.resourceVersion }
+  return { ...state, ...now, lost: new Map() }
+}
+
+/** Milliseconds after which a node that is there would have come again: see `retry`. */
+const RETURN = 1_300 * retry.stored
+
+async function staying(
+  ports: ModelPorts,
+  state: ModelState,
+  found: ArmorProfileModel,
+  said: { late: readonly string[]; gone: readonly string[] },
+  context: Context,
+): Promise<ModelState> {
+  const model = await writeThatItStays(ports, found, said, context.now())
+  const now = { dirty: false, written: true, stays: true, look: false, seen: model.metadata.resourceVersion }
+  return { ...state, ...now }
 }

@@ -141,7 +141,11 @@ async function follow(
   const fresh = { recording, settling: false, offered: undefined, failures: 0, unread: false }
   const next = isSame ? state : { ...state, ...fresh }
   // It is offered at once to begin with; then the manager has said when to come again.
-  if (recording.complete) return state.offered === undefined && !isSame ? send(ports, timing, next, context) : next
+  if (recording.complete) {
+    if (isSame || state.offered !== undefined) return next
+    // What it says of a file that could not be read is to outlast this agent.
+    return send(ports, timing, state.unread ? await save(ports, next, context) : next, context)
+  }
   if (wanted.open) {
     // The time of the next save stands.
     if (isSame && !next.settling) return next

@@ -6,6 +6,8 @@ import type {
   Profile,
 } from '../../src/api/types.ts'
 
+import type { Marks } from './recorded-for.ts'
+
 /** What is made of what was recorded, with the patterns in it, or why that cannot be done. */
 export type BuiltProfile = { ok: true; profile: Profile; result: DynamicResult } | { ok: false; problem: string }
 
@@ -28,6 +30,8 @@ export interface ModelApi {
   readModel(namespace: string, name: string): Promise<ArmorProfileModel | undefined>
   /** Server-side apply, with force. @throws {PortError} */
   applyModel(document: ModelDocument): Promise<ArmorProfileModel>
+  /** Puts labels and annotations on it, and nothing else, unless it is another one by now. @throws {PortError} */
+  markModel(model: ArmorProfileModel, marks: Marks): Promise<ArmorProfileModel>
   writeModelStatus(model: ArmorProfileModel, status: ArmorProfileModelStatus): Promise<ArmorProfileModel>
 }
 

@@ -17,9 +17,15 @@ export interface ModelState {
   written: boolean
   /** The model stays as it is, as somebody has changed it or `lost` is not there again; what comes later is only named. */
   stays: boolean
-  /** Nodes whose part an earlier manager had, and of which this one has to have it anew: that was in a file of its own, or changed since. */
-  lost: ReadonlySet<string>
+  /** Nodes whose part, with its digest, was in a file of an earlier manager: the profiles alone still allow what they did. */
+  lost: ReadonlyMap<string, string>
   /** What an earlier manager has said that it had no room for. */
   leftOutBefore: string
+  /** Somebody may have changed the model, or deleted it. */
+  look: boolean
+  /** The resource version of the model as it was looked at last. */
+  seen: string | undefined
+  /** When the next write is due, in milliseconds since the epoch. */
+  due: number | undefined
   failures: number
 }

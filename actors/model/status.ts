@@ -1,5 +1,6 @@
 import type { RecordingSummary } from '../../src/api/model-report.ts'
-import type { ArmorProfileModelCondition, ArmorProfileModelStatus } from '../../src/api/types.ts'
+import type { ArmorProfileModel, ArmorProfileModelCondition, ArmorProfileModelStatus } from '../../src/api/types.ts'
+import { isUsable } from '../../src/model/profile/kept-in-object.ts'
 import { withTransition } from '../policy/conditions.ts'
 import { cut } from '../policy/listing.ts'
 
@@ -59,7 +60,7 @@ export function modelStatus(
 
 /** What is not about one node. */
 function ofWhole({ problem, leftOut, leftOutBefore }: ModelProgress): View[] {
-  const texts = [...new Set([leftOutBefore, ...leftOutTexts(leftOut)])].filter((text) => text !== '')
+  const texts = [...new Set([...leftOutBefore.split('; '), ...leftOutTexts(leftOut)])].filter((text) => text !== '')
   return [
     ...(problem === '' ? [] : [wholeView('Built', 'False', 'Error', problem)]),
     ...(texts.length === 0 ? [] : [wholeView('LeftOut', 'True', 'TooMuch', texts.join('; '))]),
@@ -81,7 +82,7 @@ export const leftOutOf = (status: ArmorProfileModelStatus | undefined): string =
  * @param gone nodes whose part is in its profiles alone: made anew, they would not allow what those nodes did. None: somebody has changed it.
  */
 export function unchangedStatus(
-  before: ArmorProfileModelStatus | undefined,
+  { status: before, data }: Pick<ArmorProfileModel, 'status' | 'data'>,
   late: readonly string[],
   gone: readonly string[],
   now: number,
@@ -94,8 +95,9 @@ export function unchangedStatus(
   const others = conditions.filter(
     ({ type, nodeName = '' }) => !stays.includes(type) && !(type === TYPE && names.has(nodeName)),
   )
-  const some = { ready: false, desiredNumber: 0, completedNumber: 0, ...before }
-  return { ...some, conditions: [...written, ...others].slice(0, MOST_CONDITIONS) }
+  // Those with the digest of a part come first: a manager that takes the lead knows by them what is in the model.
+  const kept = [written[0]!, ...others, ...written.slice(1)].slice(0, MOST_CONDITIONS)
+  return { ready: isUsable(data), desiredNumber: 0, completedNumber: 0, ...before, conditions: kept }
 }
 
 /** Types of conditions that say why a model stays as it is. */
@@ -105,7 +107,7 @@ const changed = wholeView(
   'Changed',
   'True',
   'ByOthers',
-  'somebody has changed or imported this model, so it stays as it is: what nodes send from now on is not added. Delete the model to have it made anew of all that nodes still have',
+  'somebody has changed this model, or brought it, so it stays as it is: what nodes send from now on is not added. Delete the model to have it made anew of all that nodes still have',
 )
 
 const lostView = (gone: readonly string[]): View =>

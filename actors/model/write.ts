@@ -1,74 +1,85 @@
 import { madeBy } from '../../src/api/annotations.ts'
-import type { ArmorProfile, ArmorProfileModel, DynamicResult, Profile } from '../../src/api/types.ts'
+import type { ArmorProfile, ArmorProfileModel, DynamicResult } from '../../src/api/types.ts'
 import { canonicalJson } from '../../src/base/canonical-json.ts'
 import { type Kept, keptInObject } from '../../src/model/profile/kept-in-object.ts'
 import type { ActorContext } from '../runtime/index.ts'
 import type { ModelPorts } from './ports.ts'
-import { modelDigest, RECORDED_DATA, RECORDED_FOR } from './recorded-for.ts'
+import { ofManager } from './recorded-for.ts'
 import type { ModelState } from './state.ts'
-import { isWhole, modelStatus, unchangedStatus } from './status.ts'
+import { modelStatus, unchangedStatus } from './status.ts'
 
 /**
  * Writes the model of what has come until now, and then its status: who reads that it is ready finds the profiles there.
- * @param found what the API server has of it, as we have written it; whoever changes it meanwhile is not overwritten
+ * @param found what the API server has of it; whoever changes it meanwhile is not overwritten
+ * @returns the model as it is then
  * @throws {PortError} when the API server does not take it
  */
 export async function writeModel(
   ports: ModelPorts,
-  { merged, parts, stored, lost, leftOutBefore, recording }: Omit<ModelState, 'over' | 'dirty' | 'written'>,
+  {
+    merged,
+    parts,
+    stored,
+    lost,
+    leftOutBefore,
+    recording,
+  }: Pick<ModelState, 'merged' | 'parts' | 'stored' | 'lost' | 'leftOutBefore' | 'recording'>,
   armorProfile: ArmorProfile,
   found: ArmorProfileModel | undefined,
   context: Pick<ActorContext<never>, 'key' | 'now'>,
-): Promise<void> {
+): Promise<ArmorProfileModel> {
   const { metadata, spec } = armorProfile
   const { namespace = '', name } = metadata
   const recorded = merged.state().result
   const built = await ports.build(recorded, spec.profile, namespace)
   const result = built.ok ? built.result : recorded
   const profile = built.ok ? built.profile : undefined
-  const place = await storage(ports, context.key, result, profile)
-  const problem = [built.ok ? '' : built.problem, place.problem].filter((text) => text !== '').join('; ')
-  const content = { storageType: place.storageType, data: place.data }
+  const kept = keptInObject(
+    { dynamicResult: result, ...(profile !== undefined && { profile }) },
+    ports.settings.largest,
+  )
+  const content = { storageType: kept.storageType, data: kept.data }
+  const { labels, annotations } = ofManager(recording, content)
   const about = {
-    ...{ namespace, name, labels: { [madeBy.key]: madeBy.value, [RECORDED_FOR]: recording } },
-    annotations: { [RECORDED_DATA]: modelDigest(content) },
+    ...{ namespace, name, labels: { [madeBy.key]: madeBy.value, ...labels }, annotations },
     ...(found?.metadata.resourceVersion !== undefined && { resourceVersion: found.metadata.resourceVersion }),
   }
   const model = await ports.api.applyModel({ metadata: about, ...content })
+  // Now it is certain that nobody else's file goes.
+  const unkept = await fileOf(ports, context.key, kept, result)
+  const problem = [built.ok ? '' : built.problem, unkept, kept.problem].filter((text) => text !== '').join('; ')
   const leftOut = { leftOut: merged.leftOut(), leftOutBefore }
-  const progress = { parts, stored, expected: [...ports.expected(), ...lost], problem, ...leftOut }
-  const status = modelStatus(progress, model.status, context.now())
-  await ports.api.writeModelStatus(model, status)
+  const progress = { parts, stored, expected: [...ports.expected(), ...lost.keys()], problem, ...leftOut }
+  return ports.api.writeModelStatus(model, modelStatus(progress, model.status, context.now()))
 }
 
-/** Says in the status of a model that it is left as it is, why, and what of nodes is not in it. Writes nothing that is there already. */
+/**
+ * Says in the status of a model that it is left as it is, why, and what of nodes is not in it. Writes nothing that is there already.
+ * @returns the model as it is then
+ */
 export async function writeThatItStays(
   { api }: Pick<ModelPorts, 'api'>,
   found: ArmorProfileModel,
-  { parts, lost, gone }: Pick<ModelState, 'parts' | 'lost'> & { gone: readonly string[] },
-  context: Pick<ActorContext<never>, 'now'>,
-): Promise<void> {
-  const late = [...parts].filter(([node, part]) => isWhole(part) && !part.stored && !lost.has(node))
-  const names = late.map(([node]) => node).sort()
-  const status = unchangedStatus(found.status, names, gone, context.now())
-  if (canonicalJson(status) !== canonicalJson(found.status ?? {})) await api.writeModelStatus(found, status)
+  { late, gone }: { late: readonly string[]; gone: readonly string[] },
+  now: number,
+): Promise<ArmorProfileModel> {
+  const status = unchangedStatus(found, late, gone, now)
+  return canonicalJson(status) === canonicalJson(found.status ?? {}) ? found : api.writeModelStatus(found, status)
 }
 
-/** In the object as far as that has room, else in a file; what cannot be kept either way is said. */
-async function storage(
-  { files, settings }: ModelPorts,
+/** What the object has no room for goes into a file. @returns why that cannot be kept; empty if it can */
+async function fileOf(
+  { files }: ModelPorts,
   key: string,
+  { storageType }: Kept,
   dynamicResult: DynamicResult,
-  profile: Profile | undefined,
-): Promise<Kept> {
-  const kept = keptInObject({ dynamicResult, ...(profile !== undefined && { profile }) }, settings.largest)
-  if (kept.storageType === 'CRDInternal') {
+): Promise<string> {
+  if (storageType === 'CRDInternal') {
     await files.remove(key)
-    return kept
+    return ''
   }
-  const problem = await files.write(key, dynamicResult).then(
+  return files.write(key, dynamicResult).then(
     () => '',
     (error: Error) => `what was recorded is too large for an object, and cannot be kept in a file: ${error.message}`,
   )
-  return { ...kept, problem: [problem, kept.problem].filter((text) => text !== '').join('; ') }
 }

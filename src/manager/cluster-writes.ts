@@ -1,4 +1,5 @@
 import type { ModelApi, ModelDocument } from '../../actors/model/ports.ts'
+import type { Marks } from '../../actors/model/recorded-for.ts'
 import {
   type AnyPolicy,
   type ControlPlaneApi,
@@ -116,6 +117,14 @@ export class ClusterWrites implements ControlPlaneApi, ModelApi {
     return answered(
       this.#client.apply(armorProfileModels, object(whole as ArmorProfileModel), { ...write, force: true }),
     )
+  }
+
+  markModel(
+    { metadata: { name, namespace = '', resourceVersion } }: ArmorProfileModel,
+    marks: Marks,
+  ): Promise<ArmorProfileModel> {
+    const patch = { metadata: { resourceVersion, ...marks } }
+    return answered(this.#client.patch(armorProfileModels, { name, namespace }, { type: 'merge', patch }, write))
   }
 
   writeModelStatus(model: ArmorProfileModel, status: ArmorProfileModelStatus): Promise<ArmorProfileModel> {

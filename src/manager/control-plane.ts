@@ -269,9 +269,8 @@ export class ControlPlane {
   }
 
   /** Of a policy whose profile has the model's name; one that could not be compiled without it has no ArmorProfile yet. */
-  #modelChanged({ type, key }: Change<ArmorProfileModel>): void {
-    // Of what somebody deletes that was to stay as it is, another one is made.
-    if (type === 'deleted' && this.#settings.behaviorModeling) this.#models.profileChanged(key)
+  #modelChanged({ key }: Change<ArmorProfileModel>): void {
+    if (this.#settings.behaviorModeling) this.#models.modelChanged(key)
     const {
       names,
       view,

@@ -20,7 +20,7 @@ export interface ContainerdOptions {
   namespace?: string
   /** Says more of a container, such as who calls it how: then all containers of the namespace count, and not those of pods alone. */
   describe?: (container: RuntimeContainer, seccomp: unknown) => Promise<RuntimeContainer>
-  /** Milliseconds for a call. Default 5,000. */
+  /** Milliseconds for a call. Default 30,000. */
   deadline?: number
 }
 
@@ -64,7 +64,12 @@ export class Containerd implements ContainerRuntime {
   readonly #namespace: string
   readonly #describe: ContainerdOptions['describe']
 
-  constructor({ socket = containerdSocket, namespace = 'k8s.io', deadline = 5_000, describe }: ContainerdOptions = {}) {
+  constructor({
+    socket = containerdSocket,
+    namespace = 'k8s.io',
+    deadline = 30_000,
+    describe,
+  }: ContainerdOptions = {}) {
     this.#namespace = namespace
     this.#describe = describe
     this.#client = new GrpcClient({ socket, namespace, deadline, definitions })

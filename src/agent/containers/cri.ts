@@ -17,7 +17,7 @@ export interface CriOptions {
   socket: string
   /** Says more of a container. */
   describe?: (container: RuntimeContainer, seccomp: unknown) => Promise<RuntimeContainer>
-  /** Milliseconds for a call. Default 5,000. */
+  /** Milliseconds for a call. Default 30,000. */
   deadline?: number
   clock?: Clock
 }
@@ -97,7 +97,7 @@ export class Cri implements ContainerRuntime {
   /** Questions that have no answer yet. */
   readonly #asking = new Map<string, Promise<Asked | undefined>>()
 
-  constructor({ socket, deadline = 5_000, describe, clock = systemClock }: CriOptions) {
+  constructor({ socket, deadline = 30_000, describe, clock = systemClock }: CriOptions) {
     this.#describe = describe
     this.#clock = clock
     this.#client = new GrpcClient({ socket, namespace: 'k8s.io', deadline, definitions })

@@ -5,26 +5,15 @@ import type { ModelReport } from '../../api/model-report.ts'
 /** Takes a report about a recording to the manager at this origin. Never rejects. */
 export type SendModel = (url: string, report: ModelReport) => Promise<ModelReply>
 
-export type CourierMessage =
-  | Request<{ type: 'send'; report: ModelReport }, ModelReply>
-  /** The modeller of this ArmorProfile has begun, and has only what was on the disk. */
-  | { type: 'began'; key: string }
+export type CourierMessage = Request<{ type: 'send'; report: ModelReport }, ModelReply>
 
 export const courierFamilyName = 'model-courier'
 export const courierAddress = `${courierFamilyName}/1`
 
 /** Takes reports of modellers, which are on another thread, to the manager that leads: to each one once, beginning with the last that took one. */
-const courier = (
-  managers: readonly string[],
-  send: SendModel,
-  began: (key: string) => void,
-): Behaviour<number, CourierMessage> => ({
+const courier = (managers: readonly string[], send: SendModel): Behaviour<number, CourierMessage> => ({
   start: () => 0,
   async receive(first, message, context) {
-    if (message.type === 'began') {
-      began(message.key)
-      return first
-    }
     let reply: ModelReply = { kind: 'unreachable', message: 'no manager is known' }
     for (let i = 0; i < managers.length; i++) {
       const manager = (first + i) % managers.length
@@ -39,11 +28,25 @@ const courier = (
   },
 })
 
-export const courierFamily = (
-  managers: readonly string[],
-  send: SendModel,
-  began: (key: string) => void,
-): FamilyOptions<number, CourierMessage> => ({
-  behaviour: courier(managers, send, began),
+export const courierFamily = (managers: readonly string[], send: SendModel): FamilyOptions<number, CourierMessage> => ({
+  behaviour: courier(managers, send),
   mailbox: { capacity: 1_000 },
+})
+
+/** The modeller of this ArmorProfile has begun, and has only what was on the disk. */
+export type BeganMessage = { type: 'began'; key: string }
+
+export const beganFamilyName = 'modeller-began'
+export const beganAddress = `${beganFamilyName}/1`
+
+/** Takes that to the agent's thread, beside reports, which wait for managers. */
+export const beganFamily = (began: (key: string) => void): FamilyOptions<undefined, BeganMessage> => ({
+  behaviour: {
+    start: () => undefined,
+    receive: (state, { key }) => {
+      began(key)
+      return state
+    },
+  },
+  mailbox: { capacity: 10_000 },
 })

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { ModelReply } from '../../../actors/modeller/ports.ts'
 import { modellerFamily } from '../../../actors/modeller.ts'
 import { type ActorSystem, AskError } from '../../../actors/runtime/index.ts'
-import { type CourierMessage, courierAddress } from './courier.ts'
+import { type BeganMessage, beganAddress, type CourierMessage, courierAddress } from './courier.ts'
 import { RecordingFolder } from './recording-files.ts'
 import { type ModellerThreadData, modellerFamilyName } from './thread-data.ts'
 
@@ -12,11 +12,12 @@ const PATIENCE = 120_000
 /** Furnishes the worker thread on which modellers record. */
 export default function install(system: ActorSystem, { node, folder }: ModellerThreadData): void {
   const courier = system.lookup<CourierMessage>(courierAddress)
+  const began = system.lookup<BeganMessage>(beganAddress)
   system.family(
     modellerFamilyName,
     modellerFamily({
       node,
-      began: (key) => void courier.tell({ type: 'began', key }),
+      began: (key) => void began.tell({ type: 'began', key }),
       files: new RecordingFolder(folder),
       digest: (text) => createHash('sha256').update(text).digest('hex'),
       send: (report): Promise<ModelReply> =>

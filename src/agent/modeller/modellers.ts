@@ -10,7 +10,7 @@ import { logTrouble } from '../../base/bug.ts'
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { NodeSide } from '../node-side.ts'
-import { courierFamily, courierFamilyName, type SendModel } from './courier.ts'
+import { beganFamily, beganFamilyName, courierFamily, courierFamilyName, type SendModel } from './courier.ts'
 import { RecordingFolder } from './recording-files.ts'
 import { type ModellerThreadData, modellerFamilyName } from './thread-data.ts'
 
@@ -75,9 +75,10 @@ export class Modellers {
     this.#options = options
     const { logger, clock, managers, send } = options
     this.#system = new ActorSystem({ logger, clock })
+    this.#system.family(courierFamilyName, courierFamily(managers, send))
     this.#system.family(
-      courierFamilyName,
-      courierFamily(managers, send, (key) => this.#sendAgain(key)),
+      beganFamilyName,
+      beganFamily((key) => this.#sendAgain(key)),
     )
   }
 

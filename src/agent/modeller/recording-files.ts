@@ -38,12 +38,15 @@ export class RecordingFolder implements RecordingFiles {
   async read(key: string): Promise<{ stored: StoredRecording; seen: number } | { broken: string } | undefined> {
     const path = this.#path(key)
     const state = await stat(path).catch(missing)
-    if (state === undefined) return undefined
+    if (state === undefined) {
+      const isLost = (await stat(`${path}.broken`).catch(missing)) !== undefined
+      return isLost ? { broken: `${path}.broken is all that there is` } : undefined
+    }
     const text = state.size > LONGEST ? `of ${state.size} bytes` : await readFile(path, 'utf8')
     const stored = parsed(text)
     if (typeof stored !== 'string') return { stored, seen: state.mtimeMs }
     await rename(path, `${path}.broken`)
-    return { broken: `${path} ${stored}; it is kept as ${path}.broken` }
+    return { broken: `${path} ${stored}; it is ${path}.broken now` }
   }
 
   async write(key: string, stored: StoredRecording): Promise<void> {
@@ -59,6 +62,8 @@ export class RecordingFolder implements RecordingFiles {
       await file.close()
     }
     await rename(`${path}.new`, path)
+    // It says itself what is missing.
+    await rm(`${path}.broken`, { force: true })
     await synced(dirname(path))
   }
 

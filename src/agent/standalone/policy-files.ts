@@ -55,7 +55,8 @@ export function policyFiles(folder: string, owner = process.geteuid?.() ?? 0): P
         )
       const found = new Map<string, SeenFile>()
       const problem = 'its name is no UTF-8; rename it'
-      for (const entry of entries) if (!isUtf8(entry)) found.set(entry.toString('latin1'), { version: 'name', problem })
+      for (const entry of entries)
+        if (!isUtf8(entry)) found.set(`./${entry.toString('latin1')}`, { version: 'name', problem })
       for (const name of names) {
         const seen = await lookAt(join(folder, name), known.get(name), owner)
         if (seen !== undefined) found.set(name, seen)

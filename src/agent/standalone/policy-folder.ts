@@ -174,7 +174,7 @@ export class PolicyFolder implements ProfileSource {
     const versions = all ? [] : [...this.#files].filter(([, { again }]) => !again)
     const seen = await files.look(new Map(versions.map(([name, { version }]) => [name, version])))
     for (const name of this.#files.keys()) if (!seen.has(name)) this.#files.delete(name)
-    for (const [name, file] of seen) await this.#take(name, file)
+    for (const [name, file] of seen) if (!this.#stopped) await this.#take(name, file)
     if (this.#stopped) return false
     const { policies, problems } = policySet(
       new Map(Array.from(this.#files, ([name, { contents }]) => [join(this.#options.folder, name), contents])),

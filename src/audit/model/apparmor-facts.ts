@@ -178,7 +178,11 @@ function unhandledText(pairs: RecordPairs): string {
     const value = textOf(pairs, slotOf[name]) ?? written(pairs, slotOf[name])
     return [`${name}=${JSON.stringify(value)}`]
   })
-  return parts.join(' ').slice(0, longestUnhandled)
+  // Where it is cut, half of a character may be left, which no manager takes.
+  return parts
+    .join(' ')
+    .slice(0, longestUnhandled)
+    .replace(/[\uD800-\uDBFF]$/, '')
 }
 
 function withText(list: string[] | undefined, text: string): string[] {

@@ -23,7 +23,7 @@ export interface DecodePoolOptions {
   seenProcesses?: ProcessLog
   /** Default: two, or as many as leave a core to the rest of the pipeline. */
   threads?: number
-  /** Milliseconds of CPU that a worker may take for a batch before its thread is ended. Default 10,000. */
+  /** Milliseconds of CPU that a worker may take for a batch before its thread is ended. Default 30,000. */
   timeLimit?: number
   /** Milliseconds more of time for the first batch of a thread, which has to start, and for one that gets no CPU. Default 120,000. */
   startLimit?: number
@@ -100,6 +100,7 @@ export class DecodePool {
   #onTrouble: (machine: string | undefined) => void
   #trouble: string | undefined
   #timeLimit: number
+  #startLimit: number
   #machinePatience: number
 
   constructor(options: DecodePoolOptions) {
@@ -107,7 +108,7 @@ export class DecodePool {
       feed,
       settings,
       clock,
-      timeLimit = 10_000,
+      timeLimit = 30_000,
       startLimit = 120_000,
       heapLimit = 256,
       onFailure = () => undefined,
@@ -124,6 +125,7 @@ export class DecodePool {
     this.#onFailure = onFailure
     this.#onTrouble = onTrouble
     this.#timeLimit = timeLimit
+    this.#startLimit = startLimit
     this.#machinePatience = machinePatience
     this.#placement = new Placement({
       feed,
@@ -190,7 +192,8 @@ export class DecodePool {
       this.#count(batch, first, false)
       const second = await this.#attempt(batch, true, budget)
       if (second.ok) return second.result
-      budget.end = this.#clock.now() + 6 * this.#timeLimit
+      // A thread that is begun anew has to start, which on a slow machine takes most of this.
+      budget.end = this.#clock.now() + this.#startLimit + 6 * this.#timeLimit
       return await this.#inPieces(batch, second, budget)
     } finally {
       this.depth--

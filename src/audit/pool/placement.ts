@@ -104,6 +104,12 @@ export class Placement {
     state.attempts.delete(attempt)
     state.started ||= replied
     if (thread !== undefined) state.thread = thread
+    // What this one has used is not charged to those that wait behind it.
+    if (replied)
+      for (const other of state.attempts) {
+        other.timer?.cancel()
+        this.#limit(other, state)
+      }
   }
 
   /**

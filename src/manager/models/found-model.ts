@@ -1,5 +1,6 @@
 import type { FoundModel } from '../../../actors/policy/ports.ts'
 import type { ArmorProfileModel } from '../../api/types.ts'
+import { isUsable } from '../../model/profile/kept-in-object.ts'
 
 /** What a policy can use of a model. One that somebody imported has no status, and says by what it has that it is ready. */
 export function foundModel({ metadata, data, status }: ArmorProfileModel): FoundModel {
@@ -8,7 +9,7 @@ export function foundModel({ metadata, data, status }: ArmorProfileModel): Found
   const { bpf } = data.dynamicResult ?? {}
   return {
     version: `${metadata.uid} ${metadata.generation} ${status?.ready}`,
-    ready: status?.ready ?? (data.profile !== undefined || data.dynamicResult?.bpf !== undefined),
+    ready: status?.ready ?? isUsable(data),
     model: {
       ...(appArmor !== undefined && { appArmor }),
       ...(seccomp !== undefined && { seccomp }),

@@ -45,6 +45,13 @@ export class Models {
     if (profile !== undefined && recordingOf(profile)?.open === false) this.#family.of(key).tell({ type: 'changed' })
   }
 
+  /** Somebody, or a manager, has written the model of this key, or deleted it. */
+  modelChanged(key: string): void {
+    const profile = this.#view.profiles.store.get(key)
+    if (profile !== undefined && recordingOf(profile)?.open === false)
+      this.#family.of(key).tell({ type: 'model-changed' })
+  }
+
   found(namespace: string, name: string): FoundModel | undefined {
     const model = this.#view.models.store.get(`${namespace}/${name}`)
     return model && foundModel(model)

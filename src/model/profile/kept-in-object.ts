@@ -38,3 +38,7 @@ export function isPart({ storageType, data: { profile, dynamicResult = {} } }: A
   const hasOthers = profile?.appArmor !== undefined || profile?.seccomp !== undefined
   return storageType === 'LocalDisk' && (names.length === 0 || (names.join() === 'bpf' && hasOthers))
 }
+
+/** Whether enforcers can use what the object has. */
+export const isUsable = ({ profile, dynamicResult }: Data): boolean =>
+  profile !== undefined || dynamicResult?.bpf !== undefined

@@ -137,6 +137,12 @@ describe('a modelling of behaviour', () => {
     seccomp!.syscalls = seccomp!.syscalls!.filter((one) => one !== name)
     return model
   }
+  const importedModel: ArmorProfileModel = {
+    apiVersion: 'crd.varmor.org/v1beta1',
+    kind: 'ArmorProfileModel',
+    metadata: { namespace: 'demo', name: 'varmor-demo-web', uid: 'm-2', resourceVersion: '0' },
+    data: {},
+  }
   const brought = (model: ArmorProfileModel): ArmorProfileModel => ({
     ...model,
     metadata: { namespace: 'demo', name: model.metadata.name, ...byOthers(recordingOf(begun([]).profile!)!.id) },
@@ -175,6 +181,63 @@ describe('a modelling of behaviour', () => {
         await world.stop()
       })
 
+  it('says at once what somebody has changed in a model of which nothing is missing, and makes it anew when it is deleted', async () => {
+    const world = await withoutTheSecond()
+    world.startAgent('n2')
+    await world.runUntil(() => world.model?.status?.completedNumber === 2, 900_000)
+    world.editModel(without('ptrace'))
+    await world.runUntil(() => conditions(world)['']?.type === 'Changed', 60_000)
+    world.editModel(() => undefined)
+    await world.runUntil(() => world.model?.status?.completedNumber === 2, 900_000)
+    expect(syscalls(world)).to.deep.equal(['mount', 'openat', 'ptrace'])
+    await world.stop()
+  })
+
+  it('leaves alone what somebody has put into its place without a word of it, whoever leads', async () => {
+    const world = await withoutTheSecond()
+    world.editModel(({ status: _, ...model }) => ({
+      ...model,
+      metadata: { namespace: 'demo', name: model.metadata.name },
+      data: { dynamicResult: call('openat'), profile: model.data.profile! },
+    }))
+    await world.runUntil(() => conditions(world)['']?.type === 'Changed', 60_000)
+    expect(world.model?.status?.ready).to.equal(true)
+    world.killManager()
+    world.startManager()
+    world.startAgent('n2')
+    await world.runFor(900_000)
+    expect(syscalls(world)).to.deep.equal(['openat'])
+    await world.stop()
+  })
+
+  it('leaves alone what somebody has brought before it was made', async () => {
+    const world = begun(['n1', 'n2'])
+    await world.runFor(1_000)
+    world.found('n1', call('openat'))
+    world.killAgent('n2')
+    world.end()
+    await world.runFor(20_000)
+    world.model = brought({ ...importedModel, data: {} })
+    await world.runFor(900_000)
+    expect(syscalls(world)).to.deep.equal(['openat'])
+    expect(conditions(world)['']?.type).to.equal('Changed')
+    expect(world.applied).to.equal(0)
+    await world.stop()
+  })
+
+  it('marks as its own what a manager before it has written without a mark', async () => {
+    const world = await withoutTheSecond()
+    world.editModel(({ metadata: { annotations: _, ...metadata }, ...model }) => ({ ...model, metadata }))
+    world.killManager()
+    world.startManager()
+    await world.runFor(5_000)
+    world.editModel(without('ptrace'))
+    world.startAgent('n2')
+    await world.runFor(900_000)
+    expect(syscalls(world)).to.deep.equal(['openat'])
+    await world.stop()
+  })
+
   it('adds to what it has written itself, whoever leads', async () => {
     const world = await withoutTheSecond()
     world.killManager()
@@ -205,12 +268,45 @@ describe('a modelling of behaviour', () => {
     await world.runFor(900_000)
     expect(world.model?.data.profile).to.deep.equal(profile)
     expect(conditions(world)['']?.message).to.contain('n2')
-    // It comes back after all.
+    // It comes back, first without its disk.
+    const disk = world.disks.get('n2')!
+    const recorded = disk.get(KEY)!
+    disk.clear()
+    world.nodes = ['n1', 'n2']
+    world.startAgent('n2')
+    await world.runFor(900_000)
+    expect(world.model?.data.profile).to.deep.equal(profile)
+    world.killAgent('n2')
+    disk.set(KEY, recorded)
     world.nodes = ['n1', 'n2']
     world.startAgent('n2')
     await world.runUntil(() => conditions(world)[''] === undefined, 900_000)
     expect(world.model?.data.profile).to.deep.equal(profile)
     expect(world.files.get(KEY)?.appArmor?.files).to.have.length(21)
+    await world.stop()
+  })
+
+  it('made anew without nodes that are gone, adds those that come later', async () => {
+    const world = begun(['n1', 'n2', 'n3'])
+    world.settings.largest = 3_000
+    await world.runFor(1_000)
+    for (let i = 0; i < 20; i++) world.found('n1', file(`/srv/${'d'.repeat(60)}/${i}`, 'r'))
+    world.found('n2', file('/srv/second', 'r'))
+    world.found('n3', file('/srv/third', 'r'))
+    await world.runFor(10_000)
+    world.killAgent('n3')
+    world.end()
+    await world.runUntil(() => world.model?.status?.completedNumber === 2, 120_000)
+    world.killManager()
+    world.killAgent('n2')
+    world.nodes = ['n1', 'n3']
+    world.startManager()
+    await world.runUntil(() => conditions(world)['']?.type === 'Kept', 900_000)
+    world.editModel(() => undefined)
+    await world.runUntil(() => world.files.get(KEY)?.appArmor?.files?.length === 20, 900_000)
+    world.startAgent('n3')
+    await world.runUntil(() => world.files.get(KEY)?.appArmor?.files?.length === 21, 900_000)
+    expect(conditions(world)['']).to.equal(undefined)
     await world.stop()
   })
 

@@ -141,7 +141,7 @@ export class ModelWorld {
       ...edited,
       metadata: { ...edited.metadata, resourceVersion: String(++this.applied) },
     }
-    this.#manager?.family.of(KEY).tell({ type: 'changed' })
+    this.#manager?.family.of(KEY).tell({ type: 'model-changed' })
   }
 
   killAgent(node: string): void {
@@ -160,6 +160,18 @@ export class ModelWorld {
     const api: ModelPorts['api'] = {
       readModel: () => life.ofLiving(() => structuredClone(this.model)),
       applyModel: (document) => life.ofLiving(() => this.#apply(document)),
+      markModel: (model, { labels, annotations }) =>
+        life.ofLiving(() => {
+          this.editModel(({ metadata, ...rest }) => {
+            if (metadata.resourceVersion !== model.metadata.resourceVersion) throw new PortError('CONFLICT', 'changed')
+            const marked = {
+              labels: { ...metadata.labels, ...labels },
+              annotations: { ...metadata.annotations, ...annotations },
+            }
+            return { ...rest, metadata: { ...metadata, ...marked } }
+          })
+          return structuredClone(this.model!)
+        }),
       writeModelStatus: (model, status) =>
         life.ofLiving(() => {
           if (this.model?.metadata.resourceVersion !== model.metadata.resourceVersion)

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import type { ModellerMessage } from '../../../actors/modeller.ts'
 import type { Family, Reference } from '../../../actors/runtime/index.ts'
 import { SimulatedClock } from '../../../actors/runtime/simulated-clock.ts'
-import { type CourierMessage, courierAddress } from '../../../src/agent/modeller/courier.ts'
+import { type BeganMessage, beganAddress } from '../../../src/agent/modeller/courier.ts'
 import { Modellers } from '../../../src/agent/modeller/modellers.ts'
 import type { ArmorProfile, BehaviorModeling } from '../../../src/api/types.ts'
 import type { Recorded } from '../../../src/audit/model/recorded.ts'
@@ -40,14 +40,14 @@ interface World {
   sent: ModellerMessage[]
   changes: string[]
   clock: SimulatedClock
-  courier: Reference<CourierMessage> | undefined
+  began: Reference<BeganMessage> | undefined
 }
 
 /** Modellers that take what they are sent, or do not. */
 function setUp() {
   const sent: ModellerMessage[] = []
   const changes: string[] = []
-  const world: World = { takes: true, sent, changes, clock: new SimulatedClock(0), courier: undefined }
+  const world: World = { takes: true, sent, changes, clock: new SimulatedClock(0), began: undefined }
   const family = {
     name: 'modeller',
     of: (key: string) => ({
@@ -63,7 +63,7 @@ function setUp() {
     send: async () => ({ kind: 'unreachable', message: 'nobody' }),
     onChange: (name, modelling) => changes.push(`${name}: ${modelling}`),
     place: (system) => {
-      world.courier = system.lookup<CourierMessage>(courierAddress)
+      world.began = system.lookup<BeganMessage>(beganAddress)
       return family
     },
   })
@@ -127,12 +127,12 @@ describe('the modellers of a node', () => {
   it('have the workers send again what they know when one begins, as it may have failed before that was on the disk', async () => {
     const { modellers, world, changes, clock } = setUp()
     modellers.profile(profile(recording), false)
-    world.courier!.tell({ type: 'began', key: 'demo/varmor-demo-web' })
+    world.began!.tell({ type: 'began', key: 'demo/varmor-demo-web' })
     for (let turn = 0; turn < 10 && changes.length === 0; turn++) await new Promise((resolve) => setImmediate(resolve))
     expect(changes).to.deep.equal([`varmor-demo-web: ${id} 1`])
     modellers.profile(profile(over), false)
     run(clock, 4_000)
-    world.courier!.tell({ type: 'began', key: 'demo/varmor-demo-web' })
+    world.began!.tell({ type: 'began', key: 'demo/varmor-demo-web' })
     for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
     expect(changes.slice(1), 'of what is over nothing is wanted').to.deep.equal(['varmor-demo-web: '])
   })

@@ -47,7 +47,7 @@ describe('the files of a folder of policies', () => {
   it('are named when their names are no text', async () => {
     writeFileSync(Buffer.concat([Buffer.from(`${folder}/b`), Buffer.from([0xe9]), Buffer.from('.yaml')]), 'x')
     put('a.yaml', 'a')
-    expect(await look()).to.deep.equal({ 'a.yaml': 'text a', 'bé.yaml': 'its name is no UTF-8; rename it' })
+    expect(await look()).to.deep.equal({ 'a.yaml': 'text a', './bé.yaml': 'its name is no UTF-8; rename it' })
   })
 
   it('are read again when they have changed, however that was done', async () => {

@@ -155,6 +155,25 @@ describe('a source that is kept open', () => {
     expect(clock.waiting).to.equal(0)
   })
 
+  it('says no more than that what came is taken, where records wait behind it for long', async () => {
+    const { clock, wires, got, source, ended } = make([], { aliveMs: 1_000_000 })
+    const begun = clock.now()
+    const made = (after: number, text = ''): string => {
+      const seconds = (begun + after) / 1000
+      return `type=1400 audit(${seconds.toFixed(3)}:7): apparmor="DENIED"${text}\n`
+    }
+    await clock.advance(100_000)
+    wires[0]!.give(made(30_250) + made(40_250, ` name="type=1400 audit(${begun / 1000 + 90}.000:8)"`))
+    await clock.advance(0)
+    wires[0]!.give(made(60_250))
+    await clock.advance(0)
+    wires[0]!.give(made(99_900))
+    await clock.advance(0)
+    expect(got.map(({ position }) => (position as { at: number }).at - begun)).to.deep.equal([40_250, 60_250, 99_000])
+    source.stop()
+    await ended
+  })
+
   it('says that nothing came, while nothing comes, and that costs a batch of no bytes', async () => {
     const { clock, got, source, ended } = make()
     await clock.advance(20_500)
