@@ -212,9 +212,14 @@ function capabilityRules(allowed: ReadonlySet<number>, { deny, audit }: Verdict)
 
 const tracing = new Map(Object.entries(ptraceAccess))
 
-/** What a process may do to those of other containers it may do to those of its own. */
+/**
+ * What a process may do to those of other containers it may do to those of its own. As with AppArmor, ps works within a container, and
+ * what looks after the node, the agent among it, may look at it: whether that was seen while it was recorded is chance.
+ */
 function ptraceRules(all: readonly Allowed[], { deny, audit }: Verdict, reader: Reader): PtraceRules {
-  let [within, outside] = [0, 0]
+  const { read, readby } = ptraceAccess
+  let within: number = read | readby
+  let outside: number = readby
   for (const { behaviour, path } of all)
     for (const [i, { permissions, external = false }] of (behaviour.ptraces ?? []).entries())
       for (const [k, name] of permissions.entries()) {
