@@ -36,6 +36,13 @@ const MOST = 5_000
 const WAIT_FOR_THREAD = 100
 /** Milliseconds that a thread stays without a job: it takes 13 MiB even so, and a few tenths of a second to be started again. */
 export const IDLE = 60_000
+/** Milliseconds of CPU in which a thread starts on a machine of some age. Where it takes so many times as long, so may a job, and its code is as cold. */
+const USUAL_START = 1_000
+/** So many times at most. */
+const SLOWEST = 20
+/** From then on it is worth 13 MiB that whoever asks first need not wait for a thread. */
+const SLOW_START = 3
+
 /** Milliseconds after which it is looked how much CPU the thread has used: for most jobs never, as the look costs as much as some of them. */
 const FIRST_LOOK = 100
 /** Milliseconds: an answer that was there in time, and has only not been read yet, is read by then. */
@@ -90,6 +97,8 @@ export class CompilerPool implements Compilers {
   /** So many were started ever. */
   #number = 0
   #stopped = false
+  /** So many times as long as usual a thread took to start. */
+  #slowness = 1
 
   constructor(options: PoolOptions) {
     this.#options = options
@@ -312,7 +321,7 @@ export class CompilerPool implements Compilers {
 
   async #whenReady(thread: CompilerThread): Promise<void> {
     try {
-      await thread.ready()
+      this.#slowness = Math.min(SLOWEST, Math.max(1, (await thread.ready()) / USUAL_START))
     } catch (err) {
       if (!this.#stopped) this.#options.logger.error({ err }, 'a compiler does not start')
       return
@@ -333,6 +342,7 @@ export class CompilerPool implements Compilers {
     const { clock } = this.#options
     const now = clock.now()
     for (let first = this.#idle[0]; first !== undefined && first.since + IDLE <= now; first = this.#idle[0]) {
+      if (this.#started === 1 && this.#slowness >= SLOW_START) return
       this.#idle.shift()
       this.#started--
       void first.thread.end()
@@ -346,7 +356,7 @@ export class CompilerPool implements Compilers {
   }
 
   #deadlineOf({ times = 1 }: JobOptions): number {
-    return times * this.#options.deadline
+    return times * this.#options.deadline * this.#slowness
   }
 
   #error(code: CompilerErrorCode, job: JobOptions): CompilerError {

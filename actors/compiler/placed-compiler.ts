@@ -5,8 +5,8 @@ import { type ActorSystem, AskError, type Reference, type Thread } from '../runt
 
 /** One thread that does one job at a time. */
 export interface CompilerThread {
-  /** Resolves when it takes a job. */
-  ready(): Promise<void>
+  /** Resolves when it takes a job, with the milliseconds of CPU that its start took; 0 where that cannot be seen. */
+  ready(): Promise<number>
   /** Milliseconds that it has worked, of its CPU time: a machine that has other things to do makes no job a costly one. */
   worked(): number
   /** @throws what the job throws; a THREAD_DIED of `AskError` when the thread dies over it */
@@ -47,13 +47,14 @@ export class PlacedCompiler implements CompilerThread {
     this.#actor = this.#thread.family<CompilerMessage>(family).of('1')
   }
 
-  async ready(): Promise<void> {
+  async ready(): Promise<number> {
     for (;;)
       try {
         const { thread } = await this.#actor.ask({ type: 'ready' }, { timeout: PATIENCE })
-        this.#id = cpuTimeOf(thread) === undefined ? undefined : thread
+        const start = cpuTimeOf(thread)
+        this.#id = start === undefined ? undefined : thread
         this.#worked = 0
-        return
+        return start ?? 0
       } catch (error) {
         // It died as it started, and is started again, later and later.
         if (!(error instanceof AskError && error.code === 'THREAD_DIED')) throw error

@@ -49,7 +49,7 @@ import { openRingsBeside, startViolationPipeline, type ViolationPipelineOptions 
 import { policyOf } from './wanted-profiles.ts'
 
 /**
- * One is enough: profiles come one at a time. Times are in milliseconds. Managers have refused what takes them two seconds; a node may be
+ * One is enough: profiles come one at a time. Times are in milliseconds of CPU. Managers refuse what takes them two seconds; a node may be
  * many times slower, and for the first policy the code itself is cold: one that is refused here is not enforced.
  */
 const compilers = { threads: 1, deadline: 60_000 }

@@ -24,6 +24,8 @@ class FakeThread implements CompilerThread {
   ends = 0
   /** The part of the time in which it works. */
   share = 1
+  /** Milliseconds of CPU. */
+  startCost = STARTING
   readonly #simulation: Simulation
   #die: (error: unknown) => void = () => undefined
 
@@ -31,8 +33,8 @@ class FakeThread implements CompilerThread {
     this.#simulation = simulation
   }
 
-  ready(): Promise<void> {
-    return new Promise((resolve) => this.#simulation.clock.after(STARTING, resolve))
+  ready(): Promise<number> {
+    return new Promise((resolve) => this.#simulation.clock.after(STARTING, () => resolve(this.startCost)))
   }
 
   run(_: string, [input]: readonly [Input]): Promise<unknown> {
@@ -161,6 +163,27 @@ describe('a pool of compilers', () => {
     await simulation.runFor(500)
     expect(ends).to.deep.equal(['hostile TOO_COSTLY', 'a done', 'b done', 'c done'])
     expect(threads[0]!.kills).to.equal(1)
+  })
+
+  it('gives a job as much longer as a thread took to start, and keeps one that took long', async () => {
+    open({
+      threads: 1,
+      thread: () => {
+        const thread = new FakeThread(simulation)
+        thread.startCost = 5_000
+        threads.push(thread)
+        return thread
+      },
+    })
+    ask('a', { cost: 9_000 })
+    await simulation.runFor(STARTING + 9_100)
+    expect(ends).to.deep.equal(['a done'])
+    ask('hostile', { cost: FOREVER })
+    await simulation.runFor(10_100)
+    expect(ends).to.deep.equal(['a done', 'hostile TOO_COSTLY'])
+    await simulation.runFor(3 * IDLE)
+    expect(threads.map(({ ends: ended }) => ended)).to.deep.equal([0])
+    expect(simulation.clock.timers).to.equal(0)
   })
 
   it('gives a job so many times as long as it may take, and says that time of one that takes longer', async () => {

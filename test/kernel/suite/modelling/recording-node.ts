@@ -74,7 +74,8 @@ export class RecordingNode {
   }
 
   async apply(policy: VarmorPolicy): Promise<void> {
-    const options = { fieldManager: 'test', force: true }
+    // On a slow machine admission refuses it for a while, as its compilers have to start.
+    const options = { fieldManager: 'test', force: true, deadline: 300_000 }
     await this.#sandbox.client.apply(varmorPolicies, policy as VarmorPolicy & KubeObject, options)
   }
 
