@@ -16,8 +16,8 @@ export type ModelMessage =
   | Request<{ type: 'report'; report: ModelReport }, ModelAnswer>
   /** The ArmorProfile or the nodes may be others now. */
   | { type: 'changed' }
-  /** The model that the API server has may be another one now, or gone. */
-  | { type: 'model-changed' }
+  /** The model that the API server has is of this resource version now; undefined when it is gone. */
+  | { type: 'model-changed'; version: string | undefined }
 type WriteDue = { type: 'write-due' }
 type Message = ModelMessage | WriteDue
 
@@ -42,7 +42,9 @@ export const model = (ports: ModelPorts): Behaviour<ModelState, Message> => ({
       case 'changed':
         return planWrite(ports, state, context)
       case 'model-changed':
-        return state.recording === '' ? state : due({ ...state, look: true }, ports.settings.writeInterval, context)
+        // Most are of our own writes.
+        if (state.recording === '' || (message.version !== undefined && message.version === state.seen)) return state
+        return due({ ...state, look: true }, ports.settings.writeInterval, context)
       case 'write-due':
         return write(ports, { ...state, due: undefined }, context)
       default:
@@ -121,10 +123,11 @@ async function known(
   const local = found.storageType === 'LocalDisk'
   const data = local ? await ports.files.read(context.key) : found.data.dynamicResult
   // A file of another manager: nodes have all of it, and are asked again.
-  if (local && data === undefined) return { lost: stored, written: true }
+  const seen = found.metadata.resourceVersion
+  if (local && data === undefined) return { lost: stored, written: true, seen }
   const merged = new Collector()
   merged.add(data ?? {})
-  return { merged, stored, written: true, leftOutBefore: leftOutOf(found.status) }
+  return { merged, stored, written: true, seen, leftOutBefore: leftOutOf(found.status) }
 }
 
 /** Seconds until a node comes again: one whose part is stored, one that waits for that, and one that has nothing to bring. */

@@ -47,9 +47,10 @@ export class Models {
 
   /** Somebody, or a manager, has written the model of this key, or deleted it. */
   modelChanged(key: string): void {
+    const version = this.#view.models.store.get(key)?.metadata.resourceVersion
     const profile = this.#view.profiles.store.get(key)
     if (profile !== undefined && recordingOf(profile)?.open === false)
-      this.#family.of(key).tell({ type: 'model-changed' })
+      this.#family.of(key).tell({ type: 'model-changed', version })
   }
 
   found(namespace: string, name: string): FoundModel | undefined {

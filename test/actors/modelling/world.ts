@@ -141,7 +141,7 @@ export class ModelWorld {
       ...edited,
       metadata: { ...edited.metadata, resourceVersion: String(++this.applied) },
     }
-    this.#manager?.family.of(KEY).tell({ type: 'model-changed' })
+    this.#manager?.family.of(KEY).tell({ type: 'model-changed', version: this.model?.metadata.resourceVersion })
   }
 
   killAgent(node: string): void {
