@@ -46,7 +46,7 @@ export class RecordingFolder implements RecordingFiles {
     const stored = parsed(text)
     if (typeof stored !== 'string') return { stored, seen: state.mtimeMs }
     await rename(path, `${path}.broken`)
-    return { broken: `${path} ${stored}; it is ${path}.broken now` }
+    return { broken: `${path} ${stored}; it is kept as ${path}.broken` }
   }
 
   async write(key: string, stored: StoredRecording): Promise<void> {
@@ -62,8 +62,6 @@ export class RecordingFolder implements RecordingFiles {
       await file.close()
     }
     await rename(`${path}.new`, path)
-    // It says itself what is missing.
-    await rm(`${path}.broken`, { force: true })
     await synced(dirname(path))
   }
 
