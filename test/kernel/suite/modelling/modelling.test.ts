@@ -57,7 +57,14 @@ describe('behaviour on a real kernel', function () {
     await node.apply(recording(30))
     await node.reaches(name, 'Modeling')
     // As the kubelet has the runtime know a pod's container: what one of another namespace does is not recorded.
-    const ofPod = ['--label', `io.kubernetes.pod.namespace=${namespace}`]
+    const labels = {
+      'io.cri-containerd.kind': 'container',
+      'io.kubernetes.container.name': 'main',
+      'io.kubernetes.pod.name': 'shell-0',
+      'io.kubernetes.pod.namespace': namespace,
+      'io.kubernetes.pod.uid': 'uid-of-shell',
+    }
+    const ofPod = Object.entries(labels).flatMap(([label, value]) => ['--label', `${label}=${value}`])
     const flags = [...ofPod, '--seccomp', '--seccomp-profile', node.seccomp(profile)]
     shell = await ContainedShell.start(name, profile, flags)
     expect(await shell.label()).to.equal(`${profile} (complain)`)
