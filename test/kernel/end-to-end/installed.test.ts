@@ -32,7 +32,7 @@ import { firstPolicy } from './readme-policy.ts'
 
 const namespace = 'varmor'
 /** Milliseconds that anything may take under emulation, on a machine that others use too. */
-const patience = 420_000
+const patience = 600_000
 /** Of a step, which waits for several things: less than all of them, and enough for that which hangs to be named. */
 const stepLimit = 2 * patience
 const waiting = ['--wait', '--timeout', `${(stepLimit - 60_000) / 1000}s`]

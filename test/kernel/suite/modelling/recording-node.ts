@@ -19,7 +19,7 @@ import { appArmorFolder, installed, namespace } from '../control-plane-in-guest.
 
 const node = 'guest'
 /** Milliseconds, under emulation. */
-const patience = 150_000
+const patience = 300_000
 
 /** API server and manager in this process, and all of an agent on this node, with what the kernel reports. */
 export class RecordingNode {
