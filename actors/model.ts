@@ -117,8 +117,7 @@ async function known(
   const of = whose(found, recording)
   if (of === 'other') return {}
   if (of === 'changed' || of === 'imported') return { written: true, stays: true, look: true }
-  if (of === 'unmarked')
-    await ports.api.markModel(found, ofManager(recording, { ...found, storageType: found.storageType }))
+  if (of === 'unmarked') await ports.api.markModel(found, ofManager(recording, found))
   const stored = storedDigests(found.status)
   const local = found.storageType === 'LocalDisk'
   const data = local ? await ports.files.read(context.key) : found.data.dynamicResult
@@ -251,15 +250,15 @@ async function bringUp(
   const found = await ports.api.readModel(namespace, name)
   const version = found?.metadata.resourceVersion
   if (version !== undefined && version === seen && !dirty) return { ...state, look: false }
-  const of =
-    found === undefined || (!written && whose(found, recording) === 'other') ? undefined : whose(found, recording)
-  if (found !== undefined && of !== undefined && of !== 'ours' && of !== 'unmarked') {
+  const of = found && whose(found, recording)
+  // The first time, what is there of another recording is replaced.
+  const isOurs = of === 'ours' || of === 'unmarked' || (of === 'other' && !written)
+  if (found !== undefined && of !== undefined && !isOurs) {
     // Who leads after this manager is to know it too.
     const marked = of === 'other' ? await ports.api.markModel(found, byOthers(recording)) : found
     return staying(ports, state, marked, { late: lateFor(marked, of, state), gone: [] }, context)
   }
-  if (found !== undefined && of !== undefined && written && !stays && !dirty)
-    return { ...state, look: false, seen: version }
+  if (found !== undefined && written && !stays && !dirty) return { ...state, look: false, seen: version }
   const gone = missing(state)
   if (found !== undefined && gone.length > 0) {
     const left = (state.over ?? 0) + RETURN - context.now()

@@ -23,7 +23,7 @@ export const byOthers = (recording: string): Marks => ({
 })
 
 interface Content {
-  storageType: ArmorProfileModel['storageType'] | undefined
+  storageType?: ArmorProfileModel['storageType'] | undefined
   data: ArmorProfileModel['data']
 }
 

@@ -5,6 +5,7 @@ import type { Random } from '../../base/random.ts'
 import type { SourceBatch } from '../batch/batch.ts'
 import type { Loss } from '../sink/loss-tally.ts'
 import { AuditIds } from './audit-ids.ts'
+import { parseAuditLine } from './audit-line.ts'
 import { AuditSourceError } from './audit-source-error.ts'
 import type { MissedRecords } from './missed-records.ts'
 import { type AuditSource, type LossKinds, type Notify, Pause, type SourceStats } from './source.ts'
@@ -49,6 +50,8 @@ export interface KeptSourceOptions {
 const delays = { first: 100, longest: 10_000 }
 /** What the kernel has said by now is with us within this many milliseconds, unless it is lost and counted. */
 export const underWay = 1_000
+/** Bytes of a line in which its type, time and serial are. */
+const longestHead = 64
 /** Counts of one life of a source that go on with the next one. */
 const counters = ['received', 'passed', 'filtered', 'stalls']
 
@@ -255,8 +258,8 @@ function lastRecordTime(batch: Uint8Array): number | undefined {
   const bytes = Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength)
   // Behind the beginning of a line, where processes can put nothing.
   const line = bytes.lastIndexOf(newline, -2) + 1
-  const found = /^type=\d+ audit\((\d{1,12})\.(\d{3}):/.exec(bytes.toString('latin1', line, line + 48))
-  return found === null ? undefined : Number(`${found[1]}${found[2]}`)
+  const record = parseAuditLine(bytes.toString('latin1', line, line + longestHead))
+  return record && Math.round(record.time * 1000)
 }
 
 function sumOf(before: SourceStats, now: SourceStats): SourceStats {
