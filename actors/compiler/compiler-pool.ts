@@ -128,7 +128,9 @@ export class CompilerPool implements Compilers {
       const timer = clock.after(wait, () => {
         this.#waiting.delete(job)
         this.#observe('busy')
-        reject(this.#error('BUSY', options))
+        const isThere = this.#idle.length + this.#running.size > 0
+        const say = isThere ? compilerMessages.BUSY : compilerMessages.STARTING
+        reject(new CompilerError('BUSY', say(wait / 1_000)))
       })
       const job: Job = {
         name,

@@ -6,8 +6,8 @@ import { EnforcerError } from './enforcer-error.ts'
 export interface ParserRun {
   /** Exit status; undefined when it could not be started, or was ended by what it cost. */
   status: number | undefined
-  /** What it took too much of. */
-  costly?: 'time' | 'memory'
+  /** What it took too much of. Time: it was not given the CPU, or waited for something. */
+  costly?: 'cpu' | 'memory' | 'time'
   stderr: string
   stdout?: string
 }
@@ -15,8 +15,11 @@ export interface ParserRun {
 /** Runs apparmor_parser. Never rejects. */
 export type RunParser = (args: readonly string[], stdin?: string) => Promise<ParserRun>
 
-/** A profile takes well below a second; a run of many has its time for each. */
-const timeFor = (files: number): number => 60_000 + files * 2_000
+/** Seconds of CPU. A profile takes well below one; a run of many has its time for each. */
+const timeFor = (files: number): number => 60 + files * 2
+
+/** A parser that had no CPU for so many times as long, as on a busy node, is ended: that says nothing of the profile. */
+const patience = 10
 
 /**
  * Bytes of address space. All built-in rules, with ten targets, take a quarter of it. A rule such as `/**a?????????????? w` takes any
@@ -29,18 +32,22 @@ const longestOutput = mebibyte
 /** What prlimit says where the program is not there, or cannot be run. */
 const notStarted = [126, 127]
 
-/** Starts the program anew for each call, with a bound of its memory; it is killed when it takes far too long. */
+/** Starts the program anew for each call, with bounds of its memory and of its CPU; it is killed when it takes far too long. */
 export function parserProgram(program = 'apparmor_parser', time = timeFor): RunParser {
   return (args, stdin = '') =>
     new Promise((resolve) => {
+      const seconds = time(args.length)
       const options = {
-        timeout: time(args.length),
+        timeout: seconds * patience * 1000,
         killSignal: 'SIGKILL',
         maxBuffer: longestOutput,
         // Its words are parsed below.
         env: { ...process.env, LC_ALL: 'C' },
       } as const
-      const child = execFile('prlimit', [`--as=${mostMemory}`, program, ...args], options, (error, stdout, stderr) => {
+      // A whole second more until the kernel kills it: the first signal says why.
+      const cpu = Math.ceil(seconds)
+      const bounds = [`--as=${mostMemory}`, `--cpu=${cpu}:${cpu + 1}`]
+      const child = execFile('prlimit', [...bounds, program, ...args], options, (error, stdout, stderr) => {
         if (error === null) resolve({ status: 0, stderr, stdout })
         else resolve(failedRun(program, error, stderr))
       })
@@ -54,6 +61,7 @@ function failedRun(program: string, { code, killed, signal, message }: ExecFileE
   // It ends itself by SIGABRT when it gets no more memory.
   if (signal === 'SIGABRT' || /bad_alloc|memory allocation/i.test(stderr))
     return { status: undefined, stderr, costly: 'memory' }
+  if (signal === 'SIGXCPU') return { status: undefined, stderr, costly: 'cpu' }
   if (killed && signal === 'SIGKILL') return { status: undefined, stderr, costly: 'time' }
   if (typeof code === 'number' && !notStarted.includes(code)) return { status: code, stderr }
   return { status: undefined, stderr: stderr.trim() || `${program}: ${message}` }
@@ -72,8 +80,12 @@ const located =
  * and all of it where none does.
  */
 export function parserError(step: string, profile: string, { status, stderr, costly }: ParserRun): EnforcerError {
+  if (costly === 'time') {
+    const reason = `killed: it was given too little CPU for ${patience} times as long as it may take`
+    return new EnforcerError('PARSER_FAILED', step, { profile, reason })
+  }
   if (costly !== undefined) {
-    const limit = costly === 'memory' ? `${mostMemory / mebibyte} MiB` : `${timeFor(1) / 1000} s`
+    const limit = costly === 'memory' ? `${mostMemory / mebibyte} MiB` : `${timeFor(1)} s of CPU`
     const reason = `compiling it takes more than ${limit}; use fewer rules, and fewer ?, * and classes behind a *`
     return new EnforcerError('TOO_COSTLY', step, { profile, reason })
   }

@@ -50,8 +50,6 @@ export class AppArmorLoader implements ProfileLoader {
   readonly #cache: string
   /** What the kernel showed right after each load by this process. */
   readonly #loaded = new Map<string, Loaded>()
-  /** Of texts that took too long, by name: their digests. */
-  readonly #slow = new Map<string, string>()
   #waiting: Load[] = []
   #turn: Promise<void> = Promise.resolve()
   #scheduled = false
@@ -175,17 +173,9 @@ export class AppArmorLoader implements ProfileLoader {
           return
         }
         if (load.staged) await this.#files.discard(load.name)
-        throw this.#refusal(load, run)
+        throw parserError('load the AppArmor profile', load.name, run)
       })
     return accepted
-  }
-
-  /** A busy node may take long once: a text that takes too long a second time is not tried again. */
-  #refusal({ name, content }: Load, run: ParserRun): EnforcerError {
-    const step = 'load the AppArmor profile'
-    const isFirst = run.costly === 'time' && this.#slow.get(name) !== contentDigest(content)
-    if (isFirst) this.#slow.set(name, contentDigest(content))
-    return parserError(step, name, isFirst ? { status: undefined, stderr: 'killed: it took too long' } : run)
   }
 
   #parse(loads: readonly Load[], staged: boolean): Promise<ParserRun> {
@@ -233,7 +223,6 @@ export class AppArmorLoader implements ProfileLoader {
         if (fingerprint !== undefined && ours) this.#loaded.set(name, { digest: contentDigest(content), fingerprint })
         // It is listed as not what it should be, and loaded once more.
         else this.#loaded.delete(name)
-        this.#slow.delete(name)
         load.resolve()
       })
   }
@@ -255,7 +244,6 @@ export class AppArmorLoader implements ProfileLoader {
       if (left) throw parserError('unload the AppArmor profile', name, run)
     }
     this.#loaded.delete(name)
-    this.#slow.delete(name)
     await this.#uncache(name)
     await this.#files.remove(name)
   }
@@ -271,7 +259,7 @@ export class AppArmorLoader implements ProfileLoader {
   }
 }
 
-/** Halves, to find the one at fault; what one of them costs is not taken from others, so each is alone then. */
+/** Halves, to find the one at fault; what one of them costs, or waits for, is not taken from others, so each is alone then. */
 function partsAfter({ status, costly }: ParserRun, loads: readonly Load[]): (readonly Load[])[] {
   if (costly !== undefined) return loads.map((load) => [load])
   const half = loads.length >> 1

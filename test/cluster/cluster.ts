@@ -183,8 +183,11 @@ export class Cluster {
     const post = async (path: string, body: object): Promise<{ header?: { revision?: string } }> => {
       const url = `${plane.etcdUrl(this.#layout)}${path}`
       const answer = await fetch(url, { method: 'POST', body: JSON.stringify(body) })
-      if (!answer.ok) throw new Error(`etcd ${path}: ${answer.status} ${await answer.text()}`)
-      return (await answer.json()) as { header?: { revision?: string } }
+      if (answer.ok) return (await answer.json()) as { header?: { revision?: string } }
+      const text = await answer.text()
+      // Nothing has changed since the last compaction.
+      if (text.includes('required revision has been compacted')) return {}
+      throw new Error(`etcd ${path}: ${answer.status} ${text}`)
     }
     const { header } = await post('/v3/kv/range', { key: Buffer.from('\0').toString('base64'), limit: 1 })
     await post('/v3/kv/compaction', { revision: header?.revision, physical: true })

@@ -2,6 +2,7 @@
  * The kernel tier: boots a guest for each kernel and group of tests, and runs the tests of suite/ inside it, as root. What
  * cannot be had here is skipped by name.
  */
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { type Job, type Print, runMocha, sideBySide, skip } from '../cluster/jobs.ts'
@@ -9,6 +10,7 @@ import { explain } from '../cluster/requirements.ts'
 import { printSteps } from '../cluster/steps.ts'
 import { defaultKernels, ensureKernel, type KernelName, kernelNames, kernelsVariable } from './guest/kernels.ts'
 import { NotAvailable } from './guest/not-available.ts'
+import { kvmIsUsable } from './guest/qemu.ts'
 import { missingForGuest } from './guest/requirements.ts'
 import { runSuite } from './run-suite.ts'
 import { type SuiteGroup, smokeGroup, suiteGroups } from './suite-groups.ts'
@@ -80,6 +82,11 @@ async function run(given: Given): Promise<boolean> {
   return sideBySide(jobs, given.guests)
 }
 
+/** Emulated guests beside each other on few processors are so slow that what Kubernetes and containerd give up after passes. */
+function guestsAtOnce(): number {
+  return kvmIsUsable() || availableParallelism() >= 4 ? 2 : 1
+}
+
 function readCount(text: string): number {
   if (!/^[1-9]\d?$/.test(text)) throw new InvalidArgumentError('It must be a whole number, not 0.')
   return Number(text)
@@ -96,7 +103,7 @@ const program = new Command('test:kernel')
       .choices(kernelNames)
       .default([]),
   )
-  .option('--guests <count>', 'at a time; with one, tests print as they go', readCount, 2)
+  .option('--guests <count>', 'at a time; with one, tests print as they go', readCount, guestsAtOnce())
   .option('--group <name...>', 'only these folders of suite/, or common')
   .option('--grep <text>', 'only tests whose title matches')
   .option('--refresh', 'fetch the newest version of the kernels first')

@@ -247,6 +247,16 @@ describe('a pool of compilers', () => {
     expect(pool.waiting).to.equal(0)
   })
 
+  it('does not blame other policies where it is the machine that has not started a thread in time', async () => {
+    open({
+      thread: () => Object.assign(new FakeThread(simulation), { ready: () => new Promise<number>(() => undefined) }),
+    })
+    const options = { tenant: 'a', urgent: true, subject: {} }
+    const said = pool.run('compilePolicy', [{}] as never, options).catch(({ code, message }) => `${code}: ${message}`)
+    await simulation.runFor(6_000)
+    expect(await said).to.match(/^BUSY: .*this machine has too little CPU; try again/)
+  })
+
   it('takes an answer that was there in time, though it was busy itself when it came', async () => {
     ask('a', { cost: 2_000 })
     await simulation.runFor(5_000)

@@ -262,7 +262,7 @@ function describeInstallation(kernel: KernelName, parts: () => { cluster: Cluste
         `a violation of ${enforcer} with its pod`,
         async () => {
           expect(await attack()).to.deep.equal(refusals)
-          return (await violations(enforcer)).find(({ podName }) => podName !== undefined)
+          return (await violations(enforcer)).find(({ podName }) => podName !== undefined && podName !== '')
         },
         patience,
         5_000,

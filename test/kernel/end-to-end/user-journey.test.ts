@@ -19,7 +19,7 @@ import { ensureKubeletDisk } from './kubelet-disk.ts'
 
 const namespace = 'varmor'
 /** Milliseconds that anything may take under emulation, on a machine that others use too. */
-const patience = 300_000
+const patience = 600_000
 /** Of a step, which waits for several things: less than all of them, and enough for that which hangs to be named. */
 const stepLimit = 2 * patience
 const policy = 'deployment-policy'
