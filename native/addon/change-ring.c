@@ -103,18 +103,27 @@ void change_ring_close(struct change_ring *r)
 	*r = (struct change_ring){ .fd = -1 };
 }
 
+static bool is_whole(const struct varmor_change *change, uint32_t length)
+{
+	if (length < sizeof(*change))
+		return false;
+	return length == (change->what == VARMOR_CHANGE_PLACED ? sizeof(struct varmor_placed) : sizeof(*change));
+}
+
 /* Documentation/bpf/ringbuf.rst: before each is a header of eight bytes, whose first word is the length, with two flags. */
 const struct varmor_change *change_ring_next(struct change_ring *r)
 {
 	while (r->next < atomic_load_explicit(r->producer, memory_order_acquire)) {
 		const unsigned char *header = r->data + (r->next & (r->size - 1));
 		uint32_t length = atomic_load_explicit((const _Atomic uint32_t *)(const void *)header, memory_order_acquire);
+		const struct varmor_change *change;
 
 		if (length & BPF_RINGBUF_BUSY_BIT)
 			return NULL;
 		r->next += ((length & ~BPF_RINGBUF_DISCARD_BIT) + BPF_RINGBUF_HDR_SZ + 7) / 8 * 8;
-		if (length == sizeof(struct varmor_change))
-			return (const void *)(header + BPF_RINGBUF_HDR_SZ);
+		change = (const void *)(header + BPF_RINGBUF_HDR_SZ);
+		if (!(length & BPF_RINGBUF_DISCARD_BIT) && is_whole(change, length))
+			return change;
 	}
 	return NULL;
 }

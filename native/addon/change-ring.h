@@ -31,7 +31,8 @@ int change_ring_open(struct change_ring *ring, const char *folder, struct failur
 void change_ring_close(struct change_ring *ring);
 
 /*
- * The next change, valid until change_ring_done. NULL for none now: one that a program is putting in holds up those behind it.
+ * The next change, valid until change_ring_done; one that says VARMOR_CHANGE_PLACED is a struct varmor_placed. NULL for none now: one that
+ * a program is putting in holds up those behind it.
  */
 const struct varmor_change *change_ring_next(struct change_ring *ring);
 

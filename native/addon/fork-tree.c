@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -97,6 +98,18 @@ static void take_message(struct fork_tree *t)
 	}
 }
 
+/* A runtime has put a process into a container, of which its parents are not. */
+static void place(struct fork_tree *t, const struct varmor_placed *placed)
+{
+	char id[sizeof(placed->id) + 1];
+	uint64_t key;
+
+	memcpy(id, placed->id, sizeof(placed->id));
+	id[sizeof(placed->id)] = '\0';
+	if (fork_table_living(&t->table, (pid_t)placed->pid, &key))
+		fork_table_label(&t->table, key, id);
+}
+
 static void apply_change(struct fork_tree *t, const struct varmor_change *change)
 {
 	static const enum proc_change known[] = {
@@ -106,6 +119,10 @@ static void apply_change(struct fork_tree *t, const struct varmor_change *change
 	};
 	struct proc_report report = { .pid = (pid_t)change->pid, .parent = (pid_t)change->parent, .when = change->when };
 
+	if (change->what == VARMOR_CHANGE_PLACED) {
+		place(t, (const void *)change);
+		return;
+	}
 	if (change->what < sizeof(known) / sizeof(known[0]))
 		report.change = known[change->what];
 	apply(t, &report);

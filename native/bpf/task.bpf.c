@@ -3,6 +3,7 @@
  * Which container a task is of. It is that of the task which forked it; the first task of a container, and one that is put into it
  * later, have it from the name of their cgroup, when they run the container's program.
  */
+#include "changes.h"
 #include "file.h"
 #include "path.h"
 #include "task.h"
@@ -84,7 +85,12 @@ struct cgroup_walk {
 	__u32 root_level;
 	struct varmor_container_id id; /* of the highest one that is called by an id */
 	bool found;
-	char name[128];
+	bool says;
+	/* The stack is short before Linux 5.13. */
+	union {
+		char name[128];
+		struct varmor_placed placed;
+	};
 };
 
 #define EACH_BYTE(byte) ((byte) * 0x0101010101010101ULL)
@@ -152,6 +158,17 @@ static __always_inline struct cgroup *cgroup_of(struct css_set *set)
 	return cgroup;
 }
 
+static __always_inline void say_place(struct cgroup_walk *walk)
+{
+	walk->placed = (struct varmor_placed){
+		.when = bpf_ktime_get_ns(),
+		.what = VARMOR_CHANGE_PLACED,
+		.pid = bpf_get_current_pid_tgid() >> 32,
+	};
+	__builtin_memcpy(walk->placed.id, walk->id.hex, sizeof(walk->id.hex));
+	put_change(&walk->placed, sizeof(walk->placed));
+}
+
 static __always_inline struct varmor_settings *settings(void)
 {
 	__u32 zero = 0;
@@ -163,8 +180,11 @@ static __always_inline struct varmor_settings *settings(void)
  * The number of the container whose cgroup a task is in; VARMOR_NOT_IN_ONE, or VARMOR_NOT_KNOWN for one that the agent does not know
  * yet. A task may make cgroups below its own and call them as it likes: the highest counts, but for those that the node is in. It is
  * verified by itself, and so takes an address instead of a pointer.
+ *
+ * Of the task that runs it is said where it is, if that is asked for, where it is in another cgroup than who forked it, as what a runtime
+ * puts into a container: it may have ended before anybody looks.
  */
-__weak __noinline int varmor_number_by_cgroup(__u64 address)
+__weak __noinline int varmor_number_by_cgroup(__u64 address, __u32 says)
 {
 	const struct varmor_settings *set = settings();
 	struct task_struct *task = (void *)address;
@@ -175,9 +195,12 @@ __weak __noinline int varmor_number_by_cgroup(__u64 address)
 		return VARMOR_NOT_IN_ONE;
 	walk.at = cgroup_of(BPF_CORE_READ(task, cgroups));
 	walk.root_level = set->root_level;
+	walk.says = says && BPF_CORE_READ(task, cgroups) != BPF_CORE_READ(task, real_parent, cgroups);
 	REPEAT(CGROUP_DEPTH, CGROUP_DEPTH, look_at_cgroup, &walk);
 	if (!walk.found)
 		return VARMOR_NOT_IN_ONE;
+	if (walk.says)
+		say_place(&walk);
 	found = bpf_map_lookup_elem(&varmor_ids, &walk.id);
 	return found ? *found & VARMOR_NUMBERS : VARMOR_NOT_KNOWN;
 }
@@ -225,7 +248,7 @@ int BPF_PROG(varmor_bprm_creds_for_exec, struct linux_binprm *bprm)
 
 	if (!set || mnt_ns == set->host_mnt_ns || container_of_task(task))
 		return 0;
-	number = number_by_cgroup(task);
+	number = place_current(task);
 	if (number == VARMOR_NOT_KNOWN && set->strict_start && stop(task, &number))
 		return 0;
 	/* That of no profile is 0. */

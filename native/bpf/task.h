@@ -107,15 +107,26 @@ static __always_inline bool is_confined(void)
 #define VARMOR_NOT_KNOWN -2
 
 /* task.bpf.c */
-int varmor_number_by_cgroup(__u64 address);
+int varmor_number_by_cgroup(__u64 address, __u32 says);
 
-static __always_inline int number_by_cgroup(struct task_struct *task)
+static __always_inline __u64 address_of(struct task_struct *task)
 {
 	__u64 address;
 
 	/* What the verifier knows of the pointer goes, as it takes no pointer for a number. */
 	bpf_probe_read_kernel(&address, sizeof(address), &task);
-	return varmor_number_by_cgroup(address);
+	return address;
+}
+
+static __always_inline int number_by_cgroup(struct task_struct *task)
+{
+	return varmor_number_by_cgroup(address_of(task), 0);
+}
+
+/* The same of the task that runs, and says where it is if nobody could know that from who forked it. */
+static __always_inline int place_current(struct task_struct *current)
+{
+	return varmor_number_by_cgroup(address_of(current), 1);
 }
 
 static __always_inline struct varmor_scratch *take_scratch(void)

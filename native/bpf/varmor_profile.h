@@ -58,6 +58,7 @@
 #define VARMOR_CHANGE_FORKED 1
 #define VARMOR_CHANGE_ENDED 2
 #define VARMOR_CHANGE_THREAD_ENDED 3
+#define VARMOR_CHANGE_PLACED 4
 
 /* Where an automaton lies, and how it is walked. */
 struct varmor_automaton {
@@ -250,6 +251,17 @@ struct varmor_change {
 	__u32 reserved; /* 20 */
 };
 _Static_assert(sizeof(struct varmor_change) == 24, "the layout of struct varmor_change");
+
+/* In which container a process runs that was not forked there. */
+struct varmor_placed {
+	__u64 when;     /*  0: bpf_ktime_get_ns() */
+	__u32 what;     /*  8: VARMOR_CHANGE_ */
+	__u32 pid;      /* 12: of the process, in the initial pid namespace */
+	__u32 parent;   /* 16: who forked it, likewise */
+	__u32 reserved; /* 20 */
+	__u8 id[64];    /* 24: of the container, in hexadecimal */
+};
+_Static_assert(sizeof(struct varmor_placed) == 88, "the layout of struct varmor_placed");
 
 /* A container and a kind of its records. */
 struct varmor_bucket_key {

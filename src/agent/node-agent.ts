@@ -295,6 +295,7 @@ export class NodeAgent {
     } = this.#options
     return modellersOf(side, {
       ...{ node, folder, clock: systemClock, logger },
+      unwritten: () => Math.max(0, ...this.#counts.queues.map(({ age = 0 }) => age)),
       onChange: (profileName, modelling) => {
         const policy = this.#feed.policies.get(profileName)
         if (policy !== undefined) this.#writer.policy({ ...policy, modelling })

@@ -38,7 +38,8 @@ static unsigned char *map_twice(void)
 static uint32_t *put(uint32_t number, uint32_t length, uint32_t flags)
 {
 	unsigned long at = atomic_load(&producer), behind = at + (length + 8 + 7) / 8 * 8;
-	struct varmor_change change = { .what = VARMOR_CHANGE_FORKED, .pid = number };
+	bool places = length == sizeof(struct varmor_placed);
+	struct varmor_change change = { .what = places ? VARMOR_CHANGE_PLACED : VARMOR_CHANGE_FORKED, .pid = number };
 	uint32_t *header = (uint32_t *)(void *)(data + at % BYTES);
 
 	if (behind - atomic_load(&consumer) > BYTES)
@@ -65,9 +66,11 @@ int main(void)
 		if (kind == 0)
 			put(0, sizeof(*change), BPF_RINGBUF_DISCARD_BIT);
 		else if (kind == 1)
-			put(0, (uint32_t)rand_r(&seed) % 20, 0);
+			put(0, (uint32_t)rand_r(&seed) % 2 ? (uint32_t)rand_r(&seed) % 20 : sizeof(struct varmor_placed) - 1, 0);
 		else if (kind == 2)
 			busy = put(given + 1, sizeof(*change), BPF_RINGBUF_BUSY_BIT);
+		else if (kind == 3)
+			given += put(given + 1, sizeof(struct varmor_placed), 0) != NULL;
 		else
 			given += put(given + 1, sizeof(*change), 0) != NULL;
 		if (rand_r(&seed) % 3 && !busy)

@@ -24,6 +24,8 @@ export interface ModellersOptions {
   send: SendModel
   /** Called when workers are to note something else of a profile: see PolicyIdentity.modelling. */
   onChange(profileName: string, modelling: string): void
+  /** Seconds for which what was read longest ago has not been written yet. Default: nothing waits. */
+  unwritten?: () => number
   clock: Clock
   logger: Logger
   /** Where the family lives: a thread of its own unless given. */
@@ -46,12 +48,14 @@ interface Known {
   profileName: string
   /** Raised when facts may have been lost on their way, so that workers send again what they know. */
   round: number
-  /** It is over, and its last records may be on their way. */
+  /** It is over, and its last records may be on their way: for its modeller, it goes on. */
   closing: Timer | undefined
 }
 
-/** Milliseconds: modellers wait a little longer before they send what they have. */
+/** Milliseconds in which records that were made before the end of a recording are read. */
 const CLOSING = 4_000
+/** So long is waited for those that were read by then, some of which may wait a minute for their container. */
+const CLOSED_AT_LAST = 120_000
 
 /**
  * The modellers of a node, an actor for each ArmorProfile whose policy models behaviour. They are on a thread of their own, which is
@@ -104,7 +108,7 @@ export class Modellers {
     }
     this.#recorded.add(key)
     this.#follow(key, profile.spec.profile.name, wanted)
-    this.#tell(key, { type: 'wanted', wanted })
+    this.#sayWanted(key)
     this.#repeatLater()
     return modellingOf(this.#known.get(key)!)
   }
@@ -123,13 +127,24 @@ export class Modellers {
     this.#keys.set(profileName, key)
   }
 
-  #close(key: string): Timer {
-    return this.#options.clock.after(CLOSING, () => {
+  #close(key: string, since = this.#options.clock.now()): Timer {
+    const { clock, unwritten, onChange, logger } = this.#options
+    return clock.after(CLOSING, () => {
       const known = this.#known.get(key)
       if (known === undefined) return
-      known.closing = undefined
-      this.#options.onChange(known.profileName, modellingOf(known))
+      const passed = clock.now() - since
+      const isBehind = (unwritten?.() ?? 0) * 1000 >= passed
+      known.closing = isBehind && passed < CLOSED_AT_LAST ? this.#close(key, since) : undefined
+      if (known.closing !== undefined) return
+      if (isBehind) logger.warn({ key }, 'a recording ends without what was read before its end and is not decoded yet')
+      onChange(known.profileName, modellingOf(known))
+      this.#sayWanted(key)
     })
+  }
+
+  #sayWanted(key: string): void {
+    const { wanted, closing } = this.#known.get(key)!
+    this.#tell(key, { type: 'wanted', wanted: closing === undefined ? wanted : { ...wanted, open: true } })
   }
 
   /** All ArmorProfiles have gone through `profile`: what was recorded for others is of no use. */
@@ -194,7 +209,7 @@ export class Modellers {
   #repeatLater(): void {
     this.#repeat ??= this.#options.clock.after(REPEAT, () => {
       this.#repeat = undefined
-      for (const [key, { wanted }] of this.#known) this.#tell(key, { type: 'wanted', wanted })
+      for (const key of this.#known.keys()) this.#sayWanted(key)
       if (this.#known.size > 0) this.#repeatLater()
     })
   }

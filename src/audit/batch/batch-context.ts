@@ -91,7 +91,8 @@ export class BatchContext {
     const { snapshot, resolver, scratch } = this
     const payer = label?.own[0] ?? ''
     const attribution = scratch.attributions.find(pid, epoch, snapshot, resolver, this, payer)
-    return this.settle(label === undefined ? attribution : checked(attribution, label))
+    if (label === undefined) return this.settle(attribution)
+    return this.settle(checked(attribution, label), (label.head.modelling ?? '') !== '')
   }
 
   /** Of the record at hand, if that is text. */
@@ -105,11 +106,12 @@ export class BatchContext {
     return epoch + fraction
   }
 
-  settle(attribution: Attribution): boolean {
+  /** @param recorded its profile is recorded */
+  settle(attribution: Attribution, recorded = false): boolean {
     this.attribution = attribution
     const { reason } = attribution
     if (reason === undefined || this.final || !mayResolveLater(reason)) return true
-    this.scratch.defer(reason, attribution.waitsFor, this.start, this.recordEnd)
+    this.scratch.defer(reason, attribution.waitsFor, this.start, this.recordEnd, recorded)
     return false
   }
 

@@ -67,6 +67,8 @@ export type UnresolvedReason = (typeof unresolvedReasons)[number]
 /** Whole records of one batch that wait for late container information, in their order and in the framing of their batch. */
 export interface Deferred {
   reason: UnresolvedReason
+  /** Their profile is recorded: without a container what they say is missing in the model, and nobody waits for a line. */
+  recorded: boolean
   /** How many records `bytes` holds. */
   records: number
   /** Own ArrayBuffer; a later SourceBatch of the same format with `final` set takes them as they are. */

@@ -86,7 +86,9 @@ export class Scratch {
   readonly attributions = new Attributions()
   /** Attributions of BPF records by cgroup id. */
   readonly cgroups = new Map<number, { low: number; mntNsID: number; attribution: Attribution }>()
-  readonly waiting = new Map<UnresolvedReason, Waiting>()
+  /** What waits for its container, and of that what is recorded. */
+  readonly #waiting = new Map<UnresolvedReason, Waiting>()
+  readonly #recordedWaiting = new Map<UnresolvedReason, Waiting>()
   /** What workloads did whose policies model behaviour. */
   readonly recordings = new Recordings()
   /** Where events are counted by kind. */
@@ -135,26 +137,31 @@ export class Scratch {
     this.#lastOutput = output.length
   }
 
-  defer(reason: UnresolvedReason, waitsFor: readonly WaitKey[], start: number, end: number): void {
-    let waiting = this.waiting.get(reason)
+  defer(reason: UnresolvedReason, waitsFor: readonly WaitKey[], start: number, end: number, recorded: boolean): void {
+    const byReason = recorded ? this.#recordedWaiting : this.#waiting
+    let waiting = byReason.get(reason)
     if (waiting === undefined) {
       waiting = new Waiting()
-      this.waiting.set(reason, waiting)
+      byReason.set(reason, waiting)
     }
     waiting.add(waitsFor, start, end)
   }
 
   /** The records that wait, copied out of their batch. */
   takeDeferred(bytes: Uint8Array, format: BatchFormat): Deferred[] {
-    const deferred = [...this.waiting].map(([reason, { offsets, waitOf, waits }]) => ({
-      reason,
-      records: waitOf.length,
-      ...copyRanges(bytes, offsets, format !== 'record'),
-      waitOf: Uint32Array.from(waitOf),
-      waits,
-    }))
-    this.waiting.clear()
-    return deferred
+    const taken = (byReason: Map<UnresolvedReason, Waiting>, recorded: boolean): Deferred[] => {
+      const deferred = [...byReason].map(([reason, { offsets, waitOf, waits }]) => ({
+        reason,
+        recorded,
+        records: waitOf.length,
+        ...copyRanges(bytes, offsets, format !== 'record'),
+        waitOf: Uint32Array.from(waitOf),
+        waits,
+      }))
+      byReason.clear()
+      return deferred
+    }
+    return [...taken(this.#waiting, false), ...taken(this.#recordedWaiting, true)]
   }
 }
 

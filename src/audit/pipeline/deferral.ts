@@ -4,6 +4,13 @@ import type { BatchFormat, Deferred } from '../batch/batch.ts'
 import type { WaitKey } from '../enrich/wait-keys.ts'
 import type { News } from './news.ts'
 
+/** Since when records wait, until when they may, and how often they were tried. */
+interface Before {
+  since: number
+  deadline: number
+  tries: number
+}
+
 /** Records of one result that have to wait. */
 export interface Held<Owner> {
   /** Whose they are; nobody here looks inside. */
@@ -11,8 +18,8 @@ export interface Held<Owner> {
   format: BatchFormat
   deferred: Deferred
   readAt: number | undefined
-  /** Of records that have waited before: until when they may, and how often they were tried. */
-  before?: { deadline: number; tries: number } | undefined
+  /** Of records that have waited before. */
+  before?: Before | undefined
 }
 
 /** Records that go out, to be tried again. */
@@ -22,13 +29,15 @@ export interface Retry<Owner> extends Pick<Held<Owner>, 'owner' | 'format' | 're
   final: boolean
   /** Nothing of what was held together waits any longer. */
   last: boolean
-  before: { deadline: number; tries: number }
+  before: Before
 }
 
 export interface DeferralOptions<Owner> {
   clock: Clock
-  /** Milliseconds that a record waits at most. Default 2,000. */
+  /** Milliseconds that a record waits at most. Default 10,000: a node that is busy takes seconds to say what a container is. */
   patience?: number
+  /** The same of one whose profile is recorded. Default 60,000. */
+  longPatience?: number
   /** Bytes that may wait; beyond, those that have waited longest go out. Default 8 MiB. */
   bound?: number
   /** What was learnt since the last call. */
@@ -49,6 +58,7 @@ interface Wait<Owner> {
 }
 
 interface Group<Owner> extends Held<Owner> {
+  since: number
   deadline: number
   tries: number
   /** News before this moment are noted and acted upon then. */
@@ -76,7 +86,7 @@ export class Deferral<Owner> {
   #closed = false
 
   constructor(options: DeferralOptions<Owner>) {
-    this.#options = { patience: 2000, bound: 8 * mebibyte, ...options }
+    this.#options = { patience: 10_000, longPatience: 60_000, bound: 8 * mebibyte, ...options }
   }
 
   /** Results of which something waits. */
@@ -87,18 +97,20 @@ export class Deferral<Owner> {
   /** Since when the one waits that has waited longest, by the clock. */
   get oldest(): number | undefined {
     let first: number | undefined
-    for (const { deadline } of this.#groups) if (first === undefined || deadline < first) first = deadline
-    return first === undefined ? undefined : first - this.#options.patience
+    for (const { since } of this.#groups) if (first === undefined || since < first) first = since
+    return first
   }
 
   /** Takes records that wait. */
   hold(held: Held<Owner>): void {
-    const { clock, patience } = this.#options
-    const { deadline, tries } = held.before ?? { deadline: clock.now() + patience, tries: 0 }
-    const notBefore = tries === 0 ? 0 : clock.now() + tick * 2 ** tries
+    const { clock, patience, longPatience } = this.#options
+    const now = clock.now()
+    const first = { since: now, deadline: now + (held.deferred.recorded ? longPatience : patience), tries: 0 }
+    const { since, deadline, tries } = held.before ?? first
+    const notBefore = tries === 0 ? 0 : now + tick * 2 ** tries
     const group: Group<Owner> = {
       ...held,
-      ...{ deadline, tries, notBefore, waits: [], left: held.deferred.records, due: false },
+      ...{ since, deadline, tries, notBefore, waits: [], left: held.deferred.records, due: false },
     }
     group.waits = held.deferred.waits.map((keys) => ({ group, keys, state: 'waits' }))
     const wasEmpty = this.#groups.size === 0
@@ -163,7 +175,7 @@ export class Deferral<Owner> {
 
   /** Lets go what is due, or with `final` all. */
   #release(group: Group<Owner>, final: boolean): void {
-    const { owner, format, readAt, deferred, waits, deadline, tries } = group
+    const { owner, format, readAt, deferred, waits, since, deadline, tries } = group
     const goes = waits.map(({ state }) => state === 'due' || (final && state === 'waits'))
     const { bytes, records } = recordsOf(deferred, goes)
     for (const [i, wait] of waits.entries()) if (goes[i]) this.#leave(wait)
@@ -174,7 +186,7 @@ export class Deferral<Owner> {
       this.#groups.delete(group)
       this.bytes -= deferred.bytes.length
     }
-    this.#options.retry({ owner, format, readAt, bytes, final, last, before: { deadline, tries: tries + 1 } })
+    this.#options.retry({ owner, format, readAt, bytes, final, last, before: { since, deadline, tries: tries + 1 } })
   }
 }
 

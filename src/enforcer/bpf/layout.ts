@@ -88,15 +88,21 @@ export const change = struct('varmor_change', 'What became of a process, for the
   { name: 'reserved', type: 'u32' },
 ])
 
+/** Begins as every change does. */
+export const placed = struct('varmor_placed', 'In which container a process runs that was not forked there.', [
+  ...change.fields,
+  { name: 'id', type: 'u8', count: 64, what: 'of the container, in hexadecimal' },
+])
+
 /** Kinds of changes. */
 export const changes = {
   what: 'What becomes of processes.',
   word: 'CHANGE',
-  values: { FORKED: 1, ENDED: 2, THREAD_ENDED: 3 },
+  values: { FORKED: 1, ENDED: 2, THREAD_ENDED: 3, PLACED: 4 },
 } as const
 
 export const stateStructs = [
-  ...[container, task, containerId, profileRecord, settings, found, shownSlot, noted, rate, change],
+  ...[container, task, containerId, profileRecord, settings, found, shownSlot, noted, rate, change, placed],
 ] as const
 
 /** How many records a container may make of each kind. */

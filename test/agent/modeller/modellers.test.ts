@@ -41,13 +41,21 @@ interface World {
   changes: string[]
   clock: SimulatedClock
   began: Reference<BeganMessage> | undefined
+  unwritten: () => number
 }
 
 /** Modellers that take what they are sent, or do not. */
 function setUp() {
   const sent: ModellerMessage[] = []
   const changes: string[] = []
-  const world: World = { takes: true, sent, changes, clock: new SimulatedClock(0), began: undefined }
+  const world: World = {
+    takes: true,
+    sent,
+    changes,
+    clock: new SimulatedClock(0),
+    began: undefined,
+    unwritten: () => 0,
+  }
   const family = {
     name: 'modeller',
     of: (key: string) => ({
@@ -62,6 +70,7 @@ function setUp() {
     ...{ node: 'n1', folder: '/nowhere', managers: [], clock: world.clock, logger: noLogger },
     send: async () => ({ kind: 'unreachable', message: 'nobody' }),
     onChange: (name, modelling) => changes.push(`${name}: ${modelling}`),
+    unwritten: () => world.unwritten(),
     place: (system) => {
       world.began = system.lookup<BeganMessage>(beganAddress)
       return family
@@ -89,10 +98,27 @@ describe('the modellers of a node', () => {
     const { modellers, sent, changes, clock } = setUp()
     modellers.profile(profile(recording), false)
     expect(modellers.profile(profile(over), false)).to.equal(`${id} 0`)
-    expect(sent.at(-1)).to.deep.equal({ type: 'wanted', wanted: { ...wanted, open: false } })
+    expect(sent.at(-1)).to.deep.equal({ type: 'wanted', wanted })
     run(clock, 4_000)
+    expect(sent.at(-1)).to.deep.equal({ type: 'wanted', wanted: { ...wanted, open: false } })
     expect(changes).to.deep.equal(['varmor-demo-web: '])
     expect(modellers.profile(profile(over), false)).to.equal('')
+  })
+
+  it('wait for what was read before the end and is not decoded yet, but not for ever', () => {
+    for (const written of [30_000, Number.POSITIVE_INFINITY]) {
+      const { modellers, world, sent, clock } = setUp()
+      modellers.profile(profile(recording), false)
+      const began = clock.now()
+      world.unwritten = () => (clock.now() < began + written ? 1_000 : 0)
+      modellers.profile(profile(over), false)
+      const closed = (): boolean => sent.some((message) => message.type === 'wanted' && message.wanted?.open === false)
+      const end = written === 30_000 ? 32_000 : 120_000
+      run(clock, began + end - 1 - clock.now())
+      expect(closed(), `before ${end} ms`).to.equal(false)
+      run(clock, began + end - clock.now())
+      expect(closed(), `after ${end} ms`).to.equal(true)
+    }
   })
 
   it('count what was lost while something is recorded', () => {

@@ -20,6 +20,7 @@ function deferredOf(records: readonly (readonly [text: string, ...keys: WaitKey[
   })
   return {
     reason: 'process-gone' as const,
+    recorded: false,
     records: records.length,
     bytes: new Uint8Array(Buffer.from(records.map(([text]) => `${text}\n`).join(''))),
     ends: Uint32Array.from(ends),
@@ -36,7 +37,7 @@ describe('the waiting room for events without a container', () => {
     const retries: Retry<string>[] = []
     let news: WaitKey[] | 'all' = []
     const room: Deferral<string> = new Deferral<string>({
-      ...{ clock, bound, patience: 2000 },
+      ...{ clock, bound, patience: 2000, longPatience: 5000 },
       news: (): News => {
         const taken = news
         news = []
@@ -56,6 +57,15 @@ describe('the waiting room for events without a container', () => {
     const went = () => retries.map(({ bytes }) => linesOf(bytes))
     return { clock, retries, tried, went, learn, room, hold }
   }
+
+  it('keeps what is recorded longer, as it would be missing in a model', async () => {
+    const { clock, room, tried } = make()
+    room.hold({ owner: 'a', format: 'auditlog', readAt: 1, deferred: { ...deferredOf([['x', 1]]), recorded: true } })
+    await clock.advance(4000)
+    expect(tried()).to.deep.equal([])
+    await clock.advance(1000)
+    expect(tried()).to.deep.equal([['a', true]])
+  }).timeout(10_000)
 
   it('lets them go when their time is up, and keeps no timer when nothing waits', async () => {
     const { clock, tried, room, hold } = make()
@@ -81,7 +91,7 @@ describe('the waiting room for events without a container', () => {
     learn(7)
     await clock.advance(150)
     expect(tried()).to.deep.equal([['a', false]])
-    expect(retries[0]!.before).to.deep.equal({ deadline: begin + 2000, tries: 1 })
+    expect(retries[0]!.before).to.deep.equal({ since: begin, deadline: begin + 2000, tries: 1 })
     hold('a', [['r', 7]], retries[0]!.before)
     await clock.advance(1900)
     expect(tried().at(-1)).to.deep.equal(['a', true])

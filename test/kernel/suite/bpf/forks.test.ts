@@ -84,6 +84,20 @@ describe('forks that BPF programs follow', function () {
     expect(after.exits - before.exits).to.be.at.least(51)
   })
 
+  it('name the container that a runtime has put a process into, however soon it has ended', async () => {
+    const began = Date.now() / 1000
+    const id = 'd'.repeat(64)
+    // Below its own, a container calls a cgroup as it likes.
+    const cgroup = `/sys/fs/cgroup/${id}/${'e'.repeat(64)}`
+    const forked = '(:) & echo $!; wait; exit 0'
+    const script = `mkdir -p ${cgroup} && echo $$ > ${cgroup}/cgroup.procs && echo $$ && exec unshare --mount sh -c '${forked}'`
+    const { stdout, stderr } = spawnSync('sh', ['-c', script], { encoding: 'utf8' })
+    spawnSync('rmdir', [cgroup, join(cgroup, '..')])
+    const pids = stdout.trim().split('\n').map(Number)
+    expect(pids, stderr).to.have.length(2)
+    for (const dead of pids) expect(await find(dead, began)).to.include({ containerID: id, processes: 1, ask: 0 })
+  })
+
   it('count what found the ring full, answer nothing that is not certain, and know the living again', async () => {
     const began = Date.now() / 1000
     follower.signal('SIGSTOP')
