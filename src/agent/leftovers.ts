@@ -24,6 +24,14 @@ export interface LeftoverReport {
   failed: { enforcer: KernelEnforcer; profile: string; reason: string }[]
 }
 
+interface Leftover {
+  enforcer: KernelEnforcer
+  profile: string
+}
+
+/** Profiles that are removed at a time. */
+const atOnce = 50
+
 /**
  * Removes profiles of ours that no ArmorProfile wants: their policies are gone. What is still used stays until a later call, as
  * what allows all: the policy does not hold any more, and a container that is started again in a pod that names the profile
@@ -35,25 +43,27 @@ export async function removeLeftovers(options: LeftoverOptions): Promise<Leftove
   const found = await unwanted(options)
   if (found.length === 0) return report
   const [confining, containers] = [await options.confining(), options.ofContainers()]
-  for (const { enforcer, profile } of found) {
+  const settle = async ({ enforcer, profile }: Leftover): Promise<void> => {
     const why = useOf(profile, confining, containers)
-    // An ArmorProfile may have come since the first look.
-    if (options.wanted.has(profile)) continue
-    if (why === undefined) await attempt(enforcer, profile, report, 'removed', () => listings.unload(enforcer, profile))
-    else {
-      report.kept.push({ enforcer, profile, why })
-      if (!listings.isFree(enforcer, profile))
-        await attempt(enforcer, profile, report, 'freed', () => listings.free(enforcer, profile))
-    }
+    if (why === undefined)
+      return attempt(enforcer, profile, report, 'removed', () => listings.unload(enforcer, profile))
+    report.kept.push({ enforcer, profile, why })
+    if (!listings.isFree(enforcer, profile))
+      await attempt(enforcer, profile, report, 'freed', () => listings.free(enforcer, profile))
   }
+  // A loader does some with as much work as one. An ArmorProfile may have come since the first look.
+  while (found.length > 0)
+    await Promise.all(
+      found
+        .splice(0, atOnce)
+        .filter(({ profile }) => !options.wanted.has(profile))
+        .map(settle),
+    )
   return report
 }
 
-async function unwanted({
-  listings,
-  wanted,
-}: LeftoverOptions): Promise<{ enforcer: KernelEnforcer; profile: string }[]> {
-  const found: { enforcer: KernelEnforcer; profile: string }[] = []
+async function unwanted({ listings, wanted }: LeftoverOptions): Promise<Leftover[]> {
+  const found: Leftover[] = []
   for (const enforcer of listings.enforcers)
     for (const profile of (await listings.listing(enforcer)).keys())
       if (!wanted.has(profile)) found.push({ enforcer, profile })

@@ -22,10 +22,12 @@ export async function unloadAll(loader: ProfileLoader): Promise<Unloaded> {
   await attempt('', async () => {
     names = [...(await loader.list()).keys()]
   })
-  for (const name of names)
-    await attempt(name, async () => {
+  // At the same time: the loader does many with as much work as one.
+  const unload = (name: string): Promise<void> =>
+    attempt(name, async () => {
       await loader.unload(name)
       result.removed.push(name)
     })
+  await Promise.all(names.map(unload))
   return result
 }

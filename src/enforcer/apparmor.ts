@@ -19,15 +19,19 @@ export interface AppArmorOptions {
   fs?: FileSystem
 }
 
-interface Load {
+/** Whoever waits for what becomes of a profile. */
+interface Asked {
   name: string
+  resolve(): void
+  reject(error: unknown): void
+}
+
+interface Load extends Asked {
   content: string
   /** The file to compile. */
   path: string
   /** The file is not in its place yet. */
   staged: boolean
-  resolve(): void
-  reject(error: unknown): void
 }
 
 interface Loaded {
@@ -39,7 +43,7 @@ interface Loaded {
 const largestBatch = 200
 
 /**
- * Compiles and loads with apparmor_parser. Loads that come while it runs go together into its next run. A text is compiled
+ * Compiles and loads with apparmor_parser. Loads that come while it runs go together into its next run, and so do unloads. A text is compiled
  * beside its place and put there once the kernel has it, so that a refused one leaves file and kernel as they were.
  */
 export class AppArmorLoader implements ProfileLoader {
@@ -51,6 +55,7 @@ export class AppArmorLoader implements ProfileLoader {
   /** What the kernel showed right after each load by this process. */
   readonly #loaded = new Map<string, Loaded>()
   #waiting: Load[] = []
+  #leaving: Asked[] = []
   #turn: Promise<void> = Promise.resolve()
   #scheduled = false
 
@@ -83,7 +88,10 @@ export class AppArmorLoader implements ProfileLoader {
 
   async unload(name: string): Promise<void> {
     checkName('unload the AppArmor profile', name)
-    await this.#inTurn(() => this.#unload(name))
+    await new Promise<void>((resolve, reject) => {
+      if (this.#leaving.push({ name, resolve, reject }) > 1) return
+      void this.#inTurn(() => this.#unloadBatch(this.#leaving.splice(0)))
+    })
   }
 
   async free(name: string): Promise<string> {
@@ -236,16 +244,41 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   /** The file last: after a crash in between it shows that something is left to remove. */
-  async #unload(name: string): Promise<void> {
-    if ((await this.#kernel.fingerprints()).has(name)) {
-      // By a text of ours: what the file says now need not be what it said when it was loaded.
-      const run = await this.#run(['--remove'], `profile ${name} {\n}\n`)
-      const left = run.status !== 0 && (await this.#kernel.fingerprints()).has(name)
-      if (left) throw parserError('unload the AppArmor profile', name, run)
+  async #unloadBatch(batch: readonly Asked[]): Promise<void> {
+    try {
+      const loaded = await this.#kernel.fingerprints()
+      const names = new Set(batch.map(({ name }) => name).filter((name) => loaded.has(name)))
+      const left = await this.#removeFromKernel([...names])
+      for (const one of batch)
+        await each(one, async () => {
+          const { name } = one
+          const failed = left.get(name)
+          if (failed !== undefined) throw parserError('unload the AppArmor profile', name, failed)
+          this.#loaded.delete(name)
+          await this.#uncache(name)
+          await this.#files.remove(name)
+          one.resolve()
+        })
+    } catch (error) {
+      for (const { reject } of batch) reject(error)
     }
-    this.#loaded.delete(name)
-    await this.#uncache(name)
-    await this.#files.remove(name)
+  }
+
+  /**
+   * One run for all; the parser ends at the first that fails, so that those after it get runs of their own.
+   * @returns how it failed of those that are still there
+   */
+  async #removeFromKernel(names: readonly string[]): Promise<Map<string, ParserRun>> {
+    const left = new Map<string, ParserRun>()
+    if (names.length === 0) return left
+    // By texts of ours: what the files say now need not be what they said when they were loaded.
+    const run = await this.#run(['--remove'], names.map((name) => `profile ${name} {\n}\n`).join(''))
+    if (run.status === 0) return left
+    const loaded = await this.#kernel.fingerprints()
+    for (const name of names.filter((name) => loaded.has(name)))
+      if (names.length === 1) left.set(name, run)
+      else for (const [one, failed] of await this.#removeFromKernel([name])) left.set(one, failed)
+    return left
   }
 
   /** The cache has a folder for each set of kernel features, with a file called as the profile's. */
@@ -286,8 +319,8 @@ function takeBatch(waiting: Load[]): Load[] {
   return [...batch.values()]
 }
 
-/** What goes wrong with one profile is reported to whoever loads it; the others go on. */
-async function each(load: Load, work: () => Promise<void>): Promise<void> {
+/** What goes wrong with one profile is reported to whoever asked for it; the others go on. */
+async function each(load: Asked, work: () => Promise<void>): Promise<void> {
   try {
     await work()
   } catch (error) {

@@ -213,6 +213,20 @@ describe('AppArmor profiles', () => {
     expect(readdirSync(join(root, 'cache', 'abcd.0'))).to.deep.equal(['usr.bin.man'])
   })
 
+  it('go together in one run of the parser, and none of them stays for one that is gone already', async () => {
+    const one = loader()
+    const names = Array.from({ length: 300 }, (_, i) => `varmor-demo-${i}`)
+    await Promise.all(names.map((each) => one.load(each, text(each, 1))))
+    const before = node.runs.length
+    await Promise.all(names.slice(0, 200).map((each) => one.unload(each)))
+    expect(node.runs.length - before).to.equal(1)
+    // Somebody else removes one between the look and the run.
+    node.beforeRun = () => node.lose(names[200]!)
+    await Promise.all(names.slice(200).map((each) => one.unload(each)))
+    expect(node.loaded).to.deep.equal([])
+    expect([...(await one.list()).keys()]).to.deep.equal([])
+  })
+
   it('stay listed until their compiled form is gone, so that an end in between is made up for', async () => {
     const one = loader()
     await one.load(name, text(name, 1))

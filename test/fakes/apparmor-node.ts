@@ -19,6 +19,8 @@ export class AppArmorNode {
   readonly folder: string
   /** Arguments of each run. */
   readonly runs: string[][] = []
+  /** Done once, when the next run begins. */
+  beforeRun: (() => void) | undefined
   /** Words of the kernel with which it refuses what it is given. */
   refusal: string | undefined
   /** Kernels without CONFIG_SECURITY_APPARMOR_HASH. */
@@ -44,6 +46,8 @@ export class AppArmorNode {
 
   readonly run = async (args: readonly string[], stdin = ''): Promise<ParserRun> => {
     this.runs.push([...args])
+    this.beforeRun?.()
+    this.beforeRun = undefined
     if (args.includes('--version')) return { status: 0, stderr: '' }
     const files = args.filter((arg, i) => arg.startsWith('/') && args[i - 1] !== '--cache-loc')
     const texts =
@@ -92,13 +96,16 @@ export class AppArmorNode {
     return undefined
   }
 
+  /** As the parser, it ends at the first that is not there. */
   #remove(text: string): string | undefined {
-    const [, name = ''] = heading.exec(text.split('\n')[0] ?? '') ?? []
-    if (this.#profiles.delete(name)) {
+    for (const line of text.split('\n')) {
+      const [, name] = heading.exec(line) ?? []
+      if (name === undefined) continue
+      if (!this.#profiles.delete(name))
+        return `AppArmor parser error: Unable to remove "${name}".  Profile doesn't exist`
       this.#revision++
-      return undefined
     }
-    return `AppArmor parser error: Unable to remove "${name}".  Profile doesn't exist`
+    return undefined
   }
 
   #show(): void {

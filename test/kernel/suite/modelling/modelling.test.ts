@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { expect } from 'chai'
 import type { VarmorPolicy } from '../../../../src/api/types.ts'
 import { noLogger } from '../../../../src/base/logger.ts'
@@ -18,6 +19,9 @@ const enforcing = policyNamed(name, {
   mode: 'DefenseInDepth',
   defenseInDepth: { appArmor: { profileType: 'BehaviorModel' }, seccomp: { profileType: 'BehaviorModel' } },
 })
+
+/** As the kubelet has the runtime call a container: of one that is not known yet, its cgroup says that it is one. */
+const idOf = (which: string): string => createHash('sha256').update(which).digest('hex')
 
 /** What a small service may do: it reads, writes, lists, and starts children that are gone at once. */
 const workload = [
@@ -66,7 +70,7 @@ describe('behaviour on a real kernel', function () {
     }
     const ofPod = Object.entries(labels).flatMap(([label, value]) => ['--label', `${label}=${value}`])
     const flags = [...ofPod, '--seccomp', '--seccomp-profile', node.seccomp(profile)]
-    shell = await ContainedShell.start(name, profile, flags)
+    shell = await ContainedShell.start(idOf('first'), profile, flags)
     expect(await shell.label()).to.equal(`${profile} (complain)`)
     await work()
     expect((await shell.run('echo x > /etc/unexpected && rm /etc/unexpected')).status).to.equal(0)
@@ -90,7 +94,7 @@ describe('behaviour on a real kernel', function () {
     await refuses('mount -t tmpfs none /tmp', 'mount')
     // Another container begins in the filter, too, which the first one has not: what is recorded of the calls is enough to start it.
     await shell.stop()
-    shell = await ContainedShell.start(`${name}-again`, profile, flags)
+    shell = await ContainedShell.start(idOf('second'), profile, flags)
     await work()
     await refuses('chroot / true', 'Operation not permitted')
     expect((await shell.run('cat /etc/unexpected')).text).to.include('No such file')
