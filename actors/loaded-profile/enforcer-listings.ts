@@ -102,6 +102,7 @@ class EnforcerListing {
   }
 
   async unload(name: string): Promise<void> {
+    this.#doubt(name)
     await this.#change(name, async () => {
       await this.#loader.unload(name)
       this.#freed.delete(name)
@@ -110,6 +111,7 @@ class EnforcerListing {
   }
 
   async free(name: string): Promise<void> {
+    this.#doubt(name)
     await this.#change(name, async () => {
       const digest = await this.#loader.free(name)
       this.#freed.set(name, digest)
@@ -146,6 +148,11 @@ class EnforcerListing {
       // A listing that began meanwhile has seen either.
       this.#touched.add(name)
     }
+  }
+
+  /** What is to go may wait behind others: who wants it meanwhile is not to take it for there. */
+  #doubt(name: string): void {
+    if (this.#names?.has(name)) this.#set(name, '')
   }
 
   #set(name: string, digest: string | undefined): void {

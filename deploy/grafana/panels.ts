@@ -155,7 +155,7 @@ const pipeline: Row = {
     {
       title: 'Oldest in a queue',
       description:
-        'Of the worst node. log: the disk; deferred: news of containers are waited for, two seconds at most.',
+        'Of the worst node. log: the disk; deferred: news of containers are waited for, ten seconds at most, and thirty for what is recorded.',
       unit: 's',
       queries: [[`max by (queue) (varmor_queue_age_seconds{${node}})`, '{{queue}}']],
     },

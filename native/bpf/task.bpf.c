@@ -181,8 +181,8 @@ static __always_inline struct varmor_settings *settings(void)
  * yet. A task may make cgroups below its own and call them as it likes: the highest counts, but for those that the node is in. It is
  * verified by itself, and so takes an address instead of a pointer.
  *
- * Of the task that runs it is said where it is, if that is asked for, where it is in another cgroup than who forked it, as what a runtime
- * puts into a container: it may have ended before anybody looks.
+ * Of the task that runs it is said where it is, if that is asked for, where it is in another cgroup than who forked it and has run no
+ * program yet, as what a runtime puts into a container: it may have ended before anybody looks.
  */
 __weak __noinline int varmor_number_by_cgroup(__u64 address, __u32 says)
 {
@@ -195,7 +195,8 @@ __weak __noinline int varmor_number_by_cgroup(__u64 address, __u32 says)
 		return VARMOR_NOT_IN_ONE;
 	walk.at = cgroup_of(BPF_CORE_READ(task, cgroups));
 	walk.root_level = set->root_level;
-	walk.says = says && BPF_CORE_READ(task, cgroups) != BPF_CORE_READ(task, real_parent, cgroups);
+	walk.says = says && BPF_CORE_READ(task, flags) & PF_FORKNOEXEC &&
+		    BPF_CORE_READ(task, cgroups) != BPF_CORE_READ(task, real_parent, cgroups);
 	REPEAT(CGROUP_DEPTH, CGROUP_DEPTH, look_at_cgroup, &walk);
 	if (!walk.found)
 		return VARMOR_NOT_IN_ONE;

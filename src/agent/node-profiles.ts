@@ -160,7 +160,8 @@ export class NodeProfiles {
       const report = await removeLeftovers({ listings: this.#listings, wanted: this.wanted, confining, ofContainers })
       this.#say(report)
       // One that came to be wanted while it was being removed is put back.
-      if (report.removed.some(({ profile }) => this.wanted.has(profile))) await this.#watch.check()
+      const gone = [...report.removed, ...report.freed]
+      if (gone.some(({ profile }) => this.wanted.has(profile))) await this.#watch.check()
     } catch (error) {
       logTrouble(this.#options.logger, error, fieldsOf(error), 'leftovers cannot be looked for; it is tried again')
     }

@@ -18,8 +18,8 @@ export type RunParser = (args: readonly string[], stdin?: string) => Promise<Par
 /** Seconds of CPU. A profile takes well below one; a run of many has its time for each. */
 const timeFor = (files: number): number => 60 + files * 2
 
-/** A parser that had no CPU for so many times as long, as on a busy node, is ended: that says nothing of the profile. */
-const patience = 10
+/** Seconds that a parser may wait beside, for the CPU of a busy node or a lock: longer says nothing of the profile, and all others wait behind it. */
+const patience = 240
 
 /**
  * Bytes of address space. All built-in rules, with ten targets, take a quarter of it. A rule such as `/**a?????????????? w` takes any
@@ -33,20 +33,19 @@ const longestOutput = mebibyte
 const notStarted = [126, 127]
 
 /** Starts the program anew for each call, with bounds of its memory and of its CPU; it is killed when it takes far too long. */
-export function parserProgram(program = 'apparmor_parser', time = timeFor): RunParser {
+export function parserProgram(program = 'apparmor_parser', time = timeFor, waits = patience): RunParser {
   return (args, stdin = '') =>
     new Promise((resolve) => {
       const seconds = time(args.length)
       const options = {
-        timeout: seconds * patience * 1000,
+        timeout: (seconds + waits) * 1000,
         killSignal: 'SIGKILL',
         maxBuffer: longestOutput,
         // Its words are parsed below.
         env: { ...process.env, LC_ALL: 'C' },
       } as const
-      // A whole second more until the kernel kills it: the first signal says why.
-      const cpu = Math.ceil(seconds)
-      const bounds = [`--as=${mostMemory}`, `--cpu=${cpu}:${cpu + 1}`]
+      // A second more until the kernel kills it: the first signal says why.
+      const bounds = [`--as=${mostMemory}`, `--cpu=${seconds}:${seconds + 1}`]
       const child = execFile('prlimit', [...bounds, program, ...args], options, (error, stdout, stderr) => {
         if (error === null) resolve({ status: 0, stderr, stdout })
         else resolve(failedRun(program, error, stderr))
@@ -81,7 +80,7 @@ const located =
  */
 export function parserError(step: string, profile: string, { status, stderr, costly }: ParserRun): EnforcerError {
   if (costly === 'time') {
-    const reason = `killed: it was given too little CPU for ${patience} times as long as it may take`
+    const reason = `killed: it waited ${patience} s for a processor or a lock`
     return new EnforcerError('PARSER_FAILED', step, { profile, reason })
   }
   if (costly !== undefined) {

@@ -28,6 +28,8 @@ interface Asked {
 
 interface Load extends Asked {
   content: string
+  /** The text is what allows all that the kernel has of this name. */
+  frees: boolean
   /** The file to compile. */
   path: string
   /** The file is not in its place yet. */
@@ -54,10 +56,11 @@ export class AppArmorLoader implements ProfileLoader {
   readonly #cache: string
   /** What the kernel showed right after each load by this process. */
   readonly #loaded = new Map<string, Loaded>()
-  #waiting: Load[] = []
-  #leaving: Asked[] = []
+  readonly #waiting: Load[] = []
+  readonly #leaving: Asked[] = []
+  /** What was asked for last of each profile, until it is done. */
+  readonly #last = new Map<string, Promise<unknown>>()
   #turn: Promise<void> = Promise.resolve()
-  #scheduled = false
 
   constructor({ folder = '/etc/apparmor.d', cache = '/var/cache/apparmor', ...options }: AppArmorOptions = {}) {
     const { kernel = securityfs(), runParser = parserProgram(), fs } = options
@@ -80,27 +83,29 @@ export class AppArmorLoader implements ProfileLoader {
 
   async load(name: string, content: string): Promise<void> {
     checkName('load the AppArmor profile', name)
-    await new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ name, content, path: '', staged: false, resolve, reject })
-      this.#schedule()
-    })
+    await this.#enqueue({ name, content, frees: false })
   }
 
   async unload(name: string): Promise<void> {
     checkName('unload the AppArmor profile', name)
-    await new Promise<void>((resolve, reject) => {
-      if (this.#leaving.push({ name, resolve, reject }) > 1) return
-      void this.#inTurn(() => this.#unloadBatch(this.#leaving.splice(0)))
+    const leave = () =>
+      new Promise<void>((resolve, reject) => {
+        if (this.#leaving.push({ name, resolve, reject }) === 1) this.#unloadNext()
+      })
+    await this.#inOrder(name, leave)
+  }
+
+  #unloadNext(): void {
+    void this.#inTurn(async () => {
+      const batch = this.#leaving.splice(0, largestBatch)
+      if (this.#leaving.length > 0) this.#unloadNext()
+      await this.#unloadBatch(batch)
     })
   }
 
   async free(name: string): Promise<string> {
     checkName('free the AppArmor profile', name)
-    // A child that a new text does not have stays as it is, with whoever runs in it.
-    const children = childrenOf(name, await this.#kernel.fingerprints())
-    const content = allowingAppArmor(name, children)
-    await this.load(name, content)
-    return contentDigest(content)
+    return contentDigest(await this.#enqueue({ name, content: '', frees: true }))
   }
 
   async list(): Promise<Map<string, string>> {
@@ -121,13 +126,32 @@ export class AppArmorLoader implements ProfileLoader {
     return done
   }
 
-  #schedule(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
+  /** Resolves to what was loaded. */
+  #enqueue(asked: Pick<Load, 'name' | 'content' | 'frees'>): Promise<string> {
+    const wait = () =>
+      new Promise<string>((resolve, reject) => {
+        const load: Load = { ...asked, path: '', staged: false, resolve: () => resolve(load.content), reject }
+        if (this.#waiting.push(load) === 1) this.#loadNext()
+      })
+    return this.#inOrder(asked.name, wait)
+  }
+
+  /** Of what is asked for of one profile, the last holds. */
+  async #inOrder<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#last.get(name)
+    const done = before === undefined ? work() : before.then(work, work)
+    this.#last.set(name, done)
+    try {
+      return await done
+    } finally {
+      if (this.#last.get(name) === done) this.#last.delete(name)
+    }
+  }
+
+  #loadNext(): void {
     void this.#inTurn(async () => {
-      this.#scheduled = false
-      const batch = takeBatch(this.#waiting)
-      if (this.#waiting.length > 0) this.#schedule()
+      const batch = this.#waiting.splice(0, largestBatch)
+      if (this.#waiting.length > 0) this.#loadNext()
       await this.#loadBatch(batch)
     })
   }
@@ -135,6 +159,10 @@ export class AppArmorLoader implements ProfileLoader {
   async #loadBatch(batch: readonly Load[]): Promise<void> {
     try {
       const before = await look(this.#kernel)
+      for (const load of batch.filter(({ frees }) => frees)) {
+        // A child that a new text does not have stays as it is, with whoever runs in it.
+        load.content = allowingAppArmor(load.name, childrenOf(load.name, before.fingerprints))
+      }
       const ready = await this.#prepare(batch)
       const toStage = ready.filter(({ staged }) => staged)
       const accepted: Load[] = []
@@ -265,20 +293,18 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   /**
-   * One run for all; the parser ends at the first that fails, so that those after it get runs of their own.
+   * One run for all. The parser ends at the first that fails: where that had gone already, those after it get another run.
    * @returns how it failed of those that are still there
    */
   async #removeFromKernel(names: readonly string[]): Promise<Map<string, ParserRun>> {
-    const left = new Map<string, ParserRun>()
-    if (names.length === 0) return left
+    if (names.length === 0) return new Map()
     // By texts of ours: what the files say now need not be what they said when they were loaded.
     const run = await this.#run(['--remove'], names.map((name) => `profile ${name} {\n}\n`).join(''))
-    if (run.status === 0) return left
+    if (run.status === 0) return new Map()
     const loaded = await this.#kernel.fingerprints()
-    for (const name of names.filter((name) => loaded.has(name)))
-      if (names.length === 1) left.set(name, run)
-      else for (const [one, failed] of await this.#removeFromKernel([name])) left.set(one, failed)
-    return left
+    const left = names.filter((name) => loaded.has(name))
+    if (run.status !== undefined && left.length < names.length) return this.#removeFromKernel(left)
+    return new Map(left.map((name) => [name, run]))
   }
 
   /** The cache has a folder for each set of kernel features, with a file called as the profile's. */
@@ -292,8 +318,9 @@ export class AppArmorLoader implements ProfileLoader {
   }
 }
 
-/** Halves, to find the one at fault; what one of them costs, or waits for, is not taken from others, so each is alone then. */
+/** Halves, to find the one at fault; what one of them costs is not taken from others, so each is alone then. It is the node that has no time. */
 function partsAfter({ status, costly }: ParserRun, loads: readonly Load[]): (readonly Load[])[] {
+  if (costly === 'time') return []
   if (costly !== undefined) return loads.map((load) => [load])
   const half = loads.length >> 1
   return status === undefined ? [] : [loads.slice(0, half), loads.slice(half)]
@@ -303,20 +330,6 @@ function partsAfter({ status, costly }: ParserRun, loads: readonly Load[]): (rea
 function childrenOf(name: string, fingerprints: ReadonlyMap<string, string>): string[] {
   const lines = (fingerprints.get(name) ?? '').split('\n').filter((line) => line.startsWith(`${name}//`))
   return lines.flatMap((line) => /^([A-Za-z0-9][\w.-]*) [a-z]+$/.exec(line.slice(name.length + 2))?.[1] ?? [])
-}
-
-/** Not two of one name: the later one has to find the first one's file. */
-function takeBatch(waiting: Load[]): Load[] {
-  const batch = new Map<string, Load>()
-  for (let i = 0; i < waiting.length && batch.size < largestBatch; ) {
-    const load = waiting[i]!
-    if (batch.has(load.name)) i++
-    else {
-      batch.set(load.name, load)
-      waiting.splice(i, 1)
-    }
-  }
-  return [...batch.values()]
 }
 
 /** What goes wrong with one profile is reported to whoever asked for it; the others go on. */

@@ -54,8 +54,8 @@ interface Known {
 
 /** Milliseconds in which records that were made before the end of a recording are read. */
 const CLOSING = 4_000
-/** So long is waited for those that were read by then, some of which may wait a minute for their container. */
-const CLOSED_AT_LAST = 120_000
+/** So long is waited for those that were read by then, some of which wait for their container: managers wait a minute for the whole. */
+const CLOSED_AT_LAST = 40_000
 
 /**
  * The modellers of a node, an actor for each ArmorProfile whose policy models behaviour. They are on a thread of their own, which is
@@ -172,7 +172,7 @@ export class Modellers {
   /** Records were lost before they could be read: of whom they were, nobody knows. What a full log lost was read. */
   lost({ where, events: records = 1 }: Loss): void {
     if (where === 'sink') return
-    const open = [...this.#known].filter(([, { wanted }]) => wanted.open)
+    const open = [...this.#known].filter(([, { wanted, closing }]) => wanted.open || closing !== undefined)
     if (open.length > 0) this.#lost += records
     for (const [key] of open) this.#tell(key, { type: 'lost', records })
   }

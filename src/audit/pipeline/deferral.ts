@@ -36,14 +36,18 @@ export interface DeferralOptions<Owner> {
   clock: Clock
   /** Milliseconds that a record waits at most. Default 10,000: a node that is busy takes seconds to say what a container is. */
   patience?: number
-  /** The same of one whose profile is recorded. Default 60,000. */
+  /** The same of one whose profile is recorded. Default 30,000. */
   longPatience?: number
+  /** The same of one that stays in a ring of the kernel meanwhile, with all that come after it. Default 2,000. */
+  patienceInRing?: number
   /** Bytes that may wait; beyond, those that have waited longest go out. Default 8 MiB. */
   bound?: number
   /** What was learnt since the last call. */
   news: () => News
   retry: (retry: Retry<Owner>) => void
 }
+
+const defaults = { patience: 10_000, longPatience: 30_000, patienceInRing: 2_000, bound: 8 * mebibyte }
 
 /** Milliseconds between two looks at the news. After each try that did not help, twice as many pass before the next. */
 const tick = 100
@@ -86,7 +90,7 @@ export class Deferral<Owner> {
   #closed = false
 
   constructor(options: DeferralOptions<Owner>) {
-    this.#options = { patience: 10_000, longPatience: 60_000, bound: 8 * mebibyte, ...options }
+    this.#options = { ...defaults, ...options }
   }
 
   /** Results of which something waits. */
@@ -103,10 +107,8 @@ export class Deferral<Owner> {
 
   /** Takes records that wait. */
   hold(held: Held<Owner>): void {
-    const { clock, patience, longPatience } = this.#options
-    const now = clock.now()
-    const first = { since: now, deadline: now + (held.deferred.recorded ? longPatience : patience), tries: 0 }
-    const { since, deadline, tries } = held.before ?? first
+    const now = this.#options.clock.now()
+    const { since, deadline, tries } = held.before ?? { since: now, deadline: now + this.#patienceWith(held), tries: 0 }
     const notBefore = tries === 0 ? 0 : now + tick * 2 ** tries
     const group: Group<Owner> = {
       ...held,
@@ -122,7 +124,13 @@ export class Deferral<Owner> {
     if (this.#groups.size === 0) return
     // What was learnt while the records were on their way here. What it was is known no more after a long time, and then it is old.
     if (wasEmpty) this.#note(this.#options.news(), false)
-    this.#timer ??= clock.after(tick, () => this.#tick())
+    this.#timer ??= this.#options.clock.after(tick, () => this.#tick())
+  }
+
+  #patienceWith({ format, deferred }: Held<Owner>): number {
+    const { patience, longPatience, patienceInRing } = this.#options
+    if (format === 'record') return patienceInRing
+    return deferred.recorded ? longPatience : patience
   }
 
   /** Nothing waits any longer, now or later. */
@@ -149,12 +157,15 @@ export class Deferral<Owner> {
     }
   }
 
+  /** What is recorded waits longest, and goes first: whoever is recorded takes nothing from others. */
   #relieve(): void {
-    for (const group of this.#groups) {
-      if (this.bytes <= this.#options.bound && this.#groups.size <= mostGroups) return
-      this.cutShort += group.left
-      this.#release(group, true)
-    }
+    for (const recorded of [true, false])
+      for (const group of this.#groups) {
+        if (this.bytes <= this.#options.bound && this.#groups.size <= mostGroups) return
+        if (group.deferred.recorded !== recorded) continue
+        this.cutShort += group.left
+        this.#release(group, true)
+      }
   }
 
   #note(news: News, everything: boolean): void {

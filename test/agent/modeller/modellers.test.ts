@@ -106,14 +106,14 @@ describe('the modellers of a node', () => {
   })
 
   it('wait for what was read before the end and is not decoded yet, but not for ever', () => {
-    for (const written of [30_000, Number.POSITIVE_INFINITY]) {
+    for (const written of [20_000, Number.POSITIVE_INFINITY]) {
       const { modellers, world, sent, clock } = setUp()
       modellers.profile(profile(recording), false)
       const began = clock.now()
       world.unwritten = () => (clock.now() < began + written ? 1_000 : 0)
       modellers.profile(profile(over), false)
       const closed = (): boolean => sent.some((message) => message.type === 'wanted' && message.wanted?.open === false)
-      const end = written === 30_000 ? 32_000 : 120_000
+      const end = written === 20_000 ? 20_000 : 40_000
       run(clock, began + end - 1 - clock.now())
       expect(closed(), `before ${end} ms`).to.equal(false)
       run(clock, began + end - clock.now())

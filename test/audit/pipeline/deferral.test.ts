@@ -37,7 +37,7 @@ describe('the waiting room for events without a container', () => {
     const retries: Retry<string>[] = []
     let news: WaitKey[] | 'all' = []
     const room: Deferral<string> = new Deferral<string>({
-      ...{ clock, bound, patience: 2000, longPatience: 5000 },
+      ...{ clock, bound, patience: 2000, longPatience: 5000, patienceInRing: 500 },
       news: (): News => {
         const taken = news
         news = []
@@ -66,6 +66,25 @@ describe('the waiting room for events without a container', () => {
     await clock.advance(1000)
     expect(tried()).to.deep.equal([['a', true]])
   }).timeout(10_000)
+
+  it('keeps what stays in a ring of the kernel for a shorter time', async () => {
+    const { clock, room, tried } = make()
+    room.hold({ owner: 'a', format: 'record', readAt: 1, deferred: { ...deferredOf([['x', 1]]), recorded: true } })
+    await clock.advance(500)
+    expect(tried()).to.deep.equal([['a', true]])
+  })
+
+  it('has what is recorded make room for violations, however long those have waited', () => {
+    const { room, hold, tried } = make(250)
+    const recorded = { ...deferredOf([['x'.repeat(99), 1]]), recorded: true }
+    hold('violation')
+    for (const owner of ['model', 'another']) room.hold({ owner, format: 'auditlog', readAt: 1, deferred: recorded })
+    hold('second violation')
+    expect(tried()).to.deep.equal([
+      ['model', true],
+      ['another', true],
+    ])
+  })
 
   it('lets them go when their time is up, and keeps no timer when nothing waits', async () => {
     const { clock, tried, room, hold } = make()

@@ -89,9 +89,10 @@ describe('forks that BPF programs follow', function () {
     const id = 'd'.repeat(64)
     // Below its own, a container calls a cgroup as it likes.
     const cgroup = `/sys/fs/cgroup/${id}/${'e'.repeat(64)}`
-    const forked = '(:) & echo $!; wait; exit 0'
-    const script = `mkdir -p ${cgroup} && echo $$ > ${cgroup}/cgroup.procs && echo $$ && exec unshare --mount sh -c '${forked}'`
-    const { stdout, stderr } = spawnSync('sh', ['-c', script], { encoding: 'utf8' })
+    const program = 'echo $$; (:) & echo $!; wait; exit 0'
+    // As a runtime does it: a child that has run no program yet goes into the cgroup, and then runs the container's.
+    const script = `mkdir -p ${cgroup}; (echo 0 > ${cgroup}/cgroup.procs && exec sh -c '${program}'); :`
+    const { stdout, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', script], { encoding: 'utf8' })
     spawnSync('rmdir', [cgroup, join(cgroup, '..')])
     const pids = stdout.trim().split('\n').map(Number)
     expect(pids, stderr).to.have.length(2)
