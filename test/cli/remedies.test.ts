@@ -18,6 +18,7 @@ const others = [
   'remove',
   'replace',
   'timeout',
+  'cpu',
 ]
 /** Of who starts containers: nerdctl, docker and ctr. */
 const runtimes = ['security-opt', 'apparmor-profile', 'seccomp', 'seccomp-profile', 'name']
