@@ -15,6 +15,8 @@ export type ModellerMessage =
   | { type: 'found'; found: DynamicResult; records: number; ofRuntime: number }
   /** Records that were lost on the way, of whichever profile, or of this one and of nobody who is known. */
   | { type: 'lost'; records: number }
+  /** What was read so many milliseconds before the end is not decoded yet, and is not waited for any longer. */
+  | { type: 'behind'; milliseconds: number }
 type Due = { type: 'save-due' } | { type: 'settled' } | { type: 'send-due' }
 type Message = ModellerMessage | Due
 
@@ -62,6 +64,12 @@ export const modeller = (given: ModellerPorts): Behaviour<ModellerState, Message
           return state
         case 'lost':
           if (isOpen(state)) state.recording.lose(message.records)
+          return state
+        case 'behind':
+          if (isOpen(state)) {
+            const now = context.now()
+            state.recording.miss(now - message.milliseconds, now, 'what was read was not decoded in time')
+          }
           return state
         case 'save-due':
           return keep(ports, timing, state, context)

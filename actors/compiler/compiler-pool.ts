@@ -282,7 +282,9 @@ export class CompilerPool implements Compilers {
     const took = this.#account(thread, code === 'TOO_COSTLY')
     logger.warn(
       { job: job.name, namespace: job.namespace, milliseconds: Math.round(took) },
-      'a policy takes too long to compile; its thread is started anew',
+      code === 'BUSY'
+        ? 'a compiler got too little CPU, which is no fault of the policy; its thread is started anew'
+        : 'a policy takes too long to compile; its thread is started anew',
     )
     job.timer.cancel()
     if (code === 'TOO_COSTLY') this.#costly.add(job.subject, clock.now())

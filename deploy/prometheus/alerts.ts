@@ -28,7 +28,7 @@ const unanswered = (job: string): string => `sum_over_time((up{${job}} == bool 0
 /** Agents listen at the address of their node alone, and the answer is 503, of which `kubectl get --raw` would not show the text. */
 const askReadiness = `kubectl -n varmor exec POD -- node -e 'require("http").get({host:process.env.HOST_IP,port:process.env.AGENT_READINESS_PORT,path:"/health/readiness"},r=>r.pipe(process.stdout))'`
 const ready = (field: string): string => `.status.conditions[?(@.type=="Ready")].${field}`
-const showReady = `kubectl get varmorpolicies,varmorclusterpolicies -A -o 'custom-columns=NAMESPACE:.metadata.namespace,NAME:.metadata.name,READY:${ready('status')},WHY:${ready('message')}'`
+const showReady = `kubectl get varmorpolicies,varmorclusterpolicies -A -o 'custom-columns=NAMESPACE:.metadata.namespace,NAME:.metadata.name,READY:${ready('status')},WHY:.status.conditions[?(@.status=="False")].message'`
 const anyIncreased = (window: string, ...counters: string[]): string =>
   counters.map((counter) => `${increased(counter, window)} > 0`).join(' or ')
 
@@ -76,7 +76,7 @@ export const alerts: readonly Alert[] = [
     expression: 'varmor_ready == 0',
     lasts: '15m',
     summary: `The node of the agent at ${node} does not hold all profiles.`,
-    remedy: `Its /health/readiness names them: \`${askReadiness}\`, of the POD that \`kubectl -n varmor get pods -o wide\` shows there. The conditions of the ArmorProfiles say why.`,
+    remedy: `Its /health/readiness names them: \`${askReadiness}\`, of the POD that \`kubectl -n varmor get pods -o wide\` shows there. The conditions of the ArmorProfiles say why. With \`listed: false\` it names none: the agent does not get the ArmorProfiles, and its log says why.`,
   },
   {
     name: 'VarmorProfilesFailed',
@@ -84,7 +84,8 @@ export const alerts: readonly Alert[] = [
     expression: 'varmor_profiles{state="failed"} > 0',
     lasts: '5m',
     summary: `{{ $value }} profiles could not be loaded by the agent at ${node}.`,
-    remedy: 'The conditions of the ArmorProfiles have what the kernel said. What was loaded before stays in force.',
+    remedy:
+      'The conditions of the ArmorProfiles say why. With EnforcerAbsent the node lacks that enforcer, and nothing of it protects there. What was loaded before stays in force.',
   },
   {
     name: 'VarmorPoliciesNotReady',
@@ -92,7 +93,7 @@ export const alerts: readonly Alert[] = [
     expression: 'max by (state) (varmor_policy_states{state=~"not-ready|unknown"}) > 0',
     lasts: '15m',
     summary: '{{ $value }} policies are {{ $labels.state }}.',
-    remedy: `The condition Ready of each says why: \`${showReady}\`.`,
+    remedy: `The conditions that are False say why, of a refused policy Created or Updated: \`${showReady}\`.`,
   },
   {
     name: 'VarmorEnforcementGaps',
@@ -108,9 +109,9 @@ export const alerts: readonly Alert[] = [
     severity: 'critical',
     expression: anyIncreased('15m', 'varmor_bpf_late_containers_total', 'varmor_bpf_binding_failures_total'),
     lasts: '0m',
-    summary: `Containers ran without their BPF profile at ${node}.`,
+    summary: `Containers ran, or still run, without their BPF profile at ${node}.`,
     remedy:
-      'The log of the agent names them with the time that they ran free. It is so where no agent ran and where the runtime has no NRI; NRI in the runtime (containerd from 1.7, CRI-O) has containers wait for a running agent.',
+      'The log of the agent says which. "ran without its BPF profile until now": it is bound now, and the line has the time that it ran free. That is so where no agent ran, or the runtime has no NRI (containerd from 1.7, CRI-O). "cannot be put into its BPF profile": it may still run free, and the reason beside it says why.',
   },
   {
     name: 'VarmorViolationsLost',
@@ -118,7 +119,8 @@ export const alerts: readonly Alert[] = [
     expression: anyIncreased('15m', 'varmor_audit_lost_total', 'varmor_audit_lost_unknown_total'),
     lasts: '0m',
     summary: `Violations are missing in the log of ${node} ({{ $labels.where }}: {{ $labels.why }}).`,
-    remedy: 'They were refused all the same. Lines `lost` of the log have the time and the number.',
+    remedy:
+      'Enforcement is as ever. Lines `lost` of the log have the time, and the number where it is known. `digest`: the digest alone lacks them. A workload that is recorded meanwhile may lack them in its model.',
   },
   {
     name: 'VarmorNoAuditSource',
@@ -134,7 +136,8 @@ export const alerts: readonly Alert[] = [
     expression: 'varmor_queue_age_seconds{queue="log"} > 60',
     lasts: '2m',
     summary: `violations.log cannot be written at ${node}.`,
-    remedy: 'Lines wait, at last in the kernel, which then loses them and counts. Look at the disk.',
+    remedy:
+      'Lines wait; then those of BPF are lost in the kernel (ring), and those of AppArmor and Seccomp in the agent (sink). Both are counted. Look at the disk.',
   },
   {
     name: 'VarmorWebhookUnanswered',
@@ -148,7 +151,7 @@ export const alerts: readonly Alert[] = [
     lasts: '0m',
     summary: 'The API server got no answer of the webhook {{ $labels.name }}.',
     remedy:
-      'With the failure policy Ignore pods were made outside of their profiles: restart them. With Fail they were refused. Look at the managers, their Service and their certificate.',
+      'mutatepod, mutateworkload: with the failure policy Ignore pods were made outside of their profiles: restart them. Other webhooks: with Ignore a policy or an ArmorProfile was taken unchecked. With Fail what was asked for was refused. Look at the managers, their Service and their certificate.',
   },
   {
     name: 'VarmorWebhookSlow',

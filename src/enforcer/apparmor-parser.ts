@@ -80,7 +80,7 @@ const located =
  */
 export function parserError(step: string, profile: string, { status, stderr, costly }: ParserRun): EnforcerError {
   if (costly === 'time') {
-    const reason = `killed: it waited ${patience} s for a processor or a lock`
+    const reason = 'killed after more than five minutes, as it waited for the CPU or a lock; it is tried again'
     return new EnforcerError('PARSER_FAILED', step, { profile, reason })
   }
   if (costly !== undefined) {

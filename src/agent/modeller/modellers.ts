@@ -136,7 +136,10 @@ export class Modellers {
       const isBehind = (unwritten?.() ?? 0) * 1000 >= passed
       known.closing = isBehind && passed < CLOSED_AT_LAST ? this.#close(key, since) : undefined
       if (known.closing !== undefined) return
-      if (isBehind) logger.warn({ key }, 'a recording ends without what was read before its end and is not decoded yet')
+      if (isBehind) {
+        logger.warn({ key }, 'a recording ends without what was read before its end and is not decoded yet')
+        this.#tell(key, { type: 'behind', milliseconds: (unwritten?.() ?? 0) * 1000 })
+      }
       onChange(known.profileName, modellingOf(known))
       this.#sayWanted(key)
     })

@@ -4,6 +4,9 @@ import { PortError } from '../../../actors/ports.ts'
 
 /** It is built once a recording, has up to 32,768 names a list, and nobody waits: 20 s of CPU by default. */
 const TIMES = 10
+/** What was recorded has no rules that a user could make plainer, and is not compiled again by itself. */
+const TOO_COSTLY =
+  'TOO_COSTLY: to make profiles of it takes too much CPU or memory, and is not tried again by itself. Record a workload that does less; or, while the policy is in mode BehaviorModeling, delete the model after ten minutes, which has it tried once more'
 
 /**
  * `buildProfile` by a compiler of another thread. What is too costly for it is said on the model; all else passes.
@@ -17,7 +20,7 @@ export const buildBy =
       return await compilers.run('buildProfile', [result, { name, enforcer }, generalise], asked)
     } catch (error) {
       if (!(error instanceof CompilerError)) throw error
-      if (error.code === 'TOO_COSTLY') return { ok: false, problem: error.message }
+      if (error.code === 'TOO_COSTLY') return { ok: false, problem: TOO_COSTLY }
       throw new PortError('UNAVAILABLE', error.message, { cause: error })
     }
   }

@@ -118,6 +118,8 @@ describe('the modellers of a node', () => {
       expect(closed(), `before ${end} ms`).to.equal(false)
       run(clock, began + end - clock.now())
       expect(closed(), `after ${end} ms`).to.equal(true)
+      const said = sent.filter(({ type }) => type === 'behind')
+      expect(said).to.deep.equal(written === 20_000 ? [] : [{ type: 'behind', milliseconds: 1_000_000 }])
     }
   })
 
