@@ -24,7 +24,7 @@ export const compilerMessages: Record<CompilerErrorCode | 'STARTING', (seconds: 
   TOO_COSTLY: (seconds) =>
     `this is TOO_COSTLY: it takes more than ${seconds} s, or too much memory, to compile; make it smaller with fewer or plainer rules, or divide it into several policies. The same is tried again after ten minutes at the earliest`,
   BUSY: () =>
-    'the compilers have too much to do, as for other policies of this namespace, or too little CPU; an agent tries again by itself, others may in some seconds',
+    'the compilers have too much to do, as for other policies of this namespace, or too little CPU; try again in some seconds, as agents do by themselves',
   STARTING: () =>
     'the compilers are still being started, for which this machine has too little CPU; try again in some seconds',
   STOPPED: () => 'this manager is being stopped',
