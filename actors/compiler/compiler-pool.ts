@@ -129,8 +129,7 @@ export class CompilerPool implements Compilers {
         this.#waiting.delete(job)
         this.#observe('busy')
         const isThere = this.#idle.length + this.#running.size > 0
-        const say = isThere ? compilerMessages.BUSY : compilerMessages.STARTING
-        reject(new CompilerError('BUSY', say(wait / 1_000)))
+        reject(this.#error('BUSY', options, isThere ? 'BUSY' : 'STARTING'))
       })
       const job: Job = {
         name,
@@ -363,7 +362,7 @@ export class CompilerPool implements Compilers {
     return times * this.#options.deadline * this.#slowness
   }
 
-  #error(code: CompilerErrorCode, job: JobOptions): CompilerError {
-    return new CompilerError(code, compilerMessages[code](this.#deadlineOf(job) / 1_000))
+  #error(code: CompilerErrorCode, job: JobOptions, said: keyof typeof compilerMessages = code): CompilerError {
+    return new CompilerError(code, compilerMessages[said](this.#deadlineOf(job) / 1_000))
   }
 }

@@ -103,11 +103,14 @@ export function unchangedStatus(
 /** Types of conditions that say why a model stays as it is. */
 const stays = ['Changed', 'Kept']
 
+const madeAnew = (of: string): string =>
+  `While the policy is still in mode BehaviorModeling, delete the model to have it made anew ${of}; later nothing makes it again`
+
 const changed = wholeView(
   'Changed',
   'True',
   'ByOthers',
-  'somebody has changed this model, or brought it, so it stays as it is: what nodes send from now on is not added. While the policy is still in mode BehaviorModeling, delete the model to have it made anew of all that nodes still have; later nothing makes it again',
+  `somebody has changed this model, or brought it, so it stays as it is: what nodes send from now on is not added. ${madeAnew('of all that nodes still have')}`,
 )
 
 const lostView = (gone: readonly string[]): View =>
@@ -115,7 +118,7 @@ const lostView = (gone: readonly string[]): View =>
     'Kept',
     'True',
     'NodesMissing',
-    `what these nodes recorded is in the profiles, but the file that had it went with its manager, and they have not sent it again: ${gone.join(', ')}. The profiles stay as they are, and what other nodes send from now on is not added. While the policy is still in mode BehaviorModeling, delete the model to have it made anew without them; later nothing makes it again`,
+    `what these nodes recorded is in the profiles, but the file that had it went with its manager, and they have not sent it again: ${gone.join(', ')}. The profiles stay as they are, and what other nodes send from now on is not added. ${madeAnew('without them')}`,
   )
 
 const lateCondition = (nodeName: string): View => ({

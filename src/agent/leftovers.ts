@@ -15,18 +15,18 @@ export interface LeftoverOptions {
   ofContainers(): ReadonlySet<string> | undefined
 }
 
-export interface LeftoverReport {
-  removed: { enforcer: KernelEnforcer; profile: string }[]
-  /** Still used, and so only freed now. */
-  freed: { enforcer: KernelEnforcer; profile: string }[]
-  /** Still used; to be looked at again later. */
-  kept: { enforcer: KernelEnforcer; profile: string; why: string }[]
-  failed: { enforcer: KernelEnforcer; profile: string; reason: string }[]
-}
-
 interface Leftover {
   enforcer: KernelEnforcer
   profile: string
+}
+
+export interface LeftoverReport {
+  removed: Leftover[]
+  /** Still used, and so only freed now. */
+  freed: Leftover[]
+  /** Still used; to be looked at again later. */
+  kept: (Leftover & { why: string })[]
+  failed: (Leftover & { reason: string })[]
 }
 
 /** Profiles that are removed at a time. */

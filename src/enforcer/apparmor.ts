@@ -90,17 +90,10 @@ export class AppArmorLoader implements ProfileLoader {
     checkName('unload the AppArmor profile', name)
     const leave = () =>
       new Promise<void>((resolve, reject) => {
-        if (this.#leaving.push({ name, resolve, reject }) === 1) this.#unloadNext()
+        const first = this.#leaving.push({ name, resolve, reject }) === 1
+        if (first) this.#next(this.#leaving, (batch) => this.#unloadBatch(batch))
       })
     await this.#inOrder(name, leave)
-  }
-
-  #unloadNext(): void {
-    void this.#inTurn(async () => {
-      const batch = this.#leaving.splice(0, largestBatch)
-      if (this.#leaving.length > 0) this.#unloadNext()
-      await this.#unloadBatch(batch)
-    })
   }
 
   async free(name: string): Promise<string> {
@@ -131,7 +124,8 @@ export class AppArmorLoader implements ProfileLoader {
     const wait = () =>
       new Promise<string>((resolve, reject) => {
         const load: Load = { ...asked, path: '', staged: false, resolve: () => resolve(load.content), reject }
-        if (this.#waiting.push(load) === 1) this.#loadNext()
+        const first = this.#waiting.push(load) === 1
+        if (first) this.#next(this.#waiting, (batch) => this.#loadBatch(batch))
       })
     return this.#inOrder(asked.name, wait)
   }
@@ -148,11 +142,12 @@ export class AppArmorLoader implements ProfileLoader {
     }
   }
 
-  #loadNext(): void {
+  /** What waits by then goes in one batch, or in as many as it takes. */
+  #next<T>(queue: T[], work: (batch: T[]) => Promise<void>): void {
     void this.#inTurn(async () => {
-      const batch = this.#waiting.splice(0, largestBatch)
-      if (this.#waiting.length > 0) this.#loadNext()
-      await this.#loadBatch(batch)
+      const batch = queue.splice(0, largestBatch)
+      if (queue.length > 0) this.#next(queue, work)
+      await work(batch)
     })
   }
 
@@ -275,8 +270,7 @@ export class AppArmorLoader implements ProfileLoader {
   async #unloadBatch(batch: readonly Asked[]): Promise<void> {
     try {
       const loaded = await this.#kernel.fingerprints()
-      const names = new Set(batch.map(({ name }) => name).filter((name) => loaded.has(name)))
-      const left = await this.#removeFromKernel([...names])
+      const left = await this.#removeFromKernel(batch.map(({ name }) => name).filter((name) => loaded.has(name)))
       for (const one of batch)
         await each(one, async () => {
           const { name } = one

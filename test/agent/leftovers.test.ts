@@ -56,6 +56,18 @@ describe('profiles of policies that went while no agent was there', () => {
     expect((await sweep(new Set())).removed).to.have.length(4)
   })
 
+  it('do not count as there while they wait to go: who wants them meanwhile has them loaded again', async () => {
+    const digests = async (): Promise<(string | undefined)[]> => {
+      const listing = await listings.listing('AppArmor')
+      return [listing.get('varmor-demo-old'), listing.get('varmor-demo-confines')]
+    }
+    expect(await digests()).not.to.include.oneOf(['', undefined])
+    const going = [listings.unload('AppArmor', 'varmor-demo-old'), listings.free('AppArmor', 'varmor-demo-confines')]
+    expect(await digests()).to.deep.equal(['', ''])
+    await Promise.all(going)
+    expect((await digests())[0]).to.equal(undefined)
+  })
+
   it('that cannot go are named, and do not keep the others', async () => {
     appArmor.unloadFaults = [new EnforcerError('KERNEL_REFUSED', 'unload', { reason: 'busy' })]
     const report = await sweep(new Set())

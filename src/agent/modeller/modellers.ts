@@ -133,12 +133,16 @@ export class Modellers {
       const known = this.#known.get(key)
       if (known === undefined) return
       const passed = clock.now() - since
-      const isBehind = (unwritten?.() ?? 0) * 1000 >= passed
-      known.closing = isBehind && passed < CLOSED_AT_LAST ? this.#close(key, since) : undefined
-      if (known.closing !== undefined) return
+      const milliseconds = (unwritten?.() ?? 0) * 1000
+      const isBehind = milliseconds >= passed
+      if (isBehind && passed < CLOSED_AT_LAST) {
+        known.closing = this.#close(key, since)
+        return
+      }
+      known.closing = undefined
       if (isBehind) {
         logger.warn({ key }, 'a recording ends without what was read before its end and is not decoded yet')
-        this.#tell(key, { type: 'behind', milliseconds: (unwritten?.() ?? 0) * 1000 })
+        this.#tell(key, { type: 'behind', milliseconds })
       }
       onChange(known.profileName, modellingOf(known))
       this.#sayWanted(key)
@@ -146,8 +150,8 @@ export class Modellers {
   }
 
   #sayWanted(key: string): void {
-    const { wanted, closing } = this.#known.get(key)!
-    this.#tell(key, { type: 'wanted', wanted: closing === undefined ? wanted : { ...wanted, open: true } })
+    const known = this.#known.get(key)!
+    this.#tell(key, { type: 'wanted', wanted: { ...known.wanted, open: goesOn(known) } })
   }
 
   /** All ArmorProfiles have gone through `profile`: what was recorded for others is of no use. */
@@ -175,7 +179,7 @@ export class Modellers {
   /** Records were lost before they could be read: of whom they were, nobody knows. What a full log lost was read. */
   lost({ where, events: records = 1 }: Loss): void {
     if (where === 'sink') return
-    const open = [...this.#known].filter(([, { wanted, closing }]) => wanted.open || closing !== undefined)
+    const open = [...this.#known].filter(([, known]) => goesOn(known))
     if (open.length > 0) this.#lost += records
     for (const [key] of open) this.#tell(key, { type: 'lost', records })
   }
@@ -204,7 +208,7 @@ export class Modellers {
 
   #sendAgain(key: string): void {
     const known = this.#known.get(key)
-    if (known === undefined || !(known.wanted.open || known.closing !== undefined)) return
+    if (known === undefined || !goesOn(known)) return
     known.round++
     this.#options.onChange(known.profileName, modellingOf(known))
   }
@@ -243,5 +247,6 @@ const ownModule = new URL(`./modeller-thread${extname(import.meta.url)}`, import
 const reportsNothingAllowed = ({ spec: { profile } }: ArmorProfile): boolean =>
   profile.seccomp?.includes('SCMP_ACT_LOG') !== true && profile.appArmor?.includes('complain') !== true
 
-const modellingOf = ({ wanted, round, closing }: Known): string =>
-  wanted.open || closing !== undefined ? `${wanted.id} ${round}` : ''
+const goesOn = ({ wanted, closing }: Known): boolean => wanted.open || closing !== undefined
+
+const modellingOf = (known: Known): string => (goesOn(known) ? `${known.wanted.id} ${known.round}` : '')

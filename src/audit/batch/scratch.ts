@@ -37,12 +37,19 @@ export interface ScratchOptions {
   kinds?: 'counts' | 'lines'
 }
 
-/** Records that wait for the same reason: pairs of offsets, and what each waits for. */
+/** Records that wait for the same reason, and are all recorded or not: pairs of offsets, and what each waits for. */
 class Waiting {
+  readonly reason: UnresolvedReason
+  readonly recorded: boolean
   readonly offsets: number[] = []
   readonly waitOf: number[] = []
   readonly waits: WaitKey[][] = []
   readonly #byKey = new Map<WaitKey, number>()
+
+  constructor(reason: UnresolvedReason, recorded: boolean) {
+    this.reason = reason
+    this.recorded = recorded
+  }
 
   /** Records with the same first key wait for the same; what one of them has beside that is added, up to a bound. */
   add(keys: readonly WaitKey[], start: number, end: number): void {
@@ -86,9 +93,8 @@ export class Scratch {
   readonly attributions = new Attributions()
   /** Attributions of BPF records by cgroup id. */
   readonly cgroups = new Map<number, { low: number; mntNsID: number; attribution: Attribution }>()
-  /** What waits for its container, and of that what is recorded. */
-  readonly #waiting = new Map<UnresolvedReason, Waiting>()
-  readonly #recordedWaiting = new Map<UnresolvedReason, Waiting>()
+  /** What waits for its container: few, as there are few reasons. */
+  #waiting: Waiting[] = []
   /** What workloads did whose policies model behaviour. */
   readonly recordings = new Recordings()
   /** Where events are counted by kind. */
@@ -138,30 +144,26 @@ export class Scratch {
   }
 
   defer(reason: UnresolvedReason, waitsFor: readonly WaitKey[], start: number, end: number, recorded: boolean): void {
-    const byReason = recorded ? this.#recordedWaiting : this.#waiting
-    let waiting = byReason.get(reason)
+    let waiting = this.#waiting.find((one) => one.reason === reason && one.recorded === recorded)
     if (waiting === undefined) {
-      waiting = new Waiting()
-      byReason.set(reason, waiting)
+      waiting = new Waiting(reason, recorded)
+      this.#waiting.push(waiting)
     }
     waiting.add(waitsFor, start, end)
   }
 
   /** The records that wait, copied out of their batch. */
   takeDeferred(bytes: Uint8Array, format: BatchFormat): Deferred[] {
-    const taken = (byReason: Map<UnresolvedReason, Waiting>, recorded: boolean): Deferred[] => {
-      const deferred = [...byReason].map(([reason, { offsets, waitOf, waits }]) => ({
-        reason,
-        recorded,
-        records: waitOf.length,
-        ...copyRanges(bytes, offsets, format !== 'record'),
-        waitOf: Uint32Array.from(waitOf),
-        waits,
-      }))
-      byReason.clear()
-      return deferred
-    }
-    return [...taken(this.#waiting, false), ...taken(this.#recordedWaiting, true)]
+    const deferred = this.#waiting.map(({ reason, recorded, offsets, waitOf, waits }) => ({
+      reason,
+      recorded,
+      records: waitOf.length,
+      ...copyRanges(bytes, offsets, format !== 'record'),
+      waitOf: Uint32Array.from(waitOf),
+      waits,
+    }))
+    this.#waiting = []
+    return deferred
   }
 }
 

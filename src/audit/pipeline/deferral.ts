@@ -61,10 +61,7 @@ interface Wait<Owner> {
   state: 'waits' | 'due' | 'gone'
 }
 
-interface Group<Owner> extends Held<Owner> {
-  since: number
-  deadline: number
-  tries: number
+interface Group<Owner> extends Held<Owner>, Before {
   /** News before this moment are noted and acted upon then. */
   notBefore: number
   waits: Wait<Owner>[]
@@ -108,11 +105,12 @@ export class Deferral<Owner> {
   /** Takes records that wait. */
   hold(held: Held<Owner>): void {
     const now = this.#options.clock.now()
-    const { since, deadline, tries } = held.before ?? { since: now, deadline: now + this.#patienceWith(held), tries: 0 }
-    const notBefore = tries === 0 ? 0 : now + tick * 2 ** tries
+    const before = held.before ?? { since: now, deadline: now + this.#patienceWith(held), tries: 0 }
+    const notBefore = before.tries === 0 ? 0 : now + tick * 2 ** before.tries
     const group: Group<Owner> = {
       ...held,
-      ...{ since, deadline, tries, notBefore, waits: [], left: held.deferred.records, due: false },
+      ...before,
+      ...{ notBefore, waits: [], left: held.deferred.records, due: false },
     }
     group.waits = held.deferred.waits.map((keys) => ({ group, keys, state: 'waits' }))
     const wasEmpty = this.#groups.size === 0
