@@ -116,7 +116,7 @@ static void discard(struct listener *l, struct intake *in)
 	in->next = in->count;
 }
 
-/* Hands over a batch that is old enough. With no other batch to go on with, it is better filled up first. */
+/* Hands over a batch that is old enough. While the reader is behind, it is better filled up: each batch has its cost. */
 static void flush(struct listener *l, uint64_t now)
 {
 	struct batch *batch = batch_ring_filling(&l->ring);
@@ -125,7 +125,7 @@ static void flush(struct listener *l, uint64_t now)
 		return;
 	if (l->born == 0)
 		l->born = now;
-	if (now - l->born >= l->options.flush_ms && batch_ring_has_spare(&l->ring))
+	if (now - l->born >= l->options.flush_ms && batch_ring_is_empty(&l->ring))
 		publish(l);
 }
 
@@ -161,7 +161,7 @@ static void rest(struct listener *l, const struct intake *in, bool stored, int g
 		wait_for(l, false, timeout);
 	else if (got && in->count < INTAKE_MESSAGES && l->options.nap_ms)
 		wait_for(l, false, (int)l->options.nap_ms);
-	else if (!got && l->born && batch_ring_has_spare(&l->ring))
+	else if (!got && l->born && batch_ring_is_empty(&l->ring))
 		wait_for(l, true, until(l->born + l->options.flush_ms, now));
 	else if (!got)
 		wait_for(l, true, timeout);

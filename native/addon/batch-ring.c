@@ -58,14 +58,14 @@ void batch_ring_publish(struct batch_ring *ring)
 	pthread_mutex_unlock(&ring->lock);
 }
 
-bool batch_ring_has_spare(struct batch_ring *ring)
+bool batch_ring_is_empty(struct batch_ring *ring)
 {
-	bool spare;
+	bool empty;
 
 	pthread_mutex_lock(&ring->lock);
-	spare = ring->ready + 1 < ring->slots;
+	empty = ring->ready == 0;
 	pthread_mutex_unlock(&ring->lock);
-	return spare;
+	return empty;
 }
 
 struct batch *batch_ring_oldest(struct batch_ring *ring)
@@ -86,7 +86,7 @@ bool batch_ring_release(struct batch_ring *ring)
 	pthread_mutex_lock(&ring->lock);
 	ring->batches[ring->head].len = 0;
 	ring->batches[ring->head].records = 0;
-	awaited = ring->ready + 1 >= ring->slots;
+	awaited = ring->ready == ring->slots || ring->ready == 1;
 	ring->head = (ring->head + 1) % ring->slots;
 	ring->ready--;
 	pthread_mutex_unlock(&ring->lock);

@@ -40,12 +40,13 @@ void batch_ring_free(struct batch_ring *ring);
 struct batch *batch_ring_filling(struct batch_ring *ring);
 /* Writer: hands the batch over. */
 void batch_ring_publish(struct batch_ring *ring);
-/* Writer: is there another batch to fill once this one is handed over? */
-bool batch_ring_has_spare(struct batch_ring *ring);
+/* Writer: has the reader taken all that was handed over? */
+bool batch_ring_is_empty(struct batch_ring *ring);
 
 /* Reader: the oldest full batch, or NULL. It stays the reader's until batch_ring_release. */
 struct batch *batch_ring_oldest(struct batch_ring *ring);
-/* Reader: gives the oldest batch back. Returns true if the writer may be waiting: for room, or for a spare. */
+/* Reader: gives the oldest batch back. Returns true if the writer may be waiting: for room, or for a reader that has
+ * taken all. */
 bool batch_ring_release(struct batch_ring *ring);
 
 #endif

@@ -88,7 +88,7 @@ static bool all_done(struct bpf_ring *r)
 	return atomic_load_explicit(r->consumer, memory_order_relaxed) >= r->next;
 }
 
-/* Hands over a batch that is old enough. With no other batch to go on with, it is better filled up first. */
+/* Hands over a batch that is old enough. While the reader is behind, it is better filled up: each batch has its cost. */
 static void flush(struct bpf_ring *r, bool now)
 {
 	struct batch *batch = batch_ring_filling(&r->ring);
@@ -97,7 +97,7 @@ static void flush(struct bpf_ring *r, bool now)
 		return;
 	if (r->born == 0)
 		r->born = now_ms();
-	if (now || (now_ms() - r->born >= r->options.flush_ms && batch_ring_has_spare(&r->ring)))
+	if (now || (now_ms() - r->born >= r->options.flush_ms && batch_ring_is_empty(&r->ring)))
 		publish(r);
 }
 
