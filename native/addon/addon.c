@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The audit listener for Node.js; fork-binding.c has the fork tree. Its types, and what each function does for a caller,
- * are in src/audit/source/audit-addon.ts, which is the only file that loads it.
+ * The audit listener for Node.js; fork-binding.c has the fork tree, known-binding.c the decoder of known
+ * records. Its types, and what each function does for a caller, are in src/audit/source/audit-addon.ts, which is the only
+ * file that loads it.
  *
  * A caller that does not read stops the listener's thread, and the kernel's socket buffer holds what comes.
  */
@@ -14,6 +15,7 @@
 #include "audit-listener.h"
 #include "batch-binding.h"
 #include "fork-binding.h"
+#include "known-binding.h"
 #include "napi-help.h"
 
 #define MAX_BATCH_BYTES (64 * 1024 * 1024)
@@ -190,7 +192,7 @@ NAPI_MODULE_INIT()
 	};
 
 	TRY(napi_define_properties(env, exports, sizeof(functions) / sizeof(functions[0]), functions));
-	if (!batch_binding_define(env, exports))
+	if (!batch_binding_define(env, exports) || !known_binding_define(env, exports))
 		return NULL;
 	return fork_binding_define(env, exports);
 }

@@ -1,8 +1,9 @@
 import { Buffer } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import type { Action, BatchFormat, BatchResult, Enforcer, SourceBatch } from '../../src/audit/batch/batch.ts'
+import { loadKnownAddon } from '../../src/audit/batch/known-addon.ts'
 import { processBatch } from '../../src/audit/batch/process-batch.ts'
-import { Scratch } from '../../src/audit/batch/scratch.ts'
+import { Scratch, type ScratchOptions } from '../../src/audit/batch/scratch.ts'
 import { recordHash } from '../../src/audit/decode/record-hash.ts'
 import type { PidResolver } from '../../src/audit/enrich/pid-resolver.ts'
 import { Snapshot, type SnapshotData } from '../../src/audit/enrich/snapshot.ts'
@@ -63,11 +64,16 @@ export const demoProcesses: PidResolver = {
 
 export const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text))
 
+const addon = loadKnownAddon()
+
+/** What a worker of the agent has: known records skip the scanner. The scratch without it scans each of them. */
+export const knowing = (options: ScratchOptions = {}): Scratch => new Scratch({ ...options, known: addon })
+
 export function run(
   format: BatchFormat,
   bytes: Uint8Array | string,
   more: Partial<SourceBatch> = {},
-  scratch = new Scratch(),
+  scratch = knowing(),
 ): BatchResult {
   const batch = { source: 'test', seq: 1, format, bytes: typeof bytes === 'string' ? bytesOf(bytes) : bytes, ...more }
   return processBatch(batch, new Snapshot(demo), demoProcesses, scratch)

@@ -13,11 +13,8 @@ import type { PidResolver } from '../enrich/pid-resolver.ts'
 import type { Snapshot } from '../enrich/snapshot.ts'
 import type { SourceBatch, UnresolvedReason } from './batch.ts'
 import { type KindPrefix, noKind, undecodedPrefix } from './kind-table.ts'
+import { type KnownRecords, middleParts } from './known-records.ts'
 import type { Scratch } from './scratch.ts'
-
-/** What became of a record. */
-export const outcome = { written: 0, filtered: 1, deferred: 2, undecodable: 3 } as const
-export type Outcome = (typeof outcome)[keyof typeof outcome]
 
 const undecodedPid = fragment('0,"mntNsID":0,"eventTimestamp":')
 const undecodedHead = fragment(
@@ -26,6 +23,11 @@ const undecodedHead = fragment(
 const undecodedKey = fragment(',"undecoded":')
 const lineEnd = fragment('}\n')
 const unresolvedTexts: Partial<Record<UnresolvedReason, Fragment>> = {}
+
+function reasonText(reason: UnresolvedReason): Fragment {
+  unresolvedTexts[reason] ??= fragment(`,"unresolved":"${reason}"`)
+  return unresolvedTexts[reason]
+}
 
 /** Fixed texts of a line, beside those of its container and profile, together with the longest numbers. */
 const fixedTexts = 4096
@@ -41,6 +43,8 @@ export class BatchContext {
   /** The same bytes: only a Buffer finds a newline natively. */
   readonly buffer: Buffer
   readonly kmsg: boolean
+  /** Where records of known forms skip the scanner: /dev/kmsg escapes bytes. */
+  readonly known: KnownRecords | undefined
   /** Whether the records come from the kernel itself, and so are of this boot. */
   readonly live: boolean
   readonly final: boolean
@@ -74,6 +78,7 @@ export class BatchContext {
     this.view = new DataView(buffer, byteOffset, byteLength)
     this.buffer = Buffer.from(buffer, byteOffset, byteLength)
     this.kmsg = batch.format === 'kmsg'
+    this.known = this.kmsg ? undefined : scratch.known
     this.live = batch.format !== 'auditlog'
     this.final = batch.final ?? false
     this.readAt = batch.readAt ?? 0
@@ -157,6 +162,18 @@ export class BatchContext {
     this.scratch.kinds?.count(owner, container, head, kind, prefix, bytes, view, start, end, this.lineAt)
   }
 
+  /** Teaches the native decoder what lines of a process say that was found. @returns whether there was room */
+  teach(known: KnownRecords, head: ProfileHead, pid: number, opening: string, label: Label): boolean {
+    const { attribution, snapshot, bytes } = this
+    const owner = attribution.container ?? snapshot.noContainer
+    const { reason } = attribution
+    const about =
+      reason === undefined
+        ? attribution.about.bytes
+        : Buffer.concat([reasonText(reason).bytes, attribution.about.bytes])
+    return known.teach({ pid, kind: known.kind, head, owner, attribution, about, opening, label }, bytes)
+  }
+
   makeRoom(start: Fragment, middle: Fragment): void {
     const reserve = fixedTexts + this.attribution.about.length + 2 * (this.end - this.start)
     this.appArmor.reserve = reserve
@@ -197,8 +214,7 @@ export class BatchContext {
 
   putReason(reason: UnresolvedReason): void {
     this.unresolved[reason] = (this.unresolved[reason] ?? 0) + 1
-    unresolvedTexts[reason] ??= fragment(`,"unresolved":"${reason}"`)
-    putFragment(this.output, unresolvedTexts[reason])
+    putFragment(this.output, reasonText(reason))
   }
 
   putLineEnd(values: Values): void {
@@ -257,7 +273,7 @@ function middleOf(
     last.opening === opening
   )
     return last.text
-  const text = fragment(`,"mntNsID":${mntNsID},"eventTimestamp":${epoch}${head.text(kind)}${opening}`)
+  const text = fragment(middleParts(head, kind, mntNsID, opening).join(`${epoch}`))
   owner.middle = { head, kind, epoch, mntNsID, opening, text }
   return text
 }

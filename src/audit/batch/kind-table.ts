@@ -23,6 +23,8 @@ export class KindPrefix {
  * `start` and `end` are of its bytes in the arena; `line` of this batch's first event.
  */
 const column = { hash: 0, of: 1, head: 2, prefix: 3, start: 4, end: 5, events: 6, line: 7 } as const
+/** How much of the memory is used: rows, bytes of the arena, rows and containers of `touched` and `touchedOthers`, lines. */
+const sum = { rows: 0, arenaEnd: 1, touched: 2, touchedOthers: 3, lines: 4 } as const
 /** A row begins at its number times 8. */
 const rowShift = 3
 /** A container's place is shifted by so many bits, before the kind of event. */
@@ -43,6 +45,33 @@ const arenaBytes = 2 * 1_048_576
 /** Bytes of one kind beside its prefix; what is longer is not kept apart. */
 const longestKind = 16_384
 
+/** What a table is made of. The native decoder counts in it, too: native/addon/known-records.c. */
+export interface KindMemory {
+  /** By hash: the number of a row, and one. */
+  readonly places: Int32Array
+  readonly rows: Int32Array
+  /** The bytes of kinds. */
+  readonly arena: Uint8Array
+  /** Rows that this batch has counted. */
+  readonly touched: Int32Array
+  /** By container: rows that it has, and events of this batch that have none; and which containers have such. */
+  readonly rowsOf: Int32Array
+  readonly others: Int32Array
+  readonly touchedOthers: Int32Array
+  /** By line; empty where that is not wanted. */
+  readonly lineKinds: Int32Array
+  readonly sums: Int32Array
+}
+
+/** Containers and lines for which there is room at first. */
+const [fewContainers, fewLines] = [256, 1024]
+
+const withMore = (array: Int32Array): Int32Array => {
+  const more = new Int32Array(2 * array.length)
+  more.set(array)
+  return more
+}
+
 /** Numbers that no other table has: owners, which several tables see, note in which one they are. */
 let generations = 0
 
@@ -58,40 +87,49 @@ export class KindTable {
   readonly #ofLines: boolean
   #minute: number | undefined
   #generation = 0
-  #rows = 0
-  readonly #places = new Int32Array(places)
-  readonly #table = new Int32Array(mostRows << rowShift)
+  #memory: KindMemory
+  readonly #arenaView: DataView
   readonly #keys: string[] = []
-  readonly #arena = new Uint8Array(arenaBytes)
-  readonly #arenaView = new DataView(this.#arena.buffer)
-  #arenaEnd = 0
   readonly #containers: string[] = []
-  /** By container: rows that it has, and events of this batch that have none. */
-  readonly #rowsOf: number[] = []
-  readonly #others: number[] = []
-  /** What this batch has counted. */
-  readonly #touched = new Int32Array(mostRows)
-  #touchedRows = 0
-  readonly #touchedOthers: number[] = []
-  #lineKinds = new Int32Array(1024)
-  #lineCount = 0
 
   /** @param ofLines whether the kind of each line is wanted, too. */
   constructor(ofLines: boolean) {
     this.#ofLines = ofLines
+    const arena = new Uint8Array(arenaBytes)
+    this.#arenaView = new DataView(arena.buffer)
+    this.#memory = {
+      places: new Int32Array(places),
+      rows: new Int32Array(mostRows << rowShift),
+      arena,
+      touched: new Int32Array(mostRows),
+      rowsOf: new Int32Array(fewContainers),
+      others: new Int32Array(fewContainers),
+      touchedOthers: new Int32Array(fewContainers),
+      lineKinds: new Int32Array(ofLines ? fewLines : 0),
+      sums: new Int32Array(Object.keys(sum).length),
+    }
+  }
+
+  /** Another object when it has grown. */
+  get memory(): KindMemory {
+    return this.#memory
   }
 
   /**
    * Begins a batch.
    * @param minute of its work; kinds are kept while it stays the same. undefined: for this batch only.
    * @param changed heads, owners or prefixes may be others now.
+   * @returns whether owners have other places than before
    */
-  begin(minute: number | undefined, changed: boolean): void {
-    if (minute === undefined || minute !== this.#minute || changed || this.#generation === 0) this.#clear()
+  begin(minute: number | undefined, changed: boolean): boolean {
+    const cleared = minute === undefined || minute !== this.#minute || changed || this.#generation === 0
+    if (cleared) this.#clear()
     this.#minute = minute
     // Left over when a batch has failed.
-    for (let i = 0; i < this.#touchedRows; i++) this.#table[(this.#touched[i]! << rowShift) + column.events] = 0
+    const { rows, touched, sums } = this.#memory
+    for (let i = 0; i < sums[sum.touched]!; i++) rows[(touched[i]! << rowShift) + column.events] = 0
     this.#forget()
+    return cleared
   }
 
   /**
@@ -111,22 +149,27 @@ export class KindTable {
     end: number,
     line: number,
   ): void {
-    const place = owner.seenIn === this.#generation ? owner.place : this.#enter(owner, container)
+    const place = this.placeOf(owner, container)
     const of = (place << kindBits) | kind
     const hash = hashRange(view, start, end) ^ Math.imul(of + 1, 0x9e3779b1)
     const row = this.#find(hash, of, head, prefix, bytes, view, start, end)
     if (row === -1) this.#countOther(place)
     else {
-      const table = this.#table
+      const { rows, touched, sums } = this.#memory
       const at = row << rowShift
-      const before = table[at + column.events]!
-      table[at + column.events] = before + 1
+      const before = rows[at + column.events]!
+      rows[at + column.events] = before + 1
       if (before === 0) {
-        this.#touched[this.#touchedRows++] = row
-        table[at + column.line] = line
+        touched[sums[sum.touched]!++] = row
+        rows[at + column.line] = line
       }
     }
     if (this.#ofLines) this.#noteLine(row === -1 ? ~place : row)
+  }
+
+  /** Where the container's counts are, until the table begins anew. */
+  placeOf(owner: LineOwner, container: KnownContainer | undefined): number {
+    return owner.seenIn === this.#generation ? owner.place : this.#enter(owner, container)
   }
 
   /** @returns the row of the kind, which is made if there is room; -1 when there is none */
@@ -140,11 +183,10 @@ export class KindTable {
     start: number,
     end: number,
   ): number {
-    const rows = this.#places
-    const table = this.#table
+    const { places: rowAt, rows: table } = this.#memory
     let place = (hash ^ (hash >>> 16)) & (places - 1)
     for (let probe = 0; probe < mostProbes; probe++, place = (place + 1) & (places - 1)) {
-      const row = rows[place]! - 1
+      const row = rowAt[place]! - 1
       if (row === -1) return this.#add(place, hash, of, head, prefix, bytes, start, end)
       const at = row << rowShift
       if (
@@ -161,13 +203,14 @@ export class KindTable {
 
   /** The counts of this batch. */
   take(): KindCounts {
-    const rows = this.#touchedRows
+    const { rows, touched, others, touchedOthers, sums } = this.#memory
+    const count = sums[sum.touched]!
     const result: KindCounts = {
       containers: [],
       keys: [],
-      owners: new Uint32Array(rows),
-      events: new Uint32Array(rows),
-      lines: new Uint32Array(rows),
+      owners: new Uint32Array(count),
+      events: new Uint32Array(count),
+      lines: new Uint32Array(count),
       others: [],
       lineKinds: undefined,
     }
@@ -176,19 +219,19 @@ export class KindTable {
     const indexOf = (place: number): number => {
       if (indices[place] === 0) {
         indices[place] = result.containers.push(this.#containers[place]!)
-        result.others.push(this.#others[place]!)
+        result.others.push(others[place]!)
       }
       return indices[place]! - 1
     }
-    for (const place of this.#touchedOthers) indexOf(place)
-    for (let i = 0; i < rows; i++) {
-      const row = this.#touched[i]!
+    for (let i = 0; i < sums[sum.touchedOthers]!; i++) indexOf(touchedOthers[i]!)
+    for (let i = 0; i < count; i++) {
+      const row = touched[i]!
       const at = row << rowShift
       result.keys.push(this.#keys[row]!)
-      result.owners[i] = indexOf(this.#table[at + column.of]! >> kindBits)
-      result.events[i] = this.#table[at + column.events]!
-      result.lines[i] = this.#table[at + column.line]!
-      this.#table[at + column.events] = 0
+      result.owners[i] = indexOf(rows[at + column.of]! >> kindBits)
+      result.events[i] = rows[at + column.events]!
+      result.lines[i] = rows[at + column.line]!
+      rows[at + column.events] = 0
     }
     if (this.#ofLines) result.lineKinds = this.#takeLines(indexOf)
     this.#forget()
@@ -196,31 +239,36 @@ export class KindTable {
   }
 
   #takeLines(indexOf: (place: number) => number): Int32Array {
+    const { touched, lineKinds, sums } = this.#memory
     const kinds = new Map<number, number>()
-    for (let i = 0; i < this.#touchedRows; i++) kinds.set(this.#touched[i]!, i)
-    return this.#lineKinds.slice(0, this.#lineCount).map((row) => (row < 0 ? ~indexOf(~row) : kinds.get(row)!))
+    for (let i = 0; i < sums[sum.touched]!; i++) kinds.set(touched[i]!, i)
+    return lineKinds.slice(0, sums[sum.lines]).map((row) => (row < 0 ? ~indexOf(~row) : kinds.get(row)!))
   }
 
   #clear(): void {
     this.#generation = ++generations
-    this.#places.fill(0)
-    this.#rows = this.#arenaEnd = this.#touchedRows = 0
+    const { places: rowAt, rowsOf, others, sums } = this.#memory
+    for (const array of [rowAt, rowsOf, others, sums]) array.fill(0)
     this.#keys.length = this.#containers.length = 0
-    for (const list of [this.#rowsOf, this.#others, this.#touchedOthers]) list.length = 0
   }
 
   #forget(): void {
-    for (const place of this.#touchedOthers) this.#others[place] = 0
-    this.#touchedOthers.length = 0
-    this.#touchedRows = 0
-    this.#lineCount = 0
+    const { others, touchedOthers, sums } = this.#memory
+    for (let i = 0; i < sums[sum.touchedOthers]!; i++) others[touchedOthers[i]!] = 0
+    sums[sum.touchedOthers] = sums[sum.touched] = sums[sum.lines] = 0
   }
 
   #enter(owner: LineOwner, container: KnownContainer | undefined): number {
+    const { rowsOf, others, touchedOthers } = this.#memory
     owner.seenIn = this.#generation
     owner.place = this.#containers.push(container?.info.containerID ?? '') - 1
-    this.#rowsOf.push(0)
-    this.#others.push(0)
+    if (owner.place === rowsOf.length)
+      this.#memory = {
+        ...this.#memory,
+        rowsOf: withMore(rowsOf),
+        others: withMore(others),
+        touchedOthers: withMore(touchedOthers),
+      }
     return owner.place
   }
 
@@ -235,18 +283,20 @@ export class KindTable {
     start: number,
     end: number,
   ): number {
-    const row = this.#rows
+    const { places: rowAt, rows, arena, rowsOf, sums } = this.#memory
+    const row = sums[sum.rows]!
     const place = of >> kindBits
-    const [from, to] = [this.#arenaEnd, this.#arenaEnd + end - start]
-    const isFull = row === mostRows || this.#rowsOf[place]! >= mostKinds || to > arenaBytes
+    const from = sums[sum.arenaEnd]!
+    const to = from + end - start
+    const isFull = row === mostRows || rowsOf[place]! >= mostKinds || to > arenaBytes
     if (isFull || end - start > longestKind) return -1
-    this.#arena.set(bytes.subarray(start, end), from)
-    this.#arenaEnd = to
-    this.#table.set([hash, of, head.number, prefix.number, from, to, 0, 0], row << rowShift)
-    this.#keys.push(kindKey(of & ((1 << kindBits) - 1), head.profileName, prefix, this.#arena, from, to))
-    this.#rowsOf[place]! += 1
-    this.#rows++
-    this.#places[free] = row + 1
+    arena.set(bytes.subarray(start, end), from)
+    sums[sum.arenaEnd] = to
+    rows.set([hash, of, head.number, prefix.number, from, to, 0, 0], row << rowShift)
+    this.#keys.push(kindKey(of & ((1 << kindBits) - 1), head.profileName, prefix, arena, from, to))
+    rowsOf[place]! += 1
+    sums[sum.rows] = row + 1
+    rowAt[free] = row + 1
     return row
   }
 
@@ -255,22 +305,20 @@ export class KindTable {
     const arena = this.#arenaView
     let [mine, at] = [from, start]
     for (; at + 4 <= end; at += 4, mine += 4) if (arena.getInt32(mine) !== view.getInt32(at)) return false
-    for (; at < end; at++, mine++) if (this.#arena[mine] !== bytes[at]) return false
+    for (; at < end; at++, mine++) if (arena.getUint8(mine) !== bytes[at]) return false
     return true
   }
 
   #countOther(place: number): void {
-    if (this.#others[place] === 0) this.#touchedOthers.push(place)
-    this.#others[place]! += 1
+    const { others, touchedOthers, sums } = this.#memory
+    if (others[place] === 0) touchedOthers[sums[sum.touchedOthers]!++] = place
+    others[place]! += 1
   }
 
   #noteLine(row: number): void {
-    if (this.#lineCount === this.#lineKinds.length) {
-      const more = new Int32Array(2 * this.#lineCount)
-      more.set(this.#lineKinds)
-      this.#lineKinds = more
-    }
-    this.#lineKinds[this.#lineCount++] = row
+    const { lineKinds, sums } = this.#memory
+    if (sums[sum.lines] === lineKinds.length) this.#memory = { ...this.#memory, lineKinds: withMore(lineKinds) }
+    this.#memory.lineKinds[sums[sum.lines]!++] = row
   }
 }
 

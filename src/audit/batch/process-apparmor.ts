@@ -1,25 +1,22 @@
 import { Buffer } from 'node:buffer'
 import { appArmorSchema, slotOf } from '../decode/apparmor-fields.ts'
-import { numberIn } from '../decode/numbers.ts'
-import { form } from '../decode/record-fields.ts'
+import { numberIn, readDecimal } from '../decode/numbers.ts'
+import { form, type RecordFields } from '../decode/record-fields.ts'
 import { scanFields } from '../decode/scan-fields.ts'
-import {
-  type AppArmorShape,
-  appArmorOpening,
-  eventShape,
-  putAppArmorEvent,
-  putShapedEvent,
-} from '../encode/apparmor-event.ts'
+import { appArmorOpening, appArmorPieces, putAppArmorEvent } from '../encode/apparmor-event.ts'
 import { eventKind, type ProfileHead } from '../encode/event-head.ts'
-import type { EventTime } from '../encode/event-time.ts'
 import { putExtra } from '../encode/extra.ts'
 import type { Label } from '../encode/labels.ts'
-import { putAuditMark, recordEnd } from '../encode/line-id.ts'
-import { type Fragment, fragment, Output, putFragment } from '../encode/output.ts'
+import { recordEnd } from '../encode/line-id.ts'
+import { lineOpening, standardEnd } from '../encode/line-pieces.ts'
+import { fragment, isAscii, Output, putFragment } from '../encode/output.ts'
 import { putValue, Values } from '../encode/values.ts'
 import { putAppArmorKind } from './apparmor-kind.ts'
-import { type BatchContext, type Outcome, outcome } from './batch-context.ts'
+import type { BatchContext } from './batch-context.ts'
 import { KindPrefix } from './kind-table.ts'
+import { family } from './known-addon.ts'
+import type { KnownRecords, OpenSlots, RecordForm } from './known-records.ts'
+import { type Outcome, outcome } from './outcome.ts'
 import { recordAppArmor } from './record-behaviour.ts'
 
 /** aa_record_event_type of aalogparse.h. */
@@ -33,8 +30,6 @@ export const kinds = [
   eventKind('AppArmor', 'ALLOWED'),
   eventKind('AppArmor', 'DENIED'),
 ]
-
-const allowedKind = kinds[recordEvent.allowed]!
 
 const classKey = fragment(',"class":')
 const truncatedText = fragment(',"truncated":true')
@@ -92,11 +87,28 @@ export function processAppArmor(context: BatchContext, body: number, type: numbe
   if (kind === -1) return outcome.filtered
   // What a profile lets pass that is there to record is no violation.
   if (event === recordEvent.allowed && label?.head.modelling !== undefined) return recordAppArmor(context, label)
-  // Without `apparmor=` the type gives the action, and templates do not know the type.
-  if (label !== undefined && scratch.appArmorFields.forms[slotOf.apparmor] !== form.absent)
-    learn(context, body, { kind, event })
+  learn(context, body, event)
   const pid = numberIn(context.appArmor.fields, context.bytes, slotOf.pid)
   return writeAppArmor(context, event, label, pid)
+}
+
+/**
+ * Finds the process of a record of a known form.
+ * @returns what became of the record; `taught`: nothing yet, but it is known now; undefined: it has to be scanned
+ */
+export function processMatchedAppArmor(context: BatchContext, known: KnownRecords): Outcome | 'taught' | undefined {
+  const { bytes, view, scratch, snapshot } = context
+  const [start, end] = [known.startOf('profile'), known.endOf('profile')]
+  const label = scratch.labels.get(bytes, view, start, end, form.plain, false, snapshot)
+  if (!label.ours && !scratch.everything) {
+    known.passOver(label, bytes)
+    return outcome.filtered
+  }
+  // The scanner finds all that a recording needs.
+  if (label.head.modelling !== undefined && known.kind === kinds[recordEvent.allowed]) return undefined
+  const pid = Math.max(readDecimal(bytes, known.startOf('pid'), known.endOf('pid')), 0)
+  if (!context.place(pid, scratch.id.epoch, label)) return outcome.deferred
+  return context.teach(known, label.head, pid, appArmorOpening(kinds.indexOf(known.kind)), label) ? 'taught' : undefined
 }
 
 /** Reads the pairs from `start` to `end`. */
@@ -148,75 +160,72 @@ function countScanned(context: BatchContext, head: ProfileHead, kind: number): v
   context.countKind(head, kind, scannedPrefix, room, roomView, 0, length)
 }
 
-/** The kind of all records of one template, up to their name. */
-function kindPrefix({ scratch, bytes }: BatchContext, hasName: boolean): KindPrefix {
-  const { kinds: table, appArmorFields } = scratch
-  if (table === undefined) return scannedPrefix
-  const length = putAppArmorKind(appArmorFields, bytes, table.room, !hasName)
-  return new KindPrefix(Buffer.from(table.room.buffer, 0, length).toString('latin1'))
+/** Fields of which there are few values on a node, and those that a form leaves open. */
+const fewValued = (
+  [
+    ...['operation', 'deniedMask', 'requestedMask', 'fsuid', 'ouid', 'info', 'errorCode', 'namespace'],
+    ...['profile', 'name', 'comm'],
+  ] as (keyof typeof slotOf)[]
+).reduce((mask, name) => mask | (1 << slotOf[name]), 0)
+
+const tasks = [slotOf.peerPID, slotOf.task, slotOf.magicToken]
+
+function isLearnable({ present, forms, extraCount, truncated }: RecordFields): boolean {
+  if ((present & ~fewValued) !== 0 || extraCount > 1 || truncated) return false
+  if (forms.some((written) => written !== form.absent && written !== form.plain && written !== form.digits))
+    return false
+  // A line says what they are in its own record.
+  if (tasks.some((slot) => forms[slot] !== form.absent)) return false
+  return forms[slotOf.profile] === form.plain && forms[slotOf.comm] === form.plain && forms[slotOf.pid] === form.digits
 }
 
-function learn(context: BatchContext, body: number, { kind, event }: { kind: number; event: number }): void {
+const openSlots: OpenSlots = [
+  ['profile', slotOf.profile],
+  ['pid', slotOf.pid],
+  ['comm', slotOf.comm],
+]
+const withName: OpenSlots = [...openSlots, ['name', slotOf.name]]
+
+/** Keeps the form of the record that was scanned, for the native decoder. */
+function learn(context: BatchContext, body: number, event: number): void {
+  const { scratch, bytes, end, known } = context
+  const fields = scratch.appArmorFields
+  // Without `apparmor=` the type gives the action, and forms do not know the type.
+  const isOfForm = fields.forms[slotOf.apparmor] !== form.absent && end < bytes.length && isLearnable(fields)
+  if (known === undefined || !isOfForm || !known.wantsForm(body, end)) return
+  const hasName = fields.forms[slotOf.name] === form.plain
+  const recordForm = formOf(context, event, hasName)
+  if (recordForm !== undefined)
+    known.learn(family.appArmor, bytes, body, end, fields, hasName ? withName : openSlots, recordForm)
+}
+
+/** Of a form's texts, which are those of a record and of our keys. */
+const roomOfForm = 32_768
+
+function formOf(context: BatchContext, event: number, hasName: boolean): RecordForm | undefined {
   const { scratch, bytes, view, end, kmsg } = context
   const fields = scratch.appArmorFields
-  scratch.templates.learn(bytes, view, body, end, fields, (hasName) => {
-    const values = new Values(new Output(1024), bytes, view, kmsg, fields)
-    const { opening, profileKey, commKey, nameKey, rest } = eventShape(values, event, hasName)
-    values.output.length = 0
-    putOwnFields(values)
-    const ownFields = Buffer.from(values.output.take()).toString('latin1')
-    if (values.broken.length > 0 || !isAscii(ownFields)) return undefined
-    const added = end - recordEnd(bytes, fields.end)
-    const closing = fragment(`${ownFields}}\n`)
-    // Key by key: a spread gives each of them a hidden class of its own, and every line pays for that (about 5 % of the pipeline).
-    const ending = fragment('')
-    const prefix = kindPrefix(context, hasName)
-    return { opening, profileKey, commKey, nameKey, rest, kind, closing, added, ending, endingEpoch: -1, prefix }
-  })
-}
-
-/**
- * Writes the record whose pairs begin at `body` if a template knows it. On success `context.end` is at its newline;
- * otherwise nothing has happened.
- * @param end offset of the newline, where the caller knows it; else -1.
- */
-export function processKnownAppArmor(context: BatchContext, body: number, end: number): Outcome | undefined {
-  const { scratch, bytes, view, snapshot, kmsg, output } = context
-  const { templates, id } = scratch
-  const shape = templates.match(bytes, view, body)
-  if (shape === undefined || (end !== -1 && end !== templates.end)) return undefined
-  const { profileStart, profileEnd, pid } = templates
-  const last = scratch.attributions.lastLabel(pid)
-  const isLast = last?.literal?.length === profileEnd - profileStart && last.literal.isAt(view, profileStart)
-  const label = isLast ? last : scratch.labels.get(bytes, view, profileStart, profileEnd, form.plain, kmsg, snapshot)
-  // The scanner finds all that a recording needs; nothing has happened yet.
-  if (label.head.modelling !== undefined && shape.kind === allowedKind) return undefined
-  if (end === -1) context.end = context.recordEnd = templates.end
-  if (!label.ours && !scratch.everything) return outcome.filtered
-  if (!context.place(pid, id.epoch, label)) return outcome.deferred
-  if (!isLast) scratch.attributions.noteLabel(pid, label)
-  const start = context.lineStart(shape.kind)
-  const middle = context.lineMiddle(label.head, shape.kind, id.epoch, shape.opening)
-  context.makeRoom(start, middle)
-  putShapedEvent(context.appArmor, start, middle, shape, templates, id, label, scratch.time)
-  putFragment(output, endingOf(shape, id.epoch, scratch.time))
-  putAuditMark(context.appArmor, id, scratch.time, templates.end - shape.added)
-  context.putAttribution()
-  putFragment(output, shape.closing)
-  const { nameStart, nameEnd } = templates
-  if (nameStart === -1) context.countKind(label.head, shape.kind, shape.prefix, bytes, view, 0, 0)
-  else context.countKind(label.head, shape.kind, shape.prefix, bytes, view, nameStart, nameEnd)
-  return outcome.written
-}
-
-const isAscii = (text: string): boolean => Buffer.byteLength(text, 'utf8') === text.length
-
-function endingOf(shape: AppArmorShape, epoch: number, time: EventTime): Fragment {
-  if (shape.endingEpoch !== epoch) {
-    shape.ending = fragment(`${shape.rest.text}${time.ending(epoch).text}`)
-    shape.endingEpoch = epoch
+  const values = new Values(new Output(roomOfForm), bytes, view, kmsg, fields)
+  const inEvent = appArmorPieces(values, hasName)
+  values.output.length = 0
+  putOwnFields(values)
+  const ownFields = Buffer.from(values.output.take()).toString('latin1')
+  if (values.broken.length > 0 || !isAscii(ownFields)) return undefined
+  return {
+    kind: kinds[event]!,
+    prefix: scannedPrefix.number,
+    added: end - recordEnd(bytes, fields.end),
+    counted: { text: countedText(context, !hasName), ...(hasName && { value: 'name' }) },
+    line: [...lineOpening, ...inEvent, ...standardEnd, { text: `${ownFields}}\n` }],
   }
-  return shape.ending
+}
+
+/** By what countScanned() counts all records of a form, up to an open name. */
+function countedText({ scratch, bytes }: BatchContext, withName: boolean): string {
+  const { kinds: table, appArmorFields } = scratch
+  if (table === undefined) return ''
+  const length = putAppArmorKind(appArmorFields, bytes, table.room, withName)
+  return Buffer.from(table.room.buffer, 0, length).toString('latin1')
 }
 
 /** The label that the pairs name. */

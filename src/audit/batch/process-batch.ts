@@ -1,22 +1,18 @@
 import type { Buffer } from 'node:buffer'
 import * as bytes from '../../base/bytes.ts'
 import { readAuditId } from '../decode/audit-id.ts'
-import {
-  appArmorAudit,
-  isOtherType,
-  locateKmsgRecord,
-  locateRecord,
-  recordType,
-  seccompAudit,
-} from '../decode/locate-record.ts'
+import { locateKmsgRecord, locateRecord, recordType } from '../decode/locate-record.ts'
+import { eventKinds } from '../encode/event-head.ts'
 import type { PidResolver } from '../enrich/pid-resolver.ts'
 import type { Snapshot } from '../enrich/snapshot.ts'
 import type { BatchResult, SourceBatch } from './batch.ts'
-import { BatchContext, type Outcome, outcome } from './batch-context.ts'
+import { BatchContext } from './batch-context.ts'
 import { firstKernelTime } from './kernel-time.ts'
-import { processAppArmor, processKnownAppArmor } from './process-apparmor.ts'
+import type { KnownRecords } from './known-records.ts'
+import { type Outcome, outcome } from './outcome.ts'
+import { processAppArmor, processMatchedAppArmor } from './process-apparmor.ts'
 import { processRecords } from './process-records.ts'
-import { processKnownSeccomp, processSeccomp } from './process-seccomp.ts'
+import { processMatchedSeccomp, processSeccomp } from './process-seccomp.ts'
 import { processSent } from './process-sent.ts'
 import type { Scratch } from './scratch.ts'
 import { Tally } from './tally.ts'
@@ -38,7 +34,7 @@ export function processBatch(
   const tally = new Tally()
   if (batch.format === 'record') processRecords(context, tally)
   else processLines(context, tally)
-  scratch.end(context.output)
+  scratch.end(context.output, batch.bytes)
   const recorded = scratch.recordings.take()
   return {
     seq: batch.seq,
@@ -55,37 +51,41 @@ export function processBatch(
 }
 
 function processLines(context: BatchContext, tally: Tally): void {
-  const { bytes, buffer, kmsg, scratch } = context
-  for (let start = 0; start < bytes.length; start = context.recordEnd + 1) {
-    context.start = start
-    const known = kmsg || !scratch.shortcuts ? undefined : processKnownLine(context)
+  const { bytes, buffer, kmsg, known } = context
+  let taught = -1
+  for (let start = 0; start < bytes.length; ) {
     if (known !== undefined) {
-      tally.add(known)
-      continue
+      start = known.run(bytes, start, context.output, tally, context.scratch.heads, context.unresolved)
+      if (start >= bytes.length) break
+      const became = known.wantsProcess && start !== taught ? processMatched(context, known, start) : undefined
+      if (became === 'taught') {
+        taught = start
+        continue
+      }
+      if (became !== undefined) {
+        tally.add(became)
+        start = context.recordEnd + 1
+        continue
+      }
     }
+    context.start = start
     context.end = lineEnd(buffer, start)
     context.recordEnd = kmsg ? behindContinuations(buffer, context.end) : context.end
     const became = processLine(context)
     tally.add(became)
     if (became === outcome.undecodable) context.putUndecoded()
+    start = context.recordEnd + 1
   }
 }
 
-/** The shortest way for the most frequent records: from auditd and from the netlink addon, of a kind that was seen before. */
-function processKnownLine(context: BatchContext): Outcome | undefined {
-  const { bytes, view, start, scratch } = context
-  const audit = appArmorAudit(bytes, view, start)
-  if (audit === -1) return processKnownCall(context)
-  const body = readAuditId(bytes, audit, bytes.length, scratch.id)
-  return body === -1 ? undefined : processKnownAppArmor(context, body, -1)
-}
-
-function processKnownCall(context: BatchContext): Outcome | undefined {
-  const { bytes, view, start, scratch } = context
-  const audit = seccompAudit(bytes, view, start)
-  if (audit === -1) return undefined
-  const body = readAuditId(bytes, audit, bytes.length, scratch.id)
-  return body === -1 ? undefined : processKnownSeccomp(context, body, -1)
+/** Finds out what is not known of the record at `start`, whose form is. */
+function processMatched(context: BatchContext, known: KnownRecords, start: number): Outcome | 'taught' | undefined {
+  context.start = start
+  context.end = context.recordEnd = known.end
+  readAuditId(context.bytes, known.audit, known.end, context.scratch.id)
+  return eventKinds[known.kind]!.enforcer === 'AppArmor'
+    ? processMatchedAppArmor(context, known)
+    : processMatchedSeccomp(context, known)
 }
 
 function lineEnd(buffer: Buffer, start: number): number {
@@ -103,7 +103,6 @@ function behindContinuations(buffer: Buffer, end: number): number {
 function processLine(context: BatchContext): Outcome {
   const { bytes, start, end, scratch } = context
   const { place, id } = scratch
-  if (scratch.shortcuts && !context.kmsg && isOtherType(bytes, context.view, start)) return outcome.filtered
   if (context.kmsg) locateKmsgRecord(bytes, start, end, scratch.trust, place)
   else locateRecord(bytes, start, end, scratch.trust, place)
   const { type } = place
@@ -116,17 +115,9 @@ function processLine(context: BatchContext): Outcome {
   id.clear(start, context.readAt)
   const body = place.audit === -1 ? place.body : readAuditId(bytes, place.audit, end, id)
   if (body === -1) return brokenRecord(context)
-  if (scratch.shortcuts) {
-    const known = processKnown(context, body, type)
-    if (known !== undefined) return known
-  }
+  context.known?.noteSecond(id.epoch, scratch.time)
   if (type === recordType.seccomp) return processSeccomp(context, body)
   return type === recordType.userAvc ? processSent(context, body) : processAppArmor(context, body, type)
-}
-
-function processKnown(context: BatchContext, body: number, type: number): Outcome | undefined {
-  if (type === recordType.avc) return processKnownAppArmor(context, body, context.end)
-  return type === recordType.seccomp ? processKnownSeccomp(context, body, context.end) : undefined
 }
 
 /**

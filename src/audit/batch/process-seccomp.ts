@@ -1,26 +1,21 @@
 import { Buffer } from 'node:buffer'
-import { numberIn } from '../decode/numbers.ts'
+import { numberIn, readDecimal } from '../decode/numbers.ts'
 import { form, type RecordFields } from '../decode/record-fields.ts'
 import { scanFields } from '../decode/scan-fields.ts'
 import { seccompSchema, seccompSlotOf as slotOf } from '../decode/seccomp-fields.ts'
 import { eventKind, type ProfileHead } from '../encode/event-head.ts'
-import type { EventTime } from '../encode/event-time.ts'
 import { putExtra } from '../encode/extra.ts'
 import type { Label } from '../encode/labels.ts'
-import { putAuditMark, recordEnd } from '../encode/line-id.ts'
-import { type Fragment, fragment, Output, putFragment, putRange } from '../encode/output.ts'
-import {
-  callOf,
-  codeOf,
-  putMatchedCall,
-  putSeccompEvent,
-  type SeccompShape,
-  seccompAction,
-  seccompOpening,
-} from '../encode/seccomp-event.ts'
+import { recordEnd } from '../encode/line-id.ts'
+import { lineOpening, standardEnd } from '../encode/line-pieces.ts'
+import { fragment, isAscii, Output, putFragment, putRange } from '../encode/output.ts'
+import { codeOf, putSeccompEvent, seccompAction, seccompOpening, seccompPieces } from '../encode/seccomp-event.ts'
 import { putValue, Values } from '../encode/values.ts'
-import { type BatchContext, type Outcome, outcome } from './batch-context.ts'
+import type { BatchContext } from './batch-context.ts'
 import { KindPrefix } from './kind-table.ts'
+import { family } from './known-addon.ts'
+import type { KnownRecords, OpenSlots, RecordForm } from './known-records.ts'
+import { type Outcome, outcome } from './outcome.ts'
 import { recordCall } from './record-behaviour.ts'
 
 const kinds = {
@@ -61,83 +56,84 @@ export function processSeccomp(context: BatchContext, body: number): Outcome {
   return outcome.written
 }
 
-function learn(context: BatchContext, body: number, kind: number): void {
-  const { scratch, bytes, view, end, kmsg } = context
-  const fields = scratch.seccompFields
-  scratch.seccompTemplates.learn(bytes, view, body, end, fields, () => {
-    const values = new Values(new Output(4096), bytes, view, kmsg, fields)
-    putOwnFields(values)
-    const own = Buffer.from(values.output.take()).toString('latin1')
-    const ip = own.indexOf(ipOpening) + ipOpening.length
-    const middle = fields.ends[slotOf.exe]! + 1
-    return {
-      kind,
-      call: callOf(values),
-      ownFields: fragment(own.slice(0, ip)),
-      closing: fragment(`${own.slice(ip + fields.ends[slotOf.ip]! - fields.starts[slotOf.ip]!)}}\n`),
-      added: end - recordEnd(bytes, fields.end),
-      ending: fragment(''),
-      endingEpoch: -1,
-      countStart: countedFrom(fields) - middle,
-      countEnd: fields.ends[slotOf.syscall]! - middle,
-    }
-  })
-}
-
 /**
- * Writes the record whose pairs begin at `body` if a template knows it. On success `context.end` is at its newline;
- * otherwise nothing has happened.
- * @param end offset of the newline, where the caller knows it; else -1.
+ * Finds the process of a record of a known form.
+ * @returns as processMatchedAppArmor()
  */
-export function processKnownSeccomp(context: BatchContext, body: number, end: number): Outcome | undefined {
-  const { scratch, bytes, view } = context
-  const { seccompTemplates: templates, id } = scratch
-  const shape = templates.match(bytes, view, body)
-  if (shape === undefined || (end !== -1 && end !== templates.end)) return undefined
-  if (end === -1) context.end = context.recordEnd = templates.end
-  const label = matchedLabel(context)
-  if (!context.place(templates.pid, id.epoch, label)) return outcome.deferred
+export function processMatchedSeccomp(context: BatchContext, known: KnownRecords): Outcome | 'taught' | undefined {
+  const { bytes, view, scratch, snapshot } = context
+  const [start, end] = [known.startOf('profile'), known.endOf('profile')]
+  const label = scratch.subjects.get(bytes, view, start, end, form.bare, false, snapshot)
+  const pid = Math.max(readDecimal(bytes, known.startOf('pid'), known.endOf('pid')), 0)
+  if (!context.place(pid, scratch.id.epoch, label)) return outcome.deferred
   if (!label.ours && !scratch.everything && isForeign(context)) return outcome.filtered
   const head = headOf(context, label)
   // The scanner finds all that a recording needs.
-  if (head.modelling !== undefined && shape.kind === kinds['AUDIT|ALLOWED']) return undefined
-  scratch.attributions.noteLabel(templates.pid, label)
-  writeMatched(context, shape, label, head)
-  return outcome.written
+  if (head.modelling !== undefined && known.kind === kinds['AUDIT|ALLOWED']) return undefined
+  return context.teach(known, head, pid, seccompOpening, label) ? 'taught' : undefined
 }
 
-function matchedLabel({ scratch, bytes, view, kmsg, snapshot }: BatchContext): Label {
-  const { subjStart, subjEnd, pid } = scratch.seccompTemplates
-  const last = scratch.attributions.lastLabel(pid)
-  if (last?.literal?.length === subjEnd - subjStart && last.literal.isAt(view, subjStart)) return last
-  return scratch.subjects.get(bytes, view, subjStart, subjEnd, form.bare, kmsg, snapshot)
+const openSlots = [
+  ['profile', slotOf.subj],
+  ['pid', slotOf.pid],
+  ['comm', slotOf.comm],
+  ['exe', slotOf.exe],
+  ['ip', slotOf.ip],
+] as const satisfies OpenSlots
+
+/** How a record of a form has its values. */
+const usual = [
+  [slotOf.subj, form.bare],
+  [slotOf.pid, form.digits],
+  [slotOf.comm, form.plain],
+  [slotOf.exe, form.plain],
+  [slotOf.syscall, form.bare],
+  [slotOf.ip, form.bare],
+  [slotOf.arch, form.bare],
+] as const
+
+/** Whether architecture and call stand between file and address, where the kernel writes them. */
+function isLearnable({ forms, starts, ends, extraCount, truncated }: RecordFields): boolean {
+  if (extraCount > 0 || truncated || usual.some(([slot, written]) => forms[slot] !== written)) return false
+  return [slotOf.arch, slotOf.syscall].every(
+    (slot) => starts[slot]! > ends[slotOf.exe]! && ends[slot]! < starts[slotOf.ip]!,
+  )
 }
 
-function writeMatched(context: BatchContext, shape: SeccompShape, label: Label, head: ProfileHead): void {
-  const { scratch, bytes, view, output, seccomp: values } = context
-  const { seccompTemplates: templates, id, time } = scratch
-  const { kind } = shape
-  const start = context.lineStart(kind)
-  const middle = context.lineMiddle(head, kind, id.epoch, seccompOpening)
-  context.makeRoom(start, middle)
-  putMatchedCall(values, start, middle, templates, id, label, time)
-  putFragment(output, endingOf(shape, id.epoch, time))
-  putAuditMark(values, id, time, templates.end - shape.added)
-  context.putAttribution()
-  putFragment(output, shape.ownFields)
-  putRange(output, bytes, view, templates.ipStart, templates.ipEnd)
-  putFragment(output, shape.closing)
-  const { middleStart } = templates
-  const { countStart, countEnd } = shape
-  context.countKind(head, kind, callPrefix, bytes, view, middleStart + countStart, middleStart + countEnd)
+/** Keeps the form of the record that was scanned, for the native decoder. */
+function learn(context: BatchContext, body: number, kind: number): void {
+  const { scratch, bytes, end, known } = context
+  const fields = scratch.seccompFields
+  if (known === undefined || end >= bytes.length || !isLearnable(fields) || !known.wantsForm(body, end)) return
+  const recordForm = formOf(context, kind)
+  if (recordForm !== undefined) known.learn(family.seccomp, bytes, body, end, fields, openSlots, recordForm)
 }
 
-function endingOf(shape: SeccompShape, epoch: number, time: EventTime): Fragment {
-  if (shape.endingEpoch !== epoch) {
-    shape.ending = fragment(`${shape.call.text}${time.ending(epoch).text}`)
-    shape.endingEpoch = epoch
+/** Of a form's texts, which are those of a record and of our keys. */
+const roomOfForm = 32_768
+
+function formOf(context: BatchContext, kind: number): RecordForm | undefined {
+  const { scratch, bytes, view, end, kmsg } = context
+  const fields = scratch.seccompFields
+  const { starts, ends } = fields
+  const values = new Values(new Output(roomOfForm), bytes, view, kmsg, fields)
+  putOwnFields(values)
+  const own = Buffer.from(values.output.take()).toString('latin1')
+  if (values.broken.length > 0 || !isAscii(own)) return undefined
+  const ip = own.indexOf(ipOpening) + ipOpening.length
+  const closing = own.slice(ip + ends[slotOf.ip]! - starts[slotOf.ip]!)
+  return {
+    kind,
+    prefix: callPrefix.number,
+    added: end - recordEnd(bytes, fields.end),
+    counted: { text: Buffer.from(bytes.subarray(countedFrom(fields), ends[slotOf.syscall])).toString('latin1') },
+    line: [
+      ...lineOpening,
+      ...seccompPieces(values),
+      ...standardEnd,
+      ...[{ text: own.slice(0, ip) }, { open: 'ip' as const }, { text: `${closing}}\n` }],
+    ],
   }
-  return shape.ending
 }
 
 const callPrefix = new KindPrefix('syscall')

@@ -2,7 +2,8 @@ import { slotOf } from '../decode/apparmor-fields.ts'
 import { numberIn } from '../decode/numbers.ts'
 import { form } from '../decode/record-fields.ts'
 import { readSentText } from '../decode/sent-text.ts'
-import { type BatchContext, type Outcome, outcome } from './batch-context.ts'
+import type { BatchContext } from './batch-context.ts'
+import { type Outcome, outcome } from './outcome.ts'
 import { eventOf, kinds, labelOf, recordEvent, scanAppArmor, writeAppArmor, writeClaim } from './process-apparmor.ts'
 
 /**

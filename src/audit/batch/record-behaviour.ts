@@ -9,7 +9,8 @@ import { addAppArmorFact, appArmorKey } from '../model/apparmor-facts.ts'
 import { addBpfFact, type BpfParts, bpfKey } from '../model/bpf-facts.ts'
 import { type RecordPairs, textOf } from '../model/record-text.ts'
 import type { ProfileRecording } from '../model/recorded.ts'
-import { type BatchContext, type Outcome, outcome } from './batch-context.ts'
+import type { BatchContext } from './batch-context.ts'
+import { type Outcome, outcome } from './outcome.ts'
 
 /** Takes the AppArmor record whose pairs were read for what a workload did. It gives no line. One that says nothing new is counted, of whomever. */
 export function recordAppArmor(context: BatchContext, label: Label): Outcome {

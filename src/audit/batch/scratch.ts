@@ -3,17 +3,13 @@ import { appArmorSchema } from '../decode/apparmor-fields.ts'
 import { AuditId } from '../decode/audit-id.ts'
 import { RecordPlace, type Trust } from '../decode/locate-record.ts'
 import { RecordFields } from '../decode/record-fields.ts'
-import { RecordTemplates } from '../decode/record-templates.ts'
 import { RecordTime } from '../decode/record-time.ts'
 import { seccompSchema } from '../decode/seccomp-fields.ts'
-import { SeccompTemplates } from '../decode/seccomp-templates.ts'
 import { SentText } from '../decode/sent-text.ts'
-import type { AppArmorShape } from '../encode/apparmor-event.ts'
 import { ProfileHeads } from '../encode/event-head.ts'
 import { EventTime } from '../encode/event-time.ts'
 import { Labels } from '../encode/labels.ts'
 import { Output } from '../encode/output.ts'
-import type { SeccompShape } from '../encode/seccomp-event.ts'
 import type { Attribution } from '../enrich/attribution.ts'
 import { Attributions } from '../enrich/attributions.ts'
 import type { PidResolver } from '../enrich/pid-resolver.ts'
@@ -23,6 +19,8 @@ import { Recordings } from '../model/recorded.ts'
 import type { BatchFormat, Deferred, SourceBatch, UnresolvedReason } from './batch.ts'
 import { sharedMemory } from './buffer-store.ts'
 import { KindTable } from './kind-table.ts'
+import type { KnownAddon } from './known-addon.ts'
+import { KnownRecords } from './known-records.ts'
 
 export interface ScratchOptions {
   /** Also events of other profiles and of processes outside of our containers, for `varmor decode`. Default false. */
@@ -31,8 +29,8 @@ export interface ScratchOptions {
   trust?: Trust
   /** Whether what a process has sent and nobody vouches for is written, as a violation of its sender. Default false: it is only counted. */
   logUntrusted?: boolean
-  /** Whether records of a kind that was seen before skip the scanner. Default true; the output is the same. */
-  shortcuts?: boolean
+  /** Where records of known forms skip the scanner. Default: nowhere; the output is the same. */
+  known?: KnownAddon | undefined
   /** Whether events are counted by their kind, and the kind of each line is given, too. Default: neither. */
   kinds?: 'counts' | 'lines'
 }
@@ -77,7 +75,6 @@ export class Scratch {
   readonly everything: boolean
   readonly trust: Trust
   readonly logUntrusted: boolean
-  readonly shortcuts: boolean
   readonly appArmorFields = new RecordFields(appArmorSchema.size)
   readonly seccompFields = new RecordFields(seccompSchema.size)
   readonly id = new AuditId()
@@ -88,8 +85,6 @@ export class Scratch {
   readonly heads = new ProfileHeads()
   readonly labels = new Labels(this.heads)
   readonly subjects = new Labels(this.heads)
-  readonly templates = new RecordTemplates<AppArmorShape>()
-  readonly seccompTemplates = new SeccompTemplates<SeccompShape>()
   readonly attributions = new Attributions()
   /** Attributions of BPF records by cgroup id. */
   readonly cgroups = new Map<number, { low: number; mntNsID: number; attribution: Attribution }>()
@@ -99,31 +94,28 @@ export class Scratch {
   readonly recordings = new Recordings()
   /** Where events are counted by kind. */
   readonly kinds: KindTable | undefined
+  readonly known: KnownRecords | undefined
   #snapshot: Snapshot | undefined
   #resolver: PidResolver | undefined
   #version = -1
-  #lastOutput = 0
+  /** Bytes of output for each byte of the last batch. */
+  #growth = 1
 
-  constructor({
-    everything = false,
-    trust = 'kernel',
-    logUntrusted = false,
-    shortcuts = true,
-    kinds,
-  }: ScratchOptions = {}) {
+  constructor({ everything = false, trust = 'kernel', logUntrusted = false, known, kinds }: ScratchOptions = {}) {
     this.everything = everything
     this.trust = trust
     this.logUntrusted = logUntrusted
-    this.shortcuts = shortcuts
     this.kinds = kinds === undefined ? undefined : new KindTable(kinds === 'lines')
+    this.known = known === undefined ? undefined : new KnownRecords(known, this.kinds)
   }
 
   /** Begins a batch: what depended on an older snapshot is forgotten. */
   begin(snapshot: Snapshot, resolver: PidResolver, { bytes, spare, minute }: SourceBatch): Output {
     const changed = snapshot !== this.#snapshot || snapshot.version !== this.#version || resolver !== this.#resolver
-    this.attributions.beginBatch(resolver, changed)
+    const held = this.attributions.beginBatch(resolver, changed)
     this.cgroups.clear()
-    this.kinds?.begin(minute, changed)
+    const moved = this.kinds?.begin(minute, changed) ?? false
+    this.known?.begin(changed || moved, held)
     if (changed) {
       this.#resolver = resolver
       this.#snapshot = snapshot
@@ -134,13 +126,13 @@ export class Scratch {
       this.labels.clear()
       this.subjects.clear()
     }
-    // Output of the last batch is the best guess for this one; too much costs little, because untouched pages are not made.
-    const capacity = Math.max(this.#lastOutput + (this.#lastOutput >> 3), bytes.length, 16_384)
+    // The last batch is the best guess for this one; too much costs little, because untouched pages are not made.
+    const capacity = Math.max(Math.ceil(bytes.length * this.#growth * 1.125), bytes.length, 16_384)
     return new Output(capacity, spare, sharedMemory)
   }
 
-  end(output: Output): void {
-    this.#lastOutput = output.length
+  end(output: Output, { length }: Uint8Array): void {
+    if (length > 0) this.#growth = output.length / length
   }
 
   defer(reason: UnresolvedReason, waitsFor: readonly WaitKey[], start: number, end: number, recorded: boolean): void {

@@ -1,4 +1,4 @@
-import { type Outcome, outcome } from './batch-context.ts'
+import { type Outcome, outcome } from './outcome.ts'
 
 /** What became of the records of a batch. */
 export class Tally {
@@ -10,6 +10,13 @@ export class Tally {
     if (became === outcome.undecodable) this.#undecodableAt.push(this.#read)
     this.#read++
     this.#sums[became]! += 1
+  }
+
+  /** Of records that the native decoder took. */
+  addKnown(written: number, filtered: number): void {
+    this.#read += written + filtered
+    this.#sums[outcome.written]! += written
+    this.#sums[outcome.filtered]! += filtered
   }
 
   sums(): { read: number; written: number; filtered: number; undecodable: number; undecodableAt: number[] } {

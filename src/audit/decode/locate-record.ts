@@ -1,6 +1,5 @@
 import * as bytes from '../../base/bytes.ts'
 import { isAuditId } from './audit-id.ts'
-import { wordOf } from './literal.ts'
 
 const { quote, space } = bytes
 
@@ -267,54 +266,4 @@ function behindByte(bytes: Uint8Array, at: number, end: number, byte: number): n
   let i = at
   while (i < end && bytes[i] !== byte) i++
   return i + 1
-}
-
-const [typeWord, avcWord, msgWord, equalsAudit, numberWord, blankAudit] = [
-  'type',
-  '=AVC',
-  ' msg',
-  '=aud',
-  '=140',
-  '0 au',
-].map(wordOf)
-const [secWord, compWord, callWord, sixAudit] = ['=SEC', 'COMP', '=132', '6 au'].map(wordOf)
-
-/** Whether a line that begins with `type=` is of a type that none of ours begins like: most lines of audit.log are. */
-export function isOtherType(bytes: Uint8Array, view: DataView, start: number): boolean {
-  if (start + 8 > bytes.length || view.getInt32(start, true) !== typeWord || bytes[start + 4] !== equals) return false
-  const first = bytes[start + 5]!
-  // A number, or AVC and APPARMOR_…, USER_AVC and UNKNOWN[…].
-  if (first < 0x41 || first === 0x41 || first === 0x55) return false
-  return first !== 0x53 || bytes[start + 6] !== 0x45
-}
-
-/** Offset of `audit(` in a line that begins `type=AVC msg=audit(` or `type=1400 audit(`, which most do; else -1. */
-export function appArmorAudit(bytes: Uint8Array, view: DataView, start: number): number {
-  if (start + 24 > bytes.length || view.getInt32(start, true) !== typeWord) return -1
-  const value = view.getInt32(start + 4, true)
-  let audit = -1
-  if (
-    value === avcWord &&
-    view.getInt32(start + 8, true) === msgWord &&
-    view.getInt32(start + 12, true) === equalsAudit
-  )
-    audit = start + 13
-  else if (value === numberWord && view.getInt32(start + 8, true) === blankAudit) audit = start + 10
-  return audit !== -1 && isAuditId(bytes, audit, bytes.length) ? audit : -1
-}
-
-/** Offset of `audit(` in a line that begins `type=SECCOMP msg=audit(` or `type=1326 audit(`; else -1. */
-export function seccompAudit(bytes: Uint8Array, view: DataView, start: number): number {
-  if (start + 24 > bytes.length || view.getInt32(start, true) !== typeWord) return -1
-  const value = view.getInt32(start + 4, true)
-  let audit = -1
-  if (
-    value === secWord &&
-    view.getInt32(start + 8, true) === compWord &&
-    view.getInt32(start + 12, true) === msgWord &&
-    view.getInt32(start + 16, true) === equalsAudit
-  )
-    audit = start + 17
-  else if (value === callWord && view.getInt32(start + 8, true) === sixAudit) audit = start + 10
-  return audit !== -1 && isAuditId(bytes, audit, bytes.length) ? audit : -1
 }

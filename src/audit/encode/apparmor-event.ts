@@ -2,19 +2,10 @@ import { Buffer } from 'node:buffer'
 import { eventFields, slotOf, zeroValue } from '../decode/apparmor-fields.ts'
 import type { AuditId } from '../decode/audit-id.ts'
 import { form } from '../decode/record-fields.ts'
-import type { RecordTemplates } from '../decode/record-templates.ts'
 import type { EventTime } from './event-time.ts'
 import type { Label } from './labels.ts'
-import {
-  type Fragment,
-  fragment,
-  type Output,
-  putFragment,
-  putNumber,
-  putRange,
-  writeFragment,
-  writeRange,
-} from './output.ts'
+import type { LinePiece, OpenValue } from './line-pieces.ts'
+import { type Fragment, fragment, type Output, putFragment, putNumber, putRange } from './output.ts'
 import { noteBroken, putProtocol, putValue, type Values } from './values.ts'
 
 /**
@@ -86,99 +77,43 @@ function planOf(present: number): EventPlan {
   return plan
 }
 
-/** The event of all records that differ only in profile, process, command and name (decode/record-templates.ts). */
-export interface EventShape {
-  opening: string
-  /** From behind the audit id to the profile, from there to the command, and from there to the name where that is open. */
-  profileKey: Fragment
-  commKey: Fragment
-  nameKey: Fragment | undefined
-  /** From the last of these to the end. */
-  rest: Fragment
-}
+/** The open value that a slot is, where it is one. */
+const valueOfSlot = new Map<number, OpenValue>([
+  [slotOf.profile, 'profile'],
+  [slotOf.comm, 'comm'],
+  [slotOf.name, 'name'],
+])
 
-/** What all records of one template have in common. */
-export interface AppArmorShape extends EventShape {
-  kind: number
-  /** The fields of ours that the record gives, and the end of the line. */
-  closing: Fragment
-  /** Bytes at the end of the line that are not the record's. */
-  added: number
-  /** From the event's rest to the time of the event, for events of one second. */
-  ending: Fragment
-  endingEpoch: number
-  /** Of the kind that its events are counted by, beside their name. */
-  prefix: { readonly text: string; readonly number: number }
-}
-
-/** Makes the shape of the record that `values` are of. */
-export function eventShape(values: Values, event: number, hasName: boolean): EventShape {
+/**
+ * The event of all records that differ only in profile, process, command and name from the one that `values` are of, from its pid on: the
+ * same bytes as putAppArmorEvent() puts.
+ * @param hasName whether the name is open, too.
+ */
+export function appArmorPieces(values: Values, hasName: boolean): LinePiece[] {
   const { before, slots, rest } = planOf(values.fields.present)
   const { output } = values
-  const parts: Fragment[] = []
-  output.length = 0
+  const line: LinePiece[] = [{ open: 'pid' }, 'ids', 'serial', { text: subIdKeyOfUpstream.text }, 'serial']
+  line.push({ text: auditIdKey.text }, 'id')
   for (const [i, slot] of slots.entries()) {
     output.room(fixedTexts)
     putFragment(output, before[i]!)
-    if (slot === slotOf.profile || slot === slotOf.comm || (slot === slotOf.name && hasName))
-      parts.push(takeFragment(output))
-    else putValue(values, slot, eventFields[slot]!)
+    const value = valueOfSlot.get(slot)
+    if (value === undefined || (value === 'name' && !hasName)) putValue(values, slot, eventFields[slot]!)
+    else line.push({ text: takeText(output) }, value === 'profile' ? 'label' : { quoted: value })
   }
   output.room(fixedTexts)
   putFragment(output, rest)
-  const [profileKey, commKey, nameKey] = parts
-  return {
-    opening: appArmorOpening(event),
-    profileKey: profileKey!,
-    commKey: commKey!,
-    nameKey,
-    rest: takeFragment(output),
-  }
+  line.push({ text: takeText(output) })
+  return line
 }
 
 /** Room that the fixed texts of an event need at most. */
 const fixedTexts = 4096
 
-function takeFragment(output: Output): Fragment {
+function takeText(output: Output): string {
   const text = Buffer.from(output.take()).toString('latin1')
   output.length = 0
-  return fragment(text)
-}
-
-/**
- * Puts the line of a record that a template has matched, up to the shape's `rest`: the same bytes as putLineStart() and
- * putAppArmorEvent() put there.
- */
-export function putShapedEvent<Shape>(
-  { output, bytes, view }: Values,
-  start: Fragment,
-  middle: Fragment,
-  shape: EventShape,
-  found: RecordTemplates<Shape>,
-  id: AuditId,
-  label: Label,
-  time: EventTime,
-): void {
-  const { nameKey } = shape
-  let at = writeFragment(output, output.length, start)
-  at = writeRange(output, at, bytes, view, found.pidStart, found.pidEnd)
-  at = writeFragment(output, at, middle)
-  at = writeRange(output, at, bytes, view, found.pidStart, found.pidEnd)
-  at = writeFragment(output, at, time.idsKey(id.epoch))
-  at = writeRange(output, at, bytes, view, id.serialStart, id.end)
-  at = writeFragment(output, at, subIdKeyOfUpstream)
-  at = writeRange(output, at, bytes, view, id.serialStart, id.end)
-  at = writeFragment(output, at, auditIdKey)
-  at = writeRange(output, at, bytes, view, id.start, id.end)
-  at = writeFragment(output, at, shape.profileKey)
-  at = writeFragment(output, at, label.json)
-  at = writeFragment(output, at, shape.commKey)
-  at = writeRange(output, at, bytes, view, found.commStart - 1, found.commEnd + 1)
-  if (nameKey !== undefined) {
-    at = writeFragment(output, at, nameKey)
-    at = writeRange(output, at, bytes, view, found.nameStart - 1, found.nameEnd + 1)
-  }
-  output.length = at
+  return text
 }
 
 /**

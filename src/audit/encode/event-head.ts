@@ -98,10 +98,10 @@ export class ProfileHeads {
     return head
   }
 
-  /** Notes an event that was written with `head`. */
-  count(head: ProfileHead, kind: number): void {
+  /** Notes events that were written with `head`. */
+  count(head: ProfileHead, kind: number, events = 1): void {
     if (head.counts[kind] === 0) this.#counted.push({ head, kind })
-    head.counts[kind]! += 1
+    head.counts[kind]! += events
   }
 
   /** The counts since the last call. */

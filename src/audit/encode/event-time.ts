@@ -51,6 +51,11 @@ export class EventTime {
     return this.#ending
   }
 
+  /** All texts of a second, in the order in which the native decoder knows them (batch/known-addon.ts). */
+  texts(epoch: number): readonly Fragment[] {
+    return [this.idsKey(epoch), this.subjectKey(epoch), this.ending(epoch), this.auditKey(epoch)]
+  }
+
   /** What is known of the boot. */
   use({ bootID, bootTime }: Snapshot): void {
     this.#boot = bootID === '' ? '' : `${bootID}-`

@@ -1,6 +1,5 @@
 import { Buffer } from 'node:buffer'
 import { type ValueBytes, valueBytes } from '../decode/field-bytes.ts'
-import { Literal } from '../decode/literal.ts'
 import { form } from '../decode/record-fields.ts'
 import { profileOfLabel } from '../enrich/profile-of-label.ts'
 import type { Snapshot } from '../enrich/snapshot.ts'
@@ -19,13 +18,6 @@ export interface Label {
   /** It has bytes that are no UTF-8, for which `json` has U+FFFD. */
   broken: boolean
   head: ProfileHead
-  /** The bytes in the record, where they make one. */
-  literal: Literal | undefined
-}
-
-function isLiteral(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) if (bytes[at]! === 0 || bytes[at]! > 0x7f) return false
-  return end - start >= Literal.shortest
 }
 
 /** Labels by the bytes that stand in the record: there are few, and each is in many records. */
@@ -59,19 +51,18 @@ export class Labels {
     const hash = hashRange(view, start, end) ^ (written === form.hex ? 1 : 0) ^ (kmsg ? 2 : 0)
     let label = this.#byBytes.get(bytes, start, end, hash)
     if (label === undefined) {
-      const literal = isLiteral(bytes, start, end) ? new Literal(view, start, end) : undefined
-      label = this.#make(valueBytes(bytes, start, end, written, kmsg), snapshot, literal)
+      label = this.#make(valueBytes(bytes, start, end, written, kmsg), snapshot)
       this.#byBytes.set(bytes, start, end, hash, label)
     }
     return label
   }
 
-  #make(value: ValueBytes, snapshot: Snapshot, literal: Literal | undefined): Label {
+  #make(value: ValueBytes, snapshot: Snapshot): Label {
     const output = new Output(64)
     const broken = putText(output, value.bytes, value.start, value.end)
     const text = JSON.parse(Buffer.from(output.take()).toString('utf8')) as string
     const { name, own } = profileOfLabel(text)
     const head = this.#heads.get(name, snapshot)
-    return { ours: own.length > 0, own, json: fragment(asciiJson(text)), broken, head, literal }
+    return { ours: own.length > 0, own, json: fragment(asciiJson(text)), broken, head }
   }
 }

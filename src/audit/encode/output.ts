@@ -11,9 +11,11 @@ export interface Fragment {
   readonly text: string
 }
 
+export const isAscii = (text: string): boolean => Buffer.byteLength(text, 'utf8') === text.length
+
 /** Makes a fragment of ASCII text. What is not ASCII has to be escaped before (encode/json-text.ts). */
 export function fragment(text: string): Fragment {
-  if (Buffer.byteLength(text) !== text.length) throw new Error(`not ASCII: ${JSON.stringify(text)}`)
+  if (!isAscii(text)) throw new Error(`not ASCII: ${JSON.stringify(text)}`)
   const padded = new Uint8Array((text.length + 7) & ~7)
   Buffer.from(padded.buffer).write(text, 'latin1')
   return { bytes: padded.subarray(0, text.length), words: new Float64Array(padded.buffer), length: text.length, text }

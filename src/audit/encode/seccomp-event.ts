@@ -3,11 +3,11 @@ import type { AuditId } from '../decode/audit-id.ts'
 import { readDecimal, readHex } from '../decode/numbers.ts'
 import { form, type RecordFields } from '../decode/record-fields.ts'
 import { seccompSlotOf as slotOf } from '../decode/seccomp-fields.ts'
-import type { SeccompTemplates } from '../decode/seccomp-templates.ts'
 import type { EventTime } from './event-time.ts'
 import { asciiJson } from './json-text.ts'
 import type { Label } from './labels.ts'
-import { type Fragment, fragment, putFragment, putNumber, putRange, writeFragment, writeRange } from './output.ts'
+import type { LinePiece } from './line-pieces.ts'
+import { type Fragment, fragment, putFragment, putNumber, putRange } from './output.ts'
 import { noteBroken, putValue, type Values } from './values.ts'
 
 /** AUDIT_ARCH_… (include/uapi/linux/audit.h) by the name that syscall tables use. */
@@ -55,24 +55,6 @@ export function callOf({ bytes, fields: { starts, ends, forms } }: Values): Frag
   return text
 }
 
-/** What all records of one template have in common. */
-export interface SeccompShape {
-  kind: number
-  /** From behind `exe` to the end of the event. */
-  call: Fragment
-  /** The fields of ours up to the value of `ip`, and from there to the end of the line. */
-  ownFields: Fragment
-  closing: Fragment
-  /** Bytes at the end of the line that are not the record's. */
-  added: number
-  /** From `call` to the time of the event, for events of one second. */
-  ending: Fragment
-  endingEpoch: number
-  /** What its events are counted by, from the beginning of the template's middle. */
-  countStart: number
-  countEnd: number
-}
-
 /** How the event begins. */
 export const seccompOpening = '{"auditID":"'
 
@@ -103,31 +85,16 @@ export function putSeccompEvent(
 }
 
 /**
- * Puts the line of a record that a template has matched, up to the value of `exe`: the same bytes as putLineStart() and
- * putSeccompEvent() put there.
+ * The event of all records that differ only in subject, process, command and file from the one that `values` are of, from the text of its
+ * id on: the same bytes as putSeccompEvent() puts.
  */
-export function putMatchedCall<Shape>(
-  { output, bytes, view }: Values,
-  start: Fragment,
-  middle: Fragment,
-  found: SeccompTemplates<Shape>,
-  id: AuditId,
-  label: Label,
-  time: EventTime,
-): void {
-  let at = writeFragment(output, output.length, start)
-  at = writeRange(output, at, bytes, view, found.pidStart, found.pidEnd)
-  at = writeFragment(output, at, middle)
-  at = writeRange(output, at, bytes, view, id.start, id.end)
-  at = writeFragment(output, at, time.subjectKey(id.epoch))
-  at = writeFragment(output, at, label.json)
-  at = writeFragment(output, at, pidKey)
-  at = writeRange(output, at, bytes, view, found.pidStart, found.pidEnd)
-  at = writeFragment(output, at, commKey)
-  at = writeRange(output, at, bytes, view, found.commStart - 1, found.commEnd + 1)
-  at = writeFragment(output, at, exeKey)
-  output.length = writeRange(output, at, bytes, view, found.exeStart - 1, found.exeEnd + 1)
-}
+export const seccompPieces = (values: Values): LinePiece[] => [
+  ...(['id', 'subject', 'label'] as const),
+  ...[{ text: pidKey.text }, { open: 'pid' as const }],
+  ...[{ text: commKey.text }, { quoted: 'comm' as const }],
+  ...[{ text: exeKey.text }, { quoted: 'exe' as const }],
+  { text: callOf(values).text },
+]
 
 function putSubject(values: Values, label: Label | undefined): void {
   const json = label?.json ?? empty

@@ -1,4 +1,3 @@
-import type { Label } from '../encode/labels.ts'
 import { type Attribution, attribute, nobody } from './attribution.ts'
 import type { PidResolver } from './pid-resolver.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -6,8 +5,6 @@ import type { Snapshot } from './snapshot.ts'
 interface Entry {
   pid: number
   attribution: Attribution
-  /** The label that the last record of this process had: mostly the next one has it too. */
-  label: Label | undefined
   /** The batch in which it was asked for. */
   batch: number
 }
@@ -16,7 +13,7 @@ interface Entry {
 const ways = 4
 const setBits = 11
 
-const empty: Entry = { pid: -1, attribution: nobody, label: undefined, batch: 0 }
+const empty: Entry = { pid: -1, attribution: nobody, batch: 0 }
 
 /** Where the exact time of the event at hand is found out, which few events need. */
 export interface EventClock {
@@ -44,16 +41,22 @@ export class Attributions {
     this.#multiplier = Math.floor(random * 0x1_0000_0000) | 1
   }
 
-  /** @param changed something that attributions or labels depend on is another one now. */
-  beginBatch(resolver: PidResolver, changed: boolean): void {
+  /**
+   * @param changed something that attributions depend on is another one now.
+   * @returns whether what was found for one second still holds
+   */
+  beginBatch(resolver: PidResolver, changed: boolean): boolean {
     this.#batch++
     resolver.beginBatch()
     const reuses = resolver.reuses?.() ?? 0
-    if (reuses !== this.#reuses) this.#holdingSince = this.#batch
+    const held = reuses === this.#reuses
+    if (!held) this.#holdingSince = this.#batch
     this.#reuses = reuses
-    if (!changed) return
-    this.#entries.fill(empty)
-    this.#last = empty
+    if (changed) {
+      this.#entries.fill(empty)
+      this.#last = empty
+    }
+    return held
   }
 
   find(
@@ -69,17 +72,6 @@ export class Attributions {
     const attribution = attribute(pid, clock?.exactTime() ?? eventTime, snapshot, resolver, payer)
     this.#keep(pid, attribution, entry.pid === pid ? entry : undefined)
     return attribution
-  }
-
-  /** The last label of the process, if it is known; whether it still holds is for the caller to compare. */
-  lastLabel(pid: number): Label | undefined {
-    const entry = this.#entryOf(pid)
-    return entry.pid === pid ? entry.label : undefined
-  }
-
-  noteLabel(pid: number, label: Label): void {
-    const entry = this.#entryOf(pid)
-    if (entry.pid === pid) entry.label = label
   }
 
   /** An event in the second in which a process began may be of the one before it: then the exact time decides. */
@@ -120,7 +112,7 @@ export class Attributions {
     let oldest = first
     for (let place = first + 1; place < first + ways; place++)
       if (this.#entries[place]!.batch < this.#entries[oldest]!.batch) oldest = place
-    const entry = { pid, attribution, label: undefined, batch }
+    const entry = { pid, attribution, batch }
     this.#entries[oldest] = entry
     this.#last = entry
   }

@@ -2,6 +2,7 @@ import { workerData } from 'node:worker_threads'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { ownThreadId } from '../../base/own-thread.ts'
 import type { BatchResult } from '../batch/batch.ts'
+import { loadKnownAddon } from '../batch/known-addon.ts'
 import { processBatch } from '../batch/process-batch.ts'
 import { Scratch, type ScratchOptions } from '../batch/scratch.ts'
 import { bootClock } from '../enrich/boot-clock.ts'
@@ -34,7 +35,7 @@ class DecodeWorker {
   #snapshot: Snapshot | undefined
 
   constructor({ everything, logUntrusted = false, kinds, procRoot, forks }: WorkerSettings) {
-    this.#options = { everything, logUntrusted, ...(kinds !== undefined && { kinds }) }
+    this.#options = { everything, logUntrusted, known: loadKnownAddon(), ...(kinds !== undefined && { kinds }) }
     this.#scratch = new Scratch(this.#options)
     this.#procRoot = procRoot
     this.#forks = forks

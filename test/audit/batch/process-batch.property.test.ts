@@ -5,7 +5,7 @@ import { appArmorLine, batches, bpfRecord, noiseLine, random, seccompLine } from
 import { mutate } from '../../../bench/audit/mutate.ts'
 import type { BatchFormat, BatchResult } from '../../../src/audit/batch/batch.ts'
 import { Scratch } from '../../../src/audit/batch/scratch.ts'
-import { bytesOf, demoPid, fixtures, linesOf, run } from '../harness.ts'
+import { bytesOf, demoPid, fixtures, knowing, linesOf, run } from '../harness.ts'
 
 const made = { containers: 3, classes: true }
 const seeds = [...fixtures('apparmor'), ...fixtures('seccomp')]
@@ -38,7 +38,7 @@ describe('whatever the bytes', () => {
 
   it('the same for changed records, with one scratch for all', () => {
     const next = random(7)
-    const scratch = new Scratch()
+    const scratch = knowing()
     for (let round = 0; round < 4000; round++) {
       const { format, line } = seeds[Math.floor(next() * seeds.length)]!
       const bytes = mutate(bytesOf(`${line}\n`), next)
@@ -48,7 +48,7 @@ describe('whatever the bytes', () => {
 
   it('the same for changed BPF records', () => {
     const next = random(8)
-    const scratch = new Scratch()
+    const scratch = knowing()
     for (let round = 0; round < 2000; round++)
       expectSound(run('record', mutate(bpfRecord(next, round, made), next), { final: true }, scratch))
   })
@@ -93,12 +93,12 @@ describe('a stream of records', () => {
     for (let seed = 1; seed <= 20; seed++) {
       const lines = mixture(seed, 300, 0.3)
       const apart = lines.map((line) => run('auditlog', line, { final: true }))
-      const scratch = new Scratch()
+      const scratch = knowing()
       const whole = run('auditlog', lines.join(''), { final: true }, scratch)
       const again = run('auditlog', lines.join(''), { final: true }, scratch)
       expect(joined([whole])).to.equal(joined(apart))
       expect(joined([again])).to.equal(joined(apart))
-      const slow = run('auditlog', lines.join(''), { final: true }, new Scratch({ shortcuts: false }))
+      const slow = run('auditlog', lines.join(''), { final: true }, new Scratch())
       expect(joined([slow])).to.equal(joined(apart))
       expect(whole.written).to.equal(apart.reduce((sum, { written }) => sum + written, 0))
     }
@@ -262,8 +262,8 @@ describe('records of calls that skip the scanner', () => {
     for (const everything of [false, true])
       it(`${format}${everything ? ', of everybody' : ''}: give what they give through it`, () => {
         const next = random(11)
-        const quick = new Scratch({ everything, kinds: 'lines' })
-        const slow = new Scratch({ everything, kinds: 'lines', shortcuts: false })
+        const quick = knowing({ everything, kinds: 'lines' })
+        const slow = new Scratch({ everything, kinds: 'lines' })
         for (let round = 0; round < 30; round++) {
           const bytes = calls(next, format, 300)
           const more = { final: next() < 0.5 }
@@ -284,8 +284,8 @@ describe('records of calls that skip the scanner', () => {
         for (let at = 0; at <= fields.length; at++) {
           const record = `audit(1740621808.346:683): ${fields.toSpliced(at, 0, odd).join('')}\n`
           const records = [record, record, record.replaceAll('unshare', 'other'), record, record, record, record]
-          const quick = new Scratch({ kinds: 'lines' })
-          const slow = new Scratch({ kinds: 'lines', shortcuts: false })
+          const quick = knowing({ kinds: 'lines' })
+          const slow = new Scratch({ kinds: 'lines' })
           for (const format of sourcesOf) {
             const lines = records.map((text) => callOpenings[format]![0]! + text).join('')
             expect(run(format, lines, {}, quick), record).to.deep.equal(run(format, lines, {}, slow))
@@ -295,8 +295,8 @@ describe('records of calls that skip the scanner', () => {
 
   it('give them beside records of other kinds and sources', () => {
     const next = random(12)
-    const quick = new Scratch({ kinds: 'lines' })
-    const slow = new Scratch({ kinds: 'lines', shortcuts: false })
+    const quick = knowing({ kinds: 'lines' })
+    const slow = new Scratch({ kinds: 'lines' })
     for (let round = 0; round < 30; round++) {
       const format = sourcesOf[round % sourcesOf.length]!
       const mixed = Buffer.concat([
@@ -360,7 +360,7 @@ describe('batches as sources make them', () => {
   it('end on a record boundary, and give what their records give', () => {
     const next = random(5)
     const parts = batches(500, 10_000, (serial) => appArmorLine(next, serial, made))
-    const scratch = new Scratch()
+    const scratch = knowing()
     const results = parts.map((bytes) => run('auditlog', bytes, { final: true }, scratch))
     expect(results.reduce((sum, { written }) => sum + written, 0)).to.equal(500)
   })

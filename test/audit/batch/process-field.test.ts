@@ -5,7 +5,7 @@ import { processBatch } from '../../../src/audit/batch/process-batch.ts'
 import { Scratch } from '../../../src/audit/batch/scratch.ts'
 import type { PidResolver } from '../../../src/audit/enrich/pid-resolver.ts'
 import { Snapshot } from '../../../src/audit/enrich/snapshot.ts'
-import { bytesOf, demo, demoPid, linesOf } from '../harness.ts'
+import { bytesOf, demo, demoPid, knowing, linesOf } from '../harness.ts'
 
 const facts = { exe: '/usr/bin/cat', ppid: 7, parentComm: 'sh "x"', uid: 1000, startTime: 1_740_366_200.42 }
 const [containerID, mntNsID] = [demo.containers[0]!.containerID, 4026532725]
@@ -18,7 +18,7 @@ const processes: PidResolver = {
 }
 const shown = { ...facts, startTime: '2025-02-24T03:03:20.420Z' }
 
-function linesFrom(format: BatchFormat, bytes: Uint8Array, scratch = new Scratch()): Record<string, unknown>[] {
+function linesFrom(format: BatchFormat, bytes: Uint8Array, scratch = knowing()): Record<string, unknown>[] {
   const batch = { source: 'test', seq: 1, format, bytes, final: true }
   const { output } = processBatch(batch, new Snapshot(demo), processes, scratch)
   return linesOf(output).map((line) => JSON.parse(line) as Record<string, unknown>)
@@ -78,8 +78,7 @@ describe('the process of a violation', () => {
   it('is the same by the short way', () => {
     const bytes = bytesOf(denial(demoPid).repeat(3) + padding)
     const lines = linesFrom('netlink', bytes)
-    for (const line of lines)
-      expect(line).to.deep.equal(linesFrom('netlink', bytes, new Scratch({ shortcuts: false }))[0])
+    for (const line of lines) expect(line).to.deep.equal(linesFrom('netlink', bytes, new Scratch())[0])
   })
 
   it('is what the record says itself, for BPF', () => {

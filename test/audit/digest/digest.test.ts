@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { bpfRecord, random, seccompLine } from '../../../bench/audit/made-up.ts'
 import type { BatchFormat } from '../../../src/audit/batch/batch.ts'
 import { Scratch } from '../../../src/audit/batch/scratch.ts'
-import { bytesOf, demo, demoPid, fixtures, run } from '../harness.ts'
+import { bytesOf, demo, demoPid, fixtures, knowing, run } from '../harness.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { denial } from '../pipeline-world.ts'
 import { DigestWorld, type Line } from './digest-world.ts'
@@ -92,7 +92,7 @@ describe('the digest of violations', () => {
       },
       () => ['auditlog', denial('/x').replace('audit(', 'audit(odd')],
     ]
-    const workers = [new Scratch({ kinds: 'counts' }), new Scratch({ kinds: 'counts', shortcuts: false })]
+    const workers = [knowing({ kinds: 'counts' }), new Scratch({ kinds: 'counts' })]
     const expected = new Map<string, number>()
     for (let round = 0; round < 300; round++) {
       const [format, bytes] = records[Math.floor(next() * records.length)]!()
@@ -126,9 +126,9 @@ describe('the digest of violations', () => {
       hex: fc.boolean(),
     })
     fc.assert(
-      fc.property(fc.array(fc.array(kind, { maxLength: 40 }), { maxLength: 6 }), fc.boolean(), (batches, shortcuts) => {
+      fc.property(fc.array(fc.array(kind, { maxLength: 40 }), { maxLength: 6 }), fc.boolean(), (batches, known) => {
         const one = new DigestWorld(new ManualClock())
-        const worker = new Scratch({ kinds: 'counts', shortcuts })
+        const worker = known ? knowing({ kinds: 'counts' }) : new Scratch({ kinds: 'counts' })
         const naive = new Map<string, number>()
         for (const batch of batches) {
           const text = batch

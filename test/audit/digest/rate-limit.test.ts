@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { Scratch } from '../../../src/audit/batch/scratch.ts'
+import type { Scratch } from '../../../src/audit/batch/scratch.ts'
 import { Accounting } from '../../../src/audit/pipeline/accounting.ts'
-import { demo, demoPid, run } from '../harness.ts'
+import { demo, demoPid, knowing, run } from '../harness.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { denial } from '../pipeline-world.ts'
 import { DigestWorld } from './digest-world.ts'
@@ -20,7 +20,7 @@ describe('a rate of violations', () => {
   beforeEach(() => {
     clock = new ManualClock()
     world = new DigestWorld(clock, 10)
-    scratch = new Scratch({ kinds: 'lines' })
+    scratch = knowing({ kinds: 'lines' })
   })
 
   it('lets so many of a container through in a second, and says how many of what it holds back', async () => {
@@ -95,7 +95,7 @@ describe('a rate of violations', () => {
       fc.asyncProperty(fc.array(batch, { maxLength: 8 }), fc.constantFrom(0.5, 3, 20), async (batches, rate) => {
         const time = new ManualClock()
         const one = new DigestWorld(time, rate)
-        const worker = new Scratch({ kinds: 'lines' })
+        const worker = knowing({ kinds: 'lines' })
         const accounting = new Accounting(() => undefined)
         for (const { lines, pause } of batches) {
           const text = lines

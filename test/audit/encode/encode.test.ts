@@ -1,7 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { Literal } from '../../../src/audit/decode/literal.ts'
 import { RecordFields } from '../../../src/audit/decode/record-fields.ts'
 import { ByteMap, hashRange } from '../../../src/audit/encode/byte-map.ts'
 import { asciiJson, putHex, putText } from '../../../src/audit/encode/json-text.ts'
@@ -124,21 +123,6 @@ describe('JSON texts', () => {
 
   it('of bytes in hex are as the kernel writes them', () => {
     expect(put((output) => putHex(output, Uint8Array.of(0x00, 0xaf, 0x9c), 0, 3))).to.equal('"00AF9C"')
-  })
-})
-
-describe('a literal', () => {
-  it('is found exactly where its bytes are', () => {
-    const ascii = fc.string({ minLength: 8, maxLength: 40, unit: fc.constantFrom('a', 'b') })
-    fc.assert(
-      fc.property(ascii, ascii, (one, other) => {
-        const bytes = bytesOf(one + other.padEnd(40))
-        const view = new DataView(bytes.buffer)
-        const literal = new Literal(view, 0, one.length)
-        for (let at = 0; at + one.length <= bytes.length; at++)
-          expect(literal.isAt(view, at)).to.equal(Buffer.from(bytes).toString('latin1', at, at + one.length) === one)
-      }),
-    )
   })
 })
 

@@ -1,0 +1,365 @@
+import { Buffer } from 'node:buffer'
+import type { RecordFields } from '../decode/record-fields.ts'
+import { isRefused, type ProfileHead, type ProfileHeads } from '../encode/event-head.ts'
+import type { EventTime } from '../encode/event-time.ts'
+import type { Label } from '../encode/labels.ts'
+import type { LineOwner } from '../encode/line-owner.ts'
+import { type LinePiece, type OpenValue, openValues, pieces } from '../encode/line-pieces.ts'
+import type { Output } from '../encode/output.ts'
+import type { Attribution } from '../enrich/attribution.ts'
+import type { UnresolvedReason } from './batch.ts'
+import type { KindMemory, KindTable } from './kind-table.ts'
+import { type Known, type KnownAddon, mostOpenings, state, stateNumbers, stop } from './known-addon.ts'
+import { LearningCredit } from './learning-credit.ts'
+import type { Tally } from './tally.ts'
+
+/** What all records of one form have in common. */
+export interface RecordForm {
+  /** As in encode/event-head.ts. */
+  kind: number
+  /** Number of the KindPrefix. */
+  prefix: number
+  /** Bytes at the end of the line that are not the record's. */
+  added: number
+  /** By what its events are counted: a text of Latin-1, and an open value behind it. */
+  counted: { text: string; value?: OpenValue }
+  line: readonly LinePiece[]
+}
+
+/** An open value and the slot of the field that it is. */
+export type OpenSlots = readonly (readonly [value: OpenValue, slot: number])[]
+
+/** What lines of a process say of it. */
+export interface ProcessLine {
+  pid: number
+  kind: number
+  head: ProfileHead
+  owner: LineOwner
+  attribution: Attribution
+  /** What a line says behind the standard keys. */
+  about: Uint8Array
+  /** How the event begins. */
+  opening: string
+  label: Label
+}
+
+const equals = 0x3d
+const mostPid = 0x7fff_ffff
+/** What is longer is left to the scanner. */
+const longest = { label: 4096, about: 4096, start: 32_768, form: 2048 } as const
+
+/** The middle of a line, before and behind the seconds of its event. */
+export const middleParts = (
+  head: ProfileHead,
+  kind: number,
+  mntNsID: number,
+  opening: string,
+): readonly [before: string, behind: string] => [
+  `,"mntNsID":${mntNsID},"eventTimestamp":`,
+  `${head.text(kind)}${opening}`,
+]
+
+interface Opening {
+  head: ProfileHead
+  kind: number
+  mntNsID: number
+  reason: UnresolvedReason | undefined
+  number: number
+}
+
+/**
+ * A shortcut past the scanner for the records that make up a storm, in native code (native/addon/known-records.c).
+ *
+ * Nearly all records of a node are of few forms: text that is the same in all of them, and a few open values, such as
+ * `… profile="<profile>" name="<name>" pid=<pid> comm="<comm>" requested_mask="r" …`. Pairs are read from left to right and a quote ends a
+ * value, so a record with the same text and with values that need no care leaves the scanner in the same states: what the scanner has
+ * found in one of them holds for all. What a line says of its process and container holds for as long as Attributions says so. A record of which
+ * anything is not known, or not fit to be put as it stands, is left to the scanner; the lines are the same (property tests compare them).
+ */
+export class KnownRecords {
+  readonly #addon: KnownAddon
+  readonly #known: Known
+  readonly #state = new Int32Array(stateNumbers)
+  readonly #events = new Uint32Array(mostOpenings)
+  readonly #touched = new Int32Array(mostOpenings)
+  readonly #credit = new LearningCredit()
+  readonly #kinds: KindTable | undefined
+  #memory: KindMemory | undefined
+  #labels = new Map<Label, number>()
+  #openings: Opening[] = []
+  #openingsOf = new Map<LineOwner, Opening[]>()
+  #second = -1
+  /** Used again, as processes are taught by the thousand. */
+  readonly #facts = new Float64Array(7)
+  readonly #aboutLength = new Uint32Array(1)
+  #stop: number = stop.otherRecord
+
+  constructor(addon: KnownAddon, kinds: KindTable | undefined) {
+    this.#addon = addon
+    this.#kinds = kinds
+    this.#known = addon.openKnown(this.#state, this.#events, this.#touched)
+  }
+
+  /**
+   * Begins a batch.
+   * @param changed what lines say of processes, containers, profiles and kinds may be something else now
+   * @param held answers about processes hold from one batch to the next
+   */
+  begin(changed: boolean, held: boolean): void {
+    if (changed) this.#forget()
+    // Left over when a batch has failed.
+    for (let i = 0; i < this.#state[state.touched]!; i++) this.#events[this.#touched[i]!] = 0
+    this.#state[state.touched] = 0
+    this.#addon.beginKnown(this.#known, !held)
+  }
+
+  /**
+   * Writes the lines of the records from `start` on, until there is one of which something is not known.
+   * @param unresolved events without a container by their reason, which are counted here
+   * @returns where that begins
+   */
+  run(
+    bytes: Uint8Array,
+    start: number,
+    output: Output,
+    tally: Tally,
+    heads: ProfileHeads,
+    unresolved: Partial<Record<UnresolvedReason, number>>,
+  ): number {
+    const numbers = this.#state
+    const memory = this.#kinds?.memory
+    if (memory !== undefined && memory !== this.#memory) this.#use(memory)
+    numbers[state.at] = start
+    numbers[state.output] = output.length
+    this.#addon.runKnown(this.#known, bytes, output.buffer)
+    output.length = numbers[state.output]!
+    this.#stop = numbers[state.stop]!
+    const written = numbers[state.written]!
+    tally.addKnown(written, numbers[state.filtered]!)
+    if (written > 0) this.#settle(written, heads, unresolved)
+    return numbers[state.at]!
+  }
+
+  #settle(written: number, heads: ProfileHeads, unresolved: Partial<Record<UnresolvedReason, number>>): void {
+    this.#credit.earn(written)
+    for (let i = 0; i < this.#state[state.touched]!; i++) {
+      const number = this.#touched[i]!
+      const { head, kind, reason } = this.#openings[number]!
+      const events = this.#events[number]!
+      heads.count(head, kind, events)
+      if (reason !== undefined) unresolved[reason] = (unresolved[reason] ?? 0) + events
+      this.#events[number] = 0
+    }
+    this.#state[state.touched] = 0
+  }
+
+  #use(memory: KindMemory): void {
+    const { places, rows, arena, touched, rowsOf, others, touchedOthers, lineKinds, sums } = memory
+    this.#addon.useKinds(
+      this.#known,
+      ...([places, rows, arena, touched, rowsOf, others, touchedOthers, lineKinds, sums] as const),
+    )
+    this.#memory = memory
+  }
+
+  /** Whether the form of the record that is to be scanned would be kept. */
+  wantsForm(body: number, end: number): boolean {
+    return this.#stop === stop.noForm && end - body <= longest.form && this.#credit.pay()
+  }
+
+  /**
+   * Keeps the form of the record that the scanner has just read: its pairs are from `body` to the newline at `end`.
+   * @param open the values that may differ
+   */
+  learn(
+    family: number,
+    bytes: Uint8Array,
+    body: number,
+    end: number,
+    fields: RecordFields,
+    open: OpenSlots,
+    form: RecordForm,
+  ): void {
+    const { starts, ends } = fields
+    const inOrder = open.toSorted(([, one], [, other]) => starts[one]! - starts[other]!)
+    const literals: Uint8Array[] = []
+    const parts: number[] = []
+    let at = body
+    for (const [value, slot] of inOrder) {
+      // A number with a zero before it.
+      if (value === 'pid' && bytes[starts[slot]! - 1] !== equals) return
+      literals.push(bytes.subarray(at, starts[slot]))
+      parts.push(starts[slot]! - at, openValues.indexOf(value))
+      at = ends[slot]!
+    }
+    literals.push(bytes.subarray(at, end + 1))
+    parts.push(end + 1 - at, openValues.length)
+    const { numbers, texts } = encoded(form.line)
+    const isKept = this.#addon.learnForm(
+      this.#known,
+      family,
+      Int32Array.from(parts),
+      Buffer.concat(literals),
+      headOf(form),
+      Int32Array.from(numbers),
+      Buffer.from(form.counted.text + texts, 'latin1'),
+    )
+    // The proof: it has to be found, with the same fields.
+    if (isKept && !(this.#addon.matchForm(this.#known, family, bytes, body) && this.#agrees(end, fields, open)))
+      this.#addon.dropForm(this.#known)
+  }
+
+  #agrees(end: number, { starts, ends }: RecordFields, open: OpenSlots): boolean {
+    return (
+      this.end === end &&
+      open.every(([value, slot]) => this.startOf(value) === starts[slot] && this.endOf(value) === ends[slot])
+    )
+  }
+
+  /** Whether nothing but its process was unknown of the record at which `run` has stopped. What follows is of that record. */
+  get wantsProcess(): boolean {
+    return this.#stop === stop.noProcess
+  }
+
+  get kind(): number {
+    return this.#state[state.kind]!
+  }
+
+  /** Where its `audit(` begins. */
+  get audit(): number {
+    return this.#state[state.audit]!
+  }
+
+  /** Offset of its newline. */
+  get end(): number {
+    return this.#state[state.end]!
+  }
+
+  startOf(value: OpenValue): number {
+    return this.#state[state.values + 2 * openValues.indexOf(value)]!
+  }
+
+  endOf(value: OpenValue): number {
+    return this.#state[state.values + 2 * openValues.indexOf(value) + 1]!
+  }
+
+  /**
+   * Keeps what lines of a process say, for as long as its attribution holds.
+   * @returns whether there was room
+   */
+  teach(line: ProcessLine, bytes: Uint8Array): boolean {
+    const { attribution, label, about, pid, kind } = line
+    const { second, since, reason } = attribution
+    if (Number.isNaN(second) || label.broken || pid > mostPid || about.length > longest.about) return false
+    const number = this.#labelNumber(label, bytes)
+    const opening = number === -1 ? -1 : this.#openingNumber(line)
+    if (opening === -1) return false
+    const facts = this.#facts
+    facts[0] = pid
+    facts[1] = second
+    facts[2] = since
+    facts[3] = number
+    facts[4] = kind
+    facts[5] = opening
+    facts[6] = reason === undefined ? 0 : 1
+    this.#aboutLength[0] = about.length
+    const isKept = this.#addon.teachProcess(this.#known, facts, this.#aboutLength, about) === 1
+    if (!isKept) this.#forget()
+    return isKept
+  }
+
+  /** Keeps that AppArmor's records under the label of the record are no business of ours. */
+  passOver(label: Label, bytes: Uint8Array): void {
+    const number = this.#labelNumber(label, bytes)
+    if (number !== -1) this.#addon.passOver(this.#known, number)
+  }
+
+  /** Keeps the texts of the second of the record at hand. */
+  noteSecond(second: number, time: EventTime): void {
+    if (second === this.#second) return
+    const texts = time.texts(second)
+    const lengths = Uint32Array.from(texts, ({ length }) => length)
+    const known = this.#addon.setSecond(
+      this.#known,
+      Float64Array.of(second),
+      lengths,
+      Buffer.concat(texts.map(({ bytes }) => bytes)),
+    )
+    this.#second = known === 1 ? second : -1
+  }
+
+  #labelNumber(label: Label, batch: Uint8Array): number {
+    const known = this.#labels.get(label)
+    if (known !== undefined) return known
+    const bytes = batch.subarray(this.startOf('profile'), this.endOf('profile'))
+    if (bytes.length > longest.label) return -1
+    const number = this.#addon.addLabel(
+      this.#known,
+      new Float64Array(),
+      Uint32Array.of(bytes.length, label.json.length),
+      Buffer.concat([bytes, label.json.bytes]),
+    )
+    if (number === -1) this.#forget()
+    else this.#labels.set(label, number)
+    return number
+  }
+
+  #openingNumber({ owner, head, kind, attribution, opening }: ProcessLine): number {
+    const { mntNsID, reason, container } = attribution
+    const ofOwner = this.#openingsOf.get(owner) ?? []
+    const same = ofOwner.find(
+      (one) => one.head === head && one.kind === kind && one.mntNsID === mntNsID && one.reason === reason,
+    )
+    if (same !== undefined) return same.number
+    const start = isRefused(kind) ? owner.refused : owner.reported
+    if (start.length > longest.start) return -1
+    const [before, behind] = middleParts(head, kind, mntNsID, opening)
+    const number = this.#addon.addOpening(
+      this.#known,
+      Float64Array.of(this.#kinds?.placeOf(owner, container) ?? 0, head.number),
+      Uint32Array.of(start.length, before.length, behind.length),
+      Buffer.concat([start.bytes, Buffer.from(before + behind, 'latin1')]),
+    )
+    if (number === -1) {
+      this.#forget()
+      return -1
+    }
+    const made = { head, kind, mntNsID, reason, number }
+    this.#openings[number] = made
+    this.#openingsOf.set(owner, [...ofOwner, made])
+    return number
+  }
+
+  #forget(): void {
+    this.#addon.forgetKnown(this.#known)
+    this.#labels.clear()
+    this.#openings = []
+    this.#openingsOf.clear()
+    this.#second = -1
+  }
+}
+
+function encoded(line: readonly LinePiece[]): { numbers: number[]; texts: string } {
+  const numbers: number[] = []
+  let texts = ''
+  for (const piece of line) {
+    if (typeof piece === 'string') numbers.push(pieces[piece], 0, 0)
+    else if ('open' in piece) numbers.push(pieces.open, openValues.indexOf(piece.open), 0)
+    else if ('quoted' in piece) numbers.push(pieces.quoted, openValues.indexOf(piece.quoted), 0)
+    else {
+      numbers.push(pieces.text, 0, piece.text.length)
+      texts += piece.text
+    }
+  }
+  return { numbers, texts }
+}
+
+function headOf({ kind, prefix, added, counted: { text, value } }: RecordForm): Int32Array {
+  return Int32Array.of(
+    kind,
+    prefix,
+    added,
+    text.length,
+    value === undefined ? openValues.length : openValues.indexOf(value),
+  )
+}

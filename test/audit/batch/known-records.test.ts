@@ -1,0 +1,310 @@
+import { Buffer } from 'node:buffer'
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { appArmorLine, node, noiseLine, pidOf, random, seccompLine } from '../../../bench/audit/made-up.ts'
+import { mutate } from '../../../bench/audit/mutate.ts'
+import type { BatchResult, SourceBatch } from '../../../src/audit/batch/batch.ts'
+import { type KnownAddon, loadKnownAddon, state } from '../../../src/audit/batch/known-addon.ts'
+import { processBatch } from '../../../src/audit/batch/process-batch.ts'
+import { Scratch, type ScratchOptions } from '../../../src/audit/batch/scratch.ts'
+import type { PidResolver } from '../../../src/audit/enrich/pid-resolver.ts'
+import { Snapshot, type SnapshotData } from '../../../src/audit/enrich/snapshot.ts'
+import { bytesOf, linesOf } from '../harness.ts'
+
+const addon = loadKnownAddon()
+
+/** A worker's scratch, and how many lines its native decoder has written; of how many records the form was refused. */
+function counting(options: ScratchOptions = {}) {
+  let numbers: Int32Array = new Int32Array()
+  let written = 0
+  const known: KnownAddon = {
+    ...addon!,
+    openKnown: (shared, ...rest) => {
+      numbers = shared
+      return addon!.openKnown(shared, ...rest)
+    },
+    runKnown: (...run) => {
+      addon!.runKnown(...run)
+      written += numbers[state.written]!
+    },
+  }
+  return { scratch: new Scratch({ ...options, known }), written: () => written }
+}
+
+/** A node of which something may change between two batches. */
+class World {
+  readonly #data = node(3)
+  /** Added to the number of a process's container. */
+  #moved = 0
+  #reuses = 0
+  #changed: SnapshotData = this.#data
+  snapshots = this.#anew()
+  minute = 1
+  /** Whether what was found holds for its second, as the fork tree says it, or for its batch. */
+  bySecond = true
+
+  readonly resolver = (): PidResolver => ({
+    beginBatch: () => undefined,
+    reuses: () => this.#reuses,
+    resolve: (pid, time) => {
+      const process = pid - pidOf(0, 0)
+      if (process % 50 === 2) return 'process-gone'
+      const home = this.#data.containers[(Math.floor(process / 50) + this.#moved) % 3]
+      if (home === undefined || process < 0) return 'process-gone'
+      const { containerID, mntNsID } = home
+      // One that began in the middle of all records.
+      const since = process % 50 === 3 ? 1_740_381_264.5 : 0
+      return { containerID, mntNsID, since, ...(this.bySecond && { second: Math.floor(time) }) }
+    },
+  })
+
+  /** Other processes get the pids. */
+  reuse(): void {
+    this.#moved++
+    this.#reuses++
+  }
+
+  learn(change: Partial<SnapshotData>): void {
+    this.#changed = { ...this.#changed, ...change, version: this.#changed.version + 1 }
+    this.snapshots = this.#anew()
+  }
+
+  /** Each worker has one of its own. */
+  #anew(): [quick: Snapshot, slow: Snapshot] {
+    return [new Snapshot(this.#changed), new Snapshot(this.#changed)]
+  }
+
+  forgetContainer(): void {
+    this.learn({ containers: this.#data.containers.slice(1) })
+  }
+
+  batch(bytes: Uint8Array, more: Partial<SourceBatch>): SourceBatch {
+    return { source: 'test', seq: 1, format: 'auditlog', bytes, minute: this.minute, ...more }
+  }
+}
+
+type Step =
+  | { do: 'batch'; seed: number; records: number; calls: number; changed: boolean; final: boolean; netlink: boolean }
+  | { do: 'reuse' }
+  | { do: 'forget' }
+  | { do: 'learn' }
+  | { do: 'minute' }
+  | { do: 'manner' }
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('batch' as const),
+      seed: fc.nat(1000),
+      records: fc.integer({ min: 1, max: 300 }),
+      // Of ten records, mostly.
+      calls: fc.constantFrom(0, 0, 4, 9),
+      ...{ changed: fc.boolean(), final: fc.boolean(), netlink: fc.boolean() },
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constantFrom('reuse' as const, 'forget' as const, 'learn' as const, 'minute' as const, 'manner' as const),
+    }),
+  },
+)
+
+/** Records of two seconds, most of them of few processes and files. */
+function records({ seed, records: count, calls, changed, netlink }: Extract<Step, { do: 'batch' }>): Uint8Array {
+  const next = random(seed)
+  const made = {
+    containers: 3,
+    classes: true,
+    pidOf: (container: number, process: number) => pidOf(container, process % 4),
+  }
+  const lines = Array.from({ length: count }, (_, i) => {
+    const serial = 49_900 + (next() < 0.95 ? i : Math.floor(next() * 200))
+    const kind = next()
+    const line =
+      kind > calls / 10 && kind < 0.9
+        ? appArmorLine(next, serial, made).replace(/ name="[^"]*"/, ` name="/etc/${Math.floor(next() * 5)}"`)
+        : kind < 0.9
+          ? seccompLine(next, serial, made)
+          : noiseLine(next, serial)
+    const odd = changed && next() < 0.2 ? oddLine(line, next) : line
+    return netlink ? odd.replace(/^type=AVC msg=/, 'type=1400 ').replace(/^type=SECCOMP msg=/, 'type=1326 ') : odd
+  })
+  const text = lines.join('')
+  return bytesOf(next() < 0.1 ? text.trimEnd() : text)
+}
+
+const swaps: readonly (readonly [RegExp, string])[] = [
+  [/ name="[^"]*"/, ' name="/a\\b"'],
+  [/ name="[^"]*"/, ' name=2F612062'],
+  [/ name="[^"]*"/, ''],
+  [/ name="([^"]*)"/, ' info="Failed name lookup" error=-13 name="$1"'],
+  [/profile="[^"]*"/, 'profile="snap.firefox"'],
+  [/profile="([^"]*)"/, 'profile="$1//null-/bin/sh"'],
+  [/DENIED/, 'AUDIT'],
+  [/DENIED/, 'ALLOWED'],
+  [/DENIED/, 'KILLED'],
+  [/ pid=\d+/, ' pid=0'],
+  [/ pid=(\d+)/, ' pid=0$1'],
+  [/ pid=(\d+)/, ' pid=$1 pid=1'],
+  [/ pid=(\d+)/, ' pid=00000000000$1'],
+  [/ pid=(\d+)/, ' pid=$1 peer_pid=5'],
+  [/ pid=(\d+)/, ' pid=$1 task=5 magic_token=7'],
+  [/ pid=(\d+)/, ' pid=3000000000'],
+  [/ comm="[^"]*"/, ' comm="a pid=10001 b"'],
+  [/ comm="[^"]*"/, ' comm=""'],
+  [/\.\d+:/, ':'],
+  [/\.(\d+):/, '.$1000:'],
+  [/:(\d+)\)/, ':0$1)'],
+  [/audit\(\d+/, 'audit(99'],
+  [/\n/, ' \n'],
+  [/\n/, '\u001dARCH=x86_64 SYSCALL=open AUID="unset"\n'],
+  [/subj=/, 'subj=='],
+  [/subj=\S+/, "subj=varmor-x//null-/tmp/it's"],
+  [/subj=\S+/, 'subj=unconfined'],
+  [/ fsuid=\d+/, ' fsuid=77'],
+  [/ ouid=0/, ` ouid=0 info="${'i'.repeat(9000)}"`],
+  [/ name="[^"]*"/, ` name="/${'n'.repeat(9000)}"`],
+  [/profile="[^"]*"/, `profile="varmor-${'p'.repeat(70_000)}"`],
+  [/ arch=\w+/, ` arch=${'c'.repeat(5000)}`],
+  [/ comm=.* ip=\w+/, ' comm= exe= arch= syscall= ip='],
+  [/ \(enforce\)/, ' (complain)'],
+  [/ ip=0x/, ' ip=0x1 ip=0x'],
+  [/code=0x7ffc0000/, 'code=0x50001'],
+]
+
+function oddLine(line: string, next: () => number): string {
+  if (next() < 0.3)
+    return `${Buffer.from(mutate(bytesOf(line.trimEnd()), next))
+      .toString('latin1')
+      .replaceAll('\n', ' ')}\n`
+  const [what, by] = swaps[Math.floor(next() * swaps.length)]!
+  return line.replace(what, by)
+}
+
+const comparable = ({ output, ...rest }: BatchResult) => ({ lines: Buffer.from(output).toString('latin1'), ...rest })
+
+describe(`records of known forms${addon === undefined ? ' (not here: needs the native addon)' : ''}`, () => {
+  before(function () {
+    if (addon === undefined) this.skip()
+  })
+
+  for (const kinds of ['counts', 'lines', undefined] as const)
+    for (const everything of [false, true])
+      it(`give what the scanner gives, whatever changes between batches (kinds: ${kinds}${everything ? ', of everybody' : ''})`, () => {
+        const native = { 0: 0, 9: 0 }
+        const written = { 0: 0, 9: 0 }
+        fc.assert(
+          fc.property(fc.array(step, { minLength: 5, maxLength: 40 }), (steps) => {
+            const options = { everything, ...(kinds !== undefined && { kinds }) }
+            const [world, quick, slow] = [new World(), counting(options), new Scratch(options)]
+            const [ofQuick, ofSlow] = [world.resolver(), world.resolver()]
+            for (const one of steps) {
+              if (one.do === 'reuse') world.reuse()
+              else if (one.do === 'forget') world.forgetContainer()
+              else if (one.do === 'learn') world.learn({})
+              else if (one.do === 'minute') world.minute++
+              else if (one.do === 'manner') {
+                world.bySecond = !world.bySecond
+                world.reuse()
+              } else {
+                const batch = world.batch(records(one), { final: one.final, ...(one.netlink && { format: 'netlink' }) })
+                const before = quick.written()
+                const result = processBatch(batch, world.snapshots[0], ofQuick, quick.scratch)
+                const expected = processBatch(batch, world.snapshots[1], ofSlow, slow)
+                expect(comparable(result)).to.deep.equal(comparable(expected))
+                if (one.calls === 0 || one.calls === 9) {
+                  native[one.calls] += quick.written() - before
+                  written[one.calls] += result.written
+                }
+              }
+            }
+          }),
+          { numRuns: 60 },
+        )
+        // Else the test compares the scanner with itself.
+        for (const calls of [0, 9] as const) expect(native[calls] / written[calls], `${calls}`).to.be.above(0.2)
+      })
+
+  it('are nearly all of a storm', () => {
+    const [world, quick, next] = [new World(), counting({ kinds: 'counts' }), random(1)]
+    const made = { containers: 3, classes: true, pidOf: (container: number) => pidOf(container, 0) }
+    const line = (serial: number): string =>
+      next() < 0.5
+        ? seccompLine(next, serial, made)
+        : appArmorLine(next, serial, made).replace(/ name="[^"]*"/, ` name="/${serial % 9}"`)
+    const storm = Array.from({ length: 5000 }, (_, serial) => line(serial)).join('')
+    const result = processBatch(world.batch(bytesOf(storm), {}), world.snapshots[0], world.resolver(), quick.scratch)
+    expect(result.written).to.equal(5000)
+    expect(quick.written()).to.be.above(4100)
+    expect(linesOf(result.output)).to.have.length(5000)
+  })
+
+  it('are counted together where a container has too many kinds', () => {
+    const [world, quick, slow, next] = [
+      new World(),
+      counting({ kinds: 'lines' }),
+      new Scratch({ kinds: 'lines' }),
+      random(2),
+    ]
+    const made = { containers: 2, classes: true }
+    const resolver = world.resolver()
+    for (let round = 0; round < 4; round++) {
+      const line = (serial: number): string =>
+        next() < 0.7
+          ? appArmorLine(next, serial, made)
+          : appArmorLine(next, serial, made).replace(/ name="[^"]*"/, ` name="/${serial % 9}"`)
+      const storm = Array.from({ length: 1000 }, (_, serial) => line(serial)).join('')
+      const batch = world.batch(bytesOf(storm), { final: true })
+      const result = processBatch(batch, world.snapshots[0], resolver, quick.scratch)
+      expect(comparable(result)).to.deep.equal(comparable(processBatch(batch, world.snapshots[1], resolver, slow)))
+      if (round > 0) expect(result.kinds![0]!.counts.others.reduce((sum, events) => sum + events, 0)).to.be.above(500)
+    }
+  })
+
+  it('do not grow without bound in profiles, processes and forms that somebody makes up', function () {
+    this.timeout(120_000)
+    const [world, quick, next] = [new World(), counting({ kinds: 'counts', everything: true }), random(3)]
+    const made = { containers: 3, classes: true }
+    const resolver = world.resolver()
+    const round = (first: number): void => {
+      const lines = Array.from({ length: 2000 }, (_, i) =>
+        appArmorLine(next, i, made)
+          .replace(/profile="[^"]*"/, `profile="${'p'.repeat(3000)}${first + i}"`)
+          .replace(/denied_mask="[^"]*"/, `denied_mask="${first + i}"`),
+      )
+      processBatch(world.batch(bytesOf(lines.join('')), { final: true }), world.snapshots[0], resolver, quick.scratch)
+    }
+    for (let i = 0; i < 5; i++) round(i * 2000)
+    const before = process.memoryUsage().rss
+    for (let i = 5; i < 25; i++) round(i * 2000)
+    expect(process.memoryUsage().rss - before).to.be.below(200 * 1024 * 1024)
+    // And of others they learn again.
+    const written = quick.written()
+    const others = Array.from({ length: 500 }, (_, i) => seccompLine(next, i, made)).join('')
+    processBatch(world.batch(bytesOf(others), { final: true }), world.snapshots[0], resolver, quick.scratch)
+    expect(quick.written() - written).to.be.above(400)
+  })
+
+  it('stay known whatever calls and users somebody makes up, or values that need care', () => {
+    const [world, quick, next] = [new World(), counting({ kinds: 'counts' }), random(4)]
+    const made = { containers: 3, classes: true, pidOf: (container: number) => pidOf(container, 0) }
+    const resolver = world.resolver()
+    const round = (line: (serial: number) => string): number => {
+      const before = quick.written()
+      const lines = Array.from({ length: 2000 }, (_, i) => line(i)).join('')
+      processBatch(world.batch(bytesOf(lines), { final: true }), world.snapshots[0], resolver, quick.scratch)
+      return quick.written() - before
+    }
+    const usual = (serial: number): string => seccompLine(next, serial, made)
+    for (let i = 0; i < 8; i++) {
+      round((serial) =>
+        serial % 8 === 0 ? usual(serial).replace(/syscall=\d+/, `syscall=${1000 + i * 2000 + serial}`) : usual(serial),
+      )
+      round((serial) => (serial % 8 === 0 ? usual(serial).replace('uid=0', `uid=${i * 2000 + serial}`) : usual(serial)))
+      round((serial) => (serial % 8 === 0 ? usual(serial).replace(/ \(enforce\)/, "//it's (complain)") : usual(serial)))
+    }
+    expect(round(usual)).to.be.above(1900)
+  })
+})
