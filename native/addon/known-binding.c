@@ -397,17 +397,17 @@ static napi_value pass_over(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-/* addOpening(known, [place, head], lengths of start, before and behind, texts) */
+/* addOpening(known, [place, head, origin], lengths of start, before and behind, texts) */
 static napi_value add_opening(napi_env env, napi_callback_info info)
 {
 	struct known_opening_facts facts;
 	struct known_text texts[3];
 	struct binding *b;
-	double numbers[2];
+	double numbers[3];
 
-	if (!get_number_and_texts(env, info, 3, &b, numbers, 2, texts))
+	if (!get_number_and_texts(env, info, 3, &b, numbers, 3, texts))
 		return NULL;
-	facts = (struct known_opening_facts){ texts[0], texts[1], texts[2], (int32_t)numbers[0], (int32_t)numbers[1] };
+	facts = (struct known_opening_facts){ texts[0], texts[1], texts[2], (int32_t)numbers[0], (int32_t)numbers[1], (int32_t)numbers[2] };
 	return number_result(env, known_records_add_opening(b->records, &facts));
 }
 

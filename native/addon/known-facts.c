@@ -164,10 +164,12 @@ int known_records_add_label(struct known_records *k, struct known_text bytes, st
 
 void known_records_pass_over(struct known_records *k, int label)
 {
-	const struct known_label *l = &k->label[label];
+	const struct known_label *l;
 
-	if (label >= 0 && (uint32_t)label < k->labels)
-		k->foreign[range_hash((const uint8_t *)l->text, l->len) % KNOWN_FOREIGN_PLACES] = (uint32_t)label + 1;
+	if (label < 0 || (uint32_t)label >= k->labels)
+		return;
+	l = &k->label[label];
+	k->foreign[range_hash((const uint8_t *)l->text, l->len) % KNOWN_FOREIGN_PLACES] = (uint32_t)label + 1;
 }
 
 int known_records_add_opening(struct known_records *k, const struct known_opening_facts *facts)
@@ -185,6 +187,7 @@ int known_records_add_opening(struct known_records *k, const struct known_openin
 	o->behind_len = facts->behind.len;
 	o->place = facts->place;
 	o->head = facts->head;
+	o->origin = facts->origin;
 	return (int)k->openings++;
 }
 
@@ -202,7 +205,20 @@ static struct known_process *place_of(struct known_records *k, enum known_family
 	return oldest;
 }
 
-bool known_records_teach(struct known_records *k, const struct known_process_facts *facts)
+/* What was taught of other kinds of events is of the same process, and says the same of it. */
+static bool is_same(const struct known_records *k, const struct known_process *p, const struct known_process_facts *facts)
+{
+	int i;
+
+	if (p->pid != facts->pid || p->label != facts->label || p->second != facts->second || p->batch != k->batch)
+		return false;
+	for (i = 0; i < KNOWN_KINDS_A_FAMILY; i++)
+		if (p->opening[i] != KNOWN_NO_OPENING && k->opening[p->opening[i]].origin != k->opening[facts->opening].origin)
+			return false;
+	return true;
+}
+
+enum known_taught known_records_teach(struct known_records *k, const struct known_process_facts *facts)
 {
 	enum known_family family = facts->kind / KNOWN_KINDS_A_FAMILY;
 	struct known_process *p;
@@ -210,17 +226,18 @@ bool known_records_teach(struct known_records *k, const struct known_process_fac
 	int i;
 
 	if (!facts->pid || family >= KNOWN_FAMILIES || facts->label < 0 || (uint32_t)facts->label >= k->labels ||
-	    facts->opening < 0 || (uint32_t)facts->opening >= k->openings || facts->about.len > MAX_ABOUT ||
-	    facts->about.len > MAX_BYTES - k->bytes)
-		return false;
+	    facts->opening < 0 || (uint32_t)facts->opening >= k->openings || facts->about.len > MAX_ABOUT)
+		return KNOWN_REFUSED;
+	if (facts->about.len > MAX_BYTES - k->bytes)
+		return KNOWN_NO_ROOM;
 	about = malloc(facts->about.len + 1);
 	if (!about)
-		return false;
+		return KNOWN_NO_ROOM;
 	known_put(about, facts->about.text, facts->about.len);
 	p = place_of(k, family, facts->pid);
 	k->bytes += facts->about.len - p->about_len;
 	free(p->about);
-	if (p->pid != facts->pid || p->label != facts->label || p->second != facts->second || p->batch != k->batch)
+	if (!is_same(k, p, facts))
 		for (i = 0; i < KNOWN_KINDS_A_FAMILY; i++)
 			p->opening[i] = KNOWN_NO_OPENING;
 	p->pid = facts->pid;
@@ -232,7 +249,7 @@ bool known_records_teach(struct known_records *k, const struct known_process_fac
 	p->opening[facts->kind % KNOWN_KINDS_A_FAMILY] = facts->opening;
 	p->about = about;
 	p->about_len = facts->about.len;
-	return true;
+	return KNOWN_TAUGHT;
 }
 
 bool known_records_set_second(struct known_records *k, double second, const struct known_text texts[KNOWN_TIMES])

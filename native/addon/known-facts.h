@@ -29,6 +29,7 @@ struct known_opening {
 	uint32_t behind_len;
 	int32_t place;
 	int32_t head;
+	int32_t origin;
 };
 
 struct known_process {

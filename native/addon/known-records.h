@@ -58,6 +58,7 @@ struct known_opening_facts {
 	struct known_text behind;
 	int32_t place; /* of its container in the table of kinds */
 	int32_t head;  /* number of its ProfileHead */
+	int32_t origin; /* the same for all openings of one attribution: container, mount namespace and reason */
 };
 
 struct known_records;
@@ -79,8 +80,10 @@ int known_records_add_label(struct known_records *k, struct known_text bytes, st
 int known_records_add_opening(struct known_records *k, const struct known_opening_facts *facts);
 /* AppArmor's records under the label are passed over. */
 void known_records_pass_over(struct known_records *k, int label);
-/* False if its numbers are none that were given, or where there is no room. */
-bool known_records_teach(struct known_records *k, const struct known_process_facts *facts);
+enum known_taught { KNOWN_NO_ROOM = -1, KNOWN_REFUSED, KNOWN_TAUGHT };
+
+/* Refused: its numbers are none that were given, or it is too long. */
+enum known_taught known_records_teach(struct known_records *k, const struct known_process_facts *facts);
 /* The texts of a second. */
 bool known_records_set_second(struct known_records *k, double second, const struct known_text texts[KNOWN_TIMES]);
 

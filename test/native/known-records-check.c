@@ -114,7 +114,7 @@ static void teach(struct known_records *k, const int *openings)
 							     .label = 0, .about = text_of(pid % 2 ? "" : ",\"process\":{}"), .kind = kinds[i],
 							     .opening = openings[any(OWNERS)] };
 
-			expect(known_records_teach(k, &facts), "a process is known");
+			expect(known_records_teach(k, &facts) == KNOWN_TAUGHT, "a process is known");
 		}
 }
 
@@ -212,7 +212,7 @@ int main(void)
 	expect(known_records_add_label(k, text_of("snap1"), text_of("\"S\"")) == 1, "a foreign label is known");
 	known_records_pass_over(k, 1);
 	for (i = 0; i < OWNERS; i++) {
-		struct known_opening_facts facts = { text_of("{"), text_of(","), text_of(";"), i, i };
+		struct known_opening_facts facts = { text_of("{"), text_of(","), text_of(";"), i, i, 0 };
 
 		openings[i] = known_records_add_opening(k, &facts);
 	}

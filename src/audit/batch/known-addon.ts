@@ -74,9 +74,9 @@ export interface KnownAddon {
   addLabel(known: Known, nothing: Float64Array, lengths: Uint32Array, texts: Uint8Array): number
   /** AppArmor's records of it are filtered. */
   passOver(known: Known, label: number): void
-  /** @param numbers place of the owner in the table of kinds, number of the head */
+  /** @param numbers place of the owner in the table of kinds, number of the head, and one that all openings of an attribution have */
   addOpening(known: Known, numbers: Float64Array, lengths: Uint32Array, texts: Uint8Array): number
-  /** @param numbers pid, second, since, label, kind, opening, 1 for this batch only. @returns 1 where there was room */
+  /** @param numbers pid, second, since, label, kind, opening, 1 for this batch only. @returns 1 when it is known, 0 when it is refused */
   teachProcess(known: Known, numbers: Float64Array, lengths: Uint32Array, about: Uint8Array): number
   /** @returns 0 where the second has no place in a line */
   setSecond(known: Known, second: Float64Array, lengths: Uint32Array, texts: Uint8Array): number

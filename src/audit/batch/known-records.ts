@@ -62,9 +62,14 @@ export const middleParts = (
 interface Opening {
   head: ProfileHead
   kind: number
-  mntNsID: number
   reason: UnresolvedReason | undefined
+}
+
+/** The openings of one attribution: a container or none, a mount namespace, and the reason why it is none. */
+interface Origin {
   number: number
+  /** Numbers of openings by head and kind. */
+  openings: Map<string, number>
 }
 
 /**
@@ -87,7 +92,8 @@ export class KnownRecords {
   #memory: KindMemory | undefined
   #labels = new Map<Label, number>()
   #openings: Opening[] = []
-  #openingsOf = new Map<LineOwner, Opening[]>()
+  #origins = new Map<LineOwner, Map<string, Origin>>()
+  #originCount = 0
   #second = -1
   /** Used again, as processes are taught by the thousand. */
   readonly #facts = new Float64Array(7)
@@ -250,7 +256,9 @@ export class KnownRecords {
   teach(line: ProcessLine, bytes: Uint8Array): boolean {
     const { attribution, label, about, pid, kind } = line
     const { second, since, reason } = attribution
-    if (Number.isNaN(second) || label.broken || pid > mostPid || about.length > longest.about) return false
+    if (pid === 0 || pid > mostPid || label.broken || about.length > longest.about) return false
+    // It would not hold for the record at hand.
+    if (second !== 0 ? second !== this.#second : this.#second < since) return false
     const number = this.#labelNumber(label, bytes)
     const opening = number === -1 ? -1 : this.#openingNumber(line)
     if (opening === -1) return false
@@ -263,9 +271,9 @@ export class KnownRecords {
     facts[5] = opening
     facts[6] = reason === undefined ? 0 : 1
     this.#aboutLength[0] = about.length
-    const isKept = this.#addon.teachProcess(this.#known, facts, this.#aboutLength, about) === 1
-    if (!isKept) this.#forget()
-    return isKept
+    const taught = this.#addon.teachProcess(this.#known, facts, this.#aboutLength, about)
+    if (taught === -1) this.#forget()
+    return taught === 1
   }
 
   /** Keeps that AppArmor's records under the label of the record are no business of ours. */
@@ -306,17 +314,16 @@ export class KnownRecords {
 
   #openingNumber({ owner, head, kind, attribution, opening }: ProcessLine): number {
     const { mntNsID, reason, container } = attribution
-    const ofOwner = this.#openingsOf.get(owner) ?? []
-    const same = ofOwner.find(
-      (one) => one.head === head && one.kind === kind && one.mntNsID === mntNsID && one.reason === reason,
-    )
-    if (same !== undefined) return same.number
+    const origin = this.#originOf(owner, `${mntNsID} ${reason}`)
+    const key = `${head.number} ${kind}`
+    const known = origin.openings.get(key)
+    if (known !== undefined) return known
     const start = isRefused(kind) ? owner.refused : owner.reported
     if (start.length > longest.start) return -1
     const [before, behind] = middleParts(head, kind, mntNsID, opening)
     const number = this.#addon.addOpening(
       this.#known,
-      Float64Array.of(this.#kinds?.placeOf(owner, container) ?? 0, head.number),
+      Float64Array.of(this.#kinds?.placeOf(owner, container) ?? 0, head.number, origin.number),
       Uint32Array.of(start.length, before.length, behind.length),
       Buffer.concat([start.bytes, Buffer.from(before + behind, 'latin1')]),
     )
@@ -324,17 +331,31 @@ export class KnownRecords {
       this.#forget()
       return -1
     }
-    const made = { head, kind, mntNsID, reason, number }
-    this.#openings[number] = made
-    this.#openingsOf.set(owner, [...ofOwner, made])
+    this.#openings[number] = { head, kind, reason }
+    origin.openings.set(key, number)
     return number
+  }
+
+  #originOf(owner: LineOwner, key: string): Origin {
+    let ofOwner = this.#origins.get(owner)
+    if (ofOwner === undefined) {
+      ofOwner = new Map()
+      this.#origins.set(owner, ofOwner)
+    }
+    let origin = ofOwner.get(key)
+    if (origin === undefined) {
+      origin = { number: this.#originCount++, openings: new Map() }
+      ofOwner.set(key, origin)
+    }
+    return origin
   }
 
   #forget(): void {
     this.#addon.forgetKnown(this.#known)
     this.#labels.clear()
     this.#openings = []
-    this.#openingsOf.clear()
+    this.#origins.clear()
+    this.#originCount = 0
     this.#second = -1
   }
 }

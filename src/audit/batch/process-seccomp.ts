@@ -92,12 +92,13 @@ const usual = [
   [slotOf.arch, form.bare],
 ] as const
 
-/** Whether architecture and call stand between file and address, where the kernel writes them. */
+const { subj, pid, comm, exe, arch, syscall, ip } = slotOf
+const kernelOrder = [subj, pid, comm, exe, arch, syscall, ip]
+
+/** Whether the values stand in the order in which the kernel writes them. */
 function isLearnable({ forms, starts, ends, extraCount, truncated }: RecordFields): boolean {
   if (extraCount > 0 || truncated || usual.some(([slot, written]) => forms[slot] !== written)) return false
-  return [slotOf.arch, slotOf.syscall].every(
-    (slot) => starts[slot]! > ends[slotOf.exe]! && ends[slot]! < starts[slotOf.ip]!,
-  )
+  return kernelOrder.every((slot, i) => i === 0 || ends[kernelOrder[i - 1]!]! < starts[slot]!)
 }
 
 /** Keeps the form of the record that was scanned, for the native decoder. */
