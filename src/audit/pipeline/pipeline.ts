@@ -99,6 +99,9 @@ interface Input extends PipelineSource {
   held: HeldLines
 }
 
+/** Milliseconds that a source which loses waits for the log. */
+const roomPatience = 2_000
+
 /** Milliseconds between two looks at what sources have lost. */
 const lookEvery = 1_000
 
@@ -272,7 +275,19 @@ export class Pipeline {
   /** Waits until another batch may be on its way. */
   async #place({ pressure }: Input): Promise<void> {
     if (pressure === 'waits') await this.#options.sink.room()
+    else await this.#roomSoon()
     await this.#slots.take()
+  }
+
+  /** A socket and its listener hold a burst that the disk does not take at once; what a dead disk does not take is dropped, and counted. */
+  async #roomSoon(): Promise<void> {
+    const { sink, clock } = this.#options
+    let patience: { cancel(): void } | undefined
+    const tired = new Promise<void>((resolve) => {
+      patience = clock.after(roomPatience, resolve)
+    })
+    await Promise.race([sink.room(), tired])
+    patience?.cancel()
   }
 
   /** Sends a batch to the workers. Its slot is given back when the result has been handed on. */
