@@ -22,7 +22,7 @@ export interface PipelineSource {
   /**
    * waits: what is not asked for stays where it is (a file, the ring of the BPF programs, which counts what finds it full), so a full
    * queue stops the reading and nothing is dropped.
-   * loses: what is not read goes away uncounted (a socket), so reading goes on and the sink drops and counts.
+   * loses: what is not read goes away (a socket), so reading goes on after a while, and the sink drops and counts what a disk does not take.
    */
   pressure: 'waits' | 'loses'
   /** Stores a position, after all lines up to it are on the disk. */
@@ -99,7 +99,7 @@ interface Input extends PipelineSource {
   held: HeldLines
 }
 
-/** Milliseconds that a source which loses waits for the log. */
+/** Milliseconds that a source which loses waits for the log: its ring and its socket hold a burst that the disk does not take at once. */
 const roomPatience = 2_000
 
 /** Milliseconds between two looks at what sources have lost. */
@@ -274,20 +274,8 @@ export class Pipeline {
 
   /** Waits until another batch may be on its way. */
   async #place({ pressure }: Input): Promise<void> {
-    if (pressure === 'waits') await this.#options.sink.room()
-    else await this.#roomSoon()
+    await this.#options.sink.room(pressure === 'waits' ? undefined : roomPatience)
     await this.#slots.take()
-  }
-
-  /** A socket and its listener hold a burst that the disk does not take at once; what a dead disk does not take is dropped, and counted. */
-  async #roomSoon(): Promise<void> {
-    const { sink, clock } = this.#options
-    let patience: { cancel(): void } | undefined
-    const tired = new Promise<void>((resolve) => {
-      patience = clock.after(roomPatience, resolve)
-    })
-    await Promise.race([sink.room(), tired])
-    patience?.cancel()
   }
 
   /** Sends a batch to the workers. Its slot is given back when the result has been handed on. */

@@ -116,9 +116,21 @@ export class Sink {
     this.#file ??= await this.#openFile()
   }
 
-  /** Waits until the queue is below half of its bound. */
-  async room(): Promise<void> {
-    while (!this.#hasRoom && !this.#giveUp) await new Promise<void>((resolve) => this.#roomWanted.push(resolve))
+  /**
+   * Waits until the queue is below half of its bound.
+   * @param patience milliseconds after which it is not waited for any longer
+   */
+  async room(patience?: number): Promise<void> {
+    if (this.#hasRoom || this.#giveUp) return
+    let isOver = false
+    const end = (): void => {
+      isOver = true
+      this.#wakeAll()
+    }
+    const timer = patience === undefined ? undefined : this.#options.clock.after(patience, end)
+    while (!this.#hasRoom && !this.#giveUp && !isOver)
+      await new Promise<void>((resolve) => this.#roomWanted.push(resolve))
+    timer?.cancel()
   }
 
   /** Takes lines in the order of the calls, and settles each offer once. */
@@ -299,7 +311,11 @@ export class Sink {
   }
 
   #giveRoom(): void {
-    if (!this.#hasRoom && !this.#giveUp) return
+    if (this.#hasRoom || this.#giveUp) this.#wakeAll()
+  }
+
+  /** Who still wants room waits again. */
+  #wakeAll(): void {
     for (const resolve of this.#roomWanted.splice(0)) resolve()
   }
 }

@@ -245,6 +245,23 @@ describe('the sink', () => {
       expect(sink.dropped).to.deep.equal({})
     })
 
+    it('makes nobody wait longer than asked for, and none of the others less', async () => {
+      answers = Array.from({ length: 1000 }, () => 'refuse' as const)
+      offer(lines(0, 100))
+      const waited: string[] = []
+      const short = sink.room(50).then(() => waited.push('short'))
+      const long = sink.room().then(() => waited.push('long'))
+      await clock.advance(49)
+      expect(waited).to.deep.equal([])
+      await clock.advance(1)
+      await short
+      expect(waited).to.deep.equal(['short'])
+      answers = []
+      await clock.advance(60_000)
+      await long
+      expect(waited).to.deep.equal(['short', 'long'])
+    })
+
     it('leaves half of its room to those who cannot wait', async () => {
       answers = ['refuse']
       const bytes = lines(0, 10)
