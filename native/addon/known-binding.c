@@ -58,13 +58,16 @@ static bool get_int(napi_env env, napi_value value, int64_t least, int64_t most,
 	return false;
 }
 
-static struct binding *get_binding(napi_env env, napi_value value)
+/* As many arguments as are wanted, the first of which is known records. NULL with an exception. */
+static struct binding *get_binding(napi_env env, napi_callback_info info, size_t wanted, napi_value *args)
 {
 	bool is_ours = false;
 	void *data = NULL;
 
-	if (napi_check_object_type_tag(env, value, &tag, &is_ours) == napi_ok && is_ours &&
-	    napi_unwrap(env, value, &data) == napi_ok)
+	if (!get_args(env, info, wanted, args))
+		return NULL;
+	if (napi_check_object_type_tag(env, args[0], &tag, &is_ours) == napi_ok && is_ours &&
+	    napi_unwrap(env, args[0], &data) == napi_ok)
 		return data;
 	napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "known records");
 	return NULL;
@@ -115,9 +118,7 @@ static napi_value use_kinds(napi_env env, napi_callback_info info)
 	napi_value args[10];
 	size_t i;
 
-	if (!get_args(env, info, 10, args))
-		return NULL;
-	b = get_binding(env, args[0]);
+	b = get_binding(env, info, 10, args);
 	for (i = 0; i < 9; i++)
 		if (!b || !get_array(env, args[i + 1], i == 2 ? napi_uint8_array : napi_int32_array, i == 8 ? KINDS_SUMS : 0, &a[i]))
 			return NULL;
@@ -151,9 +152,7 @@ static napi_value begin_known(napi_env env, napi_callback_info info)
 	napi_value args[2];
 	bool forget;
 
-	if (!get_args(env, info, 2, args))
-		return NULL;
-	b = get_binding(env, args[0]);
+	b = get_binding(env, info, 2, args);
 	if (!b)
 		return NULL;
 	TRY(napi_get_value_bool(env, args[1], &forget));
@@ -167,9 +166,7 @@ static napi_value forget_known(napi_env env, napi_callback_info info)
 	struct binding *b;
 	napi_value args[1];
 
-	if (!get_args(env, info, 1, args))
-		return NULL;
-	b = get_binding(env, args[0]);
+	b = get_binding(env, info, 1, args);
 	if (b)
 		known_records_forget(b->records);
 	return NULL;
@@ -194,9 +191,7 @@ static napi_value run_known(napi_env env, napi_callback_info info)
 	struct binding *b;
 	napi_value args[3];
 
-	if (!get_args(env, info, 3, args))
-		return NULL;
-	b = get_binding(env, args[0]);
+	b = get_binding(env, info, 3, args);
 	if (!b || !get_array(env, args[1], napi_uint8_array, 0, &bytes) || !get_array(env, args[2], napi_uint8_array, 0, &output))
 		return NULL;
 	run = (struct known_run){
@@ -270,9 +265,7 @@ static napi_value learn_form(napi_env env, napi_callback_info info)
 	uint32_t count;
 	bool learnt = false;
 
-	if (!get_args(env, info, 7, args))
-		return NULL;
-	b = get_binding(env, args[0]);
+	b = get_binding(env, info, 7, args);
 	if (!b || !get_int(env, args[1], 0, KNOWN_FAMILIES - 1, &family) ||
 	    !get_array(env, args[2], napi_int32_array, 0, &parts) || !get_array(env, args[3], napi_uint8_array, 0, &literals) ||
 	    !get_array(env, args[4], napi_int32_array, 5, &head) || !get_array(env, args[5], napi_int32_array, 0, &pieces) ||
@@ -300,9 +293,7 @@ static napi_value match_form(napi_env env, napi_callback_info info)
 	const struct known_form *form;
 	size_t end = 0;
 
-	if (!get_args(env, info, 4, args))
-		return NULL;
-	b = get_binding(env, args[0]);
+	b = get_binding(env, info, 4, args);
 	if (!b || !get_int(env, args[1], 0, KNOWN_FAMILIES - 1, &family) ||
 	    !get_array(env, args[2], napi_uint8_array, 0, &bytes) || !get_int(env, args[3], 0, INT32_MAX, &body))
 		return NULL;
@@ -319,9 +310,7 @@ static napi_value drop_form(napi_env env, napi_callback_info info)
 	struct binding *b;
 	napi_value args[1];
 
-	if (!get_args(env, info, 1, args))
-		return NULL;
-	b = get_binding(env, args[0]);
+	b = get_binding(env, info, 1, args);
 	if (!b)
 		return NULL;
 	known_forms_drop(known_records_forms(b->records), b->learnt);
@@ -349,9 +338,7 @@ static bool get_number_and_texts(napi_env env, napi_callback_info info, int coun
 	struct array bytes, lengths, given;
 	napi_value args[4];
 
-	if (!get_args(env, info, 4, args))
-		return false;
-	*b = get_binding(env, args[0]);
+	*b = get_binding(env, info, 4, args);
 	if (!*b || !get_array(env, args[1], napi_float64_array, number_count, &given) ||
 	    !get_array(env, args[2], napi_uint32_array, (size_t)count, &lengths) || !get_array(env, args[3], napi_uint8_array, 0, &bytes))
 		return false;
@@ -389,9 +376,7 @@ static napi_value pass_over(napi_env env, napi_callback_info info)
 	napi_value args[2];
 	int64_t label;
 
-	if (!get_args(env, info, 2, args))
-		return NULL;
-	b = get_binding(env, args[0]);
+	b = get_binding(env, info, 2, args);
 	if (b && get_int(env, args[1], 0, INT32_MAX, &label))
 		known_records_pass_over(b->records, (int)label);
 	return NULL;

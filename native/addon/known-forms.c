@@ -140,7 +140,7 @@ static void free_node(struct known_forms *f, struct node *n)
 	f->nodes--;
 }
 
-void known_forms_clear(struct known_forms *f)
+static void clear(struct known_forms *f)
 {
 	struct node *n, *next;
 	int i;
@@ -158,7 +158,7 @@ void known_forms_free(struct known_forms *f)
 {
 	if (!f)
 		return;
-	known_forms_clear(f);
+	clear(f);
 	free(f);
 }
 
@@ -295,7 +295,7 @@ bool known_forms_add(struct known_forms *f, enum known_family family, const stru
 	if (!is_form(parts, count, form->values))
 		return false;
 	if (f->nodes + count > MAX_NODES)
-		known_forms_clear(f);
+		clear(f);
 	for (i = 0; i < count; i++) {
 		n = node_at(f, first, &parts[i]);
 		if (!n)

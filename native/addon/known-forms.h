@@ -13,10 +13,10 @@
 
 enum known_family { KNOWN_APPARMOR, KNOWN_SECCOMP, KNOWN_FAMILIES };
 
-/* Values that a form leaves open; the order is that of `openValues` in known-records.ts. */
+/* Values that a form leaves open; the order is that of `openValues` in src/audit/encode/line-pieces.ts. */
 enum known_value { KNOWN_PROFILE, KNOWN_PID, KNOWN_COMM, KNOWN_NAME, KNOWN_EXE, KNOWN_IP, KNOWN_VALUES };
 
-/* What is put in turn to make a line; the order is that of `pieces` in known-records.ts. */
+/* What is put in turn to make a line; the order is that of `pieces` in src/audit/encode/line-pieces.ts. */
 enum known_piece_kind {
 	KNOWN_TEXT,	/* as it is */
 	KNOWN_OPEN,	/* an open value */
@@ -83,11 +83,10 @@ struct known_forms;
 
 struct known_forms *known_forms_new(void);
 void known_forms_free(struct known_forms *f);
-void known_forms_clear(struct known_forms *f);
 
 /*
  * Keeps a form, which is taken over. What was matched least lately goes where there is no room. Returns false if the parts are
- * no form or one that is known: then nothing is taken.
+ * no form or one that is known, or without memory: then it is not taken.
  */
 bool known_forms_add(struct known_forms *f, enum known_family family, const struct known_part *parts, uint32_t count,
 		     struct known_form *form);

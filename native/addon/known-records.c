@@ -82,7 +82,7 @@ static bool locate(const struct known_records *k, const struct known_run *run, s
 	return false;
 }
 
-/* As isOtherType() of src/audit/decode/locate-record.ts: most lines of audit.log are of no type of ours. */
+/* Most lines of audit.log are of a type of which src/audit/decode/locate-record.ts knows no name that begins so. */
 static bool is_other_type(const struct known_run *run)
 {
 	uint8_t first;

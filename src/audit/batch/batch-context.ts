@@ -162,7 +162,7 @@ export class BatchContext {
     this.scratch.kinds?.count(owner, container, head, kind, prefix, bytes, view, start, end, this.lineAt)
   }
 
-  /** Teaches the native decoder what lines of a process say that was found. @returns whether there was room */
+  /** Teaches the native decoder what lines of a process say that was found. @returns whether it is known now */
   teach(known: KnownRecords, head: ProfileHead, pid: number, opening: string, label: Label): boolean {
     const { attribution, snapshot, bytes } = this
     const owner = attribution.container ?? snapshot.noContainer

@@ -45,7 +45,7 @@ const arenaBytes = 2 * 1_048_576
 /** Bytes of one kind beside its prefix; what is longer is not kept apart. */
 const longestKind = 16_384
 
-/** What a table is made of. The native decoder counts in it, too: native/addon/known-records.c. */
+/** What a table is made of. The native decoder counts in it, too: native/addon/known-kinds.c. */
 export interface KindMemory {
   /** By hash: the number of a row, and one. */
   readonly places: Int32Array

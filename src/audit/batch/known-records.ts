@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { readDecimal } from '../decode/numbers.ts'
 import type { RecordFields } from '../decode/record-fields.ts'
 import { isRefused, type ProfileHead, type ProfileHeads } from '../encode/event-head.ts'
 import type { EventTime } from '../encode/event-time.ts'
@@ -47,6 +48,8 @@ const equals = 0x3d
 const mostPid = 0x7fff_ffff
 /** What is longer is left to the scanner. */
 const longest = { label: 4096, about: 4096, start: 32_768, form: 2048 } as const
+/** Of a form's texts, which are those of a record and of our keys. */
+export const roomOfForm = 16 * longest.form
 
 /** The middle of a line, before and behind the seconds of its event. */
 export const middleParts = (
@@ -231,6 +234,10 @@ export class KnownRecords {
     return this.#state[state.kind]!
   }
 
+  pidIn(bytes: Uint8Array): number {
+    return Math.max(readDecimal(bytes, this.startOf('pid'), this.endOf('pid')), 0)
+  }
+
   /** Where its `audit(` begins. */
   get audit(): number {
     return this.#state[state.audit]!
@@ -251,7 +258,7 @@ export class KnownRecords {
 
   /**
    * Keeps what lines of a process say, for as long as its attribution holds.
-   * @returns whether there was room
+   * @returns whether it is known now
    */
   teach(line: ProcessLine, bytes: Uint8Array): boolean {
     const { attribution, label, about, pid, kind } = line

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { appArmorSchema, slotOf } from '../decode/apparmor-fields.ts'
-import { numberIn, readDecimal } from '../decode/numbers.ts'
+import { numberIn } from '../decode/numbers.ts'
 import { form, type RecordFields } from '../decode/record-fields.ts'
 import { scanFields } from '../decode/scan-fields.ts'
 import { appArmorOpening, appArmorPieces, putAppArmorEvent } from '../encode/apparmor-event.ts'
@@ -15,7 +15,7 @@ import { putAppArmorKind } from './apparmor-kind.ts'
 import type { BatchContext } from './batch-context.ts'
 import { KindPrefix } from './kind-table.ts'
 import { family } from './known-addon.ts'
-import type { KnownRecords, OpenSlots, RecordForm } from './known-records.ts'
+import { type KnownRecords, type OpenSlots, type RecordForm, roomOfForm } from './known-records.ts'
 import { type Outcome, outcome } from './outcome.ts'
 import { recordAppArmor } from './record-behaviour.ts'
 
@@ -106,7 +106,7 @@ export function processMatchedAppArmor(context: BatchContext, known: KnownRecord
   }
   // The scanner finds all that a recording needs.
   if (label.head.modelling !== undefined && known.kind === kinds[recordEvent.allowed]) return undefined
-  const pid = Math.max(readDecimal(bytes, known.startOf('pid'), known.endOf('pid')), 0)
+  const pid = known.pidIn(bytes)
   if (!context.place(pid, scratch.id.epoch, label)) return outcome.deferred
   return context.teach(known, label.head, pid, appArmorOpening(kinds.indexOf(known.kind)), label) ? 'taught' : undefined
 }
@@ -198,9 +198,6 @@ function learn(context: BatchContext, body: number, event: number): void {
   if (recordForm !== undefined)
     known.learn(family.appArmor, bytes, body, end, fields, hasName ? withName : openSlots, recordForm)
 }
-
-/** Of a form's texts, which are those of a record and of our keys. */
-const roomOfForm = 32_768
 
 function formOf(context: BatchContext, event: number, hasName: boolean): RecordForm | undefined {
   const { scratch, bytes, view, end, kmsg } = context

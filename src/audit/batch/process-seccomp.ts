@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { numberIn, readDecimal } from '../decode/numbers.ts'
+import { numberIn } from '../decode/numbers.ts'
 import { form, type RecordFields } from '../decode/record-fields.ts'
 import { scanFields } from '../decode/scan-fields.ts'
 import { seccompSchema, seccompSlotOf as slotOf } from '../decode/seccomp-fields.ts'
@@ -14,7 +14,7 @@ import { putValue, Values } from '../encode/values.ts'
 import type { BatchContext } from './batch-context.ts'
 import { KindPrefix } from './kind-table.ts'
 import { family } from './known-addon.ts'
-import type { KnownRecords, OpenSlots, RecordForm } from './known-records.ts'
+import { type KnownRecords, type OpenSlots, type RecordForm, roomOfForm } from './known-records.ts'
 import { type Outcome, outcome } from './outcome.ts'
 import { recordCall } from './record-behaviour.ts'
 
@@ -64,7 +64,7 @@ export function processMatchedSeccomp(context: BatchContext, known: KnownRecords
   const { bytes, view, scratch, snapshot } = context
   const [start, end] = [known.startOf('profile'), known.endOf('profile')]
   const label = scratch.subjects.get(bytes, view, start, end, form.bare, false, snapshot)
-  const pid = Math.max(readDecimal(bytes, known.startOf('pid'), known.endOf('pid')), 0)
+  const pid = known.pidIn(bytes)
   if (!context.place(pid, scratch.id.epoch, label)) return outcome.deferred
   if (!label.ours && !scratch.everything && isForeign(context)) return outcome.filtered
   const head = headOf(context, label)
@@ -109,9 +109,6 @@ function learn(context: BatchContext, body: number, kind: number): void {
   const recordForm = formOf(context, kind)
   if (recordForm !== undefined) known.learn(family.seccomp, bytes, body, end, fields, openSlots, recordForm)
 }
-
-/** Of a form's texts, which are those of a record and of our keys. */
-const roomOfForm = 32_768
 
 function formOf(context: BatchContext, kind: number): RecordForm | undefined {
   const { scratch, bytes, view, end, kmsg } = context
