@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Lineage } from '../../src/agent/lineage.ts'
@@ -24,7 +24,7 @@ export interface PipelineRun {
   folder: string
   /** Of a file that is followed, or of BPF records. */
   input?: string
-  /** multicast: what ships, fed by feed-records.c. */
+  /** multicast: what ships, fed by feed-records.c. file: an audit.log that is written meanwhile; it is made here, empty. */
   source: 'multicast' | 'file' | 'record'
   /** How many records there are. */
   records: number
@@ -101,10 +101,12 @@ async function recordsOf(path: string): Promise<AuditSource> {
 
 async function openSource({ source, input = '', chunkBytes = mebibyte }: PipelineRun): Promise<AuditSource> {
   if (source === 'multicast') return fedSource()
-  return source === 'record' ? recordsOf(input) : FollowedFile.open(input, { from: 'beginning', chunkBytes })
+  if (source === 'record') return recordsOf(input)
+  writeFileSync(input, '')
+  return FollowedFile.open(input, { from: 'beginning', chunkBytes })
 }
 
-/** Reads the input to its end, in this process. */
+/** Reads all records, in this process. */
 export async function runPipeline(run: PipelineRun) {
   const source = await openSource(run)
   const { pipeline, failures, close } = await makePipeline(run, source)
@@ -113,9 +115,8 @@ export async function runPipeline(run: PipelineRun) {
   const ended = pipeline.run()
   const resident: number[] = []
   const sampling = setInterval(() => resident.push(process.memoryUsage.rss()), 250)
-  // It has no end of its own.
-  const arriving = setInterval(() => run.source === 'multicast' && totals.read >= run.records && pipeline.stop(), 5)
-  if (run.source === 'file') pipeline.stop()
+  // Only a file of BPF records has an end of its own.
+  const arriving = setInterval(() => totals.read >= run.records && pipeline.stop(), 5)
   await ended
   clearInterval(sampling)
   clearInterval(arriving)

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { Option } from 'commander'
 import { processesOfContainer } from '../audit/made-up.ts'
 import { type Cost, countOption, inOwnProcess, progress, readOptions } from '../bench.ts'
+import { writeLog } from './audit-daemon.ts'
 import { feedCommand, messageOf, takeOnly } from './fed-source.ts'
 import { startProcesses } from './live-processes.ts'
 import type { PipelineRun } from './pipeline-run.ts'
@@ -18,7 +19,8 @@ const rows: readonly Row[] = [...kinds, 'file']
 const { only, lines, folder } = readOptions<{ lines: number; folder: string }, Row | 'processes' | 'latency' | 'soak'>({
   command: 'npm run bench:pipeline --',
   about: `Events a second from the kernel to violations.log. AppArmor and Seccomp come through the addon's own ring, from a program
-that stands for the kernel, and of ${containers * processesOfContainer} live processes, which are found over the fork tree; BPF records and noise come from a file.
+that stands for the kernel, noise from a followed audit.log that is written meanwhile; they are of ${containers * processesOfContainer} live processes, which are found over the
+fork tree. BPF records come from a file.
 The start of the process is not in the figures; the compilation of its code while it runs is.
 file: AppArmor from a followed audit.log. processes: what it costs that there are many of them. soak: 20 million lines, and the
 memory. Needs root, gcc and the addon.`,
@@ -90,6 +92,19 @@ function messages(kind: Kind, count: number, pid = pidOf): string {
   return makeInput(kind, count, (serial) => messageOf(make(serial)))
 }
 
+function recorded(input: string, records: number, threads: number, more: Partial<PipelineRun>): Promise<Run> {
+  return run('run-pipeline.ts', JSON.stringify({ folder, input, source: 'record', records, threads, ...more }))
+}
+
+/** A log that is written while it is followed, beside forks: what an agent does that has no audit socket. */
+async function followed(input: string, records: number, threads: number, more: Partial<PipelineRun>): Promise<Run> {
+  const log = join(folder, 'audit.log')
+  rmSync(log, { force: true })
+  const options: PipelineRun = { folder, input: log, source: 'file', records, threads, forks: true, ...more }
+  const [done] = await Promise.all([run<Run>('run-pipeline.ts', JSON.stringify(options)), writeLog(input, log)])
+  return done
+}
+
 /** The agent's own way: fed with messages of the kernel. */
 function shipped(input: string, records: number, threads: number, more: Partial<PipelineRun> = {}): Promise<Run> {
   const options: PipelineRun = { folder, source: 'multicast', records, threads, forks: true, ...more }
@@ -100,15 +115,11 @@ function shipped(input: string, records: number, threads: number, more: Partial<
 async function measure(row: Row): Promise<Record<string, number | string>> {
   const kind = row === 'file' ? 'AppArmor' : row
   const isShipped = row === 'AppArmor' || row === 'Seccomp'
-  const input = isShipped ? messages(kind, lines) : makeInput(row, lines, maker(kind))
+  const input = isShipped ? messages(kind, lines) : makeInput(row, lines, maker(kind, pidOf))
   progress(`${row}: ${lines} records made`)
-  const source = kind === 'BPF' ? 'record' : 'file'
+  const start = isShipped ? shipped : kind === 'BPF' ? recorded : followed
   const ours = async (threads: number, more: Partial<PipelineRun> = {}) => {
-    const options: PipelineRun = { folder, input, source, records: lines, threads, ...more }
-    const running = isShipped
-      ? shipped(input, lines, threads, more)
-      : run<Run>('run-pipeline.ts', JSON.stringify(options))
-    const done = await running
+    const done = await start(input, lines, threads, more)
     const unresolved =
       Object.keys(done.unresolved).length === 0 ? '' : `; unresolved ${JSON.stringify(done.unresolved)}`
     progress(`${row}: ${thousands(lines / done.seconds)} k events/s with ${threads} worker(s)${unresolved}`)
@@ -125,7 +136,7 @@ async function measure(row: Row): Promise<Record<string, number | string>> {
     folder,
   )
   progress(`${row}: copied`)
-  const plain = source === 'record' ? undefined : await plainWay(row, kind)
+  const plain = kind === 'BPF' ? undefined : await plainWay(row, kind)
   rmSync(input)
   return figuresOf(one, two, copied, plain)
 }

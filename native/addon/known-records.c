@@ -87,11 +87,13 @@ static bool is_other_type(const struct known_run *run)
 {
 	uint8_t first;
 
-	if (run->len - run->at < 8 || !begins(run, run->at, "type=", 5))
+	if (run->len - run->at < 12 || !begins(run, run->at, "type=", 5))
 		return false;
 	first = run->bytes[run->at + 5];
-	if (first <= 'A' || first == 'U')
+	if (first <= 'A')
 		return false;
+	if (first == 'U')
+		return begins(run, run->at + 6, "SER_", 4) && !begins(run, run->at + 10, "AV", 2);
 	return first != 'S' || run->bytes[run->at + 6] != 'E';
 }
 

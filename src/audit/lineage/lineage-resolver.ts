@@ -1,3 +1,4 @@
+import type { Random } from '../../base/random.ts'
 import type { LookupBudget } from '../enrich/lookup-budget.ts'
 import { type Membership, type NoProcess, type PidResolver, stampLag } from '../enrich/pid-resolver.ts'
 import type { ReadProcess } from '../enrich/proc-pid-resolver.ts'
@@ -20,10 +21,14 @@ interface LineageOptions {
   isKnown: (containerID: string) => boolean
   /** Seconds of a clock that never goes back. */
   now: () => number
+  random: Random
 }
 
-/** Seconds for which what /proc said of a process in a container is given again: it may run another program then. */
-const fresh = 10
+/**
+ * Seconds for which what /proc said of a process in a container is given again: it may run another program then. Drawn for each, so
+ * that a thousand processes that were first seen in one second are not all asked for again in one.
+ */
+const fresh = { least: 5, most: 10 }
 /** Processes of which that is kept; the longest known go first. */
 const limit = 8192
 
@@ -37,8 +42,8 @@ export class LineageResolver implements PidResolver {
   /** What /proc said of processes in this batch, by their keys. */
   readonly #asked = new Map<number, Membership | undefined>()
 
-  /** What /proc said of processes in containers, by their keys, and when. */
-  readonly #kept = new Map<number, { read: Membership | undefined; at: number }>()
+  /** What /proc said of processes in containers, by their keys, and until when that is given. */
+  readonly #kept = new Map<number, { read: Membership | undefined; until: number }>()
 
   constructor(options: LineageOptions) {
     this.#options = options
@@ -94,15 +99,15 @@ export class LineageResolver implements PidResolver {
   }
 
   #whatItIs({ ask, key, containerID }: ForkAnswer): Membership | undefined {
-    const { budget, forks, readProcess } = this.#options
+    const { budget, forks, readProcess, random } = this.#options
     const now = this.#options.now()
     const kept = this.#kept.get(key)
-    if (kept !== undefined && now - kept.at < fresh) return kept.read
+    if (kept !== undefined && now < kept.until) return kept.read
     if (!budget.take(containerID)) return undefined
     const found = readProcess(ask)
     const read = forks.confirm(key, containerID) ? found : undefined
     this.#kept.delete(key)
-    this.#kept.set(key, { read, at: now })
+    this.#kept.set(key, { read, until: now + fresh.least + (fresh.most - fresh.least) * random() })
     if (this.#kept.size > limit) this.#kept.delete(this.#kept.keys().next().value!)
     return read
   }

@@ -80,6 +80,7 @@ class DecodeWorker {
         ...{ forks: new CurrentForks(this.#forks), readProcess: read, otherwise: proc, budget },
         isKnown: (containerID) => this.#snapshot?.container(containerID) !== undefined,
         now: () => performance.now() / 1000,
+        random: Math.random,
       })
   }
 

@@ -72,7 +72,7 @@ export interface MulticastStats extends SourceStats {
 const defaults = {
   batchBytes: mebibyte,
   batches: 16,
-  flushMs: 2,
+  flushMs: 1,
   napMs: 1,
   sampleMs: 1_000,
   receiveBuffer: 32 * mebibyte,

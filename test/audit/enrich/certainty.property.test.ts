@@ -159,7 +159,15 @@ function workersOf(node: Node, withForks: boolean) {
     const proc = new ProcPidResolver({ readProcess: known.watch(read, seconds), budget, now: seconds })
     const isKnown = (id: string) => snapshot.container(id) !== undefined
     const resolver: PidResolver = withForks
-      ? new LineageResolver({ forks, readProcess: read, otherwise: proc, budget, isKnown, now: seconds })
+      ? new LineageResolver({
+          forks,
+          readProcess: read,
+          otherwise: proc,
+          budget,
+          isKnown,
+          now: seconds,
+          random: () => 0.5,
+        })
       : proc
     return { known, proc, resolver, snapshot, attributions: new Attributions(), version: snapshot.version }
   })

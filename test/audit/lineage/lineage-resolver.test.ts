@@ -28,10 +28,11 @@ describe('the resolver over forks', () => {
     }
     const otherwise: PidResolver = { beginBatch: () => undefined, resolve: () => home('otherwise') }
     const snapshot = new Snapshot(demo)
-    const time = { now: 0 }
+    const time = { now: 0, random: 1 }
     const resolver = new LineageResolver({
       ...{ forks, otherwise },
       now: () => time.now,
+      random: () => time.random,
       readProcess: (pid) => {
         asked.push(pid)
         return proc
@@ -71,7 +72,7 @@ describe('the resolver over forks', () => {
     expect(found(false)).to.not.have.property('process')
   })
 
-  it('asks of a process that is known to be in a container what it is, once in ten seconds, and not where it is', () => {
+  it('asks of a process that is known to be in a container what it is, once in five to ten seconds, and not where it is', () => {
     const known = answer({ containerID: web.containerID, ask: 500, key: 9, itself: true })
     const process = { ppid: 4, exe: '/bin/sh', startTime: 100 }
     const { asked, attribution, resolver, time } = setup(known, { ...home(bystander.containerID, 5), process })
@@ -83,8 +84,14 @@ describe('the resolver over forks', () => {
     }
     expect(asked).to.deep.equal([500])
     time.now = 10
+    time.random = 0
     attribution()
     expect(asked).to.deep.equal([500, 500])
+    for (const now of [14.9, 15]) {
+      time.now = now
+      attribution()
+    }
+    expect(asked).to.deep.equal([500, 500, 500])
   })
 
   it('names a process that is known to be in a container although nothing more may be asked', () => {
@@ -153,6 +160,7 @@ describe('the resolver over forks', () => {
       forks: { find: (_pid, earliest, latest) => find(earliest, latest), confirm: () => true, reuses: () => 0 },
       readProcess: () => undefined,
       now: () => 0,
+      random: () => 0,
       otherwise: { beginBatch: () => undefined, resolve: () => 'process-gone' },
       budget: new LookupBudget(1000, () => 0),
       isKnown: () => true,
@@ -170,6 +178,7 @@ describe('the resolver over forks', () => {
       forks: { find, confirm: () => true, reuses: () => reuses },
       readProcess: () => undefined,
       now: () => 0,
+      random: () => 0,
       otherwise: { beginBatch: () => undefined, resolve: () => 'process-gone' },
       budget: new LookupBudget(1000, () => 0),
       isKnown: () => true,
