@@ -213,6 +213,16 @@ static napi_value living_fork(napi_env env, napi_callback_info info)
 	return result;
 }
 
+bool fork_binding_holds(uint32_t tree, uint64_t key, uint32_t pid, double since, const char *id)
+{
+	struct opened *o = borrow(tree);
+	bool holds = o && fork_tree_holds(o->tree, key, (pid_t)pid, since, id);
+
+	if (o)
+		give_back(o);
+	return holds;
+}
+
 static bool get_id(napi_env env, napi_value value, char *id)
 {
 	size_t len = 0;

@@ -332,6 +332,13 @@ void fork_table_bar(struct fork_table *t, uint64_t key)
 		e->barred = true;
 }
 
+bool fork_table_holds(struct fork_table *t, uint64_t key, pid_t pid, uint64_t since, const char *id)
+{
+	struct fork_entry *e = with_key(t, key);
+
+	return e && e->pid == pid && surely_lives(e) && e->start <= since && e->label && strcmp(t->labels[e->label].id, id) == 0;
+}
+
 /* The label of a process or of its nearest ancestor that has one, and whom to ask for more. */
 static uint16_t trace(struct fork_table *t, struct fork_entry *first, struct fork_answer *answer)
 {

@@ -118,6 +118,9 @@ bool fork_table_label_started(struct fork_table *table, pid_t pid, uint64_t earl
 /* Nothing is inherited any more from the process with the key: what it seems to have forked may be others' children. */
 void fork_table_bar(struct fork_table *table, uint64_t key);
 
+/* Whether the process with the key, which is in the container, lives and has had the pid since then. */
+bool fork_table_holds(struct fork_table *table, uint64_t key, pid_t pid, uint64_t since, const char *id);
+
 /* What is known of whoever had the pid between earliest and latest. False if it may have been somebody unknown. */
 bool fork_table_find(struct fork_table *table, pid_t pid, uint64_t earliest, uint64_t latest,
 		     struct fork_answer *answer);

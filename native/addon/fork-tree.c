@@ -442,6 +442,17 @@ bool fork_tree_label_started(struct fork_tree *t, pid_t pid, double earliest, do
 	return labelled;
 }
 
+bool fork_tree_holds(struct fork_tree *t, uint64_t key, pid_t pid, double since, const char *id)
+{
+	uint64_t from, to;
+	bool holds;
+
+	pthread_mutex_lock(&t->lock);
+	holds = catch_up(t) && to_period(t, since, since, &from, &to) && fork_table_holds(&t->table, key, pid, from, id);
+	pthread_mutex_unlock(&t->lock);
+	return holds;
+}
+
 void fork_tree_bar(struct fork_tree *t, uint64_t key)
 {
 	pthread_mutex_lock(&t->lock);

@@ -86,6 +86,7 @@ bool fork_tree_find(struct fork_tree *tree, pid_t pid, double earliest, double l
 bool fork_tree_living(struct fork_tree *tree, pid_t pid, uint64_t *key);
 bool fork_tree_label(struct fork_tree *tree, uint64_t key, const char *id);
 bool fork_tree_label_started(struct fork_tree *tree, pid_t pid, double earliest, double latest, const char *id);
+bool fork_tree_holds(struct fork_tree *tree, uint64_t key, pid_t pid, double since, const char *id);
 void fork_tree_bar(struct fork_tree *tree, uint64_t key);
 
 struct fork_tree_sizes fork_tree_sizes(struct fork_tree *tree);

@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fork-binding.h"
 #include "known-records.h"
 #include "napi-help.h"
 
 #define MAX_TEXT 65536
+#define MAX_KEY 0x1p53
+#define MAX_SECONDS 1e9 /* so that they fit as nanoseconds */
 
 /* The order of the numbers is that of `state` in known-addon.ts. */
 enum {
@@ -145,18 +148,18 @@ static napi_value use_kinds(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-/* beginKnown(known, forgetProcesses) */
+/* beginKnown(known, held) */
 static napi_value begin_known(napi_env env, napi_callback_info info)
 {
 	struct binding *b;
 	napi_value args[2];
-	bool forget;
+	bool held;
 
 	b = get_binding(env, info, 2, args);
 	if (!b)
 		return NULL;
-	TRY(napi_get_value_bool(env, args[1], &forget));
-	known_records_begin(b->records, forget);
+	TRY(napi_get_value_bool(env, args[1], &held));
+	known_records_begin(b->records, held);
 	return NULL;
 }
 
@@ -201,6 +204,7 @@ static napi_value run_known(napi_env env, napi_callback_info info)
 		.out_room = output.len,
 		.at = (uint32_t)b->state[STATE_AT],
 		.out_len = (uint32_t)b->state[STATE_OUT],
+		.holds = fork_binding_holds,
 	};
 	if (run.len > INT32_MAX || run.out_room > INT32_MAX || run.at > run.len || run.out_len > run.out_room)
 		return give_up(env, "runKnown");
@@ -382,38 +386,39 @@ static napi_value pass_over(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-/* addOpening(known, [place, head, origin], lengths of start, before and behind, texts) */
+/* addOpening(known, [place, head, origin], lengths of start, before, behind and the container's id with a NUL, texts) */
 static napi_value add_opening(napi_env env, napi_callback_info info)
 {
 	struct known_opening_facts facts;
-	struct known_text texts[3];
+	struct known_text texts[4];
 	struct binding *b;
 	double numbers[3];
 
-	if (!get_number_and_texts(env, info, 3, &b, numbers, 3, texts))
+	if (!get_number_and_texts(env, info, 4, &b, numbers, 3, texts))
 		return NULL;
-	facts = (struct known_opening_facts){ texts[0], texts[1], texts[2], (int32_t)numbers[0], (int32_t)numbers[1], (int32_t)numbers[2] };
+	facts = (struct known_opening_facts){ texts[0], texts[1], texts[2], texts[3], (int32_t)numbers[0], (int32_t)numbers[1], (int32_t)numbers[2] };
 	return number_result(env, known_records_add_opening(b->records, &facts));
 }
 
-/* teachProcess(known, [pid, second, since, label, kind, opening, of this batch only], [length of about], about) */
+/* teachProcess(known, [pid, second, since, label, kind, opening, of this batch only, tree, key, until], [length of about], about) */
 static napi_value teach_process(napi_env env, napi_callback_info info)
 {
 	struct known_process_facts facts;
 	struct known_text about;
 	struct binding *b;
-	double n[7];
+	double n[10];
 
-	if (!get_number_and_texts(env, info, 1, &b, n, 7, &about))
+	if (!get_number_and_texts(env, info, 1, &b, n, 10, &about))
 		return NULL;
 	if (!(n[0] >= 0 && n[0] <= INT32_MAX && n[3] >= 0 && n[3] <= INT32_MAX && n[4] >= 0 && n[4] <= UINT8_MAX && n[5] >= 0 &&
-	      n[5] <= INT32_MAX))
+	      n[5] <= INT32_MAX && n[7] >= 0 && n[7] <= UINT32_MAX && n[8] >= 0 && n[8] < MAX_KEY && n[9] >= 0 && n[9] < MAX_SECONDS))
 		return give_up(env, "teachProcess");
 	facts = (struct known_process_facts){
 		.pid = (uint32_t)n[0],
 		.second = n[1],
 		.since = n[2],
 		.of_batch = n[6] != 0,
+		.fork = { (uint32_t)n[7], (uint64_t)n[8], (uint64_t)(n[9] * 1e9) },
 		.label = (int)n[3],
 		.about = about,
 		.kind = (uint8_t)n[4],

@@ -5,11 +5,14 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "clocks.h"
 #include "record-hash.h"
 
 #define MAX_BYTES (16u << 20) /* of all texts but those of forms */
 #define MAX_TEXT (64u << 10)
 #define MAX_ABOUT 4096u
+/* Seconds before an event that a process must have lived: about the start of one the forks are asked for all that had its pid. */
+#define SETTLED 1.0
 
 static struct known_process *set_of(struct known_records *k, enum known_family family, uint32_t pid)
 {
@@ -40,11 +43,41 @@ bool known_facts_is_foreign(const struct known_records *k, const uint8_t *bytes,
 	return number && known_facts_is_label(k, (int)number - 1, bytes, len);
 }
 
-bool known_facts_hold(const struct known_records *k, const struct known_process *p)
+/* NULL where its openings are of no container. */
+static const char *container_of(const struct known_records *k, const struct known_process *p)
 {
-	if ((p->of_batch || p->second == 0) && p->batch != k->batch)
+	const struct known_opening *o;
+	int i;
+
+	for (i = 0; i < KNOWN_KINDS_A_FAMILY; i++) {
+		if (p->opening[i] == KNOWN_NO_OPENING)
+			continue;
+		o = &k->opening[p->opening[i]];
+		return o->container_len ? o->text + o->start_len + o->before_len + o->behind_len : NULL;
+	}
+	return NULL;
+}
+
+/* What was found of a process and one second holds for another one, too, in which it has its pid. */
+static bool renew(const struct known_records *k, const struct known_run *run, struct known_process *p)
+{
+	const char *container = container_of(k, p);
+
+	if (p->of_batch || !p->fork.tree || !run->holds || !container || now_ns() >= p->fork.until ||
+	    !run->holds(p->fork.tree, p->fork.key, p->pid, k->second - SETTLED, container))
 		return false;
-	return p->second != 0 ? p->second == k->second : k->second >= p->since;
+	p->second = k->second;
+	p->batch = k->batch;
+	return true;
+}
+
+bool known_facts_hold(const struct known_records *k, const struct known_run *run, struct known_process *p)
+{
+	if (p->second == 0)
+		return p->batch == k->batch && k->second >= p->since;
+	if (p->second == k->second && p->batch >= (p->of_batch ? k->batch : k->held_since))
+		return true;
+	return renew(k, run, p);
 }
 
 struct known_forms *known_records_forms(struct known_records *k)
@@ -117,11 +150,11 @@ void known_records_use_counters(struct known_records *k, uint32_t *events, int32
 	k->touched_count = touched_count;
 }
 
-void known_records_begin(struct known_records *k, bool forget)
+void known_records_begin(struct known_records *k, bool held)
 {
 	k->batch++;
-	if (forget)
-		forget_processes(k);
+	if (!held)
+		k->held_since = k->batch;
 }
 
 /* Texts one behind the other; NULL where there is no room for them. */
@@ -174,17 +207,19 @@ void known_records_pass_over(struct known_records *k, int label)
 
 int known_records_add_opening(struct known_records *k, const struct known_opening_facts *facts)
 {
-	const struct known_text texts[] = { facts->start, facts->before, facts->behind };
+	const struct known_text texts[] = { facts->start, facts->before, facts->behind, facts->container };
 	struct known_opening *o = &k->opening[k->openings];
 
-	if (k->openings == KNOWN_OPENINGS)
+	if (k->openings == KNOWN_OPENINGS ||
+	    (facts->container.len && facts->container.text[facts->container.len - 1]))
 		return -1;
-	o->text = keep_texts(k, texts, 3);
+	o->text = keep_texts(k, texts, 4);
 	if (!o->text)
 		return -1;
 	o->start_len = facts->start.len;
 	o->before_len = facts->before.len;
 	o->behind_len = facts->behind.len;
+	o->container_len = facts->container.len;
 	o->place = facts->place;
 	o->head = facts->head;
 	o->origin = facts->origin;
@@ -245,6 +280,7 @@ enum known_taught known_records_teach(struct known_records *k, const struct know
 	p->of_batch = facts->of_batch;
 	p->second = facts->second;
 	p->since = facts->since;
+	p->fork = facts->fork;
 	p->label = facts->label;
 	p->opening[facts->kind % KNOWN_KINDS_A_FAMILY] = facts->opening;
 	p->about = about;

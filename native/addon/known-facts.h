@@ -23,10 +23,11 @@ struct known_label {
 };
 
 struct known_opening {
-	char *text; /* start, before, behind */
+	char *text; /* start, before, behind, id of the container */
 	uint32_t start_len;
 	uint32_t before_len;
 	uint32_t behind_len;
+	uint32_t container_len;
 	int32_t place;
 	int32_t head;
 	int32_t origin;
@@ -38,6 +39,7 @@ struct known_process {
 	bool of_batch;
 	double second;
 	double since;
+	struct known_fork fork;
 	int label;
 	int opening[KNOWN_KINDS_A_FAMILY];
 	char *about;
@@ -51,6 +53,7 @@ struct known_records {
 	int32_t *touched;
 	int32_t *touched_count;
 	uint32_t batch;
+	uint32_t held_since; /* what was taught before that batch holds no longer, unless it is renewed */
 	uint32_t multiplier; /* random, so that nobody chooses which processes share a set */
 	double second;
 	char digits[KNOWN_SECOND_DIGITS + 1];
@@ -69,8 +72,8 @@ struct known_records {
 
 /* The process of that pid, whether what is known of it holds or not. */
 struct known_process *known_facts_process(struct known_records *k, enum known_family family, uint32_t pid);
-/* Whether what is known of it holds for the second whose texts are known. */
-bool known_facts_hold(const struct known_records *k, const struct known_process *p);
+/* Whether what is known of it holds for the second whose texts are known; asks for that where it was not found for it. */
+bool known_facts_hold(const struct known_records *k, const struct known_run *run, struct known_process *p);
 bool known_facts_is_label(const struct known_records *k, int number, const uint8_t *bytes, size_t len);
 /* Whether AppArmor's records under the label are passed over. */
 bool known_facts_is_foreign(const struct known_records *k, const uint8_t *bytes, size_t len);

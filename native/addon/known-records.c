@@ -250,7 +250,7 @@ static enum known_stop process_record(struct known_records *k, struct known_run 
 		run->filtered++;
 		return KNOWN_AT_END;
 	}
-	if (!known_facts_hold(k, p) || p->opening[form->kind % KNOWN_KINDS_A_FAMILY] == KNOWN_NO_OPENING)
+	if (!known_facts_hold(k, run, p) || p->opening[form->kind % KNOWN_KINDS_A_FAMILY] == KNOWN_NO_OPENING)
 		return KNOWN_NO_PROCESS;
 	return write_line(k, run, r, form, p) ? KNOWN_AT_END : KNOWN_OTHER_RECORD;
 }

@@ -27,6 +27,8 @@ struct known_run {
 	uint32_t written;
 	uint32_t filtered;
 	enum known_stop stop;
+	/* Whether a process still has its pid and is in the container, and has been since then; NULL where nobody can say. */
+	bool (*holds)(uint32_t tree, uint64_t key, uint32_t pid, double since, const char *container);
 	/* Of the record that it has stopped at, where only its process is not known. */
 	uint8_t kind;
 	size_t audit;
@@ -39,12 +41,20 @@ struct known_text {
 	uint32_t len;
 };
 
+/* A living process as the forks know it: with that, what was found of one second holds for others, too. */
+struct known_fork {
+	uint32_t tree; /* 0: none */
+	uint64_t key;
+	uint64_t until; /* nanoseconds of CLOCK_MONOTONIC: then it is asked for again what it runs */
+};
+
 /* What a line of a process says of it. */
 struct known_process_facts {
 	uint32_t pid;
 	double second; /* unix seconds of the events for which alone it holds; 0: for those of this batch, from `since` on */
 	double since;
 	bool of_batch; /* it holds for this batch only */
+	struct known_fork fork;
 	int label;
 	struct known_text about;
 	uint8_t kind;
@@ -56,6 +66,7 @@ struct known_opening_facts {
 	/* Of the middle, before and behind the seconds of the event. */
 	struct known_text before;
 	struct known_text behind;
+	struct known_text container; /* its id, with a NUL; empty for none */
 	int32_t place; /* of its container in the table of kinds */
 	int32_t head;  /* number of its ProfileHead */
 	int32_t origin; /* the same for all openings of one attribution: container, mount namespace and reason */
@@ -70,8 +81,8 @@ void known_records_use_kinds(struct known_records *k, const struct known_kinds *
 /* Counters of the openings, and which of them are above zero since JavaScript has emptied the list: `KNOWN_OPENINGS` each. */
 void known_records_use_counters(struct known_records *k, uint32_t *events, int32_t *touched, int32_t *touched_count);
 
-/* Begins a batch. */
-void known_records_begin(struct known_records *k, bool forget_processes);
+/* Begins a batch. held: what was found of a second still holds for that one. */
+void known_records_begin(struct known_records *k, bool held);
 /* Forgets all but the forms. */
 void known_records_forget(struct known_records *k);
 

@@ -12,6 +12,8 @@
  *   C id                                 labels the process of the noted key; prints whether it lives
  *   B pid                                nothing is inherited from it
  *   Q pid earliest latest count (pid id)...   who had the pid; the list is what /proc says now
+ *   H                                    prints how often an earlier answer held still
+ * Whenever an earlier answer about a living process still holds, a query has to say the same: else it exits 3.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,6 +24,32 @@
 
 static struct fork_table table;
 static uint64_t noted;
+
+/* What was last said of a pid, where that was of one living process. */
+static struct answer_before {
+	uint64_t key;
+	char container[65];
+} before[1024];
+static unsigned int held;
+
+static bool is_of_one(const struct fork_answer *answer)
+{
+	return answer->processes == 1 && answer->ask_itself && *answer->container;
+}
+
+static void expect_the_same(pid_t pid, uint64_t earliest, bool found, const struct fork_answer *answer)
+{
+	struct answer_before *b = &before[pid % 1024];
+
+	if (b->key && fork_table_holds(&table, b->key, pid, earliest, b->container)) {
+		if (!found || !is_of_one(answer) || answer->ask_key != b->key || strcmp(answer->container, b->container) != 0)
+			exit(3);
+		held++;
+	}
+	b->key = found && is_of_one(answer) ? answer->ask_key : 0;
+	if (b->key)
+		strcpy(b->container, answer->container);
+}
 
 static void word(char *text)
 {
@@ -70,6 +98,7 @@ static void query(void)
 	size_t count = number();
 	char id[65], place[65] = "";
 
+	expect_the_same(pid, earliest, found, &answer);
 	while (count--) {
 		pid_t seen = (pid_t)number();
 
@@ -107,6 +136,7 @@ static void step(char what)
 		fork_table_free(&table);
 		if (fork_table_init(&table, (uint32_t)a, number()))
 			exit(2);
+		memset(before, 0, sizeof(before));
 	} else if (what == 'F') {
 		b = number();
 		fork_table_fork(&table, (pid_t)a, (pid_t)b, number());
@@ -142,6 +172,8 @@ int main(void)
 			query();
 		else if (*what == 'C')
 			confirm();
+		else if (*what == 'H')
+			printf("%u\n", held);
 		else
 			step(*what);
 	fork_table_free(&table);

@@ -31,18 +31,21 @@ describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
   const live = (pids: number, capacity: number, happenings: readonly Happening[]) => {
     const world = new ForkWorld(pids, capacity)
     for (const one of happenings) world.happen(one)
-    return { world, said: answers(world.steps) }
+    const said = answers([...world.steps, 'H'])
+    return { world, held: Number(said.pop()), said }
   }
 
   it('never names a wrong container, whatever is lost, reused or too much', () => {
     const seen = new Map<string, number>()
+    let stillHeld = 0
     const run = fc.property(
       fc.integer({ min: 3, max: 24 }),
       fc.integer({ min: 1, max: 64 }),
       fc.array(happening([...life, ...trouble]), { minLength: 50, maxLength: 300, size: 'max' }),
       (pids, capacity, happenings) => {
-        const { world, said } = live(pids, capacity, happenings)
+        const { world, said, held } = live(pids, capacity, happenings)
         expect(said).to.have.length(world.asked.length)
+        stillHeld += held
         said.forEach((answer, i) => {
           const { container } = world.asked[i]!.by
           const kind = answer.startsWith('c') ? 'container' : answer
@@ -54,10 +57,11 @@ describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
     )
     fc.assert(run, { numRuns: 300 })
     expect([...seen.keys()]).to.have.members(['container', 'host', '-', 'unsure'])
+    expect(stillHeld).to.be.greaterThan(0)
   })
 
   it('names the container of each event whose pid was not in two of them within its second', () => {
-    let named = 0
+    let [named, stillHeld] = [0, 0]
     const run = fc.property(
       fc.integer({ min: 3, max: 24 }),
       fc.array(happening([...life, 'end-first']), { minLength: 50, maxLength: 300, size: 'max' }),
@@ -65,7 +69,8 @@ describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
         // Of the first second it is not known who was there before; and each container is reported at once.
         const first = { what: 'event', a: 0, b: 0, after: 1_100 } as const
         const reported = happenings.map((one) => (one.what === 'start' ? { ...one, a: 1 } : one))
-        const { world, said } = live(pids, 512, [first, ...reported])
+        const { world, said, held } = live(pids, 512, [first, ...reported])
+        stillHeld += held
         said.forEach((answer, i) => {
           const event = world.asked[i]!
           const { by } = event
@@ -78,6 +83,7 @@ describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
     )
     fc.assert(run, { numRuns: 200 })
     expect(named).to.be.greaterThan(1_000)
+    expect(stillHeld).to.be.greaterThan(50)
   })
 
   it('stays inside its memory', () => {
@@ -182,6 +188,15 @@ describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
       says: ['-'],
     },
   ]
+  it('lets an answer about a living process hold as long as it has its pid and its container', () => {
+    const held = (...steps: string[]) => Number(answers([...start, ask(2, 5 * second), ...steps, 'H']).at(-1))
+    expect(held(ask(2, 9 * second))).to.equal(1)
+    for (const step of ['P 2 b', `X 2 1 ${7 * second}`, `F 1 2 ${7 * second}`, `L ${7 * second}`])
+      expect(held(step, ask(2, 9 * second)), step).to.equal(0)
+    // About its start, others may be meant.
+    expect(held(ask(2, 1.5 * second))).to.equal(0)
+  })
+
   for (const { what, steps, says } of rows)
     it(what, () => {
       expect(answers([...start, ...steps])).to.deep.equal(says)

@@ -111,7 +111,7 @@ static void teach(struct known_records *k, const int *openings)
 	for (pid = 1; pid < 40; pid++)
 		for (i = 0; i < 3; i++) {
 			struct known_process_facts facts = { .pid = pid, .second = pid % 3 ? 1740381264 : 0, .since = pid % 5 ? 0 : 2e9,
-							     .label = 0, .about = text_of(pid % 2 ? "" : ",\"process\":{}"), .kind = kinds[i],
+							     .fork = { pid % 2, pid, pid % 7 ? UINT64_MAX : 0 }, .label = 0, .about = text_of(pid % 2 ? "" : ",\"process\":{}"), .kind = kinds[i],
 							     .opening = openings[any(OWNERS)] };
 
 			expect(known_records_teach(k, &facts) == KNOWN_TAUGHT, "a process is known");
@@ -128,11 +128,17 @@ static size_t record(char *out, size_t room)
 	return (size_t)len - (any(20) == 0 ? any((uint32_t)len) : 0);
 }
 
+static bool sometimes(uint32_t tree, uint64_t key, uint32_t pid, double since, const char *container)
+{
+	expect(tree == 1 && key == pid && since == 1740381264 - 1.0 && strcmp(container, "c") == 0, "it asks for what it was taught");
+	return any(2);
+}
+
 /* Goes on behind each record that it stops at, as JavaScript does. */
 static uint64_t decode(struct known_records *k, const uint8_t *bytes, size_t len, size_t room)
 {
 	uint8_t *out = malloc(room + 1);
-	struct known_run run = { .bytes = bytes, .len = len, .out = out, .out_room = room };
+	struct known_run run = { .bytes = bytes, .len = len, .out = out, .out_room = room, .holds = sometimes };
 	uint64_t written = 0;
 
 	while (run.at < len) {
@@ -212,7 +218,7 @@ int main(void)
 	expect(known_records_add_label(k, text_of("snap1"), text_of("\"S\"")) == 1, "a foreign label is known");
 	known_records_pass_over(k, 1);
 	for (i = 0; i < OWNERS; i++) {
-		struct known_opening_facts facts = { text_of("{"), text_of(","), text_of(";"), i, i, 0 };
+		struct known_opening_facts facts = { text_of("{"), text_of(","), text_of(";"), { i ? "c" : "", i ? 2 : 0 }, i, i, 0 };
 
 		openings[i] = known_records_add_opening(k, &facts);
 	}

@@ -46,7 +46,8 @@ export interface KnownAddon {
     lineKinds: Int32Array,
     sums: Int32Array,
   ): void
-  beginKnown(known: Known, forgetProcesses: boolean): void
+  /** @param held what was found of a second still holds for that one */
+  beginKnown(known: Known, held: boolean): void
   /** All but the forms. */
   forgetKnown(known: Known): void
   /** Writes lines, from `state.at` of the bytes and `state.output` of the output on, until there is something that is not known. */
@@ -74,9 +75,15 @@ export interface KnownAddon {
   addLabel(known: Known, nothing: Float64Array, lengths: Uint32Array, texts: Uint8Array): number
   /** AppArmor's records of it are filtered. */
   passOver(known: Known, label: number): void
-  /** @param numbers place of the owner in the table of kinds, number of the head, and one that all openings of an attribution have */
+  /**
+   * @param numbers place of the owner in the table of kinds, number of the head, and one that all openings of an attribution have
+   * @param texts the last one is the id of a container with a NUL, or empty
+   */
   addOpening(known: Known, numbers: Float64Array, lengths: Uint32Array, texts: Uint8Array): number
-  /** @param numbers pid, second, since, label, kind, opening, 1 for this batch only. @returns 1 when it is known, 0 when it is refused */
+  /**
+   * @param numbers pid, second, since, label, kind, opening, 1 for this batch only; then as LivingFork: tree, 0 for none, key, until
+   * @returns 1 when it is known, 0 when it is refused
+   */
   teachProcess(known: Known, numbers: Float64Array, lengths: Uint32Array, about: Uint8Array): number
   /** @returns 0 where the second has no place in a line */
   setSecond(known: Known, second: Float64Array, lengths: Uint32Array, texts: Uint8Array): number

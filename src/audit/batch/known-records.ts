@@ -99,7 +99,7 @@ export class KnownRecords {
   #originCount = 0
   #second = -1
   /** Used again, as processes are taught by the thousand. */
-  readonly #facts = new Float64Array(7)
+  readonly #facts = new Float64Array(10)
   readonly #aboutLength = new Uint32Array(1)
   #stop: number = stop.otherRecord
 
@@ -119,7 +119,7 @@ export class KnownRecords {
     // Left over when a batch has failed.
     for (let i = 0; i < this.#state[state.touched]!; i++) this.#events[this.#touched[i]!] = 0
     this.#state[state.touched] = 0
-    this.#addon.beginKnown(this.#known, !held)
+    this.#addon.beginKnown(this.#known, held)
   }
 
   /**
@@ -262,7 +262,7 @@ export class KnownRecords {
    */
   teach(line: ProcessLine, bytes: Uint8Array): boolean {
     const { attribution, label, about, pid, kind } = line
-    const { second, since, reason } = attribution
+    const { second, since, reason, fork } = attribution
     if (pid === 0 || pid > mostPid || label.broken || about.length > longest.about) return false
     // It would not hold for the record at hand.
     if (second !== 0 ? second !== this.#second : this.#second < since) return false
@@ -277,6 +277,9 @@ export class KnownRecords {
     facts[4] = kind
     facts[5] = opening
     facts[6] = reason === undefined ? 0 : 1
+    facts[7] = fork?.tree ?? 0
+    facts[8] = fork?.key ?? 0
+    facts[9] = fork?.until ?? 0
     this.#aboutLength[0] = about.length
     const taught = this.#addon.teachProcess(this.#known, facts, this.#aboutLength, about)
     if (taught === -1) this.#forget()
@@ -328,11 +331,12 @@ export class KnownRecords {
     const start = isRefused(kind) ? owner.refused : owner.reported
     if (start.length > longest.start) return -1
     const [before, behind] = middleParts(head, kind, mntNsID, opening)
+    const id = container === undefined ? '' : `${container.info.containerID}\0`
     const number = this.#addon.addOpening(
       this.#known,
       Float64Array.of(this.#kinds?.placeOf(owner, container) ?? 0, head.number, origin.number),
-      Uint32Array.of(start.length, before.length, behind.length),
-      Buffer.concat([start.bytes, Buffer.from(before + behind, 'latin1')]),
+      Uint32Array.of(start.length, before.length, behind.length, id.length),
+      Buffer.concat([start.bytes, Buffer.from(before + behind + id, 'latin1')]),
     )
     if (number === -1) {
       this.#forget()

@@ -1,6 +1,6 @@
 import type { UnresolvedReason } from '../batch/batch.ts'
 import { type Fragment, fragment } from '../encode/output.ts'
-import type { NoProcess, PidResolver } from './pid-resolver.ts'
+import type { LivingFork, NoProcess, PidResolver } from './pid-resolver.ts'
 import { type ProcessFacts, processJson } from './process-facts.ts'
 import type { ContainerInfo, KnownContainer, Snapshot } from './snapshot.ts'
 import { cgroupKey, mountKey, type WaitKey, waitsForNothing } from './wait-keys.ts'
@@ -15,6 +15,8 @@ export interface Attribution {
   since: number
   /** Unix seconds of the events for which alone it holds; 0 for all, NaN for no other one. */
   second: number
+  /** With which it holds for other seconds, too. */
+  fork: LivingFork | undefined
   /** What news would have to be about to find more. */
   waitsFor: readonly WaitKey[]
   /** The field of a line about the process, from its comma on; empty where nothing is known. */
@@ -46,6 +48,7 @@ function found(
   since: number,
   second = 0,
   facts: ProcessFacts | undefined = undefined,
+  fork: LivingFork | undefined = undefined,
 ): Attribution {
   const { process, about } = describe(facts, container.about)
   return {
@@ -54,6 +57,7 @@ function found(
     mntNsID: mntNsID === 0 ? container.info.mntNsID : mntNsID,
     since,
     second,
+    fork,
     waitsFor: waitsForNothing,
     process,
     about,
@@ -69,7 +73,7 @@ function lost(
   facts: ProcessFacts | undefined = undefined,
 ): Attribution {
   const { process, about } = describe(facts, nothing)
-  return { container: undefined, reason, mntNsID, since, second, waitsFor, process, about }
+  return { container: undefined, reason, mntNsID, since, second, fork: undefined, waitsFor, process, about }
 }
 
 /** Of a record that names no process. */
@@ -102,7 +106,13 @@ export function checked(attribution: Attribution, own: { own: readonly string[] 
     return attribution
   }
   const about = fragment(attribution.process)
-  return { ...attribution, container: undefined, reason: 'profile-mismatch', waitsFor: waitsForNothing, about }
+  const mismatch = {
+    container: undefined,
+    reason: 'profile-mismatch',
+    fork: undefined,
+    waitsFor: waitsForNothing,
+  } as const
+  return { ...attribution, ...mismatch, about }
 }
 
 /**
@@ -126,10 +136,10 @@ export function attribute(
   if (pid === 0) return nobody
   const membership = resolver.resolve(pid, eventTime, payer)
   if (typeof membership === 'string') return unknown(membership, pid, snapshot, resolver)
-  const { containerID, mntNsID, since, second, inherited = false, unplaced, process } = membership
+  const { containerID, mntNsID, since, second, inherited = false, unplaced, process, fork } = membership
   if (containerID !== '') {
     const container = snapshot.container(containerID)
-    if (container !== undefined) return found(container, mntNsID, since, second, process)
+    if (container !== undefined) return found(container, mntNsID, since, second, process, fork)
     return lost('container-unknown', [containerID, mountKey(mntNsID)], mntNsID, since, second, process)
   }
   if (unplaced) return lost('cgroup-unreadable', [pid, mountKey(mntNsID)], mntNsID, since, second, process)

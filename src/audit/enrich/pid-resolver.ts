@@ -32,6 +32,17 @@ export interface Membership {
   inherited?: boolean
   /** Of the process itself, where it lived when it was asked for. */
   process?: ProcessFacts
+  /** Set where it is known for certain, and for other seconds, too, as long as the process has its pid. */
+  fork?: LivingFork
+}
+
+/** A living process in a container, as the fork tree knows it. */
+export interface LivingFork {
+  /** Number of the tree. */
+  tree: number
+  key: number
+  /** Seconds of CLOCK_MONOTONIC from which on /proc is asked again what it runs. */
+  until: number
 }
 
 /** Why a resolver knows of no process. */

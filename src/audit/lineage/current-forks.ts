@@ -22,6 +22,11 @@ export class CurrentForks {
     this.#addon = addon
   }
 
+  /** Of the tree that was asked last. */
+  get number(): number {
+    return this.#forks?.number ?? 0
+  }
+
   /** As Forks.find. */
   find(...asked: Parameters<Forks['find']>): ReturnType<Forks['find']> {
     this.#look()

@@ -12,14 +12,14 @@ import type { Forks } from './forks.ts'
 const slack = { before: 0.02, after: 0.04 + stampLag }
 
 interface LineageOptions {
-  forks: Pick<Forks, 'find' | 'confirm' | 'reuses'>
+  forks: Pick<Forks, 'find' | 'confirm' | 'reuses' | 'number'>
   readProcess: ReadProcess
   /** Answers where forks are not known for certain. */
   otherwise: PidResolver
   budget: LookupBudget
   /** Whether an id is that of a container which the node is known to have. */
   isKnown: (containerID: string) => boolean
-  /** Seconds of a clock that never goes back. */
+  /** Seconds of CLOCK_MONOTONIC. */
   now: () => number
   random: Random
 }
@@ -95,7 +95,8 @@ export class LineageResolver implements PidResolver {
     const read = itself ? this.#whatItIs(answer) : undefined
     if (read === undefined) return { containerID, mntNsID: 0, since, second, inherited: true }
     const { mntNsID, process } = read
-    return { containerID, mntNsID, since, second, ...(process !== undefined && { process }) }
+    const fork = { tree: this.#options.forks.number, key: answer.key, until: this.#kept.get(answer.key)!.until }
+    return { containerID, mntNsID, since, second, fork, ...(process !== undefined && { process }) }
   }
 
   #whatItIs({ ask, key, containerID }: ForkAnswer): Membership | undefined {

@@ -21,6 +21,12 @@ import type { WorkerReply, WorkerSettings, WorkerTask } from './worker-task.ts'
 /** Looks into /proc on account of one container or profile: some 5 % of a processor. */
 const looksPerSecond = 500
 
+/** Of CLOCK_MONOTONIC, as the addon has it. */
+function monotonicSeconds(): number {
+  const [seconds, nanoseconds] = process.hrtime()
+  return seconds + nanoseconds / 1e9
+}
+
 /** What one thread keeps from batch to batch. */
 class DecodeWorker {
   readonly #options: ScratchOptions
@@ -79,7 +85,7 @@ class DecodeWorker {
       this.#resolver = new LineageResolver({
         ...{ forks: new CurrentForks(this.#forks), readProcess: read, otherwise: proc, budget },
         isKnown: (containerID) => this.#snapshot?.container(containerID) !== undefined,
-        now: () => performance.now() / 1000,
+        now: monotonicSeconds,
         random: Math.random,
       })
   }

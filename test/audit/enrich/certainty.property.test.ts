@@ -122,6 +122,7 @@ function forksOf(node: Node) {
   const labelOf = (process: Process | undefined): string =>
     process === undefined ? '' : labels.get(process.key) || labelOf(process.parent)
   return {
+    number: 1,
     reuses: () => node.processes.filter(isReuse).length,
     find: (pid: number, earliest: number, latest: number): ForkAnswer | undefined => {
       const [from, to] = [(earliest - 1000) * 1000, (latest - 1000) * 1000]

@@ -19,6 +19,7 @@ describe('the resolver over forks', () => {
     const confirmed: [number, string][] = []
     const asked: number[] = []
     const forks = {
+      number: 3,
       reuses: () => 0,
       find: () => known,
       confirm: (key: number, id: string) => {
@@ -157,7 +158,12 @@ describe('the resolver over forks', () => {
 
   const sequence = (find: (earliest: number, latest: number) => ForkAnswer) => {
     const resolver = new LineageResolver({
-      forks: { find: (_pid, earliest, latest) => find(earliest, latest), confirm: () => true, reuses: () => 0 },
+      forks: {
+        find: (_pid, earliest, latest) => find(earliest, latest),
+        confirm: () => true,
+        reuses: () => 0,
+        number: 3,
+      },
       readProcess: () => undefined,
       now: () => 0,
       random: () => 0,
@@ -175,7 +181,7 @@ describe('the resolver over forks', () => {
     let [processes, reuses] = [1, 0]
     const find = () => answer({ processes, containerID: processes === 1 ? web.containerID : '' })
     const resolver = new LineageResolver({
-      forks: { find, confirm: () => true, reuses: () => reuses },
+      forks: { find, confirm: () => true, reuses: () => reuses, number: 3 },
       readProcess: () => undefined,
       now: () => 0,
       random: () => 0,
