@@ -383,8 +383,10 @@ bool fork_table_find(struct fork_table *t, pid_t pid, uint64_t earliest, uint64_
 		next = trace(t, e, answer);
 		label = answer->processes && next != label ? 0 : next;
 		answer->start = e->start;
-		if (answer->processes++)
+		if (answer->processes++) {
 			answer->ask = 0;
+			answer->ask_itself = false;
+		}
 		if (e->start <= earliest)
 			break;
 		needed = e->start;

@@ -10,7 +10,7 @@
 #include "napi-help.h"
 
 #define MAX_TEXT 65536
-#define MAX_KEY 0x1p53
+#define MAX_FORK_KEY 0x1p53
 #define MAX_SECONDS 1e9 /* so that they fit as nanoseconds */
 
 /* The order of the numbers is that of `state` in known-addon.ts. */
@@ -411,7 +411,7 @@ static napi_value teach_process(napi_env env, napi_callback_info info)
 	if (!get_number_and_texts(env, info, 1, &b, n, 10, &about))
 		return NULL;
 	if (!(n[0] >= 0 && n[0] <= INT32_MAX && n[3] >= 0 && n[3] <= INT32_MAX && n[4] >= 0 && n[4] <= UINT8_MAX && n[5] >= 0 &&
-	      n[5] <= INT32_MAX && n[7] >= 0 && n[7] <= UINT32_MAX && n[8] >= 0 && n[8] < MAX_KEY && n[9] >= 0 && n[9] < MAX_SECONDS))
+	      n[5] <= INT32_MAX && n[7] >= 0 && n[7] <= UINT32_MAX && n[8] >= 0 && n[8] < MAX_FORK_KEY && n[9] >= 0 && n[9] < MAX_SECONDS))
 		return give_up(env, "teachProcess");
 	facts = (struct known_process_facts){
 		.pid = (uint32_t)n[0],

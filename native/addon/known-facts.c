@@ -11,7 +11,10 @@
 #define MAX_BYTES (16u << 20) /* of all texts but those of forms */
 #define MAX_TEXT (64u << 10)
 #define MAX_ABOUT 4096u
-/* Seconds before an event that a process must have lived: about the start of one the forks are asked for all that had its pid. */
+/*
+ * A process must have lived for so many seconds before that of an event: about its start, another one may be meant. More than
+ * slack.before of src/audit/lineage/lineage-resolver.ts.
+ */
 #define SETTLED 1.0
 
 static struct known_process *set_of(struct known_records *k, enum known_family family, uint32_t pid)

@@ -35,7 +35,7 @@ struct known_opening {
 
 struct known_process {
 	uint32_t pid; /* 0: none */
-	uint32_t batch;
+	uint64_t batch;
 	bool of_batch;
 	double second;
 	double since;
@@ -52,8 +52,8 @@ struct known_records {
 	uint32_t *events;
 	int32_t *touched;
 	int32_t *touched_count;
-	uint32_t batch;
-	uint32_t held_since; /* what was taught before that batch holds no longer, unless it is renewed */
+	uint64_t batch;
+	uint64_t held_since; /* what was taught before that batch holds no longer, unless it is renewed */
 	uint32_t multiplier; /* random, so that nobody chooses which processes share a set */
 	double second;
 	char digits[KNOWN_SECOND_DIGITS + 1];

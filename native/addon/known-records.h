@@ -20,6 +20,8 @@ struct known_run {
 	size_t len;
 	uint8_t *out;
 	size_t out_room;
+	/* Whether a process still has its pid and is in the container, and has been since then; NULL where nobody can say. */
+	bool (*holds)(uint32_t tree, uint64_t key, uint32_t pid, double since, const char *container);
 	/* Where it begins, and has stopped. */
 	size_t at;
 	size_t out_len;
@@ -27,8 +29,6 @@ struct known_run {
 	uint32_t written;
 	uint32_t filtered;
 	enum known_stop stop;
-	/* Whether a process still has its pid and is in the container, and has been since then; NULL where nobody can say. */
-	bool (*holds)(uint32_t tree, uint64_t key, uint32_t pid, double since, const char *container);
 	/* Of the record that it has stopped at, where only its process is not known. */
 	uint8_t kind;
 	size_t audit;
@@ -51,7 +51,7 @@ struct known_fork {
 /* What a line of a process says of it. */
 struct known_process_facts {
 	uint32_t pid;
-	double second; /* unix seconds of the events for which alone it holds; 0: for those of this batch, from `since` on */
+	double second; /* unix seconds of the events for which alone it holds, but for `fork`; 0: for those of this batch, from `since` on */
 	double since;
 	bool of_batch; /* it holds for this batch only */
 	struct known_fork fork;

@@ -188,6 +188,11 @@ describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
       says: ['-'],
     },
   ]
+  for (const { what, steps, says } of rows)
+    it(what, () => {
+      expect(answers([...start, ...steps])).to.deep.equal(says)
+    })
+
   it('lets an answer about a living process hold as long as it has its pid and its container', () => {
     const held = (...steps: string[]) => Number(answers([...start, ask(2, 5 * second), ...steps, 'H']).at(-1))
     expect(held(ask(2, 9 * second))).to.equal(1)
@@ -196,9 +201,4 @@ describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
     // About its start, others may be meant.
     expect(held(ask(2, 1.5 * second))).to.equal(0)
   })
-
-  for (const { what, steps, says } of rows)
-    it(what, () => {
-      expect(answers([...start, ...steps])).to.deep.equal(says)
-    })
 })

@@ -81,7 +81,8 @@ interface Origin {
  * Nearly all records of a node are of few forms: text that is the same in all of them, and a few open values, such as
  * `… profile="<profile>" name="<name>" pid=<pid> comm="<comm>" requested_mask="r" …`. Pairs are read from left to right and a quote ends a
  * value, so a record with the same text and with values that need no care leaves the scanner in the same states: what the scanner has
- * found in one of them holds for all. What a line says of its process and container holds for as long as Attributions says so. A record of which
+ * found in one of them holds for all. What a line says of its process and container holds for as long as Attributions says so,
+ * or the fork tree says that the process lives on where it was. A record of which
  * anything is not known, or not fit to be put as it stands, is left to the scanner; the lines are the same (property tests compare them).
  */
 export class KnownRecords {

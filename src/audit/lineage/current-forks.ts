@@ -9,8 +9,8 @@ export const forkNumber = (number = 0): Int32Array<SharedArrayBuffer> => {
 }
 
 /**
- * The fork tree of this node as a thread sees it that has not opened it. A tree that broke is replaced by one with another number;
- * what the old one said is never taken for the new one's, because a key is confirmed by the tree that gave it.
+ * The fork tree of this node as a thread sees it that has not opened it. A tree that broke, or for which there is a better source, is
+ * replaced by one with another number, which gives the same keys to other processes: whoever keeps keys looks at the number, too.
  */
 export class CurrentForks {
   readonly #number: Int32Array

@@ -39,6 +39,8 @@ const limit = 8192
  */
 export class LineageResolver implements PidResolver {
   readonly #options: LineageOptions
+  /** Number of the tree whose keys are known here: another one gives the same keys to other processes. */
+  #tree = 0
   /** What /proc said of processes in this batch, by their keys. */
   readonly #asked = new Map<number, Membership | undefined>()
 
@@ -60,14 +62,24 @@ export class LineageResolver implements PidResolver {
 
   /** For the whole second of the event, so that its other events need not ask; if two processes had the pid in it, for the moment. */
   resolve(pid: number, eventTime: number, payer: string): Membership | NoProcess {
-    const { forks, otherwise } = this.#options
     const second = Math.floor(eventTime)
-    const answer = forks.find(pid, second - slack.before, second + 1 + slack.after)
-    if (answer === undefined) return otherwise.resolve(pid, eventTime, payer)
+    const answer = this.#find(pid, second - slack.before, second + 1 + slack.after)
+    if (answer === undefined) return this.#options.otherwise.resolve(pid, eventTime, payer)
     const found = this.#membership(answer, second, payer)
     if (found !== 'pid-reused') return found
-    const exact = forks.find(pid, eventTime - slack.before, eventTime + slack.after)
+    const exact = this.#find(pid, eventTime - slack.before, eventTime + slack.after)
     return exact === undefined ? 'pid-reused' : this.#membership(exact, Number.NaN, payer)
+  }
+
+  #find(pid: number, earliest: number, latest: number): ForkAnswer | undefined {
+    const { forks } = this.#options
+    const answer = forks.find(pid, earliest, latest)
+    if (forks.number !== this.#tree) {
+      this.#tree = forks.number
+      this.#asked.clear()
+      this.#kept.clear()
+    }
+    return answer
   }
 
   living(pid: number, payer: string): Membership | undefined {
@@ -95,7 +107,7 @@ export class LineageResolver implements PidResolver {
     const read = itself ? this.#whatItIs(answer) : undefined
     if (read === undefined) return { containerID, mntNsID: 0, since, second, inherited: true }
     const { mntNsID, process } = read
-    const fork = { tree: this.#options.forks.number, key: answer.key, until: this.#kept.get(answer.key)!.until }
+    const fork = { tree: this.#tree, key: answer.key, until: this.#kept.get(answer.key)!.until }
     return { containerID, mntNsID, since, second, fork, ...(process !== undefined && { process }) }
   }
 
@@ -106,7 +118,7 @@ export class LineageResolver implements PidResolver {
     if (kept !== undefined && now < kept.until) return kept.read
     if (!budget.take(containerID)) return undefined
     const found = readProcess(ask)
-    const read = forks.confirm(key, containerID) ? found : undefined
+    const read = forks.confirm(key, '') ? found : undefined
     this.#kept.delete(key)
     this.#kept.set(key, { read, until: now + fresh.least + (fresh.most - fresh.least) * random() })
     if (this.#kept.size > limit) this.#kept.delete(this.#kept.keys().next().value!)

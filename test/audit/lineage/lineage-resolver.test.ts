@@ -42,7 +42,7 @@ describe('the resolver over forks', () => {
       isKnown: (id) => snapshot.container(id) !== undefined,
     })
     const attribution = () => new Attributions().find(500, 101, snapshot, resolver)
-    return { resolver, confirmed, asked, attribution, time }
+    return { resolver, confirmed, asked, attribution, time, forks }
   }
 
   it('leaves to the other one what is not certain', () => {
@@ -93,6 +93,15 @@ describe('the resolver over forks', () => {
       attribution()
     }
     expect(asked).to.deep.equal([500, 500, 500])
+  })
+
+  it('takes nothing for a process that another one with its key was said to be in the last fork tree', () => {
+    const known = answer({ containerID: web.containerID, ask: 500, key: 9, itself: true })
+    const { asked, attribution, forks } = setup(known, home(web.containerID, 5))
+    attribution()
+    forks.number++
+    attribution()
+    expect(asked).to.deep.equal([500, 500])
   })
 
   it('names a process that is known to be in a container although nothing more may be asked', () => {

@@ -82,6 +82,26 @@ describe(`processes that live on${missing === undefined ? '' : ` (not here: ${mi
     expect(asked).to.not.include(second!.pid)
   })
 
+  it('are asked for again in the second after that in which they began', async () => {
+    const decode = decoder()
+    const young = spawn('sleep', ['1000'])
+    const begun = now()
+    forks.confirm(forks.living(young.pid!)!, web.containerID)
+    try {
+      for (const [seconds, isAsked] of [
+        [0, true],
+        [1, true],
+        [2, false],
+      ] as const) {
+        while (now() < begun + seconds) await pause(10)
+        expect(decode(begun + seconds, [young, young]).slice(2)).to.deep.equal(Array(2).fill(web.podName))
+        expect(asked.includes(young.pid!), `after ${seconds} seconds`).to.equal(isAsked)
+      }
+    } finally {
+      young.kill('SIGKILL')
+    }
+  })
+
   it('are asked for again where they were put into another container', () => {
     const decode = decoder()
     decode(now() - 1, [second!, second!])
