@@ -28,7 +28,8 @@ export interface PipelineRun {
   source: 'multicast' | 'file' | 'record'
   /** How many records there are. */
   records: number
-  threads: number
+  /** Of decoding; by default as many as the agent has. */
+  threads?: number
   /** Ask the kernel who forked whom, as the agent does where it may. */
   forks?: boolean
   limits?: LogLimits
@@ -57,7 +58,13 @@ export async function makePipeline(
   } as const
   const failures: unknown[] = []
   const onFailure = (failure: unknown) => failures.push(failure)
-  const pool = new DecodePool({ feed, settings, clock: wallClock, threads, onFailure })
+  const pool = new DecodePool({
+    feed,
+    settings,
+    clock: wallClock,
+    ...(threads !== undefined && { threads }),
+    onFailure,
+  })
   const losses = new LossLog({ clock: wallClock })
   const log = join(output, 'violations.log')
   const logs = await openLogs({ log, limits, writer: feed, losses, logger: noLogger })

@@ -6,7 +6,7 @@ import { fedSource } from './fed-source.ts'
 import { makePipeline } from './pipeline-run.ts'
 
 const [folder = '', rate = '1000', seconds = '10', start = '0'] = process.argv.slice(2)
-const { pipeline, close } = await makePipeline({ folder, threads: 2, forks: true }, fedSource())
+const { pipeline, close } = await makePipeline({ folder, forks: true }, fedSource())
 const total = Number(rate) * Number(seconds)
 const perMillisecond = Number(rate) / 1000
 const latencies = new Float64Array(total)
