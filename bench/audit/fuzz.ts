@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import type { BatchFormat, BatchResult } from '../../src/audit/batch/batch.ts'
+import { loadKnownAddon } from '../../src/audit/batch/known-addon.ts'
 import { processBatch } from '../../src/audit/batch/process-batch.ts'
 import { Scratch } from '../../src/audit/batch/scratch.ts'
 import { noProcesses } from '../../src/audit/enrich/pid-resolver.ts'
@@ -15,7 +16,8 @@ type Kind = keyof typeof shares
 
 const { only, records, seed } = readOptions<{ records: number; seed: number }, Kind>({
   command: 'node --import tsx bench/audit/fuzz.ts',
-  about: 'Changed records by the million: nothing throws, every line of output is JSON, every record is accounted for.',
+  about:
+    'Changed records by the million: nothing throws, every line of output is JSON, every record is accounted for, and what skips the scanner gives what the scanner gives.',
   kinds: Object.keys(shares) as Kind[],
   options: [
     countOption('--records <count>', 'in all', 10_000_000),
@@ -25,9 +27,16 @@ const { only, records, seed } = readOptions<{ records: number; seed: number }, K
 const next = random(seed)
 const bag = only.flatMap((kind) => Array<Kind>(shares[kind]).fill(kind))
 const data = node(5)
-const snapshot = new Snapshot(data)
-const known = processResolver(data)
-const scratches = [new Scratch(), new Scratch({ everything: true })]
+const native = loadKnownAddon()
+if (native === undefined) throw new Error('no native addon: npm run build:addon')
+/** Workers as the agent has them, each beside one that scans every record. */
+const workers = [noProcesses, processResolver(data)].flatMap((resolver) =>
+  [false, true].map((everything) => ({
+    resolver,
+    quick: { scratch: new Scratch({ everything, known: native }), snapshot: new Snapshot(data) },
+    slow: { scratch: new Scratch({ everything }), snapshot: new Snapshot(data) },
+  })),
+)
 const made = { containers: 5, classes: true }
 
 interface Seed {
@@ -78,10 +87,13 @@ const batch: Record<BatchFormat, Uint8Array[]> = { auditlog: [], netlink: [], km
 function flush(format: BatchFormat): void {
   const bytes = new Uint8Array(Buffer.concat(batch[format]))
   batch[format] = []
-  const scratch = scratches[Math.floor(next() * 2)]!
-  const resolver = next() < 0.8 ? known : noProcesses
+  const { resolver, quick, slow } = workers[Math.floor(next() * workers.length)]!
+  const given = { source: 'fuzz', seq: 0, format, bytes, final: next() < 0.5 }
   try {
-    check(processBatch({ source: 'fuzz', seq: 0, format, bytes, final: next() < 0.5 }, snapshot, resolver, scratch))
+    const result = processBatch(given, quick.snapshot, resolver, quick.scratch)
+    check(result)
+    const scanned = processBatch(given, slow.snapshot, resolver, slow.scratch)
+    if (!Buffer.from(result.output).equals(scanned.output)) throw new Error('not what the scanner gives')
   } catch (error) {
     console.error(format, Buffer.from(bytes).toString('latin1'))
     throw error
