@@ -35,7 +35,12 @@ export async function uninstallCommand(given: UninstallArguments): Promise<numbe
       ...{ manager: given.managerDeployment, agent: given.agentDaemonset, patience: given.patience * 1_000 },
       namespace: installNamespace(given.namespace, connection),
     })
-    if (pods.length === 0) logger.info({}, 'nothing of vArmor is left but what installed it')
+    // What an agent has done on its node at its end, it has said in its own log alone.
+    if (pods.length === 0)
+      logger.info(
+        {},
+        'managers and agents have ended, and what they made in the API server is gone; where an agent was killed, or got no answer from the API server, its profiles are in force until the next start of the node',
+      )
     else logger.warn({ pods }, 'what is left of vArmor ends with these pods; what installed it is left, too')
     return 0
   } catch (error) {
