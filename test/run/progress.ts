@@ -5,11 +5,13 @@ const slowest = 10
 const onTerminal = process.stdout.isTTY === true
 const interval = onTerminal ? 500 : 10_000
 
-/** A line that says how far the run is, the slowest at its end, then mocha's own summary. */
+/** A line that says how far the run is, at its end what was skipped and the slowest, then mocha's own summary. */
 export class Progress extends Mocha.reporters.Base {
   readonly #begin = performance.now()
   readonly #tests: { title: string; file: string; duration: number }[] = []
   readonly #ended = new Set<string>()
+  /** Tests that were skipped, by the suite whose title says why. */
+  readonly #skipped = new Map<string, number>()
   readonly #files: number
   readonly #tree: string
 
@@ -24,6 +26,10 @@ export class Progress extends Mocha.reporters.Base {
       this.#ended.add(file)
       this.#tests.push({ title: test.fullTitle(), file, duration: test.duration ?? 0 })
     })
+    runner.on('pending', (test) => {
+      const suite = `${test.parent?.fullTitle() ?? test.title} (${sourceOf(test.file ?? '', this.#tree)})`
+      this.#skipped.set(suite, (this.#skipped.get(suite) ?? 0) + 1)
+    })
     runner.on('fail', (test, error: Error & { file?: string }) => {
       const file = sourceOf(test.file ?? error.file ?? '', this.#tree) // of a process that died, the error alone has it
       const [what] = error.message.split('\n')
@@ -33,6 +39,7 @@ export class Progress extends Mocha.reporters.Base {
       clearInterval(timer)
       this.#line()
       if (onTerminal) process.stdout.write('\n')
+      this.#skips()
       this.#slowest()
       this.epilogue()
     })
@@ -44,6 +51,12 @@ export class Progress extends Mocha.reporters.Base {
     const tests = `${passes} passed, ${failures} failed, ${pending} skipped`
     const line = `${seconds} s: ${this.#ended.size} of ${this.#files} files; ${tests}`
     process.stdout.write(onTerminal ? `\r\x1b[K${line}` : `${line}\n`)
+  }
+
+  #skips(): void {
+    if (this.#skipped.size === 0) return
+    process.stdout.write('\n  skipped here:\n')
+    for (const [suite, tests] of this.#skipped) process.stdout.write(`  ${`${tests}`.padStart(6)}  ${suite}\n`)
   }
 
   #slowest(): void {
