@@ -6,7 +6,7 @@ import type { Placement, Taint } from '../kube/scheduling.ts'
 /** core/v1 Node, as far as it matters whether profiles are to be loaded there and whether pods can land. */
 export interface Node extends KubeObject {
   spec?: { unschedulable?: boolean; taints?: Taint[] }
-  status?: { conditions?: { type: string; status: string }[] }
+  status?: { conditions?: { type: string; status: string }[]; nodeInfo?: { bootID?: string } }
 }
 
 /**
@@ -16,6 +16,7 @@ export interface Node extends KubeObject {
 export function withoutDetails({ apiVersion, kind, metadata, spec, status }: Node): Node {
   const { annotations: _, managedFields: __, ...kept } = metadata ?? {}
   const ready = status?.conditions?.find(({ type }) => type === 'Ready')
+  const { bootID = '' } = status?.nodeInfo ?? {}
   return {
     ...(apiVersion !== undefined && { apiVersion }),
     ...(kind !== undefined && { kind }),
@@ -26,8 +27,20 @@ export function withoutDetails({ apiVersion, kind, metadata, spec, status }: Nod
         ...(spec.taints !== undefined && { taints: spec.taints }),
       },
     }),
-    ...(ready !== undefined && { status: { conditions: [{ type: ready.type, status: ready.status }] } }),
+    ...((ready !== undefined || bootID !== '') && {
+      status: {
+        ...(ready !== undefined && { conditions: [{ type: ready.type, status: ready.status }] }),
+        ...(bootID !== '' && { nodeInfo: { bootID } }),
+      },
+    }),
   }
+}
+
+/** Whether the node was started anew in between, or is another one of the same name: what its kernel had is gone. */
+export function isAnotherBoot(before: Node, now: Node): boolean {
+  if (before.metadata?.uid !== now.metadata?.uid) return true
+  const [old, { bootID = '' } = {}] = [before.status?.nodeInfo?.bootID ?? '', now.status?.nodeInfo]
+  return old !== '' && bootID !== '' && old !== bootID
 }
 
 /** What the spec of a pod template has beside what actors look at. */

@@ -38,7 +38,7 @@ import type { Random } from '../base/random.ts'
 import type { Change } from '../kube/change.ts'
 import { keyOf } from '../kube/objects.ts'
 import { type AgentAccount, AgentNodes } from './agent-nodes.ts'
-import type { Node } from './cluster-resources.ts'
+import { isAnotherBoot, type Node } from './cluster-resources.ts'
 import type { ClusterView } from './cluster-view.ts'
 import { EgressDirectory, type EgressSources } from './egress/egress-directory.ts'
 import { Models, type ModelsOptions } from './models/models.ts'
@@ -229,8 +229,10 @@ export class ControlPlane {
   #nodeChanged(change: Change<Node>): void {
     const { type, key, object } = change
     this.#uncovered.nodeChanged(change)
-    if (type === 'deleted') forgetNode(key, this.#reporting)
-    else this.#nodeIs(object)
+    // Of one that was started anew nothing is known until its agent reports; one that has reported already is asked to once more.
+    if (type === 'deleted' || (type === 'updated' && isAnotherBoot(change.old, object)))
+      forgetNode(key, this.#reporting)
+    if (type !== 'deleted') this.#nodeIs(object)
   }
 
   #nodeIs(object: Node): void {

@@ -300,6 +300,29 @@ export function comingAndGoing(world: () => World): void {
     await remove(world(), made)
   })
 
+  it('is not ready from when a node was started anew until its agent has reported what it has', async () => {
+    const made = policy(await world().namespace('booted'), 'web')
+    await apply(world(), made)
+    const node = await world().addNode('booted-1')
+    const boot = (bootID: string) =>
+      world().client.patch(
+        nodes,
+        { name: 'booted-1' },
+        { type: 'merge', patch: { status: { nodeInfo: { bootID } } } },
+        { subresource: 'status' },
+      )
+    await boot('first')
+    await eventually('the new node', async () => holders(world(), made).includes('booted-1'))
+    await ready(world(), made)
+    await node.stop()
+    await boot('second')
+    await policyThat(world(), made, 'to miss the node', ({ status }) => status?.ready === false)
+    await node.start()
+    await ready(world(), made)
+    await world().removeNode('booted-1')
+    await remove(world(), made)
+  })
+
   it("expects agents where their DaemonSet would have a pod, and names other nodes only where the target's pods can land", async () => {
     const namespace = await world().namespace('chosen')
     const made = policy(namespace, 'web')
