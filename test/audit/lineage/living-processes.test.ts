@@ -55,7 +55,7 @@ describe(`processes that live on${missing === undefined ? '' : ` (not here: ${mi
       },
     }
     const resolver = new LineageResolver({
-      ...{ forks: found, otherwise, now, random: () => 0 },
+      ...{ forks: found, otherwise, now, random: () => 1 },
       readProcess: () => ({ containerID: web.containerID, mntNsID: 7, since: 0 }),
       budget: new LookupBudget(1000, () => 0),
       isKnown: () => true,
