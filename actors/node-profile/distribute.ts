@@ -61,8 +61,19 @@ export function distribute(report: AgentReport, reporting: Reporting): Distribut
 }
 
 /** The Node object is gone: nothing of it is remembered. */
-export function forgetNode(node: string, { acknowledgements, nodeProfiles }: Reporting): void {
+export function forgetNode(node: string, reporting: Reporting): void {
+  dropReports(node, reporting)
+  reporting.acknowledgements.nodes.remove(node)
+}
+
+/** The node was started anew: what it has is not known until it is reported. */
+export function forgetReports(node: string, reporting: Reporting): void {
+  dropReports(node, reporting)
+  reporting.acknowledgements.nodes.startedAnew(node)
+}
+
+/** What is still to be passed on is not. */
+function dropReports(node: string, { acknowledgements, nodeProfiles }: Reporting): void {
   for (const profile of acknowledgements.othersOn(node, new Set()))
     nodeProfiles.of(nodeProfileKey(node, profile)).tell({ type: 'node-gone' })
-  acknowledgements.nodes.remove(node)
 }

@@ -2,7 +2,7 @@
 export interface NodeListener {
   /** The node takes part, or what is known of it has changed. */
   nodeChanged(index: number, before: NodeFacts): void
-  /** Its index will belong to another node. */
+  /** Nothing is known of it any more; its index may belong to another node from now on. */
   nodeRemoved(index: number, before: NodeFacts): void
 }
 
@@ -181,6 +181,17 @@ export class NodeTable {
     this.#indexes.delete(name)
     this.#names[index] = undefined
     this.#free.push(index)
+  }
+
+  /** What it has is not known any more. Whether it counts, and since when it is silent, stays. */
+  startedAnew(name: string): void {
+    const index = this.#indexes.get(name)
+    if (index === undefined) return
+    const before = this.#flags[index]!
+    this.#flags[index] = 0
+    this.#count(before, 0)
+    for (const listener of this.#listeners) listener.nodeRemoved(index, factsOf(before))
+    this.#replace(index, before & ~KNOWN)
   }
 
   /** A report of the node came. */

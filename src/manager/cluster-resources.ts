@@ -36,9 +36,11 @@ export function withoutDetails({ apiVersion, kind, metadata, spec, status }: Nod
   }
 }
 
-/** Whether the node was started anew in between, or is another one of the same name: what its kernel had is gone. */
+/** Whether it is another node of the same name. */
+export const isAnotherNode = (before: Node, now: Node): boolean => before.metadata?.uid !== now.metadata?.uid
+
+/** Whether the node was started anew in between: what its kernel had is gone. */
 export function isAnotherBoot(before: Node, now: Node): boolean {
-  if (before.metadata?.uid !== now.metadata?.uid) return true
   const [old, { bootID = '' } = {}] = [before.status?.nodeInfo?.bootID ?? '', now.status?.nodeInfo]
   return old !== '' && bootID !== '' && old !== bootID
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { distribute, forgetNode, type Reporting } from '../../actors/node-profile/distribute.ts'
+import { distribute, forgetNode, forgetReports, type Reporting } from '../../actors/node-profile/distribute.ts'
 import { type NodeProfileMessage, nodeProfileFamily, nodeProfileKey } from '../../actors/node-profile.ts'
 import { Acknowledgements } from '../../actors/policy/acknowledgements.ts'
 import { ownerOf } from '../../actors/policy/desired.ts'
@@ -38,7 +38,7 @@ import type { Random } from '../base/random.ts'
 import type { Change } from '../kube/change.ts'
 import { keyOf } from '../kube/objects.ts'
 import { type AgentAccount, AgentNodes } from './agent-nodes.ts'
-import { isAnotherBoot, type Node } from './cluster-resources.ts'
+import { isAnotherBoot, isAnotherNode, type Node } from './cluster-resources.ts'
 import type { ClusterView } from './cluster-view.ts'
 import { EgressDirectory, type EgressSources } from './egress/egress-directory.ts'
 import { Models, type ModelsOptions } from './models/models.ts'
@@ -229,9 +229,10 @@ export class ControlPlane {
   #nodeChanged(change: Change<Node>): void {
     const { type, key, object } = change
     this.#uncovered.nodeChanged(change)
-    // Of one that was started anew nothing is known until its agent reports; one that has reported already is asked to once more.
-    if (type === 'deleted' || (type === 'updated' && isAnotherBoot(change.old, object)))
+    if (type === 'deleted' || (type === 'updated' && isAnotherNode(change.old, object)))
       forgetNode(key, this.#reporting)
+    // An agent that has reported already is asked to once more.
+    else if (type === 'updated' && isAnotherBoot(change.old, object)) forgetReports(key, this.#reporting)
     if (type !== 'deleted') this.#nodeIs(object)
   }
 

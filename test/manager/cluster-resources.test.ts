@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { isAnotherBoot, type Node, withoutDetails } from '../../src/manager/cluster-resources.ts'
+import { isAnotherBoot, isAnotherNode, type Node, withoutDetails } from '../../src/manager/cluster-resources.ts'
 import { runsAgents, takesPods } from '../../src/manager/control-plane.ts'
 import { nodeObject } from './simulation/embedded-cluster.ts'
 
@@ -34,25 +34,19 @@ describe('what a manager keeps of a Node', () => {
       expect(takesPods(kept)).to.equal(takesPods(given))
     })
 
-  const boots: {
-    what: string
-    from: [uid: string, bootID?: string]
-    to: [uid: string, bootID?: string]
-    is: boolean
-  }[] = [
-    { what: 'of one that goes on', from: ['a', 'x'], to: ['a', 'x'], is: false },
-    { what: 'of one that was started anew', from: ['a', 'x'], to: ['a', 'y'], is: true },
-    { what: 'of another one with its name', from: ['a'], to: ['b'], is: true },
-    { what: 'of one that says it for the first time', from: ['a'], to: ['a', 'x'], is: false },
-    { what: 'of one that does not say it any more', from: ['a', 'x'], to: ['a', ''], is: false },
+  const boots: { what: string; from: string | undefined; to: string | undefined; is: boolean }[] = [
+    { what: 'goes on', from: 'x', to: 'x', is: false },
+    { what: 'was started anew', from: 'x', to: 'y', is: true },
+    { what: 'says its boot for the first time', from: undefined, to: 'x', is: false },
+    { what: 'does not say it any more', from: 'x', to: '', is: false },
   ]
   for (const { what, from, to, is } of boots)
-    it(`tells whether it is another boot, ${what}`, () => {
-      const at = ([uid, bootID]: [string, string?]): Node =>
-        withoutDetails(
-          node({ metadata: { name: 'n', uid }, status: { ...(bootID !== undefined && { nodeInfo: { bootID } }) } }),
-        )
+    it(`tells whether it is another boot, of a node that ${what}`, () => {
+      const at = (bootID: string | undefined): Node =>
+        withoutDetails(node({ status: { ...(bootID !== undefined && { nodeInfo: { bootID } }) } }))
       expect(isAnotherBoot(at(from), at(to))).to.equal(is)
+      expect(isAnotherNode(at(from), at(to))).to.equal(false)
+      expect(isAnotherNode(at(from), { ...at(to), metadata: { name: 'node-1', uid: 'b' } })).to.equal(true)
     })
 
   it('is a small part of it', () => {

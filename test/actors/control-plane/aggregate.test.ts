@@ -10,6 +10,7 @@ const generation = fc.integer({ min: 1, max: 2 })
 const step = fc.oneof(
   fc.record({ do: fc.constant('set' as const), node, schedulable: fc.boolean(), desired: fc.boolean() }),
   fc.record({ do: fc.constant('remove' as const), node }),
+  fc.record({ do: fc.constant('boot' as const), node }),
   fc.record({ do: fc.constant('want' as const), uid, generation }),
   fc.record({ do: fc.constant('absent' as const), node }),
   fc.record({ do: fc.constant('reported' as const), node, complete: fc.boolean() }),
@@ -47,6 +48,10 @@ describe('what nodes said of a profile', () => {
             case 'remove':
               nodes.remove(one.node)
               for (const each of [facts, said, known]) each.delete(one.node)
+              break
+            case 'boot':
+              nodes.startedAnew(one.node)
+              for (const each of [said, known]) each.delete(one.node)
               break
             case 'want':
               wanted = one

@@ -6,6 +6,7 @@ const GRACE = 100
 type Step =
   | { at: number; set: NonNullable<NodeState['agent']>; schedulable?: boolean }
   | { at: number; reports: true }
+  | { at: number; boots: true }
   | { at: number; expire: true }
 
 /** Whether the one node counts after the steps, and whether it is one without an agent. */
@@ -14,6 +15,7 @@ function after(steps: Step[]): { desired: number; uncovered: string[]; more: boo
   let more = false
   for (const step of steps)
     if ('set' in step) table.set('n1', { schedulable: step.schedulable ?? true, agent: step.set }, step.at)
+    else if ('boots' in step) table.startedAnew('n1')
     else if ('reports' in step) table.reported(table.indexOf('n1', step.at), step.at, false)
     else more = table.expire(step.at - GRACE)
   return { desired: table.desired, uncovered: [...table.uncoveredNames()], more }
@@ -38,6 +40,23 @@ describe('which nodes count', () => {
       title: 'one that reported before its Node was seen',
       steps: [{ at: 0, reports: true }, joins, late],
       counts: true,
+    },
+    {
+      title: 'one that had reported, and was started anew',
+      steps: [
+        joins,
+        { at: 50, reports: true },
+        { at: 60, boots: true },
+        { at: 70, set: 'unsaid' },
+        { at: 300, expire: true },
+      ],
+      counts: true,
+    },
+    {
+      title: 'one that did not report in time, and was started anew',
+      steps: [joins, late, { at: 150, boots: true }, { at: 160, set: 'unsaid' }],
+      counts: false,
+      bare: true,
     },
     { title: 'one that reports in the end', steps: [joins, late, { at: 200, reports: true }], counts: true },
     {
