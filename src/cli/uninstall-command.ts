@@ -39,7 +39,7 @@ export async function uninstallCommand(given: UninstallArguments): Promise<numbe
     if (pods.length === 0)
       logger.info(
         {},
-        'managers and agents have ended, and what they made in the API server is gone; where an agent was killed, or got no answer from the API server, its profiles are in force until the next start of the node',
+        'managers and agents have ended, and what they made in the API server is gone; where an agent was killed, or got no answer from the API server, its profiles may be in force on its node still',
       )
     else logger.warn({ pods }, 'what is left of vArmor ends with these pods; what installed it is left, too')
     return 0
