@@ -16,7 +16,7 @@ export interface Node extends KubeObject {
 export function withoutDetails({ apiVersion, kind, metadata, spec, status }: Node): Node {
   const { annotations: _, managedFields: __, ...kept } = metadata ?? {}
   const ready = status?.conditions?.find(({ type }) => type === 'Ready')
-  const { bootID = '' } = status?.nodeInfo ?? {}
+  const bootID = bootOf({ status })
   return {
     ...(apiVersion !== undefined && { apiVersion }),
     ...(kind !== undefined && { kind }),
@@ -36,12 +36,21 @@ export function withoutDetails({ apiVersion, kind, metadata, spec, status }: Nod
   }
 }
 
+/** A UUID has 36 characters. The node itself says it: what is longer is none, or a stolen node could fill the manager's memory. */
+const longestBoot = 64
+
+/** Id of the node's boot; empty where it says none. */
+function bootOf({ status }: { status?: Node['status'] | undefined }): string {
+  const { bootID = '' } = status?.nodeInfo ?? {}
+  return bootID.length > longestBoot ? '' : bootID
+}
+
 /** Whether it is another node of the same name. */
 export const isAnotherNode = (before: Node, now: Node): boolean => before.metadata?.uid !== now.metadata?.uid
 
 /** Whether the node was started anew in between: what its kernel had is gone. */
 export function isAnotherBoot(before: Node, now: Node): boolean {
-  const [old, { bootID = '' } = {}] = [before.status?.nodeInfo?.bootID ?? '', now.status?.nodeInfo]
+  const [old, bootID] = [bootOf(before), bootOf(now)]
   return old !== '' && bootID !== '' && old !== bootID
 }
 

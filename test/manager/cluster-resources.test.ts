@@ -39,12 +39,14 @@ describe('what a manager keeps of a Node', () => {
     { what: 'was started anew', from: 'x', to: 'y', is: true },
     { what: 'says its boot for the first time', from: undefined, to: 'x', is: false },
     { what: 'does not say it any more', from: 'x', to: '', is: false },
+    { what: 'says more than an id', from: 'x', to: 'y'.repeat(100_000), is: false },
   ]
   for (const { what, from, to, is } of boots)
     it(`tells whether it is another boot, of a node that ${what}`, () => {
       const at = (bootID: string | undefined): Node =>
         withoutDetails(node({ status: { ...(bootID !== undefined && { nodeInfo: { bootID } }) } }))
       expect(isAnotherBoot(at(from), at(to))).to.equal(is)
+      expect(JSON.stringify(at(to)).length).to.be.below(1000)
       expect(isAnotherNode(at(from), at(to))).to.equal(false)
       expect(isAnotherNode(at(from), { ...at(to), metadata: { name: 'node-1', uid: 'b' } })).to.equal(true)
     })
