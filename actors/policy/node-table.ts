@@ -174,10 +174,7 @@ export class NodeTable {
   remove(name: string): void {
     const index = this.#indexes.get(name)
     if (index === undefined) return
-    const before = this.#flags[index]!
-    this.#flags[index] = 0
-    this.#count(before, 0)
-    for (const listener of this.#listeners) listener.nodeRemoved(index, factsOf(before))
+    this.#clear(index)
     this.#indexes.delete(name)
     this.#names[index] = undefined
     this.#free.push(index)
@@ -187,11 +184,7 @@ export class NodeTable {
   startedAnew(name: string): void {
     const index = this.#indexes.get(name)
     if (index === undefined) return
-    const before = this.#flags[index]!
-    this.#flags[index] = 0
-    this.#count(before, 0)
-    for (const listener of this.#listeners) listener.nodeRemoved(index, factsOf(before))
-    this.#replace(index, before & ~KNOWN)
+    this.#replace(index, this.#clear(index) & ~KNOWN)
   }
 
   /** A report of the node came. */
@@ -201,6 +194,15 @@ export class NodeTable {
     if (complete && (before & KNOWN) === 0) this.#knownAt = now
     const joins = (before & UNSAID) === 0 ? 0 : DESIRED
     this.#replace(index, before | REPORTED | joins | (complete ? KNOWN : 0))
+  }
+
+  /** @returns what was known */
+  #clear(index: number): number {
+    const before = this.#flags[index]!
+    this.#flags[index] = 0
+    this.#count(before, 0)
+    for (const listener of this.#listeners) listener.nodeRemoved(index, factsOf(before))
+    return before
   }
 
   #replace(index: number, after: number): void {

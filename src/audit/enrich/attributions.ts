@@ -24,7 +24,8 @@ export interface EventClock {
 /**
  * Attributions of the processes of the last batches. What a resolver says holds for the batch for which it was asked, and
  * what was found for one second, as the fork tree does it, for that second, until a pid comes back within one; so each process is
- * asked for once a batch or second, if not KnownRecords knows that it lives on. Which processes share places cannot be chosen: the places of a pid depend on a random number.
+ * asked for once a batch or second, if not KnownRecords knows that it lives on. Which processes share places cannot be chosen: the
+ * places of a pid depend on a random number.
  */
 export class Attributions {
   readonly #entries: Entry[] = new Array(ways << setBits).fill(empty)

@@ -29,6 +29,11 @@ interface LineageOptions {
  * that a thousand processes that were first seen in one second are not all asked for again in one.
  */
 const fresh = { least: 5, most: 10 }
+interface Kept {
+  read: Membership | undefined
+  /** Until when it is given again. */
+  until: number
+}
 /** Processes of which that is kept; the longest known go first. */
 const limit = 8192
 
@@ -44,8 +49,8 @@ export class LineageResolver implements PidResolver {
   /** What /proc said of processes in this batch, by their keys. */
   readonly #asked = new Map<number, Membership | undefined>()
 
-  /** What /proc said of processes in containers, by their keys, and until when that is given. */
-  readonly #kept = new Map<number, { read: Membership | undefined; until: number }>()
+  /** What /proc said of processes in containers, by their keys. */
+  readonly #kept = new Map<number, Kept>()
 
   constructor(options: LineageOptions) {
     this.#options = options
@@ -103,26 +108,28 @@ export class LineageResolver implements PidResolver {
   }
 
   #inContainer(answer: ForkAnswer, second: number): Membership {
-    const { since, containerID, itself } = answer
-    const read = itself ? this.#whatItIs(answer) : undefined
-    if (read === undefined) return { containerID, mntNsID: 0, since, second, inherited: true }
-    const { mntNsID, process } = read
-    const fork = { tree: this.#tree, key: answer.key, until: this.#kept.get(answer.key)!.until }
+    const { since, containerID, itself, key } = answer
+    const kept = itself ? this.#whatItIs(answer) : undefined
+    if (kept?.read === undefined) return { containerID, mntNsID: 0, since, second, inherited: true }
+    const { mntNsID, process } = kept.read
+    const fork = { tree: this.#tree, key, until: kept.until }
     return { containerID, mntNsID, since, second, fork, ...(process !== undefined && { process }) }
   }
 
-  #whatItIs({ ask, key, containerID }: ForkAnswer): Membership | undefined {
+  /** undefined where nothing may be asked. */
+  #whatItIs({ ask, key, containerID }: ForkAnswer): Kept | undefined {
     const { budget, forks, readProcess, random } = this.#options
     const now = this.#options.now()
     const kept = this.#kept.get(key)
-    if (kept !== undefined && now < kept.until) return kept.read
+    if (kept !== undefined && now < kept.until) return kept
     if (!budget.take(containerID)) return undefined
     const found = readProcess(ask)
     const read = forks.confirm(key, '') ? found : undefined
+    const anew = { read, until: now + fresh.least + (fresh.most - fresh.least) * random() }
     this.#kept.delete(key)
-    this.#kept.set(key, { read, until: now + fresh.least + (fresh.most - fresh.least) * random() })
+    this.#kept.set(key, anew)
     if (this.#kept.size > limit) this.#kept.delete(this.#kept.keys().next().value!)
-    return read
+    return anew
   }
 
   /** What /proc says of the process to ask, if that is surely about it. */
