@@ -115,9 +115,9 @@ export class StandaloneConfinement implements Confinement {
       case 'BPF':
         return 'BPF confines by itself what has an id of 64 hexadecimal digits, as nerdctl, Docker and CRI give'
       case 'AppArmor':
-        return `start it with --security-opt apparmor=${profile} (nerdctl, docker) or --apparmor-profile ${profile} (ctr)`
+        return `start it with --security-opt apparmor=${profile} (nerdctl, docker), --apparmor-profile ${profile} (ctr), or ${overCri(profile)}`
       case 'Seccomp':
-        return `start it with --security-opt seccomp=${seccompFolder}/${profile} (nerdctl, docker), or as ctr run --seccomp --seccomp-profile ${seccompFolder}/${profile}`
+        return `start it with --security-opt seccomp=${seccompFolder}/${profile} (nerdctl, docker), or as ctr run --seccomp --seccomp-profile ${seccompFolder}/${profile}, or ${overCri(`${seccompFolder}/${profile}`)}`
       default:
         return `${enforcer} needs a cluster; take it from the policy's enforcers`
     }
@@ -127,6 +127,9 @@ export class StandaloneConfinement implements Confinement {
 const annotation = (kind: 'bpf' | 'seccomp', containerName: string, profile: string): Labels => ({
   [confinementPrefixes[kind] + containerName]: localhostPrefix + profile,
 })
+
+const overCri = (reference: string): string =>
+  `with localhost_ref ${reference} in the container's security context (CRI)`
 
 /** @param seccomp what the container's filter does */
 const isFiltered = ({ seccomp: wanted }: ContainerPolicy, seccomp: string | undefined): boolean =>

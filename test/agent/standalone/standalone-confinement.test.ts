@@ -118,8 +118,8 @@ describe('containers without a cluster', () => {
     expect(look(good)).to.deep.equal([])
     const { seccomp, ...unfiltered } = good
     const expected = [
-      `${who(idOf('web'))} AppArmor of VarmorPolicy default/web: start it with --security-opt apparmor=varmor-default-web (nerdctl, docker) or --apparmor-profile varmor-default-web (ctr)`,
-      `${who(idOf('web'))} Seccomp of VarmorPolicy default/web: start it with --security-opt seccomp=/s/varmor-default-web (nerdctl, docker), or as ctr run --seccomp --seccomp-profile /s/varmor-default-web`,
+      `${who(idOf('web'))} AppArmor of VarmorPolicy default/web: start it with --security-opt apparmor=varmor-default-web (nerdctl, docker), --apparmor-profile varmor-default-web (ctr), or with localhost_ref varmor-default-web in the container's security context (CRI)`,
+      `${who(idOf('web'))} Seccomp of VarmorPolicy default/web: start it with --security-opt seccomp=/s/varmor-default-web (nerdctl, docker), or as ctr run --seccomp --seccomp-profile /s/varmor-default-web, or with localhost_ref /s/varmor-default-web in the container's security context (CRI)`,
     ]
     expect(look({ appArmorProfile: 'docker-default', seccomp: seccompRules({ defaultAction: 'x' })! })).to.deep.equal(
       expected,
