@@ -38,6 +38,7 @@ export async function decodeCommand(file: string, given: DecodeArguments): Promi
     process.stderr.write(`${printable(decoder.name)}: ${reasonOf(error)}\n`)
     return 1
   }
+  decoder.sayNothingFound()
   return decoder.undecodable > 0 ? 1 : 0
 }
 
@@ -60,13 +61,20 @@ const undecodedMark = Buffer.from(',"eventType":"","enforcer":"","action":""')
 
 const longestShown = 200
 
+const hints: Record<DecodeArguments['source'], string> = {
+  auditlog: 'auditlog is audit.log, dmesg, kern.log or journalctl; --all shows those of other profiles',
+  kmsg: 'kmsg is what /dev/kmsg gives; for dmesg, kern.log and journalctl leave out --source',
+  record: 'record is what the BPF ring gives',
+}
+
 class Decoder {
   readonly name: string
   undecodable = 0
-  #format: BatchFormat
+  #format: DecodeArguments['source']
   #snapshot: Snapshot
   #scratch: Scratch
   #before = 0
+  #written = 0
 
   constructor(name: string, contents: NodeContents, { source, all, bootTime = 0 }: DecodeArguments) {
     this.name = name
@@ -83,7 +91,17 @@ class Decoder {
     const output = undecodableAt.length === 0 ? result.output : withoutUndecoded(result.output)
     if (undecodableAt.length > 0) await put(process.stderr, this.#complaints(batch.bytes, undecodableAt))
     this.#before += countOf(batch.bytes, this.#format, result.read)
+    this.#written += result.written
     if (output.length > 0) await put(process.stdout, output)
+  }
+
+  /** Nothing printed is no proof that nothing was refused: it may be another kind of log. */
+  sayNothingFound(): void {
+    if (this.#written + this.undecodable > 0 || this.#before === 0) return
+    const [what, hint] = [this.#format === 'record' ? 'records' : 'lines', hints[this.#format]]
+    process.stderr.write(
+      `${printable(this.name)}: ${this.#before} ${what}, and no violation of vArmor's profiles among them: ${hint}\n`,
+    )
   }
 
   #complaints(bytes: Uint8Array, undecodableAt: readonly number[]): string {

@@ -89,7 +89,12 @@ function addDecode(varmor: Command): void {
     .description('print the violations that are in an audit log; what cannot be decoded goes to standard error')
     .argument('[file]', 'log to read; - is standard input', '-')
     .addOption(
-      new Option('--source <kind>', 'what the log is').choices(['auditlog', 'kmsg', 'record']).default('auditlog'),
+      new Option(
+        '--source <kind>',
+        'auditlog: audit.log, dmesg, kern.log, journalctl; kmsg: what /dev/kmsg gives; record: of the BPF ring',
+      )
+        .choices(['auditlog', 'kmsg', 'record'])
+        .default('auditlog'),
     )
     .option('--containers <file>', 'containers and policies of the node, as JSON')
     .option('--all', 'also events of profiles that are not of vArmor', false)

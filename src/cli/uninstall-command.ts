@@ -2,8 +2,9 @@ import { systemClock } from '../base/clock.ts'
 import { ApiError, ConnectionError } from '../kube/api-error.ts'
 import { ApiClient } from '../kube/client.ts'
 import { PriorityLimiter } from '../kube/limiter.ts'
-import { uninstall } from '../manager/uninstall.ts'
+import { ElsewhereError, uninstall } from '../manager/uninstall.ts'
 import { connect, installNamespace } from './cluster.ts'
+import { misuse } from './misuse.ts'
 import { printable } from './output.ts'
 import { type LogFormat, roleLogger } from './role-logger.ts'
 
@@ -19,7 +20,7 @@ export interface UninstallArguments {
   verbosity: number
 }
 
-/** Removes what vArmor has made in a cluster, but for pods that do not end, which it names. Returns the exit status: 1 when the cluster refuses or does not answer. */
+/** Removes what vArmor has made in a cluster, but for pods that do not end, which it names. Returns the exit status: 1 when the cluster refuses or does not answer, 2 when vArmor is elsewhere. */
 export async function uninstallCommand(given: UninstallArguments): Promise<number> {
   const { kubeconfig, context, logFormat: format, verbosity } = given
   const connection = connect({
@@ -39,11 +40,15 @@ export async function uninstallCommand(given: UninstallArguments): Promise<numbe
     if (pods.length === 0)
       logger.info(
         {},
-        'managers and agents have ended, and what they made in the API server is gone; where an agent was killed, or got no answer from the API server, its profiles may be in force on its node still',
+        'what managers and agents made in the API server is gone; where an agent was killed, or got no answer from the API server, its profiles may be in force on its node still',
       )
-    else logger.warn({ pods }, 'what is left of vArmor ends with these pods; what installed it is left, too')
+    else logger.warn({ pods }, 'these pods still run, and what they have loaded stays until they end')
     return 0
   } catch (error) {
+    if (error instanceof ElsewhereError) {
+      process.stderr.write(`error: ${printable(error.message)}\n`)
+      return misuse
+    }
     if (!(error instanceof ApiError || error instanceof ConnectionError)) throw error
     process.stderr.write(`error: ${printable(error.message)}; what is left is removed by the same command again\n`)
     return 1

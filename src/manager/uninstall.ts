@@ -5,7 +5,7 @@ import { uninstallName } from '../api/uninstall-name.ts'
 import { logTrouble } from '../base/bug.ts'
 import { type Clock, sleep } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
-import { ConnectionError, isAlreadyExists, isNotFound } from '../kube/api-error.ts'
+import { ConnectionError, isAlreadyExists, isForbidden, isNotFound } from '../kube/api-error.ts'
 import type { ApiClient } from '../kube/client.ts'
 import { configMaps, secrets } from '../kube/core-objects.ts'
 import type { KubeObject, ResourceRef } from '../kube/objects.ts'
@@ -43,10 +43,13 @@ const pause = 500
  * ArmorProfiles; then agents, which take what they loaded with them. Neither has to be there. Each step may find its work done, so
  * what was broken off is done again from the start.
  * @returns names of pods that had not ended when patience was at its end
+ * @throws {ElsewhereError} before anything is removed
  * @throws {ApiError} where the server refuses
  */
 export async function uninstall(options: UninstallOptions): Promise<string[]> {
   const { client, namespace, keepPolicies } = options
+  await refuseElsewhere(options, 'Deployment', options.manager)
+  await refuseElsewhere(options, 'DaemonSet', options.agent)
   if (!keepPolicies) await removePolicies(options)
   const left = await removeWorkload(options, 'Deployment', options.manager)
   await gone(client, mutatingWebhookConfigurations, { name: mutatingName })
@@ -65,6 +68,35 @@ export async function uninstall(options: UninstallOptions): Promise<string[]> {
   await gone(client, configMaps, { name: `${certificateName}-ca`, namespace })
   await gone(client, configMaps, { name: uninstallName, namespace })
   return left
+}
+
+/** vArmor is installed in another namespace, or by other names. Its policies would go, and it would run on. */
+export class ElsewhereError extends Error {
+  override readonly name = 'ElsewhereError'
+}
+
+/** As the chart labels what it installs, and upstream's does. */
+const installed = 'app.kubernetes.io/name=varmor'
+const flagOf = { Deployment: '--manager-deployment', DaemonSet: '--agent-daemonset' }
+
+/** What is nowhere may have been removed before: that is what this is done again for. */
+async function refuseElsewhere(
+  { client, namespace, logger }: UninstallOptions,
+  kind: keyof typeof flagOf,
+  name: string,
+): Promise<void> {
+  const ref = workloadResources[kind]
+  if ((await client.get(ref, { name, namespace }).catch(unless(isNotFound))) !== undefined) return
+  const found = await client.list(ref, { labelSelector: installed }).catch(unless(isForbidden))
+  if (found === undefined)
+    logger.warn({ kind, namespace, name }, 'there is none, and whether another namespace has one may not be asked')
+  const [other, ...more] = (found?.items ?? []).map(targetOf)
+  if (other === undefined) return
+  const also = more.length > 0 ? ` and ${more.length} more` : ''
+  throw new ElsewhereError(
+    `there is no ${kind} ${namespace}/${name}, but ${other.namespace}/${other.name}${also}; ` +
+      `nothing was removed: give --namespace ${other.namespace} ${flagOf[kind]} ${other.name}`,
+  )
 }
 
 /**
@@ -158,7 +190,10 @@ async function removeWorkload(
   const ref = workloadResources[kind]
   const find = () => client.get(ref, { name, namespace }).catch(unless(isNotFound))
   const found = await find()
-  if (found === undefined) return []
+  if (found === undefined) {
+    logger.warn({ namespace, name }, `there is no ${kind} of this name: none was ended`)
+    return []
+  }
   await gone(client, ref, { name, namespace }, 'Foreground')
   const labelSelector = selectorText(found.spec.selector ?? {})
   const left = async (): Promise<string[]> =>

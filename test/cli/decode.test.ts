@@ -61,6 +61,31 @@ describe('varmor decode', () => {
     expect(run.stderr).to.include('line 3 cannot')
   })
 
+  for (const [what, args, input, says] of [
+    [
+      'of dmesg read as /dev/kmsg',
+      ['--source', 'kmsg'],
+      `[   12.345678] ${denial('/a').replace('msg=', '')}`,
+      /: 1 lines.*leave out --source/,
+    ],
+    [
+      'that is no audit log',
+      [],
+      'hello\nworld\n',
+      /^standard input: 2 lines, and no violation of vArmor's profiles among them: /,
+    ],
+    ['of other profiles alone', [], foreign, /--all shows those of other profiles/],
+  ] as const)
+    it(`says that it has found nothing in a log ${what}`, async () => {
+      const run = await varmor(['decode', ...args], input)
+      expect(run).to.include({ status: 0, stdout: '' })
+      expect(run.stderr).to.match(says)
+    })
+
+  it('says nothing of an empty log', async () => {
+    expect(await varmor(['decode'], '')).to.include({ status: 0, stdout: '', stderr: '' })
+  })
+
   it('adds the container and policy of a file', async () => {
     const contents = {
       containers: [{ containerID: 'c1', podName: 'web', initPid: 3811300 }],

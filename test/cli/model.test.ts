@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KubeConfig } from '@kubernetes/client-node'
@@ -156,11 +156,11 @@ describe('varmor model', () => {
     ])
   })
 
-  it('extend offers what the model lacks, numbered, and adds some or all', async () => {
+  it('extend offers what the model lacks, each with an id that stays when others come, and adds some or all', async () => {
     const offered = await run('extend', at('one.json'), '--from', at('violations.log'))
     expect(offered.status).to.equal(0)
-    const lines = offered.stdout.split('\n').filter((line) => /^\d/.test(line))
-    expect(lines.map((line) => line.replace(/^\d+ +\S+ times? +web-1 +/, ''))).to.deep.equal([
+    const lines = offered.stdout.split('\n').filter((line) => /^[0-9a-f]{12} /.test(line))
+    expect(lines.map((line) => line.replace(/^\w+ +\S+ times? +web-1 +/, ''))).to.deep.equal([
       'AppArmor executions: /bin/sh',
       'AppArmor files: /srv/x r',
       'AppArmor ptraces: read unconfined',
@@ -173,7 +173,12 @@ describe('varmor model', () => {
     expect(offered.stderr)
       .to.include('1 line is of other profiles')
       .and.to.include('1 line is of what a model does not hold')
-    const some = await run('extend', at('one.json'), '--from', at('violations.log'), '--only', '2,8')
+    const ids = [1, 7].map((index) => lines[index]!.slice(0, 12)).join(',')
+    // A container that is denied something else meanwhile gets nothing added by that.
+    appendFileSync(at('violations.log'), readFileSync(at('violations.log'), 'utf8').replaceAll('/srv/x', '/srv/a'))
+    const some = await run('extend', at('one.json'), '--from', at('violations.log'), '--only', ids)
+    expect(some.stderr).to.include('added: AppArmor files: /srv/x r\nadded: Seccomp syscalls: mount\n')
+    expect(some.stdout).not.to.include('/srv/a')
     const { dynamicResult, profile } = (JSON.parse(some.stdout) as ArmorProfileModel).data
     expect(dynamicResult?.seccomp?.syscalls).to.deep.equal(['mount', 'read', 'write'])
     expect(dynamicResult?.appArmor?.executions).to.deep.equal(['/usr/sbin/nginx'])
@@ -213,7 +218,11 @@ describe('varmor model', () => {
     { args: ['merge', '-', '--as', 'x'], stdin: JSON.stringify(one), status: 2, says: /--as x: is no NAMESPACE\/NAME/ },
     { args: ['export', 'x'], status: 2, says: /x: is no NAMESPACE\/NAME/ },
     { args: ['extend', '-'], stdin: '', status: 2, says: /required option '--from <file>'/ },
-    { args: ['extend', '-', '--from', 'x', '--only', '0'], status: 2, says: /must be numbers, such as 1,4,7/ },
+    {
+      args: ['extend', '-', '--from', 'x', '--only', '1'],
+      status: 2,
+      says: /must be ids that are shown without --only/,
+    },
     {
       args: ['extend', '-', '--from', '/nonexistent'],
       stdin: JSON.stringify(one),

@@ -68,17 +68,18 @@ describe('varmor policy', () => {
       ])
     })
 
+    const line = (event: object, more: object = {}) =>
+      JSON.stringify({
+        enforcer: 'BPF',
+        action: 'AUDIT',
+        podNamespace: 'demo',
+        podName: 'web-1',
+        eventTimestamp: 1,
+        event,
+        ...more,
+      })
+
     it('replays a log, and says what of it could not be judged', async () => {
-      const line = (event: object, more: object = {}) =>
-        JSON.stringify({
-          enforcer: 'BPF',
-          action: 'AUDIT',
-          podNamespace: 'demo',
-          podName: 'web-1',
-          eventTimestamp: 1,
-          event,
-          ...more,
-        })
       const shell = line({ operation: 'Bprm', permissions: ['exec'], path: '/bin/sh' })
       const log = [
         shell,
@@ -155,6 +156,21 @@ describe('varmor policy', () => {
       expect(status).to.equal(1)
     })
 
+    const empty = file('empty.log', '')
+    const other = file('other.log', `${line({ operation: 'Bprm', permissions: ['exec'], path: '/bin/ls' })}\n`)
+    const unjudged: [what: string, args: string[]][] = [
+      ['an empty log', ['--events', empty]],
+      ['a log of something else', ['--events', file('garbage.log', 'hello\nworld\n')]],
+      ['a pod of which the log says nothing', ['--events', other, '--pod', 'nope']],
+    ]
+    for (const [what, args] of unjudged)
+      it(`does not pass for ${what}: 2`, async () => {
+        const { status, stdout, stderr } = await varmor(['policy', 'test', '-f', loose, ...args])
+        expect(stdout).to.match(/^VarmorPolicy demo\/web: nothing could be judged; 0 let through/)
+        expect(stderr).to.match(/^VarmorPolicy demo\/web: nothing could be judged: the input has no operation/)
+        expect(status).to.equal(2)
+      })
+
     const misused: [what: string, args: string[], says: RegExp][] = [
       ['without anything recorded', ['-f', loose], /give one of --model and --events/],
       ['with both', ['-f', loose, '--model', recorded, '--events', 'x'], /give one of --model and --events/],
@@ -180,6 +196,7 @@ describe('varmor policy', () => {
         /data.dynamicResult.bpf/,
       ],
       ['with a log that is not there', ['-f', loose, '--events', 'nowhere.log'], /nowhere.log: there is no such file/],
+      ['with a folder as a log', ['-f', loose, '--events', tmpdir()], /: is no file: name the log itself/],
       [
         'with a model of no cluster',
         ['-f', loose, '--model', 'demo/web', '--kubeconfig', '/nonexistent/file'],

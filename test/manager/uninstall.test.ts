@@ -16,7 +16,7 @@ import {
   validatingWebhookConfigurations,
 } from '../../src/manager/admission/webhook-configurations.ts'
 import { pods, workloadResources } from '../../src/manager/cluster-resources.ts'
-import { forgetUninstall, uninstall } from '../../src/manager/uninstall.ts'
+import { ElsewhereError, forgetUninstall, uninstall } from '../../src/manager/uninstall.ts'
 import { type RunningApiServer, startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
 import { install } from '../../src/sandbox/install.ts'
 import { eventually } from '../cluster/wait.ts'
@@ -143,6 +143,33 @@ describe('uninstall, without a manager and without agents', () => {
     expect(await run(false)).to.deep.equal([])
     await eventually('the DaemonSet to be gone', async () => (await objects([daemonSets])).length === 0)
   })
+
+  for (const [kind, where] of [
+    ['Deployment', { name: 'varmor-manager', namespace: 'team' }],
+    ['DaemonSet', { name: 'varmor-nodes', namespace }],
+  ] as const) {
+    it(`removes nothing where the ${kind} is called ${where.namespace}/${where.name}, and says how to name it`, async () => {
+      const labels = { 'app.kubernetes.io/name': 'varmor' }
+      await client.create(workloadResources[kind], {
+        metadata: { ...where, labels },
+        spec: {
+          selector: { matchLabels: labels },
+          template: { metadata: { labels }, spec: { containers: [{ name: 'a', image: 'a' }] } },
+        },
+      } as never)
+      const left = async (): Promise<KubeObject[]> =>
+        objects([...kinds, varmorPolicies, varmorClusterPolicies] as unknown as ResourceRef[])
+      const before = await left()
+      const refused = await run(false).catch((error: unknown) => error)
+      expect(refused).to.be.instanceOf(ElsewhereError)
+      const flag = kind === 'Deployment' ? '--manager-deployment' : '--agent-daemonset'
+      expect((refused as Error).message)
+        .to.include(`there is no ${kind} varmor/`)
+        .and.to.include(`nothing was removed: give --namespace ${where.namespace} ${flag} ${where.name}`)
+      expect(await left()).to.deep.equal(before)
+      expect(before).to.have.length(6)
+    })
+  }
 
   it('is forgotten by a manager that starts, where it was broken off', async () => {
     await client.create(configMaps, marker)

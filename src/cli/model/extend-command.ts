@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { ArmorProfileModel } from '../../api/types.ts'
 import { fromDynamicResult } from '../../model/behaviour.ts'
 import { Allowed } from '../../model/compare/differences.ts'
@@ -14,7 +15,7 @@ import { complain, type ModelArguments, modelFrom, placeOf, Trouble } from './mo
 
 export interface ExtendArguments extends ModelArguments {
   from: string
-  only?: number[]
+  only?: string[]
   all: boolean
   generalise: boolean
   output: 'json' | 'yaml'
@@ -22,6 +23,7 @@ export interface ExtendArguments extends ModelArguments {
 
 /** Something that can be added to a model. */
 interface Offer {
+  id: string
   what: string
   count: number
   /** Where it was seen first. */
@@ -32,27 +34,32 @@ interface Offer {
 /** Offers that are shown at once; a log with more of them is not one of a workload that a model was made for. */
 const MAX_OFFERS = 10_000
 
+/** The log grows, and what runs in the container chooses its lines: an id is of what is offered, whatever else has come since it was shown. */
+const idOf = (what: string): string => createHash('sha256').update(what).digest('hex').slice(0, 12)
+
 /**
- * Shows what of a log of violations the model lacks, numbered, or prints the model with all or some of it added. Returns the
+ * Shows what of a log of violations the model lacks, each with an id, or prints the model with all or some of it added. Returns the
  * exit status.
  */
 export async function extendCommand(source: string, given: ExtendArguments): Promise<number> {
   try {
     const model = filled(await modelFrom(source, given), source)
     const offers = await offersOf(given.from, model)
-    const wrong = (given.only ?? []).find((number) => number > offers.length)
-    if (wrong !== undefined) {
-      const remedy = `there are ${offers.length} offers; leave out --only to see them`
-      return complain(new Trouble(`--only ${wrong}: ${remedy}`), misuse)
-    }
-    if (given.all) await extend(model, offers, given)
-    else if (given.only === undefined) show(offers)
-    else
+    const { only } = given
+    const wrong = only?.find((id) => !offers.some((offer) => offer.id === id))
+    if (wrong !== undefined)
+      return complain(
+        new Trouble(`--only ${wrong}: no such offer; leave out --only to see all ${offers.length}`),
+        misuse,
+      )
+    if (only !== undefined)
       await extend(
         model,
-        given.only.map((number) => offers[number - 1]!),
+        offers.filter(({ id }) => only.includes(id)),
         given,
       )
+    else if (given.all) await extend(model, offers, given)
+    else show(offers)
     return 0
   } catch (error) {
     return complain(error, 1)
@@ -61,7 +68,10 @@ export async function extendCommand(source: string, given: ExtendArguments): Pro
 
 async function extend(model: ArmorProfileModel, offers: readonly Offer[], given: ExtendArguments): Promise<void> {
   const behaviour = fromDynamicResult(model.data.dynamicResult ?? {})
-  for (const { fact } of offers) fact(behaviour)
+  for (const { what, fact } of offers) {
+    fact(behaviour)
+    process.stderr.write(`${printable(`added: ${what}`)}\n`)
+  }
   await printData(madeModel(behaviour, placeOf(model), given.generalise), given.output)
 }
 
@@ -105,7 +115,7 @@ function offer(fields: Fields, event: Fields, allowed: Allowed, offers: Map<stri
   const what = missing.map(({ enforcer, kind, what: text }) => `${enforcer} ${kind}: ${text}`).join('; ')
   const known = offers.get(what)
   if (known !== undefined) known.count += 1
-  else offers.set(what, { what, count: 1, pod: textOf(fields, 'podName'), fact })
+  else offers.set(what, { id: idOf(what), what, count: 1, pod: textOf(fields, 'podName'), fact })
   return true
 }
 
@@ -114,8 +124,8 @@ function show(offers: readonly Offer[]): void {
     print('Nothing to add: the model allows all violations of this log that a model can allow.')
     return
   }
-  const rows = offers.map(({ what, count, pod }, i) =>
-    [String(i + 1), count === 1 ? '1 time' : `${count} times`, pod, what].map(printable),
+  const rows = offers.map(({ id, what, count, pod }) =>
+    [id, count === 1 ? '1 time' : `${count} times`, pod, what].map(printable),
   )
-  print(`${columns(rows)}\n\nAdd all with --all, or some with --only NUMBER,NUMBER; the model with these is printed.`)
+  print(`${columns(rows)}\n\nAdd all with --all, or some with --only ID,ID; the model with these is printed.`)
 }

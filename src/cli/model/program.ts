@@ -19,9 +19,10 @@ const objectOutput = (): Option =>
   new Option('-o, --output <format>', 'how to print').choices(['json', 'yaml']).default('json')
 const noGeneralise = (): Option => new Option('--no-generalise', 'leave names that vary as they are')
 
-function readNumbers(text: string): number[] {
-  if (!/^[1-9]\d{0,5}(,[1-9]\d{0,5})*$/.test(text)) throw new InvalidArgumentError('It must be numbers, such as 1,4,7.')
-  return [...new Set(text.split(',').map(Number))]
+function readIds(text: string): string[] {
+  if (!/^[0-9a-f]{12}(,[0-9a-f]{12})*$/.test(text))
+    throw new InvalidArgumentError('It must be ids that are shown without --only, such as 0f3a52c41b7e,9c01d2e3f4a5.')
+  return text.split(',')
 }
 
 /** Adds `model` with its commands. */
@@ -104,7 +105,7 @@ function addExtend(model: Command): void {
     .description('show what violations the model lacks, or print the model with these')
     .argument('<model>', ofModel)
     .addOption(new Option('--from <file>', 'log of violations; its rotated files are read, too').makeOptionMandatory())
-    .addOption(new Option('--only <numbers>', 'add these, by their numbers').argParser(readNumbers).conflicts('all'))
+    .addOption(new Option('--only <ids>', 'add these, by their ids').argParser(readIds).conflicts('all'))
     .option('--all', 'add all', false)
     .addOption(noGeneralise())
     .addOption(objectOutput())

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import { featureNames } from '../../advice/features.ts'
+import { formats } from '../output.ts'
 import { readActions, readDnsName, readDuration } from '../read-option.ts'
 import { readCapabilities, readFeatures, readKernelEnforcers, readTarget } from './read-words.ts'
 
@@ -24,8 +25,7 @@ const installNamespaceOption = (): Option =>
     'where vArmor is installed; part of the profile names of cluster policies',
   ).default('varmor')
 
-const outputOption = (): Option =>
-  new Option('-o, --output <format>', 'how to print').choices(['table', 'json', 'yaml']).default('table')
+const outputOption = (): Option => new Option('-o, --output <format>', 'how to print').choices(formats).default('text')
 
 /** Which cluster a model is read from. */
 function clusterOptions(command: Command): Command {
@@ -59,7 +59,7 @@ function addTest(policy: Command): void {
       'after',
       `
 What cannot be judged is counted with the reason: a call of which the arguments decide, and were not recorded; a rule about Services.
-Exit status: 0 nothing would be refused; 1 something would; 2 misuse, or the input cannot be read.`,
+Exit status: 0 nothing would be refused; 1 something would; 2 misuse, the input cannot be read, or nothing of it could be judged.`,
     )
     .action(async (given) => {
       const { testCommand } = await import('./policy-test-command.ts')

@@ -1,13 +1,12 @@
 import { comparePolicies } from '../../advice/difference/compare.ts'
 import type { Becomes, Compared, Difference } from '../../advice/difference/difference.ts'
 import { misuse } from '../misuse.ts'
-import { print, printable, printData } from '../output.ts'
+import { type Format, print, printable, printData } from '../output.ts'
 import { type CompilingArguments, policiesFrom, type SoundPolicy } from './policies-from.ts'
-import type { TableFormat } from './policy-test-command.ts'
 import { amount } from './replay-text.ts'
 
 export interface DiffArguments extends CompilingArguments {
-  output: TableFormat
+  output: Format
 }
 
 type Pair = { policy: string } & ({ only: 'old' | 'new' } | Compared)
@@ -17,7 +16,7 @@ export async function diffCommand(old: string, made: string, given: DiffArgument
   const [before, after] = [await policiesFrom([old], given), await policiesFrom([made], given)]
   if (before === undefined || after === undefined) return misuse
   const pairs = pairsOf(before, after)
-  if (given.output === 'table') print(pairs.map(pairText).join('\n'))
+  if (given.output === 'text') print(pairs.map(pairText).join('\n'))
   else await printData(pairs, given.output)
   return pairs.every(isSame) ? 0 : 1
 }

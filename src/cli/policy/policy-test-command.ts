@@ -6,12 +6,10 @@ import type { ArmorProfileModel } from '../../api/types.ts'
 import { type Selection, selector } from '../logs/selection.ts'
 import { misuse } from '../misuse.ts'
 import { type ModelArguments, modelFrom, Trouble } from '../model/model-source.ts'
-import { print, printable, printData } from '../output.ts'
+import { type Format, print, printable, printData } from '../output.ts'
 import { type CompilingArguments, policiesFrom, type SoundPolicy } from './policies-from.ts'
 import { readEvents } from './read-events.ts'
-import { replayText } from './replay-text.ts'
-
-export type TableFormat = 'table' | 'json' | 'yaml'
+import { isUnjudged, replayText } from './replay-text.ts'
 
 export interface TestArguments extends CompilingArguments, ModelArguments {
   file: string[]
@@ -23,7 +21,7 @@ export interface TestArguments extends CompilingArguments, ModelArguments {
   action?: string[]
   /** Milliseconds before now. */
   since?: number
-  output: TableFormat
+  output: Format
 }
 
 /** What was seen, and what of it is no operation. */
@@ -42,14 +40,19 @@ export async function testCommand(given: TestArguments): Promise<number> {
     if (policies === undefined) return misuse
     const seen = model === undefined ? await fromEvents(given) : ofModel(model)
     const results = policies.map((one) => ({ policy: one.name, ...replay(one, seen) }))
-    if (given.output === 'table') print(results.map(replayText).join('\n'))
+    if (given.output === 'text') print(results.map(replayText).join('\n'))
     else await printData(results, given.output)
-    return results.some(({ refused }) => refused.length > 0) ? 1 : 0
+    if (results.some(({ refused }) => refused.length > 0)) return 1
+    const silent = results.filter(isUnjudged)
+    return silent.length === 0 ? 0 : complain(silent.map(({ policy }) => `${policy}: ${nothingJudged}`).join('\n'))
   } catch (error) {
     if (!(error instanceof Trouble)) throw error
     return complain(error.message)
   }
 }
+
+const nothingJudged =
+  'nothing could be judged: the input has no operation that a rule can be about, or the filters leave none'
 
 function complain(problem: string): number {
   process.stderr.write(`${problem.split('\n').map(printable).join('\n')}\n`)

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { AuditSourceError } from '../../audit/source/audit-source-error.ts'
 import { isSystemError, reasonOf } from '../input.ts'
 import { openLog } from '../logs/opened-log.ts'
@@ -26,7 +27,8 @@ export async function readEvents(
   const read: ReadEvents = { broken: { count: 0, first: '' }, missing: [] }
   try {
     const log = await openLog(file, since)
-    if (log.files.length === 0) throw new Trouble(`${file}: there is no such file`)
+    if (log.files.length === 0)
+      throw new Trouble(`${file}: ${existsSync(file) ? 'is no file: name the log itself' : 'there is no such file'}`)
     for (const { path, problem } of log.unread) read.missing.push(`${path}: ${problem}`)
     const report = (path: string, problem: string) => void read.missing.push(`${path}: ${problem}`)
     for await (const { bytes } of readFiles(log.files, { index: 0, offset: 0 }, report))

@@ -2,18 +2,17 @@ import type { Change } from '../../advice/parts.ts'
 import type { RefusedGroup, RefusedOperation, Replayed } from '../../advice/replay.ts'
 import { printable } from '../output.ts'
 
+/** Whether there was nothing that anybody could say of. */
+export const isUnjudged = ({ refused, answered, allowed }: Replayed): boolean =>
+  refused.length + answered.length + allowed === 0
+
 /** What a policy would have refused, for a person. */
-export function replayText({
-  policy,
-  refused,
-  answered,
-  allowed,
-  reported,
-  unjudged,
-}: Replayed & { policy: string }): string {
+export function replayText(replayed: Replayed & { policy: string }): string {
+  const { policy, refused, answered, allowed, reported, unjudged } = replayed
   const different = refused.reduce((sum, group) => sum + group.different, 0)
-  const verdict =
-    refused.length === 0
+  const verdict = isUnjudged(replayed)
+    ? 'nothing could be judged'
+    : refused.length === 0
       ? 'nothing would have been refused'
       : `${amount(different, 'operation')} would have been refused`
   const lines = [`${policy}: ${verdict}; ${allowed} let through${reported > 0 ? `, ${reported} of them reported` : ''}`]
