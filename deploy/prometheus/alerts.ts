@@ -25,8 +25,8 @@ const node = '{{ $labels.instance }}'
  * would begin anew. Minutes of which Prometheus knows nothing do not count.
  */
 const unanswered = (job: string): string => `sum_over_time((up{${job}} == bool 0)[15m:1m]) >= 10`
-/** Agents listen at the address of their node alone, and the answer is 503, of which `kubectl get --raw` would not show the text. */
-const askReadiness = `kubectl -n varmor exec POD -- node -e 'require("http").get({host:process.env.HOST_IP,port:process.env.AGENT_READINESS_PORT,path:"/health/readiness"},r=>r.pipe(process.stdout))'`
+/** Agents listen at the address of their pod alone, which usually is the node's, and the answer is 503, of which `kubectl get --raw` would not show the text. */
+const askReadiness = `kubectl -n varmor exec POD -- node -e 'require("http").get({host:process.env.POD_IP,port:process.env.AGENT_READINESS_PORT,path:"/health/readiness"},r=>r.pipe(process.stdout)).on("error",e=>console.error(e.message))'`
 const showReady = `kubectl get varmorpolicies,varmorclusterpolicies -A -o 'custom-columns=NAMESPACE:.metadata.namespace,NAME:.metadata.name,READY:.status.conditions[?(@.type=="Ready")].status,WHY:.status.conditions[?(@.status=="False")].message'`
 const anyIncreased = (window: string, ...counters: string[]): string =>
   counters.map((counter) => `${increased(counter, window)} > 0`).join(' or ')

@@ -5,6 +5,7 @@ import { expect } from 'chai'
 import { alerts } from '../../deploy/prometheus/alerts.ts'
 import { confinementPrefixes } from '../../src/api/annotations.ts'
 import { webhookConfigurations } from '../../src/manager/admission/webhook-configurations.ts'
+import { varmor } from '../cli/run.ts'
 import { builtHelm } from '../cluster/binaries/helm.ts'
 import { chart, Helm, type Manifest } from '../cluster/helm/helm.ts'
 
@@ -45,6 +46,47 @@ describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: nee
       const used = pods.map(({ template }) => template.spec.imagePullSecrets?.map(({ name }) => name))
       expect(used).to.deep.equal([secrets, secrets, secrets])
     })
+
+  for (const [flag, values] of [
+    ['--violationsRate=2.5', { agent: { violations: { rate: 2.5 } } }],
+    ['--violationsRate=0.5', { agent: { violations: { rate: 0.5 } } }],
+    ['--violationsRate=1000000', { agent: { violations: { rate: 1_000_000 } } }],
+    ['--bpfRecordsRate=0.5', { agent: { bpfRecordsRate: 0.5 } }],
+    ['--bpfRecordsRate=100/1000', { agent: { bpfRecordsRate: '100/1000' } }],
+    ['--clientRateLimitQPS=0.5', { manager: { clientRateLimit: { qps: 0.5 } } }],
+  ] as const)
+    it(`gives ${flag} as the values say it, which the program takes`, async () => {
+      const [args = []] = (await rendered(values)).flatMap(({ spec }) =>
+        ((spec as unknown as PodOwner)?.template?.spec.containers ?? []).flatMap(({ args = [] }) =>
+          args.includes(flag) ? [args] : [],
+        ),
+      )
+      expect(args).to.include(flag)
+      expect(await varmor([...args, '--help'])).to.include({ status: 0, stderr: '' })
+    })
+
+  for (const values of [{ agent: { args: null } }, { manager: { args: null } }, { agent: { securityContext: null } }])
+    it(`takes upstream's ${JSON.stringify(values)}`, async () => {
+      const tried = ['install', 'varmor', chart, '--namespace', 'varmor', '--dry-run=client']
+      expect(await helm.output(tried, values)).to.include('STATUS: pending-install')
+    })
+
+  for (const [title, hostNetwork, policies] of [
+    ['managers alone, by default', true, ['varmor-manager']],
+    ['agents as well, where they are in the network of pods', false, ['varmor-manager', 'varmor-agent']],
+  ] as const)
+    it(`has network policies of ${title}`, async () => {
+      const values = { networkPolicies: { enabled: true }, agent: { network: { hostNetwork } } }
+      const found = (await rendered(values)).filter(({ kind }) => kind === 'NetworkPolicy')
+      expect(found.map(({ metadata }) => metadata.name)).to.have.members([...policies])
+    })
+
+  it('logs in to Docker Hub with a password of no registry', async () => {
+    const secret = one(await rendered({ image: { password: 'p' } }), 'Secret', 'varmor-image-pull-secret')
+    const { data } = secret as unknown as { data: Record<string, string> }
+    const { auths } = JSON.parse(Buffer.from(data['.dockerconfigjson']!, 'base64').toString())
+    expect(Object.keys(auths)).to.deep.equal(['https://index.docker.io/v1/'])
+  })
 
   it('says that fullnameOverride has no effect', async () => {
     const tried = ['install', 'varmor', chart, '--namespace', 'varmor', '--dry-run=client']
@@ -276,7 +318,10 @@ interface Write {
 
 interface PodOwner {
   template: {
-    spec: { imagePullSecrets?: { name: string }[]; containers: { resources: { limits: { memory: string } } }[] }
+    spec: {
+      imagePullSecrets?: { name: string }[]
+      containers: { args?: string[]; resources: { limits: { memory: string } } }[]
+    }
   }
 }
 

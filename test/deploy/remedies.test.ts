@@ -28,7 +28,7 @@ describe('the remedies of the alerts', () => {
     await once(agent.listen(0, '127.0.0.2'), 'listening')
     try {
       const { port } = agent.address() as AddressInfo
-      const env = { ...process.env, HOST_IP: '127.0.0.2', AGENT_READINESS_PORT: String(port) }
+      const env = { ...process.env, POD_IP: '127.0.0.2', AGENT_READINESS_PORT: String(port) }
       const inAgent = commandOf('VarmorNodeNotReady').replace(/^kubectl -n varmor exec POD -- /, '')
       const { stdout } = await result('sh', ['-c', inAgent], { env })
       expect(stdout).to.equal(READINESS_PATH + JSON.stringify(report))
@@ -36,7 +36,7 @@ describe('the remedies of the alerts', () => {
       agent.close()
     }
     const daemonSet = readFileSync(new URL('../../deploy/helm/varmor/templates/agent/daemonset.yaml', import.meta.url))
-    expect(daemonSet.toString()).to.include('name: HOST_IP').and.to.include('name: AGENT_READINESS_PORT')
+    expect(daemonSet.toString()).to.include('name: POD_IP').and.to.include('name: AGENT_READINESS_PORT')
   })
 
   const kubectl = builtKubectl()

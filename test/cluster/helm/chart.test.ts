@@ -67,6 +67,10 @@ describeCluster('The chart, with each set of values', (cluster) => {
             const [command = '', ...flags] = args
             const known = helps.get(command) ?? (await varmor([command, '--help'])).stdout
             helps.set(command, known)
+            expect(await varmor([command, ...flags, '--help']), `${name} ${flags}`).to.include({
+              status: 0,
+              stderr: '',
+            })
             for (const flag of flags) expect(known, name).to.match(new RegExp(`${flag.split('=')[0]}[ ,]`))
           }
       })

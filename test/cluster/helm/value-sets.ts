@@ -109,6 +109,11 @@ export const refusedValues: readonly { values: object; says: RegExp }[] = [
   { values: { manager: { replicaCount: 'three' } }, says: /replicaCount/ },
   { values: { agent: { violations: { folder: 'log' } } }, says: /folder/ },
   { values: { agent: { violations: { maxFiles: 1000 } } }, says: /maxFiles/ },
+  { values: { agent: { violations: { maxSize: '512K' } } }, says: /maxSize/ },
+  { values: { agent: { violations: { maxSize: 10_485_760 } } }, says: /maxSize/ },
+  { values: { agent: { bpfRingSize: '10M' } }, says: /bpfRingSize/ },
+  { values: { agent: { bpfRecordsRate: '1.2.3' } }, says: /bpfRecordsRate/ },
+  { values: { manager: { webhook: { matchLabel: 'team=' } } }, says: /matchLabel/ },
   { values: { networkPolicies: { agentCIDRs: ['10.0.0.1'] } }, says: /agentCIDRs/ },
   { values: { agent: { shipper: { enabled: true, image: 'x' } } }, says: /agent\.shipper\.receiver\.host/ },
 ]

@@ -81,6 +81,8 @@ agent enableBpfEnforcer statusUpdateCycle managerIP debug
 {{- define "varmor.optional" -}}
 {{- $value := index . 1 -}}
 {{- if not (kindIs "invalid" $value) }}
-- {{ printf "%s=%s" (index . 0) (kindIs "float64" $value | ternary (int64 $value | toString) ($value | toString)) | quote }}
+{{- /* Every number of a file of values is a float64: a whole one as %d, or a million would be 1e+06. */}}
+{{- if kindIs "float64" $value }}{{ $value = eq (floor $value) $value | ternary (int64 $value) $value }}{{ end }}
+- {{ printf "%s=%v" (index . 0) $value | quote }}
 {{- end -}}
 {{- end -}}

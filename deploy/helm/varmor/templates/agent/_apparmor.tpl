@@ -28,7 +28,7 @@ profile varmor.agent flags=(attach_disconnected) {
   include <abstractions/base>
 
   # templates/agent/_capabilities.tpl says what each is for.
-  {{- range include "varmor.agentCapabilities" . | fromYamlArray | concat ((.Values.agent.securityContext.capabilities | default dict).add | default list) | uniq }}
+  {{- range include "varmor.agentCapabilities" . | fromYamlArray | concat (((.Values.agent.securityContext | default dict).capabilities | default dict).add | default list) | uniq }}
   capability {{ lower . }},
   {{- end }}
 

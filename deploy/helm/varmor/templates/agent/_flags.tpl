@@ -33,10 +33,8 @@
 {{- include "varmor.optional" (list "--bpfRecordsRate" $agent.bpfRecordsRate) -}}
 {{- include "varmor.optional" (list "--workers" $agent.workers) -}}
 {{- include "varmor.optional" (list "--status-every" $agent.statusEvery) -}}
-{{- include "varmor.optional" (list "--verbosity" $agent.verbosity) -}}
-{{- if $agent.network.hostNetwork }}
-- --readiness-host=$(HOST_IP)
-- --metrics-host=$(HOST_IP)
-{{- end -}}
+{{- include "varmor.optional" (list "--verbosity" $agent.verbosity) }}
+- --readiness-host=$(POD_IP)
+- --metrics-host=$(POD_IP)
 {{- include "varmor.flags" (dict "root" . "flags" $agent.args) -}}
 {{- end -}}
