@@ -92,7 +92,7 @@ export const alerts: readonly Alert[] = [
     expression: 'max by (state) (varmor_policy_states{state=~"not-ready|unknown"}) > 0',
     lasts: '15m',
     summary: '{{ $value }} policies are {{ $labels.state }}.',
-    remedy: `The conditions that are False say why, of a refused policy Created or Updated: \`${showReady}\`.`,
+    remedy: `Look at the conditions with status False; of a refused policy that is Created or Updated: \`${showReady}\`.`,
   },
   {
     name: 'VarmorEnforcementGaps',
@@ -175,6 +175,6 @@ export const alerts: readonly Alert[] = [
     lasts: '1h',
     summary: 'The {{ $labels.certificate }} certificate of the managers ends within a week.',
     remedy:
-      'It should have been renewed, by whom certificates.source in the chart says. managers: their log says what keeps them from writing the Secret varmor-manager-tls. secret: by you, in the Secret that certificates.secretName names. cert-manager: `kubectl -n varmor describe certificates` says what keeps it from that.',
+      'Its renewal has failed. Who renews it depends on the value certificates.source of the chart. managers: their log says what keeps them from writing the Secret varmor-manager-tls. secret: by you, in the Secret that certificates.secretName names. cert-manager: `kubectl -n varmor describe certificates` says what keeps it from that.',
   },
 ]

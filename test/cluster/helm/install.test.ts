@@ -32,7 +32,10 @@ const readme = readFileSync(join(chart, '..', '..', '..', 'README.md'), 'utf8')
 function asDocumented(command: 'install' | 'uninstall'): string[] {
   const [, words] = new RegExp(`^ {4}helm (${command} .*)$`, 'm').exec(readme) ?? []
   if (words === undefined) throw new Error(`the README has no helm ${command}`)
-  return words.split(' ').map((word) => (word === 'deploy/helm/varmor' ? chart : word))
+  // The node has the image as one of the runtime's default registry.
+  return words
+    .split(' ')
+    .map((word) => (word === 'deploy/helm/varmor' ? chart : word.replace('REGISTRY', 'docker.io/varmor')))
 }
 
 describeCluster(
