@@ -115,7 +115,7 @@ export class BatchContext {
   settle(attribution: Attribution, recorded = false): boolean {
     this.attribution = attribution
     const { reason } = attribution
-    if (reason === undefined || this.final || !mayResolveLater(reason)) return true
+    if (reason === undefined || this.final || !mayResolveLater(attribution)) return true
     this.scratch.defer(reason, attribution.waitsFor, this.start, this.recordEnd, recorded)
     return false
   }

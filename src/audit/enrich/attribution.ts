@@ -79,15 +79,11 @@ function lost(
 /** Of a record that names no process. */
 export const nobody = lost('no-pid', waitsForNothing)
 
-const forGood: ReadonlySet<UnresolvedReason> = new Set([
-  'not-in-container',
-  'no-pid',
-  'lookup-limit',
-  'profile-mismatch',
-])
+const forGood: ReadonlySet<UnresolvedReason> = new Set(['not-in-container', 'no-pid', 'profile-mismatch'])
 
 /** Whether late information can still help. */
-export const mayResolveLater = (reason: UnresolvedReason): boolean => !forGood.has(reason)
+export const mayResolveLater = ({ reason, waitsFor }: Attribution): boolean =>
+  reason !== undefined && !forGood.has(reason) && waitsFor.length > 0
 
 /**
  * The same of a record with profiles of ours, if the container that was found may run in them. The runtime has given a
@@ -156,8 +152,10 @@ export function attribute(
 function unknown(reason: NoProcess, pid: number, snapshot: Snapshot, resolver: PidResolver): Attribution {
   const first = resolver.living === undefined ? snapshot.withInitPid(pid) : undefined
   if (first !== undefined) return found(first, 0, 0)
+  // What nobody may ask /proc for now would fare no better later, unless a record has more than its pid to wait for.
+  const waitsFor = reason === 'lookup-limit' ? waitsForNothing : [pid]
   // Of two that had a pid, another event may be of the other one.
-  return lost(reason, [pid], 0, 0, reason === 'pid-reused' ? Number.NaN : 0)
+  return lost(reason, waitsFor, 0, 0, reason === 'pid-reused' ? Number.NaN : 0)
 }
 
 /** The container that is in a mount namespace now, if that is certain. */

@@ -95,9 +95,9 @@ export class LineageResolver implements PidResolver {
     const { since, containerID, processes, itself } = answer
     if (containerID !== '' && this.#options.isKnown(containerID)) return this.#inContainer(answer, second)
     const asked = this.#ask(answer, payer)
-    if (asked === 'lookup-limit') return asked
+    if (asked === 'lookup-limit' && containerID === '') return asked
     // Without a path, an ancestor says nothing of a process, and the process itself less than its parents.
-    if (asked !== undefined && !(asked.unplaced && (containerID !== '' || !itself))) {
+    if (typeof asked === 'object' && !(asked.unplaced && (containerID !== '' || !itself))) {
       const { process, ...place } = asked
       // What /proc says of a parent is not about the process.
       const own = itself ? process !== undefined && { process } : { inherited: true }

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { attribute, mayResolveLater } from '../../../src/audit/enrich/attribution.ts'
+import { attribute, attributeRecord, mayResolveLater } from '../../../src/audit/enrich/attribution.ts'
 import { LookupBudget } from '../../../src/audit/enrich/lookup-budget.ts'
 import type { Membership, NoProcess, PidResolver } from '../../../src/audit/enrich/pid-resolver.ts'
 import { ProcPidResolver, procReader, startOfStat } from '../../../src/audit/enrich/proc-pid-resolver.ts'
@@ -122,12 +122,23 @@ describe('the attribution of a process', () => {
     expect(at('process-gone', 0).reason).to.equal('no-pid')
   })
 
+  it('has a record wait that could not be looked up only where it has more than its pid', () => {
+    const record = attributeRecord(
+      { number: 0, cgroup: 7n, mntNsID: 8, pid: 500 },
+      100,
+      snapshot,
+      resolver('lookup-limit'),
+    )
+    expect(record).to.deep.include({ reason: 'lookup-limit', waitsFor: ['cgroup 7', 'mnt 8'] })
+    expect([record, at('lookup-limit')].map(mayResolveLater)).to.deep.equal([true, false])
+  })
+
   it('names nobody where the cgroup cannot be read: a process may be in the mount namespace of another container', () => {
     const hidden = { containerID: '', mntNsID: web.mntNsID, since: 0, unplaced: true } as const
     for (const more of [{}, { mntNsID: 1 }, { inherited: true }]) {
       const found = at({ ...hidden, ...more })
       expect(found).to.include({ container: undefined, reason: 'cgroup-unreadable' })
-      expect(mayResolveLater(found.reason!)).to.equal(true)
+      expect(mayResolveLater(found)).to.equal(true)
     }
   })
 })

@@ -131,6 +131,12 @@ describe('the resolver over forks', () => {
     expect(resolver.resolve(500, 101, '')).to.equal('lookup-limit')
   })
 
+  it('waits for the container that the forks name, whether more may be asked or not', () => {
+    const known = answer({ containerID: 'f'.repeat(64), ask: 500, key: 9, itself: true })
+    const { attribution } = setup(known, home(web.containerID), true, 0)
+    expect(attribution()).to.deep.include({ reason: 'container-unknown', waitsFor: [known.containerID, 'mnt 0'] })
+  })
+
   it('believes nothing that /proc said of a pid whose process has ended meanwhile', () => {
     const known = answer({ ask: 500, key: 9, itself: true })
     const { attribution } = setup(known, home(bystander.containerID), false)
