@@ -12,6 +12,30 @@ void fork_labels_set(struct fork_table *t, struct fork_entry *e, uint16_t label)
 	e->label = label;
 }
 
+/* The label whose last users died longest ago, which lose it and their parents, who may be in another one; 0: the living use all. */
+static uint16_t take_from_dead(struct fork_table *t)
+{
+	uint32_t link = t->last_unnamed ? t->entries[t->last_unnamed - 1].died_after : t->first_dead;
+	struct fork_entry *e;
+	uint16_t label;
+
+	for (; link; link = e->died_after) {
+		e = &t->entries[link - 1];
+		label = e->label;
+		t->last_unnamed = link;
+		if (!label)
+			continue;
+		fork_labels_set(t, e, 0);
+		e->parent = link - 1;
+		e->parent_serial = e->serial - 1;
+		if (!t->labels[label].users)
+			return label;
+	}
+	/* Some may have been named since they were passed. */
+	t->last_unnamed = 0;
+	return 0;
+}
+
 /* The number of a label, 0 if there is no room for it. */
 static uint16_t label_of(struct fork_table *t, const char *id)
 {
@@ -25,6 +49,8 @@ static uint16_t label_of(struct fork_table *t, const char *id)
 	}
 	if (!free_one && t->labels_used + 1 < FORK_LABELS)
 		free_one = ++t->labels_used;
+	if (!free_one)
+		free_one = take_from_dead(t);
 	if (free_one)
 		memcpy(t->labels[free_one].id, id, strlen(id) + 1);
 	else

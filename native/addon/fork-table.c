@@ -92,6 +92,8 @@ static bool surely_lives(const struct fork_entry *e)
 
 static void leave_dead(struct fork_table *t, struct fork_entry *e)
 {
+	if (t->last_unnamed == link_of(t, e))
+		t->last_unnamed = e->died_before;
 	if (e->died_before)
 		at(t, e->died_before)->died_after = e->died_after;
 	else
@@ -305,7 +307,11 @@ bool fork_table_label(struct fork_table *t, uint64_t key, const char *id)
 {
 	struct fork_entry *e = with_key(t, key);
 
-	return e && surely_lives(e) && (!*id || fork_labels_name(t, e, id));
+	if (!e || !surely_lives(e))
+		return false;
+	if (*id)
+		fork_labels_name(t, e, id);
+	return true;
 }
 
 bool fork_table_label_started(struct fork_table *t, pid_t pid, uint64_t earliest, uint64_t latest, const char *id)

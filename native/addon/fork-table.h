@@ -7,8 +7,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Containers that processes are known to be in at a time, and the longest id of one with its NUL. */
+/* Containers that processes are known to be in at a time, beyond which the dead give up theirs, and the longest id of one with its NUL. */
+#ifndef FORK_LABELS
 #define FORK_LABELS 2048
+#endif
 #define FORK_LABEL_BYTES 65
 /* Entries at most, so that a key fits into a double. */
 #define FORK_ENTRIES (1u << 20)
@@ -54,11 +56,12 @@ struct fork_table {
 	uint32_t living;
 	uint32_t first_dead; /* the one that will be used again next */
 	uint32_t last_dead;
+	uint32_t last_unnamed; /* the dead up to this one have given up their labels */
 	uint64_t latest; /* time of the last event */
 	uint64_t known_from; /* whoever had a pid since then, and is not here, made no events since then */
 	uint64_t reuses; /* pids that came back soon after their last process, and times that events were lost */
 	uint64_t full; /* forks that found only living processes */
-	uint64_t unlabelled; /* labels that found no room */
+	uint64_t unlabelled; /* labels that found no room, because the living use all */
 	struct fork_label labels[FORK_LABELS];
 	uint16_t labels_used;
 };
@@ -107,12 +110,12 @@ void fork_table_scan(struct fork_table *table, const struct fork_sight *sights, 
 bool fork_table_living(struct fork_table *table, pid_t pid, uint64_t *key);
 
 /*
- * Says in which container the process with the key is; with an empty id nothing but whether it lives. False if it has
- * ended, so that what /proc said of its pid meanwhile may be another one's, or if there is no room.
+ * Says in which container the process with the key is, where there is room; with an empty id nothing but whether it lives.
+ * False if it has ended, so that what /proc said of its pid meanwhile may be another one's.
  */
 bool fork_table_label(struct fork_table *table, uint64_t key, const char *id);
 
-/* The same of the one process that got the pid between earliest and latest. False if there was none, or another one too. */
+/* The same of the one process that got the pid between earliest and latest. False if there was none, or another one too, or no room. */
 bool fork_table_label_started(struct fork_table *table, pid_t pid, uint64_t earliest, uint64_t latest, const char *id);
 
 /* Nothing is inherited any more from the process with the key: what it seems to have forked may be others' children. */

@@ -16,10 +16,14 @@ const life = ['fork', 'fork', 'start', 'end', 'end', 'event', 'event', 'event', 
 const trouble = ['end-first', 'lose', 'notice', 'notice', 'look', 'seen', 'seen', 'word'] as const
 
 describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
+  const sources = ['fork-labels.c', 'fork-table.c']
   let program: string
+  /** With room for three containers. */
+  let crowded: string
   before(function () {
     if (!hasCompiler) this.skip()
-    program = compile('fork-table-check', ['fork-labels.c', 'fork-table.c'])
+    program = compile('fork-table-check', sources)
+    crowded = compile('fork-table-check', sources, ['-DFORK_LABELS=4', '-fsanitize=address,undefined'])
   })
 
   const answers = (steps: readonly string[], check = program): string[] => {
@@ -28,10 +32,10 @@ describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
     expect(status).to.equal(0)
     return stdout.split('\n').slice(0, -1)
   }
-  const live = (pids: number, capacity: number, happenings: readonly Happening[]) => {
+  const live = (pids: number, capacity: number, happenings: readonly Happening[], check = program) => {
     const world = new ForkWorld(pids, capacity)
     for (const one of happenings) world.happen(one)
-    const said = answers([...world.steps, 'H'])
+    const said = answers([...world.steps, 'H'], check)
     return { world, held: Number(said.pop()), said }
   }
 
@@ -42,8 +46,9 @@ describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
       fc.integer({ min: 3, max: 24 }),
       fc.integer({ min: 1, max: 64 }),
       fc.array(happening([...life, ...trouble]), { minLength: 50, maxLength: 300, size: 'max' }),
-      (pids, capacity, happenings) => {
-        const { world, said, held } = live(pids, capacity, happenings)
+      fc.boolean(),
+      (pids, capacity, happenings, isCrowded) => {
+        const { world, said, held } = live(pids, capacity, happenings, isCrowded ? crowded : program)
         expect(said).to.have.length(world.asked.length)
         stillHeld += held
         said.forEach((answer, i) => {
@@ -87,7 +92,7 @@ describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
   })
 
   it('stays inside its memory', () => {
-    const check = compile('fork-table-check', ['fork-labels.c', 'fork-table.c'], ['-fsanitize=address,undefined'])
+    const check = compile('fork-table-check', sources, ['-fsanitize=address,undefined'])
     const lives = fc.tuple(
       fc.integer({ min: 3, max: 24 }),
       fc.integer({ min: 1, max: 32 }),
@@ -192,6 +197,32 @@ describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
     it(what, () => {
       expect(answers([...start, ...steps])).to.deep.equal(says)
     })
+
+  it('takes from those that died first the containers for which there is no other room, and names no other one for them', () => {
+    const steps = [
+      `F 2 3 ${second}`,
+      'P 3 b',
+      `F 3 4 ${second}`,
+      `F 1 5 ${second}`,
+      'P 5 c',
+      ...[3, 4, 5].map((pid) => `X ${pid} 1 ${2 * second}`),
+      ...[6, 7].flatMap((pid) => [`F 1 ${pid} ${2 * second}`, `P ${pid} ${pid}`]),
+    ]
+    const asked = [2, 3, 4, 5, 6, 7].map((pid) => ask(pid, 2 * second))
+    expect(answers([...start, ...steps.slice(0, -2), ...asked.slice(0, 5)], crowded)).to.deep.equal([
+      'a',
+      '-',
+      '-',
+      'c',
+      '6',
+    ])
+    expect(answers([...start, ...steps, ...asked], crowded)).to.deep.equal(['a', '-', '-', '-', '6', '7'])
+  })
+
+  it('says that a process lives although there is no room for its container', () => {
+    const steps = [3, 4, 5].flatMap((pid) => [`F 1 ${pid} ${second}`, `P ${pid} ${pid}`])
+    expect(answers([...start, ...steps, 'K 5', 'C d', ask(5, 2 * second)], crowded)).to.deep.equal(['lives', '-'])
+  })
 
   it('lets an answer about a living process hold as long as it has its pid and its container', () => {
     const held = (...steps: string[]) => Number(answers([...start, ask(2, 5 * second), ...steps, 'H']).at(-1))

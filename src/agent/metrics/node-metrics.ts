@@ -127,4 +127,10 @@ export const nodeMetrics: readonly AgentMetric[] = [
     help: 'Times that forks were lost because the socket, or the ring, was full; then all of /proc is read',
     read: ({ lineage }) => alone(lineage.overruns),
   },
+  {
+    name: 'varmor_fork_unlabelled_total',
+    type: 'counter',
+    help: 'Times that the fork tree could not note the container of a process: it has room for 2,047 that live',
+    read: ({ lineage }) => alone(lineage.stats?.unlabelled ?? 0),
+  },
 ]

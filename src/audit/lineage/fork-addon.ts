@@ -60,7 +60,7 @@ export interface ForkStats {
   living: number
   /** Forks that found no room, because all entries were of living processes. */
   full: number
-  /** Times that there were too many containers. */
+  /** Times that a container could not be noted: processes live in as many others as there is room for. */
   unlabelled: number
   /** The errno that ended the thread, or 0. */
   error: number

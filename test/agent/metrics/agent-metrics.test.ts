@@ -4,6 +4,7 @@ import { agentMetrics, agentMetricTable } from '../../../src/agent/metrics/agent
 import { type Count, ViolationCounts } from '../../../src/agent/violation-counts.ts'
 import type { BatchResult } from '../../../src/audit/batch/batch.ts'
 import { SnapshotFeed } from '../../../src/audit/enrich/snapshot-feed.ts'
+import type { ForkStats } from '../../../src/audit/lineage/fork-addon.ts'
 import type { Queue } from '../../../src/audit/pipeline/pipeline.ts'
 import { demo } from '../../audit/harness.ts'
 import { readExposition } from '../../metrics/exposition.ts'
@@ -105,6 +106,13 @@ describe('metrics of the agent', () => {
     counts.end()
     counts.end()
     expect(await seen()).to.deep.equal([1.75, 7])
+  })
+
+  it('say of the fork tree what it knows, and what it has no room for', async () => {
+    const stats = { known: 9, living: 7, unlabelled: 5 } as ForkStats
+    const { value } = await world({ lineage: { stats, overruns: 4 } }).scrape()
+    expect(['living', 'ended'].map((state) => value('varmor_fork_processes', { state }))).to.deep.equal([7, 2])
+    expect([value('varmor_forks_followed'), value('varmor_fork_unlabelled_total')]).to.deep.equal([1, 5])
   })
 
   it('say which source is in use, and what waits where', async () => {
