@@ -142,7 +142,7 @@ static napi_value use_kinds(napi_env env, napi_callback_info info)
 		.sums = a[8].data,
 	};
 	if (!kinds.place_count || (kinds.place_count & (kinds.place_count - 1)) || a[3].len < kinds.row_count ||
-	    a[5].len < kinds.owners || a[6].len < kinds.owners)
+	    a[5].len < kinds.owners || a[6].len / 2 < kinds.owners)
 		return give_up(env, "useKinds");
 	known_records_use_kinds(b->records, &kinds);
 	return NULL;

@@ -41,7 +41,7 @@ bool known_facts_is_label(const struct known_records *k, int number, const uint8
 
 bool known_facts_is_foreign(const struct known_records *k, const uint8_t *bytes, size_t len)
 {
-	uint32_t number = k->foreign[range_hash(bytes, len) % KNOWN_FOREIGN_PLACES];
+	uint32_t number = k->foreign[range_hash(bytes, len, 0) % KNOWN_FOREIGN_PLACES];
 
 	return number && known_facts_is_label(k, (int)number - 1, bytes, len);
 }
@@ -205,7 +205,7 @@ void known_records_pass_over(struct known_records *k, int label)
 	if (label < 0 || (uint32_t)label >= k->labels)
 		return;
 	l = &k->label[label];
-	k->foreign[range_hash((const uint8_t *)l->text, l->len) % KNOWN_FOREIGN_PLACES] = (uint32_t)label + 1;
+	k->foreign[range_hash((const uint8_t *)l->text, l->len, 0) % KNOWN_FOREIGN_PLACES] = (uint32_t)label + 1;
 }
 
 int known_records_add_opening(struct known_records *k, const struct known_opening_facts *facts)

@@ -10,14 +10,15 @@ enum { ROW_HASH, ROW_OF, ROW_HEAD, ROW_PREFIX, ROW_START, ROW_END, ROW_EVENTS, R
 #define KIND_BITS 4
 #define MAX_PROBES 16
 #define MAX_KINDS 256
+#define FEW_KINDS 8
 
 int32_t known_kinds_find(const struct known_kinds *t, const struct known_kind *kind, const uint8_t *counted, uint32_t len)
 {
 	uint32_t of = ((uint32_t)kind->place << KIND_BITS) | kind->number;
-	uint32_t hash = range_hash(counted, len) ^ ((of + 1) * 0x9e3779b1u);
+	uint32_t hash = range_hash(counted, len, (uint32_t)t->sums[KINDS_SEED]) ^ ((of + 1) * 0x9e3779b1u);
 	uint32_t place = (hash ^ (hash >> 16)) & (t->place_count - 1);
 	const int32_t *row;
-	uint32_t start, end;
+	uint32_t start, end, used;
 	int32_t number;
 	int probe;
 
@@ -36,8 +37,8 @@ int32_t known_kinds_find(const struct known_kinds *t, const struct known_kind *k
 		if (end - start == len && end <= t->arena_len && start <= end && memcmp(t->arena + start, counted, len) == 0)
 			return number;
 	}
-	if (probe == MAX_PROBES || t->rows_of[kind->place] >= MAX_KINDS || (uint32_t)t->sums[KINDS_ROWS] >= t->row_count ||
-	    (uint32_t)t->sums[KINDS_ARENA_END] + len > t->arena_len)
+	used = (uint32_t)t->sums[KINDS_ROWS];
+	if (probe == MAX_PROBES || used >= t->row_count || t->rows_of[kind->place] >= (used < t->row_count / 2 ? MAX_KINDS : FEW_KINDS))
 		return KNOWN_OTHER_KIND;
 	return KNOWN_NEW_KIND;
 }
@@ -54,8 +55,11 @@ void known_kinds_count(const struct known_kinds *t, int32_t place, int32_t numbe
 	int32_t *row;
 
 	if (number == KNOWN_OTHER_KIND) {
-		if (t->others[place]++ == 0)
-			t->touched_others[t->sums[KINDS_TOUCHED_OTHERS]++] = place;
+		if (t->others[place]++ == 0) {
+			row = t->touched_others + 2 * (size_t)t->sums[KINDS_TOUCHED_OTHERS]++;
+			row[0] = place;
+			row[1] = (int32_t)line;
+		}
 	} else {
 		row = t->rows + (size_t)number * ROW_COLUMNS;
 		if (row[ROW_EVENTS]++ == 0) {

@@ -17,15 +17,15 @@ struct known_kinds {
 	int32_t *touched; /* as many as rows */
 	int32_t *rows_of;
 	int32_t *others;
-	int32_t *touched_others;
-	uint32_t owners; /* in each of these three */
+	uint32_t owners; /* in each of these two */
+	int32_t *touched_others; /* twice as many */
 	int32_t *line_kinds;
 	uint32_t line_count; /* room; 0 where the kind of each line is not asked for */
 	int32_t *sums;
 };
 
 /* The order of `sums` is that of KindTable's. */
-enum { KINDS_ROWS, KINDS_ARENA_END, KINDS_TOUCHED, KINDS_TOUCHED_OTHERS, KINDS_LINES, KINDS_SUMS };
+enum { KINDS_ROWS, KINDS_ARENA_END, KINDS_TOUCHED, KINDS_TOUCHED_OTHERS, KINDS_LINES, KINDS_SEED, KINDS_SUMS };
 
 /* By what events are of one kind, beside the bytes that are counted. */
 struct known_kind {

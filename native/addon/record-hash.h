@@ -50,9 +50,9 @@ static inline uint32_t record_hash(const uint8_t *bytes, size_t len, uint32_t se
 }
 
 /* As hashRange() of src/audit/encode/byte-map.ts. */
-static inline uint32_t range_hash(const uint8_t *bytes, size_t len)
+static inline uint32_t range_hash(const uint8_t *bytes, size_t len, uint32_t seed)
 {
-	uint32_t hash = (uint32_t)len, word;
+	uint32_t hash = (uint32_t)len ^ seed, word;
 	size_t at = 0;
 
 	for (; at + 4 <= len; at += 4) {

@@ -202,12 +202,12 @@ static void expect_line(struct known_records *k)
 
 int main(void)
 {
-	static int32_t places[2 * ROWS], rows[8 * ROWS], touched[ROWS], rows_of[OWNERS], others[OWNERS], touched_others[OWNERS];
+	static int32_t places[2 * ROWS], rows[8 * ROWS], touched[ROWS], rows_of[OWNERS], others[OWNERS], touched_others[2 * OWNERS];
 	static int32_t line_kinds[64], sums[KINDS_SUMS], touched_openings[KNOWN_OPENINGS], touched_count;
 	static uint32_t events[KNOWN_OPENINGS];
 	static uint8_t arena[1 << 16];
-	struct known_kinds kinds = { places, 2 * ROWS, rows, ROWS, arena, sizeof(arena), touched, rows_of, others, touched_others,
-				     OWNERS, line_kinds, 64, sums };
+	struct known_kinds kinds = { places, 2 * ROWS, rows, ROWS, arena, sizeof(arena), touched, rows_of, others, OWNERS,
+				     touched_others, line_kinds, 64, sums };
 	struct known_records *k = known_records_new();
 	int openings[OWNERS], i, rows_touched = 0;
 	uint64_t written = 0;

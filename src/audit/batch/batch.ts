@@ -105,6 +105,8 @@ export interface KindCounts {
   lines: Uint32Array
   /** By container: events that are of no kind above, because it has too many. */
   others: number[]
+  /** Where the first of those begins in the output. */
+  otherLines: number[]
   /** By line of the output: its kind, or `~container` for one of the others. Only where it is asked for. */
   lineKinds: Int32Array | undefined
 }

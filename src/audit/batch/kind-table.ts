@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { createHash } from 'node:crypto'
 import { hashRange } from '../encode/byte-map.ts'
 import { eventKinds, type ProfileHead } from '../encode/event-head.ts'
 import type { LineOwner } from '../encode/line-owner.ts'
@@ -23,8 +24,11 @@ export class KindPrefix {
  * `start` and `end` are of its bytes in the arena; `line` of this batch's first event.
  */
 const column = { hash: 0, of: 1, head: 2, prefix: 3, start: 4, end: 5, events: 6, line: 7 } as const
-/** How much of the memory is used: rows, bytes of the arena, rows and containers of `touched` and `touchedOthers`, lines. */
-const sum = { rows: 0, arenaEnd: 1, touched: 2, touchedOthers: 3, lines: 4 } as const
+/**
+ * How much of the memory is used: rows, bytes of the arena, rows and containers of `touched` and `touchedOthers`, lines; and the number
+ * that hashes begin with.
+ */
+const sum = { rows: 0, arenaEnd: 1, touched: 2, touchedOthers: 3, lines: 4, seed: 5 } as const
 /** A row begins at its number times 8. */
 const rowShift = 3
 /** A container's place is shifted by so many bits, before the kind of event. */
@@ -38,12 +42,17 @@ export const undecodedPrefix = new KindPrefix('undecoded')
 export const mostKinds = 256
 /** Of all containers. */
 const mostRows = 16_384
+/** When so many rows are used, a container gets the first few kinds only: those that make up kinds leave some to a thousand others. */
+const commonRows = mostRows / 2
+const fewKinds = 8
 const places = 2 * mostRows
-/** Places that are looked at for one kind: many of one hash, which a container can make up, cost no more than that. */
+/** Places that are looked at for one kind. */
 const mostProbes = 16
-const arenaBytes = 2 * 1_048_576
-/** Bytes of one kind beside its prefix; what is longer is not kept apart. */
-const longestKind = 16_384
+/** Bytes of one kind beside its prefix; of what is longer the last ones are a hash of it. The native decoder leaves that to us. */
+const longestKind = 512
+const hashBytes = 32
+/** Bytes that a record can be, and the ends of its values. */
+const roomBytes = 16_384
 
 /** What a table is made of. The native decoder counts in it, too: native/addon/known-kinds.c. */
 export interface KindMemory {
@@ -54,9 +63,10 @@ export interface KindMemory {
   readonly arena: Uint8Array
   /** Rows that this batch has counted. */
   readonly touched: Int32Array
-  /** By container: rows that it has, and events of this batch that have none; and which containers have such. */
+  /** By container: rows that it has, and events of this batch that have none. */
   readonly rowsOf: Int32Array
   readonly others: Int32Array
+  /** Pairs of a container that has such, and the line of the first. */
   readonly touchedOthers: Int32Array
   /** By line; empty where that is not wanted. */
   readonly lineKinds: Int32Array
@@ -82,9 +92,12 @@ let generations = 0
  */
 export class KindTable {
   /** Where callers put bytes together that do not stand side by side in their record. */
-  readonly room = new Uint8Array(longestKind)
+  readonly room = new Uint8Array(roomBytes)
   readonly roomView = new DataView(this.room.buffer)
+  readonly #cut = new Uint8Array(longestKind)
+  readonly #cutView = new DataView(this.#cut.buffer)
   readonly #ofLines: boolean
+  readonly #seed: number
   #minute: number | undefined
   #generation = 0
   #memory: KindMemory
@@ -92,10 +105,15 @@ export class KindTable {
   readonly #keys: string[] = []
   readonly #containers: string[] = []
 
-  /** @param ofLines whether the kind of each line is wanted, too. */
-  constructor(ofLines: boolean) {
+  /**
+   * @param ofLines whether the kind of each line is wanted, too.
+   * @param random a number from 0 to below 1: nobody can choose kinds that take the places of another container's.
+   */
+  constructor(ofLines: boolean, random = Math.random()) {
     this.#ofLines = ofLines
-    const arena = new Uint8Array(arenaBytes)
+    this.#seed = Math.floor(random * 0x1_0000_0000) | 0
+    // Untouched pages are never backed by memory.
+    const arena = new Uint8Array(mostRows * longestKind)
     this.#arenaView = new DataView(arena.buffer)
     this.#memory = {
       places: new Int32Array(places),
@@ -104,7 +122,7 @@ export class KindTable {
       touched: new Int32Array(mostRows),
       rowsOf: new Int32Array(fewContainers),
       others: new Int32Array(fewContainers),
-      touchedOthers: new Int32Array(fewContainers),
+      touchedOthers: new Int32Array(2 * fewContainers),
       lineKinds: new Int32Array(ofLines ? fewLines : 0),
       sums: new Int32Array(Object.keys(sum).length),
     }
@@ -149,11 +167,16 @@ export class KindTable {
     end: number,
     line: number,
   ): void {
+    if (end - start > longestKind) {
+      this.#cutKind(bytes, start, end)
+      this.count(owner, container, head, kind, prefix, this.#cut, this.#cutView, 0, longestKind, line)
+      return
+    }
     const place = this.placeOf(owner, container)
     const of = (place << kindBits) | kind
-    const hash = hashRange(view, start, end) ^ Math.imul(of + 1, 0x9e3779b1)
+    const hash = hashRange(view, start, end, this.#seed) ^ Math.imul(of + 1, 0x9e3779b1)
     const row = this.#find(hash, of, head, prefix, bytes, view, start, end)
-    if (row === -1) this.#countOther(place)
+    if (row === -1) this.#countOther(place, line)
     else {
       const { rows, touched, sums } = this.#memory
       const at = row << rowShift
@@ -170,6 +193,12 @@ export class KindTable {
   /** Where the container's counts are, until the table begins anew. */
   placeOf(owner: LineOwner, container: KnownContainer | undefined): number {
     return owner.seenIn === this.#generation ? owner.place : this.#enter(owner, container)
+  }
+
+  #cutKind(bytes: Uint8Array, start: number, end: number): void {
+    const kept = longestKind - hashBytes
+    this.#cut.set(bytes.subarray(start, start + kept))
+    this.#cut.set(createHash('sha256').update(bytes.subarray(start, end)).digest(), kept)
   }
 
   /** @returns the row of the kind, which is made if there is room; -1 when there is none */
@@ -212,6 +241,7 @@ export class KindTable {
       events: new Uint32Array(count),
       lines: new Uint32Array(count),
       others: [],
+      otherLines: [],
       lineKinds: undefined,
     }
     // By place: the index in the result, and one.
@@ -220,10 +250,12 @@ export class KindTable {
       if (indices[place] === 0) {
         indices[place] = result.containers.push(this.#containers[place]!)
         result.others.push(others[place]!)
+        result.otherLines.push(0)
       }
       return indices[place]! - 1
     }
-    for (let i = 0; i < sums[sum.touchedOthers]!; i++) indexOf(touchedOthers[i]!)
+    for (let i = 0; i < 2 * sums[sum.touchedOthers]!; i += 2)
+      result.otherLines[indexOf(touchedOthers[i]!)] = touchedOthers[i + 1]!
     for (let i = 0; i < count; i++) {
       const row = touched[i]!
       const at = row << rowShift
@@ -249,12 +281,13 @@ export class KindTable {
     this.#generation = ++generations
     const { places: rowAt, rowsOf, others, sums } = this.#memory
     for (const array of [rowAt, rowsOf, others, sums]) array.fill(0)
+    sums[sum.seed] = this.#seed
     this.#keys.length = this.#containers.length = 0
   }
 
   #forget(): void {
     const { others, touchedOthers, sums } = this.#memory
-    for (let i = 0; i < sums[sum.touchedOthers]!; i++) others[touchedOthers[i]!] = 0
+    for (let i = 0; i < sums[sum.touchedOthers]!; i++) others[touchedOthers[2 * i]!] = 0
     sums[sum.touchedOthers] = sums[sum.touched] = sums[sum.lines] = 0
   }
 
@@ -288,8 +321,7 @@ export class KindTable {
     const place = of >> kindBits
     const from = sums[sum.arenaEnd]!
     const to = from + end - start
-    const isFull = row === mostRows || rowsOf[place]! >= mostKinds || to > arenaBytes
-    if (isFull || end - start > longestKind) return -1
+    if (row === mostRows || rowsOf[place]! >= (row < commonRows ? mostKinds : fewKinds)) return -1
     arena.set(bytes.subarray(start, end), from)
     sums[sum.arenaEnd] = to
     rows.set([hash, of, head.number, prefix.number, from, to, 0, 0], row << rowShift)
@@ -309,9 +341,9 @@ export class KindTable {
     return true
   }
 
-  #countOther(place: number): void {
+  #countOther(place: number, line: number): void {
     const { others, touchedOthers, sums } = this.#memory
-    if (others[place] === 0) touchedOthers[sums[sum.touchedOthers]!++] = place
+    if (others[place] === 0) touchedOthers.set([place, line], 2 * sums[sum.touchedOthers]!++)
     others[place]! += 1
   }
 
@@ -331,6 +363,7 @@ export function undecodedCounts(lines: number, ofLines: boolean): KindCounts {
     events: Uint32Array.of(lines),
     lines: new Uint32Array(1),
     others: [0],
+    otherLines: [0],
     lineKinds: ofLines ? new Int32Array(lines) : undefined,
   }
 }

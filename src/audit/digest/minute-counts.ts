@@ -84,8 +84,12 @@ export class MinuteCounts {
     for (const [index, id] of counts.containers.entries()) {
       const events = counts.others[index]!
       const owner = events === 0 ? undefined : this.#of(id)
-      if (owner !== undefined) owner.other += events
       part.others.push(owner)
+      if (owner === undefined) continue
+      owner.other += events
+      // It may never have a kind whose line says its names.
+      if (owner.container === noContainer && owner.key !== '')
+        name(owner, readLine(output, start + counts.otherLines[index]!).container)
     }
     return part
   }
@@ -95,7 +99,7 @@ export class MinuteCounts {
     // Keys are finer than kinds here and there, so there may be more of them.
     if (owner.byKey.size >= 4 * mostKinds) return undefined
     const { kind: read, container } = readLine(output, line)
-    if (owner.container === noContainer && container.containerID !== '') owner.container = container
+    name(owner, container)
     const identity = identityOf(read)
     let kind = owner.kinds.get(identity)
     if (kind === undefined && owner.kinds.size < mostKinds) {
@@ -123,3 +127,8 @@ export class MinuteCounts {
 }
 
 const mostKeyLength = 256
+
+/** What is counted by a profile, or has no room of its own, is of no container. */
+function name(owner: ContainerCounts, container: ContainerFields): void {
+  if (container.containerID === owner.key) owner.container = container
+}

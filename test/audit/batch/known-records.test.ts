@@ -31,6 +31,25 @@ function counting(options: ScratchOptions = {}) {
   return { scratch: new Scratch({ ...options, known }), written: () => written }
 }
 
+/** A node of so many containers, each with a process whose pid is its place and one. */
+function crowd(size: number) {
+  const ids = Array.from({ length: size }, (_, i) => `${i}`.padStart(64, 'c'))
+  const [home] = node(1).containers
+  const containers = ids.map((containerID, i) => ({
+    ...home!,
+    containerID,
+    profileName: 'varmor-a',
+    initPid: 0,
+    mntNsID: i + 1,
+  }))
+  const data = { ...node(1), containers }
+  const resolver: PidResolver = {
+    beginBatch: () => undefined,
+    resolve: (pid) => ({ containerID: ids[pid - 1]!, mntNsID: pid, since: 0 }),
+  }
+  return { snapshots: [new Snapshot(data), new Snapshot(data)], resolver, ids }
+}
+
 /** A node of which something may change between two batches. */
 class World {
   readonly #data = node(3)
@@ -302,6 +321,33 @@ describe(`records of known forms${addon === undefined ? ' (not here: needs the n
       expect(comparable(result)).to.deep.equal(comparable(processBatch(batch, world.snapshots[1], resolver, slow)))
       if (round > 0) expect(result.kinds![0]!.counts.others.reduce((sum, events) => sum + events, 0)).to.be.above(500)
     }
+  })
+
+  it('leave each container some kinds, however many others make up, and however long', () => {
+    const { snapshots, resolver, ids } = crowd(80)
+    const [quick, slow] = [counting({ kinds: 'lines' }), new Scratch({ kinds: 'lines' })]
+    const rows = new Map<string, Set<string>>()
+    let otherEvents = 0
+    for (let container = 0; container < ids.length; container++) {
+      const line = (serial: number): string => {
+        const name = `/${serial % 300}${'x'.repeat(serial % 3 === 0 ? 700 : 300)}`
+        return `type=AVC msg=audit(1740381264.123:${serial}): apparmor="DENIED" operation="open" class="file" profile="varmor-a" name="${name}" pid=${container + 1} comm="cat" requested_mask="r" denied_mask="r" fsuid=0 ouid=0\n`
+      }
+      const lines = Array.from({ length: 600 }, (_, serial) => line(serial)).join('')
+      const batch = new World().batch(bytesOf(lines), { final: true, minute: 1 })
+      const result = processBatch(batch, snapshots[0]!, resolver, quick.scratch)
+      expect(comparable(result)).to.deep.equal(comparable(processBatch(batch, snapshots[1]!, resolver, slow)))
+      const { keys, owners, containers, others } = result.kinds![0]!.counts
+      for (const [row, key] of keys.entries()) {
+        const id = containers[owners[row]!]!
+        rows.set(id, (rows.get(id) ?? new Set()).add(key))
+        expect(key.length).to.be.below(600)
+      }
+      otherEvents += others[0]!
+    }
+    expect(ids.map((id) => rows.get(id)?.size ?? 0)).to.deep.equal(ids.map((_, i) => (i < 32 ? 256 : 8)))
+    expect(otherEvents).to.be.above(0)
+    expect(quick.written()).to.be.above(1_000)
   })
 
   it('do not grow without bound in profiles, processes and forms that somebody makes up', function () {

@@ -15,12 +15,30 @@ function resultOf(lines: string[]): BatchResult {
     events: new Uint32Array(lines.length).fill(1),
     lines: Uint32Array.from(starts),
     others: [0],
+    otherLines: [0],
     lineKinds: undefined,
   }
   return { output: new Uint8Array(Buffer.concat(bytes)), kinds: [{ start: 0, counts }] } as unknown as BatchResult
 }
 
 describe('counts of a minute', () => {
+  it('name a container whose events are all of kinds that have no room, and only that', () => {
+    const line = (containerID: string) => `${JSON.stringify({ containerID, podName: `pod ${containerID}` })}\n`
+    const ids = ['a', 'b', '']
+    const output = Buffer.from(ids.map(line).join(''))
+    const otherLines = ids.map((id) => output.indexOf(line(id)))
+    const none = { keys: [], owners: new Uint32Array(), events: new Uint32Array(), lines: new Uint32Array() }
+    const part = { ...none, containers: ids, others: [1, 1, 1], otherLines, lineKinds: undefined }
+    const counts = new MinuteCounts()
+    counts.add({ output, kinds: [{ start: 0, counts: part }] } as unknown as BatchResult, () => undefined)
+    const named = [...counts.containers].map(({ container: { containerID, podName } }) => [containerID, podName])
+    expect(named).to.deep.equal([
+      ['a', 'pod a'],
+      ['b', 'pod b'],
+      ['', ''],
+    ])
+  })
+
   it('read the line of a kind once, also of those that are too many', () => {
     const counts = new MinuteCounts()
     const rows = Array.from({ length: mostKinds + 10 }, (_, row) => row)
