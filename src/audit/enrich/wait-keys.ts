@@ -3,6 +3,9 @@ import type { ContainerInfo } from './snapshot.ts'
 /** What a record waits for, and what news are about: a pid, or a text for a container, a cgroup or a mount namespace. */
 export type WaitKey = number | string
 
+/** Milliseconds that a record waits for its container at most: one whose profile is recorded. */
+export const longestWait = 30_000
+
 /** Of whatever need not wait. One array for all, so that none is made for a record. */
 export const waitsForNothing: readonly WaitKey[] = []
 

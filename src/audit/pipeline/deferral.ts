@@ -1,7 +1,7 @@
 import { mebibyte } from '../../base/bytes.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { BatchFormat, Deferred } from '../batch/batch.ts'
-import type { WaitKey } from '../enrich/wait-keys.ts'
+import { longestWait, type WaitKey } from '../enrich/wait-keys.ts'
 import type { News } from './news.ts'
 
 /** Since when records wait, until when they may, and how often they were tried. */
@@ -47,7 +47,7 @@ export interface DeferralOptions<Owner> {
   retry: (retry: Retry<Owner>) => void
 }
 
-const defaults = { patience: 10_000, longPatience: 30_000, patienceInRing: 2_000, bound: 8 * mebibyte }
+const defaults = { patience: 10_000, longPatience: longestWait, patienceInRing: 2_000, bound: 8 * mebibyte }
 
 /** Milliseconds between two looks at the news. After each try that did not help, twice as many pass before the next. */
 const tick = 100

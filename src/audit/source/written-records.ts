@@ -3,6 +3,7 @@ import { mebibyte } from '../../base/bytes.ts'
 import { header } from '../decode/bpf-record.ts'
 import { RecordTime } from '../decode/record-time.ts'
 import { recordId } from '../encode/line-id.ts'
+import { longestWait } from '../enrich/wait-keys.ts'
 import { listFiles } from './rotated-files.ts'
 
 const pieceBytes = mebibyte
@@ -10,9 +11,10 @@ const pieceBytes = mebibyte
 const mostBytes = 128 * mebibyte
 /** Ids, and what may be between two pieces. */
 const overlap = 256
-/** Two processors may make their records in another order than that of the ring, and a line may wait for its container: seconds. */
+/** Seconds: two processors may make their records in another order than that of the ring. */
 const outOfOrder = 1
-const longestWait = 5
+/** Seconds by which a line may be behind younger ones: it may have waited for its container, and then for a worker. */
+const longestLate = longestWait / 1000 + 5
 
 /**
  * Finds the ids of BPF records that were made since a moment and have a line in a log. A line that is not whole does not count.
@@ -35,7 +37,7 @@ export async function findWritten(log: string, key: string, since: number): Prom
         const bytes = Buffer.alloc(Math.min(size, end + overlap) - start)
         const { bytesRead } = await file.read(bytes, 0, bytes.length, start)
         const oldest = takeIds(bytes.toString('latin1', 0, bytesRead), end === size, { key, since, found })
-        if (oldest < since - longestWait) return found
+        if (oldest < since - longestLate) return found
         left -= pieceBytes
       }
     } finally {

@@ -84,6 +84,15 @@ describe('records that an agent before this one has written', () => {
     expect(from.done).to.equal(true)
   })
 
+  for (const late of [0, 10, 30])
+    it(`are found before a line that has waited ${late} s, in an earlier piece of the log`, async () => {
+      const lineAt = (seconds: number, serial: number) =>
+        `{"event":"${'x'.repeat(1_000)}","id":"${key}${seconds}.${serial.toString().padStart(9, '0')}-00000000"}\n`
+      const lines = range(0, 3_000).map((serial) => lineAt(100, serial))
+      writeFileSync(log, [...lines, lineAt(100 - late, 3_000)].join(''))
+      expect((await findWritten(log, key, 100)).size).to.equal(late === 0 ? 3_001 : 3_000)
+    })
+
   it('are not looked for before the time from which on the ring has records', async () => {
     writeFileSync(log, linesOf([record(50n * second), record(99n * second + 1n), record(100n * second)]))
     expect((await findWritten(log, key, 99)).size).to.equal(2)
