@@ -7,8 +7,9 @@ import { type ProcessFacts, ProcessFactsReader } from './process-facts.ts'
 /**
  * What /proc says of a process at this moment; undefined when there is no such process.
  * @param known what it said before: of a process that still lives, that is all the same.
+ * @param anew what it is, is not given again as it was read before.
  */
-export type ReadProcess = (pid: number, known?: Membership) => Membership | undefined
+export type ReadProcess = (pid: number, known?: Membership, anew?: boolean) => Membership | undefined
 
 export interface ProcPidResolverOptions {
   readProcess: ReadProcess
@@ -167,20 +168,20 @@ export function startOfStat(stat: string): number {
  */
 export function procReader(bootTime: () => number, root = '/proc', containerOf = idOfPath): ReadProcess {
   const facts = new ProcessFactsReader({ root })
-  return (pid, known) => {
+  return (pid, known, anew) => {
     try {
       const stat = readFileSync(`${root}/${pid}/stat`, 'latin1')
       const startTicks = startOfStat(stat)
       // A process in a container stays there; one in none may be put into one.
       if (known?.startTicks === startTicks && known.containerID !== '')
-        return anew(known, containerOf(known.cgroupPath ?? ''), facts.read(pid, stat, known.since))
+        return renewed(known, containerOf(known.cgroupPath ?? ''), facts.read(pid, stat, known.since, anew))
       const cgroupPath = readCgroupPath(`${root}/${pid}/cgroup`)
       const namespace = mountNamespace(`${root}/${pid}/ns/mnt`)
       const containerID = cgroupPath === undefined ? '' : containerOf(cgroupPath)
       // One that is ending has left its namespaces, and cgroups of version 1: it does not show where it was.
       if (namespace === undefined && containerID === '') return undefined
       const since = bootTime() + startTicks / ticksPerSecond
-      const process = facts.read(pid, stat, since)
+      const process = facts.read(pid, stat, since, anew)
       const where = cgroupPath === undefined ? { unplaced: true as const } : { cgroupPath }
       const place = { containerID, mntNsID: namespace ?? 0, since, startTicks, ...where }
       return process === undefined ? place : { ...place, process }
@@ -202,7 +203,7 @@ function readCgroupPath(path: string): string | undefined {
 }
 
 /** What is known of a process, with what may have changed: its container may have become known, and it may run another program. */
-function anew(known: Membership, containerID: string, process: ProcessFacts | undefined): Membership {
+function renewed(known: Membership, containerID: string, process: ProcessFacts | undefined): Membership {
   if (containerID === known.containerID && process === known.process) return known
   const { process: _, ...place } = known
   return { ...place, containerID, ...(process !== undefined && { process }) }

@@ -74,11 +74,12 @@ export class ProcessFactsReader {
   /**
    * @param text of /proc/<pid>/stat, as it was read just now.
    * @param startTime unix seconds.
+   * @param anew nothing is given again.
    * @returns undefined when the process has ended or changed meanwhile: what was read may be of two
    * @throws system errors other than those of a process that has ended or must not be looked at
    */
-  read(pid: number, text: string, startTime: number): ProcessFacts | undefined {
-    const [stat, now, kept] = [parseStat(text), this.#now(), this.#kept.get(pid)]
+  read(pid: number, text: string, startTime: number, anew = false): ProcessFacts | undefined {
+    const [stat, now, kept] = [parseStat(text), this.#now(), anew ? undefined : this.#kept.get(pid)]
     if (kept !== undefined && isSame(kept.stat, stat) && now - kept.read < this.#fresh) return kept.facts
     this.#kept.delete(pid)
     const facts = this.#read(pid, stat, startTime)

@@ -123,7 +123,7 @@ export class LineageResolver implements PidResolver {
     const kept = this.#kept.get(key)
     if (kept !== undefined && now < kept.until) return kept
     if (!budget.take(containerID)) return undefined
-    const found = readProcess(ask)
+    const found = readProcess(ask, undefined, true)
     const read = forks.confirm(key, '') ? found : undefined
     const anew = { read, until: now + fresh.least + (fresh.most - fresh.least) * random() }
     this.#kept.delete(key)

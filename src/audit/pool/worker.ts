@@ -91,9 +91,9 @@ class DecodeWorker {
   }
 
   #forgiving(read: ReadProcess): ReadProcess {
-    return (pid, known) => {
+    return (...asked) => {
       try {
-        return read(pid, known)
+        return read(...asked)
       } catch (error) {
         if (this.#unreadableAsGone && machineErrorOf(error) !== undefined) return undefined
         throw error

@@ -18,6 +18,7 @@ describe('the resolver over forks', () => {
   const setup = (known: ForkAnswer | undefined, proc: Membership | undefined, lives = true, looks = 1000) => {
     const confirmed: [number, string][] = []
     const asked: number[] = []
+    const askedAnew: number[] = []
     const forks = {
       number: 3,
       reuses: () => 0,
@@ -34,15 +35,16 @@ describe('the resolver over forks', () => {
       ...{ forks, otherwise },
       now: () => time.now,
       random: () => time.random,
-      readProcess: (pid) => {
+      readProcess: (pid, _known, anew = false) => {
         asked.push(pid)
+        if (anew) askedAnew.push(pid)
         return proc
       },
       budget: new LookupBudget(looks, () => 0),
       isKnown: (id) => snapshot.container(id) !== undefined,
     })
     const attribution = () => new Attributions().find(500, 101, snapshot, resolver)
-    return { resolver, confirmed, asked, attribution, time, forks }
+    return { resolver, confirmed, asked, askedAnew, attribution, time, forks }
   }
 
   it('leaves to the other one what is not certain', () => {
@@ -76,7 +78,10 @@ describe('the resolver over forks', () => {
   it('asks of a process that is known to be in a container what it is, once in five to ten seconds, and not where it is', () => {
     const known = answer({ containerID: web.containerID, ask: 500, key: 9, itself: true })
     const process = { ppid: 4, exe: '/bin/sh', startTime: 100 }
-    const { asked, attribution, resolver, time } = setup(known, { ...home(bystander.containerID, 5), process })
+    const { asked, askedAnew, attribution, resolver, time } = setup(known, {
+      ...home(bystander.containerID, 5),
+      process,
+    })
     for (const now of [0, 5, 9]) {
       time.now = now
       resolver.beginBatch()
@@ -93,6 +98,7 @@ describe('the resolver over forks', () => {
       attribution()
     }
     expect(asked).to.deep.equal([500, 500, 500])
+    expect(askedAnew, 'nothing that was read before').to.deep.equal(asked)
   })
 
   it('takes nothing for a process that another one with its key was said to be in the last fork tree', () => {
