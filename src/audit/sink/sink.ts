@@ -18,6 +18,8 @@ export interface SinkOptions extends SinkFileOptions {
   stage?: string
   /** Bytes that may wait. What is offered beyond, and may be lost, is dropped. Default 16 MiB. */
   bound?: number
+  /** Milliseconds after which the disk is asked to store what was written, where nobody has by then. Default 10,000. */
+  storeWithin?: number
   /** Called when the file cannot be written, and when it can again. */
   onTrouble?: (trouble: Trouble | undefined) => void
   /** How the file is opened; a test gives one that fails. */
@@ -68,6 +70,8 @@ export class Sink {
   #unstored: Trouble | undefined
   /** By the clock. What was written before is stored. */
   #storedAt: number
+  /** Something was written that nobody has asked the disk to store. */
+  #storing: { cancel(): void } | undefined
   #closing = false
   /** By the clock: when the disk took something last, or was first asked to hurry. */
   #tookAt = 0
@@ -150,13 +154,28 @@ export class Sink {
    * @throws NotStored when some of what was written since the last good sync may be lost; once, the next one is about what comes then.
    */
   async sync(): Promise<void> {
-    const begun = this.#options.clock.now()
-    while (this.#retiring.size > 0) await Promise.all(this.#retiring)
-    await this.#file?.sync().catch((error: unknown) => this.#notStored(error))
+    await this.#store()
     const trouble = this.#unstored
     this.#unstored = undefined
     if (trouble !== undefined) throw new NotStored(trouble)
-    this.#storedAt = begun
+  }
+
+  async #store(): Promise<void> {
+    const [begun, failures] = [this.#options.clock.now(), this.syncFailures]
+    this.#notStoring()
+    while (this.#retiring.size > 0) await Promise.all(this.#retiring)
+    await this.#file?.sync().catch((error: unknown) => this.#notStored(error))
+    if (this.syncFailures === failures) this.#storedAt = begun
+  }
+
+  #storeLater(): void {
+    const { clock, storeWithin = 10_000 } = this.#options
+    this.#storing ??= clock.after(storeWithin, () => void this.#store())
+  }
+
+  #notStoring(): void {
+    this.#storing?.cancel()
+    this.#storing = undefined
   }
 
   /** What waits and what still comes is dropped as `stopped` once the disk has taken nothing for so many milliseconds. */
@@ -174,6 +193,7 @@ export class Sink {
     this.#deadline?.cancel()
     this.#giveUpAll()
     await this.#running
+    this.#notStoring()
     await Promise.all(this.#retiring)
     await this.#file?.close().catch((error: unknown) => this.#notStored(error))
     this.#file = undefined
@@ -223,6 +243,7 @@ export class Sink {
       if (written > 0) {
         this.#failures = 0
         this.#tookAt = this.#options.clock.now()
+        this.#storeLater()
       }
       if (trouble !== undefined) await this.#fail(trouble)
       else this.#recover()

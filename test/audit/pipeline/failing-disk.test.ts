@@ -133,6 +133,24 @@ describe('a pipeline whose disk does not store', () => {
     expect(new Set(namesIn(disk.stored))).to.deep.equal(new Set(names))
   })
 
+  it('says what may be missing where no position is stored that would ask the disk', async () => {
+    const sink = new Sink({ path: '/nowhere', clock, random: () => 0, writer: demo, open: async () => disk.file })
+    const write = (line: string) =>
+      sink.offer({ bytes: Buffer.from(line), lines: 1, lossy: true, settle: () => undefined })
+    write('{}\n')
+    await clock.advance(20_000)
+    expect(disk.stored).to.equal('{}\n')
+    disk.fails = true
+    write('{}\n')
+    await clock.advance(10_000)
+    disk.fails = false
+    await clock.advance(20_000)
+    expect(sink.losses.counts).to.deep.equal([{ where: 'sink', why: 'sync-EIO', events: 0, uncounted: 1 }])
+    expect(disk.stored).to.include('sync-EIO')
+    expect(clock.waiting, 'nothing more to store').to.equal(0)
+    expect(await sink.sync().catch(({ name }: Error) => name), 'whoever asks hears of it').to.equal('NotStored')
+  })
+
   it('stores nothing at its end when the last sync fails', async () => {
     const pipeline = pipelineFrom(0)
     const ended = pipeline.run()
