@@ -131,6 +131,9 @@ async function known(
 
 /** Seconds until a node comes again: one whose part is stored, one that waits for that, and one that has nothing to bring. */
 const retry = { stored: 300, waiting: 10, unknown: 60 }
+const waiting: ModelAnswer = { state: 'waiting', retrySeconds: retry.waiting }
+/** What is said of a recording that is none here. */
+export const unknownRecording: ModelAnswer = { state: 'unknown', retrySeconds: retry.unknown }
 
 interface Taken {
   state: ModelState
@@ -141,10 +144,7 @@ function take(ports: ModelPorts, state: ModelState, report: ModelReport, context
   if (state.recording === '' || report.recording !== state.recording || !ports.nodeExists(report.node)) {
     const profile = ports.profile(context.key)
     const isOpen = profile !== undefined && recordingOf(profile)?.id === report.recording
-    const answer = isOpen
-      ? ({ state: 'waiting', retrySeconds: retry.waiting } as const)
-      : ({ state: 'unknown', retrySeconds: retry.unknown } as const)
-    return { state, answer }
+    return { state, answer: isOpen ? waiting : unknownRecording }
   }
   const part = partOf(state, report)
   const { piece } = report
@@ -168,9 +168,7 @@ function partOf({ parts, stored }: ModelState, { node, digest, pieces, summary }
 
 function answerTo(part: Part, { stays }: ModelState): ModelAnswer {
   if (!isWhole(part)) return { state: 'wanted', next: part.next, retrySeconds: retry.waiting }
-  return part.stored || stays
-    ? { state: 'stored', retrySeconds: retry.stored }
-    : { state: 'waiting', retrySeconds: retry.waiting }
+  return part.stored || stays ? { state: 'stored', retrySeconds: retry.stored } : waiting
 }
 
 /** At once when nobody is missing that is not written yet; else when the time for that is over, and then now and then. */

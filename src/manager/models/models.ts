@@ -1,5 +1,5 @@
 import { defaultModelSettings, type ModelPorts, type ModelSettings } from '../../../actors/model/ports.ts'
-import { type ModelMessage, modelFamily } from '../../../actors/model.ts'
+import { type ModelMessage, modelFamily, unknownRecording } from '../../../actors/model.ts'
 import type { FoundModel } from '../../../actors/policy/ports.ts'
 import type { ActorSystem, Family } from '../../../actors/runtime/index.ts'
 import type { ModelAnswer, ModelReport } from '../../api/model-report.ts'
@@ -35,8 +35,13 @@ export class Models {
   }
 
   /** Takes what a node has to say of what it recorded. @throws {AskError} when its actor has too much to do */
-  report(report: ModelReport): Promise<ModelAnswer> {
-    return this.#family.of(`${report.namespace}/${report.name}`).ask({ type: 'report', report }, { timeout: PATIENCE })
+  async report(report: ModelReport): Promise<ModelAnswer> {
+    const key = `${report.namespace}/${report.name}`
+    const profile = this.#view.profiles.store.get(key)
+    const isKnown = profile !== undefined && recordingOf(profile)?.id === report.recording
+    // Before there is an actor: whoever has a node's token can make up any number of names.
+    if (!isKnown || this.#view.nodes.store.get(report.node) === undefined) return unknownRecording
+    return this.#family.of(key).ask({ type: 'report', report }, { timeout: PATIENCE })
   }
 
   /** The ArmorProfile may be in another state. */
