@@ -2,7 +2,7 @@ import type { ModelAnswer, ModelReport } from '../src/api/model-report.ts'
 import { recordingOf } from '../src/api/recording.ts'
 import type { ArmorProfile, ArmorProfileModel } from '../src/api/types.ts'
 import { backoff } from '../src/base/backoff.ts'
-import type { ModelPorts } from './model/ports.ts'
+import type { BuiltProfile, ModelPorts } from './model/ports.ts'
 import { byOthers, ofManager, type Whose, whose } from './model/recorded-for.ts'
 import type { ModelState } from './model/state.ts'
 import { isWhole, leftOutOf, type Part, storedDigests } from './model/status.ts'
@@ -19,7 +19,9 @@ export type ModelMessage =
   /** The model that the API server has is of this resource version now; undefined when it is gone. */
   | { type: 'model-changed'; version: string | undefined }
 type WriteDue = { type: 'write-due' }
-type Message = ModelMessage | WriteDue
+/** The build that began then is over. */
+type Built = { type: 'built'; began: number; outcome: PromiseSettledResult<BuiltProfile> }
+type Message = ModelMessage | WriteDue | Built
 
 /**
  * What was learnt of the workloads of one ArmorProfile; its key is `namespace/name`. Nodes offer what they recorded once the modelling is
@@ -47,6 +49,10 @@ export const model = (ports: ModelPorts): Behaviour<ModelState, Message> => ({
         return due({ ...state, look: true }, ports.settings.writeInterval, context)
       case 'write-due':
         return write(ports, { ...state, due: undefined }, context)
+      case 'built':
+        // Of an earlier recording, it may be.
+        if (message.began !== state.building) return state
+        return write(ports, { ...state, building: undefined }, context, message.outcome)
       default:
         return assertNever(message)
     }
@@ -55,7 +61,8 @@ export const model = (ports: ModelPorts): Behaviour<ModelState, Message> => ({
 
 export const modelFamily = (ports: ModelPorts): FamilyOptions<ModelState, Message> => ({
   behaviour: model(ports),
-  mailbox: { capacity: 20_000, coalesce: ({ type }) => (type === 'report' ? undefined : type) },
+  // A report may have a mebibyte, so the manager lets in fewer for all models together, and there is always room for `built`.
+  mailbox: { capacity: 256, coalesce: ({ type }) => (type === 'report' ? undefined : type) },
   // Agents offer every five minutes what is stored, and what was merged of parts that are not need not be asked for again.
   idleAfter: 900_000,
 })
@@ -75,6 +82,7 @@ const nothing = (): ModelState => ({
   leftOutBefore: '',
   look: false,
   seen: undefined,
+  building: undefined,
   due: undefined,
   failures: 0,
 })
@@ -146,6 +154,8 @@ function take(ports: ModelPorts, state: ModelState, report: ModelReport, context
     const isOpen = profile !== undefined && recordingOf(profile)?.id === report.recording
     return { state, answer: isOpen ? waiting : unknownRecording }
   }
+  // What is built is to be all that is there when it is written.
+  if (state.building !== undefined) return { state, answer: waiting }
   const part = partOf(state, report)
   const { piece } = report
   let fresh = part !== state.parts.get(report.node) && !part.stored
@@ -215,14 +225,22 @@ function isComplete({ expected }: ModelPorts, { parts, stored }: ModelState): bo
   return parts.size + stored.size > 0
 }
 
-async function write(ports: ModelPorts, state: ModelState, context: Context): Promise<ModelState> {
+async function write(
+  ports: ModelPorts,
+  state: ModelState,
+  context: Context,
+  outcome?: Built['outcome'],
+): Promise<ModelState> {
   const profile = overProfile(ports, context.key)
-  const { over, dirty, written, look } = state
-  if (profile === undefined || over === undefined || (written && !dirty && !look)) return state
+  const { over, dirty, written, look, building } = state
+  if (profile === undefined || over === undefined || building !== undefined || (written && !dirty && !look))
+    return state
   const isTime = context.now() >= over + ports.settings.patience
   if (!isTime && !isComplete(ports, state)) return planWrite(ports, state, context)
   try {
-    return { ...(await bringUp(ports, state, profile, context)), failures: 0 }
+    if (outcome?.status === 'rejected') throw outcome.reason
+    const next = await bringUp(ports, state, profile, context, outcome?.value)
+    return next.building === undefined ? { ...next, failures: 0 } : next
   } catch (error) {
     if (!(error instanceof PortError)) throw error
     const { firstBackoff: first, longestBackoff: longest } = ports.settings
@@ -242,6 +260,7 @@ async function bringUp(
   state: ModelState,
   profile: ArmorProfile,
   context: Context,
+  built?: BuiltProfile,
 ): Promise<ModelState> {
   const { recording, dirty, written, stays, seen } = state
   const { namespace = '', name } = profile.metadata
@@ -263,10 +282,20 @@ async function bringUp(
     if (left > 0 && gone.some((node) => ports.nodeExists(node))) return due({ ...state, look: false }, left, context)
     return staying(ports, state, found, { late: lateFor(found, 'ours', state), gone }, context)
   }
-  const model = await writeModel(ports, state, profile, found, context)
+  if (built === undefined) return build(ports, state, profile, context)
+  const model = await writeModel(ports, state, profile, found, built, context)
   for (const part of state.parts.values()) part.stored = isWhole(part)
   const now = { dirty: false, written: true, stays: false, look: false, seen: model.metadata.resourceVersion }
   return { ...state, ...now, lost: new Map() }
+}
+
+/** Compilers may be busy for minutes, in which nodes are to be answered: that it is done comes as a message. */
+function build(ports: ModelPorts, state: ModelState, { metadata, spec }: ArmorProfile, context: Context): ModelState {
+  const { self } = context
+  const began = context.now()
+  const built = ports.build(state.merged.state().result, spec.profile, metadata.namespace ?? '')
+  void Promise.allSettled([built]).then(([outcome]) => self.tell({ type: 'built', began, outcome }))
+  return { ...state, building: began }
 }
 
 /** Milliseconds after which a node that is there would have come again: see `retry`. */

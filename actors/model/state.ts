@@ -25,6 +25,8 @@ export interface ModelState {
   look: boolean
   /** The resource version of the model as it was looked at last. */
   seen: string | undefined
+  /** When the build began that is under way, in milliseconds since the epoch. Meanwhile nothing that nodes send is taken. */
+  building: number | undefined
   /** When the next write is due, in milliseconds since the epoch. */
   due: number | undefined
   failures: number

@@ -3,7 +3,7 @@ import type { ArmorProfile, ArmorProfileModel, DynamicResult } from '../../src/a
 import { canonicalJson } from '../../src/base/canonical-json.ts'
 import { type Kept, keptInObject } from '../../src/model/profile/kept-in-object.ts'
 import type { ActorContext } from '../runtime/index.ts'
-import type { ModelPorts } from './ports.ts'
+import type { BuiltProfile, ModelPorts } from './ports.ts'
 import { ofManager } from './recorded-for.ts'
 import type { ModelState } from './state.ts'
 import { modelStatus, unchangedStatus } from './status.ts'
@@ -11,6 +11,7 @@ import { modelStatus, unchangedStatus } from './status.ts'
 /**
  * Writes the model of what has come until now, and then its status: who reads that it is ready finds the profiles there.
  * @param found what the API server has of it; whoever changes it meanwhile is not overwritten
+ * @param built what was made of what has come
  * @returns the model as it is then
  * @throws {PortError} when the API server does not take it
  */
@@ -24,15 +25,12 @@ export async function writeModel(
     leftOutBefore,
     recording,
   }: Pick<ModelState, 'merged' | 'parts' | 'stored' | 'lost' | 'leftOutBefore' | 'recording'>,
-  armorProfile: ArmorProfile,
+  { metadata: { namespace = '', name } }: ArmorProfile,
   found: ArmorProfileModel | undefined,
+  built: BuiltProfile,
   context: Pick<ActorContext<never>, 'key' | 'now'>,
 ): Promise<ArmorProfileModel> {
-  const { metadata, spec } = armorProfile
-  const { namespace = '', name } = metadata
-  const recorded = merged.state().result
-  const built = await ports.build(recorded, spec.profile, namespace)
-  const result = built.ok ? built.result : recorded
+  const result = built.ok ? built.result : merged.state().result
   const profile = built.ok ? built.profile : undefined
   const kept = keptInObject(
     { dynamicResult: result, ...(profile !== undefined && { profile }) },

@@ -41,7 +41,7 @@ import { type AgentAccount, AgentNodes } from './agent-nodes.ts'
 import { isAnotherBoot, isAnotherNode, type Node } from './cluster-resources.ts'
 import type { ClusterView } from './cluster-view.ts'
 import { EgressDirectory, type EgressSources } from './egress/egress-directory.ts'
-import { Models, type ModelsOptions } from './models/models.ts'
+import { Models, type ModelsOptions, modelFamilyName } from './models/models.ts'
 import { reportInterval, reportPace, reportSeconds } from './paces.ts'
 import { UncoveredNodes } from './uncovered-nodes.ts'
 
@@ -190,6 +190,11 @@ export class ControlPlane {
   /** Messages of reports that their actors have not handled yet. */
   get waitingReports(): number {
     return this.#system.queued(this.#nodeProfiles.name)
+  }
+
+  /** Messages that the actors of models have not handled yet. */
+  get waitingRecordings(): number {
+    return this.#system.queued(modelFamilyName)
   }
 
   /** Takes what an agent says. */

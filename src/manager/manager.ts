@@ -89,6 +89,12 @@ export class Manager {
     clock: systemClock,
     isBehind: () => (this.#leadership.controlPlane?.waitingReports ?? 0) >= paces.waitingReports,
   })
+  /** Of its own: what models take their time for is not to keep out what nodes report. */
+  readonly #recordingGate = new ReportGate({
+    clock: systemClock,
+    isBehind: () => (this.#leadership.controlPlane?.waitingRecordings ?? 0) >= paces.waitingRecordings,
+    atOnce: 16,
+  })
   readonly #modelFiles: ModelFolder
   #certificates: Certificates | undefined
   #mutating: MutateOptions | undefined
@@ -198,6 +204,7 @@ export class Manager {
           ...this.#view.depths,
           compilers: this.#compilers.waiting,
           reports: this.#reportGate.depth.waiting,
+          recordings: this.#recordingGate.depth.waiting,
         }),
         eventsLost: () => this.#events.lost,
         failures: () => ({ certificates: this.#certificates?.failures ?? 0 }),
@@ -305,14 +312,18 @@ export class Manager {
   #statusHandlers(): Parameters<Servers['start']>[1] {
     const { policy } = this.#options
     const ofAgents = this.#ofAgents()
-    const gated = { ...ofAgents, gate: this.#reportGate }
     const report = reportHandler({
-      ...gated,
+      ...ofAgents,
+      gate: this.#reportGate,
       take: (report) => this.#leading().report(report),
       observe: (outcome) => this.metrics.reports.answered(outcome),
     })
     if (policy?.behaviorModeling !== true) return { report }
-    const data = modelDataHandler({ ...gated, take: (report) => this.#leading().recorded(report) })
+    const data = modelDataHandler({
+      ...ofAgents,
+      gate: this.#recordingGate,
+      take: (report) => this.#leading().recorded(report),
+    })
     return { report, data, models: this.#modelRoutes(ofAgents) }
   }
 

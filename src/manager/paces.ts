@@ -30,6 +30,9 @@ export const reportInterval = (asked: number, nodes: number): number =>
 /** Messages of reports that may wait for their actors before further reports have to. */
 export const waitingReports = 10_000
 
+/** Messages that may wait for the actors of models before nodes have to with further pieces of recordings, each a mebibyte at most. */
+export const waitingRecordings = 64
+
 /** How many workloads may be restarted. */
 export interface RestartLimits {
   /** At the same time: begun, and not all well yet. */

@@ -16,6 +16,8 @@ export interface ModelsOptions extends Pick<ModelPorts, 'api' | 'files' | 'build
 /** Milliseconds: an agent has given up a little later. */
 const PATIENCE = 15_000
 
+export const modelFamilyName = 'model'
+
 /** The models of a manager that leads: an actor for each ArmorProfile whose workloads were recorded. */
 export class Models {
   readonly #family: Family<ModelMessage>
@@ -24,7 +26,7 @@ export class Models {
   constructor({ system, view, settings, ...ports }: ModelsOptions) {
     this.#view = view
     this.#family = system.family(
-      'model',
+      modelFamilyName,
       modelFamily({
         ...ports,
         profile: (key) => view.profiles.store.get(key),

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { byOthers } from '../../../actors/model/recorded-for.ts'
+import { PortError } from '../../../actors/ports.ts'
 import { recordingOf } from '../../../src/api/recording.ts'
 import type { ArmorProfileModel, DynamicResult } from '../../../src/api/types.ts'
 import { seededRandom } from '../../../src/base/random.ts'
@@ -61,6 +62,48 @@ describe('a modelling of behaviour', () => {
     expect(world.model?.data.dynamicResult?.seccomp?.syscalls).to.deep.equal(['mount', 'openat'])
     expect(conditions(world)['n2']).to.include({ status: 'True', reason: 'PartlyRecorded' })
     expect(conditions(world)['n2']?.message).to.contain('the agent was not there')
+    await world.stop()
+  })
+
+  it('answers nodes while its profiles are made, and adds what they bring after that', async () => {
+    const world = begun(['n1', 'n2'])
+    await world.runFor(1_000)
+    world.found('n1', call('openat'))
+    world.found('n2', call('mount'))
+    await world.runFor(10_000)
+    world.killAgent('n2')
+    world.end()
+    let free = (): void => undefined
+    world.compilers = new Promise((resolve) => {
+      free = resolve
+    })
+    await world.runFor(120_000)
+    world.startAgent('n2')
+    await world.runFor(180_000)
+    expect(world.unanswered).to.equal(0)
+    expect(world.model).to.equal(undefined)
+    free()
+    await world.runUntil(() => world.model !== undefined, 1_000)
+    expect(syscalls(world)).to.deep.equal(['openat'])
+    await world.runUntil(() => world.model?.status?.completedNumber === 2, 120_000)
+    expect(syscalls(world)).to.deep.equal(['mount', 'openat'])
+    await world.stop()
+  })
+
+  it('asks compilers again and again that are busy, less often each time', async () => {
+    const world = begun(['n1'])
+    await world.runFor(1_000)
+    world.found('n1', call('openat'))
+    await world.runFor(10_000)
+    world.end()
+    let asked = 0
+    Object.defineProperty(world, 'compilers', {
+      get: () => (++asked < 12 ? Promise.reject(new PortError('UNAVAILABLE', 'busy')) : Promise.resolve()),
+    })
+    const before = world.now()
+    await world.runUntil(() => world.model?.status?.ready === true)
+    expect(asked).to.equal(12)
+    expect(world.now() - before).to.be.above(60_000)
     await world.stop()
   })
 

@@ -42,6 +42,10 @@ export class ModelWorld {
   profile: ArmorProfile | undefined
   model: ArmorProfileModel | undefined
   applied = 0
+  /** Until then they have other things to do. */
+  compilers: Promise<void> = Promise.resolve()
+  /** Reports for which the manager had no time. */
+  unanswered = 0
   /** When recordings were written. */
   readonly writes: number[] = []
   /** Nodes whose workers are to send again what they know. */
@@ -194,7 +198,10 @@ export class ModelWorld {
           remove: async (key) => void this.files.delete(key),
         },
         // Names of the simulation have numbers in them, which are not to become patterns.
-        build: async (result, profile) => buildProfile(result, profile, false),
+        build: async (result, profile) => {
+          await this.compilers
+          return buildProfile(result, profile, false)
+        },
         settings: this.settings,
       }),
     )
@@ -259,6 +266,7 @@ export class ModelWorld {
       return { kind: 'answer', answer }
     } catch (error) {
       if (!(error instanceof AskError)) throw error
+      this.unanswered++
       return { kind: 'unreachable', message: error.message }
     }
   }
