@@ -5,7 +5,7 @@ import { isAlreadyExists, isNotFound } from './api-error.ts'
 import type { ApiClient } from './client.ts'
 import { events, type KubeEvent, microTime, type ObjectReference } from './resources.ts'
 import { isUnclear } from './retry.ts'
-import { TokenBucket } from './token-bucket.ts'
+import { TokenBuckets } from './token-bucket.ts'
 
 /** Something that users should see in `kubectl describe`. */
 export interface EventNote {
@@ -73,7 +73,7 @@ export class EventRecorder {
   readonly lost: EventLoss = { rateLimited: 0, queueFull: 0, failed: 0, invalid: 0 }
   #options: Required<Omit<EventRecorderOptions, 'observer'>> & Pick<EventRecorderOptions, 'observer'>
   #series: RecentMap<string, Series>
-  #buckets = new RecentMap<string, TokenBucket>(KEYS)
+  #buckets: TokenBuckets
   #queue: Series[] = []
   #working: Promise<void> | undefined
   #timer: Timer | undefined
@@ -82,6 +82,7 @@ export class EventRecorder {
   constructor(options: EventRecorderOptions) {
     const defaults = { bound: 1000, burst: 25, refill: 300_000, seriesInterval: 30_000 }
     this.#options = { ...defaults, clock: systemClock, wallClock: Date.now, ...options }
+    this.#buckets = new TokenBuckets(KEYS, this.#options)
     this.#series = new RecentMap(KEYS, (_, series) => this.#enqueueCount(series))
   }
 
@@ -125,17 +126,9 @@ export class EventRecorder {
       return
     }
     if (known !== undefined) this.#enqueueCount(known)
-    if (!this.#bucketOf(note.regarding, now).take(now)) this.#lose('rateLimited')
+    if (!this.#buckets.of(JSON.stringify(note.regarding), now).take(now)) this.#lose('rateLimited')
     else if (this.#queue.length >= this.#options.bound) this.#lose('queueFull')
     else this.#begin(key, this.#event(note), now)
-  }
-
-  #bucketOf(regarding: ObjectReference, now: number): TokenBucket {
-    const about = JSON.stringify(regarding)
-    const { burst, refill } = this.#options
-    const bucket = this.#buckets.get(about) ?? new TokenBucket(burst, refill, now)
-    this.#buckets.set(about, bucket)
-    return bucket
   }
 
   #begin(key: string, event: KubeEvent, now: number): void {

@@ -1,3 +1,5 @@
+import { RecentMap } from '../base/recent-map.ts'
+
 /** So many at once, and then one after each `refill` milliseconds. */
 export class TokenBucket {
   #burst: number
@@ -34,5 +36,26 @@ export class TokenBucket {
   /** What was taken is not to count. */
   giveBack(): void {
     this.#tokens = Math.min(this.#burst, this.#tokens + 1)
+  }
+}
+
+/** A bucket for each of those that came last. */
+export class TokenBuckets {
+  readonly #rate: { burst: number; refill: number }
+  readonly #buckets: RecentMap<string, TokenBucket>
+
+  /**
+   * @param bound buckets that are kept
+   * @param rate of each: see TokenBucket
+   */
+  constructor(bound: number, rate: { burst: number; refill: number }) {
+    this.#buckets = new RecentMap(bound)
+    this.#rate = rate
+  }
+
+  of(key: string, now: number): TokenBucket {
+    const bucket = this.#buckets.get(key) ?? new TokenBucket(this.#rate.burst, this.#rate.refill, now)
+    this.#buckets.set(key, bucket)
+    return bucket
   }
 }

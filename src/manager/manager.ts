@@ -331,12 +331,13 @@ export class Manager {
     const client = this.#client
     const { audiences = [] } = this.#options.agents ?? {}
     const verifier = new TokenVerifier({
-      review: (token, known) => reviewToken(client, token, audiences, { class: known ? 'read' : 'stranger' }),
-      // Whoever is somebody in the cluster; what he may do the API server says for each request.
+      // Whoever is somebody in the cluster; what he may do the API server says for each request. Known or not, all else goes first.
+      review: (token) => reviewToken(client, token, audiences, { class: 'stranger' }),
       isExpected: () => true,
       clock,
     })
     return modelRoutes({
+      clock,
       verify: (token, address) => verifier.verify(token, address),
       mayAccess: (user, verb, target) =>
         mayAccess(client, user, { verb, group, version, resource: armorProfileModels.plural, ...target }),

@@ -1,5 +1,7 @@
 import { expect } from 'chai'
+import { mayAccess } from '../../src/kube/access-review.ts'
 import { allow, deny, parseAdmissionReview } from '../../src/kube/admission.ts'
+import { unlimited } from '../../src/kube/limiter.ts'
 import { parseTokenReview, reviewToken, type verdictOf } from '../../src/kube/token-review.ts'
 import { testClient } from './harness.ts'
 import { json, ScriptedServer } from './scripted-server.ts'
@@ -80,6 +82,35 @@ describe('kube admission review', () => {
       status: { code: 422, reason: 'Invalid', message: 'no' },
     })
   })
+})
+
+describe('kube access review', () => {
+  for (const status of [{ allowed: true }, { allowed: false }, undefined])
+    it(`is asked after all that is more urgent, and says ${JSON.stringify(status)}`, async () => {
+      const server = await ScriptedServer.start(json({ kind: 'SubjectAccessReview', spec: {}, status }))
+      const classes: string[] = []
+      const turn: typeof unlimited.turn = (of, signal) => {
+        classes.push(of)
+        return unlimited.turn(of, signal)
+      }
+      const { client, connection } = testClient(server.url, { limiter: { ...unlimited, turn } })
+      const access = {
+        verb: 'get',
+        group: 'g',
+        version: 'v1',
+        resource: 'things',
+        namespace: 'team',
+        name: 'a',
+      } as const
+      const user = { username: 'jane', groups: ['team'] }
+      expect(await mayAccess(client, user, access)).to.equal(status?.allowed === true)
+      const [seen] = server.requests('POST /apis/authorization.k8s.io/v1/subjectaccessreviews')
+      const { username, ...rest } = user
+      expect(JSON.parse(seen!.body).spec).to.deep.equal({ user: username, ...rest, resourceAttributes: access })
+      expect(classes).to.deep.equal(['stranger'])
+      await connection.close()
+      await server.stop()
+    })
 })
 
 describe('kube token review', () => {

@@ -1,8 +1,7 @@
 import { type FieldError, formatFieldError } from '../../api/field-error.ts'
 import type { Clock } from '../../base/clock.ts'
-import { RecentMap } from '../../base/recent-map.ts'
 import { type Exchange, type Handler, json, type Reply, refuseOtherThanJson } from '../../http/routes.ts'
-import { TokenBucket } from '../../kube/token-bucket.ts'
+import { type TokenBucket, TokenBuckets } from '../../kube/token-bucket.ts'
 import type { ReportGate } from './report-gate.ts'
 import type { Verdict } from './token-verifier.ts'
 
@@ -48,17 +47,13 @@ export function agentHandler<Value extends { node: string }>(
   body: AgentBody<Value>,
 ): Handler {
   const { clock, rate = { burst: 20, refill: 500 }, gate } = options
-  const buckets = new RecentMap<string, TokenBucket>(NODES)
+  const buckets = new TokenBuckets(NODES, rate)
   // From `admit` to `handle` of one request.
   const callers = new WeakMap<Exchange, string | undefined>()
   // Those that have a place.
   const inside = new WeakMap<Exchange, string>()
 
-  const bucketOf = (caller: string): TokenBucket => {
-    const bucket = buckets.get(caller) ?? new TokenBucket(rate.burst, rate.refill, clock.now())
-    buckets.set(caller, bucket)
-    return bucket
-  }
+  const bucketOf = (caller: string): TokenBucket => buckets.of(caller, clock.now())
   const isWithinRate = (node: string): boolean => bucketOf(node).take(clock.now())
 
   const admit = async (exchange: Exchange): Promise<Reply | undefined> => {
@@ -117,11 +112,11 @@ export function agentHandler<Value extends { node: string }>(
 
 const failure = (status: number, error: string): Reply => json(status, { error })
 
-const tooMany = (refill: number, error = 'This node reports too often; gather changes into one report'): Reply =>
+export const tooMany = (refill: number, error = 'This node reports too often; gather changes into one report'): Reply =>
   json(429, { error }, { 'retry-after': String(Math.max(1, Math.ceil(refill / 1000))) })
 
 const FULL = 'Too many reports wait already, or too many of this node; come again'
-const BUSY = 'Too many new tokens are being looked at, or too many of this address were bad; come again'
+export const BUSY = 'Too many new tokens are being looked at, or too many of this address were bad; come again'
 
 /** Who asks: the node of the token, undefined where the token names none. */
 async function identify(

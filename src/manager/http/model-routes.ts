@@ -3,9 +3,11 @@ import { armorProfileModel } from '../../api/schema/armor-profile-model.ts'
 import { nodeOf } from '../../api/schema/node.ts'
 import type { ArmorProfileModel } from '../../api/types.ts'
 import { validateSchema } from '../../api/validate-schema.ts'
+import type { Clock } from '../../base/clock.ts'
 import { type Exchange, type Handler, json, type Reply, type Route, refuseOtherThanJson } from '../../http/routes.ts'
 import { isNotFound } from '../../kube/api-error.ts'
-import { bearerToken } from './agent-handler.ts'
+import { TokenBuckets } from '../../kube/token-bucket.ts'
+import { BUSY, bearerToken, tooMany } from './agent-handler.ts'
 import { MODELS_PREFIX } from './status-routes.ts'
 import type { Verdict } from './token-verifier.ts'
 
@@ -25,7 +27,13 @@ export interface ModelRoutesOptions {
   read: (target: ModelTarget) => Promise<ArmorProfileModel | { elsewhere: string | null }>
   /** Puts it into the place of the one that is there. @throws the error of the API server */
   write: (model: ArmorProfileModel) => Promise<ArmorProfileModel | { elsewhere: string | null } | { tooLarge: string }>
+  clock: Pick<Clock, 'now'>
 }
+
+/** Users whose rate is remembered. */
+const USERS = 20_000
+/** Requests of a user at once, and milliseconds for each further one: each has the API server asked what he may do. */
+const RATE = { burst: 20, refill: 500 }
 
 const MOST_ERRORS = 50
 
@@ -35,6 +43,7 @@ const MOST_ERRORS = 50
  */
 export function modelRoutes(options: ModelRoutesOptions): Route {
   const users = new WeakMap<Exchange, { user: User; target: ModelTarget }>()
+  const buckets = new TokenBuckets(USERS, RATE)
 
   const admit = async (exchange: Exchange): Promise<Reply | undefined> => {
     const target = targetOf(exchange.path)
@@ -42,9 +51,11 @@ export function modelRoutes(options: ModelRoutesOptions): Route {
     const token = bearerToken(exchange.headers.authorization)
     if (token === undefined) return failure(401, 'The header Authorization: Bearer <token> is missing')
     const verdict = await options.verify(token, exchange.socket.remoteAddress ?? '')
-    if ('busy' in verdict)
-      return json(429, { error: 'Too many new tokens are being looked at' }, { 'retry-after': '1' })
+    if ('busy' in verdict) return tooMany(1_000, BUSY)
     if ('refused' in verdict) return failure(401, verdict.refused)
+    const now = options.clock.now()
+    const { username } = verdict.user
+    if (!buckets.of(username, now).take(now)) return tooMany(RATE.refill, `${username} asks too often`)
     users.set(exchange, { user: verdict.user, target })
     return undefined
   }

@@ -1,7 +1,7 @@
 import { hash as digest } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import { RecentMap } from '../../base/recent-map.ts'
-import { TokenBucket } from '../../kube/token-bucket.ts'
+import { TokenBuckets } from '../../kube/token-bucket.ts'
 import type { TokenVerdict } from '../../kube/token-review.ts'
 
 export interface TokenVerifierOptions {
@@ -43,7 +43,7 @@ export class TokenVerifier {
   #options: Required<TokenVerifierOptions>
   #expected: RecentMap<string, Kept>
   #others: RecentMap<string, Kept>
-  #buckets = new RecentMap<string, TokenBucket>(ADDRESSES)
+  #buckets: TokenBuckets
   #asking = new Map<string, Promise<TokenVerdict>>()
   #strangers = 0
 
@@ -51,6 +51,7 @@ export class TokenVerifier {
     const rate = { burst: 100, refill: 100 }
     const bounds = { entries: 20_000, refusals: 4_096, strangers: 256 }
     this.#options = { keepFor: 60_000, keepRefusalFor: 10_000, rate, ...bounds, ...options }
+    this.#buckets = new TokenBuckets(ADDRESSES, this.#options.rate)
     this.#expected = new RecentMap(this.#options.entries)
     this.#others = new RecentMap(this.#options.refusals)
   }
@@ -75,9 +76,8 @@ export class TokenVerifier {
   }
 
   async #askForStranger(hash: string, token: string, address: string): Promise<Verdict> {
-    const { clock, rate, strangers, isExpected } = this.#options
-    const bucket = this.#buckets.get(address) ?? new TokenBucket(rate.burst, rate.refill, clock.now())
-    this.#buckets.set(address, bucket)
+    const { clock, strangers, isExpected } = this.#options
+    const bucket = this.#buckets.of(address, clock.now())
     if (this.#strangers >= strangers || !bucket.take(clock.now())) return { busy: true }
     this.#strangers++
     try {

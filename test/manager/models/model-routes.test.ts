@@ -7,6 +7,7 @@ import { ApiError } from '../../../src/kube/api-error.ts'
 import type { ApiClient } from '../../../src/kube/client.ts'
 import { type ModelRoutesOptions, modelRoutes } from '../../../src/manager/http/model-routes.ts'
 import { storedModels } from '../../../src/manager/models/stored-models.ts'
+import { ManualClock } from '../../kube/harness.ts'
 
 const path = '/apis/crd.varmor.org/v1beta1/namespaces/demo/armorprofilemodels/varmor-demo-web'
 const result: DynamicResult = { seccomp: { syscalls: ['openat'] } }
@@ -37,7 +38,9 @@ function setUp(
       return world.stored
     },
   } as unknown as ApiClient
+  const clock = new ManualClock()
   const options: ModelRoutesOptions = {
+    clock,
     verify: async (token) =>
       token === 'bad' ? { refused: 'the token is not valid' } : { user: { username: token, groups: ['team'] } },
     mayAccess: async ({ username }, verb, { namespace, name }) => {
@@ -62,7 +65,7 @@ function setUp(
       largest: 1_000,
     }),
   }
-  return { world, route: modelRoutes(options) }
+  return { world, clock, route: modelRoutes(options) }
 }
 
 type SetUp = ReturnType<typeof setUp>
@@ -112,6 +115,25 @@ describe('models at the status port', () => {
     set.world.files.set('demo/varmor-demo-web', result)
     expect(modelOf(await ask(set, 'GET')).data.dynamicResult).to.deep.equal(result)
   })
+
+  for (const method of ['GET', 'PUT'] as const)
+    it(`cost the API server no more than a user's rate: ${method}`, async () => {
+      const set = setUp(model())
+      const asked = async (count: number, authorization: string) => {
+        const counts: Record<string, number> = {}
+        for (let i = 0; i < count; i++) {
+          const exchange = { headers: { authorization, 'content-type': 'application/json' } }
+          const { status, headers } = await ask(set, method, model(), exchange)
+          const answer = status === 429 ? `429 after ${headers?.['retry-after']}` : status
+          counts[answer] = (counts[answer] ?? 0) + 1
+        }
+        return counts
+      }
+      expect(await asked(50, 'Bearer jane')).to.deep.equal({ 200: 20, '429 after 1': 30 })
+      expect(await asked(1, 'Bearer john')).to.deep.equal({ 200: 1 })
+      await set.clock.advance(1_000)
+      expect(await asked(50, 'Bearer jane')).to.deep.equal({ 200: 2, '429 after 1': 48 })
+    })
 
   it('are brought by whoever may write them, and ready where they have profiles', async () => {
     const set = setUp(undefined)
