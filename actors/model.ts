@@ -106,7 +106,7 @@ async function following(ports: ModelPorts, state: ModelState, context: Context)
       ...nothing(),
       recording,
       over: context.now(),
-      ...(found !== undefined && (await known(ports, found, recording, context))),
+      ...(found !== undefined && (await known(ports, found, recording))),
     }
   } catch (error) {
     if (!(error instanceof PortError)) throw error
@@ -116,19 +116,14 @@ async function following(ports: ModelPorts, state: ModelState, context: Context)
 }
 
 /** What a manager before this one has gathered for the same ArmorProfile. One that was recorded before, or that somebody imported, is replaced. */
-async function known(
-  ports: ModelPorts,
-  found: ArmorProfileModel,
-  recording: string,
-  context: Context,
-): Promise<Partial<ModelState>> {
+async function known(ports: ModelPorts, found: ArmorProfileModel, recording: string): Promise<Partial<ModelState>> {
   const of = whose(found, recording)
   if (of === 'other') return {}
   if (of === 'changed' || of === 'imported') return { written: true, stays: true, look: true }
   if (of === 'unmarked') await ports.api.markModel(found, ofManager(recording, found))
   const stored = storedDigests(found.status)
   const local = found.storageType === 'LocalDisk'
-  const data = local ? await ports.files.read(context.key) : found.data.dynamicResult
+  const data = local ? await ports.files.read(found) : found.data.dynamicResult
   // A file of another manager: nodes have all of it, and are asked again.
   const seen = found.metadata.resourceVersion
   if (local && data === undefined) return { lost: stored, written: true, seen }

@@ -35,12 +35,17 @@ export interface ModelApi {
   writeModelStatus(model: ArmorProfileModel, status: ArmorProfileModelStatus): Promise<ArmorProfileModel>
 }
 
-/** What is too large for the API server, in a folder of the manager that leads. */
+/** What is too large for the API server, in a folder of the manager that leads: of each object, as one of its name may come after it. */
 export interface ModelFiles {
-  read(key: string): Promise<DynamicResult | undefined>
-  /** @throws the error of the disk */
-  write(key: string, data: DynamicResult): Promise<void>
-  remove(key: string): Promise<void>
+  read(model: Stored): Promise<DynamicResult | undefined>
+  /** @throws the error of the disk, or that there is no room */
+  write(model: Stored, data: DynamicResult): Promise<void>
+  remove(model: Stored): Promise<void>
+}
+
+/** A model, as far as it says of which object a file is. */
+export interface Stored {
+  metadata: Pick<ArmorProfileModel['metadata'], 'namespace' | 'name' | 'uid'>
 }
 
 export interface ModelSettings {

@@ -28,7 +28,7 @@ export async function writeModel(
   { metadata: { namespace = '', name } }: ArmorProfile,
   found: ArmorProfileModel | undefined,
   built: BuiltProfile,
-  context: Pick<ActorContext<never>, 'key' | 'now'>,
+  context: Pick<ActorContext<never>, 'now'>,
 ): Promise<ArmorProfileModel> {
   const result = built.ok ? built.result : merged.state().result
   const profile = built.ok ? built.profile : undefined
@@ -44,7 +44,7 @@ export async function writeModel(
   }
   const model = await ports.api.applyModel({ metadata: about, ...content })
   // Now it is certain that nobody else's file goes.
-  const unkept = await fileOf(ports, context.key, kept, result)
+  const unkept = await fileOf(ports, model, kept, result)
   const problem = [built.ok ? '' : built.problem, unkept, kept.problem].filter((text) => text !== '').join('; ')
   const leftOut = { leftOut: merged.leftOut(), leftOutBefore }
   const progress = { parts, stored, expected: [...ports.expected(), ...lost.keys()], problem, ...leftOut }
@@ -68,15 +68,15 @@ export async function writeThatItStays(
 /** What the object has no room for goes into a file. @returns why that cannot be kept; empty if it can */
 async function fileOf(
   { files }: ModelPorts,
-  key: string,
+  model: ArmorProfileModel,
   { storageType }: Kept,
   dynamicResult: DynamicResult,
 ): Promise<string> {
   if (storageType === 'CRDInternal') {
-    await files.remove(key)
+    await files.remove(model)
     return ''
   }
-  return files.write(key, dynamicResult).then(
+  return files.write(model, dynamicResult).then(
     () => '',
     (error: Error) => `what was recorded is too large for an object, and cannot be kept in a file: ${error.message}`,
   )

@@ -125,7 +125,7 @@ export class Manager {
     })
     this.#restarts = new BottleneckRestartLimiter(restartLimits)
     this.#compilers = this.#placedCompilers()
-    this.#modelFiles = new ModelFolder(options.modelsFolder ?? join(tmpdir(), 'varmor-models'))
+    this.#modelFiles = new ModelFolder(options.modelsFolder ?? join(tmpdir(), `varmor-models-${process.pid}`))
     this.#leadership = new Leadership({
       ...{ client, namespace, identity, logger, patience: PATIENCE },
       ...(election !== undefined && { timing: election }),
@@ -169,6 +169,8 @@ export class Manager {
     await this.#certificates.start()
     await Promise.all([compiling, forgetUninstall(this.#client, namespace, logger)])
     this.#synced = await this.#view.synced()
+    if (this.#synced && this.#options.policy?.behaviorModeling === true)
+      this.#endIndexing.push(await this.#modelFiles.follow(this.#view.models))
     this.#leadership.start()
     logger.info({ ...this.ports, namespace }, 'the manager is running')
   }

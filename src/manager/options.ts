@@ -28,7 +28,7 @@ export interface ManagerOptions {
   restartLimits?: RestartLimits
   compilers?: Pick<CompilersOptions, 'threads' | 'deadline' | 'longestWait' | 'module'>
   timing?: TimingOptions
-  /** Where models are kept that are too large for an object. Default: among the files that are for a while only. */
+  /** Where models are kept that are too large for an object, and nothing else. Default: among the files that are for a while only. */
   modelsFolder?: string
   /** Whether models have patterns in place of names that vary. Default true. */
   generalise?: boolean

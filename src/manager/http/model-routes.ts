@@ -7,6 +7,7 @@ import type { Clock } from '../../base/clock.ts'
 import { type Exchange, type Handler, json, type Reply, type Route, refuseOtherThanJson } from '../../http/routes.ts'
 import { isNotFound } from '../../kube/api-error.ts'
 import { TokenBuckets } from '../../kube/token-bucket.ts'
+import { NoRoom } from '../models/model-folder.ts'
 import { BUSY, bearerToken, tooMany } from './agent-handler.ts'
 import { MODELS_PREFIX } from './status-routes.ts'
 import type { Verdict } from './token-verifier.ts'
@@ -25,7 +26,7 @@ export interface ModelRoutesOptions {
   mayAccess: (user: User, verb: 'get' | 'create' | 'update', target: ModelTarget) => Promise<boolean>
   /** The whole model. `elsewhere`: what was recorded is with another manager, the leader. @throws the error of the API server */
   read: (target: ModelTarget) => Promise<ArmorProfileModel | { elsewhere: string | null }>
-  /** Puts it into the place of the one that is there. @throws the error of the API server */
+  /** Puts it into the place of the one that is there. @throws the error of the API server, and {NoRoom} */
   write: (model: ArmorProfileModel) => Promise<ArmorProfileModel | { elsewhere: string | null } | { tooLarge: string }>
   clock: Pick<Clock, 'now'>
 }
@@ -107,6 +108,7 @@ async function answered(
     return json(200, answer)
   } catch (error) {
     if (isNotFound(error)) return failure(404, `There is no ArmorProfileModel ${namespace}/${name}`)
+    if (error instanceof NoRoom) return failure(507, error.message)
     throw error
   }
 }

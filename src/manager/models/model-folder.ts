@@ -1,10 +1,23 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ModelFiles } from '../../../actors/model/ports.ts'
+import type { ModelFiles, Stored } from '../../../actors/model/ports.ts'
+import { OneByOne } from '../../../actors/modeller/one-by-one.ts'
 import { dynamicResult } from '../../api/schema/behaviour.ts'
 import { nodeOf } from '../../api/schema/node.ts'
-import type { DynamicResult } from '../../api/types.ts'
+import type { ArmorProfileModel, DynamicResult } from '../../api/types.ts'
 import { validateSchema } from '../../api/validate-schema.ts'
+import { mebibyte } from '../../base/bytes.ts'
+import type { Change } from '../../kube/change.ts'
+import { sizeOf } from '../../model/profile/kept-in-object.ts'
+import type { ClusterView } from '../cluster-view.ts'
+
+/** Bytes of all files. The chart's volume has room for twice as much, as the kubelet evicts a manager that fills it. */
+const FOLDER_BYTES = 512 * mebibyte
+
+/** There are too many bytes in the folder, or too many of one namespace. */
+export class NoRoom extends Error {
+  override readonly name = 'NoRoom'
+}
 
 /**
  * What was recorded and is too large for an object (`storageType: LocalDisk`), a file each, in a folder of this manager. It is a copy: where
@@ -12,13 +25,18 @@ import { validateSchema } from '../../api/validate-schema.ts'
  */
 export class ModelFolder implements ModelFiles {
   readonly #folder: string
+  readonly #most: number
+  /** So that each finds the room that is left by those before, and a file that is being written is removed after that. */
+  readonly #changes = new OneByOne()
 
-  constructor(folder: string) {
+  /** @param most bytes of all files; those of one namespace have a quarter of it at most */
+  constructor(folder: string, most = FOLDER_BYTES) {
     this.#folder = folder
+    this.#most = most
   }
 
-  async read(key: string): Promise<DynamicResult | undefined> {
-    const text = await readFile(this.#path(key), 'utf8').catch(missing)
+  async read(model: Stored): Promise<DynamicResult | undefined> {
+    const text = await readFile(this.#path(model), 'utf8').catch(missing)
     if (text === undefined) return undefined
     const value = jsonOf(text)
     // One that is cut, or that somebody changed, is none: it comes again from the nodes.
@@ -27,26 +45,73 @@ export class ModelFolder implements ModelFiles {
       : (value as DynamicResult)
   }
 
-  async write(key: string, data: DynamicResult): Promise<void> {
-    const path = this.#path(key)
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 })
-    const file = await open(`${path}.new`, 'w', 0o600)
-    try {
-      await file.writeFile(JSON.stringify(data))
-      await file.sync()
-    } finally {
-      await file.close()
+  /** @throws {NoRoom} and the error of the disk */
+  write(model: Stored, data: DynamicResult): Promise<void> {
+    return this.#changes.run(async () => {
+      const path = this.#path(model)
+      await this.checkRoom(model, data)
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+      const file = await open(`${path}.new`, 'w', 0o600)
+      try {
+        await file.writeFile(JSON.stringify(data))
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      await rename(`${path}.new`, path)
+    })
+  }
+
+  remove(model: Stored): Promise<void> {
+    return this.#changes.run(() => rm(this.#path(model), { force: true }))
+  }
+
+  /**
+   * Whether it could be written now. A model that has no uid yet is a new one.
+   * @throws {NoRoom}
+   */
+  async checkRoom({ metadata: { namespace = '', uid } }: Stored, data: DynamicResult): Promise<void> {
+    const bytes = sizeOf(data)
+    let [all, ofNamespace] = [bytes, bytes]
+    for (const name of await this.#names()) {
+      if (name.startsWith(`${namespace}_${uid}.`)) continue
+      const { size } = (await stat(join(this.#folder, name)).catch(missing)) ?? { size: 0 }
+      all += size
+      if (name.startsWith(`${namespace}_`)) ofNamespace += size
     }
-    await rename(`${path}.new`, path)
+    if (all <= this.#most && ofNamespace <= this.#most / 4) return
+    throw new NoRoom(
+      `there is no room for ${bytes} bytes: of models that are too large for an object a manager keeps ${this.#most} bytes, and a quarter of that for one namespace; delete those that nobody needs`,
+    )
   }
 
-  async remove(key: string): Promise<void> {
-    await rm(this.#path(key), { force: true })
+  /**
+   * Removes files whose objects are not there, and from now on each with its object. Call it when the view is synced.
+   * @returns call it to end that
+   */
+  async follow(models: Pick<ClusterView['models'], 'store' | 'subscribe'>): Promise<() => void> {
+    const hasFile = ({ storageType }: ArmorProfileModel): boolean => storageType === 'LocalDisk'
+    const kept = new Set([...models.store.values()].filter(hasFile).map((model) => this.#path(model)))
+    for (const name of await this.#names()) {
+      const path = join(this.#folder, name)
+      if (/\.json(\.new)?$/.test(name) && !kept.has(path)) await rm(path, { force: true })
+    }
+    const handle = async (change: Change<ArmorProfileModel>): Promise<void> => {
+      const { type, object } = change
+      if (type === 'deleted') await this.remove(object)
+      else if (type === 'updated' && change.old.metadata.uid !== object.metadata.uid) await this.remove(change.old)
+    }
+    return models.subscribe({ name: 'files', handle })
   }
 
-  #path(key: string): string {
-    if (!/^[a-z0-9-]+\/[a-z0-9.-]+$/.test(key)) throw new Error(`no key of an ArmorProfile: ${key}`)
-    return join(this.#folder, `${key.replace('/', '_')}.json`)
+  async #names(): Promise<string[]> {
+    return (await readdir(this.#folder).catch(missing)) ?? []
+  }
+
+  #path({ metadata: { namespace, uid } }: Stored): string {
+    const name = `${namespace}_${uid}`
+    if (!/^[a-z0-9-]+_[a-z0-9-]+$/.test(name)) throw new Error(`no file can be called ${name}`)
+    return join(this.#folder, `${name}.json`)
   }
 }
 

@@ -7,11 +7,12 @@ import type { ApiClient } from '../../kube/client.ts'
 import { armorProfileModels } from '../../kube/own-kinds.ts'
 import { keptInObject, sizeOf } from '../../model/profile/kept-in-object.ts'
 import type { ModelRoutesOptions, ModelTarget } from '../http/model-routes.ts'
+import type { ModelFolder } from './model-folder.ts'
 
 export interface StoredModelsOptions {
   client: ApiClient
   api: Pick<ModelApi, 'applyModel' | 'writeModelStatus'>
-  files: ModelFiles
+  files: ModelFiles & Pick<ModelFolder, 'checkRoom'>
   /** Whether this manager leads, and who does as far as is known. */
   leadership: () => { leads: boolean; leader: string | null }
   /** The ArmorProfile of this key, as far as it is known. */
@@ -26,7 +27,7 @@ export function storedModels(options: StoredModelsOptions): Pick<ModelRoutesOpti
   const read = async (target: ModelTarget): ReturnType<ModelRoutesOptions['read']> => {
     const model = await client.get(armorProfileModels, target)
     if (model.storageType !== 'LocalDisk') return model
-    const dynamicResult = await files.read(keyOf(target))
+    const dynamicResult = await files.read(model)
     if (dynamicResult === undefined) return { elsewhere: leadership().leader }
     return { ...model, data: { ...model.data, dynamicResult } }
   }
@@ -46,8 +47,11 @@ export function storedModels(options: StoredModelsOptions): Pick<ModelRoutesOpti
     const isLarge = storageType === 'LocalDisk'
     const { leads, leader } = leadership()
     if (isLarge && !leads) return { elsewhere: leader }
-    if (isLarge && dynamicResult !== undefined) await files.write(keyOf({ namespace, name }), dynamicResult)
+    // The file comes after the object, which may be refused; but one whose file has no room is not to replace another.
+    if (isLarge && dynamicResult !== undefined) await files.checkRoom(document, dynamicResult)
     const applied = await api.applyModel({ ...document, storageType, data })
+    if (isLarge && dynamicResult !== undefined) await files.write(applied, dynamicResult)
+    else await files.remove(applied)
     // Of what somebody brings nobody else says that it is ready.
     return api.writeModelStatus(applied, { ready: model.data.profile !== undefined, conditions: [] })
   }

@@ -10,6 +10,7 @@ import { checkModelReport, type ModelReport } from '../../../src/api/model-repor
 import { recordingOf } from '../../../src/api/recording.ts'
 import type { ArmorProfile, ArmorProfileModel, DynamicResult } from '../../../src/api/types.ts'
 import { type Random, seededRandom } from '../../../src/base/random.ts'
+import { keyOf } from '../../../src/kube/objects.ts'
 
 export const KEY = 'demo/varmor-demo-web'
 const START = Date.parse('2026-01-01T00:00:00Z')
@@ -193,9 +194,9 @@ export class ModelWorld {
         api,
         // Of this manager alone.
         files: {
-          read: async (key) => this.files.get(key),
-          write: async (key, data) => void this.files.set(key, data),
-          remove: async (key) => void this.files.delete(key),
+          read: async (model) => this.files.get(keyOf(model)),
+          write: async (model, data) => void this.files.set(keyOf(model), data),
+          remove: async (model) => void this.files.delete(keyOf(model)),
         },
         // Names of the simulation have numbers in them, which are not to become patterns.
         build: async (result, profile) => {

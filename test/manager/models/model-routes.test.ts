@@ -1,12 +1,13 @@
 import type { Socket } from 'node:net'
 import { expect } from 'chai'
-import type { ModelFiles } from '../../../actors/model/ports.ts'
 import type { ArmorProfile, ArmorProfileModel, DynamicResult } from '../../../src/api/types.ts'
 import type { Exchange, Reply } from '../../../src/http/routes.ts'
 import { ApiError } from '../../../src/kube/api-error.ts'
 import type { ApiClient } from '../../../src/kube/client.ts'
+import { keyOf } from '../../../src/kube/objects.ts'
 import { type ModelRoutesOptions, modelRoutes } from '../../../src/manager/http/model-routes.ts'
-import { storedModels } from '../../../src/manager/models/stored-models.ts'
+import { NoRoom } from '../../../src/manager/models/model-folder.ts'
+import { type StoredModelsOptions, storedModels } from '../../../src/manager/models/stored-models.ts'
 import { ManualClock } from '../../kube/harness.ts'
 
 const path = '/apis/crd.varmor.org/v1beta1/namespaces/demo/armorprofilemodels/varmor-demo-web'
@@ -22,15 +23,18 @@ const model = (more: Partial<ArmorProfileModel> = {}): ArmorProfileModel => ({
 /** A manager that may or may not lead, with what the API server and its folder hold. */
 function setUp(
   stored: ArmorProfileModel | undefined,
-  more: { leads?: boolean; rights?: readonly string[]; profile?: ArmorProfile } = {},
+  more: { leads?: boolean; rights?: readonly string[]; profile?: ArmorProfile; room?: number; refusal?: Error } = {},
 ) {
-  const { leads = true, rights = ['get', 'create', 'update'] } = more
+  const { leads = true, rights = ['get', 'create', 'update'], room = 1, refusal } = more
   const files = new Map<string, DynamicResult>()
   const world = { stored, files, asked: [] as string[] }
-  const folder: ModelFiles = {
-    read: async (key) => files.get(key),
-    write: async (key, data) => void files.set(key, data),
-    remove: async (key) => void files.delete(key),
+  const folder: StoredModelsOptions['files'] = {
+    read: async (of) => files.get(keyOf(of)),
+    write: async (of, data) => void files.set(keyOf(of), data),
+    remove: async (of) => void files.delete(keyOf(of)),
+    checkRoom: async () => {
+      if (room === 0) throw new NoRoom('there is no room')
+    },
   }
   const client = {
     get: async () => {
@@ -51,6 +55,7 @@ function setUp(
       client,
       api: {
         applyModel: async (document) => {
+          if (refusal !== undefined) throw refusal
           world.stored = model({ ...document } as Partial<ArmorProfileModel>)
           return world.stored
         },
@@ -178,7 +183,23 @@ describe('models at the status port', () => {
     expect(set.world.stored?.data.dynamicResult).to.equal(undefined)
     expect(set.world.files.get('demo/varmor-demo-web')).to.deep.equal(large)
     expect((await ask(setUp(undefined, { leads: false }), 'PUT', body)).status).to.equal(503)
+    // With another that is not large, the file goes.
+    expect((await ask(set, 'PUT', model())).status).to.equal(200)
+    expect(set.world.files.size).to.equal(0)
   })
+
+  const conflict = new ApiError(409, { reason: 'Conflict' }, { verb: 'patch', path })
+  for (const { title, more, answer } of [
+    { title: 'there is no room for', more: { room: 0 }, answer: 507 },
+    { title: 'the API server refuses', more: { refusal: conflict }, answer: conflict },
+  ])
+    it(`that are large leave nothing behind where ${title} them`, async () => {
+      const large = { seccomp: { syscalls: Array.from({ length: 500 }, (_, i) => `call_${i}`) } }
+      const set = setUp(undefined, more)
+      const asked = ask(set, 'PUT', model({ data: { dynamicResult: large } })).then(({ status }) => status)
+      expect(await asked.catch((error: unknown) => error)).to.equal(answer)
+      expect({ stored: set.world.stored, files: set.world.files.size }).to.deep.equal({ stored: undefined, files: 0 })
+    })
 
   it('that are large have in the object what enforcers need', async () => {
     const bpf = { capabilities: ['net_raw'] }

@@ -1,0 +1,108 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import type { ArmorProfileModel, DynamicResult } from '../../../src/api/types.ts'
+import type { Change } from '../../../src/kube/change.ts'
+import type { Handler } from '../../../src/kube/handler-queue.ts'
+import { ModelFolder, NoRoom } from '../../../src/manager/models/model-folder.ts'
+
+const model = (uid: string, more: Partial<ArmorProfileModel> = {}): ArmorProfileModel => ({
+  apiVersion: 'crd.varmor.org/v1beta1',
+  kind: 'ArmorProfileModel',
+  metadata: { namespace: uid.startsWith('o') ? 'other' : 'demo', name: 'varmor-demo-web', uid },
+  storageType: 'LocalDisk',
+  data: {},
+  ...more,
+})
+/** So many bytes of JSON. */
+const recorded = (bytes: number): DynamicResult => {
+  const frame = JSON.stringify({ appArmor: { unhandled: [''] } })
+  return { appArmor: { unhandled: ['x'.repeat(bytes - frame.length)] } }
+}
+
+describe('the folder of models', () => {
+  let path = ''
+  beforeEach(async () => {
+    path = await mkdtemp(join(tmpdir(), 'varmor-models-'))
+  })
+  afterEach(() => rm(path, { recursive: true }))
+  const names = async () => (await readdir(path)).sort()
+
+  it('has what was written, until it is removed', async () => {
+    const folder = new ModelFolder(join(path, 'made'))
+    expect(await folder.read(model('u-1'))).to.equal(undefined)
+    await folder.write(model('u-1'), recorded(100))
+    expect(await folder.read(model('u-1'))).to.deep.equal(recorded(100))
+    expect(await folder.read(model('u-2'))).to.equal(undefined)
+    await folder.remove(model('u-1'))
+    expect(await folder.read(model('u-1'))).to.equal(undefined)
+  })
+
+  it('has no file without its object, at start and later', async () => {
+    const folder = new ModelFolder(path)
+    for (const uid of ['u-1', 'u-2', 'u-3', 'u-4']) await folder.write(model(uid), recorded(100))
+    for (const name of ['demo_u-1.json.new', 'demo_varmor-demo-web.json', 'of-others'])
+      await writeFile(join(path, name), 'x')
+    const handlers: Handler<ArmorProfileModel>[] = []
+    const store = new Map([model('u-1'), model('u-2', { storageType: 'CRDInternal' }), model('u-3')].entries())
+    await folder.follow({ store, subscribe: (handler: Handler<ArmorProfileModel>) => handlers.push(handler) } as never)
+    expect(await names()).to.deep.equal(['demo_u-1.json', 'demo_u-3.json', 'of-others'])
+
+    const changes: Change<ArmorProfileModel>[] = [
+      { type: 'added', key: '', object: model('u-1') },
+      { type: 'updated', key: '', object: model('u-1'), old: model('u-1') },
+      // Deleted and made anew, and the file of the new one is there before that is heard of.
+      { type: 'updated', key: '', object: model('u-5'), old: model('u-3') },
+      { type: 'deleted', key: '', object: model('u-1'), missed: false },
+    ]
+    await folder.write(model('u-5'), recorded(100))
+    for (const change of changes) await handlers[0]!.handle(change)
+    expect(await names()).to.deep.equal(['demo_u-5.json', 'of-others'])
+  })
+
+  const rows: { title: string; writes: [string, number][]; kept: string[] }[] = [
+    { title: 'more than a quarter in one namespace', writes: [['u-1', 251]], kept: [] },
+    {
+      title: 'more together in one namespace',
+      writes: [
+        ['u-1', 150],
+        ['u-2', 101],
+      ],
+      kept: ['demo_u-1.json'],
+    },
+    {
+      title: 'another namespace',
+      writes: [
+        ['u-1', 250],
+        ['o-1', 250],
+      ],
+      kept: ['demo_u-1.json', 'other_o-1.json'],
+    },
+    {
+      title: 'the same once more',
+      writes: [
+        ['u-1', 200],
+        ['u-1', 250],
+      ],
+      kept: ['demo_u-1.json'],
+    },
+  ]
+  for (const { title, writes, kept } of rows)
+    it(`has so much room, and no more: ${title}`, async () => {
+      const folder = new ModelFolder(path, 1_000)
+      // All at once.
+      const done = await Promise.allSettled(writes.map(([uid, bytes]) => folder.write(model(uid), recorded(bytes))))
+      expect(await names()).to.deep.equal(kept)
+      for (const one of done) if (one.status === 'rejected') expect(one.reason).to.be.instanceOf(NoRoom)
+    })
+
+  it('has so much room for all namespaces together', async () => {
+    const folder = new ModelFolder(path, 1_000)
+    await writeFile(join(path, 'third_u-9.json'), 'x'.repeat(900))
+    await folder.write(model('u-1'), recorded(100))
+    const refusal = await folder.checkRoom(model('o-1'), recorded(50)).catch((error: unknown) => error)
+    expect(refusal).to.be.instanceOf(NoRoom)
+    expect(String(refusal)).to.match(/no room for 50 bytes: .* keeps 1000 bytes, and a quarter/)
+  })
+})
