@@ -27,13 +27,13 @@ export async function carryOut(ports: PolicyPorts, seen: Observation, effect: Ef
       return letGo(await api.setPolicyFinalizers(effect.policy, effect.finalizers))
     case 'write-policy-status': {
       const policy = await api.writePolicyStatus(effect.policy, effect.status)
-      return { counts: ['status-written'], memory: { policy, policyStatusAt: now } }
+      return { counts: ['status-written'], memory: { policy, policyPace: effect.pace } }
     }
     case 'apply-profile':
       return apply(ports, seen, effect)
     case 'write-profile-status': {
       const profile = await api.writeProfileStatus(effect.profile, effect.status)
-      const written = { profile, profileWrittenAt: now, profileStatusAt: now, confirmed: versionOf(profile) }
+      const written = { profile, profileWrittenAt: now, profilePace: effect.pace, confirmed: versionOf(profile) }
       return { counts: ['status-written'], memory: written }
     }
     case 'write-egress': {
@@ -82,7 +82,7 @@ async function apply({ api }: PolicyPorts, seen: Observation, effect: Apply): Pr
 }
 
 function applied(
-  { now, profile: before, profileId }: Observation,
+  { now, memory, profile: before, profileId }: Observation,
   { policy, ...effect }: Apply,
   profile: ArmorProfile,
 ): Part {
@@ -100,9 +100,9 @@ function applied(
     memory: {
       profile,
       profileWrittenAt: now,
-      profileStatusAt: now,
+      profilePace: { ...memory.profilePace, at: now },
       // Nodes answer within a second: what they report then is written at once, and not after a status that says nothing.
-      ...(isNew && { policyStatusAt: now }),
+      ...(isNew && { policyPace: { ...memory.policyPace, at: now } }),
       compiled: undefined,
       settled: settledAs({ profile }, effect, { kind: 'accepted' }, effect.leftOut),
     },

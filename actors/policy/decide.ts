@@ -32,7 +32,7 @@ function does(seen: Observation, found: Situation): Part[] {
   switch (found.is) {
     // The status says so, once; then all goes on.
     case 'actor failed':
-      return [{ effect: { type: 'write-policy-status', policy: found.policy, status: found.status } }]
+      return [sayFailed(seen, found)]
     // Nothing is left of the policy, or nothing that waits for us: all is forgotten.
     case 'gone':
       return [stopRollout(seen), { ended: true }]
@@ -77,6 +77,10 @@ function does(seen: Observation, found: Situation): Part[] {
     default:
       return assertNever(found)
   }
+}
+
+function sayFailed({ memory, now }: Observation, { policy, status }: Extract<Situation, { is: 'actor failed' }>): Part {
+  return { effect: { type: 'write-policy-status', policy, status, pace: { ...memory.policyPace, at: now } } }
 }
 
 function finalizers(policy: AnyPolicy, change: (all: string[]) => string[]): Part {

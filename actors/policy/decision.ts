@@ -5,14 +5,15 @@ import type { DesiredOptions } from './desired.ts'
 import type { LeftOutText } from './left-out.ts'
 import type { Memory } from './memory.ts'
 import type { Observation } from './observation.ts'
+import type { Pace } from './pace.ts'
 
 /** What is done next. Its answer changes what is known, so there is one at a time, and another decision after it. */
 export type Effect =
   | { type: 'compile'; of: string; policy: AnyPolicy; options: DesiredOptions }
   | { type: 'set-policy-finalizers'; policy: AnyPolicy; finalizers: string[] }
-  | { type: 'write-policy-status'; policy: AnyPolicy; status: VarmorPolicyStatus }
+  | { type: 'write-policy-status'; policy: AnyPolicy; status: VarmorPolicyStatus; pace: Pace }
   | { type: 'apply-profile'; policy: AnyPolicy; of: string; document: ProfileDocument; leftOut: LeftOutText }
-  | { type: 'write-profile-status'; profile: ArmorProfile; status: ArmorProfileStatus }
+  | { type: 'write-profile-status'; profile: ArmorProfile; status: ArmorProfileStatus; pace: Pace }
   /** The status with other addresses in it. */
   | { type: 'write-egress'; profile: ArmorProfile; status: ArmorProfileStatus }
   | { type: 'mark-profile'; profile: ArmorProfile }

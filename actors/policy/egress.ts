@@ -1,10 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ArmorProfile } from '../../src/api/types.ts'
 import type { Part } from './decision.ts'
-import type { EgressObserved } from './egress-observed.ts'
 import type { LeftOutText } from './left-out.ts'
 import type { Observation } from './observation.ts'
-import type { PolicySettings } from './ports.ts'
+import { spacing } from './pace.ts'
 import { profileStatus } from './profile-status.ts'
 
 /**
@@ -15,23 +14,13 @@ export function egressPart(seen: Observation, profile: ArmorProfile): Part {
   const { now, memory, nodes, settings, egress } = seen
   const before = profile.status?.egress ?? []
   if (egress.addresses === undefined || isDeepStrictEqual(egress.addresses, before)) return {}
-  const wait = memory.egressAt + spacing(profile, egress, nodes.summary.desired, settings) - now
+  const interval = spacing(profile, nodes.summary.desired, settings.egressInterval, settings, egress.sharing)
+  const wait = memory.egressAt + interval - now
   if (wait > 0) return { timers: { egress: wait } }
   const { egress: _, ...status } =
     profile.status ?? profileStatus(undefined, nodes, profile.metadata.generation ?? 0, now)
   const own = egress.addresses.length > 0 ? { egress: [...egress.addresses] } : {}
   return { effect: { type: 'write-egress', profile, status: { ...status, ...own } } }
-}
-
-/** Milliseconds between two writes: each goes to every node, by the API servers. */
-function spacing(
-  profile: ArmorProfile,
-  { sharing }: EgressObserved,
-  nodes: number,
-  { egressInterval, egressLongestInterval, egressBytesPerSecond }: PolicySettings,
-): number {
-  const bytes = JSON.stringify(profile).length * nodes * Math.max(1, sharing)
-  return Math.min(egressLongestInterval, Math.max(egressInterval, (bytes / egressBytesPerSecond) * 1_000))
 }
 
 /** What a policy leaves out, with the addresses for which there is no room. Which rules they are of, nodes report. */

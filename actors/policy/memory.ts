@@ -4,6 +4,7 @@ import type { AnyPolicy } from '../ports.ts'
 import type { RolloutProgress } from '../rollout/wanted.ts'
 import type { Desired } from './desired.ts'
 import type { LeftOutText } from './left-out.ts'
+import { type Pace, unwritten } from './pace.ts'
 import type { Verdict } from './policy-status.ts'
 
 /** What a policy, in one state, compiled to. */
@@ -48,8 +49,8 @@ export interface Memory {
   settled: Settled | undefined
   /** The version of the profile whose status is of this manager, not of one before. */
   confirmed: string
-  policyStatusAt: number
-  profileStatusAt: number
+  policyPace: Pace
+  profilePace: Pace
   /** When addresses were written last. */
   egressAt: number
   /** Nodes whose failure there was an Event for, and for which generation. */
@@ -80,8 +81,8 @@ export const freshMemory = (failure = ''): Memory => ({
   compiled: undefined,
   settled: undefined,
   confirmed: '',
-  policyStatusAt: Number.NEGATIVE_INFINITY,
-  profileStatusAt: Number.NEGATIVE_INFINITY,
+  policyPace: unwritten,
+  profilePace: unwritten,
   egressAt: Number.NEGATIVE_INFINITY,
   failed: { generation: 0, nodes: [] },
   beginning: undefined,

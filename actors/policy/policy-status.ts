@@ -83,6 +83,9 @@ export function policyStatus(
   }
 }
 
+export const readyOf = (status: VarmorPolicyStatus | undefined): VarmorPolicyCondition | undefined =>
+  status?.conditions?.find(({ type }) => type === 'Ready')
+
 /** A bug: the actor of the policy, or of its restarts, threw an error, and was started anew. */
 const ACTOR_FAILED = 'ActorFailed'
 
@@ -95,7 +98,7 @@ export function failedStatus(
 ): VarmorPolicyStatus {
   const conditions = before?.conditions ?? []
   const failed: Condition = { type: 'Ready', status: 'False', reason: ACTOR_FAILED, message }
-  const known = conditions.find(({ type }) => type === 'Ready')
+  const known = readyOf(before)
   return {
     observedGeneration: metadata.generation ?? 0,
     ...before,

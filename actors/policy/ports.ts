@@ -20,15 +20,16 @@ export interface PolicySettings {
   egressControl: EgressControl
   /** Upstream's behaviorModeling.enabled: without it nothing is recorded. */
   behaviorModeling: boolean
-  /** All times are in milliseconds. Between two writes of one status, */
+  /** All times are in milliseconds. Between two writes of one status at least, */
   statusInterval: number
-  /** and when nothing changed but how many nodes have loaded the profile. */
+  /** when nothing changed but how many more nodes have loaded the profile, */
   progressInterval: number
-  /** Between two writes of one ArmorProfile's addresses: at least and at most, */
+  /** and of one ArmorProfile's addresses; */
   egressInterval: number
-  egressLongestInterval: number
-  /** and so that the watches of all nodes carry no more than so many bytes a second. */
-  egressBytesPerSecond: number
+  /** of any of them at most, */
+  longestInterval: number
+  /** and of an ArmorProfile so that the watches of all nodes carry no more than so many bytes a second. */
+  watchBytesPerSecond: number
   /** Between two looks at what nodes report. */
   nodesInterval: number
   /** How long workloads may change before policies look whether pods can land on nodes without an agent. */
@@ -60,8 +61,8 @@ export const defaultPolicySettings: Omit<PolicySettings, 'installNamespace'> = {
   statusInterval: 1_000,
   progressInterval: 5_000,
   egressInterval: 1_000,
-  egressLongestInterval: 30_000,
-  egressBytesPerSecond: 100_000_000,
+  longestInterval: 30_000,
+  watchBytesPerSecond: 100_000_000,
   nodesInterval: 500,
   uncoveredInterval: 30_000,
   silentAfter: 45_000,

@@ -6,7 +6,8 @@ import { noneLeftOut } from './left-out.ts'
 import { listing } from './listing.ts'
 import { versionOf } from './memory.ts'
 import type { Observation } from './observation.ts'
-import { type PolicyView, policyStatus } from './policy-status.ts'
+import { isFirst, paceAfter, slowed, spacing } from './pace.ts'
+import { type PolicyView, policyStatus, readyOf } from './policy-status.ts'
 import { profileStatus } from './profile-status.ts'
 
 /** What a status shows; `rest` is what differs from a policy that was accepted and needs nothing. */
@@ -48,9 +49,13 @@ export function publish(seen: Observation, policy: AnyPolicy, view: PolicyView):
   // Who reads that all is ready finds the numbers of the ArmorProfile to be so, too.
   const isEarly = status.ready === true && !ofProfile.isShown
   if (isEarly || isDeepStrictEqual(status, policy.status)) return part
-  const wait = memory.policyStatusAt + settings.statusInterval - now
+  // Restarts that go on are few a minute.
+  const isChange = view.restart.state !== 'begun' || !isDeepStrictEqual(readyOf(status), readyOf(policy.status))
+  const pace = paceAfter(memory.policyPace, policy.status, status, isChange, now, settings)
+  const interval = isChange ? slowed(settings.statusInterval, pace, settings) : settings.statusInterval
+  const wait = memory.policyPace.at + interval - now
   if (wait > 0) return { ...part, timers: { ...part.timers, 'policy-status': wait } }
-  return { ...part, effect: { type: 'write-policy-status', policy, status } }
+  return { ...part, effect: { type: 'write-policy-status', policy, status, pace } }
 }
 
 /** The version of the profile whose status all nodes have confirmed to this manager. */
@@ -84,17 +89,23 @@ function profilePart(seen: Observation, profile: ArmorProfile): { isShown: boole
   const { memory, settings, now, nodes } = seen
   const status = profileStatus(profile.status, nodes, profile.metadata.generation ?? 0, now)
   if (isDeepStrictEqual(status, profile.status)) return { isShown: true, part: {} }
-  const interval = isProgress(profile.status, status) ? settings.progressInterval : settings.statusInterval
-  const wait = memory.profileStatusAt + interval - now
+  const isChange = !isProgress(profile.status, status)
+  const pace = paceAfter(memory.profilePace, profile.status, status, isChange, now, settings)
+  const least = isChange ? settings.statusInterval : settings.progressInterval
+  const spaced = isChange && isFirst(pace) ? least : spacing(profile, nodes.summary.desired, least, settings)
+  const wait = memory.profilePace.at + slowed(spaced, pace, settings) - now
   const part: Part =
-    wait > 0 ? { timers: { 'profile-status': wait } } : { effect: { type: 'write-profile-status', profile, status } }
+    wait > 0
+      ? { timers: { 'profile-status': wait } }
+      : { effect: { type: 'write-profile-status', profile, status, pace } }
   return { isShown: false, part }
 }
 
-/** Nothing but numbers that are going to change again. */
+/** Nothing but numbers that are going to change again. That fewer nodes have loaded one generation is news. */
 function isProgress(before: ArmorProfileStatus | undefined, after: ArmorProfileStatus): boolean {
-  const isComplete = after.currentNumberLoaded === after.desiredNumberLoaded
-  return !isComplete && isDeepStrictEqual(before?.conditions, after.conditions)
+  const { currentNumberLoaded: loaded, desiredNumberLoaded: desired, observedGeneration: generation } = after
+  const isLess = before !== undefined && before.observedGeneration === generation && loaded < before.currentNumberLoaded
+  return loaded !== desired && !isLess && isDeepStrictEqual(before?.conditions, after.conditions)
 }
 
 /** A node that falls silent sends nothing: look again while someone is missing. */

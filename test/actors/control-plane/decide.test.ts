@@ -43,7 +43,7 @@ const waitingFor = (rest: Partial<NodesObserved>): NodesObserved =>
 /** Its status was written just now, so another one has to wait. */
 const recentlyShown = (profile: ArmorProfile): Partial<Observation> => ({
   profile,
-  memory: { ...freshMemory(), profileStatusAt: NOW },
+  memory: { ...freshMemory(), profilePace: { at: NOW, changes: 0 } },
 })
 const begun: AnyPolicy = (() => {
   const seen = withSettled(observationOf({ policy: restarting, profile: shown(2, restarting) }))

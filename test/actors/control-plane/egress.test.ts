@@ -75,7 +75,7 @@ describe('the addresses that rules of a policy are about', () => {
       { bytes: 1e9, most: 62, least: 55 },
       { bytes: 100, most: 4, least: 2 },
     ]) {
-      const { world, move } = moving(2, { egressBytesPerSecond: bytes })
+      const { world, move } = moving(2, { watchBytesPerSecond: bytes })
       const key = world.policy('web', spec)
       move(of('10.0.0.1'))
       await ready(world, key)

@@ -75,6 +75,46 @@ describe('reports of a node that lies', () => {
     expect(await world.runUntil(() => world.getPolicy(key)?.status?.ready === true, 30_000)).to.equal(true)
   })
 
+  const flips: [what: string, of: (i: number) => Pick<ProfileReport, 'state' | 'message'>, other?: string][] = [
+    ['that fails now and then', (i) => ({ state: i % 2 === 0 ? 'failed' : 'loaded' })],
+    ['with another message each time', (i) => ({ state: 'failed', message: `no ${i}` })],
+    ['that it is loaded and is not, where another node fails', (i) => ({ state: i % 2 ? 'loaded' : 'unloaded' }), 'no'],
+  ]
+  for (const [what, of, other] of flips)
+    it(`say of an ArmorProfile ${what}: its status is written less and less often, but at once when that was quiet`, async () => {
+      const { world, manager, key } = await established()
+      if (other !== undefined) {
+        world.agents.get('node-1')!.setFailing(other)
+        // A restart would wait for nodes, and name them.
+        world.api.update(key, (policy) =>
+          Object.assign(policy, { spec: policySpec({ updateExistingWorkloads: true }) }),
+        )
+      }
+      await world.runFor(90_000)
+      world.agents.get('node-0')!.down = true
+      const { name, namespace = '', uid, generation = 0 } = world.getProfile('varmor-demo-web')!.metadata
+      const say = (state: Pick<ProfileReport, 'state' | 'message'>) =>
+        manager.report(reportOf([{ namespace, name, uid: uid!, generation, ...state }]))
+      const before = { ...world.api.writes }
+      const since = (kind: string) => world.api.writes[kind]! - (before[kind] ?? 0)
+      for (let i = 0; i < 1_200; i++) {
+        say(of(i))
+        await world.runFor(500)
+      }
+      // One a second would be 600.
+      for (const kind of ['profile-status', 'policy-status']) expect(since(kind), kind).to.be.at.most(30)
+      say({ state: 'loaded' })
+      await world.runFor(120_000)
+      say({ state: 'failed', message: 'no room' })
+      await world.runFor(1_000)
+      expect(JSON.stringify(world.getProfile('varmor-demo-web')?.status)).to.contain('no room')
+      expect(world.condition(key, 'Ready')?.message).to.contain('no room')
+      world.agents.get('node-1')!.setFailing('')
+      say({ state: 'loaded' })
+      await world.runFor(3_000)
+      expect(world.getPolicy(key)?.status?.ready).to.equal(true)
+    })
+
   it('are forgotten with the ArmorProfile', async () => {
     const { world, key, entries } = await established()
     world.api.delete(key)

@@ -175,12 +175,14 @@ const nodes: fc.Arbitrary<NodesObserved> = fc
     })
   })
 
+const pace = fc.record({ at: moment, changes: fc.nat(9) })
+
 const memories: fc.Arbitrary<Memory> = fc
   .record({
     deleted: maybe(fc.constantFrom('p1', 'p2')),
     removalSince: maybe(moment),
-    policyStatusAt: moment,
-    profileStatusAt: moment,
+    policyPace: pace,
+    profilePace: pace,
     confirmed: fc.constantFrom('', 'p1/1'),
     sentRollout: maybe(fc.record({ change: maybe(fc.constantFrom('create-1', 'create-2')) })),
     progress: maybe(progress),
