@@ -301,7 +301,8 @@ function restartStatus(
   before: VarmorPolicyStatus | undefined,
   { restart }: PolicyView,
 ): VarmorPolicyStatus['restart'] | undefined {
-  if (restart.state !== 'begun') return before?.restart
+  // What waits is another change, after which the one before would begin anew.
+  if (restart.state !== 'begun') return restart.state === 'none' ? before?.restart : undefined
   const { change, since, progress } = restart
   return { change, since: timeText(since), done: progress?.change === change && progress.state === 'done' }
 }

@@ -15,7 +15,8 @@ export interface Restart {
 export function restartOf(workload: Workload, wanted: WantedRollout, now: number): Restart {
   const { template } = workload.spec
   const { metadata } = template
-  const value = withRestart(workload, wanted.change, now)
+  // The manager that began may have had a clock ahead of ours.
+  const value = withRestart(workload, wanted.change, Math.max(now, wanted.since))
   const restartedAnnotation = (): PatchOperation => {
     const at = '/spec/template/metadata'
     if (metadata === undefined) return { op: 'add', path: at, value: { annotations: { [RESTARTED_AT]: value } } }

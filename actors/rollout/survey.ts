@@ -91,7 +91,8 @@ function place(
   found: Survey,
 ): void {
   const at = restartedAt(workload, wanted.change)
-  if (at === undefined) {
+  // A policy may come back to enforcers that it had: what was done for them then does not count. It is removed once.
+  if (at === undefined || (at < wanted.since && !wanted.removing)) {
     if (needsRestart(workload, wanted, options)) found.waiting.push(workload)
     return
   }

@@ -333,10 +333,15 @@ const table: Record<Situation['is'], Row[]> = {
     },
     {
       title: 'does not restart workloads before all nodes have the profile',
-      seen: { policy: restarting, profile: shown(1, restarting), nodes: waitingFor({ blockers: ['n1'] }) },
+      seen: {
+        policy: { ...begun, status: { ...begun.status!, restart: { change: 'create-before', since: '', done: true } } },
+        profile: shown(1, restarting),
+        nodes: waitingFor({ blockers: ['n1'] }),
+      },
       prepared: withSettled,
       effect: 'write-policy-status',
       also: (decision) => {
+        expect(statusOf(decision)).not.to.have.property('restart')
         expect(statusOf(decision)?.conditions?.at(-1)).to.deep.include({ reason: 'WaitingForNodes' })
         expect(decision.rollout).to.equal(undefined)
       },

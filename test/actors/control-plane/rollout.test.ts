@@ -306,6 +306,27 @@ describe('the restart of workloads that were there before', () => {
     expect(new Set(world.changesOf(names[0]!)).size).to.equal(2)
   })
 
+  it('restarts again when the policy comes back to enforcers that it had, what was deployed without them meanwhile', async () => {
+    const { world, names } = worldOf(2)
+    await world.runFor(5_000)
+    const bpf = 'container.bpf.security.beta.varmor.org/main'
+    const key = world.policy('web', restarting({ enforcer: 'AppArmorBPF' }))
+    await done(world, key)
+    for (const enforcer of ['AppArmor', 'AppArmorBPF']) {
+      world.api.update(key, (policy) => {
+        policy.spec = restarting({ enforcer })
+      })
+      await world.runFor(60_000)
+      if (enforcer === 'AppArmor')
+        world.api.update(names[0]!, ({ spec }) => {
+          delete (spec as Workload['spec']).template.metadata!.annotations![bpf]
+        })
+    }
+    await done(world, key)
+    expect(world.restarts.slice(3).map(({ workload }) => workload)).to.deep.equal([names[0]])
+    expect(world.getWorkload(names[0]!).spec.template.metadata?.annotations).to.include({ [bpf]: PROFILE })
+  })
+
   it('never has more in flight than the limits allow', async () => {
     const limits = { inFlight: 3, inFlightPerNamespace: 2, perMinute: 1_000, perMinutePerNamespace: 1_000 }
     const { world } = worldOf(0, { limits })
