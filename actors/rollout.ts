@@ -34,6 +34,8 @@ export interface RolloutPorts {
    * because nobody asked the webhook. Empty where it is as it is to be.
    */
   confine(workload: Workload): PatchOperation[]
+  /** Key of the policy that does so; undefined where that is none. */
+  winner(workload: Workload): string | undefined
   limiter: RestartLimiter
   count: Count
   notifyPolicy(policyKey: string, progress: RolloutProgress): void
@@ -101,7 +103,7 @@ const withTurn = (memory: Memory, turn: number): Memory =>
 function goOn(ports: RolloutPorts, memory: Memory, context: Context): Memory | Promise<Memory> {
   const { settings } = ports
   const now = context.now()
-  const decision = decide({ now, memory, survey: surveyOf(ports, memory, now), settings })
+  const decision = decide({ now, memory, survey: surveyOf(ports, memory, now, context.key), settings })
   carryOut(ports, decision, context)
   const { patch, look } = decision
   const after = { ...decision.memory, surveyedAt: now }
@@ -111,9 +113,18 @@ function goOn(ports: RolloutPorts, memory: Memory, context: Context): Memory | P
   return after
 }
 
-function surveyOf({ stores, settings }: RolloutPorts, { wanted, patched, pods }: Memory, now: number): Survey {
+function surveyOf(
+  { stores, settings, winner }: RolloutPorts,
+  { wanted, patched, pods }: Memory,
+  now: number,
+  key: string,
+): Survey {
   if (wanted === undefined) return nothingFound()
-  return survey(stores, wanted, settings, pods, now, (workload) =>
+  const rival = (workload: Workload): string | undefined => {
+    const first = winner(workload)
+    return first === key ? undefined : first
+  }
+  return survey(stores, wanted, settings, { pods, now, rival }, (workload) =>
     patched?.metadata.uid === workload.metadata.uid ? newest(workload, patched)! : workload,
   )
 }

@@ -291,9 +291,9 @@ function progressCondition(
   if (failure !== '') return condition('True', ACTOR_FAILED, count === undefined ? failure : `${count}; ${failure}`)
   // Whether anything is to be restarted shows with the first report.
   if (progress === undefined || count === undefined) return known?.status === 'True' ? known : undefined
-  if (progress.total === 0) return undefined
-  if (progress.state === 'done') return condition('False', 'Done', count)
+  if (progress.total === 0 && progress.message === '') return undefined
   const message = progress.message === '' ? count : `${count}; ${progress.message}`
+  if (progress.state === 'done') return condition('False', 'Done', message)
   return condition('True', progress.state === 'paused' ? 'Paused' : 'InProgress', message)
 }
 

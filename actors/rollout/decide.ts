@@ -1,11 +1,11 @@
-import { cut } from '../policy/listing.ts'
+import { cut, listing } from '../policy/listing.ts'
 import type { Workload } from '../ports.ts'
 import { isInProfile } from './confinement.ts'
 import { replacedByHand } from './health.ts'
 import { idle, type Memory, type Turn } from './memory.ts'
 import { type Restart, restartOf } from './restart-patch.ts'
 import type { RolloutSettings } from './settings.ts'
-import { type Astray, nameOf, type Rolling, type Survey } from './survey.ts'
+import { type Astray, nameOf, type Rolling, type Shadowed, type Survey } from './survey.ts'
 import type { RolloutProgress, WantedRollout } from './wanted.ts'
 
 /** All that a decision rests on. */
@@ -113,7 +113,8 @@ export function decide(seen: Observation): Decision {
   switch (situation.is) {
     case 'done': {
       const { limiter, lookIn, memory: after } = stopped(memory)
-      return { ...going(seen, wanted, 'done', ''), memory: after, limiter, lookIn }
+      const message = shadowedText(seen.survey.shadowed)
+      return { ...going(seen, wanted, 'done', message), memory: after, limiter, lookIn }
     }
     case 'late':
     case 'astray':
@@ -218,6 +219,15 @@ function astrayText({ settings }: Observation, wanted: WantedRollout, first: Ast
     : 'because somebody has taken it out of the template. See who, and whether the API server reaches the webhook'
   const again = `kubectl -n ${metadata.namespace} rollout restart ${kind.toLowerCase()} ${metadata.name}`
   return `${outsideText(first)}, ${why}; then: ${again}`
+}
+
+/** How many workloads of other policies are named. */
+const NAMED = 5
+
+function shadowedText(those: readonly Shadowed[]): string {
+  if (those.length === 0) return ''
+  const named = those.map(({ workload, by }) => `${nameOf(workload)} (${by.replace(/\/+/, ' ')})`)
+  return `another policy comes first in ${listing(named, ', ', NAMED)}`
 }
 
 const heldText = (first: Astray): string => `${outsideText(first)}: ${replacedByHand(first.workload)}`

@@ -6,7 +6,7 @@ import type { Workload } from '../ports.ts'
  */
 export const RESTARTED_AT = 'sandbox.varmor.org/restartedAt'
 
-/** Entries that are kept; a change that old is done. */
+/** Entries that are kept. None is missed: where the template names a profile, or another policy comes first, nothing is begun for it. */
 const MOST_ENTRIES = 16
 
 const entriesOf = (workload: Workload): string[] =>

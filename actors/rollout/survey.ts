@@ -1,6 +1,6 @@
 import { CompiledSelector } from '../../src/api/label-selector.ts'
 import type { ControlPlaneStores, Workload } from '../ports.ts'
-import { isInProfile, isOptedOut } from './confinement.ts'
+import { isInProfile, isOptedOut, takeOut } from './confinement.ts'
 import { replacedByHand, unhealthy } from './health.ts'
 import type { PodsSeen } from './memory.ts'
 import { restartedAt } from './restarted-at.ts'
@@ -20,6 +20,13 @@ export interface Astray {
   pods: PodsSeen
 }
 
+/** A workload that another policy confines. */
+export interface Shadowed {
+  workload: Workload
+  /** Key of that policy. */
+  by: string
+}
+
 /** Where the workloads of a rollout stand. The objects say it all: a manager that crashed goes on from here. */
 export interface Survey {
   /** To be restarted, in order of namespace and name. */
@@ -31,10 +38,15 @@ export interface Survey {
   astray: Astray[]
   /** The old pods stay until somebody deletes them. */
   held: Astray[]
+  /** Left to another policy. */
+  shadowed: Shadowed[]
   finished: number
 }
 
-export const nothingFound = (): Survey => ({ waiting: [], rolling: [], unseen: [], astray: [], held: [], finished: 0 })
+export const nothingFound = (): Survey => ({
+  ...{ waiting: [], rolling: [], unseen: [], astray: [], held: [], shadowed: [] },
+  finished: 0,
+})
 
 export interface SurveyOptions {
   /** The label that opts a workload in; undefined: none is needed. */
@@ -45,17 +57,21 @@ export interface SurveyOptions {
 
 export const nameOf = ({ kind, metadata }: Workload): string => `${kind} ${metadata.namespace}/${metadata.name}`
 
-/**
- * @param pods what was seen of pods
- * @param now in milliseconds since the epoch
- * @param fresh what the last patch resolved to, which the stores may not have yet
- */
+/** What is known beside the workloads. */
+export interface Known {
+  pods: ReadonlyMap<string, PodsSeen>
+  /** Milliseconds since the epoch. */
+  now: number
+  /** Key of the policy that confines the workload instead of this one, if any. */
+  rival(workload: Workload): string | undefined
+}
+
+/** @param fresh what the last patch resolved to, which the stores may not have yet */
 export function survey(
   stores: Pick<ControlPlaneStores, 'workloads'>,
   wanted: WantedRollout,
   options: SurveyOptions,
-  pods: ReadonlyMap<string, PodsSeen>,
-  now: number,
+  known: Known,
   fresh: (workload: Workload) => Workload = (workload) => workload,
 ): Survey {
   const found = nothingFound()
@@ -63,7 +79,7 @@ export function survey(
   const selector = wanted.target.selector && new CompiledSelector(wanted.target.selector)
   for (const stored of stores.workloads(wanted.target.kind, wanted.namespace)) {
     const workload = fresh(stored)
-    if (isMeant(workload, wanted, options, selector)) place(workload, wanted, options, pods, now, found)
+    if (isMeant(workload, wanted, options, selector)) place(workload, wanted, options, known, found)
   }
   found.waiting.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
   return found
@@ -86,14 +102,17 @@ function place(
   workload: Workload,
   wanted: WantedRollout,
   options: SurveyOptions,
-  pods: ReadonlyMap<string, PodsSeen>,
-  now: number,
+  { pods, now, rival }: Known,
   found: Survey,
 ): void {
   const at = restartedAt(workload, wanted.change)
   // A policy may come back to enforcers that it had: what was done for them then does not count. It is removed once.
   if (at === undefined || (at < wanted.since && !wanted.removing)) {
-    if (needsRestart(workload, wanted, options)) found.waiting.push(workload)
+    if (!needsRestart(workload, wanted, options)) return
+    // It would come up again as it is, for nothing.
+    const by = wanted.removing ? undefined : rival(workload)
+    if (by === undefined) found.waiting.push(workload)
+    else found.shadowed.push({ workload, by })
     return
   }
   const missing = unhealthy(workload)
@@ -119,6 +138,7 @@ function needsRestart(
 ): boolean {
   const { template } = workload.spec
   const created = Date.parse(workload.metadata.creationTimestamp ?? '')
-  if (created > wanted.since || isOptedOut(template, wanted, initToo)) return false
-  return wanted.removing || !isInProfile(template, wanted, initToo)
+  if (created > wanted.since) return false
+  if (wanted.removing) return takeOut(template, wanted.profileName).length > 0
+  return !isOptedOut(template, wanted, initToo) && !isInProfile(template, wanted, initToo)
 }

@@ -24,6 +24,6 @@ export interface RolloutProgress {
   restarted: number
   /** Those, and the ones that are to follow. */
   total: number
-  /** Why it is paused, or what is stuck while others go on, and what to do; else empty. */
+  /** Why it is paused, or what is stuck while others go on, and what to do; in the end, what other policies confine; else empty. */
   message: string
 }

@@ -54,6 +54,7 @@ export interface ControlPlaneOptions {
   compile: PolicyPorts['compile']
   /** As admission does with a workload that changes. */
   confine: RolloutPorts['confine']
+  winner: RolloutPorts['winner']
   event: RecordEvent
   count: (name: CounterName) => void
   /** Called with what was taken of a report, and how much of it was about ArmorProfiles or of a node that do not exist. */
@@ -350,13 +351,14 @@ export class ControlPlane {
   }
 
   #rolloutFamily(): Family<RolloutMessage> {
-    const { view, api, confine, limiter, count, rollout } = this.#options
+    const { view, api, confine, winner, limiter, count, rollout } = this.#options
     return this.#system.family(
       'rollout',
       rolloutFamily({
         stores: view,
         api,
         confine,
+        winner,
         limiter,
         count,
         notifyPolicy: (key, progress) => {

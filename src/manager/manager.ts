@@ -241,6 +241,8 @@ export class Manager {
       limiter: this.#restarts,
       compile: askCompiler(this.#compilers),
       confine: (workload) => confinementPatch(workload, this.#index, this.#mutating!),
+      winner: ({ kind, metadata: { labels = {}, ...metadata } }) =>
+        this.#index.find({ kind, labels, ...metadata })?.key,
       event: eventsTo(this.#events),
       count: (name) => this.metrics.counted(name),
       reported: (taken, ignored) => this.metrics.reports.taken(taken, ignored),

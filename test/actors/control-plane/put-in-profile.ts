@@ -1,4 +1,4 @@
-import { idOf, profileIdOf } from '../../../actors/policy/policy-id.ts'
+import { idOf, keyOfPolicy, profileIdOf } from '../../../actors/policy/policy-id.ts'
 import type { AnyPolicy, Workload } from '../../../actors/ports.ts'
 import { RESTARTED_AT } from '../../../actors/rollout/restarted-at.ts'
 import { confinementPrefixes, localhostPrefix } from '../../../src/api/annotations.ts'
@@ -39,11 +39,20 @@ export const confinementOf = (api: FakeApi, workload: Workload): PatchOperation[
 
 const isWorkload = ({ kind }: Stored): boolean => ['Deployment', 'StatefulSet', 'DaemonSet'].includes(kind)
 
-/** The annotations of its containers, for the profile of the first policy that means it. */
-function annotationsFor(api: FakeApi, object: Stored): [key: string, value: string][] {
-  const policy = [...api.of('VarmorPolicy'), ...api.of('VarmorClusterPolicy')]
+/** The first policy that means it. */
+const policyFor = (api: FakeApi, object: Stored): AnyPolicy | undefined =>
+  [...api.of('VarmorPolicy'), ...api.of('VarmorClusterPolicy')]
     .map((stored) => stored as unknown as AnyPolicy)
     .find((one) => isMeant(one, object))
+
+export function winnerOf(api: FakeApi, workload: Workload): string | undefined {
+  const policy = policyFor(api, workload as unknown as Stored)
+  return policy && keyOfPolicy(idOf(policy))
+}
+
+/** The annotations of its containers, for the profile of that policy. */
+function annotationsFor(api: FakeApi, object: Stored): [key: string, value: string][] {
+  const policy = policyFor(api, object)
   if (policy === undefined) return []
   const { name } = profileIdOf(idOf(policy), 'varmor')
   const parsed = parseEnforcers(policy.spec.policy.enforcer)

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { PortError, type Workload } from '../../../actors/ports.ts'
 import { podsOfTemplate } from '../fake-api.ts'
 import { done, labels, PROFILE, restarting, worldOf } from './rollouts.ts'
+import { policySpec } from './world.ts'
 
 const ANNOTATION = 'container.apparmor.security.beta.varmor.org/main'
 const main = { containers: [{ name: 'main' }] }
@@ -65,15 +66,24 @@ describe('the restart of workloads, and their pods', () => {
   })
 
   it('is done with workloads that are as admission has them: in the profile of a policy that wins, or in one of their own', async () => {
-    const { world } = worldOf(2)
+    const { world, names } = worldOf(2)
     const annotations = { [ANNOTATION]: 'localhost/mine' }
     const template = { metadata: { labels: { app: 'web' }, annotations }, spec: main }
     world.workload('Deployment', 'own', { labels: labels(), template })
     await world.runFor(10_000)
-    await done(world, world.policy('web', restarting()))
     const loser = world.clusterPolicy('all', restarting())
+    await world.runUntil(() => world.restarts.length === 2, 120_000)
+    world.policy('web', policySpec())
+    // It wins from here on, and somebody deploys what was restarted.
+    world.api.update(names[0]!, ({ spec }) => {
+      const { template } = spec as Workload['spec']
+      delete template.metadata!.annotations![ANNOTATION]
+      delete template.spec!.containers![0]!.securityContext
+    })
     await done(world, loser)
-    expect(world.condition(loser, 'Restarting')?.message).to.equal('3 of 3 workloads were restarted')
+    expect(world.condition(loser, 'Restarting')?.message).to.equal(
+      '2 of 2 workloads were restarted; another policy comes first in Deployment demo/web-1 (VarmorPolicy demo/web)',
+    )
     for (const [name, profile] of [
       ['own', 'localhost/mine'],
       ['web-0', PROFILE],

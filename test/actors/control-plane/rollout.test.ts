@@ -327,6 +327,26 @@ describe('the restart of workloads that were there before', () => {
     expect(world.getWorkload(names[0]!).spec.template.metadata?.annotations).to.include({ [bpf]: PROFILE })
   })
 
+  it('is for the policy that comes first alone, however many match; the others say so, and go without one', async () => {
+    const { world, names } = worldOf(2)
+    await world.runFor(5_000)
+    const first = world.policy('web', restarting())
+    const others = Array.from({ length: 17 }, (_, i) => world.policy(`web-${i}`, restarting()))
+    for (const key of [first, ...others]) await done(world, key)
+    expect(world.restarts.map(({ workload }) => workload)).to.have.members(names)
+    expect(world.condition(first, 'Restarting')?.message).to.equal('2 of 2 workloads were restarted')
+    for (const key of others)
+      expect(world.condition(key, 'Restarting')).to.deep.include({
+        ...{ status: 'False', reason: 'Done' },
+        message:
+          '0 of 0 workloads were restarted; another policy comes first in Deployment demo/web-0 (VarmorPolicy demo/web), Deployment demo/web-1 (VarmorPolicy demo/web)',
+      })
+    for (const key of others) world.api.delete(key)
+    await world.runUntil(() => others.every((key) => world.getPolicy(key) === undefined), 300_000)
+    expect(others.map((key) => world.getPolicy(key))).to.deep.equal(others.map(() => undefined))
+    expect(world.restarts).to.have.length(2)
+  })
+
   it('never has more in flight than the limits allow', async () => {
     const limits = { inFlight: 3, inFlightPerNamespace: 2, perMinute: 1_000, perMinutePerNamespace: 1_000 }
     const { world } = worldOf(0, { limits })

@@ -157,6 +157,7 @@ const surveys: fc.Arbitrary<Survey> = fc.record({
   unseen: fc.array(fc.constant(workload('a', 'u')), { maxLength: 1 }),
   astray: astrays,
   held: astrays,
+  shadowed: fc.array(fc.constant({ workload: workload('a', 'u'), by: 'VarmorPolicy/a/first' }), { maxLength: 1 }),
   rolling: fc.array(
     fc
       .tuple(fc.nat(settings.deadline * 2), fc.constantFrom('a', 'b', 'c'))

@@ -21,7 +21,9 @@ const web: Workload = {
 
 /** The lists that are not empty. */
 const placed = (workload: Workload, of: WantedRollout): string[] =>
-  Object.entries(survey({ workloads: () => [workload] }, of, settings, new Map(), SINCE))
+  Object.entries(
+    survey({ workloads: () => [workload] }, of, settings, { pods: new Map(), now: SINCE, rival: () => undefined }),
+  )
     .filter(([, found]) => (Array.isArray(found) ? found.length > 0 : found > 0))
     .map(([list]) => list)
 

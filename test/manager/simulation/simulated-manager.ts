@@ -136,6 +136,7 @@ export class SimulatedManager {
       limiter: this.#restarts,
       compile: desiredProfile,
       confine: () => [],
+      winner: () => undefined,
       event: eventsTo(this.#events),
       count: () => undefined,
       logger: noLogger,
