@@ -25,20 +25,28 @@ const settings = (inFlight: number, perMinute: number): Bottleneck.ConstructorOp
  */
 export class BottleneckRestartLimiter implements RestartLimiter {
   readonly #overall: Bottleneck
-  readonly #namespaces: Bottleneck.Group
+  readonly #limits: RestartLimits
+  readonly #forgetAfter: number
+  /** No group of bottleneck's own: that drops limiters that are in use. */
+  readonly #namespaces = new Map<string, { limiter: Bottleneck; forget: NodeJS.Timeout }>()
   readonly #turns = new Map<string, Turn>()
 
-  /** @throws {RangeError} for a limit that is no whole number from 1 */
-  constructor(limits: RestartLimits = restartLimits) {
+  /**
+   * @param forgetAfter milliseconds
+   * @throws {RangeError} for a limit that is no whole number from 1
+   */
+  constructor(limits: RestartLimits = restartLimits, forgetAfter = FORGET_AFTER) {
     for (const [name, limit] of Object.entries(limits))
       if (!Number.isInteger(limit) || limit < 1)
         throw new RangeError(`The restart limit ${name} is a whole number from 1, not ${limit}`)
+    this.#limits = limits
+    this.#forgetAfter = forgetAfter
     this.#overall = new Bottleneck(settings(limits.inFlight, limits.perMinute))
-    this.#namespaces = new Bottleneck.Group({
-      ...settings(limits.inFlightPerNamespace, limits.perMinutePerNamespace),
-      timeout: FORGET_AFTER,
-    })
-    this.#namespaces.on('created', (limiter: Bottleneck) => limiter.chain(this.#overall))
+  }
+
+  /** Namespaces of which something is kept. */
+  get namespaces(): number {
+    return this.#namespaces.size
   }
 
   ask(caller: string, namespace: string, granted: () => void): void {
@@ -61,10 +69,28 @@ export class BottleneckRestartLimiter implements RestartLimiter {
   /** Ends all timers. Who waits waits for ever. */
   async close(): Promise<void> {
     for (const caller of [...this.#turns.keys()]) this.done(caller)
-    const all = [this.#overall, ...this.#namespaces.limiters().map(({ limiter }) => limiter)]
+    const namespaces = [...this.#namespaces.values()]
+    const all = [this.#overall, ...namespaces.map(({ limiter }) => limiter)]
+    for (const { forget } of namespaces) clearTimeout(forget)
     // Jobs that wait are refused; their promises are looked at below.
     await Promise.allSettled(all.map((limiter) => limiter.stop({ dropWaitingJobs: true })))
-    await Promise.allSettled([this.#namespaces.disconnect(false), ...all.map((limiter) => limiter.disconnect(false))])
+    await Promise.allSettled(all.map((limiter) => limiter.disconnect(false)))
+  }
+
+  #limiterOf(namespace: string): Bottleneck {
+    const known = this.#namespaces.get(namespace)
+    if (known !== undefined) return known.limiter
+    const { inFlightPerNamespace, perMinutePerNamespace } = this.#limits
+    const limiter = new Bottleneck(settings(inFlightPerNamespace, perMinutePerNamespace)).chain(this.#overall)
+    const forget = setTimeout(() => {
+      // One that is in use looks again when it is not.
+      if (Object.values(limiter.counts()).some((jobs) => jobs > 0)) return
+      this.#namespaces.delete(namespace)
+      void limiter.disconnect(false)
+    }, this.#forgetAfter).unref()
+    limiter.on('idle', () => forget.refresh())
+    this.#namespaces.set(namespace, { limiter, forget })
+    return limiter
   }
 
   #schedule(caller: string, namespace: string, priority: number, granted: () => void): void {
@@ -78,8 +104,7 @@ export class BottleneckRestartLimiter implements RestartLimiter {
         granted()
       })
     // A job does not fail; it is only dropped by close(), and then no caller waits.
-    this.#namespaces
-      .key(namespace)
+    this.#limiterOf(namespace)
       .schedule({ priority }, job)
       .catch(() => undefined)
   }

@@ -74,6 +74,24 @@ describe('the limiter of restarts', () => {
     expect(granted).to.equal(0)
   })
 
+  it('forgets a namespace when nothing of it runs or waits, and not before', async () => {
+    const short = new BottleneckRestartLimiter(limits, 10)
+    const granted: string[] = []
+    const ask = (caller: string) => short.ask(caller, 'ns', () => void granted.push(caller))
+    for (const caller of ['a', 'b', 'c']) ask(caller)
+    while (granted.length < 2) await pause(1)
+    await pause(60)
+    ask('d')
+    await pause(30)
+    expect(granted).to.deep.equal(['a', 'b'])
+    for (const caller of ['a', 'b', 'c', 'd']) {
+      while (!granted.includes(caller)) await pause(1)
+      short.done(caller)
+    }
+    while (short.namespaces > 0) await pause(1)
+    await short.close()
+  })
+
   it('says which limit is none', () => {
     expect(() => new BottleneckRestartLimiter({ ...limits, perMinute: 0 })).to.throw(RangeError, 'perMinute')
   })
