@@ -126,6 +126,19 @@ export function restarts(it: Define, world: () => World): void {
     await remove(world(), made)
   })
 
+  it('leaves workloads to the policy that comes first, and names it', async () => {
+    const namespace = await world().namespace('second')
+    const workloads = await make(namespace, 1)
+    const [first, second] = [policy(namespace, 'first'), policy(namespace, 'second', { restart: true })]
+    for (const one of [first, second]) await apply(world(), one)
+    const found = await policyThat(world(), second, 'to be through with restarts', isDone)
+    expect(conditionOf(found, 'Restarting')?.message).to.equal(
+      `0 of 0 workloads were restarted; another policy comes first in Deployment ${namespace}/web-0 (VarmorPolicy ${namespace}/first)`,
+    )
+    expect(await generations(workloads)).to.deep.equal([1])
+    for (const one of [first, second]) await remove(world(), one)
+  })
+
   it('pauses when a workload does not become well, says why, and goes on when it does', async () => {
     const namespace = await world().namespace('pause')
     const pool = { [`${namespace}.varmor.test/pool`]: 'yes' }

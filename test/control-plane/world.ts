@@ -29,6 +29,7 @@ export const quick: Partial<ManagerOptions> = {
   policy: {
     statusInterval: 50,
     progressInterval: 100,
+    longestInterval: 500,
     nodesInterval: 20,
     uncoveredInterval: 100,
     silentAfter: 2_500,
