@@ -246,6 +246,7 @@ static int size_maps(struct bpf_object *object, const struct state_load *load, s
 		{ "varmor_small_tables", load->profiles * VARMOR_TABLES_OF_PROFILE },
 		{ "varmor_medium_tables", load->profiles * VARMOR_TABLES_OF_PROFILE },
 		{ "varmor_large_tables", load->profiles * VARMOR_TABLES_OF_PROFILE },
+		{ "varmor_huge_tables", load->profiles * VARMOR_TABLES_OF_PROFILE },
 	};
 	unsigned int i;
 

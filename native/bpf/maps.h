@@ -88,6 +88,7 @@ MAP_OF_VALUES(varmor_mount_rules, varmor_mounts_map, VARMOR_PROFILES, sizeof(str
 MAP_OF_VALUES(varmor_small_tables, varmor_small_table, TABLES, VARMOR_TABLE_SMALL);
 MAP_OF_VALUES(varmor_medium_tables, varmor_medium_table, TABLES, VARMOR_TABLE_MEDIUM);
 MAP_OF_VALUES(varmor_large_tables, varmor_large_table, TABLES, VARMOR_TABLE_LARGE);
+MAP_OF_VALUES(varmor_huge_tables, varmor_huge_table, TABLES, VARMOR_TABLE_HUGE);
 
 VARMOR_MAPS struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

@@ -66,6 +66,7 @@
 MATCH(small, VARMOR_TABLE_SMALL)
 MATCH(medium, VARMOR_TABLE_MEDIUM)
 MATCH(large, VARMOR_TABLE_LARGE)
+MATCH(huge, VARMOR_TABLE_HUGE)
 
 /* The marks of the path that begins at `start` of a text of the scratch; all where the table is not there. */
 static __always_inline __u32 marks_of(struct varmor_scratch *scratch, const struct varmor_automaton *automaton, enum text text, __u32 start)
@@ -81,8 +82,10 @@ static __always_inline __u32 marks_of(struct varmor_scratch *scratch, const stru
 		return marks_small(scratch);
 	case 1:
 		return marks_medium(scratch);
-	default:
+	case 2:
 		return marks_large(scratch);
+	default:
+		return marks_huge(scratch);
 	}
 }
 

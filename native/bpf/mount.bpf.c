@@ -26,6 +26,7 @@
 SETS(small, VARMOR_TABLE_SMALL)
 SETS(medium, VARMOR_TABLE_MEDIUM)
 SETS(large, VARMOR_TABLE_LARGE)
+SETS(huge, VARMOR_TABLE_HUGE)
 
 static __always_inline const __u64 *set_numbered(__u32 table, __u32 number)
 {
@@ -34,8 +35,10 @@ static __always_inline const __u64 *set_numbered(__u32 table, __u32 number)
 		return set_small(table, number);
 	case 1:
 		return set_medium(table, number);
-	default:
+	case 2:
 		return set_large(table, number);
+	default:
+		return set_huge(table, number);
 	}
 }
 

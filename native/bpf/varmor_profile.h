@@ -19,10 +19,11 @@
 #define VARMOR_FILE_CARRY 32
 #define VARMOR_FILE_AUDIT 8
 
-/* Tables of automata lie in maps of three sizes; a reference has the size's number in its highest bits. */
+/* Tables of automata lie in maps of four sizes; a reference has the size's number in its highest bits. */
 #define VARMOR_TABLE_SMALL 16384
-#define VARMOR_TABLE_MEDIUM 262144
-#define VARMOR_TABLE_LARGE 4194304
+#define VARMOR_TABLE_MEDIUM 65536
+#define VARMOR_TABLE_LARGE 524288
+#define VARMOR_TABLE_HUGE 4194304
 #define VARMOR_TABLE_SIZE_SHIFT 30
 #define VARMOR_TABLE_CLASSES 256
 

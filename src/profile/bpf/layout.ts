@@ -37,8 +37,9 @@ export const TABLE_SIZE_SHIFT = 30
 /** By the number of their size: maps of maps whose inner maps have one value of so many bytes. */
 export const tableMaps = [
   { map: 'varmor_small_tables', bytes: 16 * KIBIBYTE },
-  { map: 'varmor_medium_tables', bytes: 256 * KIBIBYTE },
-  { map: 'varmor_large_tables', bytes: MAX_TABLE_BYTES },
+  { map: 'varmor_medium_tables', bytes: 64 * KIBIBYTE },
+  { map: 'varmor_large_tables', bytes: 512 * KIBIBYTE },
+  { map: 'varmor_huge_tables', bytes: MAX_TABLE_BYTES },
 ] as const
 
 const upper = (values: Readonly<Record<string, number>>): Record<string, number> =>
@@ -55,12 +56,13 @@ export const constants: readonly { what: string; word?: string; values: Readonly
     values: { ...upper({ ...accesses, way }), CARRY, AUDIT: AUDIT_SHIFT },
   },
   {
-    what: "Tables of automata lie in maps of three sizes; a reference has the size's number in its highest bits.",
+    what: "Tables of automata lie in maps of four sizes; a reference has the size's number in its highest bits.",
     word: 'TABLE',
     values: {
       SMALL: tableMaps[0].bytes,
       MEDIUM: tableMaps[1].bytes,
       LARGE: tableMaps[2].bytes,
+      HUGE: tableMaps[3].bytes,
       SIZE_SHIFT: TABLE_SIZE_SHIFT,
       CLASSES: CLASSES_BYTES,
     },

@@ -52,7 +52,7 @@ static void read_exactly(FILE *file, void *bytes, size_t size)
 
 static void put_write(struct bpf_object *object, FILE *file, const struct sizes *sizes)
 {
-	static char name[32], key[64], value[VARMOR_TABLE_LARGE];
+	static char name[32], key[64], value[VARMOR_TABLE_HUGE];
 	int inner;
 
 	if (sizes->name >= sizeof(name) || sizes->key > sizeof(key) || sizes->value > sizeof(value) || sizes->inner > sizeof(value))

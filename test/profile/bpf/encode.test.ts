@@ -191,9 +191,11 @@ describe('a profile in the maps of the kernel', () => {
     [1, 'varmor_small_tables'],
     [16 << 10, 'varmor_small_tables'],
     [(16 << 10) + 1, 'varmor_medium_tables'],
-    [256 << 10, 'varmor_medium_tables'],
-    [(256 << 10) + 1, 'varmor_large_tables'],
-    [4 << 20, 'varmor_large_tables'],
+    [64 << 10, 'varmor_medium_tables'],
+    [(64 << 10) + 1, 'varmor_large_tables'],
+    [512 << 10, 'varmor_large_tables'],
+    [(512 << 10) + 1, 'varmor_huge_tables'],
+    [4 << 20, 'varmor_huge_tables'],
   ] as const)
     it(`has a table of ${bytes} bytes in ${map}`, () => {
       const [table] = encodeProfile(
