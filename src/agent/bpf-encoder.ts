@@ -1,13 +1,16 @@
 import { numberIn } from '../base/c-struct.ts'
-import type { ProfileEncoder, Where } from '../enforcer/bpf/profile-encoder.ts'
+import type { ProfileEncoder, Room, Where } from '../enforcer/bpf/profile-encoder.ts'
 import { EnforcerError } from '../enforcer/enforcer-error.ts'
 import { emptyProfile, encodeEgressAlone, encodeProfile, withoutEgressTable } from '../profile/bpf/encode.ts'
 import { countEgress, encodeOwnAddresses } from '../profile/bpf/encode-egress.ts'
 import {
+  bytesOfArray,
+  mounts,
   OWN,
   portKey,
   portRange,
   portRanges,
+  profile as profileStruct,
   TABLES_OF_PROFILE,
   tableMaps,
   v4Key,
@@ -19,6 +22,7 @@ import {
   MAX_CONTAINERS,
   MAX_PORT_RANGES,
   MAX_PREFIXES,
+  PROFILE_MEMORY,
   PROFILES,
 } from '../profile/bpf/limits.ts'
 import { type MapWrite, UnfitProfile } from '../profile/bpf/map-write.ts'
@@ -35,37 +39,64 @@ const ownMaps = [
 /** Beside the addresses of pods, two of a family for each container. */
 const prefixes = EGRESS_ENTRIES - MAX_PREFIXES - 2 * MAX_CONTAINERS
 
-const rooms = [
-  { map: 'varmor_v4', what: 'blocks of IPv4 addresses', entries: prefixes, key: v4Key, value: portRanges },
-  { map: 'varmor_v6', what: 'blocks of IPv6 addresses', entries: prefixes, key: v6Key, value: portRanges },
+/** `bytes`: what the kernel allocates for an entry at the most; beside one of addresses it may put another one that only leads on. */
+const egressMaps = [
   {
-    ...{ map: 'varmor_ports', what: 'ranges of ports', entries: EGRESS_ENTRIES - MAX_PORT_RANGES },
+    ...{ map: 'varmor_v4', what: 'blocks of IPv4 addresses', all: prefixes, bytes: 128 },
+    ...{ key: v4Key, value: portRanges },
+  },
+  {
+    ...{ map: 'varmor_v6', what: 'blocks of IPv6 addresses', all: prefixes, bytes: 128 },
+    ...{ key: v6Key, value: portRanges },
+  },
+  {
+    ...{ map: 'varmor_ports', what: 'ranges of ports', all: EGRESS_ENTRIES - MAX_PORT_RANGES, bytes: 96 },
     ...{ key: portKey, value: portRange },
   },
 ] as const
 
-/** How many containers a node may run in profiles, and how many profiles it may have. */
+const kibibytes = (bytes: number): number => Math.ceil(bytes / 1024)
+/** Whether one that an agent before this one has loaded has rules about mounting, nobody knows. */
+const ownMemory = bytesOfArray(profileStruct.size) + bytesOfArray(mounts.size)
+
+const entryRooms = egressMaps.map(({ what, all }, map): Room => {
+  const remedy = 'use fewer ports and addresses in egress rules of BPF policies'
+  return { what, all, remedy, ofProfile: (entries) => entries[map] ?? 0 }
+})
+
+const memoryRoom = (bytes: number): Room => ({
+  what: 'KiB of kernel memory',
+  all: kibibytes(bytes),
+  remedy:
+    'use fewer patterns with * and fewer addresses in BPF policies, or give the agent a higher --bpfProfileMemory, and its container as much more',
+  ofProfile: (entries) =>
+    kibibytes(egressMaps.reduce((sum, { bytes }, map) => sum + bytes * (entries[map] ?? 0), ownMemory)),
+  ofTable: (map) => kibibytes(bytesOfArray(tableMaps[map]!.bytes)),
+})
+
+/** How many containers a node may run in profiles, how many profiles it may have, and how many bytes of the kernel's memory these. */
 export interface BpfSizes {
   containers?: number
   profiles?: number
+  profileMemory?: number
 }
 
 /** How the BPF enforcer writes profiles into its maps. A profile that takes another's place needs a slot beside it for a moment. */
-export function bpfEncoder({ containers, profiles }: BpfSizes = {}): ProfileEncoder {
+export function bpfEncoder({ containers, profiles, profileMemory = PROFILE_MEMORY }: BpfSizes = {}): ProfileEncoder {
   const slots = profiles === undefined ? PROFILES : profiles + 2
   return {
     slots,
     tables: slots * TABLES_OF_PROFILE,
     tableMaps: tableMaps.map(({ map }) => map),
     containers: containers === undefined ? CONTAINERS : containers + 1,
-    rooms,
+    rooms: [...entryRooms, memoryRoom(profileMemory)],
     allowing: JSON.stringify(emptyProfile),
     read(content) {
       const profile = readBpfProfile(content)
       if (typeof profile === 'string') throw new EnforcerError('BAD_CONTENT', step, { reason: profile })
       return {
         rest: withoutEgressTable(profile),
-        entries: profile.egress === undefined ? rooms.map(() => 0) : countEgress(profile.egress.table),
+        entries: profile.egress === undefined ? egressMaps.map(() => 0) : countEgress(profile.egress.table),
         writes: (at) => fitting(() => encodeProfile(profile, at)),
         egress: (at) => fitting(() => encodeEgressAlone(profile, at)),
       }
@@ -93,14 +124,14 @@ export function bpfEncoder({ containers, profiles }: BpfSizes = {}): ProfileEnco
     },
     held: (entries) => {
       const bySlot = new Map<number, number[]>()
-      for (const [room, { map, key, value }] of rooms.entries()) {
+      for (const [room, { map, key, value }] of egressMaps.entries()) {
         const bytes = entries(map)
         const each = key.size + value.size
         for (let at = 0; at + each <= bytes.length; at += each) {
           const number = numberIn(key, bytes, 'egress', at)
           if (number >= OWN) continue
           const slot = slotOfEgress(number)
-          const counts = bySlot.get(slot) ?? rooms.map(() => 0)
+          const counts = bySlot.get(slot) ?? egressMaps.map(() => 0)
           counts[room]!++
           bySlot.set(slot, counts)
         }

@@ -57,6 +57,7 @@ export interface AgentArguments extends MetricsArguments {
   bpfRingSize?: FileSize
   bpfContainers?: number
   bpfProfiles?: number
+  bpfProfileMemory?: FileSize
   bpfRecordsRate?: RecordsRate
   strictStart: boolean
 }

@@ -225,6 +225,7 @@ export function addAgent(varmor: Command): void {
       readNumber(1, MAX_CONTAINERS - 1),
     )
     .option('--bpfProfiles <count>', 'that the node can have of BPF (default: 1022)', readNumber(1, MAX_PROFILES - 2))
+    .option('--bpfProfileMemory <size>', "of the kernel's, that these may have together (default: 128M)", readSize)
     .option(
       '--bpfRecordsRate <records[/burst]>',
       'a second, container and kind that BPF records, and at once; of the others their number is logged. Default: all',

@@ -112,6 +112,7 @@ function agentOptions(
       sizes: {
         ...(given.bpfContainers !== undefined && { containers: given.bpfContainers }),
         ...(given.bpfProfiles !== undefined && { profiles: given.bpfProfiles }),
+        ...(given.bpfProfileMemory !== undefined && { profileMemory: bytesOfSize(given.bpfProfileMemory) }),
       },
       ...(given.bpfRingSize !== undefined && { ringBytes: bytesOfSize(given.bpfRingSize) }),
       ...(given.bpfRecordsRate !== undefined && { recordsRate: given.bpfRecordsRate }),

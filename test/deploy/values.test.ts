@@ -1,10 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import { Command } from 'commander'
+import { bpfEncoder } from '../../src/agent/bpf-encoder.ts'
 import { mebibyte } from '../../src/base/bytes.ts'
 import { addAgent } from '../../src/cli/roles.ts'
+import { sharesOf } from '../../src/enforcer/bpf/shares.ts'
 import { defaultRing } from '../../src/enforcer/open-loaders.ts'
-import { CONTAINERS, PROFILES } from '../../src/profile/bpf/limits.ts'
+import { TABLES_OF_PROFILE, tableMaps } from '../../src/profile/bpf/layout.ts'
+import { CONTAINERS, MAX_PORT_RANGES, MAX_PREFIXES, PROFILE_MEMORY, PROFILES } from '../../src/profile/bpf/limits.ts'
 
 const text = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 const values = text('deploy/helm/varmor/values.yaml')
@@ -15,6 +18,10 @@ const rows: { flag: string; is: string; comment: RegExp }[] = [
   { flag: '--bpfRingSize', is: ring, comment: /null: (\w+)\.\n *bpfRingSize:/ },
   { flag: '--bpfContainers', is: `${CONTAINERS - 1}`, comment: /null: (\d+) and \d+\.\n *bpfContainers:/ },
   { flag: '--bpfProfiles', is: `${PROFILES - 2}`, comment: /null: \d+ and (\d+)\.\n.*\n *bpfProfiles:/ },
+  {
+    ...{ flag: '--bpfProfileMemory', is: `${PROFILE_MEMORY / mebibyte}M` },
+    comment: /null: (\w+)\. .*\n *bpfProfileMemory:/,
+  },
 ]
 
 describe('The comments of the chart’s values', () => {
@@ -31,5 +38,34 @@ describe('The comments of the chart’s values', () => {
   it('and the documents say what memory the kernel’s ring has, with the quarter of it that is for changes', () => {
     expect(text('docs/operating.md')).to.include(`the BPF ring ${(1.25 * defaultRing) / mebibyte} MiB`)
     expect(text('docs/bpf.md')).to.include(`(\`--bpfRingSize\`, ${ring})`)
+  })
+
+  it('and the documents say what memory profiles have in the kernel, which the limit of agents covers with all else', () => {
+    const [operating, bpf] = [text('docs/operating.md'), text('docs/bpf.md')]
+    const room = bpfEncoder().rooms.at(-1)!
+    const { all, namespaces, one } = sharesOf(room.all / 1024)
+    const none = room.ofProfile([])
+    const sizes = tableMaps.map((_, map) => room.ofTable!(map).toLocaleString('en')).join(', ')
+    for (const said of [
+      `${all} MiB of the kernel`,
+      `${namespaces} MiB for`,
+      `${one} MiB for`,
+      `Linux allocates it: ${none} KiB`,
+    ])
+      expect(bpf).to.include(said)
+    expect(bpf).to.include(sizes.replace(/, (?=[^ ]+$)/, ' or '))
+    const largest = room.ofProfile([MAX_PREFIXES, MAX_PREFIXES, MAX_PORT_RANGES]) + TABLES_OF_PROFILE * room.ofTable!(3)
+    const replaced = Math.ceil(largest / 1024)
+    expect(bpf).to.include(`up to ${replaced} MiB\nfor that moment`)
+    const [, rest, others] = /the (\d+) MiB of an agent at rest, the ring's \d+, (\d+) of other/.exec(operating)!
+    const sum = Number(rest) + (1.25 * defaultRing) / mebibyte + Number(others) + all + replaced
+    expect(operating).to.include(
+      `${all} of profiles, and ${replaced} while the largest profile is replaced: ${sum} MiB`,
+    )
+    expect(operating).to.include(`| an agent without profiles | ${rest} MiB at rest`)
+    const limit = Number(/bpfLsmEnforcer:\n +resources:\n +limits:\n.*\n +memory: (\d+)Mi/.exec(values)![1])
+    expect(operating)
+      .to.include(`resources\`, ${limit} MiB)`)
+      .and.include(`The other ${limit - sum} are for`)
   })
 })

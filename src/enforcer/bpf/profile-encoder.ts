@@ -10,7 +10,7 @@ export interface ProfileEncoder {
   readonly tableMaps: readonly string[]
   /** Indices in each of these, of which the first is not used: enough for the tables of all profiles. */
   readonly tables: number
-  /** Maps whose entries all profiles share. */
+  /** What all profiles share. */
   readonly rooms: readonly Room[]
   /** A content that allows all. */
   readonly allowing: string
@@ -20,7 +20,7 @@ export interface ProfileEncoder {
   ownAddresses(container: number, addresses: readonly string[]): readonly MapWrite[]
   /** Maps that have such entries, with their keys as they stand there, by the number of the container. */
   ownKeys(entries: (map: string) => Uint8Array): ReadonlyMap<number, readonly Pick<MapWrite, 'map' | 'key'>[]>
-  /** How many entries of each of the rooms stand there of profiles, by their slots. */
+  /** How many entries of each map of addresses and ports stand there of profiles, by their slots. */
   held(entries: (map: string) => Uint8Array): ReadonlyMap<number, readonly number[]>
   /** All that a profile may have put anywhere, itself first, but for its tables. */
   removal(slot: number): { writes: readonly MapWrite[]; where: readonly Where[] }
@@ -29,11 +29,16 @@ export interface ProfileEncoder {
 }
 
 export interface Room {
-  map: string
-  /** What its entries are. */
+  /** What is counted. */
   what: string
-  /** So many of them profiles may have, beside what one of them needs while another takes its place. */
-  entries: number
+  /** So much of it profiles may have, beside what one of them needs while another takes its place. */
+  all: number
+  /** How much a profile takes, but for its tables, by its entries in maps of addresses and ports. */
+  ofProfile(entries: readonly number[]): number
+  /** How much a table of the map of this number takes, which profiles may share. Left out: none. */
+  ofTable?(map: number): number
+  /** What needs less of it, or makes more. */
+  remedy: string
 }
 
 /** A slot has two numbers for addresses, so that others take their place at once. */
@@ -59,7 +64,7 @@ export interface Where {
 export interface ReadProfile {
   /** All but the addresses of its egress rules: equal for contents that differ in nothing else. */
   rest: string
-  /** How many entries of each of the rooms it takes. */
+  /** How many entries it takes in each map of addresses and ports. */
   entries: readonly number[]
   /** The writes for it, of which the last makes it complete; nothing of what stands in other slots is written to. */
   writes(at: ProfileAt): readonly MapWrite[]

@@ -1,11 +1,12 @@
 import { EnforcerError } from '../enforcer-error.ts'
 import { contentDigest } from '../ports.ts'
+import type { MapWrite } from './addon.ts'
 import type { BpfContainers } from './containers.ts'
 import { type ProfileRecord, packRecord, unpackRecord, word } from './layout.ts'
-import type { Half, ProfileEncoder, ReadProfile, Where } from './profile-encoder.ts'
-import { type Claims, exceeded, type Holding, type Shares, sharesOf, waitingBefore } from './shares.ts'
+import type { Half, ProfileEncoder, ReadProfile, Room, Where } from './profile-encoder.ts'
+import { type Claims, exceeded, type Holding, type Shares, sharesOf, sumOf, waitingBefore } from './shares.ts'
 import type { BpfState } from './state.ts'
-import { BpfTables } from './tables.ts'
+import { BpfTables, mapOfTable } from './tables.ts'
 
 interface Loaded extends ProfileRecord {
   slot: number
@@ -38,7 +39,7 @@ export class BpfProfiles {
   readonly #left: Left[] = []
   readonly #tables: BpfTables
   readonly #before: ReadonlyMap<string, number>
-  /** By slot, how many entries of each of the encoder's rooms it has. */
+  /** By slot, how many entries it has in each map of addresses and ports. */
   readonly #entries = new Map<number, readonly number[]>()
   readonly #claims: (() => Claims) | undefined
   readonly #places: Shares
@@ -132,18 +133,26 @@ export class BpfProfiles {
     const claims = this.#claims?.()
     if (before === undefined) this.#checkPlace(name, claims)
     const read = this.#encoder.read(content)
-    this.#checkEntries(name, read.entries, claims)
     const rest = contentDigest(read.rest)
-    if (before?.rest === rest && before.half !== undefined && inForce !== '')
+    if (before?.rest === rest && before.half !== undefined && inForce !== '') {
+      this.#checkRooms({ name, tables: before.tables }, read.entries, claims)
       return this.#replaceEgress({ ...before, half: before.half }, read, digest)
+    }
     const [slot] = this.#free
     if (slot === undefined) throw noPlace(name, 'all', this.#places)
     const id = before?.id ?? this.#idBefore(name) ?? this.#id + 1
     const tables: number[] = []
+    let writes: readonly MapWrite[]
+    try {
+      writes = read.writes({ slot, id, half: 0, placeTable: this.#tables.placing(tables) })
+      this.#checkRooms({ name, tables }, read.entries, claims)
+    } catch (error) {
+      this.#tables.forget(tables)
+      throw error
+    }
     this.#free.shift()
     this.#entries.set(slot, read.entries)
     try {
-      const writes = read.writes({ slot, id, half: 0, placeTable: this.#tables.placing(tables) })
       const begun = { id, map: 0, serial: this.#serial + 1, digest: '', name, tables }
       // An agent that ends in between leaves to the next one what it has to remove.
       await this.#record(slot, begun, step)
@@ -178,26 +187,30 @@ export class BpfProfiles {
     const held = Array.from(loaded.values(), (namespace): Holding => ({ namespace, amount: 1 }))
     const namespace = claims.get(name)?.namespace
     const others = [...held, ...waitingBefore(name, claims, loaded, this.#places)]
-    const share = exceeded(this.#places, { namespace, amount: 1 }, others, !this.#allClaimed)
+    const share = exceeded(this.#places, { namespace, amount: 1 }, others, { anyones: !this.#allClaimed })
     if (share !== undefined) throw noPlace(name, share, this.#places, namespace)
   }
 
-  /** @throws {EnforcerError} where it takes more entries than before, and these are others'; it may the next time */
-  #checkEntries(name: string, wanted: readonly number[], claims: Claims | undefined): void {
-    const before = this.#byName.get(name)
-    const namespaceOf = (one: string): string | undefined =>
-      claims === undefined ? '' : this.#namespaceOf(one, claims)
-    for (const [i, { entries, what }] of this.#encoder.rooms.entries()) {
-      const of = (slot: number | undefined): number => this.#entries.get(slot ?? 0)?.[i] ?? 0
-      const amount = wanted[i] ?? 0
-      if (amount <= of(before?.slot)) continue
-      const shares = sharesOf(entries)
-      const others = Array.from(this.#byName.values(), (one): Holding & { name: string } => ({
-        ...{ name: one.name, namespace: namespaceOf(one.name), amount: of(one.slot) },
-      })).filter((one) => one.name !== name)
-      const namespace = namespaceOf(name)
-      const share = exceeded(shares, { namespace, amount }, others, !this.#allClaimed)
-      if (share !== undefined) throw noEntries({ profile: name, what, amount }, share, shares, namespace)
+  /** @throws {EnforcerError} where it takes more than before, and that is others'; it may the next time */
+  #checkRooms(wanted: Pick<Loaded, 'name' | 'tables'>, entries: readonly number[], claims: Claims | undefined): void {
+    const before = this.#byName.get(wanted.name)
+    const beside = [...this.#byName.values()].filter((one) => one !== before)
+    for (const room of this.#encoder.rooms) {
+      const { all, ofProfile, ofTable } = room
+      const held = ({ name, tables }: typeof wanted, entries: readonly number[]): Holding => ({
+        namespace: claims === undefined ? '' : this.#namespaceOf(name, claims),
+        amount: ofProfile(entries),
+        ...(ofTable !== undefined && { shared: tables }),
+      })
+      const holdingOf = (one: Loaded): Holding => held(one, this.#entries.get(one.slot) ?? [])
+      const more = held(wanted, entries)
+      if (more.amount === 0) continue
+      const ofShared = (table: number): number => ofTable?.(mapOfTable(table)) ?? 0
+      const share = exceeded(sharesOf(all), more, beside.map(holdingOf), {
+        ...{ anyones: !this.#allClaimed, ofShared },
+        ...(before !== undefined && { before: holdingOf(before) }),
+      })
+      if (share !== undefined) throw noRoom(wanted.name, room, { ...more, amount: sumOf([more], ofShared) }, share)
     }
   }
 
@@ -319,19 +332,18 @@ function noPlace(profile: string, share: keyof Shares, shares: Shares, namespace
   return new EnforcerError('KERNEL_REFUSED', step, { profile, reason: reasons[share] })
 }
 
-function noEntries(
-  { profile, what, amount }: { profile: string; what: string; amount: number },
+function noRoom(
+  profile: string,
+  { what, all, remedy }: Room,
+  { namespace, amount }: Holding,
   share: keyof Shares,
-  shares: Shares,
-  namespace: string | undefined,
 ): EnforcerError {
-  const remedy = 'use fewer ports and addresses in egress rules of BPF policies'
   const whose: Record<keyof Shares, string> = {
     all: 'all policies',
     namespaces: 'the policies of all namespaces',
     one: `the policies of the namespace ${namespace ?? 'that is not known'}`,
   }
-  const room = `the node has room for ${shares[share]} ${what} of ${whose[share]}`
+  const room = `the node has room for ${sharesOf(all)[share]} ${what} of ${whose[share]}`
   const reason = `${room}, and with the ${amount} of this profile there are more; ${remedy}`
   return new EnforcerError('KERNEL_REFUSED', step, { profile, reason })
 }

@@ -1,4 +1,4 @@
-// What the profiles of a node share: places, and entries of maps. A quarter is kept for cluster policies, which may take more; of the rest,
+// What the profiles of a node share: places, entries of maps, and memory. A quarter is kept for cluster policies, which may take more; of the rest,
 // one namespace takes at most half, so that no tenant takes what the others need.
 
 /** Who wants a profile on the node. */
@@ -30,25 +30,54 @@ export function sharesOf(all: number): Shares {
 export interface Holding {
   namespace: string | undefined
   amount: number
+  /** Numbers of what others may hold, too, and then counts once. */
+  shared?: readonly number[]
 }
 
-/**
- * The share that is exceeded when a profile of the namespace takes `more` beside what others hold; undefined where there is room.
- * @param anyones how what is nobody's counts: as everybody's where it is not known yet whose it is
- */
+/** @param ofShared how much it is that is shared, by its number */
+export function sumOf(holdings: readonly Holding[], ofShared: (number: number) => number = () => 0): number {
+  const counted = new Set<number>()
+  let sum = 0
+  for (const { amount, shared = [] } of holdings) {
+    sum += amount
+    for (const number of shared) {
+      if (counted.has(number)) continue
+      counted.add(number)
+      sum += ofShared(number)
+    }
+  }
+  return sum
+}
+
+export interface Counting {
+  /** How what is nobody's counts: as everybody's where it is not known yet whose it is. */
+  anyones: boolean
+  /** In whose place it is taken: what does not add to that has room. */
+  before?: Holding
+  /** As `sumOf` has it. */
+  ofShared?: (number: number) => number
+}
+
+/** The share that is exceeded when a profile takes `more` beside what others hold; undefined where there is room. */
 export function exceeded(
   shares: Shares,
-  { namespace, amount: more }: Holding,
+  more: Holding,
   others: readonly Holding[],
-  anyones: boolean,
+  { anyones, before, ofShared }: Counting,
 ): keyof Shares | undefined {
-  const sum = (counts: (holder: string | undefined) => boolean): number =>
-    others.reduce((amount, one) => (counts(one.namespace) ? amount + one.amount : amount), more)
-  if (namespace !== '') {
-    if (sum((holder) => holder === namespace || (anyones && holder === undefined)) > shares.one) return 'one'
-    if (sum((holder) => holder !== '') > shares.namespaces) return 'namespaces'
+  const { namespace } = more
+  // The least of the shares.
+  if (sumOf([more, ...others], ofShared) <= shares.one) return undefined
+  const isExceeded = (share: keyof Shares, counts: (holder: string | undefined) => boolean): boolean => {
+    const beside = others.filter((one) => counts(one.namespace))
+    const sum = sumOf([more, ...beside], ofShared)
+    return sum > shares[share] && (before === undefined || sum > sumOf([before, ...beside], ofShared))
   }
-  return sum(() => true) > shares.all ? 'all' : undefined
+  if (namespace !== '') {
+    if (isExceeded('one', (holder) => holder === namespace || (anyones && holder === undefined))) return 'one'
+    if (isExceeded('namespaces', (holder) => holder !== '')) return 'namespaces'
+  }
+  return isExceeded('all', () => true) ? 'all' : undefined
 }
 
 /**

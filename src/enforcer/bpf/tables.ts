@@ -6,6 +6,9 @@ import type { BpfState } from './state.ts'
 /** The number of a map is in the highest bits of a reference. */
 const MAP_SHIFT = 30
 
+/** In which map the table lies: its place in `tableMaps`. */
+export const mapOfTable = (reference: number): number => Math.floor(reference / 2 ** MAP_SHIFT)
+
 interface Table {
   reference: number
   /** Undefined for one that another agent has written: it is not read, and shared no further. */
@@ -63,12 +66,22 @@ export class BpfTables {
     }
   }
 
+  /** Of a profile that is not to be: what is its alone was never written. */
+  forget(references: readonly number[]): void {
+    this.release(references)
+    for (const reference of references) {
+      if (this.#byReference.get(reference)?.holders !== 0) continue
+      this.#byReference.delete(reference)
+      this.#free.push(reference % 2 ** MAP_SHIFT)
+    }
+  }
+
   /** Removes the tables to which no profile refers any more. @throws {EnforcerError} KERNEL_REFUSED; they are removed the next time */
   async removeUnheld(state: Pick<BpfState, 'write'>, step: string): Promise<void> {
     for (const { reference, holders } of this.#byReference.values()) {
       if (holders > 0) continue
       const index = reference % 2 ** MAP_SHIFT
-      await state.write([{ map: this.#maps[Math.floor(reference / 2 ** MAP_SHIFT)]!, key: word(index) }], step)
+      await state.write([{ map: this.#maps[mapOfTable(reference)]!, key: word(index) }], step)
       this.#byReference.delete(reference)
       this.#free.push(index)
     }

@@ -42,6 +42,15 @@ export const tableMaps = [
   { map: 'varmor_huge_tables', bytes: MAX_TABLE_BYTES },
 ] as const
 
+/**
+ * What the kernel allocates for an array with one value of so many bytes, at the most (bpf_map_area_alloc, with pages of 4 KiB): up to
+ * 32 KiB a power of two, then whole pages. A KiB is for its own description.
+ */
+export function bytesOfArray(value: number): number {
+  const bytes = value + KIBIBYTE
+  return bytes <= 32 * KIBIBYTE ? 2 ** Math.ceil(Math.log2(bytes)) : 4 * KIBIBYTE * Math.ceil(bytes / (4 * KIBIBYTE))
+}
+
 const upper = (values: Readonly<Record<string, number>>): Record<string, number> =>
   Object.fromEntries(Object.entries(values).map(([name, number]) => [name.toUpperCase(), number]))
 

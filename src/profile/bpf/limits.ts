@@ -3,6 +3,8 @@
 /** Slots of varmor_profiles, of which the first is not used: the default, and the most. */
 export const PROFILES = 1024
 export const MAX_PROFILES = 16_384
+/** Bytes that all profiles may have of the kernel's memory: the default. The chart's limit for agents has to cover it (docs/operating.md). */
+export const PROFILE_MEMORY = 128 * 1024 * 1024
 /** Numbers of containers, of which the first is not used. */
 export const CONTAINERS = 16_384
 export const MAX_CONTAINERS = 65_536

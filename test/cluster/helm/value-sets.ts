@@ -68,7 +68,8 @@ export const valueSets: readonly ValueSet[] = [
         serviceAccount: { name: 'manager', annotations: { 'example.org/a': 'b' } },
       },
       agent: {
-        ...{ strictReadiness: true, strictStart: true, bpfRingSize: '8M', workers: 2, statusEvery: 60, verbosity: 1 },
+        ...{ strictReadiness: true, strictStart: true, bpfRingSize: '8M', bpfProfileMemory: '64M' },
+        ...{ workers: 2, statusEvery: 60, verbosity: 1 },
         managers: ['https://varmor.example.org:8080'],
         shipper: { enabled: true, image: 'registry.example.org/rsyslog:1', receiver: { host: 'logs.example.org' } },
         audit: { source: 'multicast', logPaths: '/var/log/audit/audit.log', untrustedRecords: true },

@@ -12,7 +12,7 @@ import { BpfEnforcer } from '../../../src/enforcer/bpf.ts'
 import { EnforcerError } from '../../../src/enforcer/enforcer-error.ts'
 import { contentDigest } from '../../../src/enforcer/ports.ts'
 import { loaderContract, thrownBy } from '../loader-contract.ts'
-import { containers, FakeKernel, fakeEncoder, slots } from './fake-kernel.ts'
+import { addressRoom, containers, FakeKernel, fakeEncoder, slots } from './fake-kernel.ts'
 
 const web = 'varmor-demo-web'
 const idOf = (name: string): string => createHash('sha256').update(name).digest('hex')
@@ -450,7 +450,7 @@ describe('the BPF enforcer', () => {
       // Of 80, 20 are for cluster policies, and 30 of the others for each namespace.
       const large: ProfileEncoder = {
         ...{ ...fakeEncoder, slots: 64, tables: 64 },
-        rooms: [{ map: 'varmor_v4', what: 'addresses', entries: 80 }],
+        rooms: [addressRoom(80)],
         read: (content) => ({ ...fakeEncoder.read(content), entries: [Number(content.split('@')[1] ?? 0)] }),
       }
       const evil = fc.record({ name: fc.nat(9), entries: fc.option(fc.nat(20)), rest: fc.constantFrom('x', 'y') })
@@ -496,7 +496,7 @@ describe('the BPF enforcer', () => {
     })
 
     it('counts addresses and ports of what was loaded before its start', async () => {
-      const encoder = { ...eight, rooms: [{ map: 'varmor_v4', what: 'addresses', entries: 5 }] }
+      const encoder = { ...eight, rooms: [addressRoom(5)] }
       const first = await open({ encoder, claims: () => claims })
       for (const name of ['1', '2']) await first.load(want('evil', name), 'x')
       const next = await open({ encoder, claims: () => claims })
@@ -505,6 +505,74 @@ describe('the BPF enforcer', () => {
       await next.load(want('demo', 'web'), 'x')
       await next.unload('varmor-evil-2')
       await next.load('varmor-evil-3', 'x')
+    })
+
+    // A profile takes 1, and a table 10. Of 80, 20 are for cluster policies, and 30 of the others for each namespace.
+    const ofMemory: ProfileEncoder = {
+      ...{ ...fakeEncoder, slots: 64, tables: 16 },
+      rooms: [{ what: 'KiB', all: 80, remedy: 'give --more', ofProfile: () => 1, ofTable: () => 10 }],
+    }
+    const openSmall = (): Promise<BpfEnforcer> => open({ encoder: ofMemory, claims: () => claims })
+
+    it('lets one namespace have no more than its share of memory, in which a table counts once, and another its own', async () => {
+      const step = fc.record({ name: fc.nat(9), rest: fc.option(fc.constantFrom('p', 'q', 'r', 's')) })
+      let refused = 0
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+          kernel = new FakeKernel()
+          rmSync(join(folder, 'root'), { recursive: true, force: true })
+          const enforcer = await openSmall()
+          for (let i = 0; i < 10; i++) claims.set(`varmor-evil-${i}`, { namespace: 'evil', since: `${i}` })
+          let held = new Map<string, string>()
+          const sumOf = (all: typeof held): number => all.size + 10 * new Set(all.values()).size
+          for (const { name: i, rest } of steps) {
+            const name = `varmor-evil-${i}`
+            if (rest === null) {
+              await enforcer.unload(name)
+              held.delete(name)
+              continue
+            }
+            const then = new Map([...held, [name, rest]])
+            if (sumOf(then) <= 30) {
+              await enforcer.load(name, rest)
+              held = then
+              continue
+            }
+            refused++
+            const error = await thrownBy(enforcer.load(name, rest))
+            expect(error).to.include({ code: 'KERNEL_REFUSED', retryable: true })
+            expect(error.reason).to.match(/room for 30 KiB of .* namespace evil, and with the 11 of .* give --more/)
+          }
+          for (const name of ['1', '2']) await enforcer.load(want('demo', name), `of demo ${name}`)
+          for (const name of ['1', '2']) await enforcer.load(want('', name), `of all ${name}`)
+        }),
+        { numRuns: 50 },
+      )
+      expect(refused).to.be.above(0)
+    })
+
+    it('counts memory that was taken before its start, and has refused profiles take nothing', async () => {
+      const first = await openSmall()
+      for (const [name, rest] of ['p', 'q'].entries()) await first.load(want('evil', `${name}`), rest)
+      const filled = kernel.filled
+      for (const enforcer of [first, await openSmall()]) {
+        const third = want('evil', 'third')
+        for (let i = 0; i < 2 * ofMemory.tables; i++)
+          expect((await thrownBy(enforcer.load(third, `r${i}`))).reason).to.match(/namespace evil/)
+        expect(kernel.filled).to.equal(filled)
+        // What takes no more than what it replaces has room.
+        await enforcer.load('varmor-evil-0', 's')
+        await enforcer.load(want('demo', 'web'), 'r')
+        await enforcer.unload('varmor-demo-web')
+      }
+    })
+
+    it('lets profiles that share a table have tables of their own only where there is room for these', async () => {
+      const enforcer = await openSmall()
+      for (const name of ['1', '2', '3']) await enforcer.load(want('evil', name), 'p')
+      await enforcer.load('varmor-evil-1', 'q')
+      expect((await thrownBy(enforcer.load('varmor-evil-2', 'r'))).reason).to.match(/room for 30 KiB .* evil/)
+      expect(await enforcer.list()).to.include.all.keys('varmor-evil-2')
     })
 
     it('counts for its namespace what runs on without its policy', async () => {

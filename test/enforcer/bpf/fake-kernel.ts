@@ -3,7 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { pack } from '../../../src/base/c-struct.ts'
 import type { BpfAddon, LoadOptions, MapWrite, NativeState } from '../../../src/enforcer/bpf/addon.ts'
 import { container, found, profileRecord, settings, word, wordIn } from '../../../src/enforcer/bpf/layout.ts'
-import type { ProfileAt, ProfileEncoder } from '../../../src/enforcer/bpf/profile-encoder.ts'
+import type { ProfileAt, ProfileEncoder, Room } from '../../../src/enforcer/bpf/profile-encoder.ts'
 
 /** A task with the container that its cgroup names, and the number that it is bound by. */
 export interface FakeTask {
@@ -31,13 +31,18 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
 const egressKey = (slot: number, half: number): Buffer => Buffer.concat([word(1), word(slot + half * 1_000)])
 
+export const addressRoom = (all: number): Room => ({
+  ...{ what: 'addresses', all, remedy: 'use fewer' },
+  ofProfile: ([addresses = 0]) => addresses,
+})
+
 /** A profile is its content, with a table of its rules and with addresses beside it, which stand in the content behind an `@`. */
 export const fakeEncoder: ProfileEncoder = {
   slots,
   containers,
   tableMaps: ['varmor_small_tables'],
   tables: slots,
-  rooms: [{ map: 'varmor_v4', what: 'addresses', entries: 1_000 }],
+  rooms: [addressRoom(1_000)],
   allowing: 'file,',
   read: (content) => {
     const [rest = '', addresses = ''] = content.split('@')

@@ -21,7 +21,33 @@ describe('what profiles of a node share', () => {
       expect(sharesOf(all)).to.deep.equal(shares))
 
   const of = (namespace: string | undefined, amount: number): Holding => ({ namespace, amount })
-  const asked: { what: string; wants: Holding; others: Holding[]; anyones?: true; share?: keyof Shares }[] = [
+  const sharing = (namespace: string, amount: number, ...shared: number[]): Holding => ({
+    ...{ namespace, amount, shared },
+  })
+  const ofShared = (): number => 1
+  const asked: {
+    what: string
+    wants: Holding
+    others: Holding[]
+    before?: Holding
+    anyones?: true
+    share?: keyof Shares
+  }[] = [
+    { what: 'what several hold counts once', wants: sharing('a', 1, 7), others: [sharing('a', 1, 7)] },
+    {
+      what: 'what each holds alone counts for each',
+      wants: sharing('a', 1, 8),
+      others: [sharing('a', 1, 7)],
+      share: 'one',
+    },
+    { what: 'what takes no more than before has room', wants: of('a', 2), others: [of('a', 3)], before: of('a', 2) },
+    {
+      what: 'but not what no longer shares',
+      wants: sharing('a', 1, 8),
+      others: [sharing('a', 2, 7)],
+      before: sharing('a', 1, 7),
+      share: 'one',
+    },
     { what: 'a namespace takes its share', wants: of('a', 3), others: [] },
     { what: 'no more than that', wants: of('a', 1), others: [of('a', 3)], share: 'one' },
     { what: 'another has a share of its own', wants: of('b', 3), others: [of('a', 3)] },
@@ -43,8 +69,10 @@ describe('what profiles of a node share', () => {
       share: 'one',
     },
   ]
-  for (const { what, wants, others, anyones = false, share } of asked)
-    it(what, () => expect(exceeded(sharesOf(8), wants, others, anyones)).to.equal(share))
+  for (const { what, wants, others, before, anyones = false, share } of asked)
+    it(what, () =>
+      expect(exceeded(sharesOf(8), wants, others, { anyones, ...(before && { before }), ofShared })).to.equal(share),
+    )
 
   const claimsOf = (wanted: readonly [namespace: string, name: string][]): Claims =>
     new Map(wanted.map(([namespace, name], i) => [name, { namespace, since: String(i).padStart(3, '0') }]))
@@ -80,7 +108,7 @@ describe('what profiles of a node share', () => {
         for (const { namespace: own, name } of order.sort((x, y) => x.rank - y.rank)) {
           const held = Array.from(loaded.values(), (one) => of(one, 1))
           const others = [...held, ...waitingBefore(name, claims, loaded, places)]
-          if (exceeded(places, of(own, 1), others, false) === undefined) loaded.set(name, own)
+          if (exceeded(places, of(own, 1), others, { anyones: false }) === undefined) loaded.set(name, own)
         }
         const cluster = wanted.filter(([one]) => one === '').length
         for (const one of ['a', 'b']) {

@@ -30,6 +30,7 @@
 {{- include "varmor.optional" (list "--bpfRingSize" $agent.bpfRingSize) -}}
 {{- include "varmor.optional" (list "--bpfContainers" $agent.bpfContainers) -}}
 {{- include "varmor.optional" (list "--bpfProfiles" $agent.bpfProfiles) -}}
+{{- include "varmor.optional" (list "--bpfProfileMemory" $agent.bpfProfileMemory) -}}
 {{- include "varmor.optional" (list "--bpfRecordsRate" $agent.bpfRecordsRate) -}}
 {{- include "varmor.optional" (list "--workers" $agent.workers) -}}
 {{- include "varmor.optional" (list "--status-every" $agent.statusEvery) -}}
