@@ -1,3 +1,4 @@
+import type { KernelEnforcer } from '../src/api/enforcer.ts'
 import {
   conclude,
   type Goal,
@@ -11,7 +12,13 @@ import {
   stepOf,
 } from './loaded-profile/decide.ts'
 import type { EnforcerListings } from './loaded-profile/enforcer-listings.ts'
-import { isLoadFailure, type LoadFailure, type ProfileStanding, type WantedProfile } from './loaded-profile/ports.ts'
+import {
+  isLoadFailure,
+  type LoadFailure,
+  type ProfileStanding,
+  type WantedContent,
+  type WantedProfile,
+} from './loaded-profile/ports.ts'
 import { type ActorContext, assertNever, type Behaviour, type FamilyOptions } from './runtime/index.ts'
 
 /** Both say only that something may be otherwise now; what is, is read where it is known. */
@@ -26,8 +33,10 @@ type Message = LoadedProfileMessage | RetryDue
 export interface LoadedProfilePorts {
   /** What the node is to hold of the ArmorProfile; undefined for one that does not exist. */
   wanted(key: string): WantedProfile | undefined
-  /** Has the contents of the ArmorProfile compiled, where they are not. Resolves to why that was not done; it has a time limit. */
+  /** Has the contents of the ArmorProfile compiled, where they are not there. Resolves to why that was not done; it has a time limit. */
   compile(key: string): Promise<LoadFailure | undefined>
+  /** It converged: what was compiled may be let go, and rather is where it is not tried again. */
+  letGo(key: string, again: boolean): void
   /** Whether an ArmorProfile other than that of the key wants the profile of the name. */
   wantedByOthers(key: string, profile: string): boolean
   /** Whether anything on the node still refers to the profile: a process, or a pod that may start a container. */
@@ -88,11 +97,12 @@ async function converge(ports: LoadedProfilePorts, memory: Memory, context: Acto
   // It changed meanwhile, and another message says so.
   if (uncompiled === undefined && isToCompile(seen.wanted)) return memory
   const outcomes: Outcome[] = []
-  for (const goal of goalsOf(seen)) outcomes.push(await reach(ports, profileOf(seen), goal))
+  for (const goal of goalsOf(seen)) outcomes.push(await reach(ports, key, profileOf(seen), goal))
   const timing = { ...defaultTiming, ...ports.timing }
   const { standing, forgotten, retry, memory: next } = conclude(seen, outcomes, timing, () => context.random())
   if (standing !== undefined) ports.report(standing)
   if (forgotten) ports.forget(key)
+  ports.letGo(key, retry !== 'none')
   if (retry === 'none') context.cancel('retry')
   else if (retry !== 'as-set') context.after('retry', retry, { type: 'retry-due' })
   return next
@@ -121,18 +131,38 @@ async function observe(
 }
 
 /** What one enforcer cannot do does not keep the others from doing theirs. */
-async function reach({ listings }: LoadedProfilePorts, profile: string, goal: Goal): Promise<Outcome> {
+async function reach(ports: LoadedProfilePorts, key: string, profile: string, goal: Goal): Promise<Outcome> {
   if (goal.is === 'refused' || goal.is === 'without-content') return { goal }
   const { enforcer } = goal
+  const { listings } = ports
+  let compiledAgain = false
   try {
     const listed = (await listings.listing(enforcer)).get(profile)
     const step = stepOf(goal, listed, listings.isFree(enforcer, profile))
-    if (goal.is === 'loaded' && step === 'load') await listings.load(enforcer, profile, goal.content)
-    else if (step === 'unload') await listings.unload(enforcer, profile)
+    if (goal.is === 'loaded' && step === 'load') {
+      compiledAgain = goal.content.content === undefined
+      await listings.load(enforcer, profile, await contentOf(ports, key, enforcer, goal.content))
+    } else if (step === 'unload') await listings.unload(enforcer, profile)
     else if (step === 'free') await listings.free(enforcer, profile)
     return { goal }
   } catch (error) {
     if (!isLoadFailure(error)) throw error
-    return { goal, failure: error }
+    return { goal, failure: error, compiledAgain }
   }
+}
+
+/** What is to be loaded, compiled again where that was let go. @throws {LoadFailure} */
+async function contentOf(
+  ports: LoadedProfilePorts,
+  key: string,
+  enforcer: KernelEnforcer,
+  { content, digest }: WantedContent,
+): Promise<Required<WantedContent>> {
+  if (content !== undefined) return { content, digest }
+  const failure = await ports.compile(key)
+  if (failure !== undefined) throw failure
+  const again = ports.wanted(key)?.contents?.get(enforcer)
+  // It changed meanwhile, and another message says so.
+  if (again?.content === undefined) throw Object.assign(new Error(), { retryable: true, reason: 'it has changed' })
+  return { content: again.content, digest: again.digest }
 }

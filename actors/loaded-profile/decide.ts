@@ -93,6 +93,8 @@ export function stepOf(
 export interface Outcome {
   goal: Goal
   failure?: LoadFailure
+  /** For this try alone it was compiled, which costs: the next one is not to come soon. */
+  compiledAgain?: boolean
 }
 
 export interface Conclusion {
@@ -134,7 +136,7 @@ export function conclude(
     memory: next,
     standing: wanted && standingOf(seen, wanted, held, absentOf(found), problems, passing),
     forgotten: wanted === undefined && problems.length === 0,
-    retry: retryOf(memory, next, problems.length, timing, random),
+    retry: retryOf(memory, next, problems.length, longestOf(outcomes, timing), random),
   }
 }
 
@@ -163,6 +165,9 @@ function resultOf({ goal, failure }: Outcome): Result {
         hopeless: { digest: goal.content.digest, reason, ...(absent && { absent }) },
       }
 }
+
+const longestOf = (outcomes: readonly Outcome[], timing: LoadedProfileTiming): LoadedProfileTiming =>
+  outcomes.some((one) => one.compiledAgain) ? { ...timing, backoffLongest: timing.lasting } : timing
 
 const absentOf = (found: readonly Result[]): KernelEnforcer[] =>
   found.filter(({ hopeless }) => hopeless?.absent).map(({ enforcer }) => enforcer)

@@ -25,7 +25,7 @@ export class EnforcerListings {
     return this.#of(enforcer).listing()
   }
 
-  load(enforcer: KernelEnforcer, name: string, wanted: WantedContent): Promise<void> {
+  load(enforcer: KernelEnforcer, name: string, wanted: Required<WantedContent>): Promise<void> {
     return this.#of(enforcer).load(name, wanted)
   }
 
@@ -94,7 +94,7 @@ class EnforcerListing {
     return this.#listing
   }
 
-  async load(name: string, { content, digest }: WantedContent): Promise<void> {
+  async load(name: string, { content, digest }: Required<WantedContent>): Promise<void> {
     await this.#change(name, async () => {
       await this.#loader.load(name, content)
       return digest

@@ -3,7 +3,8 @@ import type { KernelEnforcer } from '../../src/api/enforcer.ts'
 
 /** What one enforcer is to load. */
 export interface WantedContent {
-  content: string
+  /** Undefined for one that is compiled again when it has to be loaded: it may be a thousand times what that is compiled from. */
+  content?: string
   /** Equal for equal content only. */
   digest: string
 }

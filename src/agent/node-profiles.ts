@@ -120,6 +120,7 @@ export class NodeProfiles {
     return {
       wanted: (key) => this.wanted.get(key),
       compile: (key) => this.wanted.compile(key, compile),
+      letGo: (key, again) => this.wanted.letGo(key, again),
       wantedByOthers: (key, profile) => this.wanted.wantedByOthers(key, profile),
       used: async (profile) => useOf(profile, await this.#confining(), this.#options.ofContainers()) !== undefined,
       listings: this.#listings,

@@ -58,6 +58,18 @@ export function compiledOf({ wanted, carried }: Required<Wanted>, result: Result
   return { wanted: { ...wanted, contents, leftOut }, carried }
 }
 
+type Compiled = NonNullable<WantedProfile['contents']>
+
+/** Nothing of it was let go. */
+export const isWhole = (contents: WantedProfile['contents']): boolean =>
+  contents !== undefined && [...contents.values()].every((one) => one === undefined || one.content !== undefined)
+
+export const lengthOf = (contents: Compiled): number =>
+  [...contents.values()].reduce((sum, one) => sum + (one?.content?.length ?? 0), 0)
+
+export const digestsOf = (contents: Compiled): Compiled =>
+  new Map(Array.from(contents, ([enforcer, one]) => [enforcer, one && { digest: one.digest }]))
+
 function conflictOf(spec: ArmorProfileSpec): string | undefined {
   const parsed = parseEnforcers(spec.profile.enforcer)
   if (!parsed.ok) return `spec.profile.enforcer: ${JSON.stringify(parsed.rest)} is no enforcer`

@@ -8,7 +8,10 @@ import type { Change } from '../kube/change.ts'
 import type { Handler } from '../kube/handler-queue.ts'
 import type { OwnerReference } from '../kube/objects.ts'
 import type { CompileCarried } from '../profile/carried.ts'
-import { compiledOf, type Wanted, wantedOf } from './wanted-of.ts'
+import { compiledOf, digestsOf, isWhole, lengthOf, type Wanted, wantedOf } from './wanted-of.ts'
+
+/** Characters of what was compiled and is tried again. What is beyond it is compiled for each try. */
+const KEPT = 16 * 1024 * 1024
 
 interface Entry extends Wanted {
   /** RFC 3339, which compares as text. */
@@ -27,6 +30,8 @@ export class WantedProfiles {
   readonly #entries = new Map<string, Entry>()
   readonly #byName = new Map<string, Set<string>>()
 
+  /** How long what was compiled is that is tried again. */
+  readonly #kept = new Map<string, number>()
   #bpfClaims: Claims | undefined
 
   /** @param whyStrange why no manager can have made an ArmorProfile */
@@ -84,13 +89,25 @@ export class WantedProfiles {
    */
   async compile(key: string, compile: CompileCarried): Promise<LoadFailure | undefined> {
     const { carried, wanted: before } = this.#entries.get(key) ?? {}
-    if (carried === undefined || before?.contents !== undefined) return undefined
+    if (carried === undefined || isWhole(before?.contents)) return undefined
     const result = await compile(carried, key.slice(0, key.indexOf('/'))).catch(loadFailure)
     if (isLoadFailure(result)) return result
     const entry = this.#entries.get(key)
     if (entry?.carried !== undefined && isDeepStrictEqual(entry.carried, carried))
       this.#entries.set(key, { ...entry, ...compiledOf({ wanted: entry.wanted, carried }, result) })
     return undefined
+  }
+
+  /** What was compiled goes, but for its digests; not yet where it is tried again, as far as there is room for such. */
+  letGo(key: string, again: boolean): void {
+    this.#kept.delete(key)
+    const entry = this.#entries.get(key)
+    const contents = entry?.wanted.contents
+    if (entry?.carried === undefined || contents === undefined) return
+    const length = lengthOf(contents)
+    const sum = [...this.#kept.values()].reduce((all, one) => all + one, length)
+    if (again && sum <= KEPT) this.#kept.set(key, length)
+    else this.#entries.set(key, { ...entry, wanted: { ...entry.wanted, contents: digestsOf(contents) } })
   }
 
   /** What is compiled on this node is to be compiled again: the node is another. @returns the keys of which the actor has to look again */

@@ -90,6 +90,66 @@ describe('a profile on a node of which the ArmorProfile says what it is compiled
     await node.is({ state: 'loaded' })
   })
 
+  const textsOf = (one = key) => Array.from(node.wanted.get(one)!.contents!.values(), (content) => content?.content)
+
+  it('is not kept once it is loaded, and compiled again when the node has lost it', async () => {
+    node.apply({ carries: 'one', enforcer: 'AppArmor' })
+    await node.simulation.runFor(100)
+    await node.is({ state: 'loaded' })
+    expect(textsOf()).to.deep.equal([undefined])
+    expect(await node.watch.check()).to.deep.equal([])
+    expect(node.compilations).to.deep.equal(['one'])
+    node.appArmor.texts.clear()
+    expect(await node.watch.check()).to.deep.equal([key])
+    await node.simulation.runFor(100)
+    expect(node.appArmor.texts.get('varmor-demo-web')).to.equal('made of one')
+    await node.is({ state: 'loaded' })
+    expect([textsOf(), node.compilations]).to.deep.equal([[undefined], ['one', 'one']])
+  })
+
+  for (const [what, message] of [
+    ['cannot be compiled', 'AppArmor: load the profile: busy'],
+    ['changes', 'AppArmor: it has changed'],
+  ] as const)
+    it(`is loaded in the end where it ${what} while it is compiled again`, async () => {
+      node.apply({ carries: 'one', enforcer: 'AppArmor' })
+      await node.simulation.runFor(100)
+      await node.is({ state: 'loaded' })
+      node.appArmor.texts.clear()
+      if (what !== 'changes') node.compilation.failures = [fault('IO', 'busy')]
+      await node.watch.check()
+      await node.simulation.runFor(50)
+      if (what === 'changes') node.apply({ carries: 'two', enforcer: 'AppArmor', generation: 2 })
+      await node.simulation.runFor(10_000)
+      expect(node.reports.map((one) => one.message)).to.include(message)
+      await node.is({ state: 'loaded', generation: what === 'changes' ? 2 : 1 })
+      expect(node.appArmor.texts.get('varmor-demo-web')).to.equal(what === 'changes' ? 'made of two' : 'made of one')
+    })
+
+  it('is kept while it is refused, as far as there is room, and else compiled again for each try, which come less often', async () => {
+    const large = 'x'.repeat(9 * 1024 * 1024)
+    node.appArmor.faults = Array.from({ length: 200 }, () => fault('KERNEL_REFUSED', 'full'))
+    for (const name of ['a', 'b']) {
+      node.apply({ name: `varmor-demo-${name}`, carries: name + large, enforcer: 'AppArmor' })
+      await node.simulation.runFor(150)
+    }
+    await node.simulation.runFor(3_600_000)
+    const tries = (name: string) => [
+      node.compilations.filter((one) => one[0] === name).length,
+      node.appArmor.count(`load varmor-demo-${name}`),
+    ]
+    const [kept, tried] = tries('a')
+    expect([kept, textsOf('demo/varmor-demo-a')[0]?.length]).to.deep.equal([1, large.length + 'made of a'.length])
+    expect(tried).to.be.above(50)
+    const [again, seldom] = tries('b')
+    expect([again, textsOf('demo/varmor-demo-b')]).to.deep.equal([seldom, [undefined]])
+    expect(seldom).to.be.within(8, 25)
+    node.appArmor.faults = []
+    await node.simulation.runFor(700_000)
+    for (const name of ['a', 'b']) await node.is({ state: 'loaded' }, `demo/varmor-demo-${name}`)
+    expect(textsOf('demo/varmor-demo-a')).to.deep.equal([undefined])
+  })
+
   it('goes with its policy, though it is being compiled', async () => {
     node.apply({ carries: 'one' })
     await node.simulation.runFor(50)

@@ -100,6 +100,7 @@ export class Node {
     const ports = {
       wanted: (one: string) => wanted.get(one),
       compile: (one: string) => wanted.compile(one, (carried) => this.#compile(carried)),
+      letGo: (one: string, again: boolean) => wanted.letGo(one, again),
       wantedByOthers: (one: string, profile: string) => wanted.wantedByOthers(one, profile),
       used: async (profile: string) => this.used.has(profile),
       listings,
