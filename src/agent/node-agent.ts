@@ -203,9 +203,8 @@ export class NodeAgent {
     await this.#agent.start()
     await this.#lineage.start()
     this.#pipeline.start()
-    this.#bpf?.start()
-    void this.#watch.start()
     confinement?.subscribe(() => this.#watch.describeAnew())
+    void this.#followContainers(confinement?.known)
   }
 
   /** Ends all of it; what was read of violations is written. */
@@ -228,6 +227,13 @@ export class NodeAgent {
     this.#writer.close()
     await this.#options.side.close()
     await this.#metrics?.drain(1_000)
+  }
+
+  /** @param known when it is known what confines them: what is said of them before would free those that are confined */
+  async #followContainers(known?: Promise<void>): Promise<void> {
+    await known
+    this.#bpf?.start()
+    await this.#watch.start()
   }
 
   get #restarts(): Record<string, number> {

@@ -13,6 +13,8 @@ export interface Confinable {
 
 /** Says what confines containers where no webhook writes it into pods. */
 export interface Confinement {
+  /** Resolves when it can say that: until then every container would be taken for one that is free. */
+  readonly known: Promise<void>
   /** The annotations that the pod of the container would have. */
   annotationsOf(container: Confinable): Labels
   /** What stands for the pod of a container, which may have one. */

@@ -32,7 +32,7 @@ export interface PolicyFolderOptions {
   read(path: string, bytes: Buffer): ReadFile
   judge(policy: unknown): Promise<Judged>
   memory: PolicyMemory
-  /** Called when other policies are in force. */
+  /** Called when it is known which policies are in force, be there none, and when others are. */
   onChange(policies: Iterable<HeldPolicy>): void
   clock: Clock
   logger: Logger
@@ -60,7 +60,8 @@ export class PolicyFolder implements ProfileSource {
   readonly #queues: HandlerQueue<ArmorProfile & KubeObject>[] = []
   readonly #files = new Map<string, KnownFile>()
   readonly #pause: Pause
-  #inForce: ReadonlyMap<string, HeldPolicy> = new Map()
+  /** Undefined while that is not known. */
+  #inForce: ReadonlyMap<string, HeldPolicy> | undefined
   #problems: readonly string[] = []
   #unwatch: (() => void) | undefined
   #changed = false
@@ -121,7 +122,8 @@ export class PolicyFolder implements ProfileSource {
 
   async #run(): Promise<void> {
     const before = await this.#options.memory.load()
-    this.#inForce = before ?? new Map()
+    // Until files are judged, or while they cannot be looked at, that stays so.
+    if (before !== undefined) this.#enforce(before)
     for (let all = true; !this.#stopped; all = await this.#wait()) {
       if (this.#unwatch === undefined) this.#watch()
       const usable = await this.#look(all).catch((error: unknown) => this.#cannotLook(error))
@@ -170,7 +172,7 @@ export class PolicyFolder implements ProfileSource {
 
   /** @param all whether files are read that seem to be as they were. @returns whether it was done. @throws {FolderError} */
   async #look(all: boolean): Promise<boolean> {
-    const { files, memory, onChange } = this.#options
+    const { files, memory } = this.#options
     const versions = all ? [] : [...this.#files].filter(([, { again }]) => !again)
     const seen = await files.look(new Map(versions.map(([name, { version }]) => [name, version])))
     for (const name of this.#files.keys()) if (!seen.has(name)) this.#files.delete(name)
@@ -178,15 +180,20 @@ export class PolicyFolder implements ProfileSource {
     if (this.#stopped) return false
     const { policies, problems } = policySet(
       new Map(Array.from(this.#files, ([name, { contents }]) => [join(this.#options.folder, name), contents])),
-      this.#inForce,
+      this.#inForce ?? new Map(),
     )
     this.#say(problems)
-    this.#inForce = policies
-    if (this.#profiles.set(policies.values())) {
-      onChange(policies.values())
-      await memory.save(policies)
-    }
+    if (this.#enforce(policies)) await memory.save(policies)
     return true
+  }
+
+  /** @returns whether others were in force before */
+  #enforce(policies: ReadonlyMap<string, HeldPolicy>): boolean {
+    const isFirst = this.#inForce === undefined
+    this.#inForce = policies
+    const isOther = this.#profiles.set(policies.values())
+    if (isOther || isFirst) this.#options.onChange(policies.values())
+    return isOther
   }
 
   async #take(name: string, file: SeenFile): Promise<void> {

@@ -24,6 +24,10 @@ const bpfId = /^[0-9a-f]{64}$/
  */
 export class StandaloneConfinement implements Confinement {
   readonly #options: StandaloneConfinementOptions
+  #know!: () => void
+  readonly known = new Promise<void>((resolve) => {
+    this.#know = resolve
+  })
   readonly #listeners: (() => void)[] = []
   #policies: readonly ContainerPolicy[] = []
   #unconfined: readonly string[] = []
@@ -39,6 +43,7 @@ export class StandaloneConfinement implements Confinement {
       const ways = enforcers.map((enforcer) => this.#way(enforcer, profile))
       this.#options.logger.info({ policy: title, file, profile, ways }, 'a policy is in force')
     }
+    this.#know()
     for (const listener of this.#listeners) listener()
   }
 

@@ -26,9 +26,13 @@ class World {
   readonly changes: string[] = []
   readonly logged: string[] = []
   saved: readonly HeldPolicy[] | undefined
+  /** What confined containers, each time that it came to be something else. */
+  readonly confining: string[][] = []
   writing = new Set<string>()
   refused: string | undefined
   fails = false
+  /** Policies are judged after it. */
+  judging: Promise<void> = Promise.resolve()
   /** Compilers have no time. */
   busy = false
   watches = 0
@@ -63,14 +67,17 @@ class World {
         },
       },
       read: readPolicies,
-      judge: (policy) => judgeStandalone(policy, this.busy ? busy : compilers, 'varmor'),
+      judge: async (policy) => {
+        await this.judging
+        return judgeStandalone(policy, this.busy ? busy : compilers, 'varmor')
+      },
       memory: {
         load: async () => memory && new Map(memory.map((policy) => [titleIn(policy), policy])),
         save: async (policies) => {
           this.saved = [...policies.values()]
         },
       },
-      onChange: () => undefined,
+      onChange: (policies) => void this.confining.push(Array.from(policies, titleIn)),
       clock: this.clock,
       logger: { ...noLogger, error: note('error'), info: note('info') },
     })
@@ -197,8 +204,43 @@ describe('a folder of policies', () => {
     world.files.set('a.yaml', 'no')
     await world.start()
     expect(await world.folder.listed()).to.equal(true)
-    expect(world.changes).to.deep.equal(['added varmor-default-a 1'])
+    const [a, gone] = ['varmor-default-a', 'varmor-default-gone']
+    expect(world.changes).to.deep.equal([`added ${a} 1`, `added ${gone} 3 leaving`])
   })
+
+  for (const [title, refused] of [
+    ['are looked at', undefined],
+    ['cannot be looked at', '/p: too many files'],
+  ] as const)
+    it(`has in force from its start what was before, while its files ${title}`, async () => {
+      world = new World([held('/p/a.yaml', 'a')])
+      world.files.set('a.yaml', text('a'))
+      world.refused = refused
+      let judged = (): void => undefined
+      world.judging = new Promise((resolve) => {
+        judged = resolve
+      })
+      await world.start()
+      const { changes, confining } = world
+      judged()
+      expect(changes).to.deep.equal(['added varmor-default-a 1'])
+      expect(confining).to.deep.equal([['VarmorPolicy default/a']])
+    })
+
+  for (const [title, memory, refused, confining] of [
+    ['nothing is in force', undefined, undefined, [[]]],
+    ['nothing was in force', [], '/p: too many files', [[]]],
+    ['its files cannot be looked at, and nobody knows what was in force', undefined, '/p: too many files', []],
+  ] as const)
+    it(`says ${confining.length === 0 ? 'nothing of containers' : 'once that no container is confined'} when ${title}`, async () => {
+      world = new World(memory)
+      world.refused = refused
+      await world.start()
+      await world.clock.advance(20_000)
+      await world.settle()
+      expect(world.looks).to.be.above(1)
+      expect(world.confining).to.deep.equal(confining)
+    })
 
   it('does not say that it knows all while a file has a mistake and nobody knows what it said before', async () => {
     world = new World()

@@ -10,6 +10,7 @@ import type { HeldPolicy } from '../../../src/agent/standalone/policy-set.ts'
 import { seccompRules } from '../../../src/agent/standalone/seccomp-rules.ts'
 import { StandaloneConfinement } from '../../../src/agent/standalone/standalone-confinement.ts'
 import { noLogger } from '../../../src/base/logger.ts'
+import { turn } from '../../audit/manual-clock.ts'
 import { sandbox } from '../containers/made-containers.ts'
 import { held } from './made-policies.ts'
 
@@ -91,6 +92,18 @@ describe('containers without a cluster', () => {
           ),
         ).to.equal(profile)
     })
+
+  it('are not known to be free before their policies are known', async () => {
+    let known = false
+    void confinement.known.then(() => {
+      known = true
+    })
+    await turn()
+    expect(known).to.equal(false)
+    enforce()
+    await turn()
+    expect(known).to.equal(true)
+  })
 
   it('are looked at anew when policies change', () => {
     let times = 0
