@@ -45,6 +45,8 @@ export type AgentOptions = AgentSource & {
   profiles?: Handler<ArmorProfile & KubeObject>
   /** Called when all ArmorProfiles have gone through `profiles`, and those that are wanted are known. */
   onListed?: () => void
+  /** See NodeProfilesOptions. */
+  onRefused?: (profile: string) => void
   /** See ReadinessOptions. */
   problems?: ReadinessOptions['problems']
 }
@@ -62,13 +64,13 @@ export class Agent {
     this.#options = options
     const { loaders, compile, logger } = options
     const { confining = noProfiles, ofContainers = noNames, strict = false } = options
-    const { unreported, restarts, problems, period, basis, namespace } = options
+    const { unreported, restarts, problems, period, basis, namespace, onRefused } = options
     this.#system = new ActorSystem({ logger })
     this.#source =
       'source' in options ? options.source : new ClusterSource(options, () => this.#profiles.readiness.whole)
     this.#profiles = new NodeProfiles({
       ...{ system: this.#system, loaders, compile, reporter: this.#source, confining, ofContainers, strict, logger },
-      ...{ clock: systemClock, random: Math.random },
+      ...{ clock: systemClock, random: Math.random, onRefused },
       ...(namespace !== undefined && { namespace }),
       ...(basis !== undefined && { basis }),
       ...(period !== undefined && { period }),

@@ -194,6 +194,7 @@ export class NodeAgent {
       ofContainers: () => this.#watch.profiles,
       profiles: this.#policies(),
       onListed: () => void Promise.all([this.#bpf?.profilesListed(), this.#modellers?.listed()]),
+      onRefused: (profile) => void this.#bpf?.refused(profile),
       unreported: () => this.#pipeline.none,
       restarts: () => this.#restarts,
       ...(confinement !== undefined && { problems: () => confinement.problems() }),

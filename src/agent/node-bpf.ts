@@ -27,7 +27,9 @@ export class NodeBpf {
   readonly #options: NodeBpfOptions
   readonly #binding: BpfBinding
   readonly #nri: NriPlugin
+  /** Those that are to be loaded. */
   readonly #profiles = new Set<string>()
+  #listed = false
 
   constructor(options: NodeBpfOptions) {
     this.#options = options
@@ -113,17 +115,31 @@ export class NodeBpf {
   }
 
   /** @param profile that was made or changed, or, with `gone`, is not there any more */
-  profile({ spec: { profile } }: ArmorProfile, gone: boolean): void {
+  profile({ metadata, spec: { profile } }: ArmorProfile, gone: boolean): void {
     const parsed = parseEnforcers(profile.enforcer)
-    if (!gone && parsed.ok && parsed.enforcers.includes('BPF')) this.#profiles.add(profile.name)
+    // One that leaves is not loaded, and may stay for as long as it is waited for.
+    const isWanted = !gone && metadata.deletionTimestamp === undefined && parsed.ok && parsed.enforcers.includes('BPF')
+    if (isWanted === this.#profiles.has(profile.name)) return
+    if (isWanted) this.#profiles.add(profile.name)
     else this.#profiles.delete(profile.name)
+    if (this.#listed) void this.profilesListed()
   }
 
   /** All profiles are known. */
   async profilesListed(): Promise<void> {
+    this.#listed = true
+    await this.#attempt((enforcer) => enforcer.expect(this.#profiles))
+  }
+
+  /** @param profile that cannot be loaded as it is wanted, though its enforcer may not have been asked */
+  async refused(profile: string): Promise<void> {
+    await this.#attempt((enforcer) => enforcer.refuse(profile))
+  }
+
+  async #attempt(work: (enforcer: BpfEnforcer) => Promise<void>): Promise<void> {
     const { enforcer, logger } = this.#options
     try {
-      await enforcer.expect(this.#profiles)
+      await work(enforcer)
     } catch (error) {
       if (!(error instanceof EnforcerError)) throw error
       const fields = { code: error.code, reason: error.reason }

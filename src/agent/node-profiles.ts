@@ -27,6 +27,8 @@ export interface NodeProfilesOptions {
   basis?(): string
   /** Takes each standing to the manager: the Reporter's `set` and `forget`. */
   reporter: { set(standing: ProfileStanding): void; forget(key: string): void }
+  /** Called with the name of each profile that BPF has not loaded as it is wanted. */
+  onRefused?: ((profile: string) => void) | undefined
   /** Where vArmor is installed. Default varmor. */
   namespace?: string
   /** See LeftoverOptions. */
@@ -128,6 +130,7 @@ export class NodeProfiles {
         this.readiness.set(standing)
         this.#log.set(standing)
         reporter.set(standing)
+        this.#sayRefused(standing)
       },
       forget: (key) => {
         this.readiness.forget(key)
@@ -136,6 +139,13 @@ export class NodeProfiles {
       },
       ...(timing !== undefined && { timing }),
     }
+  }
+
+  /** What another ArmorProfile wants is not refused for this one. */
+  #sayRefused({ key, state, enforcers }: ProfileStanding): void {
+    const profile = this.wanted.get(key)?.profile
+    if (state !== 'failed' || enforcers.includes('BPF') || profile === undefined) return
+    if (!this.wanted.wantedByOthers(key, profile)) this.#options.onRefused?.(profile)
   }
 
   #lookAtNode(): void {

@@ -53,7 +53,7 @@ interface Others {
   folders: readonly string[]
   /** Profiles that only they may hold; undefined while it is not known which there are to be. */
   names: Set<string> | undefined
-  /** Of these, those that could not be loaded: they hold there. */
+  /** Those that could not be loaded: they hold there. */
   refused: Set<string>
   /** All containers are bound here, too. */
   containers: boolean
@@ -220,13 +220,21 @@ export class BpfEnforcer implements ProfileLoader {
     return bound
   }
 
-  /** These are the profiles that will be loaded: whatever else programs of another build hold is not waited for. */
+  /** These are the profiles that are to be loaded from now on: whatever else programs of another build hold is not waited for. */
   expect(names: ReadonlySet<string>): Promise<void> {
     return this.#inTurn(async () => {
       this.#now.profiles.claimed()
       const loaded = new Set(this.#now.profiles.names)
       this.#others.names = new Set([...names].filter((name) => !loaded.has(name)))
       await this.#dropOthers()
+    })
+  }
+
+  /** The profile cannot be loaded as it is wanted: what programs of another build hold of it they go on to hold, and nothing waits for it. */
+  refuse(name: string): Promise<void> {
+    return this.#inTurn(() => {
+      this.#others.refused.add(name)
+      return this.#dropOthers()
     })
   }
 

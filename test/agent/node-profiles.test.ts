@@ -38,6 +38,7 @@ describe('the profiles of a node', () => {
   const reported = new Map<string, ProfileStanding>()
   const warnings: object[] = []
   const said: string[] = []
+  const refused: string[] = []
   const add = (object: ArmorProfile) =>
     node.handler.handle({ type: 'added', key: `demo/${object.metadata.name}`, object })
 
@@ -51,6 +52,8 @@ describe('the profiles of a node', () => {
     reported.clear()
     warnings.length = 0
     said.length = 0
+    refused.length = 0
+    compile = compileHere()
     const { system, clock, random } = simulation
     node = new NodeProfiles({
       system,
@@ -58,6 +61,7 @@ describe('the profiles of a node', () => {
       compile: (carried, namespace) => compile(carried, namespace),
       basis: () => disks,
       reporter: { set: (standing) => reported.set(standing.key, standing), forget: (key) => reported.delete(key) },
+      onRefused: (profile) => refused.push(profile),
       confining: async () => new Set<string>(),
       ofContainers: () => inUse,
       logger: {
@@ -169,6 +173,29 @@ describe('the profiles of a node', () => {
     expect(appArmor.texts.get('varmor-demo-a')).to.contain('odd0')
     expect([appArmor.count('load'), warnings]).to.deep.equal([2, []])
   })
+
+  const policyB = { apiVersion, kind: 'VarmorPolicy', name: 'b', uid: 'p', controller: true }
+  const ofOther = armorProfile('varmor-demo-a-b', { namespace: 'demo-a', ownerReferences: [policyB] })
+  const cases: [what: string, spec: object, others: ArmorProfile[], refused: string[]][] = [
+    ['is loaded', {}, [], []],
+    ['does not compile', { source: { policy: '{}' } }, [], ['varmor-demo-a-b']],
+    ['says what is not known here', { more: 1 }, [], ['varmor-demo-a-b']],
+    ['is loaded for another', { more: 1 }, [ofOther], []],
+  ]
+  for (const [what, spec, others, expected] of cases)
+    it(`are refused, where BPF does not come to be asked: one that ${what}`, async () => {
+      const behaviorModeling = { enable: false, duration: 0 }
+      const bpfOnly = { name: 'varmor-demo-a-b', enforcer: 'BPF', mode: 'enforce', bpf: {} }
+      for (const object of [armorProfile('varmor-demo-a-b'), ...others]) {
+        const isFirst = object.metadata.namespace === 'demo'
+        const whole = { ...object.spec, profile: bpfOnly, behaviorModeling, ...(isFirst && spec) }
+        const key = `${object.metadata.namespace}/${object.metadata.name}`
+        node.handler.handle({ type: 'added', key, object: { ...object, spec: whole } as unknown as ArmorProfile })
+      }
+      await simulation.settle()
+      expect([...new Set(refused)]).to.deep.equal(expected)
+      expect(reported.get('demo/varmor-demo-a-b')?.state).to.equal(what === 'is loaded' ? 'loaded' : 'failed')
+    })
 
   it('have the addresses that the ArmorProfile says, and others when it says others, without another generation', async () => {
     const toPods = [{ qualifiers: ['deny'], podSelector: { matchLabels: { app: 'db' } } }]

@@ -733,6 +733,24 @@ describe('the BPF enforcer', () => {
     expect([...kernel.folders.keys()]).to.deep.equal([now.folder])
   })
 
+  for (const [what, give, keeps] of [
+    ['is wanted no longer', (now: BpfEnforcer) => now.expect(new Set([web])), false],
+    ['cannot be compiled', (now: BpfEnforcer) => now.refuse('varmor-demo-b'), true],
+  ] as const)
+    it(`does not wait for a profile of another build that ${what}`, async () => {
+      const before = await open()
+      await before.add({ id: idOf('a'), profile: web })
+      for (const name of [web, 'varmor-demo-b']) await before.load(name, 'one')
+      const now = await otherBuild()
+      await now.expect(new Set([web, 'varmor-demo-b']))
+      await now.settle([{ id: idOf('a'), profile: web }])
+      await now.load(web, 'stricter')
+      expect(inForce(now, 'a')).to.equal(undefined)
+      await give(now)
+      expect(inForce(now, 'a')).to.equal('stricter')
+      expect(kernel.folders.has(before.folder)).to.equal(keeps)
+    })
+
   it('says which option gives more room, and with it goes on with all that it held', async () => {
     const before = await open()
     const names = Array.from({ length: containers - 1 }, (_, i) => `c${i}`)
