@@ -177,11 +177,10 @@ export class BpfEnforcer implements ProfileLoader {
     await this.#add(container)
   }
 
+  /** The container has ended. One that is added under its id while this waits for its turn is another one, and stays. */
   async remove(id: string): Promise<void> {
-    return this.#inTurn(async () => {
-      this.#known.delete(id)
-      await this.#now.containers.remove(id)
-    })
+    this.#end(id)
+    return this.#inTurn(() => this.#forget(id))
   }
 
   /**
@@ -203,11 +202,9 @@ export class BpfEnforcer implements ProfileLoader {
     const all = new Set(containers.map(({ id }) => id))
     // What is added while this waits for its turn is newer than the list.
     const gone = [...new Set([...this.#now.containers.ids, ...this.#known.keys()])].filter((id) => !all.has(id))
+    for (const id of gone) this.#end(id)
     await this.#inTurn(async () => {
-      for (const id of gone) {
-        this.#known.delete(id)
-        await this.#now.containers.remove(id)
-      }
+      for (const id of gone) await this.#forget(id)
       for (const container of containers) await this.#add(container)
       this.#now.containers.settled()
       await this.#beStrict()
@@ -264,6 +261,15 @@ export class BpfEnforcer implements ProfileLoader {
     await containers.add(id, profile, profiles.slotOf(profile))
     if (mntNsID !== undefined) containers.noteMountNamespace(id, mntNsID)
     if (own !== undefined) await containers.setAddresses(id, own)
+  }
+
+  #end(id: string): void {
+    this.#known.delete(id)
+    this.#now.containers.end(id)
+  }
+
+  async #forget(id: string): Promise<void> {
+    if (!this.#known.has(id)) await this.#now.containers.remove(id)
   }
 
   /** Only once all containers are known: this process is in one of them, and starts programs. */

@@ -14,6 +14,8 @@ interface Known {
   number: number
   /** The profile that it is to run in. */
   profile: string
+  /** It has ended, and is still to be removed. */
+  hasEnded?: true
 }
 
 /** Which tasks are of which container, and in which profile these run: the maps of one state. */
@@ -90,7 +92,7 @@ export class BpfContainers {
   async add(id: string, profile: string, slot: number | undefined): Promise<void> {
     const known = this.#known.get(id)
     // One that was known to need none gets its number when it needs one.
-    if (known !== undefined && (known.number > 0 || profile === '')) {
+    if (known !== undefined && !known.hasEnded && (known.number > 0 || profile === '')) {
       known.profile = profile
       if (known.number > 0 && !this.#waiting.has(id)) this.#point(known.number, slot ?? 0)
       return
@@ -113,6 +115,7 @@ export class BpfContainers {
       if (number > 0) this.#ended.add(number)
       throw error
     }
+    if (known?.hasEnded && known.number > 0) this.#ended.add(known.number)
   }
 
   /** The mount namespace of the container's first process, for one whose first program nobody has seen start. */
@@ -128,9 +131,15 @@ export class BpfContainers {
     if (number !== undefined && number > 0) await this.#own.set(number, addresses)
   }
 
-  /** The container has ended. Those of its tasks that live on stay in its profile. */
-  async remove(id: string): Promise<void> {
+  /** The container has ended: what is added under its id before it is removed is another one. */
+  end(id: string): void {
     this.#waiting.delete(id)
+    const known = this.#known.get(id)
+    if (known !== undefined) known.hasEnded = true
+  }
+
+  /** Those tasks of a container that ended which live on stay in its profile. */
+  async remove(id: string): Promise<void> {
     const known = this.#known.get(id)
     if (known === undefined) return
     this.#known.delete(id)

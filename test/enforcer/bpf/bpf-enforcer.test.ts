@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { numberIn } from '../../../src/base/c-struct.ts'
-import { settings, word } from '../../../src/enforcer/bpf/layout.ts'
+import { container, settings, word, wordIn } from '../../../src/enforcer/bpf/layout.ts'
 import type { ProfileEncoder } from '../../../src/enforcer/bpf/profile-encoder.ts'
 import type { Claim } from '../../../src/enforcer/bpf/shares.ts'
 import { BpfEnforcer } from '../../../src/enforcer/bpf.ts'
@@ -211,6 +211,34 @@ describe('the BPF enforcer', () => {
     expect([inForce(enforcer, 'a'), inForce(enforcer, 'new')]).to.deep.equal(['one', 'one'])
     expect(enforcer.numberOf(idOf('gone'))).to.equal(undefined)
   })
+
+  for (const [what, end] of [
+    ['its end', (enforcer: BpfEnforcer) => enforcer.remove(idOf('a'))],
+    ['a list without it', (enforcer: BpfEnforcer) => enforcer.settle([])],
+  ] as const)
+    it(`knows a container that is started again while ${what} waits for its turn, as another one`, async () => {
+      const enforcer = await open()
+      await enforcer.add({ id: idOf('a'), profile: web, mntNsID: 5, addresses: ['10.0.0.1'] })
+      const first = enforcer.numberOf(idOf('a'))!
+      const { tasks, maps } = stateOf(enforcer)
+      tasks.push({ pid: 1, cgroup: idOf('a'), bound: first })
+      const turns = [enforcer.load(web, 'one'), end(enforcer)]
+      await enforcer.add({ id: idOf('a'), profile: web, mntNsID: 6 })
+      await Promise.all(turns)
+      tasks.push({ pid: 2, cgroup: idOf('a'), bound: 0 })
+      expect([...(await enforcer.find()).keys()]).to.deep.equal([idOf('a')])
+      const second = enforcer.numberOf(idOf('a'))!
+      expect(tasks.map(({ bound }) => bound)).to.deep.equal([first, second])
+      expect(second).to.not.equal(first)
+      expect(inForce(enforcer, 'a')).to.equal('one')
+      expect(
+        wordIn(maps.get('varmor_containers')!.get(Buffer.from(word(second)).toString('hex'))!, container.at.mnt_ns),
+      ).to.equal(6)
+      expect([...maps.get('varmor_v6')!.keys()].map((key) => wordIn(Buffer.from(key, 'hex'), 0))).to.deep.equal([first])
+      tasks.length = 0
+      await enforcer.find()
+      for (let i = 2; i < containers; i++) await enforcer.add({ id: idOf(`c${i}`), profile: web })
+    })
 
   it("keeps the addresses of a container's pod, one that stays at each step, until its number is another's", async () => {
     const entries = (): string[] =>
