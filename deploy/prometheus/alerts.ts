@@ -110,7 +110,7 @@ export const alerts: readonly Alert[] = [
     lasts: '0m',
     summary: `Containers ran, or still run, without their BPF profile at ${node}.`,
     remedy:
-      'The log of the agent says which. "ran without its BPF profile until now": it is bound now, and the line has the time that it ran free. That is so where no agent ran, or the runtime has no NRI (containerd from 1.7, CRI-O). "cannot be put into its BPF profile": it may still run free, and the reason beside it says why.',
+      'The log of the agent says which. "ran without its BPF profile until now": it is bound now, and the line has the time that it ran free. That is so where no agent ran, the runtime has no NRI (containerd from 1.7, CRI-O), or the profile was loaded later than the runtime waits with a start. "cannot be put into its BPF profile": it may still run free, and the reason beside it says why.',
   },
   {
     name: 'VarmorViolationsLost',

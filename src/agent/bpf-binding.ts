@@ -7,7 +7,7 @@ import { bpfProfileOf } from './containers/describe-container.ts'
 import type { ContainerChange, CreatedContainer, NodeContainer } from './containers/runtime.ts'
 
 export interface BpfBindingOptions {
-  enforcer: Pick<BpfEnforcer, 'add' | 'remove' | 'find' | 'settle' | 'numberOf'>
+  enforcer: Pick<BpfEnforcer, 'add' | 'loaded' | 'remove' | 'find' | 'settle' | 'numberOf'>
   /** Unix milliseconds. */
   clock: Clock
   /** Unix seconds of the boot. */
@@ -44,6 +44,8 @@ export class BpfBinding {
   readonly #running = new Map<string, NodeContainer>()
   /** Whose addresses are known: they stay, and what a container does to its network later shall not hide any. */
   readonly #addressed = new Set<string>()
+  /** Tasks of containers that ran without their profiles, as long as nobody has said that these were started. */
+  readonly #unsaid = new Map<string, number>()
 
   constructor(options: BpfBindingOptions) {
     this.#options = options
@@ -53,18 +55,23 @@ export class BpfBinding {
     return this.#status
   }
 
-  /** Before it starts. Resolves when what it runs will be in its profile. */
+  /** Before it starts. Resolves when what it runs will be in its profile, and that is loaded, if it comes. */
   async created({ containerID: id, containerName, podAnnotations, initPid }: CreatedContainer): Promise<void> {
+    const { enforcer } = this.#options
     const container = { id, profile: bpfProfileOf(containerName, podAnnotations) }
     if (!this.#concerns(container)) return
     this.#created.set(id, { container, since: this.#options.clock.now() })
-    await this.#attempt(id, () => this.#options.enforcer.add(container))
+    const add = (): Promise<void> => this.#attempt(id, () => enforcer.add(container))
+    await add()
     await this.#addOwn(container, initPid)
+    // Where starts are strict, it is known only then, and its first program has to find it so.
+    if ((await enforcer.loaded(container.profile)) && this.#created.has(id)) await add()
   }
 
   async deleted(id: string): Promise<void> {
     const known = this.#created.delete(id)
     this.#addressed.delete(id)
+    this.#unsaid.delete(id)
     if (this.#running.delete(id) || known) await this.#attempt(id, () => this.#options.enforcer.remove(id))
   }
 
@@ -73,7 +80,12 @@ export class BpfBinding {
     const started = changes.flatMap((change) => (change.type === 'started' ? [change.container] : []))
     for (const container of started) await this.#start(container)
     for (const change of changes) if (change.type === 'ended') await this.deleted(change.containerID)
-    if (started.some((container) => this.#concerns(wantedOf(container)))) await this.#find()
+    if (started.some((container) => this.#concerns(wantedOf(container)))) await this.find()
+  }
+
+  /** Puts tasks of known containers into their profiles that are not, and says which these were. */
+  async find(): Promise<void> {
+    await this.#attempt('', async () => this.#say(await this.#options.enforcer.find()))
   }
 
   /** @param containers all that run */
@@ -87,7 +99,8 @@ export class BpfBinding {
     const running = Array.from(this.#running.values(), wantedOf)
     const made = Array.from(this.#created.values(), ({ container }) => container)
     await this.#attempt('', async () => this.#say(await enforcer.settle([...made, ...running])))
-    for (const id of this.#addressed) if (!this.#running.has(id) && !this.#created.has(id)) this.#addressed.delete(id)
+    for (const ids of [this.#addressed, this.#unsaid])
+      for (const id of ids.keys()) if (!this.#running.has(id) && !this.#created.has(id)) ids.delete(id)
     for (const [id, container] of this.#running)
       if (!this.#addressed.has(id)) await this.#addOwn(wantedOf(container), container.initPid)
   }
@@ -124,16 +137,14 @@ export class BpfBinding {
     return profile !== '' || strictStart === true || enforcer.numberOf(id) !== undefined
   }
 
-  async #find(): Promise<void> {
-    await this.#attempt('', async () => this.#say(await this.#options.enforcer.find()))
-  }
-
   /** @param bound how many tasks of each container were found that ran outside of its profile */
   #say(bound: ReadonlyMap<string, number>): void {
     const { clock, bootTime, logger } = this.#options
-    for (const [id, tasks] of bound) {
+    for (const [id, tasks] of bound) this.#unsaid.set(id, tasks)
+    for (const [id, tasks] of this.#unsaid) {
       const container = this.#running.get(id)
       if (container === undefined) continue
+      this.#unsaid.delete(id)
       const { podNamespace, podName, containerName, initStart } = container
       const late =
         initStart === undefined ? 0 : Math.max(0, Math.round(clock.now() - (bootTime + initStart / 100) * 1000))

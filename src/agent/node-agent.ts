@@ -368,6 +368,7 @@ export class NodeAgent {
       encoder: bpfEncoder(sizes),
       hostMntNs,
       onReopened: () => this.#renumber(),
+      onArrived: () => void this.#bpf?.arrived().then(() => this.#renumber()),
       strictStart: strictStart ? 1 : 0,
       ...(side.hasTenants && { claims: () => this.#agent?.bpfClaims ?? new Map() }),
       ...(ringBytes !== undefined && { ringBytes }),

@@ -102,6 +102,11 @@ export class NodeBpf {
     return this.#binding.changed(changes)
   }
 
+  /** Profiles have come that containers may have waited for, or have run without. */
+  arrived(): Promise<void> {
+    return this.#binding.find()
+  }
+
   /** @param containers all that run */
   listed(containers: Iterable<NodeContainer>): Promise<void> {
     return this.#binding.listed(containers)
@@ -159,7 +164,7 @@ export class NodeBpf {
       onGone: () => undefined,
       onFailed: ({ containerID, podNamespace, podName, containerName }, err) => {
         const fields = { containerID, podNamespace, podName, containerName, err }
-        logTrouble(logger, err, fields, 'a container starts before it is known whether it has a BPF profile')
+        logTrouble(logger, err, fields, 'a container starts before it is in its BPF profile, if it has one')
       },
       onRegistered: (runtime, version) =>
         logger.info({ runtime, version }, 'containers wait for their BPF profiles (NRI)'),

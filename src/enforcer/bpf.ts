@@ -18,6 +18,8 @@ export interface BpfOptions extends Omit<StateOptions, 'containers' | 'profiles'
   claims?: () => Claims
   /** Called when the programs were loaded anew, as somebody had changed them: containers have other numbers now. */
   onReopened?: () => void
+  /** Called when containers that came before their profile are to be found: it is loaded, or not waited for any longer. */
+  onArrived?: () => void
   /** Lets a stopped process go on; a test gives its own. */
   goOn?: (pid: number) => void
 }
@@ -73,6 +75,12 @@ export class BpfEnforcer implements ProfileLoader {
   #last: Promise<unknown> = Promise.resolve()
   /** Containers that are known, for programs that are loaded anew. */
   readonly #known = new Map<string, BpfContainer>()
+  /** Of these, those that came when their profile was not loaded. */
+  readonly #early = new Set<string>()
+  /** How many tasks of containers ran in no profile, until `find` says so. */
+  readonly #late = new Map<string, number>()
+  /** Called at the end of each turn. */
+  readonly #waiters: (() => void)[] = []
   #ends = false
 
   private constructor(options: BpfOptions, now: Opened) {
@@ -126,21 +134,22 @@ export class BpfEnforcer implements ProfileLoader {
       try {
         await this.#now.profiles.load(name, content)
         this.#others.names?.delete(name)
+        this.#others.refused.delete(name)
       } catch (error) {
         this.#others.refused.add(name)
-        await this.#dropOthers()
         throw error
+      } finally {
+        await this.#proceed()
       }
-      await this.#dropOthers()
     })
   }
 
   async unload(name: string): Promise<void> {
     checkName('unload the BPF profile', name)
     return this.#inTurn(async () => {
-      await this.#now.profiles.unload(name)
       this.#others.names?.delete(name)
-      await this.#dropOthers()
+      await this.#now.profiles.unload(name)
+      await this.#proceed()
     })
   }
 
@@ -169,8 +178,8 @@ export class BpfEnforcer implements ProfileLoader {
   }
 
   /**
-   * From now on what the container runs is in its profile, loaded or not. It does not wait for profiles that are being loaded: the
-   * runtime may hold up all starts until it is done.
+   * From now on what the container runs is in its profile, loaded or not; where starts are strict, once that is loaded, if it comes. It
+   * does not wait for profiles that are being loaded: the runtime may hold up all starts until it is done.
    * @throws {EnforcerError}
    */
   async add(container: BpfContainer): Promise<void> {
@@ -185,15 +194,15 @@ export class BpfEnforcer implements ProfileLoader {
 
   /**
    * Binds the tasks of known containers that run already.
-   * @returns how many there were that were not bound, by the id of their container; without those that another build holds
+   * @returns how many there were that ran in no profile until now, by the id of their container; without those that another build holds
    */
   find(): Promise<Map<string, number>> {
     return this.#inTurn(async () => {
-      const { containers } = this.#now
-      const bound = await containers.find()
-      const ids = new Map(Array.from(containers.ids, (id) => [containers.numberOf(id), id]))
-      for (const [number, id] of ids) if (number !== undefined && containers.isWaiting(id)) bound.delete(number)
-      return new Map(Array.from(bound, ([number, tasks]) => [ids.get(number) ?? '', tasks]))
+      await this.#admit()
+      this.#noteLate(await this.#now.containers.find())
+      const late = new Map(this.#late)
+      this.#late.clear()
+      return late
     })
   }
 
@@ -219,11 +228,12 @@ export class BpfEnforcer implements ProfileLoader {
 
   /** These are the profiles that are to be loaded from now on: whatever else programs of another build hold is not waited for. */
   expect(names: ReadonlySet<string>): Promise<void> {
+    const loaded = new Set(this.#now.profiles.names)
+    // At once: a container may start while this waits for its turn.
+    this.#others.names = new Set([...names].filter((name) => !loaded.has(name)))
     return this.#inTurn(async () => {
       this.#now.profiles.claimed()
-      const loaded = new Set(this.#now.profiles.names)
-      this.#others.names = new Set([...names].filter((name) => !loaded.has(name)))
-      await this.#dropOthers()
+      await this.#proceed()
     })
   }
 
@@ -231,8 +241,15 @@ export class BpfEnforcer implements ProfileLoader {
   refuse(name: string): Promise<void> {
     return this.#inTurn(() => {
       this.#others.refused.add(name)
-      return this.#dropOthers()
+      return this.#proceed()
     })
+  }
+
+  /** Resolves when the profile is loaded, or will not be: nobody wants it, or it was refused. @returns whether it had to be waited for */
+  async loaded(name: string): Promise<boolean> {
+    const waits = this.#isComing(name)
+    while (this.#isComing(name)) await new Promise<void>((resolve) => this.#waiters.push(resolve))
+    return waits
   }
 
   /**
@@ -255,16 +272,82 @@ export class BpfEnforcer implements ProfileLoader {
 
   async #add({ id, profile, mntNsID, addresses }: BpfContainer): Promise<void> {
     const { containers, profiles } = this.#now
-    const own = addresses ?? this.#known.get(id)?.addresses
+    const before = this.#known.get(id)
+    const own = addresses ?? before?.addresses
     const more = { ...(mntNsID !== undefined && { mntNsID }), ...(own !== undefined && { addresses: own }) }
     this.#known.set(id, { id, profile, ...more })
+    if (before?.profile !== profile) this.#early.delete(id)
+    if (before?.profile !== profile && profile !== '' && !this.#isLoaded(profile) && !containers.isWaiting(id))
+      this.#early.add(id)
+    // What it runs is stopped, as long as it is not known.
+    if (this.#options.strictStart === 1 && this.#early.has(id) && this.#isUnknown(id) && this.#isComing(profile)) return
     await containers.add(id, profile, profiles.slotOf(profile))
     if (mntNsID !== undefined) containers.noteMountNamespace(id, mntNsID)
     if (own !== undefined) await containers.setAddresses(id, own)
   }
 
+  #isUnknown(id: string): boolean {
+    return this.#now.containers.numberOf(id) === undefined
+  }
+
+  /** Whether the profile is to be loaded, for all that is known, and was not refused. */
+  #isComing(profile: string): boolean {
+    const { names, refused } = this.#others
+    if (profile === '' || refused.has(profile) || this.#isLoaded(profile)) return false
+    return names === undefined || names.has(profile)
+  }
+
+  #isLoaded(profile: string): boolean {
+    return this.#now.profiles.slotOf(profile) !== undefined
+  }
+
+  /** Those that came before their profile and are in it now, and that the kernel knows, or is to know now. */
+  #arrived(isUnknown: boolean): BpfContainer[] {
+    const early = [...this.#early].flatMap((id) => this.#known.get(id) ?? [])
+    return early.filter(
+      ({ id, profile }) =>
+        this.#isUnknown(id) === isUnknown && (isUnknown ? !this.#isComing(profile) : this.#isLoaded(profile)),
+    )
+  }
+
+  /** What has waited for a profile goes on, if that is loaded now or will not be. What starts from now on is not late. */
+  async #proceed(): Promise<void> {
+    const { containers } = this.#now
+    const free = this.#arrived(false)
+    if (free.length > 0) {
+      const tasks = await containers.look(new Set(free.map(({ id }) => containers.numberOf(id) ?? 0)))
+      for (const { id } of free) this.#early.delete(id)
+      this.#noteLate(tasks)
+    }
+    if (free.length + this.#arrived(true).length > 0) this.#options.onArrived?.()
+    await this.#dropOthers()
+  }
+
+  /** Has the kernel know those that waited for their profiles: their tasks are bound when they are found. */
+  async #admit(): Promise<void> {
+    for (const container of this.#arrived(true)) {
+      const { id, profile } = container
+      this.#early.delete(id)
+      await this.#add(container)
+      if (!this.#isLoaded(profile)) this.#early.add(id)
+    }
+    for (const { id } of this.#arrived(false)) this.#early.delete(id)
+  }
+
+  /** @param tasks that were bound, or in no profile, until now, by the numbers of their containers */
+  #noteLate(tasks: ReadonlyMap<number, number>): void {
+    const { containers } = this.#now
+    for (const id of containers.ids) {
+      const more = tasks.get(containers.numberOf(id) ?? 0)
+      if (more === undefined || containers.isWaiting(id) || this.#early.has(id)) continue
+      this.#late.set(id, (this.#late.get(id) ?? 0) + more)
+    }
+  }
+
   #end(id: string): void {
     this.#known.delete(id)
+    this.#early.delete(id)
+    this.#late.delete(id)
     this.#now.containers.end(id)
   }
 
@@ -306,7 +389,11 @@ export class BpfEnforcer implements ProfileLoader {
 
   #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
     const result = this.#last.then(work)
-    this.#last = result.catch(() => undefined)
+    this.#last = result
+      .catch(() => undefined)
+      .finally(() => {
+        for (const wake of this.#waiters.splice(0)) wake()
+      })
     return result
   }
 }

@@ -16,7 +16,12 @@ export interface LoaderOptions {
 }
 
 export type BpfLoaderOptions = Pick<BpfOptions, 'encoder' | 'hostMntNs'> &
-  Partial<Pick<BpfOptions, 'object' | 'root' | 'ringBytes' | 'strictStart' | 'recordsRate' | 'onReopened' | 'claims'>>
+  Partial<
+    Pick<
+      BpfOptions,
+      'object' | 'root' | 'ringBytes' | 'strictStart' | 'recordsRate' | 'onReopened' | 'onArrived' | 'claims'
+    >
+  >
 
 /** The enforcers of this node, ready to load; those that it lacks say why with each profile. */
 export async function openLoaders(features: NodeFeatures, options: LoaderOptions = {}): Promise<Loaders> {

@@ -6,7 +6,7 @@ import type { NodeContainer } from '../../src/agent/containers/runtime.ts'
 import { noLogger } from '../../src/base/logger.ts'
 import type { BpfContainer } from '../../src/enforcer/bpf.ts'
 import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
-import { ManualClock } from '../audit/manual-clock.ts'
+import { ManualClock, turn } from '../audit/manual-clock.ts'
 import { made, sandbox } from './containers/made-containers.ts'
 
 const idOf = (name: string): string => createHash('sha256').update(name).digest('hex')
@@ -34,6 +34,13 @@ class FakeEnforcer {
   async add({ id, profile: wanted, mntNsID, addresses = [] }: BpfContainer): Promise<void> {
     if (this.refuses) throw new EnforcerError('KERNEL_REFUSED', 'bind the container', { reason: 'no' })
     this.calls.push(['add', id.slice(0, 4), wanted, mntNsID, ...addresses].join(' ').trim())
+  }
+
+  /** Resolves when a profile is loaded that is waited for. */
+  loads = Promise.resolve(false)
+
+  loaded(): Promise<boolean> {
+    return this.loads
   }
 
   async remove(id: string): Promise<void> {
@@ -178,6 +185,37 @@ describe('containers and their BPF profiles', () => {
     await binding.created(created('a'))
     expect(warned).to.deep.equal([{ code: 'KERNEL_REFUSED', reason: 'bind the container: no', containerID: idOf('a') }])
     expect(binding.status.failed).to.equal(1)
+  })
+
+  it('wait with their start until their profile is loaded, and are known then', async () => {
+    const { enforcer, binding } = world()
+    let load = (_waited: boolean): void => undefined
+    enforcer.loads = new Promise((resolve) => {
+      load = resolve
+    })
+    const starts = ['a', 'b'].map((name) =>
+      binding.created(created(name)).then(() => enforcer.calls.push(`start ${name}`)),
+    )
+    await turn()
+    await binding.deleted(idOf('b'))
+    expect(enforcer.calls).to.deep.equal([`add ${a} ${profile}`, `add ${b} ${profile}`, `remove ${b}`])
+    load(true)
+    await Promise.all(starts)
+    expect(enforcer.calls.slice(3)).to.deep.equal([`add ${a} ${profile}`, 'start b', 'start a'])
+  })
+
+  it('that ran without their profile before they were said to have started are named when that is said', async () => {
+    const { enforcer, binding, warned } = world()
+    await binding.created(created('a'))
+    enforcer.late = new Map([[idOf('a'), 2]])
+    await binding.find()
+    enforcer.late = new Map()
+    expect(binding.status.late).to.equal(0)
+    await binding.changed([{ type: 'started', container: running('a') }])
+    expect(warned).to.have.length(1)
+    expect(warned[0]).to.deep.include({ containerID: idOf('a'), tasks: 2 })
+    await binding.listed([running('a')])
+    expect(binding.status.late).to.equal(1)
   })
 
   it('wait, where starts are strict, until they are known, whether they have a profile or not', async () => {

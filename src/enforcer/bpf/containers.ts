@@ -191,14 +191,23 @@ export class BpfContainers {
     for (let look = 0; look < mostLooks; look++) {
       const tasks = await this.#state.findTasks()
       for (const pid of stoppedIn(tasks)) this.#goOn(pid)
-      const news = boundIn(tasks)
-      for (const number of news) if (number > 0) bound.set(number, (bound.get(number) ?? 0) + 1)
+      const news = boundIn(tasks, new Set())
+      count(news, bound)
       if (news.length > 0) continue
       await this.#release(numbersIn(tasks))
       return bound
     }
     const reason = `after ${mostLooks} looks at all tasks there are still new ones that are not bound`
     throw new EnforcerError('KERNEL_REFUSED', 'bind the tasks of containers', { reason })
+  }
+
+  /**
+   * One look of `find`.
+   * @param free numbers of containers that were in no profile until now: all their tasks have run without being bound to one
+   * @returns the same
+   */
+  async look(free: ReadonlySet<number>): Promise<Map<number, number>> {
+    return count(boundIn(await this.#state.findTasks(), free), new Map())
   }
 
   async #release(used: ReadonlySet<number>): Promise<void> {
@@ -242,11 +251,18 @@ function stoppedIn(tasks: Uint8Array): number[] {
   return pids
 }
 
-/** Of each task that was bound just now, the number of its container; 0 for one that was stopped until then. */
-function boundIn(tasks: Uint8Array): number[] {
+/** Of each task that was bound just now, or to one of the numbers, the number of its container; 0 for one that was stopped until then. */
+function boundIn(tasks: Uint8Array, before: ReadonlySet<number>): number[] {
   const numbers: number[] = []
-  for (let at = 0; at + found.size <= tasks.length; at += found.size)
-    if (numberIn(found, tasks, 'bound', at) !== 0)
-      numbers.push(numberIn(found, tasks, 'stopped', at) === 0 ? numberIn(found, tasks, 'container', at) : 0)
+  for (let at = 0; at + found.size <= tasks.length; at += found.size) {
+    const number = numberIn(found, tasks, 'container', at)
+    if (numberIn(found, tasks, 'bound', at) !== 0 || before.has(number))
+      numbers.push(numberIn(found, tasks, 'stopped', at) === 0 ? number : 0)
+  }
   return numbers
+}
+
+function count(numbers: readonly number[], counts: Map<number, number>): Map<number, number> {
+  for (const number of numbers) if (number > 0) counts.set(number, (counts.get(number) ?? 0) + 1)
+  return counts
 }

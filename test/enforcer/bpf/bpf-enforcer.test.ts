@@ -308,6 +308,7 @@ describe('the BPF enforcer', () => {
   it('lets go on what was stopped until its container is known, and does not call it late', async () => {
     const gone: number[] = []
     const enforcer = await open({ strictStart: 1, goOn: (pid: number) => void gone.push(pid) })
+    await enforcer.load(web, 'one')
     const { tasks } = stateOf(enforcer)
     tasks.push(
       { pid: 5, cgroup: idOf('a'), bound: 0, stopped: true },
@@ -320,6 +321,85 @@ describe('the BPF enforcer', () => {
     expect([...new Set(gone)]).to.deep.equal([5, 6])
     expect(tasks.map(({ bound }) => bound > 0)).to.deep.equal([true, false, true, false])
   })
+
+  const arrivals: {
+    when: string
+    strict: 0 | 1
+    give(enforcer: BpfEnforcer): Promise<unknown>
+    late: number
+    now?: string
+  }[] = [
+    { when: 'its profile comes', strict: 0, give: (enforcer) => enforcer.load(web, 'one'), late: 2, now: 'one' },
+    { when: 'its profile comes', strict: 1, give: (enforcer) => enforcer.load(web, 'one'), late: 1, now: 'one' },
+    { when: 'nobody wants its profile', strict: 0, give: (enforcer) => enforcer.expect(new Set()), late: 0 },
+    { when: 'nobody wants its profile', strict: 1, give: (enforcer) => enforcer.expect(new Set()), late: 0 },
+    { when: 'its profile is refused', strict: 1, give: (enforcer) => enforcer.refuse(web), late: 0 },
+  ]
+  for (const { when, strict, give, late, now } of arrivals)
+    it(`has a container that came before its profile ${strict ? 'stopped' : 'wait'} until ${when}, and says what ran free until then`, async () => {
+      let arrived = 0
+      const gone: number[] = []
+      const enforcer = await open({
+        strictStart: strict,
+        onArrived: () => arrived++,
+        goOn: (pid: number) => gone.push(pid),
+      })
+      const { tasks } = stateOf(enforcer)
+      await enforcer.settle([])
+      await enforcer.add({ id: idOf('a'), profile: web })
+      expect(enforcer.numberOf(idOf('a')) === undefined, 'the kernel knows it').to.equal(strict === 1)
+      tasks.push(
+        { pid: 5, cgroup: idOf('a'), bound: 0 },
+        { pid: 6, cgroup: idOf('a'), bound: 0, stopped: strict === 1 },
+      )
+      expect(await enforcer.find(), 'they run free still').to.deep.equal(new Map())
+      let isReady = false
+      const ready = enforcer.loaded(web).then((waited) => {
+        isReady = waited
+      })
+      await enforcer.load('varmor-demo-b', 'two')
+      expect([isReady, arrived, gone]).to.deep.equal([false, 0, []])
+      await give(enforcer)
+      await ready
+      expect([isReady, arrived]).to.deep.equal([true, strict === 0 && now === undefined ? 0 : 1])
+      expect(await enforcer.find()).to.deep.equal(new Map(late === 0 ? [] : [[idOf('a'), late]]))
+      expect(inForce(enforcer, 'a')).to.equal(now)
+      expect(tasks.map(({ bound }) => bound)).to.deep.equal([
+        enforcer.numberOf(idOf('a')),
+        enforcer.numberOf(idOf('a')),
+      ])
+      expect([...new Set(gone)]).to.deep.equal(strict === 1 ? [6] : [])
+      if (now === undefined) {
+        await enforcer.load(web, 'one')
+        expect([...(await enforcer.find()).keys()], 'it comes after all').to.deep.equal([idOf('a')])
+      }
+      expect(await enforcer.loaded(web)).to.equal(false)
+      expect(await enforcer.find()).to.deep.equal(new Map())
+    })
+
+  it('calls no container late that another build has in its profile', async () => {
+    const before = await open()
+    await before.add({ id: idOf('a'), profile: web })
+    await before.load(web, 'one')
+    writeFileSync(join(folder, 'object'), 'other programs')
+    const now = await open()
+    await now.add({ id: idOf('a'), profile: web })
+    stateOf(now).tasks.push({ pid: 5, cgroup: idOf('a'), bound: 0 })
+    await now.load(web, 'one')
+    expect(await now.find()).to.deep.equal(new Map())
+    expect(await now.find()).to.deep.equal(new Map())
+  })
+
+  for (const strictStart of [0, 1])
+    it(`calls no container late that starts when its profile is there, before that is said${strictStart ? ', and was not known' : ''}`, async () => {
+      const enforcer = await open({ strictStart })
+      await enforcer.add({ id: idOf('b'), profile: web })
+      await enforcer.load(web, 'one')
+      // As who waited for it does.
+      await enforcer.add({ id: idOf('b'), profile: web })
+      stateOf(enforcer).tasks.push({ pid: 6, cgroup: idOf('b'), bound: enforcer.numberOf(idOf('b'))! })
+      expect(await enforcer.find()).to.deep.equal(new Map())
+    })
 
   describe('has what starts in an unknown container stopped', () => {
     const strict = (enforcer: BpfEnforcer, folder = enforcer.folder): number =>
@@ -378,6 +458,7 @@ describe('the BPF enforcer', () => {
   it('binds a container that needed no profile, when it does', async () => {
     const enforcer = await open({ strictStart: 1 })
     const { tasks } = stateOf(enforcer)
+    await enforcer.load(web, 'one')
     tasks.push({ pid: 5, cgroup: idOf('a'), bound: 0 })
     await enforcer.add({ id: idOf('a'), profile: '' })
     expect(await enforcer.find()).to.deep.equal(new Map())
