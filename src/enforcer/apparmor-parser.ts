@@ -12,14 +12,19 @@ export interface ParserRun {
   stdout?: string
 }
 
-/** Runs apparmor_parser. Never rejects. */
-export type RunParser = (args: readonly string[], stdin?: string) => Promise<ParserRun>
+/** Runs apparmor_parser. `bytes` are those of the texts that it is to compile. Never rejects. */
+export type RunParser = (args: readonly string[], stdin?: string, bytes?: number) => Promise<ParserRun>
 
-/** Seconds of CPU. A profile takes well below one; a run of many has its time for each. */
-const timeFor = (files: number): number => 60 + files * 2
+const leastTime = 10
+const bytesASecond = 5_000
+
+/**
+ * Seconds of CPU. All built-in rules are 23 kB and take one, with ten targets 274 kB and ten; a slow machine takes five times as long.
+ */
+const timeFor = (bytes: number): number => leastTime + Math.ceil(bytes / bytesASecond)
 
 /** Seconds that a parser may wait beside, for the CPU of a busy node or a lock: longer says nothing of the profile, and all others wait behind it. */
-const patience = 240
+const patience = 120
 
 /**
  * Bytes of address space. All built-in rules, with ten targets, take a quarter of it. A rule such as `/**a?????????????? w` takes any
@@ -34,9 +39,9 @@ const notStarted = [126, 127]
 
 /** Starts the program anew for each call, with bounds of its memory and of its CPU; it is killed when it takes far too long. */
 export function parserProgram(program = 'apparmor_parser', time = timeFor, waits = patience): RunParser {
-  return (args, stdin = '') =>
+  return (args, stdin = '', bytes = 0) =>
     new Promise((resolve) => {
-      const seconds = time(args.length)
+      const seconds = time(bytes)
       const options = {
         timeout: (seconds + waits) * 1000,
         killSignal: 'SIGKILL',
@@ -80,11 +85,14 @@ const located =
  */
 export function parserError(step: string, profile: string, { status, stderr, costly }: ParserRun): EnforcerError {
   if (costly === 'time') {
-    const reason = 'killed after more than five minutes, as it waited for the CPU or a lock; it is tried again'
+    const reason = 'killed after more than two minutes, as it waited for the CPU or a lock; it is tried again'
     return new EnforcerError('PARSER_FAILED', step, { profile, reason })
   }
   if (costly !== undefined) {
-    const limit = costly === 'memory' ? `${mostMemory / mebibyte} MiB` : `${timeFor(1)} s of CPU`
+    const limit =
+      costly === 'memory'
+        ? `${mostMemory / mebibyte} MiB`
+        : `${leastTime} s of CPU and one for each ${bytesASecond} bytes`
     const reason = `compiling it takes more than ${limit}; use fewer rules, and fewer ?, * and classes behind a *`
     return new EnforcerError('TOO_COSTLY', step, { profile, reason })
   }

@@ -1,5 +1,7 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type Clock, systemClock } from '../base/clock.ts'
+import { RecentMap } from '../base/recent-map.ts'
 import { allowingAppArmor } from './allow-all.ts'
 import { type AppArmorKernel, securityfs } from './apparmor-kernel.ts'
 import { type ParserRun, parserError, parserProgram, type RunParser } from './apparmor-parser.ts'
@@ -17,6 +19,7 @@ export interface AppArmorOptions {
   kernel?: AppArmorKernel
   runParser?: RunParser
   fs?: FileSystem
+  clock?: Clock
 }
 
 /** Whoever waits for what becomes of a profile. */
@@ -41,8 +44,38 @@ interface Loaded {
   fingerprint: string
 }
 
+/** A text that cost too much, or was in one run with such a one: it is compiled by itself, and behind all else. */
+interface Suspect {
+  run: ParserRun
+  /** Milliseconds until it is tried again. */
+  wait: number
+  until: number
+}
+
+/** What waits for a turn. A turn is one run of the parser, mostly. */
+interface Lane<T> {
+  waiting: T[]
+  /** How many of them a turn takes. */
+  takes(waiting: readonly T[]): number
+  work(batch: readonly T[]): Promise<void>
+  /** Whose turn comes first. */
+  behind?: readonly { waiting: readonly unknown[] }[]
+}
+
 /** The most profiles in one run of the parser: its command line has a bound, and all of them wait for its end. */
 const largestBatch = 200
+
+/** New texts in one run, and their characters: its bound of CPU is theirs together, and one of them may take it all. */
+const mostNew = 32
+const mostCharacters = 100_000
+
+/** The most suspects that wait at a time: whoever loads them waits with them, and of those there are 64 at a time on a node. */
+const mostSuspects = 32
+const suspectsKnown = 1_000
+
+/** Milliseconds until a text that costs too much is tried again, at first and at most: it will cost as much again. */
+const firstWait = 600_000
+const longestWait = 86_400_000
 
 /**
  * Compiles and loads with apparmor_parser. Loads that come while it runs go together into its next run, and so do unloads. A text is compiled
@@ -56,18 +89,38 @@ export class AppArmorLoader implements ProfileLoader {
   readonly #cache: string
   /** What the kernel showed right after each load by this process. */
   readonly #loaded = new Map<string, Loaded>()
-  readonly #waiting: Load[] = []
-  readonly #leaving: Asked[] = []
+  /** By digest. */
+  readonly #suspects = new RecentMap<string, Suspect>(suspectsKnown)
+  readonly #clock: Clock
+  readonly #leaving: Lane<Asked> = {
+    waiting: [],
+    takes: () => largestBatch,
+    work: (batch) => this.#unloadBatch(batch),
+  }
+  readonly #waiting: Lane<Load> = {
+    waiting: [],
+    takes: () => largestBatch,
+    work: (batch) => this.#prepare(batch),
+  }
+  /** New texts, in files beside their places. */
+  readonly #staged: Lane<Load> = { waiting: [], takes: newTexts, work: (batch) => this.#loadTogether(batch) }
+  readonly #alone: Lane<Load> = {
+    waiting: [],
+    takes: () => 1,
+    work: (batch) => this.#loadTogether(batch),
+    behind: [this.#leaving, this.#waiting, this.#staged],
+  }
   /** What was asked for last of each profile, until it is done. */
   readonly #last = new Map<string, Promise<unknown>>()
   #turn: Promise<void> = Promise.resolve()
 
   constructor({ folder = '/etc/apparmor.d', cache = '/var/cache/apparmor', ...options }: AppArmorOptions = {}) {
-    const { kernel = securityfs(), runParser = parserProgram(), fs } = options
+    const { kernel = securityfs(), runParser = parserProgram(), fs, clock = systemClock } = options
     this.#files = new ProfileFolder(folder, { ...(fs !== undefined && { fs }) })
     this.#kernel = kernel
     this.#run = runParser
     this.#cache = cache
+    this.#clock = clock
   }
 
   /** Why apparmor_parser cannot be used; undefined if it can. */
@@ -83,6 +136,9 @@ export class AppArmorLoader implements ProfileLoader {
 
   async load(name: string, content: string): Promise<void> {
     checkName('load the AppArmor profile', name)
+    const known = this.#suspects.get(contentDigest(content))
+    if (known !== undefined && this.#clock.now() < known.until)
+      throw parserError('load the AppArmor profile', name, known.run)
     await this.#enqueue({ name, content, frees: false })
   }
 
@@ -90,8 +146,7 @@ export class AppArmorLoader implements ProfileLoader {
     checkName('unload the AppArmor profile', name)
     const leave = () =>
       new Promise<void>((resolve, reject) => {
-        const first = this.#leaving.push({ name, resolve, reject }) === 1
-        if (first) this.#next(this.#leaving, (batch) => this.#unloadBatch(batch))
+        this.#push(this.#leaving, { name, resolve, reject })
       })
     await this.#inOrder(name, leave)
   }
@@ -124,8 +179,7 @@ export class AppArmorLoader implements ProfileLoader {
     const wait = () =>
       new Promise<string>((resolve, reject) => {
         const load: Load = { ...asked, path: '', staged: false, resolve: () => resolve(load.content), reject }
-        const first = this.#waiting.push(load) === 1
-        if (first) this.#next(this.#waiting, (batch) => this.#loadBatch(batch))
+        this.#push(this.#waiting, load)
       })
     return this.#inOrder(asked.name, wait)
   }
@@ -142,79 +196,120 @@ export class AppArmorLoader implements ProfileLoader {
     }
   }
 
-  /** What waits by then goes in one batch, or in as many as it takes. */
-  #next<T>(queue: T[], work: (batch: T[]) => Promise<void>): void {
+  #push<T>(lane: Lane<T>, item: T): void {
+    if (lane.waiting.push(item) === 1) this.#next(lane)
+  }
+
+  /** What waits by then goes in one turn, or in as many as it takes; other lanes have theirs in between. */
+  #next<T>(lane: Lane<T>): void {
     void this.#inTurn(async () => {
-      const batch = queue.splice(0, largestBatch)
-      if (queue.length > 0) this.#next(queue, work)
-      await work(batch)
+      if (lane.behind?.some(({ waiting }) => waiting.length > 0)) {
+        this.#next(lane)
+        return
+      }
+      const batch = lane.waiting.splice(0, lane.takes(lane.waiting))
+      if (lane.waiting.length > 0) this.#next(lane)
+      await lane.work(batch)
     })
   }
 
-  async #loadBatch(batch: readonly Load[]): Promise<void> {
-    try {
-      const before = await look(this.#kernel)
-      for (const load of batch.filter(({ frees }) => frees)) {
-        // A child that a new text does not have stays as it is, with whoever runs in it.
-        load.content = allowingAppArmor(load.name, childrenOf(load.name, before.fingerprints))
-      }
-      const ready = await this.#prepare(batch)
-      const toStage = ready.filter(({ staged }) => staged)
-      const accepted: Load[] = []
-      for (const load of await this.#compile(ready.filter(({ staged }) => !staged)))
-        await each(load, async () => {
-          const changed = await this.#restage(load)
-          ;(changed ? toStage : accepted).push(load)
-        })
-      await this.#finish([...accepted, ...(await this.#compile(toStage))], before)
-    } catch (error) {
-      // Those that were answered already take no notice.
-      for (const load of batch) load.reject(error)
-    }
-  }
-
-  async #prepare(batch: readonly Load[]): Promise<Load[]> {
-    const ready: Load[] = []
+  /** What is in its place already comes from the cache, all of it in one run; what is new is compiled in runs of its own. */
+  async #prepare(batch: readonly Load[]): Promise<void> {
+    const inPlace: Load[] = []
+    let loaded: Promise<Fingerprints> | undefined
     for (const load of batch)
       await each(load, async () => {
-        load.staged = (await this.#files.read(load.name)) !== load.content
-        load.path = load.staged ? await this.#files.stage(load.name, load.content) : this.#files.pathOf(load.name)
-        ready.push(load)
+        const { name, frees } = load
+        if (frees) {
+          loaded ??= this.#kernel.fingerprints()
+          // A child that a new text does not have stays as it is, with whoever runs in it.
+          load.content = allowingAppArmor(name, childrenOf(name, await loaded))
+        }
+        load.staged = (await this.#files.read(name)) !== load.content
+        load.path = load.staged ? await this.#files.stage(name, load.content) : this.#files.pathOf(name)
+        if (load.staged || this.#isSuspect(load)) await this.#putOff(load)
+        else inPlace.push(load)
       })
-    return ready
+    await this.#loadTogether(inPlace)
   }
 
-  /** One run for all; where it fails, one for each half, down to the profiles that are at fault. @returns those that the kernel took */
-  async #compile(loads: readonly Load[]): Promise<readonly Load[]> {
-    const [first] = loads
-    if (first === undefined) return []
-    const run = await this.#parse(loads, first.staged)
-    if (run.status === 0) return loads
-    const parts = loads.length > 1 ? partsAfter(run, loads) : []
-    if (parts.length > 0) {
-      const taken: Load[] = []
-      for (const part of parts) taken.push(...(await this.#compile(part)))
-      return taken
+  #isSuspect({ content }: Load): boolean {
+    return this.#suspects.get(contentDigest(content)) !== undefined
+  }
+
+  /** Has it compiled in another turn: with other new texts, or, if it may cost too much, by itself when nothing else waits. */
+  async #putOff(load: Load): Promise<void> {
+    if (!this.#isSuspect(load)) return this.#push(this.#staged, load)
+    if (this.#alone.waiting.length < mostSuspects) return this.#push(this.#alone, load)
+    const { name, staged } = load
+    if (staged) await this.#files.discard(name)
+    const reason = 'it waits for others that may cost too much, as it may itself; it is tried again'
+    throw new EnforcerError('PARSER_FAILED', 'load the AppArmor profile', { profile: name, reason })
+  }
+
+  async #loadTogether(loads: readonly Load[]): Promise<void> {
+    const later = new Set<Load>()
+    try {
+      const before = await look(this.#kernel)
+      await this.#finish(await this.#compile(loads, later), before)
+    } catch (error) {
+      // Those that were answered already take no notice.
+      for (const load of loads) if (!later.has(load)) load.reject(error)
+    }
+    for (const load of later) await each(load, () => this.#putOff(load))
+  }
+
+  /**
+   * One run for all; where one of them is refused, one for each half, down to those that are at fault.
+   * @param later gets those that need another turn
+   * @returns those that the kernel took
+   */
+  async #compile(loads: readonly Load[], later: Set<Load>): Promise<readonly Load[]> {
+    if (loads.length === 0) return []
+    const run = await this.#parse(loads)
+    if (run.costly !== undefined && loads.length > 1) {
+      // It says not which of them it was.
+      for (const load of loads) {
+        this.#suspect(load, run, 0)
+        later.add(load)
+      }
+      return []
+    }
+    if (run.status !== undefined && run.status !== 0 && loads.length > 1) {
+      const half = loads.length >> 1
+      return [...(await this.#compile(loads.slice(0, half), later)), ...(await this.#compile(loads.slice(half), later))]
     }
     const accepted: Load[] = []
     for (const load of loads)
       await each(load, async () => {
-        if (await this.#restage(load)) {
-          accepted.push(...(await this.#compile([load])))
-          return
-        }
-        if (load.staged) await this.#files.discard(load.name)
-        throw parserError('load the AppArmor profile', load.name, run)
+        if (await this.#restage(load)) later.add(load)
+        else if (run.status === 0) accepted.push(load)
+        else await this.#refuse(load, run)
       })
     return accepted
   }
 
-  #parse(loads: readonly Load[], staged: boolean): Promise<ParserRun> {
+  async #refuse(load: Load, run: ParserRun): Promise<never> {
+    const { name, content, staged } = load
+    if (staged) await this.#files.discard(name)
+    const { wait = 0 } = this.#suspects.get(contentDigest(content)) ?? {}
+    // Time says nothing of the text.
+    const next = run.costly === 'time' ? 0 : Math.min(longestWait, Math.max(firstWait, wait * 2))
+    if (run.costly !== undefined) this.#suspect(load, run, next)
+    throw parserError('load the AppArmor profile', name, run)
+  }
+
+  #suspect({ content }: Load, run: ParserRun, wait: number): void {
+    this.#suspects.set(contentDigest(content), { run, wait, until: this.#clock.now() + wait })
+  }
+
+  #parse(loads: readonly Load[]): Promise<ParserRun> {
     // A new text may have an older time than what the cache made of the last one, when the clock was set back.
-    const useCache = staged ? ['--skip-read-cache'] : []
+    const useCache = loads.some(({ staged }) => staged) ? ['--skip-read-cache'] : []
     // Without jobs it does not fork, so that what it takes has one bound and it is ended as a whole.
     const options = ['--jobs=0', '--replace', '--write-cache', ...useCache, '--cache-loc', this.#cache]
-    return this.#run([...options, ...loads.map(({ path }) => path)])
+    const bytes = loads.reduce((sum, { content }) => sum + content.length, 0)
+    return this.#run([...options, ...loads.map(({ path }) => path)], '', bytes)
   }
 
   /**
@@ -234,12 +329,7 @@ export class AppArmorLoader implements ProfileLoader {
     const { fingerprints, ours } = await sightAfter({
       ...{ kernel: this.#kernel, before, names: accepted.map(({ name }) => name) },
       mayBeThere: accepted.some((load) => this.#mayBeThere(load, before.fingerprints)),
-      again: async () => {
-        for (const staged of [true, false]) {
-          const loads = accepted.filter((load) => load.staged === staged)
-          if (loads.length > 0) await this.#parse(loads, staged)
-        }
-      },
+      again: async () => void (await this.#parse(accepted)),
     })
     for (const load of accepted)
       await each(load, async () => {
@@ -251,7 +341,9 @@ export class AppArmorLoader implements ProfileLoader {
           throw new EnforcerError('PROFILE_REJECTED', 'load the AppArmor profile', { profile: name, reason })
         }
         if (staged) await this.#files.commit(name)
-        if (fingerprint !== undefined && ours) this.#loaded.set(name, { digest: contentDigest(content), fingerprint })
+        const digest = contentDigest(content)
+        this.#suspects.delete(digest)
+        if (fingerprint !== undefined && ours) this.#loaded.set(name, { digest, fingerprint })
         // It is listed as not what it should be, and loaded once more.
         else this.#loaded.delete(name)
         load.resolve()
@@ -312,12 +404,14 @@ export class AppArmorLoader implements ProfileLoader {
   }
 }
 
-/** Halves, to find the one at fault; what one of them costs is not taken from others, so each is alone then. It is the node that has no time. */
-function partsAfter({ status, costly }: ParserRun, loads: readonly Load[]): (readonly Load[])[] {
-  if (costly === 'time') return []
-  if (costly !== undefined) return loads.map((load) => [load])
-  const half = loads.length >> 1
-  return status === undefined ? [] : [loads.slice(0, half), loads.slice(half)]
+/** How many of the new texts go together. */
+function newTexts(loads: readonly Load[]): number {
+  let characters = 0
+  for (const [i, { content }] of loads.entries()) {
+    characters += content.length
+    if (i > 0 && (characters > mostCharacters || i === mostNew)) return i
+  }
+  return loads.length
 }
 
 /** Names of the loaded children, as `AppArmorKernel.fingerprints` has them. */

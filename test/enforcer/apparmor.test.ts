@@ -9,8 +9,9 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { expect } from 'chai'
+import { Simulation } from '../../actors/runtime/index.ts'
 import { AppArmorLoader, type AppArmorOptions } from '../../src/enforcer/apparmor.ts'
 import { securityfs } from '../../src/enforcer/apparmor-kernel.ts'
 import { parserError, parserProgram, type RunParser } from '../../src/enforcer/apparmor-parser.ts'
@@ -108,7 +109,7 @@ describe('AppArmor profiles', () => {
             const one = new AppArmorLoader({
               ...options(),
               runParser: async (...args) => {
-                const run = await node.run(...args)
+                const run = await node.run(args[0], args[1])
                 if (left-- > 0) node.replace(name, theirs)
                 return run
               },
@@ -164,8 +165,13 @@ describe('AppArmor profiles', () => {
     const one = loader()
     const names = Array.from({ length: 450 }, (_, i) => `varmor-demo-p${i}`)
     await Promise.all(names.map((profile) => one.load(profile, text(profile, 1))))
-    expect(node.runs).to.have.length(3)
+    expect(node.runs).to.have.length(Math.ceil(450 / 32))
     expect(node.loaded.sort()).to.deep.equal([...names].sort())
+    // What the cache has takes no time: many more go together.
+    const after = loader()
+    const before = node.runs.length
+    await Promise.all(names.map((profile) => after.load(profile, text(profile, 1))))
+    expect(node.runs.length - before).to.equal(3)
   })
 
   it('are loaded though others of the same run are refused, each with its own outcome', async () => {
@@ -286,12 +292,65 @@ describe('AppArmor profiles', () => {
       expect(readdirSync(join(folder, '.varmor'))).to.deep.equal([])
     })
 
-    it('are tried again where it was the time, which a busy node takes, with all that were in the same run', async () => {
+    it('are tried again where it was the time, which a busy node takes; those of the same run are loaded', async () => {
       const one = loader()
       const loads = [text(name, 1), costly('SLOW'), costly('SLOW')]
       const outcomes = loads.map((content, i) => outcome(one.load(i === 0 ? name : `varmor-slow-${i}`, content)))
       const again = 'PARSER_FAILED, tried again'
-      expect(await Promise.all(outcomes)).to.deep.equal([again, again, again])
+      expect(await Promise.all(outcomes)).to.deep.equal(['loaded', again, again])
+      expect(readdirSync(join(folder, '.varmor'))).to.deep.equal([])
+    })
+
+    /** Names of the profiles that each run was about. */
+    const runs = (): string[][] =>
+      node.runs.map((args) =>
+        args.includes('--remove')
+          ? ['--remove']
+          : args.filter((arg) => arg.startsWith(folder)).map((path) => basename(path)),
+      )
+
+    for (const word of ['COSTLY', 'SLOW'])
+      it(`once are compiled by themselves from then on, and behind all else: ${word}`, async () => {
+        const simulation = new Simulation()
+        const one = new AppArmorLoader({ ...options(), clock: simulation.clock })
+        const [evil, worse, other] = ['varmor-evil-1', 'varmor-evil-2', 'varmor-demo-other']
+        await one.load(other, text(other, 1))
+        await Promise.all([evil, worse].map((each) => outcome(one.load(each, costly(`${word} ${each}`)))))
+        await simulation.runFor(600_000)
+        node.runs.length = 0
+        const ends = [evil, worse].map((each) => outcome(one.load(each, costly(`${word} ${each}`))))
+        // What comes while the first of them is compiled does not wait for the second.
+        node.beforeRun = () => ends.push(outcome(one.load(name, text(name, 1))), outcome(one.unload(other)))
+        await Promise.all(ends)
+        await Promise.all(ends)
+        expect(runs()).to.deep.equal([[evil], ['--remove'], [name], [worse]])
+      })
+
+    it('wait longer each time, a day at most, and another text does not', async () => {
+      const simulation = new Simulation()
+      const one = new AppArmorLoader({ ...options(), clock: simulation.clock })
+      const minutes: number[] = []
+      for (let minute = 0; minutes.length < 12; minute += 5, await simulation.runFor(300_000)) {
+        const before = node.runs.length
+        expect(await outcome(one.load(name, costly('COSTLY')))).to.equal('TOO_COSTLY')
+        if (node.runs.length > before) minutes.push(minute)
+      }
+      const waits = minutes.slice(1).map((minute, i) => minute - minutes[i]!)
+      expect(waits).to.deep.equal([10, 20, 40, 80, 160, 320, 640, 1280, 1440, 1440, 1440])
+      expect(await outcome(one.load(name, text(name, 1)))).to.equal('loaded')
+    })
+
+    it('hold no more of those who wait than half of them', async () => {
+      const one = loader()
+      const names = Array.from({ length: 64 }, (_, i) => `varmor-evil-${i}`)
+      const outcomes = await Promise.all(names.map((each) => outcome(one.load(each, costly(`COSTLY ${each}`)))))
+      expect(outcomes.filter((word) => word === 'TOO_COSTLY')).to.have.length(32)
+      expect(outcomes.filter((word) => word === 'PARSER_FAILED, tried again')).to.have.length(32)
+      // Two runs of all of them, and none again of those that were only put off.
+      expect(node.runs).to.have.length(2 + 32)
+      node.runs.length = 0
+      await Promise.all(names.slice(32).map((each) => outcome(one.load(each, costly(`COSTLY ${each}`)))))
+      expect(runs().every((files) => files.length === 1)).to.equal(true)
       expect(readdirSync(join(folder, '.varmor'))).to.deep.equal([])
     })
   })
