@@ -97,7 +97,8 @@ async function converge(ports: LoadedProfilePorts, memory: Memory, context: Acto
   // It changed meanwhile, and another message says so.
   if (uncompiled === undefined && isToCompile(seen.wanted)) return memory
   const outcomes: Outcome[] = []
-  for (const goal of goalsOf(seen)) outcomes.push(await reach(ports, key, profileOf(seen), goal))
+  const goalsNow = async (): Promise<Goal[]> => goalsOf(await observe(ports, memory, key))
+  for (const goal of goalsOf(seen)) outcomes.push(await reach(ports, key, profileOf(seen), goal, goalsNow))
   const timing = { ...defaultTiming, ...ports.timing }
   const { standing, forgotten, retry, memory: next } = conclude(seen, outcomes, timing, () => context.random())
   if (standing !== undefined) ports.report(standing)
@@ -131,7 +132,13 @@ async function observe(
 }
 
 /** What one enforcer cannot do does not keep the others from doing theirs. */
-async function reach(ports: LoadedProfilePorts, key: string, profile: string, goal: Goal): Promise<Outcome> {
+async function reach(
+  ports: LoadedProfilePorts,
+  key: string,
+  profile: string,
+  goal: Goal,
+  goalsNow: () => Promise<Goal[]>,
+): Promise<Outcome> {
   if (goal.is === 'refused' || goal.is === 'without-content') return { goal }
   const { enforcer } = goal
   const { listings } = ports
@@ -142,8 +149,11 @@ async function reach(ports: LoadedProfilePorts, key: string, profile: string, go
     if (goal.is === 'loaded' && step === 'load') {
       compiledAgain = goal.content.content === undefined
       await listings.load(enforcer, profile, await contentOf(ports, key, enforcer, goal.content))
-    } else if (step === 'unload') await listings.unload(enforcer, profile)
-    else if (step === 'free') await listings.free(enforcer, profile)
+    } else if (step === 'unload') {
+      // What came back while it waited may have started in the profile: without it, that runs unconfined.
+      const needed = async () => !(await goalsNow()).some((now) => now.enforcer === enforcer && now.is === 'absent')
+      await listings.unload(enforcer, profile, needed)
+    } else if (step === 'free') await listings.free(enforcer, profile)
     return { goal }
   } catch (error) {
     if (!isLoadFailure(error)) throw error

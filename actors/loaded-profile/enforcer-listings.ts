@@ -29,8 +29,9 @@ export class EnforcerListings {
     return this.#of(enforcer).load(name, wanted)
   }
 
-  unload(enforcer: KernelEnforcer, name: string): Promise<void> {
-    return this.#of(enforcer).unload(name)
+  /** @param needed as of `Loader` */
+  unload(enforcer: KernelEnforcer, name: string, needed: () => Promise<boolean>): Promise<void> {
+    return this.#of(enforcer).unload(name, needed)
   }
 
   /** Puts what allows all in the place of the profile. */
@@ -101,10 +102,10 @@ class EnforcerListing {
     })
   }
 
-  async unload(name: string): Promise<void> {
+  async unload(name: string, needed: () => Promise<boolean>): Promise<void> {
     this.#doubt(name)
     await this.#change(name, async () => {
-      await this.#loader.unload(name)
+      await this.#loader.unload(name, needed)
       this.#freed.delete(name)
       return undefined
     })

@@ -45,8 +45,11 @@ export async function removeLeftovers(options: LeftoverOptions): Promise<Leftove
   const [confining, containers] = [await options.confining(), options.ofContainers()]
   const settle = async ({ enforcer, profile }: Leftover): Promise<void> => {
     const why = useOf(profile, confining, containers)
-    if (why === undefined)
-      return attempt(enforcer, profile, report, 'removed', () => listings.unload(enforcer, profile))
+    if (why === undefined) {
+      const needed = async () =>
+        options.wanted.has(profile) || useOf(profile, await options.confining(), options.ofContainers()) !== undefined
+      return attempt(enforcer, profile, report, 'removed', () => listings.unload(enforcer, profile, needed))
+    }
     report.kept.push({ enforcer, profile, why })
     if (!listings.isFree(enforcer, profile))
       await attempt(enforcer, profile, report, 'freed', () => listings.free(enforcer, profile))

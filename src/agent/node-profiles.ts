@@ -61,7 +61,8 @@ export class NodeProfiles {
   readonly #log: StandingLog
   #listed = false
   #basis: string | undefined
-  #scan: Promise<ReadonlySet<string>> | undefined
+  #scan: Promise<unknown> = Promise.resolve()
+  #nextScan: Promise<ReadonlySet<string>> | undefined
 
   constructor(options: NodeProfilesOptions) {
     this.#options = options
@@ -155,12 +156,14 @@ export class NodeProfiles {
     for (const key of this.wanted.recompile()) this.#family.of(key).tell({ type: 'changed' })
   }
 
-  /** Policies may go by the hundred: one look at the processes for all who ask at a time. */
+  /** Policies may go by the hundred: one look at the processes for all who ask at a time. One under way may have missed what is new. */
   #confining(): Promise<ReadonlySet<string>> {
-    this.#scan ??= this.#options.confining().finally(() => {
-      this.#scan = undefined
+    this.#nextScan ??= this.#scan.then(() => {
+      this.#nextScan = undefined
+      return this.#options.confining()
     })
-    return this.#scan
+    this.#scan = this.#nextScan.catch(() => undefined)
+    return this.#nextScan
   }
 
   async #sweep(): Promise<void> {

@@ -52,6 +52,10 @@ interface Suspect {
   until: number
 }
 
+interface Leave extends Asked {
+  needed: (() => Promise<boolean>) | undefined
+}
+
 /** What waits for a turn. A turn is one run of the parser, mostly. */
 interface Lane<T> {
   waiting: T[]
@@ -92,7 +96,7 @@ export class AppArmorLoader implements ProfileLoader {
   /** By digest. */
   readonly #suspects = new RecentMap<string, Suspect>(suspectsKnown)
   readonly #clock: Clock
-  readonly #leaving: Lane<Asked> = {
+  readonly #leaving: Lane<Leave> = {
     waiting: [],
     takes: () => largestBatch,
     work: (batch) => this.#unloadBatch(batch),
@@ -142,11 +146,11 @@ export class AppArmorLoader implements ProfileLoader {
     await this.#enqueue({ name, content, frees: false })
   }
 
-  async unload(name: string): Promise<void> {
+  async unload(name: string, needed?: () => Promise<boolean>): Promise<void> {
     checkName('unload the AppArmor profile', name)
     const leave = () =>
       new Promise<void>((resolve, reject) => {
-        this.#push(this.#leaving, { name, resolve, reject })
+        this.#push(this.#leaving, { name, needed, resolve, reject })
       })
     await this.#inOrder(name, leave)
   }
@@ -359,11 +363,19 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   /** The file last: after a crash in between it shows that something is left to remove. */
-  async #unloadBatch(batch: readonly Asked[]): Promise<void> {
+  async #unloadBatch(batch: readonly Leave[]): Promise<void> {
     try {
+      const going: Leave[] = []
+      const ask = (one: Leave) =>
+        each(one, async () => {
+          const { name: profile } = one
+          if (await one.needed?.()) throw new EnforcerError('IN_USE', 'unload the AppArmor profile', { profile })
+          going.push(one)
+        })
+      await Promise.all(batch.map(ask))
       const loaded = await this.#kernel.fingerprints()
-      const left = await this.#removeFromKernel(batch.map(({ name }) => name).filter((name) => loaded.has(name)))
-      for (const one of batch)
+      const left = await this.#removeFromKernel(going.map(({ name }) => name).filter((name) => loaded.has(name)))
+      for (const one of going)
         await each(one, async () => {
           const { name } = one
           const failed = left.get(name)

@@ -14,6 +14,7 @@ export const enforcerErrorCodes = {
   KERNEL_REFUSED: { retryable: true, meaning: 'the kernel does not take a profile that was compiled' },
   PARSER_FAILED: { retryable: true, meaning: 'the compiler could not be run to its end' },
   IN_THE_WAY: { retryable: true, meaning: 'what stands in the place of the file is no regular file; it is left alone' },
+  IN_USE: { retryable: true, meaning: 'something has come to need the profile while it waited to go; it stays' },
   IO: { retryable: true, meaning: 'a system call on the file failed' },
 } as const
 

@@ -15,8 +15,11 @@ export interface ProfileLoader {
    * older than ArmorProfiles with a source.
    */
   load(name: string, content: string): Promise<void>
-  /** Unloading what is not there changes nothing and succeeds. */
-  unload(name: string): Promise<void>
+  /**
+   * Unloading what is not there changes nothing and succeeds.
+   * @param needed whether it must stay after all; asked by a loader whose unloads wait for others, directly before. It fails with IN_USE then
+   */
+  unload(name: string, needed?: () => Promise<boolean>): Promise<void>
   /**
    * Puts what allows all in the place of the profile: who runs in it is free, and what names it still starts.
    * @returns the `contentDigest` of what is in its place

@@ -56,13 +56,41 @@ describe('profiles of policies that went while no agent was there', () => {
     expect((await sweep(new Set())).removed).to.have.length(4)
   })
 
+  for (const [what, use] of [
+    ['wanted', { wanted: true }],
+    ['run in', { confining: true }],
+    ['named by a pod', { named: true }],
+  ] as const)
+    it(`stay where they come to be ${what} while they wait to go`, async () => {
+      const old = 'varmor-demo-old'
+      let now: { wanted?: boolean; confining?: boolean; named?: boolean } = {}
+      appArmor.pause = async () => {
+        if (appArmor.calls.at(-1) === `unload ${old}`) now = use
+      }
+      const { failed } = await removeLeftovers({
+        listings: new EnforcerListings({
+          AppArmor: appArmor,
+          BPF: new FakeProfileLoader('BPF'),
+          Seccomp: new FakeProfileLoader('Seccomp'),
+        }),
+        wanted: { has: (profile) => profile !== old || now.wanted === true },
+        confining: async () => new Set(now.confining ? [old] : []),
+        ofContainers: () => new Set(now.named ? [old] : []),
+      })
+      expect(failed.map(({ enforcer, profile }) => `${enforcer} ${profile}`)).to.deep.equal([`AppArmor ${old}`])
+      expect(appArmor.texts.get(old)).to.equal('rules')
+    })
+
   it('do not count as there while they wait to go: who wants them meanwhile has them loaded again', async () => {
     const digests = async (): Promise<(string | undefined)[]> => {
       const listing = await listings.listing('AppArmor')
       return [listing.get('varmor-demo-old'), listing.get('varmor-demo-confines')]
     }
     expect(await digests()).not.to.include.oneOf(['', undefined])
-    const going = [listings.unload('AppArmor', 'varmor-demo-old'), listings.free('AppArmor', 'varmor-demo-confines')]
+    const going = [
+      listings.unload('AppArmor', 'varmor-demo-old', async () => false),
+      listings.free('AppArmor', 'varmor-demo-confines'),
+    ]
     expect(await digests()).to.deep.equal(['', ''])
     await Promise.all(going)
     expect((await digests())[0]).to.equal(undefined)

@@ -244,6 +244,24 @@ describe('AppArmor profiles', () => {
     expect([...(await one.list()).keys()]).to.deep.equal([])
   })
 
+  it('stay where they have come to be needed before the turn to unload them, with no harm to others', async () => {
+    const one = loader()
+    const [other, last] = ['varmor-demo-other', 'varmor-demo-last']
+    for (const each of [name, other]) await one.load(each, text(each, 1))
+    const ends: Promise<unknown>[] = []
+    node.beforeRun = () => {
+      const needed = async (): Promise<boolean> => node.loaded.includes(last)
+      ends.push(
+        thrownBy(one.unload(name, needed)),
+        one.unload(other, async () => false),
+      )
+    }
+    await one.load(last, text(last, 1))
+    const [kept] = await Promise.all(ends)
+    expect(kept).to.include({ code: 'IN_USE', retryable: true })
+    expect([node.loaded, onDisk()]).to.deep.equal([[name, last], text(name, 1)])
+  })
+
   it('stay listed until their compiled form is gone, so that an end in between is made up for', async () => {
     const one = loader()
     await one.load(name, text(name, 1))

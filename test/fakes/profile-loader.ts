@@ -1,5 +1,5 @@
 import type { KernelEnforcer } from '../../src/api/enforcer.ts'
-import type { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
+import { EnforcerError } from '../../src/enforcer/enforcer-error.ts'
 import { checkName, contentDigest, type ProfileLoader } from '../../src/enforcer/ports.ts'
 
 /** What a freed profile is. It is a filter for seccomp, too. */
@@ -34,9 +34,10 @@ export class FakeProfileLoader implements ProfileLoader {
     this.damaged.delete(name)
   }
 
-  async unload(name: string): Promise<void> {
+  async unload(name: string, needed?: () => Promise<boolean>): Promise<void> {
     await this.#call(`unload ${name}`)
     checkName('unload the profile', name)
+    if (await needed?.()) throw new EnforcerError('IN_USE', 'unload the profile', { profile: name })
     const fault = this.unloadFaults.shift()
     if (fault !== undefined) throw fault
     this.texts.delete(name)

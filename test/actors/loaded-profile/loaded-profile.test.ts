@@ -82,6 +82,24 @@ describe('a profile on a node', () => {
     expect(node.appArmor.texts.size).to.equal(0)
   })
 
+  for (const [what, back, text] of [
+    ['its policy', () => node.apply({ uid: 'u2' }), 'rules'],
+    ['a pod that names it', () => void node.used.add('varmor-demo-web'), allowed],
+  ] as const)
+    it(`stays where ${what} comes back while it waits to go`, async () => {
+      node.apply()
+      await node.simulation.settle()
+      const { unload } = node.appArmor
+      node.appArmor.unload = async (name, needed) => {
+        back()
+        await unload.call(node.appArmor, name, needed)
+      }
+      node.remove()
+      await node.simulation.runFor(10_000)
+      expect(node.appArmor.count('unload')).to.equal(1)
+      expect(node.appArmor.texts.get('varmor-demo-web')).to.equal(text)
+    })
+
   it('that cannot be unloaded yet is tried again until it is gone', async () => {
     node.apply()
     await node.simulation.settle()
@@ -234,7 +252,7 @@ describe('a profile on a node', () => {
       slow.list = async () => {
         const before = await list.call(slow)
         await listings.load('Seccomp', 'varmor-a', { content: 'new', digest: 'digest of new' })
-        await listings.unload('Seccomp', 'varmor-b')
+        await listings.unload('Seccomp', 'varmor-b', async () => false)
         return before
       }
       await listings.refresh()
