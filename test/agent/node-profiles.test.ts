@@ -39,6 +39,7 @@ describe('the profiles of a node', () => {
   const warnings: object[] = []
   const said: string[] = []
   const refused: string[] = []
+  let confining: () => Promise<Set<string>>
   const add = (object: ArmorProfile) =>
     node.handler.handle({ type: 'added', key: `demo/${object.metadata.name}`, object })
 
@@ -49,6 +50,7 @@ describe('the profiles of a node', () => {
     bpf = new FakeProfileLoader('BPF')
     disks = ''
     inUse = undefined
+    confining = async () => new Set()
     reported.clear()
     warnings.length = 0
     said.length = 0
@@ -62,7 +64,7 @@ describe('the profiles of a node', () => {
       basis: () => disks,
       reporter: { set: (standing) => reported.set(standing.key, standing), forget: (key) => reported.delete(key) },
       onRefused: (profile) => refused.push(profile),
-      confining: async () => new Set<string>(),
+      confining: () => confining(),
       ofContainers: () => inUse,
       logger: {
         ...noLogger,
@@ -246,6 +248,29 @@ describe('the profiles of a node', () => {
     inUse = new Set()
     await simulation.runFor(100_000)
     expect([...seccomp.texts.keys()]).to.deep.equal(['varmor-demo-a'])
+  })
+
+  it('whose policy goes while processes are looked at are looked for anew: that look may have missed what has begun since', async () => {
+    const names = ['varmor-demo-a', 'varmor-demo-b']
+    for (const name of names) add(armorProfile(name))
+    inUse = new Set()
+    await node.listed()
+    const leave = async (name: string): Promise<void> => {
+      const object = armorProfile(name, { generation: 2, deletionTimestamp: '2026-01-01T00:00:00Z' })
+      node.handler.handle({ type: 'updated', key: `demo/${name}`, object, old: object })
+      await simulation.settle()
+    }
+    let end = (): void => undefined
+    confining = () =>
+      new Promise((resolve) => {
+        end = () => resolve(new Set())
+      })
+    await leave('varmor-demo-a')
+    confining = async () => new Set(['varmor-demo-b'])
+    await leave('varmor-demo-b')
+    end()
+    await simulation.settle()
+    expect([...seccomp.texts]).to.deep.equal([['varmor-demo-b', allowed]])
   })
 
   it('that pods name when their policy goes allow all, until no pod names them', async () => {
