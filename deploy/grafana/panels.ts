@@ -244,6 +244,7 @@ const nodes: Row = {
         [grownInAll('varmor_log_reopened_total'), 'log'],
         [grownInAll('varmor_decode_given_up_total'), 'batches given up'],
         [grownInAll('varmor_fork_overruns_total'), 'forks missed'],
+        [grownInAll('varmor_fork_unlabelled_total'), 'containers of processes not noted'],
       ],
     },
     {
