@@ -18,11 +18,11 @@ int32_t known_kinds_find(const struct known_kinds *t, const struct known_kind *k
 	uint32_t hash = range_hash(counted, len, (uint32_t)t->sums[KINDS_SEED]) ^ ((of + 1) * 0x9e3779b1u);
 	uint32_t place = (hash ^ (hash >> 16)) & (t->place_count - 1);
 	const int32_t *row;
-	uint32_t start, end, used;
+	uint32_t step = (hash >> 17) | 1, start, end, used;
 	int32_t number;
 	int probe;
 
-	for (probe = 0; probe < MAX_PROBES; probe++, place = (place + 1) & (t->place_count - 1)) {
+	for (probe = 0; probe < MAX_PROBES; probe++, place = (place + step) & (t->place_count - 1)) {
 		number = t->places[place] - 1;
 		if (number < 0)
 			break;

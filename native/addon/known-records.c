@@ -6,7 +6,7 @@
 
 #define MAX_SERIAL 20 /* digits */
 /* Beyond this, src/audit/batch/kind-table.ts counts by a hash. */
-#define MAX_KEY 512
+#define MAX_KEY 1024
 
 /* The record at hand. */
 struct record {

@@ -182,7 +182,9 @@ static void add_rows(struct known_kinds *kinds)
 		hash ^= hash >> 15;
 		of = ((uint32_t)i << 4) | 3;
 		hash ^= (of + 1) * 0x9e3779b1u;
-		place = (hash ^ (hash >> 16)) & (kinds->place_count - 1);
+		for (place = hash ^ (hash >> 16); kinds->places[place & (kinds->place_count - 1)]; place += (hash >> 17) | 1)
+			;
+		place &= kinds->place_count - 1;
 		memcpy(kinds->rows + 8 * i, (int32_t[]){ (int32_t)hash, (int32_t)of, i, 3, 0, 5, 0, 0 }, 8 * sizeof(int32_t));
 		kinds->places[place] = i + 1;
 	}

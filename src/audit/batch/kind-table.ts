@@ -46,10 +46,12 @@ const mostRows = 16_384
 const commonRows = mostRows / 2
 const fewKinds = 8
 const places = 2 * mostRows
+/** How far apart these are: many of one hash, which can be made up whatever the seed, fill no run of places that others come to, too. */
+const stepOf = (hash: number): number => (hash >>> 17) | 1
 /** Places that are looked at for one kind. */
 const mostProbes = 16
 /** Bytes of one kind beside its prefix; of what is longer the last ones are a hash of it. The native decoder leaves that to us. */
-const longestKind = 512
+const longestKind = 1024
 const hashBytes = 32
 /** Bytes that a record can be, and the ends of its values. */
 const roomBytes = 16_384
@@ -213,8 +215,9 @@ export class KindTable {
     end: number,
   ): number {
     const { places: rowAt, rows: table } = this.#memory
+    const step = stepOf(hash)
     let place = (hash ^ (hash >>> 16)) & (places - 1)
-    for (let probe = 0; probe < mostProbes; probe++, place = (place + 1) & (places - 1)) {
+    for (let probe = 0; probe < mostProbes; probe++, place = (place + step) & (places - 1)) {
       const row = rowAt[place]! - 1
       if (row === -1) return this.#add(place, hash, of, head, prefix, bytes, start, end)
       const at = row << rowShift

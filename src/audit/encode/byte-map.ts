@@ -53,7 +53,7 @@ function isSame(key: Uint8Array, bytes: Uint8Array, start: number, end: number):
   return true
 }
 
-/** A hash of the range, in words of four where it can. With a seed that nobody knows, nobody can make up ranges that share one. */
+/** A hash of the range, in words of four where it can. With a seed that nobody knows, nobody can choose which it is; ranges that share one can be made up. */
 export function hashRange(view: DataView, start: number, end: number, seed = 0): number {
   let hash = (end - start) ^ seed
   let at = start

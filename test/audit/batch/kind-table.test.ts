@@ -1,0 +1,38 @@
+import { Buffer } from 'node:buffer'
+import { expect } from 'chai'
+import { node } from '../../../bench/audit/made-up.ts'
+import { KindPrefix, KindTable } from '../../../src/audit/batch/kind-table.ts'
+import { ProfileHead } from '../../../src/audit/encode/event-head.ts'
+import { type KnownContainer, Snapshot } from '../../../src/audit/enrich/snapshot.ts'
+
+/** Its hash does not mix the highest bits of words, whatever it begins with: names that differ there alone share few hashes. */
+const ofOneHash = (container: number, number: number): string => {
+  const differs = Array.from({ length: 8 }, (_, bit) => `/ax${(number >> bit) & 1 ? 'a' : '!'}`)
+  return `${differs.join('')}${String(container).padStart(4, '0')}`
+}
+
+describe('KindTable', () => {
+  for (const random of [0, 0.3, 0.7])
+    it(`keeps the first eight kinds of each container, whatever names others make up (hashes begin with ${random})`, () => {
+      const [quiet, floods] = [100, 32]
+      const made = node(floods + quiet)
+      const snapshot = new Snapshot(made)
+      const table = new KindTable(false, random)
+      const [head, prefix] = [new ProfileHead('varmor-a', undefined), new KindPrefix('open')]
+      table.begin(1, true)
+      const count = (container: KnownContainer, name: string): void => {
+        const bytes = Buffer.from(name)
+        const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+        table.count(container, container, head, 1, prefix, bytes, view, 0, bytes.length, 0)
+      }
+      const containers = made.containers.map(({ containerID }) => snapshot.container(containerID)!)
+      for (const [number, container] of containers.entries()) {
+        if (number < floods) for (let i = 0; i < 256; i++) count(container, ofOneHash(number, i))
+        else for (let i = 0; i < 8; i++) count(container, `/etc/file-${i}`)
+      }
+      const { containers: ids, others } = table.take()
+      const left = new Map(ids.map((id, i) => [id, others[i]!]))
+      const victims = containers.slice(floods).map(({ info }) => left.get(info.containerID))
+      expect(victims).to.deep.equal(Array(quiet).fill(0))
+    })
+})
