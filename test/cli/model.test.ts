@@ -159,7 +159,7 @@ describe('varmor model', () => {
   it('extend offers what the model lacks, each with an id that stays when others come, and adds some or all', async () => {
     const offered = await run('extend', at('one.json'), '--from', at('violations.log'))
     expect(offered.status).to.equal(0)
-    const lines = offered.stdout.split('\n').filter((line) => /^[0-9a-f]{12} /.test(line))
+    const lines = offered.stdout.split('\n').filter((line) => /^[0-9a-f]{32} /.test(line))
     expect(lines.map((line) => line.replace(/^\w+ +\S+ times? +web-1 +/, ''))).to.deep.equal([
       'AppArmor executions: /bin/sh',
       'AppArmor files: /srv/x r',
@@ -173,7 +173,7 @@ describe('varmor model', () => {
     expect(offered.stderr)
       .to.include('1 line is of other profiles')
       .and.to.include('1 line is of what a model does not hold')
-    const ids = [1, 7].map((index) => lines[index]!.slice(0, 12)).join(',')
+    const ids = [1, 7].map((index) => lines[index]!.slice(0, 32)).join(',')
     // A container that is denied something else meanwhile gets nothing added by that.
     appendFileSync(at('violations.log'), readFileSync(at('violations.log'), 'utf8').replaceAll('/srv/x', '/srv/a'))
     const some = await run('extend', at('one.json'), '--from', at('violations.log'), '--only', ids)

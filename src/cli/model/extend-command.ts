@@ -34,8 +34,8 @@ interface Offer {
 /** Offers that are shown at once; a log with more of them is not one of a workload that a model was made for. */
 const MAX_OFFERS = 10_000
 
-/** The log grows, and what runs in the container chooses its lines: an id is of what is offered, whatever else has come since it was shown. */
-const idOf = (what: string): string => createHash('sha256').update(what).digest('hex').slice(0, 12)
+/** The log grows, and what runs in the container chooses its lines: an id is of what is offered, whatever else has come since it was shown, and long enough that no two can be made to share one. */
+const idOf = (what: string): string => createHash('sha256').update(what).digest('hex').slice(0, 32)
 
 /**
  * Shows what of a log of violations the model lacks, each with an id, or prints the model with all or some of it added. Returns the

@@ -20,8 +20,10 @@ const objectOutput = (): Option =>
 const noGeneralise = (): Option => new Option('--no-generalise', 'leave names that vary as they are')
 
 function readIds(text: string): string[] {
-  if (!/^[0-9a-f]{12}(,[0-9a-f]{12})*$/.test(text))
-    throw new InvalidArgumentError('It must be ids that are shown without --only, such as 0f3a52c41b7e,9c01d2e3f4a5.')
+  if (!/^[0-9a-f]{32}(,[0-9a-f]{32})*$/.test(text))
+    throw new InvalidArgumentError(
+      'It must be ids that are shown without --only, of 32 characters, with commas between them.',
+    )
   return text.split(',')
 }
 
