@@ -65,6 +65,7 @@ export const loadedProfile = (ports: LoadedProfilePorts): Behaviour<Memory, Mess
   receive(memory, message, context) {
     switch (message.type) {
       case 'changed':
+        return converge(ports, { ...memory, hopeless: lastingOf(memory.hopeless) }, context)
       case 'check':
         return converge(ports, memory, context)
       case 'retry-due':
@@ -80,6 +81,10 @@ export const loadedProfileFamily = (ports: LoadedProfilePorts): FamilyOptions<Me
   mailbox: { capacity: 10, coalesce: ({ type }) => type },
   supervision: { report: ({ key, error, retryIn = 0 }) => reportFailure(ports, key, error, retryIn) },
 })
+
+/** What is not worth a try even though something has changed. */
+const lastingOf = (hopeless: Memory['hopeless']): Memory['hopeless'] =>
+  new Map([...hopeless].filter(([, { passing }]) => !passing))
 
 /** A bug must not leave the manager waiting without a report. */
 function reportFailure(ports: LoadedProfilePorts, key: string, error: unknown, retryIn: number): void {

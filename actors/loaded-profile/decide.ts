@@ -15,6 +15,8 @@ export interface LoadedProfileTiming {
 export interface Hopeless {
   digest: string
   reason: string
+  /** Until the timer that is set only: it may be taken then, but is compiled for each try, which costs. */
+  passing?: boolean
   /** The node lacks the enforcer. */
   absent?: boolean
 }
@@ -124,9 +126,10 @@ export function conclude(
     ...found.flatMap(({ problem }) => (problem === undefined ? [] : [problem])),
   ]
   const passing = found.some((one) => one.passing) || uncompiled?.retryable === true
+  const waits = outcomes.some(({ goal }) => goal.is === 'refused' && goal.hopeless.passing)
   const held = outcomes.flatMap(({ goal, failure }) => (goal.is === 'loaded' && !failure ? [goal.enforcer] : []))
   const next: Memory = {
-    failures: passing ? memory.failures + 1 : 0,
+    failures: passing ? memory.failures + (waits ? 0 : 1) : 0,
     hopeless: new Map(
       found.flatMap(({ enforcer, hopeless }) => (hopeless === undefined ? [] : [[enforcer, hopeless]])),
     ),
@@ -136,7 +139,7 @@ export function conclude(
     memory: next,
     standing: wanted && standingOf(seen, wanted, held, absentOf(found), problems, passing),
     forgotten: wanted === undefined && problems.length === 0,
-    retry: retryOf(memory, next, problems.length, longestOf(outcomes, timing), random),
+    retry: waits ? 'as-set' : retryOf(memory, next, problems.length, longestOf(outcomes, timing), random),
   }
 }
 
@@ -148,22 +151,24 @@ interface Result {
   hopeless?: Hopeless
 }
 
-function resultOf({ goal, failure }: Outcome): Result {
+function resultOf({ goal, failure, compiledAgain }: Outcome): Result {
   const { enforcer } = goal
-  if (goal.is === 'refused') return { enforcer, problem: goal.hopeless.reason, passing: false, hopeless: goal.hopeless }
+  if (goal.is === 'refused') {
+    const { reason: problem, passing = false } = goal.hopeless
+    return { enforcer, problem, passing, hopeless: goal.hopeless }
+  }
   if (goal.is === 'without-content')
     return { enforcer, problem: `${enforcer}: the ArmorProfile has no content for it`, passing: false }
   if (failure === undefined) return { enforcer, passing: false }
   const absent = failure.absent === true
   const reason = `${enforcer}${absent ? ' is absent' : ''}: ${failure.reason}`
-  return failure.retryable || goal.is !== 'loaded'
-    ? { enforcer, problem: reason, passing: true }
-    : {
-        enforcer,
-        problem: reason,
-        passing: false,
-        hopeless: { digest: goal.content.digest, reason, ...(absent && { absent }) },
-      }
+  const passing = failure.retryable || goal.is !== 'loaded'
+  const result = { enforcer, problem: reason, passing }
+  if (goal.is !== 'loaded' || (passing && !compiledAgain)) return result
+  return {
+    ...result,
+    hopeless: { digest: goal.content.digest, reason, ...(passing && { passing }), ...(absent && { absent }) },
+  }
 }
 
 const longestOf = (outcomes: readonly Outcome[], timing: LoadedProfileTiming): LoadedProfileTiming =>

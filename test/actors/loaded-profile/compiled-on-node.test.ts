@@ -126,9 +126,11 @@ describe('a profile on a node of which the ArmorProfile says what it is compiled
       expect(node.appArmor.texts.get('varmor-demo-web')).to.equal(what === 'changes' ? 'made of two' : 'made of one')
     })
 
+  const large = 'x'.repeat(9 * 1024 * 1024)
+
   it('is kept while it is refused, as far as there is room, and else compiled again for each try, which come less often', async () => {
-    const large = 'x'.repeat(9 * 1024 * 1024)
-    node.appArmor.faults = Array.from({ length: 200 }, () => fault('KERNEL_REFUSED', 'full'))
+    node.watch.start()
+    node.appArmor.faults = Array.from({ length: 400 }, () => fault('KERNEL_REFUSED', 'full'))
     for (const name of ['a', 'b']) {
       node.apply({ name: `varmor-demo-${name}`, carries: name + large, enforcer: 'AppArmor' })
       await node.simulation.runFor(150)
@@ -149,6 +151,36 @@ describe('a profile on a node of which the ArmorProfile says what it is compiled
     for (const name of ['a', 'b']) await node.is({ state: 'loaded' }, `demo/varmor-demo-${name}`)
     expect(textsOf('demo/varmor-demo-a')).to.deep.equal([undefined])
   })
+
+  const meanwhile: { what: string; happens: () => void; compiled: number; tried: number }[] = [
+    { what: 'is left to its time by a look that finds nothing else', happens: () => undefined, compiled: 0, tried: 0 },
+    {
+      what: 'does not keep what was lost of another enforcer from being put back',
+      happens: () => node.appArmor.texts.clear(),
+      compiled: 1,
+      tried: 0,
+    },
+    { what: 'is tried at once where it has changed', happens: () => apply({ generation: 2 }), compiled: 1, tried: 1 },
+  ]
+  const apply = (more: object = {}) => node.apply({ carries: large, enforcer: 'AppArmorBPF', ...more })
+  for (const { what, happens, compiled, tried } of meanwhile)
+    it(`that is compiled again for each try ${what}`, async () => {
+      node.bpf.faults = Array.from({ length: 400 }, () => fault('KERNEL_REFUSED', 'full'))
+      apply()
+      await node.simulation.runFor(3_600_000)
+      const counts = (): number[] => [node.compilations.length, node.bpf.count('load')]
+      const [compilations = 0, loads = 0] = counts()
+      happens()
+      for (let look = 0; look < 3; look++) {
+        await node.watch.check()
+        await node.simulation.runFor(1_000)
+      }
+      await node.is({ state: 'failed', passing: true, message: 'BPF: load the profile: full; loaded by AppArmor' })
+      expect(counts()).to.deep.equal([compilations + compiled, loads + tried])
+      node.bpf.faults = []
+      await node.simulation.runFor(700_000)
+      await node.is({ state: 'loaded', enforcers: ['AppArmor', 'BPF'] })
+    })
 
   it('goes with its policy, though it is being compiled', async () => {
     node.apply({ carries: 'one' })
