@@ -81,7 +81,7 @@ export class NodeBpf {
     } catch (error) {
       if (!(error instanceof EnforcerError)) throw error
       const fields = { code: error.code, reason: error.reason }
-      logger.warn(fields, 'the kernel may go on stopping what starts in containers, the next agent too')
+      logger.warn(fields, 'what starts in containers, the next agent too, may be stopped, and what is stopped stay so')
     }
   }
 

@@ -254,11 +254,19 @@ export class BpfEnforcer implements ProfileLoader {
 
   /**
    * This process ends: what starts in a container that nobody knows is not stopped any more. It could be the agent that comes next, which
-   * nobody would let go on.
+   * nobody would let go on. What is stopped until its profile comes goes on, too: an agent of another build would not find it.
    */
   relax(): Promise<void> {
     this.#ends = true
-    return this.#inTurn(() => relax(this.#now.state))
+    return this.#inTurn(async () => {
+      const { state, containers } = this.#now
+      await relax(state)
+      try {
+        await this.#admit()
+      } finally {
+        await containers.find()
+      }
+    })
   }
 
   /** Removes all pins, which have the kernel detach the programs, some milliseconds later, Linux 6.1 some seconds: nothing is enforced any more. */
@@ -290,10 +298,10 @@ export class BpfEnforcer implements ProfileLoader {
     return this.#now.containers.numberOf(id) === undefined
   }
 
-  /** Whether the profile is to be loaded, for all that is known, and was not refused. */
+  /** Whether the profile is to be loaded by this process, for all that is known, and was not refused. */
   #isComing(profile: string): boolean {
     const { names, refused } = this.#others
-    if (profile === '' || refused.has(profile) || this.#isLoaded(profile)) return false
+    if (this.#ends || profile === '' || refused.has(profile) || this.#isLoaded(profile)) return false
     return names === undefined || names.has(profile)
   }
 

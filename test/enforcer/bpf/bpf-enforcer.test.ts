@@ -377,6 +377,24 @@ describe('the BPF enforcer', () => {
       expect(await enforcer.find()).to.deep.equal(new Map())
     })
 
+  it('has nothing stopped when the agent ends in order: the next one, of another build, would not find it', async () => {
+    const gone: number[] = []
+    const enforcer = await open({ strictStart: 1, goOn: (pid: number) => gone.push(pid) })
+    const { tasks } = stateOf(enforcer)
+    await enforcer.settle([])
+    const [early, last] = ['early', 'last'].map((name) => ({ id: idOf(name), profile: web }))
+    await enforcer.add(early!)
+    tasks.push(...[early, last].map((one, i) => ({ pid: 5 + i, cgroup: one!.id, bound: 0, stopped: true })))
+    const ready = enforcer.loaded(web)
+    const relaxed = enforcer.relax()
+    await enforcer.add(last!)
+    await relaxed
+    expect([...new Set(gone)]).to.deep.equal([5, 6])
+    expect(await ready, 'what waited before its first program').to.equal(true)
+    expect(tasks.map(({ bound }) => bound)).to.deep.equal([early, last].map((one) => enforcer.numberOf(one!.id)))
+    expect([inForce(enforcer, 'early'), inForce(enforcer, 'last')]).to.deep.equal([undefined, undefined])
+  })
+
   it('calls no container late that another build has in its profile', async () => {
     const before = await open()
     await before.add({ id: idOf('a'), profile: web })
