@@ -118,6 +118,23 @@ export async function confiningProfiles(root = '/proc'): Promise<Set<string>> {
   return found
 }
 
+/**
+ * Profiles may go by the hundred: one look at the processes for all who ask at a time. One under way may have missed what is new.
+ * @param scan such as `confiningProfiles`
+ */
+export function sharedScan(scan: LeftoverOptions['confining']): LeftoverOptions['confining'] {
+  let last: Promise<unknown> = Promise.resolve()
+  let next: Promise<ReadonlySet<string>> | undefined
+  return () => {
+    next ??= last.then(() => {
+      next = undefined
+      return scan()
+    })
+    last = next.catch(() => undefined)
+    return next
+  }
+}
+
 async function labelOf(path: string): Promise<string | undefined> {
   try {
     return (await readFile(path, 'utf8')).replace(/[\n\0]+$/, '')

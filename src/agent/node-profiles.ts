@@ -13,7 +13,7 @@ import type { Loaders } from '../enforcer/ports.ts'
 import type { Handler } from '../kube/handler-queue.ts'
 import type { CompileCarried } from '../profile/carried.ts'
 import { DriftWatch } from './drift-watch.ts'
-import { type LeftoverReport, removeLeftovers, useOf } from './leftovers.ts'
+import { type LeftoverReport, removeLeftovers, sharedScan, useOf } from './leftovers.ts'
 import { Readiness, type ReadinessOptions } from './readiness.ts'
 import { StandingLog } from './standing-log.ts'
 import { WantedProfiles } from './wanted-profiles.ts'
@@ -59,13 +59,13 @@ export class NodeProfiles {
   readonly #family: Family<LoadedProfileMessage>
   readonly #watch: DriftWatch
   readonly #log: StandingLog
+  readonly #confining: NodeProfilesOptions['confining']
   #listed = false
   #basis: string | undefined
-  #scan: Promise<unknown> = Promise.resolve()
-  #nextScan: Promise<ReadonlySet<string>> | undefined
 
   constructor(options: NodeProfilesOptions) {
     this.#options = options
+    this.#confining = sharedScan(options.confining)
     const { strict = false, unreported, restarts, problems, namespace = 'varmor' } = options
     const wanted = new WantedProfiles((profile) => whyNotMade(profile, namespace))
     this.wanted = wanted
@@ -156,20 +156,10 @@ export class NodeProfiles {
     for (const key of this.wanted.recompile()) this.#family.of(key).tell({ type: 'changed' })
   }
 
-  /** Policies may go by the hundred: one look at the processes for all who ask at a time. One under way may have missed what is new. */
-  #confining(): Promise<ReadonlySet<string>> {
-    this.#nextScan ??= this.#scan.then(() => {
-      this.#nextScan = undefined
-      return this.#options.confining()
-    })
-    this.#scan = this.#nextScan.catch(() => undefined)
-    return this.#nextScan
-  }
-
   async #sweep(): Promise<void> {
     if (!this.#listed) return
     const { ofContainers } = this.#options
-    const confining = () => this.#confining()
+    const confining = this.#confining
     try {
       const report = await removeLeftovers({ listings: this.#listings, wanted: this.wanted, confining, ofContainers })
       this.#say(report)

@@ -4,7 +4,7 @@ import type { KernelEnforcer } from '../api/enforcer.ts'
 import { type Clock, sleep } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Loaders } from '../enforcer/ports.ts'
-import { type LeftoverOptions, type LeftoverReport, removeLeftovers } from './leftovers.ts'
+import { type LeftoverOptions, type LeftoverReport, removeLeftovers, sharedScan } from './leftovers.ts'
 import { removeOwnProfile } from './own-profile.ts'
 import { unloadAll } from './unload-all.ts'
 
@@ -56,7 +56,8 @@ async function removeConfinement({ removeOwn = removeOwnProfile, logger }: Unloa
 
 /** A container that is started again in a pod that names a profile needs it: then what allows all stays, until the node is started anew. */
 async function removeUnused(enforcer: KernelEnforcer, options: UnloadAtEndOptions, end: number): Promise<void> {
-  const { loaders, confining, ofContainers, clock, logger } = options
+  const { loaders, ofContainers, clock, logger } = options
+  const confining = sharedScan(options.confining)
   const listings = new EnforcerListings({ [enforcer]: loaders[enforcer] } as unknown as Loaders)
   try {
     const removed: LeftoverReport['removed'] = []

@@ -14,9 +14,11 @@ describe('what an agent does with profiles when it ends', () => {
   let bpfEnded: number
   let ownFaults: EnforcerError[]
   let leftThen: string[][] | undefined
+  let scans: number
   beforeEach(async () => {
     bpfEnded = 0
     ownFaults = []
+    scans = 0
     leftThen = undefined
     loaders = Object.fromEntries(enforcers.map((name) => [name, new FakeProfileLoader(name)])) as typeof loaders
     for (const loader of Object.values(loaders))
@@ -34,7 +36,10 @@ describe('what an agent does with profiles when it ends', () => {
         clock: systemClock,
         patience,
       },
-      confining: async () => new Set<string>(),
+      confining: async () => {
+        scans++
+        return new Set<string>()
+      },
       removeOwn: async () => {
         leftThen = left()
         const [fault] = ownFaults
@@ -80,6 +85,16 @@ describe('what an agent does with profiles when it ends', () => {
       return usedByPod()
     })
     expect(endedAtFirstLook).to.equal(1)
+  })
+
+  it('looks at all processes once for all that go at a time: many looks take longer than the kubelet waits', async () => {
+    loaders.AppArmor.texts.clear()
+    loaders.Seccomp.texts.clear()
+    for (let i = 0; i < 100; i++) loaders.AppArmor.texts.set(`varmor-demo-${i}`, 'confines')
+    await end(true)
+    expect(loaders.AppArmor.texts.size).to.equal(0)
+    // One to begin with, and one for each fifty.
+    expect(scans).to.equal(3)
   })
 
   it('waits for pods that are on their way out', async () => {
