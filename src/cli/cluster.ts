@@ -21,7 +21,7 @@ export function connect(options: ConfigOptions): KubeConnection | undefined {
 export const installNamespace = (given: string | undefined, connection: Connection): string =>
   given ?? (process.env['POD_NAMESPACE'] || (inPod() ? connection.namespace : 'varmor'))
 
-const inPod = (): boolean => process.env['KUBERNETES_SERVICE_HOST'] !== undefined
+export const inPod = (): boolean => process.env['KUBERNETES_SERVICE_HOST'] !== undefined
 
 /** Milliseconds. */
 const tryAgain = { first: 500, longest: 10_000 }

@@ -3,7 +3,7 @@ import { ApiError, ConnectionError } from '../kube/api-error.ts'
 import { ApiClient } from '../kube/client.ts'
 import { PriorityLimiter } from '../kube/limiter.ts'
 import { ElsewhereError, uninstall } from '../manager/uninstall.ts'
-import { connect, installNamespace } from './cluster.ts'
+import { connect, inPod, installNamespace } from './cluster.ts'
 import { misuse } from './misuse.ts'
 import { printable } from './output.ts'
 import { type LogFormat, roleLogger } from './role-logger.ts'
@@ -35,6 +35,8 @@ export async function uninstallCommand(given: UninstallArguments): Promise<numbe
       ...{ client, logger, clock: systemClock, keepPolicies: given.keepPolicies },
       ...{ manager: given.managerDeployment, agent: given.agentDaemonset, patience: given.patience * 1_000 },
       namespace: installNamespace(given.namespace, connection),
+      // The chart's own Job, which may not look elsewhere.
+      areCertain: inPod(),
     })
     // What an agent has done on its node at its end, it has said in its own log alone.
     if (pods.length === 0)

@@ -27,6 +27,8 @@ export interface UninstallOptions {
   /** Of the Deployment and the DaemonSet. */
   manager: string
   agent: string
+  /** What installed it says all three: what is not there has been removed before. */
+  areCertain: boolean
   /** Policies stay, without what keeps them and their namespaces from being deleted. */
   keepPolicies: boolean
   /** Milliseconds for each step that somebody else has to take: managers, agents. */
@@ -48,8 +50,10 @@ const pause = 500
  */
 export async function uninstall(options: UninstallOptions): Promise<string[]> {
   const { client, namespace, keepPolicies } = options
-  await refuseElsewhere(options, 'Deployment', options.manager)
-  await refuseElsewhere(options, 'DaemonSet', options.agent)
+  if (!options.areCertain) {
+    await refuseElsewhere(options, 'Deployment', options.manager)
+    await refuseElsewhere(options, 'DaemonSet', options.agent)
+  }
   if (!keepPolicies) await removePolicies(options)
   const left = await removeWorkload(options, 'Deployment', options.manager)
   await gone(client, mutatingWebhookConfigurations, { name: mutatingName })

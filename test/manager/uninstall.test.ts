@@ -80,9 +80,9 @@ describe('uninstall, without a manager and without agents', () => {
     await client.create(leases, { metadata: { name: 'varmor-manager', namespace }, spec: {} } as never)
   }
 
-  const run = (keepPolicies: boolean): Promise<string[]> =>
+  const run = (keepPolicies: boolean, areCertain = false): Promise<string[]> =>
     uninstall({
-      ...{ client, namespace, keepPolicies, manager: 'varmor-manager', agent: 'varmor-agent' },
+      ...{ client, namespace, keepPolicies, manager: 'varmor-manager', agent: 'varmor-agent', areCertain },
       ...{ patience: 0, clock: systemClock, logger: silent },
     })
 
@@ -170,6 +170,14 @@ describe('uninstall, without a manager and without agents', () => {
       expect(before).to.have.length(6)
     })
   }
+
+  it('asks for nothing elsewhere where its names are certain, as the Job of the chart may not', async () => {
+    await run(false, true)
+    expect(requests.filter((request) => /^list (deployments|daemonsets)/.test(request))).to.deep.equal([])
+    requests = []
+    await run(false)
+    expect(requests).to.include.members(['list deployments', 'list daemonsets'])
+  })
 
   it('is forgotten by a manager that starts, where it was broken off', async () => {
     await client.create(configMaps, marker)
