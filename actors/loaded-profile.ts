@@ -103,7 +103,8 @@ async function converge(ports: LoadedProfilePorts, memory: Memory, context: Acto
   if (uncompiled === undefined && isToCompile(seen.wanted)) return memory
   const outcomes: Outcome[] = []
   const goalsNow = async (): Promise<Goal[]> => goalsOf(await observe(ports, memory, key))
-  for (const goal of goalsOf(seen)) outcomes.push(await reach(ports, key, profileOf(seen), goal, goalsNow))
+  // AppArmor last: its loads wait for each other, and those of the others need not.
+  for (const goal of goalsOf(seen).reverse()) outcomes.unshift(await reach(ports, key, profileOf(seen), goal, goalsNow))
   const timing = { ...defaultTiming, ...ports.timing }
   const { standing, forgotten, retry, memory: next } = conclude(seen, outcomes, timing, () => context.random())
   if (standing !== undefined) ports.report(standing)
@@ -153,7 +154,8 @@ async function reach(
     const step = stepOf(goal, listed, listings.isFree(enforcer, profile))
     if (goal.is === 'loaded' && step === 'load') {
       compiledAgain = goal.content.content === undefined
-      await listings.load(enforcer, profile, await contentOf(ports, key, enforcer, goal.content))
+      const content = await contentOf(ports, key, enforcer, goal.content)
+      await listings.load(enforcer, profile, content, key.slice(0, key.indexOf('/')))
     } else if (step === 'unload') {
       // What came back while it waited may have started in the profile: without it, that runs unconfined.
       const needed = async () => !(await goalsNow()).some((now) => now.enforcer === enforcer && now.is === 'absent')

@@ -25,8 +25,9 @@ export class EnforcerListings {
     return this.#of(enforcer).listing()
   }
 
-  load(enforcer: KernelEnforcer, name: string, wanted: Required<WantedContent>): Promise<void> {
-    return this.#of(enforcer).load(name, wanted)
+  /** @param tenant as of `Loader` */
+  load(enforcer: KernelEnforcer, name: string, wanted: Required<WantedContent>, tenant: string): Promise<void> {
+    return this.#of(enforcer).load(name, wanted, tenant)
   }
 
   /** @param needed as of `Loader` */
@@ -95,9 +96,9 @@ class EnforcerListing {
     return this.#listing
   }
 
-  async load(name: string, { content, digest }: Required<WantedContent>): Promise<void> {
+  async load(name: string, { content, digest }: Required<WantedContent>, tenant: string): Promise<void> {
     await this.#change(name, async () => {
-      await this.#loader.load(name, content)
+      await this.#loader.load(name, content, tenant)
       return digest
     })
   }

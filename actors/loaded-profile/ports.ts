@@ -54,7 +54,8 @@ export interface ProfileStanding {
 
 /** One enforcer as the listings see it. It rejects with a LoadFailure. */
 export interface Loader {
-  load(name: string, content: string): Promise<void>
+  /** @param tenant whose it is: where loads wait for each other, tenants take turns */
+  load(name: string, content: string, tenant: string): Promise<void>
   /** @param needed whether it must stay after all; asked again where others come first */
   unload(name: string, needed?: () => Promise<boolean>): Promise<void>
   /** @returns the digest of what allows all, which is in its place now */

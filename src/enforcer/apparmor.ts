@@ -31,6 +31,8 @@ interface Asked {
 
 interface Load extends Asked {
   content: string
+  /** Whose it is. */
+  tenant: string
   /** The text is what allows all that the kernel has of this name. */
   frees: boolean
   /** The file to compile. */
@@ -59,11 +61,13 @@ interface Leave extends Asked {
 /** What waits for a turn. A turn is one run of the parser, mostly. */
 interface Lane<T> {
   waiting: T[]
-  /** How many of them a turn takes. */
-  takes(waiting: readonly T[]): number
+  /** Takes out what a turn is about. */
+  take(waiting: T[]): T[]
   work(batch: readonly T[]): Promise<void>
-  /** Whose turn comes first. */
+  /** Whose turn comes first, for some turns. */
   behind?: readonly { waiting: readonly unknown[] }[]
+  /** Turns that it left to those in a row. */
+  left?: number
 }
 
 /** The most profiles in one run of the parser: its command line has a bound, and all of them wait for its end. */
@@ -73,8 +77,10 @@ const largestBatch = 200
 const mostNew = 32
 const mostCharacters = 100_000
 
-/** The most suspects that wait at a time: whoever loads them waits with them, and of those there are 64 at a time on a node. */
+/** The most suspects of a tenant that wait at a time: whoever loads them waits with them, and of those there are 64 at a time on a node. */
 const mostSuspects = 32
+/** Turns that a suspect leaves to others in a row: more may come in each of them. */
+const mostLeft = 4
 const suspectsKnown = 1_000
 
 /** Milliseconds until a text that costs too much is tried again, at first and at most: it will cost as much again. */
@@ -83,7 +89,8 @@ const longestWait = 86_400_000
 
 /**
  * Compiles and loads with apparmor_parser. Loads that come while it runs go together into its next run, and so do unloads. A text is compiled
- * beside its place and put there once the kernel has it, so that a refused one leaves file and kernel as they were.
+ * beside its place and put there once the kernel has it, so that a refused one leaves file and kernel as they were. What may take the parser
+ * long is of one tenant in each run, and tenants take turns: who writes costly texts keeps those of his own waiting.
  */
 export class AppArmorLoader implements ProfileLoader {
   readonly enforcer = 'AppArmor'
@@ -98,19 +105,23 @@ export class AppArmorLoader implements ProfileLoader {
   readonly #clock: Clock
   readonly #leaving: Lane<Leave> = {
     waiting: [],
-    takes: () => largestBatch,
+    take: (waiting) => waiting.splice(0, largestBatch),
     work: (batch) => this.#unloadBatch(batch),
   }
   readonly #waiting: Lane<Load> = {
     waiting: [],
-    takes: () => largestBatch,
+    take: (waiting) => waiting.splice(0, largestBatch),
     work: (batch) => this.#prepare(batch),
   }
   /** New texts, in files beside their places. */
-  readonly #staged: Lane<Load> = { waiting: [], takes: newTexts, work: (batch) => this.#loadTogether(batch) }
+  readonly #staged: Lane<Load> = {
+    waiting: [],
+    take: (waiting) => ofOneTenant(waiting, newTexts),
+    work: (batch) => this.#loadTogether(batch),
+  }
   readonly #alone: Lane<Load> = {
     waiting: [],
-    takes: () => 1,
+    take: (waiting) => ofOneTenant(waiting, () => 1),
     work: (batch) => this.#loadTogether(batch),
     behind: [this.#leaving, this.#waiting, this.#staged],
   }
@@ -138,12 +149,12 @@ export class AppArmorLoader implements ProfileLoader {
     return this.#files.removeStaged()
   }
 
-  async load(name: string, content: string): Promise<void> {
+  async load(name: string, content: string, tenant = ''): Promise<void> {
     checkName('load the AppArmor profile', name)
     const known = this.#suspects.get(contentDigest(content))
     if (known !== undefined && this.#clock.now() < known.until)
       throw parserError('load the AppArmor profile', name, known.run)
-    await this.#enqueue({ name, content, frees: false })
+    await this.#enqueue({ name, content, tenant, frees: false })
   }
 
   async unload(name: string, needed?: () => Promise<boolean>): Promise<void> {
@@ -157,7 +168,7 @@ export class AppArmorLoader implements ProfileLoader {
 
   async free(name: string): Promise<string> {
     checkName('free the AppArmor profile', name)
-    return contentDigest(await this.#enqueue({ name, content: '', frees: true }))
+    return contentDigest(await this.#enqueue({ name, content: '', tenant: '', frees: true }))
   }
 
   async list(): Promise<Map<string, string>> {
@@ -179,7 +190,7 @@ export class AppArmorLoader implements ProfileLoader {
   }
 
   /** Resolves to what was loaded. */
-  #enqueue(asked: Pick<Load, 'name' | 'content' | 'frees'>): Promise<string> {
+  #enqueue(asked: Pick<Load, 'name' | 'content' | 'tenant' | 'frees'>): Promise<string> {
     const wait = () =>
       new Promise<string>((resolve, reject) => {
         const load: Load = { ...asked, path: '', staged: false, resolve: () => resolve(load.content), reject }
@@ -207,11 +218,14 @@ export class AppArmorLoader implements ProfileLoader {
   /** What waits by then goes in one turn, or in as many as it takes; other lanes have theirs in between. */
   #next<T>(lane: Lane<T>): void {
     void this.#inTurn(async () => {
-      if (lane.behind?.some(({ waiting }) => waiting.length > 0)) {
+      const { left = 0 } = lane
+      if (left < mostLeft && lane.behind?.some(({ waiting }) => waiting.length > 0)) {
+        lane.left = left + 1
         this.#next(lane)
         return
       }
-      const batch = lane.waiting.splice(0, lane.takes(lane.waiting))
+      lane.left = 0
+      const batch = lane.take(lane.waiting)
       if (lane.waiting.length > 0) this.#next(lane)
       await lane.work(batch)
     })
@@ -241,13 +255,14 @@ export class AppArmorLoader implements ProfileLoader {
     return this.#suspects.get(contentDigest(content)) !== undefined
   }
 
-  /** Has it compiled in another turn: with other new texts, or, if it may cost too much, by itself when nothing else waits. */
+  /** Has it compiled in another turn: with other new texts, or, if it may cost too much, by itself and behind others. */
   async #putOff(load: Load): Promise<void> {
     if (!this.#isSuspect(load)) return this.#push(this.#staged, load)
-    if (this.#alone.waiting.length < mostSuspects) return this.#push(this.#alone, load)
-    const { name, staged } = load
+    const { name, tenant, staged } = load
+    const waiting = this.#alone.waiting.filter((one) => one.tenant === tenant)
+    if (waiting.length < mostSuspects) return this.#push(this.#alone, load)
     if (staged) await this.#files.discard(name)
-    const reason = 'it waits for others that may cost too much, as it may itself; it is tried again'
+    const reason = 'it waits for others of its namespace that may cost too much, as it may itself; it is tried again'
     throw new EnforcerError('PARSER_FAILED', 'load the AppArmor profile', { profile: name, reason })
   }
 
@@ -414,6 +429,16 @@ export class AppArmorLoader implements ProfileLoader {
       if (errnoOf(error) !== 'ENOENT') throw ioError('remove the compiled AppArmor profile', this.#cache, error)
     }
   }
+}
+
+/** Takes out what is next of whoever is first; what is left of his goes behind that of others. */
+function ofOneTenant(waiting: Load[], most: (own: readonly Load[]) => number): Load[] {
+  const [first] = waiting
+  const own = waiting.filter(({ tenant }) => tenant === first?.tenant)
+  const others = waiting.filter(({ tenant }) => tenant !== first?.tenant)
+  const batch = own.splice(0, most(own))
+  waiting.splice(0, waiting.length, ...others, ...own)
+  return batch
 }
 
 /** How many of the new texts go together. */

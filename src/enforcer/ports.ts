@@ -12,9 +12,9 @@ export interface ProfileLoader {
   /**
    * Loads or replaces. Loading the same content again changes nothing and succeeds; it also puts back what was lost.
    * `content`: AppArmor's text, the filter as OCI JSON, BPF rules as the JSON of a BpfProfile, or of a BpfContent from a manager
-   * older than ArmorProfiles with a source.
+   * older than ArmorProfiles with a source. `tenant`: whose it is, for a loader whose loads wait for each other.
    */
-  load(name: string, content: string): Promise<void>
+  load(name: string, content: string, tenant?: string): Promise<void>
   /**
    * Unloading what is not there changes nothing and succeeds.
    * @param needed whether it must stay after all; asked by a loader whose unloads wait for others, directly before. It fails with IN_USE then

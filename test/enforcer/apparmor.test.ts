@@ -344,6 +344,37 @@ describe('AppArmor profiles', () => {
         expect(runs()).to.deep.equal([[evil], ['--remove'], [name], [worse]])
       })
 
+    for (const [what, inPlace] of [
+      ['new', false],
+      ['in its place, and was in a run with one of theirs', true],
+    ] as const)
+      it(`keep no text of another namespace waiting, however many new ones come in each run: one that is ${what}`, async () => {
+        const one = loader()
+        const [other, old] = ['varmor-demo-other', 'varmor-evil-old']
+        await one.load(other, text(other, 1))
+        let isOver = false
+        let number = 0
+        const attack = async (evil: string): Promise<void> => {
+          while (!isOver && node.runs.length < 100) await outcome(one.load(evil, costly(`COSTLY ${++number}`), 'evil'))
+        }
+        const attacks = Array.from({ length: 40 }, (_, i) => attack(`varmor-evil-${i}`))
+        while (node.runs.length < 10) await new Promise(setImmediate)
+        if (inPlace) {
+          writeFileSync(join(folder, old), costly('COSTLY'))
+          writeFileSync(join(folder, name), text(name, 1))
+          attacks.push(outcome(one.load(old, costly('COSTLY'), 'evil')).then(() => undefined))
+        }
+        const before = node.runs.length
+        const unload = one.unload(other).then(() => node.runs.length)
+        await one.load(name, text(name, 1), 'demo')
+        const after = node.runs.length
+        isOver = true
+        await Promise.all(attacks)
+        expect(node.textOf(name)).to.equal(text(name, 1))
+        expect((await unload) - before).to.be.at.most(3)
+        expect(after - before).to.be.at.most(inPlace ? 12 : 5)
+      })
+
     it('wait longer each time, a day at most, and another text does not', async () => {
       const simulation = new Simulation()
       const one = new AppArmorLoader({ ...options(), clock: simulation.clock })

@@ -123,6 +123,15 @@ describe('a profile on a node', () => {
       })
     })
 
+    it('is loaded by the others while AppArmor, which knows whose it is, waits for the parser', async () => {
+      const waiting: unknown[] = []
+      node.appArmor.load = (...asked) => new Promise(() => waiting.push(asked))
+      node.apply({ enforcer: 'AppArmorBPFSeccomp' })
+      await node.simulation.settle()
+      expect(waiting).to.deep.equal([['varmor-demo-web', 'rules', 'demo']])
+      expect(node.fakes.map((fake) => fake.texts.size)).to.deep.equal([0, 1, 1])
+    })
+
     it('has all reasons in one message', async () => {
       node = new Node(1, { AppArmor: 'no AppArmor', Seccomp: 'no filters' })
       node.apply()
@@ -251,7 +260,7 @@ describe('a profile on a node', () => {
       const { list } = slow
       slow.list = async () => {
         const before = await list.call(slow)
-        await listings.load('Seccomp', 'varmor-a', { content: 'new', digest: 'digest of new' })
+        await listings.load('Seccomp', 'varmor-a', { content: 'new', digest: 'digest of new' }, 'a')
         await listings.unload('Seccomp', 'varmor-b', async () => false)
         return before
       }
