@@ -1,6 +1,7 @@
 import type { FieldError } from '../../src/api/field-error.ts'
 import type { AnyPolicy } from '../../src/api/types.ts'
 import { validatePolicy, validatePolicyUpdate } from '../../src/api/validate.ts'
+import { costlyGlobs } from '../../src/profile/apparmor/costly-globs.ts'
 import { compilePolicy } from '../../src/profile/compile.ts'
 import { coverageOf } from '../../src/profile/coverage.ts'
 import { documentOf } from '../policy/desired-profile.ts'
@@ -17,11 +18,15 @@ export interface Judgement {
 
 /**
  * Everything that is wrong with a policy that somebody wants to store, and with changing `before` to it: what the schema says, what the
- * compilers of its enforcers find, and whether its ArmorProfile could be stored. Both may be anything.
+ * compilers of its enforcers find, whether its ArmorProfile could be stored, and globs that cost too much, but for those of `before`: these
+ * are stored, and nobody changes them. Both may be anything.
  */
 export function judgePolicy(object: unknown, before: unknown, installNamespace: string): Judgement {
   const names = { installNamespace }
-  const errors = before === undefined ? validatePolicy(object) : validatePolicyUpdate(before, object)
+  const globs = costlyGlobs(object)
+  for (const stored of globs.size > 0 ? costlyGlobs(before).keys() : []) globs.delete(stored)
+  const own = before === undefined ? validatePolicy(object) : validatePolicyUpdate(before, object)
+  const errors = [...own, ...globs.values()]
   const compiled = compilePolicy(object, names)
   if (!compiled.ok) {
     const known = new Set(errors.map(place))

@@ -81,7 +81,7 @@ function conflictOf(spec: ArmorProfileSpec): string | undefined {
 function notKnown(errors: readonly FieldError[]): string {
   const named = errors.slice(0, NAMED).map(formatFieldError).join('; ')
   const rest = errors.length > NAMED ? `; and ${errors.length - NAMED} more` : ''
-  return `this agent does not know what the ArmorProfile says; update the agent to the manager's version: ${named}${rest}`
+  return `this agent does not take what the ArmorProfile says; run it in the manager's version: ${named}${rest}`
 }
 
 function contentsOf(enforcer: string, texts: Contents, before: WantedProfile['contents']) {

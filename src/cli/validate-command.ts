@@ -1,5 +1,6 @@
 import type { FieldError } from '../api/field-error.ts'
 import type { AnyPolicy } from '../api/types.ts'
+import { costlyGlobs } from '../profile/apparmor/costly-globs.ts'
 import { compilePolicy } from '../profile/compile.ts'
 import { coverageOf } from '../profile/coverage.ts'
 import type { Skipped } from '../profile/result.ts'
@@ -45,7 +46,8 @@ export async function validateCommand({ file, installNamespace, output }: Valida
 
 function validate(source: SourceObject, model: ReturnType<typeof modelOf>, installNamespace: string): Validated {
   const result = compilePolicy(source.value, { installNamespace, ...(model !== undefined && { model }) })
-  const errors: FieldError[] = result.ok ? [] : result.errors.filter(({ code }) => code !== 'MISSING_MODEL')
+  const uncompiled: FieldError[] = result.ok ? [] : result.errors.filter(({ code }) => code !== 'MISSING_MODEL')
+  const errors = [...uncompiled, ...costlyGlobs(source.value).values()]
   const skipped = result.ok ? result.skipped : []
   const nothing = result.ok ? coverageOf((source.value as AnyPolicy).spec.policy, skipped).nothing : ''
   return { source, findings: errors.map((error) => finding(source, error)), skipped, nothing }

@@ -196,6 +196,19 @@ spec:
     expect(stdout).to.contain('valid, but NetworkProxy enforces none of the rules').and.to.contain('AppArmor or BPF')
   })
 
+  it('refuses a glob that costs too much, as admission does', async () => {
+    const costly = `apiVersion: crd.varmor.org/v1beta1
+kind: VarmorPolicy
+metadata: {name: web, namespace: demo}
+spec:
+  target: {kind: Deployment, name: web}
+  policy: {enforcer: AppArmor, mode: EnhanceProtect, enhanceProtect: {appArmorRawRules: [{rules: "deny /*????????? w,"}]}}
+`
+    const { status, stderr } = await varmor(['validate', '-f', '-'], costly)
+    expect(status).to.equal(1)
+    expect(stderr).to.contain('too costly')
+  })
+
   it('gives all errors as data', async () => {
     const { status, stdout } = await varmor(['validate', '-f', '-', '-o', 'json'], broken)
     expect(status).to.equal(1)

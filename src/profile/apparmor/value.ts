@@ -20,16 +20,8 @@ const escapes: [RegExp, number][] = [
 const classOf = /^\^?-?(?:[A-Za-z0-9._+:=~%@/](?:-[A-Za-z0-9._+:=~%@/])?)+\]/
 const MAX_DEPTH = 49 // MAX_ALT_DEPTH in parser_regex.c is one more
 
-/**
- * Each of these behind a `*` may double the parser's states, as it knows not where they begin, and the time goes with their square:
- * `/**[a-m]` with seven `?` takes 0.1 s, with twelve seven.
- */
-const MAX_BEHIND_STAR = 8
-
 class Glob {
   private at = 0
-  /** Of `?`, classes and braces in this segment behind its first `*`; undefined before it. */
-  private behindStar: number | undefined
   /** For each open brace, whether it has a comma yet. */
   private readonly open: boolean[] = []
   private readonly text: string
@@ -54,23 +46,12 @@ class Glob {
   private next(): void {
     const char = String.fromCodePoint(this.text.codePointAt(this.at)!)
     this.at += char.length
-    this.count(char)
     if (char === '\\') this.escape()
     else if (char === '*' || char === '?') this.out += char
     else if (char === '[') this.characterClass()
     else if (char === ']') this.fail('"]" closes nothing')
     else if (char === '@' && this.text[this.at] === '{') this.variable()
     else if (!this.brace(char)) this.out += literal(char)
-  }
-
-  private count(char: string): void {
-    if (char === '*') this.behindStar ??= 0
-    else if (char === '/' && this.open.length === 0) this.behindStar = undefined
-    else if (/[?[{]/.test(char) && this.behindStar !== undefined) this.behindStar += 1
-    if ((this.behindStar ?? 0) > MAX_BEHIND_STAR)
-      this.fail(
-        `more than ${MAX_BEHIND_STAR} of "?", "[" and "{" behind a "*" are too costly to compile: write fewer, or "*" for them`,
-      )
   }
 
   private escape(): void {
