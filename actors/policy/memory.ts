@@ -61,7 +61,7 @@ export interface Memory {
   sentRollout: { change: string | undefined } | undefined
   /** What the rollout actor reported last, and what of it there was an Event for. */
   progress: RolloutProgress | undefined
-  announced: Pick<RolloutProgress, 'change' | 'state'> | undefined
+  announced: Pick<RolloutProgress, 'change' | 'since' | 'state'> | undefined
   /** Why this actor failed, until its status says so. */
   failure: string
   /** Why the rollout actor failed, until it gets further. */

@@ -304,5 +304,5 @@ function restartStatus(
   // What waits is another change, after which the one before would begin anew.
   if (restart.state !== 'begun') return restart.state === 'none' ? before?.restart : undefined
   const { change, since, progress } = restart
-  return { change, since: timeText(since), done: progress?.change === change && progress.state === 'done' }
+  return { change, since: timeText(since), done: progress?.state === 'done' }
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { type KernelEnforcer, parseEnforcers } from '../../src/api/enforcer.ts'
 import type { ArmorProfile, Target } from '../../src/api/types.ts'
 import type { AnyPolicy, PolicyEvent } from '../ports.ts'
-import type { WantedRollout } from '../rollout/wanted.ts'
+import type { RolloutProgress, WantedRollout } from '../rollout/wanted.ts'
 import type { Part } from './decision.ts'
 import type { Observation } from './observation.ts'
 import { idOf, profileIdOf } from './policy-id.ts'
@@ -38,14 +38,10 @@ export function restartFor(seen: Observation, policy: AnyPolicy): { view: Restar
   const change = changeOf(policy, seen)
   const known = policy.status?.restart
   if (known?.change === change && known.done) return { view: { state: 'none' }, part: {} }
-  const progress = memory.progress?.change === change ? memory.progress : undefined
-  const begun = (since: number): RestartView => ({
-    state: 'begun',
-    change,
-    since,
-    progress,
-    failure: memory.rolloutFailure,
-  })
+  const begun = (since: number): RestartView => {
+    const progress = isOf(memory.progress, { change, since }) ? memory.progress : undefined
+    return { state: 'begun', change, since, progress, failure: memory.rolloutFailure }
+  }
   if (known?.change === change) return { view: begun(Date.parse(known.since)), part: {} }
   const { blocking, loaded } = nodes.summary
   if (blocking > 0 || loaded === 0) {
@@ -58,6 +54,12 @@ export function restartFor(seen: Observation, policy: AnyPolicy): { view: Restar
   const since = beginning.change === change ? beginning.since : Math.floor(now / 1000) * 1000
   return { view: begun(since), part: { memory: { beginning: { change, since } } } }
 }
+
+type Begun = Pick<RolloutProgress, 'change' | 'since'>
+
+/** Whether it is of this restart, and not of one for the same change from before the policy was another one. */
+const isOf = (known: Begun | undefined, { change, since }: Begun): boolean =>
+  known?.change === change && known.since === since
 
 /** What the rollout actor must be sent about the policy as it stands. */
 export function rolloutFor(seen: Observation, policy: AnyPolicy, view: RestartView): Part {
@@ -126,9 +128,9 @@ function wanted(
  */
 export function announceRollout({ policy, memory: { progress, announced } }: Observation): Part {
   if (policy === undefined || progress === undefined) return {}
-  const { change, state, total, restarted, message } = progress
-  const begins = announced?.change !== change
-  if (total === 0 || (!begins && announced.state === state)) return {}
+  const { change, since, state, total, restarted, message } = progress
+  const begins = !isOf(announced, progress)
+  if (total === 0 || (!begins && announced?.state === state)) return {}
   const events: PolicyEvent[] = []
   const count = `${restarted} of ${total} workloads were restarted`
   if (begins) {
@@ -138,5 +140,5 @@ export function announceRollout({ policy, memory: { progress, announced } }: Obs
   if (state === 'done') events.push({ policy, type: 'Normal', reason: 'RestartDone', note: count })
   if (state === 'paused')
     events.push({ policy, type: 'Warning', reason: 'RestartPaused', note: `${count}; ${message}`.slice(0, 900) })
-  return { events, memory: { announced: { change, state } } }
+  return { events, memory: { announced: { change, since, state } } }
 }

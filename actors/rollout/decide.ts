@@ -186,14 +186,14 @@ function running(seen: Observation, wanted: WantedRollout, change: Partial<Memor
 /** Says how far it is, where that is new to the policy, and looks again soon. */
 function going(
   { memory, survey, settings }: Observation,
-  { change: name }: WantedRollout,
+  { change: name, since }: WantedRollout,
   state: RolloutProgress['state'],
   message: string,
   change: Partial<Memory> = {},
 ): Decision {
   const { waiting, rolling, unseen, astray, held, finished } = survey
   const total = finished + [rolling, waiting, unseen, astray, held].reduce((sum, { length }) => sum + length, 0)
-  const progress: RolloutProgress = { change: name, state, restarted: finished, total, message: cut(message) }
+  const progress: RolloutProgress = { change: name, since, state, restarted: finished, total, message: cut(message) }
   const text = JSON.stringify(progress)
   return {
     ...nothing({ ...memory, ...change, lastSent: text }),

@@ -19,6 +19,8 @@ export interface WantedRollout {
 /** How far it is. Level-triggered: the newest counts. */
 export interface RolloutProgress {
   change: string
+  /** As it was wanted: a policy may come back to a change, whose workloads are then restarted again. */
+  since: number
   state: 'running' | 'paused' | 'done'
   /** Workloads that were restarted for the change, and are well. */
   restarted: number

@@ -107,6 +107,7 @@ const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined }
 const moment = fc.integer({ min: -120_000, max: 0 }).map((before) => NOW + before)
 const progress = fc.record({
   change: fc.constantFrom('create-1', 'create-2'),
+  since: moment,
   state: fc.constantFrom('running' as const, 'paused' as const, 'done' as const),
   restarted: fc.nat(2),
   total: fc.nat(2),

@@ -306,26 +306,33 @@ describe('the restart of workloads that were there before', () => {
     expect(new Set(world.changesOf(names[0]!)).size).to.equal(2)
   })
 
-  it('restarts again when the policy comes back to enforcers that it had, what was deployed without them meanwhile', async () => {
-    const { world, names } = worldOf(2)
-    await world.runFor(5_000)
-    const bpf = 'container.bpf.security.beta.varmor.org/main'
-    const key = world.policy('web', restarting({ enforcer: 'AppArmorBPF' }))
-    await done(world, key)
-    for (const enforcer of ['AppArmor', 'AppArmorBPF']) {
-      world.api.update(key, (policy) => {
-        policy.spec = restarting({ enforcer })
-      })
-      await world.runFor(60_000)
-      if (enforcer === 'AppArmor')
-        world.api.update(names[0]!, ({ spec }) => {
-          delete (spec as Workload['spec']).template.metadata!.annotations![bpf]
+  for (const { others, failing } of [
+    { others: 'others restarted all', failing: '' },
+    { others: 'others waited for a node', failing: 'no AppArmor' },
+  ])
+    it(`restarts again when the policy comes back to enforcers that it had, what was deployed without them meanwhile: ${others}`, async () => {
+      const { world, names } = worldOf(2)
+      await world.runFor(5_000)
+      const bpf = 'container.bpf.security.beta.varmor.org/main'
+      const key = world.policy('web', restarting({ enforcer: 'AppArmorBPF' }))
+      await done(world, key)
+      for (const enforcer of ['AppArmor', 'AppArmorBPF']) {
+        world.agents.get('node-1')!.setFailing(enforcer === 'AppArmor' ? failing : '')
+        world.api.update(key, (policy) => {
+          policy.spec = restarting({ enforcer })
         })
-    }
-    await done(world, key)
-    expect(world.restarts.slice(3).map(({ workload }) => workload)).to.deep.equal([names[0]])
-    expect(world.getWorkload(names[0]!).spec.template.metadata?.annotations).to.include({ [bpf]: PROFILE })
-  })
+        await world.runFor(60_000)
+        if (enforcer === 'AppArmor')
+          world.api.update(names[0]!, ({ spec }) => {
+            delete (spec as Workload['spec']).template.metadata!.annotations![bpf]
+          })
+      }
+      await done(world, key)
+      expect(world.restarts.slice(3).map(({ workload }) => workload)).to.deep.equal([names[0]])
+      expect(world.getWorkload(names[0]!).spec.template.metadata?.annotations).to.include({ [bpf]: PROFILE })
+      const events = world.manager!.events.map(({ reason }) => reason).filter((reason) => reason.startsWith('Restart'))
+      expect(events).to.deep.equal(['RestartBegun', 'RestartDone', 'RestartBegun', 'RestartDone'])
+    })
 
   it('is for the policy that comes first alone, however many match; the others say so, and go without one', async () => {
     const { world, names } = worldOf(2)
