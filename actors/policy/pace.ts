@@ -9,6 +9,12 @@ export interface Pace {
   changes: number
 }
 
+/**
+ * `better` is what comes of itself where nodes join: one has not loaded the profile yet, and then all have. `other`: something went
+ * wrong, or is said in other words. `none`: what may go on for long, and is written seldom enough.
+ */
+export type News = 'other' | 'better' | 'none'
+
 export const unwritten: Pace = { at: Number.NEGATIVE_INFINITY, changes: 0 }
 
 type Status = ArmorProfileStatus | VarmorPolicyStatus
@@ -21,12 +27,15 @@ export function paceAfter(
   { at, changes }: Pace,
   before: Status | undefined,
   after: Status,
-  isChange: boolean,
+  news: News,
   now: number,
   { longestInterval }: PolicySettings,
 ): Pace {
   const goesOn = before?.observedGeneration === after.observedGeneration && now - at < 2 * longestInterval
-  return { at: now, changes: (goesOn ? changes : 0) + (isChange ? 1 : 0) }
+  const known = goesOn ? changes : 0
+  // What is better slows nothing down by itself, and fills watches no more than spacing allows.
+  const counts = news === 'other' || (news === 'better' && known <= FIRST)
+  return { at: now, changes: counts ? known + 1 : known }
 }
 
 /** Changes that are not slowed down: a first Ready, and a first failure. */

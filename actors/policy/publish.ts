@@ -1,12 +1,17 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ArmorProfile, ArmorProfileStatus } from '../../src/api/types.ts'
+import type {
+  ArmorProfile,
+  ArmorProfileCondition,
+  ArmorProfileStatus,
+  VarmorPolicyStatus,
+} from '../../src/api/types.ts'
 import type { AnyPolicy } from '../ports.ts'
 import type { Part, TimerReason } from './decision.ts'
 import { noneLeftOut } from './left-out.ts'
 import { listing } from './listing.ts'
 import { versionOf } from './memory.ts'
 import type { Observation } from './observation.ts'
-import { isFirst, paceAfter, slowed, spacing } from './pace.ts'
+import { isFirst, type News, paceAfter, slowed, spacing } from './pace.ts'
 import { type PolicyView, policyStatus, readyOf } from './policy-status.ts'
 import { profileStatus } from './profile-status.ts'
 
@@ -49,13 +54,27 @@ export function publish(seen: Observation, policy: AnyPolicy, view: PolicyView):
   // Who reads that all is ready finds the numbers of the ArmorProfile to be so, too.
   const isEarly = status.ready === true && !ofProfile.isShown
   if (isEarly || isDeepStrictEqual(status, policy.status)) return part
-  // Restarts that go on are few a minute.
-  const isChange = view.restart.state !== 'begun' || !isDeepStrictEqual(readyOf(status), readyOf(policy.status))
-  const pace = paceAfter(memory.policyPace, policy.status, status, isChange, now, settings)
-  const interval = isChange ? slowed(settings.statusInterval, pace, settings) : settings.statusInterval
+  const news = newsOfPolicy(seen, policy, view, status)
+  const pace = paceAfter(memory.policyPace, policy.status, status, news, now, settings)
+  const interval = news === 'none' ? settings.statusInterval : slowed(settings.statusInterval, pace, settings)
   const wait = memory.policyPace.at + interval - now
   if (wait > 0) return { ...part, timers: { ...part.timers, 'policy-status': wait } }
   return { ...part, effect: { type: 'write-policy-status', policy, status, pace } }
+}
+
+function newsOfPolicy(
+  { profile, nodes }: Observation,
+  { status: before }: AnyPolicy,
+  { restart, profileGeneration }: PolicyView,
+  after: VarmorPolicyStatus,
+): News {
+  const [was, ready] = [readyOf(before), readyOf(after)]
+  // Restarts that go on are few a minute.
+  if (isDeepStrictEqual(was, ready)) return restart.state === 'begun' ? 'none' : 'other'
+  const isAwaited = ready?.reason === 'Processing' || ready?.reason === 'NotReported'
+  const isLess = loadedLess(profile?.status, profileGeneration, nodes.summary.loaded)
+  const isBack = ready?.status === 'True' && was?.status !== 'True'
+  return isBack || (isAwaited && !isLess) ? 'better' : 'other'
 }
 
 /** The version of the profile whose status all nodes have confirmed to this manager. */
@@ -89,10 +108,11 @@ function profilePart(seen: Observation, profile: ArmorProfile): { isShown: boole
   const { memory, settings, now, nodes } = seen
   const status = profileStatus(profile.status, nodes, profile.metadata.generation ?? 0, now)
   if (isDeepStrictEqual(status, profile.status)) return { isShown: true, part: {} }
-  const isChange = !isProgress(profile.status, status)
-  const pace = paceAfter(memory.profilePace, profile.status, status, isChange, now, settings)
-  const least = isChange ? settings.statusInterval : settings.progressInterval
-  const spaced = isChange && isFirst(pace) ? least : spacing(profile, nodes.summary.desired, least, settings)
+  const news = newsOfProfile(profile.status, status)
+  const pace = paceAfter(memory.profilePace, profile.status, status, news, now, settings)
+  const isProgress = news === 'none'
+  const least = isProgress ? settings.progressInterval : settings.statusInterval
+  const spaced = !isProgress && isFirst(pace) ? least : spacing(profile, nodes.summary.desired, least, settings)
   const wait = memory.profilePace.at + slowed(spaced, pace, settings) - now
   const part: Part =
     wait > 0
@@ -101,12 +121,22 @@ function profilePart(seen: Observation, profile: ArmorProfile): { isShown: boole
   return { isShown: false, part }
 }
 
-/** Nothing but numbers that are going to change again. That fewer nodes have loaded one generation is news. */
-function isProgress(before: ArmorProfileStatus | undefined, after: ArmorProfileStatus): boolean {
+/** Numbers alone that are going to change again are none. */
+function newsOfProfile(before: ArmorProfileStatus | undefined, after: ArmorProfileStatus): News {
   const { currentNumberLoaded: loaded, desiredNumberLoaded: desired, observedGeneration: generation } = after
-  const isLess = before !== undefined && before.observedGeneration === generation && loaded < before.currentNumberLoaded
-  return loaded !== desired && !isLess && isDeepStrictEqual(before?.conditions, after.conditions)
+  const isComplete = loaded === desired
+  if (!isComplete && loadedLess(before, generation, loaded)) return 'other'
+  if (!isDeepStrictEqual(saidBy(before), saidBy(after))) return 'other'
+  return isComplete || !isDeepStrictEqual(before?.conditions, after.conditions) ? 'better' : 'none'
 }
+
+/** Fewer nodes have loaded this generation than the status says. */
+const loadedLess = (status: ArmorProfileStatus | undefined, generation: number | undefined, loaded: number): boolean =>
+  status !== undefined && status.observedGeneration === generation && loaded < status.currentNumberLoaded
+
+/** Nodes that are not heard of have not changed their mind. */
+const saidBy = (status: ArmorProfileStatus | undefined): ArmorProfileCondition[] =>
+  (status?.conditions ?? []).filter(({ reason }) => reason !== 'NotReported')
 
 /** A node that falls silent sends nothing: look again while someone is missing. */
 function silenceTimer({ nodes: { summary }, settings }: Observation): Partial<Record<TimerReason, number>> {

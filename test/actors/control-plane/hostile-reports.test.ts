@@ -7,6 +7,8 @@ const reportOf = (profiles: ProfileReport[], rest: Partial<AgentReport> = {}): A
   ...rest,
 })
 
+type Said = Pick<ProfileReport, 'state' | 'message' | 'leftOut'>
+
 const invented = (from: number, count: number): ProfileReport[] =>
   Array.from({ length: count }, (_, i) => ({
     ...{ namespace: 'demo', name: `varmor-demo-invented-${from + i}`, uid: `u-${from + i}`, generation: 1 },
@@ -75,9 +77,14 @@ describe('reports of a node that lies', () => {
     expect(await world.runUntil(() => world.getPolicy(key)?.status?.ready === true, 30_000)).to.equal(true)
   })
 
-  const flips: [what: string, of: (i: number) => Pick<ProfileReport, 'state' | 'message'>, other?: string][] = [
+  const flips: [what: string, of: (i: number) => Said, other?: string][] = [
     ['that fails now and then', (i) => ({ state: i % 2 === 0 ? 'failed' : 'loaded' })],
     ['with another message each time', (i) => ({ state: 'failed', message: `no ${i}` })],
+    [
+      'that another rule is left out each time',
+      (i) => ({ state: 'loaded', leftOut: [{ enforcer: 'AppArmor', rule: `rule-${i}`, reason: 'no' }] }),
+    ],
+    ['that it is loaded and is not', (i) => ({ state: i % 2 ? 'loaded' : 'unloaded' })],
     ['that it is loaded and is not, where another node fails', (i) => ({ state: i % 2 ? 'loaded' : 'unloaded' }), 'no'],
   ]
   for (const [what, of, other] of flips)
@@ -93,8 +100,7 @@ describe('reports of a node that lies', () => {
       await world.runFor(90_000)
       world.agents.get('node-0')!.down = true
       const { name, namespace = '', uid, generation = 0 } = world.getProfile('varmor-demo-web')!.metadata
-      const say = (state: Pick<ProfileReport, 'state' | 'message'>) =>
-        manager.report(reportOf([{ namespace, name, uid: uid!, generation, ...state }]))
+      const say = (state: Said) => manager.report(reportOf([{ namespace, name, uid: uid!, generation, ...state }]))
       const before = { ...world.api.writes }
       const since = (kind: string) => world.api.writes[kind]! - (before[kind] ?? 0)
       for (let i = 0; i < 1_200; i++) {

@@ -107,6 +107,27 @@ describe('a policy', () => {
     await ready(world, key)
   })
 
+  const joins: { title: string; every: number; silent: number }[] = [
+    { title: 'each 20 s', every: 20_000, silent: 0 },
+    { title: 'each 45 s', every: 45_000, silent: 0 },
+    { title: 'each 70 s, whose agents need a minute', every: 70_000, silent: 60_000 },
+  ]
+  for (const { title, every, silent } of joins)
+    it(`is ready as soon as nodes are that join ${title}: they change nobody's mind`, async () => {
+      const world = worldOf(2)
+      const key = world.policy('web', policySpec())
+      await ready(world, key)
+      for (let i = 2; i < 15; i++) {
+        await world.runFor(every - silent)
+        world.manager!.nodeJoined(`node-${i}`, { schedulable: true })
+        await world.runFor(silent)
+        world.addNode(`node-${i}`)
+      }
+      await world.runFor(4_000)
+      expect(world.getProfile(AP)?.status).to.deep.include({ desiredNumberLoaded: 15, currentNumberLoaded: 15 })
+      expect(world.condition(key, 'Ready')).to.deep.include({ status: 'True', reason: 'AllAgentsReady' })
+    })
+
   it('keeps its status over a restart of the manager, until the nodes had the time to report', async () => {
     const world = worldOf(2)
     const key = world.policy('web', policySpec())
