@@ -14,6 +14,9 @@ import type { ClusterView } from '../cluster-view.ts'
 /** Bytes of all files. The chart's volume has room for twice as much, as the kubelet evicts a manager that fills it. */
 const FOLDER_BYTES = 512 * mebibyte
 
+/** Milliseconds after which the view has the object of a file that was written, however often its watch broke. */
+const SHOWN_AFTER = 600_000
+
 /** There are too many bytes in the folder, or too many of one namespace. */
 export class NoRoom extends Error {
   override readonly name = 'NoRoom'
@@ -28,6 +31,8 @@ export class ModelFolder implements ModelFiles {
   readonly #most: number
   /** So that each finds the room that is left by those before, and a file that is being written is removed after that. */
   readonly #changes = new OneByOne()
+  /** What has a file; nothing is known before `follow`. */
+  #models: ClusterView['models']['store'] | undefined
 
   /** @param most bytes of all files; those of one namespace have a quarter of it at most */
   constructor(folder: string, most = FOLDER_BYTES) {
@@ -70,16 +75,11 @@ export class ModelFolder implements ModelFiles {
    * Whether it could be written now. A model that has no uid yet is a new one.
    * @throws {NoRoom}
    */
-  async checkRoom({ metadata: { namespace = '', uid } }: Stored, data: DynamicResult): Promise<void> {
+  async checkRoom(model: Stored, data: DynamicResult): Promise<void> {
     const bytes = sizeOf(data)
-    let [all, ofNamespace] = [bytes, bytes]
-    for (const name of await this.#names()) {
-      if (name.startsWith(`${namespace}_${uid}.`)) continue
-      const { size } = (await stat(join(this.#folder, name)).catch(missing)) ?? { size: 0 }
-      all += size
-      if (name.startsWith(`${namespace}_`)) ofNamespace += size
-    }
-    if (all <= this.#most && ofNamespace <= this.#most / 4) return
+    if (await this.#hasRoom(model, bytes)) return
+    await this.#sweep(SHOWN_AFTER)
+    if (await this.#hasRoom(model, bytes)) return
     throw new NoRoom(
       `there is no room for ${bytes} bytes: of models that are too large for an object a manager keeps ${this.#most} bytes, and a quarter of that for one namespace; delete those that nobody needs`,
     )
@@ -90,18 +90,40 @@ export class ModelFolder implements ModelFiles {
    * @returns call it to end that
    */
   async follow(models: Pick<ClusterView['models'], 'store' | 'subscribe'>): Promise<() => void> {
-    const hasFile = ({ storageType }: ArmorProfileModel): boolean => storageType === 'LocalDisk'
-    const kept = new Set([...models.store.values()].filter(hasFile).map((model) => this.#path(model)))
-    for (const name of await this.#names()) {
-      const path = join(this.#folder, name)
-      if (/\.json(\.new)?$/.test(name) && !kept.has(path)) await rm(path, { force: true })
-    }
+    this.#models = models.store
+    await this.#sweep(0)
     const handle = async (change: Change<ArmorProfileModel>): Promise<void> => {
       const { type, object } = change
       if (type === 'deleted') await this.remove(object)
       else if (type === 'updated' && change.old.metadata.uid !== object.metadata.uid) await this.remove(change.old)
     }
-    return models.subscribe({ name: 'files', handle })
+    // What came and went while files were written has one, too.
+    return models.subscribe({ name: 'files', mode: 'edge', handle })
+  }
+
+  async #hasRoom({ metadata: { namespace = '', uid } }: Stored, bytes: number): Promise<boolean> {
+    let [all, ofNamespace] = [bytes, bytes]
+    for (const name of await this.#names()) {
+      if (name.startsWith(`${namespace}_${uid}.`)) continue
+      const { size } = (await stat(join(this.#folder, name)).catch(missing)) ?? { size: 0 }
+      all += size
+      if (name.startsWith(`${namespace}_`)) ofNamespace += size
+    }
+    return all <= this.#most && ofNamespace <= this.#most / 4
+  }
+
+  /** Removes files whose objects are not there, if they were written so many milliseconds ago. */
+  async #sweep(age: number): Promise<void> {
+    if (this.#models === undefined) return
+    const hasFile = ({ storageType }: ArmorProfileModel): boolean => storageType === 'LocalDisk'
+    const kept = new Set([...this.#models.values()].filter(hasFile).map((model) => this.#path(model)))
+    for (const name of await this.#names()) {
+      const path = join(this.#folder, name)
+      if (!/\.json(\.new)?$/.test(name) || kept.has(path)) continue
+      const { mtimeMs } = (await stat(path).catch(missing)) ?? { mtimeMs: 0 }
+      // The disk's time is the wall clock's.
+      if (Date.now() - mtimeMs >= age) await rm(path, { force: true })
+    }
   }
 
   async #names(): Promise<string[]> {

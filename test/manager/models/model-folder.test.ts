@@ -1,10 +1,11 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import type { ArmorProfileModel, DynamicResult } from '../../../src/api/types.ts'
 import type { Change } from '../../../src/kube/change.ts'
-import type { Handler } from '../../../src/kube/handler-queue.ts'
+import { type Handler, HandlerQueue } from '../../../src/kube/handler-queue.ts'
+import type { ClusterView } from '../../../src/manager/cluster-view.ts'
 import { ModelFolder, NoRoom } from '../../../src/manager/models/model-folder.ts'
 
 const model = (uid: string, more: Partial<ArmorProfileModel> = {}): ArmorProfileModel => ({
@@ -15,6 +16,13 @@ const model = (uid: string, more: Partial<ArmorProfileModel> = {}): ArmorProfile
   data: {},
   ...more,
 })
+/** A view of these objects, and who subscribes to it. */
+function viewOf(...objects: ArmorProfileModel[]) {
+  const handlers: Handler<ArmorProfileModel>[] = []
+  const subscribe = (handler: Handler<ArmorProfileModel>) => handlers.push(handler)
+  const models = { store: new Map(objects.entries()), subscribe } as unknown as ClusterView['models']
+  return { models, handlers }
+}
 /** So many bytes of JSON. */
 const recorded = (bytes: number): DynamicResult => {
   const frame = JSON.stringify({ appArmor: { unhandled: [''] } })
@@ -44,9 +52,8 @@ describe('the folder of models', () => {
     for (const uid of ['u-1', 'u-2', 'u-3', 'u-4']) await folder.write(model(uid), recorded(100))
     for (const name of ['demo_u-1.json.new', 'demo_varmor-demo-web.json', 'of-others'])
       await writeFile(join(path, name), 'x')
-    const handlers: Handler<ArmorProfileModel>[] = []
-    const store = new Map([model('u-1'), model('u-2', { storageType: 'CRDInternal' }), model('u-3')].entries())
-    await folder.follow({ store, subscribe: (handler: Handler<ArmorProfileModel>) => handlers.push(handler) } as never)
+    const { models, handlers } = viewOf(model('u-1'), model('u-2', { storageType: 'CRDInternal' }), model('u-3'))
+    await folder.follow(models)
     expect(await names()).to.deep.equal(['demo_u-1.json', 'demo_u-3.json', 'of-others'])
 
     const changes: Change<ArmorProfileModel>[] = [
@@ -59,6 +66,36 @@ describe('the folder of models', () => {
     await folder.write(model('u-5'), recorded(100))
     for (const change of changes) await handlers[0]!.handle(change)
     expect(await names()).to.deep.equal(['demo_u-5.json', 'of-others'])
+  })
+
+  it('has no file of an object that came and went while others were written', async () => {
+    const folder = new ModelFolder(path)
+    const { models, handlers } = viewOf()
+    await folder.follow(models)
+    const queue = new HandlerQueue(handlers[0]!, {})
+    await folder.write(model('u-1'), recorded(100))
+    await folder.write(model('u-2'), recorded(100))
+    const written = folder.write(model('u-3'), recorded(100))
+    queue.push({ type: 'deleted', key: 'demo/a', object: model('u-1'), missed: false })
+    queue.push({ type: 'added', key: 'demo/b', object: model('u-2') })
+    queue.push({ type: 'deleted', key: 'demo/b', object: model('u-2'), missed: false })
+    queue.push({ type: 'deleted', key: 'demo/c', object: model('u-3'), missed: false })
+    await written
+    while (queue.depth > 0) await new Promise((resolve) => setImmediate(resolve))
+    await folder.remove(model('u-4'))
+    expect(await names()).to.deep.equal([])
+  })
+
+  it('finds room where files have lost their objects unheard of, but for those whose objects may not have been shown yet', async () => {
+    const folder = new ModelFolder(path, 1_000)
+    await folder.follow(viewOf(model('u-1')).models)
+    for (const uid of ['u-1', 'u-2', 'u-3']) await folder.write(model(uid), recorded(80))
+    const longAgo = new Date(Date.now() - 3_600_000)
+    for (const uid of ['u-1', 'u-2']) await utimes(join(path, `demo_${uid}.json`), longAgo, longAgo)
+    await folder.write(model('u-4'), recorded(80))
+    expect(await names()).to.deep.equal(['demo_u-1.json', 'demo_u-3.json', 'demo_u-4.json'])
+    const refusal = await folder.checkRoom(model('u-5'), recorded(80)).catch((error: unknown) => error)
+    expect(refusal).to.be.instanceOf(NoRoom)
   })
 
   const rows: { title: string; writes: [string, number][]; kept: string[] }[] = [
