@@ -67,8 +67,11 @@ export class ModelFolder implements ModelFiles {
     })
   }
 
+  /** With what is left of a write that failed. */
   remove(model: Stored): Promise<void> {
-    return this.#changes.run(() => rm(this.#path(model), { force: true }))
+    return this.#changes.run(async () => {
+      for (const end of ['', '.new']) await rm(`${this.#path(model)}${end}`, { force: true })
+    })
   }
 
   /**

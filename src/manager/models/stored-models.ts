@@ -50,7 +50,12 @@ export function storedModels(options: StoredModelsOptions): Pick<ModelRoutesOpti
     // The file comes after the object, which may be refused; but one whose file has no room is not to replace another.
     if (isLarge && dynamicResult !== undefined) await files.checkRoom(document, dynamicResult)
     const applied = await api.applyModel({ ...document, storageType, data })
-    if (isLarge && dynamicResult !== undefined) await files.write(applied, dynamicResult)
+    if (isLarge && dynamicResult !== undefined)
+      await files.write(applied, dynamicResult).catch(async (error: unknown) => {
+        // An object that is replaced keeps its uid, by which the file of before would be taken for what is in this one.
+        await files.remove(applied)
+        throw error
+      })
     else await files.remove(applied)
     // Of what somebody brings nobody else says that it is ready.
     return api.writeModelStatus(applied, { ready: model.data.profile !== undefined, conditions: [] })

@@ -43,8 +43,9 @@ describe('the folder of models', () => {
     await folder.write(model('u-1'), recorded(100))
     expect(await folder.read(model('u-1'))).to.deep.equal(recorded(100))
     expect(await folder.read(model('u-2'))).to.equal(undefined)
+    await writeFile(join(path, 'made', 'demo_u-1.json.new'), 'as far as the disk took it')
     await folder.remove(model('u-1'))
-    expect(await folder.read(model('u-1'))).to.equal(undefined)
+    expect(await readdir(join(path, 'made'))).to.deep.equal([])
   })
 
   it('has no file without its object, at start and later', async () => {

@@ -27,10 +27,13 @@ function setUp(
 ) {
   const { leads = true, rights = ['get', 'create', 'update'], room = 1, refusal } = more
   const files = new Map<string, DynamicResult>()
-  const world = { stored, files, asked: [] as string[] }
+  const world = { stored, files, asked: [] as string[], isDiskFull: false }
   const folder: StoredModelsOptions['files'] = {
     read: async (of) => files.get(keyOf(of)),
-    write: async (of, data) => void files.set(keyOf(of), data),
+    write: async (of, data) => {
+      if (world.isDiskFull) throw new Error('no space left on device')
+      files.set(keyOf(of), data)
+    },
     remove: async (of) => void files.delete(keyOf(of)),
     checkRoom: async () => {
       if (room === 0) throw new NoRoom('there is no room')
@@ -200,6 +203,16 @@ describe('models at the status port', () => {
       expect(await asked.catch((error: unknown) => error)).to.equal(answer)
       expect({ stored: set.world.stored, files: set.world.files.size }).to.deep.equal({ stored: undefined, files: 0 })
     })
+
+  it('that are large and whose file cannot be written have no file of the model that they replace', async () => {
+    const large = (call: string) => ({ seccomp: { syscalls: Array.from({ length: 500 }, (_, i) => `${call}_${i}`) } })
+    const set = setUp(undefined)
+    expect((await ask(set, 'PUT', model({ data: { dynamicResult: large('one') } }))).status).to.equal(200)
+    set.world.isDiskFull = true
+    const failure = await ask(set, 'PUT', model({ data: { dynamicResult: large('two') } })).catch(String)
+    expect(failure).to.equal('Error: no space left on device')
+    expect((await ask(set, 'GET')).status).to.equal(503)
+  })
 
   it('that are large have in the object what enforcers need', async () => {
     const bpf = { capabilities: ['net_raw'] }
