@@ -65,6 +65,18 @@ describe(`The chart, as Helm renders it${program === undefined ? ' (skipped: nee
       expect(await varmor([...args, '--help'])).to.include({ status: 0, stderr: '' })
     })
 
+  for (const [value, agent] of [
+    ['bpfRecordsRate', { bpfRecordsRate: 1_000_000 }],
+    ['bpfRecordsRate', { bpfRecordsRate: 0.0005 }],
+    ['rate', { violations: { rate: 1e9 } }],
+    ['rate', { violations: { rate: 0.0005 } }],
+  ] as const)
+    it(`refuses ${JSON.stringify(agent)}, as the program does`, async () => {
+      const { status, stderr } = await helm.run(['template', 'varmor', chart], { agent })
+      expect(status).not.to.equal(0)
+      expect(stderr).to.match(new RegExp(`${value}': (minimum|maximum)`))
+    })
+
   for (const values of [{ agent: { args: null } }, { manager: { args: null } }, { agent: { securityContext: null } }])
     it(`takes upstream's ${JSON.stringify(values)}`, async () => {
       const tried = ['install', 'varmor', chart, '--namespace', 'varmor', '--dry-run=client']
