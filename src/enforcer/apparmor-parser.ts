@@ -19,9 +19,15 @@ const leastTime = 10
 const bytesASecond = 5_000
 
 /**
- * Seconds of CPU. All built-in rules are 23 kB and take one, with ten targets 274 kB and ten; a slow machine takes five times as long.
+ * Seconds of CPU. All built-in rules are 23 kB and take one, with ten targets 274 kB and ten; a slow machine takes up to `slowest` times
+ * as long.
  */
 const timeFor = (bytes: number): number => leastTime + Math.ceil(bytes / bytesASecond)
+
+/** What is compiled once to see how slow the machine is, and the milliseconds that it takes on one of some age, with the program's start. */
+const yardstick = 'profile yardstick { deny "/**[a-m]????????" w, }\n'
+const usual = 30
+const slowest = 20
 
 /** Seconds that a parser may wait beside, for the CPU of a busy node or a lock: longer says nothing of the profile, and all others wait behind it. */
 const patience = 120
@@ -37,11 +43,19 @@ const longestOutput = mebibyte
 /** What prlimit says where the program is not there, or cannot be run. */
 const notStarted = [126, 127]
 
-/** Starts the program anew for each call, with bounds of its memory and of its CPU; it is killed when it takes far too long. */
+/**
+ * Starts the program anew for each call, with bounds of its memory and of its CPU; it is killed when it takes far too long. What it may take
+ * for texts is by how slow the machine is when the first come.
+ */
 export function parserProgram(program = 'apparmor_parser', time = timeFor, waits = patience): RunParser {
-  return (args, stdin = '', bytes = 0) =>
+  let slowness: Promise<number> | undefined
+  const measure = async (): Promise<number> => {
+    const begun = performance.now()
+    await run(['--skip-kernel-load', '--stdout', '--skip-cache', '--jobs=0'], yardstick, slowest * time(0))
+    return Math.min(slowest, Math.max(1, (performance.now() - begun) / usual))
+  }
+  const run = (args: readonly string[], stdin: string, seconds: number): Promise<ParserRun> =>
     new Promise((resolve) => {
-      const seconds = time(bytes)
       const options = {
         timeout: (seconds + waits) * 1000,
         killSignal: 'SIGKILL',
@@ -59,6 +73,10 @@ export function parserProgram(program = 'apparmor_parser', time = timeFor, waits
       child.stdin?.on('error', () => undefined)
       child.stdin?.end(stdin)
     })
+  return async (args, stdin = '', bytes = 0) => {
+    if (bytes > 0) slowness ??= measure()
+    return run(args, stdin, Math.ceil(time(bytes) * ((await slowness) ?? 1)))
+  }
 }
 
 function failedRun(program: string, { code, killed, signal, message }: ExecFileException, stderr: string): ParserRun {
@@ -92,7 +110,7 @@ export function parserError(step: string, profile: string, { status, stderr, cos
     const limit =
       costly === 'memory'
         ? `${mostMemory / mebibyte} MiB`
-        : `${leastTime} s of CPU and one for each ${bytesASecond} bytes`
+        : `${leastTime} s of CPU and one for each ${bytesASecond} bytes, on a machine as fast as most`
     const reason = `compiling it takes more than ${limit}; use fewer rules, and fewer ?, * and classes behind a *`
     return new EnforcerError('TOO_COSTLY', step, { profile, reason })
   }

@@ -419,6 +419,17 @@ describe('AppArmor profiles', () => {
       expect(parserError('load', name, run).reason).to.match(/128 MiB.*fewer \?/)
     }).timeout(120_000)
 
+    it('may take twenty times as much CPU for texts where the machine is that slow, which is measured once', async () => {
+      const program = join(root, 'parser')
+      writeFileSync(program, `#!/bin/sh\necho run >>${join(root, 'runs')}\nsleep 1\nulimit -t\n`)
+      chmodSync(program, 0o755)
+      const parser = parserProgram(program)
+      expect((await parser(['--version'])).stdout).to.equal('10\n')
+      for (const bytes of [5_000, 50_000])
+        expect((await parser([], '', bytes)).stdout).to.equal(`${20 * (10 + bytes / 5_000)}\n`)
+      expect(readFileSync(join(root, 'runs'), 'utf8')).to.equal('run\n'.repeat(4))
+    })
+
     it('is called without a shell; its status and words come back', async () => {
       const program = join(root, 'parser')
       writeFileSync(program, '#!/bin/sh\ncat >&2\necho " $# $1" >&2\nexit 3\n')
