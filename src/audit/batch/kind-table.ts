@@ -75,8 +75,8 @@ export interface KindMemory {
   readonly sums: Int32Array
 }
 
-/** Containers and lines for which there is room at first. */
-const [fewContainers, fewLines] = [256, 1024]
+/** Containers, lines and bytes of kinds for which there is room at first. */
+const [fewContainers, fewLines, fewBytes] = [256, 1024, 262_144]
 
 const withMore = (array: Int32Array): Int32Array => {
   const more = new Int32Array(2 * array.length)
@@ -103,7 +103,7 @@ export class KindTable {
   #minute: number | undefined
   #generation = 0
   #memory: KindMemory
-  readonly #arenaView: DataView
+  #arenaView: DataView
   readonly #keys: string[] = []
   readonly #containers: string[] = []
 
@@ -114,8 +114,7 @@ export class KindTable {
   constructor(ofLines: boolean, random = Math.random()) {
     this.#ofLines = ofLines
     this.#seed = Math.floor(random * 0x1_0000_0000) | 0
-    // Untouched pages are never backed by memory.
-    const arena = new Uint8Array(mostRows * longestKind)
+    const arena = new Uint8Array(fewBytes)
     this.#arenaView = new DataView(arena.buffer)
     this.#memory = {
       places: new Int32Array(places),
@@ -319,12 +318,13 @@ export class KindTable {
     start: number,
     end: number,
   ): number {
-    const { places: rowAt, rows, arena, rowsOf, sums } = this.#memory
+    const { places: rowAt, rows, rowsOf, sums } = this.#memory
     const row = sums[sum.rows]!
     const place = of >> kindBits
     const from = sums[sum.arenaEnd]!
     const to = from + end - start
     if (row === mostRows || rowsOf[place]! >= (row < commonRows ? mostKinds : fewKinds)) return -1
+    const arena = this.#arenaOf(to)
     arena.set(bytes.subarray(start, end), from)
     sums[sum.arenaEnd] = to
     rows.set([hash, of, head.number, prefix.number, from, to, 0, 0], row << rowShift)
@@ -333,6 +333,17 @@ export class KindTable {
     sums[sum.rows] = row + 1
     rowAt[free] = row + 1
     return row
+  }
+
+  /** The arena, of so many bytes at least. */
+  #arenaOf(bytes: number): Uint8Array {
+    const { arena } = this.#memory
+    if (bytes <= arena.length) return arena
+    const more = new Uint8Array(2 * arena.length)
+    more.set(arena)
+    this.#arenaView = new DataView(more.buffer)
+    this.#memory = { ...this.#memory, arena: more }
+    return more
   }
 
   #isSame(from: number, to: number, bytes: Uint8Array, view: DataView, start: number, end: number): boolean {
