@@ -141,6 +141,12 @@ static void know_from(struct fork_table *t, uint64_t when)
 		t->known_from = when;
 }
 
+static void forget(struct fork_table *t, uint64_t when)
+{
+	if (when > t->forgotten)
+		t->forgotten = when;
+}
+
 /* An entry that is free, or that of the process that is dead for longest; NULL if all live. */
 static struct fork_entry *take(struct fork_table *t)
 {
@@ -155,6 +161,7 @@ static struct fork_entry *take(struct fork_table *t)
 	leave_bucket(t, e);
 	fork_labels_set(t, e, 0);
 	know_from(t, e->end);
+	forget(t, e->end);
 	return e;
 }
 
@@ -212,6 +219,8 @@ void fork_table_fork(struct fork_table *t, pid_t parent_pid, pid_t child_pid, ui
 	if (parent && parent->end)
 		revive(t, parent);
 	child = add(t, child_pid, when);
+	if (!child)
+		forget(t, when);
 	if (!child || !parent)
 		return;
 	child->parent = link_of(t, parent) - 1;
@@ -254,8 +263,8 @@ static bool is_same(const struct fork_entry *e, uint64_t start)
 	return e->start < start + SAME_START && start < e->start + SAME_START;
 }
 
-/* The entry of a process that lives. */
-static struct fork_entry *see(struct fork_table *t, const struct fork_sight *sight)
+/* The entry of a process that lives; NULL where that is not sure. */
+static struct fork_entry *see(struct fork_table *t, const struct fork_sight *sight, uint64_t began)
 {
 	struct fork_entry *e = youngest(t, sight->pid);
 
@@ -265,6 +274,9 @@ static struct fork_entry *see(struct fork_table *t, const struct fork_sight *sig
 	}
 	/* It was forked after /proc was read. */
 	if (e && e->start > sight->start)
+		return NULL;
+	/* Another one may have got the pid since /proc was read. */
+	if (t->forgotten >= began)
 		return NULL;
 	if (e)
 		give_up_pid(t, e, sight->start);
@@ -279,7 +291,7 @@ void fork_table_scan(struct fork_table *t, const struct fork_sight *sights, size
 	for (i = 0; i < t->used; i++)
 		t->entries[i].seen = false;
 	for (i = 0; i < count; i++) {
-		e = see(t, &sights[i]);
+		e = see(t, &sights[i], began);
 		if (!e)
 			continue;
 		e->seen = true;

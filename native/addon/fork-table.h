@@ -59,6 +59,7 @@ struct fork_table {
 	uint32_t last_unnamed; /* the dead up to this one have given up their labels */
 	uint64_t latest; /* time of the last event */
 	uint64_t known_from; /* whoever had a pid since then, and is not here, made no events since then */
+	uint64_t forgotten; /* no entry tells of some process of then: it may have got the pid of one that /proc showed before */
 	uint64_t reuses; /* pids that came back soon after their last process, and times that events were lost */
 	uint64_t full; /* forks that found only living processes */
 	uint64_t unlabelled; /* labels that found no room, because the living use all */

@@ -126,6 +126,20 @@ describe(`the fork table${hasCompiler ? '' : ' (not here: no gcc)'}`, () => {
       says: ['a', 'a'],
     },
     {
+      what: 'takes nobody for living whom /proc showed before an end that it has forgotten',
+      steps: [
+        'N 2 0',
+        'S 0 1 1 0 -',
+        `F 1 2 ${second}`,
+        `X 2 1 ${2 * second}`,
+        `F 1 3 ${2 * second}`,
+        `X 3 1 ${2 * second}`,
+        `S ${2 * second} 2 1 0 - 2 ${second} -`,
+        `Q 2 ${second} ${3 * second} 1 2 a`,
+      ],
+      says: ['unsure'],
+    },
+    {
       what: 'lets nobody inherit from a process that is barred',
       steps: [
         `F 2 3 ${2 * second}`,
