@@ -58,16 +58,7 @@ export class ModelWorld {
     this.nodes = [...nodes]
     this.random = seededRandom(seed)
     for (const node of nodes) this.disks.set(node, new Map())
-    this.profile = {
-      apiVersion: 'crd.varmor.org/v1beta1',
-      kind: 'ArmorProfile',
-      metadata: { namespace: 'demo', name: 'varmor-demo-web', uid: 'u-1' },
-      spec: {
-        profile: { name: 'varmor-demo-web', enforcer: 'AppArmorSeccomp', mode: 'complain' },
-        behaviorModeling: { enable: true, duration: 10, since: '2026-01-01T00:00:00Z' },
-        updateExistingWorkloads: false,
-      },
-    }
+    this.profile = recordedProfile('AppArmorSeccomp')
   }
 
   now(): number {
@@ -293,3 +284,15 @@ function kill({ life, system }: Running<never> | Running<ModellerMessage> | Runn
   life.dead = true
   void system.stop({ within: 0 })
 }
+
+/** An ArmorProfile whose workloads are, or were, recorded. */
+export const recordedProfile = (enforcer: string, enable = true): ArmorProfile => ({
+  apiVersion: 'crd.varmor.org/v1beta1',
+  kind: 'ArmorProfile',
+  metadata: { namespace: 'demo', name: 'varmor-demo-web', uid: 'u-1' },
+  spec: {
+    profile: { name: 'varmor-demo-web', enforcer, mode: 'complain' },
+    behaviorModeling: { enable, duration: 10, since: '2026-01-01T00:00:00Z' },
+    updateExistingWorkloads: false,
+  },
+})

@@ -8,6 +8,7 @@ import { keyOf } from '../../../src/kube/objects.ts'
 import { type ModelRoutesOptions, modelRoutes } from '../../../src/manager/http/model-routes.ts'
 import { NoRoom } from '../../../src/manager/models/model-folder.ts'
 import { type StoredModelsOptions, storedModels } from '../../../src/manager/models/stored-models.ts'
+import { recordedProfile } from '../../actors/modelling/world.ts'
 import { ManualClock } from '../../kube/harness.ts'
 
 const path = '/apis/crd.varmor.org/v1beta1/namespaces/demo/armorprofilemodels/varmor-demo-web'
@@ -160,16 +161,7 @@ describe('models at the status port', () => {
     { title: 'say nothing of what is still recorded, and give way to it', enable: true, labels: [] },
   ])
     it(title, async () => {
-      const profile: ArmorProfile = {
-        apiVersion: 'crd.varmor.org/v1beta1',
-        kind: 'ArmorProfile',
-        metadata: { namespace: 'demo', name: 'varmor-demo-web', uid: 'u-1' },
-        spec: {
-          profile: { name: 'varmor-demo-web', enforcer: 'Seccomp', mode: 'complain' },
-          behaviorModeling: { enable, duration: 10, since: '2026-01-01T00:00:00Z' },
-          updateExistingWorkloads: false,
-        },
-      }
+      const profile = recordedProfile('Seccomp', enable)
       const set = setUp(undefined, { profile })
       expect((await ask(set, 'PUT', model())).status).to.equal(200)
       const own = Object.keys(set.world.stored?.metadata.labels ?? {}).filter((key) => key !== 'varmor.org/made-by')

@@ -2,19 +2,10 @@ import { expect } from 'chai'
 import { ActorSystem, SimulatedClock } from '../../../actors/runtime/index.ts'
 import type { ModelReport } from '../../../src/api/model-report.ts'
 import { recordingOf } from '../../../src/api/recording.ts'
-import type { ArmorProfile } from '../../../src/api/types.ts'
 import { Models, type ModelsOptions } from '../../../src/manager/models/models.ts'
+import { recordedProfile } from '../../actors/modelling/world.ts'
 
-const profile: ArmorProfile = {
-  apiVersion: 'crd.varmor.org/v1beta1',
-  kind: 'ArmorProfile',
-  metadata: { namespace: 'demo', name: 'varmor-demo-web', uid: 'u-1' },
-  spec: {
-    profile: { name: 'varmor-demo-web', enforcer: 'Seccomp', mode: 'complain' },
-    behaviorModeling: { enable: true, duration: 10, since: '2026-01-01T00:00:00Z' },
-    updateExistingWorkloads: false,
-  },
-}
+const profile = recordedProfile('Seccomp')
 const report: ModelReport = {
   ...{ node: 'n1', namespace: 'demo', name: 'varmor-demo-web', digest: 'a'.repeat(64), pieces: 1 },
   recording: recordingOf(profile)!.id,
