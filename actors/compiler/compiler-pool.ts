@@ -32,8 +32,12 @@ const LONG_WAIT = 300_000
 const MOST_OF_TENANT = 128
 const MOST_URGENT = 512
 const MOST = 5_000
-/** Milliseconds that a job waits before another thread is started, which costs as much CPU as hundreds of policies. */
-const WAIT_FOR_THREAD = 100
+/**
+ * Milliseconds that a job waits before another thread is started, which costs as much CPU as hundreds of policies and takes 18 MiB: behind
+ * jobs that take long, and behind very many.
+ */
+const WAIT_FOR_LONG = 100
+const WAIT_FOR_MANY = 1_000
 /** Milliseconds that a thread stays without a job: it takes 13 MiB even so, and a few tenths of a second to be started again. */
 export const IDLE = 60_000
 /** Milliseconds of CPU in which a thread starts on a machine of some age. Where it takes so many times as long, so may a job, and its code is as cold. */
@@ -53,7 +57,8 @@ interface Job extends JobOptions {
   /** What whoever asked calls the tenant. */
   namespace: string
   name: string
-  /** Until when it may wait for a thread. */
+  /** Since when it waits for a thread, and until when it may. */
+  since: number
   until: number
   input: readonly unknown[]
   resolve(output: unknown): void
@@ -133,6 +138,7 @@ export class CompilerPool implements Compilers {
       })
       const job: Job = {
         name,
+        since: clock.now(),
         until: clock.now() + wait,
         input,
         resolve: resolve as Job['resolve'],
@@ -203,7 +209,7 @@ export class CompilerPool implements Compilers {
       const thread = this.#idle.pop()?.thread
       if (thread === undefined) {
         if (this.#started === 0) void this.#startThread()
-        else if (this.#started === running.length) this.#more ??= clock.after(WAIT_FOR_THREAD, () => this.#lack())
+        else if (this.#started === running.length) this.#more ??= clock.after(WAIT_FOR_LONG, () => this.#lack())
         return
       }
       this.#waiting.delete(job)
@@ -211,10 +217,15 @@ export class CompilerPool implements Compilers {
     }
   }
 
-  /** A job has waited: another thread is started if one still does. */
+  /** A job has waited: another thread is started if one still does, unless those before it are short and few. */
   #lack(): void {
     this.#more = undefined
-    if (this.#waiting.size > 0 && this.#idle.length === 0) void this.#startThread()
+    const [first] = this.#waiting
+    if (first === undefined || this.#idle.length > 0) return
+    const now = this.#options.clock.now()
+    const isLong = [...this.#running.values()].every(({ since }) => now - since >= WAIT_FOR_LONG)
+    if (isLong || now - first.since >= WAIT_FOR_MANY) void this.#startThread()
+    else this.#more = this.#options.clock.after(WAIT_FOR_LONG, () => this.#lack())
   }
 
   /** How many threads slow ones may have: all but one of those that are there, so that they wait for one that is started anew. */

@@ -120,6 +120,16 @@ describe('a pool of compilers', () => {
     expect(outcomes).to.deep.equal(Array(5).fill('done'))
   })
 
+  it('starts no second thread for many short jobs, unless they are more than a second of work', async () => {
+    await Promise.all([pool.start(), simulation.runFor(STARTING)])
+    for (let i = 0; i < 90; i++) ask(`team ${i % 9}`, { cost: 10 })
+    await simulation.runFor(2_000)
+    expect([ends.length, threads.length]).to.deep.equal([90, 1])
+    for (let i = 0; i < 120; i++) ask(`team ${i % 9}`, { cost: 10 })
+    await simulation.runFor(2_000)
+    expect([ends.length, threads.length]).to.deep.equal([210, 2])
+  })
+
   it('has one thread from its start on, for which the first job does not wait, and another when one is needed', async () => {
     await Promise.all([pool.start(), simulation.runFor(STARTING)])
     expect(threads.length).to.equal(1)
