@@ -298,7 +298,7 @@ function classOf({ verb, subresource }: ApiRequest): RequestClass {
 }
 
 function headersOf(request: ApiRequest, credentials: Credentials): Record<string, string> {
-  const headers: Record<string, string> = { ...credentials.headers, accept: 'application/json' }
+  const headers: Record<string, string> = { ...credentials.headers, accept: request.accept ?? 'application/json' }
   if (request.contentType !== undefined) headers['content-type'] = request.contentType
   return headers
 }

@@ -32,6 +32,8 @@ export interface WriteOptions {
   dryRun?: boolean | undefined
   /** Such as `status`, `scale`, `eviction` or `token`. */
   subresource?: string | undefined
+  /** `metadata`: of the answer nothing else is wanted, so nothing else is sent. Only for update and patch. */
+  answer?: 'metadata' | undefined
 }
 
 export interface DeleteOptions {
@@ -56,6 +58,8 @@ export interface ApiRequest {
   /** From `/api` or `/apis` on, with the query. */
   path: string
   contentType?: string
+  /** Default: `application/json`. */
+  accept?: string
   body?: string
   /**
    * Sent twice it does what it does sent once, or the second time is refused: so it is sent again when nobody knows
@@ -63,6 +67,11 @@ export interface ApiRequest {
    */
   repeatable: boolean
 }
+
+/** What `kubectl` asks for as well, with the whole object where a server knows no other way (meta/v1 PartialObjectMetadata). */
+const metadataAlone = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json'
+
+const accepted = ({ answer }: WriteOptions) => (answer === 'metadata' ? { accept: metadataAlone } : {})
 
 const contentTypes: Record<Patch['type'], string> = {
   json: 'application/json-patch+json',
@@ -181,7 +190,16 @@ export function updateRequest(
   const version = (object as { metadata?: { resourceVersion?: string } }).metadata?.resourceVersion
   const path = withQuery(pathOf(resource, { ...target, subresource }), writeQuery(options))
   const repeatable = options.dryRun === true || (version !== undefined && version !== '')
-  return { verb: 'update', resource, subresource, method: 'PUT', path, ...json(object), repeatable }
+  return {
+    verb: 'update',
+    resource,
+    subresource,
+    method: 'PUT',
+    path,
+    ...json(object),
+    ...accepted(options),
+    repeatable,
+  }
 }
 
 export function patchRequest(
@@ -202,6 +220,7 @@ export function patchRequest(
     path: withQuery(pathOf(resource, { ...target, subresource }), query),
     body: JSON.stringify(patch),
     contentType: contentTypes[type],
+    ...accepted(options),
     repeatable: dryRun === true || type === 'apply',
   }
 }

@@ -56,23 +56,23 @@ export class ClusterWrites implements ControlPlaneApi, ModelApi {
   }
 
   setPolicyFinalizers(policy: AnyPolicy, finalizers: string[]): Promise<AnyPolicy> {
-    return this.#setFinalizers(refOf(policy), object(policy), finalizers)
+    return this.#patchMetadata(refOf(policy), policy, { finalizers })
   }
 
   async setProfileFinalizers(profile: ArmorProfile, finalizers: string[]): Promise<void> {
-    await this.#setFinalizers(armorProfiles, object(profile), finalizers)
+    await this.#patchMetadata(armorProfiles, profile, { finalizers })
   }
 
   writePolicyStatus(policy: AnyPolicy, status: VarmorPolicyStatus): Promise<AnyPolicy> {
-    return answered(this.#client.updateStatus(refOf(policy), object({ ...policy, status }), writeStatus))
+    return this.#writeStatus(refOf(policy), policy, status, writeStatus)
   }
 
   writeProfileStatus(profile: ArmorProfile, status: ArmorProfileStatus): Promise<ArmorProfile> {
-    return answered(this.#client.updateStatus(armorProfiles, object({ ...profile, status }), writeStatus))
+    return this.#writeStatus(armorProfiles, profile, status, writeStatus)
   }
 
   writeEgress(profile: ArmorProfile, status: ArmorProfileStatus): Promise<ArmorProfile> {
-    return answered(this.#client.updateStatus(armorProfiles, object({ ...profile, status }), write))
+    return this.#writeStatus(armorProfiles, profile, status, write)
   }
 
   applyProfile({ metadata, spec }: ProfileDocument): Promise<ArmorProfile> {
@@ -86,9 +86,8 @@ export class ClusterWrites implements ControlPlaneApi, ModelApi {
     return answered(this.#client.apply(armorProfiles, object(document as ArmorProfile), { ...write, force: true }))
   }
 
-  markProfile({ metadata: { name, namespace, resourceVersion } }: ArmorProfile): Promise<ArmorProfile> {
-    const patch = { metadata: { resourceVersion, labels: { [madeBy.key]: madeBy.value } } }
-    return answered(this.#client.patch(armorProfiles, { name, namespace }, { type: 'merge', patch }, write))
+  markProfile(profile: ArmorProfile): Promise<ArmorProfile> {
+    return this.#patchMetadata(armorProfiles, profile, { labels: { [madeBy.key]: madeBy.value } })
   }
 
   async deleteProfile({ metadata }: ArmorProfile): Promise<ArmorProfile | undefined> {
@@ -119,16 +118,12 @@ export class ClusterWrites implements ControlPlaneApi, ModelApi {
     )
   }
 
-  markModel(
-    { metadata: { name, namespace = '', resourceVersion } }: ArmorProfileModel,
-    marks: Marks,
-  ): Promise<ArmorProfileModel> {
-    const patch = { metadata: { resourceVersion, ...marks } }
-    return answered(this.#client.patch(armorProfileModels, { name, namespace }, { type: 'merge', patch }, write))
+  markModel(model: ArmorProfileModel, marks: Marks): Promise<ArmorProfileModel> {
+    return this.#patchMetadata(armorProfileModels, model, marks)
   }
 
   writeModelStatus(model: ArmorProfileModel, status: ArmorProfileModelStatus): Promise<ArmorProfileModel> {
-    return answered(this.#client.updateStatus(armorProfileModels, object({ ...model, status }), writeStatus))
+    return this.#writeStatus(armorProfileModels, model, status, writeStatus)
   }
 
   patchWorkload({ kind, metadata }: Workload, operations: PatchOperation[]): Promise<Workload> {
@@ -149,14 +144,32 @@ export class ClusterWrites implements ControlPlaneApi, ModelApi {
       for (const pod of page.value.items) if (isOf(pod, kind, uid) && isAlive(pod)) take(pod as KubePod & Pod)
   }
 
-  #setFinalizers<T extends KubeObject>(ref: ResourceRef<T>, object: KubeObject, finalizers: string[]): Promise<T> {
-    const { name = '', namespace, resourceVersion } = object.metadata ?? {}
-    const patch = { metadata: { resourceVersion, finalizers } }
+  /** Of the object nothing is sent but its status, and of the answer nothing read but its metadata: the version that was written to is known. */
+  async #writeStatus<T extends Known>(
+    ref: ResourceRef<T & KubeObject>,
+    known: T,
+    status: NonNullable<T['status']>,
+    options: typeof write | typeof writeStatus,
+  ): Promise<T> {
+    const { name, namespace, uid, resourceVersion } = known.metadata
+    const sent = object({ metadata: { name, namespace, uid, resourceVersion }, status } as unknown as T)
+    const { metadata } = await answered(this.#client.updateStatus(ref, sent, { ...options, ...metadataAlone }))
+    return { ...known, metadata, status }
+  }
+
+  async #patchMetadata<T extends Known>(ref: ResourceRef<T & KubeObject>, known: T, change: object): Promise<T> {
+    const { name, namespace, resourceVersion } = known.metadata
+    const patch = { metadata: { resourceVersion, ...change } }
     const target = ref.namespaced ? { name, namespace } : { name }
-    return answered(this.#client.patch(ref, target, { type: 'merge', patch }, write))
+    const options = { ...write, ...metadataAlone }
+    const { metadata } = await answered(this.#client.patch(ref, target, { type: 'merge', patch }, options))
+    return { ...known, metadata }
   }
 }
 
+type Known = AnyPolicy | ArmorProfile | ArmorProfileModel
+
+const metadataAlone = { answer: 'metadata' } as const
 const write = { fieldManager, deadline: DEADLINE }
 const writeStatus = { fieldManager, deadline: STATUS_DEADLINE, class: 'status' } as const
 

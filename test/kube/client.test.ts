@@ -26,6 +26,7 @@ describe('kube client', () => {
       line: string
       query?: Record<string, string>
       type?: string
+      accept?: string
       body?: unknown
     }[] = [
       { title: 'get', call: (c) => c.get(things, target), line: `GET ${thingsPath}/one` },
@@ -60,6 +61,13 @@ describe('kube client', () => {
         title: 'update of the status',
         call: (c) => c.updateStatus(things, one),
         line: `PUT ${thingsPath}/one/status`,
+        body: one,
+      },
+      {
+        title: 'update of which only the metadata is to be answered',
+        call: (c) => c.updateStatus(things, one, { answer: 'metadata' }),
+        line: `PUT ${thingsPath}/one/status`,
+        accept: 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json',
         body: one,
       },
       {
@@ -119,7 +127,7 @@ describe('kube client', () => {
         body: { kind: 'Eviction' },
       },
     ]
-    for (const { title, call, line, query = {}, type, body } of rows)
+    for (const { title, call, line, query = {}, type, accept = 'application/json', body } of rows)
       it(title, async () => {
         world.server.otherwise = json({ kind: 'Thing' })
         await call(world.client)
@@ -129,6 +137,7 @@ describe('kube client', () => {
         )
         expect(Object.fromEntries(seen!.query)).to.deep.equal(query)
         if (type !== undefined) expect(seen!.headers['content-type']).to.equal(type)
+        expect(seen!.headers['accept']).to.equal(accept)
         if (body !== undefined) expect(JSON.parse(seen!.body)).to.deep.equal(body)
       })
   })

@@ -55,6 +55,26 @@ describe('a write of the control plane', () => {
     })
 })
 
+describe('a status that is written', () => {
+  const answer = { metadata: { ...policy.metadata, resourceVersion: '2', labels: { by: 'another' } } }
+  const status = { profileName: 'varmor-demo-web', ready: true }
+
+  it('is sent without the object, and the object that was known gets what the answer says of it', async () => {
+    const asked: unknown[] = []
+    const client = {
+      updateStatus: async (...args: unknown[]) => {
+        asked.push(...args.slice(1))
+        return answer
+      },
+    } as unknown as ApiClient
+    const writes = new ClusterWrites(client, { profile: () => undefined })
+    expect(await writes.writePolicyStatus(policy, status)).to.deep.equal({ ...policy, ...answer, status })
+    const { name, namespace, uid, resourceVersion } = policy.metadata
+    expect(asked[0]).to.deep.equal({ metadata: { name, namespace, uid, resourceVersion }, status })
+    expect(asked[1]).to.include({ answer: 'metadata', fieldManager: 'varmor-manager' })
+  })
+})
+
 describe('the pods of a workload', () => {
   const pod = (name: string, owner: { kind: string; uid: string }, more: object = {}) => ({
     metadata: { name, ownerReferences: [{ ...owner, controller: true }], ...more },
