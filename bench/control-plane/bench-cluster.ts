@@ -44,12 +44,15 @@ export class BenchCluster {
     this.profiles = profiles
   }
 
-  static async start(): Promise<BenchCluster> {
+  /** @param bring the kinds and the namespace */
+  static async start(
+    bring: (cluster: Cluster, client: ApiClient) => Promise<void> = (_, client) => install(client, installNamespace),
+  ): Promise<BenchCluster> {
     const cluster = await startCluster({ kwok: true, log: () => undefined })
     const config = new KubeConfig()
     config.loadFromFile(cluster.kubeconfig)
     const client = new ApiClient({ connection: new KubeConnection(config), limiter: unlimited })
-    await install(client, installNamespace)
+    await bring(cluster, client)
     const names = Array.from({ length: NAMESPACES }, (_, i) => namespaceOf(i))
     await inParallel(names, 16, (name) => client.create(namespaces, { metadata: { name } }))
     return new BenchCluster(cluster, client, await Followed.start(client, varmorPolicies), await followProfiles(client))

@@ -54,8 +54,18 @@ export async function answerOf<T>(child: ChildProcess, log: string): Promise<T> 
   }
 }
 
-/** A manager that runs. */
-export class Managed {
+/** A manager that runs, ours or upstream's. */
+export interface Measured {
+  /** Milliseconds that its modules took. */
+  readonly started: Pick<ManagerReady, 'loaded'>
+  readonly cost: ProcessCost
+  calls(): Promise<Calls>
+  quiet(still: number, limit: number, interval?: number): Promise<{ at: number; calls: Calls }>
+  stop(): Promise<void>
+}
+
+/** Ours. */
+export class Managed implements Measured {
   readonly #child: ChildProcess
   readonly started: ManagerReady
 

@@ -5,24 +5,28 @@ import { policiesAlone } from './phases/policies-alone.ts'
 import { reports } from './phases/reports.ts'
 import { restarts } from './phases/restarts.ts'
 import { withFleet } from './phases/with-fleet.ts'
-import type { Table } from './table.ts'
+import type { Column } from './table.ts'
+import { upstreamManagers } from './upstream-manager.ts'
 
 /** What a phase works with. Each leaves no policies behind. */
 export interface Bench {
   cluster: BenchCluster
-  table: Table
+  table: Column
   scale: { policies: number; nodes: number; pods: number; deployments: number }
   /** Of the manager's requests; its own default without. */
   pace?: { qps: number; burst: number }
   /** Node.js flags of the manager. */
   flags: readonly string[]
+  /** A checkout of upstream's, with its binary. */
+  upstream?: string | undefined
 }
 
 export const phases = {
   floor,
-  policies: policiesAlone,
+  policies: (bench: Bench) => policiesAlone(bench),
   fleet: withFleet,
   reports,
   restarts,
   hostile,
+  upstream: (bench: Bench) => policiesAlone(bench, upstreamManagers(bench.cluster.cluster, bench.upstream!)),
 }

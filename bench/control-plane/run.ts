@@ -5,12 +5,14 @@
  */
 import { mkdirSync } from 'node:fs'
 import { Option } from 'commander'
+import type { Cluster } from '../../test/cluster/cluster.ts'
 import { chartValues, imageEnvironment } from '../as-installed.ts'
 import { countOption, progress, readOptions } from '../bench.ts'
 import { BenchCluster } from './bench-cluster.ts'
 import { compile } from './compiled.ts'
 import { type Bench, phases } from './phases.ts'
-import { Table } from './table.ts'
+import { type Column, Table } from './table.ts'
+import { howToBuild, installUpstream, readCheckout } from './upstream-manager.ts'
 
 interface Given {
   policies: number
@@ -21,12 +23,15 @@ interface Given {
   burst?: number
   prof?: string
   asInstalled?: true
+  upstream?: string
 }
 
-const { only, qps, burst, prof, asInstalled, ...scale } = readOptions<Given, keyof typeof phases>({
+const kinds = Object.keys(phases) as (keyof typeof phases)[]
+const { only, qps, burst, prof, asInstalled, upstream, ...scale } = readOptions<Given, keyof typeof phases>({
   command: 'npm run bench:control-plane --',
   about: 'What a manager takes for policies, reports and restarts, on a real Kubernetes with nodes that kwok pretends.',
-  kinds: Object.keys(phases) as (keyof typeof phases)[],
+  kinds,
+  usual: kinds.filter((kind) => kind !== 'upstream'),
   options: [
     countOption('--policies <count>', 'that are applied', 300),
     countOption('--nodes <count>', 'that kwok pretends', 100),
@@ -36,8 +41,18 @@ const { only, qps, burst, prof, asInstalled, ...scale } = readOptions<Given, key
     countOption('--burst <count>', "of the manager's requests"),
     new Option('--as-installed', 'give managers the memory that they have where the chart starts them'),
     new Option('--prof <folder>', 'keep a CPU profile of each manager there'),
+    new Option(
+      '--upstream <checkout>',
+      `of bytedance/vArmor, where \`${howToBuild}\` was run: does with its manager what policies does with ours`,
+    )
+      .argParser(readCheckout)
+      .implies({ only: kinds }),
   ],
 })
+if (only.includes('upstream') && upstream === undefined) {
+  console.error('error: what `--only upstream` measures has to be given with `--upstream <checkout>`; see `--help`')
+  process.exit(1)
+}
 if (prof !== undefined) mkdirSync(prof, { recursive: true })
 
 /** What Node.js takes of the chart's limit of 512 MiB, and what the chart has it take for new objects. */
@@ -47,24 +62,37 @@ if (asInstalled) Object.assign(process.env, imageEnvironment)
 await compile()
 progress('children compiled')
 const table = new Table()
-const cluster = await BenchCluster.start()
-progress('cluster started')
-const bench: Bench = {
-  cluster,
-  table,
+const common: Omit<Bench, 'cluster' | 'table'> = {
   scale,
+  upstream,
   ...(qps !== undefined && { pace: { qps, burst: burst ?? qps } }),
   flags: [
     ...(asInstalled ? memoryOfChart : []),
     ...(prof === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${prof}`]),
   ],
 }
-try {
-  for (const name of only) {
-    await phases[name](bench)
-    progress(`end of ${name}`)
+/** On a cluster of their own. */
+async function measure(names: typeof only, column: Column, bring?: (cluster: Cluster) => Promise<void>): Promise<void> {
+  if (names.length === 0) return
+  const cluster = await BenchCluster.start(bring)
+  progress('cluster started')
+  try {
+    for (const name of names) {
+      await phases[name]({ ...common, cluster, table: column })
+      progress(`end of ${name}`)
+    }
+  } finally {
+    await cluster.stop()
   }
+}
+try {
+  const isOurs = (name: string): boolean => name !== 'upstream'
+  await measure(only.filter(isOurs), table.ours)
+  await measure(
+    only.filter((name) => !isOurs(name)),
+    table.theirs,
+    (cluster) => installUpstream(cluster, upstream!),
+  )
 } finally {
-  await cluster.stop()
   table.print()
 }

@@ -2,31 +2,49 @@ import { progress } from '../bench.ts'
 import { load } from './process-cost.ts'
 import { upstream } from './upstream.ts'
 
-interface Row {
-  what: string
-  ours: string
-  load: number
+/** Where what is measured is put down. */
+export interface Column {
+  add(what: string, measured: string): void
 }
 
-/** What was measured, beside upstream's figures. Each row is printed as it comes, and all of them at the end. */
-export class Table {
-  readonly #rows: Row[] = []
+/** Of a column: the CPU of manager and API server has room. */
+const oursWidth = 46
 
-  add(what: string, ours: string): void {
-    this.#rows.push({ what, ours, load: load() })
-    progress(`${what}: ${ours}`)
-  }
+interface Row {
+  ours?: string
+  theirs?: string
+  /** When each of them was measured. */
+  loads: string[]
+}
+
+/** What was measured of both managers. Each row is printed as it comes, and all of them at the end. */
+export class Table {
+  readonly #rows = new Map<string, Row>()
+  readonly ours = this.#column('ours')
+  readonly theirs = this.#column('theirs')
 
   print(): void {
-    const width = Math.max(...this.#rows.map(({ what }) => what.length))
-    const line = (...cells: [string, string, string, string, string]) =>
-      console.log(
-        `${cells[0].padEnd(width)}  ${cells[1].padEnd(34)}  ${cells[2].padEnd(24)}  ${cells[3].padEnd(10)}  ${cells[4]}`,
-      )
+    const line = (...[what, ours, theirs, aim, load]: [string, string, string, string, string]) =>
+      console.log(`${what.padEnd(width)}  ${ours.padEnd(oursWidth)}  ${theirs.padEnd(27)}  ${aim.padEnd(10)}  ${load}`)
+    const width = Math.max(...[...this.#rows.keys()].map(({ length }) => length))
     line('', 'ours', 'upstream', 'aim', 'load')
-    for (const { what, ours, load } of this.#rows) {
-      const { theirs = '', aim = '' } = upstream[what] ?? {}
-      line(what, ours, theirs, aim, load.toFixed(1))
+    for (const [what, { ours = '', theirs: measured, loads }] of this.#rows) {
+      const { theirs: constant, aim = '' } = upstream[what] ?? {}
+      const theirs = measured ?? (constant === undefined ? '' : `${constant} *`)
+      // Beside others it is cut to its column: all of it was printed as it came.
+      const fits = theirs === '' || ours.length <= oursWidth
+      line(what, fits ? ours : `${ours.slice(0, oursWidth - 1)}…`, theirs, aim, loads.join(' | '))
+    }
+    console.log('* on another machine, once: its times are not to be compared with those of this one')
+  }
+
+  #column(name: 'ours' | 'theirs'): Column {
+    return {
+      add: (what, measured) => {
+        const { loads = [], ...row } = this.#rows.get(what) ?? {}
+        this.#rows.set(what, { ...row, [name]: measured, loads: [...loads, load().toFixed(1)] })
+        progress(`${name}, ${what}: ${measured}`)
+      },
     }
   }
 }

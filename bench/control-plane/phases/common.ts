@@ -1,5 +1,4 @@
-import type { Managed } from '../managed.ts'
-import { type Calls, difference, sum } from '../managed.ts'
+import { type Calls, difference, type Managed, type Measured, sum } from '../managed.ts'
 import type { Bench } from '../phases.ts'
 
 /** Milliseconds after which a phase is given up. */
@@ -18,7 +17,7 @@ export interface Done {
 }
 
 /** What a manager did, and what it cost, from now on. */
-export async function since({ cluster }: Bench, manager: Managed): Promise<() => Promise<Done>> {
+export async function since({ cluster }: Bench, manager: Measured): Promise<() => Promise<Done>> {
   const [calls, { cpu, main }, server] = [await manager.calls(), manager.cost, cluster.serverCpu]
   return async () => {
     const done = difference(await manager.calls(), calls)
@@ -34,7 +33,7 @@ export async function since({ cluster }: Bench, manager: Managed): Promise<() =>
 }
 
 export const cpuText = ({ cpu, main, server }: Done): string =>
-  `${cpu.toFixed(1)} s (${main.toFixed(1)} s JavaScript); API server ${server.toFixed(1)} s`
+  `${cpu.toFixed(1)} s${main > 0 ? ` (${main.toFixed(1)} s JavaScript)` : ''}; API server ${server.toFixed(1)} s`
 
 export const listed = (calls: Calls): string =>
   Object.entries(calls)

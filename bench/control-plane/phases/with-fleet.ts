@@ -37,7 +37,7 @@ export async function withFleet(bench: Bench): Promise<void> {
   table.add('with nodes: reports', JSON.stringify((await fleet.count()).answers))
 
   await manager.stop()
-  const restarting = measureRestart(bench, 'restart with nodes')
+  const restarting = measureRestart(bench, 'restart with nodes', () => startManager(bench))
   const again = await restarting
   fleet.meet(again.statusUrl, { spread: 10_000 })
   start = performance.now()
