@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clocks.h"
 #include "fork-binding.h"
 #include "known-records.h"
 #include "napi-help.h"
@@ -205,6 +206,7 @@ static napi_value run_known(napi_env env, napi_callback_info info)
 		.at = (uint32_t)b->state[STATE_AT],
 		.out_len = (uint32_t)b->state[STATE_OUT],
 		.holds = fork_binding_holds,
+		.now = now_ns(),
 	};
 	if (run.len > INT32_MAX || run.out_room > INT32_MAX || run.at > run.len || run.out_len > run.out_room)
 		return give_up(env, "runKnown");

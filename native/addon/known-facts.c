@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#include "clocks.h"
 #include "record-hash.h"
 
 #define MAX_BYTES (16u << 20) /* of all texts but those of forms */
@@ -66,7 +65,7 @@ static bool renew(const struct known_records *k, const struct known_run *run, st
 {
 	const char *container = container_of(k, p);
 
-	if (p->of_batch || !p->fork.tree || !run->holds || !container || now_ns() >= p->fork.until ||
+	if (p->of_batch || !p->fork.tree || !run->holds || !container ||
 	    !run->holds(p->fork.tree, p->fork.key, p->pid, k->second - SETTLED, container))
 		return false;
 	p->second = k->second;
@@ -74,10 +73,18 @@ static bool renew(const struct known_records *k, const struct known_run *run, st
 	return true;
 }
 
+/* Also in the middle of a second: else all that are due by then were asked for where the next one begins. */
+static bool is_due(const struct known_run *run, const struct known_process *p)
+{
+	return p->fork.tree && run->now >= p->fork.until;
+}
+
 bool known_facts_hold(const struct known_records *k, const struct known_run *run, struct known_process *p)
 {
 	if (p->second == 0)
 		return p->batch == k->batch && k->second >= p->since;
+	if (is_due(run, p))
+		return false;
 	if (p->second == k->second && p->batch >= (p->of_batch ? k->batch : k->held_since))
 		return true;
 	return renew(k, run, p);

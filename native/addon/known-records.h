@@ -22,6 +22,7 @@ struct known_run {
 	size_t out_room;
 	/* Whether a process still has its pid and is in the container, and has been since then; NULL where nobody can say. */
 	bool (*holds)(uint32_t tree, uint64_t key, uint32_t pid, double since, const char *container);
+	uint64_t now; /* nanoseconds of CLOCK_MONOTONIC */
 	/* Where it begins, and has stopped. */
 	size_t at;
 	size_t out_len;

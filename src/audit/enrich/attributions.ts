@@ -15,6 +15,9 @@ const setBits = 11
 
 const empty: Entry = { pid: -1, attribution: nobody, batch: 0 }
 
+const isDue = ({ attribution: { fork } }: Entry, resolver: PidResolver): boolean =>
+  fork !== undefined && resolver.isDue?.(fork) === true
+
 /** Where the exact time of the event at hand is found out, which few events need. */
 export interface EventClock {
   /** Unix seconds, with a fraction where the record has one. */
@@ -69,7 +72,7 @@ export class Attributions {
     payer = '',
   ): Attribution {
     const entry = this.#entryOf(pid)
-    if (entry.pid === pid && this.#holds(entry, eventTime)) return entry.attribution
+    if (entry.pid === pid && this.#holds(entry, eventTime) && !isDue(entry, resolver)) return entry.attribution
     const attribution = attribute(pid, clock?.exactTime() ?? eventTime, snapshot, resolver, payer)
     this.#keep(pid, attribution, entry.pid === pid ? entry : undefined)
     return attribution

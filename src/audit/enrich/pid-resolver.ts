@@ -63,6 +63,8 @@ export interface PidResolver {
    * in a resolver that says nothing of seconds.
    */
   reuses?(): number
+  /** Whether it has to be asked again what the process runs. */
+  isDue?(fork: LivingFork): boolean
   /** The process that has the pid now. Absent in a resolver for old logs, where nothing can be looked up. */
   living?(pid: number, payer: string): Membership | undefined
 }

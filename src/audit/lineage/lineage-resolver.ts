@@ -1,6 +1,6 @@
 import type { Random } from '../../base/random.ts'
 import type { LookupBudget } from '../enrich/lookup-budget.ts'
-import { type Membership, type NoProcess, type PidResolver, stampLag } from '../enrich/pid-resolver.ts'
+import { type LivingFork, type Membership, type NoProcess, type PidResolver, stampLag } from '../enrich/pid-resolver.ts'
 import type { ReadProcess } from '../enrich/proc-pid-resolver.ts'
 import type { ForkAnswer } from './fork-addon.ts'
 import type { Forks } from './forks.ts'
@@ -63,6 +63,10 @@ export class LineageResolver implements PidResolver {
 
   reuses(): number {
     return this.#options.forks.reuses()
+  }
+
+  isDue({ until }: LivingFork): boolean {
+    return this.#options.now() >= until
   }
 
   /** For the whole second of the event, so that its other events need not ask; if two processes had the pid in it, for the moment. */

@@ -61,6 +61,8 @@ class World {
   minute = 1
   /** Whether what was found holds for its second, as the fork tree says it, or for its batch. */
   bySecond = true
+  /** What some processes run is asked for again at once. */
+  someAreDue = false
 
   readonly resolver = (): PidResolver => ({
     beginBatch: () => undefined,
@@ -74,7 +76,7 @@ class World {
       // One that began in the middle of all records.
       const since = process % 50 === 3 ? 1_740_381_264.5 : 0
       // Of a fork tree that is closed by now, nothing holds any longer than it was found for.
-      const fork = { tree: 77, key: pid, until: 1e8 }
+      const fork = { tree: 77, key: pid, until: this.someAreDue && process % 7 === 0 ? 0 : 1e8 }
       return { containerID, mntNsID, since, ...(this.bySecond && { second: Math.floor(time), fork }) }
     },
   })
@@ -225,6 +227,7 @@ describe(`records of known forms${addon === undefined ? ' (not here: needs the n
           fc.property(fc.array(step, { minLength: 5, maxLength: 40 }), (steps) => {
             const options = { everything, ...(kinds !== undefined && { kinds }) }
             const [world, quick, slow] = [new World(), counting(options), new Scratch(options)]
+            world.someAreDue = true
             const [ofQuick, ofSlow] = [world.resolver(), world.resolver()]
             for (const one of steps) {
               if (one.do === 'reuse') world.reuse()

@@ -126,6 +126,18 @@ describe(`processes that live on${missing === undefined ? '' : ` (not here: ${mi
     expect(asked).to.include(second!.pid)
   })
 
+  it('are asked for again when it is time in the middle of a second, and once', () => {
+    let behind = 20
+    const decode = decoder(() => monotonic() - behind)
+    const at = now()
+    decode(at, [second!, second!])
+    behind = 0
+    decode(at, [second!, second!])
+    expect(asked).to.include(second!.pid)
+    decode(at, [second!, second!])
+    expect(asked).to.deep.equal([])
+  })
+
   it('are asked for again when their fork tree is another one', () => {
     const decode = decoder()
     decode(now() - 1, [second!, second!])
