@@ -34,10 +34,10 @@ const MOST_URGENT = 512
 const MOST = 5_000
 /**
  * Milliseconds that a job waits before another thread is started, which costs as much CPU as hundreds of policies and takes 18 MiB: behind
- * jobs that take long, and behind very many.
+ * one that takes long, and behind many that do not.
  */
 const WAIT_FOR_LONG = 100
-const WAIT_FOR_MANY = 1_000
+const WAIT_FOR_MANY = { urgent: 250, other: 1_000 }
 /** Milliseconds that a thread stays without a job: it takes 13 MiB even so, and a few tenths of a second to be started again. */
 export const IDLE = 60_000
 /** Milliseconds of CPU in which a thread starts on a machine of some age. Where it takes so many times as long, so may a job, and its code is as cold. */
@@ -203,8 +203,7 @@ export class CompilerPool implements Compilers {
     const { threads, clock } = this.#options
     while (this.#idle.length > 0 || this.#started < threads) {
       const running = [...this.#running.values()]
-      const now = clock.now()
-      const job = nextTurn(this.#waiting, running, this.#tenants, { left: this.#left, restUntil: this.#restUntil, now })
+      const job = this.#next(running, clock.now())
       if (job === undefined) return
       const thread = this.#idle.pop()?.thread
       if (thread === undefined) {
@@ -217,15 +216,22 @@ export class CompilerPool implements Compilers {
     }
   }
 
-  /** A job has waited: another thread is started if one still does, unless those before it are short and few. */
+  /** A job has waited: another thread is started if one still does that may have it, unless those before it are short and few. */
   #lack(): void {
     this.#more = undefined
-    const [first] = this.#waiting
-    if (first === undefined || this.#idle.length > 0) return
-    const now = this.#options.clock.now()
-    const isLong = [...this.#running.values()].every(({ since }) => now - since >= WAIT_FOR_LONG)
-    if (isLong || now - first.since >= WAIT_FOR_MANY) void this.#startThread()
-    else this.#more = this.#options.clock.after(WAIT_FOR_LONG, () => this.#lack())
+    const { clock } = this.#options
+    const now = clock.now()
+    const running = [...this.#running.values()]
+    if (this.#idle.length > 0 || this.#next(running, now) === undefined) return
+    const isLong = running.every(({ since }) => now - since >= WAIT_FOR_LONG)
+    const waitsLong = ({ since, urgent, tenant }: Job): boolean =>
+      now - since >= WAIT_FOR_MANY[urgent ? 'urgent' : 'other'] && !running.some((other) => other.tenant === tenant)
+    if (isLong || [...this.#waiting].some(waitsLong)) void this.#startThread()
+    else this.#more = clock.after(WAIT_FOR_LONG, () => this.#lack())
+  }
+
+  #next(running: readonly Hand[], now: number): Job | undefined {
+    return nextTurn(this.#waiting, running, this.#tenants, { left: this.#left, restUntil: this.#restUntil, now })
   }
 
   /** How many threads slow ones may have: all but one of those that are there, so that they wait for one that is started anew. */

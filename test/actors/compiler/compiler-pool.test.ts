@@ -120,14 +120,30 @@ describe('a pool of compilers', () => {
     expect(outcomes).to.deep.equal(Array(5).fill('done'))
   })
 
-  it('starts no second thread for many short jobs, unless they are more than a second of work', async () => {
+  const many: [what: string, urgent: boolean, few: number, more: number][] = [
+    ['for which somebody waits, unless for a quarter of a second', true, 20, 50],
+    ['for which nobody waits, unless they are more than a second of work', false, 90, 130],
+  ]
+  for (const [what, urgent, few, more] of many)
+    it(`starts no second thread for many short jobs ${what}`, async () => {
+      await Promise.all([pool.start(), simulation.runFor(STARTING)])
+      for (const [count, expected] of [
+        [few, 1],
+        [more, 2],
+      ] as const) {
+        for (let i = 0; i < count; i++) ask(`team ${i % 9}`, { cost: 10 }, { urgent })
+        await simulation.runFor(2_000)
+        expect(threads.length).to.equal(expected)
+      }
+      expect(outcomes).to.deep.equal(Array(few + more).fill('done'))
+    })
+
+  it('starts no second thread for what only a tenant waits for who has a job in hand', async () => {
     await Promise.all([pool.start(), simulation.runFor(STARTING)])
-    for (let i = 0; i < 90; i++) ask(`team ${i % 9}`, { cost: 10 })
-    await simulation.runFor(2_000)
-    expect([ends.length, threads.length]).to.deep.equal([90, 1])
-    for (let i = 0; i < 120; i++) ask(`team ${i % 9}`, { cost: 10 })
-    await simulation.runFor(2_000)
-    expect([ends.length, threads.length]).to.deep.equal([210, 2])
+    for (let i = 0; i < 120; i++) ask('a', { cost: 20 })
+    for (let i = 0; i < 3; i++) ask('b', { cost: 20 })
+    await simulation.runFor(3_000)
+    expect([ends.length, threads.length]).to.deep.equal([123, 1])
   })
 
   it('has one thread from its start on, for which the first job does not wait, and another when one is needed', async () => {
