@@ -26,9 +26,10 @@ interface LineageOptions {
 
 /**
  * Seconds for which what /proc said of a process in a container is given again: it may run another program then. Drawn for each, so
- * that a thousand processes that were first seen in one second are not all asked for again in one.
+ * that a thousand processes that were first seen in one second are not all asked for again in one. `late`: where nothing may be asked just
+ * then.
  */
-const fresh = { least: 5, most: 10 }
+const fresh = { least: 5, most: 10, late: 1 }
 interface Kept {
   read: Membership | undefined
   /** Until when it is given again. */
@@ -126,7 +127,8 @@ export class LineageResolver implements PidResolver {
     const now = this.#options.now()
     const kept = this.#kept.get(key)
     if (kept !== undefined && now < kept.until) return kept
-    if (!budget.take(containerID)) return undefined
+    if (!budget.take(containerID))
+      return kept && now < kept.until + fresh.late ? { ...kept, until: kept.until + fresh.late } : undefined
     const found = readProcess(ask, undefined, true)
     const read = forks.confirm(key, '') ? found : undefined
     const anew = { read, until: now + fresh.least + (fresh.most - fresh.least) * random() }
