@@ -43,7 +43,8 @@ const manager = new Manager({
   namespace,
   identity: `bench-${process.pid}`,
   logger: pino({ level: 'info' }, pino.destination({ fd: 2, sync: false })),
-  // As much as the chart gives it.
+  // As the chart has it.
+  policy: { egressControl: { pods: false, services: true } },
   listen: { host: '127.0.0.1', ports: { webhook, status: 0 }, metrics: { port: 0 }, memory: 512 * mebibyte },
   reach: { names: ['127.0.0.1', 'localhost'], webhooks: (port) => ({ url: `https://127.0.0.1:${port}` }) },
   ...options,

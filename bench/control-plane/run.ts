@@ -49,8 +49,8 @@ const { only, qps, burst, prof, asInstalled, upstream, ...scale } = readOptions<
       .implies({ only: kinds }),
   ],
 })
-if (only.includes('upstream') && upstream === undefined) {
-  console.error('error: what `--only upstream` measures has to be given with `--upstream <checkout>`; see `--help`')
+if (only.includes('upstream') !== (upstream !== undefined)) {
+  console.error('error: `--upstream <checkout>` and `--only … upstream` go together; see `--help`')
   process.exit(1)
 }
 if (prof !== undefined) mkdirSync(prof, { recursive: true })
