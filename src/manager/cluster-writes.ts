@@ -32,6 +32,7 @@ import {
 import type { ApiClient } from '../kube/client.ts'
 import type { KubeObject, ResourceRef } from '../kube/objects.ts'
 import { armorProfileModels, armorProfiles, varmorClusterPolicies, varmorPolicies } from '../kube/own-kinds.ts'
+import { withoutManagedFields } from '../kube/store.ts'
 import { isAlive, isOf, type Pod as KubePod, pods, workloadResources } from './cluster-resources.ts'
 
 /** Who writes, in managedFields. */
@@ -144,15 +145,18 @@ export class ClusterWrites implements ControlPlaneApi, ModelApi {
       for (const pod of page.value.items) if (isOf(pod, kind, uid) && isAlive(pod)) take(pod as KubePod & Pod)
   }
 
-  /** Of the object nothing is sent but its status, and of the answer nothing read but its metadata: the version that was written to is known. */
+  /**
+   * Sends no spec, which a status leaves as it is; of all else that is not sent, the server takes the field's owner away, and an apply that
+   * leaves it out would no more remove it. Of the answer only the metadata is read: the version that was written to is known.
+   */
   async #writeStatus<T extends Known>(
     ref: ResourceRef<T & KubeObject>,
     known: T,
     status: NonNullable<T['status']>,
     options: typeof write | typeof writeStatus,
   ): Promise<T> {
-    const { name, namespace, uid, resourceVersion } = known.metadata
-    const sent = object({ metadata: { name, namespace, uid, resourceVersion }, status } as unknown as T)
+    const { spec: _, ...rest } = withoutManagedFields(object(known)) as T & { spec?: unknown }
+    const sent = object({ ...rest, status } as unknown as T)
     const { metadata } = await answered(this.#client.updateStatus(ref, sent, { ...options, ...metadataAlone }))
     return { ...known, metadata, status }
   }

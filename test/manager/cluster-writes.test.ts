@@ -1,10 +1,16 @@
 import { AssertionError } from 'node:assert'
+import { KubeConfig } from '@kubernetes/client-node'
 import { expect } from 'chai'
 import { type AnyPolicy, PortError, type PortErrorCode, type Workload } from '../../actors/ports.ts'
 import { ApiError, ConnectionError } from '../../src/kube/api-error.ts'
-import type { ApiClient } from '../../src/kube/client.ts'
+import { ApiClient } from '../../src/kube/client.ts'
+import { KubeConnection } from '../../src/kube/connection.ts'
 import { FencedError } from '../../src/kube/fence.ts'
+import { unlimited } from '../../src/kube/limiter.ts'
+import { varmorPolicies } from '../../src/kube/own-kinds.ts'
 import { ClusterWrites } from '../../src/manager/cluster-writes.ts'
+import { startApiServer } from '../../src/sandbox/api-server/start-api-server.ts'
+import { install } from '../../src/sandbox/install.ts'
 import { policySpec } from '../actors/control-plane/world.ts'
 
 const context = { verb: 'patch', path: '/x' }
@@ -56,22 +62,61 @@ describe('a write of the control plane', () => {
 })
 
 describe('a status that is written', () => {
-  const answer = { metadata: { ...policy.metadata, resourceVersion: '2', labels: { by: 'another' } } }
-  const status = { profileName: 'varmor-demo-web', ready: true }
+  let api: Awaited<ReturnType<typeof startApiServer>>
+  let client: ApiClient
+  let writes: ClusterWrites
+  before(async () => {
+    api = await startApiServer()
+    const config = new KubeConfig()
+    config.loadFromString(api.kubeconfig)
+    client = new ApiClient({ connection: new KubeConnection(config), limiter: unlimited })
+    await install(client, 'demo')
+    writes = new ClusterWrites(client, { profile: () => undefined })
+  })
+  after(async () => {
+    await client.close()
+    await api.close()
+  })
 
-  it('is sent without the object, and the object that was known gets what the answer says of it', async () => {
+  it('is sent without the spec, and the object that was known gets what the answer says of it', async () => {
+    const answer = { metadata: { ...policy.metadata, resourceVersion: '2', labels: { by: 'another' } } }
+    const status = { profileName: 'varmor-demo-web', ready: true }
     const asked: unknown[] = []
-    const client = {
-      updateStatus: async (...args: unknown[]) => {
-        asked.push(...args.slice(1))
-        return answer
-      },
-    } as unknown as ApiClient
-    const writes = new ClusterWrites(client, { profile: () => undefined })
-    expect(await writes.writePolicyStatus(policy, status)).to.deep.equal({ ...policy, ...answer, status })
-    const { name, namespace, uid, resourceVersion } = policy.metadata
-    expect(asked[0]).to.deep.equal({ metadata: { name, namespace, uid, resourceVersion }, status })
+    const updateStatus = async (_: unknown, ...more: unknown[]) => {
+      asked.push(...more)
+      return answer
+    }
+    const writes = new ClusterWrites({ updateStatus } as unknown as ApiClient, { profile: () => undefined })
+    const known = { ...policy, metadata: { ...policy.metadata, managedFields: [{}] } }
+    expect(await writes.writePolicyStatus(known, status)).to.deep.equal({ ...known, ...answer, status })
+    const { spec: _, ...rest } = policy
+    expect(asked[0]).to.deep.equal({ ...rest, status })
     expect(asked[1]).to.include({ answer: 'metadata', fieldManager: 'varmor-manager' })
+  })
+
+  it('leaves the spec of a policy as it is', async () => {
+    const made = await client.create(varmorPolicies, {
+      ...policy,
+      metadata: { name: 'web', namespace: 'demo' },
+    } as never)
+    const written = await writes.writePolicyStatus(made as AnyPolicy, { profileName: 'varmor-demo-web', ready: true })
+    const stored = await client.get(varmorPolicies, { namespace: 'demo', name: 'web' })
+    expect(stored).to.deep.include({ spec: made.spec, status: written.status })
+    expect(stored.metadata.resourceVersion).to.equal(written.metadata.resourceVersion)
+  })
+
+  it('leaves to the manager what it applied of a model, so that it can take it away', async () => {
+    const metadata = { namespace: 'demo', name: 'model', labels: {}, annotations: { a: '1' } }
+    const dynamicResult = { appArmor: { profiles: ['varmor-x'], executions: ['/bin/a'] } }
+    const profile = { name: 'varmor-x', enforcer: 'AppArmor', mode: 'enforce', appArmor: 'profile' } as const
+    const model = await writes.applyModel({ metadata, storageType: 'CRDInternal', data: { dynamicResult, profile } })
+    await writes.writeModelStatus(model, { desiredNumber: 1, completedNumber: 1, ready: true })
+    const { annotations: _, ...unmarked } = metadata
+    await writes.applyModel({ metadata: unmarked, storageType: 'LocalDisk', data: { profile } } as never)
+    const stored = await writes.readModel('demo', 'model')
+    expect(stored).to.deep.include({ storageType: 'LocalDisk', data: { profile } })
+    expect(stored?.metadata.annotations).to.equal(undefined)
+    expect(stored?.status).to.include({ ready: true })
   })
 })
 
