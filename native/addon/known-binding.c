@@ -34,6 +34,7 @@ struct binding {
 	struct known_records *records;
 	int32_t *state;
 	const struct known_form *learnt; /* last, to be compared */
+	bool counted; /* V8 knows of its memory */
 };
 
 struct array {
@@ -80,9 +81,11 @@ static struct binding *get_binding(napi_env env, napi_callback_info info, size_t
 static void free_binding(napi_env env, void *data, void *hint)
 {
 	struct binding *b = data;
+	int64_t all;
 
-	(void)env;
 	(void)hint;
+	if (b->counted)
+		napi_adjust_external_memory(env, -(int64_t)known_records_bytes, &all);
 	known_records_free(b->records);
 	free(b);
 }
@@ -93,6 +96,7 @@ static napi_value open_known(napi_env env, napi_callback_info info)
 	struct array state, events, touched;
 	struct binding *b;
 	napi_value args[3], object;
+	int64_t all;
 
 	if (!get_args(env, info, 3, args) || !get_array(env, args[0], napi_int32_array, STATE_NUMBERS, &state) ||
 	    !get_array(env, args[1], napi_uint32_array, KNOWN_OPENINGS, &events) ||
@@ -108,6 +112,8 @@ static napi_value open_known(napi_env env, napi_callback_info info)
 		free_binding(env, b, NULL);
 		return give_up(env, "memory");
 	}
+	/* Else garbage is not collected for it: these are megabytes behind an object of some bytes. */
+	b->counted = napi_adjust_external_memory(env, (int64_t)known_records_bytes, &all) == napi_ok;
 	TRY(napi_type_tag_object(env, object, &tag));
 	known_records_use_counters(b->records, events.data, touched.data, &b->state[STATE_TOUCHED]);
 	return object;

@@ -133,6 +133,8 @@ void known_records_free(struct known_records *k)
 	free(k);
 }
 
+const size_t known_records_bytes = sizeof(struct known_records);
+
 struct known_records *known_records_new(void)
 {
 	struct known_records *k = calloc(1, sizeof(*k));

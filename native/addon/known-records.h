@@ -75,6 +75,9 @@ struct known_opening_facts {
 
 struct known_records;
 
+/* Of one of them, without the texts. */
+extern const size_t known_records_bytes;
+
 struct known_records *known_records_new(void);
 void known_records_free(struct known_records *k);
 struct known_forms *known_records_forms(struct known_records *k);
