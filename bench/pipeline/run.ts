@@ -6,6 +6,7 @@ import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Option } from 'commander'
+import { chartValues } from '../as-installed.ts'
 import { processesOfContainer } from '../audit/made-up.ts'
 import { type Cost, countOption, inOwnProcess, progress, readOptions } from '../bench.ts'
 import { writeLog } from './audit-daemon.ts'
@@ -41,6 +42,8 @@ interface Run extends Cost {
   resident: number[]
   main: number
 }
+
+const flagsOfChart = chartValues.agent.nodeOptions.split(' ')
 
 const script = (name: string): string => join(import.meta.dirname, name)
 const run = <T>(name: string, ...args: string[]): Promise<T> => inOwnProcess(script(name), args)
@@ -109,7 +112,7 @@ async function followed(input: string, records: number, threads: number, more: P
 function shipped(input: string, records: number, threads: number, more: Partial<PipelineRun> = {}): Promise<Run> {
   const options: PipelineRun = { folder, source: 'multicast', records, threads, forks: true, ...more }
   const through = feedCommand({ input, rate: 0, start: 0 })
-  return inOwnProcess(script('run-pipeline.ts'), [JSON.stringify(options)], { through })
+  return inOwnProcess(script('run-pipeline.ts'), [JSON.stringify(options)], { through, flags: flagsOfChart })
 }
 
 async function measure(row: Row): Promise<Record<string, number | string>> {
@@ -196,7 +199,10 @@ async function latency(rate: number, seconds: number): Promise<void> {
   const start = Date.now() + 8000
   const through = feedCommand({ input, rate, start })
   const args = [folder, String(rate), String(seconds), String(start)]
-  say('from the kernel to the log', await inOwnProcess(script('run-latency.ts'), args, { through }))
+  say(
+    'from the kernel to the log',
+    await inOwnProcess(script('run-latency.ts'), args, { through, flags: flagsOfChart }),
+  )
   rmSync(input)
 }
 
