@@ -43,10 +43,12 @@ interface Run extends Cost {
   main: number
 }
 
-const flagsOfChart = chartValues.agent.nodeOptions.split(' ')
-
 const script = (name: string): string => join(import.meta.dirname, name)
 const run = <T>(name: string, ...args: string[]): Promise<T> => inOwnProcess(script(name), args)
+
+/** An agent's pipeline, with the options that the chart gives it. @param through a command that starts it, and feeds it */
+const ours = <T>(name: string, args: string[], through: readonly string[] = []): Promise<T> =>
+  inOwnProcess(script(name), args, { through, flags: chartValues.agent.nodeOptions.split(' ') })
 
 /** What the kernel sends, or what auditd or a ring has written. */
 function makeInput(name: string, count: number, make: (serial: number) => Uint8Array): string {
@@ -96,7 +98,7 @@ function messages(kind: Kind, count: number, pid = pidOf): string {
 }
 
 function recorded(input: string, records: number, threads: number, more: Partial<PipelineRun>): Promise<Run> {
-  return run('run-pipeline.ts', JSON.stringify({ folder, input, source: 'record', records, threads, ...more }))
+  return ours('run-pipeline.ts', [JSON.stringify({ folder, input, source: 'record', records, threads, ...more })])
 }
 
 /** A log that is written while it is followed, beside forks: what an agent does that has no audit socket. */
@@ -104,15 +106,14 @@ async function followed(input: string, records: number, threads: number, more: P
   const log = join(folder, 'audit.log')
   rmSync(log, { force: true })
   const options: PipelineRun = { folder, input: log, source: 'file', records, threads, forks: true, ...more }
-  const [done] = await Promise.all([run<Run>('run-pipeline.ts', JSON.stringify(options)), writeLog(input, log)])
+  const [done] = await Promise.all([ours<Run>('run-pipeline.ts', [JSON.stringify(options)]), writeLog(input, log)])
   return done
 }
 
 /** The agent's own way: fed with messages of the kernel. */
 function shipped(input: string, records: number, threads: number, more: Partial<PipelineRun> = {}): Promise<Run> {
   const options: PipelineRun = { folder, source: 'multicast', records, threads, forks: true, ...more }
-  const through = feedCommand({ input, rate: 0, start: 0 })
-  return inOwnProcess(script('run-pipeline.ts'), [JSON.stringify(options)], { through, flags: flagsOfChart })
+  return ours('run-pipeline.ts', [JSON.stringify(options)], feedCommand({ input, rate: 0, start: 0 }))
 }
 
 async function measure(row: Row): Promise<Record<string, number | string>> {
@@ -121,16 +122,16 @@ async function measure(row: Row): Promise<Record<string, number | string>> {
   const input = isShipped ? messages(kind, lines) : makeInput(row, lines, maker(kind, pidOf))
   progress(`${row}: ${lines} records made`)
   const start = isShipped ? shipped : kind === 'BPF' ? recorded : followed
-  const ours = async (threads: number, more: Partial<PipelineRun> = {}) => {
+  const measured = async (threads: number, more: Partial<PipelineRun> = {}) => {
     const done = await start(input, lines, threads, more)
     const unresolved =
       Object.keys(done.unresolved).length === 0 ? '' : `; unresolved ${JSON.stringify(done.unresolved)}`
     progress(`${row}: ${thousands(lines / done.seconds)} k events/s with ${threads} worker(s)${unresolved}`)
     return done
   }
-  const [one, two] = [await ours(1), await ours(2)]
+  const [one, two] = [await measured(1), await measured(2)]
   // The same output once more, in one file that nothing is deleted from, to copy it.
-  await ours(1, { limits: { maxSize: '100G' } })
+  await measured(1, { limits: { maxSize: '100G' } })
   const log = join(folder, 'out', 'violations.log')
   const copied = await run<{ bytes: number; copy: Cost; reading: Cost; copyOfInput: Cost }>(
     'run-copy.ts',
@@ -197,12 +198,8 @@ async function latency(rate: number, seconds: number): Promise<void> {
   const begin = Date.now() + 1000
   say('only taken', await takeOnly({ input, rate, start: begin }, rate * seconds))
   const start = Date.now() + 8000
-  const through = feedCommand({ input, rate, start })
   const args = [folder, String(rate), String(seconds), String(start)]
-  say(
-    'from the kernel to the log',
-    await inOwnProcess(script('run-latency.ts'), args, { through, flags: flagsOfChart }),
-  )
+  say('from the kernel to the log', await ours('run-latency.ts', args, feedCommand({ input, rate, start })))
   rmSync(input)
 }
 
