@@ -101,6 +101,21 @@ describe('the resolver over forks', () => {
     expect(askedAnew, 'nothing that was read before').to.deep.equal(asked)
   })
 
+  it('says for one second more what it was, where nothing may be asked when it is due', () => {
+    const known = answer({ containerID: web.containerID, ask: 500, key: 9, itself: true })
+    const process = { ppid: 4, exe: '/bin/sh', startTime: 100 }
+    const { asked, resolver, time } = setup(known, { ...home(web.containerID, 5), process }, true, 1)
+    const fork = { tree: 3, key: 9 }
+    expect(resolver.resolve(500, 101, '')).to.deep.include({ process, fork: { ...fork, until: 10 } })
+    for (const now of [10, 10.9]) {
+      time.now = now
+      expect(resolver.resolve(500, 101, '')).to.deep.include({ process, fork: { ...fork, until: 11 } })
+    }
+    time.now = 11
+    expect(resolver.resolve(500, 101, '')).to.not.have.any.keys('process', 'fork')
+    expect(asked).to.deep.equal([500])
+  })
+
   it('takes nothing for a process that another one with its key was said to be in the last fork tree', () => {
     const known = answer({ containerID: web.containerID, ask: 500, key: 9, itself: true })
     const { asked, attribution, forks } = setup(known, home(web.containerID, 5))
