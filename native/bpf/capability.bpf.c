@@ -163,6 +163,26 @@ int BPF_PROG(varmor_userns_of_credentials)
 #endif
 #endif
 
+#define USERFAULTFD_0 0x756166726573755bULL /* "[userfau" */
+#define USERFAULTFD_1 0x0000005d6466746cULL /* "ltfd]" */
+
+/* What a file without a path is made for is the name of its inode. */
+SEC("lsm/inode_init_security_anon")
+int BPF_PROG(varmor_anonymous_inode, struct inode *inode, const struct qstr *name)
+{
+	struct varmor_profile *profile = current_profile();
+	__u64 words[2] = {};
+	struct body body = {};
+
+	if (!profile || !profile->userfaultfd)
+		return 0;
+	/* One that cannot be read is judged. */
+	if (bpf_probe_read_kernel_str(words, sizeof(words), BPF_CORE_READ(name, name)) > 0 && (words[0] != USERFAULTFD_0 || words[1] != USERFAULTFD_1))
+		return 0;
+	REFUSE_IF(judge(profile, profile->userfaultfd, VARMOR_EVENT_KIND_USERFAULTFD, 0, &body));
+	return 0;
+}
+
 SEC("lsm/bpf")
 int BPF_PROG(varmor_bpf, int command, union bpf_attr *attributes, unsigned int size)
 {

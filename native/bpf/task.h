@@ -140,8 +140,12 @@ static __always_inline struct varmor_scratch *take_scratch(void)
 		if (one && take_busy(one, number))
 			return one;
 	}
-	count(VARMOR_NO_SCRATCH);
-	return own_scratch();
+
+	struct varmor_scratch *own = own_scratch();
+
+	if (!own)
+		count(VARMOR_NO_SCRATCH);
+	return own;
 }
 
 static __always_inline void leave_scratch(struct varmor_scratch *scratch)

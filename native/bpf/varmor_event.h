@@ -19,6 +19,7 @@ enum varmor_event_kind {
 	VARMOR_EVENT_KIND_MOUNT = 7,
 	VARMOR_EVENT_KIND_USERNS = 8,
 	VARMOR_EVENT_KIND_BPF = 9,
+	VARMOR_EVENT_KIND_USERFAULTFD = 10,
 };
 
 enum varmor_event_action {

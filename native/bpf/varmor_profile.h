@@ -167,7 +167,7 @@ struct varmor_profile {
 	__u32 socket_rules;                     /* 80: number of them */
 	__u32 mounts;                           /* 84: index in varmor_mount_rules; zero where there are none */
 	__u32 lists;                            /* 88: is 1 where it lists what is allowed: the tables have all but that */
-	__u32 reserved;                         /* 92 */
+	__u32 userfaultfd;                      /* 92: verdict */
 	struct varmor_port_ranges own;          /* 96: of rules about the addresses of the container's own pod */
 	struct varmor_socket_rule sockets[512]; /* 104 */
 };

@@ -87,6 +87,8 @@ function decide(profile: BpfProfile, machine: TableMachine, operation: Operation
       return mountDecision(profile, machine, operation)
     case 'userns':
       return ofVerdict(profile.userns)
+    case 'userfaultfd':
+      return ofVerdict(profile.userfaultfd)
     case 'bpf':
       return ofVerdict(profile.bpf.find(({ command }) => command === operation.command))
     case 'signal':

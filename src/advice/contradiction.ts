@@ -48,6 +48,7 @@ const interpreter: Operation[] = ['/bin/sh', '/usr/bin/sh', '/usr/bin/bash', '/u
 /** System calls that may have been what other enforcers see as an operation of its own. */
 const meaning: Readonly<Record<string, Operation>> = {
   unshare: { kind: 'userns' },
+  userfaultfd: { kind: 'userfaultfd' },
   bpf: { kind: 'bpf', command: 'prog_load' },
 }
 

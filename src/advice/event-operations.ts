@@ -82,6 +82,8 @@ function bpfOperations(line: Fields, event: Fields): Operation[] | string {
       return bpfMount(event)
     case 'Userns':
       return [{ kind: 'userns' }]
+    case 'Userfaultfd':
+      return [{ kind: 'userfaultfd' }]
     case 'Bpf':
       return [{ kind: 'bpf', command: textOf(event, 'command') }]
     default:

@@ -24,6 +24,7 @@ const kinds: Readonly<Record<Restriction['kind'], Evidence>> = {
   service: 'addresses',
   ptrace: 'tracing',
   userns: 'system calls',
+  userfaultfd: 'system calls',
   bpf: 'system calls',
   'block-device': 'files',
   'node-disks': 'files',

@@ -49,6 +49,7 @@ export type Operation =
     }
   | { kind: 'syscall'; name: string; args?: readonly bigint[] }
   | { kind: 'userns' }
+  | { kind: 'userfaultfd' }
   | { kind: 'bpf'; command: string }
 
 export type OperationKind = Operation['kind']
@@ -116,7 +117,8 @@ export function operationText(operation: Operation): string {
     case 'syscall':
       return `syscall ${operation.name}${operation.args === undefined ? '' : `(${operation.args.join(', ')})`}`
     case 'userns':
-      return 'userns'
+    case 'userfaultfd':
+      return operation.kind
     case 'bpf':
       return `bpf ${operation.command}`
   }

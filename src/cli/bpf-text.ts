@@ -175,12 +175,13 @@ function referenceText(reference: EgressReference): string {
   }
 }
 
-function others({ ptrace, userns, bpf, blockDevices }: BpfProfile): string[] {
+function others({ ptrace, userns, userfaultfd, bpf, blockDevices }: BpfProfile): string[] {
   const lines = (ptrace?.rules ?? []).map((rule) => {
     const peer = rule.scope === 'outside' ? 'processes outside of the container' : 'all processes'
     return `ptrace ${words(rule.access)} with ${peer}: ${verdict(rule)}`
   })
   if (userns !== undefined) lines.push(`user namespaces: ${verdict(userns)}`)
+  if (userfaultfd !== undefined) lines.push(`userfaultfds: ${verdict(userfaultfd)}`)
   for (const rule of bpf) lines.push(`bpf(${rule.command.toUpperCase()}): ${verdict(rule)}`)
   if (blockDevices !== 0) lines.push(`block devices: ${flagWords(blockDevices)}`)
   return lines

@@ -111,15 +111,22 @@ export const disallowUserfaultfdCreation = defineRule({
   category: 'hardening',
   stops: 'Creating userfaultfd objects, by system call and through /dev/userfaultfd.',
   why: 'userfaultfd lets a program hold the kernel in the middle of a memory access for as long as it likes, which turns narrow races in the kernel into reliable exploits.',
-  ...appArmorAndBpf(path('/dev/userfaultfd', 'read', 'write')),
+  appArmor: [path('/dev/userfaultfd', 'read', 'write')],
+  bpf: [path('/dev/userfaultfd', 'read', 'write'), { kind: 'userfaultfd' }],
   seccomp: [{ names: ['userfaultfd'] }],
   gaps: {
-    appArmor: 'Closes the device only; the system call, the usual way, needs Seccomp.',
-    bpf: 'Closes the device only; the system call, the usual way, needs Seccomp.',
+    appArmor: 'Closes the device only; the system call, the usual way, needs BPF or Seccomp.',
     seccomp: 'Does not see /dev/userfaultfd (Linux 6.1), which a container has only where its runtime gives it.',
   },
-  notes: ['Stricter than upstream, which has Seccomp alone: the device makes the same object.'],
-  sources: ['man 2 userfaultfd', 'Linux Documentation/admin-guide/mm/userfaultfd.rst', 'Linux fs/userfaultfd.c'],
+  notes: [
+    'Stricter than upstream, which has Seccomp alone: the device makes the same object.',
+    'Linux before 5.12 asks no BPF program when one is made.',
+  ],
+  sources: [
+    'man 2 userfaultfd',
+    'Linux Documentation/admin-guide/mm/userfaultfd.rst',
+    'Linux fs/userfaultfd.c: new_userfaultfd',
+  ],
 })
 
 export const kernelAttackSurfaceRules: readonly Rule[] = [

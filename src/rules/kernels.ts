@@ -18,7 +18,7 @@ type EnforcerKey = (typeof enforcers)[number]['key']
 /** What a kind of restriction takes besides the oldest kernel of its enforcer. */
 const requirements: Partial<Record<EnforcerKey, Partial<Record<RestrictionKind, string>>>> = {
   appArmor: { userns: '6.7, AppArmor 4' },
-  bpf: { service: '6.1, --enableServiceEgressControl', userns: '6.1' },
+  bpf: { service: '6.1, --enableServiceEgressControl', userns: '6.1', userfaultfd: '5.12' },
 }
 
 /** What a rule takes of one enforcer; where only a part of it takes more, the rest is carried. */

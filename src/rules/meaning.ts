@@ -62,6 +62,8 @@ export type Restriction =
   /** `outside`: only between the container and the rest of the node. */
   | { kind: 'ptrace'; access: readonly PtraceAccess[]; scope: 'all' | 'outside' }
   | { kind: 'userns' }
+  /** Making a userfaultfd, by system call or device. */
+  | { kind: 'userfaultfd' }
   | { kind: 'bpf'; commands: readonly ('prog_load' | 'map_create')[] }
   /** Block devices by their inode, whatever they are called. */
   | { kind: 'block-device'; deny: readonly FileAccess[] }

@@ -77,6 +77,8 @@ function phraseOf(restriction: Restriction): Phrase {
       }
     case 'userns':
       return { verb: 'making', object: 'user namespaces' }
+    case 'userfaultfd':
+      return { verb: 'making', object: 'userfaultfds' }
     case 'bpf':
       return { verb: 'bpf(2) commands', object: list(restriction.commands) }
     case 'block-device':

@@ -81,7 +81,7 @@ describe('advice', () => {
             ...asked.capabilities.map((name) => ({ kind: 'capability' as const, name })),
           ]
           const isCaused = causes.some((operation) => againstRule(judges, operation) !== undefined)
-          const isImplied = /file exec|userns|bpf prog_load/.test(why)
+          const isImplied = /file exec|userns|userfaultfd|bpf prog_load/.test(why)
           expect(isCaused || isImplied, `${rule.name}: ${why}`).to.equal(true)
         }
       }),

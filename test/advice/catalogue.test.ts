@@ -48,7 +48,8 @@ function forbidden(restriction: Restriction): Operation[] {
     case 'ptrace':
       return restriction.access.map((access) => ({ kind: 'ptrace', access, isOutside: true, peer: 'unconfined' }))
     case 'userns':
-      return [{ kind: 'userns' }]
+    case 'userfaultfd':
+      return [{ kind: restriction.kind }]
     case 'bpf':
       return restriction.commands.map((command) => ({ kind: 'bpf', command }))
     case 'block-device':

@@ -18,7 +18,7 @@ describe('the table of rules', () => {
     ['disable-write-etc', 'yes', 'yes', 'no'],
     ['block-access-to-aws-metadata-service', 'no', 'yes', 'no'],
     ['dirty-pipe-mitigation', 'no', 'no', 'yes'],
-    ['disallow-userfaultfd-creation', 'partly', 'partly', 'partly'],
+    ['disallow-userfaultfd-creation', 'partly', 'yes', 'partly'],
     ['disable-inet', 'partly', 'yes', 'no'],
   ]
   for (const [rule, ...expected] of rows)

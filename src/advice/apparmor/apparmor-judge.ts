@@ -100,6 +100,7 @@ function otherDecision(
     case 'userns':
       return profile.isNewer ? of(rules, 'userns', () => true) : allowed
     case 'egress':
+    case 'userfaultfd':
     case 'syscall':
     case 'bpf':
       return allowed

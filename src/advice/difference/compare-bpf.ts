@@ -92,6 +92,7 @@ function plainOperations(): [what: string, operation: Operation][] {
       ['tracing beyond the container', { kind: 'ptrace', access, isOutside: true }],
     ]),
     ['user namespaces', { kind: 'userns' }],
+    ['userfaultfds', { kind: 'userfaultfd' }],
     ...['prog_load', 'map_create'].map((command): [string, Operation] => ['bpf(2)', { kind: 'bpf', command }]),
   ]
 }

@@ -94,6 +94,7 @@ export const recordKinds = {
   },
   userns: { number: 8, operation: 'Userns', body: [] },
   bpf: { number: 9, operation: 'Bpf', body: [{ name: 'command', type: 'u32', what: 'BPF_… (enum bpf_cmd)' }] },
+  userfaultfd: { number: 10, operation: 'Userfaultfd', body: [] },
 } as const satisfies Record<string, { number: number; operation: string; body: readonly RecordField[] }>
 
 export type RecordKind = keyof typeof recordKinds

@@ -55,6 +55,7 @@ const pathText = (kind: 'file' | 'exec') =>
 
 const bpfText = cached((number) => `${operation('bpf')},"command":"${bpfCommandName(number)}"}`)
 const usernsText = fragment(`${operation('userns')}}`)
+const userfaultfdText = fragment(`${operation('userfaultfd')}}`)
 const mountStart = fragment(`${operation('mount')},"path":`)
 const typeKey = fragment(',"type":')
 const flagsText = cached((flags) => `,"flags":${asciiJson(mountFlagNames(flags))}}`)
@@ -116,6 +117,7 @@ const puts: Record<keyof typeof recordKinds, PutEvent> = {
   ptrace: putPtrace,
   mount: putMount,
   userns: ({ output }) => putFragment(output, usernsText),
+  userfaultfd: ({ output }) => putFragment(output, userfaultfdText),
   bpf: ({ output, view }, { body }) => putFragment(output, bpfText(view.getUint32(body + at.bpf.command, true))),
 }
 

@@ -98,6 +98,7 @@ const bpfKinds: Record<keyof typeof recordKinds, readonly Key[]> = {
     key('flags', listOfTexts, 'of the mount; `umount` for an unmount'),
   ],
   userns: [],
+  userfaultfd: [],
   bpf: [key('command', text, 'command of bpf(2)')],
 }
 

@@ -88,6 +88,8 @@ function otherRules(
     case 'egress':
     case 'service':
       return cannot('AppArmor sees families and types of sockets, not addresses')
+    case 'userfaultfd':
+      return cannot('AppArmor does not see userfaultfd(2)')
     case 'bpf':
       return cannot('AppArmor does not see bpf(2)')
     case 'block-device':

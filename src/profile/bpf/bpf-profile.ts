@@ -40,6 +40,8 @@ export interface BpfProfile {
   ptrace?: PtraceRules
   /** Making a user namespace (hook userns_create, Linux 6.1). */
   userns?: Verdict
+  /** Making a userfaultfd (hook inode_init_security_anon, Linux 5.12). */
+  userfaultfd?: Verdict
   /** Commands of bpf(2). */
   bpf: ({ command: 'prog_load' | 'map_create' } & Verdict)[]
   /** Opening a block device, whatever it is called: `fileFlags` by the inode's type. */

@@ -51,8 +51,9 @@ function blockDeviceFlags(draft: Draft): number {
   return accessFlags({ deny: accessWith('deny'), audit: accessWith('audit') })
 }
 
-function usernsVerdict(draft: Draft): Verdict | undefined {
-  const [merged] = mergeBy(draft.userns, () => 'userns')
+/** Of what is made or not, whatever it is like. */
+function verdictOf(drafted: Draft['userns']): Verdict | undefined {
+  const [merged] = mergeBy(drafted, () => '')
   return merged === undefined ? undefined : { deny: merged.deny, audit: merged.audit }
 }
 
@@ -62,7 +63,8 @@ export function buildProfile(draft: Draft, errors: FieldError[], skipped: Skippe
   const capabilityMasks = capabilityRules(draft)
   const egress = egressRules(draft, errors)
   const ptrace = ptraceRules(draft)
-  const userns = usernsVerdict(draft)
+  const userns = verdictOf(draft.userns)
+  const userfaultfd = verdictOf(draft.userfaultfd)
   return {
     mode: 'enforce',
     files: fileRules(draft, errors),
@@ -72,6 +74,7 @@ export function buildProfile(draft: Draft, errors: FieldError[], skipped: Skippe
     ...(egress !== undefined && { egress }),
     ...(ptrace !== undefined && { ptrace }),
     ...(userns !== undefined && { userns }),
+    ...(userfaultfd !== undefined && { userfaultfd }),
     bpf: mergeBy(
       draft.bpf.map(({ command, deny, audit }) => ({ command, deny, audit })),
       ({ command }) => command,

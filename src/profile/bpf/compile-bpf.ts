@@ -131,11 +131,16 @@ function addBuiltIn(
   if (targets.length > 0) return skip('rules for some executables only are carried by AppArmor alone')
   const restrictions = withNodeDisks(rule.bpf, blockDevices)
   const asksForUserNamespaces = !absentHooks.includes('lsm/userns_create')
-  const carried = restrictions.filter(({ kind }) => kind !== 'userns' || asksForUserNamespaces)
+  const asksForUserfaultfds = !absentHooks.includes('lsm/inode_init_security_anon')
+  const carried = restrictions.filter(
+    ({ kind }) => (kind !== 'userns' || asksForUserNamespaces) && (kind !== 'userfaultfd' || asksForUserfaultfds),
+  )
   if (carried.length === 0 && restrictions.length > 0)
     return skip('this kernel asks nobody when a user namespace is made: Linux 6.1 does, and Seccomp carries it on all')
   for (const restriction of carried) addRestriction(draft, restriction, path)
-  return []
+  if (carried.length === restrictions.length) return []
+  const reason = 'this kernel asks nobody when a userfaultfd is made: Linux 5.12 does, and Seccomp carries it on all'
+  return [{ enforcer: 'BPF', path, rule: rule.name, reason }]
 }
 
 /** Raw rules that say themselves neither deny nor audit, in a policy that lets violations pass in silence. */

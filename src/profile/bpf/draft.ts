@@ -57,6 +57,7 @@ export interface Draft {
   resolved: Drafted<DraftDestination>[]
   ptrace: Drafted<{ access: readonly PtraceAccess[]; scope: 'all' | 'outside' }>[]
   userns: Drafted<object>[]
+  userfaultfd: Drafted<object>[]
   bpf: Drafted<{ command: 'prog_load' | 'map_create' }>[]
   blockDevices: Drafted<{ access: readonly FileAccess[] }>[]
   /** Whether the ways to protected paths are protected. */
@@ -78,6 +79,7 @@ export function emptyDraft(protectWays = true, verdict = denied): Draft {
     resolved: [],
     ptrace: [],
     userns: [],
+    userfaultfd: [],
     bpf: [],
     blockDevices: [],
     protectWays,

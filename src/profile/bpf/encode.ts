@@ -95,6 +95,7 @@ function profileBytes(
     ptrace_audit_all: ptrace?.auditAll ?? 0,
     ptrace_audit_outside: ptrace?.auditOutside ?? 0,
     userns: bitsOf(profile.userns),
+    userfaultfd: bitsOf(profile.userfaultfd),
     bpf_prog_load: command('prog_load'),
     bpf_map_create: command('map_create'),
     lists: profile.unlisted === undefined ? 0 : 1,

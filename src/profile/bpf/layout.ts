@@ -204,7 +204,7 @@ export const profile = struct('varmor_profile', 'All that a profile says, or whe
   { name: 'socket_rules', type: 'u32', what: 'number of them' },
   { name: 'mounts', type: 'u32', what: 'index in varmor_mount_rules; zero where there are none' },
   { name: 'lists', type: 'u32', what: 'is 1 where it lists what is allowed: the tables have all but that' },
-  { name: 'reserved', type: 'u32' },
+  { name: 'userfaultfd', type: 'u32', what: 'verdict' },
   { name: 'own', type: portRanges, what: "of rules about the addresses of the container's own pod" },
   { name: 'sockets', type: socketRule, count: MAX_SOCKET_RULES },
 ])

@@ -100,6 +100,7 @@ export const bpfProfileSchema = object({
     object({ rules: list(ptraceRule), denyAll: u32, denyOutside: u32, auditAll: u32, auditOutside: u32 }),
   ),
   userns: optional(object(verdict)),
+  userfaultfd: optional(object(verdict)),
   bpf: list(rule({ command: oneOf(['prog_load', 'map_create']) })),
   blockDevices: u32,
 })

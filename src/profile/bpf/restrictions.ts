@@ -41,7 +41,8 @@ export function addRestriction(draft: Draft, restriction: Restriction, from: str
       draft.ptrace.push({ ...rule, access: restriction.access, scope: restriction.scope })
       break
     case 'userns':
-      draft.userns.push(rule)
+    case 'userfaultfd':
+      draft[restriction.kind].push(rule)
       break
     case 'bpf':
       for (const command of restriction.commands) draft.bpf.push({ ...rule, command })

@@ -123,6 +123,23 @@ describe('built-in rules', () => {
     expect(other.ok && [other.value.userns, other.skipped]).to.deep.equal([{ deny: true, audit: false }, []])
   })
 
+  it('that need a hook in part only are named, and enforced for the rest', () => {
+    const policy = {
+      mode: 'EnhanceProtect' as const,
+      enhanceProtect: { hardeningRules: ['disallow-userfaultfd-creation'] },
+    }
+    const without = compile(policy, { absentHooks: ['lsm/inode_init_security_anon'] })
+    expect(without.ok && [without.value.userfaultfd, without.value.files.rules.length > 0]).to.deep.equal([
+      undefined,
+      true,
+    ])
+    expect(without.ok && without.skipped.map(({ rule, extent }) => [rule, extent])).to.deep.equal([
+      ['disallow-userfaultfd-creation', undefined],
+    ])
+    const other = compile(policy)
+    expect(other.ok && [other.value.userfaultfd, other.skipped]).to.deep.equal([{ deny: true, audit: false }, []])
+  })
+
   it('for some executables only are named as skipped', () => {
     const enhanceProtect = { attackProtectionRules: [{ rules: ['disable-write-etc'], targets: ['/bin/sh'] }] }
     const result = compile({ mode: 'EnhanceProtect', enhanceProtect })

@@ -1,6 +1,10 @@
+import { fileEvent } from '../harness/bpf-events.ts'
 import { linuxFrom } from '../harness/kernel-release.ts'
 import { capabilityRecord, fileRecord } from '../harness/records.ts'
 import type { RuleFamily } from '../harness/rule-case.ts'
+
+const openedDevice = fileEvent('attempt', '/dev/userfaultfd', 'write', 'read')
+const madeUserfaultfd = { comm: 'attempt', event: { operation: 'Userfaultfd' } }
 
 export const kernelAttackSurface: RuleFamily = {
   name: 'parts of the kernel that need no privilege',
@@ -33,9 +37,19 @@ export const kernelAttackSurface: RuleFamily = {
       refusal: 'EACCES',
       neighbour: '/probes/attempt eventfd',
       records: [fileRecord('attempt', 'open', '/dev/userfaultfd', 'wr')],
+      bpf: { observed: [openedDevice, madeUserfaultfd] },
     },
   ],
   onlyBpf: [
+    {
+      rule: 'disallow-userfaultfd-creation',
+      title: 'by the system call',
+      skip: linuxFrom(5, 12) ? undefined : 'the hook of inodes without a path came with Linux 5.12: left to Seccomp',
+      attack: 'exec /probes/attempt userfaultfd',
+      refusal: 'EPERM',
+      neighbour: '/probes/attempt io_uring',
+      events: [madeUserfaultfd],
+    },
     {
       rule: 'disallow-load-all-bpf-prog',
       attack: 'exec /probes/attempt bpf_program',
