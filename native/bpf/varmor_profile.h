@@ -28,7 +28,7 @@
 #define VARMOR_TABLE_CLASSES 256
 
 /* Slots of profiles and numbers of containers, of which the first is not used: where nobody says how many, and the most. And the tables of each profile. */
-#define VARMOR_PROFILES 1024
+#define VARMOR_PROFILES 1026
 #define VARMOR_MAX_PROFILES 16384
 #define VARMOR_CONTAINERS 16384
 #define VARMOR_MAX_CONTAINERS 65536

@@ -224,7 +224,7 @@ export function addAgent(varmor: Command): void {
       'that can be in BPF profiles at once (default: 16383)',
       readNumber(1, MAX_CONTAINERS - 1),
     )
-    .option('--bpfProfiles <count>', 'that the node can have of BPF (default: 1022)', readNumber(1, MAX_PROFILES - 2))
+    .option('--bpfProfiles <count>', 'that the node can have of BPF (default: 1024)', readNumber(1, MAX_PROFILES - 2))
     .option('--bpfProfileMemory <size>', "of the kernel's, that these may have together (default: 128M)", readSize)
     .option(
       '--bpfRecordsRate <records[/burst]>',

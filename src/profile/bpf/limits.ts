@@ -1,7 +1,7 @@
 /** What one profile is given room for in the kernel, and how many there may be. */
 
-/** Slots of varmor_profiles, of which the first is not used: the default, and the most. */
-export const PROFILES = 1024
+/** Slots of varmor_profiles, of which the first and one more are not used: the default, and the most. */
+export const PROFILES = 1026
 export const MAX_PROFILES = 16_384
 /** Bytes that all profiles may have of the kernel's memory: the default. The chart's limit for agents has to cover it (docs/operating.md). */
 export const PROFILE_MEMORY = 128 * 1024 * 1024
