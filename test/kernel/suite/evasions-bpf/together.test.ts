@@ -1,3 +1,4 @@
+import { describeCatalogue } from '../evasions/catalogue.ts'
 import { describeEvasions, table } from '../evasions/evasion.ts'
 import { ordinary } from '../evasions/world.ts'
 
@@ -31,3 +32,6 @@ describeEvasions(
   ),
   { enforcers: 'AppArmorBPF', free: false },
 )
+
+// Which of the two refuses is the same for all ways of a kind: some are tried in each run, all on demand.
+if (process.env['VARMOR_EVASIONS'] === 'all') describeCatalogue({ enforcers: 'AppArmorBPF', free: false })
