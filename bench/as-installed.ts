@@ -18,3 +18,6 @@ export const imageEnvironment: Readonly<Record<string, string>> = Object.fromEnt
     .split(' ')
     .map((setting) => setting.split('=') as [string, string]),
 )
+
+/** Options of Node.js that the chart gives an agent. */
+export const agentFlags: readonly string[] = chartValues.agent.nodeOptions.split(' ')

@@ -10,6 +10,7 @@ import { Option } from 'commander'
 import { compileBpf, missingForBpf, run } from '../../deploy/build-bpf.ts'
 import { defaultRing } from '../../src/enforcer/open-loaders.ts'
 import { compile } from '../../test/native/c-program.ts'
+import { agentFlags } from '../as-installed.ts'
 import { type Cost, countOption, inOwnProcess, progress, readOptions } from '../bench.ts'
 import { makeProc, maker, world } from '../pipeline/world.ts'
 import type { RingFigures, RingRun } from './run-ring.ts'
@@ -71,12 +72,13 @@ async function ring(more: Partial<RingRun>): Promise<RingFigures> {
     ringBytes: defaultRing,
     rate: 50_000,
     seconds: 10,
-    threads: 2,
     pins,
     folder,
     ...more,
   }
-  const figures = await inOwnProcess<RingFigures>(join(import.meta.dirname, 'run-ring.ts'), [JSON.stringify(options)])
+  const figures = await inOwnProcess<RingFigures>(join(import.meta.dirname, 'run-ring.ts'), [JSON.stringify(options)], {
+    flags: agentFlags,
+  })
   rmSync(pins, { recursive: true })
   checkSums(figures)
   return figures

@@ -22,7 +22,8 @@ export interface RingRun {
   pins: string
   /** Where the fake proc file system and the output are. */
   folder: string
-  threads: number
+  /** Of decoding; by default as many as the agent has. */
+  threads?: number
   limits?: LogLimits
   /** Measure how long each record took. */
   latency?: boolean

@@ -6,7 +6,7 @@ import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Option } from 'commander'
-import { chartValues } from '../as-installed.ts'
+import { agentFlags } from '../as-installed.ts'
 import { processesOfContainer } from '../audit/made-up.ts'
 import { type Cost, countOption, inOwnProcess, progress, readOptions } from '../bench.ts'
 import { writeLog } from './audit-daemon.ts'
@@ -48,7 +48,7 @@ const run = <T>(name: string, ...args: string[]): Promise<T> => inOwnProcess(scr
 
 /** An agent's pipeline, with the options that the chart gives it. @param through a command that starts it, and feeds it */
 const ours = <T>(name: string, args: string[], through: readonly string[] = []): Promise<T> =>
-  inOwnProcess(script(name), args, { through, flags: chartValues.agent.nodeOptions.split(' ') })
+  inOwnProcess(script(name), args, { through, flags: agentFlags })
 
 /** What the kernel sends, or what auditd or a ring has written. */
 function makeInput(name: string, count: number, make: (serial: number) => Uint8Array): string {
