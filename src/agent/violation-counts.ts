@@ -21,6 +21,7 @@ export type CountName =
   | 'decodedRecords'
   | 'decodedBytes'
   | 'decodeSeconds'
+  | 'refusedLooks'
 
 /** One of these numbers, with the labels of its metric: words of this program, or codes of system errors. */
 export interface Count {
@@ -116,5 +117,6 @@ export function countsOf({ stages, losses }: Pipeline, pool: DecodePool): Count[
     ...one('decodedRecords', pool.done.records),
     ...one('decodedBytes', pool.done.bytes),
     ...one('decodeSeconds', pool.done.seconds),
+    ...one('refusedLooks', pool.done.refusedLooks),
   ]
 }

@@ -194,6 +194,12 @@ export const decodeMetrics: readonly AgentMetric[] = [
   },
   { name: 'varmor_decode_bytes_total', type: 'counter', help: 'Bytes of these batches', read: counted('decodedBytes') },
   {
+    name: 'varmor_decode_lookups_refused_total',
+    type: 'counter',
+    help: 'Looks into /proc that were not made, as one container had asked for 500 within the second; its lines lack what the look would have shown',
+    read: counted('refusedLooks'),
+  },
+  {
     name: 'varmor_decode_failures_total',
     type: 'counter',
     help: 'Tries at which a worker threw, ended or took too long; the batch is tried again',

@@ -10,8 +10,7 @@ export class LookupBudget {
   readonly #now: () => number
   readonly #spent = new Map<string, number>()
   #second = 0
-  /** Looks that were refused. */
-  refused = 0
+  #refused = 0
 
   /**
    * @param limit looks a second and account
@@ -32,10 +31,17 @@ export class LookupBudget {
     const account = this.#spent.has(payer) || this.#spent.size < mostAccounts ? payer : ''
     const spent = this.#spent.get(account) ?? 0
     if (spent >= this.#limit) {
-      this.refused++
+      this.#refused++
       return false
     }
     this.#spent.set(account, spent + 1)
     return true
+  }
+
+  /** @returns how many looks were refused since the last call */
+  takeRefused(): number {
+    const refused = this.#refused
+    this.#refused = 0
+    return refused
   }
 }

@@ -79,7 +79,7 @@ export class DecodePool {
   readonly refused: Record<string, number> = {}
   readonly threads: number
   /** What workers have done, and the seconds that they were at it, together. */
-  readonly done = { batches: 0, records: 0, bytes: 0, seconds: 0 }
+  readonly done = { batches: 0, records: 0, bytes: 0, seconds: 0, refusedLooks: 0 }
   /** Records, and pieces of batches with too many bad ones, that no worker could finish. */
   givenUp = 0
   /** Batches that are worked on. */
@@ -226,7 +226,7 @@ export class DecodePool {
     return merged
   }
 
-  #addDone({ bytes }: Batch, { result, seconds }: Extract<WorkerReply, { ok: true }>): void {
+  #addDone({ bytes }: Batch, { result, seconds, refusedLooks }: Extract<WorkerReply, { ok: true }>): void {
     // Those with which threads are started.
     if (bytes.length === 0) return
     const { done } = this
@@ -234,6 +234,7 @@ export class DecodePool {
     done.records += result.read
     done.bytes += bytes.length
     done.seconds += seconds
+    done.refusedLooks += refusedLooks
   }
 
   #isSpent({ failures, end }: Budget): boolean {

@@ -27,7 +27,17 @@ export interface WorkerTask {
 
 /** Failures are values: of an error that is thrown across threads only the message arrives. */
 export type WorkerReply =
-  /** `seconds`: how long the worker was at it. `thread`: the kernel's number of its thread, where there is one. */
-  | { ok: true; result: BatchResult; seenProcesses: SeenProcess[]; seconds: number; thread: number | undefined }
+  /**
+   * `seconds`: how long the worker was at it. `refusedLooks`: looks into /proc that a container or profile had no more of.
+   * `thread`: the kernel's number of its thread, where there is one.
+   */
+  | {
+      ok: true
+      result: BatchResult
+      seenProcesses: SeenProcess[]
+      seconds: number
+      refusedLooks: number
+      thread: number | undefined
+    }
   /** `machine`: the code of an error that is the machine's, and no fault of batch or decoder. */
   | { ok: false; problem: string; machine?: string }

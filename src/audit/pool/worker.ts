@@ -35,6 +35,7 @@ class DecodeWorker {
   #unreadableAsGone = false
   #procRoot: string | undefined
   #forks: Int32Array | undefined
+  readonly #budget = new LookupBudget(looksPerSecond, () => performance.now())
   #known = new KnownProcesses()
   #resolver: PidResolver = noProcesses
   #proc: ProcPidResolver | undefined
@@ -55,7 +56,8 @@ class DecodeWorker {
     this.#learnProcesses(seenProcesses ?? [])
     const result = processBatch(batch, this.#snapshot, this.#resolver, this.#scratch)
     const seconds = (performance.now() - begun) / 1000
-    return { ok: true, result, seenProcesses: this.#known.take(), seconds, thread: this.#thread }
+    const refusedLooks = this.#budget.takeRefused()
+    return { ok: true, result, seenProcesses: this.#known.take(), seconds, refusedLooks, thread: this.#thread }
   }
 
   /** What a batch has left behind that was not finished, such as counts, belongs to no other. */
@@ -76,7 +78,7 @@ class DecodeWorker {
     if (this.#procRoot === undefined || this.#proc !== undefined) return
     const containerOf = (path: string): string => this.#snapshot!.containerOfPath(path)
     const read = this.#forgiving(procReader(bootClock(bootTime, this.#procRoot), this.#procRoot, containerOf))
-    const budget = new LookupBudget(looksPerSecond, () => performance.now())
+    const budget = this.#budget
     const now = (): number => Date.now() / 1000
     const proc = new ProcPidResolver({ readProcess: this.#known.watch(read, now), budget, now })
     this.#proc = proc

@@ -56,6 +56,18 @@ describe('the decode pool', () => {
     })
   })
 
+  it('counts the looks into /proc that one profile had no more of', async () => {
+    await open(1)
+    // More processes than may be asked for in a second, all at once.
+    for (let round = 1; pool.done.refusedLooks === 0; round++) {
+      const pids = Array.from({ length: 2_000 }, (_, i) => round * 10_000 + i)
+      await pool.process(batchOf(pids.map((pid) => denial('/x', pid)).join('')))
+    }
+    const counted = pool.done.refusedLooks
+    await pool.process(batchOf('', 1))
+    expect(pool.done.refusedLooks).to.equal(counted)
+  })
+
   it('uses the memory of outputs again without mixing them up', async () => {
     await open(1)
     for (let round = 0; round < 30; round++) {
