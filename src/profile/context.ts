@@ -41,7 +41,7 @@ export interface CompileContext {
   appArmor: AppArmorFeatures
   /** Block devices of the node that is compiled for, `/dev/sda1`: rules about disks name those of unusual names. */
   blockDevices?: readonly string[]
-  /** Hooks that the BPF programs have and the kernel lacks, `lsm/userns_create`; none where it is for no certain node. */
+  /** Hooks that the BPF programs have and the kernel lacks, `lsm/inode_init_security_anon`; none where it is for no certain node. */
   absentHooks?: readonly string[]
   /** Whose addresses the manager looks for; left out: nobody's. Of what is compiled for no certain node. */
   egressControl?: EgressControl

@@ -30,12 +30,12 @@ export const disallowCreateUserNs = defineRule({
   ],
   gaps: {
     appArmor:
-      'Needs AppArmor 4.0 and Linux 6.7; on older nodes the rule is left out and named, and Seccomp carries it.',
-    bpf: 'Needs the hook userns_create, Linux 6.1; on older nodes Seccomp carries it.',
+      'Needs AppArmor 4.0 and Linux 6.7; on older nodes the rule is left out and named, and BPF and Seccomp carry it.',
   },
   notes: [
     'Stricter than upstream, which refuses unshare only: clone makes namespaces as well.',
     'The flags of clone3 are behind a pointer, so it is refused as if the kernel had none; C libraries then use clone. In observe mode clone3 is not logged: every thread would be an entry.',
+    'BPF refuses the namespace whichever call makes it. Before Linux 6.1, unshare then fails with ENOMEM instead of EPERM.',
     'AppArmor and BPF are an addition: upstream has this rule for Seccomp alone.',
   ],
   sources: [

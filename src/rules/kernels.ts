@@ -18,7 +18,7 @@ type EnforcerKey = (typeof enforcers)[number]['key']
 /** What a kind of restriction takes besides the oldest kernel of its enforcer. */
 const requirements: Partial<Record<EnforcerKey, Partial<Record<RestrictionKind, string>>>> = {
   appArmor: { userns: '6.7, AppArmor 4' },
-  bpf: { service: '6.1, --enableServiceEgressControl', userns: '6.1', userfaultfd: '5.12' },
+  bpf: { service: '--enableServiceEgressControl', userfaultfd: '5.12' },
 }
 
 /** What a rule takes of one enforcer; where only a part of it takes more, the rest is carried. */
@@ -27,7 +27,7 @@ function cell(rule: Rule, key: EnforcerKey): string {
   if (isImpossible(meaning)) return ''
   const needs = meaning.map((one) => ('kind' in one ? requirements[key]?.[one.kind] : undefined))
   const most = needs.find((need) => need !== undefined)
-  if (most !== undefined && !needs.includes(undefined)) return most === oldestKernels[key] ? 'yes' : most
+  if (most !== undefined && !needs.includes(undefined)) return most
   return most !== undefined || rule.gaps?.[key] !== undefined ? 'partly' : 'yes'
 }
 

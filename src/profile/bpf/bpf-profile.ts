@@ -38,7 +38,7 @@ export interface BpfProfile {
   sockets: SocketRule[]
   egress?: EgressRules
   ptrace?: PtraceRules
-  /** Making a user namespace (hook userns_create, Linux 6.1). */
+  /** Making a user namespace (hook userns_create, and others before Linux 6.1). */
   userns?: Verdict
   /** Making a userfaultfd (hook inode_init_security_anon, Linux 5.12). */
   userfaultfd?: Verdict

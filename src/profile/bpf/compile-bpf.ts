@@ -129,14 +129,9 @@ function addBuiltIn(
   const skip = (reason: string): Skipped[] => [{ enforcer: 'BPF', path, rule: rule.name, reason, extent: 'all' }]
   if (isImpossible(rule.bpf)) return skip(rule.bpf.impossible)
   if (targets.length > 0) return skip('rules for some executables only are carried by AppArmor alone')
-  const restrictions = withNodeDisks(rule.bpf, blockDevices)
-  const asksForUserNamespaces = !absentHooks.includes('lsm/userns_create')
   const asksForUserfaultfds = !absentHooks.includes('lsm/inode_init_security_anon')
-  const carried = restrictions.filter(
-    ({ kind }) => (kind !== 'userns' || asksForUserNamespaces) && (kind !== 'userfaultfd' || asksForUserfaultfds),
-  )
-  if (carried.length === 0 && restrictions.length > 0)
-    return skip('this kernel asks nobody when a user namespace is made: Linux 6.1 does, and Seccomp carries it on all')
+  const restrictions = withNodeDisks(rule.bpf, blockDevices)
+  const carried = restrictions.filter(({ kind }) => kind !== 'userfaultfd' || asksForUserfaultfds)
   for (const restriction of carried) addRestriction(draft, restriction, path)
   if (carried.length === restrictions.length) return []
   const reason = 'this kernel asks nobody when a userfaultfd is made: Linux 5.12 does, and Seccomp carries it on all'

@@ -111,18 +111,6 @@ describe('built-in rules', () => {
     expect(flagsAt(privileged({ ...writeEtc, auditViolations: true }), '/')).to.equal('way | way')
   })
 
-  it('that need a hook which the node lacks are named as skipped, and enforced on others', () => {
-    const enhanceProtect = { hardeningRules: ['disallow-create-user-ns'] }
-    const policy = { mode: 'EnhanceProtect' as const, enhanceProtect }
-    const without = compile(policy, { absentHooks: ['lsm/userns_create'] })
-    expect(without.ok && without.value).to.not.have.property('userns')
-    expect(without.ok && without.skipped.map(({ rule, extent }) => [rule, extent])).to.deep.equal([
-      ['disallow-create-user-ns', 'all'],
-    ])
-    const other = compile(policy, { absentHooks: ['lsm/other'] })
-    expect(other.ok && [other.value.userns, other.skipped]).to.deep.equal([{ deny: true, audit: false }, []])
-  })
-
   it('that need a hook in part only are named, and enforced for the rest', () => {
     const policy = {
       mode: 'EnhanceProtect' as const,
@@ -154,18 +142,9 @@ describe('built-in rules', () => {
     ])
   })
 
-  it('about user namespaces are named as skipped where the kernel asks nobody about them', () => {
-    const enhanceProtect = { hardeningRules: ['disallow-create-user-ns', 'disallow-mount'] }
-    const onNode = (absentHooks: string[]) => {
-      const result = compile({ mode: 'EnhanceProtect', enhanceProtect }, { absentHooks })
-      if (!result.ok) throw new Error(JSON.stringify(result.errors))
-      return { userns: result.value.userns, skipped: result.skipped.map(({ rule, extent }) => [rule, extent]) }
-    }
-    expect(onNode(['lsm/file_truncate'])).to.deep.equal({ userns: { deny: true, audit: false }, skipped: [] })
-    expect(onNode(['lsm/userns_create'])).to.deep.equal({
-      userns: undefined,
-      skipped: [['disallow-create-user-ns', 'all']],
-    })
+  it('about user namespaces are of all kernels', () => {
+    const result = compile({ mode: 'EnhanceProtect', enhanceProtect: { hardeningRules: ['disallow-create-user-ns'] } })
+    expect(result.ok && [result.value.userns, result.skipped]).to.deep.equal([{ deny: true, audit: false }, []])
   })
 
   it('that nobody knows are errors', () => {

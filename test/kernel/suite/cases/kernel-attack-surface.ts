@@ -1,7 +1,9 @@
-import { fileEvent } from '../harness/bpf-events.ts'
+import { type BpfEvent, fileEvent } from '../harness/bpf-events.ts'
 import { linuxFrom } from '../harness/kernel-release.ts'
 import { capabilityRecord, fileRecord } from '../harness/records.ts'
-import type { RuleFamily } from '../harness/rule-case.ts'
+import type { BpfCase, RuleFamily } from '../harness/rule-case.ts'
+
+const usernsEvent: BpfEvent = { comm: 'attempt', event: { operation: 'Userns' } }
 
 const openedDevice = fileEvent('attempt', '/dev/userfaultfd', 'write', 'read')
 const madeUserfaultfd = { comm: 'attempt', event: { operation: 'Userfaultfd' } }
@@ -24,10 +26,8 @@ export const kernelAttackSurface: RuleFamily = {
       refusal: 'EACCES',
       neighbour: 'unshare --uts true',
       records: [],
-      bpf: {
-        skip: linuxFrom(6, 1) ? undefined : 'the hook of user namespaces came with Linux 6.1: left to Seccomp',
-        events: [{ comm: 'attempt', event: { operation: 'Userns' } }],
-      },
+      // Before Linux 6.1 there is no hook that chooses the error of unshare(2).
+      bpf: { refusal: linuxFrom(6, 1) ? 'EPERM' : 'ENOMEM', events: [usernsEvent] },
     },
     {
       rule: 'disallow-userfaultfd-creation',
@@ -41,6 +41,16 @@ export const kernelAttackSurface: RuleFamily = {
     },
   ],
   onlyBpf: [
+    ...['clone', 'clone3'].map(
+      (call): BpfCase => ({
+        rule: 'disallow-create-user-ns',
+        title: `by ${call}`,
+        attack: `exec /probes/attempt ${call}_user`,
+        refusal: 'EPERM',
+        neighbour: '/probes/attempt clone',
+        events: [usernsEvent],
+      }),
+    ),
     {
       rule: 'disallow-userfaultfd-creation',
       title: 'by the system call',

@@ -3,6 +3,7 @@ export const messages = {
   EACCES: 'Permission denied',
   EPERM: 'Operation not permitted',
   EINVAL: 'Invalid argument',
+  ENOMEM: 'Cannot allocate memory',
   ENOSYS: 'Function not implemented',
 }
 export type Errno = keyof typeof messages
