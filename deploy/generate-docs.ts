@@ -5,11 +5,12 @@ import { markdownTable, withTables } from '../src/base/markdown.ts'
 import { appArmorNeeds, type RuntimeNeed, seccompNeeds } from '../src/model/profile/runtime-needs.ts'
 import { ruleTableOf } from '../src/rules/kernels.ts'
 import { listOfCategory, type RuleCategory } from '../src/rules/meaning.ts'
+import { readShown as readRulesShown, tableOfRules } from '../test/kernel/suite/cases/shown.ts'
 import { readShown, tableOfAttacks, tableOfServices } from '../test/kernel/suite/services/shown.ts'
 import { alerts } from './prometheus/alerts.ts'
 
-// Writes the tables of the documents that come from data: of the built-in rules, of the alerts, and of what services
-// showed in the kernel tier. Run it as `npm run generate`; a test
+// Writes the tables of the documents that come from data: of the built-in rules, of the alerts, and of what rules and
+// services showed in the kernel tier. Run it as `npm run generate`; a test
 // fails while one differs.
 
 const document = (name: string): URL =>
@@ -33,7 +34,10 @@ const needs = (all: readonly RuntimeNeed[]): string =>
 /** By document, the text as it has to be. */
 export const tabledDocuments: Readonly<Record<string, () => string>> = {
   'README.md': () =>
-    withTables(readFileSync(document('README.md'), 'utf8'), { services: tableOfServices(readShown()) }),
+    withTables(readFileSync(document('README.md'), 'utf8'), {
+      rules: tableOfRules(readRulesShown()),
+      services: tableOfServices(readShown()),
+    }),
   'policies.md': () =>
     withTables(
       readFileSync(document('policies.md'), 'utf8'),

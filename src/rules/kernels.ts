@@ -15,38 +15,50 @@ const enforcers = [
 
 type EnforcerKey = (typeof enforcers)[number]['key']
 
-/** What a kind of restriction takes besides the oldest kernel of its enforcer. */
-const requirements: Partial<Record<EnforcerKey, Partial<Record<RestrictionKind, string>>>> = {
-  appArmor: { userns: '6.7, AppArmor 4' },
-  bpf: { service: '--enableServiceEgressControl', userfaultfd: '5.12' },
+/** What a kind of restriction takes besides the oldest kernel of its enforcer: a newer one, something else. */
+interface Need {
+  kernel?: string
+  also?: string
 }
 
-/** What a rule takes of one enforcer; where only a part of it takes more, the rest is carried. */
-function cell(rule: Rule, key: EnforcerKey): string {
+const needs: Partial<Record<EnforcerKey, Partial<Record<RestrictionKind, Need>>>> = {
+  appArmor: { userns: { kernel: '6.7', also: 'AppArmor 4' } },
+  bpf: { service: { also: '--enableServiceEgressControl' }, userfaultfd: { kernel: '5.12' } },
+}
+
+/** How an enforcer carries a rule: not at all, wholly, but for a gap, or where there is what it needs. */
+export type Claim = 'no' | 'yes' | 'partly' | Need
+
+/** Where only a part of the rule needs more, the rest is carried. */
+export function claimOf(rule: Rule, key: EnforcerKey): Claim {
   const meaning = rule[key]
-  if (isImpossible(meaning)) return ''
-  const needs = meaning.map((one) => ('kind' in one ? requirements[key]?.[one.kind] : undefined))
-  const most = needs.find((need) => need !== undefined)
-  if (most !== undefined && !needs.includes(undefined)) return most
-  return most !== undefined || rule.gaps?.[key] !== undefined ? 'partly' : 'yes'
+  if (isImpossible(meaning)) return 'no'
+  const ofAll = meaning.map((one) => ('kind' in one ? needs[key]?.[one.kind] : undefined))
+  const need = ofAll.find((one) => one !== undefined)
+  if (need !== undefined && !ofAll.includes(undefined)) return need
+  return need !== undefined || rule.gaps?.[key] !== undefined ? 'partly' : 'yes'
 }
 
-const cellsOf = (rule: Rule): string[] => enforcers.map(({ key }) => cell(rule, key))
+function cell(rule: Rule, key: EnforcerKey): string {
+  const claim = claimOf(rule, key)
+  if (typeof claim === 'object') return [claim.kernel, claim.also].filter((one) => one !== undefined).join(', ')
+  return claim === 'no' ? '' : claim
+}
 
-/** Rules that read the same one behind the other, as those of single capabilities do, are one row. */
-function rows(category: RuleCategory): string[][] {
-  const all: { rules: Rule[]; cells: string[] }[] = []
-  for (const rule of catalogue.filter((one) => one.category === category)) {
+/** Rules by what is said of them: those that read the same one behind the other, as single capabilities do, are one row. */
+export function rowsOf(rules: readonly Rule[], cellsOf: (rule: Rule) => string[]) {
+  const rows: { rules: Rule[]; cells: string[] }[] = []
+  for (const rule of rules) {
     const cells = cellsOf(rule)
-    const row = all.at(-1)
+    const row = rows.at(-1)
     const isAlike = capabilityRules.includes(rule) && row !== undefined && capabilityRules.includes(row.rules[0]!)
-    if (isAlike && row.cells.join() === cells.join()) row.rules.push(rule)
-    else all.push({ rules: [rule], cells })
+    if (isAlike && row.cells.join('|') === cells.join('|')) row.rules.push(rule)
+    else rows.push({ rules: [rule], cells })
   }
-  return all.map(({ rules, cells }) => [namesOf(rules), stopsOf(rules), ...cells])
+  return rows
 }
 
-const namesOf = (rules: readonly Rule[]): string =>
+export const namesOf = (rules: readonly Rule[]): string =>
   rules.length === 1
     ? `\`${rules[0]!.name}\``
     : `\`${rules[0]!.name}\` to \`${rules.at(-1)!.name}\`, ${rules.length} rules`
@@ -57,7 +69,11 @@ const stopsOf = (rules: readonly Rule[]): string =>
     : 'The use of capabilities: of all, of all but one, of those that no container has by default, or of the one that is named.'
 
 /** The rules of a category by enforcer, with the kernel from which on: the head of a table and its rows. */
-export const ruleTableOf = (category: RuleCategory): { head: string[]; rows: string[][] } => ({
-  head: ['rule', 'what it stops', ...enforcers.map(({ key, title }) => `${title}, Linux ${oldestKernels[key]}`)],
-  rows: rows(category),
-})
+export function ruleTableOf(category: RuleCategory): { head: string[]; rows: string[][] } {
+  const rules = catalogue.filter((rule) => rule.category === category)
+  const rows = rowsOf(rules, (rule) => enforcers.map(({ key }) => cell(rule, key)))
+  return {
+    head: ['rule', 'what it stops', ...enforcers.map(({ key, title }) => `${title}, Linux ${oldestKernels[key]}`)],
+    rows: rows.map((row) => [namesOf(row.rules), stopsOf(row.rules), ...row.cells]),
+  }
+}

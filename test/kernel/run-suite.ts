@@ -56,7 +56,7 @@ class EarlyEnd extends Error {
 
 /** Variables by which a test does more than it does by default. */
 const settings = (): Record<string, string> => {
-  const given = Object.entries(process.env).filter(([name]) => /^VARMOR_(?:HOSTILE|SERVICES|EVASIONS)/.test(name))
+  const given = Object.entries(process.env).filter(([name]) => /^VARMOR_(?:EVASIONS|HOSTILE|RULES|SERVICES)/.test(name))
   return Object.fromEntries(given) as Record<string, string>
 }
 

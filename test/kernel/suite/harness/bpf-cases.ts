@@ -11,8 +11,15 @@ import { type Errno, messages } from './errno.ts'
 import { expectBpfEvents } from './expected-bpf.ts'
 import { linuxFrom } from './kernel-release.ts'
 import { compiled, identityOf, type Mode, policyOf, policyOfRule, profileOf } from './profiles.ts'
-import { type BpfCase, type RuleCase, type RuleFamily, serviceAddresses, titleOf } from './rule-case.ts'
-import { noteResults, rulesShown } from './rules-shown.ts'
+import {
+  type BpfCase,
+  casesWhenDeleted,
+  type RuleCase,
+  type RuleFamily,
+  serviceAddresses,
+  titleOf,
+} from './rule-case.ts'
+import { deleted, noteCase, noteResults } from './rules-shown.ts'
 import { type Violation, Violations } from './violations.ts'
 
 /** What the hooks of BPF answer, where AppArmor says EACCES; for want of a capability whoever asked for it says so. */
@@ -174,7 +181,7 @@ function describeCase(stage: Stage, given: BpfCase): void {
 export function describeBpfRules(families: readonly RuleFamily[]): void {
   const casesOf = ({ cases, onlyBpf = [] }: RuleFamily): BpfCase[] => [...cases.map(bpfCaseOf), ...onlyBpf]
   const all = families.flatMap(casesOf)
-  for (const { rule } of all) rulesShown.BPF.add(rule)
+  for (const { rule, skip } of all) noteCase('BPF', rule, skip === undefined)
   const cases = all.filter(({ skip }) => skip === undefined)
   describe('BPF', () => {
     noteResults('BPF')
@@ -192,10 +199,9 @@ export function describeBpfRules(families: readonly RuleFamily[]): void {
         for (const given of casesOf(family)) describeCase(stage, given)
       })
 
-    describe('with the policies deleted', () => {
+    describe(deleted, () => {
       before(() => stage.removePolicies())
-      // One of each family: that an attack works at all shows where it is observed.
-      for (const given of families.flatMap((family) => casesOf(family).find(({ skip }) => skip === undefined) ?? []))
+      for (const given of families.flatMap((family) => casesWhenDeleted(casesOf(family))))
         it(`${titleOf(given)}: attack and neighbour work, and nothing is reported`, async () => {
           const { attacked, beside, lines } = await stage.attempt(given, 'enforced', true)
           expect(attacked.status, attacked.text).to.equal(0)

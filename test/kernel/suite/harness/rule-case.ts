@@ -64,3 +64,13 @@ export const serviceAddresses = [
 ]
 
 export const titleOf = ({ rule, title }: Attempt): string => (title === undefined ? rule : `${rule}, ${title}`)
+
+/**
+ * Those that are tried without policies: one of each family, as where an attack is observed it works as well, or one of each rule
+ * (VARMOR_RULES_DELETED=all).
+ */
+export function casesWhenDeleted<Case extends Attempt>(cases: readonly Case[]): Case[] {
+  const running = cases.filter(({ skip }) => skip === undefined)
+  const ofEach = [...new Map(running.toReversed().map((given) => [given.rule, given])).values()].reverse()
+  return process.env['VARMOR_RULES_DELETED'] === 'all' ? ofEach : ofEach.slice(0, 1)
+}

@@ -1,44 +1,51 @@
+import { release } from 'node:os'
 import type { KernelEnforcer } from '../../../../src/api/enforcer.ts'
+import { kernelNames } from '../../guest/kernels.ts'
+import type { Shown } from '../cases/shown.ts'
 
-/** Rules that some case of the loaded test files is about, by enforcer; a case that cannot run says why by its name. */
+/**
+ * Rules that some case of the loaded test files is about, by enforcer, and whether one of these runs on this kernel; a case that cannot says
+ * why by its name.
+ */
 export const rulesShown = {
-  AppArmor: new Set<string>(),
-  BPF: new Set<string>(),
-  Seccomp: new Set<string>(),
-} satisfies Record<KernelEnforcer, Set<string>>
+  AppArmor: new Map<string, boolean>(),
+  BPF: new Map<string, boolean>(),
+  Seccomp: new Map<string, boolean>(),
+} satisfies Record<KernelEnforcer, Map<string, boolean>>
 
-/** How many tests of a rule have ended how. */
-interface Results {
-  passed: number
-  failed: number
-  pending: number
+export function noteCase(enforcer: KernelEnforcer, rule: string, runs = true): void {
+  rulesShown[enforcer].set(rule, runs || rulesShown[enforcer].get(rule) === true)
 }
 
-const results = new Map<string, Results>()
+/** Tests below are about what holds no longer: they are not counted, as there are more or fewer of them as one likes. */
+export const deleted = 'with the policies deleted'
 
-/** Counts, by rule and enforcer, how the tests of this `describe` end; their titles name their rule. */
+/** How many tests of a rule have passed, by enforcer. */
+const passed: Record<KernelEnforcer, Record<string, number>> = { AppArmor: {}, BPF: {}, Seccomp: {} }
+
+/** Counts, by rule and enforcer, the tests of this `describe` that pass; their titles name their rule. */
 export function noteResults(enforcer: KernelEnforcer): void {
   afterEach(function () {
     const test = this.currentTest
-    const words =
-      test
-        ?.titlePath()
-        .join(' ')
-        .split(/[^\w-]+/) ?? []
+    const path = test?.titlePath() ?? []
+    const words = path.join(' ').split(/[^\w-]+/)
     const rule = words.find((word) => rulesShown[enforcer].has(word))
-    if (rule === undefined || test?.state === undefined) return
-    const key = `${rule}  ${enforcer}`
-    const found = results.get(key) ?? { passed: 0, failed: 0, pending: 0 }
-    results.set(key, found)
-    found[test.state] += 1
+    if (rule === undefined || test?.state !== 'passed' || path.includes(deleted)) return
+    passed[enforcer][rule] = (passed[enforcer][rule] ?? 0) + 1
   })
 }
 
-/** One line for each rule and enforcer whose tests have run. */
-export function resultLines(): string[] {
-  const width = Math.max(0, ...[...results.keys()].map((key) => key.length))
-  return [...results].sort().map(([key, { passed, failed }]) => {
-    const ending = failed > 0 ? `, ${failed} failed` : ''
-    return `${key.padEnd(width)}  ${passed} passed${ending}`
-  })
+/** What the tests have shown on this kernel, as shown.json has it. */
+export function shownNow(enforcers: readonly KernelEnforcer[]): Shown {
+  const version = release().split('.').slice(0, 2).join('.')
+  const ofEnforcer = (enforcer: KernelEnforcer) =>
+    [...rulesShown[enforcer]].sort().flatMap(([rule, runs]) => {
+      const count = runs ? passed[enforcer][rule] : 0
+      return count === undefined ? [] : [[rule, count] as const]
+    })
+  return {
+    [kernelNames.find((name) => name === version) ?? 'sid']: Object.fromEntries(
+      enforcers.map((enforcer) => [enforcer, Object.fromEntries(ofEnforcer(enforcer))]),
+    ),
+  }
 }

@@ -7,7 +7,7 @@ import { type Command, Container } from './container.ts'
 import { type Errno, messages } from './errno.ts'
 import { expectLoggedCall, type LoggedCall } from './expected-violation.ts'
 import { compiled, identityOf, type Mode, policyOfRule } from './profiles.ts'
-import { noteResults, rulesShown } from './rules-shown.ts'
+import { noteCase, noteResults } from './rules-shown.ts'
 import { Violations } from './violations.ts'
 
 export interface SyscallAttack {
@@ -118,7 +118,7 @@ function describeObserved({ rule, attacks, neighbour }: SeccompCase, log: Log): 
  * CAP_SYS_PTRACE, which some attacks need.
  */
 export function describeSeccompRules(cases: readonly SeccompCase[]): void {
-  for (const { rule, alike = [] } of cases) for (const name of [rule, ...alike]) rulesShown.Seccomp.add(name)
+  for (const { rule, alike = [] } of cases) for (const name of [rule, ...alike]) noteCase('Seccomp', name)
   describe('Seccomp', () => {
     noteResults('Seccomp')
     let violations: Violations

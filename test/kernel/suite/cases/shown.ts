@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { KernelEnforcer } from '../../../../src/api/enforcer.ts'
+import { markdownTable } from '../../../../src/base/markdown.ts'
+import { catalogue } from '../../../../src/rules/catalogue.ts'
+import { namesOf, rowsOf } from '../../../../src/rules/kernels.ts'
+import { type KernelName, kernelNames } from '../../guest/kernels.ts'
+
+/**
+ * By kernel, enforcer and rule, how many tests have passed, such as that an attack is refused and reported and its neighbour works, and that
+ * both work and the attack is reported. 0 where no case of the rule can be tried; each says why.
+ */
+export type Shown = Partial<Record<KernelName, Partial<Record<KernelEnforcer, Record<string, number>>>>>
+
+export const enforcers: readonly KernelEnforcer[] = ['AppArmor', 'BPF', 'Seccomp']
+
+export const shownFile = join(import.meta.dirname, 'shown.json')
+
+/** What the documents say: `shown.json`, in which what runs have printed is written. */
+export const readShown = (): Shown => JSON.parse(readFileSync(shownFile, 'utf8')) as Shown
+
+/** By rule and enforcer, the kernels on which its attacks were refused, reported and observed. */
+export function tableOfRules(shown: Shown): string {
+  const kernelsOf = (rule: string, enforcer: KernelEnforcer): string =>
+    kernelNames.filter((kernel) => (shown[kernel]?.[enforcer]?.[rule] ?? 0) > 0).join(', ')
+  const rows = rowsOf(catalogue, ({ name }) => enforcers.map((enforcer) => kernelsOf(name, enforcer)))
+  const lines = rows.filter(({ cells }) => cells.some((cell) => cell !== ''))
+  return markdownTable(
+    ['rule', ...enforcers],
+    lines.map(({ rules, cells }) => [namesOf(rules), ...cells]),
+  )
+}
+
+/** In what a run differs from what is noted of its kernels and enforcers, a line for each rule, or one where nothing is noted. */
+export function differences(noted: Shown, now: Shown): string[] {
+  return eachEnforcer(now).flatMap(([kernel, enforcer, found]) => {
+    const said = noted[kernel]?.[enforcer]
+    if (said === undefined) return [`${enforcer}, ${kernel}: nothing is noted`]
+    return [...new Set([...Object.keys(said), ...Object.keys(found)])]
+      .filter((rule) => said[rule] !== found[rule])
+      .map((rule) => `${rule}, ${enforcer}, ${kernel}: ${found[rule] ?? 'none'} passed, noted ${said[rule] ?? 'none'}`)
+  })
+}
+
+/** What is noted, with what runs have shown in place of what was there of the same kernel and enforcer. */
+export function withRuns(noted: Shown, runs: readonly Shown[]): Shown {
+  const all: Shown = {}
+  for (const shown of [noted, ...runs])
+    for (const [kernel, enforcer, found] of eachEnforcer(shown)) all[kernel] = { ...all[kernel], [enforcer]: found }
+  const inOrder = eachEnforcer(all)
+  return Object.fromEntries(
+    kernelNames.flatMap((kernel) => {
+      const of = inOrder.flatMap(([name, ...entry]) => (name === kernel ? [entry] : []))
+      return of.length === 0 ? [] : [[kernel, Object.fromEntries(of)]]
+    }),
+  )
+}
+
+const eachEnforcer = (shown: Shown) =>
+  kernelNames.flatMap((kernel) =>
+    enforcers.flatMap((enforcer) => {
+      const found = shown[kernel]?.[enforcer]
+      return found === undefined ? [] : [[kernel, enforcer, found] as const]
+    }),
+  )
+
+const mark = 'rules shown: '
+/** A line by which a run says what it has shown, for `note-shown.ts`. */
+export const shownLine = (shown: Shown): string => mark + JSON.stringify(shown)
+/** What runs have shown whose output this is. */
+export const readShownLines = (text: string): Shown[] =>
+  Array.from(text.matchAll(new RegExp(`^${mark}(.+)$`, 'gm')), ([, json]) => JSON.parse(json!) as Shown)
