@@ -21,7 +21,8 @@ export const kernelAttackSurface: RuleFamily = {
     },
     {
       rule: 'disallow-create-user-ns',
-      notAppArmor: "rules about user namespaces need AppArmor 4.0's parser, and Debian 12 has 3.0: left to Seccomp",
+      notAppArmor:
+        "rules about user namespaces need AppArmor 4.0's parser, and Debian 12 has 3.0: left to BPF and Seccomp",
       attack: 'exec /probes/attempt unshare_user',
       refusal: 'EACCES',
       neighbour: 'unshare --uts true',

@@ -118,7 +118,10 @@ function describeObserved({ rule, attacks, neighbour }: SeccompCase, log: Log): 
  * CAP_SYS_PTRACE, which some attacks need.
  */
 export function describeSeccompRules(cases: readonly SeccompCase[]): void {
-  for (const { rule, alike = [] } of cases) for (const name of [rule, ...alike]) noteCase('Seccomp', name)
+  for (const { rule, alike = [], attacks } of cases) {
+    const runs = attacks.some(({ skip }) => skip === undefined)
+    for (const name of [rule, ...alike]) noteCase('Seccomp', name, runs)
+  }
   describe('Seccomp', () => {
     noteResults('Seccomp')
     let violations: Violations
