@@ -46,6 +46,10 @@ export class BpfBinding {
   readonly #addressed = new Set<string>()
   /** Tasks of containers that ran without their profiles, as long as nobody has said that these were started. */
   readonly #unsaid = new Map<string, number>()
+  /** How many looks for such tasks are under way. */
+  #looks = 0
+  /** Those that ran during these: what a look binds may end before the look does. */
+  readonly #lately = new Map<string, NodeContainer>()
 
   constructor(options: BpfBindingOptions) {
     this.#options = options
@@ -72,6 +76,7 @@ export class BpfBinding {
     const known = this.#created.delete(id)
     this.#addressed.delete(id)
     this.#unsaid.delete(id)
+    this.#keep(this.#running.get(id))
     if (this.#running.delete(id) || known) await this.#attempt(id, () => this.#options.enforcer.remove(id))
   }
 
@@ -85,20 +90,21 @@ export class BpfBinding {
 
   /** Puts tasks of known containers into their profiles that are not, and says which these were. */
   async find(): Promise<void> {
-    await this.#attempt('', async () => this.#say(await this.#options.enforcer.find()))
+    await this.#look(() => this.#options.enforcer.find())
   }
 
   /** @param containers all that run */
   async listed(containers: Iterable<NodeContainer>): Promise<void> {
     const { clock, enforcer } = this.#options
     const now = clock.now()
+    for (const container of this.#running.values()) this.#keep(container)
     this.#running.clear()
     for (const container of containers)
       if (this.#concerns(wantedOf(container))) this.#running.set(container.containerID, container)
     for (const [id, { since }] of this.#created) if (now - since > startsWithin) this.#created.delete(id)
     const running = Array.from(this.#running.values(), wantedOf)
     const made = Array.from(this.#created.values(), ({ container }) => container)
-    await this.#attempt('', async () => this.#say(await enforcer.settle([...made, ...running])))
+    await this.#look(() => enforcer.settle([...made, ...running]))
     for (const ids of [this.#addressed, this.#unsaid])
       for (const id of ids.keys()) if (!this.#running.has(id) && !this.#created.has(id)) ids.delete(id)
     for (const [id, container] of this.#running)
@@ -137,12 +143,22 @@ export class BpfBinding {
     return profile !== '' || strictStart === true || enforcer.numberOf(id) !== undefined
   }
 
+  async #look(work: () => Promise<ReadonlyMap<string, number>>): Promise<void> {
+    this.#looks++
+    await this.#attempt('', async () => this.#say(await work())).finally(() => this.#looks--)
+    if (this.#looks === 0) this.#lately.clear()
+  }
+
+  #keep(container: NodeContainer | undefined): void {
+    if (this.#looks > 0 && container !== undefined) this.#lately.set(container.containerID, container)
+  }
+
   /** @param bound how many tasks of each container were found that ran outside of its profile */
   #say(bound: ReadonlyMap<string, number>): void {
     const { clock, bootTime, logger } = this.#options
     for (const [id, tasks] of bound) this.#unsaid.set(id, tasks)
     for (const [id, tasks] of this.#unsaid) {
-      const container = this.#running.get(id)
+      const container = this.#running.get(id) ?? this.#lately.get(id)
       if (container === undefined) continue
       this.#unsaid.delete(id)
       const { podNamespace, podName, containerName, initStart } = container

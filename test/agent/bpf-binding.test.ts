@@ -144,6 +144,27 @@ describe('containers and their BPF profiles', () => {
     expect(binding.status).to.deep.equal({ late: 1, longestLate: 2_500, failed: 0 })
   })
 
+  for (const [what, end] of [
+    ['ends', (binding) => binding.deleted(idOf('a'))],
+    ['is listed no more', (binding) => binding.listed([])],
+  ] as [string, (binding: BpfBinding) => Promise<void>][])
+    it(`that ran without their profile are named, too, where one ${what} before the look that found it does`, async () => {
+      const { enforcer, binding, warned } = world()
+      let done = (_late: Map<string, number>): void => undefined
+      enforcer.find = () =>
+        new Promise((resolve) => {
+          done = resolve
+        })
+      const looking = binding.changed([{ type: 'started', container: running('a') }])
+      await turn()
+      await end(binding)
+      done(new Map([[idOf('a'), 1]]))
+      await looking
+      expect(warned).to.have.length(1)
+      expect(warned[0]).to.deep.include({ containerID: idOf('a'), profile, tasks: 1 })
+      expect(binding.status.late).to.equal(1)
+    })
+
   it('are settled with each full list: those that run, and those that are about to', async () => {
     const { enforcer, binding, clock } = world()
     await binding.created(created('a'))
