@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs'
+import { release } from 'node:os'
 import { dirname, join } from 'node:path'
 import { getSystemErrorName } from 'node:util'
 import { numberIn } from '../../base/c-struct.ts'
@@ -19,8 +20,25 @@ export interface StateOptions extends Omit<LoadOptions, 'folder'> {
 /** How much of what the verifier said is kept: its last lines say why. */
 const keptLines = 6
 
-/** A failure of the native module as an EnforcerError. */
-export function kernelError(step: string, error: unknown): EnforcerError {
+/** Before Linux 5.11 what BPF keeps counts as locked memory. libbpf raises the limit of that, if it may. */
+const countsAsLocked = (kernel: string): boolean => {
+  const [major = 0, minor = 0] = kernel.split('.').map(Number)
+  return major < 5 || (major === 5 && minor < 11)
+}
+
+/** What the agent may lack where the kernel says EPERM. */
+function permissionRemedy(kernel: string): string {
+  const locked = countsAsLocked(kernel)
+    ? `, as this is Linux ${kernel} the capability SYS_RESOURCE or no limit of locked memory (LimitMEMLOCK=infinity, ulimit -l unlimited)`
+    : ''
+  return `; the agent needs the capabilities BPF and PERFMON${locked}, and a kernel that is not locked down`
+}
+
+/**
+ * A failure of the native module as an EnforcerError.
+ * @param kernel as `uname -r` prints it
+ */
+export function kernelError(step: string, error: unknown, kernel = release()): EnforcerError {
   if (error instanceof EnforcerError) return error
   const { step: inner, errno, log = '' } = error as { step?: string; errno?: number; log?: string }
   if (inner === undefined || errno === undefined) throw error
@@ -29,10 +47,7 @@ export function kernelError(step: string, error: unknown): EnforcerError {
     .split('\n')
     .filter((line) => line.trim() !== '')
     .slice(-keptLines)
-  const remedy =
-    name === 'EPERM'
-      ? '; the agent needs the capabilities BPF and PERFMON, before Linux 5.11 SYS_RESOURCE, and a kernel that is not locked down'
-      : ''
+  const remedy = name === 'EPERM' ? permissionRemedy(kernel) : ''
   const said = lines.length === 0 ? '' : `; the kernel's verifier and libbpf said: ${lines.join(' | ')}`
   return new EnforcerError('KERNEL_REFUSED', step, { reason: `${inner}: ${name}${remedy}${said}` }, { cause: error })
 }

@@ -8,6 +8,7 @@ import { numberIn } from '../../../src/base/c-struct.ts'
 import { container, settings, word, wordIn } from '../../../src/enforcer/bpf/layout.ts'
 import type { ProfileEncoder } from '../../../src/enforcer/bpf/profile-encoder.ts'
 import type { Claim } from '../../../src/enforcer/bpf/shares.ts'
+import { kernelError } from '../../../src/enforcer/bpf/state.ts'
 import { BpfEnforcer } from '../../../src/enforcer/bpf.ts'
 import { EnforcerError } from '../../../src/enforcer/enforcer-error.ts'
 import { contentDigest } from '../../../src/enforcer/ports.ts'
@@ -948,5 +949,16 @@ describe('the BPF enforcer', () => {
     }
     expect((await thrownBy(open())).reason).to.contain('EPERM; the agent needs the capabilities BPF and PERFMON')
     expect((await thrownBy(open({ object: join(folder, 'none') }))).reason).to.contain('npm run build:bpf')
+  })
+
+  it('names the limit of locked memory where that may be why the kernel says no', () => {
+    const refused = Object.assign(new Error('Operation not permitted'), { step: 'load the programs', errno: 1 })
+    for (const kernel of ['5.10.0-33-amd64', '4.18.0', '5.11.0', '6.1.0-9-amd64', '6.12.117+deb12-cloud-amd64']) {
+      const { reason } = kernelError('load the BPF programs', refused, kernel)
+      const named = ['5.10.0-33-amd64', '4.18.0'].includes(kernel)
+      expect(reason.includes(`Linux ${kernel}`), reason).to.equal(named)
+      expect(reason.includes('LimitMEMLOCK=infinity'), reason).to.equal(named)
+      expect(reason).to.contain('a kernel that is not locked down')
+    }
   })
 })
