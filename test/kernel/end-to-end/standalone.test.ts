@@ -7,14 +7,18 @@ import { eventually } from '../../cluster/wait.ts'
 import { Guest, type RunResult } from '../guest/guest.ts'
 import { chosenKernels, type KernelName } from '../guest/kernels.ts'
 import { NotAvailable } from '../guest/not-available.ts'
+import type { Disk } from '../guest/qemu.ts'
 import { missingForGuest } from '../guest/requirements.ts'
 import { busyboxImage } from '../images/names.ts'
+import { containerdDisk } from './containerd-disk.ts'
+import { testFirstInstructions } from './first-instructions.ts'
 import { packageDisk, packageInGuest } from './standalone-disk.ts'
 
 /** Milliseconds that anything may take under emulation, on a machine that others use too: BPF programs are verified in a minute and more. */
 const patience = 900_000
 const folder = '/etc/varmor/policies'
 const log = '/var/log/varmor/violations.log'
+const agentLog = '/var/log/agent.log'
 const id = createHash('sha256').update('web').digest('hex')
 
 const policy = (more: object, name = 'web', enforcer = 'BPF'): string =>
@@ -28,7 +32,8 @@ const policy = (more: object, name = 'web', enforcer = 'BPF'): string =>
     },
   })
 const noWriting = policy({ attackProtectionRules: [{ rules: ['disable-write-etc'] }] })
-const noReading = policy({ bpfRawRules: { files: [{ pattern: '/etc/group', permissions: ['read'] }] } })
+const noReading = (name?: string): string =>
+  policy({ bpfRawRules: { files: [{ pattern: '/etc/group', permissions: ['read'] }] } }, name)
 
 const missing = missingForGuest()
 const title = 'a node without a cluster'
@@ -47,6 +52,7 @@ else
 function describeNode(kernel: KernelName): void {
   let guest: Guest
   let made: Awaited<ReturnType<typeof packageDisk>>
+  let containerd: Disk | undefined
   let agent: ReturnType<Guest['spawn']>
   const run = async (...command: string[]): Promise<string> => {
     const { code, stdout, stderr } = await guest.run(command, { timeoutMs: patience })
@@ -83,15 +89,27 @@ function describeNode(kernel: KernelName): void {
     const capabilities = of('CapabilityBoundingSet')
       .split(' ')
       .map((name) => `+${name.replace('CAP_', '').toLowerCase()}`)
-    const command = of('ExecStart').replace(' $VARMOR_AGENT_OPTIONS', '')
+    const command = of('ExecStart').replace('$VARMOR_AGENT_OPTIONS', '--logFormat json')
     return `unshare -m /usr/bin/setpriv --no-new-privs --bounding-set -all,${capabilities.join()} ${command}`
+  }
+
+  /** Resolves when it is ready: the policies of the folder are in force. */
+  const startAgent = async (): Promise<void> => {
+    agent = guest.spawn(['sh', '-c', `exec ${await asUnit()} >> ${agentLog} 2>&1`])
+    try {
+      await until('the agent is ready', async () => (await readiness()).ready)
+    } catch (error) {
+      throw new Error(`${JSON.stringify(await readiness())}\n${await shell(`cat ${agentLog}`)}`, { cause: error })
+    }
   }
 
   before(async function () {
     made = await packageDisk(printSteps)
     if (made === undefined) return this.skip()
+    containerd = await containerdDisk(printSteps)
     try {
-      guest = await Guest.boot({ kernel, steps: printSteps, disks: [made.disk], processors: 2 })
+      const disks = [made.disk, ...(containerd === undefined ? [] : [containerd])]
+      guest = await Guest.boot({ kernel, steps: printSteps, disks, processors: 2 })
     } catch (error) {
       if (!(error instanceof NotAvailable)) throw error
       console.warn(`kernel ${kernel} skipped: ${error.message}`)
@@ -108,14 +126,7 @@ function describeNode(kernel: KernelName): void {
 
   it('runs the agent of the Debian package, which is ready when the policies of the folder are in force', async () => {
     await put('web.json', noWriting)
-    agent = guest.spawn(['sh', '-c', `exec ${await asUnit()} > /var/log/agent.log 2>&1`])
-    try {
-      await until('the agent is ready', async () => (await readiness()).ready)
-    } catch (error) {
-      throw new Error(`${JSON.stringify(await readiness())}\n${await shell('cat /var/log/agent.log')}`, {
-        cause: error,
-      })
-    }
+    await startAgent()
     expect(await readiness()).to.include({ loaded: 1, wanted: 1 })
   })
 
@@ -154,7 +165,7 @@ function describeNode(kernel: KernelName): void {
   })
 
   it('enforces the new rules of a policy that is edited, in the container that runs', async () => {
-    await put('web.json', noReading)
+    await put('web.json', noReading())
     await until('the new rules', async () => (await inContainer('cat /etc/group')).code !== 0)
     expect(await inContainer('touch /etc/new')).to.include({ code: 0 })
     await until('ready', async () => (await readiness()).ready)
@@ -195,12 +206,28 @@ function describeNode(kernel: KernelName): void {
     await run('rm', `${folder}/full.json`)
   })
 
+  it('is given a policy for pods', async () => {
+    await until('the last one to go', async () => (await readiness()).wanted === 0)
+    await put('starts.json', noReading('starts'))
+    await until('the policy', async () => (await readiness()).loaded === 1)
+  })
+  testFirstInstructions({
+    pod: 'starts',
+    profile: 'varmor-default-starts',
+    guest: () => guest,
+    agent: () => agent,
+    startAgent,
+    log: agentLog,
+    hasContainerd2: () => containerd !== undefined,
+    patience,
+  })
+
   it('leaves nothing in force when the package is removed', async () => {
     await put('web.json', noWriting)
     await until('it is bound again', async () => (await inContainer('touch /etc/new')).code !== 0)
     await shell('mkdir -p /run/varmor && touch /run/varmor/uninstall')
     agent.kill('SIGTERM')
-    expect(await agent.exited, await shell('tail -n 5 /var/log/agent.log')).to.include({ code: 0 })
+    expect(await agent.exited, await shell(`tail -n 5 ${agentLog}`)).to.include({ code: 0 })
     expect(await shell('ls /sys/fs/bpf')).to.not.contain('varmor')
     await until('all is allowed', async () => (await inContainer('touch /etc/new')).code === 0)
   })
