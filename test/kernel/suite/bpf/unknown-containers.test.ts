@@ -1,10 +1,17 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
+import { numberIn } from '../../../../src/base/c-struct.ts'
+import { loadBpfAddon } from '../../../../src/enforcer/bpf/addon.ts'
+import { settings, word } from '../../../../src/enforcer/bpf/layout.ts'
 import { stateRoot } from '../../../../src/enforcer/bpf/state.ts'
 import type { BpfEnforcer } from '../../../../src/enforcer/bpf.ts'
+import { until } from '../../../cli/child.ts'
 import { output, result } from '../../../cluster/command.ts'
+import { bundledVarmor } from '../../guest/bundled-varmor.ts'
 import { debianImage } from '../../images/names.ts'
 import { Container, containerIdOf } from '../harness/container.ts'
 import { compiled, policyOf } from '../harness/profiles.ts'
@@ -25,7 +32,7 @@ const content = JSON.stringify(enforcers.BPF!.profile)
 const refused = /not permitted|Permission denied/
 
 /** The first process that is stopped in the cgroup of the container. */
-async function stopped(): Promise<number> {
+async function stopped(container = id): Promise<number> {
   for (;;) {
     for (const pid of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
       const of = (file: string): string => {
@@ -36,19 +43,45 @@ async function stopped(): Promise<number> {
           return ''
         }
       }
-      if (of('cgroup').includes(id) && /\) T /.test(of('stat'))) return Number(pid)
+      if (of('cgroup').includes(container) && /\) T /.test(of('stat'))) return Number(pid)
     }
     await pause(100)
   }
 }
 
+/** Whether the programs in force stop what starts in containers that they do not know. */
+function isStrict(folder: string): boolean {
+  const addon = loadBpfAddon()
+  if (typeof addon === 'string') throw new Error(addon)
+  const set = addon.get(addon.open(folder), 'varmor_settings', word(0))
+  return set !== null && numberIn(settings, set, 'strict_start') === 1
+}
+
+const policies = '/tmp/strict'
+
+/** An agent without a cluster, that asks for what `openEnforcer` does by itself: nothing is loaded anew. */
+function strictAgent(): ChildProcess {
+  const flags = ['--policies', policies, '--strictStart', '--bpfRingSize', '1M', '--log', '/tmp/strict.log']
+  return spawn(process.execPath, [bundledVarmor, 'agent', ...flags], { stdio: ['ignore', 'ignore', 'inherit'] })
+}
+
+async function end(agent: ChildProcess, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+  const exited = once(agent, 'exit')
+  agent.kill(signal)
+  await exited
+}
+
 describe('What starts in a container that BPF does not know', function () {
   this.timeout(600_000)
-  let enforcer: BpfEnforcer
+  let enforcer: BpfEnforcer | undefined
   before(async () => {
     await output('containerd-up', [])
   })
-  afterEach(() => enforcer?.end())
+  const endAll = async (): Promise<void> => {
+    await enforcer?.end()
+    enforcer = undefined
+  }
+  after(endAll)
 
   it('waits, where starts are strict, until it is known, and is in its profile then from its first instruction', async () => {
     enforcer = await openEnforcer({ strictStart: 1 })
@@ -83,6 +116,29 @@ describe('What starts in a container that BPF does not know', function () {
     await enforcer.find()
     expect((await free).stdout).to.contain('root:')
     await container.stop()
+  })
+
+  it('waits, where starts are strict, for an agent that comes back after a crash', async () => {
+    const [folder] = readdirSync(stateRoot)
+    const target = { kind: 'Pod', name: 'crash' }
+    const ofCluster = { kind: 'VarmorClusterPolicy', metadata: { name: 'crash' }, spec: { ...policy.spec, target } }
+    mkdirSync(policies)
+    writeFileSync(join(policies, 'crash.json'), JSON.stringify({ ...policy, ...ofCluster }))
+    await enforcer!.relax()
+    const first = strictAgent()
+    await until(async () => isStrict(join(stateRoot, folder!)))
+    await end(first, 'SIGKILL')
+    const starting = Container.start('crash', { image: debianImage, flags: ['--label', 'nerdctl/name=crash'] })
+    const pid = await stopped(containerIdOf('crash'))
+    const second = strictAgent()
+    const container = await starting
+    expect(container.info.initPid).to.equal(pid)
+    expect((await container.run('cat /etc/passwd')).text).to.match(refused)
+    expect((await container.run('cat /etc/group')).status).to.equal(0)
+    expect(readdirSync(stateRoot)).to.deep.equal([folder])
+    await container.stop()
+    await end(second, 'SIGTERM')
+    await endAll()
   })
 
   it('is found where the node itself is in a container of another runtime', async () => {
