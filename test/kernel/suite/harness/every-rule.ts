@@ -37,6 +37,6 @@ export function describeEveryRule(...enforcers: readonly KernelEnforcer[]): void
     const found = differences(readShown(), now)
     const remedy =
       'if this is meant, write what the run has printed to suite/cases/shown.json, as test/kernel/README.md says'
-    if (found.length > 0) throw new Error([`${found.length} differences; ${remedy}:`, ...found].join('\n'))
+    if (found.length > 0) throw new Error([`shown.json says something else; ${remedy}:`, ...found].join('\n'))
   })
 }
