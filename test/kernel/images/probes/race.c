@@ -1,6 +1,7 @@
-/* race FORBIDDEN ALLOWED NAP: tries to open both, again and again, until its input ends, and rests NAP microseconds between. Prints every
- * 1,000 tries, and at the end, how many there were, how often the first could be opened, and how often the second could not. What begins
- * with udp: is an address of IPv4 or IPv6, to which a socket is connected: it could be where nobody refused it, be there a way or not. */
+/* race NAP PROCESSES {FORBIDDEN ALLOWED}...: so many processes try to open each of these in turn, again and again, until the input ends, and
+ * rest NAP microseconds between. Prints now and then, and at the end, how many tries there were, how often what is forbidden could be
+ * opened, and how often what is allowed could not. What begins with udp: is an address of IPv4 or IPv6, to which a socket is connected: it
+ * could be where nobody refused it, be there a way or not. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,8 +9,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#define SAID_EVERY_MS 10
+
+/* What all processes have seen. */
+struct seen {
+	unsigned long tries, passed, refused;
+	int stop;
+};
 
 static int connects(const char *address)
 {
@@ -42,26 +53,51 @@ static int opens(const char *path)
 	return 1;
 }
 
+static void count(unsigned long *number, unsigned long more)
+{
+	__atomic_fetch_add(number, more, __ATOMIC_RELAXED);
+}
+
+static void try_on(struct seen *seen, int nap, char **pairs, int count_of_pairs, int first)
+{
+	int i;
+
+	for (i = first; !__atomic_load_n(&seen->stop, __ATOMIC_RELAXED); i++) {
+		char **pair = pairs + 2 * (i % count_of_pairs);
+
+		count(&seen->passed, opens(pair[0]));
+		count(&seen->refused, !opens(pair[1]));
+		count(&seen->tries, 2);
+		if (nap)
+			usleep(nap);
+	}
+}
+
+static void say(const struct seen *seen)
+{
+	printf("%lu %lu %lu\n", seen->tries, seen->passed, seen->refused);
+}
+
 int main(int argc, char **argv)
 {
-	unsigned long tries = 0, passed = 0, refused = 0;
+	struct seen *seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct pollfd input = { .fd = 0, .events = POLLIN };
+	int i, status, failed = 0, processes;
 
-	if (argc != 4)
+	if (argc < 5 || argc % 2 == 0 || seen == MAP_FAILED)
 		return 2;
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	for (;;) {
-		passed += opens(argv[1]);
-		refused += !opens(argv[2]);
-		tries += 2;
-		if (tries % 1000 == 0) {
-			printf("%lu %lu %lu\n", tries, passed, refused);
-			if (poll(&input, 1, 0) > 0)
-				break;
+	processes = atoi(argv[2]);
+	for (i = 0; i < processes; i++)
+		if (fork() == 0) {
+			try_on(seen, atoi(argv[1]), argv + 3, (argc - 3) / 2, i);
+			_exit(0);
 		}
-		if (atoi(argv[3]))
-			usleep(atoi(argv[3]));
-	}
-	printf("%lu %lu %lu\n", tries, passed, refused);
-	return 0;
+	while (poll(&input, 1, SAID_EVERY_MS) == 0)
+		say(seen);
+	__atomic_store_n(&seen->stop, 1, __ATOMIC_RELAXED);
+	while (wait(&status) > 0)
+		failed |= status;
+	say(seen);
+	return failed ? 1 : 0;
 }

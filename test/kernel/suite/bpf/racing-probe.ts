@@ -11,7 +11,18 @@ export interface Raced {
   refused: number
 }
 
-/** A process in a container that tries all the time whether a rule holds: test/kernel/images/probes/race.c. */
+interface Pair {
+  forbidden: string
+  allowed: string
+}
+
+export interface Racing {
+  /** Microseconds between two tries. */
+  nap?: number
+  processes?: number
+}
+
+/** Processes in a container that try all the time whether rules hold: test/kernel/images/probes/race.c. */
 export class RacingProbe {
   seen: Raced = { tries: 0, passed: 0, refused: 0 }
   readonly #process: ChildProcessWithoutNullStreams
@@ -28,9 +39,10 @@ export class RacingProbe {
     })
   }
 
-  /** @param nap microseconds between two tries */
-  static start(container: string, name: string, files: { forbidden: string; allowed: string }, nap = 0): RacingProbe {
-    const command = ['/probes/race', files.forbidden, files.allowed, String(nap)]
+  static start(container: string, name: string, files: Pair | readonly Pair[], how: Racing = {}): RacingProbe {
+    const { nap = 0, processes = 1 } = how
+    const pairs = [files].flat().flatMap(({ forbidden, allowed }) => [forbidden, allowed])
+    const command = ['/probes/race', String(nap), String(processes), ...pairs]
     return new RacingProbe(spawn('ctr', ['-n', 'k8s.io', 'task', 'exec', '--exec-id', name, container, ...command]))
   }
 

@@ -117,7 +117,7 @@ describe('BPF profiles under load', function () {
     const before = counted()
     // As many rules as are quick to compile, and each violation is reported.
     await enforcer.load(profileName, orders.contents[0]!)
-    const probe = RacingProbe.start(container.info.containerID, 'kill', files, 2_000)
+    const probe = RacingProbe.start(container.info.containerID, 'kill', files, { nap: 2_000 })
     for (let i = 0; i <= kills; i++) {
       const child = spawn(process.execPath, [join(import.meta.dirname, 'agent-to-kill.js'), JSON.stringify(orders)])
       const ended = once(child, 'close')
